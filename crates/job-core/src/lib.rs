@@ -1,1 +1,52 @@
-//! x
+//! The jobs of a graph engine as pure data.
+//!
+//! This crate knows what a job is, which moves its life allows, how a page is cut out of a result and which
+//! bytes a status query answers. It does **no** I/O, starts no thread and reads no clock: time, randomness and
+//! rows are arguments. `job-store` keeps these values, `job-runner` moves them.
+//!
+//! ```
+//! use job_core::{Event, JobId, JobRecord, JobSpec, PageRequest, ResultSize, StatusPayload, Timestamp};
+//!
+//! let spec = JobSpec::algorithm("pagerank").graph("movies");
+//! let now = Timestamp::from_micros(1_700_000_000_000_000);
+//! let waiting = JobRecord::waiting(JobId::from_parts(now, [0; 10]), spec, now);
+//! let running = waiting.apply(Event::Start, now)?;
+//! assert_eq!(running.attempt, 1);
+//!
+//! // A late completion can never overwrite a cancel: the move does not exist.
+//! let cancelled = waiting.apply(Event::Cancel, now)?;
+//! assert!(cancelled.apply(Event::Succeed(ResultSize::default()), now).is_err());
+//!
+//! let payload = StatusPayload::of(&running, None, PageRequest::default());
+//! assert_eq!(payload.head(), br#"{"status":"running"}"#);
+//! # Ok::<(), job_core::IllegalMove>(())
+//! ```
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`id`] | [`JobId`], [`Timestamp`] |
+//! | [`spec`] | [`JobSpec`], [`JobKind`], [`Parameters`]: what was asked |
+//! | [`state`] | [`JobState`] and the one function that knows its graph |
+//! | [`record`] | [`JobRecord`], [`Event`]: one job and its moves |
+//! | [`page`] | [`PageRequest`]: all offset arithmetic |
+//! | [`result`] | [`JobResult`], [`RowList`], [`Segment`]: what a finished job left |
+//! | [`payload`] | [`StatusPayload`]: the bytes of an answer |
+//! | [`error_code`] | [`ErrorCode`], [`ApiError`] |
+
+pub mod error_code;
+pub mod id;
+pub mod page;
+pub mod payload;
+pub mod record;
+pub mod result;
+pub mod spec;
+pub mod state;
+
+pub use error_code::{ApiError, ErrorCode};
+pub use id::{InvalidJobId, JobId, Timestamp};
+pub use page::{InvalidParameter, PageRequest};
+pub use payload::StatusPayload;
+pub use record::{Event, Failure, FailureKind, IllegalMove, JobRecord, ResultSize};
+pub use result::{InvalidOutput, JobResult, Outputs, RowList, Segment};
+pub use spec::{InvalidSpec, JobKind, JobSpec, Parameters};
+pub use state::{Ending, EventKind, JobState, Move};

@@ -1,0 +1,153 @@
+//! [`JobId`] and [`Timestamp`]: who and when.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use uuid::{Builder, Uuid};
+
+/// Names one job for ever: a `UUIDv7` of 16 bytes.
+///
+/// Its bytes sort by creation time, so a range of keys that start with the id is a range of time.
+///
+/// ```
+/// use job_core::{JobId, Timestamp};
+///
+/// let id = JobId::from_parts(Timestamp::from_micros(1_700_000_000_000_000), [7; 10]);
+/// assert_eq!(id.to_string().parse::<JobId>()?, id);
+/// assert!("not-a-job".parse::<JobId>().is_err());
+/// # Ok::<(), job_core::InvalidJobId>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct JobId([u8; 16]);
+
+impl JobId {
+    /// The smallest id; no job has it.
+    pub const MIN: Self = Self([0; 16]);
+    /// The greatest id; no job has it.
+    pub const MAX: Self = Self([0xff; 16]);
+
+    /// Builds the id of a job created at `now` (kept to the millisecond) with 74 bits of `entropy`.
+    #[must_use]
+    pub fn from_parts(now: Timestamp, entropy: [u8; 10]) -> Self {
+        let id = Builder::from_unix_timestamp_millis(now.as_micros() / 1000, &entropy).into_uuid();
+        Self(id.into_bytes())
+    }
+
+    /// Takes the 16 bytes as they are.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 16 bytes, big-endian, in the order that sorts by time.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Uuid::from_bytes(self.0).hyphenated().fmt(f)
+    }
+}
+
+impl fmt::Debug for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JobId({self})")
+    }
+}
+
+impl FromStr for JobId {
+    type Err = InvalidJobId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::try_parse(text)
+            .map(|id| Self(id.into_bytes()))
+            .map_err(|_| InvalidJobId { text: text.chars().take(64).collect() })
+    }
+}
+
+impl From<JobId> for String {
+    fn from(id: JobId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for JobId {
+    type Error = InvalidJobId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+/// A text that is no job id; holds at most its first 64 characters.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{text:?} is not a job id: expected a UUID such as 018bcfe5-6800-7000-8000-000000000000")]
+pub struct InvalidJobId {
+    /// What was given.
+    pub text: String,
+}
+
+/// Microseconds since the Unix epoch, UTC.
+///
+/// ```
+/// use job_core::Timestamp;
+///
+/// let start = Timestamp::from_micros(5_000_000);
+/// assert_eq!(Timestamp::from_micros(5_250_000).since(start).as_millis(), 250);
+/// assert!(start.since(Timestamp::from_micros(9_000_000)).is_zero()); // a clock that went back
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// Takes microseconds since the Unix epoch.
+    #[must_use]
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the Unix epoch.
+    #[must_use]
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// The time from `earlier` to `self`; zero if the clock went back between them.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> std::time::Duration {
+        std::time::Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_sort_by_time_of_creation() {
+        let early = JobId::from_parts(Timestamp::from_micros(1_000_000), [0xff; 10]);
+        let late = JobId::from_parts(Timestamp::from_micros(2_000_000), [0; 10]);
+        assert!(early < late && JobId::MIN < early && late < JobId::MAX);
+    }
+
+    #[test]
+    fn an_id_survives_text_and_json() {
+        let id = JobId::from_parts(Timestamp::from_micros(1_700_000_000_000_000), [3; 10]);
+        assert_eq!(id.to_string().len(), 36);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        let json = serde_json::to_string(&id).unwrap();
+        assert_eq!(serde_json::from_str::<JobId>(&json).unwrap(), id);
+    }
+
+    #[test]
+    fn a_bad_id_is_named_but_not_repeated_at_length() {
+        let error = "x".repeat(10_000).parse::<JobId>().unwrap_err();
+        assert_eq!(error.text.len(), 64);
+    }
+}

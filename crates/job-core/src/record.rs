@@ -1,0 +1,255 @@
+//! [`JobRecord`]: one job as it is stored, and [`Event`]: what moves it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{EventKind, JobId, JobSpec, JobState, Timestamp};
+
+/// One job as it is stored.
+///
+/// A record is never changed in place: [`apply`](Self::apply) returns the next one with `revision + 1`, and a
+/// store replaces the old one only if nobody else did (compare-and-set on the revision).
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobRecord {
+    /// The job's name.
+    pub id: JobId,
+    /// What was asked.
+    pub spec: JobSpec,
+    /// Where it stands.
+    pub state: JobState,
+    /// Counts the changes; 0 at submission.
+    pub revision: u64,
+    /// Counts the starts; 0 before the first. Every row is written under the attempt that made it.
+    pub attempt: u32,
+    /// When it was acknowledged.
+    pub submitted_at: Timestamp,
+    /// When the latest attempt started.
+    pub started_at: Option<Timestamp>,
+    /// When a running job was first asked to stop.
+    pub cancel_requested_at: Option<Timestamp>,
+    /// When it became complete.
+    pub finished_at: Option<Timestamp>,
+    /// Why it failed; of a waiting job, why its latest attempt came to nothing.
+    pub failure: Option<Failure>,
+    /// How large its result is; zero until it succeeded.
+    pub size: ResultSize,
+}
+
+/// What happens to a job.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A worker takes it: a new attempt.
+    Start,
+    /// The body ended well; the result of this size is stored with the same write.
+    Succeed(ResultSize),
+    /// The body ended badly.
+    Fail(Failure),
+    /// Somebody asks for an end.
+    Cancel,
+    /// The body obeyed a cancel request.
+    Stop,
+    /// The attempt is void, for this reason: back to the queue.
+    Requeue(Failure),
+    /// It waited past its deadline.
+    Expire(Failure),
+}
+
+impl Event {
+    /// The event without its data.
+    #[must_use]
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::Start => EventKind::Start,
+            Self::Succeed(_) => EventKind::Succeed,
+            Self::Fail(_) => EventKind::Fail,
+            Self::Cancel => EventKind::Cancel,
+            Self::Stop => EventKind::Stop,
+            Self::Requeue(_) => EventKind::Requeue,
+            Self::Expire(_) => EventKind::Expire,
+        }
+    }
+}
+
+impl JobRecord {
+    /// A job just submitted.
+    #[must_use]
+    pub fn waiting(id: JobId, spec: JobSpec, now: Timestamp) -> Self {
+        Self {
+            id,
+            spec,
+            state: JobState::Waiting,
+            revision: 0,
+            attempt: 0,
+            submitted_at: now,
+            started_at: None,
+            cancel_requested_at: None,
+            finished_at: None,
+            failure: None,
+            size: ResultSize::default(),
+        }
+    }
+
+    /// The record after `event` at `now`.
+    ///
+    /// # Errors
+    /// [`IllegalMove`] when the job's state does not allow the event. Nothing has changed then.
+    pub fn apply(&self, event: Event, now: Timestamp) -> Result<Self, IllegalMove> {
+        let kind = event.kind();
+        let state =
+            self.state.on(kind).ok_or(IllegalMove { id: self.id, state: self.state, event: kind })?;
+        let mut next = Self { state, revision: self.revision + 1, ..self.clone() };
+        match event {
+            Event::Start => {
+                next.attempt += 1;
+                next.started_at = Some(now);
+                next.failure = None;
+            }
+            Event::Succeed(size) => next.size = size,
+            Event::Fail(failure) | Event::Requeue(failure) | Event::Expire(failure) => {
+                next.failure = Some(failure);
+            }
+            Event::Cancel if !state.is_complete() => {
+                next.cancel_requested_at = next.cancel_requested_at.or(Some(now));
+            }
+            Event::Cancel | Event::Stop => {}
+        }
+        if state.is_complete() {
+            next.finished_at = Some(now);
+        }
+        Ok(next)
+    }
+}
+
+/// An event that the job's state does not allow.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("job {id} is {state}: it cannot {event}")]
+pub struct IllegalMove {
+    /// Which job.
+    pub id: JobId,
+    /// The state it is in.
+    pub state: JobState,
+    /// The event that was refused.
+    pub event: EventKind,
+}
+
+/// How large a result is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ResultSize {
+    /// Rows in its list.
+    pub rows: u64,
+    /// Bytes of their JSON.
+    pub bytes: u64,
+}
+
+/// Why a job failed, or why an attempt came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The class of the reason.
+    pub kind: FailureKind,
+    /// One sentence for people.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure of `kind` that says `message`.
+    #[must_use]
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// The class of a [`Failure`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// The handler said so.
+    Handler,
+    /// The handler panicked.
+    Panicked,
+    /// The process died while the job ran.
+    Interrupted,
+    /// Its rows or its result could not be stored.
+    Store,
+    /// Its time was over.
+    Deadline,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Ending;
+
+    fn at(micros: u64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    fn record() -> JobRecord {
+        JobRecord::waiting(JobId::from_parts(at(0), [1; 10]), JobSpec::vertex_filter().graph("g"), at(0))
+    }
+
+    fn event(kind: EventKind) -> Event {
+        let failure = Failure::new(FailureKind::Handler, "no");
+        match kind {
+            EventKind::Start => Event::Start,
+            EventKind::Succeed => Event::Succeed(ResultSize { rows: 3, bytes: 9 }),
+            EventKind::Fail => Event::Fail(failure),
+            EventKind::Cancel => Event::Cancel,
+            EventKind::Stop => Event::Stop,
+            EventKind::Requeue => Event::Requeue(failure),
+            EventKind::Expire => Event::Expire(failure),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_walk_keeps_the_invariants(kinds in prop::collection::vec(prop::sample::select(&EventKind::ALL), 0..40)) {
+            let mut record = record();
+            for (step, kind) in kinds.into_iter().enumerate() {
+                let before = record.clone();
+                match record.apply(event(kind), at(step as u64 + 1)) {
+                    Ok(next) => {
+                        prop_assert_eq!(before.state.on(kind), Some(next.state));
+                        prop_assert_eq!(next.revision, before.revision + 1);
+                        prop_assert_eq!(next.attempt, before.attempt + u32::from(kind == EventKind::Start));
+                        record = next;
+                    }
+                    Err(refused) => {
+                        prop_assert_eq!(before.state.on(kind), None);
+                        prop_assert_eq!(refused.state, before.state);
+                    }
+                }
+                prop_assert_eq!(record.finished_at.is_some(), record.state.is_complete());
+                prop_assert_eq!(record.started_at.is_some(), record.attempt > 0);
+                let failed = record.state == JobState::Complete(Ending::Failed);
+                prop_assert!(!failed || record.failure.is_some());
+                let succeeded = record.state == JobState::Complete(Ending::Succeeded);
+                prop_assert_eq!(succeeded, record.size.rows > 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_second_cancel_keeps_the_time_of_the_first() {
+        let running = record().apply(Event::Start, at(1)).unwrap();
+        let once = running.apply(Event::Cancel, at(2)).unwrap();
+        let twice = once.apply(Event::Cancel, at(3)).unwrap();
+        assert_eq!(twice.cancel_requested_at, Some(at(2)));
+    }
+
+    #[test]
+    fn an_illegal_move_is_a_sentence() {
+        let error = record().apply(Event::Stop, at(1)).unwrap_err();
+        assert!(error.to_string().ends_with("is waiting: it cannot stop"), "{error}");
+    }
+}

@@ -1,0 +1,236 @@
+//! [`JobResult`]: what a finished job left — a few named values and at most one list of rows.
+
+use std::ops::Range;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use crate::ResultSize;
+
+/// What a finished job left: named values that every page repeats, and at most one paged list.
+///
+/// The rows themselves are in the store; this holds where they are.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct JobResult {
+    /// The values, in the order they were given.
+    pub outputs: Outputs,
+    /// The list, if the job has one (it may be empty).
+    pub list: Option<RowList>,
+}
+
+impl JobResult {
+    /// Rows and bytes of the list; zero without one.
+    #[must_use]
+    pub fn size(&self) -> ResultSize {
+        self.list.as_ref().map_or_else(ResultSize::default, RowList::size)
+    }
+}
+
+/// Named values of a result, such as `runtime` or `modularity`: JSON, written once.
+///
+/// ```
+/// use job_core::Outputs;
+///
+/// let mut outputs = Outputs::default();
+/// outputs.insert("source", "Sarah")?;
+/// outputs.insert("runtime", &0.25)?;
+/// assert!(outputs.insert("source", "Sidney").is_err()); // a name is given once
+/// assert!(outputs.insert("data_offset", &0).is_err()); // the page's own names are taken
+/// # Ok::<(), job_core::InvalidOutput>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Outputs(Vec<(String, Box<RawValue>)>);
+
+/// The names that a page itself uses.
+const PAGE_NAMES: [&str; 3] = ["data_return_size", "data_offset", "data_total_size"];
+
+impl Outputs {
+    /// Adds a value under a name of its own.
+    ///
+    /// # Errors
+    /// When the name is taken, or the value does not serialize.
+    pub fn insert<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), InvalidOutput> {
+        self.check_name(name)?;
+        let raw = serde_json::value::to_raw_value(value)
+            .map_err(|e| InvalidOutput::NotJson { name: name.to_owned(), reason: e.to_string() })?;
+        self.0.push((name.to_owned(), raw));
+        Ok(())
+    }
+
+    /// Adds a value that is JSON already, unchecked: for stores that read back what [`insert`](Self::insert) checked.
+    pub fn push_raw(&mut self, name: String, value: Box<RawValue>) {
+        self.0.push((name, value));
+    }
+
+    /// Whether `name` can still be given to a value or a list.
+    ///
+    /// # Errors
+    /// When it is taken.
+    pub fn check_name(&self, name: &str) -> Result<(), InvalidOutput> {
+        if PAGE_NAMES.contains(&name) || self.0.iter().any(|(taken, _)| taken == name) {
+            return Err(InvalidOutput::NameTaken { name: name.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Every name and its JSON.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.get()))
+    }
+}
+
+impl PartialEq for Outputs {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+/// A value or list that a result cannot take.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum InvalidOutput {
+    /// Another value, the list or the page itself uses the name.
+    #[error("output {name:?} is already in use: give every value a name of its own")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// The value does not serialize.
+    #[error("output {name:?} is not JSON: {reason}")]
+    NotJson {
+        /// The name.
+        name: String,
+        /// What the serializer said.
+        reason: String,
+    },
+    /// A result has one list.
+    #[error("list {name:?} cannot be added: this result already pages {list:?}, and a result has one list")]
+    SecondList {
+        /// The name asked for.
+        name: String,
+        /// The list it has.
+        list: String,
+    },
+}
+
+/// A run of rows that one worker wrote in order: rows `0..rows` under one key prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Segment {
+    /// The attempt that wrote it.
+    pub attempt: u32,
+    /// Its place among the segments of that attempt.
+    pub number: u32,
+    /// How many rows it has.
+    pub rows: u64,
+    /// How many bytes of JSON they are.
+    pub bytes: u64,
+}
+
+/// The one paged list of a result: its name and its segments in row order.
+///
+/// ```
+/// use job_core::{RowList, Segment};
+///
+/// let part = |number, rows| Segment { attempt: 1, number, rows, bytes: rows * 10 };
+/// let list = RowList::new("vertices", vec![part(0, 5), part(1, 0), part(2, 7)]);
+/// assert_eq!(list.rows(), 12);
+/// let parts: Vec<_> = list.parts(3..6).map(|(segment, rows)| (segment.number, rows)).collect();
+/// assert_eq!(parts, [(0, 3..5), (2, 0..1)]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowList {
+    name: String,
+    segments: Vec<Segment>,
+    /// `ends[i]`: rows in segments `0..=i`, so that a row finds its segment by binary search.
+    ends: Vec<u64>,
+}
+
+impl RowList {
+    /// A list called `name` made of `segments` in this order.
+    #[must_use]
+    pub fn new(name: impl Into<String>, segments: Vec<Segment>) -> Self {
+        let mut rows = 0u64;
+        let ends = segments
+            .iter()
+            .map(|segment| {
+                rows = rows.saturating_add(segment.rows);
+                rows
+            })
+            .collect();
+        Self { name: name.into(), segments, ends }
+    }
+
+    /// The key of the list in the payload, such as `vertices`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The segments in row order.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Rows in all segments.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    /// Rows and bytes in all segments.
+    #[must_use]
+    pub fn size(&self) -> ResultSize {
+        ResultSize { rows: self.rows(), bytes: self.segments.iter().map(|segment| segment.bytes).sum() }
+    }
+
+    /// The pieces of `window`: segments in order, each with rows counted from its own start. Rows past the end
+    /// are left out. Cost: log2 of the segments, then the segments touched.
+    pub fn parts(&self, window: Range<u64>) -> impl Iterator<Item = (Segment, Range<u64>)> {
+        let first = self.ends.partition_point(|&end| end <= window.start);
+        let ends = self.ends.get(first..).unwrap_or_default().iter().copied();
+        let segments = self.segments.get(first..).unwrap_or_default().iter().copied();
+        segments
+            .zip(ends)
+            .map_while(move |(segment, end)| {
+                let start = end - segment.rows;
+                let rows = window.start.max(start)..window.end.min(end);
+                (start < window.end).then(|| (segment, rows.start - start..rows.end.saturating_sub(start)))
+            })
+            .filter(|(_, rows)| !rows.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn parts_are_the_window_in_order(
+            counts in prop::collection::vec(0u64..20, 0..12), start in 0u64..100, length in 0u64..100,
+        ) {
+            let segments = counts.iter().zip(0u32..).map(|(&rows, number)| Segment { attempt: 1, number, rows, bytes: 0 });
+            let list = RowList::new("rows", segments.collect());
+            let every: Vec<(u32, u64)> =
+                counts.iter().zip(0u32..).flat_map(|(&rows, number)| (0..rows).map(move |row| (number, row))).collect();
+            prop_assert_eq!(list.rows(), every.len() as u64);
+            let expected: Vec<(u32, u64)> = every.iter().copied()
+                .skip(usize::try_from(start).unwrap()).take(usize::try_from(length).unwrap()).collect();
+            let found: Vec<(u32, u64)> = list.parts(start..start + length)
+                .flat_map(|(segment, rows)| rows.map(move |row| (segment.number, row))).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn an_output_that_is_no_json_says_so() {
+        let mut outputs = Outputs::default();
+        let keys = std::collections::HashMap::from([(vec![1u8], 1)]);
+        let error = outputs.insert("bad", &keys).unwrap_err();
+        assert!(matches!(error, InvalidOutput::NotJson { .. }), "{error}");
+    }
+}

@@ -1,0 +1,253 @@
+//! [`JobSpec`]: what was asked, in a form that survives a restart.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+/// The work that a job does; a handler is registered under the same name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
+    /// A vertex filter query.
+    VertexFilter,
+    /// An edge filter query.
+    EdgeFilter,
+    /// An algorithm, by its name, such as `pagerank`.
+    Algorithm(String),
+}
+
+impl fmt::Display for JobKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::VertexFilter => f.pad("vertex_filter"),
+            Self::EdgeFilter => f.pad("edge_filter"),
+            Self::Algorithm(name) => f.pad(name),
+        }
+    }
+}
+
+/// One request for work: its kind, the graph it reads, its parameters.
+///
+/// ```
+/// use job_core::JobSpec;
+/// use serde_json::json;
+///
+/// let spec = JobSpec::algorithm("pagerank").graph("movies").parameters(&json!({"alpha": 0.85}))?;
+/// assert_eq!(spec.kind().to_string(), "pagerank");
+/// assert_eq!(serde_json::to_string(&spec)?,
+///     r#"{"kind":{"algorithm":"pagerank"},"graph":"movies","parameters":{"alpha":0.85}}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobSpec {
+    kind: JobKind,
+    graph: String,
+    #[serde(default)]
+    parameters: Parameters,
+}
+
+impl JobSpec {
+    /// The longest name of a graph or an algorithm, in bytes.
+    pub const MAX_NAME: usize = 256;
+    /// The longest parameters, in bytes of JSON.
+    pub const MAX_PARAMETERS: usize = 1 << 20;
+
+    /// Asks for work of `kind`, on a graph still to be named.
+    #[must_use]
+    pub fn new(kind: JobKind) -> Self {
+        Self { kind, graph: String::new(), parameters: Parameters::default() }
+    }
+
+    /// Asks for the algorithm `name`.
+    #[must_use]
+    pub fn algorithm(name: impl Into<String>) -> Self {
+        Self::new(JobKind::Algorithm(name.into()))
+    }
+
+    /// Asks for a vertex filter.
+    #[must_use]
+    pub fn vertex_filter() -> Self {
+        Self::new(JobKind::VertexFilter)
+    }
+
+    /// Asks for an edge filter.
+    #[must_use]
+    pub fn edge_filter() -> Self {
+        Self::new(JobKind::EdgeFilter)
+    }
+
+    /// Names the graph to read.
+    #[must_use]
+    pub fn graph(mut self, name: impl Into<String>) -> Self {
+        self.graph = name.into();
+        self
+    }
+
+    /// Gives the parameters, as anything that serializes to JSON.
+    ///
+    /// # Errors
+    /// When `parameters` do not serialize, for example a map whose keys are not strings.
+    pub fn parameters<T: Serialize + ?Sized>(mut self, parameters: &T) -> Result<Self, serde_json::Error> {
+        self.parameters = Parameters::new(parameters)?;
+        Ok(self)
+    }
+
+    /// Gives the parameters as JSON that is already written.
+    #[must_use]
+    pub fn raw_parameters(mut self, parameters: Parameters) -> Self {
+        self.parameters = parameters;
+        self
+    }
+
+    /// The kind of work.
+    #[must_use]
+    pub const fn kind(&self) -> &JobKind {
+        &self.kind
+    }
+
+    /// The name of the graph.
+    #[must_use]
+    pub fn graph_name(&self) -> &str {
+        &self.graph
+    }
+
+    /// The parameters as given.
+    #[must_use]
+    pub const fn json(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// Checks names and sizes; an engine does so before it acknowledges.
+    ///
+    /// # Errors
+    /// [`InvalidSpec`] names the field, what it is and what is allowed.
+    pub fn check(&self) -> Result<(), InvalidSpec> {
+        if let JobKind::Algorithm(name) = &self.kind {
+            check_name("algorithm", name)?;
+        }
+        check_name("graph", &self.graph)?;
+        let length = self.parameters.as_str().len();
+        if length > Self::MAX_PARAMETERS {
+            return Err(InvalidSpec::TooLong { field: "parameters", length, max: Self::MAX_PARAMETERS });
+        }
+        Ok(())
+    }
+}
+
+fn check_name(field: &'static str, name: &str) -> Result<(), InvalidSpec> {
+    match name.len() {
+        0 => Err(InvalidSpec::Empty { field }),
+        length if length > JobSpec::MAX_NAME => {
+            Err(InvalidSpec::TooLong { field, length, max: JobSpec::MAX_NAME })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A request that no engine takes.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum InvalidSpec {
+    /// A name is missing.
+    #[error("the {field} name is empty: name it")]
+    Empty {
+        /// Which one.
+        field: &'static str,
+    },
+    /// A field is too long.
+    #[error("{field} has {length} bytes: at most {max} are allowed")]
+    TooLong {
+        /// Which one.
+        field: &'static str,
+        /// Its length in bytes.
+        length: usize,
+        /// The most that is allowed.
+        max: usize,
+    },
+}
+
+/// Parameters of a job: JSON text, checked once and kept as it came.
+///
+/// Kept as text because an engine moves parameters far more often than it reads them, and because the text is
+/// what a job list shows again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Parameters(Box<RawValue>);
+
+impl Parameters {
+    /// Serializes `value`.
+    ///
+    /// # Errors
+    /// When it does not serialize to JSON.
+    pub fn new<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
+        serde_json::value::to_raw_value(value).map(Self)
+    }
+
+    /// Takes JSON text.
+    ///
+    /// # Errors
+    /// When `text` is not one JSON value; the error names line and column.
+    ///
+    /// ```
+    /// use job_core::Parameters;
+    ///
+    /// assert!(Parameters::from_text(r#"{"k": 3}"#.to_owned()).is_ok());
+    /// assert!(Parameters::from_text("{".to_owned()).is_err());
+    /// ```
+    pub fn from_text(text: String) -> Result<Self, serde_json::Error> {
+        RawValue::from_string(text).map(Self)
+    }
+
+    /// The JSON text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+
+    /// Reads the parameters as a type of the caller's.
+    ///
+    /// # Errors
+    /// When they do not fit the type; the error names the field.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.0.get())
+    }
+}
+
+/// No parameters: `{}`.
+impl Default for Parameters {
+    fn default() -> Self {
+        // `to_raw_value` of an empty map cannot fail; `null` stands in so that nothing here can panic.
+        serde_json::value::to_raw_value(&serde_json::Map::new())
+            .map_or_else(|_| Self(RawValue::NULL.to_owned()), Self)
+    }
+}
+
+impl PartialEq for Parameters {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spec_survives_json() {
+        let spec = JobSpec::vertex_filter().graph("g").parameters(&serde_json::json!({"labels": ["用户"]})).unwrap();
+        let text = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<JobSpec>(&text).unwrap(), spec);
+    }
+
+    #[test]
+    fn names_and_sizes_are_checked() {
+        assert_eq!(JobSpec::algorithm("").graph("g").check(), Err(InvalidSpec::Empty { field: "algorithm" }));
+        assert_eq!(JobSpec::edge_filter().check(), Err(InvalidSpec::Empty { field: "graph" }));
+        let long = JobSpec::edge_filter().graph("g".repeat(257)).check().unwrap_err();
+        assert_eq!(long.to_string(), "graph has 257 bytes: at most 256 are allowed");
+        let huge = JobSpec::edge_filter().graph("g").parameters(&"x".repeat(1 << 20)).unwrap();
+        assert!(matches!(huge.check(), Err(InvalidSpec::TooLong { field: "parameters", .. })));
+    }
+}

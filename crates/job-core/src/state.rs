@@ -1,0 +1,220 @@
+//! The graph of states: one exhaustive function, from which tables and generators derive.
+
+use std::fmt;
+
+/// Where a job stands.
+///
+/// A cancel request is a flag of `Running`, because a running body stops at its next checkpoint and pollers
+/// should see the wish before that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobState {
+    /// Acknowledged, durable, not started.
+    Waiting,
+    /// A worker runs it.
+    Running {
+        /// Somebody asked it to stop; it has not stopped yet.
+        cancelling: bool,
+    },
+    /// It will never change again.
+    Complete(Ending),
+}
+
+/// How a complete job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// Its whole result is stored.
+    Succeeded,
+    /// It ended with a [`Failure`](crate::Failure).
+    Failed,
+    /// It was stopped on request.
+    Cancelled,
+}
+
+/// What can happen to a job, without the data that comes with it (see [`Event`](crate::Event)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// A worker takes it; a new attempt begins.
+    Start,
+    /// The body ended well and every row is stored.
+    Succeed,
+    /// The body ended badly.
+    Fail,
+    /// Somebody asks for an end.
+    Cancel,
+    /// The body obeyed a cancel request.
+    Stop,
+    /// The attempt is void (transient error, dead process): back to the queue.
+    Requeue,
+    /// It waited past its deadline.
+    Expire,
+}
+
+impl JobState {
+    /// Every state.
+    pub const ALL: [Self; 6] = [
+        Self::Waiting,
+        Self::Running { cancelling: false },
+        Self::Running { cancelling: true },
+        Self::Complete(Ending::Succeeded),
+        Self::Complete(Ending::Failed),
+        Self::Complete(Ending::Cancelled),
+    ];
+
+    /// The state after `event`, or `None` if a job in this state cannot meet it.
+    ///
+    /// ```
+    /// use job_core::{Ending, EventKind, JobState};
+    ///
+    /// let running = JobState::Running { cancelling: false };
+    /// assert_eq!(JobState::Waiting.on(EventKind::Start), Some(running));
+    /// // Who asks to cancel a body that has just finished gets the truth: it succeeded.
+    /// let cancelling = running.on(EventKind::Cancel).unwrap();
+    /// assert_eq!(cancelling.on(EventKind::Succeed), Some(JobState::Complete(Ending::Succeeded)));
+    /// ```
+    #[must_use]
+    pub const fn on(self, event: EventKind) -> Option<Self> {
+        use EventKind as E;
+        match self {
+            Self::Waiting => match event {
+                E::Start => Some(Self::Running { cancelling: false }),
+                E::Cancel => Some(Self::Complete(Ending::Cancelled)),
+                E::Expire => Some(Self::Complete(Ending::Failed)),
+                E::Succeed | E::Fail | E::Stop | E::Requeue => None,
+            },
+            Self::Running { cancelling } => match event {
+                E::Succeed => Some(Self::Complete(Ending::Succeeded)),
+                E::Fail => Some(Self::Complete(Ending::Failed)),
+                E::Cancel => Some(Self::Running { cancelling: true }),
+                // A body may only claim to have been cancelled when somebody asked for it; a job whose end was
+                // asked for is not run again.
+                E::Stop if cancelling => Some(Self::Complete(Ending::Cancelled)),
+                E::Requeue if !cancelling => Some(Self::Waiting),
+                E::Stop | E::Requeue | E::Start | E::Expire => None,
+            },
+            Self::Complete(_) => match event {
+                E::Start | E::Succeed | E::Fail | E::Cancel | E::Stop | E::Requeue | E::Expire => None,
+            },
+        }
+    }
+
+    /// Whether the job will never change again.
+    #[must_use]
+    pub const fn is_complete(self) -> bool {
+        matches!(self, Self::Complete(_))
+    }
+
+    /// The word that the API document uses: `waiting`, `running` or `complete`.
+    #[must_use]
+    pub const fn wire(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running { .. } => "running",
+            Self::Complete(_) => "complete",
+        }
+    }
+}
+
+/// Says more than [`JobState::wire`]: `cancelling`, `succeeded`, `failed`, `cancelled`.
+impl fmt::Display for JobState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Waiting => "waiting",
+            Self::Running { cancelling: false } => "running",
+            Self::Running { cancelling: true } => "cancelling",
+            Self::Complete(Ending::Succeeded) => "succeeded",
+            Self::Complete(Ending::Failed) => "failed",
+            Self::Complete(Ending::Cancelled) => "cancelled",
+        })
+    }
+}
+
+impl EventKind {
+    /// Every event.
+    pub const ALL: [Self; 7] =
+        [Self::Start, Self::Succeed, Self::Fail, Self::Cancel, Self::Stop, Self::Requeue, Self::Expire];
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Start => "start",
+            Self::Succeed => "succeed",
+            Self::Fail => "fail",
+            Self::Cancel => "cancel",
+            Self::Stop => "stop",
+            Self::Requeue => "requeue",
+            Self::Expire => "expire",
+        })
+    }
+}
+
+/// One legal move: an edge of the graph of states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Move {
+    /// The state before.
+    pub from: JobState,
+    /// What happened.
+    pub event: EventKind,
+    /// The state after.
+    pub to: JobState,
+}
+
+impl Move {
+    /// Every legal move, derived from [`JobState::on`].
+    ///
+    /// ```
+    /// use job_core::Move;
+    ///
+    /// assert!(Move::all().all(|edge| !edge.from.is_complete()));
+    /// ```
+    pub fn all() -> impl Iterator<Item = Self> {
+        JobState::ALL.into_iter().flat_map(|from| {
+            EventKind::ALL
+                .into_iter()
+                .filter_map(move |event| from.on(event).map(|to| Self { from, event, to }))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same table stands in ARCHITECTURE.md; `tests/it/docs.rs` of job-tests compares the two.
+    #[test]
+    fn the_graph_of_states_is_this_table() {
+        let table: Vec<String> =
+            Move::all().map(|edge| format!("{} {} {}", edge.from, edge.event, edge.to)).collect();
+        assert_eq!(
+            table,
+            [
+                "waiting start running",
+                "waiting cancel cancelled",
+                "waiting expire failed",
+                "running succeed succeeded",
+                "running fail failed",
+                "running cancel cancelling",
+                "running requeue waiting",
+                "cancelling succeed succeeded",
+                "cancelling fail failed",
+                "cancelling cancel cancelling",
+                "cancelling stop cancelled",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_state_can_be_reached_from_waiting() {
+        let mut seen = vec![JobState::Waiting];
+        let mut at = 0;
+        while let Some(&from) = seen.get(at) {
+            for edge in Move::all().filter(|edge| edge.from == from) {
+                if !seen.contains(&edge.to) {
+                    seen.push(edge.to);
+                }
+            }
+            at += 1;
+        }
+        assert_eq!(seen.len(), JobState::ALL.len());
+    }
+}
