@@ -1,1 +1,56 @@
-//! x
+//! Where jobs and their results are kept.
+//!
+//! Two traits, [`JobStore`] and [`ResultStore`], state a contract; [`conformance`] is that contract as tests,
+//! which any backend can run. Two backends come with it: [`MemoryStore`], the reference, and
+//! [`RocksStore`] (feature `rocksdb`), which holds results larger than memory and survives crashes.
+//!
+//! This crate knows bytes, order and atomicity. It does **not** know which moves of a job are legal (that is
+//! `job-core`), and it starts no thread (that is `job-runner`).
+//!
+//! ```
+//! use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, ResultSize, RowList, Timestamp};
+//! use job_store::{BlockBuilder, Durability, JobStore, MemoryStore, ResultStore, SegmentKey};
+//!
+//! let store = MemoryStore::default();
+//! let now = Timestamp::from_micros(1);
+//! let job = JobId::from_parts(now, [0; 10]);
+//! let waiting = JobRecord::waiting(job, JobSpec::vertex_filter().graph("movies"), now);
+//! store.insert(&[waiting.clone()], Durability::Synced)?;
+//! let running = waiting.apply(Event::Start, now)?;
+//! store.replace(&running, Durability::Buffered)?;
+//!
+//! // A worker packs rows into blocks and appends them to a segment of its own.
+//! let key = SegmentKey { job, attempt: 1, number: 0 };
+//! let mut block = BlockBuilder::new(key);
+//! block.push(&"Sarah")?;
+//! let mut writer = store.segment(key)?;
+//! writer.append(block.seal())?;
+//! let segment = writer.finish()?;
+//!
+//! // The record says `succeeded` only together with the result.
+//! let result = JobResult { list: Some(RowList::new("vertices", vec![segment])), ..JobResult::default() };
+//! let done = running.apply(Event::Succeed(result.size()), now)?;
+//! store.complete(&done, &result, Durability::Synced)?;
+//! store.read(key, 0..1, &mut |rows| Ok(assert_eq!(rows.json(), br#""Sarah""#)))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod block;
+mod codec;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod contract;
+mod error;
+mod fault;
+mod memory;
+#[cfg(feature = "rocksdb")]
+mod rocks;
+mod store;
+
+pub use block::{Block, BlockBuilder, InvalidBlock, InvalidRow, Rows, SealedBlock, SegmentKey};
+pub use error::{ErrorKind, StoreError};
+pub use fault::{Fault, FaultStore};
+pub use memory::MemoryStore;
+#[cfg(feature = "rocksdb")]
+pub use rocks::{Compression, RocksOptions, RocksStore};
+pub use store::{Durability, JobStore, ResultStore, SegmentWriter, Store};

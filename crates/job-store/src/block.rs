@@ -1,0 +1,461 @@
+//! Blocks: many rows under one key, written once, read without decoding. `docs/format.md` has the bytes.
+//!
+//! A block is the rows as JSON with a comma between every two, then a table of where each row starts, then a
+//! footer. So any run of rows inside a block is one slice that can be copied into a JSON array as it is.
+
+use std::{fmt, ops::Range};
+
+use job_core::JobId;
+use serde::Serialize;
+use thiserror::Error;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::{ErrorKind, StoreError};
+
+/// The version of the block layout.
+const VERSION: u8 = 1;
+/// `rows: u32 | version: u8 | checksum: u64`, big-endian.
+const FOOTER: usize = 4 + 1 + 8;
+/// One entry of the table: where a row starts, from the start of the block.
+const ENTRY: usize = 4;
+
+/// Names a segment: a run of rows that one worker of one attempt wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentKey {
+    /// The job.
+    pub job: JobId,
+    /// Its attempt; in the key so that rows of a dead attempt can never mix with those of a live one.
+    pub attempt: u32,
+    /// The place among the segments of that attempt.
+    pub number: u32,
+}
+
+impl SegmentKey {
+    /// The key of the block that starts at `first_row`: 32 bytes, big-endian, so keys sort in row order.
+    #[must_use]
+    pub fn block_key(self, first_row: u64) -> [u8; 32] {
+        let mut key = [0; 32];
+        let parts = [
+            self.job.as_bytes().as_slice(),
+            &self.attempt.to_be_bytes(),
+            &self.number.to_be_bytes(),
+            &first_row.to_be_bytes(),
+        ];
+        for (to, from) in key.iter_mut().zip(parts.into_iter().flatten()) {
+            *to = *from;
+        }
+        key
+    }
+
+    pub(crate) fn first_row(block_key: &[u8]) -> Option<u64> {
+        let bytes = block_key.get(24..32)?;
+        Some(u64::from_be_bytes(bytes.try_into().ok()?))
+    }
+
+    /// A corrupt or missing piece of this segment, named for people.
+    pub(crate) fn corrupt(self, rows: &Range<u64>, what: impl fmt::Display) -> StoreError {
+        let detail =
+            format!("rows {}..{} of segment {}.{}: {what}", rows.start, rows.end, self.attempt, self.number);
+        StoreError::new(ErrorKind::Corrupt, "read rows", detail).on(self.job)
+    }
+}
+
+/// Packs rows into blocks of one segment; one buffer, reused.
+///
+/// ```
+/// use job_core::{JobId, Timestamp};
+/// use job_store::{Block, BlockBuilder, SegmentKey};
+///
+/// let job = JobId::from_parts(Timestamp::default(), [0; 10]);
+/// let key = SegmentKey { job, attempt: 1, number: 0 };
+/// let mut builder = BlockBuilder::new(key);
+/// builder.push(&"Sarah")?;
+/// builder.push(&["Sid", "ney"])?;
+/// let sealed = builder.seal();
+/// let block = Block::parse(sealed.bytes)?;
+/// block.verify(key, sealed.first_row)?;
+/// assert_eq!(block.rows(0..2)?.json(), br#""Sarah",["Sid","ney"]"#);
+/// assert_eq!(block.rows(1..2)?.json(), br#"["Sid","ney"]"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct BlockBuilder {
+    key: SegmentKey,
+    first_row: u64,
+    bytes: Vec<u8>,
+    starts: Vec<u32>,
+    sealed: bool,
+}
+
+impl BlockBuilder {
+    /// The longest row, in bytes of JSON.
+    pub const MAX_ROW: usize = 16 << 20;
+
+    /// Starts at row 0 of the segment.
+    #[must_use]
+    pub fn new(key: SegmentKey) -> Self {
+        Self { key, first_row: 0, bytes: Vec::new(), starts: Vec::new(), sealed: false }
+    }
+
+    /// Adds a row, serialized to JSON straight into the block.
+    ///
+    /// # Errors
+    /// When the row does not serialize or is longer than [`MAX_ROW`](Self::MAX_ROW); the block is as before.
+    pub fn push<T: Serialize + ?Sized>(&mut self, row: &T) -> Result<(), InvalidRow> {
+        let start = self.open_row();
+        let written = serde_json::to_writer(&mut self.bytes, row).map_err(|e| InvalidRow::NotJson(e.to_string()));
+        self.close_row(start, written)
+    }
+
+    /// Adds a row that is JSON already. The caller vouches for it: it is not parsed again.
+    ///
+    /// # Errors
+    /// When it is longer than [`MAX_ROW`](Self::MAX_ROW); the block is as before.
+    pub fn push_json(&mut self, row: &serde_json::value::RawValue) -> Result<(), InvalidRow> {
+        let start = self.open_row();
+        self.bytes.extend_from_slice(row.get().as_bytes());
+        self.close_row(start, Ok(()))
+    }
+
+    fn open_row(&mut self) -> usize {
+        self.reset_if_sealed();
+        let end = self.bytes.len();
+        if !self.starts.is_empty() {
+            self.bytes.push(b',');
+        }
+        end
+    }
+
+    fn close_row(&mut self, before: usize, written: Result<(), InvalidRow>) -> Result<(), InvalidRow> {
+        let start = if self.starts.is_empty() { before } else { before + 1 };
+        let length = self.bytes.len() - start;
+        let checked = written.and(match u32::try_from(start) {
+            Ok(start) if length <= Self::MAX_ROW => Ok(start),
+            _ => Err(InvalidRow::TooLong { length, max: Self::MAX_ROW }),
+        });
+        match checked {
+            Ok(start) => {
+                self.starts.push(start);
+                Ok(())
+            }
+            Err(error) => {
+                self.bytes.truncate(before);
+                Err(error)
+            }
+        }
+    }
+
+    /// Rows of the segment so far, sealed or not.
+    #[must_use]
+    pub fn next_row(&self) -> u64 {
+        self.first_row + self.starts.len() as u64
+    }
+
+    /// Rows in the open block.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        if self.sealed { 0 } else { self.starts.len() }
+    }
+
+    /// Bytes of the open block, without its table.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        if self.sealed { 0 } else { self.bytes.len() }
+    }
+
+    /// Closes the block. The next row opens a new one in the same buffer.
+    pub fn seal(&mut self) -> SealedBlock<'_> {
+        self.reset_if_sealed();
+        let rows = self.starts.len();
+        let json_bytes = self.bytes.len();
+        self.bytes.reserve(rows * ENTRY + FOOTER);
+        for start in &self.starts {
+            self.bytes.extend_from_slice(&start.to_be_bytes());
+        }
+        let count = u32::try_from(rows).unwrap_or(u32::MAX);
+        self.bytes.extend_from_slice(&count.to_be_bytes());
+        self.bytes.push(VERSION);
+        let checksum = checksum(self.key, self.first_row, &self.bytes);
+        self.bytes.extend_from_slice(&checksum.to_be_bytes());
+        self.sealed = true;
+        SealedBlock {
+            key: self.key,
+            first_row: self.first_row,
+            rows: rows as u64,
+            json_bytes: json_bytes as u64,
+            bytes: &self.bytes,
+        }
+    }
+
+    fn reset_if_sealed(&mut self) {
+        if self.sealed {
+            self.first_row += self.starts.len() as u64;
+            self.starts.clear();
+            self.bytes.clear();
+            self.sealed = false;
+        }
+    }
+}
+
+/// Covers the key as well, so that a block under a wrong key is found out.
+fn checksum(key: SegmentKey, first_row: u64, bytes: &[u8]) -> u64 {
+    let mut hash = Xxh3::new();
+    hash.update(&key.block_key(first_row));
+    hash.update(bytes);
+    hash.digest()
+}
+
+/// A row that cannot be stored.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum InvalidRow {
+    /// It does not serialize.
+    #[error("the row is not JSON: {0}")]
+    NotJson(String),
+    /// It is too long.
+    #[error("the row has {length} bytes of JSON: at most {max} are allowed")]
+    TooLong {
+        /// Its length in bytes.
+        length: usize,
+        /// The most that is allowed.
+        max: usize,
+    },
+}
+
+/// A block that is ready to be stored.
+#[derive(Debug, Clone, Copy)]
+pub struct SealedBlock<'a> {
+    /// The segment it belongs to.
+    pub key: SegmentKey,
+    /// The number of its first row in the segment.
+    pub first_row: u64,
+    /// How many rows it has.
+    pub rows: u64,
+    /// How many bytes of JSON they are.
+    pub json_bytes: u64,
+    /// The bytes to store.
+    pub bytes: &'a [u8],
+}
+
+/// A stored block, read in place.
+#[derive(Debug, Clone, Copy)]
+pub struct Block<'a> {
+    bytes: &'a [u8],
+    json: &'a [u8],
+    starts: &'a [[u8; ENTRY]],
+}
+
+impl<'a> Block<'a> {
+    /// Finds rows and table in `bytes`. Cost: constant; nothing is hashed (see [`verify`](Self::verify)).
+    ///
+    /// # Errors
+    /// When the bytes cannot be a block of a known version.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, InvalidBlock> {
+        let (rest, footer) = bytes.split_last_chunk::<FOOTER>().ok_or(InvalidBlock::Torn)?;
+        let [a, b, c, d, version, ..] = *footer;
+        if version != VERSION {
+            return Err(InvalidBlock::Version(version));
+        }
+        let rows = usize::try_from(u32::from_be_bytes([a, b, c, d])).map_err(|_| InvalidBlock::Torn)?;
+        let table = rows.checked_mul(ENTRY).and_then(|length| rest.len().checked_sub(length));
+        let (json, table) = table.and_then(|at| rest.split_at_checked(at)).ok_or(InvalidBlock::Torn)?;
+        let (starts, _) = table.as_chunks::<ENTRY>();
+        Ok(Self { bytes, json, starts })
+    }
+
+    /// Compares the checksum, which covers the key too. Cost: one pass over the block, some 20 GB/s.
+    ///
+    /// # Errors
+    /// When a bit is not as it was written, or the block stands under another key.
+    pub fn verify(&self, key: SegmentKey, first_row: u64) -> Result<(), InvalidBlock> {
+        let (covered, stored) = self.bytes.split_last_chunk::<8>().ok_or(InvalidBlock::Torn)?;
+        if checksum(key, first_row, covered) == u64::from_be_bytes(*stored) {
+            Ok(())
+        } else {
+            Err(InvalidBlock::Checksum)
+        }
+    }
+
+    /// How many rows it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// The rows `range`, counted from the first of the block. Cost: constant.
+    ///
+    /// # Errors
+    /// When the range is not inside the block, or its table is damaged.
+    pub fn rows(&self, range: Range<usize>) -> Result<Rows<'a>, InvalidBlock> {
+        let starts = self.starts.get(range.clone()).ok_or(InvalidBlock::Torn)?;
+        let Some(first) = starts.first() else { return Ok(Rows { json: &[], starts, base: 0 }) };
+        let base = position(first);
+        let end = match self.starts.get(range.end) {
+            // The comma before the next row is not ours.
+            Some(next) => position(next).checked_sub(1).ok_or(InvalidBlock::Torn)?,
+            None => self.json.len(),
+        };
+        let json = self.json.get(base..end).ok_or(InvalidBlock::Torn)?;
+        Ok(Rows { json, starts, base })
+    }
+}
+
+fn position(start: &[u8; ENTRY]) -> usize {
+    usize::try_from(u32::from_be_bytes(*start)).unwrap_or(usize::MAX)
+}
+
+/// Bytes that are no block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum InvalidBlock {
+    /// Shorter than they say, or a table that points outside.
+    #[error("the block is torn")]
+    Torn,
+    /// A version this library does not know.
+    #[error("the block has format version {0}, this library reads 1")]
+    Version(u8),
+    /// A bit is not as it was written.
+    #[error("the checksum of the block does not match")]
+    Checksum,
+}
+
+/// A run of rows inside one block, borrowed from the store.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    json: &'a [u8],
+    starts: &'a [[u8; ENTRY]],
+    base: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// The rows as JSON, a comma between every two: what belongs between `[` and `]`.
+    #[must_use]
+    pub const fn json(&self) -> &'a [u8] {
+        self.json
+    }
+
+    /// How many rows.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// Each row's JSON by itself. A damaged table gives empty rows, never a panic.
+    pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let Self { json, starts, base } = *self;
+        (0..starts.len()).map(move |row| {
+            let at = |row| starts.get(row).and_then(|start| position(start).checked_sub(base));
+            let end = at(row + 1).map_or(Some(json.len()), |next| next.checked_sub(1));
+            at(row).zip(end).and_then(|(start, end)| json.get(start..end)).unwrap_or_default()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use job_core::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key() -> SegmentKey {
+        SegmentKey { job: JobId::from_parts(Timestamp::default(), [5; 10]), attempt: 2, number: 7 }
+    }
+
+    fn sealed(rows: &[String]) -> Vec<u8> {
+        let mut builder = BlockBuilder::new(key());
+        for row in rows {
+            builder.push(row).unwrap();
+        }
+        builder.seal().bytes.to_vec()
+    }
+
+    proptest! {
+        #[test]
+        fn any_run_of_rows_is_its_json(rows in prop::collection::vec(".{0,12}", 1..20), a in 0usize..20, b in 0usize..20) {
+            let bytes = sealed(&rows);
+            let block = Block::parse(&bytes).unwrap();
+            block.verify(key(), 0).unwrap();
+            let (start, end) = (a.min(b).min(rows.len()), a.max(b).min(rows.len()));
+            let run = block.rows(start..end).unwrap();
+            let each: Vec<String> = run.iter().map(|row| serde_json::from_slice(row).unwrap()).collect();
+            prop_assert_eq!(&each[..], &rows[start..end]);
+            let array = [b"[", run.json(), b"]"].concat();
+            prop_assert_eq!(serde_json::from_slice::<Vec<String>>(&array).unwrap(), &rows[start..end]);
+        }
+
+        #[test]
+        fn any_bytes_are_a_block_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200), a in 0usize..50, b in 0usize..50) {
+            if let Ok(block) = Block::parse(&bytes) {
+                let _ = block.verify(key(), 0);
+                if let Ok(rows) = block.rows(a.min(b)..a.max(b)) {
+                    rows.iter().for_each(drop);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_is_found() {
+        let bytes = sealed(&["Sarah".into(), "Sidney".into()]);
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let found = Block::parse(&flipped).and_then(|block| block.verify(key(), 0));
+            assert!(found.is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_block_under_another_key_is_found() {
+        let bytes = sealed(&["Sarah".into()]);
+        let block = Block::parse(&bytes).unwrap();
+        assert_eq!(block.verify(key(), 1), Err(InvalidBlock::Checksum));
+        assert_eq!(block.verify(SegmentKey { attempt: 1, ..key() }, 0), Err(InvalidBlock::Checksum));
+    }
+
+    #[test]
+    fn a_row_that_fails_leaves_the_block_as_it_was() {
+        let mut builder = BlockBuilder::new(key());
+        builder.push(&1).unwrap();
+        let bad = std::collections::HashMap::from([(vec![1u8], 1)]);
+        assert!(matches!(builder.push(&bad), Err(InvalidRow::NotJson(_))));
+        assert!(matches!(builder.push(&"x".repeat(BlockBuilder::MAX_ROW)), Err(InvalidRow::TooLong { .. })));
+        builder.push(&2).unwrap();
+        assert_eq!(Block::parse(builder.seal().bytes).unwrap().rows(0..2).unwrap().json(), b"1,2");
+    }
+
+    #[test]
+    fn the_next_block_goes_on_where_the_last_ended() {
+        let mut builder = BlockBuilder::new(key());
+        builder.push(&1).unwrap();
+        builder.push(&2).unwrap();
+        assert_eq!(builder.seal().first_row, 0);
+        assert_eq!((builder.rows(), builder.next_row()), (0, 2));
+        builder.push(&3).unwrap();
+        let second = builder.seal();
+        assert_eq!((second.first_row, second.rows, second.json_bytes), (2, 1, 1));
+    }
+
+    /// The bytes of `docs/format.md`, version 1: they must never change.
+    #[test]
+    fn golden_bytes() {
+        let mut builder = BlockBuilder::new(SegmentKey { job: JobId::from_bytes([1; 16]), attempt: 1, number: 0 });
+        builder.push(&"a").unwrap();
+        builder.push(&7).unwrap();
+        let hex: String = builder.seal().bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "2261222c37000000000000000400000002016581d5d67e65012f");
+    }
+}

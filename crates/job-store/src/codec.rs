@@ -1,0 +1,361 @@
+//! Records and results as bytes. The only module that knows bincode.
+//!
+//! `version: u8 | kind: u8 | bincode body | xxh3-64 of all before: u64 big-endian`. The envelope exists because
+//! bincode decodes most damaged bytes to a wrong value without a word; the stored types are separate from
+//! `job-core`'s so that those may change without changing the disk.
+
+use bincode::{Decode, Encode, config};
+use job_core::{
+    Ending, Failure, FailureKind, JobId, JobKind, JobRecord, JobResult, JobSpec, JobState, Outputs, Parameters,
+    ResultSize, RowList, Segment, Timestamp,
+};
+use serde_json::value::RawValue;
+use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The version of the envelope and of every body in it.
+const VERSION: u8 = 1;
+const RECORD: u8 = b'J';
+const RESULT: u8 = b'R';
+const CHECKSUM: usize = 8;
+/// Caps what a decoder may allocate, should a body lie about a length behind a checksum that matches.
+const MAX_DECODED: usize = 256 << 20;
+
+/// Bytes that are no record or result.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum DecodeError {
+    #[error("the bytes are cut short")]
+    Torn,
+    #[error("the checksum does not match")]
+    Checksum,
+    #[error("format version {0} is unknown, this library reads {VERSION}")]
+    Version(u8),
+    #[error("the bytes are of another kind")]
+    Kind,
+    #[error("the body cannot be read: {0}")]
+    Body(String),
+    #[error("the bytes are of job {0}")]
+    OtherJob(JobId),
+}
+
+pub(crate) fn encode_record(record: &JobRecord) -> Vec<u8> {
+    seal(RECORD, &StoredRecord::from(record))
+}
+
+/// Reads a record that was stored under `id`.
+pub(crate) fn decode_record(id: JobId, bytes: &[u8]) -> Result<JobRecord, DecodeError> {
+    let stored: StoredRecord = open(RECORD, bytes)?;
+    let record = JobRecord::try_from(stored)?;
+    if record.id == id { Ok(record) } else { Err(DecodeError::OtherJob(record.id)) }
+}
+
+pub(crate) fn encode_result(id: JobId, result: &JobResult) -> Vec<u8> {
+    seal(RESULT, &StoredResult::new(id, result))
+}
+
+/// Reads a result that was stored under `id`.
+pub(crate) fn decode_result(id: JobId, bytes: &[u8]) -> Result<JobResult, DecodeError> {
+    let stored: StoredResult = open(RESULT, bytes)?;
+    let found = JobId::from_bytes(stored.id);
+    if found == id { stored.into_result() } else { Err(DecodeError::OtherJob(found)) }
+}
+
+fn seal<T: Encode>(kind: u8, body: &T) -> Vec<u8> {
+    let mut bytes = vec![VERSION, kind];
+    // Encoding owned data into a Vec has no failing case; a body cut short would fail its checksum-guarded decode.
+    let _ = bincode::encode_into_std_write(body, &mut bytes, config::standard());
+    let checksum = xxh3_64(&bytes);
+    bytes.extend_from_slice(&checksum.to_be_bytes());
+    bytes
+}
+
+fn open<T: Decode<()>>(kind: u8, bytes: &[u8]) -> Result<T, DecodeError> {
+    let (covered, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(DecodeError::Torn)?;
+    let (&[version, found], body) = covered.split_first_chunk::<2>().ok_or(DecodeError::Torn)?;
+    // Before the checksum: another version may sum another way.
+    if version != VERSION {
+        return Err(DecodeError::Version(version));
+    }
+    if xxh3_64(covered) != u64::from_be_bytes(*checksum) {
+        return Err(DecodeError::Checksum);
+    }
+    if found != kind {
+        return Err(DecodeError::Kind);
+    }
+    let limited = config::standard().with_limit::<MAX_DECODED>();
+    let (value, read) =
+        bincode::decode_from_slice(body, limited).map_err(|e| DecodeError::Body(e.to_string()))?;
+    if read == body.len() { Ok(value) } else { Err(DecodeError::Body("bytes are left over".to_owned())) }
+}
+
+#[derive(Encode, Decode)]
+struct StoredRecord {
+    id: [u8; 16],
+    kind: StoredKind,
+    graph: String,
+    parameters: String,
+    state: StoredState,
+    revision: u64,
+    attempt: u32,
+    submitted_at: u64,
+    started_at: Option<u64>,
+    cancel_requested_at: Option<u64>,
+    finished_at: Option<u64>,
+    failure: Option<StoredFailure>,
+    rows: u64,
+    bytes: u64,
+}
+
+#[derive(Encode, Decode)]
+enum StoredKind {
+    VertexFilter,
+    EdgeFilter,
+    Algorithm(String),
+}
+
+#[derive(Encode, Decode)]
+enum StoredState {
+    Waiting,
+    Running,
+    Cancelling,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+#[derive(Encode, Decode)]
+struct StoredFailure {
+    kind: u8,
+    message: String,
+}
+
+impl From<&JobRecord> for StoredRecord {
+    fn from(record: &JobRecord) -> Self {
+        Self {
+            id: *record.id.as_bytes(),
+            kind: match record.spec.kind() {
+                JobKind::VertexFilter => StoredKind::VertexFilter,
+                JobKind::EdgeFilter => StoredKind::EdgeFilter,
+                JobKind::Algorithm(name) => StoredKind::Algorithm(name.clone()),
+            },
+            graph: record.spec.graph_name().to_owned(),
+            parameters: record.spec.json().as_str().to_owned(),
+            state: match record.state {
+                JobState::Waiting => StoredState::Waiting,
+                JobState::Running { cancelling: false } => StoredState::Running,
+                JobState::Running { cancelling: true } => StoredState::Cancelling,
+                JobState::Complete(Ending::Succeeded) => StoredState::Succeeded,
+                JobState::Complete(Ending::Failed) => StoredState::Failed,
+                JobState::Complete(Ending::Cancelled) => StoredState::Cancelled,
+            },
+            revision: record.revision,
+            attempt: record.attempt,
+            submitted_at: record.submitted_at.as_micros(),
+            started_at: record.started_at.map(Timestamp::as_micros),
+            cancel_requested_at: record.cancel_requested_at.map(Timestamp::as_micros),
+            finished_at: record.finished_at.map(Timestamp::as_micros),
+            failure: record.failure.as_ref().map(StoredFailure::from),
+            rows: record.size.rows,
+            bytes: record.size.bytes,
+        }
+    }
+}
+
+impl TryFrom<StoredRecord> for JobRecord {
+    type Error = DecodeError;
+
+    fn try_from(stored: StoredRecord) -> Result<Self, DecodeError> {
+        let kind = match stored.kind {
+            StoredKind::VertexFilter => JobKind::VertexFilter,
+            StoredKind::EdgeFilter => JobKind::EdgeFilter,
+            StoredKind::Algorithm(name) => JobKind::Algorithm(name),
+        };
+        let parameters =
+            Parameters::from_text(stored.parameters).map_err(|e| DecodeError::Body(e.to_string()))?;
+        Ok(Self {
+            id: JobId::from_bytes(stored.id),
+            spec: JobSpec::new(kind).graph(stored.graph).raw_parameters(parameters),
+            state: match stored.state {
+                StoredState::Waiting => JobState::Waiting,
+                StoredState::Running => JobState::Running { cancelling: false },
+                StoredState::Cancelling => JobState::Running { cancelling: true },
+                StoredState::Succeeded => JobState::Complete(Ending::Succeeded),
+                StoredState::Failed => JobState::Complete(Ending::Failed),
+                StoredState::Cancelled => JobState::Complete(Ending::Cancelled),
+            },
+            revision: stored.revision,
+            attempt: stored.attempt,
+            submitted_at: Timestamp::from_micros(stored.submitted_at),
+            started_at: stored.started_at.map(Timestamp::from_micros),
+            cancel_requested_at: stored.cancel_requested_at.map(Timestamp::from_micros),
+            finished_at: stored.finished_at.map(Timestamp::from_micros),
+            failure: stored.failure.map(Failure::from),
+            size: ResultSize { rows: stored.rows, bytes: stored.bytes },
+        })
+    }
+}
+
+impl From<&Failure> for StoredFailure {
+    fn from(failure: &Failure) -> Self {
+        let kind = match failure.kind {
+            FailureKind::Panicked => 1,
+            FailureKind::Interrupted => 2,
+            FailureKind::Store => 3,
+            FailureKind::Deadline => 4,
+            _ => 0,
+        };
+        Self { kind, message: failure.message.clone() }
+    }
+}
+
+impl From<StoredFailure> for Failure {
+    fn from(stored: StoredFailure) -> Self {
+        let kind = match stored.kind {
+            1 => FailureKind::Panicked,
+            2 => FailureKind::Interrupted,
+            3 => FailureKind::Store,
+            4 => FailureKind::Deadline,
+            _ => FailureKind::Handler,
+        };
+        Self::new(kind, stored.message)
+    }
+}
+
+#[derive(Encode, Decode)]
+struct StoredResult {
+    id: [u8; 16],
+    outputs: Vec<(String, String)>,
+    list: Option<(String, Vec<StoredSegment>)>,
+}
+
+#[derive(Encode, Decode)]
+struct StoredSegment {
+    attempt: u32,
+    number: u32,
+    rows: u64,
+    bytes: u64,
+}
+
+impl StoredResult {
+    fn new(id: JobId, result: &JobResult) -> Self {
+        let segment = |segment: &Segment| StoredSegment {
+            attempt: segment.attempt,
+            number: segment.number,
+            rows: segment.rows,
+            bytes: segment.bytes,
+        };
+        Self {
+            id: *id.as_bytes(),
+            outputs: result.outputs.iter().map(|(name, json)| (name.to_owned(), json.to_owned())).collect(),
+            list: result
+                .list
+                .as_ref()
+                .map(|list| (list.name().to_owned(), list.segments().iter().map(segment).collect())),
+        }
+    }
+
+    fn into_result(self) -> Result<JobResult, DecodeError> {
+        let mut outputs = Outputs::default();
+        for (name, json) in self.outputs {
+            let raw = RawValue::from_string(json).map_err(|e| DecodeError::Body(e.to_string()))?;
+            outputs.push_raw(name, raw);
+        }
+        let segment = |stored: StoredSegment| Segment {
+            attempt: stored.attempt,
+            number: stored.number,
+            rows: stored.rows,
+            bytes: stored.bytes,
+        };
+        let list =
+            self.list.map(|(name, segments)| RowList::new(name, segments.into_iter().map(segment).collect()));
+        Ok(JobResult { outputs, list })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use job_core::Event;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn record() -> JobRecord {
+        let at = Timestamp::from_micros;
+        let spec = JobSpec::algorithm("pagerank").graph("图").parameters(&serde_json::json!({"alpha": 0.85})).unwrap();
+        let waiting = JobRecord::waiting(JobId::from_parts(at(1_000), [9; 10]), spec, at(1_000));
+        let running = waiting.apply(Event::Start, at(2_000)).unwrap();
+        running.apply(Event::Fail(Failure::new(FailureKind::Panicked, "boom")), at(3_000)).unwrap()
+    }
+
+    fn result() -> JobResult {
+        let mut outputs = Outputs::default();
+        outputs.insert("runtime", &0.5).unwrap();
+        let segments = vec![Segment { attempt: 1, number: 0, rows: 10, bytes: 100 }];
+        JobResult { outputs, list: Some(RowList::new("pagerank", segments)) }
+    }
+
+    #[test]
+    fn records_and_results_survive() {
+        let record = record();
+        assert_eq!(decode_record(record.id, &encode_record(&record)).unwrap(), record);
+        assert_eq!(decode_result(record.id, &encode_result(record.id, &result())).unwrap(), result());
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_found() {
+        let bytes = encode_record(&record());
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode_record(record().id, &flipped).is_err(), "bit {bit}");
+        }
+        for length in 0..bytes.len() {
+            assert!(decode_record(record().id, &bytes[..length]).is_err(), "length {length}");
+        }
+    }
+
+    #[test]
+    fn another_jobs_record_another_kind_and_another_version_are_refused() {
+        let bytes = encode_record(&record());
+        assert_eq!(decode_record(JobId::MIN, &bytes), Err(DecodeError::OtherJob(record().id)));
+        assert_eq!(decode_result(record().id, &bytes), Err(DecodeError::Kind));
+        let mut newer = bytes;
+        newer[0] = 2;
+        assert_eq!(decode_record(record().id, &newer), Err(DecodeError::Version(2)));
+    }
+
+    /// A body whose checksum is right but whose lengths lie must not take the machine down.
+    #[test]
+    fn a_lying_length_is_an_error_not_an_allocation() {
+        let mut bytes = vec![VERSION, RESULT];
+        bytes.extend_from_slice(&[0; 16]);
+        bytes.extend_from_slice(&[0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f]);
+        let checksum = xxh3_64(&bytes);
+        bytes.extend_from_slice(&checksum.to_be_bytes());
+        assert!(matches!(decode_result(JobId::MIN, &bytes), Err(DecodeError::Body(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_decode_or_fail(body in prop::collection::vec(any::<u8>(), 0..300), kind in prop::sample::select(vec![RECORD, RESULT])) {
+            let mut bytes = vec![VERSION, kind];
+            bytes.extend_from_slice(&body);
+            let checksum = xxh3_64(&bytes);
+            bytes.extend_from_slice(&checksum.to_be_bytes());
+            let _ = decode_record(JobId::MIN, &bytes);
+            let _ = decode_result(JobId::MIN, &bytes);
+        }
+    }
+
+    /// The bytes of `docs/format.md`, version 1: they must never change.
+    #[test]
+    fn golden_bytes() {
+        let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(
+            hex(encode_record(&record())),
+            "014a0000000000017909890909090909090902087061676572616e6b03e59bbe0e7b22616c706861223a302e38357d\
+             040201fbe80301fbd0070001fbb80b010104626f6f6d0000555a8407fc3fc726"
+        );
+        assert_eq!(hex(encode_result(JobId::MIN, &result())), "015200000000000000000000000000000000010772756e74696d6503302e3501087061676572616e6b0101000a642bcf36cb1aa6b3e2");
+    }
+}

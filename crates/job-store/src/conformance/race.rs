@@ -1,0 +1,90 @@
+//! Laws about threads that meet.
+
+use std::thread;
+
+use job_core::Event;
+
+use super::{Broken, Fixture, at, key, list, read, running, write};
+use crate::{BlockBuilder, Durability, ErrorKind, Store};
+
+law! {
+    /// Compare-and-set under contention: exactly one of each round wins.
+    fn of_racing_replaces_one_wins(store) {
+        let mut record = running(store, 1)?;
+        for round in 0..50 {
+            let next = record.apply(Event::Cancel, at(round))?;
+            let wins: usize = thread::scope(|scope| {
+                let racers: Vec<_> = (0..4).map(|_| scope.spawn(|| store.replace(&next, Durability::Buffered))).collect();
+                racers
+                    .into_iter()
+                    .map(|racer| match racer.join() {
+                        Ok(Ok(())) => 1,
+                        Ok(Err(error)) => { assert_eq!(error.kind, ErrorKind::Conflict); 0 }
+                        Err(panic) => std::panic::resume_unwind(panic),
+                    })
+                    .sum()
+            });
+            assert_eq!(wins, 1);
+            record = next;
+        }
+    }
+
+    /// A completion and a cancel from the same revision: one of them is refused.
+    fn a_complete_and_a_cancel_cannot_both_win(store) {
+        for n in 1..50 {
+            let running = running(store, n)?;
+            let result = list(vec![write(store, key(&running, 0), 0, 3, 2)?]);
+            let done = running.apply(Event::Succeed(result.size()), at(7))?;
+            let cancelling = running.apply(Event::Cancel, at(7))?;
+            let (completed, cancelled) = thread::scope(|scope| {
+                let complete = scope.spawn(|| store.complete(&done, &result, Durability::Buffered));
+                let cancel = store.replace(&cancelling, Durability::Buffered);
+                (complete.join(), cancel)
+            });
+            let completed = completed.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            assert_ne!(completed.is_ok(), cancelled.is_ok());
+            assert_eq!(store.result(running.id)?.is_some(), completed.is_ok());
+            let expected = if completed.is_ok() { done } else { cancelling };
+            assert_eq!(store.get(running.id)?, Some(expected));
+        }
+    }
+
+    /// A reader beside the writer sees a block whole or not yet.
+    fn readers_beside_a_writer_see_whole_blocks(store) {
+        let running = running(store, 1)?;
+        let key = key(&running, 0);
+        thread::scope(|scope| {
+            let writer = scope.spawn(move || -> Result<(), crate::StoreError> {
+                let mut writer = store.segment(key)?;
+                let mut block = BlockBuilder::new(key);
+                for row in 0..2_000u64 {
+                    let _ = block.push(&row);
+                    if block.rows() == 10 {
+                        writer.append(block.seal())?;
+                    }
+                }
+                writer.finish().map(drop)
+            });
+            let mut seen = 0;
+            while seen < 2_000 {
+                match read(store, key, seen..seen + 10) {
+                    Ok(rows) => {
+                        assert_eq!(rows, (seen..seen + 10).collect::<Vec<_>>());
+                        seen += 10;
+                    }
+                    // Not there yet; the writer cannot have ended before it is.
+                    Err(error) => assert_eq!(error.kind, ErrorKind::Corrupt),
+                }
+                if writer.is_finished() && seen == 0 {
+                    break;
+                }
+                thread::yield_now();
+            }
+            match writer.join() {
+                Ok(written) => written,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })?;
+        assert_eq!(read(store, key, 0..2_000)?.len(), 2_000);
+    }
+}

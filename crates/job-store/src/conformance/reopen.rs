@@ -1,0 +1,47 @@
+//! Laws about what is still true after the store was closed and opened again.
+
+use job_core::{Event, Failure, FailureKind};
+
+use super::{Broken, Fixture, at, key, read, report, running, succeeded, waiting, write};
+use crate::{Durability, ErrorKind};
+
+/// Jobs in every state, results and rows; and a removed job stays removed.
+pub fn what_was_acknowledged_is_there_after_reopening(fixture: &dyn Fixture) {
+    report((|| -> Result<(), Broken> {
+        let store = fixture.open();
+        let done = succeeded(&*store, 1, 500)?;
+        let removed = succeeded(&*store, 2, 500)?;
+        store.remove(removed.id)?;
+        let alive = running(&*store, 3)?;
+        store.insert(&[waiting(4)], Durability::Synced)?;
+        let result = store.result(done.id)?;
+        drop(store);
+
+        let store = fixture.open();
+        assert_eq!(store.list(None, 0, 10)?, [waiting(4), alive.clone(), done.clone()]);
+        assert_eq!(store.unfinished()?, [alive, waiting(4)]);
+        assert_eq!(store.result(done.id)?, result);
+        assert_eq!(read(&*store, key(&done, 0), 0..500)?, (0..500).collect::<Vec<_>>());
+        assert_eq!((store.get(removed.id)?, store.result(removed.id)?), (None, None));
+        Ok(())
+    })());
+}
+
+/// A worker's rows outlive it until recovery drops them, and its attempt stays fenced.
+pub fn rows_of_an_attempt_survive_reopening_until_discarded(fixture: &dyn Fixture) {
+    report((|| -> Result<(), Broken> {
+        let store = fixture.open();
+        let first = running(&*store, 1)?;
+        write(&*store, key(&first, 0), 0, 100, 9)?;
+        drop(store);
+
+        let store = fixture.open();
+        assert_eq!(read(&*store, key(&first, 0), 0..100)?.len(), 100);
+        let failure = Failure::new(FailureKind::Interrupted, "process died");
+        store.replace(&first.apply(Event::Requeue(failure), at(5))?, Durability::Synced)?;
+        store.discard(first.id, first.attempt)?;
+        assert_eq!(read(&*store, key(&first, 0), 0..1).unwrap_err().kind, ErrorKind::Corrupt);
+        assert_eq!(store.segment(key(&first, 0)).unwrap_err().kind, ErrorKind::Fenced);
+        Ok(())
+    })());
+}

@@ -1,0 +1,227 @@
+//! Laws about rows and results.
+
+use job_core::{Event, Failure, FailureKind, JobResult, Outputs};
+
+use super::{Broken, Fixture, at, key, list, read, running, waiting, write};
+use crate::{BlockBuilder, Durability, ErrorKind, Store, StoreError};
+
+law! {
+    /// Whatever the blocks, a window is the rows it names.
+    fn every_window_of_a_segment_is_its_rows(store) {
+        for (n, per_block) in [(1, 1), (2, 7), (3, 1_000)] {
+            let running = running(store, n)?;
+            let segment = write(store, key(&running, 0), 0, 50, per_block)?;
+            assert_eq!((segment.rows, segment.bytes), (50, 50 + 40 + 50 - 50u64.div_ceil(per_block)));
+            for start in 0..=50 {
+                for end in start..=50 {
+                    let rows = read(store, key(&running, 0), start..end)?;
+                    assert_eq!(rows, (start..end).collect::<Vec<_>>(), "{start}..{end} in blocks of {per_block}");
+                }
+            }
+        }
+    }
+
+    /// Segments written in turns, of one job and of two, keep to themselves.
+    fn segments_do_not_mix(store) {
+        let jobs = [running(store, 1)?, running(store, 2)?];
+        let keys: Vec<_> = jobs.iter().flat_map(|job| (0..3).map(|number| key(job, number))).collect();
+        let mut writers = Vec::new();
+        for &key in &keys {
+            writers.push((store.segment(key)?, BlockBuilder::new(key)));
+        }
+        for round in 0..20u64 {
+            for ((writer, block), owner) in writers.iter_mut().zip(0u64..) {
+                block.push(&(owner * 1_000 + round))?;
+                writer.append(block.seal())?;
+            }
+        }
+        for (writer, _) in writers {
+            assert_eq!(writer.finish()?.rows, 20);
+        }
+        for (&key, owner) in keys.iter().zip(0u64..) {
+            assert_eq!(read(store, key, 0..20)?, (0..20).map(|row| owner * 1_000 + row).collect::<Vec<_>>());
+        }
+    }
+
+    /// A short answer would be a wrong answer.
+    fn rows_past_the_end_are_an_error(store) {
+        let running = running(store, 1)?;
+        write(store, key(&running, 0), 0, 10, 4)?;
+        write(store, key(&running, 1), 0, 10, 4)?;
+        for rows in [5..11, 10..11, 400..401] {
+            let error = read(store, key(&running, 0), rows).unwrap_err();
+            assert_eq!((error.kind, error.job), (ErrorKind::Corrupt, Some(running.id)), "{error}");
+        }
+        assert_eq!(read(store, key(&running, 0), 10..10)?, [0u64; 0]);
+        assert_eq!(read(store, key(&running, 9), 0..1).unwrap_err().kind, ErrorKind::Corrupt);
+    }
+
+    /// The record that says `succeeded` and the result are one write.
+    fn a_result_comes_with_its_record_or_not_at_all(store) {
+        let running = running(store, 1)?;
+        let mut result = list(vec![write(store, key(&running, 0), 0, 10, 3)?]);
+        result.outputs.insert("runtime", &0.5)?;
+        let done = running.apply(Event::Succeed(result.size()), at(3))?;
+        let cancelling = running.apply(Event::Cancel, at(2))?;
+        store.replace(&cancelling, Durability::Buffered)?;
+        let refused = store.complete(&done, &result, Durability::Synced).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Conflict);
+        assert_eq!((store.get(running.id)?, store.result(running.id)?), (Some(cancelling.clone()), None));
+
+        let done = cancelling.apply(Event::Succeed(result.size()), at(4))?;
+        store.complete(&done, &result, Durability::Synced)?;
+        assert_eq!((store.get(running.id)?, store.result(running.id)?), (Some(done), Some(result.clone())));
+        let unfinished = waiting(9).apply(Event::Start, at(1))?;
+        assert_eq!(store.complete(&unfinished, &result, Durability::Synced).unwrap_err().kind, ErrorKind::Invalid);
+    }
+
+    /// Waiting, running, failed and unknown jobs have no result.
+    fn a_job_without_a_result_has_none(store) {
+        let running = running(store, 1)?;
+        assert_eq!(store.result(running.id)?, None);
+        store.replace(&running.apply(Event::Fail(Failure::new(FailureKind::Handler, "no")), at(3))?, Durability::Synced)?;
+        assert_eq!(store.result(running.id)?, None);
+        assert_eq!(store.result(waiting(5).id)?, None);
+    }
+
+    /// No rows, no list, values only: each comes back as it was.
+    fn an_empty_list_is_a_result(store) {
+        let mut outputs = Outputs::default();
+        outputs.insert("path", &["Sarah", "西德尼"])?;
+        for (n, result) in [(1, list(Vec::new())), (2, JobResult { outputs, list: None }), (3, JobResult::default())] {
+            let running = running(store, n)?;
+            let done = running.apply(Event::Succeed(result.size()), at(3))?;
+            store.complete(&done, &result, Durability::Buffered)?;
+            assert_eq!(store.result(running.id)?, Some(result));
+        }
+        let running = running(store, 4)?;
+        assert_eq!(store.segment(key(&running, 0))?.finish()?.rows, 0);
+    }
+
+    /// The attempt is a fence: a worker that lost its job can write nothing more.
+    fn only_the_running_attempt_writes(store) {
+        let first = running(store, 1)?;
+        let mut writer = store.segment(key(&first, 0))?;
+        let mut block = BlockBuilder::new(key(&first, 0));
+        block.push(&1)?;
+        writer.append(block.seal())?;
+        let lost = first.apply(Event::Requeue(Failure::new(FailureKind::Interrupted, "gone")), at(3))?;
+        store.replace(&lost, Durability::Buffered)?;
+        block.push(&2)?;
+        let fenced = writer.append(block.seal()).unwrap_err();
+        assert_eq!((fenced.kind, fenced.job), (ErrorKind::Fenced, Some(first.id)));
+
+        let second = lost.apply(Event::Start, at(4))?;
+        store.replace(&second, Durability::Buffered)?;
+        assert_eq!(writer.append(block.seal()).unwrap_err().kind, ErrorKind::Fenced);
+        assert_eq!(writer.finish().unwrap_err().kind, ErrorKind::Fenced);
+        assert_eq!(store.segment(key(&first, 1)).unwrap_err().kind, ErrorKind::Fenced);
+        assert_eq!(write(store, key(&second, 0), 0, 5, 2)?.attempt, 2);
+        assert_eq!(read(store, key(&second, 0), 0..5)?, [0, 1, 2, 3, 4]);
+    }
+
+    /// Nor does anybody write to a job that waits, has ended or never was.
+    fn a_complete_job_takes_no_rows(store) {
+        let running = running(store, 1)?;
+        let mut writer = store.segment(key(&running, 0))?;
+        let done = running.apply(Event::Succeed(list(Vec::new()).size()), at(3))?;
+        store.complete(&done, &list(Vec::new()), Durability::Buffered)?;
+        let mut block = BlockBuilder::new(key(&running, 0));
+        block.push(&1)?;
+        assert_eq!(writer.append(block.seal()).unwrap_err().kind, ErrorKind::Fenced);
+        store.insert(&[waiting(2)], Durability::Buffered)?;
+        for job in [waiting(2), waiting(3)] {
+            assert_eq!(store.segment(key(&job, 0)).unwrap_err().kind, ErrorKind::Fenced);
+        }
+    }
+
+    /// No gap, no overlap, no block of another segment, no empty block.
+    fn a_block_must_follow_the_last(store) {
+        let running = running(store, 1)?;
+        let mut writer = store.segment(key(&running, 0))?;
+        let mut block = BlockBuilder::new(key(&running, 0));
+        block.push(&0)?;
+        writer.append(block.seal())?;
+        assert_eq!(writer.append(block.seal()).unwrap_err().kind, ErrorKind::Invalid); // empty
+        let mut again = BlockBuilder::new(key(&running, 0));
+        again.push(&0)?;
+        assert_eq!(writer.append(again.seal()).unwrap_err().kind, ErrorKind::Invalid);
+        let mut other = BlockBuilder::new(key(&running, 1));
+        other.push(&0)?;
+        assert_eq!(writer.append(other.seal()).unwrap_err().kind, ErrorKind::Invalid);
+        block.push(&1)?;
+        writer.append(block.seal())?;
+        assert_eq!(writer.finish()?.rows, 2);
+        assert_eq!(read(store, key(&running, 0), 0..2)?, [0, 1]);
+    }
+
+    /// The rows of dead attempts go, those of the live one and of other jobs stay.
+    fn discard_drops_void_attempts_only(store) {
+        let mut record = running(store, 1)?;
+        let other = running(store, 2)?;
+        write(store, key(&other, 0), 0, 30, 7)?;
+        let first = record.clone();
+        write(store, key(&first, 0), 0, 30, 7)?;
+        record = record.apply(Event::Requeue(Failure::new(FailureKind::Interrupted, "gone")), at(3))?;
+        store.replace(&record, Durability::Buffered)?;
+        record = record.apply(Event::Start, at(4))?;
+        store.replace(&record, Durability::Buffered)?;
+        write(store, key(&record, 0), 100, 30, 7)?;
+        store.discard(record.id, 1)?;
+        store.discard(record.id, 1)?;
+        assert_eq!(read(store, key(&first, 0), 0..1).unwrap_err().kind, ErrorKind::Corrupt);
+        assert_eq!(read(store, key(&record, 0), 0..30)?, (100..130).collect::<Vec<_>>());
+        assert_eq!(read(store, key(&other, 0), 0..30)?, (0..30).collect::<Vec<_>>());
+    }
+
+    /// Whoever was told `succeeded` keeps the rows.
+    fn a_result_in_use_is_not_discarded(store) {
+        let done = super::succeeded(store, 1, 20)?;
+        assert_eq!(store.discard(done.id, done.attempt).unwrap_err().kind, ErrorKind::Invalid);
+        assert_eq!(read(store, key(&done, 0), 0..20)?.len(), 20);
+    }
+
+    /// A reader that cannot go on stops the read, and its error comes through.
+    fn the_first_error_of_a_reader_ends_the_read(store) {
+        let running = running(store, 1)?;
+        write(store, key(&running, 0), 0, 30, 10)?;
+        let mut calls = 0;
+        let stop = StoreError::new(ErrorKind::Unavailable, "write the page", "the client is gone");
+        let error = store.read(key(&running, 0), 0..30, &mut |_| {
+            calls += 1;
+            if calls == 2 { Err(stop.clone()) } else { Ok(()) }
+        });
+        assert_eq!((error, calls), (Err(stop.clone()), 2));
+    }
+
+    /// Rows of very different size, text in any script.
+    fn large_and_small_rows_share_a_segment(store) {
+        let running = running(store, 1)?;
+        let rows = ["x".repeat(3 << 20), String::new(), "西德尼 \"\\\u{1}".to_owned(), "y".repeat(70_000)];
+        let mut writer = store.segment(key(&running, 0))?;
+        let mut block = BlockBuilder::new(key(&running, 0));
+        for row in &rows {
+            block.push(row)?;
+            if block.bytes() > 64 << 10 {
+                writer.append(block.seal())?;
+            }
+        }
+        if block.rows() > 0 {
+            writer.append(block.seal())?;
+        }
+        writer.finish()?;
+        for start in 0..4u64 {
+            let mut json = vec![b'['];
+            store.read(key(&running, 0), start..4, &mut |run| {
+                if json.len() > 1 {
+                    json.push(b',');
+                }
+                json.extend_from_slice(run.json());
+                Ok(())
+            })?;
+            json.push(b']');
+            let found: Vec<String> = serde_json::from_slice(&json)?;
+            assert!(found.iter().eq(rows.iter().skip(usize::try_from(start)?)), "from row {start}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! [`FaultStore`]: a store that fails on request, so that tests can try every way a disk lets one down.
+
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use job_core::{JobId, JobRecord, JobResult, Segment};
+use parking_lot::Mutex;
+
+use crate::{
+    Durability, ErrorKind, JobStore, ResultStore, Rows, SealedBlock, SegmentKey, SegmentWriter, Store, StoreError,
+};
+
+/// Which operations fail, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// None.
+    Never,
+    /// The write with this number (the first is 0) fails and is not done.
+    Write(u64),
+    /// From this write on every write fails.
+    WritesFrom(u64),
+    /// The write with this number is done, but its caller is told that it failed: as when a machine dies
+    /// between the fsync and the answer.
+    AfterWrite(u64),
+}
+
+/// Wraps a store and makes chosen operations fail with `Unavailable`. The plan belongs to the instance, so
+/// tests run side by side.
+///
+/// ```
+/// use std::sync::Arc;
+/// use job_store::{Durability, ErrorKind, Fault, FaultStore, JobStore, MemoryStore};
+///
+/// let store = FaultStore::new(Arc::new(MemoryStore::default()));
+/// store.plan(Fault::Write(1));
+/// assert!(store.insert(&[], Durability::Buffered).is_ok());
+/// assert_eq!(store.insert(&[], Durability::Buffered).unwrap_err().kind, ErrorKind::Unavailable);
+/// assert_eq!(store.writes(), 2);
+/// ```
+#[derive(Debug, Clone)]
+pub struct FaultStore {
+    inner: Arc<dyn Store>,
+    switch: Arc<Switch>,
+}
+
+#[derive(Debug)]
+struct Switch {
+    fault: Mutex<Fault>,
+    writes: AtomicU64,
+}
+
+impl Switch {
+    /// Counts a write and does it, or not, as planned.
+    fn write<T>(&self, write: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let number = self.writes.fetch_add(1, Ordering::SeqCst);
+        let fault = *self.fault.lock();
+        let injected = || StoreError::new(ErrorKind::Unavailable, "write", format!("injected at write {number}"));
+        match fault {
+            Fault::Write(at) if at == number => Err(injected()),
+            Fault::WritesFrom(at) if at <= number => Err(injected()),
+            Fault::AfterWrite(at) if at == number => write().and_then(|_| Err(injected())),
+            _ => write(),
+        }
+    }
+}
+
+impl FaultStore {
+    /// Wraps `inner`; nothing fails until [`plan`](Self::plan).
+    #[must_use]
+    pub fn new(inner: Arc<dyn Store>) -> Self {
+        let switch = Switch { fault: Mutex::new(Fault::Never), writes: AtomicU64::new(0) };
+        Self { inner, switch: Arc::new(switch) }
+    }
+
+    /// Sets what fails from now on, and counts writes from 0 again.
+    pub fn plan(&self, fault: Fault) {
+        *self.switch.fault.lock() = fault;
+        self.switch.writes.store(0, Ordering::SeqCst);
+    }
+
+    /// Writes since the last plan, those that failed included.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.switch.writes.load(Ordering::SeqCst)
+    }
+}
+
+impl JobStore for FaultStore {
+    fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
+        self.switch.write(|| self.inner.insert(records, durability))
+    }
+
+    fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
+        self.inner.get(id)
+    }
+
+    fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError> {
+        self.switch.write(|| self.inner.replace(next, durability))
+    }
+
+    fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
+        self.inner.list(before, skip, limit)
+    }
+
+    fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError> {
+        self.inner.unfinished()
+    }
+
+    fn remove(&self, id: JobId) -> Result<bool, StoreError> {
+        self.switch.write(|| self.inner.remove(id))
+    }
+}
+
+impl ResultStore for FaultStore {
+    fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
+        let inner = self.inner.segment(key)?;
+        Ok(Box::new(FaultSegment { inner, switch: Arc::clone(&self.switch) }))
+    }
+
+    fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError> {
+        self.switch.write(|| self.inner.complete(next, result, durability))
+    }
+
+    fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError> {
+        self.inner.result(id)
+    }
+
+    fn read(
+        &self,
+        key: SegmentKey,
+        rows: Range<u64>,
+        each: &mut dyn FnMut(Rows<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.inner.read(key, rows, each)
+    }
+
+    fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {
+        self.switch.write(|| self.inner.discard(job, attempt))
+    }
+}
+
+#[derive(Debug)]
+struct FaultSegment {
+    inner: Box<dyn SegmentWriter>,
+    switch: Arc<Switch>,
+}
+
+impl SegmentWriter for FaultSegment {
+    fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
+        self.switch.write(|| self.inner.append(block))
+    }
+
+    fn finish(self: Box<Self>) -> Result<Segment, StoreError> {
+        let Self { inner, switch } = *self;
+        switch.write(|| inner.finish())
+    }
+}

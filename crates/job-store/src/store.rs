@@ -1,0 +1,134 @@
+//! The two traits a backend implements, and their contract. [`conformance`](crate::conformance) tests this text.
+
+use std::{fmt::Debug, ops::Range};
+
+use job_core::{JobId, JobRecord, JobResult, Segment};
+
+use crate::{Rows, SealedBlock, SegmentKey, StoreError};
+
+/// What must have happened to a write before it is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Durability {
+    /// The operating system has it: it survives the death of the process (`kill -9`), not a power loss.
+    Buffered,
+    /// The disk has it (fsync): it survives power loss too. So does every write acknowledged before it.
+    #[default]
+    Synced,
+}
+
+/// Keeps job records.
+///
+/// # Contract
+/// * Each call is atomic: after an error nothing has changed, for every reader and after every crash.
+/// * A record changes only by [`replace`](Self::replace) or [`ResultStore::complete`], both a compare-and-set on
+///   the revision. Of any number of racing writers exactly one wins; the others get `Conflict`.
+/// * Calls may come from any number of threads.
+pub trait JobStore: Debug + Send + Sync + 'static {
+    /// Adds new jobs, all of them or none.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when one of the ids is taken (twice in `records` counts too).
+    fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError>;
+
+    /// Reads one job; `None` if there is no such job. Never touches rows.
+    ///
+    /// # Errors
+    /// `Corrupt` when the stored record is not what was written.
+    fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError>;
+
+    /// Puts `next` in place of the record whose revision is one less.
+    ///
+    /// # Errors
+    /// `Conflict` when the stored revision is another; `NotFound` when there is no such job.
+    fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError>;
+
+    /// Lists jobs, newest id first: those older than `before` (all when `None`), without the first `skip`, at
+    /// most `limit`. Cost: `skip` keys, `limit` records.
+    ///
+    /// # Errors
+    /// `Corrupt` when a stored record is not what was written.
+    fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError>;
+
+    /// Every job that is not complete, oldest id first. Cost: those jobs only, however many are complete.
+    ///
+    /// # Errors
+    /// `Corrupt` when a stored record is not what was written.
+    fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError>;
+
+    /// Removes a complete job with its result and rows; `false` if there was none. The caller does not wait for
+    /// the space to come back.
+    ///
+    /// # Errors
+    /// `Invalid` when the job is not complete: cancel it first.
+    fn remove(&self, id: JobId) -> Result<bool, StoreError>;
+}
+
+/// Keeps the results of jobs.
+///
+/// # Contract
+/// * Rows belong to a segment, a segment to an attempt, an attempt to a job. Rows of one segment are dense,
+///   `0..rows`, in the order they were appended.
+/// * Only the attempt that runs now may write: every write of an older attempt, or after the end of the job, is
+///   `Fenced`.
+/// * A record is `Succeeded` only together with its result ([`complete`](Self::complete)), so whoever sees it
+///   can read every row.
+pub trait ResultStore: Debug + Send + Sync + 'static {
+    /// Opens a new segment of a running job for writing.
+    ///
+    /// # Errors
+    /// `Fenced` when that attempt of the job is not running.
+    fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError>;
+
+    /// Ends a job: puts `next` in place of the record whose revision is one less, and `result` with it, in one
+    /// atomic write. With [`Durability::Synced`] the rows are as durable as the record.
+    ///
+    /// # Errors
+    /// `Conflict` and `NotFound` as [`JobStore::replace`]; `Invalid` when `next` is not complete.
+    fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError>;
+
+    /// Where the result of a job is; `None` if it has none.
+    ///
+    /// # Errors
+    /// `Corrupt` when the stored bytes are not what was written.
+    fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError>;
+
+    /// Hands the rows of one segment to `each`, block by block in order, without copying them. Cost: one seek
+    /// whatever the first row is, then the blocks touched.
+    ///
+    /// # Errors
+    /// `Corrupt` when a row of the range is not there, `NotFound` when the job was removed meanwhile, or the
+    /// first error of `each`.
+    fn read(
+        &self,
+        key: SegmentKey,
+        rows: Range<u64>,
+        each: &mut dyn FnMut(Rows<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// Drops every row that the attempts up to and including `attempt` wrote, sealed or not.
+    ///
+    /// # Errors
+    /// `Invalid` when the job has a result: its rows are in use.
+    fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError>;
+}
+
+/// Writes one segment. Dropping it without [`finish`](Self::finish) leaves a segment that nobody names; its rows
+/// go with [`ResultStore::discard`].
+pub trait SegmentWriter: Debug + Send {
+    /// Appends a block whose first row follows the last one appended.
+    ///
+    /// # Errors
+    /// `Fenced` when the attempt is over; `Invalid` when the block is of another segment or leaves a gap.
+    fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError>;
+
+    /// Makes every appended row readable and says what the segment holds.
+    ///
+    /// # Errors
+    /// `Fenced` when the attempt is over.
+    fn finish(self: Box<Self>) -> Result<Segment, StoreError>;
+}
+
+/// A whole store: what an engine needs.
+pub trait Store: JobStore + ResultStore {}
+
+impl<T: JobStore + ResultStore> Store for T {}

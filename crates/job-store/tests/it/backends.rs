@@ -1,0 +1,49 @@
+//! One test per law and backend.
+
+use std::sync::Arc;
+
+use job_store::{FaultStore, MemoryStore, Store, conformance::Fixture};
+
+#[derive(Default)]
+struct Memory(MemoryStore);
+
+impl Fixture for Memory {
+    fn open(&self) -> Arc<dyn Store> {
+        Arc::new(self.0.clone())
+    }
+}
+
+/// A wrapper that does nothing must be invisible.
+#[derive(Default)]
+struct Faultless(MemoryStore);
+
+impl Fixture for Faultless {
+    fn open(&self) -> Arc<dyn Store> {
+        Arc::new(FaultStore::new(Arc::new(self.0.clone())))
+    }
+}
+
+mod memory {
+    job_store::conformance_tests!(super::Memory::default());
+}
+
+mod faultless {
+    job_store::conformance_tests!(super::Faultless::default());
+}
+
+#[cfg(feature = "rocksdb")]
+mod rocks {
+    use std::sync::Arc;
+
+    use job_store::{RocksOptions, RocksStore, Store, conformance::Fixture};
+
+    struct Rocks(tempfile::TempDir);
+
+    impl Fixture for Rocks {
+        fn open(&self) -> Arc<dyn Store> {
+            Arc::new(RocksStore::open(self.0.path(), RocksOptions::default()).expect("an empty directory opens"))
+        }
+    }
+
+    job_store::conformance_tests!(Rocks(tempfile::tempdir().expect("a temporary directory")));
+}

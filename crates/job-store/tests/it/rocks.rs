@@ -1,0 +1,96 @@
+//! What only a store on disk can get wrong.
+
+use std::fs;
+
+use job_core::{JobId, JobRecord, JobSpec, Timestamp};
+use job_store::{Durability, ErrorKind, JobStore, RocksOptions, RocksStore};
+
+fn job(n: u64) -> JobRecord {
+    let now = Timestamp::from_micros(n * 1_000);
+    JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().graph("g"), now)
+}
+
+fn open(path: &std::path::Path) -> Result<RocksStore, job_store::StoreError> {
+    RocksStore::open(path, RocksOptions::default())
+}
+
+#[test]
+fn a_second_writer_is_told_that_the_store_is_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = open(directory.path()).unwrap();
+    assert_eq!(open(directory.path()).unwrap_err().kind, ErrorKind::AlreadyOpen);
+    drop(first);
+    assert!(open(directory.path()).is_ok());
+}
+
+#[test]
+fn a_reader_beside_the_writer_sees_its_jobs_and_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let writer = open(directory.path()).unwrap();
+    writer.insert(&[job(1)], Durability::Buffered).unwrap();
+    let reader = RocksStore::open_read_only(directory.path()).unwrap();
+    assert_eq!(reader.get(job(1).id).unwrap(), Some(job(1)));
+    assert_eq!(reader.insert(&[job(2)], Durability::Buffered).unwrap_err().kind, ErrorKind::ReadOnly);
+}
+
+#[test]
+fn reading_where_no_store_is_creates_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("none");
+    assert!(RocksStore::open_read_only(&missing).is_err());
+    assert!(!missing.exists());
+}
+
+#[test]
+fn a_newer_format_is_refused_with_both_versions() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()).unwrap());
+    {
+        let names = ["default", "job_engine.jobs", "job_engine.rows"];
+        let db = rocksdb::DB::open_cf(&rocksdb::Options::default(), directory.path(), names).unwrap();
+        db.put_cf(db.cf_handle("job_engine.jobs").unwrap(), b"f", [9]).unwrap();
+    }
+    let error = open(directory.path()).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Format);
+    assert!(error.to_string().contains("version 9") && error.to_string().contains("reads 1"), "{error}");
+}
+
+#[test]
+fn a_damaged_record_is_an_error_that_names_the_job_and_hides_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).unwrap();
+    store.insert(&[job(1), job(2)], Durability::Buffered).unwrap();
+    drop(store);
+    {
+        let names = ["default", "job_engine.jobs", "job_engine.rows"];
+        let db = rocksdb::DB::open_cf(&rocksdb::Options::default(), directory.path(), names).unwrap();
+        let jobs = db.cf_handle("job_engine.jobs").unwrap();
+        let key = [b"j".as_slice(), job(1).id.as_bytes()].concat();
+        let mut bytes = db.get_cf(jobs, &key).unwrap().unwrap();
+        bytes[20] ^= 1;
+        db.put_cf(jobs, &key, bytes).unwrap();
+    }
+    let store = open(directory.path()).unwrap();
+    let error = store.get(job(1).id).unwrap_err();
+    assert_eq!((error.kind, error.job), (ErrorKind::Corrupt, Some(job(1).id)));
+    assert_eq!(store.get(job(2).id).unwrap(), Some(job(2)));
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_an_error() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    assert!(open(&file.path().join("below")).is_err());
+    fs::metadata(file.path()).unwrap();
+}
+
+#[test]
+fn the_greatest_id_can_be_stored_and_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).unwrap();
+    let mut last = job(1);
+    last.id = JobId::from_bytes([0xff; 16]);
+    let last = last.apply(job_core::Event::Cancel, Timestamp::default()).unwrap();
+    let before = JobRecord { revision: 0, ..last.clone() };
+    store.insert(std::slice::from_ref(&before), Durability::Buffered).unwrap();
+    assert!(store.remove(last.id).unwrap());
+}
