@@ -1,0 +1,210 @@
+//! `label_propagation`: communities, found by everybody taking the label that most neighbours have.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "vertices are below the vertex count and labels below the label count, the lengths of the arrays"
+)]
+
+use std::{collections::HashMap, sync::Arc};
+
+use serde::Deserialize;
+
+use super::{AlgorithmError, Answer, Fields, InvalidParameter, Values};
+use crate::{
+    graph::{Adjacency, Direction, Graph, Value, VertexIndex},
+    watch::{Pace, Watch},
+};
+
+/// The parameters; all have defaults.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "Fields")]
+pub struct LabelPropagation {
+    /// `convergence`: stop when a smaller share of the vertices changed; above 0, below 1, 0.00001 by default.
+    pub convergence: f64,
+    /// `max_iterations`: stop after as many; 1 to 2000, 1000 by default.
+    pub max_iterations: u32,
+    /// `initial`: the vertex property that holds known labels, which stay as they are; without it, the default,
+    /// every vertex starts with a label of its own.
+    pub initial: Option<String>,
+}
+
+impl TryFrom<Fields> for LabelPropagation {
+    type Error = InvalidParameter;
+
+    fn try_from(mut fields: Fields) -> Result<Self, Self::Error> {
+        let convergence = fields.fraction("convergence", 0.000_01)?;
+        let max_iterations = fields.whole("max_iterations", Some(1000), 1..=2000)?;
+        let initial = fields.text("initial")?;
+        fields.finish()?;
+        Ok(Self { convergence, max_iterations, initial })
+    }
+}
+
+/// A vertex whose label is not known yet; it has no vote.
+const UNKNOWN: u32 = u32::MAX;
+
+struct Labels {
+    names: Vec<Arc<str>>,
+    of: Vec<u32>,
+    fixed: Vec<bool>,
+}
+
+impl Labels {
+    fn own(graph: &Graph) -> Self {
+        Self {
+            names: graph.vertices().iter().map(|vertex| Arc::clone(&vertex.id)).collect(),
+            of: (0..graph.vertex_count()).collect(),
+            fixed: vec![false; graph.vertices().len()],
+        }
+    }
+
+    fn known(graph: &Graph, property: &str) -> Result<Self, InvalidParameter> {
+        let mut names = Vec::new();
+        let mut numbers: HashMap<Arc<str>, u32> = HashMap::new();
+        let mut of = Vec::with_capacity(graph.vertices().len());
+        for vertex in graph.vertices() {
+            let name: Arc<str> = match vertex.properties.get(property).first() {
+                None => {
+                    of.push(UNKNOWN);
+                    continue;
+                }
+                Some(Value::Text(text)) => Arc::clone(text),
+                Some(Value::Int(number)) => number.to_string().into(),
+                Some(Value::Double(number)) => number.to_string().into(),
+            };
+            let free = u32::try_from(names.len()).unwrap_or(UNKNOWN);
+            of.push(*numbers.entry(Arc::clone(&name)).or_insert_with(|| {
+                names.push(name);
+                free
+            }));
+        }
+        if names.is_empty() {
+            let allowed = "a property that at least one vertex has";
+            return Err(InvalidParameter::new("initial", format!("{property:?}"), allowed));
+        }
+        let fixed = of.iter().map(|&label| label != UNKNOWN).collect();
+        Ok(Self { names, of, fixed })
+    }
+}
+
+/// The community of every vertex, in graph order: the id of the vertex that its label comes from, or with
+/// `initial` a value of that property (empty where no label arrived).
+///
+/// Directions do not count, parallel edges vote as often as there are. Vertices change one after another in graph
+/// order, each at once. Of equally frequent labels a vertex keeps its own, else takes the last: labels ahead have
+/// not spread yet, so none of them floods the graph.
+///
+/// # Errors
+/// [`AlgorithmError::Parameter`] when no vertex has the property `initial`, [`AlgorithmError::Stopped`].
+pub fn communities(
+    graph: &Graph,
+    params: &LabelPropagation,
+    watch: &dyn Watch,
+) -> Result<Vec<Arc<str>>, AlgorithmError> {
+    let mut labels = match &params.initial {
+        None => Labels::own(graph),
+        Some(property) => Labels::known(graph, property)?,
+    };
+    let adjacency = graph.adjacency(Direction::Both);
+    let mut votes = Votes { counts: vec![0; labels.names.len()], seen: Vec::new() };
+    let mut pace = Pace::new(watch);
+    for iteration in 0..params.max_iterations {
+        watch.checkpoint()?;
+        watch.progress(u64::from(iteration), u64::from(params.max_iterations));
+        let mut changed = 0_u32;
+        for vertex in 0..graph.vertex_count() {
+            pace.step(1 + adjacency.neighbors(vertex).len())?;
+            if labels.fixed[vertex as usize] {
+                continue;
+            }
+            let label = votes.winner(adjacency, vertex, &labels.of);
+            if label != labels.of[vertex as usize] {
+                labels.of[vertex as usize] = label;
+                changed += 1;
+            }
+        }
+        if f64::from(changed) <= params.convergence * f64::from(graph.vertex_count()) {
+            break;
+        }
+    }
+    let unknown: Arc<str> = "".into();
+    Ok(labels.of.iter().map(|&label| Arc::clone(labels.names.get(label as usize).unwrap_or(&unknown))).collect())
+}
+
+/// Counts per label, cleared after each vertex by the list of labels it has seen.
+struct Votes {
+    counts: Vec<u64>,
+    seen: Vec<u32>,
+}
+
+impl Votes {
+    fn winner(&mut self, adjacency: &Adjacency, vertex: VertexIndex, labels: &[u32]) -> u32 {
+        for (neighbor, times) in adjacency.weighted(vertex) {
+            let label = labels[neighbor as usize];
+            // A loop is no neighbour's opinion.
+            if neighbor == vertex || label == UNKNOWN {
+                continue;
+            }
+            if self.counts[label as usize] == 0 {
+                self.seen.push(label);
+            }
+            self.counts[label as usize] += u64::from(times);
+        }
+        let own = labels[vertex as usize];
+        let mut best = own;
+        let mut most = self.counts.get(own as usize).copied().unwrap_or(0);
+        for label in self.seen.drain(..) {
+            let count = std::mem::take(&mut self.counts[label as usize]);
+            if count > most || (count == most && best != own && label > best) {
+                (best, most) = (label, count);
+            }
+        }
+        best
+    }
+}
+
+/// `community`: `[{"id": "community"}, …]` in graph order.
+pub(super) fn answer(graph: &Graph, parameters: &str, watch: &dyn Watch) -> Result<Answer, AlgorithmError> {
+    let communities = communities(graph, &serde_json::from_str(parameters)?, watch)?;
+    Ok(Answer::list("community", Values::Texts(communities)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        algorithms::sample,
+        graph::{GraphBuilder, Properties},
+        watch::Unwatched,
+    };
+
+    fn found(graph: &Graph, parameters: &str) -> Vec<String> {
+        let communities = communities(graph, &serde_json::from_str(parameters).unwrap(), &Unwatched).unwrap();
+        communities.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn two_cliques_on_a_bridge_are_two_communities() {
+        let edges = [(0, 1), (0, 2), (1, 2), (3, 4), (3, 5), (4, 5), (2, 3)];
+        let found = found(&sample::graph(7, &edges), "{}");
+        assert!(found[0] == found[1] && found[1] == found[2], "{found:?}");
+        assert!(found[3] == found[4] && found[4] == found[5], "{found:?}");
+        assert_ne!(found[0], found[3]);
+        assert_eq!(found[6], "6");
+    }
+
+    #[test]
+    fn known_labels_stay_and_spread() {
+        let mut builder = GraphBuilder::default();
+        for (id, party) in [("a", Some("red")), ("b", None), ("c", None), ("d", Some("blue")), ("e", None)] {
+            let properties = party.map(|party| ("party", vec![Value::from(party)])).into_iter().collect();
+            builder.vertex(id, "v", properties).unwrap();
+        }
+        for (source, target) in [(0, 1), (1, 2), (2, 3), (3, 2)] {
+            builder.edge(source, target, "e", Properties::default()).unwrap();
+        }
+        let graph = builder.build();
+        assert_eq!(found(&graph, r#"{"initial":"party"}"#), ["red", "red", "blue", "blue", ""]);
+        let error = answer(&graph, r#"{"initial":"colour"}"#, &Unwatched).unwrap_err().to_string();
+        assert_eq!(error, "parameter initial is \"colour\": it must be a property that at least one vertex has");
+    }
+}

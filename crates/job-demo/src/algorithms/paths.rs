@@ -1,0 +1,189 @@
+//! Distances from one vertex, for the algorithms about paths.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "every vertex of an adjacency is below the vertex count, the length of the arrays"
+)]
+
+use std::collections::HashMap;
+
+use petgraph::{Directed, algo::dijkstra, csr::Csr};
+
+use super::InvalidParameter;
+use crate::{
+    graph::{Direction, Edge, Graph, VertexIndex},
+    watch::{Pace, Stopped, Watch},
+};
+
+/// How many edges away each vertex is.
+pub(super) struct Hops {
+    /// The vertices that were reached, the nearest first, the source itself at the head.
+    pub(super) reached: Vec<VertexIndex>,
+    of: Vec<u32>,
+}
+
+impl Hops {
+    const FAR: u32 = u32::MAX;
+
+    /// Searches breadth first, at most `most` edges deep, until `target` is reached.
+    ///
+    /// petgraph's `Bfs` walks the same way but does not say how deep it is.
+    pub(super) fn search(
+        graph: &Graph,
+        direction: Direction,
+        source: VertexIndex,
+        most: u32,
+        target: Option<VertexIndex>,
+        watch: &dyn Watch,
+    ) -> Result<Self, Stopped> {
+        let adjacency = graph.adjacency(direction);
+        let mut of = vec![Self::FAR; graph.vertices().len()];
+        of[source as usize] = 0;
+        let mut reached = vec![source];
+        let mut pace = Pace::new(watch);
+        let mut next = 0;
+        while let Some(&vertex) = reached.get(next) {
+            let depth = of[vertex as usize];
+            if depth == most || Some(vertex) == target {
+                break;
+            }
+            next += 1;
+            let neighbors = adjacency.neighbors(vertex);
+            pace.step(1 + neighbors.len())?;
+            for &neighbor in neighbors {
+                if of[neighbor as usize] == Self::FAR {
+                    of[neighbor as usize] = depth + 1;
+                    reached.push(neighbor);
+                }
+            }
+        }
+        Ok(Self { reached, of })
+    }
+
+    pub(super) fn to(&self, vertex: VertexIndex) -> Option<u32> {
+        self.of.get(vertex as usize).copied().filter(|&hops| hops != Self::FAR)
+    }
+}
+
+/// The graph with the lightest edge between any two vertices.
+pub(super) struct Weights(Csr<(), f64, Directed, VertexIndex>);
+
+impl Weights {
+    /// Reads the weights from an edge property; an edge without it weighs 1.
+    pub(super) fn read(graph: &Graph, property: &str, directed: bool) -> Result<Self, InvalidParameter> {
+        if !graph.edge_vocabulary().properties.iter().any(|name| **name == *property) {
+            let allowed = "a property that at least one edge has";
+            return Err(InvalidParameter::new("weight", format!("{property:?}"), allowed));
+        }
+        let mut edges = Vec::with_capacity(graph.edges().len());
+        for edge in graph.edges() {
+            let weight = weight(graph, edge, property)?;
+            edges.push((edge.source, edge.target, weight));
+            if !directed {
+                edges.push((edge.target, edge.source, weight));
+            }
+        }
+        edges.sort_unstable_by(|left, right| {
+            (left.0, left.1).cmp(&(right.0, right.1)).then(left.2.total_cmp(&right.2))
+        });
+        edges.dedup_by_key(|edge| (edge.0, edge.1));
+        let mut rows = Csr::from_sorted_edges(&edges).unwrap_or_default();
+        while rows.node_count() < graph.vertices().len() {
+            rows.add_node(());
+        }
+        Ok(Self(rows))
+    }
+
+    /// The length of the lightest path to every vertex that can be reached, or until `target` is.
+    pub(super) fn distances(
+        &self,
+        source: VertexIndex,
+        target: Option<VertexIndex>,
+        watch: &dyn Watch,
+    ) -> Result<HashMap<VertexIndex, f64>, Stopped> {
+        let mut pace = Pace::new(watch);
+        let mut stopped = Ok(());
+        // The test for the goal is the one place where petgraph's search can be left.
+        let goal = |vertex: &VertexIndex| {
+            // A vertex costs far more here than in a plain loop: it goes through a heap and a hash map.
+            stopped = pace.step(64 * (1 + self.0.neighbors_slice(*vertex).len()));
+            stopped.is_err() || Some(*vertex) == target
+        };
+        let found = dijkstra::with_dynamic_goal(&self.0, source, goal, |edge| *edge.weight());
+        stopped?;
+        Ok(found.scores.into_iter().collect())
+    }
+
+    fn between(&self, source: VertexIndex, target: VertexIndex) -> Option<f64> {
+        let place = self.0.neighbors_slice(source).binary_search(&target).ok()?;
+        self.0.edges_slice(source).get(place).copied()
+    }
+}
+
+fn weight(graph: &Graph, edge: &Edge, property: &str) -> Result<f64, InvalidParameter> {
+    let Some(value) = edge.properties.get(property).first() else {
+        return Ok(1.0);
+    };
+    value.number().filter(|weight| *weight > 0.0 && weight.is_finite()).ok_or_else(|| {
+        let (source, target) = (graph.id(edge.source), graph.id(edge.target));
+        let allowed = format!("a property of numbers above 0, which it is not from {source} to {target}");
+        InvalidParameter::new("weight", format!("{property:?}"), allowed)
+    })
+}
+
+/// The path to `target`, walked backwards: each step goes to the first vertex that explains the distance.
+pub(super) fn path_by_hops(
+    graph: &Graph,
+    direction: Direction,
+    hops: &Hops,
+    target: VertexIndex,
+) -> Vec<VertexIndex> {
+    let Some(mut left) = hops.to(target) else {
+        return Vec::new();
+    };
+    let before = graph.adjacency(reverse(direction));
+    let mut path = vec![target];
+    let mut at = target;
+    while left > 0 {
+        left -= 1;
+        let Some(&step) = before.neighbors(at).iter().find(|&&vertex| hops.to(vertex) == Some(left)) else {
+            break;
+        };
+        path.push(step);
+        at = step;
+    }
+    path.reverse();
+    path
+}
+
+/// The same for weights. They are above 0, so the distance falls with each step and the walk ends.
+#[expect(clippy::float_cmp, reason = "a distance was made by this very addition")]
+pub(super) fn path_by_weight(
+    graph: &Graph,
+    direction: Direction,
+    weights: &Weights,
+    distances: &HashMap<VertexIndex, f64>,
+    target: VertexIndex,
+) -> Vec<VertexIndex> {
+    let before = graph.adjacency(reverse(direction));
+    let mut path = Vec::new();
+    let mut at = Some(target).filter(|target| distances.contains_key(target));
+    while let Some(vertex) = at {
+        path.push(vertex);
+        at = before.neighbors(vertex).iter().copied().find(|step| {
+            match (distances.get(step), distances.get(&vertex), weights.between(*step, vertex)) {
+                (Some(before), Some(here), Some(weight)) => before < here && before + weight == *here,
+                _ => false,
+            }
+        });
+    }
+    path.reverse();
+    path
+}
+
+const fn reverse(direction: Direction) -> Direction {
+    match direction {
+        Direction::Out => Direction::In,
+        Direction::In => Direction::Out,
+        Direction::Both => Direction::Both,
+    }
+}

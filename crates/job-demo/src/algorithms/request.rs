@@ -1,0 +1,155 @@
+//! [`Fields`]: reads parameters one by one, with errors that say what is allowed.
+
+use std::{fmt::Display, ops::RangeInclusive};
+
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+use thiserror::Error;
+
+use crate::graph::{Graph, VertexIndex};
+
+/// A parameter that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("parameter {name} is {value}: it must be {allowed}")]
+pub struct InvalidParameter {
+    name: String,
+    value: String,
+    allowed: String,
+}
+
+impl InvalidParameter {
+    pub(super) fn new(name: impl Into<String>, value: impl Display, allowed: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.to_string(), allowed: allowed.into() }
+    }
+}
+
+/// The parameters of a request, by name. Numbers and truth values may come as such or inside strings, as clients
+/// of this API send both; `null` is the same as absent.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Fields {
+    given: Map<String, Json>,
+    #[serde(skip)]
+    known: Vec<&'static str>,
+}
+
+impl Fields {
+    fn take(&mut self, name: &'static str) -> Option<Json> {
+        self.known.push(name);
+        self.given.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// A number above 0 and below 1.
+    pub(super) fn fraction(&mut self, name: &'static str, default: f64) -> Result<f64, InvalidParameter> {
+        let Some(value) = self.take(name) else {
+            return Ok(default);
+        };
+        let number = match &value {
+            Json::String(text) => text.parse().ok(),
+            other => other.as_f64(),
+        };
+        number
+            .filter(|number| *number > 0.0 && *number < 1.0)
+            .ok_or_else(|| InvalidParameter::new(name, value, "a number above 0 and below 1"))
+    }
+
+    /// A whole number; required without a default.
+    pub(super) fn whole(
+        &mut self,
+        name: &'static str,
+        default: Option<u32>,
+        range: RangeInclusive<u32>,
+    ) -> Result<u32, InvalidParameter> {
+        let allowed = || format!("a whole number from {} to {}", range.start(), range.end());
+        let Some(value) = self.take(name) else {
+            return default.ok_or_else(|| InvalidParameter::new(name, "missing", allowed()));
+        };
+        let number = match &value {
+            Json::String(text) => text.parse().ok(),
+            other => other.as_u64().and_then(|number| u32::try_from(number).ok()),
+        };
+        number.filter(|number| range.contains(number)).ok_or_else(|| InvalidParameter::new(name, value, allowed()))
+    }
+
+    pub(super) fn flag(&mut self, name: &'static str, default: bool) -> Result<bool, InvalidParameter> {
+        let Some(value) = self.take(name) else {
+            return Ok(default);
+        };
+        match &value {
+            Json::Bool(flag) => Ok(*flag),
+            Json::String(text) if text == "true" => Ok(true),
+            Json::String(text) if text == "false" => Ok(false),
+            _ => Err(InvalidParameter::new(name, value, "true or false")),
+        }
+    }
+
+    /// A text; the empty one is the same as absent.
+    pub(super) fn text(&mut self, name: &'static str) -> Result<Option<String>, InvalidParameter> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Json::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+            Some(other) => Err(InvalidParameter::new(name, other, "a string")),
+        }
+    }
+
+    /// The id of a vertex; required.
+    pub(super) fn vertex(&mut self, name: &'static str) -> Result<String, InvalidParameter> {
+        self.text(name)?.ok_or_else(|| InvalidParameter::new(name, "missing", VERTEX))
+    }
+
+    /// Ends the reading: nothing may be left.
+    pub(super) fn finish(self) -> Result<(), InvalidParameter> {
+        let Some(name) = self.given.keys().next() else {
+            return Ok(());
+        };
+        let allowed = if self.known.is_empty() {
+            "left out, as there are no parameters here".to_owned()
+        } else {
+            format!("one of {}", self.known.join(", "))
+        };
+        Err(InvalidParameter::new(name, "unknown", allowed))
+    }
+}
+
+const VERTEX: &str = "the id of a vertex of the graph";
+
+/// The vertex that a parameter names.
+pub(super) fn vertex(graph: &Graph, name: &'static str, id: &str) -> Result<VertexIndex, InvalidParameter> {
+    graph.find(id).ok_or_else(|| InvalidParameter::new(name, format!("{id:?}"), VERTEX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(text: &str) -> Fields {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn numbers_may_come_as_strings() {
+        let mut given = fields(r#"{"a":"0.5","b":"7","c":"false","d":null}"#);
+        assert_eq!(given.fraction("a", 0.1), Ok(0.5));
+        assert_eq!(given.whole("b", None, 1..=10), Ok(7));
+        assert_eq!(given.flag("c", true), Ok(false));
+        assert_eq!(given.flag("d", true), Ok(true));
+        assert_eq!(given.finish(), Ok(()));
+    }
+
+    #[test]
+    fn errors_name_value_and_range() {
+        let mut given = fields(r#"{"a":1.5,"b":0,"c":"yes","x":1}"#);
+        for (error, expected) in [
+            (given.fraction("a", 0.1).unwrap_err(), "parameter a is 1.5: it must be a number above 0 and below 1"),
+            (
+                given.whole("b", None, 1..=10).unwrap_err(),
+                "parameter b is 0: it must be a whole number from 1 to 10",
+            ),
+            (given.flag("c", true).unwrap_err(), "parameter c is \"yes\": it must be true or false"),
+            (given.vertex("v").unwrap_err(), "parameter v is missing: it must be the id of a vertex of the graph"),
+            (given.finish().unwrap_err(), "parameter x is unknown: it must be one of a, b, c, v"),
+        ] {
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The command line.
+
+mod cancel;
+mod list;
+mod pages;
+mod pretty;
+mod progress;
+mod requests;
+mod run;
+mod status;
+mod store;
+mod submit;
+mod table;
+
+use std::{error::Error, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use job_demo::wordnet;
+use job_runner::JobId;
+
+const DEFAULT_STORE: &str = "job-demo-store";
+
+/// What every command returns: an exit code, or an error to be told in one sentence.
+type Outcome = Result<ExitCode, Box<dyn Error>>;
+
+/// A small graph engine whose vertex filters, edge filters and algorithms run as durable jobs.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// Directory of the job store; made when missing
+    #[arg(long, global = true, value_name = "DIR", default_value = DEFAULT_STORE)]
+    store: PathBuf,
+    /// Graph that new jobs read
+    #[arg(long, global = true, value_enum, default_value = "wordnet")]
+    graph: GraphName,
+    /// Directory with the data files of `WordNet` 3.0
+    #[arg(long, global = true, value_name = "DIR", default_value = wordnet::DEFAULT_DIRECTORY)]
+    wordnet: PathBuf,
+    /// Print JSON for machines, and nothing else, on standard output
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum GraphName {
+    /// 117,659 synsets and 377,592 pointers
+    Wordnet,
+    /// 160 users and films, invented; ships with the program
+    Movies,
+}
+
+impl GraphName {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Wordnet => "wordnet",
+            Self::Movies => "movies",
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Finish what an earlier process left, then run one job of every kind and show their pages
+    Run {
+        /// Only finish what is there
+        #[arg(long)]
+        pending: bool,
+    },
+    /// Store a job and print its id; `run` will run it
+    Submit {
+        /// `vertex_filter`, `edge_filter` or the name of an algorithm
+        #[arg(value_name = "KIND|ALGORITHM")]
+        work: String,
+        /// Request body of a filter, or parameters of an algorithm
+        #[arg(long, value_name = "JSON", default_value = "{}")]
+        parameters: String,
+    },
+    /// Answer a status query: the state, or a page of the result
+    Status {
+        id: String,
+        /// First row of the page [default: 0]
+        #[arg(long, value_name = "ROW", allow_hyphen_values = true)]
+        offset: Option<String>,
+        /// Most rows of the page, up to 100000 [default: 100000]
+        #[arg(long, value_name = "ROWS", allow_hyphen_values = true)]
+        limit: Option<String>,
+    },
+    /// List jobs, the newest first
+    List {
+        /// Newest jobs to skip [default: 0]
+        #[arg(long, value_name = "JOBS", allow_hyphen_values = true)]
+        offset: Option<String>,
+        /// Most jobs to list, up to 100000 [default: 100000]
+        #[arg(long, value_name = "JOBS", allow_hyphen_values = true)]
+        limit: Option<String>,
+    },
+    /// Cancel a waiting job
+    Cancel { id: JobId },
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> Outcome {
+        let Self { global, command } = self;
+        match command {
+            Command::Run { pending } => run::run(&global, pending),
+            Command::Submit { work, parameters } => submit::submit(&global, &work, parameters),
+            Command::Status { id, offset, limit } => {
+                status::status(&global, &id, offset.as_deref(), limit.as_deref())
+            }
+            Command::List { offset, limit } => list::list(&global, offset.as_deref(), limit.as_deref()),
+            Command::Cancel { id } => cancel::cancel(&global, id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

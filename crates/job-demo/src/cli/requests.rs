@@ -1,0 +1,74 @@
+//! One request of everything, for each graph.
+
+use job_runner::JobSpec;
+use serde_json::{Error, Value, json};
+
+use super::GraphName;
+
+/// A vertex filter, an edge filter and every algorithm.
+pub(super) fn of_everything(graph: GraphName) -> Result<Vec<JobSpec>, Error> {
+    let on_graph = |spec: JobSpec, parameters: &Value| spec.graph(graph.as_str()).parameters(parameters);
+    let (source, target) = match graph {
+        GraphName::Wordnet => ("dog.n.02084071", "computer.n.03082979"),
+        GraphName::Movies => ("Sarah", "Sidney"),
+    };
+    let mut specs = vec![
+        on_graph(JobSpec::vertex_filter(), &vertex_filter(graph))?,
+        on_graph(JobSpec::edge_filter(), &edge_filter(graph))?,
+    ];
+    for (name, parameters) in [
+        ("pagerank", json!({"alpha": "0.85", "convergence": "0.00001", "max_iterations": 1000})),
+        ("personalrank", json!({"source": source, "directed": false})),
+        ("kcore", json!({"k": 3})),
+        ("k_hop", json!({"source": source, "k": 2, "mode": "ALL"})),
+        ("shortest_path", json!({"source": source, "target": target})),
+        ("sssp", json!({"source": source, "directed": true})),
+        ("connected_component", json!({})),
+        ("label_propagation", json!({})),
+        ("triangle_count", json!({"statistics": false})),
+        ("cluster_coefficient", json!({})),
+        ("degree_correlation", json!({})),
+        ("closeness", json!({"source": source})),
+    ] {
+        specs.push(on_graph(JobSpec::algorithm(name), &parameters)?);
+    }
+    Ok(specs)
+}
+
+fn vertex_filter(graph: GraphName) -> Value {
+    let (property, value) = match graph {
+        GraphName::Wordnet => ("category", "noun.animal"),
+        GraphName::Movies => ("Age", "18-24"),
+    };
+    json!({"vertexFilters": [{"propertyName": property, "predicate": "=", "values": [value], "type": "and"}]})
+}
+
+fn edge_filter(graph: GraphName) -> Value {
+    match graph {
+        GraphName::Wordnet => json!({"labels": ["antonym", "derivation"]}),
+        GraphName::Movies => json!({
+            "labels": ["rate"],
+            "edgeFilters": [{"propertyName": "Score", "predicate": "range", "values": [4, 5]}],
+            "sorts": [{"key": "Timestamp", "orderValue": "decr"}],
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use job_demo::algorithms::Algorithm;
+
+    use super::*;
+
+    #[test]
+    fn every_algorithm_is_asked_for_once() {
+        for graph in [GraphName::Wordnet, GraphName::Movies] {
+            let specs = of_everything(graph).unwrap();
+            let kinds: BTreeSet<_> = specs.iter().map(|spec| spec.kind().to_string()).collect();
+            assert_eq!((specs.len(), kinds.len()), (14, 14));
+            assert!(Algorithm::ALL.iter().all(|algorithm| kinds.contains(algorithm.name())));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `run`: finishes what was left, runs one of everything, shows what came out.
+
+use std::{
+    collections::BTreeSet,
+    error::Error,
+    io::{self, BufWriter, Write},
+    process::ExitCode,
+    sync::Arc,
+    time::Instant,
+};
+
+use job_demo::graphs::Graphs;
+use job_runner::{Ending, Engine, JobHandle, JobRecord, JobState, store::JobStore};
+
+use super::{Global, Outcome, list, pages, progress, requests, store, table};
+
+const WORKERS: usize = 2;
+
+pub(super) fn run(global: &Global, pending: bool) -> Outcome {
+    let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
+    let store = store::write(global)?;
+    let left = store.unfinished()?;
+    load(global, &graphs, &left, pending)?;
+    let engine = store::engine(&store, &graphs, WORKERS)?;
+    let mut jobs = Vec::new();
+    for record in left {
+        let handle = engine.job(record.id)?;
+        jobs.extend(handle.map(|handle| Job { work: table::work(record.spec.kind()), handle }));
+    }
+    announce(global, jobs.len())?;
+    if !pending {
+        for spec in requests::of_everything(global.graph)? {
+            let work = table::work(spec.kind());
+            jobs.push(Job { work, handle: engine.submit(spec)? });
+        }
+    }
+    let records = finish(global, &jobs)?;
+    report(global, &engine, &records, pending)?;
+    let bad = records.iter().any(|record| record.state == JobState::Complete(Ending::Failed));
+    Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// A job that is waited for.
+pub(super) struct Job {
+    /// What it does, for people.
+    pub(super) work: String,
+    pub(super) handle: JobHandle,
+}
+
+/// Loads graphs before a worker needs them, so that no job counts the loading as its own time. A graph that only
+/// jobs of an earlier process name may be gone; they will fail then and say why.
+fn load(global: &Global, graphs: &Graphs, left: &[JobRecord], pending: bool) -> Result<(), Box<dyn Error>> {
+    let own = Some(global.graph.as_str()).filter(|_| !pending);
+    let names: BTreeSet<&str> = left.iter().map(|record| record.spec.graph_name()).chain(own).collect();
+    for name in names {
+        let start = Instant::now();
+        match graphs.get(name) {
+            Ok(graph) if !global.json => {
+                let [vertices, edges] =
+                    [graph.vertices().len(), graph.edges().len()].map(|count| table::thousands(count as u64));
+                let seconds = start.elapsed().as_secs_f64();
+                writeln!(
+                    io::stdout().lock(),
+                    "{name}: {vertices} vertices, {edges} edges, loaded in {seconds:.2} s"
+                )?;
+            }
+            Err(error) if own == Some(name) => return Err(error.into()),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn announce(global: &Global, left: usize) -> io::Result<()> {
+    if global.json || left == 0 {
+        return Ok(());
+    }
+    let jobs = if left == 1 { "1 unfinished job".to_owned() } else { format!("{left} unfinished jobs") };
+    writeln!(io::stdout().lock(), "{jobs} of an earlier process: taken up again")
+}
+
+fn finish(global: &Global, jobs: &[Job]) -> Result<Vec<JobRecord>, Box<dyn Error>> {
+    if global.json { jobs.iter().map(|job| Ok(job.handle.wait()?)).collect() } else { progress::wait(jobs) }
+}
+
+fn report(global: &Global, engine: &Engine, records: &[JobRecord], pending: bool) -> Result<(), Box<dyn Error>> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    if global.json {
+        list::lines(&mut out, records)?;
+    } else if records.is_empty() {
+        writeln!(out, "nothing to do")?;
+    } else {
+        writeln!(out)?;
+        table::write(&mut out, records)?;
+        if !pending {
+            pages::write(&mut out, global, &engine.reader(), records)?;
+        }
+    }
+    Ok(out.flush()?)
+}

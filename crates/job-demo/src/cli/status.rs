@@ -1,0 +1,60 @@
+//! `status`: one answer to a status query, in the bytes of the API or laid out for reading.
+
+use std::{
+    error::Error,
+    io::{self, BufWriter, Write},
+    process::ExitCode,
+};
+
+use job_runner::{ApiError, JobReader, PageRequest, StatusPayload};
+use serde::Deserialize;
+
+use super::{Global, Outcome, pretty, store};
+
+pub(super) fn status(global: &Global, id: &str, offset: Option<&str>, limit: Option<&str>) -> Outcome {
+    let page = PageRequest::parse(offset, limit)?;
+    let answer = answer(&store::read(global)?, id, page)?;
+    if global.json {
+        io::stdout().lock().write_all(&answer.body)?;
+    } else if answer.http_status == 200 {
+        let mut out = BufWriter::new(io::stdout().lock());
+        pretty::write(&mut out, &answer.body, pretty::Cut::LONG)?;
+        out.flush()?;
+    } else {
+        return Err(sentence(&answer.body).into());
+    }
+    Ok(if answer.http_status == 200 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What an HTTP client would get.
+pub(super) struct Answer {
+    pub(super) http_status: u16,
+    pub(super) body: Vec<u8>,
+}
+
+pub(super) fn answer(reader: &JobReader, id: &str, page: PageRequest) -> Result<Answer, Box<dyn Error>> {
+    let mut body = Vec::new();
+    // Any text may be asked for: one that is no id names no job.
+    let Ok(id) = id.parse() else {
+        let payload = StatusPayload::error(&ApiError::unknown_job(id));
+        body.extend_from_slice(payload.head());
+        return Ok(Answer { http_status: payload.http_status(), body });
+    };
+    let status = reader.status(id, page)?;
+    status.write_to(&mut body)?;
+    Ok(Answer { http_status: status.http_status(), body })
+}
+
+/// The message of an error payload; the payload itself should it have none.
+fn sentence(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Failure {
+        error_message: String,
+        error_code: String,
+    }
+    serde_json::from_slice(body).map_or_else(
+        |_| String::from_utf8_lossy(body).into_owned(),
+        |Failure { error_message, error_code }| format!("{error_message} ({error_code})"),
+    )
+}

@@ -1,0 +1,42 @@
+//! `submit`: a job is stored and acknowledged; nothing runs.
+
+use std::{
+    error::Error,
+    io::{self, Write},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use job_demo::{algorithms::Algorithm, graphs::Graphs};
+use job_runner::{JobSpec, Parameters};
+
+use super::{Global, Outcome, store};
+
+pub(super) fn submit(global: &Global, work: &str, parameters: String) -> Outcome {
+    let parameters =
+        Parameters::from_text(parameters).map_err(|error| format!("--parameters is not JSON: {error}"))?;
+    let spec = spec(work)?.graph(global.graph.as_str()).raw_parameters(parameters);
+    let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
+    let engine = store::engine(&store::write(global)?, &graphs, 0)?;
+    let id = engine.submit(spec)?.id();
+    let mut out = io::stdout().lock();
+    if global.json {
+        writeln!(out, r#"{{"jobId":"{id}"}}"#)?;
+    } else {
+        writeln!(out, "{id}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn spec(work: &str) -> Result<JobSpec, Box<dyn Error>> {
+    match work {
+        "vertex_filter" => Ok(JobSpec::vertex_filter()),
+        "edge_filter" => Ok(JobSpec::edge_filter()),
+        name if Algorithm::find(name).is_some() => Ok(JobSpec::algorithm(name)),
+        other => {
+            let names = Algorithm::ALL.map(|algorithm| algorithm.name()).join(", ");
+            Err(format!("work {other:?} is unknown: it must be vertex_filter, edge_filter or one of {names}")
+                .into())
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The request body, and how it becomes a [`Filter`].
+
+use std::{ops::Range, sync::Arc};
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::{Codes, Filter, FilterError, condition::Condition, select::Sort};
+use crate::graph::{Graph, Vocabulary};
+
+/// What a filter looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// Vertices; conditions are in `vertexFilters`.
+    Vertices,
+    /// Edges; conditions are in `edgeFilters`.
+    Edges,
+}
+
+impl Subject {
+    /// The codes of its errors.
+    #[must_use]
+    pub const fn codes(self) -> &'static Codes {
+        match self {
+            Self::Vertices => &Codes::VERTEX,
+            Self::Edges => &Codes::EDGE,
+        }
+    }
+
+    const fn filters(self) -> &'static str {
+        match self {
+            Self::Vertices => "vertexFilters",
+            Self::Edges => "edgeFilters",
+        }
+    }
+
+    fn vocabulary(self, graph: &Graph) -> &Vocabulary {
+        match self {
+            Self::Vertices => graph.vertex_vocabulary(),
+            Self::Edges => graph.edge_vocabulary(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Body {
+    #[serde(default)]
+    labels: Vec<String>,
+    vertex_filters: Option<Vec<ConditionBody>>,
+    edge_filters: Option<Vec<ConditionBody>>,
+    offset: Option<Json>,
+    limit: Option<Json>,
+    #[serde(default)]
+    sorts: Vec<SortBody>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ConditionBody {
+    pub(super) property_name: String,
+    pub(super) predicate: String,
+    #[serde(default)]
+    pub(super) values: Vec<Json>,
+    pub(super) r#type: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SortBody {
+    #[serde(alias = "propertyName")]
+    pub(super) key: String,
+    pub(super) order_value: Option<String>,
+}
+
+impl Filter {
+    /// Reads a request body and checks it against the labels and property names of `graph`.
+    ///
+    /// # Errors
+    /// [`FilterError`] names the field, its value and what is allowed.
+    pub fn compile(body: &str, subject: Subject, graph: &Graph) -> Result<Self, FilterError> {
+        let codes = subject.codes();
+        let body: Body = serde_json::from_str(body)
+            .map_err(|error| FilterError::new(codes.condition, format!("the request is not a filter: {error}")))?;
+        let (given, other) = match subject {
+            Subject::Vertices => (body.vertex_filters, body.edge_filters),
+            Subject::Edges => (body.edge_filters, body.vertex_filters),
+        };
+        let field = subject.filters();
+        if other.is_some() {
+            return Err(FilterError::new(
+                codes.condition,
+                format!("conditions of this filter belong into {field}"),
+            ));
+        }
+        let given = given.unwrap_or_default();
+        if given.is_empty() && body.labels.is_empty() {
+            let message = format!("labels and {field} are both empty: give at least one of them");
+            return Err(FilterError::new(codes.empty, message));
+        }
+        let vocabulary = subject.vocabulary(graph);
+        Ok(Self {
+            labels: labels(&body.labels, vocabulary, codes)?,
+            conditions: (0..)
+                .zip(given)
+                .map(|(place, body)| Condition::compile(&body, &format!("{field}[{place}]"), vocabulary, codes))
+                .collect::<Result<_, _>>()?,
+            sorts: (0..)
+                .zip(body.sorts)
+                .map(|(place, body)| Sort::compile(&body, &format!("sorts[{place}]"), vocabulary, codes))
+                .collect::<Result<_, _>>()?,
+            window: window(body.offset.as_ref(), body.limit.as_ref(), codes)?,
+        })
+    }
+}
+
+fn labels(given: &[String], vocabulary: &Vocabulary, codes: &Codes) -> Result<Vec<Arc<str>>, FilterError> {
+    (0..)
+        .zip(given)
+        .map(|(place, given)| {
+            let known = vocabulary.labels.iter().find(|label| ***label == **given);
+            known.cloned().ok_or_else(|| {
+                FilterError::unknown(codes.label, &format!("labels[{place}]"), given, &vocabulary.labels)
+            })
+        })
+        .collect()
+}
+
+fn window(offset: Option<&Json>, limit: Option<&Json>, codes: &Codes) -> Result<Range<u64>, FilterError> {
+    let number = |field: &str, given: Option<&Json>, absent: u64| match given {
+        None | Some(Json::Null) => Ok(absent),
+        Some(given) => match given {
+            Json::Number(number) => number.as_u64(),
+            Json::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
+            _ => None,
+        }
+        .ok_or_else(|| {
+            let message = format!("{field} is {given}: it must be a whole number, 0 or more");
+            FilterError::new(codes.condition, message)
+        }),
+    };
+    let start = number("offset", offset, 0)?;
+    Ok(start..start.saturating_add(number("limit", limit, u64::MAX)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::movies;
+
+    fn error(subject: Subject, body: &str) -> (&'static str, String) {
+        let error = Filter::compile(body, subject, &movies::load().unwrap()).unwrap_err();
+        (error.code, error.message)
+    }
+
+    #[test]
+    fn each_bad_field_has_its_code_and_sentence() {
+        for (body, code, message) in [
+            ("{}", "GES.8203", "labels and vertexFilters are both empty: give at least one of them"),
+            (r#"{"labels":["usr"]}"#, "GES.8201", r#"labels[0] is "usr": it must be one of movie, user"#),
+            (r#"{"labels":["user"],"limit":-1}"#, "GES.8202", "limit is -1: it must be a whole number, 0 or more"),
+            (
+                r#"{"labels":["user"],"offset":"1.5"}"#,
+                "GES.8202",
+                "offset is \"1.5\": it must be a whole number, 0 or more",
+            ),
+            (r#"{"edgeFilters":[]}"#, "GES.8202", "conditions of this filter belong into vertexFilters"),
+            (
+                r#"{"labels":["user"],"sorts":[{"key":"Age","orderValue":"up"}]}"#,
+                "GES.8205",
+                r#"sorts[0].orderValue is "up": it must be one of incr, decr"#,
+            ),
+            (
+                r#"{"vertexFilters":[{"propertyName":"Year","predicate":"~"}]}"#,
+                "GES.8211",
+                r#"vertexFilters[0].predicate is "~": it must be one of =, <, >, <=, >=, range, has, hasNot"#,
+            ),
+        ] {
+            assert_eq!(error(Subject::Vertices, body), (code, message.to_owned()), "{body}");
+        }
+        let (code, message) = error(Subject::Vertices, r#"{"lables":["user"]}"#);
+        assert_eq!(code, "GES.8202");
+        assert!(message.contains("unknown field `lables`, expected one of `labels`"), "{message}");
+    }
+
+    #[test]
+    fn edge_filters_have_their_own_codes() {
+        for (body, code) in [
+            ("[]", "GES.8101"),
+            (r#"{"labels":["user"]}"#, "GES.8102"),
+            ("{}", "GES.8103"),
+            (r#"{"labels":["rate"],"sorts":[{"propertyName":"Agee"}]}"#, "GES.8104"),
+            (r#"{"edgeFilters":[{"propertyName":"Score","predicate":"=="}]}"#, "GES.8109"),
+        ] {
+            assert_eq!(error(Subject::Edges, body).0, code, "{body}");
+        }
+    }
+}

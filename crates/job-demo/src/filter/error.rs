@@ -1,0 +1,59 @@
+//! [`FilterError`]: a sentence and the service's code.
+
+use thiserror::Error;
+
+/// The service's codes for one of the two filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Codes {
+    /// A condition, or the body as a whole, is invalid.
+    pub condition: &'static str,
+    /// A label is invalid.
+    pub label: &'static str,
+    /// There is neither a condition nor a label.
+    pub empty: &'static str,
+    /// A sort is invalid.
+    pub sort: &'static str,
+    /// A predicate is unknown.
+    pub predicate: &'static str,
+}
+
+impl Codes {
+    /// Of vertex filters.
+    pub const VERTEX: Self = Self {
+        condition: "GES.8202",
+        label: "GES.8201",
+        empty: "GES.8203",
+        sort: "GES.8205",
+        predicate: "GES.8211",
+    };
+    /// Of edge filters.
+    pub const EDGE: Self = Self {
+        condition: "GES.8101",
+        label: "GES.8102",
+        empty: "GES.8103",
+        sort: "GES.8104",
+        predicate: "GES.8109",
+    };
+}
+
+/// A filter that cannot be run.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message} ({code})")]
+pub struct FilterError {
+    /// The service's code, such as `GES.8202`.
+    pub code: &'static str,
+    /// What was given, where, and what is allowed.
+    pub message: String,
+}
+
+impl FilterError {
+    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// `field` has a value that is not among the ones that exist.
+    pub(super) fn unknown(code: &'static str, field: &str, value: &str, known: &[impl AsRef<str>]) -> Self {
+        let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
+        Self::new(code, format!("{field} is {value:?}: it must be one of {}", known.join(", ")))
+    }
+}

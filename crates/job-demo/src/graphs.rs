@@ -1,0 +1,73 @@
+//! [`Graphs`]: the graphs of the demo by name, each loaded when it is first asked for.
+
+use std::{path::PathBuf, sync::OnceLock};
+
+use thiserror::Error;
+
+use crate::{graph::Graph, movies, wordnet};
+
+/// The graphs that jobs can name.
+#[derive(Debug)]
+pub struct Graphs {
+    wordnet_directory: PathBuf,
+    wordnet: OnceLock<Result<Graph, String>>,
+    movies: OnceLock<Result<Graph, String>>,
+}
+
+impl Graphs {
+    /// The names.
+    pub const NAMES: [&str; 2] = ["wordnet", "movies"];
+
+    /// Nothing is loaded yet; `wordnet` will come from this directory.
+    #[must_use]
+    pub fn new(wordnet_directory: PathBuf) -> Self {
+        Self { wordnet_directory, wordnet: OnceLock::new(), movies: OnceLock::new() }
+    }
+
+    /// The graph of this name. The first call loads it, and others wait meanwhile; a failure to load is kept, too.
+    ///
+    /// # Errors
+    /// [`GraphsError`] when there is no such graph or it cannot be loaded.
+    pub fn get(&self, name: &str) -> Result<&Graph, GraphsError> {
+        let loaded = match name {
+            "wordnet" => self
+                .wordnet
+                .get_or_init(|| wordnet::load(&self.wordnet_directory).map_err(|error| error.to_string())),
+            "movies" => self.movies.get_or_init(|| movies::load().map_err(|error| error.to_string())),
+            _ => return Err(GraphsError::Unknown(name.to_owned())),
+        };
+        loaded.as_ref().map_err(|reason| GraphsError::Unloadable { name: name.to_owned(), reason: reason.clone() })
+    }
+}
+
+/// A graph that cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum GraphsError {
+    /// No graph has this name.
+    #[error("graph {0:?} is unknown: it must be one of {names}", names = Graphs::NAMES.join(", "))]
+    Unknown(String),
+    /// It could not be loaded.
+    #[error("graph {name} cannot be loaded: {reason}")]
+    Unloadable {
+        /// Its name.
+        name: String,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn graphs_are_found_by_name_and_failures_are_told() {
+        let graphs = Graphs::new("/nowhere".into());
+        assert_eq!(graphs.get("movies").unwrap().vertices().len(), 160);
+        let unknown = graphs.get("films").unwrap_err().to_string();
+        assert_eq!(unknown, r#"graph "films" is unknown: it must be one of wordnet, movies"#);
+        let unloadable = graphs.get("wordnet").unwrap_err().to_string();
+        assert!(unloadable.starts_with("graph wordnet cannot be loaded: /nowhere/data.noun: "), "{unloadable}");
+    }
+}

@@ -1,0 +1,132 @@
+//! Filters and algorithms as job handlers: all that a graph engine writes to put its work under the job library.
+//!
+//! Rows go from the graph straight into the job's list, one by one; a filter holds none of them.
+
+use std::{sync::Arc, time::Instant};
+
+use job_runner::{EngineBuilder, JobContext, JobError};
+
+use crate::{
+    algorithms::{Algorithm, AlgorithmError, List},
+    filter::{Filter, FilterError, Subject},
+    graph::Graph,
+    graphs::{Graphs, GraphsError},
+    watch::{Stopped, Watch},
+};
+
+/// Registers the two filters and every algorithm.
+#[must_use]
+pub fn register(mut builder: EngineBuilder, graphs: &Arc<Graphs>) -> EngineBuilder {
+    let own = Arc::clone(graphs);
+    builder = builder.vertex_filter(move |ctx: &mut JobContext| vertex_filter(ctx, &own));
+    let own = Arc::clone(graphs);
+    builder = builder.edge_filter(move |ctx: &mut JobContext| edge_filter(ctx, &own));
+    for algorithm in Algorithm::ALL {
+        let own = Arc::clone(graphs);
+        builder = builder.algorithm(algorithm.name(), move |ctx: &mut JobContext| run(ctx, &own, algorithm));
+    }
+    builder
+}
+
+fn vertex_filter(ctx: &mut JobContext, graphs: &Graphs) -> Result<(), JobError> {
+    let graph = graph(ctx, graphs)?;
+    let filter = filter(ctx, Subject::Vertices, graph)?;
+    let mut rows = ctx.rows("vertices")?;
+    filter
+        .select(graph.vertices(), &JobWatch(ctx), |vertex| Ok::<_, Halt>(rows.push(vertex)?))
+        .map_err(|halt| halt.into_job_error(ctx))
+}
+
+fn edge_filter(ctx: &mut JobContext, graphs: &Graphs) -> Result<(), JobError> {
+    let graph = graph(ctx, graphs)?;
+    let filter = filter(ctx, Subject::Edges, graph)?;
+    let mut rows = ctx.rows("edges")?;
+    filter
+        .select(graph.edges(), &JobWatch(ctx), |edge| Ok::<_, Halt>(rows.push(&graph.edge_row(edge))?))
+        .map_err(|halt| halt.into_job_error(ctx))
+}
+
+fn run(ctx: &mut JobContext, graphs: &Graphs, algorithm: Algorithm) -> Result<(), JobError> {
+    let graph = graph(ctx, graphs)?;
+    let start = Instant::now();
+    let parameters = ctx.spec().json().as_str().to_owned();
+    let answer = match algorithm.run(graph, &parameters, &JobWatch(ctx)) {
+        Ok(answer) => answer,
+        Err(AlgorithmError::Stopped(Stopped)) => return Err(stopped(ctx)),
+        Err(error) => return Err(JobError::failed(error.to_string())),
+    };
+    // `runtime` is the computation in seconds, without the storing of rows.
+    let runtime = start.elapsed().as_secs_f64();
+    for (name, value) in &answer.outputs {
+        ctx.output(name, value)?;
+    }
+    ctx.output("runtime", &runtime)?;
+    answer.list.map_or(Ok(()), |list| store(ctx, graph, &list))
+}
+
+fn store(ctx: &mut JobContext, graph: &Graph, list: &List) -> Result<(), JobError> {
+    let mut rows = ctx.rows(list.name)?;
+    let mut place = 0;
+    while let Some(row) = list.row(graph, place) {
+        if place.is_multiple_of(1024) {
+            ctx.checkpoint()?;
+        }
+        rows.push(&row)?;
+        place += 1;
+    }
+    Ok(())
+}
+
+fn graph<'g>(ctx: &JobContext, graphs: &'g Graphs) -> Result<&'g Graph, JobError> {
+    graphs.get(ctx.spec().graph_name()).map_err(|error: GraphsError| JobError::failed(error.to_string()))
+}
+
+fn filter(ctx: &JobContext, subject: Subject, graph: &Graph) -> Result<Filter, JobError> {
+    Filter::compile(ctx.spec().json().as_str(), subject, graph)
+        .map_err(|error: FilterError| JobError::failed(error.to_string()))
+}
+
+/// A job's context as the watcher of its work.
+struct JobWatch<'c>(&'c JobContext);
+
+impl Watch for JobWatch<'_> {
+    fn checkpoint(&self) -> Result<(), Stopped> {
+        self.0.checkpoint().map_err(|_| Stopped)
+    }
+
+    fn progress(&self, done: u64, total: u64) {
+        self.0.set_progress(done, total);
+    }
+}
+
+/// What the job library has to say about the stop; it says so again at each checkpoint.
+fn stopped(ctx: &JobContext) -> JobError {
+    ctx.checkpoint().err().unwrap_or(JobError::Cancelled)
+}
+
+/// Why a filter ended early.
+enum Halt {
+    Stopped,
+    Job(JobError),
+}
+
+impl Halt {
+    fn into_job_error(self, ctx: &JobContext) -> JobError {
+        match self {
+            Self::Stopped => stopped(ctx),
+            Self::Job(error) => error,
+        }
+    }
+}
+
+impl From<Stopped> for Halt {
+    fn from(Stopped: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+impl From<JobError> for Halt {
+    fn from(error: JobError) -> Self {
+        Self::Job(error)
+    }
+}

@@ -1,0 +1,31 @@
+//! A small graph engine that links the job library: what a real engine has to write to run its work as jobs.
+//!
+//! It is a demonstration, **not** a graph database: graphs are read-only and sit in memory.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`graph`] | vertices, edges, adjacency |
+//! | [`wordnet`], [`movies`], [`graphs`] | where graphs come from |
+//! | [`filter`] | vertex and edge filters: request bodies, checked and run |
+//! | [`algorithms`] | `pagerank`, `kcore`, `sssp` and nine more |
+//! | [`watch`] | how work is stopped and reports progress; knows nothing of jobs |
+//! | [`handlers`] | the one module that knows the job library: filters and algorithms as job handlers |
+//!
+//! ```
+//! use job_demo::{algorithms::Algorithm, movies, watch::Unwatched};
+//!
+//! let graph = movies::load()?;
+//! let pagerank = Algorithm::find("pagerank").ok_or("no such algorithm")?;
+//! let answer = pagerank.run(&graph, r#"{"alpha": "0.85", "directed": false}"#, &Unwatched)?;
+//! assert_eq!(answer.list.map(|list| (list.name, list.len())), Some(("pagerank", 160)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod algorithms;
+pub mod filter;
+pub mod graph;
+pub mod graphs;
+pub mod handlers;
+pub mod movies;
+pub mod watch;
+pub mod wordnet;

@@ -1,0 +1,109 @@
+//! [`Watch`]: how long work hears that it should stop, and says how far it is.
+
+use thiserror::Error;
+
+/// The work was told to stop before it had a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the work was stopped")]
+pub struct Stopped;
+
+/// The caller of long work, as the work sees it.
+pub trait Watch {
+    /// Asks whether to go on. Work calls this about once a millisecond.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the work must end now.
+    fn checkpoint(&self) -> Result<(), Stopped>;
+
+    /// Says that `done` of `total` steps are behind; a step is whatever the work likes.
+    fn progress(&self, done: u64, total: u64);
+}
+
+/// Nobody watches: the work runs to its end.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn checkpoint(&self) -> Result<(), Stopped> {
+        Ok(())
+    }
+
+    fn progress(&self, _done: u64, _total: u64) {}
+}
+
+/// Turns steps of work into checkpoints: one for every [`STRIDE`](Self::STRIDE) steps.
+pub struct Pace<'w> {
+    watch: &'w dyn Watch,
+    steps: usize,
+}
+
+impl<'w> Pace<'w> {
+    /// How many steps, each of some nanoseconds, lie between two checkpoints.
+    pub const STRIDE: usize = 1 << 14;
+
+    /// Starts to count.
+    #[must_use]
+    pub fn new(watch: &'w dyn Watch) -> Self {
+        Self { watch, steps: 0 }
+    }
+
+    /// Counts `steps`, such as the neighbours just visited.
+    ///
+    /// # Errors
+    /// [`Stopped`] when a checkpoint was due and said so.
+    pub fn step(&mut self, steps: usize) -> Result<(), Stopped> {
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps < Self::STRIDE {
+            return Ok(());
+        }
+        self.steps = 0;
+        self.watch.checkpoint()
+    }
+}
+
+impl std::fmt::Debug for Pace<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pace").field("steps", &self.steps).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Stops the work at its n-th checkpoint and counts them.
+    pub(crate) struct StopAt {
+        pub(crate) checkpoint: usize,
+        pub(crate) seen: Cell<usize>,
+    }
+
+    impl StopAt {
+        pub(crate) fn new(checkpoint: usize) -> Self {
+            Self { checkpoint, seen: Cell::new(0) }
+        }
+    }
+
+    impl Watch for StopAt {
+        fn checkpoint(&self) -> Result<(), Stopped> {
+            self.seen.set(self.seen.get() + 1);
+            if self.seen.get() >= self.checkpoint { Err(Stopped) } else { Ok(()) }
+        }
+
+        fn progress(&self, done: u64, total: u64) {
+            assert!(done <= total, "{done} of {total}");
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_comes_once_per_stride() {
+        let watch = StopAt::new(usize::MAX);
+        let mut pace = Pace::new(&watch);
+        for _ in 0..10 {
+            pace.step(Pace::STRIDE / 2).unwrap();
+        }
+        assert_eq!(watch.seen.get(), 5);
+        assert_eq!(Pace::new(&StopAt::new(1)).step(Pace::STRIDE), Err(Stopped));
+    }
+}

@@ -1,0 +1,5 @@
+//! The demo from the outside: payloads of every kind of work, facts about `WordNet`, and the program itself.
+
+mod payloads;
+mod program;
+mod wordnet;

@@ -1,0 +1,139 @@
+//! Every kind of work as a job on the sample graph: the first rows of its payload are those of `golden/`.
+//!
+//! After a wanted change, `UPDATE_GOLDEN=1 cargo test --release -p job-demo payloads` writes the files anew.
+
+use std::{env, fs, path::PathBuf, sync::Arc};
+
+use job_demo::{algorithms::Algorithm, graphs::Graphs, handlers};
+use job_runner::{Ending, Engine, JobSpec, JobState, PageRequest, store::MemoryStore};
+use serde_json::{Value, json};
+
+fn engine() -> Engine {
+    let graphs = Arc::new(Graphs::new("/nowhere".into()));
+    handlers::register(Engine::builder(Arc::new(MemoryStore::default())), &graphs).open().unwrap()
+}
+
+fn payload(engine: &Engine, spec: JobSpec) -> Value {
+    let handle = engine.submit(spec.graph("movies")).unwrap();
+    let record = handle.wait().unwrap();
+    assert_eq!(record.state, JobState::Complete(Ending::Succeeded), "{:?}", record.failure);
+    let mut body = Vec::new();
+    let status = engine.reader().status(handle.id(), PageRequest::new(0, 3).unwrap()).unwrap();
+    status.write_to(&mut body).unwrap();
+    serde_json::from_slice(&body).unwrap()
+}
+
+fn requests() -> Vec<(&'static str, JobSpec, Value)> {
+    let mut requests = vec![
+        (
+            "vertex_filter",
+            JobSpec::vertex_filter(),
+            json!({"vertexFilters": [{"propertyName": "Age", "predicate": "=", "values": ["18-24"], "type": "and"}]}),
+        ),
+        (
+            "edge_filter",
+            JobSpec::edge_filter(),
+            json!({"edgeFilters": [{"propertyName": "Score", "predicate": ">=", "values": ["4"]}],
+                "sorts": [{"propertyName": "Timestamp", "orderValue": "decr"}], "offset": "0", "limit": "20"}),
+        ),
+    ];
+    for algorithm in Algorithm::ALL {
+        let name = algorithm.name();
+        let parameters = match name {
+            "personalrank" => json!({"source": "Sarah", "directed": "false"}),
+            "sssp" | "closeness" => json!({"source": "Sarah"}),
+            "shortest_path" => json!({"source": "Sarah", "target": "Sidney"}),
+            "k_hop" => json!({"source": "Sarah", "k": "2"}),
+            "kcore" => json!({"k": 10}),
+            "triangle_count" => json!({"statistics": false}),
+            "label_propagation" => json!({"initial": "Occupation"}),
+            _ => json!({}),
+        };
+        requests.push((name, JobSpec::algorithm(name), parameters));
+    }
+    requests
+}
+
+#[test]
+fn payloads_are_golden() {
+    let engine = engine();
+    for (name, spec, parameters) in requests() {
+        let mut found = payload(&engine, spec.parameters(&parameters).unwrap());
+        let filter = name.ends_with("_filter");
+        let runtime = found["data"]["outputs"].get_mut("runtime");
+        assert_eq!(runtime.is_none(), filter, "{name}: an algorithm has a runtime, a filter has none");
+        if let Some(runtime) = runtime {
+            assert!(runtime.as_f64().is_some_and(|seconds| seconds < 60.0), "{name}: {runtime}");
+            *runtime = json!(0.0);
+        }
+        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden").join(format!("{name}.json"));
+        if env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::write(&file, serde_json::to_string_pretty(&found).unwrap() + "\n").unwrap();
+        }
+        let golden: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        assert_eq!(found, golden, "{name}");
+    }
+}
+
+/// The keys of `data.outputs` by the API's own pages, besides `runtime`.
+#[test]
+fn outputs_have_the_keys_of_the_api() {
+    let engine = engine();
+    let paged = ["data_return_size", "data_offset", "data_total_size"];
+    for (name, spec, parameters) in requests() {
+        let (own, is_paged): (&[&str], bool) = match name {
+            "vertex_filter" => (&["vertices"], true),
+            "edge_filter" => (&["edges"], true),
+            "pagerank" => (&["pagerank"], true),
+            "personalrank" => (&["source", "personalrank"], true),
+            "kcore" => (&["coreness"], true),
+            "k_hop" => (&["vertices", "source", "k", "k_hop_neighbors"], true),
+            "shortest_path" => (&["path", "source", "target"], false),
+            "sssp" => (&["distance", "source"], true),
+            "connected_component" => (&["Max_WCC_size", "Max_WCC_id", "community"], true),
+            "label_propagation" => (&["community"], true),
+            "triangle_count" => (&["triangle_count", "vertex_triangles"], true),
+            "cluster_coefficient" => (&["cluster_coefficient"], false),
+            "degree_correlation" => (&["degree_correlation"], false),
+            "closeness" => (&["closeness", "source"], false),
+            other => unreachable!("{other}"),
+        };
+        let mut expected: Vec<&str> = own.to_vec();
+        expected.extend(paged.iter().filter(|_| is_paged));
+        if !name.ends_with("_filter") {
+            expected.push("runtime");
+        }
+        expected.sort_unstable();
+        let found = payload(&engine, spec.parameters(&parameters).unwrap());
+        let mut keys: Vec<&str> =
+            found["data"]["outputs"].as_object().unwrap().keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_bad_request_fails_with_a_sentence() {
+    let engine = engine();
+    for (spec, parameters, expected) in [
+        (
+            JobSpec::algorithm("pagerank"),
+            json!({"alpha": 2}),
+            "Running algorithm [pagerank] error: parameter alpha is 2: it must be a number above 0 and below 1!",
+        ),
+        (
+            JobSpec::vertex_filter(),
+            json!({"labels": ["usr"]}),
+            "Running vertex filter error: labels[0] is \"usr\": it must be one of movie, user (GES.8201)!",
+        ),
+    ] {
+        let handle = engine.submit(spec.graph("movies").parameters(&parameters).unwrap()).unwrap();
+        assert_eq!(handle.wait().unwrap().state, JobState::Complete(Ending::Failed));
+        let status = engine.reader().status(handle.id(), PageRequest::default()).unwrap();
+        let mut body = Vec::new();
+        status.write_to(&mut body).unwrap();
+        assert_eq!(status.http_status(), 400);
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body, json!({"errorMessage": expected, "errorCode": "GES.8301"}));
+    }
+}

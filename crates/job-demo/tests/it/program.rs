@@ -1,0 +1,120 @@
+//! The program itself, in processes of its own.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use serde_json::{Value, json};
+
+fn job_demo(store: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_job-demo"))
+        .args(["--graph", "movies", "--wordnet", "/nowhere", "--store"])
+        .arg(store)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// The standard output of a command that must succeed.
+fn told(store: &Path, arguments: &[&str]) -> String {
+    let output = job_demo(store, arguments);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {errors}");
+    assert_eq!(errors, "", "{arguments:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The standard error of a command that must fail, which says nothing else.
+fn refused(store: &Path, arguments: &[&str]) -> String {
+    let output = job_demo(store, arguments);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+const YOUNG: &str = r#"{"vertexFilters":[{"propertyName":"Age","predicate":"=","values":["18-24"]}]}"#;
+
+#[test]
+fn a_job_outlives_the_process_that_took_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path();
+    let id = told(store, &["submit", "vertex_filter", "--parameters", YOUNG]);
+    let id = id.trim_end();
+    let other = json(&told(store, &["--json", "submit", "kcore"]))["jobId"].as_str().unwrap().to_owned();
+
+    assert_eq!(told(store, &["--json", "status", id]), r#"{"status":"waiting"}"#);
+    let list = told(store, &["--json", "list"]);
+    let entries: Vec<Value> = list.lines().map(json).collect();
+    assert_eq!((&entries[0]["jobId"], &entries[1]["jobId"]), (&json!(other), &json!(id)));
+    assert_eq!((&entries[1]["kind"], &entries[1]["status"]), (&json!("vertex_filter"), &json!("waiting")));
+
+    assert_eq!(told(store, &["cancel", &other]), format!("job {other} is cancelled\n"));
+    let ran: Vec<Value> = told(store, &["--json", "run", "--pending"]).lines().map(json).collect();
+    assert_eq!(ran.len(), 1);
+    assert_eq!(
+        (&ran[0]["jobId"], &ran[0]["outcome"], &ran[0]["rows"]),
+        (&json!(id), &json!("succeeded"), &json!(19))
+    );
+
+    let page = json(&told(store, &["--json", "status", id, "--offset", "0", "--limit", "2"]));
+    let outputs = &page["data"]["outputs"];
+    assert_eq!(page["status"], "complete");
+    assert_eq!(
+        (&outputs["vertices"][0]["id"], &outputs["vertices"][1]["id"]),
+        (&json!("Sarah"), &json!("Sidney"))
+    );
+    assert_eq!((&outputs["data_return_size"], &outputs["data_total_size"]), (&json!(2), &json!(19)));
+
+    let table = told(store, &["list"]);
+    assert!(table.contains("succeeded") && table.contains("cancelled"), "{table}");
+    assert_eq!(told(store, &["run", "--pending"]), "nothing to do\n");
+}
+
+#[test]
+fn one_of_everything_runs_and_shows_its_pages() {
+    let directory = tempfile::tempdir().unwrap();
+    let shown = told(directory.path(), &["run"]);
+    assert!(shown.starts_with("movies: 160 vertices, 1,456 edges, loaded in "), "{shown}");
+    for part in [
+        "\nvertex filter: job-demo --store ",
+        "\nedge filter: job-demo --store ",
+        "\npagerank: job-demo --store ",
+        "莎拉",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let table = told(directory.path(), &["list"]);
+    assert_eq!(table.matches("succeeded").count(), 14, "{table}");
+    let lines = told(directory.path(), &["--json", "list", "--limit", "3", "--offset", "1"]);
+    assert_eq!(lines.lines().count(), 3);
+}
+
+#[test]
+fn errors_are_one_sentence() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path().join("none");
+    let missing = refused(&store, &["list"]);
+    assert!(missing.starts_with("job-demo: there is no job store at "), "{missing}");
+
+    let store = directory.path();
+    told(store, &["submit", "kcore", "--parameters", r#"{"k":"many"}"#]);
+    let unknown = refused(store, &["status", "9440a7eb"]);
+    assert_eq!(unknown, "job-demo: can not find job, jobId is  9440a7eb (GES.8301)\n");
+    let range = refused(store, &["status", "9440a7eb", "--limit", "0"]);
+    assert_eq!(range, "job-demo: parameter limit is 0: it must be a whole number from 1 to 100000\n");
+    let work = refused(store, &["submit", "page_rank"]);
+    assert!(work.starts_with("job-demo: work \"page_rank\" is unknown: it must be vertex_filter, "), "{work}");
+    let parameters = refused(store, &["submit", "kcore", "--parameters", "{"]);
+    assert!(parameters.starts_with("job-demo: --parameters is not JSON: "), "{parameters}");
+
+    let failed = job_demo(store, &["--json", "run", "--pending"]);
+    assert_eq!(failed.status.code(), Some(1));
+    let id = json(&String::from_utf8(failed.stdout).unwrap())["jobId"].as_str().unwrap().to_owned();
+    let reason = refused(store, &["status", &id]);
+    assert!(reason.contains("parameter k is \"many\": it must be a whole number"), "{reason}");
+}
