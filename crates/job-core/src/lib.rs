@@ -26,6 +26,7 @@
 //! | --- | --- |
 //! | [`id`] | [`JobId`], [`Timestamp`] |
 //! | [`spec`] | [`JobSpec`], [`JobKind`], [`Parameters`]: what was asked |
+//! | [`options`] | [`JobOptions`]: how it is to be run |
 //! | [`state`] | [`JobState`] and the one function that knows its graph |
 //! | [`record`] | [`JobRecord`], [`Event`]: one job and its moves |
 //! | [`page`] | [`PageRequest`]: all offset arithmetic |
@@ -35,6 +36,7 @@
 
 pub mod error_code;
 pub mod id;
+pub mod options;
 pub mod page;
 pub mod payload;
 pub mod record;
@@ -44,6 +46,7 @@ pub mod state;
 
 pub use error_code::{ApiError, ErrorCode};
 pub use id::{InvalidJobId, JobId, Timestamp};
+pub use options::{Budget, JobClass, JobOptions};
 pub use page::{InvalidParameter, PageRequest};
 pub use payload::StatusPayload;
 pub use record::{Event, Failure, FailureKind, IllegalMove, JobRecord, ResultSize};

@@ -31,9 +31,11 @@ pub struct JobRecord {
     pub cancel_requested_at: Option<Timestamp>,
     /// When it became complete.
     pub finished_at: Option<Timestamp>,
+    /// Of a waiting job: no start before this time, because its latest attempt failed for the moment.
+    pub not_before: Option<Timestamp>,
     /// Why it failed; of a waiting job, why its latest attempt came to nothing.
     pub failure: Option<Failure>,
-    /// How large its result is; zero until it succeeded.
+    /// How large its result is; zero until it is complete, and of most jobs that did not succeed.
     pub size: ResultSize,
 }
 
@@ -50,8 +52,8 @@ pub enum Event {
     Cancel,
     /// The body obeyed a cancel request.
     Stop,
-    /// The attempt is void, for this reason: back to the queue.
-    Requeue(Failure),
+    /// The attempt is void, for this reason: back to the queue, not to start before that time.
+    Requeue(Failure, Option<Timestamp>),
     /// It waited past its deadline.
     Expire(Failure),
 }
@@ -66,7 +68,7 @@ impl Event {
             Self::Fail(_) => EventKind::Fail,
             Self::Cancel => EventKind::Cancel,
             Self::Stop => EventKind::Stop,
-            Self::Requeue(_) => EventKind::Requeue,
+            Self::Requeue(..) => EventKind::Requeue,
             Self::Expire(_) => EventKind::Expire,
         }
     }
@@ -86,6 +88,7 @@ impl JobRecord {
             started_at: None,
             cancel_requested_at: None,
             finished_at: None,
+            not_before: None,
             failure: None,
             size: ResultSize::default(),
         }
@@ -97,18 +100,20 @@ impl JobRecord {
     /// [`IllegalMove`] when the job's state does not allow the event. Nothing has changed then.
     pub fn apply(&self, event: Event, now: Timestamp) -> Result<Self, IllegalMove> {
         let kind = event.kind();
-        let state =
-            self.state.on(kind).ok_or(IllegalMove { id: self.id, state: self.state, event: kind })?;
+        let state = self.state.on(kind).ok_or(IllegalMove { id: self.id, state: self.state, event: kind })?;
         let mut next = Self { state, revision: self.revision + 1, ..self.clone() };
         match event {
             Event::Start => {
                 next.attempt += 1;
                 next.started_at = Some(now);
+                next.not_before = None;
                 next.failure = None;
             }
             Event::Succeed(size) => next.size = size,
-            Event::Fail(failure) | Event::Requeue(failure) | Event::Expire(failure) => {
+            Event::Fail(failure) | Event::Expire(failure) => next.failure = Some(failure),
+            Event::Requeue(failure, not_before) => {
                 next.failure = Some(failure);
+                next.not_before = not_before;
             }
             Event::Cancel if !state.is_complete() => {
                 next.cancel_requested_at = next.cancel_requested_at.or(Some(now));
@@ -119,6 +124,13 @@ impl JobRecord {
             next.finished_at = Some(now);
         }
         Ok(next)
+    }
+
+    /// This record with rows of a job that did not succeed, kept on its wish.
+    #[must_use]
+    pub fn keeping(mut self, rows: ResultSize) -> Self {
+        self.size = rows;
+        self
     }
 }
 
@@ -181,6 +193,12 @@ pub enum FailureKind {
     Store,
     /// Its time was over.
     Deadline,
+    /// It had more rows than its budget allows.
+    RowBudget,
+    /// Its rows had more bytes than its budget allows.
+    ByteBudget,
+    /// It used more memory than its budget allows.
+    MemoryBudget,
 }
 
 #[cfg(test)]
@@ -206,7 +224,7 @@ mod tests {
             EventKind::Fail => Event::Fail(failure),
             EventKind::Cancel => Event::Cancel,
             EventKind::Stop => Event::Stop,
-            EventKind::Requeue => Event::Requeue(failure),
+            EventKind::Requeue => Event::Requeue(failure, Some(at(99))),
             EventKind::Expire => Event::Expire(failure),
         }
     }
@@ -229,6 +247,8 @@ mod tests {
                         prop_assert_eq!(refused.state, before.state);
                     }
                 }
+                let running = matches!(record.state, JobState::Running { .. });
+                prop_assert!(!(running && record.not_before.is_some()));
                 prop_assert_eq!(record.finished_at.is_some(), record.state.is_complete());
                 prop_assert_eq!(record.started_at.is_some(), record.attempt > 0);
                 let failed = record.state == JobState::Complete(Ending::Failed);

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use crate::{JobClass, JobOptions, Timestamp};
+
 /// The work that a job does; a handler is registered under the same name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -46,10 +48,12 @@ pub struct JobSpec {
     graph: String,
     #[serde(default)]
     parameters: Parameters,
+    #[serde(default, skip_serializing_if = "JobOptions::is_default")]
+    options: JobOptions,
 }
 
 impl JobSpec {
-    /// The longest name of a graph or an algorithm, in bytes.
+    /// The longest name of a graph, an algorithm, a key or a version, in bytes.
     pub const MAX_NAME: usize = 256;
     /// The longest parameters, in bytes of JSON.
     pub const MAX_PARAMETERS: usize = 1 << 20;
@@ -57,7 +61,7 @@ impl JobSpec {
     /// Asks for work of `kind`, on a graph still to be named.
     #[must_use]
     pub fn new(kind: JobKind) -> Self {
-        Self { kind, graph: String::new(), parameters: Parameters::default() }
+        Self { kind, graph: String::new(), parameters: Parameters::default(), options: JobOptions::default() }
     }
 
     /// Asks for the algorithm `name`.
@@ -101,6 +105,105 @@ impl JobSpec {
         self
     }
 
+    /// Gives it a place in the queue: greater runs earlier, 0 is the default.
+    #[must_use]
+    pub const fn priority(mut self, priority: i8) -> Self {
+        self.options.priority = priority;
+        self
+    }
+
+    /// Puts it in the queue of this class.
+    #[must_use]
+    pub const fn class(mut self, class: JobClass) -> Self {
+        self.options.class = class;
+        self
+    }
+
+    /// Names the request, so that submitting it again gives the same job back.
+    #[must_use]
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.options.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// Names the version of the graph that is read.
+    #[must_use]
+    pub fn graph_version(mut self, version: impl Into<String>) -> Self {
+        self.options.graph_version = Some(version.into());
+        self
+    }
+
+    /// Lets the engine give back a finished job of the same request on the same graph version.
+    #[must_use]
+    pub const fn reuse_result(mut self) -> Self {
+        self.options.reuse = true;
+        self
+    }
+
+    /// Ends the job at this time, done or not.
+    #[must_use]
+    pub const fn deadline(mut self, deadline: Timestamp) -> Self {
+        self.options.deadline = Some(deadline);
+        self
+    }
+
+    /// Fails the job when its list would have more rows.
+    #[must_use]
+    pub const fn max_rows(mut self, rows: u64) -> Self {
+        self.options.budget.rows = Some(rows);
+        self
+    }
+
+    /// Fails the job when the rows of its list would have more bytes of JSON.
+    #[must_use]
+    pub const fn max_bytes(mut self, bytes: u64) -> Self {
+        self.options.budget.bytes = Some(bytes);
+        self
+    }
+
+    /// Fails the job when its handler reports more bytes of memory.
+    #[must_use]
+    pub const fn max_memory(mut self, bytes: u64) -> Self {
+        self.options.budget.memory = Some(bytes);
+        self
+    }
+
+    /// Keeps the rows so far when a cancel, a budget or the deadline ends the job.
+    #[must_use]
+    pub const fn keep_rows(mut self) -> Self {
+        self.options.keep_rows = true;
+        self
+    }
+
+    /// Lets it start as often; at least once.
+    #[must_use]
+    pub const fn max_attempts(mut self, attempts: u32) -> Self {
+        self.options.max_attempts = if attempts == 0 { 1 } else { attempts };
+        self
+    }
+
+    /// Says how it is run, all at once.
+    #[must_use]
+    pub fn with_options(mut self, options: JobOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// How it is run.
+    #[must_use]
+    pub const fn options(&self) -> &JobOptions {
+        &self.options
+    }
+
+    /// Whether `other` asks for the same work on the same version of the same graph. Without a version two
+    /// requests are never the same: the graph may have changed between them.
+    #[must_use]
+    pub fn is_same_work(&self, other: &Self) -> bool {
+        self.options.graph_version.is_some()
+            && self.options.graph_version == other.options.graph_version
+            && (&self.kind, &self.graph, &self.parameters) == (&other.kind, &other.graph, &other.parameters)
+    }
+
     /// The kind of work.
     #[must_use]
     pub const fn kind(&self) -> &JobKind {
@@ -125,9 +228,14 @@ impl JobSpec {
     /// [`InvalidSpec`] names the field, what it is and what is allowed.
     pub fn check(&self) -> Result<(), InvalidSpec> {
         if let JobKind::Algorithm(name) = &self.kind {
-            check_name("algorithm", name)?;
+            check_name("algorithm name", name)?;
         }
-        check_name("graph", &self.graph)?;
+        check_name("graph name", &self.graph)?;
+        for (field, name) in
+            [("idempotency key", &self.options.idempotency_key), ("graph version", &self.options.graph_version)]
+        {
+            name.as_ref().map_or(Ok(()), |name| check_name(field, name))?;
+        }
         let length = self.parameters.as_str().len();
         if length > Self::MAX_PARAMETERS {
             return Err(InvalidSpec::TooLong { field: "parameters", length, max: Self::MAX_PARAMETERS });
@@ -151,7 +259,7 @@ fn check_name(field: &'static str, name: &str) -> Result<(), InvalidSpec> {
 #[non_exhaustive]
 pub enum InvalidSpec {
     /// A name is missing.
-    #[error("the {field} name is empty: name it")]
+    #[error("the {field} is empty: name it")]
     Empty {
         /// Which one.
         field: &'static str,
@@ -236,17 +344,18 @@ mod tests {
 
     #[test]
     fn a_spec_survives_json() {
-        let spec = JobSpec::vertex_filter().graph("g").parameters(&serde_json::json!({"labels": ["用户"]})).unwrap();
+        let spec =
+            JobSpec::vertex_filter().graph("g").parameters(&serde_json::json!({"labels": ["用户"]})).unwrap();
         let text = serde_json::to_string(&spec).unwrap();
         assert_eq!(serde_json::from_str::<JobSpec>(&text).unwrap(), spec);
     }
 
     #[test]
     fn names_and_sizes_are_checked() {
-        assert_eq!(JobSpec::algorithm("").graph("g").check(), Err(InvalidSpec::Empty { field: "algorithm" }));
-        assert_eq!(JobSpec::edge_filter().check(), Err(InvalidSpec::Empty { field: "graph" }));
+        assert_eq!(JobSpec::algorithm("").graph("g").check(), Err(InvalidSpec::Empty { field: "algorithm name" }));
+        assert_eq!(JobSpec::edge_filter().check(), Err(InvalidSpec::Empty { field: "graph name" }));
         let long = JobSpec::edge_filter().graph("g".repeat(257)).check().unwrap_err();
-        assert_eq!(long.to_string(), "graph has 257 bytes: at most 256 are allowed");
+        assert_eq!(long.to_string(), "graph name has 257 bytes: at most 256 are allowed");
         let huge = JobSpec::edge_filter().graph("g").parameters(&"x".repeat(1 << 20)).unwrap();
         assert!(matches!(huge.check(), Err(InvalidSpec::TooLong { field: "parameters", .. })));
     }

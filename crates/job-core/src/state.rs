@@ -169,9 +169,7 @@ impl Move {
     /// ```
     pub fn all() -> impl Iterator<Item = Self> {
         JobState::ALL.into_iter().flat_map(|from| {
-            EventKind::ALL
-                .into_iter()
-                .filter_map(move |event| from.on(event).map(|to| Self { from, event, to }))
+            EventKind::ALL.into_iter().filter_map(move |event| from.on(event).map(|to| Self { from, event, to }))
         })
     }
 }

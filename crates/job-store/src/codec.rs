@@ -6,8 +6,8 @@
 
 use bincode::{Decode, Encode, config};
 use job_core::{
-    Ending, Failure, FailureKind, JobId, JobKind, JobRecord, JobResult, JobSpec, JobState, Outputs, Parameters,
-    ResultSize, RowList, Segment, Timestamp,
+    Budget, Ending, Failure, FailureKind, JobClass, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec,
+    JobState, Outputs, Parameters, ResultSize, RowList, Segment, Timestamp,
 };
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -83,8 +83,7 @@ fn open<T: Decode<()>>(kind: u8, bytes: &[u8]) -> Result<T, DecodeError> {
         return Err(DecodeError::Kind);
     }
     let limited = config::standard().with_limit::<MAX_DECODED>();
-    let (value, read) =
-        bincode::decode_from_slice(body, limited).map_err(|e| DecodeError::Body(e.to_string()))?;
+    let (value, read) = bincode::decode_from_slice(body, limited).map_err(|e| DecodeError::Body(e.to_string()))?;
     if read == body.len() { Ok(value) } else { Err(DecodeError::Body("bytes are left over".to_owned())) }
 }
 
@@ -94,6 +93,7 @@ struct StoredRecord {
     kind: StoredKind,
     graph: String,
     parameters: String,
+    options: StoredOptions,
     state: StoredState,
     revision: u64,
     attempt: u32,
@@ -101,6 +101,7 @@ struct StoredRecord {
     started_at: Option<u64>,
     cancel_requested_at: Option<u64>,
     finished_at: Option<u64>,
+    not_before: Option<u64>,
     failure: Option<StoredFailure>,
     rows: u64,
     bytes: u64,
@@ -111,6 +112,21 @@ enum StoredKind {
     VertexFilter,
     EdgeFilter,
     Algorithm(String),
+}
+
+#[derive(Encode, Decode)]
+struct StoredOptions {
+    priority: i8,
+    write: bool,
+    idempotency_key: Option<String>,
+    graph_version: Option<String>,
+    reuse: bool,
+    deadline: Option<u64>,
+    rows: Option<u64>,
+    bytes: Option<u64>,
+    memory: Option<u64>,
+    keep_rows: bool,
+    max_attempts: u32,
 }
 
 #[derive(Encode, Decode)]
@@ -140,6 +156,7 @@ impl From<&JobRecord> for StoredRecord {
             },
             graph: record.spec.graph_name().to_owned(),
             parameters: record.spec.json().as_str().to_owned(),
+            options: StoredOptions::from(record.spec.options()),
             state: match record.state {
                 JobState::Waiting => StoredState::Waiting,
                 JobState::Running { cancelling: false } => StoredState::Running,
@@ -154,6 +171,7 @@ impl From<&JobRecord> for StoredRecord {
             started_at: record.started_at.map(Timestamp::as_micros),
             cancel_requested_at: record.cancel_requested_at.map(Timestamp::as_micros),
             finished_at: record.finished_at.map(Timestamp::as_micros),
+            not_before: record.not_before.map(Timestamp::as_micros),
             failure: record.failure.as_ref().map(StoredFailure::from),
             rows: record.size.rows,
             bytes: record.size.bytes,
@@ -170,11 +188,13 @@ impl TryFrom<StoredRecord> for JobRecord {
             StoredKind::EdgeFilter => JobKind::EdgeFilter,
             StoredKind::Algorithm(name) => JobKind::Algorithm(name),
         };
-        let parameters =
-            Parameters::from_text(stored.parameters).map_err(|e| DecodeError::Body(e.to_string()))?;
+        let parameters = Parameters::from_text(stored.parameters).map_err(|e| DecodeError::Body(e.to_string()))?;
         Ok(Self {
             id: JobId::from_bytes(stored.id),
-            spec: JobSpec::new(kind).graph(stored.graph).raw_parameters(parameters),
+            spec: JobSpec::new(kind)
+                .graph(stored.graph)
+                .raw_parameters(parameters)
+                .with_options(stored.options.into()),
             state: match stored.state {
                 StoredState::Waiting => JobState::Waiting,
                 StoredState::Running => JobState::Running { cancelling: false },
@@ -189,9 +209,44 @@ impl TryFrom<StoredRecord> for JobRecord {
             started_at: stored.started_at.map(Timestamp::from_micros),
             cancel_requested_at: stored.cancel_requested_at.map(Timestamp::from_micros),
             finished_at: stored.finished_at.map(Timestamp::from_micros),
+            not_before: stored.not_before.map(Timestamp::from_micros),
             failure: stored.failure.map(Failure::from),
             size: ResultSize { rows: stored.rows, bytes: stored.bytes },
         })
+    }
+}
+
+impl From<&JobOptions> for StoredOptions {
+    fn from(options: &JobOptions) -> Self {
+        Self {
+            priority: options.priority,
+            write: options.class == JobClass::Write,
+            idempotency_key: options.idempotency_key.clone(),
+            graph_version: options.graph_version.clone(),
+            reuse: options.reuse,
+            deadline: options.deadline.map(Timestamp::as_micros),
+            rows: options.budget.rows,
+            bytes: options.budget.bytes,
+            memory: options.budget.memory,
+            keep_rows: options.keep_rows,
+            max_attempts: options.max_attempts,
+        }
+    }
+}
+
+impl From<StoredOptions> for JobOptions {
+    fn from(stored: StoredOptions) -> Self {
+        let mut options = Self::default();
+        options.priority = stored.priority;
+        options.class = if stored.write { JobClass::Write } else { JobClass::Read };
+        options.idempotency_key = stored.idempotency_key;
+        options.graph_version = stored.graph_version;
+        options.reuse = stored.reuse;
+        options.deadline = stored.deadline.map(Timestamp::from_micros);
+        options.budget = Budget { rows: stored.rows, bytes: stored.bytes, memory: stored.memory };
+        options.keep_rows = stored.keep_rows;
+        options.max_attempts = stored.max_attempts;
+        options
     }
 }
 
@@ -202,6 +257,9 @@ impl From<&Failure> for StoredFailure {
             FailureKind::Interrupted => 2,
             FailureKind::Store => 3,
             FailureKind::Deadline => 4,
+            FailureKind::RowBudget => 5,
+            FailureKind::ByteBudget => 6,
+            FailureKind::MemoryBudget => 7,
             _ => 0,
         };
         Self { kind, message: failure.message.clone() }
@@ -215,6 +273,9 @@ impl From<StoredFailure> for Failure {
             2 => FailureKind::Interrupted,
             3 => FailureKind::Store,
             4 => FailureKind::Deadline,
+            5 => FailureKind::RowBudget,
+            6 => FailureKind::ByteBudget,
+            7 => FailureKind::MemoryBudget,
             _ => FailureKind::Handler,
         };
         Self::new(kind, stored.message)
@@ -281,7 +342,17 @@ mod tests {
 
     fn record() -> JobRecord {
         let at = Timestamp::from_micros;
-        let spec = JobSpec::algorithm("pagerank").graph("图").parameters(&serde_json::json!({"alpha": 0.85})).unwrap();
+        let spec =
+            JobSpec::algorithm("pagerank").graph("图").parameters(&serde_json::json!({"alpha": 0.85})).unwrap();
+        let spec = spec.priority(-3).class(JobClass::Write).idempotency_key("nightly").graph_version("v7");
+        let spec = spec
+            .deadline(at(9_000))
+            .max_rows(5)
+            .max_bytes(6)
+            .max_memory(7)
+            .keep_rows()
+            .max_attempts(2)
+            .reuse_result();
         let waiting = JobRecord::waiting(JobId::from_parts(at(1_000), [9; 10]), spec, at(1_000));
         let running = waiting.apply(Event::Start, at(2_000)).unwrap();
         running.apply(Event::Fail(Failure::new(FailureKind::Panicked, "boom")), at(3_000)).unwrap()
@@ -356,6 +427,9 @@ mod tests {
             "014a0000000000017909890909090909090902087061676572616e6b03e59bbe0e7b22616c706861223a302e38357d\
              040201fbe80301fbd0070001fbb80b010104626f6f6d0000555a8407fc3fc726"
         );
-        assert_eq!(hex(encode_result(JobId::MIN, &result())), "015200000000000000000000000000000000010772756e74696d6503302e3501087061676572616e6b0101000a642bcf36cb1aa6b3e2");
+        assert_eq!(
+            hex(encode_result(JobId::MIN, &result())),
+            "015200000000000000000000000000000000010772756e74696d6503302e3501087061676572616e6b0101000a642bcf36cb1aa6b3e2"
+        );
     }
 }

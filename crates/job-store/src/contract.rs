@@ -25,10 +25,14 @@ pub(crate) fn check_revision(
 /// The fence of every write of rows.
 pub(crate) fn check_attempt(found: Option<&JobRecord>, key: SegmentKey) -> Result<(), StoreError> {
     match found {
-        Some(record) if record.attempt == key.attempt && matches!(record.state, JobState::Running { .. }) => Ok(()),
+        Some(record) if record.attempt == key.attempt && matches!(record.state, JobState::Running { .. }) => {
+            Ok(())
+        }
         Some(record) => {
-            let detail =
-                format!("attempt {} is over: the job is {}, attempt {}", key.attempt, record.state, record.attempt);
+            let detail = format!(
+                "attempt {} is over: the job is {}, attempt {}",
+                key.attempt, record.state, record.attempt
+            );
             Err(StoreError::new(ErrorKind::Fenced, "write rows", detail).on(key.job))
         }
         None => Err(StoreError::new(ErrorKind::Fenced, "write rows", "no such job").on(key.job)),
@@ -102,7 +106,13 @@ impl Tally {
         }
         let detail = format!(
             "a block of {} rows at row {} of segment {}.{} cannot follow row {} of segment {}.{}",
-            block.rows, block.first_row, block.key.attempt, block.key.number, self.rows, self.key.attempt, self.key.number,
+            block.rows,
+            block.first_row,
+            block.key.attempt,
+            block.key.number,
+            self.rows,
+            self.key.attempt,
+            self.key.number,
         );
         Err(StoreError::new(ErrorKind::Invalid, "append rows", detail).on(self.key.job))
     }

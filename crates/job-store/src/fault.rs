@@ -1,7 +1,7 @@
 //! [`FaultStore`]: a store that fails on request, so that tests can try every way a disk lets one down.
 
 use std::{
-    ops::Range,
+    ops::{ControlFlow, Range},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -135,7 +135,7 @@ impl ResultStore for FaultStore {
         &self,
         key: SegmentKey,
         rows: Range<u64>,
-        each: &mut dyn FnMut(Rows<'_>) -> Result<(), StoreError>,
+        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError> {
         self.inner.read(key, rows, each)
     }

@@ -8,6 +8,8 @@
 //! `job-core`), and it starts no thread (that is `job-runner`).
 //!
 //! ```
+//! use std::ops::ControlFlow;
+//!
 //! use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, ResultSize, RowList, Timestamp};
 //! use job_store::{BlockBuilder, Durability, JobStore, MemoryStore, ResultStore, SegmentKey};
 //!
@@ -31,7 +33,10 @@
 //! let result = JobResult { list: Some(RowList::new("vertices", vec![segment])), ..JobResult::default() };
 //! let done = running.apply(Event::Succeed(result.size()), now)?;
 //! store.complete(&done, &result, Durability::Synced)?;
-//! store.read(key, 0..1, &mut |rows| Ok(assert_eq!(rows.json(), br#""Sarah""#)))?;
+//! store.read(key, 0..1, &mut |rows| {
+//!     assert_eq!(rows.json(), br#""Sarah""#);
+//!     Ok(ControlFlow::Continue(()))
+//! })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -1,6 +1,10 @@
 //! [`MemoryStore`]: the reference backend, short enough to be read as the contract.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ops::{ControlFlow, Range},
+    sync::Arc,
+};
 
 use job_core::{JobId, JobRecord, JobResult, Segment};
 use parking_lot::RwLock;
@@ -37,8 +41,8 @@ impl Content {
     }
 
     fn drop_rows(&mut self, job: JobId, attempts: Range<u32>) {
-        let [from, to] = [attempts.start, attempts.end]
-            .map(|attempt| SegmentKey { job, attempt, number: 0 }.block_key(0));
+        let [from, to] =
+            [attempts.start, attempts.end].map(|attempt| SegmentKey { job, attempt, number: 0 }.block_key(0));
         let dropped: Vec<_> = self.blocks.range(from..to).map(|(key, _)| *key).collect();
         for key in dropped {
             self.blocks.remove(&key);
@@ -73,7 +77,11 @@ impl JobStore for MemoryStore {
     fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
         let content = self.content.read();
         let older = content.jobs.range(..before.unwrap_or(JobId::MAX)).rev();
-        Ok(older.skip(usize::try_from(skip).unwrap_or(usize::MAX)).take(limit).map(|(_, job)| job.clone()).collect())
+        Ok(older
+            .skip(usize::try_from(skip).unwrap_or(usize::MAX))
+            .take(limit)
+            .map(|(_, job)| job.clone())
+            .collect())
     }
 
     fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError> {
@@ -117,7 +125,7 @@ impl ResultStore for MemoryStore {
         &self,
         key: SegmentKey,
         rows: Range<u64>,
-        each: &mut dyn FnMut(Rows<'_>) -> Result<(), StoreError>,
+        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError> {
         let mut next = rows.start;
         while next < rows.end {
@@ -135,7 +143,9 @@ impl ResultStore for MemoryStore {
             if run.is_empty() {
                 return Err(contract::missing(self, key, &(next..rows.end)));
             }
-            each(run)?;
+            if each(run)?.is_break() {
+                return Ok(());
+            }
             next = after;
         }
         Ok(())

@@ -1,6 +1,9 @@
 //! The two traits a backend implements, and their contract. [`conformance`](crate::conformance) tests this text.
 
-use std::{fmt::Debug, ops::Range};
+use std::{
+    fmt::Debug,
+    ops::{ControlFlow, Range},
+};
 
 use job_core::{JobId, JobRecord, JobResult, Segment};
 
@@ -92,8 +95,8 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
     /// `Corrupt` when the stored bytes are not what was written.
     fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError>;
 
-    /// Hands the rows of one segment to `each`, block by block in order, without copying them. Cost: one seek
-    /// whatever the first row is, then the blocks touched.
+    /// Hands the rows of one segment to `each`, block by block in order, without copying them, until the range or
+    /// `each` ends it. Cost: one seek whatever the first row is, then the blocks touched.
     ///
     /// # Errors
     /// `Corrupt` when a row of the range is not there, `NotFound` when the job was removed meanwhile, or the
@@ -102,7 +105,7 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
         &self,
         key: SegmentKey,
         rows: Range<u64>,
-        each: &mut dyn FnMut(Rows<'_>) -> Result<(), StoreError>,
+        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError>;
 
     /// Drops every row that the attempts up to and including `attempt` wrote, sealed or not.

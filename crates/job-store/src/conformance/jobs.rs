@@ -12,7 +12,7 @@ law! {
         store.insert(std::slice::from_ref(&job), Durability::Synced)?;
         assert_eq!(store.get(job.id)?, Some(job.clone()));
         let failure = Failure::new(FailureKind::Interrupted, "process died");
-        let moves = [Event::Start, Event::Requeue(failure.clone()), Event::Start, Event::Cancel, Event::Fail(failure)];
+        let moves = [Event::Start, Event::Requeue(failure.clone(), Some(at(77))), Event::Start, Event::Cancel, Event::Fail(failure)];
         let mut record = job;
         for (event, now) in moves.into_iter().zip(10..) {
             record = record.apply(event, at(now))?;

@@ -47,7 +47,10 @@ mod race;
 mod reopen;
 mod results;
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::{ControlFlow, Range},
+    sync::Arc,
+};
 
 use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, RowList, Segment, Timestamp};
 
@@ -87,6 +90,7 @@ macro_rules! conformance_tests {
             discard_drops_void_attempts_only
             a_result_in_use_is_not_discarded
             the_first_error_of_a_reader_ends_the_read
+            a_reader_may_stop_early
             large_and_small_rows_share_a_segment
             what_was_acknowledged_is_there_after_reopening
             rows_of_an_attempt_survive_reopening_until_discarded
@@ -160,7 +164,7 @@ fn read(store: &dyn Store, key: SegmentKey, rows: Range<u64>) -> Result<Vec<u64>
     let mut found = Vec::new();
     store.read(key, rows, &mut |run| {
         found.extend(run.iter().filter_map(|row| serde_json::from_slice::<u64>(row).ok()));
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
     Ok(found)
 }

@@ -38,7 +38,7 @@ pub fn rows_of_an_attempt_survive_reopening_until_discarded(fixture: &dyn Fixtur
         let store = fixture.open();
         assert_eq!(read(&*store, key(&first, 0), 0..100)?.len(), 100);
         let failure = Failure::new(FailureKind::Interrupted, "process died");
-        store.replace(&first.apply(Event::Requeue(failure), at(5))?, Durability::Synced)?;
+        store.replace(&first.apply(Event::Requeue(failure, None), at(5))?, Durability::Synced)?;
         store.discard(first.id, first.attempt)?;
         assert_eq!(read(&*store, key(&first, 0), 0..1).unwrap_err().kind, ErrorKind::Corrupt);
         assert_eq!(store.segment(key(&first, 0)).unwrap_err().kind, ErrorKind::Fenced);

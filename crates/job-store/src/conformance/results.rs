@@ -1,5 +1,7 @@
 //! Laws about rows and results.
 
+use std::ops::ControlFlow;
+
 use job_core::{Event, Failure, FailureKind, JobResult, Outputs};
 
 use super::{Broken, Fixture, at, key, list, read, running, waiting, write};
@@ -105,7 +107,7 @@ law! {
         let mut block = BlockBuilder::new(key(&first, 0));
         block.push(&1)?;
         writer.append(block.seal())?;
-        let lost = first.apply(Event::Requeue(Failure::new(FailureKind::Interrupted, "gone")), at(3))?;
+        let lost = first.apply(Event::Requeue(Failure::new(FailureKind::Interrupted, "gone"), None), at(3))?;
         store.replace(&lost, Durability::Buffered)?;
         block.push(&2)?;
         let fenced = writer.append(block.seal()).unwrap_err();
@@ -162,7 +164,7 @@ law! {
         write(store, key(&other, 0), 0, 30, 7)?;
         let first = record.clone();
         write(store, key(&first, 0), 0, 30, 7)?;
-        record = record.apply(Event::Requeue(Failure::new(FailureKind::Interrupted, "gone")), at(3))?;
+        record = record.apply(Event::Requeue(Failure::new(FailureKind::Interrupted, "gone"), None), at(3))?;
         store.replace(&record, Durability::Buffered)?;
         record = record.apply(Event::Start, at(4))?;
         store.replace(&record, Durability::Buffered)?;
@@ -189,9 +191,21 @@ law! {
         let stop = StoreError::new(ErrorKind::Unavailable, "write the page", "the client is gone");
         let error = store.read(key(&running, 0), 0..30, &mut |_| {
             calls += 1;
-            if calls == 2 { Err(stop.clone()) } else { Ok(()) }
+            if calls == 2 { Err(stop.clone()) } else { Ok(ControlFlow::Continue(())) }
         });
         assert_eq!((error, calls), (Err(stop.clone()), 2));
+    }
+
+    /// A reader that has enough ends the read without an error.
+    fn a_reader_may_stop_early(store) {
+        let running = running(store, 1)?;
+        write(store, key(&running, 0), 0, 30, 10)?;
+        let mut seen = 0;
+        store.read(key(&running, 0), 5..30, &mut |run| {
+            seen += run.len();
+            Ok(ControlFlow::Break(()))
+        })?;
+        assert_eq!(seen, 5);
     }
 
     /// Rows of very different size, text in any script.
@@ -217,7 +231,7 @@ law! {
                     json.push(b',');
                 }
                 json.extend_from_slice(run.json());
-                Ok(())
+                Ok(ControlFlow::Continue(()))
             })?;
             json.push(b']');
             let found: Vec<String> = serde_json::from_slice(&json)?;

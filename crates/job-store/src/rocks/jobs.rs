@@ -43,7 +43,9 @@ impl JobStore for RocksStore {
         const OPERATION: &str = "list";
         let jobs = self.family(JOBS, OPERATION)?;
         let mut options = ReadOptions::default();
-        options.set_iterate_range(keys::key(keys::RECORD, JobId::MIN)..keys::key(keys::RECORD, before.unwrap_or(JobId::MAX)));
+        options.set_iterate_range(
+            keys::key(keys::RECORD, JobId::MIN)..keys::key(keys::RECORD, before.unwrap_or(JobId::MAX)),
+        );
         let mut iterator = self.inner.db.raw_iterator_cf_opt(jobs, options);
         iterator.seek_to_last();
         for _ in 0..skip {

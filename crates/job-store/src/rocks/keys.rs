@@ -61,8 +61,12 @@ mod tests {
         assert!(some.contains(&block(0, 0, 0)) && some.contains(&block(2, u32::MAX, u64::MAX)));
         assert!(!some.contains(&block(3, 0, 0)));
         let all = blocks_until(JobId::MAX, u32::MAX);
-        assert!(all.contains(&SegmentKey { job: JobId::MAX, attempt: u32::MAX, number: u32::MAX }.block_key(u64::MAX).to_vec()));
-        assert!(!blocks_until(job, u32::MAX).contains(&SegmentKey { job: JobId::from_bytes([8; 16]), attempt: 0, number: 0 }.block_key(0).to_vec()));
+        assert!(all.contains(
+            &SegmentKey { job: JobId::MAX, attempt: u32::MAX, number: u32::MAX }.block_key(u64::MAX).to_vec()
+        ));
+        assert!(!blocks_until(job, u32::MAX).contains(
+            &SegmentKey { job: JobId::from_bytes([8; 16]), attempt: 0, number: 0 }.block_key(0).to_vec()
+        ));
     }
 
     #[test]

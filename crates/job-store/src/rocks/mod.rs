@@ -105,9 +105,8 @@ impl fmt::Debug for RocksStore {
 }
 
 fn family<'a>(db: &'a DB, name: &'static str, operation: &'static str) -> Result<&'a ColumnFamily, StoreError> {
-    db.cf_handle(name).ok_or_else(|| {
-        StoreError::new(ErrorKind::Corrupt, operation, format!("column family {name} is missing"))
-    })
+    db.cf_handle(name)
+        .ok_or_else(|| StoreError::new(ErrorKind::Corrupt, operation, format!("column family {name} is missing")))
 }
 
 fn decode(id: JobId, bytes: &[u8], operation: &'static str) -> Result<JobRecord, StoreError> {
@@ -138,7 +137,10 @@ struct Locks {
 
 impl Default for Locks {
     fn default() -> Self {
-        Self { stripes: (0..Self::STRIPES).map(|_| Mutex::default()).collect(), hasher: BuildHasherDefault::default() }
+        Self {
+            stripes: (0..Self::STRIPES).map(|_| Mutex::default()).collect(),
+            hasher: BuildHasherDefault::default(),
+        }
     }
 }
 

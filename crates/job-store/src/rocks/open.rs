@@ -113,8 +113,6 @@ fn check_format(db: &DB, writable: bool) -> Result<(), StoreError> {
         }
         Some(_) => Err(StoreError::new(ErrorKind::Corrupt, OPERATION, "its format version is damaged")),
         None if !writable => Err(StoreError::new(ErrorKind::Format, OPERATION, "it is no job store")),
-        None => {
-            db.put_cf(jobs, keys::FORMAT, [FORMAT_VERSION]).map_err(|e| failure(OPERATION, None, &e))
-        }
+        None => db.put_cf(jobs, keys::FORMAT, [FORMAT_VERSION]).map_err(|e| failure(OPERATION, None, &e)),
     }
 }

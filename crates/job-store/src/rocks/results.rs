@@ -1,6 +1,6 @@
 //! Rows and results in RocksDB.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use job_core::{JobId, JobRecord, JobResult, Segment};
 use rocksdb::{ReadOptions, WriteBatch};
@@ -48,7 +48,7 @@ impl ResultStore for RocksStore {
         &self,
         key: SegmentKey,
         rows: Range<u64>,
-        each: &mut dyn FnMut(Rows<'_>) -> Result<(), StoreError>,
+        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError> {
         if rows.is_empty() {
             return Ok(());
@@ -69,7 +69,9 @@ impl ResultStore for RocksStore {
             if run.is_empty() || first > next {
                 return Err(contract::missing(self, key, &wanted));
             }
-            each(run)?;
+            if each(run)?.is_break() {
+                return Ok(());
+            }
             next = after;
             iterator.next();
         }
