@@ -676,7 +676,7 @@ impl Shared {
         match self.advance(live, Event::Expire(failure), self.config.durability) {
             Ok(record) => self.ended_waiting(live, &record),
             // A worker took it at this moment; its own checkpoint looks at the deadline.
-            Err(AdvanceError::Illegal(_)) => {}
+            Err(AdvanceError::Illegal) => {}
             Err(AdvanceError::Store(error)) => {
                 tracing::warn!(job = %live.id, %error, "a deadline could not be recorded; it is tried again");
                 let due = live.record().spec.options().deadline;
@@ -749,13 +749,14 @@ impl Scheduler {
 /// Why a move was not made.
 #[derive(Debug)]
 pub(crate) enum AdvanceError {
-    Illegal(IllegalMove),
+    /// The job's state does not allow it.
+    Illegal,
     Store(StoreError),
 }
 
 impl From<IllegalMove> for AdvanceError {
-    fn from(illegal: IllegalMove) -> Self {
-        Self::Illegal(illegal)
+    fn from(_: IllegalMove) -> Self {
+        Self::Illegal
     }
 }
 

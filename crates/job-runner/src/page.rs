@@ -9,7 +9,7 @@ use std::{
 };
 
 use job_core::{JobId, PageRequest, RowList, Segment};
-use job_store::{ErrorKind, ResultStore, Rows, SegmentKey, Store, StoreError};
+use job_store::{ErrorKind, Rows, SegmentKey, Store, StoreError};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 

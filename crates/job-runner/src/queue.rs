@@ -112,6 +112,7 @@ impl Queue {
     }
 
     /// Jobs of this class that run.
+    #[cfg(test)]
     pub(crate) fn running(&self, class: JobClass) -> usize {
         self.running_in[slot(class)]
     }
@@ -207,6 +208,7 @@ impl Queue {
     }
 
     /// Whether [`pop`](Self::pop) would give a job.
+    #[cfg(test)]
     pub(crate) fn has_ready(&mut self, now: Timestamp) -> bool {
         self.wake(now);
         JobClass::ALL.into_iter().any(|class| self.next_lane_of(class).is_some())

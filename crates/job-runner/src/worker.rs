@@ -15,7 +15,7 @@ use crate::{
     cancel::StopCause,
     context::{Core, JobContext},
     engine::{Shared, Work},
-    error::{EngineError, JobError},
+    error::EngineError,
     handler::Handler,
     live::{Live, State},
     outcome::{self, Circumstances, Ended, Verdict},
