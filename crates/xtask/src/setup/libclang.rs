@@ -60,18 +60,11 @@ fn ways(forced: Option<&str>) -> Result<Vec<Way>, String> {
 }
 
 fn system() -> Outcome<Libclang> {
-    let (library, directory) = match env::var_os("LIBCLANG_PATH").map(PathBuf::from).and_then(|path| named(&path))
-    {
-        Some(library) => {
-            let directory = library.parent().map(Path::to_owned);
-            (library, directory)
-        }
-        None => {
-            let library = installed().ok_or("none is installed")?;
-            let directory = library.parent().filter(|directory| !bindgen_looks_in(directory)).map(Path::to_owned);
-            (library, directory)
-        }
-    };
+    let named = env::var_os("LIBCLANG_PATH").and_then(|path| named(Path::new(&path)));
+    let is_named = named.is_some();
+    let library = named.or_else(installed).ok_or("none is installed")?;
+    let directory = library.parent().filter(|directory| is_named || !bindgen_looks_in(directory));
+    let directory = directory.map(Path::to_owned);
     let headers = if has_headers(&library) { None } else { Some(compiler_headers()?) };
     Ok(Libclang { directory, headers })
 }
@@ -82,13 +75,12 @@ fn apt() -> Outcome<Libclang> {
     }
     say("installs libclang from Debian (some 30 MB with LLVM)");
     let default_version = || packages(&debian::dependencies("libclang-dev"));
-    let packages = match default_version() {
-        Some(packages) => packages,
-        None => {
-            debian::update()?;
-            default_version().unwrap_or_else(|| vec!["libclang-dev".to_owned()])
-        }
-    };
+    let mut packages = default_version();
+    if packages.is_none() {
+        debian::update()?;
+        packages = default_version();
+    }
+    let packages = packages.unwrap_or_else(|| vec!["libclang-dev".to_owned()]);
     debian::install(&packages)?;
     system()
 }

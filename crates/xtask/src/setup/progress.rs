@@ -10,22 +10,14 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Shows how far `work` is while it runs: a bar on a terminal, elsewhere a line a minute.
-pub(super) fn during<T>(
-    name: &'static str,
-    total: usize,
-    done: impl Fn() -> usize + Sync,
-    work: impl FnOnce() -> T,
-) -> T {
+pub(super) fn during<T>(name: &str, total: usize, done: impl Fn() -> usize + Sync, work: impl FnOnce() -> T) -> T {
     let (finished, wait) = mpsc::channel::<()>();
     thread::scope(|scope| {
         scope.spawn(|| {
             // Owned by this thread: the receiver cannot be shared.
             let wait = wait;
-            if io::stderr().is_terminal() {
-                bar(name, total, &done, &wait)
-            } else {
-                lines(name, total, &done, &wait)
-            }
+            let show = if io::stderr().is_terminal() { bar } else { lines };
+            show(name, total, &done, &wait);
         });
         let result = work();
         drop(finished);
@@ -33,8 +25,8 @@ pub(super) fn during<T>(
     })
 }
 
-fn bar(name: &'static str, total: usize, done: &impl Fn() -> usize, wait: &mpsc::Receiver<()>) {
-    let bar = ProgressBar::new(total as u64).with_prefix(name);
+fn bar(name: &str, total: usize, done: &dyn Fn() -> usize, wait: &mpsc::Receiver<()>) {
+    let bar = ProgressBar::new(total as u64).with_prefix(name.to_owned());
     if let Ok(style) =
         ProgressStyle::with_template("{prefix} {wide_bar} {pos} of {len} files, {elapsed}, {eta} left")
     {
@@ -46,9 +38,9 @@ fn bar(name: &'static str, total: usize, done: &impl Fn() -> usize, wait: &mpsc:
     bar.finish_and_clear();
 }
 
-fn lines(name: &str, total: usize, done: &impl Fn() -> usize, wait: &mpsc::Receiver<()>) {
+fn lines(name: &str, total: usize, done: &dyn Fn() -> usize, wait: &mpsc::Receiver<()>) {
     let start = Instant::now();
-    while wait.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout) {
+    while wait.recv_timeout(Duration::from_mins(1)) == Err(RecvTimeoutError::Timeout) {
         let minutes = start.elapsed().as_secs() / 60;
         super::say(&format!("{name}: {} of {total} files after {minutes} min", done()));
     }

@@ -142,8 +142,9 @@ fn compile(workspace: &Workspace, tree: &Path) -> Outcome<PathBuf> {
 /// Where the build script of RocksDB put its library, if cargo's message tells that.
 fn output_directory(message: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(message).ok()?;
-    let is_it = message["reason"] == "build-script-executed" && message["package_id"].as_str()?.contains(PACKAGE);
-    is_it.then(|| message["out_dir"].as_str().map(PathBuf::from)).flatten()
+    let field = |name| message.get(name).and_then(Value::as_str);
+    let is_it = field("reason")? == "build-script-executed" && field("package_id")?.contains(PACKAGE);
+    field("out_dir").filter(|_| is_it).map(PathBuf::from)
 }
 
 /// The line of a build log that says most.
