@@ -73,7 +73,7 @@ fn apt() -> Outcome<Libclang> {
     if !debian::is_root() {
         return Err("only root can install Debian packages".into());
     }
-    say("installs libclang from Debian (some 30 MB with LLVM)");
+    say("installing libclang from Debian (some 30 MB with LLVM)");
     let default_version = || packages(&debian::dependencies("libclang-dev"));
     let mut packages = default_version();
     if packages.is_none() {
@@ -96,7 +96,7 @@ fn wheel(cache: &Path) -> Outcome<Libclang> {
     let into = cache.join(WHEEL.replace("==", "-"));
     let directory = into.join("clang/native");
     if library_in(&directory).is_none() {
-        say("downloads libclang from PyPI (25 MB)");
+        say("downloading libclang from PyPI (25 MB)");
         pip::install(WHEEL, &into, cache)?;
         library_in(&directory).ok_or("the wheel from PyPI holds no library")?;
     }

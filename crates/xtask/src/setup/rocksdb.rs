@@ -57,7 +57,7 @@ impl Library {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                say("waits for RocksDB, which another process builds");
+                say("waiting for RocksDB, which another process is building");
                 let start = lock.metadata()?.modified()?;
                 progress::during("RocksDB", self.sources, || objects(&tree, start), || lock.lock())?;
             }
@@ -82,7 +82,7 @@ impl Library {
         let minutes = CORE_MINUTES.div_ceil(cores);
         let directory = self.directory.display();
         say(&format!(
-            "builds RocksDB, once on this machine: about {minutes} minutes on {cores} cores; kept in {directory}"
+            "building RocksDB, once for this machine: about {minutes} minutes on {cores} cores; kept in {directory}"
         ));
     }
 
@@ -102,7 +102,7 @@ pub(super) fn compiler() -> Outcome {
         return Ok(());
     }
     if debian::is_root() {
-        say("installs the C++ compiler of Debian, g++");
+        say("installing the C++ compiler of Debian, g++");
         debian::install(&["g++".to_owned()])?;
     }
     if there() {

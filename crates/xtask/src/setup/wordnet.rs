@@ -36,7 +36,7 @@ pub(super) fn find(cache: &Path, wanted: &WordNet) -> Outcome<Option<PathBuf>> {
     if let Some(directory) = there() {
         return Ok(Some(directory));
     }
-    say("installs WordNet, the graph of the demo (10 MB)");
+    say("installing WordNet, the graph of the demo (10 MB)");
     let installed = if debian::is_root() {
         debian::install(&[PACKAGE.to_owned()])
     } else {
