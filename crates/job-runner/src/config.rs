@@ -65,7 +65,7 @@ impl EngineBuilder {
             queue_bound: Self::QUEUE_BOUND,
             per_graph: usize::MAX,
             per_class: [usize::MAX; 2],
-            ageing: Duration::from_secs(60),
+            ageing: Duration::from_mins(1),
             durability: Durability::default(),
             retry: RetryPolicy::default(),
             checkpoint_every: Duration::from_secs(10),

@@ -12,12 +12,12 @@ use serde::Serialize;
 use crate::{
     attempt::Attempt,
     cancel::{CancelToken, StopCause},
-    engine::Shared,
     error::JobError,
     live::Live,
     partition::{self, Partition},
     progress::Task,
     rows::{RowWriter, SegmentBuffer},
+    shared::Shared,
     width::Width,
 };
 

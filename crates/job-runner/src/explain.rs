@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use job_core::{Ending, Failure, JobKind, JobState, ResultSize, Timestamp};
 
-use crate::{engine::Shared, live::Live, progress::Progress, queue::Place};
+use crate::{live::Live, progress::Progress, queue::Place, shared::Shared};
 
 /// What there is to say about a job. Its `Display` is one sentence.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,9 +97,11 @@ impl Explanation {
                 Self::Cancelling { requested, since: now.since(requested) }
             }
             JobState::Complete(Ending::Succeeded) => Self::Succeeded(record.size),
-            JobState::Complete(Ending::Failed) => Self::Failed(record.failure.unwrap_or_else(|| {
-                Failure::new(job_core::FailureKind::Handler, "no reason was recorded")
-            })),
+            JobState::Complete(Ending::Failed) => Self::Failed(
+                record
+                    .failure
+                    .unwrap_or_else(|| Failure::new(job_core::FailureKind::Handler, "no reason was recorded")),
+            ),
             JobState::Complete(Ending::Cancelled) => {
                 Self::Cancelled { requested: record.cancel_requested_at, stopped: record.finished_at }
             }
@@ -119,12 +121,16 @@ impl fmt::Display for Explanation {
             Self::ClassBusy { running } => {
                 write!(f, "it waits: {running} jobs of its class run, as many as the class may")
             }
-            Self::Delayed { failure: Some(failure), .. } => write!(f, "it waits to be tried again after: {failure}"),
+            Self::Delayed { failure: Some(failure), .. } => {
+                write!(f, "it waits to be tried again after: {failure}")
+            }
             Self::Delayed { failure: None, .. } => f.write_str("it waits for its time"),
             Self::Starting => f.write_str("it is about to start"),
             Self::Running { progress, since } => match progress.total {
                 0 => write!(f, "it has been running for {since:.1?}"),
-                total => write!(f, "it has been running for {since:.1?}: {} of {total} steps are done", progress.done),
+                total => {
+                    write!(f, "it has been running for {since:.1?}: {} of {total} steps are done", progress.done)
+                }
             },
             Self::Cancelling { since, .. } => {
                 write!(f, "it was asked to stop {since:.1?} ago and has not come to a checkpoint yet")

@@ -12,12 +12,12 @@ use std::{
 use job_core::{JobId, JobRecord, JobState, PageRequest};
 
 use crate::{
-    engine::Shared,
     error::EngineError,
     live::{Live, until},
     page::Page,
     progress::Progress,
     reader::{JobReader, Status},
+    shared::Shared,
     watch::Watch,
 };
 

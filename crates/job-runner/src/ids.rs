@@ -38,10 +38,16 @@ impl IdSource {
 }
 
 fn fresh() -> [u8; 10] {
+    // Seven bytes of a random UUID that hold nothing of its version and variant, behind three that do no harm.
     let random = Uuid::new_v4().into_bytes();
-    // Bytes 6 and 8 of a random UUID hold its version and variant; these ten skip them.
-    let [a, b, c, d, e, f, _, g, _, h, i, j, ..] = random;
-    [a, b, c, d & 0x7f, e, f, g, h, i, j]
+    let mut entropy = [0; 10];
+    for (to, from) in entropy.iter_mut().zip(random.into_iter().take(3).chain(random.into_iter().skip(9))) {
+        *to = from;
+    }
+    if let Some(top) = entropy.get_mut(3) {
+        *top &= 0x7f;
+    }
+    entropy
 }
 
 #[cfg(test)]

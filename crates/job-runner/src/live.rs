@@ -52,8 +52,7 @@ impl State {
 impl Live {
     pub(crate) fn new(record: JobRecord) -> Self {
         let id = record.id;
-        let state =
-            State { record, attempt: None, lost: None, wakers: Vec::new(), callbacks: Vec::new() };
+        let state = State { record, attempt: None, lost: None, wakers: Vec::new(), callbacks: Vec::new() };
         Self { id, state: Mutex::new(state), ended: Condvar::new() }
     }
 
@@ -119,7 +118,9 @@ impl Live {
         self.ended.notify_all();
         wakers.into_iter().for_each(Waker::wake);
         if let Some(record) = record {
-            callbacks.into_iter().for_each(|callback| callback(&record));
+            for callback in callbacks {
+                callback(&record);
+            }
         }
     }
 

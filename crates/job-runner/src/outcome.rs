@@ -55,7 +55,7 @@ pub struct RetryPolicy {
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { first: Duration::from_millis(200), most: Duration::from_secs(60) }
+        Self { first: Duration::from_millis(200), most: Duration::from_mins(1) }
     }
 }
 
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn pauses_double_up_to_the_longest_and_are_spread() {
         let policy = RetryPolicy { first: Duration::from_secs(1), most: Duration::from_secs(10) };
-        let least: Vec<u64> = (1..=6).map(|n| policy.pause(n, 0).as_millis() as u64).collect();
+        let least: Vec<u128> = (1..=6).map(|n| policy.pause(n, 0).as_millis()).collect();
         assert_eq!(least, [500, 1_000, 2_000, 4_000, 5_000, 5_000]);
         assert!(policy.pause(99, u64::MAX) < Duration::from_secs(10));
         assert_ne!(policy.pause(3, 1_000), policy.pause(3, 2_000));

@@ -73,7 +73,10 @@ struct State {
 
 impl fmt::Debug for Scan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scan").field("job", &self.core.live.id).field("partitions", &self.count).finish_non_exhaustive()
+        f.debug_struct("Scan")
+            .field("job", &self.core.live.id)
+            .field("partitions", &self.count)
+            .finish_non_exhaustive()
     }
 }
 

@@ -8,10 +8,11 @@ use std::{
 };
 
 use crate::{
-    engine::{Phase, Shared, Shutdown},
+    engine::Shutdown,
     error::EngineError,
     live::until,
     retention::Retention,
+    shared::{Phase, Shared},
     worker,
 };
 
@@ -37,7 +38,6 @@ impl Pool {
         Ok(pool)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place that starts threads")]
     fn spawn(&mut self, shared: &Arc<Shared>, name: String, run: fn(&Arc<Shared>)) -> Result<(), EngineError> {
         let own = Arc::clone(shared);
         shared.scheduler().threads += 1;
@@ -96,7 +96,7 @@ impl Pool {
     }
 }
 
-fn wait(shared: &Shared, until: Option<Instant>, done: impl Fn(&crate::engine::Scheduler) -> bool) {
+fn wait(shared: &Shared, until: Option<Instant>, done: impl Fn(&crate::shared::Scheduler) -> bool) {
     let mut scheduler = shared.scheduler();
     while !done(&scheduler) {
         match until {

@@ -255,8 +255,14 @@ impl Queue {
         self.next_lane = self.next_lane.wrapping_add(1);
         // A newcomer starts level with the lane that used the least, or it would hold all workers until it caught up.
         let used = self.lanes.values().filter(|lane| lane.class == class).map(|lane| lane.used).min();
-        let lane =
-            Lane { class, graph: graph.clone(), running: 0, waiting: 0, used: used.unwrap_or(0), ready: BTreeSet::new() };
+        let lane = Lane {
+            class,
+            graph: graph.clone(),
+            running: 0,
+            waiting: 0,
+            used: used.unwrap_or(0),
+            ready: BTreeSet::new(),
+        };
         self.lanes.insert(number, lane);
         self.names.insert((class, graph), number);
         number

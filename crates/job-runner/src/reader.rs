@@ -7,9 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use job_core::{
-    ApiError, Ending, JobId, JobRecord, JobResult, JobState, PageRequest, StatusPayload, Timestamp,
-};
+use job_core::{ApiError, Ending, JobId, JobRecord, JobResult, JobState, PageRequest, StatusPayload, Timestamp};
 use job_store::{Store, StoreError};
 use parking_lot::Mutex;
 
@@ -169,6 +167,7 @@ impl Status {
     }
 
     /// The payload in pieces of about a block each, for a body that is sent as it is read.
+    #[must_use]
     pub fn chunks(self) -> Chunks {
         Chunks { status: self, at: At::Head }
     }
@@ -220,4 +219,3 @@ impl Iterator for Chunks {
         }
     }
 }
-

@@ -5,11 +5,7 @@ use std::sync::Arc;
 use job_core::{Event, Failure, FailureKind, JobRecord, JobState};
 use job_store::Durability;
 
-use crate::{
-    engine::Shared,
-    error::EngineError,
-    live::Live,
-};
+use crate::{error::EngineError, live::Live, shared::Shared};
 
 /// Queues every unfinished job again, in the order of submission. One that ran is another failed attempt: its
 /// rows go, and it runs again or, after too many, fails. So a job that kills its process cannot keep the engine

@@ -5,7 +5,7 @@ use std::time::Duration;
 use job_core::{JobClass, JobState};
 use serde::Serialize;
 
-use crate::{engine::Shared, error::EngineError};
+use crate::{error::EngineError, shared::Shared};
 
 /// What an engine does at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -51,8 +51,8 @@ impl Stats {
             _ => None,
         };
         for live in lives {
-            let state = live.lock();
-            let record = &state.record;
+            let job = live.lock();
+            let record = &job.record;
             let class = match record.spec.options().class {
                 JobClass::Read => &mut stats.read,
                 JobClass::Write => &mut stats.write,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use job_core::{JobId, JobRecord, JobState, Timestamp};
 use parking_lot::Mutex;
 
@@ -38,10 +38,7 @@ impl Watch {
     /// The next change; `None` when none came in time or the engine is gone.
     #[must_use]
     pub fn next_timeout(&self, timeout: Duration) -> Option<Change> {
-        match self.0.recv_timeout(timeout) {
-            Ok(change) => Some(change),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.0.recv_timeout(timeout).ok()
     }
 
     /// The next change if it is there.
@@ -99,7 +96,8 @@ impl Watchers {
 impl Watcher {
     /// Sends a change; `false` when nobody is there any more.
     fn tell(&mut self, record: &JobRecord) -> bool {
-        let at = record.finished_at.or(record.cancel_requested_at).or(record.started_at).unwrap_or(record.submitted_at);
+        let at =
+            record.finished_at.or(record.cancel_requested_at).or(record.started_at).unwrap_or(record.submitted_at);
         let change = Change {
             id: record.id,
             state: record.state,

@@ -14,11 +14,11 @@ use crate::{
     attempt::Attempt,
     cancel::StopCause,
     context::{Core, JobContext},
-    engine::{Shared, Work},
     error::EngineError,
     handler::Handler,
     live::{Live, State},
     outcome::{self, Circumstances, Ended, Verdict},
+    shared::{Shared, Work},
 };
 
 /// A worker's life.

@@ -67,7 +67,7 @@ fn a_graph_that_used_more_worker_time_waits() {
     while let Some(id) = queue.pop(at(1_000)) {
         let n = id.as_bytes()[0];
         order.push(n);
-        queue.finish(id, if n < 10 { Duration::from_secs(60) } else { Duration::from_secs(1) });
+        queue.finish(id, if n < 10 { Duration::from_mins(1) } else { Duration::from_secs(1) });
     }
     assert_eq!(order, [1, 11, 12, 13, 14, 2, 3, 4]);
 }
