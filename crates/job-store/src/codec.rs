@@ -196,7 +196,8 @@ impl TryFrom<StoredRecord> for JobRecord {
             spec: JobSpec::new(kind)
                 .graph(stored.graph)
                 .raw_parameters(parameters)
-                .with_options(stored.options.into()),
+                .with_options(stored.options.into())
+                .into(),
             state: match stored.state {
                 StoredState::Waiting => JobState::Waiting,
                 StoredState::Running => JobState::Running { cancelling: false },
