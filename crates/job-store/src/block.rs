@@ -31,15 +31,16 @@ pub struct SegmentKey {
 }
 
 impl SegmentKey {
-    /// The key of the block that starts at `first_row`: 32 bytes, big-endian, so keys sort in row order.
+    /// The key of the block whose rows end before `end_row`: 32 bytes, big-endian, so keys sort in row order.
+    /// The end, not the start, so that the block of a row is the first one after the row's key: one forward seek.
     #[must_use]
-    pub fn block_key(self, first_row: u64) -> [u8; 32] {
+    pub fn block_key(self, end_row: u64) -> [u8; 32] {
         let mut key = [0; 32];
         let parts = [
             self.job.as_bytes().as_slice(),
             &self.attempt.to_be_bytes(),
             &self.number.to_be_bytes(),
-            &first_row.to_be_bytes(),
+            &end_row.to_be_bytes(),
         ];
         for (to, from) in key.iter_mut().zip(parts.into_iter().flatten()) {
             *to = *from;
@@ -47,9 +48,14 @@ impl SegmentKey {
         key
     }
 
-    pub(crate) fn first_row(block_key: &[u8]) -> Option<u64> {
-        let bytes = block_key.get(24..32)?;
-        Some(u64::from_be_bytes(bytes.try_into().ok()?))
+    /// The segment and the row after the block's last, from the key of a block.
+    pub(crate) fn of_block(block_key: &[u8]) -> Option<(Self, u64)> {
+        let (job, rest) = block_key.split_first_chunk::<16>()?;
+        let (attempt, rest) = rest.split_first_chunk::<4>()?;
+        let (number, rest) = rest.split_first_chunk::<4>()?;
+        let end_row = u64::from_be_bytes(rest.try_into().ok()?);
+        let job = JobId::from_bytes(*job);
+        Some((Self { job, attempt: u32::from_be_bytes(*attempt), number: u32::from_be_bytes(*number) }, end_row))
     }
 
     /// A corrupt or missing piece of this segment, named for people.
@@ -88,6 +94,8 @@ pub struct BlockBuilder {
 }
 
 impl BlockBuilder {
+    /// How many bytes of JSON a block should have when nothing else is said.
+    pub const BYTES: usize = 128 << 10;
     /// The longest row, in bytes of JSON.
     pub const MAX_ROW: usize = 16 << 20;
 
@@ -185,7 +193,7 @@ impl BlockBuilder {
         let count = u32::try_from(rows).unwrap_or(u32::MAX);
         self.bytes.extend_from_slice(&count.to_be_bytes());
         self.bytes.push(VERSION);
-        let checksum = checksum(self.key, self.first_row, &self.bytes);
+        let checksum = checksum(self.key, self.first_row + rows as u64, &self.bytes);
         self.bytes.extend_from_slice(&checksum.to_be_bytes());
         self.sealed = true;
         SealedBlock {
@@ -208,9 +216,9 @@ impl BlockBuilder {
 }
 
 /// Covers the key as well, so that a block under a wrong key is found out.
-fn checksum(key: SegmentKey, first_row: u64, bytes: &[u8]) -> u64 {
+fn checksum(key: SegmentKey, end_row: u64, bytes: &[u8]) -> u64 {
     let mut hash = Xxh3::new();
-    hash.update(&key.block_key(first_row));
+    hash.update(&key.block_key(end_row));
     hash.update(bytes);
     hash.digest()
 }
@@ -247,6 +255,14 @@ pub struct SealedBlock<'a> {
     pub bytes: &'a [u8],
 }
 
+impl SealedBlock<'_> {
+    /// The key to store it under.
+    #[must_use]
+    pub fn block_key(&self) -> [u8; 32] {
+        self.key.block_key(self.first_row.saturating_add(self.rows))
+    }
+}
+
 /// A stored block, read in place.
 #[derive(Debug, Clone, Copy)]
 pub struct Block<'a> {
@@ -279,7 +295,7 @@ impl<'a> Block<'a> {
     /// When a bit is not as it was written, or the block stands under another key.
     pub fn verify(&self, key: SegmentKey, first_row: u64) -> Result<(), InvalidBlock> {
         let (covered, stored) = self.bytes.split_last_chunk::<8>().ok_or(InvalidBlock::Torn)?;
-        if checksum(key, first_row, covered) == u64::from_be_bytes(*stored) {
+        if checksum(key, first_row.saturating_add(self.len() as u64), covered) == u64::from_be_bytes(*stored) {
             Ok(())
         } else {
             Err(InvalidBlock::Checksum)
@@ -483,6 +499,6 @@ mod tests {
         builder.push(&"a").unwrap();
         builder.push(&7).unwrap();
         let hex: String = builder.seal().bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "2261222c37000000000000000400000002016581d5d67e65012f");
+        assert_eq!(hex, "2261222c37000000000000000400000002010bf8bcdd4b2a3a9a");
     }
 }
