@@ -157,7 +157,7 @@ impl BlockBuilder {
     pub fn pop(&mut self) -> bool {
         self.reset_if_sealed();
         let Some(start) = self.starts.pop() else { return false };
-        let start = position(&start.to_be_bytes());
+        let start = position(start.to_be_bytes());
         // The comma before it goes too, unless it was the first.
         self.bytes.truncate(if self.starts.is_empty() { start } else { start - 1 });
         true
@@ -321,10 +321,10 @@ impl<'a> Block<'a> {
     pub fn rows(&self, range: Range<usize>) -> Result<Rows<'a>, InvalidBlock> {
         let starts = self.starts.get(range.clone()).ok_or(InvalidBlock::Torn)?;
         let Some(first) = starts.first() else { return Ok(Rows { json: &[], starts, base: 0 }) };
-        let base = position(first);
+        let base = position(*first);
         let end = match self.starts.get(range.end) {
             // The comma before the next row is not ours.
-            Some(next) => position(next).checked_sub(1).ok_or(InvalidBlock::Torn)?,
+            Some(next) => position(*next).checked_sub(1).ok_or(InvalidBlock::Torn)?,
             None => self.json.len(),
         };
         let json = self.json.get(base..end).ok_or(InvalidBlock::Torn)?;
@@ -332,8 +332,8 @@ impl<'a> Block<'a> {
     }
 }
 
-fn position(start: &[u8; ENTRY]) -> usize {
-    usize::try_from(u32::from_be_bytes(*start)).unwrap_or(usize::MAX)
+fn position(start: [u8; ENTRY]) -> usize {
+    usize::try_from(u32::from_be_bytes(start)).unwrap_or(usize::MAX)
 }
 
 /// Bytes that are no block.
@@ -382,7 +382,7 @@ impl<'a> Rows<'a> {
     pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let Self { json, starts, base } = *self;
         (0..starts.len()).map(move |row| {
-            let at = |row| starts.get(row).and_then(|start| position(start).checked_sub(base));
+            let at = |row| starts.get(row).and_then(|start| position(*start).checked_sub(base));
             let end = at(row + 1).map_or(Some(json.len()), |next| next.checked_sub(1));
             at(row).zip(end).and_then(|(start, end)| json.get(start..end)).unwrap_or_default()
         })
@@ -498,7 +498,10 @@ mod tests {
         let mut builder = BlockBuilder::new(SegmentKey { job: JobId::from_bytes([1; 16]), attempt: 1, number: 0 });
         builder.push(&"a").unwrap();
         builder.push(&7).unwrap();
-        let hex: String = builder.seal().bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "2261222c37000000000000000400000002010bf8bcdd4b2a3a9a");
+        let expected: [u8; 26] = [
+            0x22, 0x61, 0x22, 0x2c, 0x37, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 2, 1, 0x0b, 0xf8, 0xbc, 0xdd, 0x4b,
+            0x2a, 0x3a, 0x9a,
+        ];
+        assert_eq!(builder.seal().bytes, expected);
     }
 }

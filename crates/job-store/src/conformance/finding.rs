@@ -1,8 +1,8 @@
 //! Laws about finding jobs by what was asked, and about keeping them.
 
-use std::thread;
+use std::{sync::Arc, thread};
 
-use job_core::Event;
+use job_core::{Event, JobSpec};
 
 use super::{Broken, Fixture, at, finish, succeeded, versioned, waiting};
 use crate::{Durability, ErrorKind, Pin, Store};
@@ -31,7 +31,7 @@ law! {
         store.insert(std::slice::from_ref(&job), Durability::Buffered)?;
         let [mut same, mut elsewhere] = [waiting(2), waiting(3)];
         same.spec = job.spec.clone();
-        elsewhere.spec = job.spec.clone().graph("elsewhere");
+        elsewhere.spec = Arc::new(JobSpec::clone(&job.spec).graph("elsewhere"));
         let refused = store.insert(&[waiting(4), same.clone()], Durability::Buffered).unwrap_err();
         assert_eq!((refused.kind, refused.job), (ErrorKind::AlreadyExists, Some(job.id)));
         assert!(refused.detail.contains("key 1"), "{refused}");
@@ -51,7 +51,7 @@ law! {
             let jobs: Vec<_> = (0..4)
                 .map(|n| {
                     let mut job = waiting(round * 10 + n + 1);
-                    job.spec = job.spec.idempotency_key(format!("round {round}"));
+                    job.spec = Arc::new(JobSpec::clone(&job.spec).idempotency_key(format!("round {round}")));
                     job
                 })
                 .collect();
@@ -80,21 +80,21 @@ law! {
         store.replace(&job.apply(Event::Cancel, at(3))?, Durability::Buffered)?;
         assert_eq!(store.find_finished(&job.spec)?, None);
 
-        let done = finish(store, versioned(2, "v1"))?;
+        let done = finish(store, &versioned(2, "v1"))?;
         assert_eq!(store.find_finished(&job.spec)?, Some(done.id));
-        assert_eq!(store.find_finished(&waiting(1).spec.graph_version("v1").priority(3))?, Some(done.id));
+        assert_eq!(store.find_finished(&JobSpec::clone(&waiting(1).spec).graph_version("v1").priority(3))?, Some(done.id));
         assert_eq!(store.find_finished(&waiting(1).spec)?, None);
         assert_eq!(store.find_finished(&versioned(1, "v2").spec)?, None);
-        assert_eq!(store.find_finished(&job.spec.clone().graph("other"))?, None);
-        assert_eq!(store.find_finished(&job.spec.clone().parameters(&[1])?)?, None);
+        assert_eq!(store.find_finished(&JobSpec::clone(&job.spec).graph("other"))?, None);
+        assert_eq!(store.find_finished(&JobSpec::clone(&job.spec).parameters(&[1])?)?, None);
 
-        let newest = finish(store, versioned(3, "v1"))?;
+        let newest = finish(store, &versioned(3, "v1"))?;
         assert_eq!(store.find_finished(&job.spec)?, Some(newest.id));
     }
 
     /// Removing an older job does not hide the newest; removing that one does.
     fn finished_work_is_forgotten_with_its_job(store) {
-        let [older, newest] = [finish(store, versioned(1, "v1"))?, finish(store, versioned(2, "v1"))?];
+        let [older, newest] = [finish(store, &versioned(1, "v1"))?, finish(store, &versioned(2, "v1"))?];
         assert!(store.remove(older.id)?);
         assert_eq!(store.find_finished(&older.spec)?, Some(newest.id));
         assert!(store.remove(newest.id)?);

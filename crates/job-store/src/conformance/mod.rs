@@ -87,6 +87,7 @@ macro_rules! conformance_tests {
             a_result_comes_with_its_record_or_not_at_all
             a_job_without_a_result_has_none
             an_empty_list_is_a_result
+            many_jobs_are_completed_whole_or_not_at_all
             only_the_running_attempt_writes
             a_complete_job_takes_no_rows
             a_block_must_follow_the_last
@@ -150,13 +151,14 @@ fn waiting(n: u64) -> JobRecord {
 /// The `n`-th job with an idempotency key of its own, on a version of the graph.
 fn versioned(n: u64, version: &str) -> JobRecord {
     let mut record = waiting(n);
-    record.spec = record.spec.idempotency_key(format!("key {n}")).graph_version(version);
+    let spec = JobSpec::clone(&record.spec).idempotency_key(format!("key {n}")).graph_version(version);
+    record.spec = Arc::new(spec);
     record
 }
 
 /// Inserts a job and runs it to an empty result.
-fn finish(store: &dyn Store, waiting: JobRecord) -> Result<JobRecord, Broken> {
-    store.insert(std::slice::from_ref(&waiting), Durability::Buffered)?;
+fn finish(store: &dyn Store, waiting: &JobRecord) -> Result<JobRecord, Broken> {
+    store.insert(std::slice::from_ref(waiting), Durability::Buffered)?;
     let running = waiting.apply(Event::Start, at(5))?;
     store.replace(&running, Durability::Buffered)?;
     let result = list(Vec::new());

@@ -50,7 +50,7 @@ pub fn rows_of_an_attempt_survive_reopening_until_discarded(fixture: &dyn Fixtur
 pub fn keys_work_reads_pins_and_checkpoints_survive_reopening(fixture: &dyn Fixture) {
     report((|| -> Result<(), Broken> {
         let store = fixture.open();
-        let done = super::finish(&*store, super::versioned(1, "v7"))?;
+        let done = super::finish(&*store, &super::versioned(1, "v7"))?;
         let running = running(&*store, 2)?;
         store.touch(&[(done.id, at(50))])?;
         store.pin(done.id, Pin::Keep)?;
