@@ -4,6 +4,7 @@ use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Duration,
 };
 
 use job_core::{Event, Failure, FailureKind, JobRecord, JobResult, JobState, Timestamp};
@@ -17,6 +18,7 @@ use crate::{
     handler::Handler,
     live::{Live, State},
     outcome::{self, Circumstances, Ended, Verdict},
+    recorder::{self, End},
     shared::{Shared, Work},
 };
 
@@ -36,30 +38,53 @@ pub(crate) fn work(shared: &Arc<Shared>) {
 /// Runs one job to the end of this attempt.
 pub(crate) fn run(shared: &Arc<Shared>, live: &Arc<Live>) {
     let from = shared.clock.now();
-    let stored = match begin(shared, live) {
-        Begun::Running(core, handler) => attempt(shared, live, &core, &*handler),
-        Begun::Expired(record) => Some(*record),
-        Begun::Gone => None,
+    let (core, handler) = match begin(shared, live) {
+        Begun::Running(core, handler) => (core, handler),
+        Begun::Expired(record) => {
+            shared.release(live, Duration::ZERO);
+            return tell(shared, live, &record);
+        }
+        Begun::Gone => return shared.release(live, Duration::ZERO),
     };
-    shared.release(live, shared.clock.now().since(from));
-    // What this worker stored, not what the job is now: another may run it already.
-    if let Some(record) = stored.filter(|record| record.state.is_complete()) {
-        shared.metrics.ended(&record);
-        tracing::info!(job = %record.id, state = %record.state, rows = record.size.rows, "job ended");
-        live.tell_end();
+    let ending = attempt(shared, live, &core, &*handler);
+    let used = shared.clock.now().since(from);
+    match ending {
+        Ending::Well(result) if shared.config.workers > 0 => {
+            shared.free(live, used);
+            let end = End { live: Arc::clone(live), core, result };
+            if let Err(ends) = shared.recorder.push(end) {
+                recorder::store(shared, ends);
+            }
+        }
+        ending => {
+            let stored = finish(shared, live, &core, ending);
+            shared.release(live, used);
+            if let Some(record) = stored {
+                tell(shared, live, &record);
+            }
+        }
     }
 }
 
-/// Runs an attempt that has begun; the record that was stored at its end comes back, if one was.
-fn attempt(shared: &Arc<Shared>, live: &Arc<Live>, core: &Arc<Core>, handler: &dyn Handler) -> Option<JobRecord> {
+/// Runs the body of an attempt that has begun.
+fn attempt(shared: &Arc<Shared>, live: &Arc<Live>, core: &Arc<Core>, handler: &dyn Handler) -> Ending {
     let record = live.record();
     let span = tracing::info_span!(
         "job", id = %record.id, kind = %record.spec.kind(), graph = record.spec.graph_name(), attempt = record.attempt
     );
     let _entered = span.enter();
     shared.metrics.started(&record);
-    let ended = body(core, handler);
-    finish(shared, live, core, ended)
+    body(core, handler)
+}
+
+/// Tells and counts the end of a job. `record` is what was stored, not what the job is now: a job that waits again
+/// may be another worker's already.
+pub(crate) fn tell(shared: &Shared, live: &Live, record: &JobRecord) {
+    if record.state.is_complete() {
+        shared.metrics.ended(record);
+        tracing::info!(job = %record.id, state = %record.state, rows = record.size.rows, "job ended");
+        live.tell_end();
+    }
 }
 
 /// What became of a job that a worker took.
@@ -108,15 +133,28 @@ fn expire(shared: &Shared, live: &Live) -> Begun {
     begun
 }
 
+/// How an attempt came to its end, before that is stored.
+#[derive(Debug, Clone)]
+pub(crate) enum Ending {
+    /// The body returned, and all its rows are in the store.
+    Well(JobResult),
+    /// It did not, or they are not.
+    Badly(Ended),
+}
+
 /// Calls the handler and stores the rows that are left in memory.
-fn body(core: &Arc<Core>, handler: &dyn Handler) -> Ended {
+fn body(core: &Arc<Core>, handler: &dyn Handler) -> Ending {
     let mut ctx = JobContext::new(Arc::clone(core));
     let returned = catch_unwind(AssertUnwindSafe(|| handler.run(&mut ctx)));
-    match returned {
-        Ok(Ok(())) => Ended::Well,
+    let ended = match returned {
+        Ok(Ok(())) => match core.result() {
+            Ok(result) => return Ending::Well(result),
+            Err(error) => Ended::Badly(error),
+        },
         Ok(Err(error)) => Ended::Badly(error),
         Err(panic) => Ended::Panicked(panic_message(&*panic)),
-    }
+    };
+    Ending::Badly(ended)
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
@@ -126,13 +164,15 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Records the outcome. A store that fails is tried again until it works or the engine stops.
-fn finish(shared: &Arc<Shared>, live: &Arc<Live>, core: &Arc<Core>, ended: Ended) -> Option<JobRecord> {
-    let (ended, mut result) = match ended {
-        Ended::Well => match core.result() {
-            Ok(result) => (Ended::Well, Some(result)),
-            Err(error) => (Ended::Badly(error), None),
-        },
-        other => (other, None),
+pub(crate) fn finish(
+    shared: &Arc<Shared>,
+    live: &Arc<Live>,
+    core: &Arc<Core>,
+    ending: Ending,
+) -> Option<JobRecord> {
+    let (ended, mut result) = match ending {
+        Ending::Well(result) => (Ended::Well, Some(result)),
+        Ending::Badly(ended) => (ended, None),
     };
     let mut stored = None;
     // The same in every try, so that a write that was done but reported as failed is known again.
