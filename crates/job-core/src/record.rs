@@ -23,6 +23,9 @@ pub struct JobRecord {
     pub revision: u64,
     /// Counts the starts; 0 before the first. Every row is written under the attempt that made it.
     pub attempt: u32,
+    /// Counts the attempts that came to nothing by their own fault: transient errors and deaths of the process,
+    /// not orderly shutdowns. Reaching [`JobOptions::max_attempts`](crate::JobOptions::max_attempts) ends it.
+    pub failed_attempts: u32,
     /// When it was acknowledged.
     pub submitted_at: Timestamp,
     /// When the latest attempt started.
@@ -84,6 +87,7 @@ impl JobRecord {
             state: JobState::Waiting,
             revision: 0,
             attempt: 0,
+            failed_attempts: 0,
             submitted_at: now,
             started_at: None,
             cancel_requested_at: None,
@@ -112,6 +116,7 @@ impl JobRecord {
             Event::Succeed(size) => next.size = size,
             Event::Fail(failure) | Event::Expire(failure) => next.failure = Some(failure),
             Event::Requeue(failure, not_before) => {
+                next.failed_attempts += u32::from(failure.kind != FailureKind::Shutdown);
                 next.failure = Some(failure);
                 next.not_before = not_before;
             }
@@ -189,6 +194,8 @@ pub enum FailureKind {
     Panicked,
     /// The process died while the job ran.
     Interrupted,
+    /// The engine was shut down while the job ran.
+    Shutdown,
     /// Its rows or its result could not be stored.
     Store,
     /// Its time was over.

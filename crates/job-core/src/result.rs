@@ -138,7 +138,7 @@ pub struct Segment {
 /// let parts: Vec<_> = list.parts(3..6).map(|(segment, rows)| (segment.number, rows)).collect();
 /// assert_eq!(parts, [(0, 3..5), (2, 0..1)]);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowList {
     name: String,
     segments: Vec<Segment>,

@@ -1,1 +1,138 @@
-//! x
+//! A job engine for graph engines.
+//!
+//! Long work (a vertex filter, an edge filter, an algorithm) answers at once with a job id. The caller then asks
+//! for the job's status and, when it is complete, for any page of its rows. Jobs and rows are on disk: they
+//! outlive the process, and no result has to fit into memory.
+//!
+//! The engine is **not** a server (see `job-http`) and knows no graph: a host registers handlers, which do the
+//! work, and links this library.
+//!
+//! # One engine from start to end
+//!
+//! ```
+//! use std::sync::Arc;
+//! use job_runner::{
+//!     Engine, JobContext, JobError, JobSpec, PageRequest,
+//!     store::{RocksOptions, RocksStore},
+//! };
+//! use serde::Deserialize;
+//! use serde_json::json;
+//!
+//! #[derive(Deserialize)]
+//! struct PageRank { alpha: f64 }
+//!
+//! // What a graph engine writes: one handler a kind of work. Rows go to disk as they come.
+//! fn pagerank(ctx: &mut JobContext) -> Result<(), JobError> {
+//!     let PageRank { alpha } = ctx.spec().json().read()?;
+//!     if !(0.0..1.0).contains(&alpha) {
+//!         return Err(JobError::failed(format!("parameter alpha is {alpha}: it must be from 0 to 1")));
+//!     }
+//!     let mut rows = ctx.rows("pagerank")?;
+//!     for vertex in 0..1_000 {
+//!         if vertex % 100 == 0 {
+//!             ctx.checkpoint()?; // a cancel takes effect here
+//!             ctx.set_progress(vertex, 1_000);
+//!         }
+//!         rows.push(&json!({ vertex.to_string(): alpha / 1_000.0 }))?;
+//!     }
+//!     drop(rows);
+//!     ctx.output("runtime", &0.01)?;
+//!     Ok(())
+//! }
+//!
+//! let directory = tempfile::tempdir()?;
+//! let store = Arc::new(RocksStore::open(directory.path(), RocksOptions::default())?);
+//! let engine = Engine::builder(store).algorithm("pagerank", pagerank).workers(2).open()?;
+//!
+//! // Once `submit` returns, the job survives a power loss.
+//! let spec = JobSpec::algorithm("pagerank").graph("movies").parameters(&json!({"alpha": 0.85}))?;
+//! let job = engine.submit(spec)?;
+//! let record = job.wait()?; // or `job.await`, or poll `job.status(..)`
+//! assert_eq!(record.size.rows, 1_000);
+//!
+//! // The payload of the API document, straight from the store's blocks into any `io::Write`.
+//! let mut body = Vec::new();
+//! job.status(PageRequest::new(998, 2)?)?.write_to(&mut body)?;
+//! assert_eq!(String::from_utf8(body)?, concat!(
+//!     r#"{"data":{"outputs":{"runtime":0.01,"data_return_size":2,"data_offset":998,"data_total_size":1000,"#,
+//!     r#""pagerank":[{"998":0.00085},{"999":0.00085}]}},"status":"complete"}"#));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | to | use |
+//! | --- | --- |
+//! | set up | [`EngineBuilder`], [`Handler`], [`Durability`], [`RetryPolicy`], [`Retention`] |
+//! | submit, cancel, shut down | [`Engine`] |
+//! | wait, `.await`, watch | [`JobHandle`], [`Watch`], [`Engine::explain`] |
+//! | read | [`JobReader`], [`Status`], [`Page`], [`Cursor`] |
+//! | write a handler | [`JobContext`], [`RowWriter`], [`Partition`], [`Iterative`], [`JobError`] |
+//! | observe | [`Stats`], [`metrics`], spans and events of `tracing` |
+//! | test | [`ManualClock`], `workers(0)` with [`Engine::run_one`], [`store::FaultStore`] |
+//!
+//! # What is promised
+//!
+//! * Acknowledged is stored: `submit` returns after the job is as durable as [`EngineBuilder::durability`] says.
+//! * Succeeded is whole: a record says so only together with its result, in one write, after every row.
+//! * Every change of a job is a compare-and-set, and every row carries its attempt: a late worker changes nothing.
+//! * Whatever a handler does (panic, never end, fail) concerns its own job only.
+
+mod attempt;
+mod cancel;
+mod clock;
+mod config;
+mod context;
+mod engine;
+mod error;
+mod explain;
+mod handle;
+mod handler;
+mod health;
+mod ids;
+mod live;
+pub mod metrics;
+mod outcome;
+mod page;
+mod partition;
+mod pool;
+mod progress;
+mod queue;
+mod reader;
+mod recover;
+mod retention;
+mod rows;
+mod shared;
+mod stats;
+mod submit;
+mod watch;
+mod width;
+mod worker;
+
+pub use job_core::{
+    self as core, ApiError, Budget, Ending, ErrorCode, Event, EventKind, Failure, FailureKind, IllegalMove,
+    InvalidJobId, InvalidOutput, InvalidParameter, InvalidSpec, JobClass, JobId, JobKind, JobOptions, JobRecord,
+    JobResult, JobSpec, JobState, Move, Outputs, PageRequest, Parameters, ResultSize, RowList, Segment,
+    StatusPayload, Timestamp,
+};
+pub use job_store::{self as store, Durability, StoreError};
+
+pub use crate::{
+    cancel::{CancelToken, StopCause},
+    clock::{Clock, ManualClock, SystemClock},
+    config::EngineBuilder,
+    context::{Iterative, JobContext},
+    engine::{Engine, Shutdown},
+    error::{EngineError, JobError, Resource},
+    explain::Explanation,
+    handle::JobHandle,
+    handler::Handler,
+    outcome::RetryPolicy,
+    page::{Cursor, InvalidCursor, Page},
+    partition::Partition,
+    progress::{Progress, Task, TaskProgress},
+    reader::{Chunks, JobReader, Status},
+    retention::Retention,
+    rows::RowWriter,
+    stats::{ClassStats, Stats},
+    watch::{Change, Watch},
+    width::Width,
+};

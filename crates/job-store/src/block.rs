@@ -145,6 +145,16 @@ impl BlockBuilder {
         }
     }
 
+    /// Takes back the last row of the open block; `false` if it has none.
+    pub fn pop(&mut self) -> bool {
+        self.reset_if_sealed();
+        let Some(start) = self.starts.pop() else { return false };
+        let start = position(&start.to_be_bytes());
+        // The comma before it goes too, unless it was the first.
+        self.bytes.truncate(if self.starts.is_empty() { start } else { start - 1 });
+        true
+    }
+
     /// Rows of the segment so far, sealed or not.
     #[must_use]
     pub fn next_row(&self) -> u64 {
@@ -424,6 +434,23 @@ mod tests {
         let block = Block::parse(&bytes).unwrap();
         assert_eq!(block.verify(key(), 1), Err(InvalidBlock::Checksum));
         assert_eq!(block.verify(SegmentKey { attempt: 1, ..key() }, 0), Err(InvalidBlock::Checksum));
+    }
+
+    #[test]
+    fn a_row_can_be_taken_back() {
+        let mut builder = BlockBuilder::new(key());
+        assert!(!builder.pop());
+        for row in ["a", "bb", "ccc"] {
+            builder.push(row).unwrap();
+        }
+        assert!(builder.pop() && builder.pop());
+        builder.push("d").unwrap();
+        assert_eq!(builder.seal().rows, 2);
+        assert!(!builder.pop());
+        builder.push("e").unwrap();
+        let sealed = builder.seal();
+        let block = Block::parse(sealed.bytes).unwrap();
+        assert_eq!((sealed.first_row, block.rows(0..1).unwrap().json()), (2, br#""e""#.as_slice()));
     }
 
     #[test]

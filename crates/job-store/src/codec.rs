@@ -97,6 +97,7 @@ struct StoredRecord {
     state: StoredState,
     revision: u64,
     attempt: u32,
+    failed_attempts: u32,
     submitted_at: u64,
     started_at: Option<u64>,
     cancel_requested_at: Option<u64>,
@@ -167,6 +168,7 @@ impl From<&JobRecord> for StoredRecord {
             },
             revision: record.revision,
             attempt: record.attempt,
+            failed_attempts: record.failed_attempts,
             submitted_at: record.submitted_at.as_micros(),
             started_at: record.started_at.map(Timestamp::as_micros),
             cancel_requested_at: record.cancel_requested_at.map(Timestamp::as_micros),
@@ -205,6 +207,7 @@ impl TryFrom<StoredRecord> for JobRecord {
             },
             revision: stored.revision,
             attempt: stored.attempt,
+            failed_attempts: stored.failed_attempts,
             submitted_at: Timestamp::from_micros(stored.submitted_at),
             started_at: stored.started_at.map(Timestamp::from_micros),
             cancel_requested_at: stored.cancel_requested_at.map(Timestamp::from_micros),
@@ -260,6 +263,7 @@ impl From<&Failure> for StoredFailure {
             FailureKind::RowBudget => 5,
             FailureKind::ByteBudget => 6,
             FailureKind::MemoryBudget => 7,
+            FailureKind::Shutdown => 8,
             _ => 0,
         };
         Self { kind, message: failure.message.clone() }
@@ -276,6 +280,7 @@ impl From<StoredFailure> for Failure {
             5 => FailureKind::RowBudget,
             6 => FailureKind::ByteBudget,
             7 => FailureKind::MemoryBudget,
+            8 => FailureKind::Shutdown,
             _ => FailureKind::Handler,
         };
         Self::new(kind, stored.message)

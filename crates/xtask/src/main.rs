@@ -1,1 +1,53 @@
-fn main() {}
+//! `cargo xtask`: sets a machine up for this workspace, and runs its demo, tests, benches and checks.
+//!
+//! It is built before RocksDB can be, so it depends on no other package of the workspace.
+
+mod arguments;
+mod ci;
+mod demo;
+mod metadata;
+mod process;
+mod setup;
+mod test;
+mod workspace;
+
+use std::{env, error::Error, process::ExitCode};
+
+use arguments::{Command, Options};
+use workspace::Workspace;
+
+/// What every command returns; an error is one sentence that says what to do.
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    match Options::parse(env::args().skip(1)).map_err(Into::into).and_then(|options| run(&options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Outcome {
+    let workspace = Workspace::locate()?;
+    match options.command {
+        Command::Help => {
+            println!("{}", arguments::HELP);
+            Ok(())
+        }
+        Command::Setup => setup::setup(&workspace, options).map(drop),
+        Command::Demo => demo::demo(&workspace, options),
+        Command::Test => test::test(&workspace, options),
+        Command::Bench => bench(&workspace, options),
+        Command::Ci => ci::ci(&workspace, options),
+    }
+}
+
+/// Runs the benchmark harness, which knows the rest.
+fn bench(workspace: &Workspace, options: &Options) -> Outcome {
+    setup::setup(workspace, options)?;
+    let mut harness = workspace.cargo();
+    harness.args(["run", "--release", "--package", "job-benches", "--"]).args(&options.rest);
+    process::run(&mut harness)
+}

@@ -21,7 +21,7 @@ pub(super) fn engine(
     graphs: &Arc<Graphs>,
     workers: usize,
 ) -> Result<Engine, Box<dyn Error>> {
-    let builder = Engine::builder(Arc::clone(store)).workers(workers);
+    let builder = Engine::builder(Arc::<RocksStore>::clone(store)).workers(workers);
     Ok(handlers::register(builder, graphs).open()?)
 }
 

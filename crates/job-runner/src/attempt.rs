@@ -1,0 +1,209 @@
+//! [`Attempt`]: what one run of a job shares between its body, its helpers and those who watch it.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
+
+use job_core::{Budget, InvalidOutput, Outputs, RowList, Segment};
+use parking_lot::Mutex;
+
+use crate::{
+    cancel::CancelToken,
+    error::{JobError, Resource},
+    progress::Counter,
+};
+
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) number: u32,
+    pub(crate) token: CancelToken,
+    pub(crate) counter: Counter,
+    pub(crate) started: Instant,
+    budget: Budget,
+    rows: AtomicU64,
+    bytes: AtomicU64,
+    written: Mutex<Written>,
+}
+
+/// What the body has given so far.
+#[derive(Debug, Default)]
+struct Written {
+    outputs: Outputs,
+    list: Option<String>,
+    /// The segments by number, as far as readers can see them.
+    segments: Vec<Slot>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    rows: u64,
+    bytes: u64,
+    /// Whether no row can follow.
+    closed: bool,
+    /// Whether anything was handed to the store.
+    used: bool,
+}
+
+impl Attempt {
+    pub(crate) fn new(number: u32, budget: Budget) -> Self {
+        Self {
+            number,
+            token: CancelToken::default(),
+            counter: Counter::default(),
+            started: Instant::now(),
+            budget,
+            rows: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            written: Mutex::default(),
+        }
+    }
+
+    /// Notes a named value.
+    pub(crate) fn with_outputs<T>(
+        &self,
+        change: impl FnOnce(&mut Outputs) -> Result<T, InvalidOutput>,
+        name: &str,
+    ) -> Result<T, InvalidOutput> {
+        let mut written = self.written.lock();
+        if written.list.as_deref() == Some(name) {
+            return Err(InvalidOutput::NameTaken { name: name.to_owned() });
+        }
+        change(&mut written.outputs)
+    }
+
+    /// Opens `count` segments of the list `name` behind those that are there; the number of the first comes back.
+    pub(crate) fn open_segments(&self, name: &str, count: u32) -> Result<u32, JobError> {
+        let mut written = self.written.lock();
+        match &written.list {
+            Some(list) if list == name => {}
+            Some(list) => {
+                return Err(InvalidOutput::SecondList { name: name.to_owned(), list: list.clone() }.into());
+            }
+            None => {
+                written.outputs.check_name(name)?;
+                written.list = Some(name.to_owned());
+            }
+        }
+        let first = written.segments.len();
+        let end = u32::try_from(first).ok().and_then(|first| Some((first, first.checked_add(count)?)));
+        let (first, end) = end.ok_or_else(|| JobError::failed("the result has too many segments"))?;
+        written.segments.resize(usize::try_from(end).unwrap_or(usize::MAX), Slot::default());
+        Ok(first)
+    }
+
+    /// Notes how far readers can see into a segment.
+    pub(crate) fn publish(&self, number: u32, rows: u64, bytes: u64, closed: bool) {
+        let mut written = self.written.lock();
+        let at = usize::try_from(number).unwrap_or(usize::MAX);
+        if let Some(slot) = written.segments.get_mut(at) {
+            *slot = Slot { rows, bytes, closed, used: slot.used || rows > 0 };
+        }
+    }
+
+    /// Notes that rows of a segment are on their way, readable or not.
+    pub(crate) fn mark_used(&self, number: u32) {
+        let at = usize::try_from(number).unwrap_or(usize::MAX);
+        if let Some(slot) = self.written.lock().segments.get_mut(at) {
+            slot.used = true;
+        }
+    }
+
+    /// Whether anything was handed to the store that a failed attempt must take back.
+    pub(crate) fn has_rows(&self) -> bool {
+        self.written.lock().segments.iter().any(|slot| slot.used)
+    }
+
+    /// Whether the body gave anything at all.
+    pub(crate) fn has_output(&self) -> bool {
+        let written = self.written.lock();
+        written.list.is_some() || written.outputs.iter().next().is_some()
+    }
+
+    /// Counts a row of `bytes` against the budget. Free when there is none.
+    pub(crate) fn charge_row(&self, bytes: u64) -> Result<(), JobError> {
+        if let Some(most) = self.budget.rows
+            && self.rows.fetch_add(1, Ordering::Relaxed) >= most
+        {
+            return Err(JobError::OverBudget(Resource::Rows, most));
+        }
+        if let Some(most) = self.budget.bytes
+            && self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > most
+        {
+            return Err(JobError::OverBudget(Resource::Bytes, most));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_memory(&self, bytes: u64) -> Result<(), JobError> {
+        match self.budget.memory {
+            Some(most) if bytes > most => Err(JobError::OverBudget(Resource::Memory, most)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the named values and the name of the list.
+    pub(crate) fn take_outputs(&self) -> (Outputs, Option<String>) {
+        let mut written = self.written.lock();
+        (std::mem::take(&mut written.outputs), written.list.clone())
+    }
+
+    /// The list as far as it can be read now: whole segments in order, then the readable part of the first that
+    /// still grows. So the offset of a row never changes.
+    pub(crate) fn readable(&self) -> Option<RowList> {
+        let written = self.written.lock();
+        let name = written.list.clone()?;
+        let mut segments = Vec::new();
+        for (number, slot) in (0u32..).zip(&written.segments) {
+            if slot.rows > 0 {
+                segments.push(Segment { attempt: self.number, number, rows: slot.rows, bytes: slot.bytes });
+            }
+            if !slot.closed {
+                break;
+            }
+        }
+        Some(RowList::new(name, segments))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_read_ends_at_the_first_segment_that_grows() {
+        let attempt = Attempt::new(1, Budget::default());
+        assert_eq!(attempt.readable(), None);
+        assert_eq!(attempt.open_segments("vertices", 3).unwrap(), 0);
+        attempt.publish(2, 50, 500, true);
+        attempt.publish(0, 10, 100, true);
+        attempt.publish(1, 4, 40, false);
+        let list = attempt.readable().unwrap();
+        assert_eq!((list.rows(), list.segments().len()), (14, 2));
+        attempt.publish(1, 20, 200, true);
+        assert_eq!(attempt.readable().unwrap().rows(), 80);
+    }
+
+    #[test]
+    fn a_result_has_one_list_and_every_name_once() {
+        let attempt = Attempt::new(1, Budget::default());
+        attempt.open_segments("vertices", 1).unwrap();
+        assert_eq!(attempt.open_segments("vertices", 1).unwrap(), 1);
+        assert!(attempt.open_segments("edges", 1).is_err());
+        assert!(attempt.with_outputs(|outputs| outputs.insert("vertices", &1), "vertices").is_err());
+        attempt.with_outputs(|outputs| outputs.insert("runtime", &1), "runtime").unwrap();
+        let other = Attempt::new(1, Budget::default());
+        other.with_outputs(|outputs| outputs.insert("runtime", &1), "runtime").unwrap();
+        assert!(other.open_segments("runtime", 1).is_err());
+    }
+
+    #[test]
+    fn budgets_count_exactly() {
+        let attempt = Attempt::new(1, Budget { rows: Some(2), bytes: Some(100), memory: Some(10) });
+        assert!(attempt.charge_row(40).is_ok() && attempt.charge_row(60).is_ok());
+        assert_eq!(attempt.charge_row(0), Err(JobError::OverBudget(Resource::Rows, 2)));
+        let bytes = Attempt::new(1, Budget { bytes: Some(100), ..Budget::default() });
+        assert_eq!(bytes.charge_row(101), Err(JobError::OverBudget(Resource::Bytes, 100)));
+        assert!(attempt.check_memory(10).is_ok() && attempt.check_memory(11).is_err());
+    }
+}

@@ -1,0 +1,70 @@
+//! [`Clock`]: the one place where time comes from.
+
+use std::{
+    fmt::Debug,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use job_core::Timestamp;
+
+/// Tells the time. Times that are stored and compared come from here; how long a thread sleeps does not.
+pub trait Clock: Debug + Send + Sync + 'static {
+    /// The time now. It may go back; nothing in the engine relies on the opposite.
+    fn now(&self) -> Timestamp;
+}
+
+/// The clock of the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_micros(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+    }
+}
+
+/// A clock that moves only when it is told to, for tests.
+///
+/// ```
+/// use std::time::Duration;
+/// use job_runner::{Clock, ManualClock};
+///
+/// let clock = ManualClock::default();
+/// let start = clock.now();
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now().since(start).as_secs(), 60);
+/// ```
+#[derive(Debug)]
+pub struct ManualClock(AtomicU64);
+
+impl Default for ManualClock {
+    /// Stands at some time in 2023.
+    fn default() -> Self {
+        Self(AtomicU64::new(1_700_000_000_000_000))
+    }
+}
+
+impl ManualClock {
+    /// Moves it forward.
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(u64::try_from(by.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    /// Sets it, also back.
+    pub fn set(&self, now: Timestamp) {
+        self.0.store(now.as_micros(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// `time` later by `by`.
+pub(crate) fn after(time: Timestamp, by: Duration) -> Timestamp {
+    Timestamp::from_micros(time.as_micros().saturating_add(u64::try_from(by.as_micros()).unwrap_or(u64::MAX)))
+}

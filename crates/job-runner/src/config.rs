@@ -1,0 +1,201 @@
+//! [`EngineBuilder`]: how an engine is set up.
+
+use std::{num::NonZeroUsize, sync::Arc, thread, time::Duration};
+
+use job_core::{JobClass, JobKind};
+use job_store::{Durability, Store};
+
+use crate::{
+    clock::{Clock, SystemClock},
+    engine::Engine,
+    error::EngineError,
+    handler::{Handler, Handlers},
+    outcome::RetryPolicy,
+    retention::Retention,
+};
+
+/// What an engine is set to.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) workers: usize,
+    pub(crate) threads: usize,
+    pub(crate) queue_bound: usize,
+    pub(crate) per_graph: usize,
+    pub(crate) per_class: [usize; 2],
+    pub(crate) ageing: Duration,
+    pub(crate) durability: Durability,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) checkpoint_every: Duration,
+    pub(crate) stop_grace: Duration,
+    pub(crate) retention: Retention,
+}
+
+/// Sets up an [`Engine`]: handlers first, then limits, then [`open`](Self::open).
+///
+/// ```
+/// use std::sync::Arc;
+/// use job_runner::{Durability, Engine, JobContext, store::MemoryStore};
+///
+/// let engine = Engine::builder(Arc::new(MemoryStore::default()))
+///     .algorithm("answer", |ctx: &mut JobContext| Ok(ctx.output("answer", &42)?))
+///     .workers(2)
+///     .queue_bound(100)
+///     .durability(Durability::Buffered)
+///     .open()?;
+/// # drop(engine);
+/// # Ok::<(), job_runner::EngineError>(())
+/// ```
+#[derive(Debug)]
+pub struct EngineBuilder {
+    store: Arc<dyn Store>,
+    handlers: Handlers,
+    clock: Arc<dyn Clock>,
+    config: Config,
+}
+
+impl EngineBuilder {
+    /// The most waiting jobs of each class when nothing else is said.
+    pub const QUEUE_BOUND: usize = 10_000;
+
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let config = Config {
+            workers: threads,
+            threads,
+            queue_bound: Self::QUEUE_BOUND,
+            per_graph: usize::MAX,
+            per_class: [usize::MAX; 2],
+            ageing: Duration::from_mins(1),
+            durability: Durability::default(),
+            retry: RetryPolicy::default(),
+            checkpoint_every: Duration::from_secs(10),
+            stop_grace: Duration::from_secs(5),
+            retention: Retention::default(),
+        };
+        Self { store, handlers: Handlers::default(), clock: Arc::new(SystemClock), config }
+    }
+
+    /// Runs vertex filters with this handler.
+    #[must_use]
+    pub fn vertex_filter(mut self, handler: impl Handler) -> Self {
+        self.handlers.add(JobKind::VertexFilter, handler);
+        self
+    }
+
+    /// Runs edge filters with this handler.
+    #[must_use]
+    pub fn edge_filter(mut self, handler: impl Handler) -> Self {
+        self.handlers.add(JobKind::EdgeFilter, handler);
+        self
+    }
+
+    /// Runs the algorithm `name` with this handler. A handler given later under the same name takes its place.
+    #[must_use]
+    pub fn algorithm(mut self, name: impl Into<String>, handler: impl Handler) -> Self {
+        self.handlers.add(JobKind::Algorithm(name.into()), handler);
+        self
+    }
+
+    /// How many jobs run at once; as many as the machine has cores by default. With 0 no thread is started, and
+    /// the caller runs jobs with [`Engine::run_one`].
+    #[must_use]
+    pub const fn workers(mut self, workers: usize) -> Self {
+        self.config.workers = workers;
+        self
+    }
+
+    /// How many threads jobs may use in all (see [`JobContext::threads`](crate::JobContext::threads)); at least
+    /// one a worker. As many as the machine has cores by default.
+    #[must_use]
+    pub const fn threads(mut self, threads: usize) -> Self {
+        self.config.threads = threads;
+        self
+    }
+
+    /// How many jobs of each class may wait; 10,000 by default. Further ones are refused with
+    /// [`EngineError::QueueFull`].
+    #[must_use]
+    pub const fn queue_bound(mut self, bound: usize) -> Self {
+        self.config.queue_bound = bound;
+        self
+    }
+
+    /// How many jobs of one graph and class run at once; no limit by default.
+    #[must_use]
+    pub const fn jobs_per_graph(mut self, limit: NonZeroUsize) -> Self {
+        self.config.per_graph = limit.get();
+        self
+    }
+
+    /// How many jobs of this class run at once; no limit but the workers by default.
+    #[must_use]
+    pub const fn jobs_per_class(mut self, class: JobClass, limit: NonZeroUsize) -> Self {
+        let [read, write] = &mut self.config.per_class;
+        match class {
+            JobClass::Read => *read = limit.get(),
+            JobClass::Write => *write = limit.get(),
+        }
+        self
+    }
+
+    /// How long a job waits to gain one step of priority; 60 s by default.
+    #[must_use]
+    pub const fn ageing(mut self, interval: Duration) -> Self {
+        self.config.ageing = interval;
+        self
+    }
+
+    /// What acknowledged submissions and outcomes survive; [`Durability::Synced`] by default.
+    #[must_use]
+    pub const fn durability(mut self, durability: Durability) -> Self {
+        self.config.durability = durability;
+        self
+    }
+
+    /// How jobs that failed for the moment are tried again.
+    #[must_use]
+    pub const fn retry(mut self, retry: RetryPolicy) -> Self {
+        self.config.retry = retry;
+        self
+    }
+
+    /// How often [`JobContext::iterate`](crate::JobContext::iterate) saves the state of an algorithm; every 10 s
+    /// by default.
+    #[must_use]
+    pub const fn checkpoint_every(mut self, interval: Duration) -> Self {
+        self.config.checkpoint_every = interval;
+        self
+    }
+
+    /// How long running jobs get to obey when the engine is dropped or has to stop them; 5 s by default. Those
+    /// that have not ended by then are left to the next open.
+    #[must_use]
+    pub const fn stop_grace(mut self, grace: Duration) -> Self {
+        self.config.stop_grace = grace;
+        self
+    }
+
+    /// Which finished jobs are removed, and when; none by default.
+    #[must_use]
+    pub const fn retention(mut self, retention: Retention) -> Self {
+        self.config.retention = retention;
+        self
+    }
+
+    /// Takes the time from `clock`.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Opens the engine: takes up what an earlier process left, then starts the workers. Jobs that waited wait
+    /// again, in their order; jobs that ran run again as another attempt, unless they have failed as often as
+    /// they may. Cost: the unfinished jobs, however many are finished.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or a thread cannot be started.
+    pub fn open(self) -> Result<Engine, EngineError> {
+        Engine::open(self.store, self.handlers, self.clock, self.config)
+    }
+}

@@ -1,0 +1,267 @@
+//! [`JobContext`]: everything the body of a job is given.
+
+use std::{
+    ops::{ControlFlow, Range},
+    sync::Arc,
+};
+
+use job_core::{InvalidOutput, JobId, JobResult, JobSpec, RowList, Segment};
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use crate::{
+    attempt::Attempt,
+    cancel::{CancelToken, StopCause},
+    error::JobError,
+    live::Live,
+    partition::{self, Partition},
+    progress::Task,
+    rows::{RowWriter, SegmentBuffer},
+    shared::Shared,
+    width::Width,
+};
+
+/// What a handler is given: the request, a place for rows and values, and the wish to stop.
+///
+/// It may be shared with threads that the body starts itself (`&JobContext` is `Send`).
+#[derive(Debug)]
+pub struct JobContext {
+    core: Arc<Core>,
+}
+
+/// The part that helpers on other threads share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) attempt: Arc<Attempt>,
+    pub(crate) spec: JobSpec,
+    /// Segments whose writer was dropped before it was closed.
+    parked: Mutex<Vec<SegmentBuffer>>,
+    closed: Mutex<Vec<Segment>>,
+}
+
+impl Core {
+    pub(crate) fn new(shared: Arc<Shared>, live: Arc<Live>, attempt: Arc<Attempt>, spec: JobSpec) -> Self {
+        Self { shared, live, attempt, spec, parked: Mutex::default(), closed: Mutex::default() }
+    }
+
+    pub(crate) fn park(&self, buffer: SegmentBuffer) {
+        self.parked.lock().push(buffer);
+    }
+
+    pub(crate) fn close(&self, buffer: SegmentBuffer) -> Result<(), JobError> {
+        if let Some(segment) = buffer.close(self)? {
+            self.closed.lock().push(segment);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn checkpoint(&self) -> Result<(), JobError> {
+        if let Some(deadline) = self.spec.options().deadline
+            && self.attempt.token.cause().is_none()
+            && self.shared.clock.now() >= deadline
+        {
+            self.attempt.token.stop(StopCause::Deadline);
+        }
+        if self.attempt.token.cause().is_some() { Err(JobError::Cancelled) } else { Ok(()) }
+    }
+
+    /// Stores what is left in memory and says where everything is.
+    pub(crate) fn result(&self) -> Result<JobResult, JobError> {
+        let parked = std::mem::take(&mut *self.parked.lock());
+        for buffer in parked {
+            self.close(buffer)?;
+        }
+        let (outputs, list) = self.attempt.take_outputs();
+        let mut segments = std::mem::take(&mut *self.closed.lock());
+        segments.sort_unstable_by_key(|segment| segment.number);
+        Ok(JobResult { outputs, list: list.map(|name| RowList::new(name, segments)) })
+    }
+}
+
+impl JobContext {
+    pub(crate) const fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// The job's id.
+    #[must_use]
+    pub fn id(&self) -> JobId {
+        self.core.live.id
+    }
+
+    /// What was asked.
+    #[must_use]
+    pub fn spec(&self) -> &JobSpec {
+        &self.core.spec
+    }
+
+    /// Which attempt this is; the first is 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.core.attempt.number
+    }
+
+    /// Asks whether to go on. Call it about once a millisecond: it costs one atomic load (and a look at the
+    /// clock if the job has a deadline).
+    ///
+    /// # Errors
+    /// [`JobError::Cancelled`] when the body must stop now: return it as it is (`?`).
+    pub fn checkpoint(&self) -> Result<(), JobError> {
+        self.core.checkpoint()
+    }
+
+    /// The flag behind [`checkpoint`](Self::checkpoint), for code that cannot hold the context.
+    #[must_use]
+    pub fn cancel_token(&self) -> CancelToken {
+        self.core.attempt.token.clone()
+    }
+
+    /// Says that `done` of `total` steps are behind; a step is whatever the body likes.
+    pub fn set_progress(&self, done: u64, total: u64) {
+        self.core.attempt.counter.set(done, total);
+    }
+
+    /// Opens a named part of the job, with a progress of its own.
+    #[must_use]
+    pub fn task(&self, name: &str) -> Task {
+        self.core.attempt.counter.task(name)
+    }
+
+    /// Gives a named value of the result, such as `modularity`.
+    ///
+    /// # Errors
+    /// When the name is taken or the value is no JSON.
+    pub fn output<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), InvalidOutput> {
+        self.core.attempt.with_outputs(|outputs| outputs.insert(name, value), name)
+    }
+
+    /// Opens the job's list called `name` for appending. Opened again under the same name, it goes on behind the
+    /// rows that are there, also on another thread at the same time: each writer fills a segment of its own.
+    ///
+    /// # Errors
+    /// When the job has a list of another name, or the name is taken by a value.
+    pub fn rows(&self, name: &str) -> Result<RowWriter<'_>, JobError> {
+        let number = self.core.attempt.open_segments(name, 1)?;
+        Ok(RowWriter::new(&self.core, number))
+    }
+
+    /// Runs `scan` over the ids `0..ids` in partitions of `size`, on this thread and on every worker that is
+    /// idle meanwhile. Rows are read in the order of ids whoever wrote them. A worker looks for waiting jobs
+    /// before each further partition, so a large scan never holds all of them. Progress counts partitions.
+    ///
+    /// # Errors
+    /// The first error of `scan`; the other partitions then stop at their next checkpoint.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use job_runner::{Engine, JobContext, JobSpec, Partition, store::MemoryStore};
+    ///
+    /// let engine = Engine::builder(Arc::new(MemoryStore::default()))
+    ///     .vertex_filter(|ctx: &mut JobContext| {
+    ///         let ages: Arc<[u32]> = (0..10_000).map(|n| n % 90).collect();
+    ///         ctx.scan_partitions("vertices", 10_000, 1_000, move |part: &mut Partition<'_>| {
+    ///             for id in part.ids() {
+    ///                 if usize::try_from(id).ok().and_then(|id| ages.get(id)) == Some(&24) {
+    ///                     part.push(&id)?;
+    ///                 }
+    ///             }
+    ///             part.checkpoint()
+    ///         })
+    ///     })
+    ///     .open()?;
+    /// let record = engine.submit(JobSpec::vertex_filter().graph("people"))?.wait()?;
+    /// assert_eq!(record.size.rows, 111);
+    /// # Ok::<(), job_runner::EngineError>(())
+    /// ```
+    pub fn scan_partitions<F>(&self, name: &str, ids: u64, size: u64, scan: F) -> Result<(), JobError>
+    where
+        F: Fn(&mut Partition<'_>) -> Result<(), JobError> + Send + Sync + 'static,
+    {
+        partition::scan(&self.core, name, ids, size, Box::new(scan))
+    }
+
+    /// Asks for up to `most` threads for the inside of this job, its own included. What is granted (at least 1)
+    /// comes out of the engine's one budget and goes back when the guard is dropped, so that jobs together never
+    /// use more threads than the engine has.
+    #[must_use]
+    pub fn threads(&self, most: usize) -> Width {
+        self.core.shared.width.grant(most)
+    }
+
+    /// Reports that the body uses `bytes` of memory now.
+    ///
+    /// # Errors
+    /// When that is over the job's budget.
+    pub fn use_memory(&self, bytes: u64) -> Result<(), JobError> {
+        self.core.attempt.check_memory(bytes)
+    }
+
+    /// Stores where the body is, so that the next attempt can go on from there after a crash. Replaces what was
+    /// saved before. Survives the death of the process when it returns.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn save_checkpoint(&self, state: &[u8]) -> Result<(), JobError> {
+        Ok(self.core.shared.store.save_checkpoint(self.id(), self.attempt(), state)?)
+    }
+
+    /// What an earlier attempt saved last.
+    ///
+    /// # Errors
+    /// When the store fails or what it has is damaged.
+    pub fn saved_checkpoint(&self) -> Result<Option<Vec<u8>>, JobError> {
+        Ok(self.core.shared.store.checkpoint(self.id())?)
+    }
+
+    /// Runs an iterative algorithm step by step, with a checkpoint, progress and (as often as the engine is set
+    /// to) a saved state between steps; takes up from the state that an earlier attempt saved.
+    ///
+    /// # Errors
+    /// The first error of a step, or of the store.
+    pub fn iterate<I: Iterative>(&self, algorithm: &mut I) -> Result<(), JobError> {
+        if let Some(state) = self.saved_checkpoint()? {
+            algorithm.restore(&state)?;
+        }
+        let every = self.core.shared.config.checkpoint_every;
+        let mut saved_at = self.core.shared.clock.now();
+        loop {
+            self.checkpoint()?;
+            let flow = algorithm.step()?;
+            let Range { start: done, end: total } = algorithm.progress();
+            self.set_progress(done, total);
+            if flow.is_break() {
+                return Ok(());
+            }
+            let now = self.core.shared.clock.now();
+            if now.since(saved_at) >= every
+                && let Some(state) = algorithm.save()
+            {
+                self.save_checkpoint(&state)?;
+                saved_at = now;
+            }
+        }
+    }
+}
+
+/// An algorithm that goes step by step. See [`JobContext::iterate`].
+pub trait Iterative {
+    /// One bounded step; `Break` when there is nothing left to do.
+    ///
+    /// # Errors
+    /// Whatever ends the job.
+    fn step(&mut self) -> Result<ControlFlow<()>, JobError>;
+
+    /// Steps behind and in all.
+    fn progress(&self) -> Range<u64>;
+
+    /// The state after the last step; `None` if it cannot be saved.
+    fn save(&self) -> Option<Vec<u8>>;
+
+    /// Takes up from a state that [`save`](Self::save) gave in an earlier attempt.
+    ///
+    /// # Errors
+    /// When the state is of no use; the job fails then.
+    fn restore(&mut self, state: &[u8]) -> Result<(), JobError>;
+}

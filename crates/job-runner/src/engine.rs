@@ -1,0 +1,218 @@
+//! [`Engine`]: takes jobs, runs them on a fixed pool of threads, answers for them.
+
+use std::{sync::Arc, time::Duration};
+
+use job_core::{JobId, JobRecord, JobSpec};
+use job_store::Store;
+
+use crate::{
+    clock::Clock,
+    config::{Config, EngineBuilder},
+    error::EngineError,
+    explain::Explanation,
+    handle::JobHandle,
+    handler::Handlers,
+    live::until,
+    pool::Pool,
+    reader::JobReader,
+    recover,
+    shared::Shared,
+    stats::Stats,
+    submit::Patience,
+    watch::Watch,
+    worker,
+};
+
+/// The job engine of one store: takes jobs, runs them, answers for them.
+///
+/// One engine has a store for itself; share the engine (`Arc<Engine>`), not the store. Dropping it stops the
+/// running jobs and leaves what is unfinished to the next open; it waits for them no longer than
+/// [`EngineBuilder::stop_grace`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use job_runner::{Engine, JobContext, JobSpec, PageRequest, store::MemoryStore};
+///
+/// let engine = Engine::builder(Arc::new(MemoryStore::default()))
+///     .vertex_filter(|ctx: &mut JobContext| {
+///         let mut rows = ctx.rows("vertices")?;
+///         for name in ["Sarah", "Sidney"] {
+///             ctx.checkpoint()?;
+///             rows.push(name)?;
+///         }
+///         Ok(())
+///     })
+///     .open()?;
+/// let handle = engine.submit(JobSpec::vertex_filter().graph("movies"))?;
+/// handle.wait()?;
+/// let mut body = Vec::new();
+/// handle.status(PageRequest::new(1, 10)?)?.write_to(&mut body)?;
+/// assert_eq!(String::from_utf8(body)?, concat!(
+///     r#"{"data":{"outputs":{"data_return_size":1,"data_offset":1,"data_total_size":2,"#,
+///     r#""vertices":["Sidney"]}},"status":"complete"}"#));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    pool: Pool,
+}
+
+impl Engine {
+    /// Starts to set up an engine over `store`.
+    #[must_use]
+    pub fn builder(store: Arc<dyn Store>) -> EngineBuilder {
+        EngineBuilder::new(store)
+    }
+
+    pub(crate) fn open(
+        store: Arc<dyn Store>,
+        handlers: Handlers,
+        clock: Arc<dyn Clock>,
+        config: Config,
+    ) -> Result<Self, EngineError> {
+        let shared = Arc::new(Shared::new(store, handlers, clock, config));
+        recover::recover(&shared)?;
+        let pool = Pool::start(&shared)?;
+        Ok(Self { shared, pool })
+    }
+
+    /// Takes a job. When this returns, the job is stored as durably as the engine is set to
+    /// ([`EngineBuilder::durability`]) and will run, in this process or the next. Concurrent submissions share
+    /// one fsync.
+    ///
+    /// With an idempotency key that was used before, or a result that may be reused, the job that is there
+    /// comes back instead.
+    ///
+    /// # Errors
+    /// [`EngineError::QueueFull`], [`ShuttingDown`](EngineError::ShuttingDown),
+    /// [`Unhealthy`](EngineError::Unhealthy), [`InvalidSpec`](EngineError::InvalidSpec): nothing was stored.
+    /// [`Store`](EngineError::Store): the store failed, and the job will not run unless it can be found later.
+    pub fn submit(&self, spec: JobSpec) -> Result<JobHandle, EngineError> {
+        let mut handles = self.shared.submit(&[spec], Patience::None)?;
+        handles.pop().ok_or(EngineError::ShuttingDown)
+    }
+
+    /// As [`submit`](Self::submit), but waits for room in the queue, at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit); `QueueFull` when there was no room in time.
+    pub fn submit_timeout(&self, spec: JobSpec, timeout: Duration) -> Result<JobHandle, EngineError> {
+        let mut handles = self.shared.submit(&[spec], Patience::Until(until(timeout)))?;
+        handles.pop().ok_or(EngineError::ShuttingDown)
+    }
+
+    /// Takes many jobs at once, all or none, with one write. Handles come in the order of `specs`.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit).
+    pub fn submit_all(&self, specs: &[JobSpec]) -> Result<Vec<JobHandle>, EngineError> {
+        self.shared.submit(specs, Patience::None)
+    }
+
+    /// The handle of a job, unfinished or finished; `None` if there is no such job.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn job(&self, id: JobId) -> Result<Option<JobHandle>, EngineError> {
+        self.shared.handle(id)
+    }
+
+    /// Asks for the end of a job. A waiting one is cancelled when this returns; a running one shows
+    /// `cancelling`, and is cancelled at its next checkpoint. Asking again changes nothing.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownJob`], [`EngineError::AlreadyComplete`], or the store fails.
+    pub fn cancel(&self, id: JobId) -> Result<JobRecord, EngineError> {
+        self.job(id)?.ok_or(EngineError::UnknownJob(id))?.cancel()
+    }
+
+    /// Reads jobs and results; may be cloned and sent anywhere, and outlives the engine.
+    #[must_use]
+    pub fn reader(&self) -> JobReader {
+        JobReader::with_reads(Arc::clone(&self.shared.store), Arc::clone(&self.shared.reads))
+    }
+
+    /// Removes a finished job with its rows; `false` if there was none. The space comes back in the background.
+    ///
+    /// # Errors
+    /// When the job is unfinished or pinned, or the store fails.
+    pub fn remove(&self, id: JobId) -> Result<bool, EngineError> {
+        Ok(self.shared.store.remove(id)?)
+    }
+
+    /// Why a job waits, how far it is, or why it ended.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownJob`], or the store fails.
+    pub fn explain(&self, id: JobId) -> Result<Explanation, EngineError> {
+        let handle = self.job(id)?.ok_or(EngineError::UnknownJob(id))?;
+        Ok(Explanation::of(&self.shared, &handle.live()))
+    }
+
+    /// Every change of every job from now on.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        self.shared.watchers.add(None)
+    }
+
+    /// What the engine does at this moment.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.shared)
+    }
+
+    /// Whether outcomes can be stored.
+    ///
+    /// # Errors
+    /// [`EngineError::Unhealthy`] says what fails.
+    pub fn health(&self) -> Result<(), EngineError> {
+        self.shared.health.check()
+    }
+
+    /// Runs the job that is next on the calling thread; `false` if none is ready. For engines with
+    /// `workers(0)`: tests that decide themselves what happens when.
+    #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
+    pub fn run_one(&self) -> bool {
+        match self.shared.try_next() {
+            Some(live) => {
+                worker::run(&self.shared, &live);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Does what is due by the clock now: deadlines, retention, noting what was read. Engines with workers have
+    /// a thread for it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn tick(&self) -> Result<(), EngineError> {
+        self.shared.expire();
+        self.shared.sweep()
+    }
+
+    /// Shuts down in order: takes no more jobs and starts none, gives running ones `grace` to end, then tells
+    /// them to stop, and leaves those that do not obey within the stop grace to the next open.
+    #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
+    pub fn shutdown(mut self, grace: Duration) -> Shutdown {
+        self.pool.stop(&self.shared, grace)
+    }
+}
+
+/// The state that a shutdown left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shutdown {
+    /// Jobs that wait for the next open.
+    pub waiting: usize,
+    /// Jobs whose bodies did not stop in time; the next open runs them again.
+    pub abandoned: usize,
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.pool.stop(&self.shared, Duration::ZERO);
+    }
+}

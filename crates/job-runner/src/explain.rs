@@ -1,0 +1,143 @@
+//! [`Explanation`]: why a job waits, how far it is, why it ended.
+
+use std::{fmt, time::Duration};
+
+use job_core::{Ending, Failure, JobKind, JobState, ResultSize, Timestamp};
+
+use crate::{live::Live, progress::Progress, queue::Place, shared::Shared};
+
+/// What there is to say about a job. Its `Display` is one sentence.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Explanation {
+    /// Nobody in this process can run it; it waits for an engine that can.
+    NoHandler(JobKind),
+    /// It waits for a worker, behind as many jobs of its graph.
+    Queued {
+        /// Jobs of its graph and class that run before it.
+        ahead: usize,
+    },
+    /// Its graph runs as many jobs as one graph may.
+    GraphBusy {
+        /// The graph.
+        graph: String,
+        /// How many run.
+        running: usize,
+    },
+    /// Its class runs as many jobs as the class may.
+    ClassBusy {
+        /// How many run.
+        running: usize,
+    },
+    /// Its last attempt failed for the moment; it is tried again then.
+    Delayed {
+        /// Not before this time.
+        until: Timestamp,
+        /// What went wrong.
+        failure: Option<Failure>,
+    },
+    /// A worker is about to start it, or the engine is shutting down.
+    Starting,
+    /// It runs.
+    Running {
+        /// How far it is.
+        progress: Progress,
+        /// For how long.
+        since: Duration,
+    },
+    /// It was asked to stop and has not yet come to a checkpoint.
+    Cancelling {
+        /// When it was asked.
+        requested: Timestamp,
+        /// For how long it has not obeyed.
+        since: Duration,
+    },
+    /// It succeeded.
+    Succeeded(ResultSize),
+    /// It failed, for this reason.
+    Failed(Failure),
+    /// It was cancelled.
+    Cancelled {
+        /// When that was asked of a running job; a waiting one ends at once.
+        requested: Option<Timestamp>,
+        /// When it had stopped.
+        stopped: Option<Timestamp>,
+    },
+}
+
+impl Explanation {
+    pub(crate) fn of(shared: &Shared, live: &Live) -> Self {
+        let record = live.record();
+        let now = shared.clock.now();
+        match record.state {
+            JobState::Waiting => {
+                let place = {
+                    let scheduler = shared.scheduler();
+                    if scheduler.unhandled.contains(&record.id) {
+                        return Self::NoHandler(record.spec.kind().clone());
+                    }
+                    scheduler.queue.place(record.id)
+                };
+                match place {
+                    Some(Place::Behind(ahead)) => Self::Queued { ahead },
+                    Some(Place::GraphBusy(running)) => {
+                        Self::GraphBusy { graph: record.spec.graph_name().to_owned(), running }
+                    }
+                    Some(Place::ClassBusy(running)) => Self::ClassBusy { running },
+                    Some(Place::Delayed(until)) => Self::Delayed { until, failure: record.failure },
+                    None => Self::Starting,
+                }
+            }
+            JobState::Running { cancelling: false } => Self::Running {
+                progress: live.attempt().map(|attempt| attempt.counter.snapshot()).unwrap_or_default(),
+                since: now.since(record.started_at.unwrap_or(now)),
+            },
+            JobState::Running { cancelling: true } => {
+                let requested = record.cancel_requested_at.unwrap_or(now);
+                Self::Cancelling { requested, since: now.since(requested) }
+            }
+            JobState::Complete(Ending::Succeeded) => Self::Succeeded(record.size),
+            JobState::Complete(Ending::Failed) => Self::Failed(
+                record
+                    .failure
+                    .unwrap_or_else(|| Failure::new(job_core::FailureKind::Handler, "no reason was recorded")),
+            ),
+            JobState::Complete(Ending::Cancelled) => {
+                Self::Cancelled { requested: record.cancel_requested_at, stopped: record.finished_at }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoHandler(kind) => write!(f, "it waits: no handler for {kind} is registered in this engine"),
+            Self::Queued { ahead: 0 } => f.write_str("it waits for a free worker and is next of its graph"),
+            Self::Queued { ahead } => write!(f, "it waits behind {ahead} jobs of its graph"),
+            Self::GraphBusy { graph, running } => {
+                write!(f, "it waits: graph {graph} already runs {running} jobs, as many as one graph may")
+            }
+            Self::ClassBusy { running } => {
+                write!(f, "it waits: {running} jobs of its class run, as many as the class may")
+            }
+            Self::Delayed { failure: Some(failure), .. } => {
+                write!(f, "it waits to be tried again after: {failure}")
+            }
+            Self::Delayed { failure: None, .. } => f.write_str("it waits for its time"),
+            Self::Starting => f.write_str("it is about to start"),
+            Self::Running { progress, since } => match progress.total {
+                0 => write!(f, "it has been running for {since:.1?}"),
+                total => {
+                    write!(f, "it has been running for {since:.1?}: {} of {total} steps are done", progress.done)
+                }
+            },
+            Self::Cancelling { since, .. } => {
+                write!(f, "it was asked to stop {since:.1?} ago and has not come to a checkpoint yet")
+            }
+            Self::Succeeded(size) => write!(f, "it succeeded with {} rows", size.rows),
+            Self::Failed(failure) => write!(f, "it failed: {failure}"),
+            Self::Cancelled { .. } => f.write_str("it was cancelled"),
+        }
+    }
+}

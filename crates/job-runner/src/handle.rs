@@ -1,0 +1,147 @@
+//! [`JobHandle`]: one job, for those who wait for it.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use job_core::{JobId, JobRecord, JobState, PageRequest};
+
+use crate::{
+    error::EngineError,
+    live::{Live, until},
+    page::Page,
+    progress::Progress,
+    reader::{JobReader, Status},
+    shared::Shared,
+    watch::Watch,
+};
+
+/// A job of an engine. Clones are the same job; dropping all of them changes nothing about it.
+///
+/// It can be waited for from any thread ([`wait`](Self::wait)) and from any async runtime (`.await`).
+#[derive(Clone)]
+#[must_use = "a handle does nothing by itself; its id is how the job is found again"]
+pub struct JobHandle {
+    shared: Arc<Shared>,
+    live: Arc<Live>,
+}
+
+impl fmt::Debug for JobHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobHandle").field("id", &self.live.id).finish_non_exhaustive()
+    }
+}
+
+impl JobHandle {
+    pub(crate) const fn new(shared: Arc<Shared>, live: Arc<Live>) -> Self {
+        Self { shared, live }
+    }
+
+    pub(crate) fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live)
+    }
+
+    /// The job's id.
+    #[must_use]
+    pub fn id(&self) -> JobId {
+        self.live.id
+    }
+
+    /// The job as the store has it now.
+    #[must_use]
+    pub fn record(&self) -> JobRecord {
+        self.live.record()
+    }
+
+    /// How far it is; empty unless it runs.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.live.attempt().map(|attempt| attempt.counter.snapshot()).unwrap_or_default()
+    }
+
+    /// Waits until the job is complete.
+    ///
+    /// # Errors
+    /// When it will not complete in this process: the engine was shut down or cannot store the outcome.
+    pub fn wait(&self) -> Result<JobRecord, EngineError> {
+        self.live.wait(None).unwrap_or(Err(EngineError::ShuttingDown))
+    }
+
+    /// As [`wait`](Self::wait), at most `timeout`; `None` when it is not complete by then.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_timeout(&self, timeout: Duration) -> Result<Option<JobRecord>, EngineError> {
+        self.live.wait(until(timeout)).transpose()
+    }
+
+    /// Calls `callback` when the job is complete, on the thread that completes it (at once if it is): keep it
+    /// short. Not called if the job does not complete in this process.
+    pub fn on_end(&self, callback: impl FnOnce(&JobRecord) + Send + 'static) {
+        self.live.on_end(Box::new(callback));
+    }
+
+    /// Every change of this job from now on; ends with the job.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        self.shared.watchers.add(Some(self.live.id))
+    }
+
+    /// Asks for the end of the job; see [`Engine::cancel`](crate::Engine::cancel).
+    ///
+    /// # Errors
+    /// [`EngineError::AlreadyComplete`], or the store fails.
+    pub fn cancel(&self) -> Result<JobRecord, EngineError> {
+        self.shared.cancel(&self.live)
+    }
+
+    /// The answer to a status query: the document's payload.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn status(&self, page: PageRequest) -> Result<Status, EngineError> {
+        self.reader().status(self.live.id, page)
+    }
+
+    /// A page of the rows, also while the job runs: then what is there so far, marked
+    /// [`partial`](Page::is_partial), with offsets that will not change.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownJob`] when the job was removed; or the store fails.
+    pub fn page(&self, page: PageRequest) -> Result<Page, EngineError> {
+        let running = {
+            let state = self.live.lock();
+            match state.record.state {
+                JobState::Running { .. } => state.attempt.clone(),
+                _ => None,
+            }
+        };
+        match running {
+            Some(attempt) => Ok(Page::partial(
+                Arc::clone(&self.shared.store),
+                self.live.id,
+                attempt.readable().unwrap_or_default(),
+                page,
+            )),
+            None => self.reader().page(self.live.id, page),
+        }
+    }
+
+    fn reader(&self) -> JobReader {
+        JobReader::with_reads(Arc::clone(&self.shared.store), Arc::clone(&self.shared.reads))
+    }
+}
+
+/// Resolves when the job is complete. Needs no particular runtime, and may be polled by many tasks.
+impl Future for JobHandle {
+    type Output = Result<JobRecord, EngineError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.live.poll(context.waker()).map_or(Poll::Pending, Poll::Ready)
+    }
+}

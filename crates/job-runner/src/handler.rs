@@ -1,0 +1,49 @@
+//! [`Handler`]: the body of jobs of one kind, and the table of them.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use job_core::JobKind;
+
+use crate::{context::JobContext, error::JobError};
+
+/// Runs jobs of one kind. Any closure `Fn(&mut JobContext) -> Result<(), JobError>` is one.
+///
+/// A handler may be called by several workers at once, each with a job of its own. What it does must be
+/// repeatable: after a crash it is called again for the same job, with
+/// [`JobContext::attempt`] one higher and nothing of the earlier rows left.
+pub trait Handler: Send + Sync + 'static {
+    /// Does the work of one job.
+    ///
+    /// # Errors
+    /// Whatever ends the job; see [`JobError`].
+    fn run(&self, ctx: &mut JobContext) -> Result<(), JobError>;
+}
+
+impl<F> Handler for F
+where
+    F: Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync + 'static,
+{
+    fn run(&self, ctx: &mut JobContext) -> Result<(), JobError> {
+        self(ctx)
+    }
+}
+
+/// Handlers by the kind of their jobs.
+#[derive(Default, Clone)]
+pub(crate) struct Handlers(HashMap<JobKind, Arc<dyn Handler>>);
+
+impl Handlers {
+    pub(crate) fn add(&mut self, kind: JobKind, handler: impl Handler) {
+        self.0.insert(kind, Arc::new(handler));
+    }
+
+    pub(crate) fn find(&self, kind: &JobKind) -> Option<Arc<dyn Handler>> {
+        self.0.get(kind).cloned()
+    }
+}
+
+impl fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}

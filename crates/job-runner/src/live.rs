@@ -1,0 +1,142 @@
+//! [`Live`]: one unfinished job as this process knows it; what handles wait on.
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::Waker,
+    time::{Duration, Instant},
+};
+
+use job_core::{JobId, JobRecord};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use crate::{attempt::Attempt, error::EngineError};
+
+/// What is called when a job is complete.
+pub(crate) type Callback = Box<dyn FnOnce(&JobRecord) + Send>;
+
+/// One job. The record in it is the one in the store: whoever changes either holds the lock.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) id: JobId,
+    state: Mutex<State>,
+    ended: Condvar,
+}
+
+pub(crate) struct State {
+    pub(crate) record: JobRecord,
+    /// The attempt that runs, if one does.
+    pub(crate) attempt: Option<Arc<Attempt>>,
+    /// Why nobody in this process will ever see the end.
+    lost: Option<EngineError>,
+    wakers: Vec<Waker>,
+    callbacks: Vec<Callback>,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("record", &self.record).field("lost", &self.lost).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// How it ended, for those who wait; `None` while it may still change.
+    fn end(&self) -> Option<Result<JobRecord, EngineError>> {
+        if self.record.state.is_complete() {
+            return Some(Ok(self.record.clone()));
+        }
+        self.lost.clone().map(Err)
+    }
+}
+
+impl Live {
+    pub(crate) fn new(record: JobRecord) -> Self {
+        let id = record.id;
+        let state = State { record, attempt: None, lost: None, wakers: Vec::new(), callbacks: Vec::new() };
+        Self { id, state: Mutex::new(state), ended: Condvar::new() }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    pub(crate) fn record(&self) -> JobRecord {
+        self.lock().record.clone()
+    }
+
+    pub(crate) fn attempt(&self) -> Option<Arc<Attempt>> {
+        self.lock().attempt.clone()
+    }
+
+    /// Waits for the end, at most until `until`; `None` if it came first.
+    pub(crate) fn wait(&self, until: Option<Instant>) -> Option<Result<JobRecord, EngineError>> {
+        let mut state = self.lock();
+        loop {
+            if let Some(end) = state.end() {
+                return Some(end);
+            }
+            match until {
+                None => self.ended.wait(&mut state),
+                Some(until) => {
+                    if self.ended.wait_until(&mut state, until).timed_out() {
+                        return state.end();
+                    }
+                }
+            }
+        }
+    }
+
+    /// The end if it is there; else `waker` is woken when it is.
+    pub(crate) fn poll(&self, waker: &Waker) -> Option<Result<JobRecord, EngineError>> {
+        let mut state = self.lock();
+        let end = state.end();
+        if end.is_none() && !state.wakers.iter().any(|known| known.will_wake(waker)) {
+            state.wakers.push(waker.clone());
+        }
+        end
+    }
+
+    /// Calls `callback` at the end, on the thread that brings it; at once if it is there.
+    pub(crate) fn on_end(&self, callback: Callback) {
+        let mut state = self.lock();
+        if state.record.state.is_complete() {
+            let record = state.record.clone();
+            drop(state);
+            callback(&record);
+        } else {
+            state.callbacks.push(callback);
+        }
+    }
+
+    /// Tells everybody who waits, after the record has become complete. No lock is held while they are told.
+    pub(crate) fn tell_end(&self) {
+        let mut state = self.lock();
+        let wakers = std::mem::take(&mut state.wakers);
+        let callbacks = std::mem::take(&mut state.callbacks);
+        let record = if callbacks.is_empty() { None } else { Some(state.record.clone()) };
+        drop(state);
+        self.ended.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+        if let Some(record) = record {
+            for callback in callbacks {
+                callback(&record);
+            }
+        }
+    }
+
+    /// Tells everybody who waits that the end will not come in this process.
+    pub(crate) fn lose(&self, why: EngineError) {
+        let wakers = {
+            let mut state = self.lock();
+            state.lost = Some(why);
+            std::mem::take(&mut state.wakers)
+        };
+        self.ended.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// `timeout` from now; `None` when that is past the end of time.
+pub(crate) fn until(timeout: Duration) -> Option<Instant> {
+    Instant::now().checked_add(timeout)
+}

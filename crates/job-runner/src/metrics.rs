@@ -1,0 +1,86 @@
+//! [`Metrics`]: counters and histograms for whoever has installed a recorder of the `metrics` facade.
+//!
+//! | name | kind | labels |
+//! | --- | --- | --- |
+//! | `jobs_submitted_total` | counter | |
+//! | `jobs_started_total` | counter | `class` |
+//! | `jobs_ended_total` | counter | `class`, `ending` |
+//! | `jobs_removed_total` | counter | |
+//! | `job_waited_seconds` | histogram | `class` |
+//! | `job_ran_seconds` | histogram | `class`, `ending` |
+//! | `job_cancel_seconds` | histogram | |
+//! | `job_rows_written_total`, `job_row_bytes_written_total` | counter | |
+//!
+//! How many jobs wait and run, and for how long the oldest have, is in [`Stats`](crate::Stats): ask when you
+//! are asked.
+
+use job_core::{JobRecord, JobState};
+use metrics::{Counter, counter, histogram};
+
+/// Handles that are looked up once.
+pub(crate) struct Metrics {
+    submitted: Counter,
+    removed: Counter,
+    rows: Counter,
+    bytes: Counter,
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            submitted: counter!("jobs_submitted_total"),
+            removed: counter!("jobs_removed_total"),
+            rows: counter!("job_rows_written_total"),
+            bytes: counter!("job_row_bytes_written_total"),
+        }
+    }
+}
+
+impl Metrics {
+    pub(crate) fn submitted(&self, jobs: usize) {
+        self.submitted.increment(jobs as u64);
+    }
+
+    pub(crate) fn removed(&self, jobs: u64) {
+        self.removed.increment(jobs);
+    }
+
+    pub(crate) fn rows_written(&self, rows: u64, bytes: u64) {
+        self.rows.increment(rows);
+        self.bytes.increment(bytes);
+    }
+
+    #[expect(clippy::unused_self, reason = "labels differ from job to job, so there is no handle to keep")]
+    pub(crate) fn started(&self, record: &JobRecord) {
+        let class = record.spec.options().class.as_str();
+        counter!("jobs_started_total", "class" => class).increment(1);
+        if let Some(started) = record.started_at {
+            histogram!("job_waited_seconds", "class" => class).record(started.since(record.submitted_at));
+        }
+    }
+
+    #[expect(clippy::unused_self, reason = "labels differ from job to job, so there is no handle to keep")]
+    pub(crate) fn ended(&self, record: &JobRecord) {
+        let class = record.spec.options().class.as_str();
+        let ending = match record.state {
+            JobState::Complete(job_core::Ending::Succeeded) => "succeeded",
+            JobState::Complete(job_core::Ending::Failed) => "failed",
+            _ => "cancelled",
+        };
+        counter!("jobs_ended_total", "class" => class, "ending" => ending).increment(1);
+        let Some(finished) = record.finished_at else { return };
+        if let Some(started) = record.started_at {
+            let ran = finished.since(started);
+            histogram!("job_ran_seconds", "class" => class, "ending" => ending).record(ran);
+        }
+        if let Some(requested) = record.cancel_requested_at {
+            histogram!("job_cancel_seconds").record(finished.since(requested));
+        }
+    }
+}

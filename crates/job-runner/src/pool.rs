@@ -1,0 +1,125 @@
+//! [`Pool`]: the threads of an engine. The only file that starts any.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    engine::Shutdown,
+    error::EngineError,
+    live::until,
+    retention::Retention,
+    shared::{Phase, Shared},
+    worker,
+};
+
+/// The worker threads and the keeper. They hold the shared part of the engine, never the engine itself.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl Pool {
+    pub(crate) fn start(shared: &Arc<Shared>) -> Result<Self, EngineError> {
+        let mut pool = Self { threads: Vec::new() };
+        let started = (0..shared.config.workers)
+            .try_for_each(|number| pool.spawn(shared, format!("job-worker-{number}"), worker::work));
+        let started = match started {
+            Ok(()) if shared.config.workers > 0 => pool.spawn(shared, "job-keeper".to_owned(), keep),
+            other => other,
+        };
+        if let Err(error) = started {
+            pool.stop(shared, Duration::ZERO);
+            return Err(error);
+        }
+        Ok(pool)
+    }
+
+    fn spawn(&mut self, shared: &Arc<Shared>, name: String, run: fn(&Arc<Shared>)) -> Result<(), EngineError> {
+        let own = Arc::clone(shared);
+        shared.scheduler().threads += 1;
+        let spawned = thread::Builder::new().name(name).spawn(move || {
+            // Nothing of ours panics; should it happen, the shutdown must still learn that the thread is gone.
+            if catch_unwind(AssertUnwindSafe(|| run(&own))).is_err() {
+                tracing::error!("a thread of the job engine panicked");
+            }
+            own.scheduler().threads -= 1;
+            own.quiet.notify_all();
+        });
+        match spawned {
+            Ok(thread) => {
+                self.threads.push(thread);
+                Ok(())
+            }
+            Err(error) => {
+                shared.scheduler().threads -= 1;
+                Err(EngineError::Thread(error.to_string()))
+            }
+        }
+    }
+
+    /// Ends all threads: running jobs get `grace` to end, then are told to stop and get the stop grace to obey.
+    pub(crate) fn stop(&mut self, shared: &Arc<Shared>, grace: Duration) -> Shutdown {
+        if shared.scheduler().phase == Phase::Closed {
+            return Shutdown { waiting: 0, abandoned: 0 };
+        }
+        shared.enter(Phase::Draining);
+        wait(shared, until(grace), |scheduler| scheduler.running == 0);
+        shared.stop_running();
+        wait(shared, until(shared.config.stop_grace), |scheduler| scheduler.running == 0);
+        shared.enter(Phase::Closed);
+        let (abandoned, lives) = {
+            let scheduler = shared.scheduler();
+            (scheduler.running, scheduler.live.values().cloned().collect::<Vec<_>>())
+        };
+        for live in &lives {
+            live.lose(EngineError::ShuttingDown);
+        }
+        // A thread inside a body that does not obey cannot be joined; it ends with its body.
+        if abandoned == 0 {
+            for thread in self.threads.drain(..) {
+                // The thread has no panic of its own to report.
+                let _ = thread.join();
+            }
+        } else {
+            tracing::warn!(abandoned, "jobs did not stop in time: they run again after the next open");
+            self.threads.clear();
+        }
+        shared.watchers.close();
+        if let Err(error) = shared.sweep_reads() {
+            tracing::warn!(%error, "when results were last read could not be noted");
+        }
+        Shutdown { waiting: lives.len().saturating_sub(abandoned), abandoned }
+    }
+}
+
+fn wait(shared: &Shared, until: Option<Instant>, done: impl Fn(&crate::shared::Scheduler) -> bool) {
+    let mut scheduler = shared.scheduler();
+    while !done(&scheduler) {
+        match until {
+            None => shared.quiet.wait(&mut scheduler),
+            Some(until) => {
+                if shared.quiet.wait_until(&mut scheduler, until).timed_out() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The keeper's life: deadlines when they are due, retention now and then. It never touches a page.
+fn keep(shared: &Arc<Shared>) {
+    let mut swept = Instant::now();
+    while shared.keeper_waits(Retention::EVERY.saturating_sub(swept.elapsed())) {
+        shared.expire();
+        if swept.elapsed() >= Retention::EVERY {
+            if let Err(error) = shared.sweep() {
+                tracing::warn!(%error, "finished jobs could not be swept; it is tried again");
+            }
+            swept = Instant::now();
+        }
+    }
+}

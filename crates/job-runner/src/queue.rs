@@ -1,0 +1,295 @@
+//! [`Queue`]: which job runs next. Pure: no lock, thread or clock in it.
+//!
+//! Jobs wait in lanes, one per graph and class. The lane that has the fewest jobs running comes first, then the
+//! one that has used the least worker time; so graphs share the workers whatever they submit. Inside a lane
+//! the rank decides: time of submission, moved ahead by one ageing interval for each step of priority. The order
+//! of two ranks never changes, and whoever waits long enough is ahead of anything that comes later: ageing
+//! without ever sorting again.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use job_core::{JobClass, JobId, Timestamp};
+
+/// What the queue needs to know of a waiting job.
+#[derive(Debug, Clone)]
+pub(crate) struct Waiting {
+    pub(crate) id: JobId,
+    pub(crate) class: JobClass,
+    pub(crate) graph: String,
+    pub(crate) priority: i8,
+    pub(crate) submitted_at: Timestamp,
+    pub(crate) not_before: Option<Timestamp>,
+}
+
+/// What may run at once, and how fast priority grows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// How long a job waits to gain one step of priority.
+    pub(crate) ageing: Duration,
+    /// Running jobs of one graph, both classes together counted apart.
+    pub(crate) per_graph: usize,
+    /// Running jobs of each class, read and write.
+    pub(crate) per_class: [usize; 2],
+}
+
+/// Why a waiting job does not run yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It is not to start before this time.
+    Delayed(Timestamp),
+    /// Its graph runs as many jobs as one graph may.
+    GraphBusy(usize),
+    /// Its class runs as many jobs as the class may.
+    ClassBusy(usize),
+    /// As many jobs of its graph and class are ahead of it.
+    Behind(usize),
+}
+
+#[derive(Debug)]
+struct Lane {
+    class: JobClass,
+    graph: String,
+    running: usize,
+    /// Ready and delayed.
+    waiting: usize,
+    /// Worker time used, in microseconds.
+    used: u64,
+    ready: BTreeSet<(i64, JobId)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seat {
+    lane: u32,
+    rank: i64,
+    delayed: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Queue {
+    limits: Limits,
+    lanes: HashMap<u32, Lane>,
+    names: HashMap<(JobClass, String), u32>,
+    next_lane: u32,
+    /// Lanes with ready jobs, per class, in the order they are served.
+    eligible: [BTreeSet<(usize, u64, u32)>; 2],
+    delayed: BTreeSet<(Timestamp, JobId)>,
+    seats: HashMap<JobId, Seat>,
+    running: HashMap<JobId, u32>,
+    waiting_in: [usize; 2],
+    running_in: [usize; 2],
+}
+
+const fn slot(class: JobClass) -> usize {
+    match class {
+        JobClass::Read => 0,
+        JobClass::Write => 1,
+    }
+}
+
+#[expect(clippy::indexing_slicing, reason = "slot() is 0 or 1")]
+impl Queue {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            lanes: HashMap::new(),
+            names: HashMap::new(),
+            next_lane: 0,
+            eligible: Default::default(),
+            delayed: BTreeSet::new(),
+            seats: HashMap::new(),
+            running: HashMap::new(),
+            waiting_in: [0; 2],
+            running_in: [0; 2],
+        }
+    }
+
+    /// Jobs of this class that wait, delayed ones too.
+    pub(crate) fn waiting(&self, class: JobClass) -> usize {
+        self.waiting_in[slot(class)]
+    }
+
+    /// Jobs of this class that run.
+    #[cfg(test)]
+    pub(crate) fn running(&self, class: JobClass) -> usize {
+        self.running_in[slot(class)]
+    }
+
+    /// When the next delayed job may start.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.delayed.first().map(|&(due, _)| due)
+    }
+
+    pub(crate) fn push(&mut self, job: Waiting) {
+        let lane = self.lane(job.class, job.graph);
+        let ageing = i64::try_from(self.limits.ageing.as_micros()).unwrap_or(i64::MAX);
+        let submitted = i64::try_from(job.submitted_at.as_micros()).unwrap_or(i64::MAX);
+        let rank = submitted.saturating_sub(ageing.saturating_mul(i64::from(job.priority)));
+        self.waiting_in[slot(job.class)] += 1;
+        if let Some(lane) = self.lanes.get_mut(&lane) {
+            lane.waiting += 1;
+        }
+        self.seats.insert(job.id, Seat { lane, rank, delayed: job.not_before });
+        match job.not_before {
+            Some(due) => {
+                self.delayed.insert((due, job.id));
+            }
+            None => self.make_ready(job.id, lane, rank),
+        }
+    }
+
+    /// Takes the job that runs next; it counts as running until [`finish`](Self::finish).
+    pub(crate) fn pop(&mut self, now: Timestamp) -> Option<JobId> {
+        self.wake(now);
+        let mut classes = JobClass::ALL;
+        classes.sort_by_key(|&class| self.running_in[slot(class)]);
+        let lane = classes.into_iter().find_map(|class| self.next_lane_of(class))?;
+        self.unlist(lane);
+        let taken = self.lanes.get_mut(&lane)?;
+        let (_, id) = taken.ready.pop_first()?;
+        taken.running += 1;
+        taken.waiting -= 1;
+        let class = slot(taken.class);
+        self.running_in[class] += 1;
+        self.waiting_in[class] -= 1;
+        self.seats.remove(&id);
+        self.running.insert(id, lane);
+        self.enlist(lane);
+        Some(id)
+    }
+
+    /// A running job is not running any more, after it used a worker for `used`.
+    pub(crate) fn finish(&mut self, id: JobId, used: Duration) {
+        let Some(lane) = self.running.remove(&id) else { return };
+        self.unlist(lane);
+        if let Some(lane) = self.lanes.get_mut(&lane) {
+            lane.running -= 1;
+            lane.used = lane.used.saturating_add(u64::try_from(used.as_micros()).unwrap_or(u64::MAX).max(1));
+            self.running_in[slot(lane.class)] -= 1;
+        }
+        self.enlist(lane);
+        self.prune(lane);
+    }
+
+    /// Takes a waiting job out; `false` if it does not wait.
+    pub(crate) fn remove(&mut self, id: JobId) -> bool {
+        let Some(seat) = self.seats.remove(&id) else { return false };
+        self.unlist(seat.lane);
+        if let Some(due) = seat.delayed {
+            self.delayed.remove(&(due, id));
+        }
+        if let Some(lane) = self.lanes.get_mut(&seat.lane) {
+            lane.ready.remove(&(seat.rank, id));
+            lane.waiting -= 1;
+            self.waiting_in[slot(lane.class)] -= 1;
+        }
+        self.enlist(seat.lane);
+        self.prune(seat.lane);
+        true
+    }
+
+    /// Why a waiting job does not run yet; `None` if it does not wait. Cost: the jobs ahead of it.
+    pub(crate) fn place(&self, id: JobId) -> Option<Place> {
+        let seat = self.seats.get(&id)?;
+        if let Some(due) = seat.delayed {
+            return Some(Place::Delayed(due));
+        }
+        let lane = self.lanes.get(&seat.lane)?;
+        let of_class = self.running_in[slot(lane.class)];
+        Some(if lane.running >= self.limits.per_graph {
+            Place::GraphBusy(lane.running)
+        } else if of_class >= self.limits.per_class[slot(lane.class)] {
+            Place::ClassBusy(of_class)
+        } else {
+            Place::Behind(lane.ready.range(..(seat.rank, id)).count())
+        })
+    }
+
+    /// Whether [`pop`](Self::pop) would give a job.
+    #[cfg(test)]
+    pub(crate) fn has_ready(&mut self, now: Timestamp) -> bool {
+        self.wake(now);
+        JobClass::ALL.into_iter().any(|class| self.next_lane_of(class).is_some())
+    }
+
+    fn next_lane_of(&self, class: JobClass) -> Option<u32> {
+        let class = slot(class);
+        if self.running_in[class] >= self.limits.per_class[class] {
+            return None;
+        }
+        // The first lane has the fewest running: if it is at its limit, so are all.
+        let &(running, _, lane) = self.eligible[class].first()?;
+        (running < self.limits.per_graph).then_some(lane)
+    }
+
+    /// Moves jobs whose time has come to their lanes.
+    fn wake(&mut self, now: Timestamp) {
+        while let Some(&(due, id)) = self.delayed.first() {
+            if due > now {
+                break;
+            }
+            self.delayed.pop_first();
+            if let Some(seat) = self.seats.get_mut(&id) {
+                seat.delayed = None;
+                let Seat { lane, rank, .. } = *seat;
+                self.make_ready(id, lane, rank);
+            }
+        }
+    }
+
+    fn make_ready(&mut self, id: JobId, lane: u32, rank: i64) {
+        self.unlist(lane);
+        if let Some(lane) = self.lanes.get_mut(&lane) {
+            lane.ready.insert((rank, id));
+        }
+        self.enlist(lane);
+    }
+
+    fn lane(&mut self, class: JobClass, graph: String) -> u32 {
+        if let Some(&lane) = self.names.get(&(class, graph.clone())) {
+            return lane;
+        }
+        let number = self.next_lane;
+        self.next_lane = self.next_lane.wrapping_add(1);
+        // A newcomer starts level with the lane that used the least, or it would hold all workers until it caught up.
+        let used = self.lanes.values().filter(|lane| lane.class == class).map(|lane| lane.used).min();
+        let lane = Lane {
+            class,
+            graph: graph.clone(),
+            running: 0,
+            waiting: 0,
+            used: used.unwrap_or(0),
+            ready: BTreeSet::new(),
+        };
+        self.lanes.insert(number, lane);
+        self.names.insert((class, graph), number);
+        number
+    }
+
+    /// Takes the lane off the list of lanes to serve, because what orders it is about to change.
+    fn unlist(&mut self, number: u32) {
+        if let Some(lane) = self.lanes.get(&number) {
+            self.eligible[slot(lane.class)].remove(&(lane.running, lane.used, number));
+        }
+    }
+
+    fn enlist(&mut self, number: u32) {
+        if let Some(lane) = self.lanes.get(&number).filter(|lane| !lane.ready.is_empty()) {
+            self.eligible[slot(lane.class)].insert((lane.running, lane.used, number));
+        }
+    }
+
+    /// Forgets a lane that nothing is in, so that graphs that come and go leave nothing behind.
+    fn prune(&mut self, number: u32) {
+        if self.lanes.get(&number).is_some_and(|lane| lane.running + lane.waiting == 0)
+            && let Some(lane) = self.lanes.remove(&number)
+        {
+            self.names.remove(&(lane.class, lane.graph));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

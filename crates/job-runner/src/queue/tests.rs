@@ -1,0 +1,191 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const AGEING: Duration = Duration::from_secs(10);
+
+fn queue(per_graph: usize, per_class: [usize; 2]) -> Queue {
+    Queue::new(Limits { ageing: AGEING, per_graph, per_class })
+}
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_micros(seconds * 1_000_000)
+}
+
+fn job(n: u8, graph: &str) -> Waiting {
+    Waiting {
+        id: JobId::from_bytes([n; 16]),
+        class: JobClass::Read,
+        graph: graph.to_owned(),
+        priority: 0,
+        submitted_at: at(u64::from(n)),
+        not_before: None,
+    }
+}
+
+fn taken(queue: &mut Queue) -> Vec<u8> {
+    std::iter::from_fn(|| queue.pop(at(1_000))).map(|id| id.as_bytes()[0]).collect()
+}
+
+#[test]
+fn jobs_of_a_graph_run_in_the_order_of_submission() {
+    let mut queue = queue(9, [9, 9]);
+    for n in [3, 1, 2] {
+        queue.push(job(n, "g"));
+    }
+    assert_eq!(taken(&mut queue), [1, 2, 3]);
+}
+
+#[test]
+fn priority_overtakes_until_age_catches_up() {
+    let mut queue = queue(9, [9, 9]);
+    queue.push(job(1, "g"));
+    queue.push(Waiting { priority: 1, ..job(9, "g") }); // 8 s younger: one step of priority is worth 10 s
+    queue.push(Waiting { priority: 1, ..job(15, "g") }); // 14 s younger: too late
+    assert_eq!(taken(&mut queue), [9, 1, 15]);
+}
+
+#[test]
+fn graphs_take_turns_however_many_jobs_one_has() {
+    let mut queue = queue(9, [99, 9]);
+    for n in 1..=6 {
+        queue.push(job(n, "big"));
+    }
+    queue.push(job(7, "small"));
+    queue.push(job(8, "small"));
+    assert_eq!(taken(&mut queue)[..4], [1, 7, 2, 8]);
+}
+
+#[test]
+fn a_graph_that_used_more_worker_time_waits() {
+    let mut queue = queue(9, [1, 1]);
+    for n in 1..=4 {
+        queue.push(job(n, "slow"));
+        queue.push(job(n + 10, "quick"));
+    }
+    let mut order = Vec::new();
+    while let Some(id) = queue.pop(at(1_000)) {
+        let n = id.as_bytes()[0];
+        order.push(n);
+        queue.finish(id, if n < 10 { Duration::from_mins(1) } else { Duration::from_secs(1) });
+    }
+    assert_eq!(order, [1, 11, 12, 13, 14, 2, 3, 4]);
+}
+
+#[test]
+fn a_graph_at_its_limit_lets_others_pass() {
+    let mut queue = queue(2, [9, 9]);
+    for n in 1..=3 {
+        queue.push(job(n, "a"));
+    }
+    queue.push(job(4, "b"));
+    assert_eq!(taken(&mut queue), [1, 4, 2]);
+    assert_eq!(queue.place(JobId::from_bytes([3; 16])), Some(Place::GraphBusy(2)));
+    queue.finish(JobId::from_bytes([1; 16]), Duration::ZERO);
+    assert_eq!(taken(&mut queue), [3]);
+}
+
+#[test]
+fn classes_have_limits_of_their_own() {
+    let mut queue = queue(9, [9, 1]);
+    for n in 1..=3 {
+        queue.push(Waiting { class: JobClass::Write, ..job(n, "g") });
+    }
+    queue.push(job(4, "g"));
+    let order = taken(&mut queue);
+    assert_eq!(order, [4, 1]);
+    assert_eq!(queue.place(JobId::from_bytes([2; 16])), Some(Place::ClassBusy(1)));
+    assert_eq!((queue.waiting(JobClass::Write), queue.running(JobClass::Write)), (2, 1));
+}
+
+#[test]
+fn a_delayed_job_waits_for_its_time() {
+    let mut queue = queue(9, [9, 9]);
+    queue.push(Waiting { not_before: Some(at(50)), ..job(1, "g") });
+    assert_eq!((queue.pop(at(49)), queue.next_due()), (None, Some(at(50))));
+    assert_eq!(queue.place(JobId::from_bytes([1; 16])), Some(Place::Delayed(at(50))));
+    assert!(queue.pop(at(50)).is_some());
+}
+
+#[test]
+fn a_graph_that_is_gone_leaves_nothing() {
+    let mut queue = queue(9, [9, 9]);
+    for n in 1..=200 {
+        let id = JobId::from_bytes([n; 16]);
+        queue.push(job(n, &format!("graph {n}")));
+        if n % 2 == 0 {
+            assert!(queue.remove(id));
+        } else {
+            assert_eq!(queue.pop(at(1_000)), Some(id));
+            queue.finish(id, Duration::ZERO);
+        }
+    }
+    assert!(queue.lanes.is_empty() && queue.names.is_empty() && queue.seats.is_empty());
+    assert!(queue.eligible.iter().all(BTreeSet::is_empty));
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Push { graph: u8, priority: i8, write: bool, delay: Option<u64> },
+    Pop,
+    Finish(usize),
+    Remove(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0..4u8, -3..3i8, any::<bool>(), prop::option::of(0..60u64))
+            .prop_map(|(graph, priority, write, delay)| Step::Push { graph, priority, write, delay }),
+        3 => Just(Step::Pop),
+        1 => (0..20usize).prop_map(Step::Finish),
+        1 => (0..20usize).prop_map(Step::Remove),
+    ]
+}
+
+proptest! {
+    /// Nothing is lost or given twice, limits hold, and a job is left waiting only for a reason.
+    #[test]
+    fn any_use_keeps_the_promises(steps in prop::collection::vec(step(), 0..200)) {
+        let mut queue = queue(2, [3, 1]);
+        let (mut waiting, mut running): (Vec<Waiting>, Vec<Waiting>) = (Vec::new(), Vec::new());
+        for (now, step) in (0u64..).zip(steps) {
+            match step {
+                Step::Push { graph, priority, write, delay } => {
+                    let class = if write { JobClass::Write } else { JobClass::Read };
+                    let id = JobId::from_bytes(u128::from(now + 1).to_be_bytes());
+                    let not_before = delay.map(|delay| at(now + delay));
+                    let pushed = Waiting {
+                        id, class, graph: graph.to_string(), priority, submitted_at: at(now), not_before,
+                    };
+                    waiting.push(pushed.clone());
+                    queue.push(pushed);
+                }
+                Step::Pop => {
+                    let of = |list: &[Waiting], class| list.iter().filter(|job| job.class == class).count();
+                    let free = |job: &Waiting| {
+                        let graph = running.iter().filter(|other| (&other.graph, other.class) == (&job.graph, job.class));
+                        job.not_before.is_none_or(|due| due <= at(now))
+                            && graph.count() < 2
+                            && of(&running, job.class) < if job.class == JobClass::Read { 3 } else { 1 }
+                    };
+                    let expected = waiting.iter().any(free);
+                    prop_assert_eq!(queue.has_ready(at(now)), expected);
+                    let popped = queue.pop(at(now));
+                    prop_assert_eq!(popped.is_some(), expected);
+                    if let Some(id) = popped {
+                        let found = waiting.iter().position(|job| job.id == id).unwrap();
+                        prop_assert!(free(&waiting[found]));
+                        running.push(waiting.remove(found));
+                    }
+                }
+                Step::Finish(n) if n < running.len() => queue.finish(running.remove(n).id, Duration::from_secs(1)),
+                Step::Remove(n) if n < waiting.len() => prop_assert!(queue.remove(waiting.remove(n).id)),
+                Step::Finish(_) | Step::Remove(_) => {}
+            }
+            for class in JobClass::ALL {
+                let of = |list: &[Waiting]| list.iter().filter(|job| job.class == class).count();
+                prop_assert_eq!((queue.waiting(class), queue.running(class)), (of(&waiting), of(&running)));
+            }
+        }
+    }
+}

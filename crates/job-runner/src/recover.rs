@@ -1,0 +1,78 @@
+//! Taking up what an earlier process left.
+
+use std::sync::Arc;
+
+use job_core::{Event, Failure, FailureKind, JobRecord, JobState};
+use job_store::Durability;
+
+use crate::{error::EngineError, live::Live, shared::Shared};
+
+/// Queues every unfinished job again, in the order of submission. One that ran is another failed attempt: its
+/// rows go, and it runs again or, after too many, fails. So a job that kills its process cannot keep the engine
+/// from opening, or kill it for ever.
+pub(crate) fn recover(shared: &Arc<Shared>) -> Result<(), EngineError> {
+    let left = shared.store.unfinished()?;
+    for record in left {
+        let record = if record.state == JobState::Waiting { record } else { interrupted(shared, &record)? };
+        if record.state == JobState::Waiting {
+            let live = Arc::new(Live::new(record));
+            shared.enqueue(&mut shared.scheduler(), &live);
+        }
+    }
+    Ok(())
+}
+
+/// The move of a job whose process died while it ran.
+fn interrupted(shared: &Shared, record: &JobRecord) -> Result<JobRecord, EngineError> {
+    let event = verdict(record);
+    let Ok(next) = record.apply(event, shared.clock.now()) else { return Ok(record.clone()) };
+    // Rows first: should this process die too, the next one does the same again.
+    shared.store.discard(record.id, record.attempt)?;
+    shared.store.replace(&next, Durability::Buffered)?;
+    tracing::info!(job = %record.id, attempt = record.attempt, state = %next.state, "took up an interrupted job");
+    Ok(next)
+}
+
+/// Pure: what becomes of it.
+fn verdict(record: &JobRecord) -> Event {
+    if record.state == (JobState::Running { cancelling: true }) {
+        return Event::Stop;
+    }
+    let deaths = record.failed_attempts.saturating_add(1);
+    let most = record.spec.options().max_attempts;
+    if deaths >= most {
+        let reason = format!("the process died while it ran (attempt {deaths} of {most})");
+        return Event::Fail(Failure::new(FailureKind::Interrupted, reason));
+    }
+    Event::Requeue(Failure::new(FailureKind::Interrupted, "the process died while it ran"), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use job_core::{EventKind, JobId, JobSpec, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn an_interrupted_job_runs_again_until_it_has_failed_too_often() {
+        let now = Timestamp::default();
+        let mut record = JobRecord::waiting(JobId::MIN, JobSpec::vertex_filter().graph("g").max_attempts(2), now);
+        let mut ends = Vec::new();
+        while !record.state.is_complete() {
+            record = record.apply(Event::Start, now).unwrap();
+            let event = verdict(&record);
+            ends.push(event.kind());
+            record = record.apply(event, now).unwrap();
+        }
+        assert_eq!(ends, [EventKind::Requeue, EventKind::Fail]);
+        assert_eq!(record.failure.unwrap().message, "the process died while it ran (attempt 2 of 2)");
+    }
+
+    #[test]
+    fn a_job_that_was_to_be_cancelled_is_cancelled() {
+        let now = Timestamp::default();
+        let waiting = JobRecord::waiting(JobId::MIN, JobSpec::vertex_filter().graph("g"), now);
+        let cancelling = waiting.apply(Event::Start, now).unwrap().apply(Event::Cancel, now).unwrap();
+        assert_eq!(verdict(&cancelling), Event::Stop);
+    }
+}

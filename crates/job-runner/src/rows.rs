@@ -1,0 +1,119 @@
+//! [`RowWriter`]: rows of a running job, packed into blocks and stored as they come.
+
+use std::fmt;
+
+use job_core::Segment;
+use job_store::{BlockBuilder, SegmentKey, SegmentWriter};
+use serde::Serialize;
+
+use crate::{context::Core, error::JobError};
+
+/// How many bytes of rows are packed into one block before it goes to the store.
+pub(crate) const BLOCK_BYTES: usize = 128 << 10;
+
+/// One segment in the making. It holds at most one block in memory.
+pub(crate) struct SegmentBuffer {
+    number: u32,
+    builder: BlockBuilder,
+    /// Opened with the first block, so that an empty segment costs nothing.
+    writer: Option<Box<dyn SegmentWriter>>,
+    /// Bytes handed to the store.
+    stored_bytes: u64,
+}
+
+impl SegmentBuffer {
+    pub(crate) fn new(core: &Core, number: u32) -> Self {
+        let key = SegmentKey { job: core.live.id, attempt: core.attempt.number, number };
+        Self { number, builder: BlockBuilder::new(key), writer: None, stored_bytes: 0 }
+    }
+
+    fn push<T: Serialize + ?Sized>(&mut self, core: &Core, row: &T) -> Result<(), JobError> {
+        let before = self.builder.bytes();
+        self.builder.push(row)?;
+        let length = self.builder.bytes().saturating_sub(before);
+        if let Err(over) = core.attempt.charge_row(length as u64) {
+            self.builder.pop();
+            return Err(over);
+        }
+        if self.builder.bytes() >= BLOCK_BYTES { self.flush(core) } else { Ok(()) }
+    }
+
+    fn flush(&mut self, core: &Core) -> Result<(), JobError> {
+        let sealed = self.builder.seal();
+        if sealed.rows == 0 {
+            return Ok(());
+        }
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => {
+                core.attempt.mark_used(self.number);
+                none.insert(core.shared.store.segment(sealed.key)?)
+            }
+        };
+        writer.append(sealed)?;
+        self.stored_bytes += sealed.json_bytes;
+        core.shared.metrics.rows_written(sealed.rows, sealed.json_bytes);
+        core.attempt.publish(self.number, writer.readable(), self.stored_bytes, false);
+        Ok(())
+    }
+
+    /// Stores what is left and closes the segment; `None` if it has no row.
+    pub(crate) fn close(mut self, core: &Core) -> Result<Option<Segment>, JobError> {
+        self.flush(core)?;
+        let segment = self.writer.map(SegmentWriter::finish).transpose()?;
+        let (rows, bytes) = segment.map_or((0, 0), |segment| (segment.rows, segment.bytes));
+        core.attempt.publish(self.number, rows, bytes, true);
+        Ok(segment)
+    }
+}
+
+impl fmt::Debug for SegmentBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SegmentBuffer").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+/// Appends rows to the list of a running job. Rows become durable with the job's end; a block that is full goes
+/// to the store at once, so that memory does not grow with the rows.
+///
+/// What is not yet stored when the writer is dropped is stored when the body returns, by the engine, which also
+/// reports it if that fails. Made by [`JobContext::rows`](crate::JobContext::rows).
+#[derive(Debug)]
+pub struct RowWriter<'c> {
+    core: &'c Core,
+    buffer: Option<SegmentBuffer>,
+}
+
+impl<'c> RowWriter<'c> {
+    pub(crate) fn new(core: &'c Core, number: u32) -> Self {
+        Self { core, buffer: Some(SegmentBuffer::new(core, number)) }
+    }
+
+    /// Appends one row, serialized to JSON once, here. Cost: the serialization and, once per block, a write.
+    ///
+    /// # Errors
+    /// When the row is no JSON or too long, when a budget is used up, or when the store fails. The body should
+    /// return the error as it is (`?`).
+    pub fn push<T: Serialize + ?Sized>(&mut self, row: &T) -> Result<(), JobError> {
+        match &mut self.buffer {
+            Some(buffer) => buffer.push(self.core, row),
+            None => Err(JobError::failed("the writer is closed")),
+        }
+    }
+
+    pub(crate) fn close(mut self) -> Result<(), JobError> {
+        match self.buffer.take() {
+            Some(buffer) => self.core.close(buffer),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Only a move in memory: the engine stores the rest when the body has returned, where an error can be told.
+impl Drop for RowWriter<'_> {
+    fn drop(&mut self) {
+        if let Some(buffer) = self.buffer.take() {
+            self.core.park(buffer);
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! [`Shared`]: what the engine, its workers, the keeper and the handles share; all moves of jobs but those of a
+//! running attempt (`worker`) are here. Locks are taken in the order scheduler, then job.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use job_core::{Event, Failure, FailureKind, IllegalMove, JobId, JobRecord, JobState, Timestamp};
+use job_store::{Durability, ErrorKind, Store, StoreError};
+use parking_lot::{Condvar, Mutex};
+
+use crate::{
+    cancel::StopCause,
+    clock::{self, Clock},
+    config::Config,
+    error::EngineError,
+    handle::JobHandle,
+    handler::Handlers,
+    health::Health,
+    ids::IdSource,
+    live::Live,
+    metrics::Metrics,
+    partition::Scan,
+    queue::{Limits, Queue, Waiting},
+    reader::Reads,
+    retention,
+    watch::Watchers,
+    width::Spare,
+};
+
+/// What the engine, its workers and the handles share.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) handlers: Handlers,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: Config,
+    pub(crate) width: Spare,
+    pub(crate) metrics: Metrics,
+    pub(crate) watchers: Watchers,
+    pub(crate) health: Health,
+    pub(crate) reads: Arc<Reads>,
+    pub(crate) ids: IdSource,
+    pub(crate) scheduler: Mutex<Scheduler>,
+    /// Something to do for a worker.
+    work: Condvar,
+    /// Room in a queue.
+    pub(crate) room: Condvar,
+    /// A job or a worker has ended.
+    pub(crate) quiet: Condvar,
+    /// The keeper has to look again.
+    keeper: Condvar,
+    stopping: AtomicBool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Scheduler {
+    pub(crate) queue: Queue,
+    pub(crate) live: HashMap<JobId, Arc<Live>>,
+    /// Waiting jobs that nobody here can run.
+    pub(crate) unhandled: HashSet<JobId>,
+    pub(crate) deadlines: BTreeSet<(Timestamp, JobId)>,
+    pub(crate) scans: Vec<Arc<Scan>>,
+    pub(crate) phase: Phase,
+    /// Places given to submissions that are being stored.
+    pub(crate) reserved: [usize; 2],
+    pub(crate) running: usize,
+    pub(crate) threads: usize,
+}
+
+/// How far a shutdown is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Jobs come and go.
+    Open,
+    /// Running jobs may end, no other starts.
+    Draining,
+    /// Threads end.
+    Closed,
+}
+
+/// What a worker does next.
+pub(crate) enum Work {
+    Job(Arc<Live>),
+    Help(Arc<Scan>),
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("store", &self.store)
+            .field("handlers", &self.handlers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(store: Arc<dyn Store>, handlers: Handlers, clock: Arc<dyn Clock>, config: Config) -> Self {
+        let limits = Limits { ageing: config.ageing, per_graph: config.per_graph, per_class: config.per_class };
+        let scheduler = Scheduler {
+            queue: Queue::new(limits),
+            live: HashMap::new(),
+            unhandled: HashSet::new(),
+            deadlines: BTreeSet::new(),
+            scans: Vec::new(),
+            phase: Phase::Open,
+            reserved: [0; 2],
+            running: 0,
+            threads: 0,
+        };
+        Self {
+            width: Spare::new(config.threads.saturating_sub(config.workers)),
+            store,
+            handlers,
+            clock,
+            config,
+            metrics: Metrics::default(),
+            watchers: Watchers::default(),
+            health: Health::default(),
+            reads: Arc::default(),
+            ids: IdSource::default(),
+            scheduler: Mutex::new(scheduler),
+            work: Condvar::new(),
+            room: Condvar::new(),
+            quiet: Condvar::new(),
+            keeper: Condvar::new(),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn scheduler(&self) -> parking_lot::MutexGuard<'_, Scheduler> {
+        self.scheduler.lock()
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Puts a waiting job where a worker finds it.
+    pub(crate) fn enqueue(&self, scheduler: &mut Scheduler, live: &Arc<Live>) {
+        let record = live.record();
+        if let Some(deadline) = record.spec.options().deadline {
+            scheduler.deadlines.insert((deadline, record.id));
+            self.keeper.notify_one();
+        }
+        scheduler.live.insert(record.id, Arc::clone(live));
+        if self.handlers.find(record.spec.kind()).is_none() {
+            scheduler.unhandled.insert(record.id);
+            return;
+        }
+        scheduler.queue.push(waiting(&record));
+        self.work.notify_one();
+    }
+
+    pub(crate) fn handle(self: &Arc<Self>, id: JobId) -> Result<Option<JobHandle>, EngineError> {
+        let live = self.scheduler().live.get(&id).cloned();
+        let live = match live {
+            Some(live) => live,
+            None => match self.store.get(id)? {
+                Some(record) => Arc::new(Live::new(record)),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(JobHandle::new(Arc::clone(self), live)))
+    }
+
+    /// What a worker does next; waits for it. `None` when the thread is to end.
+    pub(crate) fn next(&self) -> Option<Work> {
+        let mut scheduler = self.scheduler();
+        loop {
+            if scheduler.phase == Phase::Closed {
+                return None;
+            }
+            if scheduler.phase == Phase::Open
+                && let Some(live) = Self::pop(&mut scheduler, self.clock.now())
+            {
+                self.room.notify_all();
+                return Some(Work::Job(live));
+            }
+            if let Some(scan) = scheduler.scans.iter().find(|scan| scan.has_work()) {
+                return Some(Work::Help(Arc::clone(scan)));
+            }
+            match scheduler.queue.next_due() {
+                Some(due) if scheduler.phase == Phase::Open => {
+                    let pause = due.since(self.clock.now()).max(Duration::from_millis(1));
+                    self.work.wait_for(&mut scheduler, pause);
+                }
+                _ => self.work.wait(&mut scheduler),
+            }
+        }
+    }
+
+    /// The job that is next, if one is.
+    pub(crate) fn try_next(&self) -> Option<Arc<Live>> {
+        let mut scheduler = self.scheduler();
+        let live = if scheduler.phase == Phase::Open { Self::pop(&mut scheduler, self.clock.now()) } else { None };
+        self.room.notify_all();
+        live
+    }
+
+    fn pop(scheduler: &mut Scheduler, now: Timestamp) -> Option<Arc<Live>> {
+        while let Some(id) = scheduler.queue.pop(now) {
+            if let Some(live) = scheduler.live.get(&id) {
+                scheduler.running += 1;
+                return Some(Arc::clone(live));
+            }
+            scheduler.queue.finish(id, Duration::ZERO);
+        }
+        None
+    }
+
+    /// A worker is done with a job: it is complete, waits again, or is left to the next open.
+    pub(crate) fn release(&self, live: &Arc<Live>, used: Duration) {
+        let mut scheduler = self.scheduler();
+        scheduler.queue.finish(live.id, used);
+        scheduler.running -= 1;
+        // Read under this lock: whoever cancels it later finds it in the queue.
+        let record = live.record();
+        if record.state == JobState::Waiting {
+            self.enqueue(&mut scheduler, live);
+        } else {
+            scheduler.forget(&record);
+        }
+        drop(scheduler);
+        // A place under a limit is free.
+        self.work.notify_one();
+        self.quiet.notify_all();
+    }
+
+    /// Offers the partitions of a scan to idle workers.
+    pub(crate) fn offer(&self, scan: &Arc<Scan>) {
+        self.scheduler().scans.push(Arc::clone(scan));
+        self.work.notify_all();
+    }
+
+    pub(crate) fn withdraw(&self, scan: &Arc<Scan>) {
+        self.scheduler().scans.retain(|other| !Arc::ptr_eq(other, scan));
+    }
+
+    /// One move of a job: applies the event, stores the next record, then shows it.
+    pub(crate) fn advance(
+        &self,
+        live: &Live,
+        event: Event,
+        durability: Durability,
+    ) -> Result<JobRecord, AdvanceError> {
+        let mut state = live.lock();
+        let next = state.record.apply(event, self.clock.now())?;
+        self.replace(&next, durability)?;
+        state.record = next.clone();
+        Ok(next)
+    }
+
+    /// Replaces, and believes the store rather than the error.
+    pub(crate) fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError> {
+        self.store.replace(next, durability).or_else(|error| self.already(next, error))
+    }
+
+    /// A write that was reported as failed may have happened: then the next try meets its own revision.
+    pub(crate) fn already(&self, next: &JobRecord, error: StoreError) -> Result<(), StoreError> {
+        if error.kind == ErrorKind::Conflict && self.store.get(next.id)?.as_ref() == Some(next) {
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    pub(crate) fn cancel(&self, live: &Live) -> Result<JobRecord, EngineError> {
+        let record = {
+            let mut state = live.lock();
+            if let Some(attempt) = &state.attempt
+                && state.record.state == (JobState::Running { cancelling: true })
+            {
+                // Asked before: nothing new to store, but the flag may still have to be seen.
+                attempt.token.stop(StopCause::Cancel);
+                return Ok(state.record.clone());
+            }
+            let next = state
+                .record
+                .apply(Event::Cancel, self.clock.now())
+                .map_err(|_| EngineError::AlreadyComplete(live.id))?;
+            self.replace(&next, self.config.durability)?;
+            state.record = next.clone();
+            if let Some(attempt) = &state.attempt {
+                attempt.token.stop(StopCause::Cancel);
+            }
+            next
+        };
+        self.ended_waiting(live, &record);
+        Ok(record)
+    }
+
+    /// After a waiting job has changed without a worker: takes it out of the queue and tells.
+    fn ended_waiting(&self, live: &Live, record: &JobRecord) {
+        self.watchers.tell(record);
+        if record.state.is_complete() {
+            let mut scheduler = self.scheduler();
+            scheduler.queue.remove(record.id);
+            scheduler.forget(record);
+            drop(scheduler);
+            self.room.notify_all();
+            self.metrics.ended(record);
+            live.tell_end();
+        }
+    }
+
+    /// Ends what is past its deadline: waiting jobs at once, running ones at their next checkpoint.
+    pub(crate) fn expire(&self) {
+        let now = self.clock.now();
+        loop {
+            let live = {
+                let mut scheduler = self.scheduler();
+                match scheduler.deadlines.first() {
+                    Some(&(due, id)) if due <= now => {
+                        scheduler.deadlines.pop_first();
+                        scheduler.live.get(&id).cloned()
+                    }
+                    _ => return,
+                }
+            };
+            if let Some(live) = live {
+                self.expire_one(&live);
+            }
+        }
+    }
+
+    fn expire_one(&self, live: &Live) {
+        if let Some(attempt) = live.attempt() {
+            attempt.token.stop(StopCause::Deadline);
+            return;
+        }
+        let failure = Failure::new(FailureKind::Deadline, "its deadline passed while it waited");
+        match self.advance(live, Event::Expire(failure), self.config.durability) {
+            Ok(record) => self.ended_waiting(live, &record),
+            // A worker took it at this moment; its own checkpoint looks at the deadline.
+            Err(AdvanceError::Illegal) => {}
+            Err(AdvanceError::Store(error)) => {
+                tracing::warn!(job = %live.id, %error, "a deadline could not be recorded; it is tried again");
+                let due = live.record().spec.options().deadline;
+                let mut scheduler = self.scheduler();
+                // Not at once: the store needs time.
+                let again = clock::after(self.clock.now(), Duration::from_secs(1));
+                scheduler.deadlines.insert((due.map_or(again, |due| due.max(again)), live.id));
+            }
+        }
+    }
+
+    /// Removes what retention does not keep, and notes what was read.
+    pub(crate) fn sweep(&self) -> Result<(), EngineError> {
+        self.sweep_reads()?;
+        if !self.config.retention.is_off() {
+            let removed = retention::sweep(&*self.store, self.config.retention, self.clock.now())?;
+            self.metrics.removed(removed);
+        }
+        Ok(())
+    }
+
+    /// Notes when results were last read.
+    pub(crate) fn sweep_reads(&self) -> Result<(), EngineError> {
+        let reads = self.reads.take();
+        if reads.is_empty() { Ok(()) } else { Ok(self.store.touch(&reads)?) }
+    }
+
+    /// Waits until the keeper has something to do; `false` when it is to end.
+    pub(crate) fn keeper_waits(&self, at_most: Duration) -> bool {
+        let mut scheduler = self.scheduler();
+        if scheduler.phase == Phase::Closed {
+            return false;
+        }
+        let next = scheduler.deadlines.first().map(|&(due, _)| due.since(self.clock.now()));
+        let pause = next.map_or(at_most, |next| next.min(at_most)).max(Duration::from_millis(1));
+        self.keeper.wait_for(&mut scheduler, pause);
+        scheduler.phase != Phase::Closed
+    }
+
+    /// Goes to the next phase of a shutdown and wakes everybody who should know.
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.scheduler().phase = phase;
+        for condition in [&self.work, &self.room, &self.keeper, &self.quiet] {
+            condition.notify_all();
+        }
+    }
+
+    /// Tells every running job to stop. Whoever starts meanwhile sees the flag after it can be told.
+    pub(crate) fn stop_running(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        let lives: Vec<_> = self.scheduler().live.values().cloned().collect();
+        for live in lives {
+            if let Some(attempt) = live.attempt() {
+                attempt.token.stop(StopCause::Shutdown);
+            }
+        }
+    }
+}
+
+impl Scheduler {
+    fn forget(&mut self, record: &JobRecord) {
+        self.live.remove(&record.id);
+        self.unhandled.remove(&record.id);
+        if let Some(deadline) = record.spec.options().deadline {
+            self.deadlines.remove(&(deadline, record.id));
+        }
+    }
+}
+
+/// Why a move was not made.
+#[derive(Debug)]
+pub(crate) enum AdvanceError {
+    /// The job's state does not allow it.
+    Illegal,
+    Store(StoreError),
+}
+
+impl From<IllegalMove> for AdvanceError {
+    fn from(_: IllegalMove) -> Self {
+        Self::Illegal
+    }
+}
+
+impl From<StoreError> for AdvanceError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+fn waiting(record: &JobRecord) -> Waiting {
+    Waiting {
+        id: record.id,
+        class: record.spec.options().class,
+        graph: record.spec.graph_name().to_owned(),
+        priority: record.spec.options().priority,
+        submitted_at: record.submitted_at,
+        not_before: record.not_before,
+    }
+}

@@ -1,0 +1,76 @@
+//! [`Stats`]: what an engine does at one moment.
+
+use std::time::Duration;
+
+use job_core::{JobClass, JobState};
+use serde::Serialize;
+
+use crate::{error::EngineError, shared::Shared};
+
+/// What an engine does at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Jobs that read.
+    pub read: ClassStats,
+    /// Jobs that write.
+    pub write: ClassStats,
+    /// Waiting jobs that no handler here can run.
+    pub unhandled: usize,
+    /// Running jobs that were asked to stop and have not yet.
+    pub cancelling: usize,
+    /// Why the engine is unhealthy; `None` when it is well.
+    pub unhealthy: Option<String>,
+}
+
+/// The jobs of one class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ClassStats {
+    /// Jobs that wait.
+    pub waiting: usize,
+    /// Jobs that run.
+    pub running: usize,
+    /// How long the oldest waiting job has waited.
+    pub oldest_waiting: Duration,
+    /// How long the job that started first has been running.
+    pub oldest_running: Duration,
+}
+
+impl Stats {
+    /// Cost: one pass over the unfinished jobs.
+    pub(crate) fn of(shared: &Shared) -> Self {
+        let now = shared.clock.now();
+        let (lives, unhandled) = {
+            let scheduler = shared.scheduler();
+            (scheduler.live.values().cloned().collect::<Vec<_>>(), scheduler.unhandled.len())
+        };
+        let mut stats = Self { unhandled, ..Self::default() };
+        stats.unhealthy = match shared.health.check() {
+            Err(EngineError::Unhealthy(error)) => Some(error.to_string()),
+            _ => None,
+        };
+        for live in lives {
+            let job = live.lock();
+            let record = &job.record;
+            let class = match record.spec.options().class {
+                JobClass::Read => &mut stats.read,
+                JobClass::Write => &mut stats.write,
+            };
+            match record.state {
+                JobState::Waiting => {
+                    class.waiting += 1;
+                    class.oldest_waiting = class.oldest_waiting.max(now.since(record.submitted_at));
+                }
+                JobState::Running { cancelling } => {
+                    class.running += 1;
+                    let started = record.started_at.unwrap_or(now);
+                    class.oldest_running = class.oldest_running.max(now.since(started));
+                    stats.cancelling += usize::from(cancelling);
+                }
+                JobState::Complete(_) => {}
+            }
+        }
+        stats
+    }
+}

@@ -1,0 +1,252 @@
+//! One attempt of one job, from its start to its recorded outcome. Has the only `catch_unwind` around handlers.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use job_core::{Event, Failure, FailureKind, JobRecord, JobResult, JobState};
+use job_store::{Durability, StoreError};
+
+use crate::{
+    attempt::Attempt,
+    cancel::StopCause,
+    context::{Core, JobContext},
+    error::EngineError,
+    handler::Handler,
+    live::{Live, State},
+    outcome::{self, Circumstances, Ended, Verdict},
+    shared::{Shared, Work},
+};
+
+/// A worker's life.
+pub(crate) fn work(shared: &Arc<Shared>) {
+    while let Some(work) = shared.next() {
+        match work {
+            Work::Job(live) => run(shared, &live),
+            // One partition, then look again: a waiting job goes first.
+            Work::Help(scan) => {
+                scan.help();
+            }
+        }
+    }
+}
+
+/// Runs one job to the end of this attempt.
+pub(crate) fn run(shared: &Arc<Shared>, live: &Arc<Live>) {
+    let begun = begin(shared, live);
+    let mut used = Duration::ZERO;
+    if let Begun::Running(core, handler) = &begun {
+        let record = live.record();
+        let span = tracing::info_span!(
+            "job", id = %record.id, kind = %record.spec.kind(), graph = record.spec.graph_name(), attempt = record.attempt
+        );
+        let _entered = span.enter();
+        shared.metrics.started(&record);
+        let ended = body(core, &**handler);
+        finish(shared, live, core, ended);
+        used = core.attempt.started.elapsed();
+    }
+    shared.release(live, used);
+    if !matches!(begun, Begun::Gone) {
+        tell(shared, live);
+    }
+}
+
+/// Tells those who watch or wait what the store says now.
+fn tell(shared: &Shared, live: &Live) {
+    let record = live.record();
+    shared.watchers.tell(&record);
+    if record.state.is_complete() {
+        shared.metrics.ended(&record);
+        tracing::info!(job = %record.id, state = %record.state, rows = record.size.rows, "job ended");
+        live.tell_end();
+    }
+}
+
+/// What became of a job that a worker took.
+enum Begun {
+    /// A new attempt runs.
+    Running(Arc<Core>, Arc<dyn Handler>),
+    /// Its deadline had passed, and that is stored.
+    Expired,
+    /// Somebody else ended it first, and has told so; or it could not be started at all.
+    Gone,
+}
+
+fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Begun {
+    let spec = live.record().spec;
+    let Some(handler) = shared.handlers.find(spec.kind()) else { return Begun::Gone };
+    if spec.options().deadline.is_some_and(|deadline| shared.clock.now() >= deadline) {
+        return expire(shared, live);
+    }
+    // The start need not survive a power loss: without it the job simply still waits.
+    store_surely(shared, live, |state| {
+        // Cancelled meanwhile: then there is nothing to start.
+        let Ok(next) = state.record.apply(Event::Start, shared.clock.now()) else { return Ok(()) };
+        shared.replace(&next, Durability::Buffered)?;
+        state.attempt = Some(Arc::new(Attempt::new(next.attempt, spec.options().budget)));
+        state.record = next;
+        Ok(())
+    });
+    let Some(attempt) = live.attempt() else { return Begun::Gone };
+    if shared.is_stopping() {
+        attempt.token.stop(StopCause::Shutdown);
+    }
+    shared.watchers.tell(&live.record());
+    let core = Core::new(Arc::clone(shared), Arc::clone(live), attempt, spec);
+    Begun::Running(Arc::new(core), handler)
+}
+
+fn expire(shared: &Shared, live: &Live) -> Begun {
+    let mut expired = false;
+    store_surely(shared, live, |state| {
+        let failure = Failure::new(FailureKind::Deadline, "its deadline passed while it waited");
+        let Ok(next) = state.record.apply(Event::Expire(failure), shared.clock.now()) else { return Ok(()) };
+        replace(shared, state, next)?;
+        expired = true;
+        Ok(())
+    });
+    if expired { Begun::Expired } else { Begun::Gone }
+}
+
+/// Calls the handler and stores the rows that are left in memory.
+fn body(core: &Arc<Core>, handler: &dyn Handler) -> Ended {
+    let mut ctx = JobContext::new(Arc::clone(core));
+    let returned = catch_unwind(AssertUnwindSafe(|| handler.run(&mut ctx)));
+    match returned {
+        Ok(Ok(())) => Ended::Well,
+        Ok(Err(error)) => Ended::Badly(error),
+        Err(panic) => Ended::Panicked(panic_message(&*panic)),
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("it gave no message").chars().take(1_000).collect()
+}
+
+/// Records the outcome. A store that fails is tried again until it works or the engine stops.
+fn finish(shared: &Arc<Shared>, live: &Arc<Live>, core: &Arc<Core>, ended: Ended) {
+    let (ended, mut result) = match ended {
+        Ended::Well => match core.result() {
+            Ok(result) => (Ended::Well, Some(result)),
+            Err(error) => (Ended::Badly(error), None),
+        },
+        other => (other, None),
+    };
+    store_surely(shared, live, |state| {
+        let verdict = outcome::verdict(ended.clone(), circumstances(shared, state, core));
+        record(shared, state, core, verdict, &mut result)
+    });
+    live.lock().attempt = None;
+}
+
+fn circumstances(shared: &Shared, state: &State, core: &Core) -> Circumstances {
+    Circumstances {
+        cause: core.attempt.token.cause(),
+        cancelling: state.record.state == JobState::Running { cancelling: true },
+        failed_attempts: state.record.failed_attempts,
+        max_attempts: state.record.spec.options().max_attempts,
+        now: shared.clock.now(),
+        entropy: u64::from(core.attempt.started.elapsed().subsec_nanos()).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        retry: shared.config.retry,
+    }
+}
+
+/// Stores one verdict: rows first, the record last.
+fn record(
+    shared: &Shared,
+    state: &mut State,
+    core: &Core,
+    verdict: Verdict,
+    result: &mut Option<JobResult>,
+) -> Result<(), StoreError> {
+    let now = shared.clock.now();
+    let event = match verdict {
+        Verdict::Abandon => return Ok(()),
+        Verdict::Succeed => {
+            let result = result.get_or_insert_default();
+            let Ok(next) = state.record.apply(Event::Succeed(result.size()), now) else { return Ok(()) };
+            return complete(shared, state, next, result);
+        }
+        Verdict::Stop => Event::Stop,
+        Verdict::Fail(failure) => Event::Fail(failure),
+        Verdict::Requeue(failure, due) => Event::Requeue(failure, due),
+    };
+    let keeps = keeps_rows(&event) && state.record.spec.options().keep_rows && core.attempt.has_output();
+    let Ok(next) = state.record.apply(event, now) else { return Ok(()) };
+    if keeps {
+        if result.is_none() {
+            // Rows that cannot be stored any more are lost; those that are stored are kept.
+            *result = core.result().ok();
+        }
+        if let Some(result) = result {
+            return complete(shared, state, next.keeping(result.size()), result);
+        }
+    }
+    if core.attempt.has_rows() {
+        shared.store.discard(next.id, next.attempt)?;
+    }
+    replace(shared, state, next)
+}
+
+/// Whether a job that ends so may keep its rows: it was stopped from outside, not by a mistake of its own.
+fn keeps_rows(event: &Event) -> bool {
+    match event {
+        Event::Stop => true,
+        Event::Fail(failure) => matches!(
+            failure.kind,
+            FailureKind::Deadline | FailureKind::RowBudget | FailureKind::ByteBudget | FailureKind::MemoryBudget
+        ),
+        _ => false,
+    }
+}
+
+fn complete(shared: &Shared, state: &mut State, next: JobRecord, result: &JobResult) -> Result<(), StoreError> {
+    let stored = shared.store.complete(&next, result, shared.config.durability);
+    stored.or_else(|error| shared.already(&next, error))?;
+    state.record = next;
+    Ok(())
+}
+
+fn replace(shared: &Shared, state: &mut State, next: JobRecord) -> Result<(), StoreError> {
+    shared.replace(&next, shared.config.durability)?;
+    state.record = next;
+    Ok(())
+}
+
+/// Does `write` under the job's lock until it works. The engine is unhealthy meanwhile. Gives up when the engine
+/// stops (or has no worker of its own): the store then still says what is true, and the next open goes on from there.
+fn store_surely(shared: &Shared, live: &Live, mut write: impl FnMut(&mut State) -> Result<(), StoreError>) {
+    const TRIES_WITHOUT_WORKERS: u32 = 3;
+    let mut failures = 0;
+    loop {
+        // The lock is not held between tries: others may look at the job and cancel it.
+        let error = match write(&mut live.lock()) {
+            Ok(()) => {
+                if failures > 0 {
+                    shared.health.recovered();
+                }
+                return;
+            }
+            Err(error) => error,
+        };
+        failures += 1;
+        tracing::error!(job = %live.id, %error, failures, "a change of a job could not be stored");
+        let alone = shared.config.workers == 0 && failures >= TRIES_WITHOUT_WORKERS;
+        if failures >= 2 || !error.kind.is_retryable() {
+            shared.health.failed(&error);
+        }
+        if alone || shared.is_stopping() {
+            live.lose(EngineError::Unhealthy(error));
+            return;
+        }
+        if shared.config.workers > 0 {
+            shared.health.pause(failures, || shared.is_stopping());
+        }
+    }
+}

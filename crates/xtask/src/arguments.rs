@@ -1,0 +1,126 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+pub(crate) const HELP: &str = "\
+Usage: cargo xtask <COMMAND> [--wordnet DIR | --no-wordnet] [ARGUMENTS]
+
+Commands:
+  setup  Find or install what the workspace needs and build RocksDB, once a machine; the others begin with it
+  demo   Run the demo on a real graph; ARGUMENTS go to job-demo (its commands, or options of `run`)
+  test   Run all tests and doctests; ARGUMENTS go to the test runner, and then doctests are left out
+  bench  Run the benchmarks; ARGUMENTS go to the harness
+  ci     Run every check, the cheapest first
+
+Options:
+  --wordnet DIR  Take WordNet 3.0 (data.noun and its siblings) from DIR instead of installing it
+  --no-wordnet   Do without WordNet: tests on it are skipped, the demo takes its small graph of films
+
+Environment:
+  JOB_ENGINE_CACHE     Where RocksDB and downloads are kept [default: ~/.cache/job-engine]
+  JOB_ENGINE_LIBCLANG  `system`, `apt` or `wheel`: the only way to try for libclang [default: each in turn]";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Command {
+    Help,
+    Setup,
+    Demo,
+    Test,
+    Bench,
+    Ci,
+}
+
+impl Command {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "help" | "--help" | "-h" => Self::Help,
+            "setup" => Self::Setup,
+            "demo" => Self::Demo,
+            "test" => Self::Test,
+            "bench" => Self::Bench,
+            "ci" => Self::Ci,
+            _ => return None,
+        })
+    }
+
+    const fn takes_more(self) -> bool {
+        matches!(self, Self::Demo | Self::Test | Self::Bench)
+    }
+}
+
+/// Where WordNet comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum WordNet {
+    /// Wherever it is, else from the Debian package.
+    Anywhere,
+    Directory(PathBuf),
+    Nowhere,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) command: Command,
+    pub(crate) wordnet: WordNet,
+    /// For the program that the command starts.
+    pub(crate) rest: Vec<String>,
+}
+
+impl Options {
+    pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
+        let mut arguments = arguments.into_iter();
+        let name = arguments.next().unwrap_or_else(|| "help".to_owned());
+        let command = Command::named(&name)
+            .ok_or_else(|| format!("there is no command `{name}`: see `cargo xtask help` for those there are"))?;
+        let mut options = Self { command, wordnet: WordNet::Anywhere, rest: Vec::new() };
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--wordnet" => {
+                    let directory = arguments.next().ok_or("--wordnet needs a directory after it")?;
+                    options.wordnet = WordNet::Directory(directory.into());
+                }
+                "--no-wordnet" => options.wordnet = WordNet::Nowhere,
+                "--help" | "-h" if !command.takes_more() => options.command = Command::Help,
+                _ if !command.takes_more() => {
+                    return Err(format!("`{name}` takes no argument `{argument}`: see `cargo xtask help`"));
+                }
+                _ => options.rest.push(argument),
+            }
+        }
+        Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, String> {
+        Options::parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn nothing_asks_for_help() {
+        assert_eq!(parse("").unwrap().command, Command::Help);
+        assert_eq!(parse("setup --help").unwrap().command, Command::Help);
+    }
+
+    #[test]
+    fn unknown_arguments_go_to_the_program_that_is_started() {
+        let options = parse("demo --wordnet data status 1 --offset 5").unwrap();
+        assert_eq!(options.command, Command::Demo);
+        assert_eq!(options.wordnet, WordNet::Directory("data".into()));
+        assert_eq!(options.rest, ["status", "1", "--offset", "5"]);
+    }
+
+    #[test]
+    fn commands_that_start_no_program_refuse_them() {
+        assert!(parse("setup quickly").unwrap_err().contains("`quickly`"));
+        assert!(parse("ci -p job-core").unwrap_err().contains("`-p`"));
+    }
+
+    #[test]
+    fn what_is_not_there_is_named() {
+        assert!(parse("tset").unwrap_err().contains("`tset`"));
+        assert!(parse("demo --wordnet").unwrap_err().contains("directory"));
+    }
+}

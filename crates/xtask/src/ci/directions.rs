@@ -1,0 +1,95 @@
+//! The directions of dependencies: who may know whom.
+
+use std::collections::BTreeSet;
+
+use crate::{Outcome, process, workspace::Workspace};
+
+/// Packages of the library, the lowest first, with those of the workspace that each may know.
+const LAYERS: [(&str, &[&str]); 3] =
+    [("job-core", &[]), ("job-store", &["job-core"]), ("job-runner", &["job-core", "job-store"])];
+
+/// The one package of the library that knows RocksDB. Benches compare it with what it is built on, so they do too.
+const KNOWS_ROCKSDB: [&str; 2] = ["job-store", "job-benches"];
+
+/// What a package must not pull in, however indirectly, with these features.
+const BANS: [(&str, &[&str], &[&str]); 4] = [
+    ("job-core", &["--all-features"], &["librocksdb-sys", "rocksdb", "tokio", "axum", "hyper"]),
+    ("job-store", &["--all-features"], &["tokio", "axum", "hyper"]),
+    ("job-runner", &["--all-features"], &["tokio", "axum", "hyper"]),
+    ("job-runner", &["--no-default-features"], &["librocksdb-sys", "rocksdb"]),
+];
+
+pub(super) fn directions(workspace: &Workspace) -> Outcome {
+    let metadata = workspace.metadata()?;
+    let members = metadata.members();
+    let edges: Vec<(&str, &str)> = members
+        .iter()
+        .flat_map(|member| member.dependencies().into_iter().map(|name| (member.name(), name)))
+        .collect();
+    let names: BTreeSet<&str> = members.iter().map(|member| member.name()).collect();
+    if let Some(wrong) = edges.iter().find_map(|&(from, to)| wrong_edge(from, to, names.contains(to))) {
+        return Err(wrong.into());
+    }
+    for (package, features, banned) in BANS {
+        let mut tree = workspace.cargo();
+        tree.args(["tree", "--package", package, "--edges", "normal", "--prefix", "none", "--format", "{p}"]);
+        let tree = process::output(tree.args(features))?;
+        if let Some(name) = first_banned(&tree, banned) {
+            let features = features.join(" ");
+            return Err(format!("{package} ({features}) depends on {name}, and must not: see `cargo tree -p {package} {features} -i {name}`").into());
+        }
+    }
+    Ok(())
+}
+
+/// Why one package may not name another in its manifest.
+fn wrong_edge(from: &str, to: &str, is_member: bool) -> Option<String> {
+    if to == "rocksdb" && !KNOWS_ROCKSDB.contains(&from) {
+        return Some(format!("{from} depends on rocksdb itself: only job-store may; take what job-store exports"));
+    }
+    if from == "xtask" && is_member {
+        return Some(format!(
+            "xtask depends on {to}: it is built before the rest of the workspace and may know none of it"
+        ));
+    }
+    let (_, allowed) = LAYERS.iter().find(|(layer, _)| *layer == from)?;
+    if is_member && !allowed.contains(&to) {
+        return Some(format!("{from} depends on {to}, which is above it: dependencies point down"));
+    }
+    None
+}
+
+/// The first package in the output of `cargo tree` that is banned.
+fn first_banned<'a>(tree: &str, banned: &[&'a str]) -> Option<&'a str> {
+    let names: BTreeSet<&str> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    banned.iter().copied().find(|name| names.contains(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dependencies_point_down() {
+        assert_eq!(wrong_edge("job-runner", "job-core", true), None);
+        assert_eq!(wrong_edge("job-core", "serde", false), None);
+        assert_eq!(wrong_edge("job-demo", "job-runner", true), None);
+        assert!(wrong_edge("job-core", "job-store", true).is_some());
+        assert!(wrong_edge("job-store", "job-runner", true).is_some());
+        assert!(wrong_edge("xtask", "job-core", true).is_some());
+    }
+
+    #[test]
+    fn rocksdb_is_seen_by_the_store_alone() {
+        assert_eq!(wrong_edge("job-store", "rocksdb", false), None);
+        assert!(wrong_edge("job-runner", "rocksdb", false).is_some());
+        assert!(wrong_edge("job-demo", "rocksdb", false).is_some());
+    }
+
+    #[test]
+    fn a_banned_package_is_found_by_its_whole_name() {
+        let tree = "job-core v0.1.0 (/w)\nserde v1.0.0\ntokio-util v0.7.0\n";
+        assert_eq!(first_banned(tree, &["tokio", "axum"]), None);
+        assert_eq!(first_banned(tree, &["tokio-util"]), Some("tokio-util"));
+    }
+}

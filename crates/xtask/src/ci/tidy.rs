@@ -1,0 +1,92 @@
+//! What neither the compiler nor clippy looks at: the length of files, and text that belongs to one machine only.
+
+use std::{fs, path::Path, process::Command};
+
+use crate::{Outcome, process, workspace::Workspace};
+
+/// Beyond this a file has more than one purpose.
+const LONGEST: usize = 600;
+
+/// Must not appear in any tracked text: paths of somebody's machine and hosts of package registries. Cut in two here,
+/// so that this file need not be left out.
+const BANNED: [&str; 10] = [
+    concat!("/wo", "rk/"),
+    concat!("/ro", "ot/"),
+    concat!("/ho", "me/"),
+    concat!("/Us", "ers/"),
+    concat!("/tm", "p/"),
+    concat!("static.cra", "tes.io"),
+    concat!("index.cra", "tes.io"),
+    concat!("pypi", ".org"),
+    concat!("pythonhosted", ".org"),
+    concat!("deb.debian", ".org"),
+];
+
+/// The one source of packages that the lock file may name.
+const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
+pub(super) fn tidy(workspace: &Workspace) -> Outcome {
+    let mut git = Command::new("git");
+    let list = process::output(git.args(["ls-files", "-z"]).current_dir(&workspace.root))?;
+    let mut wrong = Vec::new();
+    for name in list.split('\0').filter(|name| !name.is_empty()) {
+        // Neither a file that is deleted but not committed yet, nor one that is no text, is of interest.
+        let Ok(text) = fs::read_to_string(workspace.root.join(name)) else { continue };
+        wrong.extend(complaints(name, &text));
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
+}
+
+fn complaints(name: &str, text: &str) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let length = code_length(text);
+    if Path::new(name).extension().is_some_and(|extension| extension == "rs") && !is_test(name) && length > LONGEST
+    {
+        complaints.push(format!("{name}: {length} lines of code, of {LONGEST} at most: split it by purpose"));
+    }
+    for (number, line) in (1..).zip(text.lines()) {
+        if let Some(banned) = BANNED.iter().find(|banned| line.contains(*banned)) {
+            complaints.push(format!("{name}:{number}: mentions {banned}, which is not of this project"));
+        }
+        if name.ends_with("Cargo.lock") && line.starts_with("source = ") && !line.contains(REGISTRY) {
+            complaints.push(format!("{name}:{number}: takes a package from elsewhere than the public registry"));
+        }
+    }
+    complaints
+}
+
+/// Lines before the tests at the end of a file.
+fn code_length(text: &str) -> usize {
+    text.lines().take_while(|line| *line != "#[cfg(test)]").count()
+}
+
+fn is_test(name: &str) -> bool {
+    name.split('/').any(|part| part == "tests" || part == "tests.rs" || part == "conformance")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_do_not_count_as_code() {
+        let code = "x\n".repeat(LONGEST);
+        assert_eq!(complaints("src/a.rs", &format!("{code}#[cfg(test)]\nmod tests {{}}\n")), [""; 0]);
+        assert_eq!(complaints("src/a.rs", &format!("{code}x\n")).len(), 1);
+        assert_eq!(complaints("tests/it/a.rs", &format!("{code}x\n")), [""; 0]);
+        assert_eq!(complaints("notes.md", &format!("{code}x\n")), [""; 0]);
+    }
+
+    #[test]
+    fn a_path_of_one_machine_is_found_with_its_line() {
+        let text = format!("fine\nsee {}me/notes\n", BANNED[0]);
+        let complaints = complaints("README.md", &text);
+        assert!(complaints[0].starts_with("README.md:2: "), "{complaints:?}");
+    }
+
+    #[test]
+    fn packages_come_from_the_public_registry() {
+        assert_eq!(complaints("Cargo.lock", &format!("source = \"{REGISTRY}\"\n")), [""; 0]);
+        assert_eq!(complaints("Cargo.lock", "source = \"git+https://example.com/x\"\n").len(), 1);
+    }
+}

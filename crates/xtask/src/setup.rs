@@ -1,0 +1,36 @@
+//! `cargo xtask setup`: what a bare machine lacks, found or made once, and written down for cargo.
+
+mod cargo_config;
+mod debian;
+mod libclang;
+mod pip;
+mod progress;
+mod rocksdb;
+mod wordnet;
+
+use std::path::PathBuf;
+
+use crate::{Outcome, arguments::Options, workspace::Workspace};
+use cargo_config::CargoConfig;
+
+/// Sets the machine up; when it is already, this takes well under a second. Returns the directory of WordNet.
+pub(crate) fn setup(workspace: &Workspace, options: &Options) -> Outcome<Option<PathBuf>> {
+    let wordnet = wordnet::find(&workspace.cache, &options.wordnet)?;
+    let mut config = CargoConfig { libclang: libclang::find(&workspace.cache)?, ..CargoConfig::default() };
+    rocksdb::compiler()?;
+    let library = rocksdb::Library::of(workspace)?;
+    if !library.is_built() {
+        // The old file may name a library that is gone, and then cargo would build none.
+        config.write(&workspace.setup_file())?;
+        library.build(workspace)?;
+    }
+    config.rocksdb = Some(library.directory);
+    config.wordnet = wordnet.clone().filter(|directory| !wordnet::is_default(directory));
+    config.write(&workspace.setup_file())?;
+    Ok(wordnet)
+}
+
+/// A step that takes a moment; on standard error, as cargo tells what it does.
+fn say(what: &str) {
+    eprintln!("setup: {what}");
+}

@@ -1,0 +1,46 @@
+//! PyPI wheels, unpacked into the cache; needs python3, no root and no compiler.
+
+use std::{fs, path::Path, process::Command};
+
+use crate::{Outcome, process};
+
+use super::debian;
+
+/// Unpacks one wheel, without what it depends on, into a directory of its own.
+pub(super) fn install(requirement: &str, into: &Path, cache: &Path) -> Outcome {
+    let draft = into.with_extension("draft");
+    match fs::remove_dir_all(&draft) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let mut command = pip(cache)?;
+    command.args(["install", "--no-deps", "--only-binary=:all:", "--target"]).arg(&draft).arg(requirement);
+    process::output(&mut command)?;
+    Ok(fs::rename(&draft, into)?)
+}
+
+/// `python3 -m pip`; where Python comes without it, as in Debian, the one in a package that needs no installing.
+fn pip(cache: &Path) -> Outcome<Command> {
+    let mut command = Command::new("python3");
+    command.env("PIP_DISABLE_PIP_VERSION_CHECK", "1").env("PIP_ROOT_USER_ACTION", "ignore");
+    if process::output(Command::new("python3").args(["-m", "pip", "--version"])).is_ok() {
+        command.args(["-m", "pip"]);
+        return Ok(command);
+    }
+    let directory = cache.join("pip");
+    let wheels = directory.join("usr/share/python-wheels");
+    if wheel(&wheels).is_none() {
+        debian::unpack("python3-pip-whl", &directory).map_err(|error| {
+            format!("python3 has no pip, and Debian's could not be had ({error}): install python3-pip")
+        })?;
+    }
+    let wheel = wheel(&wheels).ok_or("Debian's package python3-pip-whl holds no pip: install python3-pip")?;
+    // A wheel is a zip file, and Python runs a package inside one.
+    command.arg(wheel.join("pip"));
+    Ok(command)
+}
+
+fn wheel(directory: &Path) -> Option<std::path::PathBuf> {
+    let files = fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path());
+    files.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pip-"))).max()
+}

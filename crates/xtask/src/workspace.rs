@@ -1,0 +1,87 @@
+//! Where things are: the clone, and the cache that all clones of a user share.
+
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{Outcome, metadata::Metadata, process};
+
+/// Features that the tests of all packages need; clippy and rustdoc take the same, so that nothing builds twice.
+pub(crate) const TEST_FEATURES: &str = "job-store/conformance,job-store/rocksdb";
+
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    /// The clone.
+    pub(crate) root: PathBuf,
+    /// Outside the clone: RocksDB, libclang and WordNet, where they were built or downloaded.
+    pub(crate) cache: PathBuf,
+}
+
+impl Workspace {
+    pub(crate) fn locate() -> Outcome<Self> {
+        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = package.ancestors().nth(2).ok_or("xtask is not in a workspace")?.to_owned();
+        let cache = cache_directory(|name| env::var_os(name).filter(|value| !value.is_empty()))
+            .ok_or("there is no home directory: set JOB_ENGINE_CACHE to a directory that may grow to 1 GB")?;
+        Ok(Self { root, cache })
+    }
+
+    /// Cargo, in the clone.
+    pub(crate) fn cargo(&self) -> Command {
+        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.current_dir(&self.root);
+        command
+    }
+
+    /// The packages of this workspace and all they depend on, on this machine.
+    pub(crate) fn metadata(&self) -> Outcome<Metadata> {
+        let version = process::output(self.cargo().arg("-vV"))?;
+        let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+        let host = host.ok_or("`cargo -vV` does not tell for which machine it builds")?;
+        let mut metadata = self.cargo();
+        metadata.args(["metadata", "--format-version", "1", "--locked", "--filter-platform", host]);
+        Ok(Metadata::parse(&process::output(&mut metadata)?)?)
+    }
+
+    /// The file that tells cargo where RocksDB and libclang are.
+    pub(crate) fn setup_file(&self) -> PathBuf {
+        self.root.join(".cargo").join("setup.toml")
+    }
+}
+
+fn cache_directory(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    if let Some(own) = variable("JOB_ENGINE_CACHE") {
+        return std::path::absolute(own).ok();
+    }
+    let users = match variable("XDG_CACHE_HOME") {
+        Some(directory) => PathBuf::from(directory),
+        None => Path::new(&variable("HOME")?).join(".cache"),
+    };
+    Some(users.join("job-engine"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cache(variables: &[(&str, &str)]) -> Option<PathBuf> {
+        cache_directory(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()))
+    }
+
+    #[test]
+    fn the_cache_is_where_the_user_keeps_caches() {
+        assert_eq!(cache(&[("HOME", "/u")]), Some("/u/.cache/job-engine".into()));
+        assert_eq!(cache(&[("HOME", "/u"), ("XDG_CACHE_HOME", "/c")]), Some("/c/job-engine".into()));
+        assert_eq!(cache(&[("HOME", "/u"), ("JOB_ENGINE_CACHE", "/j")]), Some("/j".into()));
+        assert_eq!(cache(&[]), None);
+    }
+
+    #[test]
+    fn the_workspace_is_two_levels_up() {
+        let workspace = Workspace::locate().unwrap();
+        assert!(workspace.root.join("Cargo.lock").exists());
+    }
+}
