@@ -52,6 +52,7 @@ pub fn run(task: &str, directory: &Path, rows: usize) -> Result<Told> {
 pub fn serve(task: &str, directory: &Path, rows: usize) -> Result<()> {
     let told = match task {
         "write" => scenarios::memory::write(directory, rows)?,
+        "wait" => scenarios::finished_jobs::wait(directory, rows)?,
         "stream" => scenarios::memory::stream(directory)?,
         _ => bail!("there is no task {task}"),
     };

@@ -5,8 +5,10 @@
 //! noisy moment hits both sides; a figure is the median of the rounds, shown with the least and the greatest.
 
 pub mod child;
+pub mod engines;
 pub mod machine;
 pub mod measure;
+pub mod peers;
 pub mod plot;
 pub mod report;
 pub mod scenarios;

@@ -89,6 +89,9 @@ impl Row {
     #[must_use]
     pub fn ratio(&self) -> Option<Series> {
         let (_, beside) = self.beside.as_ref()?;
+        if matches!(self.goal, Goal::AtMost(_) | Goal::AtLeast(_)) {
+            return None;
+        }
         let more_is_better = self.unit == Unit::PerSecond;
         let cost = matches!(self.goal, Goal::CostAtMost(_));
         Some(if more_is_better == cost { beside.over(&self.ours) } else { self.ours.over(beside) })

@@ -1,14 +1,18 @@
 //! A finished job in a store, and the bytes of its status query.
 
-use std::{io::Write, ops::ControlFlow, sync::atomic::{AtomicU64, Ordering}};
+use std::{
+    io::Write,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
-use anyhow::{Context, Result};
-use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, PageRequest, RowList, Segment, StatusPayload, Timestamp};
-use job_store::{BlockBuilder, Durability, JobStore, ResultStore, SegmentKey, Store, StoreError};
+use anyhow::Result;
+use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, PageRequest, RowList, Segment, Timestamp};
+use job_runner::JobReader;
+use job_store::{BlockBuilder, Durability, SegmentKey, Store};
 use serde::Serialize;
 
-/// A block is sealed at this many bytes of JSON.
-pub const BLOCK_BYTES: usize = 64 << 10;
+/// A block is sealed at this many bytes of JSON, as the runner does.
+pub const BLOCK_BYTES: usize = 128 << 10;
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
@@ -85,39 +89,15 @@ pub fn finished<T: Serialize>(store: &dyn Store, pool: &[T], count: usize) -> Re
 /// Writes the whole answer of a status query to `out`.
 ///
 /// # Errors
-/// As the store, and when there is no such job.
-pub fn status<S: JobStore + ResultStore + ?Sized, W: Write>(
-    store: &S,
-    job: JobId,
-    page: PageRequest,
-    out: &mut W,
-) -> Result<()> {
-    let record = store.get(job)?.context("the job is not in the store")?;
-    let result = store.result(job)?;
-    let payload = StatusPayload::of(&record, result.as_ref(), page);
-    payload.write(out, |out, window| {
-        let Some(list) = result.as_ref().and_then(|result| result.list.as_ref()) else { return Ok(()) };
-        let mut first = true;
-        for (segment, rows) in list.parts(window) {
-            let key = SegmentKey { job, attempt: segment.attempt, number: segment.number };
-            store.read(key, rows, &mut |run| {
-                if !std::mem::take(&mut first) {
-                    out.write_all(b",").map_err(|e| output(&e))?;
-                }
-                out.write_all(run.json()).map_err(|e| output(&e))?;
-                Ok(ControlFlow::Continue(()))
-            })?;
-        }
-        Ok::<(), anyhow::Error>(())
-    })
-}
-
-fn output(error: &std::io::Error) -> StoreError {
-    StoreError::new(job_store::ErrorKind::Unavailable, "write the page", error.to_string())
+/// As the store.
+pub fn status<W: Write>(reader: &JobReader, job: JobId, page: PageRequest, out: &mut W) -> Result<()> {
+    Ok(reader.status(job, page)?.write_to(out)?)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use job_store::MemoryStore;
 
     use super::*;
@@ -125,10 +105,10 @@ mod tests {
 
     #[test]
     fn a_page_holds_the_rows_asked_for() {
-        let (store, rows) = (MemoryStore::default(), vertices(2_000));
-        let job = finished(&store, &rows, 3_000).unwrap();
+        let (store, rows) = (Arc::new(MemoryStore::default()), vertices(2_000));
+        let job = finished(&*store, &rows, 3_000).unwrap();
         let mut out = Vec::new();
-        status(&store, job, PageRequest::new(1_998, 3).unwrap(), &mut out).unwrap();
+        status(&JobReader::new(store), job, PageRequest::new(1_998, 3).unwrap(), &mut out).unwrap();
         let answer: serde_json::Value = serde_json::from_slice(&out).unwrap();
         let outputs = &answer["data"]["outputs"];
         assert_eq!(outputs["data_total_size"], 3_000);

@@ -1,10 +1,12 @@
 //! A page costs the same wherever it is in a result, and whatever else is in the store.
 
+use std::path::Path;
+
 use anyhow::Result;
 use job_core::{JobId, PageRequest};
-use job_store::RocksStore;
+use job_runner::JobReader;
 
-use super::{Bench, open};
+use super::{Bench, open, reader};
 use crate::{
     measure::{interleave, warm},
     report::{Goal, Row, Unit},
@@ -23,12 +25,13 @@ fn last_against_first(bench: &Bench) -> Result<Row> {
     let rows = bench.size(10_000_000, 1_000_000);
     let directory = bench.directory()?;
     let store = open(directory.path())?;
-    let job = stored::finished(&store, &pool, rows)?;
+    let job = stored::finished(&*store, &pool, rows)?;
+    let reader = reader(&store);
     let mut out = Vec::new();
     let mut page = |offset| {
         warm(|| {
             out.clear();
-            stored::status(&store, job, PageRequest::new(offset, PAGE)?, &mut out)
+            stored::status(&reader, job, PageRequest::new(offset, PAGE)?, &mut out)
         })
     };
     let page = std::cell::RefCell::new(&mut page);
@@ -43,23 +46,24 @@ fn last_against_first(bench: &Bench) -> Result<Row> {
 fn among(bench: &Bench, others: usize, rows: usize) -> Result<Row> {
     let pool = vertices(PAGE as usize);
     let (many, few) = (bench.directory()?, bench.directory()?);
-    let make = |store: RocksStore, others: usize| -> Result<(RocksStore, JobId)> {
+    let make = |directory: &Path, others: usize| -> Result<(JobReader, JobId)> {
+        let store = open(directory)?;
         for _ in 0..others / 2 {
-            stored::finished(&store, &pool, rows)?;
+            stored::finished(&*store, &pool, rows)?;
         }
-        let job = stored::finished(&store, &pool, pool.len())?;
+        let job = stored::finished(&*store, &pool, pool.len())?;
         for _ in others / 2..others {
-            stored::finished(&store, &pool, rows)?;
+            stored::finished(&*store, &pool, rows)?;
         }
-        Ok((store, job))
+        Ok((reader(&store), job))
     };
-    let many_results = make(open(many.path())?, others)?;
-    let few_results = make(open(few.path())?, 1)?;
+    let many_results = make(many.path(), others)?;
+    let few_results = make(few.path(), 1)?;
     let mut out = Vec::new();
-    let mut page = |(store, job): &(RocksStore, JobId)| {
+    let mut page = |(reader, job): &(JobReader, JobId)| {
         warm(|| {
             out.clear();
-            stored::status(store, *job, PageRequest::default(), &mut out)
+            stored::status(reader, *job, PageRequest::default(), &mut out)
         })
     };
     let page = std::cell::RefCell::new(&mut page);

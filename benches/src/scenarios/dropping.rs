@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use job_core::PageRequest;
 use job_store::JobStore;
 
-use super::{Bench, open};
+use super::{Bench, open, reader};
 use crate::{
     measure::{Series, repeat_for, seconds},
     report::{Goal, Row, Unit},
@@ -23,15 +23,16 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let rows = bench.size(10_000_000, 1_000_000);
     let directory = bench.directory()?;
     let store = open(directory.path())?;
-    let other = stored::finished(&store, &pool, pool.len())?;
+    let reader = reader(&store);
+    let other = stored::finished(&*store, &pool, pool.len())?;
     let without = size(directory.path())?;
-    let large = stored::finished(&store, &pool, rows)?;
+    let large = stored::finished(&*store, &pool, rows)?;
     let with = size(directory.path())?;
 
     let mut out = Vec::new();
     let mut page = || {
         out.clear();
-        stored::status(&store, other, PageRequest::default(), &mut out)
+        stored::status(&reader, other, PageRequest::default(), &mut out)
     };
     page()?;
     let before = repeat_for(Duration::from_millis(500), &mut page)?;

@@ -1,12 +1,12 @@
 //! The peak memory of a process that does nothing but write, or stream, a large result.
 
-use std::{io, path::Path};
+use std::{io, path::Path, sync::Arc};
 
 use anyhow::{Context, Result};
 use job_core::PageRequest;
 use job_store::{JobStore, RocksOptions, RocksStore};
 
-use super::Bench;
+use super::{Bench, reader};
 use crate::{
     child::{self, Told},
     measure::Series,
@@ -59,11 +59,12 @@ pub fn write(directory: &Path, rows: usize) -> Result<Told> {
 /// # Errors
 /// As the store.
 pub fn stream(directory: &Path) -> Result<Told> {
-    let store = open(directory)?;
+    let store = Arc::new(open(directory)?);
+    let reader = reader(&store);
     let job = store.list(None, 0, 1)?.into_iter().next().context("a job")?;
     Told::about(|| {
         for offset in (0..job.size.rows).step_by(PageRequest::MAX_LIMIT as usize) {
-            stored::status(&store, job.id, PageRequest::new(offset, PageRequest::MAX_LIMIT)?, &mut io::sink())?;
+            stored::status(&reader, job.id, PageRequest::new(offset, PageRequest::MAX_LIMIT)?, &mut io::sink())?;
         }
         Ok(())
     })

@@ -1,22 +1,32 @@
 //! One file per scenario.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, Result};
-use job_store::{RocksOptions, RocksStore};
+use job_runner::JobReader;
+use job_store::{RocksOptions, RocksStore, Store};
 use tempfile::TempDir;
 
 use crate::report::Row;
 
 mod depth;
+mod draining;
 mod dropping;
+pub mod finished_jobs;
+mod latency;
 pub mod memory;
 mod other_stores;
 mod page;
+mod real_work;
 mod reopening;
 mod row_per_key;
 mod small_page;
 mod status;
+mod submitting;
+mod synced;
 mod writing;
 
 /// A scenario.
@@ -41,6 +51,12 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "dropping", about: "removing a large result", run: dropping::run },
     Scenario { name: "reopening", about: "opening a store with many finished jobs", run: reopening::run },
     Scenario { name: "status", about: "status without data", run: status::run },
+    Scenario { name: "submitting", about: "no-op jobs into the queue", run: submitting::run },
+    Scenario { name: "draining", about: "no-op jobs that wait", run: draining::run },
+    Scenario { name: "synced", about: "an fsync before every acknowledgement", run: synced::run },
+    Scenario { name: "finished-jobs", about: "many finished, many waiting jobs", run: finished_jobs::run },
+    Scenario { name: "latency", about: "one job at a time; cancelling", run: latency::run },
+    Scenario { name: "real-work", about: "an algorithm and a filter", run: real_work::run },
 ];
 
 /// What a scenario is given.
@@ -72,6 +88,12 @@ impl Bench {
 ///
 /// # Errors
 /// As the store.
-pub fn open(directory: &Path) -> Result<RocksStore> {
-    Ok(RocksStore::open(directory, RocksOptions::default())?)
+pub fn open(directory: &Path) -> Result<Arc<RocksStore>> {
+    Ok(Arc::new(RocksStore::open(directory, RocksOptions::default())?))
+}
+
+/// Reads the jobs of a store.
+#[must_use]
+pub fn reader(store: &Arc<RocksStore>) -> JobReader {
+    JobReader::new(Arc::clone(store) as Arc<dyn Store>)
 }

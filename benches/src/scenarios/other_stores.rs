@@ -7,7 +7,7 @@ use redb::{ReadableDatabase, TableDefinition};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{Bench, open};
+use super::{Bench, open, reader};
 use crate::{
     measure::{interleave, warm},
     report::{Goal, Row, Unit},
@@ -24,7 +24,8 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let rows = || json.iter().cycle().take(total).map(String::as_str);
     let directory = bench.directory()?;
     let store = open(directory.path())?;
-    let job = stored::finished(&store, &pool, total)?;
+    let reader = reader(&store);
+    let job = stored::finished(&*store, &pool, total)?;
     let sqlite = Sqlite::create(bench.directory()?, rows())?;
     let redb = Redb::create(bench.directory()?, rows())?;
     let fjall = Fjall::create(bench.directory()?, rows())?;
@@ -32,7 +33,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let offset = total as u64 - u64::from(PAGE);
     let page = PageRequest::new(offset, PAGE)?;
     let mut out = Vec::new();
-    stored::status(&store, job, page, &mut out)?;
+    stored::status(&reader, job, page, &mut out)?;
     let expected = out.clone();
     let head = expected.iter().position(|&byte| byte == b'[').context("the list")? + 1;
     let tail = br#"]}},"status":"complete"}"#;
@@ -59,7 +60,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let filled = std::cell::RefCell::new(&mut filled);
     let run = |fill: &mut dyn FnMut(&mut Vec<u8>) -> Result<()>| (filled.borrow_mut())(fill);
     let [ours, keyset, by_offset, redb, fjall] = interleave(bench.size(9, 3), [
-        &mut || run(&mut |out| stored::status(&store, job, page, out)),
+        &mut || run(&mut |out| stored::status(&reader, job, page, out)),
         &mut || run(&mut |out| sqlite.keyset(offset, out)),
         &mut || run(&mut |out| sqlite.offset(offset, out)),
         &mut || run(&mut |out| redb.page(offset, out)),

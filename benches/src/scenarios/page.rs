@@ -4,7 +4,7 @@
 use anyhow::{Result, ensure};
 use job_core::PageRequest;
 
-use super::{Bench, open, row_per_key::RowPerKey};
+use super::{Bench, open, reader, row_per_key::RowPerKey};
 use crate::{
     measure::{interleave, warm},
     report::{Goal, Row, Unit},
@@ -16,11 +16,12 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let rows = vertices(100_000);
     let directory = bench.directory()?;
     let store = open(directory.path())?;
-    let job = stored::finished(&store, &rows, rows.len())?;
+    let reader = reader(&store);
+    let job = stored::finished(&*store, &rows, rows.len())?;
     let per_key = RowPerKey::create(bench.directory()?, &rows)?;
 
     let mut page = Vec::new();
-    stored::status(&store, job, PageRequest::default(), &mut page)?;
+    stored::status(&reader, job, PageRequest::default(), &mut page)?;
     let mut other = Vec::new();
     per_key.page(&mut other)?;
     ensure!(page == other, "both answers must be the same bytes");
@@ -31,7 +32,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
         &mut || {
             warm(|| {
                 page.clear();
-                stored::status(&store, job, PageRequest::default(), &mut page)
+                stored::status(&reader, job, PageRequest::default(), &mut page)
             })
         },
         &mut || {

@@ -29,7 +29,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 /// `jobs` jobs that were cancelled, and ten that wait.
-fn fill(directory: &Path, jobs: usize) -> Result<()> {
+pub(super) fn fill(directory: &Path, jobs: usize) -> Result<()> {
     let store = open(directory)?;
     let mut left = jobs;
     while left > 0 {

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use job_core::PageRequest;
 use rocksdb::{BlockBasedOptions, Cache, DB, DBCompressionType, Options};
 
-use super::{Bench, open};
+use super::{Bench, open, reader};
 use crate::{
     measure::{Series, seconds},
     report::{Goal, Row, Unit},
@@ -16,8 +16,9 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let rows = bench.size(1_000_000, 200_000);
     let directory = bench.directory()?;
     let store = open(directory.path())?;
+    let reader = reader(&store);
     let pool = vertices(100_000);
-    let job = stored::finished(&store, &pool, rows)?;
+    let job = stored::finished(&*store, &pool, rows)?;
     let plain = bench.directory()?;
     let mean = serde_json::to_vec(&pool)?.len() / pool.len();
     let blocks = (rows * mean).div_ceil(BLOCK_BYTES) as u64;
@@ -27,7 +28,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let mut random = Random(SEED);
     let mut page = |row: u64| {
         out.clear();
-        stored::status(&store, job, PageRequest::new(row, 10)?, &mut out)
+        stored::status(&reader, job, PageRequest::new(row, 10)?, &mut out)
     };
     let point = |block: u64| {
         let value = db.get_pinned(block.to_be_bytes())?.context("the block is there")?;

@@ -1,10 +1,10 @@
 //! How often a second one thread can ask for the status of finished jobs.
 
 use anyhow::Result;
-use job_store::{Durability, JobStore, ResultStore};
 use job_core::{Event, JobResult, PageRequest};
+use job_store::{Durability, ResultStore};
 
-use super::{Bench, open};
+use super::{Bench, open, reader};
 use crate::{
     measure::{interleave, seconds},
     report::{Goal, Row, Unit},
@@ -14,9 +14,10 @@ use crate::{
 pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let directory = bench.directory()?;
     let store = open(directory.path())?;
+    let reader = reader(&store);
     let mut jobs = Vec::new();
     for _ in 0..1_000 {
-        let job = stored::running(&store)?;
+        let job = stored::running(&*store)?;
         let done = job.apply(Event::Succeed(JobResult::default().size()), job.submitted_at)?;
         store.complete(&done, &JobResult::default(), Durability::Buffered)?;
         jobs.push(job.id);
@@ -27,7 +28,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
         &mut || {
             seconds(|| {
                 for job in jobs.iter().cycle().take(calls) {
-                    std::hint::black_box(store.get(*job)?);
+                    std::hint::black_box(reader.record(*job)?);
                 }
                 Ok(())
             })
@@ -36,7 +37,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
             seconds(|| {
                 for job in jobs.iter().cycle().take(calls) {
                     out.clear();
-                    stored::status(&store, *job, PageRequest::default(), &mut out)?;
+                    stored::status(&reader, *job, PageRequest::default(), &mut out)?;
                 }
                 Ok(())
             })

@@ -39,8 +39,7 @@ impl Peer for Effectum {
 
 fn force_wal(path: &Path) {
     let file = rusqlite::Connection::open(path).expect("open the file");
-    file.pragma_update(None, "journal_mode", "wal").expect("set the mode");
-    file.execute_batch("create table _x(a); drop table _x;").expect("write the file");
+    file.execute_batch("pragma journal_mode = wal; create table _x(a); drop table _x;").expect("set the mode");
 }
 
 #[tokio::main]
