@@ -27,6 +27,8 @@ pub(crate) struct State {
     pub(crate) record: JobRecord,
     /// The attempt that runs, if one does.
     pub(crate) attempt: Option<Arc<Attempt>>,
+    /// The end of the job is being stored at this moment: nobody else changes the record.
+    pub(crate) settling: bool,
     /// Why nobody in this process will ever see the end.
     lost: Option<EngineError>,
     wakers: Vec<Waker>,
@@ -52,7 +54,14 @@ impl State {
 impl Live {
     pub(crate) fn new(record: JobRecord) -> Self {
         let id = record.id;
-        let state = State { record, attempt: None, lost: None, wakers: Vec::new(), callbacks: Vec::new() };
+        let state = State {
+            record,
+            attempt: None,
+            settling: false,
+            lost: None,
+            wakers: Vec::new(),
+            callbacks: Vec::new(),
+        };
         Self { id, state: Mutex::new(state), ended: Condvar::new() }
     }
 
@@ -106,6 +115,20 @@ impl Live {
         } else {
             state.callbacks.push(callback);
         }
+    }
+
+    /// Locks the job when its end is not being stored at this moment.
+    pub(crate) fn lock_settled(&self) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        while state.settling {
+            self.ended.wait(&mut state);
+        }
+        state
+    }
+
+    /// Wakes those who waited for the end to be stored, whatever came of it.
+    pub(crate) fn settled(&self) {
+        self.ended.notify_all();
     }
 
     /// Tells everybody who waits, after the record has become complete. No lock is held while they are told.

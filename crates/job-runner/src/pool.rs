@@ -11,6 +11,7 @@ use crate::{
     engine::Shutdown,
     error::EngineError,
     live::until,
+    recorder,
     retention::Retention,
     shared::{Phase, Shared},
     worker,
@@ -28,7 +29,9 @@ impl Pool {
         let started = (0..shared.config.workers)
             .try_for_each(|number| pool.spawn(shared, format!("job-worker-{number}"), worker::work));
         let started = match started {
-            Ok(()) if shared.config.workers > 0 => pool.spawn(shared, "job-keeper".to_owned(), keep),
+            Ok(()) if shared.config.workers > 0 => pool
+                .spawn(shared, "job-keeper".to_owned(), keep)
+                .and_then(|()| pool.spawn(shared, "job-recorder".to_owned(), recorder::record)),
             other => other,
         };
         if let Err(error) = started {
@@ -71,6 +74,7 @@ impl Pool {
         shared.stop_running();
         wait(shared, until(shared.config.stop_grace), |scheduler| scheduler.running == 0);
         shared.enter(Phase::Closed);
+        shared.recorder.close();
         let (abandoned, lives) = {
             let scheduler = shared.scheduler();
             (scheduler.running, scheduler.live.values().cloned().collect::<Vec<_>>())

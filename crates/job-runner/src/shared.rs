@@ -29,6 +29,7 @@ use crate::{
     partition::Scan,
     queue::{Limits, Queue, Waiting},
     reader::Reads,
+    recorder::Recorder,
     retention,
     watch::Watchers,
     width::Spare,
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) watchers: Watchers,
     pub(crate) health: Health,
     pub(crate) reads: Arc<Reads>,
+    pub(crate) recorder: Recorder,
     pub(crate) ids: IdSource,
     pub(crate) scheduler: Mutex<Scheduler>,
     /// Something to do for a worker.
@@ -123,6 +125,7 @@ impl Shared {
             watchers: Watchers::default(),
             health: Health::default(),
             reads: Arc::default(),
+            recorder: Recorder::default(),
             ids: IdSource::default(),
             scheduler: Mutex::new(scheduler),
             work: Condvar::new(),
@@ -232,6 +235,21 @@ impl Shared {
         self.quiet.notify_all();
     }
 
+    /// A worker is done with a job whose end is still to be stored: its place under the limits is free.
+    pub(crate) fn free(&self, live: &Live, used: Duration) {
+        self.scheduler().queue.finish(live.id, used);
+    }
+
+    /// The end of a freed job is stored, or left to the next open.
+    pub(crate) fn forget(&self, live: &Live) {
+        let record = live.record();
+        let mut scheduler = self.scheduler();
+        scheduler.running -= 1;
+        scheduler.forget(&record);
+        drop(scheduler);
+        self.quiet.notify_all();
+    }
+
     /// Offers the partitions of a scan to idle workers.
     pub(crate) fn offer(&self, scan: &Arc<Scan>) {
         self.scheduler().scans.push(Arc::clone(scan));
@@ -271,7 +289,7 @@ impl Shared {
 
     pub(crate) fn cancel(&self, live: &Live) -> Result<JobRecord, EngineError> {
         let record = {
-            let mut state = live.lock();
+            let mut state = live.lock_settled();
             if let Some(attempt) = &state.attempt
                 && state.record.state == (JobState::Running { cancelling: true })
             {

@@ -18,6 +18,7 @@ use crate::{
     handler::Handler,
     live::{Live, State},
     outcome::{self, Circumstances, Ended, Verdict},
+    recorder::{self, End},
     shared::{Shared, Work},
 };
 
@@ -36,27 +37,41 @@ pub(crate) fn work(shared: &Arc<Shared>) {
 
 /// Runs one job to the end of this attempt.
 pub(crate) fn run(shared: &Arc<Shared>, live: &Arc<Live>) {
-    let begun = begin(shared, live);
-    let mut used = Duration::ZERO;
-    if let Begun::Running(core, handler) = &begun {
-        let record = live.record();
-        let span = tracing::info_span!(
-            "job", id = %record.id, kind = %record.spec.kind(), graph = record.spec.graph_name(), attempt = record.attempt
-        );
-        let _entered = span.enter();
-        shared.metrics.started(&record);
-        let ended = body(core, &**handler);
-        finish(shared, live, core, ended);
-        used = core.attempt.started.elapsed();
-    }
-    shared.release(live, used);
-    if !matches!(begun, Begun::Gone) {
-        tell(shared, live);
+    let (core, handler) = match begin(shared, live) {
+        Begun::Running(core, handler) => (core, handler),
+        Begun::Expired => {
+            shared.release(live, Duration::ZERO);
+            return tell(shared, live);
+        }
+        Begun::Gone => return shared.release(live, Duration::ZERO),
+    };
+    let record = live.record();
+    let span = tracing::info_span!(
+        "job", id = %record.id, kind = %record.spec.kind(), graph = record.spec.graph_name(), attempt = record.attempt
+    );
+    let entered = span.enter();
+    shared.metrics.started(&record);
+    let ending = body(&core, &*handler);
+    let used = core.attempt.started.elapsed();
+    match ending {
+        Ending::Well(result) if shared.config.workers > 0 => {
+            drop(entered);
+            shared.free(live, used);
+            let end = End { live: Arc::clone(live), core, result };
+            if let Err(ends) = shared.recorder.push(end) {
+                recorder::store(shared, ends);
+            }
+        }
+        ending => {
+            finish(shared, live, &core, ending);
+            shared.release(live, used);
+            tell(shared, live);
+        }
     }
 }
 
 /// Tells those who watch or wait what the store says now.
-fn tell(shared: &Shared, live: &Live) {
+pub(crate) fn tell(shared: &Shared, live: &Live) {
     let record = live.record();
     shared.watchers.tell(&record);
     if record.state.is_complete() {
@@ -112,15 +127,28 @@ fn expire(shared: &Shared, live: &Live) -> Begun {
     if expired { Begun::Expired } else { Begun::Gone }
 }
 
+/// How an attempt came to its end, before that is stored.
+#[derive(Debug, Clone)]
+pub(crate) enum Ending {
+    /// The body returned, and all its rows are in the store.
+    Well(JobResult),
+    /// It did not, or they are not.
+    Badly(Ended),
+}
+
 /// Calls the handler and stores the rows that are left in memory.
-fn body(core: &Arc<Core>, handler: &dyn Handler) -> Ended {
+fn body(core: &Arc<Core>, handler: &dyn Handler) -> Ending {
     let mut ctx = JobContext::new(Arc::clone(core));
     let returned = catch_unwind(AssertUnwindSafe(|| handler.run(&mut ctx)));
-    match returned {
-        Ok(Ok(())) => Ended::Well,
+    let ended = match returned {
+        Ok(Ok(())) => match core.result() {
+            Ok(result) => return Ending::Well(result),
+            Err(error) => Ended::Badly(error),
+        },
         Ok(Err(error)) => Ended::Badly(error),
         Err(panic) => Ended::Panicked(panic_message(&*panic)),
-    }
+    };
+    Ending::Badly(ended)
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
@@ -130,13 +158,10 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Records the outcome. A store that fails is tried again until it works or the engine stops.
-fn finish(shared: &Arc<Shared>, live: &Arc<Live>, core: &Arc<Core>, ended: Ended) {
-    let (ended, mut result) = match ended {
-        Ended::Well => match core.result() {
-            Ok(result) => (Ended::Well, Some(result)),
-            Err(error) => (Ended::Badly(error), None),
-        },
-        other => (other, None),
+pub(crate) fn finish(shared: &Arc<Shared>, live: &Arc<Live>, core: &Arc<Core>, ending: Ending) {
+    let (ended, mut result) = match ending {
+        Ending::Well(result) => (Ended::Well, Some(result)),
+        Ending::Badly(ended) => (ended, None),
     };
     store_surely(shared, live, |state| {
         let verdict = outcome::verdict(ended.clone(), circumstances(shared, state, core));
