@@ -82,6 +82,7 @@ pub(crate) fn record(shared: &Arc<Shared>) {
 pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
     let now = shared.clock.now();
     let mut moves: Vec<(JobRecord, End)> = Vec::with_capacity(ends.len());
+    let mut missed = Vec::new();
     for end in ends {
         let next = {
             let mut state = end.live.lock();
@@ -90,15 +91,15 @@ pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
             state.settling = next.is_ok();
             next
         };
-        if let Ok(next) = next {
-            moves.push((next, end));
+        match next {
+            Ok(next) => moves.push((next, end)),
+            Err(_) => missed.push(end),
         }
     }
     let batch: Vec<(&JobRecord, &JobResult)> = moves.iter().map(|(next, end)| (next, &end.result)).collect();
     let stored = shared.store.complete_all(&batch, shared.config.durability);
     // All at once: whoever cancels one of them must not wait until the others have been tried again.
-    let missed: Vec<End> =
-        moves.into_iter().filter_map(|(next, end)| settle(shared, next, end, &stored)).collect();
+    missed.extend(moves.into_iter().filter_map(|(next, end)| settle(shared, next, end, &stored)));
     for end in missed {
         let record = worker::finish(shared, &end.live, &end.core, Ending::Well(end.result));
         shared.forget(&end.live);
