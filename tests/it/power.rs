@@ -154,6 +154,7 @@ fn check_every_row(path: &Path) -> usize {
 }
 
 fn check(cut: &Cut, durability: Durability) {
+    println!("{:?}, {} acknowledged", cut.tail, cut.acknowledged.len());
     let path: PathBuf = cut.files.path().to_owned();
     {
         let store = open(&path);

@@ -128,8 +128,8 @@ impl Kills {
             death: chosen.then(|| (chance.next(within), chance.next(2) == 0)),
             synced: chance.next(4) == 0,
         };
-        // Short lives end while the store is being opened and recovered.
-        let lives = Duration::from_micros(if chance.next(3) == 0 { chance.next(40_000) } else { chance.next(400_000) });
+        // Some die while the store is opened and recovered, the others at work.
+        let lives = Life { from_start: chance.next(3) == 0, micros: chance.next(150_000) };
         let lines = live(&self.program, &child, (!chosen).then_some(lives));
         seen.kills += 1;
         seen.kills_at_chosen_writes += u32::from(chosen);
@@ -140,8 +140,15 @@ impl Kills {
     }
 }
 
-/// Runs a child until it dies: by itself, or killed after `lives`. What it told comes back.
-fn live(program: &Path, child: &Child, lives: Option<Duration>) -> Vec<Told> {
+/// How long a child lives: from its start, or from when its engine is open.
+#[derive(Debug, Clone, Copy)]
+struct Life {
+    from_start: bool,
+    micros: u64,
+}
+
+/// Runs a child until it dies: by itself, or killed at the end of its life. What it told comes back.
+fn live(program: &Path, child: &Child, life: Option<Life>) -> Vec<Told> {
     let mut process = Command::new(program)
         .arg("child")
         .arg(serde_json::to_string(child).expect("a child is JSON"))
@@ -159,14 +166,19 @@ fn live(program: &Path, child: &Child, lives: Option<Duration>) -> Vec<Told> {
             }
         }
     });
-    if let Some(lives) = lives {
+    let mut told = Vec::new();
+    if let Some(life) = life {
+        if !life.from_start {
+            told.extend(lines.recv());
+        }
         // How long it lives is part of the experiment, no wait for something.
-        thread::sleep(lives);
+        thread::sleep(Duration::from_micros(life.micros));
         process.kill().expect("the child can be killed");
     }
     process.wait().expect("the child ends");
     reader.join().expect("the reader ends");
-    lines.into_iter().collect()
+    told.extend(lines);
+    told
 }
 
 fn learn(told: Told, known: &mut BTreeMap<JobId, Known>, seen: &mut Seen, child: &Child) {
