@@ -276,7 +276,7 @@ fn a_store_whose_directory_is_gone_fails_with_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let missing = directory.path().join("gone");
     let engine = engine(open(&missing).unwrap()).unwrap();
-    let _ = engine.submit(job(3)).unwrap();
+    drop(engine.submit(job(3)).unwrap());
     fs::remove_dir_all(&missing).unwrap();
     // The log is still an open file: what happens now may work or fail, but it ends.
     let _ = engine.run_one();
