@@ -26,7 +26,7 @@ fn a_job_waits_runs_and_succeeds() {
     assert!(!rig.engine.run_one());
     let record = handle.wait().unwrap();
     assert_eq!(record.state, JobState::Complete(Ending::Succeeded));
-    assert_eq!((record.attempt, record.size.rows, record.size.bytes), (1, 3, 3));
+    assert_eq!((record.attempt, record.size.rows, record.size.bytes), (1, 3, 5)); // `0,1,2`
     assert_eq!(record.finished_at.unwrap().since(record.submitted_at), Duration::from_secs(5));
     assert_eq!(rig.stored(handle.id()), record);
     assert_eq!(rows(&handle, 0, 10), [0, 1, 2]);

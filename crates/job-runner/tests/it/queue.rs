@@ -33,8 +33,8 @@ fn named(name: &str) -> JobSpec {
 #[test]
 fn a_full_queue_names_its_class_and_bound_and_stores_nothing() {
     let rig = Rig::new(|builder| builder.algorithm("a", nothing).queue_bound(2));
-    rig.submit(job("a"));
-    rig.submit(job("a"));
+    rig.queue(job("a"));
+    rig.queue(job("a"));
     let full = rig.engine.submit(job("a")).unwrap_err();
     assert_eq!(full, EngineError::QueueFull { class: JobClass::Read, bound: 2 });
     assert_eq!(full.to_string(), "the queue of read jobs is full: 2 are waiting; try again later");
@@ -46,7 +46,7 @@ fn a_full_queue_names_its_class_and_bound_and_stores_nothing() {
     assert!(rig.engine.run_one());
     let last = rig.submit(job("a"));
     last.cancel().unwrap();
-    rig.submit(job("a"));
+    rig.queue(job("a"));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn submit_with_a_timeout_waits_for_room() {
     thread::scope(|scope| {
         let waiting = scope.spawn(|| engine.submit_timeout(job("a"), Duration::MAX).unwrap());
         first.cancel().unwrap();
-        waiting.join().unwrap();
+        drop(waiting.join().unwrap());
     });
     assert_eq!(drain(&engine), 1);
 }
@@ -105,12 +105,12 @@ fn a_submission_that_was_stored_but_reported_as_failed_is_acknowledged() {
 fn greater_priority_runs_first_until_age_catches_up() {
     let (order, handler) = noting();
     let rig = Rig::new(|builder| builder.algorithm("note", handler).ageing(Duration::from_secs(10)));
-    rig.submit(named("old"));
+    rig.queue(named("old"));
     rig.clock.advance(Duration::from_secs(5));
-    rig.submit(named("urgent").priority(1));
+    rig.queue(named("urgent").priority(1));
     rig.clock.advance(Duration::from_secs(10));
-    rig.submit(named("too late").priority(1));
-    rig.submit(named("low").priority(-5));
+    rig.queue(named("too late").priority(1));
+    rig.queue(named("low").priority(-5));
     drain(&rig.engine);
     assert_eq!(*order.lock(), ["urgent", "old", "too late", "low"]);
 }
@@ -120,10 +120,10 @@ fn graphs_share_the_workers_whatever_they_submit() {
     let (order, handler) = noting();
     let rig = Rig::new(|builder| builder.algorithm("note", handler));
     for n in 0..6 {
-        rig.submit(named(&format!("big {n}")).graph("big"));
+        rig.queue(named(&format!("big {n}")).graph("big"));
     }
-    rig.submit(named("small 0").graph("small"));
-    rig.submit(named("small 1").graph("small"));
+    rig.queue(named("small 0").graph("small"));
+    rig.queue(named("small 1").graph("small"));
     drain(&rig.engine);
     assert_eq!(order.lock()[..4], ["big 0", "small 0", "big 1", "small 1"]);
 }
@@ -133,10 +133,10 @@ fn classes_take_turns_on_one_worker() {
     let (order, handler) = noting();
     let rig = Rig::new(|builder| builder.algorithm("note", handler));
     for n in 0..4 {
-        rig.submit(named(&format!("read {n}")));
+        rig.queue(named(&format!("read {n}")));
     }
     for n in 0..2 {
-        rig.submit(named(&format!("write {n}")).class(JobClass::Write));
+        rig.queue(named(&format!("write {n}")).class(JobClass::Write));
     }
     drain(&rig.engine);
     assert_eq!(*order.lock(), ["read 0", "write 0", "read 1", "write 1", "read 2", "read 3"]);
