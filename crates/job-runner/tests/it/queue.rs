@@ -8,15 +8,17 @@ use std::{
 };
 
 use job_runner::{
-    Engine, EngineError, JobClass, JobContext, JobError, JobSpec, ManualClock,
+    Engine, EngineError, JobClass, JobContext, JobError, JobHandle, JobSpec, ManualClock,
     store::{Fault, FaultStore, MemoryStore},
 };
 use parking_lot::Mutex;
 
 use crate::support::{Rig, count, drain, gated, job, nothing, numbers, page, wire};
 
-/// A handler that notes the graphs of the jobs it ran, and those notes.
-fn noting() -> (Arc<Mutex<Vec<String>>>, impl Fn(&mut JobContext) -> Result<(), JobError>) {
+type Notes = Arc<Mutex<Vec<String>>>;
+
+/// A handler that notes the names of the jobs it ran, and those notes.
+fn noting() -> (Notes, impl Fn(&mut JobContext) -> Result<(), JobError>) {
     let order = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&order);
     let handler = move |ctx: &mut JobContext| {
@@ -225,7 +227,7 @@ fn a_key_twice_in_one_batch_is_one_job() {
     let known = rig.submit(job("a").idempotency_key("known")).id();
     let keys = ["new", "known", "new", "other"];
     let specs: Vec<_> = keys.iter().map(|key| job("a").idempotency_key(*key)).collect();
-    let ids: Vec<_> = rig.engine.submit_all(&specs).unwrap().iter().map(|handle| handle.id()).collect();
+    let ids: Vec<_> = rig.engine.submit_all(&specs).unwrap().iter().map(JobHandle::id).collect();
     assert_eq!((ids[0], ids[1]), (ids[2], known));
     assert_ne!(ids[0], ids[3]);
     assert_eq!(rig.engine.reader().list(page(0, 10)).unwrap().len(), 3);
@@ -312,7 +314,9 @@ fn workers_drain_what_eight_threads_submit() {
                 let handles: Vec<_> = (0..200)
                     .map(|_| engine.submit_timeout(job("a").graph(format!("g{n}")), Duration::MAX).unwrap())
                     .collect();
-                handles.into_iter().for_each(|handle| assert!(handle.wait().unwrap().state.is_complete()));
+                for handle in handles {
+                    assert!(handle.wait().unwrap().state.is_complete());
+                }
             });
         }
     });

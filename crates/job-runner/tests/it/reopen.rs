@@ -51,7 +51,7 @@ fn waiting_jobs_wait_again_in_their_order() {
         })
     };
     let rig = Rig::new(setup);
-    let ids: Vec<_> = (0..20).map(|n| rig.submit(job("a").priority(if n == 13 { 1 } else { 0 })).id()).collect();
+    let ids: Vec<_> = (0..20).map(|n| rig.submit(job("a").priority(i8::from(n == 13))).id()).collect();
     let rig = rig.reopen(setup);
     assert_eq!(rig.engine.stats().read.waiting, 20);
     assert_eq!(drain(&rig.engine), 20);
@@ -240,7 +240,7 @@ fn everything_survives_on_disk() {
     assert_eq!(rig.submit(count(100_000).idempotency_key("k")).wait(), Ok(done.clone()));
     let handle = rig.engine.job(done.id).unwrap().unwrap();
     assert_eq!(rows(&handle, 0, 100_000), (0..100_000).collect::<Vec<_>>());
-    rig.clock.advance(Duration::from_secs(600));
+    rig.clock.advance(Duration::from_mins(10));
     assert_eq!(drain(&rig.engine), 1);
     assert_eq!(rig.stored(again).attempt, 2);
     assert_eq!(rig.stored(unknown).state, JobState::Waiting);

@@ -18,7 +18,7 @@ fn rig(retention: Retention) -> Rig {
 fn finished(rig: &Rig, rows: &[u64]) -> Vec<JobId> {
     rows.iter()
         .map(|&n| {
-            rig.clock.advance(Duration::from_secs(60));
+            rig.clock.advance(Duration::from_mins(1));
             rig.finish(count(n)).id
         })
         .collect()
