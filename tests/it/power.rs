@@ -71,7 +71,12 @@ impl Plant {
 
 /// Small results and large ones: the large ones go to files of their own.
 fn options() -> RocksOptions {
-    RocksOptions { block_cache: 8 << 20, small_segment: 64 << 10, file_bytes: 128 << 10, ..RocksOptions::default() }
+    RocksOptions {
+        block_cache: 8 << 20,
+        small_segment: 64 << 10,
+        file_bytes: 128 << 10,
+        ..RocksOptions::default()
+    }
 }
 
 fn open(path: &Path) -> Arc<dyn Store> {
@@ -124,7 +129,9 @@ fn work(durability: Durability, seed: u64) -> Arc<Plant> {
             assert!(engine.run_one());
             for record in engine.reader().list(PageRequest::default()).unwrap() {
                 let done = Acknowledged { job: record.id, succeeded: true };
-                if record.state == JobState::Complete(Ending::Succeeded) && !plant.acknowledged.lock().contains(&done) {
+                if record.state == JobState::Complete(Ending::Succeeded)
+                    && !plant.acknowledged.lock().contains(&done)
+                {
                     plant.acknowledge(record.id, true);
                 }
             }
@@ -148,7 +155,11 @@ fn check_every_row(path: &Path) -> usize {
         let page = reader.page(record.id, PageRequest::default()).unwrap();
         let rows: Vec<Box<serde_json::value::RawValue>> = page.rows().unwrap();
         assert_eq!(rows.len() as u64, rows_of(&record.spec));
-        assert!(rows.iter().zip(0..).all(|(found, number)| found.get() == row(7, number)), "rows of {}", record.id);
+        assert!(
+            rows.iter().zip(0..).all(|(found, number)| found.get() == row(7, number)),
+            "rows of {}",
+            record.id
+        );
     }
     records.len()
 }
@@ -175,7 +186,9 @@ fn check(cut: &Cut, durability: Durability) {
     drop(engine);
     let jobs = check_every_row(&path);
     assert!(open(&path).unfinished().unwrap().is_empty());
-    assert!(durability == Durability::Buffered || jobs >= cut.acknowledged.iter().filter(|ack| !ack.succeeded).count());
+    assert!(
+        durability == Durability::Buffered || jobs >= cut.acknowledged.iter().filter(|ack| !ack.succeeded).count()
+    );
 }
 
 fn rounds(durability: Durability) {

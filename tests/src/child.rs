@@ -8,7 +8,7 @@ use std::{
 };
 
 use job_runner::{
-    Durability, Engine, EngineError, Ending, JobId, JobState,
+    Durability, Ending, Engine, EngineError, JobId, JobState,
     store::{RocksOptions, RocksStore, Store},
 };
 use proptest::{
@@ -99,7 +99,11 @@ pub fn options() -> RocksOptions {
 ///
 /// # Errors
 /// As [`Engine`]'s open.
-pub fn engine(store: Arc<dyn Store>, workers: usize, durability: Durability) -> Result<(Arc<Engine>, Arc<Stage>), EngineError> {
+pub fn engine(
+    store: Arc<dyn Store>,
+    workers: usize,
+    durability: Durability,
+) -> Result<(Arc<Engine>, Arc<Stage>), EngineError> {
     let stage = Arc::new(Stage::default());
     let player = Arc::clone(&stage);
     let engine = Engine::builder(store)
@@ -146,7 +150,8 @@ impl Child {
 
     fn submit(&self, engine: &Arc<Engine>, number: u64) {
         let seed = RngSeed::Fixed(self.seed.wrapping_mul(2).wrapping_add(number));
-        let mut chance = TestRunner::new(Config { rng_seed: seed, failure_persistence: None, ..Config::default() });
+        let mut chance =
+            TestRunner::new(Config { rng_seed: seed, failure_persistence: None, ..Config::default() });
         let mut ids = Vec::new();
         for turn in 0..self.jobs {
             let script = Script::any(600).new_tree(&mut chance).expect("a script").current();

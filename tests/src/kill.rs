@@ -224,7 +224,11 @@ fn check_after_death(path: &Path, known: &BTreeMap<JobId, Known>, seen: &mut See
             assert_eq!(How::of(record.state), Some(how), "job {id} had ended, and has changed");
         }
         if job.cancelled {
-            assert_eq!(record.state, JobState::Complete(Ending::Cancelled), "job {id} was cancelled while it waited");
+            assert_eq!(
+                record.state,
+                JobState::Complete(Ending::Cancelled),
+                "job {id} was cancelled while it waited"
+            );
         }
     }
     // Jobs that nobody heard of may be there: the answer died with the process.
@@ -283,7 +287,10 @@ fn check_end(id: JobId, script: &Script, state: JobState) {
         _ => false,
     };
     // A cancel from outside whose answer died with the process looks the same.
-    assert!(lawful || state == JobState::Complete(Ending::Cancelled), "job {id} is {state}, but its script is {script:?}");
+    assert!(
+        lawful || state == JobState::Complete(Ending::Cancelled),
+        "job {id} is {state}, but its script is {script:?}"
+    );
 }
 
 /// Every row of a succeeded job is there, once, in order, in every page.
