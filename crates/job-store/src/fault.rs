@@ -155,6 +155,10 @@ impl ResultStore for FaultStore {
         self.switch.write(|| self.inner.complete(next, result, durability))
     }
 
+    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
+        self.switch.write(|| self.inner.complete_all(ends, durability))
+    }
+
     fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError> {
         self.inner.result(id)
     }

@@ -179,14 +179,22 @@ impl ResultStore for MemoryStore {
         Ok(Box::new(MemorySegment { content: Arc::clone(&self.content), tally: Tally::new(key) }))
     }
 
-    fn complete(&self, next: &JobRecord, result: &JobResult, _: Durability) -> Result<(), StoreError> {
-        contract::check_complete(next)?;
+    fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError> {
+        self.complete_all(&[(next, result)], durability)
+    }
+
+    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], _: Durability) -> Result<(), StoreError> {
         let mut content = self.content.write();
-        content.check_revision(next, "store the result")?;
-        content.put(next);
-        content.results.insert(next.id, result.clone());
-        if let Some(hash) = contract::work_hash(&next.spec).filter(|_| contract::is_reusable(next)) {
-            content.finished.insert(hash, next.id);
+        for (next, _) in ends {
+            contract::check_complete(next)?;
+            content.check_revision(next, "store the result")?;
+        }
+        for (next, result) in ends {
+            content.put(next);
+            content.results.insert(next.id, (*result).clone());
+            if let Some(hash) = contract::work_hash(&next.spec).filter(|_| contract::is_reusable(next)) {
+                content.finished.insert(hash, next.id);
+            }
         }
         Ok(())
     }

@@ -143,6 +143,13 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
     /// `Conflict` and `NotFound` as [`JobStore::replace`]; `Invalid` when `next` is not complete.
     fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError>;
 
+    /// Ends many jobs with one write, as [`complete`](Self::complete) does each: all of them or none. Every job at
+    /// most once.
+    ///
+    /// # Errors
+    /// As [`complete`](Self::complete), of the first that cannot be ended.
+    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError>;
+
     /// Where the result of a job is; `None` if it has none.
     ///
     /// # Errors

@@ -87,6 +87,7 @@ macro_rules! conformance_tests {
             a_result_comes_with_its_record_or_not_at_all
             a_job_without_a_result_has_none
             an_empty_list_is_a_result
+            many_jobs_are_completed_whole_or_not_at_all
             only_the_running_attempt_writes
             a_complete_job_takes_no_rows
             a_block_must_follow_the_last

@@ -100,6 +100,29 @@ law! {
         assert_eq!(store.segment(key(&running, 0))?.finish()?.rows, 0);
     }
 
+    /// Many ends in one write: one stale record keeps all of them out.
+    fn many_jobs_are_completed_whole_or_not_at_all(store) {
+        let running = [running(store, 1)?, running(store, 2)?, running(store, 3)?];
+        let mut ends = Vec::new();
+        for record in &running {
+            let result = list(vec![write(store, key(record, 0), 0, 7, 3)?]);
+            ends.push((record.apply(Event::Succeed(result.size()), at(9))?, result));
+        }
+        let batch: Vec<_> = ends.iter().map(|(next, result)| (next, result)).collect();
+        let cancelling = running[1].apply(Event::Cancel, at(8))?;
+        store.replace(&cancelling, Durability::Buffered)?;
+        let refused = store.complete_all(&batch, Durability::Synced).unwrap_err();
+        assert_eq!((refused.kind, refused.job), (ErrorKind::Conflict, Some(running[1].id)));
+        assert_eq!(store.unfinished()?, [running[0].clone(), cancelling, running[2].clone()]);
+        assert_eq!(store.result(running[0].id)?, None);
+        store.complete_all(&[batch[0], batch[2]], Durability::Synced)?;
+        store.complete_all(&[], Durability::Synced)?;
+        for at in [0, 2] {
+            assert_eq!(store.get(running[at].id)?.as_ref(), Some(batch[at].0));
+            assert_eq!(store.result(running[at].id)?.as_ref(), Some(batch[at].1));
+        }
+    }
+
     /// The attempt is a fence: a worker that lost its job can write nothing more.
     fn only_the_running_attempt_writes(store) {
         let first = running(store, 1)?;

@@ -14,6 +14,7 @@ impl RocksStore {
         self.check_attempt(SegmentKey { job, attempt, number: 0 }, &held)?;
         let mut batch = WriteBatch::default();
         batch.put_cf(self.family(CHECKPOINTS, OPERATION)?, job.as_bytes(), codec::encode_checkpoint(job, bytes));
+        self.inner.locks.remember_checkpoint(job);
         self.write(batch, Durability::Buffered, OPERATION, Some(job))
     }
 

@@ -11,8 +11,7 @@ use crate::{Durability, ErrorKind, JobStore, Pin, StoreError, codec, contract};
 impl JobStore for RocksStore {
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
         const OPERATION: &str = "insert";
-        let stripes = records.iter().flat_map(|record| self.stripes(record)).collect();
-        let _held = self.inner.locks.all(stripes);
+        let _held = self.lock_with_work(records.iter());
         let jobs = self.family(JOBS, OPERATION)?;
         let mut batch = WriteBatch::default();
         let mut ids = BTreeSet::new();
@@ -37,7 +36,11 @@ impl JobStore for RocksStore {
                 batch.put_cf(jobs, keys::key(keys::UNFINISHED, record.id), []);
             }
         }
-        self.write(batch, durability, OPERATION, None)
+        self.write(batch, durability, OPERATION, None)?;
+        for record in records {
+            self.inner.locks.remember_new(record);
+        }
+        Ok(())
     }
 
     fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
@@ -61,7 +64,7 @@ impl JobStore for RocksStore {
         self.stage_replace(&mut batch, next, OPERATION)?;
         let dropped =
             next.state.is_complete() && self.stage_drop_rows(&mut batch, next.id, u32::MAX, OPERATION)?;
-        self.commit(batch, next, durability, OPERATION, &held)?;
+        self.commit(batch, &[next], durability, OPERATION, &held)?;
         if dropped {
             self.inner.reclaimer.queue(next.id, u32::MAX);
         }
@@ -115,7 +118,7 @@ impl JobStore for RocksStore {
         const OPERATION: &str = "remove the record";
         // What must be locked is in the record, which never changes in that.
         let Some(record) = self.record(id, OPERATION)? else { return Ok(false) };
-        let held = self.inner.locks.all(self.stripes(&record));
+        let held = self.lock_with_work(std::iter::once(&record));
         let Some(record) = self.record(id, OPERATION)? else { return Ok(false) };
         contract::check_removable(&record, self.is_pinned(id)?)?;
         let mut batch = WriteBatch::default();
@@ -211,9 +214,9 @@ impl RocksStore {
         Ok(Some(JobId::from_bytes(id)))
     }
 
-    /// Locks a job and the entry that its work will have in the index.
-    pub(super) fn lock_with_work(&self, record: &JobRecord) -> Held<'_> {
-        self.inner.locks.all(self.stripes(record))
+    /// Locks jobs and the entries that their work will have in the index.
+    pub(super) fn lock_with_work<'r>(&self, records: impl Iterator<Item = &'r JobRecord>) -> Held<'_> {
+        self.inner.locks.all(records.flat_map(|record| self.stripes(record)).collect())
     }
 
     /// Compares the revision and stages the record. The caller holds the job's lock until the batch is written.
@@ -223,33 +226,44 @@ impl RocksStore {
         next: &JobRecord,
         operation: &'static str,
     ) -> Result<(), StoreError> {
-        let found = self.record(next.id, operation)?;
-        contract::check_revision(found.as_ref().map(|record| record.revision), next, operation)?;
+        let (revision, unfinished, checkpoint) = if let Some(known) = self.inner.locks.known(next.id) {
+            (Some(known.revision), true, known.checkpoint)
+        } else {
+            let found = self.record(next.id, operation)?;
+            let unfinished = found.as_ref().is_some_and(|record| !record.state.is_complete());
+            (found.map(|record| record.revision), unfinished, true)
+        };
+        contract::check_revision(revision, next, operation)?;
         let jobs = self.family(JOBS, operation)?;
         batch.put_cf(jobs, keys::key(keys::RECORD, next.id), codec::encode_record(next));
-        if next.state.is_complete() && found.is_some_and(|record| !record.state.is_complete()) {
+        if next.state.is_complete() && unfinished {
             // Put once, deleted once: the two vanish together at the next flush, so that listing the unfinished
             // jobs never wades through the finished.
             batch.single_delete_cf(jobs, keys::key(keys::UNFINISHED, next.id));
-            self.stage_drop_checkpoint(batch, next.id, operation)?;
+            if checkpoint {
+                self.stage_drop_checkpoint(batch, next.id, operation)?;
+            }
         }
         Ok(())
     }
 
-    /// Writes what [`stage_replace`](Self::stage_replace) staged, and moves the fence of the job's writers.
+    /// Writes what [`stage_replace`](Self::stage_replace) staged, and moves the fences of the jobs' writers.
     pub(super) fn commit(
         &self,
         batch: WriteBatch,
-        next: &JobRecord,
+        records: &[&JobRecord],
         durability: Durability,
         operation: &'static str,
         _held: &Held<'_>,
     ) -> Result<(), StoreError> {
-        let written = self.write(batch, durability, operation, Some(next.id));
-        self.inner.records.forget(next.id);
-        match &written {
-            Ok(()) => self.inner.locks.remember(next),
-            Err(_) => self.inner.locks.forget(next.id),
+        let job = if let [only] = records { Some(only.id) } else { None };
+        let written = self.write(batch, durability, operation, job);
+        for next in records {
+            self.inner.records.forget(next.id);
+            match &written {
+                Ok(()) => self.inner.locks.remember(next),
+                Err(_) => self.inner.locks.forget(next.id),
+            }
         }
         written
     }

@@ -15,9 +15,19 @@ use crate::SegmentKey;
 pub(super) struct Locks {
     stripes: Vec<Mutex<()>>,
     hasher: BuildHasherDefault<DefaultHasher>,
-    /// Attempts that are known to run, so that a writer's fence need not read the record for every block. Changed
-    /// only under the job's lock.
-    running: Mutex<HashMap<JobId, u32>>,
+    /// Unfinished jobs that this process wrote last, so that neither a compare-and-set nor the fence of a writer
+    /// has to read the record. Changed only under the job's lock.
+    known: Mutex<HashMap<JobId, Known>>,
+}
+
+/// What is known of a job without a look at its record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    pub(super) revision: u64,
+    attempt: u32,
+    running: bool,
+    /// Whether it may have a checkpoint.
+    pub(super) checkpoint: bool,
 }
 
 impl Default for Locks {
@@ -25,7 +35,7 @@ impl Default for Locks {
         Self {
             stripes: (0..Self::STRIPES).map(|_| Mutex::default()).collect(),
             hasher: BuildHasherDefault::default(),
-            running: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 }
@@ -59,21 +69,46 @@ impl Locks {
 
     /// Whether the attempt is known to run; if not, the record knows.
     pub(super) fn is_running(&self, key: SegmentKey) -> bool {
-        self.running.lock().get(&key.job) == Some(&key.attempt)
+        self.known.lock().get(&key.job).is_some_and(|known| known.running && known.attempt == key.attempt)
+    }
+
+    /// What is known of an unfinished job; if nothing, the record knows.
+    pub(super) fn known(&self, job: JobId) -> Option<Known> {
+        self.known.lock().get(&job).copied()
+    }
+
+    /// Remembers a job that has just been inserted. The caller holds its lock.
+    pub(super) fn remember_new(&self, record: &JobRecord) {
+        self.put(record, false);
     }
 
     /// Remembers what a record says. The caller holds the job's lock.
     pub(super) fn remember(&self, record: &JobRecord) {
-        let mut running = self.running.lock();
-        if matches!(record.state, JobState::Running { .. }) {
-            running.insert(record.id, record.attempt);
+        // Of a job from an earlier process nobody knows.
+        let checkpoint = self.known(record.id).is_none_or(|known| known.checkpoint);
+        self.put(record, checkpoint);
+    }
+
+    /// Remembers that the job has a checkpoint. The caller holds its lock.
+    pub(super) fn remember_checkpoint(&self, job: JobId) {
+        if let Some(known) = self.known.lock().get_mut(&job) {
+            known.checkpoint = true;
+        }
+    }
+
+    fn put(&self, record: &JobRecord, checkpoint: bool) {
+        let mut known = self.known.lock();
+        if record.state.is_complete() {
+            known.remove(&record.id);
         } else {
-            running.remove(&record.id);
+            let running = matches!(record.state, JobState::Running { .. });
+            let (revision, attempt) = (record.revision, record.attempt);
+            known.insert(record.id, Known { revision, attempt, running, checkpoint });
         }
     }
 
     /// Forgets a job whose record may have changed or not. The caller holds its lock.
     pub(super) fn forget(&self, job: JobId) {
-        self.running.lock().remove(&job);
+        self.known.lock().remove(&job);
     }
 }

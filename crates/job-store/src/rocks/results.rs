@@ -15,19 +15,26 @@ impl ResultStore for RocksStore {
     }
 
     fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError> {
+        self.complete_all(&[(next, result)], durability)
+    }
+
+    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
         const OPERATION: &str = "store the result";
-        contract::check_complete(next)?;
-        let held = self.lock_with_work(next);
-        let mut batch = WriteBatch::default();
-        self.stage_replace(&mut batch, next, OPERATION)?;
+        let records: Vec<&JobRecord> = ends.iter().map(|(next, _)| *next).collect();
+        let held = self.lock_with_work(records.iter().copied());
         let jobs = self.family(JOBS, OPERATION)?;
-        batch.put_cf(jobs, keys::key(keys::RESULT, next.id), codec::encode_result(next.id, result));
-        if let Some(hash) = contract::work_hash(&next.spec).filter(|_| contract::is_reusable(next)) {
-            batch.put_cf(jobs, keys::work(hash), next.id.as_bytes());
+        let mut batch = WriteBatch::default();
+        for (next, result) in ends {
+            contract::check_complete(next)?;
+            self.stage_replace(&mut batch, next, OPERATION)?;
+            batch.put_cf(jobs, keys::key(keys::RESULT, next.id), codec::encode_result(next.id, result));
+            if let Some(hash) = contract::work_hash(&next.spec).filter(|_| contract::is_reusable(next)) {
+                batch.put_cf(jobs, keys::work(hash), next.id.as_bytes());
+            }
         }
         // Rows of small segments went through the same log before this batch, so syncing it syncs them; files of
         // large ones were synced before they became part of the store.
-        self.commit(batch, next, durability, OPERATION, &held)
+        self.commit(batch, &records, durability, OPERATION, &held)
     }
 
     fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError> {
