@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use job_core::{JobId, JobRecord, JobSpec, Timestamp};
 use rocksdb::{Direction, IteratorMode, ReadOptions, WriteBatch};
 
-use super::{JOBS, ROWS, RocksStore, decode, failure, keys, locks::Held};
-use crate::{Durability, ErrorKind, JobStore, Pin, StoreError, codec, contract};
+use super::{JOBS, ROWS, RocksStore, decode, failure, locks::Held};
+use crate::{Durability, ErrorKind, JobStore, Pin, StoreError, codec, contract, keys};
 
 impl JobStore for RocksStore {
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {

@@ -1,11 +1,10 @@
-//! [`RocksStore`]: jobs and rows in RocksDB. [`keys`] has the layout, [`options`] the options.
+//! [`RocksStore`]: jobs and rows in RocksDB. [`keys`](crate::keys) has the layout, [`options`] the options.
 
 mod cache;
 mod checkpoints;
 mod files;
 mod host;
 mod jobs;
-mod keys;
 mod locks;
 mod open;
 mod options;
@@ -25,7 +24,7 @@ use self::{
     locks::Locks,
     reclaim::Reclaimer,
 };
-use crate::{Durability, ErrorKind, StoreError, codec};
+use crate::{Durability, ErrorKind, StoreError, codec, keys};
 
 type Db = DBWithThreadMode<SingleThreaded>;
 

@@ -5,8 +5,11 @@ use std::ops::{ControlFlow, Range};
 use job_core::{JobId, JobRecord, JobResult};
 use rocksdb::{ReadOptions, WriteBatch};
 
-use super::{JOBS, ROWS, RocksStore, failure, keys, locks::Held, segment::RocksSegment};
-use crate::{Durability, ErrorKind, ResultStore, Rows, SegmentKey, SegmentWriter, StoreError, codec, contract};
+use super::{JOBS, ROWS, RocksStore, failure, locks::Held, segment::RocksSegment};
+use crate::{
+    Durability, EachBlock, ErrorKind, ResultStore, Rows, SegmentKey, SegmentWriter, StoreError, codec, contract,
+    keys,
+};
 
 impl ResultStore for RocksStore {
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
@@ -89,6 +92,26 @@ impl ResultStore for RocksStore {
             wanted.start = next;
             iterator.next();
         }
+    }
+
+    fn blocks(&self, key: SegmentKey, each: &mut EachBlock<'_>) -> Result<(), StoreError> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_upper_bound(key.block_key(u64::MAX));
+        // Everything once: the blocks that pages are read from stay in memory.
+        options.fill_cache(false);
+        let mut iterator = self.inner.db.raw_iterator_cf_opt(self.family(ROWS, "read rows")?, options);
+        iterator.seek(key.block_key(0));
+        let mut next = 0;
+        while let Some((at, bytes)) = iterator.item() {
+            let end = SegmentKey::of_block(at).map(|(_, end)| end);
+            let end = end.ok_or_else(|| key.corrupt(&(next..next), "a key is damaged"))?;
+            if each(end, bytes)?.is_break() {
+                return Ok(());
+            }
+            next = end;
+            iterator.next();
+        }
+        iterator.status().map_err(|e| damaged(key, &(next..u64::MAX), &e))
     }
 
     fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {
