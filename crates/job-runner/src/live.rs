@@ -145,7 +145,9 @@ impl Live {
         let record = if callbacks.is_empty() { None } else { Some(state.record.clone()) };
         drop(state);
         self.ended.notify_all();
-        wakers.into_iter().for_each(|waker| self.shield(|| waker.wake()));
+        for waker in wakers {
+            self.shield(|| waker.wake());
+        }
         if let Some(record) = record {
             for callback in callbacks {
                 self.shield(|| callback(&record));
@@ -170,7 +172,9 @@ impl Live {
         drop(state);
         drop(callbacks);
         self.ended.notify_all();
-        wakers.into_iter().for_each(|waker| self.shield(|| waker.wake()));
+        for waker in wakers {
+            self.shield(|| waker.wake());
+        }
     }
 }
 

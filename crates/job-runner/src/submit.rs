@@ -139,7 +139,9 @@ impl Shared {
         drop(scheduler);
         if closed {
             // Stored and acknowledged; the next open runs it.
-            lives.iter().for_each(|live| live.lose(EngineError::ShuttingDown));
+            for live in &lives {
+                live.lose(EngineError::ShuttingDown);
+            }
         }
         self.metrics.submitted(lives.len());
         Ok(lives.into_iter().map(|live| JobHandle::new(Arc::clone(self), live)).collect())
