@@ -3,6 +3,8 @@
 
 mod docs;
 mod golden;
+mod kill;
 mod model;
 mod pages;
+mod power;
 mod support;

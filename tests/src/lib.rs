@@ -16,5 +16,9 @@
     reason = "a test harness reports by panicking"
 )]
 
+pub mod child;
+pub mod disk;
+pub mod kill;
 pub mod model;
 pub mod script;
+pub mod stumble;
