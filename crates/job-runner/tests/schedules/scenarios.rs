@@ -1,5 +1,7 @@
 //! What is tried in many orders. Every scenario ends with an engine at rest and a store that agrees with it.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "scenarios of tests")]
+
 use std::{
     sync::{
         Arc,
