@@ -4,8 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use anyhow::{Result, ensure};
 use job_runner::{
-    Durability, Ending, Engine, EngineBuilder, JobContext, JobHandle, JobSpec, JobState,
-    store::Store,
+    Durability, Ending, Engine, EngineBuilder, JobContext, JobHandle, JobSpec, JobState, store::Store,
 };
 
 /// How many jobs go into one call of a batch.

@@ -1,7 +1,11 @@
 //! Removing a large result: what the caller waits, when the disk has the space back, what pages of another result cost
 //! meanwhile.
 
-use std::{fs, path::Path, time::{Duration, Instant}};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 use job_core::PageRequest;
@@ -63,11 +67,21 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
             Series::once(back.unwrap_or(f64::INFINITY)),
         )
         .goal(Goal::AtMost(60.0)),
-        Row::new("page of another result meanwhile, p50", "warm read", Unit::Seconds, Series::once(meanwhile.median()))
-            .beside("before", Series::once(before.median()))
-            .goal(Goal::CostAtMost(1.5)),
-        Row::new("page of another result meanwhile, slowest", "warm read", Unit::Seconds, Series::once(meanwhile.max()))
-            .beside("slowest before", Series::once(before.max())),
+        Row::new(
+            "page of another result meanwhile, p50",
+            "warm read",
+            Unit::Seconds,
+            Series::once(meanwhile.median()),
+        )
+        .beside("before", Series::once(before.median()))
+        .goal(Goal::CostAtMost(1.5)),
+        Row::new(
+            "page of another result meanwhile, slowest",
+            "warm read",
+            Unit::Seconds,
+            Series::once(meanwhile.max()),
+        )
+        .beside("slowest before", Series::once(before.max())),
     ])
 }
 

@@ -9,7 +9,7 @@ use super::{Bench, open};
 use crate::{
     engines,
     measure::{Series, seconds},
-    peers::{AZUMS, APALIS, EFFECTUM, EFFECTUM_WAL, Order, Peer},
+    peers::{APALIS, AZUMS, EFFECTUM, EFFECTUM_WAL, Order, Peer},
     report::{Goal, Row, Unit},
 };
 

@@ -172,7 +172,6 @@ impl Engine {
 
     /// Runs the job that is next on the calling thread; `false` if none is ready. For engines with
     /// `workers(0)`: tests that decide themselves what happens when.
-    #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
     pub fn run_one(&self) -> bool {
         match self.shared.try_next() {
             Some(live) => {
@@ -189,14 +188,16 @@ impl Engine {
     /// # Errors
     /// When the store fails.
     pub fn tick(&self) -> Result<(), EngineError> {
+        self.shared.probe();
         self.shared.expire();
         self.shared.sweep()
     }
 
     /// Shuts down in order: takes no more jobs and starts none, gives running ones `grace` to end, then tells
     /// them to stop, and leaves those that do not obey within the stop grace to the next open.
-    #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
-    pub fn shutdown(mut self, grace: Duration) -> Shutdown {
+    ///
+    /// Returns at the end of it; afterwards the engine only answers for what it has. A second call does nothing.
+    pub fn shutdown(&self, grace: Duration) -> Shutdown {
         self.pool.stop(&self.shared, grace)
     }
 }

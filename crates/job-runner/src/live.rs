@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     task::Waker,
     time::{Duration, Instant},
@@ -48,6 +49,11 @@ impl State {
             return Some(Ok(self.record.clone()));
         }
         self.lost.clone().map(Err)
+    }
+
+    /// Whether the job was left to the next open.
+    pub(crate) const fn is_lost(&self) -> bool {
+        self.lost.is_some()
     }
 }
 
@@ -139,23 +145,36 @@ impl Live {
         let record = if callbacks.is_empty() { None } else { Some(state.record.clone()) };
         drop(state);
         self.ended.notify_all();
-        wakers.into_iter().for_each(Waker::wake);
+        for waker in wakers {
+            self.shield(|| waker.wake());
+        }
         if let Some(record) = record {
             for callback in callbacks {
-                callback(&record);
+                self.shield(|| callback(&record));
             }
+        }
+    }
+
+    /// Runs code of the host that must not take the thread down: a worker, the keeper, or whoever cancels.
+    fn shield(&self, call: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(call)).is_err() {
+            tracing::error!(job = %self.id, "a callback at the end of a job panicked");
         }
     }
 
     /// Tells everybody who waits that the end will not come in this process.
     pub(crate) fn lose(&self, why: EngineError) {
-        let wakers = {
-            let mut state = self.lock();
-            state.lost = Some(why);
-            std::mem::take(&mut state.wakers)
-        };
+        let mut state = self.lock();
+        state.lost = Some(why);
+        let wakers = std::mem::take(&mut state.wakers);
+        // They will never be called; what they hold (a channel, say) must not make anybody wait for them.
+        let callbacks = std::mem::take(&mut state.callbacks);
+        drop(state);
+        drop(callbacks);
         self.ended.notify_all();
-        wakers.into_iter().for_each(Waker::wake);
+        for waker in wakers {
+            self.shield(|| waker.wake());
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
+
 use crate::{
     engine::Shutdown,
     error::EngineError,
@@ -20,12 +22,12 @@ use crate::{
 /// The worker threads and the keeper. They hold the shared part of the engine, never the engine itself.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    threads: Vec<thread::JoinHandle<()>>,
+    threads: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
 impl Pool {
     pub(crate) fn start(shared: &Arc<Shared>) -> Result<Self, EngineError> {
-        let mut pool = Self { threads: Vec::new() };
+        let pool = Self { threads: Mutex::default() };
         let started = (0..shared.config.workers)
             .try_for_each(|number| pool.spawn(shared, format!("job-worker-{number}"), worker::work));
         let started = match started {
@@ -41,7 +43,7 @@ impl Pool {
         Ok(pool)
     }
 
-    fn spawn(&mut self, shared: &Arc<Shared>, name: String, run: fn(&Arc<Shared>)) -> Result<(), EngineError> {
+    fn spawn(&self, shared: &Arc<Shared>, name: String, run: fn(&Arc<Shared>)) -> Result<(), EngineError> {
         let own = Arc::clone(shared);
         shared.scheduler().threads += 1;
         let spawned = thread::Builder::new().name(name).spawn(move || {
@@ -54,7 +56,7 @@ impl Pool {
         });
         match spawned {
             Ok(thread) => {
-                self.threads.push(thread);
+                self.threads.lock().push(thread);
                 Ok(())
             }
             Err(error) => {
@@ -65,7 +67,7 @@ impl Pool {
     }
 
     /// Ends all threads: running jobs get `grace` to end, then are told to stop and get the stop grace to obey.
-    pub(crate) fn stop(&mut self, shared: &Arc<Shared>, grace: Duration) -> Shutdown {
+    pub(crate) fn stop(&self, shared: &Arc<Shared>, grace: Duration) -> Shutdown {
         if shared.scheduler().phase == Phase::Closed {
             return Shutdown { waiting: 0, abandoned: 0 };
         }
@@ -82,15 +84,17 @@ impl Pool {
         for live in &lives {
             live.lose(EngineError::ShuttingDown);
         }
+        let threads = std::mem::take(&mut *self.threads.lock());
         // A thread inside a body that does not obey cannot be joined; it ends with its body.
         if abandoned == 0 {
-            for thread in self.threads.drain(..) {
+            // Nor can this thread join itself, when the last owner of the engine is a callback.
+            let others = threads.into_iter().filter(|thread| thread.thread().id() != thread::current().id());
+            for thread in others {
                 // The thread has no panic of its own to report.
                 let _ = thread.join();
             }
         } else {
             tracing::warn!(abandoned, "jobs did not stop in time: they run again after the next open");
-            self.threads.clear();
         }
         shared.watchers.close();
         if let Err(error) = shared.sweep_reads() {

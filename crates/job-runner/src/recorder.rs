@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use job_core::{Event, JobRecord, JobResult};
+use job_store::StoreError;
 use parking_lot::{Condvar, Mutex};
 
 use crate::{
@@ -81,6 +82,7 @@ pub(crate) fn record(shared: &Arc<Shared>) {
 pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
     let now = shared.clock.now();
     let mut moves: Vec<(JobRecord, End)> = Vec::with_capacity(ends.len());
+    let mut missed = Vec::new();
     for end in ends {
         let next = {
             let mut state = end.live.lock();
@@ -89,29 +91,41 @@ pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
             state.settling = next.is_ok();
             next
         };
-        if let Ok(next) = next {
-            moves.push((next, end));
+        match next {
+            Ok(next) => moves.push((next, end)),
+            Err(_) => missed.push(end),
         }
     }
     let batch: Vec<(&JobRecord, &JobResult)> = moves.iter().map(|(next, end)| (next, &end.result)).collect();
     let stored = shared.store.complete_all(&batch, shared.config.durability);
-    for (next, end) in moves {
+    // All at once: whoever cancels one of them must not wait until the others have been tried again.
+    missed.extend(moves.into_iter().filter_map(|(next, end)| settle(shared, &next, end, &stored)));
+    for end in missed {
+        let record = worker::finish(shared, &end.live, &end.core, Ending::Well(end.result));
+        shared.forget(&end.live);
+        if let Some(record) = record {
+            worker::tell(shared, &end.live, &record);
+        }
+    }
+}
+
+/// The outcome of one end of a write; back when it was not stored.
+fn settle(shared: &Shared, next: &JobRecord, end: End, stored: &Result<(), StoreError>) -> Option<End> {
+    let stored = stored.as_ref().map_or_else(|error| shared.already(next, error.clone()), |()| Ok(()));
+    {
         let mut state = end.live.lock();
         state.settling = false;
-        match &stored {
-            Ok(()) => {
-                state.record = next;
-                state.attempt = None;
-                drop(state);
-            }
-            Err(error) => {
-                drop(state);
-                tracing::warn!(job = %end.live.id, %error, "ends could not be stored together; each is tried by itself");
-                worker::finish(shared, &end.live, &end.core, Ending::Well(end.result));
-            }
+        if stored.is_ok() {
+            shared.show(&mut state, next.clone());
+            state.attempt = None;
         }
-        end.live.settled();
-        shared.forget(&end.live);
-        worker::tell(shared, &end.live);
     }
+    end.live.settled();
+    if let Err(error) = stored {
+        tracing::warn!(job = %end.live.id, %error, "ends could not be stored together; each is tried by itself");
+        return Some(end);
+    }
+    shared.forget(&end.live);
+    worker::tell(shared, &end.live, next);
+    None
 }

@@ -37,7 +37,9 @@ impl JobStore for RocksStore {
             }
         }
         self.write(batch, durability, OPERATION, None)?;
-        records.iter().for_each(|record| self.inner.locks.remember_new(record));
+        for record in records {
+            self.inner.locks.remember_new(record);
+        }
         Ok(())
     }
 
@@ -205,13 +207,12 @@ impl RocksStore {
         next: &JobRecord,
         operation: &'static str,
     ) -> Result<(), StoreError> {
-        let (revision, unfinished, checkpoint) = match self.inner.locks.known(next.id) {
-            Some(known) => (Some(known.revision), true, known.checkpoint),
-            None => {
-                let found = self.record(next.id, operation)?;
-                let unfinished = found.as_ref().is_some_and(|record| !record.state.is_complete());
-                (found.map(|record| record.revision), unfinished, true)
-            }
+        let (revision, unfinished, checkpoint) = if let Some(known) = self.inner.locks.known(next.id) {
+            (Some(known.revision), true, known.checkpoint)
+        } else {
+            let found = self.record(next.id, operation)?;
+            let unfinished = found.as_ref().is_some_and(|record| !record.state.is_complete());
+            (found.map(|record| record.revision), unfinished, true)
         };
         contract::check_revision(revision, next, operation)?;
         let jobs = self.family(JOBS, operation)?;
