@@ -1,1 +1,16 @@
-//! x
+//! The benchmark harness: each figure is a ratio against something that runs beside it in the same run.
+//!
+//! `cargo run --release -p job-benches -- [--quick] [--only NAME] [--out DIR]` runs the [`scenarios`], prints a table
+//! and writes it as Markdown and SVG. Rounds are interleaved and the order rotates ([`measure`]), so that a
+//! noisy moment hits both sides; a figure is the median of the rounds, shown with the least and the greatest.
+
+pub mod child;
+pub mod engines;
+pub mod machine;
+pub mod measure;
+pub mod peers;
+pub mod plot;
+pub mod report;
+pub mod scenarios;
+pub mod stored;
+pub mod vertices;

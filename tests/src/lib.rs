@@ -1,1 +1,20 @@
-//! x
+//! What the tests and the `torture` program share: jobs whose every row is known beforehand, a model of the whole
+//! engine, processes that are killed, disks that lose power.
+//!
+//! * [`script`]: a job as data. Its rows follow from it, so any process can tell a right page from a wrong one.
+//! * [`model`]: the engine against a plain model, move by move (`proptest-state-machine`).
+//! * [`child`] and [`kill`]: a process at work, and the one that kills it and checks what is left.
+//! * [`stumble`]: a store that kills its process at a chosen write.
+//! * [`disk`]: what a power cut leaves of a store's files.
+//! * [`soak`]: everything at once for a long time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a test harness reports by panicking"
+)]
+
+pub mod model;
+pub mod script;

@@ -1,6 +1,6 @@
 //! [`JobRecord`]: one job as it is stored, and [`Event`]: what moves it.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -15,8 +15,8 @@ use crate::{EventKind, JobId, JobSpec, JobState, Timestamp};
 pub struct JobRecord {
     /// The job's name.
     pub id: JobId,
-    /// What was asked.
-    pub spec: JobSpec,
+    /// What was asked; shared, because it never changes while the record does.
+    pub spec: Arc<JobSpec>,
     /// Where it stands.
     pub state: JobState,
     /// Counts the changes; 0 at submission.
@@ -80,10 +80,10 @@ impl Event {
 impl JobRecord {
     /// A job just submitted.
     #[must_use]
-    pub fn waiting(id: JobId, spec: JobSpec, now: Timestamp) -> Self {
+    pub fn waiting(id: JobId, spec: impl Into<Arc<JobSpec>>, now: Timestamp) -> Self {
         Self {
             id,
-            spec,
+            spec: spec.into(),
             state: JobState::Waiting,
             revision: 0,
             attempt: 0,

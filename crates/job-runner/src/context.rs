@@ -35,14 +35,14 @@ pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) live: Arc<Live>,
     pub(crate) attempt: Arc<Attempt>,
-    pub(crate) spec: JobSpec,
+    pub(crate) spec: Arc<JobSpec>,
     /// Segments whose writer was dropped before it was closed.
     parked: Mutex<Vec<SegmentBuffer>>,
     closed: Mutex<Vec<Segment>>,
 }
 
 impl Core {
-    pub(crate) fn new(shared: Arc<Shared>, live: Arc<Live>, attempt: Arc<Attempt>, spec: JobSpec) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, live: Arc<Live>, attempt: Arc<Attempt>, spec: Arc<JobSpec>) -> Self {
         Self { shared, live, attempt, spec, parked: Mutex::default(), closed: Mutex::default() }
     }
 

@@ -189,14 +189,17 @@ impl Engine {
     /// # Errors
     /// When the store fails.
     pub fn tick(&self) -> Result<(), EngineError> {
+        self.shared.probe();
         self.shared.expire();
         self.shared.sweep()
     }
 
     /// Shuts down in order: takes no more jobs and starts none, gives running ones `grace` to end, then tells
     /// them to stop, and leaves those that do not obey within the stop grace to the next open.
+    ///
+    /// Returns at the end of it; afterwards the engine only answers for what it has. A second call does nothing.
     #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
-    pub fn shutdown(mut self, grace: Duration) -> Shutdown {
+    pub fn shutdown(&self, grace: Duration) -> Shutdown {
         self.pool.stop(&self.shared, grace)
     }
 }

@@ -89,7 +89,13 @@ impl JobHandle {
     /// Every change of this job from now on; ends with the job.
     #[must_use]
     pub fn watch(&self) -> Watch {
-        self.shared.watchers.add(Some(self.live.id))
+        // Under the job's lock no change can come between the look and the watch.
+        let state = self.live.lock();
+        if state.record.state.is_complete() {
+            Watch::ended()
+        } else {
+            self.shared.watchers.add(Some(self.live.id))
+        }
     }
 
     /// Asks for the end of the job; see [`Engine::cancel`](crate::Engine::cancel).

@@ -40,6 +40,13 @@ impl Health {
         self.changed.notify_all();
     }
 
+    /// Ends every pause: there is something new to see.
+    pub(crate) fn wake(&self) {
+        // Whoever is about to pause has looked under this lock, or will.
+        drop(self.error.lock());
+        self.changed.notify_all();
+    }
+
     /// Waits before the next try: 10 ms, doubling up to 1 s, less when the store recovers or the engine stops.
     pub(crate) fn pause(&self, failures: u32, stop: impl Fn() -> bool) {
         let millis = 10u64.checked_shl(failures.saturating_sub(1)).unwrap_or(u64::MAX).min(1_000);

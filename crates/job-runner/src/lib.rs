@@ -97,6 +97,7 @@ mod pool;
 mod progress;
 mod queue;
 mod reader;
+mod recorder;
 mod recover;
 mod retention;
 mod rows;

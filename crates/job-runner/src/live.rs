@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     task::Waker,
     time::{Duration, Instant},
@@ -27,6 +28,8 @@ pub(crate) struct State {
     pub(crate) record: JobRecord,
     /// The attempt that runs, if one does.
     pub(crate) attempt: Option<Arc<Attempt>>,
+    /// The end of the job is being stored at this moment: nobody else changes the record.
+    pub(crate) settling: bool,
     /// Why nobody in this process will ever see the end.
     lost: Option<EngineError>,
     wakers: Vec<Waker>,
@@ -47,12 +50,24 @@ impl State {
         }
         self.lost.clone().map(Err)
     }
+
+    /// Whether the job was left to the next open.
+    pub(crate) const fn is_lost(&self) -> bool {
+        self.lost.is_some()
+    }
 }
 
 impl Live {
     pub(crate) fn new(record: JobRecord) -> Self {
         let id = record.id;
-        let state = State { record, attempt: None, lost: None, wakers: Vec::new(), callbacks: Vec::new() };
+        let state = State {
+            record,
+            attempt: None,
+            settling: false,
+            lost: None,
+            wakers: Vec::new(),
+            callbacks: Vec::new(),
+        };
         Self { id, state: Mutex::new(state), ended: Condvar::new() }
     }
 
@@ -108,6 +123,20 @@ impl Live {
         }
     }
 
+    /// Locks the job when its end is not being stored at this moment.
+    pub(crate) fn lock_settled(&self) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        while state.settling {
+            self.ended.wait(&mut state);
+        }
+        state
+    }
+
+    /// Wakes those who waited for the end to be stored, whatever came of it.
+    pub(crate) fn settled(&self) {
+        self.ended.notify_all();
+    }
+
     /// Tells everybody who waits, after the record has become complete. No lock is held while they are told.
     pub(crate) fn tell_end(&self) {
         let mut state = self.lock();
@@ -116,23 +145,32 @@ impl Live {
         let record = if callbacks.is_empty() { None } else { Some(state.record.clone()) };
         drop(state);
         self.ended.notify_all();
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(|waker| self.shield(|| waker.wake()));
         if let Some(record) = record {
             for callback in callbacks {
-                callback(&record);
+                self.shield(|| callback(&record));
             }
+        }
+    }
+
+    /// Runs code of the host that must not take the thread down: a worker, the keeper, or whoever cancels.
+    fn shield(&self, call: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(call)).is_err() {
+            tracing::error!(job = %self.id, "a callback at the end of a job panicked");
         }
     }
 
     /// Tells everybody who waits that the end will not come in this process.
     pub(crate) fn lose(&self, why: EngineError) {
-        let wakers = {
-            let mut state = self.lock();
-            state.lost = Some(why);
-            std::mem::take(&mut state.wakers)
-        };
+        let mut state = self.lock();
+        state.lost = Some(why);
+        let wakers = std::mem::take(&mut state.wakers);
+        // They will never be called; what they hold (a channel, say) must not make anybody wait for them.
+        let callbacks = std::mem::take(&mut state.callbacks);
+        drop(state);
+        drop(callbacks);
         self.ended.notify_all();
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(|waker| self.shield(|| waker.wake()));
     }
 }
 

@@ -32,8 +32,6 @@ pub(crate) enum Verdict {
     Stop,
     /// Another attempt, not before that time.
     Requeue(Failure, Option<Timestamp>),
-    /// Nothing: somebody else has the job now.
-    Abandon,
 }
 
 /// How often and how soon a job that failed for the moment is tried again.
@@ -103,7 +101,6 @@ pub(crate) fn verdict(ended: Ended, at: Circumstances) -> Verdict {
             fail(kind, error.to_string())
         }
         Ended::Badly(JobError::Store(error)) => match error.kind {
-            job_store::ErrorKind::Fenced | job_store::ErrorKind::Conflict => Verdict::Abandon,
             kind if kind.is_retryable() => again(FailureKind::Store, error.to_string(), at),
             _ => fail(FailureKind::Store, error.to_string()),
         },
@@ -195,10 +192,12 @@ mod tests {
         assert_eq!(verdict(ended(), Circumstances { cancelling: true, ..calm() }), Verdict::Stop);
     }
 
+    /// If it is not this engine's job any more, the store refuses the verdict (compare-and-set). If it is, the
+    /// error came from elsewhere, and the job must not hang.
     #[test]
-    fn a_fenced_worker_writes_nothing() {
+    fn a_fenced_body_failed() {
         let fenced = JobError::Store(StoreError::new(ErrorKind::Fenced, "append rows", "attempt 1 is over"));
-        assert_eq!(verdict(Ended::Badly(fenced), calm()), Verdict::Abandon);
+        assert_eq!(kind(&verdict(Ended::Badly(fenced), calm())), Some(FailureKind::Store));
     }
 
     #[test]

@@ -105,7 +105,10 @@ impl Scan {
             Ok(Ok(())) => {}
             Ok(Err(error)) => self.fail(&mut state, error),
             Err(panic) => {
-                state.panic.get_or_insert(panic);
+                // After another partition's error a panic is of no interest.
+                if state.error.is_none() {
+                    state.panic = Some(panic);
+                }
                 self.fail(&mut state, JobError::Cancelled);
             }
         }

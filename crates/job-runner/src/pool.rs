@@ -7,10 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
+
 use crate::{
     engine::Shutdown,
     error::EngineError,
     live::until,
+    recorder,
     retention::Retention,
     shared::{Phase, Shared},
     worker,
@@ -19,16 +22,18 @@ use crate::{
 /// The worker threads and the keeper. They hold the shared part of the engine, never the engine itself.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    threads: Vec<thread::JoinHandle<()>>,
+    threads: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
 impl Pool {
     pub(crate) fn start(shared: &Arc<Shared>) -> Result<Self, EngineError> {
-        let mut pool = Self { threads: Vec::new() };
+        let pool = Self { threads: Mutex::default() };
         let started = (0..shared.config.workers)
             .try_for_each(|number| pool.spawn(shared, format!("job-worker-{number}"), worker::work));
         let started = match started {
-            Ok(()) if shared.config.workers > 0 => pool.spawn(shared, "job-keeper".to_owned(), keep),
+            Ok(()) if shared.config.workers > 0 => pool
+                .spawn(shared, "job-keeper".to_owned(), keep)
+                .and_then(|()| pool.spawn(shared, "job-recorder".to_owned(), recorder::record)),
             other => other,
         };
         if let Err(error) = started {
@@ -38,7 +43,7 @@ impl Pool {
         Ok(pool)
     }
 
-    fn spawn(&mut self, shared: &Arc<Shared>, name: String, run: fn(&Arc<Shared>)) -> Result<(), EngineError> {
+    fn spawn(&self, shared: &Arc<Shared>, name: String, run: fn(&Arc<Shared>)) -> Result<(), EngineError> {
         let own = Arc::clone(shared);
         shared.scheduler().threads += 1;
         let spawned = thread::Builder::new().name(name).spawn(move || {
@@ -51,7 +56,7 @@ impl Pool {
         });
         match spawned {
             Ok(thread) => {
-                self.threads.push(thread);
+                self.threads.lock().push(thread);
                 Ok(())
             }
             Err(error) => {
@@ -62,7 +67,7 @@ impl Pool {
     }
 
     /// Ends all threads: running jobs get `grace` to end, then are told to stop and get the stop grace to obey.
-    pub(crate) fn stop(&mut self, shared: &Arc<Shared>, grace: Duration) -> Shutdown {
+    pub(crate) fn stop(&self, shared: &Arc<Shared>, grace: Duration) -> Shutdown {
         if shared.scheduler().phase == Phase::Closed {
             return Shutdown { waiting: 0, abandoned: 0 };
         }
@@ -71,6 +76,7 @@ impl Pool {
         shared.stop_running();
         wait(shared, until(shared.config.stop_grace), |scheduler| scheduler.running == 0);
         shared.enter(Phase::Closed);
+        shared.recorder.close();
         let (abandoned, lives) = {
             let scheduler = shared.scheduler();
             (scheduler.running, scheduler.live.values().cloned().collect::<Vec<_>>())
@@ -78,15 +84,17 @@ impl Pool {
         for live in &lives {
             live.lose(EngineError::ShuttingDown);
         }
+        let threads = std::mem::take(&mut *self.threads.lock());
         // A thread inside a body that does not obey cannot be joined; it ends with its body.
         if abandoned == 0 {
-            for thread in self.threads.drain(..) {
+            // Nor can this thread join itself, when the last owner of the engine is a callback.
+            let others = threads.into_iter().filter(|thread| thread.thread().id() != thread::current().id());
+            for thread in others {
                 // The thread has no panic of its own to report.
                 let _ = thread.join();
             }
         } else {
             tracing::warn!(abandoned, "jobs did not stop in time: they run again after the next open");
-            self.threads.clear();
         }
         shared.watchers.close();
         if let Err(error) = shared.sweep_reads() {

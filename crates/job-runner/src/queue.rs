@@ -80,6 +80,8 @@ pub(crate) struct Queue {
     running: HashMap<JobId, u32>,
     waiting_in: [usize; 2],
     running_in: [usize; 2],
+    /// The class that was served last.
+    last: Option<JobClass>,
 }
 
 const fn slot(class: JobClass) -> usize {
@@ -103,6 +105,7 @@ impl Queue {
             running: HashMap::new(),
             waiting_in: [0; 2],
             running_in: [0; 2],
+            last: None,
         }
     }
 
@@ -144,13 +147,15 @@ impl Queue {
     pub(crate) fn pop(&mut self, now: Timestamp) -> Option<JobId> {
         self.wake(now);
         let mut classes = JobClass::ALL;
-        classes.sort_by_key(|&class| self.running_in[slot(class)]);
+        // As many of each run: the class that did not come last time, or one worker would serve one class only.
+        classes.sort_by_key(|&class| (self.running_in[slot(class)], self.last == Some(class)));
         let lane = classes.into_iter().find_map(|class| self.next_lane_of(class))?;
         self.unlist(lane);
         let taken = self.lanes.get_mut(&lane)?;
         let (_, id) = taken.ready.pop_first()?;
         taken.running += 1;
         taken.waiting -= 1;
+        self.last = Some(taken.class);
         let class = slot(taken.class);
         self.running_in[class] += 1;
         self.waiting_in[class] -= 1;

@@ -12,7 +12,7 @@ use job_store::{Store, StoreError};
 use parking_lot::Mutex;
 
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::Clock,
     error::EngineError,
     page::{Cursor, Page},
 };
@@ -25,12 +25,32 @@ pub struct JobReader {
 }
 
 /// When results were last read, until it is noted in the store.
-#[derive(Debug, Default)]
-pub(crate) struct Reads(Mutex<HashMap<JobId, Timestamp>>);
+#[derive(Debug)]
+pub(crate) struct Reads {
+    clock: Arc<dyn Clock>,
+    noted: Mutex<HashMap<JobId, Timestamp>>,
+}
 
 impl Reads {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, noted: Mutex::default() }
+    }
+
+    fn note(&self, id: JobId) {
+        let now = self.clock.now();
+        self.noted.lock().insert(id, now);
+    }
+
     pub(crate) fn take(&self) -> Vec<(JobId, Timestamp)> {
-        mem::take(&mut *self.0.lock()).into_iter().collect()
+        mem::take(&mut *self.noted.lock()).into_iter().collect()
+    }
+
+    /// Keeps what could not be stored for the next time; what was noted since is newer.
+    pub(crate) fn put_back(&self, reads: Vec<(JobId, Timestamp)>) {
+        let mut noted = self.noted.lock();
+        for (id, read) in reads {
+            noted.entry(id).or_insert(read);
+        }
     }
 }
 
@@ -126,7 +146,7 @@ impl JobReader {
 
     fn note(&self, id: JobId) {
         if let Some(reads) = &self.reads {
-            reads.0.lock().insert(id, SystemClock.now());
+            reads.note(id);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use job_core::{Event, Failure, FailureKind, JobRecord, JobState};
-use job_store::Durability;
+use job_store::{Durability, ErrorKind};
 
 use crate::{error::EngineError, live::Live, shared::Shared};
 
@@ -11,26 +11,42 @@ use crate::{error::EngineError, live::Live, shared::Shared};
 /// rows go, and it runs again or, after too many, fails. So a job that kills its process cannot keep the engine
 /// from opening, or kill it for ever.
 pub(crate) fn recover(shared: &Arc<Shared>) -> Result<(), EngineError> {
-    let left = shared.store.unfinished()?;
-    for record in left {
-        let record = if record.state == JobState::Waiting { record } else { interrupted(shared, &record)? };
-        if record.state == JobState::Waiting {
-            let live = Arc::new(Live::new(record));
-            shared.enqueue(&mut shared.scheduler(), &live);
+    for record in shared.store.unfinished()? {
+        let record = interrupted(shared, record)?;
+        if record.state != JobState::Waiting {
+            continue;
         }
+        if record.attempt > 0 {
+            // Of the attempt that was interrupted, or of one before whose rows the process had no time to drop.
+            shared.store.discard(record.id, record.attempt)?;
+        }
+        let live = Arc::new(Live::new(record));
+        shared.enqueue(&mut shared.scheduler(), &live);
     }
     Ok(())
 }
 
-/// The move of a job whose process died while it ran.
-fn interrupted(shared: &Shared, record: &JobRecord) -> Result<JobRecord, EngineError> {
-    let event = verdict(record);
-    let Ok(next) = record.apply(event, shared.clock.now()) else { return Ok(record.clone()) };
-    // Rows first: should this process die too, the next one does the same again.
-    shared.store.discard(record.id, record.attempt)?;
-    shared.store.replace(&next, Durability::Buffered)?;
-    tracing::info!(job = %record.id, attempt = record.attempt, state = %next.state, "took up an interrupted job");
-    Ok(next)
+/// The move of a job that was left running. Its record goes first: a thread of an engine that was dropped without
+/// waiting for it can write nothing more from then on, and must not find its rows gone while it still can.
+fn interrupted(shared: &Shared, mut record: JobRecord) -> Result<JobRecord, EngineError> {
+    while let Ok(next) = record.apply(verdict(&record), shared.clock.now()) {
+        match shared.replace(&next, Durability::Buffered) {
+            Ok(()) => {
+                tracing::info!(job = %next.id, attempt = next.attempt, state = %next.state, "took up an interrupted job");
+                if next.state.is_complete() {
+                    shared.store.discard(next.id, next.attempt)?;
+                }
+                return Ok(next);
+            }
+            // Such a thread has just ended it.
+            Err(error) if error.kind == ErrorKind::Conflict => match shared.store.get(record.id)? {
+                Some(stored) => record = stored,
+                None => return Ok(record),
+            },
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(record)
 }
 
 /// Pure: what becomes of it.

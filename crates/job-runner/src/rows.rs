@@ -8,9 +8,6 @@ use serde::Serialize;
 
 use crate::{context::Core, error::JobError};
 
-/// How many bytes of rows are packed into one block before it goes to the store.
-pub(crate) const BLOCK_BYTES: usize = 128 << 10;
-
 /// One segment in the making. It holds at most one block in memory.
 pub(crate) struct SegmentBuffer {
     number: u32,
@@ -19,12 +16,20 @@ pub(crate) struct SegmentBuffer {
     writer: Option<Box<dyn SegmentWriter>>,
     /// Bytes handed to the store.
     stored_bytes: u64,
+    /// How many bytes of rows make a block.
+    block_bytes: usize,
 }
 
 impl SegmentBuffer {
     pub(crate) fn new(core: &Core, number: u32) -> Self {
         let key = SegmentKey { job: core.live.id, attempt: core.attempt.number, number };
-        Self { number, builder: BlockBuilder::new(key), writer: None, stored_bytes: 0 }
+        Self {
+            number,
+            builder: BlockBuilder::new(key),
+            writer: None,
+            stored_bytes: 0,
+            block_bytes: core.shared.store.block_bytes(),
+        }
     }
 
     fn push<T: Serialize + ?Sized>(&mut self, core: &Core, row: &T) -> Result<(), JobError> {
@@ -35,7 +40,7 @@ impl SegmentBuffer {
             self.builder.pop();
             return Err(over);
         }
-        if self.builder.bytes() >= BLOCK_BYTES { self.flush(core) } else { Ok(()) }
+        if self.builder.bytes() >= self.block_bytes { self.flush(core) } else { Ok(()) }
     }
 
     fn flush(&mut self, core: &Core) -> Result<(), JobError> {

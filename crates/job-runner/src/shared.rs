@@ -24,11 +24,12 @@ use crate::{
     handler::Handlers,
     health::Health,
     ids::IdSource,
-    live::Live,
+    live::{Live, State},
     metrics::Metrics,
     partition::Scan,
     queue::{Limits, Queue, Waiting},
     reader::Reads,
+    recorder::Recorder,
     retention,
     watch::Watchers,
     width::Spare,
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) watchers: Watchers,
     pub(crate) health: Health,
     pub(crate) reads: Arc<Reads>,
+    pub(crate) recorder: Recorder,
     pub(crate) ids: IdSource,
     pub(crate) scheduler: Mutex<Scheduler>,
     /// Something to do for a worker.
@@ -117,12 +119,13 @@ impl Shared {
             width: Spare::new(config.threads.saturating_sub(config.workers)),
             store,
             handlers,
-            clock,
             config,
             metrics: Metrics::default(),
             watchers: Watchers::default(),
             health: Health::default(),
-            reads: Arc::default(),
+            reads: Arc::new(Reads::new(Arc::clone(&clock))),
+            clock,
+            recorder: Recorder::default(),
             ids: IdSource::default(),
             scheduler: Mutex::new(scheduler),
             work: Condvar::new(),
@@ -143,7 +146,11 @@ impl Shared {
 
     /// Puts a waiting job where a worker finds it.
     pub(crate) fn enqueue(&self, scheduler: &mut Scheduler, live: &Arc<Live>) {
-        let record = live.record();
+        let state = live.lock();
+        let record = &state.record;
+        if record.state != JobState::Waiting {
+            return; // cancelled while it was being stored
+        }
         if let Some(deadline) = record.spec.options().deadline {
             scheduler.deadlines.insert((deadline, record.id));
             self.keeper.notify_one();
@@ -153,7 +160,7 @@ impl Shared {
             scheduler.unhandled.insert(record.id);
             return;
         }
-        scheduler.queue.push(waiting(&record));
+        scheduler.queue.push(waiting(record));
         self.work.notify_one();
     }
 
@@ -162,11 +169,22 @@ impl Shared {
         let live = match live {
             Some(live) => live,
             None => match self.store.get(id)? {
-                Some(record) => Arc::new(Live::new(record)),
+                Some(record) => self.outside(record),
                 None => return Ok(None),
             },
         };
         Ok(Some(JobHandle::new(Arc::clone(self), live)))
+    }
+
+    /// A job that nothing in this process moves: it is complete, or was left to the next open. Waiting for the
+    /// latter would never end, so it says so.
+    fn outside(&self, record: JobRecord) -> Arc<Live> {
+        let complete = record.state.is_complete();
+        let live = Arc::new(Live::new(record));
+        if !complete {
+            live.lose(self.health.check().err().unwrap_or(EngineError::ShuttingDown));
+        }
+        live
     }
 
     /// What a worker does next; waits for it. `None` when the thread is to end.
@@ -220,8 +238,11 @@ impl Shared {
         scheduler.queue.finish(live.id, used);
         scheduler.running -= 1;
         // Read under this lock: whoever cancels it later finds it in the queue.
-        let record = live.record();
-        if record.state == JobState::Waiting {
+        let (record, lost) = {
+            let state = live.lock();
+            (state.record.clone(), state.is_lost())
+        };
+        if record.state == JobState::Waiting && !lost {
             self.enqueue(&mut scheduler, live);
         } else {
             scheduler.forget(&record);
@@ -229,6 +250,21 @@ impl Shared {
         drop(scheduler);
         // A place under a limit is free.
         self.work.notify_one();
+        self.quiet.notify_all();
+    }
+
+    /// A worker is done with a job whose end is still to be stored: its place under the limits is free.
+    pub(crate) fn free(&self, live: &Live, used: Duration) {
+        self.scheduler().queue.finish(live.id, used);
+    }
+
+    /// The end of a freed job is stored, or left to the next open.
+    pub(crate) fn forget(&self, live: &Live) {
+        let record = live.record();
+        let mut scheduler = self.scheduler();
+        scheduler.running -= 1;
+        scheduler.forget(&record);
+        drop(scheduler);
         self.quiet.notify_all();
     }
 
@@ -252,8 +288,14 @@ impl Shared {
         let mut state = live.lock();
         let next = state.record.apply(event, self.clock.now())?;
         self.replace(&next, durability)?;
-        state.record = next.clone();
+        self.show(&mut state, next.clone());
         Ok(next)
+    }
+
+    /// Shows a record that is stored. Under the job's lock, so that watchers see changes in their order.
+    pub(crate) fn show(&self, state: &mut State, next: JobRecord) {
+        self.watchers.tell(&next);
+        state.record = next;
     }
 
     /// Replaces, and believes the store rather than the error.
@@ -261,17 +303,20 @@ impl Shared {
         self.store.replace(next, durability).or_else(|error| self.already(next, error))
     }
 
-    /// A write that was reported as failed may have happened: then the next try meets its own revision.
+    /// A write that was reported as failed may have happened; or the next try meets its own revision.
     pub(crate) fn already(&self, next: &JobRecord, error: StoreError) -> Result<(), StoreError> {
-        if error.kind == ErrorKind::Conflict && self.store.get(next.id)?.as_ref() == Some(next) {
+        let doubtful = error.kind == ErrorKind::Conflict || error.kind.is_retryable();
+        if doubtful && self.store.get(next.id).is_ok_and(|stored| stored.as_ref() == Some(next)) {
             return Ok(());
         }
         Err(error)
     }
 
     pub(crate) fn cancel(&self, live: &Live) -> Result<JobRecord, EngineError> {
+        // The store may have another engine by now, which would not hear of it.
+        let closed = self.scheduler().phase == Phase::Closed;
         let record = {
-            let mut state = live.lock();
+            let mut state = live.lock_settled();
             if let Some(attempt) = &state.attempt
                 && state.record.state == (JobState::Running { cancelling: true })
             {
@@ -283,8 +328,11 @@ impl Shared {
                 .record
                 .apply(Event::Cancel, self.clock.now())
                 .map_err(|_| EngineError::AlreadyComplete(live.id))?;
+            if closed {
+                return Err(EngineError::ShuttingDown);
+            }
             self.replace(&next, self.config.durability)?;
-            state.record = next.clone();
+            self.show(&mut state, next.clone());
             if let Some(attempt) = &state.attempt {
                 attempt.token.stop(StopCause::Cancel);
             }
@@ -294,9 +342,8 @@ impl Shared {
         Ok(record)
     }
 
-    /// After a waiting job has changed without a worker: takes it out of the queue and tells.
+    /// After a waiting job has changed without a worker: takes it out of the queue and tells its end.
     fn ended_waiting(&self, live: &Live, record: &JobRecord) {
-        self.watchers.tell(record);
         if record.state.is_complete() {
             let mut scheduler = self.scheduler();
             scheduler.queue.remove(record.id);
@@ -349,6 +396,13 @@ impl Shared {
         }
     }
 
+    /// Without workers nobody tries again what could not be stored, so nobody else would see that the store works.
+    pub(crate) fn probe(&self) {
+        if self.config.workers == 0 && self.health.check().is_err() && self.store.touch(&[]).is_ok() {
+            self.health.recovered();
+        }
+    }
+
     /// Removes what retention does not keep, and notes what was read.
     pub(crate) fn sweep(&self) -> Result<(), EngineError> {
         self.sweep_reads()?;
@@ -362,7 +416,14 @@ impl Shared {
     /// Notes when results were last read.
     pub(crate) fn sweep_reads(&self) -> Result<(), EngineError> {
         let reads = self.reads.take();
-        if reads.is_empty() { Ok(()) } else { Ok(self.store.touch(&reads)?) }
+        if reads.is_empty() {
+            return Ok(());
+        }
+        let noted = self.store.touch(&reads);
+        if noted.is_err() {
+            self.reads.put_back(reads);
+        }
+        Ok(noted?)
     }
 
     /// Waits until the keeper has something to do; `false` when it is to end.
@@ -394,6 +455,7 @@ impl Shared {
                 attempt.token.stop(StopCause::Shutdown);
             }
         }
+        self.health.wake();
     }
 }
 

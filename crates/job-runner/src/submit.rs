@@ -1,6 +1,6 @@
 //! Submission: from requests to stored, queued jobs.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use job_core::{JobClass, JobRecord, JobSpec};
 use job_store::{ErrorKind, StoreError};
@@ -21,6 +21,23 @@ pub(crate) enum Patience {
     Until(Option<Instant>),
 }
 
+/// What one request of a batch gets.
+enum Answer {
+    /// A job that was there.
+    Known(JobHandle),
+    /// The new job with this index.
+    New(usize),
+}
+
+impl Answer {
+    fn handle(self, new: &[JobHandle]) -> Option<JobHandle> {
+        match self {
+            Self::Known(handle) => Some(handle),
+            Self::New(at) => new.get(at).cloned(),
+        }
+    }
+}
+
 impl Shared {
     /// Stores new jobs and queues them.
     pub(crate) fn submit(
@@ -32,17 +49,44 @@ impl Shared {
             spec.check()?;
         }
         self.health.check()?;
-        let mut found: Vec<Option<JobHandle>> =
-            specs.iter().map(|spec| self.find_existing(spec)).collect::<Result<_, _>>()?;
-        let new: Vec<&JobSpec> =
-            specs.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(spec, _)| spec).collect();
-        if !new.is_empty() {
-            let mut stored = self.store_new(&new, patience)?.into_iter();
-            for place in found.iter_mut().filter(|place| place.is_none()) {
-                *place = stored.next();
+        let mut looks = 0;
+        loop {
+            let (answers, new) = self.sort(specs)?;
+            let stored = if new.is_empty() { Ok(Vec::new()) } else { self.store_new(&new, patience) };
+            match stored {
+                Ok(stored) => {
+                    return Ok(answers.into_iter().filter_map(|answer| answer.handle(&stored)).collect());
+                }
+                // Another thread took a key between our look and our write: its job is the answer.
+                Err(EngineError::Store(error))
+                    if error.kind == ErrorKind::AlreadyExists && looks <= specs.len() =>
+                {
+                    looks += 1;
+                }
+                Err(error) => return Err(error),
             }
         }
-        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Which requests are answered by jobs that are there, and which need new ones. Two requests of one batch
+    /// under one key are one job.
+    fn sort<'s>(self: &Arc<Self>, specs: &'s [JobSpec]) -> Result<(Vec<Answer>, Vec<&'s JobSpec>), EngineError> {
+        let (mut answers, mut new) = (Vec::with_capacity(specs.len()), Vec::with_capacity(specs.len()));
+        let mut keys = HashMap::new();
+        for spec in specs {
+            if let Some(handle) = self.find_existing(spec)? {
+                answers.push(Answer::Known(handle));
+                continue;
+            }
+            let next = new.len();
+            let key = spec.options().idempotency_key.as_deref();
+            let at = key.map_or(next, |key| *keys.entry((spec.graph_name(), key)).or_insert(next));
+            if at == next {
+                new.push(spec);
+            }
+            answers.push(Answer::New(at));
+        }
+        Ok((answers, new))
     }
 
     /// The job that stands for this request already.
@@ -66,57 +110,39 @@ impl Shared {
         let places = count_classes(specs);
         self.reserve(places, patience)?;
         let now = self.clock.now();
-        let records: Vec<JobRecord> =
-            specs.iter().map(|&spec| JobRecord::waiting(self.ids.next(now), spec.clone(), now)).collect();
+        let lives: Vec<Arc<Live>> = specs
+            .iter()
+            .map(|&spec| Arc::new(Live::new(JobRecord::waiting(self.ids.next(now), spec.clone(), now))))
+            .collect();
+        // Known before they are stored: whoever finds one in the store must get this handle, not a dead copy.
+        self.scheduler().live.extend(lives.iter().map(|live| (live.id, Arc::clone(live))));
+        let records: Vec<JobRecord> = lives.iter().map(|live| live.record()).collect();
         let stored = self.insert(&records);
         let mut scheduler = self.scheduler();
         for (held, places) in scheduler.reserved.iter_mut().zip(places) {
             *held -= places;
         }
         if let Err(error) = stored {
+            for live in &lives {
+                scheduler.live.remove(&live.id);
+            }
             drop(scheduler);
             self.room.notify_all();
-            return self.taken_meanwhile(specs, patience, error);
+            return Err(error.into());
         }
-        let lives: Vec<Arc<Live>> = records.into_iter().map(|record| Arc::new(Live::new(record))).collect();
         for live in &lives {
+            // Told first: no worker has it yet, so no later change can come before this one.
+            self.watchers.tell(&live.lock().record);
             self.enqueue(&mut scheduler, live);
         }
         let closed = scheduler.phase == Phase::Closed;
         drop(scheduler);
-        for live in &lives {
-            if closed {
-                // Stored and acknowledged; the next open runs it.
-                live.lose(EngineError::ShuttingDown);
-            }
-            self.watchers.tell(&live.record());
+        if closed {
+            // Stored and acknowledged; the next open runs it.
+            lives.iter().for_each(|live| live.lose(EngineError::ShuttingDown));
         }
         self.metrics.submitted(lives.len());
         Ok(lives.into_iter().map(|live| JobHandle::new(Arc::clone(self), live)).collect())
-    }
-
-    /// Another thread submitted the same idempotency key between our look and our write: its job is the answer.
-    fn taken_meanwhile(
-        self: &Arc<Self>,
-        specs: &[&JobSpec],
-        patience: Patience,
-        error: StoreError,
-    ) -> Result<Vec<JobHandle>, EngineError> {
-        let keyed = specs.iter().any(|spec| spec.options().idempotency_key.is_some());
-        if error.kind != ErrorKind::AlreadyExists || !keyed {
-            return Err(error.into());
-        }
-        // One by one, so that two requests of this batch under one key become one job as well.
-        specs
-            .iter()
-            .map(|&spec| match self.find_existing(spec)? {
-                Some(handle) => Ok(handle),
-                None if specs.len() > 1 => {
-                    self.store_new(&[spec], patience)?.pop().ok_or_else(|| EngineError::Store(error.clone()))
-                }
-                None => Err(EngineError::Store(error.clone())),
-            })
-            .collect()
     }
 
     /// Inserts, and believes the store rather than the error: a write may have happened although it was

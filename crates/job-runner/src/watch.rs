@@ -32,6 +32,11 @@ pub struct Change {
 pub struct Watch(Receiver<Change>);
 
 impl Watch {
+    /// A watch of something that will not change any more.
+    pub(crate) fn ended() -> Self {
+        Self(bounded(0).1)
+    }
+
     /// How many changes wait for a slow watcher.
     pub const CAPACITY: usize = 4_096;
 
@@ -59,7 +64,13 @@ impl Iterator for Watch {
 
 /// Everybody who watches.
 #[derive(Debug, Default)]
-pub(crate) struct Watchers(Mutex<Vec<Watcher>>);
+pub(crate) struct Watchers(Mutex<List>);
+
+#[derive(Debug, Default)]
+struct List {
+    watchers: Vec<Watcher>,
+    closed: bool,
+}
 
 #[derive(Debug)]
 struct Watcher {
@@ -71,16 +82,16 @@ struct Watcher {
 impl Watchers {
     pub(crate) fn add(&self, job: Option<JobId>) -> Watch {
         let (sender, receiver) = bounded(Watch::CAPACITY);
-        self.0.lock().push(Watcher { job, sender, missed: 0 });
+        let mut list = self.0.lock();
+        // Otherwise the sender is dropped here, and the watch has ended before it began.
+        if !list.closed {
+            list.watchers.push(Watcher { job, sender, missed: 0 });
+        }
         Watch(receiver)
     }
 
     pub(crate) fn tell(&self, record: &JobRecord) {
-        let mut watchers = self.0.lock();
-        if watchers.is_empty() {
-            return;
-        }
-        watchers.retain_mut(|watcher| {
+        self.0.lock().watchers.retain_mut(|watcher| {
             let concerned = watcher.job.is_none_or(|job| job == record.id);
             // A watch of one job that was dropped is found out at that job's next change; after its end there is none.
             !concerned || (watcher.tell(record) && !(watcher.job.is_some() && record.state.is_complete()))
@@ -89,7 +100,9 @@ impl Watchers {
 
     /// Ends every watch.
     pub(crate) fn close(&self) {
-        self.0.lock().clear();
+        let mut list = self.0.lock();
+        list.closed = true;
+        list.watchers.clear();
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use job_core::{Event, Failure, FailureKind, JobRecord, JobResult, JobState};
-use job_store::{Durability, StoreError};
+use job_core::{Event, Failure, FailureKind, JobRecord, JobResult, JobState, Timestamp};
+use job_store::{Durability, ErrorKind, StoreError};
 
 use crate::{
     attempt::Attempt,
@@ -18,6 +18,7 @@ use crate::{
     handler::Handler,
     live::{Live, State},
     outcome::{self, Circumstances, Ended, Verdict},
+    recorder::{self, End},
     shared::{Shared, Work},
 };
 
@@ -36,31 +37,51 @@ pub(crate) fn work(shared: &Arc<Shared>) {
 
 /// Runs one job to the end of this attempt.
 pub(crate) fn run(shared: &Arc<Shared>, live: &Arc<Live>) {
-    let begun = begin(shared, live);
-    let mut used = Duration::ZERO;
-    if let Begun::Running(core, handler) = &begun {
-        let record = live.record();
-        let span = tracing::info_span!(
-            "job", id = %record.id, kind = %record.spec.kind(), graph = record.spec.graph_name(), attempt = record.attempt
-        );
-        let _entered = span.enter();
-        shared.metrics.started(&record);
-        let ended = body(core, &**handler);
-        finish(shared, live, core, ended);
-        used = core.attempt.started.elapsed();
-    }
-    shared.release(live, used);
-    if !matches!(begun, Begun::Gone) {
-        tell(shared, live);
+    let from = shared.clock.now();
+    let (core, handler) = match begin(shared, live) {
+        Begun::Running(core, handler) => (core, handler),
+        Begun::Expired(record) => {
+            shared.release(live, Duration::ZERO);
+            return tell(shared, live, &record);
+        }
+        Begun::Gone => return shared.release(live, Duration::ZERO),
+    };
+    let ending = attempt(shared, live, &core, &*handler);
+    let used = shared.clock.now().since(from);
+    match ending {
+        Ending::Well(result) if shared.config.workers > 0 => {
+            shared.free(live, used);
+            let end = End { live: Arc::clone(live), core, result };
+            if let Err(ends) = shared.recorder.push(end) {
+                recorder::store(shared, ends);
+            }
+        }
+        ending => {
+            let stored = finish(shared, live, &core, ending);
+            shared.release(live, used);
+            if let Some(record) = stored {
+                tell(shared, live, &record);
+            }
+        }
     }
 }
 
-/// Tells those who watch or wait what the store says now.
-fn tell(shared: &Shared, live: &Live) {
+/// Runs the body of an attempt that has begun.
+fn attempt(shared: &Arc<Shared>, live: &Arc<Live>, core: &Arc<Core>, handler: &dyn Handler) -> Ending {
     let record = live.record();
-    shared.watchers.tell(&record);
+    let span = tracing::info_span!(
+        "job", id = %record.id, kind = %record.spec.kind(), graph = record.spec.graph_name(), attempt = record.attempt
+    );
+    let _entered = span.enter();
+    shared.metrics.started(&record);
+    body(core, handler)
+}
+
+/// Tells and counts the end of a job. `record` is what was stored, not what the job is now: a job that waits again
+/// may be another worker's already.
+pub(crate) fn tell(shared: &Shared, live: &Live, record: &JobRecord) {
     if record.state.is_complete() {
-        shared.metrics.ended(&record);
+        shared.metrics.ended(record);
         tracing::info!(job = %record.id, state = %record.state, rows = record.size.rows, "job ended");
         live.tell_end();
     }
@@ -71,7 +92,7 @@ enum Begun {
     /// A new attempt runs.
     Running(Arc<Core>, Arc<dyn Handler>),
     /// Its deadline had passed, and that is stored.
-    Expired,
+    Expired(Box<JobRecord>),
     /// Somebody else ended it first, and has told so; or it could not be started at all.
     Gone,
 }
@@ -82,45 +103,58 @@ fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Begun {
     if spec.options().deadline.is_some_and(|deadline| shared.clock.now() >= deadline) {
         return expire(shared, live);
     }
+    let now = shared.clock.now();
     // The start need not survive a power loss: without it the job simply still waits.
     store_surely(shared, live, |state| {
         // Cancelled meanwhile: then there is nothing to start.
-        let Ok(next) = state.record.apply(Event::Start, shared.clock.now()) else { return Ok(()) };
+        let Ok(next) = state.record.apply(Event::Start, now) else { return Ok(()) };
         shared.replace(&next, Durability::Buffered)?;
         state.attempt = Some(Arc::new(Attempt::new(next.attempt, spec.options().budget)));
-        state.record = next;
+        shared.show(state, next);
         Ok(())
     });
     let Some(attempt) = live.attempt() else { return Begun::Gone };
     if shared.is_stopping() {
         attempt.token.stop(StopCause::Shutdown);
     }
-    shared.watchers.tell(&live.record());
     let core = Core::new(Arc::clone(shared), Arc::clone(live), attempt, spec);
     Begun::Running(Arc::new(core), handler)
 }
 
 fn expire(shared: &Shared, live: &Live) -> Begun {
-    let mut expired = false;
+    let mut begun = Begun::Gone;
+    let now = shared.clock.now();
     store_surely(shared, live, |state| {
         let failure = Failure::new(FailureKind::Deadline, "its deadline passed while it waited");
-        let Ok(next) = state.record.apply(Event::Expire(failure), shared.clock.now()) else { return Ok(()) };
-        replace(shared, state, next)?;
-        expired = true;
+        let Ok(next) = state.record.apply(Event::Expire(failure), now) else { return Ok(()) };
+        begun = Begun::Expired(Box::new(replace(shared, state, next)?));
         Ok(())
     });
-    if expired { Begun::Expired } else { Begun::Gone }
+    begun
+}
+
+/// How an attempt came to its end, before that is stored.
+#[derive(Debug, Clone)]
+pub(crate) enum Ending {
+    /// The body returned, and all its rows are in the store.
+    Well(JobResult),
+    /// It did not, or they are not.
+    Badly(Ended),
 }
 
 /// Calls the handler and stores the rows that are left in memory.
-fn body(core: &Arc<Core>, handler: &dyn Handler) -> Ended {
+fn body(core: &Arc<Core>, handler: &dyn Handler) -> Ending {
     let mut ctx = JobContext::new(Arc::clone(core));
     let returned = catch_unwind(AssertUnwindSafe(|| handler.run(&mut ctx)));
-    match returned {
-        Ok(Ok(())) => Ended::Well,
+    let ended = match returned {
+        Ok(Ok(())) => match core.result() {
+            Ok(result) => return Ending::Well(result),
+            Err(error) => Ended::Badly(error),
+        },
         Ok(Err(error)) => Ended::Badly(error),
         Err(panic) => Ended::Panicked(panic_message(&*panic)),
-    }
+    };
+    Ending::Badly(ended)
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
@@ -130,68 +164,71 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Records the outcome. A store that fails is tried again until it works or the engine stops.
-fn finish(shared: &Arc<Shared>, live: &Arc<Live>, core: &Arc<Core>, ended: Ended) {
-    let (ended, mut result) = match ended {
-        Ended::Well => match core.result() {
-            Ok(result) => (Ended::Well, Some(result)),
-            Err(error) => (Ended::Badly(error), None),
-        },
-        other => (other, None),
+pub(crate) fn finish(
+    shared: &Arc<Shared>,
+    live: &Arc<Live>,
+    core: &Arc<Core>,
+    ending: Ending,
+) -> Option<JobRecord> {
+    let (ended, mut result) = match ending {
+        Ending::Well(result) => (Ended::Well, Some(result)),
+        Ending::Badly(ended) => (ended, None),
     };
+    let mut stored = None;
+    // The same in every try, so that a write that was done but reported as failed is known again.
+    let now = shared.clock.now();
+    let entropy = u64::from(core.attempt.started.elapsed().subsec_nanos()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     store_surely(shared, live, |state| {
-        let verdict = outcome::verdict(ended.clone(), circumstances(shared, state, core));
-        record(shared, state, core, verdict, &mut result)
+        let at = Circumstances {
+            cause: core.attempt.token.cause(),
+            cancelling: state.record.state == JobState::Running { cancelling: true },
+            failed_attempts: state.record.failed_attempts,
+            max_attempts: state.record.spec.options().max_attempts,
+            now,
+            entropy,
+            retry: shared.config.retry,
+        };
+        stored = record(shared, state, core, outcome::verdict(ended.clone(), at), &mut result, now)?;
+        Ok(())
     });
     live.lock().attempt = None;
+    stored
 }
 
-fn circumstances(shared: &Shared, state: &State, core: &Core) -> Circumstances {
-    Circumstances {
-        cause: core.attempt.token.cause(),
-        cancelling: state.record.state == JobState::Running { cancelling: true },
-        failed_attempts: state.record.failed_attempts,
-        max_attempts: state.record.spec.options().max_attempts,
-        now: shared.clock.now(),
-        entropy: u64::from(core.attempt.started.elapsed().subsec_nanos()).wrapping_mul(0x9e37_79b9_7f4a_7c15),
-        retry: shared.config.retry,
-    }
-}
-
-/// Stores one verdict: rows first, the record last.
+/// Stores one verdict: rows first, the record last. The record comes back, if there was anything to store.
 fn record(
     shared: &Shared,
     state: &mut State,
     core: &Core,
     verdict: Verdict,
     result: &mut Option<JobResult>,
-) -> Result<(), StoreError> {
-    let now = shared.clock.now();
+    now: Timestamp,
+) -> Result<Option<JobRecord>, StoreError> {
     let event = match verdict {
-        Verdict::Abandon => return Ok(()),
         Verdict::Succeed => {
             let result = result.get_or_insert_default();
-            let Ok(next) = state.record.apply(Event::Succeed(result.size()), now) else { return Ok(()) };
-            return complete(shared, state, next, result);
+            let Ok(next) = state.record.apply(Event::Succeed(result.size()), now) else { return Ok(None) };
+            return complete(shared, state, next, result).map(Some);
         }
         Verdict::Stop => Event::Stop,
         Verdict::Fail(failure) => Event::Fail(failure),
         Verdict::Requeue(failure, due) => Event::Requeue(failure, due),
     };
     let keeps = keeps_rows(&event) && state.record.spec.options().keep_rows && core.attempt.has_output();
-    let Ok(next) = state.record.apply(event, now) else { return Ok(()) };
+    let Ok(next) = state.record.apply(event, now) else { return Ok(None) };
     if keeps {
         if result.is_none() {
             // Rows that cannot be stored any more are lost; those that are stored are kept.
             *result = core.result().ok();
         }
         if let Some(result) = result {
-            return complete(shared, state, next.keeping(result.size()), result);
+            return complete(shared, state, next.keeping(result.size()), result).map(Some);
         }
     }
     if core.attempt.has_rows() {
         shared.store.discard(next.id, next.attempt)?;
     }
-    replace(shared, state, next)
+    replace(shared, state, next).map(Some)
 }
 
 /// Whether a job that ends so may keep its rows: it was stopped from outside, not by a mistake of its own.
@@ -206,35 +243,41 @@ fn keeps_rows(event: &Event) -> bool {
     }
 }
 
-fn complete(shared: &Shared, state: &mut State, next: JobRecord, result: &JobResult) -> Result<(), StoreError> {
+fn complete(
+    shared: &Shared,
+    state: &mut State,
+    next: JobRecord,
+    result: &JobResult,
+) -> Result<JobRecord, StoreError> {
     let stored = shared.store.complete(&next, result, shared.config.durability);
     stored.or_else(|error| shared.already(&next, error))?;
-    state.record = next;
-    Ok(())
+    shared.show(state, next.clone());
+    Ok(next)
 }
 
-fn replace(shared: &Shared, state: &mut State, next: JobRecord) -> Result<(), StoreError> {
+fn replace(shared: &Shared, state: &mut State, next: JobRecord) -> Result<JobRecord, StoreError> {
     shared.replace(&next, shared.config.durability)?;
-    state.record = next;
-    Ok(())
+    shared.show(state, next.clone());
+    Ok(next)
 }
 
 /// Does `write` under the job's lock until it works. The engine is unhealthy meanwhile. Gives up when the engine
-/// stops (or has no worker of its own): the store then still says what is true, and the next open goes on from there.
+/// stops (or has no worker of its own): the store then still says what is true, and the next open goes on from
+/// there. Gives up too when the store works but refuses this job's change, which no further try would alter.
 fn store_surely(shared: &Shared, live: &Live, mut write: impl FnMut(&mut State) -> Result<(), StoreError>) {
     const TRIES_WITHOUT_WORKERS: u32 = 3;
     let mut failures = 0;
     loop {
         // The lock is not held between tries: others may look at the job and cancel it.
-        let error = match write(&mut live.lock()) {
-            Ok(()) => {
-                if failures > 0 {
-                    shared.health.recovered();
-                }
-                return;
-            }
-            Err(error) => error,
-        };
+        let written = write(&mut live.lock());
+        let answered = written.as_ref().map_or_else(|error| refuses_job(error.kind), |()| true);
+        if answered && failures > 0 {
+            shared.health.recovered();
+        }
+        let Err(error) = written else { return };
+        if answered {
+            return yield_job(shared, live, error);
+        }
         failures += 1;
         tracing::error!(job = %live.id, %error, failures, "a change of a job could not be stored");
         let alone = shared.config.workers == 0 && failures >= TRIES_WITHOUT_WORKERS;
@@ -249,4 +292,25 @@ fn store_surely(shared: &Shared, live: &Live, mut write: impl FnMut(&mut State) 
             shared.health.pause(failures, || shared.is_stopping());
         }
     }
+}
+
+/// Whether the store works, but says that this job is somebody else's by now, or damaged.
+const fn refuses_job(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Conflict | ErrorKind::NotFound | ErrorKind::Fenced | ErrorKind::Invalid | ErrorKind::Corrupt
+    )
+}
+
+/// Leaves a job to whoever has it now: what the store says is true.
+fn yield_job(shared: &Shared, live: &Live, error: StoreError) {
+    tracing::error!(job = %live.id, %error, "the store refused the change of a job: it is left as it is stored");
+    if let Ok(Some(stored)) = shared.store.get(live.id) {
+        let complete = stored.state.is_complete();
+        shared.show(&mut live.lock(), stored);
+        if complete {
+            return live.tell_end();
+        }
+    }
+    live.lose(EngineError::Store(error));
 }

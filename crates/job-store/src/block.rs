@@ -31,15 +31,16 @@ pub struct SegmentKey {
 }
 
 impl SegmentKey {
-    /// The key of the block that starts at `first_row`: 32 bytes, big-endian, so keys sort in row order.
+    /// The key of the block whose rows end before `end_row`: 32 bytes, big-endian, so keys sort in row order.
+    /// The end, not the start, so that the block of a row is the first one after the row's key: one forward seek.
     #[must_use]
-    pub fn block_key(self, first_row: u64) -> [u8; 32] {
+    pub fn block_key(self, end_row: u64) -> [u8; 32] {
         let mut key = [0; 32];
         let parts = [
             self.job.as_bytes().as_slice(),
             &self.attempt.to_be_bytes(),
             &self.number.to_be_bytes(),
-            &first_row.to_be_bytes(),
+            &end_row.to_be_bytes(),
         ];
         for (to, from) in key.iter_mut().zip(parts.into_iter().flatten()) {
             *to = *from;
@@ -47,9 +48,14 @@ impl SegmentKey {
         key
     }
 
-    pub(crate) fn first_row(block_key: &[u8]) -> Option<u64> {
-        let bytes = block_key.get(24..32)?;
-        Some(u64::from_be_bytes(bytes.try_into().ok()?))
+    /// The segment and the row after the block's last, from the key of a block.
+    pub(crate) fn of_block(block_key: &[u8]) -> Option<(Self, u64)> {
+        let (job, rest) = block_key.split_first_chunk::<16>()?;
+        let (attempt, rest) = rest.split_first_chunk::<4>()?;
+        let (number, rest) = rest.split_first_chunk::<4>()?;
+        let end_row = u64::from_be_bytes(rest.try_into().ok()?);
+        let job = JobId::from_bytes(*job);
+        Some((Self { job, attempt: u32::from_be_bytes(*attempt), number: u32::from_be_bytes(*number) }, end_row))
     }
 
     /// A corrupt or missing piece of this segment, named for people.
@@ -88,6 +94,8 @@ pub struct BlockBuilder {
 }
 
 impl BlockBuilder {
+    /// How many bytes of JSON a block should have when nothing else is said.
+    pub const BYTES: usize = 128 << 10;
     /// The longest row, in bytes of JSON.
     pub const MAX_ROW: usize = 16 << 20;
 
@@ -149,7 +157,7 @@ impl BlockBuilder {
     pub fn pop(&mut self) -> bool {
         self.reset_if_sealed();
         let Some(start) = self.starts.pop() else { return false };
-        let start = position(&start.to_be_bytes());
+        let start = position(start.to_be_bytes());
         // The comma before it goes too, unless it was the first.
         self.bytes.truncate(if self.starts.is_empty() { start } else { start - 1 });
         true
@@ -185,7 +193,7 @@ impl BlockBuilder {
         let count = u32::try_from(rows).unwrap_or(u32::MAX);
         self.bytes.extend_from_slice(&count.to_be_bytes());
         self.bytes.push(VERSION);
-        let checksum = checksum(self.key, self.first_row, &self.bytes);
+        let checksum = checksum(self.key, self.first_row + rows as u64, &self.bytes);
         self.bytes.extend_from_slice(&checksum.to_be_bytes());
         self.sealed = true;
         SealedBlock {
@@ -208,9 +216,9 @@ impl BlockBuilder {
 }
 
 /// Covers the key as well, so that a block under a wrong key is found out.
-fn checksum(key: SegmentKey, first_row: u64, bytes: &[u8]) -> u64 {
+fn checksum(key: SegmentKey, end_row: u64, bytes: &[u8]) -> u64 {
     let mut hash = Xxh3::new();
-    hash.update(&key.block_key(first_row));
+    hash.update(&key.block_key(end_row));
     hash.update(bytes);
     hash.digest()
 }
@@ -247,6 +255,14 @@ pub struct SealedBlock<'a> {
     pub bytes: &'a [u8],
 }
 
+impl SealedBlock<'_> {
+    /// The key to store it under.
+    #[must_use]
+    pub fn block_key(&self) -> [u8; 32] {
+        self.key.block_key(self.first_row.saturating_add(self.rows))
+    }
+}
+
 /// A stored block, read in place.
 #[derive(Debug, Clone, Copy)]
 pub struct Block<'a> {
@@ -279,7 +295,7 @@ impl<'a> Block<'a> {
     /// When a bit is not as it was written, or the block stands under another key.
     pub fn verify(&self, key: SegmentKey, first_row: u64) -> Result<(), InvalidBlock> {
         let (covered, stored) = self.bytes.split_last_chunk::<8>().ok_or(InvalidBlock::Torn)?;
-        if checksum(key, first_row, covered) == u64::from_be_bytes(*stored) {
+        if checksum(key, first_row.saturating_add(self.len() as u64), covered) == u64::from_be_bytes(*stored) {
             Ok(())
         } else {
             Err(InvalidBlock::Checksum)
@@ -305,10 +321,10 @@ impl<'a> Block<'a> {
     pub fn rows(&self, range: Range<usize>) -> Result<Rows<'a>, InvalidBlock> {
         let starts = self.starts.get(range.clone()).ok_or(InvalidBlock::Torn)?;
         let Some(first) = starts.first() else { return Ok(Rows { json: &[], starts, base: 0 }) };
-        let base = position(first);
+        let base = position(*first);
         let end = match self.starts.get(range.end) {
             // The comma before the next row is not ours.
-            Some(next) => position(next).checked_sub(1).ok_or(InvalidBlock::Torn)?,
+            Some(next) => position(*next).checked_sub(1).ok_or(InvalidBlock::Torn)?,
             None => self.json.len(),
         };
         let json = self.json.get(base..end).ok_or(InvalidBlock::Torn)?;
@@ -316,8 +332,8 @@ impl<'a> Block<'a> {
     }
 }
 
-fn position(start: &[u8; ENTRY]) -> usize {
-    usize::try_from(u32::from_be_bytes(*start)).unwrap_or(usize::MAX)
+fn position(start: [u8; ENTRY]) -> usize {
+    usize::try_from(u32::from_be_bytes(start)).unwrap_or(usize::MAX)
 }
 
 /// Bytes that are no block.
@@ -366,7 +382,7 @@ impl<'a> Rows<'a> {
     pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let Self { json, starts, base } = *self;
         (0..starts.len()).map(move |row| {
-            let at = |row| starts.get(row).and_then(|start| position(start).checked_sub(base));
+            let at = |row| starts.get(row).and_then(|start| position(*start).checked_sub(base));
             let end = at(row + 1).map_or(Some(json.len()), |next| next.checked_sub(1));
             at(row).zip(end).and_then(|(start, end)| json.get(start..end)).unwrap_or_default()
         })
@@ -482,7 +498,10 @@ mod tests {
         let mut builder = BlockBuilder::new(SegmentKey { job: JobId::from_bytes([1; 16]), attempt: 1, number: 0 });
         builder.push(&"a").unwrap();
         builder.push(&7).unwrap();
-        let hex: String = builder.seal().bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "2261222c37000000000000000400000002016581d5d67e65012f");
+        let expected: [u8; 26] = [
+            0x22, 0x61, 0x22, 0x2c, 0x37, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 2, 1, 0x0b, 0xf8, 0xbc, 0xdd, 0x4b,
+            0x2a, 0x3a, 0x9a,
+        ];
+        assert_eq!(builder.seal().bytes, expected);
     }
 }

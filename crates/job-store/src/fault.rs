@@ -8,11 +8,12 @@ use std::{
     },
 };
 
-use job_core::{JobId, JobRecord, JobResult, Segment};
+use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 use parking_lot::Mutex;
 
 use crate::{
-    Durability, ErrorKind, JobStore, ResultStore, Rows, SealedBlock, SegmentKey, SegmentWriter, Store, StoreError,
+    Durability, ErrorKind, JobStore, Pin, ResultStore, Rows, SealedBlock, SegmentKey, SegmentWriter, Store,
+    StoreError,
 };
 
 /// Which operations fail, and how.
@@ -91,6 +92,8 @@ impl FaultStore {
     }
 }
 
+// A new method of the trait must not slip past the switch.
+#[deny(clippy::missing_trait_methods)]
 impl JobStore for FaultStore {
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
         self.switch.write(|| self.inner.insert(records, durability))
@@ -115,8 +118,33 @@ impl JobStore for FaultStore {
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
         self.switch.write(|| self.inner.remove(id))
     }
+
+    fn find_key(&self, graph: &str, key: &str) -> Result<Option<JobId>, StoreError> {
+        self.inner.find_key(graph, key)
+    }
+
+    fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
+        self.inner.find_finished(spec)
+    }
+
+    fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
+        self.switch.write(|| self.inner.touch(reads))
+    }
+
+    fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
+        self.inner.last_read(id)
+    }
+
+    fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
+        self.switch.write(|| self.inner.pin(id, pin))
+    }
+
+    fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
+        self.inner.is_pinned(id)
+    }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl ResultStore for FaultStore {
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
         let inner = self.inner.segment(key)?;
@@ -125,6 +153,10 @@ impl ResultStore for FaultStore {
 
     fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError> {
         self.switch.write(|| self.inner.complete(next, result, durability))
+    }
+
+    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
+        self.switch.write(|| self.inner.complete_all(ends, durability))
     }
 
     fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError> {
@@ -143,6 +175,22 @@ impl ResultStore for FaultStore {
     fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {
         self.switch.write(|| self.inner.discard(job, attempt))
     }
+
+    fn save_checkpoint(&self, job: JobId, attempt: u32, bytes: &[u8]) -> Result<(), StoreError> {
+        self.switch.write(|| self.inner.save_checkpoint(job, attempt, bytes))
+    }
+
+    fn checkpoint(&self, job: JobId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.checkpoint(job)
+    }
+
+    fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {
+        self.inner.size_on_disk()
+    }
+
+    fn block_bytes(&self) -> usize {
+        self.inner.block_bytes()
+    }
 }
 
 #[derive(Debug)]
@@ -151,9 +199,14 @@ struct FaultSegment {
     switch: Arc<Switch>,
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl SegmentWriter for FaultSegment {
     fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
         self.switch.write(|| self.inner.append(block))
+    }
+
+    fn readable(&self) -> u64 {
+        self.inner.readable()
     }
 
     fn finish(self: Box<Self>) -> Result<Segment, StoreError> {

@@ -5,7 +5,7 @@
 //! [`RocksStore`] (feature `rocksdb`), which holds results larger than memory and survives crashes.
 //!
 //! This crate knows bytes, order and atomicity. It does **not** know which moves of a job are legal (that is
-//! `job-core`), and it starts no thread (that is `job-runner`).
+//! `job-core`), and it runs no job (that is `job-runner`).
 //!
 //! ```
 //! use std::ops::ControlFlow;
@@ -41,6 +41,7 @@
 //! ```
 
 mod block;
+#[cfg(any(feature = "rocksdb", feature = "redb"))]
 mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -58,4 +59,7 @@ pub use fault::{Fault, FaultStore};
 pub use memory::MemoryStore;
 #[cfg(feature = "rocksdb")]
 pub use rocks::{Compression, RocksOptions, RocksStore};
-pub use store::{Durability, JobStore, ResultStore, SegmentWriter, Store};
+/// The RocksDB bindings that [`RocksStore`] is built with, for hosts that share a database with it.
+#[cfg(feature = "rocksdb")]
+pub use rocksdb;
+pub use store::{Durability, JobStore, MAX_CHECKPOINT, Pin, ResultStore, SegmentWriter, Store};

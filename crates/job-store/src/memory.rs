@@ -1,16 +1,16 @@
 //! [`MemoryStore`]: the reference backend, short enough to be read as the contract.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::{ControlFlow, Range},
     sync::Arc,
 };
 
-use job_core::{JobId, JobRecord, JobResult, Segment};
+use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 use parking_lot::RwLock;
 
 use crate::{
-    Durability, ErrorKind, JobStore, ResultStore, Rows, SealedBlock, SegmentKey, SegmentWriter, StoreError,
+    Durability, ErrorKind, JobStore, Pin, ResultStore, Rows, SealedBlock, SegmentKey, SegmentWriter, StoreError,
     contract::{self, Tally},
 };
 
@@ -28,6 +28,13 @@ struct Content {
     results: BTreeMap<JobId, JobResult>,
     /// Key of a block -> its bytes, in row order.
     blocks: BTreeMap<[u8; 32], Arc<[u8]>>,
+    /// Graph and idempotency key -> the job that has it.
+    keys: BTreeMap<(String, String), JobId>,
+    /// Hash of the work -> the job that did it last.
+    finished: BTreeMap<[u8; 16], JobId>,
+    reads: BTreeMap<JobId, Timestamp>,
+    pinned: BTreeSet<JobId>,
+    checkpoints: BTreeMap<JobId, Vec<u8>>,
 }
 
 impl Content {
@@ -40,10 +47,17 @@ impl Content {
         contract::check_attempt(self.jobs.get(&key.job), key)
     }
 
-    fn drop_rows(&mut self, job: JobId, attempts: Range<u32>) {
-        let [from, to] =
-            [attempts.start, attempts.end].map(|attempt| SegmentKey { job, attempt, number: 0 }.block_key(0));
-        let dropped: Vec<_> = self.blocks.range(from..to).map(|(key, _)| *key).collect();
+    fn put(&mut self, next: &JobRecord) {
+        if next.state.is_complete() {
+            self.checkpoints.remove(&next.id);
+        }
+        self.jobs.insert(next.id, next.clone());
+    }
+
+    fn drop_rows(&mut self, job: JobId, until: u32) {
+        let first = SegmentKey { job, attempt: 0, number: 0 }.block_key(0);
+        let last = SegmentKey { job, attempt: until, number: u32::MAX }.block_key(u64::MAX);
+        let dropped: Vec<_> = self.blocks.range(first..=last).map(|(key, _)| *key).collect();
         for key in dropped {
             self.blocks.remove(&key);
         }
@@ -53,13 +67,22 @@ impl Content {
 impl JobStore for MemoryStore {
     fn insert(&self, records: &[JobRecord], _: Durability) -> Result<(), StoreError> {
         let mut content = self.content.write();
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut keys = BTreeMap::new();
         for record in records {
+            if let Some(key) = &record.spec.options().idempotency_key {
+                let name = (record.spec.graph_name().to_owned(), key.clone());
+                if let Some(job) = content.keys.get(&name).or(keys.get(&name)) {
+                    return Err(contract::key_taken(*job, key));
+                }
+                keys.insert(name, record.id);
+            }
             if content.jobs.contains_key(&record.id) || !seen.insert(record.id) {
                 return Err(StoreError::new(ErrorKind::AlreadyExists, "insert", "the id is taken").on(record.id));
             }
         }
         content.jobs.extend(records.iter().map(|record| (record.id, record.clone())));
+        content.keys.append(&mut keys);
         Ok(())
     }
 
@@ -70,7 +93,10 @@ impl JobStore for MemoryStore {
     fn replace(&self, next: &JobRecord, _: Durability) -> Result<(), StoreError> {
         let mut content = self.content.write();
         content.check_revision(next, "replace the record")?;
-        content.jobs.insert(next.id, next.clone());
+        if next.state.is_complete() && !content.results.contains_key(&next.id) {
+            content.drop_rows(next.id, u32::MAX);
+        }
+        content.put(next);
         Ok(())
     }
 
@@ -91,14 +117,59 @@ impl JobStore for MemoryStore {
 
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
         let mut content = self.content.write();
-        match content.jobs.get(&id) {
-            None => return Ok(false),
-            Some(record) => contract::check_removable(record)?,
+        let Some(record) = content.jobs.get(&id) else { return Ok(false) };
+        contract::check_removable(record, content.pinned.contains(&id))?;
+        if let Some(key) = record.spec.options().idempotency_key.clone() {
+            let name = (record.spec.graph_name().to_owned(), key);
+            content.keys.remove(&name);
         }
+        content.finished.retain(|_, job| *job != id);
         content.jobs.remove(&id);
         content.results.remove(&id);
-        content.drop_rows(id, 0..u32::MAX);
+        content.reads.remove(&id);
+        content.drop_rows(id, u32::MAX);
         Ok(true)
+    }
+
+    fn find_key(&self, graph: &str, key: &str) -> Result<Option<JobId>, StoreError> {
+        Ok(self.content.read().keys.get(&(graph.to_owned(), key.to_owned())).copied())
+    }
+
+    fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
+        let content = self.content.read();
+        let found = contract::work_hash(spec).and_then(|hash| content.finished.get(&hash));
+        let record = found.and_then(|id| content.jobs.get(id));
+        Ok(record.filter(|record| record.spec.is_same_work(spec)).map(|record| record.id))
+    }
+
+    fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
+        let mut content = self.content.write();
+        for &(id, at) in reads {
+            if content.jobs.contains_key(&id) {
+                content.reads.insert(id, at);
+            }
+        }
+        Ok(())
+    }
+
+    fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.content.read().reads.get(&id).copied())
+    }
+
+    fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
+        let mut content = self.content.write();
+        if !content.jobs.contains_key(&id) {
+            return Err(contract::no_such_job(id, "pin"));
+        }
+        match pin {
+            Pin::Keep => content.pinned.insert(id),
+            Pin::Release => content.pinned.remove(&id),
+        };
+        Ok(())
+    }
+
+    fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
+        Ok(self.content.read().pinned.contains(&id))
     }
 }
 
@@ -108,12 +179,23 @@ impl ResultStore for MemoryStore {
         Ok(Box::new(MemorySegment { content: Arc::clone(&self.content), tally: Tally::new(key) }))
     }
 
-    fn complete(&self, next: &JobRecord, result: &JobResult, _: Durability) -> Result<(), StoreError> {
-        contract::check_complete(next)?;
+    fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError> {
+        self.complete_all(&[(next, result)], durability)
+    }
+
+    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], _: Durability) -> Result<(), StoreError> {
         let mut content = self.content.write();
-        content.check_revision(next, "store the result")?;
-        content.jobs.insert(next.id, next.clone());
-        content.results.insert(next.id, result.clone());
+        for (next, _) in ends {
+            contract::check_complete(next)?;
+            content.check_revision(next, "store the result")?;
+        }
+        for (next, result) in ends {
+            content.put(next);
+            content.results.insert(next.id, (*result).clone());
+            if let Some(hash) = contract::work_hash(&next.spec).filter(|_| contract::is_reusable(next)) {
+                content.finished.insert(hash, next.id);
+            }
+        }
         Ok(())
     }
 
@@ -127,26 +209,21 @@ impl ResultStore for MemoryStore {
         rows: Range<u64>,
         each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError> {
-        let mut next = rows.start;
-        while next < rows.end {
+        let mut wanted = rows;
+        while !wanted.is_empty() {
             // The lock is not held while `each` runs.
             let found = {
                 let content = self.content.read();
-                let mut upto = content.blocks.range(key.block_key(0)..=key.block_key(next));
-                upto.next_back().map(|(key, bytes)| (*key, Arc::clone(bytes)))
+                let mut after = content.blocks.range(key.block_key(wanted.start + 1)..=key.block_key(u64::MAX));
+                after.next().map(|(key, bytes)| (*key, Arc::clone(bytes)))
             };
-            let Some((at, bytes)) = found else {
-                return Err(contract::missing(self, key, &(next..rows.end)));
-            };
-            let first = SegmentKey::first_row(&at).unwrap_or_default();
-            let (run, after) = contract::cut(key, first, &bytes, next..rows.end)?;
-            if run.is_empty() {
-                return Err(contract::missing(self, key, &(next..rows.end)));
-            }
+            let block = found.as_ref().and_then(|(at, bytes)| Some((SegmentKey::of_block(at)?.1, bytes)));
+            let run = block.map(|(end, bytes)| contract::cut(key, end, bytes, &wanted)).transpose()?.flatten();
+            let Some((run, next)) = run else { return Err(contract::missing(self, key, &wanted)) };
             if each(run)?.is_break() {
                 return Ok(());
             }
-            next = after;
+            wanted.start = next;
         }
         Ok(())
     }
@@ -154,8 +231,24 @@ impl ResultStore for MemoryStore {
     fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {
         let mut content = self.content.write();
         contract::check_discardable(job, content.results.contains_key(&job))?;
-        content.drop_rows(job, 0..attempt.saturating_add(1));
+        content.drop_rows(job, attempt);
         Ok(())
+    }
+
+    fn save_checkpoint(&self, job: JobId, attempt: u32, bytes: &[u8]) -> Result<(), StoreError> {
+        contract::check_checkpoint(job, bytes)?;
+        let mut content = self.content.write();
+        content.check_attempt(SegmentKey { job, attempt, number: 0 })?;
+        content.checkpoints.insert(job, bytes.to_vec());
+        Ok(())
+    }
+
+    fn checkpoint(&self, job: JobId) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.content.read().checkpoints.get(&job).cloned())
+    }
+
+    fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
     }
 }
 
@@ -167,13 +260,17 @@ struct MemorySegment {
 
 impl SegmentWriter for MemorySegment {
     fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
-        self.tally.check(&block)?;
         let mut content = self.content.write();
         content.check_attempt(self.tally.key)?;
-        content.blocks.insert(block.key.block_key(block.first_row), block.bytes.into());
+        self.tally.check(&block)?;
+        content.blocks.insert(block.block_key(), block.bytes.into());
         drop(content);
         self.tally.add(&block);
         Ok(())
+    }
+
+    fn readable(&self) -> u64 {
+        self.tally.rows()
     }
 
     fn finish(self: Box<Self>) -> Result<Segment, StoreError> {

@@ -5,9 +5,12 @@ use std::{
     ops::{ControlFlow, Range},
 };
 
-use job_core::{JobId, JobRecord, JobResult, Segment};
+use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 
-use crate::{Rows, SealedBlock, SegmentKey, StoreError};
+use crate::{BlockBuilder, Rows, SealedBlock, SegmentKey, StoreError};
+
+/// The longest checkpoint, in bytes.
+pub const MAX_CHECKPOINT: usize = 64 << 20;
 
 /// What must have happened to a write before it is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -17,6 +20,15 @@ pub enum Durability {
     /// The disk has it (fsync): it survives power loss too. So does every write acknowledged before it.
     #[default]
     Synced,
+}
+
+/// Whether a job is kept for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pin {
+    /// It cannot be removed.
+    Keep,
+    /// It can be removed again.
+    Release,
 }
 
 /// Keeps job records.
@@ -30,7 +42,8 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     /// Adds new jobs, all of them or none.
     ///
     /// # Errors
-    /// `AlreadyExists` when one of the ids is taken (twice in `records` counts too).
+    /// `AlreadyExists` when one of the ids is taken, or an idempotency key on its graph (twice in `records` counts
+    /// too). Of a taken key the error's `job` is the one that has it.
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError>;
 
     /// Reads one job; `None` if there is no such job. Never touches rows.
@@ -62,8 +75,47 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     /// the space to come back.
     ///
     /// # Errors
-    /// `Invalid` when the job is not complete: cancel it first.
+    /// `Invalid` when the job is not complete (cancel it first) or is pinned (release it first).
     fn remove(&self, id: JobId) -> Result<bool, StoreError>;
+
+    /// The job that was submitted on `graph` under this idempotency key; `None` if the key is free. Removing the
+    /// job frees it.
+    ///
+    /// # Errors
+    /// `Corrupt` when what is stored is not what was written.
+    fn find_key(&self, graph: &str, key: &str) -> Result<Option<JobId>, StoreError>;
+
+    /// The job that succeeded last among those whose spec [is the same work](JobSpec::is_same_work) as `spec`;
+    /// `None` if there is none, if it was removed, or if `spec` names no graph version. Cost: two point reads.
+    ///
+    /// # Errors
+    /// `Corrupt` when what is stored is not what was written.
+    fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError>;
+
+    /// Notes when results were last read. Buffered: never an fsync. Unknown jobs are ignored. The note goes with
+    /// the job.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError>;
+
+    /// The latest note of [`touch`](Self::touch); `None` if there is none.
+    ///
+    /// # Errors
+    /// `Corrupt` when what is stored is not what was written.
+    fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Keeps a job from being removed, or lets it go again. Durable like [`Durability::Synced`].
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such job.
+    fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError>;
+
+    /// Whether a job is pinned; `false` of an unknown one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn is_pinned(&self, id: JobId) -> Result<bool, StoreError>;
 }
 
 /// Keeps the results of jobs.
@@ -75,6 +127,8 @@ pub trait JobStore: Debug + Send + Sync + 'static {
 ///   `Fenced`.
 /// * A record is `Succeeded` only together with its result ([`complete`](Self::complete)), so whoever sees it
 ///   can read every row.
+/// * A job that ends without a result ([`JobStore::replace`]) loses its rows in the same write: nothing could
+///   ever name them.
 pub trait ResultStore: Debug + Send + Sync + 'static {
     /// Opens a new segment of a running job for writing.
     ///
@@ -88,6 +142,13 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// `Conflict` and `NotFound` as [`JobStore::replace`]; `Invalid` when `next` is not complete.
     fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError>;
+
+    /// Ends many jobs with one write, as [`complete`](Self::complete) does each: all of them or none. Every job at
+    /// most once.
+    ///
+    /// # Errors
+    /// As [`complete`](Self::complete), of the first that cannot be ended.
+    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError>;
 
     /// Where the result of a job is; `None` if it has none.
     ///
@@ -113,6 +174,30 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// `Invalid` when the job has a result: its rows are in use.
     fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError>;
+
+    /// Stores where the running attempt stands, in place of the last checkpoint of the job. Buffered. A later
+    /// attempt can read it; it goes when the job ends.
+    ///
+    /// # Errors
+    /// `Fenced` when that attempt is not running; `Invalid` above [`MAX_CHECKPOINT`](crate::MAX_CHECKPOINT) bytes.
+    fn save_checkpoint(&self, job: JobId, attempt: u32, bytes: &[u8]) -> Result<(), StoreError>;
+
+    /// The newest checkpoint of a job, whichever attempt wrote it.
+    ///
+    /// # Errors
+    /// `Corrupt` when the stored bytes are not what was written.
+    fn checkpoint(&self, job: JobId) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// About how many bytes the rows of all jobs take on disk; `None` of a store that has no disk.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn size_on_disk(&self) -> Result<Option<u64>, StoreError>;
+
+    /// How many bytes of JSON a block should have when it is sealed: what reads and writes fastest here.
+    fn block_bytes(&self) -> usize {
+        BlockBuilder::BYTES
+    }
 }
 
 /// Writes one segment. Dropping it without [`finish`](Self::finish) leaves a segment that nobody names; its rows
@@ -123,6 +208,10 @@ pub trait SegmentWriter: Debug + Send {
     /// # Errors
     /// `Fenced` when the attempt is over; `Invalid` when the block is of another segment or leaves a gap.
     fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError>;
+
+    /// How many rows from the start of the segment [`ResultStore::read`] can see already. A store may gather
+    /// blocks before it shows them.
+    fn readable(&self) -> u64;
 
     /// Makes every appended row readable and says what the segment holds.
     ///

@@ -11,7 +11,12 @@ mod setup;
 mod test;
 mod workspace;
 
-use std::{env, error::Error, process::ExitCode};
+use std::{
+    env,
+    error::Error,
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use arguments::{Command, Options};
 use workspace::Workspace;
@@ -33,7 +38,8 @@ fn run(options: &Options) -> Outcome {
     let workspace = Workspace::locate()?;
     match options.command {
         Command::Help => {
-            println!("{}", arguments::HELP);
+            // Whoever reads it may stop before the end, as `head` does.
+            let _ = writeln!(io::stdout(), "{}", arguments::HELP);
             Ok(())
         }
         Command::Setup => setup::setup(&workspace, options).map(drop),

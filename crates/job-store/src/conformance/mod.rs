@@ -19,6 +19,7 @@
 //!     # use super::Memory;
 //!     job_store::conformance_tests!(Memory::default());
 //! }
+//! # fn main() {}
 //! ```
 //!
 //! To add a law, write the function in one of the modules and name it in [`conformance_tests`](crate::conformance_tests).
@@ -42,6 +43,8 @@ macro_rules! law {
     };
 }
 
+mod checkpoints;
+mod finding;
 mod jobs;
 mod race;
 mod reopen;
@@ -54,7 +57,7 @@ use std::{
 
 use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, RowList, Segment, Timestamp};
 
-pub use self::{jobs::*, race::*, reopen::*, results::*};
+pub use self::{checkpoints::*, finding::*, jobs::*, race::*, reopen::*, results::*};
 use crate::{BlockBuilder, Durability, SegmentKey, Store, StoreError};
 
 /// One place to keep jobs: a directory, a database, a shared memory.
@@ -84,6 +87,7 @@ macro_rules! conformance_tests {
             a_result_comes_with_its_record_or_not_at_all
             a_job_without_a_result_has_none
             an_empty_list_is_a_result
+            many_jobs_are_completed_whole_or_not_at_all
             only_the_running_attempt_writes
             a_complete_job_takes_no_rows
             a_block_must_follow_the_last
@@ -97,6 +101,21 @@ macro_rules! conformance_tests {
             of_racing_replaces_one_wins
             a_complete_and_a_cancel_cannot_both_win
             readers_beside_a_writer_see_whole_blocks
+            an_idempotency_key_finds_its_job_until_that_is_removed
+            an_idempotency_key_is_taken_once_on_a_graph
+            of_racing_inserts_under_one_key_one_wins
+            finished_work_is_found_by_what_was_asked
+            finished_work_is_forgotten_with_its_job
+            what_was_read_is_noted_of_known_jobs_only
+            a_pinned_job_is_not_removed
+            the_newest_checkpoint_replaces_the_last
+            a_checkpoint_is_fenced_and_has_a_limit
+            a_checkpoint_goes_when_the_job_ends
+            rows_of_a_job_that_ends_without_a_result_go
+            a_writer_says_what_can_be_read
+            a_large_segment_is_read_like_a_small_one
+            two_segments_of_a_job_grow_side_by_side
+            keys_work_reads_pins_and_checkpoints_survive_reopening
         }
     };
     (@laws $fixture:expr; $($law:ident)*) => {
@@ -127,6 +146,25 @@ fn at(micros: u64) -> Timestamp {
 fn waiting(n: u64) -> JobRecord {
     let spec = JobSpec::algorithm("pagerank").graph("图").raw_parameters(job_core::Parameters::default());
     JobRecord::waiting(JobId::from_parts(at(n * 1_000), [7; 10]), spec, at(n * 1_000))
+}
+
+/// The `n`-th job with an idempotency key of its own, on a version of the graph.
+fn versioned(n: u64, version: &str) -> JobRecord {
+    let mut record = waiting(n);
+    let spec = JobSpec::clone(&record.spec).idempotency_key(format!("key {n}")).graph_version(version);
+    record.spec = Arc::new(spec);
+    record
+}
+
+/// Inserts a job and runs it to an empty result.
+fn finish(store: &dyn Store, waiting: &JobRecord) -> Result<JobRecord, Broken> {
+    store.insert(std::slice::from_ref(waiting), Durability::Buffered)?;
+    let running = waiting.apply(Event::Start, at(5))?;
+    store.replace(&running, Durability::Buffered)?;
+    let result = list(Vec::new());
+    let done = running.apply(Event::Succeed(result.size()), at(6))?;
+    store.complete(&done, &result, Durability::Buffered)?;
+    Ok(done)
 }
 
 /// Inserts the `n`-th job and starts it.
@@ -167,6 +205,21 @@ fn read(store: &dyn Store, key: SegmentKey, rows: Range<u64>) -> Result<Vec<u64>
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(found)
+}
+
+/// Writes a segment too large for any buffer: `blocks` blocks of 64 KiB, one row each, the n-th full of its number.
+fn write_large(store: &dyn Store, key: SegmentKey, blocks: u64) -> Result<Segment, StoreError> {
+    let mut writer = store.segment(key)?;
+    let mut block = BlockBuilder::new(key);
+    for number in 0..blocks {
+        let _ = block.push(&large_row(number));
+        writer.append(block.seal())?;
+    }
+    writer.finish()
+}
+
+fn large_row(number: u64) -> String {
+    format!("{number:08}").repeat(8 << 10)
 }
 
 fn list(segments: Vec<Segment>) -> JobResult {

@@ -87,4 +87,26 @@ law! {
         })?;
         assert_eq!(read(store, key, 0..2_000)?.len(), 2_000);
     }
+
+    /// Two workers fill a segment each; both come out whole.
+    fn two_segments_of_a_job_grow_side_by_side(store) {
+        let running = running(store, 1)?;
+        let segments = thread::scope(|scope| {
+            let keys = [key(&running, 0), key(&running, 1)];
+            let writers = keys.map(|key| scope.spawn(move || super::write_large(store, key, 100)));
+            writers
+                .into_iter()
+                .map(|writer| writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect::<Result<Vec<_>, _>>()
+        })?;
+        for segment in &segments {
+            assert_eq!(segment.rows, 100);
+            let mut rows = 0;
+            store.read(key(&running, segment.number), 0..100, &mut |run| {
+                rows += run.len();
+                Ok(std::ops::ControlFlow::Continue(()))
+            })?;
+            assert_eq!(rows, 100);
+        }
+    }
 }

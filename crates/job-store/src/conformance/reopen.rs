@@ -3,7 +3,7 @@
 use job_core::{Event, Failure, FailureKind};
 
 use super::{Broken, Fixture, at, key, read, report, running, succeeded, waiting, write};
-use crate::{Durability, ErrorKind};
+use crate::{Durability, ErrorKind, Pin};
 
 /// Jobs in every state, results and rows; and a removed job stays removed.
 pub fn what_was_acknowledged_is_there_after_reopening(fixture: &dyn Fixture) {
@@ -42,6 +42,33 @@ pub fn rows_of_an_attempt_survive_reopening_until_discarded(fixture: &dyn Fixtur
         store.discard(first.id, first.attempt)?;
         assert_eq!(read(&*store, key(&first, 0), 0..1).unwrap_err().kind, ErrorKind::Corrupt);
         assert_eq!(store.segment(key(&first, 0)).unwrap_err().kind, ErrorKind::Fenced);
+        Ok(())
+    })());
+}
+
+/// What finds, keeps and resumes jobs is as durable as they are.
+pub fn keys_work_reads_pins_and_checkpoints_survive_reopening(fixture: &dyn Fixture) {
+    report((|| -> Result<(), Broken> {
+        let store = fixture.open();
+        let done = super::finish(&*store, &super::versioned(1, "v7"))?;
+        let running = running(&*store, 2)?;
+        store.touch(&[(done.id, at(50))])?;
+        store.pin(done.id, Pin::Keep)?;
+        store.save_checkpoint(running.id, running.attempt, b"half way")?;
+        drop(store);
+
+        let store = fixture.open();
+        assert_eq!(store.find_key("图", "key 1")?, Some(done.id));
+        assert_eq!(store.find_finished(&done.spec)?, Some(done.id));
+        assert_eq!((store.last_read(done.id)?, store.is_pinned(done.id)?), (Some(at(50)), true));
+        assert_eq!(store.checkpoint(running.id)?.as_deref(), Some(b"half way".as_slice()));
+        store.pin(done.id, Pin::Release)?;
+        assert!(store.remove(done.id)?);
+        drop(store);
+
+        let store = fixture.open();
+        assert_eq!((store.find_key("图", "key 1")?, store.find_finished(&done.spec)?), (None, None));
+        assert_eq!((store.last_read(done.id)?, store.is_pinned(done.id)?), (None, false));
         Ok(())
     })());
 }

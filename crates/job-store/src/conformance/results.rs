@@ -100,6 +100,29 @@ law! {
         assert_eq!(store.segment(key(&running, 0))?.finish()?.rows, 0);
     }
 
+    /// Many ends in one write: one stale record keeps all of them out.
+    fn many_jobs_are_completed_whole_or_not_at_all(store) {
+        let running = [running(store, 1)?, running(store, 2)?, running(store, 3)?];
+        let mut ends = Vec::new();
+        for record in &running {
+            let result = list(vec![write(store, key(record, 0), 0, 7, 3)?]);
+            ends.push((record.apply(Event::Succeed(result.size()), at(9))?, result));
+        }
+        let batch: Vec<_> = ends.iter().map(|(next, result)| (next, result)).collect();
+        let cancelling = running[1].apply(Event::Cancel, at(8))?;
+        store.replace(&cancelling, Durability::Buffered)?;
+        let refused = store.complete_all(&batch, Durability::Synced).unwrap_err();
+        assert_eq!((refused.kind, refused.job), (ErrorKind::Conflict, Some(running[1].id)));
+        assert_eq!(store.unfinished()?, [running[0].clone(), cancelling, running[2].clone()]);
+        assert_eq!(store.result(running[0].id)?, None);
+        store.complete_all(&[batch[0], batch[2]], Durability::Synced)?;
+        store.complete_all(&[], Durability::Synced)?;
+        for at in [0, 2] {
+            assert_eq!(store.get(running[at].id)?.as_ref(), Some(batch[at].0));
+            assert_eq!(store.result(running[at].id)?.as_ref(), Some(batch[at].1));
+        }
+    }
+
     /// The attempt is a fence: a worker that lost its job can write nothing more.
     fn only_the_running_attempt_writes(store) {
         let first = running(store, 1)?;
@@ -206,6 +229,62 @@ law! {
             Ok(ControlFlow::Break(()))
         })?;
         assert_eq!(seen, 5);
+    }
+
+    /// A cancel or a failure leaves nothing that anybody could name.
+    fn rows_of_a_job_that_ends_without_a_result_go(store) {
+        let failed = running(store, 1)?;
+        write(store, key(&failed, 0), 0, 30, 7)?;
+        let other = running(store, 2)?;
+        write(store, key(&other, 0), 0, 30, 7)?;
+        store.replace(&failed.apply(Event::Fail(Failure::new(FailureKind::Handler, "no")), at(3))?, Durability::Synced)?;
+        assert_eq!(read(store, key(&failed, 0), 0..1).unwrap_err().kind, ErrorKind::Corrupt);
+        assert_eq!(read(store, key(&other, 0), 0..30)?.len(), 30);
+    }
+
+    /// `readable` never promises a row that a read would not find, and after `finish` all are there.
+    fn a_writer_says_what_can_be_read(store) {
+        let running = running(store, 1)?;
+        let key = key(&running, 0);
+        let mut writer = store.segment(key)?;
+        let mut block = BlockBuilder::new(key);
+        assert_eq!(writer.readable(), 0);
+        for row in 0..200u64 {
+            block.push(&row)?;
+            if block.rows() == 10 {
+                writer.append(block.seal())?;
+                let readable = writer.readable();
+                assert!(readable <= row + 1);
+                assert_eq!(read(store, key, 0..readable)?, (0..readable).collect::<Vec<_>>());
+            }
+        }
+        writer.finish()?;
+        assert_eq!(read(store, key, 0..200)?.len(), 200);
+    }
+
+    /// However a store writes what outgrows its buffers, pages are cut out of it the same way.
+    fn a_large_segment_is_read_like_a_small_one(store) {
+        let running = running(store, 1)?;
+        let blocks = 160; // 10 MiB
+        let segment = super::write_large(store, key(&running, 0), blocks)?;
+        assert_eq!(segment.rows, blocks);
+        let result = list(vec![segment]);
+        let done = running.apply(Event::Succeed(result.size()), at(7))?;
+        store.complete(&done, &result, Durability::Synced)?;
+        for (start, end) in [(0, blocks), (0, 1), (blocks - 1, blocks), (63, 66)] {
+            let mut next = start;
+            store.read(key(&running, 0), start..end, &mut |run| {
+                for row in run.iter() {
+                    let found: String = serde_json::from_slice(row).unwrap_or_default();
+                    assert_eq!(found, super::large_row(next));
+                    next += 1;
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+            assert_eq!(next, end);
+        }
+        assert!(store.remove(done.id)?);
+        assert_eq!(read(store, key(&running, 0), 0..1).unwrap_err().kind, ErrorKind::NotFound);
     }
 
     /// Rows of very different size, text in any script.

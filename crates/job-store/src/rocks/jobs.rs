@@ -1,30 +1,44 @@
-//! Records in RocksDB.
+//! Records in RocksDB, and what is found by them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use job_core::{JobId, JobRecord};
+use job_core::{JobId, JobRecord, JobSpec, Timestamp};
 use rocksdb::{Direction, IteratorMode, ReadOptions, WriteBatch};
 
-use super::{JOBS, ROWS, RocksStore, decode, failure, keys};
-use crate::{Durability, ErrorKind, JobStore, StoreError, codec, contract};
+use super::{JOBS, ROWS, RocksStore, decode, failure, keys, locks::Held};
+use crate::{Durability, ErrorKind, JobStore, Pin, StoreError, codec, contract};
 
 impl JobStore for RocksStore {
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
         const OPERATION: &str = "insert";
-        let _locks = self.inner.locks.all(records.iter().map(|record| record.id));
+        let _held = self.lock_with_work(records.iter());
         let jobs = self.family(JOBS, OPERATION)?;
         let mut batch = WriteBatch::default();
-        let mut seen = BTreeSet::new();
+        let mut ids = BTreeSet::new();
+        let mut names = BTreeMap::new();
         for record in records {
+            if let Some(key) = &record.spec.options().idempotency_key {
+                let name = keys::idempotency(record.spec.graph_name(), key);
+                if let Some(job) =
+                    names.get(&name).copied().map_or_else(|| self.id_at(&name, OPERATION), |job| Ok(Some(job)))?
+                {
+                    return Err(contract::key_taken(job, key));
+                }
+                batch.put_cf(jobs, &name, record.id.as_bytes());
+                names.insert(name, record.id);
+            }
             let key = keys::key(keys::RECORD, record.id);
-            let stored = self.inner.db.get_pinned_cf(jobs, key);
-            if !seen.insert(record.id) || stored.map_err(|e| failure(OPERATION, Some(record.id), &e))?.is_some() {
+            if !ids.insert(record.id) || self.has(&key, OPERATION, record.id)? {
                 return Err(StoreError::new(ErrorKind::AlreadyExists, OPERATION, "the id is taken").on(record.id));
             }
             batch.put_cf(jobs, key, codec::encode_record(record));
-            batch.put_cf(jobs, keys::key(keys::UNFINISHED, record.id), []);
+            if !record.state.is_complete() {
+                batch.put_cf(jobs, keys::key(keys::UNFINISHED, record.id), []);
+            }
         }
-        self.write(batch, durability, OPERATION, None)
+        self.write(batch, durability, OPERATION, None)?;
+        records.iter().for_each(|record| self.inner.locks.remember_new(record));
+        Ok(())
     }
 
     fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
@@ -33,10 +47,16 @@ impl JobStore for RocksStore {
 
     fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError> {
         const OPERATION: &str = "replace the record";
-        let _lock = self.lock(next.id);
+        let held = self.inner.locks.job(next.id);
         let mut batch = WriteBatch::default();
         self.stage_replace(&mut batch, next, OPERATION)?;
-        self.write(batch, durability, OPERATION, Some(next.id))
+        let dropped =
+            next.state.is_complete() && self.stage_drop_rows(&mut batch, next.id, u32::MAX, OPERATION)?;
+        self.commit(batch, &[next], durability, OPERATION, &held)?;
+        if dropped {
+            self.inner.reclaimer.queue(next.id, u32::MAX);
+        }
+        Ok(())
     }
 
     fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
@@ -84,21 +104,100 @@ impl JobStore for RocksStore {
 
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
         const OPERATION: &str = "remove the record";
-        let _lock = self.lock(id);
+        // What must be locked is in the record, which never changes in that.
         let Some(record) = self.record(id, OPERATION)? else { return Ok(false) };
-        contract::check_removable(&record)?;
+        let held = self.lock_with_work(std::iter::once(&record));
+        let Some(record) = self.record(id, OPERATION)? else { return Ok(false) };
+        contract::check_removable(&record, self.is_pinned(id)?)?;
+        let mut batch = WriteBatch::default();
+        self.stage_remove(&mut batch, &record, OPERATION)?;
+        let dropped = self.stage_drop_rows(&mut batch, id, u32::MAX, OPERATION)?;
+        self.write(batch, Durability::Buffered, OPERATION, Some(id))?;
+        drop(held);
+        if dropped {
+            self.inner.reclaimer.queue(id, u32::MAX);
+        }
+        Ok(true)
+    }
+
+    fn find_key(&self, graph: &str, key: &str) -> Result<Option<JobId>, StoreError> {
+        self.id_at(&keys::idempotency(graph, key), "find the idempotency key")
+    }
+
+    fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
+        const OPERATION: &str = "find a finished job";
+        let Some(hash) = contract::work_hash(spec) else { return Ok(None) };
+        let Some(id) = self.id_at(&keys::work(hash), OPERATION)? else { return Ok(None) };
+        let record = self.record(id, OPERATION)?;
+        Ok(record.filter(|record| record.spec.is_same_work(spec)).map(|record| record.id))
+    }
+
+    fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
+        const OPERATION: &str = "note when results were read";
+        let stripes = reads.iter().map(|(id, _)| self.inner.locks.stripe(id)).collect();
+        let _held = self.inner.locks.all(stripes);
         let jobs = self.family(JOBS, OPERATION)?;
         let mut batch = WriteBatch::default();
-        batch.delete_cf(jobs, keys::key(keys::RECORD, id));
-        batch.delete_cf(jobs, keys::key(keys::RESULT, id));
-        self.stage_drop_rows(&mut batch, id, u32::MAX, OPERATION)?;
-        self.write(batch, Durability::Buffered, OPERATION, Some(id))?;
-        self.reclaim(id)?;
-        Ok(true)
+        for (id, at) in reads {
+            if self.has(&keys::key(keys::RECORD, *id), OPERATION, *id)? {
+                batch.put_cf(jobs, keys::key(keys::LAST_READ, *id), at.as_micros().to_be_bytes());
+            }
+        }
+        if batch.is_empty() { Ok(()) } else { self.write(batch, Durability::Buffered, OPERATION, None) }
+    }
+
+    fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
+        const OPERATION: &str = "read when the result was read";
+        let found = self.inner.db.get_pinned_cf(self.family(JOBS, OPERATION)?, keys::key(keys::LAST_READ, id));
+        let Some(bytes) = found.map_err(|e| failure(OPERATION, Some(id), &e))? else { return Ok(None) };
+        let micros = <[u8; 8]>::try_from(&*bytes).map_err(|_| {
+            StoreError::new(ErrorKind::Corrupt, OPERATION, format!("the time has {} bytes", bytes.len())).on(id)
+        })?;
+        Ok(Some(Timestamp::from_micros(u64::from_be_bytes(micros))))
+    }
+
+    fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
+        const OPERATION: &str = "pin";
+        let _held = self.inner.locks.job(id);
+        if !self.has(&keys::key(keys::RECORD, id), OPERATION, id)? {
+            return Err(contract::no_such_job(id, OPERATION));
+        }
+        let jobs = self.family(JOBS, OPERATION)?;
+        let mut batch = WriteBatch::default();
+        match pin {
+            Pin::Keep => batch.put_cf(jobs, keys::key(keys::PINNED, id), []),
+            Pin::Release => batch.delete_cf(jobs, keys::key(keys::PINNED, id)),
+        }
+        self.write(batch, Durability::Synced, OPERATION, Some(id))
+    }
+
+    fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
+        self.has(&keys::key(keys::PINNED, id), "read the pin", id)
     }
 }
 
 impl RocksStore {
+    /// The locks of a job and of what finds it.
+    fn stripes(&self, record: &JobRecord) -> Vec<usize> {
+        let locks = &self.inner.locks;
+        let key = record.spec.options().idempotency_key.as_ref();
+        let name = key.map(|key| locks.stripe(keys::idempotency(record.spec.graph_name(), key)));
+        let work = contract::work_hash(&record.spec).map(|hash| locks.stripe(hash));
+        [Some(locks.stripe(record.id)), name, work].into_iter().flatten().collect()
+    }
+
+    fn id_at(&self, key: &[u8], operation: &'static str) -> Result<Option<JobId>, StoreError> {
+        let found = self.inner.db.get_pinned_cf(self.family(JOBS, operation)?, key);
+        let Some(bytes) = found.map_err(|e| failure(operation, None, &e))? else { return Ok(None) };
+        let id = <[u8; 16]>::try_from(&*bytes).map_err(|_| bad_key(&bytes, operation))?;
+        Ok(Some(JobId::from_bytes(id)))
+    }
+
+    /// Locks jobs and the entries that their work will have in the index.
+    pub(super) fn lock_with_work<'r>(&self, records: impl Iterator<Item = &'r JobRecord>) -> Held<'_> {
+        self.inner.locks.all(records.flat_map(|record| self.stripes(record)).collect())
+    }
+
     /// Compares the revision and stages the record. The caller holds the job's lock until the batch is written.
     pub(super) fn stage_replace(
         &self,
@@ -106,48 +205,95 @@ impl RocksStore {
         next: &JobRecord,
         operation: &'static str,
     ) -> Result<(), StoreError> {
-        let found = self.record(next.id, operation)?.map(|record| record.revision);
-        contract::check_revision(found, next, operation)?;
+        let (revision, unfinished, checkpoint) = match self.inner.locks.known(next.id) {
+            Some(known) => (Some(known.revision), true, known.checkpoint),
+            None => {
+                let found = self.record(next.id, operation)?;
+                let unfinished = found.as_ref().is_some_and(|record| !record.state.is_complete());
+                (found.map(|record| record.revision), unfinished, true)
+            }
+        };
+        contract::check_revision(revision, next, operation)?;
         let jobs = self.family(JOBS, operation)?;
         batch.put_cf(jobs, keys::key(keys::RECORD, next.id), codec::encode_record(next));
-        if next.state.is_complete() {
-            batch.delete_cf(jobs, keys::key(keys::UNFINISHED, next.id));
+        if next.state.is_complete() && unfinished {
+            // Put once, deleted once: the two vanish together at the next flush, so that listing the unfinished
+            // jobs never wades through the finished.
+            batch.single_delete_cf(jobs, keys::key(keys::UNFINISHED, next.id));
+            if checkpoint {
+                self.stage_drop_checkpoint(batch, next.id, operation)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what [`stage_replace`](Self::stage_replace) staged, and moves the fences of the jobs' writers.
+    pub(super) fn commit(
+        &self,
+        batch: WriteBatch,
+        records: &[&JobRecord],
+        durability: Durability,
+        operation: &'static str,
+        _held: &Held<'_>,
+    ) -> Result<(), StoreError> {
+        let job = if let [only] = records { Some(only.id) } else { None };
+        let written = self.write(batch, durability, operation, job);
+        for next in records {
+            match &written {
+                Ok(()) => self.inner.locks.remember(next),
+                Err(_) => self.inner.locks.forget(next.id),
+            }
+        }
+        written
+    }
+
+    fn stage_remove(
+        &self,
+        batch: &mut WriteBatch,
+        record: &JobRecord,
+        operation: &'static str,
+    ) -> Result<(), StoreError> {
+        let jobs = self.family(JOBS, operation)?;
+        batch.delete_cf(jobs, keys::key(keys::RECORD, record.id));
+        batch.delete_cf(jobs, keys::key(keys::RESULT, record.id));
+        if self.last_read(record.id)?.is_some() {
+            batch.delete_cf(jobs, keys::key(keys::LAST_READ, record.id));
+        }
+        if let Some(key) = &record.spec.options().idempotency_key {
+            batch.delete_cf(jobs, keys::idempotency(record.spec.graph_name(), key));
+        }
+        if let Some(work) = contract::work_hash(&record.spec).map(keys::work)
+            && self.id_at(&work, operation)? == Some(record.id)
+        {
+            batch.delete_cf(jobs, work);
         }
         Ok(())
     }
 
     /// Stages a range delete of the rows of `0..=attempt`, unless there are none: a tombstone costs every reader.
+    /// Says whether it did; then the job is to be queued for reclaiming once the batch is written.
     pub(super) fn stage_drop_rows(
         &self,
         batch: &mut WriteBatch,
         job: JobId,
         attempt: u32,
         operation: &'static str,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let rows = self.family(ROWS, operation)?;
         let range = keys::blocks_until(job, attempt);
         let mut options = ReadOptions::default();
         options.set_iterate_range(range.clone());
+        // Only whether there is a key: its value need not stay in memory.
+        options.fill_cache(false);
         let mut iterator = self.inner.db.raw_iterator_cf_opt(rows, options);
         iterator.seek_to_first();
         let any = iterator.valid();
         iterator.status().map_err(|e| failure(operation, Some(job), &e))?;
         if any {
             batch.delete_range_cf(rows, range.start, range.end);
+            batch.put_cf(self.family(JOBS, operation)?, keys::dropped(job, attempt), []);
         }
-        Ok(())
-    }
-
-    /// Gives whole files of a removed job back to the disk at once; the tombstone already hides the rest, and
-    /// compaction frees it.
-    fn reclaim(&self, job: JobId) -> Result<(), StoreError> {
-        const OPERATION: &str = "reclaim the space";
-        let rows = self.family(ROWS, OPERATION)?;
-        let range = keys::blocks_until(job, u32::MAX);
-        self.inner
-            .db
-            .delete_file_in_range_cf(rows, range.start, range.end)
-            .map_err(|e| failure(OPERATION, Some(job), &e))
+        Ok(any)
     }
 }
 
@@ -157,5 +303,5 @@ fn decode_at(key: &[u8], value: &[u8], operation: &'static str) -> Result<JobRec
 }
 
 fn bad_key(key: &[u8], operation: &'static str) -> StoreError {
-    StoreError::new(ErrorKind::Corrupt, operation, format!("a key has {} bytes", key.len()))
+    StoreError::new(ErrorKind::Corrupt, operation, format!("a key or an id has {} bytes", key.len()))
 }

@@ -1,4 +1,4 @@
-//! Keys: big-endian, so that keys sort as ids and rows do.
+//! Keys: big-endian, so that keys sort as ids and rows do. `docs/format.md` has the values.
 //!
 //! | column family | key | value |
 //! | --- | --- | --- |
@@ -6,7 +6,13 @@
 //! | jobs | `j` id | record |
 //! | jobs | `r` id | result |
 //! | jobs | `u` id | nothing: the job is not complete |
-//! | rows | id, attempt, segment, first row | block |
+//! | jobs | `k` length of the graph's name, graph, idempotency key | id |
+//! | jobs | `w` hash of the work | id of the job that did it last |
+//! | jobs | `t` id | when its result was last read |
+//! | jobs | `p` id | nothing: the job is pinned |
+//! | jobs | `d` id attempt | nothing: files of dropped rows, up to this attempt, are still to be deleted |
+//! | checkpoints | id | checkpoint |
+//! | rows | id, attempt, segment, row after the last | block |
 
 use std::ops::Range;
 
@@ -18,14 +24,49 @@ pub(super) const FORMAT: &[u8] = b"f";
 pub(super) const RECORD: u8 = b'j';
 pub(super) const RESULT: u8 = b'r';
 pub(super) const UNFINISHED: u8 = b'u';
+pub(super) const LAST_READ: u8 = b't';
+pub(super) const PINNED: u8 = b'p';
+pub(super) const DROPPED: u8 = b'd';
+const IDEMPOTENCY: u8 = b'k';
+const WORK: u8 = b'w';
 
 /// The key of `id` in one of the groups above.
 pub(super) fn key(group: u8, id: JobId) -> [u8; 17] {
+    tagged(group, id.as_bytes())
+}
+
+/// Where the job that did this work is found.
+pub(super) fn work(hash: [u8; 16]) -> [u8; 17] {
+    tagged(WORK, &hash)
+}
+
+fn tagged(group: u8, bytes: &[u8; 16]) -> [u8; 17] {
     let mut key = [group; 17];
-    for (to, from) in key.iter_mut().skip(1).zip(id.as_bytes()) {
+    for (to, from) in key.iter_mut().skip(1).zip(bytes) {
         *to = *from;
     }
     key
+}
+
+/// Where the job with this idempotency key is found. The length keeps `("a", "bc")` from `("ab", "c")`.
+pub(super) fn idempotency(graph: &str, key: &str) -> Vec<u8> {
+    let length = (graph.len() as u64).to_be_bytes();
+    [&[IDEMPOTENCY], length.as_slice(), graph.as_bytes(), key.as_bytes()].concat()
+}
+
+/// Notes that the rows of `0..=attempt` were dropped.
+pub(super) fn dropped(job: JobId, attempt: u32) -> [u8; 21] {
+    let mut dropped = [0; 21];
+    for (to, from) in dropped.iter_mut().zip(key(DROPPED, job).into_iter().chain(attempt.to_be_bytes())) {
+        *to = from;
+    }
+    dropped
+}
+
+/// What [`dropped`] noted.
+pub(super) fn of_dropped(key: &[u8]) -> Option<(JobId, u32)> {
+    let attempt = key.get(17..21)?.try_into().ok()?;
+    Some((id(key)?, u32::from_be_bytes(attempt)))
 }
 
 pub(super) fn id(key: &[u8]) -> Option<JobId> {
@@ -38,15 +79,12 @@ pub(super) const fn group(group: u8) -> Range<[u8; 1]> {
     [group]..[group + 1]
 }
 
-/// All blocks that the attempts `0..=attempt` of a job wrote.
+/// All blocks that the attempts `0..=attempt` of a job wrote. The end is one byte longer than the greatest of their
+/// keys, so that it touches no key of the next attempt.
 pub(super) fn blocks_until(job: JobId, attempt: u32) -> Range<Vec<u8>> {
     let first = SegmentKey { job, attempt: 0, number: 0 }.block_key(0).to_vec();
-    let end = match attempt.checked_add(1) {
-        Some(attempt) => SegmentKey { job, attempt, number: 0 }.block_key(0).to_vec(),
-        // One byte longer than any key of the job, so greater than all of them.
-        None => [SegmentKey { job, attempt, number: u32::MAX }.block_key(u64::MAX).as_slice(), &[0]].concat(),
-    };
-    first..end
+    let last = SegmentKey { job, attempt, number: u32::MAX }.block_key(u64::MAX);
+    first..[last.as_slice(), &[0]].concat()
 }
 
 #[cfg(test)]
@@ -74,5 +112,11 @@ mod tests {
         let job = JobId::from_bytes([3; 16]);
         assert_eq!(id(&key(RECORD, job)), Some(job));
         assert!(group(RECORD).contains(&[RECORD]));
+        assert_eq!(of_dropped(&dropped(job, 9)), Some((job, 9)));
+    }
+
+    #[test]
+    fn names_that_join_to_the_same_text_have_keys_of_their_own() {
+        assert_ne!(idempotency("a", "bc"), idempotency("ab", "c"));
     }
 }

@@ -2,31 +2,39 @@
 
 use std::ops::{ControlFlow, Range};
 
-use job_core::{JobId, JobRecord, JobResult, Segment};
+use job_core::{JobId, JobRecord, JobResult};
 use rocksdb::{ReadOptions, WriteBatch};
 
-use super::{JOBS, ROWS, RocksStore, failure, keys};
-use crate::{
-    Durability, ErrorKind, ResultStore, Rows, SealedBlock, SegmentKey, SegmentWriter, StoreError, codec,
-    contract::{self, Tally},
-};
+use super::{JOBS, ROWS, RocksStore, failure, keys, locks::Held, segment::RocksSegment};
+use crate::{Durability, ErrorKind, ResultStore, Rows, SegmentKey, SegmentWriter, StoreError, codec, contract};
 
 impl ResultStore for RocksStore {
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
-        self.check_attempt(key)?;
-        Ok(Box::new(RocksSegment { store: self.clone(), tally: Tally::new(key) }))
+        self.fence(key)?;
+        Ok(Box::new(RocksSegment::new(self.clone(), key)))
     }
 
     fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError> {
+        self.complete_all(&[(next, result)], durability)
+    }
+
+    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
         const OPERATION: &str = "store the result";
-        contract::check_complete(next)?;
-        let _lock = self.lock(next.id);
-        let mut batch = WriteBatch::default();
-        self.stage_replace(&mut batch, next, OPERATION)?;
+        let records: Vec<&JobRecord> = ends.iter().map(|(next, _)| *next).collect();
+        let held = self.lock_with_work(records.iter().copied());
         let jobs = self.family(JOBS, OPERATION)?;
-        batch.put_cf(jobs, keys::key(keys::RESULT, next.id), codec::encode_result(next.id, result));
-        // The rows went through the same log before this batch: syncing it syncs them.
-        self.write(batch, durability, OPERATION, Some(next.id))
+        let mut batch = WriteBatch::default();
+        for (next, result) in ends {
+            contract::check_complete(next)?;
+            self.stage_replace(&mut batch, next, OPERATION)?;
+            batch.put_cf(jobs, keys::key(keys::RESULT, next.id), codec::encode_result(next.id, result));
+            if let Some(hash) = contract::work_hash(&next.spec).filter(|_| contract::is_reusable(next)) {
+                batch.put_cf(jobs, keys::work(hash), next.id.as_bytes());
+            }
+        }
+        // Rows of small segments went through the same log before this batch, so syncing it syncs them; files of
+        // large ones were synced before they became part of the store.
+        self.commit(batch, &records, durability, OPERATION, &held)
     }
 
     fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError> {
@@ -53,44 +61,89 @@ impl ResultStore for RocksStore {
         if rows.is_empty() {
             return Ok(());
         }
+        let mut wanted = rows;
         let mut options = ReadOptions::default();
-        options.set_iterate_range(key.block_key(0)..key.block_key(rows.end));
+        options.set_iterate_upper_bound(key.block_key(u64::MAX));
         let mut iterator = self.inner.db.raw_iterator_cf_opt(self.family(ROWS, "read rows")?, options);
-        iterator.seek_for_prev(key.block_key(rows.start));
-        let mut next = rows.start;
-        while next < rows.end {
-            let wanted = next..rows.end;
+        iterator.seek(key.block_key(wanted.start + 1));
+        loop {
             let Some((at, bytes)) = iterator.item() else {
                 iterator.status().map_err(|e| damaged(key, &wanted, &e))?;
                 return Err(contract::missing(self, key, &wanted));
             };
-            let first = SegmentKey::first_row(at).ok_or_else(|| key.corrupt(&wanted, "a key is damaged"))?;
-            let (run, after) = contract::cut(key, first, bytes, wanted.clone())?;
-            if run.is_empty() || first > next {
+            let Some((_, end)) = SegmentKey::of_block(at).filter(|(segment, _)| *segment == key) else {
+                return Err(key.corrupt(&wanted, "a key is damaged"));
+            };
+            let Some((run, next)) = contract::cut(key, end, bytes, &wanted)? else {
                 return Err(contract::missing(self, key, &wanted));
-            }
-            if each(run)?.is_break() {
+            };
+            if each(run)?.is_break() || next >= wanted.end {
                 return Ok(());
             }
-            next = after;
+            wanted.start = next;
             iterator.next();
         }
-        Ok(())
     }
 
     fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {
         const OPERATION: &str = "discard rows";
-        let _lock = self.lock(job);
-        contract::check_discardable(job, self.result(job)?.is_some())?;
+        let held = self.inner.locks.job(job);
+        contract::check_discardable(job, self.has(&keys::key(keys::RESULT, job), OPERATION, job)?)?;
         let mut batch = WriteBatch::default();
-        self.stage_drop_rows(&mut batch, job, attempt, OPERATION)?;
-        if batch.is_empty() { Ok(()) } else { self.write(batch, Durability::Buffered, OPERATION, Some(job)) }
+        if self.stage_drop_rows(&mut batch, job, attempt, OPERATION)? {
+            self.write(batch, Durability::Buffered, OPERATION, Some(job))?;
+            drop(held);
+            self.inner.reclaimer.queue(job, attempt);
+        }
+        Ok(())
+    }
+
+    fn save_checkpoint(&self, job: JobId, attempt: u32, bytes: &[u8]) -> Result<(), StoreError> {
+        self.put_checkpoint(job, attempt, bytes)
+    }
+
+    fn checkpoint(&self, job: JobId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get_checkpoint(job)
+    }
+
+    fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {
+        const OPERATION: &str = "measure the store";
+        let rows = self.family(ROWS, OPERATION)?;
+        let read = |name: &std::ffi::CStr| {
+            let found = self.inner.db.property_int_value_cf(rows, name);
+            found.map(Option::unwrap_or_default).map_err(|e| failure(OPERATION, None, &e))
+        };
+        let files = read(rocksdb::properties::LIVE_SST_FILES_SIZE)?;
+        // What is in memory is in the log as well.
+        Ok(Some(files + read(rocksdb::properties::CUR_SIZE_ALL_MEM_TABLES)?))
+    }
+
+    fn block_bytes(&self) -> usize {
+        self.inner.options.block_bytes
     }
 }
 
 impl RocksStore {
-    fn check_attempt(&self, key: SegmentKey) -> Result<(), StoreError> {
-        contract::check_attempt(self.record(key.job, "write rows")?.as_ref(), key)
+    /// Whether the attempt may write at this moment; cheap while it runs.
+    pub(super) fn fence(&self, key: SegmentKey) -> Result<(), StoreError> {
+        if self.inner.locks.is_running(key) {
+            return Ok(());
+        }
+        let held = self.inner.locks.job(key.job);
+        self.check_attempt(key, &held)
+    }
+
+    /// Whether the attempt may write as long as the caller holds the job's lock.
+    pub(super) fn check_attempt(&self, key: SegmentKey, _held: &Held<'_>) -> Result<(), StoreError> {
+        if self.inner.locks.is_running(key) {
+            return Ok(());
+        }
+        let record = self.record(key.job, "write rows")?;
+        contract::check_attempt(record.as_ref(), key)?;
+        if let Some(record) = &record {
+            self.inner.locks.remember(record);
+        }
+        Ok(())
     }
 }
 
@@ -98,31 +151,4 @@ impl RocksStore {
 fn damaged(key: SegmentKey, rows: &Range<u64>, error: &rocksdb::Error) -> StoreError {
     let found = failure("read rows", Some(key.job), error);
     if found.kind == ErrorKind::Corrupt { key.corrupt(rows, found.detail) } else { found }
-}
-
-#[derive(Debug)]
-struct RocksSegment {
-    store: RocksStore,
-    tally: Tally,
-}
-
-impl SegmentWriter for RocksSegment {
-    fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
-        const OPERATION: &str = "append rows";
-        self.tally.check(&block)?;
-        let key = self.tally.key;
-        // Held from the fence to the write, so that an attempt cannot end between them.
-        let _lock = self.store.lock(key.job);
-        self.store.check_attempt(key)?;
-        let mut batch = WriteBatch::default();
-        batch.put_cf(self.store.family(ROWS, OPERATION)?, key.block_key(block.first_row), block.bytes);
-        self.store.write(batch, Durability::Buffered, OPERATION, Some(key.job))?;
-        self.tally.add(&block);
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> Result<Segment, StoreError> {
-        self.store.check_attempt(self.tally.key)?;
-        Ok(self.tally.segment())
-    }
 }

@@ -1,5 +1,13 @@
 //! The contract of a store on every backend, and what only RocksDB has.
-#![allow(missing_docs, unreachable_pub)]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests are tests"
+)]
 
 mod backends;
 #[cfg(feature = "rocksdb")]

@@ -14,6 +14,12 @@ fn open(path: &std::path::Path) -> Result<RocksStore, job_store::StoreError> {
     RocksStore::open(path, RocksOptions::default())
 }
 
+/// The database of a store, without the store.
+fn raw(path: &std::path::Path) -> rocksdb::DB {
+    let names = rocksdb::DB::list_cf(&rocksdb::Options::default(), path).unwrap();
+    rocksdb::DB::open_cf(&rocksdb::Options::default(), path, names).unwrap()
+}
+
 #[test]
 fn a_second_writer_is_told_that_the_store_is_open() {
     let directory = tempfile::tempdir().unwrap();
@@ -46,8 +52,7 @@ fn a_newer_format_is_refused_with_both_versions() {
     let directory = tempfile::tempdir().unwrap();
     drop(open(directory.path()).unwrap());
     {
-        let names = ["default", "job_engine.jobs", "job_engine.rows"];
-        let db = rocksdb::DB::open_cf(&rocksdb::Options::default(), directory.path(), names).unwrap();
+        let db = raw(directory.path());
         db.put_cf(db.cf_handle("job_engine.jobs").unwrap(), b"f", [9]).unwrap();
     }
     let error = open(directory.path()).unwrap_err();
@@ -62,8 +67,7 @@ fn a_damaged_record_is_an_error_that_names_the_job_and_hides_no_other() {
     store.insert(&[job(1), job(2)], Durability::Buffered).unwrap();
     drop(store);
     {
-        let names = ["default", "job_engine.jobs", "job_engine.rows"];
-        let db = rocksdb::DB::open_cf(&rocksdb::Options::default(), directory.path(), names).unwrap();
+        let db = raw(directory.path());
         let jobs = db.cf_handle("job_engine.jobs").unwrap();
         let key = [b"j".as_slice(), job(1).id.as_bytes()].concat();
         let mut bytes = db.get_cf(jobs, &key).unwrap().unwrap();

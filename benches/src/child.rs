@@ -1,0 +1,61 @@
+//! A process of its own for what is measured per process: this program again, with a task's name.
+
+use std::{path::Path, process::Command};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::{machine, scenarios};
+
+/// What a child reports on its standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    /// Seconds of the task.
+    pub seconds: f64,
+    /// The most memory the process had, in bytes.
+    pub peak: u64,
+    /// The memory it had before the task, in bytes.
+    pub before: u64,
+}
+
+impl Told {
+    /// Runs `task` in this process and says what it cost.
+    ///
+    /// # Errors
+    /// As `task`.
+    pub fn about(task: impl FnOnce() -> Result<()>) -> Result<Self> {
+        let before = machine::memory();
+        let seconds = crate::measure::seconds(task)?;
+        Ok(Self { seconds, peak: machine::peak_memory(), before })
+    }
+}
+
+/// Runs `task` in a child process on the store in `directory`.
+///
+/// # Errors
+/// When the child fails or says something else than a [`Told`].
+pub fn run(task: &str, directory: &Path, rows: usize) -> Result<Told> {
+    let program = std::env::current_exe().context("find this program")?;
+    let output = Command::new(program)
+        .args(["--child", task, "--rows", &rows.to_string(), "--out"])
+        .arg(directory)
+        .output()
+        .context("start the child")?;
+    ensure!(output.status.success(), "child {task} failed: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).context("read what the child said")
+}
+
+/// The child's side.
+///
+/// # Errors
+/// As the task, and when there is no such task.
+pub fn serve(task: &str, directory: &Path, rows: usize) -> Result<()> {
+    let told = match task {
+        "write" => scenarios::memory::write(directory, rows)?,
+        "wait" => scenarios::finished_jobs::wait(directory, rows)?,
+        "stream" => scenarios::memory::stream(directory)?,
+        _ => bail!("there is no task {task}"),
+    };
+    println!("{}", serde_json::to_string(&told)?);
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! Engines that run no-op jobs, and the ways to put work into them.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use anyhow::{Result, ensure};
+use job_runner::{
+    Durability, Ending, Engine, EngineBuilder, JobContext, JobHandle, JobSpec, JobState,
+    store::Store,
+};
+
+/// How many jobs go into one call of a batch.
+pub const BATCH: usize = 1_000;
+
+/// A job that does nothing.
+#[must_use]
+pub fn noop() -> JobSpec {
+    JobSpec::algorithm("noop").graph("movies")
+}
+
+/// An engine over `store` for such jobs.
+#[must_use]
+pub fn builder(store: Arc<dyn Store>, durability: Durability) -> EngineBuilder {
+    Engine::builder(store)
+        .algorithm("noop", |_: &mut JobContext| Ok(()))
+        .durability(durability)
+        .queue_bound(10_000_000)
+}
+
+/// Submits `n` no-op jobs in batches.
+///
+/// # Errors
+/// As the engine.
+pub fn submit_batches(engine: &Engine, n: usize) -> Result<Vec<JobHandle>> {
+    let mut handles = Vec::with_capacity(n);
+    for first in (0..n).step_by(BATCH) {
+        handles.extend(engine.submit_all(vec![noop(); BATCH.min(n - first)])?);
+    }
+    Ok(handles)
+}
+
+/// Waits until every job is complete in the store.
+///
+/// # Errors
+/// When one did not succeed.
+pub fn wait_all(handles: &[JobHandle]) -> Result<()> {
+    for handle in handles {
+        let record = handle.wait()?;
+        ensure!(record.state == JobState::Complete(Ending::Succeeded), "job {} is {:?}", record.id, record.state);
+    }
+    Ok(())
+}
+
+/// Keeps every worker of an engine busy until it is opened, so that jobs gather behind it.
+#[derive(Debug, Default)]
+pub struct Gate {
+    open: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Gate {
+    /// Adds the job that waits at the gate.
+    #[must_use]
+    pub fn register(self: &Arc<Self>, builder: EngineBuilder) -> EngineBuilder {
+        let gate = Arc::clone(self);
+        builder.algorithm("gate", move |_: &mut JobContext| {
+            let open = gate.open.lock().unwrap_or_else(PoisonError::into_inner);
+            drop(gate.changed.wait_while(open, |open| !*open).unwrap_or_else(PoisonError::into_inner));
+            Ok(())
+        })
+    }
+
+    /// Sends one job for each of `workers` to the gate, and returns when all of them stand there.
+    ///
+    /// # Errors
+    /// As the engine.
+    pub fn hold(&self, engine: &Engine, workers: usize) -> Result<Vec<JobHandle>> {
+        let specs = vec![JobSpec::algorithm("gate").graph("movies").priority(100); workers];
+        let handles = engine.submit_all(specs)?;
+        while !handles.iter().all(|handle| matches!(handle.record().state, JobState::Running { .. })) {
+            std::thread::yield_now();
+        }
+        Ok(handles)
+    }
+
+    /// Lets them go on.
+    pub fn open(&self) {
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+}

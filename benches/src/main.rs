@@ -1,0 +1,72 @@
+//! See the library.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use job_benches::{
+    child,
+    machine::{self, Machine},
+    plot,
+    report::{self, Report},
+    scenarios::{self, Bench},
+};
+
+/// Measures the job engine beside its peers, prints a table, writes Markdown and a plot.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Small sizes: under two minutes.
+    #[arg(long)]
+    quick: bool,
+    /// Only the scenarios whose name contains this; may be given more than once.
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// Where the Markdown and the plot go.
+    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/results"))]
+    out: PathBuf,
+    /// Where the stores are made; a directory on the disk to be measured.
+    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench-stores"))]
+    stores: PathBuf,
+    /// Runs one task for a parent process.
+    #[arg(long, hide = true, requires = "rows")]
+    child: Option<String>,
+    #[arg(long, hide = true)]
+    rows: Option<usize>,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    if let Some(task) = &arguments.child {
+        return child::serve(task, &arguments.out, arguments.rows.unwrap_or_default());
+    }
+    fs::create_dir_all(&arguments.stores).context("make the directory of the stores")?;
+    let bench = Bench { quick: arguments.quick, stores: arguments.stores.clone() };
+    let machine = Machine::look(&arguments.stores)?;
+    println!("{machine}");
+    let mut sections = Vec::new();
+    for scenario in scenarios::ALL {
+        if !arguments.only.is_empty() && !arguments.only.iter().any(|name| scenario.name.contains(name)) {
+            continue;
+        }
+        println!("\n{}: {}", scenario.name, scenario.about);
+        let rows = (scenario.run)(&bench).with_context(|| format!("scenario {}", scenario.name))?;
+        print!("{}", report::columns(&rows));
+        sections.push((format!("{}: {}", scenario.name, scenario.about), rows));
+    }
+    let report = Report { machine, load_after: machine::load(), quick: bench.quick, sections };
+    write(&arguments, &report)
+}
+
+fn write(arguments: &Arguments, report: &Report) -> Result<()> {
+    fs::create_dir_all(&arguments.out)?;
+    let name = if arguments.quick { "quick" } else { "run" };
+    fs::write(arguments.out.join(name).with_extension("md"), report.markdown())?;
+    fs::write(arguments.out.join(name).with_extension("svg"), plot::svg(report))?;
+    let missed: Vec<&str> =
+        report.rows().filter(|row| row.met() == Some(false)).map(report::Row::what).collect();
+    println!("\nwritten to {}; goals missed: {}", arguments.out.display(), missed.len());
+    for what in missed {
+        println!("  {what}");
+    }
+    Ok(())
+}

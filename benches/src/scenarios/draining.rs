@@ -1,0 +1,112 @@
+//! Running no-op jobs that wait already: what the engine itself costs a job.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use job_runner::{
+    Durability,
+    store::{MemoryStore, Store},
+};
+
+use super::{Bench, open};
+use crate::{
+    engines::{self, Gate},
+    measure::{Series, seconds},
+    peers::{APALIS, AZUMS, AZUMS_MEMORY, EFFECTUM, EFFECTUM_WAL, KIOMQ, Order, Peer},
+    report::{Goal, Row, Unit},
+};
+
+const WORKERS: [usize; 4] = [1, 2, 4, 8];
+
+pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
+    let mut rows = on_disk(bench)?;
+    rows.extend(in_memory(bench)?);
+    Ok(rows)
+}
+
+/// Jobs a second of `n` jobs that waited behind a gate, until all are complete in `store`.
+pub(super) fn rate(store: Arc<dyn Store>, n: usize, workers: usize) -> Result<f64> {
+    let gate = Arc::new(Gate::default());
+    let builder = engines::builder(store, Durability::Buffered).workers(workers);
+    let engine = gate.register(builder).open()?;
+    let held = gate.hold(&engine, workers)?;
+    let waiting = engines::submit_batches(&engine, n)?;
+    let took = seconds(|| {
+        gate.open();
+        engines::wait_all(&waiting)
+    })?;
+    engines::wait_all(&held)?;
+    Ok(n as f64 / took)
+}
+
+fn on_disk(bench: &Bench) -> Result<Vec<Row>> {
+    let n = bench.size(50_000, 5_000);
+    let (some, few) = (bench.size(8_000, 800), bench.size(1_500, 150));
+    let peers: [(Peer, usize, &[usize]); 4] =
+        [(EFFECTUM_WAL, some, &WORKERS), (AZUMS, few, &[1]), (APALIS, few, &[8]), (EFFECTUM, few, &[8])];
+    let contests: Vec<(Peer, usize, usize)> = peers
+        .iter()
+        .flat_map(|(peer, n, workers)| workers.iter().map(move |workers| (*peer, *n, *workers)))
+        .collect();
+    let mut own = [const { Vec::new() }; WORKERS.len()];
+    let mut theirs = vec![Vec::new(); contests.len()];
+    for _ in 0..bench.size(3, 1) {
+        for (workers, rates) in WORKERS.iter().zip(&mut own) {
+            let directory = bench.directory()?;
+            rates.push(rate(open(directory.path())?, n, *workers)?);
+        }
+        for ((peer, n, workers), rates) in contests.iter().zip(&mut theirs) {
+            rates.push(peer.rate(&bench.stores, Order { scenario: "drain", n: *n, workers: *workers })?);
+        }
+    }
+    let own: Vec<Series> = own.into_iter().map(Series::new).collect::<Result<_>>()?;
+    let mut rows = Vec::new();
+    for ((peer, _, workers), rates) in contests.iter().zip(theirs) {
+        if let Some((_, own)) = WORKERS.iter().zip(&own).find(|(ours, _)| *ours == workers) {
+            rows.push(
+                Row::new(
+                    format!("drain no-ops, {workers} workers / {}", peer.name),
+                    "buffered",
+                    Unit::PerSecond,
+                    own.clone(),
+                )
+                .beside(peer.name, Series::new(rates)?)
+                .goal(Goal::SpeedupAtLeast(10.0)),
+            );
+        }
+    }
+    for ((more, less), workers) in own.iter().skip(1).zip(&own).zip(WORKERS.windows(2)) {
+        if let [few, many] = workers {
+            let what = format!("drain no-ops, {many} workers / {few}");
+            rows.push(
+                Row::new(what, "buffered", Unit::PerSecond, more.clone())
+                    .beside(format!("{few} workers"), less.clone())
+                    .goal(Goal::SpeedupAtLeast(0.95)),
+            );
+        }
+    }
+    Ok(rows)
+}
+
+fn in_memory(bench: &Bench) -> Result<Vec<Row>> {
+    let n = bench.size(100_000, 10_000);
+    let peers = [(KIOMQ, bench.size(20_000, 2_000)), (AZUMS_MEMORY, bench.size(10_000, 1_000))];
+    let mut own = Vec::new();
+    let mut theirs = vec![Vec::new(); peers.len()];
+    for _ in 0..bench.size(3, 1) {
+        own.push(rate(Arc::new(MemoryStore::default()), n, 8)?);
+        for ((peer, n), rates) in peers.iter().zip(&mut theirs) {
+            rates.push(peer.rate(&bench.stores, Order { scenario: "drain", n: *n, workers: 8 })?);
+        }
+    }
+    let own = Series::new(own)?;
+    peers
+        .iter()
+        .zip(theirs)
+        .map(|((peer, _), rates)| {
+            Ok(Row::new(format!("drain no-ops, 8 workers / {}", peer.name), "memory", Unit::PerSecond, own.clone())
+                .beside(peer.name, Series::new(rates)?)
+                .goal(Goal::SpeedupAtLeast(5.0)))
+        })
+        .collect()
+}

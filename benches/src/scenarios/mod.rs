@@ -1,0 +1,99 @@
+//! One file per scenario.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context, Result};
+use job_runner::JobReader;
+use job_store::{RocksOptions, RocksStore, Store};
+use tempfile::TempDir;
+
+use crate::report::Row;
+
+mod depth;
+mod draining;
+mod dropping;
+pub mod finished_jobs;
+mod latency;
+pub mod memory;
+mod other_stores;
+mod page;
+mod real_work;
+mod reopening;
+mod row_per_key;
+mod small_page;
+mod status;
+mod submitting;
+mod synced;
+mod writing;
+
+/// A scenario.
+#[derive(Debug)]
+pub struct Scenario {
+    /// Its name, as `--only` has it.
+    pub name: &'static str,
+    /// What it measures, in a few words.
+    pub about: &'static str,
+    /// Runs it.
+    pub run: fn(&Bench) -> Result<Vec<Row>>,
+}
+
+/// All of them, in the order in which they run.
+pub const ALL: &[Scenario] = &[
+    Scenario { name: "page", about: "100,000 vertex rows as a whole status payload, warm", run: page::run },
+    Scenario { name: "other-stores", about: "the same page out of other stores", run: other_stores::run },
+    Scenario { name: "depth", about: "depth of the page, and other results in the store", run: depth::run },
+    Scenario { name: "small-page", about: "10 rows anywhere against a point read", run: small_page::run },
+    Scenario { name: "writing", about: "typed rows in, durable result out", run: writing::run },
+    Scenario { name: "memory", about: "peak memory of a child process of its own", run: memory::run },
+    Scenario { name: "dropping", about: "removing a large result", run: dropping::run },
+    Scenario { name: "reopening", about: "opening a store with many finished jobs", run: reopening::run },
+    Scenario { name: "status", about: "status without data", run: status::run },
+    Scenario { name: "submitting", about: "no-op jobs into the queue", run: submitting::run },
+    Scenario { name: "draining", about: "no-op jobs that wait", run: draining::run },
+    Scenario { name: "synced", about: "an fsync before every acknowledgement", run: synced::run },
+    Scenario { name: "finished-jobs", about: "many finished, many waiting jobs", run: finished_jobs::run },
+    Scenario { name: "latency", about: "one job at a time; cancelling", run: latency::run },
+    Scenario { name: "real-work", about: "an algorithm and a filter", run: real_work::run },
+];
+
+/// What a scenario is given.
+#[derive(Debug)]
+pub struct Bench {
+    /// Whether the sizes are the small ones.
+    pub quick: bool,
+    /// Where stores are made.
+    pub stores: PathBuf,
+}
+
+impl Bench {
+    /// One size or the other.
+    #[must_use]
+    pub const fn size(&self, full: usize, quick: usize) -> usize {
+        if self.quick { quick } else { full }
+    }
+
+    /// An empty directory on the disk that is measured; it goes when dropped.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn directory(&self) -> Result<TempDir> {
+        tempfile::tempdir_in(&self.stores).context("make a directory for a store")
+    }
+}
+
+/// A store with default options in `directory`.
+///
+/// # Errors
+/// As the store.
+pub fn open(directory: &Path) -> Result<Arc<RocksStore>> {
+    Ok(Arc::new(RocksStore::open(directory, RocksOptions::default())?))
+}
+
+/// Reads the jobs of a store.
+#[must_use]
+pub fn reader(store: &Arc<RocksStore>) -> JobReader {
+    JobReader::new(Arc::clone(store) as Arc<dyn Store>)
+}

@@ -1,0 +1,62 @@
+//! A page of 100,000 rows, warm, as a whole status payload in a reused buffer: beside a memcpy of the same bytes, and
+//! beside the layout most engines start with.
+
+use anyhow::{Result, ensure};
+use job_core::PageRequest;
+
+use super::{Bench, open, reader, row_per_key::RowPerKey};
+use crate::{
+    measure::{interleave, warm},
+    report::{Goal, Row, Unit},
+    stored,
+    vertices::vertices,
+};
+
+pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
+    let rows = vertices(100_000);
+    let directory = bench.directory()?;
+    let store = open(directory.path())?;
+    let reader = reader(&store);
+    let job = stored::finished(&*store, &rows, rows.len())?;
+    let per_key = RowPerKey::create(bench.directory()?, &rows)?;
+
+    let mut page = Vec::new();
+    stored::status(&reader, job, PageRequest::default(), &mut page)?;
+    let mut other = Vec::new();
+    per_key.page(&mut other)?;
+    ensure!(page == other, "both answers must be the same bytes");
+
+    let source = page.clone();
+    let mut copy = Vec::new();
+    let [ours, memcpy, per_key] = interleave(bench.size(21, 5), [
+        &mut || {
+            warm(|| {
+                page.clear();
+                stored::status(&reader, job, PageRequest::default(), &mut page)
+            })
+        },
+        &mut || {
+            warm(|| {
+                copy.clear();
+                copy.extend_from_slice(&source);
+                Ok(())
+            })
+        },
+        &mut || {
+            warm(|| {
+                other.clear();
+                per_key.page(&mut other)
+            })
+        },
+    ])?;
+    ensure!(page == source && copy == source, "the answers must stay the same bytes");
+    let what = format!("page of 100,000 rows ({:.1} MB)", source.len() as f64 / 1e6);
+    Ok(vec![
+        Row::new(format!("{what} / memcpy"), "warm read", Unit::Seconds, ours.clone())
+            .beside("memcpy of the same bytes", memcpy)
+            .goal(Goal::CostAtMost(1.6)),
+        Row::new(format!("{what} / a key per row"), "warm read", Unit::Seconds, ours)
+            .beside("RocksDB key per row, bincode + serde_json", per_key)
+            .goal(Goal::SpeedupAtLeast(35.0)),
+    ])
+}

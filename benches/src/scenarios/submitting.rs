@@ -1,0 +1,76 @@
+//! Submitting jobs, beside the job libraries that an engine could embed instead.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use job_runner::{Durability, Engine, store::Store};
+
+use super::{Bench, open};
+use crate::{
+    engines,
+    measure::{Series, seconds},
+    peers::{AZUMS, APALIS, EFFECTUM, EFFECTUM_WAL, Order, Peer},
+    report::{Goal, Row, Unit},
+};
+
+pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
+    let mut rows = one_a_call(bench)?;
+    rows.extend(batches(bench)?);
+    Ok(rows)
+}
+
+fn one_a_call(bench: &Bench) -> Result<Vec<Row>> {
+    let n = bench.size(50_000, 5_000);
+    let ours = |engine: &Engine| {
+        for _ in 0..n {
+            engine.submit(engines::noop())?;
+        }
+        Ok(())
+    };
+    let peers = [
+        (EFFECTUM_WAL, bench.size(10_000, 1_000)),
+        (AZUMS, bench.size(5_000, 500)),
+        (APALIS, bench.size(3_000, 300)),
+        (EFFECTUM, bench.size(1_000, 100)),
+    ];
+    beside(bench, "submit, one call a job", n, &ours, ("submit", &peers), 10.0)
+}
+
+fn batches(bench: &Bench) -> Result<Vec<Row>> {
+    let n = bench.size(200_000, 20_000);
+    let ours = |engine: &Engine| engines::submit_batches(engine, n).map(drop);
+    let peers = [(EFFECTUM_WAL, bench.size(50_000, 5_000)), (APALIS, bench.size(10_000, 1_000))];
+    beside(bench, "submit, 1,000 a call", n, &ours, ("batch", &peers), 4.0)
+}
+
+/// Ours once and each peer once, in every round. No worker runs.
+fn beside(
+    bench: &Bench,
+    what: &str,
+    n: usize,
+    ours: &dyn Fn(&Engine) -> Result<()>,
+    (scenario, peers): (&'static str, &[(Peer, usize)]),
+    goal: f64,
+) -> Result<Vec<Row>> {
+    let mut own = Vec::new();
+    let mut theirs = vec![Vec::new(); peers.len()];
+    for _ in 0..bench.size(3, 1) {
+        let directory = bench.directory()?;
+        let store: Arc<dyn Store> = open(directory.path())?;
+        let engine = engines::builder(store, Durability::Buffered).workers(0).open()?;
+        own.push(n as f64 / seconds(|| ours(&engine))?);
+        for ((peer, n), rates) in peers.iter().zip(&mut theirs) {
+            rates.push(peer.rate(&bench.stores, Order { scenario, n: *n, workers: 1 })?);
+        }
+    }
+    let own = Series::new(own)?;
+    peers
+        .iter()
+        .zip(theirs)
+        .map(|((peer, _), rates)| {
+            Ok(Row::new(format!("{what} / {}", peer.name), "buffered", Unit::PerSecond, own.clone())
+                .beside(peer.name, Series::new(rates)?)
+                .goal(Goal::SpeedupAtLeast(goal)))
+        })
+        .collect()
+}

@@ -1,0 +1,131 @@
+//! [`Recorder`]: stores the ends of jobs that went well, many with one write.
+//!
+//! A worker whose body has returned hands the end over and takes the next job. What waits is stored together: one
+//! write to the log, one fsync, for all of it. Nobody is told of an end before it is stored.
+
+use std::sync::Arc;
+
+use job_core::{Event, JobRecord, JobResult};
+use job_store::StoreError;
+use parking_lot::{Condvar, Mutex};
+
+use crate::{
+    context::Core,
+    live::Live,
+    shared::Shared,
+    worker::{self, Ending},
+};
+
+/// The ends that wait to be stored.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder {
+    pending: Mutex<Pending>,
+    filled: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    ends: Vec<End>,
+    closed: bool,
+}
+
+/// A body that went well, with all its rows in the store.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) live: Arc<Live>,
+    pub(crate) core: Arc<Core>,
+    pub(crate) result: JobResult,
+}
+
+impl Recorder {
+    /// How many ends may wait before workers store them themselves.
+    const BOUND: usize = 1_024;
+
+    /// Hands an end over; back when too many wait.
+    pub(crate) fn push(&self, end: End) -> Result<(), Vec<End>> {
+        let mut pending = self.pending.lock();
+        pending.ends.push(end);
+        if pending.closed || pending.ends.len() > Self::BOUND {
+            return Err(std::mem::take(&mut pending.ends));
+        }
+        drop(pending);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// What waits; `None` when the thread is to end and nothing does.
+    fn next(&self) -> Option<Vec<End>> {
+        let mut pending = self.pending.lock();
+        while pending.ends.is_empty() {
+            if pending.closed {
+                return None;
+            }
+            self.filled.wait(&mut pending);
+        }
+        Some(std::mem::take(&mut pending.ends))
+    }
+
+    pub(crate) fn close(&self) {
+        self.pending.lock().closed = true;
+        self.filled.notify_all();
+    }
+}
+
+/// The life of the recorder's thread.
+pub(crate) fn record(shared: &Arc<Shared>) {
+    while let Some(ends) = shared.recorder.next() {
+        store(shared, ends);
+    }
+}
+
+/// Stores these ends with one write, then tells of them.
+pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
+    let now = shared.clock.now();
+    let mut moves: Vec<(JobRecord, End)> = Vec::with_capacity(ends.len());
+    let mut missed = Vec::new();
+    for end in ends {
+        let next = {
+            let mut state = end.live.lock();
+            let next = state.record.apply(Event::Succeed(end.result.size()), now);
+            // From here to the outcome nobody else changes the record: a cancel waits for it.
+            state.settling = next.is_ok();
+            next
+        };
+        match next {
+            Ok(next) => moves.push((next, end)),
+            Err(_) => missed.push(end),
+        }
+    }
+    let batch: Vec<(&JobRecord, &JobResult)> = moves.iter().map(|(next, end)| (next, &end.result)).collect();
+    let stored = shared.store.complete_all(&batch, shared.config.durability);
+    // All at once: whoever cancels one of them must not wait until the others have been tried again.
+    missed.extend(moves.into_iter().filter_map(|(next, end)| settle(shared, next, end, &stored)));
+    for end in missed {
+        let record = worker::finish(shared, &end.live, &end.core, Ending::Well(end.result));
+        shared.forget(&end.live);
+        if let Some(record) = record {
+            worker::tell(shared, &end.live, &record);
+        }
+    }
+}
+
+/// The outcome of one end of a write; back when it was not stored.
+fn settle(shared: &Shared, next: JobRecord, end: End, stored: &Result<(), StoreError>) -> Option<End> {
+    let stored = stored.as_ref().map_or_else(|error| shared.already(&next, error.clone()), |()| Ok(()));
+    {
+        let mut state = end.live.lock();
+        state.settling = false;
+        if stored.is_ok() {
+            shared.show(&mut state, next.clone());
+            state.attempt = None;
+        }
+    }
+    end.live.settled();
+    if let Err(error) = stored {
+        tracing::warn!(job = %end.live.id, %error, "ends could not be stored together; each is tried by itself");
+        return Some(end);
+    }
+    shared.forget(&end.live);
+    worker::tell(shared, &end.live, &next);
+    None
+}

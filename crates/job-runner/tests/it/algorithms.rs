@@ -1,0 +1,300 @@
+//! Iterative algorithms: steps, saved states, progress, threads.
+
+use std::{
+    ops::{ControlFlow, Range},
+    sync::Arc,
+    time::Duration,
+};
+
+use crossbeam_channel::Sender;
+use job_runner::{
+    Clock, Ending, FailureKind, Iterative, JobContext, JobError, JobState, ManualClock, store::MemoryStore,
+};
+use parking_lot::Mutex;
+
+use crate::support::{Rig, drain, gated, job, wire};
+
+/// Adds up `1..=10`, one number a step, one second a step; may come to grief before a step.
+struct Sum {
+    next: u64,
+    sum: u64,
+    clock: Arc<ManualClock>,
+    steps: Sender<u64>,
+    grief: Box<dyn Fn(u64) -> Result<(), JobError>>,
+}
+
+impl Iterative for Sum {
+    fn step(&mut self) -> Result<ControlFlow<()>, JobError> {
+        (self.grief)(self.next)?;
+        self.steps.send(self.next).unwrap();
+        self.sum += self.next;
+        self.next += 1;
+        self.clock.advance(Duration::from_secs(1));
+        Ok(if self.next > 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    fn progress(&self) -> Range<u64> {
+        self.next - 1..10
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        Some([self.next.to_be_bytes(), self.sum.to_be_bytes()].concat())
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), JobError> {
+        let (next, sum) = state.split_at_checked(8).ok_or_else(|| JobError::failed("the state is too short"))?;
+        self.next = u64::from_be_bytes(next.try_into().unwrap());
+        self.sum = u64::from_be_bytes(sum.try_into().unwrap());
+        Ok(())
+    }
+}
+
+/// A handler that adds up with a saved state every 3 s; `grief(attempt, step)` may end an attempt.
+fn summing(
+    clock: &Arc<ManualClock>,
+    steps: &Sender<u64>,
+    grief: fn(u32, u64) -> Result<(), JobError>,
+) -> impl Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync + 'static {
+    let (clock, steps) = (Arc::clone(clock), steps.clone());
+    move |ctx: &mut JobContext| {
+        let attempt = ctx.attempt();
+        let mut sum = Sum {
+            next: 1,
+            sum: 0,
+            clock: Arc::clone(&clock),
+            steps: steps.clone(),
+            grief: Box::new(move |step| grief(attempt, step)),
+        };
+        ctx.iterate(&mut sum)?;
+        Ok(ctx.output("sum", &sum.sum)?)
+    }
+}
+
+fn rig(grief: fn(u32, u64) -> Result<(), JobError>) -> (Rig, crossbeam_channel::Receiver<u64>) {
+    let clock = Arc::new(ManualClock::default());
+    let (tell, steps) = wire();
+    let body = summing(&clock, &tell, grief);
+    let store: Arc<dyn job_runner::store::Store> = Arc::new(MemoryStore::default());
+    let engine = job_runner::Engine::builder(Arc::clone(&store))
+        .workers(0)
+        .clock(Arc::<ManualClock>::clone(&clock))
+        .checkpoint_every(Duration::from_secs(3))
+        .algorithm("sum", body)
+        .open()
+        .unwrap();
+    (Rig { engine, clock, store }, steps)
+}
+
+fn sum_of(rig: &Rig, id: job_runner::JobId) -> String {
+    let result = rig.store.result(id).unwrap().unwrap();
+    result.outputs.iter().map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+#[test]
+fn an_algorithm_goes_step_by_step_to_its_end() {
+    let (rig, steps) = rig(|_, _| Ok(()));
+    let record = rig.finish(job("sum"));
+    assert_eq!(record.state, JobState::Complete(Ending::Succeeded));
+    assert_eq!(sum_of(&rig, record.id), "sum=55");
+    assert_eq!(steps.len(), 10);
+    assert_eq!(rig.store.checkpoint(record.id).unwrap(), None, "a saved state goes with the end");
+}
+
+#[test]
+fn a_further_attempt_goes_on_from_the_saved_state() {
+    let (rig, steps) = rig(
+        |attempt, step| {
+            if attempt == 1 && step == 9 { Err(JobError::transient("no memory")) } else { Ok(()) }
+        },
+    );
+    let handle = rig.submit(job("sum"));
+    assert!(rig.engine.run_one());
+    assert_eq!(handle.record().state, JobState::Waiting);
+    rig.clock.advance(Duration::from_secs(60));
+    assert!(rig.engine.run_one());
+    assert_eq!(sum_of(&rig, handle.id()), "sum=55");
+    // Saved after steps 3 and 6.
+    assert_eq!(steps.try_iter().collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7, 8, 7, 8, 9, 10]);
+}
+
+#[test]
+fn an_algorithm_goes_on_from_its_saved_state_after_the_death_of_the_process() {
+    let store = Arc::new(MemoryStore::default());
+    let clock = Arc::new(ManualClock::default());
+    let (tell, steps) = wire();
+    let (stuck, stay) = gated();
+    let stay = Mutex::new(Some(stay));
+    let open = |body: Box<dyn Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync>, workers| {
+        job_runner::Engine::builder(Arc::<MemoryStore>::clone(&store))
+            .workers(workers)
+            .clock(Arc::<ManualClock>::clone(&clock))
+            .checkpoint_every(Duration::from_secs(3))
+            .stop_grace(Duration::ZERO)
+            .algorithm("sum", body)
+            .open()
+            .unwrap()
+    };
+    // A body that never comes back from its ninth step stands for a process that is killed there.
+    let (own_clock, own_tell) = (Arc::clone(&clock), tell.clone());
+    let engine = open(
+        Box::new(move |ctx: &mut JobContext| {
+            let stay = stay.lock().take().unwrap();
+            let stopped =
+                summing(
+                    &own_clock,
+                    &own_tell,
+                    |_, step| {
+                        if step == 9 { Err(JobError::failed("here")) } else { Ok(()) }
+                    },
+                )(ctx);
+            stay(ctx)?;
+            stopped
+        }),
+        1,
+    );
+    let id = engine.submit(job("sum")).unwrap().id();
+    stuck.entered();
+    drop(engine);
+    assert_eq!(steps.try_iter().count(), 8);
+    let engine = open(Box::new(summing(&clock, &tell, |_, _| Ok(()))), 0);
+    drain(&engine);
+    let record = engine.job(id).unwrap().unwrap().record();
+    assert_eq!((record.attempt, record.state), (2, JobState::Complete(Ending::Succeeded)));
+    assert_eq!(steps.try_iter().collect::<Vec<_>>(), [7, 8, 9, 10]);
+    drop(stuck);
+}
+
+#[test]
+fn a_state_that_cannot_be_taken_up_fails_the_job() {
+    let rig = Rig::new(|builder| {
+        builder.algorithm("a", |ctx: &mut JobContext| {
+            if ctx.attempt() == 1 {
+                ctx.save_checkpoint(b"short")?;
+                return Err(JobError::transient("again"));
+            }
+            assert_eq!(ctx.saved_checkpoint()?.as_deref(), Some(&b"short"[..]));
+            Err(JobError::failed("the state is too short"))
+        })
+    });
+    let handle = rig.submit(job("a"));
+    drain(&rig.engine);
+    rig.clock.advance(Duration::from_secs(60));
+    drain(&rig.engine);
+    assert_eq!(handle.record().failure.unwrap().kind, FailureKind::Handler);
+}
+
+#[test]
+fn an_algorithm_is_cancelled_between_two_steps() {
+    let (gate, pass) = crate::support::Gate::new();
+    struct Endless(u64);
+    impl Iterative for Endless {
+        fn step(&mut self) -> Result<ControlFlow<()>, JobError> {
+            self.0 += 1;
+            Ok(ControlFlow::Continue(()))
+        }
+        fn progress(&self) -> Range<u64> {
+            self.0..0
+        }
+        fn save(&self) -> Option<Vec<u8>> {
+            None
+        }
+        fn restore(&mut self, _: &[u8]) -> Result<(), JobError> {
+            Ok(())
+        }
+    }
+    let rig = Rig::new(|builder| {
+        builder.algorithm("endless", move |ctx: &mut JobContext| {
+            pass(ctx);
+            ctx.iterate(&mut Endless(0))
+        })
+    });
+    let handle = rig.submit(job("endless"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| rig.engine.run_one());
+        gate.entered();
+        handle.cancel().unwrap();
+        gate.open();
+    });
+    assert_eq!(handle.record().state, JobState::Complete(Ending::Cancelled));
+}
+
+#[test]
+fn progress_is_a_tree_with_an_estimate() {
+    let (gate, pass) = crate::support::Gate::new();
+    let rig = Rig::new(|builder| {
+        builder.algorithm("a", move |ctx: &mut JobContext| {
+            pass(ctx);
+            ctx.set_progress(1, 4);
+            let load = ctx.task("load");
+            load.set_progress(3, 3);
+            load.task("vertices").set_progress(2, 9);
+            ctx.task("rank").set_progress(0, 20);
+            pass(ctx);
+            ctx.set_progress(9, 4); // more than all is all
+            pass(ctx);
+            Ok(())
+        })
+    });
+    let handle = rig.submit(job("a"));
+    assert_eq!(handle.progress(), job_runner::Progress::default());
+    std::thread::scope(|scope| {
+        scope.spawn(|| rig.engine.run_one());
+        gate.entered();
+        let progress = handle.progress();
+        assert_eq!((progress.total, progress.remaining, progress.ratio()), (0, None, 0.0));
+        gate.open();
+        gate.entered();
+        let progress = handle.progress();
+        assert_eq!((progress.done, progress.total, progress.ratio()), (1, 4, 0.25));
+        assert!(progress.remaining.is_some());
+        let names: Vec<_> =
+            progress.tasks.iter().map(|task| (task.name.as_str(), task.done, task.total)).collect();
+        assert_eq!(names, [("load", 3, 3), ("rank", 0, 20)]);
+        assert_eq!(progress.tasks[0].tasks[0].name, "vertices");
+        gate.open();
+        gate.entered();
+        assert_eq!(handle.progress().remaining, Some(Duration::ZERO));
+        gate.open();
+    });
+    assert_eq!(handle.progress(), job_runner::Progress::default(), "nothing runs any more");
+}
+
+#[test]
+fn jobs_together_never_have_more_threads_than_the_engine() {
+    let (gate, pass) = crate::support::Gate::new();
+    let (tell, widths) = wire();
+    let engine = job_runner::Engine::builder(Arc::new(MemoryStore::default()))
+        .algorithm("wide", move |ctx: &mut JobContext| {
+            let width = ctx.threads(3);
+            tell.send(width.get()).unwrap();
+            pass(ctx);
+            Ok(())
+        })
+        .workers(3)
+        .threads(6)
+        .open()
+        .unwrap();
+    let handles = engine.submit_all(&vec![job("wide"); 3]).unwrap();
+    for _ in 0..3 {
+        gate.entered();
+    }
+    let mut granted: Vec<usize> = widths.try_iter().collect();
+    granted.sort_unstable();
+    assert_eq!(granted, [1, 2, 3], "6 in all, the workers' own 3 included");
+    (0..3).for_each(|_| gate.open());
+    handles.into_iter().for_each(|handle| assert!(handle.wait().unwrap().state.is_complete()));
+    // What was granted went back.
+    let handle = engine.submit(job("wide")).unwrap();
+    gate.entered();
+    assert_eq!(widths.recv(), Ok(3));
+    gate.open();
+    handle.wait().unwrap();
+}
+
+#[test]
+fn the_clock_of_an_engine_is_the_one_it_was_given() {
+    let rig = Rig::new(|builder| builder.algorithm("a", crate::support::nothing));
+    let now = rig.clock.now();
+    let record = rig.finish(job("a"));
+    assert_eq!((record.submitted_at, record.finished_at), (now, Some(now)));
+}

@@ -1,0 +1,252 @@
+//! From submission to the end, and the ways to hear of it.
+
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    task::{Context, Waker},
+    thread,
+    time::Duration,
+};
+
+use job_runner::{
+    Ending, Engine, EngineError, FailureKind, JobContext, JobError, JobId, JobSpec, JobState, store::MemoryStore,
+};
+
+use crate::support::{Rig, block_on, count, drain, gated, job, nothing, numbers, page, rows, wire};
+
+#[test]
+fn a_job_waits_runs_and_succeeds() {
+    let rig = Rig::new(|builder| builder.algorithm("numbers", numbers));
+    let handle = rig.submit(count(3));
+    assert_eq!(handle.record().state, JobState::Waiting);
+    assert_eq!(rig.stored(handle.id()), handle.record());
+    rig.clock.advance(Duration::from_secs(5));
+    assert!(rig.engine.run_one());
+    assert!(!rig.engine.run_one());
+    let record = handle.wait().unwrap();
+    assert_eq!(record.state, JobState::Complete(Ending::Succeeded));
+    assert_eq!((record.attempt, record.size.rows, record.size.bytes), (1, 3, 3));
+    assert_eq!(record.finished_at.unwrap().since(record.submitted_at), Duration::from_secs(5));
+    assert_eq!(rig.stored(handle.id()), record);
+    assert_eq!(rows(&handle, 0, 10), [0, 1, 2]);
+}
+
+#[test]
+fn each_kind_of_job_has_its_own_handler_and_the_last_one_given_counts() {
+    let says = |text: &'static str| move |ctx: &mut JobContext| Ok(ctx.output("says", text)?);
+    let rig = Rig::new(|builder| {
+        builder
+            .vertex_filter(says("vertices"))
+            .edge_filter(says("edges"))
+            .algorithm("a", says("old"))
+            .algorithm("a", says("new"))
+    });
+    for (spec, expected) in [
+        (JobSpec::vertex_filter().graph("g"), "\"vertices\""),
+        (JobSpec::edge_filter().graph("g"), "\"edges\""),
+        (job("a"), "\"new\""),
+    ] {
+        let record = rig.finish(spec);
+        let result = rig.engine.reader().result(record.id).unwrap().unwrap();
+        assert_eq!(result.outputs.iter().collect::<Vec<_>>(), [("says", expected)]);
+    }
+}
+
+#[test]
+fn a_handler_that_fails_gives_the_reason() {
+    let rig = Rig::new(|builder| builder.algorithm("a", |_: &mut JobContext| Err(JobError::failed("k is 0"))));
+    let record = rig.finish(job("a"));
+    assert_eq!(record.state, JobState::Complete(Ending::Failed));
+    let failure = record.failure.unwrap();
+    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Handler, "k is 0"));
+}
+
+#[test]
+fn rows_of_a_job_that_failed_are_gone() {
+    let rig = Rig::new(|builder| {
+        builder.algorithm("a", |ctx: &mut JobContext| {
+            let mut rows = ctx.rows("rows")?;
+            rows.push(&"x".repeat(200_000))?; // more than a block: it is in the store already
+            Err(JobError::failed("no"))
+        })
+    });
+    let handle = rig.submit(job("a"));
+    drain(&rig.engine);
+    assert_eq!(handle.record().size.rows, 0);
+    assert!(handle.page(page(0, 10)).unwrap().is_empty());
+    assert!(rig.store.result(handle.id()).unwrap().is_none());
+}
+
+#[test]
+fn an_invalid_request_is_refused_before_anything_is_stored() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    assert!(matches!(rig.engine.submit(JobSpec::algorithm("a")), Err(EngineError::InvalidSpec(_))));
+    assert!(matches!(
+        rig.engine.submit_all(&[job("a"), JobSpec::algorithm("")]),
+        Err(EngineError::InvalidSpec(_))
+    ));
+    assert!(rig.engine.reader().list(page(0, 10)).unwrap().is_empty());
+}
+
+#[test]
+fn wait_with_a_timeout_says_that_the_job_is_not_complete() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    let handle = rig.submit(job("a"));
+    assert_eq!(handle.wait_timeout(Duration::ZERO), Ok(None));
+    assert_eq!(handle.wait_timeout(Duration::from_millis(1)), Ok(None));
+    drain(&rig.engine);
+    assert!(handle.wait_timeout(Duration::ZERO).unwrap().unwrap().state.is_complete());
+    assert!(handle.wait_timeout(Duration::MAX).unwrap().is_some());
+}
+
+#[test]
+fn everybody_who_waits_is_told() {
+    let (gate, body) = gated();
+    let engine = Engine::builder(Arc::new(MemoryStore::default())).algorithm("a", body).workers(1).open().unwrap();
+    let handle = engine.submit(job("a")).unwrap();
+    gate.entered();
+    thread::scope(|scope| {
+        let waiters: Vec<_> = (0..8)
+            .map(|n| {
+                let handle = handle.clone();
+                scope.spawn(move || if n % 2 == 0 { handle.wait() } else { block_on(handle) })
+            })
+            .collect();
+        gate.open();
+        for waiter in waiters {
+            assert_eq!(waiter.join().unwrap().unwrap().state, JobState::Complete(Ending::Succeeded));
+        }
+    });
+}
+
+#[test]
+fn a_future_is_woken_once_and_may_be_polled_by_many_tasks() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    let mut handle = rig.submit(job("a"));
+    let mut other = handle.clone();
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..3 {
+        assert!(std::pin::Pin::new(&mut handle).as_mut().poll(&mut context).is_pending());
+        assert!(std::pin::Pin::new(&mut other).as_mut().poll(&mut context).is_pending());
+    }
+    drain(&rig.engine);
+    assert!(std::pin::Pin::new(&mut handle).as_mut().poll(&mut context).is_ready());
+    assert!(block_on(other).unwrap().state.is_complete());
+}
+
+#[test]
+fn a_callback_is_called_at_the_end_or_at_once_if_it_is_over() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    let handle = rig.submit(job("a"));
+    let (tell, told) = wire();
+    let before = tell.clone();
+    handle.on_end(move |record| before.send(("before", record.state)).unwrap());
+    assert!(told.is_empty());
+    drain(&rig.engine);
+    handle.on_end(move |record| tell.send(("after", record.state)).unwrap());
+    let done = JobState::Complete(Ending::Succeeded);
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [("before", done), ("after", done)]);
+}
+
+#[test]
+fn a_callback_is_called_when_a_waiting_job_is_cancelled() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    let handle = rig.submit(job("a"));
+    let (tell, told) = wire();
+    handle.on_end(move |record| tell.send(record.state).unwrap());
+    handle.cancel().unwrap();
+    assert_eq!(told.try_recv(), Ok(JobState::Complete(Ending::Cancelled)));
+}
+
+#[test]
+fn a_callback_that_panics_hurts_neither_the_worker_nor_the_other_callbacks() {
+    let (gate, body) = gated();
+    let engine = Engine::builder(Arc::new(MemoryStore::default()))
+        .algorithm("a", nothing)
+        .algorithm("gated", body)
+        .workers(1)
+        .open()
+        .unwrap();
+    let handle = engine.submit(job("gated")).unwrap();
+    gate.entered();
+    let (tell, told) = wire();
+    handle.on_end(|_| panic!("a callback"));
+    handle.on_end(move |_| tell.send(()).unwrap());
+    gate.open();
+    told.recv().unwrap();
+    // The only worker is alive.
+    for _ in 0..3 {
+        assert!(engine.submit(job("a")).unwrap().wait().unwrap().state.is_complete());
+    }
+}
+
+#[test]
+fn a_callback_that_panics_does_not_concern_who_cancels() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    let handle = rig.submit(job("a"));
+    handle.on_end(|_| panic!("a callback"));
+    let cancelled = catch_unwind(AssertUnwindSafe(|| handle.cancel()));
+    assert_eq!(cancelled.unwrap().unwrap().state, JobState::Complete(Ending::Cancelled));
+}
+
+#[test]
+fn a_callback_may_use_the_engine_and_be_the_last_to_have_it() {
+    let (gate, body) = gated();
+    let engine = Engine::builder(Arc::new(MemoryStore::default()))
+        .algorithm("a", nothing)
+        .algorithm("gated", body)
+        .workers(1)
+        .open()
+        .unwrap();
+    let engine = Arc::new(engine);
+    let handle = engine.submit(job("gated")).unwrap();
+    gate.entered();
+    let (tell, told) = wire();
+    let own = Arc::clone(&engine);
+    handle.on_end(move |_| {
+        let next = own.submit(job("a")).unwrap().id();
+        drop(own); // ends the engine, on a thread of its own pool
+        tell.send(next).unwrap();
+    });
+    drop(engine);
+    gate.open();
+    told.recv().unwrap();
+}
+
+#[test]
+fn a_handle_is_found_again_by_its_id() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    let handle = rig.submit(job("a"));
+    let again = rig.engine.job(handle.id()).unwrap().unwrap();
+    drain(&rig.engine);
+    assert_eq!(again.wait(), handle.wait());
+    assert_eq!(rig.engine.job(handle.id()).unwrap().unwrap().wait(), handle.wait());
+    assert!(rig.engine.job(JobId::MIN).unwrap().is_none());
+    assert!(matches!(rig.engine.cancel(JobId::MIN), Err(EngineError::UnknownJob(JobId::MIN))));
+    assert!(matches!(rig.engine.explain(JobId::MIN), Err(EngineError::UnknownJob(JobId::MIN))));
+}
+
+#[test]
+fn a_removed_job_is_gone() {
+    let rig = Rig::new(|builder| builder.algorithm("numbers", numbers));
+    let waiting = rig.submit(count(1));
+    assert!(rig.engine.remove(waiting.id()).is_err());
+    drain(&rig.engine);
+    assert!(rig.engine.remove(waiting.id()).unwrap());
+    assert!(!rig.engine.remove(waiting.id()).unwrap());
+    assert!(matches!(waiting.page(page(0, 1)), Err(EngineError::UnknownJob(_))));
+    let status = rig.engine.reader().status(waiting.id(), page(0, 1)).unwrap();
+    assert_eq!(status.http_status(), 400); // as the API document has it
+}
+
+#[test]
+fn ids_ascend_in_the_order_of_submission() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    let specs: Vec<_> = (0..500).map(|_| job("a")).collect();
+    let mut ids: Vec<_> = rig.engine.submit_all(&specs).unwrap().iter().map(|handle| handle.id()).collect();
+    rig.clock.set(job_runner::Timestamp::from_micros(1)); // the clock goes back
+    ids.push(rig.submit(job("a")).id());
+    assert!(ids.is_sorted_by(|a, b| a < b));
+    assert_eq!(drain(&rig.engine), 501);
+}

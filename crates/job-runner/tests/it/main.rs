@@ -1,0 +1,19 @@
+//! How jobs live and end, through the public interface: deterministic where one thread will do
+//! (`workers(0)`, a manual clock), with channels as barriers where it takes several.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+
+mod algorithms;
+mod cancel;
+mod faults;
+mod filters;
+mod lifecycle;
+mod limits;
+mod panics;
+mod queue;
+mod reading;
+mod reopen;
+mod retention;
+mod retry;
+mod shutdown;
+mod support;
+mod watching;

@@ -1,0 +1,321 @@
+//! What is taken, in which order it runs, what a repeated request gets.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Barrier},
+    thread,
+    time::Duration,
+};
+
+use job_runner::{
+    Engine, EngineError, JobClass, JobContext, JobError, JobSpec, ManualClock,
+    store::{Fault, FaultStore, MemoryStore},
+};
+use parking_lot::Mutex;
+
+use crate::support::{Rig, count, drain, gated, job, nothing, numbers, page, wire};
+
+/// A handler that notes the graphs of the jobs it ran, and those notes.
+fn noting() -> (Arc<Mutex<Vec<String>>>, impl Fn(&mut JobContext) -> Result<(), JobError>) {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let notes = Arc::clone(&order);
+    let handler = move |ctx: &mut JobContext| {
+        notes.lock().push(ctx.spec().json().read()?);
+        Ok(())
+    };
+    (order, handler)
+}
+
+fn named(name: &str) -> JobSpec {
+    job("note").parameters(name).unwrap()
+}
+
+#[test]
+fn a_full_queue_names_its_class_and_bound_and_stores_nothing() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing).queue_bound(2));
+    rig.submit(job("a"));
+    rig.submit(job("a"));
+    let full = rig.engine.submit(job("a")).unwrap_err();
+    assert_eq!(full, EngineError::QueueFull { class: JobClass::Read, bound: 2 });
+    assert_eq!(full.to_string(), "the queue of read jobs is full: 2 are waiting; try again later");
+    // The other class has a queue of its own.
+    let write = rig.submit(job("a").class(JobClass::Write));
+    assert_eq!(rig.engine.reader().list(page(0, 10)).unwrap().len(), 3);
+    assert_eq!(write.record().spec.options().class, JobClass::Write);
+    // A job that starts, or is cancelled, makes room.
+    assert!(rig.engine.run_one());
+    let last = rig.submit(job("a"));
+    last.cancel().unwrap();
+    rig.submit(job("a"));
+}
+
+#[test]
+fn submit_with_a_timeout_waits_for_room() {
+    let engine = Engine::builder(Arc::new(MemoryStore::default()))
+        .algorithm("a", nothing)
+        .workers(0)
+        .queue_bound(1)
+        .open()
+        .unwrap();
+    let first = engine.submit(job("a")).unwrap();
+    assert!(matches!(engine.submit_timeout(job("a"), Duration::ZERO), Err(EngineError::QueueFull { .. })));
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| engine.submit_timeout(job("a"), Duration::MAX).unwrap());
+        first.cancel().unwrap();
+        waiting.join().unwrap();
+    });
+    assert_eq!(drain(&engine), 1);
+}
+
+#[test]
+fn a_batch_is_taken_whole_or_not_at_all() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing).queue_bound(3));
+    assert!(matches!(rig.engine.submit_all(&vec![job("a"); 4]), Err(EngineError::QueueFull { .. })));
+    assert_eq!(rig.engine.submit_all(&vec![job("a"); 3]).unwrap().len(), 3);
+    assert!(rig.engine.submit_all(&[]).unwrap().is_empty());
+    assert_eq!(rig.engine.reader().list(page(0, 10)).unwrap().len(), 3);
+    assert_eq!(drain(&rig.engine), 3);
+}
+
+#[test]
+fn a_submission_that_could_not_be_stored_leaves_its_place() {
+    let store = FaultStore::new(Arc::new(MemoryStore::default()));
+    let rig = Rig::on(Arc::new(store.clone()), |builder| builder.algorithm("a", nothing).queue_bound(1));
+    for _ in 0..3 {
+        store.plan(Fault::Write(0));
+        assert!(matches!(rig.engine.submit(job("a")), Err(EngineError::Store(_))));
+    }
+    let handle = rig.submit(job("a"));
+    assert_eq!(rig.engine.stats().read.waiting, 1);
+    drain(&rig.engine);
+    assert!(handle.record().state.is_complete());
+}
+
+#[test]
+fn a_submission_that_was_stored_but_reported_as_failed_is_acknowledged() {
+    let store = FaultStore::new(Arc::new(MemoryStore::default()));
+    let rig = Rig::on(Arc::new(store.clone()), |builder| builder.algorithm("a", nothing));
+    store.plan(Fault::AfterWrite(0));
+    let handle = rig.submit(job("a"));
+    drain(&rig.engine);
+    assert!(handle.record().state.is_complete());
+}
+
+#[test]
+fn greater_priority_runs_first_until_age_catches_up() {
+    let (order, handler) = noting();
+    let rig = Rig::new(|builder| builder.algorithm("note", handler).ageing(Duration::from_secs(10)));
+    rig.submit(named("old"));
+    rig.clock.advance(Duration::from_secs(5));
+    rig.submit(named("urgent").priority(1));
+    rig.clock.advance(Duration::from_secs(10));
+    rig.submit(named("too late").priority(1));
+    rig.submit(named("low").priority(-5));
+    drain(&rig.engine);
+    assert_eq!(*order.lock(), ["urgent", "old", "too late", "low"]);
+}
+
+#[test]
+fn graphs_share_the_workers_whatever_they_submit() {
+    let (order, handler) = noting();
+    let rig = Rig::new(|builder| builder.algorithm("note", handler));
+    for n in 0..6 {
+        rig.submit(named(&format!("big {n}")).graph("big"));
+    }
+    rig.submit(named("small 0").graph("small"));
+    rig.submit(named("small 1").graph("small"));
+    drain(&rig.engine);
+    assert_eq!(order.lock()[..4], ["big 0", "small 0", "big 1", "small 1"]);
+}
+
+#[test]
+fn classes_take_turns_on_one_worker() {
+    let (order, handler) = noting();
+    let rig = Rig::new(|builder| builder.algorithm("note", handler));
+    for n in 0..4 {
+        rig.submit(named(&format!("read {n}")));
+    }
+    for n in 0..2 {
+        rig.submit(named(&format!("write {n}")).class(JobClass::Write));
+    }
+    drain(&rig.engine);
+    assert_eq!(*order.lock(), ["read 0", "write 0", "read 1", "write 1", "read 2", "read 3"]);
+}
+
+/// Runs gated jobs of `specs` on 4 workers; the most that were inside at once come back.
+fn most_at_once(
+    specs: &[JobSpec],
+    setup: impl FnOnce(job_runner::EngineBuilder) -> job_runner::EngineBuilder,
+) -> usize {
+    let (gate, body) = gated();
+    let inside = Arc::new(Mutex::new((0usize, 0usize)));
+    let counter = Arc::clone(&inside);
+    let body = move |ctx: &mut JobContext| {
+        {
+            let mut inside = counter.lock();
+            inside.0 += 1;
+            inside.1 = inside.1.max(inside.0);
+        }
+        let ended = body(ctx);
+        counter.lock().0 -= 1;
+        ended
+    };
+    let builder = Engine::builder(Arc::new(MemoryStore::default())).algorithm("a", body).workers(4);
+    let engine = setup(builder).open().unwrap();
+    let handles = engine.submit_all(specs).unwrap();
+    for _ in &handles {
+        gate.entered();
+        gate.open();
+    }
+    for handle in handles {
+        handle.wait().unwrap();
+    }
+    let most = inside.lock().1;
+    assert_eq!(engine.stats(), job_runner::Stats::default());
+    most
+}
+
+#[test]
+fn a_graph_never_runs_more_jobs_than_it_may() {
+    let limit = NonZeroUsize::new(2).unwrap();
+    assert!(most_at_once(&vec![job("a"); 20], |builder| builder.jobs_per_graph(limit)) <= 2);
+}
+
+#[test]
+fn a_class_never_runs_more_jobs_than_it_may() {
+    let limit = NonZeroUsize::new(1).unwrap();
+    let specs: Vec<_> = (0..12).map(|n| job("a").graph(format!("g{n}")).class(JobClass::Write)).collect();
+    assert_eq!(most_at_once(&specs, |builder| builder.jobs_per_class(JobClass::Write, limit)), 1);
+}
+
+#[test]
+fn the_same_key_gives_the_same_job_whatever_its_state() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    let keyed = || job("a").idempotency_key("nightly");
+    let first = rig.submit(keyed());
+    assert_eq!(rig.submit(keyed()).id(), first.id());
+    drain(&rig.engine);
+    let again = rig.submit(keyed());
+    assert_eq!((again.id(), again.wait()), (first.id(), first.wait()));
+    // Another graph, another key or none: another job.
+    assert_ne!(rig.submit(keyed().graph("h")).id(), first.id());
+    assert_ne!(rig.submit(job("a").idempotency_key("daily")).id(), first.id());
+    assert_ne!(rig.submit(job("a")).id(), first.id());
+    // A removed job frees its key.
+    rig.engine.remove(first.id()).unwrap();
+    assert_ne!(rig.submit(keyed()).id(), first.id());
+}
+
+#[test]
+fn the_same_key_gives_the_same_job_after_a_restart() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    let keyed = || job("a").idempotency_key("nightly");
+    let first = rig.submit(keyed()).id();
+    let rig = rig.reopen(|builder| builder.algorithm("a", nothing));
+    assert_eq!(rig.submit(keyed()).id(), first);
+    assert_eq!(drain(&rig.engine), 1);
+    let rig = rig.reopen(|builder| builder.algorithm("a", nothing));
+    let handle = rig.submit(keyed());
+    assert_eq!((handle.id(), handle.wait().unwrap().attempt), (first, 1));
+}
+
+#[test]
+fn a_key_twice_in_one_batch_is_one_job() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing).queue_bound(3));
+    let known = rig.submit(job("a").idempotency_key("known")).id();
+    let keys = ["new", "known", "new", "other"];
+    let specs: Vec<_> = keys.iter().map(|key| job("a").idempotency_key(*key)).collect();
+    let ids: Vec<_> = rig.engine.submit_all(&specs).unwrap().iter().map(|handle| handle.id()).collect();
+    assert_eq!((ids[0], ids[1]), (ids[2], known));
+    assert_ne!(ids[0], ids[3]);
+    assert_eq!(rig.engine.reader().list(page(0, 10)).unwrap().len(), 3);
+    assert_eq!(drain(&rig.engine), 3);
+}
+
+#[test]
+fn eight_threads_with_one_key_get_one_job_and_all_see_its_end() {
+    for round in 0..50 {
+        let (runs, ran) = wire();
+        let engine = Engine::builder(Arc::new(MemoryStore::default()))
+            .algorithm("a", move |_: &mut JobContext| {
+                runs.send(()).unwrap();
+                Ok(())
+            })
+            .workers(2)
+            .open()
+            .unwrap();
+        let start = Barrier::new(8);
+        let ids: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        start.wait();
+                        let handle = engine.submit(job("a").idempotency_key(format!("k{round}"))).unwrap();
+                        (handle.id(), handle.wait().unwrap().state.is_complete())
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(ids.iter().all(|&seen| seen == (ids[0].0, true)), "{ids:?}");
+        drop(engine);
+        assert_eq!(ran.len(), 1);
+    }
+}
+
+#[test]
+fn a_finished_result_is_given_back_when_the_request_allows_it() {
+    let rig = Rig::new(|builder| builder.algorithm("numbers", numbers));
+    let first = rig.finish(count(3).graph_version("v1"));
+    let wish = || count(3).graph_version("v1").reuse_result();
+    assert_eq!(rig.submit(wish()).id(), first.id);
+    for other in [
+        count(3).graph_version("v1"),                           // does not ask for it
+        count(3).graph_version("v2").reuse_result(),            // another version
+        count(4).graph_version("v1").reuse_result(),            // other parameters
+        count(3).reuse_result(),                                // no version: nothing is known
+        count(3).graph("h").graph_version("v1").reuse_result(), // another graph
+    ] {
+        assert_ne!(rig.submit(other).id(), first.id);
+    }
+    drain(&rig.engine);
+    // The newest of them.
+    let newest = rig.submit(wish());
+    assert!(newest.id() > first.id);
+    assert!(newest.record().state.is_complete());
+}
+
+#[test]
+fn a_result_that_failed_or_is_unfinished_is_not_given_back() {
+    let rig = Rig::new(|builder| builder.algorithm("numbers", numbers));
+    let bad = || count(3).parameters("three").unwrap().graph_version("v1").reuse_result();
+    let failed = rig.finish(bad());
+    assert!(failed.failure.is_some());
+    let second = rig.submit(bad());
+    assert_ne!(second.id(), failed.id);
+    assert_ne!(rig.submit(bad()).id(), second.id());
+}
+
+#[test]
+fn workers_drain_what_eight_threads_submit() {
+    let engine = Engine::builder(Arc::new(MemoryStore::default()))
+        .algorithm("a", nothing)
+        .clock(Arc::new(ManualClock::default()))
+        .workers(3)
+        .queue_bound(16)
+        .open()
+        .unwrap();
+    thread::scope(|scope| {
+        for n in 0..8 {
+            let engine = &engine;
+            scope.spawn(move || {
+                let handles: Vec<_> = (0..200)
+                    .map(|_| engine.submit_timeout(job("a").graph(format!("g{n}")), Duration::MAX).unwrap())
+                    .collect();
+                handles.into_iter().for_each(|handle| assert!(handle.wait().unwrap().state.is_complete()));
+            });
+        }
+    });
+    engine.shutdown(Duration::MAX);
+    assert_eq!(engine.stats(), job_runner::Stats::default());
+}

@@ -1,0 +1,169 @@
+//! Watches: of one job, of all, by somebody slow; and what `explain` and `stats` say.
+
+use std::time::Duration;
+
+use job_runner::{Ending, EngineError, Explanation, JobClass, JobState, Watch};
+
+use crate::support::{Rig, drain, gated, job, nothing};
+
+const RUNNING: JobState = JobState::Running { cancelling: false };
+const CANCELLING: JobState = JobState::Running { cancelling: true };
+const SUCCEEDED: JobState = JobState::Complete(Ending::Succeeded);
+const CANCELLED: JobState = JobState::Complete(Ending::Cancelled);
+
+#[test]
+fn a_watch_of_all_sees_every_change_in_order() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    let watch = rig.engine.watch();
+    let (first, second) = (rig.submit(job("a")), rig.submit(job("a")));
+    second.cancel().unwrap();
+    drain(&rig.engine);
+    let seen: Vec<_> = std::iter::from_fn(|| watch.try_next()).map(|change| (change.id, change.state)).collect();
+    let (a, b) = (first.id(), second.id());
+    assert_eq!(
+        seen,
+        [(a, JobState::Waiting), (b, JobState::Waiting), (b, CANCELLED), (a, RUNNING), (a, SUCCEEDED)]
+    );
+}
+
+#[test]
+fn a_watch_of_one_job_ends_with_it() {
+    let (gate, body) = gated();
+    let rig = Rig::new(|builder| builder.algorithm("gated", body).algorithm("a", nothing));
+    let handle = rig.submit(job("gated"));
+    let watch = handle.watch();
+    rig.submit(job("a"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| drain(&rig.engine));
+        gate.entered();
+        handle.cancel().unwrap();
+        handle.cancel().unwrap(); // no change
+        gate.open();
+    });
+    let seen: Vec<_> =
+        watch.map(|change| (change.state, change.revision, change.attempt, change.missed)).collect();
+    assert_eq!(seen, [(RUNNING, 1, 1, 0), (CANCELLING, 2, 1, 0), (CANCELLED, 3, 1, 0)]);
+}
+
+#[test]
+fn a_watch_of_a_complete_job_has_ended() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    let handle = rig.submit(job("a"));
+    drain(&rig.engine);
+    assert_eq!(handle.watch().next(), None);
+}
+
+#[test]
+fn watches_end_with_the_engine_also_those_begun_later() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    let handle = rig.submit(job("a"));
+    let (mut one, all) = (handle.watch(), rig.engine.watch());
+    rig.engine.shutdown(Duration::ZERO);
+    assert_eq!((one.next(), all.map(|change| change.state).collect::<Vec<_>>()), (None, vec![]));
+    assert_eq!(handle.watch().next(), None);
+    assert_eq!(rig.engine.watch().next(), None);
+}
+
+#[test]
+fn a_watcher_that_is_slow_is_told_what_it_missed() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    let watch = rig.engine.watch();
+    let specs: Vec<_> = (0..Watch::CAPACITY + 7).map(|_| job("a")).collect();
+    let handles = rig.engine.submit_all(&specs).unwrap();
+    for _ in 0..Watch::CAPACITY {
+        assert_eq!(watch.next_timeout(Duration::ZERO).unwrap().missed, 0);
+    }
+    assert_eq!(watch.try_next(), None);
+    handles[0].cancel().unwrap();
+    handles[1].cancel().unwrap();
+    assert_eq!(watch.try_next().unwrap().missed, 7);
+    assert_eq!(watch.try_next().unwrap().missed, 0);
+}
+
+#[test]
+fn a_watch_that_was_dropped_holds_up_nobody() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    drop(rig.engine.watch());
+    let handle = rig.submit(job("a"));
+    drop(handle.watch());
+    drain(&rig.engine);
+    assert_eq!(handle.record().state, SUCCEEDED);
+}
+
+#[test]
+fn explain_says_why_a_job_waits_runs_or_ended() {
+    let (gate, body) = gated();
+    let limit = 1.try_into().unwrap();
+    let rig = Rig::new(|builder| builder.algorithm("gated", body).algorithm("a", nothing).jobs_per_graph(limit));
+    let explain = |id| rig.engine.explain(id).unwrap();
+    let running = rig.submit(job("gated"));
+    let (next, behind) = (rig.submit(job("a")), rig.submit(job("a")));
+    assert_eq!(explain(running.id()), Explanation::Queued { ahead: 0 });
+    assert_eq!(explain(behind.id()), Explanation::Queued { ahead: 2 });
+    std::thread::scope(|scope| {
+        scope.spawn(|| rig.engine.run_one());
+        gate.entered();
+        rig.clock.advance(Duration::from_secs(3));
+        assert!(matches!(
+            explain(running.id()),
+            Explanation::Running { since, .. } if since == Duration::from_secs(3)
+        ));
+        assert_eq!(explain(next.id()), Explanation::GraphBusy { graph: "g".to_owned(), running: 1 });
+        running.cancel().unwrap();
+        rig.clock.advance(Duration::from_secs(2));
+        let cancelling = explain(running.id());
+        assert!(matches!(cancelling, Explanation::Cancelling { since, .. } if since == Duration::from_secs(2)));
+        assert_eq!(cancelling.to_string(), "it was asked to stop 2.0s ago and has not come to a checkpoint yet");
+        gate.open();
+    });
+    drain(&rig.engine);
+    let record = running.record();
+    let ended = Explanation::Cancelled { requested: record.cancel_requested_at, stopped: record.finished_at };
+    assert_eq!(explain(running.id()), ended);
+    assert_eq!(explain(next.id()), Explanation::Succeeded(job_runner::ResultSize::default()));
+}
+
+#[test]
+fn explain_names_a_class_at_its_limit() {
+    let (gate, body) = gated();
+    let limit = 1.try_into().unwrap();
+    let rig = Rig::new(|builder| builder.algorithm("gated", body).jobs_per_class(JobClass::Write, limit));
+    let spec = || job("gated").class(JobClass::Write);
+    let (_first, second) = (rig.submit(spec()), rig.submit(spec()));
+    std::thread::scope(|scope| {
+        scope.spawn(|| rig.engine.run_one());
+        gate.entered();
+        assert!(!rig.engine.run_one());
+        assert_eq!(rig.engine.explain(second.id()).unwrap(), Explanation::ClassBusy { running: 1 });
+        gate.open();
+    });
+    gate.open();
+    assert_eq!(drain(&rig.engine), 1);
+}
+
+#[test]
+fn stats_count_each_class_and_come_back_to_nothing() {
+    let (gate, body) = gated();
+    let rig = Rig::new(|builder| builder.algorithm("gated", body).algorithm("a", nothing));
+    let running = rig.submit(job("gated"));
+    rig.clock.advance(Duration::from_secs(1));
+    rig.submit(job("a").graph("h"));
+    rig.submit(job("a").class(JobClass::Write));
+    let unknown = rig.submit(job("unknown"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| rig.engine.run_one());
+        gate.entered();
+        running.cancel().unwrap();
+        rig.clock.advance(Duration::from_secs(2));
+        let stats = rig.engine.stats();
+        assert_eq!((stats.read.waiting, stats.read.running, stats.write.waiting), (2, 1, 1));
+        assert_eq!(stats.read.oldest_waiting, Duration::from_secs(2));
+        assert_eq!(stats.read.oldest_running, Duration::from_secs(2));
+        assert_eq!((stats.unhandled, stats.cancelling, &stats.unhealthy), (1, 1, &None));
+        gate.open();
+    });
+    drain(&rig.engine);
+    unknown.cancel().unwrap();
+    assert_eq!(rig.engine.stats(), job_runner::Stats::default());
+    assert_eq!(unknown.cancel(), Err(EngineError::AlreadyComplete(unknown.id())));
+}

@@ -1,0 +1,40 @@
+//! Files of rows on their way into the database.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use crate::{ErrorKind, StoreError};
+
+/// A directory beside RocksDB's own files, on the same file system, so that a finished file can be moved in.
+pub(super) struct Files {
+    directory: PathBuf,
+    next: AtomicU64,
+}
+
+impl Files {
+    pub(super) fn new(database: &Path) -> Self {
+        Self { directory: database.join("job_engine.tmp"), next: AtomicU64::new(0) }
+    }
+
+    /// Removes what a dead process left.
+    pub(super) fn remove_left_over(&self) -> Result<(), StoreError> {
+        match fs::remove_dir_all(&self.directory) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failure("open the store", &error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A name for a new file.
+    pub(super) fn path(&self) -> Result<PathBuf, StoreError> {
+        fs::create_dir_all(&self.directory).map_err(|e| failure("append rows", &e))?;
+        Ok(self.directory.join(format!("{}.sst", self.next.fetch_add(1, Ordering::Relaxed))))
+    }
+}
+
+fn failure(operation: &'static str, error: &io::Error) -> StoreError {
+    let kind = if error.kind() == io::ErrorKind::StorageFull { ErrorKind::Full } else { ErrorKind::Unavailable };
+    StoreError::new(kind, operation, format!("the directory of temporary files: {error}"))
+}

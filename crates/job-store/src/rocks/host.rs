@@ -1,0 +1,53 @@
+//! A store inside a database that the graph engine has open anyway.
+
+use std::sync::Arc;
+
+use rocksdb::{ColumnFamilyDescriptor, DBWithThreadMode, SingleThreaded};
+
+use super::{RocksOptions, RocksStore, open};
+use crate::StoreError;
+
+impl RocksStore {
+    /// The column families that a store lives in, to be opened together with the host's own; their names start with
+    /// `job_engine.`.
+    #[must_use]
+    pub fn column_families(options: &RocksOptions) -> Vec<ColumnFamilyDescriptor> {
+        open::column_families(options)
+    }
+
+    /// A store in a database that the host has open, beside the host's own column families. The host opened it with
+    /// [`column_families`](Self::column_families), and closes it when the last clone of the store is gone.
+    ///
+    /// One store per database: a second one would not know of the first one's locks. The database's own options
+    /// (log, background jobs) are the host's; it should use
+    /// [`TolerateCorruptedTailRecords`](rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords), so that damage inside
+    /// the log is an error and not a loss.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use job_store::{JobStore, RocksOptions, RocksStore, rocksdb};
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let mut options = rocksdb::Options::default();
+    /// options.create_if_missing(true);
+    /// options.create_missing_column_families(true);
+    /// let mut families = vec![rocksdb::ColumnFamilyDescriptor::new("vertices", rocksdb::Options::default())];
+    /// families.extend(RocksStore::column_families(&RocksOptions::default()));
+    /// let db = Arc::new(rocksdb::DB::open_cf_descriptors(&options, directory.path(), families)?);
+    ///
+    /// let store = RocksStore::in_database(Arc::clone(&db), RocksOptions::default())?;
+    /// assert!(store.unfinished()?.is_empty());
+    /// db.put_cf(db.cf_handle("vertices").ok_or("no such column family")?, b"Sarah", b"{}")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Corrupt` when the column families are missing, `Format` when another version wrote them.
+    pub fn in_database(
+        db: Arc<DBWithThreadMode<SingleThreaded>>,
+        options: RocksOptions,
+    ) -> Result<Self, StoreError> {
+        open::check_format(&db, true)?;
+        Self::over(db, options, false)
+    }
+}

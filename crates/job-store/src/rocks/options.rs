@@ -1,0 +1,159 @@
+//! [`RocksOptions`], and what they and the measurements behind them make of RocksDB's own.
+
+use std::sync::LazyLock;
+
+use rocksdb::{
+    BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, DataBlockIndexType, IngestExternalFileOptions,
+    Options,
+};
+
+use crate::BlockBuilder;
+
+/// How blocks are compressed on disk. Pages come from the block cache, which holds them uncompressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// LZ4: about a quarter of the size for vertex rows.
+    #[default]
+    Lz4,
+}
+
+/// How a [`RocksStore`](super::RocksStore) uses memory and disk.
+///
+/// ```
+/// use job_store::{Compression, RocksOptions};
+///
+/// let options = RocksOptions { block_cache: 1 << 30, compression: Compression::None, ..RocksOptions::default() };
+/// assert_eq!(options.block_bytes, 128 << 10);
+/// ```
+#[derive(Debug, Clone)]
+pub struct RocksOptions {
+    /// Bytes of blocks kept in memory, uncompressed. Default: 256 MiB.
+    pub block_cache: usize,
+    /// Bytes of small results gathered in memory before they go to a file. Default: 32 MiB, of which two may be
+    /// in use.
+    pub write_buffer: usize,
+    /// Compression of rows. Default: LZ4.
+    pub compression: Compression,
+    /// Bytes of JSON per block of rows. Default: 128 KiB. Larger blocks copy a little faster, smaller ones make a
+    /// page of a few rows cheaper when it comes from disk.
+    pub block_bytes: usize,
+    /// Bytes up to which a segment is gathered in the memory of its writer and goes through the log; above, it is
+    /// written to files of its own, which then become part of the store as they are. Default: 4 MiB.
+    pub small_segment: usize,
+    /// Bytes of rows per file of a large segment. Its rows become readable file by file. Default: 64 MiB.
+    pub file_bytes: u64,
+}
+
+impl Default for RocksOptions {
+    fn default() -> Self {
+        Self {
+            block_cache: 256 << 20,
+            write_buffer: 32 << 20,
+            compression: Compression::default(),
+            block_bytes: BlockBuilder::BYTES,
+            small_segment: 4 << 20,
+            file_bytes: 64 << 20,
+        }
+    }
+}
+
+pub(super) fn cache(options: &RocksOptions) -> Cache {
+    Cache::new_lru_cache(options.block_cache)
+}
+
+pub(super) fn database() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_max_background_jobs(2);
+    options.set_keep_log_file_num(5);
+    // Bounds what a reopening after a crash has to replay.
+    options.set_max_total_wal_size(64 << 20);
+    options.set_bytes_per_sync(1 << 20);
+    // A torn end of the log is a write that was never acknowledged; damage before it is an error, not a loss of
+    // all that follows.
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    // Files beyond these are opened when they are read: reopening does not look at every one.
+    options.set_max_open_files(512);
+    options.set_skip_stats_update_on_db_open(true);
+    options
+}
+
+pub(super) fn jobs(cache: &Cache) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_bloom_filter(10.0, false);
+    table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&table);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_write_buffer_size(16 << 20);
+    options
+}
+
+pub(super) fn checkpoints(cache: &Cache) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&table);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_write_buffer_size(16 << 20);
+    options
+}
+
+pub(super) fn rows(cache: &Cache, options: &RocksOptions) -> Options {
+    // Each new range tombstone makes RocksDB sort all those in the memtable again; a flush ends that.
+    let mut rows =
+        Options::default().get_options_from_string("memtable_max_range_deletions=128").unwrap_or_default();
+    rows.set_block_based_table_factory(&rows_table(Some(cache)));
+    rows.set_compression_type(compression(options.compression));
+    rows.set_write_buffer_size(options.write_buffer);
+    rows
+}
+
+/// A value of ours is larger than a block of RocksDB's, so every value is such a block by itself.
+fn rows_table(cache: Option<&Cache>) -> BlockBasedOptions {
+    let mut table = BlockBasedOptions::default();
+    match cache {
+        Some(cache) => table.set_block_cache(cache),
+        None => table.disable_cache(),
+    }
+    table.set_block_size(32 << 10);
+    table
+}
+
+fn compression(compression: Compression) -> DBCompressionType {
+    match compression {
+        Compression::None => DBCompressionType::None,
+        Compression::Lz4 => DBCompressionType::Lz4,
+    }
+}
+
+/// What a file writer borrows for as long as it lives: one for each way to write, made once for the process.
+pub(super) fn file(options: &RocksOptions) -> &'static Options {
+    static NONE: LazyLock<Options> = LazyLock::new(|| file_options(Compression::None));
+    static LZ4: LazyLock<Options> = LazyLock::new(|| file_options(Compression::Lz4));
+    match options.compression {
+        Compression::None => &NONE,
+        Compression::Lz4 => &LZ4,
+    }
+}
+
+fn file_options(chosen: Compression) -> Options {
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&rows_table(None));
+    options.set_compression_type(compression(chosen));
+    // Writing starts while the file grows, so that its fsync finds little left to do.
+    options.set_bytes_per_sync(1 << 20);
+    options
+}
+
+pub(super) fn ingest() -> IngestExternalFileOptions {
+    let mut options = IngestExternalFileOptions::default();
+    options.set_move_files(true);
+    // Nothing else writes into the key range of a segment; if something did, an error is better than a stall.
+    options.set_allow_blocking_flush(false);
+    options
+}

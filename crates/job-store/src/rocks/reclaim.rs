@@ -1,0 +1,131 @@
+//! Gives the space of removed rows back, behind the caller's back.
+//!
+//! A range tombstone has hidden the rows already. Here their files are deleted: whole ones at once, the rest by
+//! compaction when enough has come together. A reader that is inside the rows goes on: its iterator holds the
+//! files. One that comes later finds nothing, looks for the job, and reports that it was removed.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, Sender},
+    },
+    thread::{self, JoinHandle},
+};
+
+use job_core::JobId;
+use parking_lot::Mutex;
+use rocksdb::{CompactOptions, Direction, IteratorMode, Range, ReadOptions};
+
+use super::{Db, JOBS, ROWS, failure, family, keys};
+use crate::StoreError;
+
+const OPERATION: &str = "reclaim the space";
+/// Dead bytes inside files shared with other jobs before those files are rewritten.
+const WORTH_COMPACTING: u64 = 32 << 20;
+
+pub(super) struct Reclaimer {
+    db: Arc<Db>,
+    /// Started with the first removal: most stores are opened, read and closed without one.
+    worker: Mutex<Option<Worker>>,
+}
+
+struct Worker {
+    queue: Sender<(JobId, u32)>,
+    thread: JoinHandle<()>,
+}
+
+impl Reclaimer {
+    pub(super) fn new(db: Arc<Db>) -> Self {
+        Self { db, worker: Mutex::new(None) }
+    }
+
+    /// Goes on with what was removed before the store was closed or died.
+    pub(super) fn resume(&self) -> Result<(), StoreError> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_range(keys::group(keys::DROPPED));
+        let mode = IteratorMode::From(&[keys::DROPPED], Direction::Forward);
+        for entry in self.db.iterator_cf_opt(family(&self.db, JOBS, OPERATION)?, options, mode) {
+            let (key, _) = entry.map_err(|e| failure(OPERATION, None, &e))?;
+            if let Some((job, attempt)) = keys::of_dropped(&key) {
+                self.queue(job, attempt);
+            }
+        }
+        Ok(())
+    }
+
+    /// Frees the space of the hidden rows of `0..=attempt` soon.
+    pub(super) fn queue(&self, job: JobId, attempt: u32) {
+        let mut worker = self.worker.lock();
+        if worker.is_none() {
+            *worker = start(&self.db);
+        }
+        // Without a thread the space comes back when the store is opened again.
+        if let Some(worker) = &*worker {
+            let _ = worker.queue.send((job, attempt));
+        }
+    }
+
+    /// Waits for the job in hand; what is still queued is gone on with at the next opening.
+    pub(super) fn stop(&self) {
+        if let Some(Worker { queue, thread }) = self.worker.lock().take() {
+            drop(queue);
+            let _ = thread.join();
+        }
+    }
+}
+
+fn start(db: &Arc<Db>) -> Option<Worker> {
+    let (queue, jobs) = mpsc::channel();
+    let db = Arc::clone(db);
+    let thread = thread::Builder::new().name("job-store-reclaim".to_owned()).spawn(move || work(&db, &jobs));
+    match thread {
+        Ok(thread) => Some(Worker { queue, thread }),
+        Err(error) => {
+            tracing::warn!(%error, "no thread to give space back: it comes back when the store is opened again");
+            None
+        }
+    }
+}
+
+fn work(db: &Db, jobs: &Receiver<(JobId, u32)>) {
+    let mut rest = Rest::default();
+    for (job, attempt) in jobs {
+        if let Err(error) = reclaim(db, job, attempt, &mut rest) {
+            tracing::warn!(%error, "the space of a removed job was not given back: trying again at the next opening");
+        }
+    }
+}
+
+/// Dead rows in files that also hold rows of others.
+#[derive(Default)]
+struct Rest {
+    bytes: u64,
+    jobs: Vec<(JobId, u32)>,
+}
+
+fn reclaim(db: &Db, job: JobId, attempt: u32, rest: &mut Rest) -> Result<(), StoreError> {
+    let rows = family(db, ROWS, OPERATION)?;
+    let failed = |e| failure(OPERATION, Some(job), &e);
+    let range = keys::blocks_until(job, attempt);
+    db.delete_file_in_range_cf(rows, &range.start, &range.end).map_err(failed)?;
+    let left = db.get_approximate_sizes_cf(rows, &[Range::new(&range.start, &range.end)]);
+    rest.bytes += left.into_iter().sum::<u64>();
+    rest.jobs.push((job, attempt));
+    if rest.bytes >= WORTH_COMPACTING {
+        compact(db, rest)?;
+    }
+    db.delete_cf(family(db, JOBS, OPERATION)?, keys::dropped(job, attempt)).map_err(failed)
+}
+
+fn compact(db: &Db, rest: &mut Rest) -> Result<(), StoreError> {
+    let rows = family(db, ROWS, OPERATION)?;
+    let mut options = CompactOptions::default();
+    // Others may flush and compact meanwhile.
+    options.set_exclusive_manual_compaction(false);
+    for (job, attempt) in rest.jobs.drain(..) {
+        let range = keys::blocks_until(job, attempt);
+        db.compact_range_cf_opt(rows, Some(&range.start), Some(&range.end), &options);
+    }
+    rest.bytes = 0;
+    Ok(())
+}

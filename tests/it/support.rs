@@ -1,0 +1,39 @@
+//! What several tests need.
+
+use std::sync::Arc;
+
+use job_runner::{
+    Status,
+    store::{MemoryStore, RocksOptions, RocksStore, Store},
+};
+use tempfile::TempDir;
+
+/// An empty store of each kind, with what keeps it alive.
+pub fn backends() -> Vec<(&'static str, Arc<dyn Store>, Option<TempDir>)> {
+    let directory = tempfile::tempdir().unwrap();
+    let rocks = RocksStore::open(directory.path(), RocksOptions::default()).unwrap();
+    vec![
+        ("memory", Arc::new(MemoryStore::default()), None),
+        ("rocks", Arc::new(rocks), Some(directory)),
+    ]
+}
+
+/// The whole answer, which is the same however it is taken.
+pub fn body(status: Status) -> Vec<u8> {
+    let mut written = Vec::new();
+    status.write_to(&mut written).unwrap();
+    let chunks: Vec<Vec<u8>> = status.chunks().collect::<Result<_, _>>().unwrap();
+    assert_eq!(chunks.concat(), written, "chunks() and write_to() differ");
+    written
+}
+
+/// A number from the environment, so that a long form needs no other program.
+pub fn setting(variable: &str, default: u32) -> u32 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Where chance begins: `TORTURE_SEED`, or a number that every run prints.
+pub fn seed() -> u64 {
+    let given = std::env::var("TORTURE_SEED").ok().and_then(|text| text.parse().ok());
+    given.unwrap_or_else(|| u64::from(std::process::id()).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}

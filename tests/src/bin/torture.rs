@@ -1,0 +1,2 @@
+//! Runs the long forms.
+fn main() {}

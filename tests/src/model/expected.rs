@@ -1,0 +1,233 @@
+//! [`Expected`]: what the model knows of one job, and what it says an attempt leads to.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use job_runner::{Ending, FailureKind, JobId, JobSpec, JobState, Timestamp};
+
+use crate::script::{End, Script, Step};
+
+/// One job.
+#[derive(Debug, Clone)]
+pub(super) struct Expected {
+    pub(super) id: JobId,
+    pub(super) spec: JobSpec,
+    pub(super) script: Script,
+    pub(super) late: bool,
+    pub(super) state: JobState,
+    pub(super) revision: u64,
+    pub(super) attempt: u32,
+    pub(super) failed: u32,
+    pub(super) failure: Option<FailureKind>,
+    pub(super) submitted: Timestamp,
+    pub(super) not_before: Option<Timestamp>,
+    pub(super) finished: Option<Timestamp>,
+    pub(super) last_read: Option<Timestamp>,
+    /// The rows of its result; `None` without one.
+    pub(super) rows: Option<Vec<u64>>,
+    pub(super) pinned: bool,
+    pub(super) removed: bool,
+}
+
+/// What an attempt leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fate {
+    pub(super) state: JobState,
+    pub(super) failure: Option<FailureKind>,
+    pub(super) rows: Option<Vec<u64>>,
+    /// When another attempt may start, of a job that waits again.
+    pub(super) due: Option<RangeInclusive<u64>>,
+    /// The time afterwards.
+    pub(super) now: Timestamp,
+    /// When the body let be done what was due.
+    pub(super) ticks: Vec<Timestamp>,
+}
+
+/// Why a body stopped early.
+#[derive(Clone, Copy, PartialEq)]
+enum Stop {
+    Told,
+    OverBudget,
+}
+
+/// A body being played: the plain reading of a script.
+struct Play<'e> {
+    job: &'e Expected,
+    now: Timestamp,
+    rows: Vec<u64>,
+    output: bool,
+    cancelling: bool,
+    told: Option<FailureKind>,
+    ticks: Vec<Timestamp>,
+    muted: bool,
+    ignored: Option<usize>,
+}
+
+pub(super) fn later(time: Timestamp, millis: u32) -> Timestamp {
+    Timestamp::from_micros(time.as_micros() + u64::from(millis) * 1_000)
+}
+
+impl Expected {
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.removed && self.state == JobState::Waiting
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.state.is_complete()
+    }
+
+    pub(super) fn is_past(&self, now: Timestamp) -> bool {
+        self.spec.options().deadline.is_some_and(|deadline| now >= deadline)
+    }
+
+    /// The later of its end and its last reading.
+    pub(super) fn used(&self) -> Timestamp {
+        self.finished.max(self.last_read).unwrap_or_default()
+    }
+
+    /// What an attempt that starts at `now` leads to when nothing fails. `muted`: ticks do nothing. `ignored`: so
+    /// many cancels come before one that is refused.
+    pub(super) fn fate(&self, now: Timestamp, muted: bool, ignored: Option<usize>) -> Fate {
+        let mut play = Play {
+            job: self,
+            now,
+            rows: Vec::new(),
+            output: false,
+            cancelling: false,
+            told: None,
+            ticks: Vec::new(),
+            muted,
+            ignored,
+        };
+        let mut base = 0;
+        let mut stopped = None;
+        for &step in &self.script.steps {
+            stopped = play.step(step, &mut base);
+            if stopped.is_some() {
+                break;
+            }
+        }
+        play.end(stopped)
+    }
+}
+
+impl Play<'_> {
+    fn step(&mut self, step: Step, base: &mut u64) -> Option<Stop> {
+        match step {
+            Step::Rows(count) => {
+                self.output = true;
+                let first = *base;
+                *base += u64::from(count);
+                self.push(first..*base)
+            }
+            Step::Scan(ids, size) => {
+                self.output = true;
+                let first = *base;
+                *base += u64::from(ids);
+                let mut partition = 0;
+                while partition < u64::from(ids) {
+                    let end = (partition + u64::from(size)).min(u64::from(ids));
+                    let kept = (partition..end).filter(|id| id % 3 != 0).map(|id| first + id);
+                    let stopped = self.checkpoint().or_else(|| self.push(kept));
+                    if stopped.is_some() {
+                        return stopped;
+                    }
+                    partition = end;
+                }
+                None
+            }
+            Step::Value => {
+                self.output = true;
+                None
+            }
+            Step::Checkpoint => self.checkpoint(),
+            Step::Cancel if self.ignores() => None,
+            Step::Cancel => {
+                self.cancelling = true;
+                self.told.get_or_insert(FailureKind::Handler);
+                None
+            }
+            Step::Pass(millis) => {
+                self.now = later(self.now, millis);
+                None
+            }
+            Step::Tick if self.muted => None,
+            Step::Tick => {
+                self.ticks.push(self.now);
+                if self.job.is_past(self.now) {
+                    self.told.get_or_insert(FailureKind::Deadline);
+                }
+                None
+            }
+            Step::Peek => None,
+        }
+    }
+
+    fn ignores(&mut self) -> bool {
+        let now = self.ignored == Some(0);
+        self.ignored = self.ignored.and_then(|left| left.checked_sub(1));
+        now
+    }
+
+    fn push(&mut self, rows: impl Iterator<Item = u64>) -> Option<Stop> {
+        for row in rows {
+            if self.job.spec.options().budget.rows.is_some_and(|most| self.rows.len() as u64 >= most) {
+                return Some(Stop::OverBudget);
+            }
+            self.rows.push(row);
+        }
+        None
+    }
+
+    fn checkpoint(&mut self) -> Option<Stop> {
+        if self.job.is_past(self.now) {
+            self.told.get_or_insert(FailureKind::Deadline);
+        }
+        self.told.map(|_| Stop::Told)
+    }
+
+    fn end(self, stopped: Option<Stop>) -> Fate {
+        let failed = JobState::Complete(Ending::Failed);
+        let cancelled = JobState::Complete(Ending::Cancelled);
+        let again = matches!(self.job.script.end, End::Transient(most) if self.job.attempt < most);
+        let (state, failure) = match (stopped, self.job.script.end) {
+            (Some(Stop::OverBudget), _) => (failed, Some(FailureKind::RowBudget)),
+            (Some(Stop::Told), _) if self.cancelling => (cancelled, None),
+            (Some(Stop::Told), _) => (failed, Some(FailureKind::Deadline)),
+            (None, End::Fail) => (failed, Some(FailureKind::Handler)),
+            (None, End::Panic) => (failed, Some(FailureKind::Panicked)),
+            (None, End::Transient(_)) if again => self.transient(FailureKind::Handler),
+            (None, _) => (JobState::Complete(Ending::Succeeded), None),
+        };
+        let keeps = state == cancelled
+            || matches!(failure, Some(FailureKind::Deadline | FailureKind::RowBudget)) && state == failed;
+        let kept = keeps && self.job.spec.options().keep_rows && self.output;
+        let has_result = kept || state == JobState::Complete(Ending::Succeeded);
+        Fate {
+            state,
+            failure,
+            due: (state == JobState::Waiting).then(|| pause(self.now, self.job.failed + 1)),
+            rows: has_result.then_some(self.rows),
+            now: self.now,
+            ticks: self.ticks,
+        }
+    }
+
+    /// An attempt that failed for the moment.
+    fn transient(&self, kind: FailureKind) -> (JobState, Option<FailureKind>) {
+        let most = self.job.spec.options().max_attempts;
+        if self.cancelling {
+            (JobState::Complete(Ending::Cancelled), None)
+        } else if self.job.failed + 1 >= most {
+            (JobState::Complete(Ending::Failed), Some(kind))
+        } else {
+            (JobState::Waiting, Some(kind))
+        }
+    }
+}
+
+/// When the next attempt may start after so many failures, in microseconds.
+pub(super) fn pause(now: Timestamp, failures: u32) -> RangeInclusive<u64> {
+    let full = Duration::from_millis(200).saturating_mul(1 << (failures - 1)).min(Duration::from_secs(60));
+    let full = u64::try_from(full.as_micros()).unwrap();
+    now.as_micros() + full / 2..=now.as_micros() + full
+}

@@ -1,0 +1,735 @@
+//! [`World`]: a real engine, its model, and the moves on both.
+
+use std::{collections::HashMap, fmt::Debug, ops::ControlFlow, sync::{Arc, atomic::Ordering}, time::Duration};
+
+use job_runner::{
+    Clock, Ending, Engine, EngineError, FailureKind, JobId, JobReader, JobState, ManualClock, PageRequest, Retention,
+    Timestamp,
+    store::{Fault, FaultStore, JobStore, MemoryStore, Pin, RocksOptions, RocksStore, Store},
+};
+use serde_json::{Value, json};
+
+use super::{
+    Applied, How, Move,
+    expected::{Expected, Fate, later},
+};
+use crate::script::{End, LIST, Script, Stage, Step, row};
+
+/// A place for a store that outlives its engine.
+pub trait Backend: Debug + 'static {
+    /// A new, empty one.
+    fn new() -> Self;
+    /// Opens the store there.
+    fn open(&self) -> Arc<dyn Store>;
+}
+
+/// In memory.
+#[derive(Debug)]
+pub struct InMemory(MemoryStore);
+
+impl Backend for InMemory {
+    fn new() -> Self {
+        Self(MemoryStore::default())
+    }
+
+    fn open(&self) -> Arc<dyn Store> {
+        Arc::new(self.0.clone())
+    }
+}
+
+/// In RocksDB, in a directory of its own.
+#[derive(Debug)]
+pub struct OnDisk(tempfile::TempDir);
+
+impl Backend for OnDisk {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn open(&self) -> Arc<dyn Store> {
+        Arc::new(RocksStore::open(self.0.path(), RocksOptions::default()).unwrap())
+    }
+}
+
+const QUEUE_BOUND: usize = 8;
+const KEPT_JOBS: usize = 12;
+const KEPT_AGE: Duration = Duration::from_secs(600);
+const AGEING: u64 = 60_000_000;
+
+/// Engine and model.
+#[derive(Debug)]
+pub struct World<B> {
+    backend: B,
+    store: Option<FaultStore>,
+    engine: Option<Arc<Engine>>,
+    clock: Arc<ManualClock>,
+    stage: Arc<Stage>,
+    late: bool,
+    jobs: Vec<Expected>,
+    keys: HashMap<(u8, u8), JobId>,
+    finished: HashMap<(u8, u8, bool), JobId>,
+    /// Readings that the store has not heard of.
+    reads: HashMap<JobId, Timestamp>,
+}
+
+impl<B: Backend> World<B> {
+    pub(super) fn new() -> Self {
+        let clock = Arc::new(ManualClock::default());
+        let stage = Arc::new(Stage { clock: Some(Arc::clone(&clock)), ..Stage::default() });
+        let mut world = Self {
+            backend: B::new(),
+            store: None,
+            engine: None,
+            clock,
+            stage,
+            late: false,
+            jobs: Vec::new(),
+            keys: HashMap::new(),
+            finished: HashMap::new(),
+            reads: HashMap::new(),
+        };
+        world.open();
+        world
+    }
+
+    fn open(&mut self) {
+        let store = FaultStore::new(self.backend.open());
+        let [stage, other] = [&self.stage, &self.stage].map(Arc::clone);
+        let mut builder = Engine::builder(Arc::new(store.clone()))
+            .workers(0)
+            .queue_bound(QUEUE_BOUND)
+            .retention(Retention::default().max_jobs(KEPT_JOBS as u64).max_age(KEPT_AGE))
+            .clock(Arc::clone(&self.clock) as Arc<dyn Clock>)
+            .algorithm("now", move |ctx: &mut _| stage.play(ctx));
+        if self.late {
+            builder = builder.algorithm("late", move |ctx: &mut _| other.play(ctx));
+        }
+        let engine = Arc::new(builder.open().unwrap());
+        *self.stage.engine.lock() = Arc::downgrade(&engine);
+        self.store = Some(store);
+        self.engine = Some(engine);
+    }
+
+    fn close(&mut self) {
+        self.engine = None;
+        self.store = None;
+    }
+
+    fn engine(&self) -> Arc<Engine> {
+        Arc::clone(self.engine.as_ref().expect("the engine is open between moves"))
+    }
+
+    fn store(&self) -> FaultStore {
+        self.store.clone().expect("the store is open between moves")
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Makes one move on both sides.
+    pub(super) fn make(&mut self, step: Move) {
+        match step {
+            Move::Submit { script, how, fault } => self.submit(script, how, fault),
+            Move::Run => {
+                self.run(Mishap::None);
+            }
+            Move::RunWithFault { write, applied } => {
+                self.run(Mishap::Fault(write, applied));
+            }
+            Move::RunAndCrash { write } => {
+                self.run(Mishap::Crash(write));
+            }
+            Move::Cancel { job, fault } => self.on(job, |world, at| world.cancel(at, fault)),
+            Move::Remove { job } => self.on(job, Self::remove),
+            Move::Pin { job, keep } => self.on(job, |world, at| world.pin(at, keep)),
+            Move::Page { job, offset, limit } => {
+                let page = PageRequest::new(offset, limit).unwrap();
+                self.on(job, |world, at| world.page(at, page));
+            }
+            Move::List { offset, limit } => self.list(offset, limit),
+            Move::Pass { millis } => {
+                self.clock.advance(Duration::from_millis(u64::from(millis)));
+                self.engine().tick().unwrap();
+                self.ticked(self.now(), None);
+            }
+            Move::JumpBack { millis } => {
+                let back = self.now().as_micros().saturating_sub(u64::from(millis) * 1_000);
+                self.clock.set(Timestamp::from_micros(back));
+            }
+            Move::Reopen { late } => {
+                self.close();
+                self.flush_reads();
+                self.late = late;
+                self.open();
+            }
+            Move::Crash => self.crash(),
+        }
+        let wrong = std::mem::take(&mut *self.stage.wrong.lock());
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+
+    fn on(&mut self, job: usize, make: impl FnOnce(&mut Self, usize)) {
+        if !self.jobs.is_empty() {
+            make(self, job % self.jobs.len());
+        }
+    }
+
+    fn at(&self, id: JobId) -> usize {
+        self.jobs.iter().position(|job| job.id == id).expect("the model knows every job")
+    }
+
+    // ---- submission
+
+    fn submit(&mut self, script: Script, how: How, fault: Option<Applied>) {
+        // Requests that may be answered by a finished one have to be alike.
+        let script = match how.version {
+            Some(version) => Script { seed: u32::from(version), steps: vec![Step::Rows(5)], end: End::Well },
+            None => script,
+        };
+        let now = self.now();
+        let existing = how
+            .key
+            .and_then(|key| self.keys.get(&(how.graph, key)).copied())
+            .or_else(|| how.version.and_then(|v| self.finished.get(&(how.graph, v, how.late)).copied()));
+        let waiting = self.jobs.iter().filter(|job| self.is_queued(job) && is_write(job) == how.write).count();
+        self.plan(fault);
+        let answer = self.engine().submit(spec(&script, how, now));
+        self.store().plan(Fault::Never);
+        match answer {
+            Ok(handle) => {
+                if let Some(existing) = existing {
+                    assert_eq!(handle.id(), existing, "another job stands for this request");
+                    return;
+                }
+                assert!(waiting < QUEUE_BOUND, "a job was taken although {waiting} wait");
+                assert_ne!(fault, Some(Applied::No), "a job was acknowledged that is not stored");
+                self.acknowledge(handle.id(), script, how, now);
+            }
+            Err(EngineError::QueueFull { .. }) => {
+                assert!(existing.is_none() && waiting >= QUEUE_BOUND, "refused although only {waiting} wait");
+            }
+            Err(EngineError::Store(error)) => {
+                assert!(existing.is_none() && fault == Some(Applied::No), "{error}");
+            }
+            Err(error) => panic!("a submission: {error}"),
+        }
+    }
+
+    fn acknowledge(&mut self, id: JobId, script: Script, how: How, now: Timestamp) {
+        assert!(self.jobs.iter().all(|job| job.id != id), "two jobs with id {id}");
+        if let Some(key) = how.key {
+            self.keys.insert((how.graph, key), id);
+        }
+        self.jobs.push(Expected {
+            id,
+            spec: spec(&script, how, now),
+            script,
+            late: how.late,
+            state: JobState::Waiting,
+            revision: 0,
+            attempt: 0,
+            failed: 0,
+            failure: None,
+            submitted: now,
+            not_before: None,
+            finished: None,
+            last_read: None,
+            rows: None,
+            pinned: false,
+            removed: false,
+        });
+    }
+
+    fn plan(&self, fault: Option<Applied>) {
+        self.store().plan(match fault {
+            None => Fault::Never,
+            Some(Applied::No) => Fault::Write(0),
+            Some(Applied::Yes) => Fault::AfterWrite(0),
+        });
+    }
+
+    /// Whether it waits where a worker of this engine finds it.
+    fn is_queued(&self, job: &Expected) -> bool {
+        job.is_waiting() && (!job.late || self.late)
+    }
+
+    // ---- running
+
+    fn run(&mut self, mishap: Mishap) {
+        let now = self.now();
+        let ready: Vec<usize> = (0..self.jobs.len())
+            .filter(|&at| self.is_queued(&self.jobs[at]) && self.jobs[at].not_before.is_none_or(|due| due <= now))
+            .collect();
+        let calm = mishap == Mishap::None;
+        self.stage.muted.store(!calm, Ordering::SeqCst);
+        self.store().plan(mishap.fault());
+        let ran = self.engine().run_one();
+        assert_eq!(ran, !ready.is_empty(), "{} jobs are ready, but run_one says {ran}", ready.len());
+        if matches!(mishap, Mishap::Crash(_)) {
+            self.close_dead();
+        } else {
+            self.store().plan(Fault::Never);
+        }
+        let ran: Vec<usize> = (0..self.jobs.len()).filter(|&at| self.has_moved(at)).collect();
+        if calm {
+            assert_eq!(ran.len(), usize::from(!ready.is_empty()), "jobs that moved: {ran:?}");
+        }
+        if let [at] = ran[..] {
+            assert!(ready.contains(&at), "job {at} ran, which was not ready");
+            self.check_turn(at, &ready);
+            self.settle(at, now, mishap);
+        }
+        if matches!(mishap, Mishap::Crash(_)) {
+            self.recovered();
+            self.open();
+        }
+    }
+
+    /// Whether the stored record is not the one the model knows (other than by what happened beside the run).
+    fn has_moved(&self, at: usize) -> bool {
+        let job = &self.jobs[at];
+        if job.removed || job.is_complete() {
+            return false;
+        }
+        let store = self.peek_store();
+        // A tick inside the body may have ended a waiting job; the model does so when it settles the run.
+        let ticked = !self.stage.ticks.lock().is_empty();
+        let Some(record) = store.get(job.id).unwrap() else {
+            assert!(ticked, "an unfinished job is gone");
+            return false;
+        };
+        let expired = ticked
+            && record.attempt == job.attempt
+            && record.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Deadline);
+        record.revision != job.revision && !expired
+    }
+
+    fn peek_store(&self) -> Arc<dyn Store> {
+        self.store.as_ref().map_or_else(|| self.backend.open(), |store| Arc::new(store.clone()))
+    }
+
+    /// Inside one lane the rank decides.
+    fn check_turn(&self, at: usize, ready: &[usize]) {
+        let rank = |job: &Expected| {
+            let ahead = i128::from(job.spec.options().priority) * i128::from(AGEING);
+            (i128::from(job.submitted.as_micros()) - ahead, job.id)
+        };
+        let ran = &self.jobs[at];
+        let lane = |job: &Expected| (is_write(job), job.spec.graph_name().to_owned());
+        let first = ready.iter().map(|&other| &self.jobs[other]).filter(|job| lane(job) == lane(ran)).min_by_key(|job| rank(job));
+        assert_eq!(first.map(|job| job.id), Some(ran.id), "another job of the same graph is first");
+    }
+
+    /// What the run made of the job, compared with what it had to.
+    fn settle(&mut self, at: usize, started: Timestamp, mishap: Mishap) {
+        let job = &self.jobs[at];
+        let store = self.peek_store();
+        let record = store.get(job.id).unwrap().expect("a job that ran is stored");
+        let result = store.result(job.id).unwrap();
+        let found = Found {
+            state: record.state,
+            failure: record.failure.as_ref().map(|failure| failure.kind),
+            rows: result.map(|_| read_rows(&store, job)),
+        };
+        let due = record.not_before;
+        if job.is_past(started) {
+            assert_eq!(found, Found::expired(), "a job past its deadline");
+            assert_eq!(record.attempt, job.attempt);
+        } else if record.state.is_complete() || record.state == JobState::Waiting {
+            assert_eq!(record.attempt, job.attempt + 1);
+            self.check_fate(at, started, mishap, &found, due);
+        } else {
+            assert!(matches!(mishap, Mishap::Crash(_)), "a job runs although its run is over: {record:?}");
+        }
+        let ticks = std::mem::take(&mut *self.stage.ticks.lock());
+        let now = self.now();
+        let job = &mut self.jobs[at];
+        job.attempt = record.attempt;
+        job.failed = record.failed_attempts;
+        job.revision = record.revision;
+        job.state = record.state;
+        job.failure = found.failure;
+        job.rows = found.rows;
+        job.not_before = due;
+        job.finished = record.state.is_complete().then_some(now);
+        if record.state == JobState::Complete(Ending::Succeeded) {
+            self.note_finished(at);
+        }
+        for tick in ticks {
+            self.ticked(tick, Some(at));
+        }
+    }
+
+    fn check_fate(&self, at: usize, started: Timestamp, mishap: Mishap, found: &Found, due: Option<Timestamp>) {
+        let job = &self.jobs[at];
+        let muted = mishap != Mishap::None;
+        let fate = job.fate(started, muted, None);
+        let is = |fate: &Fate| {
+            let in_time = fate.due.clone().is_none_or(|range| due.is_some_and(|due| range.contains(&due.as_micros())));
+            fate.state == found.state && fate.failure == found.failure && fate.rows == found.rows && in_time
+        };
+        if is(&fate) {
+            assert!(muted || (fate.now, &fate.ticks) == (self.now(), &*self.stage.ticks.lock()));
+            return;
+        }
+        let Mishap::Fault(..) = mishap else {
+            panic!("job {at} became {found:?} (due {due:?}), but had to become {fate:?}");
+        };
+        // A wish of the job's own to end may have been what could not be stored.
+        let cancels = job.script.steps.iter().filter(|step| **step == Step::Cancel).count();
+        if (0..cancels).any(|ignored| is(&job.fate(started, muted, Some(ignored)))) {
+            return;
+        }
+        // Else rows could not be stored: the attempt failed for the moment, whatever it had still to do.
+        assert!(job.script.steps.iter().any(Step::writes), "job {at} has no rows, but became {found:?}, not {fate:?}");
+        let most = job.spec.options().max_attempts;
+        let lawful = match (found.state, found.failure) {
+            (JobState::Waiting, Some(FailureKind::Store)) => job.failed + 1 < most && found.rows.is_none(),
+            (JobState::Complete(Ending::Failed), Some(FailureKind::Store)) => job.failed + 1 >= most && found.rows.is_none(),
+            // Rows that could not be stored are not kept, or not all of them.
+            (state, failure) => {
+                state == fate.state && failure == fate.failure && found.rows.as_ref().is_none_or(|rows| job.script.rows().starts_with(rows))
+                    || state == JobState::Complete(Ending::Cancelled) && cancels > 0
+            }
+        };
+        assert!(lawful, "after a fault job {at} became {found:?}; without it {fate:?}");
+    }
+
+    fn note_finished(&mut self, at: usize) {
+        let job = &self.jobs[at];
+        if let Some(version) = version_of(job) {
+            self.finished.insert((graph_of(job), version, job.late), job.id);
+        }
+    }
+
+    // ---- death and time
+
+    fn crash(&mut self) {
+        self.close_dead();
+        self.recovered();
+        self.open();
+    }
+
+    /// Drops everything; nothing is written any more.
+    fn close_dead(&mut self) {
+        self.store().plan(Fault::WritesFrom(0));
+        self.close();
+        self.reads.clear();
+        *self.stage.engine.lock() = std::sync::Weak::new();
+    }
+
+    /// What the next open makes of jobs that ran.
+    fn recovered(&mut self) {
+        let now = self.now();
+        for job in self.jobs.iter_mut().filter(|job| !job.removed) {
+            let JobState::Running { cancelling } = job.state else { continue };
+            job.revision += 1;
+            job.failure = None;
+            if cancelling {
+                job.state = JobState::Complete(Ending::Cancelled);
+            } else if job.failed + 1 >= job.spec.options().max_attempts {
+                job.state = JobState::Complete(Ending::Failed);
+                job.failure = Some(FailureKind::Interrupted);
+            } else {
+                job.state = JobState::Waiting;
+                job.failed += 1;
+                job.failure = Some(FailureKind::Interrupted);
+            }
+            job.finished = job.state.is_complete().then_some(now);
+        }
+    }
+
+    /// What is due is done: deadlines, then what was read is noted, then old jobs go.
+    fn ticked(&mut self, now: Timestamp, running: Option<usize>) {
+        for (at, job) in self.jobs.iter_mut().enumerate() {
+            if Some(at) != running && job.is_waiting() && job.is_past(now) {
+                job.state = JobState::Complete(Ending::Failed);
+                job.failure = Some(FailureKind::Deadline);
+                job.finished = Some(now);
+                job.revision += 1;
+            }
+        }
+        self.flush_reads();
+        let mut kept: Vec<usize> = (0..self.jobs.len())
+            .filter(|&at| Some(at) != running)
+            .filter(|&at| self.jobs[at].is_complete() && !self.jobs[at].removed && !self.jobs[at].pinned)
+            .collect();
+        kept.sort_by_key(|&at| (self.jobs[at].used(), self.jobs[at].id));
+        let mut left = kept.len();
+        for at in kept {
+            let old = now.since(self.jobs[at].finished.unwrap_or_default()) > KEPT_AGE;
+            if old || left > KEPT_JOBS {
+                left -= 1;
+                self.gone(at);
+            }
+        }
+    }
+
+    fn flush_reads(&mut self) {
+        for (id, time) in std::mem::take(&mut self.reads) {
+            let at = self.at(id);
+            self.jobs[at].last_read = Some(time);
+        }
+    }
+
+    fn gone(&mut self, at: usize) {
+        let id = self.jobs[at].id;
+        self.jobs[at].removed = true;
+        self.keys.retain(|_, named| *named != id);
+        self.finished.retain(|_, named| *named != id);
+    }
+
+    // ---- callers
+
+    fn cancel(&mut self, at: usize, fault: Option<Applied>) {
+        self.plan(fault);
+        let answer = self.engine().cancel(self.jobs[at].id);
+        self.store().plan(Fault::Never);
+        let now = self.now();
+        let job = &mut self.jobs[at];
+        match answer {
+            Ok(_) => {
+                assert!(job.is_waiting(), "job {at} was cancelled, which is {}", job.state);
+                assert_ne!(fault, Some(Applied::No), "a cancel was acknowledged that is not stored");
+                job.state = JobState::Complete(Ending::Cancelled);
+                job.revision += 1;
+                job.finished = Some(now);
+            }
+            Err(EngineError::UnknownJob(_)) => assert!(job.removed),
+            Err(EngineError::AlreadyComplete(_)) => assert!(!job.removed && job.is_complete()),
+            Err(EngineError::Store(error)) => assert_eq!(fault, Some(Applied::No), "{error}"),
+            Err(error) => panic!("a cancel: {error}"),
+        }
+    }
+
+    fn remove(&mut self, at: usize) {
+        let job = &self.jobs[at];
+        match self.engine().remove(job.id) {
+            Ok(true) => {
+                assert!(!job.removed && job.is_complete() && !job.pinned, "job {at} was removed");
+                self.gone(at);
+            }
+            Ok(false) => assert!(job.removed, "job {at} could not be found to be removed"),
+            Err(error) => assert!(!job.removed && (!job.is_complete() || job.pinned), "job {at}: {error}"),
+        }
+    }
+
+    fn pin(&mut self, at: usize, keep: bool) {
+        let job = &mut self.jobs[at];
+        let pin = if keep { Pin::Keep } else { Pin::Release };
+        match self.store.as_ref().unwrap().pin(job.id, pin) {
+            Ok(()) => {
+                assert!(!job.removed, "a job was pinned that is gone");
+                job.pinned = keep;
+            }
+            Err(error) => assert!(job.removed, "{error}"),
+        }
+    }
+
+    fn page(&mut self, at: usize, request: PageRequest) {
+        let job = &self.jobs[at];
+        let Some(handle) = self.engine().job(job.id).unwrap() else {
+            return assert!(job.removed, "job {at} is gone");
+        };
+        assert!(!job.removed, "job {at} is still there");
+        let whole = job.rows.clone().unwrap_or_default();
+        let page = handle.page(request).unwrap();
+        let rows: Vec<Box<serde_json::value::RawValue>> = page.rows().unwrap();
+        let window = request.window(whole.len() as u64);
+        let wanted = &whole[usize::try_from(window.start).unwrap()..usize::try_from(window.end).unwrap()];
+        assert_eq!((page.total(), page.len()), (whole.len() as u64, wanted.len() as u64));
+        assert_eq!(page.is_partial(), job.state != JobState::Complete(Ending::Succeeded));
+        assert!(
+            rows.len() == wanted.len() && rows.iter().zip(wanted).all(|(row_, n)| row_.get() == row(job.script.seed, *n)),
+            "the page of job {at} has other rows"
+        );
+        let mut body = Vec::new();
+        handle.status(request).unwrap().write_to(&mut body).unwrap();
+        let found: Value = serde_json::from_slice(&body).unwrap();
+        let message = handle.record().failure.map(|failure| failure.message).unwrap_or_default();
+        assert_eq!(found, answer(job, &message, request), "the answer for job {at}");
+        let (id, now) = (job.id, self.now());
+        self.reads.insert(id, now);
+    }
+
+    fn list(&self, offset: u64, limit: u32) {
+        let listed = self.engine().reader().list(PageRequest::new(offset, limit).unwrap()).unwrap();
+        let mut ids: Vec<JobId> = self.jobs.iter().filter(|job| !job.removed).map(|job| job.id).collect();
+        ids.sort_unstable();
+        let skip = usize::try_from(offset).unwrap();
+        let wanted: Vec<JobId> = ids.into_iter().rev().skip(skip).take(usize::try_from(limit).unwrap()).collect();
+        assert_eq!(listed.into_iter().map(|record| record.id).collect::<Vec<_>>(), wanted);
+    }
+
+    // ---- comparing
+
+    /// Compares every job of the model with the engine and the store.
+    pub(super) fn check(&self) {
+        let engine = self.engine();
+        let store = self.store();
+        for (at, job) in self.jobs.iter().enumerate() {
+            let record = store.get(job.id).unwrap();
+            if job.removed {
+                assert_eq!(record, None, "job {at} is still there");
+                continue;
+            }
+            let record = record.unwrap_or_else(|| panic!("job {at} was acknowledged and is lost"));
+            let failure = record.failure.as_ref().map(|failure| failure.kind);
+            assert_eq!(
+                (record.state, record.revision, record.attempt, record.failed_attempts, failure),
+                (job.state, job.revision, job.attempt, job.failed, job.failure),
+                "job {at}"
+            );
+            assert_eq!(record.finished_at, job.finished, "the end of job {at}");
+            assert_eq!(record.size.rows, job.rows.as_ref().map_or(0, |rows| rows.len() as u64), "rows of job {at}");
+            let seen = engine.job(job.id).unwrap().expect("the engine finds what the store has").record();
+            assert_eq!(seen, record, "engine and store differ about job {at}");
+        }
+        let unfinished: Vec<JobId> = store.unfinished().unwrap().iter().map(|record| record.id).collect();
+        let mut wanted: Vec<JobId> = self.jobs.iter().filter(|job| job.is_waiting()).map(|job| job.id).collect();
+        wanted.sort_unstable();
+        assert_eq!(unfinished, wanted, "the unfinished jobs");
+    }
+
+    /// Brings everything to its end: nothing is stuck, every row of every result is right.
+    pub(super) fn finish(&mut self) {
+        self.make(Move::Reopen { late: true });
+        for _ in 0..100 {
+            while self.jobs.iter().any(|job| self.is_queued(job) && job.not_before.is_none_or(|due| due <= self.now())) {
+                self.make(Move::Run);
+            }
+            let latest = self.jobs.iter().filter(|job| job.is_waiting()).filter_map(|job| job.not_before).max();
+            match latest {
+                Some(due) => self.clock.set(due.max(self.now())),
+                None => break,
+            }
+        }
+        self.check();
+        assert!(self.jobs.iter().all(|job| job.removed || job.is_complete()), "a job is stuck");
+        for at in 0..self.jobs.len() {
+            self.page(at, PageRequest::default());
+        }
+    }
+}
+
+/// What is done to a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mishap {
+    None,
+    Fault(u64, Applied),
+    Crash(u64),
+}
+
+impl Mishap {
+    const fn fault(self) -> Fault {
+        match self {
+            Self::None => Fault::Never,
+            Self::Fault(write, Applied::No) => Fault::Write(write),
+            Self::Fault(write, Applied::Yes) => Fault::AfterWrite(write),
+            Self::Crash(write) => Fault::WritesFrom(write),
+        }
+    }
+}
+
+/// What a run left in the store.
+#[derive(Debug, PartialEq, Eq)]
+struct Found {
+    state: JobState,
+    failure: Option<FailureKind>,
+    rows: Option<Vec<u64>>,
+}
+
+impl Found {
+    const fn expired() -> Self {
+        Self { state: JobState::Complete(Ending::Failed), failure: Some(FailureKind::Deadline), rows: None }
+    }
+}
+
+/// The numbers of all rows of a result; every row has to be the one of its number.
+fn read_rows(store: &Arc<dyn Store>, job: &Expected) -> Vec<u64> {
+    #[derive(serde::Deserialize)]
+    struct Numbered {
+        n: u64,
+    }
+    let page = JobReader::new(Arc::clone(store)).page(job.id, PageRequest::default()).unwrap();
+    let mut numbers = Vec::new();
+    page.for_each(|json| {
+        let Numbered { n } = serde_json::from_slice(json).expect("a row of a script");
+        assert_eq!(json, row(job.script.seed, n).as_bytes(), "row {n}");
+        numbers.push(n);
+        Ok(ControlFlow::Continue(()))
+    })
+    .unwrap();
+    numbers
+}
+
+fn spec(script: &Script, how: How, now: Timestamp) -> job_runner::JobSpec {
+    let kind = if how.late { "late" } else { "now" };
+    let mut spec = script.spec(kind, &format!("graph {}", how.graph)).priority(how.priority).max_attempts(how.max_attempts);
+    if how.write {
+        spec = spec.class(job_runner::JobClass::Write);
+    }
+    if let Some(key) = how.key {
+        spec = spec.idempotency_key(format!("key {key}"));
+    }
+    if let Some(version) = how.version {
+        spec = spec.graph_version(version.to_string()).reuse_result();
+    }
+    if let Some(millis) = how.deadline {
+        spec = spec.deadline(later(now, millis));
+    }
+    if let Some(rows) = how.max_rows {
+        spec = spec.max_rows(u64::from(rows));
+    }
+    if how.keep_rows { spec.keep_rows() } else { spec }
+}
+
+fn is_write(job: &Expected) -> bool {
+    job.spec.options().class == job_runner::JobClass::Write
+}
+
+fn graph_of(job: &Expected) -> u8 {
+    job.spec.graph_name().trim_start_matches("graph ").parse().unwrap()
+}
+
+fn version_of(job: &Expected) -> Option<u8> {
+    job.spec.options().graph_version.as_ref().map(|version| version.parse().unwrap())
+}
+
+/// The answer to a status query, by the API document.
+fn answer(job: &Expected, failure: &str, request: PageRequest) -> Value {
+    let reason = |reason: &str| {
+        let kind = if job.late { "late" } else { "now" };
+        json!({"errorMessage": format!("Running algorithm [{kind}] error: {reason}!"), "errorCode": "GES.8301"})
+    };
+    match job.state {
+        JobState::Waiting => json!({"status": "waiting"}),
+        JobState::Running { .. } => json!({"status": "running"}),
+        JobState::Complete(Ending::Cancelled) => reason("the job was cancelled"),
+        JobState::Complete(Ending::Failed) => reason(failure),
+        JobState::Complete(Ending::Succeeded) => success(job, request),
+    }
+}
+
+fn success(job: &Expected, request: PageRequest) -> Value {
+    let mut outputs = serde_json::Map::new();
+    for (at, step) in job.script.steps.iter().enumerate() {
+        if *step == Step::Value {
+            outputs.insert(format!("value {at}"), json!(job.script.seed));
+        }
+    }
+    if job.script.steps.iter().any(Step::writes) {
+        let whole = job.rows.clone().unwrap_or_default();
+        let window = request.window(whole.len() as u64);
+        let rows: Vec<Value> = whole[usize::try_from(window.start).unwrap()..usize::try_from(window.end).unwrap()]
+            .iter()
+            .map(|&number| serde_json::from_str(&row(job.script.seed, number)).unwrap())
+            .collect();
+        outputs.insert("data_return_size".to_owned(), json!(rows.len()));
+        outputs.insert("data_offset".to_owned(), json!(request.offset()));
+        outputs.insert("data_total_size".to_owned(), json!(whole.len()));
+        outputs.insert(LIST.to_owned(), Value::Array(rows));
+    }
+    json!({"data": {"outputs": outputs}, "status": "complete"})
+}
