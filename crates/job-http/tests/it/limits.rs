@@ -124,6 +124,7 @@ async fn an_unhealthy_engine_takes_no_jobs_but_answers_for_those_it_has() {
     assert_eq!(service.status(id, "").await.status, 200);
     store.plan(Fault::Never);
     assert!(run.await.unwrap());
+    service.engine.tick().unwrap();
     while service.engine.run_one() {}
     assert_eq!(service.status(id, "").await.json()["status"], "complete");
     assert_eq!(health().await.status, 200);

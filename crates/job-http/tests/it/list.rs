@@ -40,7 +40,8 @@ async fn jobs_are_listed_newest_first_with_what_was_asked() {
 #[tokio::test]
 async fn pages_of_a_long_list_are_its_parts() {
     let service = service();
-    let ids: Vec<String> = (0..700).map(|_| service.submit(JobSpec::vertex_filter()).to_string()).rev().collect();
+    let mut ids: Vec<String> = (0..700).map(|_| service.submit(JobSpec::vertex_filter()).to_string()).collect();
+    ids.reverse();
     for _ in 0..300 {
         service.engine.submit(JobSpec::vertex_filter().graph("other/movies")).unwrap();
     }
