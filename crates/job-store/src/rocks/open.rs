@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rocksdb::ColumnFamilyDescriptor;
 
-use super::{CHECKPOINTS, Db, JOBS, ROWS, failure, keys, options, torn};
-use crate::{ErrorKind, RocksOptions, StoreError};
+use super::{CHECKPOINTS, Db, JOBS, ROWS, failure, options, torn};
+use crate::{ErrorKind, RocksOptions, StoreError, keys};
 
 /// The version of the whole store: which column families there are and what their keys mean.
 const FORMAT_VERSION: u8 = 1;
