@@ -332,7 +332,7 @@ fn check_rows(store: &Arc<dyn Store>, id: JobId, script: &Script, seen: &mut See
 /// No row of a job without a result is left.
 fn check_gone(store: &Arc<dyn Store>, job: JobId, attempts: u32) {
     for attempt in 1..=attempts {
-        for number in 0..16 {
+        for number in 0..64 {
             let key = job_runner::store::SegmentKey { job, attempt, number };
             let found = store.read(key, 0..1, &mut |_| Ok(std::ops::ControlFlow::Continue(())));
             match found {
