@@ -10,6 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// What a disk writes whole.
+const SECTOR: u64 = 512;
+
 /// The sizes of the files of a directory, by name.
 pub type Sizes = BTreeMap<String, u64>;
 
@@ -18,7 +21,7 @@ pub type Sizes = BTreeMap<String, u64>;
 pub enum Tail {
     /// This part of it, in thousandths, is there.
     Cut(u64),
-    /// That part is there, and zeros up to its length.
+    /// That part is there, in whole sectors, and zeros up to its length.
     Zeros(u64),
 }
 
@@ -74,9 +77,12 @@ fn cut_newest_log(copy: &Path, files: &Sizes, synced: &Sizes, tail: Tail) -> io:
     let path: PathBuf = copy.join(name);
     let log = fs::OpenOptions::new().write(true).open(path)?;
     let (Tail::Cut(part) | Tail::Zeros(part)) = tail;
-    log.set_len(kept + (size - kept) * part / 1_000)?;
-    if matches!(tail, Tail::Zeros(_)) {
-        log.set_len(size)?;
+    let end = kept + (size - kept) * part / 1_000;
+    match tail {
+        Tail::Cut(_) => log.set_len(end),
+        Tail::Zeros(_) => {
+            log.set_len(kept.max(end / SECTOR * SECTOR))?;
+            log.set_len(size)
+        }
     }
-    Ok(())
 }

@@ -39,6 +39,8 @@ pub(super) fn open_without_zeros<T>(
 /// The last acknowledged record may itself end in zeros, so a few stay: less than the header of a record (7 bytes),
 /// which RocksDB takes for the start of one that was never finished.
 const OWN_ZEROS: usize = 6;
+/// What a disk writes whole. Zeros that begin at its boundary are what was not written, however few they are.
+const SECTOR: usize = 512;
 
 /// The newest log, its length without the zeros at its end, and with them.
 fn newest_log(store: &Path) -> Option<(fs::File, u64, u64)> {
@@ -49,7 +51,8 @@ fn newest_log(store: &Path) -> Option<(fs::File, u64, u64)> {
     let path = store.join(newest.1);
     // At most 64 MiB (`max_total_wal_size`), and only after a failure.
     let bytes = fs::read(&path).ok()?;
-    let kept = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1 + OWN_ZEROS).min(bytes.len());
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let kept = if end % SECTOR == 0 { end } else { end.saturating_add(OWN_ZEROS).min(bytes.len()) };
     let log = fs::OpenOptions::new().write(true).open(path).ok()?;
     Some((log, kept as u64, bytes.len() as u64))
 }
