@@ -143,7 +143,9 @@ fn a_log_whose_last_sector_was_not_written_is_opened_without_it() {
     let (before, size) = loop {
         let before = fs::metadata(newest_log(directory.path())).unwrap().len();
         n += 1;
-        store.insert(&[job(n)], Durability::Buffered).unwrap();
+        // The id ends the record; it must not itself end in zeros.
+        let record = JobRecord { id: JobId::from_parts(Timestamp::from_micros(n * 1_000), [7; 10]), ..job(n) };
+        store.insert(&[record], Durability::Buffered).unwrap();
         let size = fs::metadata(newest_log(directory.path())).unwrap().len();
         if before / 512 < size / 512 && (1..=6).contains(&(size % 512)) {
             break (before, size);
