@@ -263,17 +263,22 @@ impl Hall {
         }
     }
 
-    /// Waits for what was submitted; how many jobs did not end comes back.
+    /// Waits for what was submitted, as long as any of it ends; how many jobs did not comes back.
     fn drain(&self) -> u64 {
-        let until = Instant::now() + Duration::from_mins(1);
+        const PATIENCE: Duration = Duration::from_mins(1);
         let unfinished = || {
             let listed = self.engine.reader().list(PageRequest::default()).expect("the store is well");
             listed.iter().filter(|record| !record.state.is_complete()).count() as u64
         };
-        while unfinished() > 0 && Instant::now() < until {
+        let (mut left, mut since) = (unfinished(), Instant::now());
+        while left > 0 && since.elapsed() < PATIENCE {
             thread::sleep(Duration::from_millis(20));
+            let now = unfinished();
+            if now < left {
+                (left, since) = (now, Instant::now());
+            }
         }
-        unfinished()
+        left
     }
 
     fn usage(&self, directory: &Path) -> Usage {
