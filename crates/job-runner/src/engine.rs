@@ -122,7 +122,8 @@ impl Engine {
     /// `cancelling`, and is cancelled at its next checkpoint. Asking again changes nothing.
     ///
     /// # Errors
-    /// [`EngineError::UnknownJob`], [`EngineError::AlreadyComplete`], or the store fails.
+    /// [`EngineError::UnknownJob`], [`EngineError::AlreadyComplete`], [`EngineError::ShuttingDown`] after a shutdown,
+    /// or the store fails.
     pub fn cancel(&self, id: JobId) -> Result<JobRecord, EngineError> {
         self.job(id)?.ok_or(EngineError::UnknownJob(id))?.cancel()
     }
