@@ -1,6 +1,12 @@
 //! What a figure was measured on.
 
-use std::{fmt, fs, io::Write, path::Path, process::Command, time::{Duration, Instant}};
+use std::{
+    fmt, fs,
+    io::Write,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 

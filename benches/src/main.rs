@@ -62,8 +62,7 @@ fn write(arguments: &Arguments, report: &Report) -> Result<()> {
     let name = if arguments.quick { "quick" } else { "run" };
     fs::write(arguments.out.join(name).with_extension("md"), report.markdown())?;
     fs::write(arguments.out.join(name).with_extension("svg"), plot::svg(report))?;
-    let missed: Vec<&str> =
-        report.rows().filter(|row| row.met() == Some(false)).map(report::Row::what).collect();
+    let missed: Vec<&str> = report.rows().filter(|row| row.met() == Some(false)).map(report::Row::what).collect();
     println!("\nwritten to {}; goals missed: {}", arguments.out.display(), missed.len());
     for what in missed {
         println!("  {what}");

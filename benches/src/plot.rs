@@ -23,7 +23,13 @@ pub fn svg(report: &Report) -> String {
         LABELS + WIDTH + 90.0,
     );
     out.push_str("<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n");
-    text(&mut out, 10.0, 22.0, "start", "How far each figure is beyond its goal (1 = exactly there, right is better)");
+    text(
+        &mut out,
+        10.0,
+        22.0,
+        "start",
+        "How far each figure is beyond its goal (1 = exactly there, right is better)",
+    );
     let mut y = TOP - 14;
     for exponent in [-2, -1, 0, 1, 2] {
         let label = match exponent {

@@ -12,7 +12,7 @@ use job_store::{BlockBuilder, Durability, SegmentKey, Store};
 use serde::Serialize;
 
 /// A block is sealed at this many bytes of JSON, as the runner does.
-pub const BLOCK_BYTES: usize = 128 << 10;
+pub const BLOCK_BYTES: usize = BlockBuilder::BYTES;
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 

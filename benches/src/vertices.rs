@@ -27,8 +27,7 @@ const OCCUPATIONS: [&str; 8] = [
     "scientist",
 ];
 const FAMILY: [&str; 12] = ["王", "李", "张", "刘", "陈", "杨", "赵", "黄", "周", "吴", "徐", "孙"];
-const GIVEN: [&str; 12] =
-    ["莎拉", "悉尼", "伟", "秀英", "娜", "敏", "静", "丽", "强", "磊", "洋", "艳"];
+const GIVEN: [&str; 12] = ["莎拉", "悉尼", "伟", "秀英", "娜", "敏", "静", "丽", "强", "磊", "洋", "艳"];
 const AGES: [&str; 5] = ["Under 18", "18-24", "25-34", "35-44", "45-49"];
 
 /// The seed of every run, so that two runs store the same bytes.

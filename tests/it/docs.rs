@@ -14,7 +14,11 @@ fn table(text: &str, columns: usize) -> Vec<Vec<String>> {
         let inner = line.trim().trim_start_matches('|').trim_end_matches('|');
         inner.split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect()
     };
-    text.lines().filter(|line| line.trim_start().starts_with('|')).map(cells).filter(|row| row.len() == columns).collect()
+    text.lines()
+        .filter(|line| line.trim_start().starts_with('|'))
+        .map(cells)
+        .filter(|row| row.len() == columns)
+        .collect()
 }
 
 #[test]
@@ -40,12 +44,17 @@ fn every_test_that_the_guarantees_name_exists() {
         .split('`')
         .skip(1)
         .step_by(2)
-        .filter(|name| name.len() > 12 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'))
+        .filter(|name| {
+            name.len() > 12 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        })
         .filter(|name| name.matches('_').count() >= 3)
         .collect();
     assert!(named.len() > 10, "the table names only {} tests", named.len());
     for name in named {
-        assert!(sources.contains(&format!("fn {name}(")), "docs/guarantees.md names the test {name}, which is nowhere");
+        assert!(
+            sources.contains(&format!("fn {name}(")),
+            "docs/guarantees.md names the test {name}, which is nowhere"
+        );
     }
 }
 

@@ -151,10 +151,13 @@ fn windows() -> impl Strategy<Value = Vec<(u64, u32)>> {
     prop::collection::vec((offset, limit), 1..8)
 }
 
-
 #[test]
 fn any_page_of_any_rows_is_the_slice_of_the_whole() {
-    let config = ProptestConfig { cases: setting("PAGE_CASES", 48), failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases: setting("PAGE_CASES", 48),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
     let strategy = (writers(), windows(), 1u32..120, 1u64..200_000);
     TestRunner::new(config)
         .run(&strategy, |(writers, windows, step, budget)| {

@@ -12,10 +12,7 @@ use tempfile::TempDir;
 pub fn backends() -> Vec<(&'static str, Arc<dyn Store>, Option<TempDir>)> {
     let directory = tempfile::tempdir().unwrap();
     let rocks = RocksStore::open(directory.path(), RocksOptions::default()).unwrap();
-    vec![
-        ("memory", Arc::new(MemoryStore::default()), None),
-        ("rocks", Arc::new(rocks), Some(directory)),
-    ]
+    vec![("memory", Arc::new(MemoryStore::default()), None), ("rocks", Arc::new(rocks), Some(directory))]
 }
 
 /// The whole answer, which is the same however it is taken.

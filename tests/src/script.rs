@@ -132,8 +132,11 @@ impl Script {
             2 => (1u32..4).prop_map(End::Transient),
             1 => Just(End::Panic),
         ];
-        (any::<u32>(), prop::collection::vec(step, 0..8), end)
-            .prop_map(|(seed, steps, end)| Self { seed, steps, end })
+        (any::<u32>(), prop::collection::vec(step, 0..8), end).prop_map(|(seed, steps, end)| Self {
+            seed,
+            steps,
+            end,
+        })
     }
 }
 
@@ -186,10 +189,9 @@ impl Stage {
             }
         }
         match script.end {
-            End::Well => Ok(()),
             End::Fail => Err(JobError::failed("the script says so")),
             End::Transient(attempts) if ctx.attempt() <= attempts => Err(JobError::transient("not yet")),
-            End::Transient(_) => Ok(()),
+            End::Well | End::Transient(_) => Ok(()),
             End::Panic => std::panic::resume_unwind(Box::new("the script panics")),
         }
     }
@@ -223,9 +225,7 @@ impl Stage {
     /// Rows of a running job are the first rows of the whole, in their final places.
     fn peek(&self, id: JobId, script: &Script) {
         let Some(engine) = self.engine() else { return };
-        let page = engine.job(id).and_then(|job| {
-            job.map(|job| job.page(PageRequest::default())).transpose()
-        });
+        let page = engine.job(id).and_then(|job| job.map(|job| job.page(PageRequest::default())).transpose());
         let Ok(Some(page)) = page else { return };
         if !page.is_partial() {
             self.wrong.lock().push(format!("the page of running job {id} does not say that it is partial"));

@@ -68,8 +68,7 @@ fn among(bench: &Bench, others: usize, rows: usize) -> Result<Row> {
     };
     let page = std::cell::RefCell::new(&mut page);
     let of = |store| (page.borrow_mut())(store);
-    let [many, few] =
-        interleave(bench.size(21, 7), [&mut || of(&many_results), &mut || of(&few_results)])?;
+    let [many, few] = interleave(bench.size(21, 7), [&mut || of(&many_results), &mut || of(&few_results)])?;
     Ok(Row::new("page with 1,000 other results / with 1", "warm read", Unit::Seconds, many)
         .beside("with 1 other result", few)
         .goal(Goal::CostAtMost(1.1)))

@@ -104,9 +104,14 @@ fn in_memory(bench: &Bench) -> Result<Vec<Row>> {
         .iter()
         .zip(theirs)
         .map(|((peer, _), rates)| {
-            Ok(Row::new(format!("drain no-ops, 8 workers / {}", peer.name), "memory", Unit::PerSecond, own.clone())
-                .beside(peer.name, Series::new(rates)?)
-                .goal(Goal::SpeedupAtLeast(5.0)))
+            Ok(Row::new(
+                format!("drain no-ops, 8 workers / {}", peer.name),
+                "memory",
+                Unit::PerSecond,
+                own.clone(),
+            )
+            .beside(peer.name, Series::new(rates)?)
+            .goal(Goal::SpeedupAtLeast(5.0)))
         })
         .collect()
 }

@@ -27,7 +27,8 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     for (task, verb) in [("write", "writing"), ("stream", "streaming")] {
         let told = child::run(task, directory.path(), rows)?;
         let above = told.peak as f64 - CONFIGURED as f64;
-        let what = format!("peak memory of {verb} {} M rows, above {} MiB of caches", rows / 1_000_000, CONFIGURED >> 20);
+        let what =
+            format!("peak memory of {verb} {} M rows, above {} MiB of caches", rows / 1_000_000, CONFIGURED >> 20);
         table.push(
             Row::new(what, "whole process", Unit::Bytes, Series::once(above))
                 .beside("before the task", Series::once(told.before as f64))

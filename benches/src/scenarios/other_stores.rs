@@ -59,13 +59,16 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     };
     let filled = std::cell::RefCell::new(&mut filled);
     let run = |fill: &mut dyn FnMut(&mut Vec<u8>) -> Result<()>| (filled.borrow_mut())(fill);
-    let [ours, keyset, by_offset, redb, fjall] = interleave(bench.size(9, 3), [
-        &mut || run(&mut |out| stored::status(&reader, job, page, out)),
-        &mut || run(&mut |out| sqlite.keyset(offset, out)),
-        &mut || run(&mut |out| sqlite.offset(offset, out)),
-        &mut || run(&mut |out| redb.page(offset, out)),
-        &mut || run(&mut |out| fjall.page(offset, out)),
-    ])?;
+    let [ours, keyset, by_offset, redb, fjall] = interleave(
+        bench.size(9, 3),
+        [
+            &mut || run(&mut |out| stored::status(&reader, job, page, out)),
+            &mut || run(&mut |out| sqlite.keyset(offset, out)),
+            &mut || run(&mut |out| sqlite.offset(offset, out)),
+            &mut || run(&mut |out| redb.page(offset, out)),
+            &mut || run(&mut |out| fjall.page(offset, out)),
+        ],
+    )?;
     let what = format!("last 100,000 of {} rows", thousands(total));
     let against = |name: &str, theirs| {
         Row::new(format!("{what} / {name}"), "warm read", Unit::Seconds, ours.clone())

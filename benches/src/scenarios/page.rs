@@ -28,27 +28,30 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
 
     let source = page.clone();
     let mut copy = Vec::new();
-    let [ours, memcpy, per_key] = interleave(bench.size(21, 5), [
-        &mut || {
-            warm(|| {
-                page.clear();
-                stored::status(&reader, job, PageRequest::default(), &mut page)
-            })
-        },
-        &mut || {
-            warm(|| {
-                copy.clear();
-                copy.extend_from_slice(&source);
-                Ok(())
-            })
-        },
-        &mut || {
-            warm(|| {
-                other.clear();
-                per_key.page(&mut other)
-            })
-        },
-    ])?;
+    let [ours, memcpy, per_key] = interleave(
+        bench.size(21, 5),
+        [
+            &mut || {
+                warm(|| {
+                    page.clear();
+                    stored::status(&reader, job, PageRequest::default(), &mut page)
+                })
+            },
+            &mut || {
+                warm(|| {
+                    copy.clear();
+                    copy.extend_from_slice(&source);
+                    Ok(())
+                })
+            },
+            &mut || {
+                warm(|| {
+                    other.clear();
+                    per_key.page(&mut other)
+                })
+            },
+        ],
+    )?;
     ensure!(page == source && copy == source, "the answers must stay the same bytes");
     let what = format!("page of 100,000 rows ({:.1} MB)", source.len() as f64 / 1e6);
     Ok(vec![

@@ -72,21 +72,24 @@ fn rank(bench: &Bench) -> Result<Vec<Row>> {
         .open()?;
     let job = |name: &str| seconds(|| succeed(&engine, JobSpec::algorithm(name).graph("web")));
     let mut json = Vec::new();
-    let [alone, as_job, with_json, with_rows] = interleave(bench.size(9, 3), [
-        &mut || seconds(|| Ok(pagerank(&graph, &PageRank::default(), &Unwatched).map(drop)?)),
-        &mut || job("pagerank"),
-        &mut || {
-            seconds(|| {
-                let ranks = pagerank(&graph, &PageRank::default(), &Unwatched)?;
-                json.clear();
-                for (vertex, rank) in ranks.values.iter().enumerate() {
-                    serde_json::to_writer(&mut json, &json!({ vertex.to_string(): rank }))?;
-                }
-                Ok(())
-            })
-        },
-        &mut || job("pagerank with rows"),
-    ])?;
+    let [alone, as_job, with_json, with_rows] = interleave(
+        bench.size(9, 3),
+        [
+            &mut || seconds(|| Ok(pagerank(&graph, &PageRank::default(), &Unwatched).map(drop)?)),
+            &mut || job("pagerank"),
+            &mut || {
+                seconds(|| {
+                    let ranks = pagerank(&graph, &PageRank::default(), &Unwatched)?;
+                    json.clear();
+                    for (vertex, rank) in ranks.values.iter().enumerate() {
+                        serde_json::to_writer(&mut json, &json!({ vertex.to_string(): rank }))?;
+                    }
+                    Ok(())
+                })
+            },
+            &mut || job("pagerank with rows"),
+        ],
+    )?;
     let what = format!("pagerank, {},000 edges, as a job", edges / 1_000);
     Ok(vec![
         Row::new(format!("{what} / called"), "fsync at the end", Unit::Seconds, as_job)
@@ -98,7 +101,8 @@ fn rank(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 fn ranked(ctx: &JobContext, graph: &Graph, list: bool) -> Result<(), JobError> {
-    let ranks = pagerank(graph, &PageRank::default(), &JobWatch(ctx)).map_err(|e| JobError::failed(e.to_string()))?;
+    let ranks =
+        pagerank(graph, &PageRank::default(), &JobWatch(ctx)).map_err(|e| JobError::failed(e.to_string()))?;
     if list {
         let mut rows = ctx.rows("pagerank")?;
         for (vertex, rank) in ranks.values.iter().enumerate() {
@@ -116,7 +120,9 @@ fn succeed(engine: &Engine, spec: JobSpec) -> Result<()> {
 
 /// Women of 18 to 24 among all vertices: about one in ten.
 fn matches(vertex: &Vertex) -> bool {
-    let is = |name: &str, value: &str| vertex.properties.get(name).is_some_and(|values| values.iter().any(|v| v == value));
+    let is = |name: &str, value: &str| {
+        vertex.properties.get(name).is_some_and(|values| values.iter().any(|v| v == value))
+    };
     is("Gender", "F") && is("Age", "18-24")
 }
 
@@ -138,7 +144,9 @@ fn filter(bench: &Bench) -> Result<Row> {
     let run = |engine: &Engine| seconds(|| succeed(engine, JobSpec::vertex_filter().graph("people")));
     let [one, two] = interleave(bench.size(7, 3), [&mut || run(&one), &mut || run(&two)])?;
     let what = format!("vertex filter over {} M vertices, 2 workers / 1", ids as f64 / 1e6);
-    Ok(Row::new(what, "fsync at the end", Unit::Seconds, two).beside("1 worker", one).goal(Goal::SpeedupAtLeast(1.8)))
+    Ok(Row::new(what, "fsync at the end", Unit::Seconds, two)
+        .beside("1 worker", one)
+        .goal(Goal::SpeedupAtLeast(1.8)))
 }
 
 fn scan(part: &mut Partition<'_>, pool: &[Vertex]) -> Result<(), JobError> {

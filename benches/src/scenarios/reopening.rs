@@ -18,8 +18,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let jobs = bench.size(1_000_000, 50_000);
     fill(many.path(), jobs)?;
     fill(few.path(), 1_000)?;
-    let [many, few] =
-        interleave(bench.size(11, 5), [&mut || reopen(many.path()), &mut || reopen(few.path())])?;
+    let [many, few] = interleave(bench.size(11, 5), [&mut || reopen(many.path()), &mut || reopen(few.path())])?;
     let what = format!("reopen with {},000 finished jobs / 1,000", jobs / 1_000);
     Ok(vec![
         Row::new(what, "open + unfinished jobs", Unit::Seconds, many)

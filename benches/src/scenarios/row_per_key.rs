@@ -44,7 +44,9 @@ impl RowPerKey {
             .as_bytes(),
         );
         let from = 0_u64.to_be_bytes();
-        for (place, entry) in self.db.iterator(IteratorMode::From(&from, Direction::Forward)).take(rows).enumerate() {
+        for (place, entry) in
+            self.db.iterator(IteratorMode::From(&from, Direction::Forward)).take(rows).enumerate()
+        {
             let (_, value) = entry?;
             let (row, _): (Vertex, usize) = bincode::decode_from_slice(&value, bincode::config::standard())?;
             if place > 0 {

@@ -24,25 +24,28 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     }
     let calls = bench.size(300_000, 50_000);
     let mut out = Vec::new();
-    let [record, payload] = interleave(bench.size(5, 3), [
-        &mut || {
-            seconds(|| {
-                for job in jobs.iter().cycle().take(calls) {
-                    std::hint::black_box(reader.record(*job)?);
-                }
-                Ok(())
-            })
-        },
-        &mut || {
-            seconds(|| {
-                for job in jobs.iter().cycle().take(calls) {
-                    out.clear();
-                    stored::status(&reader, *job, PageRequest::default(), &mut out)?;
-                }
-                Ok(())
-            })
-        },
-    ])?;
+    let [record, payload] = interleave(
+        bench.size(5, 3),
+        [
+            &mut || {
+                seconds(|| {
+                    for job in jobs.iter().cycle().take(calls) {
+                        std::hint::black_box(reader.record(*job)?);
+                    }
+                    Ok(())
+                })
+            },
+            &mut || {
+                seconds(|| {
+                    for job in jobs.iter().cycle().take(calls) {
+                        out.clear();
+                        stored::status(&reader, *job, PageRequest::default(), &mut out)?;
+                    }
+                    Ok(())
+                })
+            },
+        ],
+    )?;
     Ok(vec![
         Row::new("state of a finished job", "warm read", Unit::PerSecond, record.per(calls as f64))
             .goal(Goal::AtLeast(500_000.0)),

@@ -9,7 +9,7 @@ use super::{Bench, open};
 use crate::{
     engines,
     measure::{Series, seconds},
-    peers::{AZUMS, APALIS, EFFECTUM, EFFECTUM_WAL, Order, Peer},
+    peers::{APALIS, AZUMS, EFFECTUM, EFFECTUM_WAL, Order, Peer},
     report::{Goal, Row, Unit},
 };
 
@@ -23,7 +23,7 @@ fn one_a_call(bench: &Bench) -> Result<Vec<Row>> {
     let n = bench.size(50_000, 5_000);
     let ours = |engine: &Engine| {
         for _ in 0..n {
-            engine.submit(engines::noop())?;
+            drop(engine.submit(engines::noop())?);
         }
         Ok(())
     };

@@ -17,15 +17,18 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let directory = bench.directory()?;
     let store = open(directory.path())?;
     let mut reused = Vec::new();
-    let [one, two, fresh, reused] = interleave(bench.size(5, 3), [
-        &mut || seconds(|| write(&store, &pool, rows, 1)),
-        &mut || seconds(|| write(&store, &pool, rows, 2)),
-        &mut || {
-            let mut out = Vec::new();
-            seconds(|| serialize(&pool, rows, usize::MAX, &mut out))
-        },
-        &mut || seconds(|| serialize(&pool, rows, 1 << 20, &mut reused)),
-    ])?;
+    let [one, two, fresh, reused] = interleave(
+        bench.size(5, 3),
+        [
+            &mut || seconds(|| write(&store, &pool, rows, 1)),
+            &mut || seconds(|| write(&store, &pool, rows, 2)),
+            &mut || {
+                let mut out = Vec::new();
+                seconds(|| serialize(&pool, rows, usize::MAX, &mut out))
+            },
+            &mut || seconds(|| serialize(&pool, rows, 1 << 20, &mut reused)),
+        ],
+    )?;
     let rate = |series: &crate::measure::Series| series.per(rows as f64);
     let what = format!("write {:.1} M rows", rows as f64 / 1e6);
     Ok(vec![
@@ -51,7 +54,10 @@ fn write(store: &RocksStore, pool: &[Vertex], rows: usize, segments: u32) -> Res
                 scope.spawn(move || stored::segment(store, job, number, pool.iter().cycle().take(each)))
             })
             .collect();
-        workers.into_iter().map(|worker| worker.join().map_err(|_| anyhow::anyhow!("a writer panicked"))?).collect()
+        workers
+            .into_iter()
+            .map(|worker| worker.join().map_err(|_| anyhow::anyhow!("a writer panicked"))?)
+            .collect()
     });
     let written: Result<Vec<_>> = written;
     stored::complete(store, &job, written?, Durability::Synced)

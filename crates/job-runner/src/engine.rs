@@ -172,7 +172,6 @@ impl Engine {
 
     /// Runs the job that is next on the calling thread; `false` if none is ready. For engines with
     /// `workers(0)`: tests that decide themselves what happens when.
-    #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
     pub fn run_one(&self) -> bool {
         match self.shared.try_next() {
             Some(live) => {
@@ -198,7 +197,6 @@ impl Engine {
     /// them to stop, and leaves those that do not obey within the stop grace to the next open.
     ///
     /// Returns at the end of it; afterwards the engine only answers for what it has. A second call does nothing.
-    #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
     pub fn shutdown(&self, grace: Duration) -> Shutdown {
         self.pool.stop(&self.shared, grace)
     }

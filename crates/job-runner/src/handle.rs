@@ -25,7 +25,6 @@ use crate::{
 ///
 /// It can be waited for from any thread ([`wait`](Self::wait)) and from any async runtime (`.await`).
 #[derive(Clone)]
-#[must_use = "a handle does nothing by itself; its id is how the job is found again"]
 pub struct JobHandle {
     shared: Arc<Shared>,
     live: Arc<Live>,

@@ -9,9 +9,12 @@ use std::{
 };
 
 use job_core::{JobId, JobRecord};
-use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::{attempt::Attempt, error::EngineError};
+use crate::{
+    attempt::Attempt,
+    error::EngineError,
+    sync::{Condvar, Mutex, MutexGuard},
+};
 
 /// What is called when a job is complete.
 pub(crate) type Callback = Box<dyn FnOnce(&JobRecord) + Send>;
@@ -145,7 +148,9 @@ impl Live {
         let record = if callbacks.is_empty() { None } else { Some(state.record.clone()) };
         drop(state);
         self.ended.notify_all();
-        wakers.into_iter().for_each(|waker| self.shield(|| waker.wake()));
+        for waker in wakers {
+            self.shield(|| waker.wake());
+        }
         if let Some(record) = record {
             for callback in callbacks {
                 self.shield(|| callback(&record));
@@ -170,7 +175,9 @@ impl Live {
         drop(state);
         drop(callbacks);
         self.ended.notify_all();
-        wakers.into_iter().for_each(|waker| self.shield(|| waker.wake()));
+        for waker in wakers {
+            self.shield(|| waker.wake());
+        }
     }
 }
 

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use job_core::{Event, JobRecord, JobResult};
 use job_store::StoreError;
-use parking_lot::{Condvar, Mutex};
 
 use crate::{
     context::Core,
     live::Live,
     shared::Shared,
+    sync::{Condvar, Mutex},
     worker::{self, Ending},
 };
 
@@ -99,7 +99,7 @@ pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
     let batch: Vec<(&JobRecord, &JobResult)> = moves.iter().map(|(next, end)| (next, &end.result)).collect();
     let stored = shared.store.complete_all(&batch, shared.config.durability);
     // All at once: whoever cancels one of them must not wait until the others have been tried again.
-    missed.extend(moves.into_iter().filter_map(|(next, end)| settle(shared, next, end, &stored)));
+    missed.extend(moves.into_iter().filter_map(|(next, end)| settle(shared, &next, end, &stored)));
     for end in missed {
         let record = worker::finish(shared, &end.live, &end.core, Ending::Well(end.result));
         shared.forget(&end.live);
@@ -110,8 +110,8 @@ pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
 }
 
 /// The outcome of one end of a write; back when it was not stored.
-fn settle(shared: &Shared, next: JobRecord, end: End, stored: &Result<(), StoreError>) -> Option<End> {
-    let stored = stored.as_ref().map_or_else(|error| shared.already(&next, error.clone()), |()| Ok(()));
+fn settle(shared: &Shared, next: &JobRecord, end: End, stored: &Result<(), StoreError>) -> Option<End> {
+    let stored = stored.as_ref().map_or_else(|error| shared.already(next, error.clone()), |()| Ok(()));
     {
         let mut state = end.live.lock();
         state.settling = false;
@@ -126,6 +126,6 @@ fn settle(shared: &Shared, next: JobRecord, end: End, stored: &Result<(), StoreE
         return Some(end);
     }
     shared.forget(&end.live);
-    worker::tell(shared, &end.live, &next);
+    worker::tell(shared, &end.live, next);
     None
 }

@@ -110,9 +110,14 @@ impl BlockBuilder {
     /// # Errors
     /// When the row does not serialize or is longer than [`MAX_ROW`](Self::MAX_ROW); the block is as before.
     pub fn push<T: Serialize + ?Sized>(&mut self, row: &T) -> Result<(), InvalidRow> {
-        let start = self.open_row();
-        let written = serde_json::to_writer(&mut self.bytes, row).map_err(|e| InvalidRow::NotJson(e.to_string()));
-        self.close_row(start, written)
+        let before = self.open_row();
+        match serde_json::to_writer(&mut self.bytes, row) {
+            Ok(()) => self.close_row(before),
+            Err(error) => {
+                self.bytes.truncate(before);
+                Err(InvalidRow::NotJson(error.to_string()))
+            }
+        }
     }
 
     /// Adds a row that is JSON already. The caller vouches for it: it is not parsed again.
@@ -120,9 +125,9 @@ impl BlockBuilder {
     /// # Errors
     /// When it is longer than [`MAX_ROW`](Self::MAX_ROW); the block is as before.
     pub fn push_json(&mut self, row: &serde_json::value::RawValue) -> Result<(), InvalidRow> {
-        let start = self.open_row();
+        let before = self.open_row();
         self.bytes.extend_from_slice(row.get().as_bytes());
-        self.close_row(start, Ok(()))
+        self.close_row(before)
     }
 
     fn open_row(&mut self) -> usize {
@@ -134,21 +139,17 @@ impl BlockBuilder {
         end
     }
 
-    fn close_row(&mut self, before: usize, written: Result<(), InvalidRow>) -> Result<(), InvalidRow> {
-        let start = if self.starts.is_empty() { before } else { before + 1 };
+    fn close_row(&mut self, before: usize) -> Result<(), InvalidRow> {
+        let start = before + usize::from(!self.starts.is_empty());
         let length = self.bytes.len() - start;
-        let checked = written.and(match u32::try_from(start) {
-            Ok(start) if length <= Self::MAX_ROW => Ok(start),
-            _ => Err(InvalidRow::TooLong { length, max: Self::MAX_ROW }),
-        });
-        match checked {
-            Ok(start) => {
+        match u32::try_from(start) {
+            Ok(start) if length <= Self::MAX_ROW => {
                 self.starts.push(start);
                 Ok(())
             }
-            Err(error) => {
+            _ => {
                 self.bytes.truncate(before);
-                Err(error)
+                Err(InvalidRow::TooLong { length, max: Self::MAX_ROW })
             }
         }
     }

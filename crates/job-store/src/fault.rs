@@ -12,8 +12,8 @@ use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 use parking_lot::Mutex;
 
 use crate::{
-    Durability, ErrorKind, JobStore, Pin, ResultStore, Rows, SealedBlock, SegmentKey, SegmentWriter, Store,
-    StoreError,
+    Durability, EachBlock, ErrorKind, JobStore, Pin, ResultStore, Rows, SealedBlock, SegmentKey, SegmentWriter,
+    Store, StoreError,
 };
 
 /// Which operations fail, and how.
@@ -170,6 +170,10 @@ impl ResultStore for FaultStore {
         each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError> {
         self.inner.read(key, rows, each)
+    }
+
+    fn blocks(&self, key: SegmentKey, each: &mut EachBlock<'_>) -> Result<(), StoreError> {
+        self.inner.blocks(key, each)
     }
 
     fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {

@@ -1,8 +1,9 @@
 //! Where jobs and their results are kept.
 //!
 //! Two traits, [`JobStore`] and [`ResultStore`], state a contract; [`conformance`] is that contract as tests,
-//! which any backend can run. Two backends come with it: [`MemoryStore`], the reference, and
-//! [`RocksStore`] (feature `rocksdb`), which holds results larger than memory and survives crashes.
+//! which any backend can run. Three backends come with it: [`MemoryStore`], the reference; [`RocksStore`] (feature
+//! `rocksdb`), which holds results larger than memory, survives crashes and is the fast one; and `RedbStore` (feature
+//! `redb`), which is Rust alone.
 //!
 //! This crate knows bytes, order and atomicity. It does **not** know which moves of a job are legal (that is
 //! `job-core`), and it runs no job (that is `job-runner`).
@@ -48,18 +49,26 @@ pub mod conformance;
 mod contract;
 mod error;
 mod fault;
+#[cfg(any(feature = "rocksdb", feature = "redb"))]
+mod keys;
 mod memory;
+#[cfg(feature = "redb")]
+mod redb;
 #[cfg(feature = "rocksdb")]
 mod rocks;
 mod store;
+mod verify;
 
 pub use block::{Block, BlockBuilder, InvalidBlock, InvalidRow, Rows, SealedBlock, SegmentKey};
 pub use error::{ErrorKind, StoreError};
 pub use fault::{Fault, FaultStore};
 pub use memory::MemoryStore;
+#[cfg(feature = "redb")]
+pub use redb::RedbStore;
 #[cfg(feature = "rocksdb")]
 pub use rocks::{Compression, RocksOptions, RocksStore};
 /// The RocksDB bindings that [`RocksStore`] is built with, for hosts that share a database with it.
 #[cfg(feature = "rocksdb")]
 pub use rocksdb;
-pub use store::{Durability, JobStore, MAX_CHECKPOINT, Pin, ResultStore, SegmentWriter, Store};
+pub use store::{Durability, EachBlock, JobStore, MAX_CHECKPOINT, Pin, ResultStore, SegmentWriter, Store};
+pub use verify::{Finding, Verified, verify};

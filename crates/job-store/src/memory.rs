@@ -10,7 +10,8 @@ use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 use parking_lot::RwLock;
 
 use crate::{
-    Durability, ErrorKind, JobStore, Pin, ResultStore, Rows, SealedBlock, SegmentKey, SegmentWriter, StoreError,
+    Durability, EachBlock, ErrorKind, JobStore, Pin, ResultStore, Rows, SealedBlock, SegmentKey, SegmentWriter,
+    StoreError,
     contract::{self, Tally},
 };
 
@@ -224,6 +225,19 @@ impl ResultStore for MemoryStore {
                 return Ok(());
             }
             wanted.start = next;
+        }
+        Ok(())
+    }
+
+    fn blocks(&self, key: SegmentKey, each: &mut EachBlock<'_>) -> Result<(), StoreError> {
+        let range = key.block_key(0)..=key.block_key(u64::MAX);
+        let found: Vec<_> =
+            self.content.read().blocks.range(range).map(|(at, bytes)| (*at, Arc::clone(bytes))).collect();
+        for (at, bytes) in found {
+            let Some((_, end)) = SegmentKey::of_block(&at) else { continue };
+            if each(end, &bytes)?.is_break() {
+                break;
+            }
         }
         Ok(())
     }

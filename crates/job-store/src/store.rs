@@ -118,6 +118,9 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     fn is_pinned(&self, id: JobId) -> Result<bool, StoreError>;
 }
 
+/// Takes stored blocks, each with the row after its last.
+pub type EachBlock<'a> = dyn FnMut(u64, &[u8]) -> Result<ControlFlow<()>, StoreError> + 'a;
+
 /// Keeps the results of jobs.
 ///
 /// # Contract
@@ -168,6 +171,13 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
         rows: Range<u64>,
         each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError>;
+
+    /// Hands every stored block of a segment to `each`, in order and as it is stored, with the row after its last; for
+    /// inspection. A segment that is not there has none.
+    ///
+    /// # Errors
+    /// `Corrupt` when a block cannot be loaded, or the first error of `each`.
+    fn blocks(&self, key: SegmentKey, each: &mut EachBlock<'_>) -> Result<(), StoreError>;
 
     /// Drops every row that the attempts up to and including `attempt` wrote, sealed or not.
     ///

@@ -1,10 +1,16 @@
 //! [`World`]: a real engine, its model, and the moves on both.
 
-use std::{collections::HashMap, fmt::Debug, ops::ControlFlow, sync::{Arc, atomic::Ordering}, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt::Debug,
+    ops::ControlFlow,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use job_runner::{
-    Clock, Ending, Engine, EngineError, FailureKind, JobId, JobReader, JobState, ManualClock, PageRequest, Retention,
-    Timestamp,
+    Clock, Ending, Engine, EngineError, FailureKind, JobId, JobReader, JobState, ManualClock, PageRequest,
+    Retention, Timestamp,
     store::{Fault, FaultStore, JobStore, MemoryStore, Pin, RocksOptions, RocksStore, Store},
 };
 use serde_json::{Value, json};
@@ -51,9 +57,9 @@ impl Backend for OnDisk {
     }
 }
 
-const QUEUE_BOUND: usize = 8;
-const KEPT_JOBS: usize = 12;
-const KEPT_AGE: Duration = Duration::from_secs(600);
+const QUEUE_BOUND: usize = 6;
+const KEPT_JOBS: usize = 6;
+const KEPT_AGE: Duration = Duration::from_mins(5);
 const AGEING: u64 = 60_000_000;
 
 /// Engine and model.
@@ -317,7 +323,11 @@ impl<B: Backend> World<B> {
         };
         let ran = &self.jobs[at];
         let lane = |job: &Expected| (is_write(job), job.spec.graph_name().to_owned());
-        let first = ready.iter().map(|&other| &self.jobs[other]).filter(|job| lane(job) == lane(ran)).min_by_key(|job| rank(job));
+        let first = ready
+            .iter()
+            .map(|&other| &self.jobs[other])
+            .filter(|job| lane(job) == lane(ran))
+            .min_by_key(|job| rank(job));
         assert_eq!(first.map(|job| job.id), Some(ran.id), "another job of the same graph is first");
     }
 
@@ -366,7 +376,8 @@ impl<B: Backend> World<B> {
         let muted = mishap != Mishap::None;
         let fate = job.fate(started, muted, None);
         let is = |fate: &Fate| {
-            let in_time = fate.due.clone().is_none_or(|range| due.is_some_and(|due| range.contains(&due.as_micros())));
+            let in_time =
+                fate.due.clone().is_none_or(|range| due.is_some_and(|due| range.contains(&due.as_micros())));
             fate.state == found.state && fate.failure == found.failure && fate.rows == found.rows && in_time
         };
         if is(&fate) {
@@ -382,14 +393,21 @@ impl<B: Backend> World<B> {
             return;
         }
         // Else rows could not be stored: the attempt failed for the moment, whatever it had still to do.
-        assert!(job.script.steps.iter().any(Step::writes), "job {at} has no rows, but became {found:?}, not {fate:?}");
+        assert!(
+            job.script.steps.iter().any(Step::writes),
+            "job {at} has no rows, but became {found:?}, not {fate:?}"
+        );
         let most = job.spec.options().max_attempts;
         let lawful = match (found.state, found.failure) {
             (JobState::Waiting, Some(FailureKind::Store)) => job.failed + 1 < most && found.rows.is_none(),
-            (JobState::Complete(Ending::Failed), Some(FailureKind::Store)) => job.failed + 1 >= most && found.rows.is_none(),
+            (JobState::Complete(Ending::Failed), Some(FailureKind::Store)) => {
+                job.failed + 1 >= most && found.rows.is_none()
+            }
             // Rows that could not be stored are not kept, or not all of them.
             (state, failure) => {
-                state == fate.state && failure == fate.failure && found.rows.as_ref().is_none_or(|rows| job.script.rows().starts_with(rows))
+                state == fate.state
+                    && failure == fate.failure
+                    && found.rows.as_ref().is_none_or(|rows| job.script.rows().starts_with(rows))
                     || state == JobState::Complete(Ending::Cancelled) && cancels > 0
             }
         };
@@ -541,7 +559,8 @@ impl<B: Backend> World<B> {
         assert_eq!((page.total(), page.len()), (whole.len() as u64, wanted.len() as u64));
         assert_eq!(page.is_partial(), job.state != JobState::Complete(Ending::Succeeded));
         assert!(
-            rows.len() == wanted.len() && rows.iter().zip(wanted).all(|(row_, n)| row_.get() == row(job.script.seed, *n)),
+            rows.len() == wanted.len()
+                && rows.iter().zip(wanted).all(|(row_, n)| row_.get() == row(job.script.seed, *n)),
             "the page of job {at} has other rows"
         );
         let mut body = Vec::new();
@@ -582,7 +601,11 @@ impl<B: Backend> World<B> {
                 "job {at}"
             );
             assert_eq!(record.finished_at, job.finished, "the end of job {at}");
-            assert_eq!(record.size.rows, job.rows.as_ref().map_or(0, |rows| rows.len() as u64), "rows of job {at}");
+            assert_eq!(
+                record.size.rows,
+                job.rows.as_ref().map_or(0, |rows| rows.len() as u64),
+                "rows of job {at}"
+            );
             let seen = engine.job(job.id).unwrap().expect("the engine finds what the store has").record();
             assert_eq!(seen, record, "engine and store differ about job {at}");
         }
@@ -596,7 +619,11 @@ impl<B: Backend> World<B> {
     pub(super) fn finish(&mut self) {
         self.make(Move::Reopen { late: true });
         for _ in 0..100 {
-            while self.jobs.iter().any(|job| self.is_queued(job) && job.not_before.is_none_or(|due| due <= self.now())) {
+            while self
+                .jobs
+                .iter()
+                .any(|job| self.is_queued(job) && job.not_before.is_none_or(|due| due <= self.now()))
+            {
                 self.make(Move::Run);
             }
             let latest = self.jobs.iter().filter(|job| job.is_waiting()).filter_map(|job| job.not_before).max();
@@ -666,7 +693,8 @@ fn read_rows(store: &Arc<dyn Store>, job: &Expected) -> Vec<u64> {
 
 fn spec(script: &Script, how: How, now: Timestamp) -> job_runner::JobSpec {
     let kind = if how.late { "late" } else { "now" };
-    let mut spec = script.spec(kind, &format!("graph {}", how.graph)).priority(how.priority).max_attempts(how.max_attempts);
+    let mut spec =
+        script.spec(kind, &format!("graph {}", how.graph)).priority(how.priority).max_attempts(how.max_attempts);
     if how.write {
         spec = spec.class(job_runner::JobClass::Write);
     }

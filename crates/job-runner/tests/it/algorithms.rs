@@ -17,7 +17,7 @@ use crate::support::{Rig, drain, gated, job, wire};
 /// Adds up `1..=10`, one number a step, one second a step; may come to grief before a step.
 struct Sum {
     next: u64,
-    sum: u64,
+    so_far: u64,
     clock: Arc<ManualClock>,
     steps: Sender<u64>,
     grief: Box<dyn Fn(u64) -> Result<(), JobError>>,
@@ -27,7 +27,7 @@ impl Iterative for Sum {
     fn step(&mut self) -> Result<ControlFlow<()>, JobError> {
         (self.grief)(self.next)?;
         self.steps.send(self.next).unwrap();
-        self.sum += self.next;
+        self.so_far += self.next;
         self.next += 1;
         self.clock.advance(Duration::from_secs(1));
         Ok(if self.next > 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -38,16 +38,35 @@ impl Iterative for Sum {
     }
 
     fn save(&self) -> Option<Vec<u8>> {
-        Some([self.next.to_be_bytes(), self.sum.to_be_bytes()].concat())
+        Some([self.next.to_be_bytes(), self.so_far.to_be_bytes()].concat())
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), JobError> {
         let (next, sum) = state.split_at_checked(8).ok_or_else(|| JobError::failed("the state is too short"))?;
         self.next = u64::from_be_bytes(next.try_into().unwrap());
-        self.sum = u64::from_be_bytes(sum.try_into().unwrap());
+        self.so_far = u64::from_be_bytes(sum.try_into().unwrap());
         Ok(())
     }
 }
+
+struct Endless(u64);
+impl Iterative for Endless {
+    fn step(&mut self) -> Result<ControlFlow<()>, JobError> {
+        self.0 += 1;
+        Ok(ControlFlow::Continue(()))
+    }
+    fn progress(&self) -> Range<u64> {
+        self.0..0
+    }
+    fn save(&self) -> Option<Vec<u8>> {
+        None
+    }
+    fn restore(&mut self, _: &[u8]) -> Result<(), JobError> {
+        Ok(())
+    }
+}
+
+type Body = Box<dyn Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync>;
 
 /// A handler that adds up with a saved state every 3 s; `grief(attempt, step)` may end an attempt.
 fn summing(
@@ -60,13 +79,13 @@ fn summing(
         let attempt = ctx.attempt();
         let mut sum = Sum {
             next: 1,
-            sum: 0,
+            so_far: 0,
             clock: Arc::clone(&clock),
             steps: steps.clone(),
             grief: Box::new(move |step| grief(attempt, step)),
         };
         ctx.iterate(&mut sum)?;
-        Ok(ctx.output("sum", &sum.sum)?)
+        Ok(ctx.output("sum", &sum.so_far)?)
     }
 }
 
@@ -87,7 +106,8 @@ fn rig(grief: fn(u32, u64) -> Result<(), JobError>) -> (Rig, crossbeam_channel::
 
 fn sum_of(rig: &Rig, id: job_runner::JobId) -> String {
     let result = rig.store.result(id).unwrap().unwrap();
-    result.outputs.iter().map(|(name, value)| format!("{name}={value}")).collect()
+    let values: Vec<_> = result.outputs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    values.join(" ")
 }
 
 #[test]
@@ -110,7 +130,7 @@ fn a_further_attempt_goes_on_from_the_saved_state() {
     let handle = rig.submit(job("sum"));
     assert!(rig.engine.run_one());
     assert_eq!(handle.record().state, JobState::Waiting);
-    rig.clock.advance(Duration::from_secs(60));
+    rig.clock.advance(Duration::from_mins(1));
     assert!(rig.engine.run_one());
     assert_eq!(sum_of(&rig, handle.id()), "sum=55");
     // Saved after steps 3 and 6.
@@ -124,7 +144,7 @@ fn an_algorithm_goes_on_from_its_saved_state_after_the_death_of_the_process() {
     let (tell, steps) = wire();
     let (stuck, stay) = gated();
     let stay = Mutex::new(Some(stay));
-    let open = |body: Box<dyn Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync>, workers| {
+    let open = |body: Body, workers| {
         job_runner::Engine::builder(Arc::<MemoryStore>::clone(&store))
             .workers(workers)
             .clock(Arc::<ManualClock>::clone(&clock))
@@ -178,7 +198,7 @@ fn a_state_that_cannot_be_taken_up_fails_the_job() {
     });
     let handle = rig.submit(job("a"));
     drain(&rig.engine);
-    rig.clock.advance(Duration::from_secs(60));
+    rig.clock.advance(Duration::from_mins(1));
     drain(&rig.engine);
     assert_eq!(handle.record().failure.unwrap().kind, FailureKind::Handler);
 }
@@ -186,22 +206,6 @@ fn a_state_that_cannot_be_taken_up_fails_the_job() {
 #[test]
 fn an_algorithm_is_cancelled_between_two_steps() {
     let (gate, pass) = crate::support::Gate::new();
-    struct Endless(u64);
-    impl Iterative for Endless {
-        fn step(&mut self) -> Result<ControlFlow<()>, JobError> {
-            self.0 += 1;
-            Ok(ControlFlow::Continue(()))
-        }
-        fn progress(&self) -> Range<u64> {
-            self.0..0
-        }
-        fn save(&self) -> Option<Vec<u8>> {
-            None
-        }
-        fn restore(&mut self, _: &[u8]) -> Result<(), JobError> {
-            Ok(())
-        }
-    }
     let rig = Rig::new(|builder| {
         builder.algorithm("endless", move |ctx: &mut JobContext| {
             pass(ctx);
@@ -282,7 +286,9 @@ fn jobs_together_never_have_more_threads_than_the_engine() {
     granted.sort_unstable();
     assert_eq!(granted, [1, 2, 3], "6 in all, the workers' own 3 included");
     (0..3).for_each(|_| gate.open());
-    handles.into_iter().for_each(|handle| assert!(handle.wait().unwrap().state.is_complete()));
+    for handle in handles {
+        assert!(handle.wait().unwrap().state.is_complete());
+    }
     // What was granted went back.
     let handle = engine.submit(job("wide")).unwrap();
     gate.entered();

@@ -1,1 +1,267 @@
-//! To come.
+//! A store that fails at every possible moment: whatever was acknowledged ends, or is found by the next open.
+
+use std::{sync::Arc, time::Duration};
+
+use job_runner::{
+    Durability, Ending, Engine, EngineBuilder, EngineError, JobContext, JobError, JobHandle, JobId, JobState,
+    PageRequest,
+    store::{Fault, FaultStore, MemoryStore},
+};
+
+use crate::support::{Gate, Rig, count, drain, job, nothing, numbers, page, rows};
+
+fn handlers(builder: EngineBuilder) -> EngineBuilder {
+    builder
+        .algorithm("numbers", numbers)
+        .algorithm("nothing", nothing)
+        .algorithm("again", |ctx: &mut JobContext| {
+            ctx.rows("n")?.push(&"x".repeat(200_000))?;
+            if ctx.attempt() == 1 { Err(JobError::transient("again")) } else { Ok(()) }
+        })
+        .algorithm("bad", |ctx: &mut JobContext| {
+            ctx.rows("n")?.push(&"x".repeat(200_000))?;
+            Err(JobError::failed("bad"))
+        })
+        .algorithm("over", |ctx: &mut JobContext| {
+            let mut rows = ctx.rows("n")?;
+            (0..50_000).try_for_each(|n| rows.push(&n))
+        })
+        .algorithm("state", |ctx: &mut JobContext| {
+            if ctx.saved_checkpoint()?.is_none() {
+                ctx.save_checkpoint(b"half")?;
+            }
+            Ok(())
+        })
+}
+
+/// Submits one job of each sort, cancels one, runs what can run. The ids of those that were acknowledged.
+fn scenario(engine: &Engine, clock: &job_runner::ManualClock) -> Vec<JobId> {
+    let specs = [
+        count(30_000),
+        job("nothing").idempotency_key("k"),
+        job("again"),
+        job("bad"),
+        job("over").max_rows(40_000).keep_rows(),
+        job("state"),
+    ];
+    let mut taken = Vec::new();
+    for spec in specs {
+        taken.extend(engine.submit(spec).map(|handle| handle.id()));
+    }
+    let batch = engine.submit_all(&[job("nothing"), job("nothing").idempotency_key("k"), count(5)]);
+    taken.extend(batch.unwrap_or_default().iter().map(JobHandle::id));
+    if let Ok(handle) = engine.submit(job("nothing")) {
+        taken.push(handle.id());
+        let _ = handle.cancel();
+    }
+    drain(engine);
+    clock.advance(Duration::from_mins(10));
+    drain(engine);
+    let _ = engine.tick();
+    taken
+}
+
+/// Everything that was acknowledged has ended, once, and all of its rows are there.
+fn check(rig: &Rig, taken: &[JobId], what: &str) {
+    for &id in taken {
+        let record = rig.stored(id);
+        assert!(record.state.is_complete(), "{what}: {record:?}");
+        let shown = rig.engine.reader().page(id, page(0, 100_000)).unwrap();
+        assert_eq!(shown.len(), record.size.rows, "{what}");
+        let mut read = 0;
+        shown
+            .for_each(|_| {
+                read += 1;
+                Ok(std::ops::ControlFlow::Continue(()))
+            })
+            .unwrap_or_else(|error| panic!("{what}: rows of {record:?}: {error}"));
+        assert_eq!(read, record.size.rows, "{what}");
+        let kind = record.spec.kind().to_string();
+        let may_fail = kind == "bad" || kind == "over";
+        assert!(may_fail || record.state != JobState::Complete(Ending::Failed), "{what}: {record:?}");
+    }
+    // Nothing else was stored but what an error hid from its caller.
+    assert!(rig.store.unfinished().unwrap().is_empty(), "{what}");
+    assert_eq!(rig.engine.stats(), job_runner::Stats::default(), "{what}");
+}
+
+fn writes_of_the_scenario() -> u64 {
+    let store = FaultStore::new(Arc::new(MemoryStore::default()));
+    let rig = Rig::on(Arc::new(store.clone()), handlers);
+    store.plan(Fault::Never);
+    let taken = scenario(&rig.engine, &rig.clock);
+    let writes = store.writes();
+    check(&rig, &taken, "no fault");
+    assert!(writes > 25, "{writes}");
+    writes
+}
+
+fn try_every(fault: impl Fn(u64) -> Fault) {
+    for n in 0..writes_of_the_scenario() {
+        let fault = fault(n);
+        let store = FaultStore::new(Arc::new(MemoryStore::default()));
+        let rig = Rig::on(Arc::new(store.clone()), handlers);
+        store.plan(fault);
+        let taken = scenario(&rig.engine, &rig.clock);
+        let what = format!("{fault:?}");
+        if matches!(fault, Fault::Write(_) | Fault::AfterWrite(_)) {
+            // One failure is overcome in the same process.
+            rig.engine.health().unwrap_or_else(|error| panic!("{what}: {error}"));
+        }
+        store.plan(Fault::Never);
+        let rig = rig.reopen(handlers);
+        rig.clock.advance(Duration::from_mins(10));
+        drain(&rig.engine);
+        rig.clock.advance(Duration::from_mins(10));
+        drain(&rig.engine);
+        check(&rig, &taken, &what);
+    }
+}
+
+#[test]
+fn every_single_write_may_fail() {
+    try_every(Fault::Write);
+}
+
+#[test]
+fn every_single_write_may_be_done_but_reported_as_failed() {
+    try_every(Fault::AfterWrite);
+}
+
+#[test]
+fn the_store_may_fail_for_good_from_any_write_on() {
+    try_every(Fault::WritesFrom);
+}
+
+/// The same with workers and the machine's clock, where retries happen at other times than the first try.
+fn with_workers(fault: Fault) {
+    let store = FaultStore::new(Arc::new(MemoryStore::default()));
+    let engine = handlers(Engine::builder(Arc::new(store.clone())))
+        .workers(2)
+        .retry(job_runner::RetryPolicy { first: Duration::ZERO, most: Duration::ZERO })
+        .open()
+        .unwrap();
+    store.plan(fault);
+    let specs = [count(30_000), job("nothing"), job("again"), job("bad"), job("state"), count(7)];
+    let handles: Vec<_> = specs.into_iter().filter_map(|spec| engine.submit(spec).ok()).collect();
+    assert!(handles.len() >= 5, "{fault:?}");
+    for handle in &handles {
+        let record = handle.wait().unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        assert_eq!(engine.reader().record(record.id).unwrap(), Some(record.clone()), "{fault:?}");
+        let bad = record.spec.kind().to_string() == "bad";
+        let expected = if bad { Ending::Failed } else { Ending::Succeeded };
+        assert_eq!(record.state, JobState::Complete(expected), "{fault:?}: {record:?}");
+    }
+    engine.health().unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+    assert_eq!(engine.shutdown(Duration::MAX).abandoned, 0);
+    assert_eq!(engine.stats(), job_runner::Stats::default());
+}
+
+#[test]
+fn workers_overcome_any_single_failure() {
+    for n in 0..30 {
+        with_workers(Fault::Write(n));
+        with_workers(Fault::AfterWrite(n));
+    }
+}
+
+#[test]
+fn an_engine_whose_store_fails_says_so_takes_nothing_and_loses_nothing_until_it_works_again() {
+    let (gate, pass) = Gate::new();
+    let store = FaultStore::new(Arc::new(MemoryStore::default()));
+    let engine = Engine::builder(Arc::new(store.clone()))
+        .algorithm("a", move |ctx: &mut JobContext| {
+            pass(ctx);
+            ctx.rows("n")?.push(&1)
+        })
+        .durability(Durability::Buffered)
+        .workers(1)
+        .retry(job_runner::RetryPolicy { first: Duration::ZERO, most: Duration::ZERO })
+        .open()
+        .unwrap();
+    // The body's last rows and the end cannot be stored.
+    let handle = engine.submit(job("a").max_attempts(1_000_000)).unwrap();
+    gate.entered();
+    store.plan(Fault::WritesFrom(0));
+    gate.open();
+    while engine.health().is_ok() {
+        std::thread::yield_now();
+    }
+    assert!(matches!(engine.submit(job("a")), Err(EngineError::Unhealthy(_))));
+    assert!(matches!(engine.submit_all(&[job("a")]), Err(EngineError::Unhealthy(_))));
+    assert!(engine.stats().unhealthy.unwrap().contains("injected"));
+    assert_eq!(handle.wait_timeout(Duration::ZERO), Ok(None));
+    drop(gate);
+    store.plan(Fault::Never);
+    assert_eq!(handle.wait().unwrap().state, JobState::Complete(Ending::Succeeded));
+    assert_eq!(rows(&handle, 0, 10), [1]);
+    while engine.health().is_err() {
+        std::thread::yield_now();
+    }
+    assert!(engine.submit(job("a")).unwrap().wait().unwrap().state.is_complete());
+}
+
+#[test]
+fn a_shutdown_while_the_store_fails_does_not_hang_and_the_next_open_runs_the_job() {
+    let (gate, pass) = Gate::new();
+    let store = FaultStore::new(Arc::new(MemoryStore::default()));
+    let engine = Engine::builder(Arc::new(store.clone()))
+        .algorithm("a", move |ctx: &mut JobContext| {
+            pass(ctx);
+            Ok(())
+        })
+        .workers(2)
+        .open()
+        .unwrap();
+    let handle = engine.submit(job("a")).unwrap();
+    gate.entered();
+    store.plan(Fault::WritesFrom(0));
+    gate.open();
+    while engine.health().is_ok() {
+        std::thread::yield_now();
+    }
+    assert_eq!(engine.shutdown(Duration::ZERO).abandoned, 0);
+    assert!(matches!(handle.wait(), Err(EngineError::Unhealthy(_))));
+    drop(engine);
+    store.plan(Fault::Never);
+    let rig = Rig::on(Arc::new(store), |builder| builder.algorithm("a", nothing));
+    assert_eq!(drain(&rig.engine), 1);
+    assert_eq!(rig.stored(handle.id()).attempt, 2);
+}
+
+#[test]
+fn without_workers_a_tick_finds_out_that_the_store_works_again() {
+    let store = FaultStore::new(Arc::new(MemoryStore::default()));
+    let rig = Rig::on(Arc::new(store.clone()), handlers);
+    let handle = rig.submit(job("nothing"));
+    store.plan(Fault::WritesFrom(0));
+    drain(&rig.engine);
+    assert!(matches!(handle.wait(), Err(EngineError::Unhealthy(_))));
+    assert!(matches!(rig.engine.submit(job("nothing")), Err(EngineError::Unhealthy(_))));
+    let _ = rig.engine.tick();
+    assert!(rig.engine.health().is_err());
+    // Found again through the store, the job still says what became of it.
+    assert!(matches!(rig.engine.job(handle.id()).unwrap().unwrap().wait(), Err(EngineError::Unhealthy(_))));
+    store.plan(Fault::Never);
+    rig.engine.tick().unwrap();
+    rig.engine.health().unwrap();
+    assert!(rig.finish(job("nothing")).state.is_complete());
+    let rig = rig.reopen(handlers);
+    assert_eq!(drain(&rig.engine), 1);
+    assert!(rig.stored(handle.id()).state.is_complete());
+}
+
+#[test]
+fn a_failed_write_of_rows_is_another_attempt_not_a_broken_result() {
+    let store = FaultStore::new(Arc::new(MemoryStore::default()));
+    let rig = Rig::on(Arc::new(store.clone()), handlers);
+    let handle = rig.submit(count(100_000));
+    store.plan(Fault::Write(3)); // start, two blocks, this one
+    assert!(rig.engine.run_one());
+    assert_eq!(handle.record().state, JobState::Waiting);
+    rig.clock.advance(Duration::from_mins(1));
+    drain(&rig.engine);
+    assert_eq!(rows(&handle, 0, 100_000), (0..100_000).collect::<Vec<_>>());
+    let page = PageRequest::new(99_999, 5).unwrap();
+    assert_eq!(handle.page(page).unwrap().len(), 1);
+}

@@ -117,9 +117,8 @@ fn wrong_in_one(workers: usize, wrong: fn() -> Result<(), JobError>) -> (JobHand
             begun.fetch_add(1, Ordering::SeqCst);
             part.push(&"x".repeat(1_000))?;
             if inside.fetch_add(1, Ordering::SeqCst) + 1 == workers {
-                let outcome = wrong();
-                sender.lock().take(); // lets the others go on
-                return outcome;
+                let _open = sender.lock().take(); // lets the others go on afterwards, also when it panics
+                return wrong();
             }
             let _ = receiver.recv();
             // Told to stop by the partition that went wrong, sooner or later.
@@ -150,10 +149,8 @@ fn an_error_in_one_partition_stops_the_others_and_is_the_reason() {
 #[test]
 fn a_panic_in_one_partition_stops_the_others_and_is_the_reason() {
     for workers in [1, 3] {
-        let (handle, _, engine) = wrong_in_one(workers, || {
-            // A sender that is dropped by the unwinding opens the gate too.
-            std::panic::resume_unwind(Box::new("vertex 7".to_owned()))
-        });
+        let (handle, _, engine) =
+            wrong_in_one(workers, || std::panic::resume_unwind(Box::new("vertex 7".to_owned())));
         let failure = handle.record().failure.unwrap();
         assert_eq!(failure.kind, FailureKind::Panicked);
         assert_eq!(failure.message, "the handler panicked: vertex 7");

@@ -10,7 +10,8 @@ use std::{
 };
 
 use job_runner::{
-    Ending, Engine, EngineError, FailureKind, JobContext, JobError, JobId, JobSpec, JobState, store::MemoryStore,
+    Ending, Engine, EngineError, FailureKind, JobContext, JobError, JobHandle, JobId, JobSpec, JobState,
+    store::MemoryStore,
 };
 
 use crate::support::{Rig, block_on, count, drain, gated, job, nothing, numbers, page, rows, wire};
@@ -26,7 +27,7 @@ fn a_job_waits_runs_and_succeeds() {
     assert!(!rig.engine.run_one());
     let record = handle.wait().unwrap();
     assert_eq!(record.state, JobState::Complete(Ending::Succeeded));
-    assert_eq!((record.attempt, record.size.rows, record.size.bytes), (1, 3, 3));
+    assert_eq!((record.attempt, record.size.rows, record.size.bytes), (1, 3, 5)); // `0,1,2`
     assert_eq!(record.finished_at.unwrap().since(record.submitted_at), Duration::from_secs(5));
     assert_eq!(rig.stored(handle.id()), record);
     assert_eq!(rows(&handle, 0, 10), [0, 1, 2]);
@@ -244,7 +245,7 @@ fn a_removed_job_is_gone() {
 fn ids_ascend_in_the_order_of_submission() {
     let rig = Rig::new(|builder| builder.algorithm("a", nothing));
     let specs: Vec<_> = (0..500).map(|_| job("a")).collect();
-    let mut ids: Vec<_> = rig.engine.submit_all(&specs).unwrap().iter().map(|handle| handle.id()).collect();
+    let mut ids: Vec<_> = rig.engine.submit_all(&specs).unwrap().iter().map(JobHandle::id).collect();
     rig.clock.set(job_runner::Timestamp::from_micros(1)); // the clock goes back
     ids.push(rig.submit(job("a")).id());
     assert!(ids.is_sorted_by(|a, b| a < b));

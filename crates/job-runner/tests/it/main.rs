@@ -1,6 +1,6 @@
 //! How jobs live and end, through the public interface: deterministic where one thread will do
 //! (`workers(0)`, a manual clock), with channels as barriers where it takes several.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod algorithms;
 mod cancel;

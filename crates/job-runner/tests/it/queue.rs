@@ -8,15 +8,17 @@ use std::{
 };
 
 use job_runner::{
-    Engine, EngineError, JobClass, JobContext, JobError, JobSpec, ManualClock,
+    Engine, EngineError, JobClass, JobContext, JobError, JobHandle, JobSpec, ManualClock,
     store::{Fault, FaultStore, MemoryStore},
 };
 use parking_lot::Mutex;
 
 use crate::support::{Rig, count, drain, gated, job, nothing, numbers, page, wire};
 
-/// A handler that notes the graphs of the jobs it ran, and those notes.
-fn noting() -> (Arc<Mutex<Vec<String>>>, impl Fn(&mut JobContext) -> Result<(), JobError>) {
+type Notes = Arc<Mutex<Vec<String>>>;
+
+/// A handler that notes the names of the jobs it ran, and those notes.
+fn noting() -> (Notes, impl Fn(&mut JobContext) -> Result<(), JobError>) {
     let order = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&order);
     let handler = move |ctx: &mut JobContext| {
@@ -33,8 +35,8 @@ fn named(name: &str) -> JobSpec {
 #[test]
 fn a_full_queue_names_its_class_and_bound_and_stores_nothing() {
     let rig = Rig::new(|builder| builder.algorithm("a", nothing).queue_bound(2));
-    rig.submit(job("a"));
-    rig.submit(job("a"));
+    rig.queue(job("a"));
+    rig.queue(job("a"));
     let full = rig.engine.submit(job("a")).unwrap_err();
     assert_eq!(full, EngineError::QueueFull { class: JobClass::Read, bound: 2 });
     assert_eq!(full.to_string(), "the queue of read jobs is full: 2 are waiting; try again later");
@@ -46,7 +48,16 @@ fn a_full_queue_names_its_class_and_bound_and_stores_nothing() {
     assert!(rig.engine.run_one());
     let last = rig.submit(job("a"));
     last.cancel().unwrap();
-    rig.submit(job("a"));
+    rig.queue(job("a"));
+}
+
+#[test]
+fn jobs_that_nobody_can_run_have_a_bound_of_their_own() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing).queue_bound(2));
+    rig.queue(job("unknown"));
+    rig.queue(job("unknown"));
+    assert!(matches!(rig.engine.submit(job("unknown")), Err(EngineError::QueueFull { bound: 2, .. })));
+    assert!(rig.finish(job("a")).state.is_complete(), "they are in nobody's way");
 }
 
 #[test]
@@ -62,7 +73,7 @@ fn submit_with_a_timeout_waits_for_room() {
     thread::scope(|scope| {
         let waiting = scope.spawn(|| engine.submit_timeout(job("a"), Duration::MAX).unwrap());
         first.cancel().unwrap();
-        waiting.join().unwrap();
+        drop(waiting.join().unwrap());
     });
     assert_eq!(drain(&engine), 1);
 }
@@ -105,12 +116,12 @@ fn a_submission_that_was_stored_but_reported_as_failed_is_acknowledged() {
 fn greater_priority_runs_first_until_age_catches_up() {
     let (order, handler) = noting();
     let rig = Rig::new(|builder| builder.algorithm("note", handler).ageing(Duration::from_secs(10)));
-    rig.submit(named("old"));
+    rig.queue(named("old"));
     rig.clock.advance(Duration::from_secs(5));
-    rig.submit(named("urgent").priority(1));
+    rig.queue(named("urgent").priority(1));
     rig.clock.advance(Duration::from_secs(10));
-    rig.submit(named("too late").priority(1));
-    rig.submit(named("low").priority(-5));
+    rig.queue(named("too late").priority(1));
+    rig.queue(named("low").priority(-5));
     drain(&rig.engine);
     assert_eq!(*order.lock(), ["urgent", "old", "too late", "low"]);
 }
@@ -120,10 +131,10 @@ fn graphs_share_the_workers_whatever_they_submit() {
     let (order, handler) = noting();
     let rig = Rig::new(|builder| builder.algorithm("note", handler));
     for n in 0..6 {
-        rig.submit(named(&format!("big {n}")).graph("big"));
+        rig.queue(named(&format!("big {n}")).graph("big"));
     }
-    rig.submit(named("small 0").graph("small"));
-    rig.submit(named("small 1").graph("small"));
+    rig.queue(named("small 0").graph("small"));
+    rig.queue(named("small 1").graph("small"));
     drain(&rig.engine);
     assert_eq!(order.lock()[..4], ["big 0", "small 0", "big 1", "small 1"]);
 }
@@ -133,10 +144,10 @@ fn classes_take_turns_on_one_worker() {
     let (order, handler) = noting();
     let rig = Rig::new(|builder| builder.algorithm("note", handler));
     for n in 0..4 {
-        rig.submit(named(&format!("read {n}")));
+        rig.queue(named(&format!("read {n}")));
     }
     for n in 0..2 {
-        rig.submit(named(&format!("write {n}")).class(JobClass::Write));
+        rig.queue(named(&format!("write {n}")).class(JobClass::Write));
     }
     drain(&rig.engine);
     assert_eq!(*order.lock(), ["read 0", "write 0", "read 1", "write 1", "read 2", "read 3"]);
@@ -225,7 +236,7 @@ fn a_key_twice_in_one_batch_is_one_job() {
     let known = rig.submit(job("a").idempotency_key("known")).id();
     let keys = ["new", "known", "new", "other"];
     let specs: Vec<_> = keys.iter().map(|key| job("a").idempotency_key(*key)).collect();
-    let ids: Vec<_> = rig.engine.submit_all(&specs).unwrap().iter().map(|handle| handle.id()).collect();
+    let ids: Vec<_> = rig.engine.submit_all(&specs).unwrap().iter().map(JobHandle::id).collect();
     assert_eq!((ids[0], ids[1]), (ids[2], known));
     assert_ne!(ids[0], ids[3]);
     assert_eq!(rig.engine.reader().list(page(0, 10)).unwrap().len(), 3);
@@ -312,7 +323,9 @@ fn workers_drain_what_eight_threads_submit() {
                 let handles: Vec<_> = (0..200)
                     .map(|_| engine.submit_timeout(job("a").graph(format!("g{n}")), Duration::MAX).unwrap())
                     .collect();
-                handles.into_iter().for_each(|handle| assert!(handle.wait().unwrap().state.is_complete()));
+                for handle in handles {
+                    assert!(handle.wait().unwrap().state.is_complete());
+                }
             });
         }
     });

@@ -294,6 +294,6 @@ fn jobs_are_listed_newest_first_and_pages_of_the_list_can_follow_ids() {
     assert_eq!(listed(reader.list(page(0, 100)).unwrap()), newest_first);
     assert_eq!(listed(reader.list(page(3, 4)).unwrap()), newest_first[3..7]);
     let before = newest_first[4];
-    rig.submit(job("nothing")); // the list grows meanwhile
+    rig.queue(job("nothing")); // the list grows meanwhile
     assert_eq!(listed(reader.list_before(before, 3).unwrap()), newest_first[5..8]);
 }

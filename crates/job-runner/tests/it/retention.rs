@@ -1,1 +1,102 @@
-//! To come.
+//! Which finished jobs go, and in which order.
+
+use std::time::Duration;
+
+use job_runner::{
+    JobId, Retention,
+    store::{ErrorKind, Fault, FaultStore, MemoryStore, Pin},
+};
+use std::sync::Arc;
+
+use crate::support::{Rig, count, drain, job, nothing, numbers, page};
+
+fn rig(retention: Retention) -> Rig {
+    Rig::new(|builder| builder.algorithm("numbers", numbers).algorithm("a", nothing).retention(retention))
+}
+
+/// Finished jobs of `rows` rows each, a minute apart.
+fn finished(rig: &Rig, rows: &[u64]) -> Vec<JobId> {
+    rows.iter()
+        .map(|&n| {
+            rig.clock.advance(Duration::from_mins(1));
+            rig.finish(count(n)).id
+        })
+        .collect()
+}
+
+fn left(rig: &Rig) -> Vec<JobId> {
+    let mut ids: Vec<_> = rig.engine.reader().list(page(0, 100)).unwrap().iter().map(|record| record.id).collect();
+    ids.reverse();
+    ids
+}
+
+#[test]
+fn nothing_goes_by_itself() {
+    let rig = rig(Retention::default());
+    let ids = finished(&rig, &[1, 2, 3]);
+    rig.clock.advance(Duration::from_secs(1_000_000_000));
+    rig.engine.tick().unwrap();
+    assert_eq!(left(&rig), ids);
+}
+
+#[test]
+fn jobs_that_finished_too_long_ago_go() {
+    let rig = rig(Retention::default().max_age(Duration::from_secs(90)));
+    let ids = finished(&rig, &[1, 1, 1]);
+    let waiting = rig.submit(job("unknown"));
+    rig.engine.tick().unwrap();
+    assert_eq!(left(&rig), [ids[1], ids[2], waiting.id()]);
+    rig.clock.advance(Duration::from_secs(1_000));
+    rig.engine.tick().unwrap();
+    assert_eq!(left(&rig), [waiting.id()], "an unfinished job never goes");
+}
+
+#[test]
+fn over_a_number_those_go_that_were_read_longest_ago() {
+    let rig = rig(Retention::default().max_jobs(2));
+    let ids = finished(&rig, &[1, 1, 1, 1]);
+    rig.clock.advance(Duration::from_secs(1));
+    rig.engine.reader().page(ids[0], page(0, 1)).unwrap();
+    rig.engine.tick().unwrap();
+    assert_eq!(left(&rig), [ids[0], ids[3]]);
+}
+
+#[test]
+fn over_a_size_jobs_with_rows_go() {
+    let rig = rig(Retention::default().max_bytes(40));
+    let ids = finished(&rig, &[10, 0, 10, 10]); // 19 bytes each
+    rig.engine.tick().unwrap();
+    assert_eq!(left(&rig), ids[1..], "the oldest goes; the empty one frees nothing");
+}
+
+#[test]
+fn a_pinned_job_stays_and_cannot_be_removed() {
+    let rig = rig(Retention::default().max_jobs(1));
+    let ids = finished(&rig, &[1, 1, 1]);
+    rig.store.pin(ids[0], Pin::Keep).unwrap();
+    rig.engine.tick().unwrap();
+    assert_eq!(left(&rig), [ids[0], ids[2]], "it does not count either");
+    let refused = rig.engine.remove(ids[0]).unwrap_err();
+    assert!(matches!(refused, job_runner::EngineError::Store(error) if error.kind == ErrorKind::Invalid));
+    rig.store.pin(ids[0], Pin::Release).unwrap();
+    rig.engine.tick().unwrap();
+    assert_eq!(left(&rig), [ids[2]]);
+}
+
+#[test]
+fn a_reading_that_could_not_be_noted_is_noted_later() {
+    let store = FaultStore::new(Arc::new(MemoryStore::default()));
+    let rig = Rig::on(Arc::new(store.clone()), |builder| {
+        builder.algorithm("numbers", numbers).retention(Retention::default().max_jobs(1))
+    });
+    let ids = finished(&rig, &[1, 1]);
+    rig.clock.advance(Duration::from_secs(1));
+    rig.engine.reader().page(ids[0], page(0, 1)).unwrap();
+    store.plan(Fault::WritesFrom(0));
+    assert!(rig.engine.tick().is_err());
+    assert_eq!(left(&rig), ids);
+    store.plan(Fault::Never);
+    rig.engine.tick().unwrap();
+    assert_eq!(left(&rig), [ids[0]]);
+    assert_eq!(drain(&rig.engine), 0);
+}

@@ -45,6 +45,11 @@ impl Rig {
         self.engine.submit(spec).unwrap()
     }
 
+    /// Submits, and forgets the handle.
+    pub(crate) fn queue(&self, spec: JobSpec) {
+        drop(self.submit(spec));
+    }
+
     /// Submits, then runs everything that is ready.
     pub(crate) fn finish(&self, spec: JobSpec) -> JobRecord {
         let handle = self.submit(spec);
@@ -72,6 +77,7 @@ pub(crate) fn job(name: &str) -> JobSpec {
     JobSpec::algorithm(name).graph("g")
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a handler")]
 pub(crate) fn nothing(_: &mut JobContext) -> Result<(), JobError> {
     Ok(())
 }
@@ -107,8 +113,8 @@ impl Gate {
         let (enter, entered) = unbounded();
         let (go, gone) = unbounded();
         let pass = move |ctx: &JobContext| {
-            enter.send(ctx.id()).unwrap();
             // A dropped gate is open.
+            let _ = enter.send(ctx.id());
             let _ = gone.recv();
         };
         (Self { entered, go }, pass)
@@ -133,6 +139,15 @@ pub(crate) fn gated() -> (Gate, impl Fn(&mut JobContext) -> Result<(), JobError>
         ctx.checkpoint()
     };
     (gate, body)
+}
+
+/// A body that says that it is inside, then works until it is told to stop.
+pub(crate) fn until_told(ctx: &mut JobContext, inside: &Sender<()>) -> Result<(), JobError> {
+    inside.send(()).unwrap();
+    loop {
+        ctx.checkpoint()?;
+        thread::yield_now();
+    }
 }
 
 /// A sender whose receiver gets what a callback or thread says.

@@ -32,7 +32,7 @@ fn a_watch_of_one_job_ends_with_it() {
     let rig = Rig::new(|builder| builder.algorithm("gated", body).algorithm("a", nothing));
     let handle = rig.submit(job("gated"));
     let watch = handle.watch();
-    rig.submit(job("a"));
+    rig.queue(job("a"));
     std::thread::scope(|scope| {
         scope.spawn(|| drain(&rig.engine));
         gate.entered();
@@ -147,8 +147,8 @@ fn stats_count_each_class_and_come_back_to_nothing() {
     let rig = Rig::new(|builder| builder.algorithm("gated", body).algorithm("a", nothing));
     let running = rig.submit(job("gated"));
     rig.clock.advance(Duration::from_secs(1));
-    rig.submit(job("a").graph("h"));
-    rig.submit(job("a").class(JobClass::Write));
+    rig.queue(job("a").graph("h"));
+    rig.queue(job("a").class(JobClass::Write));
     let unknown = rig.submit(job("unknown"));
     std::thread::scope(|scope| {
         scope.spawn(|| rig.engine.run_one());

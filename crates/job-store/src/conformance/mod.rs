@@ -112,6 +112,8 @@ macro_rules! conformance_tests {
             a_checkpoint_is_fenced_and_has_a_limit
             a_checkpoint_goes_when_the_job_ends
             rows_of_a_job_that_ends_without_a_result_go
+            a_sound_store_verifies
+            what_is_missing_is_found
             a_writer_says_what_can_be_read
             a_large_segment_is_read_like_a_small_one
             two_segments_of_a_job_grow_side_by_side

@@ -231,6 +231,38 @@ law! {
         assert_eq!(seen, 5);
     }
 
+    /// Every checksum, table and count is right in a store that nobody harmed; and the blocks are listed in order.
+    fn a_sound_store_verifies(store) {
+        let done = super::succeeded(store, 1, 95)?;
+        super::succeeded(store, 2, 5)?;
+        running(store, 3)?;
+        let mut found = Vec::new();
+        let seen = crate::verify(store, &mut |finding| found.push(finding))?;
+        assert_eq!(found, []);
+        assert_eq!((seen.jobs, seen.results, seen.segments, seen.blocks, seen.rows), (3, 2, 2, 11, 100));
+        let mut ends = Vec::new();
+        store.blocks(key(&done, 0), &mut |end, bytes| {
+            assert!(!bytes.is_empty());
+            ends.push(end);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        assert_eq!(ends, [10, 20, 30, 40, 50, 60, 70, 80, 90, 95]);
+        store.blocks(key(&done, 7), &mut |_, _| panic!("there is no such segment"))?;
+    }
+
+    /// A record that counts rows which are not there is found, with the rows.
+    fn what_is_missing_is_found(store) {
+        let running = running(store, 1)?;
+        let mut segment = write(store, key(&running, 0), 0, 30, 10)?;
+        segment.rows = 35;
+        let result = list(vec![segment]);
+        store.complete(&running.apply(Event::Succeed(result.size()), at(7))?, &result, Durability::Buffered)?;
+        let mut found = Vec::new();
+        crate::verify(store, &mut |finding| found.push(finding))?;
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].job, found[0].segment, found[0].rows.clone()), (running.id, Some((1, 0)), Some(30..35)));
+    }
+
     /// A cancel or a failure leaves nothing that anybody could name.
     fn rows_of_a_job_that_ends_without_a_result_go(store) {
         let failed = running(store, 1)?;

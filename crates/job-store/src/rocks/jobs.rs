@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use job_core::{JobId, JobRecord, JobSpec, Timestamp};
 use rocksdb::{Direction, IteratorMode, ReadOptions, WriteBatch};
 
-use super::{JOBS, ROWS, RocksStore, decode, failure, keys, locks::Held};
-use crate::{Durability, ErrorKind, JobStore, Pin, StoreError, codec, contract};
+use super::{JOBS, ROWS, RocksStore, decode, failure, locks::Held};
+use crate::{Durability, ErrorKind, JobStore, Pin, StoreError, codec, contract, keys};
 
 impl JobStore for RocksStore {
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
@@ -37,12 +37,24 @@ impl JobStore for RocksStore {
             }
         }
         self.write(batch, durability, OPERATION, None)?;
-        records.iter().for_each(|record| self.inner.locks.remember_new(record));
+        for record in records {
+            self.inner.locks.remember_new(record);
+        }
         Ok(())
     }
 
     fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
-        self.record(id, "read the record")
+        const OPERATION: &str = "read the record";
+        if let Some(record) = self.inner.records.get(id) {
+            return Ok(Some(record));
+        }
+        // Under the lock, or a removal could pass between the read and the note. Who cannot have it just reads.
+        let held = self.inner.locks.try_job(id);
+        let record = self.record(id, OPERATION)?;
+        if let (Some(record), Some(_)) = (&record, held) {
+            self.inner.records.note(record);
+        }
+        Ok(record)
     }
 
     fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError> {
@@ -111,8 +123,17 @@ impl JobStore for RocksStore {
         contract::check_removable(&record, self.is_pinned(id)?)?;
         let mut batch = WriteBatch::default();
         self.stage_remove(&mut batch, &record, OPERATION)?;
-        let dropped = self.stage_drop_rows(&mut batch, id, u32::MAX, OPERATION)?;
-        self.write(batch, Durability::Buffered, OPERATION, Some(id))?;
+        let dropped = if record.size.rows > 0 {
+            // No look at the rows: it could mean a block from the disk.
+            self.stage_tombstone(&mut batch, id, u32::MAX, OPERATION)?;
+            true
+        } else {
+            self.stage_drop_rows(&mut batch, id, u32::MAX, OPERATION)?
+        };
+        let written = self.write(batch, Durability::Buffered, OPERATION, Some(id));
+        self.inner.records.forget(id);
+        self.inner.blocks.forget(id);
+        written?;
         drop(held);
         if dropped {
             self.inner.reclaimer.queue(id, u32::MAX);
@@ -205,13 +226,12 @@ impl RocksStore {
         next: &JobRecord,
         operation: &'static str,
     ) -> Result<(), StoreError> {
-        let (revision, unfinished, checkpoint) = match self.inner.locks.known(next.id) {
-            Some(known) => (Some(known.revision), true, known.checkpoint),
-            None => {
-                let found = self.record(next.id, operation)?;
-                let unfinished = found.as_ref().is_some_and(|record| !record.state.is_complete());
-                (found.map(|record| record.revision), unfinished, true)
-            }
+        let (revision, unfinished, checkpoint) = if let Some(known) = self.inner.locks.known(next.id) {
+            (Some(known.revision), true, known.checkpoint)
+        } else {
+            let found = self.record(next.id, operation)?;
+            let unfinished = found.as_ref().is_some_and(|record| !record.state.is_complete());
+            (found.map(|record| record.revision), unfinished, true)
         };
         contract::check_revision(revision, next, operation)?;
         let jobs = self.family(JOBS, operation)?;
@@ -239,6 +259,7 @@ impl RocksStore {
         let job = if let [only] = records { Some(only.id) } else { None };
         let written = self.write(batch, durability, operation, job);
         for next in records {
+            self.inner.records.forget(next.id);
             match &written {
                 Ok(()) => self.inner.locks.remember(next),
                 Err(_) => self.inner.locks.forget(next.id),
@@ -289,11 +310,24 @@ impl RocksStore {
         iterator.seek_to_first();
         let any = iterator.valid();
         iterator.status().map_err(|e| failure(operation, Some(job), &e))?;
+        drop(iterator);
         if any {
-            batch.delete_range_cf(rows, range.start, range.end);
-            batch.put_cf(self.family(JOBS, operation)?, keys::dropped(job, attempt), []);
+            self.stage_tombstone(batch, job, attempt, operation)?;
         }
         Ok(any)
+    }
+
+    fn stage_tombstone(
+        &self,
+        batch: &mut WriteBatch,
+        job: JobId,
+        attempt: u32,
+        operation: &'static str,
+    ) -> Result<(), StoreError> {
+        let range = keys::blocks_until(job, attempt);
+        batch.delete_range_cf(self.family(ROWS, operation)?, range.start, range.end);
+        batch.put_cf(self.family(JOBS, operation)?, keys::dropped(job, attempt), []);
+        Ok(())
     }
 }
 

@@ -55,6 +55,11 @@ impl Locks {
         self.all(vec![self.stripe(id)])
     }
 
+    /// The lock of a job, unless somebody has it.
+    pub(super) fn try_job(&self, id: JobId) -> Option<MutexGuard<'_, ()>> {
+        self.stripes.get(self.stripe(id)).and_then(Mutex::try_lock)
+    }
+
     /// Locks all of them, in the order of the stripes, so that two callers cannot wait for each other.
     pub(super) fn all(&self, mut stripes: Vec<usize>) -> Held<'_> {
         stripes.sort_unstable();

@@ -1,16 +1,17 @@
-//! [`RocksStore`]: jobs and rows in RocksDB. [`keys`] has the layout, [`options`] the options.
+//! [`RocksStore`]: jobs and rows in RocksDB. [`keys`](crate::keys) has the layout, [`options`] the options.
 
+mod cache;
 mod checkpoints;
 mod files;
 mod host;
 mod jobs;
-mod keys;
 mod locks;
 mod open;
 mod options;
 mod reclaim;
 mod results;
 mod segment;
+mod torn;
 
 use std::{fmt, path::Path, sync::Arc};
 
@@ -18,8 +19,13 @@ use job_core::{JobId, JobRecord};
 use rocksdb::{ColumnFamily, DBWithThreadMode, SingleThreaded, WriteBatch, WriteOptions};
 
 pub use self::options::{Compression, RocksOptions};
-use self::{files::Files, locks::Locks, reclaim::Reclaimer};
-use crate::{Durability, ErrorKind, StoreError, codec};
+use self::{
+    cache::{Blocks, Records},
+    files::Files,
+    locks::Locks,
+    reclaim::Reclaimer,
+};
+use crate::{Durability, ErrorKind, StoreError, codec, keys};
 
 type Db = DBWithThreadMode<SingleThreaded>;
 
@@ -55,6 +61,8 @@ struct Inner {
     options: RocksOptions,
     files: Files,
     locks: Locks,
+    records: Records,
+    blocks: Blocks,
     reclaimer: Reclaimer,
 }
 
@@ -78,19 +86,30 @@ impl RocksStore {
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let options = RocksOptions::default();
         let db = Arc::new(open::open_read_only(path.as_ref(), &options)?);
-        let (files, reclaimer) = (Files::new(db.path()), Reclaimer::new(Arc::clone(&db)));
-        let inner = Inner { db, owned: false, options, files, locks: Locks::default(), reclaimer };
-        Ok(Self { inner: Arc::new(inner) })
+        let reclaimer = Reclaimer::new(Arc::clone(&db));
+        Ok(Self::new(db, options, false, reclaimer))
     }
 
     /// A store that may write, over an open database. Finishes what a dead process left undone.
     fn over(db: Arc<Db>, options: RocksOptions, owned: bool) -> Result<Self, StoreError> {
-        let files = Files::new(db.path());
-        files.remove_left_over()?;
+        Files::new(db.path()).remove_left_over()?;
         let reclaimer = Reclaimer::new(Arc::clone(&db));
         reclaimer.resume()?;
-        let inner = Inner { db, owned, options, files, locks: Locks::default(), reclaimer };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self::new(db, options, owned, reclaimer))
+    }
+
+    fn new(db: Arc<Db>, options: RocksOptions, owned: bool, reclaimer: Reclaimer) -> Self {
+        let inner = Inner {
+            files: Files::new(db.path()),
+            db,
+            owned,
+            options,
+            locks: Locks::default(),
+            records: Records::default(),
+            blocks: Blocks::default(),
+            reclaimer,
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     fn family(&self, name: &'static str, operation: &'static str) -> Result<&ColumnFamily, StoreError> {

@@ -16,8 +16,8 @@ use job_core::JobId;
 use parking_lot::Mutex;
 use rocksdb::{CompactOptions, Direction, IteratorMode, Range, ReadOptions};
 
-use super::{Db, JOBS, ROWS, failure, family, keys};
-use crate::StoreError;
+use super::{Db, JOBS, ROWS, failure, family};
+use crate::{StoreError, keys};
 
 const OPERATION: &str = "reclaim the space";
 /// Dead bytes inside files shared with other jobs before those files are rewritten.

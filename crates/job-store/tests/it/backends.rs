@@ -47,3 +47,20 @@ mod rocks {
 
     job_store::conformance_tests!(Rocks(tempfile::tempdir().expect("a temporary directory")));
 }
+
+#[cfg(feature = "redb")]
+mod redb {
+    use std::sync::Arc;
+
+    use job_store::{RedbStore, Store, conformance::Fixture};
+
+    struct Redb(tempfile::TempDir);
+
+    impl Fixture for Redb {
+        fn open(&self) -> Arc<dyn Store> {
+            Arc::new(RedbStore::open(self.0.path().join("jobs.redb")).expect("an empty directory opens"))
+        }
+    }
+
+    job_store::conformance_tests!(Redb(tempfile::tempdir().expect("a temporary directory")));
+}

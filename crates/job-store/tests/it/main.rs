@@ -11,4 +11,8 @@
 
 mod backends;
 #[cfg(feature = "rocksdb")]
+mod corruption;
+#[cfg(feature = "rocksdb")]
+mod fixture;
+#[cfg(feature = "rocksdb")]
 mod rocks;

@@ -1,6 +1,6 @@
-//! Keys: big-endian, so that keys sort as ids and rows do. `docs/format.md` has the values.
+//! Keys of every store on disk: big-endian, so that keys sort as ids and rows do. `docs/format.md` has the values.
 //!
-//! | column family | key | value |
+//! | table | key | value |
 //! | --- | --- | --- |
 //! | jobs | `f` | format version of the store |
 //! | jobs | `j` id | record |
@@ -20,23 +20,23 @@ use job_core::JobId;
 
 use crate::SegmentKey;
 
-pub(super) const FORMAT: &[u8] = b"f";
-pub(super) const RECORD: u8 = b'j';
-pub(super) const RESULT: u8 = b'r';
-pub(super) const UNFINISHED: u8 = b'u';
-pub(super) const LAST_READ: u8 = b't';
-pub(super) const PINNED: u8 = b'p';
-pub(super) const DROPPED: u8 = b'd';
+pub(crate) const FORMAT: &[u8] = b"f";
+pub(crate) const RECORD: u8 = b'j';
+pub(crate) const RESULT: u8 = b'r';
+pub(crate) const UNFINISHED: u8 = b'u';
+pub(crate) const LAST_READ: u8 = b't';
+pub(crate) const PINNED: u8 = b'p';
+pub(crate) const DROPPED: u8 = b'd';
 const IDEMPOTENCY: u8 = b'k';
 const WORK: u8 = b'w';
 
 /// The key of `id` in one of the groups above.
-pub(super) fn key(group: u8, id: JobId) -> [u8; 17] {
+pub(crate) fn key(group: u8, id: JobId) -> [u8; 17] {
     tagged(group, id.as_bytes())
 }
 
 /// Where the job that did this work is found.
-pub(super) fn work(hash: [u8; 16]) -> [u8; 17] {
+pub(crate) fn work(hash: [u8; 16]) -> [u8; 17] {
     tagged(WORK, &hash)
 }
 
@@ -49,13 +49,13 @@ fn tagged(group: u8, bytes: &[u8; 16]) -> [u8; 17] {
 }
 
 /// Where the job with this idempotency key is found. The length keeps `("a", "bc")` from `("ab", "c")`.
-pub(super) fn idempotency(graph: &str, key: &str) -> Vec<u8> {
+pub(crate) fn idempotency(graph: &str, key: &str) -> Vec<u8> {
     let length = (graph.len() as u64).to_be_bytes();
     [&[IDEMPOTENCY], length.as_slice(), graph.as_bytes(), key.as_bytes()].concat()
 }
 
 /// Notes that the rows of `0..=attempt` were dropped.
-pub(super) fn dropped(job: JobId, attempt: u32) -> [u8; 21] {
+pub(crate) fn dropped(job: JobId, attempt: u32) -> [u8; 21] {
     let mut dropped = [0; 21];
     for (to, from) in dropped.iter_mut().zip(key(DROPPED, job).into_iter().chain(attempt.to_be_bytes())) {
         *to = from;
@@ -64,24 +64,24 @@ pub(super) fn dropped(job: JobId, attempt: u32) -> [u8; 21] {
 }
 
 /// What [`dropped`] noted.
-pub(super) fn of_dropped(key: &[u8]) -> Option<(JobId, u32)> {
+pub(crate) fn of_dropped(key: &[u8]) -> Option<(JobId, u32)> {
     let attempt = key.get(17..21)?.try_into().ok()?;
     Some((id(key)?, u32::from_be_bytes(attempt)))
 }
 
-pub(super) fn id(key: &[u8]) -> Option<JobId> {
+pub(crate) fn id(key: &[u8]) -> Option<JobId> {
     let bytes: [u8; 16] = key.get(1..17)?.try_into().ok()?;
     Some(JobId::from_bytes(bytes))
 }
 
 /// All keys of a group.
-pub(super) const fn group(group: u8) -> Range<[u8; 1]> {
+pub(crate) const fn group(group: u8) -> Range<[u8; 1]> {
     [group]..[group + 1]
 }
 
 /// All blocks that the attempts `0..=attempt` of a job wrote. The end is one byte longer than the greatest of their
 /// keys, so that it touches no key of the next attempt.
-pub(super) fn blocks_until(job: JobId, attempt: u32) -> Range<Vec<u8>> {
+pub(crate) fn blocks_until(job: JobId, attempt: u32) -> Range<Vec<u8>> {
     let first = SegmentKey { job, attempt: 0, number: 0 }.block_key(0).to_vec();
     let last = SegmentKey { job, attempt, number: u32::MAX }.block_key(u64::MAX);
     first..[last.as_slice(), &[0]].concat()
