@@ -39,8 +39,6 @@ pub const AZUMS_MEMORY: Peer = peer("azums, memory", "azums", "memory");
 pub const FANG: Peer = peer("fang, WAL", "fang", "");
 /// In memory.
 pub const KIOMQ: Peer = peer("kiomq, memory", "kiomq", "");
-/// An fsync per commit.
-pub const RUSTQUEUE: Peer = peer("rustqueue, redb", "rustqueue", "");
 
 /// What a peer is to do; its own program explains the scenarios.
 #[derive(Debug, Clone, Copy)]

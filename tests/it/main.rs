@@ -1,10 +1,19 @@
 //! Tests of the whole engine, on every backend. One binary, because RocksDB is slow to link.
 #![allow(missing_docs, unreachable_pub, reason = "a test binary has no public interface")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests report by panicking, also in functions that are no tests themselves"
+)]
 
 mod docs;
+mod faults;
 mod golden;
 mod kill;
 mod model;
 mod pages;
 mod power;
+mod soak;
 mod support;

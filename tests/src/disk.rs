@@ -69,7 +69,7 @@ fn is_log(name: &str) -> bool {
 }
 
 fn cut_newest_log(copy: &Path, files: &Sizes, synced: &Sizes, tail: Tail) -> io::Result<()> {
-    let Some((name, &size)) = files.iter().filter(|(name, _)| is_log(name)).next_back() else { return Ok(()) };
+    let Some((name, &size)) = files.iter().rfind(|(name, _)| is_log(name)) else { return Ok(()) };
     let kept = synced.get(name).copied().unwrap_or(0).min(size);
     let path: PathBuf = copy.join(name);
     let log = fs::OpenOptions::new().write(true).open(path)?;

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     io::{BufRead, BufReader},
+    ops::AddAssign,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Arc, mpsc},
@@ -47,6 +48,20 @@ pub struct Seen {
     pub succeeded: u64,
     pub rows: u64,
     pub pages: u64,
+}
+
+impl AddAssign for Seen {
+    fn add_assign(&mut self, other: Self) {
+        self.stores += other.stores;
+        self.kills += other.kills;
+        self.kills_at_chosen_writes += other.kills_at_chosen_writes;
+        self.kills_before_open += other.kills_before_open;
+        self.deepest = self.deepest.max(other.deepest);
+        self.acknowledged += other.acknowledged;
+        self.succeeded += other.succeeded;
+        self.rows += other.rows;
+        self.pages += other.pages;
+    }
 }
 
 impl fmt::Display for Seen {
@@ -129,13 +144,13 @@ impl Kills {
             synced: chance.next(4) == 0,
         };
         // Some die while the store is opened and recovered, the others at work.
-        let lives = Life { from_start: chance.next(3) == 0, micros: chance.next(150_000) };
-        let lines = live(&self.program, &child, (!chosen).then_some(lives));
+        let life = Life { from_start: chance.next(3) == 0, micros: chance.next(150_000) };
+        let told = live(&self.program, &child, (!chosen).then_some(life));
         seen.kills += 1;
         seen.kills_at_chosen_writes += u32::from(chosen);
-        seen.kills_before_open += u32::from(!lines.iter().any(|told| matches!(told, Told::Open)));
-        for told in lines {
-            learn(told, known, seen, &child);
+        seen.kills_before_open += u32::from(!told.iter().any(|line| matches!(line, Told::Open)));
+        for line in told {
+            learn(line, known, seen, &child);
         }
     }
 }
@@ -271,7 +286,7 @@ fn wait_for_all(engine: &Engine) {
     let reader = engine.reader();
     for record in reader.list(PageRequest::default()).expect("readable") {
         if let Some(job) = engine.job(record.id).expect("readable") {
-            let ended = job.wait_timeout(Duration::from_secs(60)).expect("the engine is well");
+            let ended = job.wait_timeout(Duration::from_mins(1)).expect("the engine is well");
             assert!(ended.is_some(), "job {} is stuck: {:?}", record.id, engine.explain(record.id));
         }
     }

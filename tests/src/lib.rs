@@ -5,7 +5,7 @@
 //! * [`model`]: the engine against a plain model, move by move (`proptest-state-machine`).
 //! * [`child`] and [`kill`]: a process at work, and the one that kills it and checks what is left.
 //! * [`stumble`]: a store that kills its process at a chosen write.
-//! * [`disk`]: what a power cut leaves of a store's files.
+//! * [`disk`] and [`power`]: what a power cut leaves of a store's files, and what must be in it.
 //! * [`soak`]: everything at once for a long time.
 #![allow(
     clippy::unwrap_used,
@@ -20,5 +20,7 @@ pub mod child;
 pub mod disk;
 pub mod kill;
 pub mod model;
+pub mod power;
 pub mod script;
+pub mod soak;
 pub mod stumble;

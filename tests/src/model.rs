@@ -202,7 +202,7 @@ impl Walks {
         });
         match outcome {
             Ok(()) => Ok(made.get()),
-            Err(TestError::Fail(reason, (_, moves, _))) => {
+            Err(TestError::Fail(reason, ((), moves, _))) => {
                 Err(Parted(format!("{reason}\nseed {}; the shortest walk found:\n{moves:#?}", self.seed)))
             }
             Err(TestError::Abort(reason)) => Err(Parted(reason.to_string())),

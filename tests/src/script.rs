@@ -189,10 +189,9 @@ impl Stage {
             }
         }
         match script.end {
-            End::Well => Ok(()),
             End::Fail => Err(JobError::failed("the script says so")),
             End::Transient(attempts) if ctx.attempt() <= attempts => Err(JobError::transient("not yet")),
-            End::Transient(_) => Ok(()),
+            End::Well | End::Transient(_) => Ok(()),
             End::Panic => std::panic::resume_unwind(Box::new("the script panics")),
         }
     }

@@ -7,7 +7,7 @@ use super::{Bench, open};
 use crate::{
     engines,
     measure::{Series, seconds},
-    peers::{APALIS_FULL, EFFECTUM, FANG, Order, RUSTQUEUE},
+    peers::{APALIS_FULL, EFFECTUM, FANG, Order},
     report::{Goal, Row, Unit},
 };
 
@@ -19,7 +19,6 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
         (EFFECTUM, bench.size(1_024, 128)),
         (FANG, bench.size(1_024, 128)),
         (APALIS_FULL, bench.size(1_024, 128)),
-        (RUSTQUEUE, bench.size(2_048, 128)),
     ];
     let mut own = Vec::new();
     let mut theirs = vec![Vec::new(); peers.len()];

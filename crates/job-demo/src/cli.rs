@@ -7,12 +7,13 @@ mod pretty;
 mod progress;
 mod requests;
 mod run;
+mod serve;
 mod status;
 mod store;
 mod submit;
 mod table;
 
-use std::{error::Error, path::PathBuf, process::ExitCode};
+use std::{error::Error, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use job_demo::wordnet;
@@ -104,6 +105,15 @@ enum Command {
     },
     /// Cancel a waiting job
     Cancel { id: JobId },
+    /// Serve jobs over HTTP, with a page for people at /
+    Serve {
+        /// Address and port
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+        /// Directory that results are exported to; made when missing
+        #[arg(long, value_name = "DIR", default_value = "job-demo-exports")]
+        exports: PathBuf,
+    },
 }
 
 impl Cli {
@@ -117,6 +127,7 @@ impl Cli {
             }
             Command::List { offset, limit } => list::list(&global, offset.as_deref(), limit.as_deref()),
             Command::Cancel { id } => cancel::cancel(&global, id),
+            Command::Serve { listen, exports } => serve::serve(&global, listen, &exports),
         }
     }
 }

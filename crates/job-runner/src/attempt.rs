@@ -6,12 +6,12 @@ use std::{
 };
 
 use job_core::{Budget, InvalidOutput, Outputs, RowList, Segment};
-use parking_lot::Mutex;
 
 use crate::{
     cancel::CancelToken,
     error::{JobError, Resource},
     progress::Counter,
+    sync::Mutex,
 };
 
 #[derive(Debug)]

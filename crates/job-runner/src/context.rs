@@ -6,7 +6,6 @@ use std::{
 };
 
 use job_core::{InvalidOutput, JobId, JobResult, JobSpec, RowList, Segment};
-use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::{
@@ -18,6 +17,7 @@ use crate::{
     progress::Task,
     rows::{RowWriter, SegmentBuffer},
     shared::Shared,
+    sync::Mutex,
     width::Width,
 };
 

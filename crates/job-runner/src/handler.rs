@@ -37,6 +37,10 @@ impl Handlers {
         self.0.insert(kind, Arc::new(handler));
     }
 
+    pub(crate) fn has(&self, kind: &JobKind) -> bool {
+        self.0.contains_key(kind)
+    }
+
     pub(crate) fn find(&self, kind: &JobKind) -> Option<Arc<dyn Handler>> {
         self.0.get(kind).cloned()
     }

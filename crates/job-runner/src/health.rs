@@ -6,9 +6,11 @@ use std::{
 };
 
 use job_store::StoreError;
-use parking_lot::{Condvar, Mutex};
 
-use crate::error::EngineError;
+use crate::{
+    error::EngineError,
+    sync::{Condvar, Mutex},
+};
 
 /// Remembers that the store failed while something had to be written, until it works again.
 #[derive(Debug, Default)]

@@ -1,8 +1,9 @@
 //! [`IdSource`]: ids that ascend in the order of submission, also within a millisecond.
 
 use job_core::{JobId, Timestamp};
-use parking_lot::Mutex;
 use uuid::Uuid;
+
+use crate::sync::Mutex;
 
 /// Makes job ids. Each is greater than all before it from this source, even if the clock goes back, so that the
 /// order of ids is the order of submission.

@@ -104,6 +104,7 @@ mod rows;
 mod shared;
 mod stats;
 mod submit;
+mod sync;
 mod watch;
 mod width;
 mod worker;

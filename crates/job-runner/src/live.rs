@@ -9,9 +9,12 @@ use std::{
 };
 
 use job_core::{JobId, JobRecord};
-use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::{attempt::Attempt, error::EngineError};
+use crate::{
+    attempt::Attempt,
+    error::EngineError,
+    sync::{Condvar, Mutex, MutexGuard},
+};
 
 /// What is called when a job is complete.
 pub(crate) type Callback = Box<dyn FnOnce(&JobRecord) + Send>;

@@ -205,9 +205,14 @@ impl Page {
         Ok(())
     }
 
-    /// The run of rows that starts at `row` of the page, as far as one block goes, copied into `chunk`; the row
-    /// after it comes back. `None` at the end.
-    pub(crate) fn next_chunk(&self, row: u64, chunk: &mut Vec<u8>) -> Result<Option<u64>, StoreError> {
+    /// Appends to `chunk` the JSON of the rows from `row` of the page on, as far as one block goes, with a comma
+    /// before it unless it is the first. Comes back with the row that is next; `None` at the end of the page.
+    ///
+    /// For callers that send a page as it is read: nothing is held between two calls. Cost: a seek and a block.
+    ///
+    /// # Errors
+    /// When the rows cannot be read.
+    pub fn next_chunk(&self, row: u64, chunk: &mut Vec<u8>) -> Result<Option<u64>, StoreError> {
         let start = self.window.start + row;
         let Some((segment, rows)) = self.list.parts(start..self.window.end).next() else { return Ok(None) };
         let mut taken = 0;

@@ -8,10 +8,15 @@ use std::{
     sync::Arc,
 };
 
-use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
 
-use crate::{cancel::StopCause, context::Core, error::JobError, rows::RowWriter};
+use crate::{
+    cancel::StopCause,
+    context::Core,
+    error::JobError,
+    rows::RowWriter,
+    sync::{Condvar, Mutex},
+};
 
 /// The body of a scan: called once for each partition.
 pub(crate) type Body = Box<dyn Fn(&mut Partition<'_>) -> Result<(), JobError> + Send + Sync>;

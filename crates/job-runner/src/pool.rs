@@ -3,11 +3,8 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
-
-use parking_lot::Mutex;
 
 use crate::{
     engine::Shutdown,
@@ -16,6 +13,7 @@ use crate::{
     recorder,
     retention::Retention,
     shared::{Phase, Shared},
+    sync::{Mutex, thread},
     worker,
 };
 

@@ -8,8 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
 use serde::Serialize;
+
+use crate::sync::Mutex;
 
 /// How far a job is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]

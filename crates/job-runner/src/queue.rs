@@ -82,6 +82,8 @@ pub(crate) struct Queue {
     running_in: [usize; 2],
     /// The class that was served last.
     last: Option<JobClass>,
+    /// The most that a lane of each class had used when it was served.
+    level: [u64; 2],
 }
 
 const fn slot(class: JobClass) -> usize {
@@ -106,6 +108,7 @@ impl Queue {
             waiting_in: [0; 2],
             running_in: [0; 2],
             last: None,
+            level: [0; 2],
         }
     }
 
@@ -157,6 +160,7 @@ impl Queue {
         taken.waiting -= 1;
         self.last = Some(taken.class);
         let class = slot(taken.class);
+        self.level[class] = self.level[class].max(taken.used);
         self.running_in[class] += 1;
         self.waiting_in[class] -= 1;
         self.seats.remove(&id);
@@ -258,16 +262,9 @@ impl Queue {
         }
         let number = self.next_lane;
         self.next_lane = self.next_lane.wrapping_add(1);
-        // A newcomer starts level with the lane that used the least, or it would hold all workers until it caught up.
-        let used = self.lanes.values().filter(|lane| lane.class == class).map(|lane| lane.used).min();
-        let lane = Lane {
-            class,
-            graph: graph.clone(),
-            running: 0,
-            waiting: 0,
-            used: used.unwrap_or(0),
-            ready: BTreeSet::new(),
-        };
+        // A newcomer starts level with the lane served last, or it would hold all workers until it caught up.
+        let used = self.level[slot(class)];
+        let lane = Lane { class, graph: graph.clone(), running: 0, waiting: 0, used, ready: BTreeSet::new() };
         self.lanes.insert(number, lane);
         self.names.insert((class, graph), number);
         number
@@ -297,4 +294,5 @@ impl Queue {
 }
 
 #[cfg(test)]
+#[path = "queue/tests.rs"]
 mod tests;

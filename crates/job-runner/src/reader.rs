@@ -9,12 +9,12 @@ use std::{
 
 use job_core::{ApiError, Ending, JobId, JobRecord, JobResult, JobState, PageRequest, StatusPayload, Timestamp};
 use job_store::{Store, StoreError};
-use parking_lot::Mutex;
 
 use crate::{
     clock::Clock,
     error::EngineError,
     page::{Cursor, Page},
+    sync::Mutex,
 };
 
 /// Answers about jobs, of this process or another. Cheap to clone.

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use job_core::{Event, JobRecord, JobResult};
 use job_store::StoreError;
-use parking_lot::{Condvar, Mutex};
 
 use crate::{
     context::Core,
     live::Live,
     shared::Shared,
+    sync::{Condvar, Mutex},
     worker::{self, Ending},
 };
 

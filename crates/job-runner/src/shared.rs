@@ -13,7 +13,6 @@ use std::{
 
 use job_core::{Event, Failure, FailureKind, IllegalMove, JobId, JobRecord, JobState, Timestamp};
 use job_store::{Durability, ErrorKind, Store, StoreError};
-use parking_lot::{Condvar, Mutex};
 
 use crate::{
     cancel::StopCause,
@@ -31,6 +30,7 @@ use crate::{
     reader::Reads,
     recorder::Recorder,
     retention,
+    sync::{Condvar, Mutex},
     watch::Watchers,
     width::Spare,
 };
@@ -136,7 +136,7 @@ impl Shared {
         }
     }
 
-    pub(crate) fn scheduler(&self) -> parking_lot::MutexGuard<'_, Scheduler> {
+    pub(crate) fn scheduler(&self) -> crate::sync::MutexGuard<'_, Scheduler> {
         self.scheduler.lock()
     }
 
@@ -156,7 +156,7 @@ impl Shared {
             self.keeper.notify_one();
         }
         scheduler.live.insert(record.id, Arc::clone(live));
-        if self.handlers.find(record.spec.kind()).is_none() {
+        if !self.handlers.has(record.spec.kind()) {
             scheduler.unhandled.insert(record.id);
             return;
         }

@@ -107,6 +107,7 @@ impl Shared {
     }
 
     fn store_new(self: &Arc<Self>, specs: &[&JobSpec], patience: Patience) -> Result<Vec<JobHandle>, EngineError> {
+        self.check_unhandled(specs)?;
         let places = count_classes(specs);
         self.reserve(places, patience)?;
         let now = self.clock.now();
@@ -156,6 +157,17 @@ impl Shared {
             }
             _ => Err(error),
         })
+    }
+
+    /// Jobs that nobody here can run wait in no queue; there is a bound for them too.
+    fn check_unhandled(&self, specs: &[&JobSpec]) -> Result<(), EngineError> {
+        let unhandled = specs.iter().filter(|spec| !self.handlers.has(spec.kind()));
+        match (unhandled.clone().next(), unhandled.count()) {
+            (Some(first), count) if self.scheduler().unhandled.len() + count > self.config.queue_bound => {
+                Err(EngineError::QueueFull { class: first.options().class, bound: self.config.queue_bound })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn reserve(&self, places: [usize; 2], patience: Patience) -> Result<(), EngineError> {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use job_core::{JobId, JobRecord, JobState, Timestamp};
-use parking_lot::Mutex;
+
+use crate::sync::Mutex;
 
 /// One change of one job.
 #[derive(Debug, Clone, PartialEq, Eq)]

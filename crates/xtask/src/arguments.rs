@@ -6,11 +6,12 @@ pub(crate) const HELP: &str = "\
 Usage: cargo xtask <COMMAND> [--wordnet DIR | --no-wordnet] [ARGUMENTS]
 
 Commands:
-  setup  Find or install what the workspace needs and build RocksDB, once a machine; the others begin with it
-  demo   Run the demo on a real graph; ARGUMENTS go to job-demo (its commands, or options of `run`)
-  test   Run all tests and doctests; ARGUMENTS go to the test runner, and then doctests are left out
-  bench  Run the benchmarks; ARGUMENTS go to the harness
-  ci     Run every check, the cheapest first
+  setup    Find or install what the workspace needs and build RocksDB, once a machine; the others begin with it
+  demo     Run the demo on a real graph; ARGUMENTS go to job-demo (its commands, or options of `run`)
+  test     Run all tests and doctests; ARGUMENTS go to the test runner, and then doctests are left out
+  bench    Run the benchmarks; ARGUMENTS go to the harness
+  torture  Kill, cut the power, fail and load the engine; ARGUMENTS: [soak] [--minutes N] [--seed S]
+  ci       Run every check, the cheapest first
 
 Options:
   --wordnet DIR  Take WordNet 3.0 (data.noun and its siblings) from DIR instead of installing it
@@ -27,6 +28,7 @@ pub(crate) enum Command {
     Demo,
     Test,
     Bench,
+    Torture,
     Ci,
 }
 
@@ -38,13 +40,14 @@ impl Command {
             "demo" => Self::Demo,
             "test" => Self::Test,
             "bench" => Self::Bench,
+            "torture" => Self::Torture,
             "ci" => Self::Ci,
             _ => return None,
         })
     }
 
     const fn takes_more(self) -> bool {
-        matches!(self, Self::Demo | Self::Test | Self::Bench)
+        matches!(self, Self::Demo | Self::Test | Self::Bench | Self::Torture)
     }
 }
 

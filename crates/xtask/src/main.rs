@@ -46,6 +46,7 @@ fn run(options: &Options) -> Outcome {
         Command::Demo => demo::demo(&workspace, options),
         Command::Test => test::test(&workspace, options),
         Command::Bench => bench(&workspace, options),
+        Command::Torture => torture(&workspace, options),
         Command::Ci => ci::ci(&workspace, options),
     }
 }
@@ -56,4 +57,12 @@ fn bench(workspace: &Workspace, options: &Options) -> Outcome {
     let mut harness = workspace.cargo();
     harness.args(["run", "--release", "--package", "job-benches", "--"]).args(&options.rest);
     process::run(&mut harness)
+}
+
+/// Runs the long forms of the tests.
+fn torture(workspace: &Workspace, options: &Options) -> Outcome {
+    setup::setup(workspace, options)?;
+    let mut torture = workspace.cargo();
+    torture.args(["run", "--release", "--package", "job-tests", "--bin", "torture", "--"]).args(&options.rest);
+    process::run(&mut torture)
 }

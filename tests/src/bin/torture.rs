@@ -7,20 +7,23 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use job_runner::Durability;
 use job_tests::{
     child::Child,
-    kill::Kills,
+    kill::{Kills, Seen},
     model::{InMemory, OnDisk, Walks},
+    power,
+    soak::Soak,
 };
 
 /// Tries to make the engine lose, mix up or hold something back, until the time is over.
 #[derive(Parser)]
 struct Torture {
     /// How long.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, global = true)]
     minutes: u64,
     /// Where chance begins; printed when it is not given.
-    #[arg(long)]
+    #[arg(long, global = true)]
     seed: Option<u64>,
     #[command(subcommand)]
     part: Option<Part>,
@@ -28,6 +31,8 @@ struct Torture {
 
 #[derive(Subcommand)]
 enum Part {
+    /// Only the load, for the whole time: submitters, readers, cancels, removals, retention.
+    Soak,
     /// A process at work, to be killed.
     #[command(hide = true)]
     Child {
@@ -38,35 +43,62 @@ enum Part {
 
 fn main() -> ExitCode {
     let torture = Torture::parse();
-    if let Some(Part::Child { task }) = torture.part {
-        let child: Child = serde_json::from_str(&task).unwrap();
-        return match child.work() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("{error}");
-                ExitCode::FAILURE
-            }
-        };
-    }
     let seed = torture.seed.unwrap_or_else(|| u64::from(std::process::id()) * 1_000_003);
-    println!("seed {seed}");
-    run(Duration::from_secs(torture.minutes * 60), seed);
+    let time = Duration::from_secs(torture.minutes * 60);
+    match torture.part {
+        Some(Part::Child { task }) => return child(&task),
+        Some(Part::Soak) => {
+            println!("seed {seed}");
+            soak(time, seed);
+        }
+        None => {
+            println!("seed {seed}");
+            rounds(time.mul_f64(0.8), seed);
+            soak(time.mul_f64(0.2), seed);
+        }
+    }
     ExitCode::SUCCESS
 }
 
-/// Rounds of everything until the time is over.
-fn run(time: Duration, seed: u64) {
+fn child(task: &str) -> ExitCode {
+    let child: Child = serde_json::from_str(task).unwrap();
+    match child.work() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn soak(time: Duration, seed: u64) {
+    println!("load for {time:.0?}");
+    let soaked = Soak { time: time.max(Duration::from_secs(5)), seed, kept: 1_000 }.run();
+    println!("{soaked}");
+    assert_eq!(soaked.unfinished, 0, "jobs are stuck");
+}
+
+/// Rounds of everything that has an end, until the time is over.
+fn rounds(time: Duration, seed: u64) {
     let start = Instant::now();
-    let mut moves = 0;
+    let (mut moves, mut cuts) = (0, 0);
+    let mut killed = Seen::default();
     let mut round = 0;
     while start.elapsed() < time || round == 0 {
         let seed = seed.wrapping_add(round);
         let walk = |walks| Walks { walks, moves: 80, seed };
-        let in_memory = walk(100).run::<InMemory>().unwrap_or_else(|parted| panic!("{parted}"));
-        let on_disk = walk(20).run::<OnDisk>().unwrap_or_else(|parted| panic!("{parted}"));
-        moves += in_memory + on_disk;
-        let seen = Kills { program: std::env::current_exe().unwrap(), kills: 30, seed }.run();
+        moves += walk(100).run::<InMemory>().unwrap_or_else(|parted| panic!("{parted}"));
+        moves += walk(20).run::<OnDisk>().unwrap_or_else(|parted| panic!("{parted}"));
+        cuts += power::cuts(Durability::Synced, seed) + power::cuts(Durability::Buffered, seed);
+        killed += Kills { program: std::env::current_exe().unwrap(), kills: 30, seed }.run();
         round += 1;
-        println!("{:>6.0?} round {round}, seed {seed}: {moves} moves of the model; {seen}", start.elapsed());
+        println!(
+            "{:>7.0?}  round {round}, seed {seed}: {moves} moves, {} kills, {cuts} power cuts",
+            start.elapsed(),
+            killed.kills
+        );
     }
+    println!("{moves} moves of the model, on both backends: parted 0");
+    println!("{killed}");
+    println!("{cuts} power cuts: lost 0, wrong 0, did not open 0");
 }

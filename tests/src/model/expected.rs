@@ -227,7 +227,7 @@ impl Play<'_> {
 
 /// When the next attempt may start after so many failures, in microseconds.
 pub(super) fn pause(now: Timestamp, failures: u32) -> RangeInclusive<u64> {
-    let full = Duration::from_millis(200).saturating_mul(1 << (failures - 1)).min(Duration::from_secs(60));
+    let full = Duration::from_millis(200).saturating_mul(1 << (failures - 1)).min(Duration::from_mins(1));
     let full = u64::try_from(full.as_micros()).unwrap();
     now.as_micros() + full / 2..=now.as_micros() + full
 }

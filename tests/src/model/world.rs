@@ -57,9 +57,9 @@ impl Backend for OnDisk {
     }
 }
 
-const QUEUE_BOUND: usize = 8;
-const KEPT_JOBS: usize = 12;
-const KEPT_AGE: Duration = Duration::from_secs(600);
+const QUEUE_BOUND: usize = 6;
+const KEPT_JOBS: usize = 6;
+const KEPT_AGE: Duration = Duration::from_mins(5);
 const AGEING: u64 = 60_000_000;
 
 /// Engine and model.

@@ -189,3 +189,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_newcomer_starts_level_with_those_that_were_there() {
+    let mut queue = queue(9, [1, 1]);
+    for n in 1..=4 {
+        queue.push(job(n, "old"));
+    }
+    let served = |queue: &mut Queue| {
+        let id = queue.pop(at(1_000)).unwrap();
+        queue.finish(id, Duration::from_secs(10));
+        id.as_bytes()[0]
+    };
+    assert_eq!((served(&mut queue), served(&mut queue)), (1, 2));
+    for n in 11..=14 {
+        queue.push(job(n, "new"));
+    }
+    let order: Vec<u8> = (0..6).map(|_| served(&mut queue)).collect();
+    assert_eq!(order, [11, 3, 12, 4, 13, 14]);
+}

@@ -11,6 +11,7 @@ mod options;
 mod reclaim;
 mod results;
 mod segment;
+mod torn;
 
 use std::{fmt, path::Path, sync::Arc};
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rocksdb::ColumnFamilyDescriptor;
 
-use super::{CHECKPOINTS, Db, JOBS, ROWS, failure, options};
+use super::{CHECKPOINTS, Db, JOBS, ROWS, failure, options, torn};
 use crate::{ErrorKind, RocksOptions, StoreError, keys};
 
 /// The version of the whole store: which column families there are and what their keys mean.
@@ -12,8 +12,14 @@ const FORMAT_VERSION: u8 = 1;
 const OPERATION: &str = "open the store";
 
 pub(super) fn open(path: &Path, options: &RocksOptions) -> Result<Db, StoreError> {
-    let db = Db::open_cf_descriptors(&options::database(), path, column_families(options))
-        .map_err(|e| failure(OPERATION, None, &e))?;
+    let open = || {
+        Db::open_cf_descriptors(&options::database(), path, column_families(options))
+            .map_err(|e| failure(OPERATION, None, &e))
+    };
+    let db = open().or_else(|error| match error.kind {
+        ErrorKind::Corrupt => torn::open_without_zeros(path, error, open),
+        _ => Err(error),
+    })?;
     check_format(&db, true)?;
     Ok(db)
 }

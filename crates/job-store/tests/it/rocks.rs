@@ -198,3 +198,55 @@ fn a_database_without_our_column_families_is_refused() {
     let error = RocksStore::in_database(db, RocksOptions::default()).unwrap_err();
     assert!(error.detail.contains("job_engine.jobs"), "{error}");
 }
+
+/// The files of a store as a process that dies now leaves them: closing it in order would empty its log.
+fn left_by_death(store: &std::path::Path) -> tempfile::TempDir {
+    let left = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(store).unwrap() {
+        let entry = entry.unwrap();
+        if entry.metadata().unwrap().is_file() && entry.file_name() != "LOCK" {
+            fs::copy(entry.path(), left.path().join(entry.file_name())).unwrap();
+        }
+    }
+    left
+}
+
+fn newest_log(store: &std::path::Path) -> std::path::PathBuf {
+    let paths = fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max().unwrap()
+}
+
+/// A power cut left zeros where the end of the last record of the log was to be. The store then said that it was
+/// damaged, and could not be opened any more, although nothing acknowledged was missing.
+#[test]
+fn a_log_that_ends_in_zeros_after_a_power_cut_is_opened_without_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).unwrap();
+    store.insert(&[job(1)], Durability::Synced).unwrap();
+    let synced = fs::metadata(newest_log(directory.path())).unwrap().len();
+    store.insert(&[job(2)], Durability::Buffered).unwrap();
+    let left = left_by_death(directory.path());
+    let log = fs::OpenOptions::new().write(true).open(newest_log(left.path())).unwrap();
+    let size = log.metadata().unwrap().len();
+    log.set_len(synced + (size - synced) / 2).unwrap();
+    log.set_len(size).unwrap();
+    assert_eq!(open(left.path()).unwrap().unfinished().unwrap(), [job(1)]);
+}
+
+#[test]
+fn damage_inside_the_log_stays_an_error_and_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).unwrap();
+    for n in 1..20 {
+        store.insert(&[job(n)], Durability::Buffered).unwrap();
+    }
+    let left = left_by_death(directory.path());
+    let log = newest_log(left.path());
+    let mut bytes = fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    bytes.extend([0; 100]);
+    fs::write(&log, &bytes).unwrap();
+    assert_eq!(open(left.path()).unwrap_err().kind, ErrorKind::Corrupt);
+    assert_eq!(fs::read(&log).unwrap(), bytes);
+}

@@ -1,0 +1,139 @@
+//! `serve`: the jobs of the demo over HTTP, in the service's own REST API, with a page for people.
+
+use std::{
+    error::Error,
+    io::{self, Write},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use job_demo::{
+    algorithms::Algorithm,
+    filter::{Filter, FilterError, Subject},
+    graph::Graph,
+    graphs::Graphs,
+    handlers,
+};
+use job_http::{Api, Exporter, Failure, Work};
+use job_runner::{Engine, JobSpec};
+use tokio::{net::TcpListener, runtime::Runtime};
+
+use super::{Global, GraphName, Outcome, store};
+
+/// The one project of the demo.
+const PROJECT: &str = "demo";
+
+/// How long running jobs get to end by themselves when the program is told to stop.
+const GRACE: Duration = Duration::from_secs(2);
+
+pub(super) fn serve(global: &Global, listen: SocketAddr, exports: &Path) -> Outcome {
+    let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
+    // Loaded before anybody asks, so that a wrong directory is told at once.
+    graphs.get(global.graph.as_str())?;
+    let engine = Arc::new(engine(global, &graphs, exports.to_owned())?);
+    let host = Host { graphs, served: global.graph };
+    Runtime::new()?.block_on(listen_until_told(global, listen, Arc::clone(&engine), host))?;
+    // The routes are gone with the runtime; whoever still held the engine would only make this a plain drop.
+    if let Ok(engine) = Arc::try_unwrap(engine) {
+        engine.shutdown(GRACE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn engine(global: &Global, graphs: &Arc<Graphs>, exports: PathBuf) -> Result<Engine, Box<dyn Error>> {
+    let store = store::write(global)?;
+    let exporter = Exporter::new(Arc::clone(&store) as Arc<_>, exports);
+    let builder = handlers::register(Engine::builder(store), graphs);
+    Ok(builder.algorithm(Exporter::KIND, exporter).open()?)
+}
+
+async fn listen_until_told(
+    global: &Global,
+    listen: SocketAddr,
+    engine: Arc<Engine>,
+    host: Host,
+) -> Result<(), Box<dyn Error>> {
+    let listener =
+        TcpListener::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    let api = Api::new(engine, host).exports().page(PROJECT);
+    let gate = api.gate();
+    let address = listener.local_addr()?;
+    let graph = global.graph.as_str();
+    writeln!(
+        io::stdout().lock(),
+        "http://{address}/ (page), /ges/v1.0/{PROJECT}/graphs/{graph} (API); Ctrl-C stops"
+    )?;
+    let told = async move {
+        told_to_stop().await;
+        gate.close();
+    };
+    Ok(axum::serve(listener, api.router()).with_graceful_shutdown(told).await?)
+}
+
+/// Waits for Ctrl-C or, where there is one, the signal that service managers send.
+async fn told_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// The demo's graphs, as the API asks for them.
+#[derive(Debug)]
+struct Host {
+    graphs: Arc<Graphs>,
+    served: GraphName,
+}
+
+impl Host {
+    fn names(&self) -> Vec<&'static str> {
+        let mut names = vec![self.served.as_str(), GraphName::Movies.as_str()];
+        names.dedup();
+        names
+    }
+
+    fn graph(&self, name: &str) -> Result<&Graph, Failure> {
+        self.graphs.get(name).map_err(|error| Failure::new("GES.8402", error.to_string()))
+    }
+
+    fn check_filter(&self, name: &str, body: &str, subject: Subject) -> Result<(), Failure> {
+        let checked = Filter::compile(body, subject, self.graph(name)?);
+        checked.map(drop).map_err(|FilterError { code, message }| Failure::new(code, message))
+    }
+}
+
+impl job_http::Graphs for Host {
+    fn find(&self, project: &str, name: &str) -> Option<job_http::Graph> {
+        // The graphs never change, so a result is as good as the next one.
+        (project == PROJECT && self.names().contains(&name)).then(|| job_http::Graph::new(name).version("1"))
+    }
+
+    fn names(&self, project: &str) -> Vec<String> {
+        if project == PROJECT { self.names().into_iter().map(str::to_owned).collect() } else { Vec::new() }
+    }
+
+    fn check(&self, graph: &job_http::Graph, work: &Work) -> Result<JobSpec, Failure> {
+        match work {
+            Work::VertexFilter(body) => self.check_filter(&graph.key, body.as_str(), Subject::Vertices)?,
+            Work::EdgeFilter(body) => self.check_filter(&graph.key, body.as_str(), Subject::Edges)?,
+            Work::Algorithm { name, .. } if Algorithm::find(name).is_none() => {
+                let names = Algorithm::ALL.map(|algorithm| algorithm.name()).join(", ");
+                let message = format!("algorithm {name:?} is unknown: it must be one of {names}");
+                return Err(Failure::new("GES.8402", message));
+            }
+            _ => {}
+        }
+        Ok(work.spec(graph))
+    }
+}

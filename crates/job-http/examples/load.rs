@@ -1,0 +1,73 @@
+//! What serving pages costs: the API beside the same bytes from a static buffer, on one server.
+//!
+//! ```sh
+//! cargo run --release -p job-http --example load -- 127.0.0.1:8090
+//! ```
+//!
+//! prints four addresses: a page of 100,000 rows and its bytes as a buffer, a status without data and its bytes as
+//! a buffer. Point `wrk -t1 -c4 -d10` at each.
+
+#![expect(clippy::print_stdout, reason = "it prints addresses")]
+
+use std::{env, error::Error, sync::Arc};
+
+use axum::{Router, body::Body, http::Request, routing::get};
+use bytes::Bytes;
+use job_http::{Api, Graph, Graphs};
+use job_runner::{
+    Engine, JobContext, JobId, JobSpec,
+    store::{RocksOptions, RocksStore},
+};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tower::ServiceExt;
+
+#[derive(Debug)]
+struct Host;
+
+impl Graphs for Host {
+    fn find(&self, _: &str, name: &str) -> Option<Graph> {
+        Some(Graph::new(name))
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let listen = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8090".to_owned());
+    let directory = tempfile::tempdir()?;
+    let store = Arc::new(RocksStore::open(directory.path(), RocksOptions::default())?);
+    let engine = Engine::builder(store).workers(1).vertex_filter(vertices).open()?;
+    let done = engine.submit(JobSpec::vertex_filter().graph("load"))?;
+    done.wait()?;
+    // No handler: it waits for ever.
+    let waiting = engine.submit(JobSpec::edge_filter().graph("load"))?.id();
+    tokio::runtime::Runtime::new()?.block_on(serve(&listen, Arc::new(engine), done.id(), waiting))
+}
+
+/// 100,000 rows of some 170 bytes.
+fn vertices(ctx: &mut JobContext) -> Result<(), job_runner::JobError> {
+    let mut rows = ctx.rows("vertices")?;
+    (0..100_000).try_for_each(|n| {
+        rows.push(&json!({
+            "id": format!("vertex-{n:08}"), "label": "user",
+            "properties": {"Occupation": ["other or not specified"], "ChineseName": ["莎拉"], "Gender": ["F"], "Age": ["18-24"]},
+        }))
+    })
+}
+
+async fn serve(listen: &str, engine: Arc<Engine>, done: JobId, waiting: JobId) -> Result<(), Box<dyn Error>> {
+    let api = Api::new(engine, Host).router();
+    let path = |id: JobId| format!("/ges/v1.0/p/graphs/load/jobs/{id}/status");
+    let mut router = api.clone();
+    for (name, id) in [("page", done), ("state", waiting)] {
+        let answer = api.clone().oneshot(Request::get(path(id)).body(Body::empty())?).await?;
+        let bytes: Bytes = axum::body::to_bytes(answer.into_body(), usize::MAX).await?;
+        println!(
+            "{name}: http://{listen}{} and, as a buffer of {} bytes, http://{listen}/buffer/{name}",
+            path(id),
+            bytes.len()
+        );
+        let buffer = get(move || async move { ([("content-type", "application/json")], bytes) });
+        router = Router::new().route(&format!("/buffer/{name}"), buffer).fallback_service(router);
+    }
+    Ok(axum::serve(TcpListener::bind(listen).await?, router).await?)
+}

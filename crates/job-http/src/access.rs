@@ -1,0 +1,66 @@
+//! [`Access`]: who may do what.
+
+use std::{future::Future, pin::Pin};
+
+use axum::http::request::Parts;
+
+/// What a request is about to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Action {
+    /// Read the state, the rows or the progress of a job.
+    Read,
+    /// List jobs or graphs.
+    List,
+    /// Submit a job.
+    Submit,
+    /// Cancel a job.
+    Cancel,
+    /// Write a result to a file, and erase the job if asked to.
+    Export,
+}
+
+/// Why a request is refused. The sentence goes to the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denied {
+    /// Nobody knows who asks: 401.
+    Unauthenticated(String),
+    /// Whoever asks may not do this: 403.
+    Forbidden(String),
+}
+
+/// The answer of an [`Access`], which may have to ask somebody else first.
+pub type Decision<'a> = Pin<Box<dyn Future<Output = Result<(), Denied>> + Send + 'a>>;
+
+/// Decides who may do what. Asked first of all, before a graph or a job is looked for.
+///
+/// Any closure `Fn(&Parts, &str, Action) -> Result<(), Denied>` that needs not wait is one:
+///
+/// ```
+/// use axum::http::request::Parts;
+/// use job_http::{Access, Action, Denied};
+///
+/// fn check(request: &Parts, project: &str, action: Action) -> Result<(), Denied> {
+///     match request.headers.get("X-Auth-Token").and_then(|token| token.to_str().ok()) {
+///         None => Err(Denied::Unauthenticated("header X-Auth-Token is missing".to_owned())),
+///         Some("reader") if action == Action::Read => Ok(()),
+///         Some(_) => Err(Denied::Forbidden(format!("this token may not do that in project {project}"))),
+///     }
+/// }
+///
+/// fn takes(_: impl Access) {}
+/// takes(check);
+/// ```
+pub trait Access: Send + Sync + 'static {
+    /// Decides about one request.
+    fn check<'a>(&'a self, request: &'a Parts, project: &'a str, action: Action) -> Decision<'a>;
+}
+
+impl<F> Access for F
+where
+    F: Fn(&Parts, &str, Action) -> Result<(), Denied> + Send + Sync + 'static,
+{
+    fn check<'a>(&'a self, request: &'a Parts, project: &'a str, action: Action) -> Decision<'a> {
+        Box::pin(std::future::ready(self(request, project, action)))
+    }
+}

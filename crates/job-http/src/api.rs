@@ -1,0 +1,133 @@
+//! [`Api`]: the REST surface of one engine.
+
+use std::{fmt, sync::Arc};
+
+use axum::{Json, Router, extract::DefaultBodyLimit, middleware, routing::get};
+use job_runner::Engine;
+use tower_http::{CompressionLevel, compression::CompressionLayer};
+
+use crate::{
+    access::Access,
+    changes::Changes,
+    context::{Context, Served},
+    dialect::Dialect,
+    failure::render,
+    gate::Gate,
+    graphs::Graphs,
+    limits::{self, Limits},
+    page, routes,
+};
+
+/// Sets up the REST surface of an engine; [`router`](Self::router) is what a host mounts.
+///
+/// ```
+/// use std::sync::Arc;
+/// use job_http::{Api, Graph, Graphs};
+/// use job_runner::{Engine, store::MemoryStore};
+///
+/// #[derive(Debug)]
+/// struct Host;
+/// impl Graphs for Host {
+///     fn find(&self, project: &str, name: &str) -> Option<Graph> {
+///         (name == "movies").then(|| Graph::new(format!("{project}/{name}")))
+///     }
+/// }
+///
+/// let engine = Arc::new(Engine::builder(Arc::new(MemoryStore::default())).open()?);
+/// let api = Api::new(engine, Host);
+/// let gate = api.gate(); // `gate.close()` begins a graceful shutdown
+/// let router: axum::Router = api.router();
+/// # Ok::<(), job_runner::EngineError>(())
+/// ```
+#[derive(Clone)]
+pub struct Api(Served);
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api")
+            .field("dialect", &self.0.dialect)
+            .field("limits", &self.0.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Api {
+    /// The surface of `engine` over the host's `graphs`. Without [`access`](Self::access) everybody may do everything.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>, graphs: impl Graphs) -> Self {
+        Self(Served {
+            reader: engine.reader(),
+            changes: Changes::of(&engine),
+            engine,
+            graphs: Arc::new(graphs),
+            access: None,
+            dialect: Dialect::default(),
+            limits: Limits::default(),
+            gate: Gate::default(),
+            exports: false,
+            page_project: None,
+        })
+    }
+
+    /// Asks `access` about each request.
+    #[must_use]
+    pub fn access(mut self, access: impl Access) -> Self {
+        self.0.access = Some(Arc::new(access));
+        self
+    }
+
+    /// Speaks another dialect than the document's.
+    #[must_use]
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.0.dialect = dialect;
+        self
+    }
+
+    /// Sets what a request may take.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.0.limits = limits;
+        self
+    }
+
+    /// Takes requests for exports. The engine must have an [`Exporter`](crate::Exporter) as its handler of
+    /// [`Exporter::KIND`](crate::Exporter::KIND).
+    #[must_use]
+    pub fn exports(mut self) -> Self {
+        self.0.exports = true;
+        self
+    }
+
+    /// Serves a page for people at `/`, which begins with the graphs of this project.
+    #[must_use]
+    pub fn page(mut self, project: impl Into<String>) -> Self {
+        self.0.page_project = Some(project.into());
+        self
+    }
+
+    /// What shuts this API.
+    #[must_use]
+    pub fn gate(&self) -> Gate {
+        self.0.gate.clone()
+    }
+
+    /// The routes. Nothing of them depends on how the host serves them.
+    pub fn router(self) -> Router {
+        let api = Context::new(self.0);
+        let (served, document) = routes::all(&api).split_for_parts();
+        let mut served = served.route("/openapi.json", get(move || async move { Json(document) }));
+        if api.page_project.is_some() {
+            served = served.merge(page::routes());
+        }
+        let compression = CompressionLayer::new().gzip(true).zstd(true).quality(CompressionLevel::Fastest);
+        let (limits, dialect) = (api.limits.clone(), api.dialect);
+        let router = served
+            .fallback(routes::nothing_here)
+            .method_not_allowed_fallback(routes::wrong_method)
+            .layer(DefaultBodyLimit::max(limits.body_bytes))
+            .layer(middleware::from_fn_with_state(api.clone(), render))
+            .layer(compression)
+            .with_state(api);
+        limits::around(router, &limits, dialect)
+    }
+}

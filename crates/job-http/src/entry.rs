@@ -1,0 +1,89 @@
+//! [`Entry`]: a job in the list of the API.
+
+use job_runner::{ApiError, Engine, JobKind, JobRecord, JobState, Timestamp};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::{dialect::Dialect, export::Exporter};
+
+/// A job in the list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Entry {
+    job_id: String,
+    /// The body of the request, as text.
+    raw_request: String,
+    /// `VertexQuery`, `EdgeQuery`, `Algorithm` or `ExportResult`.
+    task_type: &'static str,
+    /// Whether it can be cancelled.
+    can_stop: bool,
+    /// From `"0"` to `"100"`.
+    progress: String,
+    /// UTC, such as `2024-05-23 09:54:00`; empty before the start.
+    start_time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fail_reason: Option<String>,
+    /// UTC; empty before the end.
+    end_time: String,
+    status: &'static str,
+}
+
+impl Entry {
+    pub(crate) fn of(record: &JobRecord, engine: &Engine, dialect: Dialect) -> Self {
+        Self {
+            job_id: record.id.to_string(),
+            raw_request: raw_request(record),
+            task_type: task_type(record.spec.kind()),
+            can_stop: matches!(record.state, JobState::Waiting | JobState::Running { cancelling: false }),
+            progress: percent(record, engine).to_string(),
+            start_time: time(record.started_at),
+            fail_reason: ApiError::of_job(record).map(|error| error.message),
+            end_time: time(record.finished_at),
+            status: dialect.listed(record),
+        }
+    }
+}
+
+fn task_type(kind: &JobKind) -> &'static str {
+    match kind {
+        JobKind::VertexFilter => "VertexQuery",
+        JobKind::EdgeFilter => "EdgeQuery",
+        JobKind::Algorithm(name) if name == Exporter::KIND => "ExportResult",
+        JobKind::Algorithm(_) => "Algorithm",
+    }
+}
+
+/// The body as the client sent it; of an algorithm, its two fields that the engine keeps.
+fn raw_request(record: &JobRecord) -> String {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Request<'r> {
+        algorithm_name: &'r str,
+        parameters: &'r RawValue,
+    }
+    let parameters = record.spec.json().as_str();
+    match record.spec.kind() {
+        JobKind::Algorithm(name) if name != Exporter::KIND => serde_json::from_str(parameters)
+            .and_then(|parameters| serde_json::to_string(&Request { algorithm_name: name, parameters }))
+            .unwrap_or_default(),
+        _ => parameters.to_owned(),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a percentage from 0 to 100")]
+fn percent(record: &JobRecord, engine: &Engine) -> u8 {
+    match record.state {
+        JobState::Waiting => 0,
+        JobState::Running { .. } => match engine.job(record.id) {
+            Ok(Some(job)) => (job.progress().ratio() * 100.0) as u8,
+            _ => 0,
+        },
+        JobState::Complete(_) => 100,
+    }
+}
+
+fn time(time: Option<Timestamp>) -> String {
+    time.and_then(|time| jiff::Timestamp::from_microsecond(i64::try_from(time.as_micros()).ok()?).ok())
+        .map_or_else(String::new, |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
+}

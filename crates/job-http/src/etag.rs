@@ -1,0 +1,35 @@
+//! Entity tags: the page of a job that succeeded never changes.
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use job_runner::{Ending, JobRecord, JobState, PageRequest};
+
+use crate::dialect::Dialect;
+
+/// The tag of this page; `None` if it may still change. It is weak, because the same page is also sent compressed.
+pub(crate) fn of(record: &JobRecord, page: PageRequest, dialect: Dialect) -> Option<HeaderValue> {
+    if record.state != JobState::Complete(Ending::Succeeded) {
+        return None;
+    }
+    let edition = match dialect {
+        Dialect::Document => 'a',
+        Dialect::Later => 'b',
+        Dialect::Database => 'c',
+    };
+    let tag = format!("W/\"{}.{}.{}.{edition}\"", record.id, page.offset(), page.limit());
+    HeaderValue::from_str(&tag).ok()
+}
+
+/// Whether the client has the page with this tag already (`If-None-Match`).
+pub(crate) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let own = opaque(tag.to_str().unwrap_or_default());
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|tag| tag.trim() == "*" || opaque(tag.trim()) == own)
+}
+
+fn opaque(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
+}

@@ -1,0 +1,151 @@
+//! What handlers are given: a request that was let in, its parameters, its body.
+
+use std::marker::PhantomData;
+
+use axum::{
+    extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request},
+    http::{StatusCode, request::Parts},
+};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    access::{Action, Denied},
+    context::Context,
+    failure::Failure,
+    graphs::Graph,
+    limits,
+};
+
+/// What a handler is about to do, as a type, so that no handler can be written without saying it.
+pub(crate) trait Operation {
+    const ACTION: Action;
+    /// Which answer a graph gets that is not there.
+    const NO_GRAPH: NoGraph = NoGraph::NotFound;
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum NoGraph {
+    /// 404.
+    NotFound,
+    /// 400 with this code: what the service answers to submissions.
+    BadRequest(&'static str),
+}
+
+macro_rules! operations {
+    ($($name:ident => $action:ident $(, $code:literal)?;)*) => {$(
+        pub(crate) struct $name;
+        impl Operation for $name {
+            const ACTION: Action = Action::$action;
+            $(const NO_GRAPH: NoGraph = NoGraph::BadRequest($code);)?
+        }
+    )*};
+}
+
+operations! {
+    Read => Read;
+    List => List;
+    Cancel => Cancel;
+    Export => Export;
+    FilterVertices => Submit, "GES.8204";
+    FilterEdges => Submit, "GES.8105";
+    RunAlgorithm => Submit, "GES.8402";
+}
+
+/// A request that was let in: its project, its graph and, where the path has one, its job.
+pub(crate) struct Scope<A> {
+    pub(crate) graph: Graph,
+    pub(crate) job: String,
+    action: PhantomData<fn() -> A>,
+}
+
+impl<A: Operation> FromRequestParts<Context> for Scope<A> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Context) -> Result<Self, Failure> {
+        let project = Project::<A>::from_request_parts(parts, api).await?;
+        let Some(graph) = api.graphs.find(&project.name, &project.graph) else {
+            let failure = Failure::not_found(format!("graph [{}] is not found", project.graph));
+            return Err(match A::NO_GRAPH {
+                NoGraph::NotFound => failure,
+                NoGraph::BadRequest(code) => Failure::new(code, failure.message()),
+            });
+        };
+        Ok(Self { graph, job: project.job, action: PhantomData })
+    }
+}
+
+/// As [`Scope`], before a graph is looked for.
+pub(crate) struct Project<A> {
+    pub(crate) name: String,
+    graph: String,
+    job: String,
+    action: PhantomData<fn() -> A>,
+}
+
+impl<A: Operation> FromRequestParts<Context> for Project<A> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Context) -> Result<Self, Failure> {
+        if api.gate.is_closed() {
+            return Err(Failure::unavailable("the service is shutting down"));
+        }
+        let mut project =
+            Self { name: String::new(), graph: String::new(), job: String::new(), action: PhantomData };
+        let path = RawPathParams::from_request_parts(parts, api).await;
+        let path = path.map_err(|_| Failure::new("GES.8000", "the path is not UTF-8"))?;
+        for (name, value) in &path {
+            let field = match name {
+                "projectId" => &mut project.name,
+                "graphName" => &mut project.graph,
+                _ => &mut project.job,
+            };
+            value.clone_into(field);
+        }
+        if let Some(access) = &api.access {
+            access.check(parts, &project.name, A::ACTION).await?;
+        }
+        Ok(project)
+    }
+}
+
+impl From<Denied> for Failure {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Unauthenticated(why) => Self::new("GES.8007", why).with_status(StatusCode::UNAUTHORIZED),
+            Denied::Forbidden(why) => Self::new("GES.8020", why).with_status(StatusCode::FORBIDDEN),
+        }
+    }
+}
+
+/// The parameters behind the `?`.
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Context> for Params<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Self, Failure> {
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(params)) => Ok(Self(params)),
+            Err(error) => Err(Failure::parameter(error.body_text())),
+        }
+    }
+}
+
+/// The body as text of JSON, not yet read.
+pub(crate) struct Text(pub(crate) String);
+
+impl FromRequest<Context> for Text {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, api: &Context) -> Result<Self, Failure> {
+        let bytes = Bytes::from_request(request, api).await.map_err(|rejected| match rejected.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => limits::too_long(api.limits.body_bytes),
+            _ => Failure::new("GES.8000", "the body could not be read"),
+        })?;
+        match String::from_utf8(bytes.into()) {
+            Ok(text) => Ok(Self(text)),
+            Err(_) => Err(Failure::new("GES.8000", "the body is not UTF-8")),
+        }
+    }
+}

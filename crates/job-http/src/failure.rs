@@ -1,0 +1,183 @@
+//! [`Failure`]: an answer that is an error, until it is written in the words of the dialect.
+
+use std::borrow::Cow;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use job_runner::{ApiError, EngineError, ErrorCode, InvalidParameter, StoreError, store::ErrorKind};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{context::Context, dialect::Dialect};
+
+/// An answer that is an error: an HTTP status, a code of the service and a sentence.
+///
+/// ```
+/// use job_http::Failure;
+///
+/// let failure = Failure::new("GES.8201", "labels[0] is \"usr\": it must be one of movie, user");
+/// assert_eq!((failure.status().as_u16(), failure.code()), (400, "GES.8201"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    status: StatusCode,
+    code: Cow<'static, str>,
+    message: String,
+    retry_after: Option<u32>,
+}
+
+impl Failure {
+    /// A bad request (400) with this code and sentence.
+    #[must_use]
+    pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, code: code.into(), message: message.into(), retry_after: None }
+    }
+
+    /// The same with another HTTP status.
+    #[must_use]
+    pub const fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The same with a `Retry-After` of so many seconds.
+    #[must_use]
+    pub const fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The code.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// The sentence.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Nothing is served at this place: 404.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new("GES.8006", message).with_status(StatusCode::NOT_FOUND)
+    }
+
+    pub(crate) fn parameter(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Parameter.as_str(), message)
+    }
+
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self::from(ApiError::new(ErrorCode::Unavailable, message)).retry_after(RETRY_SECONDS)
+    }
+
+    /// A failure of this side: what went wrong is logged, and the client is told only that it did.
+    pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
+        tracing::error!(%error, "a request could not be answered");
+        ApiError::new(ErrorCode::JobQueryInternal, "the service could not answer; its log says why").into()
+    }
+}
+
+/// How long a client is asked to wait before it tries again, in seconds.
+pub(crate) const RETRY_SECONDS: u32 = 2;
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        let status = StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self::new(error.code.as_str(), error.message).with_status(status)
+    }
+}
+
+impl From<InvalidParameter> for Failure {
+    fn from(invalid: InvalidParameter) -> Self {
+        ApiError::from(invalid).into()
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error.kind {
+            ErrorKind::Unavailable => {
+                tracing::warn!(%error, "the store failed for now");
+                Self::unavailable("the job store cannot be read at the moment; try again later")
+            }
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Store(error) => error.into(),
+            EngineError::Unhealthy(cause) => {
+                tracing::warn!(error = %cause, "a request was refused: the engine is unhealthy");
+                Self::unavailable("the engine is unhealthy: it takes no new jobs until its store works again")
+            }
+            EngineError::QueueFull { .. } | EngineError::ShuttingDown => {
+                Self::from(ApiError::from(&error)).retry_after(RETRY_SECONDS)
+            }
+            EngineError::Thread(_) => Self::internal(&error),
+            _ => ApiError::from(&error).into(),
+        }
+    }
+}
+
+/// The body of an error.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ErrorBody {
+    /// What went wrong, one sentence.
+    error_message: String,
+    /// The code of the service.
+    #[schema(pattern = r"^GES\.[0-9]{4}$")]
+    error_code: String,
+    /// `failed`, in the dialect of the database edition only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'static str>,
+}
+
+/// Leaves the body to [`render`], which knows the dialect.
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Writes the body of every failure on its way out.
+pub(crate) async fn render(State(api): State<Context>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    match response.extensions_mut().remove::<Failure>() {
+        Some(failure) => failure.write(api.dialect),
+        None => response,
+    }
+}
+
+impl Failure {
+    pub(crate) fn write(self, dialect: Dialect) -> Response {
+        let result = dialect.has_result().then_some("failed");
+        let body = ErrorBody { error_message: self.message, error_code: self.code.into_owned(), result };
+        let mut response = (self.status, Json(body)).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token"));
+        }
+        response
+    }
+}

@@ -1,0 +1,81 @@
+//! The REST surface of a graph engine's jobs, as an axum [`Router`](axum::Router) over any engine.
+//!
+//! An existing client of the service can talk to any graph engine that links this crate: the host says which
+//! graphs there are ([`Graphs`]) and who may do what ([`Access`]), and mounts the router on its own server.
+//!
+//! | call | path below `/ges/v1.0/{projectId}/graphs/{graphName}` |
+//! | --- | --- |
+//! | status, page of a result | `GET /jobs/{jobId}/status?offset=&limit=` (extension: `&wait=` seconds) |
+//! | cancel | `DELETE /jobs/{jobId}` |
+//! | list | `GET /jobs/status?offset=&limit=` |
+//! | vertex filter, edge filter | `POST /vertices/action?action_id=query`, `POST /edges/action?action_id=query` |
+//! | algorithm | `POST /action?action_id=execute-algorithm` |
+//! | export to a file | `POST /jobs/{jobId}/action?action_id=export-result` |
+//! | extensions | `GET /jobs/{jobId}/events` (server-sent), `GET /jobs/{jobId}/explain`, `GET /jobs/overview` |
+//!
+//! Beside them: `GET /ges/v1.0/{projectId}/graphs`, `GET /health`, `GET /openapi.json`, and a page at `/`.
+//!
+//! A page goes from the store's blocks into the body while the client takes it: a request holds at most a few
+//! blocks in memory however large the page, and a client that is slow or gone holds no thread and no lock.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use axum::{body::Body, http::Request};
+//! use job_http::{Api, Graph, Graphs};
+//! use job_runner::{Engine, JobContext, JobSpec, store::MemoryStore};
+//! use tower::ServiceExt;
+//!
+//! #[derive(Debug)]
+//! struct Host;
+//! impl Graphs for Host {
+//!     fn find(&self, project: &str, name: &str) -> Option<Graph> {
+//!         (project == "demo" && name == "movies").then(|| Graph::new(name))
+//!     }
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let engine = Engine::builder(Arc::new(MemoryStore::default()))
+//!     .algorithm("answer", |ctx: &mut JobContext| Ok(ctx.output("answer", &42)?))
+//!     .open()?;
+//! let job = engine.submit(JobSpec::algorithm("answer").graph("movies"))?;
+//! let router = Api::new(Arc::new(engine), Host).router();
+//!
+//! let uri = format!("/ges/v1.0/demo/graphs/movies/jobs/{}/status?wait=10", job.id());
+//! let response = router.oneshot(Request::get(uri).body(Body::empty())?).await?;
+//! let body = axum::body::to_bytes(response.into_body(), usize::MAX).await?;
+//! assert_eq!(body, r#"{"data":{"outputs":{"answer":42}},"status":"complete"}"#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod access;
+mod answer;
+mod api;
+mod body;
+mod changes;
+mod context;
+mod dialect;
+mod entry;
+mod etag;
+mod export;
+mod extract;
+mod failure;
+mod gate;
+mod graphs;
+mod limits;
+mod openapi;
+mod overview;
+mod page;
+mod routes;
+
+pub use crate::{
+    access::{Access, Action, Decision, Denied},
+    api::Api,
+    dialect::Dialect,
+    export::Exporter,
+    failure::Failure,
+    gate::Gate,
+    graphs::{Graph, Graphs, Work},
+    limits::Limits,
+};

@@ -1,0 +1,144 @@
+//! [`Limits`]: how much of the service one client can take.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    BoxError, Router,
+    body::Body,
+    error_handling::HandleErrorLayer,
+    extract::Request,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use tower::{
+    ServiceBuilder, ServiceExt,
+    buffer::BufferLayer,
+    limit::{GlobalConcurrencyLimitLayer, RateLimitLayer},
+    load_shed::LoadShedLayer,
+    timeout::TimeoutLayer,
+    util::BoxCloneSyncService,
+};
+
+use crate::{dialect::Dialect, failure::Failure};
+
+/// What a request may take. All of it has defaults.
+///
+/// ```
+/// use std::time::Duration;
+/// use job_http::Limits;
+///
+/// let limits = Limits::default().body_bytes(64 << 10).requests(500, Duration::from_secs(1)).concurrent(256);
+/// assert_eq!(limits, limits.clone());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    pub(crate) body_bytes: usize,
+    pub(crate) answer_time: Duration,
+    pub(crate) longest_wait: Duration,
+    pub(crate) concurrent: Option<usize>,
+    pub(crate) rate: Option<(u64, Duration)>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1 << 20,
+            answer_time: Duration::from_secs(30),
+            longest_wait: Duration::from_mins(1),
+            concurrent: None,
+            rate: None,
+        }
+    }
+}
+
+impl Limits {
+    /// The longest body of a request, in bytes; 1 MiB by default. A longer one is answered with 413.
+    #[must_use]
+    pub const fn body_bytes(mut self, bytes: usize) -> Self {
+        self.body_bytes = bytes;
+        self
+    }
+
+    /// How long it may take until an answer begins, not counting a wait that was asked for; 30 s by default.
+    /// Then it is 503. Sending a page may take as long as the client likes: it holds no thread.
+    #[must_use]
+    pub const fn answer_time(mut self, time: Duration) -> Self {
+        self.answer_time = time;
+        self
+    }
+
+    /// The longest `wait` of a status query; 60 s by default.
+    #[must_use]
+    pub const fn longest_wait(mut self, time: Duration) -> Self {
+        self.longest_wait = time;
+        self
+    }
+
+    /// How many requests are answered at once; no limit by default. Further ones get 503 with `Retry-After`. A
+    /// query that waits for its job counts.
+    #[must_use]
+    pub const fn concurrent(mut self, requests: usize) -> Self {
+        self.concurrent = Some(requests);
+        self
+    }
+
+    /// How many requests are taken per time; no limit by default. Further ones get 503 with `Retry-After`. With
+    /// this limit the router must be made inside a tokio runtime.
+    #[must_use]
+    pub const fn requests(mut self, number: u64, per: Duration) -> Self {
+        self.rate = Some((number, per));
+        self
+    }
+}
+
+/// How many requests wait to be counted against the rate.
+const WAITING: usize = 1_024;
+
+/// Puts the limits around the routes: each is one for all routes together.
+pub(crate) fn around(router: Router, limits: &Limits, dialect: Dialect) -> Router {
+    let refuse = HandleErrorLayer::new(move |error: BoxError| async move { refused(&error).write(dialect) });
+    let time = limits.answer_time.saturating_add(limits.longest_wait);
+    let layers = ServiceBuilder::new().layer(refuse.clone()).layer(TimeoutLayer::new(time));
+    let mut service = boxed(layers.service(router.into_service::<Body>()));
+    if let Some(number) = limits.concurrent {
+        let one_limit = GlobalConcurrencyLimitLayer::new(number);
+        let layers = ServiceBuilder::new().layer(refuse.clone()).layer(LoadShedLayer::new()).layer(one_limit);
+        service = boxed(layers.service(service));
+    }
+    if let Some((number, per)) = limits.rate {
+        // The buffer makes one limit of what each connection would have for itself.
+        let one_limit = RateLimitLayer::new(number.max(1), per);
+        let layers = ServiceBuilder::new()
+            .layer(refuse)
+            .layer(LoadShedLayer::new())
+            .layer(BufferLayer::new(WAITING))
+            .layer(LoadShedLayer::new())
+            .layer(one_limit);
+        service = boxed(layers.service(service));
+    }
+    Router::new().fallback_service(service)
+}
+
+type Limited = BoxCloneSyncService<Request, Response, Infallible>;
+
+fn boxed<S>(service: S) -> Limited
+where
+    S: tower::Service<Request, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static,
+    S::Response: IntoResponse,
+{
+    BoxCloneSyncService::new(service.map_response(IntoResponse::into_response))
+}
+
+fn refused(error: &BoxError) -> Failure {
+    if error.is::<tower::timeout::error::Elapsed>() {
+        return Failure::unavailable("the answer took too long; try again later");
+    }
+    tracing::debug!(%error, "a request was refused");
+    Failure::unavailable("the service has as many requests as it may take; try again later")
+}
+
+/// The answer to a body that is too long.
+pub(crate) fn too_long(limit: usize) -> Failure {
+    Failure::new("GES.8000", format!("the body is too long: at most {limit} bytes are allowed"))
+        .with_status(StatusCode::PAYLOAD_TOO_LARGE)
+}

@@ -1,0 +1,143 @@
+//! The `OpenAPI` document: made from the routes, served at `/openapi.json`.
+//!
+//! The types here describe bodies that are streamed or kept as text, and so have no type of their own.
+#![expect(dead_code, reason = "types that only describe")]
+
+use utoipa::{IntoResponses, OpenApi, ToSchema};
+
+use crate::{entry::Entry, failure::ErrorBody};
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Jobs of a graph engine",
+    description = "Long work answers at once with a job id; the status of the job is asked for, and then its rows, page by page."
+))]
+pub(crate) struct Document;
+
+/// How every operation may fail.
+#[derive(IntoResponses)]
+pub(crate) enum Failures {
+    /// The request is wrong, the job is unknown, or the job failed.
+    #[response(status = 400)]
+    BadRequest(ErrorBody),
+    /// Nobody knows who asks.
+    #[response(status = 401)]
+    Unauthorized(ErrorBody),
+    /// Whoever asks may not do this.
+    #[response(status = 403)]
+    Forbidden(ErrorBody),
+    /// There is no such graph.
+    #[response(status = 404)]
+    NotFound(ErrorBody),
+    /// The body is too long.
+    #[response(status = 413)]
+    TooLong(ErrorBody),
+    /// The service failed.
+    #[response(status = 500)]
+    Internal(ErrorBody),
+    /// The service takes no requests, or no more of them at the moment.
+    #[response(status = 503, headers(("Retry-After" = u32, description = "Seconds to wait.")))]
+    Unavailable(ErrorBody),
+}
+
+/// The status of a job, with a page of its result if it has succeeded.
+#[derive(ToSchema)]
+pub(crate) struct StatusBody {
+    /// `waiting`, `running` or `complete`; other dialects have other words.
+    status: String,
+    data: Option<StatusData>,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct StatusData {
+    outputs: StatusOutputs,
+}
+
+/// Named values and at most one list of rows, under names of the work's own.
+#[derive(ToSchema)]
+pub(crate) struct StatusOutputs {
+    /// Rows of this page.
+    data_return_size: Option<u64>,
+    /// The offset that was asked for.
+    data_offset: Option<u64>,
+    /// Rows of the whole result.
+    data_total_size: Option<u64>,
+    /// Seconds of an algorithm.
+    runtime: Option<f64>,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct Cancelled {
+    /// `success`, in the dialect of the database edition only.
+    result: Option<String>,
+}
+
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JobListBody {
+    jobs: Vec<Entry>,
+    /// In the dialect of the database edition only.
+    total_count: Option<u64>,
+    /// `success`, in the dialect of the database edition only.
+    result: Option<String>,
+}
+
+/// Labels, or conditions, or both.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VertexFilterBody {
+    labels: Option<Vec<String>>,
+    vertex_filters: Option<Vec<FilterCondition>>,
+    /// Cuts the result that is stored.
+    offset: Option<u64>,
+    /// Cuts the result that is stored.
+    limit: Option<u64>,
+    sorts: Option<Vec<FilterSort>>,
+}
+
+/// Labels, or conditions, or both.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EdgeFilterBody {
+    labels: Option<Vec<String>>,
+    edge_filters: Option<Vec<FilterCondition>>,
+    /// Cuts the result that is stored.
+    offset: Option<u64>,
+    /// Cuts the result that is stored.
+    limit: Option<u64>,
+    sorts: Option<Vec<FilterSort>>,
+}
+
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FilterCondition {
+    property_name: String,
+    /// Such as `=`, `<`, `range` or `has`.
+    predicate: String,
+    #[schema(value_type = Option<Vec<String>>)]
+    values: Option<Vec<serde_json::Value>>,
+    /// `and` (the default) or `or`.
+    r#type: Option<String>,
+}
+
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FilterSort {
+    key: String,
+    /// `incr` (the default) or `decr`.
+    order_value: Option<String>,
+}
+
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AlgorithmBody {
+    /// Such as `pagerank`.
+    #[schema(min_length = 1)]
+    algorithm_name: String,
+    /// Those of the algorithm.
+    #[schema(value_type = Object)]
+    parameters: Option<serde_json::Value>,
+    /// `async`, which is the default.
+    #[schema(pattern = "^async$")]
+    execution_mode: Option<String>,
+}

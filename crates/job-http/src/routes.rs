@@ -1,0 +1,46 @@
+//! The routes, one file each.
+#![expect(
+    unused_qualifications,
+    reason = "what describes a route to `OpenAPI` qualifies the types of its parameters"
+)]
+
+mod cancel;
+mod events;
+mod explain;
+mod export;
+mod graphs;
+mod health;
+mod list;
+mod status;
+mod submit;
+
+use axum::http::{Method, StatusCode, Uri};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{context::Context, failure::Failure, openapi::Document};
+
+pub(crate) fn all(api: &Context) -> OpenApiRouter<Context> {
+    let router = OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(status::status))
+        .routes(routes!(events::events))
+        .routes(routes!(explain::explain))
+        .routes(routes!(explain::overview))
+        .routes(routes!(cancel::cancel))
+        .routes(routes!(list::list))
+        .routes(routes!(graphs::graphs))
+        .routes(routes!(submit::vertices))
+        .routes(routes!(submit::edges))
+        .routes(routes!(submit::algorithm))
+        .routes(routes!(health::health));
+    if api.exports { router.routes(routes!(export::export)) } else { router }
+}
+
+pub(crate) async fn nothing_here(uri: Uri) -> Failure {
+    Failure::not_found(format!("nothing is served at {}", uri.path()))
+}
+
+pub(crate) async fn wrong_method(method: Method, uri: Uri) -> Failure {
+    Failure::new("GES.8006", format!("{method} is not served at {}", uri.path()))
+        .with_status(StatusCode::METHOD_NOT_ALLOWED)
+}

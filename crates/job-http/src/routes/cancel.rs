@@ -1,0 +1,41 @@
+//! `DELETE .../jobs/{jobId}`: asks for the end of a job.
+
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use job_runner::EngineError;
+use tokio::task::spawn_blocking;
+
+use crate::{
+    context::Context,
+    extract::{Cancel, Scope},
+    failure::Failure,
+    openapi::{Cancelled, Failures},
+};
+
+/// Cancels a job.
+///
+/// A waiting job is cancelled at once, a running one at its next checkpoint. One that is complete cannot be.
+#[utoipa::path(
+    delete,
+    path = "/ges/v1.0/{projectId}/graphs/{graphName}/jobs/{jobId}",
+    operation_id = "cancelJob",
+    params(
+        ("projectId" = String, Path, description = "Project that the graph belongs to."),
+        ("graphName" = String, Path, description = "Name of the graph."),
+        ("jobId" = String, Path, description = "Id of the job; any other text names no job.")
+    ),
+    responses((status = 200, description = "It was asked to stop.", body = Cancelled), Failures)
+)]
+pub(crate) async fn cancel(State(api): State<Context>, scope: Scope<Cancel>) -> Result<Response, Failure> {
+    let refused = || Failure::from(api.dialect.not_cancellable(&scope.job));
+    let (job, _) =
+        api.job(&scope).map_err(|failure| if failure.code() == "GES.8301" { refused() } else { failure })?;
+    match spawn_blocking(move || job.cancel()).await.map_err(|error| Failure::internal(&error))? {
+        Ok(_) => Ok(([(header::CONTENT_TYPE, "application/json")], api.dialect.cancelled()).into_response()),
+        Err(EngineError::AlreadyComplete(_) | EngineError::UnknownJob(_)) => Err(refused()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,140 @@
+//! `POST .../jobs/{jobId}/action?action_id=export-result`: a result becomes a file.
+
+use std::path::{Component, Path};
+
+use axum::{Json, extract::State};
+use job_runner::{JobHandle, JobSpec};
+use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
+use utoipa::{IntoParams, ToSchema};
+
+use super::submit::{Acknowledged, action};
+use crate::{
+    context::Context,
+    export::{Export as Parameters, Exporter, Format},
+    extract::{Export, Params, Scope, Text},
+    failure::Failure,
+    openapi::Failures,
+};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ExportAction {
+    /// What is done: `export-result`.
+    #[param(value_type = String, pattern = "^export-result$", required = true)]
+    action_id: Option<String>,
+}
+
+/// Where a result goes. Fields that only the original service knows are ignored, and not kept.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ExportBody {
+    /// A directory below the host's own; that one by default.
+    export_path: String,
+    /// By default the id of the exported job, with the ending of the format.
+    file_name: Option<String>,
+    format: Format,
+    /// Removes the exported job when the file is written. Departs from the original, where it is `true` by default.
+    erase: bool,
+    #[serde(default)]
+    paginate: Paginate,
+}
+
+/// Files of a bounded size are not made here.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Paginate {
+    #[schema(default = false)]
+    #[serde(default)]
+    enable: bool,
+}
+
+/// Writes the result of a job to a file; itself a job.
+#[utoipa::path(
+    post,
+    path = "/ges/v1.0/{projectId}/graphs/{graphName}/jobs/{jobId}/action",
+    operation_id = "exportJobResult",
+    params(
+        ("projectId" = String, Path, description = "Project that the graph belongs to."),
+        ("graphName" = String, Path, description = "Name of the graph."),
+        ("jobId" = String, Path, description = "Id of the job; any other text names no job."),
+        ExportAction
+    ),
+    request_body = ExportBody,
+    responses((status = 200, description = "The export is stored as a job.", body = Acknowledged), Failures)
+)]
+pub(crate) async fn export(
+    State(api): State<Context>,
+    scope: Scope<Export>,
+    Params(query): Params<ExportAction>,
+    Text(body): Text,
+) -> Result<Json<Acknowledged>, Failure> {
+    action(query.action_id.as_deref(), "export-result")?;
+    let body: ExportBody = serde_json::from_str(&body)
+        .map_err(|error| refused(format!("the body is not a request for an export: {error}")))?;
+    if body.paginate.enable {
+        return Err(refused("paginate.enable is true: a result goes into one file here"));
+    }
+    let (source, record) = api.job(&scope)?;
+    if !record.state.is_complete() {
+        return Err(refused(format!("job {} is {}: wait for its result first", source.id(), record.state)));
+    }
+    let path = path(&body, &scope.job)?;
+    let export = Parameters { source: source.id(), path, format: body.format, erase: body.erase };
+    let spec = JobSpec::algorithm(Exporter::KIND).graph(scope.graph.key).parameters(&export);
+    let spec = spec.map_err(|error| Failure::internal(&error))?;
+    let engine = api.engine.clone();
+    let job: JobHandle =
+        spawn_blocking(move || engine.submit(spec)).await.map_err(|error| Failure::internal(&error))??;
+    Ok(Json(Acknowledged::of(&job, None)))
+}
+
+fn refused(message: impl Into<String>) -> Failure {
+    Failure::new("GES.8011", message)
+}
+
+/// The path of the file below the host's directory, and never outside it.
+fn path(body: &ExportBody, job: &str) -> Result<String, Failure> {
+    let name = body.file_name.clone().unwrap_or_else(|| format!("{job}.{}", body.format.extension()));
+    let is_plain = |text: &str| Path::new(text).components().all(|part| matches!(part, Component::Normal(_)));
+    if name.is_empty() || name.contains(['/', '\\', '\0']) || name.starts_with('.') || !is_plain(&name) {
+        return Err(refused("fileName must be the plain name of a file, without a leading dot"));
+    }
+    let directory = body.export_path.trim_end_matches('/');
+    if directory.contains(['\\', '\0']) || !is_plain(directory) {
+        return Err(refused("exportPath must be a relative path without dots, below the directory of the host"));
+    }
+    Ok(if directory.is_empty() { name } else { format!("{directory}/{name}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(export_path: &str, file_name: Option<&str>) -> Result<String, Failure> {
+        let body = ExportBody {
+            export_path: export_path.to_owned(),
+            file_name: file_name.map(str::to_owned),
+            ..ExportBody::default()
+        };
+        path(&body, "id")
+    }
+
+    #[test]
+    fn a_file_is_always_below_the_directory() {
+        assert_eq!(asked("", None).unwrap(), "id.csv");
+        assert_eq!(asked("a/b/", Some("c.csv")).unwrap(), "a/b/c.csv");
+        for (directory, name) in [
+            ("..", None),
+            ("/etc", None),
+            ("a/../../b", None),
+            ("a\\b", None),
+            ("", Some("../x")),
+            ("", Some("")),
+            ("", Some(".hidden")),
+            ("", Some("..")),
+            ("./a", None),
+        ] {
+            assert!(asked(directory, name).is_err(), "{directory:?} {name:?}");
+        }
+    }
+}

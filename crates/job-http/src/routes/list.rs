@@ -1,0 +1,174 @@
+//! `GET .../jobs/status`: the jobs of a graph, the newest first.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, header},
+    response::Response,
+};
+use job_runner::{Engine, JobId, JobReader, JobRecord, PageRequest, StoreError};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::{
+    body,
+    context::Context,
+    dialect::Dialect,
+    entry::Entry,
+    extract::{List, Params, Scope},
+    failure::Failure,
+    openapi::{Failures, JobListBody},
+};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// Newest jobs to leave out.
+    #[param(value_type = Option<u64>, minimum = 0, default = 0)]
+    pub(crate) offset: Option<String>,
+    /// The most jobs to list.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100_000, default = 100_000)]
+    pub(crate) limit: Option<String>,
+}
+
+/// The jobs of a graph.
+#[utoipa::path(
+    get,
+    path = "/ges/v1.0/{projectId}/graphs/{graphName}/jobs/status",
+    operation_id = "listJobs",
+    params(
+        ("projectId" = String, Path, description = "Project that the graph belongs to."),
+        ("graphName" = String, Path, description = "Name of the graph."),
+        ListQuery
+    ),
+    responses((status = 200, description = "Jobs, the newest first.", body = JobListBody), Failures)
+)]
+pub(crate) async fn list(
+    State(api): State<Context>,
+    scope: Scope<List>,
+    Params(query): Params<ListQuery>,
+) -> Result<Response, Failure> {
+    let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
+    let entries = Entries {
+        jobs: Jobs::new(api.reader.clone(), scope.graph.key, page),
+        engine: api.engine.clone(),
+        dialect: api.dialect,
+        at: At::Start,
+    };
+    let mut response = Response::new(body::read(Box::new(entries)).await?);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// A page of the jobs of one graph, read in steps. Cost: every newer job of the engine, whatever its graph.
+pub(crate) struct Jobs {
+    reader: JobReader,
+    graph: String,
+    before: JobId,
+    skip: u64,
+    left: u32,
+    /// Jobs of the graph seen so far.
+    pub(crate) seen: u64,
+}
+
+impl Jobs {
+    /// Records read at a time.
+    const STEP: u32 = 256;
+
+    pub(crate) const fn new(reader: JobReader, graph: String, page: PageRequest) -> Self {
+        Self { reader, graph, before: JobId::MAX, skip: page.offset(), left: page.limit(), seen: 0 }
+    }
+
+    pub(crate) const fn is_full(&self) -> bool {
+        self.left == 0
+    }
+
+    /// The next jobs of the page, maybe none; `None` at the end of all jobs.
+    pub(crate) fn next(&mut self) -> Result<Option<Vec<JobRecord>>, job_runner::EngineError> {
+        let mut records = self.reader.list_before(self.before, Self::STEP)?;
+        let Some(last) = records.last() else { return Ok(None) };
+        self.before = last.id;
+        records.retain(|record| {
+            let own = record.spec.graph_name() == self.graph;
+            self.seen += u64::from(own);
+            let wanted = own && self.seen > self.skip && self.left > 0;
+            self.left -= u32::from(wanted);
+            wanted
+        });
+        Ok(Some(records))
+    }
+}
+
+/// The list as JSON, in pieces.
+struct Entries {
+    jobs: Jobs,
+    engine: Arc<Engine>,
+    dialect: Dialect,
+    at: At,
+}
+
+enum At {
+    Start,
+    Jobs { first: bool },
+    End,
+}
+
+impl Iterator for Entries {
+    type Item = Result<Vec<u8>, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let first = match self.at {
+            At::Start => {
+                self.at = At::Jobs { first: true };
+                return Some(Ok(br#"{"jobs":["#.to_vec()));
+            }
+            At::Jobs { first } => first,
+            At::End => return None,
+        };
+        // Only the database edition says how many there are in all, and has to count them for that.
+        let done = self.jobs.is_full() && !self.dialect.has_result();
+        match if done { Ok(None) } else { self.jobs.next() } {
+            Ok(Some(records)) => Some(Ok(self.write(&records, first))),
+            Ok(None) => {
+                self.at = At::End;
+                Some(Ok(self.end()))
+            }
+            Err(error) => {
+                self.at = At::End;
+                Some(Err(store_error(error)))
+            }
+        }
+    }
+}
+
+impl Entries {
+    fn write(&mut self, records: &[JobRecord], mut first: bool) -> Vec<u8> {
+        let mut out = Vec::new();
+        for record in records {
+            if !first {
+                out.push(b',');
+            }
+            first = false;
+            // Strings and numbers always serialize, and a Vec never refuses bytes.
+            let _ = serde_json::to_writer(&mut out, &Entry::of(record, &self.engine, self.dialect));
+        }
+        self.at = At::Jobs { first };
+        out
+    }
+
+    fn end(&self) -> Vec<u8> {
+        if self.dialect.has_result() {
+            format!(r#"],"totalCount":{},"result":"success"}}"#, self.jobs.seen).into_bytes()
+        } else {
+            b"]}".to_vec()
+        }
+    }
+}
+
+fn store_error(error: job_runner::EngineError) -> StoreError {
+    match error {
+        job_runner::EngineError::Store(error) => error,
+        other => StoreError::new(job_runner::store::ErrorKind::Unavailable, "list jobs", other.to_string()),
+    }
+}

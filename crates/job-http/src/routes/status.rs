@@ -1,0 +1,134 @@
+//! `GET .../jobs/{jobId}/status`: the state of a job, or a page of its result.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use job_runner::{JobHandle, JobRecord, PageRequest};
+use serde::Deserialize;
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep_until},
+};
+use utoipa::IntoParams;
+
+use crate::{
+    answer::Answer,
+    body,
+    context::Context,
+    etag,
+    extract::{Params, Read, Scope},
+    failure::Failure,
+    openapi::{Failures, StatusBody},
+};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+// As text, because the errors that name a value are our own.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct StatusQuery {
+    /// The first row of the page.
+    #[param(value_type = Option<u64>, minimum = 0, default = 0)]
+    offset: Option<String>,
+    /// The most rows of the page.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100_000, default = 100_000)]
+    limit: Option<String>,
+    /// Extension: answer when the job is complete, or after so many seconds if it is not by then.
+    #[param(value_type = Option<u32>, minimum = 0, default = 0)]
+    wait: Option<String>,
+}
+
+/// The status of a job.
+///
+/// Of a job that has succeeded: a page of its result. The page of a job never changes, so it has an `ETag`.
+#[utoipa::path(
+    get,
+    path = "/ges/v1.0/{projectId}/graphs/{graphName}/jobs/{jobId}/status",
+    operation_id = "showJobStatus",
+    params(
+        ("projectId" = String, Path, description = "Project that the graph belongs to."),
+        ("graphName" = String, Path, description = "Name of the graph."),
+        ("jobId" = String, Path, description = "Id of the job; any other text names no job."),
+        StatusQuery
+    ),
+    responses(
+        (status = 200, description = "The state, or a page of the result.", body = StatusBody),
+        (status = 304, description = "The client has this page (`If-None-Match`)."),
+        Failures
+    )
+)]
+pub(crate) async fn status(
+    State(api): State<Context>,
+    scope: Scope<Read>,
+    Params(query): Params<StatusQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
+    let wait = wait(query.wait.as_deref(), api.limits.longest_wait)?;
+    let (job, record) = api.job(&scope)?;
+    let record = match wait {
+        Some(wait) if !record.state.is_complete() => completion(&api, &job, wait).await,
+        _ => record,
+    };
+    if !record.state.is_complete() {
+        return Ok(([(header::CONTENT_TYPE, JSON)], api.dialect.unfinished(record.state)).into_response());
+    }
+    let tag = etag::of(&record, page, api.dialect);
+    let known = tag.as_ref().is_some_and(|tag| etag::is_known(&headers, tag));
+    let mut response = if known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let mut response = Response::new(complete(&api, record, page).await?);
+        response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+        response
+    };
+    if let Some(tag) = tag {
+        response.headers_mut().insert(header::ETAG, tag);
+        // Ask each time: the job may be removed, or the client no longer be allowed to see it.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    }
+    Ok(response)
+}
+
+async fn complete(api: &Context, record: JobRecord, page: PageRequest) -> Result<Body, Failure> {
+    let (reader, dialect) = (api.reader.clone(), api.dialect);
+    let answer = spawn_blocking(move || Answer::read(&reader, &record, page, dialect));
+    let answer = answer.await.map_err(|error| Failure::internal(&error))??;
+    body::read(Box::new(answer.pieces())).await
+}
+
+/// The job when it is complete, or as it is when the time is over or the service shuts down.
+async fn completion(api: &Context, job: &JobHandle, wait: Duration) -> JobRecord {
+    let until = Instant::now() + wait;
+    let mut changes = api.changes.subscribe(job.id());
+    loop {
+        let record = job.record();
+        if record.state.is_complete() {
+            return record;
+        }
+        tokio::select! {
+            () = changes.next() => {}
+            () = sleep_until(until) => return job.record(),
+            () = api.gate.closed() => return record,
+        }
+    }
+}
+
+fn wait(text: Option<&str>, longest: Duration) -> Result<Option<Duration>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    let seconds = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    match seconds.map(Duration::from_secs) {
+        Some(wait) if wait <= longest => Ok(Some(wait).filter(|wait| !wait.is_zero())),
+        _ => {
+            let (shown, longest) = (text.chars().take(64).collect::<String>(), longest.as_secs());
+            Err(Failure::parameter(format!(
+                "parameter wait is {shown}: it must be a whole number from 0 to {longest}"
+            )))
+        }
+    }
+}

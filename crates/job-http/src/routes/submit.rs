@@ -1,0 +1,185 @@
+//! `POST .../action`: vertex filters, edge filters and algorithms become jobs.
+
+use axum::{Json, extract::State};
+use job_runner::{JobHandle, JobKind, Parameters};
+use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    context::Context,
+    export::Exporter,
+    extract::{FilterEdges, FilterVertices, Params, RunAlgorithm, Scope, Text},
+    failure::Failure,
+    graphs::{Graph, Work},
+    openapi::{AlgorithmBody, EdgeFilterBody, Failures, VertexFilterBody},
+};
+
+/// The acknowledgement of a job: from now on it is stored.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Acknowledged {
+    job_id: String,
+    /// Opaque.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_type: Option<u8>,
+}
+
+impl Acknowledged {
+    pub(crate) fn of(job: &JobHandle, job_type: Option<u8>) -> Self {
+        Self { job_id: job.id().to_string(), job_type }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct QueryAction {
+    /// What is done: `query`.
+    #[param(value_type = String, pattern = "^query$", required = true)]
+    action_id: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AlgorithmAction {
+    /// What is done: `execute-algorithm`.
+    #[param(value_type = String, pattern = "^execute-algorithm$", required = true)]
+    action_id: Option<String>,
+}
+
+/// Checks the one action that a path serves.
+pub(crate) fn action(given: Option<&str>, expected: &str) -> Result<(), Failure> {
+    match given {
+        Some(given) if given == expected => Ok(()),
+        given => {
+            let given = given.map_or_else(|| "missing".to_owned(), |given| given.chars().take(64).collect());
+            Err(Failure::parameter(format!("parameter action_id is {given}: it must be {expected}")))
+        }
+    }
+}
+
+/// Starts a vertex filter.
+#[utoipa::path(
+    post,
+    path = "/ges/v1.0/{projectId}/graphs/{graphName}/vertices/action",
+    operation_id = "queryVertices",
+    params(
+        ("projectId" = String, Path, description = "Project that the graph belongs to."),
+        ("graphName" = String, Path, description = "Name of the graph."),
+        QueryAction
+    ),
+    request_body = VertexFilterBody,
+    responses((status = 200, description = "The job is stored.", body = Acknowledged), Failures)
+)]
+pub(crate) async fn vertices(
+    State(api): State<Context>,
+    scope: Scope<FilterVertices>,
+    Params(query): Params<QueryAction>,
+    Text(body): Text,
+) -> Result<Json<Acknowledged>, Failure> {
+    action(query.action_id.as_deref(), "query")?;
+    submit(&api, scope.graph, Work::VertexFilter(object(body, "GES.8202")?)).await
+}
+
+/// Starts an edge filter.
+#[utoipa::path(
+    post,
+    path = "/ges/v1.0/{projectId}/graphs/{graphName}/edges/action",
+    operation_id = "queryEdges",
+    params(
+        ("projectId" = String, Path, description = "Project that the graph belongs to."),
+        ("graphName" = String, Path, description = "Name of the graph."),
+        QueryAction
+    ),
+    request_body = EdgeFilterBody,
+    responses((status = 200, description = "The job is stored.", body = Acknowledged), Failures)
+)]
+pub(crate) async fn edges(
+    State(api): State<Context>,
+    scope: Scope<FilterEdges>,
+    Params(query): Params<QueryAction>,
+    Text(body): Text,
+) -> Result<Json<Acknowledged>, Failure> {
+    action(query.action_id.as_deref(), "query")?;
+    submit(&api, scope.graph, Work::EdgeFilter(object(body, "GES.8101")?)).await
+}
+
+/// Starts an algorithm.
+#[utoipa::path(
+    post,
+    path = "/ges/v1.0/{projectId}/graphs/{graphName}/action",
+    operation_id = "executeAlgorithm",
+    params(
+        ("projectId" = String, Path, description = "Project that the graph belongs to."),
+        ("graphName" = String, Path, description = "Name of the graph."),
+        AlgorithmAction
+    ),
+    request_body = AlgorithmBody,
+    responses((status = 200, description = "The job is stored.", body = Acknowledged), Failures)
+)]
+pub(crate) async fn algorithm(
+    State(api): State<Context>,
+    scope: Scope<RunAlgorithm>,
+    Params(query): Params<AlgorithmAction>,
+    Text(body): Text,
+) -> Result<Json<Acknowledged>, Failure> {
+    action(query.action_id.as_deref(), "execute-algorithm")?;
+    submit(&api, scope.graph, read_algorithm(&body)?).await
+}
+
+async fn submit(api: &Context, graph: Graph, work: Work) -> Result<Json<Acknowledged>, Failure> {
+    let (graphs, engine) = (api.graphs.clone(), api.engine.clone());
+    let job = spawn_blocking(move || -> Result<(JobHandle, JobKind), Failure> {
+        let spec = graph.of(graphs.check(&graph, &work)?);
+        let kind = spec.kind().clone();
+        Ok((engine.submit(spec)?, kind))
+    });
+    let (job, kind) = job.await.map_err(|error| Failure::internal(&error))??;
+    Ok(Json(Acknowledged::of(&job, api.dialect.job_type(&kind))))
+}
+
+/// A body that is a JSON object, kept as it came.
+fn object(text: String, code: &'static str) -> Result<Parameters, Failure> {
+    let is_object = text.trim_ascii_start().starts_with('{');
+    match Parameters::from_text(text) {
+        Ok(parameters) if is_object => Ok(parameters),
+        Ok(_) => Err(Failure::new(code, "the body is not a JSON object")),
+        Err(error) => Err(Failure::new(code, format!("the body is not JSON: {error}"))),
+    }
+}
+
+fn read_algorithm(body: &str) -> Result<Work, Failure> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Body {
+        algorithm_name: Option<String>,
+        #[serde(default)]
+        parameters: Parameters,
+        execution_mode: Option<String>,
+    }
+    let body: Body = serde_json::from_str(body).map_err(|error| {
+        Failure::new("GES.8402", format!("the body is not a request for an algorithm: {error}"))
+    })?;
+    match body.execution_mode.as_deref() {
+        None | Some("async") => {}
+        Some("sync") => {
+            let message = "executionMode is sync: only async is served, with ?wait= on the status of the job";
+            return Err(Failure::new("GES.8404", message));
+        }
+        Some(_) => {
+            return Err(Failure::new("GES.8404", "executionMode is not correct, it should be sync or async"));
+        }
+    }
+    let name = body.algorithm_name.unwrap_or_default();
+    if name.is_empty() {
+        return Err(Failure::new("GES.8401", "algorithmName is empty: name the algorithm"));
+    }
+    if name == Exporter::KIND {
+        return Err(Failure::new("GES.8402", format!("algorithm {name} is unknown")));
+    }
+    let parameters = if body.parameters.as_str() == "null" { Parameters::default() } else { body.parameters };
+    if !parameters.as_str().starts_with('{') {
+        return Err(Failure::new("GES.8402", "parameters is not a JSON object"));
+    }
+    Ok(Work::Algorithm { name, parameters })
+}

@@ -1,0 +1,104 @@
+//! Results as files.
+
+use std::{path::Path, sync::Arc};
+
+use job_http::{Api, Exporter};
+use job_runner::{
+    JobContext, JobId, JobSpec,
+    store::{MemoryStore, Store},
+};
+use serde_json::{Value, json};
+
+use crate::host::{Service, builder, over};
+
+fn exporting(directory: &Path) -> Service {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let engine = builder(Arc::clone(&store))
+        .algorithm(Exporter::KIND, Exporter::new(store, directory))
+        .algorithm("louvain", |ctx: &mut JobContext| {
+            ctx.output("modularity", &0.42)?;
+            let mut rows = ctx.rows("community")?;
+            [("a", "1"), ("b,c", "1")].iter().try_for_each(|(id, value)| rows.push(&json!({*id: value})))
+        })
+        .open()
+        .unwrap();
+    over(Arc::new(engine), Api::exports)
+}
+
+async fn export(service: &Service, id: JobId, body: Value) -> Value {
+    let answer = service.post(&format!("/jobs/{id}/action?action_id=export-result"), body.to_string()).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.json().as_object().unwrap().len(), 1, "an export has a job id and no type");
+    while service.engine.run_one() {}
+    service.get(&format!("/jobs/{}/status", answer.json()["jobId"].as_str().unwrap())).await.json()
+}
+
+#[tokio::test]
+async fn a_result_becomes_a_file_and_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = exporting(directory.path());
+    let id = service.run(JobSpec::algorithm("louvain"));
+    let done = export(&service, id, json!({"exportPath": "out/today", "obsParameters": {"accessKey": "k"}})).await;
+    let file = format!("out/today/{id}.csv");
+    assert_eq!(done["data"]["outputs"], json!({"file": file, "rows": 2, "bytes": 65}));
+    assert_eq!(
+        std::fs::read_to_string(directory.path().join(&file)).unwrap(),
+        "# modularity: 0.42\n# data_total_size: 2\n# community:\na,1\n\"b,c\",1\n"
+    );
+    let lines = export(&service, id, json!({"fileName": "rows.jsonl", "format": "jsonl"})).await;
+    assert_eq!(lines["data"]["outputs"]["rows"], 2);
+    let text = std::fs::read_to_string(directory.path().join("rows.jsonl")).unwrap();
+    assert_eq!(text, "{\"a\":\"1\"}\n{\"b,c\":\"1\"}\n");
+    assert_eq!(service.status(id, "").await.status, 200, "the exported job is still there");
+    let list = service.get("/jobs/status").await;
+    assert!(!list.body.contains("accessKey"), "credentials are not kept");
+    assert_eq!(list.json()["jobs"][0]["taskType"], "ExportResult");
+}
+
+#[tokio::test]
+async fn a_job_is_erased_only_when_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = exporting(directory.path());
+    let id = service.run_rows(25_000);
+    let done = export(&service, id, json!({"format": "jsonl", "erase": true})).await;
+    assert_eq!(done["data"]["outputs"]["rows"], 25_000);
+    let text = std::fs::read_to_string(directory.path().join(format!("{id}.jsonl"))).unwrap();
+    assert_eq!(text.lines().count(), 25_000);
+    assert_eq!(serde_json::from_str::<Value>(text.lines().last().unwrap()).unwrap(), crate::host::row(24_999));
+    assert_eq!(service.status(id, "").await.error().1, "GES.8301");
+}
+
+#[tokio::test]
+async fn a_file_is_never_replaced_by_another_job() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = exporting(directory.path());
+    let id = service.run_rows(1);
+    export(&service, id, json!({"fileName": "a.csv"})).await;
+    let again = export(&service, id, json!({"fileName": "a.csv", "erase": true})).await;
+    let message = again["errorMessage"].as_str().unwrap();
+    assert!(message.contains("file a.csv cannot be written: a file of this name exists"), "{message}");
+    assert_eq!(service.status(id, "").await.status, 200, "nothing was erased");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "no draft is left");
+}
+
+#[tokio::test]
+async fn what_cannot_be_exported_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = exporting(directory.path());
+    let (done, waiting) = (service.run_rows(1), service.submit(JobSpec::vertex_filter()));
+    for (id, body, code) in [
+        (waiting.to_string(), "{}", "GES.8011"),
+        ("1".to_owned(), "{}", "GES.8301"),
+        (done.to_string(), "", "GES.8011"),
+        (done.to_string(), r#"{"exportPath":"../up"}"#, "GES.8011"),
+        (done.to_string(), r#"{"fileName":"/etc/passwd"}"#, "GES.8011"),
+        (done.to_string(), r#"{"format":"xml"}"#, "GES.8011"),
+        (done.to_string(), r#"{"paginate":{"enable":true}}"#, "GES.8011"),
+    ] {
+        let answer = service.post(&format!("/jobs/{id}/action?action_id=export-result"), body).await;
+        assert_eq!((answer.error().0, answer.error().1.as_str()), (400, code), "{body}");
+    }
+    let without = crate::host::service();
+    let id = without.run_rows(1);
+    assert_eq!(without.post(&format!("/jobs/{id}/action?action_id=export-result"), "{}").await.status, 404);
+}

@@ -1,0 +1,140 @@
+//! Limits, refusals, the state of the engine.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    http::{Request, header},
+};
+use job_http::Limits;
+use job_runner::{
+    JobSpec,
+    store::{Fault, FaultStore, MemoryStore},
+};
+
+use crate::host::{Service, builder, over, service, with};
+
+#[tokio::test]
+async fn a_full_queue_asks_to_come_again() {
+    let engine = builder(Arc::new(MemoryStore::default())).queue_bound(1).open().unwrap();
+    let service = over(Arc::new(engine), |api| api);
+    service.submit(JobSpec::vertex_filter());
+    let answer = service.post("/vertices/action?action_id=query", "{}").await;
+    let (status, code, message) = answer.error();
+    assert_eq!((status, code.as_str()), (503, "GES.8602"));
+    assert!(message.starts_with("the queue of read jobs is full"), "{message}");
+    assert_eq!(answer.headers[header::RETRY_AFTER], "2");
+}
+
+#[tokio::test]
+async fn after_closing_everything_is_refused() {
+    let mut gate = None;
+    let service = with(|api| {
+        gate = Some(api.gate());
+        api
+    });
+    let id = service.run_rows(1);
+    assert_eq!(service.status(id, "").await.status, 200);
+    gate.unwrap().close();
+    let health = Request::get("/health").body(Body::empty()).unwrap();
+    let answers = [
+        service.status(id, "").await,
+        service.get("/jobs/status").await,
+        service.delete(&format!("/jobs/{id}")).await,
+        service.post("/vertices/action?action_id=query", "{}").await,
+        service.send(health).await,
+    ];
+    for answer in answers {
+        let expected = (503, "GES.8602".to_owned(), "the service is shutting down".to_owned());
+        assert_eq!(answer.error(), expected);
+        assert!(answer.headers.contains_key(header::RETRY_AFTER));
+    }
+}
+
+#[tokio::test]
+async fn a_long_body_is_refused() {
+    let service = with(|api| api.limits(Limits::default().body_bytes(100)));
+    let body = format!("{{\"labels\":[\"{}\"]}}", "x".repeat(100));
+    let answer = service.post("/vertices/action?action_id=query", body).await;
+    let expected = (413, "GES.8000".to_owned(), "the body is too long: at most 100 bytes are allowed".to_owned());
+    assert_eq!(answer.error(), expected);
+}
+
+#[tokio::test]
+async fn requests_over_the_rate_are_refused_for_all_routes_together() {
+    let service = with(|api| api.limits(Limits::default().requests(2, Duration::from_secs(3_600))));
+    let id = service.submit(JobSpec::vertex_filter());
+    let mut statuses = Vec::new();
+    for _ in 0..2 {
+        statuses.push(service.status(id, "").await.status.as_u16());
+        statuses.push(service.get("/jobs/status").await.status.as_u16());
+    }
+    assert_eq!(statuses, [200, 200, 503, 503]);
+    let refused = service.status(id, "").await;
+    assert_eq!(refused.error().1, "GES.8602");
+    assert!(refused.headers.contains_key(header::RETRY_AFTER));
+}
+
+#[tokio::test]
+async fn requests_over_the_number_at_once_are_refused() {
+    let service = with(|api| api.limits(Limits::default().concurrent(1)));
+    let id = service.submit(JobSpec::algorithm("path"));
+    let waits = service.status(id, "?wait=60");
+    let refused = async {
+        // The other request is polled first and waits for the job.
+        let refused = service.status(id, "").await;
+        service.engine.run_one();
+        refused
+    };
+    let (answered, refused) = tokio::join!(biased; waits, refused);
+    assert_eq!((answered.status.as_u16(), refused.error().0), (200, 503));
+    assert_eq!(service.status(id, "").await.status, 200);
+}
+
+fn faulty() -> (Service, FaultStore) {
+    let store = FaultStore::new(Arc::new(MemoryStore::default()));
+    let engine = builder(Arc::new(store.clone())).open().unwrap();
+    (over(Arc::new(engine), |api| api), store)
+}
+
+#[tokio::test]
+async fn a_store_that_fails_for_now_asks_to_come_again() {
+    let (service, store) = faulty();
+    store.plan(Fault::Write(0));
+    let answer = service.post("/vertices/action?action_id=query", "{}").await;
+    assert_eq!((answer.error().0, answer.error().1.as_str()), (503, "GES.8602"));
+    assert_eq!(service.post("/vertices/action?action_id=query", "{}").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_unhealthy_engine_takes_no_jobs_but_answers_for_those_it_has() {
+    let (service, store) = faulty();
+    let id = service.submit(JobSpec::algorithm("path"));
+    store.plan(Fault::WritesFrom(0));
+    let engine = Arc::clone(&service.engine);
+    let run = tokio::task::spawn_blocking(move || engine.run_one());
+    while service.engine.health().is_ok() {
+        tokio::task::yield_now().await;
+    }
+    let health = || service.send(Request::get("/health").body(Body::empty()).unwrap());
+    assert_eq!(health().await.error().0, 503);
+    let answer = service.post("/vertices/action?action_id=query", "{}").await;
+    assert_eq!((answer.error().0, answer.error().1.as_str()), (503, "GES.8602"));
+    assert!(answer.headers.contains_key(header::RETRY_AFTER));
+    assert_eq!(service.status(id, "").await.status, 200);
+    store.plan(Fault::Never);
+    assert!(run.await.unwrap());
+    service.engine.tick().unwrap();
+    while service.engine.run_one() {}
+    assert_eq!(service.status(id, "").await.json()["status"], "complete");
+    assert_eq!(health().await.status, 200);
+}
+
+#[tokio::test]
+async fn health_is_told() {
+    let service = service();
+    let get = || Request::get("/health").body(Body::empty()).unwrap();
+    assert_eq!(service.send(get()).await.body, r#"{"waiting":0,"running":0}"#);
+    service.submit(JobSpec::vertex_filter());
+    assert_eq!(service.send(get()).await.body, r#"{"waiting":1,"running":0}"#);
+}

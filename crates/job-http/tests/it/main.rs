@@ -1,0 +1,15 @@
+//! The API over an engine in memory, asked through the router without a network.
+#![cfg(test)]
+
+mod access;
+mod cancel;
+mod dialects;
+mod export;
+mod extensions;
+mod host;
+mod limits;
+mod list;
+mod openapi;
+mod status;
+mod streaming;
+mod submit;

@@ -1,0 +1,112 @@
+//! The engine under a scheduler that tries many orders of its threads (shuttle).
+//!
+//! These are the sources of the library once more, with other locks and threads ([`sync`]): whole engines with
+//! workers, keeper and recorder run, over a store in memory. A deadlock, a waiter that is never woken and a wrong
+//! outcome are failures, and the schedule that led there is printed.
+//!
+//! `JOB_SCHEDULES` says how many schedules each scenario tries: 1,000 by default, 100,000 for the long form.
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    unfulfilled_lint_expectations,
+    reason = "the library's sources, of which this uses a part"
+)]
+
+#[path = "../../src/attempt.rs"]
+mod attempt;
+#[path = "../../src/cancel.rs"]
+mod cancel;
+#[path = "../../src/clock.rs"]
+mod clock;
+#[path = "../../src/config.rs"]
+mod config;
+#[path = "../../src/context.rs"]
+mod context;
+#[path = "../../src/engine.rs"]
+mod engine;
+#[path = "../../src/error.rs"]
+mod error;
+#[path = "../../src/explain.rs"]
+mod explain;
+#[path = "../../src/handle.rs"]
+mod handle;
+#[path = "../../src/handler.rs"]
+mod handler;
+#[path = "../../src/health.rs"]
+mod health;
+#[path = "../../src/ids.rs"]
+mod ids;
+#[path = "../../src/live.rs"]
+mod live;
+#[path = "../../src/metrics.rs"]
+mod metrics;
+#[path = "../../src/outcome.rs"]
+mod outcome;
+#[path = "../../src/page.rs"]
+mod page;
+#[path = "../../src/partition.rs"]
+mod partition;
+#[path = "../../src/pool.rs"]
+mod pool;
+#[path = "../../src/progress.rs"]
+mod progress;
+#[path = "../../src/queue.rs"]
+mod queue;
+#[path = "../../src/reader.rs"]
+mod reader;
+#[path = "../../src/recorder.rs"]
+mod recorder;
+#[path = "../../src/recover.rs"]
+mod recover;
+#[path = "../../src/retention.rs"]
+mod retention;
+#[path = "../../src/rows.rs"]
+mod rows;
+mod scenarios;
+#[path = "../../src/shared.rs"]
+mod shared;
+#[path = "../../src/stats.rs"]
+mod stats;
+#[path = "../../src/submit.rs"]
+mod submit;
+mod sync;
+#[path = "../../src/watch.rs"]
+mod watch;
+#[path = "../../src/width.rs"]
+mod width;
+#[path = "../../src/worker.rs"]
+mod worker;
+
+pub use crate::context::Iterative;
+
+use std::{env, process::ExitCode};
+
+use libtest_mimic::{Arguments, Trial};
+use shuttle::{
+    Config, Runner,
+    scheduler::{PctScheduler, RandomScheduler, Scheduler},
+};
+
+/// Schedules a scenario when nothing else is said.
+const SCHEDULES: usize = 1_000;
+
+fn main() -> ExitCode {
+    let schedules = env::var("JOB_SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(SCHEDULES);
+    let trials = scenarios::ALL.iter().map(|&(name, scenario)| {
+        Trial::test(name, move || {
+            // Half of them by chance, half with few changes of priority, which finds what needs long runs of one thread.
+            run(RandomScheduler::new(schedules.div_ceil(2)), scenario);
+            run(PctScheduler::new(3, schedules.div_ceil(2)), scenario);
+            Ok(())
+        })
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+}
+
+fn run(scheduler: impl Scheduler + 'static, scenario: fn()) {
+    let mut config = Config::new();
+    config.stack_size = 1 << 20;
+    config.silence_warnings = true;
+    Runner::new(scheduler, config).run(scenario);
+}

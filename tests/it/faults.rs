@@ -1,0 +1,286 @@
+//! What goes wrong around a store: each a clear error, and nothing acknowledged lost.
+
+use std::{
+    fmt::Write,
+    fs,
+    path::Path,
+    process::{Command, Output},
+    sync::Arc,
+};
+
+use job_runner::{
+    Durability, Ending, Engine, EngineError, FailureKind, JobContext, JobId, JobReader, JobSpec, JobState,
+    PageRequest,
+    store::{ErrorKind, Fault, FaultStore, MemoryStore, RocksOptions, RocksStore, Store},
+};
+use job_tests::child::{self, Child};
+
+use crate::support::body;
+
+fn open(path: &Path) -> Result<Arc<dyn Store>, job_runner::StoreError> {
+    Ok(Arc::new(RocksStore::open(path, RocksOptions::default())?))
+}
+
+/// A job's parameter is the number of its rows, each of about a kilobyte.
+fn engine(store: Arc<dyn Store>) -> Result<Engine, EngineError> {
+    Engine::builder(store)
+        .workers(0)
+        .vertex_filter(|ctx: &mut JobContext| {
+            let count: u64 = ctx.spec().json().read()?;
+            let mut rows = ctx.rows("vertices")?;
+            // Incompressible enough to fill a disk.
+            (0..count).try_for_each(|n| rows.push(&noise(n)))
+        })
+        .open()
+}
+
+fn noise(n: u64) -> String {
+    let mut state = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut text = String::new();
+    for _ in 0..60 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let _ = write!(text, "{state:016x}");
+    }
+    text
+}
+
+fn job(rows: u64) -> JobSpec {
+    JobSpec::vertex_filter().graph("g").parameters(&rows).unwrap()
+}
+
+fn rows_of(store: &Arc<dyn Store>, id: JobId) -> Vec<String> {
+    JobReader::new(Arc::clone(store)).page(id, PageRequest::default()).unwrap().rows().unwrap()
+}
+
+/// A small file system of its own, gone with the value; `None` where that is not allowed.
+struct Mounted(tempfile::TempDir);
+
+impl Mounted {
+    fn new(options: &str) -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let mounted = run("mount", &["-t", "tmpfs", "-o", options, "tmpfs", directory.path().to_str().unwrap()]);
+        if mounted.is_none_or(|output| !output.status.success()) {
+            println!("skipped: a file system of its own can only be mounted by root");
+            return None;
+        }
+        Some(Self(directory))
+    }
+
+    fn remount(&self, options: &str) {
+        let options = format!("remount,{options}");
+        let output = run("mount", &["-o", &options, self.0.path().to_str().unwrap()]).unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        run("umount", &["-l", self.0.path().to_str().unwrap_or_default()]);
+    }
+}
+
+fn run(program: &str, arguments: &[&str]) -> Option<Output> {
+    Command::new(program).args(arguments).output().ok()
+}
+
+#[test]
+fn a_full_disk_is_said_and_loses_nothing_that_was_acknowledged() {
+    let Some(disk) = Mounted::new("size=24m") else { return };
+    let (first, full);
+    {
+        let store = open(disk.0.path()).unwrap();
+        let engine = engine(Arc::clone(&store)).unwrap();
+        first = engine.submit(job(3_000)).unwrap().id();
+        assert!(engine.run_one());
+        // 60 MB of rows for 24 MB of disk.
+        let job = engine.submit(job(60_000)).unwrap();
+        full = job.id();
+        assert!(engine.run_one());
+        let record = job.record();
+        // It waits for another attempt, or the engine says that it cannot store anything.
+        match engine.health() {
+            Ok(()) => {
+                let failure = record.failure.unwrap();
+                assert_eq!(failure.kind, FailureKind::Store);
+                assert!(failure.message.contains("free some disk space"), "{failure}");
+            }
+            Err(EngineError::Unhealthy(error)) => assert_eq!(error.kind, ErrorKind::Full, "{error}"),
+            Err(other) => panic!("{other}"),
+        }
+        // What was there before can still be read.
+        assert_eq!(rows_of(&store, first).len(), 3_000);
+    }
+    // Somebody makes room, and the next process goes on.
+    disk.remount("size=200m");
+    let store = open(disk.0.path()).unwrap();
+    assert_eq!(rows_of(&store, first), (0..3_000).map(noise).collect::<Vec<_>>());
+    let engine = engine(Arc::clone(&store)).unwrap();
+    let record = engine.job(full).unwrap().unwrap().record();
+    assert_eq!(record.state, JobState::Waiting, "{record:?}");
+    // Its pause may not be over: then there is nothing to run yet, which is as right.
+    while engine.run_one() {}
+    for record in engine.reader().list(PageRequest::default()).unwrap() {
+        if record.state == JobState::Complete(Ending::Succeeded) && record.id == full {
+            assert_eq!(rows_of(&store, full).len(), 60_000);
+        }
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_an_error_that_says_so() {
+    let Some(disk) = Mounted::new("size=64m") else { return };
+    let done = {
+        let engine = engine(open(disk.0.path()).unwrap()).unwrap();
+        let done = engine.submit(job(10)).unwrap();
+        assert!(engine.run_one());
+        done.id()
+    };
+    disk.remount("ro");
+    let error = open(disk.0.path()).unwrap_err();
+    assert!(error.to_string().contains("could not open the store"), "{error}");
+    disk.remount("rw");
+    let store = open(disk.0.path()).unwrap();
+    assert_eq!(rows_of(&store, done).len(), 10);
+}
+
+fn a_child(store: &Path, jobs: u32) -> String {
+    let child = Child { store: store.to_owned(), seed: 1, jobs, death: None, synced: false };
+    serde_json::to_string(&child).unwrap()
+}
+
+#[test]
+fn a_second_process_is_told_that_the_store_is_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).unwrap();
+    let output = run(env!("CARGO_BIN_EXE_torture"), &["child", &a_child(directory.path(), 1)]).unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(said.contains("close the other process"), "{said}");
+    assert!(output.stdout.is_empty(), "it took jobs all the same");
+    drop(store);
+    let output = run(env!("CARGO_BIN_EXE_torture"), &["child", &a_child(directory.path(), 1)]).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// With few descriptors a store cannot be opened, or an engine cannot go on; either is said, and what was
+/// acknowledged is there when there are enough again.
+#[test]
+fn a_process_without_file_descriptors_says_so_and_loses_nothing() {
+    for limit in [8, 20, 32] {
+        let directory = tempfile::tempdir().unwrap();
+        let script = format!("ulimit -n {limit}; exec \"$0\" child \"$1\"");
+        let task = a_child(directory.path(), 30);
+        let output =
+            run("timeout", &["-s", "KILL", "20", "sh", "-c", &script, env!("CARGO_BIN_EXE_torture"), &task])
+                .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let refused = String::from_utf8_lossy(&output.stderr).into_owned();
+        println!("{limit} descriptors: {} lines, {refused}", said.lines().count());
+        assert!(!refused.contains("panicked"), "{refused}");
+        let acknowledged: Vec<JobId> = said
+            .lines()
+            .filter_map(|line| serde_json::from_str::<child::Told>(line).ok())
+            .filter_map(|told| if let child::Told::Submitted(id, _) = told { Some(id) } else { None })
+            .collect();
+        let removing = said.matches("removing").count();
+        let store: Arc<dyn Store> = Arc::new(RocksStore::open(directory.path(), child::options()).unwrap());
+        let lost = acknowledged.iter().filter(|id| store.get(**id).unwrap().is_none()).count();
+        assert!(lost <= removing, "{lost} jobs of {} are lost", acknowledged.len());
+        if output.status.success() {
+            continue;
+        }
+        assert!(!refused.is_empty() || output.status.code().is_none(), "it ended without a word");
+    }
+}
+
+/// What a scenario must come to, whatever fails in it once.
+fn scenario(store: &FaultStore) -> Result<(), EngineError> {
+    let engine = engine(Arc::new(store.clone()))?;
+    let large = engine.submit(job(400))?;
+    let gone = engine.submit(job(5))?;
+    engine.cancel(gone.id())?;
+    while engine.run_one() {}
+    engine.remove(gone.id())?;
+    let small = engine.submit(job(3))?;
+    while engine.run_one() {}
+    for (handle, rows) in [(large, 400), (small, 3)] {
+        let record = handle.record();
+        if record.state == JobState::Complete(Ending::Succeeded) {
+            assert_eq!(record.size.rows, rows);
+            body(handle.status(PageRequest::default()).unwrap());
+        }
+    }
+    engine.tick()
+}
+
+/// After any one fault, at any write, done or not: the next process finds everything, and ends it.
+fn sweep(fresh: impl Fn() -> (Box<dyn std::any::Any>, Arc<dyn Store>)) -> u64 {
+    let count = {
+        let (_keep, inner) = fresh();
+        let store = FaultStore::new(inner);
+        scenario(&store).unwrap();
+        store.writes()
+    };
+    assert!(count > 10, "only {count} writes");
+    for write in 0..count {
+        for fault in [Fault::Write(write), Fault::AfterWrite(write), Fault::WritesFrom(write)] {
+            let (_keep, inner) = fresh();
+            let store = FaultStore::new(Arc::clone(&inner));
+            store.plan(fault);
+            if let Err(error) = scenario(&store) {
+                let said = error.to_string();
+                assert!(said.contains("injected") || said.contains("unhealthy"), "{fault:?}: {said}");
+            }
+            drop(store);
+            let engine = engine(Arc::clone(&inner)).unwrap();
+            for record in engine.reader().list(PageRequest::default()).unwrap() {
+                let expected: u64 = record.spec.json().read().unwrap();
+                // Another attempt may have to wait for its time: take it up at once.
+                while engine.run_one() {}
+                let record = inner.get(record.id).unwrap().unwrap();
+                if record.state == JobState::Complete(Ending::Succeeded) {
+                    assert_eq!(
+                        rows_of(&inner, record.id),
+                        (0..expected).map(noise).collect::<Vec<_>>(),
+                        "{fault:?}"
+                    );
+                } else {
+                    let paused = record.state == JobState::Waiting && record.not_before.is_some();
+                    assert!(
+                        paused || record.state == JobState::Complete(Ending::Cancelled),
+                        "{fault:?}: {record:?}"
+                    );
+                }
+            }
+        }
+    }
+    count * 3
+}
+
+#[test]
+fn whichever_write_fails_once_nothing_is_lost_or_wrong() {
+    let in_memory = sweep(|| (Box::new(()), Arc::new(MemoryStore::default())));
+    let on_disk = sweep(|| {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path()).unwrap();
+        (Box::new(directory), store)
+    });
+    println!("{} faults", in_memory + on_disk);
+}
+
+/// The engine must not hang on to files, memory or a lock of a store whose directory somebody takes away.
+#[test]
+fn a_store_whose_directory_is_gone_fails_with_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("gone");
+    let engine = engine(open(&missing).unwrap()).unwrap();
+    drop(engine.submit(job(3)).unwrap());
+    fs::remove_dir_all(&missing).unwrap();
+    // The log is still an open file: what happens now may work or fail, but it ends.
+    let _ = engine.run_one();
+    drop(engine);
+    let _ = open(&missing);
+    let _ = Durability::default();
+}

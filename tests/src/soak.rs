@@ -1,0 +1,292 @@
+//! Everything at once for a long time: many submitters, readers, cancels, removals, retention. Memory, open files
+//! and disk have to be as flat at the end as pages are right all the while.
+
+use std::{
+    collections::VecDeque,
+    fmt, fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use job_runner::{
+    Clock, Durability, Ending, Engine, EngineError, JobId, JobState, PageRequest, Retention, SystemClock,
+    store::{ErrorKind, RocksStore},
+};
+use parking_lot::Mutex;
+use proptest::{
+    strategy::{Strategy, ValueTree},
+    test_runner::{Config, RngSeed, TestRunner},
+};
+
+use crate::{
+    child,
+    disk::sizes,
+    script::{Script, Stage, row},
+};
+
+/// A long run.
+#[derive(Debug, Clone, Copy)]
+pub struct Soak {
+    /// How long.
+    pub time: Duration,
+    /// Where chance begins.
+    pub seed: u64,
+    /// Finished jobs that are kept.
+    pub kept: u64,
+}
+
+/// What the process uses.
+#[derive(Debug, Clone, Copy, Default)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Usage {
+    pub resident_kib: u64,
+    pub open_files: u64,
+    pub disk_bytes: u64,
+    pub p99_micros: u64,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, Default)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Soaked {
+    pub jobs: u64,
+    pub pages: u64,
+    pub cancels: u64,
+    pub removals: u64,
+    pub unfinished: u64,
+    /// When the first tenth of the time was over.
+    pub before: Usage,
+    pub after: Usage,
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} MiB resident, {} open files, {} MiB on disk, pages p99 {} us",
+            self.resident_kib >> 10,
+            self.open_files,
+            self.disk_bytes >> 20,
+            self.p99_micros
+        )
+    }
+}
+
+impl fmt::Display for Soaked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} jobs, {} pages compared, {} cancels, {} removals: lost 0, wrong 0, stuck {}",
+            self.jobs, self.pages, self.cancels, self.removals, self.unfinished
+        )?;
+        writeln!(f, "  after a tenth of the time: {}", self.before)?;
+        write!(f, "  at the end:                {}", self.after)
+    }
+}
+
+struct Hall {
+    engine: Arc<Engine>,
+    over: AtomicBool,
+    latest: Mutex<VecDeque<(JobId, Script)>>,
+    latencies: Mutex<Vec<u64>>,
+    jobs: AtomicU64,
+    pages: AtomicU64,
+    cancels: AtomicU64,
+    removals: AtomicU64,
+}
+
+impl Soak {
+    /// Runs it.
+    ///
+    /// # Panics
+    /// When an answer is wrong or a job is stuck.
+    #[must_use]
+    pub fn run(self) -> Soaked {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let hall = Arc::new(self.open(directory.path()));
+        let mut threads = Vec::new();
+        for number in 0..3 {
+            threads.push(spawn(&hall, move |hall| hall.submit(self.seed.wrapping_add(number))));
+        }
+        for _ in 0..2 {
+            threads.push(spawn(&hall, Hall::read));
+        }
+        threads.push(spawn(&hall, Hall::meddle));
+        thread::sleep(self.time / 10);
+        let before = hall.usage(directory.path());
+        thread::sleep(self.time.saturating_sub(self.time / 10));
+        hall.over.store(true, Ordering::SeqCst);
+        for thread in threads {
+            thread.join().expect("nobody found anything wrong");
+        }
+        let unfinished = hall.drain();
+        hall.engine.tick().expect("the store is well");
+        Soaked {
+            jobs: hall.jobs.load(Ordering::SeqCst),
+            pages: hall.pages.load(Ordering::SeqCst),
+            cancels: hall.cancels.load(Ordering::SeqCst),
+            removals: hall.removals.load(Ordering::SeqCst),
+            unfinished,
+            before,
+            after: hall.usage(directory.path()),
+        }
+    }
+
+    fn open(self, directory: &Path) -> Hall {
+        let store = Arc::new(RocksStore::open(directory, child::options()).expect("an empty store opens"));
+        let stage = Arc::new(Stage::default());
+        let player = Arc::clone(&stage);
+        let engine = Engine::builder(store)
+            .workers(2)
+            .queue_bound(200)
+            .durability(Durability::Buffered)
+            .retention(Retention::default().max_jobs(self.kept))
+            .algorithm("now", move |ctx: &mut _| player.play(ctx))
+            .open()
+            .expect("the engine opens");
+        let engine = Arc::new(engine);
+        *stage.engine.lock() = Arc::downgrade(&engine);
+        Hall {
+            engine,
+            over: AtomicBool::new(false),
+            latest: Mutex::default(),
+            latencies: Mutex::default(),
+            jobs: AtomicU64::new(0),
+            pages: AtomicU64::new(0),
+            cancels: AtomicU64::new(0),
+            removals: AtomicU64::new(0),
+        }
+    }
+}
+
+fn spawn(hall: &Arc<Hall>, work: impl FnOnce(&Hall) + Send + 'static) -> thread::JoinHandle<()> {
+    let hall = Arc::clone(hall);
+    thread::spawn(move || work(&hall))
+}
+
+impl Hall {
+    const LATEST: usize = 300;
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    fn submit(&self, seed: u64) {
+        let config = Config { rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..Config::default() };
+        let mut chance = TestRunner::new(config);
+        while !self.is_over() {
+            let script = Script::any(300).new_tree(&mut chance).expect("a script").current();
+            match self.engine.submit_timeout(script.spec("now", "movies"), Duration::from_millis(100)) {
+                Ok(job) => {
+                    self.jobs.fetch_add(1, Ordering::Relaxed);
+                    let mut latest = self.latest.lock();
+                    latest.push_back((job.id(), script));
+                    if latest.len() > Self::LATEST {
+                        latest.pop_front();
+                    }
+                }
+                Err(EngineError::QueueFull { .. }) => {}
+                Err(error) => panic!("a submission: {error}"),
+            }
+        }
+    }
+
+    /// One of the latest jobs; which one changes with the time.
+    fn any(&self) -> Option<(JobId, Script)> {
+        let latest = self.latest.lock();
+        let at = usize::try_from(SystemClock.now().as_micros()).unwrap_or(0) % latest.len().max(1);
+        latest.get(at).cloned()
+    }
+
+    fn read(&self) {
+        while !self.is_over() {
+            let Some((id, script)) = self.any() else {
+                thread::yield_now();
+                continue;
+            };
+            let start = Instant::now();
+            let Some(rows) = self.page(id) else { continue };
+            self.latencies.lock().push(u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX));
+            let expected = script.rows();
+            let right = rows.len() == expected.len()
+                && rows.iter().zip(&expected).all(|(found, number)| found.get() == row(script.seed, *number));
+            assert!(right, "the rows of job {id} are wrong");
+            self.pages.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The rows of a job that has succeeded and is still there.
+    fn page(&self, id: JobId) -> Option<Vec<Box<serde_json::value::RawValue>>> {
+        let record = self.engine.reader().record(id).expect("the store is well")?;
+        if record.state != JobState::Complete(Ending::Succeeded) {
+            return None;
+        }
+        let page = match self.engine.reader().page(id, PageRequest::default()) {
+            Ok(page) => page,
+            Err(EngineError::UnknownJob(_)) => return None,
+            Err(error) => panic!("a page: {error}"),
+        };
+        match page.rows() {
+            Ok(rows) => {
+                // Removed between its record and its result: then it has no list any more.
+                (page.total() == record.size.rows).then_some(rows)
+            }
+            Err(error) if error.kind == ErrorKind::NotFound => None,
+            Err(error) => panic!("a page: {error}"),
+        }
+    }
+
+    /// Cancels, removes, lists, and does what is due.
+    fn meddle(&self) {
+        let mut turn = 0u64;
+        while !self.is_over() {
+            turn += 1;
+            if let Some((id, _)) = self.any() {
+                match turn % 4 {
+                    0 => self.cancels.fetch_add(u64::from(self.engine.cancel(id).is_ok()), Ordering::Relaxed),
+                    1 => self
+                        .removals
+                        .fetch_add(u64::from(self.engine.remove(id).is_ok_and(|gone| gone)), Ordering::Relaxed),
+                    _ => 0,
+                };
+            }
+            let listed =
+                self.engine.reader().list(PageRequest::new(0, 50).expect("in range")).expect("the store is well");
+            assert!(listed.is_sorted_by(|newer, older| newer.id > older.id));
+            self.engine.tick().expect("the store is well");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits for what was submitted; how many jobs did not end comes back.
+    fn drain(&self) -> u64 {
+        let until = Instant::now() + Duration::from_mins(1);
+        let unfinished = || {
+            let listed = self.engine.reader().list(PageRequest::default()).expect("the store is well");
+            listed.iter().filter(|record| !record.state.is_complete()).count() as u64
+        };
+        while unfinished() > 0 && Instant::now() < until {
+            thread::sleep(Duration::from_millis(20));
+        }
+        unfinished()
+    }
+
+    fn usage(&self, directory: &Path) -> Usage {
+        let mut latencies = std::mem::take(&mut *self.latencies.lock());
+        latencies.sort_unstable();
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let resident =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().split(' ').next()?.parse().ok());
+        Usage {
+            resident_kib: resident.unwrap_or(0),
+            open_files: fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64),
+            disk_bytes: sizes(directory).unwrap_or_default().values().sum(),
+            p99_micros: latencies.get(latencies.len() * 99 / 100).copied().unwrap_or(0),
+        }
+    }
+}
