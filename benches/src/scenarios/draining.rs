@@ -54,7 +54,9 @@ fn on_disk(bench: &Bench) -> Result<Vec<Row>> {
             let directory = bench.directory()?;
             rates.push(rate(open(directory.path())?, n, *workers)?);
         }
-        lanes.iter_mut().for_each(|lane| lane.round(&bench.stores));
+        for lane in &mut lanes {
+            lane.round(&bench.stores);
+        }
     }
     let own: Vec<Series> = own.into_iter().map(Series::new).collect::<Result<_>>()?;
     let mut rows = Vec::new();
@@ -85,7 +87,9 @@ fn in_memory(bench: &Bench) -> Result<Vec<Row>> {
     let mut own = Vec::new();
     for _ in 0..bench.size(3, 1) {
         own.push(rate(Arc::new(MemoryStore::default()), n, 8)?);
-        lanes.iter_mut().for_each(|lane| lane.round(&bench.stores));
+        for lane in &mut lanes {
+            lane.round(&bench.stores);
+        }
     }
     Ok(beside_peers("drain no-ops, 8 workers", "memory", &Series::new(own)?, &lanes, 5.0))
 }

@@ -60,7 +60,9 @@ fn beside(
         let store: Arc<dyn Store> = open(directory.path())?;
         let engine = engines::builder(store, Durability::Buffered).workers(0).open()?;
         own.push(n as f64 / seconds(|| ours(&engine))?);
-        lanes.iter_mut().for_each(|lane| lane.round(&bench.stores));
+        for lane in &mut lanes {
+            lane.round(&bench.stores);
+        }
     }
     let own = Series::new(own)?;
     Ok(rows(what, "buffered", &own, &lanes, goal))

@@ -27,7 +27,9 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
         let directory = bench.directory()?;
         let engine = engines::builder(open(directory.path())?, Durability::Synced).workers(8).open()?;
         own.push(n as f64 / seconds(|| submit_and_drain(&engine, n))?);
-        lanes.iter_mut().for_each(|lane| lane.round(&bench.stores));
+        for lane in &mut lanes {
+            lane.round(&bench.stores);
+        }
     }
     let what = "submit and drain, 64 submitters";
     Ok(beside_peers(what, "fsync per answer", &Series::new(own)?, &lanes, 10.0))
