@@ -8,10 +8,13 @@ use utoipa::{IntoResponses, OpenApi, ToSchema};
 use crate::{entry::Entry, failure::ErrorBody};
 
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Jobs of a graph engine",
-    description = "Long work answers at once with a job id; the status of the job is asked for, and then its rows, page by page."
-))]
+#[openapi(
+    info(
+        title = "Jobs of a graph engine",
+        description = "Long work answers at once with a job id; the status of the job is asked for, and then its rows, page by page."
+    ),
+    components(schemas(ErrorBody))
+)]
 pub(crate) struct Document;
 
 /// How every operation may fail.

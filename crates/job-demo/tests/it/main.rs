@@ -2,4 +2,5 @@
 
 mod payloads;
 mod program;
+mod serve;
 mod wordnet;
