@@ -133,7 +133,7 @@ fn segments(
     if !global.json {
         writeln!(out, "{}  {}  {}", record.id, table::work(record.spec.kind()), record.state)?;
     }
-    for &segment in list.iter().flat_map(|list| list.segments()) {
+    for &segment in list.iter().flat_map(job_runner::RowList::segments) {
         let blocks = blocks(store, record.id, segment)?;
         if global.json {
             let entry = json!({

@@ -3,7 +3,6 @@
 use axum::{Json, extract::State};
 use job_runner::{JobHandle, JobKind, Parameters};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tokio::task::spawn_blocking;
 use utoipa::{IntoParams, ToSchema};
 
