@@ -268,6 +268,11 @@ fn finish(path: &Path, known: &BTreeMap<JobId, Known>, seen: &mut Seen) {
     for (&id, job) in known {
         let Some(record) = store.get(id).expect("readable") else { continue };
         assert!(record.state.is_complete());
+        assert_eq!(
+            store.checkpoint(id).expect("readable"),
+            None,
+            "job {id} is complete, but what it saved is there"
+        );
         let failure = record.failure.as_ref().map(|failure| failure.kind);
         // Too many deaths in a row end a job; else it ends as its script says.
         if failure != Some(FailureKind::Interrupted) && !job.cancelled && job.ended.is_none() {
