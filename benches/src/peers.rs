@@ -128,6 +128,7 @@ impl Peer {
             .args([format!("n={}", order.n), format!("workers={}", order.workers)])
             .arg(format!("variant={}", self.variant))
             .arg(format!("dir={}", directory.path().display()))
+            .env("RUST_BACKTRACE", "0")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
