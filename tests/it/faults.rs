@@ -172,9 +172,7 @@ fn a_process_without_file_descriptors_says_so_and_loses_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let script = format!("ulimit -n {limit}; exec \"$0\" child \"$1\"");
         let task = a_child(directory.path(), 30);
-        let output =
-            run("timeout", &["-s", "KILL", "20", "sh", "-c", &script, env!("CARGO_BIN_EXE_torture"), &task])
-                .unwrap();
+        let output = run("sh", &["-c", &script, env!("CARGO_BIN_EXE_torture"), &task]).unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let refused = String::from_utf8_lossy(&output.stderr).into_owned();
         println!("{limit} descriptors: {} lines, {refused}", said.lines().count());
@@ -188,10 +186,8 @@ fn a_process_without_file_descriptors_says_so_and_loses_nothing() {
         let store: Arc<dyn Store> = Arc::new(RocksStore::open(directory.path(), child::options()).unwrap());
         let lost = acknowledged.iter().filter(|id| store.get(**id).unwrap().is_none()).count();
         assert!(lost <= removing, "{lost} jobs of {} are lost", acknowledged.len());
-        if output.status.success() {
-            continue;
-        }
-        assert!(!refused.is_empty() || output.status.code().is_none(), "it ended without a word");
+        let said_why = refused.contains("Too many open files") || said.contains("Too many open files");
+        assert!(output.status.success() || said_why, "it ended without a reason: {refused}");
     }
 }
 

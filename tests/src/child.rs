@@ -5,10 +5,11 @@ use std::{
     path::PathBuf,
     sync::Arc,
     thread,
+    time::Duration,
 };
 
 use job_runner::{
-    Durability, Ending, Engine, EngineError, JobId, JobState,
+    Durability, Ending, Engine, EngineError, JobHandle, JobId, JobState,
     store::{RocksOptions, RocksStore, Store},
 };
 use proptest::{
@@ -109,10 +110,7 @@ pub fn engine(
     let engine = Engine::builder(store)
         .workers(workers)
         .durability(durability)
-        .retry(job_runner::RetryPolicy {
-            first: std::time::Duration::from_millis(1),
-            most: std::time::Duration::from_millis(2),
-        })
+        .retry(job_runner::RetryPolicy { first: Duration::from_millis(1), most: Duration::from_millis(2) })
         .algorithm("now", move |ctx: &mut _| player.play(ctx))
         .open()?;
     let engine = Arc::new(engine);
@@ -166,7 +164,7 @@ impl Child {
                     });
                     // One in four is waited for, so that ends come between submissions.
                     if turn % 4 == 3 {
-                        let _ = job.wait();
+                        wait(engine, &job);
                     }
                 }
                 Err(error) => tell(&Told::Refused(error.to_string())),
@@ -180,8 +178,18 @@ impl Child {
         }
         for id in ids {
             if let Ok(Some(job)) = engine.job(id) {
-                let _ = job.wait();
+                wait(engine, &job);
             }
+        }
+    }
+}
+
+/// Waits for the end of a job, or gives up with the engine's own word on why it does not come.
+fn wait(engine: &Engine, job: &JobHandle) {
+    while let Ok(None) = job.wait_timeout(Duration::from_millis(50)) {
+        if let Err(error) = engine.health() {
+            eprintln!("{error}");
+            std::process::exit(3);
         }
     }
 }

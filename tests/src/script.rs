@@ -39,6 +39,8 @@ pub enum Step {
     Scan(u16, u16),
     /// A named value.
     Value,
+    /// Saves where it is, for the next attempt.
+    Save,
     /// Asks whether to go on.
     Checkpoint,
     /// Asks for the end of the job itself.
@@ -73,6 +75,12 @@ pub fn row(seed: u32, number: u64) -> String {
     format!(r#"{{"n":{number},"s":{seed},"p":"{pad}"}}"#)
 }
 
+/// What step `at` of an attempt saves.
+#[must_use]
+pub fn saved(attempt: u32, at: usize) -> Vec<u8> {
+    format!("attempt {attempt}, step {at}").into_bytes()
+}
+
 /// What the rows that a scan of `ids` keeps are called.
 fn scanned(base: u64, ids: u64) -> impl Iterator<Item = u64> {
     (0..ids).filter(|id| id % 3 != 0).map(move |id| base + id)
@@ -83,6 +91,12 @@ impl Step {
     #[must_use]
     pub const fn writes(&self) -> bool {
         matches!(self, Self::Rows(_) | Self::Scan(..))
+    }
+
+    /// Whether a store that fails can fail it.
+    #[must_use]
+    pub const fn stores(&self) -> bool {
+        self.writes() || matches!(self, Self::Save)
     }
 }
 
@@ -120,6 +134,7 @@ impl Script {
             6 => (0..=largest).prop_map(Step::Rows),
             2 => (0..=largest, 1..=largest.max(2)).prop_map(|(ids, size)| Step::Scan(ids, size)),
             1 => Just(Step::Value),
+            2 => Just(Step::Save),
             3 => Just(Step::Checkpoint),
             1 => Just(Step::Cancel),
             2 => (0u32..20_000).prop_map(Step::Pass),
@@ -177,6 +192,7 @@ impl Stage {
                     base += u64::from(ids);
                 }
                 Step::Value => ctx.output(&format!("value {at}"), &script.seed)?,
+                Step::Save => ctx.save_checkpoint(&saved(ctx.attempt(), at))?,
                 Step::Checkpoint => ctx.checkpoint()?,
                 Step::Cancel => self.cancel(ctx.id()),
                 Step::Pass(millis) => {

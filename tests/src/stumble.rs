@@ -10,7 +10,7 @@ use std::{
 
 use job_runner::{
     Durability, JobId, JobRecord, JobResult, JobSpec, Segment, StoreError, Timestamp,
-    store::{JobStore, Pin, ResultStore, Rows, SealedBlock, SegmentKey, SegmentWriter, Store},
+    store::{EachBlock, JobStore, Pin, ResultStore, Rows, SealedBlock, SegmentKey, SegmentWriter, Store},
 };
 
 /// Where the process dies: before or after the write with this number, the first being 0.
@@ -135,6 +135,10 @@ impl ResultStore for StumbleStore {
         each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError> {
         self.inner.read(key, rows, each)
+    }
+
+    fn blocks(&self, key: SegmentKey, each: &mut EachBlock<'_>) -> Result<(), StoreError> {
+        self.inner.blocks(key, each)
     }
 
     fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {

@@ -33,6 +33,8 @@ struct Torture {
 enum Part {
     /// Only the load, for the whole time: submitters, readers, cancels, removals, retention.
     Soak,
+    /// Only deaths of processes.
+    Kill,
     /// A process at work, to be killed.
     #[command(hide = true)]
     Child {
@@ -50,6 +52,10 @@ fn main() -> ExitCode {
         Some(Part::Soak) => {
             println!("seed {seed}");
             soak(time, seed);
+        }
+        Some(Part::Kill) => {
+            println!("seed {seed}");
+            kill(time, seed);
         }
         None => {
             println!("seed {seed}");
@@ -69,6 +75,17 @@ fn child(task: &str) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn kill(time: Duration, seed: u64) {
+    let start = Instant::now();
+    let mut killed = Seen::default();
+    while start.elapsed() < time {
+        let seed = seed.wrapping_add(u64::from(killed.kills));
+        killed += Kills { program: std::env::current_exe().unwrap(), kills: 50, seed }.run();
+        println!("{:>7.0?}  {} kills", start.elapsed(), killed.kills);
+    }
+    println!("{killed}");
 }
 
 fn soak(time: Duration, seed: u64) {

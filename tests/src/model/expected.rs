@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use job_runner::{Ending, FailureKind, JobId, JobSpec, JobState, Timestamp};
 
-use crate::script::{End, Script, Step};
+use crate::script::{self, End, Script, Step};
 
 /// One job.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub(super) struct Expected {
     pub(super) last_read: Option<Timestamp>,
     /// The rows of its result; `None` without one.
     pub(super) rows: Option<Vec<u64>>,
+    /// What it saved last for its next attempt.
+    pub(super) saved: Option<Vec<u8>>,
     pub(super) pinned: bool,
     pub(super) removed: bool,
 }
@@ -40,6 +42,7 @@ pub(super) struct Fate {
     pub(super) now: Timestamp,
     /// When the body let be done what was due.
     pub(super) ticks: Vec<Timestamp>,
+    pub(super) saved: Option<Vec<u8>>,
 }
 
 /// Why a body stopped early.
@@ -58,6 +61,7 @@ struct Play<'e> {
     cancelling: bool,
     told: Option<FailureKind>,
     ticks: Vec<Timestamp>,
+    saved: Option<Vec<u8>>,
     muted: bool,
     ignored: Option<usize>,
 }
@@ -95,12 +99,16 @@ impl Expected {
             cancelling: false,
             told: None,
             ticks: Vec::new(),
+            saved: self.saved.clone(),
             muted,
             ignored,
         };
         let mut base = 0;
         let mut stopped = None;
-        for &step in &self.script.steps {
+        for (at, &step) in self.script.steps.iter().enumerate() {
+            if step == Step::Save {
+                play.saved = Some(script::saved(self.attempt + 1, at));
+            }
             stopped = play.step(step, &mut base);
             if stopped.is_some() {
                 break;
@@ -158,7 +166,7 @@ impl Play<'_> {
                 }
                 None
             }
-            Step::Peek => None,
+            Step::Peek | Step::Save => None,
         }
     }
 
@@ -209,6 +217,7 @@ impl Play<'_> {
             rows: has_result.then_some(self.rows),
             now: self.now,
             ticks: self.ticks,
+            saved: self.saved.filter(|_| state == JobState::Waiting),
         }
     }
 

@@ -11,7 +11,7 @@ use std::{
 use job_runner::{
     Clock, Ending, Engine, EngineError, FailureKind, JobId, JobReader, JobState, ManualClock, PageRequest,
     Retention, Timestamp,
-    store::{Fault, FaultStore, JobStore, MemoryStore, Pin, RocksOptions, RocksStore, Store},
+    store::{Fault, FaultStore, JobStore, MemoryStore, Pin, ResultStore, RocksOptions, RocksStore, Store},
 };
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ use super::{
     Applied, How, Move,
     expected::{Expected, Fate, later},
 };
-use crate::script::{End, LIST, Script, Stage, Step, row};
+use crate::script::{self, End, LIST, Script, Stage, Step, row};
 
 /// A place for a store that outlives its engine.
 pub trait Backend: Debug + 'static {
@@ -242,6 +242,7 @@ impl<B: Backend> World<B> {
             finished: None,
             last_read: None,
             rows: None,
+            saved: None,
             pinned: false,
             removed: false,
         });
@@ -352,6 +353,13 @@ impl<B: Backend> World<B> {
         } else {
             assert!(matches!(mishap, Mishap::Crash(_)), "a job runs although its run is over: {record:?}");
         }
+        let saved = store.checkpoint(job.id).unwrap();
+        if mishap != Mishap::None && saved != job.saved && !record.state.is_complete() {
+            // Whatever was saved last before the fault.
+            let steps = job.script.steps.iter().enumerate().filter(|(_, step)| **step == Step::Save);
+            let mut may_be = steps.map(|(at, _)| script::saved(job.attempt + 1, at));
+            assert!(may_be.any(|one| saved == Some(one)), "job {at} has saved {saved:?}");
+        }
         let ticks = std::mem::take(&mut *self.stage.ticks.lock());
         let now = self.now();
         let job = &mut self.jobs[at];
@@ -361,6 +369,7 @@ impl<B: Backend> World<B> {
         job.state = record.state;
         job.failure = found.failure;
         job.rows = found.rows;
+        job.saved = saved;
         job.not_before = due;
         job.finished = record.state.is_complete().then_some(now);
         if record.state == JobState::Complete(Ending::Succeeded) {
@@ -378,7 +387,12 @@ impl<B: Backend> World<B> {
         let is = |fate: &Fate| {
             let in_time =
                 fate.due.clone().is_none_or(|range| due.is_some_and(|due| range.contains(&due.as_micros())));
-            fate.state == found.state && fate.failure == found.failure && fate.rows == found.rows && in_time
+            let saved = muted || fate.saved == self.peek_store().checkpoint(job.id).unwrap();
+            fate.state == found.state
+                && fate.failure == found.failure
+                && fate.rows == found.rows
+                && in_time
+                && saved
         };
         if is(&fate) {
             assert!(muted || (fate.now, &fate.ticks) == (self.now(), &*self.stage.ticks.lock()));
@@ -394,7 +408,7 @@ impl<B: Backend> World<B> {
         }
         // Else rows could not be stored: the attempt failed for the moment, whatever it had still to do.
         assert!(
-            job.script.steps.iter().any(Step::writes),
+            job.script.steps.iter().any(Step::stores),
             "job {at} has no rows, but became {found:?}, not {fate:?}"
         );
         let most = job.spec.options().max_attempts;
@@ -600,6 +614,8 @@ impl<B: Backend> World<B> {
                 (job.state, job.revision, job.attempt, job.failed, job.failure),
                 "job {at}"
             );
+            let saved = job.saved.clone().filter(|_| !job.is_complete());
+            assert_eq!(store.checkpoint(job.id).unwrap(), saved, "what job {at} saved");
             assert_eq!(record.finished_at, job.finished, "the end of job {at}");
             assert_eq!(
                 record.size.rows,
