@@ -13,6 +13,7 @@ use crate::{
     handle::JobHandle,
     handler::Handlers,
     live::until,
+    metrics::Metrics,
     pool::Pool,
     reader::JobReader,
     recover,
@@ -183,7 +184,7 @@ impl Engine {
         }
     }
 
-    /// Does what is due by the clock now: deadlines, retention, noting what was read. Engines with workers have
+    /// Does what is due by the clock now: deadlines, gauges, retention, noting what was read. Engines with workers have
     /// a thread for it.
     ///
     /// # Errors
@@ -191,6 +192,7 @@ impl Engine {
     pub fn tick(&self) -> Result<(), EngineError> {
         self.shared.probe();
         self.shared.expire();
+        Metrics::gauges(&self.stats());
         self.shared.sweep()
     }
 

@@ -20,7 +20,7 @@ use crate::support::{Rig, count, drain, job, numbers};
 
 /// Adds up counters, and counts what histograms are given.
 #[derive(Debug, Default)]
-struct Tally(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
+struct Tally(Mutex<BTreeMap<String, Arc<AtomicU64>>>, Mutex<BTreeMap<String, Arc<AtomicU64>>>);
 
 struct Entries(Arc<AtomicU64>);
 
@@ -34,6 +34,11 @@ impl Tally {
     fn cell(&self, key: &Key) -> Arc<AtomicU64> {
         let labels: String = key.labels().map(|label| format!(" {}", label.value())).collect::<Vec<_>>().concat();
         Arc::clone(self.0.lock().entry(format!("{}{labels}", key.name())).or_default())
+    }
+
+    /// What gauges were set to last.
+    fn gauge(&self, name: &str) -> Option<f64> {
+        self.1.lock().get(name).map(|cell| f64::from_bits(cell.load(Ordering::SeqCst)))
     }
 
     fn seen(&self) -> Vec<(String, u64)> {
@@ -50,13 +55,29 @@ impl Recorder for Tally {
         Counter::from_arc(self.cell(key))
     }
 
-    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::noop()
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        let labels: String = key.labels().map(|label| format!(" {}", label.value())).collect::<Vec<_>>().concat();
+        Gauge::from_arc(Arc::clone(self.1.lock().entry(format!("{}{labels}", key.name())).or_default()))
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
         Histogram::from_arc(Arc::new(Entries(self.cell(key))))
     }
+}
+
+#[test]
+fn gauges_say_what_waits_and_for_how_long() {
+    let tally = Tally::default();
+    with_local_recorder(&tally, || {
+        let rig = Rig::new(|builder| builder.algorithm("numbers", numbers));
+        rig.queue(count(10));
+        rig.clock.advance(Duration::from_secs(7));
+        rig.queue(count(10));
+        rig.engine.tick().unwrap();
+    });
+    assert_eq!(tally.gauge("jobs_waiting read"), Some(2.0));
+    assert_eq!(tally.gauge("job_oldest_waiting_seconds read"), Some(7.0));
+    assert_eq!((tally.gauge("jobs_running read"), tally.gauge("jobs_waiting write")), (Some(0.0), Some(0.0)));
 }
 
 #[test]
