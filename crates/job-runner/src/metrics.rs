@@ -1,4 +1,4 @@
-//! [`Metrics`]: counters and histograms for whoever has installed a recorder of the `metrics` facade.
+//! Counters, gauges and histograms for whoever has installed a recorder of the `metrics` facade.
 //!
 //! | name | kind | labels |
 //! | --- | --- | --- |
@@ -15,7 +15,7 @@
 //! | `jobs_cancelling` | gauge | |
 //!
 //! Gauges are set every ten seconds and by [`Engine::tick`](crate::Engine::tick); whoever needs them at a
-//! moment of his own asks for [`Stats`](crate::Stats).
+//! moment of his own asks for [`Stats`].
 
 use job_core::{JobRecord, JobState};
 use metrics::{Counter, counter, gauge, histogram};
