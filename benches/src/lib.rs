@@ -4,6 +4,8 @@
 //! and writes it as Markdown and SVG. Rounds are interleaved and the order rotates ([`measure`]), so that a
 //! noisy moment hits both sides; a figure is the median of the rounds, shown with the least and the greatest.
 
+#![expect(clippy::cast_precision_loss, reason = "figures for people: counts and bytes far below 2^52")]
+
 pub mod child;
 pub mod engines;
 pub mod machine;

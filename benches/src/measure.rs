@@ -32,7 +32,6 @@ impl Series {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
             reason = "a place in a list of a few thousand"
         )]
         let place = (share * (sorted.len() - 1) as f64).round() as usize;

@@ -3,12 +3,15 @@
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Output, Stdio},
     sync::Mutex,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
+
+use crate::measure::Series;
 
 /// A peer in one of its settings.
 #[derive(Debug, Clone, Copy)]
@@ -58,12 +61,51 @@ struct Line {
     p99: Option<f64>,
 }
 
+/// One peer with one order, through all rounds. A peer that cannot be built or fails is left out from then on, with
+/// a word on the standard error: no other figure has to wait for it.
+#[derive(Debug)]
+pub struct Lane {
+    /// Who runs.
+    pub peer: Peer,
+    /// What it runs.
+    pub order: Order,
+    rates: Vec<f64>,
+    failed: bool,
+}
+
+impl Lane {
+    /// A peer at the start.
+    #[must_use]
+    pub const fn new(peer: Peer, order: Order) -> Self {
+        Self { peer, order, rates: Vec::new(), failed: false }
+    }
+
+    /// Runs it once.
+    pub fn round(&mut self, stores: &Path) {
+        if self.failed {
+            return;
+        }
+        match self.peer.rate(stores, self.order) {
+            Ok(rate) => self.rates.push(rate),
+            Err(error) => {
+                self.failed = true;
+                eprintln!("  {} is left out of {}: {error:#}", self.peer.name, self.order.scenario);
+            }
+        }
+    }
+
+    /// Its jobs a second, if it came through.
+    #[must_use]
+    pub fn rates(&self) -> Option<Series> {
+        if self.failed { None } else { Series::new(self.rates.clone()).ok() }
+    }
+}
+
+/// How long a peer may take for one order.
+const PATIENCE: Duration = Duration::from_secs(100);
+
 impl Peer {
-    /// Jobs a second.
-    ///
-    /// # Errors
-    /// When the peer cannot be built, fails, or says something unknown.
-    pub fn rate(self, stores: &Path, order: Order) -> Result<f64> {
+    fn rate(self, stores: &Path, order: Order) -> Result<f64> {
         let seconds = self.run(stores, order)?.seconds.context("a peer must say how long it took")?;
         Ok(order.n as f64 / seconds)
     }
@@ -71,7 +113,7 @@ impl Peer {
     /// Seconds from submission to end, median and 99th percentile.
     ///
     /// # Errors
-    /// As [`rate`](Self::rate).
+    /// When the peer cannot be built, fails, or says something unknown.
     pub fn latency(self, stores: &Path, order: Order) -> Result<(f64, f64)> {
         let line = self.run(stores, order)?;
         line.p50.zip(line.p99).context("a peer must say how long its jobs took")
@@ -80,16 +122,21 @@ impl Peer {
     fn run(self, stores: &Path, order: Order) -> Result<Line> {
         self.build()?;
         let directory = tempfile::tempdir_in(stores)?;
-        let output = Command::new(peers().join("target/release").join(format!("peer-{}", self.package)))
+        let program = peers().join("target/release").join(format!("peer-{}", self.package));
+        let child = Command::new(program)
             .arg(order.scenario)
             .args([format!("n={}", order.n), format!("workers={}", order.workers)])
             .arg(format!("variant={}", self.variant))
             .arg(format!("dir={}", directory.path().display()))
-            .output()
+            .env("RUST_BACKTRACE", "0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .with_context(|| format!("start {}", self.name))?;
+        let output = end(child)?;
         let errors = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{} failed: {errors}", self.name);
-        serde_json::from_slice(&output.stdout).with_context(|| format!("read what {} said", self.name))
+        ensure!(output.status.success(), "it failed: {}", errors.trim());
+        serde_json::from_slice(&output.stdout).context("read what it said")
     }
 
     /// Builds the program, once in a run.
@@ -109,6 +156,20 @@ impl Peer {
         built.get_or_insert_default().insert(self.package);
         Ok(())
     }
+}
+
+/// Waits for a child that says little, but not for ever.
+fn end(mut child: Child) -> Result<Output> {
+    let start = Instant::now();
+    while child.try_wait()?.is_none() {
+        if start.elapsed() > PATIENCE {
+            child.kill()?;
+            child.wait()?;
+            bail!("it was not done after {} s", PATIENCE.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(child.wait_with_output()?)
 }
 
 fn peers() -> PathBuf {

@@ -51,7 +51,7 @@ fn vertex(number: usize, random: &mut Random) -> Vertex {
     Vertex { id: format!("user-{number:07}"), label: "user".to_owned(), properties }
 }
 
-/// A small generator (SplitMix64) with the same numbers on every machine.
+/// A small generator (`SplitMix64`) with the same numbers on every machine.
 #[derive(Debug, Clone)]
 pub struct Random(pub u64);
 

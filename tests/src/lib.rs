@@ -24,3 +24,8 @@ pub mod power;
 pub mod script;
 pub mod soak;
 pub mod stumble;
+
+/// The example of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -8,11 +8,11 @@ use job_runner::{
     store::{MemoryStore, Store},
 };
 
-use super::{Bench, open};
+use super::{Bench, beside_peers, open};
 use crate::{
     engines::{self, Gate},
     measure::{Series, seconds},
-    peers::{APALIS, AZUMS, AZUMS_MEMORY, EFFECTUM, EFFECTUM_WAL, KIOMQ, Order, Peer},
+    peers::{APALIS, AZUMS, AZUMS_MEMORY, EFFECTUM, EFFECTUM_WAL, KIOMQ, Lane, Order, Peer},
     report::{Goal, Row, Unit},
 };
 
@@ -44,36 +44,25 @@ fn on_disk(bench: &Bench) -> Result<Vec<Row>> {
     let (some, few) = (bench.size(8_000, 800), bench.size(1_500, 150));
     let peers: [(Peer, usize, &[usize]); 4] =
         [(EFFECTUM_WAL, some, &WORKERS), (AZUMS, few, &[1]), (APALIS, few, &[8]), (EFFECTUM, few, &[8])];
-    let contests: Vec<(Peer, usize, usize)> = peers
+    let mut lanes: Vec<Lane> = peers
         .iter()
-        .flat_map(|(peer, n, workers)| workers.iter().map(move |workers| (*peer, *n, *workers)))
+        .flat_map(|&(peer, n, workers)| workers.iter().map(move |&workers| lane(peer, n, workers)))
         .collect();
     let mut own = [const { Vec::new() }; WORKERS.len()];
-    let mut theirs = vec![Vec::new(); contests.len()];
     for _ in 0..bench.size(3, 1) {
         for (workers, rates) in WORKERS.iter().zip(&mut own) {
             let directory = bench.directory()?;
             rates.push(rate(open(directory.path())?, n, *workers)?);
         }
-        for ((peer, n, workers), rates) in contests.iter().zip(&mut theirs) {
-            rates.push(peer.rate(&bench.stores, Order { scenario: "drain", n: *n, workers: *workers })?);
+        for lane in &mut lanes {
+            lane.round(&bench.stores);
         }
     }
     let own: Vec<Series> = own.into_iter().map(Series::new).collect::<Result<_>>()?;
     let mut rows = Vec::new();
-    for ((peer, _, workers), rates) in contests.iter().zip(theirs) {
-        if let Some((_, own)) = WORKERS.iter().zip(&own).find(|(ours, _)| *ours == workers) {
-            rows.push(
-                Row::new(
-                    format!("drain no-ops, {workers} workers / {}", peer.name),
-                    "buffered",
-                    Unit::PerSecond,
-                    own.clone(),
-                )
-                .beside(peer.name, Series::new(rates)?)
-                .goal(Goal::SpeedupAtLeast(10.0)),
-            );
-        }
+    for (workers, own) in WORKERS.iter().zip(&own) {
+        let those: Vec<Lane> = lanes.extract_if(.., |lane| lane.order.workers == *workers).collect();
+        rows.extend(beside_peers(&format!("drain no-ops, {workers} workers"), "buffered", own, &those, 10.0));
     }
     for ((more, less), workers) in own.iter().skip(1).zip(&own).zip(WORKERS.windows(2)) {
         if let [few, many] = workers {
@@ -88,30 +77,19 @@ fn on_disk(bench: &Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+const fn lane(peer: Peer, n: usize, workers: usize) -> Lane {
+    Lane::new(peer, Order { scenario: "drain", n, workers })
+}
+
 fn in_memory(bench: &Bench) -> Result<Vec<Row>> {
     let n = bench.size(100_000, 10_000);
-    let peers = [(KIOMQ, bench.size(20_000, 2_000)), (AZUMS_MEMORY, bench.size(10_000, 1_000))];
+    let mut lanes = [lane(KIOMQ, bench.size(20_000, 2_000), 8), lane(AZUMS_MEMORY, bench.size(10_000, 1_000), 8)];
     let mut own = Vec::new();
-    let mut theirs = vec![Vec::new(); peers.len()];
     for _ in 0..bench.size(3, 1) {
         own.push(rate(Arc::new(MemoryStore::default()), n, 8)?);
-        for ((peer, n), rates) in peers.iter().zip(&mut theirs) {
-            rates.push(peer.rate(&bench.stores, Order { scenario: "drain", n: *n, workers: 8 })?);
+        for lane in &mut lanes {
+            lane.round(&bench.stores);
         }
     }
-    let own = Series::new(own)?;
-    peers
-        .iter()
-        .zip(theirs)
-        .map(|((peer, _), rates)| {
-            Ok(Row::new(
-                format!("drain no-ops, 8 workers / {}", peer.name),
-                "memory",
-                Unit::PerSecond,
-                own.clone(),
-            )
-            .beside(peer.name, Series::new(rates)?)
-            .goal(Goal::SpeedupAtLeast(5.0)))
-        })
-        .collect()
+    Ok(beside_peers("drain no-ops, 8 workers", "memory", &Series::new(own)?, &lanes, 5.0))
 }

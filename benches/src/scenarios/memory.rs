@@ -39,9 +39,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 fn open(directory: &Path) -> Result<RocksStore> {
-    let mut options = RocksOptions::default();
-    options.block_cache = BLOCK_CACHE;
-    options.write_buffer = WRITE_BUFFER;
+    let options = RocksOptions { block_cache: BLOCK_CACHE, write_buffer: WRITE_BUFFER, ..RocksOptions::default() };
     Ok(RocksStore::open(directory, options)?)
 }
 

@@ -10,7 +10,11 @@ use job_runner::JobReader;
 use job_store::{RocksOptions, RocksStore, Store};
 use tempfile::TempDir;
 
-use crate::report::Row;
+use crate::{
+    measure::Series,
+    peers::Lane,
+    report::{Goal, Row, Unit},
+};
 
 mod depth;
 mod draining;
@@ -96,4 +100,14 @@ pub fn open(directory: &Path) -> Result<Arc<RocksStore>> {
 #[must_use]
 pub fn reader(store: &Arc<RocksStore>) -> JobReader {
     JobReader::new(Arc::clone(store) as Arc<dyn Store>)
+}
+
+/// Our rate beside each peer that came through: at least `goal` times as fast as every one.
+fn beside_peers(what: &str, class: &'static str, ours: &Series, lanes: &[Lane], goal: f64) -> Vec<Row> {
+    let beside = lanes.iter().filter_map(|lane| {
+        let row = Row::new(format!("{what} / {}", lane.peer.name), class, Unit::PerSecond, ours.clone());
+        Some(row.beside(lane.peer.name, lane.rates()?).goal(Goal::SpeedupAtLeast(goal)))
+    });
+    let rows: Vec<Row> = beside.collect();
+    if rows.is_empty() { vec![Row::new(what, class, Unit::PerSecond, ours.clone())] } else { rows }
 }

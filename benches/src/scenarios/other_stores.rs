@@ -1,4 +1,4 @@
-//! The last 100,000 rows of a larger result, out of SQLite, redb and fjall: a row per key, the row as JSON already, so that
+//! The last 100,000 rows of a larger result, out of `SQLite`, redb and fjall: a row per key, the row as JSON already, so that
 //! the others only have to find, copy and put commas.
 
 use anyhow::{Context, Result, ensure};

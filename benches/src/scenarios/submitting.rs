@@ -5,12 +5,12 @@ use std::sync::Arc;
 use anyhow::Result;
 use job_runner::{Durability, Engine, store::Store};
 
-use super::{Bench, open};
+use super::{Bench, beside_peers as rows, open};
 use crate::{
     engines,
     measure::{Series, seconds},
-    peers::{APALIS, AZUMS, EFFECTUM, EFFECTUM_WAL, Order, Peer},
-    report::{Goal, Row, Unit},
+    peers::{APALIS, AZUMS, EFFECTUM, EFFECTUM_WAL, Lane, Order, Peer},
+    report::Row,
 };
 
 pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
@@ -52,25 +52,18 @@ fn beside(
     (scenario, peers): (&'static str, &[(Peer, usize)]),
     goal: f64,
 ) -> Result<Vec<Row>> {
+    let order = |n| Order { scenario, n, workers: 1 };
+    let mut lanes: Vec<Lane> = peers.iter().map(|&(peer, n)| Lane::new(peer, order(n))).collect();
     let mut own = Vec::new();
-    let mut theirs = vec![Vec::new(); peers.len()];
     for _ in 0..bench.size(3, 1) {
         let directory = bench.directory()?;
         let store: Arc<dyn Store> = open(directory.path())?;
         let engine = engines::builder(store, Durability::Buffered).workers(0).open()?;
         own.push(n as f64 / seconds(|| ours(&engine))?);
-        for ((peer, n), rates) in peers.iter().zip(&mut theirs) {
-            rates.push(peer.rate(&bench.stores, Order { scenario, n: *n, workers: 1 })?);
+        for lane in &mut lanes {
+            lane.round(&bench.stores);
         }
     }
     let own = Series::new(own)?;
-    peers
-        .iter()
-        .zip(theirs)
-        .map(|((peer, _), rates)| {
-            Ok(Row::new(format!("{what} / {}", peer.name), "buffered", Unit::PerSecond, own.clone())
-                .beside(peer.name, Series::new(rates)?)
-                .goal(Goal::SpeedupAtLeast(goal)))
-        })
-        .collect()
+    Ok(rows(what, "buffered", &own, &lanes, goal))
 }

@@ -3,12 +3,12 @@
 use anyhow::{Context, Result};
 use job_runner::{Durability, Engine};
 
-use super::{Bench, open};
+use super::{Bench, beside_peers, open};
 use crate::{
     engines,
     measure::{Series, seconds},
-    peers::{APALIS_FULL, EFFECTUM, FANG, Order},
-    report::{Goal, Row, Unit},
+    peers::{APALIS_FULL, EFFECTUM, FANG, Lane, Order},
+    report::Row,
 };
 
 const SUBMITTERS: usize = 64;
@@ -20,27 +20,19 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
         (FANG, bench.size(1_024, 128)),
         (APALIS_FULL, bench.size(1_024, 128)),
     ];
+    let order = |n| Order { scenario: "both", n, workers: 8 };
+    let mut lanes: Vec<Lane> = peers.iter().map(|&(peer, n)| Lane::new(peer, order(n))).collect();
     let mut own = Vec::new();
-    let mut theirs = vec![Vec::new(); peers.len()];
     for _ in 0..bench.size(3, 1) {
         let directory = bench.directory()?;
         let engine = engines::builder(open(directory.path())?, Durability::Synced).workers(8).open()?;
         own.push(n as f64 / seconds(|| submit_and_drain(&engine, n))?);
-        for ((peer, n), rates) in peers.iter().zip(&mut theirs) {
-            rates.push(peer.rate(&bench.stores, Order { scenario: "both", n: *n, workers: 8 })?);
+        for lane in &mut lanes {
+            lane.round(&bench.stores);
         }
     }
-    let own = Series::new(own)?;
-    peers
-        .iter()
-        .zip(theirs)
-        .map(|((peer, _), rates)| {
-            let what = format!("submit and drain, 64 submitters / {}", peer.name);
-            Ok(Row::new(what, "fsync per answer", Unit::PerSecond, own.clone())
-                .beside(peer.name, Series::new(rates)?)
-                .goal(Goal::SpeedupAtLeast(10.0)))
-        })
-        .collect()
+    let what = "submit and drain, 64 submitters";
+    Ok(beside_peers(what, "fsync per answer", &Series::new(own)?, &lanes, 10.0))
 }
 
 fn submit_and_drain(engine: &Engine, n: usize) -> Result<()> {

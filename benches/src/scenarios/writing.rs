@@ -1,4 +1,4 @@
-//! Typed rows in, durable result out, beside serde_json serializing the same rows into a Vec.
+//! Typed rows in, durable result out, beside `serde_json` serializing the same rows into a Vec.
 
 use anyhow::Result;
 use job_store::{Durability, RocksStore};

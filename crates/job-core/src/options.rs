@@ -96,7 +96,7 @@ impl JobClass {
 pub struct Budget {
     /// Rows of its list.
     pub rows: Option<u64>,
-    /// Bytes of JSON of those rows.
+    /// Bytes of JSON of those rows, with the comma between every two of a block.
     pub bytes: Option<u64>,
     /// Bytes of memory, as its handler reports them.
     pub memory: Option<u64>,

@@ -156,7 +156,7 @@ pub struct IllegalMove {
 pub struct ResultSize {
     /// Rows in its list.
     pub rows: u64,
-    /// Bytes of their JSON.
+    /// Bytes of their JSON, with the comma between every two of a block.
     pub bytes: u64,
 }
 

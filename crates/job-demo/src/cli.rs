@@ -1,6 +1,7 @@
 //! The command line.
 
 mod cancel;
+mod inspect;
 mod list;
 mod pages;
 mod pretty;
@@ -103,6 +104,8 @@ enum Command {
         #[arg(long, value_name = "JOBS", allow_hyphen_values = true)]
         limit: Option<String>,
     },
+    /// Show what the store holds and compare every checksum; of one job, its segments and blocks
+    Inspect { id: Option<JobId> },
     /// Cancel a waiting job
     Cancel { id: JobId },
     /// Serve jobs over HTTP, with a page for people at /
@@ -126,6 +129,7 @@ impl Cli {
                 status::status(&global, &id, offset.as_deref(), limit.as_deref())
             }
             Command::List { offset, limit } => list::list(&global, offset.as_deref(), limit.as_deref()),
+            Command::Inspect { id } => inspect::inspect(&global, id),
             Command::Cancel { id } => cancel::cancel(&global, id),
             Command::Serve { listen, exports } => serve::serve(&global, listen, &exports),
         }

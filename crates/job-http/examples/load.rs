@@ -1,13 +1,12 @@
 //! What serving pages costs: the API beside the same bytes from a static buffer, on one server.
 //!
 //! ```sh
-//! cargo run --release -p job-http --example load -- 127.0.0.1:8090
+//! cargo run --release -p job-http --example load -- 127.0.0.1:8090 100000
 //! ```
 //!
-//! prints four addresses: a page of 100,000 rows and its bytes as a buffer, a status without data and its bytes as
-//! a buffer. Point `wrk -t1 -c4 -d10` at each.
-
-#![expect(clippy::print_stdout, reason = "it prints addresses")]
+//! makes a result of so many rows and prints four addresses: its first page and the same bytes from a buffer, a
+//! status without data and the same bytes from a buffer. Point `wrk -t1 -c4 -d10` at each. The page for people is
+//! at `/`.
 
 use std::{env, error::Error, sync::Arc};
 
@@ -29,24 +28,30 @@ impl Graphs for Host {
     fn find(&self, _: &str, name: &str) -> Option<Graph> {
         Some(Graph::new(name))
     }
+
+    fn names(&self, _: &str) -> Vec<String> {
+        vec!["load".to_owned()]
+    }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let listen = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8090".to_owned());
+    let rows: u64 = env::args().nth(2).map_or(Ok(100_000), |rows| rows.parse())?;
     let directory = tempfile::tempdir()?;
     let store = Arc::new(RocksStore::open(directory.path(), RocksOptions::default())?);
     let engine = Engine::builder(store).workers(1).vertex_filter(vertices).open()?;
-    let done = engine.submit(JobSpec::vertex_filter().graph("load"))?;
+    let done = engine.submit(JobSpec::vertex_filter().graph("load").parameters(&rows)?)?;
     done.wait()?;
     // No handler: it waits for ever.
     let waiting = engine.submit(JobSpec::edge_filter().graph("load"))?.id();
     tokio::runtime::Runtime::new()?.block_on(serve(&listen, Arc::new(engine), done.id(), waiting))
 }
 
-/// 100,000 rows of some 170 bytes.
+/// Rows of some 170 bytes.
 fn vertices(ctx: &mut JobContext) -> Result<(), job_runner::JobError> {
+    let number: u64 = ctx.spec().json().read()?;
     let mut rows = ctx.rows("vertices")?;
-    (0..100_000).try_for_each(|n| {
+    (0..number).try_for_each(|n| {
         rows.push(&json!({
             "id": format!("vertex-{n:08}"), "label": "user",
             "properties": {"Occupation": ["other or not specified"], "ChineseName": ["莎拉"], "Gender": ["F"], "Age": ["18-24"]},
@@ -55,7 +60,7 @@ fn vertices(ctx: &mut JobContext) -> Result<(), job_runner::JobError> {
 }
 
 async fn serve(listen: &str, engine: Arc<Engine>, done: JobId, waiting: JobId) -> Result<(), Box<dyn Error>> {
-    let api = Api::new(engine, Host).router();
+    let api = Api::new(engine, Host).page("p").router();
     let path = |id: JobId| format!("/ges/v1.0/p/graphs/load/jobs/{id}/status");
     let mut router = api.clone();
     for (name, id) in [("page", done), ("state", waiting)] {

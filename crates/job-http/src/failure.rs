@@ -149,7 +149,7 @@ pub(crate) struct ErrorBody {
     result: Option<&'static str>,
 }
 
-/// Leaves the body to [`render`], which knows the dialect.
+/// Leaves the body to `render`, which knows the dialect.
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();

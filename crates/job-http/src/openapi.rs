@@ -8,10 +8,13 @@ use utoipa::{IntoResponses, OpenApi, ToSchema};
 use crate::{entry::Entry, failure::ErrorBody};
 
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Jobs of a graph engine",
-    description = "Long work answers at once with a job id; the status of the job is asked for, and then its rows, page by page."
-))]
+#[openapi(
+    info(
+        title = "Jobs of a graph engine",
+        description = "Long work answers at once with a job id; the status of the job is asked for, and then its rows, page by page."
+    ),
+    components(schemas(ErrorBody))
+)]
 pub(crate) struct Document;
 
 /// How every operation may fail.
@@ -66,6 +69,15 @@ pub(crate) struct StatusOutputs {
     runtime: Option<f64>,
 }
 
+/// A server-sent event.
+#[derive(ToSchema)]
+pub(crate) struct JobEvent {
+    /// `job`.
+    event: String,
+    /// What `explain` answers, as text.
+    data: String,
+}
+
 #[derive(ToSchema)]
 pub(crate) struct Cancelled {
     /// `success`, in the dialect of the database edition only.
@@ -89,8 +101,10 @@ pub(crate) struct VertexFilterBody {
     labels: Option<Vec<String>>,
     vertex_filters: Option<Vec<FilterCondition>>,
     /// Cuts the result that is stored.
+    #[schema(format = "uint64")]
     offset: Option<u64>,
     /// Cuts the result that is stored.
+    #[schema(format = "uint64")]
     limit: Option<u64>,
     sorts: Option<Vec<FilterSort>>,
 }
@@ -102,8 +116,10 @@ pub(crate) struct EdgeFilterBody {
     labels: Option<Vec<String>>,
     edge_filters: Option<Vec<FilterCondition>>,
     /// Cuts the result that is stored.
+    #[schema(format = "uint64")]
     offset: Option<u64>,
     /// Cuts the result that is stored.
+    #[schema(format = "uint64")]
     limit: Option<u64>,
     sorts: Option<Vec<FilterSort>>,
 }
@@ -135,7 +151,7 @@ pub(crate) struct AlgorithmBody {
     #[schema(min_length = 1)]
     algorithm_name: String,
     /// Those of the algorithm.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     parameters: Option<serde_json::Value>,
     /// `async`, which is the default.
     #[schema(pattern = "^async$")]

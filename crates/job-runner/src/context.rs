@@ -2,7 +2,10 @@
 
 use std::{
     ops::{ControlFlow, Range},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use job_core::{InvalidOutput, JobId, JobResult, JobSpec, RowList, Segment};
@@ -39,11 +42,14 @@ pub(crate) struct Core {
     /// Segments whose writer was dropped before it was closed.
     parked: Mutex<Vec<SegmentBuffer>>,
     closed: Mutex<Vec<Segment>>,
+    /// How many iterative algorithms this attempt has begun.
+    iterations: AtomicU32,
 }
 
 impl Core {
     pub(crate) fn new(shared: Arc<Shared>, live: Arc<Live>, attempt: Arc<Attempt>, spec: Arc<JobSpec>) -> Self {
-        Self { shared, live, attempt, spec, parked: Mutex::default(), closed: Mutex::default() }
+        let (parked, closed) = (Mutex::default(), Mutex::default());
+        Self { shared, live, attempt, spec, parked, closed, iterations: AtomicU32::new(0) }
     }
 
     pub(crate) fn park(&self, buffer: SegmentBuffer) {
@@ -216,13 +222,21 @@ impl JobContext {
     }
 
     /// Runs an iterative algorithm step by step, with a checkpoint, progress and (as often as the engine is set
-    /// to) a saved state between steps; takes up from the state that an earlier attempt saved.
+    /// to) a saved state between steps; takes up from the state that an earlier attempt saved. A body that runs
+    /// several, one after the other, takes up the one that was running; those before it run again.
     ///
     /// # Errors
     /// The first error of a step, or of the store.
     pub fn iterate<I: Iterative>(&self, algorithm: &mut I) -> Result<(), JobError> {
-        if let Some(state) = self.saved_checkpoint()? {
-            algorithm.restore(&state)?;
+        // The state of one algorithm must not be taken for that of another.
+        let number = self.core.iterations.fetch_add(1, Ordering::Relaxed);
+        let mark = number.to_be_bytes();
+        let saved = self.saved_checkpoint()?;
+        let saved = saved.as_deref().and_then(|saved| saved.split_first_chunk());
+        // Nor may it take the place of a later one's.
+        let later = saved.is_some_and(|(mark, _)| u32::from_be_bytes(*mark) > number);
+        if let Some((_, state)) = saved.filter(|(saved, _)| **saved == mark) {
+            algorithm.restore(state)?;
         }
         let every = self.core.shared.config.checkpoint_every;
         let mut saved_at = self.core.shared.clock.now();
@@ -235,10 +249,11 @@ impl JobContext {
                 return Ok(());
             }
             let now = self.core.shared.clock.now();
-            if now.since(saved_at) >= every
+            if !later
+                && now.since(saved_at) >= every
                 && let Some(state) = algorithm.save()
             {
-                self.save_checkpoint(&state)?;
+                self.save_checkpoint(&[&mark, state.as_slice()].concat())?;
                 saved_at = now;
             }
         }

@@ -13,6 +13,7 @@ use crate::{
     handle::JobHandle,
     handler::Handlers,
     live::until,
+    metrics::Metrics,
     pool::Pool,
     reader::JobReader,
     recover,
@@ -122,7 +123,8 @@ impl Engine {
     /// `cancelling`, and is cancelled at its next checkpoint. Asking again changes nothing.
     ///
     /// # Errors
-    /// [`EngineError::UnknownJob`], [`EngineError::AlreadyComplete`], or the store fails.
+    /// [`EngineError::UnknownJob`], [`EngineError::AlreadyComplete`], [`EngineError::ShuttingDown`] after a shutdown,
+    /// or the store fails.
     pub fn cancel(&self, id: JobId) -> Result<JobRecord, EngineError> {
         self.job(id)?.ok_or(EngineError::UnknownJob(id))?.cancel()
     }
@@ -182,7 +184,7 @@ impl Engine {
         }
     }
 
-    /// Does what is due by the clock now: deadlines, retention, noting what was read. Engines with workers have
+    /// Does what is due by the clock now: deadlines, gauges, retention, noting what was read. Engines with workers have
     /// a thread for it.
     ///
     /// # Errors
@@ -190,6 +192,7 @@ impl Engine {
     pub fn tick(&self) -> Result<(), EngineError> {
         self.shared.probe();
         self.shared.expire();
+        Metrics::gauges(&self.stats());
         self.shared.sweep()
     }
 

@@ -100,7 +100,8 @@ impl JobHandle {
     /// Asks for the end of the job; see [`Engine::cancel`](crate::Engine::cancel).
     ///
     /// # Errors
-    /// [`EngineError::AlreadyComplete`], or the store fails.
+    /// [`EngineError::AlreadyComplete`]; [`EngineError::ShuttingDown`] when the engine is gone, because the job may be
+    /// another's by now; or the store fails.
     pub fn cancel(&self) -> Result<JobRecord, EngineError> {
         self.shared.cancel(&self.live)
     }

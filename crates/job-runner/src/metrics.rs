@@ -1,4 +1,4 @@
-//! [`Metrics`]: counters and histograms for whoever has installed a recorder of the `metrics` facade.
+//! Counters, gauges and histograms for whoever has installed a recorder of the `metrics` facade.
 //!
 //! | name | kind | labels |
 //! | --- | --- | --- |
@@ -10,12 +10,17 @@
 //! | `job_ran_seconds` | histogram | `class`, `ending` |
 //! | `job_cancel_seconds` | histogram | |
 //! | `job_rows_written_total`, `job_row_bytes_written_total` | counter | |
+//! | `jobs_waiting`, `jobs_running` | gauge | `class` |
+//! | `job_oldest_waiting_seconds`, `job_oldest_running_seconds` | gauge | `class` |
+//! | `jobs_cancelling` | gauge | |
 //!
-//! How many jobs wait and run, and for how long the oldest have, is in [`Stats`](crate::Stats): ask when you
-//! are asked.
+//! Gauges are set every ten seconds and by [`Engine::tick`](crate::Engine::tick); whoever needs them at a
+//! moment of his own asks for [`Stats`].
 
 use job_core::{JobRecord, JobState};
-use metrics::{Counter, counter, histogram};
+use metrics::{Counter, counter, gauge, histogram};
+
+use crate::stats::Stats;
 
 /// Handles that are looked up once.
 pub(crate) struct Metrics {
@@ -54,6 +59,17 @@ impl Metrics {
     pub(crate) fn rows_written(&self, rows: u64, bytes: u64) {
         self.rows.increment(rows);
         self.bytes.increment(bytes);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+    pub(crate) fn gauges(stats: &Stats) {
+        for (class, of) in [("read", stats.read), ("write", stats.write)] {
+            gauge!("jobs_waiting", "class" => class).set(of.waiting as f64);
+            gauge!("jobs_running", "class" => class).set(of.running as f64);
+            gauge!("job_oldest_waiting_seconds", "class" => class).set(of.oldest_waiting);
+            gauge!("job_oldest_running_seconds", "class" => class).set(of.oldest_running);
+        }
+        gauge!("jobs_cancelling").set(stats.cancelling as f64);
     }
 
     #[expect(clippy::unused_self, reason = "labels differ from job to job, so there is no handle to keep")]

@@ -10,9 +10,11 @@ use crate::{
     engine::Shutdown,
     error::EngineError,
     live::until,
+    metrics::Metrics,
     recorder,
     retention::Retention,
     shared::{Phase, Shared},
+    stats::Stats,
     sync::{Mutex, thread},
     worker,
 };
@@ -116,11 +118,17 @@ fn wait(shared: &Shared, until: Option<Instant>, done: impl Fn(&crate::shared::S
     }
 }
 
-/// The keeper's life: deadlines when they are due, retention now and then. It never touches a page.
+/// The keeper's life: deadlines when they are due, gauges and retention now and then. It never touches a page.
 fn keep(shared: &Arc<Shared>) {
-    let mut swept = Instant::now();
-    while shared.keeper_waits(Retention::EVERY.saturating_sub(swept.elapsed())) {
+    const GAUGES_EVERY: Duration = Duration::from_secs(10);
+    let (mut swept, mut gauged) = (Instant::now(), Instant::now());
+    let rest = |every: Duration, since: Instant| every.saturating_sub(since.elapsed());
+    while shared.keeper_waits(rest(Retention::EVERY, swept).min(rest(GAUGES_EVERY, gauged))) {
         shared.expire();
+        if gauged.elapsed() >= GAUGES_EVERY {
+            Metrics::gauges(&Stats::of(shared));
+            gauged = Instant::now();
+        }
         if swept.elapsed() >= Retention::EVERY {
             if let Err(error) = shared.sweep() {
                 tracing::warn!(%error, "finished jobs could not be swept; it is tried again");

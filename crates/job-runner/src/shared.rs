@@ -76,7 +76,7 @@ pub(crate) struct Scheduler {
 }
 
 /// How far a shutdown is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     /// Jobs come and go.
     Open,
@@ -440,7 +440,11 @@ impl Shared {
 
     /// Goes to the next phase of a shutdown and wakes everybody who should know.
     pub(crate) fn enter(&self, phase: Phase) {
-        self.scheduler().phase = phase;
+        {
+            let mut scheduler = self.scheduler();
+            // Never back, when two shut down at once.
+            scheduler.phase = scheduler.phase.max(phase);
+        }
         for condition in [&self.work, &self.room, &self.keeper, &self.quiet] {
             condition.notify_all();
         }

@@ -1,12 +1,11 @@
 //! apalis on SQLite. As shipped, `setup` turns fsync off on whichever connection of the pool it gets and leaves it on for
 //! the others; `variant=full` sets up through a pool of its own, so that every commit is an fsync.
 
-use std::{any::Any, sync::Arc};
+use std::any::Any;
 
 use apalis::prelude::*;
 use apalis_sqlite::{Config, SqlitePool, SqliteStorage};
 use peer::{Peer, Run};
-use tokio::sync::Mutex;
 
 async fn noop(_n: u64) -> Result<(), BoxDynError> {
     peer::done();

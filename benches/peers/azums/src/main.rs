@@ -7,7 +7,7 @@ use azums::Job;
 use peer::{Peer, Run};
 
 #[derive(Clone)]
-struct Azums(Arc<azums::Azums>);
+struct Azums(Arc<azums::QuickstartFlow>);
 
 impl Peer for Azums {
     async fn submit(&self) {

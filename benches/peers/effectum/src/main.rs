@@ -39,7 +39,9 @@ impl Peer for Effectum {
 
 fn force_wal(path: &Path) {
     let file = rusqlite::Connection::open(path).expect("open the file");
-    file.execute_batch("pragma journal_mode = wal; create table _x(a); drop table _x;").expect("set the mode");
+    let mode: String = file.query_row("pragma journal_mode = wal", [], |row| row.get(0)).expect("set the mode");
+    assert_eq!(mode, "wal");
+    file.execute_batch("create table _x(a); drop table _x;").expect("write the file");
 }
 
 #[tokio::main]

@@ -5,7 +5,6 @@ use std::any::Any;
 
 use fang::{
     AsyncQueue, AsyncQueueable, AsyncRunnable, AsyncWorkerPool, FangError, async_trait,
-    asynk::async_queue::AsyncQueueable as _,
     serde::{Deserialize, Serialize},
     typetag,
 };

@@ -166,6 +166,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "callers write the JSON in place")]
     fn condition(predicate: &str, values: Json) -> Result<Condition, FilterError> {
         let body = json!({"propertyName": "p", "predicate": predicate, "values": values});
         let vocabulary = Vocabulary { labels: Vec::new(), properties: vec!["p".into()] };

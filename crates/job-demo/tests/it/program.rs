@@ -95,10 +95,31 @@ fn one_of_everything_runs_and_shows_its_pages() {
 }
 
 #[test]
+fn inspect_shows_what_is_there_and_compares_every_checksum() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path();
+    let id = told(store, &["submit", "vertex_filter", "--parameters", YOUNG]);
+    told(store, &["submit", "kcore"]);
+    told(store, &["run", "--pending"]);
+
+    let shown = told(store, &["inspect"]);
+    assert!(
+        shown.contains("2 jobs, 2 results in 2 segments") && shown.ends_with("every checksum is right\n"),
+        "{shown}"
+    );
+    let lines: Vec<Value> = told(store, &["--json", "inspect"]).lines().map(json).collect();
+    assert_eq!((&lines[2]["jobs"], &lines[2]["findings"]), (&json!(2), &json!([])));
+    let segment = json(&told(store, &["--json", "inspect", id.trim_end()]));
+    assert_eq!((&segment["rows"], &segment["rowsOfBlocks"]), (&json!(19), &json!([19])));
+}
+
+#[test]
 fn errors_are_one_sentence() {
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path().join("none");
     let missing = refused(&store, &["list"]);
+    assert!(missing.starts_with("job-demo: there is no job store at "), "{missing}");
+    let missing = refused(&store, &["inspect"]);
     assert!(missing.starts_with("job-demo: there is no job store at "), "{missing}");
 
     let store = directory.path();

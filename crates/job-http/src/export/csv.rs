@@ -1,9 +1,16 @@
 //! Results as text: values in comment lines, then rows of comma-separated fields (RFC 4180, lines end in `\n`).
 
-use std::io::{self, Write};
+use std::{
+    fmt,
+    io::{self, Write},
+};
 
 use job_runner::JobResult;
-use serde_json::Value;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
 
 /// Writes the values, the number of rows and the name of the list.
 pub(super) fn head(result: &JobResult, out: &mut dyn Write) -> io::Result<()> {
@@ -17,26 +24,59 @@ pub(super) fn head(result: &JobResult, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Writes one row: the key and the value of an object with one member, the values of another object, the elements
-/// of a list; values that are neither text nor number as JSON.
+/// of a list. Text is written as it reads; anything else as the JSON that it is, to the last digit.
 pub(super) fn row(json: &[u8], out: &mut dyn Write) -> io::Result<()> {
-    let fields = match serde_json::from_slice(json)? {
-        Value::Object(members) if members.len() == 1 => {
-            members.into_iter().flat_map(|(key, value)| [Value::String(key), value]).collect()
+    match json.first() {
+        Some(b'{') => {
+            let Members(members) = serde_json::from_slice(json)?;
+            if let [(key, value)] = members.as_slice() {
+                field(key, out)?;
+                out.write_all(b",")?;
+                values(&[*value], out)?;
+            } else {
+                values(&members.into_iter().map(|(_, value)| value).collect::<Vec<_>>(), out)?;
+            }
         }
-        Value::Object(members) => members.into_iter().map(|(_, value)| value).collect(),
-        Value::Array(elements) => elements,
-        value => vec![value],
-    };
-    for (place, value) in fields.iter().enumerate() {
+        Some(b'[') => values(&serde_json::from_slice::<Vec<&RawValue>>(json)?, out)?,
+        _ => values(&[serde_json::from_slice(json)?], out)?,
+    }
+    out.write_all(b"\n")
+}
+
+fn values(values: &[&RawValue], out: &mut dyn Write) -> io::Result<()> {
+    for (place, value) in values.iter().enumerate() {
         if place > 0 {
             out.write_all(b",")?;
         }
-        match value {
-            Value::String(text) => field(text, out)?,
-            other => field(&other.to_string(), out)?,
-        }
+        let json = value.get();
+        if json.starts_with('"') { field(&serde_json::from_str::<String>(json)?, out)? } else { field(json, out)? }
     }
-    out.write_all(b"\n")
+    Ok(())
+}
+
+/// The members of an object in their order.
+struct Members<'r>(Vec<(String, &'r RawValue)>);
+
+impl<'r> Deserialize<'r> for Members<'r> {
+    fn deserialize<D: Deserializer<'r>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'r> Visitor<'r> for InOrder {
+            type Value = Members<'r>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'r>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
 }
 
 fn field(text: &str, out: &mut dyn Write) -> io::Result<()> {
@@ -66,6 +106,8 @@ mod tests {
             line(r#"{"id":"Sarah","label":"user","properties":{"Age":["18-24"]}}"#),
             "Sarah,user,\"{\"\"Age\"\":[\"\"18-24\"\"]}\"\n"
         );
-        assert_eq!(line("7"), "7\n");
+        assert_eq!(line(r#"{"source":"b","betweenness":1e-7,"index":"0"}"#), "b,1e-7,0\n");
+        assert_eq!(line("0.0012686085005892019"), "0.0012686085005892019\n");
+        assert_eq!(line(r#"{"a":null}"#), "a,null\n");
     }
 }

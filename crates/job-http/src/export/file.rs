@@ -36,10 +36,17 @@ impl Draft {
         let file = self.out.get_ref();
         file.sync_all()?;
         let length = file.metadata()?.len();
-        if !repeated && self.target.try_exists()? {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file of this name exists; name another"));
+        if repeated {
+            fs::rename(&self.path, &self.target)?;
+        } else {
+            // Unlike a rename, a link never replaces what is there.
+            fs::hard_link(&self.path, &self.target).map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => {
+                    io::Error::new(error.kind(), "a file of this name exists; name another")
+                }
+                _ => error,
+            })?;
         }
-        fs::rename(&self.path, &self.target)?;
         if let Some(directory) = self.target.parent() {
             File::open(directory)?.sync_all()?;
         }
@@ -49,7 +56,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // After publishing there is nothing under this name.
+        // After publishing the file has its own name, and needs this one no longer.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -104,7 +104,7 @@ export class Rows {
     if ($("result").hidden) return;
     const end = Math.min(this.total, this.top + LINES);
     $("result-title").textContent = this.list ? `${this.title} · ${this.list}` : this.title;
-    $("range").textContent = this.list ? word("range", number(Math.min(this.top + 1, end)), number(end), number(this.total)) : "";
+    $("range").textContent = this.total ? word("range", number(this.top), number(end - 1), number(this.total)) : "";
     $("slider").value = $("row").value = this.top;
     $("slider").setAttribute("aria-label", word("rows"));
     $("values").replaceChildren(...this.values.map(([name, value]) => {

@@ -31,7 +31,7 @@ const WORDS = {
       starting: () => "即将开始",
       running: (_, job) => (job.progress?.total ? `运行中：已完成 ${job.progress.done} / ${job.progress.total} 步` : "运行中"),
       cancelling: () => "已请求停止，尚未到达检查点",
-      succeeded: (_, job) => `成功，共 ${job.rows} 行`,
+      succeeded: (_, job) => `成功，共 ${number(job.rows)} 行`,
       failed: (why) => `失败：${why.sentence.replace(/^it failed: /, "")}`,
       cancelled: () => "已取消",
     },

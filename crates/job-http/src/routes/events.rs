@@ -15,7 +15,7 @@ use crate::{
     context::Context,
     extract::{Read, Scope},
     failure::Failure,
-    openapi::Failures,
+    openapi::{Failures, JobEvent},
     overview::Overview,
 };
 
@@ -36,7 +36,7 @@ const TICK: Duration = Duration::from_millis(250);
         ("jobId" = String, Path, description = "Id of the job; any other text names no job.")
     ),
     responses(
-        (status = 200, description = "Events until the job is complete.", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "Events until the job is complete.", body = JobEvent, content_type = "text/event-stream"),
         Failures
     )
 )]

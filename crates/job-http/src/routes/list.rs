@@ -25,7 +25,7 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
     /// Newest jobs to leave out.
-    #[param(value_type = Option<u64>, minimum = 0, default = 0)]
+    #[param(value_type = Option<u64>, format = "uint64", minimum = 0, default = 0)]
     pub(crate) offset: Option<String>,
     /// The most jobs to list.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 100_000, default = 100_000)]

@@ -33,7 +33,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 #[into_params(parameter_in = Query)]
 pub(crate) struct StatusQuery {
     /// The first row of the page.
-    #[param(value_type = Option<u64>, minimum = 0, default = 0)]
+    #[param(value_type = Option<u64>, format = "uint64", minimum = 0, default = 0)]
     offset: Option<String>,
     /// The most rows of the page.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 100_000, default = 100_000)]

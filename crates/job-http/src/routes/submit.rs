@@ -68,8 +68,18 @@ pub(crate) fn action(given: Option<&str>, expected: &str) -> Result<(), Failure>
         ("graphName" = String, Path, description = "Name of the graph."),
         QueryAction
     ),
-    request_body = VertexFilterBody,
-    responses((status = 200, description = "The job is stored.", body = Acknowledged), Failures)
+    request_body(content = VertexFilterBody, example = json!({"labels": ["user"]})),
+    responses(
+        (
+            status = 200, description = "The job is stored.", body = Acknowledged,
+            links(
+                ("status" = (operation_id = "showJobStatus", parameters(("jobId" = "$response.body#/jobId")))),
+                ("explanation" = (operation_id = "explainJob", parameters(("jobId" = "$response.body#/jobId")))),
+                ("cancel" = (operation_id = "cancelJob", parameters(("jobId" = "$response.body#/jobId"))))
+            )
+        ),
+        Failures
+    )
 )]
 pub(crate) async fn vertices(
     State(api): State<Context>,
@@ -91,8 +101,18 @@ pub(crate) async fn vertices(
         ("graphName" = String, Path, description = "Name of the graph."),
         QueryAction
     ),
-    request_body = EdgeFilterBody,
-    responses((status = 200, description = "The job is stored.", body = Acknowledged), Failures)
+    request_body(content = EdgeFilterBody, example = json!({"labels": ["rate"]})),
+    responses(
+        (
+            status = 200, description = "The job is stored.", body = Acknowledged,
+            links(
+                ("status" = (operation_id = "showJobStatus", parameters(("jobId" = "$response.body#/jobId")))),
+                ("explanation" = (operation_id = "explainJob", parameters(("jobId" = "$response.body#/jobId")))),
+                ("cancel" = (operation_id = "cancelJob", parameters(("jobId" = "$response.body#/jobId"))))
+            )
+        ),
+        Failures
+    )
 )]
 pub(crate) async fn edges(
     State(api): State<Context>,
@@ -114,8 +134,18 @@ pub(crate) async fn edges(
         ("graphName" = String, Path, description = "Name of the graph."),
         AlgorithmAction
     ),
-    request_body = AlgorithmBody,
-    responses((status = 200, description = "The job is stored.", body = Acknowledged), Failures)
+    request_body(content = AlgorithmBody, example = json!({"algorithmName": "pagerank", "parameters": {}})),
+    responses(
+        (
+            status = 200, description = "The job is stored.", body = Acknowledged,
+            links(
+                ("status" = (operation_id = "showJobStatus", parameters(("jobId" = "$response.body#/jobId")))),
+                ("explanation" = (operation_id = "explainJob", parameters(("jobId" = "$response.body#/jobId")))),
+                ("cancel" = (operation_id = "cancelJob", parameters(("jobId" = "$response.body#/jobId"))))
+            )
+        ),
+        Failures
+    )
 )]
 pub(crate) async fn algorithm(
     State(api): State<Context>,

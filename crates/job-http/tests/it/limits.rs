@@ -62,7 +62,7 @@ async fn a_long_body_is_refused() {
 
 #[tokio::test]
 async fn requests_over_the_rate_are_refused_for_all_routes_together() {
-    let service = with(|api| api.limits(Limits::default().requests(2, Duration::from_secs(3_600))));
+    let service = with(|api| api.limits(Limits::default().requests(2, Duration::from_hours(1))));
     let id = service.submit(JobSpec::vertex_filter());
     let mut statuses = Vec::new();
     for _ in 0..2 {

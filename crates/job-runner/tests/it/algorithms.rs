@@ -185,6 +185,45 @@ fn an_algorithm_goes_on_from_its_saved_state_after_the_death_of_the_process() {
 }
 
 #[test]
+fn an_algorithm_does_not_take_up_the_state_of_another() {
+    let clock = Arc::new(ManualClock::default());
+    let (tell, steps) = wire();
+    let rig = Rig::new(|builder| {
+        let own = Arc::clone(&clock);
+        let body = move |ctx: &mut JobContext| {
+            let attempt = ctx.attempt();
+            for round in 0..2 {
+                let grief = move |step| {
+                    let late = attempt == 1 && round == 1 && step == 5;
+                    if late { Err(JobError::transient("again")) } else { Ok(()) }
+                };
+                let mut sum = Sum {
+                    next: 1,
+                    so_far: 0,
+                    clock: Arc::clone(&own),
+                    steps: tell.clone(),
+                    grief: Box::new(grief),
+                };
+                ctx.iterate(&mut sum)?;
+                ctx.output(if round == 0 { "first" } else { "second" }, &sum.so_far)?;
+            }
+            Ok(())
+        };
+        builder
+            .algorithm("two", body)
+            .clock(Arc::<ManualClock>::clone(&clock))
+            .checkpoint_every(Duration::from_secs(3))
+    });
+    let handle = rig.submit(job("two"));
+    drain(&rig.engine);
+    clock.advance(Duration::from_mins(1));
+    drain(&rig.engine);
+    assert_eq!(sum_of(&rig, handle.id()), "first=55 second=55");
+    let of_second_attempt: Vec<u64> = steps.try_iter().skip(10 + 4).collect();
+    assert_eq!(of_second_attempt, (1..=10).chain(4..=10).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_state_that_cannot_be_taken_up_fails_the_job() {
     let rig = Rig::new(|builder| {
         builder.algorithm("a", |ctx: &mut JobContext| {

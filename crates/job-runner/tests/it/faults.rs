@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use job_runner::{
     Durability, Ending, Engine, EngineBuilder, EngineError, JobContext, JobError, JobHandle, JobId, JobState,
     PageRequest,
-    store::{Fault, FaultStore, MemoryStore},
+    store::{Fault, FaultStore, MemoryStore, RocksOptions, RocksStore, Store},
 };
 
 use crate::support::{Gate, Rig, count, drain, job, nothing, numbers, page, rows};
@@ -97,9 +97,14 @@ fn writes_of_the_scenario() -> u64 {
 }
 
 fn try_every(fault: impl Fn(u64) -> Fault) {
+    try_every_on(|_| Arc::new(MemoryStore::default()), fault);
+}
+
+/// `open` gives a new, empty store each time.
+fn try_every_on(open: impl Fn(u64) -> Arc<dyn Store>, fault: impl Fn(u64) -> Fault) {
     for n in 0..writes_of_the_scenario() {
         let fault = fault(n);
-        let store = FaultStore::new(Arc::new(MemoryStore::default()));
+        let store = FaultStore::new(open(n));
         let rig = Rig::on(Arc::new(store.clone()), handlers);
         store.plan(fault);
         let taken = scenario(&rig.engine, &rig.clock);
@@ -131,6 +136,45 @@ fn every_single_write_may_be_done_but_reported_as_failed() {
 #[test]
 fn the_store_may_fail_for_good_from_any_write_on() {
     try_every(Fault::WritesFrom);
+}
+
+/// What is read back must equal what was written, or a doubtful write could not be told from a conflict.
+#[test]
+fn every_single_write_to_a_disk_may_fail_or_be_reported_as_failed() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, fault) in [("write", Fault::Write as fn(u64) -> Fault), ("after", Fault::AfterWrite)] {
+        let open = |n| -> Arc<dyn Store> {
+            let path = directory.path().join(format!("{name}{n}"));
+            Arc::new(RocksStore::open(&path, RocksOptions::default()).unwrap())
+        };
+        try_every_on(open, fault);
+    }
+}
+
+#[test]
+fn workers_whose_store_fails_for_good_lose_nothing() {
+    for n in 0..20 {
+        let store = FaultStore::new(Arc::new(MemoryStore::default()));
+        let engine = handlers(Engine::builder(Arc::new(store.clone()))).workers(2).open().unwrap();
+        store.plan(Fault::WritesFrom(n));
+        let specs = [count(30_000), job("nothing"), job("again"), job("bad"), job("state"), count(7)];
+        let taken: Vec<_> = specs.into_iter().filter_map(|spec| engine.submit(spec).ok()).collect();
+        assert_eq!(engine.shutdown(Duration::ZERO).abandoned, 0, "{n}");
+        drop(engine);
+        // Nobody who waits is left hanging.
+        for handle in &taken {
+            let _ = handle.wait();
+        }
+        store.plan(Fault::Never);
+        let rig = Rig::on(Arc::new(store), handlers);
+        // The engines' clocks differ: one is the machine's.
+        rig.clock.set(job_runner::Timestamp::from_micros(u64::MAX / 2));
+        drain(&rig.engine);
+        rig.clock.advance(Duration::from_mins(10));
+        drain(&rig.engine);
+        let ids: Vec<_> = taken.iter().map(JobHandle::id).collect();
+        check(&rig, &ids, &format!("writes from {n} on"));
+    }
 }
 
 /// The same with workers and the machine's clock, where retries happen at other times than the first try.

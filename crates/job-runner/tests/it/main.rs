@@ -8,6 +8,7 @@ mod faults;
 mod filters;
 mod lifecycle;
 mod limits;
+mod metering;
 mod panics;
 mod queue;
 mod reading;

@@ -159,6 +159,27 @@ fn race_shutdown_against_submit() {
 }
 
 #[test]
+fn race_two_shutdowns() {
+    for _ in 0..100 {
+        let (inside, entered) = wire();
+        let engine = Engine::builder(Arc::new(MemoryStore::default()))
+            .algorithm("a", move |ctx: &mut job_runner::JobContext| until_told(ctx, &inside))
+            .workers(2)
+            .open()
+            .unwrap();
+        let handle = engine.submit(job("a")).unwrap();
+        entered.recv().unwrap();
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| assert_eq!(engine.shutdown(Duration::ZERO).abandoned, 0));
+            }
+        });
+        assert!(matches!(handle.wait(), Err(EngineError::ShuttingDown)));
+        assert!(matches!(handle.cancel(), Err(EngineError::ShuttingDown)));
+    }
+}
+
+#[test]
 fn a_dropped_engine_stops_its_jobs() {
     let store = Arc::new(MemoryStore::default());
     let (inside, entered) = wire();

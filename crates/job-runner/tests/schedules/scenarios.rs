@@ -205,12 +205,17 @@ fn deadline_against_complete() {
 
 fn retry_against_cancel() {
     let (store, engine) = setup(2);
+    let all = engine.watch();
     let handle = engine.submit(job("again")).unwrap();
     let other = handle.clone();
     let cancel = thread::spawn(move || other.cancel());
     let end = handle.wait().unwrap();
     cancelled_or_not(&cancel.join().unwrap(), &end);
     rest(&store, &engine);
+    // Every change is told, once and in order, although two workers take turns.
+    let revisions: Vec<u64> = all.map(|change| change.revision).collect();
+    assert!(revisions.is_sorted_by(|a, b| a < b), "{revisions:?}");
+    assert_eq!(revisions.last(), Some(&end.revision));
 }
 
 fn recovery_against_body() {

@@ -65,7 +65,7 @@ impl Reclaimer {
         }
     }
 
-    /// Waits for the job in hand; what is still queued is gone on with at the next opening.
+    /// Waits until what is queued is done.
     pub(super) fn stop(&self) {
         if let Some(Worker { queue, thread }) = self.worker.lock().take() {
             drop(queue);

@@ -111,7 +111,7 @@ impl ResultStore for RocksStore {
             next = end;
             iterator.next();
         }
-        iterator.status().map_err(|e| damaged(key, &(next..u64::MAX), &e))
+        iterator.status().map_err(|e| failure("read rows", Some(key.job), &e))
     }
 
     fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {

@@ -1,12 +1,21 @@
 //! Writing one segment: small ones through the log, large ones as files.
 
-use std::{fmt, fs, path::PathBuf};
+use std::{
+    fmt, fs,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{self, SyncSender},
+    },
+    thread::{self, JoinHandle},
+};
 
 use job_core::Segment;
 use rocksdb::{SstFileWriter, WriteBatch};
 
 use super::{ROWS, RocksStore, failure, options};
-use crate::{Durability, SealedBlock, SegmentKey, SegmentWriter, StoreError, contract::Tally};
+use crate::{Durability, ErrorKind, SealedBlock, SegmentKey, SegmentWriter, StoreError, contract::Tally};
 
 const OPERATION: &str = "append rows";
 
@@ -19,6 +28,11 @@ pub(super) struct RocksSegment {
     gathered: Gathered,
     /// Rows of blocks in `gathered`.
     pending: u64,
+    readable: Arc<AtomicU64>,
+    /// Of segments of more than one file.
+    publisher: Option<Publisher>,
+    /// A failed write leaves a gap: the segment takes no more.
+    failed: Option<StoreError>,
 }
 
 enum Gathered {
@@ -34,18 +48,29 @@ impl Gathered {
 
 impl RocksSegment {
     pub(super) fn new(store: RocksStore, key: SegmentKey) -> Self {
-        Self { store, tally: Tally::new(key), gathered: Gathered::nothing(), pending: 0 }
+        Self {
+            store,
+            tally: Tally::new(key),
+            gathered: Gathered::nothing(),
+            pending: 0,
+            readable: Arc::default(),
+            publisher: None,
+            failed: None,
+        }
     }
 
     fn gather(&mut self, block: &SealedBlock<'_>) -> Result<(), StoreError> {
+        let key = self.tally.key;
         let limits = &self.store.inner.options;
+        self.pending += block.rows;
         match &mut self.gathered {
             Gathered::File(file) => {
-                file.put(self.tally.key, &block.block_key(), block.bytes)?;
+                file.put(key, &block.block_key(), block.bytes)?;
                 if file.bytes >= limits.file_bytes {
-                    self.publish()?;
                     // The rest of a large segment stays large: no second gathering in memory.
-                    self.gathered = Gathered::File(File::create(&self.store, self.tally.key)?);
+                    let next = File::create(&self.store, key)?;
+                    let full = std::mem::replace(file, next);
+                    self.hand_over(full)?;
                 }
             }
             // Most segments are of one or a few blocks, so nothing is reserved ahead.
@@ -53,9 +78,9 @@ impl RocksSegment {
                 blocks.push((block.block_key(), block.bytes.len()));
                 bytes.extend_from_slice(block.bytes);
                 if bytes.len() >= limits.small_segment {
-                    let mut file = File::create(&self.store, self.tally.key)?;
-                    for (key, value) in each(blocks, bytes) {
-                        file.put(self.tally.key, key, value)?;
+                    let mut file = File::create(&self.store, key)?;
+                    for (at, value) in each(blocks, bytes) {
+                        file.put(key, at, value)?;
                     }
                     self.gathered = Gathered::File(file);
                 }
@@ -64,8 +89,33 @@ impl RocksSegment {
         Ok(())
     }
 
-    /// Makes what was gathered part of the store.
+    /// Publishes a full file while the next one is being written: its fsync would stop the writer.
+    fn hand_over(&mut self, file: File) -> Result<(), StoreError> {
+        let rows = std::mem::take(&mut self.pending);
+        if self.publisher.is_none() {
+            self.publisher = Publisher::start(&self.store, self.tally.key, &self.readable);
+        }
+        let Some(publisher) = &self.publisher else {
+            file.publish(&self.store, self.tally.key)?;
+            self.readable.fetch_add(rows, Ordering::Release);
+            return Ok(());
+        };
+        if publisher.send(file, rows) {
+            return Ok(());
+        }
+        // Its thread has ended, which only an error makes it do.
+        self.settle()?;
+        Err(StoreError::new(ErrorKind::Unavailable, OPERATION, "a file was lost").on(self.tally.key.job))
+    }
+
+    /// Waits until every file that was handed over is part of the store.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        self.publisher.take().map_or(Ok(()), Publisher::end)
+    }
+
+    /// Makes all that was gathered part of the store.
     fn publish(&mut self) -> Result<(), StoreError> {
+        self.settle()?;
         match std::mem::replace(&mut self.gathered, Gathered::nothing()) {
             Gathered::Memory { blocks, .. } if blocks.is_empty() => {}
             Gathered::Memory { blocks, bytes } => {
@@ -81,8 +131,13 @@ impl RocksSegment {
             }
             Gathered::File(file) => file.publish(&self.store, self.tally.key)?,
         }
-        self.pending = 0;
+        self.readable.fetch_add(std::mem::take(&mut self.pending), Ordering::Release);
         Ok(())
+    }
+
+    fn check_sound(&self) -> Result<(), StoreError> {
+        self.store.fence(self.tally.key)?;
+        self.failed.clone().map_or(Ok(()), Err)
     }
 }
 
@@ -97,24 +152,69 @@ fn each<'a>(blocks: &'a [([u8; 32], usize)], bytes: &'a [u8]) -> impl Iterator<I
 
 impl SegmentWriter for RocksSegment {
     fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
-        self.store.fence(self.tally.key)?;
+        self.check_sound()?;
         self.tally.check(&block)?;
-        self.pending += block.rows;
         let gathered = self.gather(&block);
-        // A failed write may have left half a block: the segment takes no more.
-        gathered.inspect_err(|_| self.gathered = Gathered::nothing())?;
+        gathered.inspect_err(|error| self.failed = Some(error.clone()))?;
         self.tally.add(&block);
         Ok(())
     }
 
     fn readable(&self) -> u64 {
-        self.tally.rows() - self.pending
+        self.readable.load(Ordering::Acquire)
     }
 
     fn finish(mut self: Box<Self>) -> Result<Segment, StoreError> {
-        self.store.fence(self.tally.key)?;
+        self.check_sound()?;
         self.publish()?;
         Ok(self.tally.segment())
+    }
+}
+
+/// A thread that makes files part of the store, in the order they come.
+struct Publisher {
+    queue: Option<SyncSender<(File, u64)>>,
+    thread: Option<JoinHandle<Result<(), StoreError>>>,
+}
+
+impl Publisher {
+    /// `None` when there is no thread to be had; then the writer publishes by itself.
+    fn start(store: &RocksStore, key: SegmentKey, readable: &Arc<AtomicU64>) -> Option<Self> {
+        // One file in hand, one waiting: a disk that is slower than the writer holds it back.
+        let (queue, files) = mpsc::sync_channel::<(File, u64)>(1);
+        let (store, readable) = (store.clone(), Arc::clone(readable));
+        let work = move || {
+            for (file, rows) in files {
+                file.publish(&store, key)?;
+                readable.fetch_add(rows, Ordering::Release);
+            }
+            Ok(())
+        };
+        let thread = thread::Builder::new().name("job-store-publish".to_owned()).spawn(work).ok()?;
+        Some(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// `false` when the thread has ended.
+    fn send(&self, file: File, rows: u64) -> bool {
+        self.queue.as_ref().is_some_and(|queue| queue.send((file, rows)).is_ok())
+    }
+
+    fn end(mut self) -> Result<(), StoreError> {
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<(), StoreError> {
+        self.queue = None;
+        let ended = self.thread.take().map_or(Ok(Ok(())), JoinHandle::join);
+        let panicked = |_| StoreError::new(ErrorKind::Unavailable, OPERATION, "the thread that writes files died");
+        ended.map_err(panicked)?
+    }
+}
+
+impl Drop for Publisher {
+    /// A writer that gives up leaves no thread with a hand on the store.
+    fn drop(&mut self) {
+        let _ = self.join();
     }
 }
 

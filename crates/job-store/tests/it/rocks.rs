@@ -1,9 +1,13 @@
 //! What only a store on disk can get wrong.
 
-use std::fs;
+use std::{fs, sync::Arc};
 
 use job_core::{JobId, JobRecord, JobSpec, Timestamp};
-use job_store::{Durability, ErrorKind, JobStore, RocksOptions, RocksStore};
+use job_store::{
+    BlockBuilder, Durability, ErrorKind, JobStore, ResultStore, RocksOptions, RocksStore, SegmentKey, verify,
+};
+
+use crate::fixture;
 
 fn job(n: u64) -> JobRecord {
     let now = Timestamp::from_micros(n * 1_000);
@@ -97,6 +101,102 @@ fn the_greatest_id_can_be_stored_and_removed() {
     let before = JobRecord { revision: 0, ..last.clone() };
     store.insert(std::slice::from_ref(&before), Durability::Buffered).unwrap();
     assert!(store.remove(last.id).unwrap());
+}
+
+#[test]
+fn the_files_of_a_removed_job_are_gone_after_closing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = RocksStore::open(directory.path(), fixture::options()).unwrap();
+    let content = fixture::write(&store);
+    let before = store.size_on_disk().unwrap().unwrap();
+    assert!(store.remove(content.large.id).unwrap());
+    drop(store);
+    let store = RocksStore::open(directory.path(), fixture::options()).unwrap();
+    let after = store.size_on_disk().unwrap().unwrap();
+    // Two files of 20 KiB made most of it.
+    assert!(after + 30_000 < before, "{after} of {before} bytes are left");
+    assert_eq!(store.get(content.large.id).unwrap(), None);
+}
+
+#[test]
+fn a_file_that_a_dead_process_was_writing_is_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()).unwrap());
+    let temporary = directory.path().join("job_engine.tmp");
+    fs::create_dir_all(&temporary).unwrap();
+    fs::write(temporary.join("7.sst"), b"half a file").unwrap();
+    drop(open(directory.path()).unwrap());
+    assert!(!temporary.join("7.sst").exists());
+}
+
+#[test]
+fn a_segment_that_is_given_up_leaves_no_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = RocksStore::open(directory.path(), fixture::options()).unwrap();
+    let content = fixture::write(&store);
+    let key = SegmentKey { job: content.running.id, attempt: 1, number: 9 };
+    let mut writer = store.segment(key).unwrap();
+    let mut block = BlockBuilder::new(key);
+    for row in 0..30 {
+        block.push(&"x".repeat(2_000)).unwrap();
+        writer.append(block.seal()).unwrap();
+        assert!(writer.readable() <= row + 1);
+    }
+    drop(writer);
+    assert_eq!(fs::read_dir(directory.path().join("job_engine.tmp")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_damaged_block_is_a_finding_with_job_segment_and_rows() {
+    let directory = tempfile::tempdir().unwrap();
+    let content = fixture::write(&RocksStore::open(directory.path(), fixture::options()).unwrap());
+    let large = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()).find(|path| {
+        path.extension().is_some_and(|extension| extension == "sst") && fs::metadata(path).unwrap().len() > 15_000
+    });
+    let path = large.unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[9_000] ^= 4;
+    fs::write(&path, bytes).unwrap();
+    let store = RocksStore::open(directory.path(), fixture::options()).unwrap();
+    let mut found = Vec::new();
+    let seen = verify(&store, &mut |finding| found.push(finding)).unwrap();
+    assert_eq!((seen.jobs, seen.findings), (6, found.len() as u64));
+    let named = |finding: &&job_store::Finding| finding.job == content.large.id && finding.segment.is_some();
+    let finding = found.iter().find(named).unwrap();
+    assert_eq!(finding.rows.as_ref().map(|rows| rows.end), Some(600), "{finding}");
+}
+
+#[test]
+fn a_store_lives_beside_the_tables_of_its_host() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || {
+        let mut options = rocksdb::Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        let mut families = RocksStore::column_families(&fixture::options());
+        families.push(rocksdb::ColumnFamilyDescriptor::new("vertices", rocksdb::Options::default()));
+        Arc::new(rocksdb::DB::open_cf_descriptors(&options, directory.path(), families).unwrap())
+    };
+    let db = open();
+    db.put_cf(db.cf_handle("vertices").unwrap(), b"Sarah", b"{}").unwrap();
+    let store = RocksStore::in_database(Arc::clone(&db), fixture::options()).unwrap();
+    let content = fixture::write(&store);
+    drop((store, db));
+
+    let db = open();
+    let store = RocksStore::in_database(Arc::clone(&db), fixture::options()).unwrap();
+    assert_eq!(content.check(&store), []);
+    assert!(store.remove(content.large.id).unwrap());
+    drop(store);
+    assert_eq!(db.get_cf(db.cf_handle("vertices").unwrap(), b"Sarah").unwrap().as_deref(), Some(b"{}".as_slice()));
+}
+
+#[test]
+fn a_database_without_our_column_families_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let db = Arc::new(rocksdb::DB::open_default(directory.path()).unwrap());
+    let error = RocksStore::in_database(db, RocksOptions::default()).unwrap_err();
+    assert!(error.detail.contains("job_engine.jobs"), "{error}");
 }
 
 /// The files of a store as a process that dies now leaves them: closing it in order would empty its log.
