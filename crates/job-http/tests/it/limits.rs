@@ -8,7 +8,7 @@ use axum::{
 };
 use job_http::Limits;
 use job_runner::{
-    JobSpec,
+    JobSpec, SystemClock,
     store::{Fault, FaultStore, MemoryStore},
 };
 
@@ -91,15 +91,15 @@ async fn requests_over_the_number_at_once_are_refused() {
     assert_eq!(service.status(id, "").await.status, 200);
 }
 
-fn faulty() -> (Service, FaultStore) {
+fn faulty(workers: usize) -> (Service, FaultStore) {
     let store = FaultStore::new(Arc::new(MemoryStore::default()));
-    let engine = builder(Arc::new(store.clone())).open().unwrap();
+    let engine = builder(Arc::new(store.clone())).workers(workers).clock(Arc::new(SystemClock)).open().unwrap();
     (over(Arc::new(engine), |api| api), store)
 }
 
 #[tokio::test]
 async fn a_store_that_fails_for_now_asks_to_come_again() {
-    let (service, store) = faulty();
+    let (service, store) = faulty(0);
     store.plan(Fault::Write(0));
     let answer = service.post("/vertices/action?action_id=query", "{}").await;
     assert_eq!((answer.error().0, answer.error().1.as_str()), (503, "GES.8602"));
@@ -108,11 +108,10 @@ async fn a_store_that_fails_for_now_asks_to_come_again() {
 
 #[tokio::test]
 async fn an_unhealthy_engine_takes_no_jobs_but_answers_for_those_it_has() {
-    let (service, store) = faulty();
+    let (service, store) = faulty(1);
+    // The submission is write 0; the start of the job is the next.
+    store.plan(Fault::WritesFrom(1));
     let id = service.submit(JobSpec::algorithm("path"));
-    store.plan(Fault::WritesFrom(0));
-    let engine = Arc::clone(&service.engine);
-    let run = tokio::task::spawn_blocking(move || engine.run_one());
     while service.engine.health().is_ok() {
         tokio::task::yield_now().await;
     }
@@ -123,10 +122,7 @@ async fn an_unhealthy_engine_takes_no_jobs_but_answers_for_those_it_has() {
     assert!(answer.headers.contains_key(header::RETRY_AFTER));
     assert_eq!(service.status(id, "").await.status, 200);
     store.plan(Fault::Never);
-    assert!(run.await.unwrap());
-    service.engine.tick().unwrap();
-    while service.engine.run_one() {}
-    assert_eq!(service.status(id, "").await.json()["status"], "complete");
+    assert_eq!(service.status(id, "?wait=60").await.json()["status"], "complete");
     assert_eq!(health().await.status, 200);
 }
 
