@@ -236,6 +236,6 @@ mod tests {
         assert_eq!(row(Unit::Seconds, 1.0, 10.0, Goal::SpeedupAtLeast(10.0)).met(), Some(true));
         assert_eq!(row(Unit::PerSecond, 90.0, 10.0, Goal::SpeedupAtLeast(10.0)).met(), Some(false));
         assert_eq!(row(Unit::PerSecond, 80.0, 100.0, Goal::CostAtMost(1.25)).met(), Some(true));
-        assert_eq!(row(Unit::Seconds, 2.0, 8.0, Goal::Shown).ratio().unwrap(), Series::once(0.25));
+        assert_eq!(row(Unit::Seconds, 2.0, 8.0, Goal::Shown).ratio().unwrap(), Series::once(4.0));
     }
 }

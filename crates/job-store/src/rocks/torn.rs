@@ -12,38 +12,38 @@ use crate::StoreError;
 pub(super) fn open_without_zeros<T>(
     store: &Path,
     error: StoreError,
-    open: impl FnOnce() -> Result<T, StoreError>,
+    open: impl Fn() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let Some((log, kept, size)) = newest_log(store).filter(|(_, kept, size)| kept < size) else {
-        return Err(error);
-    };
-    if log.set_len(kept).is_err() {
-        return Err(error);
-    }
-    match open() {
-        Ok(db) => {
+    let Some(Log { file, end, size }) = newest_log(store) else { return Err(error) };
+    // The last acknowledged record may itself end in zeros, so the longer of the two logs is tried first.
+    for kept in [end.saturating_add(OWN_ZEROS), end] {
+        if kept >= size || file.set_len(kept).is_err() {
+            continue;
+        }
+        if let Ok(db) = open() {
             tracing::warn!(
                 store = %store.display(), bytes = size - kept,
                 "the log ended in zeros, as after a power cut; what was not acknowledged is gone"
             );
-            Ok(db)
+            return Ok(db);
         }
-        Err(again) => {
-            // The same bytes as before.
-            let _ = log.set_len(size);
-            Err(again)
-        }
+        // The same bytes as before.
+        let _ = file.set_len(size);
     }
+    Err(error)
 }
 
-/// The last acknowledged record may itself end in zeros, so a few stay: less than the header of a record (7 bytes),
-/// which RocksDB takes for the start of one that was never finished.
-const OWN_ZEROS: usize = 6;
-/// What a disk writes whole. Zeros that begin at its boundary are what was not written, however few they are.
-const SECTOR: usize = 512;
+/// Less than the header of a record (7 bytes), which RocksDB takes for the start of one that was never finished.
+const OWN_ZEROS: u64 = 6;
 
-/// The newest log, its length without the zeros at its end, and with them.
-fn newest_log(store: &Path) -> Option<(fs::File, u64, u64)> {
+struct Log {
+    file: fs::File,
+    /// Where its last byte that is not zero ends.
+    end: u64,
+    size: u64,
+}
+
+fn newest_log(store: &Path) -> Option<Log> {
     let names = fs::read_dir(store).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let newest = names
         .filter_map(|name| name.strip_suffix(".log")?.parse::<u64>().ok().map(|number| (number, name)))
@@ -52,7 +52,6 @@ fn newest_log(store: &Path) -> Option<(fs::File, u64, u64)> {
     // At most 64 MiB (`max_total_wal_size`), and only after a failure.
     let bytes = fs::read(&path).ok()?;
     let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    let kept = if end % SECTOR == 0 { end } else { end.saturating_add(OWN_ZEROS).min(bytes.len()) };
-    let log = fs::OpenOptions::new().write(true).open(path).ok()?;
-    Some((log, kept as u64, bytes.len() as u64))
+    let file = fs::OpenOptions::new().write(true).open(path).ok()?;
+    Some(Log { file, end: end as u64, size: bytes.len() as u64 })
 }
