@@ -44,24 +44,23 @@ impl JobOptions {
     /// How often a job may start when nothing else is said.
     pub const MAX_ATTEMPTS: u32 = 3;
 
-    pub(crate) fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
+    /// What holds when nothing is said.
+    pub(crate) const DEFAULT: Self = Self {
+        priority: 0,
+        class: JobClass::Read,
+        idempotency_key: None,
+        graph_version: None,
+        reuse: false,
+        deadline: None,
+        budget: Budget { rows: None, bytes: None, memory: None },
+        keep_rows: false,
+        max_attempts: Self::MAX_ATTEMPTS,
+    };
 }
 
 impl Default for JobOptions {
     fn default() -> Self {
-        Self {
-            priority: 0,
-            class: JobClass::Read,
-            idempotency_key: None,
-            graph_version: None,
-            reuse: false,
-            deadline: None,
-            budget: Budget::default(),
-            keep_rows: false,
-            max_attempts: Self::MAX_ATTEMPTS,
-        }
+        Self::DEFAULT
     }
 }
 

@@ -42,14 +42,15 @@ impl fmt::Display for JobKind {
 ///     r#"{"kind":{"algorithm":"pagerank"},"graph":"movies","parameters":{"alpha":0.85}}"#);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JobSpec {
     kind: JobKind,
     graph: String,
     #[serde(default)]
     parameters: Parameters,
-    #[serde(default, skip_serializing_if = "JobOptions::is_default")]
-    options: JobOptions,
+    /// `None`: the defaults. Most jobs have no others, and a queue may hold very many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    options: Option<Box<JobOptions>>,
 }
 
 impl JobSpec {
@@ -61,7 +62,7 @@ impl JobSpec {
     /// Asks for work of `kind`, on a graph still to be named.
     #[must_use]
     pub fn new(kind: JobKind) -> Self {
-        Self { kind, graph: String::new(), parameters: Parameters::default(), options: JobOptions::default() }
+        Self { kind, graph: String::new(), parameters: Parameters::default(), options: None }
     }
 
     /// Asks for the algorithm `name`.
@@ -107,100 +108,105 @@ impl JobSpec {
 
     /// Gives it a place in the queue: greater runs earlier, 0 is the default.
     #[must_use]
-    pub const fn priority(mut self, priority: i8) -> Self {
-        self.options.priority = priority;
+    pub fn priority(mut self, priority: i8) -> Self {
+        self.options_mut().priority = priority;
         self
     }
 
     /// Puts it in the queue of this class.
     #[must_use]
-    pub const fn class(mut self, class: JobClass) -> Self {
-        self.options.class = class;
+    pub fn class(mut self, class: JobClass) -> Self {
+        self.options_mut().class = class;
         self
     }
 
     /// Names the request, so that submitting it again gives the same job back.
     #[must_use]
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
-        self.options.idempotency_key = Some(key.into());
+        self.options_mut().idempotency_key = Some(key.into());
         self
     }
 
     /// Names the version of the graph that is read.
     #[must_use]
     pub fn graph_version(mut self, version: impl Into<String>) -> Self {
-        self.options.graph_version = Some(version.into());
+        self.options_mut().graph_version = Some(version.into());
         self
     }
 
     /// Lets the engine give back a finished job of the same request on the same graph version.
     #[must_use]
-    pub const fn reuse_result(mut self) -> Self {
-        self.options.reuse = true;
+    pub fn reuse_result(mut self) -> Self {
+        self.options_mut().reuse = true;
         self
     }
 
     /// Ends the job at this time, done or not.
     #[must_use]
-    pub const fn deadline(mut self, deadline: Timestamp) -> Self {
-        self.options.deadline = Some(deadline);
+    pub fn deadline(mut self, deadline: Timestamp) -> Self {
+        self.options_mut().deadline = Some(deadline);
         self
     }
 
     /// Fails the job when its list would have more rows.
     #[must_use]
-    pub const fn max_rows(mut self, rows: u64) -> Self {
-        self.options.budget.rows = Some(rows);
+    pub fn max_rows(mut self, rows: u64) -> Self {
+        self.options_mut().budget.rows = Some(rows);
         self
     }
 
     /// Fails the job when the rows of its list would have more bytes of JSON.
     #[must_use]
-    pub const fn max_bytes(mut self, bytes: u64) -> Self {
-        self.options.budget.bytes = Some(bytes);
+    pub fn max_bytes(mut self, bytes: u64) -> Self {
+        self.options_mut().budget.bytes = Some(bytes);
         self
     }
 
     /// Fails the job when its handler reports more bytes of memory.
     #[must_use]
-    pub const fn max_memory(mut self, bytes: u64) -> Self {
-        self.options.budget.memory = Some(bytes);
+    pub fn max_memory(mut self, bytes: u64) -> Self {
+        self.options_mut().budget.memory = Some(bytes);
         self
     }
 
     /// Keeps the rows so far when a cancel, a budget or the deadline ends the job.
     #[must_use]
-    pub const fn keep_rows(mut self) -> Self {
-        self.options.keep_rows = true;
+    pub fn keep_rows(mut self) -> Self {
+        self.options_mut().keep_rows = true;
         self
     }
 
     /// Lets it start as often; at least once.
     #[must_use]
-    pub const fn max_attempts(mut self, attempts: u32) -> Self {
-        self.options.max_attempts = if attempts == 0 { 1 } else { attempts };
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.options_mut().max_attempts = if attempts == 0 { 1 } else { attempts };
         self
     }
 
     /// Says how it is run, all at once.
     #[must_use]
     pub fn with_options(mut self, options: JobOptions) -> Self {
-        self.options = options;
+        self.options = (options != JobOptions::DEFAULT).then(|| Box::new(options));
         self
+    }
+
+    fn options_mut(&mut self) -> &mut JobOptions {
+        self.options.get_or_insert_default()
     }
 
     /// How it is run.
     #[must_use]
-    pub const fn options(&self) -> &JobOptions {
-        &self.options
+    pub fn options(&self) -> &JobOptions {
+        static DEFAULT: JobOptions = JobOptions::DEFAULT;
+        self.options.as_deref().unwrap_or(&DEFAULT)
     }
 
     /// Whether `other` asks for the same work on the same version of the same graph. Without a version two
     /// requests are never the same: the graph may have changed between them.
     #[must_use]
     pub fn is_same_work(&self, other: &Self) -> bool {
-        self.options.graph_version.is_some()
-            && self.options.graph_version == other.options.graph_version
+        self.options().graph_version.is_some()
+            && self.options().graph_version == other.options().graph_version
             && (&self.kind, &self.graph, &self.parameters) == (&other.kind, &other.graph, &other.parameters)
     }
 
@@ -231,9 +237,10 @@ impl JobSpec {
             check_name("algorithm name", name)?;
         }
         check_name("graph name", &self.graph)?;
-        for (field, name) in
-            [("idempotency key", &self.options.idempotency_key), ("graph version", &self.options.graph_version)]
-        {
+        for (field, name) in [
+            ("idempotency key", &self.options().idempotency_key),
+            ("graph version", &self.options().graph_version),
+        ] {
             name.as_ref().map_or(Ok(()), |name| check_name(field, name))?;
         }
         let length = self.parameters.as_str().len();
@@ -241,6 +248,13 @@ impl JobSpec {
             return Err(InvalidSpec::TooLong { field: "parameters", length, max: Self::MAX_PARAMETERS });
         }
         Ok(())
+    }
+}
+
+impl PartialEq for JobSpec {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.kind, &self.graph, &self.parameters, self.options())
+            == (&other.kind, &other.graph, &other.parameters, other.options())
     }
 }
 

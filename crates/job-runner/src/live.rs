@@ -34,7 +34,7 @@ pub(crate) struct State {
     /// The end of the job is being stored at this moment: nobody else changes the record.
     pub(crate) settling: bool,
     /// Why nobody in this process will ever see the end.
-    lost: Option<EngineError>,
+    lost: Option<Box<EngineError>>,
     wakers: Vec<Waker>,
     callbacks: Vec<Callback>,
 }
@@ -51,7 +51,7 @@ impl State {
         if self.record.state.is_complete() {
             return Some(Ok(self.record.clone()));
         }
-        self.lost.clone().map(Err)
+        self.lost.as_deref().cloned().map(Err)
     }
 
     /// Whether the job was left to the next open.
@@ -168,7 +168,7 @@ impl Live {
     /// Tells everybody who waits that the end will not come in this process.
     pub(crate) fn lose(&self, why: EngineError) {
         let mut state = self.lock();
-        state.lost = Some(why);
+        state.lost = Some(Box::new(why));
         let wakers = std::mem::take(&mut state.wakers);
         // They will never be called; what they hold (a channel, say) must not make anybody wait for them.
         let callbacks = std::mem::take(&mut state.callbacks);
