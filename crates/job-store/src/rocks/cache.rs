@@ -28,8 +28,10 @@ impl Records {
     const MAX_PARAMETERS: usize = 4 << 10;
 
     fn shard(&self, id: JobId) -> Option<&Mutex<HashMap<JobId, JobRecord>>> {
-        let mixed = id.as_bytes().iter().fold(0u8, |mixed, byte| mixed.rotate_left(3) ^ byte);
-        self.shards.get(usize::from(mixed) % Self::SHARDS)
+        // Ids made in a row differ in some of their last bytes only; a multiplication spreads these to the top.
+        let low = id.as_bytes().iter().skip(8).fold(0u64, |low, &byte| low << 8 | u64::from(byte));
+        let mixed = low.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        self.shards.get(usize::try_from(mixed).unwrap_or_default() % Self::SHARDS)
     }
 
     pub(super) fn get(&self, id: JobId) -> Option<JobRecord> {

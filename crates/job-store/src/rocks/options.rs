@@ -69,6 +69,8 @@ pub(super) fn database() -> Options {
     options.create_missing_column_families(true);
     options.set_max_background_jobs(2);
     options.set_keep_log_file_num(5);
+    // Files are deleted by background threads, not by whoever lets go of them last.
+    options.set_avoid_unnecessary_blocking_io(true);
     // Bounds what a reopening after a crash has to replay.
     options.set_max_total_wal_size(64 << 20);
     options.set_bytes_per_sync(1 << 20);

@@ -72,6 +72,8 @@ impl ResultStore for RocksStore {
         }
         let mut options = ReadOptions::default();
         options.set_iterate_upper_bound(key.block_key(u64::MAX));
+        // A reader may be the last to hold files of a removed job: deleting them is not its work.
+        options.set_background_purge_on_iterator_cleanup(true);
         let mut iterator = self.inner.db.raw_iterator_cf_opt(self.family(ROWS, "read rows")?, options);
         iterator.seek(key.block_key(wanted.start + 1));
         loop {
@@ -99,6 +101,7 @@ impl ResultStore for RocksStore {
         options.set_iterate_upper_bound(key.block_key(u64::MAX));
         // Everything once: the blocks that pages are read from stay in memory.
         options.fill_cache(false);
+        options.set_background_purge_on_iterator_cleanup(true);
         let mut iterator = self.inner.db.raw_iterator_cf_opt(self.family(ROWS, "read rows")?, options);
         iterator.seek(key.block_key(0));
         let mut next = 0;
