@@ -232,10 +232,7 @@ impl Hall {
             Err(error) => panic!("a page: {error}"),
         };
         match page.rows() {
-            Ok(rows) => {
-                // Removed between its record and its result: then it has no list any more.
-                (page.total() == record.size.rows).then_some(rows)
-            }
+            Ok(rows) => Some(rows),
             Err(error) if error.kind == ErrorKind::NotFound => None,
             Err(error) => panic!("a page: {error}"),
         }

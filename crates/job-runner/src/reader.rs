@@ -78,14 +78,11 @@ impl JobReader {
     /// # Errors
     /// When the store fails.
     pub fn status(&self, id: JobId, page: PageRequest) -> Result<Status, EngineError> {
-        let Some(record) = self.store.get(id)? else {
+        let Some((record, result)) = self.job(id)? else {
             let payload = StatusPayload::error(&ApiError::unknown_job(&id.to_string()));
             return Ok(Status { payload, page: None });
         };
-        let result = match record.state {
-            JobState::Complete(Ending::Succeeded) => self.store.result(id)?,
-            _ => None,
-        };
+        let result = result.filter(|_| record.state == JobState::Complete(Ending::Succeeded));
         let payload = StatusPayload::of(&record, result.as_ref(), page);
         let page = result.and_then(|result| result.list).map(|list| {
             self.note(id);
@@ -100,8 +97,8 @@ impl JobReader {
     /// # Errors
     /// [`EngineError::UnknownJob`], or the store fails.
     pub fn page(&self, id: JobId, page: PageRequest) -> Result<Page, EngineError> {
-        let record = self.store.get(id)?.ok_or(EngineError::UnknownJob(id))?;
-        let list = self.store.result(id)?.and_then(|result| result.list).unwrap_or_default();
+        let (record, result) = self.job(id)?.ok_or(EngineError::UnknownJob(id))?;
+        let list = result.and_then(|result| result.list).unwrap_or_default();
         self.note(id);
         let store = Arc::clone(&self.store);
         Ok(if record.state == JobState::Complete(Ending::Succeeded) {
@@ -142,6 +139,18 @@ impl JobReader {
     /// When the store fails.
     pub fn list_before(&self, before: JobId, limit: u32) -> Result<Vec<JobRecord>, EngineError> {
         Ok(self.store.list(Some(before), 0, usize::try_from(limit).unwrap_or(usize::MAX))?)
+    }
+
+    /// A job with its result, if it is complete and has one.
+    fn job(&self, id: JobId) -> Result<Option<(JobRecord, Option<JobResult>)>, StoreError> {
+        let Some(record) = self.store.get(id)? else { return Ok(None) };
+        let result = if record.state.is_complete() { self.store.result(id)? } else { None };
+        // A job cannot have succeeded without a result: it was removed between the two reads.
+        let torn = result.is_none() && record.state == JobState::Complete(Ending::Succeeded);
+        if torn && self.store.get(id)?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some((record, result)))
     }
 
     fn note(&self, id: JobId) {

@@ -101,6 +101,7 @@ macro_rules! conformance_tests {
             of_racing_replaces_one_wins
             a_complete_and_a_cancel_cannot_both_win
             readers_beside_a_writer_see_whole_blocks
+            a_reader_beside_a_removal_sees_rows_or_no_job
             an_idempotency_key_finds_its_job_until_that_is_removed
             an_idempotency_key_is_taken_once_on_a_graph
             of_racing_inserts_under_one_key_one_wins

@@ -88,6 +88,32 @@ law! {
         assert_eq!(read(store, key, 0..2_000)?.len(), 2_000);
     }
 
+    /// Who reads a job while it is removed gets its rows, or hears that it was removed; never that rows are missing.
+    fn a_reader_beside_a_removal_sees_rows_or_no_job(store) {
+        for n in 1..2_000 {
+            let running = running(store, n)?;
+            let key = key(&running, 0);
+            let result = list(vec![write(store, key, 0, 3, 2)?]);
+            store.complete(&running.apply(Event::Succeed(result.size()), at(7))?, &result, Durability::Buffered)?;
+            // A store may remember what it was asked.
+            assert!(store.get(running.id)?.is_some());
+            thread::scope(|scope| {
+                let removal = scope.spawn(|| store.remove(running.id));
+                loop {
+                    match read(store, key, 0..3) {
+                        Ok(rows) => assert_eq!(rows, [0, 1, 2]),
+                        Err(error) => {
+                            assert_eq!(error.kind, ErrorKind::NotFound, "{error}");
+                            assert_eq!(store.get(running.id).map_err(|e| e.kind), Ok(None));
+                            break;
+                        }
+                    }
+                }
+                removal.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })?;
+        }
+    }
+
     /// Two workers fill a segment each; both come out whole.
     fn two_segments_of_a_job_grow_side_by_side(store) {
         let running = running(store, 1)?;

@@ -52,7 +52,7 @@ impl Records {
         shard.insert(record.id, record.clone());
     }
 
-    /// The caller holds the job's lock.
+    /// The caller holds the job's lock, until the change is written: then nobody notes the old record again.
     pub(super) fn forget(&self, id: JobId) {
         if let Some(shard) = self.shard(id) {
             shard.lock().remove(&id);

@@ -130,10 +130,10 @@ impl JobStore for RocksStore {
         } else {
             self.stage_drop_rows(&mut batch, id, u32::MAX, OPERATION)?
         };
-        let written = self.write(batch, Durability::Buffered, OPERATION, Some(id));
+        // Before the write: a reader that misses the rows must not be told that their job is still there.
         self.inner.records.forget(id);
         self.inner.blocks.forget(id);
-        written?;
+        self.write(batch, Durability::Buffered, OPERATION, Some(id))?;
         drop(held);
         if dropped {
             self.inner.reclaimer.queue(id, u32::MAX);
@@ -257,9 +257,11 @@ impl RocksStore {
         _held: &Held<'_>,
     ) -> Result<(), StoreError> {
         let job = if let [only] = records { Some(only.id) } else { None };
-        let written = self.write(batch, durability, operation, job);
         for next in records {
             self.inner.records.forget(next.id);
+        }
+        let written = self.write(batch, durability, operation, job);
+        for next in records {
             match &written {
                 Ok(()) => self.inner.locks.remember(next),
                 Err(_) => self.inner.locks.forget(next.id),
