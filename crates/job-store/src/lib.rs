@@ -56,6 +56,7 @@ mod memory;
 mod redb;
 #[cfg(feature = "rocksdb")]
 mod rocks;
+mod shared;
 mod store;
 mod verify;
 
@@ -70,5 +71,6 @@ pub use rocks::{Compression, RocksOptions, RocksStore};
 /// The RocksDB bindings that [`RocksStore`] is built with, for hosts that share a database with it.
 #[cfg(feature = "rocksdb")]
 pub use rocksdb;
+pub use shared::{Claim, Held, SharedStore};
 pub use store::{Durability, EachBlock, JobStore, MAX_CHECKPOINT, Pin, ResultStore, SegmentWriter, Store};
 pub use verify::{Finding, Verified, verify};

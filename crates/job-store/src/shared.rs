@@ -1,0 +1,72 @@
+//! What a store offers beyond [`Store`] when several engines work on it at once, in one process or on many machines.
+
+use std::time::Duration;
+
+use job_core::{JobId, JobKind, JobRecord};
+
+use crate::{Store, StoreError};
+
+/// A store that engines share. Each opened value is one claimant: the jobs that it claims are its own until their
+/// lease ends, and of a claimed job only the claimant may start an attempt, write rows, checkpoints or an end.
+///
+/// Everybody may submit, read and cancel: a cancel is a [`replace`](crate::JobStore::replace) like any other, and the
+/// claimant learns of it from the revision that [`renew`](Self::renew) answers. A claim changes neither record nor
+/// revision. Time is the store's own, so that the clocks of machines may differ; a lease that has ended lets nobody
+/// write, even while nobody else has claimed the job yet: such a write is refused with
+/// [`ErrorKind::Fenced`](crate::ErrorKind::Fenced).
+///
+/// A job that was never claimed has no such bounds: a store with a single engine on it needs no claims.
+pub trait SharedStore: Store {
+    /// Claims jobs that may be run: waiting ones that nobody has a lease on and whose
+    /// [`not_before`](JobRecord::not_before) has passed, and running ones whose lease has ended (their claimant died
+    /// or lost touch; the record says that they run, and what becomes of them is the new claimant's to decide). A
+    /// higher priority first, then the older job. Two claimants never get the same job.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing is claimed that will not be free again after one lease.
+    fn claim(&self, claim: &Claim<'_>) -> Result<Vec<JobRecord>, StoreError>;
+
+    /// Extends every lease of this claimant that has not ended by `lease` from now, and answers all of them: a job
+    /// that is not among them is lost. Ends of jobs end their claims.
+    ///
+    /// # Errors
+    /// When the store fails; leases then end when they would have.
+    fn renew(&self, lease: Duration) -> Result<Vec<Held>, StoreError>;
+
+    /// Gives claims back: others may claim these jobs at once. Those that are not held are left alone.
+    ///
+    /// # Errors
+    /// When the store fails; the leases then end by themselves.
+    fn release(&self, jobs: &[JobId]) -> Result<(), StoreError>;
+
+    /// Waits until another claimant has changed something: a job came, was cancelled, went back to waiting or ended.
+    /// At most `timeout`; may return early, and may miss a change when the connection to the others is cut, so the
+    /// caller looks again after every return. `true` if something was heard.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn wait(&self, timeout: Duration) -> Result<bool, StoreError>;
+
+    /// Ends the [`wait`](Self::wait) of other threads on this value, now or the next one.
+    fn wake(&self);
+}
+
+/// What to claim.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// Jobs of these kinds only: those that the claimant has handlers for.
+    pub kinds: &'a [JobKind],
+    /// At most so many.
+    pub limit: usize,
+    /// How long they stay claimed unless renewed.
+    pub lease: Duration,
+}
+
+/// A job that is claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// The job.
+    pub id: JobId,
+    /// The revision of its record: it tells whether somebody else has changed it, which means cancelled.
+    pub revision: u64,
+}
