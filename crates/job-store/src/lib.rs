@@ -42,16 +42,18 @@
 //! ```
 
 mod block;
-#[cfg(any(feature = "rocksdb", feature = "redb"))]
+#[cfg(any(feature = "rocksdb", feature = "redb", feature = "postgres"))]
 mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod contract;
 mod error;
 mod fault;
-#[cfg(any(feature = "rocksdb", feature = "redb"))]
+#[cfg(any(feature = "rocksdb", feature = "redb", feature = "postgres"))]
 mod keys;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redb")]
 mod redb;
 #[cfg(feature = "rocksdb")]
@@ -64,6 +66,8 @@ pub use block::{Block, BlockBuilder, InvalidBlock, InvalidRow, Rows, SealedBlock
 pub use error::{ErrorKind, StoreError};
 pub use fault::{Fault, FaultStore};
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redb")]
 pub use redb::RedbStore;
 #[cfg(feature = "rocksdb")]

@@ -64,3 +64,8 @@ mod redb {
 
     job_store::conformance_tests!(Redb(tempfile::tempdir().expect("a temporary directory")));
 }
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    job_store::conformance_tests!(crate::postgres::Schema::new(), skip);
+}
