@@ -1,7 +1,8 @@
 //! PostgreSQL servers.
 
 use std::{
-    env, fs, io,
+    env, fs,
+    io::{self, Read, Seek},
     net::TcpListener,
     os::unix::{
         fs::{MetadataExt, chown},
@@ -26,6 +27,7 @@ const SETTINGS: &str =
 #[derive(Debug)]
 pub struct Shared {
     _directory: Directory,
+    programs: PathBuf,
     url: String,
 }
 
@@ -53,13 +55,22 @@ impl Shared {
             Directory::watch(path, &cluster.stop())?;
             Ok(url(port))
         })?;
-        Ok(Some(Self { _directory: directory, url }))
+        Ok(Some(Self { _directory: directory, programs, url }))
     }
 
     /// Where it listens.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Runs statements past every store; what they print.
+    ///
+    /// # Errors
+    /// When one of them fails.
+    pub fn sql(&self, statements: &str) -> io::Result<String> {
+        let mut psql = Command::new(self.programs.join("psql"));
+        run(psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url, "-c", statements]))
     }
 
     /// A name for a schema that no other test of this run has.
@@ -125,7 +136,7 @@ impl Postgres {
     pub fn kill(&self) -> io::Result<()> {
         let file = fs::read_to_string(self.cluster.data.join("postmaster.pid"))?;
         let pid = file.lines().next().unwrap_or_default();
-        run(Command::new("kill").args(["-KILL", pid]))
+        run(Command::new("kill").args(["-KILL", pid])).map(drop)
     }
 
     /// Stops it in order: every connection ends at once.
@@ -134,7 +145,7 @@ impl Postgres {
     /// When it does not run.
     pub fn stop(&self) -> io::Result<()> {
         let mut stop = self.cluster.command("pg_ctl");
-        run(stop.arg("-D").arg(&self.cluster.data).args(["-w", "-m", "fast", "stop"]))
+        run(stop.arg("-D").arg(&self.cluster.data).args(["-w", "-m", "fast", "stop"])).map(drop)
     }
 
     /// Starts it again on the same port, after it was killed or stopped; it recovers what it had acknowledged.
@@ -186,16 +197,8 @@ impl Cluster {
             chown(&self.data, Some(uid), Some(gid))?;
         }
         let mut init = self.command("initdb");
-        run(init.arg("-D").arg(&self.data).args([
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--no-locale",
-            "-N",
-        ]))
+        let locale = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"];
+        run(init.arg("-D").arg(&self.data).args(locale)).map(drop)
     }
 
     /// Another process may take the port before the server does; then it is another one.
@@ -218,7 +221,7 @@ impl Cluster {
         let options = format!("{SETTINGS} {settings} -p {port} -k {data}");
         let mut start = self.command("pg_ctl");
         start.arg("-D").arg(&self.data).arg("-l").arg(self.data.join("log")).args(["-w", "-t", "120", "-o"]);
-        run(start.arg(options).arg("start"))
+        run(start.arg(options).arg("start")).map(drop)
     }
 
     /// Stops it at once; nothing of it is needed any more.
@@ -279,21 +282,21 @@ fn programs() -> Option<PathBuf> {
     Some(directory.join("bin"))
 }
 
-/// Runs a command to its end; when it fails, the error ends with its last words.
-fn run(command: &mut Command) -> io::Result<()> {
+/// Runs a command to its end and returns what it said; when it fails, the error ends with that.
+fn run(command: &mut Command) -> io::Result<String> {
     // Not pipes: a server that outlives the command would keep them open.
-    let words = tempfile::tempfile()?;
+    let mut words = tempfile::tempfile()?;
     command.current_dir(Path::new("/")).stdin(Stdio::null()).stdout(words.try_clone()?).stderr(words.try_clone()?);
     let status = command.status()?;
-    if status.success() {
-        return Ok(());
-    }
     let mut said = String::new();
-    let mut words = words;
-    io::Seek::rewind(&mut words)?;
-    io::Read::read_to_string(&mut words, &mut said)?;
-    let program = command.get_program().to_string_lossy().into_owned();
-    Err(io::Error::other(format!("{program} failed ({status}): {}", said.trim())))
+    words.rewind()?;
+    words.read_to_string(&mut said)?;
+    let said = said.trim();
+    if status.success() {
+        return Ok(said.to_owned());
+    }
+    let program = command.get_program().to_string_lossy();
+    Err(io::Error::other(format!("{program} failed ({status}): {said}")))
 }
 
 #[cfg(test)]

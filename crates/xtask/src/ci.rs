@@ -13,11 +13,12 @@ use crate::{
 };
 
 /// Packages with the features they must also compile with, each alone: features that others turn on hide mistakes.
-const COMBINATIONS: [(&str, &[&str]); 7] = [
+const COMBINATIONS: [(&str, &[&str]); 8] = [
     ("job-core", &[]),
     ("job-store", &[]),
     ("job-store", &["--features", "conformance"]),
     ("job-store", &["--features", "rocksdb"]),
+    ("job-store", &["--features", "postgres"]),
     ("job-runner", &["--no-default-features"]),
     ("job-runner", &[]),
     ("job-demo", &[]),
@@ -29,6 +30,7 @@ pub(crate) fn ci(workspace: &Workspace, options: &Options) -> Outcome {
     step("tidy", || tidy::tidy(workspace))?;
     step("directions", || directions::directions(workspace))?;
     step("setup", || setup::setup(workspace, options).map(drop))?;
+    setup::servers();
     step("clippy", || {
         process::run(&mut clippy(workspace, &["--workspace", "--all-targets", "--features", TEST_FEATURES]))
     })?;

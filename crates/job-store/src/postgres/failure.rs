@@ -70,7 +70,7 @@ impl Call {
         StoreError { kind, operation: self.operation, job: self.job, detail: detail.into() }
     }
 
-    pub(super) fn corrupt(self, detail: impl ToString) -> StoreError {
+    pub(super) fn corrupt(self, detail: &impl ToString) -> StoreError {
         self.failed(ErrorKind::Corrupt, detail.to_string())
     }
 }

@@ -8,9 +8,9 @@ use std::{
 use job_core::{Ending, JobId, JobRecord, JobSpec, JobState, Timestamp};
 
 use super::{
-    Call, PostgresStore, column, failure::Failed, id_column, kind_bytes, records, signed, state_number, uuid,
+    Call, PostgresStore, column, decode, failure::Failed, id_column, kind_bytes, name, records, signed, state_number, uuid,
 };
-use crate::{Durability, ErrorKind, JobStore, Pin, StoreError, codec, contract, keys};
+use crate::{Durability, ErrorKind, JobStore, Pin, StoreError, codec, contract};
 
 const INSERT: &str = "
     WITH new AS (
@@ -27,7 +27,7 @@ const INSERT: &str = "
 const REPLACE: &str = "
     WITH found AS (
         UPDATE queue SET revision = $2, attempt = $3, state = $4, not_before = $5
-        WHERE job = $1 AND revision = $2 - 1
+        WHERE job = $1 AND revision = $2::bigint - 1
             AND ($6 OR until IS NULL OR (claimant = $7 AND until > clock_timestamp()))
         RETURNING job
     )
@@ -37,7 +37,7 @@ const REPLACE: &str = "
 const END: &str = "
     WITH found AS (
         DELETE FROM queue
-        WHERE job = $1 AND revision = $2 - 1
+        WHERE job = $1 AND revision = $2::bigint - 1
             AND (($3 AND state = 0) OR until IS NULL OR (claimant = $4 AND until > clock_timestamp()))
         RETURNING job
     ), rows AS (
@@ -148,8 +148,10 @@ impl JobStore for PostgresStore {
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
         let call = Call::new("remove the record").on(id);
         loop {
-            let Some(record) = self.record(call, id)? else { return Ok(false) };
-            contract::check_removable(&record, self.is_pinned(id)?)?;
+            let rows = self.rows(call, "SELECT record, pinned FROM jobs WHERE id = $1", &[&uuid(id)])?;
+            let Some(row) = rows.first() else { return Ok(false) };
+            let record = decode(call, id, column(call, row, 0)?)?;
+            contract::check_removable(&record, column(call, row, 1)?)?;
             let hash = contract::work_hash(&record.spec).map(Vec::from);
             let ran = self.run(call, REMOVE, &[&uuid(id), &hash]).map_err(|failed| failed.on(call))?;
             if !ran.rows.is_empty() || ran.uncertain && self.record(call, id)?.is_none() {
@@ -161,7 +163,7 @@ impl JobStore for PostgresStore {
 
     fn find_key(&self, graph: &str, key: &str) -> Result<Option<JobId>, StoreError> {
         let call = Call::new("find the idempotency key");
-        let rows = self.rows(call, "SELECT id FROM jobs WHERE name = $1", &[&keys::idempotency(graph, key)])?;
+        let rows = self.rows(call, "SELECT id FROM jobs WHERE name = $1", &[&name(graph, key)])?;
         rows.first().map(|row| id_column(call, row, 0)).transpose()
     }
 
@@ -309,8 +311,7 @@ impl Columns {
         let mut columns = Self::default();
         for record in records {
             let options = record.spec.options();
-            let name =
-                options.idempotency_key.as_ref().map(|key| keys::idempotency(record.spec.graph_name(), key));
+            let name = options.idempotency_key.as_ref().map(|key| name(record.spec.graph_name(), key));
             columns.ids.push(uuid(record.id));
             columns.revisions.push(signed(record.revision));
             columns.names.push(name);

@@ -247,12 +247,18 @@ fn kind_bytes(kind: &JobKind) -> Vec<u8> {
     }
 }
 
+/// As it is stored in `jobs.name`: the length keeps `("a", "bc")` from `("ab", "c")`.
+fn name(graph: &str, key: &str) -> Vec<u8> {
+    let length = (graph.len() as u64).to_be_bytes();
+    [length.as_slice(), graph.as_bytes(), key.as_bytes()].concat()
+}
+
 fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
     call: Call,
     row: &'a Row,
     at: usize,
 ) -> Result<T, StoreError> {
-    row.try_get(at).map_err(|error| call.corrupt(format!("a column cannot be read: {error}")))
+    row.try_get(at).map_err(|error| call.corrupt(&format!("a column cannot be read: {error}")))
 }
 
 fn id_column(call: Call, row: &Row, at: usize) -> Result<JobId, StoreError> {
@@ -260,7 +266,7 @@ fn id_column(call: Call, row: &Row, at: usize) -> Result<JobId, StoreError> {
 }
 
 fn decode(call: Call, id: JobId, bytes: &[u8]) -> Result<JobRecord, StoreError> {
-    codec::decode_record(id, bytes).map_err(|error| call.on(id).corrupt(error))
+    codec::decode_record(id, bytes).map_err(|error| call.on(id).corrupt(&error))
 }
 
 /// The records of rows `(id, record)`.

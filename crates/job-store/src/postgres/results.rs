@@ -117,7 +117,7 @@ impl ResultStore for PostgresStore {
         let call = Call::new("read the result").on(id);
         let rows = self.rows(call, "SELECT result FROM jobs WHERE id = $1", &[&uuid(id)])?;
         let bytes: Option<&[u8]> = rows.first().map_or(Ok(None), |row| column(call, row, 0))?;
-        bytes.map(|bytes| codec::decode_result(id, bytes)).transpose().map_err(|error| call.corrupt(error))
+        bytes.map(|bytes| codec::decode_result(id, bytes)).transpose().map_err(|error| call.corrupt(&error))
     }
 
     fn read(
@@ -191,7 +191,7 @@ impl ResultStore for PostgresStore {
         let rows = self.rows(call, "SELECT bytes FROM checkpoints WHERE job = $1", &[&uuid(job)])?;
         let Some(row) = rows.first() else { return Ok(None) };
         let checkpoint =
-            codec::decode_checkpoint(job, column(call, row, 0)?).map_err(|error| call.corrupt(error))?;
+            codec::decode_checkpoint(job, column(call, row, 0)?).map_err(|error| call.corrupt(&error))?;
         Ok(Some(checkpoint.to_vec()))
     }
 
@@ -229,7 +229,7 @@ impl PostgresStore {
     fn first_refusal(&self, call: Call, records: &[&JobRecord]) -> Result<StoreError, StoreError> {
         const HELD: &str = "
             SELECT 1 FROM queue
-            WHERE job = $1 AND revision = $2 - 1 AND (until IS NULL OR (claimant = $3 AND until > clock_timestamp()))";
+            WHERE job = $1 AND revision = $2::bigint - 1 AND (until IS NULL OR (claimant = $3 AND until > clock_timestamp()))";
         for next in records {
             let parameters: super::Parameters<'_> =
                 &[&uuid(next.id), &signed(next.revision), &self.inner.claimant];

@@ -35,7 +35,11 @@ impl SegmentWriter for PostgresSegment {
     fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
         let key = self.tally.key;
         let call = Call::new("append rows").on(key.job);
-        self.tally.check(&block)?;
+        if let Err(refused) = self.tally.check(&block) {
+            // Whoever is fenced off hears of that first.
+            self.store.check_fence(key)?;
+            return Err(refused);
+        }
         let (attempt, number) = (i64::from(key.attempt), i64::from(key.number));
         let end = signed(block.first_row + block.rows);
         let parameters: Parameters<'_> =

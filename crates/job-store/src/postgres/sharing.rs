@@ -33,7 +33,7 @@ const CLAIM: &str = "
         ORDER BY q.priority DESC, q.job LIMIT $4
         FOR UPDATE SKIP LOCKED
     ), claimed AS (
-        UPDATE queue q SET claimant = $2, until = clock_timestamp() + $3 * interval '1 microsecond'
+        UPDATE queue q SET claimant = $2, until = clock_timestamp() + $3::bigint * interval '1 microsecond'
         FROM locked WHERE q.job = locked.job
         RETURNING q.job, q.revision, q.priority
     )
@@ -49,7 +49,7 @@ const RENEW: &str = "
         WHERE job = ANY ($1) AND claimant = $2 AND until > clock_timestamp()
         ORDER BY job FOR UPDATE
     )
-    UPDATE queue q SET until = clock_timestamp() + $3 * interval '1 microsecond'
+    UPDATE queue q SET until = clock_timestamp() + $3::bigint * interval '1 microsecond'
     FROM held WHERE q.job = held.job RETURNING q.job, q.revision";
 
 /// A lease that ended at once: its row still fences off whoever had it.
@@ -124,6 +124,22 @@ impl SharedStore for PostgresStore {
             self.inner.notices.changed();
         }
         Ok(())
+    }
+
+    fn changed(&self, known: &[Held]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError> {
+        let call = Call::new("look for changes");
+        if known.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (ids, revisions): (Vec<_>, Vec<_>) =
+            known.iter().map(|held| (uuid(held.id), signed(held.revision))).unzip();
+        let rows = self.rows(call, CHANGED, &[&ids, &revisions])?;
+        let changed = rows.iter().map(|row| {
+            let id = id_column(call, row, 0)?;
+            let record: Option<&[u8]> = column(call, row, 1)?;
+            Ok((id, record.map(|bytes| decode(call, id, bytes)).transpose()?))
+        });
+        changed.collect()
     }
 
     fn wait(&self, timeout: Duration) -> Result<bool, StoreError> {

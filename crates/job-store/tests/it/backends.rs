@@ -114,4 +114,7 @@ mod redb {
 #[cfg(feature = "postgres")]
 mod postgres {
     job_store::conformance_tests!(crate::postgres::Schema::new(), skip);
+    mod sharing {
+        job_store::sharing_tests!(crate::postgres::Schema::new(), skip);
+    }
 }
