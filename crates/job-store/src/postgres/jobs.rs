@@ -8,7 +8,8 @@ use std::{
 use job_core::{Ending, JobId, JobRecord, JobSpec, JobState, Timestamp};
 
 use super::{
-    Call, PostgresStore, column, decode, failure::Failed, id_column, kind_bytes, name, records, signed, state_number, uuid,
+    Call, PostgresStore, column, decode, failure::Failed, id_column, kind_bytes, name, records, signed,
+    state_number, uuid,
 };
 use crate::{Durability, ErrorKind, JobStore, Pin, StoreError, codec, contract};
 
