@@ -1,18 +1,16 @@
 //! What was read before, so that the common small reads need not ask RocksDB twice.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    ops::Range,
-};
+use std::{collections::BTreeMap, hash::BuildHasher, ops::Range};
 
 use job_core::{JobId, JobRecord};
 use parking_lot::Mutex;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::SegmentKey;
 
 /// Decoded records of complete jobs: what status queries ask for. A few MiB at most.
 pub(super) struct Records {
-    shards: Vec<Mutex<HashMap<JobId, JobRecord>>>,
+    shards: Vec<Mutex<FxHashMap<JobId, JobRecord>>>,
 }
 
 impl Default for Records {
@@ -27,10 +25,9 @@ impl Records {
     /// Larger ones are rare and would cost the memory of many.
     const MAX_PARAMETERS: usize = 4 << 10;
 
-    fn shard(&self, id: JobId) -> Option<&Mutex<HashMap<JobId, JobRecord>>> {
-        // Ids made in a row differ in some of their last bytes only; a multiplication spreads these to the top.
-        let low = id.as_bytes().iter().skip(8).fold(0u64, |low, &byte| low << 8 | u64::from(byte));
-        let mixed = low.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    fn shard(&self, id: JobId) -> Option<&Mutex<FxHashMap<JobId, JobRecord>>> {
+        // Not by the bits that the table in the shard goes by.
+        let mixed = FxBuildHasher.hash_one(id) >> 20;
         self.shards.get(usize::try_from(mixed).unwrap_or_default() % Self::SHARDS)
     }
 

@@ -22,7 +22,7 @@ pub use self::options::{Compression, RocksOptions};
 use self::{
     cache::{Blocks, Records},
     files::Files,
-    locks::Locks,
+    locks::{Locks, Newest},
     reclaim::Reclaimer,
 };
 use crate::{Durability, ErrorKind, StoreError, codec, keys};
@@ -61,6 +61,7 @@ struct Inner {
     options: RocksOptions,
     files: Files,
     locks: Locks,
+    newest: Newest,
     records: Records,
     blocks: Blocks,
     reclaimer: Reclaimer,
@@ -105,6 +106,7 @@ impl RocksStore {
             owned,
             options,
             locks: Locks::default(),
+            newest: Newest::default(),
             records: Records::default(),
             blocks: Blocks::default(),
             reclaimer,

@@ -27,13 +27,20 @@ impl ResultStore for RocksStore {
         let held = self.lock_with_work(records.iter().copied());
         let jobs = self.family(JOBS, OPERATION)?;
         let mut batch = WriteBatch::default();
-        for (next, result) in ends {
+        // Kind after kind, because keys that come in order cost the memtable a third of others.
+        let mut replaced = Vec::with_capacity(ends.len());
+        for (next, _) in ends {
             contract::check_complete(next)?;
-            self.stage_replace(&mut batch, next, OPERATION)?;
+            replaced.push(self.stage_record(&mut batch, next, OPERATION)?);
+        }
+        for (next, result) in ends {
             batch.put_cf(jobs, keys::key(keys::RESULT, next.id), codec::encode_result(next.id, result));
             if let Some(hash) = contract::work_hash(&next.spec).filter(|_| contract::is_reusable(next)) {
                 batch.put_cf(jobs, keys::work(hash), next.id.as_bytes());
             }
+        }
+        for ((next, _), replaced) in ends.iter().zip(&replaced) {
+            self.stage_end(&mut batch, next.id, replaced, OPERATION)?;
         }
         // Rows of small segments went through the same log before this batch, so syncing it syncs them; files of
         // large ones were synced before they became part of the store.
