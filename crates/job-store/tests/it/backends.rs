@@ -51,7 +51,7 @@ mod rocks {
     /// thousand was reported to a reader as damage.
     #[test]
     fn a_removed_job_is_not_remembered_beyond_its_rows() {
-        for _ in 0..30 {
+        for _ in 0..10 {
             let fixture = Rocks(tempfile::tempdir().expect("a temporary directory"));
             job_store::conformance::a_reader_beside_a_removal_sees_rows_or_no_job(&fixture);
         }
