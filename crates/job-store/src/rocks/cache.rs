@@ -57,8 +57,8 @@ impl Records {
     }
 }
 
-/// Where blocks of segments end, as far as reads have come past them: the key of a block, for a read that lies inside
-/// it. Blocks never change while their job lives, so a note can be of a block that is gone, never wrong.
+/// Where blocks of segments begin and end, as far as reads have come past them: the keys of blocks, for reads of few
+/// rows. Blocks never change while their job lives, so a note can be of a block that is gone, never wrong.
 #[derive(Default)]
 pub(super) struct Blocks {
     known: Mutex<Known>,
@@ -66,7 +66,7 @@ pub(super) struct Blocks {
 
 #[derive(Default)]
 struct Known {
-    /// End of a block -> a row from which on it is known to hold them.
+    /// End of a block -> its first row.
     segments: BTreeMap<SegmentKey, BTreeMap<u64, u64>>,
     count: usize,
 }
@@ -75,22 +75,29 @@ impl Blocks {
     /// About 4 MiB of notes.
     const MAX: usize = 64 << 10;
 
-    /// The end of the one block that holds all of `rows`, if it is known.
-    pub(super) fn of(&self, key: SegmentKey, rows: &Range<u64>) -> Option<u64> {
+    /// The ends of the one block or the two that hold all of `rows`, if they are known. More are for an iterator.
+    pub(super) fn of(&self, key: SegmentKey, rows: &Range<u64>) -> [Option<u64>; 2] {
         let known = self.known.lock();
-        let (&end, &from) = known.segments.get(&key)?.range(rows.start.saturating_add(1)..).next()?;
-        (from <= rows.start && rows.end <= end).then_some(end)
+        let Some(blocks) = known.segments.get(&key) else { return [None; 2] };
+        let mut after = blocks.range(rows.start.saturating_add(1)..).map(|(&end, &first)| (first, end));
+        match (after.next(), after.next()) {
+            (Some((first, end)), _) if first <= rows.start && rows.end <= end => [Some(end), None],
+            (Some((first, middle)), Some((second, end)))
+                if first <= rows.start && second == middle && rows.end <= end =>
+            {
+                [Some(middle), Some(end)]
+            }
+            _ => [None; 2],
+        }
     }
 
-    pub(super) fn note(&self, key: SegmentKey, from: u64, end: u64) {
+    pub(super) fn note(&self, key: SegmentKey, first: u64, end: u64) {
         let mut known = self.known.lock();
         if known.count >= Self::MAX {
             *known = Known::default();
         }
         let blocks = known.segments.entry(key).or_default();
-        let fresh = !blocks.contains_key(&end);
-        blocks.entry(end).and_modify(|known| *known = from.min(*known)).or_insert(from);
-        known.count += usize::from(fresh);
+        known.count += usize::from(blocks.insert(end, first).is_none());
     }
 
     pub(super) fn forget(&self, job: JobId) {
@@ -111,17 +118,20 @@ mod tests {
     }
 
     #[test]
-    fn only_rows_that_lie_in_one_known_block_are_found() {
+    fn only_rows_that_lie_in_one_or_two_known_blocks_are_found() {
         let blocks = Blocks::default();
         blocks.note(key(1), 12, 20);
-        assert_eq!(blocks.of(key(1), &(12..20)), Some(20));
-        assert_eq!(blocks.of(key(1), &(11..13)), None);
-        assert_eq!(blocks.of(key(1), &(19..21)), None);
-        assert_eq!(blocks.of(key(2), &(12..20)), None);
-        blocks.note(key(1), 10, 20);
-        assert_eq!(blocks.of(key(1), &(10..13)), Some(20));
+        assert_eq!(blocks.of(key(1), &(12..20)), [Some(20), None]);
+        assert_eq!(blocks.of(key(1), &(11..13)), [None; 2]);
+        assert_eq!(blocks.of(key(1), &(19..21)), [None; 2]);
+        assert_eq!(blocks.of(key(2), &(12..20)), [None; 2]);
+        blocks.note(key(1), 25, 30);
+        assert_eq!(blocks.of(key(1), &(19..26)), [None; 2], "nobody knows what is between them");
+        blocks.note(key(1), 20, 25);
+        assert_eq!(blocks.of(key(1), &(19..25)), [Some(20), Some(25)]);
+        assert_eq!(blocks.of(key(1), &(19..26)), [None; 2]);
         blocks.forget(key(1).job);
-        assert_eq!(blocks.of(key(1), &(10..13)), None);
+        assert_eq!(blocks.of(key(1), &(12..13)), [None; 2]);
     }
 
     #[test]
