@@ -2,54 +2,73 @@
 
 use std::{collections::BTreeMap, hash::BuildHasher, ops::Range};
 
-use job_core::{JobId, JobRecord};
+use job_core::{JobId, JobRecord, JobResult};
 use parking_lot::Mutex;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::SegmentKey;
 
-/// Decoded records of complete jobs: what status queries ask for. A few MiB at most.
-pub(super) struct Records {
-    shards: Vec<Mutex<FxHashMap<JobId, JobRecord>>>,
+/// Decoded records or results of complete jobs: what status queries ask for. A few MiB at most.
+pub(super) struct Decoded<T> {
+    shards: Vec<Mutex<FxHashMap<JobId, T>>>,
 }
 
-impl Default for Records {
+/// Whether one is small enough: larger ones are rare and would cost the memory of many.
+pub(super) trait Keep: Clone {
+    fn is_kept(&self) -> bool;
+}
+
+impl Keep for JobRecord {
+    fn is_kept(&self) -> bool {
+        self.state.is_complete() && self.spec.json().as_str().len() <= 4 << 10
+    }
+}
+
+impl Keep for JobResult {
+    fn is_kept(&self) -> bool {
+        let outputs: usize = self.outputs.iter().map(|(name, json)| name.len() + json.len()).sum();
+        outputs <= 1 << 10 && self.list.as_ref().is_none_or(|list| list.segments().len() <= 16)
+    }
+}
+
+impl<T> Default for Decoded<T> {
     fn default() -> Self {
         Self { shards: (0..Self::SHARDS).map(|_| Mutex::default()).collect() }
     }
 }
 
-impl Records {
+impl<T> Decoded<T> {
     const SHARDS: usize = 64;
     const PER_SHARD: usize = 128;
-    /// Larger ones are rare and would cost the memory of many.
-    const MAX_PARAMETERS: usize = 4 << 10;
 
-    fn shard(&self, id: JobId) -> Option<&Mutex<FxHashMap<JobId, JobRecord>>> {
+    fn shard(&self, id: JobId) -> Option<&Mutex<FxHashMap<JobId, T>>> {
         // Not by the bits that the table in the shard goes by.
         let mixed = FxBuildHasher.hash_one(id) >> 20;
         self.shards.get(usize::try_from(mixed).unwrap_or_default() % Self::SHARDS)
     }
 
-    pub(super) fn get(&self, id: JobId) -> Option<JobRecord> {
+    pub(super) fn get(&self, id: JobId) -> Option<T>
+    where
+        T: Clone,
+    {
         self.shard(id)?.lock().get(&id).cloned()
     }
 
-    /// The caller holds the job's lock, so that the record is the one in the store.
-    pub(super) fn note(&self, record: &JobRecord) {
-        if !record.state.is_complete() || record.spec.json().as_str().len() > Self::MAX_PARAMETERS {
-            return;
-        }
-        let Some(shard) = self.shard(record.id) else { return };
+    /// The caller holds the job's lock, so that `decoded` is what is in the store.
+    pub(super) fn note(&self, id: JobId, decoded: &T)
+    where
+        T: Keep,
+    {
+        let Some(shard) = self.shard(id).filter(|_| decoded.is_kept()) else { return };
         let mut shard = shard.lock();
         if shard.len() >= Self::PER_SHARD {
             let any = shard.keys().next().copied();
             any.and_then(|any| shard.remove(&any));
         }
-        shard.insert(record.id, record.clone());
+        shard.insert(id, decoded.clone());
     }
 
-    /// The caller holds the job's lock, until the change is written: then nobody notes the old record again.
+    /// The caller holds the job's lock, until the change is written: then nobody notes the old again.
     pub(super) fn forget(&self, id: JobId) {
         if let Some(shard) = self.shard(id) {
             shard.lock().remove(&id);

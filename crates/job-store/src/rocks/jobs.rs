@@ -55,7 +55,7 @@ impl JobStore for RocksStore {
         let held = self.inner.locks.try_job(id);
         let record = self.record(id, OPERATION)?;
         if let (Some(record), Some(_)) = (&record, held) {
-            self.inner.records.note(record);
+            self.inner.records.note(id, record);
         }
         Ok(record)
     }
@@ -136,6 +136,7 @@ impl JobStore for RocksStore {
         };
         // Before the write: a reader that misses the rows must not be told that their job is still there.
         self.inner.records.forget(id);
+        self.inner.results.forget(id);
         self.inner.blocks.forget(id);
         self.write(batch, Durability::Buffered, OPERATION, Some(id))?;
         drop(held);

@@ -15,12 +15,12 @@ mod torn;
 
 use std::{fmt, path::Path, sync::Arc};
 
-use job_core::{JobId, JobRecord};
+use job_core::{JobId, JobRecord, JobResult};
 use rocksdb::{ColumnFamily, DBWithThreadMode, SingleThreaded, WriteBatch, WriteOptions};
 
 pub use self::options::{Compression, RocksOptions};
 use self::{
-    cache::{Blocks, Records},
+    cache::{Blocks, Decoded},
     files::Files,
     locks::{Locks, Newest},
     reclaim::Reclaimer,
@@ -62,7 +62,8 @@ struct Inner {
     files: Files,
     locks: Locks,
     newest: Newest,
-    records: Records,
+    records: Decoded<JobRecord>,
+    results: Decoded<JobResult>,
     blocks: Blocks,
     reclaimer: Reclaimer,
 }
@@ -107,7 +108,8 @@ impl RocksStore {
             options,
             locks: Locks::default(),
             newest: Newest::default(),
-            records: Records::default(),
+            records: Decoded::default(),
+            results: Decoded::default(),
             blocks: Blocks::default(),
             reclaimer,
         };

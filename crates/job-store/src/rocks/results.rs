@@ -50,6 +50,11 @@ impl ResultStore for RocksStore {
 
     fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError> {
         const OPERATION: &str = "read the result";
+        if let Some(result) = self.inner.results.get(id) {
+            return Ok(Some(result));
+        }
+        // As for records: under the lock, or just read.
+        let held = self.inner.locks.try_job(id);
         let jobs = self.family(JOBS, OPERATION)?;
         let found = self
             .inner
@@ -60,7 +65,11 @@ impl ResultStore for RocksStore {
             codec::decode_result(id, bytes)
                 .map_err(|e| StoreError::new(ErrorKind::Corrupt, OPERATION, e.to_string()).on(id))
         };
-        found.map(|bytes| decode(&bytes)).transpose()
+        let result = found.map(|bytes| decode(&bytes)).transpose()?;
+        if let (Some(result), Some(_)) = (&result, held) {
+            self.inner.results.note(id, result);
+        }
+        Ok(result)
     }
 
     fn read(
