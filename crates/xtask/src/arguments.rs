@@ -11,6 +11,7 @@ Commands:
   test     Run all tests and doctests; ARGUMENTS go to the test runner, and then doctests are left out
   bench    Run the benchmarks; ARGUMENTS go to the harness
   torture  Kill, cut the power, fail and load the engine; ARGUMENTS: [soak] [--minutes N] [--seed S]
+  fuzz     Fuzz every decoder (needs a nightly compiler); ARGUMENTS: [TARGET...] [--seconds 60], for each
   ci       Run every check, the cheapest first
 
 Options:
@@ -29,6 +30,7 @@ pub(crate) enum Command {
     Test,
     Bench,
     Torture,
+    Fuzz,
     Ci,
 }
 
@@ -41,13 +43,14 @@ impl Command {
             "test" => Self::Test,
             "bench" => Self::Bench,
             "torture" => Self::Torture,
+            "fuzz" => Self::Fuzz,
             "ci" => Self::Ci,
             _ => return None,
         })
     }
 
     const fn takes_more(self) -> bool {
-        matches!(self, Self::Demo | Self::Test | Self::Bench | Self::Torture)
+        matches!(self, Self::Demo | Self::Test | Self::Bench | Self::Torture | Self::Fuzz)
     }
 }
 
