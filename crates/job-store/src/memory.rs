@@ -10,8 +10,8 @@ use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 use parking_lot::RwLock;
 
 use crate::{
-    Durability, EachBlock, ErrorKind, JobStore, Pin, ResultStore, Rows, SealedBlock, SegmentKey, SegmentWriter,
-    StoreError,
+    BlockBuilder, Durability, EachBlock, ErrorKind, JobStore, Pin, ResultStore, Rows, SealedBlock, SegmentKey,
+    SegmentWriter, StoreError,
     contract::{self, Cut, Tally},
 };
 
@@ -263,6 +263,10 @@ impl ResultStore for MemoryStore {
 
     fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {
         Ok(None)
+    }
+
+    fn block_bytes(&self) -> usize {
+        BlockBuilder::BYTES
     }
 }
 

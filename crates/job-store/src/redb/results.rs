@@ -6,8 +6,8 @@ use job_core::{JobId, JobRecord, JobResult, Segment};
 
 use super::{CHECKPOINTS, JOBS, ROWS, RedbStore, failure};
 use crate::{
-    Block, Durability, EachBlock, ErrorKind, ResultStore, Rows, SealedBlock, SegmentKey, SegmentWriter,
-    StoreError, codec,
+    Block, BlockBuilder, Durability, EachBlock, ErrorKind, ResultStore, Rows, SealedBlock, SegmentKey,
+    SegmentWriter, StoreError, codec,
     contract::{self, Cut, Tally},
     keys,
 };
@@ -119,6 +119,10 @@ impl ResultStore for RedbStore {
         use redb::ReadableTableMetadata;
         let stats = self.read_table(ROWS, OPERATION, None)?.stats().map_err(|e| failure(OPERATION, None, e))?;
         Ok(Some(stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes()))
+    }
+
+    fn block_bytes(&self) -> usize {
+        BlockBuilder::BYTES
     }
 }
 
