@@ -289,12 +289,12 @@ impl Shared {
     pub(crate) fn store_for_all(
         self: &Arc<Self>,
         cluster: &Cluster,
-        specs: &[&JobSpec],
+        specs: &[&Arc<JobSpec>],
     ) -> Result<Vec<JobHandle>, EngineError> {
         let now = self.clock.now();
         let lives: Vec<Arc<Live>> = specs
             .iter()
-            .map(|&spec| Arc::new(Live::new(JobRecord::waiting(self.ids.next(now), spec.clone(), now))))
+            .map(|&spec| Arc::new(Live::new(JobRecord::waiting(self.ids.next(now), Arc::clone(spec), now))))
             .collect();
         let records: Vec<JobRecord> = lives.iter().map(|live| live.record()).collect();
         {

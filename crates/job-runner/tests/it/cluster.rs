@@ -123,7 +123,7 @@ fn every_job_runs_once_whichever_engine_takes_it() {
         .collect();
     let front = Engine::builder_shared(Arc::new(store.claimant())).workers(0).open().unwrap();
     let mut handles: Vec<JobHandle> = (0..200).map(|n| front.submit(count(n)).unwrap()).collect();
-    handles.extend(engines[0].submit_all(&(0..200).map(count).collect::<Vec<_>>()).unwrap());
+    handles.extend(engines[0].submit_all((0..200).map(count)).unwrap());
     for (handle, n) in handles.iter().zip((0..200u64).chain(0..200)) {
         let record = handle.wait().unwrap();
         assert_eq!((record.state, record.attempt), (SUCCEEDED, 1));
@@ -246,7 +246,7 @@ fn jobs_that_a_dead_engine_had_only_claimed_lose_nothing() {
     let group = Group::new();
     let store = FaultStore::new(Arc::new(group.store.claimant()));
     let dead = group.on(Arc::new(store.clone())).algorithm("a", nothing).open().unwrap();
-    let ids: Vec<_> = dead.submit_all(&vec![job("a"); 5]).unwrap().iter().map(JobHandle::id).collect();
+    let ids: Vec<_> = dead.submit_all(vec![job("a"); 5]).unwrap().iter().map(JobHandle::id).collect();
     dead.tick().unwrap();
     store.plan(Fault::Cut);
     drop(dead);
@@ -361,7 +361,7 @@ fn a_shutdown_gives_everything_to_the_others_at_once() {
         if ctx.attempt() == 1 { until_told(ctx, &inside) } else { Ok(()) }
     };
     let leaving = group.engine(|builder| builder.algorithm("a", body.clone()).workers(2));
-    let handles = leaving.submit_all(&vec![job("a"); 20]).unwrap();
+    let handles = leaving.submit_all(vec![job("a"); 20]).unwrap();
     entered.recv().unwrap();
     entered.recv().unwrap();
     let left = leaving.shutdown(Duration::ZERO);
@@ -399,7 +399,7 @@ fn an_engine_claims_what_it_has_handlers_for_and_the_most_urgent_first() {
     let front = group.front();
     let order = Arc::new(Mutex::new(Vec::new()));
     let specs = [job("a"), job("b"), job("a").priority(9), job("a"), job("a").priority(-1)];
-    let ids: Vec<_> = front.submit_all(&specs).unwrap().iter().map(JobHandle::id).collect();
+    let ids: Vec<_> = front.submit_all(specs).unwrap().iter().map(JobHandle::id).collect();
     let seen = Arc::clone(&order);
     let engine = group.engine(|builder| {
         builder.backlog(0).algorithm("a", move |ctx: &mut JobContext| {
@@ -441,10 +441,10 @@ fn what_waits_long_in_one_engine_goes_to_another() {
         builder.algorithm("gated", gated).algorithm("a", nothing).lease(Duration::from_secs(3)).workers(1)
     });
     // Short jobs, so that it claims ahead from then on.
-    for handle in busy.submit_all(&vec![job("a"); 50]).unwrap() {
+    for handle in busy.submit_all(vec![job("a"); 50]).unwrap() {
         handle.wait().unwrap();
     }
-    let handles = busy.submit_all(&[job("gated").priority(9), job("a"), job("a")]).unwrap();
+    let handles = busy.submit_all([job("gated").priority(9), job("a"), job("a")]).unwrap();
     gate.entered();
     let idle = group.engine(|builder| builder.algorithm("a", nothing));
     while handles[1..].iter().any(|handle| !group.stored(handle.id()).state.is_complete()) {
@@ -508,7 +508,7 @@ fn a_claim_that_was_reported_as_failed_is_given_back() {
     let group = Group::new();
     let store = FaultStore::new(Arc::new(group.store.claimant()));
     let engine = group.on(Arc::new(store.clone())).algorithm("a", nothing).open().unwrap();
-    let handles = engine.submit_all(&vec![job("a"); 2]).unwrap();
+    let handles = engine.submit_all(vec![job("a"); 2]).unwrap();
     store.plan(Fault::AfterWrite(0));
     assert!(engine.tick().is_err());
     let other = group.engine(|builder| builder.algorithm("a", nothing).backlog(0));
@@ -528,7 +528,7 @@ fn limits_hold_inside_each_engine() {
     let one = std::num::NonZeroUsize::MIN;
     let (gate, body) = gated();
     let engine = group.engine(|builder| builder.algorithm("a", body).jobs_per_graph(one).workers(2));
-    let handles = engine.submit_all(&[job("a"), job("a"), JobSpec::algorithm("a").graph("h")]).unwrap();
+    let handles = engine.submit_all([job("a"), job("a"), JobSpec::algorithm("a").graph("h")]).unwrap();
     let first = [gate.entered(), gate.entered()];
     assert!(first.contains(&handles[0].id()) && first.contains(&handles[2].id()));
     for _ in 0..3 {
@@ -564,7 +564,7 @@ fn race_everything_on_one_store() {
         let front = Engine::builder_shared(Arc::new(store.claimant())).workers(0).open().unwrap();
         let mut engines = vec![open(), open()];
         let spec = JobSpec::algorithm("a").graph("g").parameters(&7).unwrap();
-        let handles = front.submit_all(&vec![spec; 60]).unwrap();
+        let handles = front.submit_all(vec![spec; 60]).unwrap();
         thread::scope(|scope| {
             scope.spawn(|| {
                 for handle in handles.iter().step_by(3) {
