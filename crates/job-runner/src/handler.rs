@@ -38,6 +38,10 @@ impl Handlers {
         self.0.insert(kind, Arc::new(handler));
     }
 
+    pub(crate) fn kinds(&self) -> Vec<JobKind> {
+        self.0.keys().cloned().collect()
+    }
+
     pub(crate) fn has(&self, kind: &JobKind) -> bool {
         self.0.contains_key(kind)
     }

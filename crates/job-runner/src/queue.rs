@@ -119,6 +119,16 @@ impl Queue {
         self.waiting_in[slot(class)]
     }
 
+    /// Jobs that wait, delayed ones too.
+    pub(crate) fn waiting_in_all(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// Jobs that wait or run.
+    pub(crate) fn held(&self) -> usize {
+        self.seats.len() + self.running.len()
+    }
+
     /// Jobs of this class that run.
     #[cfg(test)]
     pub(crate) fn running(&self, class: JobClass) -> usize {

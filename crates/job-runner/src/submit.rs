@@ -114,6 +114,9 @@ impl Shared {
         specs: &[&Arc<JobSpec>],
         patience: Patience,
     ) -> Result<Vec<JobHandle>, EngineError> {
+        if let Some(cluster) = &self.cluster {
+            return self.store_for_all(cluster, specs);
+        }
         self.check_unhandled(specs)?;
         let places = count_classes(specs);
         self.reserve(places, patience)?;
@@ -157,11 +160,10 @@ impl Shared {
 
     /// Inserts, and believes the store rather than the error: a write may have happened although it was
     /// reported as failed.
-    fn insert(&self, records: &[JobRecord]) -> Result<(), StoreError> {
+    pub(crate) fn insert(&self, records: &[JobRecord]) -> Result<(), StoreError> {
         self.store.insert(records, self.config.durability).or_else(|error| match records.first() {
-            Some(first) if error.kind.is_retryable() && self.store.get(first.id) == Ok(Some(first.clone())) => {
-                Ok(())
-            }
+            // Of a shared store another engine may have moved it on already.
+            Some(first) if error.kind.is_retryable() && matches!(self.store.get(first.id), Ok(Some(_))) => Ok(()),
             _ => Err(error),
         })
     }

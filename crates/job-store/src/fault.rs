@@ -7,14 +7,15 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 use parking_lot::Mutex;
 
 use crate::{
-    Durability, EachBlock, ErrorKind, JobStore, Pin, ResultStore, Rows, SealedBlock, SegmentKey, SegmentWriter,
-    Store, StoreError,
+    Claim, Durability, EachBlock, ErrorKind, Held, JobStore, Pin, ResultStore, Rows, SealedBlock, SegmentKey,
+    SegmentWriter, SharedStore, Store, StoreError,
 };
 
 /// Which operations fail, and how.
@@ -30,6 +31,8 @@ pub enum Fault {
     /// The write with this number is done, but its caller is told that it failed: as when a machine dies
     /// between the fsync and the answer.
     AfterWrite(u64),
+    /// Every call fails, reads too: as when the network to the store is cut.
+    Cut,
 }
 
 /// When a hook of a [`FaultStore`] is called.
@@ -54,10 +57,16 @@ pub enum Moment {
 /// assert_eq!(store.insert(&[], Durability::Buffered).unwrap_err().kind, ErrorKind::Unavailable);
 /// assert_eq!(store.writes(), 2);
 /// ```
-#[derive(Debug, Clone)]
-pub struct FaultStore {
-    inner: Arc<dyn Store>,
+#[derive(Debug)]
+pub struct FaultStore<S: ?Sized = dyn Store> {
+    inner: Arc<S>,
     switch: Arc<Switch>,
+}
+
+impl<S: ?Sized> Clone for FaultStore<S> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), switch: Arc::clone(&self.switch) }
+    }
 }
 
 #[derive(Debug)]
@@ -90,23 +99,32 @@ impl Switch {
         match fault {
             Fault::Write(at) if at == number => Err(injected()),
             Fault::WritesFrom(at) if at <= number => Err(injected()),
+            Fault::Cut => Err(injected()),
             Fault::AfterWrite(at) if at == number => write().and_then(|_| Err(injected())),
             _ => write(),
         }
     }
+
+    /// Whether a read gets through.
+    fn read(&self) -> Result<(), StoreError> {
+        match *self.fault.lock() {
+            Fault::Cut => Err(StoreError::new(ErrorKind::Unavailable, "read", "injected: the network is cut")),
+            _ => Ok(()),
+        }
+    }
 }
 
-impl FaultStore {
+impl<S: Store + ?Sized> FaultStore<S> {
     /// Wraps `inner`; nothing fails until [`plan`](Self::plan).
     #[must_use]
-    pub fn new(inner: Arc<dyn Store>) -> Self {
+    pub fn new(inner: Arc<S>) -> Self {
         Self::with_hook(inner, |_, _| {})
     }
 
     /// As [`new`](Self::new), with a hook that is called around every write that is done, with its number. The hook
     /// runs on the thread that writes: it may wait, or end the process.
     #[must_use]
-    pub fn with_hook(inner: Arc<dyn Store>, hook: impl Fn(Moment, u64) + Send + Sync + 'static) -> Self {
+    pub fn with_hook(inner: Arc<S>, hook: impl Fn(Moment, u64) + Send + Sync + 'static) -> Self {
         let fault = Mutex::new(Fault::Never);
         Self { inner, switch: Arc::new(Switch { fault, writes: AtomicU64::new(0), hook: Hook(Box::new(hook)) }) }
     }
@@ -126,12 +144,13 @@ impl FaultStore {
 
 // A new method of the trait must not slip past the switch.
 #[deny(clippy::missing_trait_methods)]
-impl JobStore for FaultStore {
+impl<S: Store + ?Sized> JobStore for FaultStore<S> {
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
         self.switch.write(|| self.inner.insert(records, durability))
     }
 
     fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
+        self.switch.read()?;
         self.inner.get(id)
     }
 
@@ -140,10 +159,12 @@ impl JobStore for FaultStore {
     }
 
     fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
+        self.switch.read()?;
         self.inner.list(before, skip, limit)
     }
 
     fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError> {
+        self.switch.read()?;
         self.inner.unfinished()
     }
 
@@ -152,10 +173,12 @@ impl JobStore for FaultStore {
     }
 
     fn find_key(&self, graph: &str, key: &str) -> Result<Option<JobId>, StoreError> {
+        self.switch.read()?;
         self.inner.find_key(graph, key)
     }
 
     fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
+        self.switch.read()?;
         self.inner.find_finished(spec)
     }
 
@@ -164,6 +187,7 @@ impl JobStore for FaultStore {
     }
 
     fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
+        self.switch.read()?;
         self.inner.last_read(id)
     }
 
@@ -172,13 +196,15 @@ impl JobStore for FaultStore {
     }
 
     fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
+        self.switch.read()?;
         self.inner.is_pinned(id)
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl ResultStore for FaultStore {
+impl<S: Store + ?Sized> ResultStore for FaultStore<S> {
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
+        self.switch.read()?;
         let inner = self.inner.segment(key)?;
         Ok(Box::new(FaultSegment { inner, switch: Arc::clone(&self.switch) }))
     }
@@ -192,6 +218,7 @@ impl ResultStore for FaultStore {
     }
 
     fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError> {
+        self.switch.read()?;
         self.inner.result(id)
     }
 
@@ -201,10 +228,12 @@ impl ResultStore for FaultStore {
         rows: Range<u64>,
         each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError> {
+        self.switch.read()?;
         self.inner.read(key, rows, each)
     }
 
     fn blocks(&self, key: SegmentKey, each: &mut EachBlock<'_>) -> Result<(), StoreError> {
+        self.switch.read()?;
         self.inner.blocks(key, each)
     }
 
@@ -217,15 +246,46 @@ impl ResultStore for FaultStore {
     }
 
     fn checkpoint(&self, job: JobId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.switch.read()?;
         self.inner.checkpoint(job)
     }
 
     fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {
+        self.switch.read()?;
         self.inner.size_on_disk()
     }
 
     fn block_bytes(&self) -> usize {
         self.inner.block_bytes()
+    }
+}
+
+/// Claims count as writes; hearing and waking are never cut.
+#[deny(clippy::missing_trait_methods)]
+impl<S: SharedStore + ?Sized> SharedStore for FaultStore<S> {
+    fn claim(&self, claim: &Claim<'_>) -> Result<Vec<JobRecord>, StoreError> {
+        self.switch.write(|| self.inner.claim(claim))
+    }
+
+    fn renew(&self, lease: Duration) -> Result<Vec<Held>, StoreError> {
+        self.switch.write(|| self.inner.renew(lease))
+    }
+
+    fn release(&self, jobs: &[JobId]) -> Result<(), StoreError> {
+        self.switch.write(|| self.inner.release(jobs))
+    }
+
+    fn changed(&self, known: &[Held]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError> {
+        self.switch.read()?;
+        self.inner.changed(known)
+    }
+
+    fn wait(&self, timeout: Duration) -> Result<bool, StoreError> {
+        self.inner.wait(timeout)
+    }
+
+    fn wake(&self) {
+        self.inner.wake();
     }
 }
 

@@ -6,7 +6,11 @@
 
 use job_core::{JobId, JobRecord, JobSpec, Timestamp};
 
-use crate::{Block, BlockBuilder, SegmentKey, codec, contract, keys};
+use crate::{
+    Block, BlockBuilder, SegmentKey, codec,
+    contract::{self, Cut},
+    keys,
+};
 
 /// What is done with an input.
 pub type Body = fn(&[u8]);
@@ -66,9 +70,9 @@ pub fn block(data: &[u8]) {
     let [end, start, length, row] = numbers;
     let key = SegmentKey { job: JobId::MIN, attempt: 1, number: 0 };
     let wanted = start..start.saturating_add(length);
-    if let Ok(Some((rows, next))) = contract::cut(key, end, bytes, &wanted) {
+    if let Ok(Some(Cut { rows, first, next })) = contract::cut(key, end, bytes, &wanted) {
         assert!(rows.json().len() <= bytes.len());
-        assert!(next <= end && next <= wanted.end, "rows {wanted:?} end at {next}");
+        assert!(first <= start && next <= end && next <= wanted.end, "rows {wanted:?} end at {next}");
         assert_eq!(rows.iter().count(), rows.len());
     }
     if let Ok(block) = Block::parse(bytes) {

@@ -5,6 +5,9 @@
 //! `rocksdb`), which holds results larger than memory, survives crashes and is the fast one; and `RedbStore` (feature
 //! `redb`), which is Rust alone.
 //!
+//! Each of them belongs to one engine. A [`SharedStore`] is one that several engines work on at once, with claims and
+//! leases; [`SharedMemory`] is its reference.
+//!
 //! This crate knows bytes, order and atomicity. It does **not** know which moves of a job are legal (that is
 //! `job-core`), and it runs no job (that is `job-runner`).
 //!
@@ -60,6 +63,7 @@ mod redb;
 #[cfg(feature = "rocksdb")]
 mod rocks;
 mod shared;
+mod shared_memory;
 mod store;
 mod verify;
 
@@ -75,5 +79,6 @@ pub use rocks::{Compression, RocksOptions, RocksStore};
 #[cfg(feature = "rocksdb")]
 pub use rocksdb;
 pub use shared::{Claim, Held, SharedStore};
+pub use shared_memory::SharedMemory;
 pub use store::{Durability, EachBlock, JobStore, MAX_CHECKPOINT, Pin, ResultStore, SegmentWriter, Store};
 pub use verify::{Finding, Verified, verify};

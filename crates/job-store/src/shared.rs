@@ -26,8 +26,8 @@ pub trait SharedStore: Store {
     /// When the store fails; then nothing is claimed that will not be free again after one lease.
     fn claim(&self, claim: &Claim<'_>) -> Result<Vec<JobRecord>, StoreError>;
 
-    /// Extends every lease of this claimant that has not ended by `lease` from now, and answers all of them: a job
-    /// that is not among them is lost. Ends of jobs end their claims.
+    /// Lets every lease of this claimant that has not ended end at `lease` from now, be that later or sooner, and
+    /// answers all of them: a job that is not among them is lost. Ends of jobs end their claims.
     ///
     /// # Errors
     /// When the store fails; leases then end when they would have.
@@ -38,6 +38,22 @@ pub trait SharedStore: Store {
     /// # Errors
     /// When the store fails; the leases then end by themselves.
     fn release(&self, jobs: &[JobId]) -> Result<(), StoreError>;
+
+    /// Which of `known` are not at that revision any more, and what they are now; `None` of a job that was removed.
+    /// Cost: a point read each, unless the store has a better way.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn changed(&self, known: &[Held]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError> {
+        let mut changed = Vec::new();
+        for held in known {
+            let record = self.get(held.id)?;
+            if record.as_ref().is_none_or(|record| record.revision != held.revision) {
+                changed.push((held.id, record));
+            }
+        }
+        Ok(changed)
+    }
 
     /// Waits until another claimant has changed something: a job came, was cancelled, went back to waiting or ended.
     /// At most `timeout`; may return early, and may miss a change when the connection to the others is cut, so the
@@ -62,7 +78,7 @@ pub struct Claim<'a> {
     pub lease: Duration,
 }
 
-/// A job that is claimed.
+/// A job that is claimed or known, at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
     /// The job.

@@ -22,6 +22,9 @@
 //! # fn main() {}
 //! ```
 //!
+//! A store that several engines share has laws of its own, see [`SharedFixture`] and
+//! [`sharing_tests`](crate::sharing_tests).
+//!
 //! To add a law, write the function in one of the modules and name it in [`conformance_tests`](crate::conformance_tests).
 
 // A law ends a test by panicking: that is how it reports.
@@ -49,6 +52,7 @@ mod jobs;
 mod race;
 mod reopen;
 mod results;
+mod sharing;
 
 use std::{
     ops::{ControlFlow, Range},
@@ -57,7 +61,7 @@ use std::{
 
 use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, RowList, Segment, Timestamp};
 
-pub use self::{checkpoints::*, finding::*, jobs::*, race::*, reopen::*, results::*};
+pub use self::{checkpoints::*, finding::*, jobs::*, race::*, reopen::*, results::*, sharing::*};
 use crate::{BlockBuilder, Durability, SegmentKey, Store, StoreError};
 
 /// One place to keep jobs: a directory, a database, a shared memory.

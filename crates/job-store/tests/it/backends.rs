@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use job_store::{FaultStore, MemoryStore, Store, conformance::Fixture};
+use job_store::{
+    FaultStore, MemoryStore, SharedMemory, SharedStore, Store,
+    conformance::{Fixture, SharedFixture},
+};
 
 #[derive(Default)]
 struct Memory(MemoryStore);
@@ -14,13 +17,56 @@ impl Fixture for Memory {
 }
 
 /// A wrapper that does nothing must be invisible.
-#[derive(Default)]
-struct Faultless(MemoryStore);
+struct Faultless(MemoryStore, SharedMemory);
+
+impl Default for Faultless {
+    fn default() -> Self {
+        Self(MemoryStore::default(), SharedMemory::new(MemoryStore::default()))
+    }
+}
 
 impl Fixture for Faultless {
     fn open(&self) -> Arc<dyn Store> {
         Arc::new(FaultStore::new(Arc::new(self.0.clone())))
     }
+}
+
+/// Claimants come and go; what they share stays.
+struct Shared(SharedMemory);
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self(SharedMemory::new(MemoryStore::default()))
+    }
+}
+
+impl Fixture for Shared {
+    fn open(&self) -> Arc<dyn Store> {
+        Arc::new(self.0.claimant())
+    }
+}
+
+impl SharedFixture for Shared {
+    fn open(&self) -> Arc<dyn SharedStore> {
+        Arc::new(self.0.claimant())
+    }
+}
+
+impl SharedFixture for Faultless {
+    fn open(&self) -> Arc<dyn SharedStore> {
+        Arc::new(FaultStore::new(Arc::new(self.1.claimant())))
+    }
+}
+
+mod shared {
+    job_store::conformance_tests!(super::Shared::default());
+    mod sharing {
+        job_store::sharing_tests!(super::super::Shared::default());
+    }
+}
+
+mod faultless_shared {
+    job_store::sharing_tests!(super::Faultless::default());
 }
 
 mod memory {

@@ -1,0 +1,420 @@
+//! Laws about several claimants of one store. Time is the store's, so they wait for ends of leases by looking.
+
+use std::{collections::BTreeSet, panic, sync::Arc, thread, time::Duration};
+
+use job_core::{Event, Failure, FailureKind, JobId, JobKind, JobRecord, JobResult, JobState, Timestamp};
+
+use super::{Broken, at, key, list, report, waiting, write};
+use crate::{BlockBuilder, Claim, Durability, ErrorKind, Held, SegmentWriter, SharedStore, StoreError};
+
+/// One store that several claimants open.
+pub trait SharedFixture {
+    /// Opens one more claimant, beside those that are open.
+    fn open(&self) -> Arc<dyn SharedStore>;
+}
+
+/// Makes one `#[test]` per law of sharing; the argument is an expression that makes a new, empty [`SharedFixture`].
+#[macro_export]
+macro_rules! sharing_tests {
+    ($fixture:expr) => {
+        $crate::conformance_tests! { @laws $fixture;
+            two_claimants_never_get_the_same_job
+            a_claim_takes_priority_then_age
+            a_claim_takes_what_it_asks_for
+            a_claim_leaves_the_record_alone
+            only_the_claimant_writes
+            a_lease_that_ended_lets_nobody_write
+            a_job_whose_claimant_is_gone_goes_to_another
+            everybody_may_cancel
+            a_renewal_answers_what_is_held
+            a_renewed_lease_goes_on
+            a_released_job_is_free_at_once
+            the_end_of_a_job_ends_its_claim
+            what_others_do_is_heard
+            a_wake_ends_a_wait
+            what_has_changed_is_told
+            whoever_dies_between_a_claim_and_a_start_delays_the_job_only
+        }
+    };
+}
+
+/// As `law!`, of two claimants.
+macro_rules! sharing_law {
+    ($($(#[$doc:meta])* fn $name:ident($one:ident, $other:ident) $body:block)*) => {
+        $(
+            $(#[$doc])*
+            pub fn $name(fixture: &dyn SharedFixture) {
+                fn law($one: &dyn SharedStore, $other: &dyn SharedStore) -> Result<(), Broken> {
+                    $body
+                    Ok(())
+                }
+                report(law(&*fixture.open(), &*fixture.open()));
+            }
+        )*
+    };
+}
+
+/// A lease that outlasts every law.
+const LONG: Duration = Duration::from_hours(1);
+/// A lease whose end is waited for.
+const SHORT: Duration = Duration::from_millis(50);
+
+sharing_law! {
+    /// Whatever comes first in the store.
+    fn a_claim_takes_priority_then_age(one, other) {
+        let mut jobs: Vec<_> = (1..=6).map(waiting).collect();
+        for (job, priority) in jobs.iter_mut().zip([0, 5, 0, -5, 5, 0]) {
+            let spec = job_core::JobSpec::clone(&job.spec).priority(priority);
+            job.spec = Arc::new(spec);
+        }
+        one.insert(&jobs, Durability::Buffered)?;
+        let order = |claimed: Vec<JobRecord>| -> Vec<u64> {
+            claimed.iter().map(|job| job.submitted_at.as_micros() / 1_000).collect()
+        };
+        assert_eq!(order(claim(one, 4, LONG)?), [2, 5, 1, 3]);
+        assert_eq!(order(claim(other, 4, LONG)?), [6, 4]);
+        assert_eq!(order(claim(other, 4, LONG)?), [0u64; 0]);
+    }
+
+    /// Its kinds, no more than its limit, and nothing before its time.
+    fn a_claim_takes_what_it_asks_for(one, other) {
+        let mut filter = waiting(1);
+        filter.spec = Arc::new(job_core::JobSpec::vertex_filter().graph("图"));
+        let mut late = waiting(2);
+        late.not_before = Some(Timestamp::from_micros(20_000_000_000_000_000));
+        let mut due = waiting(3);
+        due.not_before = Some(at(1));
+        other.insert(&[filter.clone(), late, due.clone(), waiting(4)], Durability::Buffered)?;
+        let ask = |kinds: &[JobKind], limit| one.claim(&Claim { kinds, limit, lease: LONG });
+        assert_eq!(ask(&[], 10)?, []);
+        assert_eq!(ask(&[JobKind::Algorithm("other".to_owned()), JobKind::EdgeFilter], 10)?, []);
+        assert_eq!(ask(&[JobKind::Algorithm("pagerank".to_owned())], 0)?, []);
+        assert_eq!(ask(&[JobKind::Algorithm("pagerank".to_owned())], 1)?, [due]);
+        assert_eq!(ask(&[JobKind::Algorithm("pagerank".to_owned()), JobKind::VertexFilter], 10)?, [filter, waiting(4)]);
+    }
+
+    /// And only the claimant starts it.
+    fn a_claim_leaves_the_record_alone(one, other) {
+        one.insert(&[waiting(1)], Durability::Buffered)?;
+        assert_eq!(claim(one, 1, LONG)?, [waiting(1)]);
+        assert_eq!(other.get(waiting(1).id)?, Some(waiting(1)));
+        let running = waiting(1).apply(Event::Start, at(5))?;
+        assert_eq!(other.replace(&running, Durability::Buffered).map_err(kind), Err(ErrorKind::Fenced));
+        let expired = waiting(1).apply(Event::Expire(failure()), at(5))?;
+        assert_eq!(other.replace(&expired, Durability::Buffered).map_err(kind), Err(ErrorKind::Fenced));
+        one.replace(&running, Durability::Buffered)?;
+        assert_eq!(other.get(running.id)?, Some(running));
+    }
+
+    /// Rows, checkpoints and every end; what is refused leaves nothing.
+    fn only_the_claimant_writes(one, other) {
+        let running = start(one, 1, LONG)?;
+        assert_all_fenced(other, &running, None)?;
+        let segment = write(one, key(&running, 0), 0, 30, 10)?;
+        one.save_checkpoint(running.id, 1, b"half way")?;
+        let result = list(vec![segment]);
+        let done = running.apply(Event::Succeed(result.size()), at(7))?;
+        one.complete(&done, &result, Durability::Buffered)?;
+        assert_eq!(other.get(done.id)?, Some(done));
+        assert_eq!(other.result(running.id)?, Some(result));
+    }
+
+    /// Not even its claimant, though nobody else has it.
+    fn a_lease_that_ended_lets_nobody_write(one, other) {
+        let running = start(one, 1, LONG)?;
+        let writer = one.segment(key(&running, 1))?;
+        one.insert(&[waiting(2)], Durability::Buffered)?;
+        assert_eq!(claim(one, 1, LONG)?, [waiting(2)]);
+        end_leases(one, &running)?;
+        assert_all_fenced(one, &running, Some(writer))?;
+        assert_all_fenced(other, &running, None)?;
+        let started = waiting(2).apply(Event::Start, at(9))?;
+        assert_eq!(one.replace(&started, Durability::Buffered).map_err(kind), Err(ErrorKind::Fenced));
+        assert_eq!(one.renew(LONG)?, []);
+        // A release of what is not held gives it no freedom.
+        one.release(&[running.id])?;
+        assert_all_fenced(one, &running, None)?;
+    }
+
+    /// The record says that it runs; the new claimant decides, and the old one writes nothing from then on.
+    fn a_job_whose_claimant_is_gone_goes_to_another(one, other) {
+        let running = start(one, 1, LONG)?;
+        write(one, key(&running, 0), 0, 30, 10)?;
+        one.save_checkpoint(running.id, 1, b"half way")?;
+        let writer = one.segment(key(&running, 1))?;
+        assert_eq!(claim(other, 1, LONG)?, []);
+        one.renew(SHORT)?;
+        assert_eq!(claim_soon(other)?, std::slice::from_ref(&running));
+        assert_all_fenced(one, &running, Some(writer))?;
+        let lost = running.apply(Event::Requeue(Failure::new(FailureKind::Interrupted, "gone"), None), at(8))?;
+        other.replace(&lost, Durability::Buffered)?;
+        other.discard(running.id, 1)?;
+        let again = lost.apply(Event::Start, at(9))?;
+        other.replace(&again, Durability::Buffered)?;
+        assert_eq!(other.checkpoint(again.id)?.as_deref(), Some(b"half way".as_slice()));
+        for attempt in [1, 2] {
+            let key = crate::SegmentKey { job: again.id, attempt, number: 0 };
+            assert_eq!(one.segment(key).map(drop).map_err(kind), Err(ErrorKind::Fenced));
+        }
+        let result = list(vec![write(other, key(&again, 0), 0, 3, 2)?]);
+        let done = again.apply(Event::Succeed(result.size()), at(10))?;
+        assert_eq!(one.complete(&done, &result, Durability::Buffered).map_err(kind), Err(ErrorKind::Fenced));
+        other.complete(&done, &result, Durability::Buffered)?;
+        assert_eq!(one.get(done.id)?, Some(done));
+    }
+
+    /// A waiting job is ended by whoever asks; of a running one the claimant learns it and does as it is told.
+    fn everybody_may_cancel(one, other) {
+        let running = start(one, 1, LONG)?;
+        one.insert(&[waiting(2)], Durability::Buffered)?;
+        claim(one, 1, LONG)?;
+        let cancelled = waiting(2).apply(Event::Cancel, at(5))?;
+        other.replace(&cancelled, Durability::Buffered)?;
+        let late = waiting(2).apply(Event::Start, at(6))?;
+        assert_eq!(one.replace(&late, Durability::Buffered).map_err(kind), Err(ErrorKind::Conflict));
+        let cancelling = running.apply(Event::Cancel, at(5))?;
+        other.replace(&cancelling, Durability::Buffered)?;
+        assert_eq!(one.renew(LONG)?, [Held { id: running.id, revision: cancelling.revision }]);
+        let twice = cancelling.apply(Event::Cancel, at(6))?;
+        other.replace(&twice, Durability::Buffered)?;
+        let stopped = twice.apply(Event::Stop, at(7))?;
+        assert_eq!(other.replace(&stopped, Durability::Buffered).map_err(kind), Err(ErrorKind::Fenced));
+        one.save_checkpoint(running.id, 1, b"to the last")?;
+        one.replace(&stopped, Durability::Buffered)?;
+        assert_eq!(other.get(running.id)?, Some(stopped));
+    }
+
+    /// Whatever their state, with the revisions that the store has.
+    fn a_renewal_answers_what_is_held(one, other) {
+        assert_eq!(one.renew(LONG)?, []);
+        let running = start(one, 1, LONG)?;
+        one.insert(&[waiting(2), waiting(3), waiting(4)], Durability::Buffered)?;
+        claim(other, 1, LONG)?;
+        claim(one, 1, LONG)?;
+        let mut held = one.renew(LONG)?;
+        held.sort_by_key(|held| held.id);
+        let expected = [Held { id: running.id, revision: 1 }, Held { id: waiting(3).id, revision: 0 }];
+        assert_eq!(held, expected);
+        assert_eq!(other.renew(LONG)?, [Held { id: waiting(2).id, revision: 0 }]);
+    }
+
+    /// For as long as it is renewed in time, whatever it was claimed for.
+    fn a_renewed_lease_goes_on(one, other) {
+        one.insert(&[waiting(1), waiting(2)], Durability::Buffered)?;
+        assert_eq!(claim(one, 1, LONG)?.len(), 1);
+        one.renew(Duration::from_mins(1))?;
+        assert_eq!(one.renew(LONG)?.len(), 1);
+        let running = waiting(1).apply(Event::Start, at(5))?;
+        one.replace(&running, Durability::Buffered)?;
+        assert_eq!(claim(other, 10, LONG)?, [waiting(2)]);
+        write(one, key(&running, 0), 0, 3, 1)?;
+    }
+
+    /// Waiting or running; what another holds is left alone.
+    fn a_released_job_is_free_at_once(one, other) {
+        let running = start(one, 1, LONG)?;
+        one.insert(&[waiting(2), waiting(3)], Durability::Buffered)?;
+        claim(one, 1, LONG)?;
+        assert_eq!(claim(other, 10, LONG)?, [waiting(3)]);
+        one.release(&[waiting(3).id, waiting(9).id])?;
+        assert_eq!(claim(one, 10, LONG)?, []);
+        one.release(&[running.id, waiting(2).id])?;
+        assert_eq!(one.renew(LONG)?, []);
+        assert_eq!(claim(other, 10, LONG)?, [running, waiting(2)]);
+    }
+
+    /// However it ends, and whoever ends it.
+    fn the_end_of_a_job_ends_its_claim(one, other) {
+        let [succeeded, failed] = [start(one, 1, LONG)?, start(one, 2, LONG)?];
+        one.insert(&[waiting(3)], Durability::Buffered)?;
+        claim(one, 1, LONG)?;
+        let result = JobResult::default();
+        let done = succeeded.apply(Event::Succeed(result.size()), at(7))?;
+        one.complete_all(&[(&done, &result)], Durability::Buffered)?;
+        one.replace(&failed.apply(Event::Fail(failure()), at(7))?, Durability::Buffered)?;
+        other.replace(&waiting(3).apply(Event::Cancel, at(7))?, Durability::Buffered)?;
+        assert_eq!(one.renew(LONG)?, []);
+        assert_eq!(claim(other, 10, LONG)?, []);
+        assert!(other.remove(done.id)?);
+    }
+
+    /// A job that comes, is cancelled, waits again or ends.
+    fn what_others_do_is_heard(one, other) {
+        other.wait(Duration::from_millis(1))?;
+        one.insert(&[waiting(1), waiting(2)], Durability::Buffered)?;
+        hear(other)?;
+        claim(other, 1, LONG)?;
+        let running = waiting(1).apply(Event::Start, at(5))?;
+        other.replace(&running, Durability::Buffered)?;
+        one.wait(Duration::from_millis(1))?;
+        let again = running.apply(Event::Requeue(failure(), None), at(6))?;
+        other.replace(&again, Durability::Buffered)?;
+        hear(one)?;
+        let running = again.apply(Event::Start, at(7))?;
+        other.replace(&running, Durability::Buffered)?;
+        while other.wait(Duration::from_millis(20))? {}
+        let cancelling = running.apply(Event::Cancel, at(8))?;
+        one.replace(&cancelling, Durability::Buffered)?;
+        hear(other)?;
+        while one.wait(Duration::from_millis(20))? {}
+        other.complete(&cancelling.apply(Event::Succeed(JobResult::default().size()), at(9))?, &JobResult::default(), Durability::Buffered)?;
+        hear(one)?;
+        one.replace(&waiting(2).apply(Event::Cancel, at(9))?, Durability::Buffered)?;
+        hear(other)?;
+    }
+
+    /// Of this value only, whether it came before the wait or during it.
+    fn a_wake_ends_a_wait(one, other) {
+        one.wake();
+        one.wait(LONG)?;
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| one.wait(LONG));
+            while !waits.is_finished() {
+                one.wake();
+                thread::yield_now();
+            }
+            waits.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
+        })?;
+        assert!(!other.wait(Duration::from_millis(1))?);
+    }
+
+    /// Of the jobs that one asks for, and of those that are gone.
+    fn what_has_changed_is_told(one, other) {
+        let running = start(one, 1, LONG)?;
+        one.insert(&[waiting(2), waiting(3)], Durability::Buffered)?;
+        let known = [1, 2, 3, 4].map(|n| Held { id: waiting(n).id, revision: 0 });
+        let mut changed = other.changed(&known)?;
+        changed.sort_by_key(|(id, _)| *id);
+        assert_eq!(changed, [(running.id, Some(running)), (waiting(4).id, None)]);
+        assert_eq!(other.changed(&known[1..3])?, []);
+        assert_eq!(other.changed(&[])?, []);
+    }
+
+    /// The next claimant starts it as if nothing had been.
+    fn whoever_dies_between_a_claim_and_a_start_delays_the_job_only(one, other) {
+        one.insert(&[waiting(1)], Durability::Buffered)?;
+        assert_eq!(claim(one, 1, SHORT)?, [waiting(1)]);
+        assert_eq!(claim_soon(other)?, [waiting(1)]);
+        let running = waiting(1).apply(Event::Start, at(5))?;
+        assert_eq!(one.replace(&running, Durability::Buffered).map_err(kind), Err(ErrorKind::Fenced));
+        other.replace(&running, Durability::Buffered)?;
+        assert_eq!(one.get(running.id)?, Some(running));
+    }
+}
+
+/// All at once, in pieces.
+pub fn two_claimants_never_get_the_same_job(fixture: &dyn SharedFixture) {
+    report((|| -> Result<(), Broken> {
+        let stores = [fixture.open(), fixture.open(), fixture.open(), fixture.open()];
+        let jobs: Vec<_> = (1..=200).map(waiting).collect();
+        stores[0].insert(&jobs, Durability::Buffered)?;
+        let claimed = thread::scope(|scope| {
+            let claimants: Vec<_> = stores.iter().map(|store| scope.spawn(|| claim_all(&**store))).collect();
+            let joined =
+                claimants.into_iter().map(|one| one.join().unwrap_or_else(|panic| panic::resume_unwind(panic)));
+            joined.collect::<Result<Vec<_>, _>>()
+        })?;
+        let ids: Vec<JobId> = claimed.into_iter().flatten().collect();
+        assert_eq!((ids.len(), ids.iter().collect::<BTreeSet<_>>().len()), (200, 200));
+        Ok(())
+    })());
+}
+
+/// Claims until three times in a row there was nothing; a claim that meets another may find less than there is.
+fn claim_all(store: &dyn SharedStore) -> Result<Vec<JobId>, StoreError> {
+    let (mut ids, mut empty) = (Vec::new(), 0);
+    while empty < 3 {
+        let claimed = claim(store, 7, LONG)?;
+        empty = if claimed.is_empty() { empty + 1 } else { 0 };
+        ids.extend(claimed.iter().map(|record| record.id));
+    }
+    Ok(ids)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn kind(error: StoreError) -> ErrorKind {
+    error.kind
+}
+
+fn failure() -> Failure {
+    Failure::new(FailureKind::Handler, "no")
+}
+
+fn claim(store: &dyn SharedStore, limit: usize, lease: Duration) -> Result<Vec<JobRecord>, StoreError> {
+    store.claim(&Claim { kinds: &[JobKind::Algorithm("pagerank".to_owned())], limit, lease })
+}
+
+/// Claims one job as soon as its lease has ended.
+fn claim_soon(store: &dyn SharedStore) -> Result<Vec<JobRecord>, StoreError> {
+    loop {
+        let claimed = claim(store, 1, LONG)?;
+        if !claimed.is_empty() {
+            return Ok(claimed);
+        }
+        thread::yield_now();
+    }
+}
+
+/// Inserts, claims and starts the `n`-th job.
+fn start(store: &dyn SharedStore, n: u64, lease: Duration) -> Result<JobRecord, Broken> {
+    store.insert(&[waiting(n)], Durability::Buffered)?;
+    assert_eq!(claim(store, 1, lease)?, [waiting(n)]);
+    let running = waiting(n).apply(Event::Start, at(n * 1_000 + 1))?;
+    store.replace(&running, Durability::Buffered)?;
+    Ok(running)
+}
+
+/// Lets the leases of a claimant end; `running` is one of its jobs.
+fn end_leases(store: &dyn SharedStore, running: &JobRecord) -> Result<(), Broken> {
+    store.renew(SHORT)?;
+    loop {
+        match store.save_checkpoint(running.id, running.attempt, b"still there") {
+            Ok(()) => thread::yield_now(),
+            Err(error) if error.kind == ErrorKind::Fenced => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Waits until something is heard.
+fn hear(store: &dyn SharedStore) -> Result<(), Broken> {
+    for _ in 0..600 {
+        if store.wait(Duration::from_millis(100))? {
+            return Ok(());
+        }
+    }
+    Err("nothing was heard for a minute".into())
+}
+
+/// Whoever does not hold a running job can do nothing about it, and a writer of an earlier time neither.
+fn assert_all_fenced(
+    store: &dyn SharedStore,
+    running: &JobRecord,
+    writer: Option<Box<dyn SegmentWriter>>,
+) -> Result<(), Broken> {
+    assert!(matches!(running.state, JobState::Running { .. }));
+    let before = store.get(running.id)?;
+    let rows = key(running, 2);
+    let mut refused = vec![store.segment(rows).map(drop)];
+    if let Some(mut writer) = writer {
+        let mut block = BlockBuilder::new(key(running, 1));
+        block.push(&1)?;
+        refused.push(writer.append(block.seal()));
+        refused.push(writer.finish().map(drop));
+    }
+    refused.push(store.save_checkpoint(running.id, running.attempt, b"too late"));
+    let ends = [Event::Fail(failure()), Event::Requeue(failure(), None), Event::Requeue(failure(), Some(at(99)))];
+    for event in ends {
+        refused.push(store.replace(&running.apply(event, at(50))?, Durability::Buffered));
+    }
+    let result = JobResult::default();
+    let done = running.apply(Event::Succeed(result.size()), at(51))?;
+    refused.push(store.complete(&done, &result, Durability::Buffered));
+    refused.push(store.complete_all(&[(&done, &result)], Durability::Synced));
+    for (number, outcome) in refused.into_iter().enumerate() {
+        assert_eq!(outcome.map_err(kind), Err(ErrorKind::Fenced), "write {number}");
+    }
+    assert_eq!(store.get(running.id)?, before);
+    assert_eq!(store.result(running.id)?, None);
+    Ok(())
+}

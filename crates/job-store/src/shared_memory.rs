@@ -1,0 +1,387 @@
+//! [`SharedMemory`]: several claimants over one [`MemoryStore`], the reference of [`SharedStore`].
+
+use std::{
+    cmp::Reverse,
+    collections::HashMap,
+    fmt,
+    ops::{ControlFlow, Range},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use job_core::{JobId, JobRecord, JobResult, JobSpec, JobState, Segment, Timestamp};
+use parking_lot::{Condvar, Mutex};
+
+use crate::{
+    Claim, Durability, EachBlock, ErrorKind, Held, JobStore, MemoryStore, Pin, ResultStore, Rows, SealedBlock,
+    SegmentKey, SegmentWriter, SharedStore, StoreError, contract,
+};
+
+/// One claimant of a [`MemoryStore`] that several engines of one process share; [`claimant`](Self::claimant) makes
+/// the others. A claimant that is dropped keeps its claims until their leases end, as a process that died does.
+///
+/// For tests, and as the contract in code. A claim costs a look at every unfinished job.
+///
+/// ```
+/// use std::time::Duration;
+/// use job_core::{JobId, JobKind, JobRecord, JobSpec, Timestamp};
+/// use job_store::{Claim, Durability, JobStore, MemoryStore, SharedMemory, SharedStore};
+///
+/// let one = SharedMemory::new(MemoryStore::default());
+/// let other = one.claimant();
+/// let job = JobRecord::waiting(JobId::MIN, JobSpec::vertex_filter().graph("movies"), Timestamp::default());
+/// one.insert(&[job.clone()], Durability::Synced)?;
+///
+/// let claim = Claim { kinds: &[JobKind::VertexFilter], limit: 10, lease: Duration::from_secs(10) };
+/// assert_eq!(other.claim(&claim)?, [job]);
+/// assert_eq!(one.claim(&claim)?, []);
+/// # Ok::<(), job_store::StoreError>(())
+/// ```
+#[derive(Debug)]
+pub struct SharedMemory {
+    store: MemoryStore,
+    board: Arc<Board>,
+    me: u64,
+}
+
+/// Tells the time of the store.
+type Now = dyn Fn() -> Timestamp + Send + Sync;
+
+/// What the claimants of one store share. Every write happens under the lock of its table.
+struct Board {
+    now: Box<Now>,
+    table: Mutex<Table>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    leases: HashMap<JobId, Lease>,
+    /// The claimants that are open.
+    claimants: HashMap<u64, Ears>,
+    next: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Lease {
+    claimant: u64,
+    until: Timestamp,
+}
+
+/// What a claimant has not been told yet.
+#[derive(Debug, Default)]
+struct Ears {
+    news: bool,
+    woken: bool,
+}
+
+impl fmt::Debug for Board {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Board").field("table", &self.table).finish_non_exhaustive()
+    }
+}
+
+impl Board {
+    fn join(self: &Arc<Self>, store: MemoryStore) -> SharedMemory {
+        let mut table = self.table.lock();
+        table.next += 1;
+        let me = table.next;
+        table.claimants.insert(me, Ears::default());
+        drop(table);
+        SharedMemory { store, board: Arc::clone(self), me }
+    }
+
+    /// Refuses a write of `claimant` on a claimed job that is not, or no longer, its own.
+    fn fence(&self, table: &Table, claimant: u64, job: JobId, operation: &'static str) -> Result<(), StoreError> {
+        let detail = match table.leases.get(&job) {
+            Some(lease) if lease.claimant != claimant => "another has claimed it",
+            Some(lease) if lease.until <= (self.now)() => "the lease on it has ended",
+            _ => return Ok(()),
+        };
+        Err(StoreError::new(ErrorKind::Fenced, operation, detail).on(job))
+    }
+
+    /// Tells the others.
+    fn tell(&self, table: &mut Table, claimant: u64) {
+        for (other, ears) in &mut table.claimants {
+            ears.news |= *other != claimant;
+        }
+        self.changed.notify_all();
+    }
+}
+
+impl SharedMemory {
+    /// The first claimant of `store`, whose content is then changed through claimants only.
+    #[must_use]
+    pub fn new(store: MemoryStore) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (opened, at) = (Instant::now(), micros(since));
+        // Never back: a lease must not last longer because somebody has set the clock.
+        Self::with_clock(store, move || Timestamp::from_micros(at.saturating_add(micros(opened.elapsed()))))
+    }
+
+    /// As [`new`](Self::new), with leases that end by the time that `now` tells.
+    #[must_use]
+    pub fn with_clock(store: MemoryStore, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        let board = Board { now: Box::new(now), table: Mutex::default(), changed: Condvar::new() };
+        Arc::new(board).join(store)
+    }
+
+    /// Another claimant of the same store.
+    #[must_use]
+    pub fn claimant(&self) -> Self {
+        self.board.join(self.store.clone())
+    }
+
+    /// Whether this change ends or takes away the claim of somebody else; looked at only when the compare-and-set
+    /// would go well, so that a conflict is told first.
+    fn check(&self, table: &Table, next: &JobRecord, operation: &'static str) -> Result<(), StoreError> {
+        match self.store.get(next.id)? {
+            Some(stored) if stored.revision + 1 == next.revision && !contract::is_cancel(&stored, next) => {
+                self.board.fence(table, self.me, next.id, operation)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes what was written: ends of jobs end their claims, and others hear of it.
+    fn written(&self, table: &mut Table, next: &JobRecord) {
+        if next.state.is_complete() {
+            table.leases.remove(&next.id);
+        }
+        self.board.tell(table, self.me);
+    }
+}
+
+impl Drop for SharedMemory {
+    fn drop(&mut self) {
+        self.board.table.lock().claimants.remove(&self.me);
+    }
+}
+
+impl SharedStore for SharedMemory {
+    fn claim(&self, claim: &Claim<'_>) -> Result<Vec<JobRecord>, StoreError> {
+        let mut table = self.board.table.lock();
+        let now = (self.board.now)();
+        let mut free = self.store.unfinished()?;
+        free.retain(|record| {
+            claim.kinds.contains(record.spec.kind())
+                && table.leases.get(&record.id).is_none_or(|lease| lease.until <= now)
+                && (record.state != JobState::Waiting || record.not_before.is_none_or(|due| due <= now))
+        });
+        free.sort_by_key(|record| (Reverse(record.spec.options().priority), record.submitted_at, record.id));
+        free.truncate(claim.limit);
+        let lease = Lease { claimant: self.me, until: after(now, claim.lease) };
+        table.leases.extend(free.iter().map(|record| (record.id, lease)));
+        Ok(free)
+    }
+
+    fn renew(&self, lease: Duration) -> Result<Vec<Held>, StoreError> {
+        let mut table = self.board.table.lock();
+        let now = (self.board.now)();
+        let mut held = Vec::new();
+        for (&id, claimed) in &mut table.leases {
+            if claimed.claimant == self.me
+                && claimed.until > now
+                && let Some(record) = self.store.get(id)?
+            {
+                claimed.until = after(now, lease);
+                held.push(Held { id, revision: record.revision });
+            }
+        }
+        Ok(held)
+    }
+
+    fn release(&self, jobs: &[JobId]) -> Result<(), StoreError> {
+        let mut table = self.board.table.lock();
+        let now = (self.board.now)();
+        for job in jobs {
+            if table.leases.get(job).is_some_and(|lease| lease.claimant == self.me && lease.until > now) {
+                table.leases.remove(job);
+            }
+        }
+        self.board.tell(&mut table, self.me);
+        Ok(())
+    }
+
+    fn wait(&self, timeout: Duration) -> Result<bool, StoreError> {
+        let until = Instant::now().checked_add(timeout);
+        let mut table = self.board.table.lock();
+        loop {
+            let ears = table.claimants.entry(self.me).or_default();
+            if ears.news || ears.woken {
+                let heard = ears.news;
+                *ears = Ears::default();
+                return Ok(heard);
+            }
+            match until {
+                None => self.board.changed.wait(&mut table),
+                Some(until) => {
+                    if self.board.changed.wait_until(&mut table, until).timed_out() {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+    }
+
+    fn wake(&self) {
+        self.board.table.lock().claimants.entry(self.me).or_default().woken = true;
+        self.board.changed.notify_all();
+    }
+}
+
+impl JobStore for SharedMemory {
+    fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
+        let mut table = self.board.table.lock();
+        self.store.insert(records, durability)?;
+        self.board.tell(&mut table, self.me);
+        Ok(())
+    }
+
+    fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
+        self.store.get(id)
+    }
+
+    fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError> {
+        let mut table = self.board.table.lock();
+        self.check(&table, next, "replace the record")?;
+        self.store.replace(next, durability)?;
+        self.written(&mut table, next);
+        Ok(())
+    }
+
+    fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
+        self.store.list(before, skip, limit)
+    }
+
+    fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError> {
+        self.store.unfinished()
+    }
+
+    fn remove(&self, id: JobId) -> Result<bool, StoreError> {
+        self.store.remove(id)
+    }
+
+    fn find_key(&self, graph: &str, key: &str) -> Result<Option<JobId>, StoreError> {
+        self.store.find_key(graph, key)
+    }
+
+    fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
+        self.store.find_finished(spec)
+    }
+
+    fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
+        self.store.touch(reads)
+    }
+
+    fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
+        self.store.last_read(id)
+    }
+
+    fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
+        self.store.pin(id, pin)
+    }
+
+    fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
+        self.store.is_pinned(id)
+    }
+}
+
+impl ResultStore for SharedMemory {
+    fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
+        let table = self.board.table.lock();
+        self.board.fence(&table, self.me, key.job, "write rows")?;
+        let inner = self.store.segment(key)?;
+        Ok(Box::new(FencedSegment { inner, board: Arc::clone(&self.board), claimant: self.me, job: key.job }))
+    }
+
+    fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError> {
+        self.complete_all(&[(next, result)], durability)
+    }
+
+    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
+        let mut table = self.board.table.lock();
+        for (next, _) in ends {
+            self.check(&table, next, "store the result")?;
+        }
+        self.store.complete_all(ends, durability)?;
+        for (next, _) in ends {
+            self.written(&mut table, next);
+        }
+        Ok(())
+    }
+
+    fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError> {
+        self.store.result(id)
+    }
+
+    fn read(
+        &self,
+        key: SegmentKey,
+        rows: Range<u64>,
+        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
+        self.store.read(key, rows, each)
+    }
+
+    fn blocks(&self, key: SegmentKey, each: &mut EachBlock<'_>) -> Result<(), StoreError> {
+        self.store.blocks(key, each)
+    }
+
+    fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {
+        self.store.discard(job, attempt)
+    }
+
+    fn save_checkpoint(&self, job: JobId, attempt: u32, bytes: &[u8]) -> Result<(), StoreError> {
+        let table = self.board.table.lock();
+        self.board.fence(&table, self.me, job, "save the checkpoint")?;
+        self.store.save_checkpoint(job, attempt, bytes)
+    }
+
+    fn checkpoint(&self, job: JobId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.checkpoint(job)
+    }
+
+    fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {
+        self.store.size_on_disk()
+    }
+
+    fn block_bytes(&self) -> usize {
+        self.store.block_bytes()
+    }
+}
+
+#[derive(Debug)]
+struct FencedSegment {
+    inner: Box<dyn SegmentWriter>,
+    board: Arc<Board>,
+    claimant: u64,
+    job: JobId,
+}
+
+impl SegmentWriter for FencedSegment {
+    fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
+        let table = self.board.table.lock();
+        self.board.fence(&table, self.claimant, self.job, "write rows")?;
+        self.inner.append(block)
+    }
+
+    fn readable(&self) -> u64 {
+        self.inner.readable()
+    }
+
+    fn finish(self: Box<Self>) -> Result<Segment, StoreError> {
+        let table = self.board.table.lock();
+        self.board.fence(&table, self.claimant, self.job, "write rows")?;
+        self.inner.finish()
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn after(time: Timestamp, by: Duration) -> Timestamp {
+    Timestamp::from_micros(time.as_micros().saturating_add(micros(by)))
+}
