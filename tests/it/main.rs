@@ -10,6 +10,7 @@
 
 mod docs;
 mod faults;
+mod fuzz;
 mod golden;
 mod kill;
 mod model;

@@ -10,7 +10,7 @@ use std::{
 
 use job_runner::{
     Durability, Ending, Engine, EngineError, JobHandle, JobId, JobState,
-    store::{RocksOptions, RocksStore, Store},
+    store::{Moment, RocksOptions, RocksStore, Store},
 };
 use proptest::{
     strategy::{Strategy, ValueTree},
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     script::{Script, Stage},
-    stumble::{Death, StumbleStore},
+    stumble::{Death, stumbling},
 };
 
 /// What a child is to do.
@@ -126,8 +126,10 @@ impl Child {
     pub fn work(&self) -> Result<(), EngineError> {
         let store: Arc<dyn Store> = Arc::new(RocksStore::open(&self.store, options())?);
         let store: Arc<dyn Store> = match self.death {
-            Some((write, false)) => Arc::new(StumbleStore::new(store, Death::Before(write))),
-            Some((write, true)) => Arc::new(StumbleStore::new(store, Death::After(write))),
+            Some((write, after)) => {
+                let moment = if after { Moment::After } else { Moment::Before };
+                Arc::new(stumbling(store, Death { moment, write }))
+            }
             None => store,
         };
         let durability = if self.synced { Durability::Synced } else { Durability::Buffered };

@@ -60,6 +60,8 @@ fn vertices(ctx: &mut JobContext) -> Result<(), job_runner::JobError> {
 }
 
 async fn serve(listen: &str, engine: Arc<Engine>, done: JobId, waiting: JobId) -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind(listen).await?;
+    let listen = listener.local_addr()?;
     let api = Api::new(engine, Host).page("p").router();
     let path = |id: JobId| format!("/ges/v1.0/p/graphs/load/jobs/{id}/status");
     let mut router = api.clone();
@@ -74,5 +76,5 @@ async fn serve(listen: &str, engine: Arc<Engine>, done: JobId, waiting: JobId) -
         let buffer = get(move || async move { ([("content-type", "application/json")], bytes) });
         router = Router::new().route(&format!("/buffer/{name}"), buffer).fallback_service(router);
     }
-    Ok(axum::serve(TcpListener::bind(listen).await?, router).await?)
+    Ok(axum::serve(listener, router).await?)
 }

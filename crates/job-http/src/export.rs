@@ -1,6 +1,6 @@
 //! [`Exporter`]: the handler of jobs that write a result to a file.
 
-mod csv;
+pub(crate) mod csv;
 mod file;
 
 use std::{path::PathBuf, sync::Arc};

@@ -61,6 +61,9 @@ mod etag;
 mod export;
 mod extract;
 mod failure;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod graphs;
 mod limits;

@@ -7,12 +7,12 @@
 mod cancel;
 mod events;
 mod explain;
-mod export;
+pub(crate) mod export;
 mod graphs;
 mod health;
 mod list;
-mod status;
-mod submit;
+pub(crate) mod status;
+pub(crate) mod submit;
 
 use axum::http::{Method, StatusCode, Uri};
 use utoipa::OpenApi;

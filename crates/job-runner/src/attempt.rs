@@ -1,7 +1,10 @@
 //! [`Attempt`]: what one run of a job shares between its body, its helpers and those who watch it.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
@@ -10,6 +13,7 @@ use job_core::{Budget, InvalidOutput, Outputs, RowList, Segment};
 use crate::{
     cancel::CancelToken,
     error::{JobError, Resource},
+    lease::Lease,
     progress::Counter,
     sync::Mutex,
 };
@@ -20,6 +24,8 @@ pub(crate) struct Attempt {
     pub(crate) token: CancelToken,
     pub(crate) counter: Counter,
     pub(crate) started: Instant,
+    /// The claim it runs under, if the store is shared.
+    lease: Option<Arc<Lease>>,
     budget: Budget,
     rows: AtomicU64,
     bytes: AtomicU64,
@@ -52,10 +58,31 @@ impl Attempt {
             token: CancelToken::default(),
             counter: Counter::default(),
             started: Instant::now(),
+            lease: None,
             budget,
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             written: Mutex::default(),
+        }
+    }
+
+    /// As [`new`](Self::new), under a claim.
+    pub(crate) fn under(lease: Arc<Lease>, number: u32, budget: Budget) -> Self {
+        Self { token: lease.token.clone(), lease: Some(lease), ..Self::new(number, budget) }
+    }
+
+    /// Whether the job may be another engine's by now; then the attempt has been told to stop.
+    pub(crate) fn is_lost(&self) -> bool {
+        let lost = self.lease.as_ref().is_some_and(|lease| lease.is_over());
+        if lost {
+            self.end_lease();
+        }
+        lost
+    }
+
+    pub(crate) fn end_lease(&self) {
+        if let Some(lease) = &self.lease {
+            lease.end();
         }
     }
 

@@ -16,6 +16,8 @@ pub enum StopCause {
     Deadline,
     /// Another part of the same job failed.
     Sibling,
+    /// On a shared store: the job may be another engine's by now, and nothing that is written counts any more.
+    LeaseLost,
 }
 
 /// Tells the threads of one attempt to stop. Clones share one flag; a check is one atomic load.
@@ -31,6 +33,7 @@ impl CancelToken {
             2 => Some(StopCause::Shutdown),
             3 => Some(StopCause::Deadline),
             4 => Some(StopCause::Sibling),
+            5 => Some(StopCause::LeaseLost),
             _ => None,
         }
     }
@@ -42,6 +45,7 @@ impl CancelToken {
             StopCause::Shutdown => 2,
             StopCause::Deadline => 3,
             StopCause::Sibling => 4,
+            StopCause::LeaseLost => 5,
         };
         self.0.compare_exchange(0, code, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }

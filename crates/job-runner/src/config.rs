@@ -3,10 +3,11 @@
 use std::{num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
 use job_core::{JobClass, JobKind};
-use job_store::{Durability, Store};
+use job_store::{Durability, SharedStore, Store};
 
 use crate::{
     clock::{Clock, SystemClock},
+    cluster::Sharing,
     engine::Engine,
     error::EngineError,
     handler::{Handler, Handlers},
@@ -28,6 +29,7 @@ pub(crate) struct Config {
     pub(crate) checkpoint_every: Duration,
     pub(crate) stop_grace: Duration,
     pub(crate) retention: Retention,
+    pub(crate) sharing: Sharing,
 }
 
 /// Sets up an [`Engine`]: handlers first, then limits, then [`open`](Self::open).
@@ -48,6 +50,8 @@ pub(crate) struct Config {
 #[derive(Debug)]
 pub struct EngineBuilder {
     store: Arc<dyn Store>,
+    /// The same store, if it is shared.
+    sharing: Option<Arc<dyn SharedStore>>,
     handlers: Handlers,
     clock: Arc<dyn Clock>,
     config: Config,
@@ -71,8 +75,13 @@ impl EngineBuilder {
             checkpoint_every: Duration::from_secs(10),
             stop_grace: Duration::from_secs(5),
             retention: Retention::default(),
+            sharing: Sharing { lease: Duration::from_secs(10), backlog: 64, poll: Duration::from_secs(1) },
         };
-        Self { store, handlers: Handlers::default(), clock: Arc::new(SystemClock), config }
+        Self { store, sharing: None, handlers: Handlers::default(), clock: Arc::new(SystemClock), config }
+    }
+
+    pub(crate) fn sharing(store: Arc<dyn SharedStore>) -> Self {
+        Self { sharing: Some(Arc::clone(&store)), ..Self::new(store) }
     }
 
     /// Runs vertex filters with this handler.
@@ -113,7 +122,7 @@ impl EngineBuilder {
     }
 
     /// How many jobs of each class may wait; 10,000 by default. Further ones are refused with
-    /// [`EngineError::QueueFull`].
+    /// [`EngineError::QueueFull`]. Not on a shared store.
     #[must_use]
     pub const fn queue_bound(mut self, bound: usize) -> Self {
         self.config.queue_bound = bound;
@@ -182,6 +191,32 @@ impl EngineBuilder {
         self
     }
 
+    /// How long a claim on a job of a shared store lasts unless it is renewed, which happens three times as often;
+    /// 10 s by default. Jobs of an engine that dies run again elsewhere after at most this time; an engine that cannot
+    /// reach the store for this long stops its jobs.
+    #[must_use]
+    pub const fn lease(mut self, lease: Duration) -> Self {
+        self.config.sharing.lease = lease;
+        self
+    }
+
+    /// How many jobs of a shared store are claimed at most ahead of the workers; 64 by default. Few
+    /// are as long as jobs are long, and none waits here for more than two thirds of a lease while others are idle.
+    #[must_use]
+    pub const fn backlog(mut self, jobs: usize) -> Self {
+        self.config.sharing.backlog = jobs;
+        self
+    }
+
+    /// How often a shared store is asked for work and for news when nothing was heard of it; every second by default.
+    /// It takes as long to notice that the lease of an engine that died has ended, that a job is due for its
+    /// next attempt, and what was missed when a connection was cut.
+    #[must_use]
+    pub const fn poll(mut self, interval: Duration) -> Self {
+        self.config.sharing.poll = interval;
+        self
+    }
+
     /// Takes the time from `clock`.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -191,11 +226,12 @@ impl EngineBuilder {
 
     /// Opens the engine: takes up what an earlier process left, then starts the workers. Jobs that waited wait
     /// again, in their order; jobs that ran run again as another attempt, unless they have failed as often as
-    /// they may. Cost: the unfinished jobs, however many are finished.
+    /// they may. Cost: the unfinished jobs, however many are finished. On a shared store nothing is taken up but by
+    /// claims, from now on.
     ///
     /// # Errors
     /// When the store cannot be read, or a thread cannot be started.
     pub fn open(self) -> Result<Engine, EngineError> {
-        Engine::open(self.store, self.handlers, self.clock, self.config)
+        Engine::open(self.store, self.sharing, self.handlers, self.clock, self.config)
     }
 }

@@ -70,7 +70,12 @@ impl Core {
         {
             self.attempt.token.stop(StopCause::Deadline);
         }
-        if self.attempt.token.cause().is_some() { Err(JobError::Cancelled) } else { Ok(()) }
+        // A lease ends by itself, also while the threads that renew it hang.
+        if self.attempt.is_lost() || self.attempt.token.cause().is_some() {
+            Err(JobError::Cancelled)
+        } else {
+            Ok(())
+        }
     }
 
     /// Stores what is left in memory and says where everything is.

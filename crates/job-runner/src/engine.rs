@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use job_core::{JobId, JobRecord, JobSpec};
-use job_store::Store;
+use job_store::{SharedStore, Store};
 
 use crate::{
     clock::Clock,
+    cluster,
     config::{Config, EngineBuilder},
     error::EngineError,
     explain::Explanation,
@@ -26,7 +27,9 @@ use crate::{
 
 /// The job engine of one store: takes jobs, runs them, answers for them.
 ///
-/// One engine has a store for itself; share the engine (`Arc<Engine>`), not the store. Dropping it stops the
+/// One engine has a store for itself ([`builder`](Self::builder)); share the engine (`Arc<Engine>`), not the store. Or
+/// several engines, in any number of processes, share a store that is made for it
+/// ([`builder_shared`](Self::builder_shared)). Dropping it stops the
 /// running jobs and leaves what is unfinished to the next open; it waits for them no longer than
 /// [`EngineBuilder::stop_grace`].
 ///
@@ -66,14 +69,50 @@ impl Engine {
         EngineBuilder::new(store)
     }
 
+    /// Starts to set up one of several engines that share `store`, which is a claimant of its own for each of them.
+    ///
+    /// A job is submitted to any of them, and run by whichever has a handler of its kind and a free worker; any of them
+    /// cancels it, waits for it and reads it. One without handlers only submits, cancels and reads: a front end. When an
+    /// engine dies, its jobs are run again by others after at most a lease ([`EngineBuilder::lease`]), as
+    /// another attempt.
+    ///
+    /// What holds for each engine by itself: the number of workers and threads, the limits per graph and class, the fair
+    /// shares of graphs, ageing. Jobs are claimed by priority, then age. There is no
+    /// bound on what waits in a shared store. A deadline of a waiting job takes effect when an engine claims it.
+    /// The times in records, deadlines and pauses before another attempt are by the clock of the engine that
+    /// writes them, so the clocks of the machines should agree to about a second; leases are by the store's.
+    /// Handles see the changes that other engines make when the store tells of them, which is at once as a rule.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use job_runner::{Engine, JobContext, JobSpec, store::{MemoryStore, SharedMemory}};
+    ///
+    /// let store = SharedMemory::new(MemoryStore::default());
+    /// let worker = Engine::builder_shared(Arc::new(store.claimant()))
+    ///     .algorithm("answer", |ctx: &mut JobContext| Ok(ctx.output("answer", &42)?))
+    ///     .open()?;
+    /// let front = Engine::builder_shared(Arc::new(store)).workers(0).open()?;
+    /// let record = front.submit(JobSpec::algorithm("answer").graph("movies"))?.wait()?;
+    /// assert!(record.state.is_complete());
+    /// # drop(worker);
+    /// # Ok::<(), job_runner::EngineError>(())
+    /// ```
+    #[must_use]
+    pub fn builder_shared(store: Arc<dyn SharedStore>) -> EngineBuilder {
+        EngineBuilder::sharing(store)
+    }
+
     pub(crate) fn open(
         store: Arc<dyn Store>,
+        sharing: Option<Arc<dyn SharedStore>>,
         handlers: Handlers,
         clock: Arc<dyn Clock>,
         config: Config,
     ) -> Result<Self, EngineError> {
-        let shared = Arc::new(Shared::new(store, handlers, clock, config));
-        recover::recover(&shared)?;
+        let shared = Arc::new(Shared::new(store, sharing, handlers, clock, config));
+        if shared.cluster.is_none() {
+            recover::recover(&shared)?;
+        }
         let pool = Pool::start(&shared)?;
         Ok(Self { shared, pool })
     }
@@ -90,7 +129,7 @@ impl Engine {
     /// [`Unhealthy`](EngineError::Unhealthy), [`InvalidSpec`](EngineError::InvalidSpec): nothing was stored.
     /// [`Store`](EngineError::Store): the store failed, and the job will not run unless it can be found later.
     pub fn submit(&self, spec: JobSpec) -> Result<JobHandle, EngineError> {
-        let mut handles = self.shared.submit(&[spec], Patience::None)?;
+        let mut handles = self.shared.submit(&[spec.into()], Patience::None)?;
         handles.pop().ok_or(EngineError::ShuttingDown)
     }
 
@@ -99,16 +138,21 @@ impl Engine {
     /// # Errors
     /// As [`submit`](Self::submit); `QueueFull` when there was no room in time.
     pub fn submit_timeout(&self, spec: JobSpec, timeout: Duration) -> Result<JobHandle, EngineError> {
-        let mut handles = self.shared.submit(&[spec], Patience::Until(until(timeout)))?;
+        let mut handles = self.shared.submit(&[spec.into()], Patience::Until(until(timeout)))?;
         handles.pop().ok_or(EngineError::ShuttingDown)
     }
 
-    /// Takes many jobs at once, all or none, with one write. Handles come in the order of `specs`.
+    /// Takes many jobs at once, all or none, with one write. Handles come in the order of `specs`. A request that is
+    /// made many times can be shared: `Arc<JobSpec>` will do.
     ///
     /// # Errors
     /// As [`submit`](Self::submit).
-    pub fn submit_all(&self, specs: &[JobSpec]) -> Result<Vec<JobHandle>, EngineError> {
-        self.shared.submit(specs, Patience::None)
+    pub fn submit_all<S: Into<Arc<JobSpec>>>(
+        &self,
+        specs: impl IntoIterator<Item = S>,
+    ) -> Result<Vec<JobHandle>, EngineError> {
+        let specs: Vec<Arc<JobSpec>> = specs.into_iter().map(Into::into).collect();
+        self.shared.submit(&specs, Patience::None)
     }
 
     /// The handle of a job, unfinished or finished; `None` if there is no such job.
@@ -149,10 +193,11 @@ impl Engine {
     /// [`EngineError::UnknownJob`], or the store fails.
     pub fn explain(&self, id: JobId) -> Result<Explanation, EngineError> {
         let handle = self.job(id)?.ok_or(EngineError::UnknownJob(id))?;
+        self.shared.freshen(&handle.live());
         Ok(Explanation::of(&self.shared, &handle.live()))
     }
 
-    /// Every change of every job from now on.
+    /// Every change of every job from now on; on a shared store, of the jobs that this engine runs or waits for.
     #[must_use]
     pub fn watch(&self) -> Watch {
         self.shared.watchers.add(None)
@@ -184,13 +229,16 @@ impl Engine {
         }
     }
 
-    /// Does what is due by the clock now: deadlines, gauges, retention, noting what was read. Engines with workers have
-    /// a thread for it.
+    /// Does what is due by the clock now: deadlines, gauges, retention, noting what was read; on a shared store also
+    /// renews, looks and claims. Engines with workers have threads for it.
     ///
     /// # Errors
     /// When the store fails.
     pub fn tick(&self) -> Result<(), EngineError> {
         self.shared.probe();
+        if let Some(cluster) = &self.shared.cluster {
+            cluster::tick(&self.shared, cluster)?;
+        }
         self.shared.expire();
         Metrics::gauges(&self.stats());
         self.shared.sweep()

@@ -38,6 +38,17 @@ pub enum Explanation {
     },
     /// A worker is about to start it, or the engine is shutting down.
     Starting,
+    /// On a shared store: it waits for an engine that has a free worker.
+    Unclaimed,
+    /// On a shared store: another engine runs it.
+    Elsewhere {
+        /// Which attempt.
+        attempt: u32,
+        /// For how long, by the clock of that engine.
+        since: Duration,
+    },
+    /// On a shared store: this engine ran it, and could not say so in time; another goes on with it.
+    LeaseLost,
     /// It runs.
     Running {
         /// How far it is.
@@ -67,9 +78,20 @@ pub enum Explanation {
 
 impl Explanation {
     pub(crate) fn of(shared: &Shared, live: &Live) -> Self {
-        let record = live.record();
+        let (record, here, lost) = {
+            let state = live.lock();
+            (state.record.clone(), shared.cluster.is_none() || state.lease.is_some(), state.lost_lease)
+        };
         let now = shared.clock.now();
         match record.state {
+            JobState::Waiting | JobState::Running { .. } if lost => Self::LeaseLost,
+            JobState::Waiting if !here => match record.not_before.filter(|due| *due > now) {
+                Some(until) => Self::Delayed { until, failure: record.failure },
+                None => Self::Unclaimed,
+            },
+            JobState::Running { cancelling: false } if !here => {
+                Self::Elsewhere { attempt: record.attempt, since: now.since(record.started_at.unwrap_or(now)) }
+            }
             JobState::Waiting => {
                 let place = {
                     let scheduler = shared.scheduler();
@@ -125,6 +147,13 @@ impl fmt::Display for Explanation {
                 write!(f, "it waits to be tried again after: {failure}")
             }
             Self::Delayed { failure: None, .. } => f.write_str("it waits for its time"),
+            Self::Unclaimed => f.write_str("it waits for an engine that has a free worker"),
+            Self::Elsewhere { attempt, since } => {
+                write!(f, "another engine has been running it for {since:.1?} (attempt {attempt})")
+            }
+            Self::LeaseLost => f.write_str(
+                "this engine lost its lease on it, because it did not reach the store in time: another goes on with it",
+            ),
             Self::Starting => f.write_str("it is about to start"),
             Self::Running { progress, since } => match progress.total {
                 0 => write!(f, "it has been running for {since:.1?}"),

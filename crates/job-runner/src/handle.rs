@@ -51,13 +51,15 @@ impl JobHandle {
         self.live.id
     }
 
-    /// The job as the store has it now.
+    /// The job as the store has it now. Of a job that another engine may change, that is a read; the last that is known,
+    /// if it fails.
     #[must_use]
     pub fn record(&self) -> JobRecord {
+        self.shared.freshen(&self.live);
         self.live.record()
     }
 
-    /// How far it is; empty unless it runs.
+    /// How far it is; empty unless it runs, in this engine.
     #[must_use]
     pub fn progress(&self) -> Progress {
         self.live.attempt().map(|attempt| attempt.counter.snapshot()).unwrap_or_default()
@@ -68,6 +70,8 @@ impl JobHandle {
     /// # Errors
     /// When it will not complete in this process: the engine was shut down or cannot store the outcome.
     pub fn wait(&self) -> Result<JobRecord, EngineError> {
+        self.shared.attend(&self.live);
+        self.shared.freshen(&self.live);
         self.live.wait(None).unwrap_or(Err(EngineError::ShuttingDown))
     }
 
@@ -76,6 +80,8 @@ impl JobHandle {
     /// # Errors
     /// As [`wait`](Self::wait).
     pub fn wait_timeout(&self, timeout: Duration) -> Result<Option<JobRecord>, EngineError> {
+        self.shared.attend(&self.live);
+        self.shared.freshen(&self.live);
         self.live.wait(until(timeout)).transpose()
     }
 
@@ -83,11 +89,14 @@ impl JobHandle {
     /// short. Not called if the job does not complete in this process.
     pub fn on_end(&self, callback: impl FnOnce(&JobRecord) + Send + 'static) {
         self.live.on_end(Box::new(callback));
+        self.shared.attend(&self.live);
     }
 
-    /// Every change of this job from now on; ends with the job.
+    /// Every change of this job from now on; ends with the job. Of a job that another engine runs, the changes that are
+    /// there when this one looks.
     #[must_use]
     pub fn watch(&self) -> Watch {
+        self.shared.attend(&self.live);
         // Under the job's lock no change can come between the look and the watch.
         let state = self.live.lock();
         if state.record.state.is_complete() {
@@ -114,7 +123,7 @@ impl JobHandle {
         self.reader().status(self.live.id, page)
     }
 
-    /// A page of the rows, also while the job runs: then what is there so far, marked
+    /// A page of the rows, also while the job runs in this engine: then what is there so far, marked
     /// [`partial`](Page::is_partial), with offsets that will not change.
     ///
     /// # Errors
@@ -148,6 +157,10 @@ impl Future for JobHandle {
     type Output = Result<JobRecord, EngineError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.live.poll(context.waker()).map_or(Poll::Pending, Poll::Ready)
+        let end = self.live.poll(context.waker());
+        if end.is_none() {
+            self.shared.attend(&self.live);
+        }
+        end.map_or(Poll::Pending, Poll::Ready)
     }
 }

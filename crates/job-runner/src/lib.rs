@@ -63,6 +63,7 @@
 //! | --- | --- |
 //! | set up | [`EngineBuilder`], [`Handler`], [`Durability`], [`RetryPolicy`], [`Retention`] |
 //! | submit, cancel, shut down | [`Engine`] |
+//! | share a store with other engines | [`Engine::builder_shared`], [`store::SharedStore`] |
 //! | wait, `.await`, watch | [`JobHandle`], [`Watch`], [`Engine::explain`] |
 //! | read | [`JobReader`], [`Status`], [`Page`], [`Cursor`] |
 //! | write a handler | [`JobContext`], [`RowWriter`], [`Partition`], [`Iterative`], [`JobError`] |
@@ -78,7 +79,9 @@
 
 mod attempt;
 mod cancel;
+mod claimer;
 mod clock;
+mod cluster;
 mod config;
 mod context;
 mod engine;
@@ -88,6 +91,7 @@ mod handle;
 mod handler;
 mod health;
 mod ids;
+mod lease;
 mod live;
 pub mod metrics;
 mod outcome;

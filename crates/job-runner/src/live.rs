@@ -13,6 +13,7 @@ use job_core::{JobId, JobRecord};
 use crate::{
     attempt::Attempt,
     error::EngineError,
+    lease::Lease,
     sync::{Condvar, Mutex, MutexGuard},
 };
 
@@ -33,6 +34,12 @@ pub(crate) struct State {
     pub(crate) attempt: Option<Arc<Attempt>>,
     /// The end of the job is being stored at this moment: nobody else changes the record.
     pub(crate) settling: bool,
+    /// On a shared store: the claim of this engine, if it has one.
+    pub(crate) lease: Option<Arc<Lease>>,
+    /// This engine had a claim and has lost it, and nobody has changed the record since.
+    pub(crate) lost_lease: bool,
+    /// Somebody here waits for it, so that it is looked at while it is elsewhere.
+    pub(crate) awaited: bool,
     /// Why nobody in this process will ever see the end.
     lost: Option<Box<EngineError>>,
     wakers: Vec<Waker>,
@@ -54,6 +61,15 @@ impl State {
         self.lost.as_deref().cloned().map(Err)
     }
 
+    /// Whether the record in it is true: nobody else changes it.
+    pub(crate) const fn is_settled_or_here(&self) -> bool {
+        self.lease.is_some() || self.lost.is_some() || self.record.state.is_complete()
+    }
+
+    pub(crate) const fn has_callbacks(&self) -> bool {
+        !self.callbacks.is_empty()
+    }
+
     /// Whether the job was left to the next open.
     pub(crate) const fn is_lost(&self) -> bool {
         self.lost.is_some()
@@ -67,6 +83,9 @@ impl Live {
             record,
             attempt: None,
             settling: false,
+            lease: None,
+            lost_lease: false,
+            awaited: false,
             lost: None,
             wakers: Vec::new(),
             callbacks: Vec::new(),
@@ -84,6 +103,11 @@ impl Live {
 
     pub(crate) fn attempt(&self) -> Option<Arc<Attempt>> {
         self.lock().attempt.clone()
+    }
+
+    /// Whether this engine had a claim on it that is over.
+    pub(crate) fn is_lease_over(&self) -> bool {
+        self.lock().lease.as_ref().is_some_and(|lease| lease.is_over())
     }
 
     /// Waits for the end, at most until `until`; `None` if it came first.

@@ -118,6 +118,10 @@ fn stopped(at: Circumstances) -> Verdict {
         Some(StopCause::Shutdown) => {
             Verdict::Requeue(Failure::new(FailureKind::Shutdown, "the engine was shut down while it ran"), None)
         }
+        // Not reached: whoever has lost the job stores nothing about it.
+        Some(StopCause::LeaseLost) => {
+            Verdict::Requeue(Failure::new(FailureKind::Interrupted, "the lease was lost while it ran"), None)
+        }
         Some(StopCause::Sibling) | None => Verdict::Fail(Failure::new(
             FailureKind::Handler,
             "the handler said that it was told to stop, but nobody told it to",

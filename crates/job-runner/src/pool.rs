@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    claimer, cluster,
     engine::Shutdown,
     error::EngineError,
     live::until,
@@ -36,11 +37,24 @@ impl Pool {
                 .and_then(|()| pool.spawn(shared, "job-recorder".to_owned(), recorder::record)),
             other => other,
         };
+        let started = started.and_then(|()| pool.start_sharing(shared));
         if let Err(error) = started {
             pool.stop(shared, Duration::ZERO);
             return Err(error);
         }
         Ok(pool)
+    }
+
+    /// What an engine on a shared store needs besides. One that only submits and reads needs it without workers too;
+    /// one with handlers and no workers is driven by its caller.
+    fn start_sharing(&self, shared: &Arc<Shared>) -> Result<(), EngineError> {
+        let Some(cluster) = &shared.cluster else { return Ok(()) };
+        let runs = !cluster.kinds.is_empty();
+        if runs && shared.config.workers == 0 {
+            return Ok(());
+        }
+        self.spawn(shared, "job-claimer".to_owned(), claimer::run)?;
+        if runs { self.spawn(shared, "job-leases".to_owned(), cluster::keep) } else { Ok(()) }
     }
 
     fn spawn(&self, shared: &Arc<Shared>, name: String, run: fn(&Arc<Shared>)) -> Result<(), EngineError> {
@@ -72,16 +86,20 @@ impl Pool {
             return Shutdown { waiting: 0, abandoned: 0 };
         }
         shared.enter(Phase::Draining);
+        if let Some(cluster) = &shared.cluster {
+            cluster.drain(shared);
+        }
         wait(shared, until(grace), |scheduler| scheduler.running == 0);
         shared.stop_running();
         wait(shared, until(shared.config.stop_grace), |scheduler| scheduler.running == 0);
         shared.enter(Phase::Closed);
         shared.recorder.close();
-        let (abandoned, lives) = {
-            let scheduler = shared.scheduler();
-            (scheduler.running, scheduler.live.values().cloned().collect::<Vec<_>>())
+        let (abandoned, lives, elsewhere) = {
+            let mut scheduler = shared.scheduler();
+            let elsewhere = std::mem::take(&mut scheduler.elsewhere);
+            (scheduler.running, scheduler.live.values().cloned().collect::<Vec<_>>(), elsewhere)
         };
-        for live in &lives {
+        for live in lives.iter().chain(elsewhere.values()) {
             live.lose(EngineError::ShuttingDown);
         }
         let threads = std::mem::take(&mut *self.threads.lock());

@@ -84,6 +84,11 @@ pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
     let mut moves: Vec<(JobRecord, End)> = Vec::with_capacity(ends.len());
     let mut missed = Vec::new();
     for end in ends {
+        // Of a lost job nothing is stored, and it would keep the others from being stored together.
+        if end.core.attempt.is_lost() {
+            shared.forget(&end.live);
+            continue;
+        }
         let next = {
             let mut state = end.live.lock();
             let next = state.record.apply(Event::Succeed(end.result.size()), now);

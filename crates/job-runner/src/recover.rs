@@ -12,18 +12,24 @@ use crate::{error::EngineError, live::Live, shared::Shared};
 /// from opening, or kill it for ever.
 pub(crate) fn recover(shared: &Arc<Shared>) -> Result<(), EngineError> {
     for record in shared.store.unfinished()? {
-        let record = interrupted(shared, record)?;
+        let record = take_up(shared, record)?;
         if record.state != JobState::Waiting {
             continue;
-        }
-        if record.attempt > 0 {
-            // Of the attempt that was interrupted, or of one before whose rows the process had no time to drop.
-            shared.store.discard(record.id, record.attempt)?;
         }
         let live = Arc::new(Live::new(record));
         shared.enqueue(&mut shared.scheduler(), &live);
     }
     Ok(())
+}
+
+/// What an unfinished job is when it is taken up by this engine: waiting, or at its end.
+pub(crate) fn take_up(shared: &Shared, record: JobRecord) -> Result<JobRecord, EngineError> {
+    let record = interrupted(shared, record)?;
+    if record.state == JobState::Waiting && record.attempt > 0 {
+        // Of the attempt that was interrupted, or of one before whose rows the process had no time to drop.
+        shared.store.discard(record.id, record.attempt)?;
+    }
+    Ok(record)
 }
 
 /// The move of a job that was left running. Its record goes first: a thread of an engine that was dropped without

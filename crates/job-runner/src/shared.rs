@@ -2,7 +2,7 @@
 //! running attempt (`worker`) are here. Locks are taken in the order scheduler, then job.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashSet},
     fmt,
     sync::{
         Arc,
@@ -12,11 +12,13 @@ use std::{
 };
 
 use job_core::{Event, Failure, FailureKind, IllegalMove, JobId, JobRecord, JobState, Timestamp};
-use job_store::{Durability, ErrorKind, Store, StoreError};
+use job_store::{Durability, ErrorKind, SharedStore, Store, StoreError};
+use rustc_hash::FxHashMap;
 
 use crate::{
     cancel::StopCause,
     clock::{self, Clock},
+    cluster::Cluster,
     config::Config,
     error::EngineError,
     handle::JobHandle,
@@ -41,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) handlers: Handlers,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Config,
+    /// Of an engine that shares its store with others.
+    pub(crate) cluster: Option<Cluster>,
     pub(crate) width: Spare,
     pub(crate) metrics: Metrics,
     pub(crate) watchers: Watchers,
@@ -63,7 +67,9 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Scheduler {
     pub(crate) queue: Queue,
-    pub(crate) live: HashMap<JobId, Arc<Live>>,
+    pub(crate) live: FxHashMap<JobId, Arc<Live>>,
+    /// On a shared store: jobs that this engine has handles of, but no claim on.
+    pub(crate) elsewhere: FxHashMap<JobId, Arc<Live>>,
     /// Waiting jobs that nobody here can run.
     pub(crate) unhandled: HashSet<JobId>,
     pub(crate) deadlines: BTreeSet<(Timestamp, JobId)>,
@@ -102,11 +108,19 @@ impl fmt::Debug for Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(store: Arc<dyn Store>, handlers: Handlers, clock: Arc<dyn Clock>, config: Config) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        sharing: Option<Arc<dyn SharedStore>>,
+        handlers: Handlers,
+        clock: Arc<dyn Clock>,
+        config: Config,
+    ) -> Self {
+        let cluster = sharing.map(|store| Cluster::new(store, handlers.kinds(), config.sharing, config.workers));
         let limits = Limits { ageing: config.ageing, per_graph: config.per_graph, per_class: config.per_class };
         let scheduler = Scheduler {
             queue: Queue::new(limits),
-            live: HashMap::new(),
+            live: FxHashMap::default(),
+            elsewhere: FxHashMap::default(),
             unhandled: HashSet::new(),
             deadlines: BTreeSet::new(),
             scans: Vec::new(),
@@ -118,6 +132,7 @@ impl Shared {
         Self {
             width: Spare::new(config.threads.saturating_sub(config.workers)),
             store,
+            cluster,
             handlers,
             config,
             metrics: Metrics::default(),
@@ -165,7 +180,7 @@ impl Shared {
     }
 
     pub(crate) fn handle(self: &Arc<Self>, id: JobId) -> Result<Option<JobHandle>, EngineError> {
-        let live = self.scheduler().live.get(&id).cloned();
+        let live = self.scheduler().known(id);
         let live = match live {
             Some(live) => live,
             None => match self.store.get(id)? {
@@ -180,6 +195,9 @@ impl Shared {
     /// latter would never end, so it says so.
     fn outside(&self, record: JobRecord) -> Arc<Live> {
         let complete = record.state.is_complete();
+        if self.cluster.is_some() && !complete {
+            return self.elsewhere(record);
+        }
         let live = Arc::new(Live::new(record));
         if !complete {
             live.lose(self.health.check().err().unwrap_or(EngineError::ShuttingDown));
@@ -198,7 +216,13 @@ impl Shared {
                 && let Some(live) = Self::pop(&mut scheduler, self.clock.now())
             {
                 self.room.notify_all();
+                if let Some(cluster) = &self.cluster {
+                    cluster.taken(&scheduler);
+                }
                 return Some(Work::Job(live));
+            }
+            if let Some(cluster) = &self.cluster {
+                cluster.idle();
             }
             if let Some(scan) = scheduler.scans.iter().find(|scan| scan.has_work()) {
                 return Some(Work::Help(Arc::clone(scan)));
@@ -242,12 +266,17 @@ impl Shared {
             let state = live.lock();
             (state.record.clone(), state.is_lost())
         };
-        if record.state == JobState::Waiting && !lost {
+        let mut back = false;
+        if let Some(cluster) = &self.cluster {
+            // Whoever is free runs it again.
+            back = cluster.leave(&mut scheduler, live);
+        } else if record.state == JobState::Waiting && !lost {
             self.enqueue(&mut scheduler, live);
         } else {
             scheduler.forget(&record);
         }
         drop(scheduler);
+        self.give_back(live, back);
         // A place under a limit is free.
         self.work.notify_one();
         self.quiet.notify_all();
@@ -259,13 +288,26 @@ impl Shared {
     }
 
     /// The end of a freed job is stored, or left to the next open.
-    pub(crate) fn forget(&self, live: &Live) {
+    pub(crate) fn forget(&self, live: &Arc<Live>) {
         let record = live.record();
         let mut scheduler = self.scheduler();
         scheduler.running -= 1;
-        scheduler.forget(&record);
+        let mut back = false;
+        if let Some(cluster) = &self.cluster {
+            back = cluster.leave(&mut scheduler, live);
+        } else {
+            scheduler.forget(&record);
+        }
         drop(scheduler);
+        self.give_back(live, back);
         self.quiet.notify_all();
+    }
+
+    fn give_back(&self, live: &Live, back: bool) {
+        if let Some(cluster) = self.cluster.as_ref().filter(|_| back) {
+            cluster.give_back(&[live.id]);
+            cluster.nudge();
+        }
     }
 
     /// Offers the partitions of a scan to idle workers.
@@ -312,16 +354,19 @@ impl Shared {
         Err(error)
     }
 
-    pub(crate) fn cancel(&self, live: &Live) -> Result<JobRecord, EngineError> {
+    pub(crate) fn cancel(&self, live: &Arc<Live>) -> Result<JobRecord, EngineError> {
+        self.freshen(live);
         // The store may have another engine by now, which would not hear of it.
         let closed = self.scheduler().phase == Phase::Closed;
-        let record = {
+        let record = loop {
             let mut state = live.lock_settled();
-            if let Some(attempt) = &state.attempt
-                && state.record.state == (JobState::Running { cancelling: true })
-            {
+            let asked = state.record.state == JobState::Running { cancelling: true };
+            if asked && let Some(attempt) = &state.attempt {
                 // Asked before: nothing new to store, but the flag may still have to be seen.
                 attempt.token.stop(StopCause::Cancel);
+                return Ok(state.record.clone());
+            }
+            if asked && self.cluster.is_some() && !closed {
                 return Ok(state.record.clone());
             }
             let next = state
@@ -331,12 +376,21 @@ impl Shared {
             if closed {
                 return Err(EngineError::ShuttingDown);
             }
-            self.replace(&next, self.config.durability)?;
+            match self.replace(&next, self.config.durability) {
+                Ok(()) => {}
+                Err(error) if error.kind == ErrorKind::Conflict && self.cluster.is_some() => {
+                    // Another engine was first: once more, from what the job is now.
+                    drop(state);
+                    self.refresh(live)?;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            }
             self.show(&mut state, next.clone());
             if let Some(attempt) = &state.attempt {
                 attempt.token.stop(StopCause::Cancel);
             }
-            next
+            break next;
         };
         self.ended_waiting(live, &record);
         Ok(record)
@@ -349,6 +403,9 @@ impl Shared {
             scheduler.queue.remove(record.id);
             scheduler.forget(record);
             drop(scheduler);
+            if let Some(cluster) = &self.cluster {
+                cluster.leases.lock().remove(&record.id);
+            }
             self.room.notify_all();
             self.metrics.ended(record);
             live.tell_end();
@@ -375,7 +432,7 @@ impl Shared {
         }
     }
 
-    fn expire_one(&self, live: &Live) {
+    fn expire_one(&self, live: &Arc<Live>) {
         if let Some(attempt) = live.attempt() {
             attempt.token.stop(StopCause::Deadline);
             return;
@@ -385,6 +442,9 @@ impl Shared {
             Ok(record) => self.ended_waiting(live, &record),
             // A worker took it at this moment; its own checkpoint looks at the deadline.
             Err(AdvanceError::Illegal) => {}
+            // Another engine has changed it: cancelled, most likely.
+            Err(AdvanceError::Store(error))
+                if error.kind == ErrorKind::Conflict && self.cluster.is_some() && self.refresh(live).is_ok() => {}
             Err(AdvanceError::Store(error)) => {
                 tracing::warn!(job = %live.id, %error, "a deadline could not be recorded; it is tried again");
                 let due = live.record().spec.options().deadline;
@@ -448,6 +508,10 @@ impl Shared {
         for condition in [&self.work, &self.room, &self.keeper, &self.quiet] {
             condition.notify_all();
         }
+        if let Some(cluster) = &self.cluster {
+            cluster.enter(phase);
+            self.health.wake();
+        }
     }
 
     /// Tells every running job to stop. Whoever starts meanwhile sees the flag after it can be told.
@@ -464,8 +528,14 @@ impl Shared {
 }
 
 impl Scheduler {
-    fn forget(&mut self, record: &JobRecord) {
+    /// An unfinished job that somebody here has to do with.
+    pub(crate) fn known(&self, id: JobId) -> Option<Arc<Live>> {
+        self.live.get(&id).or_else(|| self.elsewhere.get(&id)).cloned()
+    }
+
+    pub(crate) fn forget(&mut self, record: &JobRecord) {
         self.live.remove(&record.id);
+        self.elsewhere.remove(&record.id);
         self.unhandled.remove(&record.id);
         if let Some(deadline) = record.spec.options().deadline {
             self.deadlines.remove(&(deadline, record.id));
@@ -493,11 +563,11 @@ impl From<StoreError> for AdvanceError {
     }
 }
 
-fn waiting(record: &JobRecord) -> Waiting {
+fn waiting(record: &JobRecord) -> Waiting<'_> {
     Waiting {
         id: record.id,
         class: record.spec.options().class,
-        graph: record.spec.graph_name().to_owned(),
+        graph: record.spec.graph_name(),
         priority: record.spec.options().priority,
         submitted_at: record.submitted_at,
         not_before: record.not_before,

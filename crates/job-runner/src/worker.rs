@@ -49,6 +49,8 @@ pub(crate) fn run(shared: &Arc<Shared>, live: &Arc<Live>) {
     let ending = attempt(shared, live, &core, &*handler);
     let used = shared.clock.now().since(from);
     match ending {
+        // Not a word more: the job may be another engine's.
+        _ if core.attempt.is_lost() => shared.release(live, used),
         Ending::Well(result) if shared.config.workers > 0 => {
             shared.free(live, used);
             let end = End { live: Arc::clone(live), core, result };
@@ -99,6 +101,9 @@ enum Begun {
 
 fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Begun {
     let spec = live.record().spec;
+    if live.is_lease_over() {
+        return Begun::Gone;
+    }
     let Some(handler) = shared.handlers.find(spec.kind()) else { return Begun::Gone };
     if spec.options().deadline.is_some_and(|deadline| shared.clock.now() >= deadline) {
         return expire(shared, live);
@@ -109,7 +114,11 @@ fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Begun {
         // Cancelled meanwhile: then there is nothing to start.
         let Ok(next) = state.record.apply(Event::Start, now) else { return Ok(()) };
         shared.replace(&next, Durability::Buffered)?;
-        state.attempt = Some(Arc::new(Attempt::new(next.attempt, spec.options().budget)));
+        let budget = spec.options().budget;
+        state.attempt = Some(Arc::new(match &state.lease {
+            Some(lease) => Attempt::under(Arc::clone(lease), next.attempt, budget),
+            None => Attempt::new(next.attempt, budget),
+        }));
         shared.show(state, next);
         Ok(())
     });
@@ -121,7 +130,7 @@ fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Begun {
     Begun::Running(Arc::new(core), handler)
 }
 
-fn expire(shared: &Shared, live: &Live) -> Begun {
+fn expire(shared: &Shared, live: &Arc<Live>) -> Begun {
     let mut begun = Begun::Gone;
     let now = shared.clock.now();
     store_surely(shared, live, |state| {
@@ -264,19 +273,32 @@ fn replace(shared: &Shared, state: &mut State, next: JobRecord) -> Result<JobRec
 /// Does `write` under the job's lock until it works. The engine is unhealthy meanwhile. Gives up when the engine
 /// stops (or has no worker of its own): the store then still says what is true, and the next open goes on from
 /// there. Gives up too when the store works but refuses this job's change, which no further try would alter.
-fn store_surely(shared: &Shared, live: &Live, mut write: impl FnMut(&mut State) -> Result<(), StoreError>) {
+fn store_surely(shared: &Shared, live: &Arc<Live>, mut write: impl FnMut(&mut State) -> Result<(), StoreError>) {
     const TRIES_WITHOUT_WORKERS: u32 = 3;
-    let mut failures = 0;
+    let (mut failures, mut conflicts) = (0, 0);
     loop {
+        if live.is_lease_over() {
+            return; // another engine's, or nobody's: it is not for us to write
+        }
         // The lock is not held between tries: others may look at the job and cancel it.
         let written = write(&mut live.lock());
         let answered = written.as_ref().map_or_else(|error| refuses_job(error.kind), |()| true);
         if answered && failures > 0 {
             shared.health.recovered();
         }
-        let Err(error) = written else { return };
+        let Err(mut error) = written else { return };
         if answered {
-            return yield_job(shared, live, error);
+            if shared.cluster.is_none() {
+                return yield_job(shared, live, error);
+            }
+            match lost_or_asked(shared, live, &error, conflicts) {
+                Ok(()) => return,
+                Err(None) => {
+                    conflicts += 1;
+                    continue;
+                }
+                Err(Some(failed)) => error = failed,
+            }
         }
         failures += 1;
         tracing::error!(job = %live.id, %error, failures, "a change of a job could not be stored");
@@ -292,6 +314,26 @@ fn store_surely(shared: &Shared, live: &Live, mut write: impl FnMut(&mut State) 
             shared.health.pause(failures, || shared.is_stopping());
         }
     }
+}
+
+/// A shared store refuses a change of a job: `Ok` when the job is another's by now; `Err(None)` when somebody has only
+/// asked for its end, so that the change is to be made once more from the record as it is now. `Err` of a failure when
+/// that could not be found out.
+fn lost_or_asked(
+    shared: &Shared,
+    live: &Arc<Live>,
+    error: &StoreError,
+    conflicts: u32,
+) -> Result<(), Option<StoreError>> {
+    const MOST: u32 = 100;
+    if error.kind == ErrorKind::Conflict && conflicts < MOST {
+        return Err(shared.refresh(live).err());
+    }
+    tracing::warn!(job = %live.id, %error, "the store refused the change of a job: it is left to other engines");
+    if let Some(lease) = &live.lock().lease {
+        lease.end();
+    }
+    Ok(())
 }
 
 /// Whether the store works, but says that this job is somebody else's by now, or damaged.

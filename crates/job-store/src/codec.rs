@@ -4,7 +4,9 @@
 //! bincode decodes most damaged bytes to a wrong value without a word; the stored types are separate from
 //! `job-core`'s so that those may change without changing the disk.
 
-use bincode::{Decode, Encode, config};
+use std::borrow::Cow;
+
+use bincode::{BorrowDecode, Decode, Encode, config};
 use job_core::{
     Budget, Ending, Failure, FailureKind, JobClass, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec,
     JobState, Outputs, Parameters, ResultSize, RowList, Segment, Timestamp,
@@ -15,12 +17,16 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// The version of the envelope and of every body in it.
 const VERSION: u8 = 1;
-const RECORD: u8 = b'J';
-const RESULT: u8 = b'R';
+pub(crate) const RECORD: u8 = b'J';
+pub(crate) const RESULT: u8 = b'R';
 const CHECKPOINT: u8 = b'C';
 const CHECKSUM: usize = 8;
 /// Caps what a decoder may allocate, should a body lie about a length behind a checksum that matches.
 const MAX_DECODED: usize = 256 << 20;
+/// How many bytes in memory a byte of an honest body can become, at most; the list of outputs needs 16.
+const GROWTH: usize = 64;
+const SMALL: usize = 1 << 10;
+const MEDIUM: usize = 64 << 10;
 
 /// Bytes that are no record or result.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -77,10 +83,17 @@ pub(crate) fn decode_checkpoint(id: JobId, bytes: &[u8]) -> Result<&[u8], Decode
 }
 
 fn seal<T: Encode>(kind: u8, body: &T) -> Vec<u8> {
-    let mut bytes = vec![VERSION, kind];
+    let mut bytes = Vec::with_capacity(256);
+    bytes.extend_from_slice(&[VERSION, kind]);
     // Encoding owned data into a Vec has no failing case; a body cut short would fail its checksum-guarded decode.
     let _ = bincode::encode_into_std_write(body, &mut bytes, config::standard());
     close(bytes)
+}
+
+/// Any body in an envelope that is right, so that a fuzzer gets past the checksum.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn envelope(kind: u8, body: &[u8]) -> Vec<u8> {
+    close([&[VERSION, kind], body].concat())
 }
 
 fn close(mut bytes: Vec<u8>) -> Vec<u8> {
@@ -89,10 +102,18 @@ fn close(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-fn open<T: Decode<()>>(kind: u8, bytes: &[u8]) -> Result<T, DecodeError> {
+fn open<'b, T: BorrowDecode<'b, ()>>(kind: u8, bytes: &'b [u8]) -> Result<T, DecodeError> {
     let body = body(kind, bytes)?;
-    let limited = config::standard().with_limit::<MAX_DECODED>();
-    let (value, read) = bincode::decode_from_slice(body, limited).map_err(|e| DecodeError::Body(e.to_string()))?;
+    let all = config::standard();
+    // A limit is part of the type, so there are three: a short body cannot claim the memory of a long one.
+    let decoded = if body.len() <= SMALL {
+        bincode::borrow_decode_from_slice(body, all.with_limit::<{ SMALL * GROWTH }>())
+    } else if body.len() <= MEDIUM {
+        bincode::borrow_decode_from_slice(body, all.with_limit::<{ MEDIUM * GROWTH }>())
+    } else {
+        bincode::borrow_decode_from_slice(body, all.with_limit::<MAX_DECODED>())
+    };
+    let (value, read) = decoded.map_err(|e| DecodeError::Body(e.to_string()))?;
     if read == body.len() { Ok(value) } else { Err(DecodeError::Body("bytes are left over".to_owned())) }
 }
 
@@ -110,13 +131,13 @@ fn body(kind: u8, bytes: &[u8]) -> Result<&[u8], DecodeError> {
     if found == kind { Ok(body) } else { Err(DecodeError::Kind) }
 }
 
-#[derive(Encode, Decode)]
-struct StoredRecord {
+#[derive(Encode, BorrowDecode)]
+struct StoredRecord<'b> {
     id: [u8; 16],
-    kind: StoredKind,
-    graph: String,
-    parameters: String,
-    options: StoredOptions,
+    kind: StoredKind<'b>,
+    graph: Cow<'b, str>,
+    parameters: Cow<'b, str>,
+    options: StoredOptions<'b>,
     state: StoredState,
     revision: u64,
     attempt: u32,
@@ -126,24 +147,24 @@ struct StoredRecord {
     cancel_requested_at: Option<u64>,
     finished_at: Option<u64>,
     not_before: Option<u64>,
-    failure: Option<StoredFailure>,
+    failure: Option<StoredFailure<'b>>,
     rows: u64,
     bytes: u64,
 }
 
-#[derive(Encode, Decode)]
-enum StoredKind {
+#[derive(Encode, BorrowDecode)]
+enum StoredKind<'b> {
     VertexFilter,
     EdgeFilter,
-    Algorithm(String),
+    Algorithm(Cow<'b, str>),
 }
 
-#[derive(Encode, Decode)]
-struct StoredOptions {
+#[derive(Encode, BorrowDecode)]
+struct StoredOptions<'b> {
     priority: i8,
     write: bool,
-    idempotency_key: Option<String>,
-    graph_version: Option<String>,
+    idempotency_key: Option<Cow<'b, str>>,
+    graph_version: Option<Cow<'b, str>>,
     reuse: bool,
     deadline: Option<u64>,
     rows: Option<u64>,
@@ -163,23 +184,23 @@ enum StoredState {
     Cancelled,
 }
 
-#[derive(Encode, Decode)]
-struct StoredFailure {
+#[derive(Encode, BorrowDecode)]
+struct StoredFailure<'b> {
     kind: u8,
-    message: String,
+    message: Cow<'b, str>,
 }
 
-impl From<&JobRecord> for StoredRecord {
-    fn from(record: &JobRecord) -> Self {
+impl<'b> From<&'b JobRecord> for StoredRecord<'b> {
+    fn from(record: &'b JobRecord) -> Self {
         Self {
             id: *record.id.as_bytes(),
             kind: match record.spec.kind() {
                 JobKind::VertexFilter => StoredKind::VertexFilter,
                 JobKind::EdgeFilter => StoredKind::EdgeFilter,
-                JobKind::Algorithm(name) => StoredKind::Algorithm(name.clone()),
+                JobKind::Algorithm(name) => StoredKind::Algorithm(Cow::Borrowed(name)),
             },
-            graph: record.spec.graph_name().to_owned(),
-            parameters: record.spec.json().as_str().to_owned(),
+            graph: Cow::Borrowed(record.spec.graph_name()),
+            parameters: Cow::Borrowed(record.spec.json().as_str()),
             options: StoredOptions::from(record.spec.options()),
             state: match record.state {
                 JobState::Waiting => StoredState::Waiting,
@@ -204,20 +225,21 @@ impl From<&JobRecord> for StoredRecord {
     }
 }
 
-impl TryFrom<StoredRecord> for JobRecord {
+impl TryFrom<StoredRecord<'_>> for JobRecord {
     type Error = DecodeError;
 
-    fn try_from(stored: StoredRecord) -> Result<Self, DecodeError> {
+    fn try_from(stored: StoredRecord<'_>) -> Result<Self, DecodeError> {
         let kind = match stored.kind {
             StoredKind::VertexFilter => JobKind::VertexFilter,
             StoredKind::EdgeFilter => JobKind::EdgeFilter,
-            StoredKind::Algorithm(name) => JobKind::Algorithm(name),
+            StoredKind::Algorithm(name) => JobKind::Algorithm(name.into_owned()),
         };
-        let parameters = Parameters::from_text(stored.parameters).map_err(|e| DecodeError::Body(e.to_string()))?;
+        let parameters =
+            Parameters::from_text(stored.parameters.into_owned()).map_err(|e| DecodeError::Body(e.to_string()))?;
         Ok(Self {
             id: JobId::from_bytes(stored.id),
             spec: JobSpec::new(kind)
-                .graph(stored.graph)
+                .graph(stored.graph.into_owned())
                 .raw_parameters(parameters)
                 .with_options(stored.options.into())
                 .into(),
@@ -243,13 +265,13 @@ impl TryFrom<StoredRecord> for JobRecord {
     }
 }
 
-impl From<&JobOptions> for StoredOptions {
-    fn from(options: &JobOptions) -> Self {
+impl<'b> From<&'b JobOptions> for StoredOptions<'b> {
+    fn from(options: &'b JobOptions) -> Self {
         Self {
             priority: options.priority,
             write: options.class == JobClass::Write,
-            idempotency_key: options.idempotency_key.clone(),
-            graph_version: options.graph_version.clone(),
+            idempotency_key: options.idempotency_key.as_deref().map(Cow::Borrowed),
+            graph_version: options.graph_version.as_deref().map(Cow::Borrowed),
             reuse: options.reuse,
             deadline: options.deadline.map(Timestamp::as_micros),
             rows: options.budget.rows,
@@ -261,13 +283,13 @@ impl From<&JobOptions> for StoredOptions {
     }
 }
 
-impl From<StoredOptions> for JobOptions {
-    fn from(stored: StoredOptions) -> Self {
+impl From<StoredOptions<'_>> for JobOptions {
+    fn from(stored: StoredOptions<'_>) -> Self {
         let mut options = Self::default();
         options.priority = stored.priority;
         options.class = if stored.write { JobClass::Write } else { JobClass::Read };
-        options.idempotency_key = stored.idempotency_key;
-        options.graph_version = stored.graph_version;
+        options.idempotency_key = stored.idempotency_key.map(Cow::into_owned);
+        options.graph_version = stored.graph_version.map(Cow::into_owned);
         options.reuse = stored.reuse;
         options.deadline = stored.deadline.map(Timestamp::from_micros);
         options.budget = Budget { rows: stored.rows, bytes: stored.bytes, memory: stored.memory };
@@ -277,8 +299,8 @@ impl From<StoredOptions> for JobOptions {
     }
 }
 
-impl From<&Failure> for StoredFailure {
-    fn from(failure: &Failure) -> Self {
+impl<'b> From<&'b Failure> for StoredFailure<'b> {
+    fn from(failure: &'b Failure) -> Self {
         let kind = match failure.kind {
             FailureKind::Panicked => 1,
             FailureKind::Interrupted => 2,
@@ -290,12 +312,12 @@ impl From<&Failure> for StoredFailure {
             FailureKind::Shutdown => 8,
             _ => 0,
         };
-        Self { kind, message: failure.message.clone() }
+        Self { kind, message: Cow::Borrowed(&failure.message) }
     }
 }
 
-impl From<StoredFailure> for Failure {
-    fn from(stored: StoredFailure) -> Self {
+impl From<StoredFailure<'_>> for Failure {
+    fn from(stored: StoredFailure<'_>) -> Self {
         let kind = match stored.kind {
             1 => FailureKind::Panicked,
             2 => FailureKind::Interrupted,
@@ -307,15 +329,15 @@ impl From<StoredFailure> for Failure {
             8 => FailureKind::Shutdown,
             _ => FailureKind::Handler,
         };
-        Self::new(kind, stored.message)
+        Self::new(kind, stored.message.into_owned())
     }
 }
 
-#[derive(Encode, Decode)]
-struct StoredResult {
+#[derive(Encode, BorrowDecode)]
+struct StoredResult<'b> {
     id: [u8; 16],
-    outputs: Vec<(String, String)>,
-    list: Option<(String, Vec<StoredSegment>)>,
+    outputs: Vec<(Cow<'b, str>, Cow<'b, str>)>,
+    list: Option<(Cow<'b, str>, Vec<StoredSegment>)>,
 }
 
 #[derive(Encode, Decode)]
@@ -326,8 +348,8 @@ struct StoredSegment {
     bytes: u64,
 }
 
-impl StoredResult {
-    fn new(id: JobId, result: &JobResult) -> Self {
+impl<'b> StoredResult<'b> {
+    fn new(id: JobId, result: &'b JobResult) -> Self {
         let segment = |segment: &Segment| StoredSegment {
             attempt: segment.attempt,
             number: segment.number,
@@ -336,19 +358,23 @@ impl StoredResult {
         };
         Self {
             id: *id.as_bytes(),
-            outputs: result.outputs.iter().map(|(name, json)| (name.to_owned(), json.to_owned())).collect(),
+            outputs: result
+                .outputs
+                .iter()
+                .map(|(name, json)| (Cow::Borrowed(name), Cow::Borrowed(json)))
+                .collect(),
             list: result
                 .list
                 .as_ref()
-                .map(|list| (list.name().to_owned(), list.segments().iter().map(segment).collect())),
+                .map(|list| (Cow::Borrowed(list.name()), list.segments().iter().map(segment).collect())),
         }
     }
 
     fn into_result(self) -> Result<JobResult, DecodeError> {
         let mut outputs = Outputs::default();
         for (name, json) in self.outputs {
-            let raw = RawValue::from_string(json).map_err(|e| DecodeError::Body(e.to_string()))?;
-            outputs.push_raw(name, raw);
+            let raw = RawValue::from_string(json.into_owned()).map_err(|e| DecodeError::Body(e.to_string()))?;
+            outputs.push_raw(name.into_owned(), raw);
         }
         let segment = |stored: StoredSegment| Segment {
             attempt: stored.attempt,
@@ -356,8 +382,9 @@ impl StoredResult {
             rows: stored.rows,
             bytes: stored.bytes,
         };
-        let list =
-            self.list.map(|(name, segments)| RowList::new(name, segments.into_iter().map(segment).collect()));
+        let list = self
+            .list
+            .map(|(name, segments)| RowList::new(name.into_owned(), segments.into_iter().map(segment).collect()));
         Ok(JobResult { outputs, list })
     }
 }
@@ -435,6 +462,33 @@ mod tests {
         let checksum = xxh3_64(&bytes);
         bytes.extend_from_slice(&checksum.to_be_bytes());
         assert!(matches!(decode_result(JobId::MIN, &bytes), Err(DecodeError::Body(_))));
+    }
+
+    /// The fuzzer made 48 bytes ask for 240 MiB: the limit was the same for short bodies and for long ones.
+    #[test]
+    fn a_short_body_cannot_claim_the_memory_of_a_long_one() {
+        let outputs = u64::try_from(2 * SMALL * GROWTH / size_of::<(String, String)>()).unwrap();
+        let mut bytes = vec![VERSION, RESULT];
+        bytes.extend_from_slice(&[0; 16]);
+        bytes.push(0xfd);
+        bytes.extend(outputs.to_be_bytes().into_iter().rev());
+        let error = decode_result(JobId::MIN, &close(bytes)).unwrap_err();
+        assert!(error.to_string().contains("LimitExceeded"), "{error}");
+    }
+
+    #[test]
+    fn results_of_very_many_very_small_parts_stay_within_the_limits() {
+        let segment = Segment { attempt: 1, number: 0, rows: 1, bytes: 1 };
+        for parts in [10, 170, 300, 5_000, 11_000, 30_000, 300_000] {
+            let mut outputs = Outputs::default();
+            (0..parts).for_each(|_| outputs.push_raw(String::new(), RawValue::NULL.to_owned()));
+            for result in [
+                JobResult { outputs, list: None },
+                JobResult { outputs: Outputs::default(), list: Some(RowList::new("l", vec![segment; parts])) },
+            ] {
+                assert_eq!(decode_result(JobId::MIN, &encode_result(JobId::MIN, &result)), Ok(result));
+            }
+        }
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! [`FaultStore`]: a store that fails on request, so that tests can try every way a disk lets one down.
 
 use std::{
+    fmt,
     ops::{ControlFlow, Range},
     sync::{
         Arc,
@@ -34,6 +35,15 @@ pub enum Fault {
     Cut,
 }
 
+/// When a hook of a [`FaultStore`] is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// The write is about to be done.
+    Before,
+    /// The write is done, and its caller has not heard of it.
+    After,
+}
+
 /// Wraps a store and makes chosen operations fail with `Unavailable`. The plan belongs to the instance, so
 /// tests run side by side.
 ///
@@ -63,6 +73,15 @@ impl<S: ?Sized> Clone for FaultStore<S> {
 struct Switch {
     fault: Mutex<Fault>,
     writes: AtomicU64,
+    hook: Hook,
+}
+
+struct Hook(Box<dyn Fn(Moment, u64) + Send + Sync>);
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hook")
+    }
 }
 
 impl Switch {
@@ -70,6 +89,12 @@ impl Switch {
     fn write<T>(&self, write: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         let number = self.writes.fetch_add(1, Ordering::SeqCst);
         let fault = *self.fault.lock();
+        let write = || {
+            (self.hook.0)(Moment::Before, number);
+            let done = write();
+            (self.hook.0)(Moment::After, number);
+            done
+        };
         let injected = || StoreError::new(ErrorKind::Unavailable, "write", format!("injected at write {number}"));
         match fault {
             Fault::Write(at) if at == number => Err(injected()),
@@ -93,8 +118,15 @@ impl<S: Store + ?Sized> FaultStore<S> {
     /// Wraps `inner`; nothing fails until [`plan`](Self::plan).
     #[must_use]
     pub fn new(inner: Arc<S>) -> Self {
-        let switch = Switch { fault: Mutex::new(Fault::Never), writes: AtomicU64::new(0) };
-        Self { inner, switch: Arc::new(switch) }
+        Self::with_hook(inner, |_, _| {})
+    }
+
+    /// As [`new`](Self::new), with a hook that is called around every write that is done, with its number. The hook
+    /// runs on the thread that writes: it may wait, or end the process.
+    #[must_use]
+    pub fn with_hook(inner: Arc<S>, hook: impl Fn(Moment, u64) + Send + Sync + 'static) -> Self {
+        let fault = Mutex::new(Fault::Never);
+        Self { inner, switch: Arc::new(Switch { fault, writes: AtomicU64::new(0), hook: Hook(Box::new(hook)) }) }
     }
 
     /// Sets what fails from now on, and counts writes from 0 again.

@@ -42,14 +42,17 @@
 //! ```
 
 mod block;
-#[cfg(any(feature = "rocksdb", feature = "redb", feature = "postgres"))]
+#[cfg(any(feature = "rocksdb", feature = "redb", feature = "postgres", feature = "fuzzing"))]
 mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod contract;
 mod error;
 mod fault;
-#[cfg(any(feature = "rocksdb", feature = "redb"))]
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+#[cfg(any(feature = "rocksdb", feature = "redb", feature = "fuzzing"))]
 mod keys;
 mod memory;
 #[cfg(feature = "postgres")]
@@ -65,7 +68,7 @@ mod verify;
 
 pub use block::{Block, BlockBuilder, InvalidBlock, InvalidRow, Rows, SealedBlock, SegmentKey};
 pub use error::{ErrorKind, StoreError};
-pub use fault::{Fault, FaultStore};
+pub use fault::{Fault, FaultStore, Moment};
 pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresStore};

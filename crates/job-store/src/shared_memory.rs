@@ -346,6 +346,10 @@ impl ResultStore for SharedMemory {
     fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {
         self.store.size_on_disk()
     }
+
+    fn block_bytes(&self) -> usize {
+        self.store.block_bytes()
+    }
 }
 
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::{
 
 use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 
-use crate::{BlockBuilder, Rows, SealedBlock, SegmentKey, StoreError};
+use crate::{Rows, SealedBlock, SegmentKey, StoreError};
 
 /// The longest checkpoint, in bytes.
 pub const MAX_CHECKPOINT: usize = 64 << 20;
@@ -205,9 +205,8 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
     fn size_on_disk(&self) -> Result<Option<u64>, StoreError>;
 
     /// How many bytes of JSON a block should have when it is sealed: what reads and writes fastest here.
-    fn block_bytes(&self) -> usize {
-        BlockBuilder::BYTES
-    }
+    /// [`BlockBuilder::BYTES`](crate::BlockBuilder::BYTES) where nothing is known of it.
+    fn block_bytes(&self) -> usize;
 }
 
 /// Writes one segment. Dropping it without [`finish`](Self::finish) leaves a segment that nobody names; its rows

@@ -1,6 +1,6 @@
 //! `cargo xtask demo`: the demo on WordNet, or on the small graph that ships with it.
 
-use std::{env, path::PathBuf};
+use std::path::PathBuf;
 
 use crate::{
     Outcome,
@@ -31,8 +31,7 @@ pub(crate) fn demo(workspace: &Workspace, options: &Options) -> Outcome {
 }
 
 fn store(workspace: &Workspace) -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    workspace.root.join(target).join("demo-store")
+    workspace.target().join("demo-store")
 }
 
 fn has(arguments: &[String], option: &str) -> bool {

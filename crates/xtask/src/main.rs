@@ -5,6 +5,7 @@
 mod arguments;
 mod ci;
 mod demo;
+mod fuzz;
 mod metadata;
 mod process;
 mod setup;
@@ -47,6 +48,7 @@ fn run(options: &Options) -> Outcome {
         Command::Test => test::test(&workspace, options),
         Command::Bench => bench(&workspace, options),
         Command::Torture => torture(&workspace, options),
+        Command::Fuzz => fuzz::fuzz(&workspace, options),
         Command::Ci => ci::ci(&workspace, options),
     }
 }

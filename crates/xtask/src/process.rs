@@ -1,6 +1,12 @@
 //! Other programs, run so that a failure is one sentence.
 
-use std::process::{Command, Output, Stdio};
+use std::{
+    fs::{self, File},
+    path::Path,
+    process::{Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
 
 use crate::Outcome;
 
@@ -19,6 +25,33 @@ pub(crate) fn output(command: &mut Command) -> Outcome<String> {
     Err(format!("`{}` failed: {}", line(command), last_words(&output)).into())
 }
 
+/// Runs a program quietly, with what it says in the file `log`, and returns that; the error of one that fails names
+/// the file and ends with its last words. One that takes longer than `hang` is ended.
+pub(crate) fn logged(command: &mut Command, log: &Path, hang: Duration) -> Outcome<String> {
+    let file = File::create(log)?;
+    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+    let mut child = command.spawn().map_err(|error| not_started(command, &error))?;
+    let start = Instant::now();
+    let status = loop {
+        match child.try_wait()? {
+            Some(status) => break status.to_string().replace("exit status: 0", ""),
+            None if start.elapsed() > hang => {
+                child.kill()?;
+                child.wait()?;
+                break format!("it did not end in {} s", hang.as_secs());
+            }
+            None => thread::sleep(Duration::from_millis(100)),
+        }
+    };
+    let told = String::from_utf8_lossy(&fs::read(log)?).into_owned();
+    if status.is_empty() {
+        return Ok(told);
+    }
+    let lines: Vec<&str> = told.lines().collect();
+    let last = lines.get(lines.len().saturating_sub(40)..).unwrap_or_default().join("\n");
+    Err(format!("`{}` failed ({status}), see {}:\n{last}", line(command), log.display()).into())
+}
+
 fn not_started(command: &Command, error: &std::io::Error) -> String {
     let program = command.get_program().to_string_lossy();
     format!("`{program}` does not start ({error}): install it, or put it on the PATH")
@@ -32,7 +65,7 @@ fn last_words(output: &Output) -> String {
 
 /// The command as one would type it, without the directories of the program.
 pub(crate) fn line(command: &Command) -> String {
-    let program = std::path::Path::new(command.get_program());
+    let program = Path::new(command.get_program());
     let program = program.file_name().unwrap_or(command.get_program());
     let words = [program].into_iter().chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
@@ -49,6 +82,22 @@ mod tests {
         let error = output(&mut command).unwrap_err().to_string();
         assert!(error.starts_with("`sh -c"), "{error}");
         assert!(error.ends_with("failed: two"), "{error}");
+    }
+
+    #[test]
+    fn a_program_with_a_log_is_told_of_with_it_and_ended_when_it_hangs() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log");
+        let shell = |script| {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", script]);
+            command
+        };
+        assert_eq!(logged(&mut shell("echo one; echo two >&2"), &log, Duration::MAX).unwrap(), "one\ntwo\n");
+        let error = logged(&mut shell("echo one; exit 3"), &log, Duration::MAX).unwrap_err().to_string();
+        assert!(error.contains("exit status: 3") && error.ends_with("one"), "{error}");
+        let error = logged(&mut shell("exec sleep 1000"), &log, Duration::ZERO).unwrap_err().to_string();
+        assert!(error.contains("did not end in 0 s"), "{error}");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! `cargo xtask setup`: what a bare machine lacks, found or made once, and written down for cargo.
 
 mod cargo_config;
-mod debian;
+pub(crate) mod debian;
 mod libclang;
-mod pip;
+pub(crate) mod pip;
 mod postgres;
 mod progress;
 mod rocksdb;

@@ -36,6 +36,12 @@ impl Workspace {
         command
     }
 
+    /// Where cargo puts what it builds.
+    pub(crate) fn target(&self) -> PathBuf {
+        let directory = env::var_os("CARGO_TARGET_DIR").filter(|directory| !directory.is_empty());
+        self.root.join(directory.map_or_else(|| "target".into(), PathBuf::from))
+    }
+
     /// The packages of this workspace and all they depend on, on this machine.
     pub(crate) fn metadata(&self) -> Outcome<Metadata> {
         let version = process::output(self.cargo().arg("-vV"))?;

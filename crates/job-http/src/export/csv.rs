@@ -13,7 +13,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 /// Writes the values, the number of rows and the name of the list.
-pub(super) fn head(result: &JobResult, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn head(result: &JobResult, out: &mut dyn Write) -> io::Result<()> {
     for (name, value) in result.outputs.iter() {
         writeln!(out, "# {name}: {}", value.replace(['\n', '\r'], " "))?;
     }
@@ -25,7 +25,7 @@ pub(super) fn head(result: &JobResult, out: &mut dyn Write) -> io::Result<()> {
 
 /// Writes one row: the key and the value of an object with one member, the values of another object, the elements
 /// of a list. Text is written as it reads; anything else as the JSON that it is, to the last digit.
-pub(super) fn row(json: &[u8], out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn row(json: &[u8], out: &mut dyn Write) -> io::Result<()> {
     match json.first() {
         Some(b'{') => {
             let Members(members) = serde_json::from_slice(json)?;

@@ -93,7 +93,7 @@ fn refused(message: impl Into<String>) -> Failure {
 }
 
 /// The path of the file below the host's directory, and never outside it.
-fn path(body: &ExportBody, job: &str) -> Result<String, Failure> {
+pub(crate) fn path(body: &ExportBody, job: &str) -> Result<String, Failure> {
     let name = body.file_name.clone().unwrap_or_else(|| format!("{job}.{}", body.format.extension()));
     let is_plain = |text: &str| Path::new(text).components().all(|part| matches!(part, Component::Normal(_)));
     if name.is_empty() || name.contains(['/', '\\', '\0']) || name.starts_with('.') || !is_plain(&name) {

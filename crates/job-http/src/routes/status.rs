@@ -34,13 +34,13 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(crate) struct StatusQuery {
     /// The first row of the page.
     #[param(value_type = Option<u64>, format = "uint64", minimum = 0, default = 0)]
-    offset: Option<String>,
+    pub(crate) offset: Option<String>,
     /// The most rows of the page.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 100_000, default = 100_000)]
-    limit: Option<String>,
+    pub(crate) limit: Option<String>,
     /// Extension: answer when the job is complete, or after so many seconds if it is not by then.
     #[param(value_type = Option<u32>, minimum = 0, default = 0)]
-    wait: Option<String>,
+    pub(crate) wait: Option<String>,
 }
 
 /// The status of a job.
@@ -119,7 +119,7 @@ async fn completion(api: &Context, job: &JobHandle, wait: Duration) -> JobRecord
     }
 }
 
-fn wait(text: Option<&str>, longest: Duration) -> Result<Option<Duration>, Failure> {
+pub(crate) fn wait(text: Option<&str>, longest: Duration) -> Result<Option<Duration>, Failure> {
     let Some(text) = text else { return Ok(None) };
     let seconds = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
     match seconds.map(Duration::from_secs) {

@@ -169,7 +169,7 @@ async fn submit(api: &Context, graph: Graph, work: Work) -> Result<Json<Acknowle
 }
 
 /// A body that is a JSON object, kept as it came.
-fn object(text: String, code: &'static str) -> Result<Parameters, Failure> {
+pub(crate) fn object(text: String, code: &'static str) -> Result<Parameters, Failure> {
     let is_object = text.trim_ascii_start().starts_with('{');
     match Parameters::from_text(text) {
         Ok(parameters) if is_object => Ok(parameters),
@@ -178,7 +178,7 @@ fn object(text: String, code: &'static str) -> Result<Parameters, Failure> {
     }
 }
 
-fn read_algorithm(body: &str) -> Result<Work, Failure> {
+pub(crate) fn read_algorithm(body: &str) -> Result<Work, Failure> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Body {

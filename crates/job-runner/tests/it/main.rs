@@ -4,6 +4,7 @@
 
 mod algorithms;
 mod cancel;
+mod cluster;
 mod faults;
 mod filters;
 mod lifecycle;

@@ -17,8 +17,12 @@
 mod attempt;
 #[path = "../../src/cancel.rs"]
 mod cancel;
+#[path = "../../src/claimer.rs"]
+mod claimer;
 #[path = "../../src/clock.rs"]
 mod clock;
+#[path = "../../src/cluster.rs"]
+mod cluster;
 #[path = "../../src/config.rs"]
 mod config;
 #[path = "../../src/context.rs"]
@@ -37,6 +41,8 @@ mod handler;
 mod health;
 #[path = "../../src/ids.rs"]
 mod ids;
+#[path = "../../src/lease.rs"]
+mod lease;
 #[path = "../../src/live.rs"]
 mod live;
 #[path = "../../src/metrics.rs"]

@@ -6,9 +6,9 @@ use job_core::{JobId, JobRecord, JobResult, Segment};
 
 use super::{CHECKPOINTS, JOBS, ROWS, RedbStore, failure};
 use crate::{
-    Block, Durability, EachBlock, ErrorKind, ResultStore, Rows, SealedBlock, SegmentKey, SegmentWriter,
-    StoreError, codec,
-    contract::{self, Tally},
+    Block, BlockBuilder, Durability, EachBlock, ErrorKind, ResultStore, Rows, SealedBlock, SegmentKey,
+    SegmentWriter, StoreError, codec,
+    contract::{self, Cut, Tally},
     keys,
 };
 
@@ -62,7 +62,9 @@ impl ResultStore for RedbStore {
             let end = SegmentKey::of_block(at.value()).map(|(_, end)| end);
             let end = end.ok_or_else(|| key.corrupt(&wanted, "a key is damaged"))?;
             verify(key, end, bytes.value(), &wanted)?;
-            let Some((run, next)) = contract::cut(key, end, bytes.value(), &wanted)? else { break };
+            let Some(Cut { rows: run, next, .. }) = contract::cut(key, end, bytes.value(), &wanted)? else {
+                break;
+            };
             if each(run)?.is_break() || next >= wanted.end {
                 return Ok(());
             }
@@ -117,6 +119,10 @@ impl ResultStore for RedbStore {
         use redb::ReadableTableMetadata;
         let stats = self.read_table(ROWS, OPERATION, None)?.stats().map_err(|e| failure(OPERATION, None, e))?;
         Ok(Some(stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes()))
+    }
+
+    fn block_bytes(&self) -> usize {
+        BlockBuilder::BYTES
     }
 }
 

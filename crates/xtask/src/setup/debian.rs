@@ -10,12 +10,12 @@ use std::{
 use crate::{Outcome, process};
 
 /// Whether this process may install packages.
-pub(super) fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
 /// Installs packages, as root; the package lists are fetched when they are missing or too old.
-pub(super) fn install(packages: &[String]) -> Outcome {
+pub(crate) fn install(packages: &[String]) -> Outcome {
     let mut install = apt_get();
     install.args(["install", "-y", "--no-install-recommends"]).args(packages);
     if process::output(&mut install).is_err() {

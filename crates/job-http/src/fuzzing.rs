@@ -1,0 +1,111 @@
+//! What the fuzz targets of this crate do with their input. Not part of the API: the feature is for `fuzz/` and for
+//! the test that runs the same functions without a fuzzer.
+
+use std::path::{Component, Path};
+
+use axum::{extract::Query, http::Uri};
+use job_runner::{Cursor, JobId, PageRequest, Parameters};
+
+use crate::{
+    export::csv,
+    graphs::Work,
+    limits::Limits,
+    routes::{
+        export,
+        status::{self, StatusQuery},
+        submit,
+    },
+};
+
+/// What is done with an input.
+pub type Body = fn(&[u8]);
+
+/// Every target with its name.
+pub const TARGETS: [(&str, Body); 5] = [
+    ("page_request", page_request),
+    ("cursor", cursor),
+    ("submission", submission),
+    ("export_request", export_request),
+    ("csv_row", csv_row),
+];
+
+/// What stands behind the `?` of a status query; and offset and limit as they are, one a line.
+pub fn page_request(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (offset, limit) = text.split_once('\n').map_or((&*text, None), |(offset, limit)| (offset, Some(limit)));
+    if let Ok(page) = PageRequest::parse(Some(offset), limit) {
+        assert_eq!(offset.trim_start_matches('0'), page.offset().to_string().trim_start_matches('0'));
+        check_window(page);
+    }
+    let Ok(uri) = format!("/?{text}").parse::<Uri>() else { return };
+    let Ok(Query(query)) = Query::<StatusQuery>::try_from_uri(&uri) else { return };
+    if let Ok(page) = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref()) {
+        check_window(page);
+    }
+    let longest = Limits::default().longest_wait;
+    if let Ok(Some(wait)) = status::wait(query.wait.as_deref(), longest) {
+        assert!(wait <= longest && !wait.is_zero());
+    }
+}
+
+fn check_window(page: PageRequest) {
+    assert!((1..=PageRequest::MAX_LIMIT).contains(&page.limit()));
+    for total in [0, 1, page.offset(), page.offset().saturating_add(1), u64::MAX] {
+        let window = page.window(total);
+        assert!(window.start <= window.end && window.end <= total);
+        assert_eq!(window.end - window.start, u64::from(page.limit()).min(total.saturating_sub(page.offset())));
+    }
+}
+
+/// Ids and cursors as text.
+pub fn cursor(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(id) = text.parse::<JobId>() {
+        assert_eq!(id.to_string().parse(), Ok(id));
+    }
+    if let Ok(cursor) = text.parse::<Cursor>() {
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+    }
+}
+
+/// The bodies of submissions: what is taken is a JSON object with a size that the body has paid for.
+pub fn submission(data: &[u8]) {
+    let Ok(text) = String::from_utf8(data.to_vec()) else { return };
+    let check = |parameters: &Parameters| {
+        assert!(parameters.as_str().starts_with('{') && parameters.as_str().len() <= data.len().max(2));
+        let _ = parameters.read::<serde_json::Value>();
+    };
+    if let Ok(Work::Algorithm { name, parameters }) = submit::read_algorithm(&text) {
+        assert!(!name.is_empty());
+        check(&parameters);
+    }
+    if let Ok(parameters) = submit::object(text, "GES.8202") {
+        check(&parameters);
+    }
+}
+
+/// The body of an export: the file is always below the directory of the host.
+pub fn export_request(data: &[u8]) {
+    let Ok(body) = serde_json::from_slice(data) else { return };
+    if let Ok(path) = export::path(&body, "018bcfe5-6800-7000-8000-000000000000") {
+        assert!(Path::new(&path).components().all(|part| matches!(part, Component::Normal(_))), "{path:?}");
+        assert!(!path.contains('\0'));
+    }
+}
+
+/// A row as a line of comma-separated fields: one record, whatever text it holds.
+pub fn csv_row(data: &[u8]) {
+    if serde_json::from_slice::<serde_json::Value>(data).is_err() {
+        return;
+    }
+    let mut out = Vec::new();
+    if csv::row(data.trim_ascii(), &mut out).is_ok() {
+        let mut quoted = false;
+        let ends = out.iter().filter(|byte| {
+            quoted ^= **byte == b'"';
+            **byte == b'\n' && !quoted
+        });
+        assert_eq!(ends.count(), 1, "{:?}", String::from_utf8_lossy(&out));
+        assert_eq!(out.last(), Some(&b'\n'));
+    }
+}

@@ -1,0 +1,437 @@
+//! [`Cluster`]: the part of an engine that shares its store with others. An engine that has a store for itself has
+//! none of this.
+//!
+//! The jobs that an engine runs are those that it has claimed: `Scheduler::live` holds them, and each has a
+//! [`Lease`]. `Scheduler::elsewhere` holds the others that somebody here has a handle of; `claimer` looks at those that
+//! are waited for. A job moves between the two under the scheduler's lock, with its handles.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use job_core::{JobId, JobKind, JobRecord, JobSpec, JobState};
+use job_store::{Held, SharedStore, StoreError};
+
+use crate::{
+    cancel::StopCause,
+    error::EngineError,
+    handle::JobHandle,
+    lease::Lease,
+    live::Live,
+    shared::{Phase, Scheduler, Shared},
+    sync::{Condvar, Mutex},
+};
+
+/// How an engine shares its store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sharing {
+    /// How long a claim lasts when it is not renewed.
+    pub(crate) lease: Duration,
+    /// The most jobs that are claimed ahead of the workers.
+    pub(crate) backlog: usize,
+    /// How long nothing is heard before the store is looked at all the same.
+    pub(crate) poll: Duration,
+}
+
+/// What an engine on a shared store has beside [`Shared`].
+pub(crate) struct Cluster {
+    pub(crate) store: Arc<dyn SharedStore>,
+    pub(crate) kinds: Vec<JobKind>,
+    pub(crate) sharing: Sharing,
+    /// How many jobs it can start at once.
+    pub(crate) seats: usize,
+    /// The claims of this engine.
+    pub(crate) leases: Mutex<HashMap<JobId, Arc<Lease>>>,
+    /// How many jobs are claimed beyond the seats at this time, up to the backlog.
+    pub(crate) ahead: AtomicUsize,
+    /// Whether the store may have jobs that there was no room for.
+    pub(crate) more: AtomicBool,
+    /// Whether jobs have ended since the last claim.
+    pub(crate) moved: AtomicBool,
+    /// Whether there is something new to look at.
+    pub(crate) look: AtomicBool,
+    /// Whether a claim may have been made whose answer never came.
+    pub(crate) doubtful: AtomicBool,
+    /// Claims that have begun and claims that are done, together: odd while one is being made.
+    pub(crate) claims: AtomicU64,
+    /// One claim at a time.
+    pub(crate) claiming: Mutex<()>,
+    nudged: AtomicBool,
+    /// Whether the keeper of the leases is to end.
+    closed: Mutex<bool>,
+    closing: Condvar,
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("sharing", &self.sharing)
+            .field("kinds", &self.kinds)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    pub(crate) fn new(store: Arc<dyn SharedStore>, kinds: Vec<JobKind>, sharing: Sharing, workers: usize) -> Self {
+        Self {
+            store,
+            // Without workers the caller runs one at a time.
+            seats: workers.max(1),
+            kinds,
+            sharing,
+            leases: Mutex::default(),
+            ahead: AtomicUsize::new(0),
+            more: AtomicBool::new(true),
+            moved: AtomicBool::new(false),
+            look: AtomicBool::new(false),
+            doubtful: AtomicBool::new(false),
+            claims: AtomicU64::new(0),
+            claiming: Mutex::new(()),
+            nudged: AtomicBool::new(false),
+            closed: Mutex::new(false),
+            closing: Condvar::new(),
+        }
+    }
+
+    /// Makes the claimer look for work and at what is waited for, now or when it is done with what it does.
+    pub(crate) fn nudge(&self) {
+        if !self.nudged.swap(true, Ordering::AcqRel) {
+            self.store.wake();
+        }
+    }
+
+    /// What comes from here on needs another nudge.
+    pub(crate) fn heard(&self) {
+        self.nudged.store(false, Ordering::Release);
+    }
+
+    /// A worker has taken a job: time to claim, when few are left and the store may have more.
+    pub(crate) fn taken(&self, scheduler: &Scheduler) {
+        if scheduler.queue.waiting_in_all() <= self.ahead.load(Ordering::Relaxed) / 2 {
+            self.idle();
+        }
+    }
+
+    /// A worker has found none.
+    pub(crate) fn idle(&self) {
+        if self.more.load(Ordering::Acquire) {
+            self.nudge();
+        }
+    }
+
+    /// Waits between two renewals; `false` when the engine is closed.
+    pub(crate) fn rest(&self, pause: Duration) -> bool {
+        let mut closed = self.closed.lock();
+        if !*closed {
+            self.closing.wait_for(&mut closed, pause);
+        }
+        !*closed
+    }
+
+    /// Goes along with a phase of the engine.
+    pub(crate) fn enter(&self, phase: Phase) {
+        if phase == Phase::Closed {
+            *self.closed.lock() = true;
+            self.closing.notify_all();
+        }
+        self.store.wake();
+    }
+
+    /// A worker is done with a job that is not complete, or its lease is lost: from now on it is looked at from
+    /// outside. `true` if its claim has to be given back.
+    pub(crate) fn leave(&self, scheduler: &mut Scheduler, live: &Arc<Live>) -> bool {
+        let mut state = live.lock();
+        let lease = state.lease.take();
+        state.attempt = None;
+        self.leases.lock().remove(&live.id);
+        scheduler.forget(&state.record);
+        self.moved.store(true, Ordering::Release);
+        if state.record.state.is_complete() || state.is_lost() {
+            return false;
+        }
+        state.lost_lease = lease.as_ref().is_some_and(|lease| lease.is_over());
+        if state.lost_lease {
+            tracing::warn!(job = %live.id, "the lease of a job was lost: another engine goes on with it");
+        }
+        scheduler.elsewhere.insert(live.id, Arc::clone(live));
+        self.look.store(true, Ordering::Release);
+        state.record.state == JobState::Waiting && !state.lost_lease
+    }
+
+    /// Lets others have these jobs. Should that fail, their leases end by themselves.
+    pub(crate) fn give_back(&self, jobs: &[JobId]) {
+        if jobs.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.release(jobs) {
+            tracing::warn!(%error, jobs = jobs.len(), "claims could not be given back: they end with their leases");
+        }
+    }
+
+    /// Takes those of `jobs` that wait in the queue out of it, and lets others have them.
+    pub(crate) fn give_up_waiting(&self, shared: &Shared, jobs: &[JobId]) -> usize {
+        let mut back = Vec::new();
+        {
+            let mut scheduler = shared.scheduler();
+            for id in jobs {
+                let Some(live) = scheduler.live.get(id).cloned() else { continue };
+                if scheduler.queue.remove(*id) && self.leave(&mut scheduler, &live) {
+                    back.push(*id);
+                }
+            }
+        }
+        self.give_back(&back);
+        back.len()
+    }
+
+    /// Forgets the claims on jobs that are at their end.
+    fn drop_ended(&self, shared: &Shared, jobs: &[JobId]) {
+        let scheduler = shared.scheduler();
+        let mut leases = self.leases.lock();
+        for id in jobs.iter().filter(|id| !scheduler.live.contains_key(id)) {
+            leases.remove(id);
+        }
+    }
+
+    /// At a shutdown: what has not begun is for others.
+    pub(crate) fn drain(&self, shared: &Shared) {
+        let jobs: Vec<JobId> = self.leases.lock().keys().copied().collect();
+        self.give_up_waiting(shared, &jobs);
+    }
+}
+
+/// Renews, looks and claims once, on the calling thread.
+pub(crate) fn tick(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), EngineError> {
+    renew(shared, cluster)?;
+    crate::claimer::look(shared, cluster)?;
+    crate::claimer::claim(shared, cluster)?;
+    Ok(())
+}
+
+/// The life of the keeper of the leases.
+pub(crate) fn keep(shared: &Arc<Shared>) {
+    let Some(cluster) = &shared.cluster else { return };
+    let every = cluster.sharing.lease / 3;
+    let mut pause = every;
+    while cluster.rest(pause) {
+        pause = match renew(shared, cluster) {
+            Ok(()) => every,
+            Err(error) => {
+                tracing::warn!(%error, "leases could not be renewed; it is tried again");
+                every / 3
+            }
+        };
+    }
+}
+
+/// Renews every lease, and finds out which are lost.
+pub(crate) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), StoreError> {
+    let claims = cluster.claims.load(Ordering::Acquire);
+    let known: Vec<(JobId, Arc<Lease>)> =
+        cluster.leases.lock().iter().map(|(id, lease)| (*id, Arc::clone(lease))).collect();
+    let asked = Instant::now();
+    let doubtful = cluster.doubtful.swap(false, Ordering::AcqRel);
+    if known.is_empty() && !doubtful {
+        return Ok(());
+    }
+    let renewed = cluster.store.renew(cluster.sharing.lease);
+    cluster.doubtful.fetch_or(doubtful && renewed.is_err(), Ordering::AcqRel);
+    let mut held: HashMap<JobId, u64> = match &renewed {
+        Ok(held) => held.iter().map(|held| (held.id, held.revision)).collect(),
+        Err(_) => HashMap::new(),
+    };
+    let (mut lost, mut changed) = (Vec::new(), false);
+    for (id, lease) in &known {
+        match held.remove(id) {
+            Some(revision) => changed |= lease.extend(asked, cluster.sharing.lease, revision),
+            // Unanswered: it is ours until its time is over.
+            None if renewed.is_err() && !lease.is_over() => {}
+            // Lost, or the job has just ended: then there is nothing left to stop.
+            None => {
+                lease.end();
+                lost.push(*id);
+            }
+        }
+    }
+    let none_lost = lost.is_empty();
+    cluster.give_up_waiting(shared, &lost);
+    cluster.drop_ended(shared, &lost);
+    if changed || !none_lost {
+        cluster.look.store(true, Ordering::Release);
+        cluster.nudge();
+    }
+    // A claim whose answer never came; unless one was made meanwhile.
+    if claims.is_multiple_of(2) && claims == cluster.claims.load(Ordering::Acquire) {
+        cluster.give_back(&held.into_keys().collect::<Vec<_>>());
+    }
+    share_waiting(shared, cluster, &known);
+    renewed.map(drop)
+}
+
+/// What has waited for a worker here for a third of a lease goes back to the others: one of them may be idle. From
+/// then on no more is claimed than can start, until jobs are short again.
+fn share_waiting(shared: &Shared, cluster: &Cluster, known: &[(JobId, Arc<Lease>)]) {
+    let long = |lease: &Lease| lease.age() >= cluster.sharing.lease / 3;
+    let stale: Vec<JobId> = known.iter().filter(|(_, lease)| long(lease)).map(|(id, _)| *id).collect();
+    if cluster.give_up_waiting(shared, &stale) > 0 {
+        cluster.ahead.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    /// As `store_new`, for whichever engine is free first.
+    pub(crate) fn store_for_all(
+        self: &Arc<Self>,
+        cluster: &Cluster,
+        specs: &[&Arc<JobSpec>],
+    ) -> Result<Vec<JobHandle>, EngineError> {
+        let now = self.clock.now();
+        let lives: Vec<Arc<Live>> = specs
+            .iter()
+            .map(|&spec| Arc::new(Live::new(JobRecord::waiting(self.ids.next(now), Arc::clone(spec), now))))
+            .collect();
+        let records: Vec<JobRecord> = lives.iter().map(|live| live.record()).collect();
+        {
+            // Known before they are stored: this engine may claim them at once, and their handles go along.
+            let mut scheduler = self.scheduler();
+            if scheduler.phase != Phase::Open {
+                return Err(EngineError::ShuttingDown);
+            }
+            scheduler.elsewhere.extend(lives.iter().map(|live| (live.id, Arc::clone(live))));
+        }
+        if let Err(error) = self.insert(&records) {
+            let mut scheduler = self.scheduler();
+            for live in &lives {
+                scheduler.elsewhere.remove(&live.id);
+            }
+            return Err(error.into());
+        }
+        for live in &lives {
+            let state = live.lock();
+            // Later changes may have been told already.
+            if state.record.revision == 0 {
+                self.watchers.tell(&state.record);
+            }
+        }
+        cluster.nudge();
+        if self.scheduler().phase == Phase::Closed {
+            for live in &lives {
+                live.lose(EngineError::ShuttingDown);
+            }
+        }
+        self.metrics.submitted(lives.len());
+        Ok(lives.into_iter().map(|live| JobHandle::new(Arc::clone(self), live)).collect())
+    }
+
+    /// The one [`Live`] of an unfinished job of a shared store.
+    pub(crate) fn elsewhere(&self, record: JobRecord) -> Arc<Live> {
+        let mut scheduler = self.scheduler();
+        if let Some(live) = scheduler.known(record.id) {
+            return live;
+        }
+        let live = Arc::new(Live::new(record));
+        if scheduler.phase == Phase::Closed {
+            drop(scheduler);
+            live.lose(EngineError::ShuttingDown);
+        } else {
+            scheduler.elsewhere.insert(live.id, Arc::clone(&live));
+        }
+        live
+    }
+
+    /// Somebody waits for this job from now on; if it is elsewhere, it is looked at.
+    pub(crate) fn attend(&self, live: &Live) {
+        let Some(cluster) = &self.cluster else { return };
+        let news = {
+            let mut state = live.lock();
+            !std::mem::replace(&mut state.awaited, true) && !state.is_settled_or_here()
+        };
+        if news {
+            cluster.look.store(true, Ordering::Release);
+            cluster.nudge();
+        }
+    }
+
+    /// Brings the record of a job that is elsewhere up to date, as far as the store answers.
+    pub(crate) fn freshen(&self, live: &Arc<Live>) {
+        if self.cluster.is_none() || live.lock().is_settled_or_here() {
+            return;
+        }
+        if let Err(error) = self.refresh(live) {
+            tracing::warn!(job = %live.id, %error, "a job of another engine could not be looked at");
+        }
+    }
+
+    /// Reads the record of a job that somebody else may have changed, and shows it.
+    pub(crate) fn refresh(&self, live: &Arc<Live>) -> Result<(), StoreError> {
+        let stored = self.store.get(live.id)?;
+        self.meet(live, stored);
+        Ok(())
+    }
+
+    /// What the store has of a job may be news: shows it, and does what somebody else has asked for.
+    pub(crate) fn meet(&self, live: &Arc<Live>, stored: Option<JobRecord>) {
+        let Some(stored) = stored else {
+            // It was complete and has been removed before anybody here looked.
+            self.scheduler().forget(&live.record());
+            return live.lose(EngineError::UnknownJob(live.id));
+        };
+        let runs_here = {
+            let mut state = live.lock_settled();
+            if stored.revision <= state.record.revision {
+                return;
+            }
+            if let Some(attempt) = &state.attempt {
+                match stored.state {
+                    JobState::Running { cancelling } if stored.attempt == attempt.number => {
+                        if cancelling {
+                            attempt.token.stop(StopCause::Cancel);
+                        }
+                    }
+                    // Another has taken it up.
+                    _ => attempt.end_lease(),
+                }
+            }
+            self.show(&mut state, stored.clone());
+            state.lost_lease = false;
+            state.attempt.is_some()
+        };
+        if stored.state.is_complete() {
+            if !runs_here {
+                let mut scheduler = self.scheduler();
+                scheduler.queue.remove(stored.id);
+                scheduler.forget(&stored);
+                drop(scheduler);
+                if let Some(cluster) = &self.cluster {
+                    cluster.leases.lock().remove(&stored.id);
+                }
+            }
+            live.tell_end();
+        }
+    }
+
+    /// What a look is about: each job with the revision that is known.
+    pub(crate) fn to_look_at(&self) -> Vec<(Arc<Live>, Held)> {
+        let (here, elsewhere): (Vec<_>, Vec<_>) = {
+            let mut scheduler = self.scheduler();
+            // Without a handle or a callback nobody will ever ask.
+            scheduler.elsewhere.retain(|_, live| Arc::strong_count(live) > 1 || live.lock().has_callbacks());
+            (scheduler.live.values().cloned().collect(), scheduler.elsewhere.values().cloned().collect())
+        };
+        let held = |live: Arc<Live>, always: bool| {
+            let state = live.lock();
+            let held = Held { id: live.id, revision: state.record.revision };
+            let wanted = always || state.awaited;
+            drop(state);
+            wanted.then_some((live, held))
+        };
+        let here = here.into_iter().filter_map(|live| held(live, true));
+        here.chain(elsewhere.into_iter().filter_map(|live| held(live, false))).collect()
+    }
+}

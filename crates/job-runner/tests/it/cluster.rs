@@ -1,0 +1,592 @@
+//! Several engines on one store.
+
+use std::{collections::HashMap, sync::Arc, thread, time::Duration};
+
+use job_runner::{
+    Clock, Ending, Engine, EngineBuilder, EngineError, Explanation, FailureKind, JobContext, JobError, JobHandle,
+    JobId, JobKind, JobRecord, JobSpec, JobState, ManualClock, StopCause, Timestamp,
+    store::{ErrorKind, Fault, FaultStore, JobStore, MemoryStore, SharedMemory, SharedStore},
+};
+use parking_lot::Mutex;
+
+use crate::support::{Gate, block_on, count, drain, gated, job, nothing, numbers, page, rows, until_told, wire};
+
+const SUCCEEDED: JobState = JobState::Complete(Ending::Succeeded);
+const CANCELLED: JobState = JobState::Complete(Ending::Cancelled);
+
+/// What every engine of a test has as its lease, by the clock that the test moves.
+const LEASE: Duration = Duration::from_mins(10);
+
+/// A shared store on a clock that moves when told to.
+struct Group {
+    store: SharedMemory,
+    clock: Arc<ManualClock>,
+}
+
+impl Group {
+    fn new() -> Self {
+        let clock = Arc::new(ManualClock::default());
+        let own = Arc::clone(&clock);
+        Self { store: SharedMemory::with_clock(MemoryStore::default(), move || own.now()), clock }
+    }
+
+    fn builder(&self) -> EngineBuilder {
+        self.on(Arc::new(self.store.claimant()))
+    }
+
+    fn on(&self, store: Arc<dyn SharedStore>) -> EngineBuilder {
+        Engine::builder_shared(store).clock(Arc::<ManualClock>::clone(&self.clock)).lease(LEASE).workers(0)
+    }
+
+    /// An engine without threads.
+    fn engine(&self, setup: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Engine {
+        setup(self.builder()).open().unwrap()
+    }
+
+    /// One that submits, cancels and reads only.
+    fn front(&self) -> Engine {
+        self.engine(|builder| builder.poll(Duration::from_hours(1)))
+    }
+
+    fn stored(&self, id: JobId) -> JobRecord {
+        self.store.get(id).unwrap().unwrap()
+    }
+
+    fn leases_end(&self) {
+        self.clock.advance(LEASE);
+    }
+}
+
+/// Claims and runs until there is nothing to claim.
+fn work(engine: &Engine) -> usize {
+    let mut attempts = 0;
+    loop {
+        engine.tick().unwrap();
+        match drain(engine) {
+            0 => return attempts,
+            ran => attempts += ran,
+        }
+    }
+}
+
+/// An engine that runs a job up to a gate, and whose store can be taken away from it.
+struct Mortal {
+    engine: Engine,
+    store: FaultStore<SharedMemory>,
+    gate: Gate,
+}
+
+impl Mortal {
+    fn open(group: &Group) -> Self {
+        let store = FaultStore::new(Arc::new(group.store.claimant()));
+        let (gate, pass) = Gate::new();
+        let engine = group
+            .on(Arc::new(store.clone()))
+            .algorithm("numbers", move |ctx: &mut JobContext| {
+                let mut rows = ctx.rows("numbers")?;
+                (0..50_000).try_for_each(|n| rows.push(&n))?;
+                pass(ctx);
+                (0..50_000).try_for_each(|n| rows.push(&n))
+            })
+            .workers(1)
+            .stop_grace(Duration::ZERO)
+            .poll(Duration::from_hours(1))
+            .open()
+            .unwrap();
+        Self { engine, store, gate }
+    }
+
+    /// Dies as a process does: without a word to the store.
+    fn die(self) -> Gate {
+        self.store.plan(Fault::Cut);
+        self.gate
+    }
+}
+
+#[test]
+fn every_job_runs_once_whichever_engine_takes_it() {
+    let store = SharedMemory::new(MemoryStore::default());
+    let runs: Arc<Mutex<HashMap<JobId, usize>>> = Arc::default();
+    let engines: Vec<Engine> = (0..3)
+        .map(|_| {
+            let runs = Arc::clone(&runs);
+            Engine::builder_shared(Arc::new(store.claimant()))
+                .algorithm("numbers", move |ctx: &mut JobContext| {
+                    *runs.lock().entry(ctx.id()).or_default() += 1;
+                    numbers(ctx)
+                })
+                .workers(2)
+                .lease(Duration::from_hours(1))
+                .open()
+                .unwrap()
+        })
+        .collect();
+    let front = Engine::builder_shared(Arc::new(store.claimant())).workers(0).open().unwrap();
+    let mut handles: Vec<JobHandle> = (0..200).map(|n| front.submit(count(n)).unwrap()).collect();
+    handles.extend(engines[0].submit_all((0..200).map(count)).unwrap());
+    for (handle, n) in handles.iter().zip((0..200u64).chain(0..200)) {
+        let record = handle.wait().unwrap();
+        assert_eq!((record.state, record.attempt), (SUCCEEDED, 1));
+        assert_eq!(rows(handle, 0, 1_000), (0..n).collect::<Vec<_>>());
+    }
+    assert_eq!(runs.lock().len(), 400);
+    assert!(runs.lock().values().all(|runs| *runs == 1));
+    for engine in engines {
+        let left = engine.shutdown(Duration::ZERO);
+        assert_eq!((left.waiting, left.abandoned), (0, 0));
+    }
+}
+
+#[test]
+fn a_front_end_waits_in_every_way_for_what_others_run() {
+    let group = Group::new();
+    let front = group.front();
+    let worker = group.engine(|builder| builder.algorithm("numbers", numbers));
+    let handle = front.submit(count(100)).unwrap();
+    assert_eq!(front.explain(handle.id()).unwrap(), Explanation::Unclaimed);
+    assert_eq!(handle.wait_timeout(Duration::ZERO), Ok(None));
+    let (tell, told) = wire();
+    handle.on_end(move |record| tell.send(record.clone()).unwrap());
+    let awaited = thread::spawn({
+        let handle = handle.clone();
+        move || block_on(handle)
+    });
+    let changes = handle.watch();
+    assert_eq!(work(&worker), 1);
+    let record = handle.wait().unwrap();
+    assert_eq!((record.state, record.attempt), (SUCCEEDED, 1));
+    assert_eq!(told.recv().unwrap(), record);
+    assert_eq!(awaited.join().unwrap(), Ok(record.clone()));
+    assert_eq!(changes.last().unwrap().state, SUCCEEDED);
+    assert_eq!(rows(&handle, 90, 100), (90..100).collect::<Vec<_>>());
+    let mut body = Vec::new();
+    handle.status(page(0, 1)).unwrap().write_to(&mut body).unwrap();
+    assert!(String::from_utf8(body).unwrap().contains(r#""data_total_size":100"#));
+    // A third that had nothing to do with it.
+    let other = group.front();
+    assert_eq!(other.job(record.id).unwrap().unwrap().wait(), Ok(record));
+}
+
+/// The callback is called although nobody holds a handle.
+#[test]
+fn a_callback_outlives_its_handle() {
+    let group = Group::new();
+    let front = group.front();
+    let worker = group.engine(|builder| builder.algorithm("a", nothing));
+    let (tell, told) = wire();
+    front.submit(job("a")).unwrap().on_end(move |record| tell.send(record.state).unwrap());
+    front.tick().unwrap();
+    work(&worker);
+    assert_eq!(told.recv(), Ok(SUCCEEDED));
+}
+
+#[test]
+fn a_running_job_is_seen_and_cancelled_from_another_engine() {
+    let group = Group::new();
+    let front = group.front();
+    let (inside, entered) = wire();
+    let _worker = group
+        .engine(|builder| builder.algorithm("a", move |ctx: &mut JobContext| until_told(ctx, &inside)).workers(1));
+    let handle = front.submit(job("a")).unwrap();
+    entered.recv().unwrap();
+    assert!(matches!(front.explain(handle.id()).unwrap(), Explanation::Elsewhere { attempt: 1, .. }));
+    assert_eq!(handle.record().state, JobState::Running { cancelling: false });
+    let asked = front.cancel(handle.id()).unwrap();
+    assert_eq!(asked.state, JobState::Running { cancelling: true });
+    assert_eq!(handle.wait().unwrap().state, CANCELLED);
+    assert_eq!(front.cancel(handle.id()), Err(EngineError::AlreadyComplete(handle.id())));
+}
+
+/// It waits in the queue of an engine that is busy, and is ended by another.
+#[test]
+fn a_claimed_job_that_waits_is_cancelled_from_another_engine() {
+    let group = Group::new();
+    let worker = group.engine(|builder| builder.algorithm("a", nothing));
+    let handle = worker.submit(job("a")).unwrap();
+    worker.tick().unwrap();
+    assert_eq!(worker.explain(handle.id()).unwrap(), Explanation::Queued { ahead: 0 });
+    let front = group.front();
+    assert_eq!(front.cancel(handle.id()).unwrap().state, CANCELLED);
+    let again = worker.submit(job("a")).unwrap();
+    // The queue still has it: the start is refused, and nothing is run.
+    assert_eq!(drain(&worker), 1);
+    assert_eq!(handle.wait().unwrap().state, CANCELLED);
+    assert_eq!((group.stored(handle.id()).attempt, work(&worker)), (0, 1));
+    assert_eq!(again.wait().unwrap().state, SUCCEEDED);
+    assert_eq!(worker.stats(), job_runner::Stats::default());
+}
+
+#[test]
+fn the_jobs_of_a_dead_engine_run_again_elsewhere() {
+    let group = Group::new();
+    let dead = Mortal::open(&group);
+    let handle = dead.engine.submit(count(3)).unwrap();
+    dead.gate.entered();
+    let other = group.engine(|builder| builder.algorithm("numbers", numbers));
+    assert_eq!(work(&other), 0, "its lease has not ended");
+    let Mortal { engine, store, gate } = dead;
+    store.plan(Fault::Cut);
+    group.leases_end();
+    assert_eq!(work(&other), 1);
+    let record = group.stored(handle.id());
+    assert_eq!((record.state, record.attempt, record.failed_attempts), (SUCCEEDED, 2, 1));
+    let elsewhere = other.job(handle.id()).unwrap().unwrap();
+    assert_eq!(rows(&elsewhere, 0, 10), [0, 1, 2]);
+    // It was not dead, only cut off: what its body does from now on changes nothing, and its waiters learn the outcome.
+    store.plan(Fault::Never);
+    gate.open();
+    assert_eq!(handle.wait(), Ok(record.clone()));
+    drop(engine);
+    assert_eq!(group.stored(handle.id()), record);
+    assert_eq!(rows(&elsewhere, 0, 10), [0, 1, 2]);
+}
+
+#[test]
+fn jobs_that_a_dead_engine_had_only_claimed_lose_nothing() {
+    let group = Group::new();
+    let store = FaultStore::new(Arc::new(group.store.claimant()));
+    let dead = group.on(Arc::new(store.clone())).algorithm("a", nothing).open().unwrap();
+    let ids: Vec<_> = dead.submit_all(vec![job("a"); 5]).unwrap().iter().map(JobHandle::id).collect();
+    dead.tick().unwrap();
+    store.plan(Fault::Cut);
+    drop(dead);
+    let other = group.engine(|builder| builder.algorithm("a", nothing));
+    assert_eq!(work(&other), 4);
+    group.leases_end();
+    assert_eq!(work(&other), 1);
+    for id in ids {
+        let record = group.stored(id);
+        assert_eq!((record.state, record.attempt, record.failed_attempts), (SUCCEEDED, 1, 0));
+    }
+}
+
+/// As a process that is stopped for longer than its leases, and goes on without knowing.
+#[test]
+fn a_paused_engine_writes_nothing_when_it_goes_on() {
+    let group = Group::new();
+    let paused = Mortal::open(&group);
+    let handle = paused.engine.submit(count(3)).unwrap();
+    paused.gate.entered();
+    group.leases_end();
+    let before = group.stored(handle.id());
+    paused.gate.open();
+    // Nobody else has it yet; its rows and its end are refused all the same, and it is told so.
+    assert_eq!(paused.engine.health(), Ok(()));
+    let other = group.engine(|builder| builder.algorithm("numbers", numbers));
+    while paused.engine.stats().read.running > 0 {
+        thread::yield_now();
+    }
+    assert_eq!(group.stored(handle.id()), before);
+    let why = paused.engine.explain(handle.id()).unwrap();
+    assert_eq!(why, Explanation::LeaseLost);
+    assert!(why.to_string().starts_with("this engine lost its lease on it"), "{why}");
+    assert_eq!(work(&other), 1);
+    assert_eq!(handle.wait().unwrap().attempt, 2);
+    assert_eq!(rows(&handle, 0, 10), [0, 1, 2]);
+}
+
+/// The engine cannot reach the store: by its own clock its leases end, and its bodies stop with a cause of their own.
+#[test]
+fn an_engine_that_is_cut_off_stops_its_jobs() {
+    let memory = SharedMemory::new(MemoryStore::default());
+    let store = FaultStore::new(Arc::new(memory.claimant()));
+    let (tell, told) = wire();
+    let (inside, entered) = wire();
+    let engine = Engine::builder_shared(Arc::new(store.clone()))
+        .algorithm("a", move |ctx: &mut JobContext| {
+            let outcome = until_told(ctx, &inside);
+            tell.send(ctx.cancel_token().cause()).unwrap();
+            outcome
+        })
+        .workers(1)
+        .lease(Duration::from_millis(300))
+        .open()
+        .unwrap();
+    let handle = engine.submit(job("a")).unwrap();
+    entered.recv().unwrap();
+    store.plan(Fault::Cut);
+    assert_eq!(told.recv(), Ok(Some(StopCause::LeaseLost)));
+    let other =
+        Engine::builder_shared(Arc::new(memory.claimant())).algorithm("a", nothing).workers(1).open().unwrap();
+    let record = other.job(handle.id()).unwrap().unwrap().wait().unwrap();
+    assert_eq!((record.state, record.attempt), (SUCCEEDED, 2));
+    store.plan(Fault::Never);
+    assert_eq!(handle.wait(), Ok(record));
+    while engine.health().is_err() {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_job_that_kills_every_engine_is_given_up() {
+    let group = Group::new();
+    let front = group.front();
+    let handle = front.submit(count(1)).unwrap();
+    let mut gates = Vec::new();
+    for attempt in 1..=3 {
+        let dying = Mortal::open(&group);
+        dying.gate.entered();
+        assert_eq!(group.stored(handle.id()).attempt, attempt);
+        gates.push(dying.die());
+        group.leases_end();
+    }
+    let last = group.engine(|builder| builder.algorithm("numbers", numbers));
+    assert_eq!(work(&last), 0);
+    let record = handle.wait().unwrap();
+    assert_eq!((record.state, record.attempt), (JobState::Complete(Ending::Failed), 3));
+    assert_eq!(record.failure.unwrap().kind, FailureKind::Interrupted);
+}
+
+/// The request is stored, the engine that has the job dies before it obeys.
+#[test]
+fn a_job_that_was_to_be_cancelled_is_not_run_again() {
+    let group = Group::new();
+    let dead = Mortal::open(&group);
+    let handle = group.front().submit(count(3)).unwrap();
+    dead.gate.entered();
+    let _gate = dead.die();
+    let front = group.front();
+    assert_eq!(front.cancel(handle.id()).unwrap().state, JobState::Running { cancelling: true });
+    group.leases_end();
+    let other = group.engine(|builder| builder.algorithm("numbers", numbers));
+    assert_eq!(work(&other), 0);
+    assert_eq!(group.stored(handle.id()).state, CANCELLED);
+}
+
+#[test]
+fn a_shutdown_gives_everything_to_the_others_at_once() {
+    let group = Group::new();
+    let (inside, entered) = wire();
+    let body = move |ctx: &mut JobContext| {
+        if ctx.attempt() == 1 { until_told(ctx, &inside) } else { Ok(()) }
+    };
+    let leaving = group.engine(|builder| builder.algorithm("a", body.clone()).workers(2));
+    let handles = leaving.submit_all(vec![job("a"); 20]).unwrap();
+    entered.recv().unwrap();
+    entered.recv().unwrap();
+    let left = leaving.shutdown(Duration::ZERO);
+    assert_eq!((left.waiting, left.abandoned), (0, 0));
+    assert!(matches!(handles[0].wait(), Err(EngineError::ShuttingDown)));
+    assert!(matches!(leaving.job(handles[9].id()).unwrap().unwrap().wait(), Err(EngineError::ShuttingDown)));
+    assert!(matches!(leaving.submit(job("a")), Err(EngineError::ShuttingDown)));
+    let other = group.engine(|builder| builder.algorithm("a", |_: &mut JobContext| Ok(())));
+    assert_eq!(work(&other), 20);
+    for handle in handles {
+        let record = group.stored(handle.id());
+        assert_eq!((record.state, record.failed_attempts), (SUCCEEDED, 0));
+    }
+}
+
+#[test]
+fn a_failed_attempt_is_tried_again_by_whoever_is_free() {
+    let group = Group::new();
+    let one = group
+        .engine(|builder| builder.algorithm("a", |_: &mut JobContext| Err(JobError::transient("no memory here"))));
+    let other = group.engine(|builder| builder.algorithm("a", nothing));
+    let handle = one.submit(job("a")).unwrap();
+    assert_eq!(work(&one), 1);
+    assert_eq!((work(&other), work(&one)), (0, 0), "it has a pause first");
+    assert!(matches!(other.explain(handle.id()).unwrap(), Explanation::Delayed { .. }));
+    group.clock.advance(Duration::from_mins(1));
+    assert_eq!(work(&other), 1);
+    let record = handle.wait().unwrap();
+    assert_eq!((record.state, record.attempt, record.failed_attempts), (SUCCEEDED, 2, 1));
+}
+
+#[test]
+fn an_engine_claims_what_it_has_handlers_for_and_the_most_urgent_first() {
+    let group = Group::new();
+    let front = group.front();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let specs = [job("a"), job("b"), job("a").priority(9), job("a"), job("a").priority(-1)];
+    let ids: Vec<_> = front.submit_all(specs).unwrap().iter().map(JobHandle::id).collect();
+    let seen = Arc::clone(&order);
+    let engine = group.engine(|builder| {
+        builder.backlog(0).algorithm("a", move |ctx: &mut JobContext| {
+            seen.lock().push(ctx.id());
+            Ok(())
+        })
+    });
+    assert_eq!(work(&engine), 4);
+    assert_eq!(*order.lock(), [ids[2], ids[0], ids[3], ids[4]]);
+    assert_eq!(group.stored(ids[1]).state, JobState::Waiting);
+    assert_eq!(engine.explain(ids[1]).unwrap(), Explanation::Unclaimed);
+    assert_eq!(group.stored(ids[1]).spec.kind(), &JobKind::Algorithm("b".to_owned()));
+}
+
+#[test]
+fn a_job_that_waits_past_its_deadline_expires_when_it_is_claimed() {
+    let group = Group::new();
+    let front = group.front();
+    let due = Timestamp::from_micros(group.clock.now().as_micros() + 1_000);
+    let handle = front.submit(job("a").deadline(due)).unwrap();
+    group.clock.advance(Duration::from_secs(1));
+    let engine = group.engine(|builder| builder.algorithm("a", nothing));
+    engine.tick().unwrap();
+    assert_eq!(drain(&engine), 0);
+    assert_eq!(handle.wait().unwrap().failure.unwrap().kind, FailureKind::Deadline);
+}
+
+/// A worker that is busy must not keep others from jobs that it cannot start.
+#[test]
+fn what_waits_long_in_one_engine_goes_to_another() {
+    let group = Group::new();
+    let (gate, pass) = Gate::new();
+    // The store's clock stands still, so no lease ends there; what is long here is by the clock of the machine.
+    let busy = group.engine(|builder| {
+        let gated = move |ctx: &mut JobContext| {
+            pass(ctx);
+            Ok(())
+        };
+        builder.algorithm("gated", gated).algorithm("a", nothing).lease(Duration::from_secs(3)).workers(1)
+    });
+    // Short jobs, so that it claims ahead from then on.
+    for handle in busy.submit_all(vec![job("a"); 50]).unwrap() {
+        handle.wait().unwrap();
+    }
+    let handles = busy.submit_all([job("gated").priority(9), job("a"), job("a")]).unwrap();
+    gate.entered();
+    let idle = group.engine(|builder| builder.algorithm("a", nothing));
+    while handles[1..].iter().any(|handle| !group.stored(handle.id()).state.is_complete()) {
+        work(&idle);
+        thread::yield_now();
+    }
+    gate.open();
+    for handle in handles {
+        assert_eq!(handle.wait().unwrap().attempt, 1);
+    }
+}
+
+#[test]
+fn a_key_is_one_job_whichever_engine_is_asked() {
+    let group = Group::new();
+    let fronts = [group.front(), group.front()];
+    let ids = fronts.each_ref().map(|front| front.submit(job("a").idempotency_key("k")).unwrap().id());
+    assert_eq!(ids[0], ids[1]);
+}
+
+/// Nobody looked before retention took it.
+#[test]
+fn who_waits_for_a_removed_job_is_told_so() {
+    let group = Group::new();
+    let front = group.engine(|builder| builder.algorithm("unused", nothing));
+    let handle = front.submit(job("a")).unwrap();
+    assert_eq!(handle.wait_timeout(Duration::ZERO), Ok(None));
+    let worker = group.engine(|builder| builder.algorithm("a", nothing));
+    assert_eq!(work(&worker), 1);
+    assert!(worker.remove(handle.id()).unwrap());
+    front.tick().unwrap();
+    assert_eq!(handle.wait(), Err(EngineError::UnknownJob(handle.id())));
+}
+
+#[test]
+fn a_store_that_fails_is_told_of_and_gets_well() {
+    let group = Group::new();
+    let store = FaultStore::new(Arc::new(group.store.claimant()));
+    let front = group.on(Arc::new(store.clone())).poll(Duration::from_millis(1)).open().unwrap();
+    let handle = front.submit(job("a")).unwrap();
+    assert_eq!(handle.wait_timeout(Duration::ZERO), Ok(None));
+    store.plan(Fault::Cut);
+    while front.health().is_ok() {
+        thread::yield_now();
+    }
+    assert!(
+        matches!(front.submit(job("a")), Err(EngineError::Unhealthy(error)) if error.kind == ErrorKind::Unavailable)
+    );
+    store.plan(Fault::Never);
+    while front.health().is_err() {
+        thread::yield_now();
+    }
+    let worker = group.engine(|builder| builder.algorithm("a", nothing));
+    assert_eq!(work(&worker), 1);
+    assert_eq!(handle.wait().unwrap().state, SUCCEEDED);
+}
+
+/// A claim whose answer is lost: nobody runs the job until the engine finds out that it holds it.
+#[test]
+fn a_claim_that_was_reported_as_failed_is_given_back() {
+    let group = Group::new();
+    let store = FaultStore::new(Arc::new(group.store.claimant()));
+    let engine = group.on(Arc::new(store.clone())).algorithm("a", nothing).open().unwrap();
+    let handles = engine.submit_all(vec![job("a"); 2]).unwrap();
+    store.plan(Fault::AfterWrite(0));
+    assert!(engine.tick().is_err());
+    let other = group.engine(|builder| builder.algorithm("a", nothing).backlog(0));
+    other.tick().unwrap();
+    assert!(other.run_one());
+    assert_eq!(work(&other), 0);
+    // The first renewal gives back what the engine does not know of.
+    assert_eq!(work(&engine), 1);
+    for handle in handles {
+        assert_eq!(handle.wait().unwrap().attempt, 1);
+    }
+}
+
+#[test]
+fn limits_hold_inside_each_engine() {
+    let group = Group::new();
+    let one = std::num::NonZeroUsize::MIN;
+    let (gate, body) = gated();
+    let engine = group.engine(|builder| builder.algorithm("a", body).jobs_per_graph(one).workers(2));
+    let handles = engine.submit_all([job("a"), job("a"), JobSpec::algorithm("a").graph("h")]).unwrap();
+    let first = [gate.entered(), gate.entered()];
+    assert!(first.contains(&handles[0].id()) && first.contains(&handles[2].id()));
+    for _ in 0..3 {
+        gate.open();
+    }
+    for handle in handles {
+        assert_eq!(handle.wait().unwrap().state, SUCCEEDED);
+    }
+}
+
+/// Bodies end, fail for the moment and are cancelled from two sides, while engines come and go.
+#[test]
+fn race_everything_on_one_store() {
+    for round in 0..20 {
+        let store = SharedMemory::new(MemoryStore::default());
+        let open = || {
+            Engine::builder_shared(Arc::new(store.claimant()))
+                .algorithm("a", |ctx: &mut JobContext| {
+                    thread::yield_now();
+                    ctx.checkpoint()?;
+                    if ctx.attempt() == 1 && ctx.id().as_bytes()[15].is_multiple_of(7) {
+                        return Err(JobError::transient("again"));
+                    }
+                    numbers(ctx)
+                })
+                .algorithm("numbers", numbers)
+                .retry(job_runner::RetryPolicy { first: Duration::ZERO, most: Duration::ZERO })
+                .poll(Duration::from_millis(2))
+                .workers(2)
+                .open()
+                .unwrap()
+        };
+        let front = Engine::builder_shared(Arc::new(store.claimant())).workers(0).open().unwrap();
+        let mut engines = vec![open(), open()];
+        let spec = JobSpec::algorithm("a").graph("g").parameters(&7).unwrap();
+        let handles = front.submit_all(vec![spec; 60]).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for handle in handles.iter().step_by(3) {
+                    let _ = handle.cancel();
+                }
+            });
+            let other = &engines[1];
+            scope.spawn(|| {
+                for handle in handles.iter().step_by(4) {
+                    let _ = other.cancel(handle.id());
+                }
+            });
+        });
+        drop(engines.remove(round % 2));
+        engines.push(open());
+        for (n, handle) in handles.iter().enumerate() {
+            let record = handle.wait().unwrap();
+            assert_eq!(store.get(record.id).unwrap().unwrap(), record, "round {round}, job {n}");
+            assert!(record.state == SUCCEEDED || record.state == CANCELLED, "round {round}, job {n}: {record:?}");
+            let found = rows(handle, 0, 10).len();
+            assert_eq!(found, if record.state == SUCCEEDED { 7 } else { 0 }, "round {round}, job {n}");
+        }
+        assert_eq!(store.unfinished().unwrap(), []);
+    }
+}

@@ -1,0 +1,168 @@
+//! What the fuzz targets of this crate and of `job-core` do with their input. Not part of the API: the feature is for
+//! `fuzz/` and for the test that runs the same functions without a fuzzer.
+//!
+//! Any bytes must be a value or an error, never a panic, a hang or an allocation that has no relation to their
+//! length; and a value must be the same after it was written and read again.
+
+use job_core::{JobId, JobRecord, JobSpec, Timestamp};
+
+use crate::{
+    Block, BlockBuilder, SegmentKey, codec,
+    contract::{self, Cut},
+    keys,
+};
+
+/// What is done with an input.
+pub type Body = fn(&[u8]);
+
+/// Every target with its name.
+pub const TARGETS: [(&str, Body); 6] = [
+    ("record", record),
+    ("result", result),
+    ("checkpoint", checkpoint),
+    ("block", block),
+    ("keys", keys),
+    ("job_spec", job_spec),
+];
+
+/// A stored record: the bytes as they are, and as the body of an envelope whose checksum is right.
+pub fn record(data: &[u8]) {
+    let _ = codec::decode_record(JobId::MIN, data);
+    let (id, data) = id_and_rest(data);
+    let sealed = codec::envelope(codec::RECORD, &[id.as_bytes(), data].concat());
+    if let Ok(record) = codec::decode_record(id, &sealed) {
+        let again = codec::encode_record(&record);
+        assert_eq!(codec::decode_record(id, &again).as_ref(), Ok(&record), "a record changed on its way");
+        let _ = record.spec.check();
+        let _ = contract::work_hash(&record.spec);
+    }
+}
+
+/// A stored result, likewise.
+pub fn result(data: &[u8]) {
+    let _ = codec::decode_result(JobId::MIN, data);
+    let (id, data) = id_and_rest(data);
+    let sealed = codec::envelope(codec::RESULT, &[id.as_bytes(), data].concat());
+    if let Ok(result) = codec::decode_result(id, &sealed) {
+        let again = codec::encode_result(id, &result);
+        assert_eq!(codec::decode_result(id, &again).as_ref(), Ok(&result), "a result changed on its way");
+        let rows = result.size().rows;
+        if let Some(list) = &result.list {
+            for window in [0..rows, rows / 2..rows, 0..1, rows..u64::MAX] {
+                assert!(
+                    list.parts(window).all(|(segment, rows)| rows.start < rows.end && rows.end <= segment.rows)
+                );
+            }
+        }
+    }
+}
+
+/// A stored checkpoint, likewise.
+pub fn checkpoint(data: &[u8]) {
+    let _ = codec::decode_checkpoint(JobId::MIN, data);
+    let (id, data) = id_and_rest(data);
+    assert_eq!(codec::decode_checkpoint(id, &codec::encode_checkpoint(id, data)), Ok(data));
+}
+
+/// A block as it comes from a store, damaged anywhere; and a block of rows made of the same bytes.
+pub fn block(data: &[u8]) {
+    let (numbers, bytes) = numbers::<4>(data);
+    let [end, start, length, row] = numbers;
+    let key = SegmentKey { job: JobId::MIN, attempt: 1, number: 0 };
+    let wanted = start..start.saturating_add(length);
+    if let Ok(Some(Cut { rows, first, next })) = contract::cut(key, end, bytes, &wanted) {
+        assert!(rows.json().len() <= bytes.len());
+        assert!(first <= start && next <= end && next <= wanted.end, "rows {wanted:?} end at {next}");
+        assert_eq!(rows.iter().count(), rows.len());
+    }
+    if let Ok(block) = Block::parse(bytes) {
+        let _ = block.verify(key, start);
+        let row = usize::try_from(row).unwrap_or(usize::MAX);
+        let _ =
+            block.rows(row.min(block.len())..block.len()).map(|rows| rows.iter().map(<[u8]>::len).sum::<usize>());
+    }
+    packed(key, bytes);
+}
+
+/// The pieces of `bytes` as rows of a block that is written and read again.
+fn packed(key: SegmentKey, bytes: &[u8]) {
+    let mut builder = BlockBuilder::new(key);
+    let texts: Vec<_> = bytes.split(|byte| *byte == b'\n').map(String::from_utf8_lossy).collect();
+    for text in &texts {
+        assert!(builder.push(text).is_ok(), "text is JSON");
+    }
+    let sealed = builder.seal();
+    let Ok(block) = Block::parse(sealed.bytes) else { unreachable!("a block that was just sealed") };
+    assert_eq!(block.verify(key, 0), Ok(()));
+    let rows = block.rows(0..texts.len());
+    assert!(rows.is_ok_and(|rows| {
+        rows.iter()
+            .zip(&texts)
+            .all(|(row, text)| serde_json::from_slice::<String>(row).is_ok_and(|read| read == **text))
+    }));
+}
+
+/// Keys of every table: what is read from one is what was put in, and they sort as what they name.
+pub fn keys(data: &[u8]) {
+    const GROUPS: [u8; 6] =
+        [keys::RECORD, keys::RESULT, keys::UNFINISHED, keys::LAST_READ, keys::PINNED, keys::DROPPED];
+    if let Some((segment, end)) = SegmentKey::of_block(data) {
+        assert_eq!(segment.block_key(end), data);
+        assert!(keys::blocks_until(segment.job, segment.attempt).contains(&data.to_vec()));
+    }
+    if let Some((job, attempt)) = keys::of_dropped(data) {
+        assert_eq!(keys::dropped(job, attempt).get(1..), data.get(1..21));
+    }
+    let (one, rest) = block_place(data);
+    let (other, rest) = block_place(rest);
+    let [a, b] = [&one, &other].map(|(segment, end)| segment.block_key(*end));
+    assert_eq!(a.cmp(&b), one.cmp(&other), "keys sort as segments and rows");
+    for group in GROUPS {
+        let of_group = keys::group(group);
+        assert!(of_group.start < of_group.end && keys::key(group, one.0.job).starts_with(&of_group.start));
+        assert_eq!(keys::id(&keys::key(group, one.0.job)), Some(one.0.job));
+        assert!(!keys::key(group, one.0.job).starts_with(keys::FORMAT));
+    }
+    assert_eq!(keys::id(&keys::work(*one.0.job.as_bytes())), Some(one.0.job));
+    let text = String::from_utf8_lossy(rest);
+    let mut parts = text.split('\n');
+    let [graph, key, other_graph, other_key] = [(); 4].map(|()| parts.next().unwrap_or_default());
+    let same = keys::idempotency(graph, key) == keys::idempotency(other_graph, other_key);
+    assert_eq!(same, (graph, key) == (other_graph, other_key), "two names share a key");
+}
+
+/// A job as JSON.
+pub fn job_spec(data: &[u8]) {
+    let Ok(spec) = serde_json::from_slice::<JobSpec>(data) else { return };
+    let text = serde_json::to_string(&spec).unwrap_or_default();
+    assert_eq!(serde_json::from_str::<JobSpec>(&text).ok().as_ref(), Some(&spec), "a spec changed on its way");
+    let _ = spec.json().read::<serde_json::Value>();
+    assert!(spec.is_same_work(&spec) || spec.options().graph_version.is_none());
+    if spec.check().is_ok() {
+        let record = JobRecord::waiting(JobId::MIN, spec, Timestamp::default());
+        assert_eq!(codec::decode_record(JobId::MIN, &codec::encode_record(&record)), Ok(record));
+    }
+}
+
+fn id_and_rest(data: &[u8]) -> (JobId, &[u8]) {
+    data.split_first_chunk().map_or((JobId::MIN, data), |(id, rest)| (JobId::from_bytes(*id), rest))
+}
+
+/// Small numbers are as likely as large ones: a byte says how many bytes the number has.
+fn numbers<const N: usize>(mut data: &[u8]) -> ([u64; N], &[u8]) {
+    let mut numbers = [0; N];
+    for number in &mut numbers {
+        let Some((length, rest)) = data.split_first() else { break };
+        let (bytes, rest) = rest.split_at(usize::from(length % 9).min(rest.len()));
+        *number = bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        data = rest;
+    }
+    (numbers, data)
+}
+
+fn block_place(data: &[u8]) -> ((SegmentKey, u64), &[u8]) {
+    let (id, data) = id_and_rest(data);
+    let ([attempt, number, end], data) = numbers(data);
+    let [attempt, number] = [attempt, number].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+    ((SegmentKey { job: id, attempt, number }, end), data)
+}
