@@ -10,8 +10,9 @@ use tokio_postgres::Row;
 
 use super::{Call, PostgresStore, column, segment::PostgresSegment, signed, uuid};
 use crate::{
-    Block, Durability, EachBlock, ErrorKind, ResultStore, Rows, SegmentKey, SegmentWriter, StoreError, codec,
-    contract,
+    Block, BlockBuilder, Durability, EachBlock, ErrorKind, ResultStore, Rows, SegmentKey, SegmentWriter,
+    StoreError, codec,
+    contract::{self, Cut},
 };
 
 /// All of the ends in `$1..` or none: `$5` is how many they are.
@@ -137,7 +138,7 @@ impl ResultStore for PostgresStore {
             for row in &found {
                 let (end, bytes) = block(call, row)?;
                 verify(key, end, bytes, &wanted)?;
-                let Some((run, next)) = contract::cut(key, end, bytes, &wanted)? else {
+                let Some(Cut { rows: run, next, .. }) = contract::cut(key, end, bytes, &wanted)? else {
                     return Err(contract::missing(self, key, &wanted));
                 };
                 if each(run)?.is_break() {
@@ -200,6 +201,10 @@ impl ResultStore for PostgresStore {
         let rows = self.rows(call, "SELECT pg_total_relation_size('blocks')", &[])?;
         let bytes: Option<i64> = rows.first().map_or(Ok(None), |row| column(call, row, 0))?;
         Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()))
+    }
+
+    fn block_bytes(&self) -> usize {
+        BlockBuilder::BYTES
     }
 }
 
