@@ -70,6 +70,11 @@ pub use block::{Block, BlockBuilder, InvalidBlock, InvalidRow, Rows, SealedBlock
 pub use error::{ErrorKind, StoreError};
 pub use fault::{Fault, FaultStore, Moment};
 pub use memory::MemoryStore;
+/// The client of object stores that [`PostgresStore`] is built with, for hosts that bring one of their own.
+#[cfg(feature = "objects")]
+pub use object_store;
+#[cfg(feature = "objects")]
+pub use postgres::ObjectOptions;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redb")]

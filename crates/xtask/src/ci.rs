@@ -16,12 +16,13 @@ use crate::{
 };
 
 /// Packages with the features they must also compile with, each alone: features that others turn on hide mistakes.
-const COMBINATIONS: [(&str, &[&str]); 8] = [
+const COMBINATIONS: [(&str, &[&str]); 9] = [
     ("job-core", &[]),
     ("job-store", &[]),
     ("job-store", &["--features", "conformance"]),
     ("job-store", &["--features", "rocksdb"]),
     ("job-store", &["--features", "postgres"]),
+    ("job-store", &["--features", "objects"]),
     ("job-runner", &["--no-default-features"]),
     ("job-runner", &[]),
     ("job-demo", &[]),

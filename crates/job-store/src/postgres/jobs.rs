@@ -34,7 +34,7 @@ const REPLACE: &str = "
     )
     UPDATE jobs SET revision = $2, record = $8 FROM found WHERE id = job RETURNING 1";
 
-/// `$3`: whether anybody may if the job waits.
+/// `$3`: whether anybody may if the job waits. Says whether objects are to be deleted now.
 const END: &str = "
     WITH found AS (
         DELETE FROM queue
@@ -43,10 +43,14 @@ const END: &str = "
         RETURNING job
     ), rows AS (
         DELETE FROM blocks USING found WHERE blocks.job = found.job
+    ), objects AS (
+        DELETE FROM objects USING found WHERE objects.job = found.job
+    ), due AS (
+        UPDATE uploads SET due = true, revision = uploads.revision + 1 FROM found WHERE uploads.job = found.job RETURNING 1
     ), checkpoint AS (
         DELETE FROM checkpoints USING found WHERE checkpoints.job = found.job
     )
-    UPDATE jobs SET revision = $2, record = $5 FROM found WHERE id = found.job RETURNING 1";
+    UPDATE jobs SET revision = $2, record = $5 FROM found WHERE id = found.job RETURNING EXISTS (SELECT FROM due)";
 
 /// Without a look at what is skipped but in the index.
 const LIST: &str = "
@@ -58,6 +62,7 @@ const LIST_BEFORE: &str = "
     WHERE id <= (SELECT id FROM jobs WHERE id < $3 ORDER BY id DESC OFFSET $1 LIMIT 1)
     ORDER BY id DESC LIMIT $2";
 
+/// Says whether objects are to be deleted now.
 const REMOVE: &str = "
     WITH gone AS (
         DELETE FROM jobs
@@ -65,10 +70,14 @@ const REMOVE: &str = "
         RETURNING id
     ), rows AS (
         DELETE FROM blocks USING gone WHERE job = id
+    ), objects AS (
+        DELETE FROM objects USING gone WHERE objects.job = gone.id
+    ), due AS (
+        UPDATE uploads SET due = true, revision = uploads.revision + 1 FROM gone WHERE uploads.job = gone.id RETURNING 1
     ), work AS (
         DELETE FROM works USING gone WHERE hash = $2 AND job = id
     )
-    SELECT id FROM gone";
+    SELECT EXISTS (SELECT FROM due) FROM gone";
 
 impl JobStore for PostgresStore {
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
@@ -126,6 +135,8 @@ impl JobStore for PostgresStore {
         if ran.rows.is_empty() && !(ran.uncertain && self.record(call, next.id)?.as_ref() == Some(next)) {
             return Err(self.refusal(call, next)?);
         }
+        #[cfg(feature = "objects")]
+        self.collect_if_due(call, next.state.is_complete().then_some(&ran.rows), 0)?;
         self.moved(&[next]);
         Ok(())
     }
@@ -156,6 +167,8 @@ impl JobStore for PostgresStore {
             let hash = contract::work_hash(&record.spec).map(Vec::from);
             let ran = self.run(call, REMOVE, &[&uuid(id), &hash]).map_err(|failed| failed.on(call))?;
             if !ran.rows.is_empty() || ran.uncertain && self.record(call, id)?.is_none() {
+                #[cfg(feature = "objects")]
+                self.collect_if_due(call, Some(&ran.rows), 0)?;
                 return Ok(true);
             }
             // Removed or pinned in between: the next round tells.

@@ -8,6 +8,8 @@ mod connection;
 mod failure;
 mod jobs;
 mod notices;
+#[cfg(feature = "objects")]
+mod objects;
 mod options;
 mod pool;
 mod results;
@@ -29,6 +31,8 @@ use tokio::runtime::Runtime;
 use tokio_postgres::{Config, Row};
 use uuid::Uuid;
 
+#[cfg(feature = "objects")]
+pub use self::objects::ObjectOptions;
 pub use self::options::PostgresOptions;
 use self::{
     connection::{Connection, Parameters},
@@ -77,6 +81,9 @@ struct Inner {
     /// Jobs whose claim was answered. A lease that nobody knows of, because the answer was lost, is not renewed.
     claimed: Mutex<HashSet<JobId>>,
     notices: Arc<Notices>,
+    /// Where blocks of large segments go, if not to the database.
+    #[cfg(feature = "objects")]
+    objects: Option<objects::Objects>,
     runtime: Option<Runtime>,
 }
 
@@ -89,23 +96,12 @@ impl PostgresStore {
     /// `Unavailable` when the database cannot be reached.
     pub fn open(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
         let call = Call::new("open the store");
-        let config = config(url, call)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("job-store-postgres")
-            .enable_all()
-            .build()
-            .map_err(|error| call.failed(ErrorKind::Unavailable, format!("no thread can be had: {error}")))?;
-        let claimant = Uuid::new_v4();
-        let pool = Pool::new(config.clone(), &options, runtime.handle().clone());
-        let deadline = pool.deadline();
-        let migrated =
-            pool.with(call, deadline, |connection| schema::migrate(connection, &options.schema, call, deadline));
-        let notices = Arc::new(Notices::default());
-        let inner = Inner { pool, options, claimant, claimed: Mutex::default(), notices, runtime: Some(runtime) };
-        migrated.map_err(|failed| failed.on(call))?;
-        inner.listen(config);
-        Ok(Self { inner: Arc::new(inner) })
+        #[cfg(feature = "objects")]
+        if let Some(objects) = &options.objects {
+            let place = objects::Place::open(call, objects)?;
+            return Self::open_at(url, options, place);
+        }
+        Ok(Self { inner: Arc::new(Inner::open(call, url, options)?) })
     }
 
     /// Runs one statement; once more on another connection when the first was lost.
@@ -147,6 +143,36 @@ impl PostgresStore {
     fn record(&self, call: Call, id: JobId) -> Result<Option<JobRecord>, StoreError> {
         let rows = self.rows(call, "SELECT record FROM jobs WHERE id = $1", &[&uuid(id)])?;
         rows.first().map(|row| decode(call, id, column(call, row, 0)?)).transpose()
+    }
+}
+
+impl Inner {
+    fn open(call: Call, url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
+        let config = config(url, call)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("job-store-postgres")
+            .enable_all()
+            .build()
+            .map_err(|error| call.failed(ErrorKind::Unavailable, format!("no thread can be had: {error}")))?;
+        let claimant = Uuid::new_v4();
+        let pool = Pool::new(config.clone(), &options, runtime.handle().clone());
+        let deadline = pool.deadline();
+        let migrated =
+            pool.with(call, deadline, |connection| schema::migrate(connection, &options.schema, call, deadline));
+        let inner = Self {
+            pool,
+            options,
+            claimant,
+            claimed: Mutex::default(),
+            notices: Arc::default(),
+            #[cfg(feature = "objects")]
+            objects: None,
+            runtime: Some(runtime),
+        };
+        migrated.map_err(|failed| failed.on(call))?;
+        inner.listen(config);
+        Ok(inner)
     }
 }
 

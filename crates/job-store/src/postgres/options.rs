@@ -20,10 +20,19 @@ pub struct PostgresOptions {
     /// How long a call may take, connecting and waiting for a free connection included, before it fails with
     /// [`Unavailable`](crate::ErrorKind::Unavailable). The server gives the statement up as well. Default: 30 s.
     pub timeout: Duration,
+    /// Where blocks of large results go as objects; without, every block is in the database. Default: none.
+    #[cfg(feature = "objects")]
+    pub objects: Option<super::ObjectOptions>,
 }
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self { schema: "job_engine".to_owned(), connections: 8, timeout: Duration::from_secs(30) }
+        Self {
+            schema: "job_engine".to_owned(),
+            connections: 8,
+            timeout: Duration::from_secs(30),
+            #[cfg(feature = "objects")]
+            objects: None,
+        }
     }
 }

@@ -73,12 +73,23 @@ const DISCARD: &str = "
     ), gone AS (
         DELETE FROM blocks
         WHERE job = $1 AND attempt <= $2 AND NOT EXISTS (SELECT FROM refused) AND NOT EXISTS (SELECT FROM fenced)
+    ), objects AS (
+        DELETE FROM objects
+        WHERE job = $1 AND attempt <= $2 AND NOT EXISTS (SELECT FROM refused) AND NOT EXISTS (SELECT FROM fenced)
+    ), due AS (
+        UPDATE uploads SET due = true, revision = revision + 1
+        WHERE job = $1 AND attempt <= $2 AND NOT EXISTS (SELECT FROM refused) AND NOT EXISTS (SELECT FROM fenced)
+        RETURNING 1
     )
-    SELECT EXISTS (SELECT FROM refused), EXISTS (SELECT FROM fenced)";
+    SELECT EXISTS (SELECT FROM refused), EXISTS (SELECT FROM fenced), EXISTS (SELECT FROM due)";
 
 impl ResultStore for PostgresStore {
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
         self.check_fence(key)?;
+        #[cfg(feature = "objects")]
+        if let Some(writer) = super::objects::ObjectSegment::new(self, key) {
+            return Ok(Box::new(writer));
+        }
         Ok(Box::new(PostgresSegment::new(self.clone(), key)))
     }
 
@@ -133,7 +144,7 @@ impl ResultStore for PostgresStore {
             // No connection is held while `each` runs.
             let found = self.blocks_of(call, key, &wanted)?;
             if found.is_empty() {
-                return Err(contract::missing(self, key, &wanted));
+                return self.read_objects(call, key, wanted, each);
             }
             for row in &found {
                 let (end, bytes) = block(call, row)?;
@@ -156,7 +167,8 @@ impl ResultStore for PostgresStore {
         loop {
             let found = self.blocks_of(call, key, &wanted)?;
             if found.is_empty() {
-                return Ok(());
+                // All blocks of a segment are here or in objects.
+                return if wanted.start == 0 { self.object_blocks(call, key, each) } else { Ok(()) };
             }
             for row in &found {
                 let (end, bytes) = block(call, row)?;
@@ -173,7 +185,12 @@ impl ResultStore for PostgresStore {
         let rows = self.rows(call, DISCARD, &[&uuid(job), &i64::from(attempt), &self.inner.claimant])?;
         let Some(row) = rows.first() else { return Ok(()) };
         contract::check_discardable(job, column(call, row, 0)?)?;
-        if column(call, row, 1)? { Err(self.no_lease(call)) } else { Ok(()) }
+        if column(call, row, 1)? {
+            return Err(self.no_lease(call));
+        }
+        #[cfg(feature = "objects")]
+        self.collect_if_due(call, Some(&rows), 2)?;
+        Ok(())
     }
 
     fn save_checkpoint(&self, job: JobId, attempt: u32, bytes: &[u8]) -> Result<(), StoreError> {
@@ -197,8 +214,10 @@ impl ResultStore for PostgresStore {
     }
 
     fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {
+        const SIZE: &str = "
+            SELECT pg_total_relation_size('blocks') + (SELECT coalesce(sum(size), 0)::bigint FROM objects)";
         let call = Call::new("measure the store");
-        let rows = self.rows(call, "SELECT pg_total_relation_size('blocks')", &[])?;
+        let rows = self.rows(call, SIZE, &[])?;
         let bytes: Option<i64> = rows.first().map_or(Ok(None), |row| column(call, row, 0))?;
         Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()))
     }
@@ -219,6 +238,17 @@ impl PostgresStore {
     pub(super) fn fenced(&self, call: Call, key: SegmentKey) -> Result<StoreError, StoreError> {
         let found = self.record(call, key.job)?;
         Ok(contract::check_attempt(found.as_ref(), key).err().unwrap_or_else(|| self.no_lease(call)))
+    }
+
+    /// Rows that are in objects are not missing for a store that cannot reach them.
+    pub(super) fn check_no_objects(&self, call: Call, key: SegmentKey) -> Result<(), StoreError> {
+        const ANY: &str = "SELECT 1 FROM objects WHERE job = $1 AND attempt = $2 AND segment = $3 LIMIT 1";
+        let (attempt, number) = (i64::from(key.attempt), i64::from(key.number));
+        if self.rows(call, ANY, &[&uuid(key.job), &attempt, &number])?.is_empty() {
+            return Ok(());
+        }
+        let detail = "they are in an object store: open this store with the option `objects`, as the others do";
+        Err(call.failed(ErrorKind::Invalid, detail))
     }
 
     fn are_stored(&self, call: Call, records: &[&JobRecord]) -> Result<bool, StoreError> {
@@ -254,6 +284,25 @@ impl PostgresStore {
     }
 }
 
+/// Where nothing is known of object stores.
+#[cfg(not(feature = "objects"))]
+impl PostgresStore {
+    fn read_objects(
+        &self,
+        call: Call,
+        key: SegmentKey,
+        wanted: Range<u64>,
+        _each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
+        self.check_no_objects(call, key)?;
+        Err(contract::missing(self, key, &wanted))
+    }
+
+    fn object_blocks(&self, call: Call, key: SegmentKey, _each: &mut EachBlock<'_>) -> Result<(), StoreError> {
+        self.check_no_objects(call, key)
+    }
+}
+
 /// The work that was done, each once: of equal ones the last counts.
 fn works(ends: &[(&JobRecord, &JobResult)]) -> BTreeMap<Vec<u8>, uuid::Uuid> {
     let reusable = ends.iter().filter(|(next, _)| contract::is_reusable(next));
@@ -266,7 +315,7 @@ fn block(call: Call, row: &Row) -> Result<(u64, &[u8]), StoreError> {
 }
 
 /// PostgreSQL checks its pages only where that was asked for, so the block's own checksum does.
-fn verify(key: SegmentKey, end: u64, bytes: &[u8], wanted: &Range<u64>) -> Result<(), StoreError> {
+pub(super) fn verify(key: SegmentKey, end: u64, bytes: &[u8], wanted: &Range<u64>) -> Result<(), StoreError> {
     let corrupt = |error| key.corrupt(wanted, error);
     let block = Block::parse(bytes).map_err(corrupt)?;
     block.verify(key, end.saturating_sub(block.len() as u64)).map_err(corrupt)

@@ -40,13 +40,7 @@ impl SegmentWriter for PostgresSegment {
             self.store.check_fence(key)?;
             return Err(refused);
         }
-        let (attempt, number) = (i64::from(key.attempt), i64::from(key.number));
-        let end = signed(block.first_row + block.rows);
-        let parameters: Parameters<'_> =
-            &[&uuid(key.job), &attempt, &self.store.inner.claimant, &number, &end, &block.bytes];
-        if self.store.rows(call, APPEND, parameters)?.is_empty() {
-            return Err(self.store.fenced(call, key)?);
-        }
+        self.store.append_block(call, key, block.first_row + block.rows, block.bytes)?;
         self.tally.add(&block);
         Ok(())
     }
@@ -58,6 +52,21 @@ impl SegmentWriter for PostgresSegment {
     fn finish(self: Box<Self>) -> Result<Segment, StoreError> {
         self.store.check_fence(self.tally.key)?;
         Ok(self.tally.segment())
+    }
+}
+
+impl PostgresStore {
+    pub(super) fn append_block(
+        &self,
+        call: Call,
+        key: SegmentKey,
+        end: u64,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        let (attempt, number) = (i64::from(key.attempt), i64::from(key.number));
+        let parameters: Parameters<'_> =
+            &[&uuid(key.job), &attempt, &self.inner.claimant, &number, &signed(end), &bytes];
+        if self.rows(call, APPEND, parameters)?.is_empty() { Err(self.fenced(call, key)?) } else { Ok(()) }
     }
 }
 

@@ -121,6 +121,14 @@ mod redb {
     job_store::conformance_tests!(Redb(tempfile::tempdir().expect("a temporary directory")));
 }
 
+#[cfg(feature = "objects")]
+mod objects {
+    job_store::conformance_tests!(crate::objects::Place::new(), skip);
+    mod sharing {
+        job_store::sharing_tests!(crate::objects::Place::new(), skip);
+    }
+}
+
 #[cfg(feature = "postgres")]
 mod postgres {
     job_store::conformance_tests!(crate::postgres::Schema::new(), skip);

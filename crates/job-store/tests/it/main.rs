@@ -14,6 +14,8 @@ mod backends;
 mod corruption;
 #[cfg(feature = "rocksdb")]
 mod fixture;
+#[cfg(feature = "objects")]
+mod objects;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "rocksdb")]

@@ -13,8 +13,8 @@ use test_servers::{Postgres, Shared};
 
 /// An empty schema in the server that all tests share.
 pub struct Schema {
-    server: Shared,
-    options: PostgresOptions,
+    pub server: Shared,
+    pub options: PostgresOptions,
 }
 
 impl Schema {
@@ -24,13 +24,13 @@ impl Schema {
         Some(Self { server, options: PostgresOptions { schema: Shared::schema(), ..PostgresOptions::default() } })
     }
 
-    fn store(&self) -> PostgresStore {
+    pub fn store(&self) -> PostgresStore {
         PostgresStore::open(self.server.url(), self.options.clone()).unwrap()
     }
 
     /// Runs statements in the schema, past every store.
-    fn sql(&self, sql: &str) {
-        self.server.sql(&format!("SET search_path TO {}; {sql}", self.options.schema)).unwrap();
+    pub fn sql(&self, sql: &str) -> String {
+        self.server.sql(&format!("SET search_path TO {}; {sql}", self.options.schema)).unwrap()
     }
 }
 
@@ -46,12 +46,12 @@ impl SharedFixture for Schema {
     }
 }
 
-fn job(n: u64) -> JobRecord {
+pub fn job(n: u64) -> JobRecord {
     let now = Timestamp::from_micros(n * 1_000);
     JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().graph("g"), now)
 }
 
-fn start(store: &dyn JobStore, n: u64) -> JobRecord {
+pub fn start(store: &dyn JobStore, n: u64) -> JobRecord {
     store.insert(&[job(n)], Durability::Buffered).unwrap();
     let running = job(n).apply(Event::Start, Timestamp::from_micros(5)).unwrap();
     store.replace(&running, Durability::Buffered).unwrap();
@@ -65,7 +65,7 @@ fn the_tables_of_a_later_version_are_refused_with_both_versions() {
     schema.sql("INSERT INTO schema_version (version) VALUES (9)");
     let error = PostgresStore::open(schema.server.url(), schema.options.clone()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Format);
-    assert!(error.to_string().contains("version 9") && error.to_string().contains("up to 1"), "{error}");
+    assert!(error.to_string().contains("version 9") && error.to_string().contains("up to 2"), "{error}");
 }
 
 #[test]

@@ -15,14 +15,18 @@ const LAYERS: [(&str, &[&str]); 3] = [
 const SERVERS: &str = "test-servers";
 
 /// Packages that only these may know. Benches compare the store with what it is built on, so they know RocksDB.
-const OWNED: [(&str, &[&str]); 2] =
-    [("rocksdb", &["job-store", "job-benches"]), ("tokio-postgres", &["job-store"])];
+const OWNED: [(&str, &[&str]); 3] = [
+    ("rocksdb", &["job-store", "job-benches"]),
+    ("tokio-postgres", &["job-store"]),
+    ("object_store", &["job-store"]),
+];
 
 /// What a package must not pull in, however indirectly, with these features. The client of PostgreSQL is built on tokio,
 /// which therefore comes with the feature `postgres` and with nothing else.
-const BANS: [(&str, &[&str], &[&str]); 6] = [
+const BANS: [(&str, &[&str], &[&str]); 7] = [
     ("job-core", &["--all-features"], &["librocksdb-sys", "rocksdb", "tokio", "axum", "hyper"]),
     ("job-store", &["--features", "conformance,rocksdb,redb"], &["tokio", "tokio-postgres", "axum", "hyper"]),
+    ("job-store", &["--features", "postgres"], &["object_store", "hyper", "axum"]),
     ("job-store", &["--all-features"], &["axum", SERVERS]),
     ("job-runner", &["--all-features"], &["axum", SERVERS]),
     ("job-runner", &[], &["tokio", "tokio-postgres", "axum", "hyper"]),
@@ -93,6 +97,7 @@ mod tests {
     fn databases_are_seen_by_the_store_alone() {
         assert_eq!(wrong_edge("job-store", "tokio-postgres", false), None);
         assert!(wrong_edge("job-runner", "tokio-postgres", false).is_some());
+        assert!(wrong_edge("job-demo", "object_store", false).is_some());
         assert_eq!(wrong_edge("job-store", "rocksdb", false), None);
         assert!(wrong_edge("job-runner", "rocksdb", false).is_some());
         assert!(wrong_edge("job-demo", "rocksdb", false).is_some());

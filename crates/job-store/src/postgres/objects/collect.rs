@@ -1,0 +1,162 @@
+//! Deletes the objects that no row names any more or never did.
+//!
+//! Once an attempt is over no row of it can come, so whatever object of it has none is garbage. Which attempts to look
+//! at is in the table `uploads`: nothing else of the object store is listed.
+
+use std::{
+    collections::HashSet,
+    fs,
+    path::Path as Directory,
+    sync::{Arc, atomic::Ordering},
+};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use job_core::JobId;
+use object_store::{Error, ObjectStoreExt, path::Path};
+use tokio_postgres::Row;
+
+use super::{
+    super::{Call, PostgresStore, column, id_column, uuid},
+    Objects, failure,
+};
+use crate::StoreError;
+
+/// Attempts that are over, a few at a time.
+const DUE: &str = "
+    SELECT job, attempt, revision FROM uploads u
+    WHERE due AND (job, attempt) > ($1, $2)
+        AND NOT EXISTS (SELECT FROM queue q WHERE q.job = u.job AND q.attempt = u.attempt AND q.state > 0)
+    ORDER BY job, attempt LIMIT 64";
+
+const NAMED: &str = "SELECT name FROM objects WHERE job = $1 AND attempt = $2";
+
+/// Unless more became due meanwhile. `$4`: whether objects are left, which are those of a result.
+const DONE: &str = "
+    WITH kept AS (
+        UPDATE uploads SET due = false WHERE job = $1 AND attempt = $2 AND revision = $3 AND $4
+    )
+    DELETE FROM uploads WHERE job = $1 AND attempt = $2 AND revision = $3 AND NOT $4";
+
+impl PostgresStore {
+    /// Deletes objects that no result will ever name: those of removed jobs, of jobs that ended without a result, and
+    /// of attempts that died while they wrote. Returns how many there were.
+    ///
+    /// The store does this by itself, behind the caller's back: when it is opened, and after it has removed a job, ended
+    /// one without a result or discarded rows. Several stores may do it at once. Cost: one statement, and for each
+    /// attempt whose objects are to be deleted one list, one statement or two and the deletions.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database or the object store does not answer; what is left is deleted the next time.
+    pub fn collect_objects(&self) -> Result<u64, StoreError> {
+        let call = Call::new("delete objects");
+        let Some(objects) = &self.inner.objects else { return Ok(0) };
+        let _alone = objects.collecting.lock();
+        objects.is_due.store(false, Ordering::Release);
+        let (mut after, mut deleted) = ((JobId::from_bytes([0; 16]), -1), 0);
+        loop {
+            let rows = self.rows(call, DUE, &[&uuid(after.0), &after.1])?;
+            for row in &rows {
+                let (job, attempt, revision) =
+                    (id_column(call, row, 0)?, column(call, row, 1)?, column(call, row, 2)?);
+                deleted += self.collect_attempt(call.on(job), objects, (job, attempt), revision)?;
+                after = (job, attempt);
+            }
+            if rows.is_empty() {
+                return Ok(deleted);
+            }
+        }
+    }
+
+    fn collect_attempt(
+        &self,
+        call: Call,
+        objects: &Objects,
+        (job, attempt): (JobId, i64),
+        revision: i64,
+    ) -> Result<u64, StoreError> {
+        let found = objects.list(call, job, attempt)?;
+        // Asked after the list was made: what is in both was named all the time.
+        let rows = self.rows(call, NAMED, &[&uuid(job), &attempt])?;
+        let named: HashSet<&str> = rows.iter().map(|row| column(call, row, 0)).collect::<Result<_, _>>()?;
+        let garbage: Vec<_> = found.into_iter().filter(|path| !named.contains(path.as_ref())).collect();
+        objects.delete(call, &garbage)?;
+        if named.is_empty() {
+            objects.remove_directories(job, attempt);
+        }
+        self.rows(call, DONE, &[&uuid(job), &attempt, &revision, &!named.is_empty()])?;
+        Ok(garbage.len() as u64)
+    }
+
+    /// Collects soon if a statement says that something became due, in this column.
+    pub(in super::super) fn collect_if_due(
+        &self,
+        call: Call,
+        rows: Option<&Vec<Row>>,
+        at: usize,
+    ) -> Result<(), StoreError> {
+        let row = rows.and_then(|rows| rows.first());
+        if row.map_or(Ok(false), |row| column(call, row, at))? {
+            self.collect_soon();
+        }
+        Ok(())
+    }
+
+    pub(super) fn collect_soon(&self) {
+        let Some(objects) = &self.inner.objects else { return };
+        if objects.is_due.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let inner = Arc::downgrade(&self.inner);
+        objects.runtime.spawn_blocking(move || {
+            // A store that was closed leaves it to the next.
+            let Some(inner) = inner.upgrade() else { return };
+            if let Err(error) = (Self { inner }).collect_objects() {
+                tracing::warn!(%error, "objects that nobody needs were not deleted: trying again after the next removal");
+            }
+        });
+    }
+}
+
+impl Objects {
+    fn list(&self, call: Call, job: JobId, attempt: i64) -> Result<Vec<Path>, StoreError> {
+        let (store, prefix) = (self.place.store.clone(), Path::from(format!("{job}/{attempt}")));
+        let list = async move { store.list(Some(&prefix)).map_ok(|found| found.location).try_collect().await };
+        self.answer(call, self.start(list))?.map_err(|error| failure(call, &error))
+    }
+
+    fn delete(&self, call: Call, garbage: &[Path]) -> Result<(), StoreError> {
+        /// As many as S3 takes in one request.
+        const BATCH: usize = 1000;
+        for batch in garbage.chunks(BATCH) {
+            let (store, batch) = (self.place.store.clone(), batch.to_vec());
+            let delete = async move {
+                let paths = stream::iter(batch).map(Ok).boxed();
+                let gone = store.delete_stream(paths).filter_map(|deleted| async move {
+                    // Somebody else deleted it.
+                    (!matches!(deleted, Err(Error::NotFound { .. }))).then_some(deleted)
+                });
+                gone.try_for_each(|_| async { Ok(()) }).await
+            };
+            self.answer(call, self.start(delete))?.map_err(|error| failure(call, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes an object without waiting for it.
+    pub(super) fn forget(&self, name: String) {
+        let store = self.place.store.clone();
+        self.runtime.spawn(async move {
+            let _ = store.delete(&Path::from(name)).await;
+        });
+    }
+
+    /// In a file system: what is left of an attempt without objects are directories, and files that a dead process did
+    /// not finish.
+    fn remove_directories(&self, job: JobId, attempt: i64) {
+        let Some(place) = &self.place.directory else { return };
+        let of_job: &Directory = &place.join(job.to_string());
+        let _ = fs::remove_dir_all(of_job.join(attempt.to_string()));
+        // Fails as long as there is another attempt.
+        let _ = fs::remove_dir(of_job);
+    }
+}

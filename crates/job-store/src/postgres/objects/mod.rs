@@ -1,0 +1,254 @@
+//! Blocks of large segments as objects: files of an S3 bucket or a directory that are written once.
+//!
+//! An object is a run of blocks of one segment. It counts from the moment its row is in the table `objects`, which is
+//! written behind the same fence as a block; before the first object of an attempt, the attempt is in the table
+//! `uploads`, so that whatever a crash leaves is known by name.
+
+mod collect;
+mod index;
+mod read;
+mod write;
+
+use std::{
+    collections::VecDeque,
+    error::Error as _,
+    fmt, fs,
+    future::Future,
+    io,
+    ops::Range,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use object_store::{Error, ObjectStore, local::LocalFileSystem, parse_url_opts, prefix::PrefixStore};
+use parking_lot::Mutex;
+use tokio::{runtime::Handle, task::JoinHandle};
+
+pub(super) use self::write::ObjectSegment;
+use super::{Call, Inner, PostgresOptions, PostgresStore, wait::wait};
+use crate::{ErrorKind, StoreError};
+
+/// Where the blocks of large segments go, and how large is large.
+///
+/// All stores that share a database must share the place: a store reads what another wrote.
+///
+/// ```
+/// use job_store::{ObjectOptions, PostgresOptions};
+///
+/// let objects = ObjectOptions { small_segment: 1 << 20, ..ObjectOptions::at("file:///mnt/shared/blocks") };
+/// let options = PostgresOptions { objects: Some(objects), ..PostgresOptions::default() };
+/// assert!(options.objects.is_some());
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct ObjectOptions {
+    /// `file:///directory`, which is made when it is missing and which all engines must see, or with the feature `s3`
+    /// `s3://bucket/prefix`.
+    pub url: String,
+    /// What the URL does not say, by the names of the environment's variables: `AWS_ENDPOINT`, `AWS_REGION`,
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ALLOW_HTTP` and the like. Variables of the environment that
+    /// start with `AWS_` count where nothing is said here. Default: none.
+    pub settings: Vec<(String, String)>,
+    /// Bytes up to which a segment is kept in the database. It is gathered in the memory of its writer. Default: 4 MiB.
+    pub small_segment: usize,
+    /// Bytes of an object, give or take a block; the last of a segment is smaller. A writer holds up to two of them in
+    /// memory: one is gathered while the other is being put. Default: 8 MiB.
+    pub object_bytes: usize,
+    /// Bytes of what was read last that are kept in memory, for pages that are read in several calls. Default: 64 MiB.
+    pub cache_bytes: usize,
+}
+
+impl ObjectOptions {
+    /// The defaults at this URL.
+    pub fn at(url: impl Into<String>) -> Self {
+        let (small_segment, object_bytes, cache_bytes) = (4 << 20, 8 << 20, 64 << 20);
+        Self { url: url.into(), settings: Vec::new(), small_segment, object_bytes, cache_bytes }
+    }
+}
+
+impl fmt::Debug for ObjectOptions {
+    /// Without the values of the settings, some of which are secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.settings.iter().map(|(name, _)| name).collect();
+        f.debug_struct("ObjectOptions")
+            .field("url", &self.url)
+            .field("settings", &names)
+            .field("small_segment", &self.small_segment)
+            .field("object_bytes", &self.object_bytes)
+            .field("cache_bytes", &self.cache_bytes)
+            .finish()
+    }
+}
+
+impl PostgresStore {
+    /// Opens the store as [`open`](Self::open) does, with an object store that the host has made: one of another cloud,
+    /// or one that is watched. Of [`PostgresOptions::objects`] the URL is not used; where it is `None`, its defaults are.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with_objects(
+        url: &str,
+        options: PostgresOptions,
+        objects: Arc<dyn ObjectStore>,
+    ) -> Result<Self, StoreError> {
+        Self::open_at(url, options, Place { store: objects, directory: None })
+    }
+
+    pub(super) fn open_at(url: &str, options: PostgresOptions, place: Place) -> Result<Self, StoreError> {
+        let mut inner = Inner::open(Call::new("open the store"), url, options)?;
+        let options = inner.options.objects.clone().unwrap_or_else(|| ObjectOptions::at(""));
+        let runtime = inner.runtime.as_ref().map(|runtime| runtime.handle().clone());
+        let timeout = inner.options.timeout;
+        inner.objects = runtime.map(|runtime| Objects {
+            place,
+            options,
+            runtime,
+            timeout,
+            cache: Mutex::default(),
+            collecting: Mutex::default(),
+            is_due: AtomicBool::default(),
+        });
+        let store = Self { inner: Arc::new(inner) };
+        store.collect_soon();
+        Ok(store)
+    }
+
+    fn objects(&self, call: Call) -> Result<&Objects, StoreError> {
+        self.inner.objects.as_ref().ok_or_else(|| call.failed(ErrorKind::Invalid, "the store has no object store"))
+    }
+}
+
+/// Where objects are.
+pub(super) struct Place {
+    store: Arc<dyn ObjectStore>,
+    /// Of a place in the file system: deleting files leaves directories behind.
+    directory: Option<PathBuf>,
+}
+
+impl Place {
+    pub(super) fn open(call: Call, options: &ObjectOptions) -> Result<Self, StoreError> {
+        let url = options.url.parse::<url::Url>();
+        let url =
+            url.map_err(|error| call.failed(ErrorKind::Invalid, format!("the URL of the objects: {error}")))?;
+        if let ("file", Ok(directory)) = (url.scheme(), url.to_file_path()) {
+            let failed = |error: io::Error| {
+                call.failed(ErrorKind::Invalid, format!("the directory {}: {error}", directory.display()))
+            };
+            fs::create_dir_all(&directory).map_err(failed)?;
+            let store = LocalFileSystem::new_with_prefix(&directory).map_err(|error| failure(call, &error))?;
+            return Ok(Self { store: Arc::new(store.with_fsync(true)), directory: Some(directory) });
+        }
+        let environment = std::env::vars().filter(|(name, _)| name.starts_with("AWS_"));
+        let settings = environment.chain(options.settings.iter().cloned());
+        let (store, prefix) = parse_url_opts(&url, settings).map_err(|error| {
+            call.failed(ErrorKind::Invalid, format!("the object store {url} cannot be used: {error}"))
+        })?;
+        Ok(Self { store: Arc::new(PrefixStore::new(store, prefix)), directory: None })
+    }
+}
+
+/// The object store as the rest of the store uses it. Requests run on the runtime of the connections.
+pub(super) struct Objects {
+    place: Place,
+    options: ObjectOptions,
+    runtime: Handle,
+    timeout: Duration,
+    cache: Mutex<Cache>,
+    /// Held by whoever deletes objects.
+    collecting: Mutex<()>,
+    /// Somebody will look for objects to delete.
+    is_due: AtomicBool,
+}
+
+type Request<T> = JoinHandle<Result<T, Error>>;
+
+impl Objects {
+    /// Starts a request.
+    fn start<T: Send + 'static>(
+        &self,
+        request: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Request<T> {
+        self.runtime.spawn(request)
+    }
+
+    /// Waits for a request: what the object store says, if it says anything in time.
+    fn answer<T>(&self, call: Call, request: Request<T>) -> Result<Result<T, Error>, StoreError> {
+        let abort = request.abort_handle();
+        match wait(request, Instant::now() + self.timeout) {
+            Some(Ok(answer)) => Ok(answer),
+            Some(Err(_)) => Err(call.failed(ErrorKind::Unavailable, "the store is closing")),
+            None => {
+                abort.abort();
+                Err(call.failed(ErrorKind::Unavailable, "the object store did not answer in time"))
+            }
+        }
+    }
+}
+
+/// What the object store says, in one sentence. It repeats no secret: those are in headers, which no error has.
+fn failure(call: Call, error: &Error) -> StoreError {
+    let kind = match error {
+        Error::NotFound { .. } => ErrorKind::Corrupt,
+        Error::PermissionDenied { .. }
+        | Error::Unauthenticated { .. }
+        | Error::InvalidPath { .. }
+        | Error::NotSupported { .. }
+        | Error::NotImplemented { .. }
+        | Error::UnknownConfigurationKey { .. } => ErrorKind::Invalid,
+        _ if is_full(error) => ErrorKind::Full,
+        _ => ErrorKind::Unavailable,
+    };
+    call.failed(kind, format!("the object store says: {error}"))
+}
+
+fn is_full(error: &Error) -> bool {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let full = inner.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(full, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
+}
+
+/// Parts of objects that were read last. They never change, so nothing here is ever stale.
+#[derive(Default)]
+struct Cache {
+    parts: VecDeque<Part>,
+    bytes: usize,
+}
+
+struct Part {
+    name: String,
+    range: Range<u64>,
+    bytes: Bytes,
+}
+
+impl Cache {
+    /// The bytes `wanted` of an object and whatever was read behind them.
+    fn get(&mut self, name: &str, wanted: &Range<u64>) -> Option<Bytes> {
+        let holds =
+            |part: &Part| part.name == name && part.range.start <= wanted.start && wanted.end <= part.range.end;
+        let at = self.parts.iter().rposition(holds)?;
+        let part = self.parts.remove(at)?;
+        let skip = usize::try_from(wanted.start - part.range.start).ok()?;
+        let bytes = part.bytes.slice(skip..);
+        self.parts.push_back(part);
+        Some(bytes)
+    }
+
+    fn put(&mut self, part: Part, most: usize) {
+        if part.bytes.len() > most {
+            return;
+        }
+        self.bytes += part.bytes.len();
+        self.parts.push_back(part);
+        while self.bytes > most {
+            let Some(oldest) = self.parts.pop_front() else { return };
+            self.bytes -= oldest.bytes.len();
+        }
+    }
+}

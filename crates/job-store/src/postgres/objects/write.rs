@@ -1,0 +1,199 @@
+//! Writing one segment: a small one to the database, a large one to object after object.
+
+use std::fmt;
+
+use job_core::Segment;
+use object_store::{Error, ObjectStoreExt, PutMode, PutPayload, path::Path};
+use uuid::Uuid;
+
+use super::{
+    super::{Call, Parameters, PostgresStore, uuid},
+    Request, failure,
+    index::{Object, Placed},
+};
+use crate::{SealedBlock, SegmentKey, SegmentWriter, StoreError, contract::Tally};
+
+/// Says that an attempt is about to put objects, before it does.
+const ANNOUNCE: &str = "
+    WITH fence AS (
+        SELECT job FROM queue
+        WHERE job = $1 AND attempt = $2 AND state > 0
+            AND (until IS NULL OR (claimant = $3 AND until > clock_timestamp()))
+        FOR SHARE
+    )
+    INSERT INTO uploads (job, attempt, due, revision) SELECT job, $2, true, 1 FROM fence
+    ON CONFLICT (job, attempt) DO UPDATE SET due = true, revision = uploads.revision + 1 RETURNING 1";
+
+/// Gathers blocks until they are an object, which is put while the next is being gathered. Its rows become readable
+/// object by object.
+pub(in super::super) struct ObjectSegment {
+    store: PostgresStore,
+    tally: Tally,
+    /// Of the names, so that no two writers ever mean the same object.
+    writer: Uuid,
+    gathered: Gathered,
+    put: Option<Put>,
+    is_announced: bool,
+    readable: u64,
+    /// A failed write leaves a gap: the segment takes no more.
+    failed: Option<StoreError>,
+}
+
+#[derive(Default)]
+struct Gathered {
+    first_row: u64,
+    blocks: Vec<Placed>,
+    bytes: Vec<u8>,
+}
+
+/// An object on its way.
+struct Put {
+    first_row: u64,
+    object: Object,
+    request: Request<()>,
+}
+
+impl ObjectSegment {
+    /// `None` where there is no object store.
+    pub(in super::super) fn new(store: &PostgresStore, key: SegmentKey) -> Option<Self> {
+        store.inner.objects.as_ref()?;
+        Some(Self {
+            store: store.clone(),
+            tally: Tally::new(key),
+            writer: Uuid::new_v4(),
+            gathered: Gathered::default(),
+            put: None,
+            is_announced: false,
+            readable: 0,
+            failed: None,
+        })
+    }
+
+    fn call(&self) -> Call {
+        Call::new("append rows").on(self.tally.key.job)
+    }
+
+    fn check_sound(&self) -> Result<(), StoreError> {
+        self.store.check_fence(self.tally.key)?;
+        self.failed.clone().map_or(Ok(()), Err)
+    }
+
+    fn gather(&mut self, block: &SealedBlock<'_>) -> Result<(), StoreError> {
+        let Gathered { first_row, blocks, bytes } = &mut self.gathered;
+        if blocks.is_empty() {
+            *first_row = block.first_row;
+        }
+        let start = bytes.len() as u64;
+        bytes.extend_from_slice(block.bytes);
+        blocks.push(Placed { end: block.first_row + block.rows, bytes: start..bytes.len() as u64 });
+        let most = self.store.objects(self.call())?.options.object_bytes;
+        if self.gathered.bytes.len() >= most { self.put() } else { Ok(()) }
+    }
+
+    /// Starts to put what was gathered, once what was put before is there.
+    fn put(&mut self) -> Result<(), StoreError> {
+        self.settle()?;
+        self.announce()?;
+        let key = self.tally.key;
+        let Gathered { first_row, blocks, bytes } = std::mem::take(&mut self.gathered);
+        let name = format!("{}/{}/{}/{first_row:020}-{}", key.job, key.attempt, key.number, self.writer);
+        let objects = self.store.objects(self.call())?;
+        let (place, path) = (objects.place.store.clone(), Path::from(name.as_str()));
+        let request = objects.start(async move {
+            match place.put_opts(&path, PutPayload::from(bytes), PutMode::Create.into()).await {
+                // By this writer, whose answer was lost on the way: nobody else has the name.
+                Ok(_) | Err(Error::AlreadyExists { .. }) => Ok(()),
+                Err(error) => Err(error),
+            }
+        });
+        self.put = Some(Put { first_row, object: Object { name, blocks }, request });
+        Ok(())
+    }
+
+    /// Waits until what was put last is there, and makes it part of the segment.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        let Some(Put { first_row, object, request }) = self.put.take() else { return Ok(()) };
+        let (call, key) = (self.call(), self.tally.key);
+        let objects = self.store.objects(call)?;
+        objects.answer(call, request)?.map_err(|error| failure(call, &error))?;
+        if !self.store.add_object(call, key, first_row, &object)? {
+            // The attempt is over, and whoever deletes its objects may have looked before this one came.
+            objects.forget(object.name);
+            return Err(self.store.fenced(call, key)?);
+        }
+        self.readable = object.end();
+        Ok(())
+    }
+
+    fn announce(&mut self) -> Result<(), StoreError> {
+        if self.is_announced {
+            return Ok(());
+        }
+        let key = self.tally.key;
+        let parameters: Parameters<'_> = &[&uuid(key.job), &i64::from(key.attempt), &self.store.inner.claimant];
+        if self.store.rows(self.call(), ANNOUNCE, parameters)?.is_empty() {
+            return Err(self.store.fenced(self.call(), key)?);
+        }
+        self.is_announced = true;
+        Ok(())
+    }
+
+    /// A segment that stayed small.
+    fn store_blocks(&mut self) -> Result<(), StoreError> {
+        let Gathered { blocks, bytes, .. } = std::mem::take(&mut self.gathered);
+        let mut rest = bytes.as_slice();
+        for Placed { end, bytes } in blocks {
+            let length = usize::try_from(bytes.end - bytes.start).unwrap_or(usize::MAX);
+            let Some((block, after)) = rest.split_at_checked(length) else { break };
+            self.store.append_block(self.call(), self.tally.key, end, block)?;
+            self.readable = end;
+            rest = after;
+        }
+        Ok(())
+    }
+}
+
+impl SegmentWriter for ObjectSegment {
+    fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
+        self.check_sound()?;
+        self.tally.check(&block)?;
+        let gathered = self.gather(&block);
+        gathered.inspect_err(|error| self.failed = Some(error.clone()))?;
+        self.tally.add(&block);
+        Ok(())
+    }
+
+    fn readable(&self) -> u64 {
+        self.readable
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Segment, StoreError> {
+        self.check_sound()?;
+        let small = self.store.objects(self.call())?.options.small_segment;
+        if !self.is_announced && self.gathered.bytes.len() <= small {
+            self.store_blocks()?;
+        } else if !self.gathered.blocks.is_empty() {
+            self.put()?;
+        }
+        self.settle()?;
+        Ok(self.tally.segment())
+    }
+}
+
+impl Drop for ObjectSegment {
+    /// What is on its way when a writer gives up comes after all, and may come too late for whoever deletes.
+    fn drop(&mut self) {
+        let (Some(put), Some(objects)) = (self.put.take(), &self.store.inner.objects) else { return };
+        let place = objects.place.store.clone();
+        objects.runtime.spawn(async move {
+            let _ = put.request.await;
+            let _ = place.delete(&Path::from(put.object.name)).await;
+        });
+    }
+}
+
+impl fmt::Debug for ObjectSegment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObjectSegment").field("tally", &self.tally).finish_non_exhaustive()
+    }
+}
