@@ -3,7 +3,8 @@
 //! Two traits, [`JobStore`] and [`ResultStore`], state a contract; [`conformance`] is that contract as tests,
 //! which any backend can run. These backends come with it: [`MemoryStore`], the reference; [`RocksStore`] (feature
 //! `rocksdb`), which holds results larger than memory, survives crashes and is the fast one; `RedbStore` (feature
-//! `redb`), which is Rust alone; and `PostgresStore` (feature `postgres`), a [`SharedStore`] for engines on many machines.
+//! `redb`), which is Rust alone; and `PostgresStore` (feature `postgres`), a [`SharedStore`] for engines on many machines,
+//! which can keep large results in an object store (feature `objects`).
 //!
 //! This crate knows bytes, order and atomicity. It does **not** know which moves of a job are legal (that is
 //! `job-core`), and it runs no job (that is `job-runner`).

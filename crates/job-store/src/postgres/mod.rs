@@ -53,6 +53,15 @@ use crate::{Durability, ErrorKind, StoreError, codec};
 /// its standbys where it has some. `Buffered` survives the death of the engine; when the *server* dies, the last of it
 /// (up to three times `wal_writer_delay`, 0.6 s) may be gone, but never something older than what is still there.
 ///
+/// # Objects
+/// With the feature `objects` and `PostgresOptions::objects`, blocks of segments that outgrow a limit are put into a
+/// directory or an object store, several MiB to an object; records, results and small segments stay in the database. An
+/// object is acknowledged (in a directory: synced) before its row is written, behind the same fence as a block, and
+/// counts from then on: so rows of a result are as durable as the object store or `Synced`, whichever is less. Cost: a
+/// page is one ranged read for each object that it lies in, so two at most where it is no larger than an object, and two
+/// statements. Blocks are checked when they come from the object store. Objects that nothing names any more are deleted
+/// in the background.
+///
 /// # Other databases
 /// The statements keep to what databases that speak its protocol share: upserts, statements in `WITH` that write,
 /// arrays for batches, `LATERAL`. These would matter elsewhere: `pg_advisory_xact_lock` (migrations; where it does

@@ -43,10 +43,11 @@ use crate::{ErrorKind, StoreError};
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ObjectOptions {
-    /// `file:///directory`, which is made when it is missing and which all engines must see, or with the feature `s3`
-    /// `s3://bucket/prefix`.
+    /// `file:///directory`, which is made when it is missing and which all engines must see. Others, such as
+    /// `s3://bucket/prefix`, where the host turns on their feature of `object_store` (`aws`), or brings them to
+    /// [`open_with_objects`](PostgresStore::open_with_objects).
     pub url: String,
-    /// What the URL does not say, by the names of the environment's variables: `AWS_ENDPOINT`, `AWS_REGION`,
+    /// What an S3 URL does not say, by the names of the environment's variables: `AWS_ENDPOINT`, `AWS_REGION`,
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ALLOW_HTTP` and the like. Variables of the environment that
     /// start with `AWS_` count where nothing is said here. Default: none.
     pub settings: Vec<(String, String)>,
