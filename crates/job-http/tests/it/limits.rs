@@ -91,7 +91,7 @@ async fn requests_over_the_number_at_once_are_refused() {
     assert_eq!(service.status(id, "").await.status, 200);
 }
 
-fn faulty(workers: usize) -> (Service, FaultStore) {
+fn faulty(workers: usize) -> (Service, FaultStore<MemoryStore>) {
     let store = FaultStore::new(Arc::new(MemoryStore::default()));
     let engine = builder(Arc::new(store.clone())).workers(workers).clock(Arc::new(SystemClock)).open().unwrap();
     (over(Arc::new(engine), |api| api), store)
