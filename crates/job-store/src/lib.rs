@@ -1,12 +1,9 @@
 //! Where jobs and their results are kept.
 //!
 //! Two traits, [`JobStore`] and [`ResultStore`], state a contract; [`conformance`] is that contract as tests,
-//! which any backend can run. Three backends come with it: [`MemoryStore`], the reference; [`RocksStore`] (feature
-//! `rocksdb`), which holds results larger than memory, survives crashes and is the fast one; and `RedbStore` (feature
-//! `redb`), which is Rust alone.
-//!
-//! Each of them belongs to one engine. A [`SharedStore`] is one that several engines work on at once, with claims and
-//! leases; [`SharedMemory`] is its reference.
+//! which any backend can run. These backends come with it: [`MemoryStore`], the reference; [`RocksStore`] (feature
+//! `rocksdb`), which holds results larger than memory, survives crashes and is the fast one; `RedbStore` (feature
+//! `redb`), which is Rust alone; and `PostgresStore` (feature `postgres`), a [`SharedStore`] for engines on many machines.
 //!
 //! This crate knows bytes, order and atomicity. It does **not** know which moves of a job are legal (that is
 //! `job-core`), and it runs no job (that is `job-runner`).
@@ -45,7 +42,7 @@
 //! ```
 
 mod block;
-#[cfg(any(feature = "rocksdb", feature = "redb", feature = "fuzzing"))]
+#[cfg(any(feature = "rocksdb", feature = "redb", feature = "postgres", feature = "fuzzing"))]
 mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -58,6 +55,8 @@ pub mod fuzzing;
 #[cfg(any(feature = "rocksdb", feature = "redb", feature = "fuzzing"))]
 mod keys;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redb")]
 mod redb;
 #[cfg(feature = "rocksdb")]
@@ -71,6 +70,8 @@ pub use block::{Block, BlockBuilder, InvalidBlock, InvalidRow, Rows, SealedBlock
 pub use error::{ErrorKind, StoreError};
 pub use fault::{Fault, FaultStore, Moment};
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redb")]
 pub use redb::RedbStore;
 #[cfg(feature = "rocksdb")]

@@ -16,11 +16,12 @@ use crate::{
 };
 
 /// Packages with the features they must also compile with, each alone: features that others turn on hide mistakes.
-const COMBINATIONS: [(&str, &[&str]); 7] = [
+const COMBINATIONS: [(&str, &[&str]); 8] = [
     ("job-core", &[]),
     ("job-store", &[]),
     ("job-store", &["--features", "conformance"]),
     ("job-store", &["--features", "rocksdb"]),
+    ("job-store", &["--features", "postgres"]),
     ("job-runner", &["--no-default-features"]),
     ("job-runner", &[]),
     ("job-demo", &[]),
@@ -58,7 +59,13 @@ fn steps<'a>(workspace: &'a Workspace, options: &'a Options) -> Vec<Step<'a>> {
     }
     add("documentation", Box::new(|| process::run(&mut documentation(workspace))));
     add("doctests", Box::new(|| process::run(&mut test::doctests(workspace))));
-    add("tests", Box::new(|| process::run(&mut test::runner(workspace, &[]))));
+    add(
+        "tests",
+        Box::new(|| {
+            setup::servers();
+            process::run(&mut test::runner(workspace, &[]))
+        }),
+    );
     add("rest", Box::new(|| rest::rest(workspace)));
     add("page", Box::new(|| page::page(workspace)));
     steps

@@ -4,6 +4,7 @@ mod cargo_config;
 pub(crate) mod debian;
 mod libclang;
 pub(crate) mod pip;
+mod postgres;
 mod progress;
 mod rocksdb;
 mod wordnet;
@@ -28,6 +29,11 @@ pub(crate) fn setup(workspace: &Workspace, options: &Options) -> Outcome<Option<
     config.wordnet = wordnet.clone().filter(|directory| !wordnet::is_default(directory));
     config.write(&workspace.setup_file())?;
     Ok(wordnet)
+}
+
+/// Sets up what only tests need, as far as this machine allows.
+pub(crate) fn servers() {
+    postgres::find();
 }
 
 /// A step that takes a moment; on standard error, as cargo tells what it does.

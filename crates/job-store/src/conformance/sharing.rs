@@ -13,11 +13,18 @@ pub trait SharedFixture {
     fn open(&self) -> Arc<dyn SharedStore>;
 }
 
-/// Makes one `#[test]` per law of sharing; the argument is an expression that makes a new, empty [`SharedFixture`].
+/// Makes one `#[test]` per law of sharing; the argument is an expression that makes a new, empty [`SharedFixture`], or
+/// followed by `, skip` an `Option` of one, as in [`conformance_tests`](crate::conformance_tests).
 #[macro_export]
 macro_rules! sharing_tests {
     ($fixture:expr) => {
-        $crate::conformance_tests! { @laws $fixture;
+        $crate::sharing_tests! { @list laws $fixture }
+    };
+    ($fixture:expr, skip) => {
+        $crate::sharing_tests! { @list laws_or_skip $fixture }
+    };
+    (@list $rule:ident $fixture:expr) => {
+        $crate::conformance_tests! { @$rule $fixture;
             two_claimants_never_get_the_same_job
             a_claim_takes_priority_then_age
             a_claim_takes_what_it_asks_for

@@ -120,3 +120,11 @@ mod redb {
 
     job_store::conformance_tests!(Redb(tempfile::tempdir().expect("a temporary directory")));
 }
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    job_store::conformance_tests!(crate::postgres::Schema::new(), skip);
+    mod sharing {
+        job_store::sharing_tests!(crate::postgres::Schema::new(), skip);
+    }
+}

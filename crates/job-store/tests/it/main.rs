@@ -14,5 +14,7 @@ mod backends;
 mod corruption;
 #[cfg(feature = "rocksdb")]
 mod fixture;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "rocksdb")]
 mod rocks;

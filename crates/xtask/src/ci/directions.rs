@@ -5,17 +5,27 @@ use std::collections::BTreeSet;
 use crate::{Outcome, process, workspace::Workspace};
 
 /// Packages of the library, the lowest first, with those of the workspace that each may know.
-const LAYERS: [(&str, &[&str]); 3] =
-    [("job-core", &[]), ("job-store", &["job-core"]), ("job-runner", &["job-core", "job-store"])];
+const LAYERS: [(&str, &[&str]); 3] = [
+    ("job-core", &[]),
+    ("job-store", &["job-core", SERVERS]),
+    ("job-runner", &["job-core", "job-store", SERVERS]),
+];
 
-/// The one package of the library that knows RocksDB. Benches compare it with what it is built on, so they do too.
-const KNOWS_ROCKSDB: [&str; 2] = ["job-store", "job-benches"];
+/// For tests alone: whoever ships it breaks a ban below.
+const SERVERS: &str = "test-servers";
 
-/// What a package must not pull in, however indirectly, with these features.
-const BANS: [(&str, &[&str], &[&str]); 4] = [
+/// Packages that only these may know. Benches compare the store with what it is built on, so they know RocksDB.
+const OWNED: [(&str, &[&str]); 2] =
+    [("rocksdb", &["job-store", "job-benches"]), ("tokio-postgres", &["job-store"])];
+
+/// What a package must not pull in, however indirectly, with these features. The client of PostgreSQL is built on tokio,
+/// which therefore comes with the feature `postgres` and with nothing else.
+const BANS: [(&str, &[&str], &[&str]); 6] = [
     ("job-core", &["--all-features"], &["librocksdb-sys", "rocksdb", "tokio", "axum", "hyper"]),
-    ("job-store", &["--all-features"], &["tokio", "axum", "hyper"]),
-    ("job-runner", &["--all-features"], &["tokio", "axum", "hyper"]),
+    ("job-store", &["--features", "conformance,rocksdb,redb"], &["tokio", "tokio-postgres", "axum", "hyper"]),
+    ("job-store", &["--all-features"], &["axum", SERVERS]),
+    ("job-runner", &["--all-features"], &["axum", SERVERS]),
+    ("job-runner", &[], &["tokio", "tokio-postgres", "axum", "hyper"]),
     ("job-runner", &["--no-default-features"], &["librocksdb-sys", "rocksdb"]),
 ];
 
@@ -44,8 +54,8 @@ pub(super) fn directions(workspace: &Workspace) -> Outcome {
 
 /// Why one package may not name another in its manifest.
 fn wrong_edge(from: &str, to: &str, is_member: bool) -> Option<String> {
-    if to == "rocksdb" && !KNOWS_ROCKSDB.contains(&from) {
-        return Some(format!("{from} depends on rocksdb itself: only job-store may; take what job-store exports"));
+    if OWNED.iter().any(|(owned, owners)| *owned == to && !owners.contains(&from)) {
+        return Some(format!("{from} depends on {to} itself: only job-store may; take what job-store exports"));
     }
     if from == "xtask" && is_member {
         return Some(format!(
@@ -80,7 +90,9 @@ mod tests {
     }
 
     #[test]
-    fn rocksdb_is_seen_by_the_store_alone() {
+    fn databases_are_seen_by_the_store_alone() {
+        assert_eq!(wrong_edge("job-store", "tokio-postgres", false), None);
+        assert!(wrong_edge("job-runner", "tokio-postgres", false).is_some());
         assert_eq!(wrong_edge("job-store", "rocksdb", false), None);
         assert!(wrong_edge("job-runner", "rocksdb", false).is_some());
         assert!(wrong_edge("job-demo", "rocksdb", false).is_some());

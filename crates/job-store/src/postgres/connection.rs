@@ -1,0 +1,110 @@
+//! One connection: the settings of its session, its prepared statements, its calls.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join;
+use tokio::task::AbortHandle;
+use tokio_postgres::{Client, Row, Statement, types::ToSql};
+
+use super::{failure::Failed, schema::quoted, wait::wait};
+use crate::Durability;
+
+pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+pub(super) struct Connection {
+    client: Client,
+    driver: AbortHandle,
+    /// By their text, which is part of this library.
+    statements: HashMap<&'static str, Statement>,
+    /// What a commit waits for now.
+    durability: Durability,
+    /// The `synchronous_commit` of [`Durability::Synced`].
+    synced: String,
+}
+
+impl Connection {
+    pub(super) fn start(
+        client: Client,
+        driver: AbortHandle,
+        schema: &str,
+        timeout: Duration,
+        deadline: Instant,
+    ) -> Result<Self, Failed> {
+        let durability = Durability::Synced;
+        let mut started = Self { client, driver, statements: HashMap::new(), durability, synced: String::new() };
+        let session = format!(
+            "SET search_path TO {}; SET statement_timeout TO {}",
+            quoted(schema),
+            timeout.as_millis().clamp(1, i32::MAX as u128)
+        );
+        started.batch(&session, deadline)?;
+        // What the server was set up for, which may be more than one disk; but never less.
+        let rows =
+            started.query(Durability::Synced, "SELECT current_setting('synchronous_commit')", &[], deadline)?;
+        let level: Option<String> = rows.first().and_then(|row| row.try_get(0).ok());
+        started.synced = level.filter(|level| level != "off").unwrap_or_else(|| "on".to_owned());
+        let synced = started.set(Durability::Synced);
+        started.batch(&synced, deadline)?;
+        Ok(started)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    pub(super) const fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// Closes the socket at once, whatever is still to come.
+    pub(super) fn abort(&self) {
+        self.driver.abort();
+    }
+
+    /// Runs statements that take no parameters, for their effect.
+    pub(super) fn batch(&self, sql: &str, deadline: Instant) -> Result<(), Failed> {
+        wait(self.client.batch_execute(sql), deadline).ok_or(Failed::Late)?.map_err(Failed::Database)
+    }
+
+    /// Runs one statement, which is a transaction of its own.
+    pub(super) fn query(
+        &mut self,
+        durability: Durability,
+        sql: &'static str,
+        parameters: Parameters<'_>,
+        deadline: Instant,
+    ) -> Result<Vec<Row>, Failed> {
+        let statement = self.prepared(sql, deadline)?;
+        let query = self.client.query(&statement, parameters);
+        if self.durability == durability {
+            return wait(query, deadline).ok_or(Failed::Late)?.map_err(Failed::Database);
+        }
+        let set = self.set(durability);
+        // One way to the server and back for both.
+        let (set, rows) = wait(join(self.client.batch_execute(&set), query), deadline).ok_or(Failed::Late)?;
+        set.map_err(Failed::Database)?;
+        self.durability = durability;
+        rows.map_err(Failed::Database)
+    }
+
+    fn prepared(&mut self, sql: &'static str, deadline: Instant) -> Result<Statement, Failed> {
+        if let Some(statement) = self.statements.get(sql) {
+            return Ok(statement.clone());
+        }
+        let prepared = wait(self.client.prepare(sql), deadline).ok_or(Failed::Late)?;
+        let statement = prepared.map_err(Failed::Database)?;
+        self.statements.insert(sql, statement.clone());
+        Ok(statement)
+    }
+
+    fn set(&self, durability: Durability) -> String {
+        let level = match durability {
+            Durability::Buffered => "off",
+            Durability::Synced => &self.synced,
+        };
+        format!("SET synchronous_commit TO {level}")
+    }
+}

@@ -1,0 +1,350 @@
+//! Records in PostgreSQL, and what is found by them.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Instant,
+};
+
+use job_core::{Ending, JobId, JobRecord, JobSpec, JobState, Timestamp};
+
+use super::{
+    Call, PostgresStore, column, decode, failure::Failed, id_column, kind_bytes, name, records, signed,
+    state_number, uuid,
+};
+use crate::{Durability, ErrorKind, JobStore, Pin, StoreError, codec, contract};
+
+const INSERT: &str = "
+    WITH new AS (
+        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bytea[], $5::bigint[], $6::smallint[],
+                $7::bytea[], $8::smallint[], $9::bigint[])
+            AS new (id, revision, name, record, attempt, state, kind, priority, not_before)
+    ), queued AS (
+        INSERT INTO queue (job, revision, attempt, state, kind, priority, not_before)
+        SELECT id, revision, attempt, state, kind, priority, not_before FROM new WHERE state IS NOT NULL
+    )
+    INSERT INTO jobs (id, revision, name, record) SELECT id, revision, name, record FROM new";
+
+/// `$6`: whether anybody may.
+const REPLACE: &str = "
+    WITH found AS (
+        UPDATE queue SET revision = $2, attempt = $3, state = $4, not_before = $5
+        WHERE job = $1 AND revision = $2::bigint - 1
+            AND ($6 OR until IS NULL OR (claimant = $7 AND until > clock_timestamp()))
+        RETURNING job
+    )
+    UPDATE jobs SET revision = $2, record = $8 FROM found WHERE id = job RETURNING 1";
+
+/// `$3`: whether anybody may if the job waits.
+const END: &str = "
+    WITH found AS (
+        DELETE FROM queue
+        WHERE job = $1 AND revision = $2::bigint - 1
+            AND (($3 AND state = 0) OR until IS NULL OR (claimant = $4 AND until > clock_timestamp()))
+        RETURNING job
+    ), rows AS (
+        DELETE FROM blocks USING found WHERE blocks.job = found.job
+    ), checkpoint AS (
+        DELETE FROM checkpoints USING found WHERE checkpoints.job = found.job
+    )
+    UPDATE jobs SET revision = $2, record = $5 FROM found WHERE id = found.job RETURNING 1";
+
+/// Without a look at what is skipped but in the index.
+const LIST: &str = "
+    SELECT id, record FROM jobs
+    WHERE id <= (SELECT id FROM jobs ORDER BY id DESC OFFSET $1 LIMIT 1)
+    ORDER BY id DESC LIMIT $2";
+const LIST_BEFORE: &str = "
+    SELECT id, record FROM jobs
+    WHERE id <= (SELECT id FROM jobs WHERE id < $3 ORDER BY id DESC OFFSET $1 LIMIT 1)
+    ORDER BY id DESC LIMIT $2";
+
+const REMOVE: &str = "
+    WITH gone AS (
+        DELETE FROM jobs
+        WHERE id = $1 AND NOT pinned AND NOT EXISTS (SELECT FROM queue WHERE job = $1)
+        RETURNING id
+    ), rows AS (
+        DELETE FROM blocks USING gone WHERE job = id
+    ), work AS (
+        DELETE FROM works USING gone WHERE hash = $2 AND job = id
+    )
+    SELECT id FROM gone";
+
+impl JobStore for PostgresStore {
+    fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
+        // Whoever has the key or the id may be removed before it is looked up.
+        const MOST: usize = 5;
+        let call = Call::new("insert").durable(durability);
+        if let Some(refused) = twice(records) {
+            return Err(refused);
+        }
+        let columns = Columns::of(records);
+        let deadline = self.inner.pool.deadline();
+        let mut uncertain = false;
+        for _ in 0..MOST {
+            let refused = match columns.insert(self, call, deadline) {
+                Ok(ran) => {
+                    self.inner.notices.changed();
+                    return Ok(ran);
+                }
+                Err(failed) if failed.is_duplicate() => failed,
+                Err(failed) if failed.is_lost() && !uncertain && Instant::now() < deadline => {
+                    uncertain = true;
+                    continue;
+                }
+                Err(failed) => return Err(failed.on(call)),
+            };
+            if uncertain && self.holds_all(call, &columns)? {
+                self.inner.notices.changed();
+                return Ok(());
+            }
+            if let Some(refused) = self.taken(call, records)? {
+                return Err(refused);
+            }
+            tracing::debug!("an id or key was free again: {}", refused.on(call));
+        }
+        Err(call.failed(ErrorKind::Unavailable, "an id or idempotency key is being taken and freed by others"))
+    }
+
+    fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
+        self.record(Call::new("read the record").on(id), id)
+    }
+
+    fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError> {
+        let call = Call::new("replace the record").on(next.id).durable(durability);
+        let record = codec::encode_record(next);
+        let (id, revision, me) = (uuid(next.id), signed(next.revision), self.inner.claimant);
+        let ran = if let Some(state) = state_number(next.state) {
+            let anybody = next.state == JobState::Running { cancelling: true };
+            let (attempt, not_before) = (i64::from(next.attempt), not_before(next));
+            self.run(call, REPLACE, &[&id, &revision, &attempt, &state, &not_before, &anybody, &me, &record])
+        } else {
+            let cancelled = next.state == JobState::Complete(Ending::Cancelled);
+            self.run(call, END, &[&id, &revision, &cancelled, &me, &record])
+        };
+        let ran = ran.map_err(|failed| failed.on(call))?;
+        if ran.rows.is_empty() && !(ran.uncertain && self.record(call, next.id)?.as_ref() == Some(next)) {
+            return Err(self.refusal(call, next)?);
+        }
+        self.moved(&[next]);
+        Ok(())
+    }
+
+    fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
+        let call = Call::new("list");
+        let (skip, limit) = (signed(skip), signed(limit as u64));
+        let rows = match before {
+            None => self.rows(call, LIST, &[&skip, &limit]),
+            Some(id) => self.rows(call, LIST_BEFORE, &[&skip, &limit, &uuid(id)]),
+        };
+        records(call, &rows?)
+    }
+
+    fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError> {
+        let call = Call::new("list the unfinished jobs");
+        let rows = self.rows(call, "SELECT id, record FROM queue JOIN jobs ON id = job ORDER BY job", &[])?;
+        records(call, &rows)
+    }
+
+    fn remove(&self, id: JobId) -> Result<bool, StoreError> {
+        let call = Call::new("remove the record").on(id);
+        loop {
+            let rows = self.rows(call, "SELECT record, pinned FROM jobs WHERE id = $1", &[&uuid(id)])?;
+            let Some(row) = rows.first() else { return Ok(false) };
+            let record = decode(call, id, column(call, row, 0)?)?;
+            contract::check_removable(&record, column(call, row, 1)?)?;
+            let hash = contract::work_hash(&record.spec).map(Vec::from);
+            let ran = self.run(call, REMOVE, &[&uuid(id), &hash]).map_err(|failed| failed.on(call))?;
+            if !ran.rows.is_empty() || ran.uncertain && self.record(call, id)?.is_none() {
+                return Ok(true);
+            }
+            // Removed or pinned in between: the next round tells.
+        }
+    }
+
+    fn find_key(&self, graph: &str, key: &str) -> Result<Option<JobId>, StoreError> {
+        let call = Call::new("find the idempotency key");
+        let rows = self.rows(call, "SELECT id FROM jobs WHERE name = $1", &[&name(graph, key)])?;
+        rows.first().map(|row| id_column(call, row, 0)).transpose()
+    }
+
+    fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
+        const FIND: &str = "SELECT id, record FROM works JOIN jobs ON id = job WHERE hash = $1";
+        let call = Call::new("find a finished job");
+        let Some(hash) = contract::work_hash(spec) else { return Ok(None) };
+        let found = records(call, &self.rows(call, FIND, &[&hash.as_slice()])?)?;
+        Ok(found.iter().find(|record| record.spec.is_same_work(spec)).map(|record| record.id))
+    }
+
+    fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
+        const TOUCH: &str = "
+            UPDATE jobs SET last_read = at FROM unnest($1::uuid[], $2::bigint[]) AS read (job, at) WHERE id = job";
+        let latest: BTreeMap<_, _> = reads.iter().map(|(id, at)| (uuid(*id), signed(at.as_micros()))).collect();
+        let (ids, times): (Vec<_>, Vec<_>) = latest.into_iter().unzip();
+        self.rows(Call::new("note when results were read"), TOUCH, &[&ids, &times]).map(drop)
+    }
+
+    fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
+        let call = Call::new("read when the result was read").on(id);
+        let rows = self.rows(call, "SELECT last_read FROM jobs WHERE id = $1", &[&uuid(id)])?;
+        let found: Option<i64> = rows.first().map_or(Ok(None), |row| column(call, row, 0))?;
+        Ok(found.map(|micros| Timestamp::from_micros(micros.unsigned_abs())))
+    }
+
+    fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
+        let call = Call::new("pin").on(id).durable(Durability::Synced);
+        let keep = pin == Pin::Keep;
+        let rows =
+            self.rows(call, "UPDATE jobs SET pinned = $2 WHERE id = $1 RETURNING 1", &[&uuid(id), &keep])?;
+        if rows.is_empty() { Err(contract::no_such_job(id, call.operation)) } else { Ok(()) }
+    }
+
+    fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
+        let call = Call::new("read the pin").on(id);
+        let rows = self.rows(call, "SELECT pinned FROM jobs WHERE id = $1", &[&uuid(id)])?;
+        rows.first().map_or(Ok(false), |row| column(call, row, 0))
+    }
+}
+
+impl PostgresStore {
+    /// Tells others of changes that concern them, and forgets the claims of jobs that have ended.
+    pub(super) fn moved(&self, records: &[&JobRecord]) {
+        let mut claimed = self.inner.claimed.lock();
+        for record in records.iter().filter(|record| record.state.is_complete()) {
+            claimed.remove(&record.id);
+        }
+        drop(claimed);
+        // A start concerns nobody.
+        if records.iter().any(|record| record.state != JobState::Running { cancelling: false }) {
+            self.inner.notices.changed();
+        }
+    }
+
+    /// Why a compare-and-set of `next` changed nothing.
+    pub(super) fn refusal(&self, call: Call, next: &JobRecord) -> Result<StoreError, StoreError> {
+        let call = call.on(next.id);
+        let found = self.record(call, next.id)?;
+        if let Err(refused) =
+            contract::check_revision(found.as_ref().map(|found| found.revision), next, call.operation)
+        {
+            return Ok(refused);
+        }
+        Ok(match found {
+            Some(found) if found.state.is_complete() => call.failed(ErrorKind::Conflict, "the job is complete"),
+            _ => self.no_lease(call),
+        })
+    }
+
+    pub(super) fn no_lease(&self, call: Call) -> StoreError {
+        call.failed(
+            ErrorKind::Fenced,
+            format!("its lease is not, or no longer, that of claimant {}", self.inner.claimant),
+        )
+    }
+
+    /// Which record of a refused batch is in the way of which stored job.
+    fn taken(&self, call: Call, records: &[JobRecord]) -> Result<Option<StoreError>, StoreError> {
+        for record in records {
+            if let Some(key) = &record.spec.options().idempotency_key
+                && let Some(job) = self.find_key(record.spec.graph_name(), key)?
+            {
+                return Ok(Some(contract::key_taken(job, key)));
+            }
+            if !self.rows(call, "SELECT 1 FROM jobs WHERE id = $1", &[&uuid(record.id)])?.is_empty() {
+                return Ok(Some(id_taken(record.id)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a batch is there as it was to be written: then the answer was lost, not the write.
+    fn holds_all(&self, call: Call, columns: &Columns) -> Result<bool, StoreError> {
+        const COUNT: &str = "
+            SELECT count(*) FROM jobs JOIN unnest($1::uuid[], $2::bytea[]) AS new (id, record)
+            ON jobs.id = new.id AND jobs.record = new.record";
+        let rows = self.rows(call, COUNT, &[&columns.ids, &columns.records])?;
+        let found: i64 = rows.first().map_or(Ok(0), |row| column(call, row, 0))?;
+        Ok(found == signed(columns.ids.len() as u64))
+    }
+}
+
+fn id_taken(id: JobId) -> StoreError {
+    StoreError::new(ErrorKind::AlreadyExists, "insert", "the id is taken").on(id)
+}
+
+/// The refusal of a batch that holds an id or a key twice.
+fn twice(records: &[JobRecord]) -> Option<StoreError> {
+    let mut ids = HashSet::new();
+    let mut names = BTreeMap::new();
+    for record in records {
+        if let Some(key) = &record.spec.options().idempotency_key
+            && let Some(job) = names.insert((record.spec.graph_name(), key), record.id)
+        {
+            return Some(contract::key_taken(job, key));
+        }
+        if !ids.insert(record.id) {
+            return Some(id_taken(record.id));
+        }
+    }
+    None
+}
+
+fn not_before(record: &JobRecord) -> i64 {
+    record.not_before.map_or(0, |time| signed(time.as_micros()))
+}
+
+/// A batch of records, column by column.
+#[derive(Default)]
+struct Columns {
+    ids: Vec<uuid::Uuid>,
+    revisions: Vec<i64>,
+    names: Vec<Option<Vec<u8>>>,
+    records: Vec<Vec<u8>>,
+    attempts: Vec<i64>,
+    states: Vec<Option<i16>>,
+    kinds: Vec<Vec<u8>>,
+    priorities: Vec<i16>,
+    not_befores: Vec<i64>,
+}
+
+impl Columns {
+    fn of(records: &[JobRecord]) -> Self {
+        let mut columns = Self::default();
+        for record in records {
+            let options = record.spec.options();
+            let name = options.idempotency_key.as_ref().map(|key| name(record.spec.graph_name(), key));
+            columns.ids.push(uuid(record.id));
+            columns.revisions.push(signed(record.revision));
+            columns.names.push(name);
+            columns.records.push(codec::encode_record(record));
+            columns.attempts.push(i64::from(record.attempt));
+            columns.states.push(state_number(record.state));
+            columns.kinds.push(kind_bytes(record.spec.kind()));
+            columns.priorities.push(i16::from(options.priority));
+            columns.not_befores.push(not_before(record));
+        }
+        columns
+    }
+
+    /// All of them or none. Sent once: whether a lost connection has lost the write is for the caller to find out.
+    fn insert(&self, store: &PostgresStore, call: Call, deadline: Instant) -> Result<(), Failed> {
+        store
+            .run_once(
+                call,
+                INSERT,
+                &[
+                    &self.ids,
+                    &self.revisions,
+                    &self.names,
+                    &self.records,
+                    &self.attempts,
+                    &self.states,
+                    &self.kinds,
+                    &self.priorities,
+                    &self.not_befores,
+                ],
+                deadline,
+            )
+            .map(drop)
+    }
+}

@@ -1,0 +1,275 @@
+//! [`PostgresStore`]: jobs and rows in PostgreSQL, for several engines on several machines.
+//!
+//! Every call is one statement and so one transaction: nothing is locked while this side thinks, and a process that is
+//! stopped in the middle of a call holds nobody up. The fence of every write is the job's row in the table `queue`,
+//! locked and compared by the write itself.
+
+mod connection;
+mod failure;
+mod jobs;
+mod notices;
+mod options;
+mod pool;
+mod results;
+mod schema;
+mod segment;
+mod sharing;
+mod wait;
+
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use job_core::{JobId, JobKind, JobRecord, JobState};
+use parking_lot::Mutex;
+use tokio::runtime::Runtime;
+use tokio_postgres::{Config, Row};
+use uuid::Uuid;
+
+pub use self::options::PostgresOptions;
+use self::{
+    connection::{Connection, Parameters},
+    failure::Failed,
+    notices::Notices,
+    pool::Pool,
+};
+use crate::{Durability, ErrorKind, StoreError, codec};
+
+/// Keeps jobs and rows in a PostgreSQL database, version 15 or later, which any number of engines share.
+///
+/// Clones are one claimant and share their connections. The store works from any thread, those of an async runtime
+/// included, and drives its sockets on one thread of its own; a call blocks the thread that makes it. A lost connection
+/// fails the call with `Unavailable`, and the next call connects anew.
+///
+/// # Durability
+/// `Synced` is a commit as the server is set up for (`synchronous_commit`, but never `off`): on its disk, and on that of
+/// its standbys where it has some. `Buffered` survives the death of the engine; when the *server* dies, the last of it
+/// (up to three times `wal_writer_delay`, 0.6 s) may be gone, but never something older than what is still there.
+///
+/// # Other databases
+/// The statements keep to what databases that speak its protocol share: upserts, statements in `WITH` that write,
+/// arrays for batches, `LATERAL`. These would matter elsewhere: `pg_advisory_xact_lock` (migrations; where it does
+/// nothing, open the first store alone), `LISTEN`/`NOTIFY` (where it is missing, [`wait`](crate::SharedStore::wait)
+/// waits for the whole time-out, so that polling is left), `FOR UPDATE SKIP LOCKED` and `FOR SHARE` (claims and
+/// fences: needed), `synchronous_commit` (where it has no effect, every write is `Synced`). A pooler between must keep
+/// a session for a client: `search_path`, prepared statements and `LISTEN` belong to it.
+///
+/// ```no_run
+/// use job_store::{JobStore, PostgresOptions, PostgresStore};
+///
+/// let store = PostgresStore::open("postgres://engine:secret@db.example/graphs", PostgresOptions::default())?;
+/// assert!(store.unfinished()?.is_empty());
+/// # Ok::<(), job_store::StoreError>(())
+/// ```
+#[derive(Clone)]
+pub struct PostgresStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pool: Pool,
+    options: PostgresOptions,
+    /// Who claims: every opened value is somebody else.
+    claimant: Uuid,
+    /// Jobs whose claim was answered. A lease that nobody knows of, because the answer was lost, is not renewed.
+    claimed: Mutex<HashSet<JobId>>,
+    notices: Arc<Notices>,
+    runtime: Option<Runtime>,
+}
+
+impl PostgresStore {
+    /// Opens the store in the database at `url` (`postgres://user:password@host:port/database`, or the same as
+    /// `key=value` words), and makes its tables or brings them up to date.
+    ///
+    /// # Errors
+    /// `Invalid` when the URL is none or the database refuses the user, `Format` when a later version made the tables,
+    /// `Unavailable` when the database cannot be reached.
+    pub fn open(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
+        let call = Call::new("open the store");
+        let config = config(url, call)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("job-store-postgres")
+            .enable_all()
+            .build()
+            .map_err(|error| call.failed(ErrorKind::Unavailable, format!("no thread can be had: {error}")))?;
+        let claimant = Uuid::new_v4();
+        let pool = Pool::new(config.clone(), &options, runtime.handle().clone());
+        let deadline = pool.deadline();
+        let migrated =
+            pool.with(call, deadline, |connection| schema::migrate(connection, &options.schema, call, deadline));
+        let notices = Arc::new(Notices::default());
+        let inner = Inner { pool, options, claimant, claimed: Mutex::default(), notices, runtime: Some(runtime) };
+        migrated.map_err(|failed| failed.on(call))?;
+        inner.listen(config);
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Runs one statement; once more on another connection when the first was lost.
+    fn run(&self, call: Call, sql: &'static str, parameters: Parameters<'_>) -> Result<Ran, Failed> {
+        let deadline = self.inner.pool.deadline();
+        match self.run_once(call, sql, parameters, deadline) {
+            Ok(rows) => Ok(Ran { rows, uncertain: false }),
+            Err(failed) if failed.is_lost() && Instant::now() < deadline => {
+                let rows = self.run_once(call, sql, parameters, deadline)?;
+                Ok(Ran { rows, uncertain: true })
+            }
+            Err(failed) => Err(failed),
+        }
+    }
+
+    /// Runs one statement; again when others were in its way.
+    fn run_once(
+        &self,
+        call: Call,
+        sql: &'static str,
+        parameters: Parameters<'_>,
+        deadline: Instant,
+    ) -> Result<Vec<Row>, Failed> {
+        const MOST: usize = 5;
+        let mut collisions = 0;
+        loop {
+            let query = |connection: &mut Connection| connection.query(call.durability, sql, parameters, deadline);
+            match self.inner.pool.with(call, deadline, query) {
+                Err(failed) if failed.is_collision() && collisions < MOST => collisions += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn rows(&self, call: Call, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>, StoreError> {
+        self.run(call, sql, parameters).map(|ran| ran.rows).map_err(|failed| failed.on(call))
+    }
+
+    fn record(&self, call: Call, id: JobId) -> Result<Option<JobRecord>, StoreError> {
+        let rows = self.rows(call, "SELECT record FROM jobs WHERE id = $1", &[&uuid(id)])?;
+        rows.first().map(|row| decode(call, id, column(call, row, 0)?)).transpose()
+    }
+}
+
+/// What a statement gave.
+struct Ran {
+    rows: Vec<Row>,
+    /// It was sent twice, because the connection was lost: the first may have taken effect.
+    uncertain: bool,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Without waiting, because that would panic on a thread of an async runtime.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.inner;
+        f.debug_struct("PostgresStore")
+            .field("options", &inner.options)
+            .field("claimant", &inner.claimant)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a statement is run for.
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    operation: &'static str,
+    job: Option<JobId>,
+    durability: Durability,
+}
+
+impl Call {
+    /// One that reads, or writes what need not be synced.
+    const fn new(operation: &'static str) -> Self {
+        Self { operation, job: None, durability: Durability::Buffered }
+    }
+
+    const fn on(mut self, job: JobId) -> Self {
+        self.job = Some(job);
+        self
+    }
+
+    const fn durable(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+}
+
+fn config(url: &str, call: Call) -> Result<Config, StoreError> {
+    let mut config: Config = url
+        .parse()
+        .map_err(|error| call.failed(ErrorKind::Invalid, format!("the URL of the database: {error}")))?;
+    if config.get_application_name().is_none() {
+        config.application_name("job-engine");
+    }
+    // A peer that vanished without a word is noticed in half a minute, not after the hours that systems take.
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(Duration::from_secs(15));
+    }
+    config.keepalives_idle(Duration::from_secs(10));
+    if config.get_keepalives_interval().is_none() {
+        config.keepalives_interval(Duration::from_secs(5));
+    }
+    Ok(config)
+}
+
+fn uuid(id: JobId) -> Uuid {
+    Uuid::from_bytes(*id.as_bytes())
+}
+
+/// A count as SQL has it; none gets near the end of the range.
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// As it is stored in `queue.state`; `None` of a job that is complete.
+const fn state_number(state: JobState) -> Option<i16> {
+    match state {
+        JobState::Waiting => Some(0),
+        JobState::Running { cancelling: false } => Some(1),
+        JobState::Running { cancelling: true } => Some(2),
+        JobState::Complete(_) => None,
+    }
+}
+
+/// As it is stored in `queue.kind`.
+fn kind_bytes(kind: &JobKind) -> Vec<u8> {
+    match kind {
+        JobKind::VertexFilter => b"v".to_vec(),
+        JobKind::EdgeFilter => b"e".to_vec(),
+        JobKind::Algorithm(name) => [b"a", name.as_bytes()].concat(),
+    }
+}
+
+/// As it is stored in `jobs.name`: the length keeps `("a", "bc")` from `("ab", "c")`.
+fn name(graph: &str, key: &str) -> Vec<u8> {
+    let length = (graph.len() as u64).to_be_bytes();
+    [length.as_slice(), graph.as_bytes(), key.as_bytes()].concat()
+}
+
+fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
+    call: Call,
+    row: &'a Row,
+    at: usize,
+) -> Result<T, StoreError> {
+    row.try_get(at).map_err(|error| call.corrupt(&format!("a column cannot be read: {error}")))
+}
+
+fn id_column(call: Call, row: &Row, at: usize) -> Result<JobId, StoreError> {
+    column::<Uuid>(call, row, at).map(|id| JobId::from_bytes(id.into_bytes()))
+}
+
+fn decode(call: Call, id: JobId, bytes: &[u8]) -> Result<JobRecord, StoreError> {
+    codec::decode_record(id, bytes).map_err(|error| call.on(id).corrupt(&error))
+}
+
+/// The records of rows `(id, record)`.
+fn records(call: Call, rows: &[Row]) -> Result<Vec<JobRecord>, StoreError> {
+    rows.iter().map(|row| decode(call, id_column(call, row, 0)?, column(call, row, 1)?)).collect()
+}

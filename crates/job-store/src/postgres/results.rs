@@ -1,0 +1,273 @@
+//! Rows and results in PostgreSQL.
+
+use std::{
+    collections::BTreeMap,
+    ops::{ControlFlow, Range},
+};
+
+use job_core::{JobId, JobRecord, JobResult};
+use tokio_postgres::Row;
+
+use super::{Call, PostgresStore, column, segment::PostgresSegment, signed, uuid};
+use crate::{
+    Block, BlockBuilder, Durability, EachBlock, ErrorKind, ResultStore, Rows, SegmentKey, SegmentWriter,
+    StoreError, codec,
+    contract::{self, Cut},
+};
+
+/// All of the ends in `$1..` or none: `$5` is how many they are.
+const COMPLETE: &str = "
+    WITH ends AS (
+        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bytea[]) AS ends (id, revision, record, result)
+    ), held AS (
+        SELECT q.job FROM queue q JOIN ends e ON q.job = e.id AND q.revision = e.revision - 1
+        WHERE q.until IS NULL OR (q.claimant = $6 AND q.until > clock_timestamp())
+        ORDER BY q.job FOR UPDATE OF q
+    ), sound AS (
+        SELECT count(*) = $5 AS sound FROM held
+    ), gone AS (
+        DELETE FROM queue q USING held, sound WHERE sound AND q.job = held.job RETURNING q.job
+    ), checkpoint AS (
+        DELETE FROM checkpoints c USING gone WHERE c.job = gone.job
+    ), work AS (
+        INSERT INTO works (hash, job)
+        SELECT w.hash, w.job FROM unnest($7::bytea[], $8::uuid[]) AS w (hash, job), sound WHERE sound ORDER BY w.hash
+        ON CONFLICT (hash) DO UPDATE SET job = excluded.job
+    )
+    UPDATE jobs j SET revision = e.revision, record = e.record, result = e.result
+    FROM ends e JOIN gone ON gone.job = e.id
+    WHERE j.id = e.id RETURNING 1";
+
+/// Up to the block that holds the last of the rows `$4..$5`, at most `$6` blocks: two steps into the index.
+const READ: &str = "
+    SELECT end_row, bytes FROM blocks
+    WHERE job = $1 AND attempt = $2 AND segment = $3 AND end_row > $4
+        AND end_row <= coalesce((
+            SELECT last.end_row FROM blocks last
+            WHERE last.job = $1 AND last.attempt = $2 AND last.segment = $3 AND last.end_row >= $5
+            ORDER BY last.end_row LIMIT 1), 9223372036854775807)
+    ORDER BY end_row LIMIT $6";
+
+/// The fence that every write of an attempt has to pass; it holds the job's row until the write is done.
+pub(super) const FENCE: &str = "
+    SELECT 1 FROM queue
+    WHERE job = $1 AND attempt = $2 AND state > 0
+        AND (until IS NULL OR (claimant = $3 AND until > clock_timestamp()))";
+
+const SAVE: &str = "
+    WITH fence AS (
+        SELECT job FROM queue
+        WHERE job = $1 AND attempt = $2 AND state > 0
+            AND (until IS NULL OR (claimant = $3 AND until > clock_timestamp()))
+        FOR SHARE
+    )
+    INSERT INTO checkpoints (job, bytes) SELECT job, $4 FROM fence
+    ON CONFLICT (job) DO UPDATE SET bytes = excluded.bytes RETURNING 1";
+
+const DISCARD: &str = "
+    WITH refused AS (
+        SELECT 1 FROM jobs WHERE id = $1 AND result IS NOT NULL
+    ), fenced AS (
+        SELECT 1 FROM queue
+        WHERE job = $1 AND until IS NOT NULL AND NOT (claimant = $3 AND until > clock_timestamp())
+    ), gone AS (
+        DELETE FROM blocks
+        WHERE job = $1 AND attempt <= $2 AND NOT EXISTS (SELECT FROM refused) AND NOT EXISTS (SELECT FROM fenced)
+    )
+    SELECT EXISTS (SELECT FROM refused), EXISTS (SELECT FROM fenced)";
+
+impl ResultStore for PostgresStore {
+    fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
+        self.check_fence(key)?;
+        Ok(Box::new(PostgresSegment::new(self.clone(), key)))
+    }
+
+    fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError> {
+        self.complete_all(&[(next, result)], durability)
+    }
+
+    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
+        let mut call = Call::new("store the result").durable(durability);
+        if let [(only, _)] = ends {
+            call = call.on(only.id);
+        }
+        for (next, _) in ends {
+            contract::check_complete(next)?;
+        }
+        if ends.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = ends.iter().map(|(next, _)| uuid(next.id)).collect();
+        let revisions: Vec<_> = ends.iter().map(|(next, _)| signed(next.revision)).collect();
+        let encoded: Vec<_> = ends.iter().map(|(next, _)| codec::encode_record(next)).collect();
+        let results: Vec<_> = ends.iter().map(|(next, result)| codec::encode_result(next.id, result)).collect();
+        let (hashes, workers): (Vec<_>, Vec<_>) = works(ends).into_iter().unzip();
+        let (count, me) = (signed(ends.len() as u64), self.inner.claimant);
+        let parameters: super::Parameters<'_> =
+            &[&ids, &revisions, &encoded, &results, &count, &me, &hashes, &workers];
+        let ran = self.run(call, COMPLETE, parameters).map_err(|failed| failed.on(call))?;
+        let records: Vec<_> = ends.iter().map(|(next, _)| *next).collect();
+        if ran.rows.len() != ends.len() && !(ran.uncertain && self.are_stored(call, &records)?) {
+            return Err(self.first_refusal(call, &records)?);
+        }
+        self.moved(&records);
+        Ok(())
+    }
+
+    fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError> {
+        let call = Call::new("read the result").on(id);
+        let rows = self.rows(call, "SELECT result FROM jobs WHERE id = $1", &[&uuid(id)])?;
+        let bytes: Option<&[u8]> = rows.first().map_or(Ok(None), |row| column(call, row, 0))?;
+        bytes.map(|bytes| codec::decode_result(id, bytes)).transpose().map_err(|error| call.corrupt(&error))
+    }
+
+    fn read(
+        &self,
+        key: SegmentKey,
+        rows: Range<u64>,
+        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let call = Call::new("read rows").on(key.job);
+        let mut wanted = rows;
+        while !wanted.is_empty() {
+            // No connection is held while `each` runs.
+            let found = self.blocks_of(call, key, &wanted)?;
+            if found.is_empty() {
+                return Err(contract::missing(self, key, &wanted));
+            }
+            for row in &found {
+                let (end, bytes) = block(call, row)?;
+                verify(key, end, bytes, &wanted)?;
+                let Some(Cut { rows: run, next, .. }) = contract::cut(key, end, bytes, &wanted)? else {
+                    return Err(contract::missing(self, key, &wanted));
+                };
+                if each(run)?.is_break() {
+                    return Ok(());
+                }
+                wanted.start = next;
+            }
+        }
+        Ok(())
+    }
+
+    fn blocks(&self, key: SegmentKey, each: &mut EachBlock<'_>) -> Result<(), StoreError> {
+        let call = Call::new("read rows").on(key.job);
+        let mut wanted = 0..u64::MAX;
+        loop {
+            let found = self.blocks_of(call, key, &wanted)?;
+            if found.is_empty() {
+                return Ok(());
+            }
+            for row in &found {
+                let (end, bytes) = block(call, row)?;
+                if each(end, bytes)?.is_break() {
+                    return Ok(());
+                }
+                wanted.start = end;
+            }
+        }
+    }
+
+    fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {
+        let call = Call::new("discard rows").on(job);
+        let rows = self.rows(call, DISCARD, &[&uuid(job), &i64::from(attempt), &self.inner.claimant])?;
+        let Some(row) = rows.first() else { return Ok(()) };
+        contract::check_discardable(job, column(call, row, 0)?)?;
+        if column(call, row, 1)? { Err(self.no_lease(call)) } else { Ok(()) }
+    }
+
+    fn save_checkpoint(&self, job: JobId, attempt: u32, bytes: &[u8]) -> Result<(), StoreError> {
+        contract::check_checkpoint(job, bytes)?;
+        let call = Call::new("save the checkpoint").on(job);
+        let sealed = codec::encode_checkpoint(job, bytes);
+        let parameters: super::Parameters<'_> = &[&uuid(job), &i64::from(attempt), &self.inner.claimant, &sealed];
+        if self.rows(call, SAVE, parameters)?.is_empty() {
+            return Err(self.fenced(call, SegmentKey { job, attempt, number: 0 })?);
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&self, job: JobId) -> Result<Option<Vec<u8>>, StoreError> {
+        let call = Call::new("read the checkpoint").on(job);
+        let rows = self.rows(call, "SELECT bytes FROM checkpoints WHERE job = $1", &[&uuid(job)])?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let checkpoint =
+            codec::decode_checkpoint(job, column(call, row, 0)?).map_err(|error| call.corrupt(&error))?;
+        Ok(Some(checkpoint.to_vec()))
+    }
+
+    fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {
+        let call = Call::new("measure the store");
+        let rows = self.rows(call, "SELECT pg_total_relation_size('blocks')", &[])?;
+        let bytes: Option<i64> = rows.first().map_or(Ok(None), |row| column(call, row, 0))?;
+        Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()))
+    }
+
+    fn block_bytes(&self) -> usize {
+        BlockBuilder::BYTES
+    }
+}
+
+impl PostgresStore {
+    pub(super) fn check_fence(&self, key: SegmentKey) -> Result<(), StoreError> {
+        let call = Call::new("write rows").on(key.job);
+        let parameters: super::Parameters<'_> = &[&uuid(key.job), &i64::from(key.attempt), &self.inner.claimant];
+        if self.rows(call, FENCE, parameters)?.is_empty() { Err(self.fenced(call, key)?) } else { Ok(()) }
+    }
+
+    /// Why a write of this attempt did not pass the fence.
+    pub(super) fn fenced(&self, call: Call, key: SegmentKey) -> Result<StoreError, StoreError> {
+        let found = self.record(call, key.job)?;
+        Ok(contract::check_attempt(found.as_ref(), key).err().unwrap_or_else(|| self.no_lease(call)))
+    }
+
+    fn are_stored(&self, call: Call, records: &[&JobRecord]) -> Result<bool, StoreError> {
+        for next in records {
+            if self.record(call, next.id)?.as_ref() != Some(*next) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Why a batch of ends changed nothing: the first that is in the way.
+    fn first_refusal(&self, call: Call, records: &[&JobRecord]) -> Result<StoreError, StoreError> {
+        const HELD: &str = "
+            SELECT 1 FROM queue
+            WHERE job = $1 AND revision = $2::bigint - 1 AND (until IS NULL OR (claimant = $3 AND until > clock_timestamp()))";
+        for next in records {
+            let parameters: super::Parameters<'_> =
+                &[&uuid(next.id), &signed(next.revision), &self.inner.claimant];
+            if self.rows(call, HELD, parameters)?.is_empty() {
+                return self.refusal(call, next);
+            }
+        }
+        Ok(call.failed(ErrorKind::Unavailable, "others changed the jobs meanwhile"))
+    }
+
+    /// The next blocks that hold rows of `wanted`, a few MiB at most.
+    fn blocks_of(&self, call: Call, key: SegmentKey, wanted: &Range<u64>) -> Result<Vec<Row>, StoreError> {
+        const BATCH: i64 = 16;
+        let (job, attempt, number) = (uuid(key.job), i64::from(key.attempt), i64::from(key.number));
+        let [start, end] = [wanted.start, wanted.end].map(signed);
+        self.rows(call, READ, &[&job, &attempt, &number, &start, &end, &BATCH])
+    }
+}
+
+/// The work that was done, each once: of equal ones the last counts.
+fn works(ends: &[(&JobRecord, &JobResult)]) -> BTreeMap<Vec<u8>, uuid::Uuid> {
+    let reusable = ends.iter().filter(|(next, _)| contract::is_reusable(next));
+    reusable.filter_map(|(next, _)| Some((contract::work_hash(&next.spec)?.to_vec(), uuid(next.id)))).collect()
+}
+
+fn block(call: Call, row: &Row) -> Result<(u64, &[u8]), StoreError> {
+    let end: i64 = column(call, row, 0)?;
+    Ok((end.unsigned_abs(), column(call, row, 1)?))
+}
+
+/// PostgreSQL checks its pages only where that was asked for, so the block's own checksum does.
+fn verify(key: SegmentKey, end: u64, bytes: &[u8], wanted: &Range<u64>) -> Result<(), StoreError> {
+    let corrupt = |error| key.corrupt(wanted, error);
+    let block = Block::parse(bytes).map_err(corrupt)?;
+    block.verify(key, end.saturating_sub(block.len() as u64)).map_err(corrupt)
+}

@@ -1,0 +1,89 @@
+//! The tables, made and brought up to date by whoever opens the store first.
+
+use std::time::Instant;
+
+use super::{Call, connection::Connection, failure::Failed};
+use crate::{Durability, ErrorKind};
+
+/// Each brings the tables from the version before to its own, which is its place in this list, counted from 1.
+/// A released one is never changed.
+const MIGRATIONS: [&str; 1] = [include_str!("schema/1.sql")];
+
+/// Settings of PostgreSQL's own storage: where the database has another, its refusal does no harm.
+const TUNING: &str = include_str!("schema/tuning.sql");
+
+/// Keeps two openings from migrating at once; beside the schema's own lock, so that others' locks are not met.
+const LOCK: i32 = 0x6a6f_6273;
+
+/// Makes the schema and its tables, or brings them up to date; refuses those of a later version.
+pub(super) fn migrate(
+    connection: &mut Connection,
+    schema: &str,
+    call: Call,
+    deadline: Instant,
+) -> Result<(), Failed> {
+    if version(connection, call, deadline)? == MIGRATIONS.len() {
+        return Ok(());
+    }
+    connection.batch("BEGIN", deadline)?;
+    let migrated = migrate_locked(connection, schema, call, deadline);
+    connection.batch(if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" }, deadline)?;
+    migrated?;
+    if connection.batch(TUNING, deadline).is_err() {
+        tracing::debug!("the database keeps its own storage settings");
+    }
+    Ok(())
+}
+
+fn migrate_locked(connection: &mut Connection, schema: &str, call: Call, deadline: Instant) -> Result<(), Failed> {
+    let lock = "SELECT pg_advisory_xact_lock($1, hashtext($2))";
+    connection.query(Durability::Synced, lock, &[&LOCK, &schema], deadline)?;
+    let known = "SELECT 1 FROM information_schema.schemata WHERE schema_name = $1";
+    // Asked first, because a user may have rights in a schema and none to make one.
+    if connection.query(Durability::Synced, known, &[&schema], deadline)?.is_empty() {
+        connection.batch(&format!("CREATE SCHEMA {}", quoted(schema)), deadline)?;
+    }
+    let done = version(connection, call, deadline)?;
+    for (sql, number) in MIGRATIONS.iter().zip(1..).skip(done) {
+        connection.batch(sql, deadline)?;
+        connection.query(
+            Durability::Synced,
+            "INSERT INTO schema_version (version) VALUES ($1)",
+            &[&number],
+            deadline,
+        )?;
+    }
+    Ok(())
+}
+
+/// How far the tables are; 0 where there are none.
+fn version(connection: &mut Connection, call: Call, deadline: Instant) -> Result<usize, Failed> {
+    let table = "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'schema_version'";
+    if connection.query(Durability::Synced, table, &[], deadline)?.is_empty() {
+        return Ok(0);
+    }
+    let rows = connection.query(Durability::Synced, "SELECT max(version) FROM schema_version", &[], deadline)?;
+    let found: Option<i32> = rows.first().and_then(|row| row.get(0));
+    let found = usize::try_from(found.unwrap_or(0)).unwrap_or(0);
+    if found > MIGRATIONS.len() {
+        let detail = format!("its tables have version {found}, this library knows up to {}", MIGRATIONS.len());
+        return Err(Failed::Store(call.failed(ErrorKind::Format, detail)));
+    }
+    Ok(found)
+}
+
+/// A name as SQL takes any.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_quoted_whatever_is_in_it() {
+        assert_eq!(quoted("job_engine"), r#""job_engine""#);
+        assert_eq!(quoted(r#"a"; DROP TABLE b; --"#), r#""a""; DROP TABLE b; --""#);
+    }
+}

@@ -1,0 +1,52 @@
+//! Waiting for a future on a thread that may belong to anybody.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+    time::Instant,
+};
+
+/// Waits for `future` until `deadline`; `None` when that comes first.
+///
+/// The connections are driven by a runtime of the store's own, so the thread only sleeps: it may be one of the
+/// caller's async runtime, where starting another runtime would panic.
+pub(super) fn wait<F: Future>(future: F, deadline: Instant) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return Some(output);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return None;
+        }
+        thread::park_timeout(left);
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn a_future_is_waited_for_until_the_deadline() {
+        let now = Instant::now();
+        assert_eq!(wait(future::ready(7), now), Some(7));
+        assert_eq!(wait(future::pending::<()>(), now + Duration::from_millis(1)), None);
+    }
+}

@@ -1,0 +1,227 @@
+//! What only a store on a server can get wrong.
+
+use std::{sync::Arc, thread, time::Duration};
+
+use job_core::{Event, JobId, JobKind, JobRecord, JobSpec, Timestamp};
+use job_store::{
+    BlockBuilder, Claim, Durability, ErrorKind, JobStore, PostgresOptions, PostgresStore, ResultStore, SegmentKey,
+    SharedStore, Store,
+    conformance::{Fixture, SharedFixture},
+    verify,
+};
+use test_servers::{Postgres, Shared};
+
+/// An empty schema in the server that all tests share.
+pub struct Schema {
+    server: Shared,
+    options: PostgresOptions,
+}
+
+impl Schema {
+    /// `None` where there is no PostgreSQL.
+    pub fn new() -> Option<Self> {
+        let server = Shared::open().unwrap()?;
+        Some(Self { server, options: PostgresOptions { schema: Shared::schema(), ..PostgresOptions::default() } })
+    }
+
+    fn store(&self) -> PostgresStore {
+        PostgresStore::open(self.server.url(), self.options.clone()).unwrap()
+    }
+
+    /// Runs statements in the schema, past every store.
+    fn sql(&self, sql: &str) {
+        self.server.sql(&format!("SET search_path TO {}; {sql}", self.options.schema)).unwrap();
+    }
+}
+
+impl Fixture for Schema {
+    fn open(&self) -> Arc<dyn Store> {
+        Arc::new(self.store())
+    }
+}
+
+impl SharedFixture for Schema {
+    fn open(&self) -> Arc<dyn SharedStore> {
+        Arc::new(self.store())
+    }
+}
+
+fn job(n: u64) -> JobRecord {
+    let now = Timestamp::from_micros(n * 1_000);
+    JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().graph("g"), now)
+}
+
+fn start(store: &dyn JobStore, n: u64) -> JobRecord {
+    store.insert(&[job(n)], Durability::Buffered).unwrap();
+    let running = job(n).apply(Event::Start, Timestamp::from_micros(5)).unwrap();
+    store.replace(&running, Durability::Buffered).unwrap();
+    running
+}
+
+#[test]
+fn the_tables_of_a_later_version_are_refused_with_both_versions() {
+    let Some(schema) = Schema::new() else { return };
+    drop(schema.store());
+    schema.sql("INSERT INTO schema_version (version) VALUES (9)");
+    let error = PostgresStore::open(schema.server.url(), schema.options.clone()).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Format);
+    assert!(error.to_string().contains("version 9") && error.to_string().contains("up to 1"), "{error}");
+}
+
+#[test]
+fn stores_that_are_opened_at_once_make_the_tables_once() {
+    let Some(schema) = Schema::new() else { return };
+    thread::scope(|scope| {
+        for n in 1..=8 {
+            let schema = &schema;
+            scope.spawn(move || schema.store().insert(&[job(n)], Durability::Buffered).unwrap());
+        }
+    });
+    assert_eq!(schema.store().unfinished().unwrap().len(), 8);
+}
+
+#[test]
+fn two_schemas_share_nothing() {
+    let (Some(one), Some(other)) = (Schema::new(), Schema::new()) else { return };
+    one.store().insert(&[job(1)], Durability::Buffered).unwrap();
+    assert_eq!(other.store().unfinished().unwrap(), []);
+    assert_eq!(other.store().claim(&filters(9)).unwrap(), []);
+}
+
+fn filters(limit: usize) -> Claim<'static> {
+    Claim { kinds: &[JobKind::VertexFilter], limit, lease: Duration::from_hours(1) }
+}
+
+#[test]
+fn a_password_is_in_no_text() {
+    let Some(schema) = Schema::new() else { return };
+    let url = schema.server.url().replace("postgres@", "postgres:sesame@");
+    let store = PostgresStore::open(&url, schema.options.clone()).unwrap();
+    let mut said = vec![format!("{store:?}")];
+    for url in [
+        "postgres://u:sesame@127.0.0.1:1/d",
+        "postgres://u:sesame@[",
+        "u:sesame",
+        "host=/none password=sesame port=x",
+    ] {
+        let error = PostgresStore::open(url, schema.options.clone()).unwrap_err();
+        said.push(format!("{error} {error:?}"));
+    }
+    assert!(said.iter().all(|text| !text.contains("sesame")), "{said:?}");
+}
+
+/// The blocking client of the same driver panics there: it starts a runtime of its own for every call.
+#[test]
+fn a_store_is_opened_used_and_dropped_on_a_thread_of_an_async_runtime() {
+    let Some(schema) = Schema::new() else { return };
+    for runtime in [tokio::runtime::Builder::new_current_thread(), tokio::runtime::Builder::new_multi_thread()] {
+        let mut runtime = runtime;
+        let runtime = runtime.enable_all().build().unwrap();
+        runtime.block_on(async {
+            let store = schema.store();
+            assert!(store.get(job(1).id).unwrap().is_none());
+        });
+    }
+}
+
+#[test]
+fn a_damaged_record_or_block_names_the_job_and_hides_no_other() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store();
+    let running = start(&store, 1);
+    let key = SegmentKey { job: running.id, attempt: 1, number: 0 };
+    let mut writer = store.segment(key).unwrap();
+    let mut block = BlockBuilder::new(key);
+    block.push(&"Sarah").unwrap();
+    writer.append(block.seal()).unwrap();
+    let segment = writer.finish().unwrap();
+    let result = job_core::JobResult {
+        list: Some(job_core::RowList::new("vertices", vec![segment])),
+        ..job_core::JobResult::default()
+    };
+    let done = running.apply(Event::Succeed(result.size()), Timestamp::from_micros(6)).unwrap();
+    store.complete(&done, &result, Durability::Buffered).unwrap();
+    store.insert(&[job(2), job(3)], Durability::Buffered).unwrap();
+    schema.sql("UPDATE blocks SET bytes = set_byte(bytes, 2, get_byte(bytes, 2) # 1)");
+    let error = store.read(key, 0..1, &mut |_| unreachable!()).unwrap_err();
+    assert_eq!((error.kind, error.job), (ErrorKind::Corrupt, Some(done.id)));
+    schema.sql("UPDATE jobs SET record = set_byte(record, 20, 255) WHERE id = (SELECT id FROM jobs ORDER BY id OFFSET 1 LIMIT 1)");
+    let error = store.get(job(2).id).unwrap_err();
+    assert_eq!((error.kind, error.job), (ErrorKind::Corrupt, Some(job(2).id)));
+    assert_eq!(store.get(job(3).id).unwrap(), Some(job(3)));
+    let mut found = Vec::new();
+    verify(&store, &mut |finding| found.push(finding.job)).unwrap();
+    assert_eq!(found, [job(2).id, done.id]);
+}
+
+/// A claim whose answer is lost leaves a lease that nobody knows of: were it renewed with the others, the job would
+/// never run.
+#[test]
+fn a_lease_that_nobody_knows_of_is_not_renewed() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store();
+    store.insert(&[job(1), job(2)], Durability::Buffered).unwrap();
+    assert_eq!(store.claim(&filters(1)).unwrap(), [job(1)]);
+    schema.sql("UPDATE queue q SET claimant = o.claimant, until = o.until FROM queue o WHERE q.until IS NULL AND o.until IS NOT NULL");
+    assert_eq!(store.renew(Duration::from_hours(1)).unwrap().len(), 1);
+    schema.sql("UPDATE queue SET until = now() - interval '1 second' WHERE until < now() + interval '59 minutes'");
+    assert_eq!(store.renew(Duration::from_hours(1)).unwrap().len(), 1);
+}
+
+#[test]
+fn a_server_that_dies_keeps_what_was_acknowledged_and_is_found_again() {
+    let Some(server) = Postgres::start().unwrap() else { return };
+    let store = PostgresStore::open(&server.url(), PostgresOptions::default()).unwrap();
+    store.insert(&[job(1)], Durability::Synced).unwrap();
+    server.kill().unwrap();
+    // What serves a connection outlives its server for a moment, and what it says still holds.
+    let mut acknowledged = 1;
+    let error = loop {
+        match store.insert(&[job(acknowledged + 1)], Durability::Synced) {
+            Ok(()) => acknowledged += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(error.kind.is_retryable(), "{error}");
+    server.start_again().unwrap();
+    let found = store.unfinished().unwrap();
+    assert!((1..=acknowledged).all(|n| found.contains(&job(n))), "{acknowledged} of {}", found.len());
+    store.insert(&[job(acknowledged + 2)], Durability::Synced).unwrap();
+    // Those that listen find it again as well.
+    let other = PostgresStore::open(&server.url(), PostgresOptions::default()).unwrap();
+    let mut heard = false;
+    while !heard {
+        other.insert(&[], Durability::Buffered).unwrap();
+        heard = store.wait(Duration::from_secs(1)).unwrap();
+    }
+}
+
+/// The server ends every connection, as when it is restarted: the next call of each is to notice nothing.
+#[test]
+fn a_connection_that_was_lost_while_idle_costs_no_error() {
+    let Some(schema) = Schema::new() else { return };
+    let name = &schema.options.schema;
+    let url = format!("{}?application_name={name}", schema.server.url());
+    let store = PostgresStore::open(&url, schema.options.clone()).unwrap();
+    for n in 1..20 {
+        schema.sql(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'"
+        ));
+        start(&store, n);
+    }
+    assert_eq!(store.unfinished().unwrap().len(), 19);
+}
+
+#[test]
+fn more_threads_than_connections_wait_for_each_other() {
+    let Some(schema) = Schema::new() else { return };
+    let options = PostgresOptions { connections: 2, ..schema.options.clone() };
+    let store = PostgresStore::open(schema.server.url(), options).unwrap();
+    thread::scope(|scope| {
+        for n in 1..=16 {
+            let store = &store;
+            scope.spawn(move || start(store, n));
+        }
+    });
+    assert_eq!(store.unfinished().unwrap().len(), 16);
+}

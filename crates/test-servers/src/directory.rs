@@ -1,0 +1,64 @@
+//! The directory of a server, and how the server ends with its users.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+/// Stops a server once nobody has held the lock of its users for a while (tests that run one after the other leave
+/// gaps); tests that are killed clean up nothing. `$1` is the directory, the rest the command that stops the server.
+/// Both locks are held while it runs, so that nobody comes in between.
+const WATCH: &str = r#"
+directory=$1; shift
+idle=0
+while [ -e "$directory/running" ] || [ "$idle" = 0 ]; do
+    sleep 5
+    if flock -n "$directory/users" true; then idle=$((idle + 1)); else idle=1; fi
+    [ "$idle" -gt 3 ] || continue
+    flock -n "$directory/start" flock -n "$directory/users" sh -c '
+        directory=$1; shift
+        "$@"
+        rm -rf "$directory/data" "$directory/running"
+    ' watch "$directory" "$@"
+done"#;
+
+/// A directory with two locks: `start`, held by whoever starts or stops the server, and `users`, shared by all that
+/// use it. The system lets go of both when a process dies.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    _users: File,
+}
+
+impl Directory {
+    /// Joins the users of the server in this directory; `start` is called when none runs yet.
+    pub(crate) fn join(
+        path: &Path,
+        start: impl FnOnce(&Path) -> io::Result<String>,
+    ) -> io::Result<(Self, String)> {
+        fs::create_dir_all(path)?;
+        let starting = File::create(path.join("start"))?;
+        starting.lock()?;
+        let users = File::create(path.join("users"))?;
+        users.lock_shared()?;
+        let directory = Self { _users: users };
+        let running = path.join("running");
+        if let Ok(address) = fs::read_to_string(&running) {
+            return Ok((directory, address));
+        }
+        let address = start(path)?;
+        fs::write(running, &address)?;
+        Ok((directory, address))
+    }
+
+    /// Leaves a process behind that runs `stop` when all users have gone.
+    pub(crate) fn watch(path: &Path, stop: &Command) -> io::Result<()> {
+        let mut watch = Command::new("sh");
+        watch.args(["-c", WATCH, "watch"]).arg(path).arg(stop.get_program()).args(stop.get_args());
+        // Neither a signal to the tests nor the end of their output concerns it.
+        watch.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        watch.spawn().map(drop)
+    }
+}

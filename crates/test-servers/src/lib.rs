@@ -1,0 +1,9 @@
+//! Servers that tests start by themselves: found on the machine, run on a free port in a temporary directory, gone
+//! when the last test that uses them has ended, however it ended.
+//!
+//! For tests and benchmarks alone; nothing of the library depends on it.
+
+mod directory;
+mod postgres;
+
+pub use postgres::{Postgres, Shared};

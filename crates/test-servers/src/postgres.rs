@@ -1,0 +1,324 @@
+//! PostgreSQL servers.
+
+use std::{
+    env, fs,
+    io::{self, Read, Seek},
+    net::TcpListener,
+    os::unix::{
+        fs::{MetadataExt, chown},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use crate::directory::Directory;
+
+/// Names the directory of PostgreSQL's programs, where they are not found by themselves.
+const PROGRAMS: &str = "JOB_ENGINE_POSTGRES";
+
+/// What every test server is set to: many connections, small memory, no addresses but the loopback.
+const SETTINGS: &str =
+    "-c listen_addresses=127.0.0.1 -c max_connections=400 -c shared_buffers=64MB -c max_wal_size=256MB";
+
+/// A place in the server that all test processes of one run share; it is up before the first and gone soon after the
+/// last. A power cut would harm it: it never syncs.
+#[derive(Debug)]
+pub struct Shared {
+    _directory: Directory,
+    programs: PathBuf,
+    url: String,
+}
+
+impl Shared {
+    /// `None` where PostgreSQL is not installed, with a line that says so.
+    ///
+    /// # Errors
+    /// When it is installed and does not start.
+    pub fn open() -> io::Result<Option<Self>> {
+        let Some(programs) = programs() else {
+            eprintln!("skipped: PostgreSQL is not installed (`cargo xtask setup` installs it as root)");
+            return Ok(None);
+        };
+        let user = User::of_server();
+        let path = env::temp_dir().join(format!("job-engine-tests-postgres-{}", user.name()));
+        let (directory, url) = Directory::join(&path, |path| {
+            let data = path.join("data");
+            match fs::remove_dir_all(&data) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let cluster = Cluster { programs: programs.clone(), user, data };
+            cluster.init()?;
+            let port = cluster.start_somewhere("-F -c full_page_writes=off")?;
+            Directory::watch(path, &cluster.stop())?;
+            Ok(url(port))
+        })?;
+        Ok(Some(Self { _directory: directory, programs, url }))
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Runs statements past every store; what they print.
+    ///
+    /// # Errors
+    /// When one of them fails.
+    pub fn sql(&self, statements: &str) -> io::Result<String> {
+        let mut psql = Command::new(self.programs.join("psql"));
+        run(psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url, "-c", statements]))
+    }
+
+    /// A name for a schema that no other test of this run has.
+    #[must_use]
+    pub fn schema() -> String {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos());
+        format!("test_{}_{now}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// A server of a test's own, which may be killed and started again. It syncs as PostgreSQL does. Dropping stops it.
+#[derive(Debug)]
+pub struct Postgres {
+    cluster: Cluster,
+    port: u16,
+    _directory: Directory,
+    _temporary: tempfile::TempDir,
+}
+
+impl Postgres {
+    /// `None` where PostgreSQL is not installed, with a line that says so.
+    ///
+    /// # Errors
+    /// When it is installed and does not start.
+    pub fn start() -> io::Result<Option<Self>> {
+        let Some(programs) = programs() else {
+            eprintln!("skipped: PostgreSQL is not installed (`cargo xtask setup` installs it as root)");
+            return Ok(None);
+        };
+        let temporary = tempfile::tempdir()?;
+        let user = User::of_server();
+        if let Some((uid, gid)) = user.0 {
+            chown(temporary.path(), Some(uid), Some(gid))?;
+        }
+        let cluster = Cluster { programs, user, data: temporary.path().join("data") };
+        let mut port = 0;
+        let (directory, _) = Directory::join(temporary.path(), |path| {
+            cluster.init()?;
+            port = cluster.start_somewhere("")?;
+            Directory::watch(path, &cluster.stop())?;
+            Ok(url(port))
+        })?;
+        Ok(Some(Self { cluster, port, _directory: directory, _temporary: temporary }))
+    }
+
+    /// Where it listens, also after it was started again.
+    #[must_use]
+    pub fn url(&self) -> String {
+        url(self.port)
+    }
+
+    /// The port on the loopback address.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Kills it without warning, as `kill -9` does.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn kill(&self) -> io::Result<()> {
+        let file = fs::read_to_string(self.cluster.data.join("postmaster.pid"))?;
+        let pid = file.lines().next().unwrap_or_default();
+        run(Command::new("kill").args(["-KILL", pid])).map(drop)
+    }
+
+    /// Stops it in order: every connection ends at once.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn stop(&self) -> io::Result<()> {
+        let mut stop = self.cluster.command("pg_ctl");
+        run(stop.arg("-D").arg(&self.cluster.data).args(["-w", "-m", "fast", "stop"])).map(drop)
+    }
+
+    /// Starts it again on the same port, after it was killed or stopped; it recovers what it had acknowledged.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_again(&self) -> io::Result<()> {
+        // What is left of a killed server goes by itself, in its time.
+        const TRIES: usize = 100;
+        let mut outcome = Ok(());
+        for _ in 0..TRIES {
+            outcome = self.cluster.start(self.port, "");
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let _ = run(&mut self.cluster.stop());
+    }
+}
+
+fn url(port: u16) -> String {
+    format!("postgres://postgres@127.0.0.1:{port}/postgres")
+}
+
+/// The programs and the data of one server.
+#[derive(Debug)]
+struct Cluster {
+    programs: PathBuf,
+    user: User,
+    data: PathBuf,
+}
+
+impl Cluster {
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.programs.join(program));
+        self.user.become_by(&mut command);
+        command
+    }
+
+    fn init(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.data)?;
+        if let Some((uid, gid)) = self.user.0 {
+            chown(&self.data, Some(uid), Some(gid))?;
+        }
+        let mut init = self.command("initdb");
+        let locale = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"];
+        run(init.arg("-D").arg(&self.data).args(locale)).map(drop)
+    }
+
+    /// Another process may take the port before the server does; then it is another one.
+    fn start_somewhere(&self, settings: &str) -> io::Result<u16> {
+        const TRIES: usize = 5;
+        let mut outcome = Err(io::Error::other("no port is free"));
+        for _ in 0..TRIES {
+            let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+            outcome = self.start(port, settings).map(|()| port);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// Returns when it takes connections.
+    fn start(&self, port: u16, settings: &str) -> io::Result<()> {
+        let data = self.data.display();
+        let options = format!("{SETTINGS} {settings} -p {port} -k {data}");
+        let mut start = self.command("pg_ctl");
+        start.arg("-D").arg(&self.data).arg("-l").arg(self.data.join("log")).args(["-w", "-t", "120", "-o"]);
+        run(start.arg(options).arg("start")).map(drop)
+    }
+
+    /// Stops it at once; nothing of it is needed any more.
+    fn stop(&self) -> Command {
+        let mut stop = self.command("pg_ctl");
+        stop.arg("-D").arg(&self.data).args(["-m", "immediate", "stop"]);
+        match self.user.0 {
+            // The watch cannot change its user the way this process does.
+            Some((uid, gid)) => {
+                let mut other = Command::new("setpriv");
+                other.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".to_owned()]);
+                other.arg(stop.get_program()).args(stop.get_args());
+                other
+            }
+            None => stop,
+        }
+    }
+}
+
+/// Who runs the server: this process's own user, unless that is root, whom PostgreSQL refuses.
+#[derive(Debug, Clone, Copy)]
+struct User(Option<(u32, u32)>);
+
+impl User {
+    fn of_server() -> Self {
+        const NOBODY: u32 = 65_534;
+        let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+        Self(is_root.then(|| {
+            let number = |flag| {
+                let output = Command::new("id").args([flag, "postgres"]).stderr(Stdio::null()).output().ok()?;
+                String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+            };
+            (number("-u").unwrap_or(NOBODY), number("-g").unwrap_or(NOBODY))
+        }))
+    }
+
+    fn name(self) -> String {
+        let own = fs::metadata("/proc/self").map_or(0, |process| process.uid());
+        self.0.map_or(own, |(uid, _)| uid).to_string()
+    }
+
+    fn become_by(self, command: &mut Command) {
+        if let Some((uid, gid)) = self.0 {
+            command.uid(uid).gid(gid);
+        }
+    }
+}
+
+/// The directory of PostgreSQL's programs: the one that is named, else the newest of Debian's.
+fn programs() -> Option<PathBuf> {
+    if let Some(named) = env::var_os(PROGRAMS).filter(|named| !named.is_empty()) {
+        return Some(PathBuf::from(named));
+    }
+    let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
+    let newest =
+        versions.filter_map(|entry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path())));
+    let (_, directory) = newest.filter(|(_, path)| path.join("bin/initdb").is_file()).max()?;
+    Some(directory.join("bin"))
+}
+
+/// Runs a command to its end and returns what it said; when it fails, the error ends with that.
+fn run(command: &mut Command) -> io::Result<String> {
+    // Not pipes: a server that outlives the command would keep them open.
+    let mut words = tempfile::tempfile()?;
+    command.current_dir(Path::new("/")).stdin(Stdio::null()).stdout(words.try_clone()?).stderr(words.try_clone()?);
+    let status = command.status()?;
+    let mut said = String::new();
+    words.rewind()?;
+    words.read_to_string(&mut said)?;
+    let said = said.trim();
+    if status.success() {
+        return Ok(said.to_owned());
+    }
+    let program = command.get_program().to_string_lossy();
+    Err(io::Error::other(format!("{program} failed ({status}): {said}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_was_killed_starts_again_where_it_was() {
+        let Some(server) = Postgres::start().unwrap() else { return };
+        let url = server.url();
+        server.kill().unwrap();
+        server.start_again().unwrap();
+        assert_eq!(server.url(), url);
+        server.stop().unwrap();
+        assert!(server.kill().is_err());
+    }
+
+    #[test]
+    fn the_shared_server_is_one() {
+        let Some(one) = Shared::open().unwrap() else { return };
+        let other = Shared::open().unwrap().unwrap();
+        assert_eq!(one.url(), other.url());
+        assert_ne!(Shared::schema(), Shared::schema());
+    }
+}

@@ -1,0 +1,39 @@
+//! PostgreSQL, which the tests of its store start by themselves.
+
+use std::{env, fs};
+
+use super::{debian, say};
+
+/// Names the directory of its programs, where they are not found by themselves.
+const PROGRAMS: &str = "JOB_ENGINE_POSTGRES";
+/// Where Debian keeps them, by version.
+const INSTALLED: &str = "/usr/lib/postgresql";
+/// The server of the release's own version.
+const PACKAGE: &str = "postgresql";
+
+/// Installs PostgreSQL where that is possible. Without it the tests that need it pass untried, and this says so.
+pub(super) fn find() {
+    if is_there() {
+        return;
+    }
+    let reason = if debian::is_root() {
+        say("installing PostgreSQL from Debian (some 60 MB)");
+        match debian::install(&[PACKAGE.to_owned()]) {
+            Ok(()) if is_there() => return,
+            Ok(()) => format!("the package holds no server in {INSTALLED}"),
+            Err(error) => error.to_string(),
+        }
+    } else {
+        "only root can install it".to_owned()
+    };
+    say(&format!(
+        "PostgreSQL is missing ({reason}): the tests of its store are SKIPPED; install it, or set {PROGRAMS}"
+    ));
+}
+
+fn is_there() -> bool {
+    let named = env::var_os(PROGRAMS).is_some_and(|named| !named.is_empty());
+    named
+        || fs::read_dir(INSTALLED)
+            .is_ok_and(|versions| versions.flatten().any(|version| version.path().join("bin/initdb").is_file()))
+}
