@@ -22,7 +22,7 @@ fn jobs(criterion: &mut Criterion) {
         });
         group.bench_function(format!("submit 100 at once and wait, {name}"), |bencher| {
             bencher.iter(|| {
-                let handles = engine.submit_all(&vec![engines::noop(); 100]).unwrap();
+                let handles = engine.submit_all(vec![engines::noop(); 100]).unwrap();
                 engines::wait_all(&handles).unwrap();
             });
         });

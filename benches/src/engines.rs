@@ -32,7 +32,7 @@ pub fn builder(store: Arc<dyn Store>, durability: Durability) -> EngineBuilder {
 pub fn submit_batches(engine: &Engine, n: usize) -> Result<Vec<JobHandle>> {
     let mut handles = Vec::with_capacity(n);
     for first in (0..n).step_by(BATCH) {
-        handles.extend(engine.submit_all(&vec![noop(); BATCH.min(n - first)])?);
+        handles.extend(engine.submit_all((0..BATCH.min(n - first)).map(|_| noop()))?);
     }
     Ok(handles)
 }
@@ -74,7 +74,7 @@ impl Gate {
     /// As the engine.
     pub fn hold(&self, engine: &Engine, workers: usize) -> Result<Vec<JobHandle>> {
         let specs = vec![JobSpec::algorithm("gate").graph("movies").priority(100); workers];
-        let handles = engine.submit_all(&specs)?;
+        let handles = engine.submit_all(specs)?;
         while !handles.iter().all(|handle| matches!(handle.record().state, JobState::Running { .. })) {
             std::thread::yield_now();
         }

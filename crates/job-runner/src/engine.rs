@@ -90,7 +90,7 @@ impl Engine {
     /// [`Unhealthy`](EngineError::Unhealthy), [`InvalidSpec`](EngineError::InvalidSpec): nothing was stored.
     /// [`Store`](EngineError::Store): the store failed, and the job will not run unless it can be found later.
     pub fn submit(&self, spec: JobSpec) -> Result<JobHandle, EngineError> {
-        let mut handles = self.shared.submit(&[spec], Patience::None)?;
+        let mut handles = self.shared.submit(&[spec.into()], Patience::None)?;
         handles.pop().ok_or(EngineError::ShuttingDown)
     }
 
@@ -99,16 +99,21 @@ impl Engine {
     /// # Errors
     /// As [`submit`](Self::submit); `QueueFull` when there was no room in time.
     pub fn submit_timeout(&self, spec: JobSpec, timeout: Duration) -> Result<JobHandle, EngineError> {
-        let mut handles = self.shared.submit(&[spec], Patience::Until(until(timeout)))?;
+        let mut handles = self.shared.submit(&[spec.into()], Patience::Until(until(timeout)))?;
         handles.pop().ok_or(EngineError::ShuttingDown)
     }
 
-    /// Takes many jobs at once, all or none, with one write. Handles come in the order of `specs`.
+    /// Takes many jobs at once, all or none, with one write. Handles come in the order of `specs`. A request that is
+    /// made many times can be shared: `Arc<JobSpec>` will do.
     ///
     /// # Errors
     /// As [`submit`](Self::submit).
-    pub fn submit_all(&self, specs: &[JobSpec]) -> Result<Vec<JobHandle>, EngineError> {
-        self.shared.submit(specs, Patience::None)
+    pub fn submit_all<S: Into<Arc<JobSpec>>>(
+        &self,
+        specs: impl IntoIterator<Item = S>,
+    ) -> Result<Vec<JobHandle>, EngineError> {
+        let specs: Vec<Arc<JobSpec>> = specs.into_iter().map(Into::into).collect();
+        self.shared.submit(&specs, Patience::None)
     }
 
     /// The handle of a job, unfinished or finished; `None` if there is no such job.

@@ -1,8 +1,9 @@
 //! [`Handler`]: the body of jobs of one kind, and the table of them.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use job_core::JobKind;
+use rustc_hash::FxHashMap;
 
 use crate::{context::JobContext, error::JobError};
 
@@ -30,7 +31,7 @@ where
 
 /// Handlers by the kind of their jobs.
 #[derive(Default, Clone)]
-pub(crate) struct Handlers(HashMap<JobKind, Arc<dyn Handler>>);
+pub(crate) struct Handlers(FxHashMap<JobKind, Arc<dyn Handler>>);
 
 impl Handlers {
     pub(crate) fn add(&mut self, kind: JobKind, handler: impl Handler) {

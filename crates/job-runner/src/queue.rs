@@ -12,13 +12,14 @@ use std::{
 };
 
 use job_core::{JobClass, JobId, Timestamp};
+use rustc_hash::FxHashMap;
 
 /// What the queue needs to know of a waiting job.
-#[derive(Debug, Clone)]
-pub(crate) struct Waiting {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waiting<'a> {
     pub(crate) id: JobId,
     pub(crate) class: JobClass,
-    pub(crate) graph: String,
+    pub(crate) graph: &'a str,
     pub(crate) priority: i8,
     pub(crate) submitted_at: Timestamp,
     pub(crate) not_before: Option<Timestamp>,
@@ -70,14 +71,15 @@ struct Seat {
 #[derive(Debug)]
 pub(crate) struct Queue {
     limits: Limits,
-    lanes: HashMap<u32, Lane>,
-    names: HashMap<(JobClass, String), u32>,
+    lanes: FxHashMap<u32, Lane>,
+    /// The lanes of each class by their graphs.
+    names: [HashMap<String, u32>; 2],
     next_lane: u32,
     /// Lanes with ready jobs, per class, in the order they are served.
     eligible: [BTreeSet<(usize, u64, u32)>; 2],
     delayed: BTreeSet<(Timestamp, JobId)>,
-    seats: HashMap<JobId, Seat>,
-    running: HashMap<JobId, u32>,
+    seats: FxHashMap<JobId, Seat>,
+    running: FxHashMap<JobId, u32>,
     waiting_in: [usize; 2],
     running_in: [usize; 2],
     /// The class that was served last.
@@ -98,13 +100,13 @@ impl Queue {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            lanes: HashMap::new(),
-            names: HashMap::new(),
+            lanes: FxHashMap::default(),
+            names: Default::default(),
             next_lane: 0,
             eligible: Default::default(),
             delayed: BTreeSet::new(),
-            seats: HashMap::new(),
-            running: HashMap::new(),
+            seats: FxHashMap::default(),
+            running: FxHashMap::default(),
             waiting_in: [0; 2],
             running_in: [0; 2],
             last: None,
@@ -128,7 +130,7 @@ impl Queue {
         self.delayed.first().map(|&(due, _)| due)
     }
 
-    pub(crate) fn push(&mut self, job: Waiting) {
+    pub(crate) fn push(&mut self, job: Waiting<'_>) {
         let lane = self.lane(job.class, job.graph);
         let ageing = i64::try_from(self.limits.ageing.as_micros()).unwrap_or(i64::MAX);
         let submitted = i64::try_from(job.submitted_at.as_micros()).unwrap_or(i64::MAX);
@@ -249,24 +251,25 @@ impl Queue {
     }
 
     fn make_ready(&mut self, id: JobId, lane: u32, rank: i64) {
-        self.unlist(lane);
-        if let Some(lane) = self.lanes.get_mut(&lane) {
-            lane.ready.insert((rank, id));
+        let Some(found) = self.lanes.get_mut(&lane) else { return };
+        let listed = !found.ready.is_empty();
+        found.ready.insert((rank, id));
+        if !listed {
+            self.enlist(lane);
         }
-        self.enlist(lane);
     }
 
-    fn lane(&mut self, class: JobClass, graph: String) -> u32 {
-        if let Some(&lane) = self.names.get(&(class, graph.clone())) {
+    fn lane(&mut self, class: JobClass, graph: &str) -> u32 {
+        if let Some(&lane) = self.names[slot(class)].get(graph) {
             return lane;
         }
         let number = self.next_lane;
         self.next_lane = self.next_lane.wrapping_add(1);
         // A newcomer starts level with the lane served last, or it would hold all workers until it caught up.
         let used = self.level[slot(class)];
-        let lane = Lane { class, graph: graph.clone(), running: 0, waiting: 0, used, ready: BTreeSet::new() };
+        let lane = Lane { class, graph: graph.to_owned(), running: 0, waiting: 0, used, ready: BTreeSet::new() };
         self.lanes.insert(number, lane);
-        self.names.insert((class, graph), number);
+        self.names[slot(class)].insert(graph.to_owned(), number);
         number
     }
 
@@ -288,7 +291,7 @@ impl Queue {
         if self.lanes.get(&number).is_some_and(|lane| lane.running + lane.waiting == 0)
             && let Some(lane) = self.lanes.remove(&number)
         {
-            self.names.remove(&(lane.class, lane.graph));
+            self.names[slot(lane.class)].remove(&lane.graph);
         }
     }
 }

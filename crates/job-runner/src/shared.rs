@@ -2,7 +2,7 @@
 //! running attempt (`worker`) are here. Locks are taken in the order scheduler, then job.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashSet},
     fmt,
     sync::{
         Arc,
@@ -13,6 +13,7 @@ use std::{
 
 use job_core::{Event, Failure, FailureKind, IllegalMove, JobId, JobRecord, JobState, Timestamp};
 use job_store::{Durability, ErrorKind, Store, StoreError};
+use rustc_hash::FxHashMap;
 
 use crate::{
     cancel::StopCause,
@@ -63,7 +64,7 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Scheduler {
     pub(crate) queue: Queue,
-    pub(crate) live: HashMap<JobId, Arc<Live>>,
+    pub(crate) live: FxHashMap<JobId, Arc<Live>>,
     /// Waiting jobs that nobody here can run.
     pub(crate) unhandled: HashSet<JobId>,
     pub(crate) deadlines: BTreeSet<(Timestamp, JobId)>,
@@ -106,7 +107,7 @@ impl Shared {
         let limits = Limits { ageing: config.ageing, per_graph: config.per_graph, per_class: config.per_class };
         let scheduler = Scheduler {
             queue: Queue::new(limits),
-            live: HashMap::new(),
+            live: FxHashMap::default(),
             unhandled: HashSet::new(),
             deadlines: BTreeSet::new(),
             scans: Vec::new(),
@@ -493,11 +494,11 @@ impl From<StoreError> for AdvanceError {
     }
 }
 
-fn waiting(record: &JobRecord) -> Waiting {
+fn waiting(record: &JobRecord) -> Waiting<'_> {
     Waiting {
         id: record.id,
         class: record.spec.options().class,
-        graph: record.spec.graph_name().to_owned(),
+        graph: record.spec.graph_name(),
         priority: record.spec.options().priority,
         submitted_at: record.submitted_at,
         not_before: record.not_before,

@@ -42,7 +42,7 @@ impl Shared {
     /// Stores new jobs and queues them.
     pub(crate) fn submit(
         self: &Arc<Self>,
-        specs: &[JobSpec],
+        specs: &[Arc<JobSpec>],
         patience: Patience,
     ) -> Result<Vec<JobHandle>, EngineError> {
         for spec in specs {
@@ -70,7 +70,10 @@ impl Shared {
 
     /// Which requests are answered by jobs that are there, and which need new ones. Two requests of one batch
     /// under one key are one job.
-    fn sort<'s>(self: &Arc<Self>, specs: &'s [JobSpec]) -> Result<(Vec<Answer>, Vec<&'s JobSpec>), EngineError> {
+    fn sort<'s>(
+        self: &Arc<Self>,
+        specs: &'s [Arc<JobSpec>],
+    ) -> Result<(Vec<Answer>, Vec<&'s Arc<JobSpec>>), EngineError> {
         let (mut answers, mut new) = (Vec::with_capacity(specs.len()), Vec::with_capacity(specs.len()));
         let mut keys = HashMap::new();
         for spec in specs {
@@ -106,14 +109,18 @@ impl Shared {
         Ok(None)
     }
 
-    fn store_new(self: &Arc<Self>, specs: &[&JobSpec], patience: Patience) -> Result<Vec<JobHandle>, EngineError> {
+    fn store_new(
+        self: &Arc<Self>,
+        specs: &[&Arc<JobSpec>],
+        patience: Patience,
+    ) -> Result<Vec<JobHandle>, EngineError> {
         self.check_unhandled(specs)?;
         let places = count_classes(specs);
         self.reserve(places, patience)?;
         let now = self.clock.now();
         let lives: Vec<Arc<Live>> = specs
             .iter()
-            .map(|&spec| Arc::new(Live::new(JobRecord::waiting(self.ids.next(now), spec.clone(), now))))
+            .map(|&spec| Arc::new(Live::new(JobRecord::waiting(self.ids.next(now), Arc::clone(spec), now))))
             .collect();
         // Known before they are stored: whoever finds one in the store must get this handle, not a dead copy.
         self.scheduler().live.extend(lives.iter().map(|live| (live.id, Arc::clone(live))));
@@ -160,7 +167,7 @@ impl Shared {
     }
 
     /// Jobs that nobody here can run wait in no queue; there is a bound for them too.
-    fn check_unhandled(&self, specs: &[&JobSpec]) -> Result<(), EngineError> {
+    fn check_unhandled(&self, specs: &[&Arc<JobSpec>]) -> Result<(), EngineError> {
         let unhandled = specs.iter().filter(|spec| !self.handlers.has(spec.kind()));
         match (unhandled.clone().next(), unhandled.count()) {
             (Some(first), count) if self.scheduler().unhandled.len() + count > self.config.queue_bound => {
@@ -203,6 +210,6 @@ impl Shared {
     }
 }
 
-fn count_classes(specs: &[&JobSpec]) -> [usize; 2] {
+fn count_classes(specs: &[&Arc<JobSpec>]) -> [usize; 2] {
     JobClass::ALL.map(|class| specs.iter().filter(|spec| spec.options().class == class).count())
 }

@@ -4,7 +4,9 @@
 //! bincode decodes most damaged bytes to a wrong value without a word; the stored types are separate from
 //! `job-core`'s so that those may change without changing the disk.
 
-use bincode::{Decode, Encode, config};
+use std::borrow::Cow;
+
+use bincode::{BorrowDecode, Decode, Encode, config};
 use job_core::{
     Budget, Ending, Failure, FailureKind, JobClass, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec,
     JobState, Outputs, Parameters, ResultSize, RowList, Segment, Timestamp,
@@ -81,7 +83,8 @@ pub(crate) fn decode_checkpoint(id: JobId, bytes: &[u8]) -> Result<&[u8], Decode
 }
 
 fn seal<T: Encode>(kind: u8, body: &T) -> Vec<u8> {
-    let mut bytes = vec![VERSION, kind];
+    let mut bytes = Vec::with_capacity(256);
+    bytes.extend_from_slice(&[VERSION, kind]);
     // Encoding owned data into a Vec has no failing case; a body cut short would fail its checksum-guarded decode.
     let _ = bincode::encode_into_std_write(body, &mut bytes, config::standard());
     close(bytes)
@@ -99,16 +102,16 @@ fn close(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-fn open<T: Decode<()>>(kind: u8, bytes: &[u8]) -> Result<T, DecodeError> {
+fn open<'b, T: BorrowDecode<'b, ()>>(kind: u8, bytes: &'b [u8]) -> Result<T, DecodeError> {
     let body = body(kind, bytes)?;
     let all = config::standard();
     // A limit is part of the type, so there are three: a short body cannot claim the memory of a long one.
     let decoded = if body.len() <= SMALL {
-        bincode::decode_from_slice(body, all.with_limit::<{ SMALL * GROWTH }>())
+        bincode::borrow_decode_from_slice(body, all.with_limit::<{ SMALL * GROWTH }>())
     } else if body.len() <= MEDIUM {
-        bincode::decode_from_slice(body, all.with_limit::<{ MEDIUM * GROWTH }>())
+        bincode::borrow_decode_from_slice(body, all.with_limit::<{ MEDIUM * GROWTH }>())
     } else {
-        bincode::decode_from_slice(body, all.with_limit::<MAX_DECODED>())
+        bincode::borrow_decode_from_slice(body, all.with_limit::<MAX_DECODED>())
     };
     let (value, read) = decoded.map_err(|e| DecodeError::Body(e.to_string()))?;
     if read == body.len() { Ok(value) } else { Err(DecodeError::Body("bytes are left over".to_owned())) }
@@ -128,13 +131,13 @@ fn body(kind: u8, bytes: &[u8]) -> Result<&[u8], DecodeError> {
     if found == kind { Ok(body) } else { Err(DecodeError::Kind) }
 }
 
-#[derive(Encode, Decode)]
-struct StoredRecord {
+#[derive(Encode, BorrowDecode)]
+struct StoredRecord<'b> {
     id: [u8; 16],
-    kind: StoredKind,
-    graph: String,
-    parameters: String,
-    options: StoredOptions,
+    kind: StoredKind<'b>,
+    graph: Cow<'b, str>,
+    parameters: Cow<'b, str>,
+    options: StoredOptions<'b>,
     state: StoredState,
     revision: u64,
     attempt: u32,
@@ -144,24 +147,24 @@ struct StoredRecord {
     cancel_requested_at: Option<u64>,
     finished_at: Option<u64>,
     not_before: Option<u64>,
-    failure: Option<StoredFailure>,
+    failure: Option<StoredFailure<'b>>,
     rows: u64,
     bytes: u64,
 }
 
-#[derive(Encode, Decode)]
-enum StoredKind {
+#[derive(Encode, BorrowDecode)]
+enum StoredKind<'b> {
     VertexFilter,
     EdgeFilter,
-    Algorithm(String),
+    Algorithm(Cow<'b, str>),
 }
 
-#[derive(Encode, Decode)]
-struct StoredOptions {
+#[derive(Encode, BorrowDecode)]
+struct StoredOptions<'b> {
     priority: i8,
     write: bool,
-    idempotency_key: Option<String>,
-    graph_version: Option<String>,
+    idempotency_key: Option<Cow<'b, str>>,
+    graph_version: Option<Cow<'b, str>>,
     reuse: bool,
     deadline: Option<u64>,
     rows: Option<u64>,
@@ -181,23 +184,23 @@ enum StoredState {
     Cancelled,
 }
 
-#[derive(Encode, Decode)]
-struct StoredFailure {
+#[derive(Encode, BorrowDecode)]
+struct StoredFailure<'b> {
     kind: u8,
-    message: String,
+    message: Cow<'b, str>,
 }
 
-impl From<&JobRecord> for StoredRecord {
-    fn from(record: &JobRecord) -> Self {
+impl<'b> From<&'b JobRecord> for StoredRecord<'b> {
+    fn from(record: &'b JobRecord) -> Self {
         Self {
             id: *record.id.as_bytes(),
             kind: match record.spec.kind() {
                 JobKind::VertexFilter => StoredKind::VertexFilter,
                 JobKind::EdgeFilter => StoredKind::EdgeFilter,
-                JobKind::Algorithm(name) => StoredKind::Algorithm(name.clone()),
+                JobKind::Algorithm(name) => StoredKind::Algorithm(Cow::Borrowed(name)),
             },
-            graph: record.spec.graph_name().to_owned(),
-            parameters: record.spec.json().as_str().to_owned(),
+            graph: Cow::Borrowed(record.spec.graph_name()),
+            parameters: Cow::Borrowed(record.spec.json().as_str()),
             options: StoredOptions::from(record.spec.options()),
             state: match record.state {
                 JobState::Waiting => StoredState::Waiting,
@@ -222,20 +225,21 @@ impl From<&JobRecord> for StoredRecord {
     }
 }
 
-impl TryFrom<StoredRecord> for JobRecord {
+impl TryFrom<StoredRecord<'_>> for JobRecord {
     type Error = DecodeError;
 
-    fn try_from(stored: StoredRecord) -> Result<Self, DecodeError> {
+    fn try_from(stored: StoredRecord<'_>) -> Result<Self, DecodeError> {
         let kind = match stored.kind {
             StoredKind::VertexFilter => JobKind::VertexFilter,
             StoredKind::EdgeFilter => JobKind::EdgeFilter,
-            StoredKind::Algorithm(name) => JobKind::Algorithm(name),
+            StoredKind::Algorithm(name) => JobKind::Algorithm(name.into_owned()),
         };
-        let parameters = Parameters::from_text(stored.parameters).map_err(|e| DecodeError::Body(e.to_string()))?;
+        let parameters =
+            Parameters::from_text(stored.parameters.into_owned()).map_err(|e| DecodeError::Body(e.to_string()))?;
         Ok(Self {
             id: JobId::from_bytes(stored.id),
             spec: JobSpec::new(kind)
-                .graph(stored.graph)
+                .graph(stored.graph.into_owned())
                 .raw_parameters(parameters)
                 .with_options(stored.options.into())
                 .into(),
@@ -261,13 +265,13 @@ impl TryFrom<StoredRecord> for JobRecord {
     }
 }
 
-impl From<&JobOptions> for StoredOptions {
-    fn from(options: &JobOptions) -> Self {
+impl<'b> From<&'b JobOptions> for StoredOptions<'b> {
+    fn from(options: &'b JobOptions) -> Self {
         Self {
             priority: options.priority,
             write: options.class == JobClass::Write,
-            idempotency_key: options.idempotency_key.clone(),
-            graph_version: options.graph_version.clone(),
+            idempotency_key: options.idempotency_key.as_deref().map(Cow::Borrowed),
+            graph_version: options.graph_version.as_deref().map(Cow::Borrowed),
             reuse: options.reuse,
             deadline: options.deadline.map(Timestamp::as_micros),
             rows: options.budget.rows,
@@ -279,13 +283,13 @@ impl From<&JobOptions> for StoredOptions {
     }
 }
 
-impl From<StoredOptions> for JobOptions {
-    fn from(stored: StoredOptions) -> Self {
+impl From<StoredOptions<'_>> for JobOptions {
+    fn from(stored: StoredOptions<'_>) -> Self {
         let mut options = Self::default();
         options.priority = stored.priority;
         options.class = if stored.write { JobClass::Write } else { JobClass::Read };
-        options.idempotency_key = stored.idempotency_key;
-        options.graph_version = stored.graph_version;
+        options.idempotency_key = stored.idempotency_key.map(Cow::into_owned);
+        options.graph_version = stored.graph_version.map(Cow::into_owned);
         options.reuse = stored.reuse;
         options.deadline = stored.deadline.map(Timestamp::from_micros);
         options.budget = Budget { rows: stored.rows, bytes: stored.bytes, memory: stored.memory };
@@ -295,8 +299,8 @@ impl From<StoredOptions> for JobOptions {
     }
 }
 
-impl From<&Failure> for StoredFailure {
-    fn from(failure: &Failure) -> Self {
+impl<'b> From<&'b Failure> for StoredFailure<'b> {
+    fn from(failure: &'b Failure) -> Self {
         let kind = match failure.kind {
             FailureKind::Panicked => 1,
             FailureKind::Interrupted => 2,
@@ -308,12 +312,12 @@ impl From<&Failure> for StoredFailure {
             FailureKind::Shutdown => 8,
             _ => 0,
         };
-        Self { kind, message: failure.message.clone() }
+        Self { kind, message: Cow::Borrowed(&failure.message) }
     }
 }
 
-impl From<StoredFailure> for Failure {
-    fn from(stored: StoredFailure) -> Self {
+impl From<StoredFailure<'_>> for Failure {
+    fn from(stored: StoredFailure<'_>) -> Self {
         let kind = match stored.kind {
             1 => FailureKind::Panicked,
             2 => FailureKind::Interrupted,
@@ -325,15 +329,15 @@ impl From<StoredFailure> for Failure {
             8 => FailureKind::Shutdown,
             _ => FailureKind::Handler,
         };
-        Self::new(kind, stored.message)
+        Self::new(kind, stored.message.into_owned())
     }
 }
 
-#[derive(Encode, Decode)]
-struct StoredResult {
+#[derive(Encode, BorrowDecode)]
+struct StoredResult<'b> {
     id: [u8; 16],
-    outputs: Vec<(String, String)>,
-    list: Option<(String, Vec<StoredSegment>)>,
+    outputs: Vec<(Cow<'b, str>, Cow<'b, str>)>,
+    list: Option<(Cow<'b, str>, Vec<StoredSegment>)>,
 }
 
 #[derive(Encode, Decode)]
@@ -344,8 +348,8 @@ struct StoredSegment {
     bytes: u64,
 }
 
-impl StoredResult {
-    fn new(id: JobId, result: &JobResult) -> Self {
+impl<'b> StoredResult<'b> {
+    fn new(id: JobId, result: &'b JobResult) -> Self {
         let segment = |segment: &Segment| StoredSegment {
             attempt: segment.attempt,
             number: segment.number,
@@ -354,19 +358,23 @@ impl StoredResult {
         };
         Self {
             id: *id.as_bytes(),
-            outputs: result.outputs.iter().map(|(name, json)| (name.to_owned(), json.to_owned())).collect(),
+            outputs: result
+                .outputs
+                .iter()
+                .map(|(name, json)| (Cow::Borrowed(name), Cow::Borrowed(json)))
+                .collect(),
             list: result
                 .list
                 .as_ref()
-                .map(|list| (list.name().to_owned(), list.segments().iter().map(segment).collect())),
+                .map(|list| (Cow::Borrowed(list.name()), list.segments().iter().map(segment).collect())),
         }
     }
 
     fn into_result(self) -> Result<JobResult, DecodeError> {
         let mut outputs = Outputs::default();
         for (name, json) in self.outputs {
-            let raw = RawValue::from_string(json).map_err(|e| DecodeError::Body(e.to_string()))?;
-            outputs.push_raw(name, raw);
+            let raw = RawValue::from_string(json.into_owned()).map_err(|e| DecodeError::Body(e.to_string()))?;
+            outputs.push_raw(name.into_owned(), raw);
         }
         let segment = |stored: StoredSegment| Segment {
             attempt: stored.attempt,
@@ -374,8 +382,9 @@ impl StoredResult {
             rows: stored.rows,
             bytes: stored.bytes,
         };
-        let list =
-            self.list.map(|(name, segments)| RowList::new(name, segments.into_iter().map(segment).collect()));
+        let list = self
+            .list
+            .map(|(name, segments)| RowList::new(name.into_owned(), segments.into_iter().map(segment).collect()));
         Ok(JobResult { outputs, list })
     }
 }

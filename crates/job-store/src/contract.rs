@@ -105,14 +105,23 @@ pub(crate) fn check_checkpoint(job: JobId, bytes: &[u8]) -> Result<(), StoreErro
     Err(StoreError::new(ErrorKind::Invalid, "save the checkpoint", detail).on(job))
 }
 
-/// The rows of `wanted` in the block whose rows end before `end`, and the row after them. `None` when the block
-/// does not reach back to the first of them: rows before it are missing.
+/// Rows of one block.
+pub(crate) struct Cut<'a> {
+    pub(crate) rows: Rows<'a>,
+    /// The first row of the block.
+    pub(crate) first: u64,
+    /// The row after those that were cut.
+    pub(crate) next: u64,
+}
+
+/// The rows of `wanted` in the block whose rows end before `end`. `None` when the block does not reach back to the
+/// first of them: rows before it are missing.
 pub(crate) fn cut<'a>(
     key: SegmentKey,
     end: u64,
     bytes: &'a [u8],
     wanted: &Range<u64>,
-) -> Result<Option<(Rows<'a>, u64)>, StoreError> {
+) -> Result<Option<Cut<'a>>, StoreError> {
     let corrupt = |what| key.corrupt(wanted, what);
     let block = Block::parse(bytes).map_err(corrupt)?;
     let length = block.len() as u64;
@@ -123,7 +132,7 @@ pub(crate) fn cut<'a>(
     let [from, to] = [wanted.start, wanted.end].map(|row| row.saturating_sub(first).min(length));
     let range = usize::try_from(from).unwrap_or(usize::MAX)..usize::try_from(to).unwrap_or(usize::MAX);
     let rows = block.rows(range).map_err(corrupt)?;
-    Ok((!rows.is_empty()).then_some((rows, first + to)))
+    Ok((!rows.is_empty()).then_some(Cut { rows, first, next: first + to }))
 }
 
 /// Why rows are not there: the job went, or the store is damaged.

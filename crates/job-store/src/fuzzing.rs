@@ -66,10 +66,14 @@ pub fn block(data: &[u8]) {
     let [end, start, length, row] = numbers;
     let key = SegmentKey { job: JobId::MIN, attempt: 1, number: 0 };
     let wanted = start..start.saturating_add(length);
-    if let Ok(Some((rows, next))) = contract::cut(key, end, bytes, &wanted) {
-        assert!(rows.json().len() <= bytes.len());
-        assert!(next <= end && next <= wanted.end, "rows {wanted:?} end at {next}");
-        assert_eq!(rows.iter().count(), rows.len());
+    if let Ok(Some(cut)) = contract::cut(key, end, bytes, &wanted) {
+        assert!(cut.rows.json().len() <= bytes.len());
+        assert!(
+            cut.first <= wanted.start && cut.next <= end.min(wanted.end),
+            "rows {wanted:?} end at {}",
+            cut.next
+        );
+        assert_eq!(cut.rows.iter().count(), cut.rows.len());
     }
     if let Ok(block) = Block::parse(bytes) {
         let _ = block.verify(key, start);

@@ -12,7 +12,7 @@ use parking_lot::RwLock;
 use crate::{
     BlockBuilder, Durability, EachBlock, ErrorKind, JobStore, Pin, ResultStore, Rows, SealedBlock, SegmentKey,
     SegmentWriter, StoreError,
-    contract::{self, Tally},
+    contract::{self, Cut, Tally},
 };
 
 /// Keeps everything in memory, and nothing beyond its last clone. Clones share one content.
@@ -220,7 +220,7 @@ impl ResultStore for MemoryStore {
             };
             let block = found.as_ref().and_then(|(at, bytes)| Some((SegmentKey::of_block(at)?.1, bytes)));
             let run = block.map(|(end, bytes)| contract::cut(key, end, bytes, &wanted)).transpose()?.flatten();
-            let Some((run, next)) = run else { return Err(contract::missing(self, key, &wanted)) };
+            let Some(Cut { rows: run, next, .. }) = run else { return Err(contract::missing(self, key, &wanted)) };
             if each(run)?.is_break() {
                 return Ok(());
             }

@@ -317,7 +317,7 @@ fn jobs_together_never_have_more_threads_than_the_engine() {
         .threads(6)
         .open()
         .unwrap();
-    let handles = engine.submit_all(&vec![job("wide"); 3]).unwrap();
+    let handles = engine.submit_all(vec![job("wide"); 3]).unwrap();
     for _ in 0..3 {
         gate.entered();
     }

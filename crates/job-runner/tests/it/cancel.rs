@@ -248,7 +248,7 @@ fn race_complete_against_cancel_on_workers() {
         .open()
         .unwrap();
     for _ in 0..300 {
-        let handles = engine.submit_all(&vec![job("a"); 4]).unwrap();
+        let handles = engine.submit_all(vec![job("a"); 4]).unwrap();
         for handle in &handles {
             // Whatever the answer, there is one.
             let _ = handle.cancel();

@@ -48,7 +48,7 @@ fn scenario(engine: &Engine, clock: &job_runner::ManualClock) -> Vec<JobId> {
     for spec in specs {
         taken.extend(engine.submit(spec).map(|handle| handle.id()));
     }
-    let batch = engine.submit_all(&[job("nothing"), job("nothing").idempotency_key("k"), count(5)]);
+    let batch = engine.submit_all([job("nothing"), job("nothing").idempotency_key("k"), count(5)]);
     taken.extend(batch.unwrap_or_default().iter().map(JobHandle::id));
     if let Ok(handle) = engine.submit(job("nothing")) {
         taken.push(handle.id());
@@ -232,7 +232,7 @@ fn an_engine_whose_store_fails_says_so_takes_nothing_and_loses_nothing_until_it_
         std::thread::yield_now();
     }
     assert!(matches!(engine.submit(job("a")), Err(EngineError::Unhealthy(_))));
-    assert!(matches!(engine.submit_all(&[job("a")]), Err(EngineError::Unhealthy(_))));
+    assert!(matches!(engine.submit_all([job("a")]), Err(EngineError::Unhealthy(_))));
     assert!(engine.stats().unhealthy.unwrap().contains("injected"));
     assert_eq!(handle.wait_timeout(Duration::ZERO), Ok(None));
     drop(gate);

@@ -83,10 +83,7 @@ fn rows_of_a_job_that_failed_are_gone() {
 fn an_invalid_request_is_refused_before_anything_is_stored() {
     let rig = Rig::new(|builder| builder.algorithm("a", nothing));
     assert!(matches!(rig.engine.submit(JobSpec::algorithm("a")), Err(EngineError::InvalidSpec(_))));
-    assert!(matches!(
-        rig.engine.submit_all(&[job("a"), JobSpec::algorithm("")]),
-        Err(EngineError::InvalidSpec(_))
-    ));
+    assert!(matches!(rig.engine.submit_all([job("a"), JobSpec::algorithm("")]), Err(EngineError::InvalidSpec(_))));
     assert!(rig.engine.reader().list(page(0, 10)).unwrap().is_empty());
 }
 
@@ -245,7 +242,7 @@ fn a_removed_job_is_gone() {
 fn ids_ascend_in_the_order_of_submission() {
     let rig = Rig::new(|builder| builder.algorithm("a", nothing));
     let specs: Vec<_> = (0..500).map(|_| job("a")).collect();
-    let mut ids: Vec<_> = rig.engine.submit_all(&specs).unwrap().iter().map(JobHandle::id).collect();
+    let mut ids: Vec<_> = rig.engine.submit_all(specs).unwrap().iter().map(JobHandle::id).collect();
     rig.clock.set(job_runner::Timestamp::from_micros(1)); // the clock goes back
     ids.push(rig.submit(job("a")).id());
     assert!(ids.is_sorted_by(|a, b| a < b));

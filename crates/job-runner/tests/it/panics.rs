@@ -51,7 +51,7 @@ fn workers_survive_any_number_of_panics() {
         .open()
         .unwrap();
     let specs: Vec<_> = (0..100).map(|n| job(if n % 2 == 0 { "bad" } else { "good" })).collect();
-    for (handle, spec) in engine.submit_all(&specs).unwrap().into_iter().zip(&specs) {
+    for (handle, spec) in engine.submit_all(specs.iter().cloned()).unwrap().into_iter().zip(&specs) {
         let good = spec.kind().to_string() == "good";
         let expected = if good { Ending::Succeeded } else { Ending::Failed };
         assert_eq!(handle.wait().unwrap().state, JobState::Complete(expected));

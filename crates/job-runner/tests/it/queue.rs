@@ -81,9 +81,9 @@ fn submit_with_a_timeout_waits_for_room() {
 #[test]
 fn a_batch_is_taken_whole_or_not_at_all() {
     let rig = Rig::new(|builder| builder.algorithm("a", nothing).queue_bound(3));
-    assert!(matches!(rig.engine.submit_all(&vec![job("a"); 4]), Err(EngineError::QueueFull { .. })));
-    assert_eq!(rig.engine.submit_all(&vec![job("a"); 3]).unwrap().len(), 3);
-    assert!(rig.engine.submit_all(&[]).unwrap().is_empty());
+    assert!(matches!(rig.engine.submit_all(vec![job("a"); 4]), Err(EngineError::QueueFull { .. })));
+    assert_eq!(rig.engine.submit_all(vec![job("a"); 3]).unwrap().len(), 3);
+    assert!(rig.engine.submit_all(Vec::<JobSpec>::new()).unwrap().is_empty());
     assert_eq!(rig.engine.reader().list(page(0, 10)).unwrap().len(), 3);
     assert_eq!(drain(&rig.engine), 3);
 }
@@ -173,7 +173,7 @@ fn most_at_once(
     };
     let builder = Engine::builder(Arc::new(MemoryStore::default())).algorithm("a", body).workers(4);
     let engine = setup(builder).open().unwrap();
-    let handles = engine.submit_all(specs).unwrap();
+    let handles = engine.submit_all(specs.iter().cloned()).unwrap();
     for _ in &handles {
         gate.entered();
         gate.open();
@@ -236,7 +236,7 @@ fn a_key_twice_in_one_batch_is_one_job() {
     let known = rig.submit(job("a").idempotency_key("known")).id();
     let keys = ["new", "known", "new", "other"];
     let specs: Vec<_> = keys.iter().map(|key| job("a").idempotency_key(*key)).collect();
-    let ids: Vec<_> = rig.engine.submit_all(&specs).unwrap().iter().map(JobHandle::id).collect();
+    let ids: Vec<_> = rig.engine.submit_all(specs).unwrap().iter().map(JobHandle::id).collect();
     assert_eq!((ids[0], ids[1]), (ids[2], known));
     assert_ne!(ids[0], ids[3]);
     assert_eq!(rig.engine.reader().list(page(0, 10)).unwrap().len(), 3);

@@ -24,7 +24,7 @@ fn a_shutdown_lets_running_jobs_end_and_leaves_waiting_ones() {
         .unwrap();
     let running = engine.submit(job("gated")).unwrap();
     gate.entered();
-    let waiting = engine.submit_all(&vec![job("a"); 3]).unwrap();
+    let waiting = engine.submit_all(vec![job("a"); 3]).unwrap();
     thread::scope(|scope| {
         let stopping = scope.spawn(|| engine.shutdown(Duration::MAX));
         // It takes no more jobs from the moment it has begun.
@@ -52,7 +52,7 @@ fn after_its_grace_a_shutdown_tells_running_jobs_to_stop() {
         .workers(2)
         .open()
         .unwrap();
-    let handles = engine.submit_all(&vec![job("a"); 3]).unwrap();
+    let handles = engine.submit_all(vec![job("a"); 3]).unwrap();
     entered.recv().unwrap();
     entered.recv().unwrap();
     let left = engine.shutdown(Duration::from_millis(1));

@@ -69,7 +69,7 @@ fn a_watcher_that_is_slow_is_told_what_it_missed() {
     let rig = Rig::new(|builder| builder.algorithm("a", nothing));
     let watch = rig.engine.watch();
     let specs: Vec<_> = (0..Watch::CAPACITY + 7).map(|_| job("a")).collect();
-    let handles = rig.engine.submit_all(&specs).unwrap();
+    let handles = rig.engine.submit_all(specs).unwrap();
     for _ in 0..Watch::CAPACITY {
         assert_eq!(watch.next_timeout(Duration::ZERO).unwrap().missed, 0);
     }

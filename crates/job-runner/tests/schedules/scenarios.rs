@@ -348,7 +348,7 @@ fn limits() {
         .workers(2)
         .open()
         .unwrap();
-    for handle in engine.submit_all(&[job("one"), job("one"), job("one")]).unwrap() {
+    for handle in engine.submit_all([job("one"), job("one"), job("one")]).unwrap() {
         assert_eq!(handle.wait().unwrap().state, SUCCEEDED);
     }
     rest(&store, &engine);

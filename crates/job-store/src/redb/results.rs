@@ -8,7 +8,7 @@ use super::{CHECKPOINTS, JOBS, ROWS, RedbStore, failure};
 use crate::{
     Block, BlockBuilder, Durability, EachBlock, ErrorKind, ResultStore, Rows, SealedBlock, SegmentKey,
     SegmentWriter, StoreError, codec,
-    contract::{self, Tally},
+    contract::{self, Cut, Tally},
     keys,
 };
 
@@ -62,7 +62,9 @@ impl ResultStore for RedbStore {
             let end = SegmentKey::of_block(at.value()).map(|(_, end)| end);
             let end = end.ok_or_else(|| key.corrupt(&wanted, "a key is damaged"))?;
             verify(key, end, bytes.value(), &wanted)?;
-            let Some((run, next)) = contract::cut(key, end, bytes.value(), &wanted)? else { break };
+            let Some(Cut { rows: run, next, .. }) = contract::cut(key, end, bytes.value(), &wanted)? else {
+                break;
+            };
             if each(run)?.is_break() || next >= wanted.end {
                 return Ok(());
             }

@@ -1,58 +1,74 @@
 //! What was read before, so that the common small reads need not ask RocksDB twice.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    ops::Range,
-};
+use std::{collections::BTreeMap, hash::BuildHasher, ops::Range};
 
-use job_core::{JobId, JobRecord};
+use job_core::{JobId, JobRecord, JobResult};
 use parking_lot::Mutex;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::SegmentKey;
 
-/// Decoded records of complete jobs: what status queries ask for. A few MiB at most.
-pub(super) struct Records {
-    shards: Vec<Mutex<HashMap<JobId, JobRecord>>>,
+/// Decoded records or results of complete jobs: what status queries ask for. A few MiB at most.
+pub(super) struct Decoded<T> {
+    shards: Vec<Mutex<FxHashMap<JobId, T>>>,
 }
 
-impl Default for Records {
+/// Whether one is small enough: larger ones are rare and would cost the memory of many.
+pub(super) trait Keep: Clone {
+    fn is_kept(&self) -> bool;
+}
+
+impl Keep for JobRecord {
+    fn is_kept(&self) -> bool {
+        self.state.is_complete() && self.spec.json().as_str().len() <= 4 << 10
+    }
+}
+
+impl Keep for JobResult {
+    fn is_kept(&self) -> bool {
+        let outputs: usize = self.outputs.iter().map(|(name, json)| name.len() + json.len()).sum();
+        outputs <= 1 << 10 && self.list.as_ref().is_none_or(|list| list.segments().len() <= 16)
+    }
+}
+
+impl<T> Default for Decoded<T> {
     fn default() -> Self {
         Self { shards: (0..Self::SHARDS).map(|_| Mutex::default()).collect() }
     }
 }
 
-impl Records {
+impl<T> Decoded<T> {
     const SHARDS: usize = 64;
     const PER_SHARD: usize = 128;
-    /// Larger ones are rare and would cost the memory of many.
-    const MAX_PARAMETERS: usize = 4 << 10;
 
-    fn shard(&self, id: JobId) -> Option<&Mutex<HashMap<JobId, JobRecord>>> {
-        // Ids made in a row differ in some of their last bytes only; a multiplication spreads these to the top.
-        let low = id.as_bytes().iter().skip(8).fold(0u64, |low, &byte| low << 8 | u64::from(byte));
-        let mixed = low.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    fn shard(&self, id: JobId) -> Option<&Mutex<FxHashMap<JobId, T>>> {
+        // Not by the bits that the table in the shard goes by.
+        let mixed = FxBuildHasher.hash_one(id) >> 20;
         self.shards.get(usize::try_from(mixed).unwrap_or_default() % Self::SHARDS)
     }
 
-    pub(super) fn get(&self, id: JobId) -> Option<JobRecord> {
+    pub(super) fn get(&self, id: JobId) -> Option<T>
+    where
+        T: Clone,
+    {
         self.shard(id)?.lock().get(&id).cloned()
     }
 
-    /// The caller holds the job's lock, so that the record is the one in the store.
-    pub(super) fn note(&self, record: &JobRecord) {
-        if !record.state.is_complete() || record.spec.json().as_str().len() > Self::MAX_PARAMETERS {
-            return;
-        }
-        let Some(shard) = self.shard(record.id) else { return };
+    /// The caller holds the job's lock, so that `decoded` is what is in the store.
+    pub(super) fn note(&self, id: JobId, decoded: &T)
+    where
+        T: Keep,
+    {
+        let Some(shard) = self.shard(id).filter(|_| decoded.is_kept()) else { return };
         let mut shard = shard.lock();
         if shard.len() >= Self::PER_SHARD {
             let any = shard.keys().next().copied();
             any.and_then(|any| shard.remove(&any));
         }
-        shard.insert(record.id, record.clone());
+        shard.insert(id, decoded.clone());
     }
 
-    /// The caller holds the job's lock, until the change is written: then nobody notes the old record again.
+    /// The caller holds the job's lock, until the change is written: then nobody notes the old again.
     pub(super) fn forget(&self, id: JobId) {
         if let Some(shard) = self.shard(id) {
             shard.lock().remove(&id);
@@ -60,8 +76,8 @@ impl Records {
     }
 }
 
-/// Where blocks of segments end, as far as reads have come past them: the key of a block, for a read that lies inside
-/// it. Blocks never change while their job lives, so a note can be of a block that is gone, never wrong.
+/// Where blocks of segments begin and end, as far as reads have come past them: the keys of blocks, for reads of few
+/// rows. Blocks never change while their job lives, so a note can be of a block that is gone, never wrong.
 #[derive(Default)]
 pub(super) struct Blocks {
     known: Mutex<Known>,
@@ -69,7 +85,7 @@ pub(super) struct Blocks {
 
 #[derive(Default)]
 struct Known {
-    /// End of a block -> a row from which on it is known to hold them.
+    /// End of a block -> its first row.
     segments: BTreeMap<SegmentKey, BTreeMap<u64, u64>>,
     count: usize,
 }
@@ -78,22 +94,29 @@ impl Blocks {
     /// About 4 MiB of notes.
     const MAX: usize = 64 << 10;
 
-    /// The end of the one block that holds all of `rows`, if it is known.
-    pub(super) fn of(&self, key: SegmentKey, rows: &Range<u64>) -> Option<u64> {
+    /// The ends of the one block or the two that hold all of `rows`, if they are known. More are for an iterator.
+    pub(super) fn of(&self, key: SegmentKey, rows: &Range<u64>) -> [Option<u64>; 2] {
         let known = self.known.lock();
-        let (&end, &from) = known.segments.get(&key)?.range(rows.start.saturating_add(1)..).next()?;
-        (from <= rows.start && rows.end <= end).then_some(end)
+        let Some(blocks) = known.segments.get(&key) else { return [None; 2] };
+        let mut after = blocks.range(rows.start.saturating_add(1)..).map(|(&end, &first)| (first, end));
+        match (after.next(), after.next()) {
+            (Some((first, end)), _) if first <= rows.start && rows.end <= end => [Some(end), None],
+            (Some((first, middle)), Some((second, end)))
+                if first <= rows.start && second == middle && rows.end <= end =>
+            {
+                [Some(middle), Some(end)]
+            }
+            _ => [None; 2],
+        }
     }
 
-    pub(super) fn note(&self, key: SegmentKey, from: u64, end: u64) {
+    pub(super) fn note(&self, key: SegmentKey, first: u64, end: u64) {
         let mut known = self.known.lock();
         if known.count >= Self::MAX {
             *known = Known::default();
         }
         let blocks = known.segments.entry(key).or_default();
-        let fresh = !blocks.contains_key(&end);
-        blocks.entry(end).and_modify(|known| *known = from.min(*known)).or_insert(from);
-        known.count += usize::from(fresh);
+        known.count += usize::from(blocks.insert(end, first).is_none());
     }
 
     pub(super) fn forget(&self, job: JobId) {
@@ -114,17 +137,20 @@ mod tests {
     }
 
     #[test]
-    fn only_rows_that_lie_in_one_known_block_are_found() {
+    fn only_rows_that_lie_in_one_or_two_known_blocks_are_found() {
         let blocks = Blocks::default();
         blocks.note(key(1), 12, 20);
-        assert_eq!(blocks.of(key(1), &(12..20)), Some(20));
-        assert_eq!(blocks.of(key(1), &(11..13)), None);
-        assert_eq!(blocks.of(key(1), &(19..21)), None);
-        assert_eq!(blocks.of(key(2), &(12..20)), None);
-        blocks.note(key(1), 10, 20);
-        assert_eq!(blocks.of(key(1), &(10..13)), Some(20));
+        assert_eq!(blocks.of(key(1), &(12..20)), [Some(20), None]);
+        assert_eq!(blocks.of(key(1), &(11..13)), [None; 2]);
+        assert_eq!(blocks.of(key(1), &(19..21)), [None; 2]);
+        assert_eq!(blocks.of(key(2), &(12..20)), [None; 2]);
+        blocks.note(key(1), 25, 30);
+        assert_eq!(blocks.of(key(1), &(19..26)), [None; 2], "nobody knows what is between them");
+        blocks.note(key(1), 20, 25);
+        assert_eq!(blocks.of(key(1), &(19..25)), [Some(20), Some(25)]);
+        assert_eq!(blocks.of(key(1), &(19..26)), [None; 2]);
         blocks.forget(key(1).job);
-        assert_eq!(blocks.of(key(1), &(10..13)), None);
+        assert_eq!(blocks.of(key(1), &(12..13)), [None; 2]);
     }
 
     #[test]

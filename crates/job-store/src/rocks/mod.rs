@@ -15,14 +15,14 @@ mod torn;
 
 use std::{fmt, path::Path, sync::Arc};
 
-use job_core::{JobId, JobRecord};
+use job_core::{JobId, JobRecord, JobResult};
 use rocksdb::{ColumnFamily, DBWithThreadMode, SingleThreaded, WriteBatch, WriteOptions};
 
 pub use self::options::{Compression, RocksOptions};
 use self::{
-    cache::{Blocks, Records},
+    cache::{Blocks, Decoded},
     files::Files,
-    locks::Locks,
+    locks::{Locks, Newest},
     reclaim::Reclaimer,
 };
 use crate::{Durability, ErrorKind, StoreError, codec, keys};
@@ -61,7 +61,9 @@ struct Inner {
     options: RocksOptions,
     files: Files,
     locks: Locks,
-    records: Records,
+    newest: Newest,
+    records: Decoded<JobRecord>,
+    results: Decoded<JobResult>,
     blocks: Blocks,
     reclaimer: Reclaimer,
 }
@@ -105,7 +107,9 @@ impl RocksStore {
             owned,
             options,
             locks: Locks::default(),
-            records: Records::default(),
+            newest: Newest::default(),
+            records: Decoded::default(),
+            results: Decoded::default(),
             blocks: Blocks::default(),
             reclaimer,
         };
