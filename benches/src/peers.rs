@@ -40,6 +40,12 @@ pub const AZUMS: Peer = peer("azums, SQLite", "azums", "");
 pub const AZUMS_MEMORY: Peer = peer("azums, memory", "azums", "memory");
 /// WAL, an fsync per commit.
 pub const FANG: Peer = peer("fang, WAL", "fang", "");
+/// A statement or two for each job.
+pub const GRAPHILE: Peer = peer("graphile_worker as shipped", "graphile", "");
+/// Jobs are fetched 500 at once and ended together.
+pub const GRAPHILE_BATCHED: Peer = peer("graphile_worker, batched", "graphile", "batched");
+/// Jobs are fetched 100 at once.
+pub const APALIS_POSTGRES: Peer = peer("apalis-postgres", "apalis-postgres", "");
 /// In memory.
 pub const KIOMQ: Peer = peer("kiomq, memory", "kiomq", "");
 
@@ -82,10 +88,15 @@ impl Lane {
 
     /// Runs it once.
     pub fn round(&mut self, stores: &Path) {
+        self.round_on(stores, None);
+    }
+
+    /// Runs it once, on an empty database if it works on a server.
+    pub fn round_on(&mut self, stores: &Path, database: Option<&str>) {
         if self.failed {
             return;
         }
-        match self.peer.rate(stores, self.order) {
+        match self.peer.rate(stores, self.order, database) {
             Ok(rate) => self.rates.push(rate),
             Err(error) => {
                 self.failed = true;
@@ -105,8 +116,8 @@ impl Lane {
 const PATIENCE: Duration = Duration::from_secs(100);
 
 impl Peer {
-    fn rate(self, stores: &Path, order: Order) -> Result<f64> {
-        let seconds = self.run(stores, order)?.seconds.context("a peer must say how long it took")?;
+    fn rate(self, stores: &Path, order: Order, database: Option<&str>) -> Result<f64> {
+        let seconds = self.run(stores, order, database)?.seconds.context("a peer must say how long it took")?;
         Ok(order.n as f64 / seconds)
     }
 
@@ -115,11 +126,11 @@ impl Peer {
     /// # Errors
     /// When the peer cannot be built, fails, or says something unknown.
     pub fn latency(self, stores: &Path, order: Order) -> Result<(f64, f64)> {
-        let line = self.run(stores, order)?;
+        let line = self.run(stores, order, None)?;
         line.p50.zip(line.p99).context("a peer must say how long its jobs took")
     }
 
-    fn run(self, stores: &Path, order: Order) -> Result<Line> {
+    fn run(self, stores: &Path, order: Order, database: Option<&str>) -> Result<Line> {
         self.build()?;
         let directory = tempfile::tempdir_in(stores)?;
         let program = peers().join("target/release").join(format!("peer-{}", self.package));
@@ -128,6 +139,7 @@ impl Peer {
             .args([format!("n={}", order.n), format!("workers={}", order.workers)])
             .arg(format!("variant={}", self.variant))
             .arg(format!("dir={}", directory.path().display()))
+            .args(database.map(|url| format!("url={url}")))
             .env("RUST_BACKTRACE", "0")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

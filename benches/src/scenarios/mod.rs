@@ -24,6 +24,7 @@ mod latency;
 pub mod memory;
 mod other_stores;
 mod page;
+mod postgres;
 mod real_work;
 mod reopening;
 mod row_per_key;
@@ -60,6 +61,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "synced", about: "an fsync before every acknowledgement", run: synced::run },
     Scenario { name: "finished-jobs", about: "many finished, many waiting jobs", run: finished_jobs::run },
     Scenario { name: "latency", about: "one job at a time; cancelling", run: latency::run },
+    Scenario { name: "postgres", about: "jobs and rows on a PostgreSQL server, fsync on", run: postgres::run },
     Scenario { name: "real-work", about: "an algorithm and a filter", run: real_work::run },
 ];
 

@@ -17,7 +17,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let directory = bench.directory()?;
     let store = open(directory.path())?;
     let mut reused = Vec::new();
-    let [one, two, fresh, reused] = interleave(
+    let [one, two, fresh, reused, both] = interleave(
         bench.size(5, 3),
         [
             &mut || seconds(|| write(&store, &pool, rows, 1)),
@@ -27,6 +27,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
                 seconds(|| serialize(&pool, rows, usize::MAX, &mut out))
             },
             &mut || seconds(|| serialize(&pool, rows, 1 << 20, &mut reused)),
+            &mut || seconds(|| serialize_twice(&pool, rows / 2)),
         ],
     )?;
     let rate = |series: &crate::measure::Series| series.per(rows as f64);
@@ -40,6 +41,13 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
         Row::new(format!("{what}, 2 segments / 1"), "fsync at the end", Unit::PerSecond, rate(&two))
             .beside("one segment", rate(&one))
             .goal(Goal::SpeedupAtLeast(1.7)),
+        Row::new(
+            "what a second core is worth: serde_json alone, 2 threads / 1",
+            "memory",
+            Unit::PerSecond,
+            rate(&both),
+        )
+        .beside("one thread", rate(&reused)),
     ])
 }
 
@@ -61,6 +69,16 @@ fn write(store: &RocksStore, pool: &[Vertex], rows: usize, segments: u32) -> Res
     });
     let written: Result<Vec<_>> = written;
     stored::complete(store, &job, written?, Durability::Synced)
+}
+
+/// Half of the rows on each of two threads.
+fn serialize_twice(pool: &[Vertex], each: usize) -> Result<()> {
+    std::thread::scope(|scope| {
+        let threads = [(); 2].map(|()| scope.spawn(|| serialize(pool, each, 1 << 20, &mut Vec::new())));
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?)
+    })
 }
 
 fn serialize(pool: &[Vertex], rows: usize, reuse_after: usize, out: &mut Vec<u8>) -> Result<()> {

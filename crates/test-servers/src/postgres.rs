@@ -69,8 +69,7 @@ impl Shared {
     /// # Errors
     /// When one of them fails.
     pub fn sql(&self, statements: &str) -> io::Result<String> {
-        let mut psql = Command::new(self.programs.join("psql"));
-        run(psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url, "-c", statements]))
+        sql(&self.programs, &self.url, statements)
     }
 
     /// A name for a schema that no other test of this run has.
@@ -121,6 +120,16 @@ impl Postgres {
     #[must_use]
     pub fn url(&self) -> String {
         url(self.port)
+    }
+
+    /// A new database in it, and where that is.
+    ///
+    /// # Errors
+    /// When there is one of that name.
+    pub fn database(&self, name: &str) -> io::Result<String> {
+        sql(&self.cluster.programs, &self.url(), &format!("CREATE DATABASE {name}"))?;
+        let server = self.url();
+        Ok(format!("{}/{name}", server.trim_end_matches("/postgres")))
     }
 
     /// The port on the loopback address.
@@ -283,6 +292,11 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// Runs a command to its end and returns what it said; when it fails, the error ends with that.
+fn sql(programs: &Path, url: &str, statements: &str) -> io::Result<String> {
+    let mut psql = Command::new(programs.join("psql"));
+    run(psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", statements]))
+}
+
 fn run(command: &mut Command) -> io::Result<String> {
     // Not pipes: a server that outlives the command would keep them open.
     let mut words = tempfile::tempfile()?;

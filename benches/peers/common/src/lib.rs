@@ -1,7 +1,7 @@
 //! What every peer program shares: its arguments, the scenarios, the line it prints.
 //!
-//! A peer is run as `peer-NAME SCENARIO n=1000 workers=8 batch=1000 variant=wal dir=PATH` and prints one JSON line,
-//! either `{"seconds": s}` for `n` jobs or `{"p50": s, "p99": s}`.
+//! A peer is run as `peer-NAME SCENARIO n=1000 workers=8 batch=1000 variant=wal dir=PATH` (and `url=URL` when it works on
+//! a database server) and prints one JSON line, either `{"seconds": s}` for `n` jobs or `{"p50": s, "p99": s}`.
 
 use std::{
     any::Any,
@@ -71,6 +71,7 @@ pub struct Run {
     pub variant: String,
     /// An empty directory for its files.
     pub directory: PathBuf,
+    url: Option<String>,
 }
 
 impl Run {
@@ -92,7 +93,16 @@ impl Run {
             batch: number(value("batch"), 1000),
             variant: value("variant").unwrap_or_default().to_owned(),
             directory: value("dir").expect("dir=PATH").into(),
+            url: value("url").map(str::to_owned),
         }
+    }
+
+    /// The address of an empty database.
+    ///
+    /// # Panics
+    /// When none was given.
+    pub fn url(&self) -> &str {
+        self.url.as_deref().expect("url=URL")
     }
 
     /// A file in the directory.

@@ -1,0 +1,67 @@
+//! graphile_worker on PostgreSQL. As shipped every job is fetched and ended by a statement of its own; `variant=batched` takes
+//! jobs through its local queue, 500 at once, and ends them together every 5 ms: the fastest that its options offer.
+
+use std::{any::Any, sync::Arc, time::Duration};
+
+use graphile_worker::{
+    IntoTaskHandlerResult, JobSpec, LocalQueueConfig, TaskHandler, Worker, WorkerContext, WorkerOptions, WorkerUtils,
+};
+use peer::{Peer, Run};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Deserialize, Serialize)]
+struct Noop(u64);
+
+impl TaskHandler for Noop {
+    const IDENTIFIER: &'static str = "noop";
+
+    async fn run(self, _ctx: WorkerContext) -> impl IntoTaskHandlerResult {
+        peer::done();
+        Ok::<(), String>(())
+    }
+}
+
+#[derive(Clone)]
+struct Graphile {
+    run: Run,
+    utils: Arc<WorkerUtils>,
+}
+
+impl Peer for Graphile {
+    async fn submit(&self) {
+        self.utils.add_job(Noop(7), JobSpec::default()).await.expect("submit");
+    }
+
+    async fn submit_batch(&self, n: u64) {
+        let spec = JobSpec::default();
+        let jobs: Vec<_> = (0..n).map(|n| (Noop(n), &spec)).collect();
+        self.utils.add_jobs(&jobs).await.expect("submit");
+    }
+
+    async fn work(&self, workers: usize) -> Box<dyn Any> {
+        let worker = worker(&self.run, workers).await;
+        Box::new(tokio::spawn(async move { worker.run().await.expect("work") }))
+    }
+}
+
+async fn worker(run: &Run, workers: usize) -> Worker {
+    let mut options = WorkerOptions::default()
+        .database_url(run.url())
+        .max_pg_conn(8)
+        .concurrency(workers)
+        .listen_os_shutdown_signals(false)
+        .define_job::<Noop>();
+    if run.variant == "batched" {
+        options = options
+            .local_queue(LocalQueueConfig::default().with_size(500))
+            .complete_job_batch_delay(Duration::from_millis(5));
+    }
+    options.init().await.expect("set up")
+}
+
+#[tokio::main]
+async fn main() {
+    let run = Run::from_args();
+    let utils = Arc::new(worker(&run, 1).await.create_utils());
+    run.clone().measure(Graphile { run, utils }).await;
+}

@@ -1,0 +1,190 @@
+//! On a PostgreSQL server that runs for this alone, beside the job libraries for it: engines that share a store.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Result, ensure};
+use job_core::PageRequest;
+use job_runner::{Durability, Engine, JobContext, JobReader};
+use job_store::{JobStore, PostgresOptions, PostgresStore, Store};
+use postgres::{Client, NoTls};
+use test_servers::Postgres;
+
+use super::{Bench, beside_peers};
+use crate::{
+    engines,
+    measure::{Series, seconds},
+    peers::{APALIS_POSTGRES, GRAPHILE, GRAPHILE_BATCHED, Lane, Order},
+    report::{Goal, Row, Unit},
+    stored,
+    vertices::vertices,
+};
+
+const WORKERS: usize = 8;
+const PAGE: u32 = 100_000;
+
+pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
+    // Without a server there is nothing to measure, and the line that says so has been printed.
+    let Some(server) = Postgres::start()? else { return Ok(Vec::new()) };
+    let mut rows = jobs(bench, &server)?;
+    rows.extend(pages(bench, &server)?);
+    Ok(rows)
+}
+
+/// Databases that nobody has used.
+struct Databases<'a> {
+    server: &'a Postgres,
+    made: usize,
+}
+
+impl Databases<'_> {
+    fn next(&mut self) -> Result<String> {
+        self.made += 1;
+        Ok(self.server.database(&format!("bench_{}", self.made))?)
+    }
+}
+
+fn store(url: &str) -> Result<Arc<PostgresStore>> {
+    Ok(Arc::new(PostgresStore::open(url, PostgresOptions::default())?))
+}
+
+/// One call a job, 1,000 a call, and the drain of what waits, each beside the peers in the same rounds.
+fn jobs(bench: &Bench, server: &Postgres) -> Result<Vec<Row>> {
+    let (single, batch, waiting) = (bench.size(3_000, 300), bench.size(20_000, 2_000), bench.size(10_000, 1_000));
+    let lanes = |scenario, n| {
+        let order = Order { scenario, n, workers: WORKERS };
+        [GRAPHILE, GRAPHILE_BATCHED, APALIS_POSTGRES].map(|peer| Lane::new(peer, order))
+    };
+    let mut databases = Databases { server, made: 0 };
+    let mut rows = Vec::new();
+    let mut contest = |what: &str, ours: &dyn Fn(&str) -> Result<f64>, mut lanes: [Lane; 3]| -> Result<()> {
+        let mut own = Vec::new();
+        for _ in 0..bench.size(3, 1) {
+            own.push(ours(&databases.next()?)?);
+            for lane in &mut lanes {
+                lane.round_on(&bench.stores, Some(&databases.next()?));
+            }
+        }
+        rows.extend(beside_peers(what, "fsync per answer", &Series::new(own)?, &lanes, 2.0));
+        Ok(())
+    };
+    contest("submit on PostgreSQL, one call a job", &|url| submit(url, single), lanes("submit", single))?;
+    contest("submit on PostgreSQL, 1,000 a call", &|url| submit_batches(url, batch), lanes("batch", batch))?;
+    contest("drain on PostgreSQL, 8 workers", &|url| drain(url, waiting), lanes("drain", waiting))?;
+    Ok(rows)
+}
+
+/// An engine without handlers: it submits, others run.
+fn front(url: &str) -> Result<Engine> {
+    Ok(Engine::builder_shared(store(url)?).durability(Durability::Synced).workers(0).open()?)
+}
+
+fn submit(url: &str, n: usize) -> Result<f64> {
+    let engine = front(url)?;
+    let all = seconds(|| {
+        for _ in 0..n {
+            drop(engine.submit(engines::noop())?);
+        }
+        Ok(())
+    })?;
+    Ok(n as f64 / all)
+}
+
+fn submit_batches(url: &str, n: usize) -> Result<f64> {
+    let engine = front(url)?;
+    Ok(n as f64 / seconds(|| engines::submit_batches(&engine, n).map(drop))?)
+}
+
+/// Until the store has no unfinished job; the peers' clocks stop when their last handler has run.
+fn drain(url: &str, n: usize) -> Result<f64> {
+    drop(engines::submit_batches(&front(url)?, n)?);
+    let store = store(url)?;
+    let ran = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&ran);
+    let all = seconds(|| {
+        let engine = Engine::builder_shared(store.clone())
+            .algorithm("noop", move |_: &mut JobContext| {
+                count.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            })
+            .durability(Durability::Synced)
+            .workers(WORKERS)
+            .open()?;
+        while ran.load(Ordering::Relaxed) < n {
+            thread::sleep(Duration::from_millis(1));
+        }
+        while !store.unfinished()?.is_empty() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        drop(engine);
+        Ok(())
+    })?;
+    ensure!(ran.load(Ordering::Relaxed) == n, "jobs ran twice");
+    Ok(n as f64 / all)
+}
+
+/// The first and the last page of a long result, and the last one out of a table with a row for each of its rows.
+fn pages(bench: &Bench, server: &Postgres) -> Result<Vec<Row>> {
+    let rows = bench.size(1_000_000, 300_000);
+    let pool = vertices(100_000);
+    let url = server.database("bench_pages")?;
+    let store = store(&url)?;
+    let job = stored::finished(&*store, &pool, rows)?;
+    let reader = JobReader::new(Arc::clone(&store) as Arc<dyn Store>);
+    let mut client = Client::connect(&url, NoTls)?;
+    fill_table(&mut client, &pool, rows)?;
+    let last = rows as u64 - u64::from(PAGE);
+    let mut out = Vec::new();
+    let mut page = |offset: u64| {
+        out.clear();
+        stored::status(&reader, job, PageRequest::new(offset, PAGE)?, &mut out)
+    };
+    let (mut first_page, mut last_page, mut table) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..bench.size(7, 3) {
+        first_page.push(seconds(|| page(0))?);
+        last_page.push(seconds(|| page(last))?);
+        table.push(seconds(|| offset(&mut client, last))?);
+    }
+    let [first, last, table] = [Series::new(first_page)?, Series::new(last_page)?, Series::new(table)?];
+    Ok(vec![
+        Row::new("page of 100,000 rows on PostgreSQL, last / first", "warm read", Unit::Seconds, last.clone())
+            .beside("first page", first)
+            .goal(Goal::CostAtMost(1.1)),
+        Row::new("last page on PostgreSQL / a table row each", "warm read", Unit::Seconds, last)
+            .beside("a table row per row, OFFSET", table)
+            .goal(Goal::SpeedupAtLeast(10.0)),
+    ])
+}
+
+/// The same rows, one to a row of a table with the key that such a table has.
+fn fill_table(client: &mut Client, pool: &[impl serde::Serialize], rows: usize) -> Result<()> {
+    client.batch_execute("CREATE TABLE result (job int8, n int8, row text, PRIMARY KEY (job, n))")?;
+    let texts: Vec<String> = pool.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+    let statement = client.prepare(
+        "INSERT INTO result SELECT 1, $1 + ordinality, row FROM unnest($2::text[]) WITH ORDINALITY AS rows (row)",
+    )?;
+    for first in (0..rows).step_by(10_000) {
+        let batch: Vec<&String> =
+            (first..rows.min(first + 10_000)).filter_map(|n| texts.get(n % texts.len())).collect();
+        client.execute(&statement, &[&i64::try_from(first)?, &batch])?;
+    }
+    Ok(client.batch_execute("VACUUM ANALYZE result")?)
+}
+
+/// A page as such a table gives it, joined to a list.
+fn offset(client: &mut Client, offset: u64) -> Result<()> {
+    let found = client.query(
+        "SELECT row FROM result WHERE job = 1 ORDER BY n LIMIT $1 OFFSET $2",
+        &[&i64::from(PAGE), &i64::try_from(offset)?],
+    )?;
+    ensure!(found.len() == PAGE as usize, "the page is short");
+    let rows: Vec<&str> = found.iter().map(|row| row.get(0)).collect();
+    std::hint::black_box(rows.join(","));
+    Ok(())
+}
