@@ -13,5 +13,6 @@ fn many_at_once_see_only_right_pages_and_nothing_grows() {
     let soaked = Soak { time: Duration::from_secs(seconds), seed, kept: 200 }.run();
     println!("seed {seed}, {soaked}");
     assert_eq!(soaked.unfinished, 0, "jobs are stuck");
+    soaked.assert_flat();
     assert!(soaked.pages > 0 && soaked.jobs > 0);
 }

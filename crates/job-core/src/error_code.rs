@@ -126,13 +126,13 @@ impl ApiError {
     /// No such job. Any text may be asked for; it is repeated as the document's sample does, two blanks included.
     #[must_use]
     pub fn unknown_job(id: &str) -> Self {
-        Self::new(ErrorCode::JobQuery, format!("can not find job, jobId is  {id}"))
+        Self::new(ErrorCode::JobQuery, format!("can not find job, jobId is  {}", shown(id)))
     }
 
     /// No such job to cancel, or one that has ended already.
     #[must_use]
     pub fn not_cancellable(id: &str) -> Self {
-        Self::new(ErrorCode::JobCancel, format!("can not find job to cancel, id is {id}"))
+        Self::new(ErrorCode::JobCancel, format!("can not find job to cancel, id is {}", shown(id)))
     }
 
     /// The status of a job that failed or was cancelled; `None` for any other. The service answers such a query
@@ -168,6 +168,11 @@ impl fmt::Display for ApiError {
 }
 
 impl std::error::Error for ApiError {}
+
+/// What a client gave as an id, as far as it can be one.
+fn shown(id: &str) -> &str {
+    id.get(..id.floor_char_boundary(64)).unwrap_or_default()
+}
 
 #[cfg(test)]
 mod tests {

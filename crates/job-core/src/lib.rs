@@ -32,10 +32,12 @@
 //! | [`page`] | [`PageRequest`]: all offset arithmetic |
 //! | [`result`] | [`JobResult`], [`RowList`], [`Segment`]: what a finished job left |
 //! | [`payload`] | [`StatusPayload`]: the bytes of an answer |
+//! | [`json`] | [`append_json`]: JSON up to a limit |
 //! | [`error_code`] | [`ErrorCode`], [`ApiError`] |
 
 pub mod error_code;
 pub mod id;
+pub mod json;
 pub mod options;
 pub mod page;
 pub mod payload;
@@ -46,6 +48,7 @@ pub mod state;
 
 pub use error_code::{ApiError, ErrorCode};
 pub use id::{InvalidJobId, JobId, Timestamp};
+pub use json::{InvalidJson, append_json};
 pub use options::{Budget, JobClass, JobOptions};
 pub use page::{InvalidParameter, PageRequest};
 pub use payload::StatusPayload;

@@ -170,12 +170,23 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure of `kind` that says `message`.
+    /// The longest message, in bytes. A handler may say more; it is cut, and ends in an ellipsis then.
+    pub const MAX_MESSAGE: usize = 4 << 10;
+
+    /// A failure of `kind` that says `message`, or as much of it as a record takes.
     #[must_use]
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        let mut message = message.into();
+        if message.len() > Self::MAX_MESSAGE {
+            message.truncate(message.floor_char_boundary(Self::MAX_MESSAGE - ELLIPSIS.len()));
+            message.push_str(ELLIPSIS);
+            message.shrink_to_fit();
+        }
+        Self { kind, message }
     }
 }
+
+const ELLIPSIS: &str = "...";
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -264,6 +275,15 @@ mod tests {
                 prop_assert_eq!(succeeded, record.size.rows > 0);
             }
         }
+    }
+
+    #[test]
+    fn a_long_message_is_cut_between_two_characters() {
+        let failure = |message: String| Failure::new(FailureKind::Handler, message).message;
+        assert_eq!(failure("x".repeat(4_096)).len(), 4_096);
+        let cut = failure("\u{83ce}".repeat(1 << 20));
+        assert_eq!((cut.len(), cut.trim_start_matches('\u{83ce}')), (4_095, "..."));
+        assert!(cut.capacity() < 8_192, "{}", cut.capacity());
     }
 
     #[test]

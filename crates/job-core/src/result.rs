@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::ResultSize;
+use crate::{InvalidJson, JobSpec, ResultSize, append_json};
 
 /// What a finished job left: named values that every page repeats, and at most one paged list.
 ///
@@ -29,6 +29,9 @@ impl JobResult {
 
 /// Named values of a result, such as `runtime` or `modularity`: JSON, written once.
 ///
+/// They are small, because every page repeats them: at most [`MAX`](Self::MAX) of them, with
+/// [`MAX_BYTES`](Self::MAX_BYTES) in all. What is longer belongs in the list. Names are compared one by one.
+///
 /// ```
 /// use job_core::Outputs;
 ///
@@ -46,16 +49,39 @@ pub struct Outputs(Vec<(String, Box<RawValue>)>);
 const PAGE_NAMES: [&str; 3] = ["data_return_size", "data_offset", "data_total_size"];
 
 impl Outputs {
+    /// The most values of a result.
+    pub const MAX: usize = 1_000;
+    /// The most bytes of all values together: their names and their JSON.
+    pub const MAX_BYTES: usize = 1 << 20;
+    /// The longest name of a value or a list, in bytes.
+    pub const MAX_NAME: usize = JobSpec::MAX_NAME;
+
     /// Adds a value under a name of its own.
     ///
     /// # Errors
-    /// When the name is taken, or the value does not serialize.
+    /// When the name is taken or too long, when the value does not serialize, or when there are too many values or too
+    /// many bytes of them.
     pub fn insert<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), InvalidOutput> {
         self.check_name(name)?;
-        let raw = serde_json::value::to_raw_value(value)
-            .map_err(|e| InvalidOutput::NotJson { name: name.to_owned(), reason: e.to_string() })?;
+        if self.0.len() >= Self::MAX {
+            return Err(InvalidOutput::TooMany { max: Self::MAX });
+        }
+        let too_long = || InvalidOutput::TooLong { name: name.to_owned(), max: Self::MAX_BYTES };
+        let left = Self::MAX_BYTES.checked_sub(self.bytes() + name.len()).ok_or_else(too_long)?;
+        let not_json = |reason| InvalidOutput::NotJson { name: name.to_owned(), reason };
+        let mut json = Vec::new();
+        append_json(&mut json, value, left).map_err(|error| match error {
+            InvalidJson::TooLong => too_long(),
+            InvalidJson::NotJson(reason) => not_json(reason),
+        })?;
+        let json = String::from_utf8(json).map_err(|error| not_json(error.to_string()))?;
+        let raw = RawValue::from_string(json).map_err(|error| not_json(error.to_string()))?;
         self.0.push((name.to_owned(), raw));
         Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.iter().map(|(name, json)| name.len() + json.len()).sum()
     }
 
     /// Adds a value that is JSON already, unchecked: for stores that read back what [`insert`](Self::insert) checked.
@@ -66,12 +92,25 @@ impl Outputs {
     /// Whether `name` can still be given to a value or a list.
     ///
     /// # Errors
-    /// When it is taken.
+    /// When it is taken or longer than [`MAX_NAME`](Self::MAX_NAME).
     pub fn check_name(&self, name: &str) -> Result<(), InvalidOutput> {
+        Self::check_length(name)?;
         if PAGE_NAMES.contains(&name) || self.0.iter().any(|(taken, _)| taken == name) {
             return Err(InvalidOutput::NameTaken { name: name.to_owned() });
         }
         Ok(())
+    }
+
+    /// Whether `name` is short enough for a value or a list.
+    ///
+    /// # Errors
+    /// When it is longer than [`MAX_NAME`](Self::MAX_NAME).
+    pub const fn check_length(name: &str) -> Result<(), InvalidOutput> {
+        if name.len() > Self::MAX_NAME {
+            Err(InvalidOutput::NameTooLong { length: name.len(), max: Self::MAX_NAME })
+        } else {
+            Ok(())
+        }
     }
 
     /// Every name and its JSON.
@@ -95,6 +134,38 @@ pub enum InvalidOutput {
     NameTaken {
         /// The name.
         name: String,
+    },
+    /// The name is too long.
+    #[error("the name of an output has {length} bytes: at most {max} are allowed")]
+    NameTooLong {
+        /// Its length in bytes.
+        length: usize,
+        /// The most that is allowed.
+        max: usize,
+    },
+    /// There are as many values as there may be.
+    #[error("the result has {max} outputs, and no more are allowed: put what are many into the list")]
+    TooMany {
+        /// The most that are allowed.
+        max: usize,
+    },
+    /// All values together have too many bytes.
+    #[error(
+        "with output {name:?} the outputs have more than {max} bytes, which is the most: put what is long into the list"
+    )]
+    TooLong {
+        /// The name.
+        name: String,
+        /// The most bytes of all values together.
+        max: usize,
+    },
+    /// The list has too many parts.
+    #[error(
+        "the list has more than {max} segments, which is the most: scan larger partitions, open fewer writers"
+    )]
+    TooManySegments {
+        /// The most that are allowed.
+        max: u32,
     },
     /// The value does not serialize.
     #[error("output {name:?} is not JSON: {reason}")]
@@ -147,6 +218,9 @@ pub struct RowList {
 }
 
 impl RowList {
+    /// The most segments of a list: partitions of its scans, and writers opened.
+    pub const MAX_SEGMENTS: u32 = 1 << 22;
+
     /// A list called `name` made of `segments` in this order.
     #[must_use]
     pub fn new(name: impl Into<String>, segments: Vec<Segment>) -> Self {
@@ -234,6 +308,38 @@ mod tests {
         let list = RowList::new("rows", vec![huge(0), huge(1)]);
         assert_eq!(list.size(), ResultSize { rows: u64::MAX, bytes: u64::MAX });
         assert!(list.parts(1..9).all(|(_, rows)| rows == (1..9)));
+    }
+
+    #[test]
+    fn outputs_are_few_and_short() {
+        let mut outputs = Outputs::default();
+        for number in 0..Outputs::MAX {
+            outputs.insert(&number.to_string(), &number).unwrap();
+        }
+        assert_eq!(outputs.insert("one more", &1), Err(InvalidOutput::TooMany { max: 1_000 }));
+        let mut outputs = Outputs::default();
+        let long = "n".repeat(257);
+        assert_eq!(outputs.insert(&long, &1), Err(InvalidOutput::NameTooLong { length: 257, max: 256 }));
+        outputs.insert(&long[1..], &1).unwrap();
+        // 256 bytes of the name and one of the value are there; 1 of the name and 2 quotes are still to come.
+        let value = "x".repeat(Outputs::MAX_BYTES - 260);
+        assert!(matches!(outputs.insert("a", &format!("{value}x")), Err(InvalidOutput::TooLong { .. })));
+        outputs.insert("a", &value).unwrap();
+        let over = outputs.insert("b", &0).unwrap_err();
+        assert!(
+            over.to_string().starts_with("with output \"b\" the outputs have more than 1048576 bytes"),
+            "{over}"
+        );
+    }
+
+    /// What a store has from before there were limits can still be read.
+    #[test]
+    fn outputs_that_are_stored_are_not_counted_again() {
+        let mut outputs = Outputs::default();
+        for number in 0..=Outputs::MAX {
+            outputs.push_raw(number.to_string(), RawValue::NULL.to_owned());
+        }
+        assert_eq!(outputs.iter().count(), Outputs::MAX + 1);
     }
 
     #[test]

@@ -58,6 +58,9 @@ impl JobSpec {
     pub const MAX_NAME: usize = 256;
     /// The longest parameters, in bytes of JSON.
     pub const MAX_PARAMETERS: usize = 1 << 20;
+    /// The deepest parameters, in arrays and objects inside one another. Parsers commonly refuse 128, and a job list
+    /// puts some around the parameters.
+    pub const MAX_DEPTH: usize = 100;
 
     /// Asks for work of `kind`, on a graph still to be named.
     #[must_use]
@@ -247,6 +250,9 @@ impl JobSpec {
         if length > Self::MAX_PARAMETERS {
             return Err(InvalidSpec::TooLong { field: "parameters", length, max: Self::MAX_PARAMETERS });
         }
+        if self.parameters.is_deeper_than(Self::MAX_DEPTH) {
+            return Err(InvalidSpec::TooDeep { field: "parameters", max: Self::MAX_DEPTH });
+        }
         Ok(())
     }
 }
@@ -288,6 +294,14 @@ pub enum InvalidSpec {
         /// The most that is allowed.
         max: usize,
     },
+    /// A field has too many arrays and objects inside one another.
+    #[error("{field} are nested deeper than {max} arrays and objects, which is the most")]
+    TooDeep {
+        /// Which one.
+        field: &'static str,
+        /// The most that is allowed.
+        max: usize,
+    },
 }
 
 /// Parameters of a job: JSON text, checked once and kept as it came.
@@ -326,6 +340,28 @@ impl Parameters {
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.get()
+    }
+
+    /// Whether more than `most` arrays and objects are inside one another. Text that was only checked may be as deep as
+    /// it is long, and breaks whoever reads it by recursion.
+    fn is_deeper_than(&self, most: usize) -> bool {
+        let text = self.as_str();
+        // Every level has two brackets.
+        if text.len() < 2 * most {
+            return false;
+        }
+        let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+        text.bytes().any(|byte| {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if in_string => escaped = true,
+                b'"' => in_string = !in_string,
+                b'[' | b'{' if !in_string => depth += 1,
+                b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth > most
+        })
     }
 
     /// Reads the parameters as a type of the caller's.
@@ -372,5 +408,33 @@ mod tests {
         assert_eq!(long.to_string(), "graph name has 257 bytes: at most 256 are allowed");
         let huge = JobSpec::edge_filter().graph("g").parameters(&"x".repeat(1 << 20)).unwrap();
         assert!(matches!(huge.check(), Err(InvalidSpec::TooLong { field: "parameters", .. })));
+        let fits = JobSpec::edge_filter().graph("g").parameters(&"x".repeat((1 << 20) - 2)).unwrap();
+        assert_eq!(fits.check(), Ok(()));
+        let spec = || JobSpec::algorithm("a".repeat(256)).graph("g".repeat(256));
+        assert_eq!(spec().idempotency_key("k".repeat(256)).graph_version("v".repeat(256)).check(), Ok(()));
+        let field = |spec: JobSpec| match spec.check() {
+            Err(InvalidSpec::TooLong { field, .. }) => field,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(field(JobSpec::algorithm("a".repeat(257)).graph("g")), "algorithm name");
+        assert_eq!(field(spec().idempotency_key("k".repeat(257))), "idempotency key");
+        assert_eq!(field(spec().graph_version("v".repeat(257))), "graph version");
+    }
+
+    /// Text is checked without recursion, so half a million brackets were taken; who read them as values failed.
+    #[test]
+    fn parameters_are_not_nested_deeper_than_others_can_read() {
+        let spec =
+            |text: String| JobSpec::edge_filter().graph("g").raw_parameters(Parameters::from_text(text).unwrap());
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(spec(nested(100)).check(), Ok(()));
+        let deep = Err(InvalidSpec::TooDeep { field: "parameters", max: 100 });
+        assert_eq!(spec(nested(101)).check(), deep);
+        assert_eq!(spec(nested(500_000)).check(), deep);
+        let objects = |depth: usize| format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+        assert_eq!((spec(objects(100)).check(), spec(objects(101)).check()), (Ok(()), deep));
+        // Brackets in a text, behind an escaped quote too, and beside one another are not nested.
+        assert_eq!(spec(format!(r#"["\"{}"]"#, "[".repeat(1_000))).check(), Ok(()));
+        assert_eq!(spec(format!(r#"["\\",{}1]"#, "[[]],".repeat(1_000))).check(), Ok(()));
     }
 }

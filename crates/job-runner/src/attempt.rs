@@ -105,6 +105,7 @@ impl Attempt {
         match &written.list {
             Some(list) if list == name => {}
             Some(list) => {
+                Outputs::check_length(name)?;
                 return Err(InvalidOutput::SecondList { name: name.to_owned(), list: list.clone() }.into());
             }
             None => {
@@ -112,9 +113,11 @@ impl Attempt {
                 written.list = Some(name.to_owned());
             }
         }
-        let first = written.segments.len();
-        let end = u32::try_from(first).ok().and_then(|first| Some((first, first.checked_add(count)?)));
-        let (first, end) = end.ok_or_else(|| JobError::failed("the result has too many segments"))?;
+        let first = u32::try_from(written.segments.len()).unwrap_or(u32::MAX);
+        let end = first.saturating_add(count);
+        if end > RowList::MAX_SEGMENTS {
+            return Err(InvalidOutput::TooManySegments { max: RowList::MAX_SEGMENTS }.into());
+        }
         written.segments.resize(usize::try_from(end).unwrap_or(usize::MAX), Slot::default());
         Ok(first)
     }
@@ -222,6 +225,17 @@ mod tests {
         let other = Attempt::new(1, Budget::default());
         other.with_outputs(|outputs| outputs.insert("runtime", &1), "runtime").unwrap();
         assert!(other.open_segments("runtime", 1).is_err());
+    }
+
+    /// A result of more segments than a decoder allows was stored and could never be read.
+    #[test]
+    fn a_list_has_no_more_segments_than_can_be_read_back() {
+        let attempt = Attempt::new(1, Budget::default());
+        assert_eq!(attempt.open_segments("rows", 10).unwrap(), 0);
+        let error = attempt.open_segments("rows", RowList::MAX_SEGMENTS - 9).unwrap_err();
+        assert!(error.to_string().starts_with("the list has more than 4194304 segments"), "{error}");
+        assert!(attempt.open_segments("rows", u32::MAX).is_err());
+        assert_eq!(attempt.open_segments("rows", 1).unwrap(), 10);
     }
 
     #[test]

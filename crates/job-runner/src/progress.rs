@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use job_core::Outputs;
 use serde::Serialize;
 
 use crate::sync::Mutex;
@@ -62,6 +63,8 @@ pub(crate) struct Counter {
 
 #[derive(Debug, Default)]
 struct Node {
+    /// How many parts it is inside of.
+    depth: u32,
     done: AtomicU64,
     total: AtomicU64,
     tasks: Mutex<Vec<(String, Arc<Node>)>>,
@@ -74,12 +77,15 @@ impl Node {
     }
 
     fn child(&self, name: &str) -> Arc<Self> {
+        let name = name.get(..name.floor_char_boundary(Outputs::MAX_NAME)).unwrap_or_default();
         let mut tasks = self.tasks.lock();
         if let Some((_, found)) = tasks.iter().find(|(taken, _)| taken == name) {
             return Arc::clone(found);
         }
-        let node = Arc::<Self>::default();
-        tasks.push((name.to_owned(), Arc::clone(&node)));
+        let node = Arc::new(Self { depth: self.depth.saturating_add(1), ..Self::default() });
+        if tasks.len() < Task::MAX && node.depth <= Task::MAX_DEPTH {
+            tasks.push((name.to_owned(), Arc::clone(&node)));
+        }
         node
     }
 
@@ -128,11 +134,16 @@ fn remaining(elapsed: Duration, done: u64, total: u64) -> Option<Duration> {
     u64::try_from(nanos).ok().map(Duration::from_nanos)
 }
 
-/// A named part of a job that counts for itself. Clones count together.
+/// A named part of a job that counts for itself. Clones count together. Of its name the first 256 bytes are kept.
 #[derive(Debug, Clone)]
 pub struct Task(Arc<Node>);
 
 impl Task {
+    /// The most parts that are shown of a job or of one part of it. Further ones count for themselves.
+    pub const MAX: usize = 1_000;
+    /// How deep parts inside parts are shown.
+    pub const MAX_DEPTH: u32 = 8;
+
     /// Says that `done` of `total` steps of this part are behind.
     pub fn set_progress(&self, done: u64, total: u64) {
         self.0.set(done, total);
@@ -155,6 +166,24 @@ mod tests {
         assert_eq!(remaining(Duration::from_secs(10), 0, 100), None);
         assert_eq!(remaining(Duration::from_secs(10), 7, 0), None);
         assert_eq!(remaining(Duration::from_secs(10), 100, 100), Some(Duration::ZERO));
+    }
+
+    /// A part inside a hundred thousand others took the stack of whoever looked.
+    #[test]
+    fn parts_without_number_or_depth_are_not_shown() {
+        let counter = Counter::default();
+        (0..2_000).for_each(|n| counter.task(&n.to_string()).set_progress(1, 1));
+        let mut task = counter.task("0");
+        (0..100_000).for_each(|_| task = task.task(&"萎".repeat(1_000)));
+        task.set_progress(1, 2);
+        let shown = counter.snapshot();
+        assert_eq!(shown.tasks.len(), Task::MAX);
+        let (mut tasks, mut depth) = (shown.tasks, 0);
+        while !tasks.is_empty() {
+            assert!(tasks[0].name.len() <= 256);
+            (tasks, depth) = (std::mem::take(&mut tasks[0].tasks), depth + 1);
+        }
+        assert_eq!(depth, Task::MAX_DEPTH);
     }
 
     #[test]

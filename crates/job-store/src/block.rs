@@ -5,7 +5,7 @@
 
 use std::{fmt, ops::Range};
 
-use job_core::JobId;
+use job_core::{InvalidJson, JobId, append_json};
 use serde::Serialize;
 use thiserror::Error;
 use xxhash_rust::xxh3::Xxh3;
@@ -108,14 +108,18 @@ impl BlockBuilder {
     /// Adds a row, serialized to JSON straight into the block.
     ///
     /// # Errors
-    /// When the row does not serialize or is longer than [`MAX_ROW`](Self::MAX_ROW); the block is as before.
+    /// When the row does not serialize or is longer than [`MAX_ROW`](Self::MAX_ROW); the block is as before. No more
+    /// than that is serialized of a longer one.
     pub fn push<T: Serialize + ?Sized>(&mut self, row: &T) -> Result<(), InvalidRow> {
         let before = self.open_row();
-        match serde_json::to_writer(&mut self.bytes, row) {
+        match append_json(&mut self.bytes, row, Self::MAX_ROW) {
             Ok(()) => self.close_row(before),
             Err(error) => {
                 self.bytes.truncate(before);
-                Err(InvalidRow::NotJson(error.to_string()))
+                Err(match error {
+                    InvalidJson::TooLong => InvalidRow::TooLong { max: Self::MAX_ROW },
+                    InvalidJson::NotJson(reason) => InvalidRow::NotJson(reason),
+                })
             }
         }
     }
@@ -125,6 +129,9 @@ impl BlockBuilder {
     /// # Errors
     /// When it is longer than [`MAX_ROW`](Self::MAX_ROW); the block is as before.
     pub fn push_json(&mut self, row: &serde_json::value::RawValue) -> Result<(), InvalidRow> {
+        if row.get().len() > Self::MAX_ROW {
+            return Err(InvalidRow::TooLong { max: Self::MAX_ROW });
+        }
         let before = self.open_row();
         self.bytes.extend_from_slice(row.get().as_bytes());
         self.close_row(before)
@@ -140,17 +147,13 @@ impl BlockBuilder {
     }
 
     fn close_row(&mut self, before: usize) -> Result<(), InvalidRow> {
-        let start = before + usize::from(!self.starts.is_empty());
-        let length = self.bytes.len() - start;
-        match u32::try_from(start) {
-            Ok(start) if length <= Self::MAX_ROW => {
-                self.starts.push(start);
-                Ok(())
-            }
-            _ => {
-                self.bytes.truncate(before);
-                Err(InvalidRow::TooLong { length, max: Self::MAX_ROW })
-            }
+        // A block is sealed long before it has 4 GiB; one that nobody seals is not damaged either.
+        if let Ok(start) = u32::try_from(before + usize::from(!self.starts.is_empty())) {
+            self.starts.push(start);
+            Ok(())
+        } else {
+            self.bytes.truncate(before);
+            Err(InvalidRow::BlockFull)
         }
     }
 
@@ -232,13 +235,14 @@ pub enum InvalidRow {
     #[error("the row is not JSON: {0}")]
     NotJson(String),
     /// It is too long.
-    #[error("the row has {length} bytes of JSON: at most {max} are allowed")]
+    #[error("the row has more than {max} bytes of JSON: that is the most a row may have")]
     TooLong {
-        /// Its length in bytes.
-        length: usize,
-        /// The most that is allowed.
+        /// The most bytes that are allowed.
         max: usize,
     },
+    /// The block was not sealed for too long.
+    #[error("the block is full: seal it before the next row")]
+    BlockFull,
 }
 
 /// A block that is ready to be stored.
@@ -477,8 +481,22 @@ mod tests {
         let bad = std::collections::HashMap::from([(vec![1u8], 1)]);
         assert!(matches!(builder.push(&bad), Err(InvalidRow::NotJson(_))));
         assert!(matches!(builder.push(&"x".repeat(BlockBuilder::MAX_ROW)), Err(InvalidRow::TooLong { .. })));
+        let raw = serde_json::value::to_raw_value(&"x".repeat(BlockBuilder::MAX_ROW)).unwrap();
+        assert!(matches!(builder.push_json(&raw), Err(InvalidRow::TooLong { .. })));
         builder.push(&2).unwrap();
         assert_eq!(Block::parse(builder.seal().bytes).unwrap().rows(0..2).unwrap().json(), b"1,2");
+    }
+
+    /// A row of a gigabyte was serialized to its end before it was refused.
+    #[test]
+    fn a_row_without_end_costs_no_more_than_the_longest_that_fits() {
+        let mut builder = BlockBuilder::new(key());
+        builder.push(&"x".repeat(BlockBuilder::MAX_ROW - 2)).unwrap();
+        let long = "x".repeat(1 << 20);
+        let huge = vec![long.as_str(); 1 << 16]; // 64 GiB
+        assert_eq!(builder.push(&huge), Err(InvalidRow::TooLong { max: BlockBuilder::MAX_ROW }));
+        assert!(builder.bytes.capacity() <= 4 * BlockBuilder::MAX_ROW, "{}", builder.bytes.capacity());
+        assert_eq!((builder.rows(), builder.bytes()), (1, BlockBuilder::MAX_ROW));
     }
 
     #[test]

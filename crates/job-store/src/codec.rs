@@ -491,6 +491,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_longest_list_and_the_most_outputs_can_be_read_back() {
+        let segment = Segment { attempt: u32::MAX, number: u32::MAX, rows: 1, bytes: u64::MAX };
+        let most = usize::try_from(RowList::MAX_SEGMENTS).unwrap();
+        let mut outputs = Outputs::default();
+        for number in 0..Outputs::MAX {
+            outputs.insert(&format!("{number:0>256}"), &"x".repeat(700)).unwrap();
+        }
+        let result = JobResult { outputs, list: Some(RowList::new("l", vec![segment; most])) };
+        assert!(decode_result(JobId::MIN, &encode_result(JobId::MIN, &result)) == Ok(result));
+    }
+
     proptest! {
         #[test]
         fn any_bytes_decode_or_fail(body in prop::collection::vec(any::<u8>(), 0..300), kind in prop::sample::select(vec![RECORD, RESULT])) {

@@ -10,7 +10,8 @@ Commands:
   demo     Run the demo on a real graph; ARGUMENTS go to job-demo (its commands, or options of `run`)
   test     Run all tests and doctests; ARGUMENTS go to the test runner, and then doctests are left out
   bench    Run the benchmarks; ARGUMENTS go to the harness
-  torture  Kill, cut the power, fail and load the engine; ARGUMENTS: [soak] [--minutes N] [--seed S]
+  torture  Kill, cut the power, fail and load the engine; ARGUMENTS: [kill|soak] [--minutes N] [--seed S],
+           or schedules [N]: that many orders of threads for each scenario, 100,000 by default
   fuzz     Fuzz every decoder (needs a nightly compiler); ARGUMENTS: [TARGET...] [--seconds 60], for each
   ci       Run every check, the cheapest first, or only those that ARGUMENTS name
 
@@ -98,6 +99,16 @@ impl Options {
     }
 }
 
+/// How many schedules `torture schedules` is asked for.
+pub(crate) fn schedules(rest: &[String]) -> Result<u64, String> {
+    const LONG_FORM: u64 = 100_000;
+    match rest {
+        [] => Ok(LONG_FORM),
+        [number] => number.parse().map_err(|_| format!("`{number}` is no number of schedules")),
+        [_, more, ..] => Err(format!("`torture schedules` takes one number, not also `{more}`")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +135,15 @@ mod tests {
     fn commands_that_take_none_refuse_them() {
         assert!(parse("setup quickly").unwrap_err().contains("`quickly`"));
         assert_eq!(parse("ci rest page").unwrap().rest, ["rest", "page"]);
+    }
+
+    #[test]
+    fn schedules_are_a_number() {
+        let number = |line| schedules(&parse(line).unwrap().rest[1..]);
+        assert_eq!(number("torture schedules"), Ok(100_000));
+        assert_eq!(number("torture schedules 7"), Ok(7));
+        assert!(number("torture schedules many").unwrap_err().contains("`many`"));
+        assert!(number("torture schedules 7 --seed").unwrap_err().contains("`--seed`"));
     }
 
     #[test]

@@ -63,8 +63,20 @@ fn bench(workspace: &Workspace, options: &Options) -> Outcome {
 
 /// Runs the long forms of the tests.
 fn torture(workspace: &Workspace, options: &Options) -> Outcome {
+    if let Some(("schedules", rest)) = options.rest.split_first().map(|(part, rest)| (part.as_str(), rest)) {
+        return schedules(workspace, options, rest);
+    }
     setup::setup(workspace, options)?;
     let mut torture = workspace.cargo();
     torture.args(["run", "--release", "--package", "job-tests", "--bin", "torture", "--"]).args(&options.rest);
     process::run(&mut torture)
+}
+
+/// Tries so many orders of threads for each scenario. By cargo's own runner: it ends no test that takes hours.
+fn schedules(workspace: &Workspace, options: &Options, rest: &[String]) -> Outcome {
+    let number = arguments::schedules(rest)?;
+    setup::setup(workspace, options)?;
+    let mut schedules = workspace.cargo();
+    schedules.args(["test", "--release", "--package", "job-runner", "--test", "schedules"]);
+    process::run(schedules.env("JOB_SCHEDULES", number.to_string()))
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test harness reports by panicking")]
 
 use std::{
+    path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -14,6 +15,7 @@ use job_tests::{
     model::{InMemory, OnDisk, Walks},
     power,
     soak::Soak,
+    starve,
 };
 
 /// Tries to make the engine lose, mix up or hold something back, until the time is over.
@@ -41,6 +43,12 @@ enum Part {
         /// What to do, as JSON.
         task: String,
     },
+    /// A process that runs out of file descriptors.
+    #[command(hide = true)]
+    Starve {
+        /// Where its store goes.
+        store: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -49,6 +57,7 @@ fn main() -> ExitCode {
     let time = Duration::from_secs(torture.minutes * 60);
     match torture.part {
         Some(Part::Child { task }) => return child(&task),
+        Some(Part::Starve { store }) => println!("{:?}", starve::starve(&store)),
         Some(Part::Soak) => {
             println!("seed {seed}");
             soak(time, seed);
@@ -93,6 +102,7 @@ fn soak(time: Duration, seed: u64) {
     let soaked = Soak { time: time.max(Duration::from_secs(5)), seed, kept: 1_000 }.run();
     println!("{soaked}");
     assert_eq!(soaked.unfinished, 0, "jobs are stuck");
+    soaked.assert_flat();
 }
 
 /// Rounds of everything that has an end, until the time is over.

@@ -68,16 +68,28 @@ pub(crate) struct Jobs {
     before: JobId,
     skip: u64,
     left: u32,
+    step: u32,
     /// Jobs of the graph seen so far.
     pub(crate) seen: u64,
 }
 
 impl Jobs {
-    /// Records read at a time.
-    const STEP: u32 = 256;
+    /// Records read at a time: the fewest at first and wherever they are long, so that a list of jobs with a megabyte
+    /// of parameters each takes no gigabytes of memory.
+    const STEPS: (u32, u32) = (16, 256);
+    /// Parameters of one step that are long, in bytes.
+    const LONG: usize = 256 << 10;
 
     pub(crate) const fn new(reader: JobReader, graph: String, page: PageRequest) -> Self {
-        Self { reader, graph, before: JobId::MAX, skip: page.offset(), left: page.limit(), seen: 0 }
+        Self {
+            reader,
+            graph,
+            before: JobId::MAX,
+            skip: page.offset(),
+            left: page.limit(),
+            step: Self::STEPS.0,
+            seen: 0,
+        }
     }
 
     pub(crate) const fn is_full(&self) -> bool {
@@ -86,9 +98,12 @@ impl Jobs {
 
     /// The next jobs of the page, maybe none; `None` at the end of all jobs.
     pub(crate) fn next(&mut self) -> Result<Option<Vec<JobRecord>>, job_runner::EngineError> {
-        let mut records = self.reader.list_before(self.before, Self::STEP)?;
+        let mut records = self.reader.list_before(self.before, self.step)?;
         let Some(last) = records.last() else { return Ok(None) };
         self.before = last.id;
+        let bytes: usize = records.iter().map(|record| record.spec.json().as_str().len()).sum();
+        let (fewest, most) = Self::STEPS;
+        self.step = if bytes > Self::LONG { fewest } else { most.min(self.step * 2) };
         records.retain(|record| {
             let own = record.spec.graph_name() == self.graph;
             self.seen += u64::from(own);
@@ -170,5 +185,30 @@ fn store_error(error: job_runner::EngineError) -> StoreError {
     match error {
         job_runner::EngineError::Store(error) => error,
         other => StoreError::new(job_runner::store::ErrorKind::Unavailable, "list jobs", other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use job_runner::{JobSpec, store::MemoryStore};
+
+    use super::*;
+
+    /// How many records each step reads of a list of so many jobs with so long parameters.
+    fn steps(jobs: u32, parameters: usize) -> Vec<usize> {
+        let engine = Engine::builder(Arc::new(MemoryStore::default())).workers(0).open().unwrap();
+        for _ in 0..jobs {
+            let spec = JobSpec::vertex_filter().graph("g").parameters(&"x".repeat(parameters)).unwrap();
+            drop(engine.submit(spec).unwrap());
+        }
+        let mut jobs = Jobs::new(engine.reader(), "g".to_owned(), PageRequest::default());
+        std::iter::from_fn(|| jobs.next().unwrap().map(|records| records.len())).collect()
+    }
+
+    /// 256 jobs with a megabyte each were read at once, four times as many written out ahead of the client.
+    #[test]
+    fn jobs_with_long_parameters_are_listed_in_short_steps() {
+        assert_eq!(steps(40, 100_000), [16, 16, 8]);
+        assert_eq!(steps(600, 10), [16, 32, 64, 128, 256, 104]);
     }
 }

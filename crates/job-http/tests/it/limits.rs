@@ -1,18 +1,21 @@
 //! Limits, refusals, the state of the engine.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
 
 use axum::{
     body::Body,
     http::{Request, header},
 };
-use job_http::Limits;
+use job_http::{Api, Failure, Graph, Graphs, Limits, Work};
 use job_runner::{
-    JobSpec, SystemClock,
+    JobSpec, PageRequest, SystemClock,
     store::{Fault, FaultStore, MemoryStore},
 };
 
-use crate::host::{Service, builder, over, service, with};
+use crate::host::{Host, Service, builder, over, service, with};
 
 #[tokio::test]
 async fn a_full_queue_asks_to_come_again() {
@@ -58,6 +61,68 @@ async fn a_long_body_is_refused() {
     let answer = service.post("/vertices/action?action_id=query", body).await;
     let expected = (413, "GES.8000".to_owned(), "the body is too long: at most 100 bytes are allowed".to_owned());
     assert_eq!(answer.error(), expected);
+}
+
+/// A host that thinks about a request until the sender of this channel is gone.
+#[derive(Debug)]
+struct Slow(Mutex<mpsc::Receiver<()>>);
+
+impl Graphs for Slow {
+    fn find(&self, project: &str, name: &str) -> Option<Graph> {
+        Host.find(project, name)
+    }
+
+    fn check(&self, graph: &Graph, work: &Work) -> Result<JobSpec, Failure> {
+        let _ = self.0.lock().unwrap().recv();
+        Host.check(graph, work)
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_takes_too_long_is_given_up() {
+    let (end, ends) = mpsc::channel();
+    let engine = Arc::new(builder(Arc::new(MemoryStore::default())).open().unwrap());
+    let limits = Limits::default().answer_time(Duration::ZERO).longest_wait(Duration::ZERO);
+    let router = Api::new(Arc::clone(&engine), Slow(Mutex::new(ends))).limits(limits).router();
+    let answer = Service { engine, router }.post("/vertices/action?action_id=query", "{}").await;
+    let (status, code, message) = answer.error();
+    assert_eq!((status, code.as_str()), (503, "GES.8602"));
+    assert!(message.starts_with("the answer took too long"), "{message}");
+    assert!(answer.headers.contains_key(header::RETRY_AFTER));
+    drop(end);
+}
+
+#[tokio::test]
+async fn hostile_requests_are_refused_with_a_sentence() {
+    let service = service();
+    let deep = format!("{}1{}", r#"{"a":"#.repeat(100_000), "}".repeat(100_000));
+    let algorithm =
+        |name: &str, parameters: &str| format!(r#"{{"algorithmName":"{name}","parameters":{parameters}}}"#);
+    for (path, body) in [
+        ("/vertices/action?action_id=query", deep.clone()),
+        ("/edges/action?action_id=query", deep.clone()),
+        ("/action?action_id=execute-algorithm", algorithm("path", &deep)),
+        ("/action?action_id=execute-algorithm", algorithm(&"a".repeat(257), "{}")),
+        ("/action?action_id=execute-algorithm", deep.clone()),
+        ("/vertices/action?action_id=query", format!("{{\"a\":\"{}\"}}", "x".repeat(1 << 20))),
+    ] {
+        let answer = service.post(path, body).await;
+        let (status, _, message) = answer.error();
+        assert!((400..500).contains(&status) && !message.is_empty(), "{answer:?}");
+        assert!(answer.body.len() < 500, "{}", answer.body.len());
+    }
+    let long = "9".repeat(30_000);
+    for query in [format!("?offset={long}"), format!("?limit={long}"), format!("?wait={long}")] {
+        let answer = service.get(&format!("/jobs/{long}/status{query}")).await;
+        assert!(answer.status.is_client_error() && answer.body.len() < 500, "{}", answer.body.len());
+    }
+    let graph = Request::get(format!("/ges/v1.0/{long}/graphs/{long}/jobs/status")).body(Body::empty()).unwrap();
+    let action = service.post(&format!("/action?action_id={long}"), "{}").await;
+    let cancel = service.delete(&format!("/jobs/{long}")).await;
+    for answer in [service.send(graph).await, action, cancel] {
+        assert!(answer.status.is_client_error() && answer.body.len() < 500, "{}", answer.body.len());
+    }
+    assert!(service.engine.reader().list(PageRequest::default()).unwrap().is_empty());
 }
 
 #[tokio::test]

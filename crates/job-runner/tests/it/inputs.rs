@@ -1,0 +1,104 @@
+//! Input without measure: each limit is an error that says which one, and costs no more than what just fits.
+
+use job_runner::{
+    EngineError, FailureKind, InvalidSpec, JobContext, JobError, JobSpec, Outputs, PageRequest, Parameters,
+    Partition,
+};
+
+use crate::support::{Rig, job};
+
+/// Why a job with this body failed.
+fn refusal(body: impl Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync + 'static) -> String {
+    let rig = Rig::new(|builder| builder.algorithm("hostile", body));
+    let record = rig.finish(job("hostile"));
+    assert_eq!(rig.stored(record.id), record);
+    let failure = record.failure.unwrap();
+    assert_eq!(failure.kind, FailureKind::Handler);
+    failure.message
+}
+
+#[test]
+fn a_row_without_end_fails_its_job() {
+    let message = refusal(|ctx| {
+        let text = "x".repeat(1 << 20);
+        ctx.rows("rows")?.push(&vec![text.as_str(); 1 << 16]) // 64 GiB
+    });
+    assert_eq!(message, "the row has more than 16777216 bytes of JSON: that is the most a row may have");
+}
+
+#[test]
+fn outputs_without_number_without_end_and_with_endless_names_fail_their_job() {
+    let many = refusal(|ctx| (0..).try_for_each(|n| Ok(ctx.output(&format!("output {n}"), &n)?)));
+    assert_eq!(many, "the result has 1000 outputs, and no more are allowed: put what are many into the list");
+    let long = refusal(|ctx| {
+        let text = "x".repeat(1 << 20);
+        Ok(ctx.output("long", &vec![text.as_str(); 1 << 16])?)
+    });
+    assert!(long.starts_with("with output \"long\" the outputs have more than 1048576 bytes"), "{long}");
+    let together = refusal(|ctx| (0..).try_for_each(|n| Ok(ctx.output(&format!("{n}"), &"x".repeat(10_000))?)));
+    assert!(together.starts_with("with output \"104\" the outputs have more than"), "{together}");
+    let name = || "n".repeat(Outputs::MAX_NAME + 1);
+    let expected = "the name of an output has 257 bytes: at most 256 are allowed";
+    assert_eq!(refusal(move |ctx| Ok(ctx.output(&name(), &1)?)), expected);
+    assert_eq!(refusal(move |ctx| ctx.rows(&name()).map(drop)), expected);
+    let second = refusal(move |ctx| {
+        ctx.rows("rows")?.push(&1)?;
+        ctx.rows(&name()).map(drop)
+    });
+    assert_eq!(second, expected);
+}
+
+#[test]
+fn a_scan_in_too_many_partitions_fails_its_job() {
+    for ids in [1 << 23, u64::MAX] {
+        let message = refusal(move |ctx| ctx.scan_partitions("rows", ids, 1, |_: &mut Partition<'_>| Ok(())));
+        assert!(message.contains("too many partitions") || message.contains("4194304 segments"), "{message}");
+    }
+}
+
+#[test]
+fn a_failure_without_end_makes_no_long_record() {
+    let rig = Rig::new(|builder| {
+        builder
+            .algorithm("says", |_: &mut JobContext| Err(JobError::failed("萎".repeat(1 << 22))))
+            .algorithm("panics", |_: &mut JobContext| panic!("{}", "萎".repeat(1 << 22)))
+            .algorithm("again", |_: &mut JobContext| Err(JobError::transient("萎".repeat(1 << 22))))
+    });
+    for name in ["says", "panics", "again"] {
+        let handle = rig.submit(job(name));
+        while rig.engine.run_one() {}
+        let message = handle.record().failure.unwrap().message;
+        assert!(message.len() <= 4_096, "{name}: {} bytes", message.len());
+        assert_eq!(rig.stored(handle.id()), handle.record());
+        let mut answer = Vec::new();
+        handle.status(PageRequest::default()).unwrap().write_to(&mut answer).unwrap();
+        assert!(answer.len() < 5_000, "{}", answer.len());
+    }
+}
+
+#[test]
+fn hostile_requests_are_refused_before_anything_is_stored() {
+    let rig = Rig::new(|builder| builder);
+    let deep = format!("{}1{}", r#"{"a":"#.repeat(100_000), "}".repeat(100_000));
+    let refused = |spec: JobSpec| match rig.engine.submit(spec) {
+        Err(EngineError::InvalidSpec(invalid)) => invalid,
+        other => panic!("{other:?}"),
+    };
+    let spec = || JobSpec::vertex_filter().graph("g");
+    assert!(matches!(
+        refused(spec().raw_parameters(Parameters::from_text(deep).unwrap())),
+        InvalidSpec::TooDeep { field: "parameters", max: 100 }
+    ));
+    for (field, hostile) in [
+        ("parameters", spec().parameters(&"x".repeat(1 << 26)).unwrap()),
+        ("graph name", JobSpec::vertex_filter().graph("g".repeat(1 << 26))),
+        ("algorithm name", JobSpec::algorithm("a".repeat(1 << 26)).graph("g")),
+        ("idempotency key", spec().idempotency_key("k".repeat(1 << 26))),
+        ("graph version", spec().graph_version("v".repeat(1 << 26))),
+    ] {
+        let invalid = refused(hostile);
+        assert!(matches!(invalid, InvalidSpec::TooLong { field: found, .. } if found == field), "{invalid}");
+        assert!(invalid.to_string().len() < 100);
+    }
+    assert!(rig.engine.reader().list(PageRequest::default()).unwrap().is_empty());
+}
