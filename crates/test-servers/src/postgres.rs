@@ -69,8 +69,7 @@ impl Shared {
     /// # Errors
     /// When one of them fails.
     pub fn sql(&self, statements: &str) -> io::Result<String> {
-        let mut psql = Command::new(self.programs.join("psql"));
-        run(psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url, "-c", statements]))
+        sql(&self.programs, &self.url, statements)
     }
 
     /// A name for a schema that no other test of this run has.
@@ -129,6 +128,14 @@ impl Postgres {
         self.port
     }
 
+    /// Runs statements past every store; what they print.
+    ///
+    /// # Errors
+    /// When one of them fails.
+    pub fn sql(&self, statements: &str) -> io::Result<String> {
+        sql(&self.cluster.programs, &self.url(), statements)
+    }
+
     /// Kills it without warning, as `kill -9` does.
     ///
     /// # Errors
@@ -174,6 +181,11 @@ impl Drop for Postgres {
 
 fn url(port: u16) -> String {
     format!("postgres://postgres@127.0.0.1:{port}/postgres")
+}
+
+fn sql(programs: &Path, url: &str, statements: &str) -> io::Result<String> {
+    let mut psql = Command::new(programs.join("psql"));
+    run(psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", statements]))
 }
 
 /// The programs and the data of one server.
