@@ -20,6 +20,7 @@ use job_runner::{
 use serde::Serialize;
 
 use crate::{
+    chance::Chance,
     child::{self, Child, How, Told},
     script::{End, Script, Step, row},
 };
@@ -91,20 +92,6 @@ struct Known {
     ended: Option<How>,
     removing: bool,
     removed: bool,
-}
-
-/// Small and without a crate: a sequence that follows from its seed.
-#[derive(Debug, Clone, Copy)]
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % below
-    }
 }
 
 impl Kills {
@@ -298,7 +285,7 @@ fn wait_for_all(engine: &Engine) {
 }
 
 /// A script that was asked to stop may still come to its end first, and the other way round.
-fn check_end(id: JobId, script: &Script, state: JobState) {
+pub(crate) fn check_end(id: JobId, script: &Script, state: JobState) {
     let may_be_cancelled = script.steps.contains(&Step::Cancel);
     let lawful = match state {
         JobState::Complete(Ending::Succeeded) => matches!(script.end, End::Well | End::Transient(_)),
@@ -314,7 +301,7 @@ fn check_end(id: JobId, script: &Script, state: JobState) {
 }
 
 /// Every row of a succeeded job is there, once, in order, in every page.
-fn check_rows(store: &Arc<dyn Store>, id: JobId, script: &Script, seen: &mut Seen) {
+pub(crate) fn check_rows(store: &Arc<dyn Store>, id: JobId, script: &Script, seen: &mut Seen) {
     let expected = script.rows();
     let reader = JobReader::new(Arc::clone(store));
     let mut walked = 0usize;

@@ -4,6 +4,7 @@
 //! * [`script`]: a job as data. Its rows follow from it, so any process can tell a right page from a wrong one.
 //! * [`model`]: the engine against a plain model, move by move (`proptest-state-machine`).
 //! * [`child`] and [`kill`]: a process at work, and the one that kills it and checks what is left.
+//! * [`member`] and [`cluster`]: processes that share a database, and the one that kills, stops and checks them.
 //! * [`stumble`]: a store that kills its process at a chosen write.
 //! * [`disk`] and [`power`]: what a power cut leaves of a store's files, and what must be in it.
 //! * [`starve`]: a process without file descriptors that gets them back.
@@ -17,9 +18,13 @@
     reason = "a test harness reports by panicking"
 )]
 
+mod audit;
+mod chance;
 pub mod child;
+pub mod cluster;
 pub mod disk;
 pub mod kill;
+pub mod member;
 pub mod model;
 pub mod power;
 pub mod script;

@@ -162,6 +162,8 @@ pub struct Stage {
     pub clock: Option<Arc<ManualClock>>,
     /// The engine that plays.
     pub engine: Mutex<Weak<Engine>>,
+    /// Without a clock, a hundredth of [`Step::Pass`] passes indeed, so that bodies last.
+    pub lasting: bool,
     /// Whether [`Step::Tick`] does nothing.
     pub muted: AtomicBool,
     /// When bodies let be done what was due.
@@ -198,6 +200,8 @@ impl Stage {
                 Step::Pass(millis) => {
                     if let Some(clock) = &self.clock {
                         clock.advance(Duration::from_millis(u64::from(millis)));
+                    } else if self.lasting {
+                        std::thread::sleep(Duration::from_millis(u64::from(millis / 100)));
                     }
                 }
                 Step::Tick => self.tick(),

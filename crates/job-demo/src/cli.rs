@@ -3,6 +3,7 @@
 mod cancel;
 mod inspect;
 mod list;
+mod location;
 mod pages;
 mod pretty;
 mod progress;
@@ -10,15 +11,21 @@ mod requests;
 mod run;
 mod serve;
 mod status;
+mod stop;
 mod store;
 mod submit;
 mod table;
+mod worker;
 
-use std::{error::Error, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    error::Error, net::SocketAddr, num::NonZeroUsize, path::PathBuf, process::ExitCode, thread, time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use job_demo::wordnet;
 use job_runner::JobId;
+
+use self::location::Location;
 
 const DEFAULT_STORE: &str = "job-demo-store";
 
@@ -37,9 +44,14 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Args)]
 struct Global {
-    /// Directory of the job store; made when missing
-    #[arg(long, global = true, value_name = "DIR", default_value = DEFAULT_STORE)]
-    store: PathBuf,
+    /// Job store: a directory, made when missing, or a database that several processes share
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR|rocksdb:DIR|postgres:URL",
+        default_value = DEFAULT_STORE
+    )]
+    store: Location,
     /// Graph that new jobs read
     #[arg(long, global = true, value_enum, default_value = "wordnet")]
     graph: GraphName,
@@ -116,6 +128,21 @@ enum Command {
         /// Directory that results are exported to; made when missing
         #[arg(long, value_name = "DIR", default_value = "job-demo-exports")]
         exports: PathBuf,
+        /// How many jobs run at once in this process; with 0 it serves only, and workers run the jobs [default: cores]
+        #[arg(long, value_name = "JOBS")]
+        workers: Option<usize>,
+    },
+    /// Run the jobs of a shared store until Ctrl-C or SIGTERM; then end those that run and leave the rest to others
+    Worker {
+        /// How many jobs run at once [default: cores]
+        #[arg(long, value_name = "JOBS")]
+        workers: Option<usize>,
+        /// Directory that results are exported to; made when missing
+        #[arg(long, value_name = "DIR", default_value = "job-demo-exports")]
+        exports: PathBuf,
+        /// How long running jobs may go on when the program is told to stop; then others run them again
+        #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+        grace: u64,
     },
 }
 
@@ -131,9 +158,17 @@ impl Cli {
             Command::List { offset, limit } => list::list(&global, offset.as_deref(), limit.as_deref()),
             Command::Inspect { id } => inspect::inspect(&global, id),
             Command::Cancel { id } => cancel::cancel(&global, id),
-            Command::Serve { listen, exports } => serve::serve(&global, listen, &exports),
+            Command::Serve { listen, exports, workers } => serve::serve(&global, listen, &exports, workers),
+            Command::Worker { workers, exports, grace } => {
+                worker::worker(&global, workers, &exports, Duration::from_secs(grace))
+            }
         }
     }
+}
+
+/// As many jobs at once as the machine has cores.
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 #[cfg(test)]

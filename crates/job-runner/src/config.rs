@@ -184,7 +184,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Which finished jobs are removed, and when; none by default.
+    /// Which finished jobs are removed, and when; none by default. Of the engines on a shared store one is enough: each
+    /// that is set to it looks at all jobs of the store.
     #[must_use]
     pub const fn retention(mut self, retention: Retention) -> Self {
         self.config.retention = retention;

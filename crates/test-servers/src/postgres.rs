@@ -138,6 +138,14 @@ impl Postgres {
         self.port
     }
 
+    /// Runs statements past every store; what they print.
+    ///
+    /// # Errors
+    /// When one of them fails.
+    pub fn sql(&self, statements: &str) -> io::Result<String> {
+        sql(&self.cluster.programs, &self.url(), statements)
+    }
+
     /// Kills it without warning, as `kill -9` does.
     ///
     /// # Errors
@@ -183,6 +191,11 @@ impl Drop for Postgres {
 
 fn url(port: u16) -> String {
     format!("postgres://postgres@127.0.0.1:{port}/postgres")
+}
+
+fn sql(programs: &Path, url: &str, statements: &str) -> io::Result<String> {
+    let mut psql = Command::new(programs.join("psql"));
+    run(psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", statements]))
 }
 
 /// The programs and the data of one server.
@@ -292,11 +305,6 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// Runs a command to its end and returns what it said; when it fails, the error ends with that.
-fn sql(programs: &Path, url: &str, statements: &str) -> io::Result<String> {
-    let mut psql = Command::new(programs.join("psql"));
-    run(psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", statements]))
-}
-
 fn run(command: &mut Command) -> io::Result<String> {
     // Not pipes: a server that outlives the command would keep them open.
     let mut words = tempfile::tempfile()?;

@@ -11,7 +11,9 @@ use clap::{Parser, Subcommand};
 use job_runner::Durability;
 use job_tests::{
     child::Child,
+    cluster::Cluster,
     kill::{Kills, Seen},
+    member::Member,
     model::{InMemory, OnDisk, Walks},
     power,
     soak::Soak,
@@ -37,6 +39,18 @@ enum Part {
     Soak,
     /// Only deaths of processes.
     Kill,
+    /// Only deaths and pauses of processes that share a `PostgreSQL` server, and deaths of the server.
+    Cluster {
+        /// Jobs to submit in all.
+        #[arg(long, default_value_t = 10_000)]
+        jobs: u32,
+    },
+    /// A process of a cluster.
+    #[command(hide = true)]
+    Member {
+        /// What to do, as JSON.
+        task: String,
+    },
     /// A process at work, to be killed.
     #[command(hide = true)]
     Child {
@@ -58,6 +72,14 @@ fn main() -> ExitCode {
     match torture.part {
         Some(Part::Child { task }) => return child(&task),
         Some(Part::Starve { store }) => println!("{:?}", starve::starve(&store)),
+        Some(Part::Member { task }) => return serde_json::from_str::<Member>(&task).unwrap().work(),
+        Some(Part::Cluster { jobs }) => {
+            println!("seed {seed}");
+            let cluster = Cluster { program: std::env::current_exe().unwrap(), jobs, seed };
+            if let Some(seen) = cluster.run() {
+                println!("{seen}");
+            }
+        }
         Some(Part::Soak) => {
             println!("seed {seed}");
             soak(time, seed);

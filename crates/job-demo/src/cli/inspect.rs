@@ -4,39 +4,33 @@ use std::{
     error::Error,
     io::{self, BufWriter, Write},
     ops::ControlFlow,
-    path::Path,
     process::ExitCode,
 };
 
 use job_runner::{
     JobId, JobRecord, PageRequest, Segment,
-    store::{JobStore, ResultStore, RocksStore, SegmentKey, StoreError, Verified, verify},
+    store::{JobStore, ResultStore, SegmentKey, Store, StoreError, Verified, verify},
 };
 use serde_json::json;
 
-use super::{Global, Outcome, table};
+use super::{Global, Outcome, store, table};
 
 pub(super) fn inspect(global: &Global, id: Option<JobId>) -> Outcome {
-    if !Path::exists(&global.store) {
-        return Err(
-            format!("there is no job store at {}: name another with --store", global.store.display()).into()
-        );
-    }
-    let store = RocksStore::open_read_only(&global.store)?;
+    let store = &*store::read_only(global)?;
     let mut out = BufWriter::new(io::stdout().lock());
     match id {
         Some(id) => {
             let record = store.get(id)?.ok_or_else(|| format!("there is no job {id}"))?;
-            segments(&mut out, global, &store, &record)?;
+            segments(&mut out, global, store, &record)?;
             out.flush()?;
             Ok(ExitCode::SUCCESS)
         }
-        None => whole(&mut out, global, &store),
+        None => whole(&mut out, global, store),
     }
 }
 
 /// Every job and where its rows are, then the findings.
-fn whole(out: &mut impl Write, global: &Global, store: &RocksStore) -> Outcome {
+fn whole(out: &mut impl Write, global: &Global, store: &dyn Store) -> Outcome {
     const PIECE: u32 = 1_000;
     let limit = usize::try_from(PageRequest::new(0, PIECE)?.limit())?;
     let mut before = None;
@@ -60,7 +54,7 @@ fn whole(out: &mut impl Write, global: &Global, store: &RocksStore) -> Outcome {
 fn line(
     out: &mut impl Write,
     global: &Global,
-    store: &RocksStore,
+    store: &dyn Store,
     record: &JobRecord,
 ) -> Result<(), Box<dyn Error>> {
     // A damaged result is a finding of the pass over everything, not the end of the list.
@@ -88,7 +82,7 @@ fn line(
 fn total(
     out: &mut impl Write,
     global: &Global,
-    store: &RocksStore,
+    store: &dyn Store,
     seen: &Verified,
     findings: &[String],
 ) -> Result<(), Box<dyn Error>> {
@@ -126,7 +120,7 @@ fn total(
 fn segments(
     out: &mut impl Write,
     global: &Global,
-    store: &RocksStore,
+    store: &dyn Store,
     record: &JobRecord,
 ) -> Result<(), Box<dyn Error>> {
     let list = store.result(record.id)?.and_then(|result| result.list);
@@ -151,7 +145,7 @@ fn segments(
 }
 
 /// Rows of each block of a segment.
-fn blocks(store: &RocksStore, job: JobId, segment: Segment) -> Result<Vec<usize>, StoreError> {
+fn blocks(store: &dyn Store, job: JobId, segment: Segment) -> Result<Vec<usize>, StoreError> {
     let key = SegmentKey { job, attempt: segment.attempt, number: segment.number };
     let mut blocks = Vec::new();
     store.read(key, 0..segment.rows, &mut |run| {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use job_demo::graphs::Graphs;
-use job_runner::{Ending, Engine, JobHandle, JobRecord, JobState, store::JobStore};
+use job_runner::{Ending, Engine, JobHandle, JobRecord, JobState};
 
 use super::{Global, Outcome, list, pages, progress, requests, store, table};
 
@@ -19,7 +19,7 @@ const WORKERS: usize = 2;
 pub(super) fn run(global: &Global, pending: bool) -> Outcome {
     let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
     let store = store::write(global)?;
-    let left = store.unfinished()?;
+    let left = store.store().unfinished()?;
     load(global, &graphs, &left, pending)?;
     let engine = store::engine(&store, &graphs, WORKERS)?;
     let mut jobs = Vec::new();

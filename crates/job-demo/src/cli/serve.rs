@@ -21,7 +21,7 @@ use job_http::{Api, Exporter, Failure, Work};
 use job_runner::{Engine, JobSpec};
 use tokio::{net::TcpListener, runtime::Runtime};
 
-use super::{Global, GraphName, Outcome, store};
+use super::{Global, GraphName, Outcome, cores, stop, store};
 
 /// The one project of the demo.
 const PROJECT: &str = "demo";
@@ -29,11 +29,11 @@ const PROJECT: &str = "demo";
 /// How long running jobs get to end by themselves when the program is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-pub(super) fn serve(global: &Global, listen: SocketAddr, exports: &Path) -> Outcome {
+pub(super) fn serve(global: &Global, listen: SocketAddr, exports: &Path, workers: Option<usize>) -> Outcome {
     let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
     // Loaded before anybody asks, so that a wrong directory is told at once.
     graphs.get(global.graph.as_str())?;
-    let engine = Arc::new(engine(global, &graphs, exports.to_owned())?);
+    let engine = Arc::new(engine(global, &graphs, exports.to_owned(), workers.unwrap_or_else(cores))?);
     let host = Host { graphs, served: global.graph };
     Runtime::new()?.block_on(listen_until_told(global, listen, Arc::clone(&engine), host))?;
     // The routes are gone with the runtime; whoever still held the engine would only make this a plain drop.
@@ -43,10 +43,27 @@ pub(super) fn serve(global: &Global, listen: SocketAddr, exports: &Path) -> Outc
     Ok(ExitCode::SUCCESS)
 }
 
-fn engine(global: &Global, graphs: &Arc<Graphs>, exports: PathBuf) -> Result<Engine, Box<dyn Error>> {
+/// Without workers it has no handlers either: other processes run what is submitted here.
+fn engine(
+    global: &Global,
+    graphs: &Arc<Graphs>,
+    exports: PathBuf,
+    workers: usize,
+) -> Result<Engine, Box<dyn Error>> {
     let store = store::write(global)?;
-    let exporter = Exporter::new(Arc::clone(&store) as Arc<_>, exports);
-    let builder = handlers::register(Engine::builder(store), graphs);
+    let builder = store.builder().workers(workers);
+    if workers == 0 {
+        if !store.is_shared() {
+            return Err(
+                "without workers nobody runs what is submitted: --workers 0 is for a store that others share, \
+                        --store postgres:URL"
+                    .into(),
+            );
+        }
+        return Ok(builder.open()?);
+    }
+    let exporter = Exporter::new(store.store(), exports);
+    let builder = handlers::register(builder, graphs);
     Ok(builder.algorithm(Exporter::KIND, exporter).open()?)
 }
 
@@ -67,26 +84,10 @@ async fn listen_until_told(
         "http://{address}/ (page), /ges/v1.0/{PROJECT}/graphs/{graph} (API); Ctrl-C stops"
     )?;
     let told = async move {
-        told_to_stop().await;
+        stop::told_to_stop().await;
         gate.close();
     };
     Ok(axum::serve(listener, api.router()).with_graceful_shutdown(told).await?)
-}
-
-/// Waits for Ctrl-C or, where there is one, the signal that service managers send.
-async fn told_to_stop() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// The demo's graphs, as the API asks for them.

@@ -1,37 +1,86 @@
-//! Opening the store: for writing by one process, for reading by any number beside it.
+//! Opening the store: a directory for writing by one process and for reading by any number beside it, or a database
+//! that any number of processes share.
 
 use std::{error::Error, path::Path, sync::Arc};
 
 use job_demo::{graphs::Graphs, handlers};
+#[cfg(feature = "postgres")]
+use job_runner::store::{PostgresOptions, PostgresStore};
 use job_runner::{
-    Engine, JobReader,
-    store::{RocksOptions, RocksStore},
+    Engine, EngineBuilder, JobReader,
+    store::{RocksOptions, RocksStore, SharedStore, Store},
 };
 
-use super::Global;
+use super::{Global, location::Location};
+
+/// A store that engines write.
+#[derive(Clone)]
+pub(super) enum Opened {
+    /// Of this process alone.
+    Own(Arc<dyn Store>),
+    /// Of others too.
+    Shared(Arc<dyn SharedStore>),
+}
+
+impl Opened {
+    pub(super) fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Own(store) => Arc::clone(store),
+            Self::Shared(store) => Arc::clone(store) as _,
+        }
+    }
+
+    pub(super) fn builder(&self) -> EngineBuilder {
+        match self {
+            Self::Own(store) => Engine::builder(Arc::clone(store)),
+            Self::Shared(store) => Engine::builder_shared(Arc::clone(store)),
+        }
+    }
+
+    pub(super) const fn is_shared(&self) -> bool {
+        matches!(self, Self::Shared(_))
+    }
+}
 
 /// Opens the store for writing.
-pub(super) fn write(global: &Global) -> Result<Arc<RocksStore>, Box<dyn Error>> {
-    Ok(Arc::new(RocksStore::open(&global.store, RocksOptions::default())?))
+pub(super) fn write(global: &Global) -> Result<Opened, Box<dyn Error>> {
+    Ok(match &global.store {
+        Location::Directory(directory) => {
+            Opened::Own(Arc::new(RocksStore::open(directory, RocksOptions::default())?))
+        }
+        Location::Postgres(url) => Opened::Shared(database(url)?),
+    })
 }
 
 /// An engine over the store, with all handlers.
-pub(super) fn engine(
-    store: &Arc<RocksStore>,
-    graphs: &Arc<Graphs>,
-    workers: usize,
-) -> Result<Engine, Box<dyn Error>> {
-    let builder = Engine::builder(Arc::<RocksStore>::clone(store)).workers(workers);
-    Ok(handlers::register(builder, graphs).open()?)
+pub(super) fn engine(store: &Opened, graphs: &Arc<Graphs>, workers: usize) -> Result<Engine, Box<dyn Error>> {
+    Ok(handlers::register(store.builder().workers(workers), graphs).open()?)
 }
 
-/// Reads the store, also while another process writes it.
-pub(super) fn read(global: &Global) -> Result<JobReader, Box<dyn Error>> {
-    if !Path::exists(&global.store) {
-        let store = global.store.display();
-        return Err(
-            format!("there is no job store at {store}: submit a job first, or name another with --store").into()
-        );
+/// The store for reading, also while other processes write it.
+pub(super) fn read_only(global: &Global) -> Result<Arc<dyn Store>, Box<dyn Error>> {
+    match &global.store {
+        Location::Directory(directory) if !Path::exists(directory) => {
+            let store = directory.display();
+            Err(format!("there is no job store at {store}: submit a job first, or name another with --store")
+                .into())
+        }
+        Location::Directory(directory) => Ok(Arc::new(RocksStore::open_read_only(directory)?)),
+        Location::Postgres(url) => Ok(database(url)?),
     }
-    Ok(JobReader::new(Arc::new(RocksStore::open_read_only(&global.store)?)))
+}
+
+/// Answers queries, also while other processes write the store.
+pub(super) fn read(global: &Global) -> Result<JobReader, Box<dyn Error>> {
+    Ok(JobReader::new(read_only(global)?))
+}
+
+#[cfg(feature = "postgres")]
+fn database(url: &str) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
+    Ok(Arc::new(PostgresStore::open(url, PostgresOptions::default())?))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn database(_url: &str) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
+    Err("this program was built without the feature `postgres`: name a directory with --store".into())
 }

@@ -1,0 +1,37 @@
+//! `worker`: runs the jobs of a store that other processes share, and serves nobody.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use job_demo::{graphs::Graphs, handlers};
+use job_http::Exporter;
+use tokio::runtime::Runtime;
+
+use super::{Global, Outcome, cores, stop, store};
+
+pub(super) fn worker(global: &Global, workers: Option<usize>, exports: &Path, grace: Duration) -> Outcome {
+    let workers = workers.unwrap_or_else(cores).max(1);
+    let store = store::write(global)?;
+    if !store.is_shared() {
+        return Err("a worker needs a store that others share: name one with --store postgres:URL".into());
+    }
+    let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
+    // Loaded before a job needs it, so that a wrong directory is told at once.
+    graphs.get(global.graph.as_str())?;
+    let exporter = Exporter::new(store.store(), exports.to_owned());
+    let builder = handlers::register(store.builder().workers(workers), &graphs);
+    let runtime = Runtime::new()?;
+    let engine = builder.algorithm(Exporter::KIND, exporter).open()?;
+    writeln!(io::stdout().lock(), "jobs run, {workers} at a time; Ctrl-C stops")?;
+    runtime.block_on(stop::told_to_stop());
+    let left = engine.shutdown(grace);
+    if left.abandoned > 0 {
+        return Err(format!("{} jobs did not stop in time: others run them again", left.abandoned).into());
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,81 @@
+//! The database's own look at every write: triggers that know who holds a job, and note each write by anybody else.
+
+use test_servers::Postgres;
+
+/// Installs the triggers beside the tables of the store, which are there already.
+pub(crate) fn install(server: &Postgres) {
+    server.sql(include_str!("audit.sql")).expect("the triggers are installed");
+}
+
+/// What was written without a lease; a line each.
+pub(crate) fn findings(server: &Postgres) -> String {
+    server.sql("SELECT * FROM job_engine.audit_wrong").expect("the notes can be read")
+}
+
+/// How many jobs the process that calls itself `application` has a lease on.
+pub(crate) fn held(server: &Postgres, application: &str) -> u64 {
+    let count = format!(
+        "SELECT count(*) FROM job_engine.queue JOIN job_engine.audit_claimants USING (claimant)
+         WHERE until > now() AND application = '{application}'"
+    );
+    server.sql(&count).expect("the server answers").parse().expect("a number")
+}
+
+/// Rows and checkpoints that belong to no result: those of jobs that did not succeed, and of segments that no result
+/// lists (`listed`: job, attempt and segment of those that one does).
+pub(crate) fn left_over(server: &Postgres, listed: &[(String, u32, u32)]) -> String {
+    let values: Vec<String> =
+        listed.iter().map(|(job, attempt, segment)| format!("('{job}'::uuid, {attempt}, {segment})")).collect();
+    let listed = if values.is_empty() { "(NULL::uuid, 0, 0)".to_owned() } else { values.join(",") };
+    let count = format!(
+        "SELECT DISTINCT b.job, b.attempt, b.segment FROM job_engine.blocks b
+         WHERE NOT EXISTS (
+             SELECT FROM (VALUES {listed}) AS l (job, attempt, segment)
+             WHERE l.job = b.job AND l.attempt = b.attempt AND l.segment = b.segment
+         )
+         UNION ALL SELECT job, 0, 0 FROM job_engine.checkpoints"
+    );
+    server.sql(&count).expect("the server answers")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use job_runner::{
+        Durability, Event, JobId, JobRecord, JobSpec, Timestamp,
+        store::{Claim, JobStore, PostgresOptions, PostgresStore, ResultStore, SharedStore},
+    };
+
+    use super::*;
+
+    #[test]
+    fn the_database_notices_whoever_writes_without_a_lease() {
+        let Some(server) = Postgres::start().unwrap() else { return };
+        let url = format!("{}?application_name=worker-1", server.url());
+        let store = PostgresStore::open(&url, PostgresOptions::default()).unwrap();
+        install(&server);
+        let now = Timestamp::from_micros(1);
+        let waiting = JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::algorithm("a").graph("g"), now);
+        store.insert(std::slice::from_ref(&waiting), Durability::Buffered).unwrap();
+        let claim = Claim { kinds: &[waiting.spec.kind().clone()], limit: 1, lease: Duration::from_hours(1) };
+        assert_eq!(store.claim(&claim).unwrap().len(), 1);
+        let running = waiting.apply(Event::Start, now).unwrap();
+        store.replace(&running, Durability::Buffered).unwrap();
+        store.save_checkpoint(waiting.id, 1, b"here").unwrap();
+        assert_eq!((held(&server, "worker-1"), findings(&server)), (1, String::new()));
+
+        // Somebody else does the same past the store.
+        for wrong in [
+            "INSERT INTO job_engine.blocks SELECT job, attempt, 0, 1, '' FROM job_engine.queue",
+            "UPDATE job_engine.checkpoints SET bytes = ''",
+            "UPDATE job_engine.queue SET revision = revision + 1, state = 0",
+            "UPDATE job_engine.queue SET claimant = gen_random_uuid()",
+        ] {
+            server.sql(wrong).unwrap();
+        }
+        let found = findings(&server);
+        assert_eq!(found.lines().count(), 4, "{found}");
+        assert_eq!(left_over(&server, &[]).lines().count(), 2);
+    }
+}

@@ -1,0 +1,428 @@
+//! [`Cluster`]: several processes on one PostgreSQL server. Kills and stops them and the server, at random, and checks
+//! that nothing is lost, doubled, stuck, or written by a process that lost its lease.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, mpsc},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use job_runner::{
+    Ending, FailureKind, JobId, JobState,
+    store::{JobStore, PostgresOptions, PostgresStore, ResultStore, SharedStore, Store},
+};
+use test_servers::Postgres;
+
+use crate::{
+    audit,
+    chance::Chance,
+    child::How,
+    kill,
+    member::{self, Heard, LEASE, Member, Role},
+};
+
+const WORKERS: usize = 4;
+const FRONTS: usize = 2;
+/// How long nothing at all may end before the rest counts as stuck: far longer than a lease, however slow the machine.
+const STUCK: Duration = Duration::from_mins(2);
+
+/// A series of harm to a cluster at work.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// The program that has a subcommand `member`.
+    pub program: PathBuf,
+    /// Jobs to submit in all.
+    pub jobs: u32,
+    /// Where chance begins.
+    pub seed: u64,
+}
+
+/// What was seen in all.
+#[derive(Debug, Clone, Copy, Default)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Seen {
+    pub workers_killed: u32,
+    pub fronts_killed: u32,
+    pub servers_killed: u32,
+    pub pauses: u32,
+    pub held_in_pauses: u64,
+    pub acknowledged: u64,
+    pub succeeded: u64,
+    pub interrupted: u64,
+    pub again: u64,
+    pub rows: u64,
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{WORKERS} workers and {FRONTS} front ends on one PostgreSQL: {} workers, {} front ends and {} servers killed, \
+             {} workers paused beyond their leases on {} jobs; {} jobs acknowledged, {} succeeded, {} took more than \
+             one attempt, {} were interrupted too often, {} rows compared: lost 0, doubled 0, stuck 0, written without \
+             a lease 0",
+            self.workers_killed,
+            self.fronts_killed,
+            self.servers_killed,
+            self.pauses,
+            self.held_in_pauses,
+            self.acknowledged,
+            self.succeeded,
+            self.again,
+            self.interrupted,
+            self.rows
+        )
+    }
+}
+
+impl Cluster {
+    /// Harms and checks; `None` where PostgreSQL is not installed, with a line that says so.
+    ///
+    /// # Panics
+    /// When something acknowledged is lost, wrong or stuck; the message has the seed.
+    #[must_use]
+    pub fn run(&self) -> Option<Seen> {
+        let server = Postgres::start().expect("PostgreSQL starts")?;
+        let store = PostgresStore::open(&server.url(), PostgresOptions::default()).expect("the store opens");
+        audit::install(&server);
+        let mut run = Run::new(self, &server);
+        run.harm();
+        run.finish(&store);
+        run.check(&Arc::new(store));
+        Some(run.seen)
+    }
+}
+
+/// The harm that is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Harm {
+    KillWorker,
+    KillFront,
+    PauseWorker,
+    KillServer,
+}
+
+/// A cluster at work.
+struct Run<'c> {
+    cluster: &'c Cluster,
+    server: &'c Postgres,
+    chance: Chance,
+    processes: u32,
+    workers: Vec<Process>,
+    fronts: Vec<Process>,
+    send: mpsc::Sender<(usize, Heard)>,
+    heard: mpsc::Receiver<(usize, Heard)>,
+    told: Told,
+    seen: Seen,
+}
+
+/// What front ends told.
+#[derive(Debug, Default)]
+struct Told {
+    /// Of each front end, by the number of the job.
+    submitted: [BTreeMap<u32, JobId>; FRONTS],
+    ended: BTreeMap<JobId, How>,
+    cancelled: Vec<JobId>,
+    done: [bool; FRONTS],
+}
+
+impl<'c> Run<'c> {
+    fn new(cluster: &'c Cluster, server: &'c Postgres) -> Self {
+        let (send, heard) = mpsc::channel();
+        let mut run = Self {
+            cluster,
+            server,
+            chance: Chance(cluster.seed),
+            processes: 0,
+            workers: Vec::new(),
+            fronts: Vec::new(),
+            send,
+            heard,
+            told: Told::default(),
+            seen: Seen::default(),
+        };
+        run.workers = (0..WORKERS).map(|_| run.worker()).collect();
+        run.fronts = (0..FRONTS).map(|number| run.front(number)).collect();
+        run
+    }
+
+    fn start(&mut self, number: usize, kind: &str, role: Role) -> Process {
+        self.processes += 1;
+        let member = Member { url: self.server.url(), name: format!("{kind}-{}", self.processes), role };
+        Process::start(&self.cluster.program, &member, number, self.send.clone())
+    }
+
+    fn worker(&mut self) -> Process {
+        self.start(0, "worker", Role::Worker)
+    }
+
+    /// Front end number so and so, going on where it was.
+    fn front(&mut self, number: usize) -> Process {
+        let from = self.told.submitted[number].last_key_value().map_or(0, |(turn, _)| turn + 1);
+        let seed = self.front_seed(number);
+        self.start(number, "front", Role::Front { seed, from, to: self.jobs_of_a_front() })
+    }
+
+    fn front_seed(&self, number: usize) -> u64 {
+        self.cluster.seed.wrapping_add(number as u64)
+    }
+
+    fn jobs_of_a_front(&self) -> u32 {
+        self.cluster.jobs.div_ceil(u32::try_from(FRONTS).expect("few"))
+    }
+
+    /// One harm after another until everything is submitted and has ended, and every harm was done.
+    fn harm(&mut self) {
+        let mut first = vec![Harm::KillWorker, Harm::PauseWorker, Harm::KillServer, Harm::KillFront];
+        while !first.is_empty() || self.told.done.contains(&false) {
+            let pause = Duration::from_millis(100 + self.chance.next(500));
+            self.listen(pause);
+            self.resume();
+            let harm = if first.is_empty() {
+                match self.chance.next(16) {
+                    0..7 => Harm::KillWorker,
+                    7..11 => Harm::PauseWorker,
+                    11..15 => Harm::KillFront,
+                    _ => Harm::KillServer,
+                }
+            } else {
+                first.remove(usize::try_from(self.chance.next(first.len() as u64)).expect("few"))
+            };
+            self.inflict(harm);
+        }
+    }
+
+    fn inflict(&mut self, harm: Harm) {
+        let number = usize::try_from(self.chance.next(WORKERS as u64)).expect("few");
+        match harm {
+            Harm::KillWorker => {
+                self.workers[number].kill();
+                self.workers[number] = self.worker();
+                self.seen.workers_killed += 1;
+            }
+            Harm::PauseWorker => {
+                let beyond = LEASE.mul_f64(1.2) + Duration::from_millis(self.chance.next(1_000));
+                let worker = &mut self.workers[number];
+                if worker.paused_until.is_none() {
+                    worker.signal("STOP");
+                    worker.paused_until = Some(Instant::now() + beyond);
+                    self.seen.pauses += 1;
+                    self.seen.held_in_pauses += audit::held(self.server, &worker.name);
+                }
+            }
+            Harm::KillFront => {
+                let number = number % FRONTS;
+                if !self.told.done[number] {
+                    self.fronts[number].kill();
+                    // What it said before it died.
+                    self.listen(Duration::ZERO);
+                    self.fronts[number] = self.front(number);
+                    self.seen.fronts_killed += 1;
+                }
+            }
+            Harm::KillServer => {
+                self.server.kill().expect("the server can be killed");
+                self.server.start_again().expect("the server starts again");
+                self.seen.servers_killed += 1;
+            }
+        }
+    }
+
+    /// Lets go on whoever has been paused for long enough.
+    fn resume(&mut self) {
+        for worker in &mut self.workers {
+            if worker.paused_until.is_some_and(|until| Instant::now() >= until) {
+                worker.signal("CONT");
+                worker.paused_until = None;
+            }
+        }
+    }
+
+    /// Takes what is told for so long.
+    fn listen(&mut self, pause: Duration) {
+        let until = Instant::now() + pause;
+        loop {
+            let rest = until.saturating_duration_since(Instant::now());
+            let Ok((front, heard)) = self.heard.recv_timeout(rest) else { return };
+            self.learn(front, heard);
+        }
+    }
+
+    fn learn(&mut self, front: usize, heard: Heard) {
+        match heard {
+            Heard::Submitted(turn, id) => {
+                let earlier = self.told.submitted[front].insert(turn, id);
+                assert!(
+                    earlier.is_none_or(|earlier| earlier == id),
+                    "job {turn} of front end {front} is two jobs"
+                );
+            }
+            Heard::Ended(id, how) => {
+                let earlier = self.told.ended.insert(id, how);
+                assert!(earlier.is_none(), "job {id} has ended twice: {earlier:?}, then {how:?}");
+            }
+            Heard::Cancelled(id) => self.told.cancelled.push(id),
+            Heard::Wrong(wrong) => panic!("seed {}: {wrong}", self.cluster.seed),
+            Heard::Done => self.told.done[front] = true,
+        }
+    }
+
+    /// Without more harm: whatever front ends that died had submitted comes to its end, then everybody stops in order.
+    fn finish(&mut self, store: &PostgresStore) {
+        for worker in &mut self.workers {
+            if worker.paused_until.take().is_some() {
+                worker.signal("CONT");
+            }
+        }
+        let (mut left, mut since) = (usize::MAX, Instant::now());
+        loop {
+            let unfinished = store.unfinished().expect("readable");
+            if unfinished.is_empty() {
+                break;
+            }
+            if unfinished.len() < left {
+                (left, since) = (unfinished.len(), Instant::now());
+            }
+            assert!(since.elapsed() < STUCK, "seed {}: jobs are stuck: {unfinished:?}", self.cluster.seed);
+            store.wait(Duration::from_secs(1)).expect("the store can be waited for");
+        }
+        for process in self.workers.iter_mut().chain(&mut self.fronts) {
+            process.stop();
+        }
+        self.listen(Duration::ZERO);
+    }
+
+    /// Everything that must hold, now that everything has ended.
+    fn check(&mut self, store: &Arc<PostgresStore>) {
+        let seed = self.cluster.seed;
+        assert_eq!(audit::findings(self.server), "", "seed {seed}: written without a lease");
+        let records = store.list(None, 0, usize::MAX).expect("readable");
+        let asked = usize::try_from(self.jobs_of_a_front()).expect("few") * FRONTS;
+        assert_eq!(records.len(), asked, "seed {seed}: jobs are lost or doubled");
+        let mut listed = Vec::new();
+        for front in 0..FRONTS {
+            for (turn, id) in self.told.submitted[front].clone() {
+                self.check_job(store, member::script(self.front_seed(front), turn), id, &mut listed);
+            }
+        }
+        assert_eq!(audit::left_over(self.server, &listed), "", "seed {seed}: rows or checkpoints are left");
+        for id in &self.told.cancelled {
+            let record = store.get(*id).expect("readable").expect("acknowledged");
+            assert_eq!(
+                record.state,
+                JobState::Complete(Ending::Cancelled),
+                "job {id} was cancelled while it waited"
+            );
+        }
+        for (id, how) in &self.told.ended {
+            let record = store.get(*id).expect("readable").expect("acknowledged");
+            assert_eq!(How::of(record.state), Some(*how), "job {id} had ended, and has changed");
+        }
+    }
+
+    fn check_job(
+        &mut self,
+        store: &Arc<PostgresStore>,
+        script: crate::script::Script,
+        id: JobId,
+        listed: &mut Vec<(String, u32, u32)>,
+    ) {
+        let record = store.get(id).expect("readable");
+        let record = record.unwrap_or_else(|| panic!("job {id} was acknowledged and is lost"));
+        assert!(record.state.is_complete(), "job {id} is {}", record.state);
+        self.seen.acknowledged += 1;
+        self.seen.again += u64::from(record.attempt > 1);
+        let failure = record.failure.as_ref().map(|failure| failure.kind);
+        if matches!(failure, Some(FailureKind::Interrupted | FailureKind::Store)) {
+            self.seen.interrupted += u64::from(record.state == JobState::Complete(Ending::Failed));
+        } else {
+            kill::check_end(id, &script, record.state);
+        }
+        if record.state == JobState::Complete(Ending::Succeeded) {
+            let shared: Arc<dyn Store> = Arc::<PostgresStore>::clone(store);
+            let mut pages = kill::Seen::default();
+            kill::check_rows(&shared, id, &script, &mut pages);
+            self.seen.rows += pages.rows;
+            self.seen.succeeded += 1;
+            let list = store.result(id).expect("readable").and_then(|result| result.list);
+            for segment in list.iter().flat_map(job_runner::RowList::segments) {
+                listed.push((uuid(id), segment.attempt, segment.number));
+            }
+        }
+    }
+}
+
+/// The id as PostgreSQL takes it.
+fn uuid(id: JobId) -> String {
+    id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A process of the cluster. It dies with this value.
+struct Process {
+    name: String,
+    child: Child,
+    reader: Option<JoinHandle<()>>,
+    paused_until: Option<Instant>,
+}
+
+impl Process {
+    fn start(program: &Path, member: &Member, number: usize, send: mpsc::Sender<(usize, Heard)>) -> Self {
+        let mut child = Command::new(program)
+            .arg("member")
+            .arg(serde_json::to_string(member).expect("a member is JSON"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let out = child.stdout.take().expect("a pipe");
+        let reader = thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                // The last line may be cut by the death.
+                if let Ok(heard) = serde_json::from_str(&line) {
+                    let _ = send.send((number, heard));
+                }
+            }
+        });
+        Self { name: member.name.clone(), child, reader: Some(reader), paused_until: None }
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill").arg(format!("-{signal}")).arg(self.child.id().to_string()).status();
+        assert!(status.expect("kill runs").success(), "{} has ended by itself", self.name);
+    }
+
+    /// As `kill -9`; what it had told is in the channel when this returns.
+    fn kill(&mut self) {
+        let ended = self.child.try_wait().expect("it can be waited for");
+        assert!(ended.is_none(), "{} has ended by itself: {ended:?}", self.name);
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it ends");
+        self.join();
+    }
+
+    /// In order.
+    fn stop(&mut self) {
+        drop(self.child.stdin.take());
+        let status = self.child.wait().expect("it ends");
+        assert!(status.success(), "{} ended with {status}", self.name);
+        self.join();
+    }
+
+    fn join(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the reader ends");
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

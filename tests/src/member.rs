@@ -1,0 +1,234 @@
+//! [`Member`]: a process of a cluster, which runs jobs or submits them. It tells every acknowledgement on its standard
+//! output as it comes, and ends when its standard input does.
+
+use std::{
+    collections::VecDeque,
+    io::{self, Read, Write},
+    process::{self, ExitCode},
+    sync::{Arc, atomic::AtomicBool},
+    thread,
+    time::Duration,
+};
+
+use job_runner::{
+    Ending, Engine, EngineError, JobHandle, JobId, JobRecord, JobState, PageRequest, RetryPolicy,
+    store::{ErrorKind, PostgresOptions, PostgresStore},
+};
+use proptest::{
+    strategy::{Strategy, ValueTree},
+    test_runner::{Config, RngSeed, TestRunner},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{
+    child::How,
+    script::{Script, Stage, Step, row},
+};
+
+/// How long a claim lasts.
+pub const LEASE: Duration = Duration::from_millis(1_500);
+/// The most jobs of a front end that are not waited for yet.
+const AHEAD: usize = 40;
+/// How long is waited before something that the database refused is asked again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What a process of the cluster is to do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Member {
+    /// The database.
+    pub url: String,
+    /// What it calls itself there.
+    pub name: String,
+    /// What it does.
+    pub role: Role,
+}
+
+/// What a process of the cluster does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Runs jobs.
+    Worker,
+    /// Submits these of the jobs that follow from the seed, and waits for them.
+    Front {
+        /// Where its jobs come from.
+        seed: u64,
+        /// The first.
+        from: u32,
+        /// The one after the last.
+        to: u32,
+    },
+}
+
+/// One line of a member: something that its caller may rely on from then on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Heard {
+    /// Job number so and so of the seed is acknowledged.
+    Submitted(u32, JobId),
+    /// A cancel is acknowledged; the job was waiting.
+    Cancelled(JobId),
+    /// A job is complete.
+    Ended(JobId, How),
+    /// Somebody saw something that must not be.
+    Wrong(String),
+    /// Everything is submitted, and has ended.
+    Done,
+}
+
+/// Job number `turn` of this seed.
+#[must_use]
+pub fn script(seed: u64, turn: u32) -> Script {
+    let seed = RngSeed::Fixed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(u64::from(turn)));
+    let mut chance = TestRunner::new(Config { rng_seed: seed, failure_persistence: None, ..Config::default() });
+    let mut script = Script::any(120).new_tree(&mut chance).expect("a script").current();
+    // Of a job that another engine runs by now, a body may look at rows that are not its own.
+    script.steps.retain(|step| *step != Step::Peek);
+    script
+}
+
+impl Member {
+    /// Works until everything is done and the standard input ends, or somebody ends the process.
+    #[must_use]
+    pub fn work(&self) -> ExitCode {
+        let store = Arc::new(self.open());
+        let builder = Engine::builder_shared(store)
+            .lease(LEASE)
+            .poll(Duration::from_millis(200))
+            .retry(RetryPolicy { first: Duration::from_millis(1), most: Duration::from_millis(2) });
+        match self.role {
+            Role::Worker => {
+                let stage = Arc::new(Stage { lasting: true, muted: AtomicBool::new(true), ..Stage::default() });
+                let player = Arc::clone(&stage);
+                let builder = builder.workers(2).algorithm("now", move |ctx: &mut _| player.play(ctx));
+                let engine = Arc::new(builder.open().expect("the engine opens"));
+                *stage.engine.lock() = Arc::downgrade(&engine);
+                until_input_ends();
+                engine.shutdown(Duration::from_mins(1));
+            }
+            Role::Front { seed, from, to } => {
+                let engine = builder.workers(0).open().expect("the engine opens");
+                // It must not outlive its caller, whatever it does.
+                thread::spawn(|| {
+                    until_input_ends();
+                    process::exit(0);
+                });
+                Front { engine, seed }.submit(from, to);
+                tell(&Heard::Done);
+                thread::park();
+            }
+        }
+        ExitCode::SUCCESS
+    }
+
+    /// The server may be down just now.
+    fn open(&self) -> PostgresStore {
+        let url = format!("{}?application_name={}", self.url, self.name);
+        loop {
+            match PostgresStore::open(&url, PostgresOptions::default()) {
+                Ok(store) => return store,
+                Err(error) if error.kind == ErrorKind::Unavailable => thread::sleep(PAUSE),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+fn until_input_ends() {
+    let _ = io::stdin().lock().read_to_end(&mut Vec::new());
+}
+
+/// The client of a cluster.
+struct Front {
+    engine: Engine,
+    seed: u64,
+}
+
+impl Front {
+    fn submit(&self, from: u32, to: u32) {
+        let mut ahead: VecDeque<(u32, JobHandle)> = VecDeque::new();
+        for turn in from..to {
+            let job = self.submit_one(turn);
+            tell(&Heard::Submitted(turn, job.id()));
+            let id = job.id();
+            job.on_end(move |record| match How::of(record.state) {
+                Some(how) => tell(&Heard::Ended(record.id, how)),
+                None => tell(&Heard::Wrong(format!("job {id} has ended, but is {}", record.state))),
+            });
+            ahead.push_back((turn, job));
+            if turn % 5 == 4 {
+                self.cancel(&ahead[ahead.len() / 2].1);
+            }
+            if ahead.len() > AHEAD {
+                let (turn, job) = ahead.pop_front().expect("one is there");
+                self.wait(turn, &job);
+            }
+        }
+        for (turn, job) in ahead {
+            self.wait(turn, &job);
+        }
+    }
+
+    /// Under a key, so that asking again after a failure is the same job.
+    fn submit_one(&self, turn: u32) -> JobHandle {
+        let key = format!("{}-{turn}", self.seed);
+        loop {
+            let spec = script(self.seed, turn).spec("now", "movies").idempotency_key(&key).max_attempts(20);
+            match self.engine.submit(spec) {
+                Ok(job) => return job,
+                Err(_) => thread::sleep(PAUSE),
+            }
+        }
+    }
+
+    fn cancel(&self, job: &JobHandle) {
+        if self.engine.cancel(job.id()).is_ok_and(|record| record.state.is_complete()) {
+            tell(&Heard::Cancelled(job.id()));
+        }
+    }
+
+    /// Waits for the end of a job and reads its rows.
+    fn wait(&self, turn: u32, job: &JobHandle) {
+        match job.wait() {
+            Ok(record) => {
+                if let Some(wrong) = self.wrong(turn, &record) {
+                    tell(&Heard::Wrong(wrong));
+                }
+            }
+            Err(error) => tell(&Heard::Wrong(format!("job {}: {error}", job.id()))),
+        }
+    }
+
+    fn rows(&self, id: JobId) -> Result<Vec<Box<RawValue>>, EngineError> {
+        Ok(self.engine.reader().page(id, PageRequest::default())?.rows()?)
+    }
+
+    /// What is wrong with the result of a job that has ended.
+    fn wrong(&self, turn: u32, record: &JobRecord) -> Option<String> {
+        if record.state != JobState::Complete(Ending::Succeeded) {
+            return None;
+        }
+        let script = script(self.seed, turn);
+        let expected = script.rows();
+        let rows = loop {
+            match self.rows(record.id) {
+                Ok(rows) => break rows,
+                Err(EngineError::Store(error)) if error.kind == ErrorKind::Unavailable => thread::sleep(PAUSE),
+                Err(error) => return Some(format!("rows of job {}: {error}", record.id)),
+            }
+        };
+        let right = rows.len() == expected.len()
+            && rows.iter().zip(&expected).all(|(found, &number)| found.get() == row(script.seed, number));
+        (!right).then(|| format!("{} rows of job {} are not its {}", rows.len(), record.id, expected.len()))
+    }
+}
+
+/// One line, in one write: a line that was cut was never said.
+fn tell(heard: &Heard) {
+    let mut line = serde_json::to_string(heard).expect("a line is JSON");
+    line.push('\n');
+    let mut out = io::stdout().lock();
+    // Nobody listens any more: then nothing has to be said.
+    let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+}
