@@ -6,7 +6,6 @@
 //! * [`child`] and [`kill`]: a process at work, and the one that kills it and checks what is left.
 //! * [`stumble`]: a store that kills its process at a chosen write.
 //! * [`disk`] and [`power`]: what a power cut leaves of a store's files, and what must be in it.
-//! * [`starve`]: a process without file descriptors that gets them back.
 //! * [`soak`]: everything at once for a long time.
 #![allow(
     clippy::unwrap_used,
@@ -24,7 +23,6 @@ pub mod model;
 pub mod power;
 pub mod script;
 pub mod soak;
-pub mod starve;
 pub mod stumble;
 
 /// The example of the README, as a test.

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test harness reports by panicking")]
 
 use std::{
-    path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -15,7 +14,6 @@ use job_tests::{
     model::{InMemory, OnDisk, Walks},
     power,
     soak::Soak,
-    starve,
 };
 
 /// Tries to make the engine lose, mix up or hold something back, until the time is over.
@@ -43,12 +41,6 @@ enum Part {
         /// What to do, as JSON.
         task: String,
     },
-    /// A process that runs out of file descriptors.
-    #[command(hide = true)]
-    Starve {
-        /// Where its store goes.
-        store: PathBuf,
-    },
 }
 
 fn main() -> ExitCode {
@@ -57,7 +49,6 @@ fn main() -> ExitCode {
     let time = Duration::from_secs(torture.minutes * 60);
     match torture.part {
         Some(Part::Child { task }) => return child(&task),
-        Some(Part::Starve { store }) => println!("{:?}", starve::starve(&store)),
         Some(Part::Soak) => {
             println!("seed {seed}");
             soak(time, seed);
