@@ -191,17 +191,6 @@ fn a_process_without_file_descriptors_says_so_and_loses_nothing() {
     }
 }
 
-/// As above, in an engine that goes on: when there are descriptors again it is well again, and ends what it took.
-#[test]
-fn an_engine_without_file_descriptors_is_well_again_when_they_are_back() {
-    let directory = tempfile::tempdir().unwrap();
-    let script = "ulimit -n 64; exec \"$0\" starve \"$1\"";
-    let store = directory.path().to_str().unwrap();
-    let output = run("sh", &["-c", script, env!("CARGO_BIN_EXE_torture"), store]).unwrap();
-    println!("{}", String::from_utf8_lossy(&output.stdout));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
 /// What a scenario must come to, whatever fails in it once.
 fn scenario(store: &FaultStore) -> Result<(), EngineError> {
     let engine = engine(Arc::new(store.clone()))?;

@@ -7,7 +7,6 @@
 //! * [`member`] and [`cluster`]: processes that share a database, and the one that kills, stops and checks them.
 //! * [`stumble`]: a store that kills its process at a chosen write.
 //! * [`disk`] and [`power`]: what a power cut leaves of a store's files, and what must be in it.
-//! * [`starve`]: a process without file descriptors that gets them back.
 //! * [`soak`]: everything at once for a long time.
 #![allow(
     clippy::unwrap_used,
@@ -29,7 +28,6 @@ pub mod model;
 pub mod power;
 pub mod script;
 pub mod soak;
-pub mod starve;
 pub mod stumble;
 
 /// The example of the README, as a test.

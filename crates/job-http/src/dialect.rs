@@ -102,6 +102,7 @@ impl Dialect {
         match self {
             Self::Document | Self::Later => ApiError::unknown_job(id),
             Self::Database => {
+                let id: String = id.chars().take(64).collect();
                 ApiError::new(job_runner::ErrorCode::JobQuery, format!("can not find job, jobId is {id}"))
             }
         }
@@ -111,7 +112,8 @@ impl Dialect {
         match self {
             Self::Document | Self::Database => ApiError::not_cancellable(id),
             Self::Later => {
-                let message = format!("Can not find job to cancel, jobId is {id}");
+                let message =
+                    format!("Can not find job to cancel, jobId is {}", id.chars().take(64).collect::<String>());
                 ApiError::new(job_runner::ErrorCode::JobCancel, message)
             }
         }

@@ -65,7 +65,8 @@ impl<A: Operation> FromRequestParts<Context> for Scope<A> {
     async fn from_request_parts(parts: &mut Parts, api: &Context) -> Result<Self, Failure> {
         let project = Project::<A>::from_request_parts(parts, api).await?;
         let Some(graph) = api.graphs.find(&project.name, &project.graph) else {
-            let failure = Failure::not_found(format!("graph [{}] is not found", project.graph));
+            let name: String = project.graph.chars().take(64).collect();
+            let failure = Failure::not_found(format!("graph [{name}] is not found"));
             return Err(match A::NO_GRAPH {
                 NoGraph::NotFound => failure,
                 NoGraph::BadRequest(code) => Failure::new(code, failure.message()),

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test harness reports by panicking")]
 
 use std::{
-    path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -17,7 +16,6 @@ use job_tests::{
     model::{InMemory, OnDisk, Walks},
     power,
     soak::Soak,
-    starve,
 };
 
 /// Tries to make the engine lose, mix up or hold something back, until the time is over.
@@ -56,12 +54,6 @@ enum Part {
     Child {
         /// What to do, as JSON.
         task: String,
-    },
-    /// A process that runs out of file descriptors.
-    #[command(hide = true)]
-    Starve {
-        /// Where its store goes.
-        store: PathBuf,
     },
 }
 
