@@ -2,7 +2,7 @@
 //! that nothing is lost, doubled, stuck, or written by a process that lost its lease.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
@@ -24,6 +24,7 @@ use crate::{
     child::How,
     kill,
     member::{self, Heard, LEASE, Member, Role},
+    script::Script,
 };
 
 const WORKERS: usize = 4;
@@ -304,13 +305,14 @@ impl<'c> Run<'c> {
         let records = store.list(None, 0, usize::MAX).expect("readable");
         let asked = usize::try_from(self.jobs_of_a_front()).expect("few") * FRONTS;
         assert_eq!(records.len(), asked, "seed {seed}: jobs are lost or doubled");
-        let mut listed = Vec::new();
+        let mut listed = BTreeSet::new();
         for front in 0..FRONTS {
             for (turn, id) in self.told.submitted[front].clone() {
-                self.check_job(store, member::script(self.front_seed(front), turn), id, &mut listed);
+                self.check_job(store, &member::script(self.front_seed(front), turn), id, &mut listed);
             }
         }
-        assert_eq!(audit::left_over(self.server, &listed), "", "seed {seed}: rows or checkpoints are left");
+        let left = audit::left_over(self.server, &listed);
+        assert!(left.is_empty(), "seed {seed}: rows or checkpoints are left: {left:?}");
         for id in &self.told.cancelled {
             let record = store.get(*id).expect("readable").expect("acknowledged");
             assert_eq!(
@@ -328,9 +330,9 @@ impl<'c> Run<'c> {
     fn check_job(
         &mut self,
         store: &Arc<PostgresStore>,
-        script: crate::script::Script,
+        script: &Script,
         id: JobId,
-        listed: &mut Vec<(String, u32, u32)>,
+        listed: &mut BTreeSet<String>,
     ) {
         let record = store.get(id).expect("readable");
         let record = record.unwrap_or_else(|| panic!("job {id} was acknowledged and is lost"));
@@ -341,25 +343,19 @@ impl<'c> Run<'c> {
         if matches!(failure, Some(FailureKind::Interrupted | FailureKind::Store)) {
             self.seen.interrupted += u64::from(record.state == JobState::Complete(Ending::Failed));
         } else {
-            kill::check_end(id, &script, record.state);
+            kill::check_end(id, script, record.state);
         }
         if record.state == JobState::Complete(Ending::Succeeded) {
             let shared: Arc<dyn Store> = Arc::<PostgresStore>::clone(store);
             let mut pages = kill::Seen::default();
-            kill::check_rows(&shared, id, &script, &mut pages);
+            kill::check_rows(&shared, id, script, &mut pages);
             self.seen.rows += pages.rows;
             self.seen.succeeded += 1;
             let list = store.result(id).expect("readable").and_then(|result| result.list);
-            for segment in list.iter().flat_map(job_runner::RowList::segments) {
-                listed.push((uuid(id), segment.attempt, segment.number));
-            }
+            let segments = list.iter().flat_map(job_runner::RowList::segments);
+            listed.extend(segments.map(|&segment| audit::segment(id, segment)));
         }
     }
-}
-
-/// The id as PostgreSQL takes it.
-fn uuid(id: JobId) -> String {
-    id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A process of the cluster. It dies with this value.

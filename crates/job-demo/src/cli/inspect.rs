@@ -9,7 +9,7 @@ use std::{
 
 use job_runner::{
     JobId, JobRecord, PageRequest, Segment,
-    store::{JobStore, ResultStore, SegmentKey, Store, StoreError, Verified, verify},
+    store::{SegmentKey, Store, StoreError, Verified, verify},
 };
 use serde_json::json;
 

@@ -25,6 +25,16 @@ impl FromStr for Location {
     }
 }
 
+/// As `--store` takes it, but for what may hold a password.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(directory) => directory.display().fmt(f),
+            Self::Postgres(_) => f.write_str("postgres:URL"),
+        }
+    }
+}
+
 /// The URL may hold a password.
 impl fmt::Debug for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,6 +68,7 @@ mod tests {
 
     #[test]
     fn a_password_is_not_shown() {
-        assert!(!format!("{:?}", location("postgres://u:secret@h/d")).contains("secret"));
+        let location = location("postgres://u:secret@h/d");
+        assert!(!format!("{location:?} {location}").contains("secret"));
     }
 }

@@ -1,11 +1,12 @@
 //! Pages of finished jobs, each under the command that asks for it.
 
-use std::{error::Error, io::Write, path::Path};
+use std::{error::Error, io::Write};
 
 use job_runner::{Ending, JobReader, JobRecord, JobState, PageRequest};
 
 use super::{
     DEFAULT_STORE, Global,
+    location::Location,
     pretty::{self, Cut},
     status, table,
 };
@@ -28,10 +29,10 @@ pub(super) fn write(
     reader: &JobReader,
     records: &[JobRecord],
 ) -> Result<(), Box<dyn Error>> {
-    let store = if global.store == Path::new(DEFAULT_STORE) {
+    let store = if global.store == Location::Directory(DEFAULT_STORE.into()) {
         String::new()
     } else {
-        format!("--store {} ", global.store.display())
+        format!("--store {} ", global.store)
     };
     for (name, limit) in SHOWN {
         // The newest of a kind: an earlier process may have left one as well.

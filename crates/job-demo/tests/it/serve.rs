@@ -10,19 +10,20 @@ use std::{
 use serde_json::Value;
 
 /// A server of its own; it dies with the test.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     address: String,
 }
 
 impl Server {
     fn start(store: &Path) -> Self {
-        let mut child = command(store)
-            .args(["serve", "--listen", "127.0.0.1:0", "--exports"])
-            .arg(store.join("exports"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--exports"];
+        Self::of(command(store).args(serve).arg(store.join("exports")))
+    }
+
+    /// The server that this command starts.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.strip_prefix("http://").and_then(|rest| rest.split('/').next()).unwrap().to_owned();
@@ -30,7 +31,7 @@ impl Server {
     }
 
     /// The status and the body of an answer.
-    fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(
             stream,
