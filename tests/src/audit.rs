@@ -36,7 +36,7 @@ pub(crate) fn left_over(server: &Postgres, listed: &BTreeSet<String>) -> Vec<Str
 
 /// A segment of a job as the server prints it.
 pub(crate) fn segment(job: JobId, segment: Segment) -> String {
-    let id: String = job.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = job.to_string().replace('-', "");
     format!("{id}|{}|{}", segment.attempt, segment.number)
 }
 

@@ -63,7 +63,6 @@ fn main() -> ExitCode {
     let time = Duration::from_secs(torture.minutes * 60);
     match torture.part {
         Some(Part::Child { task }) => return child(&task),
-        Some(Part::Starve { store }) => println!("{:?}", starve::starve(&store)),
         Some(Part::Member { task }) => return serde_json::from_str::<Member>(&task).unwrap().work(),
         Some(Part::Cluster { jobs }) => {
             println!("seed {seed}");
