@@ -106,6 +106,12 @@ impl JobHandle {
         }
     }
 
+    /// Has changes that other engines make to this job looked for from now on, as waiting does, and so told to
+    /// [`Engine::watch`](crate::Engine::watch). Without effect on a store that is not shared.
+    pub fn follow(&self) {
+        self.shared.attend(&self.live);
+    }
+
     /// Asks for the end of the job; see [`Engine::cancel`](crate::Engine::cancel).
     ///
     /// # Errors

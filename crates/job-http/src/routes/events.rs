@@ -43,6 +43,7 @@ const TICK: Duration = Duration::from_millis(250);
 pub(crate) async fn events(State(api): State<Context>, scope: Scope<Read>) -> Result<Response, Failure> {
     let (job, _) = api.job(&scope)?;
     let changes = api.changes.subscribe(job.id());
+    job.follow();
     let watcher = Watcher { api, job, changes, last: String::new(), ended: false };
     let events = stream::unfold(watcher, |mut watcher| async move {
         let data = watcher.next().await?;

@@ -106,6 +106,7 @@ async fn complete(api: &Context, record: JobRecord, page: PageRequest) -> Result
 async fn completion(api: &Context, job: &JobHandle, wait: Duration) -> JobRecord {
     let until = Instant::now() + wait;
     let mut changes = api.changes.subscribe(job.id());
+    job.follow();
     loop {
         let record = job.record();
         if record.state.is_complete() {

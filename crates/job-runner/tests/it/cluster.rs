@@ -167,6 +167,20 @@ fn a_front_end_waits_in_every_way_for_what_others_run() {
     assert_eq!(other.job(record.id).unwrap().unwrap().wait(), Ok(record));
 }
 
+/// A long poll on a front end was answered only when its time was over: whoever watches the whole engine was told nothing of
+/// jobs that only others run.
+#[test]
+fn who_watches_the_engine_is_told_of_a_job_that_is_followed() {
+    let group = Group::new();
+    let (front, worker) = (group.front(), group.engine(|builder| builder.algorithm("nothing", nothing)));
+    let job = front.submit(job("nothing")).unwrap();
+    let watch = front.watch();
+    job.follow();
+    assert_eq!(work(&worker), 1);
+    let told = std::iter::from_fn(|| watch.next_timeout(Duration::from_mins(1)));
+    assert!(told.map(|change| (change.id, change.state)).any(|change| change == (job.id(), SUCCEEDED)));
+}
+
 /// The callback is called although nobody holds a handle.
 #[test]
 fn a_callback_outlives_its_handle() {
