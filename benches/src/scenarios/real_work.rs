@@ -126,6 +126,12 @@ fn matches(vertex: &Vertex) -> bool {
     is("Gender", "F") && is("Age", "18-24")
 }
 
+/// The vertex `id`, if the filter wants it.
+fn found(pool: &[Vertex], id: u64) -> Option<&Vertex> {
+    let vertex = usize::try_from(id % pool.len() as u64).ok().and_then(|place| pool.get(place));
+    vertex.filter(|vertex| matches(vertex))
+}
+
 fn filter(bench: &Bench) -> Result<Vec<Row>> {
     let ids = bench.size(5_000_000, 500_000) as u64;
     let pool: Arc<[Vertex]> = vertices(100_000).into();
@@ -165,8 +171,7 @@ fn bare(pool: &[Vertex], ids: u64, threads: u64) -> Result<()> {
     let part = |thread: u64| -> Result<Vec<u8>> {
         let mut out = Vec::new();
         for id in ids / threads * thread..ids / threads * (thread + 1) {
-            let vertex = usize::try_from(id % pool.len() as u64).ok().and_then(|place| pool.get(place));
-            if let Some(vertex) = vertex.filter(|vertex| matches(vertex)) {
+            if let Some(vertex) = found(pool, id) {
                 serde_json::to_writer(&mut out, vertex)?;
             }
         }
@@ -187,8 +192,7 @@ fn scan(part: &mut Partition<'_>, pool: &[Vertex]) -> Result<(), JobError> {
         if place.is_multiple_of(1_024) {
             part.checkpoint()?;
         }
-        let vertex = usize::try_from(id % pool.len() as u64).ok().and_then(|place| pool.get(place));
-        if let Some(vertex) = vertex.filter(|vertex| matches(vertex)) {
+        if let Some(vertex) = found(pool, id) {
             part.push(vertex)?;
         }
     }
