@@ -44,16 +44,7 @@ pub trait SharedStore: Store {
     ///
     /// # Errors
     /// When the store fails.
-    fn changed(&self, known: &[Held]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError> {
-        let mut changed = Vec::new();
-        for held in known {
-            let record = self.get(held.id)?;
-            if record.as_ref().is_none_or(|record| record.revision != held.revision) {
-                changed.push((held.id, record));
-            }
-        }
-        Ok(changed)
-    }
+    fn changed(&self, known: &[Held]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError>;
 
     /// Waits until another claimant has changed something: a job came, was cancelled, went back to waiting or ended.
     /// At most `timeout`; may return early, and may miss a change when the connection to the others is cut, so the

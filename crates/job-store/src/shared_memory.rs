@@ -204,6 +204,17 @@ impl SharedStore for SharedMemory {
         Ok(())
     }
 
+    fn changed(&self, known: &[Held]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError> {
+        let mut changed = Vec::new();
+        for held in known {
+            let record = self.get(held.id)?;
+            if record.as_ref().is_none_or(|record| record.revision != held.revision) {
+                changed.push((held.id, record));
+            }
+        }
+        Ok(changed)
+    }
+
     fn wait(&self, timeout: Duration) -> Result<bool, StoreError> {
         let until = Instant::now().checked_add(timeout);
         let mut table = self.board.table.lock();
