@@ -33,9 +33,11 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Joins the users of the server in this directory; `start` is called when none runs yet.
+    /// Joins the users of the server in this directory; `start` is called when none `answers` yet. The file that says
+    /// where one runs is not enough: it outlives a machine that was switched off with its tests.
     pub(crate) fn join(
         path: &Path,
+        answers: impl FnOnce(&str) -> bool,
         start: impl FnOnce(&Path) -> io::Result<String>,
     ) -> io::Result<(Self, String)> {
         fs::create_dir_all(path)?;
@@ -45,7 +47,7 @@ impl Directory {
         users.lock_shared()?;
         let directory = Self { _users: users };
         let running = path.join("running");
-        if let Ok(address) = fs::read_to_string(&running) {
+        if let Some(address) = fs::read_to_string(&running).ok().filter(|address| answers(address)) {
             return Ok((directory, address));
         }
         let address = start(path)?;
@@ -60,5 +62,22 @@ impl Directory {
         // Neither a signal to the tests nor the end of their output concerns it.
         watch.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         watch.spawn().map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_died_without_a_word_is_started_anew() {
+        let temporary = tempfile::tempdir().unwrap();
+        let start = |address: &'static str| move |_: &Path| Ok(address.to_owned());
+        let join =
+            |answers: bool, address| Directory::join(temporary.path(), |_| answers, start(address)).unwrap().1;
+        assert_eq!(join(true, "first"), "first");
+        assert_eq!(join(true, "second"), "first");
+        assert_eq!(join(false, "third"), "third");
+        assert_eq!(join(true, "fourth"), "third");
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     env, fs,
     io::{self, Read, Seek},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     os::unix::{
         fs::{MetadataExt, chown},
         process::CommandExt,
@@ -43,7 +43,7 @@ impl Shared {
         };
         let user = User::of_server();
         let path = env::temp_dir().join(format!("job-engine-tests-postgres-{}", user.name()));
-        let (directory, url) = Directory::join(&path, |path| {
+        let (directory, url) = Directory::join(&path, answers, |path| {
             let data = path.join("data");
             match fs::remove_dir_all(&data) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -107,7 +107,7 @@ impl Postgres {
         }
         let cluster = Cluster { programs, user, data: temporary.path().join("data") };
         let mut port = 0;
-        let (directory, _) = Directory::join(temporary.path(), |path| {
+        let (directory, _) = Directory::join(temporary.path(), answers, |path| {
             cluster.init()?;
             port = cluster.start_somewhere("")?;
             Directory::watch(path, &cluster.stop())?;
@@ -191,6 +191,12 @@ impl Drop for Postgres {
 
 fn url(port: u16) -> String {
     format!("postgres://postgres@127.0.0.1:{port}/postgres")
+}
+
+/// Whether something listens where [`url`] points.
+fn answers(url: &str) -> bool {
+    let address = url.strip_prefix("postgres://postgres@").and_then(|rest| rest.strip_suffix("/postgres"));
+    address.is_some_and(|address| TcpStream::connect(address).is_ok())
 }
 
 fn sql(programs: &Path, url: &str, statements: &str) -> io::Result<String> {
