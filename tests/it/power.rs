@@ -1,24 +1,26 @@
 //! What each durability promises when the power goes.
 
-use job_runner::Durability;
-use job_tests::power;
+use job_tests::power::Power;
 
 use crate::support::{seed, setting};
 
-fn rounds(durability: Durability) {
+fn lives(synced: bool) {
     let seed = seed();
-    let rounds = u64::from(setting("POWER_ROUNDS", 2));
-    let cuts: u64 = (0..rounds).map(|round| power::cuts(durability, seed.wrapping_add(round))).sum();
-    println!("seed {seed}, {cuts} power cuts");
-    assert!(cuts > rounds);
+    println!("seed {seed}");
+    let (lives, cuts) = (setting("POWER_LIVES", 2), setting("POWER_CUTS", 8));
+    let power = Power { program: env!("CARGO_BIN_EXE_torture").into(), synced, lives, cuts, seed };
+    if let Some(seen) = power.run() {
+        println!("{seen}");
+        assert!(seen.cuts > lives && seen.acknowledged > 0);
+    }
 }
 
 #[test]
 fn what_is_acknowledged_as_synced_survives_a_power_cut() {
-    rounds(Durability::Synced);
+    lives(true);
 }
 
 #[test]
 fn a_power_cut_takes_at_most_the_latest_of_what_is_only_buffered() {
-    rounds(Durability::Buffered);
+    lives(false);
 }

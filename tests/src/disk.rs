@@ -1,88 +1,395 @@
-//! What a power cut leaves of a store's files.
+//! [`Disk`]: which bytes and names are on the disk, and what a power cut may leave of those that are on their way.
 //!
-//! RocksDB syncs every file but its newest log before it relies on it. So a cut leaves all files, and of the newest
-//! log what was synced, any part of what was not, and perhaps zeros where the size of the file came to the disk
-//! before its content.
+//! A sync of a file brings its bytes and length to the disk, and the name of a new one (as the file systems of Linux do,
+//! which RocksDB relies on); a sync of a directory brings all names in it. Of everything else any part may be there, in
+//! any order: a file may be longer than what was written of it, and then reads as zeros.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fs, io,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
-/// What a disk writes whole.
-const SECTOR: u64 = 512;
+use crate::{
+    chance::Chance,
+    trace::{Call, Fd, Thread, parent},
+};
 
-/// The sizes of the files of a directory, by name.
-pub type Sizes = BTreeMap<String, u64>;
+/// What a disk writes whole, and what a file system does.
+const SECTOR: usize = 512;
+const PAGE: usize = 4_096;
 
-/// How the unsynced end of the newest log comes to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tail {
-    /// This part of it, in thousandths, is there.
-    Cut(u64),
-    /// That part is there, in whole sectors, and zeros up to its length.
-    Zeros(u64),
+type Inode = usize;
+
+/// The files below one directory.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    root: PathBuf,
+    files: Vec<File>,
+    open: HashMap<Fd, Open>,
+    /// The names that the process sees.
+    names: BTreeMap<PathBuf, Inode>,
+    /// The names that are on the disk.
+    durable: BTreeMap<PathBuf, Inode>,
+    /// What was done to names since their directory was synced, with its place in the order of all that was.
+    pending: Vec<(usize, NameChange)>,
+    renamed: usize,
+    syncs: HashMap<Thread, Sync>,
 }
 
-/// The sizes now. After a synced write nothing of the logs up to them can be lost.
-///
-/// # Errors
-/// When the directory cannot be read.
-pub fn sizes(directory: &Path) -> io::Result<Sizes> {
-    let mut sizes = Sizes::new();
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        // A file may go while the directory is read.
-        if let Ok(metadata) = entry.metadata()
-            && metadata.is_file()
-        {
-            sizes.insert(entry.file_name().to_string_lossy().into_owned(), metadata.len());
+#[derive(Debug, Clone, Default)]
+struct File {
+    length: usize,
+    durable: Vec<u8>,
+    pending: Vec<Change>,
+    /// How many changes are on the disk: syncs that overlap count from the beginning.
+    synced: usize,
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    Write { at: usize, bytes: Vec<u8> },
+    Length(usize),
+}
+
+#[derive(Debug, Clone)]
+enum NameChange {
+    Add(PathBuf, Inode),
+    Remove(PathBuf),
+    Move(PathBuf, PathBuf, Inode),
+}
+
+#[derive(Debug, Clone)]
+enum Open {
+    File { inode: Inode, position: usize, append: bool },
+    Directory(PathBuf),
+}
+
+#[derive(Debug, Clone)]
+enum Sync {
+    File(Inode, usize),
+    Directory(PathBuf, usize),
+}
+
+/// What a cut leaves of the writes to one file.
+#[derive(Debug, Clone, Copy)]
+enum Left {
+    Nothing,
+    Everything,
+    /// The first of them, the last cut in the middle.
+    First,
+    /// The length, and sectors up to one of them.
+    LengthAndFirst,
+    /// The length, and any pages.
+    LengthAndAny,
+}
+
+impl Disk {
+    /// An empty directory.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            files: Vec::new(),
+            open: HashMap::new(),
+            names: BTreeMap::new(),
+            durable: BTreeMap::new(),
+            pending: Vec::new(),
+            renamed: 0,
+            syncs: HashMap::new(),
         }
     }
-    Ok(sizes)
-}
 
-/// Copies a store as a power cut at this moment would leave it. Nobody may write to it meanwhile.
-///
-/// # Errors
-/// When a file cannot be read or written.
-pub fn cut(store: &Path, into: &Path, synced: &Sizes, tail: Tail) -> io::Result<()> {
-    // Files may still be merged in the background: again, until nothing moved meanwhile.
-    loop {
-        let before = sizes(store)?;
-        let copied = copy(store, into, &before);
-        if copied.is_ok() && sizes(store)? == before {
-            return cut_newest_log(into, &before, synced, tail);
+    /// A directory of files that are all on the disk.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of(root: &Path) -> io::Result<Self> {
+        let mut disk = Self::new(root);
+        let mut directories = vec![root.to_owned()];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    directories.push(path);
+                    continue;
+                }
+                let durable = fs::read(&path)?;
+                disk.names.insert(path, disk.files.len());
+                disk.files.push(File { length: durable.len(), durable, ..File::default() });
+            }
         }
-        fs::remove_dir_all(into)?;
-        fs::create_dir_all(into)?;
+        disk.durable.clone_from(&disk.names);
+        Ok(disk)
+    }
+
+    /// Whether the call changed anything of these files.
+    pub fn apply(&mut self, call: &Call) -> bool {
+        match call {
+            Call::Open { path, fd, create, truncate, append } => {
+                return self.open(path, *fd, *create, *truncate, *append);
+            }
+            Call::Close { fd } => return self.open.remove(fd).is_some(),
+            Call::Write { fd, at, bytes, .. } => return self.write(*fd, *at, bytes),
+            Call::Seek { fd, position: to } => match self.open.get_mut(fd) {
+                Some(Open::File { position, .. }) => *position = index(*to),
+                _ => return false,
+            },
+            Call::SetLength { fd, length } => match self.open.get(fd) {
+                Some(&Open::File { inode, .. }) => self.files[inode].change(Change::Length(index(*length))),
+                _ => return false,
+            },
+            Call::SyncBegins { thread, fd } => return self.sync_begins(*thread, *fd),
+            Call::SyncEnds { thread } => return self.sync_ends(*thread),
+            Call::Rename { from, to } => {
+                let Some(inode) = self.names.remove(from) else { return false };
+                self.names.insert(to.clone(), inode);
+                self.rename(NameChange::Move(from.clone(), to.clone(), inode));
+            }
+            Call::Link { from, to } => {
+                let Some(&inode) = self.names.get(from) else { return false };
+                self.add(to, inode);
+            }
+            Call::Unlink { path } => {
+                if self.names.remove(path).is_none() {
+                    return false;
+                }
+                self.rename(NameChange::Remove(path.clone()));
+            }
+            // A directory comes with the files in it.
+            Call::MakeDirectory { .. } | Call::RemoveDirectory { .. } => return false,
+        }
+        true
+    }
+
+    fn add(&mut self, path: &Path, inode: Inode) {
+        self.names.insert(path.to_owned(), inode);
+        self.rename(NameChange::Add(path.to_owned(), inode));
+    }
+
+    fn rename(&mut self, change: NameChange) {
+        self.pending.push((self.renamed, change));
+        self.renamed += 1;
+    }
+
+    fn open(&mut self, path: &Path, fd: Fd, create: bool, truncate: bool, append: bool) -> bool {
+        if !path.starts_with(&self.root) {
+            return false;
+        }
+        let inode = match self.names.get(path) {
+            Some(&inode) => inode,
+            None if create => {
+                self.files.push(File::default());
+                self.add(path, self.files.len() - 1);
+                self.files.len() - 1
+            }
+            None => {
+                self.open.insert(fd, Open::Directory(path.to_owned()));
+                return false;
+            }
+        };
+        if truncate && self.files[inode].length > 0 {
+            self.files[inode].change(Change::Length(0));
+        }
+        self.open.insert(fd, Open::File { inode, position: 0, append });
+        true
+    }
+
+    fn write(&mut self, fd: Fd, at: Option<u64>, bytes: &[u8]) -> bool {
+        let Some(Open::File { inode, position, append }) = self.open.get_mut(&fd) else { return false };
+        let file = &mut self.files[*inode];
+        let start = match at {
+            Some(at) => index(at),
+            None if *append => file.length,
+            None => *position,
+        };
+        if at.is_none() {
+            *position = start + bytes.len();
+        }
+        file.change(Change::Write { at: start, bytes: bytes.to_vec() });
+        true
+    }
+
+    fn sync_begins(&mut self, thread: Thread, fd: Fd) -> bool {
+        let sync = match self.open.get(&fd) {
+            Some(&Open::File { inode, .. }) => {
+                Sync::File(inode, self.files[inode].synced + self.files[inode].pending.len())
+            }
+            Some(Open::Directory(path)) => Sync::Directory(path.clone(), self.renamed),
+            None => return false,
+        };
+        self.syncs.insert(thread, sync);
+        true
+    }
+
+    fn sync_ends(&mut self, thread: Thread) -> bool {
+        match self.syncs.remove(&thread) {
+            Some(Sync::File(inode, until)) => {
+                self.files[inode].sync(until);
+                self.sync_names(|_, change| matches!(change, NameChange::Add(_, added) if *added == inode));
+            }
+            Some(Sync::Directory(directory, until)) => {
+                self.sync_names(|number, change| number < until && change.directory() == directory);
+            }
+            None => return false,
+        }
+        true
+    }
+
+    fn sync_names(&mut self, synced: impl Fn(usize, &NameChange) -> bool) {
+        self.pending.retain(|(number, change)| {
+            let synced = synced(*number, change);
+            if synced {
+                change.apply(&mut self.durable);
+            }
+            !synced
+        });
+    }
+
+    /// Writes into an empty directory what a power cut at this moment may leave; `chance` decides what it does.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub(crate) fn cut(&self, into: &Path, chance: &mut Chance) -> io::Result<String> {
+        let mut names = self.durable.clone();
+        // A journal keeps the order of names; without one, any of them may be there.
+        let (ordered, first) = (chance.next(2) == 0, chance.next(self.pending.len() as u64 + 1));
+        for (at, (_, change)) in self.pending.iter().enumerate() {
+            if if ordered { (at as u64) < first } else { chance.next(2) == 0 } {
+                change.apply(&mut names);
+            }
+        }
+        let mut story = vec![format!("{} names on their way, in order: {ordered}", self.pending.len())];
+        for (path, inode) in &names {
+            let file = &self.files[*inode];
+            let left = Left::any(chance);
+            let to = into.join(path.strip_prefix(&self.root).unwrap_or(path));
+            fs::create_dir_all(parent(&to))?;
+            fs::write(to, file.cut(left, chance))?;
+            if !file.pending.is_empty() {
+                story.push(format!("{}: {left:?} of {} writes", path.display(), file.pending.len()));
+            }
+        }
+        Ok(story.join("; "))
     }
 }
 
-fn copy(store: &Path, into: &Path, files: &Sizes) -> io::Result<()> {
-    for name in files.keys().filter(|name| *name != "LOCK") {
-        fs::copy(store.join(name), into.join(name))?;
-    }
-    Ok(())
-}
-
-fn is_log(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == "log")
-}
-
-fn cut_newest_log(copy: &Path, files: &Sizes, synced: &Sizes, tail: Tail) -> io::Result<()> {
-    let Some((name, &size)) = files.iter().rfind(|(name, _)| is_log(name)) else { return Ok(()) };
-    let kept = synced.get(name).copied().unwrap_or(0).min(size);
-    let path: PathBuf = copy.join(name);
-    let log = fs::OpenOptions::new().write(true).open(path)?;
-    let (Tail::Cut(part) | Tail::Zeros(part)) = tail;
-    let end = kept + (size - kept) * part / 1_000;
-    match tail {
-        Tail::Cut(_) => log.set_len(end),
-        Tail::Zeros(_) => {
-            log.set_len(kept.max(end / SECTOR * SECTOR))?;
-            log.set_len(size)
+impl NameChange {
+    fn directory(&self) -> PathBuf {
+        match self {
+            Self::Add(path, _) | Self::Remove(path) | Self::Move(_, path, _) => parent(path),
         }
     }
+
+    fn apply(&self, names: &mut BTreeMap<PathBuf, Inode>) {
+        match self {
+            Self::Add(path, inode) => {
+                names.insert(path.clone(), *inode);
+            }
+            Self::Remove(path) => {
+                names.remove(path);
+            }
+            Self::Move(from, to, inode) => {
+                names.remove(from);
+                names.insert(to.clone(), *inode);
+            }
+        }
+    }
+}
+
+impl Left {
+    fn any(chance: &mut Chance) -> Self {
+        match chance.next(5) {
+            0 => Self::Nothing,
+            1 => Self::Everything,
+            2 => Self::First,
+            3 => Self::LengthAndFirst,
+            _ => Self::LengthAndAny,
+        }
+    }
+}
+
+impl File {
+    fn change(&mut self, change: Change) {
+        match &change {
+            Change::Write { at, bytes } => self.length = self.length.max(at + bytes.len()),
+            Change::Length(length) => self.length = *length,
+        }
+        self.pending.push(change);
+    }
+
+    fn sync(&mut self, until: usize) {
+        let count = until.saturating_sub(self.synced).min(self.pending.len());
+        for change in self.pending.drain(..count) {
+            change.apply(&mut self.durable);
+        }
+        self.synced += count;
+    }
+
+    fn cut(&self, left: Left, chance: &mut Chance) -> Vec<u8> {
+        let mut bytes = self.durable.clone();
+        let apply =
+            |bytes: &mut Vec<u8>, changes: &[Change]| changes.iter().for_each(|change| change.apply(bytes));
+        match left {
+            Left::Nothing => {}
+            Left::Everything => apply(&mut bytes, &self.pending),
+            Left::First => {
+                let count = usize::try_from(chance.next(self.pending.len() as u64 + 1)).unwrap_or(0);
+                let (whole, rest) = self.pending.split_at(count);
+                apply(&mut bytes, whole);
+                if let Some(Change::Write { at, bytes: torn }) = rest.first() {
+                    let part = index(chance.next(torn.len() as u64 + 1));
+                    Change::Write { at: *at, bytes: torn[..part].to_vec() }.apply(&mut bytes);
+                }
+            }
+            Left::LengthAndFirst => {
+                apply(&mut bytes, &self.pending);
+                let sectors = bytes.len().div_ceil(SECTOR) as u64;
+                let first = index(chance.next(sectors + 1)) * SECTOR;
+                self.take_back(&mut bytes, first..usize::MAX, chance);
+            }
+            Left::LengthAndAny => {
+                apply(&mut bytes, &self.pending);
+                for start in (0..bytes.len()).step_by(PAGE) {
+                    if chance.next(2) == 0 {
+                        self.take_back(&mut bytes, start..start + PAGE, chance);
+                    }
+                }
+            }
+        }
+        bytes
+    }
+
+    /// Makes a part of the file what it was when it last came to the disk, and zeros where it was not there.
+    fn take_back(&self, bytes: &mut [u8], part: Range<usize>, chance: &mut Chance) {
+        let mut older = self.durable.clone();
+        let written = usize::try_from(chance.next(self.pending.len() as u64 + 1)).unwrap_or(0);
+        // Half of the time it never did since the sync.
+        for change in self.pending.iter().take(if chance.next(2) == 0 { 0 } else { written }) {
+            change.apply(&mut older);
+        }
+        let part = part.start.min(bytes.len())..part.end.min(bytes.len());
+        older.resize(bytes.len(), 0);
+        bytes[part.clone()].copy_from_slice(&older[part]);
+    }
+}
+
+impl Change {
+    fn apply(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Write { at, bytes: written } => {
+                let end = at + written.len();
+                if bytes.len() < end {
+                    bytes.resize(end, 0);
+                }
+                bytes[*at..end].copy_from_slice(written);
+            }
+            Self::Length(length) => bytes.resize(*length, 0),
+        }
+    }
+}
+
+fn index(number: u64) -> usize {
+    usize::try_from(number).expect("a size of this machine")
 }

@@ -86,11 +86,11 @@ impl fmt::Display for Seen {
 
 /// What is known of a job from what children told.
 #[derive(Debug, Clone)]
-struct Known {
+pub(crate) struct Known {
     script: Script,
     cancelled: bool,
     ended: Option<How>,
-    removing: bool,
+    pub(crate) removing: bool,
     removed: bool,
 }
 
@@ -183,7 +183,7 @@ fn live(program: &Path, child: &Child, life: Option<Life>) -> Vec<Told> {
     told
 }
 
-fn learn(told: Told, known: &mut BTreeMap<JobId, Known>, seen: &mut Seen, child: &Child) {
+pub(crate) fn learn(told: Told, known: &mut BTreeMap<JobId, Known>, seen: &mut Seen, child: &Child) {
     match told {
         Told::Open | Told::Done => {}
         Told::Submitted(id, script) => {
@@ -208,12 +208,12 @@ const fn new(script: Script) -> Known {
     Known { script, cancelled: false, ended: None, removing: false, removed: false }
 }
 
-fn open(path: &Path) -> Arc<dyn Store> {
+pub(crate) fn open(path: &Path) -> Arc<dyn Store> {
     Arc::new(RocksStore::open(path, child::options()).unwrap_or_else(|error| panic!("after a death: {error}")))
 }
 
 /// What holds before anybody recovers anything.
-fn check_after_death(path: &Path, known: &BTreeMap<JobId, Known>, seen: &mut Seen) {
+pub(crate) fn check_after_death(path: &Path, known: &BTreeMap<JobId, Known>, seen: &mut Seen) {
     let store = open(path);
     for (&id, job) in known {
         let record = store.get(id).unwrap_or_else(|error| panic!("{error}"));
@@ -243,7 +243,7 @@ fn check_after_death(path: &Path, known: &BTreeMap<JobId, Known>, seen: &mut See
 }
 
 /// Lets a new process take everything up and run to the end, then compares every row.
-fn finish(path: &Path, known: &BTreeMap<JobId, Known>, seen: &mut Seen) {
+pub(crate) fn finish(path: &Path, known: &BTreeMap<JobId, Known>, seen: &mut Seen) {
     {
         let (engine, stage) = child::engine(open(path), 2, Durability::Buffered).expect("the engine opens");
         wait_for_all(&engine);

@@ -6,7 +6,8 @@
 //! * [`child`] and [`kill`]: a process at work, and the one that kills it and checks what is left.
 //! * [`member`] and [`cluster`]: processes that share a database, and the one that kills, stops and checks them.
 //! * [`stumble`]: a store that kills its process at a chosen write.
-//! * [`disk`] and [`power`]: what a power cut leaves of a store's files, and what must be in it.
+//! * [`trace`], [`disk`] and [`power`]: what a process asked of the file system, what a power cut at any moment may
+//!   leave of it, and what must be in that.
 //! * [`soak`]: everything at once for a long time.
 #![allow(
     clippy::unwrap_used,
@@ -29,6 +30,7 @@ pub mod power;
 pub mod script;
 pub mod soak;
 pub mod stumble;
+pub mod trace;
 
 /// The example of the README, as a test.
 #[cfg(doctest)]

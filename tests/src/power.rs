@@ -1,204 +1,227 @@
-//! Works on a store, lets the power go again and again, and checks what each durability promises.
+//! Records a [`Child`] at work on a store, lets the power go at any of its calls, and checks what each durability
+//! promises. The work goes on with what one of the cuts left, so that the power also goes in a recovery.
 
 use std::{
+    collections::BTreeMap,
+    fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    process::Command,
 };
 
-use job_runner::{
-    Durability, Ending, Engine, JobContext, JobId, JobReader, JobSpec, JobState, PageRequest,
-    store::{RocksOptions, RocksStore, Store},
-};
-use parking_lot::Mutex;
+use job_runner::JobId;
+use serde::Serialize;
 
 use crate::{
-    disk::{self, Sizes, Tail},
-    script::row,
+    chance::Chance,
+    child::{Child, How, Told},
+    disk::Disk,
+    kill::{Known, Seen, check_after_death, finish, learn, open},
+    trace::{self, Call, Thread},
 };
 
-const LIST: &str = "vertices";
-
-/// A store on which power cuts are taken while it works.
-struct Plant {
-    directory: tempfile::TempDir,
-    durability: Durability,
-    /// What was on the disk for sure at the last acknowledgement.
-    synced: Mutex<Sizes>,
-    /// What was acknowledged so far, in order.
-    acknowledged: Mutex<Vec<Acknowledged>>,
-    cuts: Mutex<Vec<Cut>>,
-    chance: Mutex<u64>,
+/// Lives of a store that end by power cuts.
+#[derive(Debug, Clone)]
+pub struct Power {
+    /// The program that has a subcommand `child`.
+    pub program: PathBuf,
+    /// Whether acknowledgements wait for the disk.
+    pub synced: bool,
+    /// Lives, one after the other on what was left of the one before.
+    pub lives: u32,
+    /// Cuts of each life.
+    pub cuts: u32,
+    /// Where chance begins.
+    pub seed: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Acknowledged {
-    job: JobId,
-    succeeded: bool,
+/// What was seen in all.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Cuts {
+    pub lives: u32,
+    pub cuts: u32,
+    pub calls: u64,
+    pub acknowledged: u64,
+    pub rows: u64,
 }
 
-/// A power cut: the files it left, and what was acknowledged before it.
-struct Cut {
-    files: tempfile::TempDir,
-    acknowledged: Vec<Acknowledged>,
-    tail: Tail,
-}
-
-impl Plant {
-    fn chance(&self, below: u64) -> u64 {
-        let mut state = self.chance.lock();
-        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (*state >> 33) % below
+impl std::ops::AddAssign for Cuts {
+    fn add_assign(&mut self, other: Self) {
+        self.lives += other.lives;
+        self.cuts += other.cuts;
+        self.calls += other.calls;
+        self.acknowledged += other.acknowledged;
+        self.rows += other.rows;
     }
+}
 
-    fn acknowledge(&self, job: JobId, succeeded: bool) {
-        if self.durability == Durability::Synced {
-            *self.synced.lock() = disk::sizes(self.directory.path()).unwrap();
+impl fmt::Display for Cuts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} power cuts in {} lives of {} calls to the file system, {} acknowledgements, {} rows compared: lost 0, \
+             wrong 0, did not open 0",
+            self.cuts, self.lives, self.calls, self.acknowledged, self.rows
+        )
+    }
+}
+
+/// What a process said, and which of its threads.
+type Said = Vec<(Thread, Told)>;
+
+impl Power {
+    /// Cuts, and checks what is left; `None` where no process can be recorded.
+    ///
+    /// # Panics
+    /// When a store does not open after a cut, or something is lost or wrong that must not be.
+    #[must_use]
+    pub fn run(&self) -> Option<Cuts> {
+        let mut seen = Cuts::default();
+        let mut chance = Chance(self.seed);
+        let mut known = BTreeMap::new();
+        let mut left = tempfile::tempdir().expect("a temporary directory");
+        for _ in 0..self.lives {
+            let child = Child {
+                store: left.path().to_owned(),
+                seed: chance.next(u64::MAX),
+                jobs: 6,
+                death: None,
+                synced: self.synced,
+            };
+            let disk = Disk::of(left.path()).expect("readable");
+            let life = Life::record(&self.program, child, &disk)?;
+            let moments = life.moments(self.cuts, &mut chance);
+            (left, known) = self.live(&life, disk, &moments, &known, &mut chance, &mut seen);
+            seen.lives += 1;
         }
-        self.acknowledged.lock().push(Acknowledged { job, succeeded });
+        Some(seen)
     }
 
-    /// The power goes now, in another world.
-    fn cut(&self) {
-        let files = tempfile::tempdir().unwrap();
-        let part = self.chance(1_001);
-        let tail = if self.chance(3) == 0 { Tail::Zeros(part) } else { Tail::Cut(part) };
-        disk::cut(self.directory.path(), files.path(), &self.synced.lock(), tail).unwrap();
-        let acknowledged = self.acknowledged.lock().clone();
-        self.cuts.lock().push(Cut { files, acknowledged, tail });
-    }
-}
-
-/// Small results and large ones: the large ones go to files of their own.
-fn options() -> RocksOptions {
-    RocksOptions {
-        block_cache: 8 << 20,
-        small_segment: 64 << 10,
-        file_bytes: 128 << 10,
-        ..RocksOptions::default()
-    }
-}
-
-fn open(path: &Path) -> Arc<dyn Store> {
-    Arc::new(RocksStore::open(path, options()).unwrap_or_else(|error| panic!("after a power cut: {error}")))
-}
-
-fn rows_of(spec: &JobSpec) -> u64 {
-    spec.json().read::<u64>().unwrap()
-}
-
-fn engine(store: Arc<dyn Store>, plant: Option<Arc<Plant>>, durability: Durability) -> Engine {
-    Engine::builder(store)
-        .workers(0)
-        .durability(durability)
-        .vertex_filter(move |ctx: &mut JobContext| {
-            let count = rows_of(ctx.spec());
-            let mut rows = ctx.rows(LIST)?;
-            for number in 0..count {
-                rows.push(&serde_json::value::RawValue::from_string(row(7, number)).unwrap())?;
-                if let Some(plant) = &plant
-                    && plant.chance(count * 2) == 0
-                {
-                    plant.cut();
-                }
+    /// Cuts a life at each of these moments. What one of the cuts left comes back, and what was known by then.
+    fn live(
+        &self,
+        life: &Life,
+        mut disk: Disk,
+        moments: &[usize],
+        before: &BTreeMap<JobId, Known>,
+        chance: &mut Chance,
+        seen: &mut Cuts,
+    ) -> (tempfile::TempDir, BTreeMap<JobId, Known>) {
+        let mut known = before.clone();
+        let mut said = Said::new();
+        let mut next = None;
+        let goes_on = moments[usize::try_from(chance.next(moments.len() as u64)).expect("an index")];
+        for (at, call) in life.calls.iter().enumerate() {
+            if moments.binary_search(&at).is_ok() {
+                let (files, story) = cut(&disk, chance);
+                let place = format!("seed {}, call {at}: {story}", self.seed);
+                self.check(files.path(), &known, &said, &place, seen);
+                seen.cuts += 1;
             }
-            Ok(())
-        })
-        .open()
-        .unwrap()
-}
-
-fn work(durability: Durability, seed: u64) -> Arc<Plant> {
-    let plant = Arc::new(Plant {
-        directory: tempfile::tempdir().unwrap(),
-        durability,
-        synced: Mutex::default(),
-        acknowledged: Mutex::default(),
-        cuts: Mutex::default(),
-        chance: Mutex::new(seed),
-    });
-    let engine = engine(open(plant.directory.path()), Some(Arc::clone(&plant)), durability);
-    for turn in 0..12u64 {
-        let rows = if turn % 4 == 3 { 2_000 } else { plant.chance(150) };
-        let job = engine.submit(JobSpec::vertex_filter().graph("g").parameters(&rows).unwrap()).unwrap();
-        plant.acknowledge(job.id(), false);
-        if plant.chance(3) == 0 {
-            plant.cut();
-        }
-        if turn % 2 == 1 {
-            assert!(engine.run_one());
-            for record in engine.reader().list(PageRequest::default()).unwrap() {
-                let done = Acknowledged { job: record.id, succeeded: true };
-                if record.state == JobState::Complete(Ending::Succeeded)
-                    && !plant.acknowledged.lock().contains(&done)
-                {
-                    plant.acknowledge(record.id, true);
-                }
+            if at == goes_on {
+                next = Some((cut(&disk, chance).0, if self.synced { known.clone() } else { BTreeMap::new() }));
+            }
+            disk.apply(call);
+            if let Some(told) = told(call) {
+                seen.acknowledged += 1;
+                learn(told.1.clone(), &mut known, &mut Seen::default(), &life.child);
+                said.push(told);
             }
         }
+        seen.calls += life.calls.len() as u64;
+        next.expect("a life has calls")
     }
-    plant.cut();
-    plant
-}
 
-/// Whether the store has what was acknowledged.
-fn has(store: &Arc<dyn Store>, ack: Acknowledged) -> bool {
-    let record = store.get(ack.job).unwrap();
-    record.is_some_and(|record| !ack.succeeded || record.state == JobState::Complete(Ending::Succeeded))
-}
-
-fn check_every_row(path: &Path) -> usize {
-    let store = open(path);
-    let reader = JobReader::new(Arc::clone(&store));
-    let records = reader.list(PageRequest::default()).unwrap();
-    for record in records.iter().filter(|record| record.state == JobState::Complete(Ending::Succeeded)) {
-        let page = reader.page(record.id, PageRequest::default()).unwrap();
-        let rows: Vec<Box<serde_json::value::RawValue>> = page.rows().unwrap();
-        assert_eq!(rows.len() as u64, rows_of(&record.spec));
-        assert!(
-            rows.iter().zip(0..).all(|(found, number)| found.get() == row(7, number)),
-            "rows of {}",
-            record.id
-        );
-    }
-    records.len()
-}
-
-fn check(cut: &Cut, durability: Durability) {
-    let path: PathBuf = cut.files.path().to_owned();
-    {
-        let store = open(&path);
-        let there: Vec<bool> = cut.acknowledged.iter().map(|&ack| has(&store, ack)).collect();
-        let first_lost = there.iter().position(|there| !there);
-        if durability == Durability::Synced {
-            assert_eq!(first_lost, None, "lost although it was synced: {:?}, {:?}", cut.acknowledged, cut.tail);
+    fn check(&self, files: &Path, known: &BTreeMap<JobId, Known>, said: &Said, place: &str, seen: &mut Cuts) {
+        // Whatever panics below: this is where it was.
+        let place = Place(place);
+        let mut rows = Seen::default();
+        let promised = if self.synced { known.clone() } else { BTreeMap::new() };
+        check_after_death(files, &promised, &mut rows);
+        if !self.synced {
+            check_order(files, known, said);
         }
-        // What is lost is the latest, never something in the middle.
-        if let Some(first) = first_lost {
-            assert!(there[first..].iter().all(|there| !there), "a hole: {there:?}, {:?}", cut.tail);
+        finish(files, &promised, &mut rows);
+        seen.rows += rows.rows;
+        drop(place);
+    }
+}
+
+struct Place<'a>(&'a str);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.0);
         }
     }
-    check_every_row(&path);
-    // The next process takes everything up.
-    let engine = engine(open(&path), None, durability);
-    while engine.run_one() {}
-    drop(engine);
-    let jobs = check_every_row(&path);
-    assert!(open(&path).unfinished().unwrap().is_empty());
-    assert!(
-        durability == Durability::Buffered || jobs >= cut.acknowledged.iter().filter(|ack| !ack.succeeded).count()
-    );
 }
 
-/// Power cuts on a new store that works with this durability. How many there were comes back.
-///
-/// # Panics
-/// When a store does not open after one, or something is lost or wrong that must not be.
-#[must_use]
-pub fn cuts(durability: Durability, seed: u64) -> u64 {
-    let plant = work(durability, seed);
-    let cuts = plant.cuts.lock();
-    for cut in cuts.iter() {
-        check(cut, durability);
+/// What one process did.
+struct Life {
+    child: Child,
+    calls: Vec<Call>,
+    /// Those of the calls that changed the disk.
+    changes: Vec<usize>,
+}
+
+impl Life {
+    fn record(program: &Path, child: Child, disk: &Disk) -> Option<Self> {
+        let mut command = Command::new(program);
+        command.arg("child").arg(serde_json::to_string(&child).expect("a child is JSON"));
+        let mut calls = Vec::new();
+        if !trace::record(&mut command, &mut |call| calls.push(call)).expect("the child is recorded") {
+            return None;
+        }
+        let mut disk = disk.clone();
+        let changes = (0..calls.len()).filter(|&at| disk.apply(&calls[at])).collect();
+        Some(Self { child, calls, changes })
     }
-    cuts.len() as u64
+
+    /// Moments to cut at, in order.
+    fn moments(&self, count: u32, chance: &mut Chance) -> Vec<usize> {
+        let mut any = || self.changes[usize::try_from(chance.next(self.changes.len() as u64)).expect("an index")];
+        let mut moments: Vec<usize> = (0..count).map(|_| any()).collect();
+        moments.sort_unstable();
+        moments.dedup();
+        moments
+    }
+}
+
+fn cut(disk: &Disk, chance: &mut Chance) -> (tempfile::TempDir, String) {
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let story = disk.cut(files.path(), chance).expect("writable");
+    (files, story)
+}
+
+/// What a call says: on its standard output a child tells one line a call.
+fn told(call: &Call) -> Option<(Thread, Told)> {
+    let Call::Write { thread, fd: 1, bytes, .. } = call else { return None };
+    Some((*thread, serde_json::from_slice(bytes).expect("a line of a child")))
+}
+
+/// Of what one thread said, what is lost is the latest, never something in the middle.
+fn check_order(files: &Path, known: &BTreeMap<JobId, Known>, said: &Said) {
+    let store = open(files);
+    let mut lost: BTreeMap<Thread, &Told> = BTreeMap::new();
+    for (thread, told) in said {
+        let (id, how) = match told {
+            Told::Submitted(id, _) => (id, None),
+            Told::Ended(id, how) => (id, Some(*how)),
+            Told::Cancelled(id) => (id, Some(How::Cancelled)),
+            _ => continue,
+        };
+        if known[id].removing {
+            continue;
+        }
+        let record = store.get(*id).unwrap_or_else(|error| panic!("{error}"));
+        let holds = record.is_some_and(|record| how.is_none() || How::of(record.state) == how);
+        match lost.get(thread) {
+            Some(first) => assert!(!holds, "{told:?} is there, and before it is lost: {first:?}"),
+            None if holds => {}
+            None => {
+                lost.insert(*thread, told);
+            }
+        }
+    }
 }

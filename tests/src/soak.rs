@@ -25,7 +25,6 @@ use proptest::{
 
 use crate::{
     child,
-    disk::sizes,
     script::{Script, Stage, row},
 };
 
@@ -329,8 +328,15 @@ impl Hall {
         Usage {
             resident_kib: resident.unwrap_or(0),
             open_files: fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64),
-            disk_bytes: sizes(directory).unwrap_or_default().values().sum(),
+            disk_bytes: bytes_in(directory),
             p99_micros: latencies.get(latencies.len() * 99 / 100).copied().unwrap_or(0),
         }
     }
+}
+
+/// The bytes of the files of a directory.
+fn bytes_in(directory: &Path) -> u64 {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    // A file may go while the directory is read.
+    entries.filter_map(|entry| entry.metadata().ok().filter(fs::Metadata::is_file)).map(|file| file.len()).sum()
 }

@@ -7,6 +7,7 @@ pub(crate) mod pip;
 mod postgres;
 mod progress;
 mod rocksdb;
+mod strace;
 mod wordnet;
 
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ pub(crate) fn setup(workspace: &Workspace, options: &Options) -> Outcome<Option<
 /// Sets up what only tests need, as far as this machine allows.
 pub(crate) fn servers() {
     postgres::find();
+    strace::find();
 }
 
 /// A step that takes a moment; on standard error, as cargo tells what it does.

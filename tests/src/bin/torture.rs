@@ -2,19 +2,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test harness reports by panicking")]
 
 use std::{
+    fmt::{self, Display},
+    ops::AddAssign,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use clap::{Parser, Subcommand};
-use job_runner::Durability;
 use job_tests::{
     child::Child,
     cluster::Cluster,
     kill::{Kills, Seen},
     member::Member,
     model::{InMemory, OnDisk, Walks},
-    power,
+    power::{Cuts, Power},
     soak::Soak,
 };
 
@@ -37,6 +38,10 @@ enum Part {
     Soak,
     /// Only deaths of processes.
     Kill,
+    /// Only power cuts.
+    Power,
+    /// Only the engine beside a plain model.
+    Model,
     /// Only deaths and pauses of processes that share a `PostgreSQL` server, and deaths of the server.
     Cluster {
         /// Jobs to submit in all.
@@ -77,11 +82,23 @@ fn main() -> ExitCode {
         }
         Some(Part::Kill) => {
             println!("seed {seed}");
-            kill(time, seed);
+            repeat(time, seed, kill);
+        }
+        Some(Part::Power) => {
+            println!("seed {seed}");
+            repeat(time, seed, power);
+        }
+        Some(Part::Model) => {
+            println!("seed {seed}");
+            repeat(time, seed, model);
         }
         None => {
             println!("seed {seed}");
-            rounds(time.mul_f64(0.8), seed);
+            repeat(time.mul_f64(0.8), seed, |seed| Round {
+                moves: model(seed),
+                cuts: power(seed),
+                killed: kill(seed),
+            });
             soak(time.mul_f64(0.2), seed);
         }
     }
@@ -99,15 +116,59 @@ fn child(task: &str) -> ExitCode {
     }
 }
 
-fn kill(time: Duration, seed: u64) {
+/// Does something with one seed after the other, until the time is over; says what was seen so far.
+fn repeat<S: Display + Default + AddAssign>(time: Duration, seed: u64, once: impl Fn(u64) -> S) {
     let start = Instant::now();
-    let mut killed = Seen::default();
-    while start.elapsed() < time {
-        let seed = seed.wrapping_add(u64::from(killed.kills));
-        killed += Kills { program: std::env::current_exe().unwrap(), kills: 50, seed }.run();
-        println!("{:>7.0?}  {} kills", start.elapsed(), killed.kills);
+    let mut seen = S::default();
+    let mut round = 0;
+    while round == 0 || start.elapsed() < time {
+        seen += once(seed.wrapping_add(round));
+        round += 1;
+        println!("{:>7.0?}  round {round}: {seen}", start.elapsed());
     }
-    println!("{killed}");
+}
+
+fn kill(seed: u64) -> Seen {
+    Kills { program: std::env::current_exe().unwrap(), kills: 30, seed }.run()
+}
+
+/// Nothing where no process can be recorded.
+fn power(seed: u64) -> Cuts {
+    let lives = |synced| {
+        let program = std::env::current_exe().unwrap();
+        Power { program, synced, lives: 3, cuts: 12, seed }.run().unwrap_or_default()
+    };
+    let mut seen = lives(true);
+    seen += lives(false);
+    seen
+}
+
+/// Moves on both backends.
+fn model(seed: u64) -> Moves {
+    let walk = |walks| Walks { walks, moves: 80, seed };
+    let in_memory = walk(100).run::<InMemory>().unwrap_or_else(|parted| panic!("{parted}"));
+    let on_disk = walk(20).run::<OnDisk>().unwrap_or_else(|parted| panic!("{parted}"));
+    Moves { in_memory, on_disk }
+}
+
+#[derive(Default)]
+struct Moves {
+    in_memory: u64,
+    on_disk: u64,
+}
+
+impl AddAssign for Moves {
+    fn add_assign(&mut self, other: Self) {
+        self.in_memory += other.in_memory;
+        self.on_disk += other.on_disk;
+    }
+}
+
+impl Display for Moves {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { in_memory, on_disk } = self;
+        write!(f, "{in_memory} moves of the model in memory and {on_disk} on disk: parted 0")
+    }
 }
 
 fn soak(time: Duration, seed: u64) {
@@ -118,27 +179,25 @@ fn soak(time: Duration, seed: u64) {
     soaked.assert_flat();
 }
 
-/// Rounds of everything that has an end, until the time is over.
-fn rounds(time: Duration, seed: u64) {
-    let start = Instant::now();
-    let (mut moves, mut cuts) = (0, 0);
-    let mut killed = Seen::default();
-    let mut round = 0;
-    while start.elapsed() < time || round == 0 {
-        let seed = seed.wrapping_add(round);
-        let walk = |walks| Walks { walks, moves: 80, seed };
-        moves += walk(100).run::<InMemory>().unwrap_or_else(|parted| panic!("{parted}"));
-        moves += walk(20).run::<OnDisk>().unwrap_or_else(|parted| panic!("{parted}"));
-        cuts += power::cuts(Durability::Synced, seed) + power::cuts(Durability::Buffered, seed);
-        killed += Kills { program: std::env::current_exe().unwrap(), kills: 30, seed }.run();
-        round += 1;
-        println!(
-            "{:>7.0?}  round {round}, seed {seed}: {moves} moves, {} kills, {cuts} power cuts",
-            start.elapsed(),
-            killed.kills
-        );
+/// All of it that has an end, one after the other.
+#[derive(Default)]
+struct Round {
+    moves: Moves,
+    cuts: Cuts,
+    killed: Seen,
+}
+
+impl AddAssign for Round {
+    fn add_assign(&mut self, other: Self) {
+        self.moves += other.moves;
+        self.cuts += other.cuts;
+        self.killed += other.killed;
     }
-    println!("{moves} moves of the model, on both backends: parted 0");
-    println!("{killed}");
-    println!("{cuts} power cuts: lost 0, wrong 0, did not open 0");
+}
+
+impl Display for Round {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { moves, cuts, killed } = self;
+        write!(f, "{moves}\n         {cuts}\n         {killed}")
+    }
 }

@@ -6,6 +6,7 @@ mod files;
 mod host;
 mod jobs;
 mod locks;
+mod log;
 mod open;
 mod options;
 mod reclaim;

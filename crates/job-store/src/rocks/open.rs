@@ -12,12 +12,14 @@ const FORMAT_VERSION: u8 = 1;
 const OPERATION: &str = "open the store";
 
 pub(super) fn open(path: &Path, options: &RocksOptions) -> Result<Db, StoreError> {
-    let open = || {
-        Db::open_cf_descriptors(&options::database(), path, column_families(options))
+    let open = |database: rocksdb::Options| {
+        Db::open_cf_descriptors(&database, path, column_families(options))
             .map_err(|e| failure(OPERATION, None, &e))
     };
-    let db = open().or_else(|error| match error.kind {
-        ErrorKind::Corrupt => torn::open_without_zeros(path, error, open),
+    let db = open(options::database()).or_else(|error| match error.kind {
+        ErrorKind::Corrupt => {
+            torn::open_up_to_the_tear(path, error, |logs| open(options::database_up_to_the_tear(logs)))
+        }
         _ => Err(error),
     })?;
     check_format(&db, true)?;

@@ -7,6 +7,7 @@ use rocksdb::{
     Options,
 };
 
+use super::torn::Logs;
 use crate::BlockBuilder;
 
 /// How blocks are compressed on disk. Pages come from the block cache, which holds them uncompressed.
@@ -64,7 +65,12 @@ pub(super) fn cache(options: &RocksOptions) -> Cache {
 }
 
 pub(super) fn database() -> Options {
-    let mut options = Options::default();
+    // A log tells how long the one before it was: then a power cut cannot take a write out of the middle.
+    let tracked = Options::default().get_options_from_string("track_and_verify_wals=true");
+    untracked(tracked.unwrap_or_default())
+}
+
+fn untracked(mut options: Options) -> Options {
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     options.set_max_background_jobs(2);
@@ -80,6 +86,17 @@ pub(super) fn database() -> Options {
     // Files beyond these are opened when they are read: reopening does not look at every one.
     options.set_max_open_files(512);
     options.set_skip_stats_update_on_db_open(true);
+    options
+}
+
+/// For a store whose logs a power cut tore: as if the first write that did not come to the disk, and all after it, had
+/// never been.
+pub(super) fn database_up_to_the_tear(logs: Logs) -> Options {
+    let mut options = match logs {
+        Logs::Some => database(),
+        Logs::None => untracked(Options::default()),
+    };
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     options
 }
 

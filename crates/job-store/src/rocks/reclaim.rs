@@ -89,9 +89,11 @@ fn start(db: &Arc<Db>) -> Option<Worker> {
 
 fn work(db: &Db, jobs: &Receiver<(JobId, u32)>) {
     let mut rest = Rest::default();
-    for (job, attempt) in jobs {
-        if let Err(error) = reclaim(db, job, attempt, &mut rest) {
-            tracing::warn!(%error, "the space of a removed job was not given back: trying again at the next opening");
+    while let Ok(first) = jobs.recv() {
+        let removed: Vec<_> = std::iter::once(first).chain(jobs.try_iter()).collect();
+        let outcome = sync(db).and_then(|()| removed.iter().try_for_each(|&job| reclaim(db, job, &mut rest)));
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "the space of removed jobs was not given back: trying again at the next opening");
         }
     }
 }
@@ -103,7 +105,12 @@ struct Rest {
     jobs: Vec<(JobId, u32)>,
 }
 
-fn reclaim(db: &Db, job: JobId, attempt: u32, rest: &mut Rest) -> Result<(), StoreError> {
+/// Files are gone at once, also from the disk: what removed their rows has to be there before.
+fn sync(db: &Db) -> Result<(), StoreError> {
+    db.flush_wal(true).map_err(|e| failure(OPERATION, None, &e))
+}
+
+fn reclaim(db: &Db, (job, attempt): (JobId, u32), rest: &mut Rest) -> Result<(), StoreError> {
     let rows = family(db, ROWS, OPERATION)?;
     let failed = |e| failure(OPERATION, Some(job), &e);
     let range = keys::blocks_until(job, attempt);

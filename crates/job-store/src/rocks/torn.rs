@@ -1,57 +1,127 @@
-//! The zeros that a power cut may leave at the end of the newest log.
+//! Opens a store whose logs a power cut tore.
 //!
-//! A file system may bring the size of a file to the disk before its content. Then the log ends in zeros in the middle
-//! of a record that was never acknowledged, which RocksDB cannot tell from damage, and refuses to open.
+//! A sync of a log brings all of it to the disk, and those before it. So from the first write on that did not come to
+//! the disk, nothing was acknowledged as synced: RocksDB is asked to end there. By itself it cannot tell such a write
+//! from damage, and refuses to open. Damage stays an error, and loses nothing.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
 
-use crate::StoreError;
+use super::log::{self, End};
+use crate::{ErrorKind, StoreError};
 
-/// After `error`: opens again without the zeros at the end of the newest log. Puts them back if that does not help,
-/// so that damage elsewhere stays an error and loses nothing.
-pub(super) fn open_without_zeros<T>(
+/// Where the logs stay as the power cut left them, until somebody deletes them.
+const KEPT: &str = "job_engine.torn";
+
+/// After `error`: opens the store up to the first write that did not come to the disk, if there is one.
+pub(super) fn open_up_to_the_tear<T>(
     store: &Path,
     error: StoreError,
-    open: impl Fn() -> Result<T, StoreError>,
+    open: impl Fn(Logs) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let Some(Log { file, end, size }) = newest_log(store) else { return Err(error) };
-    // The last acknowledged record may itself end in zeros, so the longer of the two logs is tried first.
-    for kept in [end.saturating_add(OWN_ZEROS), end] {
-        if kept >= size || file.set_len(kept).is_err() {
-            continue;
+    let Ok(Some(torn)) = Torn::find(store) else { return Err(error) };
+    let unusable = |cause: io::Error| {
+        let detail = format!("a power cut tore its logs, which could not be copied before they are cut: {cause}");
+        StoreError::new(ErrorKind::Unavailable, error.operation, detail)
+    };
+    torn.keep(store).map_err(unusable)?;
+    let Ok(db) = open(torn.logs) else {
+        torn.restore(store).map_err(unusable)?;
+        return Err(error);
+    };
+    tracing::warn!(
+        store = %store.display(), kept = KEPT,
+        "a power cut tore the logs; what was not synced is gone, and kept aside as it was found"
+    );
+    Ok(db)
+}
+
+/// Whether there is a log of writes at all: a power cut may take a new store's first one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Logs {
+    Some,
+    None,
+}
+
+struct Torn {
+    logs: Logs,
+    /// All logs of writes.
+    names: Vec<String>,
+    /// The manifest, and where it is torn.
+    manifest: Option<(String, usize)>,
+}
+
+impl Torn {
+    /// `None` when something is damaged that no power cut damages.
+    fn find(store: &Path) -> io::Result<Option<Self>> {
+        let current = fs::read_to_string(store.join("CURRENT"))?;
+        let mut names = Vec::new();
+        for entry in fs::read_dir(store)? {
+            let Ok(name) = entry?.file_name().into_string() else { continue };
+            if Path::new(&name).extension().is_some_and(|extension| extension == "log") {
+                names.push(name);
+            }
         }
-        if let Ok(db) = open() {
-            tracing::warn!(
-                store = %store.display(), bytes = size - kept,
-                "the log ended in zeros, as after a power cut; what was not acknowledged is gone"
-            );
-            return Ok(db);
+        let mut manifest = None;
+        for name in names.iter().map(String::as_str).chain([current.trim_end()]) {
+            // At most 64 MiB of logs (`max_total_wal_size`), and only after a failure.
+            match log::end(&fs::read(store.join(name))?) {
+                End::Damaged(_) => return Ok(None),
+                End::Unwritten(at) if name == current.trim_end() => manifest = Some((name.to_owned(), at)),
+                End::Unwritten(_) | End::Whole => {}
+            }
         }
-        // The same bytes as before.
-        let _ = file.set_len(size);
+        let logs = if names.is_empty() { Logs::None } else { Logs::Some };
+        Ok(Some(Self { logs, names, manifest }))
     }
-    Err(error)
+
+    /// Keeps everything aside that opening may cut or delete, and cuts the manifest.
+    fn keep(&self, store: &Path) -> io::Result<()> {
+        let kept = store.join(KEPT);
+        fs::create_dir_all(&kept)?;
+        for name in &self.names {
+            match fs::hard_link(store.join(name), kept.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+        }
+        if let Some((name, end)) = &self.manifest {
+            // The one that is read is whole at every moment.
+            let mut bytes = fs::read(store.join(name))?;
+            write(&kept.join(name), &bytes)?;
+            bytes.truncate(*end);
+            let cut = store.join(format!("{name}.dbtmp"));
+            write(&cut, &bytes)?;
+            fs::rename(cut, store.join(name))?;
+        }
+        sync_directory(&kept)?;
+        sync_directory(store)
+    }
+
+    fn restore(&self, store: &Path) -> io::Result<()> {
+        let kept: PathBuf = store.join(KEPT);
+        if let Some((name, _)) = &self.manifest {
+            fs::rename(kept.join(name), store.join(name))?;
+        }
+        for name in &self.names {
+            if !store.join(name).exists() {
+                fs::hard_link(kept.join(name), store.join(name))?;
+            }
+        }
+        fs::remove_dir_all(kept)?;
+        sync_directory(store)
+    }
 }
 
-/// Less than the header of a record (7 bytes), which RocksDB takes for the start of one that was never finished.
-const OWN_ZEROS: u64 = 6;
-
-struct Log {
-    file: fs::File,
-    /// Where its last byte that is not zero ends.
-    end: u64,
-    size: u64,
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
-fn newest_log(store: &Path) -> Option<Log> {
-    let names = fs::read_dir(store).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let newest = names
-        .filter_map(|name| name.strip_suffix(".log")?.parse::<u64>().ok().map(|number| (number, name)))
-        .max()?;
-    let path = store.join(newest.1);
-    // At most 64 MiB (`max_total_wal_size`), and only after a failure.
-    let bytes = fs::read(&path).ok()?;
-    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    let file = fs::OpenOptions::new().write(true).open(path).ok()?;
-    Some(Log { file, end: end as u64, size: bytes.len() as u64 })
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    fs::File::open(directory)?.sync_all()
 }

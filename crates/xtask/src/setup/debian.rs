@@ -25,6 +25,11 @@ pub(crate) fn install(packages: &[String]) -> Outcome {
     Ok(())
 }
 
+/// Installs a package where that is possible.
+pub(super) fn install_as_root(package: &str) -> Outcome {
+    if is_root() { install(&[package.to_owned()]) } else { Err("only root can install it".into()) }
+}
+
 /// Fetches the package lists, as root.
 pub(super) fn update() -> Outcome {
     process::output(apt_get().arg("update")).map(drop)

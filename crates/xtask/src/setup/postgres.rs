@@ -16,19 +16,14 @@ pub(super) fn find() {
     if is_there() {
         return;
     }
-    let reason = if debian::is_root() {
-        say("installing PostgreSQL from Debian (some 60 MB)");
-        match debian::install(&[PACKAGE.to_owned()]) {
-            Ok(()) if is_there() => return,
-            Ok(()) => format!("the package holds no server in {INSTALLED}"),
-            Err(error) => error.to_string(),
-        }
-    } else {
-        "only root can install it".to_owned()
-    };
-    say(&format!(
-        "PostgreSQL is missing ({reason}): the tests of its store are SKIPPED; install it, or set {PROGRAMS}"
-    ));
+    say("installing PostgreSQL from Debian (some 60 MB)");
+    let outcome = debian::install_as_root(PACKAGE);
+    if !is_there() {
+        let reason = outcome.map_or_else(|e| e.to_string(), |()| format!("there is no server in {INSTALLED}"));
+        say(&format!(
+            "PostgreSQL is missing ({reason}): the tests of its store are SKIPPED; install it, or set {PROGRAMS}"
+        ));
+    }
 }
 
 fn is_there() -> bool {
