@@ -91,7 +91,7 @@ pub(crate) struct Known {
     cancelled: bool,
     ended: Option<How>,
     pub(crate) removing: bool,
-    removed: bool,
+    pub(crate) removed: bool,
 }
 
 impl Kills {

@@ -84,7 +84,7 @@ impl Power {
             let child = Child {
                 store: left.path().to_owned(),
                 seed: chance.next(u64::MAX),
-                jobs: 6,
+                jobs: 8,
                 death: None,
                 synced: self.synced,
             };
@@ -136,7 +136,9 @@ impl Power {
         // Whatever panics below: this is where it was.
         let place = Place(place);
         let mut rows = Seen::default();
-        let promised = if self.synced { known.clone() } else { BTreeMap::new() };
+        let mut promised = if self.synced { known.clone() } else { BTreeMap::new() };
+        // A removal is never waited for: the job may be there again, whole.
+        promised.values_mut().for_each(|job| job.removed = false);
         check_after_death(files, &promised, &mut rows);
         if !self.synced {
             check_order(files, known, said);

@@ -179,7 +179,8 @@ impl Engine {
         JobReader::with_reads(Arc::clone(&self.shared.store), Arc::clone(&self.shared.reads))
     }
 
-    /// Removes a finished job with its rows; `false` if there was none. The space comes back in the background.
+    /// Removes a finished job with its rows; `false` if there was none. The space comes back in the background. With
+    /// either [`Durability`](crate::Durability), a power cut soon after may bring the job back, whole.
     ///
     /// # Errors
     /// When the job is unfinished or pinned, or the store fails.

@@ -71,8 +71,8 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     /// `Corrupt` when a stored record is not what was written.
     fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError>;
 
-    /// Removes a complete job with its result and rows; `false` if there was none. The caller does not wait for
-    /// the space to come back.
+    /// Removes a complete job with its result and rows; `false` if there was none. The caller waits neither for the
+    /// space to come back nor for the disk: after a power cut the job may be there again, whole.
     ///
     /// # Errors
     /// `Invalid` when the job is not complete (cancel it first) or is pinned (release it first).
