@@ -174,6 +174,7 @@ fn enqueue(shared: &Arc<Shared>, record: JobRecord, lease: Arc<Lease>) -> bool {
         state.lease = Some(lease);
         state.lost_lease = false;
     }
+    scheduler.live.insert(live.id, Arc::clone(&live));
     shared.enqueue(&mut scheduler, &live);
     true
 }

@@ -17,7 +17,9 @@ pub(crate) fn recover(shared: &Arc<Shared>) -> Result<(), EngineError> {
             continue;
         }
         let live = Arc::new(Live::new(record));
-        shared.enqueue(&mut shared.scheduler(), &live);
+        let mut scheduler = shared.scheduler();
+        scheduler.live.insert(live.id, Arc::clone(&live));
+        shared.enqueue(&mut scheduler, &live);
     }
     Ok(())
 }

@@ -159,7 +159,7 @@ impl Shared {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Puts a waiting job where a worker finds it.
+    /// Puts a waiting job, one of the live ones, where a worker finds it.
     pub(crate) fn enqueue(&self, scheduler: &mut Scheduler, live: &Arc<Live>) {
         let state = live.lock();
         let record = &state.record;
@@ -170,7 +170,6 @@ impl Shared {
             scheduler.deadlines.insert((deadline, record.id));
             self.keeper.notify_one();
         }
-        scheduler.live.insert(record.id, Arc::clone(live));
         if !self.handlers.has(record.spec.kind()) {
             scheduler.unhandled.insert(record.id);
             return;
