@@ -10,8 +10,8 @@ Commands:
   demo     Run the demo on a real graph; ARGUMENTS go to job-demo (its commands, or options of `run`)
   test     Run all tests and doctests; ARGUMENTS go to the test runner, and then doctests are left out
   bench    Run the benchmarks; ARGUMENTS go to the harness
-  torture  Kill, cut the power, fail and load the engine; ARGUMENTS: [kill|cluster|soak] [--minutes N] [--seed S],
-           or schedules [N]: that many orders of threads for each scenario, 100,000 by default
+  torture  Kill, cut the power, fail and load the engine; ARGUMENTS: [kill|power|model|cluster|soak]
+           [--minutes N] [--seed S], or schedules [N]: orders of threads for each scenario, 100,000 by default
   fuzz     Fuzz every decoder (needs a nightly compiler); ARGUMENTS: [TARGET...] [--seconds 60], for each
   ci       Run every check, the cheapest first, or only those that ARGUMENTS name
 
