@@ -20,6 +20,8 @@ pub(super) struct Expected {
     pub(super) failure: Option<FailureKind>,
     pub(super) submitted: Timestamp,
     pub(super) not_before: Option<Timestamp>,
+    /// Its time had come when the engine last looked: a clock that jumps back does not send it away again.
+    pub(super) due: bool,
     pub(super) finished: Option<Timestamp>,
     pub(super) last_read: Option<Timestamp>,
     /// The rows of its result; `None` without one.

@@ -114,6 +114,8 @@ impl<B: Backend> World<B> {
         *self.stage.engine.lock() = Arc::downgrade(&engine);
         self.store = Some(store);
         self.engine = Some(engine);
+        // Nobody has looked yet.
+        self.jobs.iter_mut().for_each(|job| job.due = false);
     }
 
     fn close(&mut self) {
@@ -239,6 +241,7 @@ impl<B: Backend> World<B> {
             failure: None,
             submitted: now,
             not_before: None,
+            due: false,
             finished: None,
             last_read: None,
             rows: None,
@@ -261,13 +264,19 @@ impl<B: Backend> World<B> {
         job.is_waiting() && (!job.late || self.late)
     }
 
+    /// Whether it would run now.
+    fn is_ready(&self, job: &Expected) -> bool {
+        self.is_queued(job) && (job.due || job.not_before.is_none_or(|due| due <= self.now()))
+    }
+
     // ---- running
 
     fn run(&mut self, mishap: Mishap) {
         let now = self.now();
-        let ready: Vec<usize> = (0..self.jobs.len())
-            .filter(|&at| self.is_queued(&self.jobs[at]) && self.jobs[at].not_before.is_none_or(|due| due <= now))
-            .collect();
+        let ready: Vec<usize> = (0..self.jobs.len()).filter(|&at| self.is_ready(&self.jobs[at])).collect();
+        for &at in &ready {
+            self.jobs[at].due = true;
+        }
         let calm = mishap == Mishap::None;
         self.stage.muted.store(!calm, Ordering::SeqCst);
         self.store().plan(mishap.fault());
@@ -371,6 +380,7 @@ impl<B: Backend> World<B> {
         job.rows = found.rows;
         job.saved = saved;
         job.not_before = due;
+        job.due = false;
         job.finished = record.state.is_complete().then_some(now);
         if record.state == JobState::Complete(Ending::Succeeded) {
             self.note_finished(at);
@@ -635,11 +645,7 @@ impl<B: Backend> World<B> {
     pub(super) fn finish(&mut self) {
         self.make(Move::Reopen { late: true });
         for _ in 0..100 {
-            while self
-                .jobs
-                .iter()
-                .any(|job| self.is_queued(job) && job.not_before.is_none_or(|due| due <= self.now()))
-            {
+            while self.jobs.iter().any(|job| self.is_ready(job)) {
                 self.make(Move::Run);
             }
             let latest = self.jobs.iter().filter(|job| job.is_waiting()).filter_map(|job| job.not_before).max();

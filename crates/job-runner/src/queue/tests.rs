@@ -99,6 +99,16 @@ fn classes_have_limits_of_their_own() {
 }
 
 #[test]
+fn a_clock_that_jumps_back_sends_no_job_away_whose_time_had_come() {
+    let mut queue = queue(9, [9, 9]);
+    for n in [1, 2] {
+        queue.push(Waiting { not_before: Some(at(50)), ..job(n, "g") });
+    }
+    assert!(queue.pop(at(50)).is_some());
+    assert!(queue.pop(at(10)).is_some());
+}
+
+#[test]
 fn a_delayed_job_waits_for_its_time() {
     let mut queue = queue(9, [9, 9]);
     queue.push(Waiting { not_before: Some(at(50)), ..job(1, "g") });
