@@ -21,7 +21,8 @@ impl RocksStore {
     /// One store per database: a second one would not know of the first one's locks. The database's own options
     /// (log, background jobs) are the host's; it should use
     /// [`TolerateCorruptedTailRecords`](rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords), so that damage inside
-    /// the log is an error and not a loss.
+    /// the log is an error and not a loss. [`open`](Self::open) tells a log that a power cut tore from damage; the host's
+    /// opening does not, unless it does the same: both are errors there.
     ///
     /// ```
     /// use std::sync::Arc;
