@@ -13,6 +13,7 @@ pub mod measure;
 pub mod peers;
 pub mod plot;
 pub mod report;
+pub mod scale;
 pub mod scenarios;
 pub mod stored;
 pub mod vertices;

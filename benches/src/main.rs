@@ -40,7 +40,7 @@ fn main() -> Result<()> {
         return child::serve(task, &arguments.out, arguments.rows.unwrap_or_default());
     }
     fs::create_dir_all(&arguments.stores).context("make the directory of the stores")?;
-    let bench = Bench { quick: arguments.quick, stores: arguments.stores.clone() };
+    let bench = Bench { quick: arguments.quick, stores: arguments.stores.clone(), out: arguments.out.clone() };
     let machine = Machine::look(&arguments.stores)?;
     println!("{machine}");
     let mut sections = Vec::new();

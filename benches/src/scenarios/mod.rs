@@ -14,6 +14,7 @@ use crate::{
     measure::Series,
     peers::Lane,
     report::{Goal, Row, Unit},
+    scale,
 };
 
 mod depth;
@@ -62,6 +63,11 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "finished-jobs", about: "many finished, many waiting jobs", run: finished_jobs::run },
     Scenario { name: "latency", about: "one job at a time; cancelling", run: latency::run },
     Scenario { name: "postgres", about: "jobs and rows on a PostgreSQL server, fsync on", run: postgres::run },
+    Scenario {
+        name: "scale",
+        about: "what statements cost on PostgreSQL, and a model of clusters",
+        run: scale::run,
+    },
     Scenario { name: "real-work", about: "an algorithm and a filter", run: real_work::run },
 ];
 
@@ -72,6 +78,8 @@ pub struct Bench {
     pub quick: bool,
     /// Where stores are made.
     pub stores: PathBuf,
+    /// Where the tables go.
+    pub out: PathBuf,
 }
 
 impl Bench {

@@ -1,0 +1,638 @@
+//! The model: engines that share the PostgreSQL of their partition, as `job-runner`'s claimer, recorder and keeper of
+//! leases use it. A statement takes a core of the server for its time; a synced one then waits for the log, which one
+//! flush at a time brings to the disk for all that wait.
+
+use std::{collections::VecDeque, time::Duration};
+
+use rand_distr::{Distribution, Exp, LogNormal, StandardUniform};
+use rand_pcg::{Pcg64, rand_core::SeedableRng};
+
+use super::{
+    costs::{Costs, Statement},
+    station::{Calendar, Station},
+};
+
+/// As in `job-store`'s notices and `job-runner`'s configuration.
+const BETWEEN_NOTICES: Duration = Duration::from_millis(20);
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+const POLL: Duration = Duration::from_secs(1);
+const LEASE: Duration = Duration::from_secs(10);
+/// Listeners are served by backends of their own: their share of a notice is work for so many slots.
+const LISTENERS_A_PIECE: usize = 8;
+
+/// A cluster and its load.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    /// Servers; engines and jobs are dealt out evenly.
+    pub partitions: usize,
+    /// Engines in all: each takes submissions and works.
+    pub engines: usize,
+    /// Of each engine.
+    pub workers: usize,
+    /// `EngineBuilder::backlog`.
+    pub backlog: usize,
+    /// Cores of each server.
+    pub cores: usize,
+    /// Jobs a second in all, on average.
+    pub rate: f64,
+    /// The busiest moment of the day over the average, 1 to 2; the day is squeezed into the run.
+    pub peak: f64,
+    /// How long a job runs on average; times are exponential.
+    pub body: Duration,
+    /// Status queries for each job.
+    pub queries: f64,
+    /// How long an engine that has found nothing waits before a notice makes it ask again; nothing today.
+    pub ask_pause: Duration,
+    /// Whether each job that ends pays for the removal of an old one.
+    pub removes: bool,
+    /// Whether the engines run on the cores of the server, as in a measurement on one machine.
+    pub on_one_machine: bool,
+    /// Jobs that wait when it begins, in all.
+    pub waiting: usize,
+    /// How long it runs.
+    pub time: Duration,
+    /// Of all chance.
+    pub seed: u64,
+}
+
+impl Default for Shape {
+    /// One engine as it is shipped on one server of 16 cores, without any load.
+    fn default() -> Self {
+        Self {
+            partitions: 1,
+            engines: 1,
+            workers: 8,
+            backlog: 64,
+            cores: 16,
+            rate: 0.0,
+            peak: 1.0,
+            body: Duration::ZERO,
+            queries: 0.0,
+            ask_pause: Duration::ZERO,
+            removes: false,
+            on_one_machine: false,
+            waiting: 0,
+            time: Duration::from_secs(4),
+            seed: 20_261_124,
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Outcome {
+    /// Jobs that came and that ended.
+    pub came: u64,
+    /// See `came`.
+    pub ended: u64,
+    /// When the last ended.
+    pub last_end: Duration,
+    /// Share of the time that the cores were busy, and that a flush was under way.
+    pub cores: f64,
+    /// See `cores`.
+    pub flushing: f64,
+    /// How often each statement was sent, in the order of [`Statement::ALL`].
+    pub statements: [u64; Statement::ALL.len()],
+    /// Seconds from a submission to its answer.
+    pub submit: Vec<f64>,
+    /// Seconds from a submission to the start of the job.
+    pub start: Vec<f64>,
+    /// Seconds of a status query.
+    pub state: Vec<f64>,
+}
+
+/// What goes on when a statement is done.
+#[derive(Debug, Clone)]
+enum Then {
+    Stored(usize, Duration),
+    Claimed(usize, VecDeque<Duration>, bool),
+    Looked(usize, Duration),
+    Started(usize, Duration),
+    Ended(usize, u64),
+    Told(usize),
+    Answered(Duration),
+    Nothing,
+}
+
+#[derive(Debug)]
+enum Event {
+    Request(usize),
+    Done(usize, Then),
+    Flushed(usize, Vec<Then>),
+    Tell(usize),
+    Wake(usize, u64),
+    Renew(usize),
+    BodyEnds(usize),
+}
+
+#[derive(Debug)]
+struct Partition {
+    cores: Station<Then>,
+    waiting: VecDeque<Duration>,
+    unflushed: Vec<Then>,
+    flushing: bool,
+}
+
+#[expect(clippy::struct_excessive_bools, reason = "the flags of three threads, as the engine has them")]
+#[derive(Debug, Default)]
+struct Engine {
+    /// Claimed jobs that wait here: when they came, when they were claimed.
+    local: VecDeque<(Duration, Duration)>,
+    running: usize,
+    ahead: usize,
+    more: bool,
+    moved: bool,
+    /// The claimer: whether it is at work, whether there is something new, which of its rests this is.
+    busy: bool,
+    news: bool,
+    look: bool,
+    next_look: Duration,
+    next_ask: Duration,
+    rest: u64,
+    /// The recorder.
+    ends: u64,
+    recording: bool,
+    /// Notices.
+    untold: bool,
+    telling: bool,
+    next_notice: Duration,
+}
+
+#[derive(Debug)]
+struct Model<'a> {
+    shape: &'a Shape,
+    costs: &'a Costs,
+    calendar: Calendar<Event>,
+    partitions: Vec<Partition>,
+    engines: Vec<Engine>,
+    random: Pcg64,
+    outcome: Outcome,
+    flushed: Duration,
+}
+
+/// Runs it. The same shape and costs give the same outcome.
+#[must_use]
+pub fn run(shape: &Shape, costs: &Costs) -> Outcome {
+    let partition = |_| Partition {
+        cores: Station::new(shape.cores),
+        waiting: VecDeque::from(vec![Duration::ZERO; shape.waiting / shape.partitions]),
+        unflushed: Vec::new(),
+        flushing: false,
+    };
+    let mut model = Model {
+        shape,
+        costs,
+        calendar: Calendar::new(),
+        partitions: (0..shape.partitions).map(partition).collect(),
+        engines: (0..shape.engines).map(|_| Engine { more: true, ..Engine::default() }).collect(),
+        random: Pcg64::seed_from_u64(shape.seed),
+        outcome: Outcome::default(),
+        flushed: Duration::ZERO,
+    };
+    model.run();
+    model.outcome
+}
+
+impl Model<'_> {
+    fn run(&mut self) {
+        for partition in 0..self.shape.partitions {
+            self.expect_request(partition);
+        }
+        for engine in 0..self.shape.engines {
+            let offset = self.uniform();
+            self.calendar.after((LEASE / 3).mul_f64(offset), Event::Renew(engine));
+            self.wake(engine);
+        }
+        let drains = self.shape.rate == 0.0;
+        while let Some(event) = self.calendar.next(self.shape.time) {
+            self.happen(event);
+            if drains && self.outcome.ended >= self.shape.waiting as u64 {
+                break;
+            }
+        }
+        let time = if drains { self.outcome.last_end } else { self.shape.time }.as_secs_f64();
+        let used: Duration = self.partitions.iter().map(|partition| partition.cores.used).sum();
+        let partitions = self.shape.partitions as f64;
+        self.outcome.cores = used.as_secs_f64() / time / (self.shape.cores as f64 * partitions);
+        self.outcome.flushing = self.flushed.as_secs_f64() / time / partitions;
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Request(partition) => self.request(partition),
+            Event::Done(at, then) => {
+                if let Some((service, next)) = self.partition(at).and_then(|partition| partition.cores.leave()) {
+                    self.calendar.after(service, Event::Done(at, next));
+                }
+                if matches!(then, Then::Stored(..) | Then::Ended(..)) {
+                    self.sync(at, then);
+                } else {
+                    self.go_on(then);
+                }
+            }
+            Event::Flushed(at, done) => {
+                for then in done {
+                    self.go_on(then);
+                }
+                if let Some(partition) = self.partition(at) {
+                    partition.flushing = false;
+                }
+                self.flush(at);
+            }
+            Event::Tell(engine) => {
+                if let Some(one) = self.engine(engine) {
+                    one.untold = false;
+                }
+                self.send(engine, Statement::Notice, 0, Then::Told(engine));
+            }
+            Event::Wake(engine, rest) => {
+                let timely = self.engine(engine).is_some_and(|one| {
+                    let timely = !one.busy && one.rest == rest;
+                    one.look |= timely;
+                    timely
+                });
+                if timely {
+                    self.round(engine);
+                }
+            }
+            Event::Renew(engine) => self.renew(engine),
+            Event::BodyEnds(engine) => {
+                if let Some(one) = self.engine(engine) {
+                    one.running -= 1;
+                    one.ends += 1;
+                }
+                self.record(engine);
+                self.fill(engine);
+            }
+        }
+    }
+
+    fn go_on(&mut self, then: Then) {
+        let now = self.calendar.now;
+        match then {
+            Then::Stored(engine, came) => {
+                let at = engine % self.shape.partitions;
+                if let Some(partition) = self.partition(at) {
+                    partition.waiting.push_back(came);
+                }
+                self.outcome.submit.push(now.saturating_sub(came).as_secs_f64());
+                self.tell(engine);
+                self.wake(engine);
+            }
+            Then::Claimed(engine, jobs, all) => {
+                if let Some(one) = self.engine(engine) {
+                    one.more = all;
+                    one.local.extend(jobs.into_iter().map(|came| (came, now)));
+                }
+                self.fill(engine);
+                self.look(engine);
+            }
+            Then::Looked(engine, asked) => {
+                let took = now.saturating_sub(asked);
+                if let Some(one) = self.engine(engine) {
+                    one.next_look = now + LOOK_EVERY.max(took * 4);
+                }
+                self.rest(engine);
+            }
+            Then::Started(engine, came) => {
+                self.outcome.start.push(now.saturating_sub(came).as_secs_f64());
+                let body = self.exponential(self.shape.body);
+                self.calendar.after(body, Event::BodyEnds(engine));
+            }
+            Then::Ended(engine, ended) => {
+                self.outcome.ended += ended;
+                self.outcome.last_end = now;
+                if let Some(one) = self.engine(engine) {
+                    (one.recording, one.moved) = (false, true);
+                }
+                if self.shape.removes {
+                    for _ in 0..ended {
+                        self.send(engine, Statement::Remove, 1, Then::Nothing);
+                    }
+                }
+                self.tell(engine);
+                self.record(engine);
+            }
+            Then::Told(engine) => {
+                if let Some(one) = self.engine(engine) {
+                    (one.telling, one.next_notice) = (false, now + BETWEEN_NOTICES);
+                }
+                self.deliver(engine);
+                if self.engine(engine).is_some_and(|one| one.untold) {
+                    self.tell(engine);
+                }
+            }
+            Then::Answered(asked) => self.outcome.state.push(now.saturating_sub(asked).as_secs_f64()),
+            Then::Nothing => {}
+        }
+    }
+
+    /// A submission or a status query comes to one of the engines of a partition; then the next is expected.
+    fn request(&mut self, partition: usize) {
+        let share = self.calendar.now.as_secs_f64() / self.shape.time.as_secs_f64();
+        let level = 1.0 - (self.shape.peak - 1.0) * (share * std::f64::consts::TAU).cos();
+        if self.uniform() * self.shape.peak < level {
+            let mine = self.shape.engines / self.shape.partitions;
+            let chosen = pick(self.uniform(), mine) * self.shape.partitions + partition;
+            let now = self.calendar.now;
+            if self.uniform() * (1.0 + self.shape.queries) < 1.0 {
+                self.outcome.came += 1;
+                self.send(chosen, Statement::Submit, 1, Then::Stored(chosen, now));
+            } else {
+                self.send(chosen, Statement::State, 1, Then::Answered(now));
+            }
+        }
+        self.expect_request(partition);
+    }
+
+    fn expect_request(&mut self, partition: usize) {
+        let each = self.shape.rate / self.shape.partitions as f64 * (1.0 + self.shape.queries) * self.shape.peak;
+        if each > 0.0 {
+            let pause = self.exponential(Duration::from_secs_f64(1.0 / each));
+            self.calendar.after(pause, Event::Request(partition));
+        }
+    }
+
+    /// One round of the claimer: claims as many jobs as there is room for.
+    fn round(&mut self, engine: usize) {
+        let (seats, backlog, now) = (self.shape.workers, self.shape.backlog, self.calendar.now);
+        let Some(one) = self.engine(engine) else { return };
+        (one.busy, one.news, one.more) = (true, false, true);
+        let moved = std::mem::take(&mut one.moved);
+        if one.running < seats && (moved || !one.local.is_empty()) {
+            one.ahead = (one.ahead * 2).max(1).min(backlog);
+        }
+        let room = (seats + one.ahead).saturating_sub(one.running + one.local.len());
+        if room == 0 || now < one.next_ask {
+            return self.look(engine);
+        }
+        let at = engine % self.shape.partitions;
+        let jobs = self.partition(at).map(|partition| {
+            let count = room.min(partition.waiting.len());
+            partition.waiting.drain(..count).collect::<VecDeque<_>>()
+        });
+        let jobs = jobs.unwrap_or_default();
+        let count = jobs.len();
+        let statement = if count == 0 { Statement::Ask } else { Statement::Claim };
+        let pause = if count == 0 { self.shape.ask_pause } else { Duration::ZERO };
+        if let Some(one) = self.engine(engine) {
+            one.next_ask = now + pause;
+        }
+        self.send(engine, statement, count, Then::Claimed(engine, jobs, count == room));
+    }
+
+    /// The second half of a round.
+    fn look(&mut self, engine: usize) {
+        let now = self.calendar.now;
+        let Some(one) = self.engine(engine) else { return };
+        let known = one.running + one.local.len();
+        if !one.look || now < one.next_look {
+            return self.rest(engine);
+        }
+        one.look = false;
+        if known == 0 {
+            self.rest(engine);
+        } else {
+            self.send(engine, Statement::Look, known, Then::Looked(engine, now));
+        }
+    }
+
+    fn rest(&mut self, engine: usize) {
+        let now = self.calendar.now;
+        let Some(one) = self.engine(engine) else { return };
+        one.busy = false;
+        one.rest += 1;
+        let (news, rest) = (one.news, one.rest);
+        let mut pause = if one.look { POLL.min(one.next_look.saturating_sub(now)) } else { POLL };
+        if one.next_ask > now {
+            pause = pause.min(one.next_ask.saturating_sub(now));
+        }
+        if news { self.round(engine) } else { self.calendar.after(pause, Event::Wake(engine, rest)) }
+    }
+
+    /// There is something new for the claimer.
+    fn wake(&mut self, engine: usize) {
+        let idle = self.engine(engine).is_some_and(|one| {
+            one.news = true;
+            !one.busy
+        });
+        if idle {
+            self.round(engine);
+        }
+    }
+
+    /// Free workers take jobs, each with a statement of its own.
+    fn fill(&mut self, engine: usize) {
+        let seats = self.shape.workers;
+        loop {
+            let Some(one) = self.engine(engine) else { return };
+            if one.running >= seats {
+                return;
+            }
+            let Some((came, _)) = one.local.pop_front() else {
+                if one.more {
+                    self.wake(engine);
+                }
+                return;
+            };
+            one.running += 1;
+            let few = one.more && one.local.len() <= one.ahead / 2;
+            self.send(engine, Statement::Start, 1, Then::Started(engine, came));
+            if few {
+                self.wake(engine);
+            }
+        }
+    }
+
+    /// The ends that have come meanwhile go into one statement.
+    fn record(&mut self, engine: usize) {
+        let Some(one) = self.engine(engine) else { return };
+        if one.recording || one.ends == 0 {
+            return;
+        }
+        one.recording = true;
+        let ends = std::mem::take(&mut one.ends);
+        self.send(engine, Statement::End, usize::try_from(ends).unwrap_or_default(), Then::Ended(engine, ends));
+    }
+
+    /// Renews what is held, and gives back what has waited here too long.
+    fn renew(&mut self, engine: usize) {
+        let now = self.calendar.now;
+        self.calendar.after(LEASE / 3, Event::Renew(engine));
+        let Some(one) = self.engine(engine) else { return };
+        let held = one.running + one.local.len();
+        let stale = one.local.iter().take_while(|(_, claimed)| now.saturating_sub(*claimed) >= LEASE / 3).count();
+        let back: Vec<Duration> = one.local.drain(..stale).map(|(came, _)| came).collect();
+        if stale > 0 {
+            one.ahead = 0;
+            let at = engine % self.shape.partitions;
+            if let Some(partition) = self.partition(at) {
+                for came in back.into_iter().rev() {
+                    partition.waiting.push_front(came);
+                }
+            }
+            self.send(engine, Statement::Renew, stale, Then::Nothing);
+            self.tell(engine);
+        }
+        if held > 0 {
+            self.send(engine, Statement::Renew, held, Then::Nothing);
+        }
+    }
+
+    /// Tells the others, at most every so often.
+    fn tell(&mut self, engine: usize) {
+        let now = self.calendar.now;
+        let Some(one) = self.engine(engine) else { return };
+        one.untold = true;
+        if !one.telling {
+            one.telling = true;
+            let pause = one.next_notice.saturating_sub(now);
+            self.calendar.after(pause, Event::Tell(engine));
+        }
+    }
+
+    /// A notice reaches every other engine of the partition.
+    fn deliver(&mut self, from: usize) {
+        let (partitions, all) = (self.shape.partitions, self.engines.len());
+        let others: Vec<usize> =
+            (from % partitions..all).step_by(partitions).filter(|engine| *engine != from).collect();
+        let each = self.costs.of(Statement::Notice).server.each;
+        for piece in others.chunks(LISTENERS_A_PIECE) {
+            self.occupy(from % partitions, each * piece.len() as f64, 1.0, Then::Nothing);
+        }
+        for engine in others {
+            if let Some(one) = self.engine(engine) {
+                one.look = true;
+            }
+            self.wake(engine);
+        }
+    }
+
+    /// A statement about `n` jobs takes a core of the engine's partition.
+    fn send(&mut self, engine: usize, statement: Statement, n: usize, then: Then) {
+        if let Some(count) = self.outcome.statements.get_mut(statement as usize) {
+            *count += 1;
+        }
+        let (cost, n) = (self.costs.of(statement), n as f64);
+        let mut micros = cost.server.at(n) * (1.0 + self.costs.background);
+        if self.shape.on_one_machine {
+            micros += cost.engine.at(n) + if statement == Statement::Start { self.costs.engine } else { 0.0 };
+        }
+        self.occupy(engine % self.shape.partitions, micros, cost.tail, then);
+    }
+
+    /// Work that takes `micros` on average.
+    fn occupy(&mut self, at: usize, micros: f64, tail: f64, then: Then) {
+        // Where the slowest hundredth of a log-normal time begins is 2.326 deviations above the median.
+        let deviation = tail.max(1.0).ln() / 2.326;
+        let spread = LogNormal::new(-deviation * deviation / 2.0, deviation);
+        let factor = spread.map_or(1.0, |spread| spread.sample(&mut self.random));
+        let service = Duration::from_secs_f64(micros.max(0.0) * factor / 1e6);
+        if let Some((service, then)) =
+            self.partition(at).and_then(|partition| partition.cores.enter(service, then))
+        {
+            self.calendar.after(service, Event::Done(at, then));
+        }
+    }
+
+    fn sync(&mut self, at: usize, then: Then) {
+        if let Some(partition) = self.partition(at) {
+            partition.unflushed.push(then);
+        }
+        self.flush(at);
+    }
+
+    /// One flush for all that wait for one.
+    fn flush(&mut self, at: usize) {
+        let takes = Duration::from_secs_f64(self.costs.flush / 1e6);
+        let Some(partition) = self.partition(at) else { return };
+        if partition.flushing || partition.unflushed.is_empty() {
+            return;
+        }
+        partition.flushing = true;
+        let done = std::mem::take(&mut partition.unflushed);
+        self.flushed += takes;
+        self.calendar.after(takes, Event::Flushed(at, done));
+    }
+
+    fn partition(&mut self, at: usize) -> Option<&mut Partition> {
+        self.partitions.get_mut(at)
+    }
+
+    fn engine(&mut self, at: usize) -> Option<&mut Engine> {
+        self.engines.get_mut(at)
+    }
+
+    fn uniform(&mut self) -> f64 {
+        StandardUniform.sample(&mut self.random)
+    }
+
+    fn exponential(&mut self, mean: Duration) -> Duration {
+        let Ok(times) = Exp::new(1.0 / mean.as_secs_f64()) else { return Duration::ZERO };
+        Duration::from_secs_f64(times.sample(&mut self.random))
+    }
+}
+
+/// One of `count`.
+fn pick(uniform: f64, count: usize) -> usize {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and a number of engines"
+    )]
+    let at = (uniform * count as f64) as usize;
+    at.min(count.saturating_sub(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_waiting_job_starts_and_ends_once_and_chance_is_the_seeds_alone() {
+        let shape =
+            Shape { partitions: 2, engines: 6, waiting: 3_000, time: Duration::from_hours(1), ..Shape::default() };
+        let outcome = run(&shape, &Costs::MEASURED);
+        assert_eq!((outcome.ended, outcome.start.len()), (3_000, 3_000));
+        assert_eq!(outcome, run(&shape, &Costs::MEASURED));
+        assert_ne!(outcome, run(&Shape { seed: 1, ..shape }, &Costs::MEASURED));
+    }
+
+    #[test]
+    fn cores_are_busy_for_as_long_as_the_statements_take() {
+        let time = Duration::from_secs(20);
+        let shape = Shape {
+            engines: 4,
+            cores: 4,
+            rate: 2_000.0,
+            peak: 1.5,
+            queries: 2.0,
+            removes: true,
+            time,
+            ..Shape::default()
+        };
+        let costs = Costs::MEASURED;
+        let outcome = run(&shape, &costs);
+        let count = |statement: Statement| outcome.statements[statement as usize] as f64;
+        let alone = |statement: Statement| count(statement) * costs.of(statement).server.fixed;
+        let jobs = outcome.came as f64;
+        // What is about several jobs costs its fixed part each time and the rest for each job.
+        let each = |statement: Statement| jobs * costs.of(statement).server.each;
+        let statements: f64 = Statement::ALL.into_iter().map(alone).sum();
+        let jobs: f64 =
+            [Statement::Submit, Statement::Claim, Statement::Start, Statement::End].map(each).iter().sum();
+        let listeners = count(Statement::Notice) * 3.0 * costs.of(Statement::Notice).server.each;
+        let micros = (statements + jobs) * (1.0 + costs.background) + listeners;
+        let expected = micros / 1e6 / (4.0 * time.as_secs_f64());
+        assert!(
+            (outcome.cores / expected - 1.0).abs() < 0.03,
+            "busy for {}, by the sum {expected}",
+            outcome.cores
+        );
+        assert!((jobs_a_second(&outcome, time) / 2_000.0 - 1.0).abs() < 0.05);
+    }
+
+    fn jobs_a_second(outcome: &Outcome, time: Duration) -> f64 {
+        outcome.ended as f64 / time.as_secs_f64()
+    }
+}
