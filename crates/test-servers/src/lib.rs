@@ -5,5 +5,9 @@
 
 mod directory;
 mod postgres;
+mod proxy;
+mod s3;
 
 pub use postgres::{Postgres, Shared};
+pub use proxy::Proxy;
+pub use s3::S3;

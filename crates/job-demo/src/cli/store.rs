@@ -48,7 +48,7 @@ pub(super) fn write(global: &Global) -> Result<Opened, Box<dyn Error>> {
         Location::Directory(directory) => {
             Opened::Own(Arc::new(RocksStore::open(directory, RocksOptions::default())?))
         }
-        Location::Postgres(url) => Opened::Shared(database(url)?),
+        Location::Postgres { database, blocks } => Opened::Shared(postgres(database, blocks.as_deref())?),
     })
 }
 
@@ -66,7 +66,7 @@ pub(super) fn read_only(global: &Global) -> Result<Arc<dyn Store>, Box<dyn Error
                 .into())
         }
         Location::Directory(directory) => Ok(Arc::new(RocksStore::open_read_only(directory)?)),
-        Location::Postgres(url) => Ok(database(url)?),
+        Location::Postgres { database, blocks } => Ok(postgres(database, blocks.as_deref())?),
     }
 }
 
@@ -76,11 +76,26 @@ pub(super) fn read(global: &Global) -> Result<JobReader, Box<dyn Error>> {
 }
 
 #[cfg(feature = "postgres")]
-fn database(url: &str) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
-    Ok(Arc::new(PostgresStore::open(url, PostgresOptions::default())?))
+fn postgres(database: &str, blocks: Option<&str>) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
+    let options = match blocks {
+        Some(blocks) => with_blocks(blocks)?,
+        None => PostgresOptions::default(),
+    };
+    Ok(Arc::new(PostgresStore::open(database, options)?))
 }
 
 #[cfg(not(feature = "postgres"))]
-fn database(_url: &str) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
+fn postgres(_database: &str, _blocks: Option<&str>) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
     Err("this program was built without the feature `postgres`: name a directory with --store".into())
+}
+
+#[cfg(feature = "objects")]
+fn with_blocks(blocks: &str) -> Result<PostgresOptions, Box<dyn Error>> {
+    let objects = Some(job_runner::store::ObjectOptions::at(blocks));
+    Ok(PostgresOptions { objects, ..PostgresOptions::default() })
+}
+
+#[cfg(all(feature = "postgres", not(feature = "objects")))]
+fn with_blocks(_blocks: &str) -> Result<PostgresOptions, Box<dyn Error>> {
+    Err("this program was built without the feature `objects`: leave out `,blocks=`".into())
 }
