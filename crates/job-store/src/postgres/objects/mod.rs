@@ -24,8 +24,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
-use object_store::{Error, ObjectStore, path::Path};
+use object_store::{Error, ObjectStore, ObjectStoreExt, path::Path};
 use parking_lot::Mutex;
 use tokio::{runtime::Handle, task::JoinHandle};
 
@@ -96,11 +95,12 @@ impl ObjectOptions {
 }
 
 impl fmt::Debug for ObjectOptions {
-    /// Without the values of the settings, some of which are secret.
+    /// Without what may be secret: the values of the settings, and a user in the URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.url.parse().map_or_else(|_| String::new(), |url| place::shown(&url));
         let names: Vec<_> = self.settings.iter().map(|(name, _)| name).collect();
         f.debug_struct("ObjectOptions")
-            .field("url", &self.url)
+            .field("url", &url)
             .field("settings", &names)
             .field("small_segment", &self.small_segment)
             .field("object_bytes", &self.object_bytes)
@@ -171,14 +171,14 @@ impl Objects {
         if self.place.directory.is_some() {
             return Ok(());
         }
-        // As those that collect ask, but for nothing that is there.
-        let (store, nothing) = (self.place.store.clone(), Path::from("none"));
-        let ask = async move { store.list(Some(&nothing)).try_next().await };
+        // A list would do as well, but what it says of a failure does not tell a wrong key from a network that is down.
+        let store = self.place.store.clone();
+        let ask = async move { store.get(&Path::from("none")).await };
         match self.answer(call, self.start(ask))? {
-            Ok(_) => Ok(()),
-            Err(Error::NotFound { .. }) => {
+            Err(Error::NotFound { source, .. }) if source.to_string().contains("NoSuchBucket") => {
                 Err(call.failed(ErrorKind::Invalid, "the bucket of the objects does not exist"))
             }
+            Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(failure(call, &error)),
         }
     }

@@ -2,7 +2,9 @@
 
 use std::{fs, io, path::PathBuf, sync::Arc};
 
-use object_store::{ObjectStore, local::LocalFileSystem, parse_url_opts, path::Path, prefix::PrefixStore};
+#[cfg(feature = "s3")]
+use object_store::path::Path;
+use object_store::{ObjectStore, local::LocalFileSystem, parse_url_opts, prefix::PrefixStore};
 use url::Url;
 
 #[cfg(feature = "s3")]
@@ -46,16 +48,12 @@ impl Place {
         let store = LocalFileSystem::new_with_prefix(&directory).map_err(|error| failure(call, &error))?;
         Ok(Self { store: Arc::new(store.with_fsync(true)), directory: Some(directory) })
     }
-
-    fn below(call: Call, url: &Url, store: impl ObjectStore) -> Result<Self, StoreError> {
-        let prefix = Path::from_url_path(url.path()).map_err(|error| unusable(call, url, &error))?;
-        Ok(Self::of_host(Arc::new(PrefixStore::new(store, prefix))))
-    }
 }
 
 #[cfg(feature = "s3")]
 fn bucket(call: Call, url: &Url, options: &ObjectOptions) -> Result<Place, StoreError> {
-    Place::below(call, url, s3::connect(call, url, &options.settings)?)
+    let prefix = Path::from_url_path(url.path()).map_err(|error| unusable(call, url, &error))?;
+    Ok(Place::of_host(Arc::new(PrefixStore::new(s3::connect(call, url, &options.settings)?, prefix))))
 }
 
 #[cfg(not(feature = "s3"))]
@@ -72,11 +70,12 @@ fn other(call: Call, url: &Url, options: &ObjectOptions) -> Result<Place, StoreE
 }
 
 pub(super) fn unusable(call: Call, url: &Url, error: &impl ToString) -> StoreError {
-    let (url, error) = (shown(url), error.to_string());
-    call.failed(ErrorKind::Invalid, format!("the object store {url} cannot be used: {error}"))
+    // Some repeat the URL as it is.
+    let (shown, error) = (shown(url), error.to_string().replace(url.as_str(), "it"));
+    call.failed(ErrorKind::Invalid, format!("the object store {shown} cannot be used: {error}"))
 }
 
 /// Without what may be secret: a user, a password, a query.
-fn shown(url: &Url) -> String {
+pub(super) fn shown(url: &Url) -> String {
     format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
 }
