@@ -4,6 +4,8 @@
 use std::{error::Error, path::Path, sync::Arc};
 
 use job_demo::{graphs::Graphs, handlers};
+#[cfg(feature = "objects")]
+use job_runner::store::ObjectOptions;
 #[cfg(feature = "postgres")]
 use job_runner::store::{PostgresOptions, PostgresStore};
 use job_runner::{
@@ -75,27 +77,21 @@ pub(super) fn read(global: &Global) -> Result<JobReader, Box<dyn Error>> {
     Ok(JobReader::new(read_only(global)?))
 }
 
-#[cfg(feature = "postgres")]
+#[cfg(feature = "objects")]
 fn postgres(database: &str, blocks: Option<&str>) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
-    let options = match blocks {
-        Some(blocks) => with_blocks(blocks)?,
-        None => PostgresOptions::default(),
-    };
-    Ok(Arc::new(PostgresStore::open(database, options)?))
+    let objects = blocks.map(ObjectOptions::at);
+    Ok(Arc::new(PostgresStore::open(database, PostgresOptions { objects, ..PostgresOptions::default() })?))
+}
+
+#[cfg(all(feature = "postgres", not(feature = "objects")))]
+fn postgres(database: &str, blocks: Option<&str>) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
+    if blocks.is_some() {
+        return Err("this program was built without the feature `objects`: leave out `,blocks=`".into());
+    }
+    Ok(Arc::new(PostgresStore::open(database, PostgresOptions::default())?))
 }
 
 #[cfg(not(feature = "postgres"))]
 fn postgres(_database: &str, _blocks: Option<&str>) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
     Err("this program was built without the feature `postgres`: name a directory with --store".into())
-}
-
-#[cfg(feature = "objects")]
-fn with_blocks(blocks: &str) -> Result<PostgresOptions, Box<dyn Error>> {
-    let objects = Some(job_runner::store::ObjectOptions::at(blocks));
-    Ok(PostgresOptions { objects, ..PostgresOptions::default() })
-}
-
-#[cfg(all(feature = "postgres", not(feature = "objects")))]
-fn with_blocks(_blocks: &str) -> Result<PostgresOptions, Box<dyn Error>> {
-    Err("this program was built without the feature `objects`: leave out `,blocks=`".into())
 }

@@ -75,12 +75,6 @@ impl Place {
         Some(Self { schema, objects, runtime, server })
     }
 
-    /// With other limits.
-    fn limits(mut self, change: impl FnMut(&mut ObjectOptions)) -> Self {
-        self.schema.options.objects.iter_mut().for_each(change);
-        self
-    }
-
     /// A store that opens the place by its URL.
     fn plain(&self) -> PostgresStore {
         self.schema.store()
@@ -88,8 +82,15 @@ impl Place {
 
     /// A store whose requests for objects are watched.
     fn store(&self) -> PostgresStore {
+        self.store_with(|_| ())
+    }
+
+    /// One with other limits.
+    fn store_with(&self, limits: impl FnMut(&mut ObjectOptions)) -> PostgresStore {
         let objects: Arc<dyn ObjectStore> = Arc::<Watched>::clone(&self.objects);
-        PostgresStore::open_with_objects(self.schema.server.url(), self.schema.options.clone(), objects).unwrap()
+        let mut options = self.schema.options.clone();
+        options.objects.iter_mut().for_each(limits);
+        PostgresStore::open_with_objects(self.schema.server.url(), options, objects).unwrap()
     }
 
     /// The names of all objects, sorted.
@@ -134,7 +135,7 @@ macro_rules! everywhere {
                 #[test]
                 fn $law() {
                     if let Some(place) = super::Place::directory() {
-                        super::laws::$law(place);
+                        super::laws::$law(&place);
                     }
                 }
             )*
@@ -145,7 +146,7 @@ macro_rules! everywhere {
                 #[test]
                 fn $law() {
                     if let Some(place) = super::Place::s3() {
-                        super::laws::$law(place);
+                        super::laws::$law(&place);
                     }
                 }
             )*
@@ -270,9 +271,8 @@ fn requeue(store: &PostgresStore, running: &JobRecord) -> JobRecord {
 mod laws {
     use super::*;
 
-    pub(super) fn a_page_is_a_ranged_read_for_each_object_it_lies_in(place: Place) {
-        let place = place.limits(|limits| (limits.object_bytes, limits.cache_bytes) = (8 << 10, 0));
-        let store = place.store();
+    pub(super) fn a_page_is_a_ranged_read_for_each_object_it_lies_in(place: &Place) {
+        let store = place.store_with(|limits| (limits.object_bytes, limits.cache_bytes) = (8 << 10, 0));
         let job = succeeded(&store, 1, 10_000);
         let objects = place.objects().len() as u64;
         assert!(objects > 10, "{objects}");
@@ -291,9 +291,8 @@ mod laws {
 
     /// A page that is streamed is read a block at a time, each with a call that has the rest of the page as its range.
     /// Each of them once fetched all of that rest.
-    pub(super) fn a_page_that_is_read_block_by_block_is_fetched_once(place: Place) {
-        let place = place.limits(|limits| limits.object_bytes = 8 << 10);
-        let store = place.store();
+    pub(super) fn a_page_that_is_read_block_by_block_is_fetched_once(place: &Place) {
+        let store = place.store_with(|limits| limits.object_bytes = 8 << 10);
         let job = succeeded(&store, 1, 10_000);
         let mut next = 5_000;
         while next < 5_300 {
@@ -307,7 +306,7 @@ mod laws {
         assert!(place.objects.ranged_reads.load(Ordering::SeqCst) <= 2);
     }
 
-    pub(super) fn small_segments_stay_in_the_database_and_large_ones_leave_it(place: Place) {
+    pub(super) fn small_segments_stay_in_the_database_and_large_ones_leave_it(place: &Place) {
         let store = place.store();
         let small = succeeded(&store, 1, 3);
         assert_eq!(place.objects(), []);
@@ -319,7 +318,7 @@ mod laws {
         assert!(store.size_on_disk().unwrap() > Some(1_000));
     }
 
-    pub(super) fn objects_of_a_removed_job_are_deleted_and_no_others(place: Place) {
+    pub(super) fn objects_of_a_removed_job_are_deleted_and_no_others(place: &Place) {
         let store = place.plain();
         let [gone, kept] = [1, 2].map(|n| succeeded(&store, n, 500));
         store.collect_objects().unwrap();
@@ -341,7 +340,7 @@ mod laws {
     }
 
     /// The writer dies when its object is there and the row that names it is not.
-    pub(super) fn an_object_without_its_row_is_no_rows_and_is_collected(place: Place) {
+    pub(super) fn an_object_without_its_row_is_no_rows_and_is_collected(place: &Place) {
         let store = place.store();
         let running = start(&store, 1);
         place.objects.is_cut_off.store(true, Ordering::SeqCst);
@@ -362,7 +361,7 @@ mod laws {
         assert_eq!(place.schema.sql("SELECT count(*) FROM uploads").trim(), "0");
     }
 
-    pub(super) fn what_a_dead_process_left_is_collected_by_the_next_that_opens(place: Place) {
+    pub(super) fn what_a_dead_process_left_is_collected_by_the_next_that_opens(place: &Place) {
         let store = place.store();
         let running = start(&store, 1);
         place.objects.is_cut_off.store(true, Ordering::SeqCst);
@@ -376,7 +375,7 @@ mod laws {
         }
     }
 
-    pub(super) fn a_writer_whose_attempt_is_over_leaves_nothing(place: Place) {
+    pub(super) fn a_writer_whose_attempt_is_over_leaves_nothing(place: &Place) {
         let store = place.store();
         let running = start(&store, 1);
         let mut writer = store.segment(key(&running)).unwrap();
@@ -398,7 +397,7 @@ mod laws {
         }
     }
 
-    pub(super) fn a_damaged_object_is_an_error_that_says_what_and_where(place: Place) {
+    pub(super) fn a_damaged_object_is_an_error_that_says_what_and_where(place: &Place) {
         let store = place.plain();
         let job = succeeded(&store, 1, 500);
         let objects = place.objects();
@@ -422,7 +421,7 @@ mod laws {
         );
     }
 
-    pub(super) fn a_store_without_the_object_store_says_that_it_needs_it(place: Place) {
+    pub(super) fn a_store_without_the_object_store_says_that_it_needs_it(place: &Place) {
         let job = succeeded(&place.plain(), 1, 500);
         let options = PostgresOptions { objects: None, ..place.schema.options.clone() };
         let store = PostgresStore::open(place.schema.server.url(), options).unwrap();

@@ -308,7 +308,7 @@ fn what_a_network_held_back_is_refused_when_it_comes() {
 
     schema.sql("UPDATE queue SET until = now() - interval '1 second'");
     let other = schema.store();
-    assert_eq!(other.claim(&filters(1)).unwrap(), [running.clone()]);
+    assert_eq!(other.claim(&filters(1)).unwrap(), std::slice::from_ref(&running));
     network.hold(false);
     // Behind what was held back the server reads the end of the connection.
     while writers() != "0" {
