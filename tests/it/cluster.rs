@@ -1,4 +1,5 @@
-//! Processes that share a database lose nothing, whoever of them dies or sleeps, and whatever becomes of the database.
+//! Processes that share a database lose nothing, whoever of them dies or sleeps, and whatever becomes of the database and
+//! of the networks to it.
 
 use job_tests::cluster::Cluster;
 

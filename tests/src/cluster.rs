@@ -1,5 +1,6 @@
-//! [`Cluster`]: several processes on one PostgreSQL server. Kills and stops them and the server, at random, and checks
-//! that nothing is lost, doubled, stuck, or written by a process that lost its lease.
+//! [`Cluster`]: several processes on one PostgreSQL server, each over a network of its own. Kills and stops them and the
+//! server and breaks their networks, at random, and checks that nothing is lost, doubled, stuck, or written by a process
+//! that lost its lease.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +17,7 @@ use job_runner::{
     Ending, FailureKind, JobId, JobState,
     store::{JobStore, PostgresOptions, PostgresStore, ResultStore, SharedStore, Store},
 };
-use test_servers::Postgres;
+use test_servers::{Postgres, Proxy};
 
 use crate::{
     audit,
@@ -52,6 +53,9 @@ pub struct Seen {
     pub servers_killed: u32,
     pub pauses: u32,
     pub held_in_pauses: u64,
+    pub networks_cut: u32,
+    pub networks_silent: u32,
+    pub held_in_silence: u64,
     pub acknowledged: u64,
     pub succeeded: u64,
     pub interrupted: u64,
@@ -64,7 +68,8 @@ impl fmt::Display for Seen {
         write!(
             f,
             "{WORKERS} workers and {FRONTS} front ends on one PostgreSQL: {} workers, {} front ends and {} servers killed, \
-             {} workers paused beyond their leases on {} jobs; {} jobs acknowledged, {} succeeded, {} took more than \
+             {} workers paused beyond their leases on {} jobs, {} networks cut and {} silent, of those with {} jobs beyond \
+             their leases; {} jobs acknowledged, {} succeeded, {} took more than \
              one attempt, {} were interrupted too often, {} rows compared: lost 0, doubled 0, stuck 0, written without \
              a lease 0",
             self.workers_killed,
@@ -72,6 +77,9 @@ impl fmt::Display for Seen {
             self.servers_killed,
             self.pauses,
             self.held_in_pauses,
+            self.networks_cut,
+            self.networks_silent,
+            self.held_in_silence,
             self.acknowledged,
             self.succeeded,
             self.again,
@@ -105,6 +113,12 @@ enum Harm {
     KillWorker,
     KillFront,
     PauseWorker,
+    /// All connections of a process end, and for a while there are no new ones.
+    Cut,
+    /// Connections are there and nothing moves; later everything does that was sent meanwhile.
+    Hold,
+    /// Connections are there and lead nowhere, for ever; new ones are made as before.
+    Swallow,
     KillServer,
 }
 
@@ -154,8 +168,11 @@ impl<'c> Run<'c> {
 
     fn start(&mut self, number: usize, kind: &str, role: Role) -> Process {
         self.processes += 1;
-        let member = Member { url: self.server.url(), name: format!("{kind}-{}", self.processes), role };
-        Process::start(&self.cluster.program, &member, number, self.send.clone())
+        let network = Proxy::start(self.server.port()).expect("a port is free");
+        let url =
+            self.server.url().replace(&format!(":{}/", self.server.port()), &format!(":{}/", network.port()));
+        let member = Member { url, name: format!("{kind}-{}", self.processes), role };
+        Process::start(&self.cluster.program, &member, network, number, self.send.clone())
     }
 
     fn worker(&mut self) -> Process {
@@ -179,16 +196,27 @@ impl<'c> Run<'c> {
 
     /// One harm after another until everything is submitted and has ended, and every harm was done.
     fn harm(&mut self) {
-        let mut first = vec![Harm::KillWorker, Harm::PauseWorker, Harm::KillServer, Harm::KillFront];
+        let mut first = vec![
+            Harm::KillWorker,
+            Harm::PauseWorker,
+            Harm::Cut,
+            Harm::Hold,
+            Harm::Swallow,
+            Harm::KillServer,
+            Harm::KillFront,
+        ];
         while !first.is_empty() || self.told.done.contains(&false) {
             let pause = Duration::from_millis(100 + self.chance.next(500));
             self.listen(pause);
-            self.resume();
+            self.mend();
             let harm = if first.is_empty() {
-                match self.chance.next(16) {
+                match self.chance.next(23) {
                     0..7 => Harm::KillWorker,
                     7..11 => Harm::PauseWorker,
                     11..15 => Harm::KillFront,
+                    15..18 => Harm::Cut,
+                    18..21 => Harm::Hold,
+                    21 => Harm::Swallow,
                     _ => Harm::KillServer,
                 }
             } else {
@@ -199,16 +227,17 @@ impl<'c> Run<'c> {
     }
 
     fn inflict(&mut self, harm: Harm) {
-        let number = usize::try_from(self.chance.next(WORKERS as u64)).expect("few");
+        let number = usize::try_from(self.chance.next((WORKERS + FRONTS) as u64)).expect("few");
         match harm {
             Harm::KillWorker => {
+                let number = number % WORKERS;
                 self.workers[number].kill();
                 self.workers[number] = self.worker();
                 self.seen.workers_killed += 1;
             }
             Harm::PauseWorker => {
-                let beyond = LEASE.mul_f64(1.2) + Duration::from_millis(self.chance.next(1_000));
-                let worker = &mut self.workers[number];
+                let beyond = self.beyond_a_lease();
+                let worker = &mut self.workers[number % WORKERS];
                 if worker.paused_until.is_none() {
                     worker.signal("STOP");
                     worker.paused_until = Some(Instant::now() + beyond);
@@ -226,6 +255,25 @@ impl<'c> Run<'c> {
                     self.seen.fronts_killed += 1;
                 }
             }
+            Harm::Cut => {
+                let mended = Instant::now() + Duration::from_millis(self.chance.next(1_000));
+                let process = self.any(number);
+                process.network.refuse(true);
+                process.network.cut();
+                process.network_mended = Some(mended);
+                self.seen.networks_cut += 1;
+            }
+            Harm::Hold => {
+                let mended = Instant::now() + self.beyond_a_lease();
+                let process = self.any(number);
+                process.network.hold(true);
+                process.network_mended = Some(mended);
+                self.note_silence(number);
+            }
+            Harm::Swallow => {
+                self.any(number).network.swallow();
+                self.note_silence(number);
+            }
             Harm::KillServer => {
                 self.server.kill().expect("the server can be killed");
                 self.server.start_again().expect("the server starts again");
@@ -234,13 +282,26 @@ impl<'c> Run<'c> {
         }
     }
 
-    /// Lets go on whoever has been paused for long enough.
-    fn resume(&mut self) {
-        for worker in &mut self.workers {
-            if worker.paused_until.is_some_and(|until| Instant::now() >= until) {
-                worker.signal("CONT");
-                worker.paused_until = None;
-            }
+    /// Each process by a number of its own, workers first.
+    fn any(&mut self, number: usize) -> &mut Process {
+        self.workers.iter_mut().chain(&mut self.fronts).nth(number).expect("there are so many")
+    }
+
+    fn note_silence(&mut self, number: usize) {
+        self.seen.networks_silent += 1;
+        if number < WORKERS {
+            self.seen.held_in_silence += audit::held(self.server, &self.workers[number].name);
+        }
+    }
+
+    fn beyond_a_lease(&mut self) -> Duration {
+        LEASE.mul_f64(1.2) + Duration::from_millis(self.chance.next(1_000))
+    }
+
+    /// Lets go on whoever has been paused for long enough, and mends networks.
+    fn mend(&mut self) {
+        for process in self.workers.iter_mut().chain(&mut self.fronts) {
+            process.mend(Instant::now());
         }
     }
 
@@ -275,10 +336,8 @@ impl<'c> Run<'c> {
 
     /// Without more harm: whatever front ends that died had submitted comes to its end, then everybody stops in order.
     fn finish(&mut self, store: &PostgresStore) {
-        for worker in &mut self.workers {
-            if worker.paused_until.take().is_some() {
-                worker.signal("CONT");
-            }
+        for process in self.workers.iter_mut().chain(&mut self.fronts) {
+            process.mend(Instant::now() + STUCK);
         }
         let (mut left, mut since) = (usize::MAX, Instant::now());
         loop {
@@ -364,10 +423,19 @@ struct Process {
     child: Child,
     reader: Option<JoinHandle<()>>,
     paused_until: Option<Instant>,
+    /// To the server.
+    network: Proxy,
+    network_mended: Option<Instant>,
 }
 
 impl Process {
-    fn start(program: &Path, member: &Member, number: usize, send: mpsc::Sender<(usize, Heard)>) -> Self {
+    fn start(
+        program: &Path,
+        member: &Member,
+        network: Proxy,
+        number: usize,
+        send: mpsc::Sender<(usize, Heard)>,
+    ) -> Self {
         let mut child = Command::new(program)
             .arg("member")
             .arg(serde_json::to_string(member).expect("a member is JSON"))
@@ -384,7 +452,19 @@ impl Process {
                 }
             }
         });
-        Self { name: member.name.clone(), child, reader: Some(reader), paused_until: None }
+        let (name, reader) = (member.name.clone(), Some(reader));
+        Self { name, child, reader, paused_until: None, network, network_mended: None }
+    }
+
+    /// Undoes what was to last until `now`.
+    fn mend(&mut self, now: Instant) {
+        if self.paused_until.take_if(|until| *until <= now).is_some() {
+            self.signal("CONT");
+        }
+        if self.network_mended.take_if(|until| *until <= now).is_some() {
+            self.network.refuse(false);
+            self.network.hold(false);
+        }
     }
 
     fn signal(&self, signal: &str) {

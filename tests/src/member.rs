@@ -28,6 +28,8 @@ use crate::{
 
 /// How long a claim lasts.
 pub const LEASE: Duration = Duration::from_millis(1_500);
+/// How long the database may take for an answer. So long a member is of no use when the network swallows what it asked.
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// The most jobs of a front end that are not waited for yet.
 const AHEAD: usize = 40;
 /// How long is waited before something that the database refused is asked again.
@@ -126,7 +128,7 @@ impl Member {
     fn open(&self) -> PostgresStore {
         let url = format!("{}?application_name={}", self.url, self.name);
         loop {
-            match PostgresStore::open(&url, PostgresOptions::default()) {
+            match PostgresStore::open(&url, PostgresOptions { timeout: TIMEOUT, ..PostgresOptions::default() }) {
                 Ok(store) => return store,
                 Err(error) if error.kind == ErrorKind::Unavailable => thread::sleep(PAUSE),
                 Err(error) => panic!("{error}"),

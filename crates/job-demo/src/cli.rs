@@ -45,10 +45,14 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 struct Global {
     /// Job store: a directory, made when missing, or a database that several processes share
+    ///
+    /// With `,blocks=URL`, rows of large results go to `file:///DIR`, which all processes see, or to
+    /// `s3://BUCKET/PREFIX` (a build with the feature `s3`; keys, `AWS_REGION`, `AWS_ENDPOINT` and `AWS_ALLOW_HTTP` are
+    /// taken from the environment), and everything else to the database. It is to be the same for all processes.
     #[arg(
         long,
         global = true,
-        value_name = "DIR|rocksdb:DIR|postgres:URL",
+        value_name = "DIR|rocksdb:DIR|postgres:URL[,blocks=URL]",
         default_value = DEFAULT_STORE
     )]
     store: Location,

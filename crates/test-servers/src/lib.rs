@@ -1,9 +1,13 @@
 //! Servers that tests start by themselves: found on the machine, run on a free port in a temporary directory, gone
-//! when the last test that uses them has ended, however it ended.
+//! when the last test that uses them has ended, however it ended. And a network to them that can be broken: [`Proxy`].
 //!
 //! For tests and benchmarks alone; nothing of the library depends on it.
 
 mod directory;
 mod postgres;
+mod proxy;
+mod s3;
 
 pub use postgres::{Postgres, Shared};
+pub use proxy::Proxy;
+pub use s3::S3;

@@ -38,7 +38,7 @@ impl Shared {
     /// When it is installed and does not start.
     pub fn open() -> io::Result<Option<Self>> {
         let Some(programs) = programs() else {
-            eprintln!("skipped: PostgreSQL is not installed (`cargo xtask setup` installs it as root)");
+            eprintln!("skipped: PostgreSQL is not installed (`cargo xtask test` installs it as root)");
             return Ok(None);
         };
         let user = User::of_server();
@@ -97,7 +97,7 @@ impl Postgres {
     /// When it is installed and does not start.
     pub fn start() -> io::Result<Option<Self>> {
         let Some(programs) = programs() else {
-            eprintln!("skipped: PostgreSQL is not installed (`cargo xtask setup` installs it as root)");
+            eprintln!("skipped: PostgreSQL is not installed (`cargo xtask test` installs it as root)");
             return Ok(None);
         };
         let temporary = tempfile::tempdir()?;

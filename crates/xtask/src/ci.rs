@@ -16,15 +16,17 @@ use crate::{
 };
 
 /// Packages with the features they must also compile with, each alone: features that others turn on hide mistakes.
-const COMBINATIONS: [(&str, &[&str]); 9] = [
+const COMBINATIONS: [(&str, &[&str]); 11] = [
     ("job-core", &[]),
     ("job-store", &[]),
     ("job-store", &["--features", "conformance"]),
     ("job-store", &["--features", "rocksdb"]),
     ("job-store", &["--features", "postgres"]),
     ("job-store", &["--features", "objects"]),
+    ("job-store", &["--features", "s3"]),
     ("job-runner", &["--no-default-features"]),
     ("job-runner", &[]),
+    ("job-demo", &["--no-default-features"]),
     ("job-demo", &[]),
 ];
 
@@ -63,7 +65,7 @@ fn steps<'a>(workspace: &'a Workspace, options: &'a Options) -> Vec<Step<'a>> {
     add(
         "tests",
         Box::new(|| {
-            setup::servers();
+            setup::servers(workspace);
             process::run(&mut test::runner(workspace, &[]))
         }),
     );

@@ -7,6 +7,7 @@ pub(crate) mod pip;
 mod postgres;
 mod progress;
 mod rocksdb;
+mod seaweedfs;
 mod strace;
 mod wordnet;
 
@@ -33,9 +34,10 @@ pub(crate) fn setup(workspace: &Workspace, options: &Options) -> Outcome<Option<
 }
 
 /// Sets up what only tests need, as far as this machine allows.
-pub(crate) fn servers() {
+pub(crate) fn servers(workspace: &Workspace) {
     postgres::find();
     strace::find();
+    seaweedfs::find(workspace);
 }
 
 /// A step that takes a moment; on standard error, as cargo tells what it does.

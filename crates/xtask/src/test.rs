@@ -11,7 +11,7 @@ use crate::{
 
 pub(crate) fn test(workspace: &Workspace, options: &Options) -> Outcome {
     setup::setup(workspace, options)?;
-    setup::servers();
+    setup::servers(workspace);
     process::run(&mut runner(workspace, &options.rest))?;
     if options.rest.is_empty() { process::run(&mut doctests(workspace)) } else { Ok(()) }
 }

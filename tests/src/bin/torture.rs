@@ -42,7 +42,7 @@ enum Part {
     Power,
     /// Only the engine beside a plain model.
     Model,
-    /// Only deaths and pauses of processes that share a `PostgreSQL` server, and deaths of the server.
+    /// Only deaths and pauses of processes that share a `PostgreSQL` server, deaths of the server, and broken networks.
     Cluster {
         /// Jobs to submit in all.
         #[arg(long, default_value_t = 10_000)]

@@ -7,9 +7,17 @@ use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr};
 pub(super) enum Location {
     /// A directory of this machine, for one process.
     Directory(PathBuf),
-    /// A database, by its URL, for any number of processes.
-    Postgres(String),
+    /// A database, for any number of processes.
+    Postgres {
+        /// Its URL.
+        database: String,
+        /// URL of the place for blocks of large results, if that is another.
+        blocks: Option<String>,
+    },
 }
+
+/// What stands between the two URLs: a comma alone may be part of the first, which may name several hosts.
+const BLOCKS: &str = ",blocks=";
 
 impl FromStr for Location {
     type Err = Infallible;
@@ -17,11 +25,21 @@ impl FromStr for Location {
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
         Ok(match (text.strip_prefix("rocksdb:"), text.strip_prefix("postgres:")) {
-            _ if is_url => Self::Postgres(text.to_owned()),
+            _ if is_url => Self::postgres(text),
             (Some(directory), _) => Self::Directory(directory.into()),
-            (_, Some(url)) => Self::Postgres(url.to_owned()),
+            (_, Some(place)) => Self::postgres(place),
             _ => Self::Directory(text.into()),
         })
+    }
+}
+
+impl Location {
+    fn postgres(place: &str) -> Self {
+        let (database, blocks) = match place.split_once(BLOCKS) {
+            Some((database, blocks)) => (database, Some(blocks.to_owned())),
+            None => (place, None),
+        };
+        Self::Postgres { database: database.to_owned(), blocks }
     }
 }
 
@@ -30,17 +48,18 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(directory) => directory.display().fmt(f),
-            Self::Postgres(_) => f.write_str("postgres:URL"),
+            Self::Postgres { blocks: None, .. } => f.write_str("postgres:URL"),
+            Self::Postgres { blocks: Some(_), .. } => f.write_str("postgres:URL,blocks=URL"),
         }
     }
 }
 
-/// The URL may hold a password.
+/// The URLs may hold passwords.
 impl fmt::Debug for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(directory) => f.debug_tuple("Directory").field(directory).finish(),
-            Self::Postgres(_) => f.write_str("Postgres(..)"),
+            Self::Postgres { .. } => f.write_str("Postgres { .. }"),
         }
     }
 }
@@ -57,7 +76,7 @@ mod tests {
     #[test]
     fn a_store_is_a_directory_or_a_database() {
         let directory = |text: &str| Location::Directory(text.into());
-        let postgres = |text: &str| Location::Postgres(text.to_owned());
+        let postgres = |text: &str| Location::Postgres { database: text.to_owned(), blocks: None };
         assert_eq!(location("jobs"), directory("jobs"));
         assert_eq!(location("rocksdb:jobs"), directory("jobs"));
         assert_eq!(location("postgres://u@h/d"), postgres("postgres://u@h/d"));
@@ -67,8 +86,21 @@ mod tests {
     }
 
     #[test]
+    fn large_results_of_a_database_may_go_elsewhere() {
+        for (text, database, blocks) in [
+            ("postgres://u@h,i/d,blocks=s3://b/p", "postgres://u@h,i/d", "s3://b/p"),
+            ("postgres:host=h,i user=u,blocks=file:///d", "host=h,i user=u", "file:///d"),
+        ] {
+            let (database, blocks) = (database.to_owned(), Some(blocks.to_owned()));
+            assert_eq!(location(text), Location::Postgres { database, blocks });
+        }
+    }
+
+    #[test]
     fn a_password_is_not_shown() {
-        let location = location("postgres://u:secret@h/d");
-        assert!(!format!("{location:?} {location}").contains("secret"));
+        for text in ["postgres://u:secret@h/d", "postgres://u:secret@h/d,blocks=s3://secret@b"] {
+            let location = location(text);
+            assert!(!format!("{location:?} {location}").contains("secret"));
+        }
     }
 }

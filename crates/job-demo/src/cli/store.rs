@@ -4,6 +4,8 @@
 use std::{error::Error, path::Path, sync::Arc};
 
 use job_demo::{graphs::Graphs, handlers};
+#[cfg(feature = "objects")]
+use job_runner::store::ObjectOptions;
 #[cfg(feature = "postgres")]
 use job_runner::store::{PostgresOptions, PostgresStore};
 use job_runner::{
@@ -48,7 +50,7 @@ pub(super) fn write(global: &Global) -> Result<Opened, Box<dyn Error>> {
         Location::Directory(directory) => {
             Opened::Own(Arc::new(RocksStore::open(directory, RocksOptions::default())?))
         }
-        Location::Postgres(url) => Opened::Shared(database(url)?),
+        Location::Postgres { database, blocks } => Opened::Shared(postgres(database, blocks.as_deref())?),
     })
 }
 
@@ -66,7 +68,7 @@ pub(super) fn read_only(global: &Global) -> Result<Arc<dyn Store>, Box<dyn Error
                 .into())
         }
         Location::Directory(directory) => Ok(Arc::new(RocksStore::open_read_only(directory)?)),
-        Location::Postgres(url) => Ok(database(url)?),
+        Location::Postgres { database, blocks } => Ok(postgres(database, blocks.as_deref())?),
     }
 }
 
@@ -75,12 +77,21 @@ pub(super) fn read(global: &Global) -> Result<JobReader, Box<dyn Error>> {
     Ok(JobReader::new(read_only(global)?))
 }
 
-#[cfg(feature = "postgres")]
-fn database(url: &str) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
-    Ok(Arc::new(PostgresStore::open(url, PostgresOptions::default())?))
+#[cfg(feature = "objects")]
+fn postgres(database: &str, blocks: Option<&str>) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
+    let objects = blocks.map(ObjectOptions::at);
+    Ok(Arc::new(PostgresStore::open(database, PostgresOptions { objects, ..PostgresOptions::default() })?))
+}
+
+#[cfg(all(feature = "postgres", not(feature = "objects")))]
+fn postgres(database: &str, blocks: Option<&str>) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
+    if blocks.is_some() {
+        return Err("this program was built without the feature `objects`: leave out `,blocks=`".into());
+    }
+    Ok(Arc::new(PostgresStore::open(database, PostgresOptions::default())?))
 }
 
 #[cfg(not(feature = "postgres"))]
-fn database(_url: &str) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
+fn postgres(_database: &str, _blocks: Option<&str>) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
     Err("this program was built without the feature `postgres`: name a directory with --store".into())
 }

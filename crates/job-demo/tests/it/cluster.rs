@@ -63,3 +63,30 @@ fn without_workers_and_without_a_shared_store_nothing_is_served() {
         assert!(String::from_utf8_lossy(&refused.stderr).contains("--store postgres:URL"), "{refused:?}");
     }
 }
+
+/// What `list` says on its standard error when it fails.
+fn refused(store: &str) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_job-demo")).args(["--store", store, "list"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn large_results_of_a_database_go_where_the_store_says() {
+    let Some(server) = Postgres::start().unwrap() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let blocks = directory.path().join("blocks");
+    let store = format!("postgres:{},blocks=file://{}", server.url(), blocks.display());
+    let ran = Command::new(env!("CARGO_BIN_EXE_job-demo"))
+        .args(["--json", "--graph", "movies", "--wordnet", "/nowhere", "--store", &store, "run"])
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    // Results of the small graph are too small to leave the database.
+    assert!(blocks.is_dir());
+
+    let told = refused(&format!("postgres:{},blocks=nowhere", server.url()));
+    assert!(told.contains("the URL of the objects"), "{told}");
+    let told = refused(&format!("postgres:{},blocks=s4://bucket", server.url()));
+    assert!(told.contains("s4://bucket cannot be used"), "{told}");
+}

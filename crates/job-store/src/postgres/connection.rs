@@ -70,11 +70,6 @@ impl Connection {
         self.durability
     }
 
-    /// Closes the socket at once, whatever is still to come.
-    pub(super) fn abort(&self) {
-        self.driver.abort();
-    }
-
     /// Runs statements that take no parameters, for their effect.
     pub(super) fn batch(&self, sql: &str, deadline: Instant) -> Result<(), Failed> {
         wait(self.client.batch_execute(sql), deadline).ok_or(Failed::Late)?.map_err(Failed::Database)
@@ -117,5 +112,12 @@ impl Connection {
             Durability::Synced => &self.synced,
         };
         format!("SET synchronous_commit TO {level}")
+    }
+}
+
+impl Drop for Connection {
+    /// Closes the socket at once, whatever is still to come: behind a broken network that may be nothing, for ever.
+    fn drop(&mut self) {
+        self.driver.abort();
     }
 }

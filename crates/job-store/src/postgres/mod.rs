@@ -28,7 +28,7 @@ use std::{
 use job_core::{JobId, JobKind, JobRecord, JobState};
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
-use tokio_postgres::{Config, Row};
+use tokio_postgres::{Config, Row, config::SslMode};
 use uuid::Uuid;
 
 #[cfg(feature = "objects")]
@@ -98,11 +98,13 @@ struct Inner {
 
 impl PostgresStore {
     /// Opens the store in the database at `url` (`postgres://user:password@host:port/database`, or the same as
-    /// `key=value` words), and makes its tables or brings them up to date.
+    /// `key=value` words), and makes its tables or brings them up to date. Nothing is encrypted: `sslmode` may be
+    /// `disable` or `prefer`.
     ///
     /// # Errors
-    /// `Invalid` when the URL is none or the database refuses the user, `Format` when a later version made the tables,
-    /// `Unavailable` when the database cannot be reached.
+    /// `Invalid` when the URL is none or asks for TLS, or the database refuses the user, `Format` when a later version made the tables,
+    /// `Unavailable` when the database cannot be reached. With objects also `Invalid` and `Unavailable` of theirs: the
+    /// bucket does not exist, the keys are wrong, the object store does not answer.
     pub fn open(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
         let call = Call::new("open the store");
         #[cfg(feature = "objects")]
@@ -236,10 +238,19 @@ impl Call {
     }
 }
 
+const NO_TLS: &str = "the URL of the database asks for TLS (`sslmode`), which this store does not speak: leave that to a \
+                      tunnel or a proxy beside it, and say `sslmode=disable`";
+
 fn config(url: &str, call: Call) -> Result<Config, StoreError> {
-    let mut config: Config = url
-        .parse()
-        .map_err(|error| call.failed(ErrorKind::Invalid, format!("the URL of the database: {error}")))?;
+    let invalid = |detail: String| call.failed(ErrorKind::Invalid, detail);
+    // The driver does not know the two modes that check certificates.
+    if url.contains("sslmode=verify-") {
+        return Err(invalid(NO_TLS.to_owned()));
+    }
+    let mut config: Config = url.parse().map_err(|error| invalid(format!("the URL of the database: {error}")))?;
+    if !matches!(config.get_ssl_mode(), SslMode::Disable | SslMode::Prefer) {
+        return Err(invalid(NO_TLS.to_owned()));
+    }
     if config.get_application_name().is_none() {
         config.application_name("job-engine");
     }

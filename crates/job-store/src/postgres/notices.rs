@@ -7,9 +7,8 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use parking_lot::{Condvar, Mutex};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout};
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
-use uuid::Uuid;
 
 use super::{Inner, schema::quoted};
 
@@ -17,6 +16,9 @@ use super::{Inner, schema::quoted};
 const BETWEEN: Duration = Duration::from_millis(20);
 /// How long after a lost connection the next is tried.
 const RETRY: Duration = Duration::from_secs(1);
+/// A connection that has been silent for so long is asked whether it still is one. Nothing else would notice that it
+/// leads nowhere: whoever listens sends nothing, and what stands between may keep the socket alive.
+const SILENCE: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 pub(super) struct Notices {
@@ -74,12 +76,15 @@ impl Inner {
     pub(super) fn listen(&self, config: Config) {
         let Some(runtime) = &self.runtime else { return };
         let notices = Arc::clone(&self.notices);
-        let (channel, claimant) = (self.options.schema.clone(), self.claimant);
+        let exchange = Exchange {
+            config,
+            channel: self.options.schema.clone(),
+            me: self.claimant.to_string(),
+            timeout: self.options.timeout,
+        };
         runtime.spawn(async move {
             loop {
-                let unsupported =
-                    exchange(&config, &notices, &channel, claimant).await.err().as_ref().is_some_and(is_refusal);
-                if unsupported {
+                if exchange.run(&notices).await.err().as_ref().is_some_and(is_refusal) {
                     tracing::info!("the database has no LISTEN and NOTIFY: changes of others are found by asking");
                     return;
                 }
@@ -89,43 +94,62 @@ impl Inner {
     }
 }
 
-/// Listens and tells over one connection until it is lost.
-async fn exchange(
-    config: &Config,
-    notices: &Notices,
-    channel: &str,
-    me: Uuid,
-) -> Result<(), tokio_postgres::Error> {
-    let (client, mut socket) = config.connect(NoTls).await?;
-    let mut messages = stream::poll_fn(move |context| socket.poll_message(context));
-    let me = me.to_string();
-    let listen = async {
-        while let Some(message) = messages.next().await {
-            match message? {
-                AsyncMessage::Notification(notice) if notice.payload() != me => notices.hear(),
-                _ => {}
-            }
-        }
-        Ok(())
-    };
-    let tell = async {
-        client.batch_execute(&format!("LISTEN {}", quoted(channel))).await?;
-        // Whatever was told before is missed.
-        notices.hear();
-        tell(&client, notices, channel, &me).await
-    };
-    tokio::select! {
-        lost = listen => lost,
-        lost = tell => lost,
-    }
+/// Listening and telling.
+struct Exchange {
+    config: Config,
+    channel: String,
+    /// What this claimant calls itself.
+    me: String,
+    /// How long the database may take for an answer; later, the connection counts as lost.
+    timeout: Duration,
 }
 
-async fn tell(client: &Client, notices: &Notices, channel: &str, me: &str) -> Result<(), tokio_postgres::Error> {
-    let statement = client.prepare("SELECT pg_notify($1, $2)").await?;
-    loop {
-        notices.outgoing.notified().await;
-        client.query(&statement, &[&channel, &me]).await?;
-        tokio::time::sleep(BETWEEN).await;
+impl Exchange {
+    /// Over one connection until it is lost.
+    async fn run(&self, notices: &Notices) -> Result<(), tokio_postgres::Error> {
+        let Ok(connected) = timeout(self.timeout, self.config.connect(NoTls)).await else { return Ok(()) };
+        let (client, mut socket) = connected?;
+        let mut messages = stream::poll_fn(move |context| socket.poll_message(context));
+        let listen = async {
+            while let Some(message) = messages.next().await {
+                match message? {
+                    AsyncMessage::Notification(notice) if notice.payload() != self.me => notices.hear(),
+                    _ => {}
+                }
+            }
+            Ok(())
+        };
+        tokio::select! {
+            lost = listen => lost,
+            lost = self.tell(&client, notices) => lost,
+        }
+    }
+
+    /// Returns when an answer does not come in time.
+    async fn tell(&self, client: &Client, notices: &Notices) -> Result<(), tokio_postgres::Error> {
+        let start = async {
+            client.batch_execute(&format!("LISTEN {}", quoted(&self.channel))).await?;
+            // Whatever was told before is missed.
+            notices.hear();
+            client.prepare("SELECT pg_notify($1, $2)").await
+        };
+        let Ok(statement) = timeout(self.timeout, start).await else { return Ok(()) };
+        let statement = statement?;
+        loop {
+            let is_to_tell = timeout(SILENCE.min(self.timeout), notices.outgoing.notified()).await.is_ok();
+            let ask = async {
+                if is_to_tell {
+                    client.query(&statement, &[&self.channel, &self.me]).await.map(drop)
+                } else {
+                    client.batch_execute("").await
+                }
+            };
+            match timeout(self.timeout, ask).await {
+                Ok(answer) => answer?,
+                Err(_) => return Ok(()),
+            }
+            tokio::time::sleep(BETWEEN).await;
+        }
     }
 }
 

@@ -18,7 +18,9 @@ pub struct PostgresOptions {
     /// The most connections that calls use at once; one more listens. A call waits for a free one. Default: 8.
     pub connections: usize,
     /// How long a call may take, connecting and waiting for a free connection included, before it fails with
-    /// [`Unavailable`](crate::ErrorKind::Unavailable). The server gives the statement up as well. Default: 30 s.
+    /// [`Unavailable`](crate::ErrorKind::Unavailable), also when a network swallows everything without a word. The
+    /// server gives the statement up as well. It says nothing about leases, which end by the clock: an engine that hears
+    /// nothing loses its jobs to others first, and takes new ones at most this much later than it could. Default: 30 s.
     pub timeout: Duration,
     /// Where blocks of large results go as objects; without, every block is in the database. Default: none.
     #[cfg(feature = "objects")]

@@ -54,11 +54,11 @@ impl Pool {
         let outcome = body(&mut connection);
         let mut held = self.held.lock();
         if outcome.as_ref().is_err_and(Failed::is_lost) {
-            connection.abort();
             // What one call finds lost the others will.
             held.open -= 1 + held.idle.len();
             held.idle.clear();
             drop(held);
+            drop(connection);
             self.returned.notify_all();
         } else {
             held.idle.push(connection);

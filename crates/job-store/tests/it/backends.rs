@@ -123,9 +123,17 @@ mod redb {
 
 #[cfg(feature = "objects")]
 mod objects {
-    job_store::conformance_tests!(crate::objects::Place::new(), skip);
+    job_store::conformance_tests!(crate::objects::Place::directory(), skip);
     mod sharing {
-        job_store::sharing_tests!(crate::objects::Place::new(), skip);
+        job_store::sharing_tests!(crate::objects::Place::directory(), skip);
+    }
+}
+
+#[cfg(feature = "s3")]
+mod s3 {
+    job_store::conformance_tests!(crate::objects::Place::s3(), skip);
+    mod sharing {
+        job_store::sharing_tests!(crate::objects::Place::s3(), skip);
     }
 }
 

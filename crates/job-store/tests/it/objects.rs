@@ -3,7 +3,6 @@
 use std::{
     fmt, fs,
     ops::{ControlFlow, Range},
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -11,7 +10,7 @@ use std::{
     thread,
 };
 
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use job_core::{Event, Failure, FailureKind, JobRecord, JobResult, RowList, Timestamp};
 use job_store::{
     BlockBuilder, Durability, ErrorKind, JobStore, ObjectOptions, PostgresOptions, PostgresStore, ResultStore,
@@ -19,10 +18,12 @@ use job_store::{
     conformance::{Fixture, SharedFixture},
     object_store::{
         CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-        PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory, path::Path,
+        ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, path::Path,
     },
     verify,
 };
+#[cfg(feature = "s3")]
+use test_servers::S3;
 
 use crate::postgres::{Schema, start};
 
@@ -31,74 +32,143 @@ fn low() -> ObjectOptions {
     ObjectOptions { small_segment: 100, object_bytes: 300, ..ObjectOptions::at("") }
 }
 
-/// A schema, and a directory for its objects.
+/// A schema, and a place for its objects that is watched.
 pub struct Place {
     schema: Schema,
-    directory: tempfile::TempDir,
+    objects: Arc<Watched>,
+    /// Requests to the object store past every job store.
+    runtime: tokio::runtime::Runtime,
+    server: Server,
+}
+
+/// What a place is in, which lasts as long as it.
+enum Server {
+    Directory(tempfile::TempDir),
+    #[cfg(feature = "s3")]
+    S3(#[expect(dead_code, reason = "it ends some time after this is dropped")] S3),
 }
 
 impl Place {
     /// `None` where there is no PostgreSQL.
-    pub fn new() -> Option<Self> {
-        let mut schema = Schema::new()?;
+    pub fn directory() -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("file://{}/objects", directory.path().display());
-        schema.options.objects = Some(ObjectOptions { url, ..low() });
-        Some(Self { schema, directory })
+        Self::at(ObjectOptions { url, ..low() }, Server::Directory(directory))
     }
 
-    fn files(&self) -> Vec<PathBuf> {
-        let mut found = Vec::new();
-        let mut left = vec![self.directory.path().join("objects")];
-        while let Some(directory) = left.pop() {
-            for entry in fs::read_dir(directory).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() { left.push(path) } else { found.push(path) }
-            }
-        }
-        found
+    /// `None` where there is no PostgreSQL or no S3 server.
+    #[cfg(feature = "s3")]
+    pub fn s3() -> Option<Self> {
+        let server = S3::open().unwrap()?;
+        Self::at(ObjectOptions { url: S3::url(), settings: server.settings(), ..low() }, Server::S3(server))
+    }
+
+    fn at(options: ObjectOptions, server: Server) -> Option<Self> {
+        let mut schema = Schema::new()?;
+        let objects = Arc::new(Watched {
+            inner: options.connect().unwrap(),
+            ranged_reads: AtomicUsize::default(),
+            is_cut_off: AtomicBool::default(),
+        });
+        schema.options.objects = Some(options);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        Some(Self { schema, objects, runtime, server })
+    }
+
+    /// A store that opens the place by its URL.
+    fn plain(&self) -> PostgresStore {
+        self.schema.store()
+    }
+
+    /// A store whose requests for objects are watched.
+    fn store(&self) -> PostgresStore {
+        self.store_with(|_| ())
+    }
+
+    /// One with other limits.
+    fn store_with(&self, limits: impl FnMut(&mut ObjectOptions)) -> PostgresStore {
+        let objects: Arc<dyn ObjectStore> = Arc::<Watched>::clone(&self.objects);
+        let mut options = self.schema.options.clone();
+        options.objects.iter_mut().for_each(limits);
+        PostgresStore::open_with_objects(self.schema.server.url(), options, objects).unwrap()
+    }
+
+    /// The names of all objects, sorted.
+    fn objects(&self) -> Vec<Path> {
+        let list = self.objects.inner.list(None).map_ok(|found| found.location);
+        let mut names: Vec<Path> = self.runtime.block_on(list.try_collect()).unwrap();
+        names.sort();
+        names
+    }
+
+    fn put(&self, name: &Path, bytes: Vec<u8>) {
+        self.runtime.block_on(self.objects.inner.put(name, bytes.into())).unwrap();
+    }
+
+    fn get(&self, name: &Path) -> Vec<u8> {
+        let whole = async { self.objects.inner.get(name).await?.bytes().await };
+        self.runtime.block_on(whole).unwrap().to_vec()
+    }
+
+    fn delete(&self, name: &Path) {
+        self.runtime.block_on(self.objects.inner.delete(name)).unwrap();
     }
 }
 
 impl Fixture for Place {
     fn open(&self) -> Arc<dyn Store> {
-        Arc::new(self.schema.store())
+        Arc::new(self.plain())
     }
 }
 
 impl SharedFixture for Place {
     fn open(&self) -> Arc<dyn SharedStore> {
-        Arc::new(self.schema.store())
+        Arc::new(self.plain())
     }
 }
 
-/// A schema, and objects in memory that are watched.
-struct Watch {
-    schema: Schema,
-    objects: Arc<Watched>,
+/// The same laws in every kind of place.
+macro_rules! everywhere {
+    ($($law:ident)*) => {
+        mod directory {
+            $(
+                #[test]
+                fn $law() {
+                    if let Some(place) = super::Place::directory() {
+                        super::laws::$law(&place);
+                    }
+                }
+            )*
+        }
+        #[cfg(feature = "s3")]
+        mod s3 {
+            $(
+                #[test]
+                fn $law() {
+                    if let Some(place) = super::Place::s3() {
+                        super::laws::$law(&place);
+                    }
+                }
+            )*
+        }
+    };
 }
 
-impl Watch {
-    fn new(options: ObjectOptions) -> Option<Self> {
-        let mut schema = Schema::new()?;
-        schema.options.objects = Some(options);
-        Some(Self { schema, objects: Arc::default() })
-    }
-
-    fn store(&self) -> PostgresStore {
-        let objects: Arc<dyn ObjectStore> = Arc::<Watched>::clone(&self.objects);
-        PostgresStore::open_with_objects(self.schema.server.url(), self.schema.options.clone(), objects).unwrap()
-    }
-
-    fn objects(&self) -> usize {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(self.objects.inner.list(None).count())
-    }
+everywhere! {
+    a_page_is_a_ranged_read_for_each_object_it_lies_in
+    a_page_that_is_read_block_by_block_is_fetched_once
+    small_segments_stay_in_the_database_and_large_ones_leave_it
+    objects_of_a_removed_job_are_deleted_and_no_others
+    an_object_without_its_row_is_no_rows_and_is_collected
+    what_a_dead_process_left_is_collected_by_the_next_that_opens
+    a_writer_whose_attempt_is_over_leaves_nothing
+    a_damaged_object_is_an_error_that_says_what_and_where
+    a_store_without_the_object_store_says_that_it_needs_it
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Watched {
-    inner: InMemory,
+    inner: Arc<dyn ObjectStore>,
     ranged_reads: AtomicUsize,
     /// Answers are lost: what was asked for is done, or never was if it was a deletion.
     is_cut_off: AtomicBool,
@@ -198,191 +268,227 @@ fn requeue(store: &PostgresStore, running: &JobRecord) -> JobRecord {
     waiting
 }
 
-#[test]
-fn a_page_is_a_ranged_read_for_each_object_it_lies_in() {
-    let objects = ObjectOptions { object_bytes: 8 << 10, cache_bytes: 0, ..low() };
-    let Some(watch) = Watch::new(objects) else { return };
-    let store = watch.store();
-    let job = succeeded(&store, 1, 10_000);
-    let objects = watch.objects() as u64;
-    assert!(objects > 10, "{objects}");
-    // About half of an object: in one or two.
-    let page = 10_000 / objects / 2;
-    for start in (0..10_000 - page).step_by(97) {
-        watch.objects.ranged_reads.store(0, Ordering::SeqCst);
-        assert_eq!(read(&store, &job, start..start + page).unwrap(), (start..start + page).collect::<Vec<_>>());
-        let reads = watch.objects.ranged_reads.load(Ordering::SeqCst);
-        assert!((1..=2).contains(&reads), "rows {start}..{}: {reads} reads", start + page);
+mod laws {
+    use super::*;
+
+    pub(super) fn a_page_is_a_ranged_read_for_each_object_it_lies_in(place: &Place) {
+        let store = place.store_with(|limits| (limits.object_bytes, limits.cache_bytes) = (8 << 10, 0));
+        let job = succeeded(&store, 1, 10_000);
+        let objects = place.objects().len() as u64;
+        assert!(objects > 10, "{objects}");
+        // About half of an object: in one or two.
+        let page = 10_000 / objects / 2;
+        for start in (0..10_000 - page).step_by(97) {
+            place.objects.ranged_reads.store(0, Ordering::SeqCst);
+            assert_eq!(
+                read(&store, &job, start..start + page).unwrap(),
+                (start..start + page).collect::<Vec<_>>()
+            );
+            let reads = place.objects.ranged_reads.load(Ordering::SeqCst);
+            assert!((1..=2).contains(&reads), "rows {start}..{}: {reads} reads", start + page);
+        }
+    }
+
+    /// A page that is streamed is read a block at a time, each with a call that has the rest of the page as its range.
+    /// Each of them once fetched all of that rest.
+    pub(super) fn a_page_that_is_read_block_by_block_is_fetched_once(place: &Place) {
+        let store = place.store_with(|limits| limits.object_bytes = 8 << 10);
+        let job = succeeded(&store, 1, 10_000);
+        let mut next = 5_000;
+        while next < 5_300 {
+            store
+                .read(key(&job), next..5_300, &mut |run| {
+                    next += run.len() as u64;
+                    Ok(ControlFlow::Break(()))
+                })
+                .unwrap();
+        }
+        assert!(place.objects.ranged_reads.load(Ordering::SeqCst) <= 2);
+    }
+
+    pub(super) fn small_segments_stay_in_the_database_and_large_ones_leave_it(place: &Place) {
+        let store = place.store();
+        let small = succeeded(&store, 1, 3);
+        assert_eq!(place.objects(), []);
+        let large = succeeded(&store, 2, 1_000);
+        assert!(place.objects().len() > 10);
+        assert_eq!(place.schema.sql("SELECT count(DISTINCT job) FROM blocks").trim(), "1");
+        assert_eq!(read(&store, &small, 0..3).unwrap(), [0, 1, 2]);
+        assert_eq!(read(&store, &large, 998..1_000).unwrap(), [998, 999]);
+        assert!(store.size_on_disk().unwrap() > Some(1_000));
+    }
+
+    pub(super) fn objects_of_a_removed_job_are_deleted_and_no_others(place: &Place) {
+        let store = place.plain();
+        let [gone, kept] = [1, 2].map(|n| succeeded(&store, n, 500));
+        store.collect_objects().unwrap();
+        let before = place.objects().len();
+        assert!(store.remove(gone.id).unwrap());
+        store.collect_objects().unwrap();
+        assert!((1..before).contains(&place.objects().len()));
+        assert_eq!(read(&store, &kept, 0..500).unwrap().len(), 500);
+        assert_eq!(read(&store, &gone, 0..500).unwrap_err().kind, ErrorKind::NotFound);
+        assert!(store.remove(kept.id).unwrap());
+        store.collect_objects().unwrap();
+        assert_eq!(place.objects(), []);
+        assert_eq!(place.schema.sql("SELECT count(*) FROM uploads").trim(), "0");
+        // In a file system no directories either.
+        #[cfg_attr(not(feature = "s3"), expect(irrefutable_let_patterns, reason = "there is S3 as well"))]
+        if let Server::Directory(directory) = &place.server {
+            assert_eq!(fs::read_dir(directory.path().join("objects")).unwrap().count(), 0);
+        }
+    }
+
+    /// The writer dies when its object is there and the row that names it is not.
+    pub(super) fn an_object_without_its_row_is_no_rows_and_is_collected(place: &Place) {
+        let store = place.store();
+        let running = start(&store, 1);
+        place.objects.is_cut_off.store(true, Ordering::SeqCst);
+        let error = append(&store, &running, 1_000).unwrap_err();
+        assert!(error.kind.is_retryable(), "{error}");
+        drop(store);
+        place.objects.is_cut_off.store(false, Ordering::SeqCst);
+        assert_ne!(place.objects(), []);
+
+        let store = place.store();
+        assert_eq!(read(&store, &running, 0..1).unwrap_err().kind, ErrorKind::Corrupt);
+        // As long as the attempt runs they may still become part of it.
+        store.collect_objects().unwrap();
+        assert_ne!(place.objects(), []);
+        requeue(&store, &running);
+        store.collect_objects().unwrap();
+        assert_eq!(place.objects(), []);
+        assert_eq!(place.schema.sql("SELECT count(*) FROM uploads").trim(), "0");
+    }
+
+    pub(super) fn what_a_dead_process_left_is_collected_by_the_next_that_opens(place: &Place) {
+        let store = place.store();
+        let running = start(&store, 1);
+        place.objects.is_cut_off.store(true, Ordering::SeqCst);
+        append(&store, &running, 1_000).unwrap_err();
+        requeue(&store, &running);
+        drop(store);
+        place.objects.is_cut_off.store(false, Ordering::SeqCst);
+        let _store = place.store();
+        while !place.objects().is_empty() {
+            thread::yield_now();
+        }
+    }
+
+    pub(super) fn a_writer_whose_attempt_is_over_leaves_nothing(place: &Place) {
+        let store = place.store();
+        let running = start(&store, 1);
+        let mut writer = store.segment(key(&running)).unwrap();
+        let mut block = BlockBuilder::new(key(&running));
+        for row in 0..100 {
+            block.push(&row).unwrap();
+            writer.append(block.seal()).unwrap();
+        }
+        requeue(&store, &running);
+        store.collect_objects().unwrap();
+        block.push(&100).unwrap();
+        assert_eq!(writer.append(block.seal()).unwrap_err().kind, ErrorKind::Fenced);
+        drop(writer);
+        // Rows that count go with the attempt's others.
+        store.discard(running.id, running.attempt).unwrap();
+        store.collect_objects().unwrap();
+        while !place.objects().is_empty() {
+            thread::yield_now();
+        }
+    }
+
+    pub(super) fn a_damaged_object_is_an_error_that_says_what_and_where(place: &Place) {
+        let store = place.plain();
+        let job = succeeded(&store, 1, 500);
+        let objects = place.objects();
+        let mut bytes = place.get(&objects[0]);
+        bytes[2] ^= 1;
+        place.put(&objects[0], bytes);
+        place.put(&objects[1], Vec::new());
+        place.delete(&objects[2]);
+        // The first three objects have 40 rows each or so, and the rest is whole.
+        for (row, what) in [(0, "checksum"), (45, "as long as"), (85, "is missing")] {
+            let error = read(&store, &job, row..row + 1).unwrap_err();
+            assert_eq!((error.kind, error.job), (ErrorKind::Corrupt, Some(job.id)), "{error}");
+            assert!(error.to_string().contains(what), "row {row}: {error}");
+        }
+        assert_eq!(read(&store, &job, 400..500).unwrap().len(), 100);
+        let mut found = Vec::new();
+        verify(&store, &mut |finding| found.push(finding.to_string())).unwrap();
+        assert!(
+            !found.is_empty() && found.iter().all(|finding| finding.contains(&job.id.to_string())),
+            "{found:?}"
+        );
+    }
+
+    pub(super) fn a_store_without_the_object_store_says_that_it_needs_it(place: &Place) {
+        let job = succeeded(&place.plain(), 1, 500);
+        let options = PostgresOptions { objects: None, ..place.schema.options.clone() };
+        let store = PostgresStore::open(place.schema.server.url(), options).unwrap();
+        let error = read(&store, &job, 0..1).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Invalid);
+        assert!(error.to_string().contains("`objects`"), "{error}");
+        // What it removes others delete.
+        assert!(store.remove(job.id).unwrap());
+        assert!(place.plain().collect_objects().is_ok());
+        while !place.objects().is_empty() {
+            thread::yield_now();
+        }
     }
 }
 
-/// A page that is streamed is read a block at a time, each with a call that has the rest of the page as its range. Each
-/// of them once fetched all of that rest.
-#[test]
-fn a_page_that_is_read_block_by_block_is_fetched_once() {
-    let Some(watch) = Watch::new(ObjectOptions { object_bytes: 8 << 10, ..low() }) else { return };
-    let store = watch.store();
-    let job = succeeded(&store, 1, 10_000);
-    let mut next = 5_000;
-    while next < 5_300 {
-        store
-            .read(key(&job), next..5_300, &mut |run| {
-                next += run.len() as u64;
-                Ok(ControlFlow::Break(()))
-            })
-            .unwrap();
-    }
-    assert!(watch.objects.ranged_reads.load(Ordering::SeqCst) <= 2);
-}
-
-#[test]
-fn small_segments_stay_in_the_database_and_large_ones_leave_it() {
-    let Some(watch) = Watch::new(low()) else { return };
-    let store = watch.store();
-    let small = succeeded(&store, 1, 3);
-    assert_eq!(watch.objects(), 0);
-    let large = succeeded(&store, 2, 1_000);
-    assert!(watch.objects() > 10);
-    assert_eq!(watch.schema.sql("SELECT count(DISTINCT job) FROM blocks").trim(), "1");
-    assert_eq!(read(&store, &small, 0..3).unwrap(), [0, 1, 2]);
-    assert_eq!(read(&store, &large, 998..1_000).unwrap(), [998, 999]);
-    assert!(store.size_on_disk().unwrap() > Some(1_000));
-}
-
-#[test]
-fn objects_of_a_removed_job_are_deleted_and_no_others() {
-    let Some(place) = Place::new() else { return };
-    let store = place.schema.store();
-    let [gone, kept] = [1, 2].map(|n| succeeded(&store, n, 500));
-    store.collect_objects().unwrap();
-    let before = place.files().len();
-    assert!(store.remove(gone.id).unwrap());
-    store.collect_objects().unwrap();
-    assert!((1..before).contains(&place.files().len()));
-    assert_eq!(read(&store, &kept, 0..500).unwrap().len(), 500);
-    assert_eq!(read(&store, &gone, 0..500).unwrap_err().kind, ErrorKind::NotFound);
-    assert!(store.remove(kept.id).unwrap());
-    store.collect_objects().unwrap();
-    // Neither files nor directories.
-    assert_eq!(fs::read_dir(place.directory.path().join("objects")).unwrap().count(), 0);
-    assert_eq!(place.schema.sql("SELECT count(*) FROM uploads").trim(), "0");
-}
-
-/// The writer dies when its object is there and the row that names it is not.
-#[test]
-fn an_object_without_its_row_is_no_rows_and_is_collected() {
-    let Some(watch) = Watch::new(low()) else { return };
-    let store = watch.store();
-    let running = start(&store, 1);
-    watch.objects.is_cut_off.store(true, Ordering::SeqCst);
-    let error = append(&store, &running, 1_000).unwrap_err();
-    assert!(error.kind.is_retryable(), "{error}");
-    drop(store);
-    watch.objects.is_cut_off.store(false, Ordering::SeqCst);
-    assert!(watch.objects() > 0);
-
-    let store = watch.store();
-    assert_eq!(read(&store, &running, 0..1).unwrap_err().kind, ErrorKind::Corrupt);
-    // As long as the attempt runs they may still become part of it.
-    store.collect_objects().unwrap();
-    assert!(watch.objects() > 0);
-    requeue(&store, &running);
-    store.collect_objects().unwrap();
-    assert_eq!(watch.objects(), 0);
-    assert_eq!(watch.schema.sql("SELECT count(*) FROM uploads").trim(), "0");
-}
-
-#[test]
-fn what_a_dead_process_left_is_collected_by_the_next_that_opens() {
-    let Some(watch) = Watch::new(low()) else { return };
-    let store = watch.store();
-    let running = start(&store, 1);
-    watch.objects.is_cut_off.store(true, Ordering::SeqCst);
-    append(&store, &running, 1_000).unwrap_err();
-    requeue(&store, &running);
-    drop(store);
-    watch.objects.is_cut_off.store(false, Ordering::SeqCst);
-    let _store = watch.store();
-    while watch.objects() > 0 {
-        thread::yield_now();
-    }
-}
-
-#[test]
-fn a_writer_whose_attempt_is_over_leaves_nothing() {
-    let Some(watch) = Watch::new(low()) else { return };
-    let store = watch.store();
-    let running = start(&store, 1);
-    let mut writer = store.segment(key(&running)).unwrap();
-    let mut block = BlockBuilder::new(key(&running));
-    for row in 0..100 {
-        block.push(&row).unwrap();
-        writer.append(block.seal()).unwrap();
-    }
-    requeue(&store, &running);
-    store.collect_objects().unwrap();
-    block.push(&100).unwrap();
-    assert_eq!(writer.append(block.seal()).unwrap_err().kind, ErrorKind::Fenced);
-    drop(writer);
-    // Rows that count go with the attempt's others.
-    store.discard(running.id, running.attempt).unwrap();
-    store.collect_objects().unwrap();
-    while watch.objects() > 0 {
-        thread::yield_now();
-    }
-}
-
-#[test]
-fn a_damaged_object_is_an_error_that_says_what_and_where() {
-    let Some(place) = Place::new() else { return };
-    let store = place.schema.store();
-    let job = succeeded(&store, 1, 500);
-    let mut files = place.files();
-    files.sort();
-    let mut bytes = fs::read(&files[0]).unwrap();
-    bytes[2] ^= 1;
-    fs::write(&files[0], bytes).unwrap();
-    fs::write(&files[1], b"").unwrap();
-    fs::remove_file(&files[2]).unwrap();
-    // The first three objects have 40 rows each or so, and the rest is whole.
-    for (row, what) in [(0, "checksum"), (45, "as long as"), (85, "is missing")] {
-        let error = read(&store, &job, row..row + 1).unwrap_err();
-        assert_eq!((error.kind, error.job), (ErrorKind::Corrupt, Some(job.id)), "{error}");
-        assert!(error.to_string().contains(what), "row {row}: {error}");
-    }
-    assert_eq!(read(&store, &job, 400..500).unwrap().len(), 100);
-    let mut found = Vec::new();
-    verify(&store, &mut |finding| found.push(finding.to_string())).unwrap();
-    assert!(!found.is_empty() && found.iter().all(|finding| finding.contains(&job.id.to_string())), "{found:?}");
-}
-
-#[test]
-fn a_store_without_the_object_store_says_that_it_needs_it() {
-    let Some(place) = Place::new() else { return };
-    let job = succeeded(&place.schema.store(), 1, 500);
-    let options = PostgresOptions { objects: None, ..place.schema.options.clone() };
-    let store = PostgresStore::open(place.schema.server.url(), options).unwrap();
-    let error = read(&store, &job, 0..1).unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Invalid);
-    assert!(error.to_string().contains("`objects`"), "{error}");
-    // What it removes others delete.
-    assert!(store.remove(job.id).unwrap());
-    assert!(place.schema.store().collect_objects().is_ok());
-    while !place.files().is_empty() {
-        thread::yield_now();
-    }
+/// What opening the store with objects at this URL says.
+fn refused(schema: &Schema, url: &str, settings: &[(&str, &str)]) -> StoreError {
+    let settings = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let objects = ObjectOptions { url: url.to_owned(), settings, ..low() };
+    let options = PostgresOptions { objects: Some(objects), ..schema.options.clone() };
+    let said = format!("{options:?}");
+    let error = PostgresStore::open(schema.server.url(), options).unwrap_err();
+    assert!(!format!("{said} {error} {error:?}").contains("sesame"), "{said} {error}");
+    error
 }
 
 #[test]
 fn a_place_that_cannot_be_used_is_refused_in_a_sentence_without_secrets() {
-    let Some(place) = Place::new() else { return };
-    for url in ["nonsense", "file:///proc/objects", "s4://bucket"] {
-        let settings = vec![("AWS_SECRET_ACCESS_KEY".to_owned(), "sesame".to_owned())];
-        let objects = ObjectOptions { url: url.to_owned(), settings, ..low() };
-        let options = PostgresOptions { objects: Some(objects), ..place.schema.options.clone() };
-        let said = format!("{options:?}");
-        let error = PostgresStore::open(place.schema.server.url(), options).unwrap_err();
+    let Some(schema) = Schema::new() else { return };
+    for (url, what) in [
+        ("nonsense", "URL of the objects"),
+        ("file:///proc/objects", "/proc/objects"),
+        ("file://elsewhere/objects", "names no directory"),
+        ("s4://u:sesame@bucket", "s4://bucket"),
+    ] {
+        let error = refused(&schema, url, &[("AWS_SECRET_ACCESS_KEY", "sesame")]);
         assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
-        assert!(!format!("{said} {error}").contains("sesame"));
+        assert!(error.to_string().contains(what), "{error}");
+    }
+}
+
+#[cfg(not(feature = "s3"))]
+#[test]
+fn a_build_without_s3_says_so() {
+    let Some(schema) = Schema::new() else { return };
+    let error = refused(&schema, "s3://bucket/prefix", &[]);
+    assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
+    assert!(error.to_string().contains("feature `s3`"), "{error}");
+}
+
+/// Each of them was once noticed with the first large result only.
+#[cfg(feature = "s3")]
+#[test]
+fn a_bucket_that_cannot_be_used_is_refused_when_the_store_opens() {
+    let (Some(schema), Some(server)) = (Schema::new(), S3::open().unwrap()) else { return };
+    let settings = server.settings();
+    let right: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let with = |name, value| [right.as_slice(), &[(name, value)]].concat();
+    for (url, settings, kind, what) in [
+        ("s3://no-such-bucket/prefix", right.clone(), ErrorKind::Invalid, "does not exist"),
+        ("s3://tests/prefix", with("AWS_SECRET_ACCESS_KEY", "sesame"), ErrorKind::Invalid, "object store says"),
+        ("s3://tests/prefix", with("AWS_ALLOW_HTPP", "true"), ErrorKind::Invalid, "no setting AWS_ALLOW_HTPP"),
+        ("s3://tests/prefix", with("AWS_ALLOW_HTTP", "false"), ErrorKind::Unavailable, "object store says"),
+        ("s3://tests/prefix", with("AWS_ENDPOINT", "http://127.0.0.1:1"), ErrorKind::Unavailable, "127.0.0.1"),
+    ] {
+        let error = refused(&schema, url, &settings);
+        assert_eq!(error.kind, kind, "{error}");
+        assert!(error.to_string().contains(what), "{error}");
     }
 }

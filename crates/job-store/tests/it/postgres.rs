@@ -9,7 +9,7 @@ use job_store::{
     conformance::{Fixture, SharedFixture},
     verify,
 };
-use test_servers::{Postgres, Shared};
+use test_servers::{Postgres, Proxy, Shared};
 
 /// An empty schema in the server that all tests share.
 pub struct Schema {
@@ -108,6 +108,18 @@ fn a_password_is_in_no_text() {
         said.push(format!("{error} {error:?}"));
     }
     assert!(said.iter().all(|text| !text.contains("sesame")), "{said:?}");
+}
+
+/// Whoever asks for TLS must not get plain text, nor an error that lets them try again.
+#[test]
+fn a_url_that_asks_for_tls_is_refused() {
+    let Some(schema) = Schema::new() else { return };
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let url = format!("{}?sslmode={mode}", schema.server.url());
+        let error = PostgresStore::open(&url, schema.options.clone()).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
+        assert!(error.to_string().contains("does not speak"), "{error}");
+    }
 }
 
 /// The blocking client of the same driver panics there: it starts a runtime of its own for every call.
@@ -224,4 +236,83 @@ fn more_threads_than_connections_wait_for_each_other() {
         }
     });
     assert_eq!(store.unfinished().unwrap().len(), 16);
+}
+
+/// The server that all tests share, over a network that can be broken.
+fn far(schema: &Schema) -> (Proxy, String) {
+    let (server, place) = schema.server.url().rsplit_once(':').unwrap();
+    let (port, database) = place.split_once('/').unwrap();
+    let proxy = Proxy::start(port.parse().unwrap()).unwrap();
+    let url = format!("{server}:{}/{database}?application_name={}", proxy.port(), schema.options.schema);
+    (proxy, url)
+}
+
+#[test]
+fn a_call_into_a_black_hole_ends_and_the_next_finds_the_network_again() {
+    let Some(schema) = Schema::new() else { return };
+    let (network, url) = far(&schema);
+    let options = PostgresOptions { timeout: Duration::from_secs(5), ..schema.options.clone() };
+    let store = PostgresStore::open(&url, options.clone()).unwrap();
+    store.insert(&[job(1)], Durability::Buffered).unwrap();
+    network.hold(true);
+    let error = store.get(job(1).id).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("in time"), "{error}");
+    let error = PostgresStore::open(&url, options).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
+    network.hold(false);
+    assert_eq!(store.get(job(1).id).unwrap(), Some(job(1)));
+}
+
+/// A connection that only listens once waited for ever where a firewall had forgotten it: the engine found work by
+/// polling alone from then on.
+#[test]
+fn a_connection_that_listens_in_a_black_hole_is_replaced() {
+    let Some(schema) = Schema::new() else { return };
+    let (network, url) = far(&schema);
+    let options = PostgresOptions { timeout: Duration::from_secs(3), ..schema.options.clone() };
+    let store = PostgresStore::open(&url, options).unwrap();
+    let other = schema.store();
+    let hears = || {
+        other.insert(&[], Durability::Buffered).unwrap();
+        store.wait(Duration::from_secs(1)).unwrap()
+    };
+    while !hears() {}
+    network.swallow();
+    // What was told before that may still be heard.
+    while store.wait(Duration::ZERO).unwrap() {}
+    while !hears() {}
+}
+
+/// The network keeps what a worker wrote until long after its lease: by then the job is another's.
+#[test]
+fn what_a_network_held_back_is_refused_when_it_comes() {
+    let Some(schema) = Schema::new() else { return };
+    let (network, url) = far(&schema);
+    let options = PostgresOptions { timeout: Duration::from_secs(5), ..schema.options.clone() };
+    let slow = PostgresStore::open(&url, options).unwrap();
+    slow.insert(&[job(1)], Durability::Buffered).unwrap();
+    assert_eq!(slow.claim(&filters(1)).unwrap(), [job(1)]);
+    let running = job(1).apply(Event::Start, Timestamp::from_micros(5)).unwrap();
+    slow.replace(&running, Durability::Buffered).unwrap();
+    slow.save_checkpoint(running.id, 1, b"in time").unwrap();
+    let writers = || {
+        let count =
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%INTO checkpoints%' AND application_name";
+        schema.sql(&format!("{count} = '{}'", schema.options.schema)).trim().to_owned()
+    };
+    assert_eq!(writers(), "1");
+    network.hold(true);
+    let error = slow.save_checkpoint(running.id, 1, b"late").unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
+
+    schema.sql("UPDATE queue SET until = now() - interval '1 second'");
+    let other = schema.store();
+    assert_eq!(other.claim(&filters(1)).unwrap(), std::slice::from_ref(&running));
+    network.hold(false);
+    // Behind what was held back the server reads the end of the connection.
+    while writers() != "0" {
+        thread::yield_now();
+    }
+    assert_eq!(other.checkpoint(running.id).unwrap().as_deref(), Some(b"in time".as_slice()));
 }

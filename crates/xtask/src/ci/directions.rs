@@ -23,10 +23,13 @@ const OWNED: [(&str, &[&str]); 3] = [
 
 /// What a package must not pull in, however indirectly, with these features. The client of PostgreSQL is built on tokio,
 /// which therefore comes with the feature `postgres` and with nothing else.
-const BANS: [(&str, &[&str], &[&str]); 7] = [
+const BANS: [(&str, &[&str], &[&str]); 9] = [
     ("job-core", &["--all-features"], &["librocksdb-sys", "rocksdb", "tokio", "axum", "hyper"]),
     ("job-store", &["--features", "conformance,rocksdb,redb"], &["tokio", "tokio-postgres", "axum", "hyper"]),
     ("job-store", &["--features", "postgres"], &["object_store", "hyper", "axum"]),
+    // A directory needs no client of HTTP; and TLS is built with a C compiler, without cmake.
+    ("job-store", &["--features", "objects"], &["hyper", "reqwest", "rustls"]),
+    ("job-store", &["--all-features"], &["aws-lc-sys", "openssl-sys"]),
     ("job-store", &["--all-features"], &["axum", SERVERS]),
     ("job-runner", &["--all-features"], &["axum", SERVERS]),
     ("job-runner", &[], &["tokio", "tokio-postgres", "axum", "hyper"]),

@@ -6,27 +6,29 @@
 
 mod collect;
 mod index;
+mod place;
 mod read;
+#[cfg(feature = "s3")]
+mod s3;
 mod write;
 
 use std::{
     collections::VecDeque,
     error::Error as _,
-    fmt, fs,
+    fmt,
     future::Future,
     io,
     ops::Range,
-    path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use object_store::{Error, ObjectStore, local::LocalFileSystem, parse_url_opts, prefix::PrefixStore};
+use object_store::{Error, ObjectStore, ObjectStoreExt, path::Path};
 use parking_lot::Mutex;
 use tokio::{runtime::Handle, task::JoinHandle};
 
-pub(super) use self::write::ObjectSegment;
+pub(super) use self::{place::Place, write::ObjectSegment};
 use super::{Call, Inner, PostgresOptions, PostgresStore, wait::wait};
 use crate::{ErrorKind, StoreError};
 
@@ -43,13 +45,15 @@ use crate::{ErrorKind, StoreError};
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ObjectOptions {
-    /// `file:///directory`, which is made when it is missing and which all engines must see. Others, such as
-    /// `s3://bucket/prefix`, where the host turns on their feature of `object_store` (`aws`), or brings them to
-    /// [`open_with_objects`](PostgresStore::open_with_objects).
+    /// `file:///directory`, which is made when it is missing and which all engines must see; with the feature `s3`,
+    /// `s3://bucket/prefix`, whose bucket must be there. Others where the host turns on their feature of `object_store`,
+    /// or brings them to [`open_with_objects`](PostgresStore::open_with_objects).
     pub url: String,
-    /// What an S3 URL does not say, by the names of the environment's variables: `AWS_ENDPOINT`, `AWS_REGION`,
-    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ALLOW_HTTP` and the like. Variables of the environment that
-    /// start with `AWS_` count where nothing is said here. Default: none.
+    /// What an S3 URL does not say, by the names of the environment's variables: `AWS_ACCESS_KEY_ID` and
+    /// `AWS_SECRET_ACCESS_KEY`; `AWS_REGION`; `AWS_ENDPOINT`, for a service other than Amazon's; `AWS_ALLOW_HTTP`
+    /// (`true`), for one without TLS; and
+    /// [the like](https://docs.rs/object_store/0.14/object_store/aws/enum.AmazonS3ConfigKey.html). Variables of the
+    /// environment that start with `AWS_` count where nothing is said here. Default: none.
     pub settings: Vec<(String, String)>,
     /// Bytes up to which a segment is kept in the database. It is gathered in the memory of its writer. Default: 4 MiB.
     pub small_segment: usize,
@@ -66,14 +70,37 @@ impl ObjectOptions {
         let (small_segment, object_bytes, cache_bytes) = (4 << 20, 8 << 20, 64 << 20);
         Self { url: url.into(), settings: Vec::new(), small_segment, object_bytes, cache_bytes }
     }
+
+    /// The object store at the URL, for a host that wraps it (to count, limit or delay requests) and brings the whole to
+    /// [`open_with_objects`](PostgresStore::open_with_objects). Nothing is asked of it yet. Its requests are to be made
+    /// on a runtime of tokio, as those of the store are.
+    ///
+    /// TLS is rustls. Where the process has not chosen its cryptography by the first S3 URL, that becomes *ring*.
+    ///
+    /// ```
+    /// use job_store::ObjectOptions;
+    ///
+    /// # let directory = std::env::temp_dir().join("job-store-doc-connect");
+    /// # let url = format!("file://{}", directory.display());
+    /// let objects = ObjectOptions::at(url).connect()?;
+    /// # std::fs::remove_dir_all(directory).ok();
+    /// # Ok::<(), job_store::StoreError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` when the URL or a setting is none, or the directory cannot be made.
+    pub fn connect(&self) -> Result<Arc<dyn ObjectStore>, StoreError> {
+        Place::open(Call::new("open the object store"), self).map(|place| place.store)
+    }
 }
 
 impl fmt::Debug for ObjectOptions {
-    /// Without the values of the settings, some of which are secret.
+    /// Without what may be secret: the values of the settings, and a user in the URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.url.parse().map_or_else(|_| String::new(), |url| place::shown(&url));
         let names: Vec<_> = self.settings.iter().map(|(name, _)| name).collect();
         f.debug_struct("ObjectOptions")
-            .field("url", &self.url)
+            .field("url", &url)
             .field("settings", &names)
             .field("small_segment", &self.small_segment)
             .field("object_bytes", &self.object_bytes)
@@ -93,11 +120,12 @@ impl PostgresStore {
         options: PostgresOptions,
         objects: Arc<dyn ObjectStore>,
     ) -> Result<Self, StoreError> {
-        Self::open_at(url, options, Place { store: objects, directory: None })
+        Self::open_at(url, options, Place::of_host(objects))
     }
 
     pub(super) fn open_at(url: &str, options: PostgresOptions, place: Place) -> Result<Self, StoreError> {
-        let mut inner = Inner::open(Call::new("open the store"), url, options)?;
+        let call = Call::new("open the store");
+        let mut inner = Inner::open(call, url, options)?;
         let options = inner.options.objects.clone().unwrap_or_else(|| ObjectOptions::at(""));
         let runtime = inner.runtime.as_ref().map(|runtime| runtime.handle().clone());
         let timeout = inner.options.timeout;
@@ -111,41 +139,13 @@ impl PostgresStore {
             is_due: AtomicBool::default(),
         });
         let store = Self { inner: Arc::new(inner) };
+        store.objects(call)?.check(call)?;
         store.collect_soon();
         Ok(store)
     }
 
     fn objects(&self, call: Call) -> Result<&Objects, StoreError> {
         self.inner.objects.as_ref().ok_or_else(|| call.failed(ErrorKind::Invalid, "the store has no object store"))
-    }
-}
-
-/// Where objects are.
-pub(super) struct Place {
-    store: Arc<dyn ObjectStore>,
-    /// Of a place in the file system: deleting files leaves directories behind.
-    directory: Option<PathBuf>,
-}
-
-impl Place {
-    pub(super) fn open(call: Call, options: &ObjectOptions) -> Result<Self, StoreError> {
-        let url = options.url.parse::<url::Url>();
-        let url =
-            url.map_err(|error| call.failed(ErrorKind::Invalid, format!("the URL of the objects: {error}")))?;
-        if let ("file", Ok(directory)) = (url.scheme(), url.to_file_path()) {
-            let failed = |error: io::Error| {
-                call.failed(ErrorKind::Invalid, format!("the directory {}: {error}", directory.display()))
-            };
-            fs::create_dir_all(&directory).map_err(failed)?;
-            let store = LocalFileSystem::new_with_prefix(&directory).map_err(|error| failure(call, &error))?;
-            return Ok(Self { store: Arc::new(store.with_fsync(true)), directory: Some(directory) });
-        }
-        let environment = std::env::vars().filter(|(name, _)| name.starts_with("AWS_"));
-        let settings = environment.chain(options.settings.iter().cloned());
-        let (store, prefix) = parse_url_opts(&url, settings).map_err(|error| {
-            call.failed(ErrorKind::Invalid, format!("the object store {url} cannot be used: {error}"))
-        })?;
-        Ok(Self { store: Arc::new(PrefixStore::new(store, prefix)), directory: None })
     }
 }
 
@@ -165,6 +165,24 @@ pub(super) struct Objects {
 type Request<T> = JoinHandle<Result<T, Error>>;
 
 impl Objects {
+    /// Whether the place can be used, asked before anything relies on it: a bucket that does not exist, or a wrong key,
+    /// would fail the first large result, hours later.
+    fn check(&self, call: Call) -> Result<(), StoreError> {
+        if self.place.directory.is_some() {
+            return Ok(());
+        }
+        // A list would do as well, but what it says of a failure does not tell a wrong key from a network that is down.
+        let store = self.place.store.clone();
+        let ask = async move { store.get(&Path::from("none")).await };
+        match self.answer(call, self.start(ask))? {
+            Err(Error::NotFound { source, .. }) if source.to_string().contains("NoSuchBucket") => {
+                Err(call.failed(ErrorKind::Invalid, "the bucket of the objects does not exist"))
+            }
+            Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(failure(call, &error)),
+        }
+    }
+
     /// Starts a request.
     fn start<T: Send + 'static>(
         &self,
