@@ -15,4 +15,5 @@ pub mod plot;
 pub mod report;
 pub mod scenarios;
 pub mod stored;
+pub mod team;
 pub mod vertices;
