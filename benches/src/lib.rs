@@ -16,4 +16,5 @@ pub mod report;
 pub mod scale;
 pub mod scenarios;
 pub mod stored;
+pub mod team;
 pub mod vertices;

@@ -32,12 +32,18 @@ struct Arguments {
     child: Option<String>,
     #[arg(long, hide = true)]
     rows: Option<usize>,
+    #[arg(long, hide = true)]
+    url: Option<String>,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if let Some(task) = &arguments.child {
-        return child::serve(task, &arguments.out, arguments.rows.unwrap_or_default());
+        let rows = arguments.rows.unwrap_or_default();
+        return match &arguments.url {
+            Some(url) => scenarios::postgres::serve(task, url, rows),
+            None => child::serve(task, &arguments.out, rows),
+        };
     }
     fs::create_dir_all(&arguments.stores).context("make the directory of the stores")?;
     let bench = Bench { quick: arguments.quick, stores: arguments.stores.clone(), out: arguments.out.clone() };

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-use crate::measure::Series;
+use crate::{measure::Series, team::Team};
 
 /// A peer in one of its settings.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +52,7 @@ pub const KIOMQ: Peer = peer("kiomq, memory", "kiomq", "");
 /// What a peer is to do; its own program explains the scenarios.
 #[derive(Debug, Clone, Copy)]
 pub struct Order {
-    /// `submit`, `batch`, `drain`, `both` or `latency`.
+    /// `submit`, `batch`, `drain`, `join`, `both` or `latency`.
     pub scenario: &'static str,
     /// Jobs.
     pub n: usize,
@@ -96,7 +96,20 @@ impl Lane {
         if self.failed {
             return;
         }
-        match self.peer.rate(stores, self.order, database) {
+        let rate = self.peer.rate(stores, self.order, database);
+        self.note(rate);
+    }
+
+    /// Runs it once in so many processes.
+    pub fn round_of(&mut self, stores: &Path, processes: usize, database: &str) {
+        if !self.failed {
+            let rate = self.peer.team(stores, self.order, processes, database);
+            self.note(rate);
+        }
+    }
+
+    fn note(&mut self, rate: Result<f64>) {
+        match rate {
             Ok(rate) => self.rates.push(rate),
             Err(error) => {
                 self.failed = true;
@@ -133,14 +146,8 @@ impl Peer {
     fn run(self, stores: &Path, order: Order, database: Option<&str>) -> Result<Line> {
         self.build()?;
         let directory = tempfile::tempdir_in(stores)?;
-        let program = peers().join("target/release").join(format!("peer-{}", self.package));
-        let child = Command::new(program)
-            .arg(order.scenario)
-            .args([format!("n={}", order.n), format!("workers={}", order.workers)])
-            .arg(format!("variant={}", self.variant))
-            .arg(format!("dir={}", directory.path().display()))
-            .args(database.map(|url| format!("url={url}")))
-            .env("RUST_BACKTRACE", "0")
+        let child = self
+            .command(order, directory.path(), database)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -149,6 +156,36 @@ impl Peer {
         let errors = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "it failed: {}", errors.trim());
         serde_json::from_slice(&output.stdout).context("read what it said")
+    }
+
+    fn command(self, order: Order, directory: &Path, database: Option<&str>) -> Command {
+        let mut command = Command::new(peers().join("target/release").join(format!("peer-{}", self.package)));
+        command
+            .arg(order.scenario)
+            .args([format!("n={}", order.n), format!("workers={}", order.workers)])
+            .arg(format!("variant={}", self.variant))
+            .arg(format!("dir={}", directory.display()))
+            .args(database.map(|url| format!("url={url}")))
+            .env("RUST_BACKTRACE", "0");
+        command
+    }
+
+    /// Jobs a second of so many processes on one empty database: `batch` fills it, then each does a part of `submit`, or
+    /// all of them `join`.
+    fn team(self, stores: &Path, order: Order, processes: usize, database: &str) -> Result<f64> {
+        let drains = order.scenario == "join";
+        let fill = Order { scenario: "batch", n: if drains { order.n } else { 0 }, ..order };
+        self.run(stores, fill, Some(database))?;
+        let directory = tempfile::tempdir_in(stores)?;
+        let part = Order { n: order.n / processes, ..order };
+        let commands = (0..processes).map(|_| {
+            let mut command = self.command(part, directory.path(), Some(database));
+            command.arg("gate=1").stderr(Stdio::null());
+            command
+        });
+        let team = Team::start(commands.collect())?;
+        let seconds = if drains { team.drain(order.n, || Ok(true)) } else { team.submit() }?;
+        Ok(order.n as f64 / seconds)
     }
 
     /// Builds the program, once in a run.

@@ -32,6 +32,9 @@ const WORKERS: usize = 4;
 const FRONTS: usize = 2;
 /// How long nothing at all may end before the rest counts as stuck: far longer than a lease, however slow the machine.
 const STUCK: Duration = Duration::from_mins(2);
+/// How long nothing is told before the harm pauses, and it is said what is waited for: a machine that is slow may need
+/// longer to start again what was killed than until it is killed the next time.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// A series of harm to a cluster at work.
 #[derive(Debug, Clone)]
@@ -100,7 +103,7 @@ impl Cluster {
         let store = PostgresStore::open(&server.url(), PostgresOptions::default()).expect("the store opens");
         audit::install(&server);
         let mut run = Run::new(self, &server);
-        run.harm();
+        run.harm(&store);
         run.finish(&store);
         run.check(&Arc::new(store));
         Some(run.seen)
@@ -133,6 +136,10 @@ struct Run<'c> {
     send: mpsc::Sender<(usize, Heard)>,
     heard: mpsc::Receiver<(usize, Heard)>,
     told: Told,
+    /// When a front end told something last.
+    told_at: Instant,
+    /// Whether the harm pauses because that is long ago.
+    quiet: bool,
     seen: Seen,
 }
 
@@ -159,6 +166,8 @@ impl<'c> Run<'c> {
             send,
             heard,
             told: Told::default(),
+            told_at: Instant::now(),
+            quiet: false,
             seen: Seen::default(),
         };
         run.workers = (0..WORKERS).map(|_| run.worker()).collect();
@@ -195,7 +204,7 @@ impl<'c> Run<'c> {
     }
 
     /// One harm after another until everything is submitted and has ended, and every harm was done.
-    fn harm(&mut self) {
+    fn harm(&mut self, store: &PostgresStore) {
         let mut first = vec![
             Harm::KillWorker,
             Harm::PauseWorker,
@@ -209,6 +218,9 @@ impl<'c> Run<'c> {
             let pause = Duration::from_millis(100 + self.chance.next(500));
             self.listen(pause);
             self.mend();
+            if self.is_quiet(store) {
+                continue;
+            }
             let harm = if first.is_empty() {
                 match self.chance.next(23) {
                     0..7 => Harm::KillWorker,
@@ -224,6 +236,36 @@ impl<'c> Run<'c> {
             };
             self.inflict(harm);
         }
+    }
+
+    /// Whether front ends that are not done have told nothing for long: then everybody gets time, and after that it
+    /// counts as stuck.
+    fn is_quiet(&mut self, store: &PostgresStore) -> bool {
+        let since = self.told_at.elapsed();
+        let quiet = self.told.done.contains(&false) && since >= QUIET;
+        if quiet && !self.quiet {
+            eprintln!("nothing was told for {QUIET:.0?}, harm pauses; {}", self.waited_for(store));
+        }
+        assert!(!quiet || since < QUIET + STUCK, "seed {}: stuck; {}", self.cluster.seed, self.waited_for(store));
+        self.quiet = quiet;
+        quiet
+    }
+
+    /// What has not ended yet, for people.
+    fn waited_for(&self, store: &PostgresStore) -> String {
+        let submitted = self.told.submitted.iter().map(BTreeMap::len).collect::<Vec<_>>();
+        let jobs = match store.unfinished() {
+            Ok(jobs) => jobs,
+            Err(error) => return format!("the store cannot be read: {error}"),
+        };
+        let first = jobs.iter().take(20).map(|job| format!("{} {} attempt {}", job.id, job.state, job.attempt));
+        format!(
+            "front ends have submitted {submitted:?} of {} each, done: {:?}; {} jobs are unfinished: {}",
+            self.jobs_of_a_front(),
+            self.told.done,
+            jobs.len(),
+            first.collect::<Vec<_>>().join(", ")
+        )
     }
 
     fn inflict(&mut self, harm: Harm) {
@@ -316,6 +358,7 @@ impl<'c> Run<'c> {
     }
 
     fn learn(&mut self, front: usize, heard: Heard) {
+        self.told_at = Instant::now();
         match heard {
             Heard::Submitted(turn, id) => {
                 let earlier = self.told.submitted[front].insert(turn, id);
@@ -348,7 +391,12 @@ impl<'c> Run<'c> {
             if unfinished.len() < left {
                 (left, since) = (unfinished.len(), Instant::now());
             }
-            assert!(since.elapsed() < STUCK, "seed {}: jobs are stuck: {unfinished:?}", self.cluster.seed);
+            assert!(
+                since.elapsed() < STUCK,
+                "seed {}: jobs are stuck; {}",
+                self.cluster.seed,
+                self.waited_for(store)
+            );
             store.wait(Duration::from_secs(1)).expect("the store can be waited for");
         }
         for process in self.workers.iter_mut().chain(&mut self.fronts) {

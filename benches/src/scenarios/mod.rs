@@ -25,7 +25,7 @@ mod latency;
 pub mod memory;
 mod other_stores;
 mod page;
-mod postgres;
+pub mod postgres;
 mod real_work;
 mod reopening;
 mod row_per_key;

@@ -1,6 +1,7 @@
 //! On a PostgreSQL server that runs for this alone, beside the job libraries for it: engines that share a store.
 
 use std::{
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -9,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use job_core::PageRequest;
 use job_runner::{Durability, Engine, JobContext, JobReader};
 use job_store::{JobStore, PostgresOptions, PostgresStore, Store};
@@ -23,10 +24,12 @@ use crate::{
     peers::{APALIS_POSTGRES, GRAPHILE, GRAPHILE_BATCHED, Lane, Order},
     report::{Goal, Row, Unit},
     stored,
+    team::{self, Team},
     vertices::vertices,
 };
 
 const WORKERS: usize = 8;
+const PROCESSES: usize = 4;
 const PAGE: u32 = 100_000;
 
 pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
@@ -62,7 +65,7 @@ fn jobs(bench: &Bench, server: &Postgres) -> Result<Vec<Row>> {
         [GRAPHILE, GRAPHILE_BATCHED, APALIS_POSTGRES].map(|peer| Lane::new(peer, order))
     };
     let mut databases = Databases { server, made: 0 };
-    let mut rows = Vec::new();
+    let mut rows = teams(bench, &mut databases)?;
     let mut contest = |what: &str, ours: &dyn Fn(&str) -> Result<f64>, mut lanes: [Lane; 3]| -> Result<()> {
         let mut own = Vec::new();
         for _ in 0..bench.size(3, 1) {
@@ -78,6 +81,84 @@ fn jobs(bench: &Bench, server: &Postgres) -> Result<Vec<Row>> {
     contest("submit on PostgreSQL, 1,000 a call", &|url| submit_batches(url, batch), lanes("batch", batch))?;
     contest("drain on PostgreSQL, 8 workers", &|url| drain(url, waiting), lanes("drain", waiting))?;
     Ok(rows)
+}
+
+/// As [`jobs`], in several processes on one database.
+fn teams(bench: &Bench, databases: &mut Databases<'_>) -> Result<Vec<Row>> {
+    let (single, waiting) = (bench.size(6_000, 600), bench.size(20_000, 2_000));
+    let mut rows = Vec::new();
+    for (what, scenario, n) in [
+        ("submit on PostgreSQL, one call a job, 4 processes", "submit", single),
+        ("drain on PostgreSQL, 4 processes of 8 workers", "join", waiting),
+    ] {
+        let order = Order { scenario, n, workers: WORKERS };
+        let mut lanes = [GRAPHILE_BATCHED, APALIS_POSTGRES].map(|peer| Lane::new(peer, order));
+        let mut own = Vec::new();
+        for _ in 0..bench.size(3, 1) {
+            own.push(team(&databases.next()?, scenario, n)?);
+            for lane in &mut lanes {
+                lane.round_of(&bench.stores, PROCESSES, &databases.next()?);
+            }
+        }
+        rows.extend(beside_peers(what, "fsync per answer", &Series::new(own)?, &lanes, 2.0));
+    }
+    Ok(rows)
+}
+
+/// Jobs a second of several processes of this program.
+fn team(url: &str, task: &str, n: usize) -> Result<f64> {
+    let engine = front(url)?;
+    if task == "join" {
+        drop(engines::submit_batches(&engine, n)?);
+    }
+    drop(engine);
+    let program = std::env::current_exe().context("find this program")?;
+    let commands = (0..PROCESSES).map(|_| {
+        let mut command = Command::new(&program);
+        command.args(["--child", task, "--rows", &(n / PROCESSES).to_string(), "--url", url]);
+        command
+    });
+    let team = Team::start(commands.collect())?;
+    if task == "submit" {
+        return Ok(n as f64 / team.submit()?);
+    }
+    let store = store(url)?;
+    Ok(n as f64 / team.drain(n, || Ok(store.unfinished()?.is_empty()))?)
+}
+
+/// What a process of a team does.
+///
+/// # Errors
+/// As the engine, and when there is no such task.
+pub fn serve(task: &str, url: &str, n: usize) -> Result<()> {
+    match task {
+        "submit" => {
+            let engine = front(url)?;
+            team::ready()?;
+            for _ in 0..n {
+                drop(engine.submit(engines::noop())?);
+            }
+            Ok(())
+        }
+        "join" => {
+            let store = store(url)?;
+            team::ready()?;
+            let ran = Arc::new(AtomicUsize::new(0));
+            let _engine = worker(store, &ran)?;
+            team::tell(&ran)
+        }
+        _ => bail!("there is no task {task}"),
+    }
+}
+
+/// An engine that runs no-op jobs, and counts them.
+fn worker(store: Arc<PostgresStore>, ran: &Arc<AtomicUsize>) -> Result<Engine> {
+    let count = Arc::clone(ran);
+    let builder = Engine::builder_shared(store).algorithm("noop", move |_: &mut JobContext| {
+        count.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    });
+    Ok(builder.durability(Durability::Synced).workers(WORKERS).open()?)
 }
 
 /// An engine without handlers: it submits, others run.
@@ -106,16 +187,8 @@ fn drain(url: &str, n: usize) -> Result<f64> {
     drop(engines::submit_batches(&front(url)?, n)?);
     let store = store(url)?;
     let ran = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&ran);
     let all = seconds(|| {
-        let engine = Engine::builder_shared(store.clone())
-            .algorithm("noop", move |_: &mut JobContext| {
-                count.fetch_add(1, Ordering::Relaxed);
-                Ok(())
-            })
-            .durability(Durability::Synced)
-            .workers(WORKERS)
-            .open()?;
+        let engine = worker(Arc::clone(&store), &ran)?;
         while ran.load(Ordering::Relaxed) < n {
             thread::sleep(Duration::from_millis(1));
         }

@@ -274,10 +274,10 @@ impl Shared {
     /// There may be a job to take: for a worker, or on a shared store for whoever starts jobs for them.
     fn call(&self) {
         if self.cluster.is_some() {
-            self.starter.notify_one()
+            self.starter.notify_one();
         } else {
-            self.work.notify_one()
-        };
+            self.work.notify_one();
+        }
     }
 
     /// So many jobs have been started.

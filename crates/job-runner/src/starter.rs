@@ -61,10 +61,11 @@ impl Started {
         self.pace = self.pace.saturating_mul(7).saturating_add(used) / 8;
     }
 
-    /// How many may be started ahead of the workers.
+    /// How many may be started ahead of the workers. Those that are started when the process dies count as interrupted,
+    /// and a job that kills its process should not take many with it: four for each worker at most.
     fn ahead(&self, cluster: &Cluster) -> usize {
         let begun = BEAT.as_micros().saturating_mul(cluster.seats as u128) / u128::from(self.pace.max(1));
-        usize::try_from(begun).unwrap_or(usize::MAX).min(cluster.ahead() / 2)
+        usize::try_from(begun).unwrap_or(usize::MAX).min(cluster.ahead() / 2).min(cluster.seats * 4)
     }
 
     /// How many to start.

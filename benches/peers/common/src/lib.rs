@@ -5,6 +5,7 @@
 
 use std::{
     any::Any,
+    io::Read,
     path::PathBuf,
     str::FromStr,
     sync::{
@@ -72,6 +73,8 @@ pub struct Run {
     /// An empty directory for its files.
     pub directory: PathBuf,
     url: Option<String>,
+    /// Whether to wait for the word of the caller, who starts several at one moment.
+    gate: bool,
 }
 
 impl Run {
@@ -94,6 +97,7 @@ impl Run {
             variant: value("variant").unwrap_or_default().to_owned(),
             directory: value("dir").expect("dir=PATH").into(),
             url: value("url").map(str::to_owned),
+            gate: value("gate").is_some(),
         }
     }
 
@@ -120,6 +124,10 @@ impl Run {
     /// # Panics
     /// When the scenario is unknown.
     pub async fn measure<P: Peer>(&self, peer: P) {
+        if self.gate {
+            println!("ready");
+            std::io::stdin().read_line(&mut String::new()).expect("the word");
+        }
         match self.scenario.as_str() {
             // Jobs, one call each; no worker runs.
             "submit" => {
@@ -142,6 +150,11 @@ impl Run {
                 let _workers = peer.work(self.workers).await;
                 wait_until(self.n);
                 print_seconds(start);
+            }
+            // Works beside others on what waits, and says how many jobs it has run, until its standard input ends.
+            "join" => {
+                let _workers = peer.work(self.workers).await;
+                tell();
             }
             "both" => self.submit_and_drain(&peer).await,
             "latency" => self.latency(&peer).await,
@@ -188,6 +201,22 @@ impl Run {
         times.sort_unstable();
         let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64();
         println!("{{\"p50\":{},\"p99\":{}}}", at(50), at(99));
+    }
+}
+
+fn tell() -> ! {
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    let mut told = 0;
+    loop {
+        let now = DONE.load(Ordering::SeqCst);
+        if now != told {
+            println!("{now}");
+            told = now;
+        }
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 
