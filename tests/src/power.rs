@@ -138,7 +138,9 @@ impl Power {
         let mut rows = Seen::default();
         let mut promised = if self.synced { known.clone() } else { BTreeMap::new() };
         // A removal is never waited for: the job may be there again, whole.
-        promised.values_mut().for_each(|job| job.removed = false);
+        for job in promised.values_mut() {
+            job.removed = false;
+        }
         check_after_death(files, &promised, &mut rows);
         if !self.synced {
             check_order(files, known, said);

@@ -49,6 +49,9 @@ pub struct Usage {
     pub p99_micros: u64,
 }
 
+/// One of the figures.
+type Amount = fn(&Usage) -> u64;
+
 /// What came of it.
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -82,8 +85,8 @@ impl fmt::Display for Soaked {
             "{} jobs, {} pages compared, {} cancels, {} removals: lost 0, wrong 0, stuck {}",
             self.jobs, self.pages, self.cancels, self.removals, self.unfinished
         )?;
-        let tenths = self.usage.iter().enumerate();
-        tenths.map(|(at, usage)| write!(f, "\n  after {:3} %: {usage}", (at + 1) * 10)).collect()
+        let mut tenths = self.usage.iter().enumerate();
+        tenths.try_for_each(|(at, usage)| write!(f, "\n  after {:3} %: {usage}", (at + 1) * 10))
     }
 }
 
@@ -96,8 +99,8 @@ impl Soaked {
     /// When something grew.
     pub fn assert_flat(&self) {
         let (first, second) = self.usage.split_at(self.usage.len() / 2);
-        let most = |half: &[Usage], of: fn(&Usage) -> u64| half.iter().map(of).max().unwrap_or(0);
-        let kinds: [(&str, fn(&Usage) -> u64, u64); 3] = [
+        let most = |half: &[Usage], of: Amount| half.iter().map(of).max().unwrap_or(0);
+        let kinds: [(&str, Amount, u64); 3] = [
             ("KiB of memory", |usage| usage.resident_kib, 64 << 10),
             ("open files", |usage| usage.open_files, 64),
             ("bytes on disk", |usage| usage.disk_bytes, 128 << 20),

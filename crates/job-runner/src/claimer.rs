@@ -132,7 +132,7 @@ fn claim_up_to(shared: &Arc<Shared>, cluster: &Cluster, room: usize) -> Result<(
 fn room(cluster: &Cluster, scheduler: &Scheduler) -> usize {
     let (waiting, held) = (scheduler.queue.waiting_in_all(), scheduler.queue.held());
     let idle = held - waiting < cluster.seats;
-    let mut ahead = cluster.ahead();
+    let mut ahead = cluster.ahead.load(Ordering::Relaxed);
     let moved = cluster.moved.swap(false, Ordering::AcqRel);
     if idle && (moved || waiting > 0) {
         ahead = (ahead * 2).max(1).min(cluster.sharing.backlog);

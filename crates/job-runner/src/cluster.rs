@@ -111,19 +111,9 @@ impl Cluster {
         self.nudged.store(false, Ordering::Release);
     }
 
-    /// How many jobs may be claimed beyond the seats at this time.
-    pub(crate) fn ahead(&self) -> usize {
-        self.ahead.load(Ordering::Relaxed)
-    }
-
-    /// Jobs had to wait here: from now on no more is claimed than can start, until jobs are short again.
-    pub(crate) fn claim_less(&self) {
-        self.ahead.store(0, Ordering::Relaxed);
-    }
-
-    /// A job was taken out of the queue: time to claim, when few are left and the store may have more.
+    /// A worker has taken a job: time to claim, when few are left and the store may have more.
     pub(crate) fn taken(&self, scheduler: &Scheduler) {
-        if scheduler.queue.waiting_in_all() <= self.ahead() / 2 {
+        if scheduler.queue.waiting_in_all() <= self.ahead.load(Ordering::Relaxed) / 2 {
             self.idle();
         }
     }
@@ -284,12 +274,13 @@ pub(crate) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
     renewed.map(drop)
 }
 
-/// What has waited for a worker here for a third of a lease goes back to the others: one of them may be idle.
+/// What has waited for a worker here for a third of a lease goes back to the others: one of them may be idle. From
+/// then on no more is claimed than can start, until jobs are short again.
 fn share_waiting(shared: &Shared, cluster: &Cluster, known: &[(JobId, Arc<Lease>)]) {
     let long = |lease: &Lease| lease.age() >= cluster.sharing.lease / 3;
     let stale: Vec<JobId> = known.iter().filter(|(_, lease)| long(lease)).map(|(id, _)| *id).collect();
     if cluster.give_up_waiting(shared, &stale) > 0 {
-        cluster.claim_less();
+        cluster.ahead.store(0, Ordering::Relaxed);
     }
 }
 

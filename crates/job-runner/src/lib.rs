@@ -106,7 +106,6 @@ mod recover;
 mod retention;
 mod rows;
 mod shared;
-mod starter;
 mod stats;
 mod submit;
 mod sync;

@@ -8,6 +8,7 @@ use crate::script::{self, End, Script, Step};
 
 /// One job.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Expected {
     pub(super) id: JobId,
     pub(super) spec: JobSpec,

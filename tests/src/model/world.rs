@@ -115,7 +115,9 @@ impl<B: Backend> World<B> {
         self.store = Some(store);
         self.engine = Some(engine);
         // Nobody has looked yet.
-        self.jobs.iter_mut().for_each(|job| job.due = false);
+        for job in &mut self.jobs {
+            job.due = false;
+        }
     }
 
     fn close(&mut self) {

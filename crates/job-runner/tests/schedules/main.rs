@@ -72,8 +72,6 @@ mod rows;
 mod scenarios;
 #[path = "../../src/shared.rs"]
 mod shared;
-#[path = "../../src/starter.rs"]
-mod starter;
 #[path = "../../src/stats.rs"]
 mod stats;
 #[path = "../../src/submit.rs"]
