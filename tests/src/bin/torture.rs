@@ -116,15 +116,15 @@ fn child(task: &str) -> ExitCode {
     }
 }
 
-/// Does something with one seed after the other, until the time is over; says what was seen so far.
+/// Does something with one seed after the other, until the time is over; says what was so_far so far.
 fn repeat<S: Display + Default + AddAssign>(time: Duration, seed: u64, once: impl Fn(u64) -> S) {
     let start = Instant::now();
-    let mut seen = S::default();
+    let mut so_far = S::default();
     let mut round = 0;
     while round == 0 || start.elapsed() < time {
-        seen += once(seed.wrapping_add(round));
+        so_far += once(seed.wrapping_add(round));
         round += 1;
-        println!("{:>7.0?}  round {round}: {seen}", start.elapsed());
+        println!("{:>7.0?}  round {round}: {so_far}", start.elapsed());
     }
 }
 
@@ -138,9 +138,9 @@ fn power(seed: u64) -> Cuts {
         let program = std::env::current_exe().unwrap();
         Power { program, synced, lives: 3, cuts: 12, seed }.run().unwrap_or_default()
     };
-    let mut seen = lives(true);
-    seen += lives(false);
-    seen
+    let mut so_far = lives(true);
+    so_far += lives(false);
+    so_far
 }
 
 /// Moves on both backends.
