@@ -116,7 +116,7 @@ fn child(task: &str) -> ExitCode {
     }
 }
 
-/// Does something with one seed after the other, until the time is over; says what was so_far so far.
+/// Does something with one seed after the other, until the time is over; says what was seen so far.
 fn repeat<S: Display + Default + AddAssign>(time: Duration, seed: u64, once: impl Fn(u64) -> S) {
     let start = Instant::now();
     let mut so_far = S::default();
