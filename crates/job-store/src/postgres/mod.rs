@@ -6,6 +6,7 @@
 
 mod connection;
 mod failure;
+mod fence;
 mod jobs;
 mod notices;
 #[cfg(feature = "objects")]

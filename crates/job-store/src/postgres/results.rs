@@ -8,7 +8,12 @@ use std::{
 use job_core::{JobId, JobRecord, JobResult};
 use tokio_postgres::Row;
 
-use super::{Call, PostgresStore, column, segment::PostgresSegment, signed, uuid};
+use super::{
+    Call, PostgresStore, column,
+    fence::{fence, fenced},
+    segment::PostgresSegment,
+    signed, uuid,
+};
 use crate::{
     Block, BlockBuilder, Durability, EachBlock, ErrorKind, ResultStore, Rows, SegmentKey, SegmentWriter,
     StoreError, codec,
@@ -48,21 +53,11 @@ const READ: &str = "
             ORDER BY last.end_row LIMIT 1), 9223372036854775807)
     ORDER BY end_row LIMIT $6";
 
-/// The fence that every write of an attempt has to pass; it holds the job's row until the write is done.
-pub(super) const FENCE: &str = "
-    SELECT 1 FROM queue
-    WHERE job = $1 AND attempt = $2 AND state > 0
-        AND (until IS NULL OR (claimant = $3 AND until > clock_timestamp()))";
-
-const SAVE: &str = "
-    WITH fence AS (
-        SELECT job FROM queue
-        WHERE job = $1 AND attempt = $2 AND state > 0
-            AND (until IS NULL OR (claimant = $3 AND until > clock_timestamp()))
-        FOR SHARE
-    )
+const SAVE: &str = fenced!(
+    "
     INSERT INTO checkpoints (job, bytes) SELECT job, $4 FROM fence
-    ON CONFLICT (job) DO UPDATE SET bytes = excluded.bytes RETURNING 1";
+    ON CONFLICT (job) DO UPDATE SET bytes = excluded.bytes RETURNING 1"
+);
 
 const DISCARD: &str = "
     WITH refused AS (
@@ -231,7 +226,7 @@ impl PostgresStore {
     pub(super) fn check_fence(&self, key: SegmentKey) -> Result<(), StoreError> {
         let call = Call::new("write rows").on(key.job);
         let parameters: super::Parameters<'_> = &[&uuid(key.job), &i64::from(key.attempt), &self.inner.claimant];
-        if self.rows(call, FENCE, parameters)?.is_empty() { Err(self.fenced(call, key)?) } else { Ok(()) }
+        if self.rows(call, fence!(), parameters)?.is_empty() { Err(self.fenced(call, key)?) } else { Ok(()) }
     }
 
     /// Why a write of this attempt did not pass the fence.

@@ -4,19 +4,15 @@ use std::fmt;
 
 use job_core::Segment;
 
-use super::{Call, Parameters, PostgresStore, signed, uuid};
+use super::{Call, Parameters, PostgresStore, fence::fenced, signed, uuid};
 use crate::{SealedBlock, SegmentKey, SegmentWriter, StoreError, contract::Tally};
 
 /// Put in place of a block of the same rows: the statement may be sent twice.
-const APPEND: &str = "
-    WITH fence AS (
-        SELECT job FROM queue
-        WHERE job = $1 AND attempt = $2 AND state > 0
-            AND (until IS NULL OR (claimant = $3 AND until > clock_timestamp()))
-        FOR SHARE
-    )
+const APPEND: &str = fenced!(
+    "
     INSERT INTO blocks (job, attempt, segment, end_row, bytes) SELECT job, $2, $4, $5, $6 FROM fence
-    ON CONFLICT (job, attempt, segment, end_row) DO UPDATE SET bytes = excluded.bytes RETURNING 1";
+    ON CONFLICT (job, attempt, segment, end_row) DO UPDATE SET bytes = excluded.bytes RETURNING 1"
+);
 
 /// Nothing is gathered: a block is large beside the cost of a statement, so a writer hears of a lost lease with the
 /// next block, and what it has appended can be read.

@@ -2,22 +2,18 @@
 
 use std::ops::Range;
 
-use super::super::{Call, Parameters, PostgresStore, column, signed, uuid};
+use super::super::{Call, Parameters, PostgresStore, column, fence::fenced, signed, uuid};
 use crate::{SegmentKey, StoreError};
 
 /// Once more in place of itself: the statement may be sent twice.
-const ADD: &str = "
-    WITH fence AS (
-        SELECT job FROM queue
-        WHERE job = $1 AND attempt = $2 AND state > 0
-            AND (until IS NULL OR (claimant = $3 AND until > clock_timestamp()))
-        FOR SHARE
-    )
+const ADD: &str = fenced!(
+    "
     INSERT INTO objects (job, attempt, segment, end_row, first_row, name, size, ends, offsets)
     SELECT job, $2, $4, $5, $6, $7, $8, $9, $10 FROM fence
     ON CONFLICT (job, attempt, segment, end_row) DO UPDATE SET first_row = excluded.first_row, name = excluded.name,
         size = excluded.size, ends = excluded.ends, offsets = excluded.offsets
-    RETURNING 1";
+    RETURNING 1"
+);
 
 /// Those that come next, whether they hold rows of the page or not: a few rows are cheaper than finding out.
 const FIND: &str = "

@@ -7,22 +7,18 @@ use object_store::{Error, ObjectStoreExt, PutMode, PutPayload, path::Path};
 use uuid::Uuid;
 
 use super::{
-    super::{Call, Parameters, PostgresStore, uuid},
+    super::{Call, Parameters, PostgresStore, fence::fenced, uuid},
     Request, failure,
     index::{Object, Placed},
 };
 use crate::{SealedBlock, SegmentKey, SegmentWriter, StoreError, contract::Tally};
 
 /// Says that an attempt is about to put objects, before it does.
-const ANNOUNCE: &str = "
-    WITH fence AS (
-        SELECT job FROM queue
-        WHERE job = $1 AND attempt = $2 AND state > 0
-            AND (until IS NULL OR (claimant = $3 AND until > clock_timestamp()))
-        FOR SHARE
-    )
+const ANNOUNCE: &str = fenced!(
+    "
     INSERT INTO uploads (job, attempt, due, revision) SELECT job, $2, true, 1 FROM fence
-    ON CONFLICT (job, attempt) DO UPDATE SET due = true, revision = uploads.revision + 1 RETURNING 1";
+    ON CONFLICT (job, attempt) DO UPDATE SET due = true, revision = uploads.revision + 1 RETURNING 1"
+);
 
 /// Gathers blocks until they are an object, which is put while the next is being gathered. Its rows become readable
 /// object by object.
