@@ -35,8 +35,9 @@ fn low() -> ObjectOptions {
 /// A schema, and a place for its objects that is watched.
 pub struct Place {
     schema: Schema,
-    objects: Arc<Watched>,
-    /// Requests to the object store past every job store.
+    objects: Arc<Watch>,
+    /// For requests past every job store. Its connections are those of the runtime: each store has a client of its own.
+    own: Arc<dyn ObjectStore>,
     runtime: tokio::runtime::Runtime,
     server: Server,
 }
@@ -65,14 +66,10 @@ impl Place {
 
     fn at(options: ObjectOptions, server: Server) -> Option<Self> {
         let mut schema = Schema::new()?;
-        let objects = Arc::new(Watched {
-            inner: options.connect().unwrap(),
-            ranged_reads: AtomicUsize::default(),
-            is_cut_off: AtomicBool::default(),
-        });
+        let own = options.connect().unwrap();
         schema.options.objects = Some(options);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        Some(Self { schema, objects, runtime, server })
+        Some(Self { schema, objects: Arc::default(), own, runtime, server })
     }
 
     /// A store that opens the place by its URL.
@@ -87,31 +84,32 @@ impl Place {
 
     /// One with other limits.
     fn store_with(&self, limits: impl FnMut(&mut ObjectOptions)) -> PostgresStore {
-        let objects: Arc<dyn ObjectStore> = Arc::<Watched>::clone(&self.objects);
         let mut options = self.schema.options.clone();
+        let inner = options.objects.as_ref().unwrap().connect().unwrap();
+        let objects = Arc::new(Watched { inner, watch: Arc::clone(&self.objects) });
         options.objects.iter_mut().for_each(limits);
         PostgresStore::open_with_objects(self.schema.server.url(), options, objects).unwrap()
     }
 
     /// The names of all objects, sorted.
     fn objects(&self) -> Vec<Path> {
-        let list = self.objects.inner.list(None).map_ok(|found| found.location);
+        let list = self.own.list(None).map_ok(|found| found.location);
         let mut names: Vec<Path> = self.runtime.block_on(list.try_collect()).unwrap();
         names.sort();
         names
     }
 
     fn put(&self, name: &Path, bytes: Vec<u8>) {
-        self.runtime.block_on(self.objects.inner.put(name, bytes.into())).unwrap();
+        self.runtime.block_on(self.own.put(name, bytes.into())).unwrap();
     }
 
     fn get(&self, name: &Path) -> Vec<u8> {
-        let whole = async { self.objects.inner.get(name).await?.bytes().await };
+        let whole = async { self.own.get(name).await?.bytes().await };
         self.runtime.block_on(whole).unwrap().to_vec()
     }
 
     fn delete(&self, name: &Path) {
-        self.runtime.block_on(self.objects.inner.delete(name)).unwrap();
+        self.runtime.block_on(self.own.delete(name)).unwrap();
     }
 }
 
@@ -169,6 +167,11 @@ everywhere! {
 #[derive(Debug)]
 struct Watched {
     inner: Arc<dyn ObjectStore>,
+    watch: Arc<Watch>,
+}
+
+#[derive(Debug, Default)]
+struct Watch {
     ranged_reads: AtomicUsize,
     /// Answers are lost: what was asked for is done, or never was if it was a deletion.
     is_cut_off: AtomicBool,
@@ -188,7 +191,7 @@ fn lost() -> Error {
 impl ObjectStore for Watched {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let put = self.inner.put_opts(path, payload, options).await;
-        if self.is_cut_off.load(Ordering::SeqCst) { Err(lost()) } else { put }
+        if self.watch.is_cut_off.load(Ordering::SeqCst) { Err(lost()) } else { put }
     }
 
     async fn put_multipart_opts(
@@ -200,12 +203,12 @@ impl ObjectStore for Watched {
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
-        self.ranged_reads.fetch_add(usize::from(options.range.is_some()), Ordering::SeqCst);
+        self.watch.ranged_reads.fetch_add(usize::from(options.range.is_some()), Ordering::SeqCst);
         self.inner.get_opts(path, options).await
     }
 
     fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        if self.is_cut_off.load(Ordering::SeqCst) {
+        if self.watch.is_cut_off.load(Ordering::SeqCst) {
             return paths.map(|_| Err(lost())).boxed();
         }
         self.inner.delete_stream(paths)

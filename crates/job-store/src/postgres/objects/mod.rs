@@ -73,7 +73,8 @@ impl ObjectOptions {
 
     /// The object store at the URL, for a host that wraps it (to count, limit or delay requests) and brings the whole to
     /// [`open_with_objects`](PostgresStore::open_with_objects). Nothing is asked of it yet. Its requests are to be made
-    /// on a runtime of tokio, as those of the store are.
+    /// on a runtime of tokio, as those of the store are. One for each job store: the connections that it keeps end with
+    /// the runtime that made them, and the next request on one of those fails.
     ///
     /// TLS is rustls. Where the process has not chosen its cryptography by the first S3 URL, that becomes *ring*.
     ///
