@@ -64,36 +64,27 @@ enum Part {
 
 fn main() -> ExitCode {
     let torture = Torture::parse();
+    match &torture.part {
+        Some(Part::Child { task }) => return child(task),
+        Some(Part::Member { task }) => return serde_json::from_str::<Member>(task).unwrap().work(),
+        _ => {}
+    }
     let seed = torture.seed.unwrap_or_else(|| u64::from(std::process::id()) * 1_000_003);
+    println!("seed {seed}");
     let time = Duration::from_secs(torture.minutes * 60);
     match torture.part {
-        Some(Part::Child { task }) => return child(&task),
-        Some(Part::Member { task }) => return serde_json::from_str::<Member>(&task).unwrap().work(),
+        Some(Part::Child { .. } | Part::Member { .. }) => {}
         Some(Part::Cluster { jobs }) => {
-            println!("seed {seed}");
             let cluster = Cluster { program: std::env::current_exe().unwrap(), jobs, seed };
             if let Some(seen) = cluster.run() {
                 println!("{seen}");
             }
         }
-        Some(Part::Soak) => {
-            println!("seed {seed}");
-            soak(time, seed);
-        }
-        Some(Part::Kill) => {
-            println!("seed {seed}");
-            repeat(time, seed, kill);
-        }
-        Some(Part::Power) => {
-            println!("seed {seed}");
-            repeat(time, seed, power);
-        }
-        Some(Part::Model) => {
-            println!("seed {seed}");
-            repeat(time, seed, model);
-        }
+        Some(Part::Soak) => soak(time, seed),
+        Some(Part::Kill) => repeat(time, seed, kill),
+        Some(Part::Power) => repeat(time, seed, power),
+        Some(Part::Model) => repeat(time, seed, model),
         None => {
-            println!("seed {seed}");
             repeat(time.mul_f64(0.8), seed, |seed| Round {
                 moves: model(seed),
                 cuts: power(seed),
