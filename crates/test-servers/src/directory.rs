@@ -5,7 +5,9 @@ use std::{
     io,
     os::unix::process::CommandExt,
     path::Path,
-    process::{Command, Stdio},
+    process::{self, Command, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
+    time::UNIX_EPOCH,
 };
 
 /// Stops a server once nobody has held the lock of its users for a while (tests that run one after the other leave
@@ -62,6 +64,21 @@ impl Directory {
         // Neither a signal to the tests nor the end of their output concerns it.
         watch.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         watch.spawn().map(drop)
+    }
+}
+
+/// A name that no other test of this run has.
+pub(crate) fn unique_name() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let now = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos());
+    format!("{}_{now}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Removes a directory and what is in it, if there is one.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

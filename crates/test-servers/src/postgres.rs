@@ -10,10 +10,9 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::atomic::{AtomicU64, Ordering},
 };
 
-use crate::directory::Directory;
+use crate::directory::{self, Directory};
 
 /// Names the directory of PostgreSQL's programs, where they are not found by themselves.
 const PROGRAMS: &str = "JOB_ENGINE_POSTGRES";
@@ -45,10 +44,7 @@ impl Shared {
         let path = env::temp_dir().join(format!("job-engine-tests-postgres-{}", user.name()));
         let (directory, url) = Directory::join(&path, answers, |path| {
             let data = path.join("data");
-            match fs::remove_dir_all(&data) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            directory::remove(&data)?;
             let cluster = Cluster { programs: programs.clone(), user, data };
             cluster.init()?;
             let port = cluster.start_somewhere("-F -c full_page_writes=off")?;
@@ -75,9 +71,7 @@ impl Shared {
     /// A name for a schema that no other test of this run has.
     #[must_use]
     pub fn schema() -> String {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos());
-        format!("test_{}_{now}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+        format!("test_{}", directory::unique_name())
     }
 }
 

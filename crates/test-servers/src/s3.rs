@@ -8,12 +8,11 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU64, Ordering},
     thread,
     time::Duration,
 };
 
-use crate::directory::Directory;
+use crate::directory::{self, Directory};
 
 /// Names the program, where it is not where `cargo xtask test` puts it.
 const PROGRAM: &str = "JOB_ENGINE_SEAWEEDFS";
@@ -46,10 +45,7 @@ impl S3 {
         let path = env::temp_dir().join(format!("job-engine-tests-s3-{user}"));
         let (directory, endpoint) = Directory::join(&path, answers, |path| {
             let data = path.join("data");
-            match fs::remove_dir_all(&data) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            directory::remove(&data)?;
             let server = Server::start(&program, &data)?;
             Directory::watch(path, &server.stop(&data))?;
             Ok(format!("http://127.0.0.1:{}", server.ports.s3))
@@ -60,10 +56,7 @@ impl S3 {
     /// A URL that no other test of this run has.
     #[must_use]
     pub fn url() -> String {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos());
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        format!("s3://{BUCKET}/{}-{now}-{count}", std::process::id())
+        format!("s3://{BUCKET}/{}", directory::unique_name())
     }
 
     /// What such a URL does not say, by the names of the environment's variables.
