@@ -15,6 +15,11 @@ CREATE FUNCTION audit_complain(job uuid, what text) RETURNS void LANGUAGE sql SE
     INSERT INTO audit_wrong VALUES (job, what, current_setting('application_name'))
 $$;
 
+CREATE FUNCTION audit_has_lease(claimant uuid, until timestamptz) RETURNS boolean LANGUAGE sql
+SET search_path = job_engine AS $$
+    SELECT coalesce(until > now(), false) AND audit_is_mine(claimant)
+$$;
+
 -- A statement that began after the end of a lease must not have taken effect under it.
 CREATE FUNCTION audit_queue() RETURNS trigger LANGUAGE plpgsql SET search_path = job_engine AS $$
 BEGIN
@@ -25,7 +30,7 @@ BEGIN
         END IF;
     ELSIF TG_OP = 'UPDATE' AND NEW.revision <> OLD.revision AND NEW.state <> 2
             OR TG_OP = 'DELETE' AND OLD.state <> 0 THEN
-        IF OLD.until IS NULL OR OLD.until <= now() OR NOT audit_is_mine(OLD.claimant) THEN
+        IF NOT audit_has_lease(OLD.claimant, OLD.until) THEN
             PERFORM audit_complain(OLD.job, 'moved without a lease');
         END IF;
     END IF;
@@ -36,8 +41,8 @@ CREATE FUNCTION audit_block() RETURNS trigger LANGUAGE plpgsql SET search_path =
 DECLARE held queue%ROWTYPE;
 BEGIN
     SELECT * INTO held FROM queue WHERE job = NEW.job;
-    IF NOT FOUND OR held.until IS NULL OR held.until <= now() OR held.state = 0 OR held.attempt <> NEW.attempt
-            OR NOT audit_is_mine(held.claimant) THEN
+    IF NOT FOUND OR held.state = 0 OR held.attempt <> NEW.attempt
+            OR NOT audit_has_lease(held.claimant, held.until) THEN
         PERFORM audit_complain(NEW.job, 'rows were written without a lease');
     END IF;
     RETURN NEW;
@@ -47,7 +52,7 @@ CREATE FUNCTION audit_checkpoint() RETURNS trigger LANGUAGE plpgsql SET search_p
 DECLARE held queue%ROWTYPE;
 BEGIN
     SELECT * INTO held FROM queue WHERE job = NEW.job;
-    IF NOT FOUND OR held.until IS NULL OR held.until <= now() OR NOT audit_is_mine(held.claimant) THEN
+    IF NOT FOUND OR NOT audit_has_lease(held.claimant, held.until) THEN
         PERFORM audit_complain(NEW.job, 'a checkpoint was written without a lease');
     END IF;
     RETURN NEW;
