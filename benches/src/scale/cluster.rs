@@ -16,6 +16,12 @@ use super::{
 const BETWEEN_NOTICES: Duration = Duration::from_millis(20);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 const POLL: Duration = Duration::from_secs(1);
+/// As in the claimer and the starter.
+const MAX_PAUSE: Duration = Duration::from_millis(20);
+const MIN_PAUSE: Duration = Duration::from_millis(1);
+const BEAT: Duration = Duration::from_millis(5);
+const AHEAD: Duration = Duration::from_millis(20);
+const AHEAD_OF_EACH: usize = 4;
 const LEASE: Duration = Duration::from_secs(10);
 /// Listeners are served by backends of their own: their share of a notice is work for so many slots.
 const LISTENERS_A_PIECE: usize = 8;
@@ -41,8 +47,8 @@ pub struct Shape {
     pub body: Duration,
     /// Status queries for each job.
     pub queries: f64,
-    /// How long an engine that has found nothing waits before a notice makes it ask again; nothing today.
-    pub ask_pause: Duration,
+    /// Whether an engine that has found nothing waits before a notice makes it ask again, as the claimer does.
+    pub pauses: bool,
     /// Whether each job that ends pays for the removal of an old one.
     pub removes: bool,
     /// Whether the engines run on the cores of the server, as in a measurement on one machine.
@@ -62,13 +68,13 @@ impl Default for Shape {
             partitions: 1,
             engines: 1,
             workers: 8,
-            backlog: 64,
+            backlog: 256,
             cores: 16,
             rate: 0.0,
             peak: 1.0,
             body: Duration::ZERO,
             queries: 0.0,
-            ask_pause: Duration::ZERO,
+            pauses: true,
             removes: false,
             on_one_machine: false,
             waiting: 0,
@@ -107,7 +113,7 @@ enum Then {
     Stored(usize, Duration),
     Claimed(usize, VecDeque<Duration>, bool),
     Looked(usize, Duration),
-    Started(usize, Duration),
+    Started(usize, VecDeque<Duration>),
     Ended(usize, u64),
     Told(usize),
     Answered(Duration),
@@ -138,6 +144,9 @@ struct Partition {
 struct Engine {
     /// Claimed jobs that wait here: when they came, when they were claimed.
     local: VecDeque<(Duration, Duration)>,
+    /// The starter: how many jobs its statement is about, how many are started and not begun.
+    starting: usize,
+    started: usize,
     running: usize,
     ahead: usize,
     more: bool,
@@ -145,9 +154,12 @@ struct Engine {
     /// The claimer: whether it is at work, whether there is something new, which of its rests this is.
     busy: bool,
     news: bool,
+    asked: bool,
+    heard: bool,
     look: bool,
     next_look: Duration,
     next_ask: Duration,
+    pause: Duration,
     rest: u64,
     /// The recorder.
     ends: u64,
@@ -184,7 +196,7 @@ pub fn run(shape: &Shape, costs: &Costs) -> Outcome {
         costs,
         calendar: Calendar::new(),
         partitions: (0..shape.partitions).map(partition).collect(),
-        engines: (0..shape.engines).map(|_| Engine { more: true, ..Engine::default() }).collect(),
+        engines: (0..shape.engines).map(|_| Engine { heard: true, ..Engine::default() }).collect(),
         random: Pcg64::seed_from_u64(shape.seed),
         outcome: Outcome::default(),
         flushed: Duration::ZERO,
@@ -248,7 +260,9 @@ impl Model<'_> {
             Event::Wake(engine, rest) => {
                 let timely = self.engine(engine).is_some_and(|one| {
                     let timely = !one.busy && one.rest == rest;
-                    one.look |= timely;
+                    if timely && !one.look && !one.heard {
+                        (one.look, one.heard) = (true, true);
+                    }
                     timely
                 });
                 if timely {
@@ -277,7 +291,7 @@ impl Model<'_> {
                 }
                 self.outcome.submit.push(now.saturating_sub(came).as_secs_f64());
                 self.tell(engine);
-                self.wake(engine);
+                self.ask(engine);
             }
             Then::Claimed(engine, jobs, all) => {
                 if let Some(one) = self.engine(engine) {
@@ -295,9 +309,11 @@ impl Model<'_> {
                 self.rest(engine);
             }
             Then::Started(engine, came) => {
-                self.outcome.start.push(now.saturating_sub(came).as_secs_f64());
-                let body = self.exponential(self.shape.body);
-                self.calendar.after(body, Event::BodyEnds(engine));
+                self.outcome.start.extend(came.iter().map(|came| now.saturating_sub(*came).as_secs_f64()));
+                if let Some(one) = self.engine(engine) {
+                    one.started += std::mem::take(&mut one.starting);
+                }
+                self.fill(engine);
             }
             Then::Ended(engine, ended) => {
                 self.outcome.ended += ended;
@@ -356,14 +372,22 @@ impl Model<'_> {
     /// One round of the claimer: claims as many jobs as there is room for.
     fn round(&mut self, engine: usize) {
         let (seats, backlog, now) = (self.shape.workers, self.shape.backlog, self.calendar.now);
+        let soon = self.begun_in(AHEAD);
         let Some(one) = self.engine(engine) else { return };
-        (one.busy, one.news, one.more) = (true, false, true);
+        (one.busy, one.news) = (true, false);
+        let asked = std::mem::take(&mut one.asked);
+        if !asked && (!one.heard || now < one.next_ask) {
+            return self.look(engine);
+        }
+        (one.heard, one.more) = (false, true);
         let moved = std::mem::take(&mut one.moved);
-        if one.running < seats && (moved || !one.local.is_empty()) {
+        let begun = one.running + one.started + one.starting;
+        if begun < seats && (moved || !one.local.is_empty()) {
             one.ahead = (one.ahead * 2).max(1).min(backlog);
         }
-        let room = (seats + one.ahead).saturating_sub(one.running + one.local.len());
-        if room == 0 || now < one.next_ask {
+        let soon = soon.min(one.ahead);
+        let room = (seats + soon).saturating_sub(begun + one.local.len());
+        if room == 0 {
             return self.look(engine);
         }
         let at = engine % self.shape.partitions;
@@ -374,9 +398,14 @@ impl Model<'_> {
         let jobs = jobs.unwrap_or_default();
         let count = jobs.len();
         let statement = if count == 0 { Statement::Ask } else { Statement::Claim };
-        let pause = if count == 0 { self.shape.ask_pause } else { Duration::ZERO };
+        let pauses = self.shape.pauses;
         if let Some(one) = self.engine(engine) {
-            one.next_ask = now + pause;
+            if count > 0 {
+                one.pause = Duration::ZERO;
+            } else if pauses && !asked {
+                one.pause = (one.pause * 2).clamp(MIN_PAUSE, MAX_PAUSE);
+            }
+            one.next_ask = now + one.pause;
         }
         self.send(engine, statement, count, Then::Claimed(engine, jobs, count == room));
     }
@@ -385,7 +414,7 @@ impl Model<'_> {
     fn look(&mut self, engine: usize) {
         let now = self.calendar.now;
         let Some(one) = self.engine(engine) else { return };
-        let known = one.running + one.local.len();
+        let known = one.running + one.started + one.starting + one.local.len();
         if !one.look || now < one.next_look {
             return self.rest(engine);
         }
@@ -404,10 +433,18 @@ impl Model<'_> {
         one.rest += 1;
         let (news, rest) = (one.news, one.rest);
         let mut pause = if one.look { POLL.min(one.next_look.saturating_sub(now)) } else { POLL };
-        if one.next_ask > now {
+        if one.heard {
             pause = pause.min(one.next_ask.saturating_sub(now));
         }
         if news { self.round(engine) } else { self.calendar.after(pause, Event::Wake(engine, rest)) }
+    }
+
+    /// Somebody here asks for a claim.
+    fn ask(&mut self, engine: usize) {
+        if let Some(one) = self.engine(engine) {
+            one.asked = true;
+        }
+        self.wake(engine);
     }
 
     /// There is something new for the claimer.
@@ -421,27 +458,47 @@ impl Model<'_> {
         }
     }
 
-    /// Free workers take jobs, each with a statement of its own.
+    /// Free workers begin what is started.
     fn fill(&mut self, engine: usize) {
         let seats = self.shape.workers;
-        loop {
-            let Some(one) = self.engine(engine) else { return };
-            if one.running >= seats {
-                return;
-            }
-            let Some((came, _)) = one.local.pop_front() else {
-                if one.more {
-                    self.wake(engine);
-                }
-                return;
-            };
-            one.running += 1;
-            let few = one.more && one.local.len() <= one.ahead / 2;
-            self.send(engine, Statement::Start, 1, Then::Started(engine, came));
-            if few {
-                self.wake(engine);
-            }
+        let begins = self.engine(engine).map_or(0, |one| {
+            let begins = one.started.min(seats.saturating_sub(one.running));
+            one.started -= begins;
+            one.running += begins;
+            begins
+        });
+        for _ in 0..begins {
+            let body = self.exponential(self.shape.body);
+            self.calendar.after(body, Event::BodyEnds(engine));
         }
+        self.start(engine);
+    }
+
+    /// Starts what free workers and those that will soon be free can begin, with one statement.
+    fn start(&mut self, engine: usize) {
+        let seats = self.shape.workers;
+        let soon = self.begun_in(BEAT);
+        let Some(one) = self.engine(engine) else { return };
+        if one.starting > 0 {
+            return;
+        }
+        let idle = seats.saturating_sub(one.running);
+        let ahead = soon.min(one.ahead / 2).min(seats * AHEAD_OF_EACH);
+        let room = (idle + ahead).saturating_sub(one.started).min(one.local.len());
+        let came: VecDeque<Duration> = one.local.drain(..room).map(|(came, _)| came).collect();
+        one.starting = room;
+        let few = one.more && one.local.len() <= one.ahead / 2 && (room > 0 || idle > one.started);
+        if room > 0 {
+            self.send(engine, Statement::Start, room, Then::Started(engine, came));
+        }
+        if few {
+            self.ask(engine);
+        }
+    }
+
+    /// How many jobs the workers of an engine begin in this time.
+    fn begun_in(&self, time: Duration) -> usize {
+        whole(time.as_secs_f64() * self.shape.workers as f64 / self.shape.body.as_secs_f64().max(1e-5))
     }
 
     /// The ends that have come meanwhile go into one statement.
@@ -460,7 +517,7 @@ impl Model<'_> {
         let now = self.calendar.now;
         self.calendar.after(LEASE / 3, Event::Renew(engine));
         let Some(one) = self.engine(engine) else { return };
-        let held = one.running + one.local.len();
+        let held = one.running + one.started + one.starting + one.local.len();
         let stale = one.local.iter().take_while(|(_, claimed)| now.saturating_sub(*claimed) >= LEASE / 3).count();
         let back: Vec<Duration> = one.local.drain(..stale).map(|(came, _)| came).collect();
         if stale > 0 {
@@ -502,7 +559,7 @@ impl Model<'_> {
         }
         for engine in others {
             if let Some(one) = self.engine(engine) {
-                one.look = true;
+                (one.look, one.heard) = (true, true);
             }
             self.wake(engine);
         }
@@ -516,7 +573,7 @@ impl Model<'_> {
         let (cost, n) = (self.costs.of(statement), n as f64);
         let mut micros = cost.server.at(n) * (1.0 + self.costs.background);
         if self.shape.on_one_machine {
-            micros += cost.engine.at(n) + if statement == Statement::Start { self.costs.engine } else { 0.0 };
+            micros += cost.engine.at(n) + if statement == Statement::Start { self.costs.engine * n } else { 0.0 };
         }
         self.occupy(engine % self.shape.partitions, micros, cost.tail, then);
     }
@@ -575,13 +632,12 @@ impl Model<'_> {
 
 /// One of `count`.
 fn pick(uniform: f64, count: usize) -> usize {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between 0 and a number of engines"
-    )]
-    let at = (uniform * count as f64) as usize;
-    at.min(count.saturating_sub(1))
+    whole(uniform * count as f64).min(count.saturating_sub(1))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "of small numbers that are not negative")]
+fn whole(number: f64) -> usize {
+    number as usize
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub enum Statement {
     Claim,
     /// `claim` that finds none.
     Ask,
-    /// `replace` by the record of a running job.
+    /// `start`.
     Start,
     /// `complete_all`, synced.
     End,

@@ -204,14 +204,17 @@ fn renew(url: &str, meter: &mut Meter, store: &PostgresStore, held: usize) -> Re
 
 /// Starts, ends and removes jobs that are claimed.
 fn finish(costs: &mut Costs, meter: &mut Meter, store: &PostgresStore, jobs: &[JobRecord]) -> Result<()> {
-    let mut running = Vec::new();
-    let started = meter.read(jobs.len(), |at| {
-        let job = jobs.get(at).context("a job")?;
-        let next = job.apply(Event::Start, job.submitted_at)?;
-        store.replace(&next, Durability::Buffered)?;
-        running.push(next);
+    let running: Vec<JobRecord> =
+        jobs.iter().map(|job| job.apply(Event::Start, job.submitted_at)).collect::<Result<_, _>>()?;
+    let (alone, together) = running.split_at(running.len() / 3);
+    let batches: Vec<&[JobRecord]> = together.chunks_exact(BATCH).collect();
+    let start = |of: &[JobRecord]| {
+        ensure!(store.start(of)?.len() == of.len(), "jobs could not be started");
         Ok(())
-    })?;
+    };
+    let one = meter.read(alone.len(), |at| start(alone.get(at..=at).context("a job")?))?;
+    let many = meter.read(batches.len(), |at| start(batches.get(at).context("a batch")?))?;
+    costs.set(Statement::Start, one.with(&many, BATCH));
     let result = JobResult::default();
     let end = |of: &[JobRecord]| {
         let next: Vec<JobRecord> = of
@@ -221,18 +224,10 @@ fn finish(costs: &mut Costs, meter: &mut Meter, store: &PostgresStore, jobs: &[J
         let ends: Vec<_> = next.iter().map(|next| (next, &result)).collect();
         Ok(store.complete_all(&ends, Durability::Synced)?)
     };
-    let (alone, together) = running.split_at(running.len() / 3);
     let one = meter.read(alone.len(), |at| end(alone.get(at..=at).context("a job")?))?;
-    let batches: Vec<&[JobRecord]> = together.chunks_exact(BATCH).collect();
     let many = meter.read(batches.len(), |at| end(batches.get(at).context("a batch")?))?;
-    let ended = one.with(&many, BATCH);
-    costs.set(Statement::End, ended);
-    let start = started.alone();
-    // Each has a statement of its own; what it would cost among others is taken to be what an end costs there.
-    let among = |line: Line, each: f64| Line { fixed: (line.fixed - each).max(0.0), each: each.min(line.fixed) };
-    let (server, engine) = (among(start.server, ended.server.each), among(start.engine, ended.engine.each));
-    costs.set(Statement::Start, Cost { server, engine, wal: among(start.wal, ended.wal.each), ..start });
-    costs.background = (started.background + many.background) / (started.server + many.server);
+    costs.set(Statement::End, one.with(&many, BATCH));
+    costs.background = (one.background + many.background) / (one.server + many.server);
     let get = meter.read(alone.len(), |at| {
         store.get(alone.get(at).context("a job")?.id)?;
         Ok(())

@@ -9,17 +9,13 @@ use crate::{measure::Series, scenarios::Bench};
 struct Variant {
     name: &'static str,
     backlog: usize,
-    ask_pause: Duration,
+    pauses: bool,
 }
 
 const VARIANTS: [Variant; 3] = [
-    Variant { name: "as shipped", backlog: 64, ask_pause: Duration::ZERO },
-    Variant { name: "`backlog(0)`", backlog: 0, ask_pause: Duration::ZERO },
-    Variant {
-        name: "`backlog(0)`, and a claim in vain is not repeated for 20 ms (not built)",
-        backlog: 0,
-        ask_pause: Duration::from_millis(20),
-    },
+    Variant { name: "as shipped", backlog: 256, pauses: true },
+    Variant { name: "`backlog(0)`", backlog: 0, pauses: true },
+    Variant { name: "`backlog(0)`, without a pause after a claim in vain", backlog: 0, pauses: false },
 ];
 
 /// Cores may be busy for this share of the time, and jobs may wait so long in the slowest hundredth.
@@ -77,7 +73,7 @@ fn of(engines: usize, rate: f64, variant: &Variant) -> Shape {
         queries: 3.0,
         removes: true,
         backlog: variant.backlog,
-        ask_pause: variant.ask_pause,
+        pauses: variant.pauses,
         time: Duration::from_secs(2),
         ..Shape::default()
     }

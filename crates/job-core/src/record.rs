@@ -205,7 +205,7 @@ pub enum FailureKind {
     Panicked,
     /// The process died while the job ran.
     Interrupted,
-    /// The engine was shut down while the job ran.
+    /// The engine was shut down while the job ran, or had no worker for it after all: not the job's failure.
     Shutdown,
     /// Its rows or its result could not be stored.
     Store,

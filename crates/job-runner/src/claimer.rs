@@ -23,12 +23,68 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 const LOOK_SHARE: u32 = 4;
 
+/// How long a claim in vain keeps the next notice from another claim: at first, doubled each time, at most. A notice
+/// reaches every engine, and one of them has the job: without a pause the others' claims would be most of what a database
+/// of many engines does.
+const PAUSE: Duration = Duration::from_millis(1);
+const MAX_PAUSE: Duration = Duration::from_millis(20);
+
+/// How much work is claimed ahead of the workers.
+const AHEAD: Duration = Duration::from_millis(20);
+
+/// Instead of a time between polls that the clock cannot count.
+const LONGEST_POLL: Duration = Duration::from_hours(24 * 365);
+
+/// When it is time to claim and to look.
+#[derive(Debug)]
+struct Turns {
+    /// There may be jobs to claim.
+    news: bool,
+    claim: Instant,
+    /// After the last claim.
+    pause: Duration,
+    look: Instant,
+    /// When something may have been missed.
+    poll: Instant,
+}
+
+impl Turns {
+    fn new(now: Instant) -> Self {
+        Self { news: true, claim: now, pause: Duration::ZERO, look: now, poll: now }
+    }
+
+    /// Whether to claim now; whoever asks for it here need not wait.
+    fn claims(&mut self, now: Instant, asked: bool) -> bool {
+        let due = asked || (self.news && now >= self.claim);
+        self.news &= !due;
+        due
+    }
+
+    /// A claim has found so many jobs.
+    fn claimed(&mut self, now: Instant, asked: bool, jobs: usize) {
+        if jobs > 0 {
+            self.pause = Duration::ZERO;
+        } else if !asked {
+            self.pause = (self.pause * 2).clamp(PAUSE, MAX_PAUSE);
+        }
+        self.claim = now + self.pause;
+    }
+
+    /// How long to wait for news.
+    fn rest(&self, now: Instant, looks: bool) -> Duration {
+        let claim = self.news.then_some(self.claim);
+        let look = looks.then_some(self.look);
+        let next = claim.into_iter().chain(look).fold(self.poll, Instant::min);
+        next.saturating_duration_since(now)
+    }
+}
+
 /// The life of the claimer.
 pub(crate) fn run(shared: &Arc<Shared>) {
     let Some(cluster) = &shared.cluster else { return };
-    let (mut failures, mut next_look) = (0, Instant::now());
+    let (mut failures, mut turns) = (0, Turns::new(Instant::now()));
     while shared.scheduler().phase != Phase::Closed {
-        match round(shared, cluster, &mut next_look) {
+        match round(shared, cluster, &mut turns) {
             Ok(()) => {
                 failures = 0;
                 // Whoever has found it bad may have given up since.
@@ -38,6 +94,7 @@ pub(crate) fn run(shared: &Arc<Shared>) {
             }
             Err(error) => {
                 failures += 1;
+                turns.news = true;
                 tracing::warn!(%error, failures, "the shared store could not be looked at; it is tried again");
                 if failures >= 2 || !error.kind.is_retryable() {
                     shared.health.failed(&error);
@@ -49,23 +106,25 @@ pub(crate) fn run(shared: &Arc<Shared>) {
 }
 
 /// Claims, looks, then waits for news.
-fn round(shared: &Arc<Shared>, cluster: &Cluster, next_look: &mut Instant) -> Result<(), StoreError> {
-    cluster.heard();
-    claim(shared, cluster)?;
-    let mut pause = cluster.sharing.poll;
-    let now = Instant::now();
-    if cluster.look.load(Ordering::Acquire) {
-        if now >= *next_look {
-            look(shared, cluster)?;
-            let took = now.elapsed();
-            *next_look = now + took + LOOK_EVERY.max(took * LOOK_SHARE);
-        } else {
-            pause = pause.min(next_look.duration_since(now));
-        }
+fn round(shared: &Arc<Shared>, cluster: &Cluster, turns: &mut Turns) -> Result<(), StoreError> {
+    let asked = cluster.heard();
+    if turns.claims(Instant::now(), asked)
+        && let Some(jobs) = claim(shared, cluster)?
+    {
+        turns.claimed(Instant::now(), asked, jobs);
     }
-    let waited = Instant::now();
-    // After a wait in vain too: something may have been missed.
-    if cluster.store.wait(pause)? || waited.elapsed() >= cluster.sharing.poll {
+    let now = Instant::now();
+    if cluster.look.load(Ordering::Acquire) && now >= turns.look {
+        look(shared, cluster)?;
+        let took = now.elapsed();
+        turns.look = now + took + LOOK_EVERY.max(took * LOOK_SHARE);
+    }
+    let rest = turns.rest(Instant::now(), cluster.look.load(Ordering::Acquire));
+    let heard = cluster.store.wait(rest)?;
+    let now = Instant::now();
+    if heard || now >= turns.poll {
+        turns.news = true;
+        turns.poll = now.checked_add(cluster.sharing.poll).unwrap_or(now + LONGEST_POLL);
         cluster.look.store(true, Ordering::Release);
     }
     Ok(())
@@ -89,10 +148,10 @@ pub(crate) fn look(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), StoreE
     Ok(())
 }
 
-/// Claims as many jobs as there is room for.
-pub(crate) fn claim(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), StoreError> {
+/// Claims as many jobs as there is room for, and says how many they were; `None` without room for any.
+pub(crate) fn claim(shared: &Arc<Shared>, cluster: &Cluster) -> Result<Option<usize>, StoreError> {
     if cluster.kinds.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let _one = cluster.claiming.lock();
     // Before the count: a worker that takes a job from now on says so.
@@ -100,45 +159,47 @@ pub(crate) fn claim(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
     let room = {
         let scheduler = shared.scheduler();
         if scheduler.phase != Phase::Open {
-            return Ok(());
+            return Ok(None);
         }
         room(cluster, &scheduler)
     };
     if room == 0 {
-        return Ok(());
+        return Ok(None);
     }
     cluster.claims.fetch_add(1, Ordering::AcqRel);
     let claimed = claim_up_to(shared, cluster, room);
     cluster.claims.fetch_add(1, Ordering::AcqRel);
-    claimed
+    claimed.map(Some)
 }
 
-fn claim_up_to(shared: &Arc<Shared>, cluster: &Cluster, room: usize) -> Result<(), StoreError> {
+fn claim_up_to(shared: &Arc<Shared>, cluster: &Cluster, room: usize) -> Result<usize, StoreError> {
     let asked = Instant::now();
     let claim = Claim { kinds: &cluster.kinds, limit: room, lease: cluster.sharing.lease };
     let claimed = cluster.store.claim(&claim).inspect_err(|_| cluster.doubtful.store(true, Ordering::Release))?;
-    if claimed.len() < room {
+    let jobs = claimed.len();
+    if jobs < room {
         cluster.more.store(false, Ordering::Release);
     }
     for record in claimed {
         adopt(shared, cluster, record, asked);
     }
-    Ok(())
+    Ok(jobs)
 }
 
-/// How many jobs to claim: one for each idle worker, and some ahead of them as long as jobs are short. What is ahead
-/// doubles when workers have run dry though jobs came to an end, and when what waits here may not run beside what runs;
+/// How many jobs to claim: one for each idle worker, and some ahead of them, but no more than the workers will have
+/// begun in [`AHEAD`]: other engines may be idle. What is ahead doubles when workers have run dry though jobs came to an end, and when what waits here may not run beside what runs;
 /// it goes to nothing when jobs had to wait here while others might have been idle.
 fn room(cluster: &Cluster, scheduler: &Scheduler) -> usize {
     let (waiting, held) = (scheduler.queue.waiting_in_all(), scheduler.queue.held());
     let idle = held - waiting < cluster.seats;
-    let mut ahead = cluster.ahead.load(Ordering::Relaxed);
+    let mut ahead = cluster.ahead();
     let moved = cluster.moved.swap(false, Ordering::AcqRel);
     if idle && (moved || waiting > 0) {
         ahead = (ahead * 2).max(1).min(cluster.sharing.backlog);
         cluster.ahead.store(ahead, Ordering::Relaxed);
     }
-    (cluster.seats + ahead).saturating_sub(held)
+    let soon = if idle && waiting > 0 { ahead } else { scheduler.started.begun_in(AHEAD, cluster).min(ahead) };
+    (cluster.seats + soon).saturating_sub(held)
 }
 
 /// Takes a claimed job in.
@@ -194,5 +255,57 @@ fn settle(shared: &Arc<Shared>, cluster: &Cluster, id: JobId, outcome: Result<Jo
             tracing::warn!(job = %id, %error, "a claimed job could not be taken up: it is given back");
             cluster.give_back(&[id]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAR: Duration = Duration::from_hours(1);
+
+    #[test]
+    fn claims_in_vain_are_further_and_further_apart() {
+        let mut now = Instant::now();
+        let mut turns = Turns::new(now);
+        turns.poll = now + FAR;
+        let mut pauses = Vec::new();
+        for _ in 0..7 {
+            assert!(turns.claims(now, false));
+            turns.claimed(now, false, 0);
+            assert_eq!(turns.rest(now, false), FAR, "nothing to do before there is news");
+            turns.news = true;
+            pauses.push(turns.rest(now, false).as_millis());
+            assert!(!turns.claims(now, false));
+            now += turns.rest(now, false);
+            turns.poll = now + FAR;
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 20, 20]);
+        assert!(turns.claims(now, false));
+        turns.claimed(now, false, 3);
+        turns.news = true;
+        assert!(turns.claims(now, false), "after a claim that found jobs there is no pause");
+    }
+
+    #[test]
+    fn who_asks_here_does_not_wait_and_costs_no_pause() {
+        let now = Instant::now();
+        let mut turns = Turns::new(now);
+        assert!(turns.claims(now, false));
+        turns.claimed(now, false, 0);
+        turns.news = true;
+        assert!(!turns.claims(now, false));
+        assert!(turns.claims(now, true));
+        turns.claimed(now, true, 0);
+        assert_eq!(turns.pause, PAUSE);
+        assert!(!turns.news, "what was news has been looked for");
+    }
+
+    #[test]
+    fn a_look_that_is_due_ends_the_rest() {
+        let now = Instant::now();
+        let mut turns = Turns::new(now);
+        (turns.news, turns.poll, turns.look) = (false, now + FAR, now + PAUSE);
+        assert_eq!((turns.rest(now, true), turns.rest(now, false)), (PAUSE, FAR));
     }
 }

@@ -63,6 +63,8 @@ pub(crate) struct Cluster {
     /// One claim at a time.
     pub(crate) claiming: Mutex<()>,
     nudged: AtomicBool,
+    /// Whether somebody here asks for a claim.
+    wanted: AtomicBool,
     /// Whether the keeper of the leases is to end.
     closed: Mutex<bool>,
     closing: Condvar,
@@ -94,26 +96,44 @@ impl Cluster {
             claims: AtomicU64::new(0),
             claiming: Mutex::new(()),
             nudged: AtomicBool::new(false),
+            wanted: AtomicBool::new(false),
             closed: Mutex::new(false),
             closing: Condvar::new(),
         }
     }
 
-    /// Makes the claimer look for work and at what is waited for, now or when it is done with what it does.
+    /// Makes the claimer look at what is waited for, now or when it is done with what it does.
     pub(crate) fn nudge(&self) {
         if !self.nudged.swap(true, Ordering::AcqRel) {
             self.store.wake();
         }
     }
 
-    /// What comes from here on needs another nudge.
-    pub(crate) fn heard(&self) {
-        self.nudged.store(false, Ordering::Release);
+    /// Makes the claimer claim.
+    fn ask(&self) {
+        self.wanted.store(true, Ordering::Release);
+        self.nudge();
     }
 
-    /// A worker has taken a job: time to claim, when few are left and the store may have more.
+    /// Whether somebody here has asked for a claim. What comes from here on needs another nudge.
+    pub(crate) fn heard(&self) -> bool {
+        self.nudged.swap(false, Ordering::AcqRel);
+        self.wanted.swap(false, Ordering::AcqRel)
+    }
+
+    /// How many jobs may be claimed beyond the seats at this time.
+    pub(crate) fn ahead(&self) -> usize {
+        self.ahead.load(Ordering::Relaxed)
+    }
+
+    /// Jobs had to wait here: from now on no more is claimed than can start, until jobs are short again.
+    pub(crate) fn claim_less(&self) {
+        self.ahead.store(0, Ordering::Relaxed);
+    }
+
+    /// A job was taken out of the queue: time to claim, when few are left and the store may have more.
     pub(crate) fn taken(&self, scheduler: &Scheduler) {
-        if scheduler.queue.waiting_in_all() <= self.ahead.load(Ordering::Relaxed) / 2 {
+        if scheduler.queue.waiting_in_all() <= self.ahead() / 2 {
             self.idle();
         }
     }
@@ -121,7 +141,7 @@ impl Cluster {
     /// A worker has found none.
     pub(crate) fn idle(&self) {
         if self.more.load(Ordering::Acquire) {
-            self.nudge();
+            self.ask();
         }
     }
 
@@ -274,13 +294,12 @@ pub(crate) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
     renewed.map(drop)
 }
 
-/// What has waited for a worker here for a third of a lease goes back to the others: one of them may be idle. From
-/// then on no more is claimed than can start, until jobs are short again.
+/// What has waited for a worker here for a third of a lease goes back to the others: one of them may be idle.
 fn share_waiting(shared: &Shared, cluster: &Cluster, known: &[(JobId, Arc<Lease>)]) {
     let long = |lease: &Lease| lease.age() >= cluster.sharing.lease / 3;
     let stale: Vec<JobId> = known.iter().filter(|(_, lease)| long(lease)).map(|(id, _)| *id).collect();
     if cluster.give_up_waiting(shared, &stale) > 0 {
-        cluster.ahead.store(0, Ordering::Relaxed);
+        cluster.claim_less();
     }
 }
 
@@ -319,7 +338,7 @@ impl Shared {
                 self.watchers.tell(&state.record);
             }
         }
-        cluster.nudge();
+        cluster.ask();
         if self.scheduler().phase == Phase::Closed {
             for live in &lives {
                 live.lose(EngineError::ShuttingDown);

@@ -75,7 +75,7 @@ impl EngineBuilder {
             checkpoint_every: Duration::from_secs(10),
             stop_grace: Duration::from_secs(5),
             retention: Retention::default(),
-            sharing: Sharing { lease: Duration::from_secs(10), backlog: 64, poll: Duration::from_secs(1) },
+            sharing: Sharing { lease: Duration::from_secs(10), backlog: 256, poll: Duration::from_secs(1) },
         };
         Self { store, sharing: None, handlers: Handlers::default(), clock: Arc::new(SystemClock), config }
     }
@@ -201,7 +201,7 @@ impl EngineBuilder {
         self
     }
 
-    /// How many jobs of a shared store are claimed at most ahead of the workers; 64 by default. Few
+    /// How many jobs of a shared store are claimed at most ahead of the workers; 256 by default. Few
     /// are as long as jobs are long, and none waits here for more than two thirds of a lease while others are idle.
     #[must_use]
     pub const fn backlog(mut self, jobs: usize) -> Self {

@@ -106,6 +106,7 @@ mod recover;
 mod retention;
 mod rows;
 mod shared;
+mod starter;
 mod stats;
 mod submit;
 mod sync;

@@ -32,6 +32,7 @@ use crate::{
     reader::Reads,
     recorder::Recorder,
     retention,
+    starter::Started,
     sync::{Condvar, Mutex},
     watch::Watchers,
     width::Spare,
@@ -61,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) quiet: Condvar,
     /// The keeper has to look again.
     keeper: Condvar,
+    /// Jobs to start, or to put back.
+    pub(crate) starter: Condvar,
     stopping: AtomicBool,
 }
 
@@ -74,6 +77,8 @@ pub(crate) struct Scheduler {
     pub(crate) unhandled: HashSet<JobId>,
     pub(crate) deadlines: BTreeSet<(Timestamp, JobId)>,
     pub(crate) scans: Vec<Arc<Scan>>,
+    /// On a shared store.
+    pub(crate) started: Started,
     pub(crate) phase: Phase,
     /// Places given to submissions that are being stored.
     pub(crate) reserved: [usize; 2],
@@ -124,6 +129,7 @@ impl Shared {
             unhandled: HashSet::new(),
             deadlines: BTreeSet::new(),
             scans: Vec::new(),
+            started: Started::default(),
             phase: Phase::Open,
             reserved: [0; 2],
             running: 0,
@@ -147,6 +153,7 @@ impl Shared {
             room: Condvar::new(),
             quiet: Condvar::new(),
             keeper: Condvar::new(),
+            starter: Condvar::new(),
             stopping: AtomicBool::new(false),
         }
     }
@@ -175,7 +182,7 @@ impl Shared {
             return;
         }
         scheduler.queue.push(waiting(record));
-        self.work.notify_one();
+        self.call();
     }
 
     pub(crate) fn handle(self: &Arc<Self>, id: JobId) -> Result<Option<JobHandle>, EngineError> {
@@ -212,27 +219,71 @@ impl Shared {
                 return None;
             }
             if scheduler.phase == Phase::Open
-                && let Some(live) = Self::pop(&mut scheduler, self.clock.now())
+                && let Some(live) = self.take(&mut scheduler)
             {
-                self.room.notify_all();
-                if let Some(cluster) = &self.cluster {
-                    cluster.taken(&scheduler);
-                }
                 return Some(Work::Job(live));
-            }
-            if let Some(cluster) = &self.cluster {
-                cluster.idle();
             }
             if let Some(scan) = scheduler.scans.iter().find(|scan| scan.has_work()) {
                 return Some(Work::Help(Arc::clone(scan)));
             }
+            scheduler.started.idle += 1;
             match scheduler.queue.next_due() {
-                Some(due) if scheduler.phase == Phase::Open => {
+                Some(due) if scheduler.phase == Phase::Open && self.cluster.is_none() => {
                     let pause = due.since(self.clock.now()).max(Duration::from_millis(1));
                     self.work.wait_for(&mut scheduler, pause);
                 }
                 _ => self.work.wait(&mut scheduler),
             }
+            scheduler.started.idle -= 1;
+        }
+    }
+
+    /// A job for a worker: on a shared store one that is started, unless a scan would keep the worker from it until it
+    /// is.
+    fn take(&self, scheduler: &mut Scheduler) -> Option<Arc<Live>> {
+        if let Some(cluster) = &self.cluster {
+            let started = scheduler.started.take();
+            if scheduler.started.is_low(cluster) {
+                self.starter.notify_one();
+            }
+            if started.is_some() {
+                return started;
+            }
+            cluster.idle();
+            if !scheduler.scans.iter().any(|scan| scan.has_work()) {
+                return None;
+            }
+        }
+        let live = self.pop_up_to(scheduler, 1).pop();
+        if let Some(cluster) = self.cluster.as_ref().filter(|_| live.is_some()) {
+            cluster.taken(scheduler);
+        }
+        live
+    }
+
+    /// Takes so many jobs out of the queue.
+    pub(crate) fn pop_up_to(&self, scheduler: &mut Scheduler, most: usize) -> Vec<Arc<Live>> {
+        let now = self.clock.now();
+        let popped: Vec<_> = std::iter::from_fn(|| Self::pop(scheduler, now)).take(most).collect();
+        if !popped.is_empty() {
+            self.room.notify_all();
+        }
+        popped
+    }
+
+    /// There may be a job to take: for a worker, or on a shared store for whoever starts jobs for them.
+    fn call(&self) {
+        if self.cluster.is_some() {
+            self.starter.notify_one();
+        } else {
+            self.work.notify_one();
+        }
+    }
+
+    /// So many jobs have been started.
+    pub(crate) fn call_workers(&self, jobs: usize) {
+        for _ in 0..jobs {
+            self.work.notify_one();
         }
     }
 
@@ -259,6 +310,9 @@ impl Shared {
     pub(crate) fn release(&self, live: &Arc<Live>, used: Duration) {
         let mut scheduler = self.scheduler();
         scheduler.queue.finish(live.id, used);
+        if !used.is_zero() {
+            scheduler.started.worked(used);
+        }
         scheduler.running -= 1;
         // Read under this lock: whoever cancels it later finds it in the queue.
         let (record, lost) = {
@@ -277,13 +331,15 @@ impl Shared {
         drop(scheduler);
         self.give_back(live, back);
         // A place under a limit is free.
-        self.work.notify_one();
+        self.call();
         self.quiet.notify_all();
     }
 
     /// A worker is done with a job whose end is still to be stored: its place under the limits is free.
     pub(crate) fn free(&self, live: &Live, used: Duration) {
-        self.scheduler().queue.finish(live.id, used);
+        let mut scheduler = self.scheduler();
+        scheduler.queue.finish(live.id, used);
+        scheduler.started.worked(used);
     }
 
     /// The end of a freed job is stored, or left to the next open.
@@ -504,7 +560,7 @@ impl Shared {
             // Never back, when two shut down at once.
             scheduler.phase = scheduler.phase.max(phase);
         }
-        for condition in [&self.work, &self.room, &self.keeper, &self.quiet] {
+        for condition in [&self.work, &self.room, &self.keeper, &self.quiet, &self.starter] {
             condition.notify_all();
         }
         if let Some(cluster) = &self.cluster {

@@ -20,6 +20,7 @@ use crate::{
     outcome::{self, Circumstances, Ended, Verdict},
     recorder::{self, End},
     shared::{Shared, Work},
+    starter,
 };
 
 /// A worker's life.
@@ -45,6 +46,7 @@ pub(crate) fn run(shared: &Arc<Shared>, live: &Arc<Live>) {
             return tell(shared, live, &record);
         }
         Begun::Gone => return shared.release(live, Duration::ZERO),
+        Begun::Stopped => return put_back(shared, live),
     };
     let ending = attempt(shared, live, &core, &*handler);
     let used = shared.clock.now().since(from);
@@ -97,6 +99,8 @@ enum Begun {
     Expired(Box<JobRecord>),
     /// Somebody else ended it first, and has told so; or it could not be started at all.
     Gone,
+    /// It was started with others, and told to stop before its turn came.
+    Stopped,
 }
 
 fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Begun {
@@ -105,6 +109,11 @@ fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Begun {
         return Begun::Gone;
     }
     let Some(handler) = shared.handlers.find(spec.kind()) else { return Begun::Gone };
+    if let Some(attempt) = live.attempt() {
+        // Started with others.
+        let stopped = attempt.token.cause().is_some();
+        return if stopped { Begun::Stopped } else { running(shared, live, attempt, handler) };
+    }
     if spec.options().deadline.is_some_and(|deadline| shared.clock.now() >= deadline) {
         return expire(shared, live);
     }
@@ -123,11 +132,35 @@ fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Begun {
         Ok(())
     });
     let Some(attempt) = live.attempt() else { return Begun::Gone };
+    running(shared, live, attempt, handler)
+}
+
+fn running(shared: &Arc<Shared>, live: &Arc<Live>, attempt: Arc<Attempt>, handler: Arc<dyn Handler>) -> Begun {
     if shared.is_stopping() {
         attempt.token.stop(StopCause::Shutdown);
     }
+    let spec = live.record().spec;
     let core = Core::new(Arc::clone(shared), Arc::clone(live), attempt, spec);
     Begun::Running(Arc::new(core), handler)
+}
+
+/// Lets a job wait again that was started and that no worker has begun; one that somebody has asked to end, ends.
+pub(crate) fn put_back(shared: &Shared, live: &Arc<Live>) {
+    let now = shared.clock.now();
+    let mut stored = None;
+    store_surely(shared, live, |state| {
+        let cancelling = state.record.state == JobState::Running { cancelling: true };
+        let event = if cancelling { Event::Stop } else { starter::put_back() };
+        // One that could not be started waits anyhow.
+        let Ok(next) = state.record.apply(event, now) else { return Ok(()) };
+        stored = Some(replace(shared, state, next)?);
+        Ok(())
+    });
+    live.lock().attempt = None;
+    shared.release(live, Duration::ZERO);
+    if let Some(record) = stored {
+        tell(shared, live, &record);
+    }
 }
 
 fn expire(shared: &Shared, live: &Arc<Live>) -> Begun {

@@ -267,6 +267,10 @@ impl<S: SharedStore + ?Sized> SharedStore for FaultStore<S> {
         self.switch.write(|| self.inner.claim(claim))
     }
 
+    fn start(&self, next: &[JobRecord]) -> Result<Vec<JobId>, StoreError> {
+        self.switch.write(|| self.inner.start(next))
+    }
+
     fn renew(&self, lease: Duration) -> Result<Vec<Held>, StoreError> {
         self.switch.write(|| self.inner.renew(lease))
     }

@@ -26,6 +26,14 @@ pub trait SharedStore: Store {
     /// When the store fails; then nothing is claimed that will not be free again after one lease.
     fn claim(&self, claim: &Claim<'_>) -> Result<Vec<JobRecord>, StoreError>;
 
+    /// Starts claimed jobs together: puts each of these running records in place of the waiting one whose revision is
+    /// one less, and answers those that are stored. Each by itself: one that [`replace`](crate::JobStore::replace) would
+    /// refuse, because it was cancelled or the claim on it is lost, is left alone. Buffered.
+    ///
+    /// # Errors
+    /// When the store fails; some may be stored all the same.
+    fn start(&self, next: &[JobRecord]) -> Result<Vec<JobId>, StoreError>;
+
     /// Lets every lease of this claimant that has not ended end at `lease` from now, be that later or sooner, and
     /// answers all of them: a job that is not among them is lost. Ends of jobs end their claims.
     ///

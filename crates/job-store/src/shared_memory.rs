@@ -176,6 +176,11 @@ impl SharedStore for SharedMemory {
         Ok(free)
     }
 
+    fn start(&self, next: &[JobRecord]) -> Result<Vec<JobId>, StoreError> {
+        let stored = |record: &&JobRecord| self.replace(record, Durability::Buffered).is_ok();
+        Ok(next.iter().filter(stored).map(|record| record.id).collect())
+    }
+
     fn renew(&self, lease: Duration) -> Result<Vec<Held>, StoreError> {
         let mut table = self.board.table.lock();
         let now = (self.board.now)();

@@ -69,6 +69,16 @@ fn work(engine: &Engine) -> usize {
     }
 }
 
+/// Writes rows before a gate and after it.
+fn halves(pass: impl Fn(&JobContext)) -> impl Fn(&mut JobContext) -> Result<(), JobError> {
+    move |ctx| {
+        let mut rows = ctx.rows("numbers")?;
+        (0..50_000).try_for_each(|n| rows.push(&n))?;
+        pass(ctx);
+        (0..50_000).try_for_each(|n| rows.push(&n))
+    }
+}
+
 /// An engine that runs a job up to a gate, and whose store can be taken away from it.
 struct Mortal {
     engine: Engine,
@@ -82,12 +92,7 @@ impl Mortal {
         let (gate, pass) = Gate::new();
         let engine = group
             .on(Arc::new(store.clone()))
-            .algorithm("numbers", move |ctx: &mut JobContext| {
-                let mut rows = ctx.rows("numbers")?;
-                (0..50_000).try_for_each(|n| rows.push(&n))?;
-                pass(ctx);
-                (0..50_000).try_for_each(|n| rows.push(&n))
-            })
+            .algorithm("numbers", halves(pass))
             .workers(1)
             .stop_grace(Duration::ZERO)
             .poll(Duration::from_hours(1))
@@ -278,22 +283,27 @@ fn jobs_that_a_dead_engine_had_only_claimed_lose_nothing() {
 #[test]
 fn a_paused_engine_writes_nothing_when_it_goes_on() {
     let group = Group::new();
-    let paused = Mortal::open(&group);
-    let handle = paused.engine.submit(count(3)).unwrap();
-    paused.gate.entered();
-    group.leases_end();
-    let before = group.stored(handle.id());
-    paused.gate.open();
+    let (gate, pass) = Gate::new();
+    // It claims only when told to: a lease that is over is anybody's, its own engine's too.
+    let paused = group.engine(|builder| builder.algorithm("numbers", halves(pass)));
+    let handle = paused.submit(count(3)).unwrap();
+    paused.tick().unwrap();
+    let before = thread::scope(|scope| {
+        let runs = scope.spawn(|| paused.run_one());
+        gate.entered();
+        group.leases_end();
+        let before = group.stored(handle.id());
+        gate.open();
+        assert!(runs.join().unwrap());
+        before
+    });
     // Nobody else has it yet; its rows and its end are refused all the same, and it is told so.
-    assert_eq!(paused.engine.health(), Ok(()));
-    let other = group.engine(|builder| builder.algorithm("numbers", numbers));
-    while paused.engine.stats().read.running > 0 {
-        thread::yield_now();
-    }
+    assert_eq!(paused.health(), Ok(()));
     assert_eq!(group.stored(handle.id()), before);
-    let why = paused.engine.explain(handle.id()).unwrap();
+    let why = paused.explain(handle.id()).unwrap();
     assert_eq!(why, Explanation::LeaseLost);
     assert!(why.to_string().starts_with("this engine lost its lease on it"), "{why}");
+    let other = group.engine(|builder| builder.algorithm("numbers", numbers));
     assert_eq!(work(&other), 1);
     assert_eq!(handle.wait().unwrap().attempt, 2);
     assert_eq!(rows(&handle, 0, 10), [0, 1, 2]);
@@ -467,7 +477,8 @@ fn what_waits_long_in_one_engine_goes_to_another() {
     }
     gate.open();
     for handle in handles {
-        assert_eq!(handle.wait().unwrap().attempt, 1);
+        // What was started ahead and put back is at its second attempt, and nothing has failed.
+        assert_eq!(handle.wait().unwrap().failed_attempts, 0);
     }
 }
 
@@ -534,6 +545,20 @@ fn a_claim_that_was_reported_as_failed_is_given_back() {
     for handle in handles {
         assert_eq!(handle.wait().unwrap().attempt, 1);
     }
+}
+
+/// The network was cut between the start of a job and its answer: the job ran as a second attempt, and the first counted
+/// as a failure.
+#[test]
+fn a_start_that_was_reported_as_failed_is_known_again() {
+    let group = Group::new();
+    let handle = group.front().submit(job("a")).unwrap();
+    let store = FaultStore::new(Arc::new(group.store.claimant()));
+    // The first write is the claim.
+    store.plan(Fault::AfterWrite(1));
+    let engine = group.on(Arc::new(store.clone())).algorithm("a", nothing).workers(1).open().unwrap();
+    let record = engine.job(handle.id()).unwrap().unwrap().wait().unwrap();
+    assert_eq!((record.state, record.attempt, record.failed_attempts), (SUCCEEDED, 1, 0));
 }
 
 #[test]

@@ -72,6 +72,8 @@ mod rows;
 mod scenarios;
 #[path = "../../src/shared.rs"]
 mod shared;
+#[path = "../../src/starter.rs"]
+mod starter;
 #[path = "../../src/stats.rs"]
 mod stats;
 #[path = "../../src/submit.rs"]

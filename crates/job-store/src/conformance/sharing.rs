@@ -29,6 +29,7 @@ macro_rules! sharing_tests {
             a_claim_takes_priority_then_age
             a_claim_takes_what_it_asks_for
             a_claim_leaves_the_record_alone
+            claimed_jobs_start_together
             only_the_claimant_writes
             a_lease_that_ended_lets_nobody_write
             a_job_whose_claimant_is_gone_goes_to_another
@@ -111,6 +112,34 @@ sharing_law! {
         assert_eq!(other.replace(&expired, Durability::Buffered).map_err(kind), Err(ErrorKind::Fenced));
         one.replace(&running, Durability::Buffered)?;
         assert_eq!(other.get(running.id)?, Some(running));
+    }
+
+    /// Each by itself: what was cancelled, started before, or is another's stays as it is.
+    fn claimed_jobs_start_together(one, other) {
+        let jobs: Vec<_> = (1..=5).map(waiting).collect();
+        one.insert(&jobs, Durability::Buffered)?;
+        assert_eq!(claim(one, 4, LONG)?, jobs[..4]);
+        assert_eq!(claim(other, 1, LONG)?, jobs[4..]);
+        let cancelled = jobs[1].apply(Event::Cancel, at(5))?;
+        other.replace(&cancelled, Durability::Buffered)?;
+        let running: Vec<_> = jobs.iter().map(|job| job.apply(Event::Start, at(6))).collect::<Result<_, _>>()?;
+        one.replace(&running[3], Durability::Buffered)?;
+        let mut started = one.start(&running)?;
+        started.sort();
+        assert_eq!(started, [running[0].id, running[2].id]);
+        let expected = [&running[0], &cancelled, &running[2], &running[3], &jobs[4]];
+        for record in expected {
+            assert_eq!(other.get(record.id)?.as_ref(), Some(record));
+        }
+        write(one, key(&running[0], 0), 0, 3, 1)?;
+        assert_eq!(one.start(&[])?, []);
+        assert_eq!(one.start(&[waiting(9).apply(Event::Start, at(7))?])?, []);
+        // Nor what was claimed once: the lease is over.
+        one.insert(&[waiting(6)], Durability::Buffered)?;
+        assert_eq!(claim(one, 1, LONG)?, [waiting(6)]);
+        end_leases(one, &running[0])?;
+        assert_eq!(one.start(&[waiting(6).apply(Event::Start, at(8))?])?, []);
+        assert_eq!(one.get(waiting(6).id)?, Some(waiting(6)));
     }
 
     /// Rows, checkpoints and every end; what is refused leaves nothing.

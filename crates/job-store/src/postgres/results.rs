@@ -20,28 +20,28 @@ use crate::{
     contract::{self, Cut},
 };
 
-/// All of the ends in `$1..` or none: `$5` is how many they are.
+/// All of the ends in `$1..` or none: `$5` is how many they are. What is stored goes along from step to step, so that no
+/// step compares one list with another.
 const COMPLETE: &str = "
     WITH ends AS (
         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bytea[]) AS ends (id, revision, record, result)
     ), held AS (
-        SELECT q.job FROM queue q JOIN ends e ON q.job = e.id AND q.revision = e.revision - 1
+        SELECT e.* FROM ends e JOIN queue q ON q.job = e.id AND q.revision = e.revision - 1
         WHERE q.until IS NULL OR (q.claimant = $6 AND q.until > clock_timestamp())
         ORDER BY q.job FOR UPDATE OF q
     ), sound AS (
         SELECT count(*) = $5 AS sound FROM held
     ), gone AS (
-        DELETE FROM queue q USING held, sound WHERE sound AND q.job = held.job RETURNING q.job
+        DELETE FROM queue q USING held WHERE q.job = held.id AND (SELECT sound FROM sound) RETURNING held.*
     ), checkpoint AS (
-        DELETE FROM checkpoints c USING gone WHERE c.job = gone.job
+        DELETE FROM checkpoints c USING gone WHERE c.job = gone.id
     ), work AS (
         INSERT INTO works (hash, job)
         SELECT w.hash, w.job FROM unnest($7::bytea[], $8::uuid[]) AS w (hash, job), sound WHERE sound ORDER BY w.hash
         ON CONFLICT (hash) DO UPDATE SET job = excluded.job
     )
     UPDATE jobs j SET revision = e.revision, record = e.record, result = e.result
-    FROM ends e JOIN gone ON gone.job = e.id
-    WHERE j.id = e.id RETURNING 1";
+    FROM gone e WHERE j.id = e.id RETURNING 1";
 
 /// Up to the block that holds the last of the rows `$4..$5`, at most `$6` blocks: two steps into the index.
 const READ: &str = "

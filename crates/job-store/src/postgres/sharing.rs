@@ -6,42 +6,52 @@ use job_core::{JobId, JobRecord};
 use tokio_postgres::Row;
 
 use super::{Call, PostgresStore, column, decode, id_column, kind_bytes, signed, uuid};
-use crate::{Claim, Held, JobStore, SharedStore, StoreError};
+use crate::{Claim, Held, JobStore, SharedStore, StoreError, codec};
 
-/// The best of each kind and those whose lease has ended are looked up in the indexes; then as many as are wanted are
-/// locked, without waiting for those that others are about to take. One row comes back even when there is no job: it
-/// says how many seemed to be free.
+/// The best of each kind and those whose lease has ended are locked where the indexes have them, without waiting for
+/// those that others are about to take; of these the best are claimed. Says how many were locked: claimants that looked
+/// meanwhile have not seen them.
 const CLAIM: &str = "
-    WITH found AS (
-        SELECT best.job FROM unnest($1::bytea[]) AS kinds (kind) CROSS JOIN LATERAL (
-            SELECT q.job FROM queue q
+    WITH clock AS (
+        SELECT (extract(epoch FROM now()) * 1000000)::bigint AS micros
+    ), free AS (
+        SELECT best.job, best.priority FROM unnest($1::bytea[]) AS kinds (kind) CROSS JOIN LATERAL (
+            SELECT q.job, q.priority FROM queue q
             WHERE q.kind = kinds.kind AND q.claimant IS NULL AND q.state = 0
-                AND q.not_before <= extract(epoch FROM now()) * 1000000
-            ORDER BY q.priority DESC, q.job LIMIT $5
+                AND q.not_before <= (SELECT micros FROM clock)
+            ORDER BY q.priority DESC, q.job LIMIT $4 FOR UPDATE SKIP LOCKED
         ) best
-        UNION
-        SELECT ended.job FROM (
-            SELECT q.job FROM queue q
-            WHERE q.until <= now() AND q.kind = ANY ($1)
-                AND (q.state > 0 OR q.not_before <= extract(epoch FROM now()) * 1000000)
-            ORDER BY q.priority DESC, q.job LIMIT $5
-        ) ended
+    ), ended AS (
+        SELECT q.job, q.priority FROM queue q
+        WHERE q.until <= now() AND q.kind = ANY ($1)
+            AND (q.state > 0 OR q.not_before <= (SELECT micros FROM clock))
+        ORDER BY q.priority DESC, q.job LIMIT $4 FOR UPDATE SKIP LOCKED
     ), locked AS (
-        SELECT q.job FROM queue q
-        WHERE q.job IN (SELECT job FROM found)
-            AND ((q.claimant IS NULL AND q.state = 0) OR q.until <= now())
-        ORDER BY q.priority DESC, q.job LIMIT $4
-        FOR UPDATE SKIP LOCKED
+        SELECT job, priority FROM free UNION SELECT job, priority FROM ended
+    ), wanted AS (
+        SELECT job FROM locked ORDER BY priority DESC, job LIMIT $4
     ), claimed AS (
         UPDATE queue q SET claimant = $2, until = clock_timestamp() + $3::bigint * interval '1 microsecond'
-        FROM locked WHERE q.job = locked.job
+        FROM wanted WHERE q.job = wanted.job
         RETURNING q.job, q.revision, q.priority
     )
-    SELECT (SELECT count(*) FROM found), c.job, j.record
-    FROM (SELECT 1) one
-    LEFT JOIN claimed c ON true
-    LEFT JOIN jobs j ON j.id = c.job AND j.revision = c.revision
+    SELECT (SELECT count(*) FROM locked), c.job, j.record
+    FROM claimed c LEFT JOIN jobs j ON j.id = c.job AND j.revision = c.revision
     ORDER BY c.priority DESC, c.job";
+
+/// Each by itself: what is refused is not among the answers.
+const START: &str = "
+    WITH new AS (
+        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[]) AS new (id, revision, attempt, record)
+    ), held AS (
+        SELECT new.* FROM new JOIN queue q ON q.job = new.id AND q.revision = new.revision - 1
+        WHERE q.state = 0 AND (q.until IS NULL OR (q.claimant = $5 AND q.until > clock_timestamp()))
+        ORDER BY q.job FOR UPDATE OF q
+    ), started AS (
+        UPDATE queue q SET revision = held.revision, attempt = held.attempt, state = 1, not_before = 0
+        FROM held WHERE q.job = held.id RETURNING held.*
+    )
+    UPDATE jobs j SET revision = s.revision, record = s.record FROM started s WHERE j.id = s.id RETURNING j.id";
 
 const RENEW: &str = "
     WITH held AS (
@@ -66,25 +76,33 @@ const CHANGED: &str = "
 
 impl SharedStore for PostgresStore {
     fn claim(&self, claim: &Claim<'_>) -> Result<Vec<JobRecord>, StoreError> {
-        // Claimants that look at the same moment see the same jobs; whoever comes too late for all of them looks again.
-        const ROUNDS: usize = 5;
         let call = Call::new("claim jobs");
-        let kinds: HashSet<_> = claim.kinds.iter().map(kind_bytes).collect();
-        let kinds: Vec<_> = kinds.into_iter().collect();
+        let kinds: Vec<_> = claim.kinds.iter().map(kind_bytes).collect();
         let (limit, lease) = (signed(claim.limit as u64), micros(claim.lease));
         if kinds.is_empty() || limit == 0 {
             return Ok(Vec::new());
         }
-        let seen = limit.saturating_mul(4).saturating_add(16);
-        for _ in 0..ROUNDS {
-            let rows = self.rows(call, CLAIM, &[&kinds, &self.inner.claimant, &lease, &limit, &seen])?;
-            let claimed = self.claimed(call, &rows)?;
-            let free: i64 = rows.first().map_or(Ok(0), |row| column(call, row, 0))?;
-            if !claimed.is_empty() || free == 0 {
-                return Ok(claimed);
-            }
+        let rows = self.rows(call, CLAIM, &[&kinds, &self.inner.claimant, &lease, &limit])?;
+        let claimed = self.claimed(call, &rows)?;
+        let locked: i64 = rows.first().map_or(Ok(0), |row| column(call, row, 0))?;
+        if locked > signed(rows.len() as u64) {
+            // Others may have found nothing because of the rest.
+            self.inner.notices.changed();
         }
-        Ok(Vec::new())
+        Ok(claimed)
+    }
+
+    fn start(&self, next: &[JobRecord]) -> Result<Vec<JobId>, StoreError> {
+        let call = Call::new("start jobs");
+        if next.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<_> = next.iter().map(|next| uuid(next.id)).collect();
+        let revisions: Vec<_> = next.iter().map(|next| signed(next.revision)).collect();
+        let attempts: Vec<_> = next.iter().map(|next| i64::from(next.attempt)).collect();
+        let records: Vec<_> = next.iter().map(codec::encode_record).collect();
+        let rows = self.rows(call, START, &[&ids, &revisions, &attempts, &records, &self.inner.claimant])?;
+        rows.iter().map(|row| id_column(call, row, 0)).collect()
     }
 
     fn renew(&self, lease: Duration) -> Result<Vec<Held>, StoreError> {
@@ -156,8 +174,7 @@ impl PostgresStore {
     fn claimed(&self, call: Call, rows: &[Row]) -> Result<Vec<JobRecord>, StoreError> {
         let mut claimed = Vec::new();
         for row in rows {
-            let Some(id) = column::<Option<uuid::Uuid>>(call, row, 1)? else { continue };
-            let id = JobId::from_bytes(id.into_bytes());
+            let id = id_column(call, row, 1)?;
             let record = match column::<Option<&[u8]>>(call, row, 2)? {
                 Some(bytes) => decode(call, id, bytes)?,
                 // Changed while it was being claimed.
