@@ -139,7 +139,7 @@ fn filter(bench: &Bench) -> Result<Vec<Row>> {
         let pool = Arc::clone(&pool);
         let handler = move |ctx: &mut JobContext| {
             let pool = Arc::clone(&pool);
-            ctx.scan_partitions("vertices", ids, 50_000, move |part: &mut Partition<'_>| scan(part, &pool))
+            ctx.scan_partitions("vertices", ids, ids / 10, move |part: &mut Partition<'_>| scan(part, &pool))
         };
         let builder = Engine::builder(open(directory)?).vertex_filter(handler).durability(Durability::Synced);
         Ok(builder.workers(workers).open()?)

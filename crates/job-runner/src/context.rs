@@ -1,6 +1,7 @@
 //! [`JobContext`]: everything the body of a job is given.
 
 use std::{
+    collections::VecDeque,
     ops::{ControlFlow, Range},
     sync::{
         Arc,
@@ -40,7 +41,7 @@ pub(crate) struct Core {
     pub(crate) attempt: Arc<Attempt>,
     pub(crate) spec: Arc<JobSpec>,
     /// Segments whose writer was dropped before it was closed.
-    parked: Mutex<Vec<SegmentBuffer>>,
+    parked: Mutex<VecDeque<SegmentBuffer>>,
     closed: Mutex<Vec<Segment>>,
     /// How many iterative algorithms this attempt has begun.
     iterations: AtomicU32,
@@ -53,10 +54,25 @@ impl Core {
     }
 
     pub(crate) fn park(&self, buffer: SegmentBuffer) {
-        self.parked.lock().push(buffer);
+        self.parked.lock().push_back(buffer);
     }
 
-    pub(crate) fn close(&self, buffer: SegmentBuffer) -> Result<(), JobError> {
+    /// Closes it now, or later when the store is still writing it: whoever scans goes on meanwhile.
+    pub(crate) fn settle(&self, mut buffer: SegmentBuffer) -> Result<(), JobError> {
+        /// So that files that are being written do not become many.
+        const AT_MOST: usize = 4;
+        if !buffer.settle(self)? {
+            return self.close(buffer);
+        }
+        let oldest = {
+            let mut parked = self.parked.lock();
+            parked.push_back(buffer);
+            if parked.len() > AT_MOST { parked.pop_front() } else { None }
+        };
+        oldest.map_or(Ok(()), |oldest| self.close(oldest))
+    }
+
+    fn close(&self, buffer: SegmentBuffer) -> Result<(), JobError> {
         if let Some(segment) = buffer.close(self)? {
             self.closed.lock().push(segment);
         }
@@ -161,6 +177,9 @@ impl JobContext {
     /// Runs `scan` over the ids `0..ids` in partitions of `size`, on this thread and on every worker that is
     /// idle meanwhile. Rows are read in the order of ids whoever wrote them. A worker looks for waiting jobs
     /// before each further partition, so a large scan never holds all of them. Progress counts partitions.
+    ///
+    /// Ten partitions for each worker and more share the work evenly. Rows of a partition that are more than a store
+    /// gathers in memory (4 MiB as JSON in `RocksStore`) are written while the next partition is scanned.
     ///
     /// # Errors
     /// The first error of `scan`; the other partitions then stop at their next checkpoint.

@@ -139,7 +139,7 @@ impl Scan {
         let ids = start..start.saturating_add(self.size).min(self.ids);
         let mut partition = Partition { ids, core: &self.core, rows };
         (self.body)(&mut partition)?;
-        partition.rows.close()
+        partition.rows.settle()
     }
 
     /// Waits until no thread is inside a partition, and says how it went.

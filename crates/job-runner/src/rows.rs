@@ -62,6 +62,12 @@ impl SegmentBuffer {
         Ok(())
     }
 
+    /// Lets the store begin to write what is left, and says whether it does that by itself from here on.
+    pub(crate) fn settle(&mut self, core: &Core) -> Result<bool, JobError> {
+        self.flush(core)?;
+        Ok(self.writer.as_mut().map_or(Ok(false), |writer| writer.settle())?)
+    }
+
     /// Stores what is left and closes the segment; `None` if it has no row.
     pub(crate) fn close(mut self, core: &Core) -> Result<Option<Segment>, JobError> {
         self.flush(core)?;
@@ -106,9 +112,10 @@ impl<'c> RowWriter<'c> {
         }
     }
 
-    pub(crate) fn close(mut self) -> Result<(), JobError> {
+    /// As dropping it, but the store begins to write what is left.
+    pub(crate) fn settle(mut self) -> Result<(), JobError> {
         match self.buffer.take() {
-            Some(buffer) => self.core.close(buffer),
+            Some(buffer) => self.core.settle(buffer),
             None => Ok(()),
         }
     }

@@ -309,6 +309,10 @@ impl SegmentWriter for FaultSegment {
         self.inner.readable()
     }
 
+    fn settle(&mut self) -> Result<bool, StoreError> {
+        self.switch.write(|| self.inner.settle())
+    }
+
     fn finish(self: Box<Self>) -> Result<Segment, StoreError> {
         let Self { inner, switch } = *self;
         switch.write(|| inner.finish())

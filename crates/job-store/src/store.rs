@@ -222,6 +222,15 @@ pub trait SegmentWriter: Debug + Send {
     /// blocks before it shows them.
     fn readable(&self) -> u64;
 
+    /// No block is appended from here on: begins to store what is gathered, and says whether that goes on while the
+    /// caller does something else before [`finish`](Self::finish). By default nothing begins.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    fn settle(&mut self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// Makes every appended row readable and says what the segment holds.
     ///
     /// # Errors

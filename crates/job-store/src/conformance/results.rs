@@ -294,6 +294,31 @@ law! {
         assert_eq!(read(store, key, 0..200)?.len(), 200);
     }
 
+    /// Whether or not the store goes on by itself in between.
+    fn a_segment_that_was_settled_is_finished_as_any_other(store) {
+        let running = running(store, 1)?;
+        let mut segments = Vec::new();
+        for (number, rows) in [(0, 0), (1, 10), (2, 4_000)] {
+            let key = key(&running, number);
+            let (mut writer, mut block) = (store.segment(key)?, BlockBuilder::new(key));
+            for row in 0..rows {
+                block.push(&row)?;
+                if block.rows() == 10 {
+                    writer.append(block.seal())?;
+                }
+            }
+            let settled = writer.settle()?;
+            let readable = writer.readable();
+            assert!(readable <= rows);
+            assert_eq!(read(store, key, 0..readable)?.len() as u64, readable, "{settled}");
+            segments.push((writer, key, rows));
+        }
+        for (writer, key, rows) in segments {
+            assert_eq!(writer.finish()?.rows, rows);
+            assert_eq!(read(store, key, 0..rows)?, (0..rows).collect::<Vec<_>>());
+        }
+    }
+
     /// However a store writes what outgrows its buffers, pages are cut out of it the same way.
     fn a_large_segment_is_read_like_a_small_one(store) {
         let running = running(store, 1)?;

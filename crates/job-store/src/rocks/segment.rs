@@ -164,6 +164,21 @@ impl SegmentWriter for RocksSegment {
         self.readable.load(Ordering::Acquire)
     }
 
+    fn settle(&mut self) -> Result<bool, StoreError> {
+        self.check_sound()?;
+        match std::mem::replace(&mut self.gathered, Gathered::nothing()) {
+            Gathered::File(file) => {
+                self.hand_over(file).inspect_err(|error| self.failed = Some(error.clone()))?;
+                Ok(true)
+            }
+            // One write to the log, which is soon done.
+            memory @ Gathered::Memory { .. } => {
+                self.gathered = memory;
+                Ok(false)
+            }
+        }
+    }
+
     fn finish(mut self: Box<Self>) -> Result<Segment, StoreError> {
         self.check_sound()?;
         self.publish()?;
