@@ -635,7 +635,11 @@ fn pick(uniform: f64, count: usize) -> usize {
     whole(uniform * count as f64).min(count.saturating_sub(1))
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "of small numbers that are not negative")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "of small numbers that are not negative"
+)]
 fn whole(number: f64) -> usize {
     number as usize
 }

@@ -110,29 +110,27 @@ const fn cost(server: [f64; 2], engine: [f64; 2], wal: [f64; 2], tail: f64) -> C
 impl Costs {
     /// As `cargo xtask bench --only scale` prints them; put its lines here when the store has changed.
     ///
-    /// These are of 2026-11-24, commit bfe38cf, 256 calls each, on two cores that were busy with other work: so the fixed
-    /// parts of all core times are a quarter of what was measured, which makes a single submission take the 400 µs that
-    /// it took on the idle machine. The flush is that machine's when it was idle; the tail is assumed; the engine's own
-    /// time is that of a drain in memory. Parts for each job, bytes and sizes are as measured.
+    /// These are of 2026-11-25, 2,048 calls each on the idle machine of `results/run.md`. The engine's own time is that of
+    /// a drain in memory.
     pub const MEASURED: Self = Self {
         statements: [
-            /* Submit */ cost([140.0, 15.0], [59.0, 0.0], [56.0, 500.0], 3.0),
-            /* Claim  */ cost([315.0, 37.5], [49.0, 0.0], [75.0, 314.0], 3.0),
-            /* Ask    */ cost([264.0, 0.0], [49.0, 0.0], [1.0, 0.0], 3.0),
-            /* Start  */ cost([49.0, 22.1], [22.0, 14.9], [0.0, 395.0], 3.0),
-            /* End    */ cost([266.0, 22.1], [74.0, 14.9], [25.0, 422.0], 3.0),
-            /* Renew  */ cost([119.0, 15.0], [38.0, 0.0], [86.0, 296.0], 3.0),
-            /* Look   */ cost([49.0, 3.8], [19.0, 0.6], [0.0, 0.0], 3.0),
-            /* State  */ cost([43.0, 0.0], [29.0, 0.0], [3.0, 0.0], 3.0),
-            /* Remove */ cost([114.0, 0.0], [68.0, 0.0], [114.0, 0.0], 3.0),
-            /* Notice */ cost([39.0, 13.5], [19.0, 0.8], [40.0, 0.0], 3.0),
-            /* Block  */ cost([316.0, 0.0], [260.0, 0.0], [143_508.0, 0.0], 3.0),
-            /* Page   */ cost([130.0, 0.0], [88.0, 0.0], [841.0, 0.0], 3.0),
+            /* Submit */ cost([218.6, 17.7], [109.1, 3.2], [39.9, 500.8], 2.3),
+            /* Claim  */ cost([220.2, 20.1], [54.6, 4.0], [72.9, 318.3], 1.6),
+            /* Ask    */ cost([159.8, 0.0], [34.2, 0.0], [0.1, 0.0], 1.3),
+            /* Start  */ cost([152.6, 21.8], [53.7, 0.0], [57.4, 390.4], 1.5),
+            /* End    */ cost([275.5, 22.0], [106.6, 0.8], [70.5, 354.6], 1.9),
+            /* Renew  */ cost([128.7, 15.1], [48.9, 1.1], [30.4, 293.1], 2.0),
+            /* Look   */ cost([63.7, 2.2], [33.9, 0.2], [0.0, 0.0], 1.5),
+            /* State  */ cost([53.4, 0.0], [39.1, 0.0], [1.5, 0.0], 1.6),
+            /* Remove */ cost([205.8, 0.0], [87.9, 0.0], [115.8, 0.0], 1.4),
+            /* Notice */ cost([40.2, 33.8], [50.0, 0.0], [40.1, 0.0], 1.7),
+            /* Block  */ cost([1072.6, 0.0], [800.0, 0.0], [143_506.3, 0.0], 1.0),
+            /* Page   */ cost([279.5, 0.0], [156.2, 0.0], [0.0, 0.0], 2.3),
         ],
-        flush: 187.0,
-        background: 0.04,
+        flush: 424.7,
+        background: 0.02,
         engine: 9.0,
-        kept: 448.0,
+        kept: 489.0,
     };
 
     /// Of one statement.

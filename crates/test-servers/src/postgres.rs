@@ -1,11 +1,12 @@
 //! PostgreSQL servers.
 
 use std::{
-    env, fs,
+    env,
+    fs::{self, Permissions},
     io::{self, Read, Seek},
     net::{TcpListener, TcpStream},
     os::unix::{
-        fs::{MetadataExt, chown},
+        fs::{MetadataExt, PermissionsExt, chown},
         process::CommandExt,
     },
     path::{Path, PathBuf},
@@ -138,6 +139,24 @@ impl Postgres {
     /// When one of them fails.
     pub fn sql(&self, statements: &str) -> io::Result<String> {
         sql(&self.cluster.programs, &self.url(), statements)
+    }
+
+    /// Starts it again with this certificate and its key (PEM), to speak TLS with whoever asks for it.
+    ///
+    /// # Errors
+    /// When they cannot be written, or it does not start.
+    pub fn encrypt(&self, certificate: &str, key: &str) -> io::Result<()> {
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = self.cluster.data.join(name);
+            fs::write(&path, text)?;
+            fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+            if let Some((uid, gid)) = self.cluster.user.0 {
+                chown(&path, Some(uid), Some(gid))?;
+            }
+        }
+        self.sql("ALTER SYSTEM SET ssl = on")?;
+        self.stop()?;
+        self.start_again()
     }
 
     /// Kills it without warning, as `kill -9` does.

@@ -16,13 +16,14 @@ use crate::{
 };
 
 /// Packages with the features they must also compile with, each alone: features that others turn on hide mistakes.
-const COMBINATIONS: [(&str, &[&str]); 11] = [
+const COMBINATIONS: [(&str, &[&str]); 12] = [
     ("job-core", &[]),
     ("job-store", &[]),
     ("job-store", &["--features", "conformance"]),
     ("job-store", &["--features", "rocksdb"]),
     ("job-store", &["--features", "postgres"]),
     ("job-store", &["--features", "objects"]),
+    ("job-store", &["--features", "tls"]),
     ("job-store", &["--features", "s3"]),
     ("job-runner", &["--no-default-features"]),
     ("job-runner", &[]),

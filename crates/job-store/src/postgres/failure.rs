@@ -1,6 +1,6 @@
 //! What goes wrong between a call and the database, as a [`StoreError`].
 
-use std::error::Error;
+use std::{error::Error, io};
 
 use tokio_postgres::error::SqlState;
 
@@ -48,6 +48,10 @@ impl Failed {
         match self {
             Self::Store(error) => error,
             Self::Late => call.failed(ErrorKind::Unavailable, "the database did not answer in time"),
+            Self::Database(error) if is_tls_refused(&error) => call.failed(
+                ErrorKind::Invalid,
+                format!("the database cannot be spoken to by TLS, as its URL asks: {}", cause(&error)),
+            ),
             Self::Database(error) => {
                 let kind = error.code().map_or(ErrorKind::Unavailable, kind_of);
                 let detail = error.as_db_error().map_or_else(
@@ -73,6 +77,14 @@ impl Call {
     pub(super) fn corrupt(self, detail: &impl ToString) -> StoreError {
         self.failed(ErrorKind::Corrupt, detail.to_string())
     }
+}
+
+/// Whether the server has no TLS or none that is accepted; not when the network broke meanwhile.
+fn is_tls_refused(error: &tokio_postgres::Error) -> bool {
+    // The driver says it in no other way.
+    let in_handshake = error.to_string().starts_with("error performing TLS handshake");
+    let broken = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    in_handshake && broken.is_none_or(|error| error.kind() == io::ErrorKind::InvalidData)
 }
 
 /// The innermost reason, which the outer ones only introduce.

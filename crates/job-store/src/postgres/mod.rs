@@ -4,6 +4,7 @@
 //! stopped in the middle of a call holds nobody up. The fence of every write is the job's row in the table `queue`,
 //! locked and compared by the write itself.
 
+mod address;
 mod connection;
 mod failure;
 mod fence;
@@ -17,25 +18,23 @@ mod results;
 mod schema;
 mod segment;
 mod sharing;
+#[cfg(feature = "tls")]
+mod tls;
 mod wait;
 
-use std::{
-    collections::HashSet,
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, fmt, sync::Arc, time::Instant};
 
 use job_core::{JobId, JobKind, JobRecord, JobState};
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
-use tokio_postgres::{Config, Row, config::SslMode};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 #[cfg(feature = "objects")]
 pub use self::objects::ObjectOptions;
 pub use self::options::PostgresOptions;
 use self::{
+    address::Address,
     connection::{Connection, Parameters},
     failure::Failed,
     notices::Notices,
@@ -99,11 +98,15 @@ struct Inner {
 
 impl PostgresStore {
     /// Opens the store in the database at `url` (`postgres://user:password@host:port/database`, or the same as
-    /// `key=value` words), and makes its tables or brings them up to date. Nothing is encrypted: `sslmode` may be
-    /// `disable` or `prefer`.
+    /// `key=value` words), and makes its tables or brings them up to date.
+    ///
+    /// With `sslmode=require`, `verify-ca` or `verify-full` it is spoken to by TLS (the feature `tls`): each of the three
+    /// checks the server's certificate and its host name, by the roots of the system or those in the PEM file
+    /// `sslrootcert`. `disable` and `prefer`, which is the default, are plain text.
     ///
     /// # Errors
-    /// `Invalid` when the URL is none or asks for TLS, or the database refuses the user, `Format` when a later version made the tables,
+    /// `Invalid` when the URL is none, asks for TLS where the server or this build has none, or its certificate is not
+    /// accepted, or the database refuses the user, `Format` when a later version made the tables,
     /// `Unavailable` when the database cannot be reached. With objects also `Invalid` and `Unavailable` of theirs: the
     /// bucket does not exist, the keys are wrong, the object store does not answer.
     pub fn open(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
@@ -160,7 +163,7 @@ impl PostgresStore {
 
 impl Inner {
     fn open(call: Call, url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
-        let config = config(url, call)?;
+        let address = Address::parse(url).map_err(|detail| call.failed(ErrorKind::Invalid, detail))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("job-store-postgres")
@@ -168,7 +171,7 @@ impl Inner {
             .build()
             .map_err(|error| call.failed(ErrorKind::Unavailable, format!("no thread can be had: {error}")))?;
         let claimant = Uuid::new_v4();
-        let pool = Pool::new(config.clone(), &options, runtime.handle().clone());
+        let pool = Pool::new(address.clone(), &options, runtime.handle().clone());
         let deadline = pool.deadline();
         let migrated =
             pool.with(call, deadline, |connection| schema::migrate(connection, &options.schema, call, deadline));
@@ -183,7 +186,7 @@ impl Inner {
             runtime: Some(runtime),
         };
         migrated.map_err(|failed| failed.on(call))?;
-        inner.listen(config);
+        inner.listen(address);
         Ok(inner)
     }
 }
@@ -237,33 +240,6 @@ impl Call {
         self.durability = durability;
         self
     }
-}
-
-const NO_TLS: &str = "the URL of the database asks for TLS (`sslmode`), which this store does not speak: leave that to a \
-                      tunnel or a proxy beside it, and say `sslmode=disable`";
-
-fn config(url: &str, call: Call) -> Result<Config, StoreError> {
-    let invalid = |detail: String| call.failed(ErrorKind::Invalid, detail);
-    // The driver does not know the two modes that check certificates.
-    if url.contains("sslmode=verify-") {
-        return Err(invalid(NO_TLS.to_owned()));
-    }
-    let mut config: Config = url.parse().map_err(|error| invalid(format!("the URL of the database: {error}")))?;
-    if !matches!(config.get_ssl_mode(), SslMode::Disable | SslMode::Prefer) {
-        return Err(invalid(NO_TLS.to_owned()));
-    }
-    if config.get_application_name().is_none() {
-        config.application_name("job-engine");
-    }
-    // A peer that vanished without a word is noticed in half a minute, not after the hours that systems take.
-    if config.get_tcp_user_timeout().is_none() {
-        config.tcp_user_timeout(Duration::from_secs(15));
-    }
-    config.keepalives_idle(Duration::from_secs(10));
-    if config.get_keepalives_interval().is_none() {
-        config.keepalives_interval(Duration::from_secs(5));
-    }
-    Ok(config)
 }
 
 fn uuid(id: JobId) -> Uuid {

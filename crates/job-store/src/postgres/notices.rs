@@ -5,12 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use parking_lot::{Condvar, Mutex};
 use tokio::{sync::Notify, time::timeout};
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
+use tokio_postgres::{AsyncMessage, Client};
 
-use super::{Inner, schema::quoted};
+use super::{Inner, address::Address, schema::quoted};
 
 /// At least so long between two notices of one claimant: each is a commit that all others of the database wait for.
 const BETWEEN: Duration = Duration::from_millis(20);
@@ -73,11 +73,11 @@ impl Notices {
 
 impl Inner {
     /// Starts to listen and to tell, until the store closes.
-    pub(super) fn listen(&self, config: Config) {
+    pub(super) fn listen(&self, address: Address) {
         let Some(runtime) = &self.runtime else { return };
         let notices = Arc::clone(&self.notices);
         let exchange = Exchange {
-            config,
+            address,
             channel: self.options.schema.clone(),
             me: self.claimant.to_string(),
             timeout: self.options.timeout,
@@ -96,7 +96,7 @@ impl Inner {
 
 /// Listening and telling.
 struct Exchange {
-    config: Config,
+    address: Address,
     channel: String,
     /// What this claimant calls itself.
     me: String,
@@ -107,9 +107,8 @@ struct Exchange {
 impl Exchange {
     /// Over one connection until it is lost.
     async fn run(&self, notices: &Notices) -> Result<(), tokio_postgres::Error> {
-        let Ok(connected) = timeout(self.timeout, self.config.connect(NoTls)).await else { return Ok(()) };
-        let (client, mut socket) = connected?;
-        let mut messages = stream::poll_fn(move |context| socket.poll_message(context));
+        let Ok(connected) = timeout(self.timeout, self.address.connect()).await else { return Ok(()) };
+        let (client, mut messages) = connected?;
         let listen = async {
             while let Some(message) = messages.next().await {
                 match message? {

@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use parking_lot::{Condvar, Mutex};
 use tokio::runtime::Handle;
-use tokio_postgres::{Config, NoTls};
 
-use super::{Call, PostgresOptions, connection::Connection, failure::Failed, wait::wait};
+use super::{Call, PostgresOptions, address::Address, connection::Connection, failure::Failed, wait::wait};
 use crate::ErrorKind;
 
 pub(super) struct Pool {
-    config: Config,
+    address: Address,
     schema: String,
     runtime: Handle,
     most: usize,
@@ -27,9 +27,9 @@ struct Held {
 }
 
 impl Pool {
-    pub(super) fn new(config: Config, options: &PostgresOptions, runtime: Handle) -> Self {
+    pub(super) fn new(address: Address, options: &PostgresOptions, runtime: Handle) -> Self {
         Self {
-            config,
+            address,
             schema: options.schema.clone(),
             runtime,
             most: options.connections.max(1),
@@ -94,19 +94,19 @@ impl Pool {
     }
 
     fn connect(&self, call: Call, deadline: Instant) -> Result<Connection, Failed> {
-        let config = self.config.clone();
+        let address = self.address.clone();
         // Sockets belong to the runtime, so connecting happens there.
-        let connecting = self.runtime.spawn(async move { config.connect(NoTls).await });
+        let connecting = self.runtime.spawn(async move { address.connect().await });
         let abort = connecting.abort_handle();
         let Some(connected) = wait(connecting, deadline) else {
             abort.abort();
             return Err(Failed::Late);
         };
         let stopped = |_| Failed::Store(call.failed(ErrorKind::Unavailable, "the store is closing"));
-        let (client, socket) = connected.map_err(stopped)?.map_err(Failed::Database)?;
+        let (client, mut messages) = connected.map_err(stopped)?.map_err(Failed::Database)?;
         let driver = self.runtime.spawn(async move {
             // An error reaches the calls that are under way.
-            let _ = socket.await;
+            while let Some(Ok(_)) = messages.next().await {}
         });
         Connection::start(client, driver.abort_handle(), &self.schema, self.timeout, deadline)
     }

@@ -20,3 +20,5 @@ mod objects;
 mod postgres;
 #[cfg(feature = "rocksdb")]
 mod rocks;
+#[cfg(feature = "tls")]
+mod tls;
