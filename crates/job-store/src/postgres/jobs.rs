@@ -8,8 +8,8 @@ use std::{
 use job_core::{Ending, JobId, JobRecord, JobSpec, JobState, Timestamp};
 
 use super::{
-    Call, PostgresStore, column, decode, failure::Failed, id_column, kind_bytes, name, records, signed,
-    state_number, uuid,
+    Call, Parameters, PostgresStore, column, decode, failure::Failed, id_column, kind_bytes, name, records,
+    signed, state_number, uuid,
 };
 use crate::{Durability, ErrorKind, JobStore, Pin, StoreError, codec, contract};
 
@@ -23,6 +23,15 @@ const INSERT: &str = "
         SELECT id, revision, attempt, state, kind, priority, not_before FROM new WHERE state IS NOT NULL
     )
     INSERT INTO jobs (id, revision, name, record) SELECT id, revision, name, record FROM new";
+
+/// As `INSERT`, of one: without arrays it costs the server a third less.
+const INSERT_ONE: &str = "
+    WITH queued AS (
+        INSERT INTO queue (job, revision, attempt, state, kind, priority, not_before)
+        SELECT $1::uuid, $2::bigint, $5::bigint, $6::smallint, $7::bytea, $8::smallint, $9::bigint
+        WHERE $6 IS NOT NULL
+    )
+    INSERT INTO jobs (id, revision, name, record) VALUES ($1, $2, $3::bytea, $4::bytea)";
 
 /// `$6`: whether anybody may.
 const REPLACE: &str = "
@@ -341,23 +350,23 @@ impl Columns {
 
     /// All of them or none. Sent once: whether a lost connection has lost the write is for the caller to find out.
     fn insert(&self, store: &PostgresStore, call: Call, deadline: Instant) -> Result<(), Failed> {
-        store
-            .run_once(
-                call,
-                INSERT,
-                &[
-                    &self.ids,
-                    &self.revisions,
-                    &self.names,
-                    &self.records,
-                    &self.attempts,
-                    &self.states,
-                    &self.kinds,
-                    &self.priorities,
-                    &self.not_befores,
-                ],
-                deadline,
-            )
-            .map(drop)
+        let Self { ids, revisions, names, records, attempts, states, kinds, priorities, not_befores } = self;
+        let run = |sql, parameters: Parameters<'_>| store.run_once(call, sql, parameters, deadline).map(drop);
+        match (
+            &**ids,
+            &**revisions,
+            &**names,
+            &**records,
+            &**attempts,
+            &**states,
+            &**kinds,
+            &**priorities,
+            &**not_befores,
+        ) {
+            ([id], [revision], [name], [record], [attempt], [state], [kind], [priority], [not_before]) => {
+                run(INSERT_ONE, &[id, revision, name, record, attempt, state, kind, priority, not_before])
+            }
+            _ => run(INSERT, &[ids, revisions, names, records, attempts, states, kinds, priorities, not_befores]),
+        }
     }
 }
