@@ -9,6 +9,7 @@ use rand_pcg::{Pcg64, rand_core::SeedableRng};
 
 use super::{
     costs::{Costs, Statement},
+    shape::{Outcome, Shape},
     station::{Calendar, Station},
 };
 
@@ -25,87 +26,6 @@ const AHEAD_OF_EACH: usize = 4;
 const LEASE: Duration = Duration::from_secs(10);
 /// Listeners are served by backends of their own: their share of a notice is work for so many slots.
 const LISTENERS_A_PIECE: usize = 8;
-
-/// A cluster and its load.
-#[derive(Debug, Clone)]
-pub struct Shape {
-    /// Servers; engines and jobs are dealt out evenly.
-    pub partitions: usize,
-    /// Engines in all: each takes submissions and works.
-    pub engines: usize,
-    /// Of each engine.
-    pub workers: usize,
-    /// `EngineBuilder::backlog`.
-    pub backlog: usize,
-    /// Cores of each server.
-    pub cores: usize,
-    /// Jobs a second in all, on average.
-    pub rate: f64,
-    /// The busiest moment of the day over the average, 1 to 2; the day is squeezed into the run.
-    pub peak: f64,
-    /// How long a job runs on average; times are exponential.
-    pub body: Duration,
-    /// Status queries for each job.
-    pub queries: f64,
-    /// Whether an engine that has found nothing waits before a notice makes it ask again, as the claimer does.
-    pub pauses: bool,
-    /// Whether each job that ends pays for the removal of an old one.
-    pub removes: bool,
-    /// Whether the engines run on the cores of the server, as in a measurement on one machine.
-    pub on_one_machine: bool,
-    /// Jobs that wait when it begins, in all.
-    pub waiting: usize,
-    /// How long it runs.
-    pub time: Duration,
-    /// Of all chance.
-    pub seed: u64,
-}
-
-impl Default for Shape {
-    /// One engine as it is shipped on one server of 16 cores, without any load.
-    fn default() -> Self {
-        Self {
-            partitions: 1,
-            engines: 1,
-            workers: 8,
-            backlog: 256,
-            cores: 16,
-            rate: 0.0,
-            peak: 1.0,
-            body: Duration::ZERO,
-            queries: 0.0,
-            pauses: true,
-            removes: false,
-            on_one_machine: false,
-            waiting: 0,
-            time: Duration::from_secs(4),
-            seed: 20_261_124,
-        }
-    }
-}
-
-/// What came of it.
-#[derive(Debug, Default, Clone, PartialEq)]
-pub struct Outcome {
-    /// Jobs that came and that ended.
-    pub came: u64,
-    /// See `came`.
-    pub ended: u64,
-    /// When the last ended.
-    pub last_end: Duration,
-    /// Share of the time that the cores were busy, and that a flush was under way.
-    pub cores: f64,
-    /// See `cores`.
-    pub flushing: f64,
-    /// How often each statement was sent, in the order of [`Statement::ALL`].
-    pub statements: [u64; Statement::ALL.len()],
-    /// Seconds from a submission to its answer.
-    pub submit: Vec<f64>,
-    /// Seconds from a submission to the start of the job.
-    pub start: Vec<f64>,
-    /// Seconds of a status query.
-    pub state: Vec<f64>,
-}
 
 /// What goes on when a statement is done.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@
 mod cluster;
 mod costs;
 mod measure;
+mod shape;
 mod station;
 mod tables;
 
@@ -14,8 +15,9 @@ use job_runner::EngineBuilder;
 use test_servers::Postgres;
 
 pub use self::{
-    cluster::{Outcome, Shape, run as simulate},
+    cluster::run as simulate,
     costs::{Cost, Costs, Line, Statement},
+    shape::{Outcome, Shape},
 };
 use crate::{
     measure::Series,

@@ -94,6 +94,7 @@ mod ids;
 mod lease;
 mod live;
 pub mod metrics;
+mod next;
 mod outcome;
 mod page;
 mod partition;

@@ -55,7 +55,7 @@ pub(crate) struct Shared {
     pub(crate) ids: IdSource,
     pub(crate) scheduler: Mutex<Scheduler>,
     /// Something to do for a worker.
-    work: Condvar,
+    pub(crate) work: Condvar,
     /// Room in a queue.
     pub(crate) room: Condvar,
     /// A job or a worker has ended.
@@ -95,12 +95,6 @@ pub(crate) enum Phase {
     Draining,
     /// Threads end.
     Closed,
-}
-
-/// What a worker does next.
-pub(crate) enum Work {
-    Job(Arc<Live>),
-    Help(Arc<Scan>),
 }
 
 impl fmt::Debug for Shared {
@@ -211,101 +205,6 @@ impl Shared {
         live
     }
 
-    /// What a worker does next; waits for it. `None` when the thread is to end.
-    pub(crate) fn next(&self) -> Option<Work> {
-        let mut scheduler = self.scheduler();
-        loop {
-            if scheduler.phase == Phase::Closed {
-                return None;
-            }
-            if scheduler.phase == Phase::Open
-                && let Some(live) = self.take(&mut scheduler)
-            {
-                return Some(Work::Job(live));
-            }
-            if let Some(scan) = scheduler.scans.iter().find(|scan| scan.has_work()) {
-                return Some(Work::Help(Arc::clone(scan)));
-            }
-            scheduler.started.idle += 1;
-            match scheduler.queue.next_due() {
-                Some(due) if scheduler.phase == Phase::Open && self.cluster.is_none() => {
-                    let pause = due.since(self.clock.now()).max(Duration::from_millis(1));
-                    self.work.wait_for(&mut scheduler, pause);
-                }
-                _ => self.work.wait(&mut scheduler),
-            }
-            scheduler.started.idle -= 1;
-        }
-    }
-
-    /// A job for a worker: on a shared store one that is started, unless a scan would keep the worker from it until it
-    /// is.
-    fn take(&self, scheduler: &mut Scheduler) -> Option<Arc<Live>> {
-        if let Some(cluster) = &self.cluster {
-            let started = scheduler.started.take();
-            if scheduler.started.is_low(cluster) {
-                self.starter.notify_one();
-            }
-            if started.is_some() {
-                return started;
-            }
-            cluster.idle();
-            if !scheduler.scans.iter().any(|scan| scan.has_work()) {
-                return None;
-            }
-        }
-        let live = self.pop_up_to(scheduler, 1).pop();
-        if let Some(cluster) = self.cluster.as_ref().filter(|_| live.is_some()) {
-            cluster.taken(scheduler);
-        }
-        live
-    }
-
-    /// Takes so many jobs out of the queue.
-    pub(crate) fn pop_up_to(&self, scheduler: &mut Scheduler, most: usize) -> Vec<Arc<Live>> {
-        let now = self.clock.now();
-        let popped: Vec<_> = std::iter::from_fn(|| Self::pop(scheduler, now)).take(most).collect();
-        if !popped.is_empty() {
-            self.room.notify_all();
-        }
-        popped
-    }
-
-    /// There may be a job to take: for a worker, or on a shared store for whoever starts jobs for them.
-    fn call(&self) {
-        if self.cluster.is_some() {
-            self.starter.notify_one();
-        } else {
-            self.work.notify_one();
-        }
-    }
-
-    /// So many jobs have been started.
-    pub(crate) fn call_workers(&self, jobs: usize) {
-        for _ in 0..jobs {
-            self.work.notify_one();
-        }
-    }
-
-    /// The job that is next, if one is.
-    pub(crate) fn try_next(&self) -> Option<Arc<Live>> {
-        let mut scheduler = self.scheduler();
-        let live = if scheduler.phase == Phase::Open { Self::pop(&mut scheduler, self.clock.now()) } else { None };
-        self.room.notify_all();
-        live
-    }
-
-    fn pop(scheduler: &mut Scheduler, now: Timestamp) -> Option<Arc<Live>> {
-        while let Some(id) = scheduler.queue.pop(now) {
-            if let Some(live) = scheduler.live.get(&id) {
-                scheduler.running += 1;
-                return Some(Arc::clone(live));
-            }
-            scheduler.queue.finish(id, Duration::ZERO);
-        }
-        None
-    }
-
     /// A worker is done with a job: it is complete, waits again, or is left to the next open.
     pub(crate) fn release(&self, live: &Arc<Live>, used: Duration) {
         let mut scheduler = self.scheduler();
@@ -363,16 +262,6 @@ impl Shared {
             cluster.give_back(&[live.id]);
             cluster.nudge();
         }
-    }
-
-    /// Offers the partitions of a scan to idle workers.
-    pub(crate) fn offer(&self, scan: &Arc<Scan>) {
-        self.scheduler().scans.push(Arc::clone(scan));
-        self.work.notify_all();
-    }
-
-    pub(crate) fn withdraw(&self, scan: &Arc<Scan>) {
-        self.scheduler().scans.retain(|other| !Arc::ptr_eq(other, scan));
     }
 
     /// One move of a job: applies the event, stores the next record, then shows it.

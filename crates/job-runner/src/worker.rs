@@ -17,9 +17,10 @@ use crate::{
     error::EngineError,
     handler::Handler,
     live::{Live, State},
+    next::Work,
     outcome::{self, Circumstances, Ended, Verdict},
     recorder::{self, End},
-    shared::{Shared, Work},
+    shared::Shared,
     starter,
 };
 

@@ -47,6 +47,8 @@ mod lease;
 mod live;
 #[path = "../../src/metrics.rs"]
 mod metrics;
+#[path = "../../src/next.rs"]
+mod next;
 #[path = "../../src/outcome.rs"]
 mod outcome;
 #[path = "../../src/page.rs"]
