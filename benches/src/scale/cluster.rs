@@ -90,6 +90,17 @@ struct Engine {
     next_notice: Duration,
 }
 
+impl Engine {
+    /// Jobs that are started, or will be when the starter's statement is done.
+    const fn begun(&self) -> usize {
+        self.running + self.started + self.starting
+    }
+
+    fn held(&self) -> usize {
+        self.begun() + self.local.len()
+    }
+}
+
 #[derive(Debug)]
 struct Model<'a> {
     shape: &'a Shape,
@@ -301,12 +312,11 @@ impl Model<'_> {
         }
         (one.heard, one.more) = (false, true);
         let moved = std::mem::take(&mut one.moved);
-        let begun = one.running + one.started + one.starting;
-        if begun < seats && (moved || !one.local.is_empty()) {
+        if one.begun() < seats && (moved || !one.local.is_empty()) {
             one.ahead = (one.ahead * 2).max(1).min(backlog);
         }
         let soon = soon.min(one.ahead);
-        let room = (seats + soon).saturating_sub(begun + one.local.len());
+        let room = (seats + soon).saturating_sub(one.held());
         if room == 0 {
             return self.look(engine);
         }
@@ -334,7 +344,7 @@ impl Model<'_> {
     fn look(&mut self, engine: usize) {
         let now = self.calendar.now;
         let Some(one) = self.engine(engine) else { return };
-        let known = one.running + one.started + one.starting + one.local.len();
+        let known = one.held();
         if !one.look || now < one.next_look {
             return self.rest(engine);
         }
@@ -437,7 +447,7 @@ impl Model<'_> {
         let now = self.calendar.now;
         self.calendar.after(LEASE / 3, Event::Renew(engine));
         let Some(one) = self.engine(engine) else { return };
-        let held = one.running + one.started + one.starting + one.local.len();
+        let held = one.held();
         let stale = one.local.iter().take_while(|(_, claimed)| now.saturating_sub(*claimed) >= LEASE / 3).count();
         let back: Vec<Duration> = one.local.drain(..stale).map(|(came, _)| came).collect();
         if stale > 0 {

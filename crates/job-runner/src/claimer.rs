@@ -32,7 +32,7 @@ const MAX_PAUSE: Duration = Duration::from_millis(20);
 /// How much work is claimed ahead of the workers.
 const AHEAD: Duration = Duration::from_millis(20);
 
-/// Instead of a time between polls that the clock cannot count.
+/// Longer times between polls might be more than the clock can count.
 const LONGEST_POLL: Duration = Duration::from_hours(24 * 365);
 
 /// When it is time to claim and to look.
@@ -124,7 +124,7 @@ fn round(shared: &Arc<Shared>, cluster: &Cluster, turns: &mut Turns) -> Result<(
     let now = Instant::now();
     if heard || now >= turns.poll {
         turns.news = true;
-        turns.poll = now.checked_add(cluster.sharing.poll).unwrap_or(now + LONGEST_POLL);
+        turns.poll = now + cluster.sharing.poll.min(LONGEST_POLL);
         cluster.look.store(true, Ordering::Release);
     }
     Ok(())
@@ -187,8 +187,9 @@ fn claim_up_to(shared: &Arc<Shared>, cluster: &Cluster, room: usize) -> Result<u
 }
 
 /// How many jobs to claim: one for each idle worker, and some ahead of them, but no more than the workers will have
-/// begun in [`AHEAD`]: other engines may be idle. What is ahead doubles when workers have run dry though jobs came to an end, and when what waits here may not run beside what runs;
-/// it goes to nothing when jobs had to wait here while others might have been idle.
+/// begun in [`AHEAD`]: other engines may be idle. What is ahead doubles when workers have run dry though jobs came to an
+/// end, and when what waits here may not run beside what runs; it goes to nothing when jobs had to wait here while others
+/// might have been idle.
 fn room(cluster: &Cluster, scheduler: &Scheduler) -> usize {
     let (waiting, held) = (scheduler.queue.waiting_in_all(), scheduler.queue.held());
     let idle = held - waiting < cluster.seats;

@@ -40,7 +40,7 @@ pub(crate) struct Core {
     pub(crate) live: Arc<Live>,
     pub(crate) attempt: Arc<Attempt>,
     pub(crate) spec: Arc<JobSpec>,
-    /// Segments whose writer was dropped before it was closed.
+    /// Segments that are closed later: their writer was dropped, or the store is still writing them.
     parked: Mutex<VecDeque<SegmentBuffer>>,
     closed: Mutex<Vec<Segment>>,
     /// How many iterative algorithms this attempt has begun.

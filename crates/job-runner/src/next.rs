@@ -2,8 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use job_core::Timestamp;
-
 use crate::{
     live::Live,
     partition::Scan,
@@ -60,21 +58,11 @@ impl Shared {
                 return None;
             }
         }
-        let live = self.pop_up_to(scheduler, 1).pop();
+        let live = self.pop(scheduler);
         if let Some(cluster) = self.cluster.as_ref().filter(|_| live.is_some()) {
             cluster.taken(scheduler);
         }
         live
-    }
-
-    /// Takes so many jobs out of the queue.
-    pub(crate) fn pop_up_to(&self, scheduler: &mut Scheduler, most: usize) -> Vec<Arc<Live>> {
-        let now = self.clock.now();
-        let popped: Vec<_> = std::iter::from_fn(|| Self::pop(scheduler, now)).take(most).collect();
-        if !popped.is_empty() {
-            self.room.notify_all();
-        }
-        popped
     }
 
     /// There may be a job to take: for a worker, or on a shared store for whoever starts jobs for them.
@@ -96,13 +84,14 @@ impl Shared {
     /// The job that is next, if one is.
     pub(crate) fn try_next(&self) -> Option<Arc<Live>> {
         let mut scheduler = self.scheduler();
-        let live = if scheduler.phase == Phase::Open { Self::pop(&mut scheduler, self.clock.now()) } else { None };
-        self.room.notify_all();
-        live
+        if scheduler.phase == Phase::Open { self.pop(&mut scheduler) } else { None }
     }
 
-    fn pop(scheduler: &mut Scheduler, now: Timestamp) -> Option<Arc<Live>> {
+    /// Takes the next job out of the queue.
+    pub(crate) fn pop(&self, scheduler: &mut Scheduler) -> Option<Arc<Live>> {
+        let now = self.clock.now();
         while let Some(id) = scheduler.queue.pop(now) {
+            self.room.notify_all();
             if let Some(live) = scheduler.live.get(&id) {
                 scheduler.running += 1;
                 return Some(Arc::clone(live));

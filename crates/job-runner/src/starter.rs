@@ -129,7 +129,7 @@ fn next(shared: &Shared, cluster: &Cluster) -> Option<Step> {
         }
         if phase == Phase::Open {
             let room = scheduler.started.room(cluster);
-            let batch = shared.pop_up_to(&mut scheduler, room);
+            let batch: Vec<_> = std::iter::from_fn(|| shared.pop(&mut scheduler)).take(room).collect();
             if !batch.is_empty() {
                 cluster.taken(&scheduler);
                 return Some(Step::Start(batch));

@@ -387,10 +387,6 @@ impl SegmentWriter for FencedSegment {
         self.inner.readable()
     }
 
-    fn settle(&mut self) -> Result<bool, StoreError> {
-        self.inner.settle()
-    }
-
     fn finish(self: Box<Self>) -> Result<Segment, StoreError> {
         let table = self.board.table.lock();
         self.board.fence(&table, self.claimant, self.job, "write rows")?;
