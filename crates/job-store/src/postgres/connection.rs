@@ -16,7 +16,7 @@ use crate::Durability;
 /// the first plan, of tables that are empty yet, might read the whole of them, and most of a small call's time would go
 /// into planning.
 const PLANS: &str = "SET plan_cache_mode TO force_generic_plan; SET jit TO off; SET enable_seqscan TO off; \
-    SET enable_hashjoin TO off; SET enable_mergejoin TO off";
+    SET enable_hashjoin TO off; SET enable_mergejoin TO off; SET enable_bitmapscan TO off";
 
 pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
