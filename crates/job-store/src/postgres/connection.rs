@@ -96,6 +96,15 @@ impl Connection {
         rows.map_err(Failed::Database)
     }
 
+    /// What a commit waits for from here on.
+    pub(super) fn endure(&mut self, durability: Durability, deadline: Instant) -> Result<(), Failed> {
+        if self.durability != durability {
+            self.batch(&self.set(durability), deadline)?;
+            self.durability = durability;
+        }
+        Ok(())
+    }
+
     fn prepared(&mut self, sql: &'static str, deadline: Instant) -> Result<Statement, Failed> {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());

@@ -39,8 +39,9 @@ impl Failed {
         self.state().is_some_and(|state| collisions.contains(state))
     }
 
-    pub(super) fn is_duplicate(&self) -> bool {
-        self.state() == Some(&SqlState::UNIQUE_VIOLATION)
+    /// Whether the statement undid itself, because of a key that is taken or a sum that is not what it has to be.
+    pub(super) fn is_refused(&self) -> bool {
+        [SqlState::UNIQUE_VIOLATION, SqlState::DIVISION_BY_ZERO].iter().any(|state| self.state() == Some(state))
     }
 
     /// In one sentence. Neither the driver nor the server repeats a password.

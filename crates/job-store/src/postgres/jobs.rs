@@ -8,75 +8,77 @@ use std::{
 use job_core::{Ending, JobId, JobRecord, JobSpec, JobState, Timestamp};
 
 use super::{
-    Call, Parameters, PostgresStore, column, decode, failure::Failed, id_column, kind_bytes, name, records,
-    signed, state_number, uuid,
+    Call, Parameters, PostgresStore, column, connection::Connection, failure::Failed, id_column, kind_bytes, name,
+    record, records, signed, state_number, uuid,
 };
 use crate::{Durability, ErrorKind, JobStore, Pin, StoreError, codec, contract};
 
+/// All of them or none: a division by zero undoes the statement when one of the ids is that of a job that is complete.
 const INSERT: &str = "
     WITH new AS (
         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bytea[], $5::bigint[], $6::smallint[],
                 $7::bytea[], $8::smallint[], $9::bigint[])
             AS new (id, revision, name, record, attempt, state, kind, priority, not_before)
+    ), named AS (
+        INSERT INTO names (name, job) SELECT name, id FROM new WHERE name IS NOT NULL
     ), queued AS (
-        INSERT INTO queue (job, revision, attempt, state, kind, priority, not_before)
-        SELECT id, revision, attempt, state, kind, priority, not_before FROM new WHERE state IS NOT NULL
+        INSERT INTO queue (job, revision, attempt, state, kind, priority, not_before, record)
+        SELECT id, revision, attempt, state, kind, priority, not_before, record FROM new
+        WHERE state IS NOT NULL AND NOT EXISTS (SELECT FROM finished WHERE finished.id = new.id)
+        RETURNING 1
+    ), ended AS (
+        INSERT INTO finished (id, revision, record) SELECT id, revision, record FROM new
+        WHERE state IS NULL AND NOT EXISTS (SELECT FROM queue WHERE queue.job = new.id)
+        RETURNING 1
     )
-    INSERT INTO jobs (id, revision, name, record) SELECT id, revision, name, record FROM new";
+    SELECT 1 / ((SELECT count(*) FROM queued) + (SELECT count(*) FROM ended) = (SELECT count(*) FROM new))::integer";
 
-/// As `INSERT`, of one: without arrays it costs the server a third less.
+/// As `INSERT`, of one that is not complete and has no key: nothing comes back of one whose id is taken.
 const INSERT_ONE: &str = "
-    WITH queued AS (
-        INSERT INTO queue (job, revision, attempt, state, kind, priority, not_before)
-        SELECT $1::uuid, $2::bigint, $5::bigint, $6::smallint, $7::bytea, $8::smallint, $9::bigint
-        WHERE $6 IS NOT NULL
-    )
-    INSERT INTO jobs (id, revision, name, record) VALUES ($1, $2, $3::bytea, $4::bytea)";
+    INSERT INTO queue (job, revision, attempt, state, kind, priority, not_before, record)
+    SELECT $1::uuid, $2::bigint, $3::bigint, $4::smallint, $5::bytea, $6::smallint, $7::bigint, $8::bytea
+    WHERE NOT EXISTS (SELECT FROM finished WHERE id = $1) RETURNING 1";
 
 /// `$6`: whether anybody may.
 const REPLACE: &str = "
-    WITH found AS (
-        UPDATE queue SET revision = $2, attempt = $3, state = $4, not_before = $5
-        WHERE job = $1 AND revision = $2::bigint - 1
-            AND ($6 OR until IS NULL OR (claimant = $7 AND until > clock_timestamp()))
-        RETURNING job
-    )
-    UPDATE jobs SET revision = $2, record = $8 FROM found WHERE id = job RETURNING 1";
+    UPDATE queue SET revision = $2, attempt = $3, state = $4, not_before = $5, started = NULL, record = $8
+    WHERE job = $1 AND revision = $2::bigint - 1
+        AND ($6 OR until IS NULL OR (claimant = $7 AND until > clock_timestamp()))
+    RETURNING 1";
 
 /// `$3`: whether anybody may if the job waits. Says whether objects are to be deleted now.
 const END: &str = "
-    WITH found AS (
+    WITH gone AS (
         DELETE FROM queue
         WHERE job = $1 AND revision = $2::bigint - 1
             AND (($3 AND state = 0) OR until IS NULL OR (claimant = $4 AND until > clock_timestamp()))
-        RETURNING job
+        RETURNING job, last_read, pinned
     ), rows AS (
-        DELETE FROM blocks USING found WHERE blocks.job = found.job
+        DELETE FROM blocks USING gone WHERE blocks.job = gone.job
     ), objects AS (
-        DELETE FROM objects USING found WHERE objects.job = found.job
+        DELETE FROM objects USING gone WHERE objects.job = gone.job
     ), due AS (
-        UPDATE uploads SET due = true, revision = uploads.revision + 1 FROM found WHERE uploads.job = found.job RETURNING 1
+        UPDATE uploads SET due = true, revision = uploads.revision + 1 FROM gone WHERE uploads.job = gone.job RETURNING 1
     ), checkpoint AS (
-        DELETE FROM checkpoints USING found WHERE checkpoints.job = found.job
+        DELETE FROM checkpoints USING gone WHERE checkpoints.job = gone.job
     )
-    UPDATE jobs SET revision = $2, record = $5 FROM found WHERE id = found.job RETURNING EXISTS (SELECT FROM due)";
+    INSERT INTO finished (id, revision, record, last_read, pinned) SELECT job, $2, $5, last_read, pinned FROM gone
+    RETURNING EXISTS (SELECT FROM due)";
 
 /// Without a look at what is skipped but in the index.
 const LIST: &str = "
-    SELECT id, record FROM jobs
+    SELECT id, record, started FROM jobs
     WHERE id <= (SELECT id FROM jobs ORDER BY id DESC OFFSET $1 LIMIT 1)
     ORDER BY id DESC LIMIT $2";
 const LIST_BEFORE: &str = "
-    SELECT id, record FROM jobs
+    SELECT id, record, started FROM jobs
     WHERE id <= (SELECT id FROM jobs WHERE id < $3 ORDER BY id DESC OFFSET $1 LIMIT 1)
     ORDER BY id DESC LIMIT $2";
 
 /// Says whether objects are to be deleted now.
 const REMOVE: &str = "
     WITH gone AS (
-        DELETE FROM jobs
-        WHERE id = $1 AND NOT pinned AND NOT EXISTS (SELECT FROM queue WHERE job = $1)
-        RETURNING id
+        DELETE FROM finished WHERE id = $1 AND NOT pinned RETURNING id
     ), rows AS (
         DELETE FROM blocks USING gone WHERE job = id
     ), objects AS (
@@ -85,8 +87,27 @@ const REMOVE: &str = "
         UPDATE uploads SET due = true, revision = uploads.revision + 1 FROM gone WHERE uploads.job = gone.id RETURNING 1
     ), work AS (
         DELETE FROM works USING gone WHERE hash = $2 AND job = id
+    ), name AS (
+        DELETE FROM names USING gone WHERE name = $3 AND job = id
     )
     SELECT EXISTS (SELECT FROM due) FROM gone";
+
+/// A job is in one of the two tables.
+const TOUCH: &str = "
+    WITH latest AS (
+        SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS latest (job, at)
+    ), unfinished AS (
+        UPDATE queue q SET last_read = at FROM latest WHERE q.job = latest.job
+    )
+    UPDATE finished SET last_read = at FROM latest WHERE id = latest.job";
+
+const PIN: &str = "
+    WITH unfinished AS (
+        UPDATE queue SET pinned = $2 WHERE job = $1 RETURNING 1
+    ), complete AS (
+        UPDATE finished SET pinned = $2 WHERE id = $1 RETURNING 1
+    )
+    SELECT FROM unfinished UNION ALL SELECT FROM complete";
 
 impl JobStore for PostgresStore {
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
@@ -100,26 +121,32 @@ impl JobStore for PostgresStore {
         let deadline = self.inner.pool.deadline();
         let mut uncertain = false;
         for _ in 0..MOST {
-            let refused = match columns.insert(self, call, deadline) {
-                Ok(ran) => {
+            let outcome = if uncertain {
+                self.insert_again(call, &columns, deadline)
+            } else {
+                columns.insert(self, call, deadline)
+            };
+            match outcome {
+                Ok(true) => {
                     self.inner.notices.changed();
-                    return Ok(ran);
+                    return Ok(());
                 }
-                Err(failed) if failed.is_duplicate() => failed,
+                Ok(false) => {}
+                Err(failed) if failed.is_refused() => {}
                 Err(failed) if failed.is_lost() && !uncertain && Instant::now() < deadline => {
                     uncertain = true;
                     continue;
                 }
                 Err(failed) => return Err(failed.on(call)),
-            };
-            if uncertain && self.holds_all(call, &columns)? {
+            }
+            if uncertain && self.holds_all(call, records)? {
                 self.inner.notices.changed();
                 return Ok(());
             }
             if let Some(refused) = self.taken(call, records)? {
                 return Err(refused);
             }
-            tracing::debug!("an id or key was free again: {}", refused.on(call));
+            tracing::debug!("an id or key that was taken is free again");
         }
         Err(call.failed(ErrorKind::Unavailable, "an id or idempotency key is being taken and freed by others"))
     }
@@ -162,19 +189,20 @@ impl JobStore for PostgresStore {
 
     fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError> {
         let call = Call::new("list the unfinished jobs");
-        let rows = self.rows(call, "SELECT id, record FROM queue JOIN jobs ON id = job ORDER BY job", &[])?;
+        let rows = self.rows(call, "SELECT job, record, started FROM queue ORDER BY job", &[])?;
         records(call, &rows)
     }
 
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
         let call = Call::new("remove the record").on(id);
         loop {
-            let rows = self.rows(call, "SELECT record, pinned FROM jobs WHERE id = $1", &[&uuid(id)])?;
+            let rows =
+                self.rows(call, "SELECT id, record, started, pinned FROM jobs WHERE id = $1", &[&uuid(id)])?;
             let Some(row) = rows.first() else { return Ok(false) };
-            let record = decode(call, id, column(call, row, 0)?)?;
-            contract::check_removable(&record, column(call, row, 1)?)?;
-            let hash = contract::work_hash(&record.spec).map(Vec::from);
-            let ran = self.run(call, REMOVE, &[&uuid(id), &hash]).map_err(|failed| failed.on(call))?;
+            let record = record(call, row)?;
+            contract::check_removable(&record, column(call, row, 3)?)?;
+            let (hash, name) = (contract::work_hash(&record.spec).map(Vec::from), name_of(&record));
+            let ran = self.run(call, REMOVE, &[&uuid(id), &hash, &name]).map_err(|failed| failed.on(call))?;
             if !ran.rows.is_empty() || ran.uncertain && self.record(call, id)?.is_none() {
                 #[cfg(feature = "objects")]
                 self.collect_if_due(call, Some(&ran.rows), 0)?;
@@ -186,12 +214,13 @@ impl JobStore for PostgresStore {
 
     fn find_key(&self, graph: &str, key: &str) -> Result<Option<JobId>, StoreError> {
         let call = Call::new("find the idempotency key");
-        let rows = self.rows(call, "SELECT id FROM jobs WHERE name = $1", &[&name(graph, key)])?;
+        let rows = self.rows(call, "SELECT job FROM names WHERE name = $1", &[&name(graph, key)])?;
         rows.first().map(|row| id_column(call, row, 0)).transpose()
     }
 
     fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
-        const FIND: &str = "SELECT id, record FROM works JOIN jobs ON id = job WHERE hash = $1";
+        const FIND: &str = "
+            SELECT id, record, NULL::bigint FROM works JOIN finished ON id = job WHERE hash = $1";
         let call = Call::new("find a finished job");
         let Some(hash) = contract::work_hash(spec) else { return Ok(None) };
         let found = records(call, &self.rows(call, FIND, &[&hash.as_slice()])?)?;
@@ -199,8 +228,6 @@ impl JobStore for PostgresStore {
     }
 
     fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
-        const TOUCH: &str = "
-            UPDATE jobs SET last_read = at FROM unnest($1::uuid[], $2::bigint[]) AS read (job, at) WHERE id = job";
         let latest: BTreeMap<_, _> = reads.iter().map(|(id, at)| (uuid(*id), signed(at.as_micros()))).collect();
         let (ids, times): (Vec<_>, Vec<_>) = latest.into_iter().unzip();
         self.rows(Call::new("note when results were read"), TOUCH, &[&ids, &times]).map(drop)
@@ -216,9 +243,13 @@ impl JobStore for PostgresStore {
     fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
         let call = Call::new("pin").on(id).durable(Durability::Synced);
         let keep = pin == Pin::Keep;
-        let rows =
-            self.rows(call, "UPDATE jobs SET pinned = $2 WHERE id = $1 RETURNING 1", &[&uuid(id), &keep])?;
-        if rows.is_empty() { Err(contract::no_such_job(id, call.operation)) } else { Ok(()) }
+        // One that ends at this moment is in neither table for this statement, and in the other one for the next.
+        while self.rows(call, PIN, &[&uuid(id), &keep])?.is_empty() {
+            if self.record(call, id)?.is_none() {
+                return Err(contract::no_such_job(id, call.operation));
+            }
+        }
+        Ok(())
     }
 
     fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
@@ -279,14 +310,33 @@ impl PostgresStore {
         Ok(None)
     }
 
-    /// Whether a batch is there as it was to be written: then the answer was lost, not the write.
-    fn holds_all(&self, call: Call, columns: &Columns) -> Result<bool, StoreError> {
-        const COUNT: &str = "
-            SELECT count(*) FROM jobs JOIN unnest($1::uuid[], $2::bytea[]) AS new (id, record)
-            ON jobs.id = new.id AND jobs.record = new.record";
-        let rows = self.rows(call, COUNT, &[&columns.ids, &columns.records])?;
-        let found: i64 = rows.first().map_or(Ok(0), |row| column(call, row, 0))?;
-        Ok(found == signed(columns.ids.len() as u64))
+    /// As [`Columns::insert`], when it is not known whether these jobs are there already: an insertion that is still
+    /// under way comes first, and a job of it may end before this one has looked for its id. It is looked for once more
+    /// behind it.
+    fn insert_again(&self, call: Call, columns: &Columns, deadline: Instant) -> Result<bool, Failed> {
+        const ENDED: &str = "SELECT 1 FROM finished WHERE id = ANY ($1) LIMIT 1";
+        self.inner.pool.with(call, deadline, |connection| {
+            // Before the transaction, whose end without success would take this back as well.
+            connection.endure(call.durability, deadline)?;
+            connection.batch("BEGIN", deadline)?;
+            let inserted = columns.insert_on(connection, call, deadline).and_then(|inserted| {
+                Ok(inserted && connection.query(call.durability, ENDED, &[&columns.ids], deadline)?.is_empty())
+            });
+            let sound = matches!(inserted, Ok(true));
+            connection.batch(if sound { "COMMIT" } else { "ROLLBACK" }, deadline)?;
+            inserted
+        })
+    }
+
+    /// Whether a batch is there, however far its jobs have come: then the answer was lost, not the write.
+    fn holds_all(&self, call: Call, new: &[JobRecord]) -> Result<bool, StoreError> {
+        for new in new {
+            let same = |found: JobRecord| found.spec == new.spec && found.submitted_at == new.submitted_at;
+            if !self.record(call, new.id)?.is_some_and(same) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -309,6 +359,12 @@ fn twice(records: &[JobRecord]) -> Option<StoreError> {
         }
     }
     None
+}
+
+/// As it is stored in `names`; `None` of a job without a key.
+fn name_of(record: &JobRecord) -> Option<Vec<u8>> {
+    let key = record.spec.options().idempotency_key.as_ref()?;
+    Some(name(record.spec.graph_name(), key))
 }
 
 fn not_before(record: &JobRecord) -> i64 {
@@ -334,10 +390,9 @@ impl Columns {
         let mut columns = Self::default();
         for record in records {
             let options = record.spec.options();
-            let name = options.idempotency_key.as_ref().map(|key| name(record.spec.graph_name(), key));
             columns.ids.push(uuid(record.id));
             columns.revisions.push(signed(record.revision));
-            columns.names.push(name);
+            columns.names.push(name_of(record));
             columns.records.push(codec::encode_record(record));
             columns.attempts.push(i64::from(record.attempt));
             columns.states.push(state_number(record.state));
@@ -348,11 +403,17 @@ impl Columns {
         columns
     }
 
-    /// All of them or none. Sent once: whether a lost connection has lost the write is for the caller to find out.
-    fn insert(&self, store: &PostgresStore, call: Call, deadline: Instant) -> Result<(), Failed> {
+    /// All of them or none; `false` or a refusal when an id or a key is taken. Sent once: whether a lost connection has
+    /// lost the write is for the caller to find out.
+    fn insert(&self, store: &PostgresStore, call: Call, deadline: Instant) -> Result<bool, Failed> {
+        store.on_one(call, deadline, |connection| self.insert_on(connection, call, deadline))
+    }
+
+    fn insert_on(&self, connection: &mut Connection, call: Call, deadline: Instant) -> Result<bool, Failed> {
         let Self { ids, revisions, names, records, attempts, states, kinds, priorities, not_befores } = self;
-        let run = |sql, parameters: Parameters<'_>| store.run_once(call, sql, parameters, deadline).map(drop);
-        match (
+        let mut run =
+            |sql, parameters: Parameters<'_>| connection.query(call.durability, sql, parameters, deadline);
+        let inserted = match (
             &**ids,
             &**revisions,
             &**names,
@@ -363,10 +424,11 @@ impl Columns {
             &**priorities,
             &**not_befores,
         ) {
-            ([id], [revision], [name], [record], [attempt], [state], [kind], [priority], [not_before]) => {
-                run(INSERT_ONE, &[id, revision, name, record, attempt, state, kind, priority, not_before])
+            ([id], [revision], [None], [record], [attempt], [Some(state)], [kind], [priority], [not_before]) => {
+                run(INSERT_ONE, &[id, revision, attempt, state, kind, priority, not_before, record])
             }
             _ => run(INSERT, &[ids, revisions, names, records, attempts, states, kinds, priorities, not_befores]),
-        }
+        };
+        Ok(!inserted?.is_empty())
     }
 }

@@ -24,7 +24,7 @@ mod wait;
 
 use std::{collections::HashSet, fmt, sync::Arc, time::Instant};
 
-use job_core::{JobId, JobKind, JobRecord, JobState};
+use job_core::{Event, JobId, JobKind, JobRecord, JobState, Timestamp};
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 use tokio_postgres::Row;
@@ -121,30 +121,41 @@ impl PostgresStore {
 
     /// Runs one statement; once more on another connection when the first was lost.
     fn run(&self, call: Call, sql: &'static str, parameters: Parameters<'_>) -> Result<Ran, Failed> {
-        let deadline = self.inner.pool.deadline();
-        match self.run_once(call, sql, parameters, deadline) {
-            Ok(rows) => Ok(Ran { rows, uncertain: false }),
-            Err(failed) if failed.is_lost() && Instant::now() < deadline => {
-                let rows = self.run_once(call, sql, parameters, deadline)?;
-                Ok(Ran { rows, uncertain: true })
-            }
-            Err(failed) => Err(failed),
-        }
+        let mut uncertain = false;
+        let rows = self.run_telling(call, sql, parameters, &mut uncertain)?;
+        Ok(Ran { rows, uncertain })
     }
 
-    /// Runs one statement; again when others were in its way.
-    fn run_once(
+    /// As [`run`](Self::run), and tells whether it was sent twice even when it was refused.
+    fn run_telling(
         &self,
         call: Call,
         sql: &'static str,
         parameters: Parameters<'_>,
-        deadline: Instant,
+        uncertain: &mut bool,
     ) -> Result<Vec<Row>, Failed> {
+        let deadline = self.inner.pool.deadline();
+        let query = |connection: &mut Connection| connection.query(call.durability, sql, parameters, deadline);
+        match self.on_one(call, deadline, query) {
+            Err(failed) if failed.is_lost() && Instant::now() < deadline => {
+                *uncertain = true;
+                self.on_one(call, deadline, query)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Runs one statement on one connection; again when others were in its way.
+    fn on_one<T>(
+        &self,
+        call: Call,
+        deadline: Instant,
+        mut statement: impl FnMut(&mut Connection) -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
         const MOST: usize = 5;
         let mut collisions = 0;
         loop {
-            let query = |connection: &mut Connection| connection.query(call.durability, sql, parameters, deadline);
-            match self.inner.pool.with(call, deadline, query) {
+            match self.inner.pool.with(call, deadline, &mut statement) {
                 Err(failed) if failed.is_collision() && collisions < MOST => collisions += 1,
                 outcome => return outcome,
             }
@@ -156,8 +167,8 @@ impl PostgresStore {
     }
 
     fn record(&self, call: Call, id: JobId) -> Result<Option<JobRecord>, StoreError> {
-        let rows = self.rows(call, "SELECT record FROM jobs WHERE id = $1", &[&uuid(id)])?;
-        rows.first().map(|row| decode(call, id, column(call, row, 0)?)).transpose()
+        let rows = self.rows(call, "SELECT id, record, started FROM jobs WHERE id = $1", &[&uuid(id)])?;
+        rows.first().map(|row| record(call, row)).transpose()
     }
 }
 
@@ -270,7 +281,7 @@ fn kind_bytes(kind: &JobKind) -> Vec<u8> {
     }
 }
 
-/// As it is stored in `jobs.name`: the length keeps `("a", "bc")` from `("ab", "c")`.
+/// As it is stored in `names`: the length keeps `("a", "bc")` from `("ab", "c")`.
 fn name(graph: &str, key: &str) -> Vec<u8> {
     let length = (graph.len() as u64).to_be_bytes();
     [length.as_slice(), graph.as_bytes(), key.as_bytes()].concat()
@@ -288,11 +299,16 @@ fn id_column(call: Call, row: &Row, at: usize) -> Result<JobId, StoreError> {
     column::<Uuid>(call, row, at).map(|id| JobId::from_bytes(id.into_bytes()))
 }
 
-fn decode(call: Call, id: JobId, bytes: &[u8]) -> Result<JobRecord, StoreError> {
-    codec::decode_record(id, bytes).map_err(|error| call.on(id).corrupt(&error))
+/// The record of a row `(id, record, started)`.
+fn record(call: Call, row: &Row) -> Result<JobRecord, StoreError> {
+    let (id, started): (_, Option<i64>) = (id_column(call, row, 0)?, column(call, row, 2)?);
+    let record = codec::decode_record(id, column(call, row, 1)?).map_err(|error| call.on(id).corrupt(&error))?;
+    let Some(started) = started else { return Ok(record) };
+    record
+        .apply(Event::Start, Timestamp::from_micros(started.unsigned_abs()))
+        .map_err(|error| call.on(id).corrupt(&format!("it cannot have been started: {error}")))
 }
 
-/// The records of rows `(id, record)`.
 fn records(call: Call, rows: &[Row]) -> Result<Vec<JobRecord>, StoreError> {
-    rows.iter().map(|row| decode(call, id_column(call, row, 0)?, column(call, row, 1)?)).collect()
+    rows.iter().map(|row| record(call, row)).collect()
 }

@@ -20,28 +20,27 @@ use crate::{
     contract::{self, Cut},
 };
 
-/// All of the ends in `$1..` or none: `$5` is how many they are. What is stored goes along from step to step, so that no
-/// step compares one list with another.
+/// All of the ends in `$1..` or none: a division by zero undoes the statement when they are not `$5`. They come in the
+/// order of their ids, in which every statement takes the rows of several jobs.
 const COMPLETE: &str = "
     WITH ends AS (
         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bytea[]) AS ends (id, revision, record, result)
-    ), held AS (
-        SELECT e.* FROM ends e JOIN queue q ON q.job = e.id AND q.revision = e.revision - 1
-        WHERE q.until IS NULL OR (q.claimant = $6 AND q.until > clock_timestamp())
-        ORDER BY q.job FOR UPDATE OF q
-    ), sound AS (
-        SELECT count(*) = $5 AS sound FROM held
     ), gone AS (
-        DELETE FROM queue q USING held WHERE q.job = held.id AND (SELECT sound FROM sound) RETURNING held.*
+        DELETE FROM queue q USING ends e
+        WHERE q.job = e.id AND q.revision = e.revision - 1
+            AND (q.until IS NULL OR (q.claimant = $6 AND q.until > clock_timestamp()))
+        RETURNING e.*, q.last_read, q.pinned
     ), checkpoint AS (
         DELETE FROM checkpoints c USING gone WHERE c.job = gone.id
     ), work AS (
         INSERT INTO works (hash, job)
-        SELECT w.hash, w.job FROM unnest($7::bytea[], $8::uuid[]) AS w (hash, job), sound WHERE sound ORDER BY w.hash
+        SELECT w.hash, w.job FROM unnest($7::bytea[], $8::uuid[]) AS w (hash, job) ORDER BY w.hash
         ON CONFLICT (hash) DO UPDATE SET job = excluded.job
+    ), stored AS (
+        INSERT INTO finished (id, revision, record, result, last_read, pinned)
+        SELECT id, revision, record, result, last_read, pinned FROM gone RETURNING 1
     )
-    UPDATE jobs j SET revision = e.revision, record = e.record, result = e.result
-    FROM gone e WHERE j.id = e.id RETURNING 1";
+    SELECT 1 / (count(*) = $5)::integer FROM stored";
 
 /// Up to the block that holds the last of the rows `$4..$5`, at most `$6` blocks: two steps into the index.
 const READ: &str = "
@@ -61,7 +60,7 @@ const SAVE: &str = fenced!(
 
 const DISCARD: &str = "
     WITH refused AS (
-        SELECT 1 FROM jobs WHERE id = $1 AND result IS NOT NULL
+        SELECT 1 FROM finished WHERE id = $1 AND result IS NOT NULL
     ), fenced AS (
         SELECT 1 FROM queue
         WHERE job = $1 AND until IS NOT NULL AND NOT (claimant = $3 AND until > clock_timestamp())
@@ -103,18 +102,26 @@ impl ResultStore for PostgresStore {
         if ends.is_empty() {
             return Ok(());
         }
-        let ids: Vec<_> = ends.iter().map(|(next, _)| uuid(next.id)).collect();
-        let revisions: Vec<_> = ends.iter().map(|(next, _)| signed(next.revision)).collect();
-        let encoded: Vec<_> = ends.iter().map(|(next, _)| codec::encode_record(next)).collect();
-        let results: Vec<_> = ends.iter().map(|(next, result)| codec::encode_result(next.id, result)).collect();
+        let mut sorted = ends.to_vec();
+        sorted.sort_unstable_by_key(|(next, _)| next.id);
+        let ids: Vec<_> = sorted.iter().map(|(next, _)| uuid(next.id)).collect();
+        let revisions: Vec<_> = sorted.iter().map(|(next, _)| signed(next.revision)).collect();
+        let encoded: Vec<_> = sorted.iter().map(|(next, _)| codec::encode_record(next)).collect();
+        let results: Vec<_> = sorted.iter().map(|(next, result)| codec::encode_result(next.id, result)).collect();
         let (hashes, workers): (Vec<_>, Vec<_>) = works(ends).into_iter().unzip();
         let (count, me) = (signed(ends.len() as u64), self.inner.claimant);
         let parameters: super::Parameters<'_> =
             &[&ids, &revisions, &encoded, &results, &count, &me, &hashes, &workers];
-        let ran = self.run(call, COMPLETE, parameters).map_err(|failed| failed.on(call))?;
         let records: Vec<_> = ends.iter().map(|(next, _)| *next).collect();
-        if ran.rows.len() != ends.len() && !(ran.uncertain && self.are_stored(call, &records)?) {
-            return Err(self.first_refusal(call, &records)?);
+        let mut uncertain = false;
+        match self.run_telling(call, COMPLETE, parameters, &mut uncertain) {
+            Ok(_) => {}
+            Err(failed) if failed.is_refused() => {
+                if !(uncertain && self.are_stored(call, &records)?) {
+                    return Err(self.first_refusal(call, &records)?);
+                }
+            }
+            Err(failed) => return Err(failed.on(call)),
         }
         self.moved(&records);
         Ok(())
@@ -122,7 +129,7 @@ impl ResultStore for PostgresStore {
 
     fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError> {
         let call = Call::new("read the result").on(id);
-        let rows = self.rows(call, "SELECT result FROM jobs WHERE id = $1", &[&uuid(id)])?;
+        let rows = self.rows(call, "SELECT result FROM finished WHERE id = $1", &[&uuid(id)])?;
         let bytes: Option<&[u8]> = rows.first().map_or(Ok(None), |row| column(call, row, 0))?;
         bytes.map(|bytes| codec::decode_result(id, bytes)).transpose().map_err(|error| call.corrupt(&error))
     }

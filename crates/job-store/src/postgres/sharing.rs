@@ -3,10 +3,9 @@
 use std::{collections::HashSet, time::Duration};
 
 use job_core::{JobId, JobRecord};
-use tokio_postgres::Row;
 
-use super::{Call, PostgresStore, column, decode, id_column, kind_bytes, signed, uuid};
-use crate::{Claim, Held, JobStore, SharedStore, StoreError, codec};
+use super::{Call, PostgresStore, column, id_column, kind_bytes, record, records, signed, uuid};
+use crate::{Claim, Held, SharedStore, StoreError, codec};
 
 /// The best of each kind and those whose lease has ended are locked where the indexes have them, without waiting for
 /// those that others are about to take; of these the best are claimed. Says how many were locked: claimants that looked
@@ -33,11 +32,9 @@ const CLAIM: &str = "
     ), claimed AS (
         UPDATE queue q SET claimant = $2, until = clock_timestamp() + $3::bigint * interval '1 microsecond'
         FROM wanted WHERE q.job = wanted.job
-        RETURNING q.job, q.revision, q.priority
+        RETURNING q.job, q.record, q.started, q.priority
     )
-    SELECT (SELECT count(*) FROM locked), c.job, j.record
-    FROM claimed c LEFT JOIN jobs j ON j.id = c.job AND j.revision = c.revision
-    ORDER BY c.priority DESC, c.job";
+    SELECT job, record, started, (SELECT count(*) FROM locked) FROM claimed ORDER BY priority DESC, job";
 
 /// Each by itself: what is refused is not among the answers.
 const START: &str = "
@@ -47,11 +44,10 @@ const START: &str = "
         SELECT new.* FROM new JOIN queue q ON q.job = new.id AND q.revision = new.revision - 1
         WHERE q.state = 0 AND (q.until IS NULL OR (q.claimant = $5 AND q.until > clock_timestamp()))
         ORDER BY q.job FOR UPDATE OF q
-    ), started AS (
-        UPDATE queue q SET revision = held.revision, attempt = held.attempt, state = 1, not_before = 0
-        FROM held WHERE q.job = held.id RETURNING held.*
     )
-    UPDATE jobs j SET revision = s.revision, record = s.record FROM started s WHERE j.id = s.id RETURNING j.id";
+    UPDATE queue q
+    SET revision = held.revision, attempt = held.attempt, state = 1, not_before = 0, started = NULL, record = held.record
+    FROM held WHERE q.job = held.id RETURNING q.job";
 
 const RENEW: &str = "
     WITH held AS (
@@ -70,7 +66,7 @@ const RELEASE: &str = "
     UPDATE queue q SET claimant = NULL, until = '-infinity' FROM held WHERE q.job = held.job RETURNING 1";
 
 const CHANGED: &str = "
-    SELECT known.id, record
+    SELECT known.id, record, started
     FROM unnest($1::uuid[], $2::bigint[]) AS known (id, revision) LEFT JOIN jobs ON jobs.id = known.id
     WHERE jobs.revision IS DISTINCT FROM known.revision";
 
@@ -83,8 +79,9 @@ impl SharedStore for PostgresStore {
             return Ok(Vec::new());
         }
         let rows = self.rows(call, CLAIM, &[&kinds, &self.inner.claimant, &lease, &limit])?;
-        let claimed = self.claimed(call, &rows)?;
-        let locked: i64 = rows.first().map_or(Ok(0), |row| column(call, row, 0))?;
+        let claimed = records(call, &rows)?;
+        self.inner.claimed.lock().extend(claimed.iter().map(|record| record.id));
+        let locked: i64 = rows.first().map_or(Ok(0), |row| column(call, row, 3))?;
         if locked > signed(rows.len() as u64) {
             // Others may have found nothing because of the rest.
             self.inner.notices.changed();
@@ -153,9 +150,8 @@ impl SharedStore for PostgresStore {
             known.iter().map(|held| (uuid(held.id), signed(held.revision))).unzip();
         let rows = self.rows(call, CHANGED, &[&ids, &revisions])?;
         let changed = rows.iter().map(|row| {
-            let id = id_column(call, row, 0)?;
-            let record: Option<&[u8]> = column(call, row, 1)?;
-            Ok((id, record.map(|bytes| decode(call, id, bytes)).transpose()?))
+            let stored: Option<&[u8]> = column(call, row, 1)?;
+            Ok((id_column(call, row, 0)?, stored.map(|_| record(call, row)).transpose()?))
         });
         changed.collect()
     }
@@ -166,27 +162,6 @@ impl SharedStore for PostgresStore {
 
     fn wake(&self) {
         self.inner.notices.wake();
-    }
-}
-
-impl PostgresStore {
-    /// The jobs of the rows that [`CLAIM`] gave, from now on held.
-    fn claimed(&self, call: Call, rows: &[Row]) -> Result<Vec<JobRecord>, StoreError> {
-        let mut claimed = Vec::new();
-        for row in rows {
-            let id = id_column(call, row, 1)?;
-            let record = match column::<Option<&[u8]>>(call, row, 2)? {
-                Some(bytes) => decode(call, id, bytes)?,
-                // Changed while it was being claimed.
-                None => match self.get(id)? {
-                    Some(record) => record,
-                    None => continue,
-                },
-            };
-            claimed.push(record);
-        }
-        self.inner.claimed.lock().extend(claimed.iter().map(|record| record.id));
-        Ok(claimed)
     }
 }
 

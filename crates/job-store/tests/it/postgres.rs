@@ -4,8 +4,8 @@ use std::{sync::Arc, thread, time::Duration};
 
 use job_core::{Event, JobId, JobKind, JobRecord, JobSpec, Timestamp};
 use job_store::{
-    BlockBuilder, Claim, Durability, ErrorKind, JobStore, PostgresOptions, PostgresStore, ResultStore, SegmentKey,
-    SharedStore, Store,
+    BlockBuilder, Claim, Durability, ErrorKind, JobStore, Pin, PostgresOptions, PostgresStore, ResultStore,
+    SegmentKey, SharedStore, Store,
     conformance::{Fixture, SharedFixture},
     verify,
 };
@@ -65,7 +65,49 @@ fn the_tables_of_a_later_version_are_refused_with_both_versions() {
     schema.sql("INSERT INTO schema_version (version) VALUES (9)");
     let error = PostgresStore::open(schema.server.url(), schema.options.clone()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Format);
-    assert!(error.to_string().contains("version 9") && error.to_string().contains("up to 2"), "{error}");
+    assert!(error.to_string().contains("version 9") && error.to_string().contains("up to 3"), "{error}");
+}
+
+/// Tables of the second version, in which every job had a row in `jobs`.
+#[test]
+fn jobs_of_an_earlier_version_are_taken_along() {
+    let (Some(new), Some(old)) = (Schema::new(), Schema::new()) else { return };
+    let store = new.store();
+    let named = |n, key: &str| {
+        let spec = JobSpec::vertex_filter().graph("g").idempotency_key(key);
+        JobRecord { spec: Arc::new(spec), ..job(n) }
+    };
+    store.insert(&[named(1, "one"), named(2, "two"), job(3), job(4)], Durability::Buffered).unwrap();
+    let ended = job(3).apply(Event::Cancel, Timestamp::from_micros(8)).unwrap();
+    store.replace(&ended, Durability::Buffered).unwrap();
+    let claimed = store.claim(&filters(1)).unwrap();
+    let running = named(1, "one").apply(Event::Start, Timestamp::from_micros(9)).unwrap();
+    assert_eq!(store.start(std::slice::from_ref(&running)).unwrap(), [claimed[0].id]);
+    store.pin(job(4).id, Pin::Keep).unwrap();
+    store.touch(&[(job(3).id, Timestamp::from_micros(77))]).unwrap();
+
+    let (from, to) = (&new.options.schema, &old.options.schema);
+    let tables =
+        [include_str!("../../src/postgres/schema/1.sql"), include_str!("../../src/postgres/schema/2.sql")];
+    old.server.sql(&format!("CREATE SCHEMA {to}")).unwrap();
+    old.sql(&tables.concat());
+    old.sql(&format!(
+        "INSERT INTO schema_version (version) VALUES (1), (2);
+        INSERT INTO jobs (id, revision, name, record, result, last_read, pinned)
+            SELECT j.id, j.revision, n.name, j.record, f.result, j.last_read, j.pinned FROM {from}.jobs j
+            LEFT JOIN {from}.names n ON n.job = j.id LEFT JOIN {from}.finished f ON f.id = j.id;
+        INSERT INTO queue SELECT job, revision, attempt, state, kind, priority, not_before, claimant, until
+            FROM {from}.queue"
+    ));
+
+    let store = old.store();
+    assert_eq!(store.list(None, 0, 9).unwrap(), [job(4), ended, named(2, "two"), running.clone()]);
+    assert_eq!(store.unfinished().unwrap(), [running, named(2, "two"), job(4)]);
+    assert_eq!(store.find_key("g", "two").unwrap(), Some(job(2).id));
+    assert!(store.is_pinned(job(4).id).unwrap() && !store.is_pinned(job(3).id).unwrap());
+    assert_eq!(store.last_read(job(3).id).unwrap(), Some(Timestamp::from_micros(77)));
+    assert_eq!(store.claim(&filters(9)).unwrap(), [named(2, "two"), job(4)]);
+    assert!(store.remove(job(3).id).unwrap());
 }
 
 #[test]
@@ -158,7 +200,7 @@ fn a_damaged_record_or_block_names_the_job_and_hides_no_other() {
     schema.sql("UPDATE blocks SET bytes = set_byte(bytes, 2, get_byte(bytes, 2) # 1)");
     let error = store.read(key, 0..1, &mut |_| unreachable!()).unwrap_err();
     assert_eq!((error.kind, error.job), (ErrorKind::Corrupt, Some(done.id)));
-    schema.sql("UPDATE jobs SET record = set_byte(record, 20, 255) WHERE id = (SELECT id FROM jobs ORDER BY id OFFSET 1 LIMIT 1)");
+    schema.sql("UPDATE queue SET record = set_byte(record, 20, 255) WHERE job = (SELECT job FROM queue ORDER BY job LIMIT 1)");
     let error = store.get(job(2).id).unwrap_err();
     assert_eq!((error.kind, error.job), (ErrorKind::Corrupt, Some(job(2).id)));
     assert_eq!(store.get(job(3).id).unwrap(), Some(job(3)));
