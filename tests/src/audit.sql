@@ -23,7 +23,9 @@ $$;
 -- A statement that began after the end of a lease must not have taken effect under it.
 CREATE FUNCTION audit_queue() RETURNS trigger LANGUAGE plpgsql SET search_path = job_engine AS $$
 BEGIN
-    IF TG_OP = 'UPDATE' AND NEW.claimant IS NOT NULL AND NEW.claimant IS DISTINCT FROM OLD.claimant THEN
+    -- A claim; after the end of a lease also by whoever had it.
+    IF TG_OP = 'UPDATE' AND NEW.claimant IS NOT NULL
+            AND (NEW.claimant IS DISTINCT FROM OLD.claimant OR OLD.until <= now() AND NEW.until > OLD.until) THEN
         INSERT INTO audit_claimants VALUES (NEW.claimant, current_setting('application_name')) ON CONFLICT DO NOTHING;
         IF OLD.claimant IS NOT NULL AND OLD.until > clock_timestamp() THEN
             PERFORM audit_complain(OLD.job, 'claimed while another has it');

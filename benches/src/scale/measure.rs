@@ -157,8 +157,8 @@ pub(super) fn costs(server: &Postgres, n: usize) -> Result<Costs> {
     let mut jobs = Vec::new();
     let kinds = [JobKind::VertexFilter];
     let mut claim = |limit| {
-        let claimed = store.claim(&Claim { kinds: &kinds, limit, lease: LEASE })?;
-        jobs.extend(claimed);
+        let claimed = store.claim(&Claim { kinds: &kinds, limit, lease: LEASE, start: None })?;
+        jobs.extend(claimed.into_iter().map(|claimed| claimed.record));
         Ok(())
     };
     let one = meter.read(n, |_| claim(1))?;
@@ -189,7 +189,7 @@ pub(super) fn costs(server: &Postgres, n: usize) -> Result<Costs> {
 fn renew(url: &str, meter: &mut Meter, store: &PostgresStore, held: usize) -> Result<Cost> {
     let other = open(url)?;
     store.insert(&[stored::waiting()], Durability::Buffered)?;
-    let claimed = other.claim(&Claim { kinds: &[JobKind::VertexFilter], limit: 1, lease: LEASE })?;
+    let claimed = other.claim(&Claim { kinds: &[JobKind::VertexFilter], limit: 1, lease: LEASE, start: None })?;
     ensure!(claimed.len() == 1, "the job was not claimed");
     let one = meter.read(200, |_| {
         other.renew(LEASE)?;

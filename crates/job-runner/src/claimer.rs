@@ -7,15 +7,18 @@ use std::{
 };
 
 use job_core::{JobId, JobRecord, JobState};
-use job_store::{Claim, Held, StoreError};
+use job_store::{Claim, Claimed, Held, StoreError};
 
 use crate::{
+    attempt::Attempt,
+    cancel::StopCause,
     cluster::Cluster,
     error::EngineError,
     lease::Lease,
     live::Live,
     recover,
-    shared::{Phase, Scheduler, Shared},
+    shared::{self, Phase, Scheduler, Shared},
+    starter,
 };
 
 /// The least time between two looks, and how much longer than a look the pause after it is: however many jobs are
@@ -29,8 +32,9 @@ const LOOK_SHARE: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(1);
 const MAX_PAUSE: Duration = Duration::from_millis(20);
 
-/// How much work is claimed ahead of the workers.
+/// How much work is claimed ahead of the workers: less where the claim starts it.
 const AHEAD: Duration = Duration::from_millis(20);
+const STARTED_AHEAD: Duration = Duration::from_millis(10);
 
 /// Longer times between polls might be more than the clock can count.
 const LONGEST_POLL: Duration = Duration::from_hours(24 * 365);
@@ -163,6 +167,8 @@ pub(crate) fn claim(shared: &Arc<Shared>, cluster: &Cluster) -> Result<Option<us
         }
         room(cluster, &scheduler)
     };
+    // What a claim without an answer has started has its place already.
+    let room = if cluster.unanswered.lock().is_some() { room.max(1) } else { room };
     if room == 0 {
         return Ok(None);
     }
@@ -174,15 +180,25 @@ pub(crate) fn claim(shared: &Arc<Shared>, cluster: &Cluster) -> Result<Option<us
 
 fn claim_up_to(shared: &Arc<Shared>, cluster: &Cluster, room: usize) -> Result<usize, StoreError> {
     let asked = Instant::now();
-    let claim = Claim { kinds: &cluster.kinds, limit: room, lease: cluster.sharing.lease };
-    let claimed = cluster.store.claim(&claim).inspect_err(|_| cluster.doubtful.store(true, Ordering::Release))?;
+    let start = cluster.starts.then(|| cluster.next_start(shared.clock.now()));
+    let claim = Claim { kinds: &cluster.kinds, limit: room, lease: cluster.sharing.lease, start };
+    let claimed = cluster.store.claim(&claim).inspect_err(|_| {
+        cluster.doubtful.store(true, Ordering::Release);
+        *cluster.unanswered.lock() = start.map(|start| start.token);
+    })?;
     let jobs = claimed.len();
     if jobs < room {
         cluster.more.store(false, Ordering::Release);
     }
-    for record in claimed {
-        adopt(shared, cluster, record, asked);
+    let mut started = Vec::new();
+    for Claimed { record, started: runs } in claimed {
+        if runs {
+            started.push(take_in(shared, cluster, record, asked));
+        } else {
+            adopt(shared, cluster, record, asked);
+        }
     }
+    starter::started(shared, started);
     Ok(jobs)
 }
 
@@ -199,8 +215,36 @@ fn room(cluster: &Cluster, scheduler: &Scheduler) -> usize {
         ahead = (ahead * 2).max(1).min(cluster.sharing.backlog);
         cluster.ahead.store(ahead, Ordering::Relaxed);
     }
-    let soon = if idle && waiting > 0 { ahead } else { scheduler.started.begun_in(AHEAD, cluster).min(ahead) };
+    let soon = if cluster.starts {
+        scheduler.started.begun_in(STARTED_AHEAD, cluster).min(ahead).min(cluster.seats * starter::MOST_FRESH)
+    } else if idle && waiting > 0 {
+        ahead
+    } else {
+        scheduler.started.begun_in(AHEAD, cluster).min(ahead)
+    };
     (cluster.seats + soon).saturating_sub(held)
+}
+
+/// Takes in a job that the claim has started: a worker has to begin it.
+fn take_in(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: Instant) -> Arc<Live> {
+    let lease = Arc::new(Lease::new(asked, cluster.sharing.lease, record.revision));
+    cluster.leases.lock().insert(record.id, Arc::clone(&lease));
+    let mut scheduler = shared.scheduler();
+    if let Some(deadline) = record.spec.options().deadline {
+        shared.watch_deadline(&mut scheduler, deadline, record.id);
+    }
+    scheduler.queue.run(shared::waiting(&record));
+    scheduler.running += 1;
+    let attempt = Attempt::under(Arc::clone(&lease), record.attempt, record.spec.options().budget);
+    if record.state == (JobState::Running { cancelling: true }) {
+        attempt.token.stop(StopCause::Cancel);
+    }
+    if !scheduler.elsewhere.contains_key(&record.id) {
+        shared.watchers.tell(&record);
+    }
+    let live = shared.hold(&mut scheduler, record, lease);
+    live.lock().attempt = Some(Arc::new(attempt));
+    live
 }
 
 /// Takes a claimed job in.
@@ -223,20 +267,7 @@ fn enqueue(shared: &Arc<Shared>, record: JobRecord, lease: Arc<Lease>) -> bool {
     if scheduler.phase != Phase::Open {
         return false;
     }
-    // With the handles that there are.
-    let live = match scheduler.elsewhere.remove(&record.id) {
-        Some(live) => live,
-        None => Arc::new(Live::new(record.clone())),
-    };
-    {
-        let mut state = live.lock();
-        if state.record.revision < record.revision {
-            shared.show(&mut state, record);
-        }
-        state.lease = Some(lease);
-        state.lost_lease = false;
-    }
-    scheduler.live.insert(live.id, Arc::clone(&live));
+    let live = shared.hold(&mut scheduler, record, lease);
     shared.enqueue(&mut scheduler, &live);
     true
 }

@@ -8,6 +8,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    hash::{BuildHasher, RandomState},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -15,11 +16,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job_core::{JobId, JobKind, JobRecord, JobSpec, JobState};
-use job_store::{Held, SharedStore, StoreError};
+use job_core::{JobId, JobKind, JobRecord, JobSpec, JobState, Timestamp};
+use job_store::{Held, SharedStore, Start, StoreError};
 
 use crate::{
     cancel::StopCause,
+    config::Config,
     error::EngineError,
     handle::JobHandle,
     lease::Lease,
@@ -46,6 +48,12 @@ pub(crate) struct Cluster {
     pub(crate) sharing: Sharing,
     /// How many jobs it can start at once.
     pub(crate) seats: usize,
+    /// Whether claims start what they claim: nothing but a free worker is needed for it.
+    pub(crate) starts: bool,
+    /// The token of the last claim that would have started jobs, if it has failed.
+    pub(crate) unanswered: Mutex<Option<u64>>,
+    /// The next token. Another engine may be the same claimant, so they begin anywhere.
+    tokens: AtomicU64,
     /// The claims of this engine.
     pub(crate) leases: Mutex<HashMap<JobId, Arc<Lease>>>,
     /// How many jobs are claimed beyond the seats at this time, up to the backlog.
@@ -80,13 +88,16 @@ impl fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new(store: Arc<dyn SharedStore>, kinds: Vec<JobKind>, sharing: Sharing, workers: usize) -> Self {
+    pub(crate) fn new(store: Arc<dyn SharedStore>, kinds: Vec<JobKind>, config: &Config) -> Self {
         Self {
             store,
             // Without workers the caller runs one at a time.
-            seats: workers.max(1),
+            seats: config.workers.max(1),
+            starts: config.workers > 0 && config.per_graph == usize::MAX && config.per_class == [usize::MAX; 2],
+            unanswered: Mutex::default(),
+            tokens: AtomicU64::new(RandomState::new().hash_one(())),
             kinds,
-            sharing,
+            sharing: config.sharing,
             leases: Mutex::default(),
             ahead: AtomicUsize::new(0),
             more: AtomicBool::new(true),
@@ -119,6 +130,13 @@ impl Cluster {
     pub(crate) fn heard(&self) -> bool {
         self.nudged.swap(false, Ordering::AcqRel);
         self.wanted.swap(false, Ordering::AcqRel)
+    }
+
+    /// How the next claim starts jobs. After one that has failed it asks for what that may have started.
+    pub(crate) fn next_start(&self, at: Timestamp) -> Start {
+        let unanswered = self.unanswered.lock().take();
+        let token = unanswered.unwrap_or_else(|| self.tokens.fetch_add(1, Ordering::Relaxed));
+        Start { at, token, again: unanswered.is_some() }
     }
 
     /// How many jobs may be claimed beyond the seats at this time.
@@ -286,8 +304,11 @@ pub(crate) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
         cluster.look.store(true, Ordering::Release);
         cluster.nudge();
     }
-    // A claim whose answer never came; unless one was made meanwhile.
-    if claims.is_multiple_of(2) && claims == cluster.claims.load(Ordering::Acquire) {
+    if cluster.unanswered.lock().is_some() {
+        // Some of them may be started: the next claim tells which.
+        cluster.doubtful.store(true, Ordering::Release);
+    } else if claims.is_multiple_of(2) && claims == cluster.claims.load(Ordering::Acquire) {
+        // A claim whose answer never came; unless one was made meanwhile.
         cluster.give_back(&held.into_keys().collect::<Vec<_>>());
     }
     share_waiting(shared, cluster, &known);
@@ -349,6 +370,24 @@ impl Shared {
     }
 
     /// The one [`Live`] of an unfinished job of a shared store.
+    /// Counts a claimed job among those of this engine, with the handles that there are.
+    pub(crate) fn hold(&self, scheduler: &mut Scheduler, record: JobRecord, lease: Arc<Lease>) -> Arc<Live> {
+        let live = match scheduler.elsewhere.remove(&record.id) {
+            Some(live) => live,
+            None => Arc::new(Live::new(record.clone())),
+        };
+        {
+            let mut state = live.lock();
+            if state.record.revision < record.revision {
+                self.show(&mut state, record);
+            }
+            state.lease = Some(lease);
+            state.lost_lease = false;
+        }
+        scheduler.live.insert(live.id, Arc::clone(&live));
+        live
+    }
+
     pub(crate) fn elsewhere(&self, record: JobRecord) -> Arc<Live> {
         let mut scheduler = self.scheduler();
         if let Some(live) = scheduler.known(record.id) {

@@ -49,6 +49,9 @@ impl Shared {
             let started = scheduler.started.take();
             if scheduler.started.is_low(cluster) {
                 self.starter.notify_one();
+                if cluster.starts {
+                    cluster.idle();
+                }
             }
             if started.is_some() {
                 return started;

@@ -181,6 +181,18 @@ impl Queue {
         Some(id)
     }
 
+    /// Takes in a job that runs already, until [`finish`](Self::finish).
+    pub(crate) fn run(&mut self, job: Waiting<'_>) {
+        let number = self.lane(job.class, job.graph);
+        self.unlist(number);
+        if let Some(lane) = self.lanes.get_mut(&number) {
+            lane.running += 1;
+        }
+        self.running_in[slot(job.class)] += 1;
+        self.running.insert(job.id, number);
+        self.enlist(number);
+    }
+
     /// A running job is not running any more, after it used a worker for `used`.
     pub(crate) fn finish(&mut self, id: JobId, used: Duration) {
         let Some(lane) = self.running.remove(&id) else { return };

@@ -114,7 +114,7 @@ impl Shared {
         clock: Arc<dyn Clock>,
         config: Config,
     ) -> Self {
-        let cluster = sharing.map(|store| Cluster::new(store, handlers.kinds(), config.sharing, config.workers));
+        let cluster = sharing.map(|store| Cluster::new(store, handlers.kinds(), &config));
         let limits = Limits { ageing: config.ageing, per_graph: config.per_graph, per_class: config.per_class };
         let scheduler = Scheduler {
             queue: Queue::new(limits),
@@ -168,8 +168,7 @@ impl Shared {
             return; // cancelled while it was being stored
         }
         if let Some(deadline) = record.spec.options().deadline {
-            scheduler.deadlines.insert((deadline, record.id));
-            self.keeper.notify_one();
+            self.watch_deadline(scheduler, deadline, record.id);
         }
         if !self.handlers.has(record.spec.kind()) {
             scheduler.unhandled.insert(record.id);
@@ -177,6 +176,11 @@ impl Shared {
         }
         scheduler.queue.push(waiting(record));
         self.call();
+    }
+
+    pub(crate) fn watch_deadline(&self, scheduler: &mut Scheduler, deadline: Timestamp, id: JobId) {
+        scheduler.deadlines.insert((deadline, id));
+        self.keeper.notify_one();
     }
 
     pub(crate) fn handle(self: &Arc<Self>, id: JobId) -> Result<Option<JobHandle>, EngineError> {
@@ -507,7 +511,7 @@ impl From<StoreError> for AdvanceError {
     }
 }
 
-fn waiting(record: &JobRecord) -> Waiting<'_> {
+pub(crate) fn waiting(record: &JobRecord) -> Waiting<'_> {
     Waiting {
         id: record.id,
         class: record.spec.options().class,

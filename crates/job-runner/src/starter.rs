@@ -23,6 +23,11 @@ use crate::{
 
 /// How much work is started ahead of the workers.
 const BEAT: Duration = Duration::from_millis(5);
+/// The most jobs for each worker that are started ahead of it. Those that are started when the process dies count as
+/// interrupted, and a job that kills its process should not take many with it, again and again: of those that wait for
+/// their first attempt, which a claim starts, it may be more.
+const MOST: usize = 4;
+pub(crate) const MOST_FRESH: usize = 16;
 /// How long a started job may wait for a worker.
 const PATIENCE: Duration = Duration::from_millis(50);
 
@@ -61,10 +66,9 @@ impl Started {
         self.pace = self.pace.saturating_mul(7).saturating_add(used) / 8;
     }
 
-    /// How many may be started ahead of the workers. Those that are started when the process dies count as interrupted,
-    /// and a job that kills its process should not take many with it: four for each worker at most.
+    /// How many may be started ahead of the workers.
     fn ahead(&self, cluster: &Cluster) -> usize {
-        self.begun_in(BEAT, cluster).min(cluster.ahead() / 2).min(cluster.seats * 4)
+        self.begun_in(BEAT, cluster).min(cluster.ahead() / 2).min(cluster.seats * MOST)
     }
 
     /// How many jobs the workers will begin in this time, as far as the last ones tell.
@@ -80,7 +84,9 @@ impl Started {
 
     /// Whether it is time to start more.
     pub(crate) fn is_low(&self, cluster: &Cluster) -> bool {
-        self.jobs.len() <= self.ahead(cluster) / 2
+        let ahead =
+            if cluster.starts { cluster.ahead().min(cluster.seats * MOST_FRESH) } else { self.ahead(cluster) };
+        self.jobs.len() <= ahead / 2
     }
 
     /// Those that no worker will begin in time, or any more. A worker that waits for a job is about to begin one, however
@@ -175,12 +181,27 @@ fn start(shared: &Shared, cluster: &Cluster, batch: Vec<Arc<Live>>) {
         }
         live.settled();
     }
+    started(shared, batch);
+}
+
+/// Hands started jobs to the workers. A shutdown lets those wait again that none has taken.
+pub(crate) fn started(shared: &Shared, batch: Vec<Arc<Live>>) {
+    if batch.is_empty() {
+        return;
+    }
     let (until, count) = (Instant::now() + PATIENCE, batch.len());
     let mut scheduler = shared.scheduler();
+    if scheduler.phase == Phase::Closed {
+        // Nobody is there any more who would do it.
+        drop(scheduler);
+        return batch.iter().for_each(|live| worker::put_back(shared, live));
+    }
     scheduler.started.jobs.extend(batch.into_iter().map(|live| (until, live)));
     let calls = count.min(scheduler.started.idle);
     drop(scheduler);
     shared.call_workers(calls);
+    // It has to know when they are late.
+    shared.starter.notify_one();
 }
 
 /// The record of a job that starts now, if it can. From here to the outcome nobody else changes the record.

@@ -110,13 +110,17 @@ fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Begun {
         return Begun::Gone;
     }
     let Some(handler) = shared.handlers.find(spec.kind()) else { return Begun::Gone };
-    if let Some(attempt) = live.attempt() {
-        // Started with others.
-        let stopped = attempt.token.cause().is_some();
-        return if stopped { Begun::Stopped } else { running(shared, live, attempt, handler) };
+    let started = live.attempt();
+    if started.as_ref().and_then(|attempt| attempt.token.cause()).is_some_and(|cause| cause != StopCause::Deadline)
+    {
+        return Begun::Stopped;
     }
     if spec.options().deadline.is_some_and(|deadline| shared.clock.now() >= deadline) {
         return expire(shared, live);
+    }
+    if let Some(attempt) = started {
+        // With others.
+        return running(shared, live, attempt, handler);
     }
     let now = shared.clock.now();
     // The start need not survive a power loss: without it the job simply still waits.
@@ -169,7 +173,11 @@ fn expire(shared: &Shared, live: &Arc<Live>) -> Begun {
     let now = shared.clock.now();
     store_surely(shared, live, |state| {
         let failure = Failure::new(FailureKind::Deadline, "its deadline passed while it waited");
-        let Ok(next) = state.record.apply(Event::Expire(failure), now) else { return Ok(()) };
+        // One that was started with others, and that no worker had begun, fails.
+        let late = [Event::Expire(failure.clone()), Event::Fail(failure)];
+        let Some(next) = late.into_iter().find_map(|event| state.record.apply(event, now).ok()) else {
+            return Ok(());
+        };
         begun = Begun::Expired(Box::new(replace(shared, state, next)?));
         Ok(())
     });

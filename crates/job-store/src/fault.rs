@@ -14,8 +14,8 @@ use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 use parking_lot::Mutex;
 
 use crate::{
-    Claim, Durability, EachBlock, ErrorKind, Held, JobStore, Pin, ResultStore, Rows, SealedBlock, SegmentKey,
-    SegmentWriter, SharedStore, Store, StoreError,
+    Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, Pin, ResultStore, Rows, SealedBlock,
+    SegmentKey, SegmentWriter, SharedStore, Store, StoreError,
 };
 
 /// Which operations fail, and how.
@@ -263,7 +263,7 @@ impl<S: Store + ?Sized> ResultStore for FaultStore<S> {
 /// Claims count as writes; hearing and waking are never cut.
 #[deny(clippy::missing_trait_methods)]
 impl<S: SharedStore + ?Sized> SharedStore for FaultStore<S> {
-    fn claim(&self, claim: &Claim<'_>) -> Result<Vec<JobRecord>, StoreError> {
+    fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
         self.switch.write(|| self.inner.claim(claim))
     }
 

@@ -85,7 +85,7 @@ pub use rocks::{Compression, RocksOptions, RocksStore};
 /// The RocksDB bindings that [`RocksStore`] is built with, for hosts that share a database with it.
 #[cfg(feature = "rocksdb")]
 pub use rocksdb;
-pub use shared::{Claim, Held, SharedStore};
+pub use shared::{Claim, Claimed, Held, SharedStore, Start};
 pub use shared_memory::SharedMemory;
 pub use store::{Durability, EachBlock, JobStore, MAX_CHECKPOINT, Pin, ResultStore, SegmentWriter, Store};
 pub use verify::{Finding, Verified, verify};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use job_core::{JobId, JobKind, JobRecord};
+use job_core::{JobId, JobKind, JobRecord, Timestamp};
 
 use crate::{Store, StoreError};
 
@@ -11,7 +11,7 @@ use crate::{Store, StoreError};
 ///
 /// Everybody may submit, read and cancel: a cancel is a [`replace`](crate::JobStore::replace) like any other, and the
 /// claimant learns of it from the revision that [`renew`](Self::renew) answers. A claim changes neither record nor
-/// revision. Time is the store's own, so that the clocks of machines may differ; a lease that has ended lets nobody
+/// revision, unless it is asked to [start](Claim::start) jobs as well. Time is the store's own, so that the clocks of machines may differ; a lease that has ended lets nobody
 /// write, even while nobody else has claimed the job yet: such a write is refused with
 /// [`ErrorKind::Fenced`](crate::ErrorKind::Fenced).
 ///
@@ -20,11 +20,11 @@ pub trait SharedStore: Store {
     /// Claims jobs that may be run: waiting ones that nobody has a lease on and whose
     /// [`not_before`](JobRecord::not_before) has passed, and running ones whose lease has ended (their claimant died
     /// or lost touch; the record says that they run, and what becomes of them is the new claimant's to decide). A
-    /// higher priority first, then the older job. Two claimants never get the same job.
+    /// higher priority first, then the older job. Two claimants never get the same job. Buffered.
     ///
     /// # Errors
     /// When the store fails; then nothing is claimed that will not be free again after one lease.
-    fn claim(&self, claim: &Claim<'_>) -> Result<Vec<JobRecord>, StoreError>;
+    fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError>;
 
     /// Starts claimed jobs together: puts each of these running records in place of the waiting one whose revision is
     /// one less, and answers those that are stored. Each by itself: one that [`replace`](crate::JobStore::replace) would
@@ -75,6 +75,29 @@ pub struct Claim<'a> {
     pub limit: usize,
     /// How long they stay claimed unless renewed.
     pub lease: Duration,
+    /// Starts, in the same write, those that wait for their first attempt; `None` starts none.
+    pub start: Option<Start>,
+}
+
+/// A claim that starts jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Start {
+    /// When, as the records say it.
+    pub at: Timestamp,
+    /// Names this claim among all of its claimant.
+    pub token: u64,
+    /// The claim of this token has failed, and may have taken effect: what it has started and is still held comes back,
+    /// its lease as long as if it was claimed now. Only when that is nothing, jobs are claimed.
+    pub again: bool,
+}
+
+/// A job that a claim has given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claimed {
+    /// As it is stored now.
+    pub record: JobRecord,
+    /// Whether this claim has started it. Of another one that runs the claimant has died or lost touch.
+    pub started: bool,
 }
 
 /// A job that is claimed or known, at one moment.

@@ -9,12 +9,12 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use job_core::{JobId, JobRecord, JobResult, JobSpec, JobState, Segment, Timestamp};
+use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, JobState, Segment, Timestamp};
 use parking_lot::{Condvar, Mutex};
 
 use crate::{
-    Claim, Durability, EachBlock, ErrorKind, Held, JobStore, MemoryStore, Pin, ResultStore, Rows, SealedBlock,
-    SegmentKey, SegmentWriter, SharedStore, StoreError, contract,
+    Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, MemoryStore, Pin, ResultStore, Rows,
+    SealedBlock, SegmentKey, SegmentWriter, SharedStore, Start, StoreError, contract,
 };
 
 /// One claimant of a [`MemoryStore`] that several engines of one process share; [`claimant`](Self::claimant) makes
@@ -32,8 +32,8 @@ use crate::{
 /// let job = JobRecord::waiting(JobId::MIN, JobSpec::vertex_filter().graph("movies"), Timestamp::default());
 /// one.insert(&[job.clone()], Durability::Synced)?;
 ///
-/// let claim = Claim { kinds: &[JobKind::VertexFilter], limit: 10, lease: Duration::from_secs(10) };
-/// assert_eq!(other.claim(&claim)?, [job]);
+/// let claim = Claim { kinds: &[JobKind::VertexFilter], limit: 10, lease: Duration::from_secs(10), start: None };
+/// assert_eq!(other.claim(&claim)?[0].record, job);
 /// assert_eq!(one.claim(&claim)?, []);
 /// # Ok::<(), job_store::StoreError>(())
 /// ```
@@ -66,6 +66,8 @@ struct Table {
 struct Lease {
     claimant: u64,
     until: Timestamp,
+    /// The token of the claim that has started the job under it.
+    started: Option<u64>,
 }
 
 /// What a claimant has not been told yet.
@@ -153,6 +155,25 @@ impl SharedMemory {
     }
 }
 
+impl SharedMemory {
+    /// What the claim of this token has started and is still held by this claimant, from now on until `until`.
+    fn started_by(&self, table: &mut Table, token: u64, until: Timestamp) -> Result<Vec<Claimed>, StoreError> {
+        let now = (self.board.now)();
+        let mut found = Vec::new();
+        for (&id, lease) in &mut table.leases {
+            if lease.claimant == self.me
+                && lease.started == Some(token)
+                && lease.until > now
+                && let Some(record) = self.store.get(id)?
+            {
+                lease.until = until;
+                found.push(Claimed { record, started: true });
+            }
+        }
+        Ok(found)
+    }
+}
+
 impl Drop for SharedMemory {
     fn drop(&mut self) {
         self.board.table.lock().claimants.remove(&self.me);
@@ -160,9 +181,16 @@ impl Drop for SharedMemory {
 }
 
 impl SharedStore for SharedMemory {
-    fn claim(&self, claim: &Claim<'_>) -> Result<Vec<JobRecord>, StoreError> {
+    fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
         let mut table = self.board.table.lock();
         let now = (self.board.now)();
+        let until = after(now, claim.lease);
+        if let Some(Start { token, again: true, .. }) = claim.start {
+            let found = self.started_by(&mut table, token, until)?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
         let mut free = self.store.unfinished()?;
         free.retain(|record| {
             claim.kinds.contains(record.spec.kind())
@@ -171,9 +199,18 @@ impl SharedStore for SharedMemory {
         });
         free.sort_by_key(|record| (Reverse(record.spec.options().priority), record.submitted_at, record.id));
         free.truncate(claim.limit);
-        let lease = Lease { claimant: self.me, until: after(now, claim.lease) };
-        table.leases.extend(free.iter().map(|record| (record.id, lease)));
-        Ok(free)
+        let mut claimed = Vec::with_capacity(free.len());
+        for record in free {
+            let start = claim.start.filter(|_| record.state == JobState::Waiting && record.attempt == 0);
+            let next = start.and_then(|start| record.apply(Event::Start, start.at).ok());
+            if let Some(next) = &next {
+                self.store.replace(next, Durability::Buffered)?;
+            }
+            let started = start.map(|start| start.token);
+            table.leases.insert(record.id, Lease { claimant: self.me, until, started });
+            claimed.push(Claimed { started: next.is_some(), record: next.unwrap_or(record) });
+        }
+        Ok(claimed)
     }
 
     fn start(&self, next: &[JobRecord]) -> Result<Vec<JobId>, StoreError> {

@@ -1,11 +1,19 @@
 //! Laws about several claimants of one store. Time is the store's, so they wait for ends of leases by looking.
 
-use std::{collections::BTreeSet, panic, sync::Arc, thread, time::Duration};
+use std::{
+    collections::BTreeSet,
+    panic,
+    sync::{Arc, LazyLock},
+    thread,
+    time::Duration,
+};
 
 use job_core::{Event, Failure, FailureKind, JobId, JobKind, JobRecord, JobResult, JobState, Timestamp};
 
 use super::{Broken, at, key, list, report, waiting, write};
-use crate::{BlockBuilder, Claim, Durability, ErrorKind, Held, SegmentWriter, SharedStore, StoreError};
+use crate::{
+    BlockBuilder, Claim, Claimed, Durability, ErrorKind, Held, SegmentWriter, SharedStore, Start, StoreError,
+};
 
 /// One store that several claimants open.
 pub trait SharedFixture {
@@ -30,6 +38,9 @@ macro_rules! sharing_tests {
             a_claim_takes_what_it_asks_for
             a_claim_leaves_the_record_alone
             claimed_jobs_start_together
+            a_claim_starts_first_attempts
+            a_claim_that_is_asked_again_answers_what_it_has_started
+            what_a_claim_has_started_is_a_job_like_any_other
             only_the_claimant_writes
             a_lease_that_ended_lets_nobody_write
             a_job_whose_claimant_is_gone_goes_to_another
@@ -93,7 +104,7 @@ sharing_law! {
         let mut due = waiting(3);
         due.not_before = Some(at(1));
         other.insert(&[filter.clone(), late, due.clone(), waiting(4)], Durability::Buffered)?;
-        let ask = |kinds: &[JobKind], limit| one.claim(&Claim { kinds, limit, lease: LONG });
+        let ask = |kinds: &[JobKind], limit| records(one.claim(&Claim { kinds, limit, lease: LONG, start: None }));
         assert_eq!(ask(&[], 10)?, []);
         assert_eq!(ask(&[JobKind::Algorithm("other".to_owned()), JobKind::EdgeFilter], 10)?, []);
         assert_eq!(ask(&[JobKind::Algorithm("pagerank".to_owned())], 0)?, []);
@@ -140,6 +151,74 @@ sharing_law! {
         end_leases(one, &running[0])?;
         assert_eq!(one.start(&[waiting(6).apply(Event::Start, at(8))?])?, []);
         assert_eq!(one.get(waiting(6).id)?, Some(waiting(6)));
+    }
+
+    /// Of jobs that wait; whoever reads them sees that, and what ran or failed before is left as it is.
+    fn a_claim_starts_first_attempts(one, other) {
+        let running = start(one, 1, LONG)?;
+        let (first, second) = (waiting(2), waiting(3));
+        let again = first.apply(Event::Start, at(4))?.apply(Event::Requeue(failure(), None), at(5))?;
+        one.insert(&[again.clone(), second.clone()], Durability::Buffered)?;
+        one.renew(SHORT)?;
+        let mut claimed = Vec::new();
+        while claimed.len() < 3 {
+            claimed.extend(other.claim(&asked(10, LONG, Some(Start { at: at(9), token: 1, again: false })))?);
+            thread::yield_now();
+        }
+        claimed.sort_by_key(|claimed| claimed.record.id);
+        let started = second.apply(Event::Start, at(9))?;
+        let expected = [(running.clone(), false), (again.clone(), false), (started.clone(), true)];
+        assert_eq!(claimed, expected.map(|(record, started)| Claimed { record, started }));
+        for record in [&running, &again, &started] {
+            assert_eq!(one.get(record.id)?.as_ref(), Some(record));
+        }
+        assert_eq!(one.unfinished()?, [running, again.clone(), started.clone()]);
+        let known = [Held { id: second.id, revision: 0 }, Held { id: again.id, revision: again.revision }];
+        assert_eq!(one.changed(&known)?, [(second.id, Some(started))]);
+    }
+
+    /// Of the same claimant, for as long as the lease lasts, and as they are by then; then it claims others.
+    fn a_claim_that_is_asked_again_answers_what_it_has_started(one, other) {
+        one.insert(&[waiting(1), waiting(2), waiting(3)], Durability::Buffered)?;
+        let ask = |store: &dyn SharedStore, token, again| {
+            let claimed = store.claim(&asked(1, LONG, Some(Start { at: at(9), token, again })))?;
+            Ok::<_, StoreError>(claimed.into_iter().map(|claimed| (claimed.record, claimed.started)).collect::<Vec<_>>())
+        };
+        let started = |n| Ok::<_, Broken>(waiting(n).apply(Event::Start, at(9))?);
+        assert_eq!(ask(one, 5, false)?, [(started(1)?, true)]);
+        let cancelling = started(1)?.apply(Event::Cancel, at(10))?;
+        other.replace(&cancelling, Durability::Buffered)?;
+        assert_eq!(ask(one, 5, true)?, [(cancelling.clone(), true)]);
+        assert_eq!(ask(other, 5, true)?, [(started(2)?, true)], "another claimant's token is another one");
+        one.replace(&cancelling.apply(Event::Stop, at(11))?, Durability::Buffered)?;
+        assert_eq!(ask(one, 5, true)?, [(started(3)?, true)], "nothing of it is left");
+        end_leases(one, &started(3)?)?;
+        assert_eq!(ask(one, 6, true)?, [(started(3)?, false)], "a job whose lease is over has to be taken up");
+    }
+
+    /// Its claimant writes and ends it, others cancel it, and nobody else does anything.
+    fn what_a_claim_has_started_is_a_job_like_any_other(one, other) {
+        one.insert(&[waiting(1), waiting(2), waiting(3)], Durability::Buffered)?;
+        one.pin(waiting(1).id, crate::Pin::Keep)?;
+        let claimed = one.claim(&asked(3, LONG, Some(Start { at: at(7), token: 1, again: false })))?;
+        let [first, second, third] = [1, 2, 3].map(|n| waiting(n).apply(Event::Start, at(7)));
+        let (first, second, third) = (first?, second?, third?);
+        assert_eq!(claimed.iter().map(|claimed| claimed.started).collect::<Vec<_>>(), [true; 3]);
+        assert_all_fenced(other, &first, None)?;
+        let segment = write(one, key(&first, 0), 0, 30, 10)?;
+        one.save_checkpoint(first.id, 1, b"half way")?;
+        let result = list(vec![segment]);
+        let done = first.apply(Event::Succeed(result.size()), at(8))?;
+        one.complete(&done, &result, Durability::Buffered)?;
+        let cancelling = second.apply(Event::Cancel, at(8))?;
+        other.replace(&cancelling, Durability::Buffered)?;
+        let stopped = cancelling.apply(Event::Stop, at(9))?;
+        one.replace(&stopped, Durability::Buffered)?;
+        let again = third.apply(Event::Requeue(failure(), None), at(9))?;
+        one.replace(&again, Durability::Buffered)?;
+        assert_eq!(other.list(None, 0, 9)?, [again, stopped, done.clone()]);
+        assert_eq!(other.result(done.id)?, Some(result));
+        assert!(other.is_pinned(done.id)?);
     }
 
     /// Rows, checkpoints and every end; what is refused leaves nothing.
@@ -376,7 +455,16 @@ fn failure() -> Failure {
 }
 
 fn claim(store: &dyn SharedStore, limit: usize, lease: Duration) -> Result<Vec<JobRecord>, StoreError> {
-    store.claim(&Claim { kinds: &[JobKind::Algorithm("pagerank".to_owned())], limit, lease })
+    records(store.claim(&asked(limit, lease, None)))
+}
+
+fn asked(limit: usize, lease: Duration, start: Option<Start>) -> Claim<'static> {
+    static KINDS: LazyLock<[JobKind; 1]> = LazyLock::new(|| [JobKind::Algorithm("pagerank".to_owned())]);
+    Claim { kinds: &*KINDS, limit, lease, start }
+}
+
+fn records(claimed: Result<Vec<Claimed>, StoreError>) -> Result<Vec<JobRecord>, StoreError> {
+    Ok(claimed?.into_iter().map(|claimed| claimed.record).collect())
 }
 
 /// Claims one job as soon as its lease has ended.

@@ -1,40 +1,55 @@
 //! Claims and leases in PostgreSQL.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use job_core::{JobId, JobRecord};
 
-use super::{Call, PostgresStore, column, id_column, kind_bytes, record, records, signed, uuid};
-use crate::{Claim, Held, SharedStore, StoreError, codec};
+use super::{Call, Connection, Parameters, PostgresStore, column, id_column, kind_bytes, record, signed, uuid};
+use crate::{Claim, Claimed, Held, SharedStore, StoreError, codec};
 
 /// The best of each kind and those whose lease has ended are locked where the indexes have them, without waiting for
-/// those that others are about to take; of these the best are claimed. Says how many were locked: claimants that looked
-/// meanwhile have not seen them.
+/// those that others are about to take; of these the best are claimed. With a time `$5` the fresh ones, which wait for
+/// their first attempt, are started by the claim `$6`; their records stay as they are until they are read. Says how many
+/// were locked: claimants that looked meanwhile have not seen them.
 const CLAIM: &str = "
     WITH clock AS (
         SELECT (extract(epoch FROM now()) * 1000000)::bigint AS micros
     ), free AS (
-        SELECT best.job, best.priority FROM unnest($1::bytea[]) AS kinds (kind) CROSS JOIN LATERAL (
-            SELECT q.job, q.priority FROM queue q
+        SELECT best.job, best.priority, best.attempt FROM unnest($1::bytea[]) AS kinds (kind) CROSS JOIN LATERAL (
+            SELECT q.job, q.priority, q.attempt FROM queue q
             WHERE q.kind = kinds.kind AND q.claimant IS NULL AND q.state = 0
                 AND q.not_before <= (SELECT micros FROM clock)
             ORDER BY q.priority DESC, q.job LIMIT $4 FOR UPDATE SKIP LOCKED
         ) best
     ), ended AS (
-        SELECT q.job, q.priority FROM queue q
+        SELECT q.job, q.priority, q.attempt FROM queue q
         WHERE q.until <= now() AND q.kind = ANY ($1)
             AND (q.state > 0 OR q.not_before <= (SELECT micros FROM clock))
         ORDER BY q.priority DESC, q.job LIMIT $4 FOR UPDATE SKIP LOCKED
     ), locked AS (
-        SELECT job, priority FROM free UNION SELECT job, priority FROM ended
+        SELECT job, priority, attempt FROM free UNION SELECT job, priority, attempt FROM ended
     ), wanted AS (
-        SELECT job FROM locked ORDER BY priority DESC, job LIMIT $4
+        SELECT job, attempt = 0 AND $5::bigint IS NOT NULL AS fresh FROM locked ORDER BY priority DESC, job LIMIT $4
     ), claimed AS (
-        UPDATE queue q SET claimant = $2, until = clock_timestamp() + $3::bigint * interval '1 microsecond'
+        UPDATE queue q
+        SET claimant = $2, until = clock_timestamp() + $3::bigint * interval '1 microsecond',
+            revision = q.revision + fresh::integer, attempt = q.attempt + fresh::integer,
+            state = CASE WHEN fresh THEN 1 ELSE q.state END, not_before = CASE WHEN fresh THEN 0 ELSE q.not_before END,
+            started = CASE WHEN fresh THEN $5 ELSE q.started END,
+            started_by = CASE WHEN fresh THEN $6::bigint ELSE q.started_by END
         FROM wanted WHERE q.job = wanted.job
-        RETURNING q.job, q.record, q.started, q.priority
+        RETURNING q.job, q.record, q.started, fresh, q.priority
     )
-    SELECT job, record, started, (SELECT count(*) FROM locked) FROM claimed ORDER BY priority DESC, job";
+    SELECT job, record, started, fresh, (SELECT count(*) FROM locked) FROM claimed ORDER BY priority DESC, job";
+
+/// What the claim `$2` has started and its claimant still holds.
+const CLAIMED: &str = "
+    UPDATE queue SET until = clock_timestamp() + $3::bigint * interval '1 microsecond'
+    WHERE claimant = $1 AND started_by = $2 AND until > clock_timestamp()
+    RETURNING job, record, started, true";
 
 /// Each by itself: what is refused is not among the answers.
 const START: &str = "
@@ -46,7 +61,8 @@ const START: &str = "
         ORDER BY q.job FOR UPDATE OF q
     )
     UPDATE queue q
-    SET revision = held.revision, attempt = held.attempt, state = 1, not_before = 0, started = NULL, record = held.record
+    SET revision = held.revision, attempt = held.attempt, state = 1, not_before = 0, started = NULL,
+        record = held.record
     FROM held WHERE q.job = held.id RETURNING q.job";
 
 const RENEW: &str = "
@@ -71,17 +87,39 @@ const CHANGED: &str = "
     WHERE jobs.revision IS DISTINCT FROM known.revision";
 
 impl SharedStore for PostgresStore {
-    fn claim(&self, claim: &Claim<'_>) -> Result<Vec<JobRecord>, StoreError> {
+    fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
         let call = Call::new("claim jobs");
         let kinds: Vec<_> = claim.kinds.iter().map(kind_bytes).collect();
         let (limit, lease) = (signed(claim.limit as u64), micros(claim.lease));
         if kinds.is_empty() || limit == 0 {
             return Ok(Vec::new());
         }
-        let rows = self.rows(call, CLAIM, &[&kinds, &self.inner.claimant, &lease, &limit])?;
-        let claimed = records(call, &rows)?;
-        self.inner.claimed.lock().extend(claimed.iter().map(|record| record.id));
-        let locked: i64 = rows.first().map_or(Ok(0), |row| column(call, row, 3))?;
+        let at = claim.start.map(|start| signed(start.at.as_micros()));
+        let token = claim.start.map(|start| start.token.cast_signed());
+        let mut again = claim.start.is_some_and(|start| start.again);
+        let deadline = self.inner.pool.deadline();
+        let rows = loop {
+            if again {
+                let found = self.rows(call, CLAIMED, &[&self.inner.claimant, &token, &lease])?;
+                if !found.is_empty() {
+                    break found;
+                }
+            }
+            let parameters: Parameters<'_> = &[&kinds, &self.inner.claimant, &lease, &limit, &at, &token];
+            let query =
+                |connection: &mut Connection| connection.query(call.durability, CLAIM, parameters, deadline);
+            match self.on_one(call, deadline, query) {
+                // It may have taken effect.
+                Err(failed) if failed.is_lost() && !again && Instant::now() < deadline => again = true,
+                outcome => break outcome.map_err(|failed| failed.on(call))?,
+            }
+        };
+        let claimed: Vec<_> = rows
+            .iter()
+            .map(|row| Ok(Claimed { record: record(call, row)?, started: column(call, row, 3)? }))
+            .collect::<Result<_, StoreError>>()?;
+        self.inner.claimed.lock().extend(claimed.iter().map(|claimed| claimed.record.id));
+        let locked = rows.first().and_then(|row| row.try_get(4).ok()).unwrap_or(0);
         if locked > signed(rows.len() as u64) {
             // Others may have found nothing because of the rest.
             self.inner.notices.changed();

@@ -5,7 +5,7 @@ use std::{sync::Arc, thread, time::Duration};
 use job_core::{Event, JobId, JobKind, JobRecord, JobSpec, Timestamp};
 use job_store::{
     BlockBuilder, Claim, Durability, ErrorKind, JobStore, Pin, PostgresOptions, PostgresStore, ResultStore,
-    SegmentKey, SharedStore, Store,
+    SegmentKey, SharedStore, Start, Store,
     conformance::{Fixture, SharedFixture},
     verify,
 };
@@ -80,7 +80,7 @@ fn jobs_of_an_earlier_version_are_taken_along() {
     store.insert(&[named(1, "one"), named(2, "two"), job(3), job(4)], Durability::Buffered).unwrap();
     let ended = job(3).apply(Event::Cancel, Timestamp::from_micros(8)).unwrap();
     store.replace(&ended, Durability::Buffered).unwrap();
-    let claimed = store.claim(&filters(1)).unwrap();
+    let claimed = claim(&store, 1);
     let running = named(1, "one").apply(Event::Start, Timestamp::from_micros(9)).unwrap();
     assert_eq!(store.start(std::slice::from_ref(&running)).unwrap(), [claimed[0].id]);
     store.pin(job(4).id, Pin::Keep).unwrap();
@@ -106,7 +106,7 @@ fn jobs_of_an_earlier_version_are_taken_along() {
     assert_eq!(store.find_key("g", "two").unwrap(), Some(job(2).id));
     assert!(store.is_pinned(job(4).id).unwrap() && !store.is_pinned(job(3).id).unwrap());
     assert_eq!(store.last_read(job(3).id).unwrap(), Some(Timestamp::from_micros(77)));
-    assert_eq!(store.claim(&filters(9)).unwrap(), [named(2, "two"), job(4)]);
+    assert_eq!(claim(&store, 9), [named(2, "two"), job(4)]);
     assert!(store.remove(job(3).id).unwrap());
 }
 
@@ -127,11 +127,15 @@ fn two_schemas_share_nothing() {
     let (Some(one), Some(other)) = (Schema::new(), Schema::new()) else { return };
     one.store().insert(&[job(1)], Durability::Buffered).unwrap();
     assert_eq!(other.store().unfinished().unwrap(), []);
-    assert_eq!(other.store().claim(&filters(9)).unwrap(), []);
+    assert_eq!(claim(&other.store(), 9), []);
 }
 
 fn filters(limit: usize) -> Claim<'static> {
-    Claim { kinds: &[JobKind::VertexFilter], limit, lease: Duration::from_hours(1) }
+    Claim { kinds: &[JobKind::VertexFilter], limit, lease: Duration::from_hours(1), start: None }
+}
+
+fn claim(store: &PostgresStore, limit: usize) -> Vec<JobRecord> {
+    store.claim(&filters(limit)).unwrap().into_iter().map(|claimed| claimed.record).collect()
 }
 
 #[test]
@@ -216,7 +220,7 @@ fn a_lease_that_nobody_knows_of_is_not_renewed() {
     let Some(schema) = Schema::new() else { return };
     let store = schema.store();
     store.insert(&[job(1), job(2)], Durability::Buffered).unwrap();
-    assert_eq!(store.claim(&filters(1)).unwrap(), [job(1)]);
+    assert_eq!(claim(&store, 1), [job(1)]);
     schema.sql("UPDATE queue q SET claimant = o.claimant, until = o.until FROM queue o WHERE q.until IS NULL AND o.until IS NOT NULL");
     assert_eq!(store.renew(Duration::from_hours(1)).unwrap().len(), 1);
     schema.sql("UPDATE queue SET until = now() - interval '1 second' WHERE until < now() + interval '59 minutes'");
@@ -258,13 +262,21 @@ fn a_connection_that_was_lost_while_idle_costs_no_error() {
     let name = &schema.options.schema;
     let url = format!("{}?application_name={name}", schema.server.url());
     let store = PostgresStore::open(&url, schema.options.clone()).unwrap();
-    for n in 1..20 {
+    let lose = || {
         schema.sql(&format!(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'"
         ));
+    };
+    for n in 1..20 {
+        lose();
         start(&store, n);
     }
     assert_eq!(store.unfinished().unwrap().len(), 19);
+    store.insert(&[job(20)], Durability::Buffered).unwrap();
+    lose();
+    let starting = Some(Start { at: Timestamp::from_micros(9), token: 1, again: false });
+    let claimed = store.claim(&Claim { start: starting, ..filters(1) }).unwrap();
+    assert!(matches!(&*claimed, [one] if one.started && one.record.id == job(20).id), "{claimed:?}");
 }
 
 #[test]
@@ -335,7 +347,7 @@ fn what_a_network_held_back_is_refused_when_it_comes() {
     let options = PostgresOptions { timeout: Duration::from_secs(5), ..schema.options.clone() };
     let slow = PostgresStore::open(&url, options).unwrap();
     slow.insert(&[job(1)], Durability::Buffered).unwrap();
-    assert_eq!(slow.claim(&filters(1)).unwrap(), [job(1)]);
+    assert_eq!(claim(&slow, 1), [job(1)]);
     let running = job(1).apply(Event::Start, Timestamp::from_micros(5)).unwrap();
     slow.replace(&running, Durability::Buffered).unwrap();
     slow.save_checkpoint(running.id, 1, b"in time").unwrap();
@@ -351,7 +363,7 @@ fn what_a_network_held_back_is_refused_when_it_comes() {
 
     schema.sql("UPDATE queue SET until = now() - interval '1 second'");
     let other = schema.store();
-    assert_eq!(other.claim(&filters(1)).unwrap(), std::slice::from_ref(&running));
+    assert_eq!(claim(&other, 1), std::slice::from_ref(&running));
     network.hold(false);
     // Behind what was held back the server reads the end of the connection.
     while writers() != "0" {

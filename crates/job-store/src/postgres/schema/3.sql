@@ -4,6 +4,8 @@ ALTER TABLE queue
     ADD COLUMN record bytea,
     -- When an attempt was started that the record does not tell of yet; microseconds since 1970.
     ADD COLUMN started bigint,
+    -- The claim that has started it: whoever has lost the answer asks for it.
+    ADD COLUMN started_by bigint,
     ADD COLUMN last_read bigint,
     ADD COLUMN pinned boolean NOT NULL DEFAULT false;
 
