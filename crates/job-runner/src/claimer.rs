@@ -216,7 +216,7 @@ fn room(cluster: &Cluster, scheduler: &Scheduler) -> usize {
         cluster.ahead.store(ahead, Ordering::Relaxed);
     }
     let soon = if cluster.starts {
-        scheduler.started.begun_in(STARTED_AHEAD, cluster).min(ahead).min(cluster.seats * starter::MOST_FRESH)
+        scheduler.started.begun_in(STARTED_AHEAD, cluster).min(ahead)
     } else if idle && waiting > 0 {
         ahead
     } else {

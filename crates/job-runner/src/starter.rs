@@ -24,10 +24,9 @@ use crate::{
 /// How much work is started ahead of the workers.
 const BEAT: Duration = Duration::from_millis(5);
 /// The most jobs for each worker that are started ahead of it. Those that are started when the process dies count as
-/// interrupted, and a job that kills its process should not take many with it, again and again: of those that wait for
-/// their first attempt, which a claim starts, it may be more.
+/// interrupted, and a job that kills its process should not take many with it, again and again. Claims start more, but only
+/// first attempts of jobs that may have another.
 const MOST: usize = 4;
-pub(crate) const MOST_FRESH: usize = 16;
 /// How long a started job may wait for a worker.
 const PATIENCE: Duration = Duration::from_millis(50);
 
@@ -84,8 +83,7 @@ impl Started {
 
     /// Whether it is time to start more.
     pub(crate) fn is_low(&self, cluster: &Cluster) -> bool {
-        let ahead =
-            if cluster.starts { cluster.ahead().min(cluster.seats * MOST_FRESH) } else { self.ahead(cluster) };
+        let ahead = if cluster.starts { cluster.ahead() } else { self.ahead(cluster) };
         self.jobs.len() <= ahead / 2
     }
 

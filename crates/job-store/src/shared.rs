@@ -75,7 +75,7 @@ pub struct Claim<'a> {
     pub limit: usize,
     /// How long they stay claimed unless renewed.
     pub lease: Duration,
-    /// Starts, in the same write, those that wait for their first attempt; `None` starts none.
+    /// Starts, in the same write, those that wait for the first of several attempts they may have; `None` starts none.
     pub start: Option<Start>,
 }
 

@@ -201,7 +201,8 @@ impl SharedStore for SharedMemory {
         free.truncate(claim.limit);
         let mut claimed = Vec::with_capacity(free.len());
         for record in free {
-            let start = claim.start.filter(|_| record.state == JobState::Waiting && record.attempt == 0);
+            let fresh = record.attempt == 0 && record.spec.options().max_attempts > 1;
+            let start = claim.start.filter(|_| record.state == JobState::Waiting && fresh);
             let next = start.and_then(|start| record.apply(Event::Start, start.at).ok());
             if let Some(next) = &next {
                 self.store.replace(next, Durability::Buffered)?;

@@ -153,26 +153,29 @@ sharing_law! {
         assert_eq!(one.get(waiting(6).id)?, Some(waiting(6)));
     }
 
-    /// Of jobs that wait; whoever reads them sees that, and what ran or failed before is left as it is.
+    /// Of jobs that wait and may have several; whoever reads them sees that, and what ran or failed before is left as it
+    /// is.
     fn a_claim_starts_first_attempts(one, other) {
         let running = start(one, 1, LONG)?;
         let (first, second) = (waiting(2), waiting(3));
         let again = first.apply(Event::Start, at(4))?.apply(Event::Requeue(failure(), None), at(5))?;
-        one.insert(&[again.clone(), second.clone()], Durability::Buffered)?;
+        let mut once = waiting(4);
+        once.spec = Arc::new(job_core::JobSpec::clone(&once.spec).max_attempts(1));
+        one.insert(&[again.clone(), second.clone(), once.clone()], Durability::Buffered)?;
         one.renew(SHORT)?;
         let mut claimed = Vec::new();
-        while claimed.len() < 3 {
+        while claimed.len() < 4 {
             claimed.extend(other.claim(&asked(10, LONG, Some(Start { at: at(9), token: 1, again: false })))?);
             thread::yield_now();
         }
         claimed.sort_by_key(|claimed| claimed.record.id);
         let started = second.apply(Event::Start, at(9))?;
-        let expected = [(running.clone(), false), (again.clone(), false), (started.clone(), true)];
+        let expected = [(running.clone(), false), (again.clone(), false), (started.clone(), true), (once.clone(), false)];
         assert_eq!(claimed, expected.map(|(record, started)| Claimed { record, started }));
-        for record in [&running, &again, &started] {
+        for record in [&running, &again, &started, &once] {
             assert_eq!(one.get(record.id)?.as_ref(), Some(record));
         }
-        assert_eq!(one.unfinished()?, [running, again.clone(), started.clone()]);
+        assert_eq!(one.unfinished()?, [running, again.clone(), started.clone(), once]);
         let known = [Held { id: second.id, revision: 0 }, Held { id: again.id, revision: again.revision }];
         assert_eq!(one.changed(&known)?, [(second.id, Some(started))]);
     }

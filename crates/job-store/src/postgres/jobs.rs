@@ -16,14 +16,14 @@ use crate::{Durability, ErrorKind, JobStore, Pin, StoreError, codec, contract};
 /// All of them or none: a division by zero undoes the statement when one of the ids is that of a job that is complete.
 const INSERT: &str = "
     WITH new AS (
-        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bytea[], $5::bigint[], $6::smallint[],
-                $7::bytea[], $8::smallint[], $9::bigint[])
-            AS new (id, revision, name, record, attempt, state, kind, priority, not_before)
+        SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::smallint[], $4::bigint[], $5::boolean[], $6::bytea[],
+                $7::bigint[], $8::bigint[], $9::smallint[], $10::bytea[])
+            AS new (id, kind, priority, not_before, once, record, revision, attempt, state, name)
     ), named AS (
         INSERT INTO names (name, job) SELECT name, id FROM new WHERE name IS NOT NULL
     ), queued AS (
-        INSERT INTO queue (job, revision, attempt, state, kind, priority, not_before, record)
-        SELECT id, revision, attempt, state, kind, priority, not_before, record FROM new
+        INSERT INTO queue (job, kind, priority, not_before, once, record, revision, attempt, state)
+        SELECT id, kind, priority, not_before, once, record, revision, attempt, state FROM new
         WHERE state IS NOT NULL AND NOT EXISTS (SELECT FROM finished WHERE finished.id = new.id)
         RETURNING 1
     ), ended AS (
@@ -33,10 +33,22 @@ const INSERT: &str = "
     )
     SELECT 1 / ((SELECT count(*) FROM queued) + (SELECT count(*) FROM ended) = (SELECT count(*) FROM new))::integer";
 
-/// As `INSERT`, of one that is not complete and has no key: nothing comes back of one whose id is taken.
+/// As `INSERT`, of jobs that are new and have no key, `$7` in all.
+const INSERT_NEW: &str = "
+    WITH queued AS (
+        INSERT INTO queue (job, kind, priority, not_before, once, record, revision, attempt, state)
+        SELECT id, kind, priority, not_before, once, record, 0, 0, 0
+        FROM unnest($1::uuid[], $2::bytea[], $3::smallint[], $4::bigint[], $5::boolean[], $6::bytea[])
+            AS new (id, kind, priority, not_before, once, record)
+        WHERE NOT EXISTS (SELECT FROM finished WHERE finished.id = new.id)
+        RETURNING 1
+    )
+    SELECT 1 / (count(*) = $7)::integer FROM queued";
+
+/// As `INSERT_NEW`, of one: nothing comes back of it if its id is taken. Without arrays it costs the server a third less.
 const INSERT_ONE: &str = "
-    INSERT INTO queue (job, revision, attempt, state, kind, priority, not_before, record)
-    SELECT $1::uuid, $2::bigint, $3::bigint, $4::smallint, $5::bytea, $6::smallint, $7::bigint, $8::bytea
+    INSERT INTO queue (job, kind, priority, not_before, once, record, revision, attempt, state)
+    SELECT $1::uuid, $2::bytea, $3::smallint, $4::bigint, $5::boolean, $6::bytea, 0, 0, 0
     WHERE NOT EXISTS (SELECT FROM finished WHERE id = $1) RETURNING 1";
 
 /// `$6`: whether anybody may.
@@ -375,14 +387,21 @@ fn not_before(record: &JobRecord) -> i64 {
 #[derive(Default)]
 struct Columns {
     ids: Vec<uuid::Uuid>,
-    revisions: Vec<i64>,
-    names: Vec<Option<Vec<u8>>>,
-    records: Vec<Vec<u8>>,
-    attempts: Vec<i64>,
-    states: Vec<Option<i16>>,
     kinds: Vec<Vec<u8>>,
     priorities: Vec<i16>,
     not_befores: Vec<i64>,
+    onces: Vec<bool>,
+    records: Vec<Vec<u8>>,
+    /// Of jobs that are not all new, or have keys.
+    rest: Option<Rest>,
+}
+
+#[derive(Default)]
+struct Rest {
+    revisions: Vec<i64>,
+    attempts: Vec<i64>,
+    states: Vec<Option<i16>>,
+    names: Vec<Option<Vec<u8>>>,
 }
 
 impl Columns {
@@ -391,14 +410,18 @@ impl Columns {
         for record in records {
             let options = record.spec.options();
             columns.ids.push(uuid(record.id));
-            columns.revisions.push(signed(record.revision));
-            columns.names.push(name_of(record));
-            columns.records.push(codec::encode_record(record));
-            columns.attempts.push(i64::from(record.attempt));
-            columns.states.push(state_number(record.state));
             columns.kinds.push(kind_bytes(record.spec.kind()));
             columns.priorities.push(i16::from(options.priority));
             columns.not_befores.push(not_before(record));
+            columns.onces.push(options.max_attempts == 1);
+            columns.records.push(codec::encode_record(record));
+        }
+        let is_new = |record: &JobRecord| {
+            (record.revision, record.attempt, record.state) == (0, 0, JobState::Waiting)
+                && record.spec.options().idempotency_key.is_none()
+        };
+        if !records.iter().all(is_new) {
+            columns.rest = Some(Rest::of(records));
         }
         columns
     }
@@ -410,25 +433,35 @@ impl Columns {
     }
 
     fn insert_on(&self, connection: &mut Connection, call: Call, deadline: Instant) -> Result<bool, Failed> {
-        let Self { ids, revisions, names, records, attempts, states, kinds, priorities, not_befores } = self;
+        let Self { ids, kinds, priorities, not_befores, onces, records, rest } = self;
         let mut run =
             |sql, parameters: Parameters<'_>| connection.query(call.durability, sql, parameters, deadline);
-        let inserted = match (
-            &**ids,
-            &**revisions,
-            &**names,
-            &**records,
-            &**attempts,
-            &**states,
-            &**kinds,
-            &**priorities,
-            &**not_befores,
-        ) {
-            ([id], [revision], [None], [record], [attempt], [Some(state)], [kind], [priority], [not_before]) => {
-                run(INSERT_ONE, &[id, revision, attempt, state, kind, priority, not_before, record])
+        let inserted = match (rest, &**ids, &**kinds, &**priorities, &**not_befores, &**onces, &**records) {
+            (Some(Rest { revisions, attempts, states, names }), ..) => run(
+                INSERT,
+                &[ids, kinds, priorities, not_befores, onces, records, revisions, attempts, states, names],
+            ),
+            (None, [id], [kind], [priority], [not_before], [once], [record]) => {
+                run(INSERT_ONE, &[id, kind, priority, not_before, once, record])
             }
-            _ => run(INSERT, &[ids, revisions, names, records, attempts, states, kinds, priorities, not_befores]),
+            (None, ..) => {
+                let count = signed(ids.len() as u64);
+                run(INSERT_NEW, &[ids, kinds, priorities, not_befores, onces, records, &count])
+            }
         };
         Ok(!inserted?.is_empty())
+    }
+}
+
+impl Rest {
+    fn of(records: &[JobRecord]) -> Self {
+        let mut rest = Self::default();
+        for record in records {
+            rest.revisions.push(signed(record.revision));
+            rest.attempts.push(i64::from(record.attempt));
+            rest.states.push(state_number(record.state));
+            rest.names.push(name_of(record));
+        }
+        rest
     }
 }

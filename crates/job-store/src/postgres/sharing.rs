@@ -12,27 +12,27 @@ use crate::{Claim, Claimed, Held, SharedStore, StoreError, codec};
 
 /// The best of each kind and those whose lease has ended are locked where the indexes have them, without waiting for
 /// those that others are about to take; of these the best are claimed. With a time `$5` the fresh ones, which wait for
-/// their first attempt, are started by the claim `$6`; their records stay as they are until they are read. Says how many
+/// the first of several attempts, are started by the claim `$6`; their records stay as they are until they are read. Says how many
 /// were locked: claimants that looked meanwhile have not seen them.
 const CLAIM: &str = "
     WITH clock AS (
         SELECT (extract(epoch FROM now()) * 1000000)::bigint AS micros
     ), free AS (
-        SELECT best.job, best.priority, best.attempt FROM unnest($1::bytea[]) AS kinds (kind) CROSS JOIN LATERAL (
-            SELECT q.job, q.priority, q.attempt FROM queue q
+        SELECT best.job, best.priority, best.fresh FROM unnest($1::bytea[]) AS kinds (kind) CROSS JOIN LATERAL (
+            SELECT q.job, q.priority, q.attempt = 0 AND NOT q.once AS fresh FROM queue q
             WHERE q.kind = kinds.kind AND q.claimant IS NULL AND q.state = 0
                 AND q.not_before <= (SELECT micros FROM clock)
             ORDER BY q.priority DESC, q.job LIMIT $4 FOR UPDATE SKIP LOCKED
         ) best
     ), ended AS (
-        SELECT q.job, q.priority, q.attempt FROM queue q
+        SELECT q.job, q.priority, q.attempt = 0 AND NOT q.once AS fresh FROM queue q
         WHERE q.until <= now() AND q.kind = ANY ($1)
-            AND (q.state > 0 OR q.not_before <= (SELECT micros FROM clock))
+            AND (q.state > 0 OR (q.claimant IS NOT NULL AND q.not_before <= (SELECT micros FROM clock)))
         ORDER BY q.priority DESC, q.job LIMIT $4 FOR UPDATE SKIP LOCKED
     ), locked AS (
-        SELECT job, priority, attempt FROM free UNION SELECT job, priority, attempt FROM ended
+        SELECT job, priority, fresh FROM free UNION ALL SELECT job, priority, fresh FROM ended
     ), wanted AS (
-        SELECT job, attempt = 0 AND $5::bigint IS NOT NULL AS fresh FROM locked ORDER BY priority DESC, job LIMIT $4
+        SELECT job, fresh AND $5::bigint IS NOT NULL AS fresh FROM locked ORDER BY priority DESC, job LIMIT $4
     ), claimed AS (
         UPDATE queue q
         SET claimant = $2, until = clock_timestamp() + $3::bigint * interval '1 microsecond',
