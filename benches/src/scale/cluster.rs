@@ -1,5 +1,5 @@
 //! The model: engines that share the PostgreSQL of their partition, as `job-runner`'s claimer, recorder and keeper of
-//! leases use it. A statement takes a core of the server for its time; a synced one then waits for the log, which one
+//! leases use it for jobs that succeed at their first attempt, which a claim starts. A statement takes a core of the server for its time; a synced one then waits for the log, which one
 //! flush at a time brings to the disk for all that wait.
 
 use std::{collections::VecDeque, time::Duration};
@@ -17,12 +17,10 @@ use super::{
 const BETWEEN_NOTICES: Duration = Duration::from_millis(20);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 const POLL: Duration = Duration::from_secs(1);
-/// As in the claimer and the starter.
+/// As in the claimer.
 const MAX_PAUSE: Duration = Duration::from_millis(20);
 const MIN_PAUSE: Duration = Duration::from_millis(1);
-const BEAT: Duration = Duration::from_millis(5);
-const AHEAD: Duration = Duration::from_millis(20);
-const AHEAD_OF_EACH: usize = 4;
+const AHEAD: Duration = Duration::from_millis(10);
 const LEASE: Duration = Duration::from_secs(10);
 /// Listeners are served by backends of their own: their share of a notice is work for so many slots.
 const LISTENERS_A_PIECE: usize = 8;
@@ -33,7 +31,6 @@ enum Then {
     Stored(usize, Duration),
     Claimed(usize, VecDeque<Duration>, bool),
     Looked(usize, Duration),
-    Started(usize, VecDeque<Duration>),
     Ended(usize, u64),
     Told(usize),
     Answered(Duration),
@@ -62,11 +59,8 @@ struct Partition {
 #[expect(clippy::struct_excessive_bools, reason = "the flags of three threads, as the engine has them")]
 #[derive(Debug, Default)]
 struct Engine {
-    /// Claimed jobs that wait here: when they came, when they were claimed.
-    local: VecDeque<(Duration, Duration)>,
-    /// The starter: how many jobs its statement is about, how many are started and not begun.
-    starting: usize,
-    started: usize,
+    /// Started jobs that wait for a worker: when they came.
+    started: VecDeque<Duration>,
     running: usize,
     ahead: usize,
     more: bool,
@@ -91,13 +85,8 @@ struct Engine {
 }
 
 impl Engine {
-    /// Jobs that are started, or will be when the starter's statement is done.
-    const fn begun(&self) -> usize {
-        self.running + self.started + self.starting
-    }
-
     fn held(&self) -> usize {
-        self.begun() + self.local.len()
+        self.running + self.started.len()
     }
 }
 
@@ -227,7 +216,7 @@ impl Model<'_> {
             Then::Claimed(engine, jobs, all) => {
                 if let Some(one) = self.engine(engine) {
                     one.more = all;
-                    one.local.extend(jobs.into_iter().map(|came| (came, now)));
+                    one.started.extend(jobs);
                 }
                 self.fill(engine);
                 self.look(engine);
@@ -238,13 +227,6 @@ impl Model<'_> {
                     one.next_look = now + LOOK_EVERY.max(took * 4);
                 }
                 self.rest(engine);
-            }
-            Then::Started(engine, came) => {
-                self.outcome.start.extend(came.iter().map(|came| now.saturating_sub(*came).as_secs_f64()));
-                if let Some(one) = self.engine(engine) {
-                    one.started += std::mem::take(&mut one.starting);
-                }
-                self.fill(engine);
             }
             Then::Ended(engine, ended) => {
                 self.outcome.ended += ended;
@@ -312,7 +294,7 @@ impl Model<'_> {
         }
         (one.heard, one.more) = (false, true);
         let moved = std::mem::take(&mut one.moved);
-        if one.begun() < seats && (moved || !one.local.is_empty()) {
+        if one.held() < seats && moved {
             one.ahead = (one.ahead * 2).max(1).min(backlog);
         }
         let soon = soon.min(one.ahead);
@@ -390,36 +372,17 @@ impl Model<'_> {
 
     /// Free workers begin what is started.
     fn fill(&mut self, engine: usize) {
-        let seats = self.shape.workers;
-        let begins = self.engine(engine).map_or(0, |one| {
-            let begins = one.started.min(seats.saturating_sub(one.running));
-            one.started -= begins;
-            one.running += begins;
-            begins
-        });
+        let (seats, now) = (self.shape.workers, self.calendar.now);
+        let Some(one) = self.engine(engine) else { return };
+        let begins = one.started.len().min(seats.saturating_sub(one.running));
+        let waits: Vec<f64> =
+            one.started.drain(..begins).map(|came| now.saturating_sub(came).as_secs_f64()).collect();
+        one.running += begins;
+        let few = one.more && one.started.len() <= one.ahead / 2;
+        self.outcome.start.extend(waits);
         for _ in 0..begins {
             let body = self.exponential(self.shape.body);
             self.calendar.after(body, Event::BodyEnds(engine));
-        }
-        self.start(engine);
-    }
-
-    /// Starts what free workers and those that will soon be free can begin, with one statement.
-    fn start(&mut self, engine: usize) {
-        let seats = self.shape.workers;
-        let soon = self.begun_in(BEAT);
-        let Some(one) = self.engine(engine) else { return };
-        if one.starting > 0 {
-            return;
-        }
-        let idle = seats.saturating_sub(one.running);
-        let ahead = soon.min(one.ahead / 2).min(seats * AHEAD_OF_EACH);
-        let room = (idle + ahead).saturating_sub(one.started).min(one.local.len());
-        let came: VecDeque<Duration> = one.local.drain(..room).map(|(came, _)| came).collect();
-        one.starting = room;
-        let few = one.more && one.local.len() <= one.ahead / 2 && (room > 0 || idle > one.started);
-        if room > 0 {
-            self.send(engine, Statement::Start, room, Then::Started(engine, came));
         }
         if few {
             self.ask(engine);
@@ -442,25 +405,10 @@ impl Model<'_> {
         self.send(engine, Statement::End, usize::try_from(ends).unwrap_or_default(), Then::Ended(engine, ends));
     }
 
-    /// Renews what is held, and gives back what has waited here too long.
+    /// Renews what is held.
     fn renew(&mut self, engine: usize) {
-        let now = self.calendar.now;
         self.calendar.after(LEASE / 3, Event::Renew(engine));
-        let Some(one) = self.engine(engine) else { return };
-        let held = one.held();
-        let stale = one.local.iter().take_while(|(_, claimed)| now.saturating_sub(*claimed) >= LEASE / 3).count();
-        let back: Vec<Duration> = one.local.drain(..stale).map(|(came, _)| came).collect();
-        if stale > 0 {
-            one.ahead = 0;
-            let at = engine % self.shape.partitions;
-            if let Some(partition) = self.partition(at) {
-                for came in back.into_iter().rev() {
-                    partition.waiting.push_front(came);
-                }
-            }
-            self.send(engine, Statement::Renew, stale, Then::Nothing);
-            self.tell(engine);
-        }
+        let held = self.engine(engine).map_or(0, |one| one.held());
         if held > 0 {
             self.send(engine, Statement::Renew, held, Then::Nothing);
         }
@@ -503,7 +451,7 @@ impl Model<'_> {
         let (cost, n) = (self.costs.of(statement), n as f64);
         let mut micros = cost.server.at(n) * (1.0 + self.costs.background);
         if self.shape.on_one_machine {
-            micros += cost.engine.at(n) + if statement == Statement::Start { self.costs.engine * n } else { 0.0 };
+            micros += cost.engine.at(n) + if statement == Statement::Claim { self.costs.engine * n } else { 0.0 };
         }
         self.occupy(engine % self.shape.partitions, micros, cost.tail, then);
     }
@@ -610,7 +558,7 @@ mod tests {
         let each = |statement: Statement| jobs * costs.of(statement).server.each;
         let statements: f64 = Statement::ALL.into_iter().map(alone).sum();
         let jobs: f64 =
-            [Statement::Submit, Statement::Claim, Statement::Start, Statement::End].map(each).iter().sum();
+            [Statement::Submit, Statement::Claim, Statement::End].map(each).iter().sum();
         let listeners = count(Statement::Notice) * 3.0 * costs.of(Statement::Notice).server.each;
         let micros = (statements + jobs) * (1.0 + costs.background) + listeners;
         let expected = micros / 1e6 / (4.0 * time.as_secs_f64());

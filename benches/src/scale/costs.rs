@@ -44,12 +44,10 @@ pub struct Cost {
 pub enum Statement {
     /// `insert`, synced.
     Submit,
-    /// `claim` that finds jobs.
+    /// `claim` that finds jobs and starts them.
     Claim,
     /// `claim` that finds none.
     Ask,
-    /// `start`.
-    Start,
     /// `complete_all`, synced.
     End,
     /// `renew`.
@@ -70,11 +68,10 @@ pub enum Statement {
 
 impl Statement {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 11] = [
         Self::Submit,
         Self::Claim,
         Self::Ask,
-        Self::Start,
         Self::End,
         Self::Renew,
         Self::Look,
@@ -117,7 +114,6 @@ impl Costs {
             /* Submit */ cost([218.6, 17.7], [109.1, 3.2], [39.9, 500.8], 2.3),
             /* Claim  */ cost([220.2, 20.1], [54.6, 4.0], [72.9, 318.3], 1.6),
             /* Ask    */ cost([159.8, 0.0], [34.2, 0.0], [0.1, 0.0], 1.3),
-            /* Start  */ cost([152.6, 21.8], [53.7, 0.0], [57.4, 390.4], 1.5),
             /* End    */ cost([275.5, 22.0], [106.6, 0.8], [70.5, 354.6], 1.9),
             /* Renew  */ cost([128.7, 15.1], [48.9, 1.1], [30.4, 293.1], 2.0),
             /* Look   */ cost([63.7, 2.2], [33.9, 0.2], [0.0, 0.0], 1.5),

@@ -12,9 +12,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use job_core::{Event, JobKind, JobRecord, JobResult, JobSpec};
-use job_runner::{Durability, Engine, EngineBuilder, JobContext};
-use job_store::{Claim, Held, JobStore, PostgresOptions, PostgresStore, ResultStore, SegmentKey, SharedStore};
+use job_core::{Event, JobKind, JobRecord, JobResult, JobSpec, Timestamp};
+use job_runner::{Clock, Durability, Engine, EngineBuilder, JobContext, SystemClock};
+use job_store::{
+    Claim, Held, JobStore, PostgresOptions, PostgresStore, ResultStore, SegmentKey, SharedStore, Start,
+};
+use parking_lot::Mutex;
 use postgres::{Client, NoTls};
 use rand_distr::{Distribution, Exp};
 use rand_pcg::{Pcg64, rand_core::SeedableRng};
@@ -157,7 +160,8 @@ pub(super) fn costs(server: &Postgres, n: usize) -> Result<Costs> {
     let mut jobs = Vec::new();
     let kinds = [JobKind::VertexFilter];
     let mut claim = |limit| {
-        let claimed = store.claim(&Claim { kinds: &kinds, limit, lease: LEASE, start: None })?;
+        let start = Some(Start { at: Timestamp::default(), token: 0, again: false });
+        let claimed = store.claim(&Claim { kinds: &kinds, limit, lease: LEASE, start })?;
         jobs.extend(claimed.into_iter().map(|claimed| claimed.record));
         Ok(())
     };
@@ -202,19 +206,10 @@ fn renew(url: &str, meter: &mut Meter, store: &PostgresStore, held: usize) -> Re
     Ok(one.with(&many, held))
 }
 
-/// Starts, ends and removes jobs that are claimed.
+/// Ends and removes jobs that are started.
 fn finish(costs: &mut Costs, meter: &mut Meter, store: &PostgresStore, jobs: &[JobRecord]) -> Result<()> {
-    let running: Vec<JobRecord> =
-        jobs.iter().map(|job| job.apply(Event::Start, job.submitted_at)).collect::<Result<_, _>>()?;
-    let (alone, together) = running.split_at(running.len() / 3);
+    let (alone, together) = jobs.split_at(jobs.len() / 3);
     let batches: Vec<&[JobRecord]> = together.chunks_exact(BATCH).collect();
-    let start = |of: &[JobRecord]| {
-        ensure!(store.start(of)?.len() == of.len(), "jobs could not be started");
-        Ok(())
-    };
-    let one = meter.read(alone.len(), |at| start(alone.get(at..=at).context("a job")?))?;
-    let many = meter.read(batches.len(), |at| start(batches.get(at).context("a batch")?))?;
-    costs.set(Statement::Start, one.with(&many, BATCH));
     let result = JobResult::default();
     let end = |of: &[JobRecord]| {
         let next: Vec<JobRecord> = of
@@ -297,7 +292,7 @@ fn kept(server: &Postgres, n: usize) -> Result<f64> {
     let mut client = Client::connect(&url, NoTls)?;
     client.batch_execute("VACUUM ANALYZE")?;
     let tables = "SELECT relname::text, n_tup_upd, n_tup_hot_upd, n_tup_del, pg_relation_size(relid), pg_indexes_size(relid)
-        FROM pg_stat_user_tables WHERE relname IN ('jobs', 'queue', 'works') ORDER BY relname";
+        FROM pg_stat_user_tables WHERE relname IN ('finished', 'queue', 'works') ORDER BY relname";
     let mut bytes = 0;
     for row in client.query(tables, &[])? {
         let [updates, hot, deletes, heap, indexes] = [1, 2, 3, 4, 5].map(|at| row.get::<_, i64>(at));
@@ -367,7 +362,7 @@ pub(super) fn submit(url: &str, engines: usize, n: usize) -> Result<f64> {
 }
 
 /// Jobs that come at `rate` a second to `engines` engines in turn and take `body` each, both at random; how long each
-/// waited for its start.
+/// waited for a worker.
 pub(super) fn paced(
     url: &str,
     engines: usize,
@@ -379,8 +374,11 @@ pub(super) fn paced(
     let mut random = Pcg64::seed_from_u64(20_261_124);
     let times = |rate| Exp::new(rate).map_err(|error| anyhow::anyhow!("the rate {rate}: {error}"));
     let (gaps, bodies) = (times(rate)?, times(1.0 / body.as_secs_f64())?);
+    let begins = Arc::new(Mutex::new(HashMap::new()));
     let open_one = || -> Result<Engine> {
-        let pause = |ctx: &mut JobContext| {
+        let begins = Arc::clone(&begins);
+        let pause = move |ctx: &mut JobContext| {
+            begins.lock().insert(ctx.id(), SystemClock.now());
             let seconds = ctx.spec().json().read().unwrap_or(0.0);
             thread::sleep(Duration::from_secs_f64(seconds));
             Ok(())
@@ -397,8 +395,9 @@ pub(super) fn paced(
     }
     let waits = handles.iter().map(|handle| {
         let record = handle.wait()?;
-        let started = record.started_at.context("a job never started")?;
-        Ok(started.since(record.submitted_at).as_secs_f64())
+        // Not when the claim has started it: it may have waited for a worker after that.
+        let begun = begins.lock().get(&record.id).copied().context("a job never began")?;
+        Ok(begun.since(record.submitted_at).as_secs_f64())
     });
     Series::new(waits.collect::<Result<_>>()?)
 }

@@ -18,5 +18,6 @@ mod reopen;
 mod retention;
 mod retry;
 mod shutdown;
+mod started;
 mod support;
 mod watching;
