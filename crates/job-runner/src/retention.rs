@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use job_core::{JobId, JobRecord, Timestamp};
-use job_store::{Store, StoreError};
+use job_store::{Store, StoreError, Use};
 
 /// How long finished jobs are kept. Each limit by itself is off by default; pinned jobs always stay.
 ///
@@ -52,6 +52,14 @@ impl Retention {
         self
     }
 
+    /// Jobs of this id and later ones need not be looked at: ids tell when jobs were submitted, and none has finished before.
+    fn oldest(&self, now: Timestamp) -> Option<JobId> {
+        let age = self.age.filter(|_| self.jobs.is_none() && self.bytes.is_none())?;
+        let micros = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
+        let then = now.as_micros().saturating_sub(micros);
+        Some(JobId::from_parts(Timestamp::from_micros(then), [0xff; 10]))
+    }
+
     pub(crate) const fn is_off(&self) -> bool {
         self.age.is_none() && self.jobs.is_none() && self.bytes.is_none()
     }
@@ -87,16 +95,17 @@ pub(crate) fn surplus(mut jobs: Vec<Kept>, policy: Retention, now: Timestamp) ->
     gone
 }
 
-/// Applies `policy` once; how many jobs were removed comes back. Cost: one pass over the records, in pieces.
+/// Applies `policy` once; how many jobs were removed comes back. Cost: one pass over the records, in pieces; where only
+/// age counts, over those of jobs that were submitted so long ago.
 pub(crate) fn sweep(store: &dyn Store, policy: Retention, now: Timestamp) -> Result<u64, StoreError> {
     const PIECE: usize = 1_000;
     let mut jobs = Vec::new();
-    let mut before = None;
+    let mut before = policy.oldest(now);
     loop {
         let records = store.list(before, 0, PIECE)?;
-        for record in &records {
-            jobs.extend(kept(store, record)?);
-        }
+        let ids: Vec<JobId> = records.iter().map(|record| record.id).collect();
+        let uses = store.uses(&ids)?;
+        jobs.extend(records.iter().zip(uses).filter_map(|(record, known)| kept(record, known)));
         match records.last() {
             Some(last) if records.len() == PIECE => before = Some(last.id),
             _ => break,
@@ -114,17 +123,17 @@ pub(crate) fn sweep(store: &dyn Store, policy: Retention, now: Timestamp) -> Res
     Ok(removed)
 }
 
-fn kept(store: &dyn Store, record: &JobRecord) -> Result<Option<Kept>, StoreError> {
-    let Some(finished) = record.finished_at.filter(|_| record.state.is_complete()) else { return Ok(None) };
-    if store.is_pinned(record.id)? {
-        return Ok(None);
-    }
-    let read = store.last_read(record.id)?.unwrap_or(finished);
-    Ok(Some(Kept { id: record.id, finished, used: finished.max(read), bytes: record.size.bytes }))
+fn kept(record: &JobRecord, known: Use) -> Option<Kept> {
+    let finished = record.finished_at.filter(|_| record.state.is_complete() && !known.pinned)?;
+    let used = known.last_read.map_or(finished, |read| finished.max(read));
+    Some(Kept { id: record.id, finished, used, bytes: record.size.bytes })
 }
 
 #[cfg(test)]
 mod tests {
+    use job_core::{Event, JobSpec};
+    use job_store::{Durability, JobStore};
+
     use super::*;
 
     fn at(seconds: u64) -> Timestamp {
@@ -137,6 +146,26 @@ mod tests {
 
     fn gone(jobs: &[Kept], policy: Retention) -> Vec<u8> {
         surplus(jobs.to_vec(), policy, at(100)).iter().map(|id| id.as_bytes()[0]).collect()
+    }
+
+    #[test]
+    fn where_only_age_counts_young_jobs_are_not_looked_at() {
+        let store = job_store::MemoryStore::default();
+        let end = |seconds| {
+            let id = JobId::from_parts(at(seconds), [0; 10]);
+            let record = JobRecord::waiting(id, JobSpec::vertex_filter().graph("g"), at(seconds));
+            let ended = record.apply(Event::Cancel, at(seconds)).unwrap();
+            store.insert(&[record], Durability::Buffered).unwrap();
+            store.replace(&ended, Durability::Buffered).unwrap();
+            id
+        };
+        let [first, second, third] = [10, 40, 70].map(end);
+        let minute = Retention::default().max_age(Duration::from_secs(60));
+        let seen = |policy: Retention| store.list(policy.oldest(at(100)), 0, 9).unwrap().len();
+        assert_eq!((seen(minute), seen(minute.max_jobs(9)), seen(minute.max_bytes(9))), (2, 3, 3));
+        assert_eq!(sweep(&store, minute, at(100)).unwrap(), 1);
+        assert_eq!(sweep(&store, minute, at(101)).unwrap(), 1);
+        assert_eq!([first, second, third].map(|id| store.get(id).unwrap().is_some()), [false, false, true]);
     }
 
     #[test]

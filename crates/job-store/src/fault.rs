@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 
 use crate::{
     Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, Pin, ResultStore, Rows, SealedBlock,
-    SegmentKey, SegmentWriter, SharedStore, Store, StoreError,
+    SegmentKey, SegmentWriter, SharedStore, Store, StoreError, Use,
 };
 
 /// Which operations fail, and how.
@@ -198,6 +198,11 @@ impl<S: Store + ?Sized> JobStore for FaultStore<S> {
     fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
         self.switch.read()?;
         self.inner.is_pinned(id)
+    }
+
+    fn uses(&self, jobs: &[JobId]) -> Result<Vec<Use>, StoreError> {
+        self.switch.read()?;
+        self.inner.uses(jobs)
     }
 }
 

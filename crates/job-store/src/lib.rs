@@ -87,5 +87,5 @@ pub use rocks::{Compression, RocksOptions, RocksStore};
 pub use rocksdb;
 pub use shared::{Claim, Claimed, Held, SharedStore, Start};
 pub use shared_memory::SharedMemory;
-pub use store::{Durability, EachBlock, JobStore, MAX_CHECKPOINT, Pin, ResultStore, SegmentWriter, Store};
+pub use store::{Durability, EachBlock, JobStore, MAX_CHECKPOINT, Pin, ResultStore, SegmentWriter, Store, Use};
 pub use verify::{Finding, Verified, verify};

@@ -116,6 +116,24 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// When the store cannot be read.
     fn is_pinned(&self, id: JobId) -> Result<bool, StoreError>;
+
+    /// [`last_read`](Self::last_read) and [`is_pinned`](Self::is_pinned) of many jobs, in their order; for retention.
+    /// Cost: two point reads each, unless the store has a better way.
+    ///
+    /// # Errors
+    /// As those.
+    fn uses(&self, jobs: &[JobId]) -> Result<Vec<Use>, StoreError> {
+        jobs.iter().map(|&id| Ok(Use { last_read: self.last_read(id)?, pinned: self.is_pinned(id)? })).collect()
+    }
+}
+
+/// What keeps a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Use {
+    /// When its result was last read.
+    pub last_read: Option<Timestamp>,
+    /// Whether it cannot be removed.
+    pub pinned: bool,
 }
 
 /// Takes stored blocks, each with the row after its last.

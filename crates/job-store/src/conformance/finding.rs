@@ -5,7 +5,7 @@ use std::{sync::Arc, thread};
 use job_core::{Event, JobSpec};
 
 use super::{Broken, Fixture, at, finish, succeeded, versioned, waiting};
-use crate::{Durability, ErrorKind, Pin, Store};
+use crate::{Durability, ErrorKind, Pin, Store, Use};
 
 law! {
     /// The key leads to the job in every state, on its graph only, until the job is removed.
@@ -111,6 +111,20 @@ law! {
         assert_eq!((store.last_read(waiting(9).id)?, store.get(waiting(9).id)?), (None, None));
         assert!(store.remove(one.id)?);
         assert_eq!((store.last_read(one.id)?, store.last_read(two.id)?), (None, Some(at(13))));
+    }
+
+    /// In the order in which it is asked for, of unknown jobs too.
+    fn what_keeps_jobs_is_told_of_many(store) {
+        let [one, two] = [succeeded(store, 1, 5)?, succeeded(store, 2, 5)?];
+        store.insert(&[waiting(3)], Durability::Buffered)?;
+        store.touch(&[(one.id, at(12))])?;
+        store.pin(two.id, Pin::Keep)?;
+        store.pin(waiting(3).id, Pin::Keep)?;
+        let uses = store.uses(&[waiting(3).id, two.id, waiting(9).id, one.id, two.id])?;
+        let pinned = Use { last_read: None, pinned: true };
+        let read = Use { last_read: Some(at(12)), pinned: false };
+        assert_eq!(uses, [pinned, pinned, Use::default(), read, pinned]);
+        assert_eq!(store.uses(&[])?, []);
     }
 
     /// Pinned means kept, until released; and nothing can be pinned that is not there.

@@ -120,6 +120,7 @@ macro_rules! conformance_tests {
             finished_work_is_forgotten_with_its_job
             what_was_read_is_noted_of_known_jobs_only
             a_pinned_job_is_not_removed
+            what_keeps_jobs_is_told_of_many
             the_newest_checkpoint_replaces_the_last
             a_checkpoint_is_fenced_and_has_a_limit
             a_checkpoint_goes_when_the_job_ends

@@ -11,7 +11,7 @@ use super::{
     Call, Parameters, PostgresStore, column, connection::Connection, failure::Failed, id_column, kind_bytes, name,
     record, records, signed, state_number, uuid,
 };
-use crate::{Durability, ErrorKind, JobStore, Pin, StoreError, codec, contract};
+use crate::{Durability, ErrorKind, JobStore, Pin, StoreError, Use, codec, contract};
 
 /// All of them or none: a division by zero undoes the statement when one of the ids is that of a job that is complete.
 const INSERT: &str = "
@@ -248,8 +248,7 @@ impl JobStore for PostgresStore {
     fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
         let call = Call::new("read when the result was read").on(id);
         let rows = self.rows(call, "SELECT last_read FROM jobs WHERE id = $1", &[&uuid(id)])?;
-        let found: Option<i64> = rows.first().map_or(Ok(None), |row| column(call, row, 0))?;
-        Ok(found.map(|micros| Timestamp::from_micros(micros.unsigned_abs())))
+        rows.first().map_or(Ok(None), |row| column(call, row, 0)).map(timestamp)
     }
 
     fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
@@ -268,6 +267,20 @@ impl JobStore for PostgresStore {
         let call = Call::new("read the pin").on(id);
         let rows = self.rows(call, "SELECT pinned FROM jobs WHERE id = $1", &[&uuid(id)])?;
         rows.first().map_or(Ok(false), |row| column(call, row, 0))
+    }
+
+    fn uses(&self, jobs: &[JobId]) -> Result<Vec<Use>, StoreError> {
+        const USES: &str = "
+            SELECT last_read, coalesce(pinned, false)
+            FROM unnest($1::uuid[]) WITH ORDINALITY AS known (id, place) LEFT JOIN jobs ON jobs.id = known.id
+            ORDER BY place";
+        let call = Call::new("read what keeps jobs");
+        let ids: Vec<_> = jobs.iter().copied().map(uuid).collect();
+        let uses = self.rows(call, USES, &[&ids])?;
+        let uses = uses
+            .iter()
+            .map(|row| Ok(Use { last_read: column(call, row, 0).map(timestamp)?, pinned: column(call, row, 1)? }));
+        uses.collect()
     }
 }
 
@@ -377,6 +390,10 @@ fn twice(records: &[JobRecord]) -> Option<StoreError> {
 fn name_of(record: &JobRecord) -> Option<Vec<u8>> {
     let key = record.spec.options().idempotency_key.as_ref()?;
     Some(name(record.spec.graph_name(), key))
+}
+
+fn timestamp(micros: Option<i64>) -> Option<Timestamp> {
+    Some(Timestamp::from_micros(micros?.unsigned_abs()))
 }
 
 fn not_before(record: &JobRecord) -> i64 {
