@@ -557,8 +557,7 @@ mod tests {
         // What is about several jobs costs its fixed part each time and the rest for each job.
         let each = |statement: Statement| jobs * costs.of(statement).server.each;
         let statements: f64 = Statement::ALL.into_iter().map(alone).sum();
-        let jobs: f64 =
-            [Statement::Submit, Statement::Claim, Statement::End].map(each).iter().sum();
+        let jobs: f64 = [Statement::Submit, Statement::Claim, Statement::End].map(each).iter().sum();
         let listeners = count(Statement::Notice) * 3.0 * costs.of(Statement::Notice).server.each;
         let micros = (statements + jobs) * (1.0 + costs.background) + listeners;
         let expected = micros / 1e6 / (4.0 * time.as_secs_f64());
