@@ -160,7 +160,7 @@ mod tests {
             id
         };
         let [first, second, third] = [10, 40, 70].map(end);
-        let minute = Retention::default().max_age(Duration::from_secs(60));
+        let minute = Retention::default().max_age(Duration::from_mins(1));
         let seen = |policy: Retention| store.list(policy.oldest(at(100)), 0, 9).unwrap().len();
         assert_eq!((seen(minute), seen(minute.max_jobs(9)), seen(minute.max_bytes(9))), (2, 3, 3));
         assert_eq!(sweep(&store, minute, at(100)).unwrap(), 1);

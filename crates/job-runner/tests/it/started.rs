@@ -45,9 +45,9 @@ fn a_started_job_whose_deadline_has_passed_fails_before_it_begins() {
     let [late, other] = [job("a").deadline(due), job("a")].map(|spec| group.front().submit(spec).unwrap());
     group.clock.advance(Duration::from_secs(1));
     let began = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&began);
+    let seen = Arc::clone(&began);
     let counted = move |_: &mut JobContext| {
-        counter.fetch_add(1, Ordering::Relaxed);
+        seen.fetch_add(1, Ordering::Relaxed);
         Ok(())
     };
     let engine = group.engine(|builder| builder.algorithm("a", counted).workers(1));
