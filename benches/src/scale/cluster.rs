@@ -1,6 +1,7 @@
 //! The model: engines that share the PostgreSQL of their partition, as `job-runner`'s claimer, recorder and keeper of
-//! leases use it for jobs that succeed at their first attempt, which a claim starts. A statement takes a core of the server for its time; a synced one then waits for the log, which one
-//! flush at a time brings to the disk for all that wait.
+//! leases use it for jobs that succeed at their first attempt, which a claim starts. A statement takes a core of the
+//! server for its time; a synced one then waits for the log, which one flush at a time brings to the disk for all that
+//! wait.
 
 use std::{collections::VecDeque, time::Duration};
 

@@ -227,8 +227,7 @@ fn room(cluster: &Cluster, scheduler: &Scheduler) -> usize {
 
 /// Takes in a job that the claim has started: a worker has to begin it.
 fn take_in(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: Instant) -> Arc<Live> {
-    let lease = Arc::new(Lease::new(asked, cluster.sharing.lease, record.revision));
-    cluster.leases.lock().insert(record.id, Arc::clone(&lease));
+    let lease = cluster.lease_on(&record, asked);
     let mut scheduler = shared.scheduler();
     if let Some(deadline) = record.spec.options().deadline {
         shared.watch_deadline(&mut scheduler, deadline, record.id);
@@ -250,8 +249,7 @@ fn take_in(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: In
 /// Takes a claimed job in.
 fn adopt(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: Instant) {
     let id = record.id;
-    let lease = Arc::new(Lease::new(asked, cluster.sharing.lease, record.revision));
-    cluster.leases.lock().insert(id, Arc::clone(&lease));
+    let lease = cluster.lease_on(&record, asked);
     match recover::take_up(shared, record) {
         Ok(record) if record.state == JobState::Waiting && enqueue(shared, record.clone(), lease) => {}
         outcome => {

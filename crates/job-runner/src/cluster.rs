@@ -139,6 +139,13 @@ impl Cluster {
         Start { at, token, again: unanswered.is_some() }
     }
 
+    /// The lease on a job that a claim has given, which was asked for at that time.
+    pub(crate) fn lease_on(&self, record: &JobRecord, asked: Instant) -> Arc<Lease> {
+        let lease = Arc::new(Lease::new(asked, self.sharing.lease, record.revision));
+        self.leases.lock().insert(record.id, Arc::clone(&lease));
+        lease
+    }
+
     /// How many jobs may be claimed beyond the seats at this time.
     pub(crate) fn ahead(&self) -> usize {
         self.ahead.load(Ordering::Relaxed)
@@ -369,7 +376,6 @@ impl Shared {
         Ok(lives.into_iter().map(|live| JobHandle::new(Arc::clone(self), live)).collect())
     }
 
-    /// The one [`Live`] of an unfinished job of a shared store.
     /// Counts a claimed job among those of this engine, with the handles that there are.
     pub(crate) fn hold(&self, scheduler: &mut Scheduler, record: JobRecord, lease: Arc<Lease>) -> Arc<Live> {
         let live = match scheduler.elsewhere.remove(&record.id) {
@@ -388,6 +394,7 @@ impl Shared {
         live
     }
 
+    /// The one [`Live`] of an unfinished job of a shared store.
     pub(crate) fn elsewhere(&self, record: JobRecord) -> Arc<Live> {
         let mut scheduler = self.scheduler();
         if let Some(live) = scheduler.known(record.id) {

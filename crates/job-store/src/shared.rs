@@ -11,9 +11,9 @@ use crate::{Store, StoreError};
 ///
 /// Everybody may submit, read and cancel: a cancel is a [`replace`](crate::JobStore::replace) like any other, and the
 /// claimant learns of it from the revision that [`renew`](Self::renew) answers. A claim changes neither record nor
-/// revision, unless it is asked to [start](Claim::start) jobs as well. Time is the store's own, so that the clocks of machines may differ; a lease that has ended lets nobody
-/// write, even while nobody else has claimed the job yet: such a write is refused with
-/// [`ErrorKind::Fenced`](crate::ErrorKind::Fenced).
+/// revision, unless it is asked to [start](Claim::start) jobs as well. Time is the store's own, so that the clocks of
+/// machines may differ; a lease that has ended lets nobody write, even while nobody else has claimed the job yet: such a
+/// write is refused with [`ErrorKind::Fenced`](crate::ErrorKind::Fenced).
 ///
 /// A job that was never claimed has no such bounds: a store with a single engine on it needs no claims.
 pub trait SharedStore: Store {

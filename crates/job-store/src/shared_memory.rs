@@ -153,9 +153,7 @@ impl SharedMemory {
         }
         self.board.tell(table, self.me);
     }
-}
 
-impl SharedMemory {
     /// What the claim of this token has started and is still held by this claimant, from now on until `until`.
     fn started_by(&self, table: &mut Table, token: u64, until: Timestamp) -> Result<Vec<Claimed>, StoreError> {
         let now = (self.board.now)();

@@ -49,7 +49,7 @@ const CLAIM: &str = "
 const CLAIMED: &str = "
     UPDATE queue SET until = clock_timestamp() + $3::bigint * interval '1 microsecond'
     WHERE claimant = $1 AND started_by = $2 AND until > clock_timestamp()
-    RETURNING job, record, started, true";
+    RETURNING job, record, started, true, 0::bigint";
 
 /// Each by itself: what is refused is not among the answers.
 const START: &str = "
@@ -119,7 +119,7 @@ impl SharedStore for PostgresStore {
             .map(|row| Ok(Claimed { record: record(call, row)?, started: column(call, row, 3)? }))
             .collect::<Result<_, StoreError>>()?;
         self.inner.claimed.lock().extend(claimed.iter().map(|claimed| claimed.record.id));
-        let locked = rows.first().and_then(|row| row.try_get(4).ok()).unwrap_or(0);
+        let locked: i64 = rows.first().map_or(Ok(0), |row| column(call, row, 4))?;
         if locked > signed(rows.len() as u64) {
             // Others may have found nothing because of the rest.
             self.inner.notices.changed();
