@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use job_runner::{
     Durability, Ending, Engine, EngineBuilder, EngineError, JobContext, JobError, JobHandle, JobId, JobState,
     PageRequest,
-    store::{Fault, FaultStore, MemoryStore, RocksOptions, RocksStore, Store},
+    store::{Fault, FaultStore, MemoryStore, Store},
 };
 
 use crate::support::{Gate, Rig, count, drain, job, nothing, numbers, page, rows};
@@ -139,8 +139,10 @@ fn the_store_may_fail_for_good_from_any_write_on() {
 }
 
 /// What is read back must equal what was written, or a doubtful write could not be told from a conflict.
+#[cfg(feature = "rocksdb")]
 #[test]
 fn every_single_write_to_a_disk_may_fail_or_be_reported_as_failed() {
+    use job_runner::store::{RocksOptions, RocksStore};
     let directory = tempfile::tempdir().unwrap();
     for (name, fault) in [("write", Fault::Write as fn(u64) -> Fault), ("after", Fault::AfterWrite)] {
         let open = |n| -> Arc<dyn Store> {

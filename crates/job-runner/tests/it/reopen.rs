@@ -1,15 +1,15 @@
 //! What a process leaves behind, and how the next engine takes it up.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use job_runner::{
     Ending, Engine, EngineBuilder, EngineError, Explanation, FailureKind, JobClass, JobContext, JobError,
     JobState,
-    store::{JobStore, MemoryStore, RocksOptions, RocksStore, Store},
+    store::{JobStore, MemoryStore, Store},
 };
 use parking_lot::Mutex;
 
-use crate::support::{Gate, Rig, count, drain, job, nothing, numbers, page, rows, until_told, wire};
+use crate::support::{Gate, Rig, count, drain, job, nothing, numbers, rows, until_told, wire};
 
 /// An engine that dies while a body is inside: the body never obeys, and is left behind.
 struct Dying {
@@ -214,12 +214,16 @@ fn results_are_there_after_a_restart() {
     assert_eq!((handle.wait(), rows(&handle, 8, 10)), (Ok(record), vec![8, 9]));
 }
 
-fn rocks(directory: &Path) -> Arc<dyn Store> {
+#[cfg(feature = "rocksdb")]
+fn rocks(directory: &std::path::Path) -> Arc<dyn Store> {
+    use job_runner::store::{RocksOptions, RocksStore};
     Arc::new(RocksStore::open(directory, RocksOptions::default()).unwrap())
 }
 
+#[cfg(feature = "rocksdb")]
 #[test]
 fn everything_survives_on_disk() {
+    use crate::support::page;
     let directory = tempfile::tempdir().unwrap();
     let setup = |builder: EngineBuilder| {
         builder.algorithm("numbers", numbers).algorithm("again", |ctx: &mut JobContext| {
@@ -246,6 +250,7 @@ fn everything_survives_on_disk() {
     assert_eq!(rig.stored(unknown).state, JobState::Waiting);
 }
 
+#[cfg(feature = "rocksdb")]
 #[test]
 fn an_engine_with_workers_runs_jobs_on_disk_and_opens_again() {
     let directory = tempfile::tempdir().unwrap();
