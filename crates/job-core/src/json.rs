@@ -9,7 +9,7 @@ use thiserror::Error;
 /// costs no more memory and time than one that just fits.
 ///
 /// # Errors
-/// When it has more bytes or does not serialize; the buffer is as before.
+/// When it has more bytes or does not serialize; the buffer is as before. So it is when the value panics.
 ///
 /// ```
 /// use job_core::{InvalidJson, append_json};
@@ -27,12 +27,15 @@ pub fn append_json<T: Serialize + ?Sized>(
 ) -> Result<(), InvalidJson> {
     let before = buffer.len();
     let end = before.saturating_add(most);
-    let written = serde_json::to_writer(Bounded { buffer, end }, value);
-    written.map_err(|error| {
-        buffer.truncate(before);
-        // Nothing but the limit fails as output.
-        if error.is_io() { InvalidJson::TooLong } else { InvalidJson::NotJson(error.to_string()) }
-    })
+    let mut place = Place { buffer, before, end, is_over: false, is_whole: false };
+    let written = serde_json::to_writer(&mut place, value);
+    // Nothing but the limit fails as output. A value may hide that it was told of it.
+    if place.is_over {
+        return Err(InvalidJson::TooLong);
+    }
+    written.map_err(|error| InvalidJson::NotJson(error.to_string()))?;
+    place.is_whole = true;
+    Ok(())
 }
 
 /// Why a value was not appended.
@@ -46,13 +49,26 @@ pub enum InvalidJson {
     NotJson(String),
 }
 
-/// A buffer that takes no byte behind `end`.
-struct Bounded<'b> {
+/// The place of one value at the end of a buffer: takes no byte behind `end`, and is empty again when it is dropped
+/// before the value is whole.
+struct Place<'b> {
     buffer: &'b mut Vec<u8>,
+    before: usize,
     end: usize,
+    /// Whether a piece did not fit.
+    is_over: bool,
+    is_whole: bool,
 }
 
-impl io::Write for Bounded<'_> {
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            self.buffer.truncate(self.before);
+        }
+    }
+}
+
+impl io::Write for Place<'_> {
     #[inline]
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         self.write_all(piece).map(|()| piece.len())
@@ -62,6 +78,7 @@ impl io::Write for Bounded<'_> {
     #[inline]
     fn write_all(&mut self, piece: &[u8]) -> io::Result<()> {
         if piece.len() > self.end.saturating_sub(self.buffer.len()) {
+            self.is_over = true;
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         self.buffer.extend_from_slice(piece);
@@ -107,6 +124,44 @@ mod tests {
             assert_eq!(append_json(&mut buffer, "abc", most).is_ok(), fits, "{most}");
             assert_eq!(buffer, if fits { &b"before\"abc\""[..] } else { b"before" });
         }
+    }
+
+    /// Panics after its first field.
+    struct Panics;
+
+    impl Serialize for Panics {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut fields = serializer.serialize_seq(None)?;
+            fields.serialize_element(&1)?;
+            panic!("the second field")
+        }
+    }
+
+    /// Goes on after an error of the serializer, as if there had been none.
+    struct Deaf;
+
+    impl Serialize for Deaf {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut fields = serializer.serialize_seq(None)?;
+            let _ = fields.serialize_element("a long one");
+            fields.end()
+        }
+    }
+
+    #[test]
+    fn a_value_that_panics_leaves_nothing_behind() {
+        let mut buffer = b"before".to_vec();
+        let append = std::panic::AssertUnwindSafe(|| append_json(&mut buffer, &Panics, 100));
+        assert!(std::panic::catch_unwind(append).is_err());
+        assert_eq!(buffer, b"before");
+    }
+
+    #[test]
+    fn a_value_that_hides_that_it_was_too_long_is_refused() {
+        let mut buffer = b"before".to_vec();
+        assert_eq!(append_json(&mut buffer, &Deaf, 5), Err(InvalidJson::TooLong));
+        assert_eq!(buffer, b"before");
+        assert_eq!(append_json(&mut buffer, &Deaf, 100), Ok(()));
     }
 
     #[test]

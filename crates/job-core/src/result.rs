@@ -63,21 +63,43 @@ impl Outputs {
     /// many bytes of them.
     pub fn insert<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), InvalidOutput> {
         self.check_name(name)?;
-        if self.0.len() >= Self::MAX {
-            return Err(InvalidOutput::TooMany { max: Self::MAX });
-        }
-        let too_long = || InvalidOutput::TooLong { name: name.to_owned(), max: Self::MAX_BYTES };
-        let left = Self::MAX_BYTES.checked_sub(self.bytes() + name.len()).ok_or_else(too_long)?;
+        self.insert_json(name, Self::encode(name, value)?)
+    }
+
+    /// The JSON of a value that is to be given under this name, for [`insert_json`](Self::insert_json): code of the
+    /// value's own runs here, and need not run where others wait for it.
+    ///
+    /// # Errors
+    /// When the value does not serialize, or is longer than all values of a result may be.
+    pub fn encode<T: Serialize + ?Sized>(name: &str, value: &T) -> Result<Box<RawValue>, InvalidOutput> {
         let not_json = |reason| InvalidOutput::NotJson { name: name.to_owned(), reason };
         let mut json = Vec::new();
-        append_json(&mut json, value, left).map_err(|error| match error {
-            InvalidJson::TooLong => too_long(),
+        append_json(&mut json, value, Self::MAX_BYTES).map_err(|error| match error {
+            InvalidJson::TooLong => Self::too_long(name),
             InvalidJson::NotJson(reason) => not_json(reason),
         })?;
         let json = String::from_utf8(json).map_err(|error| not_json(error.to_string()))?;
-        let raw = RawValue::from_string(json).map_err(|error| not_json(error.to_string()))?;
-        self.0.push((name.to_owned(), raw));
+        RawValue::from_string(json).map_err(|error| not_json(error.to_string()))
+    }
+
+    /// As [`insert`](Self::insert), of a value that is JSON already.
+    ///
+    /// # Errors
+    /// When the name is taken or too long, or when there are too many values or too many bytes of them.
+    pub fn insert_json(&mut self, name: &str, json: Box<RawValue>) -> Result<(), InvalidOutput> {
+        self.check_name(name)?;
+        if self.0.len() >= Self::MAX {
+            return Err(InvalidOutput::TooMany { max: Self::MAX });
+        }
+        if self.bytes() + name.len() + json.get().len() > Self::MAX_BYTES {
+            return Err(Self::too_long(name));
+        }
+        self.0.push((name.to_owned(), json));
         Ok(())
+    }
+
+    fn too_long(name: &str) -> InvalidOutput {
+        InvalidOutput::TooLong { name: name.to_owned(), max: Self::MAX_BYTES }
     }
 
     fn bytes(&self) -> usize {

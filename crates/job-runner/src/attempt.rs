@@ -1,6 +1,7 @@
 //! [`Attempt`]: what one run of a job shares between its body, its helpers and those who watch it.
 
 use std::{
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -9,6 +10,7 @@ use std::{
 };
 
 use job_core::{Budget, InvalidOutput, Outputs, RowList, Segment};
+use serde::Serialize;
 
 use crate::{
     cancel::CancelToken,
@@ -51,6 +53,16 @@ struct Slot {
     used: bool,
 }
 
+impl Written {
+    /// Whether a value can still be given under this name.
+    fn check_name(&self, name: &str) -> Result<(), InvalidOutput> {
+        if self.list.as_deref() == Some(name) {
+            return Err(InvalidOutput::NameTaken { name: name.to_owned() });
+        }
+        self.outputs.check_name(name)
+    }
+}
+
 impl Attempt {
     pub(crate) fn new(number: u32, budget: Budget) -> Self {
         Self {
@@ -86,17 +98,13 @@ impl Attempt {
         }
     }
 
-    /// Notes a named value.
-    pub(crate) fn with_outputs<T>(
-        &self,
-        change: impl FnOnce(&mut Outputs) -> Result<T, InvalidOutput>,
-        name: &str,
-    ) -> Result<T, InvalidOutput> {
+    /// Notes a named value. The value's own code runs under no lock: it may be slow, or ask about its job.
+    pub(crate) fn output<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), InvalidOutput> {
+        self.written.lock().check_name(name)?;
+        let json = Outputs::encode(name, value)?;
         let mut written = self.written.lock();
-        if written.list.as_deref() == Some(name) {
-            return Err(InvalidOutput::NameTaken { name: name.to_owned() });
-        }
-        change(&mut written.outputs)
+        written.check_name(name)?;
+        written.outputs.insert_json(name, json)
     }
 
     /// Opens `count` segments of the list `name` behind those that are there; the number of the first comes back.
@@ -150,19 +158,39 @@ impl Attempt {
         written.list.is_some() || written.outputs.iter().next().is_some()
     }
 
-    /// Counts a row of `bytes` against the budget. Free when there is none.
+    /// Counts a row of `bytes` against the budget; one that is refused is not counted. Free when there is none.
     pub(crate) fn charge_row(&self, bytes: u64) -> Result<(), JobError> {
         if let Some(most) = self.budget.rows
             && self.rows.fetch_add(1, Ordering::Relaxed) >= most
         {
+            self.rows.fetch_sub(1, Ordering::Relaxed);
             return Err(JobError::OverBudget(Resource::Rows, most));
         }
         if let Some(most) = self.budget.bytes
             && self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > most
         {
+            self.refund(1, bytes);
             return Err(JobError::OverBudget(Resource::Bytes, most));
         }
         Ok(())
+    }
+
+    /// Takes rows back from what is counted.
+    fn refund(&self, rows: u64, bytes: u64) {
+        if self.budget.rows.is_some() {
+            self.rows.fetch_sub(rows, Ordering::Relaxed);
+        }
+        if self.budget.bytes.is_some() {
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// Segments whose scan has failed: nothing of them is read any more, and their rows, so many, count for nothing.
+    pub(crate) fn abandon(&self, segments: Range<u32>, rows: u64, bytes: u64) {
+        self.refund(rows, bytes);
+        for number in segments {
+            self.publish(number, 0, 0, true);
+        }
     }
 
     pub(crate) fn check_memory(&self, bytes: u64) -> Result<(), JobError> {
@@ -220,10 +248,10 @@ mod tests {
         attempt.open_segments("vertices", 1).unwrap();
         assert_eq!(attempt.open_segments("vertices", 1).unwrap(), 1);
         assert!(attempt.open_segments("edges", 1).is_err());
-        assert!(attempt.with_outputs(|outputs| outputs.insert("vertices", &1), "vertices").is_err());
-        attempt.with_outputs(|outputs| outputs.insert("runtime", &1), "runtime").unwrap();
+        assert!(attempt.output("vertices", &1).is_err());
+        attempt.output("runtime", &1).unwrap();
         let other = Attempt::new(1, Budget::default());
-        other.with_outputs(|outputs| outputs.insert("runtime", &1), "runtime").unwrap();
+        other.output("runtime", &1).unwrap();
         assert!(other.open_segments("runtime", 1).is_err());
     }
 
@@ -245,6 +273,7 @@ mod tests {
         assert_eq!(attempt.charge_row(0), Err(JobError::OverBudget(Resource::Rows, 2)));
         let bytes = Attempt::new(1, Budget { bytes: Some(100), ..Budget::default() });
         assert_eq!(bytes.charge_row(101), Err(JobError::OverBudget(Resource::Bytes, 100)));
+        assert!(bytes.charge_row(100).is_ok(), "what was refused is not counted");
         assert!(attempt.check_memory(10).is_ok() && attempt.check_memory(11).is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU8, Ordering},
 };
 
-/// Why a body is told to stop. The first cause wins.
+/// Why a body is told to stop. The first cause wins, and any other wins over [`Sibling`](Self::Sibling).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StopCause {
     /// Somebody asked for the job's end.
@@ -14,11 +14,13 @@ pub enum StopCause {
     Shutdown,
     /// The job's deadline has passed.
     Deadline,
-    /// Another part of the same job failed.
+    /// Another partition of the same scan failed. It holds until the scan is over.
     Sibling,
     /// On a shared store: the job may be another engine's by now, and nothing that is written counts any more.
     LeaseLost,
 }
+
+const SIBLING: u8 = 4;
 
 /// Tells the threads of one attempt to stop. Clones share one flag; a check is one atomic load.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +34,7 @@ impl CancelToken {
             1 => Some(StopCause::Cancel),
             2 => Some(StopCause::Shutdown),
             3 => Some(StopCause::Deadline),
-            4 => Some(StopCause::Sibling),
+            SIBLING => Some(StopCause::Sibling),
             5 => Some(StopCause::LeaseLost),
             _ => None,
         }
@@ -44,10 +46,17 @@ impl CancelToken {
             StopCause::Cancel => 1,
             StopCause::Shutdown => 2,
             StopCause::Deadline => 3,
-            StopCause::Sibling => 4,
+            StopCause::Sibling => SIBLING,
             StopCause::LeaseLost => 5,
         };
-        self.0.compare_exchange(0, code, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        let may = |now| (now == 0 || now == SIBLING && code != SIBLING).then_some(code);
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, may).is_ok()
+    }
+
+    /// The scan that failed is over: a body that goes on without it may do so.
+    pub(crate) fn forgive_sibling(&self) {
+        // Any other cause stays.
+        let _ = self.0.compare_exchange(SIBLING, 0, Ordering::AcqRel, Ordering::Acquire);
     }
 }
 
@@ -62,5 +71,19 @@ mod tests {
         assert!(token.stop(StopCause::Deadline));
         assert!(!token.clone().stop(StopCause::Cancel));
         assert_eq!(token.cause(), Some(StopCause::Deadline));
+    }
+
+    #[test]
+    fn a_cancel_is_heard_while_a_scan_fails_and_after_it() {
+        let token = CancelToken::default();
+        assert!(token.stop(StopCause::Sibling) && !token.stop(StopCause::Sibling));
+        assert!(token.stop(StopCause::Cancel));
+        token.forgive_sibling();
+        assert!(!token.stop(StopCause::Sibling));
+        assert_eq!(token.cause(), Some(StopCause::Cancel));
+        let token = CancelToken::default();
+        token.stop(StopCause::Sibling);
+        token.forgive_sibling();
+        assert_eq!(token.cause(), None);
     }
 }

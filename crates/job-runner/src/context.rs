@@ -79,6 +79,29 @@ impl Core {
         Ok(())
     }
 
+    /// Forgets the rows of these segments, whose scan has failed: a body that goes on may scan once more.
+    pub(crate) fn abandon(&self, segments: Range<u32>) {
+        let of_scan = |number| segments.contains(&number);
+        let gone: Vec<SegmentBuffer> = {
+            let mut parked = self.parked.lock();
+            let (gone, kept) =
+                std::mem::take(&mut *parked).into_iter().partition(|buffer| of_scan(buffer.number()));
+            *parked = kept;
+            VecDeque::into(gone)
+        };
+        let mut rows = gone.iter().map(SegmentBuffer::rows).sum::<u64>();
+        let mut bytes = gone.iter().map(SegmentBuffer::bytes).sum::<u64>();
+        self.closed.lock().retain(|segment| {
+            let gone = of_scan(segment.number);
+            if gone {
+                rows += segment.rows;
+                bytes += segment.bytes;
+            }
+            !gone
+        });
+        self.attempt.abandon(segments.clone(), rows, bytes);
+    }
+
     pub(crate) fn checkpoint(&self) -> Result<(), JobError> {
         if let Some(deadline) = self.spec.options().deadline
             && self.attempt.token.cause().is_none()
@@ -161,7 +184,7 @@ impl JobContext {
     /// # Errors
     /// When the name is taken or the value is no JSON.
     pub fn output<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), InvalidOutput> {
-        self.core.attempt.with_outputs(|outputs| outputs.insert(name, value), name)
+        self.core.attempt.output(name, value)
     }
 
     /// Opens the job's list called `name` for appending. Opened again under the same name, it goes on behind the
@@ -182,7 +205,9 @@ impl JobContext {
     /// gathers in memory (4 MiB as JSON in `RocksStore`) are written while the next partition is scanned.
     ///
     /// # Errors
-    /// The first error of `scan`; the other partitions then stop at their next checkpoint.
+    /// The first error of `scan`; the other partitions then stop at their next checkpoint. The rows of a scan that fails
+    /// or panics are dropped, so that a body which goes on may scan once more; unless it was told to stop, or a budget is
+    /// used up: then they stay.
     ///
     /// ```
     /// use std::sync::Arc;

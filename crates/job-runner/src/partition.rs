@@ -72,8 +72,26 @@ struct State {
     /// Partitions that some thread is in.
     open: u32,
     finished: u32,
-    error: Option<JobError>,
-    panic: Option<Box<dyn Any + Send>>,
+    outcome: Outcome,
+}
+
+/// How a partition went, or the whole scan.
+#[derive(Default)]
+enum Outcome {
+    #[default]
+    Well,
+    Error(JobError),
+    Panic(Box<dyn Any + Send>),
+}
+
+impl Outcome {
+    /// Whether its rows go. Those of a scan that was stopped from outside are kept, for a job that may keep them.
+    const fn leaves_nothing(&self) -> bool {
+        match self {
+            Self::Well | Self::Error(JobError::Cancelled | JobError::OverBudget(..)) => false,
+            Self::Error(_) | Self::Panic(_) => true,
+        }
+    }
 }
 
 impl fmt::Debug for Scan {
@@ -102,34 +120,36 @@ impl Scan {
             state.next += 1;
             state.next - 1
         };
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.scan(number)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.scan(number)))
+            .map_or_else(Outcome::Panic, |ended| ended.map_or_else(Outcome::Error, |()| Outcome::Well));
         let mut state = self.state.lock();
         state.open -= 1;
         state.finished += 1;
-        match outcome {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => self.fail(&mut state, error),
-            Err(panic) => {
-                // After another partition's error a panic is of no interest.
-                if state.error.is_none() {
-                    state.panic = Some(panic);
-                }
-                self.fail(&mut state, JobError::Cancelled);
-            }
-        }
+        let surplus = match outcome {
+            Outcome::Well => None,
+            outcome => self.fail(&mut state, outcome),
+        };
         self.core.attempt.counter.set(u64::from(state.finished), u64::from(self.count));
         if state.open == 0 {
             self.done.notify_all();
         }
+        drop(state);
+        // Of no interest any more; what it holds may panic once more when it is dropped.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(surplus))).map_err(std::mem::forget);
         true
     }
 
-    /// Keeps the first error and sees to it that no other partition goes on.
-    fn fail(&self, state: &mut State, error: JobError) {
+    /// Keeps the first failure and sees to it that no other partition goes on; a later one comes back.
+    fn fail(&self, state: &mut State, failure: Outcome) -> Option<Outcome> {
         state.next = self.count;
         self.core.attempt.token.stop(StopCause::Sibling);
-        // Under this lock the error came before any that the stop leads to.
-        state.error.get_or_insert(error);
+        // Under this lock the first came before any that the stop leads to.
+        if matches!(state.outcome, Outcome::Well) {
+            state.outcome = failure;
+            None
+        } else {
+            Some(failure)
+        }
     }
 
     fn scan(&self, number: u32) -> Result<(), JobError> {
@@ -143,16 +163,17 @@ impl Scan {
     }
 
     /// Waits until no thread is inside a partition, and says how it went.
-    fn join(&self) -> Result<(), JobError> {
+    fn join(&self) -> Outcome {
         let mut state = self.state.lock();
         while state.open > 0 {
             self.done.wait(&mut state);
         }
-        if let Some(panic) = state.panic.take() {
-            drop(state);
-            resume_unwind(panic);
-        }
-        state.error.take().map_or(Ok(()), Err)
+        std::mem::take(&mut state.outcome)
+    }
+
+    /// The numbers of its segments.
+    const fn segments(&self) -> Range<u32> {
+        self.first_segment..self.first_segment + self.count
     }
 }
 
@@ -177,5 +198,13 @@ pub(crate) fn scan(core: &Arc<Core>, name: &str, ids: u64, size: u64, body: Body
     while scan.help() {}
     let outcome = scan.join();
     core.shared.withdraw(&scan);
-    outcome
+    core.attempt.token.forgive_sibling();
+    if outcome.leaves_nothing() {
+        core.abandon(scan.segments());
+    }
+    match outcome {
+        Outcome::Well => Ok(()),
+        Outcome::Error(error) => Err(error),
+        Outcome::Panic(panic) => resume_unwind(panic),
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use job_core::Segment;
-use job_store::{BlockBuilder, SegmentKey, SegmentWriter};
+use job_store::{BlockBuilder, SegmentKey, SegmentWriter, StoreError};
 use serde::Serialize;
 
 use crate::{context::Core, error::JobError};
@@ -16,6 +16,10 @@ pub(crate) struct SegmentBuffer {
     writer: Option<Box<dyn SegmentWriter>>,
     /// Bytes handed to the store.
     stored_bytes: u64,
+    /// Whether the store has taken every block; not while it takes one, and not after a panic in it.
+    is_whole: bool,
+    /// Why a block was not taken. Its rows are missing, whatever the body makes of that.
+    failure: Option<StoreError>,
     /// How many bytes of rows make a block.
     block_bytes: usize,
 }
@@ -28,8 +32,24 @@ impl SegmentBuffer {
             builder: BlockBuilder::new(key),
             writer: None,
             stored_bytes: 0,
+            is_whole: true,
+            failure: None,
             block_bytes: core.shared.store.block_bytes(),
         }
+    }
+
+    pub(crate) const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Rows so far.
+    pub(crate) fn rows(&self) -> u64 {
+        self.builder.next_row()
+    }
+
+    /// Bytes of those rows.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.stored_bytes + self.builder.bytes() as u64
     }
 
     fn push<T: Serialize + ?Sized>(&mut self, core: &Core, row: &T) -> Result<(), JobError> {
@@ -45,27 +65,40 @@ impl SegmentBuffer {
 
     fn flush(&mut self, core: &Core) -> Result<(), JobError> {
         let sealed = self.builder.seal();
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone().into());
+        }
+        if !self.is_whole {
+            return Err(JobError::failed("rows are missing: the store panicked when it was to take them"));
+        }
         if sealed.rows == 0 {
             return Ok(());
         }
+        self.is_whole = false;
         let writer = match &mut self.writer {
-            Some(writer) => writer,
+            Some(writer) => Ok(writer),
             none => {
                 core.attempt.mark_used(self.number);
-                none.insert(core.shared.store.segment(sealed.key)?)
+                core.shared.store.segment(sealed.key).map(|writer| none.insert(writer))
             }
         };
-        writer.append(sealed)?;
-        self.stored_bytes += sealed.json_bytes;
-        core.shared.metrics.rows_written(sealed.rows, sealed.json_bytes);
-        core.attempt.publish(self.number, writer.readable(), self.stored_bytes, false);
-        Ok(())
+        match writer.and_then(|writer| writer.append(sealed).map(|()| writer.readable())) {
+            Ok(readable) => {
+                self.is_whole = true;
+                self.stored_bytes += sealed.json_bytes;
+                core.shared.metrics.rows_written(sealed.rows, sealed.json_bytes);
+                core.attempt.publish(self.number, readable, self.stored_bytes, false);
+                Ok(())
+            }
+            Err(error) => Err(self.failure.insert(error).clone().into()),
+        }
     }
 
     /// Lets the store begin to write what is left, and says whether it does that by itself from here on.
     pub(crate) fn settle(&mut self, core: &Core) -> Result<bool, JobError> {
         self.flush(core)?;
-        Ok(self.writer.as_mut().map_or(Ok(false), |writer| writer.settle())?)
+        let settled = self.writer.as_mut().map_or(Ok(false), |writer| writer.settle());
+        settled.map_err(|error| self.failure.insert(error).clone().into())
     }
 
     /// Stores what is left and closes the segment; `None` if it has no row.
@@ -103,8 +136,9 @@ impl<'c> RowWriter<'c> {
     /// Appends one row, serialized to JSON once, here. Cost: the serialization and, once per block, a write.
     ///
     /// # Errors
-    /// When the row is no JSON or too long, when a budget is used up, or when the store fails. The body should
-    /// return the error as it is (`?`).
+    /// When the row is no JSON or too long, or when a budget is used up: the list is as before then, as it is when the
+    /// row panics. Or when the store fails; then rows are missing, and the job cannot succeed. The body should return
+    /// the error as it is (`?`).
     pub fn push<T: Serialize + ?Sized>(&mut self, row: &T) -> Result<(), JobError> {
         match &mut self.buffer {
             Some(buffer) => buffer.push(self.core, row),

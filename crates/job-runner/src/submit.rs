@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use job_core::{JobClass, JobRecord, JobSpec};
+use job_core::{JobClass, JobId, JobRecord, JobSpec};
 use job_store::{ErrorKind, StoreError};
 
 use crate::{
@@ -119,28 +119,18 @@ impl Shared {
         }
         self.check_unhandled(specs)?;
         let places = count_classes(specs);
-        self.reserve(places, patience)?;
+        let mut held = self.reserve(places, patience)?;
         let now = self.clock.now();
         let lives: Vec<Arc<Live>> = specs
             .iter()
             .map(|&spec| Arc::new(Live::new(JobRecord::waiting(self.ids.next(now), Arc::clone(spec), now))))
             .collect();
         // Known before they are stored: whoever finds one in the store must get this handle, not a dead copy.
-        self.scheduler().live.extend(lives.iter().map(|live| (live.id, Arc::clone(live))));
+        held.show(&lives);
         let records: Vec<JobRecord> = lives.iter().map(|live| live.record()).collect();
-        let stored = self.insert(&records);
+        self.insert(&records)?;
         let mut scheduler = self.scheduler();
-        for (held, places) in scheduler.reserved.iter_mut().zip(places) {
-            *held -= places;
-        }
-        if let Err(error) = stored {
-            for live in &lives {
-                scheduler.live.remove(&live.id);
-            }
-            drop(scheduler);
-            self.room.notify_all();
-            return Err(error.into());
-        }
+        held.take(&mut scheduler);
         for live in &lives {
             // Told first: no worker has it yet, so no later change can come before this one.
             self.watchers.tell(&live.lock().record);
@@ -179,7 +169,7 @@ impl Shared {
         }
     }
 
-    fn reserve(&self, places: [usize; 2], patience: Patience) -> Result<(), EngineError> {
+    fn reserve(&self, places: [usize; 2], patience: Patience) -> Result<Reserved<'_>, EngineError> {
         let mut scheduler = self.scheduler();
         loop {
             if scheduler.phase != Phase::Open {
@@ -200,7 +190,7 @@ impl Shared {
         for (held, places) in scheduler.reserved.iter_mut().zip(places) {
             *held += places;
         }
-        Ok(())
+        Ok(Reserved { shared: self, places, shown: Vec::new() })
     }
 
     /// The class that has no room for that many more.
@@ -209,6 +199,49 @@ impl Shared {
             let taken = scheduler.queue.waiting(class) + reserved;
             (places > 0 && taken + places > self.config.queue_bound).then_some(class)
         })
+    }
+}
+
+/// Places in the queue for jobs that are being stored. They go back when the store fails, or panics, and the jobs are
+/// not shown any more.
+struct Reserved<'s> {
+    shared: &'s Shared,
+    places: [usize; 2],
+    shown: Vec<JobId>,
+}
+
+impl Reserved<'_> {
+    fn show(&mut self, lives: &[Arc<Live>]) {
+        self.shown = lives.iter().map(|live| live.id).collect();
+        self.shared.scheduler().live.extend(lives.iter().map(|live| (live.id, Arc::clone(live))));
+    }
+
+    /// The jobs are stored and go to the queue, under the same lock.
+    fn take(mut self, scheduler: &mut Scheduler) {
+        self.give_back(scheduler);
+        self.shown.clear();
+    }
+
+    fn give_back(&mut self, scheduler: &mut Scheduler) {
+        for (held, places) in scheduler.reserved.iter_mut().zip(std::mem::take(&mut self.places)) {
+            *held -= places;
+        }
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        if self.places == [0; 2] && self.shown.is_empty() {
+            return; // taken
+        }
+        let shown = std::mem::take(&mut self.shown);
+        let mut scheduler = self.shared.scheduler();
+        self.give_back(&mut scheduler);
+        for id in shown {
+            scheduler.live.remove(&id);
+        }
+        drop(scheduler);
+        self.shared.room.notify_all();
     }
 }
 

@@ -89,6 +89,8 @@ pub struct BlockBuilder {
     key: SegmentKey,
     first_row: u64,
     bytes: Vec<u8>,
+    /// Where the last whole row ends. What lies behind is of a row that came to no end: it failed, or panicked.
+    end: usize,
     starts: Vec<u32>,
     sealed: bool,
 }
@@ -102,26 +104,22 @@ impl BlockBuilder {
     /// Starts at row 0 of the segment.
     #[must_use]
     pub fn new(key: SegmentKey) -> Self {
-        Self { key, first_row: 0, bytes: Vec::new(), starts: Vec::new(), sealed: false }
+        Self { key, first_row: 0, bytes: Vec::new(), end: 0, starts: Vec::new(), sealed: false }
     }
 
     /// Adds a row, serialized to JSON straight into the block.
     ///
     /// # Errors
-    /// When the row does not serialize or is longer than [`MAX_ROW`](Self::MAX_ROW); the block is as before. No more
-    /// than that is serialized of a longer one.
+    /// When the row does not serialize or is longer than [`MAX_ROW`](Self::MAX_ROW); the block is as before, also when
+    /// the row panics. No more than that is serialized of a longer one.
     pub fn push<T: Serialize + ?Sized>(&mut self, row: &T) -> Result<(), InvalidRow> {
-        let before = self.open_row();
-        match append_json(&mut self.bytes, row, Self::MAX_ROW) {
-            Ok(()) => self.close_row(before),
-            Err(error) => {
-                self.bytes.truncate(before);
-                Err(match error {
-                    InvalidJson::TooLong => InvalidRow::TooLong { max: Self::MAX_ROW },
-                    InvalidJson::NotJson(reason) => InvalidRow::NotJson(reason),
-                })
-            }
-        }
+        let start = self.open_row()?;
+        append_json(&mut self.bytes, row, Self::MAX_ROW).map_err(|error| match error {
+            InvalidJson::TooLong => InvalidRow::TooLong { max: Self::MAX_ROW },
+            InvalidJson::NotJson(reason) => InvalidRow::NotJson(reason),
+        })?;
+        self.close_row(start);
+        Ok(())
     }
 
     /// Adds a row that is JSON already. The caller vouches for it: it is not parsed again.
@@ -132,29 +130,26 @@ impl BlockBuilder {
         if row.get().len() > Self::MAX_ROW {
             return Err(InvalidRow::TooLong { max: Self::MAX_ROW });
         }
-        let before = self.open_row();
+        let start = self.open_row()?;
         self.bytes.extend_from_slice(row.get().as_bytes());
-        self.close_row(before)
+        self.close_row(start);
+        Ok(())
     }
 
-    fn open_row(&mut self) -> usize {
+    /// Where the next row starts; everything before it is in place.
+    fn open_row(&mut self) -> Result<u32, InvalidRow> {
         self.reset_if_sealed();
-        let end = self.bytes.len();
+        self.bytes.truncate(self.end);
         if !self.starts.is_empty() {
             self.bytes.push(b',');
         }
-        end
+        // A block is sealed long before it has 4 GiB; one that nobody seals is not damaged either.
+        u32::try_from(self.bytes.len()).map_err(|_| InvalidRow::BlockFull)
     }
 
-    fn close_row(&mut self, before: usize) -> Result<(), InvalidRow> {
-        // A block is sealed long before it has 4 GiB; one that nobody seals is not damaged either.
-        if let Ok(start) = u32::try_from(before + usize::from(!self.starts.is_empty())) {
-            self.starts.push(start);
-            Ok(())
-        } else {
-            self.bytes.truncate(before);
-            Err(InvalidRow::BlockFull)
-        }
+    fn close_row(&mut self, start: u32) {
+        self.starts.push(start);
+        self.end = self.bytes.len();
     }
 
     /// Takes back the last row of the open block; `false` if it has none.
@@ -163,7 +158,7 @@ impl BlockBuilder {
         let Some(start) = self.starts.pop() else { return false };
         let start = position(start.to_be_bytes());
         // The comma before it goes too, unless it was the first.
-        self.bytes.truncate(if self.starts.is_empty() { start } else { start - 1 });
+        self.end = if self.starts.is_empty() { start } else { start - 1 };
         true
     }
 
@@ -182,14 +177,15 @@ impl BlockBuilder {
     /// Bytes of the open block, without its table.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        if self.sealed { 0 } else { self.bytes.len() }
+        if self.sealed { 0 } else { self.end }
     }
 
     /// Closes the block. The next row opens a new one in the same buffer.
     pub fn seal(&mut self) -> SealedBlock<'_> {
         self.reset_if_sealed();
         let rows = self.starts.len();
-        let json_bytes = self.bytes.len();
+        let json_bytes = self.end;
+        self.bytes.truncate(json_bytes);
         self.bytes.reserve(rows * ENTRY + FOOTER);
         for start in &self.starts {
             self.bytes.extend_from_slice(&start.to_be_bytes());
@@ -214,6 +210,7 @@ impl BlockBuilder {
             self.first_row += self.starts.len() as u64;
             self.starts.clear();
             self.bytes.clear();
+            self.end = 0;
             self.sealed = false;
         }
     }
@@ -485,6 +482,43 @@ mod tests {
         assert!(matches!(builder.push_json(&raw), Err(InvalidRow::TooLong { .. })));
         builder.push(&2).unwrap();
         assert_eq!(Block::parse(builder.seal().bytes).unwrap().rows(0..2).unwrap().json(), b"1,2");
+    }
+
+    /// Panics after its first field.
+    struct Panics;
+
+    impl Serialize for Panics {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            use serde::ser::SerializeMap;
+            let mut fields = serializer.serialize_map(None)?;
+            fields.serialize_entry("id", &1)?;
+            panic!("the second field")
+        }
+    }
+
+    /// A handler may catch the panic and go on; the page then read `[1,{"id":1,2]`.
+    #[test]
+    fn a_row_that_panics_leaves_the_block_as_it_was() {
+        let mut builder = BlockBuilder::new(key());
+        let panics = |builder: &mut BlockBuilder| {
+            let push = std::panic::AssertUnwindSafe(|| builder.push(&Panics));
+            assert!(std::panic::catch_unwind(push).is_err());
+        };
+        panics(&mut builder);
+        assert_eq!((builder.rows(), builder.bytes()), (0, 0));
+        builder.push(&1).unwrap();
+        panics(&mut builder);
+        assert_eq!((builder.rows(), builder.bytes()), (1, 1));
+        builder.push(&2).unwrap();
+        panics(&mut builder);
+        assert!(builder.pop());
+        builder.push(&3).unwrap();
+        panics(&mut builder);
+        let sealed = builder.seal();
+        assert_eq!((sealed.rows, sealed.json_bytes), (2, 3));
+        let block = Block::parse(sealed.bytes).unwrap();
+        block.verify(key(), 0).unwrap();
+        assert_eq!(block.rows(0..2).unwrap().json(), b"1,3");
     }
 
     /// A row of a gigabyte was serialized to its end before it was refused.

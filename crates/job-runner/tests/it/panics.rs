@@ -1,10 +1,37 @@
 //! A handler that panics ends its own job and nothing else.
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use job_runner::{Ending, Engine, FailureKind, JobContext, JobState, store::MemoryStore};
+use job_runner::{
+    Ending, Engine, EngineError, FailureKind, JobContext, JobError, JobSpec, JobState, Partition,
+    store::{FaultStore, MemoryStore},
+};
+use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::support::{Rig, job, nothing, page};
+use crate::support::{Rig, drain, job, nothing, page, rows};
+
+/// Panics after its first field.
+struct Panics;
+
+impl Serialize for Panics {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_map(None)?;
+        fields.serialize_entry("id", &1)?;
+        panic!("the second field")
+    }
+}
+
+/// Calls what panics, and goes on.
+fn caught<T>(call: impl FnOnce() -> T) {
+    assert!(catch_unwind(AssertUnwindSafe(call)).is_err(), "nothing panicked");
+}
 
 #[test]
 fn the_message_of_a_panic_is_kept() {
@@ -56,5 +83,153 @@ fn workers_survive_any_number_of_panics() {
         let expected = if good { Ending::Succeeded } else { Ending::Failed };
         assert_eq!(handle.wait().unwrap().state, JobState::Complete(expected));
     }
-    assert_eq!(engine.shutdown(std::time::Duration::MAX).abandoned, 0);
+    assert_eq!(engine.shutdown(Duration::MAX).abandoned, 0);
+}
+
+/// The page read `[1,{"id":1,2]`, and the job had succeeded.
+#[test]
+fn a_row_that_panics_and_is_caught_was_never_pushed() {
+    let rig = Rig::new(|builder| {
+        builder.algorithm("a", |ctx: &mut JobContext| {
+            let mut rows = ctx.rows("n")?;
+            rows.push(&1)?;
+            caught(|| rows.push(&Panics));
+            rows.push(&2)?;
+            caught(|| rows.push(&Panics));
+            Ok(())
+        })
+    });
+    let handle = rig.submit(job("a").max_rows(2));
+    drain(&rig.engine);
+    assert_eq!(handle.record().state, JobState::Complete(Ending::Succeeded));
+    assert_eq!(rows(&handle, 0, 10), [1, 2]);
+}
+
+#[test]
+fn an_output_that_panics_and_is_caught_was_never_given() {
+    let rig = Rig::new(|builder| {
+        builder.algorithm("a", |ctx: &mut JobContext| {
+            caught(|| ctx.output("a", &Panics));
+            Ok(ctx.output("a", &1)?)
+        })
+    });
+    let record = rig.finish(job("a"));
+    let result = rig.store.result(record.id).unwrap().unwrap();
+    assert_eq!(result.outputs.iter().collect::<Vec<_>>(), [("a", "1")]);
+}
+
+/// Gives another output of its job while it is serialized.
+struct Asks<'c>(&'c JobContext);
+
+impl Serialize for Asks<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.output("inner", &1).map_err(serde::ser::Error::custom)?;
+        serializer.serialize_u8(2)
+    }
+}
+
+/// It waited for itself for ever.
+#[test]
+fn a_value_may_ask_its_job_while_it_is_serialized() {
+    let engine = Engine::builder(Arc::new(MemoryStore::default()))
+        .algorithm("a", |ctx: &mut JobContext| Ok(ctx.output("outer", &Asks(ctx))?))
+        .stop_grace(Duration::ZERO)
+        .workers(1)
+        .open()
+        .unwrap();
+    let handle = engine.submit(job("a")).unwrap();
+    let record = handle.wait_timeout(Duration::from_mins(1)).unwrap().expect("it hangs");
+    assert_eq!(record.state, JobState::Complete(Ending::Succeeded));
+}
+
+/// A scan of 40 ids whose partition 3 goes wrong after its second row.
+fn scan(ctx: &JobContext, wrong: fn() -> Result<(), JobError>) -> Result<(), JobError> {
+    ctx.scan_partitions("n", 40, 10, move |part: &mut Partition<'_>| {
+        part.ids().try_for_each(|id| {
+            part.checkpoint()?;
+            part.push(&id)?;
+            if id == 31 { wrong() } else { Ok(()) }
+        })
+    })
+}
+
+/// Its rows stayed, a further scan was told to stop, and the engine kept the store for ever.
+#[test]
+fn a_scan_that_goes_wrong_and_is_caught_leaves_nothing_behind() {
+    let rig = Rig::new(|builder| {
+        builder.algorithm("a", |ctx: &mut JobContext| {
+            caught(|| scan(ctx, || panic!("in a partition")));
+            ctx.checkpoint()?;
+            assert!(scan(ctx, || Err(JobError::failed("in a partition"))).is_err());
+            scan(ctx, || Ok(()))?;
+            ctx.rows("n")?.push(&99)
+        })
+    });
+    let handle = rig.submit(job("a").max_rows(41).max_bytes(40 * 3 + 2));
+    drain(&rig.engine);
+    assert_eq!(handle.record().state, JobState::Complete(Ending::Succeeded), "{:?}", handle.record());
+    assert_eq!(rows(&handle, 0, 100), (0..40).chain([99]).collect::<Vec<_>>());
+    let Rig { engine, store, .. } = rig;
+    drop((engine, handle));
+    assert_eq!(Arc::strong_count(&store), 1, "nobody holds the store any more");
+}
+
+#[test]
+fn a_scan_that_panics_lets_go_of_the_store() {
+    let store = Arc::new(MemoryStore::default());
+    let engine = Engine::builder(Arc::<MemoryStore>::clone(&store))
+        .algorithm("a", |ctx: &mut JobContext| scan(ctx, || panic!("in a partition")))
+        .workers(2)
+        .open()
+        .unwrap();
+    let record = engine.submit(job("a")).unwrap().wait().unwrap();
+    assert_eq!(record.failure.unwrap().message, "the handler panicked: in a partition");
+    drop(engine);
+    assert_eq!(Arc::strong_count(&store), 1, "nobody holds the store any more");
+}
+
+/// The places of jobs that were never stored were taken for good.
+#[test]
+fn a_store_that_panics_while_it_takes_a_job_costs_no_place_in_the_queue() {
+    let panics = Arc::new(AtomicBool::new(true));
+    let store = FaultStore::with_hook(Arc::new(MemoryStore::default()), {
+        let panics = Arc::clone(&panics);
+        move |_, _| assert!(!panics.load(Ordering::SeqCst), "the store panics")
+    });
+    let rig = Rig::on(Arc::new(store), |builder| builder.queue_bound(1).algorithm("a", nothing));
+    for _ in 0..3 {
+        caught(|| rig.engine.submit(job("a")));
+    }
+    panics.store(false, Ordering::SeqCst);
+    rig.queue(job("a"));
+    assert!(matches!(rig.engine.submit(job("a")), Err(EngineError::QueueFull { .. })));
+    assert_eq!(drain(&rig.engine), 1);
+}
+
+/// A job of rows that need several blocks, whose body does not care what became of them.
+fn deaf(count: u64) -> impl Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync + 'static {
+    move |ctx: &mut JobContext| {
+        let mut rows = ctx.rows("n")?;
+        for n in 0..count {
+            let _ = catch_unwind(AssertUnwindSafe(|| rows.push(&n)));
+        }
+        Ok(())
+    }
+}
+
+/// Rows that the store had refused were missing from a job that had succeeded.
+#[test]
+fn rows_that_the_store_did_not_take_are_missed_whatever_the_body_makes_of_it() {
+    let setup = |builder: job_runner::EngineBuilder| builder.algorithm("a", deaf(100_000));
+    let once = |spec: JobSpec| spec.max_attempts(1);
+    // Writes: the submission, the start, then blocks.
+    for (write, panics) in [(2, false), (3, false), (2, true), (3, true)] {
+        let hook = move |_, number| assert!(!(panics && number == write), "the store panics");
+        let store = FaultStore::with_hook(Arc::new(MemoryStore::default()), hook);
+        let rig = Rig::on(Arc::new(store.clone()), setup);
+        let fault = job_runner::store::Fault::Write(write);
+        store.plan(if panics { job_runner::store::Fault::Never } else { fault });
+        let record = rig.finish(once(job("a")));
+        assert_eq!(record.state, JobState::Complete(Ending::Failed), "write {write}, panics {panics}");
+    }
 }
