@@ -8,11 +8,10 @@ use std::{
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, future::BoxFuture};
 use job_runner::StoreError;
-use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::failure::Failure;
+use crate::{calls::Calls, failure::Failure};
 
 /// How many pieces are read at a time. A request holds at most twice as many.
 const PIECES: usize = 4;
@@ -20,19 +19,23 @@ const PIECES: usize = 4;
 /// A source of pieces: read on blocking threads, one batch at a time.
 pub(crate) type Pieces = Box<dyn Iterator<Item = Result<Vec<u8>, StoreError>> + Send>;
 
-/// Starts a body. The first batch is read before the answer begins, so that a store that fails at once is still a
-/// proper error; a body that fails later is cut off, which every client can tell from a whole one.
-pub(crate) async fn read(pieces: Pieces) -> Result<Body, Failure> {
-    let first = next_batch(pieces).await.map_err(|error| Failure::internal(&error))?;
+/// Starts a body, on a blocking thread. The first batch is read before the answer begins, so that a store that fails
+/// at once is still a proper error; a body that fails later is cut off, which every client can tell from a whole one.
+pub(crate) fn start(pieces: Pieces, calls: &Calls) -> Result<Body, Failure> {
+    let first = read_batch(pieces);
     if let Some(error) = first.error {
         return Err(error.into());
     }
     Ok(match first.rest {
         // All of it: sent with its length.
         None => Body::from(first.pieces.concat()),
-        Some(rest) => {
-            Body::from_stream(Pull { ready: first.pieces.into(), rest: Some(rest), reading: None, error: None })
-        }
+        Some(rest) => Body::from_stream(Pull {
+            calls: calls.clone(),
+            ready: first.pieces.into(),
+            rest: Some(rest),
+            reading: None,
+            error: None,
+        }),
     })
 }
 
@@ -43,31 +46,30 @@ struct Batch {
     error: Option<StoreError>,
 }
 
-fn next_batch(mut pieces: Pieces) -> JoinHandle<Batch> {
-    spawn_blocking(move || {
-        let mut batch = Batch::default();
-        for piece in pieces.by_ref().take(PIECES) {
-            match piece {
-                Ok(piece) => batch.pieces.push(piece.into()),
-                Err(error) => {
-                    batch.error = Some(error);
-                    return batch;
-                }
+fn read_batch(mut pieces: Pieces) -> Batch {
+    let mut batch = Batch::default();
+    for piece in pieces.by_ref().take(PIECES) {
+        match piece {
+            Ok(piece) => batch.pieces.push(piece.into()),
+            Err(error) => {
+                batch.error = Some(error);
+                return batch;
             }
         }
-        if batch.pieces.len() == PIECES {
-            batch.rest = Some(pieces);
-        }
-        batch
-    })
+    }
+    if batch.pieces.len() == PIECES {
+        batch.rest = Some(pieces);
+    }
+    batch
 }
 
 /// Reads the next batch while the one before it is sent, and never further ahead: a client that does not take
 /// what is there keeps no thread, and one that has gone takes the rest with it.
 struct Pull {
+    calls: Calls,
     ready: VecDeque<Bytes>,
     rest: Option<Pieces>,
-    reading: Option<JoinHandle<Batch>>,
+    reading: Option<BoxFuture<'static, Result<Batch, Failure>>>,
     error: Option<StoreError>,
 }
 
@@ -77,7 +79,7 @@ impl Stream for Pull {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             if let Some(rest) = self.rest.take() {
-                self.reading = Some(next_batch(rest));
+                self.reading = Some(Box::pin(self.calls.go_on(move || read_batch(rest))));
             }
             if let Some(piece) = self.ready.pop_front() {
                 return Poll::Ready(Some(Ok(piece)));
@@ -87,9 +89,9 @@ impl Stream for Pull {
                 return Poll::Ready(Some(Err(error.into())));
             }
             let Some(reading) = &mut self.reading else { return Poll::Ready(None) };
-            let batch = ready!(Pin::new(reading).poll(context));
+            let batch = ready!(reading.as_mut().poll(context));
             self.reading = None;
-            let batch = batch?;
+            let batch = batch.map_err(|failure| failure.message().to_owned())?;
             self.ready = batch.pieces.into();
             self.rest = batch.rest;
             self.error = batch.error;
@@ -106,8 +108,13 @@ mod tests {
 
     use futures_util::StreamExt;
     use job_runner::store::ErrorKind;
+    use tokio::task::spawn_blocking;
 
     use super::*;
+
+    fn read(pieces: Pieces) -> Result<Body, Failure> {
+        start(pieces, &Calls::new(4))
+    }
 
     /// Pieces that count how many of them were read, the last of which may fail.
     fn pieces(number: usize, fails: bool) -> (Pieces, Arc<AtomicUsize>) {
@@ -126,7 +133,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_reads_ahead_of_a_client_that_does_not_take_what_is_there() {
         let (pieces, count) = pieces(1_000, false);
-        let mut body = read(pieces).await.unwrap().into_data_stream();
+        let mut body = read(pieces).unwrap().into_data_stream();
         assert!(body.next().await.unwrap().is_ok());
         // Blocking threads run what is queued in order: once this one is over, so is the read before it.
         for _ in 0..100 {
@@ -140,9 +147,9 @@ mod tests {
     #[tokio::test]
     async fn a_store_that_fails_at_once_is_an_error_and_later_a_body_that_is_cut_off() {
         let (early, _) = pieces(PIECES, true);
-        assert_eq!(read(early).await.unwrap_err().status(), 500);
+        assert_eq!(read(early).unwrap_err().status(), 500);
         let (late, _) = pieces(3 * PIECES, true);
-        let sent: Vec<_> = read(late).await.unwrap().into_data_stream().collect().await;
+        let sent: Vec<_> = read(late).unwrap().into_data_stream().collect().await;
         assert_eq!(sent.len(), 3 * PIECES);
         let failed = sent.iter().filter(|piece| piece.is_err()).count();
         assert!(failed == 1 && sent.last().is_some_and(Result::is_err));
@@ -152,7 +159,7 @@ mod tests {
     async fn every_piece_is_sent_once_and_in_order() {
         for number in 0..4 * PIECES {
             let numbered = (0..number).map(|piece| Ok(vec![u8::try_from(piece).unwrap()]));
-            let sent = read(Box::new(numbered)).await.unwrap().into_data_stream();
+            let sent = read(Box::new(numbered)).unwrap().into_data_stream();
             let bytes: Vec<u8> = sent.map(|piece| piece.unwrap().to_vec()).concat().await;
             assert_eq!(bytes, (0..number).map(|piece| u8::try_from(piece).unwrap()).collect::<Vec<_>>());
         }

@@ -5,8 +5,8 @@ use std::{ops::Deref, sync::Arc};
 use job_runner::{Engine, JobHandle, JobId, JobReader, JobRecord};
 
 use crate::{
-    access::Access, changes::Changes, dialect::Dialect, extract::Scope, failure::Failure, gate::Gate,
-    graphs::Graphs, limits::Limits,
+    access::Access, calls::Calls, changes::Changes, dialect::Dialect, extract::Scope, failure::Failure,
+    gate::Gate, graphs::Graphs, limits::Limits, vitals::Vitals,
 };
 
 /// What an API is made of.
@@ -26,24 +26,63 @@ pub(crate) struct Served {
 
 /// What every request shares.
 #[derive(Clone)]
-pub(crate) struct Context(Arc<Served>);
+pub(crate) struct Context(Arc<Shared>);
+
+struct Shared {
+    served: Served,
+    calls: Calls,
+    vitals: Vitals,
+}
 
 impl Deref for Context {
     type Target = Served;
 
     fn deref(&self) -> &Served {
-        &self.0
+        &self.0.served
     }
 }
 
 impl Context {
     pub(crate) fn new(served: Served) -> Self {
-        Self(Arc::new(served))
+        let calls = Calls::new(served.limits.store_calls);
+        Self(Arc::new(Shared { served, calls, vitals: Vitals::default() }))
+    }
+
+    /// Makes the first call of a request that may wait, beside the threads that serve requests. Every call to the
+    /// engine, its store or the code of a host that may take its time is made in one of these two ways.
+    ///
+    /// # Errors
+    /// As the call; 503 when there are as many calls as there may be.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let api = self.clone();
+        self.calls().begin(move || call(&api)).await?
+    }
+
+    /// Makes a further call of a request that has begun, when there is room for it.
+    ///
+    /// # Errors
+    /// As the call.
+    pub(crate) async fn go_on<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let api = self.clone();
+        self.calls().go_on(move || call(&api)).await?
+    }
+
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.0.calls
+    }
+
+    pub(crate) fn vitals(&self) -> &Vitals {
+        &self.0.vitals
     }
 
     /// The job that the request names, if it belongs to the graph that the request names. Anything else is an
-    /// unknown job, in the same words, so that nobody learns of jobs that are not theirs. A short call: one read
-    /// of a record at most.
+    /// unknown job, in the same words, so that nobody learns of jobs that are not theirs. It may wait for the store.
     pub(crate) fn job<A>(&self, scope: &Scope<A>) -> Result<(JobHandle, JobRecord), Failure> {
         let unknown = || Failure::from(self.dialect.unknown_job(&scope.job));
         let id: JobId = scope.job.parse().map_err(|_| unknown())?;

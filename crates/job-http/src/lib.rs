@@ -53,6 +53,7 @@ mod access;
 mod answer;
 mod api;
 mod body;
+mod calls;
 mod changes;
 mod context;
 mod dialect;
@@ -71,6 +72,7 @@ mod openapi;
 mod overview;
 mod page;
 mod routes;
+mod vitals;
 
 pub use crate::{
     access::{Access, Action, Decision, Denied},

@@ -10,6 +10,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use tokio::sync::Semaphore;
 use tower::{
     ServiceBuilder, ServiceExt,
     buffer::BufferLayer,
@@ -35,6 +36,7 @@ pub struct Limits {
     pub(crate) body_bytes: usize,
     pub(crate) answer_time: Duration,
     pub(crate) longest_wait: Duration,
+    pub(crate) store_calls: usize,
     pub(crate) concurrent: Option<usize>,
     pub(crate) rate: Option<(u64, Duration)>,
 }
@@ -45,6 +47,7 @@ impl Default for Limits {
             body_bytes: 1 << 20,
             answer_time: Duration::from_secs(30),
             longest_wait: Duration::from_mins(1),
+            store_calls: 64,
             concurrent: None,
             rate: None,
         }
@@ -71,6 +74,16 @@ impl Limits {
     #[must_use]
     pub const fn longest_wait(mut self, time: Duration) -> Self {
         self.longest_wait = time;
+        self
+    }
+
+    /// How many calls to the engine's store are made at once; 64 by default, at least 1. Each takes a blocking thread
+    /// of the runtime until it ends, also when its request is given up. A request that finds no place gets 503 with
+    /// `Retry-After` at once; a page that is being sent waits for one. So a store that does not answer costs the
+    /// host these threads, and no other of its routes waits.
+    #[must_use]
+    pub const fn store_calls(mut self, calls: usize) -> Self {
+        self.store_calls = calls;
         self
     }
 
@@ -101,7 +114,7 @@ pub(crate) fn around(router: Router, limits: &Limits, dialect: Dialect) -> Route
     let layers = ServiceBuilder::new().layer(refuse.clone()).layer(TimeoutLayer::new(time));
     let mut service = boxed(layers.service(router.into_service::<Body>()));
     if let Some(number) = limits.concurrent {
-        let one_limit = GlobalConcurrencyLimitLayer::new(number);
+        let one_limit = GlobalConcurrencyLimitLayer::new(number.min(Semaphore::MAX_PERMITS));
         let layers = ServiceBuilder::new().layer(refuse.clone()).layer(LoadShedLayer::new()).layer(one_limit);
         service = boxed(layers.service(service));
     }

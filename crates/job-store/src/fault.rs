@@ -11,7 +11,7 @@ use std::{
 };
 
 use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use crate::{
     Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, Pin, ResultStore, Rows, SealedBlock,
@@ -33,6 +33,8 @@ pub enum Fault {
     AfterWrite(u64),
     /// Every call fails, reads too: as when the network to the store is cut.
     Cut,
+    /// Every call, reads too, waits until something else is planned: as when a store does not answer.
+    Hang,
 }
 
 /// When a hook of a [`FaultStore`] is called.
@@ -72,6 +74,7 @@ impl<S: ?Sized> Clone for FaultStore<S> {
 #[derive(Debug)]
 struct Switch {
     fault: Mutex<Fault>,
+    planned: Condvar,
     writes: AtomicU64,
     hook: Hook,
 }
@@ -85,10 +88,17 @@ impl fmt::Debug for Hook {
 }
 
 impl Switch {
+    /// What fails now; waits while the store hangs.
+    fn fault(&self) -> Fault {
+        let mut fault = self.fault.lock();
+        self.planned.wait_while(&mut fault, |fault| *fault == Fault::Hang);
+        *fault
+    }
+
     /// Counts a write and does it, or not, as planned.
     fn write<T>(&self, write: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         let number = self.writes.fetch_add(1, Ordering::SeqCst);
-        let fault = *self.fault.lock();
+        let fault = self.fault();
         let write = || {
             (self.hook.0)(Moment::Before, number);
             let done = write();
@@ -107,7 +117,7 @@ impl Switch {
 
     /// Whether a read gets through.
     fn read(&self) -> Result<(), StoreError> {
-        match *self.fault.lock() {
+        match self.fault() {
             Fault::Cut => Err(StoreError::new(ErrorKind::Unavailable, "read", "injected: the network is cut")),
             _ => Ok(()),
         }
@@ -125,14 +135,20 @@ impl<S: Store + ?Sized> FaultStore<S> {
     /// runs on the thread that writes: it may wait, or end the process.
     #[must_use]
     pub fn with_hook(inner: Arc<S>, hook: impl Fn(Moment, u64) + Send + Sync + 'static) -> Self {
-        let fault = Mutex::new(Fault::Never);
-        Self { inner, switch: Arc::new(Switch { fault, writes: AtomicU64::new(0), hook: Hook(Box::new(hook)) }) }
+        let switch = Switch {
+            fault: Mutex::new(Fault::Never),
+            planned: Condvar::new(),
+            writes: AtomicU64::new(0),
+            hook: Hook(Box::new(hook)),
+        };
+        Self { inner, switch: Arc::new(switch) }
     }
 
     /// Sets what fails from now on, and counts writes from 0 again.
     pub fn plan(&self, fault: Fault) {
         *self.switch.fault.lock() = fault;
         self.switch.writes.store(0, Ordering::SeqCst);
+        self.switch.planned.notify_all();
     }
 
     /// Writes since the last plan, those that failed included.

@@ -6,7 +6,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use job_runner::EngineError;
-use tokio::task::spawn_blocking;
 
 use crate::{
     context::Context,
@@ -30,11 +29,16 @@ use crate::{
     responses((status = 200, description = "It was asked to stop.", body = Cancelled), Failures)
 )]
 pub(crate) async fn cancel(State(api): State<Context>, scope: Scope<Cancel>) -> Result<Response, Failure> {
+    api.call(move |api| ask(api, &scope)).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], api.dialect.cancelled()).into_response())
+}
+
+fn ask(api: &Context, scope: &Scope<Cancel>) -> Result<(), Failure> {
     let refused = || Failure::from(api.dialect.not_cancellable(&scope.job));
     let (job, _) =
-        api.job(&scope).map_err(|failure| if failure.code() == "GES.8301" { refused() } else { failure })?;
-    match spawn_blocking(move || job.cancel()).await.map_err(|error| Failure::internal(&error))? {
-        Ok(_) => Ok(([(header::CONTENT_TYPE, "application/json")], api.dialect.cancelled()).into_response()),
+        api.job(scope).map_err(|failure| if failure.code() == "GES.8301" { refused() } else { failure })?;
+    match job.cancel() {
+        Ok(_) => Ok(()),
         Err(EngineError::AlreadyComplete(_) | EngineError::UnknownJob(_)) => Err(refused()),
         Err(error) => Err(error.into()),
     }

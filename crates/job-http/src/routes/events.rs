@@ -8,7 +8,7 @@ use axum::{
 };
 use futures_util::stream;
 use job_runner::JobHandle;
-use tokio::{task::spawn_blocking, time::sleep};
+use tokio::time::sleep;
 
 use crate::{
     changes::OneJob,
@@ -41,9 +41,13 @@ const TICK: Duration = Duration::from_millis(250);
     )
 )]
 pub(crate) async fn events(State(api): State<Context>, scope: Scope<Read>) -> Result<Response, Failure> {
-    let (job, _) = api.job(&scope)?;
+    let find = move |api: &Context| {
+        let (job, _) = api.job(&scope)?;
+        job.follow();
+        Ok(job)
+    };
+    let job = api.call(find).await?;
     let changes = api.changes.subscribe(job.id());
-    job.follow();
     let watcher = Watcher { api, job, changes, last: String::new(), ended: false };
     let events = stream::unfold(watcher, |mut watcher| async move {
         let data = watcher.next().await?;
@@ -67,11 +71,8 @@ impl Watcher {
             if self.ended || self.api.gate.is_closed() {
                 return None;
             }
-            let record = self.job.record();
-            self.ended = record.state.is_complete();
-            let engine = self.api.engine.clone();
-            let news = spawn_blocking(move || serde_json::to_string(&Overview::of(&record, &engine)));
-            let news = news.await.ok()?.ok()?;
+            let news;
+            (self.ended, news) = self.look().await?;
             if news != self.last {
                 self.last.clone_from(&news);
                 return Some(news);
@@ -82,5 +83,16 @@ impl Watcher {
                 () = self.api.gate.closed() => {}
             }
         }
+    }
+
+    /// Whether the job has ended, and all there is to say about it.
+    async fn look(&self) -> Option<(bool, String)> {
+        let job = self.job.clone();
+        let look = move |api: &Context| {
+            let record = job.record();
+            let news = serde_json::to_string(&Overview::of(&record, &api.engine));
+            Ok((record.state.is_complete(), news.map_err(|error| Failure::internal(&error))?))
+        };
+        self.api.go_on(look).await.ok()
     }
 }

@@ -3,7 +3,6 @@
 use axum::{Json, extract::State};
 use job_runner::PageRequest;
 use serde::Serialize;
-use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::list::{Jobs, ListQuery};
@@ -28,10 +27,11 @@ use crate::{
     responses((status = 200, description = "All there is to say about it.", body = Overview), Failures)
 )]
 pub(crate) async fn explain(State(api): State<Context>, scope: Scope<Read>) -> Result<Json<Overview>, Failure> {
-    let (_, record) = api.job(&scope)?;
-    let engine = api.engine.clone();
-    let overview = spawn_blocking(move || Overview::of(&record, &engine)).await;
-    Ok(Json(overview.map_err(|error| Failure::internal(&error))?))
+    let explain = move |api: &Context| {
+        let (_, record) = api.job(&scope)?;
+        Ok(Json(Overview::of(&record, &api.engine)))
+    };
+    api.call(explain).await
 }
 
 /// Jobs, the newest first.
@@ -62,17 +62,15 @@ pub(crate) async fn overview(
 ) -> Result<Json<Overviews>, Failure> {
     let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
     let page = PageRequest::new(page.offset(), page.limit().min(MOST))?;
-    let mut jobs = Jobs::new(api.reader.clone(), scope.graph.key, page);
-    let engine = api.engine.clone();
-    let read = spawn_blocking(move || -> Result<Vec<Overview>, Failure> {
+    let read = move |api: &Context| {
+        let mut jobs = Jobs::new(api.reader.clone(), scope.graph.key, page);
         let mut overviews = Vec::new();
         while !jobs.is_full()
             && let Some(records) = jobs.next()?
         {
-            overviews.extend(records.iter().map(|record| Overview::of(record, &engine)));
+            overviews.extend(records.iter().map(|record| Overview::of(record, &api.engine)));
         }
-        Ok(overviews)
-    });
-    let jobs = read.await.map_err(|error| Failure::internal(&error))??;
-    Ok(Json(Overviews { jobs }))
+        Ok(Json(Overviews { jobs: overviews }))
+    };
+    api.call(read).await
 }

@@ -3,9 +3,8 @@
 use std::path::{Component, Path};
 
 use axum::{Json, extract::State};
-use job_runner::{JobHandle, JobSpec};
+use job_runner::JobSpec;
 use serde::{Deserialize, Serialize};
-use tokio::task::spawn_blocking;
 use utoipa::{IntoParams, ToSchema};
 
 use super::submit::{Acknowledged, action};
@@ -74,18 +73,19 @@ pub(crate) async fn export(
     if body.paginate.enable {
         return Err(refused("paginate.enable is true: a result goes into one file here"));
     }
+    api.call(move |api| submit(api, scope, &body)).await
+}
+
+fn submit(api: &Context, scope: Scope<Export>, body: &ExportBody) -> Result<Json<Acknowledged>, Failure> {
     let (source, record) = api.job(&scope)?;
     if !record.state.is_complete() {
         return Err(refused(format!("job {} is {}: wait for its result first", source.id(), record.state)));
     }
-    let path = path(&body, &scope.job)?;
+    let path = path(body, &scope.job)?;
     let export = Parameters { source: source.id(), path, format: body.format, erase: body.erase };
     let spec = JobSpec::algorithm(Exporter::KIND).graph(scope.graph.key).parameters(&export);
     let spec = spec.map_err(|error| Failure::internal(&error))?;
-    let engine = api.engine.clone();
-    let job: JobHandle =
-        spawn_blocking(move || engine.submit(spec)).await.map_err(|error| Failure::internal(&error))??;
-    Ok(Json(Acknowledged::of(&job, None)))
+    Ok(Json(Acknowledged::of(&api.engine.submit(spec)?, None)))
 }
 
 fn refused(message: impl Into<String>) -> Failure {

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     context::Context,
     extract::{List, Project},
+    failure::Failure,
     openapi::Failures,
 };
 
@@ -24,6 +25,9 @@ pub(crate) struct GraphNames {
     params(("projectId" = String, Path, description = "Project that the graphs belong to.")),
     responses((status = 200, description = "Their names.", body = GraphNames), Failures)
 )]
-pub(crate) async fn graphs(State(api): State<Context>, project: Project<List>) -> Json<GraphNames> {
-    Json(GraphNames { graphs: api.graphs.names(&project.name) })
+pub(crate) async fn graphs(
+    State(api): State<Context>,
+    project: Project<List>,
+) -> Result<Json<GraphNames>, Failure> {
+    api.call(move |api| Ok(Json(GraphNames { graphs: api.graphs.names(&project.name) }))).await
 }

@@ -50,13 +50,16 @@ pub(crate) async fn list(
     Params(query): Params<ListQuery>,
 ) -> Result<Response, Failure> {
     let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
-    let entries = Entries {
-        jobs: Jobs::new(api.reader.clone(), scope.graph.key, page),
-        engine: api.engine.clone(),
-        dialect: api.dialect,
-        at: At::Start,
+    let start = move |api: &Context| {
+        let entries = Entries {
+            jobs: Jobs::new(api.reader.clone(), scope.graph.key, page),
+            engine: api.engine.clone(),
+            dialect: api.dialect,
+            at: At::Start,
+        };
+        body::start(Box::new(entries), api.calls())
     };
-    let mut response = Response::new(body::read(Box::new(entries)).await?);
+    let mut response = Response::new(api.call(start).await?);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }

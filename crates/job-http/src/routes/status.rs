@@ -3,17 +3,13 @@
 use std::time::Duration;
 
 use axum::{
-    body::Body,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use job_runner::{JobHandle, JobRecord, PageRequest};
 use serde::Deserialize;
-use tokio::{
-    task::spawn_blocking,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 use utoipa::IntoParams;
 
 use crate::{
@@ -70,20 +66,40 @@ pub(crate) async fn status(
 ) -> Result<Response, Failure> {
     let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
     let wait = wait(query.wait.as_deref(), api.limits.longest_wait)?;
-    let (job, record) = api.job(&scope)?;
-    let record = match wait {
-        Some(wait) if !record.state.is_complete() => completion(&api, &job, wait).await,
-        _ => record,
+    let look = move |api: &Context| {
+        let (job, record) = api.job(&scope)?;
+        if wait.is_none() || record.state.is_complete() {
+            return Ok(Looked::Answer(answer(api, &record, page, &headers)?));
+        }
+        job.follow();
+        Ok(Looked::Unfinished(job, headers))
     };
+    let (job, headers) = match api.call(look).await? {
+        Looked::Answer(response) => return Ok(response),
+        Looked::Unfinished(job, headers) => (job, headers),
+    };
+    let record = completion(&api, &job, wait.unwrap_or_default()).await?;
+    api.go_on(move |api| answer(api, &record, page, &headers)).await
+}
+
+/// A first look at a job.
+enum Looked {
+    Answer(Response),
+    Unfinished(JobHandle, HeaderMap),
+}
+
+/// The answer about a job as it is, on a blocking thread: with the first rows of its page, if it has one.
+fn answer(api: &Context, record: &JobRecord, page: PageRequest, headers: &HeaderMap) -> Result<Response, Failure> {
     if !record.state.is_complete() {
         return Ok(([(header::CONTENT_TYPE, JSON)], api.dialect.unfinished(record.state)).into_response());
     }
-    let tag = etag::of(&record, page, api.dialect);
-    let known = tag.as_ref().is_some_and(|tag| etag::is_known(&headers, tag));
+    let tag = etag::of(record, page, api.dialect);
+    let known = tag.as_ref().is_some_and(|tag| etag::is_known(headers, tag));
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let mut response = Response::new(complete(&api, record, page).await?);
+        let answer = Answer::read(&api.reader, record, page, api.dialect)?;
+        let mut response = Response::new(body::start(Box::new(answer.pieces()), api.calls())?);
         response.headers_mut().insert(header::CONTENT_TYPE, JSON);
         response
     };
@@ -95,27 +111,21 @@ pub(crate) async fn status(
     Ok(response)
 }
 
-async fn complete(api: &Context, record: JobRecord, page: PageRequest) -> Result<Body, Failure> {
-    let (reader, dialect) = (api.reader.clone(), api.dialect);
-    let answer = spawn_blocking(move || Answer::read(&reader, &record, page, dialect));
-    let answer = answer.await.map_err(|error| Failure::internal(&error))??;
-    body::read(Box::new(answer.pieces())).await
-}
-
 /// The job when it is complete, or as it is when the time is over or the service shuts down.
-async fn completion(api: &Context, job: &JobHandle, wait: Duration) -> JobRecord {
+async fn completion(api: &Context, job: &JobHandle, wait: Duration) -> Result<JobRecord, Failure> {
     let until = Instant::now() + wait;
     let mut changes = api.changes.subscribe(job.id());
-    job.follow();
+    let mut over = false;
     loop {
-        let record = job.record();
-        if record.state.is_complete() {
-            return record;
+        let look = job.clone();
+        let record = api.go_on(move |_| Ok(look.record())).await?;
+        if over || record.state.is_complete() {
+            return Ok(record);
         }
         tokio::select! {
             () = changes.next() => {}
-            () = sleep_until(until) => return job.record(),
-            () = api.gate.closed() => return record,
+            () = sleep_until(until) => over = true,
+            () = api.gate.closed() => return Ok(record),
         }
     }
 }

@@ -1,9 +1,8 @@
 //! `POST .../action`: vertex filters, edge filters and algorithms become jobs.
 
 use axum::{Json, extract::State};
-use job_runner::{JobHandle, JobKind, Parameters};
+use job_runner::{JobHandle, Parameters};
 use serde::{Deserialize, Serialize};
-use tokio::task::spawn_blocking;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
@@ -158,14 +157,12 @@ pub(crate) async fn algorithm(
 }
 
 async fn submit(api: &Context, graph: Graph, work: Work) -> Result<Json<Acknowledged>, Failure> {
-    let (graphs, engine) = (api.graphs.clone(), api.engine.clone());
-    let job = spawn_blocking(move || -> Result<(JobHandle, JobKind), Failure> {
-        let spec = graph.of(graphs.check(&graph, &work)?);
-        let kind = spec.kind().clone();
-        Ok((engine.submit(spec)?, kind))
-    });
-    let (job, kind) = job.await.map_err(|error| Failure::internal(&error))??;
-    Ok(Json(Acknowledged::of(&job, api.dialect.job_type(&kind))))
+    let submit = move |api: &Context| {
+        let spec = graph.of(api.graphs.check(&graph, &work)?);
+        let job_type = api.dialect.job_type(spec.kind());
+        Ok(Json(Acknowledged::of(&api.engine.submit(spec)?, job_type)))
+    };
+    api.call(submit).await
 }
 
 /// A body that is a JSON object, kept as it came.

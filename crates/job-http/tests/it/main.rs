@@ -6,6 +6,7 @@ mod cancel;
 mod dialects;
 mod export;
 mod extensions;
+mod hanging;
 mod host;
 mod limits;
 mod list;

@@ -1,0 +1,59 @@
+//! [`Vitals`]: the figures of `/health`, at once.
+
+use std::{sync::Arc, time::Duration};
+
+use job_runner::Engine;
+use serde::Serialize;
+use tokio::{sync::watch, time::timeout};
+use utoipa::ToSchema;
+
+use crate::calls::Calls;
+
+/// What the engine does at this moment.
+#[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// Waiting jobs.
+    waiting: usize,
+    /// Running jobs.
+    running: usize,
+}
+
+impl Health {
+    fn of(engine: &Engine) -> Self {
+        let stats = engine.stats();
+        Self {
+            waiting: stats.read.waiting + stats.write.waiting,
+            running: stats.read.running + stats.write.running,
+        }
+    }
+}
+
+/// Counts jobs, one count at a time. A count takes the lock of every job, and one of them may be held by a write to
+/// a store that does not answer; whoever asks meanwhile gets the figures of the last count.
+#[derive(Debug)]
+pub(crate) struct Vitals {
+    count: Calls,
+    last: Arc<watch::Sender<Health>>,
+}
+
+/// How long a count may take.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+impl Default for Vitals {
+    fn default() -> Self {
+        Self { count: Calls::new(1), last: Arc::default() }
+    }
+}
+
+impl Vitals {
+    pub(crate) async fn of(&self, engine: &Arc<Engine>) -> Health {
+        let mut counted = self.last.subscribe();
+        let (engine, last) = (Arc::clone(engine), Arc::clone(&self.last));
+        self.count.start(move || {
+            last.send_replace(Health::of(&engine));
+        });
+        // Without news the last figures have to do.
+        let _ = timeout(PATIENCE, counted.changed()).await;
+        *self.last.borrow()
+    }
+}
