@@ -1,6 +1,6 @@
 //! [`JobId`] and [`Timestamp`]: who and when.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -120,8 +120,14 @@ impl Timestamp {
 
     /// The time from `earlier` to `self`; zero if the clock went back between them.
     #[must_use]
-    pub const fn since(self, earlier: Self) -> std::time::Duration {
-        std::time::Duration::from_micros(self.0.saturating_sub(earlier.0))
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The time that is later by `by`; the greatest one if that is past the end of time.
+    #[must_use]
+    pub fn after(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(by.as_micros()).unwrap_or(u64::MAX)))
     }
 }
 
@@ -143,6 +149,14 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         let json = serde_json::to_string(&id).unwrap();
         assert_eq!(serde_json::from_str::<JobId>(&json).unwrap(), id);
+    }
+
+    #[test]
+    fn no_time_is_past_the_end_of_time() {
+        let time = Timestamp::from_micros(7);
+        assert_eq!(time.after(Duration::from_micros(3)), Timestamp::from_micros(10));
+        assert_eq!(time.after(Duration::MAX), Timestamp::from_micros(u64::MAX));
+        assert_eq!(Timestamp::from_micros(u64::MAX).after(Duration::from_micros(1)).as_micros(), u64::MAX);
     }
 
     #[test]

@@ -47,9 +47,11 @@ impl Default for ManualClock {
 }
 
 impl ManualClock {
-    /// Moves it forward.
+    /// Moves it forward, no further than to the end of time.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(u64::try_from(by.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
+        let moved = |now| Some(Timestamp::from_micros(now).after(by).as_micros());
+        // The closure never refuses.
+        let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, moved);
     }
 
     /// Sets it, also back.
@@ -62,9 +64,4 @@ impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.0.load(Ordering::SeqCst))
     }
-}
-
-/// `time` later by `by`.
-pub(crate) fn after(time: Timestamp, by: Duration) -> Timestamp {
-    Timestamp::from_micros(time.as_micros().saturating_add(u64::try_from(by.as_micros()).unwrap_or(u64::MAX)))
 }

@@ -4,12 +4,13 @@ use std::{
     collections::VecDeque,
     ops::{ControlFlow, Range},
     sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
     },
 };
 
 use job_core::{InvalidOutput, JobId, JobResult, JobSpec, RowList, Segment};
+use job_store::{ErrorKind, StoreError};
 use serde::Serialize;
 
 use crate::{
@@ -20,9 +21,10 @@ use crate::{
     partition::{self, Partition},
     progress::Task,
     rows::{RowWriter, SegmentBuffer},
+    saved::{Call, Saved},
     shared::Shared,
     sync::Mutex,
-    width::Width,
+    width::{Grant, Width},
 };
 
 /// What a handler is given: the request, a place for rows and values, and the wish to stop.
@@ -43,14 +45,45 @@ pub(crate) struct Core {
     /// Segments that are closed later: their writer was dropped, or the store is still writing them.
     parked: Mutex<VecDeque<SegmentBuffer>>,
     closed: Mutex<Vec<Segment>>,
-    /// How many iterative algorithms this attempt has begun.
-    iterations: AtomicU32,
+    /// Writers of rows that are not dropped yet.
+    writers: AtomicUsize,
+    /// Threads that the body was granted.
+    widths: Mutex<Vec<Weak<Grant>>>,
+    /// The next iterative algorithm of this attempt.
+    iterations: Mutex<Call>,
+    /// What is saved for the next attempt, once that is known here.
+    saved: Mutex<Option<Versioned>>,
+}
+
+/// What is saved, and how often that has changed.
+#[derive(Debug, Clone, Default)]
+struct Versioned {
+    version: u64,
+    saved: Saved,
 }
 
 impl Core {
     pub(crate) fn new(shared: Arc<Shared>, live: Arc<Live>, attempt: Arc<Attempt>, spec: Arc<JobSpec>) -> Self {
-        let (parked, closed) = (Mutex::default(), Mutex::default());
-        Self { shared, live, attempt, spec, parked, closed, iterations: AtomicU32::new(0) }
+        Self {
+            shared,
+            live,
+            attempt,
+            spec,
+            parked: Mutex::default(),
+            closed: Mutex::default(),
+            writers: AtomicUsize::new(0),
+            widths: Mutex::default(),
+            iterations: Mutex::default(),
+            saved: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn writer_opened(&self) {
+        self.writers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn writer_dropped(&self) {
+        self.writers.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn park(&self, buffer: SegmentBuffer) {
@@ -119,6 +152,11 @@ impl Core {
 
     /// Stores what is left in memory and says where everything is.
     pub(crate) fn result(&self) -> Result<JobResult, JobError> {
+        if self.writers.load(Ordering::Relaxed) > 0 {
+            return Err(JobError::failed(
+                "the handler has forgotten a row writer, and its rows with it: drop every writer (mem::forget does not)",
+            ));
+        }
         let parked = std::mem::take(&mut *self.parked.lock());
         for buffer in parked {
             self.close(buffer)?;
@@ -127,6 +165,89 @@ impl Core {
         let mut segments = std::mem::take(&mut *self.closed.lock());
         segments.sort_unstable_by_key(|segment| segment.number);
         Ok(JobResult { outputs, list: list.map(|name| RowList::new(name, segments)) })
+    }
+}
+
+impl Core {
+    /// What is saved, by this attempt or one before.
+    fn saved(&self) -> Result<Saved, StoreError> {
+        if let Some(known) = &*self.saved.lock() {
+            return Ok(known.saved.clone());
+        }
+        let found = match self.attempt.number {
+            // Nobody was there before it.
+            1 => None,
+            _ => self.shared.store.checkpoint(self.live.id)?,
+        };
+        let found = Versioned { version: 0, saved: found.as_deref().map(Saved::decode).unwrap_or_default() };
+        Ok(self.saved.lock().get_or_insert(found).saved.clone())
+    }
+
+    /// Changes what is saved, and stores that.
+    fn save(&self, change: impl FnOnce(&mut Saved)) -> Result<(), StoreError> {
+        match self.saved() {
+            Ok(_) => {}
+            // It is replaced.
+            Err(error) if error.kind == ErrorKind::Corrupt => drop(self.saved.lock().get_or_insert_default()),
+            Err(error) => return Err(error),
+        }
+        let (before, mut mine) = {
+            let mut known = self.saved.lock();
+            let known = known.get_or_insert_default();
+            let before = known.saved.clone();
+            known.version += 1;
+            change(&mut known.saved);
+            (before, known.clone())
+        };
+        loop {
+            let stored =
+                self.shared.store.save_checkpoint(self.live.id, self.attempt.number, &mine.saved.encode());
+            let mut known = self.saved.lock();
+            let known = known.get_or_insert_default();
+            if known.version == mine.version {
+                if stored.is_err() {
+                    known.saved = before;
+                }
+                return stored;
+            }
+            stored?;
+            // Another thread has saved meanwhile, and may have been stored first.
+            mine = known.clone();
+        }
+    }
+}
+
+/// A call of an iterative algorithm. Unless it comes to a good end, those after it are other ones.
+struct Iteration<'c> {
+    core: &'c Core,
+    call: Call,
+    is_well: bool,
+}
+
+impl<'c> Iteration<'c> {
+    fn begin(core: &'c Core) -> Self {
+        let mut next = core.iterations.lock();
+        let call = *next;
+        next.number = next.number.saturating_add(1);
+        drop(next);
+        Self { core, call, is_well: false }
+    }
+}
+
+impl Drop for Iteration<'_> {
+    fn drop(&mut self) {
+        if !self.is_well {
+            let mut next = self.core.iterations.lock();
+            next.failed = next.failed.saturating_add(1);
+        }
+    }
+}
+
+/// Threads that the body has not given back, because it has forgotten them, go back when it has returned.
+impl Drop for JobContext {
+    fn drop(&mut self) {
+        let widths = std::mem::take(&mut *self.core.widths.lock());
+        widths.iter().filter_map(Weak::upgrade).for_each(|grant| grant.give_back());
     }
 }
 
@@ -238,11 +359,15 @@ impl JobContext {
     }
 
     /// Asks for up to `most` threads for the inside of this job, its own included. What is granted (at least 1)
-    /// comes out of the engine's one budget and goes back when the guard is dropped, so that jobs together never
-    /// use more threads than the engine has.
+    /// comes out of the engine's one budget and goes back when the guard is dropped, or at the end of the body, so that
+    /// jobs together never use more threads than the engine has.
     #[must_use]
     pub fn threads(&self, most: usize) -> Width {
-        self.core.shared.width.grant(most)
+        let width = self.core.shared.width.grant(most);
+        let mut widths = self.core.widths.lock();
+        widths.retain(|known| known.strong_count() > 0);
+        widths.push(width.grant());
+        width
     }
 
     /// Reports that the body uses `bytes` of memory now.
@@ -254,38 +379,40 @@ impl JobContext {
     }
 
     /// Stores where the body is, so that the next attempt can go on from there after a crash. Replaces what was
-    /// saved before. Survives the death of the process when it returns.
+    /// saved before, and leaves the state of an [iterative](Self::iterate) algorithm alone. Survives the death of the
+    /// process when it returns. Both together have at most 64 MiB.
     ///
     /// # Errors
     /// When the store fails.
     pub fn save_checkpoint(&self, state: &[u8]) -> Result<(), JobError> {
-        Ok(self.core.shared.store.save_checkpoint(self.id(), self.attempt(), state)?)
+        let state = Arc::from(state);
+        Ok(self.core.save(|saved| saved.own = Some(state))?)
     }
 
-    /// What an earlier attempt saved last.
+    /// What [`save_checkpoint`](Self::save_checkpoint) saved last, in this attempt or an earlier one.
     ///
     /// # Errors
     /// When the store fails or what it has is damaged.
     pub fn saved_checkpoint(&self) -> Result<Option<Vec<u8>>, JobError> {
-        Ok(self.core.shared.store.checkpoint(self.id())?)
+        Ok(self.core.saved()?.own.map(|own| own.to_vec()))
     }
 
     /// Runs an iterative algorithm step by step, with a checkpoint, progress and (as often as the engine is set
     /// to) a saved state between steps; takes up from the state that an earlier attempt saved. A body that runs
-    /// several, one after the other, takes up the one that was running; those before it run again.
+    /// several, one after the other, takes up the one that was running; those before it run again, and have to end as
+    /// they did, well or badly: otherwise it starts anew.
     ///
     /// # Errors
     /// The first error of a step, or of the store.
     pub fn iterate<I: Iterative>(&self, algorithm: &mut I) -> Result<(), JobError> {
         // The state of one algorithm must not be taken for that of another.
-        let number = self.core.iterations.fetch_add(1, Ordering::Relaxed);
-        let mark = number.to_be_bytes();
-        let saved = self.saved_checkpoint()?;
-        let saved = saved.as_deref().and_then(|saved| saved.split_first_chunk());
+        let mut iteration = Iteration::begin(&self.core);
+        let call = iteration.call;
+        let saved = self.core.saved()?.iterative;
         // Nor may it take the place of a later one's.
-        let later = saved.is_some_and(|(mark, _)| u32::from_be_bytes(*mark) > number);
-        if let Some((_, state)) = saved.filter(|(saved, _)| **saved == mark) {
-            algorithm.restore(state)?;
+        let later = saved.as_ref().is_some_and(|(saved, _)| saved.number > call.number);
+        if let Some((_, state)) = saved.filter(|(saved, _)| *saved == call) {
+            algorithm.restore(&state)?;
         }
         let every = self.core.shared.config.checkpoint_every;
         let mut saved_at = self.core.shared.clock.now();
@@ -295,6 +422,7 @@ impl JobContext {
             let Range { start: done, end: total } = algorithm.progress();
             self.set_progress(done, total);
             if flow.is_break() {
+                iteration.is_well = true;
                 return Ok(());
             }
             let now = self.core.shared.clock.now();
@@ -302,7 +430,7 @@ impl JobContext {
                 && now.since(saved_at) >= every
                 && let Some(state) = algorithm.save()
             {
-                self.save_checkpoint(&[&mark, state.as_slice()].concat())?;
+                self.core.save(|saved| saved.iterative = Some((call, state.into())))?;
                 saved_at = now;
             }
         }

@@ -106,6 +106,7 @@ mod recorder;
 mod recover;
 mod retention;
 mod rows;
+mod saved;
 mod shared;
 mod starter;
 mod stats;

@@ -6,7 +6,6 @@ use job_core::{Failure, FailureKind, Timestamp};
 
 use crate::{
     cancel::StopCause,
-    clock,
     error::{JobError, Resource},
 };
 
@@ -137,7 +136,7 @@ fn again(kind: FailureKind, reason: String, at: Circumstances) -> Verdict {
     } else if failures >= at.max_attempts {
         Verdict::Fail(Failure::new(kind, format!("{reason} (attempt {failures} of {})", at.max_attempts)))
     } else {
-        let due = clock::after(at.now, at.retry.pause(failures, at.entropy));
+        let due = at.now.after(at.retry.pause(failures, at.entropy));
         Verdict::Requeue(Failure::new(kind, reason), Some(due))
     }
 }

@@ -121,7 +121,7 @@ impl fmt::Debug for SegmentBuffer {
 /// to the store at once, so that memory does not grow with the rows.
 ///
 /// What is not yet stored when the writer is dropped is stored when the body returns, by the engine, which also
-/// reports it if that fails. Made by [`JobContext::rows`](crate::JobContext::rows).
+/// reports it if that fails. One that is never dropped (`mem::forget`) fails the job: its rows are lost. Made by [`JobContext::rows`](crate::JobContext::rows).
 #[derive(Debug)]
 pub struct RowWriter<'c> {
     core: &'c Core,
@@ -130,7 +130,9 @@ pub struct RowWriter<'c> {
 
 impl<'c> RowWriter<'c> {
     pub(crate) fn new(core: &'c Core, number: u32) -> Self {
-        Self { core, buffer: Some(SegmentBuffer::new(core, number)) }
+        let buffer = Some(SegmentBuffer::new(core, number));
+        core.writer_opened();
+        Self { core, buffer }
     }
 
     /// Appends one row, serialized to JSON once, here. Cost: the serialization and, once per block, a write.
@@ -148,10 +150,7 @@ impl<'c> RowWriter<'c> {
 
     /// As dropping it, but the store begins to write what is left.
     pub(crate) fn settle(mut self) -> Result<(), JobError> {
-        match self.buffer.take() {
-            Some(buffer) => self.core.settle(buffer),
-            None => Ok(()),
-        }
+        self.buffer.take().map_or(Ok(()), |buffer| self.core.settle(buffer))
     }
 }
 
@@ -161,5 +160,6 @@ impl Drop for RowWriter<'_> {
         if let Some(buffer) = self.buffer.take() {
             self.core.park(buffer);
         }
+        self.core.writer_dropped();
     }
 }

@@ -17,7 +17,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     cancel::StopCause,
-    clock::{self, Clock},
+    clock::Clock,
     cluster::Cluster,
     config::Config,
     error::EngineError,
@@ -398,7 +398,7 @@ impl Shared {
                 let due = live.record().spec.options().deadline;
                 let mut scheduler = self.scheduler();
                 // Not at once: the store needs time.
-                let again = clock::after(self.clock.now(), Duration::from_secs(1));
+                let again = self.clock.now().after(Duration::from_secs(1));
                 scheduler.deadlines.insert((due.map_or(again, |due| due.max(again)), live.id));
             }
         }

@@ -1,7 +1,7 @@
 //! [`Width`]: how many threads a job may use inside, out of one budget for the whole engine.
 
 use std::sync::{
-    Arc,
+    Arc, Weak,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -23,14 +23,28 @@ impl Spare {
         });
         // The closure never refuses.
         let extra = if taken.is_ok() { extra } else { 0 };
-        Width { spare: self.clone(), extra }
+        Width { grant: Arc::new(Grant { spare: self.clone(), extra: AtomicUsize::new(extra) }), extra }
     }
 }
 
-/// Threads that a job was granted; they go back when this is dropped.
+/// Threads that were granted and are not given back yet.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    spare: Spare,
+    extra: AtomicUsize,
+}
+
+impl Grant {
+    /// Gives them back, once.
+    pub(crate) fn give_back(&self) {
+        self.spare.0.fetch_add(self.extra.swap(0, Ordering::AcqRel), Ordering::AcqRel);
+    }
+}
+
+/// Threads that a job was granted; they go back when this is dropped, and at the latest when its body has returned.
 #[derive(Debug)]
 pub struct Width {
-    spare: Spare,
+    grant: Arc<Grant>,
     extra: usize,
 }
 
@@ -40,11 +54,15 @@ impl Width {
     pub const fn get(&self) -> usize {
         self.extra + 1
     }
+
+    pub(crate) fn grant(&self) -> Weak<Grant> {
+        Arc::downgrade(&self.grant)
+    }
 }
 
 impl Drop for Width {
     fn drop(&mut self) {
-        self.spare.0.fetch_add(self.extra, Ordering::AcqRel);
+        self.grant.give_back();
     }
 }
 

@@ -113,7 +113,8 @@ fn answer(api: &Context, record: &JobRecord, page: PageRequest, headers: &Header
 
 /// The job when it is complete, or as it is when the time is over or the service shuts down.
 async fn completion(api: &Context, job: &JobHandle, wait: Duration) -> Result<JobRecord, Failure> {
-    let until = Instant::now() + wait;
+    // Longer than any answer is waited for, and no longer than a clock can count.
+    let until = Instant::now() + wait.min(Duration::from_hours(24 * 365));
     let mut changes = api.changes.subscribe(job.id());
     let mut over = false;
     loop {

@@ -2,13 +2,15 @@
 
 use std::{
     ops::{ControlFlow, Range},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
 };
 
 use crossbeam_channel::Sender;
 use job_runner::{
-    Clock, Ending, FailureKind, Iterative, JobContext, JobError, JobState, ManualClock, store::MemoryStore,
+    Clock, Ending, FailureKind, Iterative, JobContext, JobError, JobState, ManualClock, RetryPolicy, Timestamp,
+    store::MemoryStore,
 };
 use parking_lot::Mutex;
 
@@ -223,6 +225,106 @@ fn an_algorithm_does_not_take_up_the_state_of_another() {
     assert_eq!(of_second_attempt, (1..=10).chain(4..=10).collect::<Vec<_>>());
 }
 
+/// A handler with a state of its own beside that of an algorithm; `own` is given the first time, and the attempt then
+/// fails at step 9 if `grief` says so.
+fn with_own_state(rig_clock: &Arc<ManualClock>, steps: &Sender<u64>, own: &'static [u8], grief: bool) -> Body {
+    let grief: fn(u32, u64) -> Result<(), JobError> = if grief {
+        |attempt, step| if attempt == 1 && step == 9 { Err(JobError::transient("again")) } else { Ok(()) }
+    } else {
+        |_, _| Ok(())
+    };
+    let sum = summing(rig_clock, steps, grief);
+    Box::new(move |ctx: &mut JobContext| {
+        if ctx.attempt() == 1 {
+            ctx.save_checkpoint(own)?;
+        }
+        assert_eq!(ctx.saved_checkpoint()?.as_deref(), Some(own));
+        sum(ctx)?;
+        assert_eq!(ctx.saved_checkpoint()?.as_deref(), Some(own));
+        if ctx.attempt() == 1 { Err(JobError::transient("again")) } else { Ok(()) }
+    })
+}
+
+/// A big-endian number below 2^32 began as the state of the first algorithm does.
+#[test]
+fn neither_a_body_nor_its_algorithm_takes_up_the_state_of_the_other() {
+    let seven = &[0, 0, 0, 0, 0, 0, 0, 7];
+    let half: &[u8] = b"half";
+    for (own, grief) in [(&seven[..], false), (&seven[..], true), (half, true), (&[], true)] {
+        let clock = Arc::new(ManualClock::default());
+        let (tell, steps) = wire();
+        let rig = Rig::new(|builder| {
+            builder
+                .algorithm("a", with_own_state(&clock, &tell, own, grief))
+                .clock(Arc::<ManualClock>::clone(&clock))
+                .retry(RetryPolicy { first: Duration::ZERO, most: Duration::ZERO })
+                .checkpoint_every(if grief { Duration::from_secs(3) } else { Duration::from_hours(1) })
+        });
+        let record = rig.finish(job("a"));
+        assert_eq!(record.state, JobState::Complete(Ending::Succeeded), "{record:?}");
+        assert_eq!((record.attempt, sum_of(&rig, record.id)), (2, "sum=55".to_owned()));
+        let taken: Vec<u64> = steps.try_iter().collect();
+        let again = if grief { 8 } else { 10 };
+        let from = if grief { 7 } else { 1 };
+        assert_eq!(taken, (1..=again).chain(from..=10).collect::<Vec<_>>(), "{own:?}");
+    }
+}
+
+/// After a panic that its body catches, an algorithm is run once more: it is the second call then, and in an attempt
+/// without a panic the second call is another algorithm.
+#[test]
+fn the_state_of_a_call_after_a_panic_is_not_taken_for_that_of_another() {
+    let clock = Arc::new(ManualClock::default());
+    let (tell, _steps) = wire();
+    let own = Arc::clone(&clock);
+    let rig = Rig::new(|builder| {
+        let body = move |ctx: &mut JobContext| {
+            let attempt = ctx.attempt();
+            let sum = |so_far, panics_at: u64, fails_at: u64| Sum {
+                next: 1,
+                so_far,
+                clock: Arc::clone(&own),
+                steps: tell.clone(),
+                grief: Box::new(move |step| {
+                    assert!(attempt > 1 || step != panics_at, "in a step");
+                    if attempt == 1 && step == fails_at { Err(JobError::transient("again")) } else { Ok(()) }
+                }),
+            };
+            let mut first = sum(0, 5, 0);
+            if catch_unwind(AssertUnwindSafe(|| ctx.iterate(&mut first))).is_err() {
+                first = sum(0, 0, 9);
+                ctx.iterate(&mut first)?;
+            }
+            let mut second = sum(100, 0, 0);
+            ctx.iterate(&mut second)?;
+            ctx.output("first", &first.so_far)?;
+            Ok(ctx.output("second", &second.so_far)?)
+        };
+        builder
+            .algorithm("two", body)
+            .clock(Arc::<ManualClock>::clone(&clock))
+            .retry(RetryPolicy { first: Duration::ZERO, most: Duration::ZERO })
+            .checkpoint_every(Duration::from_secs(3))
+    });
+    let record = rig.finish(job("two"));
+    assert_eq!(record.attempt, 2);
+    assert_eq!(sum_of(&rig, record.id), "first=55 second=155");
+}
+
+/// Saving goes on after a state that was too long to be saved.
+#[test]
+fn a_state_that_is_refused_leaves_what_was_saved_before() {
+    let rig = Rig::new(|builder| {
+        builder.algorithm("a", |ctx: &mut JobContext| {
+            ctx.save_checkpoint(b"short")?;
+            assert!(ctx.save_checkpoint(&vec![0; (64 << 20) + 1]).is_err());
+            assert_eq!(ctx.saved_checkpoint()?.as_deref(), Some(&b"short"[..]));
+            ctx.save_checkpoint(b"other")
+        })
+    });
+    assert_eq!(rig.finish(job("a")).state, JobState::Complete(Ending::Succeeded));
+}
+
 #[test]
 fn a_state_that_cannot_be_taken_up_fails_the_job() {
     let rig = Rig::new(|builder| {
@@ -334,6 +436,39 @@ fn jobs_together_never_have_more_threads_than_the_engine() {
     assert_eq!(widths.recv(), Ok(3));
     gate.open();
     handle.wait().unwrap();
+}
+
+/// They were missing from the budget of the engine until its end.
+#[test]
+fn threads_that_a_body_forgets_go_back_when_it_returns() {
+    let (tell, widths) = wire();
+    let rig = Rig::new(|builder| {
+        let body = move |ctx: &mut JobContext| {
+            let width = ctx.threads(8);
+            tell.send(width.get()).unwrap();
+            std::mem::forget(width);
+            drop(ctx.threads(8));
+            Ok(())
+        };
+        builder.threads(4).algorithm("wide", body)
+    });
+    for _ in 0..3 {
+        rig.finish(job("wide"));
+    }
+    assert_eq!(widths.try_iter().collect::<Vec<_>>(), [5, 5, 5]);
+}
+
+/// It went back.
+#[test]
+fn a_clock_that_is_moved_past_the_end_of_time_stands_there() {
+    let rig = Rig::new(|builder| builder.algorithm("a", crate::support::nothing));
+    let end = Timestamp::from_micros(u64::MAX);
+    for by in [Duration::MAX, Duration::from_secs(1), Duration::MAX] {
+        rig.clock.advance(by);
+        assert_eq!(rig.clock.now(), end);
+    }
+    assert_eq!(rig.finish(job("a")).finished_at, Some(end));
+    rig.engine.tick().unwrap();
 }
 
 #[test]

@@ -233,3 +233,19 @@ fn rows_that_the_store_did_not_take_are_missed_whatever_the_body_makes_of_it() {
         assert_eq!(record.state, JobState::Complete(Ending::Failed), "write {write}, panics {panics}");
     }
 }
+
+/// A job had succeeded without 100,000 of its rows.
+#[test]
+fn a_row_writer_that_is_forgotten_fails_its_job() {
+    let rig = Rig::new(|builder| {
+        builder.algorithm("a", |ctx: &mut JobContext| {
+            ctx.rows("n")?.push(&1)?;
+            let mut rows = ctx.rows("n")?;
+            (0..100_000).try_for_each(|n| rows.push(&n))?;
+            std::mem::forget(rows);
+            Ok(())
+        })
+    });
+    let failure = rig.finish(job("a")).failure.unwrap();
+    assert!(failure.message.contains("has forgotten a row writer"), "{failure}");
+}

@@ -71,6 +71,8 @@ mod recover;
 mod retention;
 #[path = "../../src/rows.rs"]
 mod rows;
+#[path = "../../src/saved.rs"]
+mod saved;
 mod scenarios;
 #[path = "../../src/shared.rs"]
 mod shared;

@@ -193,7 +193,7 @@ fn deadline_against_complete() {
     let store = Arc::new(MemoryStore::default());
     let clock = Arc::new(ManualClock::default());
     let engine = builder(&store).clock(Arc::<ManualClock>::clone(&clock)).workers(1).open().unwrap();
-    let due = crate::clock::after(crate::clock::Clock::now(&*clock), Duration::from_secs(1));
+    let due = crate::clock::Clock::now(&*clock).after(Duration::from_secs(1));
     let handle = engine.submit(job("a").deadline(due)).unwrap();
     clock.advance(Duration::from_secs(1));
     engine.tick().unwrap();

@@ -6,7 +6,13 @@ use futures_util::StreamExt;
 use parking_lot::{Condvar, Mutex};
 use tokio::runtime::Handle;
 
-use super::{Call, PostgresOptions, address::Address, connection::Connection, failure::Failed, wait::wait};
+use super::{
+    Call, PostgresOptions,
+    address::Address,
+    connection::Connection,
+    failure::Failed,
+    wait::{self, wait},
+};
 use crate::ErrorKind;
 
 pub(super) struct Pool {
@@ -40,7 +46,7 @@ impl Pool {
     }
 
     pub(super) fn deadline(&self) -> Instant {
-        Instant::now() + self.timeout
+        wait::deadline(self.timeout)
     }
 
     /// Lends a connection to `body`: one that is idle, a new one, or the next that is given back.

@@ -6,8 +6,15 @@ use std::{
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
-    time::Instant,
+    time::{Duration, Instant},
 };
+
+/// When a call that begins now and may take so long is late: never more than some years from now, which clocks can count.
+pub(super) fn deadline(timeout: Duration) -> Instant {
+    const LONGEST: Duration = Duration::from_hours(24 * 365);
+    let now = Instant::now();
+    now.checked_add(timeout.min(LONGEST)).unwrap_or(now)
+}
 
 /// Waits for `future` until `deadline`; `None` when that comes first.
 ///
@@ -39,7 +46,7 @@ impl Wake for Unpark {
 
 #[cfg(test)]
 mod tests {
-    use std::{future, time::Duration};
+    use std::future;
 
     use super::*;
 
@@ -48,5 +55,16 @@ mod tests {
         let now = Instant::now();
         assert_eq!(wait(future::ready(7), now), Some(7));
         assert_eq!(wait(future::pending::<()>(), now + Duration::from_millis(1)), None);
+    }
+
+    /// `Instant::now() + Duration::MAX` panics.
+    #[test]
+    fn a_call_may_take_as_long_as_anybody_can_say() {
+        let year = Duration::from_hours(24 * 365);
+        for timeout in [Duration::MAX, Duration::from_secs(u64::MAX), year] {
+            assert!(deadline(timeout) > Instant::now() + year / 2, "{timeout:?}");
+            assert_eq!(wait(future::ready(7), deadline(timeout)), Some(7));
+        }
+        assert!(deadline(Duration::ZERO) <= Instant::now());
     }
 }

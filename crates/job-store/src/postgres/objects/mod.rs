@@ -20,7 +20,7 @@ use std::{
     io,
     ops::Range,
     sync::{Arc, atomic::AtomicBool},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -29,7 +29,10 @@ use parking_lot::Mutex;
 use tokio::{runtime::Handle, task::JoinHandle};
 
 pub(super) use self::{place::Place, write::ObjectSegment};
-use super::{Call, Inner, PostgresOptions, PostgresStore, wait::wait};
+use super::{
+    Call, Inner, PostgresOptions, PostgresStore,
+    wait::{deadline, wait},
+};
 use crate::{ErrorKind, StoreError};
 
 /// Where the blocks of large segments go, and how large is large.
@@ -195,7 +198,7 @@ impl Objects {
     /// Waits for a request: what the object store says, if it says anything in time.
     fn answer<T>(&self, call: Call, request: Request<T>) -> Result<Result<T, Error>, StoreError> {
         let abort = request.abort_handle();
-        match wait(request, Instant::now() + self.timeout) {
+        match wait(request, deadline(self.timeout)) {
             Some(Ok(answer)) => Ok(answer),
             Some(Err(_)) => Err(call.failed(ErrorKind::Unavailable, "the store is closing")),
             None => {
