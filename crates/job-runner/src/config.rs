@@ -1,6 +1,6 @@
 //! [`EngineBuilder`]: how an engine is set up.
 
-use std::{num::NonZeroUsize, sync::Arc, thread, time::Duration};
+use std::{num::NonZeroUsize, panic::Location, sync::Arc, thread, time::Duration};
 
 use job_core::{JobClass, JobKind};
 use job_store::{Durability, SharedStore, Store};
@@ -231,8 +231,16 @@ impl EngineBuilder {
     /// claims, from now on.
     ///
     /// # Errors
-    /// When the store cannot be read, or a thread cannot be started.
+    /// When another engine works on the store, which the error names by the place where it was opened, or the store is
+    /// only for engines that [share](Engine::builder_shared) it; when the store cannot be read, or a thread cannot be
+    /// started.
+    #[track_caller]
     pub fn open(self) -> Result<Engine, EngineError> {
-        Engine::open(self.store, self.sharing, self.handlers, self.clock, self.config)
+        let name = format!("the engine opened at {}", Location::caller());
+        let seat = match &self.sharing {
+            Some(store) => store.shared_seat(&name)?,
+            None => self.store.seat(&name)?,
+        };
+        Engine::open(self.store, self.sharing, self.handlers, self.clock, self.config, seat)
     }
 }

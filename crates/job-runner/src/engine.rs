@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use job_core::{JobId, JobRecord, JobSpec};
-use job_store::{SharedStore, Store};
+use job_store::{Seat, SharedStore, Store};
 
 use crate::{
     clock::Clock,
@@ -27,11 +27,12 @@ use crate::{
 
 /// The job engine of one store: takes jobs, runs them, answers for them.
 ///
-/// One engine has a store for itself ([`builder`](Self::builder)); share the engine (`Arc<Engine>`), not the store. Or
-/// several engines, in any number of processes, share a store that is made for it
+/// One engine has a store for itself ([`builder`](Self::builder)); share the engine (`Arc<Engine>`), not the store: a
+/// second one is refused. Or several engines, in any number of processes, share a store that is made for it
 /// ([`builder_shared`](Self::builder_shared)). Dropping it stops the
 /// running jobs and leaves what is unfinished to the next open; it waits for them no longer than
-/// [`EngineBuilder::stop_grace`].
+/// [`EngineBuilder::stop_grace`]. Then the store is free for another engine. A body that did not obey may be left behind:
+/// once the next engine has taken up its job, whatever that body writes is refused.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -108,8 +109,9 @@ impl Engine {
         handlers: Handlers,
         clock: Arc<dyn Clock>,
         config: Config,
+        seat: Seat,
     ) -> Result<Self, EngineError> {
-        let shared = Arc::new(Shared::new(store, sharing, handlers, clock, config));
+        let shared = Arc::new(Shared::new(store, sharing, handlers, clock, config, seat));
         if shared.cluster.is_none() {
             recover::recover(&shared)?;
         }
@@ -248,7 +250,8 @@ impl Engine {
     /// Shuts down in order: takes no more jobs and starts none, gives running ones `grace` to end, then tells
     /// them to stop, and leaves those that do not obey within the stop grace to the next open.
     ///
-    /// Returns at the end of it; afterwards the engine only answers for what it has. A second call does nothing.
+    /// Returns at the end of it; afterwards the engine only answers for what it has, and another may be opened on the
+    /// store. A second call does nothing.
     pub fn shutdown(&self, grace: Duration) -> Shutdown {
         self.pool.stop(&self.shared, grace)
     }

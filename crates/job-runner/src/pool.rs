@@ -122,6 +122,7 @@ impl Pool {
         if let Err(error) = shared.sweep_reads() {
             tracing::warn!(%error, "when results were last read could not be noted");
         }
+        shared.leave_seat();
         Shutdown { waiting: lives.len().saturating_sub(abandoned), abandoned }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use job_core::{Event, Failure, FailureKind, IllegalMove, JobId, JobRecord, JobState, Timestamp};
-use job_store::{Durability, ErrorKind, SharedStore, Store, StoreError};
+use job_store::{Durability, ErrorKind, Seat, SharedStore, Store, StoreError};
 use rustc_hash::FxHashMap;
 
 use crate::{
@@ -41,6 +41,8 @@ use crate::{
 /// What the engine, its workers and the handles share.
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
+    /// The right to work on it, until the engine is shut down.
+    seat: Mutex<Option<Seat>>,
     pub(crate) handlers: Handlers,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Config,
@@ -113,6 +115,7 @@ impl Shared {
         handlers: Handlers,
         clock: Arc<dyn Clock>,
         config: Config,
+        seat: Seat,
     ) -> Self {
         let cluster = sharing.map(|store| Cluster::new(store, handlers.kinds(), &config));
         let limits = Limits { ageing: config.ageing, per_graph: config.per_graph, per_class: config.per_class };
@@ -132,6 +135,7 @@ impl Shared {
         Self {
             width: Spare::new(config.threads.saturating_sub(config.workers)),
             store,
+            seat: Mutex::new(Some(seat)),
             cluster,
             handlers,
             config,
@@ -460,6 +464,11 @@ impl Shared {
             cluster.enter(phase);
             self.health.wake();
         }
+    }
+
+    /// Another engine may have the store.
+    pub(crate) fn leave_seat(&self) {
+        drop(self.seat.lock().take());
     }
 
     /// Tells every running job to stop. Whoever starts meanwhile sees the flag after it can be told.

@@ -74,7 +74,7 @@ pub enum ErrorKind {
     Format,
     /// The disk is full.
     Full,
-    /// Another process has the store open.
+    /// Another process has the store open, or another engine works on it.
     AlreadyOpen,
     /// The store was opened for reading only.
     ReadOnly,
@@ -96,7 +96,7 @@ impl ErrorKind {
             Self::Corrupt => Some("run `job-demo inspect` on the store, and restore or remove the job"),
             Self::Format => Some("open it with the version that wrote it"),
             Self::Full => Some("free some disk space"),
-            Self::AlreadyOpen => Some("close the other process, or open the store for reading only"),
+            Self::AlreadyOpen => Some("close the other one first, or only read the store"),
             Self::ReadOnly => Some("open it for writing"),
             _ => None,
         }

@@ -14,7 +14,7 @@ use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 use parking_lot::{Condvar, Mutex};
 
 use crate::{
-    Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, Pin, ResultStore, Rows, SealedBlock,
+    Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, Pin, ResultStore, Rows, SealedBlock, Seat,
     SegmentKey, SegmentWriter, SharedStore, Store, StoreError, Use,
 };
 
@@ -161,6 +161,10 @@ impl<S: Store + ?Sized> FaultStore<S> {
 // A new method of the trait must not slip past the switch.
 #[deny(clippy::missing_trait_methods)]
 impl<S: Store + ?Sized> JobStore for FaultStore<S> {
+    fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
+        self.inner.seat(engine)
+    }
+
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
         self.switch.write(|| self.inner.insert(records, durability))
     }
@@ -284,6 +288,10 @@ impl<S: Store + ?Sized> ResultStore for FaultStore<S> {
 /// Claims count as writes; hearing and waking are never cut.
 #[deny(clippy::missing_trait_methods)]
 impl<S: SharedStore + ?Sized> SharedStore for FaultStore<S> {
+    fn shared_seat(&self, engine: &str) -> Result<Seat, StoreError> {
+        self.inner.shared_seat(engine)
+    }
+
     fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
         self.switch.write(|| self.inner.claim(claim))
     }

@@ -62,6 +62,7 @@ mod postgres;
 mod redb;
 #[cfg(feature = "rocksdb")]
 mod rocks;
+mod seat;
 mod shared;
 mod shared_memory;
 mod store;
@@ -85,6 +86,7 @@ pub use rocks::{Compression, RocksOptions, RocksStore};
 /// The RocksDB bindings that [`RocksStore`] is built with, for hosts that share a database with it.
 #[cfg(feature = "rocksdb")]
 pub use rocksdb;
+pub use seat::{Seat, Seats};
 pub use shared::{Claim, Claimed, Held, SharedStore, Start};
 pub use shared_memory::SharedMemory;
 pub use store::{Durability, EachBlock, JobStore, MAX_CHECKPOINT, Pin, ResultStore, SegmentWriter, Store, Use};

@@ -10,8 +10,8 @@ use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 use parking_lot::RwLock;
 
 use crate::{
-    BlockBuilder, Durability, EachBlock, ErrorKind, JobStore, Pin, ResultStore, Rows, SealedBlock, SegmentKey,
-    SegmentWriter, StoreError,
+    BlockBuilder, Durability, EachBlock, ErrorKind, JobStore, Pin, ResultStore, Rows, SealedBlock, Seat, Seats,
+    SegmentKey, SegmentWriter, StoreError,
     contract::{self, Cut, Tally},
 };
 
@@ -21,6 +21,7 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     content: Arc<RwLock<Content>>,
+    seats: Seats,
 }
 
 #[derive(Debug, Default)]
@@ -66,6 +67,10 @@ impl Content {
 }
 
 impl JobStore for MemoryStore {
+    fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
+        self.seats.take(engine)
+    }
+
     fn insert(&self, records: &[JobRecord], _: Durability) -> Result<(), StoreError> {
         let mut content = self.content.write();
         let mut seen = BTreeSet::new();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use job_core::{JobId, JobKind, JobRecord, Timestamp};
 
-use crate::{Store, StoreError};
+use crate::{Seat, Store, StoreError};
 
 /// A store that engines share. Each opened value is one claimant: the jobs that it claims are its own until their
 /// lease ends, and of a claimed job only the claimant may start an attempt, write rows, checkpoints or an end.
@@ -17,6 +17,13 @@ use crate::{Store, StoreError};
 ///
 /// A job that was never claimed has no such bounds: a store with a single engine on it needs no claims.
 pub trait SharedStore: Store {
+    /// Gives `engine` the one seat of this claimant: two engines that were one claimant would take each other's claims for
+    /// claims without an answer, and give them back.
+    ///
+    /// # Errors
+    /// `AlreadyOpen` when another engine is this claimant, or has the store for itself; the error names it.
+    fn shared_seat(&self, engine: &str) -> Result<Seat, StoreError>;
+
     /// Claims jobs that may be run: waiting ones that nobody has a lease on and whose
     /// [`not_before`](JobRecord::not_before) has passed, and running ones whose lease has ended (their claimant died
     /// or lost touch; the record says that they run, and what becomes of them is the new claimant's to decide). A

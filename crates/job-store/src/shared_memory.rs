@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     fmt,
     ops::{ControlFlow, Range},
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -14,7 +14,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::{
     Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, MemoryStore, Pin, ResultStore, Rows,
-    SealedBlock, SegmentKey, SegmentWriter, SharedStore, Start, StoreError, contract,
+    SealedBlock, Seat, Seats, SegmentKey, SegmentWriter, SharedStore, Start, StoreError, contract, seat,
 };
 
 /// One claimant of a [`MemoryStore`] that several engines of one process share; [`claimant`](Self::claimant) makes
@@ -42,6 +42,7 @@ pub struct SharedMemory {
     store: MemoryStore,
     board: Arc<Board>,
     me: u64,
+    seats: Seats,
 }
 
 /// Tells the time of the store.
@@ -52,6 +53,8 @@ struct Board {
     now: Box<Now>,
     table: Mutex<Table>,
     changed: Condvar,
+    /// The seat of the store below, which the engines that share it have together.
+    together: Mutex<Weak<Seat>>,
 }
 
 #[derive(Debug, Default)]
@@ -90,7 +93,7 @@ impl Board {
         let me = table.next;
         table.claimants.insert(me, Ears::default());
         drop(table);
-        SharedMemory { store, board: Arc::clone(self), me }
+        SharedMemory { store, board: Arc::clone(self), me, seats: Seats::default() }
     }
 
     /// Refuses a write of `claimant` on a claimed job that is not, or no longer, its own.
@@ -125,7 +128,12 @@ impl SharedMemory {
     /// As [`new`](Self::new), with leases that end by the time that `now` tells.
     #[must_use]
     pub fn with_clock(store: MemoryStore, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        let board = Board { now: Box::new(now), table: Mutex::default(), changed: Condvar::new() };
+        let board = Board {
+            now: Box::new(now),
+            table: Mutex::default(),
+            changed: Condvar::new(),
+            together: Mutex::default(),
+        };
         Arc::new(board).join(store)
     }
 
@@ -179,6 +187,18 @@ impl Drop for SharedMemory {
 }
 
 impl SharedStore for SharedMemory {
+    fn shared_seat(&self, engine: &str) -> Result<Seat, StoreError> {
+        let own = self.seats.take(engine)?;
+        let mut together = self.board.together.lock();
+        let below = if let Some(seat) = together.upgrade() {
+            seat
+        } else {
+            Arc::new(self.store.seat(&format!("{engine}, which shares it,"))?)
+        };
+        *together = Arc::downgrade(&below);
+        Ok(Seat::new((own, below)))
+    }
+
     fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
         let mut table = self.board.table.lock();
         let now = (self.board.now)();
@@ -284,6 +304,10 @@ impl SharedStore for SharedMemory {
 }
 
 impl JobStore for SharedMemory {
+    fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
+        Err(seat::only_shared(engine))
+    }
+
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
         let mut table = self.board.table.lock();
         self.store.insert(records, durability)?;

@@ -7,7 +7,7 @@ use std::{
 
 use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 
-use crate::{Rows, SealedBlock, SegmentKey, StoreError};
+use crate::{Rows, SealedBlock, Seat, SegmentKey, StoreError};
 
 /// The longest checkpoint, in bytes.
 pub const MAX_CHECKPOINT: usize = 64 << 20;
@@ -39,6 +39,14 @@ pub enum Pin {
 ///   the revision. Of any number of racing writers exactly one wins; the others get `Conflict`.
 /// * Calls may come from any number of threads.
 pub trait JobStore: Debug + Send + Sync + 'static {
+    /// Gives `engine` the one seat of an engine that has this store for itself. Every value that changes the same content
+    /// has the same seat ([`Seats`](crate::Seats) is one). Reading needs none.
+    ///
+    /// # Errors
+    /// `AlreadyOpen` when another engine has it, which the error names; `Invalid` when no engine may have the store for
+    /// itself, because engines [share](crate::SharedStore) it.
+    fn seat(&self, engine: &str) -> Result<Seat, StoreError>;
+
     /// Adds new jobs, all of them or none.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ mod reading;
 mod reopen;
 mod retention;
 mod retry;
+mod seats;
 mod shutdown;
 mod started;
 mod support;

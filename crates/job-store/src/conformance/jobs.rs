@@ -6,6 +6,23 @@ use super::{Broken, Fixture, at, read, running, succeeded, waiting, write};
 use crate::{Durability, ErrorKind, Store};
 
 law! {
+    /// And the others are told which; unless engines share it, and none may.
+    fn one_engine_has_the_store_for_itself(store) {
+        match store.seat("the first") {
+            Ok(first) => {
+                let refused = store.seat("the second").unwrap_err();
+                assert_eq!(refused.kind, ErrorKind::AlreadyOpen);
+                assert!(refused.to_string().contains("the first"), "{refused}");
+                drop(first);
+                store.seat("the second")?;
+            }
+            Err(refused) => {
+                assert_eq!(refused.kind, ErrorKind::Invalid);
+                assert!(refused.to_string().contains("builder_shared"), "{refused}");
+            }
+        }
+    }
+
     /// Every field of a record survives, also after many changes.
     fn a_job_is_read_back_whole(store) {
         let job = waiting(1);

@@ -82,6 +82,7 @@ macro_rules! conformance_tests {
     };
     (@list $rule:ident $fixture:expr) => {
         $crate::conformance_tests! { @$rule $fixture;
+            one_engine_has_the_store_for_itself
             a_job_is_read_back_whole
             an_unknown_job_is_none
             an_id_is_taken_once

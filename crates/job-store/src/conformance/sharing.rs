@@ -33,6 +33,7 @@ macro_rules! sharing_tests {
     };
     (@list $rule:ident $fixture:expr) => {
         $crate::conformance_tests! { @$rule $fixture;
+            a_claimant_is_one_engine
             two_claimants_never_get_the_same_job
             a_claim_takes_priority_then_age
             a_claim_takes_what_it_asks_for
@@ -79,6 +80,19 @@ const LONG: Duration = Duration::from_hours(1);
 const SHORT: Duration = Duration::from_millis(50);
 
 sharing_law! {
+    /// Each has its own; none has the store for itself.
+    fn a_claimant_is_one_engine(one, other) {
+        let first = one.shared_seat("the first")?;
+        let refused = one.shared_seat("the second").unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::AlreadyOpen);
+        assert!(refused.to_string().contains("the first"), "{refused}");
+        let beside = other.shared_seat("the second")?;
+        assert_eq!(one.seat("alone").map(drop).map_err(kind), Err(ErrorKind::Invalid));
+        drop(first);
+        one.shared_seat("the third")?;
+        drop(beside);
+    }
+
     /// Whatever comes first in the store.
     fn a_claim_takes_priority_then_age(one, other) {
         let mut jobs: Vec<_> = (1..=6).map(waiting).collect();

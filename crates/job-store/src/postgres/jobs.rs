@@ -11,7 +11,7 @@ use super::{
     Call, Parameters, PostgresStore, column, connection::Connection, failure::Failed, id_column, kind_bytes, name,
     record, records, signed, state_number, uuid,
 };
-use crate::{Durability, ErrorKind, JobStore, Pin, StoreError, Use, codec, contract};
+use crate::{Durability, ErrorKind, JobStore, Pin, Seat, StoreError, Use, codec, contract, seat};
 
 /// All of them or none: a division by zero undoes the statement when one of the ids is that of a job that is complete.
 const INSERT: &str = "
@@ -122,6 +122,10 @@ const PIN: &str = "
     SELECT FROM unfinished UNION ALL SELECT FROM complete";
 
 impl JobStore for PostgresStore {
+    fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
+        Err(seat::only_shared(engine))
+    }
+
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
         // Whoever has the key or the id may be removed before it is looked up.
         const MOST: usize = 5;

@@ -40,7 +40,7 @@ use self::{
     notices::Notices,
     pool::Pool,
 };
-use crate::{Durability, ErrorKind, StoreError, codec};
+use crate::{Durability, ErrorKind, Seats, StoreError, codec};
 
 /// Keeps jobs and rows in a PostgreSQL database, version 15 or later, which any number of engines share.
 ///
@@ -87,6 +87,8 @@ struct Inner {
     options: PostgresOptions,
     /// Who claims: every opened value is somebody else.
     claimant: Uuid,
+    /// Of the engine that is this claimant.
+    seats: Seats,
     /// Jobs whose claim was answered. A lease that nobody knows of, because the answer was lost, is not renewed.
     claimed: Mutex<HashSet<JobId>>,
     notices: Arc<Notices>,
@@ -190,6 +192,7 @@ impl Inner {
             pool,
             options,
             claimant,
+            seats: Seats::default(),
             claimed: Mutex::default(),
             notices: Arc::default(),
             #[cfg(feature = "objects")]

@@ -8,7 +8,7 @@ use std::{
 use job_core::{JobId, JobRecord};
 
 use super::{Call, Connection, Parameters, PostgresStore, column, id_column, kind_bytes, record, signed, uuid};
-use crate::{Claim, Claimed, Held, SharedStore, StoreError, codec};
+use crate::{Claim, Claimed, Held, Seat, SharedStore, StoreError, codec};
 
 /// The best of each kind and those whose lease has ended are locked where the indexes have them, without waiting for
 /// those that others are about to take; of these the best are claimed. With a time `$5` the fresh ones, which wait for
@@ -87,6 +87,10 @@ const CHANGED: &str = "
     WHERE jobs.revision IS DISTINCT FROM known.revision";
 
 impl SharedStore for PostgresStore {
+    fn shared_seat(&self, engine: &str) -> Result<Seat, StoreError> {
+        self.inner.seats.take(engine)
+    }
+
     fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
         let call = Call::new("claim jobs");
         let kinds: Vec<_> = claim.kinds.iter().map(kind_bytes).collect();

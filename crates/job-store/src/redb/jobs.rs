@@ -3,9 +3,13 @@
 use job_core::{JobId, JobRecord, JobSpec, Timestamp};
 
 use super::{JOBS, RedbStore, Tables, decode, failure};
-use crate::{Durability, ErrorKind, JobStore, Pin, StoreError, codec, contract, keys};
+use crate::{Durability, ErrorKind, JobStore, Pin, Seat, StoreError, codec, contract, keys};
 
 impl JobStore for RedbStore {
+    fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
+        self.seats.take(engine)
+    }
+
     fn insert(&self, records: &[JobRecord], _: Durability) -> Result<(), StoreError> {
         const OPERATION: &str = "insert";
         self.write(OPERATION, None, |tables| {

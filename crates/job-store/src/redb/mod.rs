@@ -8,7 +8,7 @@ use std::{fmt, path::Path, sync::Arc};
 use job_core::{JobId, JobRecord};
 use redb::{Database, ReadableTable, TableDefinition};
 
-use crate::{ErrorKind, StoreError, codec, keys};
+use crate::{ErrorKind, Seats, StoreError, codec, keys};
 
 type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
 type Table<'t> = redb::Table<'t, &'static [u8], &'static [u8]>;
@@ -37,6 +37,7 @@ const FORMAT_VERSION: u8 = 1;
 #[derive(Clone)]
 pub struct RedbStore {
     db: Arc<Database>,
+    seats: Seats,
 }
 
 impl RedbStore {
@@ -48,7 +49,7 @@ impl RedbStore {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         const OPERATION: &str = "open the store";
         let db = Database::create(path).map_err(|e| failure(OPERATION, None, e))?;
-        let store = Self { db: Arc::new(db) };
+        let store = Self { db: Arc::new(db), seats: Seats::default() };
         store.write(OPERATION, None, |tables| match tables.get(keys::FORMAT)?.as_deref() {
             Some([FORMAT_VERSION]) => Ok(()),
             Some(other) => {

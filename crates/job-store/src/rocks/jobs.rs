@@ -9,9 +9,13 @@ use super::{
     JOBS, ROWS, RocksStore, decode, failure,
     locks::{Held, Locks},
 };
-use crate::{Durability, ErrorKind, JobStore, Pin, StoreError, codec, contract, keys};
+use crate::{Durability, ErrorKind, JobStore, Pin, Seat, StoreError, codec, contract, keys};
 
 impl JobStore for RocksStore {
+    fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
+        self.inner.seats.take(engine)
+    }
+
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
         const OPERATION: &str = "insert";
         let _held = self.lock_with_work(records.iter());

@@ -11,6 +11,7 @@ mod open;
 mod options;
 mod reclaim;
 mod results;
+mod seats;
 mod segment;
 mod torn;
 
@@ -26,7 +27,7 @@ use self::{
     locks::{Locks, Newest},
     reclaim::Reclaimer,
 };
-use crate::{Durability, ErrorKind, StoreError, codec, keys};
+use crate::{Durability, ErrorKind, Seats, StoreError, codec, keys};
 
 type Db = DBWithThreadMode<SingleThreaded>;
 
@@ -57,6 +58,7 @@ pub struct RocksStore {
 
 struct Inner {
     db: Arc<Db>,
+    seats: Seats,
     /// Whether the database is this store's alone, and not read-only: then closing flushes it.
     owned: bool,
     options: RocksOptions,
@@ -104,6 +106,7 @@ impl RocksStore {
     fn new(db: Arc<Db>, options: RocksOptions, owned: bool, reclaimer: Reclaimer) -> Self {
         let inner = Inner {
             files: Files::new(db.path()),
+            seats: seats::of(&db),
             db,
             owned,
             options,

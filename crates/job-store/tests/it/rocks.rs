@@ -33,6 +33,20 @@ fn a_second_writer_is_told_that_the_store_is_open() {
     assert!(open(directory.path()).is_ok());
 }
 
+/// Two stores in one database would not know of each other's locks.
+#[test]
+fn a_database_of_a_host_has_one_engine_however_many_stores_are_opened_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()).unwrap());
+    let db = Arc::new(raw(directory.path()));
+    let [one, other] =
+        [(); 2].map(|()| RocksStore::in_database(Arc::clone(&db), RocksOptions::default()).unwrap());
+    let first = one.seat("the first").unwrap();
+    assert_eq!(other.clone().seat("the second").unwrap_err().kind, ErrorKind::AlreadyOpen);
+    drop(first);
+    other.seat("the second").unwrap();
+}
+
 #[test]
 fn a_reader_beside_the_writer_sees_its_jobs_and_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,0 +1,120 @@
+//! One engine works on a store, or several that share it: never two that do not know of each other.
+
+use std::{sync::Arc, time::Duration};
+
+use job_runner::{
+    Ending, Engine, EngineError, JobState,
+    store::{ErrorKind, Fault, FaultStore, MemoryStore, SharedMemory, Store, StoreError},
+};
+
+use crate::support::{Gate, job, nothing};
+
+fn open(store: &Arc<dyn Store>) -> Result<Engine, EngineError> {
+    Engine::builder(Arc::clone(store)).algorithm("a", nothing).workers(0).open()
+}
+
+fn refused(opened: Result<Engine, EngineError>) -> StoreError {
+    match opened {
+        Err(EngineError::Store(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// It was accepted: both ran the same jobs, and three opens made a healthy job fail.
+#[test]
+fn a_second_engine_on_a_store_is_refused_and_told_of_the_first() {
+    let memory = MemoryStore::default();
+    let store: Arc<dyn Store> = Arc::new(memory.clone());
+    let first = open(&store).unwrap();
+    let handle = first.submit(job("a")).unwrap();
+    let others: [Arc<dyn Store>; 3] =
+        [Arc::clone(&store), Arc::new(memory), Arc::new(FaultStore::new(Arc::clone(&store)))];
+    for other in &others {
+        let error = refused(open(other));
+        assert_eq!(error.kind, ErrorKind::AlreadyOpen);
+        let said = error.to_string();
+        assert!(said.contains("the engine opened at ") && said.contains(file!()), "{said}");
+    }
+    assert!(first.run_one());
+    let record = handle.wait().unwrap();
+    assert_eq!((record.state, record.attempt), (JobState::Complete(Ending::Succeeded), 1));
+    drop(first);
+    assert_eq!(open(&store).unwrap().job(record.id).unwrap().unwrap().wait(), Ok(record));
+}
+
+#[test]
+fn a_store_is_free_after_a_shutdown_and_after_an_opening_that_failed() {
+    let store = FaultStore::new(Arc::new(MemoryStore::default()) as Arc<dyn Store>);
+    let shared: Arc<dyn Store> = Arc::new(store.clone());
+    store.plan(Fault::Cut);
+    assert_eq!(refused(open(&shared)).kind, ErrorKind::Unavailable);
+    store.plan(Fault::Never);
+    let first = open(&shared).unwrap();
+    first.shutdown(Duration::ZERO);
+    let second = open(&shared).unwrap();
+    drop(first);
+    assert_eq!(refused(open(&shared)).kind, ErrorKind::AlreadyOpen, "the second has it");
+    drop(second);
+    open(&shared).unwrap();
+}
+
+/// A body that never ends must not keep the store from ever being opened again.
+#[test]
+fn an_engine_that_left_a_body_behind_has_left_its_store() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let (gate, pass) = Gate::new();
+    let stuck = move |ctx: &mut job_runner::JobContext| {
+        pass(ctx);
+        Ok(())
+    };
+    let engine = Engine::builder(Arc::clone(&store))
+        .algorithm("stuck", stuck)
+        .workers(1)
+        .stop_grace(Duration::ZERO)
+        .open()
+        .unwrap();
+    let handle = engine.submit(job("stuck")).unwrap();
+    gate.entered();
+    drop(engine);
+    let next = open(&store).unwrap();
+    let taken_up = store.get(handle.id()).unwrap().unwrap();
+    assert_eq!(taken_up.state, JobState::Waiting);
+    drop(gate);
+    assert_eq!(store.get(handle.id()).unwrap(), Some(taken_up), "what is left behind writes nothing");
+    drop(next);
+}
+
+#[test]
+fn a_store_that_engines_share_is_nobodys_own() {
+    let memory = MemoryStore::default();
+    let shared = SharedMemory::new(memory.clone());
+    let own: Arc<dyn Store> = Arc::new(shared.claimant());
+    let error = refused(open(&own));
+    assert_eq!(error.kind, ErrorKind::Invalid);
+    assert!(error.to_string().contains("`Engine::builder_shared`"), "{error}");
+    // Past the claimants, while engines share it, and the other way round.
+    let below: Arc<dyn Store> = Arc::new(memory);
+    let one = Engine::builder_shared(Arc::new(shared.claimant())).workers(0).open().unwrap();
+    let other = Engine::builder_shared(Arc::new(shared.claimant())).workers(0).open().unwrap();
+    drop(one);
+    assert_eq!(refused(open(&below)).kind, ErrorKind::AlreadyOpen);
+    drop(other);
+    let alone = open(&below).unwrap();
+    let late = Engine::builder_shared(Arc::new(shared.claimant())).workers(0).open();
+    assert_eq!(refused(late).kind, ErrorKind::AlreadyOpen);
+    drop(alone);
+    assert!(Engine::builder_shared(Arc::new(shared)).workers(0).open().is_ok());
+}
+
+/// They gave each other's claims back, as claims whose answer was lost.
+#[test]
+fn two_engines_are_not_one_claimant() {
+    let claimant = Arc::new(SharedMemory::new(MemoryStore::default()));
+    let one = Engine::builder_shared(Arc::<SharedMemory>::clone(&claimant)).workers(0).open().unwrap();
+    let wrapped = Arc::new(FaultStore::new(Arc::<SharedMemory>::clone(&claimant)));
+    let error = refused(Engine::builder_shared(wrapped).workers(0).open());
+    assert_eq!(error.kind, ErrorKind::AlreadyOpen);
+    assert!(error.to_string().contains(file!()), "{error}");
+    drop(one);
+    assert!(Engine::builder_shared(claimant).workers(0).open().is_ok());
+}

@@ -1,0 +1,83 @@
+//! [`Seat`]: the right of one engine to work on a store.
+
+use std::{any::Any, fmt, sync::Arc};
+
+use parking_lot::Mutex;
+
+use crate::{ErrorKind, StoreError};
+
+const OPERATION: &str = "open an engine on the store";
+
+/// The right of one engine to work on a store. It goes back when this value is dropped.
+pub struct Seat {
+    /// Whatever gives it back.
+    _guard: Box<dyn Any + Send + Sync>,
+}
+
+impl Seat {
+    /// A seat that goes back when `guard` is dropped.
+    #[must_use]
+    pub fn new(guard: impl Send + Sync + 'static) -> Self {
+        Self { _guard: Box::new(guard) }
+    }
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seat")
+    }
+}
+
+/// One seat, which [`JobStore::seat`](crate::JobStore::seat) hands out and gets back. Clones are the same seat.
+///
+/// ```
+/// use job_store::{ErrorKind, Seats};
+///
+/// let seats = Seats::default();
+/// let first = seats.take("the engine of the front end")?;
+/// let refused = seats.clone().take("another engine").unwrap_err();
+/// assert_eq!(refused.kind, ErrorKind::AlreadyOpen);
+/// assert!(refused.to_string().contains("the engine of the front end"));
+/// drop(first);
+/// assert!(seats.take("another engine").is_ok());
+/// # Ok::<(), job_store::StoreError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Seats {
+    /// Who has the seat.
+    taken: Arc<Mutex<Option<String>>>,
+}
+
+impl Seats {
+    /// Gives the seat to `engine`, which is named to others that ask meanwhile.
+    ///
+    /// # Errors
+    /// `AlreadyOpen` when another engine has it; the error names that one.
+    pub fn take(&self, engine: &str) -> Result<Seat, StoreError> {
+        let mut taken = self.taken.lock();
+        if let Some(first) = &*taken {
+            let detail = format!("{first} works on it, and {engine} cannot work beside it");
+            return Err(StoreError::new(ErrorKind::AlreadyOpen, OPERATION, detail));
+        }
+        *taken = Some(engine.to_owned());
+        Ok(Seat::new(Taken(Arc::clone(&self.taken))))
+    }
+}
+
+/// Gives the seat back.
+struct Taken(Arc<Mutex<Option<String>>>);
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        *self.0.lock() = None;
+    }
+}
+
+/// The refusal of an engine that wants a shared store for itself.
+pub(crate) fn only_shared(engine: &str) -> StoreError {
+    let detail = format!(
+        "engines share this store, and {engine} wants it for itself: open it with `Engine::builder_shared` instead of \
+         `Engine::builder`"
+    );
+    StoreError::new(ErrorKind::Invalid, OPERATION, detail)
+}
