@@ -164,6 +164,26 @@ fn a_second_process_is_told_that_the_store_is_open() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// RocksDB's own lock is gone as soon as its process closes any descriptor of the locked file, which a backup does. A second
+/// process then opened the store for writing.
+#[test]
+fn a_second_process_is_refused_also_after_a_backup_has_read_every_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).unwrap();
+    for entry in fs::read_dir(directory.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::read(path).unwrap();
+        }
+    }
+    let output = run(env!("CARGO_BIN_EXE_torture"), &["child", &a_child(directory.path(), 1)]).unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty(), "it took jobs all the same");
+    assert!(said.contains("close the other process"), "{said}");
+    assert!(said.contains(&format!("process {}", std::process::id())), "it does not say which: {said}");
+    drop(store);
+}
+
 /// With few descriptors a store cannot be opened, or an engine cannot go on; either is said, and what was
 /// acknowledged is there when there are enough again.
 #[test]

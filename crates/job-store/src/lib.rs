@@ -55,7 +55,11 @@ mod fault;
 pub mod fuzzing;
 #[cfg(any(feature = "rocksdb", feature = "redb", feature = "fuzzing"))]
 mod keys;
+#[cfg(any(feature = "rocksdb", feature = "redb"))]
+mod lock;
 mod memory;
+#[cfg(any(feature = "rocksdb", feature = "redb"))]
+mod place;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redb")]

@@ -8,7 +8,7 @@ use std::{fmt, path::Path, sync::Arc};
 use job_core::{JobId, JobRecord};
 use redb::{Database, ReadableTable, TableDefinition};
 
-use crate::{ErrorKind, Seats, StoreError, codec, keys};
+use crate::{ErrorKind, Seats, StoreError, codec, keys, lock};
 
 type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
 type Table<'t> = redb::Table<'t, &'static [u8], &'static [u8]>;
@@ -48,7 +48,12 @@ impl RedbStore {
     /// when the file is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         const OPERATION: &str = "open the store";
-        let db = Database::create(path).map_err(|e| failure(OPERATION, None, e))?;
+        let path = path.as_ref();
+        // Locked by redb itself, which locks an open file as well.
+        let db = Database::create(path).map_err(|error| match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => lock::already_open(path, None),
+            error => failure(OPERATION, None, error),
+        })?;
         let store = Self { db: Arc::new(db), seats: Seats::default() };
         store.write(OPERATION, None, |tables| match tables.get(keys::FORMAT)?.as_deref() {
             Some([FORMAT_VERSION]) => Ok(()),
@@ -167,7 +172,7 @@ fn failure(operation: &'static str, job: Option<JobId>, error: impl Into<redb::E
         redb::Error::Corrupted(_) => ErrorKind::Corrupt,
         redb::Error::DatabaseAlreadyOpen => ErrorKind::AlreadyOpen,
         redb::Error::UpgradeRequired(_) => ErrorKind::Format,
-        redb::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => ErrorKind::Full,
+        redb::Error::Io(error) if lock::is_full(error) => ErrorKind::Full,
         _ => ErrorKind::Unavailable,
     };
     StoreError { kind, operation, job, detail: error.to_string() }

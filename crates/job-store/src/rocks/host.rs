@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rocksdb::{ColumnFamilyDescriptor, DBWithThreadMode, SingleThreaded};
 
 use super::{RocksOptions, RocksStore, open};
-use crate::StoreError;
+use crate::{StoreError, lock::Lock};
 
 impl RocksStore {
     /// The column families that a store lives in, to be opened together with the host's own; their names start with
@@ -18,7 +18,7 @@ impl RocksStore {
     /// A store in a database that the host has open, beside the host's own column families. The host opened it with
     /// [`column_families`](Self::column_families), and closes it when the last clone of the store is gone.
     ///
-    /// One store per database: a second one would not know of the first one's locks. The database's own options
+    /// One store per database: a second one would not know of the first one's locks, and is refused. The database's own options
     /// (log, background jobs) are the host's; it should use
     /// [`TolerateCorruptedTailRecords`](rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords), so that damage inside
     /// the log is an error and not a loss. [`open`](Self::open) tells a log that a power cut tore from damage; the host's
@@ -43,12 +43,15 @@ impl RocksStore {
     /// ```
     ///
     /// # Errors
-    /// `Corrupt` when the column families are missing, `Format` when another version wrote them.
+    /// `Corrupt` when the column families are missing, `Format` when another version wrote them, `AlreadyOpen` when there
+    /// is a store over it.
     pub fn in_database(
         db: Arc<DBWithThreadMode<SingleThreaded>>,
         options: RocksOptions,
     ) -> Result<Self, StoreError> {
+        let place = open::existing(db.path())?;
+        let lock = Lock::take(place.path())?;
         open::check_format(&db, true)?;
-        Self::over(db, options, false)
+        Self::over(db, options, false, place, lock)
     }
 }

@@ -11,7 +11,6 @@ mod open;
 mod options;
 mod reclaim;
 mod results;
-mod seats;
 mod segment;
 mod torn;
 
@@ -27,7 +26,7 @@ use self::{
     locks::{Locks, Newest},
     reclaim::Reclaimer,
 };
-use crate::{Durability, ErrorKind, Seats, StoreError, codec, keys};
+use crate::{Durability, ErrorKind, Seats, StoreError, codec, keys, lock::Lock, place::Place};
 
 type Db = DBWithThreadMode<SingleThreaded>;
 
@@ -38,7 +37,9 @@ const ROWS: &str = "job_engine.rows";
 /// Keeps jobs and rows in a RocksDB directory.
 ///
 /// Clones share one database; it closes with the last of them. One process at a time may write;
-/// others may [`open_read_only`](Self::open_read_only) meanwhile.
+/// others may [`open_read_only`](Self::open_read_only) meanwhile. A store is known by its directory, however the path to it
+/// is spelled: who opens it for writing locks the file `job_engine.lock` in it, until the store is closed or the process
+/// and those that it forked have ended.
 ///
 /// Large segments are written to files that become part of the database as they are; small ones and records go
 /// through its log. The space of removed jobs is given back by one thread of the store's own.
@@ -69,6 +70,9 @@ struct Inner {
     results: Decoded<JobResult>,
     blocks: Blocks,
     reclaimer: Reclaimer,
+    place: Place,
+    /// Of a store that may write. The last field: it is let go when the database is closed.
+    _lock: Option<Lock>,
 }
 
 impl RocksStore {
@@ -79,8 +83,10 @@ impl RocksStore {
     /// `AlreadyOpen` when a process (this one too) has it open for writing, `Format` when another version wrote
     /// it, `Corrupt` when files are damaged or missing.
     pub fn open(path: impl AsRef<Path>, options: RocksOptions) -> Result<Self, StoreError> {
-        let db = Arc::new(open::open(path.as_ref(), &options)?);
-        Self::over(db, options, true)
+        let place = open::directory(path.as_ref())?;
+        let lock = Lock::take(place.path())?;
+        let db = Arc::new(open::open(place.path(), &options)?);
+        Self::over(db, options, true, place, lock)
     }
 
     /// Opens the store in `path` as it is at this moment, beside a process that writes. Every change is
@@ -90,23 +96,37 @@ impl RocksStore {
     /// As [`open`](Self::open), and `Unavailable` when there is no store.
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let options = RocksOptions::default();
-        let db = Arc::new(open::open_read_only(path.as_ref(), &options)?);
+        let place = open::existing(path.as_ref())?;
+        let db = Arc::new(open::open_read_only(place.path(), &options)?);
         let reclaimer = Reclaimer::new(Arc::clone(&db));
-        Ok(Self::new(db, options, false, reclaimer))
+        Ok(Self::new(db, options, false, reclaimer, place, None))
     }
 
     /// A store that may write, over an open database. Finishes what a dead process left undone.
-    fn over(db: Arc<Db>, options: RocksOptions, owned: bool) -> Result<Self, StoreError> {
-        Files::new(db.path()).remove_left_over()?;
+    fn over(
+        db: Arc<Db>,
+        options: RocksOptions,
+        owned: bool,
+        place: Place,
+        lock: Lock,
+    ) -> Result<Self, StoreError> {
+        Files::new(place.path()).remove_left_over()?;
         let reclaimer = Reclaimer::new(Arc::clone(&db));
         reclaimer.resume()?;
-        Ok(Self::new(db, options, owned, reclaimer))
+        Ok(Self::new(db, options, owned, reclaimer, place, Some(lock)))
     }
 
-    fn new(db: Arc<Db>, options: RocksOptions, owned: bool, reclaimer: Reclaimer) -> Self {
+    fn new(
+        db: Arc<Db>,
+        options: RocksOptions,
+        owned: bool,
+        reclaimer: Reclaimer,
+        place: Place,
+        lock: Option<Lock>,
+    ) -> Self {
         let inner = Inner {
-            files: Files::new(db.path()),
-            seats: seats::of(&db),
+            files: Files::new(place.path()),
+            seats: Seats::default(),
             db,
             owned,
             options,
@@ -116,6 +136,8 @@ impl RocksStore {
             results: Decoded::default(),
             blocks: Blocks::default(),
             reclaimer,
+            place,
+            _lock: lock,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -169,7 +191,7 @@ impl Drop for Inner {
 
 impl fmt::Debug for RocksStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RocksStore").field("path", &self.inner.db.path()).finish_non_exhaustive()
+        f.debug_struct("RocksStore").field("path", &self.inner.place.path()).finish_non_exhaustive()
     }
 }
 

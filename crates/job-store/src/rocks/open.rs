@@ -1,15 +1,30 @@
 //! Opening: column families, the format check.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use rocksdb::ColumnFamilyDescriptor;
 
 use super::{CHECKPOINTS, Db, JOBS, ROWS, failure, options, torn};
-use crate::{ErrorKind, RocksOptions, StoreError, keys};
+use crate::{ErrorKind, RocksOptions, StoreError, keys, lock, place::Place};
 
 /// The version of the whole store: which column families there are and what their keys mean.
 const FORMAT_VERSION: u8 = 1;
 const OPERATION: &str = "open the store";
+
+/// The directory of a store, for whoever is to write there.
+pub(super) fn directory(path: &Path) -> Result<Place, StoreError> {
+    Place::directory(path).map_err(|error| unusable(path, &error))
+}
+
+/// The directory of a store that is there already.
+pub(super) fn existing(path: &Path) -> Result<Place, StoreError> {
+    Place::found(path).map_err(|error| unusable(path, &error))
+}
+
+fn unusable(path: &Path, error: &io::Error) -> StoreError {
+    let kind = if lock::is_full(error) { ErrorKind::Full } else { ErrorKind::Unavailable };
+    StoreError::new(kind, OPERATION, format!("the directory {}: {error}", path.display()))
+}
 
 pub(super) fn open(path: &Path, options: &RocksOptions) -> Result<Db, StoreError> {
     let open = |database: rocksdb::Options| {

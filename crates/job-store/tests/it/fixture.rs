@@ -210,8 +210,8 @@ fn write_the_fixture() {
     for entry in fs::read_dir(fixture()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        // What RocksDB writes anew when it opens.
-        if ["LOG", "LOCK", "OPTIONS"].iter().any(|prefix| name.starts_with(prefix)) {
+        // What is written anew when a store opens.
+        if ["LOG", "LOCK", "OPTIONS", "job_engine.lock"].iter().any(|prefix| name.starts_with(prefix)) {
             fs::remove_file(path).unwrap();
         }
     }

@@ -18,6 +18,8 @@ mod fixture;
 mod objects;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "redb")]
+mod redb;
 #[cfg(feature = "rocksdb")]
 mod rocks;
 #[cfg(feature = "tls")]

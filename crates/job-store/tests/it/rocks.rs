@@ -33,18 +33,54 @@ fn a_second_writer_is_told_that_the_store_is_open() {
     assert!(open(directory.path()).is_ok());
 }
 
-/// Two stores in one database would not know of each other's locks.
+/// Two databases in one directory: both took jobs, and afterwards it did not open again.
 #[test]
-fn a_database_of_a_host_has_one_engine_however_many_stores_are_opened_in_it() {
+fn a_store_is_known_by_its_directory_however_its_path_is_spelled() {
     let directory = tempfile::tempdir().unwrap();
-    drop(open(directory.path()).unwrap());
-    let db = Arc::new(raw(directory.path()));
-    let [one, other] =
-        [(); 2].map(|()| RocksStore::in_database(Arc::clone(&db), RocksOptions::default()).unwrap());
-    let first = one.seat("the first").unwrap();
-    assert_eq!(other.clone().seat("the second").unwrap_err().kind, ErrorKind::AlreadyOpen);
+    let root = directory.path().canonicalize().unwrap();
+    let first = open(&root.join("s")).unwrap();
+    fs::create_dir(root.join("x")).unwrap();
+    std::os::unix::fs::symlink(root.join("s"), root.join("link")).unwrap();
+    std::os::unix::fs::symlink("s", root.join("x/../relative")).unwrap();
+    std::os::unix::fs::symlink(&root, root.join("x/up")).unwrap();
+    let up = std::env::current_dir().unwrap().components().skip(1).map(|_| "..").collect::<std::path::PathBuf>();
+    let spelled =
+        ["s/", "s//", "./s", "s/.", "x/../s", "link", "link/", "relative", "x/up/s"].map(|path| root.join(path));
+    for path in spelled.into_iter().chain([up.join(root.strip_prefix("/").unwrap()).join("s")]) {
+        let error = open(&path).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::AlreadyOpen, "{}: {error}", path.display());
+        assert!(error.detail.contains("this process has it open already"), "{error}");
+        let reader = RocksStore::open_read_only(&path).unwrap();
+        assert_eq!(reader.unfinished().unwrap(), []);
+    }
+    first.insert(&[job(1)], Durability::Synced).unwrap();
     drop(first);
-    other.seat("the second").unwrap();
+    assert_eq!(open(&root.join("link")).unwrap().get(job(1).id).unwrap(), Some(job(1)));
+}
+
+#[test]
+fn a_store_that_is_opened_by_a_relative_path_stays_where_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().canonicalize().unwrap();
+    let up = std::env::current_dir().unwrap().components().skip(1).map(|_| "..").collect::<std::path::PathBuf>();
+    let store = open(&up.join(root.strip_prefix("/").unwrap())).unwrap();
+    // What RocksDB makes later is made there, wherever the process is by then.
+    assert!(format!("{store:?}").contains(&format!("{root:?}")), "{store:?}");
+}
+
+#[test]
+fn a_second_store_in_the_database_of_a_host_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = rocksdb::Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    let families = RocksStore::column_families(&RocksOptions::default());
+    let db = Arc::new(rocksdb::DB::open_cf_descriptors(&options, directory.path(), families).unwrap());
+    let first = RocksStore::in_database(Arc::clone(&db), RocksOptions::default()).unwrap();
+    let second = RocksStore::in_database(Arc::clone(&db), RocksOptions::default());
+    assert_eq!(second.unwrap_err().kind, ErrorKind::AlreadyOpen);
+    drop(first);
+    assert!(RocksStore::in_database(db, RocksOptions::default()).is_ok());
 }
 
 #[test]
