@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use crate::{ErrorKind, StoreError};
+use crate::{ErrorKind, StoreError, lock};
 
 /// A directory beside RocksDB's own files, on the same file system, so that a finished file can be moved in.
 pub(super) struct Files {
@@ -35,6 +35,6 @@ impl Files {
 }
 
 fn failure(operation: &'static str, error: &io::Error) -> StoreError {
-    let kind = if error.kind() == io::ErrorKind::StorageFull { ErrorKind::Full } else { ErrorKind::Unavailable };
+    let kind = if lock::is_full(error) { ErrorKind::Full } else { ErrorKind::Unavailable };
     StoreError::new(kind, operation, format!("the directory of temporary files: {error}"))
 }

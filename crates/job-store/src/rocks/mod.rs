@@ -2,6 +2,7 @@
 
 mod cache;
 mod checkpoints;
+mod failure;
 mod files;
 mod host;
 mod jobs;
@@ -22,6 +23,7 @@ use rocksdb::{ColumnFamily, DBWithThreadMode, SingleThreaded, WriteBatch, WriteO
 pub use self::options::{Compression, RocksOptions};
 use self::{
     cache::{Blocks, Decoded},
+    failure::failure,
     files::Files,
     locks::{Locks, Newest},
     reclaim::Reclaimer,
@@ -203,18 +205,4 @@ fn family<'a>(db: &'a Db, name: &'static str, operation: &'static str) -> Result
 fn decode(id: JobId, bytes: &[u8], operation: &'static str) -> Result<JobRecord, StoreError> {
     codec::decode_record(id, bytes)
         .map_err(|e| StoreError::new(ErrorKind::Corrupt, operation, e.to_string()).on(id))
-}
-
-/// Puts RocksDB's error into our classes. Its kinds come from the text it starts with, and a full disk and a
-/// held lock are both plain I/O errors there.
-fn failure(operation: &'static str, job: Option<JobId>, error: &rocksdb::Error) -> StoreError {
-    let detail = error.to_string();
-    let kind = match error.kind() {
-        rocksdb::ErrorKind::Corruption => ErrorKind::Corrupt,
-        rocksdb::ErrorKind::NotSupported if detail.contains("read only") => ErrorKind::ReadOnly,
-        rocksdb::ErrorKind::IOError if detail.contains("No space left") => ErrorKind::Full,
-        rocksdb::ErrorKind::IOError if detail.contains("lock") => ErrorKind::AlreadyOpen,
-        _ => ErrorKind::Unavailable,
-    };
-    StoreError { kind, operation, job, detail }
 }

@@ -353,3 +353,31 @@ fn damage_inside_the_log_stays_an_error_and_loses_nothing() {
     assert_eq!(open(left.path()).unwrap_err().kind, ErrorKind::Corrupt);
     assert_eq!(fs::read(&log).unwrap(), bytes);
 }
+
+/// Below a directory called `blocks` a missing permission was told as a second process, and failed jobs for good.
+#[test]
+fn the_name_of_a_directory_does_not_change_what_an_error_is() {
+    for name in ["blocks", "a: No space left on device", "read only", "Corruption"] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(name);
+        let store = RocksStore::open(&path, fixture::options()).unwrap();
+        let running = fixture::write(&store).running;
+        // In the way of the files of large segments, for root as well.
+        fs::remove_dir_all(path.join("job_engine.tmp")).unwrap();
+        fs::write(path.join("job_engine.tmp"), b"").unwrap();
+        let key = SegmentKey { job: running.id, attempt: 1, number: 9 };
+        let mut writer = store.segment(key).unwrap();
+        let mut block = BlockBuilder::new(key);
+        let error = (0..30).find_map(|_| {
+            block.push(&"x".repeat(2_000)).unwrap();
+            writer.append(block.seal()).err()
+        });
+        assert_eq!(error.unwrap().kind, ErrorKind::Unavailable, "{name}");
+        drop((writer, store));
+        // RocksDB itself cannot write: a directory has the name of its next file.
+        fs::remove_file(path.join("LOCK")).unwrap();
+        fs::create_dir(path.join("LOCK")).unwrap();
+        let error = open(&path).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unavailable, "{name}: {error}");
+    }
+}
