@@ -1,6 +1,6 @@
 //! What handlers are given: a request that was let in, its parameters, its body.
 
-use std::marker::PhantomData;
+use std::{error::Error, marker::PhantomData};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request},
@@ -15,6 +15,7 @@ use crate::{
     failure::Failure,
     graphs::Graph,
     limits,
+    serve::bodies::TooSlow,
 };
 
 /// What a handler is about to do, as a type, so that no handler can be written without saying it.
@@ -133,6 +134,18 @@ impl<T: DeserializeOwned> FromRequestParts<Context> for Params<T> {
     }
 }
 
+/// Why a body could not be read.
+fn unread(error: &(dyn Error + 'static)) -> Failure {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(slow) = error.downcast_ref::<TooSlow>() {
+            return Failure::new("GES.8000", slow.to_string()).with_status(StatusCode::REQUEST_TIMEOUT);
+        }
+        cause = error.source();
+    }
+    Failure::new("GES.8000", "the body could not be read")
+}
+
 /// The body as text of JSON, not yet read.
 pub(crate) struct Text(pub(crate) String);
 
@@ -142,7 +155,7 @@ impl FromRequest<Context> for Text {
     async fn from_request(request: Request, api: &Context) -> Result<Self, Failure> {
         let bytes = Bytes::from_request(request, api).await.map_err(|rejected| match rejected.status() {
             StatusCode::PAYLOAD_TOO_LARGE => limits::too_long(api.limits.body_bytes),
-            _ => Failure::new("GES.8000", "the body could not be read"),
+            _ => unread(&rejected),
         })?;
         match String::from_utf8(bytes.into()) {
             Ok(text) => Ok(Self(text)),

@@ -16,7 +16,12 @@
 //! Beside them: `GET /ges/v1.0/{projectId}/graphs`, `GET /health`, `GET /openapi.json`, and a page at `/`.
 //!
 //! A page goes from the store's blocks into the body while the client takes it: a request holds at most a few
-//! blocks in memory however large the page, and a client that is slow or gone holds no thread and no lock.
+//! blocks in memory however large the page, and a client that is slow or gone holds no thread and no lock. Every call
+//! to the store is made on a blocking thread, and there are never more of them than
+//! [`Limits::store_calls`]: a store that does not answer holds up nothing else of the host.
+//!
+//! [`serve`] is a server for the router, beside routes of the host's own: unlike `axum::serve` it bounds connections in
+//! number and time, and a stop. A host that uses another server bounds them there.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -72,6 +77,7 @@ mod openapi;
 mod overview;
 mod page;
 mod routes;
+mod serve;
 mod vitals;
 
 pub use crate::{
@@ -83,4 +89,5 @@ pub use crate::{
     gate::Gate,
     graphs::{Graph, Graphs, Work},
     limits::Limits,
+    serve::{InvalidOptions, ServeOptions, serve},
 };

@@ -17,11 +17,15 @@ use job_demo::{
     graphs::Graphs,
     handlers,
 };
-use job_http::{Api, Exporter, Failure, Work};
+use job_http::{Api, Exporter, Failure, ServeOptions, Work};
 use job_runner::{Engine, JobSpec};
 use tokio::{net::TcpListener, runtime::Runtime};
 
-use super::{Global, GraphName, Outcome, cores, stop, store};
+use super::{
+    Global, GraphName, Outcome, cores,
+    stop::{self, Told},
+    store,
+};
 
 /// The one project of the demo.
 const PROJECT: &str = "demo";
@@ -30,16 +34,17 @@ const PROJECT: &str = "demo";
 const GRACE: Duration = Duration::from_secs(2);
 
 pub(super) fn serve(global: &Global, listen: SocketAddr, exports: &Path, workers: Option<usize>) -> Outcome {
+    let told = stop::listen()?;
     let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
     // Loaded before anybody asks, so that a wrong directory is told at once.
     graphs.get(global.graph.as_str())?;
     let engine = Arc::new(engine(global, &graphs, exports.to_owned(), workers.unwrap_or_else(cores))?);
     let host = Host { graphs, served: global.graph };
-    Runtime::new()?.block_on(listen_until_told(global, listen, Arc::clone(&engine), host))?;
-    // The routes are gone with the runtime; whoever still held the engine would only make this a plain drop.
-    if let Ok(engine) = Arc::try_unwrap(engine) {
-        engine.shutdown(GRACE);
-    }
+    let runtime = Runtime::new()?;
+    runtime.block_on(listen_until_told(global, listen, Arc::clone(&engine), host, told))?;
+    engine.shutdown(GRACE);
+    // A call to a store that does not answer must not hold up the end.
+    runtime.shutdown_background();
     Ok(ExitCode::SUCCESS)
 }
 
@@ -72,6 +77,7 @@ async fn listen_until_told(
     listen: SocketAddr,
     engine: Arc<Engine>,
     host: Host,
+    told: Told,
 ) -> Result<(), Box<dyn Error>> {
     let listener =
         TcpListener::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
@@ -84,10 +90,11 @@ async fn listen_until_told(
         "http://{address}/ (page), /ges/v1.0/{PROJECT}/graphs/{graph} (API); Ctrl-C stops"
     )?;
     let told = async move {
-        stop::told_to_stop().await;
+        told.to_stop().await;
         gate.close();
     };
-    Ok(axum::serve(listener, api.router()).with_graceful_shutdown(told).await?)
+    job_http::serve(listener, api.router(), ServeOptions::default(), told).await?;
+    Ok(())
 }
 
 /// The demo's graphs, as the API asks for them.

@@ -1,17 +1,41 @@
 //! How a program that runs on learns that it is to stop.
 
-/// Waits for Ctrl-C or, where there is one, the signal that service managers send.
-pub(super) async fn told_to_stop() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
+use std::{future::pending, io, thread};
+
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+    low_level::emulate_default_handler,
+};
+use tokio::sync::watch;
+
+/// Whether the program was told to stop.
+#[derive(Debug)]
+pub(super) struct Told(watch::Receiver<bool>);
+
+/// Listens from now on for Ctrl-C and for the signal that service managers send. The first asks the program to stop;
+/// a second ends it at once, whatever it is doing.
+pub(super) fn listen() -> io::Result<Told> {
+    let (tell, told) = watch::channel(false);
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for signal in signals.forever() {
+            let again = tell.send_replace(true);
+            if again {
+                // Not `exit`: that would wait for the threads of the store.
+                let _ = emulate_default_handler(signal);
             }
-            return;
+        }
+    })?;
+    Ok(Told(told))
+}
+
+impl Told {
+    /// Waits for the first signal.
+    pub(super) async fn to_stop(mut self) {
+        if self.0.wait_for(|told| *told).await.is_err() {
+            // Nobody listens any more.
+            pending().await
         }
     }
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -16,6 +16,7 @@ use super::{Global, Outcome, cores, stop, store};
 
 pub(super) fn worker(global: &Global, workers: Option<usize>, exports: &Path, grace: Duration) -> Outcome {
     let workers = workers.unwrap_or_else(cores).max(1);
+    let told = stop::listen()?;
     let store = store::write(global)?;
     if !store.is_shared() {
         return Err("a worker needs a store that others share: name one with --store postgres:URL".into());
@@ -28,7 +29,7 @@ pub(super) fn worker(global: &Global, workers: Option<usize>, exports: &Path, gr
     let runtime = Runtime::new()?;
     let engine = builder.algorithm(Exporter::KIND, exporter).open()?;
     writeln!(io::stdout().lock(), "jobs run, {workers} at a time; Ctrl-C stops")?;
-    runtime.block_on(stop::told_to_stop());
+    runtime.block_on(told.to_stop());
     let left = engine.shutdown(grace);
     if left.abandoned > 0 {
         return Err(format!("{} jobs did not stop in time: others run them again", left.abandoned).into());

@@ -3,8 +3,12 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    os::unix::process::ExitStatusExt,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -28,6 +32,36 @@ impl Server {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.strip_prefix("http://").and_then(|rest| rest.split('/').next()).unwrap().to_owned();
         Self { child, address }
+    }
+
+    /// A client that has sent this much of a request, and of whose answer so much has come.
+    fn client(&self, sent: &str, comes: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.write_all(sent.as_bytes()).unwrap();
+        let mut came = vec![0; comes.len()];
+        stream.read_exact(&mut came).unwrap();
+        assert_eq!(String::from_utf8(came).unwrap(), comes);
+        stream
+    }
+
+    fn terminate(&self) {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+    }
+
+    /// How it ended; killed if it did not.
+    fn end(mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        let (done, is_done) = mpsc::channel::<()>();
+        let guard = thread::spawn(move || {
+            if is_done.recv_timeout(Duration::from_secs(60)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                Command::new("kill").args(["-KILL", &pid]).status().unwrap();
+            }
+        });
+        let status = self.child.wait().unwrap();
+        drop(done);
+        guard.join().unwrap();
+        status
     }
 
     /// The status and the body of an answer.
@@ -57,6 +91,35 @@ fn command(store: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_job-demo"));
     command.args(["--graph", "movies", "--wordnet", "/nowhere", "--store"]).arg(store);
     command
+}
+
+/// A request whose body is asked for, and does not come.
+const HALF_A_BODY: &str = "POST /ges/v1.0/demo/graphs/movies/vertices/action?action_id=query HTTP/1.1\r\n\
+                           Host: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n";
+
+#[test]
+fn clients_that_send_half_a_request_do_not_hold_up_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    let _clients = [
+        server.client("", ""),
+        server.client("GET / HT", ""),
+        server.client(HALF_A_BODY, "HTTP/1.1 100 Continue\r\n\r\n"),
+    ];
+    server.terminate();
+    assert_eq!(server.end().code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_the_server_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path());
+    let _client = server.client(HALF_A_BODY, "HTTP/1.1 100 Continue\r\n\r\n");
+    server.terminate();
+    // The first one is over with when nobody is accepted any more.
+    while TcpStream::connect(&server.address).is_ok() {}
+    server.terminate();
+    assert_eq!(server.end().signal(), Some(15));
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod host;
 mod limits;
 mod list;
 mod openapi;
+mod serve;
 mod status;
 mod streaming;
 mod submit;
