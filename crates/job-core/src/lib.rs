@@ -33,6 +33,7 @@
 //! | [`result`] | [`JobResult`], [`RowList`], [`Segment`]: what a finished job left |
 //! | [`payload`] | [`StatusPayload`]: the bytes of an answer |
 //! | [`json`] | [`append_json`]: JSON up to a limit |
+//! | [`strict`] | [`strict::read`]: the JSON of requests |
 //! | [`error_code`] | [`ErrorCode`], [`ApiError`] |
 
 pub mod error_code;
@@ -43,8 +44,10 @@ pub mod page;
 pub mod payload;
 pub mod record;
 pub mod result;
+mod shown;
 pub mod spec;
 pub mod state;
+pub mod strict;
 
 pub use error_code::{ApiError, ErrorCode};
 pub use id::{InvalidJobId, JobId, Timestamp};
@@ -54,5 +57,6 @@ pub use page::{InvalidParameter, PageRequest};
 pub use payload::StatusPayload;
 pub use record::{Event, Failure, FailureKind, IllegalMove, JobRecord, ResultSize};
 pub use result::{InvalidOutput, JobResult, Outputs, RowList, Segment};
+pub use shown::{MOST_SHOWN, shown};
 pub use spec::{InvalidSpec, JobKind, JobSpec, Parameters};
 pub use state::{Ending, EventKind, JobState, Move};

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::{JobClass, JobOptions, Timestamp};
+use crate::{
+    JobClass, JobOptions, Timestamp,
+    strict::{self, InvalidBody},
+};
 
 /// The work that a job does; a handler is registered under the same name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -364,12 +367,12 @@ impl Parameters {
         })
     }
 
-    /// Reads the parameters as a type of the caller's.
+    /// Reads the parameters [strictly](crate::strict) as a type of the caller's.
     ///
     /// # Errors
-    /// When they do not fit the type; the error names the field.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(self.0.get())
+    /// When they do not fit the type; the error names the field and what it must be.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, InvalidBody> {
+        strict::read("parameters", self.0.get())
     }
 }
 

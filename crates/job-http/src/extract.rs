@@ -4,9 +4,10 @@ use std::{error::Error, marker::PhantomData};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request},
-    http::{StatusCode, request::Parts},
+    http::{StatusCode, Uri, request::Parts},
 };
 use bytes::Bytes;
+use job_runner::core::shown;
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -66,8 +67,7 @@ impl<A: Operation> FromRequestParts<Context> for Scope<A> {
     async fn from_request_parts(parts: &mut Parts, api: &Context) -> Result<Self, Failure> {
         let project = Project::<A>::from_request_parts(parts, api).await?;
         let Some(graph) = api.graphs.find(&project.name, &project.graph) else {
-            let name: String = project.graph.chars().take(64).collect();
-            let failure = Failure::not_found(format!("graph [{name}] is not found"));
+            let failure = Failure::not_found(format!("graph [{}] is not found", shown(&project.graph)));
             return Err(match A::NO_GRAPH {
                 NoGraph::NotFound => failure,
                 NoGraph::BadRequest(code) => Failure::new(code, failure.message()),
@@ -127,9 +127,13 @@ impl<T: DeserializeOwned> FromRequestParts<Context> for Params<T> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Self, Failure> {
+        given_once(&parts.uri)?;
         match Query::try_from_uri(&parts.uri) {
             Ok(Query(params)) => Ok(Self(params)),
-            Err(error) => Err(Failure::parameter(error.body_text())),
+            Err(error) => {
+                tracing::debug!(%error, "the parameters of a request could not be read");
+                Err(Failure::parameter("the parameters behind the ? cannot be read: give them as name=value"))
+            }
         }
     }
 }
@@ -144,6 +148,19 @@ fn unread(error: &(dyn Error + 'static)) -> Failure {
         cause = error.source();
     }
     Failure::new("GES.8000", "the body could not be read")
+}
+
+/// No parameter may be given twice, also one that nobody here knows: which of them would be meant?
+fn given_once(uri: &Uri) -> Result<(), Failure> {
+    let Ok(Query(given)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else { return Ok(()) };
+    let mut names: Vec<&str> = given.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    match names.iter().zip(names.iter().skip(1)).find(|(name, next)| name == next) {
+        Some((name, _)) => {
+            Err(Failure::parameter(format!("parameter {} is given twice: give it once", shown(name))))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The body as text of JSON, not yet read.

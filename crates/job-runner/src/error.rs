@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use job_core::{ApiError, ErrorCode, InvalidOutput, InvalidParameter, InvalidSpec, JobClass, JobId};
+use job_core::{
+    ApiError, ErrorCode, InvalidOutput, InvalidParameter, InvalidSpec, JobClass, JobId, strict::InvalidBody,
+};
 use job_store::{InvalidRow, StoreError};
 use thiserror::Error;
 
@@ -154,6 +156,13 @@ impl From<InvalidOutput> for JobError {
 }
 
 /// Parameters that do not fit the handler's type.
+impl From<InvalidBody> for JobError {
+    fn from(invalid: InvalidBody) -> Self {
+        Self::Failed(invalid.to_string())
+    }
+}
+
+/// JSON of the handler's own that cannot be read or written.
 impl From<serde_json::Error> for JobError {
     fn from(error: serde_json::Error) -> Self {
         Self::Failed(error.to_string())

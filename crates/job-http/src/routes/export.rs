@@ -3,7 +3,7 @@
 use std::path::{Component, Path};
 
 use axum::{Json, extract::State};
-use job_runner::JobSpec;
+use job_runner::{JobSpec, core::strict};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -68,8 +68,7 @@ pub(crate) async fn export(
     Text(body): Text,
 ) -> Result<Json<Acknowledged>, Failure> {
     action(query.action_id.as_deref(), "export-result")?;
-    let body: ExportBody = serde_json::from_str(&body)
-        .map_err(|error| refused(format!("the body is not a request for an export: {error}")))?;
+    let body: ExportBody = strict::read("the body", &body).map_err(|invalid| refused(invalid.to_string()))?;
     if body.paginate.enable {
         return Err(refused("paginate.enable is true: a result goes into one file here"));
     }

@@ -1,7 +1,10 @@
 //! `POST .../action`: vertex filters, edge filters and algorithms become jobs.
 
 use axum::{Json, extract::State};
-use job_runner::{JobHandle, Parameters};
+use job_runner::{
+    JobHandle, Parameters,
+    core::strict::{self, InvalidBody, Raw},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -167,26 +170,21 @@ async fn submit(api: &Context, graph: Graph, work: Work) -> Result<Json<Acknowle
 
 /// A body that is a JSON object, kept as it came.
 pub(crate) fn object(text: String, code: &'static str) -> Result<Parameters, Failure> {
-    let is_object = text.trim_ascii_start().starts_with('{');
-    match Parameters::from_text(text) {
-        Ok(parameters) if is_object => Ok(parameters),
-        Ok(_) => Err(Failure::new(code, "the body is not a JSON object")),
-        Err(error) => Err(Failure::new(code, format!("the body is not JSON: {error}"))),
-    }
+    strict::object("the body", text).map_err(|invalid| Failure::new(code, invalid.to_string()))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AlgorithmRequest<'b> {
+    algorithm_name: Option<String>,
+    #[serde(borrow)]
+    parameters: Option<Raw<'b>>,
+    execution_mode: Option<String>,
 }
 
 pub(crate) fn read_algorithm(body: &str) -> Result<Work, Failure> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Body {
-        algorithm_name: Option<String>,
-        #[serde(default)]
-        parameters: Parameters,
-        execution_mode: Option<String>,
-    }
-    let body: Body = serde_json::from_str(body).map_err(|error| {
-        Failure::new("GES.8402", format!("the body is not a request for an algorithm: {error}"))
-    })?;
+    let refused = |invalid: InvalidBody| Failure::new("GES.8402", invalid.to_string());
+    let body: AlgorithmRequest<'_> = strict::read("the body", body).map_err(refused)?;
     match body.execution_mode.as_deref() {
         None | Some("async") => {}
         Some("sync") => {
@@ -204,9 +202,9 @@ pub(crate) fn read_algorithm(body: &str) -> Result<Work, Failure> {
     if name == Exporter::KIND {
         return Err(Failure::new("GES.8402", format!("algorithm {name} is unknown")));
     }
-    let parameters = if body.parameters.as_str() == "null" { Parameters::default() } else { body.parameters };
-    if !parameters.as_str().starts_with('{') {
-        return Err(Failure::new("GES.8402", "parameters is not a JSON object"));
-    }
-    Ok(Work::Algorithm { name, parameters })
+    let parameters = body.parameters.map_or_else(
+        || Ok(Parameters::default()),
+        |parameters| strict::object("parameters", parameters.as_str().to_owned()),
+    );
+    Ok(Work::Algorithm { name, parameters: parameters.map_err(refused)? })
 }

@@ -94,10 +94,24 @@ async fn what_cannot_be_exported_is_refused() {
         (done.to_string(), r#"{"fileName":"/etc/passwd"}"#, "GES.8011"),
         (done.to_string(), r#"{"format":"xml"}"#, "GES.8011"),
         (done.to_string(), r#"{"paginate":{"enable":true}}"#, "GES.8011"),
+        (done.to_string(), r#"["","x.csv","csv",true]"#, "GES.8011"),
+        (done.to_string(), r#"{"paginate":[false]}"#, "GES.8011"),
+        (done.to_string(), r#"{"erase":false,"erase":true}"#, "GES.8011"),
+        (done.to_string(), r#"{"obsParameters":{"a":1,"a":2}}"#, "GES.8011"),
+        (done.to_string(), r#"{"erase":"true"}"#, "GES.8011"),
     ] {
         let answer = service.post(&format!("/jobs/{id}/action?action_id=export-result"), body).await;
         assert_eq!((answer.error().0, answer.error().1.as_str()), (400, code), "{body}");
+        assert!(
+            !["struct", "expected", "variant"].iter().any(|word| answer.body.contains(word)),
+            "{}",
+            answer.body
+        );
     }
+    while service.engine.run_one() {}
+    assert_eq!(service.status(done, "").await.status, 200, "nothing was erased");
+    let nulls = r#"{"exportPath":null,"fileName":null,"format":null,"erase":null,"paginate":null}"#;
+    assert_eq!(service.post(&format!("/jobs/{done}/action?action_id=export-result"), nulls).await.status, 200);
     let without = crate::host::service();
     let id = without.run_rows(1);
     assert_eq!(without.post(&format!("/jobs/{id}/action?action_id=export-result"), "{}").await.status, 404);

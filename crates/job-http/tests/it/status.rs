@@ -116,8 +116,13 @@ async fn bad_parameters_are_named_with_value_and_range() {
         let expected = (400, "GES.8005".to_owned(), message.to_owned());
         assert_eq!(service.status(id, query).await.error(), expected, "{query}");
     }
-    let twice = service.status(id, "?limit=1&limit=2").await.error();
-    assert_eq!((twice.0, twice.1.as_str()), (400, "GES.8005"));
+    for query in
+        ["?limit=1&limit=2", "?limit=1&limit=1", "?limit=1&offset=0&%6cimit=2", "?x=1&x=2", "?limit=1&limit"]
+    {
+        let (status, code, message) = service.status(id, query).await.error();
+        assert_eq!((status, code.as_str()), (400, "GES.8005"), "{query}");
+        assert!(message.ends_with(" is given twice: give it once"), "{message}");
+    }
     // What the document does not know is passed over.
     assert_eq!(service.status(id, "?limit=1&other=2").await.status, 200);
 }

@@ -28,6 +28,9 @@ async fn a_request_that_cannot_be_run_is_no_job() {
     for (path, body, code) in [
         ("/vertices/action?action_id=query", "", "GES.8202"),
         ("/vertices/action?action_id=query", "[]", "GES.8202"),
+        ("/vertices/action?action_id=query", r#"{"labels":[],"labels":[]}"#, "GES.8202"),
+        ("/vertices/action?action_id=query&action_id=query", "{}", "GES.8005"),
+        ("/action?action_id=execute-algorithm", r#"["path",{},"async"]"#, "GES.8402"),
         ("/edges/action?action_id=query", "{", "GES.8101"),
         ("/vertices/action?action_id=delete", "{}", "GES.8005"),
         ("/vertices/action", "{}", "GES.8005"),
@@ -57,4 +60,56 @@ async fn work_on_a_graph_that_is_not_there_is_a_bad_request() {
         let answer = service.send(request.body("{}".into()).unwrap()).await;
         assert_eq!(answer.error(), (400, code.to_owned(), "graph [demo] is not found".to_owned()));
     }
+}
+
+/// A body that is a list was taken for a struct, field by field, and the last of two values under a key was used.
+#[tokio::test]
+async fn a_body_is_an_object_with_every_key_once_or_a_sentence_in_plain_words() {
+    let service = service();
+    let (vertices, edges, algorithm) = (
+        "/vertices/action?action_id=query",
+        "/edges/action?action_id=query",
+        "/action?action_id=execute-algorithm",
+    );
+    for (path, body, sentence) in [
+        (vertices, r#"["user"]"#, "the body is a list: it must be a JSON object"),
+        (vertices, "7", "the body is 7: it must be a JSON object"),
+        (vertices, "", "the body is empty: it must be JSON"),
+        (edges, r#"{"a":[{"b":1,"c":2,"b":3}]}"#, "b is given twice: give it once"),
+        (edges, r#"{"labels":["a"],}"#, "the body is not JSON from line 1, column 17 on"),
+        (algorithm, r#"["path",{},"async"]"#, "the body is a list: it must be a JSON object"),
+        (algorithm, r#"{"algorithmName":["path"]}"#, "algorithmName is a list: it must be a string"),
+        (algorithm, r#"{"algorithmName":"path","executionMode":1}"#, "executionMode is 1: it must be a string"),
+        (
+            algorithm,
+            r#"{"algorithmName":"path","parameters":[1]}"#,
+            "parameters is a list: it must be a JSON object",
+        ),
+        (algorithm, r#"{"algorithmName":"path","parameters":{"k":1,"k":2}}"#, "k is given twice: give it once"),
+        (
+            algorithm,
+            r#"{"algorithmName":"a","\u0061lgorithmName":"path"}"#,
+            "algorithmName is given twice: give it once",
+        ),
+    ] {
+        let (status, _, message) = service.post(path, body).await.error();
+        assert_eq!((status, message.as_str()), (400, sentence), "{body}");
+    }
+    assert_eq!(service.get("/jobs/status").await.body, r#"{"jobs":[]}"#);
+}
+
+#[tokio::test]
+async fn parameters_stay_as_they_were_written_byte_for_byte() {
+    let service = service();
+    let parameters =
+        r#"{ "k":1.50,"x":0.1000000000000000055511151231257827,"y":1e400 , "z":[12345678901234567890123]}"#;
+    let stored = async |path: &str, body: &str| {
+        let id = service.post(path, body.to_owned()).await.json()["jobId"].as_str().unwrap().parse().unwrap();
+        service.engine.job(id).unwrap().unwrap().record().spec.json().as_str().to_owned()
+    };
+    assert_eq!(stored("/edges/action?action_id=query", &format!(" {parameters}\n")).await, parameters);
+    let body = format!(r#"{{"parameters" :  {parameters} , "algorithmName":"path", "executionMode":null}}"#);
+    assert_eq!(stored("/action?action_id=execute-algorithm", &body).await, parameters);
+    let body = r#"{"algorithmName":"path","parameters":null}"#;
+    assert_eq!(stored("/action?action_id=execute-algorithm", body).await, "{}");
 }

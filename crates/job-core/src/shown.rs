@@ -1,0 +1,17 @@
+//! [`shown`]: as much of a given text as an error repeats.
+
+/// How many characters of what was given an error shows.
+pub const MOST_SHOWN: usize = 64;
+
+/// The first [`MOST_SHOWN`] characters of `text`: every error that names what was given shows no more of it, so that
+/// an answer is short however long the request was.
+///
+/// ```
+/// assert_eq!(job_core::shown("Sarah"), "Sarah");
+/// assert_eq!(job_core::shown(&"莎".repeat(1_000)).chars().count(), 64);
+/// ```
+#[must_use]
+pub fn shown(text: &str) -> &str {
+    let end = text.char_indices().nth(MOST_SHOWN).map_or(text.len(), |(end, _)| end);
+    text.get(..end).unwrap_or_default()
+}
