@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::OnceLock};
 
+use job_runner::core::shown;
 use thiserror::Error;
 
 use crate::{graph::Graph, movies, wordnet};
@@ -34,7 +35,7 @@ impl Graphs {
                 .wordnet
                 .get_or_init(|| wordnet::load(&self.wordnet_directory).map_err(|error| error.to_string())),
             "movies" => self.movies.get_or_init(|| movies::load().map_err(|error| error.to_string())),
-            _ => return Err(GraphsError::Unknown(name.to_owned())),
+            _ => return Err(GraphsError::Unknown(shown(name).to_owned())),
         };
         loaded.as_ref().map_err(|reason| GraphsError::Unloadable { name: name.to_owned(), reason: reason.clone() })
     }

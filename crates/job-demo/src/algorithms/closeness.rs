@@ -46,7 +46,7 @@ pub fn closeness(graph: &Graph, params: &Closeness, watch: &dyn Watch) -> Result
 
 /// `closeness`, `source`. Not paged.
 pub(super) fn answer(graph: &Graph, parameters: &str, watch: &dyn Watch) -> Result<Answer, AlgorithmError> {
-    let params: Closeness = serde_json::from_str(parameters)?;
+    let params: Closeness = request::read(parameters)?;
     let closeness = closeness(graph, &params, watch)?;
     Ok(Answer::new(vec![("closeness", closeness.into()), ("source", params.source.into())], None))
 }

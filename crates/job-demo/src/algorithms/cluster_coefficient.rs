@@ -42,7 +42,7 @@ pub fn cluster_coefficient(graph: &Graph, watch: &dyn Watch) -> Result<f64, Algo
 
 /// `cluster_coefficient`. Not paged.
 pub(super) fn answer(graph: &Graph, parameters: &str, watch: &dyn Watch) -> Result<Answer, AlgorithmError> {
-    let ClusterCoefficient = serde_json::from_str(parameters)?;
+    let ClusterCoefficient = super::request::read(parameters)?;
     Ok(Answer::new(vec![("cluster_coefficient", cluster_coefficient(graph, watch)?.into())], None))
 }
 

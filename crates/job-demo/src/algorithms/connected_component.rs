@@ -73,7 +73,7 @@ pub fn components(graph: &Graph, watch: &dyn Watch) -> Result<Components, Algori
 
 /// `Max_WCC_size`, `Max_WCC_id`, and `community`: `[{"id": "id of the component's first vertex"}, …]` in graph order.
 pub(super) fn answer(graph: &Graph, parameters: &str, watch: &dyn Watch) -> Result<Answer, AlgorithmError> {
-    let ConnectedComponent = serde_json::from_str(parameters)?;
+    let ConnectedComponent = super::request::read(parameters)?;
     let components = components(graph, watch)?;
     let ids: Vec<Arc<str>> = graph.vertices().iter().map(|vertex| Arc::clone(&vertex.id)).collect();
     let names = components.first.iter().map(|&first| Arc::clone(&ids[first as usize])).collect();

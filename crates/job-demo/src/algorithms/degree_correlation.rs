@@ -93,7 +93,7 @@ impl Moments {
 
 /// `degree_correlation`. Not paged.
 pub(super) fn answer(graph: &Graph, parameters: &str, watch: &dyn Watch) -> Result<Answer, AlgorithmError> {
-    let correlation = degree_correlation(graph, &serde_json::from_str(parameters)?, watch)?;
+    let correlation = degree_correlation(graph, &super::request::read(parameters)?, watch)?;
     Ok(Answer::new(vec![("degree_correlation", correlation.into())], None))
 }
 

@@ -1,5 +1,6 @@
 //! [`AlgorithmError`].
 
+use job_runner::core::strict::InvalidBody;
 use thiserror::Error;
 
 use super::InvalidParameter;
@@ -12,9 +13,9 @@ pub enum AlgorithmError {
     /// It was stopped.
     #[error(transparent)]
     Stopped(#[from] Stopped),
-    /// The parameters are no JSON object, or one of them cannot be used.
+    /// The parameters are no JSON object, name one twice, or one of them cannot be used.
     #[error(transparent)]
-    Request(#[from] serde_json::Error),
+    Request(#[from] InvalidBody),
     /// A parameter does not fit the graph.
     #[error(transparent)]
     Parameter(#[from] InvalidParameter),

@@ -52,7 +52,7 @@ pub fn k_hop(graph: &Graph, params: &KHop, watch: &dyn Watch) -> Result<Vec<Vert
 
 /// `source`, `k`, `k_hop_neighbors` (how many there are), and `vertices`: their ids, the nearest first.
 pub(super) fn answer(graph: &Graph, parameters: &str, watch: &dyn Watch) -> Result<Answer, AlgorithmError> {
-    let params: KHop = serde_json::from_str(parameters)?;
+    let params: KHop = request::read(parameters)?;
     let reached = k_hop(graph, &params, watch)?;
     let outputs =
         vec![("source", params.source.into()), ("k", params.k.into()), ("k_hop_neighbors", reached.len().into())];

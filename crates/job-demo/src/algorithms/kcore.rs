@@ -110,7 +110,7 @@ impl Bins {
 
 /// `coreness`: `[{"id": k}, …]`, the deepest first.
 pub(super) fn answer(graph: &Graph, parameters: &str, watch: &dyn Watch) -> Result<Answer, AlgorithmError> {
-    let params: KCore = serde_json::from_str(parameters)?;
+    let params: KCore = super::request::read(parameters)?;
     let mut rows = answer::falling(&coreness(graph, watch)?, u32::cmp);
     rows.retain(|&(_, coreness)| coreness >= params.k);
     let rows = rows.into_iter().map(|(vertex, coreness)| (vertex, u64::from(coreness))).collect();

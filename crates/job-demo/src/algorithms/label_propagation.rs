@@ -164,7 +164,7 @@ impl Votes {
 
 /// `community`: `[{"id": "community"}, …]` in graph order.
 pub(super) fn answer(graph: &Graph, parameters: &str, watch: &dyn Watch) -> Result<Answer, AlgorithmError> {
-    let communities = communities(graph, &serde_json::from_str(parameters)?, watch)?;
+    let communities = communities(graph, &super::request::read(parameters)?, watch)?;
     Ok(Answer::list("community", Values::Texts(communities)))
 }
 

@@ -52,7 +52,7 @@ pub fn pagerank(graph: &Graph, params: &PageRank, watch: &dyn Watch) -> Result<R
 
 /// `pagerank`: `[{"id": rank}, …]`, the highest first.
 pub(super) fn answer(graph: &Graph, parameters: &str, watch: &dyn Watch) -> Result<Answer, AlgorithmError> {
-    let ranks = pagerank(graph, &serde_json::from_str(parameters)?, watch)?;
+    let ranks = pagerank(graph, &super::request::read(parameters)?, watch)?;
     Ok(Answer::list("pagerank", Values::Doubles(answer::falling(&ranks.values, f64::total_cmp))))
 }
 

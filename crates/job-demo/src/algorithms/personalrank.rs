@@ -49,7 +49,7 @@ pub fn personalrank(graph: &Graph, params: &PersonalRank, watch: &dyn Watch) -> 
 
 /// `source`, and `personalrank`: `[{"id": rank}, …]`, the highest first.
 pub(super) fn answer(graph: &Graph, parameters: &str, watch: &dyn Watch) -> Result<Answer, AlgorithmError> {
-    let params: PersonalRank = serde_json::from_str(parameters)?;
+    let params: PersonalRank = request::read(parameters)?;
     let ranks = personalrank(graph, &params, watch)?;
     let values = Values::Doubles(answer::falling(&ranks.values, f64::total_cmp));
     Ok(Answer::new(vec![("source", params.source.into())], Some(List { name: "personalrank", values })))

@@ -2,6 +2,10 @@
 
 use std::{fmt::Display, ops::RangeInclusive};
 
+use job_runner::core::{
+    shown,
+    strict::{self, InvalidBody},
+};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use thiserror::Error;
@@ -19,8 +23,14 @@ pub struct InvalidParameter {
 
 impl InvalidParameter {
     pub(super) fn new(name: impl Into<String>, value: impl Display, allowed: impl Into<String>) -> Self {
-        Self { name: name.into(), value: value.to_string(), allowed: allowed.into() }
+        let (name, value) = (name.into(), value.to_string());
+        Self { name: shown(&name).to_owned(), value: shown(&value).to_owned(), allowed: allowed.into() }
     }
+}
+
+/// Reads the parameters of an algorithm.
+pub(super) fn read<'p, T: Deserialize<'p>>(parameters: &'p str) -> Result<T, InvalidBody> {
+    strict::read("parameters", parameters)
 }
 
 /// The parameters of a request, by name. Numbers and truth values may come as such or inside strings, as clients
@@ -123,7 +133,7 @@ mod tests {
     use super::*;
 
     fn fields(text: &str) -> Fields {
-        serde_json::from_str(text).unwrap()
+        read(text).unwrap()
     }
 
     #[test]
@@ -151,5 +161,24 @@ mod tests {
         ] {
             assert_eq!(error.to_string(), expected);
         }
+    }
+    #[test]
+    fn parameters_that_are_no_object_or_name_one_twice_are_refused_in_plain_words() {
+        for (text, sentence) in [
+            (r#"["0.9"]"#, "parameters is a list: it must be a JSON object"),
+            (r#"{"alpha":0.9,"alpha":0.8}"#, "alpha is given twice: give it once"),
+            (r#"{"a":{"b":1,"b":2}}"#, "b is given twice: give it once"),
+        ] {
+            assert_eq!(read::<Fields>(text).unwrap_err().to_string(), sentence);
+        }
+    }
+
+    #[test]
+    fn an_error_shows_64_characters_of_a_value_and_of_a_name() {
+        let long = "x".repeat(1 << 20);
+        let mut given = fields(&format!(r#"{{"{long}":1,"a":"{long}"}}"#));
+        let unfit = given.fraction("a", 0.1).unwrap_err().to_string();
+        let unknown = given.finish().unwrap_err().to_string();
+        assert!(unfit.len() < 150 && unknown.len() < 150, "{unfit} {unknown}");
     }
 }

@@ -71,7 +71,7 @@ pub fn shortest_path(
 
 /// `path`: the ids on the way, `source`, `target`. Not paged.
 pub(super) fn answer(graph: &Graph, parameters: &str, watch: &dyn Watch) -> Result<Answer, AlgorithmError> {
-    let params: ShortestPath = serde_json::from_str(parameters)?;
+    let params: ShortestPath = request::read(parameters)?;
     let path = shortest_path(graph, &params, watch)?;
     let path: Vec<Json> = path.into_iter().map(|vertex| graph.id(vertex).into()).collect();
     let outputs = vec![("path", path.into()), ("source", params.source.into()), ("target", params.target.into())];

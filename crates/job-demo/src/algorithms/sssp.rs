@@ -68,7 +68,7 @@ pub fn distances(
 
 /// `source`, and `distance`: `[{"id": length}, …]`, the nearest first; vertices out of reach are left out.
 pub(super) fn answer(graph: &Graph, parameters: &str, watch: &dyn Watch) -> Result<Answer, AlgorithmError> {
-    let params: Sssp = serde_json::from_str(parameters)?;
+    let params: Sssp = request::read(parameters)?;
     let values = Values::Doubles(distances(graph, &params, watch)?);
     Ok(Answer::new(vec![("source", params.source.into())], Some(List { name: "distance", values })))
 }

@@ -104,7 +104,7 @@ impl Upward {
 
 /// `triangle_count`, and unless `statistics` is true `vertex_triangles`: `[{"id": count}, …]` in graph order, paged.
 pub(super) fn answer(graph: &Graph, parameters: &str, watch: &dyn Watch) -> Result<Answer, AlgorithmError> {
-    let params: TriangleCount = serde_json::from_str(parameters)?;
+    let params: TriangleCount = super::request::read(parameters)?;
     let Triangles { total, of } = triangles(graph, watch)?;
     let list = (!params.statistics)
         .then(|| List { name: "vertex_triangles", values: Values::Ints((0..).zip(of).collect()) });

@@ -18,7 +18,7 @@ use job_demo::{
     handlers,
 };
 use job_http::{Api, Exporter, Failure, ServeOptions, Work};
-use job_runner::{Engine, JobSpec};
+use job_runner::{Engine, JobSpec, core::shown};
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use super::{
@@ -137,7 +137,7 @@ impl job_http::Graphs for Host {
             Work::EdgeFilter(body) => self.check_filter(&graph.key, body.as_str(), Subject::Edges)?,
             Work::Algorithm { name, .. } if Algorithm::find(name).is_none() => {
                 let names = Algorithm::ALL.map(|algorithm| algorithm.name()).join(", ");
-                let message = format!("algorithm {name:?} is unknown: it must be one of {names}");
+                let message = format!("algorithm {:?} is unknown: it must be one of {names}", shown(name));
                 return Err(Failure::new("GES.8402", message));
             }
             _ => {}

@@ -8,13 +8,15 @@ use std::{
 };
 
 use job_demo::{algorithms::Algorithm, graphs::Graphs};
-use job_runner::{JobSpec, Parameters};
+use job_runner::{
+    JobSpec,
+    core::{shown, strict},
+};
 
 use super::{Global, Outcome, store};
 
 pub(super) fn submit(global: &Global, work: &str, parameters: String) -> Outcome {
-    let parameters =
-        Parameters::from_text(parameters).map_err(|error| format!("--parameters is not JSON: {error}"))?;
+    let parameters = strict::object("--parameters", parameters)?;
     let spec = spec(work)?.graph(global.graph.as_str()).raw_parameters(parameters);
     let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
     let engine = store::engine(&store::write(global)?, &graphs, 0)?;
@@ -35,6 +37,7 @@ fn spec(work: &str) -> Result<JobSpec, Box<dyn Error>> {
         name if Algorithm::find(name).is_some() => Ok(JobSpec::algorithm(name)),
         other => {
             let names = Algorithm::ALL.map(|algorithm| algorithm.name()).join(", ");
+            let other = shown(other);
             Err(format!("work {other:?} is unknown: it must be vertex_filter, edge_filter or one of {names}")
                 .into())
         }

@@ -2,6 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
+use job_runner::core::{shown, strict};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
@@ -80,8 +81,8 @@ impl Filter {
     /// [`FilterError`] names the field, its value and what is allowed.
     pub fn compile(body: &str, subject: Subject, graph: &Graph) -> Result<Self, FilterError> {
         let codes = subject.codes();
-        let body: Body = serde_json::from_str(body)
-            .map_err(|error| FilterError::new(codes.condition, format!("the request is not a filter: {error}")))?;
+        let body: Body = strict::read("the filter", body)
+            .map_err(|invalid| FilterError::new(codes.condition, invalid.to_string()))?;
         let (given, other) = match subject {
             Subject::Vertices => (body.vertex_filters, body.edge_filters),
             Subject::Edges => (body.edge_filters, body.vertex_filters),
@@ -135,7 +136,8 @@ fn window(offset: Option<&Json>, limit: Option<&Json>, codes: &Codes) -> Result<
             _ => None,
         }
         .ok_or_else(|| {
-            let message = format!("{field} is {given}: it must be a whole number, 0 or more");
+            let given = given.to_string();
+            let message = format!("{field} is {}: it must be a whole number, 0 or more", shown(&given));
             FilterError::new(codes.condition, message)
         }),
     };
@@ -158,6 +160,22 @@ mod tests {
         for (body, code, message) in [
             ("{}", "GES.8203", "labels and vertexFilters are both empty: give at least one of them"),
             (r#"{"labels":["usr"]}"#, "GES.8201", r#"labels[0] is "usr": it must be one of movie, user"#),
+            (r#"["user"]"#, "GES.8202", "the filter is a list: it must be a JSON object"),
+            (
+                r#"{"labels":["user"],"sorts":[["Age","decr"]]}"#,
+                "GES.8202",
+                "sorts[0] is a list: it must be a JSON object",
+            ),
+            (
+                r#"{"vertexFilters":[["Age","has",[],"and"]]}"#,
+                "GES.8202",
+                "vertexFilters[0] is a list: it must be a JSON object",
+            ),
+            (
+                r#"{"vertexFilters":[{"propertyName":"Age","propertyName":"Year","predicate":"has"}]}"#,
+                "GES.8202",
+                "propertyName is given twice: give it once",
+            ),
             (r#"{"labels":["user"],"limit":-1}"#, "GES.8202", "limit is -1: it must be a whole number, 0 or more"),
             (
                 r#"{"labels":["user"],"offset":"1.5"}"#,
@@ -180,7 +198,7 @@ mod tests {
         }
         let (code, message) = error(Subject::Vertices, r#"{"lables":["user"]}"#);
         assert_eq!(code, "GES.8202");
-        assert!(message.contains("unknown field `lables`, expected one of `labels`"), "{message}");
+        assert!(message.starts_with("lables is unknown: it must be one of labels, "), "{message}");
     }
 
     #[test]

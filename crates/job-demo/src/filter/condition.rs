@@ -2,6 +2,7 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
+use job_runner::core::shown;
 use serde_json::Value as Json;
 
 use super::{Codes, FilterError, body::ConditionBody};
@@ -57,7 +58,9 @@ impl Condition {
             .zip(&body.values)
             .map(|(place, value)| {
                 Operand::read(value).ok_or_else(|| {
-                    let message = format!("{field}.values[{place}] is {value}: it must be a string or a number");
+                    let value = value.to_string();
+                    let message =
+                        format!("{field}.values[{place}] is {}: it must be a string or a number", shown(&value));
                     FilterError::new(codes.condition, message)
                 })
             })

@@ -1,5 +1,6 @@
 //! [`FilterError`]: a sentence and the service's code.
 
+use job_runner::core::shown;
 use thiserror::Error;
 
 /// The service's codes for one of the two filters.
@@ -54,6 +55,6 @@ impl FilterError {
     /// `field` has a value that is not among the ones that exist.
     pub(super) fn unknown(code: &'static str, field: &str, value: &str, known: &[impl AsRef<str>]) -> Self {
         let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
-        Self::new(code, format!("{field} is {value:?}: it must be one of {}", known.join(", ")))
+        Self::new(code, format!("{field} is {:?}: it must be one of {}", shown(value), known.join(", ")))
     }
 }
