@@ -6,9 +6,12 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::{Builder, Uuid};
 
+use crate::shown;
+
 /// Names one job for ever: a `UUIDv7` of 16 bytes.
 ///
-/// Its bytes sort by creation time, so a range of keys that start with the id is a range of time.
+/// Its bytes sort by creation time, so a range of keys that start with the id is a range of time. As text it has one
+/// spelling, lower case with hyphens: whatever is named by an id is named once.
 ///
 /// ```
 /// use job_core::{JobId, Timestamp};
@@ -64,9 +67,9 @@ impl FromStr for JobId {
     type Err = InvalidJobId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Uuid::try_parse(text)
-            .map(|id| Self(id.into_bytes()))
-            .map_err(|_| InvalidJobId { text: text.chars().take(64).collect() })
+        let id = Uuid::try_parse(text).ok().filter(|id| *id.hyphenated().encode_lower(&mut [0; 36]) == *text);
+        let id = id.ok_or_else(|| InvalidJobId { text: shown(text).to_owned() })?;
+        Ok(Self(id.into_bytes()))
     }
 }
 
@@ -86,7 +89,7 @@ impl TryFrom<String> for JobId {
 
 /// A text that is no job id; holds at most its first 64 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{text:?} is not a job id: expected a UUID such as 018bcfe5-6800-7000-8000-000000000000")]
+#[error("{text:?} is not a job id: it must be a UUID such as 018bcfe5-6800-7000-8000-000000000000")]
 pub struct InvalidJobId {
     /// What was given.
     pub text: String,
@@ -157,6 +160,25 @@ mod tests {
         assert_eq!(time.after(Duration::from_micros(3)), Timestamp::from_micros(10));
         assert_eq!(time.after(Duration::MAX), Timestamp::from_micros(u64::MAX));
         assert_eq!(Timestamp::from_micros(u64::MAX).after(Duration::from_micros(1)).as_micros(), u64::MAX);
+    }
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let id = JobId::from_parts(Timestamp::from_micros(1_700_000_000_000_000), [0xab; 10]);
+        let text = id.to_string();
+        assert_eq!(text.parse(), Ok(id));
+        for other in [
+            text.to_uppercase(),
+            text.replace('-', ""),
+            format!("urn:uuid:{text}"),
+            format!("{{{text}}}"),
+            format!(" {text}"),
+            format!("{text} "),
+            text.replacen("ab", "AB", 1),
+        ] {
+            assert!(other.parse::<JobId>().is_err(), "{other:?}");
+            assert!(serde_json::from_value::<JobId>(other.as_str().into()).is_err(), "{other:?}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use axum::{
 use job_runner::{JobSpec, PageRequest};
 use serde_json::json;
 
-use crate::host::{MOVIES, row, service};
+use crate::host::{MOVIES, row, service, with};
 
 #[tokio::test]
 async fn an_unfinished_job_answers_its_state_alone() {
@@ -74,6 +74,27 @@ async fn an_unknown_job_is_spelled_as_in_the_sample() {
     }
     let answer = service.get("/jobs/a%20%22b%22/status").await;
     assert_eq!(answer.error().2, "can not find job, jobId is  a \"b\"");
+}
+
+/// Each spelling of an id was a resource of its own: its exports were named by it.
+#[tokio::test]
+async fn an_id_in_another_spelling_names_no_job() {
+    let service = with(job_http::Api::exports);
+    let (done, waiting) = (service.run_rows(1).to_string(), service.submit(JobSpec::vertex_filter()));
+    let (simple, braced) = (done.replace('-', ""), format!("%7B{done}%7D"));
+    for id in [done.to_uppercase(), simple, braced, format!("urn:uuid:{done}"), format!("{done}%20")] {
+        for answer in [
+            service.get(&format!("/jobs/{id}/status")).await,
+            service.get(&format!("/jobs/{id}/explain")).await,
+            service.get(&format!("/jobs/{id}/events")).await,
+            service.post(&format!("/jobs/{id}/action?action_id=export-result"), "{}").await,
+        ] {
+            assert_eq!((answer.error().0, answer.error().1.as_str()), (400, "GES.8301"), "{id}");
+        }
+    }
+    let answer = service.delete(&format!("/jobs/{}", waiting.to_string().to_uppercase())).await;
+    assert_eq!((answer.error().0, answer.error().1.as_str()), (400, "GES.8303"));
+    assert_eq!(service.delete(&format!("/jobs/{waiting}")).await.status, 200);
 }
 
 #[tokio::test]
