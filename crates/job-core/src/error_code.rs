@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Ending, InvalidParameter, JobKind, JobRecord, JobState};
+use crate::{Ending, InvalidParameter, JobKind, JobRecord, JobState, shown};
 
 /// The service-plane codes that a job engine meets (the service's public error table).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -149,7 +149,7 @@ impl ApiError {
         let work = match record.spec.kind() {
             JobKind::VertexFilter => "vertex filter".to_owned(),
             JobKind::EdgeFilter => "edge filter".to_owned(),
-            JobKind::Algorithm(name) => format!("algorithm [{name}]"),
+            JobKind::Algorithm(name) => format!("algorithm [{}]", shown(name)),
         };
         Some(Self::new(ErrorCode::JobQuery, format!("Running {work} error: {reason}!")))
     }
@@ -168,11 +168,6 @@ impl fmt::Display for ApiError {
 }
 
 impl std::error::Error for ApiError {}
-
-/// What a client gave as an id, as far as it can be one.
-fn shown(id: &str) -> &str {
-    id.get(..id.floor_char_boundary(64)).unwrap_or_default()
-}
 
 #[cfg(test)]
 mod tests {

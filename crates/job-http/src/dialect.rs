@@ -1,6 +1,6 @@
 //! [`Dialect`]: the words of one edition of the API.
 
-use job_runner::{ApiError, Ending, JobKind, JobRecord, JobState};
+use job_runner::{ApiError, Ending, JobKind, JobRecord, JobState, core::shown};
 
 /// An edition of the API. Paths, parameters and rows are the same in all of them; words differ.
 ///
@@ -102,8 +102,7 @@ impl Dialect {
         match self {
             Self::Document | Self::Later => ApiError::unknown_job(id),
             Self::Database => {
-                let id: String = id.chars().take(64).collect();
-                ApiError::new(job_runner::ErrorCode::JobQuery, format!("can not find job, jobId is {id}"))
+                ApiError::new(job_runner::ErrorCode::JobQuery, format!("can not find job, jobId is {}", shown(id)))
             }
         }
     }
@@ -112,8 +111,7 @@ impl Dialect {
         match self {
             Self::Document | Self::Database => ApiError::not_cancellable(id),
             Self::Later => {
-                let message =
-                    format!("Can not find job to cancel, jobId is {}", id.chars().take(64).collect::<String>());
+                let message = format!("Can not find job to cancel, jobId is {}", shown(id));
                 ApiError::new(job_runner::ErrorCode::JobCancel, message)
             }
         }

@@ -7,6 +7,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use job_runner::{
     Ending, Handler, JobContext, JobError, JobId, JobReader, JobState, PageRequest,
+    core::shown,
     store::{ErrorKind, Store, StoreError},
 };
 use serde::{Deserialize, Serialize};
@@ -160,7 +161,7 @@ fn write_row(format: Format, row: &[u8], draft: &mut Draft) -> std::io::Result<(
 }
 
 fn file_error(path: &str, error: &std::io::Error) -> JobError {
-    JobError::failed(format!("file {path} cannot be written: {error}"))
+    JobError::failed(format!("file {} cannot be written: {error}", shown(path)))
 }
 
 fn store_error(error: job_runner::EngineError) -> JobError {

@@ -15,6 +15,7 @@ pub(crate) mod status;
 pub(crate) mod submit;
 
 use axum::http::{Method, StatusCode, Uri};
+use job_runner::core::shown;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -37,10 +38,10 @@ pub(crate) fn all(api: &Context) -> OpenApiRouter<Context> {
 }
 
 pub(crate) async fn nothing_here(uri: Uri) -> Failure {
-    Failure::not_found(format!("nothing is served at {}", uri.path()))
+    Failure::not_found(format!("nothing is served at {}", shown(uri.path())))
 }
 
 pub(crate) async fn wrong_method(method: Method, uri: Uri) -> Failure {
-    Failure::new("GES.8006", format!("{method} is not served at {}", uri.path()))
+    Failure::new("GES.8006", format!("{} is not served at {}", shown(method.as_str()), shown(uri.path())))
         .with_status(StatusCode::METHOD_NOT_ALLOWED)
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use job_core::{Ending, Failure, JobKind, JobState, ResultSize, Timestamp};
+use job_core::{Ending, Failure, JobKind, JobState, ResultSize, Timestamp, shown};
 
 use crate::{live::Live, progress::Progress, queue::Place, shared::Shared};
 
@@ -134,10 +134,14 @@ impl Explanation {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoHandler(kind) => write!(f, "it waits: no handler for {kind} is registered in this engine"),
+            Self::NoHandler(kind) => {
+                let kind = kind.to_string();
+                write!(f, "it waits: no handler for {} is registered in this engine", shown(&kind))
+            }
             Self::Queued { ahead: 0 } => f.write_str("it waits for a free worker and is next of its graph"),
             Self::Queued { ahead } => write!(f, "it waits behind {ahead} jobs of its graph"),
             Self::GraphBusy { graph, running } => {
+                let graph = shown(graph);
                 write!(f, "it waits: graph {graph} already runs {running} jobs, as many as one graph may")
             }
             Self::ClassBusy { running } => {

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use job_core::{JobId, PageRequest, RowList, Segment};
+use job_core::{JobId, PageRequest, RowList, Segment, shown};
 use job_store::{ErrorKind, Rows, SegmentKey, Store, StoreError};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -273,7 +273,7 @@ impl FromStr for Cursor {
             let digits = row.bytes().all(|byte| byte.is_ascii_digit());
             Some(Self { job: job.parse().ok()?, row: row.parse().ok().filter(|_| digits)? })
         });
-        parsed.ok_or_else(|| InvalidCursor { text: text.chars().take(64).collect() })
+        parsed.ok_or_else(|| InvalidCursor { text: shown(text).to_owned() })
     }
 }
 

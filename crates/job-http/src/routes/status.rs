@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use job_runner::{JobHandle, JobRecord, PageRequest};
+use job_runner::{JobHandle, JobRecord, PageRequest, core::shown};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep_until};
 use utoipa::IntoParams;
@@ -32,10 +32,10 @@ pub(crate) struct StatusQuery {
     #[param(value_type = Option<u64>, format = "uint64", minimum = 0, default = 0)]
     pub(crate) offset: Option<String>,
     /// The most rows of the page.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 100_000, default = 100_000)]
+    #[param(value_type = Option<u32>, format = "uint32", minimum = 1, maximum = 100_000, default = 100_000)]
     pub(crate) limit: Option<String>,
     /// Extension: answer when the job is complete, or after so many seconds if it is not by then.
-    #[param(value_type = Option<u32>, minimum = 0, default = 0)]
+    #[param(value_type = Option<u32>, format = "uint32", minimum = 0, default = 0)]
     pub(crate) wait: Option<String>,
 }
 
@@ -137,7 +137,7 @@ pub(crate) fn wait(text: Option<&str>, longest: Duration) -> Result<Option<Durat
     match seconds.map(Duration::from_secs) {
         Some(wait) if wait <= longest => Ok(Some(wait).filter(|wait| !wait.is_zero())),
         _ => {
-            let (shown, longest) = (text.chars().take(64).collect::<String>(), longest.as_secs());
+            let (shown, longest) = (shown(text), longest.as_secs());
             Err(Failure::parameter(format!(
                 "parameter wait is {shown}: it must be a whole number from 0 to {longest}"
             )))

@@ -3,7 +3,10 @@
 use axum::{Json, extract::State};
 use job_runner::{
     JobHandle, Parameters,
-    core::strict::{self, InvalidBody, Raw},
+    core::{
+        shown,
+        strict::{self, InvalidBody, Raw},
+    },
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -24,6 +27,7 @@ pub(crate) struct Acknowledged {
     job_id: String,
     /// Opaque.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uint8")]
     job_type: Option<u8>,
 }
 
@@ -54,7 +58,7 @@ pub(crate) fn action(given: Option<&str>, expected: &str) -> Result<(), Failure>
     match given {
         Some(given) if given == expected => Ok(()),
         given => {
-            let given = given.map_or_else(|| "missing".to_owned(), |given| given.chars().take(64).collect());
+            let given = given.map_or("missing", shown);
             Err(Failure::parameter(format!("parameter action_id is {given}: it must be {expected}")))
         }
     }

@@ -15,7 +15,7 @@ use job_runner::{
     store::{Fault, FaultStore, MemoryStore},
 };
 
-use crate::host::{Host, Service, builder, over, service, with};
+use crate::host::{Host, MOVIES, Service, builder, over, service, with};
 
 #[tokio::test]
 async fn a_full_queue_asks_to_come_again() {
@@ -123,6 +123,55 @@ async fn hostile_requests_are_refused_with_a_sentence() {
         assert!(answer.status.is_client_error() && answer.body.len() < 500, "{}", answer.body.len());
     }
     assert!(service.engine.reader().list(PageRequest::default()).unwrap().is_empty());
+}
+
+/// Of a megabyte in a name, a path or a number the answer had a megabyte.
+#[tokio::test]
+async fn no_error_shows_more_than_64_characters_of_what_was_given() {
+    let service = with(Api::exports);
+    let done = service.run_rows(1);
+    let long = "x".repeat(30_000);
+    let (vertices, algorithm) = ("vertices/action?action_id=query", "action?action_id=execute-algorithm");
+    let export = format!("jobs/{done}/action?action_id=export-result");
+    let bodies = [
+        (vertices, long.clone()),
+        (vertices, format!("\"{long}\"")),
+        (vertices, format!(r#"{{"{long}":1,"{long}":2}}"#)),
+        (vertices, format!(r#"{{"a":"\ud800{long}"}}"#)),
+        (algorithm, format!(r#"{{"algorithmName":"{long}"}}"#)),
+        (algorithm, format!(r#"{{"algorithmName":"path","executionMode":"{long}"}}"#)),
+        (algorithm, format!(r#"{{"algorithmName":"path","parameters":"{long}"}}"#)),
+        (export.as_str(), format!(r#"{{"format":"{long}"}}"#)),
+        (export.as_str(), format!(r#"{{"erase":"{long}"}}"#)),
+        (export.as_str(), format!(r#"{{"exportPath":"../{long}"}}"#)),
+        (export.as_str(), format!(r#"{{"fileName":"../{long}"}}"#)),
+    ];
+    let post = |(path, body): (&str, String)| ("POST".to_owned(), format!("{MOVIES}/{path}"), body);
+    let get = |path: String| ("GET".to_owned(), path, String::new());
+    let paths = [
+        format!("/{long}"),
+        format!("/ges/v1.0/{long}/graphs/{long}/jobs/status"),
+        format!("{MOVIES}/jobs/{long}/status"),
+        format!("{MOVIES}/jobs/{long}/explain"),
+        format!("{MOVIES}/jobs/status?limit={long}"),
+        format!("{MOVIES}/jobs/status?before={long}"),
+        format!("{MOVIES}/jobs/overview?offset={long}"),
+        format!("{MOVIES}/jobs/status?{long}&{long}"),
+        format!("{MOVIES}/jobs/{done}/status?wait={long}"),
+    ];
+    let others = [
+        ("x".repeat(1_000), format!("{MOVIES}/jobs/status"), String::new()),
+        ("DELETE".to_owned(), format!("{MOVIES}/jobs/{long}"), String::new()),
+        ("POST".to_owned(), format!("{MOVIES}/vertices/action?action_id={long}"), "{}".to_owned()),
+        ("PUT".to_owned(), format!("{MOVIES}/{long}"), String::new()),
+    ];
+    for (method, path, body) in bodies.map(post).into_iter().chain(paths.map(get)).chain(others) {
+        let request = Request::builder().method(&*method).uri(&path).body(Body::from(body)).unwrap();
+        let answer = service.send(request).await;
+        let (status, code, message) = answer.error();
+        assert!((400..500).contains(&status) && code.starts_with("GES."), "{method} {:.100}: {answer:?}", path);
+        assert!(!message.contains(&"x".repeat(65)), "{method} {:.100}: {} bytes", path, message.len());
+    }
 }
 
 #[tokio::test]
