@@ -4,6 +4,8 @@ use std::{num::NonZeroU32, ops::Range};
 
 use thiserror::Error;
 
+use crate::shown;
+
 /// The first row and the most rows of a page. A bad one cannot exist.
 ///
 /// ```
@@ -34,7 +36,7 @@ impl PageRequest {
     pub fn new(offset: u64, limit: u32) -> Result<Self, InvalidParameter> {
         match NonZeroU32::new(limit) {
             Some(limit) if limit.get() <= Self::MAX_LIMIT => Ok(Self { offset, limit }),
-            _ => Err(InvalidParameter::limit(&limit.to_string())),
+            _ => Err(InvalidParameter::limit(&limit.to_string(), Self::MAX_LIMIT)),
         }
     }
 
@@ -45,15 +47,35 @@ impl PageRequest {
     /// parameter, its value and the range. Out-of-range values are refused, not clamped: a caller who asked for
     /// 200,000 rows and silently got 100,000 would lose rows.
     pub fn parse(offset: Option<&str>, limit: Option<&str>) -> Result<Self, InvalidParameter> {
+        Self::parse_at_most(offset, limit, Self::MAX_LIMIT)
+    }
+
+    /// As [`parse`](Self::parse), where a page has `most` rows at most: that is also how many come when no limit is
+    /// given.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    ///
+    /// ```
+    /// use job_core::PageRequest;
+    ///
+    /// assert_eq!(PageRequest::parse_at_most(None, None, 1_000)?.limit(), 1_000);
+    /// let error = PageRequest::parse_at_most(None, Some("1001"), 1_000).unwrap_err();
+    /// assert_eq!(error.to_string(), "parameter limit is 1001: it must be a whole number from 1 to 1000");
+    /// # Ok::<(), job_core::InvalidParameter>(())
+    /// ```
+    pub fn parse_at_most(offset: Option<&str>, limit: Option<&str>, most: u32) -> Result<Self, InvalidParameter> {
+        let most = most.min(Self::MAX_LIMIT);
         let offset = match offset {
             None => 0,
             Some(text) => digits(text).ok_or_else(|| InvalidParameter::offset(text))?,
         };
         let limit = match limit {
-            None => Self::MAX_LIMIT,
+            None => most,
             Some(text) => digits(text)
                 .and_then(|limit| u32::try_from(limit).ok())
-                .ok_or_else(|| InvalidParameter::limit(text))?,
+                .filter(|limit| (1..=most).contains(limit))
+                .ok_or_else(|| InvalidParameter::limit(text, most))?,
         };
         Self::new(offset, limit)
     }
@@ -107,16 +129,16 @@ pub struct InvalidParameter {
 
 impl InvalidParameter {
     fn offset(value: &str) -> Self {
-        Self { parameter: "offset", value: shown(value), min: 0, max: u64::MAX }
+        Self { parameter: "offset", value: given(value), min: 0, max: u64::MAX }
     }
 
-    fn limit(value: &str) -> Self {
-        Self { parameter: "limit", value: shown(value), min: 1, max: u64::from(PageRequest::MAX_LIMIT) }
+    fn limit(value: &str, most: u32) -> Self {
+        Self { parameter: "limit", value: given(value), min: 1, max: u64::from(most) }
     }
 }
 
-fn shown(value: &str) -> String {
-    if value.is_empty() { "empty".to_owned() } else { value.chars().take(64).collect() }
+fn given(value: &str) -> String {
+    if value.is_empty() { "empty".to_owned() } else { shown(value).to_owned() }
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! The types here describe bodies that are streamed or kept as text, and so have no type of their own.
 #![expect(dead_code, reason = "types that only describe")]
 
+use std::collections::HashMap;
+
 use utoipa::{IntoResponses, OpenApi, ToSchema};
 
 use crate::{entry::Entry, failure::ErrorBody};
@@ -56,17 +58,63 @@ pub(crate) struct StatusData {
     outputs: StatusOutputs,
 }
 
-/// Named values and at most one list of rows, under names of the work's own.
+/// Named values and at most one list of rows, under names of the work's own: `vertices` of a vertex filter, `edges` of an
+/// edge filter; the rows of an algorithm are objects of one key, the id of a vertex, or bare ids.
 #[derive(ToSchema)]
 pub(crate) struct StatusOutputs {
+    /// Rows of a vertex filter.
+    vertices: Option<Vec<VertexRow>>,
+    /// Rows of an edge filter.
+    edges: Option<Vec<EdgeRow>>,
     /// Rows of this page.
+    #[schema(format = "uint64")]
     data_return_size: Option<u64>,
     /// The offset that was asked for.
+    #[schema(format = "uint64")]
     data_offset: Option<u64>,
     /// Rows of the whole result.
+    #[schema(format = "uint64")]
     data_total_size: Option<u64>,
     /// Seconds of an algorithm.
     runtime: Option<f64>,
+    /// What an algorithm gives under names of its own.
+    #[serde(flatten)]
+    others: HashMap<String, serde_json::Value>,
+}
+
+/// A vertex.
+#[derive(ToSchema)]
+pub(crate) struct VertexRow {
+    id: String,
+    label: String,
+    /// Of each property a list of values.
+    properties: HashMap<String, Vec<serde_json::Value>>,
+}
+
+/// An edge.
+#[derive(ToSchema)]
+pub(crate) struct EdgeRow {
+    source: String,
+    target: String,
+    /// Its number among the edges between the same two vertices, as text.
+    index: String,
+    label: String,
+    /// Of each property a list of values.
+    properties: HashMap<String, Vec<serde_json::Value>>,
+}
+
+/// A named part of a job.
+#[derive(ToSchema)]
+#[schema(no_recursion)]
+pub(crate) struct Part {
+    name: String,
+    #[schema(format = "uint64")]
+    done: u64,
+    /// 0 while unknown.
+    #[schema(format = "uint64")]
+    total: u64,
+    /// Its own parts.
+    tasks: Vec<Self>,
 }
 
 /// A server-sent event.
@@ -89,6 +137,7 @@ pub(crate) struct Cancelled {
 pub(crate) struct JobListBody {
     jobs: Vec<Entry>,
     /// In the dialect of the database edition only.
+    #[schema(format = "uint64")]
     total_count: Option<u64>,
     /// `success`, in the dialect of the database edition only.
     result: Option<String>,

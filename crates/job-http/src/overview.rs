@@ -8,6 +8,8 @@ use job_runner::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::openapi::Part;
+
 /// A job with all there is to say about it. Times are milliseconds since 1970, UTC.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -18,15 +20,20 @@ pub(crate) struct Overview {
     /// `waiting`, `running`, `cancelling`, `succeeded`, `failed` or `cancelled`.
     state: String,
     /// Counts the starts.
+    #[schema(format = "uint32")]
     attempt: u32,
     /// Rows of the result; of a running job, those that are stored so far.
+    #[schema(format = "uint64")]
     rows: u64,
     /// The name of the list of rows; empty if there is none.
     list: String,
+    #[schema(format = "uint64")]
     submitted: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uint64")]
     started: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uint64")]
     finished: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<Steps>,
@@ -38,14 +45,17 @@ pub(crate) struct Overview {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Steps {
+    #[schema(format = "uint64")]
     done: u64,
     /// 0 while unknown.
+    #[schema(format = "uint64")]
     total: u64,
     /// Milliseconds that are probably left.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uint64")]
     remaining: Option<u64>,
     /// Named parts.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<Part>)]
     tasks: Vec<TaskProgress>,
 }
 
@@ -59,6 +69,7 @@ pub(crate) struct Why {
     sentence: String,
     /// How many jobs are ahead or run, where that is the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uint64")]
     jobs: Option<usize>,
 }
 

@@ -13,8 +13,10 @@ use crate::calls::Calls;
 #[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
 pub(crate) struct Health {
     /// Waiting jobs.
+    #[schema(format = "uint64")]
     waiting: usize,
     /// Running jobs.
+    #[schema(format = "uint64")]
     running: usize,
 }
 

@@ -9,7 +9,8 @@ const SAMPLES = {
   edges: ["/edges/action?action_id=query", '{"labels": ["antonym"]}'],
   algorithm: ["/action?action_id=execute-algorithm", '{"algorithmName": "pagerank", "parameters": {}}'],
 };
-let offset = 0;
+// The last jobs of the pages before this one: new jobs move none to another page.
+let above = [];
 let current = [];
 
 const encode = encodeURIComponent;
@@ -80,13 +81,14 @@ function draw() {
   });
   for (const row of known.values()) row.remove();
   $("none").hidden = current.length > 0;
-  $("newer").disabled = offset === 0;
+  $("newer").disabled = above.length === 0;
   $("older").disabled = current.length < PAGE;
 }
 
 async function refresh() {
   if (!$("graph").value) return;
-  const answer = await call(`${graph()}/jobs/overview?offset=${offset}&limit=${PAGE}`);
+  const before = above.length ? `&before=${above.at(-1)}` : "";
+  const answer = await call(`${graph()}/jobs/overview?limit=${PAGE}${before}`);
   current = answer.jobs;
   draw();
 }
@@ -112,7 +114,7 @@ async function submit(event) {
   try {
     const answer = await call(graph() + path, { method: "POST", body: $("body").value });
     say(word("submitted", answer.jobId));
-    offset = 0;
+    above = [];
     await refresh();
   } catch (error) {
     say(error.message, true);
@@ -152,9 +154,9 @@ $("kind").addEventListener("change", () => { $("body").value = SAMPLES[$("kind")
 $("place").addEventListener("submit", (event) => event.preventDefault());
 $("project").addEventListener("change", () => attempt(graphs));
 $("token").addEventListener("change", () => attempt(graphs));
-$("graph").addEventListener("change", () => { offset = 0; attempt(refresh); });
-$("newer").addEventListener("click", () => { offset = Math.max(0, offset - PAGE); attempt(refresh); });
-$("older").addEventListener("click", () => { offset += PAGE; attempt(refresh); });
+$("graph").addEventListener("change", () => { above = []; attempt(refresh); });
+$("newer").addEventListener("click", () => { above.pop(); attempt(refresh); });
+$("older").addEventListener("click", () => { above.push(current.at(-1).jobId); attempt(refresh); });
 $("language").addEventListener("click", () => { switchLanguage(); draw(); rows.draw(); });
 translate();
 $("body").value = SAMPLES.vertices[1];

@@ -2,10 +2,10 @@
 
 use axum::{Json, extract::State};
 use job_runner::PageRequest;
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::list::{Jobs, ListQuery};
+use super::list::{Jobs, before};
 use crate::{
     context::Context,
     extract::{List, Params, Read, Scope},
@@ -38,12 +38,29 @@ pub(crate) async fn explain(State(api): State<Context>, scope: Scope<Read>) -> R
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Overviews {
     jobs: Vec<Overview>,
+    /// `before` of the next page; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 /// The most jobs of an overview.
 const MOST: u32 = 1_000;
 
-/// Extension: the jobs of a graph with their progress; at most 1,000.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OverviewQuery {
+    /// Newest jobs to leave out.
+    #[param(value_type = Option<u64>, format = "uint64", minimum = 0, default = 0)]
+    offset: Option<String>,
+    /// The most jobs to list.
+    #[param(value_type = Option<u32>, format = "uint32", minimum = 1, maximum = 1_000, default = 1_000)]
+    limit: Option<String>,
+    /// Only jobs older than this one. The id of the last job of a page gives the next page, which repeats no job
+    /// however many new ones come meanwhile.
+    before: Option<String>,
+}
+
+/// Extension: the jobs of a graph with their progress.
 #[utoipa::path(
     get,
     path = "/ges/v1.0/{projectId}/graphs/{graphName}/jobs/overview",
@@ -51,26 +68,28 @@ const MOST: u32 = 1_000;
     params(
         ("projectId" = String, Path, description = "Project that the graph belongs to."),
         ("graphName" = String, Path, description = "Name of the graph."),
-        ListQuery
+        OverviewQuery
     ),
     responses((status = 200, description = "Jobs, the newest first.", body = Overviews), Failures)
 )]
 pub(crate) async fn overview(
     State(api): State<Context>,
     scope: Scope<List>,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<OverviewQuery>,
 ) -> Result<Json<Overviews>, Failure> {
-    let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
-    let page = PageRequest::new(page.offset(), page.limit().min(MOST))?;
+    let page = PageRequest::parse_at_most(query.offset.as_deref(), query.limit.as_deref(), MOST)?;
+    let before = before(query.before.as_deref())?;
     let read = move |api: &Context| {
-        let mut jobs = Jobs::new(api.reader.clone(), scope.graph.key, page);
-        let mut overviews = Vec::new();
+        let mut jobs = Jobs::new(api.reader.clone(), scope.graph.key, page, before, false);
+        let (mut overviews, mut next) = (Vec::new(), None);
         while !jobs.is_full()
             && let Some(records) = jobs.next()?
         {
+            next = records.last().map(|record| record.id).or(next);
             overviews.extend(records.iter().map(|record| Overview::of(record, &api.engine)));
         }
-        Ok(Json(Overviews { jobs: overviews }))
+        let next = next.filter(|_| jobs.is_full()).map(|id| id.to_string());
+        Ok(Json(Overviews { jobs: overviews, next }))
     };
     api.call(read).await
 }

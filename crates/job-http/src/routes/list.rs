@@ -28,8 +28,17 @@ pub(crate) struct ListQuery {
     #[param(value_type = Option<u64>, format = "uint64", minimum = 0, default = 0)]
     pub(crate) offset: Option<String>,
     /// The most jobs to list.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 100_000, default = 100_000)]
+    #[param(value_type = Option<u32>, format = "uint32", minimum = 1, maximum = 100_000, default = 100_000)]
     pub(crate) limit: Option<String>,
+    /// Extension: only jobs older than this one. The id of the last job of a page gives the next page, which repeats
+    /// no job however many new ones come meanwhile.
+    pub(crate) before: Option<String>,
+}
+
+/// The id behind `before`.
+pub(crate) fn before(text: Option<&str>) -> Result<JobId, Failure> {
+    let parsed = text.map_or(Ok(JobId::MAX), str::parse);
+    parsed.map_err(|error| Failure::parameter(format!("parameter before is {error}")))
 }
 
 /// The jobs of a graph.
@@ -50,9 +59,11 @@ pub(crate) async fn list(
     Params(query): Params<ListQuery>,
 ) -> Result<Response, Failure> {
     let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
+    let before = before(query.before.as_deref())?;
     let start = move |api: &Context| {
         let entries = Entries {
-            jobs: Jobs::new(api.reader.clone(), scope.graph.key, page),
+            // Only the database edition says how many there are in all, and has to count the newer ones for that.
+            jobs: Jobs::new(api.reader.clone(), scope.graph.key, page, before, api.dialect.has_result()),
             engine: api.engine.clone(),
             dialect: api.dialect,
             at: At::Start,
@@ -68,7 +79,10 @@ pub(crate) async fn list(
 pub(crate) struct Jobs {
     reader: JobReader,
     graph: String,
+    /// Older ones are to be read.
     before: JobId,
+    /// Older ones are wanted.
+    from: JobId,
     skip: u64,
     left: u32,
     step: u32,
@@ -83,11 +97,19 @@ impl Jobs {
     /// Parameters of one step that are long, in bytes.
     const LONG: usize = 256 << 10;
 
-    pub(crate) const fn new(reader: JobReader, graph: String, page: PageRequest) -> Self {
+    /// Jobs older than `from`, but counts all of them.
+    pub(crate) const fn new(
+        reader: JobReader,
+        graph: String,
+        page: PageRequest,
+        from: JobId,
+        counts_all: bool,
+    ) -> Self {
         Self {
             reader,
             graph,
-            before: JobId::MAX,
+            before: if counts_all { JobId::MAX } else { from },
+            from,
             skip: page.offset(),
             left: page.limit(),
             step: Self::STEPS.0,
@@ -110,7 +132,9 @@ impl Jobs {
         records.retain(|record| {
             let own = record.spec.graph_name() == self.graph;
             self.seen += u64::from(own);
-            let wanted = own && self.seen > self.skip && self.left > 0;
+            let older = own && record.id < self.from;
+            let wanted = older && self.skip == 0 && self.left > 0;
+            self.skip -= u64::from(older && self.skip > 0);
             self.left -= u32::from(wanted);
             wanted
         });
@@ -144,7 +168,6 @@ impl Iterator for Entries {
             At::Jobs { first } => first,
             At::End => return None,
         };
-        // Only the database edition says how many there are in all, and has to count them for that.
         let done = self.jobs.is_full() && !self.dialect.has_result();
         match if done { Ok(None) } else { self.jobs.next() } {
             Ok(Some(records)) => Some(Ok(self.write(&records, first))),
@@ -204,7 +227,7 @@ mod tests {
             let spec = JobSpec::vertex_filter().graph("g").parameters(&"x".repeat(parameters)).unwrap();
             drop(engine.submit(spec).unwrap());
         }
-        let mut jobs = Jobs::new(engine.reader(), "g".to_owned(), PageRequest::default());
+        let mut jobs = Jobs::new(engine.reader(), "g".to_owned(), PageRequest::default(), JobId::MAX, false);
         std::iter::from_fn(|| jobs.next().unwrap().map(|records| records.len())).collect()
     }
 

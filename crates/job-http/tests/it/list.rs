@@ -53,6 +53,68 @@ async fn pages_of_a_long_list_are_its_parts() {
     }
 }
 
+/// With an offset, a page begins anew with every job that comes: 52 of 2,653 were listed twice.
+#[tokio::test]
+async fn a_walk_by_cursor_repeats_no_job_while_new_ones_come() {
+    for (path, step) in
+        [("/jobs/status", 7), ("/jobs/overview", 7), ("/jobs/status", 300), ("/jobs/overview", 300)]
+    {
+        let service = service();
+        let mut ids: Vec<String> =
+            (0..700).map(|_| service.submit(JobSpec::vertex_filter()).to_string()).collect();
+        ids.reverse();
+        let (mut walked, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = service.get(&format!("{path}?limit={step}{cursor}")).await.json();
+            let jobs = page["jobs"].as_array().unwrap();
+            walked.extend(jobs.iter().map(|job| job["jobId"].as_str().unwrap().to_owned()));
+            if jobs.len() < step {
+                break;
+            }
+            cursor = format!("&before={}", walked.last().unwrap());
+            if path == "/jobs/overview" {
+                assert_eq!(format!("&before={}", page["next"].as_str().unwrap()), cursor);
+            }
+            service.submit(JobSpec::vertex_filter());
+        }
+        assert_eq!(walked, ids, "{path} by {step}");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_is_an_id_and_goes_with_an_offset_and_the_total() {
+    let service = with(|api| api.dialect(Dialect::Database));
+    let ids: Vec<String> = (0..10).map(|_| service.submit(JobSpec::vertex_filter()).to_string()).collect();
+    let page = service.get(&format!("/jobs/status?before={}&offset=2&limit=3", ids[8])).await.json();
+    let listed: Vec<&str> =
+        page["jobs"].as_array().unwrap().iter().map(|job| job["jobId"].as_str().unwrap()).collect();
+    assert_eq!(listed, [&ids[5], &ids[4], &ids[3]]);
+    assert_eq!(page["totalCount"], 10);
+    for path in ["/jobs/status", "/jobs/overview"] {
+        let (status, code, message) = service.get(&format!("{path}?before=yesterday")).await.error();
+        assert_eq!((status, code.as_str()), (400, "GES.8005"));
+        assert!(message.starts_with("parameter before is \"yesterday\""), "{message}");
+        let last = service.get(&format!("{path}?before={}", ids[0])).await.json();
+        assert_eq!((&last["jobs"], &last["next"]), (&json!([]), &json!(null)));
+    }
+}
+
+/// 1,000 of 1,503 came, without a word.
+#[tokio::test]
+async fn an_overview_of_more_jobs_than_it_may_have_is_refused_not_cut() {
+    let service = service();
+    for limit in ["5000", "1001", "0", "-1", "4294967297"] {
+        let expected = format!("parameter limit is {limit}: it must be a whole number from 1 to 1000");
+        let answer = service.get(&format!("/jobs/overview?limit={limit}")).await;
+        assert_eq!(answer.error(), (400, "GES.8005".to_owned(), expected));
+    }
+    (0..1_003).for_each(|_| drop(service.submit(JobSpec::vertex_filter())));
+    let page = service.get("/jobs/overview").await.json();
+    assert_eq!(page["jobs"].as_array().unwrap().len(), 1_000);
+    let rest = service.get(&format!("/jobs/overview?before={}", page["next"].as_str().unwrap())).await.json();
+    assert_eq!((rest["jobs"].as_array().unwrap().len(), &rest["next"]), (3, &json!(null)));
+}
+
 #[tokio::test]
 async fn other_dialects_have_other_words_for_states() {
     for (dialect, words) in

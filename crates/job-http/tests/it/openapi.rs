@@ -1,7 +1,10 @@
 //! The `OpenAPI` document and the page.
 
+use std::collections::BTreeSet;
+
 use axum::{body::Body, http::Request};
 use job_http::Api;
+use serde_json::Value;
 
 use crate::host::{service, with};
 
@@ -42,6 +45,55 @@ async fn the_document_describes_every_operation() {
     let limit =
         status["parameters"].as_array().unwrap().iter().find(|parameter| parameter["name"] == "limit").unwrap();
     assert_eq!((&limit["schema"]["maximum"], &limit["schema"]["default"]), (&100_000.into(), &100_000.into()));
+}
+
+/// The schema of a parameter of a query.
+fn parameter(document: &Value, path: &str, name: &str) -> Value {
+    let all =
+        &document["paths"][format!("/ges/v1.0/{{projectId}}/graphs/{{graphName}}{path}")]["get"]["parameters"];
+    all.as_array().unwrap().iter().find(|parameter| parameter["name"] == name).unwrap()["schema"].clone()
+}
+
+/// Every value inside `json` with the name that it has there.
+fn each(json: &Value, name: &str, see: &mut impl FnMut(&str, &Value)) {
+    see(name, json);
+    match json {
+        Value::Object(members) => members.iter().for_each(|(name, value)| each(value, name, see)),
+        Value::Array(values) => values.iter().for_each(|value| each(value, name, see)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn the_document_tells_the_true_limits_numbers_and_rows() {
+    let service = with(Api::exports);
+    let document = service.send(Request::get("/openapi.json").body(Body::empty()).unwrap()).await.json();
+    for (path, most) in [("/jobs/overview", 1_000), ("/jobs/status", 100_000), ("/jobs/{jobId}/status", 100_000)] {
+        let limit = parameter(&document, path, "limit");
+        assert_eq!((&limit["maximum"], &limit["default"]), (&most.into(), &most.into()), "{path}");
+        assert_eq!(service.get(&format!("/jobs/overview?limit={most}")).await.status == 200, most == 1_000);
+    }
+    let mut formats = BTreeSet::new();
+    each(&document, "", &mut |name, value| {
+        let Some(text) = value.as_str() else { return };
+        if name == "format" {
+            formats.insert(text.to_owned());
+        }
+        if name == "$ref" {
+            let path = text.trim_start_matches('#');
+            assert!(document.pointer(path).is_some_and(Value::is_object), "{value} is not there");
+        }
+    });
+    // int32: the seconds of Retry-After.
+    assert_eq!(formats.into_iter().collect::<Vec<_>>(), ["double", "int32", "uint32", "uint64", "uint8"]);
+    let schemas = &document["components"]["schemas"];
+    let outputs = &schemas["StatusOutputs"]["properties"];
+    for (list, row) in [("vertices", "VertexRow"), ("edges", "EdgeRow")] {
+        assert!(outputs[list].to_string().contains(&format!("#/components/schemas/{row}")), "{}", outputs[list]);
+        assert!(schemas[row]["properties"]["properties"]["additionalProperties"].is_object(), "{}", schemas[row]);
+    }
+    assert!(schemas["Steps"]["properties"]["tasks"].to_string().contains("#/components/schemas/Part"));
+    assert!(schemas["Part"]["properties"]["tasks"].to_string().contains("#/components/schemas/Part"));
 }
 
 #[tokio::test]
