@@ -18,7 +18,7 @@ use crate::{
     live::Live,
     recover,
     shared::{self, Phase, Scheduler, Shared},
-    starter,
+    shield, starter,
 };
 
 /// The least time between two looks, and how much longer than a look the pause after it is: however many jobs are
@@ -182,7 +182,7 @@ fn claim_up_to(shared: &Arc<Shared>, cluster: &Cluster, room: usize) -> Result<u
     let asked = Instant::now();
     let start = cluster.starts.then(|| cluster.next_start(shared.clock.now()));
     let claim = Claim { kinds: &cluster.kinds, limit: room, lease: cluster.sharing.lease, start };
-    let claimed = cluster.store.claim(&claim).inspect_err(|_| {
+    let claimed = shield::stored("claim jobs", || cluster.store.claim(&claim)).inspect_err(|_| {
         cluster.doubtful.store(true, Ordering::Release);
         *cluster.unanswered.lock() = start.map(|start| start.token);
     })?;

@@ -2,11 +2,17 @@
 
 use std::{
     fmt::Debug,
-    sync::atomic::{AtomicU64, Ordering},
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use job_core::Timestamp;
+
+use crate::shield;
 
 /// Tells the time. Times that are stored and compared come from here; how long a thread sleeps does not.
 pub trait Clock: Debug + Send + Sync + 'static {
@@ -63,5 +69,43 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A host's clock inside an engine: while it panics, its last time stands still.
+#[derive(Debug)]
+pub(crate) struct Shielded {
+    clock: Arc<dyn Clock>,
+    last: AtomicU64,
+    panicked: AtomicBool,
+}
+
+impl Shielded {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        let now = shield::run(|| clock.now()).unwrap_or_else(|_| SystemClock.now());
+        Self { clock, last: AtomicU64::new(now.as_micros()), panicked: AtomicBool::new(false) }
+    }
+}
+
+impl Clock for Shielded {
+    fn now(&self) -> Timestamp {
+        match shield::run(|| self.clock.now()) {
+            Ok(now) => {
+                self.last.store(now.as_micros(), Ordering::Relaxed);
+                now
+            }
+            Err(message) => {
+                if !self.panicked.swap(true, Ordering::Relaxed) {
+                    tracing::error!(message, "the clock panicked: until it works again the time stands still");
+                }
+                Timestamp::from_micros(self.last.load(Ordering::Relaxed))
+            }
+        }
+    }
+}
+
+impl Drop for Shielded {
+    fn drop(&mut self) {
+        shield::discard(mem::replace(&mut self.clock, Arc::new(SystemClock)));
     }
 }

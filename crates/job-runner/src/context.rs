@@ -23,6 +23,7 @@ use crate::{
     rows::{RowWriter, SegmentBuffer},
     saved::{Call, Saved},
     shared::Shared,
+    shield,
     sync::Mutex,
     width::{Grant, Width},
 };
@@ -177,7 +178,7 @@ impl Core {
         let found = match self.attempt.number {
             // Nobody was there before it.
             1 => None,
-            _ => self.shared.store.checkpoint(self.live.id)?,
+            _ => shield::stored("read a checkpoint", || self.shared.store.checkpoint(self.live.id))?,
         };
         let found = Versioned { version: 0, saved: found.as_deref().map(Saved::decode).unwrap_or_default() };
         Ok(self.saved.lock().get_or_insert(found).saved.clone())
@@ -200,8 +201,9 @@ impl Core {
             (before, known.clone())
         };
         loop {
-            let stored =
-                self.shared.store.save_checkpoint(self.live.id, self.attempt.number, &mine.saved.encode());
+            let state = mine.saved.encode();
+            let save = || self.shared.store.save_checkpoint(self.live.id, self.attempt.number, &state);
+            let stored = shield::stored("save a checkpoint", save);
             let mut known = self.saved.lock();
             let known = known.get_or_insert_default();
             if known.version == mine.version {

@@ -212,12 +212,15 @@ impl Engine {
         Stats::of(&self.shared)
     }
 
-    /// Whether outcomes can be stored.
+    /// Whether outcomes can be stored, and whether the engine's threads live.
     ///
     /// # Errors
-    /// [`EngineError::Unhealthy`] says what fails.
+    /// [`EngineError::Unhealthy`] says what fails, until the store works again; no job is taken meanwhile.
+    /// [`EngineError::ThreadPanicked`] for a minute, by the clock of the engine, after one of its threads has panicked
+    /// outside of every handler and callback: it has been started anew, jobs are taken and run, and
+    /// [`Stats::thread_panics`] goes on counting.
     pub fn health(&self) -> Result<(), EngineError> {
-        self.shared.health.check()
+        self.shared.health.report(self.shared.clock.now())
     }
 
     /// Runs the job that is next on the calling thread; `false` if none is ready. For engines with

@@ -46,6 +46,15 @@ pub enum EngineError {
     /// A thread could not be started.
     #[error("a worker thread could not be started: {0}")]
     Thread(String),
+    /// A thread of the engine panicked outside of every handler and callback. It has been started anew; the job it ran
+    /// has failed. [`Engine::health`](crate::Engine::health) says so for a minute after the last panic.
+    #[error("thread {thread} of the engine panicked in the last minute and was started anew: {message}")]
+    ThreadPanicked {
+        /// The name of the thread.
+        thread: String,
+        /// The message of the panic.
+        message: String,
+    },
 }
 
 impl From<&EngineError> for ApiError {
@@ -56,9 +65,10 @@ impl From<&EngineError> for ApiError {
             EngineError::AlreadyComplete(id) => Self::not_cancellable(&id.to_string()),
             EngineError::InvalidSpec(invalid) => Self::new(ErrorCode::Parameter, invalid.to_string()),
             EngineError::InvalidPage(invalid) => invalid.clone().into(),
-            EngineError::QueueFull { .. } | EngineError::ShuttingDown | EngineError::Unhealthy(_) => {
-                Self::new(ErrorCode::Unavailable, error.to_string())
-            }
+            EngineError::QueueFull { .. }
+            | EngineError::ShuttingDown
+            | EngineError::Unhealthy(_)
+            | EngineError::ThreadPanicked { .. } => Self::new(ErrorCode::Unavailable, error.to_string()),
             EngineError::Store(_) | EngineError::Thread(_) => {
                 Self::new(ErrorCode::JobQueryInternal, error.to_string())
             }

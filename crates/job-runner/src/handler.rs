@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use job_core::JobKind;
 use rustc_hash::FxHashMap;
 
-use crate::{context::JobContext, error::JobError};
+use crate::{context::JobContext, error::JobError, shield};
 
 /// Runs jobs of one kind. Any closure `Fn(&mut JobContext) -> Result<(), JobError>` is one.
 ///
@@ -35,7 +35,7 @@ pub(crate) struct Handlers(FxHashMap<JobKind, Arc<dyn Handler>>);
 
 impl Handlers {
     pub(crate) fn add(&mut self, kind: JobKind, handler: impl Handler) {
-        self.0.insert(kind, Arc::new(handler));
+        shield::discard(self.0.insert(kind, Arc::new(handler)));
     }
 
     pub(crate) fn kinds(&self) -> Vec<JobKind> {
@@ -48,6 +48,12 @@ impl Handlers {
 
     pub(crate) fn find(&self, kind: &JobKind) -> Option<Arc<dyn Handler>> {
         self.0.get(kind).cloned()
+    }
+}
+
+impl Drop for Handlers {
+    fn drop(&mut self) {
+        shield::discard_all(self.0.drain());
     }
 }
 

@@ -1,26 +1,68 @@
-//! [`Health`]: whether outcomes can be stored.
+//! [`Health`]: whether outcomes can be stored, and whether the engine's threads live.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
+use job_core::Timestamp;
 use job_store::StoreError;
 
 use crate::{
     error::EngineError,
-    sync::{Condvar, Mutex},
+    sync::{Condvar, Mutex, thread},
 };
 
-/// Remembers that the store failed while something had to be written, until it works again.
+/// Remembers that the store failed while something had to be written, until it works again; and that a thread of the
+/// engine panicked.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     bad: AtomicBool,
     error: Mutex<Option<StoreError>>,
     changed: Condvar,
+    panics: AtomicU64,
+    panicked: Mutex<Option<Panicked>>,
+}
+
+/// The last panic of a thread of the engine.
+#[derive(Debug)]
+struct Panicked {
+    at: Timestamp,
+    thread: String,
+    message: String,
 }
 
 impl Health {
+    /// How long the panic of a thread is told of, by the clock of the engine.
+    const TOLD: Duration = Duration::from_mins(1);
+
+    /// What whoever asks is told.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check); `ThreadPanicked` for a while after a thread has.
+    pub(crate) fn report(&self, now: Timestamp) -> Result<(), EngineError> {
+        self.check()?;
+        match &*self.panicked.lock() {
+            Some(last) if now.since(last.at) < Self::TOLD => {
+                Err(EngineError::ThreadPanicked { thread: last.thread.clone(), message: last.message.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The calling thread panicked outside of everything that may, and goes on.
+    pub(crate) fn panicked(&self, message: String, at: Timestamp) {
+        let thread = thread::current().name().unwrap_or("of the host").to_owned();
+        self.panics.fetch_add(1, Ordering::Relaxed);
+        *self.panicked.lock() = Some(Panicked { at, thread, message });
+    }
+
+    pub(crate) fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
+    }
+
+    /// Whether outcomes can be stored.
+    ///
     /// # Errors
     /// `Unhealthy`, with what failed last.
     pub(crate) fn check(&self) -> Result<(), EngineError> {

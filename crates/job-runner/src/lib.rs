@@ -108,6 +108,7 @@ mod retention;
 mod rows;
 mod saved;
 mod shared;
+mod shield;
 mod starter;
 mod stats;
 mod submit;

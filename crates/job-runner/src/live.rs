@@ -1,8 +1,7 @@
 //! [`Live`]: one unfinished job as this process knows it; what handles wait on.
 
 use std::{
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
+    fmt, mem,
     sync::Arc,
     task::Waker,
     time::{Duration, Instant},
@@ -14,6 +13,7 @@ use crate::{
     attempt::Attempt,
     error::EngineError,
     lease::Lease,
+    shield,
     sync::{Condvar, Mutex, MutexGuard},
 };
 
@@ -76,6 +76,13 @@ impl State {
     }
 }
 
+impl Drop for State {
+    fn drop(&mut self) {
+        shield::discard_all(self.wakers.drain(..));
+        shield::discard_all(self.callbacks.drain(..));
+    }
+}
+
 impl Live {
     pub(crate) fn new(record: JobRecord) -> Self {
         let id = record.id;
@@ -130,11 +137,14 @@ impl Live {
 
     /// The end if it is there; else `waker` is woken when it is.
     pub(crate) fn poll(&self, waker: &Waker) -> Option<Result<JobRecord, EngineError>> {
+        // Code of the host, like its drop: not under the lock.
+        let mut own = Some(waker.clone());
         let mut state = self.lock();
         let end = state.end();
         if end.is_none() && !state.wakers.iter().any(|known| known.will_wake(waker)) {
-            state.wakers.push(waker.clone());
+            state.wakers.extend(own.take());
         }
+        drop(state);
         end
     }
 
@@ -144,7 +154,7 @@ impl Live {
         if state.record.state.is_complete() {
             let record = state.record.clone();
             drop(state);
-            callback(&record);
+            self.shield(|| callback(&record));
         } else {
             state.callbacks.push(callback);
         }
@@ -167,8 +177,8 @@ impl Live {
     /// Tells everybody who waits, after the record has become complete. No lock is held while they are told.
     pub(crate) fn tell_end(&self) {
         let mut state = self.lock();
-        let wakers = std::mem::take(&mut state.wakers);
-        let callbacks = std::mem::take(&mut state.callbacks);
+        let wakers = mem::take(&mut state.wakers);
+        let callbacks = mem::take(&mut state.callbacks);
         let record = if callbacks.is_empty() { None } else { Some(state.record.clone()) };
         drop(state);
         self.ended.notify_all();
@@ -184,8 +194,8 @@ impl Live {
 
     /// Runs code of the host that must not take the thread down: a worker, the keeper, or whoever cancels.
     fn shield(&self, call: impl FnOnce()) {
-        if catch_unwind(AssertUnwindSafe(call)).is_err() {
-            tracing::error!(job = %self.id, "a callback at the end of a job panicked");
+        if let Err(message) = shield::run(call) {
+            shield::log(|| tracing::error!(job = %self.id, message, "a callback at the end of a job panicked"));
         }
     }
 
@@ -193,11 +203,11 @@ impl Live {
     pub(crate) fn lose(&self, why: EngineError) {
         let mut state = self.lock();
         state.lost = Some(Box::new(why));
-        let wakers = std::mem::take(&mut state.wakers);
+        let wakers = mem::take(&mut state.wakers);
         // They will never be called; what they hold (a channel, say) must not make anybody wait for them.
-        let callbacks = std::mem::take(&mut state.callbacks);
+        let callbacks = mem::take(&mut state.callbacks);
         drop(state);
-        drop(callbacks);
+        shield::discard_all(callbacks);
         self.ended.notify_all();
         for waker in wakers {
             self.shield(|| waker.wake());

@@ -2,7 +2,7 @@
 
 use std::{
     any::Any,
-    fmt,
+    fmt, mem,
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::Arc,
@@ -15,6 +15,7 @@ use crate::{
     context::Core,
     error::JobError,
     rows::RowWriter,
+    shield,
     sync::{Condvar, Mutex},
 };
 
@@ -94,6 +95,15 @@ impl Outcome {
     }
 }
 
+impl Drop for Scan {
+    fn drop(&mut self) {
+        // On whichever thread was the last to help.
+        shield::discard(mem::replace(&mut self.body, Box::new(|_| Ok(()))));
+        let outcome = mem::take(&mut self.state.lock().outcome);
+        shield::discard(outcome);
+    }
+}
+
 impl fmt::Debug for Scan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scan")
@@ -134,8 +144,8 @@ impl Scan {
             self.done.notify_all();
         }
         drop(state);
-        // Of no interest any more; what it holds may panic once more when it is dropped.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(surplus))).map_err(std::mem::forget);
+        // Of no interest any more.
+        shield::discard(surplus);
         true
     }
 
@@ -168,7 +178,7 @@ impl Scan {
         while state.open > 0 {
             self.done.wait(&mut state);
         }
-        std::mem::take(&mut state.outcome)
+        mem::take(&mut state.outcome)
     }
 
     /// The numbers of its segments.

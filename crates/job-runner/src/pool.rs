@@ -1,7 +1,6 @@
 //! [`Pool`]: the threads of an engine. The only file that starts any.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,7 +14,7 @@ use crate::{
     recorder,
     retention::Retention,
     shared::{Phase, Shared},
-    starter,
+    shield, starter,
     stats::Stats,
     sync::{Mutex, thread},
     worker,
@@ -65,10 +64,7 @@ impl Pool {
         let own = Arc::clone(shared);
         shared.scheduler().threads += 1;
         let spawned = thread::Builder::new().name(name).spawn(move || {
-            // Nothing of ours panics; should it happen, the shutdown must still learn that the thread is gone.
-            if catch_unwind(AssertUnwindSafe(|| run(&own))).is_err() {
-                tracing::error!("a thread of the job engine panicked");
-            }
+            live(&own, run);
             own.scheduler().threads -= 1;
             own.quiet.notify_all();
         });
@@ -124,6 +120,17 @@ impl Pool {
         }
         shared.leave_seat();
         Shutdown { waiting: lives.len().saturating_sub(abandoned), abandoned }
+    }
+}
+
+/// A thread's life. Nothing of ours panics; should it happen all the same, the life begins anew, not without a pause.
+fn live(shared: &Arc<Shared>, run: fn(&Arc<Shared>)) {
+    let mut panics = 0;
+    while let Err(message) = shield::run(|| run(shared)) {
+        panics += 1;
+        shared.health.panicked(message, shared.clock.now());
+        shield::log(|| tracing::error!(panics, "a thread of the job engine panicked: it goes on"));
+        shared.health.pause(panics, || shared.scheduler().phase == Phase::Closed);
     }
 }
 

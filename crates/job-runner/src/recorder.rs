@@ -12,6 +12,7 @@ use crate::{
     context::Core,
     live::Live,
     shared::Shared,
+    shield,
     sync::{Condvar, Mutex},
     worker::{self, Ending},
 };
@@ -102,7 +103,7 @@ pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
         }
     }
     let batch: Vec<(&JobRecord, &JobResult)> = moves.iter().map(|(next, end)| (next, &end.result)).collect();
-    let stored = shared.store.complete_all(&batch, shared.config.durability);
+    let stored = shield::stored("complete jobs", || shared.store.complete_all(&batch, shared.config.durability));
     // All at once: whoever cancels one of them must not wait until the others have been tried again.
     missed.extend(moves.into_iter().filter_map(|(next, end)| settle(shared, &next, end, &stored)));
     for end in missed {
@@ -127,7 +128,9 @@ fn settle(shared: &Shared, next: &JobRecord, end: End, stored: &Result<(), Store
     }
     end.live.settled();
     if let Err(error) = stored {
-        tracing::warn!(job = %end.live.id, %error, "ends could not be stored together; each is tried by itself");
+        shield::log(|| {
+            tracing::warn!(job = %end.live.id, %error, "ends could not be stored together; each is tried by itself");
+        });
         return Some(end);
     }
     shared.forget(&end.live);

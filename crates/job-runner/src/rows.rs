@@ -6,7 +6,7 @@ use job_core::Segment;
 use job_store::{BlockBuilder, SegmentKey, SegmentWriter, StoreError};
 use serde::Serialize;
 
-use crate::{context::Core, error::JobError};
+use crate::{context::Core, error::JobError, shield};
 
 /// One segment in the making. It holds at most one block in memory.
 pub(crate) struct SegmentBuffer {
@@ -79,14 +79,19 @@ impl SegmentBuffer {
             Some(writer) => Ok(writer),
             none => {
                 core.attempt.mark_used(self.number);
-                core.shared.store.segment(sealed.key).map(|writer| none.insert(writer))
+                shield::stored("open a segment", || core.shared.store.segment(sealed.key))
+                    .map(|writer| none.insert(writer))
             }
         };
-        match writer.and_then(|writer| writer.append(sealed).map(|()| writer.readable())) {
+        let (rows, json_bytes) = (sealed.rows, sealed.json_bytes);
+        let append = |writer: &mut Box<dyn SegmentWriter>| {
+            shield::stored("append rows", || writer.append(sealed).map(|()| writer.readable()))
+        };
+        match writer.and_then(append) {
             Ok(readable) => {
                 self.is_whole = true;
-                self.stored_bytes += sealed.json_bytes;
-                core.shared.metrics.rows_written(sealed.rows, sealed.json_bytes);
+                self.stored_bytes += json_bytes;
+                core.shared.metrics.rows_written(rows, json_bytes);
                 core.attempt.publish(self.number, readable, self.stored_bytes, false);
                 Ok(())
             }
@@ -97,14 +102,16 @@ impl SegmentBuffer {
     /// Lets the store begin to write what is left, and says whether it does that by itself from here on.
     pub(crate) fn settle(&mut self, core: &Core) -> Result<bool, JobError> {
         self.flush(core)?;
-        let settled = self.writer.as_mut().map_or(Ok(false), |writer| writer.settle());
+        let settled =
+            self.writer.as_mut().map_or(Ok(false), |writer| shield::stored("append rows", || writer.settle()));
         settled.map_err(|error| self.failure.insert(error).clone().into())
     }
 
     /// Stores what is left and closes the segment; `None` if it has no row.
     pub(crate) fn close(mut self, core: &Core) -> Result<Option<Segment>, JobError> {
         self.flush(core)?;
-        let segment = self.writer.map(SegmentWriter::finish).transpose()?;
+        let finish = |writer: Box<dyn SegmentWriter>| shield::stored("append rows", || writer.finish());
+        let segment = self.writer.map(finish).transpose()?;
         let (rows, bytes) = segment.map_or((0, 0), |segment| (segment.rows, segment.bytes));
         core.attempt.publish(self.number, rows, bytes, true);
         Ok(segment)

@@ -17,7 +17,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     cancel::StopCause,
-    clock::Clock,
+    clock::{Clock, Shielded},
     cluster::Cluster,
     config::Config,
     error::EngineError,
@@ -31,7 +31,7 @@ use crate::{
     queue::{Limits, Queue, Waiting},
     reader::Reads,
     recorder::Recorder,
-    retention,
+    retention, shield,
     starter::Started,
     sync::{Condvar, Mutex},
     watch::Watchers,
@@ -117,6 +117,7 @@ impl Shared {
         config: Config,
         seat: Seat,
     ) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(Shielded::new(clock));
         let cluster = sharing.map(|store| Cluster::new(store, handlers.kinds(), &config));
         let limits = Limits { ageing: config.ageing, per_graph: config.per_graph, per_class: config.per_class };
         let scheduler = Scheduler {
@@ -294,7 +295,8 @@ impl Shared {
 
     /// Replaces, and believes the store rather than the error.
     pub(crate) fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError> {
-        self.store.replace(next, durability).or_else(|error| self.already(next, error))
+        shield::stored("change a job", || self.store.replace(next, durability))
+            .or_else(|error| self.already(next, error))
     }
 
     /// A write that was reported as failed may have happened; or the next try meets its own revision.

@@ -17,6 +17,7 @@ use crate::{
     cluster::Cluster,
     live::Live,
     shared::{Phase, Scheduler, Shared},
+    shield,
     sync::MutexGuard,
     worker,
 };
@@ -216,7 +217,7 @@ fn prepare(live: &Live, now: Timestamp) -> Option<JobRecord> {
 
 /// Which of them are stored.
 fn store(cluster: &Cluster, next: &[JobRecord]) -> HashSet<JobId> {
-    let mut stored: HashSet<JobId> = match cluster.store.start(next) {
+    let mut stored: HashSet<JobId> = match shield::stored("start jobs", || cluster.store.start(next)) {
         Ok(stored) => stored.into_iter().collect(),
         Err(error) => {
             tracing::warn!(%error, jobs = next.len(), "jobs could not be started together; each is tried by itself");

@@ -21,6 +21,8 @@ pub struct Stats {
     pub cancelling: usize,
     /// Why the engine is unhealthy; `None` when it is well.
     pub unhealthy: Option<String>,
+    /// How often a thread of the engine has panicked outside of every handler and callback, and was started anew.
+    pub thread_panics: u64,
 }
 
 /// The jobs of one class.
@@ -45,11 +47,12 @@ impl Stats {
             let scheduler = shared.scheduler();
             (scheduler.live.values().cloned().collect::<Vec<_>>(), scheduler.unhandled.len())
         };
-        let mut stats = Self { unhandled, ..Self::default() };
-        stats.unhealthy = match shared.health.check() {
-            Err(EngineError::Unhealthy(error)) => Some(error.to_string()),
-            _ => None,
-        };
+        let thread_panics = shared.health.panics();
+        let mut stats = Self { unhandled, thread_panics, ..Self::default() };
+        stats.unhealthy = shared.health.report(now).err().map(|error| match error {
+            EngineError::Unhealthy(error) => error.to_string(),
+            other => other.to_string(),
+        });
         for live in lives {
             let job = live.lock();
             let record = &job.record;

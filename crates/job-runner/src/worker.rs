@@ -1,11 +1,6 @@
-//! One attempt of one job, from its start to its recorded outcome. Has the only `catch_unwind` around handlers.
+//! One attempt of one job, from its start to its recorded outcome.
 
-use std::{
-    any::Any,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::Cell, sync::Arc, time::Duration};
 
 use job_core::{Event, Failure, FailureKind, JobRecord, JobResult, JobState, Timestamp};
 use job_store::{Durability, ErrorKind, StoreError};
@@ -21,7 +16,7 @@ use crate::{
     outcome::{self, Circumstances, Ended, Verdict},
     recorder::{self, End},
     shared::Shared,
-    starter,
+    shield, starter,
 };
 
 /// A worker's life.
@@ -32,30 +27,68 @@ pub(crate) fn work(shared: &Arc<Shared>) {
             // One partition, then look again: a waiting job goes first.
             Work::Help(scan) => {
                 scan.help();
+                // Perhaps the last that has it, with what its body owns.
+                shield::discard(scan);
             }
         }
     }
 }
 
-/// Runs one job to the end of this attempt.
+/// Runs one job to the end of this attempt, and gives its seat back whatever happens.
 pub(crate) fn run(shared: &Arc<Shared>, live: &Arc<Live>) {
+    let seat = Seat { shared, live, held: Cell::new(true) };
+    if let Err(message) = shield::run(|| run_on(&seat)) {
+        end_panicked(&seat, message);
+    }
+}
+
+/// The place of a job that a worker has taken.
+struct Seat<'a> {
+    shared: &'a Arc<Shared>,
+    live: &'a Arc<Live>,
+    held: Cell<bool>,
+}
+
+impl Seat<'_> {
+    /// The worker is done with the job.
+    fn release(&self, used: Duration) {
+        if self.held.replace(false) {
+            self.shared.release(self.live, used);
+        }
+    }
+
+    /// The end of the job is the recorder's from here on.
+    fn free(&self, used: Duration) {
+        self.held.set(false);
+        self.shared.free(self.live, used);
+    }
+}
+
+fn run_on(seat: &Seat<'_>) {
+    let Seat { shared, live, .. } = seat;
     let from = shared.clock.now();
     let (core, handler) = match begin(shared, live) {
         Begun::Running(core, handler) => (core, handler),
         Begun::Expired(record) => {
-            shared.release(live, Duration::ZERO);
+            seat.release(Duration::ZERO);
             return tell(shared, live, &record);
         }
-        Begun::Gone => return shared.release(live, Duration::ZERO),
-        Begun::Stopped => return put_back(shared, live),
+        Begun::Gone => return seat.release(Duration::ZERO),
+        Begun::Stopped => {
+            let stored = put_back_record(shared, live);
+            seat.release(Duration::ZERO);
+            return stored.map_or((), |record| tell(shared, live, &record));
+        }
     };
     let ending = attempt(shared, live, &core, &*handler);
+    // Perhaps the last that has it: the engine may be gone.
+    shield::discard(handler);
     let used = shared.clock.now().since(from);
     match ending {
         // Not a word more: the job may be another engine's.
-        _ if core.attempt.is_lost() => shared.release(live, used),
+        _ if core.attempt.is_lost() => seat.release(used),
         Ending::Well(result) if shared.config.workers > 0 => {
-            shared.free(live, used);
+            seat.free(used);
             let end = End { live: Arc::clone(live), core, result };
             if let Err(ends) = shared.recorder.push(end) {
                 recorder::store(shared, ends);
@@ -63,12 +96,51 @@ pub(crate) fn run(shared: &Arc<Shared>, live: &Arc<Live>) {
         }
         ending => {
             let stored = finish(shared, live, &core, ending);
-            shared.release(live, used);
+            seat.release(used);
             if let Some(record) = stored {
                 tell(shared, live, &record);
             }
         }
     }
+}
+
+/// The engine itself panicked while it ran a job, outside of the handler: the job fails, and its seat is free.
+fn end_panicked(seat: &Seat<'_>, message: String) {
+    let Seat { shared, live, .. } = seat;
+    shield::log(|| tracing::error!(job = %live.id, message, "the engine panicked while it ran a job: it goes on"));
+    let failure =
+        Failure::new(FailureKind::Panicked, format!("the engine panicked while it ran the job: {message}"));
+    shared.health.panicked(message, shared.clock.now());
+    if !seat.held.get() {
+        return;
+    }
+    let stored = shield::run(|| fail(shared, live, &failure)).unwrap_or_default();
+    if stored.is_none() {
+        live.lose(EngineError::Thread(failure.message));
+    }
+    seat.release(Duration::ZERO);
+    if let Some(record) = stored {
+        tell(shared, live, &record);
+    }
+}
+
+/// Ends a job that was taken, begun or not.
+fn fail(shared: &Shared, live: &Arc<Live>, failure: &Failure) -> Option<JobRecord> {
+    let mut stored = None;
+    let now = shared.clock.now();
+    store_surely(shared, live, |state| {
+        let failed = [Event::Expire(failure.clone()), Event::Fail(failure.clone())];
+        let Some(next) = failed.into_iter().find_map(|event| state.record.apply(event, now).ok()) else {
+            return Ok(());
+        };
+        if state.attempt.as_ref().is_some_and(|attempt| attempt.has_rows()) {
+            shared.store.discard(next.id, next.attempt)?;
+        }
+        stored = Some(replace(shared, state, next)?);
+        state.attempt = None;
+        Ok(())
+    });
+    stored
 }
 
 /// Runs the body of an attempt that has begun.
@@ -87,7 +159,9 @@ fn attempt(shared: &Arc<Shared>, live: &Arc<Live>, core: &Arc<Core>, handler: &d
 pub(crate) fn tell(shared: &Shared, live: &Live, record: &JobRecord) {
     if record.state.is_complete() {
         shared.metrics.ended(record);
-        tracing::info!(job = %record.id, state = %record.state, rows = record.size.rows, "job ended");
+        shield::log(
+            || tracing::info!(job = %record.id, state = %record.state, rows = record.size.rows, "job ended"),
+        );
         live.tell_end();
     }
 }
@@ -151,6 +225,14 @@ fn running(shared: &Arc<Shared>, live: &Arc<Live>, attempt: Arc<Attempt>, handle
 
 /// Lets a job wait again that was started and that no worker has begun; one that somebody has asked to end, ends.
 pub(crate) fn put_back(shared: &Shared, live: &Arc<Live>) {
+    let stored = put_back_record(shared, live);
+    shared.release(live, Duration::ZERO);
+    if let Some(record) = stored {
+        tell(shared, live, &record);
+    }
+}
+
+fn put_back_record(shared: &Shared, live: &Arc<Live>) -> Option<JobRecord> {
     let now = shared.clock.now();
     let mut stored = None;
     store_surely(shared, live, |state| {
@@ -162,26 +244,13 @@ pub(crate) fn put_back(shared: &Shared, live: &Arc<Live>) {
         Ok(())
     });
     live.lock().attempt = None;
-    shared.release(live, Duration::ZERO);
-    if let Some(record) = stored {
-        tell(shared, live, &record);
-    }
+    stored
 }
 
 fn expire(shared: &Shared, live: &Arc<Live>) -> Begun {
-    let mut begun = Begun::Gone;
-    let now = shared.clock.now();
-    store_surely(shared, live, |state| {
-        let failure = Failure::new(FailureKind::Deadline, "its deadline passed while it waited");
-        // One that was started with others, and that no worker had begun, fails.
-        let late = [Event::Expire(failure.clone()), Event::Fail(failure)];
-        let Some(next) = late.into_iter().find_map(|event| state.record.apply(event, now).ok()) else {
-            return Ok(());
-        };
-        begun = Begun::Expired(Box::new(replace(shared, state, next)?));
-        Ok(())
-    });
-    begun
+    // One that was started with others, and that no worker had begun, fails.
+    let failure = Failure::new(FailureKind::Deadline, "its deadline passed while it waited");
+    fail(shared, live, &failure).map_or(Begun::Gone, |record| Begun::Expired(Box::new(record)))
 }
 
 /// How an attempt came to its end, before that is stored.
@@ -196,22 +265,11 @@ pub(crate) enum Ending {
 /// Calls the handler and stores the rows that are left in memory.
 fn body(core: &Arc<Core>, handler: &dyn Handler) -> Ending {
     let mut ctx = JobContext::new(Arc::clone(core));
-    let returned = catch_unwind(AssertUnwindSafe(|| handler.run(&mut ctx)));
-    let ended = match returned {
-        Ok(Ok(())) => match core.result() {
-            Ok(result) => return Ending::Well(result),
-            Err(error) => Ended::Badly(error),
-        },
-        Ok(Err(error)) => Ended::Badly(error),
-        Err(panic) => Ended::Panicked(panic_message(&*panic)),
-    };
-    Ending::Badly(ended)
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("it gave no message").chars().take(1_000).collect()
+    match shield::run(|| handler.run(&mut ctx).and_then(|()| core.result())) {
+        Ok(Ok(result)) => Ending::Well(result),
+        Ok(Err(error)) => Ending::Badly(Ended::Badly(error)),
+        Err(message) => Ending::Badly(Ended::Panicked(message)),
+    }
 }
 
 /// Records the outcome. A store that fails is tried again until it works or the engine stops.
@@ -323,7 +381,7 @@ fn store_surely(shared: &Shared, live: &Arc<Live>, mut write: impl FnMut(&mut St
             return; // another engine's, or nobody's: it is not for us to write
         }
         // The lock is not held between tries: others may look at the job and cancel it.
-        let written = write(&mut live.lock());
+        let written = shield::stored("change a job", || write(&mut live.lock()));
         let answered = written.as_ref().map_or_else(|error| refuses_job(error.kind), |()| true);
         if answered && failures > 0 {
             shared.health.recovered();

@@ -7,6 +7,7 @@ mod cancel;
 mod cluster;
 mod faults;
 mod filters;
+mod host_code;
 mod inputs;
 mod lifecycle;
 mod limits;

@@ -76,6 +76,8 @@ mod saved;
 mod scenarios;
 #[path = "../../src/shared.rs"]
 mod shared;
+#[path = "../../src/shield.rs"]
+mod shield;
 #[path = "../../src/starter.rs"]
 mod starter;
 #[path = "../../src/stats.rs"]
