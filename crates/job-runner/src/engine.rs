@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use job_core::{JobId, JobRecord, JobSpec};
-use job_store::{Seat, SharedStore, Store};
+use job_store::{ErrorKind, Seat, SharedStore, Store, StoreError};
 
 use crate::{
     clock::Clock,
@@ -13,6 +13,7 @@ use crate::{
     explain::Explanation,
     handle::JobHandle,
     handler::Handlers,
+    ids::IdSource,
     live::until,
     metrics::Metrics,
     pool::Pool,
@@ -111,7 +112,8 @@ impl Engine {
         config: Config,
         seat: Seat,
     ) -> Result<Self, EngineError> {
-        let shared = Arc::new(Shared::new(store, sharing, handlers, clock, config, seat));
+        let ids = IdSource::after(highest_id(&*store)?);
+        let shared = Arc::new(Shared::new(store, sharing, handlers, clock, config, seat, ids));
         if shared.cluster.is_none() {
             recover::recover(&shared)?;
         }
@@ -268,6 +270,16 @@ pub struct Shutdown {
     pub waiting: usize,
     /// Jobs whose bodies did not stop in time; the next open runs them again.
     pub abandoned: usize,
+}
+
+/// The greatest id that is stored.
+fn highest_id(store: &dyn Store) -> Result<JobId, StoreError> {
+    match store.list(None, 0, 1) {
+        Ok(newest) => Ok(newest.first().map_or(JobId::MIN, |record| record.id)),
+        // Its record is damaged, which concerns nobody else.
+        Err(StoreError { kind: ErrorKind::Corrupt, job: Some(id), .. }) => Ok(id),
+        Err(error) => Err(error),
+    }
 }
 
 impl Drop for Engine {

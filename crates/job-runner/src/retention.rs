@@ -52,12 +52,9 @@ impl Retention {
         self
     }
 
-    /// Jobs of this id and later ones need not be looked at: ids tell when jobs were submitted, and none has finished before.
-    fn oldest(&self, now: Timestamp) -> Option<JobId> {
-        let age = self.age.filter(|_| self.jobs.is_none() && self.bytes.is_none())?;
-        let micros = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
-        let then = now.as_micros().saturating_sub(micros);
-        Some(JobId::from_parts(Timestamp::from_micros(then), [0xff; 10]))
+    /// The age, where nothing else counts.
+    fn age_alone(&self) -> Option<Duration> {
+        self.age.filter(|_| self.jobs.is_none() && self.bytes.is_none())
     }
 
     pub(crate) const fn is_off(&self) -> bool {
@@ -95,24 +92,125 @@ pub(crate) fn surplus(mut jobs: Vec<Kept>, policy: Retention, now: Timestamp) ->
     gone
 }
 
-/// Applies `policy` once; how many jobs were removed comes back. Cost: one pass over the records, in pieces; where only
-/// age counts, over those of jobs that were submitted so long ago.
-pub(crate) fn sweep(store: &dyn Store, policy: Retention, now: Timestamp) -> Result<u64, StoreError> {
-    const PIECE: usize = 1_000;
-    let mut jobs = Vec::new();
-    let mut before = policy.oldest(now);
-    loop {
-        let records = store.list(before, 0, PIECE)?;
-        let ids: Vec<JobId> = records.iter().map(|record| record.id).collect();
-        let uses = store.uses(&ids)?;
-        jobs.extend(records.iter().zip(uses).filter_map(|(record, known)| kept(record, known)));
-        match records.last() {
-            Some(last) if records.len() == PIECE => before = Some(last.id),
-            _ => break,
+/// The most records that are read at once.
+const PIECE: usize = if cfg!(test) { 7 } else { 1_000 };
+
+/// When which jobs have to be looked at again, where only age counts. Ids stand for places here, not for times: of each
+/// run of them it is known that nothing in it has finished before a time, so it is left alone until that is long ago.
+#[derive(Debug, Default)]
+pub(crate) struct Looks {
+    /// From the newest ids to the oldest.
+    parts: Vec<Part>,
+    last: Timestamp,
+}
+
+/// The ids from this one to the part before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Part {
+    from: JobId,
+    /// No job in it has finished earlier; those that come or end later do so after the last look.
+    since: Timestamp,
+    /// How many jobs it had.
+    jobs: usize,
+}
+
+impl Looks {
+    /// What is to be looked at now or left alone, in order; after a clock that went back it is everything.
+    fn begin(&mut self, now: Timestamp) -> Vec<Part> {
+        let went_back = now < std::mem::replace(&mut self.last, now);
+        let parts = std::mem::take(&mut self.parts);
+        if parts.is_empty() || went_back {
+            return vec![Part { from: JobId::MIN, since: Timestamp::default(), jobs: 0 }];
+        }
+        parts
+    }
+
+    /// Notes a part, as one with the part before it when both are small.
+    fn note(&mut self, part: Part) {
+        match self.parts.last_mut() {
+            Some(last) if last.jobs + part.jobs <= PIECE => {
+                *last = Part { from: part.from, since: last.since.min(part.since), jobs: last.jobs + part.jobs };
+            }
+            _ => self.parts.push(part),
         }
     }
+}
+
+/// Applies `policy` once; how many jobs were removed comes back. Cost: one pass over the records, in pieces. Where only
+/// age counts the first pass is such a one, and later ones look at a job again when it is old enough, or about once in
+/// that time.
+pub(crate) fn sweep(
+    store: &dyn Store,
+    policy: Retention,
+    now: Timestamp,
+    looks: &mut Looks,
+) -> Result<u64, StoreError> {
+    let Some(age) = policy.age_alone() else {
+        let mut jobs = Vec::new();
+        read(store, None, JobId::MIN, |piece| {
+            jobs.extend(piece.jobs);
+            Ok(())
+        })?;
+        return remove(store, surplus(jobs, policy, now));
+    };
+    let (mut removed, mut before) = (0, None);
+    for part in looks.begin(now) {
+        if now.since(part.since) > age {
+            read(store, before, part.from, |piece| {
+                let young = piece.jobs.iter().map(|job| job.finished).filter(|&end| now.since(end) <= age);
+                let since = young.chain(piece.pinned.iter().copied()).fold(now, Timestamp::min);
+                let all = piece.jobs.len() + piece.pinned.len();
+                let gone = surplus(piece.jobs, policy, now);
+                looks.note(Part { from: piece.from, since, jobs: all - gone.len() });
+                removed += remove(store, gone)?;
+                Ok(())
+            })?;
+        } else {
+            looks.note(part);
+        }
+        before = Some(part.from);
+    }
+    Ok(removed)
+}
+
+/// Finished jobs next to each other.
+struct Piece {
+    jobs: Vec<Kept>,
+    /// When those have finished that nobody may remove.
+    pinned: Vec<Timestamp>,
+    /// Where it ends.
+    from: JobId,
+}
+
+/// Hands over the finished jobs from `from` to `before`, the newest ids first, in pieces.
+fn read(
+    store: &dyn Store,
+    mut before: Option<JobId>,
+    from: JobId,
+    mut each: impl FnMut(Piece) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    loop {
+        let mut records = store.list(before, 0, PIECE)?;
+        let is_last = records.len() < PIECE;
+        records.retain(|record| record.id >= from);
+        let is_last = is_last || records.len() < PIECE;
+        let ids: Vec<JobId> = records.iter().map(|record| record.id).collect();
+        let uses = store.uses(&ids)?;
+        let (pinned, free): (Vec<_>, Vec<_>) = records.iter().zip(uses).partition(|(_, known)| known.pinned);
+        let jobs = free.into_iter().filter_map(|(record, known)| kept(record, known)).collect();
+        let pinned = pinned.into_iter().filter_map(|(record, _)| record.finished_at).collect();
+        let end = ids.last().copied().filter(|_| !is_last);
+        each(Piece { jobs, pinned, from: end.unwrap_or(from) })?;
+        match end {
+            Some(end) => before = Some(end),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn remove(store: &dyn Store, jobs: Vec<JobId>) -> Result<u64, StoreError> {
     let mut removed = 0;
-    for id in surplus(jobs, policy, now) {
+    for id in jobs {
         // Pinned since the listing: it stays.
         match store.remove(id) {
             Ok(there) => removed += u64::from(there),
@@ -124,7 +222,7 @@ pub(crate) fn sweep(store: &dyn Store, policy: Retention, now: Timestamp) -> Res
 }
 
 fn kept(record: &JobRecord, known: Use) -> Option<Kept> {
-    let finished = record.finished_at.filter(|_| record.state.is_complete() && !known.pinned)?;
+    let finished = record.finished_at.filter(|_| record.state.is_complete())?;
     let used = known.last_read.map_or(finished, |read| finished.max(read));
     Some(Kept { id: record.id, finished, used, bytes: record.size.bytes })
 }
@@ -133,6 +231,7 @@ fn kept(record: &JobRecord, known: Use) -> Option<Kept> {
 mod tests {
     use job_core::{Event, JobSpec};
     use job_store::{Durability, JobStore};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -148,24 +247,87 @@ mod tests {
         surplus(jobs.to_vec(), policy, at(100)).iter().map(|id| id.as_bytes()[0]).collect()
     }
 
+    /// Stores a job with an id of that second that has finished at another.
+    fn end(store: &job_store::MemoryStore, id_second: u64, n: u8, finished: u64) -> JobId {
+        let id = JobId::from_parts(at(id_second), [n; 10]);
+        let record = JobRecord::waiting(id, JobSpec::vertex_filter().graph("g"), at(finished));
+        let ended = record.apply(Event::Cancel, at(finished)).unwrap();
+        store.insert(&[record], Durability::Buffered).unwrap();
+        store.replace(&ended, Durability::Buffered).unwrap();
+        id
+    }
+
+    /// Ids that a clock made while it was ten years ahead kept their jobs for ten years.
     #[test]
-    fn where_only_age_counts_young_jobs_are_not_looked_at() {
+    fn age_counts_from_the_end_whatever_the_ids_say() {
         let store = job_store::MemoryStore::default();
-        let end = |seconds| {
-            let id = JobId::from_parts(at(seconds), [0; 10]);
-            let record = JobRecord::waiting(id, JobSpec::vertex_filter().graph("g"), at(seconds));
-            let ended = record.apply(Event::Cancel, at(seconds)).unwrap();
-            store.insert(&[record], Durability::Buffered).unwrap();
-            store.replace(&ended, Durability::Buffered).unwrap();
-            id
-        };
-        let [first, second, third] = [10, 40, 70].map(end);
+        let [old, late, young] = [end(&store, 999_999, 1, 10), end(&store, 1, 2, 90), end(&store, 95, 3, 95)];
         let minute = Retention::default().max_age(Duration::from_mins(1));
-        let seen = |policy: Retention| store.list(policy.oldest(at(100)), 0, 9).unwrap().len();
-        assert_eq!((seen(minute), seen(minute.max_jobs(9)), seen(minute.max_bytes(9))), (2, 3, 3));
-        assert_eq!(sweep(&store, minute, at(100)).unwrap(), 1);
-        assert_eq!(sweep(&store, minute, at(101)).unwrap(), 1);
-        assert_eq!([first, second, third].map(|id| store.get(id).unwrap().is_some()), [false, false, true]);
+        let mut looks = Looks::default();
+        assert_eq!(sweep(&store, minute, at(100), &mut looks).unwrap(), 1);
+        assert_eq!([old, late, young].map(|id| store.get(id).unwrap().is_some()), [false, true, true]);
+        assert_eq!(sweep(&store, minute, at(150), &mut looks).unwrap(), 0);
+        assert_eq!(sweep(&store, minute, at(151), &mut looks).unwrap(), 1);
+        assert_eq!(sweep(&store, minute, at(156), &mut looks).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_job_that_is_too_old_goes_when_its_pin_is_gone() {
+        let store = job_store::MemoryStore::default();
+        let minute = Retention::default().max_age(Duration::from_mins(1));
+        let mut looks = Looks::default();
+        let id = end(&store, 10, 1, 10);
+        store.pin(id, job_store::Pin::Keep).unwrap();
+        assert_eq!(sweep(&store, minute, at(100), &mut looks).unwrap(), 0);
+        store.pin(id, job_store::Pin::Release).unwrap();
+        assert_eq!(sweep(&store, minute, at(101), &mut looks).unwrap(), 1);
+    }
+
+    #[test]
+    fn what_is_not_old_enough_is_left_alone() {
+        let store = job_store::MemoryStore::default();
+        for n in 0..30 {
+            end(&store, 11_000 + u64::from(n), n, 11_000 + u64::from(n));
+        }
+        let mut looks = Looks::default();
+        let hour = Retention::default().max_age(Duration::from_hours(1));
+        sweep(&store, hour, at(12_000), &mut looks).unwrap();
+        let due = |looks: &Looks, now| {
+            looks.parts.iter().filter(|part| at(now).since(part.since) > hour.age.unwrap()).count()
+        };
+        assert_eq!(looks.parts.len(), 5, "{looks:?}");
+        assert_eq!([14_600, 14_601, 14_622, 15_600, 15_601].map(|now| due(&looks, now)), [0, 1, 4, 5, 5]);
+        // Parts that have become small are one.
+        sweep(&store, hour, at(14_628), &mut looks).unwrap();
+        assert_eq!(looks.parts.len(), 1, "{looks:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_job_stays_too_long_or_goes_too_soon(
+            steps in prop::collection::vec((0u64..300, prop::collection::vec(0u64..2_000, 0..6), any::<bool>()), 1..30),
+        ) {
+            let (store, mut looks) = (job_store::MemoryStore::default(), Looks::default());
+            let minute = Retention::default().max_age(Duration::from_mins(1));
+            let (mut now, mut known) = (1_000, Vec::new());
+            for (n, (by, ids, back)) in (0u8..).zip(steps) {
+                now = if back { now - by / 2 } else { now + by };
+                sweep(&store, minute, at(now), &mut looks).unwrap();
+                for (m, second) in (0u8..).zip(ids) {
+                    known.push((end(&store, second, n * 6 + m, now), now));
+                }
+                sweep(&store, minute, at(now), &mut looks).unwrap();
+                for &(id, finished) in &known {
+                    let old = at(now).since(at(finished)) > Duration::from_mins(1);
+                    prop_assert!(!old || store.get(id).unwrap().is_none(), "{id} stays at {now}");
+                }
+                known.retain(|&(id, finished)| {
+                    let there = store.get(id).unwrap().is_some();
+                    assert!(there || at(now).since(at(finished)) > Duration::from_mins(1), "{id} went too soon");
+                    there
+                });
+            }
+        }
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) reads: Arc<Reads>,
     pub(crate) recorder: Recorder,
     pub(crate) ids: IdSource,
+    /// When retention looks at which jobs.
+    looks: Mutex<retention::Looks>,
     pub(crate) scheduler: Mutex<Scheduler>,
     /// Something to do for a worker.
     pub(crate) work: Condvar,
@@ -116,6 +118,7 @@ impl Shared {
         clock: Arc<dyn Clock>,
         config: Config,
         seat: Seat,
+        ids: IdSource,
     ) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(Shielded::new(clock));
         let cluster = sharing.map(|store| Cluster::new(store, handlers.kinds(), &config));
@@ -146,7 +149,8 @@ impl Shared {
             reads: Arc::new(Reads::new(Arc::clone(&clock))),
             clock,
             recorder: Recorder::default(),
-            ids: IdSource::default(),
+            ids,
+            looks: Mutex::default(),
             scheduler: Mutex::new(scheduler),
             work: Condvar::new(),
             room: Condvar::new(),
@@ -421,7 +425,10 @@ impl Shared {
     pub(crate) fn sweep(&self) -> Result<(), EngineError> {
         self.sweep_reads()?;
         if !self.config.retention.is_off() {
-            let removed = retention::sweep(&*self.store, self.config.retention, self.clock.now())?;
+            // Taken meanwhile: one that sweeps at the same time looks at everything.
+            let mut looks = std::mem::take(&mut *self.looks.lock());
+            let removed = retention::sweep(&*self.store, self.config.retention, self.clock.now(), &mut looks)?;
+            *self.looks.lock() = looks;
             self.metrics.removed(removed);
         }
         Ok(())

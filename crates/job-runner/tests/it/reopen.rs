@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use job_runner::{
-    Ending, Engine, EngineBuilder, EngineError, Explanation, FailureKind, JobClass, JobContext, JobError,
-    JobState,
+    Clock, Ending, Engine, EngineBuilder, EngineError, Explanation, FailureKind, JobClass, JobContext, JobError,
+    JobId, JobState, Timestamp,
     store::{JobStore, MemoryStore, Store},
 };
 use parking_lot::Mutex;
 
-use crate::support::{Gate, Rig, count, drain, job, nothing, numbers, rows, until_told, wire};
+use crate::support::{Gate, Rig, count, drain, job, nothing, numbers, page, rows, until_told, wire};
 
 /// An engine that dies while a body is inside: the body never obeys, and is left behind.
 struct Dying {
@@ -197,7 +197,7 @@ fn a_job_without_a_handler_can_be_cancelled_and_expires() {
     let rig = Rig::new(|builder| builder);
     let cancelled = rig.submit(job("x"));
     cancelled.cancel().unwrap();
-    let due = job_runner::Timestamp::from_micros(job_runner::Clock::now(&*rig.clock).as_micros() + 1_000);
+    let due = Timestamp::from_micros(Clock::now(&*rig.clock).as_micros() + 1_000);
     let expired = rig.submit(job("x").deadline(due).class(JobClass::Write));
     rig.clock.advance(Duration::from_secs(1));
     rig.engine.tick().unwrap();
@@ -223,7 +223,6 @@ fn rocks(directory: &std::path::Path) -> Arc<dyn Store> {
 #[cfg(feature = "rocksdb")]
 #[test]
 fn everything_survives_on_disk() {
-    use crate::support::page;
     let directory = tempfile::tempdir().unwrap();
     let setup = |builder: EngineBuilder| {
         builder.algorithm("numbers", numbers).algorithm("again", |ctx: &mut JobContext| {
@@ -275,5 +274,40 @@ fn an_engine_with_workers_runs_jobs_on_disk_and_opens_again() {
         if n % 2 == 0 {
             assert_eq!(rows(&handle, 0, 100_000), (0..n * 100).collect::<Vec<_>>());
         }
+    }
+}
+
+/// A clock that stood or went back between two opens gave ids before those that were stored.
+#[test]
+fn over_opens_the_list_is_by_ids_and_jobs_run_by_their_times_whatever_the_clock_does() {
+    let order: Arc<Mutex<Vec<JobId>>> = Arc::default();
+    let notes = Arc::clone(&order);
+    let setup = move |builder: EngineBuilder| {
+        let notes = Arc::clone(&notes);
+        builder.algorithm("note", move |ctx: &mut JobContext| {
+            notes.lock().push(ctx.id());
+            Ok(())
+        })
+    };
+    for _ in 0..20 {
+        let mut rig = Rig::new(setup.clone());
+        let start = Clock::now(&*rig.clock);
+        let at = |seconds: u64| Timestamp::from_micros(start.as_micros() + seconds * 1_000_000);
+        let mut submitted = Vec::new();
+        // It stands, goes on, back and far ahead.
+        for seconds in [1_000, 1_000, 1_001, 500, 500, 300_000_000, 600] {
+            rig.clock.set(at(seconds));
+            for _ in 0..3 {
+                submitted.push((at(seconds), rig.submit(job("note")).id()));
+            }
+            rig = rig.reopen(setup.clone());
+        }
+        let mut newest_first: Vec<JobId> = submitted.iter().map(|(_, id)| *id).collect();
+        newest_first.reverse();
+        let listed = rig.engine.reader().list(page(0, 100)).unwrap();
+        assert_eq!(listed.iter().map(|record| record.id).collect::<Vec<_>>(), newest_first);
+        drain(&rig.engine);
+        submitted.sort_by_key(|(time, _)| *time);
+        assert_eq!(order.lock().split_off(0), submitted.iter().map(|(_, id)| *id).collect::<Vec<_>>());
     }
 }

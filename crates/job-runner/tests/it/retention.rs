@@ -100,3 +100,29 @@ fn a_reading_that_could_not_be_noted_is_noted_later() {
     assert_eq!(left(&rig), [ids[0]]);
     assert_eq!(drain(&rig.engine), 0);
 }
+
+/// The ids of all jobs after it were ten years ahead as well, and age went by the time in an id.
+#[test]
+fn a_clock_that_was_ten_years_ahead_for_one_job_keeps_nothing_for_ever() {
+    let day = Duration::from_hours(24);
+    let setup = |builder: job_runner::EngineBuilder| {
+        builder.algorithm("a", nothing).retention(Retention::default().max_age(day))
+    };
+    let rig = Rig::new(setup);
+    let now = job_runner::Clock::now(&*rig.clock);
+    rig.clock.advance(day * 3_650);
+    let ahead = rig.finish(job("a")).id;
+    rig.engine.tick().unwrap();
+    rig.clock.set(now);
+    let mut ids = vec![rig.finish(job("a")).id];
+    let rig = rig.reopen(setup);
+    ids.push(rig.finish(job("a")).id);
+    rig.engine.tick().unwrap();
+    assert_eq!(left(&rig), [ahead, ids[0], ids[1]]);
+    rig.clock.advance(day * 2);
+    rig.engine.tick().unwrap();
+    assert_eq!(left(&rig), [ahead], "it has finished in ten years, says its record");
+    rig.clock.advance(day * 3_650);
+    rig.engine.tick().unwrap();
+    assert!(left(&rig).is_empty());
+}
