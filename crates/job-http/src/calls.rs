@@ -62,13 +62,6 @@ impl Calls {
             }
         }
     }
-
-    /// Makes a call if a place is free; nobody waits for it.
-    pub(crate) fn start(&self, call: impl FnOnce() + Send + 'static) {
-        if let Ok(place) = Arc::clone(&self.0).try_acquire_owned() {
-            drop(run(place, call));
-        }
-    }
 }
 
 fn run<T: Send + 'static>(

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use job_runner::Engine;
+use parking_lot::Mutex;
 use serde::Serialize;
-use tokio::{sync::watch, time::timeout};
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::calls::Calls;
@@ -35,7 +36,7 @@ impl Health {
 #[derive(Debug)]
 pub(crate) struct Vitals {
     count: Calls,
-    last: Arc<watch::Sender<Health>>,
+    last: Arc<Mutex<Health>>,
 }
 
 /// How long a count may take.
@@ -49,13 +50,15 @@ impl Default for Vitals {
 
 impl Vitals {
     pub(crate) async fn of(&self, engine: &Arc<Engine>) -> Health {
-        let mut counted = self.last.subscribe();
         let (engine, last) = (Arc::clone(engine), Arc::clone(&self.last));
-        self.count.start(move || {
-            last.send_replace(Health::of(&engine));
+        let count = self.count.go_on(move || {
+            let health = Health::of(&engine);
+            *last.lock() = health;
+            health
         });
-        // Without news the last figures have to do.
-        let _ = timeout(PATIENCE, counted.changed()).await;
-        *self.last.borrow()
+        match timeout(PATIENCE, count).await {
+            Ok(Ok(health)) => health,
+            _ => *self.last.lock(),
+        }
     }
 }

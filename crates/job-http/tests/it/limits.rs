@@ -240,11 +240,20 @@ async fn an_unhealthy_engine_takes_no_jobs_but_answers_for_those_it_has() {
     assert_eq!(health().await.status, 200);
 }
 
+/// On a busy machine an answer may be that of the last count.
 #[tokio::test]
 async fn health_is_told() {
     let service = service();
-    let get = || Request::get("/health").body(Body::empty()).unwrap();
-    assert_eq!(service.send(get()).await.body, r#"{"waiting":0,"running":0}"#);
-    service.submit(JobSpec::vertex_filter());
-    assert_eq!(service.send(get()).await.body, r#"{"waiting":1,"running":0}"#);
+    for expected in [r#"{"waiting":0,"running":0}"#, r#"{"waiting":1,"running":0}"#] {
+        let mut told = String::new();
+        for _ in 0..100 {
+            let health = Request::get("/health").body(Body::empty()).unwrap();
+            told = service.send(health).await.body;
+            if told == expected {
+                break;
+            }
+        }
+        assert_eq!(told, expected);
+        service.submit(JobSpec::vertex_filter());
+    }
 }
