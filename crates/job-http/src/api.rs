@@ -4,10 +4,12 @@ use std::{fmt, sync::Arc};
 
 use axum::{Json, Router, extract::DefaultBodyLimit, middleware, routing::get};
 use job_runner::Engine;
+use tower::util::MapResponseLayer;
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 use crate::{
     access::Access,
+    caches::keep_out,
     changes::Changes,
     context::{Context, Served},
     dialect::Dialect,
@@ -128,6 +130,6 @@ impl Api {
             .layer(middleware::from_fn_with_state(api.clone(), render))
             .layer(compression)
             .with_state(api);
-        limits::around(router, &limits, dialect)
+        limits::around(router, &limits, dialect).layer(MapResponseLayer::new(keep_out))
     }
 }

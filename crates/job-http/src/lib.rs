@@ -58,6 +58,7 @@ mod access;
 mod answer;
 mod api;
 mod body;
+mod caches;
 mod calls;
 mod changes;
 mod context;

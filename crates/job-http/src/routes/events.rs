@@ -4,7 +4,11 @@ use std::{convert::Infallible, time::Duration};
 
 use axum::{
     extract::State,
-    response::{IntoResponse, Response, Sse, sse::Event},
+    http::{HeaderValue, header},
+    response::{
+        IntoResponse, Response, Sse,
+        sse::{Event, KeepAlive},
+    },
 };
 use futures_util::stream;
 use job_runner::JobHandle;
@@ -53,7 +57,10 @@ pub(crate) async fn events(State(api): State<Context>, scope: Scope<Read>) -> Re
         let data = watcher.next().await?;
         Some((Ok::<_, Infallible>(Event::default().event("job").data(data)), watcher))
     });
-    Ok(Sse::new(events).keep_alive(axum::response::sse::KeepAlive::default()).into_response())
+    let mut response = Sse::new(events).keep_alive(KeepAlive::default()).into_response();
+    // What was said of a job is of no use to anybody else, or later.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }
 
 struct Watcher {

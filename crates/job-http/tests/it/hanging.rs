@@ -166,5 +166,6 @@ async fn an_answer_that_the_store_holds_up_is_given_up_in_time() {
         let (status, _, message) = answer.error();
         assert_eq!(status, 503, "{path}");
         assert!(message.starts_with("the answer took too long"), "{path}: {message}");
+        assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store", "{path}");
     }
 }

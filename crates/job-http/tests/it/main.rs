@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod access;
+mod caches;
 mod cancel;
 mod dialects;
 mod export;

@@ -1,0 +1,13 @@
+//! What caches may keep of the answers: nothing, unless an answer says otherwise.
+
+use axum::{
+    http::{HeaderValue, header},
+    response::Response,
+};
+
+/// Without a word about it a cache may keep an answer for as long as it likes, and give it to others.
+pub(crate) fn keep_out(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
