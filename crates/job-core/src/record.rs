@@ -1,6 +1,6 @@
 //! [`JobRecord`]: one job as it is stored, and [`Event`]: what moves it.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -129,6 +129,23 @@ impl JobRecord {
             next.finished_at = Some(now);
         }
         Ok(next)
+    }
+
+    /// Whether a pause before another attempt is over, of a job that may be paused for `longest`. One that would last
+    /// longer was counted from a clock that was ahead, and is over.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use job_core::{JobRecord, Timestamp};
+    ///
+    /// let (now, minute) = (Timestamp::from_micros(1_000_000_000), Duration::from_secs(60));
+    /// assert!(JobRecord::is_over(None, now, minute));
+    /// assert!(!JobRecord::is_over(Some(now.after(minute)), now, minute));
+    /// assert!(JobRecord::is_over(Some(now.after(minute * 60)), now, minute)); // set by a clock that was an hour ahead
+    /// ```
+    #[must_use]
+    pub fn is_over(not_before: Option<Timestamp>, now: Timestamp, longest: Duration) -> bool {
+        not_before.is_none_or(|due| due <= now || due > now.after(longest))
     }
 
     /// This record with rows of a job that did not succeed, kept on its wish.

@@ -1,9 +1,12 @@
 //! [`EngineBuilder`]: how an engine is set up.
 
-use std::{num::NonZeroUsize, panic::Location, sync::Arc, thread, time::Duration};
+use std::{
+    fmt::Debug, num::NonZeroUsize, ops::RangeInclusive, panic::Location, sync::Arc, thread, time::Duration,
+};
 
 use job_core::{JobClass, JobKind};
-use job_store::{Durability, SharedStore, Store};
+use job_store::{Durability, LONGEST_PAUSE, SharedStore, Store};
+use thiserror::Error;
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -30,6 +33,58 @@ pub(crate) struct Config {
     pub(crate) stop_grace: Duration,
     pub(crate) retention: Retention,
     pub(crate) sharing: Sharing,
+}
+
+/// An option of an engine that is out of range.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the option {option} is {value}: it must be {range}")]
+#[non_exhaustive]
+pub struct InvalidOption {
+    /// The method of [`EngineBuilder`] that sets it.
+    pub option: &'static str,
+    /// What it was set to.
+    pub value: String,
+    /// What is allowed.
+    pub range: String,
+}
+
+impl InvalidOption {
+    fn check<T: PartialOrd + Debug>(
+        option: &'static str,
+        value: &T,
+        range: RangeInclusive<T>,
+    ) -> Result<(), Self> {
+        if range.contains(value) {
+            return Ok(());
+        }
+        let range = format!("from {:?} to {:?}", range.start(), range.end());
+        Err(Self { option, value: format!("{value:?}"), range })
+    }
+}
+
+impl Config {
+    /// Whether an engine can work so: a job is claimed for longer than it takes to renew the claim, nobody looks all the
+    /// time or never, and sums of times do not overflow.
+    fn check(&self) -> Result<(), InvalidOption> {
+        const THREADS: usize = 10_000;
+        const DAY: Duration = Duration::from_hours(24);
+        const YEAR: Duration = Duration::from_hours(24 * 365);
+        let milli = Duration::from_millis(1);
+        InvalidOption::check("workers", &self.workers, 0..=THREADS)?;
+        InvalidOption::check("threads", &self.threads, 1..=THREADS)?;
+        InvalidOption::check("queue_bound", &self.queue_bound, 1..=usize::MAX)?;
+        InvalidOption::check("ageing", &self.ageing, milli..=YEAR)?;
+        InvalidOption::check("checkpoint_every", &self.checkpoint_every, Duration::ZERO..=YEAR)?;
+        InvalidOption::check("stop_grace", &self.stop_grace, Duration::ZERO..=DAY)?;
+        InvalidOption::check("lease", &self.sharing.lease, 100 * milli..=DAY)?;
+        InvalidOption::check("poll", &self.sharing.poll, milli..=DAY)?;
+        InvalidOption::check("backlog", &self.sharing.backlog, 0..=1_000_000)?;
+        let RetryPolicy { first, most } = self.retry;
+        InvalidOption::check("retry (most)", &most, Duration::ZERO..=LONGEST_PAUSE)?;
+        // No pause at all is one that cannot grow.
+        let least = if most.is_zero() { Duration::ZERO } else { Duration::from_micros(1) };
+        InvalidOption::check("retry (first)", &first, least..=most)
+    }
 }
 
 /// Sets up an [`Engine`]: handlers first, then limits, then [`open`](Self::open).
@@ -105,7 +160,7 @@ impl EngineBuilder {
         self
     }
 
-    /// How many jobs run at once; as many as the machine has cores by default. With 0 no thread is started, and
+    /// How many jobs run at once, up to 10,000; as many as the machine has cores by default. With 0 no thread is started, and
     /// the caller runs jobs with [`Engine::run_one`].
     #[must_use]
     pub const fn workers(mut self, workers: usize) -> Self {
@@ -113,15 +168,15 @@ impl EngineBuilder {
         self
     }
 
-    /// How many threads jobs may use in all (see [`JobContext::threads`](crate::JobContext::threads)); at least
-    /// one a worker. As many as the machine has cores by default.
+    /// How many threads jobs may use in all (see [`JobContext::threads`](crate::JobContext::threads)), 1 to 10,000; at
+    /// least one a worker. As many as the machine has cores by default.
     #[must_use]
     pub const fn threads(mut self, threads: usize) -> Self {
         self.config.threads = threads;
         self
     }
 
-    /// How many jobs of each class may wait; 10,000 by default. Further ones are refused with
+    /// How many jobs of each class may wait, at least 1; 10,000 by default. Further ones are refused with
     /// [`EngineError::QueueFull`]. Not on a shared store.
     #[must_use]
     pub const fn queue_bound(mut self, bound: usize) -> Self {
@@ -147,7 +202,7 @@ impl EngineBuilder {
         self
     }
 
-    /// How long a job waits to gain one step of priority; 60 s by default.
+    /// How long a job waits to gain one step of priority, 1 ms to a year; 60 s by default.
     #[must_use]
     pub const fn ageing(mut self, interval: Duration) -> Self {
         self.config.ageing = interval;
@@ -161,7 +216,8 @@ impl EngineBuilder {
         self
     }
 
-    /// How jobs that failed for the moment are tried again.
+    /// How jobs that failed for the moment are tried again: the first pause no longer than the longest, and that at most
+    /// 24 hours. With both 0 there is no pause.
     #[must_use]
     pub const fn retry(mut self, retry: RetryPolicy) -> Self {
         self.config.retry = retry;
@@ -169,14 +225,14 @@ impl EngineBuilder {
     }
 
     /// How often [`JobContext::iterate`](crate::JobContext::iterate) saves the state of an algorithm; every 10 s
-    /// by default.
+    /// by default, at least once a year. With 0 after each step.
     #[must_use]
     pub const fn checkpoint_every(mut self, interval: Duration) -> Self {
         self.config.checkpoint_every = interval;
         self
     }
 
-    /// How long running jobs get to obey when the engine is dropped or has to stop them; 5 s by default. Those
+    /// How long running jobs get to obey when the engine is dropped or has to stop them, up to a day; 5 s by default. Those
     /// that have not ended by then are left to the next open.
     #[must_use]
     pub const fn stop_grace(mut self, grace: Duration) -> Self {
@@ -192,8 +248,8 @@ impl EngineBuilder {
         self
     }
 
-    /// How long a claim on a job of a shared store lasts unless it is renewed, which happens three times as often;
-    /// 10 s by default. Jobs of an engine that dies run again elsewhere after at most this time; an engine that cannot
+    /// How long a claim on a job of a shared store lasts unless it is renewed, which happens three times as often:
+    /// 100 ms to a day, 10 s by default. Jobs of an engine that dies run again elsewhere after at most this time; an engine that cannot
     /// reach the store for this long stops its jobs.
     #[must_use]
     pub const fn lease(mut self, lease: Duration) -> Self {
@@ -209,7 +265,8 @@ impl EngineBuilder {
         self
     }
 
-    /// How often a shared store is asked for work and for news when nothing was heard of it; every second by default.
+    /// How often a shared store is asked for work and for news when nothing was heard of it, 1 ms to a day; every second
+    /// by default.
     /// It takes as long to notice that the lease of an engine that died has ended, that a job is due for its
     /// next attempt, and what was missed when a connection was cut.
     #[must_use]
@@ -231,16 +288,76 @@ impl EngineBuilder {
     /// claims, from now on.
     ///
     /// # Errors
-    /// When another engine works on the store, which the error names by the place where it was opened, or the store is
+    /// [`EngineError::InvalidOption`] when an option is out of range. When another engine works on the store, which the error names by the place where it was opened, or the store is
     /// only for engines that [share](Engine::builder_shared) it; when the store cannot be read, or a thread cannot be
     /// started.
     #[track_caller]
     pub fn open(self) -> Result<Engine, EngineError> {
+        self.config.check()?;
         let name = format!("the engine opened at {}", Location::caller());
         let seat = match &self.sharing {
             Some(store) => store.shared_seat(&name)?,
             None => self.store.seat(&name)?,
         };
         Engine::open(self.store, self.sharing, self.handlers, self.clock, self.config, seat)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use job_store::MemoryStore;
+
+    use super::*;
+
+    #[test]
+    fn an_option_out_of_range_is_named_with_value_and_range() {
+        let changed = |change: fn(EngineBuilder) -> EngineBuilder| {
+            change(EngineBuilder::new(Arc::new(MemoryStore::default())))
+                .config
+                .check()
+                .map_err(|error| error.option)
+        };
+        assert_eq!(changed(|builder| builder), Ok(()));
+        type Case = (&'static str, fn(EngineBuilder) -> EngineBuilder);
+        let refused: [Case; 21] = [
+            ("workers", |b| b.workers(usize::MAX)),
+            ("threads", |b| b.threads(0)),
+            ("threads", |b| b.threads(usize::MAX)),
+            ("queue_bound", |b| b.queue_bound(0)),
+            ("ageing", |b| b.ageing(Duration::ZERO)),
+            ("ageing", |b| b.ageing(Duration::MAX)),
+            ("checkpoint_every", |b| b.checkpoint_every(Duration::MAX)),
+            ("stop_grace", |b| b.stop_grace(Duration::MAX)),
+            ("lease", |b| b.lease(Duration::ZERO)),
+            ("lease", |b| b.lease(Duration::from_millis(1))),
+            ("lease", |b| b.lease(Duration::MAX)),
+            ("poll", |b| b.poll(Duration::ZERO)),
+            ("poll", |b| b.poll(Duration::MAX)),
+            ("backlog", |b| b.backlog(usize::MAX)),
+            ("retry (most)", |b| b.retry(RetryPolicy { most: Duration::MAX, ..RetryPolicy::default() })),
+            ("retry (most)", |b| b.retry(RetryPolicy { first: Duration::MAX, most: Duration::MAX })),
+            ("retry (first)", |b| b.retry(RetryPolicy { first: Duration::ZERO, ..RetryPolicy::default() })),
+            ("retry (first)", |b| {
+                b.retry(RetryPolicy { first: Duration::from_nanos(1), ..RetryPolicy::default() })
+            }),
+            ("retry (first)", |b| b.retry(RetryPolicy { first: Duration::MAX, ..RetryPolicy::default() })),
+            ("retry (first)", |b| b.retry(RetryPolicy { most: Duration::ZERO, ..RetryPolicy::default() })),
+            ("retry (first)", |b| {
+                b.retry(RetryPolicy { first: Duration::from_secs(2), most: Duration::from_secs(1) })
+            }),
+        ];
+        for (option, change) in refused {
+            assert_eq!(changed(change), Err(option));
+        }
+        let taken: [fn(EngineBuilder) -> EngineBuilder; 5] = [
+            |b| b.workers(0).backlog(0).stop_grace(Duration::ZERO).checkpoint_every(Duration::ZERO),
+            |b| b.retry(RetryPolicy { first: Duration::ZERO, most: Duration::ZERO }),
+            |b| b.retry(RetryPolicy { first: LONGEST_PAUSE, most: LONGEST_PAUSE }),
+            |b| b.lease(Duration::from_millis(100)).poll(Duration::from_millis(1)),
+            |b| b.lease(Duration::from_hours(24)).poll(Duration::from_hours(24)).queue_bound(usize::MAX),
+        ];
+        for change in taken {
+            assert_eq!(changed(change), Ok(()));
+        }
     }
 }

@@ -429,7 +429,8 @@ impl JobContext {
             }
             let now = self.core.shared.clock.now();
             if !later
-                && now.since(saved_at) >= every
+                // Or the clock has gone back, and it is not known how long ago that was.
+                && (now.since(saved_at) >= every || now < saved_at)
                 && let Some(state) = algorithm.save()
             {
                 self.core.save(|saved| saved.iterative = Some((call, state.into())))?;

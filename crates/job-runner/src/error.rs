@@ -8,6 +8,8 @@ use job_core::{
 use job_store::{InvalidRow, StoreError};
 use thiserror::Error;
 
+use crate::config::InvalidOption;
+
 /// Why an engine did not do what it was asked. A plain value: every waiter of a job can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -43,6 +45,9 @@ pub enum EngineError {
     /// The store could not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The engine cannot be opened as it is set up.
+    #[error(transparent)]
+    InvalidOption(#[from] InvalidOption),
     /// A thread could not be started.
     #[error("a worker thread could not be started: {0}")]
     Thread(String),
@@ -69,7 +74,7 @@ impl From<&EngineError> for ApiError {
             | EngineError::ShuttingDown
             | EngineError::Unhealthy(_)
             | EngineError::ThreadPanicked { .. } => Self::new(ErrorCode::Unavailable, error.to_string()),
-            EngineError::Store(_) | EngineError::Thread(_) => {
+            EngineError::Store(_) | EngineError::InvalidOption(_) | EngineError::Thread(_) => {
                 Self::new(ErrorCode::JobQueryInternal, error.to_string())
             }
         }

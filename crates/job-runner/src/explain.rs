@@ -2,7 +2,8 @@
 
 use std::{fmt, time::Duration};
 
-use job_core::{Ending, Failure, JobKind, JobState, ResultSize, Timestamp, shown};
+use job_core::{Ending, Failure, JobKind, JobRecord, JobState, ResultSize, Timestamp, shown};
+use job_store::LONGEST_PAUSE;
 
 use crate::{live::Live, progress::Progress, queue::Place, shared::Shared};
 
@@ -85,10 +86,12 @@ impl Explanation {
         let now = shared.clock.now();
         match record.state {
             JobState::Waiting | JobState::Running { .. } if lost => Self::LeaseLost,
-            JobState::Waiting if !here => match record.not_before.filter(|due| *due > now) {
-                Some(until) => Self::Delayed { until, failure: record.failure },
-                None => Self::Unclaimed,
-            },
+            JobState::Waiting if !here => {
+                match record.not_before.filter(|due| !JobRecord::is_over(Some(*due), now, LONGEST_PAUSE)) {
+                    Some(until) => Self::Delayed { until, failure: record.failure },
+                    None => Self::Unclaimed,
+                }
+            }
             JobState::Running { cancelling: false } if !here => {
                 Self::Elsewhere { attempt: record.attempt, since: now.since(record.started_at.unwrap_or(now)) }
             }

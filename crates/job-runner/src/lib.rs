@@ -128,7 +128,7 @@ pub use job_store::{self as store, Durability, StoreError};
 pub use crate::{
     cancel::{CancelToken, StopCause},
     clock::{Clock, ManualClock, SystemClock},
-    config::EngineBuilder,
+    config::{EngineBuilder, InvalidOption},
     context::{Iterative, JobContext},
     engine::{Engine, Shutdown},
     error::{EngineError, JobError, Resource},

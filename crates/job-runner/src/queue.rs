@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use job_core::{JobClass, JobId, Timestamp};
+use job_core::{JobClass, JobId, JobRecord, Timestamp};
 use rustc_hash::FxHashMap;
 
 /// What the queue needs to know of a waiting job.
@@ -30,6 +30,8 @@ pub(crate) struct Waiting<'a> {
 pub(crate) struct Limits {
     /// How long a job waits to gain one step of priority.
     pub(crate) ageing: Duration,
+    /// The longest pause before another attempt.
+    pub(crate) longest_pause: Duration,
     /// Running jobs of one graph, both classes together counted apart.
     pub(crate) per_graph: usize,
     /// Running jobs of each class, read and write.
@@ -257,13 +259,14 @@ impl Queue {
         (running < self.limits.per_graph).then_some(lane)
     }
 
-    /// Moves jobs whose time has come to their lanes.
+    /// Moves jobs whose time has come to their lanes, and those whose pause a clock has set that was ahead.
     fn wake(&mut self, now: Timestamp) {
-        while let Some(&(due, id)) = self.delayed.first() {
-            if due > now {
-                break;
-            }
-            self.delayed.pop_first();
+        loop {
+            let ends = [self.delayed.first(), self.delayed.last()].into_iter().flatten();
+            let over =
+                |&&(due, _): &&(Timestamp, JobId)| JobRecord::is_over(Some(due), now, self.limits.longest_pause);
+            let Some(&(due, id)) = ends.into_iter().find(over) else { return };
+            self.delayed.remove(&(due, id));
             if let Some(seat) = self.seats.get_mut(&id) {
                 seat.delayed = None;
                 let Seat { lane, rank, .. } = *seat;

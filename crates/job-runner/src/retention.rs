@@ -309,7 +309,7 @@ mod tests {
         ) {
             let (store, mut looks) = (job_store::MemoryStore::default(), Looks::default());
             let minute = Retention::default().max_age(Duration::from_mins(1));
-            let (mut now, mut known) = (1_000, Vec::new());
+            let (mut now, mut known) = (100_000, Vec::new());
             for (n, (by, ids, back)) in (0u8..).zip(steps) {
                 now = if back { now - by / 2 } else { now + by };
                 sweep(&store, minute, at(now), &mut looks).unwrap();

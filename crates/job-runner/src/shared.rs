@@ -122,7 +122,12 @@ impl Shared {
     ) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(Shielded::new(clock));
         let cluster = sharing.map(|store| Cluster::new(store, handlers.kinds(), &config));
-        let limits = Limits { ageing: config.ageing, per_graph: config.per_graph, per_class: config.per_class };
+        let limits = Limits {
+            ageing: config.ageing,
+            longest_pause: config.retry.most,
+            per_graph: config.per_graph,
+            per_class: config.per_class,
+        };
         let scheduler = Scheduler {
             queue: Queue::new(limits),
             live: FxHashMap::default(),

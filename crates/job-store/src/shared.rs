@@ -6,6 +6,10 @@ use job_core::{JobId, JobKind, JobRecord, Timestamp};
 
 use crate::{Seat, Store, StoreError};
 
+/// The longest pause between two attempts. A job of a shared store that would be paused for longer was told so by a clock
+/// that was ahead: its pause [is over](JobRecord::is_over).
+pub const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+
 /// A store that engines share. Each opened value is one claimant: the jobs that it claims are its own until their
 /// lease ends, and of a claimed job only the claimant may start an attempt, write rows, checkpoints or an end.
 ///
@@ -25,7 +29,7 @@ pub trait SharedStore: Store {
     fn shared_seat(&self, engine: &str) -> Result<Seat, StoreError>;
 
     /// Claims jobs that may be run: waiting ones that nobody has a lease on and whose
-    /// [`not_before`](JobRecord::not_before) has passed, and running ones whose lease has ended (their claimant died
+    /// [`not_before`](JobRecord::not_before) has passed or is further off than [`LONGEST_PAUSE`], and running ones whose lease has ended (their claimant died
     /// or lost touch; the record says that they run, and what becomes of them is the new claimant's to decide). A
     /// higher priority first, then the older job. Two claimants never get the same job. Buffered.
     ///

@@ -13,8 +13,9 @@ use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, JobState, Segment, T
 use parking_lot::{Condvar, Mutex};
 
 use crate::{
-    Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, MemoryStore, Pin, ResultStore, Rows,
-    SealedBlock, Seat, Seats, SegmentKey, SegmentWriter, SharedStore, Start, StoreError, contract, seat,
+    Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, LONGEST_PAUSE, MemoryStore, Pin,
+    ResultStore, Rows, SealedBlock, Seat, Seats, SegmentKey, SegmentWriter, SharedStore, Start, StoreError,
+    contract, seat,
 };
 
 /// One claimant of a [`MemoryStore`] that several engines of one process share; [`claimant`](Self::claimant) makes
@@ -213,7 +214,7 @@ impl SharedStore for SharedMemory {
         free.retain(|record| {
             claim.kinds.contains(record.spec.kind())
                 && table.leases.get(&record.id).is_none_or(|lease| lease.until <= now)
-                && (record.state != JobState::Waiting || record.not_before.is_none_or(|due| due <= now))
+                && (record.state != JobState::Waiting || JobRecord::is_over(record.not_before, now, LONGEST_PAUSE))
         });
         free.sort_by_key(|record| (Reverse(record.spec.options().priority), record.submitted_at, record.id));
         free.truncate(claim.limit);

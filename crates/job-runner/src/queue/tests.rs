@@ -3,9 +3,10 @@ use proptest::prelude::*;
 use super::*;
 
 const AGEING: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(500);
 
 fn queue(per_graph: usize, per_class: [usize; 2]) -> Queue {
-    Queue::new(Limits { ageing: AGEING, per_graph, per_class })
+    Queue::new(Limits { ageing: AGEING, longest_pause: LONGEST_PAUSE, per_graph, per_class })
 }
 
 fn at(seconds: u64) -> Timestamp {
@@ -106,6 +107,20 @@ fn a_clock_that_jumps_back_sends_no_job_away_whose_time_had_come() {
     }
     assert!(queue.pop(at(50)).is_some());
     assert!(queue.pop(at(10)).is_some());
+}
+
+#[test]
+fn a_job_whose_pause_a_clock_has_set_that_was_ahead_is_due() {
+    let mut queue = queue(9, [9; 2]);
+    let pause = |n, due| Waiting { not_before: Some(at(due)), ..job(n, "g") };
+    for (n, due) in
+        [(1, 1_050), (2, 1_000 + LONGEST_PAUSE.as_secs()), (3, 9_000_000), (4, 1_001 + LONGEST_PAUSE.as_secs())]
+    {
+        queue.push(pause(n, due));
+    }
+    let ready: Vec<JobId> = std::iter::from_fn(|| queue.pop(at(1_000))).collect();
+    assert_eq!(ready, [job(3, "g").id, job(4, "g").id]);
+    assert_eq!(queue.next_due(), Some(at(1_050)));
 }
 
 #[test]

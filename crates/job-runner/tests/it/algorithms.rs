@@ -478,3 +478,36 @@ fn the_clock_of_an_engine_is_the_one_it_was_given() {
     let record = rig.finish(job("a"));
     assert_eq!((record.submitted_at, record.finished_at), (now, Some(now)));
 }
+
+/// Nothing was saved for as long as the clock had been ahead.
+#[test]
+fn a_clock_that_goes_back_keeps_no_state_from_being_saved() {
+    let clock = Arc::new(ManualClock::default());
+    let (tell, steps) = wire();
+    let own = Arc::clone(&clock);
+    let rig = Rig::new(|builder| {
+        let body = move |ctx: &mut JobContext| {
+            let (attempt, clock, start) = (ctx.attempt(), Arc::clone(&own), own.now());
+            clock.advance(Duration::from_hours(24 * 365));
+            let grief = move |step| {
+                if step == 2 {
+                    clock.set(start);
+                }
+                if attempt == 1 && step == 9 { Err(JobError::transient("again")) } else { Ok(()) }
+            };
+            let (clock, steps, grief) = (Arc::clone(&own), tell.clone(), Box::new(grief));
+            let mut sum = Sum { next: 1, so_far: 0, clock, steps, grief };
+            ctx.iterate(&mut sum)?;
+            Ok(ctx.output("sum", &sum.so_far)?)
+        };
+        builder
+            .algorithm("sum", body)
+            .clock(Arc::<ManualClock>::clone(&clock))
+            .retry(RetryPolicy { first: Duration::ZERO, most: Duration::ZERO })
+            .checkpoint_every(Duration::from_secs(3))
+    });
+    let record = rig.finish(job("sum"));
+    assert_eq!(sum_of(&rig, record.id), "sum=55");
+    // Saved after steps 2, 5 and 8.
+    assert_eq!(steps.try_iter().collect::<Vec<_>>(), (1..=8).chain(9..=10).collect::<Vec<_>>());
+}

@@ -1,10 +1,10 @@
 //! Errors for the moment: another attempt, later each time, and not for ever.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use job_runner::{
-    Clock, Ending, Explanation, FailureKind, JobContext, JobError, JobState, RetryPolicy,
-    store::{ErrorKind, StoreError},
+    Clock, Ending, Engine, EngineBuilder, Explanation, FailureKind, JobContext, JobError, JobState, RetryPolicy,
+    store::{ErrorKind, MemoryStore, SharedMemory, StoreError},
 };
 
 use crate::support::{Rig, drain, job, rows};
@@ -127,4 +127,44 @@ fn a_retry_survives_a_restart_with_its_time() {
     rig.clock.advance(Duration::from_secs(10));
     assert!(rig.engine.run_one());
     assert_eq!(rig.stored(id).attempt, 2);
+}
+
+/// The next attempt was a year away, in this engine and in the next one.
+#[test]
+fn a_clock_that_was_a_year_ahead_when_an_attempt_failed_delays_the_next_by_no_more_than_a_pause() {
+    let body = |ctx: &mut JobContext| {
+        if ctx.attempt() == 1 { Err(JobError::transient("again")) } else { Ok(()) }
+    };
+    for reopens in [false, true] {
+        let mut rig = rig(body);
+        let now = rig.clock.now();
+        let handle = rig.submit(job("a"));
+        rig.clock.advance(Duration::from_hours(24 * 365));
+        assert!(rig.engine.run_one());
+        assert!(!rig.engine.run_one());
+        rig.clock.set(now);
+        if reopens {
+            rig = rig.reopen(|builder| builder.algorithm("a", body).retry(POLICY));
+        }
+        assert!(rig.engine.run_one(), "reopened: {reopens}");
+        assert_eq!(rig.stored(handle.id()).state, JobState::Complete(Ending::Succeeded));
+    }
+}
+
+/// A lease of nothing, 1 ms or for ever: nothing ever ran, and the engine was well.
+#[test]
+fn an_engine_that_could_not_work_as_it_is_set_up_is_not_opened() {
+    let error = |setup: fn(EngineBuilder) -> EngineBuilder| {
+        let store = Arc::new(SharedMemory::new(MemoryStore::default()));
+        setup(Engine::builder_shared(store)).open().unwrap_err().to_string()
+    };
+    assert_eq!(
+        error(|builder| builder.lease(Duration::ZERO)),
+        "the option lease is 0ns: it must be from 100ms to 86400s"
+    );
+    assert!(error(|builder| builder.lease(Duration::from_millis(1))).starts_with("the option lease is 1ms"));
+    assert!(
+        error(|builder| builder.lease(Duration::MAX)).starts_with("the option lease is 18446744073709551615.9")
+    );
+    assert!(error(|builder| builder.poll(Duration::ZERO)).starts_with("the option poll is 0ns"));
 }

@@ -5,14 +5,15 @@ use std::{
     panic,
     sync::{Arc, LazyLock},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use job_core::{Event, Failure, FailureKind, JobId, JobKind, JobRecord, JobResult, JobState, Timestamp};
 
 use super::{Broken, at, key, list, report, waiting, write};
 use crate::{
-    BlockBuilder, Claim, Claimed, Durability, ErrorKind, Held, SegmentWriter, SharedStore, Start, StoreError,
+    BlockBuilder, Claim, Claimed, Durability, ErrorKind, Held, LONGEST_PAUSE, SegmentWriter, SharedStore, Start,
+    StoreError,
 };
 
 /// One store that several claimants open.
@@ -36,6 +37,7 @@ macro_rules! sharing_tests {
             a_claimant_is_one_engine
             two_claimants_never_get_the_same_job
             a_claim_takes_priority_then_age
+            a_pause_that_is_longer_than_any_is_over
             a_claim_takes_what_it_asks_for
             a_claim_leaves_the_record_alone
             claimed_jobs_start_together
@@ -114,7 +116,7 @@ sharing_law! {
         let mut filter = waiting(1);
         filter.spec = Arc::new(job_core::JobSpec::vertex_filter().graph("图"));
         let mut late = waiting(2);
-        late.not_before = Some(Timestamp::from_micros(20_000_000_000_000_000));
+        late.not_before = Some(in_an_hour());
         let mut due = waiting(3);
         due.not_before = Some(at(1));
         other.insert(&[filter.clone(), late, due.clone(), waiting(4)], Durability::Buffered)?;
@@ -124,6 +126,18 @@ sharing_law! {
         assert_eq!(ask(&[JobKind::Algorithm("pagerank".to_owned())], 0)?, []);
         assert_eq!(ask(&[JobKind::Algorithm("pagerank".to_owned())], 1)?, [due]);
         assert_eq!(ask(&[JobKind::Algorithm("pagerank".to_owned()), JobKind::VertexFilter], 10)?, [filter, waiting(4)]);
+    }
+
+    /// After a clock that was a year ahead when an attempt failed, the next one was a year away.
+    fn a_pause_that_is_longer_than_any_is_over(one, other) {
+        let mut ahead = waiting(1);
+        ahead.not_before = Some(in_an_hour().after(LONGEST_PAUSE * 365));
+        let mut paused = waiting(2);
+        paused.not_before = Some(in_an_hour());
+        one.insert(&[ahead.clone(), paused.clone()], Durability::Buffered)?;
+        assert_eq!(claim(other, 10, SHORT)?, [ahead.clone()]);
+        // Also when the lease on it has ended.
+        assert_eq!(claim_soon(one)?, [ahead]);
     }
 
     /// And only the claimant starts it.
@@ -465,6 +479,11 @@ fn claim_all(store: &dyn SharedStore) -> Result<Vec<JobId>, StoreError> {
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn kind(error: StoreError) -> ErrorKind {
     error.kind
+}
+
+fn in_an_hour() -> Timestamp {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::default().after(now + Duration::from_hours(1))
 }
 
 fn failure() -> Failure {

@@ -16,18 +16,20 @@ use crate::{Claim, Claimed, Held, Seat, SharedStore, StoreError, codec};
 /// were locked: claimants that looked meanwhile have not seen them.
 const CLAIM: &str = "
     WITH clock AS (
-        SELECT (extract(epoch FROM now()) * 1000000)::bigint AS micros
+        SELECT (extract(epoch FROM now()) * 1000000)::bigint AS micros,
+            (extract(epoch FROM now() + interval '24 hours') * 1000000)::bigint AS far
     ), free AS (
         SELECT best.job, best.priority, best.fresh FROM unnest($1::bytea[]) AS kinds (kind) CROSS JOIN LATERAL (
             SELECT q.job, q.priority, q.attempt = 0 AND NOT q.once AS fresh FROM queue q
             WHERE q.kind = kinds.kind AND q.claimant IS NULL AND q.state = 0
-                AND q.not_before <= (SELECT micros FROM clock)
+                AND (q.not_before <= (SELECT micros FROM clock) OR q.not_before > (SELECT far FROM clock))
             ORDER BY q.priority DESC, q.job LIMIT $4 FOR UPDATE SKIP LOCKED
         ) best
     ), ended AS (
         SELECT q.job, q.priority, q.attempt = 0 AND NOT q.once AS fresh FROM queue q
         WHERE q.until <= now() AND q.kind = ANY ($1)
-            AND (q.state > 0 OR (q.claimant IS NOT NULL AND q.not_before <= (SELECT micros FROM clock)))
+            AND (q.state > 0 OR (q.claimant IS NOT NULL
+                AND (q.not_before <= (SELECT micros FROM clock) OR q.not_before > (SELECT far FROM clock))))
         ORDER BY q.priority DESC, q.job LIMIT $4 FOR UPDATE SKIP LOCKED
     ), locked AS (
         SELECT job, priority, fresh FROM free UNION ALL SELECT job, priority, fresh FROM ended
