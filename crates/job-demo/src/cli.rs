@@ -135,6 +135,8 @@ enum Command {
         /// How many jobs run at once in this process; with 0 it serves only, and workers run the jobs [default: cores]
         #[arg(long, value_name = "JOBS")]
         workers: Option<usize>,
+        #[command(flatten)]
+        reach: serve::Reach,
     },
     /// Run the jobs of a shared store until Ctrl-C or SIGTERM; then end those that run and leave the rest to others
     Worker {
@@ -162,7 +164,9 @@ impl Cli {
             Command::List { offset, limit } => list::list(&global, offset.as_deref(), limit.as_deref()),
             Command::Inspect { id } => inspect::inspect(&global, id),
             Command::Cancel { id } => cancel::cancel(&global, id),
-            Command::Serve { listen, exports, workers } => serve::serve(&global, listen, &exports, workers),
+            Command::Serve { listen, exports, workers, reach } => {
+                serve::serve(&global, listen, &exports, workers, &reach)
+            }
             Command::Worker { workers, exports, grace } => {
                 worker::worker(&global, workers, &exports, Duration::from_secs(grace))
             }

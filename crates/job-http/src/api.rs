@@ -17,6 +17,7 @@ use crate::{
     gate::Gate,
     graphs::Graphs,
     limits::{self, Limits},
+    origins::{Origins, guard},
     page, routes,
 };
 
@@ -65,6 +66,7 @@ impl Api {
             access: None,
             dialect: Dialect::default(),
             limits: Limits::default(),
+            origins: Origins::default(),
             gate: Gate::default(),
             exports: false,
             page_project: None,
@@ -89,6 +91,13 @@ impl Api {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.0.limits = limits;
+        self
+    }
+
+    /// Says which pages of other sites may ask, and under which names. By default no other page may.
+    #[must_use]
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.0.origins = origins;
         self
     }
 
@@ -122,14 +131,19 @@ impl Api {
             served = served.merge(page::routes());
         }
         let compression = CompressionLayer::new().gzip(true).zstd(true).quality(CompressionLevel::Fastest);
-        let (limits, dialect) = (api.limits.clone(), api.dialect);
+        let (limits, dialect, cors) = (api.limits.clone(), api.dialect, api.origins.cors());
         let router = served
             .fallback(routes::nothing_here)
             .method_not_allowed_fallback(routes::wrong_method)
             .layer(DefaultBodyLimit::max(limits.body_bytes))
+            .layer(middleware::from_fn_with_state(api.clone(), guard))
             .layer(middleware::from_fn_with_state(api.clone(), render))
             .layer(compression)
             .with_state(api);
-        limits::around(router, &limits, dialect).layer(MapResponseLayer::new(keep_out))
+        let router = limits::around(router, &limits, dialect).layer(MapResponseLayer::new(keep_out));
+        match cors {
+            Some(cors) => router.layer(cors),
+            None => router,
+        }
     }
 }

@@ -6,7 +6,7 @@ use job_runner::{Engine, JobHandle, JobId, JobReader, JobRecord};
 
 use crate::{
     access::Access, calls::Calls, changes::Changes, dialect::Dialect, extract::Scope, failure::Failure,
-    gate::Gate, graphs::Graphs, limits::Limits, vitals::Vitals,
+    gate::Gate, graphs::Graphs, limits::Limits, origins::Origins, vitals::Vitals,
 };
 
 /// What an API is made of.
@@ -18,6 +18,7 @@ pub(crate) struct Served {
     pub(crate) access: Option<Arc<dyn Access>>,
     pub(crate) dialect: Dialect,
     pub(crate) limits: Limits,
+    pub(crate) origins: Origins,
     pub(crate) gate: Gate,
     pub(crate) changes: Arc<Changes>,
     pub(crate) exports: bool,

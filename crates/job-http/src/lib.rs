@@ -75,6 +75,7 @@ mod gate;
 mod graphs;
 mod limits;
 mod openapi;
+mod origins;
 mod overview;
 mod page;
 mod routes;
@@ -90,5 +91,6 @@ pub use crate::{
     gate::Gate,
     graphs::{Graph, Graphs, Work},
     limits::Limits,
+    origins::{InvalidOrigin, Origins},
     serve::{InvalidOptions, ServeOptions, serve},
 };

@@ -32,6 +32,7 @@ use self::{
     bodies::{Answered, Asked},
     socket::Socket,
 };
+use crate::origins::Loopback;
 
 /// How long a connection without a request gets to end by itself.
 const LINGER: Duration = Duration::from_secs(1);
@@ -79,6 +80,7 @@ where
     options.check()?;
     let places = Arc::new(Semaphore::new(options.connections));
     let options = Arc::new(options);
+    let loopback = listener.local_addr().ok().and_then(|address| Loopback::of(&address));
     let (stop, stops) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut told = pin!(told);
@@ -99,6 +101,7 @@ where
                     socket: Socket::new(io, activity.clone(), place),
                     activity,
                     address,
+                    loopback,
                     router: router.clone(),
                     options: Arc::clone(&options),
                     stops: stops.clone(),
@@ -143,6 +146,7 @@ struct Connection<S, A> {
     socket: Socket<S>,
     activity: Activity,
     address: A,
+    loopback: Option<Loopback>,
     router: Router,
     options: Arc<ServeOptions>,
     stops: watch::Receiver<bool>,
@@ -154,7 +158,7 @@ where
     A: Clone + Send + Sync + 'static,
 {
     async fn run(self) -> End {
-        let Self { socket, activity, address, router, options, mut stops } = self;
+        let Self { socket, activity, address, loopback, router, options, mut stops } = self;
         let body_time = options.body_time;
         let requests = activity.clone();
         let service = service_fn(move |request: Request<Incoming>| {
@@ -162,6 +166,9 @@ where
             let open = requests.begin(shared);
             let mut request = request.map(|body| Body::new(Asked::new(body, body_time)));
             request.extensions_mut().insert(ConnectInfo(address.clone()));
+            if let Some(loopback) = loopback {
+                request.extensions_mut().insert(loopback);
+            }
             let answer = router.clone().oneshot(request);
             async move {
                 let response = answer.await.unwrap_or_else(|never: Infallible| match never {});

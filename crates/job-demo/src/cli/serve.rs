@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use clap::Args;
 use job_demo::{
     algorithms::Algorithm,
     filter::{Filter, FilterError, Subject},
@@ -17,7 +18,7 @@ use job_demo::{
     graphs::Graphs,
     handlers,
 };
-use job_http::{Api, Exporter, Failure, ServeOptions, Work};
+use job_http::{Api, Exporter, Failure, InvalidOrigin, Origins, ServeOptions, Work};
 use job_runner::{Engine, JobSpec, core::shown};
 use tokio::{net::TcpListener, runtime::Runtime};
 
@@ -33,15 +34,42 @@ const PROJECT: &str = "demo";
 /// How long running jobs get to end by themselves when the program is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-pub(super) fn serve(global: &Global, listen: SocketAddr, exports: &Path, workers: Option<usize>) -> Outcome {
+/// Who may ask from a browser.
+#[derive(Debug, Args)]
+pub(super) struct Reach {
+    /// A name that this server has, through a proxy say; may be repeated. On a loopback address it answers under no others
+    /// than localhost and addresses
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
+    /// Another site whose pages may ask, such as https://console.example.com; may be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Vec<String>,
+}
+
+impl Reach {
+    fn origins(&self) -> Result<Origins, InvalidOrigin> {
+        let named = self.host.iter().fold(Origins::default(), Origins::host);
+        self.origin.iter().try_fold(named, |origins, origin| origins.allow(origin))
+    }
+}
+
+pub(super) fn serve(
+    global: &Global,
+    listen: SocketAddr,
+    exports: &Path,
+    workers: Option<usize>,
+    reach: &Reach,
+) -> Outcome {
     let told = stop::listen()?;
+    let origins = reach.origins()?;
     let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
     // Loaded before anybody asks, so that a wrong directory is told at once.
     graphs.get(global.graph.as_str())?;
     let engine = Arc::new(engine(global, &graphs, exports.to_owned(), workers.unwrap_or_else(cores))?);
     let host = Host { graphs, served: global.graph };
+    let api = Api::new(Arc::clone(&engine), host).exports().page(PROJECT).origins(origins);
     let runtime = Runtime::new()?;
-    runtime.block_on(listen_until_told(global, listen, Arc::clone(&engine), host, told))?;
+    runtime.block_on(listen_until_told(global, listen, api, told))?;
     engine.shutdown(GRACE);
     // A call to a store that does not answer must not hold up the end.
     runtime.shutdown_background();
@@ -75,13 +103,11 @@ fn engine(
 async fn listen_until_told(
     global: &Global,
     listen: SocketAddr,
-    engine: Arc<Engine>,
-    host: Host,
+    api: Api,
     told: Told,
 ) -> Result<(), Box<dyn Error>> {
     let listener =
         TcpListener::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
-    let api = Api::new(engine, host).exports().page(PROJECT);
     let gate = api.gate();
     let address = listener.local_addr()?;
     let graph = global.graph.as_str();

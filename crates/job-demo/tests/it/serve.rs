@@ -123,6 +123,29 @@ fn a_second_signal_ends_the_server_at_once() {
 }
 
 #[test]
+fn a_page_of_another_site_can_submit_nothing_and_a_name_of_its_own_does_not_help() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = command(directory.path());
+    command.args(["serve", "--listen", "127.0.0.1:0", "--host", "jobs.example.com"]);
+    let server = Server::of(command.args(["--origin", "https://console.example.com"]));
+    let address = server.address.clone();
+    for (host, field, expected) in [
+        (address.as_str(), "Origin: http://evil.example", "403"),
+        (address.as_str(), "Sec-Fetch-Site: cross-site", "403"),
+        ("evil.example", "Origin: http://evil.example", "403"),
+        (address.as_str(), "Origin: https://console.example.com", "200"),
+        ("jobs.example.com", "Origin: https://jobs.example.com", "200"),
+        (address.as_str(), "Accept: */*", "200"),
+    ] {
+        let request = format!(
+            "POST /ges/v1.0/demo/graphs/movies/vertices/action?action_id=query HTTP/1.1\r\nHost: {host}\r\n\
+             {field}\r\nContent-Type: text/plain\r\nContent-Length: 19\r\n\r\n{{\"labels\":[\"user\"]}}"
+        );
+        server.client(&request, &format!("HTTP/1.1 {expected}"));
+    }
+}
+
+#[test]
 fn what_is_served_is_what_the_command_line_prints() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path());

@@ -12,6 +12,7 @@ mod host;
 mod limits;
 mod list;
 mod openapi;
+mod origins;
 mod serve;
 mod status;
 mod streaming;

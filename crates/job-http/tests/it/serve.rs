@@ -320,6 +320,25 @@ async fn dropping_the_server_closes_everything() {
     assert!(TcpStream::connect(address).await.is_err());
 }
 
+/// A page whose name was pointed at this machine after the browser had loaded it.
+#[tokio::test]
+async fn on_a_loopback_address_nobody_asks_under_a_name_of_his_own() {
+    let server = Server::start(service().router, patient()).await;
+    for (host, expected) in [
+        ("evil.example", "403 Forbidden"),
+        ("evil.example:80", "403 Forbidden"),
+        ("127.0.0.1", "200 OK"),
+        ("localhost:8080", "200 OK"),
+    ] {
+        let head = format!("GET {MOVIES}/jobs/status HTTP/1.1\r\nhost: {host}\r\n\r\n");
+        let answer = some(&mut server.connect(&head).await).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected}")), "{host}: {answer}");
+    }
+    let (mut client, _connection) = http2_client(&server).await;
+    let asked = Request::get(format!("http://evil.example{MOVIES}/jobs/status")).body(Empty::new()).unwrap();
+    assert_eq!(within(client.send_request(asked)).await.unwrap().status(), 403);
+}
+
 #[tokio::test]
 async fn options_that_make_no_sense_are_refused_before_anything_is_served() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
