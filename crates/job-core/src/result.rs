@@ -189,6 +189,9 @@ pub enum InvalidOutput {
         /// The most that are allowed.
         max: u32,
     },
+    /// The attempt is over, and its result is not taken any more.
+    #[error("the attempt is over: the engine was shut down, and the job runs again after the next open")]
+    AttemptOver,
     /// The value does not serialize.
     #[error("output {name:?} is not JSON: {reason}")]
     NotJson {

@@ -4,7 +4,7 @@ use std::{
     ops::Range,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -28,6 +28,8 @@ pub(crate) struct Attempt {
     pub(crate) started: Instant,
     /// The claim it runs under, if the store is shared.
     lease: Option<Arc<Lease>>,
+    /// Whether the engine has left it behind: nothing that its body does counts any more.
+    left: AtomicBool,
     budget: Budget,
     rows: AtomicU64,
     bytes: AtomicU64,
@@ -71,6 +73,7 @@ impl Attempt {
             counter: Counter::default(),
             started: Instant::now(),
             lease: None,
+            left: AtomicBool::new(false),
             budget,
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -98,8 +101,28 @@ impl Attempt {
         }
     }
 
+    /// The engine goes, and leaves the job to the next open. Under the job's lock, so that its end is not being stored.
+    pub(crate) fn leave(&self) {
+        self.left.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_left(&self) -> bool {
+        self.left.load(Ordering::Acquire)
+    }
+
+    /// Whether what the body does still counts.
+    ///
+    /// # Errors
+    /// `Cancelled` when the engine has left it behind.
+    pub(crate) fn check(&self) -> Result<(), JobError> {
+        if self.left.load(Ordering::Relaxed) { Err(JobError::Cancelled) } else { Ok(()) }
+    }
+
     /// Notes a named value. The value's own code runs under no lock: it may be slow, or ask about its job.
     pub(crate) fn output<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), InvalidOutput> {
+        if self.is_left() {
+            return Err(InvalidOutput::AttemptOver);
+        }
         self.written.lock().check_name(name)?;
         let json = Outputs::encode(name, value)?;
         let mut written = self.written.lock();
@@ -109,6 +132,7 @@ impl Attempt {
 
     /// Opens `count` segments of the list `name` behind those that are there; the number of the first comes back.
     pub(crate) fn open_segments(&self, name: &str, count: u32) -> Result<u32, JobError> {
+        self.check()?;
         let mut written = self.written.lock();
         match &written.list {
             Some(list) if list == name => {}
@@ -160,6 +184,7 @@ impl Attempt {
 
     /// Counts a row of `bytes` against the budget; one that is refused is not counted. Free when there is none.
     pub(crate) fn charge_row(&self, bytes: u64) -> Result<(), JobError> {
+        self.check()?;
         if let Some(most) = self.budget.rows
             && self.rows.fetch_add(1, Ordering::Relaxed) >= most
         {
@@ -194,6 +219,7 @@ impl Attempt {
     }
 
     pub(crate) fn check_memory(&self, bytes: u64) -> Result<(), JobError> {
+        self.check()?;
         match self.budget.memory {
             Some(most) if bytes > most => Err(JobError::OverBudget(Resource::Memory, most)),
             _ => Ok(()),

@@ -30,6 +30,8 @@ use crate::{
 
 /// What a handler is given: the request, a place for rows and values, and the wish to stop.
 ///
+/// Once the engine is gone and has left the body behind, because it did not stop in time, every call that may fail does.
+///
 /// It may be shared with threads that the body starts itself (`&JobContext` is `Send`).
 #[derive(Debug)]
 pub struct JobContext {
@@ -144,7 +146,7 @@ impl Core {
             self.attempt.token.stop(StopCause::Deadline);
         }
         // A lease ends by itself, also while the threads that renew it hang.
-        if self.attempt.is_lost() || self.attempt.token.cause().is_some() {
+        if self.attempt.is_lost() || self.attempt.is_left() || self.attempt.token.cause().is_some() {
             Err(JobError::Cancelled)
         } else {
             Ok(())
@@ -387,6 +389,7 @@ impl JobContext {
     /// # Errors
     /// When the store fails.
     pub fn save_checkpoint(&self, state: &[u8]) -> Result<(), JobError> {
+        self.core.attempt.check()?;
         let state = Arc::from(state);
         Ok(self.core.save(|saved| saved.own = Some(state))?)
     }
@@ -396,6 +399,7 @@ impl JobContext {
     /// # Errors
     /// When the store fails or what it has is damaged.
     pub fn saved_checkpoint(&self) -> Result<Option<Vec<u8>>, JobError> {
+        self.core.attempt.check()?;
         Ok(self.core.saved()?.own.map(|own| own.to_vec()))
     }
 

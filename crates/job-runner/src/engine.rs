@@ -256,7 +256,10 @@ impl Engine {
     /// them to stop, and leaves those that do not obey within the stop grace to the next open.
     ///
     /// Returns at the end of it; afterwards the engine only answers for what it has, and another may be opened on the
-    /// store. A second call does nothing.
+    /// store. A second call does nothing, and answers the same.
+    ///
+    /// A body that is left behind can do nothing more: every call of its context fails, and nothing it does is stored. A
+    /// handler may shut its own engine down or drop the last of it: its own job is left behind at once.
     pub fn shutdown(&self, grace: Duration) -> Shutdown {
         self.pool.stop(&self.shared, grace)
     }

@@ -91,6 +91,7 @@ mod handle;
 mod handler;
 mod health;
 mod ids;
+mod inside;
 mod lease;
 mod live;
 pub mod metrics;

@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) awaited: bool,
     /// Why nobody in this process will ever see the end.
     lost: Option<Box<EngineError>>,
+    /// As `lost`, unless the end that is being stored at this moment is.
+    leaving: Option<EngineError>,
     wakers: Vec<Waker>,
     callbacks: Vec<Callback>,
 }
@@ -70,6 +72,12 @@ impl State {
         !self.callbacks.is_empty()
     }
 
+    /// The end is stored, or is not; how the job is lost in that case comes back.
+    pub(crate) fn settle(&mut self) -> Option<EngineError> {
+        self.settling = false;
+        self.leaving.take().filter(|_| !self.record.state.is_complete())
+    }
+
     /// Whether the job was left to the next open.
     pub(crate) const fn is_lost(&self) -> bool {
         self.lost.is_some()
@@ -94,6 +102,7 @@ impl Live {
             lost_lease: false,
             awaited: false,
             lost: None,
+            leaving: None,
             wakers: Vec::new(),
             callbacks: Vec::new(),
         };
@@ -170,8 +179,11 @@ impl Live {
     }
 
     /// Wakes those who waited for the end to be stored, whatever came of it.
-    pub(crate) fn settled(&self) {
+    pub(crate) fn settled(&self, leaving: Option<EngineError>) {
         self.ended.notify_all();
+        if let Some(why) = leaving {
+            self.lose(why);
+        }
     }
 
     /// Tells everybody who waits, after the record has become complete. No lock is held while they are told.
@@ -199,10 +211,17 @@ impl Live {
         }
     }
 
-    /// Tells everybody who waits that the end will not come in this process.
+    /// Tells everybody who waits that the end will not come in this process, and sees to it that it does not.
     pub(crate) fn lose(&self, why: EngineError) {
         let mut state = self.lock();
+        if state.settling {
+            state.leaving = Some(why);
+            return;
+        }
         state.lost = Some(Box::new(why));
+        if let Some(attempt) = &state.attempt {
+            attempt.leave();
+        }
         let wakers = mem::take(&mut state.wakers);
         // They will never be called; what they hold (a channel, say) must not make anybody wait for them.
         let callbacks = mem::take(&mut state.callbacks);

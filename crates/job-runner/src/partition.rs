@@ -14,6 +14,7 @@ use crate::{
     cancel::StopCause,
     context::Core,
     error::JobError,
+    inside,
     rows::RowWriter,
     shield,
     sync::{Condvar, Mutex},
@@ -130,6 +131,7 @@ impl Scan {
             state.next += 1;
             state.next - 1
         };
+        let _inside = inside::enter(&self.core);
         let outcome = catch_unwind(AssertUnwindSafe(|| self.scan(number)))
             .map_or_else(Outcome::Panic, |ended| ended.map_or_else(Outcome::Error, |()| Outcome::Well));
         let mut state = self.state.lock();

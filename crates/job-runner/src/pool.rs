@@ -9,6 +9,7 @@ use crate::{
     claimer, cluster,
     engine::Shutdown,
     error::EngineError,
+    inside,
     live::until,
     metrics::Metrics,
     recorder,
@@ -62,8 +63,10 @@ impl Pool {
 
     fn spawn(&self, shared: &Arc<Shared>, name: String, run: fn(&Arc<Shared>)) -> Result<(), EngineError> {
         let own = Arc::clone(shared);
+        let works = std::ptr::fn_addr_eq(run, worker::work as fn(&Arc<Shared>));
         shared.scheduler().threads += 1;
         let spawned = thread::Builder::new().name(name).spawn(move || {
+            inside::serve(&own, works);
             live(&own, run);
             own.scheduler().threads -= 1;
             own.quiet.notify_all();
@@ -80,31 +83,30 @@ impl Pool {
         }
     }
 
-    /// Ends all threads: running jobs get `grace` to end, then are told to stop and get the stop grace to obey.
+    /// Ends all threads: running jobs get `grace` to end, then are told to stop and get the stop grace to obey. Those
+    /// whose bodies call this are left behind: they cannot end before it returns.
     pub(crate) fn stop(&self, shared: &Arc<Shared>, grace: Duration) -> Shutdown {
-        if shared.scheduler().phase == Phase::Closed {
-            return Shutdown { waiting: 0, abandoned: 0 };
+        if let Some(left) = shared.scheduler().left {
+            return left;
         }
         shared.enter(Phase::Draining);
         if let Some(cluster) = &shared.cluster {
             cluster.drain(shared);
         }
-        wait(shared, until(grace), |scheduler| scheduler.running == 0);
+        if inside::serves(shared) {
+            // This may be the thread that would store them.
+            recorder::store(shared, shared.recorder.bypass());
+        }
+        let own = inside::jobs_of(shared);
+        wait(shared, until(grace), |scheduler| scheduler.running <= own);
         shared.stop_running();
-        wait(shared, until(shared.config.stop_grace), |scheduler| scheduler.running == 0);
+        wait(shared, until(shared.config.stop_grace), |scheduler| scheduler.running <= own);
         shared.enter(Phase::Closed);
         shared.recorder.close();
-        let (abandoned, lives, elsewhere) = {
-            let mut scheduler = shared.scheduler();
-            let elsewhere = std::mem::take(&mut scheduler.elsewhere);
-            (scheduler.running, scheduler.live.values().cloned().collect::<Vec<_>>(), elsewhere)
-        };
-        for live in lives.iter().chain(elsewhere.values()) {
-            live.lose(EngineError::ShuttingDown);
-        }
+        let left = leave(shared);
         let threads = std::mem::take(&mut *self.threads.lock());
         // A thread inside a body that does not obey cannot be joined; it ends with its body.
-        if abandoned == 0 {
+        if left.abandoned == 0 {
             // Nor can this thread join itself, when the last owner of the engine is a callback.
             let others = threads.into_iter().filter(|thread| thread.thread().id() != thread::current().id());
             for thread in others {
@@ -112,15 +114,31 @@ impl Pool {
                 let _ = thread.join();
             }
         } else {
-            tracing::warn!(abandoned, "jobs did not stop in time: they run again after the next open");
+            tracing::warn!(left.abandoned, "jobs did not stop in time: they run again after the next open");
         }
         shared.watchers.close();
         if let Err(error) = shared.sweep_reads() {
             tracing::warn!(%error, "when results were last read could not be noted");
         }
         shared.leave_seat();
-        Shutdown { waiting: lives.len().saturating_sub(abandoned), abandoned }
+        left
     }
+}
+
+/// Tells whoever waits for an unfinished job that it is left to the next open, and counts those jobs once.
+fn leave(shared: &Shared) -> Shutdown {
+    let (left, lives, elsewhere) = {
+        let mut scheduler = shared.scheduler();
+        let elsewhere = std::mem::take(&mut scheduler.elsewhere);
+        let lives: Vec<_> = scheduler.live.values().cloned().collect();
+        let abandoned = scheduler.running;
+        let left = Shutdown { waiting: lives.len().saturating_sub(abandoned), abandoned };
+        (*scheduler.left.get_or_insert(left), lives, elsewhere)
+    };
+    for live in lives.iter().chain(elsewhere.values()) {
+        live.lose(EngineError::ShuttingDown);
+    }
+    left
 }
 
 /// A thread's life. Nothing of ours panics; should it happen all the same, the life begins anew, not without a pause.

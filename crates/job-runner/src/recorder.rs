@@ -66,6 +66,13 @@ impl Recorder {
         Some(std::mem::take(&mut pending.ends))
     }
 
+    /// Has workers store ends themselves from here on. What waits comes back to a caller that the thread may wait for.
+    pub(crate) fn bypass(&self) -> Vec<End> {
+        let mut pending = self.pending.lock();
+        pending.closed = true;
+        std::mem::take(&mut pending.ends)
+    }
+
     pub(crate) fn close(&self) {
         self.pending.lock().closed = true;
         self.filled.notify_all();
@@ -81,6 +88,9 @@ pub(crate) fn record(shared: &Arc<Shared>) {
 
 /// Stores these ends with one write, then tells of them.
 pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
+    if ends.is_empty() {
+        return;
+    }
     let now = shared.clock.now();
     let mut moves: Vec<(JobRecord, End)> = Vec::with_capacity(ends.len());
     let mut missed = Vec::new();
@@ -92,20 +102,32 @@ pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
         }
         let next = {
             let mut state = end.live.lock();
-            let next = state.record.apply(Event::Succeed(end.result.size()), now);
+            let next =
+                (!end.core.attempt.is_left()).then(|| state.record.apply(Event::Succeed(end.result.size()), now));
             // From here to the outcome nobody else changes the record: a cancel waits for it.
-            state.settling = next.is_ok();
+            state.settling = matches!(next, Some(Ok(_)));
             next
         };
         match next {
-            Ok(next) => moves.push((next, end)),
-            Err(_) => missed.push(end),
+            Some(Ok(next)) => moves.push((next, end)),
+            Some(Err(_)) => missed.push(end),
+            None => shared.forget(&end.live),
         }
     }
     let batch: Vec<(&JobRecord, &JobResult)> = moves.iter().map(|(next, end)| (next, &end.result)).collect();
     let stored = shield::stored("complete jobs", || shared.store.complete_all(&batch, shared.config.durability));
     // All at once: whoever cancels one of them must not wait until the others have been tried again.
-    missed.extend(moves.into_iter().filter_map(|(next, end)| settle(shared, &next, end, &stored)));
+    let mut told = Vec::with_capacity(moves.len());
+    for (next, end) in moves {
+        match settle(shared, &next, end, &stored) {
+            Ok(live) => told.push((live, next)),
+            Err(end) => missed.push(end),
+        }
+    }
+    // A callback may drop the engine, which waits for all of them.
+    for (live, record) in told {
+        worker::tell(shared, &live, &record);
+    }
     for end in missed {
         let record = worker::finish(shared, &end.live, &end.core, Ending::Well(end.result));
         shared.forget(&end.live);
@@ -116,24 +138,23 @@ pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
 }
 
 /// The outcome of one end of a write; back when it was not stored.
-fn settle(shared: &Shared, next: &JobRecord, end: End, stored: &Result<(), StoreError>) -> Option<End> {
+fn settle(shared: &Shared, next: &JobRecord, end: End, stored: &Result<(), StoreError>) -> Result<Arc<Live>, End> {
     let stored = stored.as_ref().map_or_else(|error| shared.already(next, error.clone()), |()| Ok(()));
-    {
+    let leaving = {
         let mut state = end.live.lock();
-        state.settling = false;
         if stored.is_ok() {
             shared.show(&mut state, next.clone());
             state.attempt = None;
         }
-    }
-    end.live.settled();
+        state.settle()
+    };
+    end.live.settled(leaving);
     if let Err(error) = stored {
         shield::log(|| {
             tracing::warn!(job = %end.live.id, %error, "ends could not be stored together; each is tried by itself");
         });
-        return Some(end);
+        return Err(end);
     }
     shared.forget(&end.live);
-    worker::tell(shared, &end.live, next);
-    None
+    Ok(end.live)
 }

@@ -64,6 +64,7 @@ impl SegmentBuffer {
     }
 
     fn flush(&mut self, core: &Core) -> Result<(), JobError> {
+        core.attempt.check()?;
         let sealed = self.builder.seal();
         if let Some(failure) = &self.failure {
             return Err(failure.clone().into());

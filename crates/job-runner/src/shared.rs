@@ -20,6 +20,7 @@ use crate::{
     clock::{Clock, Shielded},
     cluster::Cluster,
     config::Config,
+    engine::Shutdown,
     error::EngineError,
     handle::JobHandle,
     handler::Handlers,
@@ -88,6 +89,8 @@ pub(crate) struct Scheduler {
     pub(crate) reserved: [usize; 2],
     pub(crate) running: usize,
     pub(crate) threads: usize,
+    /// What a shutdown has left, once it is over.
+    pub(crate) left: Option<Shutdown>,
 }
 
 /// How far a shutdown is.
@@ -140,6 +143,7 @@ impl Shared {
             reserved: [0; 2],
             running: 0,
             threads: 0,
+            left: None,
         };
         Self {
             width: Spare::new(config.threads.saturating_sub(config.workers)),

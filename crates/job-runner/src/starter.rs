@@ -167,9 +167,8 @@ fn start(shared: &Shared, cluster: &Cluster, batch: Vec<Arc<Live>>) {
     let stored = store(cluster, &records);
     for (live, next) in batch.iter().zip(next) {
         let Some(next) = next else { continue };
-        {
+        let leaving = {
             let mut state = live.lock();
-            state.settling = false;
             if stored.contains(&live.id)
                 && let Some(lease) = state.lease.clone()
             {
@@ -177,8 +176,9 @@ fn start(shared: &Shared, cluster: &Cluster, batch: Vec<Arc<Live>>) {
                 state.attempt = Some(Arc::new(Attempt::under(lease, next.attempt, budget)));
                 shared.show(&mut state, next);
             }
-        }
-        live.settled();
+            state.settle()
+        };
+        live.settled(leaving);
     }
     started(shared, batch);
 }

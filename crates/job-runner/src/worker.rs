@@ -11,6 +11,7 @@ use crate::{
     context::{Core, JobContext},
     error::EngineError,
     handler::Handler,
+    inside,
     live::{Live, State},
     next::Work,
     outcome::{self, Circumstances, Ended, Verdict},
@@ -86,7 +87,7 @@ fn run_on(seat: &Seat<'_>) {
     let used = shared.clock.now().since(from);
     match ending {
         // Not a word more: the job may be another engine's.
-        _ if core.attempt.is_lost() => seat.release(used),
+        _ if core.attempt.is_lost() || core.attempt.is_left() => seat.release(used),
         Ending::Well(result) if shared.config.workers > 0 => {
             seat.free(used);
             let end = End { live: Arc::clone(live), core, result };
@@ -129,6 +130,9 @@ fn fail(shared: &Shared, live: &Arc<Live>, failure: &Failure) -> Option<JobRecor
     let mut stored = None;
     let now = shared.clock.now();
     store_surely(shared, live, |state| {
+        if state.attempt.as_ref().is_some_and(|attempt| attempt.is_left()) {
+            return Ok(());
+        }
         let failed = [Event::Expire(failure.clone()), Event::Fail(failure.clone())];
         let Some(next) = failed.into_iter().find_map(|event| state.record.apply(event, now).ok()) else {
             return Ok(());
@@ -199,6 +203,10 @@ fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Begun {
     let now = shared.clock.now();
     // The start need not survive a power loss: without it the job simply still waits.
     store_surely(shared, live, |state| {
+        // The engine goes without it.
+        if state.is_lost() {
+            return Ok(());
+        }
         // Cancelled meanwhile: then there is nothing to start.
         let Ok(next) = state.record.apply(Event::Start, now) else { return Ok(()) };
         shared.replace(&next, Durability::Buffered)?;
@@ -265,6 +273,7 @@ pub(crate) enum Ending {
 /// Calls the handler and stores the rows that are left in memory.
 fn body(core: &Arc<Core>, handler: &dyn Handler) -> Ending {
     let mut ctx = JobContext::new(Arc::clone(core));
+    let _inside = inside::enter(core);
     match shield::run(|| handler.run(&mut ctx).and_then(|()| core.result())) {
         Ok(Ok(result)) => Ending::Well(result),
         Ok(Err(error)) => Ending::Badly(Ended::Badly(error)),
@@ -288,6 +297,10 @@ pub(crate) fn finish(
     let now = shared.clock.now();
     let entropy = u64::from(core.attempt.started.elapsed().subsec_nanos()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     store_surely(shared, live, |state| {
+        // Whoever waits has been told that it runs again.
+        if core.attempt.is_left() {
+            return Ok(());
+        }
         let at = Circumstances {
             cause: core.attempt.token.cause(),
             cancelling: state.record.state == JobState::Running { cancelling: true },

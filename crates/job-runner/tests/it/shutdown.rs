@@ -1,15 +1,17 @@
 //! The end of an engine: in order, or at once; nobody hangs and nothing is lost.
 
 use std::{
+    ops::{ControlFlow, Range},
     sync::{Arc, Barrier},
     thread,
     time::Duration,
 };
 
 use job_runner::{
-    Ending, Engine, EngineError, JobState, Shutdown,
+    Ending, Engine, EngineError, Iterative, JobContext, JobError, JobSpec, JobState, Partition, Shutdown,
     store::{JobStore, MemoryStore, Store},
 };
+use parking_lot::Mutex;
 
 use crate::support::{Gate, Rig, block_on, drain, gated, job, nothing, page, until_told, wire};
 
@@ -48,7 +50,7 @@ fn after_its_grace_a_shutdown_tells_running_jobs_to_stop() {
     let store = Arc::new(MemoryStore::default());
     let (inside, entered) = wire();
     let engine = Engine::builder(Arc::<MemoryStore>::clone(&store) as Arc<dyn Store>)
-        .algorithm("a", move |ctx: &mut job_runner::JobContext| until_told(ctx, &inside))
+        .algorithm("a", move |ctx: &mut JobContext| until_told(ctx, &inside))
         .workers(2)
         .open()
         .unwrap();
@@ -67,7 +69,7 @@ fn after_its_grace_a_shutdown_tells_running_jobs_to_stop() {
 fn a_body_that_never_looks_is_left_behind_and_counted() {
     let (gate, pass) = Gate::new();
     let engine = Engine::builder(Arc::new(MemoryStore::default()))
-        .algorithm("stuck", move |ctx: &mut job_runner::JobContext| {
+        .algorithm("stuck", move |ctx: &mut JobContext| {
             pass(ctx);
             Ok(())
         })
@@ -163,7 +165,7 @@ fn race_two_shutdowns() {
     for _ in 0..100 {
         let (inside, entered) = wire();
         let engine = Engine::builder(Arc::new(MemoryStore::default()))
-            .algorithm("a", move |ctx: &mut job_runner::JobContext| until_told(ctx, &inside))
+            .algorithm("a", move |ctx: &mut JobContext| until_told(ctx, &inside))
             .workers(2)
             .open()
             .unwrap();
@@ -184,7 +186,7 @@ fn a_dropped_engine_stops_its_jobs() {
     let store = Arc::new(MemoryStore::default());
     let (inside, entered) = wire();
     let engine = Engine::builder(Arc::<MemoryStore>::clone(&store) as Arc<dyn Store>)
-        .algorithm("a", move |ctx: &mut job_runner::JobContext| until_told(ctx, &inside))
+        .algorithm("a", move |ctx: &mut JobContext| until_told(ctx, &inside))
         .workers(1)
         .open()
         .unwrap();
@@ -196,4 +198,191 @@ fn a_dropped_engine_stops_its_jobs() {
     assert!(handle.wait().is_err());
     // A callback that will never be called is dropped: nobody waits for what it holds.
     assert!(told.recv().is_err());
+}
+
+struct Endless;
+
+impl Iterative for Endless {
+    fn step(&mut self) -> Result<ControlFlow<()>, JobError> {
+        Ok(ControlFlow::Break(()))
+    }
+
+    fn progress(&self) -> Range<u64> {
+        0..1
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn restore(&mut self, _: &[u8]) -> Result<(), JobError> {
+        Ok(())
+    }
+}
+
+/// Every call of a context that can fail, by its name, with what came of it.
+fn every_call(ctx: &JobContext) -> Vec<(&'static str, bool)> {
+    vec![
+        ("checkpoint", ctx.checkpoint().is_ok()),
+        ("rows", ctx.rows("n").is_ok()),
+        ("output", ctx.output("late", &1).is_ok()),
+        ("scan_partitions", ctx.scan_partitions("n", 1, 1, |part: &mut Partition<'_>| part.push(&1)).is_ok()),
+        ("use_memory", ctx.use_memory(1).is_ok()),
+        ("save_checkpoint", ctx.save_checkpoint(b"late").is_ok()),
+        ("saved_checkpoint", ctx.saved_checkpoint().is_ok()),
+        ("iterate", ctx.iterate(&mut Endless).is_ok()),
+    ]
+}
+
+#[test]
+fn a_body_that_is_left_behind_can_do_nothing_more() {
+    let store = Arc::new(MemoryStore::default());
+    let (gate, pass) = Gate::new();
+    let (tell, told) = wire();
+    let body = move |ctx: &mut JobContext| {
+        let mut rows = ctx.rows("n")?;
+        if ctx.attempt() == 1 {
+            assert!(every_call(ctx).iter().all(|(_, well)| *well));
+            pass(ctx);
+            let mut calls = every_call(ctx);
+            // One row, and as many as make a block.
+            calls.push(("push", (0..50_000).any(|n| rows.push(&n).is_ok())));
+            tell.send(calls).unwrap();
+        }
+        Ok(())
+    };
+    let builder = Engine::builder(Arc::<MemoryStore>::clone(&store) as Arc<dyn Store>);
+    let engine = builder.algorithm("late", body.clone()).workers(1).stop_grace(Duration::ZERO).open().unwrap();
+    let handle = engine.submit(job("late")).unwrap();
+    gate.entered();
+    let left = engine.shutdown(Duration::ZERO);
+    assert_eq!((left.waiting, left.abandoned), (0, 1));
+    assert_eq!(engine.shutdown(Duration::MAX), left, "the same answer");
+    drop(engine);
+    assert_eq!(handle.wait(), Err(EngineError::ShuttingDown));
+    let stored = store.get(handle.id()).unwrap();
+    gate.open();
+    let calls = told.recv().unwrap();
+    assert!(calls.iter().all(|(_, well)| !well), "{calls:?}");
+    drop(gate);
+    // Its worker has ended, and with it all that holds the store.
+    drop(handle);
+    while Arc::strong_count(&store) > 1 {
+        thread::yield_now();
+    }
+    let id = stored.as_ref().unwrap().id;
+    assert_eq!(store.get(id).unwrap(), stored, "nothing was stored");
+    let rig = Rig::on(store, |builder| builder.algorithm("late", body));
+    assert_eq!(drain(&rig.engine), 1);
+    assert_eq!((rig.stored(id).attempt, rig.stored(id).state), (2, JobState::Complete(Ending::Succeeded)));
+}
+
+/// An engine that waits for hours for whatever does not obey, in a place from which its jobs can drop it.
+fn held(setup: impl FnOnce(job_runner::EngineBuilder) -> job_runner::EngineBuilder) -> Arc<Mutex<Option<Engine>>> {
+    let engine = setup(Engine::builder(Arc::new(MemoryStore::default())))
+        .workers(3)
+        .stop_grace(Duration::from_hours(10))
+        .open()
+        .unwrap();
+    Arc::new(Mutex::new(Some(engine)))
+}
+
+fn drop_engine(of: &Mutex<Option<Engine>>) {
+    let engine = of.lock().take();
+    drop(engine);
+}
+
+#[test]
+fn the_last_engine_that_is_dropped_inside_a_handler_does_not_wait_for_that_handler() {
+    let (hand, handed) = wire::<Arc<Mutex<Option<Engine>>>>();
+    let (tell, told) = wire();
+    let engine = held(|builder| {
+        builder.algorithm("a", move |ctx: &mut JobContext| {
+            drop_engine(&handed.recv().unwrap());
+            tell.send(ctx.checkpoint()).unwrap();
+            Ok(())
+        })
+    });
+    let handle = engine.lock().as_ref().unwrap().submit(job("a")).unwrap();
+    hand.send(engine).unwrap();
+    assert_eq!(told.recv_timeout(Duration::from_mins(2)), Ok(Err(JobError::Cancelled)));
+    assert_eq!(handle.wait(), Err(EngineError::ShuttingDown));
+}
+
+#[test]
+fn a_handler_that_shuts_its_engine_down_is_left_behind_and_counted() {
+    let (hand, handed) = wire::<Arc<Mutex<Option<Engine>>>>();
+    let (tell, told) = wire();
+    let engine = held(|builder| {
+        builder.algorithm("a", move |_: &mut JobContext| {
+            let engine = handed.recv().unwrap();
+            let left = engine.lock().as_ref().unwrap().shutdown(Duration::MAX);
+            tell.send(left).unwrap();
+            Ok(())
+        })
+    });
+    let handle = engine.lock().as_ref().unwrap().submit(job("a")).unwrap();
+    hand.send(Arc::clone(&engine)).unwrap();
+    let left = told.recv_timeout(Duration::from_mins(2)).unwrap();
+    assert_eq!((left.waiting, left.abandoned), (0, 1));
+    assert_eq!(handle.wait(), Err(EngineError::ShuttingDown));
+}
+
+#[test]
+fn the_last_engine_that_is_dropped_inside_a_partition_does_not_wait_for_its_scan() {
+    let (hand, handed) = wire::<Arc<Mutex<Option<Engine>>>>();
+    let (tell, told) = wire();
+    let engine = held(|builder| {
+        builder.vertex_filter(move |ctx: &mut JobContext| {
+            let (handed, tell) = (handed.clone(), tell.clone());
+            let together = Barrier::new(3);
+            ctx.scan_partitions("n", 3, 1, move |part: &mut Partition<'_>| {
+                // Each on a worker of its own.
+                together.wait();
+                if part.ids().start == 2 {
+                    drop_engine(&handed.recv().unwrap());
+                    tell.send(()).unwrap();
+                }
+                part.checkpoint()
+            })
+        })
+    });
+    let handle = engine.lock().as_ref().unwrap().submit(JobSpec::vertex_filter().graph("g")).unwrap();
+    hand.send(engine).unwrap();
+    told.recv_timeout(Duration::from_mins(2)).unwrap();
+    assert_eq!(handle.wait(), Err(EngineError::ShuttingDown));
+}
+
+/// On the thread that stores ends, while the ends of others wait for it.
+#[test]
+fn the_last_engine_that_is_dropped_in_a_callback_waits_for_no_end_that_its_thread_has_to_store() {
+    for _ in 0..20 {
+        let (gate, pass) = Gate::new();
+        let engine = held(|builder| {
+            builder.algorithm("gated", move |ctx: &mut JobContext| {
+                pass(ctx);
+                Ok(())
+            })
+        });
+        let handles = engine.lock().as_ref().unwrap().submit_all(vec![job("gated"); 3]).unwrap();
+        let (tell, told) = wire();
+        for handle in &handles {
+            let (tell, engine) = (tell.clone(), Arc::clone(&engine));
+            handle.on_end(move |_| {
+                drop_engine(&engine);
+                tell.send(()).unwrap();
+            });
+        }
+        drop((engine, tell));
+        for _ in &handles {
+            gate.entered();
+        }
+        drop(gate);
+        for _ in &handles {
+            told.recv_timeout(Duration::from_mins(2)).unwrap();
+        }
+        assert!(
+            handles.iter().all(|handle| handle.wait().unwrap().state == JobState::Complete(Ending::Succeeded))
+        );
+    }
 }

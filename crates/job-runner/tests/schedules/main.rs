@@ -41,6 +41,8 @@ mod handler;
 mod health;
 #[path = "../../src/ids.rs"]
 mod ids;
+#[path = "../../src/inside.rs"]
+mod inside;
 #[path = "../../src/lease.rs"]
 mod lease;
 #[path = "../../src/live.rs"]

@@ -1,0 +1,69 @@
+//! What the calling thread works for: the engine whose thread it is, and the jobs whose bodies it is inside of.
+
+use std::{cell::RefCell, sync::Arc};
+
+use crate::{context::Core, shared::Shared, sync::thread_local};
+
+#[derive(Default)]
+struct Place {
+    /// The address of the engine's shared part, and whether the thread is one of its workers.
+    engine: Option<(usize, bool)>,
+    /// The innermost last.
+    jobs: Vec<Arc<Core>>,
+}
+
+thread_local! {
+    static PLACE: RefCell<Place> = RefCell::new(Place::default());
+}
+
+fn address(shared: &Arc<Shared>) -> usize {
+    Arc::as_ptr(shared).addr()
+}
+
+/// The calling thread is one of the engine's from here on.
+pub(crate) fn serve(shared: &Arc<Shared>, works: bool) {
+    PLACE.with(|place| place.borrow_mut().engine = Some((address(shared), works)));
+}
+
+/// Whether the calling thread is one of the engine's own.
+pub(crate) fn serves(shared: &Arc<Shared>) -> bool {
+    PLACE.with(|place| place.borrow().engine.is_some_and(|(engine, _)| engine == address(shared)))
+}
+
+/// Whether the calling thread is one of the engine's workers.
+pub(crate) fn works_for(shared: &Arc<Shared>) -> bool {
+    PLACE.with(|place| place.borrow().engine == Some((address(shared), true)))
+}
+
+/// That the calling thread is inside the body of a job.
+pub(crate) struct Inside(());
+
+/// The calling thread is inside the body of this job until the guard is dropped.
+pub(crate) fn enter(core: &Arc<Core>) -> Inside {
+    PLACE.with(|place| place.borrow_mut().jobs.push(Arc::clone(core)));
+    Inside(())
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        let left = PLACE.with(|place| place.borrow_mut().jobs.pop());
+        drop(left);
+    }
+}
+
+/// The job whose body the calling thread is inside of, the innermost.
+pub(crate) fn job() -> Option<Arc<Core>> {
+    PLACE.with(|place| place.borrow().jobs.last().cloned())
+}
+
+/// How many jobs of this engine the calling thread is inside of: they cannot end before it goes on.
+pub(crate) fn jobs_of(shared: &Arc<Shared>) -> usize {
+    PLACE.with(|place| {
+        let place = place.borrow();
+        let mut jobs: Vec<_> =
+            place.jobs.iter().filter(|core| Arc::ptr_eq(&core.shared, shared)).map(|core| core.live.id).collect();
+        jobs.sort_unstable();
+        jobs.dedup();
+        jobs.len()
+    })
+}
