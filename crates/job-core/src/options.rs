@@ -36,7 +36,8 @@ pub struct JobOptions {
     pub budget: Budget,
     /// Whether the rows so far are kept when it is cancelled or a budget or the deadline ends it.
     pub keep_rows: bool,
-    /// How often it may start, after a transient error or the death of the process; 3 by default.
+    /// How often it may start, after a transient error or the death of the process; 3 by default. Neither a shutdown nor
+    /// an outage of the store counts.
     pub max_attempts: u32,
 }
 

@@ -24,7 +24,7 @@ pub struct JobRecord {
     /// Counts the starts; 0 before the first. Every row is written under the attempt that made it.
     pub attempt: u32,
     /// Counts the attempts that came to nothing by their own fault: transient errors and deaths of the process,
-    /// not orderly shutdowns. Reaching [`JobOptions::max_attempts`](crate::JobOptions::max_attempts) ends it.
+    /// neither orderly shutdowns nor outages of the store. Reaching [`JobOptions::max_attempts`](crate::JobOptions::max_attempts) ends it.
     pub failed_attempts: u32,
     /// When it was acknowledged.
     pub submitted_at: Timestamp,
@@ -116,7 +116,7 @@ impl JobRecord {
             Event::Succeed(size) => next.size = size,
             Event::Fail(failure) | Event::Expire(failure) => next.failure = Some(failure),
             Event::Requeue(failure, not_before) => {
-                next.failed_attempts += u32::from(failure.kind != FailureKind::Shutdown);
+                next.failed_attempts += u32::from(failure.kind.blames_the_job());
                 next.failure = Some(failure);
                 next.not_before = not_before;
             }
@@ -236,6 +236,13 @@ pub enum FailureKind {
     MemoryBudget,
 }
 
+impl FailureKind {
+    /// Whether an attempt that came to nothing for this reason counts as one of the few that a job has.
+    const fn blames_the_job(self) -> bool {
+        !matches!(self, Self::Shutdown | Self::Store)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -301,6 +308,16 @@ mod tests {
         let cut = failure("\u{83ce}".repeat(1 << 20));
         assert_eq!((cut.len(), cut.trim_start_matches('\u{83ce}')), (4_095, "..."));
         assert!(cut.capacity() < 8_192, "{}", cut.capacity());
+    }
+
+    #[test]
+    fn neither_a_shutdown_nor_an_outage_of_the_store_spends_an_attempt() {
+        use FailureKind as F;
+        let running = record().apply(Event::Start, at(1)).unwrap();
+        for (kind, spent) in [(F::Shutdown, 0), (F::Store, 0), (F::Handler, 1), (F::Interrupted, 1)] {
+            let waiting = running.apply(Event::Requeue(Failure::new(kind, "no"), None), at(2)).unwrap();
+            assert_eq!(waiting.failed_attempts, spent, "{kind:?}");
+        }
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub(crate) struct Circumstances {
     pub(crate) cause: Option<StopCause>,
     /// Somebody asked for the end of the job; such a job is not run again.
     pub(crate) cancelling: bool,
+    /// The number of this attempt.
+    pub(crate) attempt: u32,
     /// Attempts that failed before this one, and how many may.
     pub(crate) failed_attempts: u32,
     pub(crate) max_attempts: u32,
@@ -100,7 +102,7 @@ pub(crate) fn verdict(ended: Ended, at: Circumstances) -> Verdict {
             fail(kind, error.to_string())
         }
         Ended::Badly(JobError::Store(error)) => match error.kind {
-            kind if kind.is_retryable() => again(FailureKind::Store, error.to_string(), at),
+            kind if kind.is_retryable() => without_blame(error.to_string(), at),
             _ => fail(FailureKind::Store, error.to_string()),
         },
     }
@@ -128,6 +130,16 @@ fn stopped(at: Circumstances) -> Verdict {
     }
 }
 
+/// The store was not there or had no room: that is no failure of the job, so it is run again however often that was.
+/// The pause grows with every start, so an outage without an end costs an attempt a minute.
+fn without_blame(reason: String, at: Circumstances) -> Verdict {
+    if at.cancelling {
+        return Verdict::Stop;
+    }
+    let due = clock::after(at.now, at.retry.pause(at.attempt, at.entropy));
+    Verdict::Requeue(Failure::new(FailureKind::Store, reason), Some(due))
+}
+
 /// It may work another time, unless that was the last one.
 fn again(kind: FailureKind, reason: String, at: Circumstances) -> Verdict {
     let failures = at.failed_attempts.saturating_add(1);
@@ -151,6 +163,7 @@ mod tests {
         Circumstances {
             cause: None,
             cancelling: false,
+            attempt: 1,
             failed_attempts: 0,
             max_attempts: 3,
             now: Timestamp::from_micros(1_000_000),
@@ -193,6 +206,24 @@ mod tests {
         let last = verdict(ended(), Circumstances { failed_attempts: 2, ..calm() });
         assert!(matches!(&last, Verdict::Fail(failure) if failure.message == "no memory now (attempt 3 of 3)"));
         assert_eq!(verdict(ended(), Circumstances { cancelling: true, ..calm() }), Verdict::Stop);
+    }
+
+    /// A role whose connections were all in use once failed jobs for good, with the third refusal.
+    #[test]
+    fn an_outage_of_the_store_is_never_a_failed_attempt_and_never_spins() {
+        let ended = |kind| Ended::Badly(JobError::Store(StoreError::new(kind, "append rows", "no room")));
+        for kind in [ErrorKind::Unavailable, ErrorKind::Full] {
+            for (attempt, least) in [(1, 100), (2, 200), (3, 400), (99, 30_000), (u32::MAX, 30_000)] {
+                let at = Circumstances { attempt, failed_attempts: 2, max_attempts: 1, ..calm() };
+                let due = clock::after(at.now, Duration::from_millis(least));
+                let expected = Failure::new(FailureKind::Store, match kind {
+                    ErrorKind::Full => "could not append rows: no room (free some disk space)",
+                    _ => "could not append rows: no room",
+                });
+                assert_eq!(verdict(ended(kind), at), Verdict::Requeue(expected, Some(due)));
+            }
+            assert_eq!(verdict(ended(kind), Circumstances { cancelling: true, ..calm() }), Verdict::Stop);
+        }
     }
 
     /// If it is not this engine's job any more, the store refuses the verdict (compare-and-set). If it is, the

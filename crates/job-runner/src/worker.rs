@@ -304,6 +304,7 @@ pub(crate) fn finish(
         let at = Circumstances {
             cause: core.attempt.token.cause(),
             cancelling: state.record.state == JobState::Running { cancelling: true },
+            attempt: state.record.attempt,
             failed_attempts: state.record.failed_attempts,
             max_attempts: state.record.spec.options().max_attempts,
             now,

@@ -418,17 +418,14 @@ impl<B: Backend> World<B> {
         if (0..cancels).any(|ignored| is(&job.fate(started, muted, Some(ignored)))) {
             return;
         }
-        // Else rows could not be stored: the attempt failed for the moment, whatever it had still to do.
+        // Else rows could not be stored: the attempt came to nothing without blame, whatever it had still to do.
         assert!(
             job.script.steps.iter().any(Step::stores),
             "job {at} has no rows, but became {found:?}, not {fate:?}"
         );
-        let most = job.spec.options().max_attempts;
         let lawful = match (found.state, found.failure) {
-            (JobState::Waiting, Some(FailureKind::Store)) => job.failed + 1 < most && found.rows.is_none(),
-            (JobState::Complete(Ending::Failed), Some(FailureKind::Store)) => {
-                job.failed + 1 >= most && found.rows.is_none()
-            }
+            (JobState::Waiting, Some(FailureKind::Store)) => found.rows.is_none(),
+            (_, Some(FailureKind::Store)) => false,
             // Rows that could not be stored are not kept, or not all of them.
             (state, failure) => {
                 state == fate.state

@@ -106,13 +106,35 @@ fn an_error_of_the_store_inside_the_body_is_tried_again_if_it_may_pass() {
         let rig = rig(move |_: &mut JobContext| Err(StoreError::new(kind, "read", "elsewhere").into()));
         let record = rig.finish(job("a"));
         if again {
-            assert_eq!(record.state, JobState::Waiting, "{kind:?}");
+            assert_eq!((record.state, record.failed_attempts), (JobState::Waiting, 0), "{kind:?}");
         } else {
             // Also if another store of the handler's said so: the job must not be left hanging.
             assert_eq!(record.state, JobState::Complete(Ending::Failed), "{kind:?}");
         }
         assert_eq!(record.failure.unwrap().kind, FailureKind::Store);
     }
+}
+
+#[test]
+fn a_job_outlives_an_outage_of_the_store_of_any_length() {
+    let rig = rig(|ctx: &mut JobContext| {
+        if ctx.attempt() > 10 {
+            return Ok(());
+        }
+        Err(StoreError::new(ErrorKind::Unavailable, "append rows", "sorry, too many clients already").into())
+    });
+    let handle = rig.submit(job("a").max_attempts(1));
+    for attempt in 1..=10 {
+        assert!(rig.engine.run_one());
+        let record = handle.record();
+        assert_eq!((record.state, record.attempt), (JobState::Waiting, attempt));
+        let pause = record.not_before.unwrap().since(rig.clock.now());
+        assert!(pause >= POLICY.most / 2 || attempt < 3 && pause >= POLICY.first / 2, "{attempt}: {pause:?}");
+        assert!(!rig.engine.run_one(), "it does not spin");
+        rig.clock.advance(POLICY.most);
+    }
+    assert!(rig.engine.run_one());
+    assert_eq!(handle.record().state, JobState::Complete(Ending::Succeeded));
 }
 
 #[test]
