@@ -3,8 +3,9 @@
 use std::{error::Error, marker::PhantomData};
 
 use axum::{
+    body::HttpBody,
     extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request},
-    http::{StatusCode, Uri, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
 };
 use bytes::Bytes;
 use job_runner::core::shown;
@@ -170,13 +171,41 @@ impl FromRequest<Context> for Text {
     type Rejection = Failure;
 
     async fn from_request(request: Request, api: &Context) -> Result<Self, Failure> {
+        let limit = api.limits.body_bytes;
+        not_encoded(request.headers())?;
+        // Told before it is sent: a client may wait for `100 Continue`.
+        if usize::try_from(request.body().size_hint().lower()).map_or(true, |length| length > limit) {
+            return Err(limits::too_long(limit));
+        }
         let bytes = Bytes::from_request(request, api).await.map_err(|rejected| match rejected.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => limits::too_long(api.limits.body_bytes),
+            StatusCode::PAYLOAD_TOO_LARGE => limits::too_long(limit),
             _ => unread(&rejected),
         })?;
         match String::from_utf8(bytes.into()) {
-            Ok(text) => Ok(Self(text)),
+            Ok(text) => Ok(Self(without_mark(text))),
             Err(_) => Err(Failure::new("GES.8000", "the body is not UTF-8")),
         }
     }
+}
+
+/// Refuses a body that is compressed, say.
+fn not_encoded(headers: &HeaderMap) -> Result<(), Failure> {
+    let is_plain = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
+    match headers.get_all(header::CONTENT_ENCODING).iter().find(|value| !is_plain(value)) {
+        None => Ok(()),
+        Some(value) => {
+            let encoding = String::from_utf8_lossy(value.as_bytes());
+            let why = format!("the body has the Content-Encoding {}: it must be sent as it is", shown(&encoding));
+            Err(Failure::new("GES.8000", why).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+        }
+    }
+}
+
+/// Some editors and programs put a byte order mark before a text: it is no part of the JSON.
+fn without_mark(mut text: String) -> String {
+    const MARK: char = '\u{feff}';
+    if text.starts_with(MARK) {
+        text.drain(..MARK.len_utf8());
+    }
+    text
 }

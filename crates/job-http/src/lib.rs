@@ -15,13 +15,17 @@
 //!
 //! Beside them: `GET /ges/v1.0/{projectId}/graphs`, `GET /health`, `GET /openapi.json`, and a page at `/`.
 //!
+//! A submission with an `Idempotency-Key` that was used before for the same request is answered with the job of that
+//! one, so that it can be sent again when its answer was lost; cancelling again is answered as the first time.
+//!
 //! A page goes from the store's blocks into the body while the client takes it: a request holds at most a few
 //! blocks in memory however large the page, and a client that is slow or gone holds no thread and no lock. Every call
 //! to the store is made on a blocking thread, and there are never more of them than
 //! [`Limits::store_calls`]: a store that does not answer holds up nothing else of the host.
 //!
 //! [`serve`] is a server for the router, beside routes of the host's own: unlike `axum::serve` it bounds connections in
-//! number and time, and a stop. A host that uses another server bounds them there.
+//! number and time, and a stop. A host that uses another server bounds them there. [`Origins`] says which pages of
+//! other sites may ask from a browser; by default none may.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -73,6 +77,7 @@ mod failure;
 pub mod fuzzing;
 mod gate;
 mod graphs;
+mod key;
 mod limits;
 mod openapi;
 mod origins;

@@ -46,7 +46,7 @@ impl Default for Limits {
         Self {
             body_bytes: 1 << 20,
             answer_time: Duration::from_secs(30),
-            longest_wait: Duration::from_mins(1),
+            longest_wait: Duration::from_secs(50),
             store_calls: 64,
             concurrent: None,
             rate: None,
@@ -70,7 +70,8 @@ impl Limits {
         self
     }
 
-    /// The longest `wait` of a status query; 60 s by default.
+    /// The longest `wait` of a status query; 50 s by default. Proxies give a request up after 60 s by default: an
+    /// answer has to come before that.
     #[must_use]
     pub const fn longest_wait(mut self, time: Duration) -> Self {
         self.longest_wait = time;

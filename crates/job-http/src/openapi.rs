@@ -34,9 +34,18 @@ pub(crate) enum Failures {
     /// There is no such graph.
     #[response(status = 404)]
     NotFound(ErrorBody),
+    /// The body did not come in time.
+    #[response(status = 408)]
+    Slow(ErrorBody),
     /// The body is too long.
     #[response(status = 413)]
     TooLong(ErrorBody),
+    /// The body is compressed.
+    #[response(status = 415)]
+    Encoded(ErrorBody),
+    /// The `Idempotency-Key` was used for another request.
+    #[response(status = 422)]
+    KeyUsed(ErrorBody),
     /// The service failed.
     #[response(status = 500)]
     Internal(ErrorBody),

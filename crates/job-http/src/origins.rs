@@ -8,6 +8,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use job_runner::core::shown;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::{context::Context, failure::Failure};
@@ -154,8 +155,8 @@ pub(crate) async fn guard(State(api): State<Context>, request: Request, next: Ne
     };
     let on_loopback = request.extensions().get::<Loopback>().is_some();
     if let Some(host) = host.as_ref().filter(|host| origins.is_strange(host.host(), on_loopback)) {
-        let shown: String = host.host().chars().take(64).collect();
-        return forbidden(format!("nothing is served under the name {shown}: the service must be told its names"));
+        let name = shown(host.host());
+        return forbidden(format!("nothing is served under the name {name}: the service must be told its names"));
     }
     if origins.is_foreign(request.method(), host.as_ref(), request.headers()) {
         return forbidden(

@@ -36,7 +36,7 @@ fn a_job_is_submitted_to_a_front_end_and_run_by_a_worker() {
     assert_eq!(front.ask("GET", &status, ""), (200, r#"{"status":"waiting"}"#.to_owned()));
 
     let mut worker = worker(&database);
-    let (code, page) = front.ask("GET", &format!("{status}&wait=60"), "");
+    let (code, page) = front.ask("GET", &format!("{status}&wait=50"), "");
     let page: Value = serde_json::from_str(&page).unwrap();
     assert_eq!((code, &page["status"]), (200, &json!("complete")), "{page}");
     assert_eq!(page["data"]["outputs"]["data_return_size"], 3, "{page}");

@@ -162,7 +162,7 @@ fn what_is_served_is_what_the_command_line_prints() {
     assert_eq!(code, 200);
     let acknowledged: Value = serde_json::from_str(&acknowledged).unwrap();
     let id = acknowledged["jobId"].as_str().unwrap();
-    let (code, page) = server.ask("GET", &format!("/jobs/{id}/status?offset=1&limit=2&wait=60"), "");
+    let (code, page) = server.ask("GET", &format!("/jobs/{id}/status?offset=1&limit=2&wait=50"), "");
     assert_eq!(code, 200, "{page}");
 
     // The store survives the death of the server.

@@ -5,7 +5,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use job_runner::EngineError;
+use job_runner::{Ending, EngineError, JobState};
 
 use crate::{
     context::Context,
@@ -16,7 +16,8 @@ use crate::{
 
 /// Cancels a job.
 ///
-/// A waiting job is cancelled at once, a running one at its next checkpoint. One that is complete cannot be.
+/// A waiting job is cancelled at once, a running one at its next checkpoint. One that is cancelled already is answered
+/// the same way; one that is complete otherwise cannot be cancelled.
 #[utoipa::path(
     delete,
     path = "/ges/v1.0/{projectId}/graphs/{graphName}/jobs/{jobId}",
@@ -39,6 +40,10 @@ fn ask(api: &Context, scope: &Scope<Cancel>) -> Result<(), Failure> {
         api.job(scope).map_err(|failure| if failure.code() == "GES.8301" { refused() } else { failure })?;
     match job.cancel() {
         Ok(_) => Ok(()),
+        // Asked again, by a proxy say, that did not hear the answer.
+        Err(EngineError::AlreadyComplete(_)) if job.record().state == JobState::Complete(Ending::Cancelled) => {
+            Ok(())
+        }
         Err(EngineError::AlreadyComplete(_) | EngineError::UnknownJob(_)) => Err(refused()),
         Err(error) => Err(error.into()),
     }

@@ -4,14 +4,14 @@ use std::{convert::Infallible, time::Duration};
 
 use axum::{
     extract::State,
-    http::{HeaderValue, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{
         IntoResponse, Response, Sse,
         sse::{Event, KeepAlive},
     },
 };
-use futures_util::stream;
-use job_runner::JobHandle;
+use futures_util::{StreamExt, stream};
+use job_runner::{JobHandle, JobRecord};
 use tokio::time::sleep;
 
 use crate::{
@@ -29,7 +29,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// Extension: the progress of a job, as server-sent events.
 ///
 /// Each event is called `job`; its data is what `explain` answers. There is one at once, one at every change, and
-/// a last one when the job is complete; then the stream ends.
+/// a last one when the job is complete; then the stream ends. Whoever asks again with the id of the last one
+/// (`Last-Event-ID`, as browsers do) gets 204: there is nothing more.
 #[utoipa::path(
     get,
     path = "/ges/v1.0/{projectId}/graphs/{graphName}/jobs/{jobId}/events",
@@ -41,48 +42,77 @@ const TICK: Duration = Duration::from_millis(250);
     ),
     responses(
         (status = 200, description = "Events until the job is complete.", body = JobEvent, content_type = "text/event-stream"),
+        (status = 204, description = "The client has the last event (`Last-Event-ID`)."),
         Failures
     )
 )]
-pub(crate) async fn events(State(api): State<Context>, scope: Scope<Read>) -> Result<Response, Failure> {
+pub(crate) async fn events(
+    State(api): State<Context>,
+    scope: Scope<Read>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
     let find = move |api: &Context| {
-        let (job, _) = api.job(&scope)?;
+        let (job, record) = api.job(&scope)?;
         job.follow();
-        Ok(job)
+        Ok((job, record.state.is_complete().then(|| event_id(record.revision, None))))
     };
-    let job = api.call(find).await?;
+    let (job, last) = api.call(find).await?;
+    let known = headers.get("last-event-id").map(HeaderValue::as_bytes);
+    if last.is_some_and(|last| known == Some(last.as_bytes())) {
+        // A browser asks again after each end, until it is told that there is nothing more.
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     let changes = api.changes.subscribe(job.id());
-    let watcher = Watcher { api, job, changes, last: String::new(), ended: false };
-    let events = stream::unfold(watcher, |mut watcher| async move {
-        let data = watcher.next().await?;
-        Some((Ok::<_, Infallible>(Event::default().event("job").data(data)), watcher))
+    let watcher = Watcher { api, job, changes, told: 0, last: String::new(), ended: false };
+    let news = stream::unfold(watcher, |mut watcher| async move {
+        let event = watcher.next().await?;
+        Some((event, watcher))
     });
-    let mut response = Sse::new(events).keep_alive(KeepAlive::default()).into_response();
+    // Something at once: proxies show a client nothing before the first byte.
+    let first = stream::iter([Event::default().retry(RETRY)]);
+    let events = Sse::new(first.chain(news).map(Ok::<_, Infallible>)).keep_alive(KeepAlive::default());
+    let mut response = events.into_response();
+    let headers = response.headers_mut();
     // What was said of a job is of no use to anybody else, or later.
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Or nginx would gather events before it passes them on.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
+}
+
+/// How long a client should wait before it asks again after the stream was cut.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// The id of an event: the last one has no number, so that it is known wherever the client asks next.
+fn event_id(revision: u64, number: Option<u64>) -> String {
+    number.map_or_else(|| format!("{revision}.end"), |number| format!("{revision}.{number}"))
 }
 
 struct Watcher {
     api: Context,
     job: JobHandle,
     changes: OneJob,
+    /// How many events there were.
+    told: u64,
     last: String,
     ended: bool,
 }
 
 impl Watcher {
     /// The next news about the job; `None` after its end, or when the service shuts down.
-    async fn next(&mut self) -> Option<String> {
+    async fn next(&mut self) -> Option<Event> {
         loop {
             if self.ended || self.api.gate.is_closed() {
                 return None;
             }
-            let news;
-            (self.ended, news) = self.look().await?;
+            let (record, news) = self.look().await?;
+            self.ended = record.state.is_complete();
             if news != self.last {
-                self.last.clone_from(&news);
-                return Some(news);
+                self.told += 1;
+                let id = event_id(record.revision, (!self.ended).then_some(self.told));
+                let event = Event::default().event("job").id(id).data(&news);
+                self.last = news;
+                return Some(event);
             }
             tokio::select! {
                 () = self.changes.next() => {}
@@ -92,13 +122,13 @@ impl Watcher {
         }
     }
 
-    /// Whether the job has ended, and all there is to say about it.
-    async fn look(&self) -> Option<(bool, String)> {
+    /// The job, and all there is to say about it.
+    async fn look(&self) -> Option<(JobRecord, String)> {
         let job = self.job.clone();
         let look = move |api: &Context| {
             let record = job.record();
             let news = serde_json::to_string(&Overview::of(&record, &api.engine));
-            Ok((record.state.is_complete(), news.map_err(|error| Failure::internal(&error))?))
+            Ok((record, news.map_err(|error| Failure::internal(&error))?))
         };
         self.api.go_on(look).await.ok()
     }

@@ -13,6 +13,7 @@ use crate::{
     export::{Export as Parameters, Exporter, Format},
     extract::{Export, Params, Scope, Text},
     failure::Failure,
+    key::Key,
     openapi::Failures,
 };
 
@@ -56,7 +57,8 @@ pub(crate) struct Paginate {
         ("projectId" = String, Path, description = "Project that the graph belongs to."),
         ("graphName" = String, Path, description = "Name of the graph."),
         ("jobId" = String, Path, description = "Id of the job; any other text names no job."),
-        ExportAction
+        ExportAction,
+        ("Idempotency-Key" = Option<String>, Header, description = "A text of the client's own: the same request with the same key is the same job.")
     ),
     request_body = ExportBody,
     responses((status = 200, description = "The export is stored as a job.", body = Acknowledged), Failures)
@@ -65,6 +67,7 @@ pub(crate) async fn export(
     State(api): State<Context>,
     scope: Scope<Export>,
     Params(query): Params<ExportAction>,
+    key: Key,
     Text(body): Text,
 ) -> Result<Json<Acknowledged>, Failure> {
     action(query.action_id.as_deref(), "export-result")?;
@@ -72,10 +75,15 @@ pub(crate) async fn export(
     if body.paginate.enable {
         return Err(refused("paginate.enable is true: a result goes into one file here"));
     }
-    api.call(move |api| submit(api, scope, &body)).await
+    api.call(move |api| submit(api, key, scope, &body)).await
 }
 
-fn submit(api: &Context, scope: Scope<Export>, body: &ExportBody) -> Result<Json<Acknowledged>, Failure> {
+fn submit(
+    api: &Context,
+    key: Key,
+    scope: Scope<Export>,
+    body: &ExportBody,
+) -> Result<Json<Acknowledged>, Failure> {
     let (source, record) = api.job(&scope)?;
     if !record.state.is_complete() {
         return Err(refused(format!("job {} is {}: wait for its result first", source.id(), record.state)));
@@ -84,7 +92,7 @@ fn submit(api: &Context, scope: Scope<Export>, body: &ExportBody) -> Result<Json
     let export = Parameters { source: source.id(), path, format: body.format, erase: body.erase };
     let spec = JobSpec::algorithm(Exporter::KIND).graph(scope.graph.key).parameters(&export);
     let spec = spec.map_err(|error| Failure::internal(&error))?;
-    Ok(Json(Acknowledged::of(&api.engine.submit(spec)?, None)))
+    Ok(Json(Acknowledged::of(&key.submit(&api.engine, spec)?, None)))
 }
 
 fn refused(message: impl Into<String>) -> Failure {

@@ -17,6 +17,7 @@ use crate::{
     extract::{FilterEdges, FilterVertices, Params, RunAlgorithm, Scope, Text},
     failure::Failure,
     graphs::{Graph, Work},
+    key::Key,
     openapi::{AlgorithmBody, EdgeFilterBody, Failures, VertexFilterBody},
 };
 
@@ -72,7 +73,8 @@ pub(crate) fn action(given: Option<&str>, expected: &str) -> Result<(), Failure>
     params(
         ("projectId" = String, Path, description = "Project that the graph belongs to."),
         ("graphName" = String, Path, description = "Name of the graph."),
-        QueryAction
+        QueryAction,
+        ("Idempotency-Key" = Option<String>, Header, description = "A text of the client's own: the same request with the same key is the same job.")
     ),
     request_body(content = VertexFilterBody, example = json!({"labels": ["user"]})),
     responses(
@@ -91,10 +93,11 @@ pub(crate) async fn vertices(
     State(api): State<Context>,
     scope: Scope<FilterVertices>,
     Params(query): Params<QueryAction>,
+    key: Key,
     Text(body): Text,
 ) -> Result<Json<Acknowledged>, Failure> {
     action(query.action_id.as_deref(), "query")?;
-    submit(&api, scope.graph, Work::VertexFilter(object(body, "GES.8202")?)).await
+    submit(&api, key, scope.graph, Work::VertexFilter(object(body, "GES.8202")?)).await
 }
 
 /// Starts an edge filter.
@@ -105,7 +108,8 @@ pub(crate) async fn vertices(
     params(
         ("projectId" = String, Path, description = "Project that the graph belongs to."),
         ("graphName" = String, Path, description = "Name of the graph."),
-        QueryAction
+        QueryAction,
+        ("Idempotency-Key" = Option<String>, Header, description = "A text of the client's own: the same request with the same key is the same job.")
     ),
     request_body(content = EdgeFilterBody, example = json!({"labels": ["rate"]})),
     responses(
@@ -124,10 +128,11 @@ pub(crate) async fn edges(
     State(api): State<Context>,
     scope: Scope<FilterEdges>,
     Params(query): Params<QueryAction>,
+    key: Key,
     Text(body): Text,
 ) -> Result<Json<Acknowledged>, Failure> {
     action(query.action_id.as_deref(), "query")?;
-    submit(&api, scope.graph, Work::EdgeFilter(object(body, "GES.8101")?)).await
+    submit(&api, key, scope.graph, Work::EdgeFilter(object(body, "GES.8101")?)).await
 }
 
 /// Starts an algorithm.
@@ -138,7 +143,8 @@ pub(crate) async fn edges(
     params(
         ("projectId" = String, Path, description = "Project that the graph belongs to."),
         ("graphName" = String, Path, description = "Name of the graph."),
-        AlgorithmAction
+        AlgorithmAction,
+        ("Idempotency-Key" = Option<String>, Header, description = "A text of the client's own: the same request with the same key is the same job.")
     ),
     request_body(content = AlgorithmBody, example = json!({"algorithmName": "pagerank", "parameters": {}})),
     responses(
@@ -157,17 +163,18 @@ pub(crate) async fn algorithm(
     State(api): State<Context>,
     scope: Scope<RunAlgorithm>,
     Params(query): Params<AlgorithmAction>,
+    key: Key,
     Text(body): Text,
 ) -> Result<Json<Acknowledged>, Failure> {
     action(query.action_id.as_deref(), "execute-algorithm")?;
-    submit(&api, scope.graph, read_algorithm(&body)?).await
+    submit(&api, key, scope.graph, read_algorithm(&body)?).await
 }
 
-async fn submit(api: &Context, graph: Graph, work: Work) -> Result<Json<Acknowledged>, Failure> {
+async fn submit(api: &Context, key: Key, graph: Graph, work: Work) -> Result<Json<Acknowledged>, Failure> {
     let submit = move |api: &Context| {
         let spec = graph.of(api.graphs.check(&graph, &work)?);
         let job_type = api.dialect.job_type(spec.kind());
-        Ok(Json(Acknowledged::of(&api.engine.submit(spec)?, job_type)))
+        Ok(Json(Acknowledged::of(&key.submit(&api.engine, spec)?, job_type)))
     };
     api.call(submit).await
 }

@@ -17,7 +17,7 @@ async fn a_waiting_query_is_answered_when_the_job_is_complete() {
     let service = service();
     let id = service.submit(JobSpec::algorithm("path"));
     let engine = Arc::clone(&service.engine);
-    let query = service.status(id, "?wait=60");
+    let query = service.status(id, "?wait=50");
     let run = tokio::task::spawn_blocking(move || engine.run_one());
     let (answer, ran) = tokio::join!(query, run);
     assert!(ran.unwrap());
@@ -28,7 +28,7 @@ async fn a_waiting_query_is_answered_when_the_job_is_complete() {
 async fn a_waiting_query_is_answered_when_its_time_is_over() {
     let service = service();
     let id = service.submit(JobSpec::algorithm("path"));
-    assert_eq!(service.status(id, "?wait=60").await.body, r#"{"status":"waiting"}"#);
+    assert_eq!(service.status(id, "?wait=50").await.body, r#"{"status":"waiting"}"#);
 }
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn a_waiting_query_is_answered_when_the_service_shuts_down() {
         api
     });
     let id = service.submit(JobSpec::algorithm("path"));
-    let query = service.status(id, "?wait=60");
+    let query = service.status(id, "?wait=50");
     let (answer, ()) = tokio::join!(query, async { gate.unwrap().close() });
     // Whichever came first: refused, or answered as it stands.
     assert!(answer.status == 503 || answer.body == r#"{"status":"waiting"}"#, "{answer:?}");
@@ -82,9 +82,12 @@ async fn events_tell_of_a_job_until_its_end() {
     let response = service.router.clone().oneshot(request.unwrap()).await.unwrap();
     assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
     let mut body = response.into_body();
-    let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
-    let first = String::from_utf8(first.into()).unwrap();
-    assert!(first.starts_with("event: job\ndata: {\"jobId\":"), "{first}");
+    let mut first = String::new();
+    while !first.contains("data: ") {
+        first += std::str::from_utf8(&body.frame().await.unwrap().unwrap().into_data().unwrap()).unwrap();
+    }
+    assert!(first.starts_with("retry: 2000\n\nevent: job\nid: "), "{first}");
+    assert!(first.contains("\ndata: {\"jobId\":"), "{first}");
     assert!(first.contains(r#""state":"running""#) && first.contains(r#""done":1,"total":4"#), "{first}");
     end.send(()).unwrap();
     let rest = String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap();

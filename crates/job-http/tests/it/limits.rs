@@ -193,7 +193,7 @@ async fn requests_over_the_rate_are_refused_for_all_routes_together() {
 async fn requests_over_the_number_at_once_are_refused() {
     let service = with(|api| api.limits(Limits::default().concurrent(1)));
     let id = service.submit(JobSpec::algorithm("path"));
-    let waits = service.status(id, "?wait=60");
+    let waits = service.status(id, "?wait=50");
     let refused = async {
         // The other request is polled first and waits for the job.
         let refused = service.status(id, "").await;
@@ -236,7 +236,7 @@ async fn an_unhealthy_engine_takes_no_jobs_but_answers_for_those_it_has() {
     assert!(answer.headers.contains_key(header::RETRY_AFTER));
     assert_eq!(service.status(id, "").await.status, 200);
     store.plan(Fault::Never);
-    assert_eq!(service.status(id, "?wait=60").await.json()["status"], "complete");
+    assert_eq!(service.status(id, "?wait=50").await.json()["status"], "complete");
     assert_eq!(health().await.status, 200);
 }
 

@@ -13,6 +13,7 @@ mod limits;
 mod list;
 mod openapi;
 mod origins;
+mod proxies;
 mod serve;
 mod status;
 mod streaming;

@@ -220,6 +220,17 @@ async fn a_body_that_does_not_come_is_answered_with_408() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_too_long_is_refused_before_it_is_asked_for() {
+    let server = Server::start(service().router, patient()).await;
+    let head = format!("POST {MOVIES}/vertices/action?action_id=query HTTP/1.1\r\nhost: 127.0.0.1\r\n");
+    for (length, expected) in [(9, "100 Continue"), (2 << 20, "413 Payload Too Large")] {
+        let fields = format!("expect: 100-continue\r\ncontent-length: {length}\r\n\r\n");
+        let answer = some(&mut server.connect(&format!("{head}{fields}")).await).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected}")), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_nobody_takes_is_given_up() {
     let (router, mut gone) = routes();
     let server = Server::start(router, patient().stall_time(SHORT)).await;

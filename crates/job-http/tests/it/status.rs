@@ -131,8 +131,8 @@ async fn bad_parameters_are_named_with_value_and_range() {
         ("?limit=0", "parameter limit is 0: it must be a whole number from 1 to 100000"),
         ("?limit=100001", "parameter limit is 100001: it must be a whole number from 1 to 100000"),
         ("?limit=", "parameter limit is empty: it must be a whole number from 1 to 100000"),
-        ("?wait=61", "parameter wait is 61: it must be a whole number from 0 to 60"),
-        ("?wait=soon", "parameter wait is soon: it must be a whole number from 0 to 60"),
+        ("?wait=51", "parameter wait is 51: it must be a whole number from 0 to 50"),
+        ("?wait=soon", "parameter wait is soon: it must be a whole number from 0 to 50"),
     ] {
         let expected = (400, "GES.8005".to_owned(), message.to_owned());
         assert_eq!(service.status(id, query).await.error(), expected, "{query}");
