@@ -1,11 +1,13 @@
 //! What goes wrong around a store: each a clear error, and nothing acknowledged lost.
 
 use std::{
-    fmt::Write,
+    fmt::Write as _,
     fs,
+    io::{BufRead, Write as _},
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use job_runner::{
@@ -13,7 +15,11 @@ use job_runner::{
     PageRequest,
     store::{ErrorKind, Fault, FaultStore, MemoryStore, RocksOptions, RocksStore, Store},
 };
-use job_tests::child::{self, Child};
+use job_store::RedbStore;
+use job_tests::{
+    child::{self, Child},
+    fork::{self, Said},
+};
 
 use crate::support::body;
 
@@ -182,6 +188,152 @@ fn a_second_process_is_refused_also_after_a_backup_has_read_every_file() {
     assert!(said.contains("close the other process"), "{said}");
     assert!(said.contains(&format!("process {}", std::process::id())), "it does not say which: {said}");
     drop(store);
+}
+
+/// A process that forked with stores open, to be ended in any case.
+struct Forked {
+    parent: std::process::Child,
+    lines: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
+    child: Option<u32>,
+}
+
+impl Forked {
+    fn start(task: &fork::Forking, library: &Path) -> Self {
+        let mut parent = Command::new(env!("CARGO_BIN_EXE_torture"))
+            .args(["fork", &serde_json::to_string(task).unwrap()])
+            .env("LD_PRELOAD", library)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = std::io::BufReader::new(parent.stdout.take().unwrap()).lines();
+        Self { parent, lines, child: None }
+    }
+
+    /// What is said until one of the processes is done.
+    fn listen(&mut self) -> Vec<Said> {
+        let mut said = Vec::new();
+        for line in &mut self.lines {
+            match serde_json::from_str(&line.unwrap()).unwrap() {
+                Said::Done => break,
+                Said::Forked(process) => self.child = Some(process),
+                other => said.push(other),
+            }
+        }
+        said
+    }
+
+    fn kill_child(&mut self) {
+        if let Some(child) = self.child.take() {
+            run("kill", &["-9", &child.to_string()]).unwrap();
+        }
+    }
+}
+
+impl Drop for Forked {
+    fn drop(&mut self) {
+        self.kill_child();
+        let _ = self.parent.kill();
+        let _ = self.parent.wait();
+    }
+}
+
+/// A forked process submitted a job, which was acknowledged; the process that went on was killed, and 40 acknowledged jobs were
+/// out of reach.
+#[test]
+fn a_forked_process_changes_nothing_says_so_and_keeps_the_store_locked_while_it_lives() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(library) = fork::library(directory.path()) else { return };
+    let [store, side, file] = ["store", "side", "file"].map(|name| directory.path().join(name));
+    let task = fork::Forking { store: store.clone(), side: side.clone(), file: file.clone(), jobs: 40 };
+    let mut forked = Forked::start(&task, &library);
+    let mut said = forked.listen();
+    let child = forked.child.unwrap();
+    let Said::Acknowledged(_) = said.remove(0) else { panic!("{said:?}") };
+    assert!(matches!(&said[0], Said::Unhealthy(why) if why.contains("forked")), "{said:?}");
+    let refused = said[1..].iter().filter(|said| matches!(said, Said::Refused(why) if why.contains("forked")));
+    assert_eq!((said.len(), refused.count()), (5, 4), "{said:?}");
+
+    forked.parent.stdin.take().unwrap().write_all(b"go on\n").unwrap();
+    let acknowledged: Vec<JobId> = forked
+        .listen()
+        .into_iter()
+        .map(|said| if let Said::Acknowledged(id) = said { id } else { panic!("{said:?}") })
+        .collect();
+    assert_eq!(acknowledged.len(), 80);
+    forked.parent.kill().unwrap();
+    forked.parent.wait().unwrap();
+    for error in [RocksStore::open(&store, child::options()).unwrap_err(), RedbStore::open(&file).unwrap_err()] {
+        assert_eq!(error.kind, ErrorKind::AlreadyOpen);
+        assert!(error.detail.contains(&format!("process {child} ")), "{error}");
+    }
+    let why = open(&store).unwrap_err().detail;
+    assert!(why.contains(&format!("process {} opened it", forked.parent.id())) && why.contains("forked"), "{why}");
+
+    forked.kill_child();
+    let stores: [Arc<dyn Store>; 2] =
+        [patiently(|| open(&store)), patiently(|| Ok(Arc::new(RedbStore::open(&file)?) as Arc<dyn Store>))];
+    for id in acknowledged {
+        assert!(stores.iter().any(|store| store.get(id).unwrap().is_some()), "job {id} is lost");
+    }
+    assert_eq!(patiently(|| open(&side)).unfinished().unwrap(), []);
+}
+
+/// Tries until a process that was killed has let go.
+fn patiently<T>(open: impl Fn() -> Result<T, job_runner::StoreError>) -> T {
+    let until = Instant::now() + Duration::from_mins(1);
+    loop {
+        match open() {
+            Err(error) if error.kind == ErrorKind::AlreadyOpen && Instant::now() < until => {
+                std::thread::yield_now()
+            }
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
+/// A job with a large result succeeded, half of its store in the old place and half in the new: neither opened again.
+#[test]
+fn a_store_whose_directory_was_moved_takes_nothing_until_it_is_back_and_opens_where_it_is() {
+    for replaced in [false, true] {
+        let root = tempfile::tempdir().unwrap();
+        let [place, moved] = ["store", "moved"].map(|name| root.path().join(name));
+        let mut acknowledged = Vec::new();
+        {
+            let store: Arc<dyn Store> = Arc::new(RocksStore::open(&place, child::options()).unwrap());
+            let engine = engine(Arc::clone(&store)).unwrap();
+            acknowledged.push((engine.submit(job(300)).unwrap().id(), 300));
+            assert!(engine.run_one());
+            let large = engine.submit(job(1_000)).unwrap();
+            fs::rename(&place, &moved).unwrap();
+            if replaced {
+                fs::create_dir(&place).unwrap();
+            }
+            let refused = engine.submit(job(1)).unwrap_err().to_string();
+            assert!(refused.contains("move it back"), "{refused}");
+            assert!(engine.run_one());
+            assert!(engine.health().is_err() || large.record().state == JobState::Waiting, "{:?}", large.record());
+            assert_eq!(fs::read_dir(&place).map_or(0, Iterator::count), 0, "files were made in a place of others");
+            if replaced {
+                fs::remove_dir(&place).unwrap();
+            }
+            fs::rename(&moved, &place).unwrap();
+            engine.tick().unwrap();
+            let later = engine.submit(job(400)).unwrap();
+            assert!(engine.run_one());
+            later.wait().unwrap();
+            acknowledged.push((later.id(), 400));
+            fs::rename(&place, &moved).unwrap();
+            if replaced {
+                fs::create_dir(&place).unwrap();
+            }
+        }
+        assert_eq!(fs::read_dir(&place).map_or(0, Iterator::count), 0, "closing made files in a place of others");
+        let store: Arc<dyn Store> = Arc::new(RocksStore::open(&moved, child::options()).unwrap());
+        for (id, rows) in acknowledged {
+            assert_eq!(rows_of(&store, id), (0..rows).map(noise).collect::<Vec<_>>());
+        }
+    }
 }
 
 /// With few descriptors a store cannot be opened, or an engine cannot go on; either is said, and what was

@@ -221,6 +221,8 @@ impl Engine {
     /// [`EngineError::ThreadPanicked`] for a minute, by the clock of the engine, after one of its threads has panicked
     /// outside of every handler and callback: it has been started anew, jobs are taken and run, and
     /// [`Stats::thread_panics`] goes on counting.
+    /// In a process that was forked from the one that opened the engine it is always unhealthy: the threads of the
+    /// engine stayed there.
     pub fn health(&self) -> Result<(), EngineError> {
         self.shared.health.report(self.shared.clock.now())
     }

@@ -1,12 +1,13 @@
 //! [`Health`]: whether outcomes can be stored, and whether the engine's threads live.
 
 use std::{
+    process,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
 use job_core::Timestamp;
-use job_store::StoreError;
+use job_store::{ErrorKind, StoreError};
 
 use crate::{
     error::EngineError,
@@ -15,8 +16,10 @@ use crate::{
 
 /// Remembers that the store failed while something had to be written, until it works again; and that a thread of the
 /// engine panicked.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Health {
+    /// The threads of the engine are in this one.
+    process: u32,
     bad: AtomicBool,
     error: Mutex<Option<StoreError>>,
     changed: Condvar,
@@ -30,6 +33,19 @@ struct Panicked {
     at: Timestamp,
     thread: String,
     message: String,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            process: process::id(),
+            bad: AtomicBool::default(),
+            error: Mutex::default(),
+            changed: Condvar::default(),
+            panics: AtomicU64::default(),
+            panicked: Mutex::default(),
+        }
+    }
 }
 
 impl Health {
@@ -64,8 +80,11 @@ impl Health {
     /// Whether outcomes can be stored.
     ///
     /// # Errors
-    /// `Unhealthy`, with what failed last.
+    /// `Unhealthy`, with what failed last; in a process that was forked from the one that opened the engine, always.
     pub(crate) fn check(&self) -> Result<(), EngineError> {
+        if process::id() != self.process {
+            return Err(EngineError::Unhealthy(forked_from(self.process)));
+        }
         if !self.bad.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -99,4 +118,12 @@ impl Health {
             self.changed.wait_for(&mut error, Duration::from_millis(millis));
         }
     }
+}
+
+fn forked_from(process: u32) -> StoreError {
+    let detail = format!(
+        "process {process} has the engine, and this one was forked from it: nothing would run here; open engines after \
+         forking"
+    );
+    StoreError::new(ErrorKind::AlreadyOpen, "use the engine", detail)
 }

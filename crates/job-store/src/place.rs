@@ -1,18 +1,32 @@
 //! [`Place`]: the directory or the file of a store, known by what it is and not by how its path is spelled.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
-/// Where a store is.
+use crate::{ErrorKind, StoreError};
+
+/// Where a store is, and in which process it was opened.
 #[derive(Debug)]
 pub(crate) struct Place {
     /// Absolute and without links: it stays right when the process changes its directory.
     path: PathBuf,
+    identity: Identity,
+    /// Held open, so that its number is not given to another one.
+    _held: Option<File>,
+    process: u32,
+    /// Bytes that were written since the last look at the path.
+    unseen: AtomicU64,
 }
 
 impl Place {
+    /// Bytes that may be written to an open file between two looks at the path.
+    const UNSEEN: u64 = 1 << 20;
+
     /// The directory at `path`, which is made when there is none.
     pub(crate) fn directory(path: &Path) -> io::Result<Self> {
         fs::create_dir_all(path)?;
@@ -21,11 +35,65 @@ impl Place {
 
     /// What is at `path`.
     pub(crate) fn found(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: fs::canonicalize(path)? })
+        let path = fs::canonicalize(path)?;
+        Ok(Self {
+            identity: Identity::of(&path)?,
+            _held: cfg!(unix).then(|| File::open(&path)).transpose()?,
+            path,
+            process: process::id(),
+            unseen: AtomicU64::new(0),
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Refuses a process that was forked from the one that opened the store: threads, and what others hold locked, stayed
+    /// there.
+    ///
+    /// # Errors
+    /// `AlreadyOpen`.
+    pub(crate) fn check_process(&self, operation: &'static str) -> Result<(), StoreError> {
+        let opened = self.process;
+        if process::id() == opened {
+            return Ok(());
+        }
+        let detail = format!(
+            "process {opened} has it open, and this one was forked from it: what it writes would damage the store; open \
+             stores after forking"
+        );
+        Err(StoreError::new(ErrorKind::AlreadyOpen, operation, detail))
+    }
+
+    /// Refuses when the path leads no longer to the store, where a new file would be lost or would damage another store.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub(crate) fn check(&self, operation: &'static str) -> Result<(), StoreError> {
+        let why = match Identity::of(&self.path) {
+            Ok(found) if found == self.identity => return Ok(()),
+            Ok(_) => "another one is there now".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let detail = format!(
+            "{} is no longer what was opened there ({why}): move it back, or close the store and open it where it is",
+            self.path.display()
+        );
+        Err(StoreError::new(ErrorKind::Unavailable, operation, detail))
+    }
+
+    /// As [`check`](Self::check), once for many small writes to files that are open.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub(crate) fn check_now_and_then(&self, operation: &'static str, bytes: usize) -> Result<(), StoreError> {
+        if self.unseen.fetch_add(bytes as u64, Ordering::Relaxed) < Self::UNSEEN {
+            return Ok(());
+        }
+        self.check(operation)?;
+        self.unseen.store(0, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -49,5 +117,37 @@ impl Identity {
     #[cfg(not(unix))]
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         fs::metadata(path).map(|_| Self { device: 0, number: 0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_was_moved_or_replaced_is_refused_until_it_is_back() {
+        let root = tempfile::tempdir().unwrap();
+        let [path, moved] = ["s", "t"].map(|name| root.path().join(name));
+        let place = Place::directory(&path).unwrap();
+        assert_eq!(place.check("write"), Ok(()));
+        fs::rename(&path, &moved).unwrap();
+        assert_eq!(place.check("write").unwrap_err().kind, ErrorKind::Unavailable);
+        fs::create_dir(&path).unwrap();
+        let refused = place.check("write").unwrap_err();
+        assert!(refused.detail.contains("another one is there now"), "{refused}");
+        fs::remove_dir(&path).unwrap();
+        fs::rename(&moved, &path).unwrap();
+        assert_eq!(place.check("write"), Ok(()));
+    }
+
+    #[test]
+    fn small_writes_look_at_the_path_after_a_bounded_number_of_bytes() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("s");
+        let place = Place::directory(&path).unwrap();
+        fs::remove_dir(&path).unwrap();
+        let refused = (0..=16).position(|_| place.check_now_and_then("write", 64 << 10).is_err());
+        assert_eq!(refused, Some(16));
+        assert!(place.check_now_and_then("write", 1).is_err(), "the next one is refused too");
     }
 }

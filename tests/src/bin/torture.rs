@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 use job_tests::{
     child::Child,
     cluster::Cluster,
+    fork::Forking,
     kill::{Kills, Seen},
     member::Member,
     model::{InMemory, OnDisk, Walks},
@@ -54,6 +55,12 @@ enum Part {
         /// What to do, as JSON.
         task: String,
     },
+    /// A process that forks.
+    #[command(hide = true)]
+    Fork {
+        /// What to do, as JSON.
+        task: String,
+    },
     /// A process at work, to be killed.
     #[command(hide = true)]
     Child {
@@ -67,13 +74,17 @@ fn main() -> ExitCode {
     match &torture.part {
         Some(Part::Child { task }) => return child(task),
         Some(Part::Member { task }) => return serde_json::from_str::<Member>(task).unwrap().work(),
+        Some(Part::Fork { task }) => {
+            serde_json::from_str::<Forking>(task).unwrap().work();
+            return ExitCode::SUCCESS;
+        }
         _ => {}
     }
     let seed = torture.seed.unwrap_or_else(|| u64::from(std::process::id()) * 1_000_003);
     println!("seed {seed}");
     let time = Duration::from_secs(torture.minutes * 60);
     match torture.part {
-        Some(Part::Child { .. } | Part::Member { .. }) => {}
+        Some(Part::Child { .. } | Part::Member { .. } | Part::Fork { .. }) => {}
         Some(Part::Cluster { jobs }) => {
             let cluster = Cluster { program: std::env::current_exe().unwrap(), jobs, seed };
             if let Some(seen) = cluster.run() {

@@ -1,12 +1,15 @@
 //! [`RedbStore`]: jobs and rows in redb, a store of Rust alone.
 
+mod file;
 mod jobs;
 mod results;
 
 use std::{fmt, path::Path, sync::Arc};
 
 use job_core::{JobId, JobRecord};
-use redb::{Database, ReadableTable, TableDefinition};
+use redb::{ReadableTable, TableDefinition};
+
+use self::file::File;
 
 use crate::{ErrorKind, Seats, StoreError, codec, keys, lock};
 
@@ -26,6 +29,10 @@ const FORMAT_VERSION: u8 = 1;
 /// outlives a process, so every write is synced, a [`Buffered`](crate::Durability::Buffered) one as well, and
 /// writers wait for each other. Blocks are verified whenever they are read: redb does not check its pages then.
 ///
+/// While a store is open, its file stays where it is: writes are refused (`Unavailable`) as long as the path leads to no or
+/// another file. A process that was forked while a store was open changes nothing (`AlreadyOpen`), and keeps the file locked
+/// until it ends or starts another program.
+///
 /// ```
 /// use job_store::{JobStore, RedbStore};
 ///
@@ -36,7 +43,7 @@ const FORMAT_VERSION: u8 = 1;
 /// ```
 #[derive(Clone)]
 pub struct RedbStore {
-    db: Arc<Database>,
+    file: Arc<File>,
     seats: Seats,
 }
 
@@ -47,19 +54,12 @@ impl RedbStore {
     /// `AlreadyOpen` when a process (this one too) has it open, `Format` when another version wrote it, `Corrupt`
     /// when the file is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        const OPERATION: &str = "open the store";
-        let path = path.as_ref();
-        // Locked by redb itself, which locks an open file as well.
-        let db = Database::create(path).map_err(|error| match error {
-            redb::DatabaseError::DatabaseAlreadyOpen => lock::already_open(path, None),
-            error => failure(OPERATION, None, error),
-        })?;
-        let store = Self { db: Arc::new(db), seats: Seats::default() };
-        store.write(OPERATION, None, |tables| match tables.get(keys::FORMAT)?.as_deref() {
+        let store = Self { file: Arc::new(File::open(path.as_ref())?), seats: Seats::default() };
+        store.write(file::OPERATION, None, |tables| match tables.get(keys::FORMAT)?.as_deref() {
             Some([FORMAT_VERSION]) => Ok(()),
             Some(other) => {
                 let detail = format!("it has format version {other:?}, this library reads {FORMAT_VERSION}");
-                Err(StoreError::new(ErrorKind::Format, OPERATION, detail))
+                Err(StoreError::new(ErrorKind::Format, file::OPERATION, detail))
             }
             None => tables.put(keys::FORMAT, &[FORMAT_VERSION]),
         })?;
@@ -73,7 +73,7 @@ impl RedbStore {
         job: Option<JobId>,
         body: impl FnOnce(&mut Tables<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let transaction = self.db.begin_write().map_err(|e| failure(operation, job, e))?;
+        let transaction = self.file.writable(operation)?.begin_write().map_err(|e| failure(operation, job, e))?;
         let value = {
             let open = |definition| transaction.open_table(definition).map_err(|e| failure(operation, job, e));
             let mut tables =
@@ -93,7 +93,7 @@ impl RedbStore {
         job: Option<JobId>,
     ) -> Result<redb::ReadOnlyTable<&'static [u8], &'static [u8]>, StoreError> {
         use redb::ReadableDatabase;
-        let transaction = self.db.begin_read().map_err(|e| failure(operation, job, e))?;
+        let transaction = self.file.database(operation)?.begin_read().map_err(|e| failure(operation, job, e))?;
         transaction.open_table(definition).map_err(|e| failure(operation, job, e))
     }
 

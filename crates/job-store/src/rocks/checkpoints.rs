@@ -9,6 +9,7 @@ use crate::{Durability, ErrorKind, SegmentKey, StoreError, codec, contract};
 impl RocksStore {
     pub(super) fn put_checkpoint(&self, job: JobId, attempt: u32, bytes: &[u8]) -> Result<(), StoreError> {
         const OPERATION: &str = "save the checkpoint";
+        self.enter(OPERATION)?;
         contract::check_checkpoint(job, bytes)?;
         let held = self.inner.locks.job(job);
         self.check_attempt(SegmentKey { job, attempt, number: 0 }, &held)?;

@@ -18,6 +18,7 @@ impl JobStore for RocksStore {
 
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
         const OPERATION: &str = "insert";
+        self.enter(OPERATION)?;
         let _held = self.lock_with_work(records.iter());
         let jobs = self.family(JOBS, OPERATION)?;
         let mut batch = WriteBatch::default();
@@ -66,6 +67,7 @@ impl JobStore for RocksStore {
 
     fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError> {
         const OPERATION: &str = "replace the record";
+        self.enter(OPERATION)?;
         let held = self.inner.locks.job(next.id);
         let mut batch = WriteBatch::default();
         let replaced = self.stage_record(&mut batch, next, OPERATION)?;
@@ -124,6 +126,7 @@ impl JobStore for RocksStore {
 
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
         const OPERATION: &str = "remove the record";
+        self.enter(OPERATION)?;
         // What must be locked is in the record, which never changes in that.
         let Some(record) = self.record(id, OPERATION)? else { return Ok(false) };
         let held = self.lock_with_work(std::iter::once(&record));
@@ -164,6 +167,7 @@ impl JobStore for RocksStore {
 
     fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
         const OPERATION: &str = "note when results were read";
+        self.enter(OPERATION)?;
         let stripes = reads.iter().map(|(id, _)| Locks::stripe(id)).collect();
         let _held = self.inner.locks.all(stripes);
         let jobs = self.family(JOBS, OPERATION)?;
@@ -188,6 +192,7 @@ impl JobStore for RocksStore {
 
     fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
         const OPERATION: &str = "pin";
+        self.enter(OPERATION)?;
         let _held = self.inner.locks.job(id);
         if !self.has(&keys::key(keys::RECORD, id), OPERATION, id)? {
             return Err(contract::no_such_job(id, OPERATION));

@@ -15,7 +15,7 @@ mod results;
 mod segment;
 mod torn;
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{fmt, mem, path::Path, sync::Arc};
 
 use job_core::{JobId, JobRecord, JobResult};
 use rocksdb::{ColumnFamily, DBWithThreadMode, SingleThreaded, WriteBatch, WriteOptions};
@@ -43,6 +43,16 @@ const ROWS: &str = "job_engine.rows";
 /// is spelled: who opens it for writing locks the file `job_engine.lock` in it, until the store is closed or the process
 /// and those that it forked have ended.
 ///
+/// # Moves and forks
+/// While a store is open, its directory stays where it is. Writes are refused (`Unavailable`) as long as the path leads to no
+/// or another directory: to buffered ones after 1 MiB at most, to all others at once. They go on when it is back. Closed
+/// elsewhere, it opens there.
+///
+/// A process that was forked while a store was open may read from it, and changes nothing (`AlreadyOpen`). As long as it
+/// lives and has not started another program, the store stays locked, also when the process that opened it has ended: the
+/// next open is refused, and names it.
+///
+/// # Files
 /// Large segments are written to files that become part of the database as they are; small ones and records go
 /// through its log. The space of removed jobs is given back by one thread of the store's own.
 ///
@@ -72,7 +82,7 @@ struct Inner {
     results: Decoded<JobResult>,
     blocks: Blocks,
     reclaimer: Reclaimer,
-    place: Place,
+    place: Arc<Place>,
     /// Of a store that may write. The last field: it is let go when the database is closed.
     _lock: Option<Lock>,
 }
@@ -100,7 +110,8 @@ impl RocksStore {
         let options = RocksOptions::default();
         let place = open::existing(path.as_ref())?;
         let db = Arc::new(open::open_read_only(place.path(), &options)?);
-        let reclaimer = Reclaimer::new(Arc::clone(&db));
+        let place = Arc::new(place);
+        let reclaimer = Reclaimer::new(Arc::clone(&db), Arc::clone(&place));
         Ok(Self::new(db, options, false, reclaimer, place, None))
     }
 
@@ -113,7 +124,8 @@ impl RocksStore {
         lock: Lock,
     ) -> Result<Self, StoreError> {
         Files::new(place.path()).remove_left_over()?;
-        let reclaimer = Reclaimer::new(Arc::clone(&db));
+        let place = Arc::new(place);
+        let reclaimer = Reclaimer::new(Arc::clone(&db), Arc::clone(&place));
         reclaimer.resume()?;
         Ok(Self::new(db, options, owned, reclaimer, place, Some(lock)))
     }
@@ -123,7 +135,7 @@ impl RocksStore {
         options: RocksOptions,
         owned: bool,
         reclaimer: Reclaimer,
-        place: Place,
+        place: Arc<Place>,
         lock: Option<Lock>,
     ) -> Self {
         let inner = Inner {
@@ -164,6 +176,12 @@ impl RocksStore {
         Ok(found.map_err(|e| failure(operation, Some(job), &e))?.is_some())
     }
 
+    /// Whether this process may change anything; asked before any lock, which a forked process may find locked for ever.
+    fn enter(&self, operation: &'static str) -> Result<(), StoreError> {
+        self.inner.place.check_process(operation)
+    }
+
+    /// Of whoever was let in by [`enter`](Self::enter).
     fn write(
         &self,
         batch: WriteBatch,
@@ -171,6 +189,10 @@ impl RocksStore {
         operation: &'static str,
         job: Option<JobId>,
     ) -> Result<(), StoreError> {
+        match durability {
+            Durability::Synced => self.inner.place.check(operation)?,
+            Durability::Buffered => self.inner.place.check_now_and_then(operation, batch.size_in_bytes())?,
+        }
         let mut options = WriteOptions::default();
         options.set_sync(durability == Durability::Synced);
         self.inner.db.write_opt(batch, &options).map_err(|e| failure(operation, job, &e))
@@ -180,13 +202,33 @@ impl RocksStore {
 impl Drop for Inner {
     /// A flushed store has no log to replay when it is opened again.
     fn drop(&mut self) {
+        const OPERATION: &str = "close the store";
+        if let Err(error) = self.place.check_process(OPERATION) {
+            tracing::warn!(%error, "the store is left to the process that opened it");
+            return self.abandon();
+        }
         self.reclaimer.stop();
+        if !self.owned {
+            return;
+        }
+        if let Err(error) = self.place.check(OPERATION) {
+            tracing::warn!(%error, "the store was closed without a flush: opening it again replays its log");
+            self.db.cancel_all_background_work(true);
+            return self.abandon();
+        }
+        let families: Vec<_> =
+            [JOBS, CHECKPOINTS, ROWS].into_iter().filter_map(|name| self.db.cf_handle(name)).collect();
+        if let Err(error) = self.db.flush_cfs_opt(&families, &rocksdb::FlushOptions::default()) {
+            tracing::warn!(%error, "the store was closed without a flush: opening it again replays its log");
+        }
+    }
+}
+
+impl Inner {
+    /// Never closes the database: closing deletes files by their names, and waits for threads.
+    fn abandon(&self) {
         if self.owned {
-            let families: Vec<_> =
-                [JOBS, CHECKPOINTS, ROWS].into_iter().filter_map(|name| self.db.cf_handle(name)).collect();
-            if let Err(error) = self.db.flush_cfs_opt(&families, &rocksdb::FlushOptions::default()) {
-                tracing::warn!(%error, "the store was closed without a flush: opening it again replays its log");
-            }
+            mem::forget(Arc::clone(&self.db));
         }
     }
 }

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use rocksdb::{CompactOptions, Direction, IteratorMode, Range, ReadOptions};
 
 use super::{Db, JOBS, ROWS, failure, family};
-use crate::{StoreError, keys};
+use crate::{StoreError, keys, place::Place};
 
 const OPERATION: &str = "reclaim the space";
 /// Dead bytes inside files shared with other jobs before those files are rewritten.
@@ -25,6 +25,7 @@ const WORTH_COMPACTING: u64 = 32 << 20;
 
 pub(super) struct Reclaimer {
     db: Arc<Db>,
+    place: Arc<Place>,
     /// Started with the first removal: most stores are opened, read and closed without one.
     worker: Mutex<Option<Worker>>,
 }
@@ -35,8 +36,8 @@ struct Worker {
 }
 
 impl Reclaimer {
-    pub(super) fn new(db: Arc<Db>) -> Self {
-        Self { db, worker: Mutex::new(None) }
+    pub(super) fn new(db: Arc<Db>, place: Arc<Place>) -> Self {
+        Self { db, place, worker: Mutex::new(None) }
     }
 
     /// Goes on with what was removed before the store was closed or died.
@@ -57,7 +58,7 @@ impl Reclaimer {
     pub(super) fn queue(&self, job: JobId, attempt: u32) {
         let mut worker = self.worker.lock();
         if worker.is_none() {
-            *worker = start(&self.db);
+            *worker = start(&self.db, &self.place);
         }
         // Without a thread the space comes back when the store is opened again.
         if let Some(worker) = &*worker {
@@ -74,10 +75,11 @@ impl Reclaimer {
     }
 }
 
-fn start(db: &Arc<Db>) -> Option<Worker> {
+fn start(db: &Arc<Db>, place: &Arc<Place>) -> Option<Worker> {
     let (queue, jobs) = mpsc::channel();
-    let db = Arc::clone(db);
-    let thread = thread::Builder::new().name("job-store-reclaim".to_owned()).spawn(move || work(&db, &jobs));
+    let (db, place) = (Arc::clone(db), Arc::clone(place));
+    let name = "job-store-reclaim".to_owned();
+    let thread = thread::Builder::new().name(name).spawn(move || work(&db, &place, &jobs));
     match thread {
         Ok(thread) => Some(Worker { queue, thread }),
         Err(error) => {
@@ -87,11 +89,16 @@ fn start(db: &Arc<Db>) -> Option<Worker> {
     }
 }
 
-fn work(db: &Db, jobs: &Receiver<(JobId, u32)>) {
+fn work(db: &Db, place: &Place, jobs: &Receiver<(JobId, u32)>) {
     let mut rest = Rest::default();
     while let Ok(first) = jobs.recv() {
         let removed: Vec<_> = std::iter::once(first).chain(jobs.try_iter()).collect();
-        let outcome = sync(db).and_then(|()| removed.iter().try_for_each(|&job| reclaim(db, job, &mut rest)));
+        let reclaim = |&job| {
+            // Files are deleted by their paths.
+            place.check(OPERATION)?;
+            reclaim(db, job, &mut rest)
+        };
+        let outcome = sync(db).and_then(|()| removed.iter().try_for_each(reclaim));
         if let Err(error) = outcome {
             tracing::warn!(%error, "the space of removed jobs was not given back: trying again at the next opening");
         }

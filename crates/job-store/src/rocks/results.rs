@@ -14,6 +14,7 @@ use crate::{
 
 impl ResultStore for RocksStore {
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
+        self.enter("write rows")?;
         self.fence(key)?;
         Ok(Box::new(RocksSegment::new(self.clone(), key)))
     }
@@ -24,6 +25,7 @@ impl ResultStore for RocksStore {
 
     fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
         const OPERATION: &str = "store the result";
+        self.enter(OPERATION)?;
         let records: Vec<&JobRecord> = ends.iter().map(|(next, _)| *next).collect();
         let held = self.lock_with_work(records.iter().copied());
         let jobs = self.family(JOBS, OPERATION)?;
@@ -140,6 +142,7 @@ impl ResultStore for RocksStore {
 
     fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {
         const OPERATION: &str = "discard rows";
+        self.enter(OPERATION)?;
         let held = self.inner.locks.job(job);
         contract::check_discardable(job, self.has(&keys::key(keys::RESULT, job), OPERATION, job)?)?;
         let mut batch = WriteBatch::default();

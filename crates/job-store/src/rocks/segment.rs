@@ -1,7 +1,7 @@
 //! Writing one segment: small ones through the log, large ones as files.
 
 use std::{
-    fmt, fs,
+    fmt, fs, mem,
     path::PathBuf,
     sync::{
         Arc,
@@ -69,7 +69,7 @@ impl RocksSegment {
                 if file.bytes >= limits.file_bytes {
                     // The rest of a large segment stays large: no second gathering in memory.
                     let next = File::create(&self.store, key)?;
-                    let full = std::mem::replace(file, next);
+                    let full = mem::replace(file, next);
                     self.hand_over(full)?;
                 }
             }
@@ -91,7 +91,7 @@ impl RocksSegment {
 
     /// Publishes a full file while the next one is being written: its fsync would stop the writer.
     fn hand_over(&mut self, file: File) -> Result<(), StoreError> {
-        let rows = std::mem::take(&mut self.pending);
+        let rows = mem::take(&mut self.pending);
         if self.publisher.is_none() {
             self.publisher = Publisher::start(&self.store, self.tally.key, &self.readable);
         }
@@ -116,7 +116,7 @@ impl RocksSegment {
     /// Makes all that was gathered part of the store.
     fn publish(&mut self) -> Result<(), StoreError> {
         self.settle()?;
-        match std::mem::replace(&mut self.gathered, Gathered::nothing()) {
+        match mem::replace(&mut self.gathered, Gathered::nothing()) {
             Gathered::Memory { blocks, .. } if blocks.is_empty() => {}
             Gathered::Memory { blocks, bytes } => {
                 let rows = self.store.family(ROWS, OPERATION)?;
@@ -131,11 +131,12 @@ impl RocksSegment {
             }
             Gathered::File(file) => file.publish(&self.store, self.tally.key)?,
         }
-        self.readable.fetch_add(std::mem::take(&mut self.pending), Ordering::Release);
+        self.readable.fetch_add(mem::take(&mut self.pending), Ordering::Release);
         Ok(())
     }
 
     fn check_sound(&self) -> Result<(), StoreError> {
+        self.store.enter(OPERATION)?;
         self.store.fence(self.tally.key)?;
         self.failed.clone().map_or(Ok(()), Err)
     }
@@ -166,7 +167,7 @@ impl SegmentWriter for RocksSegment {
 
     fn settle(&mut self) -> Result<bool, StoreError> {
         self.check_sound()?;
-        match std::mem::replace(&mut self.gathered, Gathered::nothing()) {
+        match mem::replace(&mut self.gathered, Gathered::nothing()) {
             Gathered::File(file) => {
                 self.hand_over(file).inspect_err(|error| self.failed = Some(error.clone()))?;
                 Ok(true)
@@ -183,6 +184,16 @@ impl SegmentWriter for RocksSegment {
         self.check_sound()?;
         self.publish()?;
         Ok(self.tally.segment())
+    }
+}
+
+impl Drop for RocksSegment {
+    /// A forked process leaves the files, and the thread that it does not have, to the one that writes them.
+    fn drop(&mut self) {
+        if self.store.enter(OPERATION).is_err() {
+            mem::forget(mem::replace(&mut self.gathered, Gathered::nothing()));
+            mem::forget(self.publisher.take());
+        }
     }
 }
 
@@ -248,6 +259,7 @@ struct File {
 
 impl File {
     fn create(store: &RocksStore, key: SegmentKey) -> Result<Self, StoreError> {
+        store.inner.place.check(OPERATION)?;
         let path = store.inner.files.path()?;
         let writer = SstFileWriter::create(options::file(&store.inner.options));
         writer.open(&path).map_err(|e| failure(OPERATION, Some(key.job), &e))?;
@@ -267,6 +279,7 @@ impl File {
         let failed = |e| failure(OPERATION, Some(key.job), &e);
         // Syncs the file. The job's lock is not held meanwhile.
         self.writer.finish().map_err(failed)?;
+        store.inner.place.check(OPERATION)?;
         let rows = store.family(ROWS, OPERATION)?;
         let held = store.inner.locks.job(key.job);
         store.check_attempt(key, &held)?;

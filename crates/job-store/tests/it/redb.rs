@@ -29,3 +29,20 @@ fn a_store_is_known_by_its_file_however_its_path_is_spelled() {
     drop(store);
     assert_eq!(RedbStore::open(path).unwrap().get(job(1).id).unwrap(), Some(job(1)));
 }
+
+/// What was written to a file that was removed or replaced would be acknowledged, and gone.
+#[test]
+fn a_store_whose_file_was_moved_takes_nothing_until_it_is_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let [path, moved] = ["jobs.redb", "moved"].map(|name| directory.path().join(name));
+    let store = RedbStore::open(&path).unwrap();
+    fs::rename(&path, &moved).unwrap();
+    assert_eq!(store.insert(&[job(1)], Durability::Synced).unwrap_err().kind, ErrorKind::Unavailable);
+    fs::write(&path, b"").unwrap();
+    let refused = store.insert(&[job(1)], Durability::Synced).unwrap_err();
+    assert!(refused.detail.contains("another one is there now"), "{refused}");
+    fs::rename(&moved, &path).unwrap();
+    store.insert(&[job(1)], Durability::Synced).unwrap();
+    drop(store);
+    assert_eq!(RedbStore::open(path).unwrap().unfinished().unwrap(), [job(1)]);
+}
