@@ -3,10 +3,11 @@
 use std::{
     fmt::Write as _,
     fs,
-    io::{BufRead, Write as _},
+    io::{BufRead, BufReader, Write as _},
     path::Path,
     process::{Command, Output, Stdio},
-    sync::Arc,
+    sync::{Arc, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -193,7 +194,7 @@ fn a_second_process_is_refused_also_after_a_backup_has_read_every_file() {
 /// A process that forked with stores open, to be ended in any case.
 struct Forked {
     parent: std::process::Child,
-    lines: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
+    lines: mpsc::Receiver<String>,
     child: Option<u32>,
 }
 
@@ -206,21 +207,23 @@ impl Forked {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = std::io::BufReader::new(parent.stdout.take().unwrap()).lines();
+        let out = BufReader::new(parent.stdout.take().unwrap());
+        let (send, lines) = mpsc::channel();
+        thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
         Self { parent, lines, child: None }
     }
 
     /// What is said until one of the processes is done.
     fn listen(&mut self) -> Vec<Said> {
         let mut said = Vec::new();
-        for line in &mut self.lines {
-            match serde_json::from_str(&line.unwrap()).unwrap() {
-                Said::Done => break,
+        loop {
+            let line = self.lines.recv_timeout(Duration::from_mins(1)).expect("neither process hangs");
+            match serde_json::from_str(&line).unwrap() {
+                Said::Done => return said,
                 Said::Forked(process) => self.child = Some(process),
                 other => said.push(other),
             }
         }
-        said
     }
 
     fn kill_child(&mut self) {
@@ -284,9 +287,7 @@ fn patiently<T>(open: impl Fn() -> Result<T, job_runner::StoreError>) -> T {
     let until = Instant::now() + Duration::from_mins(1);
     loop {
         match open() {
-            Err(error) if error.kind == ErrorKind::AlreadyOpen && Instant::now() < until => {
-                std::thread::yield_now()
-            }
+            Err(error) if error.kind == ErrorKind::AlreadyOpen && Instant::now() < until => thread::yield_now(),
             opened => return opened.unwrap(),
         }
     }
