@@ -19,6 +19,7 @@ use job_runner::{
 use job_store::RedbStore;
 use job_tests::{
     child::{self, Child},
+    crowd::Crowd,
     fork::{self, Said},
 };
 
@@ -361,6 +362,45 @@ fn a_process_without_file_descriptors_says_so_and_loses_nothing() {
         assert!(lost <= removing, "{lost} jobs of {} are lost", acknowledged.len());
         let said_why = refused.contains("Too many open files") || said.contains("Too many open files");
         assert!(output.status.success() || said_why, "it ended without a reason: {refused}");
+    }
+}
+
+/// With 256 descriptors, which some systems give by default, and 700 results in files of their own the database took all of
+/// them: the host could open nothing, and jobs failed.
+#[test]
+fn many_results_leave_the_host_most_of_its_descriptors() {
+    let directory = tempfile::tempdir().unwrap();
+    let task = serde_json::to_string(&Crowd { store: directory.path().to_owned(), results: 700 }).unwrap();
+    let script = "ulimit -n 256; exec \"$0\" crowd \"$1\"";
+    let output = run("sh", &["-c", script, env!("CARGO_BIN_EXE_torture"), &task]).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let left: u32 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+    assert!(left >= 128, "{left} are left");
+}
+
+/// RocksDB ends the process when it cannot start a thread. As a user with so many threads: root has no limit.
+#[test]
+fn a_process_that_may_not_start_threads_says_how_many_are_needed() {
+    const USER: &str = "--reuid=61234";
+    let allowed = |program: &str, arguments: &[&str], threads: &str| {
+        let limit = format!("--nproc={threads}");
+        run("setpriv", &[&[USER, "--clear-groups", "prlimit", &limit, program], arguments].concat())
+    };
+    if allowed("true", &[], "10").is_none_or(|output| !output.status.success()) {
+        println!("skipped: only root can become another user");
+        return;
+    }
+    for threads in 1..=7 {
+        let directory = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(directory.path(), Some(61_234), None).unwrap();
+        let program = env!("CARGO_BIN_EXE_torture");
+        let output = allowed(program, &["child", &a_child(directory.path(), 1)], &threads.to_string()).unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        println!("{threads} threads: {:?} {said}", output.status);
+        assert!(output.status.code().is_some(), "{threads} threads: {} {said}", output.status);
+        if threads <= 3 {
+            assert!(said.contains("needs 3 threads") && said.contains("ulimit -u"), "{threads} threads: {said}");
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! * [`model`]: the engine against a plain model, move by move (`proptest-state-machine`).
 //! * [`child`] and [`kill`]: a process at work, and the one that kills it and checks what is left.
 //! * [`member`] and [`cluster`]: processes that share a database, and the one that kills, stops and checks them.
+//! * [`crowd`]: a process with more results than it may have files open.
 //! * [`fork`]: a process that forks while it has stores open, and what both halves say.
 //! * [`stumble`]: a store that kills its process at a chosen write.
 //! * [`trace`], [`disk`] and [`power`]: what a process asked of the file system, what a power cut at any moment may
@@ -23,6 +24,7 @@ mod audit;
 mod chance;
 pub mod child;
 pub mod cluster;
+pub mod crowd;
 pub mod disk;
 pub mod fork;
 pub mod kill;

@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 use job_tests::{
     child::Child,
     cluster::Cluster,
+    crowd::Crowd,
     fork::Forking,
     kill::{Kills, Seen},
     member::Member,
@@ -55,6 +56,12 @@ enum Part {
         /// What to do, as JSON.
         task: String,
     },
+    /// A process with many large results.
+    #[command(hide = true)]
+    Crowd {
+        /// What to do, as JSON.
+        task: String,
+    },
     /// A process that forks.
     #[command(hide = true)]
     Fork {
@@ -74,6 +81,10 @@ fn main() -> ExitCode {
     match &torture.part {
         Some(Part::Child { task }) => return child(task),
         Some(Part::Member { task }) => return serde_json::from_str::<Member>(task).unwrap().work(),
+        Some(Part::Crowd { task }) => {
+            serde_json::from_str::<Crowd>(task).unwrap().work();
+            return ExitCode::SUCCESS;
+        }
         Some(Part::Fork { task }) => {
             serde_json::from_str::<Forking>(task).unwrap().work();
             return ExitCode::SUCCESS;
@@ -84,7 +95,7 @@ fn main() -> ExitCode {
     println!("seed {seed}");
     let time = Duration::from_secs(torture.minutes * 60);
     match torture.part {
-        Some(Part::Child { .. } | Part::Member { .. } | Part::Fork { .. }) => {}
+        Some(Part::Child { .. } | Part::Member { .. } | Part::Crowd { .. } | Part::Fork { .. }) => {}
         Some(Part::Cluster { jobs }) => {
             let cluster = Cluster { program: std::env::current_exe().unwrap(), jobs, seed };
             if let Some(seen) = cluster.run() {

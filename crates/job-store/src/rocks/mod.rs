@@ -6,6 +6,7 @@ mod failure;
 mod files;
 mod host;
 mod jobs;
+mod limits;
 mod locks;
 mod log;
 mod open;
@@ -93,7 +94,7 @@ impl RocksStore {
     ///
     /// # Errors
     /// `AlreadyOpen` when a process (this one too) has it open for writing, `Format` when another version wrote
-    /// it, `Corrupt` when files are damaged or missing.
+    /// it, `Corrupt` when files are damaged or missing, `Unavailable` when there are fewer threads than RocksDB needs.
     pub fn open(path: impl AsRef<Path>, options: RocksOptions) -> Result<Self, StoreError> {
         let place = open::directory(path.as_ref())?;
         let lock = Lock::take(place.path())?;
@@ -247,4 +248,34 @@ fn family<'a>(db: &'a Db, name: &'static str, operation: &'static str) -> Result
 fn decode(id: JobId, bytes: &[u8], operation: &'static str) -> Result<JobRecord, StoreError> {
     codec::decode_record(id, bytes)
         .map_err(|e| StoreError::new(ErrorKind::Corrupt, operation, e.to_string()).on(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs};
+
+    use super::*;
+
+    #[test]
+    fn what_the_database_tells_of_its_work_is_bounded_in_one_life() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = RocksStore::open(directory.path(), RocksOptions::default()).unwrap();
+        let rows = store.family(ROWS, "test").unwrap();
+        let mut seen = BTreeSet::new();
+        // More of them than are kept.
+        for _ in 0..20_000 {
+            // Each is told with all the options that there are.
+            store.inner.db.set_options_cf(rows, &[("max_compaction_bytes", "1000000000")]).unwrap();
+            let entries = fs::read_dir(directory.path()).unwrap().map(Result::unwrap);
+            let logs: Vec<_> =
+                entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("LOG")).collect();
+            let bytes: u64 = logs.iter().filter_map(|log| log.metadata().ok()).map(|log| log.len()).sum();
+            assert!(bytes <= 6 << 20, "{bytes} bytes in {} files", logs.len());
+            seen.extend(logs.iter().map(fs::DirEntry::file_name));
+            if seen.len() > 8 {
+                return;
+            }
+        }
+        panic!("not enough was told: {seen:?}");
+    }
 }

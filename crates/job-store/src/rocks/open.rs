@@ -4,7 +4,7 @@ use std::{io, path::Path};
 
 use rocksdb::ColumnFamilyDescriptor;
 
-use super::{CHECKPOINTS, Db, JOBS, ROWS, failure, options, torn};
+use super::{CHECKPOINTS, Db, JOBS, ROWS, failure, limits, options, torn};
 use crate::{ErrorKind, RocksOptions, StoreError, keys, lock, place::Place};
 
 /// The version of the whole store: which column families there are and what their keys mean.
@@ -31,9 +31,10 @@ pub(super) fn open(path: &Path, options: &RocksOptions) -> Result<Db, StoreError
         Db::open_cf_descriptors(&database, path, column_families(options))
             .map_err(|e| failure(OPERATION, None, &e))
     };
-    let db = open(options::database()).or_else(|error| match error.kind {
+    limits::try_threads(OPERATION)?;
+    let db = open(options::database(options)).or_else(|error| match error.kind {
         ErrorKind::Corrupt => {
-            torn::open_up_to_the_tear(path, error, |logs| open(options::database_up_to_the_tear(logs)))
+            torn::open_up_to_the_tear(path, error, |logs| open(options::database_up_to_the_tear(options, logs)))
         }
         _ => Err(error),
     })?;
@@ -47,7 +48,8 @@ pub(super) fn open_read_only(path: &Path, options: &RocksOptions) -> Result<Db, 
         let detail = format!("there is none in {}", path.display());
         return Err(StoreError::new(ErrorKind::Unavailable, OPERATION, detail));
     }
-    let mut database = options::database();
+    limits::try_threads(OPERATION)?;
+    let mut database = options::database(options);
     database.create_if_missing(false);
     let db = Db::open_cf_descriptors_read_only(&database, path, column_families(options), false)
         .map_err(|e| failure(OPERATION, None, &e))?;

@@ -7,7 +7,7 @@ use rocksdb::{
     Options,
 };
 
-use super::torn::Logs;
+use super::{limits, torn::Logs};
 use crate::BlockBuilder;
 
 /// How blocks are compressed on disk. Pages come from the block cache, which holds them uncompressed.
@@ -45,6 +45,10 @@ pub struct RocksOptions {
     pub small_segment: usize,
     /// Bytes of rows per file of a large segment. Its rows become readable file by file. Default: 64 MiB.
     pub file_bytes: u64,
+    /// Files that stay open between reads; a read of another one opens it first. Default (`None`): from the number of
+    /// descriptors that the process may have (`ulimit -n`) when the store is opened: all but 512 of them or a quarter,
+    /// whichever is more, and never more than 512. The log, the manifest and files being written come on top, about 20.
+    pub open_files: Option<u32>,
 }
 
 impl Default for RocksOptions {
@@ -56,6 +60,7 @@ impl Default for RocksOptions {
             block_bytes: BlockBuilder::BYTES,
             small_segment: 4 << 20,
             file_bytes: 64 << 20,
+            open_files: None,
         }
     }
 }
@@ -64,17 +69,21 @@ pub(super) fn cache(options: &RocksOptions) -> Cache {
     Cache::new_lru_cache(options.block_cache)
 }
 
-pub(super) fn database() -> Options {
+pub(super) fn database(chosen: &RocksOptions) -> Options {
     // A log tells how long the one before it was: then a power cut cannot take a write out of the middle.
     let tracked = Options::default().get_options_from_string("track_and_verify_wals=true");
-    untracked(tracked.unwrap_or_default())
+    untracked(tracked.unwrap_or_default(), chosen)
 }
 
-fn untracked(mut options: Options) -> Options {
+fn untracked(mut options: Options, chosen: &RocksOptions) -> Options {
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     options.set_max_background_jobs(2);
+    // What RocksDB tells of its work has a bound, also in a long life.
     options.set_keep_log_file_num(5);
+    options.set_max_log_file_size(1 << 20);
+    // So has the list of files, of which every removal and every large segment is a line.
+    options.set_max_manifest_file_size(4 << 20);
     // Files are deleted by background threads, not by whoever lets go of them last.
     options.set_avoid_unnecessary_blocking_io(true);
     // Bounds what a reopening after a crash has to replay.
@@ -84,17 +93,21 @@ fn untracked(mut options: Options) -> Options {
     // all that follows.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     // Files beyond these are opened when they are read: reopening does not look at every one.
-    options.set_max_open_files(512);
+    options.set_max_open_files(
+        chosen.open_files.map_or_else(limits::open_files, |files| i32::try_from(files).unwrap_or(i32::MAX)),
+    );
+    // By the thread that opens the store: one more that cannot be started would end the process.
+    options.set_max_file_opening_threads(1);
     options.set_skip_stats_update_on_db_open(true);
     options
 }
 
 /// For a store whose logs a power cut tore: as if the first write that did not come to the disk, and all after it, had
 /// never been.
-pub(super) fn database_up_to_the_tear(logs: Logs) -> Options {
+pub(super) fn database_up_to_the_tear(chosen: &RocksOptions, logs: Logs) -> Options {
     let mut options = match logs {
-        Logs::Some => database(),
-        Logs::None => untracked(Options::default()),
+        Logs::Some => database(chosen),
+        Logs::None => untracked(Options::default(), chosen),
     };
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     options
