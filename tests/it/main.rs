@@ -8,6 +8,7 @@
     reason = "tests report by panicking, also in functions that are no tests themselves"
 )]
 
+mod bystander;
 mod cluster;
 mod docs;
 mod faults;

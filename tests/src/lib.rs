@@ -5,6 +5,7 @@
 //! * [`model`]: the engine against a plain model, move by move (`proptest-state-machine`).
 //! * [`child`] and [`kill`]: a process at work, and the one that kills it and checks what is left.
 //! * [`member`] and [`cluster`]: processes that share a database, and the one that kills, stops and checks them.
+//! * [`bystander`]: processes with a job that kills them every time.
 //! * [`crowd`]: a process with more results than it may have files open.
 //! * [`fork`]: a process that forks while it has stores open, and what both halves say.
 //! * [`stumble`]: a store that kills its process at a chosen write.
@@ -21,6 +22,7 @@
 )]
 
 mod audit;
+pub mod bystander;
 mod chance;
 pub mod child;
 pub mod cluster;

@@ -23,8 +23,9 @@ pub struct JobRecord {
     pub revision: u64,
     /// Counts the starts; 0 before the first. Every row is written under the attempt that made it.
     pub attempt: u32,
-    /// Counts the attempts that came to nothing by their own fault: transient errors and deaths of the process,
-    /// neither orderly shutdowns nor outages of the store. Reaching [`JobOptions::max_attempts`](crate::JobOptions::max_attempts) ends it.
+    /// Counts the attempts that came to nothing by their own fault: transient errors and deaths of the process for
+    /// which nothing else can be to blame, neither orderly shutdowns nor outages of the store. Reaching
+    /// [`JobOptions::max_attempts`](crate::JobOptions::max_attempts) ends it.
     pub failed_attempts: u32,
     /// When it was acknowledged.
     pub submitted_at: Timestamp,
@@ -36,7 +37,8 @@ pub struct JobRecord {
     pub finished_at: Option<Timestamp>,
     /// Of a waiting job: no start before this time, because its latest attempt failed for the moment.
     pub not_before: Option<Timestamp>,
-    /// Why it failed; of a waiting job, why its latest attempt came to nothing.
+    /// Why it failed; of a waiting job, why its latest attempt came to nothing. A running job keeps a failure of the kind
+    /// [`Interrupted`](FailureKind::Interrupted) while it is [under suspicion](JobRecord::is_suspect).
     pub failure: Option<Failure>,
     /// How large its result is; zero until it is complete, and of most jobs that did not succeed.
     pub size: ResultSize,
@@ -57,6 +59,11 @@ pub enum Event {
     Stop,
     /// The attempt is void, for this reason: back to the queue, not to start before that time.
     Requeue(Failure, Option<Timestamp>),
+    /// The attempt is void, for this reason, and it is not known whether by the job's fault: back to the queue, under
+    /// suspicion.
+    Suspect(Failure),
+    /// It has run for long enough to be under suspicion no more.
+    Clear,
     /// It waited past its deadline.
     Expire(Failure),
 }
@@ -72,6 +79,8 @@ impl Event {
             Self::Cancel => EventKind::Cancel,
             Self::Stop => EventKind::Stop,
             Self::Requeue(..) => EventKind::Requeue,
+            Self::Suspect(_) => EventKind::Suspect,
+            Self::Clear => EventKind::Clear,
             Self::Expire(_) => EventKind::Expire,
         }
     }
@@ -111,19 +120,34 @@ impl JobRecord {
                 next.attempt += 1;
                 next.started_at = Some(now);
                 next.not_before = None;
+                // Suspicion lasts until it is cleared.
+                next.failure = next.failure.filter(|_| self.is_suspect());
+            }
+            Event::Succeed(size) => {
+                next.size = size;
                 next.failure = None;
             }
-            Event::Succeed(size) => next.size = size,
+            Event::Clear => next.failure = None,
             Event::Fail(failure) | Event::Expire(failure) => next.failure = Some(failure),
             Event::Requeue(failure, not_before) => {
-                next.failed_attempts += u32::from(failure.kind.blames_the_job());
-                next.failure = Some(failure);
+                let is_blamed = failure.kind.blames_the_job();
+                next.failed_attempts += u32::from(is_blamed);
+                // A shutdown or an outage clears nobody.
+                if is_blamed || !self.is_suspect() {
+                    next.failure = Some(failure);
+                }
                 next.not_before = not_before;
+            }
+            Event::Suspect(failure) => {
+                next.failure = Some(failure);
+                // When it was found out: what had started before that may have died of the same.
+                next.not_before = Some(now);
             }
             Event::Cancel if !state.is_complete() => {
                 next.cancel_requested_at = next.cancel_requested_at.or(Some(now));
             }
-            Event::Cancel | Event::Stop => {}
+            Event::Stop => next.failure = None,
+            Event::Cancel => {}
         }
         if state.is_complete() {
             next.finished_at = Some(now);
@@ -146,6 +170,14 @@ impl JobRecord {
     #[must_use]
     pub fn is_over(not_before: Option<Timestamp>, now: Timestamp, longest: Duration) -> bool {
         not_before.is_none_or(|due| due <= now || due > now.after(longest))
+    }
+
+    /// Whether the job ran when its process died, and has not shown since that it can run without that. An engine runs one
+    /// such job at a time, and blames it when its process dies again meanwhile.
+    #[must_use]
+    pub fn is_suspect(&self) -> bool {
+        let interrupted = |failure: &Failure| failure.kind == FailureKind::Interrupted;
+        !self.state.is_complete() && self.failure.as_ref().is_some_and(interrupted)
     }
 
     /// This record with rows of a job that did not succeed, kept on its wish.
@@ -267,6 +299,8 @@ mod tests {
             EventKind::Cancel => Event::Cancel,
             EventKind::Stop => Event::Stop,
             EventKind::Requeue => Event::Requeue(failure, Some(at(99))),
+            EventKind::Suspect => Event::Suspect(Failure::new(FailureKind::Interrupted, "died")),
+            EventKind::Clear => Event::Clear,
             EventKind::Expire => Event::Expire(failure),
         }
     }
@@ -295,7 +329,12 @@ mod tests {
                 prop_assert_eq!(record.started_at.is_some(), record.attempt > 0);
                 let failed = record.state == JobState::Complete(Ending::Failed);
                 prop_assert!(!failed || record.failure.is_some());
+                // A running job has a failure only as long as it is under suspicion, and a good end leaves none.
+                prop_assert!(!running || record.failure.is_none() || record.is_suspect());
                 let succeeded = record.state == JobState::Complete(Ending::Succeeded);
+                prop_assert!(!succeeded || record.failure.is_none());
+                let blameless = matches!(kind, EventKind::Suspect | EventKind::Clear | EventKind::Start);
+                prop_assert!(!blameless || record.failed_attempts == before.failed_attempts);
                 prop_assert_eq!(succeeded, record.size.rows > 0);
             }
         }
@@ -326,6 +365,25 @@ mod tests {
         let once = running.apply(Event::Cancel, at(2)).unwrap();
         let twice = once.apply(Event::Cancel, at(3)).unwrap();
         assert_eq!(twice.cancel_requested_at, Some(at(2)));
+    }
+
+    #[test]
+    fn suspicion_outlives_starts_and_shutdowns_and_ends_when_it_is_cleared() {
+        let died = || Failure::new(FailureKind::Interrupted, "died");
+        let shut = Failure::new(FailureKind::Shutdown, "shut down");
+        let running = record().apply(Event::Start, at(1)).unwrap();
+        assert!(!running.is_suspect());
+        let mut suspect = running.apply(Event::Suspect(died()), at(2)).unwrap();
+        assert_eq!((suspect.failed_attempts, suspect.not_before), (0, Some(at(2))));
+        for event in [Event::Start, Event::Requeue(shut, None), Event::Start] {
+            suspect = suspect.apply(event, at(3)).unwrap();
+            assert!(suspect.is_suspect() && suspect.failure == Some(died()), "{suspect:?}");
+        }
+        let transient = Failure::new(FailureKind::Handler, "again");
+        assert!(!suspect.apply(Event::Requeue(transient, None), at(4)).unwrap().is_suspect(), "it has ended");
+        assert!(suspect.apply(Event::Requeue(died(), None), at(4)).unwrap().is_suspect(), "it is blamed");
+        let cleared = suspect.apply(Event::Clear, at(4)).unwrap();
+        assert_eq!((cleared.state, &cleared.failure, cleared.is_suspect()), (running.state, &None, false));
     }
 
     #[test]

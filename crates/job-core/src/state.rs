@@ -45,6 +45,11 @@ pub enum EventKind {
     Stop,
     /// The attempt is void (transient error, dead process): back to the queue.
     Requeue,
+    /// The attempt is void, and it is not known whether by the job's fault (others ran beside it when the process
+    /// died): back to the queue, under suspicion.
+    Suspect,
+    /// It has run for long enough to be under suspicion no more.
+    Clear,
     /// It waited past its deadline.
     Expire,
 }
@@ -79,7 +84,7 @@ impl JobState {
                 E::Start => Some(Self::Running { cancelling: false }),
                 E::Cancel => Some(Self::Complete(Ending::Cancelled)),
                 E::Expire => Some(Self::Complete(Ending::Failed)),
-                E::Succeed | E::Fail | E::Stop | E::Requeue => None,
+                E::Succeed | E::Fail | E::Stop | E::Requeue | E::Suspect | E::Clear => None,
             },
             Self::Running { cancelling } => match event {
                 E::Succeed => Some(Self::Complete(Ending::Succeeded)),
@@ -88,11 +93,20 @@ impl JobState {
                 // A body may only claim to have been cancelled when somebody asked for it; a job whose end was
                 // asked for is not run again.
                 E::Stop if cancelling => Some(Self::Complete(Ending::Cancelled)),
-                E::Requeue if !cancelling => Some(Self::Waiting),
-                E::Stop | E::Requeue | E::Start | E::Expire => None,
+                E::Requeue | E::Suspect if !cancelling => Some(Self::Waiting),
+                E::Clear if !cancelling => Some(Self::Running { cancelling }),
+                E::Stop | E::Requeue | E::Suspect | E::Clear | E::Start | E::Expire => None,
             },
             Self::Complete(_) => match event {
-                E::Start | E::Succeed | E::Fail | E::Cancel | E::Stop | E::Requeue | E::Expire => None,
+                E::Start
+                | E::Succeed
+                | E::Fail
+                | E::Cancel
+                | E::Stop
+                | E::Requeue
+                | E::Suspect
+                | E::Clear
+                | E::Expire => None,
             },
         }
     }
@@ -130,8 +144,17 @@ impl fmt::Display for JobState {
 
 impl EventKind {
     /// Every event.
-    pub const ALL: [Self; 7] =
-        [Self::Start, Self::Succeed, Self::Fail, Self::Cancel, Self::Stop, Self::Requeue, Self::Expire];
+    pub const ALL: [Self; 9] = [
+        Self::Start,
+        Self::Succeed,
+        Self::Fail,
+        Self::Cancel,
+        Self::Stop,
+        Self::Requeue,
+        Self::Suspect,
+        Self::Clear,
+        Self::Expire,
+    ];
 }
 
 impl fmt::Display for EventKind {
@@ -143,6 +166,8 @@ impl fmt::Display for EventKind {
             Self::Cancel => "cancel",
             Self::Stop => "stop",
             Self::Requeue => "requeue",
+            Self::Suspect => "suspect",
+            Self::Clear => "clear",
             Self::Expire => "expire",
         })
     }
@@ -193,6 +218,8 @@ mod tests {
                 "running fail failed",
                 "running cancel cancelling",
                 "running requeue waiting",
+                "running suspect waiting",
+                "running clear running",
                 "cancelling succeed succeeded",
                 "cancelling fail failed",
                 "cancelling cancel cancelling",

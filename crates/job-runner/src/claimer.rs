@@ -18,7 +18,7 @@ use crate::{
     live::Live,
     recover,
     shared::{self, Phase, Scheduler, Shared},
-    shield, starter,
+    shield, starter, suspicion,
 };
 
 /// The least time between two looks, and how much longer than a look the pause after it is: however many jobs are
@@ -250,7 +250,10 @@ fn take_in(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: In
 fn adopt(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: Instant) {
     let id = record.id;
     let lease = cluster.lease_on(&record, asked);
-    match recover::take_up(shared, record) {
+    let lost = |record: &JobRecord| {
+        suspicion::verdict(record, record.is_suspect(), "its engine did not renew its lease while it ran")
+    };
+    match recover::take_up(shared, record, lost) {
         Ok(record) if record.state == JobState::Waiting && enqueue(shared, record.clone(), lease) => {}
         outcome => {
             cluster.leases.lock().remove(&id);

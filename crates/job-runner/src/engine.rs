@@ -239,7 +239,7 @@ impl Engine {
         }
     }
 
-    /// Does what is due by the clock now: deadlines, gauges, retention, noting what was read; on a shared store also
+    /// Does what is due by the clock now: deadlines, suspects to clear, gauges, retention, noting what was read; on a shared store also
     /// renews, looks and claims. Engines with workers have threads for it.
     ///
     /// # Errors
@@ -250,6 +250,7 @@ impl Engine {
             cluster::tick(&self.shared, cluster)?;
         }
         self.shared.expire();
+        self.shared.clear_suspect();
         Metrics::gauges(&self.stats());
         self.shared.sweep()
     }

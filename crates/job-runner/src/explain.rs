@@ -30,6 +30,8 @@ pub enum Explanation {
         /// How many run.
         running: usize,
     },
+    /// It ran when its process died, and so did others: one such job at a time runs, and another one does.
+    Suspect,
     /// Its last attempt failed for the moment; it is tried again then.
     Delayed {
         /// Not before this time.
@@ -109,6 +111,7 @@ impl Explanation {
                         Self::GraphBusy { graph: record.spec.graph_name().to_owned(), running }
                     }
                     Some(Place::ClassBusy(running)) => Self::ClassBusy { running },
+                    Some(Place::Suspect) => Self::Suspect,
                     Some(Place::Delayed(until)) => Self::Delayed { until, failure: record.failure },
                     None => Self::Starting,
                 }
@@ -150,6 +153,10 @@ impl fmt::Display for Explanation {
             Self::ClassBusy { running } => {
                 write!(f, "it waits: {running} jobs of its class run, as many as the class may")
             }
+            Self::Suspect => f.write_str(
+                "it waits: its process died while it and others ran, and until it is known which of them does that, they \
+                 run one after another",
+            ),
             Self::Delayed { failure: Some(failure), .. } => {
                 write!(f, "it waits to be tried again after: {failure}")
             }

@@ -113,6 +113,7 @@ mod shield;
 mod starter;
 mod stats;
 mod submit;
+mod suspicion;
 mod sync;
 mod watch;
 mod width;

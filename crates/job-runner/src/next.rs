@@ -100,6 +100,7 @@ impl Shared {
                 return Some(Arc::clone(live));
             }
             scheduler.queue.finish(id, Duration::ZERO);
+            scheduler.queue.clear(id);
         }
         None
     }

@@ -173,6 +173,7 @@ fn keep(shared: &Arc<Shared>) {
     let rest = |every: Duration, since: Instant| every.saturating_sub(since.elapsed());
     while shared.keeper_waits(rest(Retention::EVERY, swept).min(rest(GAUGES_EVERY, gauged))) {
         shared.expire();
+        shared.clear_suspect();
         if gauged.elapsed() >= GAUGES_EVERY {
             Metrics::gauges(&Stats::of(shared));
             gauged = Instant::now();

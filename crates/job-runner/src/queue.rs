@@ -5,8 +5,13 @@
 //! the rank decides: time of submission, moved ahead by one ageing interval for each step of priority. The order
 //! of two ranks never changes, and whoever waits long enough is ahead of anything that comes later: ageing
 //! without ever sorting again.
+//!
+//! Jobs that ran when their process died are suspects. They wait in front of their lanes, and one at a time is let in: the
+//! next when that one has ended or is cleared. So when the process dies again, there is one to blame; whatever is no
+//! suspect runs beside it.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeSet, HashMap},
     time::Duration,
 };
@@ -23,6 +28,8 @@ pub(crate) struct Waiting<'a> {
     pub(crate) priority: i8,
     pub(crate) submitted_at: Timestamp,
     pub(crate) not_before: Option<Timestamp>,
+    /// Of a suspect: how often it was blamed.
+    pub(crate) suspect: Option<u32>,
 }
 
 /// What may run at once, and how fast priority grows.
@@ -47,6 +54,8 @@ pub(crate) enum Place {
     GraphBusy(usize),
     /// Its class runs as many jobs as the class may.
     ClassBusy(usize),
+    /// It is a suspect, and another one comes first.
+    Suspect,
     /// As many jobs of its graph and class are ahead of it.
     Behind(usize),
 }
@@ -68,6 +77,7 @@ struct Seat {
     lane: u32,
     rank: i64,
     delayed: Option<Timestamp>,
+    suspect: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -80,6 +90,10 @@ pub(crate) struct Queue {
     /// Lanes with ready jobs, per class, in the order they are served.
     eligible: [BTreeSet<(usize, u64, u32)>; 2],
     delayed: BTreeSet<(Timestamp, JobId)>,
+    /// Suspects that are not let in yet: whoever was blamed most comes first, since it is the likeliest to be it.
+    suspects: BTreeSet<(Reverse<u32>, i64, JobId)>,
+    /// The suspect that is let in: it waits in its lane or runs.
+    suspect: Option<JobId>,
     seats: FxHashMap<JobId, Seat>,
     running: FxHashMap<JobId, u32>,
     waiting_in: [usize; 2],
@@ -107,6 +121,8 @@ impl Queue {
             next_lane: 0,
             eligible: Default::default(),
             delayed: BTreeSet::new(),
+            suspects: BTreeSet::new(),
+            suspect: None,
             seats: FxHashMap::default(),
             running: FxHashMap::default(),
             waiting_in: [0; 2],
@@ -124,6 +140,16 @@ impl Queue {
     /// Jobs that wait, delayed ones too.
     pub(crate) fn waiting_in_all(&self) -> usize {
         self.seats.len()
+    }
+
+    /// Suspects that wait until another one has ended or is cleared.
+    pub(crate) fn suspects(&self) -> usize {
+        self.suspects.len()
+    }
+
+    /// The suspect that runs, if one does.
+    pub(crate) fn running_suspect(&self) -> Option<JobId> {
+        self.suspect.filter(|id| self.running.contains_key(id))
     }
 
     /// Jobs that wait or run.
@@ -151,18 +177,20 @@ impl Queue {
         if let Some(lane) = self.lanes.get_mut(&lane) {
             lane.waiting += 1;
         }
-        self.seats.insert(job.id, Seat { lane, rank, delayed: job.not_before });
+        let seat = Seat { lane, rank, delayed: job.not_before, suspect: job.suspect };
+        self.seats.insert(job.id, seat);
         match job.not_before {
             Some(due) => {
                 self.delayed.insert((due, job.id));
             }
-            None => self.make_ready(job.id, lane, rank),
+            None => self.make_ready(job.id, seat),
         }
     }
 
     /// Takes the job that runs next; it counts as running until [`finish`](Self::finish).
     pub(crate) fn pop(&mut self, now: Timestamp) -> Option<JobId> {
         self.wake(now);
+        self.let_in();
         let mut classes = JobClass::ALL;
         // As many of each run: the class that did not come last time, or one worker would serve one class only.
         classes.sort_by_key(|&class| (self.running_in[slot(class)], self.last == Some(class)));
@@ -195,7 +223,8 @@ impl Queue {
         self.enlist(number);
     }
 
-    /// A running job is not running any more, after it used a worker for `used`.
+    /// A running job is not running any more, after it used a worker for `used`. A suspect keeps its place until it is
+    /// [cleared](Self::clear).
     pub(crate) fn finish(&mut self, id: JobId, used: Duration) {
         let Some(lane) = self.running.remove(&id) else { return };
         self.unlist(lane);
@@ -208,9 +237,23 @@ impl Queue {
         self.prune(lane);
     }
 
+    /// This job is no suspect, or not any more: it has run for long enough, or its end is stored. `true` if another one may
+    /// run now.
+    pub(crate) fn clear(&mut self, id: JobId) -> bool {
+        let cleared = self.suspect == Some(id);
+        if cleared {
+            self.suspect = None;
+        }
+        cleared && !self.suspects.is_empty()
+    }
+
     /// Takes a waiting job out; `false` if it does not wait.
     pub(crate) fn remove(&mut self, id: JobId) -> bool {
         let Some(seat) = self.seats.remove(&id) else { return false };
+        self.clear(id);
+        if let Some(blamed) = seat.suspect {
+            self.suspects.remove(&(Reverse(blamed), seat.rank, id));
+        }
         self.unlist(seat.lane);
         if let Some(due) = seat.delayed {
             self.delayed.remove(&(due, id));
@@ -231,6 +274,9 @@ impl Queue {
         if let Some(due) = seat.delayed {
             return Some(Place::Delayed(due));
         }
+        if seat.suspect.is_some_and(|blamed| self.suspects.contains(&(Reverse(blamed), seat.rank, id))) {
+            return Some(Place::Suspect);
+        }
         let lane = self.lanes.get(&seat.lane)?;
         let of_class = self.running_in[slot(lane.class)];
         Some(if lane.running >= self.limits.per_graph {
@@ -246,6 +292,7 @@ impl Queue {
     #[cfg(test)]
     pub(crate) fn has_ready(&mut self, now: Timestamp) -> bool {
         self.wake(now);
+        self.let_in();
         JobClass::ALL.into_iter().any(|class| self.next_lane_of(class).is_some())
     }
 
@@ -269,18 +316,39 @@ impl Queue {
             self.delayed.remove(&(due, id));
             if let Some(seat) = self.seats.get_mut(&id) {
                 seat.delayed = None;
-                let Seat { lane, rank, .. } = *seat;
-                self.make_ready(id, lane, rank);
+                let seat = *seat;
+                self.make_ready(id, seat);
             }
         }
     }
 
-    fn make_ready(&mut self, id: JobId, lane: u32, rank: i64) {
-        let Some(found) = self.lanes.get_mut(&lane) else { return };
+    fn make_ready(&mut self, id: JobId, seat: Seat) {
+        match seat.suspect {
+            Some(blamed) => {
+                self.suspects.insert((Reverse(blamed), seat.rank, id));
+            }
+            None => self.enter(id, seat),
+        }
+    }
+
+    /// Lets the next suspect in, unless one is.
+    fn let_in(&mut self) {
+        if self.suspect.is_none()
+            && let Some((_, _, id)) = self.suspects.pop_first()
+            && let Some(&seat) = self.seats.get(&id)
+        {
+            self.suspect = Some(id);
+            self.enter(id, seat);
+        }
+    }
+
+    /// Puts a job into its lane.
+    fn enter(&mut self, id: JobId, seat: Seat) {
+        let Some(found) = self.lanes.get_mut(&seat.lane) else { return };
         let listed = !found.ready.is_empty();
-        found.ready.insert((rank, id));
+        found.ready.insert((seat.rank, id));
         if !listed {
-            self.enlist(lane);
+            self.enlist(seat.lane);
         }
     }
 

@@ -192,7 +192,10 @@ impl Shared {
             scheduler.unhandled.insert(record.id);
             return;
         }
-        scheduler.queue.push(waiting(record));
+        let mut waiting = waiting(record);
+        let now = self.clock.now();
+        waiting.not_before = waiting.not_before.filter(|due| *due > now);
+        scheduler.queue.push(waiting);
         self.call();
     }
 
@@ -231,6 +234,7 @@ impl Shared {
     pub(crate) fn release(&self, live: &Arc<Live>, used: Duration) {
         let mut scheduler = self.scheduler();
         scheduler.queue.finish(live.id, used);
+        scheduler.queue.clear(live.id);
         if !used.is_zero() {
             scheduler.started.worked(used);
         }
@@ -268,6 +272,8 @@ impl Shared {
         let record = live.record();
         let mut scheduler = self.scheduler();
         scheduler.running -= 1;
+        // Not before its end is stored: else the next one might kill the process, and both would be there again.
+        let is_next = scheduler.queue.clear(live.id);
         let mut back = false;
         if let Some(cluster) = &self.cluster {
             back = cluster.leave(&mut scheduler, live);
@@ -276,6 +282,9 @@ impl Shared {
         }
         drop(scheduler);
         self.give_back(live, back);
+        if is_next {
+            self.call();
+        }
         self.quiet.notify_all();
     }
 
@@ -374,6 +383,8 @@ impl Shared {
                 cluster.leases.lock().remove(&record.id);
             }
             self.room.notify_all();
+            // It may have been the suspect that others wait for.
+            self.call();
             self.metrics.ended(record);
             live.tell_end();
         }
@@ -458,11 +469,15 @@ impl Shared {
 
     /// Waits until the keeper has something to do; `false` when it is to end.
     pub(crate) fn keeper_waits(&self, at_most: Duration) -> bool {
+        // One that could not be cleared in time is tried again when there is something else to do.
+        let now = self.clock.now();
+        let cleared = self.running_suspect().map(|(_, due)| due).filter(|due| *due > now);
         let mut scheduler = self.scheduler();
         if scheduler.phase == Phase::Closed {
             return false;
         }
-        let next = scheduler.deadlines.first().map(|&(due, _)| due.since(self.clock.now()));
+        let deadline = scheduler.deadlines.first().map(|&(due, _)| due);
+        let next = deadline.into_iter().chain(cleared).min().map(|due| due.since(self.clock.now()));
         let pause = next.map_or(at_most, |next| next.min(at_most)).max(Duration::from_millis(1));
         self.keeper.wait_for(&mut scheduler, pause);
         scheduler.phase != Phase::Closed
@@ -546,5 +561,6 @@ pub(crate) fn waiting(record: &JobRecord) -> Waiting<'_> {
         priority: record.spec.options().priority,
         submitted_at: record.submitted_at,
         not_before: record.not_before,
+        suspect: record.is_suspect().then_some(record.failed_attempts),
     }
 }

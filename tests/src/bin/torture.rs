@@ -10,6 +10,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use job_tests::{
+    bystander::Bystander,
     child::Child,
     cluster::Cluster,
     crowd::Crowd,
@@ -68,6 +69,12 @@ enum Part {
         /// What to do, as JSON.
         task: String,
     },
+    /// A process with a job that kills it.
+    #[command(hide = true)]
+    Bystander {
+        /// What to do, as JSON.
+        task: String,
+    },
     /// A process at work, to be killed.
     #[command(hide = true)]
     Child {
@@ -80,6 +87,7 @@ fn main() -> ExitCode {
     let torture = Torture::parse();
     match &torture.part {
         Some(Part::Child { task }) => return child(task),
+        Some(Part::Bystander { task }) => return serde_json::from_str::<Bystander>(task).unwrap().work(),
         Some(Part::Member { task }) => return serde_json::from_str::<Member>(task).unwrap().work(),
         Some(Part::Crowd { task }) => {
             serde_json::from_str::<Crowd>(task).unwrap().work();
@@ -95,7 +103,13 @@ fn main() -> ExitCode {
     println!("seed {seed}");
     let time = Duration::from_secs(torture.minutes * 60);
     match torture.part {
-        Some(Part::Child { .. } | Part::Member { .. } | Part::Crowd { .. } | Part::Fork { .. }) => {}
+        Some(
+            Part::Bystander { .. }
+            | Part::Child { .. }
+            | Part::Member { .. }
+            | Part::Crowd { .. }
+            | Part::Fork { .. },
+        ) => {}
         Some(Part::Cluster { jobs }) => {
             let cluster = Cluster { program: std::env::current_exe().unwrap(), jobs, seed };
             if let Some(seen) = cluster.run() {

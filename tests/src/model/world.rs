@@ -1,6 +1,7 @@
 //! [`World`]: a real engine, its model, and the moves on both.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     fmt::Debug,
     ops::ControlFlow,
@@ -71,6 +72,8 @@ pub struct World<B> {
     clock: Arc<ManualClock>,
     stage: Arc<Stage>,
     late: bool,
+    /// Of the jobs whose process died while they ran, the one that is let in.
+    let_in: Option<usize>,
     jobs: Vec<Expected>,
     keys: HashMap<(u8, u8), JobId>,
     finished: HashMap<(u8, u8, bool), JobId>,
@@ -89,6 +92,7 @@ impl<B: Backend> World<B> {
             clock,
             stage,
             late: false,
+            let_in: None,
             jobs: Vec::new(),
             keys: HashMap::new(),
             finished: HashMap::new(),
@@ -114,6 +118,7 @@ impl<B: Backend> World<B> {
         *self.stage.engine.lock() = Arc::downgrade(&engine);
         self.store = Some(store);
         self.engine = Some(engine);
+        self.let_in = None;
         // Nobody has looked yet.
         for job in &mut self.jobs {
             job.due = false;
@@ -279,6 +284,7 @@ impl<B: Backend> World<B> {
         for &at in &ready {
             self.jobs[at].due = true;
         }
+        self.let_in(&ready);
         let calm = mishap == Mishap::None;
         self.stage.muted.store(!calm, Ordering::SeqCst);
         self.store().plan(mishap.fault());
@@ -327,16 +333,22 @@ impl<B: Backend> World<B> {
         self.store.as_ref().map_or_else(|| self.backend.open(), |store| Arc::new(store.clone()))
     }
 
+    /// Of those whose process died while they ran, one is let in: whoever was blamed most, then by rank.
+    fn let_in(&mut self, ready: &[usize]) {
+        let waits = |at: usize| self.is_queued(&self.jobs[at]) && is_suspect(&self.jobs[at]);
+        if self.let_in.is_none_or(|at| !waits(at)) {
+            let suspects = ready.iter().copied().filter(|&at| is_suspect(&self.jobs[at]));
+            self.let_in = suspects.min_by_key(|&at| (Reverse(self.jobs[at].failed), rank(&self.jobs[at])));
+        }
+    }
+
     /// Inside one lane the rank decides.
     fn check_turn(&self, at: usize, ready: &[usize]) {
-        let rank = |job: &Expected| {
-            let ahead = i128::from(job.spec.options().priority) * i128::from(AGEING);
-            (i128::from(job.submitted.as_micros()) - ahead, job.id)
-        };
         let ran = &self.jobs[at];
         let lane = |job: &Expected| (is_write(job), job.spec.graph_name().to_owned());
         let first = ready
             .iter()
+            .filter(|&&other| !is_suspect(&self.jobs[other]) || self.let_in == Some(other))
             .map(|&other| &self.jobs[other])
             .filter(|job| lane(job) == lane(ran))
             .min_by_key(|job| rank(job));
@@ -692,6 +704,16 @@ impl Found {
     const fn expired() -> Self {
         Self { state: JobState::Complete(Ending::Failed), failure: Some(FailureKind::Deadline), rows: None }
     }
+}
+
+fn rank(job: &Expected) -> (i128, JobId) {
+    let ahead = i128::from(job.spec.options().priority) * i128::from(AGEING);
+    (i128::from(job.submitted.as_micros()) - ahead, job.id)
+}
+
+/// Whether its process died while it ran.
+fn is_suspect(job: &Expected) -> bool {
+    job.is_waiting() && job.failure == Some(FailureKind::Interrupted)
 }
 
 /// The numbers of all rows of a result; every row has to be the one of its number.

@@ -21,7 +21,17 @@ fn job(n: u8, graph: &str) -> Waiting<'_> {
         priority: 0,
         submitted_at: at(u64::from(n)),
         not_before: None,
+        suspect: None,
     }
+}
+
+fn id(n: u8) -> JobId {
+    JobId::from_bytes([n; 16])
+}
+
+/// A suspect that was blamed so often.
+fn suspect(n: u8, graph: &str, blamed: u32) -> Waiting<'_> {
+    Waiting { suspect: Some(blamed), ..job(n, graph) }
 }
 
 fn taken(queue: &mut Queue) -> Vec<u8> {
@@ -133,6 +143,56 @@ fn a_delayed_job_waits_for_its_time() {
 }
 
 #[test]
+fn suspects_run_one_at_a_time_and_others_beside_them() {
+    let mut queue = queue(9, [9, 9]);
+    for waiting in [suspect(1, "a", 0), suspect(2, "b", 0), job(3, "a"), suspect(4, "a", 0), job(5, "b")] {
+        queue.push(waiting);
+    }
+    assert_eq!(taken(&mut queue), [1, 5, 3]);
+    assert_eq!((queue.place(id(2)), queue.place(id(4))), (Some(Place::Suspect), Some(Place::Suspect)));
+    assert_eq!((queue.running_suspect(), queue.suspects(), queue.waiting_in_all()), (Some(id(1)), 2, 2));
+    queue.finish(id(3), Duration::ZERO);
+    assert_eq!(taken(&mut queue), [0u8; 0], "the end of another clears nobody");
+    queue.finish(id(1), Duration::ZERO);
+    assert_eq!(taken(&mut queue), [0u8; 0], "its end is not stored yet");
+    assert!(queue.clear(id(1)));
+    assert_eq!(taken(&mut queue), [2]);
+    assert!(!queue.clear(id(4)));
+    assert_eq!(taken(&mut queue), [0u8; 0], "one that does not run keeps its place");
+    assert!(queue.clear(id(2)));
+    assert_eq!(taken(&mut queue), [4], "beside the one that is cleared");
+    assert_eq!((queue.running_suspect(), queue.suspects()), (Some(id(4)), 0));
+}
+
+/// The likeliest first: else whatever runs for long beside it would die with it again.
+#[test]
+fn of_the_suspects_whoever_was_blamed_most_comes_first() {
+    let mut queue = queue(9, [9, 9]);
+    for waiting in [suspect(1, "a", 0), suspect(2, "b", 1), suspect(3, "a", 2), suspect(4, "a", 1)] {
+        queue.push(waiting);
+    }
+    let mut order = Vec::new();
+    while let Some(next) = queue.pop(at(1_000)) {
+        order.push(next.as_bytes()[0]);
+        queue.finish(next, Duration::ZERO);
+        queue.clear(next);
+    }
+    assert_eq!(order, [3, 2, 4, 1]);
+}
+
+#[test]
+fn a_suspect_that_is_taken_out_lets_the_next_one_in() {
+    let mut queue = queue(1, [9, 9]);
+    for waiting in [job(1, "a"), suspect(2, "a", 1), suspect(3, "b", 0)] {
+        queue.push(waiting);
+    }
+    assert_eq!(taken(&mut queue), [1], "the suspect waits in its lane, whose graph is busy");
+    assert_eq!((queue.place(id(2)), queue.place(id(3))), (Some(Place::GraphBusy(1)), Some(Place::Suspect)));
+    assert!(queue.remove(id(2)));
+    assert_eq!(taken(&mut queue), [3]);
+}
+
+#[test]
 fn a_graph_that_is_gone_leaves_nothing() {
     let mut queue = queue(9, [9, 9]);
     for n in 1..=200 {
@@ -151,45 +211,64 @@ fn a_graph_that_is_gone_leaves_nothing() {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Push { graph: &'static str, priority: i8, write: bool, delay: Option<u64> },
+    Push { graph: &'static str, priority: i8, write: bool, delay: Option<u64>, suspect: Option<u32> },
     Pop,
     Finish(usize),
     Remove(usize),
+    Clear(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => (prop::sample::select(vec!["a", "b", "c", "d"]), -3..3i8, any::<bool>(), prop::option::of(0..60u64))
-            .prop_map(|(graph, priority, write, delay)| Step::Push { graph, priority, write, delay }),
+        3 => (
+            prop::sample::select(vec!["a", "b", "c", "d"]),
+            -3..3i8,
+            any::<bool>(),
+            prop::option::of(0..60u64),
+            prop::option::weighted(0.3, 0..3u32),
+        )
+            .prop_map(|(graph, priority, write, delay, suspect)| Step::Push { graph, priority, write, delay, suspect }),
         3 => Just(Step::Pop),
         1 => (0..20usize).prop_map(Step::Finish),
         1 => (0..20usize).prop_map(Step::Remove),
+        1 => (0..20usize).prop_map(Step::Clear),
     ]
 }
 
 proptest! {
-    /// Nothing is lost or given twice, limits hold, and a job is left waiting only for a reason.
+    /// Nothing is lost or given twice, limits hold, one suspect at a time runs, and a job is left waiting only for a
+    /// reason.
     #[test]
     fn any_use_keeps_the_promises(steps in prop::collection::vec(step(), 0..200)) {
         let mut queue = queue(2, [3, 1]);
         let (mut waiting, mut running): (Vec<Waiting>, Vec<Waiting>) = (Vec::new(), Vec::new());
+        // The suspect that is let in.
+        let mut let_in: Option<JobId> = None;
         for (now, step) in (0u64..).zip(steps) {
             match step {
-                Step::Push { graph, priority, write, delay } => {
+                Step::Push { graph, priority, write, delay, suspect } => {
                     let class = if write { JobClass::Write } else { JobClass::Read };
                     let id = JobId::from_bytes(u128::from(now + 1).to_be_bytes());
                     let not_before = delay.map(|delay| at(now + delay));
                     let pushed = Waiting {
-                        id, class, graph, priority, submitted_at: at(now), not_before,
+                        id, class, graph, priority, submitted_at: at(now), not_before, suspect,
                     };
                     waiting.push(pushed);
                     queue.push(pushed);
                 }
                 Step::Pop => {
+                    let due = |job: &&Waiting| job.not_before.is_none_or(|due| due <= at(now));
+                    let rank = |job: &Waiting| {
+                        let rank = job.submitted_at.as_micros().cast_signed() - i64::from(job.priority) * 10_000_000;
+                        (Reverse(job.suspect), rank, job.id)
+                    };
+                    let suspects = waiting.iter().filter(|job| job.suspect.is_some());
+                    let_in = let_in.or_else(|| suspects.filter(due).min_by_key(|job| rank(job)).map(|job| job.id));
                     let of = |list: &[Waiting], class| list.iter().filter(|job| job.class == class).count();
                     let free = |job: &Waiting| {
                         let graph = running.iter().filter(|other| (&other.graph, other.class) == (&job.graph, job.class));
-                        job.not_before.is_none_or(|due| due <= at(now))
+                        due(&job)
+                            && (job.suspect.is_none() || let_in == Some(job.id))
                             && graph.count() < 2
                             && of(&running, job.class) < if job.class == JobClass::Read { 3 } else { 1 }
                     };
@@ -203,9 +282,22 @@ proptest! {
                         running.push(waiting.remove(found));
                     }
                 }
-                Step::Finish(n) if n < running.len() => queue.finish(running.remove(n).id, Duration::from_secs(1)),
-                Step::Remove(n) if n < waiting.len() => prop_assert!(queue.remove(waiting.remove(n).id)),
-                Step::Finish(_) | Step::Remove(_) => {}
+                Step::Finish(n) if n < running.len() => {
+                    let id = running.remove(n).id;
+                    let_in = let_in.filter(|other| *other != id);
+                    queue.finish(id, Duration::from_secs(1));
+                    queue.clear(id);
+                }
+                Step::Remove(n) if n < waiting.len() => {
+                    let id = waiting.remove(n).id;
+                    let_in = let_in.filter(|other| *other != id);
+                    prop_assert!(queue.remove(id));
+                }
+                Step::Clear(n) if n < running.len() => {
+                    let_in = let_in.filter(|other| *other != running[n].id);
+                    queue.clear(running[n].id);
+                }
+                Step::Finish(_) | Step::Remove(_) | Step::Clear(_) => {}
             }
             for class in JobClass::ALL {
                 let of = |list: &[Waiting]| list.iter().filter(|job| job.class == class).count();

@@ -22,4 +22,5 @@ mod seats;
 mod shutdown;
 mod started;
 mod support;
+mod suspects;
 mod watching;

@@ -86,6 +86,8 @@ mod starter;
 mod stats;
 #[path = "../../src/submit.rs"]
 mod submit;
+#[path = "../../src/suspicion.rs"]
+mod suspicion;
 mod sync;
 #[path = "../../src/watch.rs"]
 mod watch;
