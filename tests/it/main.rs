@@ -16,6 +16,7 @@ mod fuzz;
 mod golden;
 mod kill;
 mod model;
+mod outages;
 mod pages;
 mod power;
 mod soak;

@@ -161,7 +161,7 @@ pub(super) fn costs(server: &Postgres, n: usize) -> Result<Costs> {
     let kinds = [JobKind::VertexFilter];
     let mut claim = |limit| {
         let start = Some(Start { at: Timestamp::default(), token: 0, again: false });
-        let claimed = store.claim(&Claim { kinds: &kinds, limit, lease: LEASE, start })?;
+        let claimed = store.claim(&Claim { kinds: &kinds, limit, lease: LEASE, start, lost: true })?;
         jobs.extend(claimed.into_iter().map(|claimed| claimed.record));
         Ok(())
     };
@@ -193,7 +193,13 @@ pub(super) fn costs(server: &Postgres, n: usize) -> Result<Costs> {
 fn renew(url: &str, meter: &mut Meter, store: &PostgresStore, held: usize) -> Result<Cost> {
     let other = open(url)?;
     store.insert(&[stored::waiting()], Durability::Buffered)?;
-    let claimed = other.claim(&Claim { kinds: &[JobKind::VertexFilter], limit: 1, lease: LEASE, start: None })?;
+    let claimed = other.claim(&Claim {
+        kinds: &[JobKind::VertexFilter],
+        limit: 1,
+        lease: LEASE,
+        start: None,
+        lost: true,
+    })?;
     ensure!(claimed.len() == 1, "the job was not claimed");
     let one = meter.read(200, |_| {
         other.renew(LEASE)?;

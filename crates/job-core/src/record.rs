@@ -252,9 +252,10 @@ pub enum FailureKind {
     Handler,
     /// The handler panicked.
     Panicked,
-    /// The process died while the job ran.
+    /// The process died while the job ran, or its engine did not renew its lease.
     Interrupted,
-    /// The engine was shut down while the job ran, or had no worker for it after all: not the job's failure.
+    /// The engine was shut down while the job ran, had no worker for it after all, or could not reach the store: not the
+    /// job's failure.
     Shutdown,
     /// Its rows or its result could not be stored.
     Store,

@@ -95,6 +95,11 @@ impl Attempt {
         lost
     }
 
+    /// Whether it runs under a claim.
+    pub(crate) const fn has_lease(&self) -> bool {
+        self.lease.is_some()
+    }
+
     pub(crate) fn end_lease(&self) {
         if let Some(lease) = &self.lease {
             lease.end();

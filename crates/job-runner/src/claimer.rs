@@ -12,7 +12,7 @@ use job_store::{Claim, Claimed, Held, StoreError};
 use crate::{
     attempt::Attempt,
     cancel::StopCause,
-    cluster::Cluster,
+    cluster::{self, Cluster},
     error::EngineError,
     lease::Lease,
     live::Live,
@@ -181,21 +181,24 @@ pub(crate) fn claim(shared: &Arc<Shared>, cluster: &Cluster) -> Result<Option<us
 fn claim_up_to(shared: &Arc<Shared>, cluster: &Cluster, room: usize) -> Result<usize, StoreError> {
     let asked = Instant::now();
     let start = cluster.starts.then(|| cluster.next_start(shared.clock.now()));
-    let claim = Claim { kinds: &cluster.kinds, limit: room, lease: cluster.sharing.lease, start };
+    let (lease, lost) = (cluster.sharing.lease, cluster.takes_over());
+    let claim = Claim { kinds: &cluster.kinds, limit: room, lease, start, lost };
     let claimed = shield::stored("claim jobs", || cluster.store.claim(&claim)).inspect_err(|_| {
         cluster.doubtful.store(true, Ordering::Release);
         *cluster.unanswered.lock() = start.map(|start| start.token);
-    })?;
+    });
+    cluster.note_trouble(asked, claimed.is_err());
+    let claimed = claimed?;
     let jobs = claimed.len();
     if jobs < room {
         cluster.more.store(false, Ordering::Release);
     }
     let mut started = Vec::new();
-    for Claimed { record, started: runs } in claimed {
+    for Claimed { record, started: runs, lost } in claimed {
         if runs {
             started.push(take_in(shared, cluster, record, asked));
-        } else {
-            adopt(shared, cluster, record, asked);
+        } else if !cluster.is_renewed(&record, asked) {
+            adopt(shared, cluster, record, asked, lost);
         }
     }
     starter::started(shared, started);
@@ -207,7 +210,9 @@ fn claim_up_to(shared: &Arc<Shared>, cluster: &Cluster, room: usize) -> Result<u
 /// end, and when what waits here may not run beside what runs; it goes to nothing when jobs had to wait here while others
 /// might have been idle.
 fn room(cluster: &Cluster, scheduler: &Scheduler) -> usize {
-    let (waiting, held) = (scheduler.queue.waiting_in_all(), scheduler.queue.held());
+    // Suspects that may not start yet keep no worker from other jobs.
+    let late = scheduler.queue.suspects();
+    let (waiting, held) = (scheduler.queue.waiting_in_all() - late, scheduler.queue.held() - late);
     let idle = held - waiting < cluster.seats;
     let mut ahead = cluster.ahead();
     let moved = cluster.moved.swap(false, Ordering::AcqRel);
@@ -246,14 +251,19 @@ fn take_in(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: In
     live
 }
 
-/// Takes a claimed job in.
-fn adopt(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: Instant) {
+/// Takes a claimed job in. `lost`: another engine had it, and has died or lost touch.
+fn adopt(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: Instant, lost: bool) {
     let id = record.id;
     let lease = cluster.lease_on(&record, asked);
-    let lost = |record: &JobRecord| {
-        suspicion::verdict(record, record.is_suspect(), "its engine did not renew its lease while it ran")
+    let verdict = |record: &JobRecord| {
+        if lost {
+            // That may have been the fault of whatever ran there, so only the one suspect of that engine is blamed.
+            suspicion::verdict(record, record.is_suspect(), "its engine did not renew its lease while it ran")
+        } else {
+            cluster::cut_off(record)
+        }
     };
-    match recover::take_up(shared, record, lost) {
+    match recover::take_up(shared, record, verdict) {
         Ok(record) if record.state == JobState::Waiting && enqueue(shared, record.clone(), lease) => {}
         outcome => {
             cluster.leases.lock().remove(&id);

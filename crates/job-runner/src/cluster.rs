@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job_core::{JobId, JobKind, JobRecord, JobSpec, JobState, Timestamp};
+use job_core::{Event, Failure, FailureKind, JobId, JobKind, JobRecord, JobSpec, JobState, Timestamp};
 use job_store::{Held, SharedStore, Start, StoreError};
 
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
     handle::JobHandle,
     lease::Lease,
     live::Live,
+    recover,
     shared::{Phase, Scheduler, Shared},
     sync::{Condvar, Mutex},
 };
@@ -56,6 +57,11 @@ pub(crate) struct Cluster {
     tokens: AtomicU64,
     /// The claims of this engine.
     pub(crate) leases: Mutex<HashMap<JobId, Arc<Lease>>>,
+    /// Jobs whose bodies have ended here without a lease, each with its attempt: they wait again, unless somebody else has
+    /// them by now.
+    stopped: Mutex<HashMap<JobId, u32>>,
+    /// When the store last failed or was slow to answer.
+    trouble: Mutex<Option<Instant>>,
     /// How many jobs are claimed beyond the seats at this time, up to the backlog.
     pub(crate) ahead: AtomicUsize,
     /// Whether the store may have jobs that there was no room for.
@@ -99,6 +105,8 @@ impl Cluster {
             kinds,
             sharing: config.sharing,
             leases: Mutex::default(),
+            stopped: Mutex::default(),
+            trouble: Mutex::default(),
             ahead: AtomicUsize::new(0),
             more: AtomicBool::new(true),
             moved: AtomicBool::new(false),
@@ -141,9 +149,34 @@ impl Cluster {
 
     /// The lease on a job that a claim has given, which was asked for at that time.
     pub(crate) fn lease_on(&self, record: &JobRecord, asked: Instant) -> Arc<Lease> {
+        self.stopped.lock().remove(&record.id);
         let lease = Arc::new(Lease::new(asked, self.sharing.lease, record.revision));
         self.leases.lock().insert(record.id, Arc::clone(&lease));
         lease
+    }
+
+    /// Whether a claim has given a job that this engine has anyhow: its lease had ended, and nobody else was there.
+    pub(crate) fn is_renewed(&self, record: &JobRecord, asked: Instant) -> bool {
+        let lease = self.leases.lock().get(&record.id).cloned();
+        if let Some(lease) = &lease
+            && lease.extend(asked, self.sharing.lease, record.revision)
+        {
+            self.look.store(true, Ordering::Release);
+        }
+        lease.is_some()
+    }
+
+    /// Notes whether the store was in trouble with what it was asked at that time.
+    pub(crate) fn note_trouble(&self, asked: Instant, failed: bool) {
+        if failed || asked.elapsed() >= self.sharing.lease / 3 {
+            *self.trouble.lock() = Some(Instant::now());
+        }
+    }
+
+    /// Whether to take running jobs from engines that have not renewed their leases. After an outage they get time for it:
+    /// it is no death.
+    pub(crate) fn takes_over(&self) -> bool {
+        self.trouble.lock().is_none_or(|at| at.elapsed() >= self.sharing.lease)
     }
 
     /// How many jobs may be claimed beyond the seats at this time.
@@ -202,7 +235,10 @@ impl Cluster {
         }
         state.lost_lease = lease.as_ref().is_some_and(|lease| lease.is_over());
         if state.lost_lease {
-            tracing::warn!(job = %live.id, "the lease of a job was lost: another engine goes on with it");
+            tracing::warn!(job = %live.id, "the lease of a job was lost: it waits again, or another engine goes on with it");
+            if matches!(state.record.state, JobState::Running { .. }) {
+                self.stopped.lock().insert(live.id, state.record.attempt);
+            }
         }
         scheduler.elsewhere.insert(live.id, Arc::clone(live));
         self.look.store(true, Ordering::Release);
@@ -230,6 +266,10 @@ impl Cluster {
                     back.push(*id);
                 }
             }
+        }
+        if !jobs.is_empty() {
+            // Suspects may have waited for one of them.
+            shared.call();
         }
         self.give_back(&back);
         back.len()
@@ -265,8 +305,10 @@ pub(crate) fn keep(shared: &Arc<Shared>) {
     let every = cluster.sharing.lease / 3;
     let mut pause = every;
     while cluster.rest(pause) {
+        let asked = Instant::now();
         pause = match renew(shared, cluster) {
-            Ok(()) => every,
+            // Leases count from when they were asked for.
+            Ok(()) => every.saturating_sub(asked.elapsed()),
             Err(error) => {
                 tracing::warn!(%error, "leases could not be renewed; it is tried again");
                 every / 3
@@ -282,10 +324,11 @@ pub(crate) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
         cluster.leases.lock().iter().map(|(id, lease)| (*id, Arc::clone(lease))).collect();
     let asked = Instant::now();
     let doubtful = cluster.doubtful.swap(false, Ordering::AcqRel);
-    if known.is_empty() && !doubtful {
+    if known.is_empty() && !doubtful && cluster.stopped.lock().is_empty() {
         return Ok(());
     }
     let renewed = cluster.store.renew(cluster.sharing.lease);
+    cluster.note_trouble(asked, renewed.is_err());
     cluster.doubtful.fetch_or(doubtful && renewed.is_err(), Ordering::AcqRel);
     let mut held: HashMap<JobId, u64> = match &renewed {
         Ok(held) => held.iter().map(|held| (held.id, held.revision)).collect(),
@@ -304,6 +347,9 @@ pub(crate) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
             }
         }
     }
+    if renewed.is_ok() {
+        put_back(shared, cluster, &mut held);
+    }
     let none_lost = lost.is_empty();
     cluster.give_up_waiting(shared, &lost);
     cluster.drop_ended(shared, &lost);
@@ -321,6 +367,52 @@ pub(crate) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
     share_waiting(shared, cluster, &known);
     renewed.map(drop)
 }
+
+/// Lets jobs wait again whose bodies have ended here without a lease, and that are still this engine's. The others are
+/// not its business any more.
+fn put_back(shared: &Arc<Shared>, cluster: &Cluster, held: &mut HashMap<JobId, u64>) {
+    let stopped = std::mem::take(&mut *cluster.stopped.lock());
+    for (id, attempt) in stopped {
+        if held.remove(&id).is_none() {
+            continue;
+        }
+        match put_one_back(shared, id, attempt) {
+            Ok(None) => {}
+            Ok(Some(record)) => {
+                tracing::info!(job = %id, "a job that was stopped without its lease waits again");
+                let live = shared.scheduler().known(id);
+                if let Some(live) = live {
+                    shared.meet(&live, Some(record));
+                }
+                cluster.give_back(&[id]);
+            }
+            Err(error) => {
+                tracing::warn!(job = %id, %error, "a job that was stopped without its lease could not be put back");
+                cluster.stopped.lock().insert(id, attempt);
+            }
+        }
+    }
+}
+
+/// The job as it is then; `None` if it has gone on without.
+fn put_one_back(shared: &Shared, id: JobId, attempt: u32) -> Result<Option<JobRecord>, EngineError> {
+    let runs = |record: &JobRecord| record.attempt == attempt && matches!(record.state, JobState::Running { .. });
+    match shared.store.get(id)?.filter(runs) {
+        Some(record) => recover::take_up(shared, record, cut_off).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// What becomes of a running job whose engine could not reach the store for so long that its lease has ended, and is there.
+pub(crate) fn cut_off(record: &JobRecord) -> Event {
+    if record.state == (JobState::Running { cancelling: true }) {
+        return Event::Stop;
+    }
+    Event::Requeue(Failure::new(FailureKind::Shutdown, CUT_OFF), None)
+}
+
+/// Why such a job waits again.
+pub(crate) const CUT_OFF: &str = "its engine could not reach the store in time while it ran";
 
 /// What has waited for a worker here for a third of a lease goes back to the others: one of them may be idle.
 fn share_waiting(shared: &Shared, cluster: &Cluster, known: &[(JobId, Arc<Lease>)]) {
@@ -476,6 +568,7 @@ impl Shared {
                 if let Some(cluster) = &self.cluster {
                     cluster.leases.lock().remove(&stored.id);
                 }
+                self.call();
             }
             live.tell_end();
         }

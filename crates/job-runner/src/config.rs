@@ -248,9 +248,10 @@ impl EngineBuilder {
         self
     }
 
-    /// How long a claim on a job of a shared store lasts unless it is renewed, which happens three times as often:
-    /// 100 ms to a day, 10 s by default. Jobs of an engine that dies run again elsewhere after at most this time; an engine that cannot
-    /// reach the store for this long stops its jobs.
+    /// How long a claim on a job of a shared store lasts unless it is renewed, which happens three times as often;
+    /// 100 ms to a day, 10 s by default. Jobs of an engine that dies run again elsewhere after at most this time, or twice as long when
+    /// the others could not reach the store either; an engine that cannot reach the store for this long stops its jobs, and
+    /// runs them again later, unless another does. That is no failure of theirs.
     #[must_use]
     pub const fn lease(mut self, lease: Duration) -> Self {
         self.config.sharing.lease = lease;

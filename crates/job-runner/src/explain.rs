@@ -50,7 +50,8 @@ pub enum Explanation {
         /// For how long, by the clock of that engine.
         since: Duration,
     },
-    /// On a shared store: this engine ran it, and could not say so in time; another goes on with it.
+    /// On a shared store: this engine ran it, and could not say so in time; it waits again as soon as that is known, or
+    /// another goes on with it.
     LeaseLost,
     /// It runs.
     Running {
@@ -166,7 +167,8 @@ impl fmt::Display for Explanation {
                 write!(f, "another engine has been running it for {since:.1?} (attempt {attempt})")
             }
             Self::LeaseLost => f.write_str(
-                "this engine lost its lease on it, because it did not reach the store in time: another goes on with it",
+                "this engine lost its lease on it, because it did not reach the store in time: it runs again, \
+                 here or in another",
             ),
             Self::Starting => f.write_str("it is about to start"),
             Self::Running { progress, since } => match progress.total {

@@ -6,6 +6,7 @@ use job_core::{Failure, FailureKind, Timestamp};
 
 use crate::{
     cancel::StopCause,
+    cluster::CUT_OFF,
     error::{JobError, Resource},
 };
 
@@ -119,10 +120,8 @@ fn stopped(at: Circumstances) -> Verdict {
         Some(StopCause::Shutdown) => {
             Verdict::Requeue(Failure::new(FailureKind::Shutdown, "the engine was shut down while it ran"), None)
         }
-        // Not reached: whoever has lost the job stores nothing about it.
-        Some(StopCause::LeaseLost) => {
-            Verdict::Requeue(Failure::new(FailureKind::Interrupted, "the lease was lost while it ran"), None)
-        }
+        // The lease was renewed late: whoever has lost the job stores nothing about it.
+        Some(StopCause::LeaseLost) => Verdict::Requeue(Failure::new(FailureKind::Shutdown, CUT_OFF), None),
         Some(StopCause::Sibling) | None => Verdict::Fail(Failure::new(
             FailureKind::Handler,
             "the handler said that it was told to stop, but nobody told it to",
@@ -196,6 +195,8 @@ mod tests {
         assert_eq!(stop(Some(StopCause::Shutdown), true), Verdict::Stop); // cancelled first, then shut down
         assert_eq!(kind(&stop(Some(StopCause::Deadline), false)), Some(FailureKind::Deadline));
         assert!(matches!(stop(Some(StopCause::Shutdown), false), Verdict::Requeue(_, None)));
+        // An outage is no failure of the job.
+        assert_eq!(kind(&stop(Some(StopCause::LeaseLost), false)), Some(FailureKind::Shutdown));
         assert_eq!(kind(&stop(None, false)), Some(FailureKind::Handler));
     }
 

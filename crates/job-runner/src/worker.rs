@@ -9,7 +9,7 @@ use crate::{
     attempt::Attempt,
     cancel::StopCause,
     context::{Core, JobContext},
-    error::EngineError,
+    error::{EngineError, JobError},
     handler::Handler,
     inside,
     live::{Live, State},
@@ -81,7 +81,7 @@ fn run_on(seat: &Seat<'_>) {
             return stored.map_or((), |record| tell(shared, live, &record));
         }
     };
-    let ending = attempt(shared, live, &core, &*handler);
+    let ending = after_a_gap(&core, attempt(shared, live, &core, &*handler));
     // Perhaps the last that has it: the engine may be gone.
     shield::discard(handler);
     let used = shared.clock.now().since(from);
@@ -145,6 +145,19 @@ fn fail(shared: &Shared, live: &Arc<Live>, failure: &Failure) -> Option<JobRecor
         Ok(())
     });
     stored
+}
+
+/// A write that was refused because the lease had ended says nothing of the job, also when the lease was renewed since.
+fn after_a_gap(core: &Core, ending: Ending) -> Ending {
+    match ending {
+        Ending::Badly(Ended::Badly(JobError::Store(error)))
+            if error.kind == ErrorKind::Fenced && core.attempt.has_lease() =>
+        {
+            core.attempt.token.stop(StopCause::LeaseLost);
+            Ending::Badly(Ended::Badly(JobError::Cancelled))
+        }
+        ending => ending,
+    }
 }
 
 /// Runs the body of an attempt that has begun.

@@ -17,7 +17,8 @@ pub const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 /// claimant learns of it from the revision that [`renew`](Self::renew) answers. A claim changes neither record nor
 /// revision, unless it is asked to [start](Claim::start) jobs as well. Time is the store's own, so that the clocks of
 /// machines may differ; a lease that has ended lets nobody write, even while nobody else has claimed the job yet: such a
-/// write is refused with [`ErrorKind::Fenced`](crate::ErrorKind::Fenced).
+/// write is refused with [`ErrorKind::Fenced`](crate::ErrorKind::Fenced). Until somebody else claims it, its claimant may
+/// renew it late, and goes on.
 ///
 /// A job that was never claimed has no such bounds: a store with a single engine on it needs no claims.
 pub trait SharedStore: Store {
@@ -29,9 +30,10 @@ pub trait SharedStore: Store {
     fn shared_seat(&self, engine: &str) -> Result<Seat, StoreError>;
 
     /// Claims jobs that may be run: waiting ones that nobody has a lease on and whose
-    /// [`not_before`](JobRecord::not_before) has passed or is further off than [`LONGEST_PAUSE`], and running ones whose lease has ended (their claimant died
-    /// or lost touch; the record says that they run, and what becomes of them is the new claimant's to decide). A
-    /// higher priority first, then the older job. Two claimants never get the same job. Buffered.
+    /// [`not_before`](JobRecord::not_before) has passed or is further off than [`LONGEST_PAUSE`], and if
+    /// [asked to](Claim::lost) running ones whose lease has ended (the record says that they run, and what becomes of them
+    /// is the new claimant's to decide). A higher priority first, then the older job. Two claimants never get the same
+    /// job. Buffered.
     ///
     /// # Errors
     /// When the store fails; then nothing is claimed that will not be free again after one lease.
@@ -45,8 +47,9 @@ pub trait SharedStore: Store {
     /// When the store fails; some may be stored all the same.
     fn start(&self, next: &[JobRecord]) -> Result<Vec<JobId>, StoreError>;
 
-    /// Lets every lease of this claimant that has not ended end at `lease` from now, be that later or sooner, and
-    /// answers all of them: a job that is not among them is lost. Ends of jobs end their claims.
+    /// Lets every lease of this claimant end at `lease` from now, be that later or sooner, and answers all of them: a job
+    /// that is not among them is lost. One that has ended is renewed as well, unless somebody else has claimed the job
+    /// since. Ends of jobs end their claims.
     ///
     /// # Errors
     /// When the store fails; leases then end when they would have.
@@ -88,6 +91,9 @@ pub struct Claim<'a> {
     pub lease: Duration,
     /// Starts, in the same write, those that wait for the first of several attempts they may have; `None` starts none.
     pub start: Option<Start>,
+    /// Takes running jobs whose lease has ended too. Whoever could not reach the store a moment ago does not: the others
+    /// may not have been able to renew either, and are about to.
+    pub lost: bool,
 }
 
 /// A claim that starts jobs.
@@ -107,8 +113,11 @@ pub struct Start {
 pub struct Claimed {
     /// As it is stored now.
     pub record: JobRecord,
-    /// Whether this claim has started it. Of another one that runs the claimant has died or lost touch.
+    /// Whether this claim has started it.
     pub started: bool,
+    /// Whether it runs under another claimant, whose lease has ended: that one has died or lost touch. Of a running job
+    /// that is neither this nor started, the lease was the claimant's own, or was given back.
+    pub lost: bool,
 }
 
 /// A job that is claimed or known, at one moment.

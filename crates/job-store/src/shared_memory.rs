@@ -33,7 +33,7 @@ use crate::{
 /// let job = JobRecord::waiting(JobId::MIN, JobSpec::vertex_filter().graph("movies"), Timestamp::default());
 /// one.insert(&[job.clone()], Durability::Synced)?;
 ///
-/// let claim = Claim { kinds: &[JobKind::VertexFilter], limit: 10, lease: Duration::from_secs(10), start: None };
+/// let claim = Claim { kinds: &[JobKind::VertexFilter], limit: 10, lease: Duration::from_secs(10), start: None, lost: true };
 /// assert_eq!(other.claim(&claim)?[0].record, job);
 /// assert_eq!(one.claim(&claim)?, []);
 /// # Ok::<(), job_store::StoreError>(())
@@ -174,7 +174,7 @@ impl SharedMemory {
                 && let Some(record) = self.store.get(id)?
             {
                 lease.until = until;
-                found.push(Claimed { record, started: true });
+                found.push(Claimed { record, started: true, lost: false });
             }
         }
         Ok(found)
@@ -214,7 +214,10 @@ impl SharedStore for SharedMemory {
         free.retain(|record| {
             claim.kinds.contains(record.spec.kind())
                 && table.leases.get(&record.id).is_none_or(|lease| lease.until <= now)
-                && (record.state != JobState::Waiting || JobRecord::is_over(record.not_before, now, LONGEST_PAUSE))
+                && match record.state {
+                    JobState::Waiting => JobRecord::is_over(record.not_before, now, LONGEST_PAUSE),
+                    _ => claim.lost,
+                }
         });
         free.sort_by_key(|record| (Reverse(record.spec.options().priority), record.submitted_at, record.id));
         free.truncate(claim.limit);
@@ -227,8 +230,9 @@ impl SharedStore for SharedMemory {
                 self.store.replace(next, Durability::Buffered)?;
             }
             let started = start.map(|start| start.token);
-            table.leases.insert(record.id, Lease { claimant: self.me, until, started });
-            claimed.push(Claimed { started: next.is_some(), record: next.unwrap_or(record) });
+            let before = table.leases.insert(record.id, Lease { claimant: self.me, until, started });
+            let lost = record.state != JobState::Waiting && before.is_some_and(|lease| lease.claimant != self.me);
+            claimed.push(Claimed { started: next.is_some(), record: next.unwrap_or(record), lost });
         }
         Ok(claimed)
     }
@@ -244,7 +248,6 @@ impl SharedStore for SharedMemory {
         let mut held = Vec::new();
         for (&id, claimed) in &mut table.leases {
             if claimed.claimant == self.me
-                && claimed.until > now
                 && let Some(record) = self.store.get(id)?
             {
                 claimed.until = after(now, lease);

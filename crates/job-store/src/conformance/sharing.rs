@@ -50,6 +50,9 @@ macro_rules! sharing_tests {
             everybody_may_cancel
             a_renewal_answers_what_is_held
             a_renewed_lease_goes_on
+            a_lease_that_ended_is_renewed_unless_another_has_claimed_the_job
+            a_claim_tells_whose_lease_has_ended
+            a_claim_leaves_what_runs_where_it_is_unless_asked
             a_released_job_is_free_at_once
             the_end_of_a_job_ends_its_claim
             what_others_do_is_heard
@@ -120,7 +123,7 @@ sharing_law! {
         let mut due = waiting(3);
         due.not_before = Some(at(1));
         other.insert(&[filter.clone(), late, due.clone(), waiting(4)], Durability::Buffered)?;
-        let ask = |kinds: &[JobKind], limit| records(one.claim(&Claim { kinds, limit, lease: LONG, start: None }));
+        let ask = |kinds: &[JobKind], limit| records(one.claim(&Claim { kinds, limit, ..asked(0, LONG, None) }));
         assert_eq!(ask(&[], 10)?, []);
         assert_eq!(ask(&[JobKind::Algorithm("other".to_owned()), JobKind::EdgeFilter], 10)?, []);
         assert_eq!(ask(&[JobKind::Algorithm("pagerank".to_owned())], 0)?, []);
@@ -199,7 +202,8 @@ sharing_law! {
         claimed.sort_by_key(|claimed| claimed.record.id);
         let started = second.apply(Event::Start, at(9))?;
         let expected = [(running.clone(), false), (again.clone(), false), (started.clone(), true), (once.clone(), false)];
-        assert_eq!(claimed, expected.map(|(record, started)| Claimed { record, started }));
+        let lost = |record: &JobRecord| record.id == running.id;
+        assert_eq!(claimed, expected.map(|(record, started)| Claimed { lost: lost(&record), record, started }));
         for record in [&running, &again, &started, &once] {
             assert_eq!(one.get(record.id)?.as_ref(), Some(record));
         }
@@ -276,10 +280,71 @@ sharing_law! {
         assert_all_fenced(other, &running, None)?;
         let started = waiting(2).apply(Event::Start, at(9))?;
         assert_eq!(one.replace(&started, Durability::Buffered).map_err(kind), Err(ErrorKind::Fenced));
-        assert_eq!(one.renew(LONG)?, []);
         // A release of what is not held gives it no freedom.
         one.release(&[running.id])?;
         assert_all_fenced(one, &running, None)?;
+    }
+
+    /// The same attempt goes on, as if nothing had been; whoever claims the job first has it.
+    fn a_lease_that_ended_is_renewed_unless_another_has_claimed_the_job(one, other) {
+        let (running, second, third) = (start(one, 1, LONG)?, start(one, 2, LONG)?, start(other, 3, LONG)?);
+        let mut writer = one.segment(key(&running, 0))?;
+        end_leases(one, &running)?;
+        let mut taken = 0;
+        while taken < 2 {
+            taken += claim(other, 2, LONG)?.len();
+            thread::yield_now();
+        }
+        assert_eq!(one.renew(LONG)?, [], "another has claimed them");
+        end_leases(other, &third)?;
+        let mut held: Vec<JobId> = other.renew(LONG)?.iter().map(|held| held.id).collect();
+        held.sort();
+        assert_eq!(held, [running.id, second.id, third.id]);
+        assert_eq!(claim(one, 9, LONG)?, []);
+        write(other, key(&third, 0), 0, 3, 1)?;
+        let mut block = BlockBuilder::new(key(&running, 0));
+        block.push(&1)?;
+        assert_eq!(writer.append(block.seal()).map_err(kind), Err(ErrorKind::Fenced));
+        let done = third.apply(Event::Fail(failure()), at(9))?;
+        other.replace(&done, Durability::Buffered)?;
+        assert_eq!(one.get(done.id)?, Some(done));
+    }
+
+    /// Another's, which may have died; or the claimant's own, or one that was given back: those did not.
+    fn a_claim_tells_whose_lease_has_ended(one, other) {
+        let running = start(one, 1, LONG)?;
+        let soon = |store: &dyn SharedStore, lease| loop {
+            let claimed = store.claim(&asked(1, lease, None))?;
+            if let [claimed] = &claimed[..] {
+                return Ok::<_, StoreError>((claimed.record.id, claimed.started, claimed.lost));
+            }
+            thread::yield_now();
+        };
+        end_leases(one, &running)?;
+        assert_eq!(soon(one, SHORT)?, (running.id, false, false));
+        assert_eq!(soon(other, LONG)?, (running.id, false, true));
+        other.release(&[running.id])?;
+        assert_eq!(soon(one, LONG)?, (running.id, false, false));
+        let again = running.apply(Event::Requeue(failure(), None), at(8))?;
+        one.replace(&again, Durability::Buffered)?;
+        one.renew(SHORT)?;
+        assert_eq!(soon(other, LONG)?, (running.id, false, false), "it waits");
+    }
+
+    /// What waits is claimed all the same.
+    fn a_claim_leaves_what_runs_where_it_is_unless_asked(one, other) {
+        let running = start(one, 1, LONG)?;
+        one.insert(&[waiting(2)], Durability::Buffered)?;
+        assert_eq!(claim(one, 1, LONG)?, [waiting(2)]);
+        end_leases(one, &running)?;
+        let calm = Claim { lost: false, ..asked(9, LONG, None) };
+        let mut claimed = Vec::new();
+        while claimed.is_empty() {
+            claimed = records(other.claim(&calm))?;
+            thread::yield_now();
+        }
+        assert_eq!(claimed, [waiting(2)]);
+        assert_eq!(claim_soon(other)?, [running]);
     }
 
     /// The record says that it runs; the new claimant decides, and the old one writes nothing from then on.
@@ -496,7 +561,7 @@ fn claim(store: &dyn SharedStore, limit: usize, lease: Duration) -> Result<Vec<J
 
 fn asked(limit: usize, lease: Duration, start: Option<Start>) -> Claim<'static> {
     static KINDS: LazyLock<[JobKind; 1]> = LazyLock::new(|| [JobKind::Algorithm("pagerank".to_owned())]);
-    Claim { kinds: &*KINDS, limit, lease, start }
+    Claim { kinds: &*KINDS, limit, lease, start, lost: true }
 }
 
 fn records(claimed: Result<Vec<Claimed>, StoreError>) -> Result<Vec<JobRecord>, StoreError> {

@@ -13,28 +13,30 @@ use crate::{Claim, Claimed, Held, Seat, SharedStore, StoreError, codec};
 /// The best of each kind and those whose lease has ended are locked where the indexes have them, without waiting for
 /// those that others are about to take; of these the best are claimed. With a time `$5` the fresh ones, which wait for
 /// the first of several attempts, are started by the claim `$6`; their records stay as they are until they are read. Says how many
-/// were locked: claimants that looked meanwhile have not seen them.
+/// were locked: claimants that looked meanwhile have not seen them. `$7`: whether also those that run.
 const CLAIM: &str = "
     WITH clock AS (
         SELECT (extract(epoch FROM now()) * 1000000)::bigint AS micros,
             (extract(epoch FROM now() + interval '24 hours') * 1000000)::bigint AS far
     ), free AS (
-        SELECT best.job, best.priority, best.fresh FROM unnest($1::bytea[]) AS kinds (kind) CROSS JOIN LATERAL (
+        SELECT best.job, best.priority, best.fresh, false AS lost FROM unnest($1::bytea[]) AS kinds (kind) CROSS JOIN LATERAL (
             SELECT q.job, q.priority, q.attempt = 0 AND NOT q.once AS fresh FROM queue q
             WHERE q.kind = kinds.kind AND q.claimant IS NULL AND q.state = 0
                 AND (q.not_before <= (SELECT micros FROM clock) OR q.not_before > (SELECT far FROM clock))
             ORDER BY q.priority DESC, q.job LIMIT $4 FOR UPDATE SKIP LOCKED
         ) best
     ), ended AS (
-        SELECT q.job, q.priority, q.attempt = 0 AND NOT q.once AS fresh FROM queue q
+        SELECT q.job, q.priority, q.attempt = 0 AND NOT q.once AS fresh,
+            q.state > 0 AND coalesce(q.claimant <> $2, false) AS lost
+        FROM queue q
         WHERE q.until <= now() AND q.kind = ANY ($1)
-            AND (q.state > 0 OR (q.claimant IS NOT NULL
+            AND ((q.state > 0 AND $7::boolean) OR (q.state = 0 AND q.claimant IS NOT NULL
                 AND (q.not_before <= (SELECT micros FROM clock) OR q.not_before > (SELECT far FROM clock))))
         ORDER BY q.priority DESC, q.job LIMIT $4 FOR UPDATE SKIP LOCKED
     ), locked AS (
-        SELECT job, priority, fresh FROM free UNION ALL SELECT job, priority, fresh FROM ended
+        SELECT job, priority, fresh, lost FROM free UNION ALL SELECT job, priority, fresh, lost FROM ended
     ), wanted AS (
-        SELECT job, fresh AND $5::bigint IS NOT NULL AS fresh FROM locked ORDER BY priority DESC, job LIMIT $4
+        SELECT job, fresh AND $5::bigint IS NOT NULL AS fresh, lost FROM locked ORDER BY priority DESC, job LIMIT $4
     ), claimed AS (
         UPDATE queue q
         SET claimant = $2, until = clock_timestamp() + $3::bigint * interval '1 microsecond',
@@ -43,15 +45,15 @@ const CLAIM: &str = "
             started = CASE WHEN fresh THEN $5 ELSE q.started END,
             started_by = CASE WHEN fresh THEN $6::bigint ELSE q.started_by END
         FROM wanted WHERE q.job = wanted.job
-        RETURNING q.job, q.record, q.started, fresh, q.priority
+        RETURNING q.job, q.record, q.started, fresh, lost, q.priority
     )
-    SELECT job, record, started, fresh, (SELECT count(*) FROM locked) FROM claimed ORDER BY priority DESC, job";
+    SELECT job, record, started, fresh, (SELECT count(*) FROM locked), lost FROM claimed ORDER BY priority DESC, job";
 
 /// What the claim `$2` has started and its claimant still holds.
 const CLAIMED: &str = "
     UPDATE queue SET until = clock_timestamp() + $3::bigint * interval '1 microsecond'
     WHERE claimant = $1 AND started_by = $2 AND until > clock_timestamp()
-    RETURNING job, record, started, true, 0::bigint";
+    RETURNING job, record, started, true, 0::bigint, false";
 
 /// Each by itself: what is refused is not among the answers.
 const START: &str = "
@@ -67,10 +69,11 @@ const START: &str = "
         record = held.record
     FROM held WHERE q.job = held.id RETURNING q.job";
 
+/// Also of leases that have ended: whoever else claims one is its claimant then.
 const RENEW: &str = "
     WITH held AS (
         SELECT job FROM queue
-        WHERE job = ANY ($1) AND claimant = $2 AND until > clock_timestamp()
+        WHERE job = ANY ($1) AND claimant = $2
         ORDER BY job FOR UPDATE
     )
     UPDATE queue q SET until = clock_timestamp() + $3::bigint * interval '1 microsecond'
@@ -111,7 +114,8 @@ impl SharedStore for PostgresStore {
                     break found;
                 }
             }
-            let parameters: Parameters<'_> = &[&kinds, &self.inner.claimant, &lease, &limit, &at, &token];
+            let parameters: Parameters<'_> =
+                &[&kinds, &self.inner.claimant, &lease, &limit, &at, &token, &claim.lost];
             let query =
                 |connection: &mut Connection| connection.query(call.durability, CLAIM, parameters, deadline);
             match self.on_one(call, deadline, query) {
@@ -122,7 +126,13 @@ impl SharedStore for PostgresStore {
         };
         let claimed: Vec<_> = rows
             .iter()
-            .map(|row| Ok(Claimed { record: record(call, row)?, started: column(call, row, 3)? }))
+            .map(|row| {
+                Ok(Claimed {
+                    record: record(call, row)?,
+                    started: column(call, row, 3)?,
+                    lost: column(call, row, 5)?,
+                })
+            })
             .collect::<Result<_, StoreError>>()?;
         self.inner.claimed.lock().extend(claimed.iter().map(|claimed| claimed.record.id));
         let locked: i64 = rows.first().map_or(Ok(0), |row| column(call, row, 4))?;

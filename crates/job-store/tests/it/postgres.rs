@@ -131,7 +131,7 @@ fn two_schemas_share_nothing() {
 }
 
 fn filters(limit: usize) -> Claim<'static> {
-    Claim { kinds: &[JobKind::VertexFilter], limit, lease: Duration::from_hours(1), start: None }
+    Claim { kinds: &[JobKind::VertexFilter], limit, lease: Duration::from_hours(1), start: None, lost: true }
 }
 
 fn claim(store: &PostgresStore, limit: usize) -> Vec<JobRecord> {
