@@ -135,7 +135,7 @@ fn without_blame(reason: String, at: Circumstances) -> Verdict {
     if at.cancelling {
         return Verdict::Stop;
     }
-    let due = clock::after(at.now, at.retry.pause(at.attempt, at.entropy));
+    let due = at.now.after(at.retry.pause(at.attempt, at.entropy));
     Verdict::Requeue(Failure::new(FailureKind::Store, reason), Some(due))
 }
 
@@ -216,7 +216,7 @@ mod tests {
         for kind in [ErrorKind::Unavailable, ErrorKind::Full] {
             for (attempt, least) in [(1, 100), (2, 200), (3, 400), (99, 30_000), (u32::MAX, 30_000)] {
                 let at = Circumstances { attempt, failed_attempts: 2, max_attempts: 1, ..calm() };
-                let due = clock::after(at.now, Duration::from_millis(least));
+                let due = at.now.after(Duration::from_millis(least));
                 let expected = Failure::new(FailureKind::Store, match kind {
                     ErrorKind::Full => "could not append rows: no room (free some disk space)",
                     _ => "could not append rows: no room",

@@ -80,7 +80,7 @@ pub(crate) fn period(record: &JobRecord) -> Duration {
 pub(crate) fn cleared_at(record: &JobRecord) -> Option<Timestamp> {
     let runs = record.state == JobState::Running { cancelling: false };
     let started = record.started_at.filter(|_| runs && record.is_suspect())?;
-    Some(crate::clock::after(started, period(record)))
+    Some(started.after(period(record)))
 }
 
 impl Shared {
