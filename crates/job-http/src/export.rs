@@ -1,26 +1,37 @@
 //! [`Exporter`]: the handler of jobs that write a result to a file.
 
+mod claim;
 pub(crate) mod csv;
-mod file;
+#[cfg(test)]
+mod deaths;
+pub(crate) mod name;
+mod place;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fmt, io, ops::ControlFlow, path::PathBuf, sync::Arc};
 
 use job_runner::{
-    Ending, Handler, JobContext, JobError, JobId, JobReader, JobState, PageRequest,
+    Ending, Handler, JobContext, JobError, JobId, JobReader, JobResult, JobState, PageRequest,
     core::shown,
     store::{ErrorKind, Store, StoreError},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use self::file::Draft;
+use self::{
+    claim::{Claim, Standing, Written},
+    place::{Draft, Link, Place},
+};
 
 /// Writes results to files in one directory of the host: a handler for jobs of its own kind.
 ///
 /// The rows go from the store's blocks into the file; memory does not grow with the result. The file appears
-/// under its name when it is whole and on the disk, and a file that is there already is never replaced by another
-/// job. Unlike the original service, which erases the exported job unless told not to, this one erases it only
+/// under its name when it is whole and on the disk, and a file that is there already is never replaced: an attempt
+/// takes up only a file that the store knows to be its own job's. No link below the directory is followed. Unlike
+/// the original service, which erases the exported job unless told not to, this one erases it only
 /// when the request says `"erase": true`, and after the file is safe.
+///
+/// In a file system without hard links the file grows under its name, and an export that is stopped leaves what it
+/// has written. A process that dies leaves `.JOB.ATTEMPT.part`, which the next attempt of the job removes.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -34,10 +45,16 @@ use self::file::Draft;
 /// # drop(engine);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct Exporter {
     store: Arc<dyn Store>,
     directory: PathBuf,
+    link: Link,
+}
+
+impl fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exporter").field("directory", &self.directory).finish_non_exhaustive()
+    }
 }
 
 /// How a file is written.
@@ -78,90 +95,192 @@ impl Exporter {
     /// Exports results of `store`, which is the engine's own, to files below `directory`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, directory: impl Into<PathBuf>) -> Self {
-        Self { store, directory: directory.into() }
+        Self { store, directory: directory.into(), link: place::hard_link }
     }
 
-    fn export(&self, ctx: &JobContext, export: &Export) -> Result<(), JobError> {
+    fn export(&self, ctx: &JobContext, export: &Export) -> Result<Written, Trouble> {
+        // The request was checked, but whoever has the engine may submit a job without one.
+        name::check_path(&export.path).map_err(|refused| JobError::failed(format!("file {refused}")))?;
+        let place = Place::open(&self.directory, &export.path)?;
+        place.remove_drafts(ctx.id(), ctx.attempt())?;
         let reader = JobReader::new(Arc::clone(&self.store));
-        let source = reader.record(export.source).map_err(store_error)?;
-        let own = source.filter(|record| record.spec.graph_name() == ctx.spec().graph_name());
-        let target = self.directory.join(&export.path);
-        let Some(source) = own else {
-            // An attempt that died between erasing the source and its own end has left the whole file.
-            if export.erase && ctx.attempt() > 1 && target.is_file() {
-                return Ok(ctx.output("file", &export.path)?);
+        let found = place.found()?;
+        let written = match (Claim::standing(Claim::saved(ctx)?, found), source(ctx, &reader, export)?) {
+            // An attempt that died between erasing the job and its own end has left all of the file.
+            (Standing::Own(Claim { written: Some(written), .. }), None)
+                if export.erase && found.is_some_and(|found| found.bytes == written.bytes) =>
+            {
+                written
             }
-            return Err(JobError::failed(format!("can not find job, jobId is {}", export.source)));
+            (_, None) => {
+                return Err(JobError::failed(format!("can not find job, jobId is {}", export.source)).into());
+            }
+            (Standing::Taken, Some(_)) => return Err(taken().into()),
+            (Standing::Free, Some(result)) => self.write(ctx, export, &place, None, &result)?,
+            (Standing::Own(claim), Some(result)) => self.write(ctx, export, &place, Some(claim), &result)?,
         };
-        if source.state != JobState::Complete(Ending::Succeeded) {
-            return Err(JobError::failed(format!(
-                "job {} is {}: only a result can be exported",
-                source.id, source.state
-            )));
-        }
-        let mut draft = Draft::create(&target, ctx.id()).map_err(|error| file_error(&export.path, &error))?;
-        let rows = copy(ctx, &reader, export, &mut draft)?;
-        let bytes = draft.publish(ctx.attempt() > 1).map_err(|error| file_error(&export.path, &error))?;
         if export.erase {
-            self.store.remove(source.id)?;
+            self.store.remove(export.source).map_err(JobError::Store)?;
         }
-        ctx.output("file", &export.path)?;
-        ctx.output("rows", &rows)?;
-        ctx.output("bytes", &bytes)?;
-        Ok(())
+        Ok(written)
+    }
+
+    /// Writes the file, or what is missing of the one that is there, and notes that it is whole.
+    fn write(
+        &self,
+        ctx: &JobContext,
+        export: &Export,
+        place: &Place,
+        own: Option<Claim>,
+        result: &JobResult,
+    ) -> Result<Written, Trouble> {
+        let reader = JobReader::new(Arc::clone(&self.store));
+        let mut draft = place.draft(ctx.id(), ctx.attempt())?;
+        let rows = copy(ctx, &reader, export, result, &mut draft)?;
+        let sealed = draft.seal()?;
+        let claim = match own {
+            // Another file may have the number of one that was removed, so what is in it is compared.
+            Some(claim) => {
+                draft.fill(claim, || Ok::<_, Trouble>(ctx.checkpoint()?))?;
+                claim
+            }
+            None => self.publish(ctx, place, &draft, sealed.inode)?,
+        };
+        place.sync()?;
+        let written = Written { rows, bytes: sealed.bytes };
+        Claim { written: Some(written), ..claim }.save(ctx)?;
+        Ok(written)
+    }
+
+    /// Gives the draft its name, as the job's own file.
+    fn publish(&self, ctx: &JobContext, place: &Place, draft: &Draft<'_>, inode: u64) -> Result<Claim, Trouble> {
+        ctx.checkpoint()?;
+        let claim = Claim { inode, grows: false, written: None };
+        claim.save(ctx)?;
+        match draft.link(self.link) {
+            Ok(()) => return Ok(claim),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(taken().into()),
+            // The draft is gone: a later attempt has begun.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error.into()),
+            Err(error) => tracing::debug!(%error, "no hard link: the file grows under its name"),
+        }
+        let inode = place.create_target().map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => taken(),
+            _ => error,
+        })?;
+        let claim = Claim { inode, grows: true, written: None };
+        if let Err(error) = claim.save(ctx) {
+            // Nobody would know whose it is.
+            place.remove_target(inode)?;
+            return Err(error.into());
+        }
+        draft.fill(claim, || Ok::<_, Trouble>(ctx.checkpoint()?))?;
+        Ok(claim)
     }
 }
 
 impl Handler for Exporter {
     fn run(&self, ctx: &mut JobContext) -> Result<(), JobError> {
         let export: Export = ctx.spec().json().read()?;
-        self.export(ctx, &export)
+        let written = self.export(ctx, &export).map_err(|trouble| trouble.into_job_error(&export.path))?;
+        ctx.output("file", &export.path)?;
+        ctx.output("rows", &written.rows)?;
+        ctx.output("bytes", &written.bytes)?;
+        Ok(())
     }
 }
 
-/// Writes values and rows, in pages so that a cancel and progress come through.
-fn copy(ctx: &JobContext, reader: &JobReader, export: &Export, draft: &mut Draft) -> Result<u64, JobError> {
+/// Why there is no file.
+enum Trouble {
+    Job(JobError),
+    File(io::Error),
+}
+
+impl Trouble {
+    fn into_job_error(self, path: &str) -> JobError {
+        match self {
+            Self::Job(error) => error,
+            Self::File(error) => JobError::failed(format!("file {} cannot be written: {error}", shown(path))),
+        }
+    }
+}
+
+impl From<JobError> for Trouble {
+    fn from(error: JobError) -> Self {
+        Self::Job(error)
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::File(error)
+    }
+}
+
+fn taken() -> io::Error {
+    io::Error::new(io::ErrorKind::AlreadyExists, "a file of this name exists; name another")
+}
+
+/// The result of the exported job, which must be of the same graph; `None` if there is no such job.
+fn source(ctx: &JobContext, reader: &JobReader, export: &Export) -> Result<Option<JobResult>, JobError> {
+    let record = reader.record(export.source).map_err(store_error)?;
+    let Some(record) = record.filter(|record| record.spec.graph_name() == ctx.spec().graph_name()) else {
+        return Ok(None);
+    };
+    if record.state != JobState::Complete(Ending::Succeeded) {
+        let (id, state) = (record.id, record.state);
+        return Err(JobError::failed(format!("job {id} is {state}: only a result can be exported")));
+    }
+    Ok(Some(reader.result(export.source).map_err(store_error)?.unwrap_or_default()))
+}
+
+/// Writes values and rows, in pages so that progress comes through; says how many rows.
+fn copy(
+    ctx: &JobContext,
+    reader: &JobReader,
+    export: &Export,
+    result: &JobResult,
+    draft: &mut Draft<'_>,
+) -> Result<u64, Trouble> {
     const STEP: u32 = 10_000;
-    let result = reader.result(export.source).map_err(store_error)?.unwrap_or_default();
     let total = result.size().rows;
     if export.format == Format::Csv {
-        csv::head(&result, draft.out()).map_err(|error| file_error(&export.path, &error))?;
+        csv::head(result, draft.out())?;
     }
-    let mut offset = 0;
-    while offset < total {
-        ctx.checkpoint()?;
-        ctx.set_progress(offset, total);
-        let request = PageRequest::new(offset, STEP).map_err(|error| JobError::failed(error.to_string()))?;
+    let mut rows = 0;
+    while rows < total {
+        ctx.set_progress(rows, total);
+        let request = PageRequest::new(rows, STEP).map_err(|error| JobError::failed(error.to_string()))?;
         let page = reader.page(export.source, request).map_err(store_error)?;
-        let mut failed = None;
-        page.for_each(|row| {
-            Ok(match write_row(export.format, row, draft) {
-                Ok(()) => std::ops::ControlFlow::Continue(()),
-                Err(error) => {
-                    failed = Some(error);
-                    std::ops::ControlFlow::Break(())
-                }
-            })
-        })?;
-        if let Some(error) = failed {
-            return Err(file_error(&export.path, &error));
+        let (before, mut failed) = (rows, None);
+        let read = page.for_each(|row| {
+            let written = ctx.checkpoint().map_err(Trouble::from);
+            failed = written.and_then(|()| Ok(write_row(export.format, row, draft)?)).err();
+            rows += 1;
+            Ok(if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        });
+        if let Some(trouble) = failed {
+            return Err(trouble);
         }
-        offset += u64::from(STEP);
+        read.map_err(JobError::Store)?;
+        if rows == before {
+            return Err(JobError::failed(format!(
+                "rows of job {} are gone since the export began",
+                export.source
+            ))
+            .into());
+        }
     }
     ctx.set_progress(total, total);
-    Ok(total)
+    Ok(rows)
 }
 
-fn write_row(format: Format, row: &[u8], draft: &mut Draft) -> std::io::Result<()> {
+fn write_row(format: Format, row: &[u8], draft: &mut Draft<'_>) -> io::Result<()> {
     let out = draft.out();
     match format {
         Format::Csv => csv::row(row, out),
         Format::Jsonl => out.write_all(row).and_then(|()| out.write_all(b"\n")),
     }
-}
-
-fn file_error(path: &str, error: &std::io::Error) -> JobError {
-    JobError::failed(format!("file {} cannot be written: {error}", shown(path)))
 }
 
 fn store_error(error: job_runner::EngineError) -> JobError {

@@ -1,7 +1,5 @@
 //! `POST .../jobs/{jobId}/action?action_id=export-result`: a result becomes a file.
 
-use std::path::{Component, Path};
-
 use axum::{Json, extract::State};
 use job_runner::{JobSpec, core::strict};
 use serde::{Deserialize, Serialize};
@@ -10,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::submit::{Acknowledged, action};
 use crate::{
     context::Context,
-    export::{Export as Parameters, Exporter, Format},
+    export::{Export as Parameters, Exporter, Format, name},
     extract::{Export, Params, Scope, Text},
     failure::Failure,
     key::Key,
@@ -29,7 +27,8 @@ pub(crate) struct ExportAction {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct ExportBody {
-    /// A directory below the host's own; that one by default.
+    /// A directory below the host's own, made when missing; that one by default. Names that begin or end with a dot
+    /// or a blank, and characters that are not seen, are refused, here and in `fileName`.
     export_path: String,
     /// By default the id of the exported job, with the ending of the format.
     file_name: Option<String>,
@@ -101,16 +100,13 @@ fn refused(message: impl Into<String>) -> Failure {
 
 /// The path of the file below the host's directory, and never outside it.
 pub(crate) fn path(body: &ExportBody, job: &str) -> Result<String, Failure> {
-    let name = body.file_name.clone().unwrap_or_else(|| format!("{job}.{}", body.format.extension()));
-    let is_plain = |text: &str| Path::new(text).components().all(|part| matches!(part, Component::Normal(_)));
-    if name.is_empty() || name.contains(['/', '\\', '\0']) || name.starts_with('.') || !is_plain(&name) {
-        return Err(refused("fileName must be the plain name of a file, without a leading dot"));
-    }
-    let directory = body.export_path.trim_end_matches('/');
-    if directory.contains(['\\', '\0']) || !is_plain(directory) {
-        return Err(refused("exportPath must be a relative path without dots, below the directory of the host"));
-    }
-    Ok(if directory.is_empty() { name } else { format!("{directory}/{name}") })
+    let file = body.file_name.clone().unwrap_or_else(|| format!("{job}.{}", body.format.extension()));
+    name::check(&file).map_err(|why| refused(format!("fileName is not the plain name of a file: {why}")))?;
+    let directory = body.export_path.strip_suffix('/').unwrap_or(&body.export_path);
+    let path = if directory.is_empty() { file } else { format!("{directory}/{file}") };
+    name::check_path(&path)
+        .map_err(|why| refused(format!("exportPath is not a path below the directory of the host: {why}")))?;
+    Ok(path)
 }
 
 #[cfg(test)]
@@ -140,6 +136,15 @@ mod tests {
             ("", Some(".hidden")),
             ("", Some("..")),
             ("./a", None),
+            ("a/./b", None),
+            ("a//b", None),
+            ("a/b//", None),
+            (".ssh", None),
+            ("a/.ssh", None),
+            ("a\n", None),
+            ("", Some("gpj.\u{202e}vsc")),
+            ("", Some("a\u{1b}[2J")),
+            ("", Some(" ")),
         ] {
             assert!(asked(directory, name).is_err(), "{directory:?} {name:?}");
         }

@@ -92,6 +92,11 @@ async fn what_cannot_be_exported_is_refused() {
         (done.to_string(), "", "GES.8011"),
         (done.to_string(), r#"{"exportPath":"../up"}"#, "GES.8011"),
         (done.to_string(), r#"{"fileName":"/etc/passwd"}"#, "GES.8011"),
+        (done.to_string(), r#"{"exportPath":".ssh","fileName":"authorized_keys"}"#, "GES.8011"),
+        (done.to_string(), r#"{"exportPath":"a/./b"}"#, "GES.8011"),
+        (done.to_string(), r#"{"fileName":"a\u001b[2J"}"#, "GES.8011"),
+        (done.to_string(), r#"{"fileName":"gpj.\u202evsc"}"#, "GES.8011"),
+        (done.to_string(), r#"{"fileName":" "}"#, "GES.8011"),
         (done.to_string(), r#"{"format":"xml"}"#, "GES.8011"),
         (done.to_string(), r#"{"paginate":{"enable":true}}"#, "GES.8011"),
         (done.to_string(), r#"["","x.csv","csv",true]"#, "GES.8011"),
@@ -115,4 +120,54 @@ async fn what_cannot_be_exported_is_refused() {
     let without = crate::host::service();
     let id = without.run_rows(1);
     assert_eq!(without.post(&format!("/jobs/{id}/action?action_id=export-result"), "{}").await.status, 404);
+}
+
+/// Whoever has the engine may submit an export without the API.
+#[tokio::test]
+async fn a_job_that_names_a_place_outside_fails() {
+    let root = tempfile::tempdir().unwrap();
+    let service = exporting(&root.path().join("exports"));
+    let source = service.run_rows(1);
+    for path in ["../a.csv", "/etc/a.csv", "a/../../b.csv", ".ssh/a", "a//b", ""] {
+        let parameters = json!({"source": source, "path": path, "format": "csv", "erase": true});
+        let id = service.run(JobSpec::algorithm(Exporter::KIND).parameters(&parameters).unwrap());
+        let told = service.status(id, "").await.error().2;
+        assert!(told.contains("choose another name"), "{path:?}: {told}");
+    }
+    assert_eq!(service.status(source, "").await.status, 200, "nothing was erased");
+    assert!(!root.path().join("a.csv").exists() && !root.path().join("exports").exists());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_in_the_directory_leads_nowhere() {
+    use std::os::unix::fs::symlink;
+
+    let root = tempfile::tempdir().unwrap();
+    let (outside, exports) = (root.path().join("outside"), root.path().join("exports"));
+    std::fs::create_dir_all(outside.join("deep")).unwrap();
+    std::fs::create_dir_all(exports.join("real")).unwrap();
+    symlink(&outside, exports.join("out")).unwrap();
+    symlink("../outside", exports.join("relative")).unwrap();
+    symlink("real", exports.join("inside")).unwrap();
+    symlink(outside.join("a.csv"), exports.join("a.csv")).unwrap();
+    symlink(outside.join("b.csv"), exports.join("real/b.csv")).unwrap();
+    let service = exporting(&exports);
+    let id = service.run_rows(1);
+    for (path, file, reason) in [
+        ("out", "a.csv", "a link is not followed"),
+        ("out/deep", "a.csv", "a link is not followed"),
+        ("relative", "a.csv", "a link is not followed"),
+        ("inside", "a.csv", "a link is not followed"),
+        ("", "a.csv", "a file of this name exists"),
+        ("real", "b.csv", "a file of this name exists"),
+    ] {
+        let refused = export(&service, id, json!({"exportPath": path, "fileName": file})).await;
+        let message = refused["errorMessage"].as_str().unwrap();
+        assert!(message.contains(reason), "{path}/{file}: {message}");
+    }
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1, "only the directory that was there");
+    assert_eq!(std::fs::read_dir(outside.join("deep")).unwrap().count(), 0);
+    let done = export(&service, id, json!({"exportPath": "real", "fileName": "c.csv"})).await;
+    assert_eq!(done["data"]["outputs"]["file"], "real/c.csv");
 }

@@ -1,0 +1,273 @@
+//! What is left when a process dies at any step of an export, and what the next attempt makes of it.
+//!
+//! A death is a thread that stops for good inside a call to the store: nothing behind it runs, no destructor either.
+
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Mutex,
+        mpsc::{self, Receiver, Sender},
+    },
+    thread,
+    time::Duration,
+};
+
+use cap_std::fs::Dir;
+use job_runner::{
+    Engine, JobHandle, JobRecord, JobSpec,
+    store::{FaultStore, MemoryStore, Moment},
+};
+
+use super::*;
+
+const NAME: &str = "out/rows.jsonl";
+const WHOLE: &str = "0\n1\n2\n";
+const THEIRS: &str = "9\n9\n9\n";
+
+/// As in a file system without hard links.
+fn no_link(_: &Dir, _: &str, _: &str) -> io::Result<()> {
+    Err(io::ErrorKind::PermissionDenied.into())
+}
+
+fn engine(store: Arc<dyn Store>, directory: &Path, link: Link, workers: usize) -> Engine {
+    let exporter = Exporter { link, ..Exporter::new(Arc::clone(&store), directory) };
+    Engine::builder(store)
+        .workers(workers)
+        .algorithm(Exporter::KIND, exporter)
+        .vertex_filter(|ctx: &mut JobContext| {
+            let mut rows = ctx.rows("vertices")?;
+            (0..3).try_for_each(|n| rows.push(&n))
+        })
+        .open()
+        .unwrap()
+}
+
+/// A process that stops at a step of its export.
+struct Stopped {
+    /// Lets it go on.
+    go: Sender<()>,
+    /// Tells `true` when it stops and `false` at its end.
+    told: Receiver<bool>,
+}
+
+/// An export that waits, and the directory it goes to.
+struct Waiting {
+    store: Arc<dyn Store>,
+    directory: tempfile::TempDir,
+    link: Link,
+    source: JobId,
+    export: JobId,
+}
+
+impl Waiting {
+    fn new(link: Link, erase: bool) -> Self {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let directory = tempfile::tempdir().unwrap();
+        let engine = engine(Arc::clone(&store), directory.path(), link, 0);
+        let submit = |spec: JobSpec| engine.submit(spec.graph("movies")).unwrap().id();
+        let source = submit(JobSpec::vertex_filter());
+        assert!(engine.run_one());
+        let export = Export { source, path: NAME.to_owned(), format: Format::Jsonl, erase };
+        let export = submit(JobSpec::algorithm(Exporter::KIND).parameters(&export).unwrap());
+        Self { store, directory, link, source, export }
+    }
+
+    /// Runs the job in a process that stops before its first write to the store, at `step` 0, or after it, at 1, or
+    /// before its second, and so on.
+    fn run_until(&self, step: u64) -> Stopped {
+        let (tell, told) = mpsc::channel();
+        let (go, wait) = mpsc::channel();
+        let (stopped, wait) = (tell.clone(), Mutex::new(wait));
+        let hook = move |moment, write| {
+            if 2 * write + u64::from(moment == Moment::After) == step {
+                let _ = stopped.send(true);
+                let _ = wait.lock().unwrap().recv();
+            }
+        };
+        let store = Arc::new(FaultStore::with_hook(Arc::clone(&self.store), hook));
+        let (directory, link) = (self.directory.path().to_owned(), self.link);
+        thread::spawn(move || {
+            let engine = engine(store, &directory, link, 0);
+            engine.run_one();
+            let _ = tell.send(false);
+        });
+        Stopped { go, told }
+    }
+
+    /// Runs the job to its end in another process.
+    fn finish(&self) -> JobRecord {
+        let engine = engine(Arc::clone(&self.store), self.directory.path(), self.link, 1);
+        let job: Option<JobHandle> = engine.job(self.export).unwrap();
+        job.unwrap().wait().unwrap()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.directory.path().join(NAME)
+    }
+
+    fn text(&self) -> Option<String> {
+        fs::read_to_string(self.file()).ok()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let directory = self.directory.path().join("out");
+        let names = fs::read_dir(directory).into_iter().flatten();
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+impl Stopped {
+    /// Whether it stopped, rather than came to its end.
+    fn wait(&self) -> bool {
+        self.told.recv_timeout(Duration::from_mins(1)).unwrap()
+    }
+
+    /// It never goes on.
+    fn dies(self) {
+        std::mem::forget(self.go);
+    }
+}
+
+fn is_good(record: &JobRecord) -> bool {
+    record.state == JobState::Complete(Ending::Succeeded)
+}
+
+fn why(record: &JobRecord) -> &str {
+    record.failure.as_ref().map_or("", |failure| &failure.message)
+}
+
+/// Stops an export at each of its steps in turn, and hands it to `each`; says how many steps there are.
+fn at_each_step(link: Link, erase: bool, mut each: impl FnMut(u64, &Waiting, Stopped)) -> u64 {
+    let mut step = 0;
+    loop {
+        let job = Waiting::new(link, erase);
+        let process = job.run_until(step);
+        if !process.wait() {
+            assert_eq!(job.text().as_deref(), Some(WHOLE));
+            return step;
+        }
+        each(step, &job, process);
+        step += 1;
+    }
+}
+
+#[test]
+fn whenever_a_process_dies_the_next_attempt_ends_the_export() {
+    for erase in [false, true] {
+        let steps = at_each_step(place::hard_link, erase, |step, job, process| {
+            process.dies();
+            let record = job.finish();
+            assert!(is_good(&record), "step {step}: {}", why(&record));
+            assert_eq!(job.text().as_deref(), Some(WHOLE), "step {step}");
+            assert_eq!(job.names(), ["rows.jsonl"], "step {step}");
+            assert_eq!(job.store.get(job.source).unwrap().is_none(), erase, "step {step}");
+            let result = job.store.result(job.export).unwrap().unwrap();
+            let outputs: Vec<String> =
+                result.outputs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            assert_eq!(
+                outputs,
+                [format!("file={NAME:?}"), "rows=3".to_owned(), "bytes=6".to_owned()],
+                "step {step}"
+            );
+        });
+        assert_eq!(steps, 8 + 2 * u64::from(erase), "start, two notes, erasing, end");
+    }
+}
+
+/// One step leaves an empty file that nobody can tell from somebody else's: it is left alone, and told.
+#[test]
+fn without_hard_links_the_next_attempt_ends_the_export_too() {
+    let mut refused = Vec::new();
+    at_each_step(no_link, true, |step, job, process| {
+        process.dies();
+        let record = job.finish();
+        if is_good(&record) {
+            assert_eq!((job.text().as_deref(), job.names().len()), (Some(WHOLE), 1), "step {step}");
+        } else {
+            assert!(why(&record).contains("a file of this name exists; name another"), "{}", why(&record));
+            assert_eq!(job.text().as_deref(), Some(""));
+            assert!(job.store.get(job.source).unwrap().is_some(), "nothing is erased");
+            refused.push(step);
+        }
+    });
+    assert_eq!(refused, [4], "before the note about the file that was just made");
+}
+
+/// A copy that was cut anywhere goes on where it ended.
+#[test]
+fn without_hard_links_a_file_that_was_begun_is_ended() {
+    for cut in 0..=WHOLE.len() {
+        let job = Waiting::new(no_link, false);
+        let process = job.run_until(5);
+        assert!(process.wait());
+        process.dies();
+        fs::write(job.file(), &WHOLE[..cut]).unwrap();
+        let record = job.finish();
+        assert!(is_good(&record), "{cut}: {}", why(&record));
+        assert_eq!((job.text().as_deref(), job.names().len()), (Some(WHOLE), 1), "{cut}");
+    }
+}
+
+#[test]
+fn a_file_of_somebody_else_stays_in_every_attempt() {
+    for link in [place::hard_link as Link, no_link] {
+        at_each_step(link, true, |step, job, process| {
+            process.dies();
+            // The same number of another file is likely where the numbers of removed files are used again.
+            fs::create_dir_all(job.directory.path().join("out")).unwrap();
+            let _ = fs::remove_file(job.file());
+            fs::write(job.file(), THEIRS).unwrap();
+            let ended = job.store.get(job.export).unwrap().unwrap().state.is_complete();
+            let gone = job.store.get(job.source).unwrap().is_none();
+            let record = job.finish();
+            assert_eq!(job.text().as_deref(), Some(THEIRS), "step {step}");
+            assert!(ended || gone || !is_good(&record), "step {step}");
+            assert_eq!(
+                job.store.get(job.source).unwrap().is_none(),
+                gone,
+                "step {step}: erased for another's file"
+            );
+        });
+    }
+}
+
+/// The file was there before the first attempt, and is the very same bytes.
+#[test]
+fn a_file_that_was_there_is_not_the_jobs_own_whatever_is_in_it() {
+    for link in [place::hard_link as Link, no_link] {
+        let mut step = 0;
+        loop {
+            let job = Waiting::new(link, true);
+            fs::create_dir(job.directory.path().join("out")).unwrap();
+            fs::write(job.file(), WHOLE).unwrap();
+            let process = job.run_until(step);
+            if !process.wait() {
+                break;
+            }
+            process.dies();
+            let record = job.finish();
+            assert!(why(&record).contains("a file of this name exists; name another"), "{}", why(&record));
+            assert!(job.store.get(job.source).unwrap().is_some(), "nothing is erased");
+            step += 1;
+        }
+        assert!(step >= 2);
+    }
+}
+
+/// A process that was paused, and goes on when a later attempt is over, changes nothing.
+#[test]
+fn an_attempt_that_wakes_up_too_late_harms_nothing() {
+    for link in [place::hard_link as Link, no_link] {
+        at_each_step(link, false, |step, job, process| {
+            let record = job.finish();
+            let (good, text) = (is_good(&record), job.text());
+            process.go.send(()).unwrap();
+            assert!(!process.wait(), "it comes to its end");
+            assert_eq!(is_good(&job.store.get(job.export).unwrap().unwrap()), good, "step {step}");
+            if good {
+                assert_eq!((job.text(), job.names().len()), (text, 1), "step {step}");
+            }
+        });
+    }
+}
