@@ -4,10 +4,17 @@ mod claim;
 pub(crate) mod csv;
 #[cfg(test)]
 mod deaths;
+pub(crate) mod jsonl;
 pub(crate) mod name;
 mod place;
 
-use std::{fmt, io, ops::ControlFlow, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    io::{self, Write},
+    ops::ControlFlow,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use job_runner::{
     Ending, Handler, JobContext, JobError, JobId, JobReader, JobResult, JobState, PageRequest,
@@ -61,10 +68,10 @@ impl fmt::Debug for Exporter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Format {
-    /// Values as comments, then a line of comma-separated fields a row.
+    /// Values as lines that begin with `#`, then a record of comma-separated fields a row.
     #[default]
     Csv,
-    /// A line of JSON a row, as the result has it; no values.
+    /// A line of JSON a row; no values.
     Jsonl,
 }
 
@@ -86,6 +93,8 @@ pub(crate) struct Export {
     pub(crate) path: String,
     pub(crate) format: Format,
     pub(crate) erase: bool,
+    #[serde(default)]
+    pub(crate) guard_formulas: bool,
 }
 
 impl Exporter {
@@ -244,9 +253,7 @@ fn copy(
 ) -> Result<u64, Trouble> {
     const STEP: u32 = 10_000;
     let total = result.size().rows;
-    if export.format == Format::Csv {
-        csv::head(result, draft.out())?;
-    }
+    let mut lines = Lines::begin(export, result, draft.out())?;
     let mut rows = 0;
     while rows < total {
         ctx.set_progress(rows, total);
@@ -255,7 +262,7 @@ fn copy(
         let (before, mut failed) = (rows, None);
         let read = page.for_each(|row| {
             let written = ctx.checkpoint().map_err(Trouble::from);
-            failed = written.and_then(|()| Ok(write_row(export.format, row, draft)?)).err();
+            failed = written.and_then(|()| Ok(lines.row(row)?)).err();
             rows += 1;
             Ok(if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         });
@@ -271,15 +278,38 @@ fn copy(
             .into());
         }
     }
+    lines.end()?;
     ctx.set_progress(total, total);
     Ok(rows)
 }
 
-fn write_row(format: Format, row: &[u8], draft: &mut Draft<'_>) -> io::Result<()> {
-    let out = draft.out();
-    match format {
-        Format::Csv => csv::row(row, out),
-        Format::Jsonl => out.write_all(row).and_then(|()| out.write_all(b"\n")),
+/// A file in its format.
+enum Lines<'w> {
+    Csv(Box<csv::Records<&'w mut dyn Write>>),
+    Jsonl(&'w mut dyn Write),
+}
+
+impl<'w> Lines<'w> {
+    fn begin(export: &Export, result: &JobResult, out: &'w mut dyn Write) -> io::Result<Self> {
+        if export.format == Format::Jsonl {
+            return Ok(Self::Jsonl(out));
+        }
+        csv::head(result, export.guard_formulas, out)?;
+        Ok(Self::Csv(Box::new(csv::Records::new(out, export.guard_formulas))))
+    }
+
+    fn row(&mut self, json: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Csv(records) => records.row(json),
+            Self::Jsonl(out) => jsonl::row(json, out),
+        }
+    }
+
+    fn end(self) -> io::Result<()> {
+        match self {
+            Self::Csv(mut records) => records.flush(),
+            Self::Jsonl(_) => Ok(()),
+        }
     }
 }
 

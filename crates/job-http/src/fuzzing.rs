@@ -7,7 +7,7 @@ use axum::{extract::Query, http::Uri};
 use job_runner::{Cursor, JobId, PageRequest, Parameters, core::strict};
 
 use crate::{
-    export::csv,
+    export::{csv, jsonl},
     graphs::Work,
     limits::Limits,
     routes::{
@@ -94,19 +94,17 @@ pub fn export_request(data: &[u8]) {
     }
 }
 
-/// A row as a line of comma-separated fields: one record, whatever text it holds.
+/// A row as a record of comma-separated fields, and as a line of JSON: one each, whatever text it holds.
 pub fn csv_row(data: &[u8]) {
-    if serde_json::from_slice::<serde_json::Value>(data).is_err() {
-        return;
-    }
+    let Ok(value) = serde_json::from_slice::<serde_json::Value>(data) else { return };
     let mut out = Vec::new();
-    if csv::row(data.trim_ascii(), &mut out).is_ok() {
-        let mut quoted = false;
-        let ends = out.iter().filter(|byte| {
-            quoted ^= **byte == b'"';
-            **byte == b'\n' && !quoted
-        });
-        assert_eq!(ends.count(), 1, "{:?}", String::from_utf8_lossy(&out));
+    if csv::Records::new(&mut out, false).row(data.trim_ascii()).is_ok() {
+        assert_eq!(csv::records(&out), Some(1), "{:?}", String::from_utf8_lossy(&out));
         assert_eq!(out.last(), Some(&b'\n'));
+    }
+    out.clear();
+    if jsonl::row(data.trim_ascii(), &mut out).is_ok() {
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&out).ok(), Some(value));
+        assert_eq!(String::from_utf8_lossy(&out).lines().count(), 1);
     }
 }

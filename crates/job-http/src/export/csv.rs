@@ -1,10 +1,13 @@
-//! Results as text: values in comment lines, then rows of comma-separated fields (RFC 4180, lines end in `\n`).
+//! Results as comma-separated values (RFC 4180, lines end in `\n`): values in lines that begin with `#`, then a record
+//! a row.
 
 use std::{
+    borrow::Cow,
     fmt,
     io::{self, Write},
 };
 
+use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
 use job_runner::JobResult;
 use serde::{
     Deserialize, Deserializer,
@@ -12,50 +15,117 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// Writes the values, the number of rows and the name of the list.
-pub(crate) fn head(result: &JobResult, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the values, the number of rows and the name of the list, a line each.
+///
+/// A reader that knows no comments takes each line for one record: no text in it opens a quoted field.
+pub(crate) fn head(result: &JobResult, guard: bool, out: &mut dyn Write) -> io::Result<()> {
     for (name, value) in result.outputs.iter() {
-        writeln!(out, "# {name}: {}", value.replace(['\n', '\r'], " "))?;
+        writeln!(out, "# {}: {}", comment_name(name, guard), comment(value, guard))?;
     }
-    match &result.list {
-        Some(list) => writeln!(out, "# data_total_size: {}\n# {}:", list.rows(), list.name()),
-        None => Ok(()),
+    let Some(list) = &result.list else { return Ok(()) };
+    writeln!(out, "# data_total_size: {}\n# {}:", list.rows(), comment_name(list.name(), guard))
+}
+
+/// A name as it stands between the quotes of a JSON string.
+fn comment_name(name: &str, guard: bool) -> String {
+    let quoted = comment(&serde_json::Value::from(name).to_string(), guard);
+    quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
+}
+
+/// JSON on one line in which no field of a record would begin with a quote, nor with a formula when `guard` is set:
+/// a blank behind a comma, or the escape of a comma inside a string.
+fn comment(json: &str, guard: bool) -> String {
+    let mut text = String::with_capacity(json.len());
+    let (mut in_string, mut escaped) = (false, false);
+    let mut characters = json.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\n' | '\r' => text.push(' '),
+            ',' if in_string && (guard || characters.peek() == Some(&'"')) => text.push_str("\\u002c"),
+            ',' if !in_string && (guard || characters.peek() == Some(&'"')) => text.push_str(", "),
+            other => text.push(other),
+        }
+        in_string ^= character == '"' && !escaped;
+        escaped = character == '\\' && !escaped;
+    }
+    text
+}
+
+/// Writes rows as records.
+#[derive(Debug)]
+pub(crate) struct Records<W: Write> {
+    out: Writer<W>,
+    /// Whether texts that a spreadsheet takes for formulas are marked as texts.
+    guard: bool,
+}
+
+impl<W: Write> Records<W> {
+    pub(crate) fn new(out: W, guard: bool) -> Self {
+        let mut builder = WriterBuilder::new();
+        builder.flexible(true).quote_style(QuoteStyle::Necessary).terminator(Terminator::Any(b'\n'));
+        // Else a row could be taken for a comment.
+        builder.comment(Some(b'#'));
+        Self { out: builder.from_writer(out), guard }
+    }
+
+    /// Writes one row: the key and the value of an object with one member, the values of another object, the
+    /// elements of a list; an empty object or list as itself. Text is written as it reads; anything else as the JSON
+    /// that it is, to the last digit.
+    pub(crate) fn row(&mut self, json: &[u8]) -> io::Result<()> {
+        let row: &RawValue = serde_json::from_slice(json)?;
+        let fields = fields(row)?;
+        for field in &fields {
+            self.field(field)?;
+        }
+        Ok(self.out.write_record(None::<&[u8]>)?)
+    }
+
+    fn field(&mut self, json: &RawValue) -> io::Result<()> {
+        // A string may hold half of a pair of surrogates, which no text can: then it stays JSON.
+        let text = Some(json.get()).filter(|json| json.starts_with('"')).and_then(text);
+        let field = match text {
+            Some(text) if self.guard && is_formula(&text) => Cow::Owned(format!("'{text}")),
+            Some(text) => text,
+            None => Cow::Borrowed(json.get()),
+        };
+        Ok(self.out.write_field(&*field)?)
+    }
+
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 
-/// Writes one row: the key and the value of an object with one member, the values of another object, the elements
-/// of a list. Text is written as it reads; anything else as the JSON that it is, to the last digit.
-pub(crate) fn row(json: &[u8], out: &mut dyn Write) -> io::Result<()> {
-    match json.first() {
+fn text(json: &str) -> Option<Cow<'_, str>> {
+    serde_json::from_str::<&str>(json)
+        .map(Cow::Borrowed)
+        .or_else(|_| serde_json::from_str::<String>(json).map(Cow::Owned))
+        .ok()
+}
+
+/// Whether a spreadsheet may take a text for a formula, by its first character; the wide forms count too.
+fn is_formula(text: &str) -> bool {
+    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
+}
+
+/// The fields of a row.
+fn fields(row: &RawValue) -> io::Result<Vec<&RawValue>> {
+    let fields: Vec<&RawValue> = match row.get().as_bytes().first() {
         Some(b'{') => {
-            let Members(members) = serde_json::from_slice(json)?;
-            if let [(key, value)] = members.as_slice() {
-                field(key, out)?;
-                out.write_all(b",")?;
-                values(&[*value], out)?;
-            } else {
-                values(&members.into_iter().map(|(_, value)| value).collect::<Vec<_>>(), out)?;
+            let Members(members) = serde_json::from_str(row.get())?;
+            match members.as_slice() {
+                [(key, value)] => vec![key, value],
+                _ => members.into_iter().map(|(_, value)| value).collect(),
             }
         }
-        Some(b'[') => values(&serde_json::from_slice::<Vec<&RawValue>>(json)?, out)?,
-        _ => values(&[serde_json::from_slice(json)?], out)?,
-    }
-    out.write_all(b"\n")
-}
-
-fn values(values: &[&RawValue], out: &mut dyn Write) -> io::Result<()> {
-    for (place, value) in values.iter().enumerate() {
-        if place > 0 {
-            out.write_all(b",")?;
-        }
-        let json = value.get();
-        if json.starts_with('"') { field(&serde_json::from_str::<String>(json)?, out)? } else { field(json, out)? }
-    }
-    Ok(())
+        Some(b'[') => serde_json::from_str(row.get())?,
+        _ => vec![row],
+    };
+    Ok(if fields.is_empty() { vec![row] } else { fields })
 }
 
 /// The members of an object in their order.
-struct Members<'r>(Vec<(String, &'r RawValue)>);
+struct Members<'r>(Vec<(&'r RawValue, &'r RawValue)>);
 
 impl<'r> Deserialize<'r> for Members<'r> {
     fn deserialize<D: Deserializer<'r>>(deserializer: D) -> Result<Self, D::Error> {
@@ -79,35 +149,82 @@ impl<'r> Deserialize<'r> for Members<'r> {
     }
 }
 
-fn field(text: &str, out: &mut dyn Write) -> io::Result<()> {
-    if text.contains(['"', ',', '\n', '\r']) || text.starts_with('#') {
-        write!(out, "\"{}\"", text.replace('"', "\"\""))
-    } else {
-        out.write_all(text.as_bytes())
-    }
+/// How many records a reader finds; `None` when it cannot read them.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn records(file: &[u8]) -> Option<usize> {
+    let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file);
+    reader.into_byte_records().try_fold(0, |records, record| record.ok().map(|_| records + 1))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn line(json: &str) -> String {
+    fn line(json: &str, guard: bool) -> String {
         let mut out = Vec::new();
-        row(json.as_bytes(), &mut out).unwrap();
+        Records::new(&mut out, guard).row(json.as_bytes()).unwrap();
+        assert_eq!(records(&out), Some(1), "{json}");
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn every_shape_of_row_has_its_fields() {
-        assert_eq!(line(r#"{"Sarah":0.25}"#), "Sarah,0.25\n");
-        assert_eq!(line(r#"["a","b, c"]"#), "a,\"b, c\"\n");
-        assert_eq!(line(r#""say \"hi\"""#), "\"say \"\"hi\"\"\"\n");
-        assert_eq!(
-            line(r#"{"id":"Sarah","label":"user","properties":{"Age":["18-24"]}}"#),
-            "Sarah,user,\"{\"\"Age\"\":[\"\"18-24\"\"]}\"\n"
-        );
-        assert_eq!(line(r#"{"source":"b","betweenness":1e-7,"index":"0"}"#), "b,1e-7,0\n");
-        assert_eq!(line("0.0012686085005892019"), "0.0012686085005892019\n");
-        assert_eq!(line(r#"{"a":null}"#), "a,null\n");
+        for (json, expected) in [
+            (r#"{"Sarah":0.25}"#, "Sarah,0.25\n"),
+            (r#"["a","b, c"]"#, "a,\"b, c\"\n"),
+            (r#""say \"hi\"""#, "\"say \"\"hi\"\"\"\n"),
+            (
+                r#"{"id":"Sarah","label":"user","properties":{"Age":["18-24"]}}"#,
+                "Sarah,user,\"{\"\"Age\"\":[\"\"18-24\"\"]}\"\n",
+            ),
+            (r#"{"source":"b","betweenness":1e-7,"index":"0"}"#, "b,1e-7,0\n"),
+            ("0.0012686085005892019", "0.0012686085005892019\n"),
+            (r#"{"a":null}"#, "a,null\n"),
+            (r#""""#, "\"\"\n"),
+            ("[]", "[]\n"),
+            ("{ }", "{ }\n"),
+            (r#"["",""]"#, ",\n"),
+            (r#"{"":""}"#, ",\n"),
+            (r##""#1""##, "\"#1\"\n"),
+            (r#""a\nb""#, "\"a\nb\"\n"),
+            (r#"["\ud800"]"#, "\"\"\"\\ud800\"\"\"\n"),
+            (r#"{"\ud800":1}"#, "\"\"\"\\ud800\"\"\",1\n"),
+        ] {
+            assert_eq!(line(json, false), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn texts_are_no_formulas_when_that_is_asked_for() {
+        for (json, expected) in [
+            (r#"["=1+1","+1","-1","@a","\ta","\u2212a"]"#, "'=1+1,'+1,'-1,'@a,'\ta,\u{2212}a\n"),
+            (r#"{"=cmd|' /C calc'!A0":-1}"#, "'=cmd|' /C calc'!A0,-1\n"),
+            (r#"["a=1",-1,"\uff1d1"]"#, "a=1,-1,'\u{ff1d}1\n"),
+        ] {
+            assert_eq!(line(json, true), expected);
+        }
+        assert_eq!(line(r#"["=1+1"]"#, false), "=1+1\n");
+    }
+
+    #[test]
+    fn a_comment_is_one_record_and_keeps_its_meaning() {
+        for (json, guard, expected) in [
+            (r#"["a","b"]"#, false, r#"["a", "b"]"#),
+            (r#"{"a":1,"b,":"c,"}"#, false, r#"{"a":1, "b\u002c":"c\u002c"}"#),
+            (r#""a, \\\",b""#, false, r#""a, \\\",b""#),
+            (r#""a,=1""#, false, r#""a,=1""#),
+            (r#""a,=1""#, true, r#""a\u002c=1""#),
+            ("[1,\n\"a\"]", false, r#"[1, "a"]"#),
+            ("[1,-5]", false, "[1,-5]"),
+            ("[1,-5]", true, "[1, -5]"),
+        ] {
+            let text = comment(json, guard);
+            assert_eq!(text, expected);
+            let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+            assert_eq!(read(&text), read(json));
+            assert_eq!(records(format!("# a: {text}\n1\n").as_bytes()), Some(2), "{text}");
+        }
+        assert_eq!(comment_name("modularity", false), "modularity");
+        assert_eq!(comment_name("a\nb,\"c", false), r#"a\nb,\"c"#);
     }
 }

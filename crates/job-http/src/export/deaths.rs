@@ -68,7 +68,7 @@ impl Waiting {
         let submit = |spec: JobSpec| engine.submit(spec.graph("movies")).unwrap().id();
         let source = submit(JobSpec::vertex_filter());
         assert!(engine.run_one());
-        let export = Export { source, path: NAME.to_owned(), format: Format::Jsonl, erase };
+        let export = Export { source, path: NAME.to_owned(), format: Format::Jsonl, erase, guard_formulas: false };
         let export = submit(JobSpec::algorithm(Exporter::KIND).parameters(&export).unwrap());
         Self { store, directory, link, source, export }
     }

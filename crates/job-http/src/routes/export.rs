@@ -35,6 +35,9 @@ pub(crate) struct ExportBody {
     format: Format,
     /// Removes the exported job when the file is written. Departs from the original, where it is `true` by default.
     erase: bool,
+    /// In a CSV file, puts `'` before a text that a spreadsheet would take for a formula: one that begins with `=`,
+    /// `+`, `-`, `@`, a tab or a line break.
+    guard_formulas: bool,
     #[serde(default)]
     paginate: Paginate,
 }
@@ -88,7 +91,13 @@ fn submit(
         return Err(refused(format!("job {} is {}: wait for its result first", source.id(), record.state)));
     }
     let path = path(body, &scope.job)?;
-    let export = Parameters { source: source.id(), path, format: body.format, erase: body.erase };
+    let export = Parameters {
+        source: source.id(),
+        path,
+        format: body.format,
+        erase: body.erase,
+        guard_formulas: body.guard_formulas,
+    };
     let spec = JobSpec::algorithm(Exporter::KIND).graph(scope.graph.key).parameters(&export);
     let spec = spec.map_err(|error| Failure::internal(&error))?;
     Ok(Json(Acknowledged::of(&key.submit(&api.engine, spec)?, None)))

@@ -20,6 +20,7 @@ fn exporting(directory: &Path) -> Service {
             let mut rows = ctx.rows("community")?;
             [("a", "1"), ("b,c", "1")].iter().try_for_each(|(id, value)| rows.push(&json!({*id: value})))
         })
+        .algorithm("formulas", |ctx: &mut JobContext| ctx.rows("cells")?.push(&json!(["=1+1", -1])))
         .open()
         .unwrap();
     over(Arc::new(engine), Api::exports)
@@ -66,6 +67,19 @@ async fn a_job_is_erased_only_when_asked_for() {
     assert_eq!(text.lines().count(), 25_000);
     assert_eq!(serde_json::from_str::<Value>(text.lines().last().unwrap()).unwrap(), crate::host::row(24_999));
     assert_eq!(service.status(id, "").await.error().1, "GES.8301");
+}
+
+#[tokio::test]
+async fn formulas_become_texts_when_that_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = exporting(directory.path());
+    let id = service.run(JobSpec::algorithm("formulas"));
+    for (guard, row) in [(false, "=1+1,-1\n"), (true, "'=1+1,-1\n")] {
+        let name = format!("{guard}.csv");
+        export(&service, id, json!({"fileName": name, "guardFormulas": guard})).await;
+        let text = std::fs::read_to_string(directory.path().join(name)).unwrap();
+        assert!(text.ends_with(row), "{text}");
+    }
 }
 
 #[tokio::test]

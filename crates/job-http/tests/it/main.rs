@@ -14,6 +14,7 @@ mod list;
 mod openapi;
 mod origins;
 mod proxies;
+mod readback;
 mod serve;
 mod status;
 mod streaming;

@@ -1,0 +1,197 @@
+//! Exported files, read back by Python: one row is one record, and says what the row said.
+
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::{Arc, Mutex},
+};
+
+use job_http::{Api, Exporter};
+use job_runner::{
+    JobContext, JobSpec,
+    store::{MemoryStore, Store},
+};
+use proptest::{collection::vec, prelude::*};
+use serde_json::{Value, json, value::RawValue};
+
+use crate::host::{Service, builder, over};
+
+/// Reads a directory with `rows.json` (what was pushed), `a.csv` and `a.jsonl`.
+const READER: &str = r#"
+import csv, json, sys
+directory, heads = sys.argv[1], int(sys.argv[2])
+
+class Pairs(list):
+    "An object with its members in order, not to be taken for a list"
+
+def read(text):
+    return json.loads(text, object_pairs_hook=lambda pairs: Pairs([Pairs(pair) for pair in pairs]))
+
+def same(one, other):
+    return type(one) is type(other) and repr(one) == repr(other)
+
+def is_text(value):
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
+
+def fields(row):
+    if isinstance(row, Pairs):
+        fields = [row[0][0], row[0][1]] if len(row) == 1 else [value for _, value in row]
+    elif isinstance(row, list):
+        fields = list(row)
+    else:
+        fields = [row]
+    return fields or [row]
+
+def check_csv(record, row):
+    wanted = fields(row)
+    assert len(record) == len(wanted), (record, row)
+    for field, value in zip(record, wanted):
+        if is_text(value):
+            assert field == value, (field, value)
+        else:
+            assert same(read(field), value), (field, value)
+
+rows = read(open(f"{directory}/rows.json", encoding="utf-8", newline="").read())
+lines = open(f"{directory}/a.jsonl", encoding="utf-8", newline="").read()
+for lines in (lines.splitlines(), lines[:-1].split("\n") if lines else []):
+    assert len(lines) == len(rows), (len(lines), len(rows))
+    for line, row in zip(lines, rows):
+        assert same(read(line), row), (line, row)
+
+records = list(csv.reader(open(f"{directory}/a.csv", encoding="utf-8", newline="")))
+assert len(records) == heads + len(rows), (len(records), heads, len(rows))
+for record in records[:heads]:
+    assert record[0][:1] == chr(35), record
+for record, row in zip(records[heads:], rows):
+    check_csv(record, row)
+"#;
+
+/// What the next job gives: values, the name of the list, rows as they are written.
+#[derive(Debug, Clone, Default)]
+struct Content {
+    outputs: Vec<(String, Value)>,
+    list: String,
+    rows: Vec<String>,
+}
+
+fn exporting(directory: &Path, content: Arc<Mutex<Content>>) -> Service {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let engine = builder(Arc::clone(&store))
+        .algorithm(Exporter::KIND, Exporter::new(store, directory))
+        .algorithm("anything", move |ctx: &mut JobContext| {
+            let content = content.lock().unwrap().clone();
+            for (name, value) in &content.outputs {
+                ctx.output(name, value)?;
+            }
+            let mut rows = ctx.rows(&content.list)?;
+            content.rows.into_iter().try_for_each(|row| rows.push(&RawValue::from_string(row).unwrap()))
+        })
+        .open()
+        .unwrap();
+    over(Arc::new(engine), Api::exports)
+}
+
+/// Exports the content in both formats and has it read.
+fn check(content: &Content) -> Result<(), String> {
+    let directory = tempfile::tempdir().unwrap();
+    let service = exporting(directory.path(), Arc::new(Mutex::new(content.clone())));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let id = service.run(JobSpec::algorithm("anything"));
+    for format in ["csv", "jsonl"] {
+        let body = json!({"fileName": format!("a.{format}"), "format": format}).to_string();
+        let path = format!("/jobs/{id}/action?action_id=export-result");
+        let answer = runtime.block_on(service.post(&path, body));
+        while service.engine.run_one() {}
+        let export = answer.json()["jobId"].as_str().unwrap().parse().unwrap();
+        let done = runtime.block_on(service.status(export, ""));
+        if done.status != 200 {
+            return Err(done.body);
+        }
+    }
+    fs::write(directory.path().join("rows.json"), format!("[{}]", content.rows.join(","))).unwrap();
+    let heads = (content.outputs.len() + 2).to_string();
+    let read = Command::new("python3").args(["-c", READER]).arg(directory.path()).arg(heads).output().unwrap();
+    if read.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&read.stderr).into_owned()) }
+}
+
+/// Texts made of what separates, quotes, escapes and ends lines somewhere.
+fn text() -> impl Strategy<Value = String> {
+    let hard = prop::sample::select(
+        "\"\",,\n\r\t#=+-@'\\;|{}[]: \u{0}\u{b}\u{c}\u{1c}\u{7f}\u{85}\u{a0}\u{2028}\u{2029}\u{202e}\u{feff}莎😀a"
+            .chars()
+            .collect::<Vec<_>>(),
+    );
+    vec(prop_oneof![4 => hard, 1 => any::<char>()], 0..8).prop_map(|characters| characters.into_iter().collect())
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_filter("JSON has finite numbers", |number| number.is_finite()).prop_map(Value::from),
+        text().prop_map(Value::from),
+        text().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            vec((text(), inner), 0..4).prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
+/// A row as a host may have written it: on one line or on several, or in a way that no value of ours is written.
+fn row() -> impl Strategy<Value = String> {
+    let odd = [
+        "\"\"",
+        "[]",
+        "{}",
+        "[ ]",
+        "{\r\n}",
+        "[\"\"]",
+        "{\"\":\"\"}",
+        "\"\\ud800\"",
+        "{\"\\udc00,\":\"\\n\"}",
+        "-0.0",
+        "[1.50,\n\n1E+2]",
+        "123456789012345678901234567890",
+        "{\"a\":1,\"a\":2}",
+        "\"\\u000a\"",
+        "[[[[\"\\\"\"]]]]",
+    ];
+    prop_oneof![
+        3 => value().prop_map(|value| value.to_string()),
+        2 => value().prop_map(|value| serde_json::to_string_pretty(&value).unwrap()),
+        1 => value().prop_map(|value| serde_json::to_string_pretty(&value).unwrap().replace('\n', "\r\n")),
+        1 => prop::sample::select(odd.to_vec()).prop_map(str::to_owned),
+    ]
+}
+
+fn content() -> impl Strategy<Value = Content> {
+    (vec((text(), value()), 0..4), text(), vec(row(), 0..60)).prop_map(|(outputs, list, rows)| {
+        // Each name once, and none that the document has.
+        let outputs = outputs.into_iter().enumerate().map(|(n, (name, value))| (format!("{n}{name}"), value));
+        Content { outputs: outputs.collect(), list: format!("list{list}"), rows }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn one_row_is_one_record_to_python(content in content()) {
+        let read = check(&content);
+        prop_assert!(read.is_ok(), "{}", read.unwrap_err());
+    }
+}
+
+#[test]
+fn empty_rows_and_rows_of_several_lines_are_records_to_python() {
+    let rows = ["\"\"", "[]", "{}", "{\n  \"a\": 1,\n  \"b\": \"x\\ny\"\n}", "\"\u{2028}\"", "[\"=1\"]"];
+    let outputs = vec![("na\nme,\"x".to_owned(), json!(["a,", "b\"c,"])), ("k".to_owned(), json!({"k,\"": 2}))];
+    let rows = rows.map(str::to_owned).to_vec();
+    assert_eq!(check(&Content { outputs, list: "li\nst,\"".to_owned(), rows }), Ok(()));
+}
