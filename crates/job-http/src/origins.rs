@@ -97,7 +97,8 @@ impl Origins {
         if headers.contains_key("sec-fetch-site") {
             // The browser's own word; `none` is a user who has typed the address.
             let own = is("sec-fetch-site", b"same-origin") || is("sec-fetch-site", b"none");
-            return !own && !(method.is_safe() && is("sec-fetch-mode", b"navigate"));
+            let link = method.is_safe() && is("sec-fetch-mode", b"navigate");
+            return !(own || link);
         }
         let own = |origin: &HeaderValue| {
             let (scheme, origin) = parse(origin.to_str().ok()?)?;

@@ -41,7 +41,7 @@ pub(super) struct Reach {
     /// than localhost and addresses
     #[arg(long, value_name = "NAME")]
     host: Vec<String>,
-    /// Another site whose pages may ask, such as https://console.example.com; may be repeated
+    /// Another site whose pages may ask: scheme, host and port as browsers show them; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     origin: Vec<String>,
 }
@@ -116,7 +116,7 @@ async fn listen_until_told(
         "http://{address}/ (page), /ges/v1.0/{PROJECT}/graphs/{graph} (API); Ctrl-C stops"
     )?;
     let told = async move {
-        told.to_stop().await;
+        told.wait().await;
         gate.close();
     };
     job_http::serve(listener, api.router(), ServeOptions::default(), told).await?;

@@ -32,10 +32,10 @@ pub(super) fn listen() -> io::Result<Told> {
 
 impl Told {
     /// Waits for the first signal.
-    pub(super) async fn to_stop(mut self) {
+    pub(super) async fn wait(mut self) {
         if self.0.wait_for(|told| *told).await.is_err() {
             // Nobody listens any more.
-            pending().await
+            pending::<()>().await;
         }
     }
 }

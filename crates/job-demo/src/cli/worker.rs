@@ -29,7 +29,7 @@ pub(super) fn worker(global: &Global, workers: Option<usize>, exports: &Path, gr
     let runtime = Runtime::new()?;
     let engine = builder.algorithm(Exporter::KIND, exporter).open()?;
     writeln!(io::stdout().lock(), "jobs run, {workers} at a time; Ctrl-C stops")?;
-    runtime.block_on(told.to_stop());
+    runtime.block_on(told.wait());
     let left = engine.shutdown(grace);
     if left.abandoned > 0 {
         return Err(format!("{} jobs did not stop in time: others run them again", left.abandoned).into());

@@ -54,7 +54,7 @@ impl Server {
         let pid = self.child.id().to_string();
         let (done, is_done) = mpsc::channel::<()>();
         let guard = thread::spawn(move || {
-            if is_done.recv_timeout(Duration::from_secs(60)) == Err(mpsc::RecvTimeoutError::Timeout) {
+            if is_done.recv_timeout(Duration::from_mins(1)) == Err(mpsc::RecvTimeoutError::Timeout) {
                 Command::new("kill").args(["-KILL", &pid]).status().unwrap();
             }
         });

@@ -128,7 +128,7 @@ mod tests {
         let second = |n| start + Duration::from_secs(n);
         let options = ServeOptions::default()
             .head_time(Duration::from_secs(10))
-            .idle_time(Duration::from_secs(60))
+            .idle_time(Duration::from_mins(1))
             .stall_time(Duration::from_secs(30));
         let (idle, stalled) = (Some(Verdict::Idle), Some(Verdict::Stalled));
         for (open, used, since, blocked, offered, now, draining, expected) in [

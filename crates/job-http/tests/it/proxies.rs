@@ -6,6 +6,7 @@ use axum::{
     response::Response,
 };
 use http_body_util::BodyExt;
+use job_http::Api;
 use job_runner::{JobId, JobSpec, PageRequest};
 use tower::ServiceExt;
 
@@ -28,7 +29,7 @@ fn jobs(service: &Service) -> usize {
 
 #[tokio::test]
 async fn a_request_that_is_sent_again_with_its_key_is_one_job() {
-    let service = with(|api| api.exports());
+    let service = with(Api::exports);
     let done = service.run_rows(1).to_string();
     let export = format!("/jobs/{done}/action?action_id=export-result");
     for (number, (path, body, other)) in [

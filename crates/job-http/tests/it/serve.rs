@@ -33,7 +33,7 @@ use tokio::{
 use crate::host::{MOVIES, service};
 
 /// How long a test waits for what must come.
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_mins(1);
 
 async fn within<T>(what: impl Future<Output = T>) -> T {
     timeout(BOUND, what).await.expect("it did not come")
@@ -105,7 +105,7 @@ impl Drop for Held {
 fn routes() -> (Router, mpsc::Receiver<()>) {
     let (held, gone) = mpsc::channel(1);
     let endless = move || async move {
-        let piece = Bytes::from_static(&[b'x'; 64 << 10]);
+        let piece = Bytes::from(vec![b'x'; 64 << 10]);
         let held = Held(held);
         let pieces = stream::repeat_with(move || {
             let _ = &held;
