@@ -227,9 +227,12 @@ impl Engine {
         self.shared.health.report(self.shared.clock.now())
     }
 
-    /// Runs the job that is next on the calling thread; `false` if none is ready. For engines with
-    /// `workers(0)`: tests that decide themselves what happens when.
+    /// Runs the job that is next on the calling thread; `false` if none is ready, or the store fails. For engines with
+    /// `workers(0)`: tests that decide themselves what happens when. First stores what could not be stored before.
     pub fn run_one(&self) -> bool {
+        if !worker::catch_up(&self.shared) {
+            return false;
+        }
         match self.shared.try_next() {
             Some(live) => {
                 worker::run(&self.shared, &live);
@@ -239,13 +242,14 @@ impl Engine {
         }
     }
 
-    /// Does what is due by the clock now: deadlines, suspects to clear, gauges, retention, noting what was read; on a shared store also
+    /// Does what is due by the clock now: what could not be stored before, deadlines, suspects to clear, gauges, retention,
+    /// noting what was read; on a shared store also
     /// renews, looks and claims. Engines with workers have threads for it.
     ///
     /// # Errors
     /// When the store fails.
     pub fn tick(&self) -> Result<(), EngineError> {
-        self.shared.probe();
+        worker::catch_up(&self.shared);
         if let Some(cluster) = &self.shared.cluster {
             cluster::tick(&self.shared, cluster)?;
         }

@@ -19,6 +19,7 @@ use crate::{
     reader::{JobReader, Status},
     shared::Shared,
     watch::Watch,
+    worker,
 };
 
 /// A job of an engine. Clones are the same job; dropping all of them changes nothing about it.
@@ -68,10 +69,10 @@ impl JobHandle {
     /// Waits until the job is complete.
     ///
     /// # Errors
-    /// When it will not complete in this process: the engine was shut down or cannot store the outcome.
+    /// When it will not complete in this process, because the engine was shut down. Of an engine without workers also
+    /// [`EngineError::Unhealthy`] while the store fails: nothing goes on until its caller tries again.
     pub fn wait(&self) -> Result<JobRecord, EngineError> {
-        self.shared.attend(&self.live);
-        self.shared.freshen(&self.live);
+        self.prepare()?;
         self.live.wait(None).unwrap_or(Err(EngineError::ShuttingDown))
     }
 
@@ -80,9 +81,15 @@ impl JobHandle {
     /// # Errors
     /// As [`wait`](Self::wait).
     pub fn wait_timeout(&self, timeout: Duration) -> Result<Option<JobRecord>, EngineError> {
+        self.prepare()?;
+        self.live.wait(until(timeout)).transpose()
+    }
+
+    /// Before a wait: what can be known of the job at once.
+    fn prepare(&self) -> Result<(), EngineError> {
         self.shared.attend(&self.live);
         self.shared.freshen(&self.live);
-        self.live.wait(until(timeout)).transpose()
+        if worker::catch_up(&self.shared) || self.live.has_ended() { Ok(()) } else { self.shared.health.check() }
     }
 
     /// Calls `callback` when the job is complete, on the thread that completes it (at once if it is): keep it

@@ -126,6 +126,11 @@ impl Live {
         self.lock().lease.as_ref().is_some_and(|lease| lease.is_over())
     }
 
+    /// Whether whoever waits is told something.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lock().end().is_some()
+    }
+
     /// Waits for the end, at most until `until`; `None` if it came first.
     pub(crate) fn wait(&self, until: Option<Instant>) -> Option<Result<JobRecord, EngineError>> {
         let mut state = self.lock();

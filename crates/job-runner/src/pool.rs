@@ -97,9 +97,13 @@ impl Pool {
             // This may be the thread that would store them.
             recorder::store(shared, shared.recorder.bypass());
         }
+        worker::catch_up(shared);
         let own = inside::jobs_of(shared);
-        wait(shared, until(grace), |scheduler| scheduler.running <= own);
+        let owed = shared.owed.lock().len();
+        wait(shared, until(grace), |scheduler| scheduler.running <= own + owed);
         shared.stop_running();
+        // For the last time.
+        worker::catch_up(shared);
         wait(shared, until(shared.config.stop_grace), |scheduler| scheduler.running <= own);
         shared.enter(Phase::Closed);
         shared.recorder.close();

@@ -3,7 +3,7 @@
 //! A worker whose body has returned hands the end over and takes the next job. What waits is stored together: one
 //! write to the log, one fsync, for all of it. Nobody is told of an end before it is stored.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use job_core::{Event, JobRecord, JobResult};
 use job_store::StoreError;
@@ -14,7 +14,7 @@ use crate::{
     shared::Shared,
     shield,
     sync::{Condvar, Mutex},
-    worker::{self, Ending},
+    worker::{self, Ending, Outcome},
 };
 
 /// The ends that wait to be stored.
@@ -129,9 +129,11 @@ pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
         worker::tell(shared, &live, &record);
     }
     for end in missed {
-        let record = worker::finish(shared, &end.live, &end.core, Ending::Well(end.result));
+        let ending = Ending::Well(end.result);
+        let stored = Outcome::new(shared, &end.live, &end.core, ending, Duration::ZERO).store(shared);
         shared.forget(&end.live);
-        if let Some(record) = record {
+        // An engine that has a recorder tries until it works.
+        if let Ok(Some(record)) = stored {
             worker::tell(shared, &end.live, &record);
         }
     }

@@ -37,6 +37,7 @@ use crate::{
     sync::{Condvar, Mutex},
     watch::Watchers,
     width::Spare,
+    worker::{self, Outcome},
 };
 
 /// What the engine, its workers and the handles share.
@@ -55,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) health: Health,
     pub(crate) reads: Arc<Reads>,
     pub(crate) recorder: Recorder,
+    /// Outcomes that could not be stored, and that no thread of the engine tries again.
+    pub(crate) owed: Mutex<Vec<Outcome>>,
     pub(crate) ids: IdSource,
     /// When retention looks at which jobs.
     looks: Mutex<retention::Looks>,
@@ -158,6 +161,7 @@ impl Shared {
             reads: Arc::new(Reads::new(Arc::clone(&clock))),
             clock,
             recorder: Recorder::default(),
+            owed: Mutex::default(),
             ids,
             looks: Mutex::default(),
             scheduler: Mutex::new(scheduler),
@@ -172,6 +176,11 @@ impl Shared {
 
     pub(crate) fn scheduler(&self) -> crate::sync::MutexGuard<'_, Scheduler> {
         self.scheduler.lock()
+    }
+
+    /// Whether the engine has no thread that runs jobs or waits for the store: its caller does it all.
+    pub(crate) fn is_driven(&self) -> bool {
+        self.config.workers == 0 && self.cluster.as_ref().is_none_or(|cluster| !cluster.kinds.is_empty())
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -330,7 +339,8 @@ impl Shared {
         Err(error)
     }
 
-    pub(crate) fn cancel(&self, live: &Arc<Live>) -> Result<JobRecord, EngineError> {
+    pub(crate) fn cancel(self: &Arc<Self>, live: &Arc<Live>) -> Result<JobRecord, EngineError> {
+        worker::catch_up(self);
         self.freshen(live);
         // The store may have another engine by now, which would not hear of it.
         let closed = self.scheduler().phase == Phase::Closed;

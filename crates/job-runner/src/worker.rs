@@ -58,6 +58,12 @@ impl Seat<'_> {
         }
     }
 
+    /// The outcome is stored later, by whoever drives the engine; until then the job runs.
+    fn owe(&self, outcome: Outcome) {
+        self.held.set(false);
+        self.shared.owed.lock().push(outcome);
+    }
+
     /// The end of the job is the recorder's from here on.
     fn free(&self, used: Duration) {
         self.held.set(false);
@@ -96,10 +102,15 @@ fn run_on(seat: &Seat<'_>) {
             }
         }
         ending => {
-            let stored = finish(shared, live, &core, ending);
-            seat.release(used);
-            if let Some(record) = stored {
-                tell(shared, live, &record);
+            let mut outcome = Outcome::new(shared, live, &core, ending, used);
+            match outcome.store(shared) {
+                Ok(stored) => {
+                    seat.release(used);
+                    if let Some(record) = stored {
+                        tell(shared, live, &record);
+                    }
+                }
+                Err(_) => seat.owe(outcome),
             }
         }
     }
@@ -143,7 +154,8 @@ fn fail(shared: &Shared, live: &Arc<Live>, failure: &Failure) -> Option<JobRecor
         stored = Some(replace(shared, state, next)?);
         state.attempt = None;
         Ok(())
-    });
+    })
+    .ok()?;
     stored
 }
 
@@ -215,7 +227,7 @@ fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Begun {
     }
     let now = shared.clock.now();
     // The start need not survive a power loss: without it the job simply still waits.
-    store_surely(shared, live, |state| {
+    let started = store_surely(shared, live, |state| {
         // The engine goes without it.
         if state.is_lost() {
             return Ok(());
@@ -231,7 +243,8 @@ fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Begun {
         shared.show(state, next);
         Ok(())
     });
-    let Some(attempt) = live.attempt() else { return Begun::Gone };
+    // What could not be started still waits.
+    let Some(attempt) = live.attempt().filter(|_| started.is_ok()) else { return Begun::Gone };
     running(shared, live, attempt, handler)
 }
 
@@ -256,7 +269,7 @@ pub(crate) fn put_back(shared: &Shared, live: &Arc<Live>) {
 fn put_back_record(shared: &Shared, live: &Arc<Live>) -> Option<JobRecord> {
     let now = shared.clock.now();
     let mut stored = None;
-    store_surely(shared, live, |state| {
+    let put_back = store_surely(shared, live, |state| {
         let cancelling = state.record.state == JobState::Running { cancelling: true };
         let event = if cancelling { Event::Stop } else { starter::put_back() };
         // One that could not be started waits anyhow.
@@ -265,7 +278,7 @@ fn put_back_record(shared: &Shared, live: &Arc<Live>) -> Option<JobRecord> {
         Ok(())
     });
     live.lock().attempt = None;
-    stored
+    stored.filter(|_| put_back.is_ok())
 }
 
 fn expire(shared: &Shared, live: &Arc<Live>) -> Begun {
@@ -294,41 +307,84 @@ fn body(core: &Arc<Core>, handler: &dyn Handler) -> Ending {
     }
 }
 
-/// Records the outcome. A store that fails is tried again until it works or the engine stops.
-pub(crate) fn finish(
-    shared: &Arc<Shared>,
-    live: &Arc<Live>,
-    core: &Arc<Core>,
-    ending: Ending,
-) -> Option<JobRecord> {
-    let (ended, mut result) = match ending {
-        Ending::Well(result) => (Ended::Well, Some(result)),
-        Ending::Badly(ended) => (ended, None),
-    };
-    let mut stored = None;
-    // The same in every try, so that a write that was done but reported as failed is known again.
-    let now = shared.clock.now();
-    let entropy = u64::from(core.attempt.started.elapsed().subsec_nanos()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    store_surely(shared, live, |state| {
-        // Whoever waits has been told that it runs again.
-        if core.attempt.is_left() {
-            return Ok(());
-        }
-        let at = Circumstances {
-            cause: core.attempt.token.cause(),
-            cancelling: state.record.state == JobState::Running { cancelling: true },
-            attempt: state.record.attempt,
-            failed_attempts: state.record.failed_attempts,
-            max_attempts: state.record.spec.options().max_attempts,
-            now,
-            entropy,
-            retry: shared.config.retry,
+/// An attempt whose body is over, and whose outcome is to be stored.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    live: Arc<Live>,
+    core: Arc<Core>,
+    ended: Ended,
+    result: Option<JobResult>,
+    /// The same in every try, so that a write that was done but reported as failed is known again.
+    now: Timestamp,
+    entropy: u64,
+    /// For how long it used a worker.
+    used: Duration,
+}
+
+impl Outcome {
+    pub(crate) fn new(
+        shared: &Shared,
+        live: &Arc<Live>,
+        core: &Arc<Core>,
+        ending: Ending,
+        used: Duration,
+    ) -> Self {
+        let (ended, result) = match ending {
+            Ending::Well(result) => (Ended::Well, Some(result)),
+            Ending::Badly(ended) => (ended, None),
         };
-        stored = record(shared, state, core, outcome::verdict(ended.clone(), at), &mut result, now)?;
-        Ok(())
-    });
-    live.lock().attempt = None;
-    stored
+        let entropy = u64::from(core.attempt.started.elapsed().subsec_nanos()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let (live, core, now) = (Arc::clone(live), Arc::clone(core), shared.clock.now());
+        Self { live, core, ended, result, now, entropy, used }
+    }
+
+    /// Stores it: the record, if there was anything to store. A store that fails is tried again until it works or the
+    /// engine stops; where no thread of the engine would do that, it is an error after a few tries.
+    pub(crate) fn store(&mut self, shared: &Arc<Shared>) -> Result<Option<JobRecord>, StoreError> {
+        let Self { live, core, ended, result, now, entropy, .. } = self;
+        let mut stored = None;
+        store_surely(shared, live, |state| {
+            // Whoever waits has been told that it runs again.
+            if core.attempt.is_left() {
+                return Ok(());
+            }
+            let at = Circumstances {
+                cause: core.attempt.token.cause(),
+                cancelling: state.record.state == JobState::Running { cancelling: true },
+                attempt: state.record.attempt,
+                failed_attempts: state.record.failed_attempts,
+                max_attempts: state.record.spec.options().max_attempts,
+                now: *now,
+                entropy: *entropy,
+                retry: shared.config.retry,
+            };
+            stored = record(shared, state, core, outcome::verdict(ended.clone(), at), result, *now)?;
+            Ok(())
+        })?;
+        live.lock().attempt = None;
+        Ok(stored)
+    }
+}
+
+/// Tries again what could not be stored, where no thread of the engine does; whether the store works and nothing is left.
+pub(crate) fn catch_up(shared: &Arc<Shared>) -> bool {
+    if !shared.is_driven() {
+        return true;
+    }
+    let owed = std::mem::take(&mut *shared.owed.lock());
+    for mut outcome in owed {
+        match outcome.store(shared) {
+            Ok(stored) => {
+                shared.release(&outcome.live, outcome.used);
+                if let Some(record) = stored {
+                    tell(shared, &outcome.live, &record);
+                }
+            }
+            Err(_) => shared.owed.lock().push(outcome),
+        }
+    }
+    shared.probe();
+    shared.health.check().is_ok() && shared.owed.lock().is_empty()
 }
 
 /// Stores one verdict: rows first, the record last. The record comes back, if there was anything to store.
@@ -398,14 +454,19 @@ fn replace(shared: &Shared, state: &mut State, next: JobRecord) -> Result<JobRec
 }
 
 /// Does `write` under the job's lock until it works. The engine is unhealthy meanwhile. Gives up when the engine
-/// stops (or has no worker of its own): the store then still says what is true, and the next open goes on from
-/// there. Gives up too when the store works but refuses this job's change, which no further try would alter.
-fn store_surely(shared: &Shared, live: &Arc<Live>, mut write: impl FnMut(&mut State) -> Result<(), StoreError>) {
+/// stops: the store then still says what is true, and the next open goes on from there. Gives up too when the store
+/// works but refuses this job's change, which no further try would alter. An engine that is driven by its caller does
+/// not keep him: after a few tries it is an error, and the caller tries again.
+fn store_surely(
+    shared: &Shared,
+    live: &Arc<Live>,
+    mut write: impl FnMut(&mut State) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     const TRIES_WITHOUT_WORKERS: u32 = 3;
     let (mut failures, mut conflicts) = (0, 0);
     loop {
         if live.is_lease_over() {
-            return; // another engine's, or nobody's: it is not for us to write
+            return Ok(()); // another engine's, or nobody's: it is not for us to write
         }
         // The lock is not held between tries: others may look at the job and cancel it.
         let written = shield::stored("change a job", || write(&mut live.lock()));
@@ -413,13 +474,14 @@ fn store_surely(shared: &Shared, live: &Arc<Live>, mut write: impl FnMut(&mut St
         if answered && failures > 0 {
             shared.health.recovered();
         }
-        let Err(mut error) = written else { return };
+        let Err(mut error) = written else { return Ok(()) };
         if answered {
             if shared.cluster.is_none() {
-                return yield_job(shared, live, error);
+                yield_job(shared, live, error);
+                return Ok(());
             }
             match lost_or_asked(shared, live, &error, conflicts) {
-                Ok(()) => return,
+                Ok(()) => return Ok(()),
                 Err(None) => {
                     conflicts += 1;
                     continue;
@@ -429,15 +491,18 @@ fn store_surely(shared: &Shared, live: &Arc<Live>, mut write: impl FnMut(&mut St
         }
         failures += 1;
         tracing::error!(job = %live.id, %error, failures, "a change of a job could not be stored");
-        let alone = shared.config.workers == 0 && failures >= TRIES_WITHOUT_WORKERS;
         if failures >= 2 || !error.kind.is_retryable() {
             shared.health.failed(&error);
         }
-        if alone || shared.is_stopping() {
+        if shared.is_stopping() {
             live.lose(EngineError::Unhealthy(error));
-            return;
+            return Ok(());
         }
-        if shared.config.workers > 0 {
+        if shared.is_driven() {
+            if failures >= TRIES_WITHOUT_WORKERS {
+                return Err(error);
+            }
+        } else {
             shared.health.pause(failures, || shared.is_stopping());
         }
     }

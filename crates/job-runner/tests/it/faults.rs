@@ -275,26 +275,101 @@ fn a_shutdown_while_the_store_fails_does_not_hang_and_the_next_open_runs_the_job
     assert_eq!(rig.stored(handle.id()).attempt, 2);
 }
 
+/// A store that fails for longer than a caller is kept, and works again: what was to be stored is not forgotten.
 #[test]
-fn without_workers_a_tick_finds_out_that_the_store_works_again() {
+fn without_workers_whoever_drives_the_engine_tries_again_what_could_not_be_stored() {
+    type Drive = fn(&Rig, &JobHandle);
+    let drives: [(&str, Drive); 4] = [
+        ("run_one", |rig, _| while rig.engine.run_one() {}),
+        ("tick", |rig, _| rig.engine.tick().unwrap()),
+        ("wait", |_, handle| drop(handle.wait_timeout(Duration::ZERO))),
+        ("cancel", |_, handle| drop(handle.cancel())),
+    ];
+    for (name, drive) in drives {
+        // The write that fails first: the start, the rows, the end.
+        for first in 0..3 {
+            let store = FaultStore::new(Arc::new(MemoryStore::default()));
+            let rig = Rig::on(Arc::new(store.clone()), handlers);
+            let handle = rig.submit(job("bad"));
+            store.plan(Fault::WritesFrom(first));
+            assert!(rig.engine.run_one());
+            assert!(!rig.engine.run_one(), "nothing is run while the store fails");
+            assert!(matches!(handle.wait(), Err(EngineError::Unhealthy(_))), "{name}, {first}");
+            assert!(matches!(rig.engine.submit(job("nothing")), Err(EngineError::Unhealthy(_))));
+            assert!(rig.engine.tick().is_ok() && rig.engine.health().is_err());
+            // Found again, the job still says what keeps it.
+            let found = rig.engine.job(handle.id()).unwrap().unwrap();
+            assert!(matches!(found.wait_timeout(Duration::ZERO), Err(EngineError::Unhealthy(_))));
+            store.plan(Fault::Never);
+            if first > 0 {
+                drive(&rig, &handle);
+            }
+            rig.clock.advance(Duration::from_mins(10));
+            drain(&rig.engine);
+            rig.engine.health().unwrap();
+            let record = handle.wait().unwrap();
+            // Without its rows it is to be tried again, and waits.
+            let ending = if (name, first) == ("cancel", 1) { Ending::Cancelled } else { Ending::Failed };
+            assert_eq!(record.state, JobState::Complete(ending), "{name}, {first}");
+            assert_eq!(rig.stored(handle.id()), record);
+            assert_eq!(rig.engine.stats(), job_runner::Stats::default());
+        }
+    }
+}
+
+#[test]
+fn without_workers_a_job_whose_start_could_not_be_stored_stays_in_the_queue() {
     let store = FaultStore::new(Arc::new(MemoryStore::default()));
     let rig = Rig::on(Arc::new(store.clone()), handlers);
     let handle = rig.submit(job("nothing"));
     store.plan(Fault::WritesFrom(0));
-    drain(&rig.engine);
-    assert!(matches!(handle.wait(), Err(EngineError::Unhealthy(_))));
-    assert!(matches!(rig.engine.submit(job("nothing")), Err(EngineError::Unhealthy(_))));
-    let _ = rig.engine.tick();
-    assert!(rig.engine.health().is_err());
-    // Found again through the store, the job still says what became of it.
-    assert!(matches!(rig.engine.job(handle.id()).unwrap().unwrap().wait(), Err(EngineError::Unhealthy(_))));
+    assert_eq!(drain(&rig.engine), 1);
+    assert_eq!(rig.engine.explain(handle.id()).unwrap(), job_runner::Explanation::Queued { ahead: 0 });
+    assert_eq!(rig.engine.stats().read.waiting, 1);
+    store.plan(Fault::Never);
+    assert_eq!(drain(&rig.engine), 1);
+    assert_eq!(handle.wait().unwrap().state, JobState::Complete(Ending::Succeeded));
+}
+
+#[test]
+fn without_workers_a_cancel_of_a_job_whose_end_could_not_be_stored_comes_to_an_end() {
+    let store = FaultStore::new(Arc::new(MemoryStore::default()));
+    let rig = Rig::on(Arc::new(store.clone()), |builder| {
+        builder.algorithm("told", |ctx: &mut JobContext| {
+            loop {
+                ctx.checkpoint()?;
+                std::thread::yield_now();
+            }
+        })
+    });
+    let handle = rig.submit(job("told").deadline(job_runner::Timestamp::from_micros(u64::MAX)));
+    std::thread::scope(|scope| {
+        scope.spawn(|| rig.engine.run_one());
+        while handle.record().state == JobState::Waiting {
+            std::thread::yield_now();
+        }
+        handle.cancel().unwrap();
+        store.plan(Fault::WritesFrom(0));
+    });
+    assert!(rig.engine.health().is_err() || handle.record().state.is_complete());
     store.plan(Fault::Never);
     rig.engine.tick().unwrap();
-    rig.engine.health().unwrap();
-    assert!(rig.finish(job("nothing")).state.is_complete());
+    assert_eq!(handle.wait().unwrap().state, JobState::Complete(Ending::Cancelled));
+}
+
+#[test]
+fn without_workers_a_shutdown_does_not_wait_for_what_cannot_be_stored() {
+    let store = FaultStore::new(Arc::new(MemoryStore::default()));
+    let rig = Rig::on(Arc::new(store.clone()), handlers);
+    let handle = rig.submit(job("bad"));
+    store.plan(Fault::WritesFrom(2));
+    assert!(rig.engine.run_one());
+    assert_eq!(rig.engine.shutdown(Duration::from_hours(10)).abandoned, 0);
+    assert!(matches!(handle.wait(), Err(EngineError::Unhealthy(_))));
+    store.plan(Fault::Never);
     let rig = rig.reopen(handlers);
     assert_eq!(drain(&rig.engine), 1);
-    assert!(rig.stored(handle.id()).state.is_complete());
+    assert_eq!(rig.stored(handle.id()).attempt, 2);
 }
 
 #[test]
