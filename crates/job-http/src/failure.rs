@@ -126,9 +126,10 @@ impl From<EngineError> for Failure {
                 tracing::warn!(error = %cause, "a request was refused: the engine is unhealthy");
                 Self::unavailable("the engine is unhealthy: it takes no new jobs until its store works again")
             }
-            EngineError::QueueFull { .. } | EngineError::ShuttingDown => {
-                Self::from(ApiError::from(&error)).retry_after(RETRY_SECONDS)
-            }
+            EngineError::QueueFull { .. }
+            | EngineError::ShuttingDown
+            | EngineError::LeftUnfinished(_)
+            | EngineError::Closed(_) => Self::from(ApiError::from(&error)).retry_after(RETRY_SECONDS),
             EngineError::Thread(_) => Self::internal(&error),
             _ => ApiError::from(&error).into(),
         }

@@ -461,7 +461,7 @@ impl Shared {
         cluster.ask();
         if self.scheduler().phase == Phase::Closed {
             for live in &lives {
-                live.lose(EngineError::ShuttingDown);
+                live.lose(EngineError::LeftUnfinished(live.id));
             }
         }
         self.metrics.submitted(lives.len());
@@ -495,7 +495,7 @@ impl Shared {
         let live = Arc::new(Live::new(record));
         if scheduler.phase == Phase::Closed {
             drop(scheduler);
-            live.lose(EngineError::ShuttingDown);
+            live.lose(EngineError::LeftUnfinished(live.id));
         } else {
             scheduler.elsewhere.insert(live.id, Arc::clone(&live));
         }

@@ -171,7 +171,7 @@ impl Engine {
     /// `cancelling`, and is cancelled at its next checkpoint. Asking again changes nothing.
     ///
     /// # Errors
-    /// [`EngineError::UnknownJob`], [`EngineError::AlreadyComplete`], [`EngineError::ShuttingDown`] after a shutdown,
+    /// [`EngineError::UnknownJob`], [`EngineError::AlreadyComplete`], [`EngineError::Closed`] after a shutdown,
     /// or the store fails.
     pub fn cancel(&self, id: JobId) -> Result<JobRecord, EngineError> {
         self.job(id)?.ok_or(EngineError::UnknownJob(id))?.cancel()

@@ -1,11 +1,9 @@
 //! [`EngineError`]: what an engine answers instead of doing something. [`JobError`]: how a handler ends badly.
 
-use std::fmt;
+use std::{error::Error, fmt, io, iter, ops::Deref, sync::Arc};
 
-use job_core::{
-    ApiError, ErrorCode, InvalidOutput, InvalidParameter, InvalidSpec, JobClass, JobId, strict::InvalidBody,
-};
-use job_store::{InvalidRow, StoreError};
+use job_core::{ApiError, ErrorCode, InvalidParameter, InvalidSpec, JobClass, JobId};
+use job_store::StoreError;
 use thiserror::Error;
 
 use crate::config::InvalidOption;
@@ -23,13 +21,20 @@ pub enum EngineError {
         /// How many may wait.
         bound: usize,
     },
-    /// The engine shuts down and takes no more work.
+    /// The engine shuts down and takes no more work. Nothing was stored: submit to another one.
     #[error("the engine is shutting down: it takes no new jobs")]
     ShuttingDown,
+    /// What somebody waits for will not come in this engine, which was shut down first. The job is stored, and runs when
+    /// its store is opened next, or in another engine that shares it.
+    #[error("job {0} has not ended in this engine, which is shut down: the next one on its store goes on with it")]
+    LeftUnfinished(JobId),
+    /// The engine is shut down, and the job may be another's by now, which would not hear of a change: ask that one.
+    #[error("the engine is shut down: job {0} can be changed only in one that is open")]
+    Closed(JobId),
     /// The store failed while the outcome of a job was written. The engine goes on trying; until then no new job
     /// is taken.
     #[error("the engine is unhealthy: {0}")]
-    Unhealthy(StoreError),
+    Unhealthy(#[source] StoreError),
     /// There is no such job.
     #[error("there is no job {0}")]
     UnknownJob(JobId),
@@ -50,7 +55,7 @@ pub enum EngineError {
     InvalidOption(#[from] InvalidOption),
     /// A thread could not be started.
     #[error("a worker thread could not be started: {0}")]
-    Thread(String),
+    Thread(#[source] Cause),
     /// A thread of the engine panicked outside of every handler and callback. It has been started anew; the job it ran
     /// has failed. [`Engine::health`](crate::Engine::health) says so for a minute after the last panic.
     #[error("thread {thread} of the engine panicked in the last minute and was started anew: {message}")]
@@ -60,6 +65,71 @@ pub enum EngineError {
         /// The message of the panic.
         message: String,
     },
+}
+
+impl EngineError {
+    /// Whether the same call on the same engine may succeed later without anything else being done.
+    ///
+    /// ```
+    /// use job_runner::{EngineError, JobClass};
+    ///
+    /// assert!(EngineError::QueueFull { class: JobClass::Read, bound: 10 }.is_retryable());
+    /// assert!(!EngineError::ShuttingDown.is_retryable());
+    /// ```
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::QueueFull { .. } | Self::Unhealthy(_) | Self::Thread(_) | Self::ThreadPanicked { .. } => true,
+            Self::Store(error) => error.kind.is_retryable(),
+            Self::ShuttingDown
+            | Self::LeftUnfinished(_)
+            | Self::Closed(_)
+            | Self::UnknownJob(_)
+            | Self::AlreadyComplete(_)
+            | Self::InvalidSpec(_)
+            | Self::InvalidPage(_)
+            | Self::InvalidOption(_) => false,
+        }
+    }
+}
+
+/// An error beneath an [`EngineError`]. Two are equal that say the same.
+#[derive(Debug, Clone)]
+pub struct Cause(Arc<dyn Error + Send + Sync>);
+
+impl Deref for Cause {
+    type Target = dyn Error + Send + Sync;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl PartialEq for Cause {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for Cause {}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One that is known by its words alone.
+impl From<String> for Cause {
+    fn from(words: String) -> Self {
+        Self(Box::<dyn Error + Send + Sync>::from(words).into())
+    }
+}
+
+impl From<io::Error> for Cause {
+    fn from(error: io::Error) -> Self {
+        Self(Arc::new(error))
+    }
 }
 
 impl From<&EngineError> for ApiError {
@@ -72,6 +142,8 @@ impl From<&EngineError> for ApiError {
             EngineError::InvalidPage(invalid) => invalid.clone().into(),
             EngineError::QueueFull { .. }
             | EngineError::ShuttingDown
+            | EngineError::LeftUnfinished(_)
+            | EngineError::Closed(_)
             | EngineError::Unhealthy(_)
             | EngineError::ThreadPanicked { .. } => Self::new(ErrorCode::Unavailable, error.to_string()),
             EngineError::Store(_) | EngineError::InvalidOption(_) | EngineError::Thread(_) => {
@@ -81,15 +153,20 @@ impl From<&EngineError> for ApiError {
     }
 }
 
-/// How the body of a job ends when it does not end well. `?` carries it.
+/// How the body of a job ends when it does not end well. `?` makes it of any error.
+///
+/// Of an error of a store or an engine it keeps what is to be done about it: a shortage is tried again. Of any other it is
+/// [`Failed`](Self::Failed), with what the error says and those beneath it, once each. That they can be dropped there and
+/// then is why this is no [`Error`] itself, and has no source.
 ///
 /// ```
 /// use job_runner::JobError;
 ///
 /// fn body(input: &str) -> Result<u32, JobError> {
-///     input.parse().map_err(|_| JobError::failed(format!("parameter k is {input:?}: it must be a number")))
+///     let text = std::fs::read_to_string(input)?;
+///     text.trim().parse().map_err(|_| JobError::failed(format!("k is {text:?}: it must be a number")))
 /// }
-/// assert!(matches!(body("many"), Err(JobError::Failed(_))));
+/// assert!(matches!(body("/no/such/file"), Err(JobError::Failed(reason)) if reason.starts_with("No such file")));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -137,6 +214,23 @@ impl JobError {
     pub fn transient(reason: impl Into<String>) -> Self {
         Self::Transient(reason.into())
     }
+
+    /// As `?` makes it of an error that need not be of a known type, such as `&*boxed`.
+    #[must_use]
+    pub fn from_error(error: &(dyn Error + 'static)) -> Self {
+        if let Some(error) = error.downcast_ref::<StoreError>() {
+            return Self::Store(error.clone());
+        }
+        if let Some(EngineError::Store(error) | EngineError::Unhealthy(error)) = error.downcast_ref() {
+            return Self::Store(error.clone());
+        }
+        let retryable = |cause: &(dyn Error + 'static)| {
+            let store = cause.downcast_ref::<StoreError>().is_some_and(|error| error.kind.is_retryable());
+            store || cause.downcast_ref::<EngineError>().is_some_and(EngineError::is_retryable)
+        };
+        let told = told(error);
+        if chain(Some(error)).any(retryable) { Self::Transient(told) } else { Self::Failed(told) }
+    }
 }
 
 impl fmt::Display for JobError {
@@ -150,36 +244,120 @@ impl fmt::Display for JobError {
     }
 }
 
-impl std::error::Error for JobError {}
-
-impl From<StoreError> for JobError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
+impl<E: Error + 'static> From<E> for JobError {
+    fn from(error: E) -> Self {
+        Self::from_error(&error)
     }
 }
 
-impl From<InvalidRow> for JobError {
-    fn from(invalid: InvalidRow) -> Self {
-        Self::Failed(invalid.to_string())
+/// Elsewhere than in the body of a job it is an error like others.
+impl From<JobError> for Box<dyn Error + Send + Sync> {
+    fn from(error: JobError) -> Self {
+        error.to_string().into()
     }
 }
 
-impl From<InvalidOutput> for JobError {
-    fn from(invalid: InvalidOutput) -> Self {
-        Self::Failed(invalid.to_string())
+impl From<JobError> for Box<dyn Error> {
+    fn from(error: JobError) -> Self {
+        error.to_string().into()
     }
 }
 
-/// Parameters that do not fit the handler's type.
-impl From<InvalidBody> for JobError {
-    fn from(invalid: InvalidBody) -> Self {
-        Self::Failed(invalid.to_string())
-    }
+/// An error and those beneath it. One may name itself as its cause.
+fn chain<'e>(first: Option<&'e (dyn Error + 'static)>) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    const MOST: usize = 32;
+    let beneath: fn(&&'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> = |error| (*error).source();
+    iter::successors(first, beneath).take(MOST)
 }
 
-/// JSON of the handler's own that cannot be read or written.
-impl From<serde_json::Error> for JobError {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Failed(error.to_string())
+/// What an error says, and those beneath it: each once, because many repeat what caused them.
+fn told(error: &(dyn Error + 'static)) -> String {
+    chain(error.source()).map(ToString::to_string).fold(error.to_string(), |mut told, cause| {
+        if !told.contains(&cause) {
+            told.push_str(": ");
+            told.push_str(&cause);
+        }
+        told
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use job_store::ErrorKind;
+
+    use super::*;
+
+    /// An error of a host, above another one.
+    #[derive(Debug, Error)]
+    enum Above {
+        #[error("the index cannot be read")]
+        Hides(#[source] Box<dyn Error>),
+        #[error("the index cannot be read: {0}")]
+        Repeats(#[source] StoreError),
+    }
+
+    #[derive(Debug, Error)]
+    #[error("it is its own cause")]
+    struct Own;
+
+    #[derive(Debug)]
+    struct Loop(Own);
+
+    impl fmt::Display for Loop {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+
+    impl Error for Loop {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(self)
+        }
+    }
+
+    fn store(kind: ErrorKind) -> StoreError {
+        StoreError::new(kind, "read rows", "no")
+    }
+
+    #[test]
+    fn an_error_of_any_sort_becomes_the_reason_with_all_that_is_beneath_it() {
+        let io = || io::Error::other("the disk is gone");
+        let hides = Above::Hides(Box::new(Above::Hides(Box::new(io()))));
+        assert_eq!(JobError::from(hides), JobError::failed("the index cannot be read: the disk is gone"));
+        assert_eq!(JobError::from(io()), JobError::failed("the disk is gone"));
+        assert_eq!(JobError::from(Loop(Own)), JobError::failed("it is its own cause"));
+        let boxed: Box<dyn Error + Send + Sync> = "in words".into();
+        assert_eq!(JobError::from_error(&*boxed), JobError::failed("in words"));
+        let back: Box<dyn Error + Send + Sync> = JobError::failed("in words").into();
+        assert_eq!(back.to_string(), "in words");
+    }
+
+    #[test]
+    fn an_error_of_a_store_or_an_engine_keeps_its_class() {
+        let full = || store(ErrorKind::Full);
+        assert_eq!(JobError::from(full()), JobError::Store(full()));
+        assert_eq!(JobError::from(EngineError::Store(full())), JobError::Store(full()));
+        assert_eq!(JobError::from(EngineError::Unhealthy(full())), JobError::Store(full()));
+        let busy = EngineError::QueueFull { class: JobClass::Read, bound: 1 };
+        assert_eq!(JobError::from(busy.clone()), JobError::transient(busy.to_string()));
+        let unknown = EngineError::UnknownJob(JobId::MIN);
+        assert_eq!(JobError::from(unknown.clone()), JobError::failed(unknown.to_string()));
+        // Also beneath an error of the host's.
+        let repeats = format!("the index cannot be read: {}", full());
+        assert_eq!(JobError::from(Above::Repeats(full())), JobError::transient(repeats));
+        let damaged = Above::Repeats(store(ErrorKind::Corrupt));
+        assert!(matches!(JobError::from(damaged), JobError::Failed(_)));
+    }
+
+    #[test]
+    fn every_error_keeps_its_cause() {
+        let thread = EngineError::Thread(io::Error::other("no more threads").into());
+        assert!(thread.source().is_some_and(|source| source.is::<io::Error>()), "{thread:?}");
+        let below = StoreError::caused(ErrorKind::Unavailable, io::Error::other("cut"));
+        let error = EngineError::Unhealthy(below.clone());
+        let source = error.source().and_then(|source| source.source());
+        assert!(source.is_some_and(|source| source.is::<io::Error>()), "{error:?}");
+        // Through the error that is only handed on, too.
+        assert!(EngineError::Store(below).source().is_some_and(|source| source.is::<io::Error>()));
     }
 }

@@ -69,11 +69,12 @@ impl JobHandle {
     /// Waits until the job is complete.
     ///
     /// # Errors
-    /// When it will not complete in this process, because the engine was shut down. Of an engine without workers also
-    /// [`EngineError::Unhealthy`] while the store fails: nothing goes on until its caller tries again.
+    /// When it will not complete in this process: [`EngineError::LeftUnfinished`] when the engine was shut down first. Of an
+    /// engine without workers also [`EngineError::Unhealthy`] while the store fails: nothing goes on until its caller
+    /// tries again.
     pub fn wait(&self) -> Result<JobRecord, EngineError> {
         self.prepare()?;
-        self.live.wait(None).unwrap_or(Err(EngineError::ShuttingDown))
+        self.live.wait(None).unwrap_or(Err(EngineError::LeftUnfinished(self.live.id)))
     }
 
     /// As [`wait`](Self::wait), at most `timeout`; `None` when it is not complete by then.
@@ -122,7 +123,7 @@ impl JobHandle {
     /// Asks for the end of the job; see [`Engine::cancel`](crate::Engine::cancel).
     ///
     /// # Errors
-    /// [`EngineError::AlreadyComplete`]; [`EngineError::ShuttingDown`] when the engine is gone, because the job may be
+    /// [`EngineError::AlreadyComplete`]; [`EngineError::Closed`] when the engine is gone, because the job may be
     /// another's by now; or the store fails.
     pub fn cancel(&self) -> Result<JobRecord, EngineError> {
         self.shared.cancel(&self.live)

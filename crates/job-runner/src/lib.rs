@@ -133,7 +133,7 @@ pub use crate::{
     config::{EngineBuilder, InvalidOption},
     context::{Iterative, JobContext},
     engine::{Engine, Shutdown},
-    error::{EngineError, JobError, Resource},
+    error::{Cause, EngineError, JobError, Resource},
     explain::Explanation,
     handle::JobHandle,
     handler::Handler,

@@ -78,7 +78,7 @@ impl Pool {
             }
             Err(error) => {
                 shared.scheduler().threads -= 1;
-                Err(EngineError::Thread(error.to_string()))
+                Err(EngineError::Thread(error.into()))
             }
         }
     }
@@ -140,7 +140,7 @@ fn leave(shared: &Shared) -> Shutdown {
         (*scheduler.left.get_or_insert(left), lives, elsewhere)
     };
     for live in lives.iter().chain(elsewhere.values()) {
-        live.lose(EngineError::ShuttingDown);
+        live.lose(EngineError::LeftUnfinished(live.id));
     }
     left
 }

@@ -234,7 +234,7 @@ impl Shared {
         }
         let live = Arc::new(Live::new(record));
         if !complete {
-            live.lose(self.health.check().err().unwrap_or(EngineError::ShuttingDown));
+            live.lose(self.health.check().err().unwrap_or(EngineError::LeftUnfinished(live.id)));
         }
         live
     }
@@ -360,7 +360,7 @@ impl Shared {
                 .apply(Event::Cancel, self.clock.now())
                 .map_err(|_| EngineError::AlreadyComplete(live.id))?;
             if closed {
-                return Err(EngineError::ShuttingDown);
+                return Err(EngineError::Closed(live.id));
             }
             match self.replace(&next, self.config.durability) {
                 Ok(()) => {}

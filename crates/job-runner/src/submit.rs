@@ -141,7 +141,7 @@ impl Shared {
         if closed {
             // Stored and acknowledged; the next open runs it.
             for live in &lives {
-                live.lose(EngineError::ShuttingDown);
+                live.lose(EngineError::LeftUnfinished(live.id));
             }
         }
         self.metrics.submitted(lives.len());

@@ -128,7 +128,7 @@ fn end_panicked(seat: &Seat<'_>, message: String) {
     }
     let stored = shield::run(|| fail(shared, live, &failure)).unwrap_or_default();
     if stored.is_none() {
-        live.lose(EngineError::Thread(failure.message));
+        live.lose(EngineError::Thread(failure.message.into()));
     }
     seat.release(Duration::ZERO);
     if let Some(record) = stored {

@@ -1,37 +1,59 @@
 //! [`StoreError`]: what a store could not do, on which job, and what to do about it.
 
-use std::fmt;
+use std::{error::Error, fmt, sync::Arc};
 
 use job_core::JobId;
-use thiserror::Error;
 
 /// What a store could not do.
 ///
-/// A plain value (`Clone`, `PartialEq`), so that every waiter of a job can be told and tests compare kinds.
+/// A plain value (`Clone`, `PartialEq`), so that every waiter of a job can be told and tests compare kinds. What lies
+/// beneath it is its [`source`](Error::source), if that is known, and counts for no comparison.
+///
+/// A store of your own needs the class and the error that it met:
 ///
 /// ```
+/// use std::{error::Error, io};
 /// use job_store::{ErrorKind, StoreError};
 ///
-/// let error = StoreError::new(ErrorKind::Full, "append rows", "no space left on device");
-/// assert_eq!(error.to_string(), "could not append rows: no space left on device (free some disk space)");
+/// fn flush() -> Result<(), io::Error> { Err(io::Error::other("no space left on device")) }
+///
+/// let error = flush().map_err(|error| StoreError::caused(ErrorKind::Full, error)).unwrap_err();
+/// assert_eq!(error.to_string(), "the store failed: no space left on device (free some disk space)");
+/// assert!(error.source().is_some_and(|source| source.is::<io::Error>()));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct StoreError {
     /// The class, which tells a caller what to do.
     pub kind: ErrorKind,
-    /// What was tried, as a verb with its object: `append rows`.
+    /// What was tried, to be read after "could not": `append rows`. Empty if nobody said.
     pub operation: &'static str,
     /// The job it was tried on, if one.
     pub job: Option<JobId>,
     /// What went wrong, in the words of whoever knew best.
     pub detail: String,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl StoreError {
     /// An error that concerns no single job.
+    ///
+    /// ```
+    /// use job_store::{ErrorKind, StoreError};
+    ///
+    /// let error = StoreError::new(ErrorKind::Conflict, "append rows", "the job has ended");
+    /// assert_eq!(error.to_string(), "could not append rows: the job has ended");
+    /// ```
     #[must_use]
     pub fn new(kind: ErrorKind, operation: &'static str, detail: impl Into<String>) -> Self {
-        Self { kind, operation, job: None, detail: detail.into() }
+        Self { kind, operation, job: None, detail: detail.into(), source: None }
+    }
+
+    /// An error of this class that another one has caused, whose words it repeats.
+    #[must_use]
+    pub fn caused(kind: ErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let source = source.into();
+        Self::new(kind, "", source.to_string()).because(source)
     }
 
     /// The same error, on this job.
@@ -40,13 +62,37 @@ impl StoreError {
         self.job = Some(job);
         self
     }
+
+    /// The same error, with what caused it.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into().into());
+        self
+    }
+}
+
+impl PartialEq for StoreError {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind, self.operation, self.job, &self.detail)
+            == (other.kind, other.operation, other.job, &other.detail)
+    }
+}
+
+impl Eq for StoreError {}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
 }
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "could not {}", self.operation)?;
-        if let Some(job) = self.job {
-            write!(f, " of job {job}")?;
+        match (self.operation, self.job) {
+            ("", None) => f.write_str("the store failed")?,
+            ("", Some(job)) => write!(f, "the store failed on job {job}")?,
+            (operation, None) => write!(f, "could not {operation}")?,
+            (operation, Some(job)) => write!(f, "could not {operation} of job {job}")?,
         }
         write!(f, ": {}", self.detail)?;
         if let Some(advice) = self.kind.advice() {
@@ -93,7 +139,7 @@ impl ErrorKind {
 
     const fn advice(self) -> Option<&'static str> {
         match self {
-            Self::Corrupt => Some("run `job-demo inspect` on the store, and restore or remove the job"),
+            Self::Corrupt => Some("verify the store to find all damage, and restore or remove the job"),
             Self::Format => Some("open it with the version that wrote it"),
             Self::Full => Some("free some disk space"),
             Self::AlreadyOpen => Some("close the other one first, or only read the store"),

@@ -354,11 +354,11 @@ fn race_recovery_against_cancel() {
         let Rig { engine, clock, store } = rig;
         drop(engine);
         if !reopened {
-            assert_eq!(old.cancel(), Err(EngineError::ShuttingDown));
+            assert_eq!(old.cancel(), Err(EngineError::Closed(old.id())));
         }
         let rig =
             Rig::on(store, |builder| builder.algorithm("a", nothing).clock(Arc::<ManualClock>::clone(&clock)));
-        assert_eq!(old.cancel(), Err(EngineError::ShuttingDown));
+        assert_eq!(old.cancel(), Err(EngineError::Closed(old.id())));
         assert_eq!(drain(&rig.engine), 1);
         assert_eq!(rig.stored(old.id()).state, SUCCEEDED);
         rig.engine.health().unwrap();
@@ -388,6 +388,6 @@ fn a_job_that_was_to_be_cancelled_when_the_process_died_is_cancelled_by_recovery
     assert!(record.cancel_requested_at.is_some());
     // The body that was left behind ends well, too late.
     gate.open();
-    assert!(matches!(handle.wait(), Err(EngineError::ShuttingDown) | Ok(_)));
+    assert!(matches!(handle.wait(), Err(EngineError::LeftUnfinished(_)) | Ok(_)));
     assert_eq!(rig.stored(handle.id()), record);
 }

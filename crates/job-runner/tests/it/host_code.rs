@@ -142,7 +142,7 @@ fn what_callbacks_own_may_panic_when_their_job_is_lost() {
         handle.on_end(move |_| drop(owned));
     }
     assert_eq!(rig.engine.shutdown(Duration::ZERO).waiting, 1);
-    assert_eq!(handle.wait(), Err(EngineError::ShuttingDown));
+    assert_eq!(handle.wait(), Err(EngineError::LeftUnfinished(handle.id())));
 }
 
 struct BadWaker {

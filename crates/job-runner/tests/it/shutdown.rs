@@ -39,9 +39,9 @@ fn a_shutdown_lets_running_jobs_end_and_leaves_waiting_ones() {
     });
     assert_eq!(running.wait().unwrap().state, JobState::Complete(Ending::Succeeded));
     for handle in waiting {
-        assert!(matches!(handle.wait(), Err(EngineError::ShuttingDown)));
-        assert!(matches!(handle.wait_timeout(Duration::MAX), Err(EngineError::ShuttingDown)));
-        assert!(matches!(block_on(handle), Err(EngineError::ShuttingDown)));
+        assert!(matches!(handle.wait(), Err(EngineError::LeftUnfinished(_))));
+        assert!(matches!(handle.wait_timeout(Duration::MAX), Err(EngineError::LeftUnfinished(_))));
+        assert!(matches!(block_on(handle), Err(EngineError::LeftUnfinished(_))));
     }
 }
 
@@ -82,7 +82,7 @@ fn a_body_that_never_looks_is_left_behind_and_counted() {
     gate.entered();
     let left = engine.shutdown(Duration::ZERO);
     assert_eq!((left.waiting, left.abandoned), (0, 1));
-    assert!(matches!(stuck.wait(), Err(EngineError::ShuttingDown)));
+    assert!(matches!(stuck.wait(), Err(EngineError::LeftUnfinished(_))));
     drop(engine); // does not wait again
 }
 
@@ -98,9 +98,9 @@ fn a_second_shutdown_does_nothing_and_calls_after_it_are_answered() {
     assert!(matches!(rig.engine.submit(job("a")), Err(EngineError::ShuttingDown)));
     assert!(matches!(rig.engine.submit_timeout(job("a"), Duration::MAX), Err(EngineError::ShuttingDown)));
     assert!(!rig.engine.run_one());
-    assert!(matches!(rig.engine.cancel(waiting.id()), Err(EngineError::ShuttingDown)));
+    assert!(matches!(rig.engine.cancel(waiting.id()), Err(EngineError::Closed(_))));
     assert_eq!(rig.engine.job(done.id).unwrap().unwrap().wait(), Ok(done));
-    assert!(matches!(rig.engine.job(waiting.id()).unwrap().unwrap().wait(), Err(EngineError::ShuttingDown)));
+    assert!(matches!(rig.engine.job(waiting.id()).unwrap().unwrap().wait(), Err(EngineError::LeftUnfinished(_))));
     assert_eq!(rig.engine.reader().list(page(0, 10)).unwrap().len(), 2);
 }
 
@@ -150,7 +150,7 @@ fn race_shutdown_against_submit() {
             match handle.wait() {
                 Ok(record) => assert_eq!(rig.stored(record.id), record),
                 Err(error) => {
-                    assert_eq!(error, EngineError::ShuttingDown);
+                    assert_eq!(error, EngineError::LeftUnfinished(handle.id()));
                     assert_eq!(rig.stored(handle.id()).state, JobState::Waiting);
                     waiting += 1;
                 }
@@ -176,8 +176,8 @@ fn race_two_shutdowns() {
                 scope.spawn(|| assert_eq!(engine.shutdown(Duration::ZERO).abandoned, 0));
             }
         });
-        assert!(matches!(handle.wait(), Err(EngineError::ShuttingDown)));
-        assert!(matches!(handle.cancel(), Err(EngineError::ShuttingDown)));
+        assert!(matches!(handle.wait(), Err(EngineError::LeftUnfinished(_))));
+        assert!(matches!(handle.cancel(), Err(EngineError::Closed(_))));
     }
 }
 

@@ -181,7 +181,7 @@ fn shutdown_against_submit() {
         match end {
             Ok(record) => assert_eq!(stored(&store, id), record),
             Err(error) => {
-                assert_eq!(error, EngineError::ShuttingDown);
+                assert_eq!(error, EngineError::LeftUnfinished(id));
                 assert_eq!(stored(&store, id).state, JobState::Waiting);
             }
         }

@@ -49,10 +49,11 @@ impl Failed {
         match self {
             Self::Store(error) => error,
             Self::Late => call.failed(ErrorKind::Unavailable, "the database did not answer in time"),
-            Self::Database(error) if is_tls_refused(&error) => call.failed(
-                ErrorKind::Invalid,
-                format!("the database cannot be spoken to by TLS, as its URL asks: {}", cause(&error)),
-            ),
+            Self::Database(error) if is_tls_refused(&error) => {
+                let detail =
+                    format!("the database cannot be spoken to by TLS, as its URL asks: {}", cause(&error));
+                call.failed(ErrorKind::Invalid, detail).because(error)
+            }
             Self::Database(error) => {
                 let kind = error.code().map_or(ErrorKind::Unavailable, kind_of);
                 let detail = error.as_db_error().map_or_else(
@@ -64,7 +65,7 @@ impl Failed {
                     },
                     |said| format!("the database says: {} ({})", said.message(), said.code().code()),
                 );
-                call.failed(kind, detail)
+                call.failed(kind, detail).because(error)
             }
         }
     }
@@ -72,7 +73,8 @@ impl Failed {
 
 impl Call {
     pub(super) fn failed(self, kind: ErrorKind, detail: impl Into<String>) -> StoreError {
-        StoreError { kind, operation: self.operation, job: self.job, detail: detail.into() }
+        let failed = StoreError::new(kind, self.operation, detail);
+        self.job.map_or(failed.clone(), |job| failed.on(job))
     }
 
     pub(super) fn corrupt(self, detail: &impl ToString) -> StoreError {

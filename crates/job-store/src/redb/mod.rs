@@ -175,5 +175,6 @@ fn failure(operation: &'static str, job: Option<JobId>, error: impl Into<redb::E
         redb::Error::Io(error) if lock::is_full(error) => ErrorKind::Full,
         _ => ErrorKind::Unavailable,
     };
-    StoreError { kind, operation, job, detail: error.to_string() }
+    let failed = StoreError::new(kind, operation, error.to_string()).because(error);
+    job.map_or(failed.clone(), |job| failed.on(job))
 }

@@ -11,7 +11,7 @@ use crate::{ErrorKind, StoreError};
 
 pub(super) fn failure(operation: &'static str, job: Option<JobId>, error: &rocksdb::Error) -> StoreError {
     let detail = error.to_string();
-    let failed = StoreError::new(class(&detail), operation, detail);
+    let failed = StoreError::new(class(&detail), operation, detail).because(error.clone());
     job.map_or(failed.clone(), |job| failed.on(job))
 }
 
