@@ -537,7 +537,8 @@ impl Shared {
         let Some(stored) = stored else {
             // It was complete and has been removed before anybody here looked.
             self.scheduler().forget(&live.record());
-            return live.lose(EngineError::UnknownJob(live.id));
+            live.lose(EngineError::UnknownJob(live.id));
+            return self.watchers.end(live.id);
         };
         let runs_here = {
             let mut state = live.lock_settled();

@@ -94,7 +94,7 @@ impl JobHandle {
     }
 
     /// Calls `callback` when the job is complete, on the thread that completes it (at once if it is): keep it
-    /// short. Not called if the job does not complete in this process.
+    /// short. Dropped without a call, at once if that is known, if the job does not complete in this process.
     pub fn on_end(&self, callback: impl FnOnce(&JobRecord) + Send + 'static) {
         self.live.on_end(Box::new(callback));
         self.shared.attend(&self.live);
@@ -107,7 +107,7 @@ impl JobHandle {
         self.shared.attend(&self.live);
         // Under the job's lock no change can come between the look and the watch.
         let state = self.live.lock();
-        if state.record.state.is_complete() {
+        if state.record.state.is_complete() || state.is_lost() {
             Watch::ended()
         } else {
             self.shared.watchers.add(Some(self.live.id))

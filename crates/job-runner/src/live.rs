@@ -169,6 +169,10 @@ impl Live {
             let record = state.record.clone();
             drop(state);
             self.shield(|| callback(&record));
+        } else if state.is_lost() {
+            // It will never be called: nobody must wait for what it holds.
+            drop(state);
+            shield::discard(callback);
         } else {
             state.callbacks.push(callback);
         }

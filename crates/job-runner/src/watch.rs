@@ -99,6 +99,11 @@ impl Watchers {
         });
     }
 
+    /// Ends the watches of one job: no change of it will be seen.
+    pub(crate) fn end(&self, job: JobId) {
+        self.0.lock().watchers.retain(|watcher| watcher.job != Some(job));
+    }
+
     /// Ends every watch.
     pub(crate) fn close(&self) {
         let mut list = self.0.lock();

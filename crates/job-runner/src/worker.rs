@@ -129,6 +129,7 @@ fn end_panicked(seat: &Seat<'_>, message: String) {
     let stored = shield::run(|| fail(shared, live, &failure)).unwrap_or_default();
     if stored.is_none() {
         live.lose(EngineError::Thread(failure.message.into()));
+        shared.watchers.end(live.id);
     }
     seat.release(Duration::ZERO);
     if let Some(record) = stored {
@@ -547,4 +548,5 @@ fn yield_job(shared: &Shared, live: &Live, error: StoreError) {
         }
     }
     live.lose(EngineError::Store(error));
+    shared.watchers.end(live.id);
 }

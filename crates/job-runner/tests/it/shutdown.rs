@@ -386,3 +386,16 @@ fn the_last_engine_that_is_dropped_in_a_callback_waits_for_no_end_that_its_threa
         );
     }
 }
+
+#[test]
+fn a_callback_that_comes_after_its_job_was_lost_is_dropped_at_once() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    let handle = rig.submit(job("a"));
+    rig.engine.shutdown(Duration::ZERO);
+    for handle in [handle.clone(), rig.engine.job(handle.id()).unwrap().unwrap()] {
+        let (tell, told) = wire::<()>();
+        handle.on_end(move |_| tell.send(()).unwrap());
+        assert!(told.recv().is_err(), "nobody waits for what it holds");
+        assert_eq!(handle.watch().next(), None);
+    }
+}
