@@ -217,10 +217,13 @@ mod tests {
             for (attempt, least) in [(1, 100), (2, 200), (3, 400), (99, 30_000), (u32::MAX, 30_000)] {
                 let at = Circumstances { attempt, failed_attempts: 2, max_attempts: 1, ..calm() };
                 let due = at.now.after(Duration::from_millis(least));
-                let expected = Failure::new(FailureKind::Store, match kind {
-                    ErrorKind::Full => "could not append rows: no room (free some disk space)",
-                    _ => "could not append rows: no room",
-                });
+                let expected = Failure::new(
+                    FailureKind::Store,
+                    match kind {
+                        ErrorKind::Full => "could not append rows: no room (free some disk space)",
+                        _ => "could not append rows: no room",
+                    },
+                );
                 assert_eq!(verdict(ended(kind), at), Verdict::Requeue(expected, Some(due)));
             }
             assert_eq!(verdict(ended(kind), Circumstances { cancelling: true, ..calm() }), Verdict::Stop);

@@ -38,6 +38,11 @@ impl Pool {
                 .and_then(|()| pool.spawn(shared, "job-recorder".to_owned(), recorder::record)),
             other => other,
         };
+        let started = match started {
+            // A front end reads too.
+            Ok(()) if !shared.is_driven() => pool.spawn(shared, "job-sweeper".to_owned(), sweep),
+            other => other,
+        };
         let started = started.and_then(|()| pool.start_sharing(shared));
         if let Err(error) = started {
             pool.stop(shared, Duration::ZERO);
@@ -170,23 +175,38 @@ fn wait(shared: &Shared, until: Option<Instant>, done: impl Fn(&crate::shared::S
     }
 }
 
-/// The keeper's life: deadlines when they are due, gauges and retention now and then. It never touches a page.
+/// The keeper's life: deadlines when they are due, and nothing else that could keep it from them.
 fn keep(shared: &Arc<Shared>) {
-    const GAUGES_EVERY: Duration = Duration::from_secs(10);
-    let (mut swept, mut gauged) = (Instant::now(), Instant::now());
-    let rest = |every: Duration, since: Instant| every.saturating_sub(since.elapsed());
-    while shared.keeper_waits(rest(Retention::EVERY, swept).min(rest(GAUGES_EVERY, gauged))) {
+    /// A clock may jump.
+    const AT_MOST: Duration = Duration::from_secs(10);
+    while shared.keeper_waits(AT_MOST) {
         shared.expire();
         shared.clear_suspect();
-        if gauged.elapsed() >= GAUGES_EVERY {
+    }
+}
+
+/// The sweeper's life: notes what was read, sets gauges, removes what is not kept. It never touches a page.
+fn sweep(shared: &Arc<Shared>) {
+    const READS_EVERY: Duration = Duration::from_secs(5);
+    const GAUGES_EVERY: Duration = Duration::from_secs(10);
+    // A process that never lives long sweeps too.
+    let (mut swept, mut gauged) = (None::<Instant>, Instant::now());
+    loop {
+        if let Err(error) = shared.sweep_reads() {
+            tracing::warn!(%error, "when results were last read could not be noted; it is tried again");
+        }
+        if shared.config.workers > 0 && gauged.elapsed() >= GAUGES_EVERY {
             Metrics::gauges(&Stats::of(shared));
             gauged = Instant::now();
         }
-        if swept.elapsed() >= Retention::EVERY {
-            if let Err(error) = shared.sweep() {
+        if swept.is_none_or(|swept| swept.elapsed() >= Retention::EVERY) {
+            if let Err(error) = shared.sweep_surplus() {
                 tracing::warn!(%error, "finished jobs could not be swept; it is tried again");
             }
-            swept = Instant::now();
+            swept = Some(Instant::now());
+        }
+        if !shared.reads.rest(READS_EVERY) {
+            return;
         }
     }
 }

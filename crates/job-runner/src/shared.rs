@@ -454,6 +454,11 @@ impl Shared {
     /// Removes what retention does not keep, and notes what was read.
     pub(crate) fn sweep(&self) -> Result<(), EngineError> {
         self.sweep_reads()?;
+        self.sweep_surplus()
+    }
+
+    /// Removes what retention does not keep.
+    pub(crate) fn sweep_surplus(&self) -> Result<(), EngineError> {
         if !self.config.retention.is_off() {
             // Taken meanwhile: one that sweeps at the same time looks at everything.
             let mut looks = std::mem::take(&mut *self.looks.lock());
@@ -499,6 +504,9 @@ impl Shared {
             let mut scheduler = self.scheduler();
             // Never back, when two shut down at once.
             scheduler.phase = scheduler.phase.max(phase);
+        }
+        if phase == Phase::Closed {
+            self.reads.close();
         }
         for condition in [&self.work, &self.room, &self.keeper, &self.quiet, &self.starter] {
             condition.notify_all();

@@ -843,3 +843,44 @@ fn race_everything_on_one_store() {
         assert_eq!(store.unfinished().unwrap(), []);
     }
 }
+
+#[test]
+fn whoever_waits_for_a_job_that_was_removed_elsewhere_hears_that_it_is_gone() {
+    let group = Group::new();
+    let (front, worker) = (group.front(), group.engine(|builder| builder.algorithm("a", nothing)));
+    let handle = front.submit(job("a")).unwrap();
+    let watch = handle.watch();
+    assert_eq!(work(&worker), 1);
+    assert!(worker.remove(handle.id()).unwrap());
+    let _ = handle.record();
+    assert_eq!(handle.wait(), Err(EngineError::UnknownJob(handle.id())));
+    let (tell, told) = wire::<()>();
+    handle.on_end(move |_| tell.send(()).unwrap());
+    assert!(told.recv().is_err());
+    // Neither a watch that was there nor one that comes now waits for ever.
+    watch.for_each(drop);
+    handle.watch().for_each(drop);
+}
+
+#[test]
+fn a_front_end_notes_in_the_store_what_is_read_there_by_itself() {
+    let group = Group::new();
+    let limit = job_runner::Retention::default().max_jobs(1);
+    let worker =
+        group.engine(|builder| builder.algorithm("numbers", numbers).algorithm("a", nothing).retention(limit));
+    let front = group.front();
+    let read = front.submit(job("a")).unwrap();
+    assert_eq!(work(&worker), 1);
+    group.clock.advance(Duration::from_secs(1));
+    let other = front.submit(count(1)).unwrap();
+    worker.tick().unwrap();
+    drain(&worker);
+    group.clock.advance(Duration::from_secs(1));
+    // Also a result that has no rows.
+    front.reader().status(read.id(), page(0, 1)).unwrap();
+    while group.store.last_read(read.id()).unwrap().is_none() {
+        thread::yield_now();
+    }
+    worker.tick().unwrap();
+    assert_eq!([read, other].map(|handle| group.store.get(handle.id()).unwrap().is_some()), [true, false]);
+}

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use job_runner::{
-    JobId, Retention,
-    store::{ErrorKind, Fault, FaultStore, MemoryStore, Pin},
+    Clock, Engine, FailureKind, JobId, Retention, SystemClock,
+    store::{ErrorKind, Fault, FaultStore, MemoryStore, Moment, Pin, Store},
 };
 use std::sync::Arc;
 
-use crate::support::{Rig, count, drain, job, nothing, numbers, page};
+use crate::support::{Rig, count, drain, job, nothing, numbers, page, wire};
 
 fn rig(retention: Retention) -> Rig {
     Rig::new(|builder| builder.algorithm("numbers", numbers).algorithm("a", nothing).retention(retention))
@@ -125,4 +125,34 @@ fn a_clock_that_was_ten_years_ahead_for_one_job_keeps_nothing_for_ever() {
     rig.clock.advance(day * 3_650);
     rig.engine.tick().unwrap();
     assert!(left(&rig).is_empty());
+}
+
+#[test]
+fn a_sweep_that_takes_long_keeps_no_deadline() {
+    let memory = Arc::new(MemoryStore::default());
+    let rig = Rig::on(Arc::<MemoryStore>::clone(&memory) as Arc<dyn Store>, |builder| {
+        builder.algorithm("numbers", numbers)
+    });
+    rig.finish(count(1));
+    drop(rig);
+    let ((enter, entered), (go, gone)) = (wire(), wire::<()>());
+    let store = FaultStore::with_hook(memory, move |moment, _| {
+        if moment == Moment::Before && std::thread::current().name() == Some("job-sweeper") {
+            enter.send(()).unwrap();
+            // Until the test is over.
+            let _ = gone.recv();
+        }
+    });
+    let engine = Engine::builder(Arc::new(store))
+        .algorithm("numbers", numbers)
+        .retention(Retention::default().max_jobs(0))
+        .workers(1)
+        .open()
+        .unwrap();
+    entered.recv().unwrap();
+    let due = SystemClock.now();
+    // Nobody here runs it, so nothing but its deadline ends it.
+    let late = engine.submit(job("unknown").deadline(due)).unwrap();
+    assert_eq!(late.wait().unwrap().failure.unwrap().kind, FailureKind::Deadline);
+    drop(go);
 }
