@@ -16,7 +16,6 @@ use crate::{
     ids::IdSource,
     live::until,
     metrics::Metrics,
-    pool::Pool,
     reader::JobReader,
     recover,
     shared::Shared,
@@ -61,7 +60,6 @@ use crate::{
 #[derive(Debug)]
 pub struct Engine {
     shared: Arc<Shared>,
-    pool: Pool,
 }
 
 impl Engine {
@@ -117,8 +115,8 @@ impl Engine {
         if shared.cluster.is_none() {
             recover::recover(&shared)?;
         }
-        let pool = Pool::start(&shared)?;
-        Ok(Self { shared, pool })
+        shared.pool.start(&shared)?;
+        Ok(Self { shared })
     }
 
     /// Takes a job. When this returns, the job is stored as durably as the engine is set to
@@ -268,7 +266,7 @@ impl Engine {
     /// A body that is left behind can do nothing more: every call of its context fails, and nothing it does is stored. A
     /// handler may shut its own engine down or drop the last of it: its own job is left behind at once.
     pub fn shutdown(&self, grace: Duration) -> Shutdown {
-        self.pool.stop(&self.shared, grace)
+        self.shared.pool.stop(&self.shared, grace)
     }
 }
 
@@ -294,6 +292,6 @@ fn highest_id(store: &dyn Store) -> Result<JobId, StoreError> {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.pool.stop(&self.shared, Duration::ZERO);
+        self.shared.pool.stop(&self.shared, Duration::ZERO);
     }
 }

@@ -35,6 +35,20 @@ pub enum EngineError {
     /// is taken.
     #[error("the engine is unhealthy: {0}")]
     Unhealthy(#[source] StoreError),
+    /// The job in whose body somebody waits was told to stop: the body should return this as it is (`?`), and the job ends
+    /// as whoever told it wanted.
+    #[error("job {0} waits no longer: it was told to stop")]
+    ToldToStop(JobId),
+    /// A wait that would never end, or that the engine cannot afford.
+    #[error("{} cannot wait for job {awaited}: {reason}", waiter(*job))]
+    CannotWait {
+        /// The job in whose body somebody would wait; `None` in a callback.
+        job: Option<JobId>,
+        /// The job that would be waited for.
+        awaited: JobId,
+        /// Why not, and what to do about it.
+        reason: String,
+    },
     /// There is no such job.
     #[error("there is no job {0}")]
     UnknownJob(JobId),
@@ -82,6 +96,8 @@ impl EngineError {
             Self::QueueFull { .. } | Self::Unhealthy(_) | Self::Thread(_) | Self::ThreadPanicked { .. } => true,
             Self::Store(error) => error.kind.is_retryable(),
             Self::ShuttingDown
+            | Self::ToldToStop(_)
+            | Self::CannotWait { .. }
             | Self::LeftUnfinished(_)
             | Self::Closed(_)
             | Self::UnknownJob(_)
@@ -91,6 +107,10 @@ impl EngineError {
             | Self::InvalidOption(_) => false,
         }
     }
+}
+
+fn waiter(job: Option<JobId>) -> String {
+    job.map_or_else(|| "a callback".to_owned(), |job| format!("job {job}"))
 }
 
 /// An error beneath an [`EngineError`]. Two are equal that say the same.
@@ -146,9 +166,11 @@ impl From<&EngineError> for ApiError {
             | EngineError::Closed(_)
             | EngineError::Unhealthy(_)
             | EngineError::ThreadPanicked { .. } => Self::new(ErrorCode::Unavailable, error.to_string()),
-            EngineError::Store(_) | EngineError::InvalidOption(_) | EngineError::Thread(_) => {
-                Self::new(ErrorCode::JobQueryInternal, error.to_string())
-            }
+            EngineError::Store(_)
+            | EngineError::InvalidOption(_)
+            | EngineError::Thread(_)
+            | EngineError::ToldToStop(_)
+            | EngineError::CannotWait { .. } => Self::new(ErrorCode::JobQueryInternal, error.to_string()),
         }
     }
 }
@@ -220,6 +242,9 @@ impl JobError {
     pub fn from_error(error: &(dyn Error + 'static)) -> Self {
         if let Some(error) = error.downcast_ref::<StoreError>() {
             return Self::Store(error.clone());
+        }
+        if let Some(EngineError::ToldToStop(_)) = error.downcast_ref() {
+            return Self::Cancelled;
         }
         if let Some(EngineError::Store(error) | EngineError::Unhealthy(error)) = error.downcast_ref() {
             return Self::Store(error.clone());

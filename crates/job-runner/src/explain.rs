@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use job_core::{Ending, Failure, JobKind, JobRecord, JobState, ResultSize, Timestamp, shown};
+use job_core::{Ending, Failure, JobId, JobKind, JobRecord, JobState, ResultSize, Timestamp, shown};
 use job_store::LONGEST_PAUSE;
 
 use crate::{live::Live, progress::Progress, queue::Place, shared::Shared};
@@ -60,6 +60,11 @@ pub enum Explanation {
         /// For how long.
         since: Duration,
     },
+    /// It runs, and waits for these jobs.
+    Awaiting {
+        /// Each of them once.
+        jobs: Vec<JobId>,
+    },
     /// It was asked to stop and has not yet come to a checkpoint.
     Cancelling {
         /// When it was asked.
@@ -116,6 +121,12 @@ impl Explanation {
                     Some(Place::Delayed(until)) => Self::Delayed { until, failure: record.failure },
                     None => Self::Starting,
                 }
+            }
+            JobState::Running { cancelling: false } if shared.scheduler().waits(record.id).next().is_some() => {
+                let mut jobs: Vec<JobId> = shared.scheduler().waits(record.id).collect();
+                jobs.sort_unstable();
+                jobs.dedup();
+                Self::Awaiting { jobs }
             }
             JobState::Running { cancelling: false } => Self::Running {
                 progress: live.attempt().map(|attempt| attempt.counter.snapshot()).unwrap_or_default(),
@@ -177,6 +188,10 @@ impl fmt::Display for Explanation {
                     write!(f, "it has been running for {since:.1?}: {} of {total} steps are done", progress.done)
                 }
             },
+            Self::Awaiting { jobs } => {
+                let names: Vec<String> = jobs.iter().map(ToString::to_string).collect();
+                write!(f, "it waits for job {}", names.join(", job "))
+            }
             Self::Cancelling { since, .. } => {
                 write!(f, "it was asked to stop {since:.1?} ago and has not come to a checkpoint yet")
             }

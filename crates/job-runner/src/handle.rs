@@ -12,12 +12,15 @@ use std::{
 use job_core::{JobId, JobRecord, JobState, PageRequest};
 
 use crate::{
+    context::Core,
     error::EngineError,
+    inside,
     live::{Live, until},
     page::Page,
     progress::Progress,
     reader::{JobReader, Status},
     shared::Shared,
+    waiting::{self, Waiting},
     watch::Watch,
     worker,
 };
@@ -25,10 +28,24 @@ use crate::{
 /// A job of an engine. Clones are the same job; dropping all of them changes nothing about it.
 ///
 /// It can be waited for from any thread ([`wait`](Self::wait)) and from any async runtime (`.await`).
-#[derive(Clone)]
+///
+/// Also inside the body of another job. That job's seat is free while it waits: it counts neither as one of the workers'
+/// jobs nor against the limits of its graph and class, so what it waits for can run. It goes on when there is a place for it
+/// under these limits again. The wait ends with an error that the body should return (`?`): [`EngineError::ToldToStop`]
+/// when the waiting job is cancelled, late, or its engine shuts down; [`EngineError::CannotWait`] when the jobs would wait
+/// for each other, as far as one engine can see, or when too many wait already. An engine without workers runs the job
+/// that is waited for on the thread that waits.
 pub struct JobHandle {
     shared: Arc<Shared>,
     live: Arc<Live>,
+    /// While it is polled inside the body of another job.
+    waiting: Option<Waiting>,
+}
+
+impl Clone for JobHandle {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.shared), Arc::clone(&self.live))
+    }
 }
 
 impl fmt::Debug for JobHandle {
@@ -39,7 +56,7 @@ impl fmt::Debug for JobHandle {
 
 impl JobHandle {
     pub(crate) const fn new(shared: Arc<Shared>, live: Arc<Live>) -> Self {
-        Self { shared, live }
+        Self { shared, live, waiting: None }
     }
 
     pub(crate) fn live(&self) -> Arc<Live> {
@@ -74,7 +91,7 @@ impl JobHandle {
     /// tries again.
     pub fn wait(&self) -> Result<JobRecord, EngineError> {
         self.prepare()?;
-        self.live.wait(None).unwrap_or(Err(EngineError::LeftUnfinished(self.live.id)))
+        waiting::wait(&self.shared, &self.live, None).unwrap_or(Err(EngineError::LeftUnfinished(self.live.id)))
     }
 
     /// As [`wait`](Self::wait), at most `timeout`; `None` when it is not complete by then.
@@ -83,14 +100,18 @@ impl JobHandle {
     /// As [`wait`](Self::wait).
     pub fn wait_timeout(&self, timeout: Duration) -> Result<Option<JobRecord>, EngineError> {
         self.prepare()?;
-        self.live.wait(until(timeout)).transpose()
+        waiting::wait(&self.shared, &self.live, until(timeout)).transpose()
     }
 
     /// Before a wait: what can be known of the job at once.
     fn prepare(&self) -> Result<(), EngineError> {
         self.shared.attend(&self.live);
         self.shared.freshen(&self.live);
-        if worker::catch_up(&self.shared) || self.live.has_ended() { Ok(()) } else { self.shared.health.check() }
+        if worker::catch_up(&self.shared) || self.live.end().is_some() {
+            Ok(())
+        } else {
+            self.shared.health.check()
+        }
     }
 
     /// Calls `callback` when the job is complete, on the thread that completes it (at once if it is): keep it
@@ -171,10 +192,44 @@ impl Future for JobHandle {
     type Output = Result<JobRecord, EngineError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(core) = self.waiting.as_ref().map(Waiting::core).or_else(inside::job) {
+            return self.poll_inside(core, context);
+        }
         let end = self.live.poll(context.waker());
         if end.is_none() {
             self.shared.attend(&self.live);
         }
         end.map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl JobHandle {
+    /// In the body of a job nobody would tell a parked thread that the job is to stop: it looks again and again.
+    fn poll_inside(
+        mut self: Pin<&mut Self>,
+        core: Arc<Core>,
+        context: &Context<'_>,
+    ) -> Poll<Result<JobRecord, EngineError>> {
+        let mut end = self.live.end();
+        if end.is_none() {
+            self.shared.attend(&self.live);
+            let waiting = match self.waiting.take() {
+                Some(waiting) => waiting,
+                None => match Waiting::begin(core, &self.live) {
+                    Ok(waiting) => waiting,
+                    Err(error) => return Poll::Ready(Err(error)),
+                },
+            };
+            end = waiting.step(&self.shared, &self.live, None);
+            self.waiting = Some(waiting);
+        }
+        let Some(end) = end else {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        };
+        match self.waiting.take() {
+            Some(waiting) => waiting.end(Some(end)).map_or(Poll::Pending, Poll::Ready),
+            None => Poll::Ready(end),
+        }
     }
 }

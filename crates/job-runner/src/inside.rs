@@ -56,6 +56,11 @@ pub(crate) fn job() -> Option<Arc<Core>> {
     PLACE.with(|place| place.borrow().jobs.last().cloned())
 }
 
+/// How many bodies the calling thread is inside of.
+pub(crate) fn depth() -> usize {
+    PLACE.with(|place| place.borrow().jobs.len())
+}
+
 /// How many jobs of this engine the calling thread is inside of: they cannot end before it goes on.
 pub(crate) fn jobs_of(shared: &Arc<Shared>) -> usize {
     PLACE.with(|place| {

@@ -115,6 +115,7 @@ mod stats;
 mod submit;
 mod suspicion;
 mod sync;
+mod waiting;
 mod watch;
 mod width;
 mod worker;

@@ -126,9 +126,9 @@ impl Live {
         self.lock().lease.as_ref().is_some_and(|lease| lease.is_over())
     }
 
-    /// Whether whoever waits is told something.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.lock().end().is_some()
+    /// What whoever waits is told now; `None` while the job may still change.
+    pub(crate) fn end(&self) -> Option<Result<JobRecord, EngineError>> {
+        self.lock().end()
     }
 
     /// Waits for the end, at most until `until`; `None` if it came first.

@@ -22,6 +22,12 @@ impl Shared {
             if scheduler.phase == Phase::Closed {
                 return None;
             }
+            if scheduler.has_many_workers(self.config.workers) {
+                // The one that it has worked for goes on. Whatever it was called for is another's.
+                scheduler.workers -= 1;
+                self.work.notify_one();
+                return None;
+            }
             if scheduler.phase == Phase::Open
                 && let Some(live) = self.take(&mut scheduler)
             {
@@ -88,6 +94,15 @@ impl Shared {
     pub(crate) fn try_next(&self) -> Option<Arc<Live>> {
         let mut scheduler = self.scheduler();
         if scheduler.phase == Phase::Open { self.pop(&mut scheduler) } else { None }
+    }
+
+    /// Takes this job out of the queue, if it may run now.
+    pub(crate) fn take_waiting(&self, live: &Live) -> bool {
+        let mut scheduler = self.scheduler();
+        let now = self.clock.now();
+        let taken = scheduler.phase == Phase::Open && scheduler.queue.take(live.id, now);
+        scheduler.running += usize::from(taken);
+        taken
     }
 
     /// Takes the next job out of the queue.

@@ -22,16 +22,16 @@ use crate::{
 };
 
 /// The worker threads and the keeper. They hold the shared part of the engine, never the engine itself.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Pool {
     threads: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
 impl Pool {
-    pub(crate) fn start(shared: &Arc<Shared>) -> Result<Self, EngineError> {
-        let pool = Self { threads: Mutex::default() };
+    pub(crate) fn start(&self, shared: &Arc<Shared>) -> Result<(), EngineError> {
+        let pool = self;
         let started = (0..shared.config.workers)
-            .try_for_each(|number| pool.spawn(shared, format!("job-worker-{number}"), worker::work));
+            .try_for_each(|number| pool.spawn_worker(shared, format!("job-worker-{number}")));
         let started = match started {
             Ok(()) if shared.config.workers > 0 => pool
                 .spawn(shared, "job-keeper".to_owned(), keep)
@@ -48,7 +48,18 @@ impl Pool {
             pool.stop(shared, Duration::ZERO);
             return Err(error);
         }
-        Ok(pool)
+        Ok(())
+    }
+
+    /// One more worker, for one that waits in a body. It leaves when that one goes on.
+    pub(crate) fn substitute(&self, shared: &Arc<Shared>) -> Result<(), EngineError> {
+        self.threads.lock().retain(|thread| !thread.is_finished());
+        self.spawn_worker(shared, "job-substitute".to_owned())
+    }
+
+    fn spawn_worker(&self, shared: &Arc<Shared>, name: String) -> Result<(), EngineError> {
+        shared.scheduler().workers += 1;
+        self.spawn(shared, name, worker::work).inspect_err(|_| shared.scheduler().workers -= 1)
     }
 
     /// What an engine on a shared store needs besides. One that only submits and reads needs it without workers too;

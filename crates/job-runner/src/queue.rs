@@ -65,6 +65,8 @@ struct Lane {
     class: JobClass,
     graph: String,
     running: usize,
+    /// Running, and waiting for another job meanwhile.
+    paused: usize,
     /// Ready and delayed.
     waiting: usize,
     /// Worker time used, in microseconds.
@@ -96,6 +98,10 @@ pub(crate) struct Queue {
     suspect: Option<JobId>,
     seats: FxHashMap<JobId, Seat>,
     running: FxHashMap<JobId, u32>,
+    /// Jobs that run and wait for another one, with their lanes.
+    paused: FxHashMap<JobId, u32>,
+    /// Those of the running ones that have waited, and go on when there is a place for them.
+    returning: BTreeSet<JobId>,
     waiting_in: [usize; 2],
     running_in: [usize; 2],
     /// The class that was served last.
@@ -125,6 +131,8 @@ impl Queue {
             suspect: None,
             seats: FxHashMap::default(),
             running: FxHashMap::default(),
+            paused: FxHashMap::default(),
+            returning: BTreeSet::new(),
             waiting_in: [0; 2],
             running_in: [0; 2],
             last: None,
@@ -198,6 +206,29 @@ impl Queue {
         self.unlist(lane);
         let taken = self.lanes.get_mut(&lane)?;
         let (_, id) = taken.ready.pop_first()?;
+        self.begin(id, lane);
+        Some(id)
+    }
+
+    /// Takes this job if it may run now.
+    pub(crate) fn take(&mut self, id: JobId, now: Timestamp) -> bool {
+        self.wake(now);
+        self.let_in();
+        let (Some(&Seat { lane, rank, .. }), Some(Place::Behind(_))) = (self.seats.get(&id), self.place(id))
+        else {
+            return false;
+        };
+        self.unlist(lane);
+        if let Some(taken) = self.lanes.get_mut(&lane) {
+            taken.ready.remove(&(rank, id));
+        }
+        self.begin(id, lane);
+        true
+    }
+
+    /// A job that is taken out of its lane, which is unlisted, runs from here on.
+    fn begin(&mut self, id: JobId, lane: u32) {
+        let Some(taken) = self.lanes.get_mut(&lane) else { return };
         taken.running += 1;
         taken.waiting -= 1;
         self.last = Some(taken.class);
@@ -208,7 +239,54 @@ impl Queue {
         self.seats.remove(&id);
         self.running.insert(id, lane);
         self.enlist(lane);
-        Some(id)
+    }
+
+    /// A running job waits for another one: until it comes back it counts against no limit, and keeps no suspect out.
+    pub(crate) fn pause(&mut self, id: JobId) {
+        let Some(number) = self.running.remove(&id) else { return };
+        self.clear(id);
+        self.paused.insert(id, number);
+        self.count(number, -1, 1);
+    }
+
+    /// It has waited for long enough: it counts again, and [goes on](Self::go_on) when there is a place for it.
+    pub(crate) fn come_back(&mut self, id: JobId) {
+        let Some(number) = self.paused.remove(&id) else { return };
+        self.running.insert(id, number);
+        self.returning.insert(id);
+        self.count(number, 1, -1);
+    }
+
+    /// Whether a job that has come back may go on; it is counted as one that does from here on. `at_once` it may without a
+    /// place.
+    pub(crate) fn go_on(&mut self, id: JobId, at_once: bool) -> bool {
+        let Some(&number) = self.running.get(&id).filter(|_| self.returning.contains(&id)) else { return true };
+        let Some(lane) = self.lanes.get(&number) else { return true };
+        let class = slot(lane.class);
+        let returning_of = |of: &dyn Fn(u32) -> bool| {
+            let lanes = self.returning.iter().filter_map(|id| self.running.get(id));
+            lanes.filter(|number| of(**number)).count()
+        };
+        let in_lane = lane.running - returning_of(&|other| other == number);
+        let of_class = |number| self.lanes.get(&number).is_some_and(|other| slot(other.class) == class);
+        let in_class = self.running_in[class] - returning_of(&of_class);
+        let place = in_lane < self.limits.per_graph && in_class < self.limits.per_class[class];
+        if place || at_once {
+            self.returning.remove(&id);
+        }
+        place || at_once
+    }
+
+    /// Changes how many jobs of a lane run and are paused.
+    fn count(&mut self, number: u32, running: isize, paused: isize) {
+        self.unlist(number);
+        if let Some(lane) = self.lanes.get_mut(&number) {
+            lane.running = lane.running.saturating_add_signed(running);
+            lane.paused = lane.paused.saturating_add_signed(paused);
+            let class = slot(lane.class);
+            self.running_in[class] = self.running_in[class].saturating_add_signed(running);
+        }
+        self.enlist(number);
     }
 
     /// Takes in a job that runs already, until [`finish`](Self::finish).
@@ -226,6 +304,9 @@ impl Queue {
     /// A running job is not running any more, after it used a worker for `used`. A suspect keeps its place until it is
     /// [cleared](Self::clear).
     pub(crate) fn finish(&mut self, id: JobId, used: Duration) {
+        // One that ends while it waits has another thread that does.
+        self.come_back(id);
+        self.returning.remove(&id);
         let Some(lane) = self.running.remove(&id) else { return };
         self.unlist(lane);
         if let Some(lane) = self.lanes.get_mut(&lane) {
@@ -360,7 +441,15 @@ impl Queue {
         self.next_lane = self.next_lane.wrapping_add(1);
         // A newcomer starts level with the lane served last, or it would hold all workers until it caught up.
         let used = self.level[slot(class)];
-        let lane = Lane { class, graph: graph.to_owned(), running: 0, waiting: 0, used, ready: BTreeSet::new() };
+        let lane = Lane {
+            class,
+            graph: graph.to_owned(),
+            running: 0,
+            paused: 0,
+            waiting: 0,
+            used,
+            ready: BTreeSet::new(),
+        };
         self.lanes.insert(number, lane);
         self.names[slot(class)].insert(graph.to_owned(), number);
         number
@@ -381,7 +470,7 @@ impl Queue {
 
     /// Forgets a lane that nothing is in, so that graphs that come and go leave nothing behind.
     fn prune(&mut self, number: u32) {
-        if self.lanes.get(&number).is_some_and(|lane| lane.running + lane.waiting == 0)
+        if self.lanes.get(&number).is_some_and(|lane| lane.running + lane.waiting + lane.paused == 0)
             && let Some(lane) = self.lanes.remove(&number)
         {
             self.names[slot(lane.class)].remove(&lane.graph);

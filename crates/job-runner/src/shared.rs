@@ -29,6 +29,7 @@ use crate::{
     live::{Live, State},
     metrics::Metrics,
     partition::Scan,
+    pool::Pool,
     queue::{Limits, Queue, Waiting},
     reader::Reads,
     recorder::Recorder,
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) health: Health,
     pub(crate) reads: Arc<Reads>,
     pub(crate) recorder: Recorder,
+    pub(crate) pool: Pool,
     /// Outcomes that could not be stored, and that no thread of the engine tries again.
     pub(crate) owed: Mutex<Vec<Outcome>>,
     pub(crate) ids: IdSource,
@@ -92,6 +94,11 @@ pub(crate) struct Scheduler {
     pub(crate) reserved: [usize; 2],
     pub(crate) running: usize,
     pub(crate) threads: usize,
+    /// Which jobs wait for which others, in their bodies: once for each thread.
+    pub(crate) waits: Vec<(JobId, JobId)>,
+    /// Threads that work, and those of them that wait in a body.
+    pub(crate) workers: usize,
+    pub(crate) blocked: usize,
     /// What a shutdown has left, once it is over.
     pub(crate) left: Option<Shutdown>,
 }
@@ -146,6 +153,9 @@ impl Shared {
             reserved: [0; 2],
             running: 0,
             threads: 0,
+            waits: Vec::new(),
+            workers: 0,
+            blocked: 0,
             left: None,
         };
         Self {
@@ -161,6 +171,7 @@ impl Shared {
             reads: Arc::new(Reads::new(Arc::clone(&clock))),
             clock,
             recorder: Recorder::default(),
+            pool: Pool::default(),
             owed: Mutex::default(),
             ids,
             looks: Mutex::default(),
@@ -536,6 +547,21 @@ impl Shared {
 }
 
 impl Scheduler {
+    /// The jobs that this one waits for in its body.
+    pub(crate) fn waits(&self, job: JobId) -> impl Iterator<Item = JobId> {
+        self.waits.iter().filter(move |(waiter, _)| *waiter == job).map(|(_, awaited)| *awaited)
+    }
+
+    /// Whether fewer threads work and do not wait than there should be.
+    pub(crate) const fn has_few_workers(&self, wanted: usize) -> bool {
+        self.workers.saturating_sub(self.blocked) < wanted
+    }
+
+    /// Whether more threads work and do not wait than there should be.
+    pub(crate) const fn has_many_workers(&self, wanted: usize) -> bool {
+        self.workers.saturating_sub(self.blocked) > wanted
+    }
+
     /// An unfinished job that somebody here has to do with.
     pub(crate) fn known(&self, id: JobId) -> Option<Arc<Live>> {
         self.live.get(&id).or_else(|| self.elsewhere.get(&id)).cloned()

@@ -6,8 +6,10 @@ use job_core::{JobClass, JobId, JobRecord, JobSpec};
 use job_store::{ErrorKind, StoreError};
 
 use crate::{
+    cancel::StopCause,
     error::EngineError,
     handle::JobHandle,
+    inside,
     live::Live,
     shared::{Phase, Scheduler, Shared},
 };
@@ -41,6 +43,21 @@ impl Answer {
 impl Shared {
     /// Stores new jobs and queues them.
     pub(crate) fn submit(
+        self: &Arc<Self>,
+        specs: &[Arc<JobSpec>],
+        patience: Patience,
+    ) -> Result<Vec<JobHandle>, EngineError> {
+        self.submit_from_outside(specs, patience).map_err(|error| match inside::job() {
+            // Of a job that this shutdown concerns as well: it runs again.
+            Some(core) if error == EngineError::ShuttingDown && Arc::ptr_eq(&core.shared, self) => {
+                core.attempt.token.stop(StopCause::Shutdown);
+                EngineError::ToldToStop(core.live.id)
+            }
+            _ => error,
+        })
+    }
+
+    fn submit_from_outside(
         self: &Arc<Self>,
         specs: &[Arc<JobSpec>],
         patience: Patience,

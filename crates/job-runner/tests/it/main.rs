@@ -12,6 +12,7 @@ mod inputs;
 mod lifecycle;
 mod limits;
 mod metering;
+mod nested;
 mod panics;
 mod queue;
 mod reading;

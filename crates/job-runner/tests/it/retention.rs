@@ -109,7 +109,7 @@ fn a_clock_that_was_ten_years_ahead_for_one_job_keeps_nothing_for_ever() {
         builder.algorithm("a", nothing).retention(Retention::default().max_age(day))
     };
     let rig = Rig::new(setup);
-    let now = job_runner::Clock::now(&*rig.clock);
+    let now = Clock::now(&*rig.clock);
     rig.clock.advance(day * 3_650);
     let ahead = rig.finish(job("a")).id;
     rig.engine.tick().unwrap();

@@ -259,7 +259,7 @@ fn a_body_that_is_left_behind_can_do_nothing_more() {
     assert_eq!((left.waiting, left.abandoned), (0, 1));
     assert_eq!(engine.shutdown(Duration::MAX), left, "the same answer");
     drop(engine);
-    assert_eq!(handle.wait(), Err(EngineError::ShuttingDown));
+    assert_eq!(handle.wait(), Err(EngineError::LeftUnfinished(handle.id())));
     let stored = store.get(handle.id()).unwrap();
     gate.open();
     let calls = told.recv().unwrap();
@@ -306,7 +306,7 @@ fn the_last_engine_that_is_dropped_inside_a_handler_does_not_wait_for_that_handl
     let handle = engine.lock().as_ref().unwrap().submit(job("a")).unwrap();
     hand.send(engine).unwrap();
     assert_eq!(told.recv_timeout(Duration::from_mins(2)), Ok(Err(JobError::Cancelled)));
-    assert_eq!(handle.wait(), Err(EngineError::ShuttingDown));
+    assert_eq!(handle.wait(), Err(EngineError::LeftUnfinished(handle.id())));
 }
 
 #[test]
@@ -325,7 +325,7 @@ fn a_handler_that_shuts_its_engine_down_is_left_behind_and_counted() {
     hand.send(Arc::clone(&engine)).unwrap();
     let left = told.recv_timeout(Duration::from_mins(2)).unwrap();
     assert_eq!((left.waiting, left.abandoned), (0, 1));
-    assert_eq!(handle.wait(), Err(EngineError::ShuttingDown));
+    assert_eq!(handle.wait(), Err(EngineError::LeftUnfinished(handle.id())));
 }
 
 #[test]
@@ -350,7 +350,7 @@ fn the_last_engine_that_is_dropped_inside_a_partition_does_not_wait_for_its_scan
     let handle = engine.lock().as_ref().unwrap().submit(JobSpec::vertex_filter().graph("g")).unwrap();
     hand.send(engine).unwrap();
     told.recv_timeout(Duration::from_mins(2)).unwrap();
-    assert_eq!(handle.wait(), Err(EngineError::ShuttingDown));
+    assert_eq!(handle.wait(), Err(EngineError::LeftUnfinished(handle.id())));
 }
 
 /// On the thread that stores ends, while the ends of others wait for it.

@@ -4,7 +4,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -42,6 +42,8 @@ pub(crate) const ALL: &[(&str, fn())] = &[
     ("a_future_is_woken", future),
     ("a_write_that_fails_is_overcome", failing_write),
     ("limits_hold_and_wake_who_waits_for_a_place", limits),
+    ("jobs_that_wait_for_jobs_on_one_worker_end", nested),
+    ("a_cancel_of_a_job_that_waits_for_another_takes_effect", nested_cancel),
 ];
 
 const SUCCEEDED: JobState = JobState::Complete(Ending::Succeeded);
@@ -350,6 +352,48 @@ fn limits() {
         .unwrap();
     for handle in engine.submit_all([job("one"), job("one"), job("one")]).unwrap() {
         assert_eq!(handle.wait().unwrap().state, SUCCEEDED);
+    }
+    rest(&store, &engine);
+}
+
+/// An engine whose jobs `parent` each submit a job `a` and wait for it, one of them at a time.
+fn nested_setup(workers: usize) -> (Arc<MemoryStore>, Arc<Engine>) {
+    let store = Arc::new(MemoryStore::default());
+    let own: Arc<OnceLock<Weak<Engine>>> = Arc::default();
+    let of = Arc::clone(&own);
+    let engine = builder(&store)
+        .algorithm("parent", move |_: &mut JobContext| {
+            let engine = of.get().and_then(Weak::upgrade).unwrap();
+            engine.submit(job("a"))?.wait()?;
+            Ok(())
+        })
+        .jobs_per_graph(std::num::NonZeroUsize::MIN)
+        .workers(workers)
+        .open()
+        .unwrap();
+    let engine = Arc::new(engine);
+    own.set(Arc::downgrade(&engine)).unwrap();
+    (store, engine)
+}
+
+fn nested() {
+    let (store, engine) = nested_setup(1);
+    for handle in engine.submit_all([job("parent"), job("parent")]).unwrap() {
+        assert_eq!(handle.wait().unwrap().state, SUCCEEDED);
+    }
+    rest(&store, &engine);
+}
+
+fn nested_cancel() {
+    let (store, engine) = nested_setup(2);
+    let handle = engine.submit(job("parent")).unwrap();
+    let other = handle.clone();
+    let cancel = thread::spawn(move || other.cancel());
+    let end = handle.wait().unwrap();
+    cancelled_or_not(&cancel.join().unwrap(), &end);
+    // Its child may still run, or wait.
+    while engine.stats() != Stats::default() {
+        thread::yield_now();
     }
     rest(&store, &engine);
 }
