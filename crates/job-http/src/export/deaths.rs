@@ -1,6 +1,7 @@
 //! What is left when a process dies at any step of an export, and what the next attempt makes of it.
 //!
-//! A death is a thread that stops for good inside a call to the store: nothing behind it runs, no destructor either.
+//! A death is a thread that stops for good inside a call to the store: nothing behind it runs, no destructor either. Its
+//! engine leaves the store to the next one, as a process that is gone has.
 
 use std::{
     fs,
@@ -34,6 +35,7 @@ fn engine(store: Arc<dyn Store>, directory: &Path, link: Link, workers: usize) -
     let exporter = Exporter { link, ..Exporter::new(Arc::clone(&store), directory) };
     Engine::builder(store)
         .workers(workers)
+        .stop_grace(Duration::ZERO)
         .algorithm(Exporter::KIND, exporter)
         .vertex_filter(|ctx: &mut JobContext| {
             let mut rows = ctx.rows("vertices")?;
@@ -45,6 +47,7 @@ fn engine(store: Arc<dyn Store>, directory: &Path, link: Link, workers: usize) -
 
 /// A process that stops at a step of its export.
 struct Stopped {
+    engine: Arc<Engine>,
     /// Lets it go on.
     go: Sender<()>,
     /// Tells `true` when it stops and `false` at its end.
@@ -86,13 +89,13 @@ impl Waiting {
             }
         };
         let store = Arc::new(FaultStore::with_hook(Arc::clone(&self.store), hook));
-        let (directory, link) = (self.directory.path().to_owned(), self.link);
+        let engine = Arc::new(engine(store, self.directory.path(), self.link, 0));
+        let runs = Arc::clone(&engine);
         thread::spawn(move || {
-            let engine = engine(store, &directory, link, 0);
-            engine.run_one();
+            runs.run_one();
             let _ = tell.send(false);
         });
-        Stopped { go, told }
+        Stopped { engine, go, told }
     }
 
     /// Runs the job to its end in another process.
@@ -123,8 +126,14 @@ impl Stopped {
         self.told.recv_timeout(Duration::from_mins(1)).unwrap()
     }
 
+    /// Leaves the store to others, and may still go on.
+    fn pauses(&self) {
+        self.engine.shutdown(Duration::ZERO);
+    }
+
     /// It never goes on.
     fn dies(self) {
+        self.pauses();
         std::mem::forget(self.go);
     }
 }
@@ -260,6 +269,7 @@ fn a_file_that_was_there_is_not_the_jobs_own_whatever_is_in_it() {
 fn an_attempt_that_wakes_up_too_late_harms_nothing() {
     for link in [place::hard_link as Link, no_link] {
         at_each_step(link, false, |step, job, process| {
+            process.pauses();
             let record = job.finish();
             let (good, text) = (is_good(&record), job.text());
             process.go.send(()).unwrap();
