@@ -18,6 +18,7 @@ pub mod sssp;
 pub mod triangle_count;
 
 mod answer;
+mod convergence;
 mod error;
 mod paths;
 mod power;
@@ -82,8 +83,14 @@ impl Algorithm {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
-    use crate::{movies, watch::tests::StopAt};
+    use crate::{
+        graph::{GraphBuilder, Properties, Value},
+        movies,
+        watch::{Stopped, tests::StopAt},
+    };
 
     const SOURCE: &str = r#"{"source":"Sarah","target":"Sidney","k":2}"#;
 
@@ -111,6 +118,99 @@ mod tests {
             assert!(matches!(stopped, Err(AlgorithmError::Stopped(_))), "{}", algorithm.name);
             let run = || algorithm.run(&graph, &parameters, &StopAt::new(usize::MAX)).unwrap();
             assert_eq!(run(), run(), "{}", algorithm.name);
+        }
+    }
+
+    /// Notes every word about progress.
+    #[derive(Default)]
+    struct Notes(RefCell<Vec<(u64, u64)>>);
+
+    impl Watch for Notes {
+        fn checkpoint(&self) -> Result<(), Stopped> {
+            Ok(())
+        }
+
+        fn progress(&self, done: u64, total: u64) {
+            self.0.borrow_mut().push((done, total));
+        }
+    }
+
+    /// A tree in which every vertex has three below it, with some edges across.
+    fn tree(vertices: u32) -> Graph {
+        let mut builder = GraphBuilder::default();
+        for vertex in 0..vertices {
+            let id =
+                ["Sarah", "Sidney"].get(vertex as usize).map_or_else(|| vertex.to_string(), ToString::to_string);
+            builder.vertex(id, "v", Properties::default()).unwrap();
+        }
+        for vertex in 1..vertices {
+            let weight = Properties::from_iter([("weight", vec![Value::from(f64::from(vertex % 7 + 1))])]);
+            builder.edge((vertex - 1) / 3, vertex, "e", weight).unwrap();
+            if vertex % 5 == 0 {
+                builder.edge(vertex, vertex / 2, "e", Properties::default()).unwrap();
+            }
+        }
+        builder.build()
+    }
+
+    #[test]
+    fn every_algorithm_says_how_far_it_is() {
+        let graph = tree(20_000);
+        let source = |more: &str| format!(r#"{{"source":"Sarah"{more}}}"#);
+        let mut asked: Vec<(&str, String)> =
+            Algorithm::ALL.iter().map(|algorithm| (algorithm.name, parameters(algorithm.name))).collect();
+        asked.extend([
+            ("k_hop", source(r#","k":100"#)),
+            ("sssp", source(r#","weight":"weight""#)),
+            ("shortest_path", source(r#","target":"19999""#)),
+            ("shortest_path", source(r#","target":"19999","weight":"weight""#)),
+        ]);
+        for (name, parameters) in asked {
+            let notes = Notes::default();
+            Algorithm::find(name).unwrap().run(&graph, &parameters, &notes).unwrap();
+            let notes = notes.0.into_inner();
+            let (first, last) = (notes[0], notes[notes.len() - 1]);
+            assert!(first.0 == 0 && first.1 > 0, "{name}: it begins with {first:?}");
+            assert_eq!((last.0, last.1), (first.1, first.1), "{name}: it ends with all of it");
+            assert!(notes.iter().all(|(done, total)| done <= total && *total == first.1), "{name}: one total");
+            assert!(notes.is_sorted(), "{name}: it never goes back");
+            // What ends near its source reaches its end before there is anything to tell.
+            let is_near = parameters.contains("\"k\":2") || parameters.contains("\"target\":\"Sidney\"");
+            let between = notes.iter().any(|(done, total)| (1..*total).contains(done));
+            assert!(between || is_near, "{name} {parameters}: nothing between begin and end");
+        }
+    }
+
+    /// Five iterations of a thousand were told as half a percent, and an hour as the time left.
+    #[test]
+    fn what_converges_early_is_half_done_half_way() {
+        let graph = tree(20_000);
+        for name in ["label_propagation", "pagerank"] {
+            let notes = Notes::default();
+            Algorithm::find(name).unwrap().run(&graph, "{}", &notes).unwrap();
+            let notes = notes.0.into_inner();
+            let (done, total) = notes[notes.len() / 2];
+            assert!(
+                done * 10 >= total * 2,
+                "{name}: {done} of {total} in the middle of {} iterations",
+                notes.len()
+            );
+        }
+    }
+
+    #[test]
+    fn long_parameters_are_told_in_short() {
+        let graph = tree(2);
+        let long = "x".repeat(500_000);
+        for parameters in [
+            format!(r#"{{"{long}":1}}"#),
+            format!(r#"{{"source":"{long}"}}"#),
+            format!(r#"{{"source":["{long}"]}}"#),
+            format!(r#"{{"source":"Sarah","k":"{long}"}}"#),
+            format!(r#"{{"source":"Sarah","k":1,"mode":"{long}"}}"#),
+        ] {
+            let told = Algorithm::find("k_hop").unwrap().run(&graph, &parameters, &StopAt::new(9)).unwrap_err();
+            assert!(told.to_string().len() < 1_000, "{} bytes", told.to_string().len());
         }
     }
 

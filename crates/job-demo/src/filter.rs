@@ -15,8 +15,10 @@
 //!   the first one's type says nothing. Labels are then required as well.
 //! * The property decides how values compare: a number in the graph compares as a number, and never matches a value
 //!   that does not read as one; a text in the graph compares by code point with the value as it is written.
+//!   Numbers compare by their value, to the last digit: `1` is `1.0`, and `-0` is `0`.
 //! * `sorts` order by the first value of each property: numbers before texts, elements without the property last
-//!   whatever the order, equal ones in graph order.
+//!   whatever the order, equal ones in graph order. A property that was named before decides nothing any more, and is
+//!   passed over.
 //! * `offset` and `limit` (numbers, or numbers in strings) cut the result that is stored. Without them **every** row
 //!   is stored: a status query pages the stored rows with an offset and limit of its own, and the two stack.
 
@@ -46,6 +48,11 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// The most conditions of one filter.
+    pub const MOST_CONDITIONS: usize = 256;
+    /// The most properties that one filter sorts by.
+    pub const MOST_SORTS: usize = 16;
+
     fn matches(&self, element: &impl Element) -> bool {
         let label = element.label();
         if !self.labels.is_empty() && !self.labels.iter().any(|wanted| **wanted == *label) {

@@ -11,6 +11,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
+pub(crate) use self::value::Number;
 pub use self::{
     adjacency::{Adjacency, Direction, Rows},
     build::{GraphBuilder, GraphError},

@@ -2,7 +2,7 @@
 //!
 //! Rows go from the graph straight into the job's list, one by one; a filter holds none of them.
 
-use std::{sync::Arc, time::Instant};
+use std::{cell::RefCell, sync::Arc, time::Instant};
 
 use job_runner::{EngineBuilder, JobContext, JobError};
 
@@ -31,28 +31,29 @@ pub fn register(mut builder: EngineBuilder, graphs: &Arc<Graphs>) -> EngineBuild
 fn vertex_filter(ctx: &mut JobContext, graphs: &Graphs) -> Result<(), JobError> {
     let graph = graph(ctx, graphs)?;
     let filter = filter(ctx, Subject::Vertices, graph)?;
-    let mut rows = ctx.rows("vertices")?;
+    let (mut rows, watch) = (ctx.rows("vertices")?, JobWatch::new(ctx));
     filter
-        .select(graph.vertices(), &JobWatch(ctx), |vertex| Ok::<_, Halt>(rows.push(vertex)?))
-        .map_err(|halt| halt.into_job_error(ctx))
+        .select(graph.vertices(), &watch, |vertex| Ok::<_, Halt>(rows.push(vertex)?))
+        .map_err(|halt| halt.into_job_error(&watch))
 }
 
 fn edge_filter(ctx: &mut JobContext, graphs: &Graphs) -> Result<(), JobError> {
     let graph = graph(ctx, graphs)?;
     let filter = filter(ctx, Subject::Edges, graph)?;
-    let mut rows = ctx.rows("edges")?;
+    let (mut rows, watch) = (ctx.rows("edges")?, JobWatch::new(ctx));
     filter
-        .select(graph.edges(), &JobWatch(ctx), |edge| Ok::<_, Halt>(rows.push(&graph.edge_row(edge))?))
-        .map_err(|halt| halt.into_job_error(ctx))
+        .select(graph.edges(), &watch, |edge| Ok::<_, Halt>(rows.push(&graph.edge_row(edge))?))
+        .map_err(|halt| halt.into_job_error(&watch))
 }
 
 fn run(ctx: &mut JobContext, graphs: &Graphs, algorithm: Algorithm) -> Result<(), JobError> {
     let graph = graph(ctx, graphs)?;
     let start = Instant::now();
     let parameters = ctx.spec().json().as_str().to_owned();
-    let answer = match algorithm.run(graph, &parameters, &JobWatch(ctx)) {
+    let watch = JobWatch::new(ctx);
+    let answer = match algorithm.run(graph, &parameters, &watch) {
         Ok(answer) => answer,
-        Err(AlgorithmError::Stopped(Stopped)) => return Err(stopped(ctx)),
+        Err(AlgorithmError::Stopped(Stopped)) => return Err(watch.why()),
         Err(error) => return Err(JobError::failed(error.to_string())),
     };
     // `runtime` is the computation in seconds, without the storing of rows.
@@ -87,21 +88,41 @@ fn filter(ctx: &JobContext, subject: Subject, graph: &Graph) -> Result<Filter, J
 }
 
 /// A job's context as the watcher of its work.
-struct JobWatch<'c>(&'c JobContext);
+struct JobWatch<'c> {
+    ctx: &'c JobContext,
+    /// What the job library said when it stopped the work.
+    why: RefCell<Option<JobError>>,
+}
 
-impl Watch for JobWatch<'_> {
-    fn checkpoint(&self) -> Result<(), Stopped> {
-        self.0.checkpoint().map_err(|_| Stopped)
+impl<'c> JobWatch<'c> {
+    fn new(ctx: &'c JobContext) -> Self {
+        Self { ctx, why: RefCell::default() }
     }
 
-    fn progress(&self, done: u64, total: u64) {
-        self.0.set_progress(done, total);
+    fn heard(&self, said: Result<(), JobError>) -> Result<(), Stopped> {
+        said.map_err(|error| {
+            self.why.replace(Some(error));
+            Stopped
+        })
+    }
+
+    fn why(&self) -> JobError {
+        self.why.take().unwrap_or(JobError::Cancelled)
     }
 }
 
-/// What the job library has to say about the stop; it says so again at each checkpoint.
-fn stopped(ctx: &JobContext) -> JobError {
-    ctx.checkpoint().err().unwrap_or(JobError::Cancelled)
+impl Watch for JobWatch<'_> {
+    fn checkpoint(&self) -> Result<(), Stopped> {
+        self.heard(self.ctx.checkpoint())
+    }
+
+    fn progress(&self, done: u64, total: u64) {
+        self.ctx.set_progress(done, total);
+    }
+
+    fn memory(&self, bytes: u64) -> Result<(), Stopped> {
+        self.heard(self.ctx.use_memory(bytes))
+    }
 }
 
 /// Why a filter ended early.
@@ -111,9 +132,9 @@ enum Halt {
 }
 
 impl Halt {
-    fn into_job_error(self, ctx: &JobContext) -> JobError {
+    fn into_job_error(self, watch: &JobWatch<'_>) -> JobError {
         match self {
-            Self::Stopped => stopped(ctx),
+            Self::Stopped => watch.why(),
             Self::Job(error) => error,
         }
     }

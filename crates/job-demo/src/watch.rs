@@ -15,8 +15,18 @@ pub trait Watch {
     /// [`Stopped`] when the work must end now.
     fn checkpoint(&self) -> Result<(), Stopped>;
 
-    /// Says that `done` of `total` steps are behind; a step is whatever the work likes.
+    /// Says that `done` of `total` steps are behind; a step is whatever the work likes. The last word of work that
+    /// came to its end is that all of them are.
     fn progress(&self, done: u64, total: u64);
+
+    /// Says that the work takes `bytes` of memory now.
+    ///
+    /// # Errors
+    /// [`Stopped`] when that is more than it may.
+    fn memory(&self, bytes: u64) -> Result<(), Stopped> {
+        let _ = bytes;
+        Ok(())
+    }
 }
 
 /// Nobody watches: the work runs to its end.
@@ -52,12 +62,28 @@ impl<'w> Pace<'w> {
     /// # Errors
     /// [`Stopped`] when a checkpoint was due and said so.
     pub fn step(&mut self, steps: usize) -> Result<(), Stopped> {
-        self.steps = self.steps.saturating_add(steps);
-        if self.steps < Self::STRIDE {
+        if self.is_due(steps) { self.watch.checkpoint() } else { Ok(()) }
+    }
+
+    /// As [`step`](Self::step); with a checkpoint goes a word about how far the work is.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub fn step_to(&mut self, steps: usize, done: u64, total: u64) -> Result<(), Stopped> {
+        if !self.is_due(steps) {
             return Ok(());
         }
-        self.steps = 0;
+        self.watch.progress(done, total);
         self.watch.checkpoint()
+    }
+
+    fn is_due(&mut self, steps: usize) -> bool {
+        self.steps = self.steps.saturating_add(steps);
+        let is_due = self.steps >= Self::STRIDE;
+        if is_due {
+            self.steps = 0;
+        }
+        is_due
     }
 }
 

@@ -53,6 +53,7 @@ pub fn components(graph: &Graph, watch: &dyn Watch) -> Result<Components, Algori
             sets.union(edge.source, edge.target);
         }
     }
+    watch.progress(graph.edges().len() as u64, graph.edges().len() as u64);
     let representatives = sets.into_labeling();
     // The representative of a set depends on how it grew; its first vertex does not.
     let mut first = vec![VertexIndex::MAX; representatives.len()];

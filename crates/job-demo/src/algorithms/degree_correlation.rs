@@ -53,6 +53,7 @@ pub fn degree_correlation(
             }
         }
     }
+    watch.progress(graph.edges().len() as u64, graph.edges().len() as u64);
     Ok(moments.correlation())
 }
 

@@ -49,19 +49,18 @@ pub fn coreness(graph: &Graph, watch: &dyn Watch) -> Result<Vec<u32>, AlgorithmE
     }
     let mut bins = Bins::sort(&degrees);
     let mut pace = Pace::new(watch);
+    watch.progress(0, u64::from(count));
     for place in 0..count as usize {
         let vertex = bins.order[place];
         let neighbors = adjacency.neighbors(vertex);
-        pace.step(1 + neighbors.len())?;
-        if place.is_multiple_of(Pace::STRIDE) {
-            watch.progress(place as u64, u64::from(count));
-        }
+        pace.step_to(1 + neighbors.len(), place as u64, u64::from(count))?;
         for &neighbor in neighbors {
             if degrees[neighbor as usize] > degrees[vertex as usize] {
                 bins.lower(neighbor, &mut degrees);
             }
         }
     }
+    watch.progress(u64::from(count), u64::from(count));
     Ok(degrees.into_iter().map(|degree| u32::try_from(degree).unwrap_or(u32::MAX)).collect())
 }
 

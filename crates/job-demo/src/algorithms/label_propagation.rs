@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde::Deserialize;
 
-use super::{AlgorithmError, Answer, Fields, InvalidParameter, Values};
+use super::{AlgorithmError, Answer, Fields, InvalidParameter, Values, convergence::Convergence};
 use crate::{
     graph::{Adjacency, Direction, Graph, Value, VertexIndex},
     watch::{Pace, Watch},
@@ -69,7 +69,8 @@ impl Labels {
                 }
                 Some(Value::Text(text)) => Arc::clone(text),
                 Some(Value::Int(number)) => number.to_string().into(),
-                Some(Value::Double(number)) => number.to_string().into(),
+                // A zero has no sign here.
+                Some(Value::Double(number)) => (number + 0.0).to_string().into(),
             };
             let free = u32::try_from(names.len()).unwrap_or(UNKNOWN);
             of.push(*numbers.entry(Arc::clone(&name)).or_insert_with(|| {
@@ -107,9 +108,12 @@ pub fn communities(
     let adjacency = graph.adjacency(Direction::Both);
     let mut votes = Votes { counts: vec![0; labels.names.len()], seen: Vec::new() };
     let mut pace = Pace::new(watch);
-    for iteration in 0..params.max_iterations {
+    let enough = params.convergence * f64::from(graph.vertex_count());
+    // No part of a vertex changes: less than one is none.
+    let mut convergence = Convergence::new(enough.max(0.5), params.max_iterations);
+    watch.progress(0, Convergence::STEPS);
+    for iteration in 1..=params.max_iterations {
         watch.checkpoint()?;
-        watch.progress(u64::from(iteration), u64::from(params.max_iterations));
         let mut changed = 0_u32;
         for vertex in 0..graph.vertex_count() {
             pace.step(1 + adjacency.neighbors(vertex).len())?;
@@ -122,10 +126,12 @@ pub fn communities(
                 changed += 1;
             }
         }
-        if f64::from(changed) <= params.convergence * f64::from(graph.vertex_count()) {
+        watch.progress(convergence.after(iteration, f64::from(changed)), Convergence::STEPS);
+        if f64::from(changed) <= enough {
             break;
         }
     }
+    watch.progress(Convergence::STEPS, Convergence::STEPS);
     let unknown: Arc<str> = "".into();
     Ok(labels.of.iter().map(|&label| Arc::clone(labels.names.get(label as usize).unwrap_or(&unknown))).collect())
 }

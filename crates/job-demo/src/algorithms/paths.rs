@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use petgraph::{Directed, algo::dijkstra, csr::Csr};
 
-use super::InvalidParameter;
+use super::{AlgorithmError, InvalidParameter};
 use crate::{
     graph::{Direction, Edge, Graph, VertexIndex},
     watch::{Pace, Stopped, Watch},
@@ -40,6 +40,8 @@ impl Hops {
         of[source as usize] = 0;
         let mut reached = vec![source];
         let mut pace = Pace::new(watch);
+        let total = of.len() as u64;
+        watch.progress(0, total);
         let mut next = 0;
         while let Some(&vertex) = reached.get(next) {
             let depth = of[vertex as usize];
@@ -48,7 +50,8 @@ impl Hops {
             }
             next += 1;
             let neighbors = adjacency.neighbors(vertex);
-            pace.step(1 + neighbors.len())?;
+            // It may end with fewer: how many can be reached is known when they are.
+            pace.step_to(1 + neighbors.len(), next as u64, total)?;
             for &neighbor in neighbors {
                 if of[neighbor as usize] == Self::FAR {
                     of[neighbor as usize] = depth + 1;
@@ -56,6 +59,7 @@ impl Hops {
                 }
             }
         }
+        watch.progress(total, total);
         Ok(Self { reached, of })
     }
 
@@ -69,19 +73,27 @@ pub(super) struct Weights(Csr<(), f64, Directed, VertexIndex>);
 
 impl Weights {
     /// Reads the weights from an edge property; an edge without it weighs 1.
-    pub(super) fn read(graph: &Graph, property: &str, directed: bool) -> Result<Self, InvalidParameter> {
+    pub(super) fn read(
+        graph: &Graph,
+        property: &str,
+        directed: bool,
+        watch: &dyn Watch,
+    ) -> Result<Self, AlgorithmError> {
         if !graph.edge_vocabulary().properties.iter().any(|name| **name == *property) {
             let allowed = "a property that at least one edge has";
-            return Err(InvalidParameter::new("weight", format!("{property:?}"), allowed));
+            return Err(InvalidParameter::new("weight", format!("{property:?}"), allowed).into());
         }
+        let mut pace = Pace::new(watch);
         let mut edges = Vec::with_capacity(graph.edges().len());
         for edge in graph.edges() {
+            pace.step(8)?;
             let weight = weight(graph, edge, property)?;
             edges.push((edge.source, edge.target, weight));
             if !directed {
                 edges.push((edge.target, edge.source, weight));
             }
         }
+        watch.checkpoint()?;
         edges.sort_unstable_by(|left, right| {
             (left.0, left.1).cmp(&(right.0, right.1)).then(left.2.total_cmp(&right.2))
         });
@@ -101,15 +113,19 @@ impl Weights {
         watch: &dyn Watch,
     ) -> Result<HashMap<VertexIndex, f64>, Stopped> {
         let mut pace = Pace::new(watch);
+        let (mut settled, total) = (0, self.0.node_count() as u64);
+        watch.progress(0, total);
         let mut stopped = Ok(());
         // The test for the goal is the one place where petgraph's search can be left.
         let goal = |vertex: &VertexIndex| {
             // A vertex costs far more here than in a plain loop: it goes through a heap and a hash map.
-            stopped = pace.step(64 * (1 + self.0.neighbors_slice(*vertex).len()));
+            stopped = pace.step_to(64 * (1 + self.0.neighbors_slice(*vertex).len()), settled, total);
+            settled = total.min(settled + 1);
             stopped.is_err() || Some(*vertex) == target
         };
         let found = dijkstra::with_dynamic_goal(&self.0, source, goal, |edge| *edge.weight());
         stopped?;
+        watch.progress(total, total);
         Ok(found.scores.into_iter().collect())
     }
 

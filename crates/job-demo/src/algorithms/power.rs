@@ -7,7 +7,7 @@
     reason = "every vertex of an adjacency is below the vertex count, the length of the arrays"
 )]
 
-use super::{AlgorithmError, Fields, InvalidParameter};
+use super::{AlgorithmError, Fields, InvalidParameter, convergence::Convergence};
 use crate::{
     graph::{Direction, Graph, VertexIndex},
     watch::{Pace, Watch},
@@ -45,18 +45,6 @@ impl Power {
 
     pub(super) const DEFAULT: Self =
         Self { alpha: 0.85, convergence: 0.000_01, max_iterations: 1000, directed: true };
-
-    /// The error shrinks by `alpha` each time, which tells how many iterations there will be at most.
-    fn expected_iterations(&self) -> u64 {
-        let expected = (self.convergence.ln() / self.alpha.ln()).ceil();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "clamped to the range of a u32"
-        )]
-        let expected = expected.clamp(1.0, f64::from(self.max_iterations)) as u64;
-        expected
-    }
 }
 
 /// Where a walk goes on when it starts anew, or when it stands on a vertex without edges to follow.
@@ -93,12 +81,12 @@ pub(super) fn iterate(
     let mut next = rank.clone();
     let mut share = rank.clone();
     let mut pace = Pace::new(watch);
-    let expected = power.expected_iterations();
+    let mut convergence = Convergence::new(power.convergence, power.max_iterations);
+    watch.progress(0, Convergence::STEPS);
     let mut change = 0.0;
     let mut iterations = 0;
     while iterations < power.max_iterations {
         watch.checkpoint()?;
-        watch.progress(u64::from(iterations).min(expected), expected);
         let mut dangling = 0.0;
         for vertex in 0..count as usize {
             let has_edges = degrees[vertex] > 0.0;
@@ -117,10 +105,11 @@ pub(super) fn iterate(
         }
         std::mem::swap(&mut rank, &mut next);
         iterations += 1;
+        watch.progress(convergence.after(iterations, change), Convergence::STEPS);
         if change < power.convergence {
             break;
         }
     }
-    watch.progress(expected, expected);
+    watch.progress(Convergence::STEPS, Convergence::STEPS);
     Ok(Ranks { values: rank, iterations, change })
 }

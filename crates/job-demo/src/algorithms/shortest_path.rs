@@ -62,7 +62,7 @@ pub fn shortest_path(
             paths::path_by_hops(graph, direction, &hops, target)
         }
         Some(property) => {
-            let weights = Weights::read(graph, property, params.directed)?;
+            let weights = Weights::read(graph, property, params.directed, watch)?;
             let distances = weights.distances(source, Some(target), watch)?;
             paths::path_by_weight(graph, direction, &weights, &distances, target)
         }

@@ -57,9 +57,10 @@ pub fn distances(
             let hops = Hops::search(graph, direction, source, u32::MAX, None, watch)?;
             hops.reached.iter().filter_map(|&vertex| Some((vertex, f64::from(hops.to(vertex)?)))).collect()
         }
-        Some(property) => {
-            Weights::read(graph, property, params.directed)?.distances(source, None, watch)?.into_iter().collect()
-        }
+        Some(property) => Weights::read(graph, property, params.directed, watch)?
+            .distances(source, None, watch)?
+            .into_iter()
+            .collect(),
     };
     watch.checkpoint()?;
     rows.sort_unstable_by(|left, right| left.1.total_cmp(&right.1).then(left.0.cmp(&right.0)));

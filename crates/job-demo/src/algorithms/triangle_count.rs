@@ -53,16 +53,14 @@ pub fn triangles(graph: &Graph, watch: &dyn Watch) -> Result<Triangles, Algorith
     let mut total = 0;
     let mut marked_by = vec![VertexIndex::MAX; count as usize];
     let mut pace = Pace::new(watch);
+    watch.progress(0, u64::from(count));
     for first in 0..count {
-        if (first as usize).is_multiple_of(Pace::STRIDE) {
-            watch.progress(u64::from(first), u64::from(count));
-        }
         for &second in upward.of(first) {
             marked_by[second as usize] = first;
         }
         for &second in upward.of(first) {
             let thirds = upward.of(second);
-            pace.step(1 + thirds.len())?;
+            pace.step_to(1 + thirds.len(), u64::from(first), u64::from(count))?;
             for &third in thirds {
                 if marked_by[third as usize] == first {
                     total += 1;
@@ -72,8 +70,9 @@ pub fn triangles(graph: &Graph, watch: &dyn Watch) -> Result<Triangles, Algorith
                 }
             }
         }
-        pace.step(1)?;
+        pace.step_to(1, u64::from(first), u64::from(count))?;
     }
+    watch.progress(u64::from(count), u64::from(count));
     Ok(Triangles { total, of })
 }
 

@@ -2,11 +2,18 @@
 
 use std::{ops::Range, sync::Arc};
 
-use job_runner::core::{shown, strict};
+use job_runner::core::{
+    shown,
+    strict::{self, Raw},
+};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::{Codes, Filter, FilterError, condition::Condition, select::Sort};
+use super::{
+    Codes, Filter, FilterError,
+    condition::Condition,
+    select::{self, Sort},
+};
 use crate::graph::{Graph, Vocabulary};
 
 /// What a filter looks at.
@@ -45,11 +52,13 @@ impl Subject {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Body {
+struct Body<'b> {
     #[serde(default)]
     labels: Vec<String>,
-    vertex_filters: Option<Vec<ConditionBody>>,
-    edge_filters: Option<Vec<ConditionBody>>,
+    #[serde(borrow)]
+    vertex_filters: Option<Vec<ConditionBody<'b>>>,
+    #[serde(borrow)]
+    edge_filters: Option<Vec<ConditionBody<'b>>>,
     offset: Option<Json>,
     limit: Option<Json>,
     #[serde(default)]
@@ -58,11 +67,11 @@ struct Body {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct ConditionBody {
+pub(super) struct ConditionBody<'b> {
     pub(super) property_name: String,
     pub(super) predicate: String,
-    #[serde(default)]
-    pub(super) values: Vec<Json>,
+    #[serde(borrow, default)]
+    pub(super) values: Vec<Raw<'b>>,
     pub(super) r#type: Option<String>,
 }
 
@@ -81,7 +90,7 @@ impl Filter {
     /// [`FilterError`] names the field, its value and what is allowed.
     pub fn compile(body: &str, subject: Subject, graph: &Graph) -> Result<Self, FilterError> {
         let codes = subject.codes();
-        let body: Body = strict::read("the filter", body)
+        let body: Body<'_> = strict::read("the filter", body)
             .map_err(|invalid| FilterError::new(codes.condition, invalid.to_string()))?;
         let (given, other) = match subject {
             Subject::Vertices => (body.vertex_filters, body.edge_filters),
@@ -99,6 +108,10 @@ impl Filter {
             let message = format!("labels and {field} are both empty: give at least one of them");
             return Err(FilterError::new(codes.empty, message));
         }
+        if given.len() > Self::MOST_CONDITIONS {
+            let most = Self::MOST_CONDITIONS;
+            return Err(FilterError::too_many(codes.condition, field, given.len(), "conditions", most));
+        }
         let vocabulary = subject.vocabulary(graph);
         Ok(Self {
             labels: labels(&body.labels, vocabulary, codes)?,
@@ -106,25 +119,23 @@ impl Filter {
                 .zip(given)
                 .map(|(place, body)| Condition::compile(&body, &format!("{field}[{place}]"), vocabulary, codes))
                 .collect::<Result<_, _>>()?,
-            sorts: (0..)
-                .zip(body.sorts)
-                .map(|(place, body)| Sort::compile(&body, &format!("sorts[{place}]"), vocabulary, codes))
-                .collect::<Result<_, _>>()?,
+            sorts: select::sorts(&body.sorts, vocabulary, codes)?,
             window: window(body.offset.as_ref(), body.limit.as_ref(), codes)?,
         })
     }
 }
 
 fn labels(given: &[String], vocabulary: &Vocabulary, codes: &Codes) -> Result<Vec<Arc<str>>, FilterError> {
-    (0..)
-        .zip(given)
-        .map(|(place, given)| {
-            let known = vocabulary.labels.iter().find(|label| ***label == **given);
-            known.cloned().ok_or_else(|| {
-                FilterError::unknown(codes.label, &format!("labels[{place}]"), given, &vocabulary.labels)
-            })
-        })
-        .collect()
+    let mut labels: Vec<Arc<str>> = Vec::new();
+    for (place, given) in given.iter().enumerate() {
+        let known = vocabulary.labels.iter().find(|label| ***label == **given).ok_or_else(|| {
+            FilterError::unknown(codes.label, &format!("labels[{place}]"), given, &vocabulary.labels)
+        })?;
+        if !labels.contains(known) {
+            labels.push(Arc::clone(known));
+        }
+    }
+    Ok(labels)
 }
 
 fn window(offset: Option<&Json>, limit: Option<&Json>, codes: &Codes) -> Result<Range<u64>, FilterError> {
@@ -182,6 +193,11 @@ mod tests {
                 "GES.8202",
                 "offset is \"1.5\": it must be a whole number, 0 or more",
             ),
+            (
+                r#"{"labels":["user"],"limit":"-0"}"#,
+                "GES.8202",
+                "limit is \"-0\": it must be a whole number, 0 or more",
+            ),
             (r#"{"edgeFilters":[]}"#, "GES.8202", "conditions of this filter belong into vertexFilters"),
             (
                 r#"{"labels":["user"],"sorts":[{"key":"Age","orderValue":"up"}]}"#,
@@ -199,6 +215,38 @@ mod tests {
         let (code, message) = error(Subject::Vertices, r#"{"lables":["user"]}"#);
         assert_eq!(code, "GES.8202");
         assert!(message.starts_with("lables is unknown: it must be one of labels, "), "{message}");
+    }
+
+    #[test]
+    fn a_request_of_any_size_is_a_small_filter_or_a_short_sentence() {
+        let graph = movies::load().unwrap();
+        let condition = r#"{"propertyName":"Age","predicate":"has"}"#;
+        let filters = |number: usize| format!(r#"{{"vertexFilters":[{}]}}"#, vec![condition; number].join(","));
+        assert!(Filter::compile(&filters(256), Subject::Vertices, &graph).is_ok());
+        let (code, message) = error(Subject::Vertices, &filters(257));
+        assert_eq!(
+            (code, message.as_str()),
+            ("GES.8202", "vertexFilters has 257 conditions: at most 256 are allowed")
+        );
+
+        let labels = format!(r#"{{"labels":[{}]}}"#, vec![r#""user""#; 50_000].join(","));
+        assert_eq!(Filter::compile(&labels, Subject::Vertices, &graph).unwrap().labels.len(), 1);
+
+        let long = "x".repeat(500_000);
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        for body in [
+            format!(r#"{{"{long}":1}}"#),
+            format!(r#"{{"labels":["{long}"]}}"#),
+            format!(r#"{{"labels":["user"],"limit":"{long}"}}"#),
+            format!(r#"{{"labels":["user"],"offset":{deep}}}"#),
+            format!(r#"{{"vertexFilters":[{{"propertyName":"Age","predicate":"=","values":[{deep}]}}]}}"#),
+            format!(r#"{{"vertexFilters":[{{"propertyName":"Age","predicate":"{long}"}}]}}"#),
+            format!(r#"{{"labels":["user"],"sorts":[{{"key":"{long}"}}]}}"#),
+            deep.clone(),
+        ] {
+            let (_, message) = error(Subject::Vertices, &body);
+            assert!(message.len() < 1_000, "{} bytes for {}...", message.len(), &body[..40]);
+        }
     }
 
     #[test]

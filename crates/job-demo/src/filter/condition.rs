@@ -2,11 +2,10 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
-use job_runner::core::shown;
-use serde_json::Value as Json;
+use job_runner::core::{shown, strict::Raw};
 
 use super::{Codes, FilterError, body::ConditionBody};
-use crate::graph::{Properties, Value, Vocabulary};
+use crate::graph::{Number, Properties, Value, Vocabulary};
 
 /// A condition and how it joins the ones before it.
 #[derive(Debug)]
@@ -18,7 +17,7 @@ pub(super) struct Condition {
 
 #[derive(Debug)]
 enum Test {
-    AnyOf(Vec<Operand>),
+    AnyOf(AnyOf),
     Less(Operand),
     Greater(Operand),
     AtMost(Operand),
@@ -36,7 +35,7 @@ enum Join {
 
 impl Condition {
     pub(super) fn compile(
-        body: &ConditionBody,
+        body: &ConditionBody<'_>,
         field: &str,
         vocabulary: &Vocabulary,
         codes: &Codes,
@@ -58,9 +57,8 @@ impl Condition {
             .zip(&body.values)
             .map(|(place, value)| {
                 Operand::read(value).ok_or_else(|| {
-                    let value = value.to_string();
-                    let message =
-                        format!("{field}.values[{place}] is {}: it must be a string or a number", shown(&value));
+                    let value = shown(value.as_str());
+                    let message = format!("{field}.values[{place}] is {value}: it must be a string or a number");
                     FilterError::new(codes.condition, message)
                 })
             })
@@ -102,7 +100,7 @@ impl Test {
         };
         match predicate {
             "=" if count == 0 => Err(wrong("one or more")),
-            "=" => Ok(Self::AnyOf(operands)),
+            "=" => Ok(Self::AnyOf(AnyOf::new(operands))),
             "<" => one(operands).map(|[value]| Self::Less(value)),
             ">" => one(operands).map(|[value]| Self::Greater(value)),
             "<=" => one(operands).map(|[value]| Self::AtMost(value)),
@@ -123,7 +121,7 @@ impl Test {
         let compares =
             |operand: &Operand, wanted: fn(Ordering) -> bool| operand.order_of(value).is_some_and(wanted);
         match self {
-            Self::AnyOf(operands) => operands.iter().any(|operand| compares(operand, Ordering::is_eq)),
+            Self::AnyOf(operands) => operands.have(value),
             Self::Less(operand) => compares(operand, Ordering::is_lt),
             Self::Greater(operand) => compares(operand, Ordering::is_gt),
             Self::AtMost(operand) => compares(operand, Ordering::is_le),
@@ -139,42 +137,73 @@ impl Test {
 #[derive(Debug)]
 struct Operand {
     text: String,
-    number: Option<Value>,
+    number: Option<Number>,
 }
 
 impl Operand {
-    fn read(json: &Json) -> Option<Self> {
-        let text = match json {
-            Json::String(text) => text.clone(),
-            Json::Number(number) => number.to_string(),
+    fn read(json: &Raw<'_>) -> Option<Self> {
+        let json = json.as_str();
+        let text = match json.as_bytes().first()? {
+            b'"' => serde_json::from_str(json).ok()?,
+            b'-' | b'0'..=b'9' => json.to_owned(),
             _ => return None,
         };
-        let whole = || text.parse().ok().map(Value::Int);
-        let double = || text.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Double);
-        Some(Self { number: whole().or_else(double), text })
+        Some(Self { number: Number::parse(&text), text })
     }
 
     /// How `value` lies to this operand; `None` when the two do not compare.
     fn order_of(&self, value: &Value) -> Option<Ordering> {
         match value {
             Value::Text(text) => Some((**text).cmp(self.text.as_str())),
-            number => self.number.as_ref().map(|own| number.order(own)),
+            number => Some(finite(number)?.order(self.number?)),
+        }
+    }
+}
+
+/// The number that a value is. What is no number compares with nothing.
+fn finite(value: &Value) -> Option<Number> {
+    value.exact().filter(|number| !matches!(number, Number::Double(double) if double.is_nan()))
+}
+
+/// Any of many operands, sorted: a request may have a hundred thousand.
+#[derive(Debug)]
+struct AnyOf {
+    texts: Vec<String>,
+    numbers: Vec<Number>,
+}
+
+impl AnyOf {
+    fn new(operands: Vec<Operand>) -> Self {
+        let mut numbers: Vec<Number> = operands.iter().filter_map(|operand| operand.number).collect();
+        let mut texts: Vec<String> = operands.into_iter().map(|operand| operand.text).collect();
+        texts.sort_unstable();
+        numbers.sort_unstable_by(|left, right| left.order(*right));
+        Self { texts, numbers }
+    }
+
+    fn have(&self, value: &Value) -> bool {
+        match value {
+            Value::Text(text) => self.texts.binary_search_by(|own| own.as_str().cmp(text)).is_ok(),
+            number => {
+                finite(number).is_some_and(|number| self.numbers.binary_search_by(|own| own.order(number)).is_ok())
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use job_runner::core::strict;
+    use serde_json::{Value as Json, json};
 
     use super::*;
 
     #[expect(clippy::needless_pass_by_value, reason = "callers write the JSON in place")]
     fn condition(predicate: &str, values: Json) -> Result<Condition, FilterError> {
-        let body = json!({"propertyName": "p", "predicate": predicate, "values": values});
+        let body = json!({"propertyName": "p", "predicate": predicate, "values": values}).to_string();
         let vocabulary = Vocabulary { labels: Vec::new(), properties: vec!["p".into()] };
         Condition::compile(
-            &serde_json::from_value::<ConditionBody>(body).unwrap(),
+            &strict::read::<ConditionBody<'_>>("the condition", &body).unwrap(),
             "vertexFilters[0]",
             &vocabulary,
             &Codes::VERTEX,
@@ -200,6 +229,54 @@ mod tests {
         assert!(matches("range", json!(["9", 10]), &nine));
         assert!(!matches("range", json!([10, 9]), &nine));
         assert!(!matches("=", json!([9_007_199_254_740_993_i64]), &[Value::Int(9_007_199_254_740_992)]));
+    }
+
+    #[test]
+    fn zero_has_no_sign_and_one_no_point_in_every_predicate() {
+        for (sent, own) in [
+            (json!([-0.0]), Value::Int(0)),
+            (json!(["-0"]), Value::Int(0)),
+            (json!([0]), Value::Double(-0.0)),
+            (json!([1.0]), Value::Int(1)),
+            (json!(["1"]), Value::Double(1.0)),
+        ] {
+            for (predicate, holds) in [("=", true), ("<=", true), (">=", true), ("<", false), (">", false)] {
+                assert_eq!(matches(predicate, sent.clone(), &[own.clone()]), holds, "{own:?} {predicate} {sent}");
+            }
+            let twice = json!([sent[0], sent[0]]);
+            assert!(matches("range", twice, &[own.clone()]), "{own:?} {sent}");
+        }
+    }
+
+    #[test]
+    fn digits_that_a_double_has_not_decide_in_every_predicate() {
+        // 2^53 and 2^53 + 1, which is no double.
+        let (even, odd) = (9_007_199_254_740_992_i64, 9_007_199_254_740_993_i64);
+        for (sent, own, predicates) in [
+            (json!([odd]), Value::Double(9_007_199_254_740_992.0), ["<", "<="]),
+            (json!([9_007_199_254_740_992.0]), Value::Int(odd), [">", ">="]),
+            (json!([odd.to_string()]), Value::Int(even), ["<", "<="]),
+            (json!(["9007199254740993.0"]), Value::Int(even), ["<", "<="]),
+            (json!([u64::MAX]), Value::Int(i64::MAX), ["<", "<="]),
+            (json!(["-9223372036854775809"]), Value::Int(i64::MIN), [">", ">="]),
+        ] {
+            for predicate in ["=", "<", ">", "<=", ">="] {
+                let holds = predicates.contains(&predicate);
+                assert_eq!(matches(predicate, sent.clone(), &[own.clone()]), holds, "{own:?} {predicate} {sent}");
+            }
+        }
+        assert!(matches("=", json!([odd]), &[Value::Int(odd)]));
+    }
+
+    #[test]
+    fn many_values_are_found_as_few_are() {
+        let many: Vec<Json> =
+            (0..20_000).map(|n| if n % 2 == 0 { json!(n) } else { json!(n.to_string()) }).collect();
+        let many = condition("=", many.into()).unwrap();
+        let has = |value: Value| many.matches(&Properties::from_iter([("p", vec![value])]));
+        assert!(has(Value::Int(0)) && has(Value::Double(19_999.0)) && has(Value::from("777")));
+        assert!(!has(Value::Int(20_000)) && !has(Value::Double(0.5)) && !has(Value::from("")));
+        assert!(!has(Value::Double(f64::NAN)));
     }
 
     #[test]

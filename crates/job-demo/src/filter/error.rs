@@ -52,9 +52,32 @@ impl FilterError {
         Self { code, message: message.into() }
     }
 
+    /// There are more of something than are allowed.
+    pub(super) fn too_many(code: &'static str, field: &str, number: usize, what: &str, most: usize) -> Self {
+        Self::new(code, format!("{field} has {number} {what}: at most {most} are allowed"))
+    }
+
     /// `field` has a value that is not among the ones that exist.
     pub(super) fn unknown(code: &'static str, field: &str, value: &str, known: &[impl AsRef<str>]) -> Self {
-        let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
-        Self::new(code, format!("{field} is {:?}: it must be one of {}", shown(value), known.join(", ")))
+        /// The names that are told.
+        const TOLD: usize = 32;
+        let mut told: Vec<&str> = known.iter().take(TOLD).map(AsRef::as_ref).collect();
+        if known.len() > TOLD {
+            told.push("and others");
+        }
+        Self::new(code, format!("{field} is {:?}: it must be one of {}", shown(value), told.join(", ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_and_many_names_are_told_in_short() {
+        let names: Vec<String> = (0..10_000).map(|n| format!("name{n}")).collect();
+        let error = FilterError::unknown("GES.8201", "labels[0]", &"莎".repeat(100_000), &names);
+        assert!(error.message.len() < 2_000, "{}", error.message.len());
+        assert!(error.message.ends_with("name31, and others"), "{error}");
     }
 }

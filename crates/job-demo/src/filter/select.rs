@@ -43,13 +43,23 @@ pub(super) struct Sort {
     descending: bool,
 }
 
+/// The first sort of each property: another one of the same would decide nothing.
+pub(super) fn sorts(given: &[SortBody], vocabulary: &Vocabulary, codes: &Codes) -> Result<Vec<Sort>, FilterError> {
+    let mut sorts: Vec<Sort> = Vec::new();
+    for (place, body) in given.iter().enumerate() {
+        let sort = Sort::compile(body, &format!("sorts[{place}]"), vocabulary, codes)?;
+        if sorts.iter().all(|known| known.property != sort.property) {
+            sorts.push(sort);
+        }
+        if sorts.len() > Filter::MOST_SORTS {
+            return Err(FilterError::too_many(codes.sort, "sorts", given.len(), "properties", Filter::MOST_SORTS));
+        }
+    }
+    Ok(sorts)
+}
+
 impl Sort {
-    pub(super) fn compile(
-        body: &SortBody,
-        field: &str,
-        vocabulary: &Vocabulary,
-        codes: &Codes,
-    ) -> Result<Self, FilterError> {
+    fn compile(body: &SortBody, field: &str, vocabulary: &Vocabulary, codes: &Codes) -> Result<Self, FilterError> {
         let known = vocabulary.properties.iter().find(|name| ***name == *body.key);
         let property = known.cloned().ok_or_else(|| {
             FilterError::unknown(codes.sort, &format!("{field}.key"), &body.key, &vocabulary.properties)
@@ -78,9 +88,16 @@ impl Sort {
     }
 }
 
+/// A match with the values that it is sorted by, looked up once.
+struct Found<'g, T> {
+    keys: Box<[Option<&'g Value>]>,
+    element: &'g T,
+}
+
 impl Filter {
     /// Hands every match, in the filter's order and within its window, to `emit`. Without `sorts` matches are
-    /// handed over as they are found and nothing is collected; with them references are.
+    /// handed over as they are found and nothing is collected; with them references are, no more than twice as many
+    /// as the window ends at, and `watch` is told how much memory they take.
     ///
     /// # Errors
     /// The first error of `emit`, or [`Stopped`] when `watch` says so.
@@ -88,36 +105,61 @@ impl Filter {
         &self,
         elements: &'g [T],
         watch: &dyn Watch,
+        emit: impl FnMut(&'g T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.sorts.is_empty() {
+            self.select_in_order(elements, watch, emit)?;
+        } else {
+            self.select_sorted(elements, watch, emit)?;
+        }
+        watch.progress(elements.len() as u64, elements.len() as u64);
+        Ok(())
+    }
+
+    fn select_in_order<'g, T: Element, E: From<Stopped>>(
+        &self,
+        elements: &'g [T],
+        watch: &dyn Watch,
         mut emit: impl FnMut(&'g T) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut found = 0_u64;
-        let mut collected = Vec::new();
-        let mut done = 0_u64;
-        for chunk in elements.chunks(Self::CHUNK) {
-            watch.checkpoint()?;
-            watch.progress(done, elements.len() as u64);
-            for element in chunk.iter().filter(|element| self.matches(*element)) {
-                if !self.sorts.is_empty() {
-                    collected.push((self.keys(element), element));
-                } else if found >= self.window.end {
+        for chunk in self.chunks(elements, watch) {
+            for element in chunk?.iter().filter(|element| self.matches(*element)) {
+                if found >= self.window.end {
                     return Ok(());
-                } else {
-                    if found >= self.window.start {
-                        emit(element)?;
-                    }
-                    found = found.saturating_add(1);
                 }
+                if found >= self.window.start {
+                    emit(element)?;
+                }
+                found = found.saturating_add(1);
             }
-            done = done.saturating_add(chunk.len() as u64);
         }
-        collected.sort_by(|(left, _), (right, _)| self.order(left, right));
-        let place = |bound: u64| usize::try_from(bound).unwrap_or(usize::MAX).min(collected.len());
-        let window = place(self.window.start)..place(self.window.end);
-        for (number, (_, element)) in collected.get(window).unwrap_or_default().iter().enumerate() {
+        Ok(())
+    }
+
+    fn select_sorted<'g, T: Element, E: From<Stopped>>(
+        &self,
+        elements: &'g [T],
+        watch: &dyn Watch,
+        mut emit: impl FnMut(&'g T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let [start, end] =
+            [self.window.start, self.window.end].map(|bound| usize::try_from(bound).unwrap_or(usize::MAX));
+        let mut found = Vec::new();
+        for chunk in self.chunks(elements, watch) {
+            let matches = chunk?.iter().filter(|element| self.matches(*element));
+            found.extend(matches.map(|element| Found { keys: self.keys(element), element }));
+            watch.memory(self.bytes(&found))?;
+            if found.len() / 2 >= end.max(Self::CHUNK) {
+                self.sort(&mut found, end);
+            }
+        }
+        self.sort(&mut found, end);
+        for (number, found) in found.iter().skip(start).enumerate() {
             if number.is_multiple_of(Self::CHUNK) {
                 watch.checkpoint()?;
             }
-            emit(element)?;
+            emit(found.element)?;
         }
         Ok(())
     }
@@ -125,9 +167,38 @@ impl Filter {
     /// How many elements are looked at between two checkpoints: well below a millisecond of work.
     const CHUNK: usize = 1024;
 
-    /// Looked up once, not at each comparison.
+    /// The elements in pieces, the smaller the more there is to ask of each; a checkpoint before each piece.
+    fn chunks<'g, 'w, T>(
+        &self,
+        elements: &'g [T],
+        watch: &'w dyn Watch,
+    ) -> impl Iterator<Item = Result<&'g [T], Stopped>> + use<'g, 'w, T> {
+        let size = (Self::CHUNK / self.conditions.len().max(1)).max(1);
+        elements.chunks(size).enumerate().map(move |(number, chunk)| {
+            watch.checkpoint()?;
+            watch.progress((number * size) as u64, elements.len() as u64);
+            Ok(chunk)
+        })
+    }
+
     fn keys<'g>(&self, element: &'g impl Element) -> Box<[Option<&'g Value>]> {
         self.sorts.iter().map(|sort| sort.key(element)).collect()
+    }
+
+    /// What the matches take while they are sorted, about: a sort that keeps the order of equals needs half of the
+    /// list again.
+    fn bytes<T>(&self, found: &Vec<Found<'_, T>>) -> u64 {
+        /// What an allocation takes besides its content.
+        const ALLOCATION: usize = 16;
+        let keys = size_of::<Option<&Value>>() * self.sorts.len() + ALLOCATION;
+        let list = (found.capacity() + found.len() / 2) * size_of::<Found<'_, T>>();
+        (list + found.len() * keys) as u64
+    }
+
+    /// Brings the matches in order, equal ones as they were, and keeps the first of them.
+    fn sort<T>(&self, found: &mut Vec<Found<'_, T>>, keep: usize) {
+        found.sort_by(|left, right| self.order(&left.keys, &right.keys));
+        found.truncate(keep);
     }
 
     fn order(&self, left: &[Option<&Value>], right: &[Option<&Value>]) -> Ordering {
@@ -139,10 +210,12 @@ impl Filter {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
     use crate::{
         filter::Subject,
-        graph::Graph,
+        graph::{Graph, GraphBuilder},
         movies,
         watch::{Unwatched, tests::StopAt},
     };
@@ -205,6 +278,80 @@ mod tests {
         let falling = ids(&graph, &body("decr"));
         assert_eq!((rising[0].as_str(), falling[0].as_str()), ("The Long Corridor", "Circuit of Swallows"));
         assert_eq!((rising[60].as_str(), falling[60].as_str()), ("Sarah", "Sarah"));
+    }
+
+    /// A graph whose vertices have a property `n`, falling and then rising, and some others.
+    fn valley(vertices: i64) -> Graph {
+        let mut builder = GraphBuilder::default();
+        for number in 0..vertices {
+            let n = vec![Value::Int((number - vertices / 2).abs() % 1_000)];
+            let others = (0..20).map(|other| (format!("p{other}"), vec![Value::Int(other)]));
+            let properties = [("n".to_owned(), n)].into_iter().chain(others).collect();
+            builder.vertex(number.to_string(), "v", properties).unwrap();
+        }
+        builder.build()
+    }
+
+    /// Remembers the most memory that it was told of.
+    #[derive(Default)]
+    struct Scales(Cell<u64>);
+
+    impl Watch for Scales {
+        fn checkpoint(&self) -> Result<(), Stopped> {
+            Ok(())
+        }
+
+        fn progress(&self, _done: u64, _total: u64) {}
+
+        fn memory(&self, bytes: u64) -> Result<(), Stopped> {
+            self.0.set(self.0.get().max(bytes));
+            Ok(())
+        }
+    }
+
+    fn weigh(graph: &Graph, sorts: &str, limit: &str) -> u64 {
+        let body = format!(r#"{{"labels":["v"],"sorts":[{sorts}]{limit}}}"#);
+        let scales = Scales::default();
+        let filter = Filter::compile(&body, Subject::Vertices, graph).unwrap();
+        filter.select(graph.vertices(), &scales, |_| Ok::<_, Stopped>(())).unwrap();
+        scales.0.get()
+    }
+
+    #[test]
+    fn a_sort_that_is_repeated_costs_nothing_and_changes_nothing() {
+        let graph = valley(5_000);
+        let (rising, falling) = (r#"{"key":"n"}"#, r#"{"key":"n","orderValue":"decr"}"#);
+        let many = format!("{rising}{}", format!(",{falling}").repeat(6_000));
+        assert_eq!(weigh(&graph, &many, ""), weigh(&graph, rising, ""));
+        let body = |sorts: &str| format!(r#"{{"labels":["v"],"sorts":[{sorts}]}}"#);
+        assert_eq!(ids(&graph, &body(&many)), ids(&graph, &body(rising)));
+        assert_ne!(ids(&graph, &body(&many)), ids(&graph, &body(falling)));
+        let distinct: Vec<String> = (0..17).map(|n| format!(r#"{{"key":"p{n}"}}"#)).collect();
+        let error = Filter::compile(&body(&distinct.join(",")), Subject::Vertices, &graph).unwrap_err();
+        assert_eq!(error.to_string(), "sorts has 17 properties: at most 16 are allowed (GES.8205)");
+        assert!(Filter::compile(&body(&distinct[..16].join(",")), Subject::Vertices, &graph).is_ok());
+    }
+
+    #[test]
+    fn the_memory_of_a_sort_is_told_and_bounded_by_its_window() {
+        let graph = valley(50_000);
+        let whole = weigh(&graph, r#"{"key":"n"}"#, "");
+        assert!((50_000 * 40..50_000 * 160).contains(&whole), "{whole} bytes");
+        let first = weigh(&graph, r#"{"key":"n"}"#, r#","limit":10"#);
+        assert!(first < 1 << 20, "{first} bytes");
+        assert_eq!(weigh(&graph, "", ""), 0);
+    }
+
+    #[test]
+    fn a_window_is_the_same_part_of_the_whole_order() {
+        let graph = valley(20_000);
+        let body = |window: &str| format!(r#"{{"labels":["v"],"sorts":[{{"key":"n"}}]{window}}}"#);
+        let whole = ids(&graph, &body(""));
+        assert_eq!(whole.len(), 20_000);
+        for (start, limit) in [(0, 0), (0, 1), (0, 10), (5, 700), (1_000, 3_000), (19_990, 100), (20_000, 1)] {
+            let end = (start + limit).min(20_000);
+            assert_eq!(ids(&graph, &body(&format!(r#","offset":{start},"limit":{limit}"#))), whole[start..end]);
+        }
     }
 
     #[test]

@@ -4,6 +4,58 @@ use std::{cmp::Ordering, sync::Arc};
 
 use serde::{Serialize, Serializer};
 
+/// A number of whatever size, compared by its value: digits are never lost on the way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Number {
+    Whole(i128),
+    Double(f64),
+}
+
+impl Number {
+    /// Reads a number as JSON and people write it; `None` for anything else, and for what is not finite.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        // `10.0` is a whole number, and may have more digits than a double keeps.
+        let whole = text.split_once('.').filter(|(whole, rest)| {
+            whole.ends_with(|digit: char| digit.is_ascii_digit())
+                && !rest.is_empty()
+                && rest.bytes().all(|digit| digit == b'0')
+        });
+        let double = || text.parse().ok().filter(|number: &f64| number.is_finite()).map(Self::Double);
+        whole.map_or(text, |(whole, _)| whole).parse().ok().map(Self::Whole).or_else(double)
+    }
+
+    /// By value: `1` is `1.0`, and `-0` is `0`. What is no number comes after all of them.
+    pub(crate) fn order(self, other: Self) -> Ordering {
+        match (self, other) {
+            (Self::Whole(left), Self::Whole(right)) => left.cmp(&right),
+            (Self::Double(left), Self::Double(right)) => {
+                left.partial_cmp(&right).unwrap_or_else(|| left.is_nan().cmp(&right.is_nan()))
+            }
+            (Self::Whole(left), Self::Double(right)) => order(left, right),
+            (Self::Double(left), Self::Whole(right)) => order(right, left).reverse(),
+        }
+    }
+}
+
+/// Compares without rounding the whole number.
+fn order(whole: i128, double: f64) -> Ordering {
+    /// 2^127, which no whole number reaches.
+    const END: f64 = (1_u128 << 127) as f64;
+    if double.is_nan() || double >= END {
+        return Ordering::Less;
+    }
+    if double < -END {
+        return Ordering::Greater;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "it is between the ends, and the fraction is compared below"
+    )]
+    let floor = double.floor() as i128;
+    let fraction = double.fract() != 0.0;
+    whole.cmp(&floor).then(if fraction { Ordering::Less } else { Ordering::Equal })
+}
+
 /// One value of a property.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -27,18 +79,25 @@ impl Value {
         }
     }
 
-    /// Orders numbers as numbers, texts by code point, and every number before every text.
+    /// The number, with all its digits; `None` for a text.
+    pub(crate) fn exact(&self) -> Option<Number> {
+        match self {
+            Self::Int(number) => Some(Number::Whole((*number).into())),
+            Self::Double(number) => Some(Number::Double(*number)),
+            Self::Text(_) => None,
+        }
+    }
+
+    /// Orders numbers by their value, so that `1` is `1.0` and `-0` is `0`; texts by code point; and every number
+    /// before every text.
     #[must_use]
     pub fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::Int(left), Self::Int(right)) => left.cmp(right),
             (Self::Text(left), Self::Text(right)) => left.cmp(right),
-            (Self::Text(_), _) => Ordering::Greater,
-            (_, Self::Text(_)) => Ordering::Less,
-            (left, right) => {
-                let number = |value: &Self| value.number().unwrap_or_default();
-                number(left).total_cmp(&number(right))
-            }
+            (left, right) => match (left.exact(), right.exact()) {
+                (Some(left), Some(right)) => left.order(right),
+                (left, right) => left.is_none().cmp(&right.is_none()),
+            },
         }
     }
 }
@@ -116,5 +175,49 @@ mod tests {
             assert_eq!(pair[1].order(&pair[0]), Ordering::Greater, "{pair:?}");
         }
         assert_eq!(Value::from(3).order(&Value::from(3.0)), Ordering::Equal);
+    }
+
+    #[test]
+    fn numbers_compare_by_value_to_the_last_digit() {
+        let ascending = [
+            "-1e300",
+            "-170141183460469231731687303715884105728",
+            "-9223372036854775809",
+            "-9223372036854775808",
+            "-1.5",
+            "-1",
+            "-0.5",
+            "0",
+            "5e-324",
+            "1",
+            "1.5",
+            "9007199254740992",
+            "9007199254740993.0",
+            "9007199254740994",
+            "9223372036854775807",
+            "9223372036854775808",
+            "18446744073709551615",
+            "170141183460469231731687303715884105727",
+            "170141183460469231731687303715884105728",
+            "1e300",
+        ];
+        let numbers = ascending.map(|text| Number::parse(text).unwrap());
+        for (left, one) in numbers.iter().enumerate() {
+            for (right, other) in numbers.iter().enumerate() {
+                assert_eq!(one.order(*other), left.cmp(&right), "{} {}", ascending[left], ascending[right]);
+            }
+        }
+        for equal in [["1", "1.0"], ["1", "1.000"], ["-0", "0"], ["-0.0", "0"], ["1e3", "1000"], ["-1.0", "-1e0"]]
+        {
+            let [left, right] = equal.map(|text| Number::parse(text).unwrap());
+            assert_eq!(left.order(right), Ordering::Equal, "{equal:?}");
+        }
+        for text in ["", "x", "NaN", "inf", "-inf", "1e999", ".", "-", "0x10", "1,0"] {
+            assert!(Number::parse(text).is_none(), "{text}");
+        }
+        for number in [Value::from(i64::MAX), Value::from(f64::MAX), Value::from(-0.0)] {
+            assert_eq!(number.order(&Value::from(f64::NAN)), Ordering::Less);
+        }
+        assert_eq!(Value::from(-0.0).order(&Value::from(0)), Ordering::Equal);
     }
 }

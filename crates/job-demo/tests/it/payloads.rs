@@ -5,7 +5,7 @@
 use std::{env, fs, path::PathBuf, sync::Arc};
 
 use job_demo::{algorithms::Algorithm, graphs::Graphs, handlers};
-use job_runner::{Ending, Engine, JobSpec, JobState, PageRequest, store::MemoryStore};
+use job_runner::{Ending, Engine, FailureKind, JobSpec, JobState, PageRequest, store::MemoryStore};
 use serde_json::{Value, json};
 
 fn engine() -> Engine {
@@ -109,6 +109,20 @@ fn outputs_have_the_keys_of_the_api() {
             found["data"]["outputs"].as_object().unwrap().keys().map(String::as_str).collect();
         keys.sort_unstable();
         assert_eq!(keys, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_sort_keeps_to_the_memory_of_its_job() {
+    let engine = engine();
+    let sorted = json!({"labels": ["user", "movie"], "sorts": [{"key": "Year"}]});
+    for (memory, state) in [(1 << 20, Ending::Succeeded), (1 << 10, Ending::Failed)] {
+        let spec = JobSpec::vertex_filter().graph("movies").parameters(&sorted).unwrap().max_memory(memory);
+        let record = engine.submit(spec).unwrap().wait().unwrap();
+        assert_eq!(record.state, JobState::Complete(state), "{memory}: {:?}", record.failure);
+        let told = record.failure.map(|failure| (failure.kind, failure.message));
+        let over = (FailureKind::MemoryBudget, "its budget of 1024 bytes of memory is used up".to_owned());
+        assert_eq!(told, (state == Ending::Failed).then_some(over));
     }
 }
 

@@ -14,8 +14,9 @@ use job_demo::{
         sssp::{self, Sssp},
         triangle_count,
     },
+    filter::{Filter, Subject},
     graph::{Direction, Graph},
-    watch::Unwatched,
+    watch::{Stopped, Unwatched},
     wordnet,
 };
 
@@ -37,6 +38,22 @@ fn its_components_and_triangles() {
     assert_eq!(triangle_count::triangles(graph, &Unwatched).unwrap().total, 10_616);
     let coefficient = cluster_coefficient::cluster_coefficient(graph, &Unwatched).unwrap();
     assert!((coefficient - 0.048_342_559_725_5).abs() < 1e-12, "{coefficient}");
+}
+
+#[test]
+fn its_vertices_without_pointers_are_found_whatever_the_sign_of_zero() {
+    let Some(graph) = graph() else { return };
+    for zero in ["0", "-0", "-0.0", "\"-0\"", "0.0", "0e5"] {
+        let body =
+            format!(r#"{{"vertexFilters":[{{"propertyName":"pointers","predicate":"=","values":[{zero}]}}]}}"#);
+        let filter = Filter::compile(&body, Subject::Vertices, graph).unwrap();
+        let mut found = 0;
+        let counted = filter.select(graph.vertices(), &Unwatched, |_| {
+            found += 1;
+            Ok::<_, Stopped>(())
+        });
+        assert_eq!((counted, found), (Ok(()), 1_009), "{zero}");
+    }
 }
 
 #[test]
