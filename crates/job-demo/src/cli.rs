@@ -5,6 +5,7 @@ mod inspect;
 mod list;
 mod location;
 mod pages;
+mod plain;
 mod pretty;
 mod progress;
 mod requests;
@@ -150,6 +151,11 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = 30)]
         grace: u64,
     },
+}
+
+/// The error as one line that a terminal only shows: it may repeat what somebody sent.
+pub(crate) fn sentence(error: &dyn Error) -> String {
+    plain::plain(&error.to_string()).into_owned()
 }
 
 impl Cli {

@@ -13,7 +13,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if closed_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("job-demo: {error}");
+            eprintln!("job-demo: {}", cli::sentence(&*error));
             ExitCode::FAILURE
         }
     }

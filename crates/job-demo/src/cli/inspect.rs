@@ -8,12 +8,16 @@ use std::{
 };
 
 use job_runner::{
-    JobId, JobRecord, PageRequest, Segment,
+    JobId, JobKind, JobRecord, PageRequest, Segment,
     store::{SegmentKey, Store, StoreError, Verified, verify},
 };
 use serde_json::json;
 
-use super::{Global, Outcome, store, table};
+use super::{
+    Global, Outcome,
+    plain::{one_line, plain},
+    store, table,
+};
 
 pub(super) fn inspect(global: &Global, id: Option<JobId>) -> Outcome {
     let store = &*store::read_only(global)?;
@@ -62,11 +66,12 @@ fn line(
     let count = list.map_or(0, |list| list.segments().len());
     let work = table::work(record.spec.kind());
     if global.json {
+        let work = if let JobKind::Algorithm(name) = record.spec.kind() { name } else { &work };
         let entry = json!({
             "jobId": record.id.to_string(), "work": work, "state": record.state.to_string(),
             "rows": record.size.rows, "bytes": record.size.bytes, "segments": count,
         });
-        writeln!(out, "{entry}")?;
+        writeln!(out, "{}", one_line(&entry.to_string()))?;
     } else {
         let (rows, bytes) = (table::thousands(record.size.rows), table::thousands(record.size.bytes));
         writeln!(
@@ -92,7 +97,7 @@ fn total(
             "jobs": seen.jobs, "results": seen.results, "segments": seen.segments, "blocks": seen.blocks,
             "rows": seen.rows, "bytes": seen.bytes, "bytesOnDisk": disk, "findings": findings,
         });
-        writeln!(out, "{entry}")?;
+        writeln!(out, "{}", one_line(&entry.to_string()))?;
         return Ok(());
     }
     let [jobs, blocks, rows, bytes] = [seen.jobs, seen.blocks, seen.rows, seen.bytes].map(table::thousands);
@@ -105,7 +110,7 @@ fn total(
         writeln!(out, "rows take {} bytes on disk", table::thousands(disk))?;
     }
     for finding in findings {
-        writeln!(out, "DAMAGED: {finding}")?;
+        writeln!(out, "DAMAGED: {}", plain(finding))?;
     }
     let verdict = if findings.is_empty() {
         "every checksum is right"

@@ -9,7 +9,7 @@ use jiff::Timestamp as Instant;
 use job_runner::{JobRecord, JobState, PageRequest, Parameters, Timestamp};
 use serde::Serialize;
 
-use super::{Global, Outcome, store, table};
+use super::{Global, Outcome, plain::one_line, store, table};
 
 pub(super) fn list(global: &Global, offset: Option<&str>, limit: Option<&str>) -> Outcome {
     let page = PageRequest::parse(offset, limit)?;
@@ -29,8 +29,8 @@ pub(super) fn list(global: &Global, offset: Option<&str>, limit: Option<&str>) -
 /// Writes a line of JSON for each job.
 pub(super) fn lines(out: &mut impl Write, records: &[JobRecord]) -> io::Result<()> {
     for record in records {
-        serde_json::to_writer(&mut *out, &Entry::of(record))?;
-        writeln!(out)?;
+        // Parameters are as they came, perhaps laid out over several lines.
+        writeln!(out, "{}", one_line(&serde_json::to_string(&Entry::of(record))?))?;
     }
     Ok(())
 }

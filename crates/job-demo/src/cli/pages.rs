@@ -7,6 +7,7 @@ use job_runner::{Ending, JobReader, JobRecord, JobState, PageRequest};
 use super::{
     DEFAULT_STORE, Global,
     location::Location,
+    plain::plain,
     pretty::{self, Cut},
     status, table,
 };
@@ -32,7 +33,7 @@ pub(super) fn write(
     let store = if global.store == Location::Directory(DEFAULT_STORE.into()) {
         String::new()
     } else {
-        format!("--store {} ", global.store)
+        format!("--store {} ", plain(&global.store.to_string()))
     };
     for (name, limit) in SHOWN {
         // The newest of a kind: an earlier process may have left one as well.

@@ -7,8 +7,11 @@ use std::{
 
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, SeqAccess, Visitor},
+    de::{MapAccess, Visitor},
 };
+use serde_json::value::RawValue;
+
+use super::plain::plain;
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy)]
@@ -28,27 +31,52 @@ impl Cut {
 
 const WIDTH: usize = 100;
 
-/// Writes `json` and a line break. Objects keep the order of their keys.
+/// Parts that are deeper than this are not shown.
+const DEEPEST: usize = 64;
+
+/// Writes `json` and a line break. Objects keep the order of their keys, numbers all their digits.
 pub(super) fn write(out: &mut impl Write, json: &[u8], cut: Cut) -> io::Result<()> {
-    let node: Node = serde_json::from_slice(json)?;
+    let node = Node::of(serde_json::from_slice(json)?, cut, 0)?;
     let mut text = String::new();
-    node.lay_out(&mut text, 0, 0, cut);
+    node.lay_out(&mut text, 0, 0);
     writeln!(out, "{text}")
 }
 
-/// A JSON value whose objects are lists, since a map would sort the keys.
+/// A JSON value, as much of it as is shown.
 enum Node {
-    /// A number, a truth value or null, as it is written.
-    Bare(String),
-    Text(String),
+    /// All that fits on any line.
+    Leaf(String),
     List(Vec<Node>),
     Object(Vec<(String, Node)>),
 }
 
 impl Node {
-    fn lay_out(&self, out: &mut String, indent: usize, before: usize, cut: Cut) {
-        let flat = self.flat(cut);
-        if self.is_leaf() || indent + before + flat.chars().count() <= WIDTH {
+    fn of(json: &RawValue, cut: Cut, depth: usize) -> io::Result<Self> {
+        let text = json.get();
+        Ok(match text.as_bytes().first() {
+            Some(b'"') => Self::Leaf(quoted(text, cut)),
+            Some(b'[' | b'{') if depth == DEEPEST => Self::Leaf("…".to_owned()),
+            Some(b'[') => {
+                let elements: Vec<&RawValue> = serde_json::from_str(text)?;
+                let shown = elements.iter().take(cut.rows).map(|element| Self::of(element, cut, depth + 1));
+                let mut nodes = shown.collect::<io::Result<Vec<_>>>()?;
+                nodes.extend(more(elements.len(), cut).map(Self::Leaf));
+                Self::List(nodes)
+            }
+            Some(b'{') => {
+                let Members(members) = serde_json::from_str(text)?;
+                let nodes = members.into_iter().map(|(name, value)| {
+                    Ok((quoted(name.get(), Cut { text: usize::MAX, ..cut }), Self::of(value, cut, depth + 1)?))
+                });
+                Self::Object(nodes.collect::<io::Result<_>>()?)
+            }
+            _ => Self::Leaf(text.to_owned()),
+        })
+    }
+
+    fn lay_out(&self, out: &mut String, indent: usize, before: usize) {
+        let flat = self.flat();
+        if matches!(self, Self::Leaf(_)) || indent + before + flat.chars().count() <= WIDTH {
             out.push_str(&flat);
             return;
         }
@@ -61,122 +89,78 @@ impl Node {
         out.push(open);
         match self {
             Self::List(nodes) => {
-                for (place, node) in nodes.iter().take(cut.rows).enumerate() {
+                for (place, node) in nodes.iter().enumerate() {
                     line(out, inner);
-                    node.lay_out(out, inner, 1, cut);
+                    node.lay_out(out, inner, 1);
                     if place + 1 < nodes.len() {
                         out.push(',');
                     }
-                }
-                if let Some(more) = more(nodes, cut) {
-                    line(out, inner);
-                    out.push_str(&more);
                 }
             }
             Self::Object(fields) => {
                 for (place, (name, node)) in fields.iter().enumerate() {
                     line(out, inner);
-                    let name = quoted(name);
-                    out.push_str(&name);
+                    out.push_str(name);
                     out.push_str(": ");
-                    node.lay_out(out, inner, name.chars().count() + 3, cut);
+                    node.lay_out(out, inner, name.chars().count() + 3);
                     if place + 1 < fields.len() {
                         out.push(',');
                     }
                 }
             }
-            Self::Bare(_) | Self::Text(_) => {}
+            Self::Leaf(_) => {}
         }
         line(out, indent);
         out.push(close);
     }
 
-    const fn is_leaf(&self) -> bool {
-        matches!(self, Self::Bare(_) | Self::Text(_))
-    }
-
-    fn flat(&self, cut: Cut) -> String {
+    fn flat(&self) -> String {
         match self {
-            Self::Bare(text) => text.clone(),
-            Self::Text(text) if text.chars().count() > cut.text => {
-                let kept: String = text.chars().take(cut.text).collect();
-                format!("{}…", quoted(&kept))
-            }
-            Self::Text(text) => quoted(text),
-            Self::List(nodes) => {
-                let shown = nodes.iter().take(cut.rows).map(|node| node.flat(cut)).chain(more(nodes, cut));
-                format!("[{}]", shown.collect::<Vec<_>>().join(", "))
-            }
+            Self::Leaf(text) => text.clone(),
+            Self::List(nodes) => format!("[{}]", nodes.iter().map(Self::flat).collect::<Vec<_>>().join(", ")),
             Self::Object(fields) => {
-                let shown = fields.iter().map(|(name, node)| format!("{}: {}", quoted(name), node.flat(cut)));
+                let shown = fields.iter().map(|(name, node)| format!("{name}: {}", node.flat()));
                 format!("{{{}}}", shown.collect::<Vec<_>>().join(", "))
             }
         }
     }
 }
 
-fn more(nodes: &[Node], cut: Cut) -> Option<String> {
-    let left = nodes.len().checked_sub(cut.rows).filter(|left| *left > 0)?;
+fn more(elements: usize, cut: Cut) -> Option<String> {
+    let left = elements.checked_sub(cut.rows).filter(|left| *left > 0)?;
     Some(format!("… {} more", super::table::thousands(left as u64)))
 }
 
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+/// A JSON string for a terminal. One that is no text, such as half of a pair of surrogates, stays as it is written.
+fn quoted(json: &str, cut: Cut) -> String {
+    let Ok(text) = serde_json::from_str::<String>(json) else { return plain(json).into_owned() };
+    let kept = text.char_indices().nth(cut.text).and_then(|(end, _)| text.get(..end));
+    let quoted = serde_json::Value::from(kept.unwrap_or(&text)).to_string();
+    format!("{}{}", plain(&quoted), if kept.is_some() { "…" } else { "" })
 }
 
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
-    }
-}
+/// The members of an object in their order, since a map would sort them.
+struct Members<'r>(Vec<(&'r RawValue, &'r RawValue)>);
 
-struct NodeVisitor;
+impl<'r> Deserialize<'r> for Members<'r> {
+    fn deserialize<D: Deserializer<'r>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'r> Visitor<'r> for InOrder {
+            type Value = Members<'r>;
 
-impl<'de> Visitor<'de> for NodeVisitor {
-    type Value = Node;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Bare("null".to_owned()))
-    }
-
-    fn visit_bool<E>(self, flag: bool) -> Result<Node, E> {
-        Ok(Node::Bare(flag.to_string()))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Node, E> {
-        Ok(Node::Bare(number.to_string()))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Node, E> {
-        Ok(Node::Bare(number.to_string()))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Node, E> {
-        Ok(Node::Bare(serde_json::Value::from(number).to_string()))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Node, E> {
-        Ok(Node::Text(text.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {
-        let mut nodes = Vec::new();
-        while let Some(node) = seq.next_element()? {
-            nodes.push(node);
+            fn visit_map<A: MapAccess<'r>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
         }
-        Ok(Node::List(nodes))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-        let mut fields = Vec::new();
-        while let Some(field) = map.next_entry()? {
-            fields.push(field);
-        }
-        Ok(Node::Object(fields))
+        deserializer.deserialize_map(InOrder)
     }
 }
 
@@ -194,7 +178,7 @@ mod tests {
     fn what_fits_stays_on_a_line_in_its_own_order() {
         assert_eq!(
             laid_out(r#"{"b":[1.50,null,true],"a":{"莎":"\n"}}"#, Cut::LONG),
-            "{\"b\": [1.5, null, true], \"a\": {\"莎\": \"\\n\"}}\n"
+            "{\"b\": [1.50, null, true], \"a\": {\"莎\": \"\\n\"}}\n"
         );
     }
 
@@ -210,5 +194,19 @@ mod tests {
                 "{{\n  \"rows\": [\n    {{\"id0\": \"{x}\"…}},\n    {{\"id1\": \"{x}\"…}},\n    {{\"id2\": \"{x}\"…}},\n    … 1,002 more\n  ],\n  \"n\": 1\n}}\n"
             )
         );
+    }
+
+    #[test]
+    fn rows_do_nothing_to_a_terminal_and_keep_their_digits() {
+        let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
+        for (json, expected) in [
+            ("{\"k\u{9b}\u{202e}\":\"\u{7f}\\u001b[2J\"}", r#"{"k\u009b\u202e": "\u007f\u001b[2J"}"#),
+            ("[123456789012345678901234567890,1e-7,-0.0]", "[123456789012345678901234567890, 1e-7, -0.0]"),
+            (r#"["\ud800"]"#, r#"["\ud800"]"#),
+            (r#"{"b":1,"a":2,"b":3}"#, r#"{"b": 1, "a": 2, "b": 3}"#),
+        ] {
+            assert_eq!(laid_out(json, Cut::LONG), format!("{expected}\n"));
+        }
+        assert!(laid_out(&deep, Cut::LONG).contains('…'));
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use job_demo::graphs::Graphs;
 use job_runner::{Ending, Engine, JobHandle, JobRecord, JobState};
 
-use super::{Global, Outcome, list, pages, progress, requests, store, table};
+use super::{Global, Outcome, list, pages, plain::plain, progress, requests, store, table};
 
 const WORKERS: usize = 2;
 
@@ -61,7 +61,8 @@ fn load(global: &Global, graphs: &Graphs, left: &[JobRecord], pending: bool) -> 
                 let seconds = start.elapsed().as_secs_f64();
                 writeln!(
                     io::stdout().lock(),
-                    "{name}: {vertices} vertices, {edges} edges, loaded in {seconds:.2} s"
+                    "{}: {vertices} vertices, {edges} edges, loaded in {seconds:.2} s",
+                    plain(name)
                 )?;
             }
             Err(error) if own == Some(name) => return Err(error.into()),

@@ -7,6 +7,8 @@ use std::{
 
 use job_runner::{JobKind, JobRecord};
 
+use super::plain::plain;
+
 /// Writes rows of jobs under a head line; columns are as wide as what they hold, numbers stand at the right.
 pub(super) fn write(out: &mut impl Write, records: &[JobRecord]) -> io::Result<()> {
     const HEAD: [&str; 6] = ["JOB", "WORK", "GRAPH", "STATE", "ROWS", "SECONDS"];
@@ -21,7 +23,7 @@ pub(super) fn write(out: &mut impl Write, records: &[JobRecord]) -> io::Result<(
     for (row, record) in rows.iter().zip(records) {
         line(out, row, &widths)?;
         if let Some(failure) = &record.failure {
-            writeln!(out, "  {failure}")?;
+            writeln!(out, "  {}", plain(&failure.message))?;
         }
     }
     Ok(())
@@ -41,19 +43,19 @@ fn cells(record: &JobRecord) -> [String; 6] {
     [
         record.id.to_string(),
         work(record.spec.kind()),
-        record.spec.graph_name().to_owned(),
+        plain(record.spec.graph_name()).into_owned(),
         record.state.to_string(),
         if record.size.rows == 0 { "-".to_owned() } else { thousands(record.size.rows) },
         seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.3}")),
     ]
 }
 
-/// The work of a job as people call it.
+/// The work of a job as people call it, for a terminal.
 pub(super) fn work(kind: &JobKind) -> String {
     match kind {
         JobKind::VertexFilter => "vertex filter".to_owned(),
         JobKind::EdgeFilter => "edge filter".to_owned(),
-        JobKind::Algorithm(name) => name.clone(),
+        JobKind::Algorithm(name) => plain(name).into_owned(),
     }
 }
 
@@ -72,7 +74,7 @@ pub(super) fn thousands(number: impl Into<u64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use job_runner::{Event, JobId, JobSpec, ResultSize, Timestamp};
+    use job_runner::{Event, Failure, FailureKind, JobId, JobSpec, ResultSize, Timestamp};
 
     use super::*;
 
@@ -83,6 +85,22 @@ mod tests {
         {
             assert_eq!(thousands(number), text);
         }
+    }
+
+    #[test]
+    fn texts_of_jobs_stay_in_their_cells() {
+        let now = Timestamp::from_micros(1_000_000);
+        let hostile = "\u{1b}[2J\u{202e}\nJOB";
+        let spec = JobSpec::algorithm(hostile).graph(hostile);
+        let record = JobRecord::waiting(JobId::from_parts(now, [0; 10]), spec, now);
+        let record = record.apply(Event::Start, now).unwrap();
+        let record = record.apply(Event::Fail(Failure::new(FailureKind::Handler, hostile)), now).unwrap();
+        let mut out = Vec::new();
+        write(&mut out, &[record]).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert_eq!(out.matches(r"\u001b[2J\u202e\nJOB").count(), 3, "{out}");
+        assert_eq!(out.lines().count(), 3, "{out}");
+        assert!(!out.contains(['\u{1b}', '\u{202e}']), "{out}");
     }
 
     #[test]

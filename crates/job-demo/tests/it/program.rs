@@ -75,6 +75,33 @@ fn a_job_outlives_the_process_that_took_it() {
     assert_eq!(told(store, &["run", "--pending"]), "nothing to do\n");
 }
 
+/// What somebody sent as parameters is told to whoever lists the jobs.
+#[test]
+fn texts_of_jobs_do_nothing_to_a_terminal_and_a_job_is_one_line_for_machines() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path();
+    let hostile = "{\n \"\\u001b[2J\u{202e}\\n\u{9b}31m\":\r\n \"\u{7f}\u{2028}\"\n}";
+    let id = told(store, &["submit", "kcore", "--parameters", hostile]);
+    assert_eq!(job_demo(store, &["run", "--pending"]).status.code(), Some(1), "the parameter is unknown");
+    let is_hostile =
+        |text: &str| text.chars().any(|c| (c.is_control() && c != '\n') || "\u{202e}\u{2028}".contains(c));
+
+    let table = told(store, &["list"]);
+    assert_eq!(table.lines().count(), 3, "{table:?}");
+    assert!(table.contains(r"\u001b[2J\u202e\n\u009b31m") && !is_hostile(&table), "{table:?}");
+    let failed = refused(store, &["status", id.trim_end()]);
+    assert!(failed.contains(r"\u001b[2J") && failed.lines().count() == 1 && !is_hostile(&failed), "{failed:?}");
+
+    told(store, &["submit", "kcore"]);
+    for arguments in [&["--json", "list"][..], &["--json", "inspect"]] {
+        let lines = told(store, arguments);
+        let jobs = lines.lines().filter(|line| json(line)["jobId"].is_string()).count();
+        assert_eq!((jobs, is_hostile(&lines)), (2, false), "{lines:?}");
+    }
+    let listed = json(told(store, &["--json", "list"]).lines().last().unwrap());
+    assert_eq!(listed["parameters"], json(hostile), "and means what was sent");
+}
+
 #[test]
 fn one_of_everything_runs_and_shows_its_pages() {
     let directory = tempfile::tempdir().unwrap();
