@@ -4,10 +4,12 @@
 //! For tests and benchmarks alone; nothing of the library depends on it.
 
 mod directory;
+mod pooler;
 mod postgres;
 mod proxy;
 mod s3;
 
+pub use pooler::Pooler;
 pub use postgres::{Postgres, Shared};
 pub use proxy::Proxy;
 pub use s3::S3;

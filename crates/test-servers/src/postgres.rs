@@ -69,6 +69,14 @@ impl Shared {
         sql(&self.programs, &self.url, statements)
     }
 
+    /// As [`sql`](Self::sql), by way of a pooler.
+    ///
+    /// # Errors
+    /// When one of them fails.
+    pub fn sql_at(&self, url: &str, statements: &str) -> io::Result<String> {
+        sql(&self.programs, url, statements)
+    }
+
     /// A name for a schema that no other test of this run has.
     #[must_use]
     pub fn schema() -> String {
@@ -156,6 +164,20 @@ impl Postgres {
         }
         self.sql("ALTER SYSTEM SET ssl = on")?;
         self.stop()?;
+        self.start_again()
+    }
+
+    /// Makes a standby of it: it can be read, and takes no writes.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn demote(&self) -> io::Result<()> {
+        self.stop()?;
+        let path = self.cluster.data.join("standby.signal");
+        fs::write(&path, "")?;
+        if let Some((uid, gid)) = self.cluster.user.0 {
+            chown(&path, Some(uid), Some(gid))?;
+        }
         self.start_again()
     }
 
@@ -284,10 +306,15 @@ impl Cluster {
 
 /// Who runs the server: this process's own user, unless that is root, whom PostgreSQL refuses.
 #[derive(Debug, Clone, Copy)]
-struct User(Option<(u32, u32)>);
+pub(crate) struct User(Option<(u32, u32)>);
 
 impl User {
-    fn of_server() -> Self {
+    /// His number and that of his group, where this process may become him.
+    pub(crate) const fn numbers(self) -> Option<(u32, u32)> {
+        self.0
+    }
+
+    pub(crate) fn of_server() -> Self {
         const NOBODY: u32 = 65_534;
         let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
         Self(is_root.then(|| {

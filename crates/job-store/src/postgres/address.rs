@@ -1,16 +1,35 @@
 //! [`Address`]: where the database is, and whether it is spoken to by TLS.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, NoTls, config::SslMode};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net,
+    time::timeout_at,
+};
+use tokio_postgres::{
+    AsyncMessage, Client, Config, Connection, Error, NoTls, SimpleQueryMessage,
+    config::{Host, SslMode, TargetSessionAttrs},
+};
+
+use super::failure::Failed;
 
 /// What the server says unasked. Nothing moves on a connection unless this is polled.
 pub(super) type Messages = BoxStream<'static, Result<AsyncMessage, Error>>;
+
+type Connected = (Client, Messages);
 
 #[cfg(not(feature = "tls"))]
 const NO_TLS: &str = "the URL of the database asks for TLS (`sslmode`), which this build does not speak: build it with \
@@ -18,7 +37,12 @@ const NO_TLS: &str = "the URL of the database asks for TLS (`sslmode`), which th
 
 #[derive(Clone)]
 pub(super) struct Address {
-    config: Config,
+    /// One for each host that the URL names.
+    hosts: Vec<Config>,
+    /// The host that answered last is asked first.
+    last: Arc<AtomicUsize>,
+    /// A standby will not do.
+    writes: bool,
     #[cfg(feature = "tls")]
     tls: Option<super::tls::Tls>,
 }
@@ -42,23 +66,191 @@ impl Address {
         if config.get_keepalives_interval().is_none() {
             config.keepalives_interval(Duration::from_secs(5));
         }
+        // Asked of the server itself: a role may have set what the driver would ask for.
+        let wanted = config.get_target_session_attrs();
+        let is_list = config.get_hosts().len().max(config.get_hostaddrs().len()) > 1;
+        let writes = wanted == TargetSessionAttrs::ReadWrite || (is_list && wanted == TargetSessionAttrs::Any);
+        if writes {
+            config.target_session_attrs(TargetSessionAttrs::Any);
+        }
+        let hosts = one_by_one(&config)?;
+        let last = Arc::default();
         let is_plain = matches!(config.get_ssl_mode(), SslMode::Disable | SslMode::Prefer);
         #[cfg(feature = "tls")]
         return Ok(Self {
-            config,
+            hosts,
+            last,
+            writes,
             tls: if is_plain { None } else { Some(super::tls::connector(roots.as_deref())?) },
         });
         #[cfg(not(feature = "tls"))]
-        return if is_plain { Ok(Self { config }) } else { Err(NO_TLS.to_owned()) };
+        return if is_plain { Ok(Self { hosts, last, writes }) } else { Err(NO_TLS.to_owned()) };
     }
 
-    pub(super) async fn connect(&self) -> Result<(Client, Messages), Error> {
+    /// The first host that answers, and of several one that takes writes. Each has its share of the time that is left,
+    /// so one that swallows everything does not keep the others from being asked.
+    pub(super) async fn connect(&self, deadline: Instant) -> Result<Connected, Failed> {
+        let (count, first) = (self.hosts.len(), self.last.load(Ordering::Relaxed));
+        let mut failed = Failed::Late;
+        for turn in 0..count {
+            let at = (first + turn) % count;
+            let Some(host) = self.hosts.get(at) else { break };
+            match self.connect_to(host, share(deadline, count - turn)).await {
+                Ok(connected) => {
+                    self.last.store(at, Ordering::Relaxed);
+                    return Ok(connected);
+                }
+                // What a host says tells more than silence does.
+                Err(Failed::Late) => {}
+                Err(other) => failed = other,
+            }
+        }
+        Err(failed)
+    }
+
+    /// As [`connect`](Self::connect), of the machines that have the name of one host.
+    async fn connect_to(&self, host: &Config, deadline: Instant) -> Result<Connected, Failed> {
+        let machines = timeout_at(deadline.into(), machines(host)).await.map_err(|_| Failed::Late)?;
+        let count = machines.len();
+        let mut failed = Failed::Late;
+        for (turn, machine) in machines.iter().enumerate() {
+            let connecting = timeout_at(share(deadline, count - turn).into(), self.connect_once(machine));
+            match connecting.await {
+                Ok(Ok(connected)) => return Ok(connected),
+                Ok(Err(other)) => failed = other,
+                Err(_) => {}
+            }
+        }
+        Err(failed)
+    }
+
+    async fn connect_once(&self, machine: &Config) -> Result<Connected, Failed> {
+        let (client, mut messages) = self.connect_by(machine).await.map_err(Failed::Database)?;
+        if self.writes && is_standby(&client, &mut messages).await? {
+            return Err(Failed::Standby);
+        }
+        Ok((client, messages))
+    }
+
+    async fn connect_by(&self, machine: &Config) -> Result<Connected, Error> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
-            return Ok(apart(self.config.connect(tls.clone()).await?));
+            return Ok(apart(machine.connect(tls.clone()).await?));
         }
-        Ok(apart(self.config.connect(NoTls).await?))
+        Ok(apart(machine.connect(NoTls).await?))
     }
+}
+
+/// When one of so many has to have answered.
+fn share(deadline: Instant, count: usize) -> Instant {
+    let now = Instant::now();
+    let count = u32::try_from(count).unwrap_or(u32::MAX).max(1);
+    now + deadline.saturating_duration_since(now) / count
+}
+
+/// Asked by itself: what a session is set to says nothing of the server.
+async fn is_standby(client: &Client, messages: &mut Messages) -> Result<bool, Failed> {
+    let drive = async { while let Some(Ok(_)) = messages.next().await {} };
+    tokio::select! {
+        answer = client.simple_query("SELECT pg_is_in_recovery()") => {
+            let answer = answer.map_err(Failed::Database)?;
+            Ok(answer.iter().any(|said| matches!(said, SimpleQueryMessage::Row(row) if row.get(0) == Some("t"))))
+        }
+        // The connection has ended, which the first call will notice.
+        () = drive => Ok(false),
+    }
+}
+
+/// Where the host is: the driver would give each of its machines as long as all of them have.
+async fn machines(host: &Config) -> Vec<Config> {
+    let port = host.get_ports().first().copied().unwrap_or(5432);
+    let ([Host::Tcp(name)], []) = (host.get_hosts(), host.get_hostaddrs()) else { return vec![host.clone()] };
+    // One that has no address is left to the driver, which says so.
+    let found: Vec<IpAddr> = match name.parse() {
+        Ok(address) => vec![address],
+        Err(_) => net::lookup_host((name.as_str(), port))
+            .await
+            .into_iter()
+            .flatten()
+            .map(|at: SocketAddr| at.ip())
+            .collect(),
+    };
+    if found.is_empty() {
+        return vec![host.clone()];
+    }
+    let at = |address| {
+        let mut machine = host.clone();
+        machine.hostaddr(address);
+        machine
+    };
+    found.into_iter().map(at).collect()
+}
+
+/// One for each host, with its port.
+fn one_by_one(config: &Config) -> Result<Vec<Config>, String> {
+    let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
+    let count = hosts.len().max(addresses.len());
+    let fits = |length: usize| length == 0 || length == count;
+    if count == 0 || !fits(hosts.len()) || !fits(addresses.len()) || !(fits(ports.len()) || ports.len() == 1) {
+        return Err(
+            "the URL of the database: it names no host, or not as many addresses or ports as hosts".to_owned()
+        );
+    }
+    let one = |at: usize| {
+        let mut one = without_hosts(config);
+        match hosts.get(at) {
+            Some(Host::Tcp(name)) => _ = one.host(name),
+            Some(Host::Unix(path)) => _ = one.host_path(path),
+            None => {}
+        }
+        if let Some(address) = addresses.get(at) {
+            one.hostaddr(*address);
+        }
+        if let Some(port) = ports.get(at).or_else(|| ports.first()) {
+            one.port(*port);
+        }
+        one
+    };
+    Ok((0..count).map(one).collect())
+}
+
+/// The driver has no way to take a host out.
+fn without_hosts(config: &Config) -> Config {
+    let mut bare = Config::new();
+    if let Some(user) = config.get_user() {
+        bare.user(user);
+    }
+    if let Some(password) = config.get_password() {
+        bare.password(password);
+    }
+    if let Some(database) = config.get_dbname() {
+        bare.dbname(database);
+    }
+    if let Some(options) = config.get_options() {
+        bare.options(options);
+    }
+    if let Some(name) = config.get_application_name() {
+        bare.application_name(name);
+    }
+    if let Some(timeout) = config.get_connect_timeout() {
+        bare.connect_timeout(*timeout);
+    }
+    if let Some(timeout) = config.get_tcp_user_timeout() {
+        bare.tcp_user_timeout(*timeout);
+    }
+    if let Some(interval) = config.get_keepalives_interval() {
+        bare.keepalives_interval(interval);
+    }
+    if let Some(retries) = config.get_keepalives_retries() {
+        bare.keepalives_retries(retries);
+    }
+    bare.keepalives(config.get_keepalives())
+        .keepalives_idle(config.get_keepalives_idle())
+        .ssl_mode(config.get_ssl_mode())
+        .ssl_negotiation(config.get_ssl_negotiation())
+        .channel_binding(config.get_channel_binding())
+        .target_session_attrs(config.get_target_session_attrs());
+    bare
 }
 
 fn apart<S, T>((client, mut connection): (Client, Connection<S, T>)) -> (Client, Messages)
@@ -122,6 +314,32 @@ mod tests {
             ("postgres://u@h/d?sslmode=require".to_owned(), roots.clone())
         );
         assert_eq!(read("host=h sslrootcert=/etc/ca.pem"), ("host=h".to_owned(), roots));
+    }
+
+    #[test]
+    fn each_host_of_a_list_has_its_own_port_and_all_the_rest() {
+        let read = |url| {
+            let address = Address::parse(url)?;
+            let shown = |host: &Config| {
+                (host.get_hosts().to_vec(), host.get_ports().to_vec(), host.get_user().map(str::to_owned))
+            };
+            Ok::<_, String>(address.hosts.iter().map(shown).collect::<Vec<_>>())
+        };
+        let host = |name: &str, port| (vec![Host::Tcp(name.to_owned())], vec![port], Some("u".to_owned()));
+        assert_eq!(read("postgres://u@a:1,b:2/d").unwrap(), [host("a", 1), host("b", 2)]);
+        assert_eq!(read("host=a,b port=7 user=u").unwrap(), [host("a", 7), host("b", 7)]);
+        assert_eq!(read("host=a port=7 user=u").unwrap(), [host("a", 7)]);
+        for wrong in ["host=a,b port=1,2,3 user=u", "user=u", "host=a,b hostaddr=127.0.0.1 user=u"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_time_of_a_call_is_shared_among_the_hosts_that_are_left() {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let left = |count| share(deadline, count).saturating_duration_since(Instant::now());
+        assert!(left(3) <= Duration::from_secs(10) && left(1) > Duration::from_secs(10));
+        assert_eq!(share(Instant::now(), 0).saturating_duration_since(Instant::now()), Duration::ZERO);
     }
 
     #[cfg(not(feature = "tls"))]

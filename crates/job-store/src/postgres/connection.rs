@@ -2,21 +2,27 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     time::{Duration, Instant},
 };
 
-use futures_util::future::join;
+use futures_util::future::{join, join3};
 use tokio::task::AbortHandle;
-use tokio_postgres::{Client, Row, Statement, types::ToSql};
+use tokio_postgres::{
+    Client, Row, SimpleQueryMessage, Statement,
+    types::{ToSql, Type},
+};
 
-use super::{failure::Failed, schema::quoted, wait::wait};
+use super::{
+    PostgresOptions,
+    failure::Failed,
+    session::{self, Span},
+    wait::{self, wait},
+};
 use crate::Durability;
 
-/// Every statement here finds its rows by an index, in a table of any size; a plan is made once. Without a word of ours
-/// the first plan, of tables that are empty yet, might read the whole of them, and most of a small call's time would go
-/// into planning.
-const PLANS: &str = "SET plan_cache_mode TO force_generic_plan; SET jit TO off; SET enable_seqscan TO off; \
-    SET enable_hashjoin TO off; SET enable_mergejoin TO off; SET enable_bitmapscan TO off";
+/// Every statement is told of here when a connection runs it first, and so are the settings that it runs under.
+const STATEMENTS: &str = "job_store::postgres::statements";
 
 pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
@@ -24,42 +30,76 @@ pub(super) struct Connection {
     client: Client,
     driver: AbortHandle,
     /// By their text, which is part of this library.
-    statements: HashMap<&'static str, Statement>,
+    statements: HashMap<&'static str, Known>,
     /// What a commit waits for now.
     durability: Durability,
     /// The `synchronous_commit` of [`Durability::Synced`].
     synced: String,
+    session: Session,
+    /// A transaction of several statements is under way.
+    is_within: bool,
+}
+
+/// Whose session the statements run in.
+pub(super) enum Session {
+    /// The connection's own: it is set up once.
+    Own,
+    /// One that a pooler lends for a transaction, which begins with this.
+    Lent(String),
+}
+
+/// What is known of a statement.
+enum Known {
+    Prepared(Statement),
+    /// In a session that is lent nothing stays prepared: the types of its parameters.
+    Typed(Vec<Type>),
 }
 
 impl Connection {
     pub(super) fn start(
         client: Client,
         driver: AbortHandle,
-        schema: &str,
-        timeout: Duration,
+        options: &PostgresOptions,
         deadline: Instant,
     ) -> Result<Self, Failed> {
-        let durability = Durability::Synced;
-        let mut started = Self { client, driver, statements: HashMap::new(), durability, synced: String::new() };
-        let session = format!(
-            "SET search_path TO {}; SET statement_timeout TO {}",
-            quoted(schema),
-            timeout.as_millis().clamp(1, i32::MAX as u128)
-        );
-        started.batch(&session, deadline)?;
-        match started.batch(PLANS, deadline) {
-            Err(failed) if failed.is_lost() => return Err(failed),
-            Err(_) => tracing::debug!("the database plans as it likes"),
-            Ok(()) => {}
+        let session = if options.pooled {
+            Session::Lent(session::begin(&options.schema, options.timeout))
+        } else {
+            Session::Own
+        };
+        let (durability, statements) = (Durability::Synced, HashMap::new());
+        let synced = "on".to_owned();
+        let mut started = Self { client, driver, statements, durability, synced, session, is_within: false };
+        if !options.pooled {
+            started.set_up(options, deadline)?;
         }
         // What the server was set up for, which may be more than one disk; but never less.
-        let rows =
-            started.query(Durability::Synced, "SELECT current_setting('synchronous_commit')", &[], deadline)?;
-        let level: Option<String> = rows.first().and_then(|row| row.try_get(0).ok());
-        started.synced = level.filter(|level| level != "off").unwrap_or_else(|| "on".to_owned());
-        let synced = started.set(Durability::Synced);
-        started.batch(&synced, deadline)?;
+        let level = wait(started.client.simple_query("SHOW synchronous_commit"), deadline).ok_or(Failed::Late)?;
+        let level = level.map_err(Failed::Database)?.iter().find_map(|said| match said {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        if let Some(level) = level.filter(|level| level != "off") {
+            started.synced = level;
+        }
+        if !options.pooled {
+            started.batch(&started.set(Durability::Synced), deadline)?;
+        }
         Ok(started)
+    }
+
+    fn set_up(&self, options: &PostgresOptions, deadline: Instant) -> Result<(), Failed> {
+        self.batch(&session::needed(&options.schema, options.timeout, Span::Session), deadline)?;
+        let plans = session::plans(Span::Session);
+        tracing::trace!(target: STATEMENTS, settings = plans, "set");
+        for wish in [session::guards(options.timeout, Span::Session), plans] {
+            match self.batch(&wish, deadline) {
+                Err(failed) if failed.is_lost() => return Err(failed),
+                Err(_) => tracing::debug!("the database has settings of its own"),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -75,7 +115,20 @@ impl Connection {
         wait(self.client.batch_execute(sql), deadline).ok_or(Failed::Late)?.map_err(Failed::Database)
     }
 
-    /// Runs one statement, which is a transaction of its own.
+    /// As [`batch`](Self::batch), however long it takes; now and then `passing` is told for how long it has.
+    pub(super) fn batch_patiently(&self, sql: &str, passing: impl Fn(Duration)) -> Result<(), Failed> {
+        const PATIENCE: Duration = Duration::from_secs(10);
+        let since = Instant::now();
+        let mut batch = pin!(self.client.batch_execute(sql));
+        loop {
+            if let Some(done) = wait(batch.as_mut(), wait::deadline(PATIENCE)) {
+                return done.map_err(Failed::Database);
+            }
+            passing(since.elapsed());
+        }
+    }
+
+    /// Runs one statement, which is a transaction of its own unless one is under way.
     pub(super) fn query(
         &mut self,
         durability: Durability,
@@ -83,9 +136,14 @@ impl Connection {
         parameters: Parameters<'_>,
         deadline: Instant,
     ) -> Result<Vec<Row>, Failed> {
+        if let Session::Lent(begin) = &self.session {
+            let begin =
+                if self.is_within { String::new() } else { format!("{begin}; {}", self.set_local(durability)) };
+            return self.query_lent(&begin, sql, parameters, deadline);
+        }
         let statement = self.prepared(sql, deadline)?;
         let query = self.client.query(&statement, parameters);
-        if self.durability == durability {
+        if self.is_within || self.durability == durability {
             return wait(query, deadline).ok_or(Failed::Late)?.map_err(Failed::Database);
         }
         let set = self.set(durability);
@@ -96,31 +154,89 @@ impl Connection {
         rows.map_err(Failed::Database)
     }
 
-    /// What a commit waits for from here on.
-    pub(super) fn endure(&mut self, durability: Durability, deadline: Instant) -> Result<(), Failed> {
-        if self.durability != durability {
-            self.batch(&self.set(durability), deadline)?;
-            self.durability = durability;
+    /// In a transaction that begins so; in the one that is under way where that is empty. One way to the server and back.
+    fn query_lent(
+        &mut self,
+        begin: &str,
+        sql: &'static str,
+        parameters: Parameters<'_>,
+        deadline: Instant,
+    ) -> Result<Vec<Row>, Failed> {
+        let end = if begin.is_empty() { "" } else { "COMMIT" };
+        let types = self.types(begin, sql, deadline)?;
+        let typed: Vec<_> = parameters.iter().copied().zip(types).collect();
+        let client = &self.client;
+        let transaction =
+            join3(client.batch_execute(begin), client.query_typed(sql, &typed), client.batch_execute(end));
+        let (begun, rows, ended) = wait(transaction, deadline).ok_or(Failed::Late)?;
+        begun.map_err(Failed::Database)?;
+        let rows = rows.map_err(Failed::Database)?;
+        ended.map_err(Failed::Database)?;
+        Ok(rows)
+    }
+
+    /// The types of a statement's parameters, as the server infers them. What it prepares for that ends with the
+    /// transaction.
+    fn types(&mut self, begin: &str, sql: &'static str, deadline: Instant) -> Result<Vec<Type>, Failed> {
+        if let Some(Known::Typed(types)) = self.statements.get(sql) {
+            return Ok(types.clone());
         }
-        Ok(())
+        let ask = async {
+            self.client.batch_execute(begin).await?;
+            let types = self.client.prepare(sql).await.map(|statement| statement.params().to_vec());
+            if !begin.is_empty() {
+                self.client.batch_execute("ROLLBACK").await?;
+            }
+            types
+        };
+        let types = wait(ask, deadline).ok_or(Failed::Late)?.map_err(Failed::Database)?;
+        self.statements.insert(sql, Known::Typed(types.clone()));
+        Ok(types)
+    }
+
+    /// Runs `body` as one transaction, which leaves nothing behind when that fails or is not `sound`.
+    pub(super) fn transact<T>(
+        &mut self,
+        durability: Durability,
+        deadline: Instant,
+        sound: impl FnOnce(&T) -> bool,
+        body: impl FnOnce(&mut Self) -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
+        let own = "BEGIN".to_owned();
+        let begin = if let Session::Lent(begin) = &self.session { begin } else { &own };
+        self.batch(&format!("{begin}; {}", self.set_local(durability)), deadline)?;
+        self.is_within = true;
+        let done = body(self);
+        self.is_within = false;
+        let keep = done.as_ref().is_ok_and(sound);
+        self.batch(if keep { "COMMIT" } else { "ROLLBACK" }, deadline)?;
+        done
     }
 
     fn prepared(&mut self, sql: &'static str, deadline: Instant) -> Result<Statement, Failed> {
-        if let Some(statement) = self.statements.get(sql) {
+        if let Some(Known::Prepared(statement)) = self.statements.get(sql) {
             return Ok(statement.clone());
         }
+        tracing::trace!(target: STATEMENTS, sql, "prepared");
         let prepared = wait(self.client.prepare(sql), deadline).ok_or(Failed::Late)?;
         let statement = prepared.map_err(Failed::Database)?;
-        self.statements.insert(sql, statement.clone());
+        self.statements.insert(sql, Known::Prepared(statement.clone()));
         Ok(statement)
     }
 
     fn set(&self, durability: Durability) -> String {
-        let level = match durability {
+        format!("SET synchronous_commit TO {}", self.level(durability))
+    }
+
+    fn set_local(&self, durability: Durability) -> String {
+        format!("SET LOCAL synchronous_commit TO {}", self.level(durability))
+    }
+
+    fn level(&self, durability: Durability) -> &str {
+        match durability {
             Durability::Buffered => "off",
             Durability::Synced => &self.synced,
-        };
-        format!("SET synchronous_commit TO {level}")
+        }
     }
 }
 

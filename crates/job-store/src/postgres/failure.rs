@@ -2,7 +2,7 @@
 
 use std::{error::Error, io};
 
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 
 use super::Call;
 use crate::{ErrorKind, StoreError};
@@ -12,6 +12,8 @@ pub(super) enum Failed {
     Database(tokio_postgres::Error),
     /// The deadline came first; whether the statement runs is not known.
     Late,
+    /// None of several servers takes writes.
+    Standby,
     Store(StoreError),
 }
 
@@ -23,19 +25,34 @@ impl Failed {
     /// Whether the connection is of no more use.
     pub(super) fn is_lost(&self) -> bool {
         match self {
-            Self::Late => true,
+            Self::Late | Self::Standby => true,
             Self::Store(_) => false,
-            Self::Database(error) => match error.code() {
+            Self::Database(error) => match error.as_db_error() {
                 None => true,
-                // Shut down, crashed, starting up; or a former primary that takes no writes any more.
-                Some(state) => state.code().starts_with("57P") || *state == SqlState::READ_ONLY_SQL_TRANSACTION,
+                Some(said) => {
+                    let ended = matches!(said.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
+                    // Shut down, crashed, starting up; or a former primary that takes no writes any more.
+                    ended
+                        || said.code().code().starts_with("57P")
+                        || *said.code() == SqlState::READ_ONLY_SQL_TRANSACTION
+                }
             },
         }
     }
 
+    pub(super) const fn is_late(&self) -> bool {
+        matches!(self, Self::Late)
+    }
+
+    /// Whether the server has no room for one more connection: one that ends makes some.
+    pub(super) fn is_shortage(&self) -> bool {
+        self.state().is_some_and(|state| state.code().starts_with("53"))
+    }
+
     /// Whether the server undid the statement because of others beside it: then it is simply run again.
     pub(super) fn is_collision(&self) -> bool {
-        let collisions = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
+        let collisions =
+            [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::LOCK_NOT_AVAILABLE];
         self.state().is_some_and(|state| collisions.contains(state))
     }
 
@@ -49,13 +66,17 @@ impl Failed {
         match self {
             Self::Store(error) => error,
             Self::Late => call.failed(ErrorKind::Unavailable, "the database did not answer in time"),
+            Self::Standby => call.failed(
+                ErrorKind::Unavailable,
+                "the database is a standby, which takes no writes, on every host that answers",
+            ),
             Self::Database(error) if is_tls_refused(&error) => {
                 let detail =
                     format!("the database cannot be spoken to by TLS, as its URL asks: {}", cause(&error));
-                call.failed(ErrorKind::Invalid, detail).because(error)
+                call.failed(call.misfit(), detail).because(error)
             }
             Self::Database(error) => {
-                let kind = error.code().map_or(ErrorKind::Unavailable, kind_of);
+                let kind = error.code().map_or(ErrorKind::Unavailable, |state| kind_of(state.code(), call));
                 let detail = error.as_db_error().map_or_else(
                     || {
                         format!(
@@ -80,6 +101,12 @@ impl Call {
     pub(super) fn corrupt(self, detail: &impl ToString) -> StoreError {
         self.failed(ErrorKind::Corrupt, detail.to_string())
     }
+
+    /// The class of what does not fit: a password, a right, a certificate, a table. Whoever opens a store has to change
+    /// something. Once it was open all of that fitted, so somebody is changing it, and no job is to blame.
+    pub(super) const fn misfit(self) -> ErrorKind {
+        if self.opens { ErrorKind::Invalid } else { ErrorKind::Unavailable }
+    }
 }
 
 /// Whether the server has no TLS or none that is accepted; not when the network broke meanwhile.
@@ -99,12 +126,44 @@ fn cause(error: &tokio_postgres::Error) -> String {
     cause.to_string()
 }
 
-fn kind_of(state: &SqlState) -> ErrorKind {
-    match state.code() {
+/// Pure: the class of what the database says, by the classes of its codes.
+fn kind_of(code: &str, call: Call) -> ErrorKind {
+    let is = |classes: &[&str]| classes.iter().any(|class| code.starts_with(class));
+    match code {
         "53100" => ErrorKind::Full,
         "XX001" | "XX002" => ErrorKind::Corrupt,
-        // A wrong password, no such database, no right to use it: the caller has to change something.
-        code if ["28", "3D", "3F", "42"].iter().any(|class| code.starts_with(class)) => ErrorKind::Invalid,
+        // What this call has brought is too long, too large or out of range, now and later.
+        _ if is(&["22", "23", "54"]) => ErrorKind::Invalid,
+        // A wrong password, no such database, no right to use it, a statement that it does not know.
+        _ if is(&["28", "3D", "3F", "42", "0A"]) => call.misfit(),
         _ => ErrorKind::Unavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_or_a_shortage_of_the_database_may_be_tried_again() {
+        let (open, opens) = (Call::new("claim jobs"), Call::opening("open the store"));
+        // No connection, no memory, a time-out, a lock, others in the way, a standby, a damaged disk.
+        for code in [
+            "08000", "08006", "08P01", "53000", "53200", "53300", "53400", "57014", "57P01", "57P02", "57P03",
+            "57P05", "55P03", "55006", "40001", "40P01", "25006", "25P03", "58030", "XX000", "72000",
+        ] {
+            assert_eq!(kind_of(code, open), ErrorKind::Unavailable, "{code}");
+            assert_eq!(kind_of(code, opens), ErrorKind::Unavailable, "{code}");
+        }
+        assert_eq!(kind_of("53100", open), ErrorKind::Full);
+        // A key that rotates, a right that is being given anew, tables that are being restored.
+        for code in ["28P01", "28000", "3D000", "3F000", "42501", "42P01"] {
+            assert_eq!(kind_of(code, open), ErrorKind::Unavailable, "{code}");
+            assert_eq!(kind_of(code, opens), ErrorKind::Invalid, "{code}");
+        }
+        for code in ["22001", "22003", "22021", "23502", "54000"] {
+            assert_eq!(kind_of(code, open), ErrorKind::Invalid, "{code}");
+        }
+        assert_eq!(kind_of("XX001", open), ErrorKind::Corrupt);
     }
 }

@@ -345,15 +345,16 @@ impl PostgresStore {
     fn insert_again(&self, call: Call, columns: &Columns, deadline: Instant) -> Result<bool, Failed> {
         const ENDED: &str = "SELECT 1 FROM finished WHERE id = ANY ($1) LIMIT 1";
         self.inner.pool.with(call, deadline, |connection| {
-            // Before the transaction, whose end without success would take this back as well.
-            connection.endure(call.durability, deadline)?;
-            connection.batch("BEGIN", deadline)?;
-            let inserted = columns.insert_on(connection, call, deadline).and_then(|inserted| {
-                Ok(inserted && connection.query(call.durability, ENDED, &[&columns.ids], deadline)?.is_empty())
-            });
-            let sound = matches!(inserted, Ok(true));
-            connection.batch(if sound { "COMMIT" } else { "ROLLBACK" }, deadline)?;
-            inserted
+            connection.transact(
+                call.durability,
+                deadline,
+                |inserted| *inserted,
+                |connection| {
+                    let inserted = columns.insert_on(connection, call, deadline)?;
+                    let found = connection.query(call.durability, ENDED, &[&columns.ids], deadline)?;
+                    Ok(inserted && found.is_empty())
+                },
+            )
         })
     }
 

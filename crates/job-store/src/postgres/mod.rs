@@ -15,8 +15,10 @@ mod objects;
 mod options;
 mod pool;
 mod results;
+mod runtime;
 mod schema;
 mod segment;
+mod session;
 mod sharing;
 #[cfg(feature = "tls")]
 mod tls;
@@ -26,7 +28,6 @@ use std::{collections::HashSet, fmt, sync::Arc, time::Instant};
 
 use job_core::{Event, JobId, JobKind, JobRecord, JobState, Timestamp};
 use parking_lot::Mutex;
-use tokio::runtime::Runtime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -39,8 +40,13 @@ use self::{
     failure::Failed,
     notices::Notices,
     pool::Pool,
+    runtime::Runtime,
 };
 use crate::{Durability, ErrorKind, Seats, StoreError, codec};
+
+const POOLED: &str = "a pooler between lends a session for one transaction only, and what a store sets there would be \
+                      others' as well: set `PostgresOptions::pooled`, or name the database itself or a pooler that keeps \
+                      a session for a client (`pool_mode=session`)";
 
 /// Keeps jobs and rows in a PostgreSQL database, version 15 or later, which any number of engines share.
 ///
@@ -67,8 +73,8 @@ use crate::{Durability, ErrorKind, Seats, StoreError, codec};
 /// arrays for batches, `LATERAL`. These would matter elsewhere: `pg_advisory_xact_lock` (migrations; where it does
 /// nothing, open the first store alone), `LISTEN`/`NOTIFY` (where it is missing, [`wait`](crate::SharedStore::wait)
 /// waits for the whole time-out, so that polling is left), `FOR UPDATE SKIP LOCKED` and `FOR SHARE` (claims and
-/// fences: needed), `synchronous_commit` (where it has no effect, every write is `Synced`). A pooler between must keep
-/// a session for a client: `search_path`, prepared statements and `LISTEN` belong to it.
+/// fences: needed), `synchronous_commit` (where it has no effect, every write is `Synced`). A pooler between keeps
+/// a session for a client, or [`PostgresOptions::pooled`] says that it does not.
 ///
 /// ```no_run
 /// use job_store::{JobStore, PostgresOptions, PostgresStore};
@@ -95,7 +101,7 @@ struct Inner {
     /// Where blocks of large segments go, if not to the database.
     #[cfg(feature = "objects")]
     objects: Option<objects::Objects>,
-    runtime: Option<Runtime>,
+    runtime: Runtime,
 }
 
 impl PostgresStore {
@@ -112,7 +118,7 @@ impl PostgresStore {
     /// `Unavailable` when the database cannot be reached. With objects also `Invalid` and `Unavailable` of theirs: the
     /// bucket does not exist, the keys are wrong, the object store does not answer.
     pub fn open(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
-        let call = Call::new("open the store");
+        let call = Call::opening("open the store");
         #[cfg(feature = "objects")]
         if let Some(objects) = &options.objects {
             let place = objects::Place::open(call, objects)?;
@@ -177,17 +183,23 @@ impl PostgresStore {
 impl Inner {
     fn open(call: Call, url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
         let address = Address::parse(url).map_err(|detail| call.failed(ErrorKind::Invalid, detail))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("job-store-postgres")
-            .enable_all()
-            .build()
-            .map_err(|error| call.failed(ErrorKind::Unavailable, format!("no thread can be had: {error}")))?;
+        let runtime = Runtime::start().map_err(|error| {
+            call.failed(ErrorKind::Unavailable, format!("no thread is to be had for its sockets: {error}"))
+        })?;
         let claimant = Uuid::new_v4();
-        let pool = Pool::new(address.clone(), &options, runtime.handle().clone());
+        let listening = match (&options.listen, options.pooled) {
+            (Some(url), _) => Some(Address::parse(url).map_err(|detail| call.failed(ErrorKind::Invalid, detail))?),
+            (None, true) => None,
+            (None, false) => Some(address.clone()),
+        };
+        let pool = Pool::new(address, &options, runtime.handle().clone());
         let deadline = pool.deadline();
+        if !options.pooled && pool.is_lent(call, deadline) {
+            return Err(call.failed(ErrorKind::Invalid, POOLED));
+        }
         let migrated =
             pool.with(call, deadline, |connection| schema::migrate(connection, &options.schema, call, deadline));
+        migrated.map_err(|failed| failed.on(call))?;
         let inner = Self {
             pool,
             options,
@@ -197,10 +209,11 @@ impl Inner {
             notices: Arc::default(),
             #[cfg(feature = "objects")]
             objects: None,
-            runtime: Some(runtime),
+            runtime,
         };
-        migrated.map_err(|failed| failed.on(call))?;
-        inner.listen(address);
+        if let Some(address) = listening {
+            inner.listen(address);
+        }
         Ok(inner)
     }
 }
@@ -210,15 +223,6 @@ struct Ran {
     rows: Vec<Row>,
     /// It was sent twice, because the connection was lost: the first may have taken effect.
     uncertain: bool,
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        // Without waiting, because that would panic on a thread of an async runtime.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
 }
 
 impl fmt::Debug for PostgresStore {
@@ -237,12 +241,19 @@ struct Call {
     operation: &'static str,
     job: Option<JobId>,
     durability: Durability,
+    /// It is the first: what it is refused for was never there.
+    opens: bool,
 }
 
 impl Call {
     /// One that reads, or writes what need not be synced.
     const fn new(operation: &'static str) -> Self {
-        Self { operation, job: None, durability: Durability::Buffered }
+        Self { operation, job: None, durability: Durability::Buffered, opens: false }
+    }
+
+    /// One that finds out whether a place can be used at all.
+    const fn opening(operation: &'static str) -> Self {
+        Self { opens: true, ..Self::new(operation) }
     }
 
     const fn on(mut self, job: JobId) -> Self {

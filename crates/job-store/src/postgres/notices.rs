@@ -10,7 +10,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::{sync::Notify, time::timeout};
 use tokio_postgres::{AsyncMessage, Client};
 
-use super::{Inner, address::Address, schema::quoted};
+use super::{Inner, address::Address, failure::Failed, schema::quoted, wait};
 
 /// At least so long between two notices of one claimant: each is a commit that all others of the database wait for.
 const BETWEEN: Duration = Duration::from_millis(20);
@@ -74,7 +74,6 @@ impl Notices {
 impl Inner {
     /// Starts to listen and to tell, until the store closes.
     pub(super) fn listen(&self, address: Address) {
-        let Some(runtime) = &self.runtime else { return };
         let notices = Arc::clone(&self.notices);
         let exchange = Exchange {
             address,
@@ -82,7 +81,7 @@ impl Inner {
             me: self.claimant.to_string(),
             timeout: self.options.timeout,
         };
-        runtime.spawn(async move {
+        self.runtime.handle().spawn(async move {
             loop {
                 if exchange.run(&notices).await.err().as_ref().is_some_and(is_refusal) {
                     tracing::info!("the database has no LISTEN and NOTIFY: changes of others are found by asking");
@@ -107,8 +106,11 @@ struct Exchange {
 impl Exchange {
     /// Over one connection until it is lost.
     async fn run(&self, notices: &Notices) -> Result<(), tokio_postgres::Error> {
-        let Ok(connected) = timeout(self.timeout, self.address.connect()).await else { return Ok(()) };
-        let (client, mut messages) = connected?;
+        let (client, mut messages) = match self.address.connect(wait::deadline(self.timeout)).await {
+            Ok(connected) => connected,
+            Err(Failed::Database(error)) => return Err(error),
+            Err(_) => return Ok(()),
+        };
         let listen = async {
             while let Some(message) = messages.next().await {
                 match message? {

@@ -1,52 +1,75 @@
 //! Connections: made when they are needed, kept for the next call, thrown away when they break.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use futures_util::StreamExt;
 use parking_lot::{Condvar, Mutex};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, task::AbortHandle};
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::{
     Call, PostgresOptions,
     address::Address,
     connection::Connection,
     failure::Failed,
+    runtime::unanswered,
     wait::{self, wait},
 };
 use crate::ErrorKind;
 
+/// A connection that nobody has used for so long is closed, unless it is the only one: a server or a role has a bounded
+/// number of them, and other engines may wait for a place.
+const REST: Duration = Duration::from_secs(30);
+/// After a server has refused a connection for want of room it is asked again after so long, and after twice as long
+/// each time, up to the second.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
 pub(super) struct Pool {
     address: Address,
-    schema: String,
+    options: PostgresOptions,
     runtime: Handle,
     most: usize,
-    timeout: Duration,
     held: Mutex<Held>,
     returned: Condvar,
 }
 
 #[derive(Default)]
 struct Held {
-    idle: Vec<Connection>,
+    /// The last used comes last.
+    idle: Vec<Idle>,
     /// Idle or in use.
     open: usize,
+}
+
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+/// What a call works with.
+enum Place {
+    Idle(Connection),
+    /// One more may be opened, and is counted as open.
+    Free,
 }
 
 impl Pool {
     pub(super) fn new(address: Address, options: &PostgresOptions, runtime: Handle) -> Self {
         Self {
             address,
-            schema: options.schema.clone(),
+            options: options.clone(),
             runtime,
             most: options.connections.max(1),
-            timeout: options.timeout,
             held: Mutex::default(),
             returned: Condvar::new(),
         }
     }
 
     pub(super) fn deadline(&self) -> Instant {
-        wait::deadline(self.timeout)
+        wait::deadline(self.options.timeout)
     }
 
     /// Lends a connection to `body`: one that is idle, a new one, or the next that is given back.
@@ -67,23 +90,55 @@ impl Pool {
             drop(connection);
             self.returned.notify_all();
         } else {
-            held.idle.push(connection);
+            let rested = held.give_back(connection, Instant::now());
             drop(held);
+            drop(rested);
             self.returned.notify_one();
         }
         outcome
     }
 
+    /// A place for a call; where the server has none for it, the next that becomes free, here or there.
     fn take(&self, call: Call, deadline: Instant) -> Result<Connection, Failed> {
+        let mut pause = PAUSES.0;
+        let mut shortage = None;
+        loop {
+            if let Place::Idle(connection) = self.place(call, deadline)? {
+                return Ok(connection);
+            }
+            let refused = match self.connect(call, deadline) {
+                Ok(connection) => return Ok(connection),
+                Err(refused) => refused,
+            };
+            let mut held = self.held.lock();
+            held.open -= 1;
+            if !refused.is_shortage() || Instant::now() >= deadline {
+                drop(held);
+                self.returned.notify_one();
+                // Why there was no place tells more than that there was no time to ask once more.
+                return Err(if refused.is_late() { shortage.unwrap_or(refused) } else { refused });
+            }
+            shortage = Some(refused);
+            if held.idle.is_empty() {
+                let _ = self.returned.wait_until(&mut held, deadline.min(wait::deadline(pause)));
+                pause = (pause * 2).min(PAUSES.1);
+            }
+        }
+    }
+
+    fn place(&self, call: Call, deadline: Instant) -> Result<Place, Failed> {
         let mut held = self.held.lock();
         loop {
             // The last used is the warmest, unless it would have to change its durability.
-            let fitting = held.idle.iter().rposition(|one| one.durability() == call.durability);
+            let fitting = held.idle.iter().rposition(|idle| idle.connection.durability() == call.durability);
             let found = fitting.map(|at| held.idle.remove(at)).or_else(|| held.idle.pop());
             match found {
-                Some(connection) if connection.is_closed() => held.open -= 1,
-                Some(connection) => return Ok(connection),
-                None if held.open < self.most => break,
+                Some(idle) if idle.connection.is_closed() => held.open -= 1,
+                Some(idle) => return Ok(Place::Idle(idle.connection)),
+                None if held.open < self.most => {
+                    held.open += 1;
+                    return Ok(Place::Free);
+                }
                 None if self.returned.wait_until(&mut held, deadline).timed_out() => {
                     let detail = format!("all {} connections to the database are in use", self.most);
                     return Err(Failed::Store(call.failed(ErrorKind::Unavailable, detail)));
@@ -91,29 +146,70 @@ impl Pool {
                 None => {}
             }
         }
-        held.open += 1;
-        drop(held);
-        self.connect(call, deadline).inspect_err(|_| {
-            self.held.lock().open -= 1;
-            self.returned.notify_one();
-        })
     }
 
     fn connect(&self, call: Call, deadline: Instant) -> Result<Connection, Failed> {
+        let (client, driver) = self.dial(call, deadline)?;
+        Connection::start(client, driver, &self.options, deadline)
+    }
+
+    fn dial(&self, call: Call, deadline: Instant) -> Result<(Client, AbortHandle), Failed> {
         let address = self.address.clone();
         // Sockets belong to the runtime, so connecting happens there.
-        let connecting = self.runtime.spawn(async move { address.connect().await });
+        let connecting = self.runtime.spawn(async move { address.connect(deadline).await });
         let abort = connecting.abort_handle();
         let Some(connected) = wait(connecting, deadline) else {
             abort.abort();
             return Err(Failed::Late);
         };
-        let stopped = |_| Failed::Store(call.failed(ErrorKind::Unavailable, "the store is closing"));
-        let (client, mut messages) = connected.map_err(stopped)?.map_err(Failed::Database)?;
+        let ended = |ended| Failed::Store(call.failed(ErrorKind::Unavailable, unanswered(&ended)));
+        let (client, mut messages) = connected.map_err(ended)??;
         let driver = self.runtime.spawn(async move {
             // An error reaches the calls that are under way.
             while let Some(Ok(_)) = messages.next().await {}
         });
-        Connection::start(client, driver.abort_handle(), &self.schema, self.timeout, deadline)
+        Ok((client, driver.abort_handle()))
+    }
+
+    /// Whether a pooler lends sessions for a transaction only. Two connections that have sessions of their own never meet
+    /// in one, nor does either ever change its own. Asked before anything is set.
+    pub(super) fn is_lent(&self, call: Call, deadline: Instant) -> bool {
+        const ROUNDS: usize = 3;
+        let Ok(one) = self.dial(call, deadline) else { return false };
+        // Where there is no room for two, a call will say what there is to say.
+        let other = self.dial(call, deadline);
+        let mut seen = [HashSet::new(), HashSet::new()];
+        let both = [Some(&one), other.as_ref().ok()];
+        for _ in 0..ROUNDS {
+            for (connection, seen) in both.into_iter().zip(&mut seen) {
+                seen.extend(connection.and_then(|(client, _)| session_of(client, deadline)));
+            }
+        }
+        for (_, driver) in [Some(one), other.ok()].into_iter().flatten() {
+            driver.abort();
+        }
+        let [one, other] = seen;
+        one.len() > 1 || other.len() > 1 || !one.is_disjoint(&other)
+    }
+}
+
+/// Which process of the server works for a connection at the moment.
+fn session_of(client: &Client, deadline: Instant) -> Option<String> {
+    let answer = wait(client.simple_query("SELECT pg_backend_pid()"), deadline)?.ok()?;
+    answer.iter().find_map(|said| match said {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    })
+}
+
+impl Held {
+    /// Keeps a connection for the next call, and gives one back that has rested for too long.
+    fn give_back(&mut self, connection: Connection, now: Instant) -> Option<Connection> {
+        self.idle.push(Idle { connection, since: now });
+        let rested = self.idle.first().is_some_and(|first| now.saturating_duration_since(first.since) > REST);
+        rested.then(|| {
+            self.open -= 1;
+            self.idle.remove(0).connection
+        })
     }
 }

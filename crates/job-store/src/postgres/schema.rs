@@ -1,8 +1,8 @@
 //! The tables, made and brought up to date by whoever opens the store first.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{Call, connection::Connection, failure::Failed};
+use super::{Call, connection::Connection, failure::Failed, session, wait};
 use crate::{Durability, ErrorKind};
 
 /// Each brings the tables from the version before to its own, which is its place in this list, counted from 1.
@@ -16,7 +16,8 @@ const TUNING: &str = include_str!("schema/tuning.sql");
 /// Keeps two openings from migrating at once; beside the schema's own lock, so that others' locks are not met.
 const LOCK: i32 = 0x6a6f_6273;
 
-/// Makes the schema and its tables, or brings them up to date; refuses those of a later version.
+/// Makes the schema and its tables, or brings them up to date; refuses those of a later version. The deadline is that of
+/// finding out; what takes as long as the tables are large has none.
 pub(super) fn migrate(
     connection: &mut Connection,
     schema: &str,
@@ -26,34 +27,73 @@ pub(super) fn migrate(
     if version(connection, call, deadline)? == MIGRATIONS.len() {
         return Ok(());
     }
-    connection.batch("BEGIN", deadline)?;
-    let migrated = migrate_locked(connection, schema, call, deadline);
-    connection.batch(if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" }, deadline)?;
-    migrated?;
-    if connection.batch(TUNING, deadline).is_err() {
+    let patient = wait::deadline(Duration::MAX);
+    connection.transact(
+        Durability::Synced,
+        patient,
+        |()| true,
+        |connection| {
+            connection.batch("SET LOCAL statement_timeout TO 0", patient)?;
+            migrate_locked(connection, schema, call)
+        },
+    )?;
+    let tuned = connection.transact(
+        Durability::Synced,
+        patient,
+        |()| true,
+        |connection| {
+            connection
+                .batch_patiently(TUNING, |spent| tracing::info!(?spent, "setting up the storage of the tables"))
+        },
+    );
+    if tuned.is_err() {
         tracing::debug!("the database keeps its own storage settings");
     }
     Ok(())
 }
 
-fn migrate_locked(connection: &mut Connection, schema: &str, call: Call, deadline: Instant) -> Result<(), Failed> {
-    let lock = "SELECT pg_advisory_xact_lock($1, hashtext($2))";
-    connection.query(Durability::Synced, lock, &[&LOCK, &schema], deadline)?;
+fn migrate_locked(connection: &mut Connection, schema: &str, call: Call) -> Result<(), Failed> {
+    // Each of these is short.
+    let soon = || wait::deadline(Duration::from_secs(60));
+    let lock = format!("SELECT pg_advisory_xact_lock({LOCK}, hashtext({}))", literal(schema));
+    connection
+        .batch_patiently(&lock, |spent| tracing::info!(?spent, "waiting for another store that is migrating"))?;
     let known = "SELECT 1 FROM information_schema.schemata WHERE schema_name = $1";
     // Asked first, because a user may have rights in a schema and none to make one.
-    if connection.query(Durability::Synced, known, &[&schema], deadline)?.is_empty() {
-        connection.batch(&format!("CREATE SCHEMA {}", quoted(schema)), deadline)?;
+    if connection.query(Durability::Synced, known, &[&schema], soon())?.is_empty() {
+        connection.batch(&format!("CREATE SCHEMA {}", quoted(schema)), soon())?;
     }
-    let done = version(connection, call, deadline)?;
+    let done = version(connection, call, soon())?;
+    // Statements about whole tables are planned as the database plans them.
+    connection.batch(&session::plans_of_the_database(), soon())?;
     for (sql, number) in MIGRATIONS.iter().zip(1..).skip(done) {
-        connection.batch(sql, deadline)?;
+        migrate_to(connection, sql, number)?;
         connection.query(
             Durability::Synced,
             "INSERT INTO schema_version (version) VALUES ($1)",
             &[&number],
-            deadline,
+            soon(),
         )?;
     }
+    Ok(())
+}
+
+/// Says how far it is, because it takes minutes where there are millions of jobs.
+fn migrate_to(connection: &Connection, sql: &str, version: i32) -> Result<(), Failed> {
+    let steps: Vec<_> = sql.split(";\n").filter(|step| !step.trim().is_empty()).collect();
+    for (step, at) in steps.iter().zip(1..) {
+        connection.batch_patiently(step, |spent| {
+            let of = steps.len();
+            tracing::info!(
+                version,
+                step = at,
+                of,
+                ?spent,
+                "migrating the tables; nothing is lost if this is ended"
+            );
+        })?;
+    }
+    tracing::info!(version, "migrated the tables");
     Ok(())
 }
 
@@ -73,6 +113,11 @@ fn version(connection: &mut Connection, call: Call, deadline: Instant) -> Result
     Ok(found)
 }
 
+/// A text as SQL takes any, where a session reads backslashes as they are.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 /// A name as SQL takes any.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -86,5 +131,6 @@ mod tests {
     fn a_name_is_quoted_whatever_is_in_it() {
         assert_eq!(quoted("job_engine"), r#""job_engine""#);
         assert_eq!(quoted(r#"a"; DROP TABLE b; --"#), r#""a""; DROP TABLE b; --""#);
+        assert_eq!(literal("it's"), "'it''s'");
     }
 }

@@ -219,6 +219,8 @@ impl SharedStore for PostgresStore {
     }
 }
 
+/// No more than a point in time can be away.
 fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+    const LONG: Duration = Duration::from_hours(24 * 365 * 1_000);
+    i64::try_from(duration.min(LONG).as_micros()).unwrap_or(i64::MAX)
 }

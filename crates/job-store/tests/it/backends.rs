@@ -144,3 +144,11 @@ mod postgres {
         job_store::sharing_tests!(crate::postgres::Schema::new(), skip);
     }
 }
+
+#[cfg(feature = "postgres")]
+mod pooled {
+    job_store::conformance_tests!(crate::pooled::Pooled::new(3), skip);
+    mod sharing {
+        job_store::sharing_tests!(crate::pooled::Pooled::new(3), skip);
+    }
+}

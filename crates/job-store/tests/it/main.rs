@@ -17,10 +17,14 @@ mod fixture;
 #[cfg(feature = "objects")]
 mod objects;
 #[cfg(feature = "postgres")]
+mod pooled;
+#[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redb")]
 mod redb;
 #[cfg(feature = "rocksdb")]
 mod rocks;
+#[cfg(feature = "postgres")]
+mod shortage;
 #[cfg(feature = "tls")]
 mod tls;

@@ -161,6 +161,7 @@ everywhere! {
     what_a_dead_process_left_is_collected_by_the_next_that_opens
     a_writer_whose_attempt_is_over_leaves_nothing
     a_damaged_object_is_an_error_that_says_what_and_where
+    keys_that_are_refused_for_a_moment_fail_nothing
     a_store_without_the_object_store_says_that_it_needs_it
 }
 
@@ -173,6 +174,8 @@ struct Watched {
 #[derive(Debug, Default)]
 struct Watch {
     ranged_reads: AtomicUsize,
+    /// So many requests are refused, because the keys are being changed.
+    denials: AtomicUsize,
     /// Answers are lost: what was asked for is done, or never was if it was a deletion.
     is_cut_off: AtomicBool,
 }
@@ -187,9 +190,19 @@ fn lost() -> Error {
     Error::Generic { store: "watched", source: "the answer was lost".into() }
 }
 
+impl Watched {
+    fn admit(&self, path: &Path) -> Result<()> {
+        let denied =
+            self.watch.denials.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        let refusal = || Error::PermissionDenied { path: path.to_string(), source: "403 Forbidden".into() };
+        denied.map_or(Ok(()), |_| Err(refusal()))
+    }
+}
+
 #[async_trait::async_trait]
 impl ObjectStore for Watched {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        self.admit(path)?;
         let put = self.inner.put_opts(path, payload, options).await;
         if self.watch.is_cut_off.load(Ordering::SeqCst) { Err(lost()) } else { put }
     }
@@ -203,6 +216,7 @@ impl ObjectStore for Watched {
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        self.admit(path)?;
         self.watch.ranged_reads.fetch_add(usize::from(options.range.is_some()), Ordering::SeqCst);
         self.inner.get_opts(path, options).await
     }
@@ -422,6 +436,17 @@ mod laws {
             !found.is_empty() && found.iter().all(|finding| finding.contains(&job.id.to_string())),
             "{found:?}"
         );
+    }
+
+    /// One second of 403, while keys were changed, once failed the jobs that wrote then.
+    pub(super) fn keys_that_are_refused_for_a_moment_fail_nothing(place: &Place) {
+        let store = place.store_with(|limits| limits.cache_bytes = 0);
+        place.objects.denials.store(2, Ordering::SeqCst);
+        let job = succeeded(&store, 1, 500);
+        assert_eq!(place.objects.denials.load(Ordering::SeqCst), 0);
+        place.objects.denials.store(2, Ordering::SeqCst);
+        assert_eq!(read(&store, &job, 0..500).unwrap().len(), 500);
+        assert_eq!(place.objects.denials.load(Ordering::SeqCst), 0);
     }
 
     pub(super) fn a_store_without_the_object_store_says_that_it_needs_it(place: &Place) {

@@ -130,11 +130,11 @@ fn two_schemas_share_nothing() {
     assert_eq!(claim(&other.store(), 9), []);
 }
 
-fn filters(limit: usize) -> Claim<'static> {
+pub fn filters(limit: usize) -> Claim<'static> {
     Claim { kinds: &[JobKind::VertexFilter], limit, lease: Duration::from_hours(1), start: None, lost: true }
 }
 
-fn claim(store: &PostgresStore, limit: usize) -> Vec<JobRecord> {
+pub fn claim(store: &PostgresStore, limit: usize) -> Vec<JobRecord> {
     store.claim(&filters(limit)).unwrap().into_iter().map(|claimed| claimed.record).collect()
 }
 
@@ -294,7 +294,7 @@ fn more_threads_than_connections_wait_for_each_other() {
 }
 
 /// The server that all tests share, over a network that can be broken.
-fn far(schema: &Schema) -> (Proxy, String) {
+pub fn far(schema: &Schema) -> (Proxy, String) {
     let (server, place) = schema.server.url().rsplit_once(':').unwrap();
     let (port, database) = place.split_once('/').unwrap();
     let proxy = Proxy::start(port.parse().unwrap()).unwrap();

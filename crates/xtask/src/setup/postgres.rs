@@ -1,6 +1,6 @@
-//! PostgreSQL, which the tests of its store start by themselves.
+//! PostgreSQL and a pooler before it, which the tests of its store start by themselves.
 
-use std::{env, fs};
+use std::{env, fs, path::Path};
 
 use super::{debian, say};
 
@@ -11,8 +11,12 @@ const INSTALLED: &str = "/usr/lib/postgresql";
 /// The server of the release's own version.
 const PACKAGE: &str = "postgresql";
 
+const POOLER: &str = "/usr/sbin/pgbouncer";
+const POOLER_PACKAGE: &str = "pgbouncer";
+
 /// Installs PostgreSQL where that is possible. Without it the tests that need it pass untried, and this says so.
 pub(super) fn find() {
+    find_pooler();
     if is_there() {
         return;
     }
@@ -23,6 +27,18 @@ pub(super) fn find() {
         say(&format!(
             "PostgreSQL is missing ({reason}): the tests of its store are SKIPPED; install it, or set {PROGRAMS}"
         ));
+    }
+}
+
+fn find_pooler() {
+    if Path::new(POOLER).is_file() {
+        return;
+    }
+    say("installing PgBouncer from Debian (some 1 MB)");
+    let outcome = debian::install_as_root(POOLER_PACKAGE);
+    if !Path::new(POOLER).is_file() {
+        let reason = outcome.map_or_else(|e| e.to_string(), |()| format!("there is no {POOLER}"));
+        say(&format!("PgBouncer is missing ({reason}): the tests behind a pooler are SKIPPED"));
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
     fs,
     path::Path as Directory,
     sync::{Arc, atomic::Ordering},
+    thread,
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -107,13 +108,18 @@ impl PostgresStore {
             return;
         }
         let inner = Arc::downgrade(&self.inner);
-        objects.runtime.spawn_blocking(move || {
+        // Not a thread of the runtime, which panics where none is to be had.
+        let started = thread::Builder::new().name("job-store-objects".to_owned()).spawn(move || {
             // A store that was closed leaves it to the next.
             let Some(inner) = inner.upgrade() else { return };
             if let Err(error) = (Self { inner }).collect_objects() {
                 tracing::warn!(%error, "objects that nobody needs were not deleted: trying again after the next removal");
             }
         });
+        if let Err(error) = started {
+            objects.is_due.store(false, Ordering::Release);
+            tracing::warn!(%error, "objects that nobody needs were not deleted: trying again after the next removal");
+        }
     }
 }
 

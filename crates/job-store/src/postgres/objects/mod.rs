@@ -31,7 +31,8 @@ use tokio::{runtime::Handle, task::JoinHandle};
 pub(super) use self::{place::Place, write::ObjectSegment};
 use super::{
     Call, Inner, PostgresOptions, PostgresStore,
-    wait::{deadline, wait},
+    runtime::unanswered,
+    wait::{self, wait},
 };
 use crate::{ErrorKind, StoreError};
 
@@ -94,7 +95,7 @@ impl ObjectOptions {
     /// # Errors
     /// `Invalid` when the URL or a setting is none, or the directory cannot be made.
     pub fn connect(&self) -> Result<Arc<dyn ObjectStore>, StoreError> {
-        Place::open(Call::new("open the object store"), self).map(|place| place.store)
+        Place::open(Call::opening("open the object store"), self).map(|place| place.store)
     }
 }
 
@@ -128,12 +129,12 @@ impl PostgresStore {
     }
 
     pub(super) fn open_at(url: &str, options: PostgresOptions, place: Place) -> Result<Self, StoreError> {
-        let call = Call::new("open the store");
+        let call = Call::opening("open the store");
         let mut inner = Inner::open(call, url, options)?;
         let options = inner.options.objects.clone().unwrap_or_else(|| ObjectOptions::at(""));
-        let runtime = inner.runtime.as_ref().map(|runtime| runtime.handle().clone());
+        let runtime = inner.runtime.handle().clone();
         let timeout = inner.options.timeout;
-        inner.objects = runtime.map(|runtime| Objects {
+        inner.objects = Some(Objects {
             place,
             options,
             runtime,
@@ -179,7 +180,7 @@ impl Objects {
         let store = self.place.store.clone();
         let ask = async move { store.get(&Path::from("none")).await };
         match self.answer(call, self.start(ask))? {
-            Err(Error::NotFound { source, .. }) if source.to_string().contains("NoSuchBucket") => {
+            Err(error) if is_bucket_missing(&error) => {
                 Err(call.failed(ErrorKind::Invalid, "the bucket of the objects does not exist"))
             }
             Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
@@ -198,9 +199,9 @@ impl Objects {
     /// Waits for a request: what the object store says, if it says anything in time.
     fn answer<T>(&self, call: Call, request: Request<T>) -> Result<Result<T, Error>, StoreError> {
         let abort = request.abort_handle();
-        match wait(request, deadline(self.timeout)) {
+        match wait(request, wait::deadline(self.timeout)) {
             Some(Ok(answer)) => Ok(answer),
-            Some(Err(_)) => Err(call.failed(ErrorKind::Unavailable, "the store is closing")),
+            Some(Err(ended)) => Err(call.failed(ErrorKind::Unavailable, unanswered(&ended))),
             None => {
                 abort.abort();
                 Err(call.failed(ErrorKind::Unavailable, "the object store did not answer in time"))
@@ -209,13 +210,30 @@ impl Objects {
     }
 }
 
+/// Asks again for some 6 s while the object store does not accept the keys: where they are changed, old or new ones may
+/// be refused for a moment. Other failures that may pass are the client's own business.
+async fn admitted<T, F: Future<Output = Result<T, Error>>>(ask: impl Fn() -> F) -> Result<T, Error> {
+    const PAUSES: [u64; 6] = [100, 200, 400, 800, 1_600, 3_200];
+    for pause in PAUSES {
+        match ask().await {
+            Err(error) if is_denied(&error) => tokio::time::sleep(Duration::from_millis(pause)).await,
+            answer => return answer,
+        }
+    }
+    ask().await
+}
+
+const fn is_denied(error: &Error) -> bool {
+    matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. })
+}
+
 /// What the object store says, in one sentence. It repeats no secret: those are in headers, which no error has.
 fn failure(call: Call, error: &Error) -> StoreError {
     let kind = match error {
-        Error::NotFound { .. } => ErrorKind::Corrupt,
-        Error::PermissionDenied { .. }
-        | Error::Unauthenticated { .. }
-        | Error::InvalidPath { .. }
+        // The place itself is not there: an object that is missing is no news here.
+        Error::NotFound { .. } => call.misfit(),
+        _ if is_denied(error) => call.misfit(),
+        Error::InvalidPath { .. }
         | Error::NotSupported { .. }
         | Error::NotImplemented { .. }
         | Error::UnknownConfigurationKey { .. } => ErrorKind::Invalid,
@@ -223,6 +241,11 @@ fn failure(call: Call, error: &Error) -> StoreError {
         _ => ErrorKind::Unavailable,
     };
     call.failed(kind, format!("the object store says: {error}"))
+}
+
+/// Whether not the object is missing, but the place where all of them are.
+fn is_bucket_missing(error: &Error) -> bool {
+    matches!(error, Error::NotFound { source, .. } if source.to_string().contains("NoSuchBucket"))
 }
 
 fn is_full(error: &Error) -> bool {
@@ -273,5 +296,32 @@ impl Cache {
             let Some(oldest) = self.parts.pop_front() else { return };
             self.bytes -= oldest.bytes.len();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_store_that_refuses_for_now_may_be_asked_again() {
+        let source = || "403 Forbidden".into();
+        let errors = || {
+            [
+                Error::PermissionDenied { path: String::new(), source: source() },
+                Error::Unauthenticated { path: String::new(), source: source() },
+                Error::NotFound { path: String::new(), source: "NoSuchBucket".into() },
+            ]
+        };
+        for error in errors() {
+            assert!(failure(Call::new("append rows"), &error).kind.is_retryable(), "{error}");
+        }
+        // Whoever opens the store has to change something.
+        for error in errors() {
+            assert_eq!(failure(Call::opening("open the store"), &error).kind, ErrorKind::Invalid, "{error}");
+        }
+        // 429, 5xx and what is no answer at all.
+        let other = Error::Generic { store: "S3", source: "503 Slow Down".into() };
+        assert_eq!(failure(Call::opening("open the store"), &other).kind, ErrorKind::Unavailable);
     }
 }

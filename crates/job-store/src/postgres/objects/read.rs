@@ -7,8 +7,9 @@ use object_store::{Error, ObjectStoreExt, path::Path};
 
 use super::{
     super::{Call, PostgresStore, results::verify},
-    Part, failure,
+    Part, admitted, failure,
     index::{Object, Placed},
+    is_bucket_missing,
 };
 use crate::{
     EachBlock, ErrorKind, Rows, SegmentKey, StoreError,
@@ -117,10 +118,14 @@ impl PostgresStore {
         let objects = self.objects(call)?;
         let (store, name) = (objects.place.store.clone(), Path::from(object.name.as_str()));
         let length = range.end - range.start;
-        let answer = objects.answer(call, objects.start(async move { store.get_range(&name, range).await }))?;
+        let answer = objects.answer(
+            call,
+            objects.start(async move { admitted(|| store.get_range(&name, range.clone())).await }),
+        )?;
         match answer {
             Ok(bytes) if bytes.len() as u64 == length => Ok(bytes),
             Ok(_) => Err(torn(key, object, wanted)),
+            Err(error) if is_bucket_missing(&error) => Err(failure(call, &error)),
             Err(Error::NotFound { .. }) => Err(self.gone(key, object, wanted)),
             Err(error) if self.is_torn(call, object)? => {
                 tracing::debug!(%error, "an object is torn");

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     super::{Call, Parameters, PostgresStore, fence::fenced, uuid},
-    Request, failure,
+    Request, admitted, failure,
     index::{Object, Placed},
 };
 use crate::{SealedBlock, SegmentKey, SegmentWriter, StoreError, contract::Tally};
@@ -96,7 +96,8 @@ impl ObjectSegment {
         let objects = self.store.objects(self.call())?;
         let (place, path) = (objects.place.store.clone(), Path::from(name.as_str()));
         let request = objects.start(async move {
-            match place.put_opts(&path, PutPayload::from(bytes), PutMode::Create.into()).await {
+            let payload = PutPayload::from(bytes);
+            match admitted(|| place.put_opts(&path, payload.clone(), PutMode::Create.into())).await {
                 // By this writer, whose answer was lost on the way: nobody else has the name.
                 Ok(_) | Err(Error::AlreadyExists { .. }) => Ok(()),
                 Err(error) => Err(error),
