@@ -134,6 +134,10 @@ macro_rules! conformance_tests {
             keys_work_reads_pins_and_checkpoints_survive_reopening
         }
     };
+    // As functions, for whoever runs them all in one test.
+    (@functions $fixture:expr; $($law:ident)*) => {
+        [$($crate::conformance::$law),*]
+    };
     (@laws $fixture:expr; $($law:ident)*) => {
         $(
             #[test]

@@ -24,11 +24,11 @@ const INSERT: &str = "
     ), queued AS (
         INSERT INTO queue (job, kind, priority, not_before, once, record, revision, attempt, state)
         SELECT id, kind, priority, not_before, once, record, revision, attempt, state FROM new
-        WHERE state IS NOT NULL AND NOT EXISTS (SELECT FROM finished WHERE finished.id = new.id)
+        WHERE state IS NOT NULL AND NOT EXISTS (SELECT FROM finished WHERE finished.id = new.id OFFSET 0)
         RETURNING 1
     ), ended AS (
         INSERT INTO finished (id, revision, record) SELECT id, revision, record FROM new
-        WHERE state IS NULL AND NOT EXISTS (SELECT FROM queue WHERE queue.job = new.id)
+        WHERE state IS NULL AND NOT EXISTS (SELECT FROM queue WHERE queue.job = new.id OFFSET 0)
         RETURNING 1
     )
     SELECT 1 / ((SELECT count(*) FROM queued) + (SELECT count(*) FROM ended) = (SELECT count(*) FROM new))::integer";
@@ -40,7 +40,7 @@ const INSERT_NEW: &str = "
         SELECT id, kind, priority, not_before, once, record, 0, 0, 0
         FROM unnest($1::uuid[], $2::bytea[], $3::smallint[], $4::bigint[], $5::boolean[], $6::bytea[])
             AS new (id, kind, priority, not_before, once, record)
-        WHERE NOT EXISTS (SELECT FROM finished WHERE finished.id = new.id)
+        WHERE NOT EXISTS (SELECT FROM finished WHERE finished.id = new.id OFFSET 0)
         RETURNING 1
     )
     SELECT 1 / (count(*) = $7)::integer FROM queued";
@@ -66,13 +66,13 @@ const END: &str = "
             AND (($3 AND state = 0) OR until IS NULL OR (claimant = $4 AND until > clock_timestamp()))
         RETURNING job, last_read, pinned
     ), rows AS (
-        DELETE FROM blocks USING gone WHERE blocks.job = gone.job
+        DELETE FROM blocks WHERE job = (SELECT job FROM gone)
     ), objects AS (
-        DELETE FROM objects USING gone WHERE objects.job = gone.job
+        DELETE FROM objects WHERE job = (SELECT job FROM gone)
     ), due AS (
-        UPDATE uploads SET due = true, revision = uploads.revision + 1 FROM gone WHERE uploads.job = gone.job RETURNING 1
+        UPDATE uploads SET due = true, revision = revision + 1 WHERE job = (SELECT job FROM gone) RETURNING 1
     ), checkpoint AS (
-        DELETE FROM checkpoints USING gone WHERE checkpoints.job = gone.job
+        DELETE FROM checkpoints WHERE job = (SELECT job FROM gone)
     )
     INSERT INTO finished (id, revision, record, last_read, pinned) SELECT job, $2, $5, last_read, pinned FROM gone
     RETURNING EXISTS (SELECT FROM due)";
@@ -92,15 +92,15 @@ const REMOVE: &str = "
     WITH gone AS (
         DELETE FROM finished WHERE id = $1 AND NOT pinned RETURNING id
     ), rows AS (
-        DELETE FROM blocks USING gone WHERE job = id
+        DELETE FROM blocks WHERE job = (SELECT id FROM gone)
     ), objects AS (
-        DELETE FROM objects USING gone WHERE objects.job = gone.id
+        DELETE FROM objects WHERE job = (SELECT id FROM gone)
     ), due AS (
-        UPDATE uploads SET due = true, revision = uploads.revision + 1 FROM gone WHERE uploads.job = gone.id RETURNING 1
+        UPDATE uploads SET due = true, revision = revision + 1 WHERE job = (SELECT id FROM gone) RETURNING 1
     ), work AS (
-        DELETE FROM works USING gone WHERE hash = $2 AND job = id
+        DELETE FROM works WHERE hash = $2 AND job = (SELECT id FROM gone)
     ), name AS (
-        DELETE FROM names USING gone WHERE name = $3 AND job = id
+        DELETE FROM names WHERE name = $3 AND job = (SELECT id FROM gone)
     )
     SELECT EXISTS (SELECT FROM due) FROM gone";
 
@@ -109,9 +109,9 @@ const TOUCH: &str = "
     WITH latest AS (
         SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS latest (job, at)
     ), unfinished AS (
-        UPDATE queue q SET last_read = at FROM latest WHERE q.job = latest.job
+        UPDATE queue q SET last_read = at FROM latest WHERE q.job = ANY (ARRAY[latest.job])
     )
-    UPDATE finished SET last_read = at FROM latest WHERE id = latest.job";
+    UPDATE finished SET last_read = at FROM latest WHERE id = ANY (ARRAY[latest.job])";
 
 const PIN: &str = "
     WITH unfinished AS (
@@ -236,7 +236,7 @@ impl JobStore for PostgresStore {
 
     fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
         const FIND: &str = "
-            SELECT id, record, NULL::bigint FROM works JOIN finished ON id = job WHERE hash = $1";
+            SELECT id, record, NULL::bigint FROM finished WHERE id = (SELECT job FROM works WHERE hash = $1)";
         let call = Call::new("find a finished job");
         let Some(hash) = contract::work_hash(spec) else { return Ok(None) };
         let found = records(call, &self.rows(call, FIND, &[&hash.as_slice()])?)?;
@@ -276,7 +276,9 @@ impl JobStore for PostgresStore {
     fn uses(&self, jobs: &[JobId]) -> Result<Vec<Use>, StoreError> {
         const USES: &str = "
             SELECT last_read, coalesce(pinned, false)
-            FROM unnest($1::uuid[]) WITH ORDINALITY AS known (id, place) LEFT JOIN jobs ON jobs.id = known.id
+            FROM unnest($1::uuid[]) WITH ORDINALITY AS known (id, place) LEFT JOIN LATERAL (
+                SELECT last_read, pinned FROM jobs WHERE jobs.id = known.id OFFSET 0
+            ) job ON true
             ORDER BY place";
         let call = Call::new("read what keeps jobs");
         let ids: Vec<_> = jobs.iter().copied().map(uuid).collect();

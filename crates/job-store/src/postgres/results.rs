@@ -27,11 +27,11 @@ const COMPLETE: &str = "
         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bytea[]) AS ends (id, revision, record, result)
     ), gone AS (
         DELETE FROM queue q USING ends e
-        WHERE q.job = e.id AND q.revision = e.revision - 1
+        WHERE q.job = ANY (ARRAY[e.id]) AND q.revision = e.revision - 1
             AND (q.until IS NULL OR (q.claimant = $6 AND q.until > clock_timestamp()))
         RETURNING e.*, q.last_read, q.pinned
     ), checkpoint AS (
-        DELETE FROM checkpoints c USING gone WHERE c.job = gone.id
+        DELETE FROM checkpoints WHERE job = ANY (ARRAY(SELECT id FROM gone))
     ), work AS (
         INSERT INTO works (hash, job)
         SELECT w.hash, w.job FROM unnest($7::bytea[], $8::uuid[]) AS w (hash, job) ORDER BY w.hash
@@ -63,7 +63,7 @@ const DISCARD: &str = "
         SELECT 1 FROM finished WHERE id = $1 AND result IS NOT NULL
     ), fenced AS (
         SELECT 1 FROM queue
-        WHERE job = $1 AND until IS NOT NULL AND NOT (claimant = $3 AND until > clock_timestamp())
+        WHERE job = $1 AND CASE WHEN until IS NULL THEN false ELSE NOT (claimant = $3 AND until > clock_timestamp()) END
     ), gone AS (
         DELETE FROM blocks
         WHERE job = $1 AND attempt <= $2 AND NOT EXISTS (SELECT FROM refused) AND NOT EXISTS (SELECT FROM fenced)

@@ -44,15 +44,16 @@ const CLAIM: &str = "
             state = CASE WHEN fresh THEN 1 ELSE q.state END, not_before = CASE WHEN fresh THEN 0 ELSE q.not_before END,
             started = CASE WHEN fresh THEN $5 ELSE q.started END,
             started_by = CASE WHEN fresh THEN $6::bigint ELSE q.started_by END
-        FROM wanted WHERE q.job = wanted.job
+        FROM wanted WHERE q.job = ANY (ARRAY[wanted.job])
         RETURNING q.job, q.record, q.started, fresh, lost, q.priority
     )
     SELECT job, record, started, fresh, (SELECT count(*) FROM locked), lost FROM claimed ORDER BY priority DESC, job";
 
-/// What the claim `$2` has started and its claimant still holds.
+/// What the claim `$2` has started and its claimant still holds, among the leases that have not ended: an index knows
+/// `now()`, which is no later than the clock.
 const CLAIMED: &str = "
     UPDATE queue SET until = clock_timestamp() + $3::bigint * interval '1 microsecond'
-    WHERE claimant = $1 AND started_by = $2 AND until > clock_timestamp()
+    WHERE claimant = $1 AND started_by = $2 AND until > now() AND until > clock_timestamp()
     RETURNING job, record, started, true, 0::bigint, false";
 
 /// Each by itself: what is refused is not among the answers.
@@ -60,36 +61,41 @@ const START: &str = "
     WITH new AS (
         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[]) AS new (id, revision, attempt, record)
     ), held AS (
-        SELECT new.* FROM new JOIN queue q ON q.job = new.id AND q.revision = new.revision - 1
-        WHERE q.state = 0 AND (q.until IS NULL OR (q.claimant = $5 AND q.until > clock_timestamp()))
-        ORDER BY q.job FOR UPDATE OF q
+        SELECT new.* FROM (SELECT * FROM new ORDER BY id OFFSET 0) new CROSS JOIN LATERAL (
+            SELECT job FROM queue q
+            WHERE q.job = new.id AND q.revision = new.revision - 1 AND q.state = 0
+                AND (q.until IS NULL OR (q.claimant = $5 AND q.until > clock_timestamp()))
+            FOR UPDATE
+        ) q
     )
     UPDATE queue q
     SET revision = held.revision, attempt = held.attempt, state = 1, not_before = 0, started = NULL,
         record = held.record
-    FROM held WHERE q.job = held.id RETURNING q.job";
+    FROM held WHERE q.job = ANY (ARRAY[held.id]) RETURNING q.job";
 
 /// Also of leases that have ended: whoever else claims one is its claimant then.
 const RENEW: &str = "
     WITH held AS (
-        SELECT job FROM queue
-        WHERE job = ANY ($1) AND claimant = $2
-        ORDER BY job FOR UPDATE
+        SELECT q.job FROM (SELECT id FROM unnest($1::uuid[]) AS known (id) ORDER BY id OFFSET 0) known
+        CROSS JOIN LATERAL (SELECT job FROM queue WHERE job = known.id AND claimant = $2 FOR UPDATE) q
     )
     UPDATE queue q SET until = clock_timestamp() + $3::bigint * interval '1 microsecond'
-    FROM held WHERE q.job = held.job RETURNING q.job, q.revision";
+    FROM held WHERE q.job = ANY (ARRAY[held.job]) RETURNING q.job, q.revision";
 
 /// A lease that ended at once: its row still fences off whoever had it.
 const RELEASE: &str = "
     WITH held AS (
-        SELECT job FROM queue WHERE job = ANY ($1) AND claimant = $2 ORDER BY job FOR UPDATE
+        SELECT q.job FROM (SELECT id FROM unnest($1::uuid[]) AS known (id) ORDER BY id OFFSET 0) known
+        CROSS JOIN LATERAL (SELECT job FROM queue WHERE job = known.id AND claimant = $2 FOR UPDATE) q
     )
-    UPDATE queue q SET claimant = NULL, until = '-infinity' FROM held WHERE q.job = held.job RETURNING 1";
+    UPDATE queue q SET claimant = NULL, until = '-infinity' FROM held WHERE q.job = ANY (ARRAY[held.job]) RETURNING 1";
 
 const CHANGED: &str = "
     SELECT known.id, record, started
-    FROM unnest($1::uuid[], $2::bigint[]) AS known (id, revision) LEFT JOIN jobs ON jobs.id = known.id
-    WHERE jobs.revision IS DISTINCT FROM known.revision";
+    FROM unnest($1::uuid[], $2::bigint[]) AS known (id, revision) LEFT JOIN LATERAL (
+        SELECT record, started, revision FROM jobs WHERE jobs.id = known.id OFFSET 0
+    ) now ON true
+    WHERE now.revision IS DISTINCT FROM known.revision";
 
 impl SharedStore for PostgresStore {
     fn shared_seat(&self, engine: &str) -> Result<Seat, StoreError> {

@@ -16,6 +16,8 @@ mod corruption;
 mod fixture;
 #[cfg(feature = "objects")]
 mod objects;
+#[cfg(feature = "objects")]
+mod plans;
 #[cfg(feature = "postgres")]
 mod pooled;
 #[cfg(feature = "postgres")]

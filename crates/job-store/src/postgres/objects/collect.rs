@@ -26,7 +26,7 @@ use crate::StoreError;
 const DUE: &str = "
     SELECT job, attempt, revision FROM uploads u
     WHERE due AND (job, attempt) > ($1, $2)
-        AND NOT EXISTS (SELECT FROM queue q WHERE q.job = u.job AND q.attempt = u.attempt AND q.state > 0)
+        AND NOT EXISTS (SELECT FROM queue q WHERE q.job = u.job AND q.attempt = u.attempt AND q.state > 0 OFFSET 0)
     ORDER BY job, attempt LIMIT 64";
 
 const NAMED: &str = "SELECT name FROM objects WHERE job = $1 AND attempt = $2";
