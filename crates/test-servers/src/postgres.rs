@@ -149,6 +149,15 @@ impl Postgres {
         sql(&self.cluster.programs, &self.url(), statements)
     }
 
+    /// A session at its Unix socket, which reads statements.
+    #[must_use]
+    pub fn psql(&self) -> Command {
+        let mut psql = Command::new(self.cluster.programs.join("psql"));
+        let (directory, port) = (self.cluster.data.display().to_string(), self.port.to_string());
+        psql.args(["-X", "-q", "-A", "-t", "-U", "postgres", "-d", "postgres", "-h", &directory, "-p", &port]);
+        psql
+    }
+
     /// Starts it again with this certificate and its key (PEM), to speak TLS with whoever asks for it.
     ///
     /// # Errors

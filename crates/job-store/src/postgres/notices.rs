@@ -10,7 +10,14 @@ use parking_lot::{Condvar, Mutex};
 use tokio::{sync::Notify, time::timeout};
 use tokio_postgres::{AsyncMessage, Client};
 
-use super::{Inner, address::Address, failure::Failed, schema::quoted, wait};
+use super::{
+    Inner,
+    address::Address,
+    failure::Failed,
+    schema::quoted,
+    session::{self, Span},
+    wait,
+};
 
 /// At least so long between two notices of one claimant: each is a commit that all others of the database wait for.
 const BETWEEN: Duration = Duration::from_millis(20);
@@ -19,6 +26,16 @@ const RETRY: Duration = Duration::from_secs(1);
 /// A connection that has been silent for so long is asked whether it still is one. Nothing else would notice that it
 /// leads nowhere: whoever listens sends nothing, and what stands between may keep the socket alive.
 const SILENCE: Duration = Duration::from_secs(10);
+/// The mark of a connection that listens, in the text of whatever it runs.
+const TELL: &str = "SELECT pg_notify($1, $2) /* job-engine listens */";
+const ASK: &str = "SELECT 1 /* job-engine listens */";
+/// Ends those that have taken nothing for `$1` milliseconds: an engine that is stopped keeps its listening session in the
+/// middle of a delivery, with a snapshot, so nothing that has died since is removed. `tcp_user_timeout` ends it as well,
+/// but neither through a Unix socket nor through a pooler that reads for it. One that lives asks more often than that.
+const END_STOPPED: &str = "
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND state = 'idle' AND wait_event = 'ClientWrite'
+        AND query LIKE '%/* job-engine listens */%' AND state_change < clock_timestamp() - $1::bigint * interval '1 ms'";
 
 #[derive(Default)]
 pub(super) struct Notices {
@@ -78,6 +95,7 @@ impl Inner {
         let exchange = Exchange {
             address,
             channel: self.options.schema.clone(),
+            schema: self.options.schema.clone(),
             me: self.claimant.to_string(),
             timeout: self.options.timeout,
         };
@@ -97,6 +115,7 @@ impl Inner {
 struct Exchange {
     address: Address,
     channel: String,
+    schema: String,
     /// What this claimant calls itself.
     me: String,
     /// How long the database may take for an answer; later, the connection counts as lost.
@@ -129,21 +148,28 @@ impl Exchange {
     /// Returns when an answer does not come in time.
     async fn tell(&self, client: &Client, notices: &Notices) -> Result<(), tokio_postgres::Error> {
         let start = async {
+            client.batch_execute(&session::needed(&self.schema, self.timeout, Span::Session)).await?;
+            if let Err(error) = client.batch_execute(&session::guards(self.timeout, Span::Session)).await {
+                tracing::debug!(%error, "the database has settings of its own");
+            }
             client.batch_execute(&format!("LISTEN {}", quoted(&self.channel))).await?;
             // Whatever was told before is missed.
             notices.hear();
-            client.prepare("SELECT pg_notify($1, $2)").await
+            client.prepare(TELL).await
         };
         let Ok(statement) = timeout(self.timeout, start).await else { return Ok(()) };
-        let statement = statement?;
+        let (statement, mut looked) = (statement?, Instant::now());
         loop {
-            let is_to_tell = timeout(SILENCE.min(self.timeout), notices.outgoing.notified()).await.is_ok();
+            let is_to_tell = timeout(self.silence(), notices.outgoing.notified()).await.is_ok();
             let ask = async {
                 if is_to_tell {
-                    client.query(&statement, &[&self.channel, &self.me]).await.map(drop)
-                } else {
-                    client.batch_execute("").await
+                    client.query(&statement, &[&self.channel, &self.me]).await?;
                 }
+                if looked.elapsed() >= self.silence() {
+                    self.end_stopped(client).await?;
+                    looked = Instant::now();
+                }
+                Ok::<_, tokio_postgres::Error>(())
             };
             match timeout(self.timeout, ask).await {
                 Ok(answer) => answer?,
@@ -151,6 +177,25 @@ impl Exchange {
             }
             tokio::time::sleep(BETWEEN).await;
         }
+    }
+
+    fn silence(&self) -> Duration {
+        SILENCE.min(self.timeout)
+    }
+
+    /// Ends sessions that others have left in the middle of a delivery, and says that this one is none of them.
+    async fn end_stopped(&self, client: &Client) -> Result<(), tokio_postgres::Error> {
+        // Others ask as often as this one does, and may be late.
+        let patience = i64::try_from((self.silence() * 3).as_millis()).unwrap_or(i64::MAX);
+        match client.query(END_STOPPED, &[&patience]).await {
+            Ok(ended) if !ended.is_empty() => {
+                tracing::warn!(sessions = ended.len(), "ended sessions of engines that take nothing any more");
+            }
+            // Where there is no such view, or no such right.
+            Err(error) if error.is_closed() => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+        client.batch_execute(ASK).await
     }
 }
 

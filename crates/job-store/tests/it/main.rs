@@ -28,5 +28,7 @@ mod redb;
 mod rocks;
 #[cfg(feature = "postgres")]
 mod shortage;
+#[cfg(feature = "postgres")]
+mod stopped;
 #[cfg(feature = "tls")]
 mod tls;

@@ -1,0 +1,96 @@
+//! An engine that is stopped holds nobody up.
+
+use std::{
+    io::Write,
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use job_store::{Durability, JobStore, PostgresOptions, PostgresStore};
+use test_servers::Postgres;
+
+use crate::postgres::{Schema, far, job};
+
+/// Tells so much that no buffer between takes all of it.
+const FLOOD: &str =
+    "SELECT count(pg_notify('CHANNEL', n || repeat('x', 7900))) FROM generate_series(1, 4000) AS n";
+
+/// Those that listen as a store does.
+const LISTENERS: &str = "FROM pg_stat_activity WHERE query LIKE '%/* job-engine listens */%' AND state = 'idle'";
+
+/// Tells what nobody takes, until this session is gone.
+fn flood_until_gone(schema: &Schema, channel: &str, pid: &str) {
+    let left = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}");
+    for _ in 0..1_000 {
+        if schema.sql(&left).trim() == "0" {
+            return;
+        }
+        schema.sql(&FLOOD.replace("CHANNEL", channel));
+    }
+    panic!("a session still waits for an engine that takes nothing");
+}
+
+/// Its listening session once kept a snapshot and the queue of notices for as long as it was stopped: nothing that died
+/// was removed, and all others became slower by the minute.
+#[test]
+fn the_sessions_of_a_stopped_engine_end() {
+    let Some(schema) = Schema::new() else { return };
+    let (network, url) = far(&schema);
+    let name = &schema.options.schema;
+    let options = PostgresOptions { timeout: Duration::from_secs(3), ..schema.options.clone() };
+    let store = PostgresStore::open(&url, options).unwrap();
+    store.insert(&[job(1)], Durability::Buffered).unwrap();
+    let listener =
+        || schema.sql(&format!("SELECT pid {LISTENERS} AND application_name = '{name}'")).trim().to_owned();
+    while listener().is_empty() {
+        thread::yield_now();
+    }
+    let pid = listener();
+    // What comes is taken by nobody, as by a process that is stopped.
+    network.hold(true);
+    flood_until_gone(&schema, name, &pid);
+}
+
+/// A client of the server's Unix socket that listens as a store does and is stopped in the middle.
+struct Stopped(Child);
+
+impl Stopped {
+    fn listen(server: &Postgres, channel: &str) -> Self {
+        let mut psql = server.psql();
+        let mut child = psql.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        // One statement for each line, as psql sends them.
+        let lines = format!("LISTEN \"{channel}\";\nSELECT 1 /* job-engine listens */\n;\n");
+        child.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
+        while server.sql(&format!("SELECT count(*) {LISTENERS}")).unwrap().trim() == "0" {
+            thread::yield_now();
+        }
+        assert!(Command::new("kill").args(["-STOP", &child.id().to_string()]).status().unwrap().success());
+        Self(child)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// No time-out of the network ends a session there.
+#[test]
+fn others_end_the_session_of_an_engine_that_was_stopped_behind_a_unix_socket() {
+    let Some(server) = Postgres::start().unwrap() else { return };
+    let stopped = Stopped::listen(&server, "job_engine");
+    let options = PostgresOptions { timeout: Duration::from_secs(1), ..PostgresOptions::default() };
+    let _other = PostgresStore::open(&server.url(), options).unwrap();
+    let left =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'psql' AND wait_event = 'ClientWrite'";
+    while server.sql(left).unwrap().trim() == "0" {
+        server.sql(&FLOOD.replace("CHANNEL", "job_engine")).unwrap();
+    }
+    while server.sql(left).unwrap().trim() != "0" {
+        thread::yield_now();
+    }
+    drop(stopped);
+}
