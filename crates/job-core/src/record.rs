@@ -42,6 +42,8 @@ pub struct JobRecord {
     pub failure: Option<Failure>,
     /// How large its result is; zero until it is complete, and of most jobs that did not succeed.
     pub size: ResultSize,
+    /// Of a cancelled job: how far its last attempt was when it stopped, in percent; `None` if it had none.
+    pub progress: Option<u8>,
 }
 
 /// What happens to a job.
@@ -104,6 +106,7 @@ impl JobRecord {
             not_before: None,
             failure: None,
             size: ResultSize::default(),
+            progress: None,
         }
     }
 
@@ -178,6 +181,13 @@ impl JobRecord {
     pub fn is_suspect(&self) -> bool {
         let interrupted = |failure: &Failure| failure.kind == FailureKind::Interrupted;
         !self.state.is_complete() && self.failure.as_ref().is_some_and(interrupted)
+    }
+
+    /// This record with how far its attempt was when it stopped.
+    #[must_use]
+    pub const fn stopped_at(mut self, percent: u8) -> Self {
+        self.progress = Some(percent);
+        self
     }
 
     /// This record with rows of a job that did not succeed, kept on its wish.

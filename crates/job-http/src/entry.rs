@@ -1,6 +1,6 @@
 //! [`Entry`]: a job in the list of the API.
 
-use job_runner::{ApiError, Engine, JobKind, JobRecord, JobState, Timestamp};
+use job_runner::{ApiError, Ending, Engine, JobKind, JobRecord, JobSnapshot, JobState, Progress, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -31,12 +31,22 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn of(record: &JobRecord, engine: &Engine, dialect: Dialect) -> Self {
+        // What runs is looked at anew, so that its state and its progress are of one moment.
+        let running = matches!(record.state, JobState::Running { .. });
+        if running && let Ok(Some(job)) = engine.job(record.id) {
+            let JobSnapshot { record, progress, .. } = job.snapshot();
+            return Self::at(&record, &progress, dialect);
+        }
+        Self::at(record, &Progress::default(), dialect)
+    }
+
+    fn at(record: &JobRecord, progress: &Progress, dialect: Dialect) -> Self {
         Self {
             job_id: record.id.to_string(),
             raw_request: raw_request(record),
             task_type: task_type(record.spec.kind()),
             can_stop: matches!(record.state, JobState::Waiting | JobState::Running { cancelling: false }),
-            progress: percent(record, engine).to_string(),
+            progress: percent(record, progress).to_string(),
             start_time: time(record.started_at),
             fail_reason: ApiError::of_job(record).map(|error| error.message),
             end_time: time(record.finished_at),
@@ -71,14 +81,12 @@ fn raw_request(record: &JobRecord) -> String {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a percentage from 0 to 100")]
-fn percent(record: &JobRecord, engine: &Engine) -> u8 {
+/// One that failed has 100, as in the document's sample.
+fn percent(record: &JobRecord, progress: &Progress) -> u8 {
     match record.state {
         JobState::Waiting => 0,
-        JobState::Running { .. } => match engine.job(record.id) {
-            Ok(Some(job)) => (job.progress().ratio() * 100.0) as u8,
-            _ => 0,
-        },
+        JobState::Running { .. } => progress.percent(),
+        JobState::Complete(Ending::Cancelled) => record.progress.unwrap_or(0),
         JobState::Complete(_) => 100,
     }
 }

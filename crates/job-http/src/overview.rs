@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use job_runner::{
-    Engine, Explanation, JobHandle, JobRecord, JobState, PageRequest, Progress, TaskProgress, Timestamp,
-};
+use job_runner::{Engine, Explanation, JobRecord, JobSnapshot, JobState, Progress, TaskProgress, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -74,30 +72,41 @@ pub(crate) struct Why {
 }
 
 impl Overview {
+    /// Of a listed job. What is unfinished is looked at anew, so that all of it is of one moment.
     pub(crate) fn of(record: &JobRecord, engine: &Engine) -> Self {
-        let explanation = engine.explain(record.id).ok();
-        let job = if record.state.is_complete() { None } else { engine.job(record.id).ok().flatten() };
-        let (rows, list) = rows(record, job.as_ref());
-        let progress = job.filter(|_| matches!(record.state, JobState::Running { .. }));
+        let ended = Explanation::of_end(record);
+        if ended.is_none()
+            && let Ok(Some(job)) = engine.job(record.id)
+        {
+            return job.snapshot().into();
+        }
+        let why = ended.as_ref().map_or_else(Why::unknown, Why::of);
+        Self::new(record, why, None, (record.size.rows, None))
+    }
+
+    fn new(record: &JobRecord, why: Why, progress: Option<Steps>, (rows, list): (u64, Option<String>)) -> Self {
         Self {
             job_id: record.id.to_string(),
             kind: record.spec.kind().to_string(),
             state: record.state.to_string(),
             attempt: record.attempt,
             rows,
-            list,
+            list: list.unwrap_or_default(),
             submitted: millis(record.submitted_at),
             started: record.started_at.map(millis),
             finished: record.finished_at.map(millis),
-            progress: progress.map(|job| Steps::of(job.progress())),
-            why: explanation.map_or_else(Why::unknown, |explanation| Why::of(&explanation)),
+            progress,
+            why,
         }
     }
 }
 
-fn rows(record: &JobRecord, running: Option<&JobHandle>) -> (u64, String) {
-    let page = running.and_then(|job| job.page(PageRequest::default()).ok());
-    page.map_or_else(|| (record.size.rows, String::new()), |page| (page.total(), page.list().to_owned()))
+impl From<JobSnapshot> for Overview {
+    fn from(job: JobSnapshot) -> Self {
+        let running = matches!(job.record.state, JobState::Running { .. });
+        let progress = running.then(|| Steps::of(job.progress));
+        Self::new(&job.record, Why::of(&job.explanation), progress, (job.rows, job.list))
+    }
 }
 
 impl Steps {
@@ -137,4 +146,45 @@ fn millis(time: Timestamp) -> u64 {
 
 fn duration_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex, mpsc};
+
+    use job_runner::{Ending, JobContext, JobSpec, store::MemoryStore};
+
+    use super::*;
+    use crate::{dialect::Dialect, entry::Entry};
+
+    /// Who read the record first and asked for the rest later told of a running job that it had succeeded, and that it
+    /// was at its beginning.
+    #[test]
+    fn what_is_told_of_a_job_that_ends_meanwhile_is_of_one_moment() {
+        let (started, starts) = mpsc::channel();
+        let (end, ends) = mpsc::channel::<()>();
+        let ends = Mutex::new(ends);
+        let body = move |ctx: &mut JobContext| {
+            ctx.set_progress(3, 4);
+            ctx.rows("score")?.push(&1)?;
+            started.send(()).unwrap();
+            ends.lock().unwrap().recv().unwrap();
+            Ok(())
+        };
+        let store = Arc::new(MemoryStore::default());
+        let engine = Engine::builder(store).workers(1).algorithm("gated", body).open().unwrap();
+        let job = engine.submit(JobSpec::algorithm("gated").graph("g")).unwrap();
+        starts.recv().unwrap();
+        let running = job.record();
+        let told = |running: &JobRecord| {
+            let overview = serde_json::to_value(Overview::of(running, &engine)).unwrap();
+            let entry = serde_json::to_value(Entry::of(running, &engine, Dialect::Document)).unwrap();
+            let texts = [&overview["state"], &overview["why"]["reason"], &entry["status"], &entry["progress"]];
+            (texts.map(|text| text.as_str().unwrap().to_owned()), overview["progress"]["done"].as_u64())
+        };
+        assert_eq!(told(&running), (["running", "running", "running", "75"].map(str::to_owned), Some(3)));
+        end.send(()).unwrap();
+        assert_eq!(job.wait().unwrap().state, JobState::Complete(Ending::Succeeded));
+        assert_eq!(told(&running), (["succeeded", "succeeded", "complete", "100"].map(str::to_owned), None));
+    }
 }

@@ -195,9 +195,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::UnknownJob`], or the store fails.
     pub fn explain(&self, id: JobId) -> Result<Explanation, EngineError> {
-        let handle = self.job(id)?.ok_or(EngineError::UnknownJob(id))?;
-        self.shared.freshen(&handle.live());
-        Ok(Explanation::of(&self.shared, &handle.live()))
+        Ok(self.job(id)?.ok_or(EngineError::UnknownJob(id))?.snapshot().explanation)
     }
 
     /// Every change of every job from now on; on a shared store, of the jobs that this engine runs or waits for.

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use job_core::{Ending, Failure, JobId, JobKind, JobRecord, JobState, ResultSize, Timestamp, shown};
 use job_store::LONGEST_PAUSE;
 
-use crate::{live::Live, progress::Progress, queue::Place, shared::Shared};
+use crate::{progress::Progress, queue::Place, shared::Shared, snapshot::Look};
 
 /// What there is to say about a job. Its `Display` is one sentence.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,65 +86,77 @@ pub enum Explanation {
 }
 
 impl Explanation {
-    pub(crate) fn of(shared: &Shared, live: &Live) -> Self {
-        let (record, here, lost) = {
-            let state = live.lock();
-            (state.record.clone(), shared.cluster.is_none() || state.lease.is_some(), state.lost_lease)
-        };
+    /// Why a complete job ended; `None` of an unfinished one, of which the engine that has it knows more.
+    #[must_use]
+    pub fn of_end(record: &JobRecord) -> Option<Self> {
+        let JobState::Complete(ending) = record.state else { return None };
+        Some(match ending {
+            Ending::Succeeded => Self::Succeeded(record.size),
+            Ending::Failed => Self::Failed(
+                record
+                    .failure
+                    .clone()
+                    .unwrap_or_else(|| Failure::new(job_core::FailureKind::Handler, "no reason was recorded")),
+            ),
+            Ending::Cancelled => {
+                Self::Cancelled { requested: record.cancel_requested_at, stopped: record.finished_at }
+            }
+        })
+    }
+
+    /// Of what one look has seen; `progress` is of the same.
+    pub(crate) fn of(shared: &Shared, look: &Look, progress: &Progress) -> Self {
+        let record = &look.record;
+        if let Some(end) = Self::of_end(record) {
+            return end;
+        }
         let now = shared.clock.now();
+        let since = now.since(record.started_at.unwrap_or(now));
         match record.state {
-            JobState::Waiting | JobState::Running { .. } if lost => Self::LeaseLost,
-            JobState::Waiting if !here => {
+            _ if look.lost_lease => Self::LeaseLost,
+            JobState::Waiting if !look.here => {
                 match record.not_before.filter(|due| !JobRecord::is_over(Some(*due), now, LONGEST_PAUSE)) {
-                    Some(until) => Self::Delayed { until, failure: record.failure },
+                    Some(until) => Self::Delayed { until, failure: record.failure.clone() },
                     None => Self::Unclaimed,
                 }
             }
-            JobState::Running { cancelling: false } if !here => {
-                Self::Elsewhere { attempt: record.attempt, since: now.since(record.started_at.unwrap_or(now)) }
-            }
-            JobState::Waiting => {
-                let place = {
-                    let scheduler = shared.scheduler();
-                    if scheduler.unhandled.contains(&record.id) {
-                        return Self::NoHandler(record.spec.kind().clone());
-                    }
-                    scheduler.queue.place(record.id)
-                };
-                match place {
-                    Some(Place::Behind(ahead)) => Self::Queued { ahead },
-                    Some(Place::GraphBusy(running)) => {
-                        Self::GraphBusy { graph: record.spec.graph_name().to_owned(), running }
-                    }
-                    Some(Place::ClassBusy(running)) => Self::ClassBusy { running },
-                    Some(Place::Suspect) => Self::Suspect,
-                    Some(Place::Delayed(until)) => Self::Delayed { until, failure: record.failure },
-                    None => Self::Starting,
-                }
-            }
-            JobState::Running { cancelling: false } if shared.scheduler().waits(record.id).next().is_some() => {
-                let mut jobs: Vec<JobId> = shared.scheduler().waits(record.id).collect();
-                jobs.sort_unstable();
-                jobs.dedup();
-                Self::Awaiting { jobs }
-            }
-            JobState::Running { cancelling: false } => Self::Running {
-                progress: live.attempt().map(|attempt| attempt.counter.snapshot()).unwrap_or_default(),
-                since: now.since(record.started_at.unwrap_or(now)),
-            },
+            JobState::Waiting => Self::of_waiting(shared, record),
             JobState::Running { cancelling: true } => {
                 let requested = record.cancel_requested_at.unwrap_or(now);
                 Self::Cancelling { requested, since: now.since(requested) }
             }
-            JobState::Complete(Ending::Succeeded) => Self::Succeeded(record.size),
-            JobState::Complete(Ending::Failed) => Self::Failed(
-                record
-                    .failure
-                    .unwrap_or_else(|| Failure::new(job_core::FailureKind::Handler, "no reason was recorded")),
-            ),
-            JobState::Complete(Ending::Cancelled) => {
-                Self::Cancelled { requested: record.cancel_requested_at, stopped: record.finished_at }
+            _ if !look.here => Self::Elsewhere { attempt: record.attempt, since },
+            _ => {
+                let mut jobs: Vec<JobId> = shared.scheduler().waits(record.id).collect();
+                jobs.sort_unstable();
+                jobs.dedup();
+                if jobs.is_empty() {
+                    Self::Running { progress: progress.clone(), since }
+                } else {
+                    Self::Awaiting { jobs }
+                }
             }
+        }
+    }
+
+    fn of_waiting(shared: &Shared, record: &JobRecord) -> Self {
+        let place = {
+            let scheduler = shared.scheduler();
+            if scheduler.unhandled.contains(&record.id) {
+                return Self::NoHandler(record.spec.kind().clone());
+            }
+            scheduler.queue.place(record.id)
+        };
+        match place {
+            Some(Place::Behind(ahead)) => Self::Queued { ahead },
+            Some(Place::GraphBusy(running)) => {
+                Self::GraphBusy { graph: record.spec.graph_name().to_owned(), running }
+            }
+            Some(Place::ClassBusy(running)) => Self::ClassBusy { running },
+            Some(Place::Suspect) => Self::Suspect,
+            Some(Place::Delayed(until)) => Self::Delayed { until, failure: record.failure.clone() },
+            // A worker has taken it since.
+            None => Self::Starting,
         }
     }
 }

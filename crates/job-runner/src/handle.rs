@@ -20,6 +20,7 @@ use crate::{
     progress::Progress,
     reader::{JobReader, Status},
     shared::Shared,
+    snapshot::{JobSnapshot, Look},
     waiting::{self, Waiting},
     watch::Watch,
     worker,
@@ -59,10 +60,6 @@ impl JobHandle {
         Self { shared, live, waiting: None }
     }
 
-    pub(crate) fn live(&self) -> Arc<Live> {
-        Arc::clone(&self.live)
-    }
-
     /// The job's id.
     #[must_use]
     pub fn id(&self) -> JobId {
@@ -77,10 +74,34 @@ impl JobHandle {
         self.live.record()
     }
 
-    /// How far it is; empty unless it runs, in this engine.
+    /// How far it is: while it runs, in this engine, how far the body says that it is; of a job that has succeeded, all
+    /// of it; of a cancelled one, how far it was. Empty otherwise.
     #[must_use]
     pub fn progress(&self) -> Progress {
-        self.live.attempt().map(|attempt| attempt.counter.snapshot()).unwrap_or_default()
+        Look::at(&self.shared, &self.live).progress()
+    }
+
+    /// Everything about the job at one moment: [`record`](Self::record), [explanation](crate::Engine::explain) and
+    /// [`progress`](Self::progress), which asked for one after the other may be of different moments.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use job_runner::{Engine, Explanation, JobContext, JobSpec, store::MemoryStore};
+    ///
+    /// let engine = Engine::builder(Arc::new(MemoryStore::default()))
+    ///     .vertex_filter(|ctx: &mut JobContext| ctx.rows("vertices")?.push("Sarah"))
+    ///     .open()?;
+    /// let job = engine.submit(JobSpec::vertex_filter().graph("movies"))?;
+    /// job.wait()?;
+    /// let done = job.snapshot();
+    /// assert_eq!((done.progress.percent(), done.rows), (100, 1));
+    /// assert_eq!(done.explanation, Explanation::Succeeded(done.record.size));
+    /// # Ok::<(), job_runner::EngineError>(())
+    /// ```
+    #[must_use]
+    pub fn snapshot(&self) -> JobSnapshot {
+        self.shared.freshen(&self.live);
+        JobSnapshot::of(&self.shared, &self.live)
     }
 
     /// Waits until the job is complete.

@@ -110,6 +110,7 @@ mod rows;
 mod saved;
 mod shared;
 mod shield;
+mod snapshot;
 mod starter;
 mod stats;
 mod submit;
@@ -145,6 +146,7 @@ pub use crate::{
     reader::{Chunks, JobReader, Status},
     retention::Retention,
     rows::RowWriter,
+    snapshot::JobSnapshot,
     stats::{ClassStats, Stats},
     watch::{Change, Watch},
     width::Width,

@@ -1,19 +1,17 @@
 //! [`Progress`]: how far a job is, as a tree of named tasks.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use job_core::Outputs;
+use job_core::{Ending, JobRecord, JobState, Outputs};
 use serde::Serialize;
 
 use crate::sync::Mutex;
 
-/// How far a job is.
+/// How far a job is. While an attempt runs, the part behind never falls: what a body says that is a smaller part than
+/// what it has said before changes nothing. One that finds more work on its way stays where it was until it is past it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Progress {
@@ -52,9 +50,30 @@ impl Progress {
     pub fn ratio(&self) -> f64 {
         if self.total == 0 { 0.0 } else { (self.done.min(self.total) as f64) / (self.total as f64) }
     }
+
+    /// The part behind in whole percents, from 0 to 100; 100 only when nothing is left.
+    ///
+    /// ```
+    /// assert_eq!(job_runner::Progress::default().percent(), 0);
+    /// ```
+    #[must_use]
+    pub fn percent(&self) -> u8 {
+        let done = u128::from(self.done.min(self.total)) * 100;
+        done.checked_div(u128::from(self.total)).and_then(|percent| u8::try_from(percent).ok()).unwrap_or_default()
+    }
+
+    /// How far a job is that does not run: one that has succeeded has one step of one behind, of a cancelled one its
+    /// record knows the percents.
+    pub(crate) fn at_rest(record: &JobRecord) -> Self {
+        let (done, total) = match record.state {
+            JobState::Complete(Ending::Succeeded) => (1, 1),
+            _ => record.progress.map_or((0, 0), |percent| (u64::from(percent), 100)),
+        };
+        Self { done, total, ..Self::default() }
+    }
 }
 
-/// Where one attempt counts. Counting is two atomic stores; nothing is written to the store.
+/// Where one attempt counts. Nothing is written to the store.
 #[derive(Debug)]
 pub(crate) struct Counter {
     start: Instant,
@@ -65,15 +84,34 @@ pub(crate) struct Counter {
 struct Node {
     /// How many parts it is inside of.
     depth: u32,
-    done: AtomicU64,
-    total: AtomicU64,
+    steps: Mutex<Steps>,
     tasks: Mutex<Vec<(String, Arc<Node>)>>,
+}
+
+/// Steps behind and in all. Both change together, so that nobody sees a part that was never said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Steps {
+    done: u64,
+    total: u64,
+}
+
+impl Steps {
+    /// What is shown after a body has said `next`: that, unless it is a smaller part.
+    fn after(self, next: Self) -> Self {
+        let falls = u128::from(next.done) * u128::from(self.total.max(1))
+            < u128::from(self.done) * u128::from(next.total.max(1));
+        if falls { self } else { next }
+    }
 }
 
 impl Node {
     fn set(&self, done: u64, total: u64) {
-        self.total.store(total, Ordering::Relaxed);
-        self.done.store(done.min(total), Ordering::Relaxed);
+        let mut steps = self.steps.lock();
+        *steps = steps.after(Steps { done: done.min(total), total });
+    }
+
+    fn steps(&self) -> Steps {
+        *self.steps.lock()
     }
 
     fn child(&self, name: &str) -> Arc<Self> {
@@ -95,12 +133,8 @@ impl Node {
     }
 
     fn snapshot(&self, name: &str) -> TaskProgress {
-        TaskProgress {
-            name: name.to_owned(),
-            done: self.done.load(Ordering::Relaxed),
-            total: self.total.load(Ordering::Relaxed),
-            tasks: self.tasks(),
-        }
+        let Steps { done, total } = self.steps();
+        TaskProgress { name: name.to_owned(), done, total, tasks: self.tasks() }
     }
 }
 
@@ -120,8 +154,7 @@ impl Counter {
     }
 
     pub(crate) fn snapshot(&self) -> Progress {
-        let done = self.root.done.load(Ordering::Relaxed);
-        let total = self.root.total.load(Ordering::Relaxed);
+        let Steps { done, total } = self.root.steps();
         Progress { done, total, remaining: remaining(self.start.elapsed(), done, total), tasks: self.root.tasks() }
     }
 }
@@ -184,6 +217,50 @@ mod tests {
             (tasks, depth) = (std::mem::take(&mut tasks[0].tasks), depth + 1);
         }
         assert_eq!(depth, Task::MAX_DEPTH);
+    }
+
+    #[test]
+    fn the_part_behind_never_falls() {
+        let steps = |done, total| Steps { done, total };
+        for (before, said, shown) in [
+            ((0, 0), (0, 0), (0, 0)),
+            ((0, 0), (1, 4), (1, 4)),
+            ((1, 4), (2, 4), (2, 4)),
+            // Back, begun anew, forgotten.
+            ((2, 4), (1, 4), (2, 4)),
+            ((4, 4), (0, 9), (4, 4)),
+            ((2, 4), (0, 0), (2, 4)),
+            ((0, 4), (0, 0), (0, 0)),
+            // More work is found: the part stays, then goes on.
+            ((50, 100), (60, 200), (50, 100)),
+            ((50, 100), (100, 200), (100, 200)),
+            ((50, 100), (101, 200), (101, 200)),
+            // Less work is left.
+            ((50, 100), (50, 80), (50, 80)),
+            ((u64::MAX - 1, u64::MAX), (u64::MAX, u64::MAX), (u64::MAX, u64::MAX)),
+            ((u64::MAX, u64::MAX), (u64::MAX - 1, u64::MAX), (u64::MAX, u64::MAX)),
+        ] {
+            assert_eq!(steps(before.0, before.1).after(steps(said.0, said.1)), steps(shown.0, shown.1));
+        }
+        let counter = Counter::default();
+        let part = counter.task("load");
+        for (done, total) in [(3, 4), (1, 4), (9, 4), (0, 0)] {
+            counter.set(done, total);
+            part.set_progress(done, total);
+        }
+        let shown = counter.snapshot();
+        assert_eq!((shown.done, shown.total, shown.percent()), (4, 4, 100));
+        assert_eq!((shown.tasks[0].done, shown.tasks[0].total), (4, 4));
+    }
+
+    #[test]
+    fn percents_are_whole_and_100_only_at_the_end() {
+        for (done, total, percent) in
+            [(0, 0, 0), (0, 9, 0), (1, 50, 2), (1_999, 2_000, 99), (7, 7, 100), (9, 7, 100)]
+        {
+            assert_eq!(Progress { done, total, ..Progress::default() }.percent(), percent);
+        }
+        assert_eq!(Progress { done: u64::MAX, total: u64::MAX, ..Progress::default() }.percent(), 100);
     }
 
     #[test]

@@ -318,6 +318,8 @@ pub(crate) struct Outcome {
     /// The same in every try, so that a write that was done but reported as failed is known again.
     now: Timestamp,
     entropy: u64,
+    /// How far the body was, in percent; the same in every try, too.
+    percent: u8,
     /// For how long it used a worker.
     used: Duration,
 }
@@ -336,13 +338,14 @@ impl Outcome {
         };
         let entropy = u64::from(core.attempt.started.elapsed().subsec_nanos()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let (live, core, now) = (Arc::clone(live), Arc::clone(core), shared.clock.now());
-        Self { live, core, ended, result, now, entropy, used }
+        let percent = core.attempt.counter.snapshot().percent();
+        Self { live, core, ended, result, now, entropy, percent, used }
     }
 
     /// Stores it: the record, if there was anything to store. A store that fails is tried again until it works or the
     /// engine stops; where no thread of the engine would do that, it is an error after a few tries.
     pub(crate) fn store(&mut self, shared: &Arc<Shared>) -> Result<Option<JobRecord>, StoreError> {
-        let Self { live, core, ended, result, now, entropy, .. } = self;
+        let Self { live, core, ended, result, now, entropy, percent, .. } = self;
         let mut stored = None;
         store_surely(shared, live, |state| {
             // Whoever waits has been told that it runs again.
@@ -359,7 +362,7 @@ impl Outcome {
                 entropy: *entropy,
                 retry: shared.config.retry,
             };
-            stored = record(shared, state, core, outcome::verdict(ended.clone(), at), result, *now)?;
+            stored = record(shared, state, core, outcome::verdict(ended.clone(), at), result, *now, *percent)?;
             Ok(())
         })?;
         live.lock().attempt = None;
@@ -396,6 +399,7 @@ fn record(
     verdict: Verdict,
     result: &mut Option<JobResult>,
     now: Timestamp,
+    percent: u8,
 ) -> Result<Option<JobRecord>, StoreError> {
     let event = match verdict {
         Verdict::Succeed => {
@@ -408,7 +412,9 @@ fn record(
         Verdict::Requeue(failure, due) => Event::Requeue(failure, due),
     };
     let keeps = keeps_rows(&event) && state.record.spec.options().keep_rows && core.attempt.has_output();
+    let stopped = event == Event::Stop;
     let Ok(next) = state.record.apply(event, now) else { return Ok(None) };
+    let next = if stopped { next.stopped_at(percent) } else { next };
     if keeps {
         if result.is_none() {
             // Rows that cannot be stored any more are lost; those that are stored are kept.

@@ -17,6 +17,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// The version of the envelope and of every body in it.
 const VERSION: u8 = 1;
+/// That of a record with how far it was when it stopped: a byte more, behind the record.
+const VERSION_WITH_PROGRESS: u8 = 2;
 pub(crate) const RECORD: u8 = b'J';
 pub(crate) const RESULT: u8 = b'R';
 const CHECKPOINT: u8 = b'C';
@@ -35,7 +37,7 @@ pub(crate) enum DecodeError {
     Torn,
     #[error("the checksum does not match")]
     Checksum,
-    #[error("format version {0} is unknown, this library reads {VERSION}")]
+    #[error("format version {0} is unknown, this library reads {VERSION} and of records {VERSION_WITH_PROGRESS}")]
     Version(u8),
     #[error("the bytes are of another kind")]
     Kind,
@@ -46,23 +48,32 @@ pub(crate) enum DecodeError {
 }
 
 pub(crate) fn encode_record(record: &JobRecord) -> Vec<u8> {
-    seal(RECORD, &StoredRecord::from(record))
+    let stored = StoredRecord::from(record);
+    match record.progress {
+        None => seal(VERSION, RECORD, &stored),
+        Some(percent) => seal(VERSION_WITH_PROGRESS, RECORD, &(stored, percent)),
+    }
 }
 
 /// Reads a record that was stored under `id`.
 pub(crate) fn decode_record(id: JobId, bytes: &[u8]) -> Result<JobRecord, DecodeError> {
-    let stored: StoredRecord = open(RECORD, bytes)?;
-    let record = JobRecord::try_from(stored)?;
+    let (stored, progress): (StoredRecord<'_>, Option<u8>) = if bytes.first() == Some(&VERSION_WITH_PROGRESS) {
+        let (stored, percent): (_, u8) = open(VERSION_WITH_PROGRESS, RECORD, bytes)?;
+        (stored, Some(percent))
+    } else {
+        (open(VERSION, RECORD, bytes)?, None)
+    };
+    let record = JobRecord { progress, ..JobRecord::try_from(stored)? };
     if record.id == id { Ok(record) } else { Err(DecodeError::OtherJob(record.id)) }
 }
 
 pub(crate) fn encode_result(id: JobId, result: &JobResult) -> Vec<u8> {
-    seal(RESULT, &StoredResult::new(id, result))
+    seal(VERSION, RESULT, &StoredResult::new(id, result))
 }
 
 /// Reads a result that was stored under `id`.
 pub(crate) fn decode_result(id: JobId, bytes: &[u8]) -> Result<JobResult, DecodeError> {
-    let stored: StoredResult = open(RESULT, bytes)?;
+    let stored: StoredResult = open(VERSION, RESULT, bytes)?;
     let found = JobId::from_bytes(stored.id);
     if found == id { stored.into_result() } else { Err(DecodeError::OtherJob(found)) }
 }
@@ -78,13 +89,14 @@ pub(crate) fn encode_checkpoint(id: JobId, checkpoint: &[u8]) -> Vec<u8> {
 
 /// Reads a checkpoint that was stored under `id`.
 pub(crate) fn decode_checkpoint(id: JobId, bytes: &[u8]) -> Result<&[u8], DecodeError> {
-    let (found, checkpoint) = body(CHECKPOINT, bytes)?.split_first_chunk::<16>().ok_or(DecodeError::Torn)?;
+    let (found, checkpoint) =
+        body(VERSION, CHECKPOINT, bytes)?.split_first_chunk::<16>().ok_or(DecodeError::Torn)?;
     if found == id.as_bytes() { Ok(checkpoint) } else { Err(DecodeError::OtherJob(JobId::from_bytes(*found))) }
 }
 
-fn seal<T: Encode>(kind: u8, body: &T) -> Vec<u8> {
+fn seal<T: Encode>(version: u8, kind: u8, body: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
-    bytes.extend_from_slice(&[VERSION, kind]);
+    bytes.extend_from_slice(&[version, kind]);
     // Encoding owned data into a Vec has no failing case; a body cut short would fail its checksum-guarded decode.
     let _ = bincode::encode_into_std_write(body, &mut bytes, config::standard());
     close(bytes)
@@ -102,8 +114,8 @@ fn close(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-fn open<'b, T: BorrowDecode<'b, ()>>(kind: u8, bytes: &'b [u8]) -> Result<T, DecodeError> {
-    let body = body(kind, bytes)?;
+fn open<'b, T: BorrowDecode<'b, ()>>(version: u8, kind: u8, bytes: &'b [u8]) -> Result<T, DecodeError> {
+    let body = body(version, kind, bytes)?;
     let all = config::standard();
     // A limit is part of the type, so there are three: a short body cannot claim the memory of a long one.
     let decoded = if body.len() <= SMALL {
@@ -117,12 +129,12 @@ fn open<'b, T: BorrowDecode<'b, ()>>(kind: u8, bytes: &'b [u8]) -> Result<T, Dec
     if read == body.len() { Ok(value) } else { Err(DecodeError::Body("bytes are left over".to_owned())) }
 }
 
-/// What is inside the envelope.
-fn body(kind: u8, bytes: &[u8]) -> Result<&[u8], DecodeError> {
+/// What is inside the envelope of this version.
+fn body(expected: u8, kind: u8, bytes: &[u8]) -> Result<&[u8], DecodeError> {
     let (covered, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(DecodeError::Torn)?;
     let (&[version, found], body) = covered.split_first_chunk::<2>().ok_or(DecodeError::Torn)?;
     // Before the checksum: another version may sum another way.
-    if version != VERSION {
+    if version != expected {
         return Err(DecodeError::Version(version));
     }
     if xxh3_64(covered) != u64::from_be_bytes(*checksum) {
@@ -261,6 +273,7 @@ impl TryFrom<StoredRecord<'_>> for JobRecord {
             not_before: stored.not_before.map(Timestamp::from_micros),
             failure: stored.failure.map(Failure::from),
             size: ResultSize { rows: stored.rows, bytes: stored.bytes },
+            progress: None,
         })
     }
 }
@@ -431,15 +444,30 @@ mod tests {
     }
 
     #[test]
+    fn a_record_keeps_how_far_it_was_and_one_without_is_as_before() {
+        for percent in [0, 2, 100] {
+            let stopped = record().stopped_at(percent);
+            let bytes = encode_record(&stopped);
+            assert_eq!((bytes[0], decode_record(stopped.id, &bytes)), (2, Ok(stopped)));
+        }
+        assert_eq!(encode_record(&record())[0], 1);
+    }
+
+    #[test]
     fn every_flipped_bit_and_every_cut_is_found() {
-        let bytes = encode_record(&record());
+        found(&record());
+        found(&record().stopped_at(2));
+    }
+
+    fn found(record: &JobRecord) {
+        let bytes = encode_record(record);
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(decode_record(record().id, &flipped).is_err(), "bit {bit}");
+            assert!(decode_record(record.id, &flipped).is_err(), "bit {bit}");
         }
         for length in 0..bytes.len() {
-            assert!(decode_record(record().id, &bytes[..length]).is_err(), "length {length}");
+            assert!(decode_record(record.id, &bytes[..length]).is_err(), "length {length}");
         }
     }
 
@@ -449,8 +477,11 @@ mod tests {
         assert_eq!(decode_record(JobId::MIN, &bytes), Err(DecodeError::OtherJob(record().id)));
         assert_eq!(decode_result(record().id, &bytes), Err(DecodeError::Kind));
         let mut newer = bytes;
+        newer[0] = 3;
+        assert_eq!(decode_record(record().id, &newer), Err(DecodeError::Version(3)));
+        let mut newer = encode_result(record().id, &result());
         newer[0] = 2;
-        assert_eq!(decode_record(record().id, &newer), Err(DecodeError::Version(2)));
+        assert_eq!(decode_result(record().id, &newer), Err(DecodeError::Version(2)));
     }
 
     /// A body whose checksum is right but whose lengths lie must not take the machine down.

@@ -125,9 +125,10 @@ impl Watcher {
     /// The job, and all there is to say about it.
     async fn look(&self) -> Option<(JobRecord, String)> {
         let job = self.job.clone();
-        let look = move |api: &Context| {
-            let record = job.record();
-            let news = serde_json::to_string(&Overview::of(&record, &api.engine));
+        let look = move |_: &Context| {
+            let now = job.snapshot();
+            let record = now.record.clone();
+            let news = serde_json::to_string(&Overview::from(now));
             Ok((record, news.map_err(|error| Failure::internal(&error))?))
         };
         self.api.go_on(look).await.ok()

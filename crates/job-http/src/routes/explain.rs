@@ -28,8 +28,8 @@ use crate::{
 )]
 pub(crate) async fn explain(State(api): State<Context>, scope: Scope<Read>) -> Result<Json<Overview>, Failure> {
     let explain = move |api: &Context| {
-        let (_, record) = api.job(&scope)?;
-        Ok(Json(Overview::of(&record, &api.engine)))
+        let (job, _) = api.job(&scope)?;
+        Ok(Json(job.snapshot().into()))
     };
     api.call(explain).await
 }

@@ -73,6 +73,36 @@ fn gated() -> (Service, mpsc::Receiver<()>, mpsc::Sender<()>) {
     (over(Arc::new(engine), |api| api), starts, end)
 }
 
+/// It had 100, as if it had done all of it.
+#[tokio::test]
+async fn a_cancelled_job_lists_how_far_it_was() {
+    let (started, starts) = mpsc::channel();
+    let engine = builder(Arc::new(MemoryStore::default()))
+        .workers(1)
+        .algorithm("long", move |ctx: &mut JobContext| {
+            ctx.set_progress(1, 50);
+            started.send(()).unwrap();
+            loop {
+                ctx.checkpoint()?;
+                std::thread::yield_now();
+            }
+        })
+        .open()
+        .unwrap();
+    let service = over(Arc::new(engine), |api| api);
+    let id = service.submit(JobSpec::algorithm("long"));
+    tokio::task::spawn_blocking(move || starts.recv().unwrap()).await.unwrap();
+    let waiting = service.submit(JobSpec::algorithm("long"));
+    for id in [waiting, id] {
+        assert_eq!(service.delete(&format!("/jobs/{id}")).await.status, 200);
+        assert_eq!(service.status(id, "?wait=60").await.error().1, "GES.8301");
+    }
+    let list = service.get("/jobs/status").await.json();
+    assert_eq!([0, 1].map(|n| list["jobs"][n]["progress"].as_str().unwrap().to_owned()), ["0", "2"]);
+    let record = service.engine.reader().record(id).unwrap().unwrap();
+    assert_eq!(record.progress, Some(2), "it is stored: another process tells the same");
+}
+
 #[tokio::test]
 async fn events_tell_of_a_job_until_its_end() {
     let (service, starts, end) = gated();

@@ -108,7 +108,9 @@ async fn an_overview_of_more_jobs_than_it_may_have_is_refused_not_cut() {
         let answer = service.get(&format!("/jobs/overview?limit={limit}")).await;
         assert_eq!(answer.error(), (400, "GES.8005".to_owned(), expected));
     }
-    (0..1_003).for_each(|_| drop(service.submit(JobSpec::vertex_filter())));
+    for _ in 0..1_003 {
+        service.submit(JobSpec::vertex_filter());
+    }
     let page = service.get("/jobs/overview").await.json();
     assert_eq!(page["jobs"].as_array().unwrap().len(), 1_000);
     let rest = service.get(&format!("/jobs/overview?before={}", page["next"].as_str().unwrap())).await.json();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use job_runner::{Ending, EngineError, Explanation, JobClass, JobState, Watch};
+use job_runner::{Ending, EngineError, Explanation, JobClass, JobContext, JobState, Watch};
 
 use crate::support::{Rig, drain, gated, job, nothing};
 
@@ -166,4 +166,68 @@ fn stats_count_each_class_and_come_back_to_nothing() {
     unknown.cancel().unwrap();
     assert_eq!(rig.engine.stats(), job_runner::Stats::default());
     assert_eq!(unknown.cancel(), Err(EngineError::AlreadyComplete(unknown.id())));
+}
+
+/// Told one after the other, a running job had succeeded, and its progress was 0 again.
+#[test]
+fn a_snapshot_is_of_one_moment_and_progress_never_falls_within_an_attempt() {
+    let rig = Rig::new(|builder| {
+        builder.workers(2).algorithm("back", |ctx: &mut JobContext| {
+            let mut rows = ctx.rows("score")?;
+            for n in 0..200 {
+                // Up and down, while more work is found.
+                ctx.set_progress(n % 50 + n / 2, 100 + n);
+                rows.push(&n)?;
+            }
+            Ok(())
+        })
+    });
+    for _ in 0..100 {
+        let handle = rig.submit(job("back"));
+        let mut highest = (0, 0.0);
+        loop {
+            let now = handle.snapshot();
+            let state = now.record.state;
+            match now.explanation {
+                Explanation::Queued { .. } | Explanation::Starting => assert_eq!(state, JobState::Waiting),
+                Explanation::Running { progress, .. } => {
+                    assert_eq!((state, progress), (RUNNING, now.progress.clone()))
+                }
+                Explanation::Succeeded(size) => assert_eq!((state, size.rows, now.rows), (SUCCEEDED, 200, 200)),
+                other => panic!("{state}: {other}"),
+            }
+            let reached = (now.record.attempt, now.progress.ratio());
+            assert!(reached >= highest, "{reached:?} after {highest:?}");
+            highest = reached;
+            if state.is_complete() {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        assert_eq!(highest, (1, 1.0));
+    }
+}
+
+#[test]
+fn a_cancelled_job_keeps_how_far_it_was() {
+    let (gate, pass) = crate::support::Gate::new();
+    let rig = Rig::new(|builder| {
+        builder.algorithm("a", move |ctx: &mut JobContext| {
+            ctx.set_progress(7, 9);
+            ctx.set_progress(1, 9);
+            pass(ctx);
+            ctx.checkpoint()
+        })
+    });
+    let (handle, waiting) = (rig.submit(job("a")), rig.submit(job("a")));
+    waiting.cancel().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| rig.engine.run_one());
+        gate.entered();
+        handle.cancel().unwrap();
+        assert_eq!((handle.snapshot().record.state, handle.progress().percent()), (CANCELLING, 77));
+        gate.open();
+    });
+    assert_eq!((rig.stored(handle.id()).state, rig.stored(handle.id()).progress), (CANCELLED, Some(77)));
+    assert_eq!((handle.progress().percent(), rig.stored(waiting.id()).progress), (77, None));
 }
