@@ -23,7 +23,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use job_demo::wordnet;
+use job_demo::{graphs::Graphs, wordnet};
 use job_runner::JobId;
 
 use self::location::Location;
@@ -66,6 +66,14 @@ struct Global {
     /// Print JSON for machines, and nothing else, on standard output
     #[arg(long, global = true)]
     json: bool,
+}
+
+impl Global {
+    /// The graphs of a process that serves or works: the one that is named, and the one that ships with the program. What
+    /// another process has left on others fails at once here.
+    fn served(&self) -> Graphs {
+        Graphs::new(self.wordnet.clone()).serving(&[self.graph.as_str(), GraphName::Movies.as_str()])
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -11,6 +11,7 @@ use crate::{graph::Graph, movies, wordnet};
 #[derive(Debug)]
 pub struct Graphs {
     wordnet_directory: PathBuf,
+    served: Vec<&'static str>,
     wordnet: OnceLock<Result<Graph, String>>,
     movies: OnceLock<Result<Graph, String>>,
 }
@@ -22,7 +23,21 @@ impl Graphs {
     /// Nothing is loaded yet; `wordnet` will come from this directory.
     #[must_use]
     pub fn new(wordnet_directory: PathBuf) -> Self {
-        Self { wordnet_directory, wordnet: OnceLock::new(), movies: OnceLock::new() }
+        let served = Self::NAMES.to_vec();
+        Self { wordnet_directory, served, wordnet: OnceLock::new(), movies: OnceLock::new() }
+    }
+
+    /// Has these only. Jobs of the others fail.
+    #[must_use]
+    pub fn serving(mut self, names: &[&'static str]) -> Self {
+        self.served.retain(|name| names.contains(name));
+        self
+    }
+
+    /// The names of those that it has.
+    #[must_use]
+    pub fn names(&self) -> &[&'static str] {
+        &self.served
     }
 
     /// The graph of this name. The first call loads it, and others wait meanwhile; a failure to load is kept, too.
@@ -30,6 +45,9 @@ impl Graphs {
     /// # Errors
     /// [`GraphsError`] when there is no such graph or it cannot be loaded.
     pub fn get(&self, name: &str) -> Result<&Graph, GraphsError> {
+        if Self::NAMES.contains(&name) && !self.served.contains(&name) {
+            return Err(GraphsError::NotServed { name: name.to_owned(), served: self.served.join(", ") });
+        }
         let loaded = match name {
             "wordnet" => self
                 .wordnet
@@ -48,6 +66,14 @@ pub enum GraphsError {
     /// No graph has this name.
     #[error("graph {0:?} is unknown: it must be one of {names}", names = Graphs::NAMES.join(", "))]
     Unknown(String),
+    /// This process does not serve it.
+    #[error("graph {name} is not served here, only {served}: start with --graph {name} and submit the job again")]
+    NotServed {
+        /// Its name.
+        name: String,
+        /// The names of those that are.
+        served: String,
+    },
     /// It could not be loaded.
     #[error("graph {name} cannot be loaded: {reason}")]
     Unloadable {
@@ -66,6 +92,12 @@ mod tests {
     fn graphs_are_found_by_name_and_failures_are_told() {
         let graphs = Graphs::new("/nowhere".into());
         assert_eq!(graphs.get("movies").unwrap().vertices().len(), 160);
+        let one = Graphs::new("/nowhere".into()).serving(&["movies"]);
+        assert_eq!((one.names(), one.get("movies").is_ok()), (&["movies"][..], true));
+        assert_eq!(
+            one.get("wordnet").unwrap_err().to_string(),
+            "graph wordnet is not served here, only movies: start with --graph wordnet and submit the job again"
+        );
         let unknown = graphs.get("films").unwrap_err().to_string();
         assert_eq!(unknown, r#"graph "films" is unknown: it must be one of wordnet, movies"#);
         let unloadable = graphs.get("wordnet").unwrap_err().to_string();

@@ -18,6 +18,9 @@ pub enum Action {
     Cancel,
     /// Write a result to a file, and erase the job if asked to.
     Export,
+    /// List and cancel jobs of every graph, whatever the project, which is empty here; see
+    /// [`Api::operator`](crate::Api::operator).
+    Operate,
 }
 
 /// Why a request is refused. The sentence goes to the client.

@@ -69,6 +69,7 @@ impl Api {
             origins: Origins::default(),
             gate: Gate::default(),
             exports: false,
+            operator: false,
             page_project: None,
         })
     }
@@ -106,6 +107,15 @@ impl Api {
     #[must_use]
     pub fn exports(mut self) -> Self {
         self.0.exports = true;
+        self
+    }
+
+    /// Serves `/operator/jobs` for whoever runs the engine: lists and cancels the jobs of every graph, also of graphs that
+    /// the host serves no longer. It knows no project: [`Access`] is asked about [`Action::Operate`](crate::Action::Operate)
+    /// with an empty one.
+    #[must_use]
+    pub fn operator(mut self) -> Self {
+        self.0.operator = true;
         self
     }
 

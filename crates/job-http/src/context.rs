@@ -22,6 +22,7 @@ pub(crate) struct Served {
     pub(crate) gate: Gate,
     pub(crate) changes: Arc<Changes>,
     pub(crate) exports: bool,
+    pub(crate) operator: bool,
     pub(crate) page_project: Option<String>,
 }
 

@@ -50,6 +50,7 @@ operations! {
     List => List;
     Cancel => Cancel;
     Export => Export;
+    Operate => Operate;
     FilterVertices => Submit, "GES.8204";
     FilterEdges => Submit, "GES.8105";
     RunAlgorithm => Submit, "GES.8402";
@@ -80,9 +81,10 @@ impl<A: Operation> FromRequestParts<Context> for Scope<A> {
 
 /// As [`Scope`], before a graph is looked for.
 pub(crate) struct Project<A> {
+    /// Empty where the path has none.
     pub(crate) name: String,
     graph: String,
-    job: String,
+    pub(crate) job: String,
     action: PhantomData<fn() -> A>,
 }
 

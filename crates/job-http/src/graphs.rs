@@ -33,6 +33,9 @@ use crate::failure::Failure;
 pub trait Graphs: Debug + Send + Sync + 'static {
     /// The graph of this project under this name; `None` if the project has none, whoever else may. Called for
     /// every request, on a thread that serves others too: it must not wait.
+    ///
+    /// Jobs of a graph that is served no longer stay: they run or wait until they end, and only
+    /// [`Api::operator`](crate::Api::operator) shows and cancels them. A handler fails those that it has no graph for.
     fn find(&self, project: &str, name: &str) -> Option<Graph>;
 
     /// The names of a project's graphs, for the page and `GET .../graphs`; empty by default.

@@ -7,13 +7,14 @@
 //! | --- | --- |
 //! | status, page of a result | `GET /jobs/{jobId}/status?offset=&limit=` (extension: `&wait=` seconds) |
 //! | cancel | `DELETE /jobs/{jobId}` |
-//! | list | `GET /jobs/status?offset=&limit=` |
+//! | list | `GET /jobs/status?offset=&limit=` (extension: `&before=` a job) |
 //! | vertex filter, edge filter | `POST /vertices/action?action_id=query`, `POST /edges/action?action_id=query` |
 //! | algorithm | `POST /action?action_id=execute-algorithm` |
 //! | export to a file | `POST /jobs/{jobId}/action?action_id=export-result` |
 //! | extensions | `GET /jobs/{jobId}/events` (server-sent), `GET /jobs/{jobId}/explain`, `GET /jobs/overview` |
 //!
-//! Beside them: `GET /ges/v1.0/{projectId}/graphs`, `GET /health`, `GET /openapi.json`, and a page at `/`.
+//! Beside them: `GET /ges/v1.0/{projectId}/graphs`, `GET /health`, `GET /openapi.json`, and a page at `/`; for whoever
+//! runs the engine, where the host wants it, `GET /operator/jobs` and `DELETE /operator/jobs/{jobId}`.
 //!
 //! A submission with an `Idempotency-Key` that was used before for the same request is answered with the job of that
 //! one, so that it can be sent again when its answer was lost; cancelling again is answered as the first time.

@@ -11,6 +11,7 @@ pub(crate) mod export;
 mod graphs;
 mod health;
 mod list;
+mod operator;
 pub(crate) mod status;
 pub(crate) mod submit;
 
@@ -34,7 +35,8 @@ pub(crate) fn all(api: &Context) -> OpenApiRouter<Context> {
         .routes(routes!(submit::edges))
         .routes(routes!(submit::algorithm))
         .routes(routes!(health::health));
-    if api.exports { router.routes(routes!(export::export)) } else { router }
+    let router = if api.exports { router.routes(routes!(export::export)) } else { router };
+    if api.operator { router.routes(routes!(operator::jobs)).routes(routes!(operator::cancel)) } else { router }
 }
 
 pub(crate) async fn nothing_here(uri: Uri) -> Failure {

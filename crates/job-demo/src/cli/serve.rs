@@ -23,7 +23,7 @@ use job_runner::{Engine, JobSpec, core::shown};
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use super::{
-    Global, GraphName, Outcome, cores,
+    Global, Outcome, cores,
     stop::{self, Told},
     store,
 };
@@ -62,12 +62,12 @@ pub(super) fn serve(
 ) -> Outcome {
     let told = stop::listen()?;
     let origins = reach.origins()?;
-    let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
+    let graphs = Arc::new(global.served());
     // Loaded before anybody asks, so that a wrong directory is told at once.
     graphs.get(global.graph.as_str())?;
     let engine = Arc::new(engine(global, &graphs, exports.to_owned(), workers.unwrap_or_else(cores))?);
-    let host = Host { graphs, served: global.graph };
-    let api = Api::new(Arc::clone(&engine), host).exports().page(PROJECT).origins(origins);
+    let host = Host { graphs };
+    let api = Api::new(Arc::clone(&engine), host).exports().operator().page(PROJECT).origins(origins);
     let runtime = Runtime::new()?;
     runtime.block_on(listen_until_told(global, listen, api, told))?;
     engine.shutdown(GRACE);
@@ -127,16 +127,9 @@ async fn listen_until_told(
 #[derive(Debug)]
 struct Host {
     graphs: Arc<Graphs>,
-    served: GraphName,
 }
 
 impl Host {
-    fn names(&self) -> Vec<&'static str> {
-        let mut names = vec![self.served.as_str(), GraphName::Movies.as_str()];
-        names.dedup();
-        names
-    }
-
     fn graph(&self, name: &str) -> Result<&Graph, Failure> {
         self.graphs.get(name).map_err(|error| Failure::new("GES.8402", error.to_string()))
     }
@@ -150,11 +143,16 @@ impl Host {
 impl job_http::Graphs for Host {
     fn find(&self, project: &str, name: &str) -> Option<job_http::Graph> {
         // The graphs never change, so a result is as good as the next one.
-        (project == PROJECT && self.names().contains(&name)).then(|| job_http::Graph::new(name).version("1"))
+        (project == PROJECT && self.graphs.names().contains(&name))
+            .then(|| job_http::Graph::new(name).version("1"))
     }
 
     fn names(&self, project: &str) -> Vec<String> {
-        if project == PROJECT { self.names().into_iter().map(str::to_owned).collect() } else { Vec::new() }
+        if project == PROJECT {
+            self.graphs.names().iter().copied().map(str::to_owned).collect()
+        } else {
+            Vec::new()
+        }
     }
 
     fn check(&self, graph: &job_http::Graph, work: &Work) -> Result<JobSpec, Failure> {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use job_demo::{graphs::Graphs, handlers};
+use job_demo::handlers;
 use job_http::Exporter;
 use tokio::runtime::Runtime;
 
@@ -21,7 +21,7 @@ pub(super) fn worker(global: &Global, workers: Option<usize>, exports: &Path, gr
     if !store.is_shared() {
         return Err("a worker needs a store that others share: name one with --store postgres:URL".into());
     }
-    let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
+    let graphs = Arc::new(global.served());
     // Loaded before a job needs it, so that a wrong directory is told at once.
     graphs.get(global.graph.as_str())?;
     let exporter = Exporter::new(store.store(), exports.to_owned());

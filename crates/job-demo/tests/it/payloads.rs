@@ -151,3 +151,24 @@ fn a_bad_request_fails_with_a_sentence() {
         assert_eq!(body, json!({"errorMessage": expected, "errorCode": "GES.8301"}));
     }
 }
+
+/// They ran on the workers of a process that did not serve their graph, for as long as it took to load.
+#[test]
+fn a_job_of_a_graph_that_is_not_served_fails_at_once_with_a_sentence() {
+    let graphs = Arc::new(Graphs::new("/nowhere".into()).serving(&["movies"]));
+    let engine = handlers::register(Engine::builder(Arc::new(MemoryStore::default())), &graphs).open().unwrap();
+    for (graph, sentence) in [
+        (
+            "wordnet",
+            "graph wordnet is not served here, only movies: start with --graph wordnet and submit the job again",
+        ),
+        ("films", "graph \"films\" is unknown: it must be one of wordnet, movies"),
+    ] {
+        for (_, spec, parameters) in requests() {
+            let job = engine.submit(spec.graph(graph).parameters(&parameters).unwrap()).unwrap();
+            let record = job.wait().unwrap();
+            assert_eq!((record.state, record.attempt), (JobState::Complete(Ending::Failed), 1));
+            assert_eq!(record.failure.unwrap().message, sentence);
+        }
+    }
+}

@@ -5,7 +5,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use job_runner::{Ending, EngineError, JobState};
+use job_runner::{Ending, EngineError, JobHandle, JobState};
 
 use crate::{
     context::Context,
@@ -35,16 +35,24 @@ pub(crate) async fn cancel(State(api): State<Context>, scope: Scope<Cancel>) -> 
 }
 
 fn ask(api: &Context, scope: &Scope<Cancel>) -> Result<(), Failure> {
-    let refused = || Failure::from(api.dialect.not_cancellable(&scope.job));
-    let (job, _) =
-        api.job(scope).map_err(|failure| if failure.code() == "GES.8301" { refused() } else { failure })?;
+    match api.job(scope) {
+        Ok((job, _)) => end(api, &scope.job, Some(&job)),
+        Err(failure) if failure.code() == "GES.8301" => end(api, &scope.job, None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Asks for the end of the job that was named so.
+pub(crate) fn end(api: &Context, name: &str, job: Option<&JobHandle>) -> Result<(), Failure> {
+    let refused = || Err(api.dialect.not_cancellable(name).into());
+    let Some(job) = job else { return refused() };
     match job.cancel() {
         Ok(_) => Ok(()),
         // Asked again, by a proxy say, that did not hear the answer.
         Err(EngineError::AlreadyComplete(_)) if job.record().state == JobState::Complete(Ending::Cancelled) => {
             Ok(())
         }
-        Err(EngineError::AlreadyComplete(_) | EngineError::UnknownJob(_)) => Err(refused()),
+        Err(EngineError::AlreadyComplete(_) | EngineError::UnknownJob(_)) => refused(),
         Err(error) => Err(error.into()),
     }
 }

@@ -44,7 +44,7 @@ pub(crate) struct Overviews {
 }
 
 /// The most jobs of an overview.
-const MOST: u32 = 1_000;
+pub(crate) const MOST: u32 = 1_000;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -80,16 +80,9 @@ pub(crate) async fn overview(
     let page = PageRequest::parse_at_most(query.offset.as_deref(), query.limit.as_deref(), MOST)?;
     let before = before(query.before.as_deref())?;
     let read = move |api: &Context| {
-        let mut jobs = Jobs::new(api.reader.clone(), scope.graph.key, page, before, false);
-        let (mut overviews, mut next) = (Vec::new(), None);
-        while !jobs.is_full()
-            && let Some(records) = jobs.next()?
-        {
-            next = records.last().map(|record| record.id).or(next);
-            overviews.extend(records.iter().map(|record| Overview::of(record, &api.engine)));
-        }
-        let next = next.filter(|_| jobs.is_full()).map(|id| id.to_string());
-        Ok(Json(Overviews { jobs: overviews, next }))
+        let jobs = Jobs::new(api.reader.clone(), Some(scope.graph.key), page, before, false);
+        let (jobs, next) = jobs.all(|record| Overview::of(record, &api.engine))?;
+        Ok(Json(Overviews { jobs, next }))
     };
     api.call(read).await
 }

@@ -63,7 +63,7 @@ pub(crate) async fn list(
     let start = move |api: &Context| {
         let entries = Entries {
             // Only the database edition says how many there are in all, and has to count the newer ones for that.
-            jobs: Jobs::new(api.reader.clone(), scope.graph.key, page, before, api.dialect.has_result()),
+            jobs: Jobs::new(api.reader.clone(), Some(scope.graph.key), page, before, api.dialect.has_result()),
             engine: api.engine.clone(),
             dialect: api.dialect,
             at: At::Start,
@@ -75,10 +75,11 @@ pub(crate) async fn list(
     Ok(response)
 }
 
-/// A page of the jobs of one graph, read in steps. Cost: every newer job of the engine, whatever its graph.
+/// A page of the jobs of one graph, or of all, read in steps. Cost: every newer job of the engine, whatever its graph.
 pub(crate) struct Jobs {
     reader: JobReader,
-    graph: String,
+    /// `None`: any.
+    graph: Option<String>,
     /// Older ones are to be read.
     before: JobId,
     /// Older ones are wanted.
@@ -100,7 +101,7 @@ impl Jobs {
     /// Jobs older than `from`, but counts all of them.
     pub(crate) const fn new(
         reader: JobReader,
-        graph: String,
+        graph: Option<String>,
         page: PageRequest,
         from: JobId,
         counts_all: bool,
@@ -130,7 +131,7 @@ impl Jobs {
         let (fewest, most) = Self::STEPS;
         self.step = if bytes > Self::LONG { fewest } else { most.min(self.step * 2) };
         records.retain(|record| {
-            let own = record.spec.graph_name() == self.graph;
+            let own = self.graph.as_deref().is_none_or(|graph| record.spec.graph_name() == graph);
             self.seen += u64::from(own);
             let older = own && record.id < self.from;
             let wanted = older && self.skip == 0 && self.left > 0;
@@ -139,6 +140,23 @@ impl Jobs {
             wanted
         });
         Ok(Some(records))
+    }
+}
+
+impl Jobs {
+    /// The whole page, each job as `show` has it, and the cursor of the next one.
+    pub(crate) fn all<T>(
+        mut self,
+        show: impl Fn(&JobRecord) -> T,
+    ) -> Result<(Vec<T>, Option<String>), job_runner::EngineError> {
+        let (mut shown, mut last) = (Vec::new(), None);
+        while !self.is_full()
+            && let Some(records) = self.next()?
+        {
+            last = records.last().map(|record| record.id).or(last);
+            shown.extend(records.iter().map(&show));
+        }
+        Ok((shown, last.filter(|_| self.is_full()).map(|id| id.to_string())))
     }
 }
 
@@ -227,7 +245,7 @@ mod tests {
             let spec = JobSpec::vertex_filter().graph("g").parameters(&"x".repeat(parameters)).unwrap();
             drop(engine.submit(spec).unwrap());
         }
-        let mut jobs = Jobs::new(engine.reader(), "g".to_owned(), PageRequest::default(), JobId::MAX, false);
+        let mut jobs = Jobs::new(engine.reader(), Some("g".to_owned()), PageRequest::default(), JobId::MAX, false);
         std::iter::from_fn(|| jobs.next().unwrap().map(|records| records.len())).collect()
     }
 

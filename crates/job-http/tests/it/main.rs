@@ -12,6 +12,7 @@ mod host;
 mod limits;
 mod list;
 mod openapi;
+mod operator;
 mod origins;
 mod proxies;
 mod readback;

@@ -10,7 +10,7 @@ use crate::host::{service, with};
 
 #[tokio::test]
 async fn the_document_describes_every_operation() {
-    let service = with(Api::exports);
+    let service = with(|api| api.exports().operator());
     let document = service.send(Request::get("/openapi.json").body(Body::empty()).unwrap()).await.json();
     let mut operations: Vec<String> = document["paths"]
         .as_object()
@@ -30,6 +30,8 @@ async fn the_document_describes_every_operation() {
             "health",
             "listGraphs",
             "listJobs",
+            "operatorCancelJob",
+            "operatorJobs",
             "overviewJobs",
             "queryEdges",
             "queryVertices",

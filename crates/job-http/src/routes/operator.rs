@@ -1,0 +1,101 @@
+//! `/operator/jobs`: the jobs of every graph, for whoever runs the engine (extension).
+
+use axum::{
+    Json,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use job_runner::{JobId, PageRequest};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    cancel::end,
+    explain::MOST,
+    list::{Jobs, before},
+};
+use crate::{
+    context::Context,
+    extract::{Operate, Params, Project},
+    failure::Failure,
+    openapi::{Cancelled, Failures},
+    overview::Overview,
+};
+
+/// Jobs of every graph, the newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OperatorJobs {
+    jobs: Vec<OperatorJob>,
+    /// `before` of the next page; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// A job with its graph.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OperatorJob {
+    /// The graph, as the engine names it.
+    graph: String,
+    #[serde(flatten)]
+    job: Overview,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OperatorQuery {
+    /// Only jobs of this graph, as the engine names it.
+    graph: Option<String>,
+    /// Newest jobs to leave out.
+    #[param(value_type = Option<u64>, format = "uint64", minimum = 0, default = 0)]
+    offset: Option<String>,
+    /// The most jobs to list.
+    #[param(value_type = Option<u32>, format = "uint32", minimum = 1, maximum = 1_000, default = 1_000)]
+    limit: Option<String>,
+    /// Only jobs older than this one.
+    before: Option<String>,
+}
+
+/// Extension: the jobs of every graph, served or not, with their progress.
+#[utoipa::path(
+    get,
+    path = "/operator/jobs",
+    operation_id = "operatorJobs",
+    params(OperatorQuery),
+    responses((status = 200, description = "Jobs, the newest first.", body = OperatorJobs), Failures)
+)]
+pub(crate) async fn jobs(
+    State(api): State<Context>,
+    _: Project<Operate>,
+    Params(query): Params<OperatorQuery>,
+) -> Result<Json<OperatorJobs>, Failure> {
+    let page = PageRequest::parse_at_most(query.offset.as_deref(), query.limit.as_deref(), MOST)?;
+    let before = before(query.before.as_deref())?;
+    let read = move |api: &Context| {
+        let jobs = Jobs::new(api.reader.clone(), query.graph, page, before, false);
+        let (jobs, next) = jobs.all(|record| OperatorJob {
+            graph: record.spec.graph_name().to_owned(),
+            job: Overview::of(record, &api.engine),
+        })?;
+        Ok(Json(OperatorJobs { jobs, next }))
+    };
+    api.call(read).await
+}
+
+/// Extension: cancels a job of any graph, served or not.
+#[utoipa::path(
+    delete,
+    path = "/operator/jobs/{jobId}",
+    operation_id = "operatorCancelJob",
+    params(("jobId" = String, Path, description = "Id of the job; any other text names no job.")),
+    responses((status = 200, description = "It was asked to stop.", body = Cancelled), Failures)
+)]
+pub(crate) async fn cancel(State(api): State<Context>, asked: Project<Operate>) -> Result<Response, Failure> {
+    let ask = move |api: &Context| {
+        let id = asked.job.parse::<JobId>().ok();
+        let job = id.map_or(Ok(None), |id| api.engine.job(id))?;
+        end(api, &asked.job, job.as_ref())
+    };
+    api.call(ask).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], api.dialect.cancelled()).into_response())
+}
