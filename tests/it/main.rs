@@ -21,3 +21,4 @@ mod pages;
 mod power;
 mod soak;
 mod support;
+mod unreadable;

@@ -130,7 +130,7 @@ impl JobRecord {
                 next.size = size;
                 next.failure = None;
             }
-            Event::Clear => next.failure = None,
+            Event::Clear | Event::Stop => next.failure = None,
             Event::Fail(failure) | Event::Expire(failure) => next.failure = Some(failure),
             Event::Requeue(failure, not_before) => {
                 let is_blamed = failure.kind.blames_the_job();
@@ -149,7 +149,6 @@ impl JobRecord {
             Event::Cancel if !state.is_complete() => {
                 next.cancel_requested_at = next.cancel_requested_at.or(Some(now));
             }
-            Event::Stop => next.failure = None,
             Event::Cancel => {}
         }
         if state.is_complete() {

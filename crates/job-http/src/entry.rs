@@ -1,6 +1,8 @@
 //! [`Entry`]: a job in the list of the API.
 
-use job_runner::{ApiError, Ending, Engine, JobKind, JobRecord, JobSnapshot, JobState, Progress, Timestamp};
+use job_runner::{
+    ApiError, Ending, Engine, JobKind, JobRecord, JobSnapshot, JobState, Progress, Timestamp, Unreadable,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -14,7 +16,7 @@ pub(crate) struct Entry {
     job_id: String,
     /// The body of the request, as text.
     raw_request: String,
-    /// `VertexQuery`, `EdgeQuery`, `Algorithm` or `ExportResult`.
+    /// `VertexQuery`, `EdgeQuery`, `Algorithm` or `ExportResult`; `Unknown` of a job that cannot be read.
     task_type: &'static str,
     /// Whether it can be cancelled.
     can_stop: bool,
@@ -51,6 +53,23 @@ impl Entry {
             fail_reason: ApiError::of_job(record).map(|error| error.message),
             end_time: time(record.finished_at),
             status: dialect.listed(record),
+        }
+    }
+}
+
+impl Entry {
+    /// A job whose record cannot be read: what there is to say is why.
+    pub(crate) fn unreadable(job: &Unreadable) -> Self {
+        Self {
+            job_id: job.job.to_string(),
+            raw_request: String::new(),
+            task_type: "Unknown",
+            can_stop: false,
+            progress: "0".to_owned(),
+            start_time: String::new(),
+            fail_reason: Some(job.reason.clone()),
+            end_time: String::new(),
+            status: "failed",
         }
     }
 }

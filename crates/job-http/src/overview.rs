@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use job_runner::{Engine, Explanation, JobRecord, JobSnapshot, JobState, Progress, TaskProgress, Timestamp};
+use job_runner::{
+    Engine, Explanation, JobRecord, JobSnapshot, JobState, Progress, TaskProgress, Timestamp, Unreadable,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,7 +17,8 @@ pub(crate) struct Overview {
     job_id: String,
     /// `vertex_filter`, `edge_filter` or the name of an algorithm.
     kind: String,
-    /// `waiting`, `running`, `cancelling`, `succeeded`, `failed` or `cancelled`.
+    /// `waiting`, `running`, `cancelling`, `succeeded`, `failed` or `cancelled`; `unreadable` of a job whose record cannot be
+    /// read, of which nothing else is known but why.
     state: String,
     /// Counts the starts.
     #[schema(format = "uint32")]
@@ -72,6 +75,32 @@ pub(crate) struct Why {
 }
 
 impl Overview {
+    /// Of a list.
+    pub(crate) fn listed(job: &Result<JobRecord, Unreadable>, engine: &Engine) -> Self {
+        match job {
+            Ok(record) => Self::of(record, engine),
+            Err(unreadable) => Self::unreadable(unreadable),
+        }
+    }
+
+    /// A job whose record cannot be read.
+    fn unreadable(job: &Unreadable) -> Self {
+        let unreadable = "unreadable";
+        Self {
+            job_id: job.job.to_string(),
+            kind: String::new(),
+            state: unreadable.to_owned(),
+            attempt: 0,
+            rows: 0,
+            list: String::new(),
+            submitted: 0,
+            started: None,
+            finished: None,
+            progress: None,
+            why: Why { reason: unreadable, sentence: job.reason.clone(), jobs: None },
+        }
+    }
+
     /// Of a listed job. What is unfinished is looked at anew, so that all of it is of one moment.
     pub(crate) fn of(record: &JobRecord, engine: &Engine) -> Self {
         let ended = Explanation::of_end(record);
@@ -128,6 +157,7 @@ impl Why {
             Explanation::GraphBusy { running, .. } => ("graphBusy", Some(*running)),
             Explanation::ClassBusy { running } => ("classBusy", Some(*running)),
             Explanation::Delayed { .. } => ("delayed", None),
+            Explanation::Suspect => ("suspect", None),
             Explanation::Starting => ("starting", None),
             Explanation::Running { .. } => ("running", None),
             Explanation::Cancelling { .. } => ("cancelling", None),

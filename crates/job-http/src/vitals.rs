@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::calls::Calls;
 
 /// What the engine does at this moment.
-#[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub(crate) struct Health {
     /// Waiting jobs.
     #[schema(format = "uint64")]
@@ -19,6 +19,18 @@ pub(crate) struct Health {
     /// Running jobs.
     #[schema(format = "uint64")]
     running: usize,
+    /// Jobs in the store that cannot be read; they keep the engine from nothing else.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<UnreadableJob>,
+}
+
+/// A job that cannot be read.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UnreadableJob {
+    job_id: String,
+    /// Why.
+    reason: String,
 }
 
 impl Health {
@@ -27,6 +39,11 @@ impl Health {
         Self {
             waiting: stats.read.waiting + stats.write.waiting,
             running: stats.read.running + stats.write.running,
+            unreadable: stats
+                .unreadable
+                .into_iter()
+                .map(|job| UnreadableJob { job_id: job.job.to_string(), reason: job.reason })
+                .collect(),
         }
     }
 }
@@ -53,12 +70,12 @@ impl Vitals {
         let (engine, last) = (Arc::clone(engine), Arc::clone(&self.last));
         let count = self.count.go_on(move || {
             let health = Health::of(&engine);
-            *last.lock() = health;
+            last.lock().clone_from(&health);
             health
         });
         match timeout(PATIENCE, count).await {
             Ok(Ok(health)) => health,
-            _ => *self.last.lock(),
+            _ => self.last.lock().clone(),
         }
     }
 }

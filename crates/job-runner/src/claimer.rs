@@ -189,6 +189,11 @@ fn claim_up_to(shared: &Arc<Shared>, cluster: &Cluster, room: usize) -> Result<u
     });
     cluster.note_trouble(asked, claimed.is_err());
     let claimed = claimed?;
+    for error in cluster.store.unreadable() {
+        if let Some(job) = error.job {
+            shared.set_aside(job, &error);
+        }
+    }
     let jobs = claimed.len();
     if jobs < room {
         cluster.more.store(false, Ordering::Release);

@@ -181,13 +181,20 @@ impl Engine {
         JobReader::with_reads(Arc::clone(&self.shared.store), Arc::clone(&self.shared.reads))
     }
 
-    /// Removes a finished job with its rows; `false` if there was none. The space comes back in the background. With
+    /// Removes a finished job with its rows, or one that [cannot be read](crate::Unreadable); `false` if there was none. The space comes back in the background. With
     /// either [`Durability`](crate::Durability), a power cut soon after may bring the job back, whole.
     ///
     /// # Errors
     /// When the job is unfinished or pinned, or the store fails.
     pub fn remove(&self, id: JobId) -> Result<bool, EngineError> {
-        Ok(self.shared.store.remove(id)?)
+        let live = self.shared.scheduler().live.get(&id).cloned();
+        if let Some(live) = live {
+            let detail = format!("it is {}: cancel it first", live.record().state);
+            return Err(StoreError::new(ErrorKind::Invalid, "remove the record", detail).on(id).into());
+        }
+        let removed = self.shared.store.remove(id)?;
+        self.shared.aside.forget(id);
+        Ok(removed)
     }
 
     /// Why a job waits, how far it is, or why it ended.
@@ -210,7 +217,8 @@ impl Engine {
         Stats::of(&self.shared)
     }
 
-    /// Whether outcomes can be stored, and whether the engine's threads live.
+    /// Whether outcomes can be stored, and whether the engine's threads live. A job that cannot be read does not count:
+    /// [`Stats::unreadable`] names it.
     ///
     /// # Errors
     /// [`EngineError::Unhealthy`] says what fails, until the store works again; no job is taken meanwhile.

@@ -116,6 +116,7 @@ mod stats;
 mod submit;
 mod suspicion;
 mod sync;
+mod unreadable;
 mod waiting;
 mod watch;
 mod width;
@@ -148,6 +149,7 @@ pub use crate::{
     rows::RowWriter,
     snapshot::JobSnapshot,
     stats::{ClassStats, Stats},
+    unreadable::Unreadable,
     watch::{Change, Watch},
     width::Width,
 };

@@ -9,13 +9,14 @@ use std::{
 };
 
 use job_core::{ApiError, Ending, JobId, JobRecord, JobResult, JobState, PageRequest, StatusPayload, Timestamp};
-use job_store::{Store, StoreError};
+use job_store::{Listed, Store, StoreError};
 
 use crate::{
     clock::Clock,
     error::EngineError,
     page::{Cursor, Page},
     sync::{Condvar, Mutex},
+    unreadable::{self, Unreadable},
 };
 
 /// Answers about jobs, of this process or another. Cheap to clone.
@@ -178,21 +179,57 @@ impl JobReader {
         Ok(result)
     }
 
-    /// Jobs, the newest first. Never touches rows.
+    /// Jobs, the newest first, those that cannot be read among them with the reason. Never touches rows.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn entries(&self, page: PageRequest) -> Result<Vec<Result<JobRecord, Unreadable>>, EngineError> {
+        let limit = usize::try_from(page.limit()).unwrap_or(usize::MAX);
+        Ok(self.store.entries(None, page.offset(), limit)?.into_iter().map(entry).collect())
+    }
+
+    /// As [`entries`](Self::entries), those older than `before`: pages of a list that grows meanwhile.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn entries_before(
+        &self,
+        before: JobId,
+        limit: u32,
+    ) -> Result<Vec<Result<JobRecord, Unreadable>>, EngineError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(self.store.entries(Some(before), 0, limit)?.into_iter().map(entry).collect())
+    }
+
+    /// Jobs, the newest first. Those that cannot be read count for the page and are not shown:
+    /// [`entries`](Self::entries) tells of them. Never touches rows.
     ///
     /// # Errors
     /// When the store fails.
     pub fn list(&self, page: PageRequest) -> Result<Vec<JobRecord>, EngineError> {
-        let limit = usize::try_from(page.limit()).unwrap_or(usize::MAX);
-        Ok(self.store.list(None, page.offset(), limit)?)
+        Ok(self.entries(page)?.into_iter().filter_map(Result::ok).collect())
     }
 
-    /// Jobs older than `before`, the newest first: pages of a list that grows meanwhile.
+    /// Jobs older than `before`, the newest first: pages of a list that grows meanwhile. Those that cannot be read are
+    /// passed over.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn list_before(&self, before: JobId, limit: u32) -> Result<Vec<JobRecord>, EngineError> {
-        Ok(self.store.list(Some(before), 0, usize::try_from(limit).unwrap_or(usize::MAX))?)
+    pub fn list_before(&self, mut before: JobId, limit: u32) -> Result<Vec<JobRecord>, EngineError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut records = Vec::new();
+        while records.len() < limit {
+            let wanted = limit - records.len();
+            let entries = self.store.entries(Some(before), 0, wanted)?;
+            let Some(last) = entries.last().map(|last| last.id) else { break };
+            let is_end = entries.len() < wanted;
+            records.extend(entries.into_iter().filter_map(|listed| listed.record.ok()));
+            if is_end {
+                break;
+            }
+            before = last;
+        }
+        Ok(records)
     }
 
     /// A job with its result, if it is complete and has one.
@@ -212,6 +249,11 @@ impl JobReader {
             reads.note(id);
         }
     }
+}
+
+fn entry(listed: Listed) -> Result<JobRecord, Unreadable> {
+    let Listed { id: job, record } = listed;
+    record.map_err(|error| Unreadable { job, reason: unreadable::reason(&error) })
 }
 
 /// The answer to one status query. The rows stay in the store until it is written.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use job_core::{Event, JobRecord, JobState};
-use job_store::{Durability, ErrorKind};
+use job_store::{Durability, ErrorKind, Listed};
 
 use crate::{
     error::EngineError,
@@ -12,19 +12,32 @@ use crate::{
     suspicion::{self, Death},
 };
 
-/// Queues every unfinished job again, in the order of submission. Those that ran go back to the queue without their rows.
+/// Queues every unfinished job again, in the order of submission; one that cannot be read holds up no other. Those that ran go back to the queue without their rows.
 /// Whichever of them can alone be to blame for the death of the process has failed an attempt by it; the others are
 /// suspects. So a job that kills its process cannot keep the engine from opening, or kill it for ever, and takes no other
 /// with it.
 pub(crate) fn recover(shared: &Arc<Shared>) -> Result<(), EngineError> {
-    let mut left = shared.store.unfinished()?;
+    let mut left = Vec::new();
+    for Listed { id, record } in shared.store.unfinished_entries()? {
+        match record {
+            Ok(record) => left.push(record),
+            Err(error) => shared.set_aside(id, &error),
+        }
+    }
     let death = Death::of(&left);
     // Whoever is to blame first: if this process dies in the middle of it, that is known.
     left.sort_by_key(|record| !death.blames(record));
     for record in left {
         let is_blamed = death.blames(&record);
         let died = |record: &JobRecord| suspicion::verdict(record, is_blamed, "the process died while it ran");
-        let record = take_up(shared, record, died)?;
+        let id = record.id;
+        let record = match take_up(shared, record, died) {
+            Err(EngineError::Store(error)) if error.kind == ErrorKind::Corrupt => {
+                shared.set_aside(id, &error);
+                continue;
+            }
+            taken_up => taken_up?,
+        };
         if record.state != JobState::Waiting {
             continue;
         }

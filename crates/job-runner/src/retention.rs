@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use job_core::{JobId, JobRecord, Timestamp};
-use job_store::{Store, StoreError, Use};
+use job_store::{ErrorKind, Store, StoreError, Use};
 
 /// How long finished jobs are kept. Each limit by itself is off by default; pinned jobs always stay.
 ///
@@ -190,16 +190,17 @@ fn read(
     mut each: impl FnMut(Piece) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     loop {
-        let mut records = store.list(before, 0, PIECE)?;
-        let is_last = records.len() < PIECE;
-        records.retain(|record| record.id >= from);
-        let is_last = is_last || records.len() < PIECE;
+        let mut entries = store.entries(before, 0, PIECE)?;
+        let is_last = entries.len() < PIECE;
+        entries.retain(|entry| entry.id >= from);
+        let end = entries.last().map(|last| last.id).filter(|_| !is_last && entries.len() == PIECE);
+        // What cannot be read stays: a later version may read it.
+        let records: Vec<JobRecord> = entries.into_iter().filter_map(|entry| entry.record.ok()).collect();
         let ids: Vec<JobId> = records.iter().map(|record| record.id).collect();
-        let uses = store.uses(&ids)?;
+        let uses = uses(store, &ids)?;
         let (pinned, free): (Vec<_>, Vec<_>) = records.iter().zip(uses).partition(|(_, known)| known.pinned);
         let jobs = free.into_iter().filter_map(|(record, known)| kept(record, known)).collect();
         let pinned = pinned.into_iter().filter_map(|(record, _)| record.finished_at).collect();
-        let end = ids.last().copied().filter(|_| !is_last);
         each(Piece { jobs, pinned, from: end.unwrap_or(from) })?;
         match end {
             Some(end) => before = Some(end),
@@ -214,11 +215,29 @@ fn remove(store: &dyn Store, jobs: Vec<JobId>) -> Result<u64, StoreError> {
         // Pinned since the listing: it stays.
         match store.remove(id) {
             Ok(there) => removed += u64::from(there),
-            Err(error) if error.kind == job_store::ErrorKind::Invalid => {}
+            Err(error) if error.kind == ErrorKind::Invalid => {}
+            Err(error) if error.kind == ErrorKind::Corrupt => {
+                tracing::warn!(job = %id, %error, "a finished job could not be removed");
+            }
             Err(error) => return Err(error),
         }
     }
     Ok(removed)
+}
+
+/// What keeps these jobs. When a note of one of them is damaged, each is asked for by itself, and that one stays.
+fn uses(store: &dyn Store, jobs: &[JobId]) -> Result<Vec<Use>, StoreError> {
+    match (store.uses(jobs), jobs) {
+        (Err(error), [_]) if error.kind == ErrorKind::Corrupt => {
+            tracing::warn!(%error, "it is not known what keeps a finished job: it stays");
+            Ok(vec![Use { pinned: true, ..Use::default() }])
+        }
+        (Err(error), jobs) if error.kind == ErrorKind::Corrupt => {
+            let each = jobs.iter().map(|job| uses(store, std::slice::from_ref(job)));
+            Ok(each.collect::<Result<Vec<_>, _>>()?.concat())
+        }
+        (uses, _) => uses,
+    }
 }
 
 fn kept(record: &JobRecord, known: Use) -> Option<Kept> {

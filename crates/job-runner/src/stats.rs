@@ -5,7 +5,7 @@ use std::time::Duration;
 use job_core::{JobClass, JobState};
 use serde::Serialize;
 
-use crate::{error::EngineError, shared::Shared};
+use crate::{error::EngineError, shared::Shared, unreadable::Unreadable};
 
 /// What an engine does at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -23,6 +23,8 @@ pub struct Stats {
     pub unhealthy: Option<String>,
     /// How often a thread of the engine has panicked outside of every handler and callback, and was started anew.
     pub thread_panics: u64,
+    /// Jobs that this engine has met in the store and cannot read. They keep it from nothing else.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// The jobs of one class.
@@ -48,7 +50,7 @@ impl Stats {
             (scheduler.live.values().cloned().collect::<Vec<_>>(), scheduler.unhandled.len())
         };
         let thread_panics = shared.health.panics();
-        let mut stats = Self { unhandled, thread_panics, ..Self::default() };
+        let mut stats = Self { unhandled, thread_panics, unreadable: shared.aside.all(), ..Self::default() };
         stats.unhealthy = shared.health.report(now).err().map(|error| match error {
             EngineError::Unhealthy(error) => error.to_string(),
             other => other.to_string(),

@@ -118,10 +118,16 @@ impl Shared {
         {
             return Ok(Some(handle));
         }
-        if options.reuse
-            && let Some(id) = self.store.find_finished(spec)?
-        {
-            return self.handle(id);
+        if options.reuse {
+            return match self.store.find_finished(spec) {
+                Ok(found) => found.map_or(Ok(None), |id| self.handle(id)),
+                // Then it is done once more.
+                Err(error) if error.kind == ErrorKind::Corrupt => {
+                    tracing::warn!(%error, "a result that may be reused cannot be read");
+                    Ok(None)
+                }
+                Err(error) => Err(error.into()),
+            };
         }
         Ok(None)
     }

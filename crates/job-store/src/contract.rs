@@ -60,6 +60,15 @@ pub(crate) fn check_removable(record: &JobRecord, pinned: bool) -> Result<(), St
     Err(StoreError::new(ErrorKind::Invalid, "remove the record", detail).on(record.id))
 }
 
+/// As [`check_removable`], of a job whose record cannot be read.
+pub(crate) fn check_unreadable_removable(job: JobId, pinned: bool) -> Result<(), StoreError> {
+    if pinned {
+        let detail = "it is pinned: release it first";
+        return Err(StoreError::new(ErrorKind::Invalid, "remove the record", detail).on(job));
+    }
+    Ok(())
+}
+
 pub(crate) fn check_complete(next: &JobRecord) -> Result<(), StoreError> {
     if next.state.is_complete() {
         return Ok(());

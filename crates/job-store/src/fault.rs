@@ -1,6 +1,7 @@
 //! [`FaultStore`]: a store that fails on request, so that tests can try every way a disk lets one down.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     ops::{ControlFlow, Range},
     sync::{
@@ -14,8 +15,8 @@ use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 use parking_lot::{Condvar, Mutex};
 
 use crate::{
-    Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, Pin, ResultStore, Rows, SealedBlock, Seat,
-    SegmentKey, SegmentWriter, SharedStore, Store, StoreError, Use,
+    Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, Listed, Pin, ResultStore, Rows, SealedBlock,
+    Seat, SegmentKey, SegmentWriter, SharedStore, Store, StoreError, Use,
 };
 
 /// Which operations fail, and how.
@@ -77,6 +78,8 @@ struct Switch {
     planned: Condvar,
     writes: AtomicU64,
     hook: Hook,
+    /// Jobs whose records cannot be read.
+    damaged: Mutex<BTreeSet<JobId>>,
 }
 
 struct Hook(Box<dyn Fn(Moment, u64) + Send + Sync>);
@@ -115,6 +118,23 @@ impl Switch {
         }
     }
 
+    /// Whether the record of a job is as it was written.
+    fn sound(&self, id: JobId, operation: &'static str) -> Result<(), StoreError> {
+        if self.damaged.lock().contains(&id) {
+            return Err(StoreError::new(ErrorKind::Corrupt, operation, "injected: the record is damaged").on(id));
+        }
+        Ok(())
+    }
+
+    fn listed(&self, mut entries: Vec<Listed>) -> Vec<Listed> {
+        for entry in &mut entries {
+            if let Err(error) = self.sound(entry.id, "list") {
+                entry.record = Err(error);
+            }
+        }
+        entries
+    }
+
     /// Whether a read gets through.
     fn read(&self) -> Result<(), StoreError> {
         match self.fault() {
@@ -140,6 +160,7 @@ impl<S: Store + ?Sized> FaultStore<S> {
             planned: Condvar::new(),
             writes: AtomicU64::new(0),
             hook: Hook(Box::new(hook)),
+            damaged: Mutex::default(),
         };
         Self { inner, switch: Arc::new(switch) }
     }
@@ -149,6 +170,11 @@ impl<S: Store + ?Sized> FaultStore<S> {
         *self.switch.fault.lock() = fault;
         self.switch.writes.store(0, Ordering::SeqCst);
         self.switch.planned.notify_all();
+    }
+
+    /// From now on the record of this job cannot be read, until it is removed. Claims take no notice of that.
+    pub fn damage(&self, job: JobId) {
+        self.switch.damaged.lock().insert(job);
     }
 
     /// Writes since the last plan, those that failed included.
@@ -171,6 +197,7 @@ impl<S: Store + ?Sized> JobStore for FaultStore<S> {
 
     fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
         self.switch.read()?;
+        self.switch.sound(id, "read the record")?;
         self.inner.get(id)
     }
 
@@ -178,18 +205,28 @@ impl<S: Store + ?Sized> JobStore for FaultStore<S> {
         self.switch.write(|| self.inner.replace(next, durability))
     }
 
-    fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
+    fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError> {
         self.switch.read()?;
-        self.inner.list(before, skip, limit)
+        Ok(self.switch.listed(self.inner.entries(before, skip, limit)?))
+    }
+
+    fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError> {
+        self.switch.read()?;
+        Ok(self.switch.listed(self.inner.unfinished_entries()?))
+    }
+
+    fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
+        self.entries(before, skip, limit)?.into_iter().map(|entry| entry.record).collect()
     }
 
     fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError> {
-        self.switch.read()?;
-        self.inner.unfinished()
+        self.unfinished_entries()?.into_iter().map(|entry| entry.record).collect()
     }
 
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
-        self.switch.write(|| self.inner.remove(id))
+        let removed = self.switch.write(|| self.inner.remove(id))?;
+        self.switch.damaged.lock().remove(&id);
+        Ok(removed)
     }
 
     fn find_key(&self, graph: &str, key: &str) -> Result<Option<JobId>, StoreError> {
@@ -294,6 +331,10 @@ impl<S: SharedStore + ?Sized> SharedStore for FaultStore<S> {
 
     fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
         self.switch.write(|| self.inner.claim(claim))
+    }
+
+    fn unreadable(&self) -> Vec<StoreError> {
+        self.inner.unreadable()
     }
 
     fn start(&self, next: &[JobRecord]) -> Result<Vec<JobId>, StoreError> {

@@ -27,8 +27,8 @@ pub(crate) const UNFINISHED: u8 = b'u';
 pub(crate) const LAST_READ: u8 = b't';
 pub(crate) const PINNED: u8 = b'p';
 pub(crate) const DROPPED: u8 = b'd';
-const IDEMPOTENCY: u8 = b'k';
-const WORK: u8 = b'w';
+pub(crate) const IDEMPOTENCY: u8 = b'k';
+pub(crate) const WORK: u8 = b'w';
 
 /// The key of `id` in one of the groups above.
 pub(crate) fn key(group: u8, id: JobId) -> [u8; 17] {

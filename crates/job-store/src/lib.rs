@@ -93,5 +93,7 @@ pub use rocksdb;
 pub use seat::{Seat, Seats};
 pub use shared::{Claim, Claimed, Held, LONGEST_PAUSE, SharedStore, Start};
 pub use shared_memory::SharedMemory;
-pub use store::{Durability, EachBlock, JobStore, MAX_CHECKPOINT, Pin, ResultStore, SegmentWriter, Store, Use};
+pub use store::{
+    Durability, EachBlock, JobStore, Listed, MAX_CHECKPOINT, Pin, ResultStore, SegmentWriter, Store, Use,
+};
 pub use verify::{Finding, Verified, verify};

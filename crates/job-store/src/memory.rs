@@ -10,8 +10,8 @@ use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 use parking_lot::RwLock;
 
 use crate::{
-    BlockBuilder, Durability, EachBlock, ErrorKind, JobStore, Pin, ResultStore, Rows, SealedBlock, Seat, Seats,
-    SegmentKey, SegmentWriter, StoreError,
+    BlockBuilder, Durability, EachBlock, ErrorKind, JobStore, Listed, Pin, ResultStore, Rows, SealedBlock, Seat,
+    Seats, SegmentKey, SegmentWriter, StoreError,
     contract::{self, Cut, Tally},
 };
 
@@ -106,19 +106,20 @@ impl JobStore for MemoryStore {
         Ok(())
     }
 
-    fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
+    fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError> {
         let content = self.content.read();
         let older = content.jobs.range(..before.unwrap_or(JobId::MAX)).rev();
         Ok(older
             .skip(usize::try_from(skip).unwrap_or(usize::MAX))
             .take(limit)
-            .map(|(_, job)| job.clone())
+            .map(|(id, job)| Listed { id: *id, record: Ok(job.clone()) })
             .collect())
     }
 
-    fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError> {
+    fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError> {
         let content = self.content.read();
-        Ok(content.jobs.values().filter(|record| !record.state.is_complete()).cloned().collect())
+        let unfinished = content.jobs.iter().filter(|(_, record)| !record.state.is_complete());
+        Ok(unfinished.map(|(id, record)| Listed { id: *id, record: Ok(record.clone()) }).collect())
     }
 
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {

@@ -39,6 +39,12 @@ pub trait SharedStore: Store {
     /// When the store fails; then nothing is claimed that will not be free again after one lease.
     fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError>;
 
+    /// Jobs that claims of this claimant have met and left alone, because their records cannot be read here (each error
+    /// names its job): whoever can read them may claim them.
+    fn unreadable(&self) -> Vec<StoreError> {
+        Vec::new()
+    }
+
     /// Starts claimed jobs together: puts each of these running records in place of the waiting one whose revision is
     /// one less, and answers those that are stored. Each by itself: one that [`replace`](crate::JobStore::replace) would
     /// refuse, because it was cancelled or the claim on it is lost, is left alone. Buffered.
@@ -61,7 +67,8 @@ pub trait SharedStore: Store {
     /// When the store fails; the leases then end by themselves.
     fn release(&self, jobs: &[JobId]) -> Result<(), StoreError>;
 
-    /// Which of `known` are not at that revision any more, and what they are now; `None` of a job that was removed.
+    /// Which of `known` are not at that revision any more, and what they are now; `None` of a job that was removed. One
+    /// that cannot be read any more is left out.
     /// Cost: a point read each, unless the store has a better way.
     ///
     /// # Errors

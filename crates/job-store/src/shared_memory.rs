@@ -13,7 +13,7 @@ use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, JobState, Segment, T
 use parking_lot::{Condvar, Mutex};
 
 use crate::{
-    Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, LONGEST_PAUSE, MemoryStore, Pin,
+    Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, LONGEST_PAUSE, Listed, MemoryStore, Pin,
     ResultStore, Rows, SealedBlock, Seat, Seats, SegmentKey, SegmentWriter, SharedStore, Start, StoreError,
     contract, seat,
 };
@@ -331,12 +331,12 @@ impl JobStore for SharedMemory {
         Ok(())
     }
 
-    fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
-        self.store.list(before, skip, limit)
+    fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError> {
+        self.store.entries(before, skip, limit)
     }
 
-    fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError> {
-        self.store.unfinished()
+    fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError> {
+        self.store.unfinished_entries()
     }
 
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {

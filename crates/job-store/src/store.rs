@@ -7,7 +7,7 @@ use std::{
 
 use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 
-use crate::{Rows, SealedBlock, Seat, SegmentKey, StoreError};
+use crate::{ErrorKind, Rows, SealedBlock, Seat, SegmentKey, StoreError};
 
 /// The longest checkpoint, in bytes.
 pub const MAX_CHECKPOINT: usize = 64 << 20;
@@ -67,23 +67,45 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError>;
 
     /// Lists jobs, newest id first: those older than `before` (all when `None`), without the first `skip`, at
-    /// most `limit`. Cost: `skip` keys, `limit` records.
+    /// most `limit`. One whose record is not what was written, or was written by a later version, is among them with the
+    /// error: it hides no other. Cost: `skip` keys, `limit` records.
     ///
     /// # Errors
-    /// `Corrupt` when a stored record is not what was written.
-    fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError>;
+    /// When the store cannot be read.
+    fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError>;
 
-    /// Every job that is not complete, oldest id first. Cost: those jobs only, however many are complete.
+    /// Every job that is not complete, oldest id first; of one whose record cannot be read the error, as in
+    /// [`entries`](Self::entries). Cost: those jobs only, however many are complete.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError>;
+
+    /// As [`entries`](Self::entries), all of them readable.
     ///
     /// # Errors
     /// `Corrupt` when a stored record is not what was written.
-    fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError>;
+    fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
+        self.entries(before, skip, limit)?.into_iter().map(|listed| listed.record).collect()
+    }
+
+    /// As [`unfinished_entries`](Self::unfinished_entries), all of them readable.
+    ///
+    /// # Errors
+    /// `Corrupt` when a stored record is not what was written.
+    fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError> {
+        self.unfinished_entries()?.into_iter().map(|listed| listed.record).collect()
+    }
 
     /// Removes a complete job with its result and rows; `false` if there was none. The caller waits neither for the
     /// space to come back nor for the disk: after a power cut the job may be there again, whole.
     ///
+    /// A job whose record cannot be read is removed with everything that belongs to it, complete or not. Cost of that: a
+    /// look at every idempotency key.
+    ///
     /// # Errors
-    /// `Invalid` when the job is not complete (cancel it first) or is pinned (release it first).
+    /// `Invalid` when the job is not complete (cancel it first), is pinned (release it first), or cannot be read here and
+    /// is claimed by somebody who can.
     fn remove(&self, id: JobId) -> Result<bool, StoreError>;
 
     /// The job that was submitted on `graph` under this idempotency key; `None` if the key is free. Removing the
@@ -132,6 +154,25 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     /// As those.
     fn uses(&self, jobs: &[JobId]) -> Result<Vec<Use>, StoreError> {
         jobs.iter().map(|&id| Ok(Use { last_read: self.last_read(id)?, pinned: self.is_pinned(id)? })).collect()
+    }
+}
+
+/// A job in a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// Which.
+    pub id: JobId,
+    /// The job, or why it cannot be read.
+    pub record: Result<JobRecord, StoreError>,
+}
+
+impl Listed {
+    /// The job of that id, as it was read. An error that concerns more than this job is one of the list.
+    pub(crate) fn of(id: JobId, record: Result<JobRecord, StoreError>) -> Result<Self, StoreError> {
+        match record {
+            Err(error) if error.kind != ErrorKind::Corrupt => Err(error),
+            record => Ok(Self { id, record }),
+        }
     }
 }
 

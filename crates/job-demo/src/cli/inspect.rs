@@ -39,12 +39,13 @@ fn whole(out: &mut impl Write, global: &Global, store: &dyn Store) -> Outcome {
     let limit = usize::try_from(PageRequest::new(0, PIECE)?.limit())?;
     let mut before = None;
     loop {
-        let records = store.list(before, 0, limit)?;
-        for record in &records {
+        let entries = store.entries(before, 0, limit)?;
+        // One that cannot be read is a finding below.
+        for record in entries.iter().filter_map(|entry| entry.record.as_ref().ok()) {
             line(out, global, store, record)?;
         }
-        match records.last() {
-            Some(last) if records.len() == limit => before = Some(last.id),
+        match entries.last() {
+            Some(last) if entries.len() == limit => before = Some(last.id),
             _ => break,
         }
     }

@@ -6,31 +6,36 @@ use std::{
 };
 
 use jiff::Timestamp as Instant;
-use job_runner::{JobRecord, JobState, PageRequest, Parameters, Timestamp};
+use job_runner::{JobRecord, JobState, PageRequest, Parameters, Timestamp, Unreadable};
 use serde::Serialize;
+use serde_json::json;
 
 use super::{Global, Outcome, plain::one_line, store, table};
 
 pub(super) fn list(global: &Global, offset: Option<&str>, limit: Option<&str>) -> Outcome {
     let page = PageRequest::parse(offset, limit)?;
-    let records = store::read(global)?.list(page)?;
+    let entries = store::read(global)?.entries(page)?;
     let mut out = BufWriter::new(io::stdout().lock());
     if global.json {
-        lines(&mut out, &records)?;
-    } else if records.is_empty() {
+        lines(&mut out, &entries)?;
+    } else if entries.is_empty() {
         writeln!(out, "no jobs")?;
     } else {
-        table::write(&mut out, &records)?;
+        table::write(&mut out, &entries)?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Writes a line of JSON for each job.
-pub(super) fn lines(out: &mut impl Write, records: &[JobRecord]) -> io::Result<()> {
-    for record in records {
+pub(super) fn lines(out: &mut impl Write, entries: &[Result<JobRecord, Unreadable>]) -> io::Result<()> {
+    for entry in entries {
+        let json = match entry {
+            Ok(record) => serde_json::to_string(&Entry::of(record))?,
+            Err(job) => json!({ "jobId": job.job.to_string(), "unreadable": job.reason }).to_string(),
+        };
         // Parameters are as they came, perhaps laid out over several lines.
-        writeln!(out, "{}", one_line(&serde_json::to_string(&Entry::of(record))?))?;
+        writeln!(out, "{}", one_line(&json))?;
     }
     Ok(())
 }
@@ -93,7 +98,7 @@ mod tests {
         let spec = JobSpec::algorithm("kcore").graph("movies").parameters(&serde_json::json!({"k": 3})).unwrap();
         let record = JobRecord::waiting(JobId::from_parts(now, [0; 10]), spec, now);
         let mut out = Vec::new();
-        lines(&mut out, &[record]).unwrap();
+        lines(&mut out, &[Ok(record)]).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
             concat!(

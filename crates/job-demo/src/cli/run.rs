@@ -19,7 +19,9 @@ const WORKERS: usize = 2;
 pub(super) fn run(global: &Global, pending: bool) -> Outcome {
     let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
     let store = store::write(global)?;
-    let left = store.store().unfinished()?;
+    // What cannot be read is left to a version that can.
+    let left = store.store().unfinished_entries()?.into_iter().filter_map(|entry| entry.record.ok());
+    let left: Vec<JobRecord> = left.collect();
     load(global, &graphs, &left, pending)?;
     let engine = store::engine(&store, &graphs, WORKERS)?;
     let mut jobs = Vec::new();
@@ -86,13 +88,14 @@ fn finish(global: &Global, jobs: &[Job]) -> Result<Vec<JobRecord>, Box<dyn Error
 
 fn report(global: &Global, engine: &Engine, records: &[JobRecord], pending: bool) -> Result<(), Box<dyn Error>> {
     let mut out = BufWriter::new(io::stdout().lock());
+    let entries: Vec<_> = records.iter().cloned().map(Ok).collect();
     if global.json {
-        list::lines(&mut out, records)?;
+        list::lines(&mut out, &entries)?;
     } else if records.is_empty() {
         writeln!(out, "nothing to do")?;
     } else {
         writeln!(out)?;
-        table::write(&mut out, records)?;
+        table::write(&mut out, &entries)?;
         if !pending {
             pages::write(&mut out, global, &engine.reader(), records)?;
         }

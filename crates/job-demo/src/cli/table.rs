@@ -5,14 +5,14 @@ use std::{
     io::{self, Write},
 };
 
-use job_runner::{JobKind, JobRecord};
+use job_runner::{JobKind, JobRecord, Unreadable};
 
 use super::plain::plain;
 
 /// Writes rows of jobs under a head line; columns are as wide as what they hold, numbers stand at the right.
-pub(super) fn write(out: &mut impl Write, records: &[JobRecord]) -> io::Result<()> {
+pub(super) fn write(out: &mut impl Write, entries: &[Result<JobRecord, Unreadable>]) -> io::Result<()> {
     const HEAD: [&str; 6] = ["JOB", "WORK", "GRAPH", "STATE", "ROWS", "SECONDS"];
-    let rows: Vec<[String; 6]> = records.iter().map(cells).collect();
+    let rows: Vec<[String; 6]> = entries.iter().map(entry_cells).collect();
     let mut widths = HEAD.map(str::len);
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -20,10 +20,12 @@ pub(super) fn write(out: &mut impl Write, records: &[JobRecord]) -> io::Result<(
         }
     }
     line(out, &HEAD, &widths)?;
-    for (row, record) in rows.iter().zip(records) {
+    for (row, entry) in rows.iter().zip(entries) {
         line(out, row, &widths)?;
-        if let Some(failure) = &record.failure {
-            writeln!(out, "  {}", plain(&failure.message))?;
+        match entry {
+            Ok(JobRecord { failure: Some(failure), .. }) => writeln!(out, "  {}", plain(&failure.message))?,
+            Ok(_) => {}
+            Err(unreadable) => writeln!(out, "  {}", plain(&unreadable.reason))?,
         }
     }
     Ok(())
@@ -36,6 +38,16 @@ fn line(out: &mut impl Write, cells: &[impl Display; 6], widths: &[usize; 6]) ->
         out,
         "{job:w_job$}  {work:w_work$}  {graph:w_graph$}  {state:w_state$}  {rows:>w_rows$}  {seconds:>w_seconds$}"
     )
+}
+
+fn entry_cells(entry: &Result<JobRecord, Unreadable>) -> [String; 6] {
+    let nothing = || "-".to_owned();
+    match entry {
+        Ok(record) => cells(record),
+        Err(unreadable) => {
+            [unreadable.job.to_string(), nothing(), nothing(), "unreadable".to_owned(), nothing(), nothing()]
+        }
+    }
 }
 
 fn cells(record: &JobRecord) -> [String; 6] {
@@ -113,7 +125,7 @@ mod tests {
         let size = ResultSize { rows: 1_234, bytes: 9 };
         let done = running.apply(Event::Succeed(size), Timestamp::from_micros(1_250_000)).unwrap();
         let mut out = Vec::new();
-        write(&mut out, &[done, waiting]).unwrap();
+        write(&mut out, &[Ok(done), Ok(waiting)]).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "JOB                                   WORK                 GRAPH   STATE       ROWS  SECONDS\n\

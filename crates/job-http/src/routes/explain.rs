@@ -81,7 +81,7 @@ pub(crate) async fn overview(
     let before = before(query.before.as_deref())?;
     let read = move |api: &Context| {
         let jobs = Jobs::new(api.reader.clone(), Some(scope.graph.key), page, before, false);
-        let (jobs, next) = jobs.all(|record| Overview::of(record, &api.engine))?;
+        let (jobs, next) = jobs.all(|listed| Overview::listed(listed, &api.engine))?;
         Ok(Json(Overviews { jobs, next }))
     };
     api.call(read).await

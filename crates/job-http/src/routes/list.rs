@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderValue, header},
     response::Response,
 };
-use job_runner::{Engine, JobId, JobReader, JobRecord, PageRequest, StoreError};
+use job_runner::{Engine, JobId, JobReader, JobRecord, PageRequest, StoreError, Unreadable};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -75,6 +75,13 @@ pub(crate) async fn list(
     Ok(response)
 }
 
+/// A job of a list, or why it cannot be read.
+pub(crate) type Listed = Result<JobRecord, Unreadable>;
+
+pub(crate) fn id(listed: &Listed) -> JobId {
+    listed.as_ref().map_or_else(|unreadable| unreadable.job, |record| record.id)
+}
+
 /// A page of the jobs of one graph, or of all, read in steps. Cost: every newer job of the engine, whatever its graph.
 pub(crate) struct Jobs {
     reader: JobReader,
@@ -123,17 +130,19 @@ impl Jobs {
     }
 
     /// The next jobs of the page, maybe none; `None` at the end of all jobs.
-    pub(crate) fn next(&mut self) -> Result<Option<Vec<JobRecord>>, job_runner::EngineError> {
-        let mut records = self.reader.list_before(self.before, self.step)?;
+    pub(crate) fn next(&mut self) -> Result<Option<Vec<Listed>>, job_runner::EngineError> {
+        let mut records = self.reader.entries_before(self.before, self.step)?;
         let Some(last) = records.last() else { return Ok(None) };
-        self.before = last.id;
-        let bytes: usize = records.iter().map(|record| record.spec.json().as_str().len()).sum();
+        self.before = id(last);
+        let bytes: usize = records.iter().flatten().map(|record| record.spec.json().as_str().len()).sum();
         let (fewest, most) = Self::STEPS;
         self.step = if bytes > Self::LONG { fewest } else { most.min(self.step * 2) };
         records.retain(|record| {
-            let own = self.graph.as_deref().is_none_or(|graph| record.spec.graph_name() == graph);
+            // Nobody knows the graph of one that cannot be read: it may be this one.
+            let graph = record.as_ref().ok().map(|record| record.spec.graph_name());
+            let own = self.graph.as_deref().is_none_or(|own| graph.is_none_or(|graph| graph == own));
             self.seen += u64::from(own);
-            let older = own && record.id < self.from;
+            let older = own && id(record) < self.from;
             let wanted = older && self.skip == 0 && self.left > 0;
             self.skip -= u64::from(older && self.skip > 0);
             self.left -= u32::from(wanted);
@@ -147,13 +156,13 @@ impl Jobs {
     /// The whole page, each job as `show` has it, and the cursor of the next one.
     pub(crate) fn all<T>(
         mut self,
-        show: impl Fn(&JobRecord) -> T,
+        show: impl Fn(&Listed) -> T,
     ) -> Result<(Vec<T>, Option<String>), job_runner::EngineError> {
         let (mut shown, mut last) = (Vec::new(), None);
         while !self.is_full()
             && let Some(records) = self.next()?
         {
-            last = records.last().map(|record| record.id).or(last);
+            last = records.last().map(id).or(last);
             shown.extend(records.iter().map(&show));
         }
         Ok((shown, last.filter(|_| self.is_full()).map(|id| id.to_string())))
@@ -202,7 +211,7 @@ impl Iterator for Entries {
 }
 
 impl Entries {
-    fn write(&mut self, records: &[JobRecord], mut first: bool) -> Vec<u8> {
+    fn write(&mut self, records: &[Listed], mut first: bool) -> Vec<u8> {
         let mut out = Vec::new();
         for record in records {
             if !first {
@@ -210,7 +219,11 @@ impl Entries {
             }
             first = false;
             // Strings and numbers always serialize, and a Vec never refuses bytes.
-            let _ = serde_json::to_writer(&mut out, &Entry::of(record, &self.engine, self.dialect));
+            let entry = match record {
+                Ok(record) => Entry::of(record, &self.engine, self.dialect),
+                Err(unreadable) => Entry::unreadable(unreadable),
+            };
+            let _ = serde_json::to_writer(&mut out, &entry);
         }
         self.at = At::Jobs { first };
         out

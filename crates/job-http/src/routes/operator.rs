@@ -35,7 +35,7 @@ pub(crate) struct OperatorJobs {
 /// A job with its graph.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OperatorJob {
-    /// The graph, as the engine names it.
+    /// The graph, as the engine names it; empty of a job that cannot be read.
     graph: String,
     #[serde(flatten)]
     job: Overview,
@@ -73,9 +73,9 @@ pub(crate) async fn jobs(
     let before = before(query.before.as_deref())?;
     let read = move |api: &Context| {
         let jobs = Jobs::new(api.reader.clone(), query.graph, page, before, false);
-        let (jobs, next) = jobs.all(|record| OperatorJob {
-            graph: record.spec.graph_name().to_owned(),
-            job: Overview::of(record, &api.engine),
+        let (jobs, next) = jobs.all(|listed| OperatorJob {
+            graph: listed.as_ref().map_or_else(|_| String::new(), |record| record.spec.graph_name().to_owned()),
+            job: Overview::listed(listed, &api.engine),
         })?;
         Ok(Json(OperatorJobs { jobs, next }))
     };

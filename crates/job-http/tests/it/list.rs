@@ -1,10 +1,15 @@
 //! The list of jobs.
 
+use std::sync::Arc;
+
 use job_http::Dialect;
-use job_runner::JobSpec;
+use job_runner::{
+    JobSpec,
+    store::{FaultStore, MemoryStore, Store},
+};
 use serde_json::json;
 
-use crate::host::{service, with};
+use crate::host::{builder, over, service, with};
 
 #[tokio::test]
 async fn jobs_are_listed_newest_first_with_what_was_asked() {
@@ -35,6 +40,32 @@ async fn jobs_are_listed_newest_first_with_what_was_asked() {
     assert_eq!(middle["jobs"], json!([expected["jobs"][1]]));
     assert_eq!(service.get("/jobs/status?offset=9").await.body, r#"{"jobs":[]}"#);
     assert_eq!(service.get("/jobs/status?limit=100001").await.error().1, "GES.8005");
+}
+
+/// One such job ended every list with an error.
+#[tokio::test]
+async fn a_job_that_cannot_be_read_is_listed_among_the_others() {
+    let store = FaultStore::new(Arc::new(MemoryStore::default()) as Arc<dyn Store>);
+    let service = over(Arc::new(builder(Arc::new(store.clone())).open().unwrap()), |api| api);
+    let jobs = [(); 3].map(|()| service.submit(JobSpec::vertex_filter()));
+    store.damage(jobs[1]);
+    let why = "cannot be read: injected: the record is damaged";
+    let listed = service.get("/jobs/status").await.json();
+    assert_eq!(listed["jobs"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        listed["jobs"][1],
+        json!({
+            "jobId": jobs[1].to_string(), "rawRequest": "", "taskType": "Unknown", "canStop": false, "progress": "0",
+            "startTime": "", "failReason": why, "endTime": "", "status": "failed",
+        })
+    );
+    assert_eq!(listed["jobs"][2]["jobId"], jobs[0].to_string());
+    let page = service.get("/jobs/status?offset=1&limit=1").await.json();
+    assert_eq!(page["jobs"], json!([listed["jobs"][1]]));
+    let overview = service.get("/jobs/overview").await.json();
+    assert_eq!(overview["jobs"][1]["state"], "unreadable");
+    assert_eq!(overview["jobs"][1]["why"], json!({"reason": "unreadable", "sentence": why}));
+    assert_eq!(overview["jobs"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]

@@ -24,4 +24,5 @@ mod shutdown;
 mod started;
 mod support;
 mod suspects;
+mod unreadable;
 mod watching;

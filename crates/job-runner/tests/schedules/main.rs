@@ -89,6 +89,8 @@ mod submit;
 #[path = "../../src/suspicion.rs"]
 mod suspicion;
 mod sync;
+#[path = "../../src/unreadable.rs"]
+mod unreadable;
 #[path = "../../src/waiting.rs"]
 mod waiting;
 #[path = "../../src/watch.rs"]

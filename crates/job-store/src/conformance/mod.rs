@@ -53,6 +53,7 @@ mod race;
 mod reopen;
 mod results;
 mod sharing;
+mod unreadable;
 
 use std::{
     ops::{ControlFlow, Range},
@@ -61,13 +62,19 @@ use std::{
 
 use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, RowList, Segment, Timestamp};
 
-pub use self::{checkpoints::*, finding::*, jobs::*, race::*, reopen::*, results::*, sharing::*};
+pub use self::{checkpoints::*, finding::*, jobs::*, race::*, reopen::*, results::*, sharing::*, unreadable::*};
 use crate::{BlockBuilder, Durability, SegmentKey, Store, StoreError};
 
 /// One place to keep jobs: a directory, a database, a shared memory.
 pub trait Fixture {
     /// Opens the store there, after whatever was opened before has been dropped.
     fn open(&self) -> Arc<dyn Store>;
+
+    /// Writes these bytes where the record of a job is, past every store; none is open meanwhile. `false` where that cannot
+    /// be: then there is no record that cannot be read.
+    fn overwrite(&self, _job: JobId, _record: &[u8]) -> bool {
+        false
+    }
 }
 
 /// Makes one `#[test]` per law; the argument is an expression that makes a new, empty [`Fixture`]. Followed by `, skip`
@@ -132,6 +139,8 @@ macro_rules! conformance_tests {
             a_large_segment_is_read_like_a_small_one
             two_segments_of_a_job_grow_side_by_side
             keys_work_reads_pins_and_checkpoints_survive_reopening
+            a_record_that_cannot_be_read_hides_no_other
+            what_cannot_be_read_is_removed_with_all_that_belongs_to_it
         }
     };
     // As functions, for whoever runs them all in one test.

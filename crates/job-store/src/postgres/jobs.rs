@@ -8,10 +8,10 @@ use std::{
 use job_core::{Ending, JobId, JobRecord, JobSpec, JobState, Timestamp};
 
 use super::{
-    Call, Parameters, PostgresStore, column, connection::Connection, failure::Failed, id_column, kind_bytes, name,
-    record, records, signed, state_number, uuid,
+    Call, Parameters, PostgresStore, column, connection::Connection, entries, failure::Failed, id_column,
+    kind_bytes, name, record, records, signed, state_number, uuid,
 };
-use crate::{Durability, ErrorKind, JobStore, Pin, Seat, StoreError, Use, codec, contract, seat};
+use crate::{Durability, ErrorKind, JobStore, Listed, Pin, Seat, StoreError, Use, codec, contract, seat};
 
 /// All of them or none: a division by zero undoes the statement when one of the ids is that of a job that is complete.
 const INSERT: &str = "
@@ -104,6 +104,29 @@ const REMOVE: &str = "
     )
     SELECT EXISTS (SELECT FROM due) FROM gone";
 
+/// As `REMOVE`, of a job whose record cannot be read here, complete or not, unless somebody who can has claimed it.
+const REMOVE_UNREADABLE: &str = "
+    WITH complete AS (
+        DELETE FROM finished WHERE id = $1 AND NOT pinned RETURNING id
+    ), unfinished AS (
+        DELETE FROM queue WHERE job = $1 AND NOT pinned AND (until IS NULL OR until <= clock_timestamp()) RETURNING job
+    ), gone AS (
+        SELECT id FROM complete UNION ALL SELECT job FROM unfinished
+    ), rows AS (
+        DELETE FROM blocks USING gone WHERE job = id
+    ), checkpoint AS (
+        DELETE FROM checkpoints USING gone WHERE job = id
+    ), objects AS (
+        DELETE FROM objects USING gone WHERE objects.job = gone.id
+    ), due AS (
+        UPDATE uploads SET due = true, revision = uploads.revision + 1 FROM gone WHERE uploads.job = gone.id RETURNING 1
+    ), work AS (
+        DELETE FROM works USING gone WHERE job = id
+    ), name AS (
+        DELETE FROM names USING gone WHERE job = id
+    )
+    SELECT EXISTS (SELECT FROM due) FROM gone";
+
 /// A job is in one of the two tables.
 const TOUCH: &str = "
     WITH latest AS (
@@ -193,20 +216,20 @@ impl JobStore for PostgresStore {
         Ok(())
     }
 
-    fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
+    fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError> {
         let call = Call::new("list");
         let (skip, limit) = (signed(skip), signed(limit as u64));
         let rows = match before {
             None => self.rows(call, LIST, &[&skip, &limit]),
             Some(id) => self.rows(call, LIST_BEFORE, &[&skip, &limit, &uuid(id)]),
         };
-        records(call, &rows?)
+        entries(call, &rows?)
     }
 
-    fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError> {
+    fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError> {
         let call = Call::new("list the unfinished jobs");
         let rows = self.rows(call, "SELECT job, record, started FROM queue ORDER BY job", &[])?;
-        records(call, &rows)
+        entries(call, &rows)
     }
 
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
@@ -215,7 +238,10 @@ impl JobStore for PostgresStore {
             let rows =
                 self.rows(call, "SELECT id, record, started, pinned FROM jobs WHERE id = $1", &[&uuid(id)])?;
             let Some(row) = rows.first() else { return Ok(false) };
-            let record = record(call, row)?;
+            let record = match record(call, row) {
+                Err(error) if error.kind == ErrorKind::Corrupt => return self.remove_unreadable(call, id),
+                found => found?,
+            };
             contract::check_removable(&record, column(call, row, 3)?)?;
             let (hash, name) = (contract::work_hash(&record.spec).map(Vec::from), name_of(&record));
             let ran = self.run(call, REMOVE, &[&uuid(id), &hash, &name]).map_err(|failed| failed.on(call))?;
@@ -302,6 +328,25 @@ impl PostgresStore {
         if records.iter().any(|record| record.state != JobState::Running { cancelling: false }) {
             self.inner.notices.changed();
         }
+    }
+
+    /// Removes a job that cannot be read here.
+    fn remove_unreadable(&self, call: Call, id: JobId) -> Result<bool, StoreError> {
+        let ran = self.run(call, REMOVE_UNREADABLE, &[&uuid(id)]).map_err(|failed| failed.on(call))?;
+        if !ran.rows.is_empty() {
+            #[cfg(feature = "objects")]
+            self.collect_if_due(call, Some(&ran.rows), 0)?;
+            self.inner.unreadable.lock().remove(&id);
+            return Ok(true);
+        }
+        contract::check_unreadable_removable(id, self.is_pinned(id)?)?;
+        if self.rows(call, "SELECT 1 FROM jobs WHERE id = $1", &[&uuid(id)])?.is_empty() {
+            return Ok(false);
+        }
+        Err(call.failed(
+            ErrorKind::Invalid,
+            "it cannot be read here, and another engine has claimed it: cancel it there",
+        ))
     }
 
     /// Why a compare-and-set of `next` changed nothing.

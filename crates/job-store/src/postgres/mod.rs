@@ -24,7 +24,12 @@ mod sharing;
 mod tls;
 mod wait;
 
-use std::{collections::HashSet, fmt, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+    sync::Arc,
+    time::Instant,
+};
 
 use job_core::{Event, JobId, JobKind, JobRecord, JobState, Timestamp};
 use parking_lot::Mutex;
@@ -42,7 +47,7 @@ use self::{
     pool::Pool,
     runtime::Runtime,
 };
-use crate::{Durability, ErrorKind, Seats, StoreError, codec};
+use crate::{Durability, ErrorKind, Listed, Seats, StoreError, codec};
 
 const POOLED: &str = "a pooler between lends a session for one transaction only, and what a store sets there would be \
                       others' as well: set `PostgresOptions::pooled`, or name the database itself or a pooler that keeps \
@@ -97,6 +102,8 @@ struct Inner {
     seats: Seats,
     /// Jobs whose claim was answered. A lease that nobody knows of, because the answer was lost, is not renewed.
     claimed: Mutex<HashSet<JobId>>,
+    /// Jobs that claims have met and that cannot be read here: they are not claimed again.
+    unreadable: Mutex<BTreeMap<JobId, StoreError>>,
     notices: Arc<Notices>,
     /// Where blocks of large segments go, if not to the database.
     #[cfg(feature = "objects")]
@@ -206,6 +213,7 @@ impl Inner {
             claimant,
             seats: Seats::default(),
             claimed: Mutex::default(),
+            unreadable: Mutex::default(),
             notices: Arc::default(),
             #[cfg(feature = "objects")]
             objects: None,
@@ -321,6 +329,15 @@ fn record(call: Call, row: &Row) -> Result<JobRecord, StoreError> {
     record
         .apply(Event::Start, Timestamp::from_micros(started.unsigned_abs()))
         .map_err(|error| call.on(id).corrupt(&format!("it cannot have been started: {error}")))
+}
+
+/// The entry of a row `(id, record, started)`.
+fn entry(call: Call, row: &Row) -> Result<Listed, StoreError> {
+    Listed::of(id_column(call, row, 0)?, record(call, row))
+}
+
+fn entries(call: Call, rows: &[Row]) -> Result<Vec<Listed>, StoreError> {
+    rows.iter().map(|row| entry(call, row)).collect()
 }
 
 fn records(call: Call, rows: &[Row]) -> Result<Vec<JobRecord>, StoreError> {

@@ -7,13 +7,16 @@ use std::{
 
 use job_core::{JobId, JobRecord};
 
-use super::{Call, Connection, Parameters, PostgresStore, column, id_column, kind_bytes, record, signed, uuid};
-use crate::{Claim, Claimed, Held, Seat, SharedStore, StoreError, codec};
+use super::{
+    Call, Connection, Parameters, PostgresStore, Row, column, entry, id_column, kind_bytes, signed, uuid,
+};
+use crate::{Claim, Claimed, Held, Listed, Seat, SharedStore, StoreError, codec};
 
 /// The best of each kind and those whose lease has ended are locked where the indexes have them, without waiting for
 /// those that others are about to take; of these the best are claimed. With a time `$5` the fresh ones, which wait for
 /// the first of several attempts, are started by the claim `$6`; their records stay as they are until they are read. Says how many
-/// were locked: claimants that looked meanwhile have not seen them. `$7`: whether also those that run.
+/// were locked: claimants that looked meanwhile have not seen them. `$7`: whether also those that run. `$8`: jobs
+/// that are left alone.
 const CLAIM: &str = "
     WITH clock AS (
         SELECT (extract(epoch FROM now()) * 1000000)::bigint AS micros,
@@ -23,13 +26,14 @@ const CLAIM: &str = "
             SELECT q.job, q.priority, q.attempt = 0 AND NOT q.once AS fresh FROM queue q
             WHERE q.kind = kinds.kind AND q.claimant IS NULL AND q.state = 0
                 AND (q.not_before <= (SELECT micros FROM clock) OR q.not_before > (SELECT far FROM clock))
+                AND q.job <> ALL ($8::uuid[])
             ORDER BY q.priority DESC, q.job LIMIT $4 FOR UPDATE SKIP LOCKED
         ) best
     ), ended AS (
         SELECT q.job, q.priority, q.attempt = 0 AND NOT q.once AS fresh,
             q.state > 0 AND coalesce(q.claimant <> $2, false) AS lost
         FROM queue q
-        WHERE q.until <= now() AND q.kind = ANY ($1)
+        WHERE q.until <= now() AND q.kind = ANY ($1) AND q.job <> ALL ($8::uuid[])
             AND ((q.state > 0 AND $7::boolean) OR (q.state = 0 AND q.claimant IS NOT NULL
                 AND (q.not_before <= (SELECT micros FROM clock) OR q.not_before > (SELECT far FROM clock))))
         ORDER BY q.priority DESC, q.job LIMIT $4 FOR UPDATE SKIP LOCKED
@@ -48,6 +52,20 @@ const CLAIM: &str = "
         RETURNING q.job, q.record, q.started, fresh, lost, q.priority
     )
     SELECT job, record, started, fresh, (SELECT count(*) FROM locked), lost FROM claimed ORDER BY priority DESC, job";
+
+/// Undoes a claim on jobs that cannot be read; `$2` says which of them it has started.
+const LEAVE: &str = "
+    WITH held AS (
+        -- Whoever has changed it since has noted the start in the record.
+        SELECT q.job, fresh AND q.started IS NOT NULL AS fresh
+        FROM unnest($1::uuid[], $2::boolean[]) AS left_alone (job, fresh) JOIN queue q ON q.job = left_alone.job
+        WHERE q.claimant = $3 ORDER BY q.job FOR UPDATE OF q
+    )
+    UPDATE queue q
+    SET claimant = NULL, until = '-infinity', revision = q.revision - fresh::integer,
+        attempt = q.attempt - fresh::integer, state = CASE WHEN fresh THEN 0 ELSE q.state END,
+        started = CASE WHEN fresh THEN NULL ELSE q.started END, started_by = NULL
+    FROM held WHERE q.job = held.job RETURNING 1";
 
 /// What the claim `$2` has started and its claimant still holds, among the leases that have not ended: an index knows
 /// `now()`, which is no later than the clock.
@@ -112,6 +130,7 @@ impl SharedStore for PostgresStore {
         let at = claim.start.map(|start| signed(start.at.as_micros()));
         let token = claim.start.map(|start| start.token.cast_signed());
         let mut again = claim.start.is_some_and(|start| start.again);
+        let left_alone: Vec<_> = self.inner.unreadable.lock().keys().copied().map(uuid).collect();
         let deadline = self.inner.pool.deadline();
         let rows = loop {
             if again {
@@ -121,7 +140,7 @@ impl SharedStore for PostgresStore {
                 }
             }
             let parameters: Parameters<'_> =
-                &[&kinds, &self.inner.claimant, &lease, &limit, &at, &token, &claim.lost];
+                &[&kinds, &self.inner.claimant, &lease, &limit, &at, &token, &claim.lost, &left_alone];
             let query =
                 |connection: &mut Connection| connection.query(call.durability, CLAIM, parameters, deadline);
             match self.on_one(call, deadline, query) {
@@ -130,16 +149,7 @@ impl SharedStore for PostgresStore {
                 outcome => break outcome.map_err(|failed| failed.on(call))?,
             }
         };
-        let claimed: Vec<_> = rows
-            .iter()
-            .map(|row| {
-                Ok(Claimed {
-                    record: record(call, row)?,
-                    started: column(call, row, 3)?,
-                    lost: column(call, row, 5)?,
-                })
-            })
-            .collect::<Result<_, StoreError>>()?;
+        let claimed = self.readable(call, &rows)?;
         self.inner.claimed.lock().extend(claimed.iter().map(|claimed| claimed.record.id));
         let locked: i64 = rows.first().map_or(Ok(0), |row| column(call, row, 4))?;
         if locked > signed(rows.len() as u64) {
@@ -147,6 +157,10 @@ impl SharedStore for PostgresStore {
             self.inner.notices.changed();
         }
         Ok(claimed)
+    }
+
+    fn unreadable(&self) -> Vec<StoreError> {
+        self.inner.unreadable.lock().values().cloned().collect()
     }
 
     fn start(&self, next: &[JobRecord]) -> Result<Vec<JobId>, StoreError> {
@@ -209,11 +223,21 @@ impl SharedStore for PostgresStore {
         let (ids, revisions): (Vec<_>, Vec<_>) =
             known.iter().map(|held| (uuid(held.id), signed(held.revision))).unzip();
         let rows = self.rows(call, CHANGED, &[&ids, &revisions])?;
-        let changed = rows.iter().map(|row| {
+        let mut changed = Vec::with_capacity(rows.len());
+        for row in &rows {
             let stored: Option<&[u8]> = column(call, row, 1)?;
-            Ok((id_column(call, row, 0)?, stored.map(|_| record(call, row)).transpose()?))
-        });
-        changed.collect()
+            let Some(_) = stored else {
+                changed.push((id_column(call, row, 0)?, None));
+                continue;
+            };
+            match entry(call, row)? {
+                Listed { id, record: Ok(record) } => changed.push((id, Some(record))),
+                Listed { record: Err(error), .. } => {
+                    tracing::debug!(%error, "a job that is known cannot be read any more");
+                }
+            }
+        }
+        Ok(changed)
     }
 
     fn wait(&self, timeout: Duration) -> Result<bool, StoreError> {
@@ -222,6 +246,34 @@ impl SharedStore for PostgresStore {
 
     fn wake(&self) {
         self.inner.notices.wake();
+    }
+}
+
+impl PostgresStore {
+    /// The jobs of a claim. Those that cannot be read here are left to whoever can: at once, and from now on.
+    fn readable(&self, call: Call, rows: &[Row]) -> Result<Vec<Claimed>, StoreError> {
+        let mut claimed = Vec::with_capacity(rows.len());
+        let (mut ids, mut fresh, mut errors): (Vec<_>, Vec<bool>, Vec<_>) = Default::default();
+        for row in rows {
+            let (started, lost) = (column(call, row, 3)?, column(call, row, 5)?);
+            match entry(call, row)? {
+                Listed { record: Ok(record), .. } => claimed.push(Claimed { record, started, lost }),
+                Listed { id, record: Err(error) } => {
+                    ids.push(uuid(id));
+                    fresh.push(started);
+                    errors.push((id, error));
+                }
+            }
+        }
+        if !ids.is_empty() {
+            self.inner.unreadable.lock().extend(errors);
+            // Should that fail, the claims end by themselves.
+            if let Err(error) = self.rows(call, LEAVE, &[&ids, &fresh, &self.inner.claimant]) {
+                tracing::warn!(%error, jobs = ids.len(), "claims on jobs that cannot be read could not be undone");
+            }
+            self.inner.notices.changed();
+        }
+        Ok(claimed)
     }
 }
 

@@ -3,7 +3,7 @@
 use job_core::{JobId, JobRecord, JobSpec, Timestamp};
 
 use super::{JOBS, RedbStore, Tables, decode, failure};
-use crate::{Durability, ErrorKind, JobStore, Pin, Seat, StoreError, codec, contract, keys};
+use crate::{Durability, ErrorKind, JobStore, Listed, Pin, Seat, StoreError, codec, contract, keys};
 
 impl JobStore for RedbStore {
     fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
@@ -47,7 +47,7 @@ impl JobStore for RedbStore {
         })
     }
 
-    fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
+    fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError> {
         const OPERATION: &str = "list";
         let jobs = self.read_table(JOBS, OPERATION, None)?;
         let [from, to] = [JobId::MIN, before.unwrap_or(JobId::MAX)].map(|id| keys::key(keys::RECORD, id));
@@ -58,28 +58,36 @@ impl JobStore for RedbStore {
             .take(limit)
             .map(|entry| {
                 let (key, value) = entry.map_err(failed)?;
-                decode(id_in(key.value(), OPERATION)?, value.value(), OPERATION)
+                let id = id_in(key.value(), OPERATION)?;
+                Listed::of(id, decode(id, value.value(), OPERATION))
             })
             .collect()
     }
 
-    fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError> {
+    fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError> {
         const OPERATION: &str = "list the unfinished jobs";
         let jobs = self.read_table(JOBS, OPERATION, None)?;
         let group = keys::group(keys::UNFINISHED);
         let failed = |e| failure(OPERATION, None, e);
-        let mut records = Vec::new();
+        let mut entries = Vec::new();
         for entry in jobs.range(group.start.as_slice()..group.end.as_slice()).map_err(failed)? {
             let id = id_in(entry.map_err(failed)?.0.value(), OPERATION)?;
-            records.extend(self.record(id, OPERATION)?.filter(|record| !record.state.is_complete()));
+            let unfinished = |record: &JobRecord| !record.state.is_complete();
+            let found = self.record(id, OPERATION).map(|found| found.filter(unfinished));
+            entries.extend(found.transpose().map(|record| Listed::of(id, record)).transpose()?);
         }
-        Ok(records)
+        Ok(entries)
     }
 
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
         self.write("remove the record", Some(id), |tables| {
-            let Some(record) = tables.record(id)? else { return Ok(false) };
-            contract::check_removable(&record, tables.get(&keys::key(keys::PINNED, id))?.is_some())?;
+            let pinned = tables.get(&keys::key(keys::PINNED, id))?.is_some();
+            let record = match tables.record(id) {
+                Err(error) if error.kind == ErrorKind::Corrupt => return tables.remove_unreadable(id, pinned),
+                found => found?,
+            };
+            let Some(record) = record else { return Ok(false) };
+            contract::check_removable(&record, pinned)?;
             for group in [keys::RECORD, keys::RESULT, keys::LAST_READ] {
                 tables.delete(&keys::key(group, id))?;
             }
@@ -154,6 +162,22 @@ impl JobStore for RedbStore {
 impl Tables<'_> {
     fn id_at(&self, key: &[u8]) -> Result<Option<JobId>, StoreError> {
         self.get(key)?.map(|bytes| id_of(&bytes, self.operation)).transpose()
+    }
+
+    /// Removes a job that nobody can read. Its record does not say what finds it, so every such entry is looked at.
+    fn remove_unreadable(&mut self, id: JobId, pinned: bool) -> Result<bool, StoreError> {
+        contract::check_unreadable_removable(id, pinned)?;
+        for group in [keys::RECORD, keys::RESULT, keys::LAST_READ, keys::UNFINISHED] {
+            self.delete(&keys::key(group, id))?;
+        }
+        for group in [keys::IDEMPOTENCY, keys::WORK].map(keys::group) {
+            let range = group.start.as_slice()..group.end.as_slice();
+            let kept = self.jobs.retain_in(range, |_, value| value != id.as_bytes().as_slice());
+            kept.map_err(|e| failure(self.operation, Some(id), e))?;
+        }
+        self.drop_checkpoint(id)?;
+        self.drop_rows(id, u32::MAX)?;
+        Ok(true)
     }
 
     /// The compare-and-set of a record; the end of a job takes its checkpoint with it.

@@ -9,7 +9,7 @@ use super::{
     JOBS, ROWS, RocksStore, decode, failure,
     locks::{Held, Locks},
 };
-use crate::{Durability, ErrorKind, JobStore, Pin, Seat, StoreError, codec, contract, keys};
+use crate::{Durability, ErrorKind, JobStore, Listed, Pin, Seat, StoreError, codec, contract, keys};
 
 impl JobStore for RocksStore {
     fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
@@ -81,7 +81,7 @@ impl JobStore for RocksStore {
         Ok(())
     }
 
-    fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
+    fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError> {
         const OPERATION: &str = "list";
         let jobs = self.family(JOBS, OPERATION)?;
         let mut options = ReadOptions::default();
@@ -96,39 +96,44 @@ impl JobStore for RocksStore {
             }
             iterator.prev();
         }
-        let mut records = Vec::new();
-        while records.len() < limit {
+        let mut entries = Vec::new();
+        while entries.len() < limit {
             let Some((key, value)) = iterator.item() else { break };
-            records.push(decode_at(key, value, OPERATION)?);
+            let id = keys::id(key).ok_or_else(|| bad_key(key, OPERATION))?;
+            entries.push(Listed::of(id, decode(id, value, OPERATION))?);
             iterator.prev();
         }
         iterator.status().map_err(|e| failure(OPERATION, None, &e))?;
-        Ok(records)
+        Ok(entries)
     }
 
-    fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError> {
+    fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError> {
         const OPERATION: &str = "list the unfinished jobs";
         let jobs = self.family(JOBS, OPERATION)?;
         let mut options = ReadOptions::default();
         options.set_iterate_range(keys::group(keys::UNFINISHED));
         let mode = IteratorMode::From(&[keys::UNFINISHED], Direction::Forward);
-        let mut records = Vec::new();
+        let mut entries = Vec::new();
         for entry in self.inner.db.iterator_cf_opt(jobs, options, mode) {
             let (key, _) = entry.map_err(|e| failure(OPERATION, None, &e))?;
             let id = keys::id(&key).ok_or_else(|| bad_key(&key, OPERATION))?;
             // Completed between the two reads: nothing to report.
-            if let Some(record) = self.record(id, OPERATION)?.filter(|record| !record.state.is_complete()) {
-                records.push(record);
-            }
+            let unfinished = |record: &JobRecord| !record.state.is_complete();
+            let found = self.record(id, OPERATION).map(|found| found.filter(unfinished));
+            entries.extend(found.transpose().map(|record| Listed::of(id, record)).transpose()?);
         }
-        Ok(records)
+        Ok(entries)
     }
 
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
         const OPERATION: &str = "remove the record";
         self.enter(OPERATION)?;
         // What must be locked is in the record, which never changes in that.
-        let Some(record) = self.record(id, OPERATION)? else { return Ok(false) };
+        let record = match self.record(id, OPERATION) {
+            Err(error) if error.kind == ErrorKind::Corrupt => return self.remove_unreadable(id, OPERATION),
+            found => found?,
+        };
+        let Some(record) = record else { return Ok(false) };
         let held = self.lock_with_work(std::iter::once(&record));
         let Some(record) = self.record(id, OPERATION)? else { return Ok(false) };
         contract::check_removable(&record, self.is_pinned(id)?)?;
@@ -326,6 +331,41 @@ impl RocksStore {
         Ok(())
     }
 
+    /// Removes a job that nobody can read. Its record does not say what finds it, so every such entry is looked at.
+    fn remove_unreadable(&self, id: JobId, operation: &'static str) -> Result<bool, StoreError> {
+        let held = self.inner.locks.everything();
+        contract::check_unreadable_removable(id, self.is_pinned(id)?)?;
+        let jobs = self.family(JOBS, operation)?;
+        let mut batch = WriteBatch::default();
+        for group in [keys::RECORD, keys::RESULT, keys::LAST_READ] {
+            batch.delete_cf(jobs, keys::key(group, id));
+        }
+        let unfinished = keys::key(keys::UNFINISHED, id);
+        if self.has(&unfinished, operation, id)? {
+            batch.single_delete_cf(jobs, unfinished);
+        }
+        for group in [keys::IDEMPOTENCY, keys::WORK] {
+            let mut options = ReadOptions::default();
+            options.set_iterate_range(keys::group(group));
+            for entry in self.inner.db.iterator_cf_opt(jobs, options, IteratorMode::Start) {
+                let (key, value) = entry.map_err(|e| failure(operation, Some(id), &e))?;
+                if *value == *id.as_bytes() {
+                    batch.delete_cf(jobs, key);
+                }
+            }
+        }
+        self.stage_drop_checkpoint(&mut batch, id, operation)?;
+        self.stage_tombstone(&mut batch, id, u32::MAX, operation)?;
+        self.inner.records.forget(id);
+        self.inner.results.forget(id);
+        self.inner.blocks.forget(id);
+        self.inner.locks.forget(id);
+        self.write(batch, Durability::Buffered, operation, Some(id))?;
+        drop(held);
+        self.inner.reclaimer.queue(id, u32::MAX);
+        Ok(true)
+    }
+
     /// Stages a range delete of the rows of `0..=attempt`, unless there are none: a tombstone costs every reader.
     /// Says whether it did; then the job is to be queued for reclaiming once the batch is written.
     pub(super) fn stage_drop_rows(
@@ -371,11 +411,6 @@ pub(super) struct Replaced {
     ends: bool,
     /// Whether the job may have a checkpoint.
     checkpoint: bool,
-}
-
-fn decode_at(key: &[u8], value: &[u8], operation: &'static str) -> Result<JobRecord, StoreError> {
-    let id = keys::id(key).ok_or_else(|| bad_key(key, operation))?;
-    decode(id, value, operation)
 }
 
 fn bad_key(key: &[u8], operation: &'static str) -> StoreError {

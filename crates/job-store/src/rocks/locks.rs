@@ -73,6 +73,11 @@ impl Locks {
         self.all(vec![Self::stripe(id)])
     }
 
+    /// The locks of all jobs and index entries.
+    pub(super) fn everything(&self) -> Held<'_> {
+        self.all((0..Self::STRIPES).collect())
+    }
+
     /// The lock of a job, unless somebody has it.
     pub(super) fn try_job(&self, id: JobId) -> Option<MutexGuard<'_, ()>> {
         self.stripes.get(Self::stripe(id)).and_then(Mutex::try_lock)

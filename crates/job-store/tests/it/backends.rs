@@ -81,6 +81,7 @@ mod faultless {
 mod rocks {
     use std::sync::Arc;
 
+    use job_core::JobId;
     use job_store::{RocksOptions, RocksStore, Store, conformance::Fixture};
 
     struct Rocks(tempfile::TempDir);
@@ -88,6 +89,14 @@ mod rocks {
     impl Fixture for Rocks {
         fn open(&self) -> Arc<dyn Store> {
             Arc::new(RocksStore::open(self.0.path(), RocksOptions::default()).expect("an empty directory opens"))
+        }
+
+        fn overwrite(&self, job: JobId, record: &[u8]) -> bool {
+            let names = rocksdb::DB::list_cf(&rocksdb::Options::default(), self.0.path()).unwrap();
+            let db = rocksdb::DB::open_cf(&rocksdb::Options::default(), self.0.path(), names).unwrap();
+            let key = [b"j", job.as_bytes().as_slice()].concat();
+            db.put_cf(db.cf_handle("job_engine.jobs").unwrap(), key, record).unwrap();
+            true
         }
     }
 
@@ -108,6 +117,7 @@ mod rocks {
 mod redb {
     use std::sync::Arc;
 
+    use job_core::JobId;
     use job_store::{RedbStore, Store, conformance::Fixture};
 
     struct Redb(tempfile::TempDir);
@@ -115,6 +125,17 @@ mod redb {
     impl Fixture for Redb {
         fn open(&self) -> Arc<dyn Store> {
             Arc::new(RedbStore::open(self.0.path().join("jobs.redb")).expect("an empty directory opens"))
+        }
+
+        fn overwrite(&self, job: JobId, record: &[u8]) -> bool {
+            const JOBS: redb::TableDefinition<'static, &[u8], &[u8]> =
+                redb::TableDefinition::new("job_engine.jobs");
+            let db = redb::Database::open(self.0.path().join("jobs.redb")).unwrap();
+            let transaction = db.begin_write().unwrap();
+            let key = [b"j", job.as_bytes().as_slice()].concat();
+            transaction.open_table(JOBS).unwrap().insert(key.as_slice(), record).unwrap();
+            transaction.commit().unwrap();
+            true
         }
     }
 

@@ -34,9 +34,23 @@ impl Schema {
     }
 }
 
+impl Schema {
+    /// Writes these bytes where the record of a job is.
+    pub fn overwrite(&self, job: JobId, record: &[u8]) {
+        let hex = record.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        let set = format!("SET record = '\\x{hex}'::bytea WHERE");
+        self.sql(&format!("UPDATE queue {set} job = '{job}'; UPDATE finished {set} id = '{job}'"));
+    }
+}
+
 impl Fixture for Schema {
     fn open(&self) -> Arc<dyn Store> {
         Arc::new(self.store())
+    }
+
+    fn overwrite(&self, job: JobId, record: &[u8]) -> bool {
+        Self::overwrite(self, job, record);
+        true
     }
 }
 
@@ -128,6 +142,71 @@ fn two_schemas_share_nothing() {
     one.store().insert(&[job(1)], Durability::Buffered).unwrap();
     assert_eq!(other.store().unfinished().unwrap(), []);
     assert_eq!(claim(&other.store(), 9), []);
+}
+
+/// A claim decoded its batch after it took effect: every next one failed the same way, and the good jobs of the batch were
+/// started and not renewed.
+#[test]
+fn a_claim_leaves_what_it_cannot_read_to_whoever_can_and_is_not_given_it_again() {
+    let Some(schema) = Schema::new() else { return };
+    let (old, new) = (schema.store(), schema.store());
+    let start = |token| Some(Start { at: Timestamp::from_micros(9), token, again: false });
+    for (n, start) in [(0, None), (10, start(1))] {
+        let jobs = [1, 2, 3].map(|m| job(n + m));
+        new.insert(&jobs, Durability::Buffered).unwrap();
+        let row = |job: &JobRecord| {
+            let columns = "revision, attempt, state, started IS NULL, claimant IS NULL";
+            schema.sql(&format!("SELECT {columns} FROM queue WHERE job = '{}'", job.id))
+        };
+        let before = row(&jobs[1]);
+        let record = schema.sql(&format!("SELECT encode(record, 'hex') FROM queue WHERE job = '{}'", jobs[1].id));
+        schema.overwrite(jobs[1].id, &[2, b'J', 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        let claimed = old.claim(&Claim { start, ..filters(9) }).unwrap();
+        let ids: Vec<JobId> = claimed.iter().map(|claimed| claimed.record.id).collect();
+        assert_eq!(ids, [jobs[0].id, jobs[2].id], "the good jobs of the batch");
+        assert_eq!(row(&jobs[1]), before, "it is as it was");
+        let unreadable = old.unreadable();
+        let error = unreadable.iter().find(|error| error.job == Some(jobs[1].id)).unwrap();
+        assert!(error.to_string().contains("format version 2 is unknown"), "{error}");
+        assert_eq!(old.renew(Duration::from_hours(1)).unwrap().len(), if n == 0 { 2 } else { 4 });
+        // Not once more: the row does not change.
+        let version = schema.sql(&format!("SELECT xmin FROM queue WHERE job = '{}'", jobs[1].id));
+        assert_eq!(old.claim(&Claim { start, ..filters(9) }).unwrap(), []);
+        assert_eq!(schema.sql(&format!("SELECT xmin FROM queue WHERE job = '{}'", jobs[1].id)), version);
+        // Whoever can read it has it at once.
+        let hex = record.trim();
+        schema.sql(&format!("UPDATE queue SET record = decode('{hex}', 'hex') WHERE job = '{}'", jobs[1].id));
+        assert_eq!(claim(&new, 9), [jobs[1].clone()]);
+    }
+    assert_eq!(new.unreadable(), []);
+}
+
+/// One that is not at its revision any more made every look fail.
+#[test]
+fn a_look_passes_over_what_cannot_be_read() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store();
+    let running = start(&store, 1);
+    start(&store, 2);
+    schema.overwrite(job(2).id, b"nonsense");
+    let known = [1, 2, 3].map(|n| job_store::Held { id: job(n).id, revision: 0 });
+    let mut changed = store.changed(&known).unwrap();
+    changed.sort_by_key(|(id, _)| *id);
+    assert_eq!(changed, [(running.id, Some(running)), (job(3).id, None)]);
+}
+
+/// A later version works on it: nobody takes it away from there.
+#[test]
+fn what_another_has_claimed_is_not_removed_because_it_cannot_be_read_here() {
+    let Some(schema) = Schema::new() else { return };
+    let (old, new) = (schema.store(), schema.store());
+    new.insert(&[job(1)], Durability::Buffered).unwrap();
+    assert_eq!(claim(&new, 1).len(), 1);
+    schema.overwrite(job(1).id, &[2, b'J']);
+    let refused = old.remove(job(1).id).unwrap_err();
+    assert_eq!((refused.kind, refused.job), (ErrorKind::Invalid, Some(job(1).id)));
+    new.release(&[job(1).id]).unwrap();
+    assert!(old.remove(job(1).id).unwrap());
 }
 
 pub fn filters(limit: usize) -> Claim<'static> {

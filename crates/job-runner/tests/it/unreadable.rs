@@ -1,0 +1,161 @@
+//! A record that cannot be read holds up nothing but its own job.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use job_runner::{
+    Ending, Engine, EngineBuilder, EngineError, JobHandle, JobId, JobState, Retention,
+    store::{ErrorKind, JobStore, MemoryStore, RocksOptions, RocksStore, Store, rocksdb},
+};
+
+use crate::support::{Rig, count, drain, job, nothing, numbers, page};
+
+const SUCCEEDED: JobState = JobState::Complete(Ending::Succeeded);
+
+fn rocks(directory: &Path) -> Arc<dyn Store> {
+    Arc::new(RocksStore::open(directory, RocksOptions::default()).unwrap())
+}
+
+/// Writes these bytes where the record of a job is, past every store.
+fn overwrite(directory: &Path, job: JobId, record: &[u8]) {
+    let names = rocksdb::DB::list_cf(&rocksdb::Options::default(), directory).unwrap();
+    let db = rocksdb::DB::open_cf(&rocksdb::Options::default(), directory, names).unwrap();
+    let key = [b"j", job.as_bytes().as_slice()].concat();
+    db.put_cf(db.cf_handle("job_engine.jobs").unwrap(), key, record).unwrap();
+}
+
+/// As a later version would begin one.
+const LATER: [u8; 10] = [2, b'J', 1, 2, 3, 4, 5, 6, 7, 8];
+
+fn setup(builder: EngineBuilder) -> EngineBuilder {
+    builder.algorithm("a", nothing).algorithm("numbers", numbers)
+}
+
+/// `open` failed, and with it every other job.
+#[test]
+fn an_engine_opens_and_works_beside_a_record_that_it_cannot_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let rig = Rig::on(rocks(directory.path()), setup);
+    let done = rig.finish(count(5));
+    let lost = rig.submit(job("a").idempotency_key("k")).id();
+    let beside = rig.submit(job("a")).id();
+    drop(rig);
+    overwrite(directory.path(), lost, &LATER);
+
+    let rig = Rig::on(rocks(directory.path()), setup);
+    assert_eq!(rig.engine.health(), Ok(()));
+    let unreadable = rig.engine.stats().unreadable;
+    assert_eq!(unreadable.len(), 1);
+    assert_eq!(unreadable[0].job, lost);
+    assert_eq!(unreadable[0].reason, "cannot be read: format version 2 is unknown, this library reads 1");
+    assert_eq!(drain(&rig.engine), 1);
+    assert_eq!(rig.stored(beside).state, SUCCEEDED);
+    assert_eq!(rig.finish(job("a")).state, SUCCEEDED, "new jobs are taken");
+
+    // It is in the lists, and is named by whatever asks for it alone.
+    let reader = rig.engine.reader();
+    let entries = reader.entries(page(0, 10)).unwrap();
+    assert_eq!(entries.len(), 4);
+    assert_eq!(entries.iter().filter_map(|entry| entry.as_ref().err()).collect::<Vec<_>>(), [&unreadable[0]]);
+    assert_eq!(reader.list(page(0, 10)).unwrap().len(), 3);
+    assert_eq!(reader.list_before(JobId::MAX, 3).unwrap().len(), 3);
+    assert_eq!(reader.entries_before(JobId::MAX, 10).unwrap(), entries);
+    let refused = |outcome: Result<JobHandle, EngineError>| match outcome {
+        Err(EngineError::Store(error)) => (error.kind, error.job),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(rig.engine.submit(job("a").idempotency_key("k"))), (ErrorKind::Corrupt, Some(lost)));
+    assert!(matches!(rig.engine.cancel(lost), Err(EngineError::Store(error)) if error.job == Some(lost)));
+
+    // Until somebody removes it.
+    assert!(rig.engine.remove(lost).unwrap());
+    assert_eq!(rig.engine.stats().unreadable, []);
+    assert_eq!(reader.entries(page(0, 10)).unwrap().len(), 3);
+    assert_eq!(rig.finish(job("a").idempotency_key("k")).state, SUCCEEDED);
+    assert_eq!(rig.stored(done.id), done);
+}
+
+/// It is there again with its version, as if nothing had been.
+#[test]
+fn a_job_of_a_later_version_is_left_to_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = rocks(directory.path());
+    let engine = Engine::builder(Arc::clone(&store)).workers(0).open().unwrap();
+    let id = engine.submit(job("a")).unwrap().id();
+    drop((engine, store));
+    let raw = |record: Option<&[u8]>| {
+        let names = rocksdb::DB::list_cf(&rocksdb::Options::default(), directory.path()).unwrap();
+        let db = rocksdb::DB::open_cf(&rocksdb::Options::default(), directory.path(), names).unwrap();
+        let key = [b"j", id.as_bytes().as_slice()].concat();
+        let jobs = db.cf_handle("job_engine.jobs").unwrap();
+        let before = db.get_cf(jobs, &key).unwrap().unwrap();
+        if let Some(record) = record {
+            db.put_cf(jobs, &key, record).unwrap();
+        }
+        before
+    };
+    let record = raw(Some(&LATER));
+    // Retention leaves it alone, whatever it is set to.
+    let rig = Rig::on(rocks(directory.path()), |builder| {
+        setup(builder).retention(Retention::default().max_jobs(0).max_age(Duration::ZERO))
+    });
+    let done = rig.finish(count(3));
+    rig.clock.advance(Duration::from_hours(1));
+    rig.engine.tick().unwrap();
+    assert_eq!(rig.store.get(done.id).unwrap(), None, "the others go");
+    drop(rig);
+    assert_eq!(raw(Some(&record)), LATER);
+    let rig = Rig::on(rocks(directory.path()), setup);
+    assert_eq!(rig.engine.stats().unreadable, []);
+    assert_eq!(drain(&rig.engine), 1);
+    assert_eq!(rig.stored(id).state, SUCCEEDED);
+}
+
+/// The work is done once more; the submission was refused.
+#[test]
+fn a_result_that_cannot_be_read_is_not_reused() {
+    let directory = tempfile::tempdir().unwrap();
+    let reusing = || count(3).graph_version("v1").reuse_result();
+    let rig = Rig::on(rocks(directory.path()), setup);
+    let lost = rig.finish(reusing());
+    drop(rig);
+    overwrite(directory.path(), lost.id, b"nonsense");
+    let rig = Rig::on(rocks(directory.path()), setup);
+    let again = rig.finish(reusing());
+    assert_ne!(again.id, lost.id);
+    assert_eq!((again.state, again.size.rows), (SUCCEEDED, 3));
+    assert_eq!(rig.submit(reusing()).id(), again.id);
+}
+
+/// A note of when a result was read stopped retention for all others.
+#[test]
+fn a_damaged_note_keeps_its_own_job_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = rocks(directory.path());
+    let rig = Rig::on(Arc::clone(&store), setup);
+    let jobs = [(); 3].map(|()| rig.finish(count(3)).id);
+    drop((rig, store));
+    {
+        let names = rocksdb::DB::list_cf(&rocksdb::Options::default(), directory.path()).unwrap();
+        let db = rocksdb::DB::open_cf(&rocksdb::Options::default(), directory.path(), names).unwrap();
+        let key = [b"t", jobs[1].as_bytes().as_slice()].concat();
+        db.put_cf(db.cf_handle("job_engine.jobs").unwrap(), key, b"when?").unwrap();
+    }
+    let rig =
+        Rig::on(rocks(directory.path()), |builder| setup(builder).retention(Retention::default().max_jobs(0)));
+    rig.engine.tick().unwrap();
+    assert_eq!(jobs.map(|id| rig.store.get(id).unwrap().is_some()), [false, true, false]);
+}
+
+/// A body that runs here would write into nothing.
+#[test]
+fn a_job_that_runs_here_is_not_removed_although_its_record_is_damaged() {
+    let store = Arc::new(MemoryStore::default());
+    let rig = Rig::on(Arc::<MemoryStore>::clone(&store), setup);
+    let id = rig.submit(job("a")).id();
+    let refused = rig.engine.remove(id);
+    assert!(
+        matches!(&refused, Err(EngineError::Store(error)) if error.kind == ErrorKind::Invalid && error.to_string().contains("cancel it first")),
+        "{refused:?}"
+    );
+    assert!(store.get(id).unwrap().is_some());
+}
