@@ -5,11 +5,18 @@ use std::io;
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::{
+    finite::{Nulls, Unfit, Walk},
+    shown,
+};
+
 /// Appends `value` as JSON to `buffer`: at most `most` bytes. Stops at the limit, so that a value that is far too long
 /// costs no more memory and time than one that just fits.
 ///
 /// # Errors
-/// When it has more bytes or does not serialize; the buffer is as before. So it is when the value panics.
+/// When it has more bytes, does not serialize, or has a number that is NaN or infinite: `null` has to be asked for, by
+/// `None` or [`OrNull`](crate::OrNull). A `serde_json::Value` has `null` in its place already, and none is found in it.
+/// The buffer is as before then, and when the value panics.
 ///
 /// ```
 /// use job_core::{InvalidJson, append_json};
@@ -25,15 +32,20 @@ pub fn append_json<T: Serialize + ?Sized>(
     value: &T,
     most: usize,
 ) -> Result<(), InvalidJson> {
-    let before = buffer.len();
-    let end = before.saturating_add(most);
-    let mut place = Place { buffer, before, end, is_over: false, is_whole: false };
-    let written = serde_json::to_writer(&mut place, value);
+    let (before, end) = (buffer.len(), buffer.len().saturating_add(most));
+    let mut place = Place { buffer, before, is_whole: false };
+    let mut has_null = false;
+    let bounded = Bounded { buffer: &mut *place.buffer, end, is_over: false };
+    let mut serializer = serde_json::Serializer::with_formatter(bounded, Nulls(&mut has_null));
+    let written = value.serialize(&mut serializer);
     // Nothing but the limit fails as output. A value may hide that it was told of it.
-    if place.is_over {
+    if serializer.into_inner().is_over {
         return Err(InvalidJson::TooLong);
     }
     written.map_err(|error| InvalidJson::NotJson(error.to_string()))?;
+    if has_null {
+        value.serialize(Walk)?;
+    }
     place.is_whole = true;
     Ok(())
 }
@@ -47,16 +59,34 @@ pub enum InvalidJson {
     /// It does not serialize, for this reason.
     #[error("it is not JSON: {0}")]
     NotJson(String),
+    /// It has a number that JSON does not have.
+    #[error(
+        "{} is {number}, which JSON does not have: give a number, None, or OrNull to write null",
+        if place.is_empty() { "it" } else { place }
+    )]
+    NotFinite {
+        /// Where, from the outside in, such as `ranks[3].score`; empty if it is the value itself.
+        place: String,
+        /// `NaN`, `inf` or `-inf`.
+        number: String,
+    },
 }
 
-/// The place of one value at the end of a buffer: takes no byte behind `end`, and is empty again when it is dropped
-/// before the value is whole.
+impl From<Unfit> for InvalidJson {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::NotFinite(number, places) => {
+                Self::NotFinite { place: shown(&Unfit::place(&places)).to_owned(), number: number.to_string() }
+            }
+            Unfit::Other(reason) => Self::NotJson(reason),
+        }
+    }
+}
+
+/// The place of one value at the end of a buffer, which is empty again when it is dropped before the value is whole.
 struct Place<'b> {
     buffer: &'b mut Vec<u8>,
     before: usize,
-    end: usize,
-    /// Whether a piece did not fit.
-    is_over: bool,
     is_whole: bool,
 }
 
@@ -68,7 +98,22 @@ impl Drop for Place<'_> {
     }
 }
 
-impl io::Write for Place<'_> {
+/// Seldom, and out of the way of all that fits.
+#[cold]
+fn too_long(is_over: &mut bool) -> io::Result<()> {
+    *is_over = true;
+    Err(io::ErrorKind::FileTooLarge.into())
+}
+
+/// A buffer that takes no byte behind `end`.
+struct Bounded<'b> {
+    buffer: &'b mut Vec<u8>,
+    end: usize,
+    /// Whether a piece did not fit.
+    is_over: bool,
+}
+
+impl io::Write for Bounded<'_> {
     #[inline]
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         self.write_all(piece).map(|()| piece.len())
@@ -78,8 +123,7 @@ impl io::Write for Place<'_> {
     #[inline]
     fn write_all(&mut self, piece: &[u8]) -> io::Result<()> {
         if piece.len() > self.end.saturating_sub(self.buffer.len()) {
-            self.is_over = true;
-            return Err(io::ErrorKind::FileTooLarge.into());
+            return too_long(&mut self.is_over);
         }
         self.buffer.extend_from_slice(piece);
         Ok(())
@@ -162,6 +206,42 @@ mod tests {
         assert_eq!(append_json(&mut buffer, &Deaf, 5), Err(InvalidJson::TooLong));
         assert_eq!(buffer, b"before");
         assert_eq!(append_json(&mut buffer, &Deaf, 100), Ok(()));
+    }
+
+    #[derive(Serialize)]
+    struct Row {
+        id: u32,
+        score: f64,
+        also: Vec<(f32, Option<f64>)>,
+        named: std::collections::BTreeMap<&'static str, f64>,
+    }
+
+    /// They became null without a word.
+    #[test]
+    fn a_number_that_json_does_not_have_is_refused_and_its_place_named() {
+        let row = || Row { id: 7, score: 0.5, also: vec![(1.5, None)], named: [("a b", 1.0)].into() };
+        let refused = |row: Row| {
+            let mut buffer = b"before".to_vec();
+            let error = append_json(&mut buffer, &row, 1_000).unwrap_err();
+            assert_eq!(buffer, b"before");
+            error.to_string()
+        };
+        let why = ", which JSON does not have: give a number, None, or OrNull to write null";
+        for (number, said) in [(f64::NAN, "NaN"), (f64::INFINITY, "inf"), (f64::NEG_INFINITY, "-inf")] {
+            assert_eq!(refused(Row { score: number, ..row() }), format!("score is {said}{why}"));
+            let also = vec![(1.5, None), (1.5, Some(number))];
+            assert_eq!(refused(Row { also, ..row() }), format!("also[1][1] is {said}{why}"));
+        }
+        assert_eq!(refused(Row { also: vec![(f32::NAN, None)], ..row() }), format!("also[0][0] is NaN{why}"));
+        assert_eq!(refused(Row { named: [("a b", f64::NAN)].into(), ..row() }), format!("named.a b is NaN{why}"));
+        let itself = append_json(&mut Vec::new(), &f64::NAN, 100).unwrap_err();
+        assert_eq!(itself.to_string(), format!("it is NaN{why}"));
+        // What is null is null.
+        let mut buffer = Vec::new();
+        append_json(&mut buffer, &row(), 1_000).unwrap();
+        assert_eq!(buffer, br#"{"id":7,"score":0.5,"also":[[1.5,null]],"named":{"a b":1.0}}"#);
+        append_json(&mut buffer, &(crate::OrNull(f32::NAN), crate::OrNull(1.5), ()), 1_000).unwrap();
+        assert!(buffer.ends_with(b"[null,1.5,null]"));
     }
 
     #[test]

@@ -32,11 +32,12 @@
 //! | [`page`] | [`PageRequest`]: all offset arithmetic |
 //! | [`result`] | [`JobResult`], [`RowList`], [`Segment`]: what a finished job left |
 //! | [`payload`] | [`StatusPayload`]: the bytes of an answer |
-//! | [`json`] | [`append_json`]: JSON up to a limit |
+//! | [`json`] | [`append_json`]: JSON up to a limit, and [`OrNull`] |
 //! | [`strict`] | [`strict::read`]: the JSON of requests |
 //! | [`error_code`] | [`ErrorCode`], [`ApiError`] |
 
 pub mod error_code;
+mod finite;
 pub mod id;
 pub mod json;
 pub mod options;
@@ -50,6 +51,7 @@ pub mod state;
 pub mod strict;
 
 pub use error_code::{ApiError, ErrorCode};
+pub use finite::OrNull;
 pub use id::{InvalidJobId, JobId, Timestamp};
 pub use json::{InvalidJson, append_json};
 pub use options::{Budget, JobClass, JobOptions};

@@ -1,6 +1,6 @@
 //! [`JobOptions`]: how a job is run, beside what it computes.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Timestamp;
 
@@ -20,24 +20,30 @@ use crate::Timestamp;
 pub struct JobOptions {
     /// Greater runs earlier among the jobs of one graph; 0 by default. A waiting job gains one step of priority
     /// with every ageing interval of the engine, so none waits for ever.
+    #[serde(deserialize_with = "null_as_default")]
     pub priority: i8,
     /// Which of the two queues it waits in.
+    #[serde(deserialize_with = "null_as_default")]
     pub class: JobClass,
-    /// A name of the caller's for this request: a second submission on the same graph under the same key gets
-    /// the first job back.
+    /// A name of the caller's for this request: a second submission of it on the same graph under the same key gets
+    /// the first job back, unless that has failed or was cancelled. Another request under it is refused.
     pub idempotency_key: Option<String>,
     /// The version of the graph that the job reads, as the host names it.
     pub graph_version: Option<String>,
     /// Whether a finished job of the same request on the same graph version may be given back instead.
+    #[serde(deserialize_with = "null_as_default")]
     pub reuse: bool,
     /// When it is over, done or not.
     pub deadline: Option<Timestamp>,
     /// How much it may use.
+    #[serde(deserialize_with = "null_as_default")]
     pub budget: Budget,
     /// Whether the rows so far are kept when it is cancelled or a budget or the deadline ends it.
+    #[serde(deserialize_with = "null_as_default")]
     pub keep_rows: bool,
     /// How often it may start, after a transient error or the death of the process; 3 by default. Neither a shutdown nor
     /// an outage of the store counts.
+    #[serde(deserialize_with = "attempts")]
     pub max_attempts: u32,
 }
 
@@ -57,6 +63,20 @@ impl JobOptions {
         keep_rows: false,
         max_attempts: Self::MAX_ATTEMPTS,
     };
+}
+
+/// `null` is as if the field were absent.
+fn null_as_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Deserialize<'de> + Default,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+fn attempts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let given = Option::<u32>::deserialize(deserializer)?;
+    Ok(given.unwrap_or(JobOptions::MAX_ATTEMPTS).max(1))
 }
 
 impl Default for JobOptions {
@@ -100,4 +120,23 @@ pub struct Budget {
     pub bytes: Option<u64>,
     /// Bytes of memory, as its handler reports them.
     pub memory: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{JobOptions, JobSpec};
+
+    #[test]
+    fn a_field_that_is_null_is_absent() {
+        let nulls = r#"{"priority":null,"class":null,"idempotency_key":null,"graph_version":null,"reuse":null,
+            "deadline":null,"budget":null,"keep_rows":null,"max_attempts":null}"#;
+        assert_eq!(serde_json::from_str::<JobOptions>(nulls).unwrap(), JobOptions::default());
+        let budget = r#"{"budget":{"rows":null,"bytes":7,"memory":null}}"#;
+        assert_eq!(serde_json::from_str::<JobOptions>(budget).unwrap().budget.bytes, Some(7));
+        let spec = r#"{"kind":"vertex_filter","graph":"g","parameters":null,"options":null}"#;
+        let absent = JobSpec::vertex_filter().graph("g");
+        assert_eq!(serde_json::from_str::<JobSpec>(spec).unwrap(), absent);
+        // The builder takes it for one as well.
+        assert_eq!(serde_json::from_str::<JobOptions>(r#"{"max_attempts":0}"#).unwrap().max_attempts, 1);
+    }
 }

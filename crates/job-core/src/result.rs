@@ -77,6 +77,7 @@ impl Outputs {
         append_json(&mut json, value, Self::MAX_BYTES).map_err(|error| match error {
             InvalidJson::TooLong => Self::too_long(name),
             InvalidJson::NotJson(reason) => not_json(reason),
+            InvalidJson::NotFinite { .. } => not_json(error.to_string()),
         })?;
         let json = String::from_utf8(json).map_err(|error| not_json(error.to_string()))?;
         RawValue::from_string(json).map_err(|error| not_json(error.to_string()))

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned, ser::Error as _};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::{
-    JobClass, JobOptions, Timestamp,
+    JobClass, JobOptions, Timestamp, append_json, shown,
     strict::{self, InvalidBody},
 };
 
@@ -49,7 +49,7 @@ impl fmt::Display for JobKind {
 pub struct JobSpec {
     kind: JobKind,
     graph: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     parameters: Parameters,
     /// `None`: the defaults. Most jobs have no others, and a queue may hold very many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -216,6 +216,16 @@ impl JobSpec {
             && (&self.kind, &self.graph, &self.parameters) == (&other.kind, &other.graph, &other.parameters)
     }
 
+    /// Whether `other` asks for the same: the same kind of work on the same graph with parameters of the same value,
+    /// however they are spelled and whatever version of the graph it is.
+    #[must_use]
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let value = |spec: &Self| serde_json::from_str::<serde_json::Value>(spec.parameters.as_str()).ok();
+        (&self.kind, &self.graph) == (&other.kind, &other.graph)
+            && (self.parameters == other.parameters
+                || value(self).is_some_and(|value_of| Some(value_of) == value(other)))
+    }
+
     /// The kind of work.
     #[must_use]
     pub const fn kind(&self) -> &JobKind {
@@ -256,7 +266,10 @@ impl JobSpec {
         if self.parameters.is_deeper_than(Self::MAX_DEPTH) {
             return Err(InvalidSpec::TooDeep { field: "parameters", max: Self::MAX_DEPTH });
         }
-        Ok(())
+        match unreadable(self.parameters.as_str()) {
+            Some(part) => Err(InvalidSpec::Unreadable { field: "parameters", part: shown(part).to_owned() }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -265,6 +278,12 @@ impl PartialEq for JobSpec {
         (&self.kind, &self.graph, &self.parameters, self.options())
             == (&other.kind, &other.graph, &other.parameters, other.options())
     }
+}
+
+/// `null` is as if there were no parameters.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Parameters, D::Error> {
+    let parameters = Parameters::deserialize(deserializer)?;
+    Ok(if parameters.as_str() == "null" { Parameters::default() } else { parameters })
 }
 
 fn check_name(field: &'static str, name: &str) -> Result<(), InvalidSpec> {
@@ -297,6 +316,14 @@ pub enum InvalidSpec {
         /// The most that is allowed.
         max: usize,
     },
+    /// A field has a part that is JSON, but that no reader makes a value of.
+    #[error("{field} cannot be read back: {part} is no number that fits, or half of a character")]
+    Unreadable {
+        /// Which one.
+        field: &'static str,
+        /// The part, or its beginning.
+        part: String,
+    },
     /// A field has too many arrays and objects inside one another.
     #[error("{field} are nested deeper than {max} arrays and objects, which is the most")]
     TooDeep {
@@ -305,6 +332,70 @@ pub enum InvalidSpec {
         /// The most that is allowed.
         max: usize,
     },
+}
+
+/// The first part of a JSON text that nobody can read back as a value, though it is JSON: a number greater than any
+/// floating-point number, or half of a character.
+fn unreadable(text: &str) -> Option<&str> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let part = bytes.get(at..).unwrap_or_default();
+        let length = match byte {
+            b'"' => {
+                let string = text.get(at..at + string_length(part)).unwrap_or_default();
+                if let Some(half) = half_character(string) {
+                    return Some(half);
+                }
+                string.len()
+            }
+            b'-' | b'0'..=b'9' => {
+                let length =
+                    part.iter().take_while(|byte| matches!(byte, b'+' | b'-' | b'.' | b'0'..=b'9' | b'e' | b'E'));
+                let number = text.get(at..at + length.count()).unwrap_or_default();
+                // No short one without an exponent is too great.
+                let may_be_great = number.len() > 300 || number.contains(['e', 'E']);
+                if may_be_great && number.parse::<f64>().is_ok_and(f64::is_infinite) {
+                    return Some(number);
+                }
+                number.len()
+            }
+            _ => 1,
+        };
+        at += length.max(1);
+    }
+    None
+}
+
+/// The bytes of the string that begins here, its quotes included.
+fn string_length(text: &[u8]) -> usize {
+    let mut escaped = false;
+    let end = text.iter().skip(1).position(|byte| {
+        let ends = !escaped && *byte == b'"';
+        escaped = !escaped && *byte == b'\\';
+        ends
+    });
+    end.map_or(text.len(), |end| end + 2)
+}
+
+/// The first escape in a string that stands for half of a character alone.
+fn half_character(string: &str) -> Option<&str> {
+    let mut rest = string;
+    while let Some(at) = rest.find('\\') {
+        rest = rest.get(at..).unwrap_or_default();
+        let code = |at: usize| {
+            let escape = rest.get(at..at + 6)?.strip_prefix("\\u")?;
+            u16::from_str_radix(escape, 16).ok()
+        };
+        let length = match (code(0), code(6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => return rest.get(..6),
+            (Some(_), _) => 6,
+            (None, _) => 2,
+        };
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    None
 }
 
 /// Parameters of a job: JSON text, checked once and kept as it came.
@@ -319,9 +410,13 @@ impl Parameters {
     /// Serializes `value`.
     ///
     /// # Errors
-    /// When it does not serialize to JSON.
+    /// When it does not serialize to JSON, or has a number that is NaN or infinite: [`OrNull`](crate::OrNull) writes `null`
+    /// for it.
     pub fn new<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
-        serde_json::value::to_raw_value(value).map(Self)
+        let mut json = Vec::new();
+        append_json(&mut json, value, usize::MAX).map_err(serde_json::Error::custom)?;
+        let text = String::from_utf8(json).map_err(serde_json::Error::custom)?;
+        RawValue::from_string(text).map(Self)
     }
 
     /// Takes JSON text.
@@ -422,6 +517,43 @@ mod tests {
         assert_eq!(field(JobSpec::algorithm("a".repeat(257)).graph("g")), "algorithm name");
         assert_eq!(field(spec().idempotency_key("k".repeat(257))), "idempotency key");
         assert_eq!(field(spec().graph_version("v".repeat(257))), "graph version");
+    }
+
+    /// They were acknowledged, and failed when they were read.
+    #[test]
+    fn parameters_that_nobody_can_read_back_are_refused() {
+        let check = |text: &str| {
+            let parameters = Parameters::from_text(text.to_owned()).unwrap();
+            JobSpec::edge_filter().graph("g").raw_parameters(parameters).check()
+        };
+        let long = format!("1{}", "0".repeat(400));
+        for (text, part) in [
+            (r#"{"a":"\ud800"}"#, r"\ud800"),
+            (r#"["\udc00\ud800"]"#, r"\udc00"),
+            (r#"["\ud83d\ude00\ud83dx"]"#, r"\ud83d"),
+            (r#"{"\uDFFF":1}"#, r"\uDFFF"),
+            (r#"[1e400]"#, "1e400"),
+            (r#"{"a":-1.5E+999}"#, "-1.5E+999"),
+            (long.as_str(), shown(&long)),
+        ] {
+            let refused = InvalidSpec::Unreadable { field: "parameters", part: part.to_owned() };
+            assert_eq!(check(text), Err(refused), "{text}");
+            assert!(serde_json::from_str::<serde_json::Value>(text).is_err(), "{text}");
+        }
+        for text in [
+            r#"["\ud83d\ude00", "\\ud800", "1e400", "\"1e400", "\u00e9", "\\"]"#,
+            r#"[1e308, -1e-400, 1E5, 0, -0.0, 12345678901234567890123]"#,
+            r#"{"a":"","\\":[{}]}"#,
+        ] {
+            assert_eq!(check(text), Ok(()), "{text}");
+            assert!(serde_json::from_str::<serde_json::Value>(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn parameters_with_a_number_that_json_does_not_have_are_refused() {
+        let error = JobSpec::algorithm("a").parameters(&[("alpha", f64::NAN)]).unwrap_err();
+        assert!(error.to_string().starts_with("[0][1] is NaN, which JSON does not have"), "{error}");
     }
 
     /// Text is checked without recursion, so half a million brackets were taken; who read them as values failed.

@@ -117,6 +117,13 @@ impl JobState {
         matches!(self, Self::Complete(_))
     }
 
+    /// Whether the job keeps its idempotency key from others: not once it has failed or was cancelled, for whoever asks
+    /// again then wants the work done.
+    #[must_use]
+    pub const fn holds_key(self) -> bool {
+        !matches!(self, Self::Complete(Ending::Failed | Ending::Cancelled))
+    }
+
     /// The word that the API document uses: `waiting`, `running` or `complete`.
     #[must_use]
     pub const fn wire(self) -> &'static str {

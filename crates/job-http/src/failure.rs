@@ -131,6 +131,7 @@ impl From<EngineError> for Failure {
             | EngineError::LeftUnfinished(_)
             | EngineError::Closed(_) => Self::from(ApiError::from(&error)).retry_after(RETRY_SECONDS),
             EngineError::Thread(_) => Self::internal(&error),
+            EngineError::KeyTaken { .. } => Self::from(ApiError::from(&error)).with_status(StatusCode::CONFLICT),
             _ => ApiError::from(&error).into(),
         }
     }

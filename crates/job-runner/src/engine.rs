@@ -123,12 +123,13 @@ impl Engine {
     /// ([`EngineBuilder::durability`]) and will run, in this process or the next. Concurrent submissions share
     /// one fsync.
     ///
-    /// With an idempotency key that was used before, or a result that may be reused, the job that is there
-    /// comes back instead.
+    /// With an idempotency key that was used before for the same request, or a result that may be reused, the job that is
+    /// there comes back instead. A job that has failed or was cancelled has its key no more.
     ///
     /// # Errors
     /// [`EngineError::QueueFull`], [`ShuttingDown`](EngineError::ShuttingDown),
-    /// [`Unhealthy`](EngineError::Unhealthy), [`InvalidSpec`](EngineError::InvalidSpec): nothing was stored.
+    /// [`Unhealthy`](EngineError::Unhealthy), [`InvalidSpec`](EngineError::InvalidSpec), [`KeyTaken`](EngineError::KeyTaken):
+    /// nothing was stored.
     /// [`Store`](EngineError::Store): the store failed, and the job will not run unless it can be found later.
     pub fn submit(&self, spec: JobSpec) -> Result<JobHandle, EngineError> {
         let mut handles = self.shared.submit(&[spec.into()], Patience::None)?;

@@ -58,6 +58,21 @@ pub enum EngineError {
     /// The request is not one that can be run.
     #[error(transparent)]
     InvalidSpec(#[from] InvalidSpec),
+    /// The idempotency key is that of another request. Nothing was stored.
+    #[error(
+        "the idempotency key {key:?} is that of {}, {first}: it cannot name {other} as well; give each request a key of its own",
+        job.map_or_else(|| "another request of the batch".to_owned(), |job| format!("job {job}"))
+    )]
+    KeyTaken {
+        /// The key.
+        key: String,
+        /// The job that has it; `None` when that is another request of the same batch.
+        job: Option<JobId>,
+        /// What that one does.
+        first: String,
+        /// What was asked for now.
+        other: String,
+    },
     /// The page asked for is out of range.
     #[error(transparent)]
     InvalidPage(#[from] InvalidParameter),
@@ -103,6 +118,7 @@ impl EngineError {
             | Self::UnknownJob(_)
             | Self::AlreadyComplete(_)
             | Self::InvalidSpec(_)
+            | Self::KeyTaken { .. }
             | Self::InvalidPage(_)
             | Self::InvalidOption(_) => false,
         }
@@ -160,6 +176,7 @@ impl From<&EngineError> for ApiError {
             EngineError::AlreadyComplete(id) => Self::not_cancellable(&id.to_string()),
             EngineError::InvalidSpec(invalid) => Self::new(ErrorCode::Parameter, invalid.to_string()),
             EngineError::InvalidPage(invalid) => invalid.clone().into(),
+            EngineError::KeyTaken { .. } => Self::new(ErrorCode::Parameter, error.to_string()),
             EngineError::QueueFull { .. }
             | EngineError::ShuttingDown
             | EngineError::LeftUnfinished(_)

@@ -125,7 +125,7 @@ mod worker;
 pub use job_core::{
     self as core, ApiError, Budget, Ending, ErrorCode, Event, EventKind, Failure, FailureKind, IllegalMove,
     InvalidJobId, InvalidOutput, InvalidParameter, InvalidSpec, JobClass, JobId, JobKind, JobOptions, JobRecord,
-    JobResult, JobSpec, JobState, Move, Outputs, PageRequest, Parameters, ResultSize, RowList, Segment,
+    JobResult, JobSpec, JobState, Move, OrNull, Outputs, PageRequest, Parameters, ResultSize, RowList, Segment,
     StatusPayload, Timestamp,
 };
 pub use job_store::{self as store, Durability, StoreError};

@@ -143,7 +143,10 @@ impl<'c> RowWriter<'c> {
         Self { core, buffer }
     }
 
-    /// Appends one row, serialized to JSON once, here. Cost: the serialization and, once per block, a write.
+    /// Appends one row, serialized to JSON once, here. Cost: the serialization and, once per block, a write; and for a
+    /// row with a `null` in it a walk through the row, because NaN and infinities, which JSON does not have, are refused.
+    /// [`OrNull`](job_core::OrNull) writes `null` for them. A `serde_json::Value` has `null` in their place already, and a
+    /// `RawValue` is stored as it is.
     ///
     /// # Errors
     /// When the row is no JSON or too long, or when a budget is used up: the list is as before then, as it is when the

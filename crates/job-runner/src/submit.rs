@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use job_core::{JobClass, JobId, JobRecord, JobSpec};
+use job_core::{JobClass, JobId, JobRecord, JobSpec, shown};
 use job_store::{ErrorKind, StoreError};
 
 use crate::{
@@ -101,8 +101,10 @@ impl Shared {
             let next = new.len();
             let key = spec.options().idempotency_key.as_deref();
             let at = key.map_or(next, |key| *keys.entry((spec.graph_name(), key)).or_insert(next));
-            if at == next {
-                new.push(spec);
+            match new.get(at) {
+                None => new.push(spec),
+                Some(first) if first.asks_the_same(spec) => {}
+                Some(first) => return Err(key_taken(key.unwrap_or_default(), None, first, spec)),
             }
             answers.push(Answer::New(at));
         }
@@ -116,7 +118,11 @@ impl Shared {
             && let Some(id) = self.store.find_key(spec.graph_name(), key)?
             && let Some(handle) = self.handle(id)?
         {
-            return Ok(Some(handle));
+            let first = handle.record();
+            if first.state.holds_key() {
+                let same = first.spec.asks_the_same(spec);
+                return if same { Ok(Some(handle)) } else { Err(key_taken(key, Some(id), &first.spec, spec)) };
+            }
         }
         if options.reuse {
             return match self.store.find_finished(spec) {
@@ -223,6 +229,12 @@ impl Shared {
             (places > 0 && taken + places > self.config.queue_bound).then_some(class)
         })
     }
+}
+
+/// The refusal of another request under the key of `first`.
+fn key_taken(key: &str, job: Option<JobId>, first: &JobSpec, other: &JobSpec) -> EngineError {
+    let asked = |spec: &JobSpec| format!("{} with {}", spec.kind(), shown(spec.json().as_str()));
+    EngineError::KeyTaken { key: key.to_owned(), job, first: asked(first), other: asked(other) }
 }
 
 /// Places in the queue for jobs that are being stored. They go back when the store fails, or panics, and the jobs are

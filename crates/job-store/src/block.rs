@@ -117,6 +117,9 @@ impl BlockBuilder {
         append_json(&mut self.bytes, row, Self::MAX_ROW).map_err(|error| match error {
             InvalidJson::TooLong => InvalidRow::TooLong { max: Self::MAX_ROW },
             InvalidJson::NotJson(reason) => InvalidRow::NotJson(reason),
+            InvalidJson::NotFinite { place, number } => {
+                InvalidRow::NotFinite { row: self.next_row(), place, number }
+            }
         })?;
         self.close_row(start);
         Ok(())
@@ -231,6 +234,19 @@ pub enum InvalidRow {
     /// It does not serialize.
     #[error("the row is not JSON: {0}")]
     NotJson(String),
+    /// It has a number that JSON does not have.
+    #[error(
+        "row {row} of its writer cannot be stored: {} is {number}, which JSON does not have; give a number, None, or OrNull to write null",
+        if place.is_empty() { "it" } else { place }
+    )]
+    NotFinite {
+        /// Its number in the segment, from 0.
+        row: u64,
+        /// Where in the row, such as `ranks[3].score`; empty if it is the row itself.
+        place: String,
+        /// `NaN`, `inf` or `-inf`.
+        number: String,
+    },
     /// It is too long.
     #[error("the row has more than {max} bytes of JSON: that is the most a row may have")]
     TooLong {
@@ -477,6 +493,8 @@ mod tests {
         builder.push(&1).unwrap();
         let bad = std::collections::HashMap::from([(vec![1u8], 1)]);
         assert!(matches!(builder.push(&bad), Err(InvalidRow::NotJson(_))));
+        let nan = builder.push(&[f64::NAN]).unwrap_err().to_string();
+        assert!(nan.starts_with("row 1 of its writer cannot be stored: [0] is NaN, which JSON"), "{nan}");
         assert!(matches!(builder.push(&"x".repeat(BlockBuilder::MAX_ROW)), Err(InvalidRow::TooLong { .. })));
         let raw = serde_json::value::to_raw_value(&"x".repeat(BlockBuilder::MAX_ROW)).unwrap();
         assert!(matches!(builder.push_json(&raw), Err(InvalidRow::TooLong { .. })));

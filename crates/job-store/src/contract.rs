@@ -89,6 +89,11 @@ pub(crate) fn no_such_job(job: JobId, operation: &'static str) -> StoreError {
     StoreError::new(ErrorKind::NotFound, operation, "no such job").on(job)
 }
 
+/// Whether a job keeps its idempotency key from others.
+pub(crate) fn holds_key(record: &JobRecord) -> bool {
+    record.state.holds_key()
+}
+
 /// The refusal of a second job under one idempotency key; `job` has it already.
 pub(crate) fn key_taken(job: JobId, key: &str) -> StoreError {
     let detail = format!("it has the idempotency key {key:?} already");

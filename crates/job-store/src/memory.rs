@@ -78,7 +78,8 @@ impl JobStore for MemoryStore {
         for record in records {
             if let Some(key) = &record.spec.options().idempotency_key {
                 let name = (record.spec.graph_name().to_owned(), key.clone());
-                if let Some(job) = content.keys.get(&name).or(keys.get(&name)) {
+                let held = |job: &&JobId| content.jobs.get(*job).is_none_or(contract::holds_key);
+                if let Some(job) = keys.get(&name).or(content.keys.get(&name).filter(held)) {
                     return Err(contract::key_taken(*job, key));
                 }
                 keys.insert(name, record.id);
@@ -128,7 +129,9 @@ impl JobStore for MemoryStore {
         contract::check_removable(record, content.pinned.contains(&id))?;
         if let Some(key) = record.spec.options().idempotency_key.clone() {
             let name = (record.spec.graph_name().to_owned(), key);
-            content.keys.remove(&name);
+            if content.keys.get(&name) == Some(&id) {
+                content.keys.remove(&name);
+            }
         }
         content.finished.retain(|_, job| *job != id);
         content.jobs.remove(&id);

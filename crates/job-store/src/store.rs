@@ -51,7 +51,8 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `AlreadyExists` when one of the ids is taken, or an idempotency key on its graph (twice in `records` counts
-    /// too). Of a taken key the error's `job` is the one that has it.
+    /// too). Of a taken key the error's `job` is the one that has it. A job that has failed or was cancelled has it no more
+    /// as soon as another one asks for it.
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError>;
 
     /// Reads one job; `None` if there is no such job. Never touches rows.
@@ -108,8 +109,8 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     /// is claimed by somebody who can.
     fn remove(&self, id: JobId) -> Result<bool, StoreError>;
 
-    /// The job that was submitted on `graph` under this idempotency key; `None` if the key is free. Removing the
-    /// job frees it.
+    /// The job that was submitted last on `graph` under this idempotency key, in whatever state it is; `None` if there is
+    /// none, or it was removed.
     ///
     /// # Errors
     /// `Corrupt` when what is stored is not what was written.

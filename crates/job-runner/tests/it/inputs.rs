@@ -1,11 +1,11 @@
 //! Input without measure: each limit is an error that says which one, and costs no more than what just fits.
 
 use job_runner::{
-    EngineError, FailureKind, InvalidSpec, JobContext, JobError, JobSpec, Outputs, PageRequest, Parameters,
-    Partition,
+    EngineError, FailureKind, InvalidSpec, JobContext, JobError, JobSpec, OrNull, Outputs, PageRequest,
+    Parameters, Partition,
 };
 
-use crate::support::{Rig, job};
+use crate::support::{Rig, job, nothing, page};
 
 /// Why a job with this body failed.
 fn refusal(body: impl Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync + 'static) -> String {
@@ -101,4 +101,43 @@ fn hostile_requests_are_refused_before_anything_is_stored() {
         assert!(invalid.to_string().len() < 100);
     }
     assert!(rig.engine.reader().list(PageRequest::default()).unwrap().is_empty());
+}
+
+/// They were stored as null, and the job had succeeded.
+#[test]
+fn numbers_that_json_does_not_have_are_refused_with_their_row_and_place() {
+    #[derive(serde::Serialize)]
+    struct Rank {
+        id: u32,
+        rank: f64,
+        or_null: OrNull<f64>,
+    }
+    let rig = Rig::new(|builder| {
+        builder
+            .algorithm("row", |ctx: &mut JobContext| {
+                let rank = |id, rank| Rank { id, rank, or_null: OrNull(f64::NAN) };
+                let mut rows = ctx.rows("ranks")?;
+                rows.push(&rank(0, 0.5))?;
+                rows.push(&rank(1, f64::NAN))
+            })
+            .algorithm("output", |ctx: &mut JobContext| Ok(ctx.output("modularity", &f64::INFINITY)?))
+    });
+    let message = |name| rig.finish(job(name)).failure.unwrap().message;
+    let why = "which JSON does not have";
+    let row = message("row");
+    assert!(row.starts_with(&format!("row 1 of its writer cannot be stored: rank is NaN, {why}")), "{row}");
+    let output = message("output");
+    assert!(output.starts_with(&format!("output \"modularity\" is not JSON: it is inf, {why}")), "{output}");
+}
+
+/// They were acknowledged, and failed when their handler read them.
+#[test]
+fn parameters_that_no_handler_could_read_are_not_acknowledged() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    for text in [r#"{"name":"\ud800"}"#, r#"{"alpha":1e400}"#] {
+        let parameters = Parameters::from_text(text.to_owned()).unwrap();
+        let refused = rig.engine.submit(job("a").raw_parameters(parameters)).unwrap_err();
+        assert!(refused.to_string().starts_with("parameters cannot be read back: "), "{refused}");
+    }
+    assert!(rig.engine.reader().list(page(0, 10)).unwrap().is_empty());
 }

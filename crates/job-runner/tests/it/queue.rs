@@ -8,7 +8,7 @@ use std::{
 };
 
 use job_runner::{
-    Engine, EngineError, JobClass, JobContext, JobError, JobHandle, JobSpec, ManualClock,
+    Engine, EngineError, JobClass, JobContext, JobError, JobHandle, JobSpec, ManualClock, Parameters,
     store::{Fault, FaultStore, MemoryStore},
 };
 use parking_lot::Mutex;
@@ -331,4 +331,53 @@ fn workers_drain_what_eight_threads_submit() {
     });
     engine.shutdown(Duration::MAX);
     assert_eq!(engine.stats(), job_runner::Stats::default());
+}
+
+/// The second request got the job of the first, and its rows.
+#[test]
+fn another_request_under_the_same_key_is_refused_and_both_are_named() {
+    let rig = Rig::new(|builder| builder.algorithm("numbers", numbers).algorithm("a", nothing));
+    let keyed = |spec: JobSpec| spec.idempotency_key("nightly");
+    let text = |text: &str| Parameters::from_text(text.to_owned()).unwrap();
+    let first = rig.submit(keyed(job("numbers").raw_parameters(text("[1, 2]"))));
+    // The same request in other words.
+    assert_eq!(rig.submit(keyed(job("numbers").raw_parameters(text("[1,2]")).priority(3))).id(), first.id());
+    let refused = rig.engine.submit(keyed(job("numbers").raw_parameters(text("[2,1]")))).unwrap_err();
+    let why = format!(
+        "the idempotency key \"nightly\" is that of job {}, numbers with [1, 2]: it cannot name numbers with [2,1] as \
+         well; give each request a key of its own",
+        first.id()
+    );
+    assert_eq!((refused.to_string(), refused.is_retryable()), (why, false));
+    let other_kind = rig.engine.submit(keyed(job("a").raw_parameters(text("[1, 2]"))));
+    assert!(matches!(other_kind, Err(EngineError::KeyTaken { job, .. }) if job == Some(first.id())));
+    // Each graph has keys of its own.
+    assert_ne!(rig.submit(keyed(JobSpec::algorithm("a").graph("h"))).id(), first.id());
+    // Two of one batch.
+    let batch = rig.engine.submit_all([count(1), count(2)].map(|spec| spec.idempotency_key("k")));
+    assert!(matches!(batch, Err(EngineError::KeyTaken { job: None, .. })), "{batch:?}");
+    assert_eq!(rig.engine.reader().list(page(0, 10)).unwrap().len(), 2, "nothing of what was refused is stored");
+}
+
+/// Its key gave the failed job back for ever.
+#[test]
+fn a_job_that_failed_or_was_cancelled_gives_its_key_free() {
+    let setup = |builder: job_runner::EngineBuilder| {
+        builder.algorithm("a", nothing).algorithm("bad", |_: &mut JobContext| Err(JobError::failed("no")))
+    };
+    let mut rig = Rig::new(setup);
+    let keyed = |name: &str| job(name).idempotency_key("nightly");
+    let failed = rig.finish(keyed("bad")).id;
+    let cancelled = rig.submit(keyed("bad"));
+    assert_ne!(cancelled.id(), failed);
+    cancelled.cancel().unwrap();
+    rig = rig.reopen(setup);
+    // Also for other work.
+    let done = rig.submit(keyed("a"));
+    assert!(![failed, cancelled.id()].contains(&done.id()));
+    assert_eq!(rig.submit(keyed("a")).id(), done.id(), "it waits");
+    drain(&rig.engine);
+    assert_eq!(rig.submit(keyed("a")).id(), done.id(), "it has succeeded");
+    assert!(rig.engine.remove(failed).unwrap());
+    assert_eq!(rig.submit(keyed("a")).id(), done.id(), "the key is not that of the job that was removed");
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, thread};
 
-use job_core::{Event, JobSpec};
+use job_core::{Event, Failure, FailureKind, JobResult, JobSpec};
 
 use super::{Broken, Fixture, at, finish, succeeded, versioned, waiting};
 use crate::{Durability, ErrorKind, Pin, Store, Use};
@@ -23,6 +23,38 @@ law! {
         again.spec = job.spec;
         store.insert(std::slice::from_ref(&again), Durability::Buffered)?;
         assert_eq!(store.find_key("图", "key 1")?, Some(again.id));
+    }
+
+    /// Who asks again wants the work done. The end of the other job, or its removal, takes nothing from the new one.
+    fn a_job_that_failed_or_was_cancelled_gives_its_idempotency_key_free(store) {
+        let with_key = |n| {
+            let mut job = waiting(n);
+            job.spec = Arc::new(JobSpec::clone(&job.spec).idempotency_key("key"));
+            job
+        };
+        let insert = |n: u64| store.insert(&[with_key(n)], Durability::Buffered);
+        insert(1)?;
+        assert_eq!(insert(2).map_err(|error| error.job), Err(Some(waiting(1).id)));
+        let cancelled = with_key(1).apply(Event::Cancel, at(5))?;
+        store.replace(&cancelled, Durability::Buffered)?;
+        assert_eq!(store.find_key("图", "key")?, Some(waiting(1).id));
+        insert(2)?;
+        assert_eq!(store.find_key("图", "key")?, Some(waiting(2).id));
+        assert_eq!(insert(3).map_err(|error| error.job), Err(Some(waiting(2).id)));
+        assert!(store.remove(waiting(1).id)?);
+        assert_eq!(store.find_key("图", "key")?, Some(waiting(2).id));
+        let failure = Failure::new(FailureKind::Handler, "no");
+        store.replace(&with_key(2).apply(Event::Expire(failure), at(6))?, Durability::Buffered)?;
+        insert(3)?;
+        let running = with_key(3).apply(Event::Start, at(7))?;
+        store.replace(&running, Durability::Buffered)?;
+        assert_eq!(insert(4).map_err(|error| error.job), Err(Some(waiting(3).id)));
+        let result = JobResult::default();
+        let done = running.apply(Event::Succeed(result.size()), at(8))?;
+        store.complete(&done, &result, Durability::Buffered)?;
+        assert_eq!(insert(4).map_err(|error| error.job), Err(Some(waiting(3).id)), "it has succeeded");
+        assert!(store.remove(waiting(3).id)?);
+        insert(4)?;
     }
 
     /// The refusal names the job that has the key, and nothing of the batch is stored.

@@ -123,6 +123,7 @@ macro_rules! conformance_tests {
             a_reader_beside_a_removal_sees_rows_or_no_job
             an_idempotency_key_finds_its_job_until_that_is_removed
             an_idempotency_key_is_taken_once_on_a_graph
+            a_job_that_failed_or_was_cancelled_gives_its_idempotency_key_free
             of_racing_inserts_under_one_key_one_wins
             finished_work_is_found_by_what_was_asked
             finished_work_is_forgotten_with_its_job

@@ -371,13 +371,21 @@ impl PostgresStore {
         )
     }
 
-    /// Which record of a refused batch is in the way of which stored job.
+    /// Which record of a refused batch is in the way of which stored job. Frees keys that their jobs have no more.
     fn taken(&self, call: Call, records: &[JobRecord]) -> Result<Option<StoreError>, StoreError> {
         for record in records {
             if let Some(key) = &record.spec.options().idempotency_key
                 && let Some(job) = self.find_key(record.spec.graph_name(), key)?
             {
-                return Ok(Some(contract::key_taken(job, key)));
+                if self.get(job)?.is_some_and(|holder| contract::holds_key(&holder)) {
+                    return Ok(Some(contract::key_taken(job, key)));
+                }
+                // It is at its end for good. Unless another has taken its place meanwhile.
+                self.rows(
+                    call,
+                    "DELETE FROM names WHERE name = $1 AND job = $2",
+                    &[&name_of(record), &uuid(job)],
+                )?;
             }
             if !self.rows(call, "SELECT 1 FROM jobs WHERE id = $1", &[&uuid(record.id)])?.is_empty() {
                 return Ok(Some(id_taken(record.id)));

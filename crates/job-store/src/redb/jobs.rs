@@ -16,7 +16,9 @@ impl JobStore for RedbStore {
             for record in records {
                 if let Some(key) = &record.spec.options().idempotency_key {
                     let name = keys::idempotency(record.spec.graph_name(), key);
-                    if let Some(job) = tables.id_at(&name)? {
+                    if let Some(job) = tables.id_at(&name)?
+                        && tables.record(job)?.as_ref().is_none_or(contract::holds_key)
+                    {
                         return Err(contract::key_taken(job, key));
                     }
                     tables.put(&name, record.id.as_bytes())?;
@@ -92,7 +94,11 @@ impl JobStore for RedbStore {
                 tables.delete(&keys::key(group, id))?;
             }
             if let Some(key) = &record.spec.options().idempotency_key {
-                tables.delete(&keys::idempotency(record.spec.graph_name(), key))?;
+                let name = keys::idempotency(record.spec.graph_name(), key);
+                // Another may have it, since this one has failed.
+                if tables.id_at(&name)? == Some(id) {
+                    tables.delete(&name)?;
+                }
             }
             if let Some(work) = contract::work_hash(&record.spec).map(keys::work)
                 && tables.id_at(&work)? == Some(id)

@@ -28,8 +28,11 @@ impl JobStore for RocksStore {
         for record in records {
             if let Some(key) = &record.spec.options().idempotency_key {
                 let name = keys::idempotency(record.spec.graph_name(), key);
-                if let Some(job) =
-                    names.get(&name).copied().map_or_else(|| self.id_at(&name, OPERATION), |job| Ok(Some(job)))?
+                if let Some(job) = names.get(&name) {
+                    return Err(contract::key_taken(*job, key));
+                }
+                if let Some(job) = self.id_at(&name, OPERATION)?
+                    && self.record(job, OPERATION)?.as_ref().is_none_or(contract::holds_key)
                 {
                     return Err(contract::key_taken(job, key));
                 }
@@ -321,7 +324,11 @@ impl RocksStore {
             batch.delete_cf(jobs, keys::key(keys::LAST_READ, record.id));
         }
         if let Some(key) = &record.spec.options().idempotency_key {
-            batch.delete_cf(jobs, keys::idempotency(record.spec.graph_name(), key));
+            let name = keys::idempotency(record.spec.graph_name(), key);
+            // Another may have it, since this one has failed.
+            if self.id_at(&name, operation)? == Some(record.id) {
+                batch.delete_cf(jobs, name);
+            }
         }
         if let Some(work) = contract::work_hash(&record.spec).map(keys::work)
             && self.id_at(&work, operation)? == Some(record.id)
