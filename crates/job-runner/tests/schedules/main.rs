@@ -80,6 +80,8 @@ mod scenarios;
 mod shared;
 #[path = "../../src/shield.rs"]
 mod shield;
+#[path = "../../src/snapshot.rs"]
+mod snapshot;
 #[path = "../../src/starter.rs"]
 mod starter;
 #[path = "../../src/stats.rs"]
