@@ -1,8 +1,9 @@
 //! [`Cursor`]: a place in a text that is known to be JSON.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use super::InvalidBody;
+use crate::shown;
 
 /// A place in a text that is known to be JSON, so that nothing here has to look for mistakes.
 #[derive(Debug, Clone)]
@@ -105,11 +106,11 @@ impl<'j> Cursor<'j> {
     }
 
     /// The error about the value here, which must be something else.
-    pub(super) fn misfit(&mut self, must: impl Into<Cow<'static, str>>) -> InvalidBody {
+    pub(super) fn misfit(&mut self, must: impl fmt::Display) -> InvalidBody {
         let is = match self.peek() {
-            b'{' => "an object".to_owned(),
-            b'[' => "a list".to_owned(),
-            _ => crate::shown(self.raw()).to_owned(),
+            b'{' => "an object",
+            b'[' => "a list",
+            _ => shown(self.raw()),
         };
         InvalidBody::misfit(is, must)
     }

@@ -1,6 +1,6 @@
 //! [`InvalidBody`]: what is wrong with the JSON of a request, as a sentence.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 use thiserror::Error;
@@ -31,8 +31,8 @@ impl InvalidBody {
         Self { name: "the JSON", place: String::new(), says: Says::OfPlace(says) }
     }
 
-    pub(super) fn misfit(is: String, must: impl Into<Cow<'static, str>>) -> Self {
-        Self::of_place(format!("is {is}: it must be {}", must.into()))
+    pub(super) fn misfit(is: &str, must: impl fmt::Display) -> Self {
+        Self::of_place(format!("is {is}: it must be {must}"))
     }
 
     pub(super) fn syntax(is_blank: bool, error: &serde_json::Error) -> Self {
@@ -121,11 +121,11 @@ impl de::Error for InvalidBody {
     }
 
     fn unknown_variant(variant: &str, known: &'static [&'static str]) -> Self {
-        Self::misfit(format!("{:?}", shown(variant)), one_of(known))
+        Self::misfit(&format!("{:?}", shown(variant)), one_of(known))
     }
 
     fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
-        Self::misfit("unknown".to_owned(), one_of(known)).inside(field)
+        Self::misfit("unknown", one_of(known)).inside(field)
     }
 
     fn missing_field(field: &'static str) -> Self {

@@ -279,7 +279,7 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
     type Error = InvalidBody;
 
     fn unit_variant(self) -> Result<(), InvalidBody> {
-        Err(InvalidBody::misfit("an object".to_owned(), format!("the text {:?}", &*self.name)))
+        Err(InvalidBody::misfit("an object", format!("the text {:?}", &*self.name)))
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, InvalidBody> {
