@@ -30,7 +30,7 @@ fn a_cluster_works_beside_a_record_that_it_cannot_read() {
     let lost = jobs[4].id();
     server
         .sql(&format!(
-            "UPDATE job_engine.queue SET record = '\\x024a0102030405060708'::bytea WHERE job = '{lost}'"
+            "UPDATE job_engine.queue SET record = '\\x094a0102030405060708'::bytea WHERE job = '{lost}'"
         ))
         .unwrap();
     let worker = open(2);
@@ -48,7 +48,7 @@ fn a_cluster_works_beside_a_record_that_it_cannot_read() {
     assert_eq!((worker.health(), front.health()), (Ok(()), Ok(())));
     let unreadable = worker.stats().unreadable;
     assert_eq!(unreadable.iter().map(|job| job.job).collect::<Vec<_>>(), [lost]);
-    assert!(unreadable[0].reason.starts_with("cannot be read: format version 2 is unknown"), "{unreadable:?}");
+    assert!(unreadable[0].reason.starts_with("cannot be read: format version 9 is unknown"), "{unreadable:?}");
     let listed = front.reader().entries(PageRequest::default()).unwrap();
     assert_eq!(listed.iter().filter_map(|entry| entry.as_ref().err()).collect::<Vec<_>>(), [&unreadable[0]]);
     assert!(worker.remove(lost).unwrap());

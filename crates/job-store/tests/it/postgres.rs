@@ -160,14 +160,14 @@ fn a_claim_leaves_what_it_cannot_read_to_whoever_can_and_is_not_given_it_again()
         };
         let before = row(&jobs[1]);
         let record = schema.sql(&format!("SELECT encode(record, 'hex') FROM queue WHERE job = '{}'", jobs[1].id));
-        schema.overwrite(jobs[1].id, &[2, b'J', 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        schema.overwrite(jobs[1].id, &[9, b'J', 1, 2, 3, 4, 5, 6, 7, 8, 9]);
         let claimed = old.claim(&Claim { start, ..filters(9) }).unwrap();
         let ids: Vec<JobId> = claimed.iter().map(|claimed| claimed.record.id).collect();
         assert_eq!(ids, [jobs[0].id, jobs[2].id], "the good jobs of the batch");
         assert_eq!(row(&jobs[1]), before, "it is as it was");
         let unreadable = old.unreadable();
         let error = unreadable.iter().find(|error| error.job == Some(jobs[1].id)).unwrap();
-        assert!(error.to_string().contains("format version 2 is unknown"), "{error}");
+        assert!(error.to_string().contains("format version 9 is unknown"), "{error}");
         assert_eq!(old.renew(Duration::from_hours(1)).unwrap().len(), if n == 0 { 2 } else { 4 });
         // Not once more: the row does not change.
         let version = schema.sql(&format!("SELECT xmin FROM queue WHERE job = '{}'", jobs[1].id));
@@ -202,7 +202,7 @@ fn what_another_has_claimed_is_not_removed_because_it_cannot_be_read_here() {
     let (old, new) = (schema.store(), schema.store());
     new.insert(&[job(1)], Durability::Buffered).unwrap();
     assert_eq!(claim(&new, 1).len(), 1);
-    schema.overwrite(job(1).id, &[2, b'J']);
+    schema.overwrite(job(1).id, &[9, b'J']);
     let refused = old.remove(job(1).id).unwrap_err();
     assert_eq!((refused.kind, refused.job), (ErrorKind::Invalid, Some(job(1).id)));
     new.release(&[job(1).id]).unwrap();
