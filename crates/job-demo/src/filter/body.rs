@@ -9,11 +9,7 @@ use job_runner::core::{
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::{
-    Codes, Filter, FilterError,
-    condition::Condition,
-    select::{self, Sort},
-};
+use super::{Codes, Filter, FilterError, condition::Condition, select};
 use crate::graph::{Graph, Vocabulary};
 
 /// What a filter looks at.
