@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt::Write};
 
 /// The text with every character that a terminal would act on as an escape, as JSON writes it.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
-    replace(text, |character, out| escape(character, out))
+    replace(text, escape)
 }
 
 /// JSON on one line that means the same: between tokens a blank, inside strings an escape.

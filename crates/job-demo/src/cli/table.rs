@@ -108,7 +108,7 @@ mod tests {
         let record = record.apply(Event::Start, now).unwrap();
         let record = record.apply(Event::Fail(Failure::new(FailureKind::Handler, hostile)), now).unwrap();
         let mut out = Vec::new();
-        write(&mut out, &[record]).unwrap();
+        write(&mut out, &[Ok(record)]).unwrap();
         let out = String::from_utf8(out).unwrap();
         assert_eq!(out.matches(r"\u001b[2J\u202e\nJOB").count(), 3, "{out}");
         assert_eq!(out.lines().count(), 3, "{out}");

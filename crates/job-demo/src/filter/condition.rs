@@ -193,6 +193,8 @@ impl AnyOf {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use job_runner::core::strict;
     use serde_json::{Value as Json, json};
 
@@ -241,10 +243,14 @@ mod tests {
             (json!(["1"]), Value::Double(1.0)),
         ] {
             for (predicate, holds) in [("=", true), ("<=", true), (">=", true), ("<", false), (">", false)] {
-                assert_eq!(matches(predicate, sent.clone(), &[own.clone()]), holds, "{own:?} {predicate} {sent}");
+                assert_eq!(
+                    matches(predicate, sent.clone(), slice::from_ref(&own)),
+                    holds,
+                    "{own:?} {predicate} {sent}"
+                );
             }
             let twice = json!([sent[0], sent[0]]);
-            assert!(matches("range", twice, &[own.clone()]), "{own:?} {sent}");
+            assert!(matches("range", twice, slice::from_ref(&own)), "{own:?} {sent}");
         }
     }
 
@@ -262,7 +268,11 @@ mod tests {
         ] {
             for predicate in ["=", "<", ">", "<=", ">="] {
                 let holds = predicates.contains(&predicate);
-                assert_eq!(matches(predicate, sent.clone(), &[own.clone()]), holds, "{own:?} {predicate} {sent}");
+                assert_eq!(
+                    matches(predicate, sent.clone(), slice::from_ref(&own)),
+                    holds,
+                    "{own:?} {predicate} {sent}"
+                );
             }
         }
         assert!(matches("=", json!([odd]), &[Value::Int(odd)]));

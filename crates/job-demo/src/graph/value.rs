@@ -40,6 +40,7 @@ impl Number {
 /// Compares without rounding the whole number.
 fn order(whole: i128, double: f64) -> Ordering {
     /// 2^127, which no whole number reaches.
+    #[expect(clippy::cast_precision_loss, reason = "a power of two is a double")]
     const END: f64 = (1_u128 << 127) as f64;
     if double.is_nan() || double >= END {
         return Ordering::Less;
