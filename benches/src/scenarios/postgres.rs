@@ -66,6 +66,7 @@ fn jobs(bench: &Bench, server: &Postgres) -> Result<Vec<Row>> {
     };
     let mut databases = Databases { server, made: 0 };
     let mut rows = teams(bench, &mut databases)?;
+    rows.push(statistics(bench, &mut databases)?);
     let mut contest = |what: &str, ours: &dyn Fn(&str) -> Result<f64>, mut lanes: [Lane; 3]| -> Result<()> {
         let mut own = Vec::new();
         for _ in 0..bench.size(3, 1) {
@@ -81,6 +82,33 @@ fn jobs(bench: &Bench, server: &Postgres) -> Result<Vec<Row>> {
     contest("submit on PostgreSQL, 1,000 a call", &|url| submit_batches(url, batch), lanes("batch", batch))?;
     contest("drain on PostgreSQL, 8 workers", &|url| drain(url, waiting), lanes("drain", waiting))?;
     Ok(rows)
+}
+
+/// Submissions of an engine that has made its plans while the database took the tables for empty, as an `ANALYZE` before
+/// the first load leaves them; beside one that has made them while nothing was known.
+fn statistics(bench: &Bench, databases: &mut Databases<'_>) -> Result<Row> {
+    let n = bench.size(20_000, 2_000);
+    let (mut ours, mut unknown) = (Vec::new(), Vec::new());
+    for _ in 0..bench.size(3, 1) {
+        ours.push(submit_beside_finished(&databases.next()?, n, "ANALYZE")?);
+        unknown.push(submit_beside_finished(&databases.next()?, n, "")?);
+    }
+    let what = "submit on PostgreSQL, 1,000 a call, after an ANALYZE of empty tables";
+    let row = Row::new(what, "fsync per answer", Unit::PerSecond, Series::new(ours)?);
+    Ok(row.beside("without", Series::new(unknown)?).goal(Goal::SpeedupAtLeast(0.9)))
+}
+
+fn submit_beside_finished(url: &str, n: usize, look: &str) -> Result<f64> {
+    const FINISHED: &str = "
+        INSERT INTO job_engine.finished (id, revision, record)
+        SELECT gen_random_uuid(), 3, repeat('x', 300)::bytea FROM generate_series(1, 100000)";
+    let engine = front(url)?;
+    let mut client = Client::connect(url, NoTls)?;
+    client.batch_execute("ALTER TABLE job_engine.finished SET (autovacuum_enabled = off)")?;
+    client.batch_execute(look)?;
+    drop(engines::submit_batches(&engine, 1_000)?);
+    client.batch_execute(FINISHED)?;
+    Ok(n as f64 / seconds(|| engines::submit_batches(&engine, n).map(drop))?)
 }
 
 /// As [`jobs`], in several processes on one database.
