@@ -66,7 +66,7 @@ fn a_role_with_fewer_connections_than_the_pool_fails_no_call() {
 fn a_call_that_gets_no_place_in_time_says_that_it_may_be_tried_again() {
     let Some(schema) = Schema::new() else { return };
     let (name, url) = role(&schema, "");
-    let options = PostgresOptions { timeout: Duration::from_secs(2), ..schema.options.clone() };
+    let options = PostgresOptions { timeout: Duration::from_secs(4), ..schema.options.clone() };
     drop(PostgresStore::open(&url, options.clone()).unwrap());
     schema.sql(&format!("ALTER ROLE {name} CONNECTION LIMIT 0"));
     let error = PostgresStore::open(&url, options).unwrap_err();
@@ -156,7 +156,7 @@ fn a_migration_takes_as_long_as_it_takes() {
     schema.sql(&tables.concat());
     schema.sql("INSERT INTO schema_version (version) VALUES (1), (2)");
     let url = format!("{}?application_name={name}", schema.server.url());
-    let options = PostgresOptions { timeout: Duration::from_secs(2), ..schema.options.clone() };
+    let options = PostgresOptions { timeout: Duration::from_secs(4), ..schema.options.clone() };
     thread::scope(|scope| {
         let table = format!("{name}.jobs");
         let locking = lock(&table, name, 1, options.timeout * 2);
@@ -179,7 +179,7 @@ fn the_next_host_of_a_list_is_asked_when_one_swallows_everything() {
     let (port, database) = place.split_once('/').unwrap();
     let silent = Proxy::start(port.parse().unwrap()).unwrap();
     silent.hold(true);
-    let options = PostgresOptions { timeout: Duration::from_secs(6), ..schema.options.clone() };
+    let options = PostgresOptions { timeout: Duration::from_secs(9), ..schema.options.clone() };
     let user = server.rsplit_once('@').unwrap().0;
     let url = format!("{user}@127.0.0.1:{},127.0.0.1:1,127.0.0.1:{port}/{database}", silent.port());
     let store = PostgresStore::open(&url, options).unwrap();
