@@ -164,12 +164,12 @@ impl Connection {
     ) -> Result<Vec<Row>, Failed> {
         let end = if begin.is_empty() { "" } else { "COMMIT" };
         let types = self.types(begin, sql, deadline)?;
-        let typed: Vec<_> = parameters.iter().copied().zip(types).collect();
+        let values: Vec<_> = parameters.iter().copied().zip(types).collect();
         let client = &self.client;
         let transaction =
-            join3(client.batch_execute(begin), client.query_typed(sql, &typed), client.batch_execute(end));
-        let (begun, rows, ended) = wait(transaction, deadline).ok_or(Failed::Late)?;
-        begun.map_err(Failed::Database)?;
+            join3(client.batch_execute(begin), client.query_typed(sql, &values), client.batch_execute(end));
+        let (opened, rows, ended) = wait(transaction, deadline).ok_or(Failed::Late)?;
+        opened.map_err(Failed::Database)?;
         let rows = rows.map_err(Failed::Database)?;
         ended.map_err(Failed::Database)?;
         Ok(rows)

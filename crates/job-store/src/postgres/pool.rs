@@ -49,13 +49,6 @@ struct Idle {
     since: Instant,
 }
 
-/// What a call works with.
-enum Place {
-    Idle(Connection),
-    /// One more may be opened, and is counted as open.
-    Free,
-}
-
 impl Pool {
     pub(super) fn new(address: Address, options: &PostgresOptions, runtime: Handle) -> Self {
         Self {
@@ -103,7 +96,7 @@ impl Pool {
         let mut pause = PAUSES.0;
         let mut shortage = None;
         loop {
-            if let Place::Idle(connection) = self.place(call, deadline)? {
+            if let Some(connection) = self.place(call, deadline)? {
                 return Ok(connection);
             }
             let refused = match self.connect(call, deadline) {
@@ -126,7 +119,8 @@ impl Pool {
         }
     }
 
-    fn place(&self, call: Call, deadline: Instant) -> Result<Place, Failed> {
+    /// An idle connection; `None` when one more may be opened, which is counted as open.
+    fn place(&self, call: Call, deadline: Instant) -> Result<Option<Connection>, Failed> {
         let mut held = self.held.lock();
         loop {
             // The last used is the warmest, unless it would have to change its durability.
@@ -134,10 +128,10 @@ impl Pool {
             let found = fitting.map(|at| held.idle.remove(at)).or_else(|| held.idle.pop());
             match found {
                 Some(idle) if idle.connection.is_closed() => held.open -= 1,
-                Some(idle) => return Ok(Place::Idle(idle.connection)),
+                Some(idle) => return Ok(Some(idle.connection)),
                 None if held.open < self.most => {
                     held.open += 1;
-                    return Ok(Place::Free);
+                    return Ok(None);
                 }
                 None if self.returned.wait_until(&mut held, deadline).timed_out() => {
                     let detail = format!("all {} connections to the database are in use", self.most);

@@ -54,7 +54,7 @@ pub(super) fn migrate(
 
 fn migrate_locked(connection: &mut Connection, schema: &str, call: Call) -> Result<(), Failed> {
     // Each of these is short.
-    let soon = || wait::deadline(Duration::from_secs(60));
+    let soon = || wait::deadline(Duration::from_mins(1));
     let lock = format!("SELECT pg_advisory_xact_lock({LOCK}, hashtext({}))", literal(schema));
     connection
         .batch_patiently(&lock, |spent| tracing::info!(?spent, "waiting for another store that is migrating"))?;
