@@ -7,16 +7,16 @@ use axum::{
     body::Body,
     error_handling::HandleErrorLayer,
     extract::Request,
-    http::StatusCode,
+    http::{StatusCode, Uri},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 use tower::{
     ServiceBuilder, ServiceExt,
     buffer::BufferLayer,
     limit::{GlobalConcurrencyLimitLayer, RateLimitLayer},
     load_shed::LoadShedLayer,
-    timeout::TimeoutLayer,
     util::BoxCloneSyncService,
 };
 
@@ -111,9 +111,13 @@ const WAITING: usize = 1_024;
 /// Puts the limits around the routes: each is one for all routes together.
 pub(crate) fn around(router: Router, limits: &Limits, dialect: Dialect) -> Router {
     let refuse = HandleErrorLayer::new(move |error: BoxError| async move { refused(&error).write(dialect) });
-    let time = limits.answer_time.saturating_add(limits.longest_wait);
-    let layers = ServiceBuilder::new().layer(refuse.clone()).layer(TimeoutLayer::new(time));
-    let mut service = boxed(layers.service(router.into_service::<Body>()));
+    let (answer_time, longest_wait) = (limits.answer_time, limits.longest_wait);
+    let in_time = middleware::from_fn(move |request: Request, next: Next| async move {
+        let time = answer_time.saturating_add(asked_wait(request.uri(), longest_wait));
+        let answer = timeout(time, next.run(request)).await;
+        answer.unwrap_or_else(|_| Failure::unavailable("the answer took too long; try again later").write(dialect))
+    });
+    let mut service = boxed(router.layer(in_time).into_service::<Body>());
     if let Some(number) = limits.concurrent {
         let one_limit = GlobalConcurrencyLimitLayer::new(number.min(Semaphore::MAX_PERMITS));
         let layers = ServiceBuilder::new().layer(refuse.clone()).layer(LoadShedLayer::new()).layer(one_limit);
@@ -133,6 +137,13 @@ pub(crate) fn around(router: Router, limits: &Limits, dialect: Dialect) -> Route
     Router::new().fallback_service(service)
 }
 
+/// How long a request wants to wait, if its route lets it. One that does not say is not given the time for it.
+fn asked_wait(uri: &Uri, longest: Duration) -> Duration {
+    let waits = uri.query().unwrap_or_default().split('&').filter_map(|field| field.strip_prefix("wait="));
+    let seconds = waits.filter_map(|seconds| seconds.parse().ok()).max().unwrap_or(0);
+    Duration::from_secs(seconds).min(longest)
+}
+
 type Limited = BoxCloneSyncService<Request, Response, Infallible>;
 
 fn boxed<S>(service: S) -> Limited
@@ -144,9 +155,6 @@ where
 }
 
 fn refused(error: &BoxError) -> Failure {
-    if error.is::<tower::timeout::error::Elapsed>() {
-        return Failure::unavailable("the answer took too long; try again later");
-    }
     tracing::debug!(%error, "a request was refused");
     Failure::unavailable("the service has as many requests as it may take; try again later")
 }

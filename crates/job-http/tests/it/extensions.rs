@@ -31,6 +31,15 @@ async fn a_waiting_query_is_answered_when_its_time_is_over() {
     assert_eq!(service.status(id, "?wait=50").await.body, r#"{"status":"waiting"}"#);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_wait_is_not_part_of_the_time_for_an_answer() {
+    let service = with(|api| api.limits(Limits::default().answer_time(Duration::from_secs(5))));
+    let id = service.submit(JobSpec::algorithm("path"));
+    for wait in ["?wait=50", "?offset=0&wait=049&limit=1"] {
+        assert_eq!(service.status(id, wait).await.body, r#"{"status":"waiting"}"#);
+    }
+}
+
 #[tokio::test]
 async fn a_waiting_query_is_answered_when_the_service_shuts_down() {
     let engine = Arc::new(builder(Arc::new(MemoryStore::default())).open().unwrap());
