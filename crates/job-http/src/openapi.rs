@@ -37,15 +37,15 @@ pub(crate) enum Failures {
     /// The body did not come in time.
     #[response(status = 408)]
     Slow(ErrorBody),
+    /// The `Idempotency-Key` was used for another request.
+    #[response(status = 409)]
+    KeyUsed(ErrorBody),
     /// The body is too long.
     #[response(status = 413)]
     TooLong(ErrorBody),
     /// The body is compressed.
     #[response(status = 415)]
     Encoded(ErrorBody),
-    /// The `Idempotency-Key` was used for another request.
-    #[response(status = 422)]
-    KeyUsed(ErrorBody),
     /// The service failed.
     #[response(status = 500)]
     Internal(ErrorBody),

@@ -49,14 +49,14 @@ async fn a_request_that_is_sent_again_with_its_key_is_one_job() {
         assert_eq!((again.status.as_u16(), &again.body), (200, &first.body), "{path}");
         assert_eq!(jobs(&service), before + 1, "{path}");
         let (status, code, message) = post(&service, path, &key, other).await.error();
-        assert_eq!((status, code.as_str()), (422, "GES.8005"), "{path}: {message}");
+        assert_eq!((status, code.as_str()), (409, "GES.8005"), "{path}: {message}");
         assert_eq!(jobs(&service), before + 1, "{path}");
         let unlike = post(&service, path, &[("idempotency-key", &format!("another {number}"))], body).await.body;
         let without = post(&service, path, &[], body).await.body;
         assert!(unlike != first.body && without != first.body && without != unlike, "{path}");
         // The key of one kind of work is not that of another.
         let elsewhere = if path == VERTICES { ALGORITHM } else { VERTICES };
-        assert_eq!(post(&service, elsewhere, &key, r#"{"algorithmName":"path"}"#).await.status, 422);
+        assert_eq!(post(&service, elsewhere, &key, r#"{"algorithmName":"path"}"#).await.status, 409);
     }
 }
 
