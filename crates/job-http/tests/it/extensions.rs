@@ -104,7 +104,7 @@ async fn a_cancelled_job_lists_how_far_it_was() {
     let waiting = service.submit(JobSpec::algorithm("long"));
     for id in [waiting, id] {
         assert_eq!(service.delete(&format!("/jobs/{id}")).await.status, 200);
-        assert_eq!(service.status(id, "?wait=60").await.error().1, "GES.8301");
+        assert_eq!(service.status(id, "?wait=50").await.error().1, "GES.8301");
     }
     let list = service.get("/jobs/status").await.json();
     assert_eq!([0, 1].map(|n| list["jobs"][n]["progress"].as_str().unwrap().to_owned()), ["0", "2"]);
