@@ -234,6 +234,7 @@ impl Engine {
 
     /// Runs the job that is next on the calling thread; `false` if none is ready, or the store fails. For engines with
     /// `workers(0)`: tests that decide themselves what happens when. First stores what could not be stored before.
+    #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
     pub fn run_one(&self) -> bool {
         if !worker::catch_up(&self.shared) {
             return false;
@@ -272,6 +273,7 @@ impl Engine {
     ///
     /// A body that is left behind can do nothing more: every call of its context fails, and nothing it does is stored. A
     /// handler may shut its own engine down or drop the last of it: its own job is left behind at once.
+    #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
     pub fn shutdown(&self, grace: Duration) -> Shutdown {
         self.shared.pool.stop(&self.shared, grace)
     }

@@ -214,7 +214,7 @@ impl Future for JobHandle {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(core) = self.waiting.as_ref().map(Waiting::core).or_else(inside::job) {
-            return self.poll_inside(core, context);
+            return self.poll_inside(&core, context);
         }
         let end = self.live.poll(context.waker());
         if end.is_none() {
@@ -228,7 +228,7 @@ impl JobHandle {
     /// In the body of a job nobody would tell a parked thread that the job is to stop: it looks again and again.
     fn poll_inside(
         mut self: Pin<&mut Self>,
-        core: Arc<Core>,
+        core: &Arc<Core>,
         context: &Context<'_>,
     ) -> Poll<Result<JobRecord, EngineError>> {
         let mut end = self.live.end();

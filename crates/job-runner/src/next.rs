@@ -6,6 +6,7 @@ use crate::{
     live::Live,
     partition::Scan,
     shared::{Phase, Scheduler, Shared},
+    sync::thread,
 };
 
 /// What a worker does next.
@@ -25,6 +26,7 @@ impl Shared {
             if scheduler.has_many_workers(self.config.workers) {
                 // The one that it has worked for goes on. Whatever it was called for is another's.
                 scheduler.workers -= 1;
+                scheduler.workers_left.push(thread::current().id());
                 self.work.notify_one();
                 return None;
             }

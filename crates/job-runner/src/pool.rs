@@ -53,7 +53,8 @@ impl Pool {
 
     /// One more worker, for one that waits in a body. It leaves when that one goes on.
     pub(crate) fn substitute(&self, shared: &Arc<Shared>) -> Result<(), EngineError> {
-        self.threads.lock().retain(|thread| !thread.is_finished());
+        let left = std::mem::take(&mut shared.scheduler().workers_left);
+        self.threads.lock().retain(|thread| !left.contains(&thread.thread().id()));
         self.spawn_worker(shared, "job-substitute".to_owned())
     }
 

@@ -35,7 +35,7 @@ use crate::{
     recorder::Recorder,
     retention, shield,
     starter::Started,
-    sync::{Condvar, Mutex},
+    sync::{Condvar, Mutex, thread},
     unreadable::SetAside,
     watch::Watchers,
     width::Spare,
@@ -101,6 +101,8 @@ pub(crate) struct Scheduler {
     /// Threads that work, and those of them that wait in a body.
     pub(crate) workers: usize,
     pub(crate) blocked: usize,
+    /// Workers that have left, because others went on.
+    pub(crate) workers_left: Vec<thread::ThreadId>,
     /// What a shutdown has left, once it is over.
     pub(crate) left: Option<Shutdown>,
 }
@@ -158,6 +160,7 @@ impl Shared {
             waits: Vec::new(),
             workers: 0,
             blocked: 0,
+            workers_left: Vec::new(),
             left: None,
         };
         Self {

@@ -45,7 +45,7 @@ pub(crate) fn wait(shared: &Arc<Shared>, live: &Arc<Live>, until: Option<Instant
         }
         return live.wait(until);
     };
-    let waiting = match Waiting::begin(core, live) {
+    let waiting = match Waiting::begin(&core, live) {
         Ok(waiting) => waiting,
         Err(error) => return Some(Err(error)),
     };
@@ -69,7 +69,7 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     /// The calling thread, inside of the body of `core`, waits for `live` from here on.
-    pub(crate) fn begin(core: Arc<Core>, live: &Live) -> Result<Self, EngineError> {
+    pub(crate) fn begin(core: &Arc<Core>, live: &Live) -> Result<Self, EngineError> {
         let (shared, job, awaited) = (&core.shared, core.live.id, live.id);
         let works = inside::works_for(shared);
         let refused = |reason| Err(EngineError::CannotWait { job: Some(job), awaited, reason });
@@ -90,7 +90,7 @@ impl Waiting {
             scheduler.blocked += usize::from(works);
             works && scheduler.has_few_workers(shared.config.workers)
         };
-        let waiting = Self { core: Arc::clone(&core), awaited, works, is_over: false };
+        let waiting = Self { core: Arc::clone(core), awaited, works, is_over: false };
         if lacks {
             shared.pool.substitute(shared)?;
         }

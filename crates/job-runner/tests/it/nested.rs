@@ -17,7 +17,7 @@ use job_runner::{
     store::{JobStore, MemoryStore, SharedMemory},
 };
 
-use crate::support::{Gate, block_on, drain, job, nothing, until_told, wire};
+use crate::support::{Gate, block_on, drain, job, nothing, page, until_told, wire};
 
 const SUCCEEDED: JobState = JobState::Complete(Ending::Succeeded);
 const FAILED: JobState = JobState::Complete(Ending::Failed);
@@ -189,7 +189,8 @@ fn waits_for_ever(setup: impl FnOnce(EngineBuilder) -> EngineBuilder) -> (Arc<En
     let engine = own.open(setup(builder.workers(1)));
     let handle = engine.submit(parent_of("endless")).unwrap();
     entered.recv_timeout(Duration::from_mins(2)).unwrap();
-    let child = engine.reader().list(crate::support::page(0, 1)).unwrap()[0].id;
+    let newest = engine.reader().list(page(0, 1)).unwrap();
+    let child = newest.first().unwrap().id;
     (engine, handle, child)
 }
 
