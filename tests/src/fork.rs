@@ -88,9 +88,9 @@ impl Forking {
         let before = process::id();
         std::env::set_current_dir(FORK).expect("forked");
         if process::id() == before {
-            self.go_on(&engine, &file)
+            self.go_on(&engine, &file);
         } else {
-            try_everything(&engine, &*store, side, &file)
+            try_everything(&engine, &*store, side, &file);
         }
         say(&Said::Done);
         loop {

@@ -84,7 +84,6 @@ pub enum Call {
 /// When the program or the record fails.
 pub fn record(program: &mut Command, each: &mut dyn FnMut(Call)) -> io::Result<bool> {
     if !is_possible() {
-        eprintln!("skipped: strace is not installed or not allowed (`cargo xtask setup` installs it as root)");
         return Ok(false);
     }
     let directory = tempfile::tempdir()?;
@@ -101,10 +100,16 @@ pub fn record(program: &mut Command, each: &mut dyn FnMut(Call)) -> io::Result<b
     Ok(true)
 }
 
-fn is_possible() -> bool {
+/// Whether `strace` is installed and allowed; if not, with a line that says so.
+#[must_use]
+pub fn is_possible() -> bool {
     let mut strace = Command::new("strace");
     strace.args(["-o", "/dev/null", "true"]).stderr(Stdio::null());
-    strace.status().is_ok_and(|status| status.success())
+    let possible = strace.status().is_ok_and(|status| status.success());
+    if !possible {
+        eprintln!("skipped: strace is not installed or not allowed (`cargo xtask setup` installs it as root)");
+    }
+    possible
 }
 
 fn read(trace: impl BufRead, each: &mut dyn FnMut(Call)) -> io::Result<()> {

@@ -32,7 +32,7 @@ impl Lock {
         let path = directory.join(NAME);
         let unusable = |error: io::Error| {
             let kind = if is_full(&error) { ErrorKind::Full } else { ErrorKind::Unavailable };
-            StoreError::new(kind, OPERATION, format!("its lock file {}: {error}", path.display()))
+            StoreError::new(kind, OPERATION, format!("its lock file {}: {error}", path.display())).because(error)
         };
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let file = file.map_err(unusable)?;

@@ -71,8 +71,9 @@ impl Place {
     /// # Errors
     /// `Unavailable`.
     pub(crate) fn check(&self, operation: &'static str) -> Result<(), StoreError> {
-        let why = match Identity::of(&self.path) {
-            Ok(found) if found == self.identity => return Ok(()),
+        let found = Identity::of(&self.path);
+        let why = match &found {
+            Ok(found) if *found == self.identity => return Ok(()),
             Ok(_) => "another one is there now".to_owned(),
             Err(error) => error.to_string(),
         };
@@ -80,7 +81,11 @@ impl Place {
             "{} is no longer what was opened there ({why}): move it back, or close the store and open it where it is",
             self.path.display()
         );
-        Err(StoreError::new(ErrorKind::Unavailable, operation, detail))
+        let moved = StoreError::new(ErrorKind::Unavailable, operation, detail);
+        Err(match found {
+            Ok(_) => moved,
+            Err(error) => moved.because(error),
+        })
     }
 
     /// As [`check`](Self::check), once for many small writes to files that are open.

@@ -1,7 +1,15 @@
 //! [`File`]: the open database, and where it is.
 
-use std::{mem, path::Path};
+use std::{
+    mem,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
+use parking_lot::Mutex;
 use redb::{Database, DatabaseError};
 
 use super::failure;
@@ -11,32 +19,71 @@ pub(super) const OPERATION: &str = "open the store";
 
 pub(super) struct File {
     place: Place,
-    /// `None` only while it is dropped.
-    db: Option<Database>,
+    /// `None` while it could not be opened again.
+    db: Mutex<Option<Arc<Database>>>,
+    /// Whether a call failed because of the disk.
+    failed: AtomicBool,
 }
 
 impl File {
     /// Opens the file, or makes it. redb locks it: an open file, whatever its names are.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let db = Database::create(path).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => lock::already_open(path, None),
-            error => failure(OPERATION, None, error),
-        })?;
-        let unusable =
-            |error| StoreError::new(ErrorKind::Unavailable, OPERATION, format!("{}: {error}", path.display()));
-        Ok(Self { place: Place::found(path).map_err(unusable)?, db: Some(db) })
+        let db = Database::create(path).map_err(|error| refused(path, error))?;
+        let unusable = |error| {
+            StoreError::new(ErrorKind::Unavailable, OPERATION, format!("{}: {error}", path.display()))
+                .because(error)
+        };
+        let place = Place::found(path).map_err(unusable)?;
+        Ok(Self { place, db: Mutex::new(Some(Arc::new(db))), failed: AtomicBool::new(false) })
     }
 
-    /// The database, to be read.
-    pub(super) fn database(&self, operation: &'static str) -> Result<&Database, StoreError> {
-        self.db.as_ref().ok_or_else(|| StoreError::new(ErrorKind::Unavailable, operation, "the store is closed"))
+    /// The database, to be read. Whoever has it lets it go soon.
+    pub(super) fn database(&self, operation: &'static str) -> Result<Arc<Database>, StoreError> {
+        let mut db = self.db.lock();
+        if self.failed.load(Ordering::Acquire) {
+            self.place.check_process(operation)?;
+            self.place.check(operation)?;
+            self.open_again(&mut db, operation)?;
+            self.failed.store(false, Ordering::Release);
+        }
+        db.clone().ok_or_else(|| StoreError::new(ErrorKind::Unavailable, operation, "the store is closed"))
     }
 
     /// The database, to be written: not by a forked process, nor when nobody would find what is written.
-    pub(super) fn writable(&self, operation: &'static str) -> Result<&Database, StoreError> {
+    pub(super) fn writable(&self, operation: &'static str) -> Result<Arc<Database>, StoreError> {
         self.place.check_process(operation)?;
         self.place.check(operation)?;
         self.database(operation)
+    }
+
+    /// After an error of the disk redb takes no call until it is opened again; the next call does that.
+    pub(super) fn note(&self, error: &StoreError) {
+        if matches!(error.kind, ErrorKind::Full | ErrorKind::Unavailable) {
+            self.failed.store(true, Ordering::Release);
+        }
+    }
+
+    /// Closes the database, also for those who read from it, and opens it again.
+    fn open_again(&self, db: &mut Option<Arc<Database>>, operation: &'static str) -> Result<(), StoreError> {
+        match db.take().map(Arc::try_unwrap) {
+            Some(Err(in_use)) => {
+                *db = Some(in_use);
+                let detail = "the file is opened again after an error, as soon as a write that goes on has ended";
+                return Err(StoreError::new(ErrorKind::Unavailable, operation, detail));
+            }
+            Some(Ok(failed)) => drop(failed),
+            None => {}
+        }
+        let path = self.place.path();
+        *db = Some(Arc::new(Database::open(path).map_err(|error| refused(path, error))?));
+        Ok(())
+    }
+}
+
+fn refused(path: &Path, error: DatabaseError) -> StoreError {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen => lock::already_open(path, None),
+        error => failure(OPERATION, None, error),
     }
 }
 
@@ -45,7 +92,7 @@ impl Drop for File {
     fn drop(&mut self) {
         if let Err(error) = self.place.check_process("close the store") {
             tracing::warn!(%error, "the store is left to the process that opened it");
-            mem::forget(self.db.take());
+            mem::forget(self.db.get_mut().take());
         }
     }
 }

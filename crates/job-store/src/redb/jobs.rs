@@ -53,7 +53,7 @@ impl JobStore for RedbStore {
         const OPERATION: &str = "list";
         let jobs = self.read_table(JOBS, OPERATION, None)?;
         let [from, to] = [JobId::MIN, before.unwrap_or(JobId::MAX)].map(|id| keys::key(keys::RECORD, id));
-        let failed = |e| failure(OPERATION, None, e);
+        let failed = |e| self.failure(OPERATION, None, e);
         let newest_first = jobs.range(from.as_slice()..to.as_slice()).map_err(failed)?.rev();
         newest_first
             .skip(usize::try_from(skip).unwrap_or(usize::MAX))
@@ -70,7 +70,7 @@ impl JobStore for RedbStore {
         const OPERATION: &str = "list the unfinished jobs";
         let jobs = self.read_table(JOBS, OPERATION, None)?;
         let group = keys::group(keys::UNFINISHED);
-        let failed = |e| failure(OPERATION, None, e);
+        let failed = |e| self.failure(OPERATION, None, e);
         let mut entries = Vec::new();
         for entry in jobs.range(group.start.as_slice()..group.end.as_slice()).map_err(failed)? {
             let id = id_in(entry.map_err(failed)?.0.value(), OPERATION)?;

@@ -7,7 +7,7 @@ mod results;
 use std::{fmt, path::Path, sync::Arc};
 
 use job_core::{JobId, JobRecord};
-use redb::{ReadableTable, TableDefinition};
+use redb::{Database, ReadableTable, TableDefinition};
 
 use self::file::File;
 
@@ -73,16 +73,8 @@ impl RedbStore {
         job: Option<JobId>,
         body: impl FnOnce(&mut Tables<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let transaction = self.file.writable(operation)?.begin_write().map_err(|e| failure(operation, job, e))?;
-        let value = {
-            let open = |definition| transaction.open_table(definition).map_err(|e| failure(operation, job, e));
-            let mut tables =
-                Tables { jobs: open(JOBS)?, checkpoints: open(CHECKPOINTS)?, rows: open(ROWS)?, operation, job };
-            // Dropped without a commit, the transaction is undone.
-            body(&mut tables)?
-        };
-        transaction.commit().map_err(|e| failure(operation, job, e))?;
-        Ok(value)
+        let db = self.file.writable(operation)?;
+        transact(&db, operation, job, body).inspect_err(|error| self.file.note(error))
     }
 
     /// A table as it is now, for reading.
@@ -93,8 +85,15 @@ impl RedbStore {
         job: Option<JobId>,
     ) -> Result<redb::ReadOnlyTable<&'static [u8], &'static [u8]>, StoreError> {
         use redb::ReadableDatabase;
-        let transaction = self.file.database(operation)?.begin_read().map_err(|e| failure(operation, job, e))?;
-        transaction.open_table(definition).map_err(|e| failure(operation, job, e))
+        let transaction =
+            self.file.database(operation)?.begin_read().map_err(|e| self.failure(operation, job, e))?;
+        transaction.open_table(definition).map_err(|e| self.failure(operation, job, e))
+    }
+
+    fn failure(&self, operation: &'static str, job: Option<JobId>, error: impl Into<redb::Error>) -> StoreError {
+        let error = failure(operation, job, error);
+        self.file.note(&error);
+        error
     }
 
     fn value(
@@ -105,7 +104,7 @@ impl RedbStore {
         job: Option<JobId>,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let found =
-            self.read_table(definition, operation, job)?.get(key).map_err(|e| failure(operation, job, e))?;
+            self.read_table(definition, operation, job)?.get(key).map_err(|e| self.failure(operation, job, e))?;
         Ok(found.map(|value| value.value().to_vec()))
     }
 
@@ -113,6 +112,24 @@ impl RedbStore {
         let found = self.value(JOBS, &keys::key(keys::RECORD, id), operation, Some(id))?;
         found.map(|bytes| decode(id, &bytes, operation)).transpose()
     }
+}
+
+fn transact<T>(
+    db: &Database,
+    operation: &'static str,
+    job: Option<JobId>,
+    body: impl FnOnce(&mut Tables<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let transaction = db.begin_write().map_err(|e| failure(operation, job, e))?;
+    let value = {
+        let open = |definition| transaction.open_table(definition).map_err(|e| failure(operation, job, e));
+        let mut tables =
+            Tables { jobs: open(JOBS)?, checkpoints: open(CHECKPOINTS)?, rows: open(ROWS)?, operation, job };
+        // Dropped without a commit, the transaction is undone.
+        body(&mut tables)?
+    };
+    transaction.commit().map_err(|e| failure(operation, job, e))?;
+    Ok(value)
 }
 
 impl fmt::Debug for RedbStore {

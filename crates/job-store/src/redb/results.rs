@@ -55,7 +55,7 @@ impl ResultStore for RedbStore {
         }
         let mut wanted = rows;
         let table = self.read_table(ROWS, "read rows", Some(key.job))?;
-        let failed = |e| failure("read rows", Some(key.job), e);
+        let failed = |e| self.failure("read rows", Some(key.job), e);
         let [from, to] = [wanted.start + 1, u64::MAX].map(|end| key.block_key(end));
         for entry in table.range(from.as_slice()..to.as_slice()).map_err(failed)? {
             let (at, bytes) = entry.map_err(failed)?;
@@ -75,7 +75,7 @@ impl ResultStore for RedbStore {
 
     fn blocks(&self, key: SegmentKey, each: &mut EachBlock<'_>) -> Result<(), StoreError> {
         let table = self.read_table(ROWS, "read rows", Some(key.job))?;
-        let failed = |e| failure("read rows", Some(key.job), e);
+        let failed = |e| self.failure("read rows", Some(key.job), e);
         let [from, to] = [0, u64::MAX].map(|end| key.block_key(end));
         for entry in table.range(from.as_slice()..to.as_slice()).map_err(failed)? {
             let (at, bytes) = entry.map_err(failed)?;
@@ -117,7 +117,8 @@ impl ResultStore for RedbStore {
     fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {
         const OPERATION: &str = "measure the store";
         use redb::ReadableTableMetadata;
-        let stats = self.read_table(ROWS, OPERATION, None)?.stats().map_err(|e| failure(OPERATION, None, e))?;
+        let stats =
+            self.read_table(ROWS, OPERATION, None)?.stats().map_err(|e| self.failure(OPERATION, None, e))?;
         Ok(Some(stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes()))
     }
 

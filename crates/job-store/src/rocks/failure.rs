@@ -16,10 +16,11 @@ pub(super) fn failure(operation: &'static str, job: Option<JobId>, error: &rocks
 }
 
 /// What RocksDB says first, up to a path.
-const BEGINNINGS: [(&str, ErrorKind); 4] = [
+const BEGINNINGS: [(&str, ErrorKind); 5] = [
     ("Corruption: ", ErrorKind::Corrupt),
     ("Not implemented: Not supported operation in read only mode.", ErrorKind::ReadOnly),
     ("IO error: No space left on device: ", ErrorKind::Full),
+    ("Invalid argument: Column families not opened: ", ErrorKind::Invalid),
     ("IO error: lock hold by current process", ErrorKind::AlreadyOpen),
 ];
 /// Followed by a path and why it was not locked.
@@ -58,7 +59,7 @@ mod tests {
 
     #[test]
     fn the_class_of_an_error_does_not_depend_on_its_path() {
-        use ErrorKind::{AlreadyOpen, Corrupt, Full, ReadOnly, Unavailable};
+        use ErrorKind::{AlreadyOpen, Corrupt, Full, Invalid, ReadOnly, Unavailable};
         let paths = [
             "/srv/store",
             "/srv/blocks",
@@ -88,6 +89,7 @@ mod tests {
             ("IO error: No such file or directory: While opendir: {}: No such file or directory", Unavailable),
             ("Corruption: block checksum mismatch: stored = 1 in {}/000007.sst offset 0 size 3", Corrupt),
             ("Invalid argument: {}: does not exist (create_if_missing is false)", Unavailable),
+            ("Invalid argument: Column families not opened: vertices, {}", Invalid),
             ("Not implemented: Not supported operation in read only mode.", ReadOnly),
         ];
         for (message, kind) in cases {

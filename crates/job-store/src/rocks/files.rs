@@ -22,19 +22,19 @@ impl Files {
     /// Removes what a dead process left.
     pub(super) fn remove_left_over(&self) -> Result<(), StoreError> {
         match fs::remove_dir_all(&self.directory) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failure("open the store", &error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failure("open the store", error)),
             _ => Ok(()),
         }
     }
 
     /// A name for a new file.
     pub(super) fn path(&self) -> Result<PathBuf, StoreError> {
-        fs::create_dir_all(&self.directory).map_err(|e| failure("append rows", &e))?;
+        fs::create_dir_all(&self.directory).map_err(|e| failure("append rows", e))?;
         Ok(self.directory.join(format!("{}.sst", self.next.fetch_add(1, Ordering::Relaxed))))
     }
 }
 
-fn failure(operation: &'static str, error: &io::Error) -> StoreError {
-    let kind = if lock::is_full(error) { ErrorKind::Full } else { ErrorKind::Unavailable };
-    StoreError::new(kind, operation, format!("the directory of temporary files: {error}"))
+fn failure(operation: &'static str, error: io::Error) -> StoreError {
+    let kind = if lock::is_full(&error) { ErrorKind::Full } else { ErrorKind::Unavailable };
+    StoreError::new(kind, operation, format!("the directory of temporary files: {error}")).because(error)
 }

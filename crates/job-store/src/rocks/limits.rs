@@ -26,13 +26,13 @@ pub(super) fn try_threads(operation: &'static str) -> Result<(), StoreError> {
         drop(held);
         failures
     });
-    let Some(error) = failures.first() else { return Ok(()) };
+    let started = THREADS - failures.len();
+    let Some(error) = failures.into_iter().next() else { return Ok(()) };
     let detail = format!(
-        "RocksDB needs {THREADS} threads, and this process can start {}: {error}; raise the limit of threads (`ulimit -u`, \
-         or that of the container)",
-        THREADS - failures.len()
+        "RocksDB needs {THREADS} threads, and this process can start {started}: {error}; raise the limit of threads (`ulimit -u`, \
+         or that of the container)"
     );
-    Err(StoreError::new(ErrorKind::Unavailable, operation, detail))
+    Err(StoreError::new(ErrorKind::Unavailable, operation, detail).because(error))
 }
 
 /// How many files the database keeps open where nobody says.

@@ -7,6 +7,7 @@ mod files;
 mod host;
 mod jobs;
 mod limits;
+mod links;
 mod locks;
 mod log;
 mod open;
@@ -94,7 +95,8 @@ impl RocksStore {
     ///
     /// # Errors
     /// `AlreadyOpen` when a process (this one too) has it open for writing, `Format` when another version wrote
-    /// it, `Corrupt` when files are damaged or missing, `Unavailable` when there are fewer threads than RocksDB needs.
+    /// it, `Corrupt` when files are damaged or missing, `Unavailable` when there are fewer threads than RocksDB needs,
+    /// `Invalid` when it is the database of a host, with column families of its own.
     pub fn open(path: impl AsRef<Path>, options: RocksOptions) -> Result<Self, StoreError> {
         let place = open::directory(path.as_ref())?;
         let lock = Lock::take(place.path())?;

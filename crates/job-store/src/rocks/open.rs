@@ -13,17 +13,17 @@ const OPERATION: &str = "open the store";
 
 /// The directory of a store, for whoever is to write there.
 pub(super) fn directory(path: &Path) -> Result<Place, StoreError> {
-    Place::directory(path).map_err(|error| unusable(path, &error))
+    Place::directory(path).map_err(|error| unusable(path, error))
 }
 
 /// The directory of a store that is there already.
 pub(super) fn existing(path: &Path) -> Result<Place, StoreError> {
-    Place::found(path).map_err(|error| unusable(path, &error))
+    Place::found(path).map_err(|error| unusable(path, error))
 }
 
-fn unusable(path: &Path, error: &io::Error) -> StoreError {
-    let kind = if lock::is_full(error) { ErrorKind::Full } else { ErrorKind::Unavailable };
-    StoreError::new(kind, OPERATION, format!("the directory {}: {error}", path.display()))
+fn unusable(path: &Path, error: io::Error) -> StoreError {
+    let kind = if lock::is_full(&error) { ErrorKind::Full } else { ErrorKind::Unavailable };
+    StoreError::new(kind, OPERATION, format!("the directory {}: {error}", path.display())).because(error)
 }
 
 pub(super) fn open(path: &Path, options: &RocksOptions) -> Result<Db, StoreError> {
@@ -36,10 +36,19 @@ pub(super) fn open(path: &Path, options: &RocksOptions) -> Result<Db, StoreError
         ErrorKind::Corrupt => {
             torn::open_up_to_the_tear(path, error, |logs| open(options::database_up_to_the_tear(options, logs)))
         }
+        ErrorKind::Invalid => Err(of_a_host(error)),
         _ => Err(error),
     })?;
     check_format(&db, true)?;
     Ok(db)
+}
+
+fn of_a_host(error: StoreError) -> StoreError {
+    let detail = format!(
+        "it is in the database of a host: let the host open that, and the store with `RocksStore::in_database` ({})",
+        error.detail
+    );
+    StoreError::new(ErrorKind::Invalid, OPERATION, detail).because(error)
 }
 
 pub(super) fn open_read_only(path: &Path, options: &RocksOptions) -> Result<Db, StoreError> {
@@ -67,8 +76,11 @@ pub(super) fn column_families(options: &RocksOptions) -> Vec<ColumnFamilyDescrip
     ]
 }
 
-/// Writes the version into an empty store, refuses any but ours in a full one.
+/// Writes the version into an empty store, refuses any but ours in a full one, and one that has not all of our families.
 pub(super) fn check_format(db: &Db, writable: bool) -> Result<(), StoreError> {
+    for name in [JOBS, CHECKPOINTS, ROWS] {
+        super::family(db, name, OPERATION)?;
+    }
     let jobs = super::family(db, JOBS, OPERATION)?;
     let found = db.get_cf(jobs, keys::FORMAT).map_err(|e| failure(OPERATION, None, &e))?;
     match found.as_deref() {

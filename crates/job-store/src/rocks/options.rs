@@ -182,9 +182,16 @@ fn file_options(chosen: Compression) -> Options {
     options
 }
 
-pub(super) fn ingest() -> IngestExternalFileOptions {
+/// How a file becomes part of the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ingest {
+    Move,
+    Copy,
+}
+
+pub(super) fn ingest(how: Ingest) -> IngestExternalFileOptions {
     let mut options = IngestExternalFileOptions::default();
-    options.set_move_files(true);
+    options.set_move_files(how == Ingest::Move);
     // Nothing else writes into the key range of a segment; if something did, an error is better than a stall.
     options.set_allow_blocking_flush(false);
     options

@@ -14,7 +14,10 @@ use std::{
 use job_core::Segment;
 use rocksdb::{SstFileWriter, WriteBatch};
 
-use super::{ROWS, RocksStore, failure, options};
+use super::{
+    ROWS, RocksStore, failure, links,
+    options::{self, Ingest},
+};
 use crate::{Durability, ErrorKind, SealedBlock, SegmentKey, SegmentWriter, StoreError, contract::Tally};
 
 const OPERATION: &str = "append rows";
@@ -283,13 +286,18 @@ impl File {
         let rows = store.family(ROWS, OPERATION)?;
         let held = store.inner.locks.job(key.job);
         store.check_attempt(key, &held)?;
-        store.inner.db.ingest_external_file_cf_opts(rows, &options::ingest(), vec![&self.path]).map_err(failed)
+        let ingest =
+            |how| store.inner.db.ingest_external_file_cf_opts(rows, &options::ingest(how), vec![&self.path]);
+        let moved = ingest(Ingest::Move);
+        // Not every file system has the links that a move is made of, and each says so in its own way.
+        if moved.is_err() && !links::are_possible(&self.path) { ingest(Ingest::Copy) } else { moved }
+            .map_err(failed)
     }
 }
 
 impl Drop for File {
     fn drop(&mut self) {
-        // Moved into the store, it is no longer there.
+        // Moved into the store, it is no longer there; copied, it is.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -10,8 +10,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::log::{self, End};
-use crate::{ErrorKind, StoreError};
+use super::{
+    links,
+    log::{self, End},
+};
+use crate::{ErrorKind, StoreError, lock};
 
 /// Where the logs stay as the power cut left them, until somebody deletes them.
 const KEPT: &str = "job_engine.torn";
@@ -25,7 +28,8 @@ pub(super) fn open_up_to_the_tear<T>(
     let Ok(Some(torn)) = Torn::find(store) else { return Err(error) };
     let unusable = |cause: io::Error| {
         let detail = format!("a power cut tore its logs, which could not be copied before they are cut: {cause}");
-        StoreError::new(ErrorKind::Unavailable, error.operation, detail)
+        let kind = if lock::is_full(&cause) { ErrorKind::Full } else { ErrorKind::Unavailable };
+        StoreError::new(kind, error.operation, detail).because(cause)
     };
     torn.keep(store).map_err(unusable)?;
     let Ok(db) = open(torn.logs) else {
@@ -83,10 +87,7 @@ impl Torn {
         let kept = store.join(KEPT);
         fs::create_dir_all(&kept)?;
         for name in &self.names {
-            match fs::hard_link(store.join(name), kept.join(name)) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                _ => {}
-            }
+            links::link_or_copy(&store.join(name), &kept.join(name))?;
         }
         if let Some((name, end)) = &self.manifest {
             // The one that is read is whole at every moment.
@@ -108,7 +109,7 @@ impl Torn {
         }
         for name in &self.names {
             if !store.join(name).exists() {
-                fs::hard_link(kept.join(name), store.join(name))?;
+                links::link_or_copy(&kept.join(name), &store.join(name))?;
             }
         }
         fs::remove_dir_all(kept)?;

@@ -249,6 +249,37 @@ fn a_database_without_our_column_families_is_refused() {
     assert!(error.detail.contains("job_engine.jobs"), "{error}");
 }
 
+/// It was taken without one of them, and the first job with rows failed.
+#[test]
+fn a_database_without_one_of_our_column_families_is_refused() {
+    for missing in ["job_engine.jobs", "job_engine.checkpoints", "job_engine.rows"] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut options = rocksdb::Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        let families = RocksStore::column_families(&RocksOptions::default());
+        let families = families.into_iter().filter(|family| family.name() != missing);
+        let db = Arc::new(rocksdb::DB::open_cf_descriptors(&options, directory.path(), families).unwrap());
+        let error = RocksStore::in_database(db, RocksOptions::default()).unwrap_err();
+        assert!(error.detail.contains(missing), "{error}");
+        assert!(!error.kind.is_retryable(), "{error}");
+    }
+}
+
+#[test]
+fn the_database_of_a_host_is_not_opened_as_a_store_and_not_tried_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = rocksdb::Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    let mut families = RocksStore::column_families(&RocksOptions::default());
+    families.push(rocksdb::ColumnFamilyDescriptor::new("vertices", rocksdb::Options::default()));
+    drop(rocksdb::DB::open_cf_descriptors(&options, directory.path(), families).unwrap());
+    let error = open(directory.path()).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
+    assert!(error.detail.contains("in_database") && error.detail.contains("vertices"), "{error}");
+}
+
 /// The files of a store as a process that dies now leaves them: closing it in order would empty its log.
 fn left_by_death(store: &std::path::Path) -> tempfile::TempDir {
     let left = tempfile::tempdir().unwrap();
