@@ -312,6 +312,7 @@ mod tests {
 
     #[test]
     fn an_option_out_of_range_is_named_with_value_and_range() {
+        type Case = (&'static str, fn(EngineBuilder) -> EngineBuilder);
         let changed = |change: fn(EngineBuilder) -> EngineBuilder| {
             change(EngineBuilder::new(Arc::new(MemoryStore::default())))
                 .config
@@ -319,7 +320,6 @@ mod tests {
                 .map_err(|error| error.option)
         };
         assert_eq!(changed(|builder| builder), Ok(()));
-        type Case = (&'static str, fn(EngineBuilder) -> EngineBuilder);
         let refused: [Case; 21] = [
             ("workers", |b| b.workers(usize::MAX)),
             ("threads", |b| b.threads(0)),

@@ -394,12 +394,12 @@ mod tests {
     #[test]
     fn every_error_keeps_its_cause() {
         let thread = EngineError::Thread(io::Error::other("no more threads").into());
-        assert!(thread.source().is_some_and(|source| source.is::<io::Error>()), "{thread:?}");
+        assert!(thread.source().is_some_and(<dyn Error>::is::<io::Error>), "{thread:?}");
         let below = StoreError::caused(ErrorKind::Unavailable, io::Error::other("cut"));
         let error = EngineError::Unhealthy(below.clone());
         let source = error.source().and_then(|source| source.source());
-        assert!(source.is_some_and(|source| source.is::<io::Error>()), "{error:?}");
+        assert!(source.is_some_and(<dyn Error>::is::<io::Error>), "{error:?}");
         // Through the error that is only handed on, too.
-        assert!(EngineError::Store(below).source().is_some_and(|source| source.is::<io::Error>()));
+        assert!(EngineError::Store(below).source().is_some_and(<dyn Error>::is::<io::Error>));
     }
 }

@@ -57,8 +57,9 @@ impl Last {
 
 /// Milliseconds and the rest of an id.
 fn parts(id: JobId) -> (u64, [u8; 10]) {
-    let [a, b, c, d, e, f, entropy @ ..] = *id.as_bytes();
-    (u64::from_be_bytes([0, 0, a, b, c, d, e, f]), entropy)
+    let all = u128::from_be_bytes(*id.as_bytes());
+    let [_, _, _, _, _, _, entropy @ ..] = *id.as_bytes();
+    (u64::try_from(all >> 80).unwrap_or(u64::MAX), entropy)
 }
 
 /// The seven low bytes are a counter that started below half its range; `None` at its end.

@@ -84,6 +84,7 @@ mod clock;
 mod cluster;
 mod config;
 mod context;
+mod deadline;
 mod engine;
 mod error;
 mod explain;

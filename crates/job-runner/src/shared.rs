@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use job_core::{Event, Failure, FailureKind, IllegalMove, JobId, JobRecord, JobState, Timestamp};
+use job_core::{Event, IllegalMove, JobId, JobRecord, JobState, Timestamp};
 use job_store::{Durability, ErrorKind, Seat, SharedStore, Store, StoreError};
 use rustc_hash::FxHashMap;
 
@@ -73,7 +73,7 @@ pub(crate) struct Shared {
     /// A job or a worker has ended.
     pub(crate) quiet: Condvar,
     /// The keeper has to look again.
-    keeper: Condvar,
+    pub(crate) keeper: Condvar,
     /// Jobs to start, or to put back.
     pub(crate) starter: Condvar,
     stopping: AtomicBool,
@@ -223,11 +223,6 @@ impl Shared {
         waiting.not_before = waiting.not_before.filter(|due| *due > now);
         scheduler.queue.push(waiting);
         self.call();
-    }
-
-    pub(crate) fn watch_deadline(&self, scheduler: &mut Scheduler, deadline: Timestamp, id: JobId) {
-        scheduler.deadlines.insert((deadline, id));
-        self.keeper.notify_one();
     }
 
     pub(crate) fn handle(self: &Arc<Self>, id: JobId) -> Result<Option<JobHandle>, EngineError> {
@@ -400,7 +395,7 @@ impl Shared {
     }
 
     /// After a waiting job has changed without a worker: takes it out of the queue and tells its end.
-    fn ended_waiting(&self, live: &Live, record: &JobRecord) {
+    pub(crate) fn ended_waiting(&self, live: &Live, record: &JobRecord) {
         if record.state.is_complete() {
             let mut scheduler = self.scheduler();
             scheduler.queue.remove(record.id);
@@ -414,50 +409,6 @@ impl Shared {
             self.call();
             self.metrics.ended(record);
             live.tell_end();
-        }
-    }
-
-    /// Ends what is past its deadline: waiting jobs at once, running ones at their next checkpoint.
-    pub(crate) fn expire(&self) {
-        let now = self.clock.now();
-        loop {
-            let live = {
-                let mut scheduler = self.scheduler();
-                match scheduler.deadlines.first() {
-                    Some(&(due, id)) if due <= now => {
-                        scheduler.deadlines.pop_first();
-                        scheduler.live.get(&id).cloned()
-                    }
-                    _ => return,
-                }
-            };
-            if let Some(live) = live {
-                self.expire_one(&live);
-            }
-        }
-    }
-
-    fn expire_one(&self, live: &Arc<Live>) {
-        if let Some(attempt) = live.attempt() {
-            attempt.token.stop(StopCause::Deadline);
-            return;
-        }
-        let failure = Failure::new(FailureKind::Deadline, "its deadline passed while it waited");
-        match self.advance(live, Event::Expire(failure), self.config.durability) {
-            Ok(record) => self.ended_waiting(live, &record),
-            // A worker took it at this moment; its own checkpoint looks at the deadline.
-            Err(AdvanceError::Illegal) => {}
-            // Another engine has changed it: cancelled, most likely.
-            Err(AdvanceError::Store(error))
-                if error.kind == ErrorKind::Conflict && self.cluster.is_some() && self.refresh(live).is_ok() => {}
-            Err(AdvanceError::Store(error)) => {
-                tracing::warn!(job = %live.id, %error, "a deadline could not be recorded; it is tried again");
-                let due = live.record().spec.options().deadline;
-                let mut scheduler = self.scheduler();
-                // Not at once: the store needs time.
-                let again = self.clock.now().after(Duration::from_secs(1));
-                scheduler.deadlines.insert((due.map_or(again, |due| due.max(again)), live.id));
-            }
         }
     }
 

@@ -149,30 +149,30 @@ mod tests {
     }
 
     fn suspect(n: u8, found: u64) -> JobRecord {
-        running(job(n), 1).apply(verdict(&running(job(n), 1), false, HOW), at(found)).unwrap()
+        running(&job(n), 1).apply(verdict(&running(&job(n), 1), false, HOW), at(found)).unwrap()
     }
 
-    fn running(waiting: JobRecord, started: u64) -> JobRecord {
+    fn running(waiting: &JobRecord, started: u64) -> JobRecord {
         waiting.apply(Event::Start, at(started)).unwrap()
     }
 
     #[test]
     fn only_what_dies_alone_is_blamed() {
-        let cancelling = |n| running(job(n), 5).apply(Event::Cancel, at(6)).unwrap();
+        let cancelling = |n| running(&job(n), 5).apply(Event::Cancel, at(6)).unwrap();
         let cases: [(&str, Vec<JobRecord>, &[u8]); 9] = [
-            ("alone", vec![running(job(1), 5), job(2)], &[1]),
-            ("two that nothing is known of", vec![running(job(1), 5), running(job(2), 5)], &[]),
-            ("beside one that was to be cancelled", vec![running(job(1), 5), cancelling(2)], &[]),
+            ("alone", vec![running(&job(1), 5), job(2)], &[1]),
+            ("two that nothing is known of", vec![running(&job(1), 5), running(&job(2), 5)], &[]),
+            ("beside one that was to be cancelled", vec![running(&job(1), 5), cancelling(2)], &[]),
             (
                 "a suspect beside others",
-                vec![running(suspect(1, 3), 5), running(job(2), 5), running(job(3), 5)],
+                vec![running(&suspect(1, 3), 5), running(&job(2), 5), running(&job(3), 5)],
                 &[1],
             ),
-            ("a suspect alone", vec![running(suspect(1, 3), 5), suspect(2, 3)], &[1]),
-            ("two suspects", vec![running(suspect(1, 3), 5), running(suspect(2, 3), 5)], &[]),
-            ("a suspect that waits", vec![suspect(1, 3), running(job(2), 5), running(job(3), 5)], &[]),
-            ("the last that is not taken up yet", vec![suspect(1, 9), running(job(2), 5)], &[]),
-            ("a suspect that is not taken up yet", vec![suspect(1, 9), running(suspect(2, 3), 5)], &[]),
+            ("a suspect alone", vec![running(&suspect(1, 3), 5), suspect(2, 3)], &[1]),
+            ("two suspects", vec![running(&suspect(1, 3), 5), running(&suspect(2, 3), 5)], &[]),
+            ("a suspect that waits", vec![suspect(1, 3), running(&job(2), 5), running(&job(3), 5)], &[]),
+            ("the last that is not taken up yet", vec![suspect(1, 9), running(&job(2), 5)], &[]),
+            ("a suspect that is not taken up yet", vec![suspect(1, 9), running(&suspect(2, 3), 5)], &[]),
         ];
         for (what, left, expected) in cases {
             let death = Death::of(&left);
@@ -188,7 +188,7 @@ mod tests {
             JobRecord::waiting(JobId::MIN, JobSpec::vertex_filter().graph("g").max_attempts(2), at(0));
         let mut moves = Vec::new();
         while !record.state.is_complete() {
-            record = running(record, 1);
+            record = running(&record, 1);
             let event = verdict(&record, record.attempt > 3, HOW);
             moves.push((event.kind(), record.failed_attempts));
             record = record.apply(event, at(2)).unwrap();
@@ -201,22 +201,22 @@ mod tests {
     #[test]
     fn what_may_be_attempted_once_is_not_run_again_whoever_is_to_blame() {
         let once = JobRecord::waiting(JobId::MIN, JobSpec::vertex_filter().graph("g").max_attempts(1), at(0));
-        assert_eq!(verdict(&running(once, 1), false, HOW).kind(), EventKind::Fail);
+        assert_eq!(verdict(&running(&once, 1), false, HOW).kind(), EventKind::Fail);
     }
 
     #[test]
     fn a_job_that_was_to_be_cancelled_is_cancelled() {
-        let cancelling = running(job(1), 1).apply(Event::Cancel, at(2)).unwrap();
+        let cancelling = running(&job(1), 1).apply(Event::Cancel, at(2)).unwrap();
         assert_eq!(verdict(&cancelling, true, HOW), Event::Stop);
     }
 
     #[test]
     fn a_suspect_is_cleared_after_a_minute_and_later_each_time() {
-        let mut record = running(suspect(1, 1), 10);
+        let mut record = running(&suspect(1, 1), 10);
         let mut seconds = Vec::new();
         for _ in 0..4 {
             seconds.push(cleared_at(&record).unwrap().since(at(10)).as_secs());
-            record = running(record.apply(verdict(&record, false, HOW), at(10)).unwrap(), 10);
+            record = running(&record.apply(verdict(&record, false, HOW), at(10)).unwrap(), 10);
         }
         assert_eq!(seconds, [60, 120, 240, 480]);
         assert_eq!(cleared_at(&record.apply(Event::Clear, at(11)).unwrap()), None);

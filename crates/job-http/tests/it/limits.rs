@@ -170,7 +170,7 @@ async fn no_error_shows_more_than_64_characters_of_what_was_given() {
         let request = Request::builder().method(&*method).uri(&path).body(Body::from(body)).unwrap();
         let answer = service.send(request).await;
         let (status, code, message) = answer.error();
-        assert!((400..500).contains(&status) && code.starts_with("GES."), "{method} {:.100}: {answer:?}", path);
+        assert!((400..500).contains(&status) && code.starts_with("GES."), "{method} {path:.100}: {answer:?}");
         assert!(!message.contains(&"x".repeat(65)), "{method} {:.100}: {} bytes", path, message.len());
     }
 }

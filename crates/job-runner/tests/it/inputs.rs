@@ -107,7 +107,7 @@ fn hostile_requests_are_refused_before_anything_is_stored() {
 #[test]
 fn numbers_that_json_does_not_have_are_refused_with_their_row_and_place() {
     #[derive(serde::Serialize)]
-    struct Rank {
+    struct Row {
         id: u32,
         rank: f64,
         or_null: OrNull<f64>,
@@ -115,7 +115,7 @@ fn numbers_that_json_does_not_have_are_refused_with_their_row_and_place() {
     let rig = Rig::new(|builder| {
         builder
             .algorithm("row", |ctx: &mut JobContext| {
-                let rank = |id, rank| Rank { id, rank, or_null: OrNull(f64::NAN) };
+                let rank = |id, rank| Row { id, rank, or_null: OrNull(f64::NAN) };
                 let mut rows = ctx.rows("ranks")?;
                 rows.push(&rank(0, 0.5))?;
                 rows.push(&rank(1, f64::NAN))

@@ -191,7 +191,7 @@ fn a_snapshot_is_of_one_moment_and_progress_never_falls_within_an_attempt() {
             match now.explanation {
                 Explanation::Queued { .. } | Explanation::Starting => assert_eq!(state, JobState::Waiting),
                 Explanation::Running { progress, .. } => {
-                    assert_eq!((state, progress), (RUNNING, now.progress.clone()))
+                    assert_eq!((state, progress), (RUNNING, now.progress.clone()));
                 }
                 Explanation::Succeeded(size) => assert_eq!((state, size.rows, now.rows), (SUCCEEDED, 200, 200)),
                 other => panic!("{state}: {other}"),

@@ -27,6 +27,8 @@ mod cluster;
 mod config;
 #[path = "../../src/context.rs"]
 mod context;
+#[path = "../../src/deadline.rs"]
+mod deadline;
 #[path = "../../src/engine.rs"]
 mod engine;
 #[path = "../../src/error.rs"]
