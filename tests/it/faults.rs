@@ -510,10 +510,16 @@ fn a_process_that_may_not_start_threads_says_how_many_are_needed() {
         println!("skipped: only root can become another user");
         return;
     }
+    // Where that user may read it: the directories of a build may be somebody's own.
+    let programs = tempfile::tempdir().unwrap();
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(programs.path(), readable).unwrap();
+    let program = programs.path().join("torture");
+    fs::copy(env!("CARGO_BIN_EXE_torture"), &program).unwrap();
+    let program = program.to_str().unwrap();
     for threads in 1..=7 {
         let directory = tempfile::tempdir().unwrap();
         std::os::unix::fs::chown(directory.path(), Some(61_234), None).unwrap();
-        let program = env!("CARGO_BIN_EXE_torture");
         let output = allowed(program, &["child", &a_child(directory.path(), 1)], &threads.to_string()).unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         println!("{threads} threads: {:?} {said}", output.status);

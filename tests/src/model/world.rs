@@ -197,23 +197,30 @@ impl<B: Backend> World<B> {
     // ---- submission
 
     fn submit(&mut self, script: Script, how: How, fault: Option<Applied>) {
-        // Requests that may be answered by a finished one have to be alike.
-        let script = match how.version {
-            Some(version) => Script { seed: u32::from(version), steps: vec![Step::Rows(5)], end: End::Well },
-            None => script,
+        // Requests that may be answered by a finished one have to be alike, and some of those under one key.
+        let alike = |seed: u8| Script { seed: u32::from(seed), steps: vec![Step::Rows(5)], end: End::Well };
+        let script = match (how.version, how.key) {
+            (Some(version), _) => alike(version),
+            (None, Some(key)) if script.seed % 2 == 0 => alike(key),
+            _ => script,
         };
         let now = self.now();
-        let existing = how
-            .key
-            .and_then(|key| self.keys.get(&(how.graph, key)).copied())
-            .or_else(|| how.version.and_then(|v| self.finished.get(&(how.graph, v, how.late)).copied()));
+        let holder = how.key.and_then(|key| self.keys.get(&(how.graph, key)).copied());
+        let holder = self.jobs.iter().find(|job| Some(job.id) == holder && job.state.holds_key());
+        let taken = holder.filter(|job| !job.spec.asks_the_same(&spec(&script, how, now))).map(|job| job.id);
+        let reused = || how.version.and_then(|v| self.finished.get(&(how.graph, v, how.late)).copied());
+        let existing = holder.map(|job| job.id).or_else(reused);
         let waiting = self.jobs.iter().filter(|job| self.is_queued(job) && is_write(job) == how.write).count();
         self.plan(fault);
         let answer = self.engine().submit(spec(&script, how, now));
         self.store().plan(Fault::Never);
         match answer {
+            Err(EngineError::KeyTaken { job, .. }) => {
+                assert!(taken.is_some() && job == taken, "refused for the key of {job:?}, not of {taken:?}");
+            }
             Ok(handle) => {
                 if let Some(existing) = existing {
+                    assert_eq!(taken, None, "the key is that of another request");
                     assert_eq!(handle.id(), existing, "another job stands for this request");
                     return;
                 }
