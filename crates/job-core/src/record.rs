@@ -133,10 +133,9 @@ impl JobRecord {
             Event::Clear | Event::Stop => next.failure = None,
             Event::Fail(failure) | Event::Expire(failure) => next.failure = Some(failure),
             Event::Requeue(failure, not_before) => {
-                let is_blamed = failure.kind.blames_the_job();
-                next.failed_attempts += u32::from(is_blamed);
-                // A shutdown or an outage clears nobody.
-                if is_blamed || !self.is_suspect() {
+                next.failed_attempts += u32::from(failure.kind.blames_the_job());
+                // An orderly shutdown clears nobody.
+                if !(failure.kind == FailureKind::Shutdown && self.is_suspect()) {
                     next.failure = Some(failure);
                 }
                 next.not_before = not_before;

@@ -21,10 +21,13 @@ struct Last {
 }
 
 impl IdSource {
-    /// Ids after `highest`, the greatest that is stored.
+    /// Ids after `highest`, the greatest that is stored. The first of them is a random one, also when the clock stands: a
+    /// job with the next id may have been there, and been removed.
     pub(crate) fn after(highest: JobId) -> Self {
-        let (millis, entropy) = parts(highest);
-        Self { last: Mutex::new(Last { id: highest, millis, entropy }) }
+        const AT_ITS_END: [u8; 10] = [0xff; 10];
+        let all = u128::from_be_bytes(*highest.as_bytes());
+        let millis = u64::try_from(all >> 80).unwrap_or(u64::MAX);
+        Self { last: Mutex::new(Last { id: highest, millis, entropy: AT_ITS_END }) }
     }
 
     pub(crate) fn next(&self, now: Timestamp) -> JobId {
@@ -53,13 +56,6 @@ impl Last {
     fn after(self, id: JobId) -> Self {
         if self.id > id { self } else { Self::new(self.millis + 1, fresh()) }
     }
-}
-
-/// Milliseconds and the rest of an id.
-fn parts(id: JobId) -> (u64, [u8; 10]) {
-    let all = u128::from_be_bytes(*id.as_bytes());
-    let [_, _, _, _, _, _, entropy @ ..] = *id.as_bytes();
-    (u64::try_from(all >> 80).unwrap_or(u64::MAX), entropy)
 }
 
 /// The seven low bytes are a counter that started below half its range; `None` at its end.
@@ -100,6 +96,20 @@ mod tests {
             assert!(id > last, "{id} after {last}");
             last = id;
         }
+    }
+
+    /// Another open at the same time gave the next job the id of one that was removed.
+    #[test]
+    fn the_id_of_a_removed_job_is_not_given_again() {
+        let now = Timestamp::from_micros(1_700_000_000_000_000);
+        let highest = IdSource::after(JobId::MIN).next(now);
+        let ids: std::collections::BTreeSet<JobId> = (0..100)
+            .flat_map(|_| {
+                let source = IdSource::after(highest);
+                [source.next(now), source.next(now)]
+            })
+            .collect();
+        assert_eq!(ids.len(), 200);
     }
 
     /// After another open at the same time, or an earlier one, ids came before those that were stored.
