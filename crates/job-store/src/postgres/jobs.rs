@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    slice,
     time::Instant,
 };
 
@@ -167,6 +168,7 @@ impl JobStore for PostgresStore {
             };
             match outcome {
                 Ok(true) => {
+                    self.inner.ahead.lock().back(records);
                     self.inner.notices.changed();
                     return Ok(());
                 }
@@ -212,6 +214,7 @@ impl JobStore for PostgresStore {
         }
         #[cfg(feature = "objects")]
         self.collect_if_due(call, next.state.is_complete().then_some(&ran.rows), 0)?;
+        self.inner.ahead.lock().back(slice::from_ref(next));
         self.moved(&[next]);
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! locked and compared by the write itself.
 
 mod address;
+mod ahead;
 mod connection;
 mod failure;
 mod fence;
@@ -41,6 +42,7 @@ pub use self::objects::ObjectOptions;
 pub use self::options::PostgresOptions;
 use self::{
     address::Address,
+    ahead::Ahead,
     connection::{Connection, Parameters},
     failure::Failed,
     notices::Notices,
@@ -104,6 +106,8 @@ struct Inner {
     claimed: Mutex<HashSet<JobId>>,
     /// Jobs that claims have met and that cannot be read here: they are not claimed again.
     unreadable: Mutex<BTreeMap<JobId, StoreError>>,
+    /// Where claims begin to look.
+    ahead: Mutex<Ahead>,
     notices: Arc<Notices>,
     /// Where blocks of large segments go, if not to the database.
     #[cfg(feature = "objects")]
@@ -214,6 +218,7 @@ impl Inner {
             seats: Seats::default(),
             claimed: Mutex::default(),
             unreadable: Mutex::default(),
+            ahead: Mutex::default(),
             notices: Arc::default(),
             #[cfg(feature = "objects")]
             objects: None,

@@ -8,7 +8,11 @@ use std::{
 use job_core::{JobId, JobRecord};
 
 use super::{
-    Call, Connection, Parameters, PostgresStore, Row, column, entry, id_column, kind_bytes, signed, uuid,
+    Call, Connection, Parameters, PostgresStore, Row,
+    ahead::{CLAIM_AHEAD, Place},
+    column, entry,
+    failure::Failed,
+    id_column, kind_bytes, signed, uuid,
 };
 use crate::{Claim, Claimed, Held, Listed, Seat, SharedStore, StoreError, codec};
 
@@ -17,7 +21,7 @@ use crate::{Claim, Claimed, Held, Listed, Seat, SharedStore, StoreError, codec};
 /// the first of several attempts, are started by the claim `$6`; their records stay as they are until they are read. Says how many
 /// were locked: claimants that looked meanwhile have not seen them. `$7`: whether also those that run. `$8`: jobs
 /// that are left alone.
-const CLAIM: &str = "
+pub(super) const CLAIM: &str = "
     WITH clock AS (
         SELECT (extract(epoch FROM now()) * 1000000)::bigint AS micros,
             (extract(epoch FROM now() + interval '24 hours') * 1000000)::bigint AS far
@@ -141,9 +145,7 @@ impl SharedStore for PostgresStore {
             }
             let parameters: Parameters<'_> =
                 &[&kinds, &self.inner.claimant, &lease, &limit, &at, &token, &claim.lost, &left_alone];
-            let query =
-                |connection: &mut Connection| connection.query(call.durability, CLAIM, parameters, deadline);
-            match self.on_one(call, deadline, query) {
+            match self.look(call, deadline, &kinds, parameters) {
                 // It may have taken effect.
                 Err(failed) if failed.is_lost() && !again && Instant::now() < deadline => again = true,
                 outcome => break outcome.map_err(|failed| failed.on(call))?,
@@ -204,6 +206,7 @@ impl SharedStore for PostgresStore {
             return Ok(());
         }
         let rows = self.rows(Call::new("release jobs"), RELEASE, &[&ids, &self.inner.claimant])?;
+        self.inner.ahead.lock().forget();
         let mut claimed = self.inner.claimed.lock();
         for id in jobs {
             claimed.remove(id);
@@ -275,6 +278,50 @@ impl PostgresStore {
         }
         Ok(claimed)
     }
+
+    /// Runs a claim; where the whole look is slow, from the last place that it found.
+    fn look(
+        &self,
+        call: Call,
+        deadline: Instant,
+        kinds: &[Vec<u8>],
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, Failed> {
+        let Some(places) = self.inner.ahead.lock().places(kinds, Instant::now()) else {
+            return self.look_by(call, deadline, CLAIM, parameters);
+        };
+        let (priorities, jobs): (Vec<i16>, Vec<_>) = places.into_iter().unzip();
+        let further: Parameters<'_> = &[&priorities, &jobs];
+        self.look_by(call, deadline, &CLAIM_AHEAD, &[parameters, further].concat())
+    }
+
+    fn look_by(
+        &self,
+        call: Call,
+        deadline: Instant,
+        sql: &'static str,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, Failed> {
+        let (rows, took) = self.on_one(call, deadline, |connection: &mut Connection| {
+            let began = Instant::now();
+            connection.query(call.durability, sql, parameters, deadline).map(|rows| (rows, began.elapsed()))
+        })?;
+        let whole = sql == CLAIM;
+        let mut ahead = self.inner.ahead.lock();
+        if ahead.wants(whole, took) {
+            let found: Vec<_> = rows.iter().filter_map(|row| place(call, row)).collect();
+            ahead.note(whole, took, Instant::now(), &found);
+        }
+        drop(ahead);
+        Ok(rows)
+    }
+}
+
+/// The kind of a claimed job, and its place among those. Of one that cannot be read nothing is known.
+fn place(call: Call, row: &Row) -> Option<(Vec<u8>, Place)> {
+    let record = entry(call, row).ok()?.record.ok()?;
+    let spec = &record.spec;
+    Some((kind_bytes(spec.kind()), (i16::from(spec.options().priority), uuid(record.id))))
 }
 
 /// No more than a point in time can be away.

@@ -22,8 +22,8 @@ use tracing::{
 
 use crate::{
     objects::Place,
-    postgres::{Schema, far, filters, job},
-    shortage::{is_locked, lock},
+    postgres::{Schema, claim, far, filters, job},
+    shortage::{is_locked, lock, slow_to_claim},
 };
 
 /// What the stores of this process have run, and under which settings.
@@ -101,6 +101,9 @@ fn run_everything() {
     let starting = Some(Start { at: Timestamp::from_micros(9), token: 1, again: true });
     assert_eq!(store.claim(&Claim { start: starting, ..filters(1) }).unwrap().len(), 1);
     store.size_on_disk().unwrap();
+    let slow = slow_to_claim(&schema, &[job(5), job(6)]);
+    slow.insert(&[job(7)], Durability::Buffered).unwrap();
+    assert_eq!(claim(&slow, 1), [job(7)]);
     let key = SegmentKey { job: job(1).id, attempt: 1, number: 0 };
     store.read(key, 0..1, &mut |_| unreachable!()).unwrap_err();
 }
@@ -204,7 +207,7 @@ fn every_statement_is_planned_by_index_whatever_the_statistics_say() {
     };
     let on_tables = |sql: &&String| !sql.contains("information_schema") && !sql.contains("current_setting");
     let statements: Vec<_> = statements.iter().filter(on_tables).collect();
-    assert!(statements.len() >= 44, "{statements:#?}");
+    assert!(statements.len() >= 45, "{statements:#?}");
     for (state, change) in states() {
         for change in change.split_inclusive(';').filter(|change| !change.trim().is_empty()) {
             schema.sql(change);

@@ -2,11 +2,11 @@
 
 use std::{
     process::{Command, Stdio},
-    thread,
+    slice, thread,
     time::Duration,
 };
 
-use job_core::{Event, JobId, JobResult, Timestamp};
+use job_core::{Event, JobId, JobRecord, JobResult, Timestamp};
 use job_store::{Durability, ErrorKind, JobStore, PostgresOptions, PostgresStore, ResultStore, SharedStore};
 use test_servers::{Postgres, Proxy, Shared};
 
@@ -45,6 +45,26 @@ pub fn is_locked(schema: &Schema, table: &str) -> bool {
         "SELECT count(*) FROM pg_locks WHERE relation = '{table}'::regclass AND mode = 'AccessExclusiveLock' AND granted"
     );
     schema.sql(&held).trim() != "0"
+}
+
+/// A store whose claims of these jobs, one each, had to wait.
+pub fn slow_to_claim(schema: &Schema, jobs: &[JobRecord]) -> PostgresStore {
+    let name = &schema.options.schema;
+    let url = format!("{}?application_name={name}", schema.server.url());
+    let store = PostgresStore::open(&url, schema.options.clone()).unwrap();
+    store.insert(jobs, Durability::Buffered).unwrap();
+    let table = format!("{name}.queue");
+    for job in jobs {
+        thread::scope(|scope| {
+            let (server, locking) = (&schema.server, lock(&table, name, 1, Duration::from_millis(50)));
+            scope.spawn(move || server.sql(&locking).unwrap());
+            while !is_locked(schema, &table) {
+                thread::yield_now();
+            }
+            assert_eq!(claim(&store, 1), slice::from_ref(job));
+        });
+    }
+    store
 }
 
 /// Four of forty jobs once failed for good, because the fifth connection is refused.

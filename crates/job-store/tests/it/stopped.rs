@@ -1,16 +1,21 @@
-//! An engine that is stopped holds nobody up.
+//! An engine that is stopped holds nobody up, nor does a snapshot that somebody keeps.
 
 use std::{
     io::Write,
     process::{Child, Command, Stdio},
+    sync::Arc,
     thread,
     time::Duration,
 };
 
-use job_store::{Durability, JobStore, PostgresOptions, PostgresStore};
+use job_core::{JobRecord, JobSpec};
+use job_store::{Durability, JobStore, PostgresOptions, PostgresStore, SharedStore};
 use test_servers::Postgres;
 
-use crate::postgres::{Schema, far, job};
+use crate::{
+    postgres::{Schema, claim, far, job},
+    shortage::slow_to_claim,
+};
 
 /// Tells so much that no buffer between takes all of it.
 const FLOOD: &str =
@@ -93,4 +98,28 @@ fn others_end_the_session_of_an_engine_that_was_stopped_behind_a_unix_socket() {
         thread::yield_now();
     }
     drop(stopped);
+}
+
+/// Claims that were held up look no more at what is in front of the last job that they found. They still find a better
+/// job at once, one that this process puts back at once, and one that another puts back after a while.
+#[test]
+fn a_claim_that_begins_further_on_misses_nothing() {
+    let Some(schema) = Schema::new() else { return };
+    let store = slow_to_claim(&schema, &[job(4), job(5)]);
+    let better = JobRecord { spec: Arc::new(JobSpec::clone(&job(2).spec).priority(7)), ..job(2) };
+    store.insert(&[job(7), better.clone()], Durability::Buffered).unwrap();
+    assert_eq!(claim(&store, 1), [better]);
+    store.insert(&[job(3)], Durability::Buffered).unwrap();
+    assert_eq!(claim(&store, 2), [job(3), job(7)]);
+
+    let store = slow_to_claim(&schema, &[job(14), job(15)]);
+    store.release(&[job(14).id]).unwrap();
+    assert_eq!(claim(&store, 1), [job(14)]);
+
+    let store = slow_to_claim(&schema, &[job(24), job(25)]);
+    let other = schema.store();
+    other.insert(&[job(23)], Durability::Buffered).unwrap();
+    while claim(&store, 1) != [job(23)] {
+        store.wait(Duration::from_millis(100)).unwrap();
+    }
 }

@@ -243,9 +243,11 @@ fn failure(call: Call, error: &Error) -> StoreError {
     call.failed(kind, format!("the object store says: {error}"))
 }
 
-/// Whether not the object is missing, but the place where all of them are.
+/// Whether the bucket is missing, not only the object. The element of the answer tells; a key that contains the word has
+/// no tags around it, since both URL and XML escape them.
 fn is_bucket_missing(error: &Error) -> bool {
-    matches!(error, Error::NotFound { source, .. } if source.to_string().contains("NoSuchBucket"))
+    const CODE: &str = "<Code>NoSuchBucket</Code>";
+    matches!(error, Error::NotFound { source, .. } if source.to_string().contains(CODE))
 }
 
 fn is_full(error: &Error) -> bool {
@@ -310,7 +312,10 @@ mod tests {
             [
                 Error::PermissionDenied { path: String::new(), source: source() },
                 Error::Unauthenticated { path: String::new(), source: source() },
-                Error::NotFound { path: String::new(), source: "NoSuchBucket".into() },
+                Error::NotFound {
+                    path: String::new(),
+                    source: "404: <Error><Code>NoSuchBucket</Code></Error>".into(),
+                },
             ]
         };
         for error in errors() {
@@ -320,6 +325,9 @@ mod tests {
         for error in errors() {
             assert_eq!(failure(Call::opening("open the store"), &error).kind, ErrorKind::Invalid, "{error}");
         }
+        // A key with that word is a missing object.
+        let named = "404: <Error><Code>NoSuchKey</Code><Key>NoSuchBucket/1</Key></Error>".into();
+        assert!(!is_bucket_missing(&Error::NotFound { path: String::new(), source: named }));
         // 429, 5xx and what is no answer at all.
         let other = Error::Generic { store: "S3", source: "503 Slow Down".into() };
         assert_eq!(failure(Call::opening("open the store"), &other).kind, ErrorKind::Unavailable);
