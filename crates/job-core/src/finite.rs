@@ -1,6 +1,6 @@
 //! Numbers that JSON does not have: found after a value was written, and only if it has a `null` in it.
 //!
-//! `serde_json` writes `null` for NaN and infinities without a word. A value without any is serialized once, as before;
+//! `serde_json` silently writes `null` for NaN and infinities. A value without any is serialized once, as before;
 //! one that has some is walked once more, without being written, to see where they come from.
 
 use std::{error, fmt, io};
@@ -284,7 +284,7 @@ impl SerializeMap for Parts {
         key: &K,
         value: &V,
     ) -> Result<(), Unfit> {
-        // What a key is called is of interest when something is wrong, and not before.
+        // The name of a key is needed only for an error.
         value.serialize(Walk).map_err(|unfit| {
             unfit.inside(|| format!(".{}", serde_json::to_string(key).unwrap_or_default().trim_matches('"')))
         })

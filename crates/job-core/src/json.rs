@@ -216,7 +216,7 @@ mod tests {
         named: std::collections::BTreeMap<&'static str, f64>,
     }
 
-    /// They became null without a word.
+    /// They became null silently.
     #[test]
     fn a_number_that_json_does_not_have_is_refused_and_its_place_named() {
         let row = || Row { id: 7, score: 0.5, also: vec![(1.5, None)], named: [("a b", 1.0)].into() };
@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(refused(Row { named: [("a b", f64::NAN)].into(), ..row() }), format!("named.a b is NaN{why}"));
         let itself = append_json(&mut Vec::new(), &f64::NAN, 100).unwrap_err();
         assert_eq!(itself.to_string(), format!("it is NaN{why}"));
-        // What is null is null.
+        // `null` stays `null`.
         let mut buffer = Vec::new();
         append_json(&mut buffer, &row(), 1_000).unwrap();
         assert_eq!(buffer, br#"{"id":7,"score":0.5,"also":[[1.5,null]],"named":{"a b":1.0}}"#);

@@ -117,8 +117,8 @@ impl JobState {
         matches!(self, Self::Complete(_))
     }
 
-    /// Whether the job keeps its idempotency key from others: not once it has failed or was cancelled, for whoever asks
-    /// again then wants the work done.
+    /// Whether the job keeps its idempotency key from others. A failed or cancelled job does not: a caller who asks again
+    /// wants the work done.
     #[must_use]
     pub const fn holds_key(self) -> bool {
         !matches!(self, Self::Complete(Ending::Failed | Ending::Cancelled))

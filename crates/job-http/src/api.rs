@@ -110,7 +110,7 @@ impl Api {
         self
     }
 
-    /// Serves `/operator/jobs` for whoever runs the engine: lists and cancels the jobs of every graph, also of graphs that
+    /// Serves `/operator/jobs` for operators: lists and cancels the jobs of every graph, also of graphs that
     /// the host serves no longer. It knows no project: [`Access`] is asked about [`Action::Operate`](crate::Action::Operate)
     /// with an empty one.
     #[must_use]

@@ -5,7 +5,7 @@ use axum::{
     response::Response,
 };
 
-/// Without a word about it a cache may keep an answer for as long as it likes, and give it to others.
+/// Without this header a cache may keep an answer for as long as it likes, and give it to others.
 pub(crate) fn keep_out(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

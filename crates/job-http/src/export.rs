@@ -108,7 +108,7 @@ impl Exporter {
     }
 
     fn export(&self, ctx: &JobContext, export: &Export) -> Result<Written, Trouble> {
-        // The request was checked, but whoever has the engine may submit a job without one.
+        // The API checked the request, but a host may submit a job without the API.
         name::check_path(&export.path).map_err(|refused| JobError::failed(format!("file {refused}")))?;
         let place = Place::open(&self.directory, &export.path)?;
         place.remove_drafts(ctx.id(), ctx.attempt())?;

@@ -49,7 +49,7 @@ impl Health {
 }
 
 /// Counts jobs, one count at a time. A count takes the lock of every job, and one of them may be held by a write to
-/// a store that does not answer; whoever asks meanwhile gets the figures of the last count.
+/// a store that does not answer; a request meanwhile gets the figures of the last count.
 #[derive(Debug)]
 pub(crate) struct Vitals {
     count: Calls,

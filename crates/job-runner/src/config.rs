@@ -44,7 +44,7 @@ pub struct InvalidOption {
     pub option: &'static str,
     /// What it was set to.
     pub value: String,
-    /// What is allowed.
+    /// The allowed range.
     pub range: String,
 }
 

@@ -54,11 +54,11 @@ pub(crate) struct Core {
     widths: Mutex<Vec<Weak<Grant>>>,
     /// The next iterative algorithm of this attempt.
     iterations: Mutex<Call>,
-    /// What is saved for the next attempt, once that is known here.
+    /// The state saved for the next attempt, once it was read.
     saved: Mutex<Option<Versioned>>,
 }
 
-/// What is saved, and how often that has changed.
+/// The saved state, and how often it has changed.
 #[derive(Debug, Clone, Default)]
 struct Versioned {
     version: u64,
@@ -172,7 +172,7 @@ impl Core {
 }
 
 impl Core {
-    /// What is saved, by this attempt or one before.
+    /// The state saved by this attempt or one before.
     fn saved(&self) -> Result<Saved, StoreError> {
         if let Some(known) = &*self.saved.lock() {
             return Ok(known.saved.clone());

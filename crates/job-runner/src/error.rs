@@ -70,7 +70,7 @@ pub enum EngineError {
         job: Option<JobId>,
         /// What that one does.
         first: String,
-        /// What was asked for now.
+        /// The request that was made now.
         other: String,
     },
     /// The page asked for is out of range.

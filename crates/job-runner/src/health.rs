@@ -52,7 +52,7 @@ impl Health {
     /// How long the panic of a thread is told of, by the clock of the engine.
     const TOLD: Duration = Duration::from_mins(1);
 
-    /// What whoever asks is told.
+    /// The answer to a question about health.
     ///
     /// # Errors
     /// As [`check`](Self::check); `ThreadPanicked` for a while after a thread has.

@@ -126,7 +126,7 @@ impl Live {
         self.lock().lease.as_ref().is_some_and(|lease| lease.is_over())
     }
 
-    /// What whoever waits is told now; `None` while the job may still change.
+    /// The answer to a wait; `None` while the job may still change.
     pub(crate) fn end(&self) -> Option<Result<JobRecord, EngineError>> {
         self.lock().end()
     }

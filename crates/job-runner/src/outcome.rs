@@ -120,7 +120,7 @@ fn stopped(at: Circumstances) -> Verdict {
         Some(StopCause::Shutdown) => {
             Verdict::Requeue(Failure::new(FailureKind::Shutdown, "the engine was shut down while it ran"), None)
         }
-        // The lease was renewed late: whoever has lost the job stores nothing about it.
+        // The lease was renewed late: an engine that has lost the job stores nothing about it.
         Some(StopCause::LeaseLost) => Verdict::Requeue(Failure::new(FailureKind::Shutdown, CUT_OFF), None),
         Some(StopCause::Sibling) | None => Verdict::Fail(Failure::new(
             FailureKind::Handler,

@@ -146,7 +146,7 @@ impl Pool {
     }
 }
 
-/// Tells whoever waits for an unfinished job that it is left to the next open, and counts those jobs once.
+/// Tells all waits for unfinished jobs that these are left to the next open, and counts those jobs once.
 fn leave(shared: &Shared) -> Shutdown {
     let (left, lives, elsewhere) = {
         let mut scheduler = shared.scheduler();

@@ -96,7 +96,7 @@ struct Steps {
 }
 
 impl Steps {
-    /// What is shown after a body has said `next`: that, unless it is a smaller part.
+    /// The part to show after a body has said `next`: never a smaller one than before.
     fn after(self, next: Self) -> Self {
         let falls = u128::from(next.done) * u128::from(self.total.max(1))
             < u128::from(self.done) * u128::from(next.total.max(1));

@@ -92,7 +92,7 @@ pub(crate) struct Queue {
     /// Lanes with ready jobs, per class, in the order they are served.
     eligible: [BTreeSet<(usize, u64, u32)>; 2],
     delayed: BTreeSet<(Timestamp, JobId)>,
-    /// Suspects that are not let in yet: whoever was blamed most comes first, since it is the likeliest to be it.
+    /// Suspects that are not let in yet: the one blamed most comes first, since it is the likeliest culprit.
     suspects: BTreeSet<(Reverse<u32>, i64, JobId)>,
     /// The suspect that is let in: it waits in its lane or runs.
     suspect: Option<JobId>,

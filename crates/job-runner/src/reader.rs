@@ -38,7 +38,7 @@ pub(crate) struct Reads {
 #[derive(Debug, Default)]
 struct Noted {
     young: HashMap<JobId, Timestamp>,
-    /// What was noted before the young became too many.
+    /// Notes from before the young became too many.
     old: HashMap<JobId, Timestamp>,
     is_full: bool,
     is_closed: bool,

@@ -25,7 +25,7 @@ pub(crate) fn recover(shared: &Arc<Shared>) -> Result<(), EngineError> {
         }
     }
     let death = Death::of(&left);
-    // Whoever is to blame first: if this process dies in the middle of it, that is known.
+    // Blamed jobs first: if this process dies in the middle of this, the blame is known.
     left.sort_by_key(|record| !death.blames(record));
     for record in left {
         let is_blamed = death.blames(&record);

@@ -115,7 +115,7 @@ struct Part {
 }
 
 impl Looks {
-    /// What is to be looked at now or left alone, in order; after a clock that went back it is everything.
+    /// The jobs to look at now, in order; after a clock that went back, all.
     fn begin(&mut self, now: Timestamp) -> Vec<Part> {
         let went_back = now < std::mem::replace(&mut self.last, now);
         let parts = std::mem::take(&mut self.parts);

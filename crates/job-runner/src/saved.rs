@@ -18,7 +18,7 @@ pub(crate) struct Call {
     pub(crate) failed: u32,
 }
 
-/// What is saved.
+/// The saved states.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Saved {
     pub(crate) own: Option<Arc<[u8]>>,

@@ -103,7 +103,7 @@ pub(crate) struct Scheduler {
     pub(crate) blocked: usize,
     /// Workers that have left, because others went on.
     pub(crate) workers_left: Vec<thread::ThreadId>,
-    /// What a shutdown has left, once it is over.
+    /// The answer of a shutdown, once it is over.
     pub(crate) left: Option<Shutdown>,
 }
 

@@ -40,7 +40,7 @@ impl Death {
 
     /// Whether this job, one of those that were left, is to blame.
     pub(crate) fn blames(&self, record: &JobRecord) -> bool {
-        // Left by the same death as jobs that are taken up already: whoever did that has died in the middle of it.
+        // Left by the same death as jobs that are taken up already: the process that did that died in the middle of it.
         let earlier = self.found.is_some_and(|found| record.started_at.is_none_or(|started| started < found));
         let only = match self.suspects {
             0 => self.running == 1,
@@ -59,7 +59,7 @@ pub(crate) fn verdict(record: &JobRecord, is_blamed: bool, how: &str) -> Event {
     let failure = |reason| Failure::new(FailureKind::Interrupted, reason);
     let deaths = record.failed_attempts.saturating_add(1);
     let most = record.spec.options().max_attempts;
-    // One that may be attempted once only is not run again, whoever is to blame.
+    // A job that may be attempted only once is not run again, blamed or not.
     if most <= 1 || is_blamed && deaths >= most {
         Event::Fail(failure(format!("{how} (attempt {deaths} of {most})")))
     } else if is_blamed {

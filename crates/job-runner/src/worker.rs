@@ -58,7 +58,7 @@ impl Seat<'_> {
         }
     }
 
-    /// The outcome is stored later, by whoever drives the engine; until then the job runs.
+    /// The outcome is stored later, by the thread that drives the engine; until then the job runs.
     fn owe(&self, outcome: Outcome) {
         self.held.set(false);
         self.shared.owed.lock().push(outcome);
@@ -348,7 +348,7 @@ impl Outcome {
         let Self { live, core, ended, result, now, entropy, percent, .. } = self;
         let mut stored = None;
         store_surely(shared, live, |state| {
-            // Whoever waits has been told that it runs again.
+            // Waits have been told that it runs again.
             if core.attempt.is_left() {
                 return Ok(());
             }

@@ -129,7 +129,7 @@ fn open<'b, T: BorrowDecode<'b, ()>>(version: u8, kind: u8, bytes: &'b [u8]) -> 
     if read == body.len() { Ok(value) } else { Err(DecodeError::Body("bytes are left over".to_owned())) }
 }
 
-/// What is inside the envelope of this version.
+/// The body inside an envelope of this version.
 fn body(expected: u8, kind: u8, bytes: &[u8]) -> Result<&[u8], DecodeError> {
     let (covered, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(DecodeError::Torn)?;
     let (&[version, found], body) = covered.split_first_chunk::<2>().ok_or(DecodeError::Torn)?;

@@ -61,6 +61,7 @@ pub(crate) fn check_removable(record: &JobRecord, pinned: bool) -> Result<(), St
 }
 
 /// As [`check_removable`], of a job whose record cannot be read.
+#[cfg(any(feature = "rocksdb", feature = "redb", feature = "postgres"))]
 pub(crate) fn check_unreadable_removable(job: JobId, pinned: bool) -> Result<(), StoreError> {
     if pinned {
         let detail = "it is pinned: release it first";

@@ -26,7 +26,7 @@ use job_core::JobId;
 pub struct StoreError {
     /// The class, which tells a caller what to do.
     pub kind: ErrorKind,
-    /// What was tried, to be read after "could not": `append rows`. Empty if nobody said.
+    /// The operation, to be read after "could not": `append rows`. Empty if nobody said.
     pub operation: &'static str,
     /// The job it was tried on, if one.
     pub job: Option<JobId>,

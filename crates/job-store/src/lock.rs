@@ -52,7 +52,7 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// For the message of whoever comes second; the lock does not need it.
+/// For the message to a second process; the lock does not need it.
 fn sign(mut file: &File) {
     let signed = file.set_len(0).and_then(|()| writeln!(file, "{}", process::id()));
     if let Err(error) = signed {
@@ -64,7 +64,7 @@ fn signature(path: &Path) -> Option<u32> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// The error of whoever comes second: the file is locked, last by the process `signed` as far as that is known.
+/// The error of a second process: the file is locked, last by the process `signed` as far as that is known.
 pub(crate) fn already_open(path: &Path, signed: Option<u32>) -> StoreError {
     StoreError::new(ErrorKind::AlreadyOpen, OPERATION, told(signed, &holders(path), process::id()))
 }
@@ -164,7 +164,7 @@ mod tests {
     fn a_lock_is_of_a_directory_and_ends_with_its_last_descriptor() {
         let directory = tempfile::tempdir().unwrap();
         let lock = Lock::take(directory.path()).unwrap();
-        // What a backup does.
+        // As a backup does.
         fs::read(directory.path().join(NAME)).unwrap();
         let refused = Lock::take(directory.path()).unwrap_err();
         assert_eq!(refused.kind, ErrorKind::AlreadyOpen);

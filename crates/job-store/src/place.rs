@@ -33,7 +33,7 @@ impl Place {
         Self::found(path)
     }
 
-    /// What is at `path`.
+    /// The file or directory at `path`.
     pub(crate) fn found(path: &Path) -> io::Result<Self> {
         let path = fs::canonicalize(path)?;
         Ok(Self {
@@ -102,7 +102,7 @@ impl Place {
     }
 }
 
-/// What a file or a directory is to the system, whatever its names are.
+/// The identity of a file or a directory to the system, whatever its names are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {
     device: u64,

@@ -40,7 +40,7 @@ pub trait SharedStore: Store {
     fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError>;
 
     /// Jobs that claims of this claimant have met and left alone, because their records cannot be read here (each error
-    /// names its job): whoever can read them may claim them.
+    /// names its job): engines that can read them may claim them.
     fn unreadable(&self) -> Vec<StoreError> {
         Vec::new()
     }

@@ -1,4 +1,4 @@
-//! What a [`Cursor`] gives to types that derive `Deserialize`.
+//! Feeds a [`Cursor`] to types that derive `Deserialize`.
 
 use std::{borrow::Cow, fmt};
 

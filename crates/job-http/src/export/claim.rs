@@ -16,18 +16,18 @@ pub(super) struct Claim {
     pub(super) inode: u64,
     /// Whether it grows under its name. Else it gets the name when all of it is there.
     pub(super) grows: bool,
-    /// What is in it, once the job has seen all of it there.
+    /// Its content, once the job has seen all of it there.
     pub(super) written: Option<Written>,
 }
 
-/// What was written.
+/// The bytes that were written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Written {
     pub(super) rows: u64,
     pub(super) bytes: u64,
 }
 
-/// What has the name of the file.
+/// The file that has the name now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) inode: u64,

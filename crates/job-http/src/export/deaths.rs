@@ -1,4 +1,4 @@
-//! What is left when a process dies at any step of an export, and what the next attempt makes of it.
+//! Tests: a process dies at each step of an export, and the next attempt goes on from what it left.
 //!
 //! A death is a thread that stops for good inside a call to the store: nothing behind it runs, no destructor either. Its
 //! engine leaves the store to the next one, as a process that is gone has.

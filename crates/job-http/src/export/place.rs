@@ -44,7 +44,7 @@ impl Place {
         Ok(Self { directory, name: name.to_owned() })
     }
 
-    /// What has the name now.
+    /// The file that has the name now.
     pub(super) fn found(&self) -> io::Result<Option<Found>> {
         match self.directory.symlink_metadata(&self.name) {
             Ok(found) => Ok(Some(Found { inode: found.ino(), bytes: found.len(), is_file: found.is_file() })),

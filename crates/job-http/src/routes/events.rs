@@ -29,7 +29,7 @@ const TICK: Duration = Duration::from_millis(250);
 /// Extension: the progress of a job, as server-sent events.
 ///
 /// Each event is called `job`; its data is what `explain` answers. There is one at once, one at every change, and
-/// a last one when the job is complete; then the stream ends. Whoever asks again with the id of the last one
+/// a last one when the job is complete; then the stream ends. A client that asks again with the id of the last one
 /// (`Last-Event-ID`, as browsers do) gets 204: there is nothing more.
 #[utoipa::path(
     get,
@@ -73,7 +73,7 @@ pub(crate) async fn events(
     let events = Sse::new(first.chain(news).map(Ok::<_, Infallible>)).keep_alive(KeepAlive::default());
     let mut response = events.into_response();
     let headers = response.headers_mut();
-    // What was said of a job is of no use to anybody else, or later.
+    // Events of a job are of no use to anybody else, or later.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Or nginx would gather events before it passes them on.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));

@@ -1,4 +1,4 @@
-//! `/operator/jobs`: the jobs of every graph, for whoever runs the engine (extension).
+//! `/operator/jobs`: the jobs of every graph, for operators (extension).
 
 use axum::{
     Json,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What a connection may take, and all of them together. All of it has defaults; a value that makes no sense is
+/// Bounds on each connection and on all of them together. Each has a default; a value that makes no sense is
 /// refused before anything is served.
 ///
 /// ```

@@ -136,7 +136,7 @@ async fn what_cannot_be_exported_is_refused() {
     assert_eq!(without.post(&format!("/jobs/{id}/action?action_id=export-result"), "{}").await.status, 404);
 }
 
-/// Whoever has the engine may submit an export without the API.
+/// A host may submit an export without the API.
 #[tokio::test]
 async fn a_job_that_names_a_place_outside_fails() {
     let root = tempfile::tempdir().unwrap();

@@ -144,7 +144,7 @@ async fn a_request_without_a_place_for_its_call_is_refused_at_once() {
         assert_eq!(refused.error(), expected, "{path}");
         assert!(refused.headers.contains_key(header::RETRY_AFTER));
     }
-    // Whoever gives up frees no place: the call goes on.
+    // A client that gives up frees no place: the call goes on.
     for request in begun {
         request.abort();
         assert!(request.await.is_err());

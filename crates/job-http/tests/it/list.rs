@@ -130,7 +130,7 @@ async fn a_cursor_is_an_id_and_goes_with_an_offset_and_the_total() {
     }
 }
 
-/// 1,000 of 1,503 came, without a word.
+/// 1,000 of 1,503 came, and nothing said so.
 #[tokio::test]
 async fn an_overview_of_more_jobs_than_it_may_have_is_refused_not_cut() {
     let service = service();

@@ -1,4 +1,4 @@
-//! What whoever runs the engine sees and does: jobs of every graph.
+//! An operator lists and cancels jobs of every graph.
 
 use std::sync::{Arc, Mutex, mpsc};
 

@@ -307,7 +307,7 @@ async fn no_more_connections_are_open_than_there_may_be() {
         tokio::task::yield_now().await;
         assert!(enters.try_recv().is_err(), "a third connection was accepted");
     }
-    // Whoever leaves makes room for the next, whichever that is.
+    // A connection that closes makes room for the next one.
     for mut client in clients {
         assert!(some(&mut client).await.contains("200 OK"));
     }

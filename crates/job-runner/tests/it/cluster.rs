@@ -431,7 +431,7 @@ fn a_claim_of_a_job_that_runs_here_renews_it() {
     assert_eq!((record.state, record.attempt, record.failed_attempts), (SUCCEEDED, 1, 0));
 }
 
-/// Whoever could not reach the store either lets the others renew first.
+/// An engine that could not reach the store either lets the others renew first.
 #[test]
 fn an_outage_that_all_engines_see_takes_no_job_from_any() {
     let group = Group::new();

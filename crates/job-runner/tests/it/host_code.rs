@@ -89,7 +89,7 @@ fn partitions_that_panic_with_such_values_fail_their_scan_whoever_helps() {
     engine.health().unwrap();
 }
 
-/// Whoever helped last drops it: a worker of other jobs.
+/// The last helper drops it: a worker of other jobs.
 #[test]
 fn what_the_body_of_a_scan_owns_may_panic_when_it_is_dropped() {
     let engine = Engine::builder(Arc::new(MemoryStore::default()))
@@ -315,7 +315,7 @@ fn a_store_that_panics_at_any_write_is_tried_again() {
             .workers(2)
             .open()
             .unwrap();
-        // On the thread of whoever submits, it is his.
+        // On the thread that submits, the panic is the caller's.
         let submit = |_| catch_unwind(AssertUnwindSafe(|| engine.submit(count(30_000)))).ok()?.ok();
         let handles: Vec<_> = (0..3).filter_map(submit).collect();
         for handle in &handles {
@@ -328,7 +328,7 @@ fn a_store_that_panics_at_any_write_is_tried_again() {
     }
 }
 
-/// What a program logs with, and panics when it is told of a job of the kind `log_panics`.
+/// The logger of a program; it panics at a job of the kind `log_panics`.
 struct BadLog;
 
 #[derive(Default)]

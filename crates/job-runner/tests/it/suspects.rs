@@ -9,7 +9,7 @@ use job_runner::{
 
 use crate::support::{Gate, drain, job, nothing};
 
-/// One process after another on one store: in each, bodies stay inside until it dies, without a word to the store.
+/// One process after another on one store: in each, bodies stay inside until it dies, and tell the store nothing.
 struct Lives {
     store: Arc<MemoryStore>,
     clock: Arc<ManualClock>,

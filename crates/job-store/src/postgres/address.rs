@@ -100,7 +100,7 @@ impl Address {
                     self.last.store(at, Ordering::Relaxed);
                     return Ok(connected);
                 }
-                // What a host says tells more than silence does.
+                // An error that a host answered tells more than a time-out does.
                 Err(Failed::Late) => {}
                 Err(other) => failed = other,
             }

@@ -48,7 +48,7 @@ pub(super) enum Session {
     Lent(String),
 }
 
-/// What is known of a statement.
+/// A statement as the connection knows it.
 enum Known {
     Prepared(Statement),
     /// In a session that is lent nothing stays prepared: the types of its parameters.

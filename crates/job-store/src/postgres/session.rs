@@ -1,4 +1,4 @@
-//! What a session is set to, whatever its role, its database or its server has set.
+//! The settings of a session. They hold whatever its role, its database or its server has set.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ const PLANS: &[(&str, &str)] = &[
 const GUARDS: &[(&str, &str)] = &[
     ("idle_session_timeout", "0"),
     ("default_transaction_deferrable", "off"),
-    // Rows that a policy hides would be jobs that are lost without a word.
+    // Rows that a policy hides would be jobs that are lost silently.
     ("row_security", "off"),
     ("standard_conforming_strings", "on"),
     ("transform_null_equals", "off"),
@@ -47,7 +47,7 @@ const GUARDS: &[(&str, &str)] = &[
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Span {
     Session,
-    /// Nothing of it is left for whoever has the session next.
+    /// Nothing of it is left for the next user of the session.
     Transaction,
 }
 

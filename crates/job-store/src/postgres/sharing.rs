@@ -60,7 +60,7 @@ pub(super) const CLAIM: &str = "
 /// Undoes a claim on jobs that cannot be read; `$2` says which of them it has started.
 const LEAVE: &str = "
     WITH held AS (
-        -- Whoever has changed it since has noted the start in the record.
+        -- A later change of the job has noted the start in the record.
         SELECT q.job, fresh AND q.started IS NOT NULL AS fresh
         FROM unnest($1::uuid[], $2::boolean[]) AS left_alone (job, fresh) JOIN queue q ON q.job = left_alone.job
         WHERE q.claimant = $3 ORDER BY q.job FOR UPDATE OF q
@@ -95,7 +95,7 @@ const START: &str = "
         record = held.record
     FROM held WHERE q.job = ANY (ARRAY[held.id]) RETURNING q.job";
 
-/// Also of leases that have ended: whoever else claims one is its claimant then.
+/// Also of leases that have ended: if another engine claims one, that is its claimant then.
 const RENEW: &str = "
     WITH held AS (
         SELECT q.job FROM (SELECT id FROM unnest($1::uuid[]) AS known (id) ORDER BY id OFFSET 0) known
@@ -253,7 +253,7 @@ impl SharedStore for PostgresStore {
 }
 
 impl PostgresStore {
-    /// The jobs of a claim. Those that cannot be read here are left to whoever can: at once, and from now on.
+    /// The jobs of a claim. Those that cannot be read here are left to engines that can: at once, and from now on.
     fn readable(&self, call: Call, rows: &[Row]) -> Result<Vec<Claimed>, StoreError> {
         let mut claimed = Vec::with_capacity(rows.len());
         let (mut ids, mut fresh, mut errors): (Vec<_>, Vec<bool>, Vec<_>) = Default::default();

@@ -37,7 +37,7 @@ impl File {
         Ok(Self { place, db: Mutex::new(Some(Arc::new(db))), failed: AtomicBool::new(false) })
     }
 
-    /// The database, to be read. Whoever has it lets it go soon.
+    /// The database, to be read. Its users let it go soon.
     pub(super) fn database(&self, operation: &'static str) -> Result<Arc<Database>, StoreError> {
         let mut db = self.db.lock();
         if self.failed.load(Ordering::Acquire) {

@@ -1,4 +1,4 @@
-//! What a process may have, and how much of it the database takes: descriptors and threads.
+//! The limits of the process, and how much of them the database takes: descriptors and threads.
 
 use std::{
     io,
@@ -11,7 +11,7 @@ use crate::{ErrorKind, StoreError};
 /// Threads that RocksDB starts while a database is opened: for flushes, for compactions, for timers. It ends the process when it
 /// does not get one.
 const THREADS: usize = 3;
-/// What a thread of C++ has by default.
+/// The stack of a thread of C++ by default.
 const STACK: usize = 8 << 20;
 
 /// Fails when there are not as many threads as RocksDB is about to start.

@@ -184,7 +184,7 @@ impl RocksStore {
         self.inner.place.check_process(operation)
     }
 
-    /// Of whoever was let in by [`enter`](Self::enter).
+    /// Of the calls that [`enter`](Self::enter) let in.
     fn write(
         &self,
         batch: WriteBatch,

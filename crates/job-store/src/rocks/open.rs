@@ -11,7 +11,7 @@ use crate::{ErrorKind, RocksOptions, StoreError, keys, lock, place::Place};
 const FORMAT_VERSION: u8 = 1;
 const OPERATION: &str = "open the store";
 
-/// The directory of a store, for whoever is to write there.
+/// The directory of a store, to be written to.
 pub(super) fn directory(path: &Path) -> Result<Place, StoreError> {
     Place::directory(path).map_err(|error| unusable(path, error))
 }

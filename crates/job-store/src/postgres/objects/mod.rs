@@ -321,7 +321,7 @@ mod tests {
         for error in errors() {
             assert!(failure(Call::new("append rows"), &error).kind.is_retryable(), "{error}");
         }
-        // Whoever opens the store has to change something.
+        // At the opening the user has to change something.
         for error in errors() {
             assert_eq!(failure(Call::opening("open the store"), &error).kind, ErrorKind::Invalid, "{error}");
         }
