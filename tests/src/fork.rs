@@ -1,5 +1,5 @@
 //! A process that forks while it has stores open. Rust has no safe way to fork, so a few lines of C do: they stand before the
-//! system's `chdir`, and fork when the directory is called [`FORK`].
+//! system's `chdir`, and fork when the directory is called `FORK`.
 
 use std::{
     io::{self, Write},

@@ -54,11 +54,14 @@ mod fault;
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(any(feature = "rocksdb", feature = "redb", feature = "fuzzing"))]
+#[cfg_attr(not(feature = "rocksdb"), allow(dead_code, reason = "redb drops rows in the transaction"))]
 mod keys;
 #[cfg(any(feature = "rocksdb", feature = "redb"))]
+#[cfg_attr(not(feature = "rocksdb"), expect(dead_code, reason = "a part of it is for directories"))]
 mod lock;
 mod memory;
 #[cfg(any(feature = "rocksdb", feature = "redb"))]
+#[cfg_attr(not(feature = "rocksdb"), expect(dead_code, reason = "a part of it is for directories"))]
 mod place;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -7,7 +7,7 @@ use std::{
 
 use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 
-use crate::{ErrorKind, Rows, SealedBlock, Seat, SegmentKey, StoreError};
+use crate::{Rows, SealedBlock, Seat, SegmentKey, StoreError};
 
 /// The longest checkpoint, in bytes.
 pub const MAX_CHECKPOINT: usize = 64 << 20;
@@ -172,7 +172,7 @@ impl Listed {
     #[cfg(any(feature = "rocksdb", feature = "redb", feature = "postgres"))]
     pub(crate) fn of(id: JobId, record: Result<JobRecord, StoreError>) -> Result<Self, StoreError> {
         match record {
-            Err(error) if error.kind != ErrorKind::Corrupt => Err(error),
+            Err(error) if error.kind != crate::ErrorKind::Corrupt => Err(error),
             record => Ok(Self { id, record }),
         }
     }

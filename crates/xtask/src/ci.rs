@@ -16,11 +16,12 @@ use crate::{
 };
 
 /// Packages with the features they must also compile with, each alone: features that others turn on hide mistakes.
-const COMBINATIONS: [(&str, &[&str]); 12] = [
+const COMBINATIONS: [(&str, &[&str]); 13] = [
     ("job-core", &[]),
     ("job-store", &[]),
     ("job-store", &["--features", "conformance"]),
     ("job-store", &["--features", "rocksdb"]),
+    ("job-store", &["--features", "redb"]),
     ("job-store", &["--features", "postgres"]),
     ("job-store", &["--features", "objects"]),
     ("job-store", &["--features", "tls"]),
