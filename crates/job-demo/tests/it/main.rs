@@ -4,5 +4,6 @@
 mod cluster;
 mod payloads;
 mod program;
+mod readme;
 mod serve;
 mod wordnet;

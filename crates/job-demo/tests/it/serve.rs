@@ -34,6 +34,11 @@ impl Server {
         Self { child, address }
     }
 
+    /// Host and port.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// A client that has sent this much of a request, and of whose answer so much has come.
     fn client(&self, sent: &str, comes: &str) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).unwrap();
