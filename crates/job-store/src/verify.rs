@@ -80,6 +80,9 @@ pub fn verify(store: &dyn Store, report: &mut dyn FnMut(Finding)) -> Result<Veri
         match store.list(before, 0, batch) {
             Ok(records) => {
                 let Some(last) = records.last() else { return Ok(walk.seen) };
+                if before.is_some_and(|before| before <= last.id) {
+                    return Err(goes_in_circles(last.id));
+                }
                 before = Some(last.id);
                 records.iter().try_for_each(|record| walk.job(record))?;
                 batch = BATCH;
@@ -94,6 +97,12 @@ pub fn verify(store: &dyn Store, report: &mut dyn FnMut(Finding)) -> Result<Veri
             Err(error) => return Err(error),
         }
     }
+}
+
+/// A walk over such a list has no end.
+fn goes_in_circles(job: JobId) -> StoreError {
+    let detail = "the store lists it again, behind an older one: its list cannot be walked";
+    StoreError::new(ErrorKind::Corrupt, "list the jobs", detail).on(job)
 }
 
 struct Walk<'a> {
