@@ -1,4 +1,5 @@
-//! The two traits a backend implements, and their contract. [`conformance`](crate::conformance) tests this text.
+//! The two traits a backend implements, and their contract. [`conformance`](crate::conformance) tests this text:
+//! each sentence has a name there, `conformance::Promise`, and each law names the sentences that it is about.
 
 use std::{
     fmt::Debug,

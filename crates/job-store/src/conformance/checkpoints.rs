@@ -5,8 +5,9 @@ use job_core::{Event, Failure, FailureKind};
 use super::{Broken, Fixture, at, key, list, running, waiting, write};
 use crate::{Durability, ErrorKind, MAX_CHECKPOINT, Store};
 
-law! {
+law! { Fixture;
     /// One per job, the last one written; a later attempt finds it, whatever rows were dropped.
+    [Checkpoint]
     fn the_newest_checkpoint_replaces_the_last(store) {
         let first = running(store, 1)?;
         assert_eq!(store.checkpoint(first.id)?, None);
@@ -24,6 +25,7 @@ law! {
     }
 
     /// Only the running attempt saves, and not without end.
+    [CheckpointRefused, Fence]
     fn a_checkpoint_is_fenced_and_has_a_limit(store) {
         let running = running(store, 1)?;
         store.insert(&[waiting(2)], Durability::Buffered)?;
@@ -37,6 +39,7 @@ law! {
     }
 
     /// However it ends.
+    [CheckpointGoes]
     fn a_checkpoint_goes_when_the_job_ends(store) {
         let jobs = [running(store, 1)?, running(store, 2)?, running(store, 3)?];
         for job in &jobs {

@@ -7,8 +7,9 @@ use job_core::{Event, Failure, FailureKind, JobResult, JobSpec};
 use super::{Broken, Fixture, at, finish, succeeded, versioned, waiting};
 use crate::{Durability, ErrorKind, Pin, Store, Use};
 
-law! {
+law! { Fixture;
     /// The key leads to the job in every state, on its graph only, until the job is removed.
+    [FindKey, RemoveWhole]
     fn an_idempotency_key_finds_its_job_until_that_is_removed(store) {
         let job = versioned(1, "v1");
         assert_eq!(store.find_key("图", "key 1")?, None);
@@ -26,6 +27,7 @@ law! {
     }
 
     /// Who asks again wants the work done. The end of the other job, or its removal, takes nothing from the new one.
+    [KeyFreed]
     fn a_job_that_failed_or_was_cancelled_gives_its_idempotency_key_free(store) {
         let with_key = |n| {
             let mut job = waiting(n);
@@ -58,6 +60,7 @@ law! {
     }
 
     /// The refusal names the job that has the key, and nothing of the batch is stored.
+    [KeyTaken, InsertWhole]
     fn an_idempotency_key_is_taken_once_on_a_graph(store) {
         let job = versioned(1, "v1");
         store.insert(std::slice::from_ref(&job), Durability::Buffered)?;
@@ -78,6 +81,7 @@ law! {
     }
 
     /// A client that asks twice at the same moment gets one job.
+    [KeyTaken, Threads]
     fn of_racing_inserts_under_one_key_one_wins(store) {
         for round in 0..20 {
             let jobs: Vec<_> = (0..4)
@@ -105,6 +109,7 @@ law! {
     }
 
     /// Same kind, graph, parameters and version; whatever the options; only once it succeeded; the last one.
+    [FindFinished]
     fn finished_work_is_found_by_what_was_asked(store) {
         let job = versioned(1, "v1");
         store.insert(std::slice::from_ref(&job), Durability::Buffered)?;
@@ -125,6 +130,7 @@ law! {
     }
 
     /// Removing an older job does not hide the newest; removing that one does.
+    [FindFinished, RemoveWhole]
     fn finished_work_is_forgotten_with_its_job(store) {
         let [older, newest] = [finish(store, &versioned(1, "v1"))?, finish(store, &versioned(2, "v1"))?];
         assert!(store.remove(older.id)?);
@@ -134,6 +140,7 @@ law! {
     }
 
     /// The last note counts; unknown jobs are passed over; it goes with the job.
+    [LastRead, RemoveWhole]
     fn what_was_read_is_noted_of_known_jobs_only(store) {
         let [one, two] = [succeeded(store, 1, 5)?, succeeded(store, 2, 5)?];
         assert_eq!(store.last_read(one.id)?, None);
@@ -146,6 +153,7 @@ law! {
     }
 
     /// In the order in which it is asked for, of unknown jobs too.
+    [Uses]
     fn what_keeps_jobs_is_told_of_many(store) {
         let [one, two] = [succeeded(store, 1, 5)?, succeeded(store, 2, 5)?];
         store.insert(&[waiting(3)], Durability::Buffered)?;
@@ -160,6 +168,7 @@ law! {
     }
 
     /// Pinned means kept, until released; and nothing can be pinned that is not there.
+    [Pin, RemoveRefused]
     fn a_pinned_job_is_not_removed(store) {
         let done = succeeded(store, 1, 5)?;
         assert!(!store.is_pinned(done.id)?);

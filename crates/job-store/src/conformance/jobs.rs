@@ -5,8 +5,9 @@ use job_core::{Event, Failure, FailureKind};
 use super::{Broken, Fixture, at, read, running, succeeded, waiting, write};
 use crate::{Durability, ErrorKind, Store};
 
-law! {
+law! { Fixture;
     /// And the others are told which; unless engines share it, and none may.
+    [OneSeat]
     fn one_engine_has_the_store_for_itself(store) {
         match store.seat("the first") {
             Ok(first) => {
@@ -24,6 +25,7 @@ law! {
     }
 
     /// Every field of a record survives, also after many changes.
+    [RecordWhole]
     fn a_job_is_read_back_whole(store) {
         let job = waiting(1);
         store.insert(std::slice::from_ref(&job), Durability::Synced)?;
@@ -39,6 +41,7 @@ law! {
     }
 
     /// Asking for a job that never was is no error.
+    [NoSuchJob]
     fn an_unknown_job_is_none(store) {
         store.insert(&[waiting(2)], Durability::Buffered)?;
         assert_eq!(store.get(waiting(1).id)?, None);
@@ -46,6 +49,7 @@ law! {
     }
 
     /// A second insert under one id is refused, and the first record stays.
+    [IdTaken]
     fn an_id_is_taken_once(store) {
         let running = running(store, 1)?;
         let refused = store.insert(&[waiting(1)], Durability::Buffered).unwrap_err();
@@ -54,6 +58,7 @@ law! {
     }
 
     /// One bad record in a batch keeps all of it out.
+    [InsertWhole]
     fn a_batch_is_inserted_whole_or_not_at_all(store) {
         let batch: Vec<_> = (1..=100).map(waiting).collect();
         store.insert(&batch[..50], Durability::Buffered)?;
@@ -64,6 +69,7 @@ law! {
     }
 
     /// Compare-and-set: a record made from an old revision loses, and says so.
+    [CompareAndSet]
     fn a_stale_replace_changes_nothing(store) {
         let running = running(store, 1)?;
         let cancelling = running.apply(Event::Cancel, at(5))?;
@@ -76,6 +82,7 @@ law! {
     }
 
     /// Nothing is created by a replace.
+    [NoSuchJob]
     fn a_replace_needs_a_job(store) {
         let never = waiting(1).apply(Event::Start, at(1))?;
         assert_eq!(store.replace(&never, Durability::Buffered).unwrap_err().kind, ErrorKind::NotFound);
@@ -83,6 +90,7 @@ law! {
     }
 
     /// Newest first; `before` excludes itself; `skip` and `limit` cut; past the end is empty.
+    [ListWindow]
     fn a_list_is_newest_first_and_windowed(store) {
         let jobs: Vec<_> = (1..=20).map(waiting).collect();
         store.insert(&jobs, Durability::Buffered)?;
@@ -100,6 +108,7 @@ law! {
     }
 
     /// What a reopening must look at: waiting and running jobs, in the order of submission.
+    [Unfinished]
     fn unfinished_holds_what_is_not_complete_oldest_first(store) {
         succeeded(store, 3, 5)?;
         let running = running(store, 2)?;
@@ -110,6 +119,7 @@ law! {
     }
 
     /// Record, result and rows go together; neighbours stay.
+    [RemoveWhole]
     fn a_removed_job_leaves_nothing_and_takes_nothing_else(store) {
         let jobs = [succeeded(store, 1, 100)?, succeeded(store, 2, 100)?, succeeded(store, 3, 100)?];
         let [before, removed, after] = &jobs;
@@ -125,6 +135,7 @@ law! {
     }
 
     /// A job that can still write must not vanish under its worker.
+    [RemoveRefused]
     fn an_unfinished_job_is_not_removed(store) {
         let running = running(store, 1)?;
         write(store, super::key(&running, 0), 0, 10, 5)?;

@@ -25,30 +25,55 @@
 //! A store that several engines share has laws of its own, see [`SharedFixture`] and
 //! [`sharing_tests`](crate::sharing_tests).
 //!
-//! To add a law, write the function in one of the modules and name it in [`conformance_tests`](crate::conformance_tests).
+//! The laws are [data](LAWS) too: each names the [promises](Promise) of the contract that it is about. To add one, write
+//! it in one of the modules with `law!` and name it in [`conformance_tests`](crate::conformance_tests); a test says so
+//! when that is forgotten.
 
 // A law ends a test by panicking: that is how it reports.
 #![allow(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, clippy::missing_panics_doc)]
 
-/// Writes laws as functions of a [`Fixture`]: opens the store, runs the body, and reports an error as a panic.
+/// Writes laws: each a function of a fixture, and an entry of the module's `LAWS` with the promises that it is about. A law
+/// takes one store, two claimants, or what makes them (`in fixture`); one that waits takes the patience of the fixture
+/// as well. It reports an error as a panic.
 macro_rules! law {
-    ($($(#[$doc:meta])* fn $name:ident($store:ident) $body:block)*) => {
+    ($fixture:ident; $($(#[$doc:meta])* [$($promise:ident),+] fn $name:ident($($arg:tt)+) $body:block)*) => {
         $(
             $(#[$doc])*
-            pub fn $name(fixture: &dyn Fixture) {
-                fn law($store: &dyn Store) -> Result<(), Broken> {
+            pub fn $name(fixture: &dyn $fixture) {
+                fn law(fixture: &dyn $fixture) -> Result<(), Broken> {
+                    law!(@open fixture, $($arg)+);
                     $body
                     Ok(())
                 }
-                $crate::conformance::report(law(&*fixture.open()));
+                $crate::conformance::report(law(fixture));
             }
         )*
+
+        pub(super) const LAWS: &[super::Law<dyn $fixture>] = &[$(super::Law {
+            name: stringify!($name),
+            promises: &[$(super::Promise::$promise),+],
+            run: $name,
+        }),*];
+    };
+    (@open $fixture:ident, in $it:ident) => {
+        let $it = $fixture;
+    };
+    (@open $fixture:ident, $store:ident $(; $patience:ident)?) => {
+        let $store = $fixture.open();
+        let $store: &dyn Store = &*$store;
+        $(let $patience = $fixture.patience();)?
+    };
+    (@open $fixture:ident, $one:ident, $other:ident $(; $patience:ident)?) => {
+        let ($one, $other) = ($fixture.open(), $fixture.open());
+        let ($one, $other): (&dyn SharedStore, &dyn SharedStore) = (&*$one, &*$other);
+        $(let $patience = $fixture.patience();)?
     };
 }
 
 mod checkpoints;
 mod finding;
 mod jobs;
+mod promise;
 mod race;
 mod reopen;
 mod results;
@@ -56,13 +81,19 @@ mod sharing;
 mod unreadable;
 
 use std::{
+    fmt,
     ops::{ControlFlow, Range},
     sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
 
 use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, RowList, Segment, Timestamp};
 
-pub use self::{checkpoints::*, finding::*, jobs::*, race::*, reopen::*, results::*, sharing::*, unreadable::*};
+pub use self::{
+    checkpoints::*, finding::*, jobs::*, promise::Promise, race::*, reopen::*, results::*, sharing::*,
+    unreadable::*,
+};
 use crate::{BlockBuilder, Durability, SegmentKey, Store, StoreError};
 
 /// One place to keep jobs: a directory, a database, a shared memory.
@@ -75,6 +106,91 @@ pub trait Fixture {
     fn overwrite(&self, _job: JobId, _record: &[u8]) -> bool {
         false
     }
+
+    /// How long a law waits for what a store promises, before it says that the store breaks it.
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+}
+
+/// Long enough for a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A law: what is tried on a store, and which sentences of the contract that is about. Beside the tests that
+/// [`conformance_tests`](crate::conformance_tests) makes of them, a program can run them.
+///
+/// ```
+/// use std::sync::Arc;
+/// use job_store::{MemoryStore, Store, conformance::{Fixture, LAWS}};
+///
+/// #[derive(Default)]
+/// struct Memory(MemoryStore);
+///
+/// impl Fixture for Memory {
+///     fn open(&self) -> Arc<dyn Store> {
+///         Arc::new(self.0.clone())
+///     }
+/// }
+///
+/// for law in LAWS.iter().filter(|law| law.name.contains("checkpoint")) {
+///     println!("{}: {}", law.name, law.promises[0].sentence());
+///     (law.run)(&Memory::default());
+/// }
+/// ```
+pub struct Law<F: ?Sized + 'static = dyn Fixture> {
+    /// Its name, which is that of its test.
+    pub name: &'static str,
+    /// The sentences of the contract that it is about.
+    pub promises: &'static [Promise],
+    /// Tries it on a new, empty fixture; panics when the store breaks it.
+    pub run: fn(&F),
+}
+
+impl<F: ?Sized + 'static> Clone for Law<F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F: ?Sized + 'static> Copy for Law<F> {}
+
+impl<F: ?Sized + 'static> fmt::Debug for Law<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Law").field("name", &self.name).field("promises", &self.promises).finish_non_exhaustive()
+    }
+}
+
+const MODULES: &[&[Law]] =
+    &[jobs::LAWS, results::LAWS, reopen::LAWS, race::LAWS, finding::LAWS, checkpoints::LAWS, unreadable::LAWS];
+
+/// Every law of [`JobStore`](crate::JobStore) and [`ResultStore`](crate::ResultStore).
+pub const LAWS: &[Law] = &join::<_, { count(MODULES) }>(MODULES);
+
+/// Every law of [`SharedStore`](crate::SharedStore), beside those of [`LAWS`].
+pub const SHARING_LAWS: &[Law<dyn SharedFixture>] = sharing::LAWS;
+
+const fn count(modules: &[&[Law]]) -> usize {
+    let (mut all, mut module) = (0, 0);
+    while module < modules.len() {
+        all += modules[module].len();
+        module += 1;
+    }
+    all
+}
+
+const fn join<F: ?Sized, const N: usize>(modules: &[&[Law<F>]]) -> [Law<F>; N] {
+    let mut all = [modules[0][0]; N];
+    let (mut next, mut module) = (0, 0);
+    while module < modules.len() {
+        let mut law = 0;
+        while law < modules[module].len() {
+            all[next] = modules[module][law];
+            next += 1;
+            law += 1;
+        }
+        module += 1;
+    }
+    all
 }
 
 /// Makes one `#[test]` per law; the argument is an expression that makes a new, empty [`Fixture`]. Followed by `, skip`
@@ -137,12 +253,17 @@ macro_rules! conformance_tests {
             a_sound_store_verifies
             what_is_missing_is_found
             a_writer_says_what_can_be_read
+            a_segment_that_was_settled_is_finished_as_any_other
             a_large_segment_is_read_like_a_small_one
             two_segments_of_a_job_grow_side_by_side
             keys_work_reads_pins_and_checkpoints_survive_reopening
             a_record_that_cannot_be_read_hides_no_other
             what_cannot_be_read_is_removed_with_all_that_belongs_to_it
         }
+    };
+    // As names, for the test that each law is listed.
+    (@names $fixture:expr; $($law:ident)*) => {
+        [$(stringify!($law)),*]
     };
     // As functions, for whoever runs them all in one test.
     (@functions $fixture:expr; $($law:ident)*) => {
@@ -175,6 +296,24 @@ pub(crate) type Broken = Box<dyn std::error::Error>;
 fn report(outcome: Result<(), Broken>) {
     if let Err(broken) = outcome {
         panic!("{broken}");
+    }
+}
+
+/// Looks until there is something to see, or the patience is over.
+fn within<T>(
+    patience: Duration,
+    what: &str,
+    mut look: impl FnMut() -> Result<Option<T>, Broken>,
+) -> Result<T, Broken> {
+    let since = Instant::now();
+    loop {
+        if let Some(found) = look()? {
+            return Ok(found);
+        }
+        if since.elapsed() > patience {
+            return Err(format!("this did not come about within {patience:?}: {what}").into());
+        }
+        thread::yield_now();
     }
 }
 
@@ -273,4 +412,42 @@ fn succeeded(store: &dyn Store, n: u64, rows: u64) -> Result<JobRecord, Broken> 
     let done = running.apply(Event::Succeed(result.size()), at(n * 1_000 + 2))?;
     store.complete(&done, &result, Durability::Synced)?;
     Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// One law was in no list: no backend was ever asked whether it keeps it.
+    #[test]
+    fn every_law_is_a_test_and_an_entry() {
+        let tests = crate::conformance_tests! { @list names () };
+        let sharing = crate::sharing_tests! { @list names () };
+        let laws = BTreeSet::from_iter(LAWS.iter().map(|law| law.name));
+        assert_eq!((laws.len(), laws), (tests.len(), BTreeSet::from(tests)));
+        let laws = BTreeSet::from_iter(SHARING_LAWS.iter().map(|law| law.name));
+        assert_eq!((laws.len(), laws), (sharing.len(), BTreeSet::from(sharing)));
+    }
+
+    /// Whatever takes a fixture is written with `law!`, so that it is an entry.
+    #[test]
+    fn no_law_is_written_by_hand() {
+        let modules = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/conformance")).unwrap();
+        for path in modules.map(|entry| entry.unwrap().path()).filter(|path| !path.ends_with("mod.rs")) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(!text.contains("pub fn") || path.ends_with("promise.rs"), "{}", path.display());
+            assert!(text.matches("law! {").count() <= 1, "{}: its `LAWS` are those of one `law!`", path.display());
+        }
+    }
+
+    #[test]
+    fn every_promise_has_a_law() {
+        let kept = LAWS.iter().map(|law| law.promises).chain(SHARING_LAWS.iter().map(|law| law.promises));
+        let kept: Vec<_> = kept.flatten().collect();
+        for promise in Promise::ALL {
+            assert!(kept.contains(&promise), "no law is about {promise:?}: {}", promise.sentence());
+        }
+    }
 }

@@ -4,11 +4,12 @@ use std::thread;
 
 use job_core::Event;
 
-use super::{Broken, Fixture, at, key, list, read, running, write};
+use super::{Broken, Fixture, at, key, list, read, running, within, write};
 use crate::{BlockBuilder, Durability, ErrorKind, Store};
 
-law! {
+law! { Fixture;
     /// Compare-and-set under contention: exactly one of each round wins.
+    [CompareAndSet, Threads]
     fn of_racing_replaces_one_wins(store) {
         let mut record = running(store, 1)?;
         for round in 0..50 {
@@ -30,6 +31,7 @@ law! {
     }
 
     /// A completion and a cancel from the same revision: one of them is refused.
+    [CompareAndSet, Threads]
     fn a_complete_and_a_cancel_cannot_both_win(store) {
         for n in 1..50 {
             let running = running(store, n)?;
@@ -50,7 +52,8 @@ law! {
     }
 
     /// A reader beside the writer sees a block whole or not yet.
-    fn readers_beside_a_writer_see_whole_blocks(store) {
+    [Readable, Threads]
+    fn readers_beside_a_writer_see_whole_blocks(store; patience) {
         let running = running(store, 1)?;
         let key = key(&running, 0);
         thread::scope(|scope| {
@@ -66,30 +69,32 @@ law! {
                 writer.finish().map(drop)
             });
             let mut seen = 0;
-            while seen < 2_000 {
+            let looked = within(patience, "every row is seen", || {
+                let is_finished = writer.is_finished();
                 match read(store, key, seen..seen + 10) {
                     Ok(rows) => {
                         assert_eq!(rows, (seen..seen + 10).collect::<Vec<_>>());
                         seen += 10;
                     }
-                    // Not there yet; the writer cannot have ended before it is.
-                    Err(error) => assert_eq!(error.kind, ErrorKind::Corrupt),
+                    Err(error) => {
+                        assert_eq!(error.kind, ErrorKind::Corrupt);
+                        assert!(!is_finished, "a row is not there though the segment is finished: {error}");
+                    }
                 }
-                if writer.is_finished() && seen == 0 {
-                    break;
-                }
-                thread::yield_now();
-            }
+                Ok((seen == 2_000).then_some(()))
+            });
             match writer.join() {
-                Ok(written) => written,
+                Ok(written) => written?,
                 Err(panic) => std::panic::resume_unwind(panic),
             }
+            looked
         })?;
         assert_eq!(read(store, key, 0..2_000)?.len(), 2_000);
     }
 
     /// Who reads a job while it is removed gets its rows, or hears that it was removed; never that rows are missing.
-    fn a_reader_beside_a_removal_sees_rows_or_no_job(store) {
+    [ReadRefused, Threads]
+    fn a_reader_beside_a_removal_sees_rows_or_no_job(store; patience) {
         for n in 1..100 {
             let running = running(store, n)?;
             let key = key(&running, 0);
@@ -99,22 +104,25 @@ law! {
             assert!(store.get(running.id)?.is_some());
             thread::scope(|scope| {
                 let removal = scope.spawn(|| store.remove(running.id));
-                loop {
-                    match read(store, key, 0..3) {
-                        Ok(rows) => assert_eq!(rows, [0, 1, 2]),
-                        Err(error) => {
-                            assert_eq!(error.kind, ErrorKind::NotFound, "{error}");
-                            assert_eq!(store.get(running.id).map_err(|e| e.kind), Ok(None));
-                            break;
-                        }
+                within(patience, "the removal is seen", || match read(store, key, 0..3) {
+                    Ok(rows) => {
+                        assert_eq!(rows, [0, 1, 2]);
+                        Ok(None)
                     }
-                }
-                removal.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                    Err(error) => {
+                        assert_eq!(error.kind, ErrorKind::NotFound, "{error}");
+                        assert_eq!(store.get(running.id).map_err(|e| e.kind), Ok(None));
+                        Ok(Some(()))
+                    }
+                })?;
+                removal.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                Ok::<_, Broken>(())
             })?;
         }
     }
 
     /// Two workers fill a segment each; both come out whole.
+    [SegmentsApart, Threads]
     fn two_segments_of_a_job_grow_side_by_side(store) {
         let running = running(store, 1)?;
         let segments = thread::scope(|scope| {

@@ -2,12 +2,13 @@
 
 use job_core::{Event, Failure, FailureKind};
 
-use super::{Broken, Fixture, at, key, read, report, running, succeeded, waiting, write};
+use super::{Broken, Fixture, at, key, read, running, succeeded, waiting, write};
 use crate::{Durability, ErrorKind, Pin};
 
-/// Jobs in every state, results and rows; and a removed job stays removed.
-pub fn what_was_acknowledged_is_there_after_reopening(fixture: &dyn Fixture) {
-    report((|| -> Result<(), Broken> {
+law! { Fixture;
+    /// Jobs in every state, results and rows; and a removed job stays removed.
+    [Reopening]
+    fn what_was_acknowledged_is_there_after_reopening(in fixture) {
         let store = fixture.open();
         let done = succeeded(&*store, 1, 500)?;
         let removed = succeeded(&*store, 2, 500)?;
@@ -23,13 +24,11 @@ pub fn what_was_acknowledged_is_there_after_reopening(fixture: &dyn Fixture) {
         assert_eq!(store.result(done.id)?, result);
         assert_eq!(read(&*store, key(&done, 0), 0..500)?, (0..500).collect::<Vec<_>>());
         assert_eq!((store.get(removed.id)?, store.result(removed.id)?), (None, None));
-        Ok(())
-    })());
-}
+    }
 
-/// A worker's rows outlive it until recovery drops them, and its attempt stays fenced.
-pub fn rows_of_an_attempt_survive_reopening_until_discarded(fixture: &dyn Fixture) {
-    report((|| -> Result<(), Broken> {
+    /// A worker's rows outlive it until recovery drops them, and its attempt stays fenced.
+    [Reopening, Discard]
+    fn rows_of_an_attempt_survive_reopening_until_discarded(in fixture) {
         let store = fixture.open();
         let first = running(&*store, 1)?;
         write(&*store, key(&first, 0), 0, 100, 9)?;
@@ -42,13 +41,11 @@ pub fn rows_of_an_attempt_survive_reopening_until_discarded(fixture: &dyn Fixtur
         store.discard(first.id, first.attempt)?;
         assert_eq!(read(&*store, key(&first, 0), 0..1).unwrap_err().kind, ErrorKind::Corrupt);
         assert_eq!(store.segment(key(&first, 0)).unwrap_err().kind, ErrorKind::Fenced);
-        Ok(())
-    })());
-}
+    }
 
-/// What finds, keeps and resumes jobs is as durable as they are.
-pub fn keys_work_reads_pins_and_checkpoints_survive_reopening(fixture: &dyn Fixture) {
-    report((|| -> Result<(), Broken> {
+    /// What finds, keeps and resumes jobs is as durable as they are.
+    [Reopening]
+    fn keys_work_reads_pins_and_checkpoints_survive_reopening(in fixture) {
         let store = fixture.open();
         let done = super::finish(&*store, &super::versioned(1, "v7"))?;
         let running = running(&*store, 2)?;
@@ -69,6 +66,5 @@ pub fn keys_work_reads_pins_and_checkpoints_survive_reopening(fixture: &dyn Fixt
         let store = fixture.open();
         assert_eq!((store.find_key("图", "key 1")?, store.find_finished(&done.spec)?), (None, None));
         assert_eq!((store.last_read(done.id)?, store.is_pinned(done.id)?), (None, false));
-        Ok(())
-    })());
+    }
 }

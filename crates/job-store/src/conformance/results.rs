@@ -7,8 +7,9 @@ use job_core::{Event, Failure, FailureKind, JobResult, Outputs};
 use super::{Broken, Fixture, at, key, list, read, running, waiting, write};
 use crate::{BlockBuilder, Durability, ErrorKind, Store, StoreError};
 
-law! {
+law! { Fixture;
     /// Whatever the blocks, a window is the rows it names.
+    [Read, RowsDense]
     fn every_window_of_a_segment_is_its_rows(store) {
         for (n, per_block) in [(1, 1), (2, 7), (3, 1_000)] {
             let running = running(store, n)?;
@@ -24,6 +25,7 @@ law! {
     }
 
     /// Segments written in turns, of one job and of two, keep to themselves.
+    [SegmentsApart]
     fn segments_do_not_mix(store) {
         let jobs = [running(store, 1)?, running(store, 2)?];
         let keys: Vec<_> = jobs.iter().flat_map(|job| (0..3).map(|number| key(job, number))).collect();
@@ -46,6 +48,7 @@ law! {
     }
 
     /// A short answer would be a wrong answer.
+    [ReadRefused]
     fn rows_past_the_end_are_an_error(store) {
         let running = running(store, 1)?;
         write(store, key(&running, 0), 0, 10, 4)?;
@@ -59,6 +62,7 @@ law! {
     }
 
     /// The record that says `succeeded` and the result are one write.
+    [ResultWithRecord, CompleteRefused]
     fn a_result_comes_with_its_record_or_not_at_all(store) {
         let running = running(store, 1)?;
         let mut result = list(vec![write(store, key(&running, 0), 0, 10, 3)?]);
@@ -78,6 +82,7 @@ law! {
     }
 
     /// Waiting, running, failed and unknown jobs have no result.
+    [ResultWithRecord]
     fn a_job_without_a_result_has_none(store) {
         let running = running(store, 1)?;
         assert_eq!(store.result(running.id)?, None);
@@ -87,6 +92,7 @@ law! {
     }
 
     /// No rows, no list, values only: each comes back as it was.
+    [ResultWhole]
     fn an_empty_list_is_a_result(store) {
         let mut outputs = Outputs::default();
         outputs.insert("path", &["Sarah", "西德尼"])?;
@@ -101,6 +107,7 @@ law! {
     }
 
     /// Many ends in one write: one stale record keeps all of them out.
+    [CompleteAll]
     fn many_jobs_are_completed_whole_or_not_at_all(store) {
         let running = [running(store, 1)?, running(store, 2)?, running(store, 3)?];
         let mut ends = Vec::new();
@@ -124,6 +131,7 @@ law! {
     }
 
     /// The attempt is a fence: a worker that lost its job can write nothing more.
+    [Fence]
     fn only_the_running_attempt_writes(store) {
         let first = running(store, 1)?;
         let mut writer = store.segment(key(&first, 0))?;
@@ -146,6 +154,7 @@ law! {
     }
 
     /// Nor does anybody write to a job that waits, has ended or never was.
+    [Fence]
     fn a_complete_job_takes_no_rows(store) {
         let running = running(store, 1)?;
         let mut writer = store.segment(key(&running, 0))?;
@@ -161,6 +170,7 @@ law! {
     }
 
     /// No gap, no overlap, no block of another segment, no empty block.
+    [AppendRefused]
     fn a_block_must_follow_the_last(store) {
         let running = running(store, 1)?;
         let mut writer = store.segment(key(&running, 0))?;
@@ -181,6 +191,7 @@ law! {
     }
 
     /// The rows of dead attempts go, those of the live one and of other jobs stay.
+    [Discard]
     fn discard_drops_void_attempts_only(store) {
         let mut record = running(store, 1)?;
         let other = running(store, 2)?;
@@ -200,6 +211,7 @@ law! {
     }
 
     /// Whoever was told `succeeded` keeps the rows.
+    [DiscardRefused]
     fn a_result_in_use_is_not_discarded(store) {
         let done = super::succeeded(store, 1, 20)?;
         assert_eq!(store.discard(done.id, done.attempt).unwrap_err().kind, ErrorKind::Invalid);
@@ -207,6 +219,7 @@ law! {
     }
 
     /// A reader that cannot go on stops the read, and its error comes through.
+    [ReadEach]
     fn the_first_error_of_a_reader_ends_the_read(store) {
         let running = running(store, 1)?;
         write(store, key(&running, 0), 0, 30, 10)?;
@@ -220,6 +233,7 @@ law! {
     }
 
     /// A reader that has enough ends the read without an error.
+    [ReadEach]
     fn a_reader_may_stop_early(store) {
         let running = running(store, 1)?;
         write(store, key(&running, 0), 0, 30, 10)?;
@@ -232,6 +246,7 @@ law! {
     }
 
     /// Every checksum, table and count is right in a store that nobody harmed; and the blocks are listed in order.
+    [Blocks]
     fn a_sound_store_verifies(store) {
         let done = super::succeeded(store, 1, 95)?;
         super::succeeded(store, 2, 5)?;
@@ -251,6 +266,7 @@ law! {
     }
 
     /// A record that counts rows which are not there is found, with the rows.
+    [Blocks]
     fn what_is_missing_is_found(store) {
         let running = running(store, 1)?;
         let mut segment = write(store, key(&running, 0), 0, 30, 10)?;
@@ -264,6 +280,7 @@ law! {
     }
 
     /// A cancel or a failure leaves nothing that anybody could name.
+    [EndDropsRows]
     fn rows_of_a_job_that_ends_without_a_result_go(store) {
         let failed = running(store, 1)?;
         write(store, key(&failed, 0), 0, 30, 7)?;
@@ -275,6 +292,7 @@ law! {
     }
 
     /// `readable` never promises a row that a read would not find, and after `finish` all are there.
+    [Readable]
     fn a_writer_says_what_can_be_read(store) {
         let running = running(store, 1)?;
         let key = key(&running, 0);
@@ -295,6 +313,7 @@ law! {
     }
 
     /// Whether or not the store goes on by itself in between.
+    [Settle]
     fn a_segment_that_was_settled_is_finished_as_any_other(store) {
         let running = running(store, 1)?;
         let mut segments = Vec::new();
@@ -320,6 +339,7 @@ law! {
     }
 
     /// However a store writes what outgrows its buffers, pages are cut out of it the same way.
+    [Read, RemoveWhole]
     fn a_large_segment_is_read_like_a_small_one(store) {
         let running = running(store, 1)?;
         let blocks = 160; // 10 MiB
@@ -345,6 +365,7 @@ law! {
     }
 
     /// Rows of very different size, text in any script.
+    [Read]
     fn large_and_small_rows_share_a_segment(store) {
         let running = running(store, 1)?;
         let rows = ["x".repeat(3 << 20), String::new(), "西德尼 \"\\\u{1}".to_owned(), "y".repeat(70_000)];

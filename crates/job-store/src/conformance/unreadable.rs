@@ -2,15 +2,16 @@
 
 use job_core::JobId;
 
-use super::{Broken, Fixture, finish, read, report, running, succeeded, versioned, waiting, write};
+use super::{Broken, Fixture, finish, read, running, succeeded, versioned, waiting, write};
 use crate::{Durability, ErrorKind, JobStore, Listed, Pin, StoreError};
 
 /// As a later version would begin a record; and no record at all.
 const BYTES: [&[u8]; 3] = [&[9, b'J', 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], &[], b"what is this?"];
 
-/// It is among the others, with the error that names it.
-pub fn a_record_that_cannot_be_read_hides_no_other(fixture: &dyn Fixture) {
-    report((|| -> Result<(), Broken> {
+law! { Fixture;
+    /// It is among the others, with the error that names it.
+    [Unreadable]
+    fn a_record_that_cannot_be_read_hides_no_other(in fixture) {
         for bytes in BYTES {
             let store = fixture.open();
             let kept = [succeeded(&*store, 1, 5)?, waiting(2), running(&*store, 4)?];
@@ -49,13 +50,11 @@ pub fn a_record_that_cannot_be_read_hides_no_other(fixture: &dyn Fixture) {
             drop(store);
             clear(fixture, &[kept[1].id, kept[2].id])?;
         }
-        Ok(())
-    })());
-}
+    }
 
-/// Complete or not; what keeps it and what finds it too.
-pub fn what_cannot_be_read_is_removed_with_all_that_belongs_to_it(fixture: &dyn Fixture) {
-    report((|| -> Result<(), Broken> {
+    /// Complete or not; what keeps it and what finds it too.
+    [Unreadable]
+    fn what_cannot_be_read_is_removed_with_all_that_belongs_to_it(in fixture) {
         let store = fixture.open();
         let (keyed, beside) = (versioned(1, "v1"), versioned(2, "v1"));
         store.insert(std::slice::from_ref(&beside), Durability::Synced)?;
@@ -91,8 +90,7 @@ pub fn what_cannot_be_read_is_removed_with_all_that_belongs_to_it(fixture: &dyn 
         assert_eq!(store.unfinished()?, [beside]);
         // Its name is free.
         finish(&*store, &keyed)?;
-        Ok(())
-    })());
+    }
 }
 
 fn assert_unreadable(error: &StoreError, jobs: &[JobId]) {

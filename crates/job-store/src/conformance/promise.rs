@@ -1,0 +1,150 @@
+//! The sentences of the contract, each with a name.
+
+/// Writes the enum, and its sentences a second time as data.
+macro_rules! promises {
+    ($($(#[doc = $sentence:literal])+ $name:ident)*) => {
+        /// A sentence of the contract of a store, see [`JobStore`](crate::JobStore), [`ResultStore`](crate::ResultStore) and
+        /// [`SharedStore`](crate::SharedStore). Each [`Law`](super::Law) names those it is about.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Promise {
+            $($(#[doc = $sentence])+ $name,)*
+        }
+
+        impl Promise {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// What is promised.
+            #[must_use]
+            pub const fn sentence(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($sentence),+).trim_ascii(),)*
+                }
+            }
+        }
+    };
+}
+
+promises! {
+    /// One engine has a store for itself, and others are told which.
+    OneSeat
+    /// Calls may come from any number of threads: a reader sees the state before a write or after it.
+    Threads
+    /// New jobs are added all or none.
+    InsertWhole
+    /// An id is taken once.
+    IdTaken
+    /// An idempotency key is taken once on its graph, compared byte by byte; the refusal names the job that has it.
+    KeyTaken
+    /// A job that has failed or was cancelled gives its idempotency key to the next that asks for it.
+    KeyFreed
+    /// A record is read back as it was written: every field, and parameters and messages byte by byte.
+    RecordWhole
+    /// Of a job that is not there everything is nothing, and nothing is created by a change of it.
+    NoSuchJob
+    /// A record changes only by a compare-and-set on its revision; of racing writers exactly one wins.
+    CompareAndSet
+    /// A list is newest id first, without what `before`, `skip` and `limit` leave out.
+    ListWindow
+    /// Every job that is not complete is found, oldest id first.
+    Unfinished
+    /// A record that cannot be read is told as such, hides no other, and is removed with all that belongs to it.
+    Unreadable
+    /// A removed job is gone with everything that belongs to it, and takes nothing of others.
+    RemoveWhole
+    /// A job that is not complete, or is pinned, is not removed.
+    RemoveRefused
+    /// An idempotency key leads to the job that was submitted last under it on that graph.
+    FindKey
+    /// Finished work is found by its spec: the job that succeeded last.
+    FindFinished
+    /// The latest note of a read is kept, of known jobs only.
+    LastRead
+    /// A pin keeps a job until it is released.
+    Pin
+    /// Last read and pins of many jobs are told in their order.
+    Uses
+    /// What was acknowledged is there when the store is opened again.
+    Reopening
+    /// Rows of a segment are dense, in the order in which they were appended.
+    RowsDense
+    /// Rows belong to a segment, a segment to an attempt, an attempt to a job; none mix.
+    SegmentsApart
+    /// Only the attempt that runs writes; of others every write is `Fenced`, whatever else is wrong with it.
+    Fence
+    /// A block that does not follow the last one of its segment is `Invalid`.
+    AppendRefused
+    /// What `readable` counts can be read, and nothing but what was appended.
+    Readable
+    /// `settle` changes nothing of what `finish` answers.
+    Settle
+    /// A record is `Succeeded` only together with its result, and whoever sees it can read every row.
+    ResultWithRecord
+    /// A result is read back as it was written, its segments in their order.
+    ResultWhole
+    /// A result ends a job: `complete` is `Invalid` with a record that is not complete, and `Conflict` or `NotFound` as a replace.
+    CompleteRefused
+    /// Many jobs are ended all or none.
+    CompleteAll
+    /// A job that ends without a result loses its rows in the same write.
+    EndDropsRows
+    /// A read hands out the rows of the range, all of them, in order.
+    Read
+    /// A row of the range that is not there is `Corrupt`, of a removed job `NotFound`.
+    ReadRefused
+    /// The reader of rows ends the read when it has enough, and with its first error.
+    ReadEach
+    /// The stored blocks of a segment are listed in order, as they are stored.
+    Blocks
+    /// Rows of an attempt and those before it are dropped, and no others.
+    Discard
+    /// Rows of a result are not discarded.
+    DiscardRefused
+    /// The newest checkpoint of a job is kept, whichever attempt wrote it.
+    Checkpoint
+    /// A checkpoint is `Fenced` unless the attempt runs, and `Invalid` when it is too long.
+    CheckpointRefused
+    /// A checkpoint goes when its job ends.
+    CheckpointGoes
+    /// A claimant is one engine's.
+    ClaimantSeat
+    /// A claim takes a higher priority first, then the older job.
+    ClaimOrder
+    /// A claim takes jobs of its kinds, no more than its limit.
+    ClaimAsked
+    /// A claim takes no job before its time, unless that is further off than any pause.
+    ClaimDue
+    /// Two claimants never get the same job.
+    ClaimOnce
+    /// A claim changes neither record nor revision, unless it is asked to start jobs.
+    ClaimRecord
+    /// A claim that starts jobs starts first attempts of those that may have several.
+    ClaimStarts
+    /// A claim that is asked again answers what it has started.
+    ClaimAgain
+    /// A claim takes running jobs whose lease has ended if asked to, and tells whose it was.
+    ClaimLost
+    /// Claimed jobs start together, each by itself.
+    Start
+    /// Of a claimed job only the claimant starts an attempt, writes rows, checkpoints or an end.
+    OnlyClaimant
+    /// A lease that has ended lets nobody write.
+    LeaseEnds
+    /// A renewal answers all that a claimant holds, with the stored revisions, and moves every lease.
+    Renew
+    /// A lease that has ended is renewed unless another has claimed the job.
+    RenewLate
+    /// A job that is given back may be claimed at once; what is not held is left alone.
+    Release
+    /// The end of a job ends its claim.
+    ClaimEnds
+    /// Everybody may cancel, and the claimant learns it from the revision.
+    Cancel
+    /// What others change is heard.
+    News
+    /// A wake ends a wait.
+    Wake
+    /// Jobs that are not at the known revision are told, and those that are gone.
+    Changed
+}
