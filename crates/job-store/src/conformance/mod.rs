@@ -425,9 +425,9 @@ mod tests {
     fn every_law_is_a_test_and_an_entry() {
         let tests = crate::conformance_tests! { @list names () };
         let sharing = crate::sharing_tests! { @list names () };
-        let laws = BTreeSet::from_iter(LAWS.iter().map(|law| law.name));
+        let laws: BTreeSet<_> = LAWS.iter().map(|law| law.name).collect();
         assert_eq!((laws.len(), laws), (tests.len(), BTreeSet::from(tests)));
-        let laws = BTreeSet::from_iter(SHARING_LAWS.iter().map(|law| law.name));
+        let laws: BTreeSet<_> = SHARING_LAWS.iter().map(|law| law.name).collect();
         assert_eq!((laws.len(), laws), (sharing.len(), BTreeSet::from(sharing)));
     }
 
