@@ -2,6 +2,7 @@
 
 mod cargo_config;
 pub(crate) mod debian;
+mod disk;
 mod libclang;
 pub(crate) mod pip;
 mod postgres;

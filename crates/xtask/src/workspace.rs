@@ -42,14 +42,21 @@ impl Workspace {
         self.root.join(directory.map_or_else(|| "target".into(), PathBuf::from))
     }
 
-    /// The packages of this workspace and all they depend on, on this machine.
-    pub(crate) fn metadata(&self) -> Outcome<Metadata> {
+    /// The kind of machine that cargo builds for.
+    pub(crate) fn host(&self) -> Outcome<String> {
         let version = process::output(self.cargo().arg("-vV"))?;
         let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-        let host = host.ok_or("`cargo -vV` does not tell for which machine it builds")?;
+        Ok(host.ok_or("`cargo -vV` does not tell for which machine it builds")?.to_owned())
+    }
+
+    /// The packages of this workspace and all they depend on, on this machine.
+    pub(crate) fn metadata(&self) -> Outcome<Metadata> {
         let mut metadata = self.cargo();
-        metadata.args(["metadata", "--format-version", "1", "--locked", "--filter-platform", host]);
-        Ok(Metadata::parse(&process::output(&mut metadata)?)?)
+        metadata.args(["metadata", "--format-version", "1", "--locked", "--filter-platform", &self.host()?]);
+        let text = process::output(&mut metadata).map_err(|error| {
+            format!("cargo cannot say what the workspace is built of ({error}): where packages are missing, `cargo fetch --locked` downloads them once a network is there")
+        })?;
+        Ok(Metadata::parse(&text)?)
     }
 
     /// The file that tells cargo where RocksDB and libclang are.

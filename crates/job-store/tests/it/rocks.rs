@@ -241,6 +241,39 @@ fn a_store_lives_beside_the_tables_of_its_host() {
     assert_eq!(db.get_cf(db.cf_handle("vertices").unwrap(), b"Sarah").unwrap().as_deref(), Some(b"{}".as_slice()));
 }
 
+/// A table of a host that another codec packed could not be read where our RocksDB knew LZ4 alone.
+#[test]
+fn a_host_may_pack_its_tables_with_any_usual_codec() {
+    use rocksdb::DBCompressionType::{Lz4, Lz4hc, None, Snappy, Zstd};
+    for codec in [None, Snappy, Lz4, Lz4hc, Zstd] {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || {
+            let mut options = rocksdb::Options::default();
+            options.create_if_missing(true);
+            options.create_missing_column_families(true);
+            let mut families = RocksStore::column_families(&fixture::options());
+            let mut packed = rocksdb::Options::default();
+            packed.set_compression_type(codec);
+            families.push(rocksdb::ColumnFamilyDescriptor::new("vertices", packed));
+            rocksdb::DB::open_cf_descriptors(&options, directory.path(), families)
+        };
+        let db = open().unwrap_or_else(|error| panic!("{codec:?}: {error}"));
+        let vertices = db.cf_handle("vertices").unwrap();
+        for vertex in 0..1_000 {
+            db.put_cf(vertices, format!("{vertex:04}"), "the same for all ".repeat(20)).unwrap();
+        }
+        db.flush_cf(vertices).unwrap();
+        let size = db.property_int_value_cf(vertices, "rocksdb.total-sst-files-size").unwrap().unwrap();
+        assert_eq!(size > 300_000, codec == None, "{codec:?} made {size} bytes of 340,000");
+        drop(db);
+
+        let db = Arc::new(open().unwrap());
+        RocksStore::in_database(Arc::clone(&db), fixture::options()).unwrap();
+        let value = db.get_cf(db.cf_handle("vertices").unwrap(), "0999").unwrap();
+        assert_eq!(value.as_deref(), Some("the same for all ".repeat(20).as_bytes()), "{codec:?}");
+    }
+}
+
 #[test]
 fn a_database_without_our_column_families_is_refused() {
     let directory = tempfile::tempdir().unwrap();

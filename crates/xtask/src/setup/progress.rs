@@ -1,48 +1,99 @@
-//! Progress of something that only leaves traces on disk.
+//! Progress of something that takes minutes: a bar on a terminal, elsewhere a line a minute.
 
 use std::{
     io::{self, IsTerminal},
-    sync::mpsc::{self, RecvTimeoutError},
-    thread,
     time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Shows how far `work` is while it runs: a bar on a terminal, elsewhere a line a minute.
-pub(super) fn during<T>(name: &str, total: usize, done: impl Fn() -> usize + Sync, work: impl FnOnce() -> T) -> T {
-    let (finished, wait) = mpsc::channel::<()>();
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            // Owned by this thread: the receiver cannot be shared.
-            let wait = wait;
-            let show = if io::stderr().is_terminal() { bar } else { lines };
-            show(name, total, &done, &wait);
-        });
-        let result = work();
-        drop(finished);
-        result
-    })
+use super::say;
+
+const LINE_EVERY: Duration = Duration::from_mins(1);
+/// Of a bar, which shows parts of the whole.
+const STEPS: u64 = 1_000;
+
+/// Shows how far a work is. A bar goes when this is dropped.
+pub(super) struct Progress {
+    name: &'static str,
+    way: Way,
+    start: Instant,
 }
 
-fn bar(name: &str, total: usize, done: &dyn Fn() -> usize, wait: &mpsc::Receiver<()>) {
-    let bar = ProgressBar::new(total as u64).with_prefix(name.to_owned());
-    if let Ok(style) =
-        ProgressStyle::with_template("{prefix} {wide_bar} {pos} of {len} files, {elapsed}, {eta} left")
-    {
+enum Way {
+    Bar(ProgressBar),
+    /// When the last line was, and whether one told how long all takes.
+    Lines {
+        last: Instant,
+        is_estimated: bool,
+    },
+}
+
+impl Progress {
+    pub(super) fn new(name: &'static str) -> Self {
+        let way = if io::stderr().is_terminal() { Way::Bar(bar(name)) } else { lines() };
+        Self { name, way, start: Instant::now() }
+    }
+
+    /// Tells what is done, and, as soon as that is known, which part of the whole and how long the rest takes.
+    pub(super) fn show(&mut self, done: &str, estimate: Option<(f64, Duration)>) {
+        match &mut self.way {
+            Way::Bar(bar) => {
+                let (steps, left) = estimate.map_or((0, "measuring".to_owned()), |(part, left)| {
+                    (steps(part), format!("{} left", minutes(left)))
+                });
+                bar.set_position(steps);
+                bar.set_message(format!("{done}, {left}"));
+            }
+            Way::Lines { last, is_estimated } => {
+                let is_first_estimate = estimate.is_some() && !*is_estimated;
+                if is_first_estimate || last.elapsed() >= LINE_EVERY {
+                    *last = Instant::now();
+                    *is_estimated = estimate.is_some();
+                    say(&line(self.name, done, self.start.elapsed(), estimate.map(|(_, left)| left)));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Way::Bar(bar) = &self.way {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn lines() -> Way {
+    Way::Lines { last: Instant::now(), is_estimated: false }
+}
+
+fn bar(name: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(STEPS).with_prefix(name).with_message("starting");
+    if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {msg}, {elapsed}") {
         bar.set_style(style);
     }
-    while wait.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
-        bar.set_position(done() as u64);
-    }
-    bar.finish_and_clear();
+    bar
 }
 
-fn lines(name: &str, total: usize, done: &dyn Fn() -> usize, wait: &mpsc::Receiver<()>) {
-    let start = Instant::now();
-    while wait.recv_timeout(Duration::from_mins(1)) == Err(RecvTimeoutError::Timeout) {
-        let minutes = start.elapsed().as_secs() / 60;
-        super::say(&format!("{name}: {} of {total} files after {minutes} min", done()));
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 and STEPS")]
+fn steps(part: f64) -> u64 {
+    (part.clamp(0.0, 1.0) * 1_000.0) as u64
+}
+
+fn line(name: &str, done: &str, elapsed: Duration, left: Option<Duration>) -> String {
+    let left = left.map_or_else(String::new, |left| format!(", about {} left", minutes(left)));
+    format!("{name}: {done} after {}{left}", minutes(elapsed))
+}
+
+/// Such as `40 s`, `3 min 20 s` or `25 min`.
+pub(super) fn minutes(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (minutes @ 1..10, seconds) if seconds > 0 => format!("{minutes} min {seconds} s"),
+        (minutes, _) => format!("{minutes} min"),
     }
 }
 
@@ -51,7 +102,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_result_of_the_work_comes_back() {
-        assert_eq!(during("work", 3, || 1, || 42), 42);
+    fn a_line_tells_what_is_left_as_soon_as_it_is_known() {
+        let s = Duration::from_secs;
+        assert_eq!(line("RocksDB", "0 of 8 units", s(61), None), "RocksDB: 0 of 8 units after 1 min 1 s");
+        assert_eq!(
+            line("RocksDB", "1 of 8 units", s(40), Some(s(160))),
+            "RocksDB: 1 of 8 units after 40 s, about 2 min 40 s left"
+        );
+        assert_eq!(minutes(s(1_530)), "25 min");
     }
 }

@@ -1,0 +1,204 @@
+//! How RocksDB's files are compiled: what the build script of `librocksdb-sys` asks of the package `cc`, asked again.
+//!
+//! The script compiles each file by itself, which takes eight times as long as several of them in one unit. A test
+//! compares these lists with the script, so that a new version of the package cannot differ unseen.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{Outcome, metadata::Package, process, workspace::Workspace};
+
+pub(super) const PACKAGE: &str = "librocksdb-sys";
+
+const INCLUDES: [&str; 4] = ["rocksdb/include/", "rocksdb/", "rocksdb/third-party/gtest-1.8.1/fused-src/", "."];
+
+const DEFINES: [(&str, Option<&str>); 10] = [
+    ("NDEBUG", Some("1")),
+    ("HAVE_ALIGNED_NEW", None),
+    ("HAVE_UINT128_EXTENSION", None),
+    ("OS_LINUX", None),
+    ("ROCKSDB_PLATFORM_POSIX", None),
+    ("ROCKSDB_LIB_IO_POSIX", None),
+    ("ROCKSDB_SCHED_GETCPU_PRESENT", None),
+    ("ROCKSDB_AUXV_GETAUXVAL_PRESENT", None),
+    ("ROCKSDB_FALLOCATE_PRESENT", None),
+    ("ROCKSDB_RANGESYNC_PRESENT", None),
+];
+
+const FLAGS: [&str; 11] = [
+    "-Wsign-compare",
+    "-Wshadow",
+    "-Wno-unused-parameter",
+    "-Wno-unused-variable",
+    "-Woverloaded-virtual",
+    "-Wnon-virtual-dtor",
+    "-Wno-missing-field-initializers",
+    "-Wno-strict-aliasing",
+    "-Wno-invalid-offsetof",
+    "-include",
+    "cstdint",
+];
+
+/// The newest dialect that the files are written in; the script takes another from the environment.
+const STANDARD: (&str, &str) = ("ROCKSDB_CXX_STD", "-std=c++20");
+
+/// Flags for what a processor can do, by its feature in Rust's words.
+const PROCESSOR_FLAGS: [(&str, &str); 7] = [
+    ("sse2", "-msse2"),
+    ("sse4.1", "-msse4.1"),
+    ("sse4.2", "-msse4.2"),
+    ("avx2", "-mavx2"),
+    ("bmi1", "-mbmi"),
+    ("lzcnt", "-mlzcnt"),
+    ("pclmulqdq", "-mpclmul"),
+];
+
+/// A codec that RocksDB's files can use, by the feature of the package.
+#[derive(Debug)]
+struct Codec {
+    feature: &'static str,
+    define: &'static str,
+    /// The package that brings it, with the directory of its headers; its own build script compiles it.
+    headers: (&'static str, &'static str),
+}
+
+const CODECS: [Codec; 3] = [
+    Codec { feature: "lz4", define: "LZ4", headers: ("lz4-sys", "liblz4/lib") },
+    Codec { feature: "snappy", define: "SNAPPY", headers: (PACKAGE, "snappy/") },
+    Codec { feature: "zstd", define: "ZSTD", headers: ("zstd-sys", "zstd/lib") },
+];
+
+/// What is in the list of files, and compiled from another place.
+const VERSION: (&str, &str) = ("util/build_version.cc", "build_version.cc");
+
+/// Everything that decides what the library holds.
+#[derive(Debug)]
+pub(super) struct Recipe {
+    pub(super) version: String,
+    /// Of the package: names of files and headers are relative to it.
+    pub(super) directory: PathBuf,
+    /// Such as `x86-64-v2`.
+    pub(super) processor: String,
+    pub(super) codecs: Vec<&'static str>,
+    defines: Vec<&'static str>,
+    headers: Vec<PathBuf>,
+}
+
+impl Recipe {
+    /// What this workspace's lock file, features and flags ask for.
+    pub(super) fn of(workspace: &Workspace) -> Outcome<Self> {
+        let metadata = workspace.metadata()?;
+        let packages = metadata.packages();
+        let package = find(&packages, PACKAGE)?;
+        let features = metadata.features(package.id());
+        if let Some(unknown) = features.iter().find(|feature| !is_known(feature)) {
+            return Err(format!(
+                "the workspace asks for the feature `{unknown}` of {PACKAGE}, which `cargo xtask setup` does not build: write in crates/xtask/src/setup/rocksdb/recipe.rs what it means"
+            )
+            .into());
+        }
+        let codecs: Vec<&Codec> = CODECS.iter().filter(|codec| features.contains(&codec.feature)).collect();
+        let headers = codecs.iter().map(|codec| {
+            let (package, below) = codec.headers;
+            Ok(find(&packages, package)?.directory().join(below))
+        });
+        let config = fs::read_to_string(workspace.root.join(".cargo/config.toml")).unwrap_or_default();
+        Ok(Self {
+            version: package.version().to_owned(),
+            directory: package.directory(),
+            processor: processor(&config),
+            defines: codecs.iter().map(|codec| codec.define).collect(),
+            headers: headers.collect::<Outcome<_>>()?,
+            codecs: codecs.iter().map(|codec| codec.feature).collect(),
+        })
+    }
+
+    /// The name of a directory for what is made by it: two that differ have different names.
+    pub(super) fn name(&self) -> String {
+        let codecs = if self.codecs.is_empty() { "plain".to_owned() } else { self.codecs.join("-") };
+        format!("rocksdb-{}-{codecs}-{}", self.version, self.processor)
+    }
+
+    /// The files, relative to the directory of the package.
+    pub(super) fn files(&self) -> Outcome<Vec<String>> {
+        let list = self.directory.join("rocksdb_lib_sources.txt");
+        let list =
+            fs::read_to_string(&list).map_err(|error| format!("{} cannot be read: {error}", list.display()))?;
+        Ok(files(&list))
+    }
+
+    /// The compiler with all flags, to be run in the directory of the package. What it tries out goes to `scratch`.
+    pub(super) fn compiler(&self, workspace: &Workspace, scratch: &Path) -> Outcome<cc::Build> {
+        let host = workspace.host()?;
+        let mut build = cc::Build::new();
+        // Nothing here is a build script of cargo.
+        build.cargo_output(false).cargo_metadata(false).cargo_debug(false).emit_rerun_if_env_changed(false);
+        build.cpp(true).target(&host).host(&host).opt_level(3).debug(false).out_dir(scratch);
+        // The processor is handed over below, as the script does; other flags of rustc mean nothing to these files.
+        build.inherit_rustflags(false);
+        build.includes(INCLUDES).includes(&self.headers);
+        let codecs = self.defines.iter().map(|name| (*name, Some("1")));
+        for (name, value) in DEFINES.into_iter().chain(codecs) {
+            build.define(name, value);
+        }
+        for flag in self.processor_flags(workspace)? {
+            build.flag_if_supported(flag);
+        }
+        build.flag(standard(env::var(STANDARD.0).ok())).flags(FLAGS);
+        Ok(build)
+    }
+
+    fn processor_flags(&self, workspace: &Workspace) -> Outcome<Vec<String>> {
+        if env::consts::ARCH != "x86_64" {
+            return Ok(vec![]);
+        }
+        let target = format!("target-cpu={}", self.processor.replace(env::consts::ARCH, "x86-64"));
+        let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+        rustc.args(["--print", "cfg", "-C", &target]).current_dir(&workspace.root);
+        let printed = process::output(&mut rustc)?;
+        let has = |feature: &str| printed.lines().any(|line| line == format!("target_feature=\"{feature}\""));
+        let features = PROCESSOR_FLAGS.iter().filter(|(feature, _)| has(feature));
+        let features = features.map(|(_, flag)| (*flag).to_owned());
+        let named = (self.processor != env::consts::ARCH).then(|| format!("-march={}", self.processor));
+        Ok(named.into_iter().chain(features).collect())
+    }
+}
+
+fn find<'a>(packages: &[Package<'a>], name: &str) -> Outcome<Package<'a>> {
+    let package = packages.iter().find(|package| package.name() == name).copied();
+    package.ok_or_else(|| format!("no package of the workspace depends on {name}, which RocksDB needs").into())
+}
+
+/// Whether a feature of the package means something here: a codec, or how the library is bound, which is not in it.
+fn is_known(feature: &str) -> bool {
+    ["default", "static", "bindgen-runtime"].contains(&feature)
+        || CODECS.iter().any(|codec| codec.feature == feature || codec.headers.0 == feature)
+}
+
+fn files(list: &str) -> Vec<String> {
+    let names = list.lines().map(str::trim).filter(|name| !name.is_empty() && *name != VERSION.0);
+    names.map(|name| format!("rocksdb/{name}")).chain([VERSION.1.to_owned()]).collect()
+}
+
+fn standard(named: Option<String>) -> String {
+    match named {
+        None => STANDARD.1.to_owned(),
+        Some(flag) if flag.starts_with("-std=") => flag,
+        Some(name) => format!("-std={name}"),
+    }
+}
+
+/// The processor that the workspace's flags build for.
+fn processor(config: &str) -> String {
+    let flag = config.split_once("target-cpu=").map(|(_, rest)| rest);
+    let chosen =
+        flag.and_then(|rest| rest.split(['"', ' ', ',']).next()).filter(|_| env::consts::ARCH == "x86_64");
+    chosen.unwrap_or(env::consts::ARCH).to_owned()
+}
+
+#[cfg(test)]
+#[path = "recipe_tests.rs"]
+mod tests;
