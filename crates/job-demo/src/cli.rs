@@ -45,7 +45,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Args)]
 struct Global {
-    /// Job store: a directory, made when missing, or a database that several processes share
+    /// Job store: a directory, made when missing, or a database that several processes share (a build with the feature
+    /// `postgres`)
     ///
     /// With `,blocks=URL`, rows of large results go to `file:///DIR`, which all processes see, or to
     /// `s3://BUCKET/PREFIX` (a build with the feature `s3`; keys, `AWS_REGION`, `AWS_ENDPOINT` and `AWS_ALLOW_HTTP` are

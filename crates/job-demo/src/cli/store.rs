@@ -86,12 +86,12 @@ fn postgres(database: &str, blocks: Option<&str>) -> Result<Arc<dyn SharedStore>
 #[cfg(all(feature = "postgres", not(feature = "objects")))]
 fn postgres(database: &str, blocks: Option<&str>) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
     if blocks.is_some() {
-        return Err("this program was built without the feature `objects`: leave out `,blocks=`".into());
+        return Err("this program was built without blocks in objects: leave out `,blocks=`, or build it with `--features objects`".into());
     }
     Ok(Arc::new(PostgresStore::open(database, PostgresOptions::default())?))
 }
 
 #[cfg(not(feature = "postgres"))]
 fn postgres(_database: &str, _blocks: Option<&str>) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
-    Err("this program was built without the feature `postgres`: name a directory with --store".into())
+    Err("this program was built without PostgreSQL: name a directory with --store, or build it with `--features objects`".into())
 }
