@@ -2,27 +2,6 @@
 
 use std::path::PathBuf;
 
-pub(crate) const HELP: &str = "\
-Usage: cargo xtask <COMMAND> [--wordnet DIR | --no-wordnet] [ARGUMENTS]
-
-Commands:
-  setup    Find or install what the workspace needs and build RocksDB, once a machine; the others begin with it
-  demo     Run the demo on a real graph; ARGUMENTS go to job-demo (its commands, or options of `run`)
-  test     Run all tests and doctests; ARGUMENTS go to the test runner, and then doctests are left out
-  bench    Run the benchmarks; ARGUMENTS go to the harness
-  torture  Kill, cut the power, fail and load the engine; ARGUMENTS: [kill|power|model|cluster|soak]
-           [--minutes N] [--seed S], or schedules [N]: orders of threads for each scenario, 100,000 by default
-  fuzz     Fuzz every decoder (needs a nightly compiler); ARGUMENTS: [TARGET...] [--seconds 60], for each
-  ci       Run every check, the cheapest first, or only those that ARGUMENTS name
-
-Options:
-  --wordnet DIR  Take WordNet 3.0 (data.noun and its siblings) from DIR instead of installing it
-  --no-wordnet   Do without WordNet: tests on it are skipped, the demo takes its small graph of films
-
-Environment:
-  JOB_ENGINE_CACHE     Where RocksDB and downloads are kept [default: ~/.cache/job-engine]
-  JOB_ENGINE_LIBCLANG  `system`, `apt` or `wheel`: the only way to try for libclang [default: each in turn]";
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Command {
     Help,
@@ -36,7 +15,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "help" | "--help" | "-h" => Self::Help,
             "setup" => Self::Setup,
@@ -51,7 +30,7 @@ impl Command {
     }
 
     const fn takes_more(self) -> bool {
-        matches!(self, Self::Demo | Self::Test | Self::Bench | Self::Torture | Self::Fuzz | Self::Ci)
+        matches!(self, Self::Demo | Self::Test | Self::Bench | Self::Torture | Self::Fuzz | Self::Ci | Self::Help)
     }
 }
 
@@ -67,6 +46,8 @@ pub(crate) enum WordNet {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) command: Command,
+    /// The command that help is asked for, of `help`.
+    pub(crate) topic: Option<Command>,
     pub(crate) wordnet: WordNet,
     /// For the program that the command starts.
     pub(crate) rest: Vec<String>,
@@ -76,9 +57,8 @@ impl Options {
     pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut arguments = arguments.into_iter();
         let name = arguments.next().unwrap_or_else(|| "help".to_owned());
-        let command = Command::named(&name)
-            .ok_or_else(|| format!("there is no command `{name}`: see `cargo xtask help` for those there are"))?;
-        let mut options = Self { command, wordnet: WordNet::Anywhere, rest: Vec::new() };
+        let command = Command::named(&name).ok_or_else(|| unknown(&name))?;
+        let mut options = Self { command, topic: None, wordnet: WordNet::Anywhere, rest: Vec::new() };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--wordnet" => {
@@ -86,8 +66,12 @@ impl Options {
                     options.wordnet = WordNet::Directory(directory.into());
                 }
                 "--no-wordnet" => options.wordnet = WordNet::Nowhere,
-                "--help" | "-h" if !command.takes_more() || command == Command::Ci => {
-                    options.command = Command::Help;
+                // Behind a word of its own it is a question to the program that is started.
+                "--help" | "-h" if options.rest.is_empty() => {
+                    (options.command, options.topic) = (Command::Help, Some(command));
+                }
+                topic if command == Command::Help => {
+                    options.topic = Some(Command::named(topic).ok_or_else(|| unknown(topic))?);
                 }
                 _ if !command.takes_more() => {
                     return Err(format!("`{name}` takes no argument `{argument}`: see `cargo xtask help`"));
@@ -97,6 +81,10 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+fn unknown(name: &str) -> String {
+    format!("there is no command `{name}`: see `cargo xtask help` for those there are")
 }
 
 /// How many schedules `torture schedules` is asked for.
@@ -120,7 +108,17 @@ mod tests {
     #[test]
     fn nothing_asks_for_help() {
         assert_eq!(parse("").unwrap().command, Command::Help);
-        assert_eq!(parse("setup --help").unwrap().command, Command::Help);
+        assert_eq!(parse("help").unwrap().topic, None);
+    }
+
+    #[test]
+    fn help_is_of_the_command_that_is_named() {
+        for line in ["help torture", "torture --help", "torture -h"] {
+            let options = parse(line).unwrap();
+            assert_eq!((options.command, options.topic), (Command::Help, Some(Command::Torture)), "{line}");
+        }
+        assert_eq!(parse("demo serve --help").unwrap().rest, ["serve", "--help"]);
+        assert!(parse("help torment").unwrap_err().contains("`torment`"));
     }
 
     #[test]

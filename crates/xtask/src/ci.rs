@@ -6,17 +6,20 @@ mod rest;
 mod service;
 mod tidy;
 
-use std::{process::Command, time::Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use crate::{
     Outcome,
     arguments::Options,
-    process, setup, test,
+    fuzz, process, setup, test,
     workspace::{TEST_FEATURES, Workspace},
 };
 
 /// Packages with the features they must also compile with, each alone: features that others turn on hide mistakes.
-const COMBINATIONS: [(&str, &[&str]); 13] = [
+const COMBINATIONS: [(&str, &[&str]); 14] = [
     ("job-core", &[]),
     ("job-store", &[]),
     ("job-store", &["--features", "conformance"]),
@@ -28,9 +31,13 @@ const COMBINATIONS: [(&str, &[&str]); 13] = [
     ("job-store", &["--features", "s3"]),
     ("job-runner", &["--no-default-features"]),
     ("job-runner", &[]),
-    ("job-demo", &["--no-default-features"]),
     ("job-demo", &[]),
+    ("job-demo", &["--features", "postgres"]),
+    ("job-demo", &["--features", "objects"]),
 ];
+
+/// For each fuzz target.
+const FUZZ_SECONDS: u32 = 10;
 
 type Step<'a> = (String, Box<dyn Fn() -> Outcome + 'a>);
 
@@ -42,9 +49,11 @@ pub(crate) fn ci(workspace: &Workspace, options: &Options) -> Outcome {
         return Err(format!("there is no step `{unknown}`: there are {}", names.join(", ")).into());
     }
     steps.retain(|(name, _)| options.rest.is_empty() || options.rest.contains(name));
-    steps.iter().try_for_each(|(name, check)| step(name, check))?;
-    let what = if options.rest.is_empty() { "all" } else { "these steps" };
-    eprintln!("ci: {what} green after {} s", start.elapsed().as_secs());
+    let mut took = Vec::new();
+    let outcome = steps.iter().try_for_each(|(name, check)| step(name, check, &mut took));
+    eprintln!("{}", table(&took, start.elapsed()));
+    outcome?;
+    eprintln!("ci: {} green", if options.rest.is_empty() { "all" } else { "these steps" });
     Ok(())
 }
 
@@ -71,17 +80,27 @@ fn steps<'a>(workspace: &'a Workspace, options: &'a Options) -> Vec<Step<'a>> {
             process::run(&mut test::runner(workspace, &[]))
         }),
     );
+    add("fuzz", Box::new(|| fuzz::each_shortly(workspace, FUZZ_SECONDS)));
     add("rest", Box::new(|| rest::rest(workspace)));
     add("page", Box::new(|| page::page(workspace)));
     steps
 }
 
-fn step(name: &str, check: impl Fn() -> Outcome) -> Outcome {
+fn step(name: &str, check: impl Fn() -> Outcome, took: &mut Vec<(String, Duration)>) -> Outcome {
     let start = Instant::now();
     eprintln!("ci: {name}");
-    check().map_err(|error| format!("{name}: {error}"))?;
-    eprintln!("ci: {name} took {:.1} s", start.elapsed().as_secs_f64());
-    Ok(())
+    let outcome = check().map_err(|error| format!("{name}: {error}").into());
+    took.push((name.to_owned(), start.elapsed()));
+    outcome
+}
+
+/// What each step took, also those before one that failed.
+fn table(took: &[(String, Duration)], total: Duration) -> String {
+    let total = ("in all".to_owned(), total);
+    let width = took.iter().map(|(name, _)| name.len()).max().unwrap_or(0).max(total.0.len());
+    let lines = took.iter().chain([&total]);
+    let lines = lines.map(|(name, time)| format!("ci:   {name:<width$} {:>8.1} s", time.as_secs_f64()));
+    lines.fold("ci: what each step took".to_owned(), |table, line| table + "\n" + &line)
 }
 
 fn clippy(workspace: &Workspace, selection: &[&str]) -> Command {
@@ -95,4 +114,18 @@ fn documentation(workspace: &Workspace) -> Command {
     command.args(["doc", "--quiet", "--release", "--no-deps", "--workspace", "--features", TEST_FEATURES]);
     command.env("RUSTDOCFLAGS", "-D warnings");
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_every_step_is_told_and_of_all() {
+        let took =
+            [("format".to_owned(), Duration::from_millis(1_540)), ("x".to_owned(), Duration::from_secs(70))];
+        let table = table(&took, Duration::from_secs(72));
+        let lines: Vec<_> = table.lines().skip(1).collect();
+        assert_eq!(lines, ["ci:   format      1.5 s", "ci:   x          70.0 s", "ci:   in all     72.0 s"]);
+    }
 }

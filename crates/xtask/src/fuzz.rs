@@ -4,6 +4,8 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Mutex,
+    thread,
 };
 
 use crate::{Outcome, arguments::Options, process, workspace::Workspace};
@@ -15,47 +17,123 @@ const MEMORY: u32 = 2_048;
 /// An input that takes as many seconds hangs.
 const HANG: u32 = 20;
 
+/// What libFuzzer needs the compiler to do, as cargo-fuzz asks for it. These are options that only a nightly compiler
+/// takes, or one that is told to behave as one; the sanitizer's runtime ships with both.
+const FLAGS: [&str; 10] = [
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Cllvm-args=-simplifycfg-branch-fold-threshold=0",
+    "-Ccodegen-units=1",
+    "-Cdebug-assertions",
+    "--cfg=fuzzing",
+    "-Zsanitizer=address",
+];
+
 pub(crate) fn fuzz(workspace: &Workspace, options: &Options) -> Outcome {
     let (seconds, only) = parse(&options.rest)?;
-    has_nightly(workspace)?;
-    let package = workspace.root.join("fuzz");
-    let targets = targets(&package)?;
+    let fuzzer = Fuzzer::of(workspace);
+    let targets = fuzzer.targets()?;
     if let Some(unknown) = only.iter().find(|name| !targets.contains(name)) {
         return Err(format!("there is no fuzz target `{unknown}`: there are {}", targets.join(", ")).into());
     }
-    let chosen = if only.is_empty() { targets } else { only };
-    build(&package)?;
-    println!("{:<16} {:>12} {:>9} {:>9} {:>9}", "target", "executions", "seconds", "edges", "MiB");
-    for target in &chosen {
-        println!("{}", run(&package, target, seconds)?);
-    }
-    Ok(())
+    fuzzer.run(workspace, if only.is_empty() { targets } else { only }, seconds)
 }
 
-/// Runs one target; what it finds stays in `fuzz/target/corpus`, so that the committed corpus is small.
-fn run(package: &Path, target: &str, seconds: u32) -> Outcome<String> {
-    let found = package.join("target").join("corpus").join(target);
-    fs::create_dir_all(&found)?;
-    let artifacts = package.join("artifacts").join(target);
-    fs::create_dir_all(&artifacts)?;
-    let mut command = Command::new(built(package, target)?);
-    command.arg(&found).arg(package.join("corpus").join(target)).current_dir(package);
-    command.args([
-        format!("-artifact_prefix={}/", artifacts.display()),
-        format!("-max_total_time={seconds}"),
-        format!("-malloc_limit_mb={LARGEST_ALLOCATION}"),
-        format!("-rss_limit_mb={MEMORY}"),
-        format!("-timeout={HANG}"),
-        "-print_final_stats=1".to_owned(),
-    ]);
-    let output = command.stdin(Stdio::null()).output()?;
-    let log = String::from_utf8_lossy(&output.stderr);
-    if output.status.success() {
-        return Ok(summary(target, seconds, &log));
+/// Every target for a few seconds. Without a network, where its packages are not there yet, it is skipped.
+pub(crate) fn each_shortly(workspace: &Workspace, seconds: u32) -> Outcome {
+    let fuzzer = Fuzzer::of(workspace);
+    if let Err(why) = process::output(fuzzer.cargo(workspace).args(["fetch", "--quiet", "--locked"])) {
+        eprintln!("ci: fuzz skipped: its packages cannot be had ({why})");
+        return Ok(());
     }
-    let kept = package.join("target").join(format!("{target}.log"));
-    fs::write(&kept, log.as_bytes())?;
-    Err(format!("fuzz target {target} found an input that breaks it: see {}", kept.display()).into())
+    fuzzer.run(workspace, fuzzer.targets()?, seconds)
+}
+
+/// Where the fuzz targets are, and what is made of them.
+struct Fuzzer {
+    package: PathBuf,
+    /// Programs, logs, and the inputs that were found: the corpus that is committed stays small.
+    made: PathBuf,
+}
+
+impl Fuzzer {
+    fn of(workspace: &Workspace) -> Self {
+        Self { package: workspace.root.join("fuzz"), made: workspace.target().join("fuzz") }
+    }
+
+    fn cargo(&self, workspace: &Workspace) -> Command {
+        let mut cargo = workspace.cargo();
+        cargo.current_dir(&self.package);
+        cargo
+    }
+
+    fn targets(&self) -> Outcome<Vec<String>> {
+        let files = fs::read_dir(self.package.join("fuzz_targets"))?.map(|entry| entry.map(|entry| entry.path()));
+        let files: Vec<PathBuf> = files.collect::<Result<_, _>>()?;
+        let names = files.iter().filter_map(|file| file.file_stem());
+        let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Builds the targets and runs them, one on each core.
+    fn run(&self, workspace: &Workspace, targets: Vec<String>, seconds: u32) -> Outcome {
+        let programs = self.build(workspace)?;
+        println!("{:<16} {:>12} {:>9} {:>9} {:>9}", "target", "executions", "seconds", "edges", "MiB");
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let queue = Mutex::new(targets.into_iter());
+        let next = || queue.lock().ok().and_then(|mut queue| queue.next());
+        let work = || -> Result<(), String> {
+            while let Some(target) = next() {
+                println!("{}", self.run_one(&programs, &target, seconds).map_err(|error| error.to_string())?);
+            }
+            Ok(())
+        };
+        let results: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err("it panicked".into()))).collect()
+        });
+        Ok(results.into_iter().collect::<Result<(), String>>()?)
+    }
+
+    /// Returns the directory of the programs.
+    fn build(&self, workspace: &Workspace) -> Outcome<PathBuf> {
+        let host = workspace.host()?;
+        let mut cargo = self.cargo(workspace);
+        // A target that is named keeps the flags away from build scripts.
+        cargo.args(["build", "--quiet", "--release", "--locked", "--bins", "--target", &host, "--target-dir"]);
+        cargo.arg(&self.made).env("RUSTC_BOOTSTRAP", "1").env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
+        process::run(&mut cargo)?;
+        Ok(self.made.join(host).join("release"))
+    }
+
+    fn run_one(&self, programs: &Path, target: &str, seconds: u32) -> Outcome<String> {
+        let found = self.made.join("corpus").join(target);
+        fs::create_dir_all(&found)?;
+        let artifacts = self.package.join("artifacts").join(target);
+        fs::create_dir_all(&artifacts)?;
+        let mut command = Command::new(programs.join(target));
+        command.arg(&found).arg(self.package.join("corpus").join(target)).current_dir(&self.package);
+        command.args([
+            format!("-artifact_prefix={}/", artifacts.display()),
+            format!("-max_total_time={seconds}"),
+            format!("-malloc_limit_mb={LARGEST_ALLOCATION}"),
+            format!("-rss_limit_mb={MEMORY}"),
+            format!("-timeout={HANG}"),
+            "-print_final_stats=1".to_owned(),
+        ]);
+        let output = command.stdin(Stdio::null()).output()?;
+        let log = String::from_utf8_lossy(&output.stderr);
+        if output.status.success() {
+            return Ok(summary(target, seconds, &log));
+        }
+        let kept = self.made.join(format!("{target}.log"));
+        fs::write(&kept, log.as_bytes())?;
+        Err(format!("fuzz target {target} found an input that breaks it: see {}", kept.display()).into())
+    }
 }
 
 fn summary(target: &str, seconds: u32, log: &str) -> String {
@@ -81,38 +159,6 @@ fn parse(arguments: &[String]) -> Outcome<(u32, Vec<String>)> {
     Ok((seconds, only))
 }
 
-fn has_nightly(workspace: &Workspace) -> Outcome {
-    let mut cargo = Command::new("cargo");
-    cargo.args(["+nightly", "fuzz", "--version"]).current_dir(&workspace.root);
-    match process::output(&mut cargo) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("fuzzing needs a nightly compiler and cargo-fuzz ({error}): `rustup toolchain install nightly && cargo install cargo-fuzz --locked`; the tests try the committed inputs without").into()),
-    }
-}
-
-fn build(package: &Path) -> Outcome {
-    // The cargo that runs this is a stable one and has set variables that name it.
-    let mut command = Command::new("cargo");
-    command.env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTC").env_remove("CARGO_TARGET_DIR");
-    process::run(command.args(["+nightly", "fuzz", "build", "--fuzz-dir", "."]).current_dir(package))
-}
-
-/// The program of a target, below the directory that is named after the machine it was built for.
-fn built(package: &Path, target: &str) -> Outcome<PathBuf> {
-    let machines = fs::read_dir(package.join("target"))?.flatten().map(|entry| entry.path());
-    let mut programs = machines.map(|machine| machine.join("release").join(target));
-    programs.find(|program| program.exists()).ok_or_else(|| format!("fuzz target {target} was not built").into())
-}
-
-fn targets(package: &Path) -> Outcome<Vec<String>> {
-    let files = fs::read_dir(package.join("fuzz_targets"))?.map(|entry| entry.map(|entry| entry.path()));
-    let files: Vec<PathBuf> = files.collect::<Result<_, _>>()?;
-    let mut names: Vec<String> =
-        files.iter().filter_map(|file| file.file_stem()).map(|name| name.to_string_lossy().into_owned()).collect();
-    names.sort();
-    Ok(names)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,9 +179,9 @@ mod tests {
 
     #[test]
     fn every_target_has_a_corpus() {
-        let package = Workspace::locate().unwrap().root.join("fuzz");
-        for target in targets(&package).unwrap() {
-            assert!(package.join("corpus").join(&target).is_dir(), "fuzz/corpus/{target} is missing");
+        let fuzzer = Fuzzer::of(&Workspace::locate().unwrap());
+        for target in fuzzer.targets().unwrap() {
+            assert!(fuzzer.package.join("corpus").join(&target).is_dir(), "fuzz/corpus/{target} is missing");
         }
     }
 }

@@ -6,6 +6,7 @@ mod arguments;
 mod ci;
 mod demo;
 mod fuzz;
+mod help;
 mod metadata;
 mod process;
 mod setup;
@@ -40,7 +41,7 @@ fn run(options: &Options) -> Outcome {
     match options.command {
         Command::Help => {
             // Whoever reads it may stop before the end, as `head` does.
-            let _ = writeln!(io::stdout(), "{}", arguments::HELP);
+            let _ = writeln!(io::stdout(), "{}", help::text(options.topic));
             Ok(())
         }
         Command::Setup => setup::setup(&workspace, options).map(drop),
