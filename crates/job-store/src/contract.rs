@@ -135,7 +135,7 @@ pub(crate) fn check_checkpoint(job: JobId, bytes: &[u8]) -> Result<(), StoreErro
 pub(crate) struct Cut<'a> {
     pub(crate) rows: Rows<'a>,
     /// The first row of the block.
-    #[cfg_attr(not(feature = "rocksdb"), expect(dead_code, reason = "for the cache of blocks alone"))]
+    #[cfg_attr(not(feature = "rocksdb"), allow(dead_code, reason = "for the cache of blocks alone"))]
     pub(crate) first: u64,
     /// The row after those that were cut.
     pub(crate) next: u64,

@@ -46,6 +46,9 @@ pub(crate) fn fuzz(workspace: &Workspace, options: &Options) -> Outcome {
 pub(crate) fn each_shortly(workspace: &Workspace, seconds: u32) -> Outcome {
     let fuzzer = Fuzzer::of(workspace);
     if let Err(why) = process::output(fuzzer.cargo(workspace).args(["fetch", "--quiet", "--locked"])) {
+        if why.to_string().contains("--locked flag") {
+            return Err("fuzz/Cargo.lock is older than the manifests: run `cargo fetch` in fuzz".into());
+        }
         eprintln!("ci: fuzz skipped: its packages cannot be had ({why})");
         return Ok(());
     }
