@@ -79,6 +79,13 @@ pub(crate) const fn group(group: u8) -> Range<[u8; 1]> {
     [group]..[group + 1]
 }
 
+/// The records of the jobs older than `before`; all when `None`.
+pub(crate) fn records(before: Option<JobId>) -> Range<Vec<u8>> {
+    let all = group(RECORD);
+    let end = before.map_or_else(|| all.end.to_vec(), |id| key(RECORD, id).to_vec());
+    all.start.to_vec()..end
+}
+
 /// All blocks that the attempts `0..=attempt` of a job wrote. The end is one byte longer than the greatest of their
 /// keys, so that it touches no key of the next attempt.
 pub(crate) fn blocks_until(job: JobId, attempt: u32) -> Range<Vec<u8>> {

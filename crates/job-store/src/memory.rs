@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::{ControlFlow, Range},
+    ops::{Bound, ControlFlow, Range},
     sync::Arc,
 };
 
@@ -109,7 +109,8 @@ impl JobStore for MemoryStore {
 
     fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError> {
         let content = self.content.read();
-        let older = content.jobs.range(..before.unwrap_or(JobId::MAX)).rev();
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let older = content.jobs.range((Bound::Unbounded, end)).rev();
         Ok(older
             .skip(usize::try_from(skip).unwrap_or(usize::MAX))
             .take(limit)

@@ -79,6 +79,7 @@ mod reopen;
 mod results;
 mod sharing;
 mod unreadable;
+mod whole;
 
 use std::{
     fmt,
@@ -92,7 +93,7 @@ use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, RowList, Segment, Ti
 
 pub use self::{
     checkpoints::*, finding::*, jobs::*, promise::Promise, race::*, reopen::*, results::*, sharing::*,
-    unreadable::*,
+    unreadable::*, whole::*,
 };
 use crate::{BlockBuilder, Durability, SegmentKey, Store, StoreError};
 
@@ -160,8 +161,16 @@ impl<F: ?Sized + 'static> fmt::Debug for Law<F> {
     }
 }
 
-const MODULES: &[&[Law]] =
-    &[jobs::LAWS, results::LAWS, reopen::LAWS, race::LAWS, finding::LAWS, checkpoints::LAWS, unreadable::LAWS];
+const MODULES: &[&[Law]] = &[
+    jobs::LAWS,
+    results::LAWS,
+    reopen::LAWS,
+    race::LAWS,
+    finding::LAWS,
+    checkpoints::LAWS,
+    unreadable::LAWS,
+    whole::LAWS,
+];
 
 /// Every law of [`JobStore`](crate::JobStore) and [`ResultStore`](crate::ResultStore).
 pub const LAWS: &[Law] = &join::<_, { count(MODULES) }>(MODULES);
@@ -259,6 +268,32 @@ macro_rules! conformance_tests {
             keys_work_reads_pins_and_checkpoints_survive_reopening
             a_record_that_cannot_be_read_hides_no_other
             what_cannot_be_read_is_removed_with_all_that_belongs_to_it
+            every_option_of_a_request_is_read_back
+            every_field_of_a_record_is_read_back
+            the_least_and_the_greatest_id_are_jobs_like_others
+            a_walk_over_many_jobs_meets_each_once
+            a_job_is_unfinished_until_it_ends
+            idempotency_keys_are_compared_byte_by_byte
+            finished_work_is_told_apart
+            a_result_is_read_back_whole_with_its_segments_in_order
+            a_result_of_very_many_segments_is_read_back
+            rows_are_handed_out_as_they_were_pushed
+            segments_and_attempts_are_told_apart_by_their_whole_number
+            an_attempt_that_is_cancelled_writes_until_its_end
+            however_a_job_ends_with_a_result_it_keeps_its_rows
+            no_row_stays_behind_a_job_that_ends_without_a_result
+            discard_drops_up_to_an_attempt_and_no_further
+            a_checkpoint_is_of_its_job_and_kept_byte_by_byte
+            the_next_revision_is_one_more
+            one_wrong_end_keeps_all_of_them_out
+            one_wrong_job_keeps_the_whole_batch_out
+            pins_and_notes_are_of_their_job
+            a_reader_may_call_the_store
+            nothing_leads_to_a_removed_job
+            kinds_are_told_apart
+            nobody_sees_a_record_before_its_result
+            a_batch_is_seen_whole
+            an_end_and_its_rows_are_seen_together
         }
     };
     // As names, for the test that each law is listed.

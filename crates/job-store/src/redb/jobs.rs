@@ -52,9 +52,9 @@ impl JobStore for RedbStore {
     fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError> {
         const OPERATION: &str = "list";
         let jobs = self.read_table(JOBS, OPERATION, None)?;
-        let [from, to] = [JobId::MIN, before.unwrap_or(JobId::MAX)].map(|id| keys::key(keys::RECORD, id));
+        let range = keys::records(before);
         let failed = |e| self.failure(OPERATION, None, e);
-        let newest_first = jobs.range(from.as_slice()..to.as_slice()).map_err(failed)?.rev();
+        let newest_first = jobs.range(range.start.as_slice()..range.end.as_slice()).map_err(failed)?.rev();
         newest_first
             .skip(usize::try_from(skip).unwrap_or(usize::MAX))
             .take(limit)
@@ -74,9 +74,10 @@ impl JobStore for RedbStore {
         let mut entries = Vec::new();
         for entry in jobs.range(group.start.as_slice()..group.end.as_slice()).map_err(failed)? {
             let id = id_in(entry.map_err(failed)?.0.value(), OPERATION)?;
-            let unfinished = |record: &JobRecord| !record.state.is_complete();
-            let found = self.record(id, OPERATION).map(|found| found.filter(unfinished));
-            entries.extend(found.transpose().map(|record| Listed::of(id, record)).transpose()?);
+            // In the same table, which is as it was when the call began.
+            let found = jobs.get(keys::key(keys::RECORD, id).as_slice()).map_err(failed)?;
+            let record = found.map(|bytes| decode(id, bytes.value(), OPERATION));
+            entries.extend(record.map(|record| Listed::of(id, record)).transpose()?);
         }
         Ok(entries)
     }

@@ -103,8 +103,9 @@ impl RedbStore {
         operation: &'static str,
         job: Option<JobId>,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        let found =
-            self.read_table(definition, operation, job)?.get(key).map_err(|e| self.failure(operation, job, e))?;
+        // Outlives the value: its pages are not given to others meanwhile.
+        let table = self.read_table(definition, operation, job)?;
+        let found = table.get(key).map_err(|e| self.failure(operation, job, e))?;
         Ok(found.map(|value| value.value().to_vec()))
     }
 

@@ -88,9 +88,7 @@ impl JobStore for RocksStore {
         const OPERATION: &str = "list";
         let jobs = self.family(JOBS, OPERATION)?;
         let mut options = ReadOptions::default();
-        options.set_iterate_range(
-            keys::key(keys::RECORD, JobId::MIN)..keys::key(keys::RECORD, before.unwrap_or(JobId::MAX)),
-        );
+        options.set_iterate_range(keys::records(before));
         let mut iterator = self.inner.db.raw_iterator_cf_opt(jobs, options);
         iterator.seek_to_last();
         for _ in 0..skip {
@@ -117,13 +115,15 @@ impl JobStore for RocksStore {
         options.set_iterate_range(keys::group(keys::UNFINISHED));
         let mode = IteratorMode::From(&[keys::UNFINISHED], Direction::Forward);
         let mut entries = Vec::new();
-        for entry in self.inner.db.iterator_cf_opt(jobs, options, mode) {
+        // One state of the store: of jobs that end together all are found, or none.
+        let snapshot = self.inner.db.snapshot();
+        for entry in snapshot.iterator_cf_opt(jobs, options, mode) {
             let (key, _) = entry.map_err(|e| failure(OPERATION, None, &e))?;
             let id = keys::id(&key).ok_or_else(|| bad_key(&key, OPERATION))?;
-            // Completed between the two reads: nothing to report.
-            let unfinished = |record: &JobRecord| !record.state.is_complete();
-            let found = self.record(id, OPERATION).map(|found| found.filter(unfinished));
-            entries.extend(found.transpose().map(|record| Listed::of(id, record)).transpose()?);
+            let found = snapshot.get_pinned_cf(jobs, keys::key(keys::RECORD, id));
+            let found = found.map_err(|e| failure(OPERATION, Some(id), &e))?;
+            let record = found.map(|bytes| decode(id, &bytes, OPERATION));
+            entries.extend(record.map(|record| Listed::of(id, record)).transpose()?);
         }
         Ok(entries)
     }
