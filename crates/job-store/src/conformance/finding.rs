@@ -27,7 +27,7 @@ law! { Fixture;
     }
 
     /// Who asks again wants the work done. The end of the other job, or its removal, takes nothing from the new one.
-    [KeyFreed]
+    [KeyFreed, FindKey]
     fn a_job_that_failed_or_was_cancelled_gives_its_idempotency_key_free(store) {
         let with_key = |n| {
             let mut job = waiting(n);

@@ -147,7 +147,7 @@ law! { Fixture;
             while seen.len() < ids.len() && (limit > 1 || seen.len() < 20) {
                 let batch = store.list(before, 0, limit)?;
                 let Some(last) = batch.last() else { break };
-                assert!(batch.len() <= limit);
+                assert_eq!(batch.len(), limit.min(ids.len() - seen.len()), "in pieces of {limit}");
                 before = Some(last.id);
                 seen.extend(batch.iter().map(|job| job.id));
             }
@@ -159,6 +159,7 @@ law! { Fixture;
         assert_eq!(store.list(Some(odd), 0, 1)?, [waiting(400)]);
         assert_eq!(store.list(Some(odd), 199, 3)?, [waiting(2)]);
         assert_eq!(store.list(Some(odd), 200, 3)?, []);
+        assert_eq!(store.list(None, 1 << 32, 3)?, []);
         assert_eq!(store.unfinished()?, jobs);
     }
 
@@ -350,7 +351,8 @@ law! { Fixture;
         for round in 0..2 {
             for number in numbers {
                 let from = u64::from(number) * 10 + round * 5;
-                write(store, key(&record, number), from, 3, 2)?;
+                let segment = write(store, key(&record, number), from, 3, 2)?;
+                assert_eq!((segment.attempt, segment.number, segment.rows), (record.attempt, number, 3));
                 written.push((key(&record, number), from));
             }
             let gone = Failure::new(FailureKind::Interrupted, "gone");

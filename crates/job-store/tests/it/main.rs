@@ -14,6 +14,7 @@ mod backends;
 mod corruption;
 #[cfg(feature = "rocksdb")]
 mod fixture;
+mod mutants;
 #[cfg(feature = "objects")]
 mod objects;
 #[cfg(feature = "objects")]

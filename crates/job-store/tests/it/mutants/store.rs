@@ -1,0 +1,1169 @@
+//! A store over [`MemoryStore`] that breaks one promise.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::{ControlFlow, Range},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use job_core::{
+    Ending, Failure, FailureKind, JobClass, JobId, JobOptions, JobRecord, JobResult, JobSpec, JobState, Outputs,
+    Parameters, ResultSize, RowList, Segment, Timestamp,
+};
+use job_store::{
+    Block, BlockBuilder, Durability, EachBlock, ErrorKind, JobStore, Listed, MemoryStore, Pin, ResultStore, Rows,
+    SealedBlock, Seat, SegmentKey, SegmentWriter, Store, StoreError, Use, conformance::Fixture,
+};
+
+use super::Mutant;
+use Mutant as M;
+
+#[derive(Debug, Clone)]
+pub struct Wrong {
+    inner: MemoryStore,
+    mutant: Mutant,
+    notes: Arc<parking_lot::Mutex<Notes>>,
+}
+
+/// Blocks, each with the row after its last.
+type Kept = Vec<(u64, Vec<u8>)>;
+
+/// What a mutant remembers beside the store.
+#[derive(Debug, Default)]
+struct Notes {
+    /// Jobs that a mutant hides for the moment.
+    hidden: BTreeSet<JobId>,
+    /// Whatever came, in its order.
+    inserted: Vec<JobRecord>,
+    /// Jobs that ended with a result, in that order.
+    finished: Vec<JobId>,
+    results: BTreeMap<JobId, JobResult>,
+    removed: BTreeMap<JobId, JobRecord>,
+    blocks: BTreeMap<(JobId, u32, u32), Kept>,
+    reads: BTreeMap<JobId, Timestamp>,
+    checkpoints: BTreeMap<JobId, Vec<u8>>,
+    pins: BTreeSet<JobId>,
+    /// How often the store was opened.
+    opened: u32,
+}
+
+pub struct WrongFixture(pub Wrong);
+
+impl Fixture for WrongFixture {
+    fn open(&self) -> Arc<dyn Store> {
+        let mut notes = self.0.notes.lock();
+        notes.opened += 1;
+        if self.0.is(M::ForgetsWhenClosed) && notes.opened > 1 {
+            return Arc::new(Wrong { inner: MemoryStore::default(), ..self.0.clone() });
+        }
+        drop(notes);
+        Arc::new(self.0.clone())
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_millis(300)
+    }
+}
+
+impl Wrong {
+    pub fn new(mutant: Mutant) -> Self {
+        Self { inner: MemoryStore::default(), mutant, notes: Arc::default() }
+    }
+
+    fn is(&self, mutant: Mutant) -> bool {
+        self.mutant == mutant
+    }
+
+    /// The record as a mutant gives it back.
+    fn shown(&self, mut record: JobRecord) -> JobRecord {
+        let options = |record: &mut JobRecord, change: &dyn Fn(&mut JobOptions)| {
+            let mut options = record.spec.options().clone();
+            change(&mut options);
+            record.spec = Arc::new(JobSpec::clone(&record.spec).with_options(options));
+        };
+        let spec = |record: &mut JobRecord, change: &dyn Fn(JobSpec) -> JobSpec| {
+            record.spec = Arc::new(change(JobSpec::clone(&record.spec)));
+        };
+        match self.mutant {
+            M::PriorityLost => options(&mut record, &|o| o.priority = 0),
+            M::PriorityUnsigned => options(&mut record, &|o| o.priority = o.priority.max(0)),
+            M::ClassLost => options(&mut record, &|o| o.class = JobClass::Read),
+            M::KeyOfRecordLost => options(&mut record, &|o| o.idempotency_key = None),
+            M::VersionLost => options(&mut record, &|o| o.graph_version = None),
+            M::ReuseLost => options(&mut record, &|o| o.reuse = false),
+            M::DeadlineLost => options(&mut record, &|o| o.deadline = None),
+            M::DeadlineSigned => {
+                options(&mut record, &|o| o.deadline = o.deadline.filter(|at| at.as_micros() < 1 << 63));
+            }
+            M::RowBudgetLost => options(&mut record, &|o| o.budget.rows = None),
+            M::ByteBudgetLost => options(&mut record, &|o| o.budget.bytes = None),
+            M::MemoryBudgetLost => options(&mut record, &|o| o.budget.memory = None),
+            M::KeepRowsLost => options(&mut record, &|o| o.keep_rows = false),
+            M::AttemptsLost => options(&mut record, &|o| o.max_attempts = JobOptions::MAX_ATTEMPTS),
+            M::AttemptsCapped => options(&mut record, &|o| o.max_attempts = o.max_attempts.min(255)),
+            M::ParametersLost => spec(&mut record, &|s| s.raw_parameters(Parameters::default())),
+            M::ParametersSpelledAnew => spec(&mut record, &|s| {
+                let value: serde_json::Value = serde_json::from_str(s.json().as_str()).unwrap();
+                s.parameters(&value).unwrap()
+            }),
+            M::GraphFolded => spec(&mut record, &|s| {
+                let graph = s.graph_name().to_lowercase();
+                s.graph(graph)
+            }),
+            M::MessageCut => {
+                if let Some(failure) = &mut record.failure {
+                    let end = failure.message.floor_char_boundary(1_000);
+                    failure.message.truncate(end);
+                }
+            }
+            M::MessageTrimmed => {
+                if let Some(failure) = &mut record.failure {
+                    failure.message = failure.message.trim().to_owned();
+                }
+            }
+            M::FailureLost => record.failure = None,
+            M::FailureKindLost => {
+                record.failure = record.failure.map(|f| Failure { kind: FailureKind::Handler, ..f });
+            }
+            M::FailedAttemptsLost => record.failed_attempts = 0,
+            M::AttemptCapped => record.attempt = record.attempt.min(65_535),
+            M::SubmittedInMillis => {
+                record.submitted_at = Timestamp::from_micros(record.submitted_at.as_micros() / 1_000 * 1_000);
+            }
+            M::StartedLost => record.started_at = None,
+            M::CancelTimeLost => record.cancel_requested_at = None,
+            M::FinishedLost => record.finished_at = None,
+            M::PauseLost => record.not_before = None,
+            M::SizeLost => record.size = ResultSize::default(),
+            M::SizeCapped => record.size.rows = record.size.rows.min(u64::from(u32::MAX)),
+            M::ByteSizeLost => record.size.bytes = 0,
+            M::ProgressLost => record.progress = None,
+            M::ProgressZeroIsNone => record.progress = record.progress.filter(|p| *p > 0),
+            M::CancellingLost => {
+                if let JobState::Running { cancelling } = &mut record.state {
+                    *cancelling = false;
+                }
+            }
+            M::RevisionCapped => record.revision = record.revision.min(u64::from(u32::MAX)),
+            _ => {}
+        }
+        record
+    }
+
+    fn listed(&self, mut entries: Vec<Listed>) -> Vec<Listed> {
+        for entry in &mut entries {
+            if let Ok(record) = &entry.record {
+                entry.record = Ok(self.shown(record.clone()));
+                if let (M::ListedWithoutParameters, Ok(record)) = (self.mutant, &mut entry.record) {
+                    record.spec = Arc::new(JobSpec::clone(&record.spec).raw_parameters(Parameters::default()));
+                }
+            }
+        }
+        entries
+    }
+
+    fn holder(&self, record: &JobRecord) -> Option<JobId> {
+        let key = record.spec.options().idempotency_key.clone()?;
+        let graph = record.spec.graph_name();
+        let notes = self.notes.lock();
+        let same = |other: &JobRecord| -> bool {
+            let Some(theirs) = &other.spec.options().idempotency_key else { return false };
+            let on = other.spec.graph_name();
+            match self.mutant {
+                M::KeysFolded => on == graph && theirs.to_lowercase() == key.to_lowercase(),
+                M::KeysTrimmed => on == graph && theirs.trim() == key.trim(),
+                M::KeysOfAllGraphs => *theirs == key,
+                M::GraphsFolded => on.to_lowercase() == graph.to_lowercase() && *theirs == key,
+                M::KeysJoinedWithGraph => format!("{on}{theirs}") == format!("{graph}{key}"),
+                M::KeysCut => on == graph && theirs.get(..3).is_some() && theirs.get(..3) == key.get(..3),
+                M::KeyNeverFree => on == graph && *theirs == key,
+                _ => false,
+            }
+        };
+        let found = notes.inserted.iter().rev().find(|other| same(other))?;
+        match self.inner.get(found.id).ok()?? {
+            stored if self.mutant == M::KeyNeverFree => Some(stored.id),
+            stored if stored.state.holds_key() => Some(stored.id),
+            _ => None,
+        }
+    }
+
+    fn without_key(record: &JobRecord) -> JobRecord {
+        let mut options = record.spec.options().clone();
+        options.idempotency_key = None;
+        JobRecord { spec: Arc::new(JobSpec::clone(&record.spec).with_options(options)), ..record.clone() }
+    }
+
+    /// Keeps the blocks of a job as they are now.
+    fn keep_blocks(&self, job: JobId) {
+        for attempt in 0..4 {
+            for number in [0, 1, 2, 3] {
+                let key = SegmentKey { job, attempt, number };
+                let mut kept = Vec::new();
+                let _ = self.inner.blocks(key, &mut |end, bytes| {
+                    kept.push((end, bytes.to_vec()));
+                    Ok(ControlFlow::Continue(()))
+                });
+                if !kept.is_empty() {
+                    self.notes.lock().blocks.insert((job, attempt, number), kept);
+                }
+            }
+        }
+    }
+
+    fn end(&self, next: &JobRecord, result: &JobResult) {
+        let mut notes = self.notes.lock();
+        notes.finished.push(next.id);
+        notes.results.insert(next.id, result.clone());
+    }
+
+    fn state(&self, job: JobId) -> Option<JobState> {
+        self.inner.get(job).ok().flatten().map(|record| record.state)
+    }
+}
+
+fn twisted(kind: ErrorKind, error: StoreError) -> StoreError {
+    let twisted = StoreError::new(kind, error.operation, error.detail);
+    match error.job {
+        Some(job) => twisted.on(job),
+        None => twisted,
+    }
+}
+
+impl JobStore for Wrong {
+    fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
+        if self.is(M::SeatForEverybody) { Ok(Seat::new(())) } else { self.inner.seat(engine) }
+    }
+
+    fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
+        for record in records {
+            if let Some(job) = self.holder(record) {
+                return Err(StoreError::new(ErrorKind::AlreadyExists, "insert", "key 1 is taken").on(job));
+            }
+        }
+        self.notes.lock().inserted.extend(records.iter().cloned());
+        match self.mutant {
+            M::BatchInPieces => {
+                for record in records {
+                    self.inner.insert(std::slice::from_ref(record), durability)?;
+                    thread::yield_now();
+                }
+                return Ok(());
+            }
+            M::BatchSeenInPieces => {
+                let hidden = records.iter().map(|record| record.id);
+                self.notes.lock().hidden.extend(hidden);
+                let done = self.inner.insert(records, durability);
+                for record in records {
+                    self.notes.lock().hidden.remove(&record.id);
+                    thread::sleep(Duration::from_micros(50));
+                }
+                return done;
+            }
+            M::BatchStopsAtTheLast if records.len() > 2 => {
+                let (last, others) = records.split_last().unwrap();
+                self.inner.insert(others, durability)?;
+                return self.inner.insert(std::slice::from_ref(last), durability);
+            }
+            M::TwinInBatchDropped => {
+                let mut seen = BTreeSet::new();
+                let once: Vec<_> = records.iter().filter(|record| seen.insert(record.id)).cloned().collect();
+                return self.inner.insert(&once, durability);
+            }
+            M::EmptyBatchRefused if records.is_empty() => {
+                return Err(StoreError::new(ErrorKind::Invalid, "insert", "nothing"));
+            }
+            M::KeysNotLooked => {
+                let bare: Vec<_> = records.iter().map(Self::without_key).collect();
+                return self.inner.insert(&bare, durability);
+            }
+            _ => {}
+        }
+        match self.inner.insert(records, durability) {
+            Err(error) if error.kind == ErrorKind::AlreadyExists => match self.mutant {
+                M::TakenIdIsFine => Ok(()),
+                M::TakenNamesNoJob => Err(StoreError::new(error.kind, error.operation, error.detail)),
+                M::TakenNamesTheNewJob => Err(error.on(records[records.len() - 1].id)),
+                M::TakenIsConflict => Err(twisted(ErrorKind::Conflict, error)),
+                M::KeyFreeAtAnyEnd
+                    if error.job.and_then(|job| self.state(job)).is_some_and(JobState::is_complete) =>
+                {
+                    let bare: Vec<_> = records.iter().map(Self::without_key).collect();
+                    self.inner.insert(&bare, durability)
+                }
+                _ => Err(error),
+            },
+            done => done,
+        }
+    }
+
+    fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
+        if self.is(M::RemovedIsRemembered)
+            && let Some(record) = self.notes.lock().removed.get(&id)
+        {
+            return Ok(Some(record.clone()));
+        }
+        if self.is(M::UnknownIsAnError) && self.inner.get(id)?.is_none() {
+            return Err(StoreError::new(ErrorKind::NotFound, "read", "no such job").on(id));
+        }
+        Ok(self.inner.get(id)?.map(|record| self.shown(record)))
+    }
+
+    fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError> {
+        let complete = next.state.is_complete();
+        let found = self.inner.get(next.id)?;
+        match self.mutant {
+            M::EndKeepsRows | M::EndKeepsEarlierAttempts | M::RowsGoAfterTheEnd if complete => {
+                self.keep_blocks(next.id);
+                if self.is(M::EndKeepsEarlierAttempts) {
+                    self.notes.lock().blocks.retain(|(_, attempt, _), _| *attempt < next.attempt);
+                }
+            }
+            M::EndOfWaitingKeepsRows
+                if complete && found.as_ref().is_some_and(|f| f.state == JobState::Waiting) =>
+            {
+                self.keep_blocks(next.id);
+            }
+            M::CancelKeepsRows if next.state == JobState::Complete(Ending::Cancelled) => self.keep_blocks(next.id),
+            M::CheckpointStaysAtEnd | M::CheckpointOfWaitingStays if complete => {
+                let waits = found.as_ref().is_some_and(|f| f.state == JobState::Waiting);
+                if let Some(bytes) = self.inner.checkpoint(next.id)?
+                    && (waits || self.is(M::CheckpointStaysAtEnd))
+                {
+                    self.notes.lock().checkpoints.insert(next.id, bytes);
+                }
+            }
+            M::ReplaceCreates if found.is_none() => {
+                return self.inner.insert(std::slice::from_ref(next), durability);
+            }
+            M::SameRevisionIsFine if found.as_ref().is_some_and(|f| f.revision == next.revision) => return Ok(()),
+            M::SkippedRevisionIsFine if found.as_ref().is_some_and(|f| f.revision + 1 < next.revision) => {
+                return Ok(());
+            }
+            M::EarlierRevisionIsFine if found.as_ref().is_some_and(|f| f.revision > next.revision) => {
+                return Ok(());
+            }
+            _ => {}
+        }
+        if self.is(M::RowsGoAfterTheEnd) && complete {
+            self.inner.replace(next, durability)?;
+            thread::sleep(Duration::from_millis(2));
+            self.notes.lock().blocks.clear();
+            return Ok(());
+        }
+        self.inner.replace(next, durability).map_err(|error| match self.mutant {
+            M::ConflictIsNotFound if error.kind == ErrorKind::Conflict => twisted(ErrorKind::NotFound, error),
+            M::NotFoundIsConflict if error.kind == ErrorKind::NotFound => twisted(ErrorKind::Conflict, error),
+            M::ConflictNamesNoJob => StoreError::new(error.kind, error.operation, error.detail),
+            _ => error,
+        })
+    }
+
+    fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError> {
+        let mut entries = match self.mutant {
+            M::ListRepeats => self.inner.entries(None, skip, limit),
+            M::ListOldestFirst => self.inner.entries(before, skip, limit).map(|mut all| {
+                all.reverse();
+                all
+            }),
+            M::ListBeforeIncluded => match before {
+                Some(before) => {
+                    let mut all = self.inner.entries(None, 0, usize::MAX)?;
+                    all.retain(|entry| entry.id <= before);
+                    let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+                    Ok(all.into_iter().skip(skip).take(limit).collect())
+                }
+                None => self.inner.entries(None, skip, limit),
+            },
+            M::ListSkipIgnored => self.inner.entries(before, 0, limit),
+            M::ListSkipWithBeforeIgnored if before.is_some() => self.inner.entries(before, 0, limit),
+            M::ListSkipOneMore if skip > 0 => self.inner.entries(before, skip.saturating_add(1), limit),
+            M::ListSkipWraps => self.inner.entries(before, skip & 0xffff_ffff, limit),
+            M::ListOneMore => self.inner.entries(before, skip, limit.saturating_add(1)),
+            M::ListOneLess => self.inner.entries(before, skip, limit.saturating_sub(1)),
+            M::ListNoLimitOfZero if limit == 0 => self.inner.entries(before, skip, usize::MAX),
+            M::ListCapped => self.inner.entries(before, skip, limit.min(100)),
+            M::ListBeforeMustBeThere if before.is_some_and(|id| self.state(id).is_none()) => Ok(Vec::new()),
+            _ => self.inner.entries(before, skip, limit),
+        }?;
+        match self.mutant {
+            M::ListHidesComplete => {
+                entries.retain(|e| e.record.as_ref().is_ok_and(|record| !record.state.is_complete()));
+            }
+            M::ListHidesLeast => entries.retain(|e| e.id != JobId::MIN),
+            M::ListHidesGreatest => entries.retain(|e| e.id != JobId::MAX),
+            _ => {}
+        }
+        Ok(self.listed(entries))
+    }
+
+    fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError> {
+        let mut entries = match self.mutant {
+            M::UnfinishedHoldsComplete => {
+                let mut all = self.inner.entries(None, 0, usize::MAX)?;
+                all.reverse();
+                all
+            }
+            _ => self.inner.unfinished_entries()?,
+        };
+        let state = |entry: &Listed| entry.record.as_ref().map(|record| record.state).ok();
+        match self.mutant {
+            M::UnfinishedNewestFirst => entries.reverse(),
+            M::UnfinishedWithoutCancelling => {
+                entries.retain(|e| state(e) != Some(JobState::Running { cancelling: true }));
+            }
+            M::UnfinishedWithoutRequeued => {
+                entries
+                    .retain(|e| !(state(e) == Some(JobState::Waiting) && e.record.as_ref().unwrap().attempt > 0));
+            }
+            M::UnfinishedCapped => entries.truncate(256),
+            M::BatchSeenInPieces => entries.retain(|e| !self.notes.lock().hidden.contains(&e.id)),
+            M::UnfinishedByAge => entries.sort_by_key(|e| e.record.as_ref().unwrap().revision),
+            _ => {}
+        }
+        Ok(self.listed(entries))
+    }
+
+    fn remove(&self, id: JobId) -> Result<bool, StoreError> {
+        match self.mutant {
+            M::RemoveIgnoresPins => self.inner.pin(id, Pin::Release).or_else(|_| Ok(()))?,
+            M::RemoveAnyState if self.state(id).is_some_and(|state| !state.is_complete()) => return Ok(true),
+            M::RemoveWaiting if self.state(id) == Some(JobState::Waiting) => return Ok(true),
+            M::RemoveUnknownIsTrue if self.state(id).is_none() => return Ok(true),
+            M::RemoveUnknownIsAnError if self.state(id).is_none() => {
+                return Err(StoreError::new(ErrorKind::NotFound, "remove", "no such job").on(id));
+            }
+            M::RemovedKeepsResult if self.state(id).is_some() => {
+                if let Some(result) = self.inner.result(id)? {
+                    self.notes.lock().results.insert(id, result);
+                }
+            }
+            M::RemovedKeepsRows => self.keep_blocks(id),
+            M::RemovedKeepsNote => {
+                if let Some(at) = self.inner.last_read(id)? {
+                    self.notes.lock().reads.insert(id, at);
+                }
+            }
+            M::RemovedIsRemembered => {
+                if let Some(record) = self.inner.get(id)? {
+                    self.notes.lock().removed.insert(id, record);
+                }
+            }
+            M::RemoveTakesTheNext => {
+                let removed = self.inner.remove(id)?;
+                let all = self.inner.list(None, 0, 9)?;
+                if let Some(next) = all.iter().find(|record| record.id > id && record.state.is_complete()) {
+                    let _ = self.inner.remove(next.id);
+                }
+                return Ok(removed);
+            }
+            M::RemovePinnedIsFalse if self.inner.is_pinned(id)? => return Ok(false),
+            _ => {}
+        }
+        let removed = self.inner.remove(id)?;
+        Ok(removed && !self.is(M::RemoveIsAlwaysFalse))
+    }
+
+    fn find_key(&self, graph: &str, key: &str) -> Result<Option<JobId>, StoreError> {
+        let notes = self.notes.lock();
+        let named = |record: &&JobRecord| {
+            let theirs = record.spec.options().idempotency_key.as_deref();
+            match self.mutant {
+                M::FindKeyFolded => {
+                    record.spec.graph_name() == graph
+                        && theirs.is_some_and(|theirs| theirs.eq_ignore_ascii_case(key))
+                }
+                M::FindKeyOfAnyGraph => theirs == Some(key),
+                _ => record.spec.graph_name() == graph && theirs == Some(key),
+            }
+        };
+        match self.mutant {
+            M::FindKeyFolded | M::FindKeyOfAnyGraph | M::FindKeyFirst => {
+                let there = |record: &&JobRecord| self.state(record.id).is_some();
+                Ok(notes.inserted.iter().filter(named).find(there).map(|record| record.id))
+            }
+            M::FindKeyOfRemoved => Ok(notes.inserted.iter().rev().find(named).map(|record| record.id)),
+            M::FindKeyOfOpenOnly => {
+                let found = self.inner.find_key(graph, key)?;
+                Ok(found.filter(|job| self.state(*job).is_some_and(|state| !state.is_complete())))
+            }
+            M::FindKeyNotOfCancelled => {
+                let found = self.inner.find_key(graph, key)?;
+                Ok(found.filter(|job| self.state(*job) != Some(JobState::Complete(Ending::Cancelled))))
+            }
+            _ => self.inner.find_key(graph, key),
+        }
+    }
+
+    fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
+        let notes = self.notes.lock();
+        let finished = || notes.finished.iter().filter_map(|id| self.inner.get(*id).ok().flatten());
+        let good = |record: &JobRecord| record.state == JobState::Complete(Ending::Succeeded);
+        let same = |record: &JobRecord| record.spec.is_same_work(spec);
+        let version = |spec: &JobSpec| spec.options().graph_version.clone();
+        let last = |wanted: &dyn Fn(&JobRecord) -> bool| {
+            let mut found = finished().filter(|record| good(record) && wanted(record));
+            Ok(found.next_back().map(|record| record.id))
+        };
+        let of_version = |r: &JobRecord| version(spec).is_some() && version(&r.spec) == version(spec);
+        match self.mutant {
+            M::FinishedFirst => Ok(finished().find(|r| good(r) && same(r)).map(|r| r.id)),
+            M::FinishedByGreatestId => Ok(finished().filter(|r| good(r) && same(r)).map(|r| r.id).max()),
+            M::FinishedWithAnyEnd => Ok(finished().rfind(same).map(|r| r.id)),
+            M::FinishedWhateverVersion => last(&|r| {
+                let plain = |spec: &JobSpec| JobSpec::clone(spec).graph_version("any");
+                plain(&r.spec).is_same_work(&plain(spec))
+            }),
+            M::FinishedWhateverParameters => last(&|r| {
+                of_version(r) && (r.spec.kind(), r.spec.graph_name()) == (spec.kind(), spec.graph_name())
+            }),
+            M::FinishedByValueOfParameters => last(&|r| of_version(r) && r.spec.asks_the_same(spec)),
+            M::FinishedWhateverKind => last(&|r| {
+                of_version(r) && (r.spec.json(), r.spec.graph_name()) == (spec.json(), spec.graph_name())
+            }),
+            M::FinishedWhateverGraph => {
+                last(&|r| of_version(r) && (r.spec.json(), r.spec.kind()) == (spec.json(), spec.kind()))
+            }
+            M::FinishedNever => Ok(None),
+            _ => {
+                drop(notes);
+                self.inner.find_finished(spec)
+            }
+        }
+    }
+
+    fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
+        match self.mutant {
+            M::FirstNoteStays => {
+                for (id, at) in reads {
+                    if self.inner.last_read(*id)?.is_none() {
+                        self.inner.touch(&[(*id, *at)])?;
+                    }
+                }
+                Ok(())
+            }
+            M::NotesOfUnknownJobs => {
+                self.notes.lock().reads.extend(reads.iter().copied());
+                self.inner.touch(reads)
+            }
+            M::OneUnknownStopsNotes => match reads.iter().position(|(id, _)| self.state(*id).is_none()) {
+                Some(at) => self.inner.touch(&reads[..at]),
+                None => self.inner.touch(reads),
+            },
+            M::NotesOfCompleteOnly => {
+                let complete = |id: &JobId| self.state(*id).is_some_and(JobState::is_complete);
+                self.inner.touch(&reads.iter().filter(|(id, _)| complete(id)).copied().collect::<Vec<_>>())
+            }
+            _ => self.inner.touch(reads),
+        }
+    }
+
+    fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
+        let found = self.inner.last_read(id)?;
+        Ok(match self.mutant {
+            M::NotesOfUnknownJobs | M::RemovedKeepsNote => {
+                found.or_else(|| self.notes.lock().reads.get(&id).copied())
+            }
+            M::NotesInSeconds => found.map(|at| Timestamp::from_micros(at.as_micros() / 1_000_000 * 1_000_000)),
+            M::NoteZeroIsNone => found.filter(|at| at.as_micros() > 0),
+            M::NotesForgottenWhenClosed if self.notes.lock().opened > 1 => None,
+            _ => found,
+        })
+    }
+
+    fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
+        match self.mutant {
+            M::PinNotKept => return self.inner.get(id)?.map(drop).ok_or_else(|| not_found(id)),
+            M::PinOfUnknownIsFine if self.state(id).is_none() => return Ok(()),
+            M::ReleaseOfUnknownIsFine if pin == Pin::Release && self.state(id).is_none() => return Ok(()),
+            M::ReleaseDoesNothing if pin == Pin::Release => return Ok(()),
+            M::PinsAreCounted if pin == Pin::Keep => {
+                let first = self.notes.lock().pins.insert(id);
+                if !first {
+                    self.notes.lock().hidden.insert(id);
+                }
+            }
+            M::PinsAreCounted if self.notes.lock().hidden.remove(&id) => return Ok(()),
+            M::PinOfWaitingIsLost if self.state(id) == Some(JobState::Waiting) => return Ok(()),
+            _ => {}
+        }
+        self.inner.pin(id, pin)
+    }
+
+    fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
+        if self.is(M::UnknownPinIsAnError) && self.state(id).is_none() {
+            return Err(not_found(id));
+        }
+        if self.is(M::AnyPinIsAll) {
+            let all = self.inner.list(None, 0, usize::MAX)?;
+            return Ok(all.iter().any(|record| self.inner.is_pinned(record.id).unwrap_or(false)));
+        }
+        self.inner.is_pinned(id)
+    }
+
+    fn uses(&self, jobs: &[JobId]) -> Result<Vec<Use>, StoreError> {
+        let mut jobs = jobs.to_vec();
+        match self.mutant {
+            M::UsesSorted => jobs.sort(),
+            M::UsesOnce => {
+                let mut seen = BTreeSet::new();
+                jobs.retain(|id| seen.insert(*id));
+            }
+            M::UsesOfKnownOnly => jobs.retain(|id| self.state(*id).is_some()),
+            _ => {}
+        }
+        let mut uses = self.inner.uses(&jobs)?;
+        for told in &mut uses {
+            match self.mutant {
+                M::UsesWithoutPins => told.pinned = false,
+                M::UsesWithoutNotes => told.last_read = None,
+                _ => {}
+            }
+        }
+        Ok(uses)
+    }
+}
+
+fn not_found(id: JobId) -> StoreError {
+    StoreError::new(ErrorKind::NotFound, "find", "no such job").on(id)
+}
+
+impl ResultStore for Wrong {
+    fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
+        let cancelling = self.state(key.job) == Some(JobState::Running { cancelling: true });
+        if self.is(M::CancellingSegmentRefused) && cancelling {
+            return Err(StoreError::new(ErrorKind::Fenced, "write rows", "it is being cancelled").on(key.job));
+        }
+        let inner = match (self.inner.segment(key), self.inner.get(key.job)?) {
+            (Err(_), Some(record)) if self.lets_in(key, &record) => {
+                Box::new(Sink(Segment { attempt: key.attempt, number: key.number, rows: 0, bytes: 0 }))
+            }
+            (Err(error), None) if self.is(M::SegmentOfUnknownIsNotFound) => {
+                return Err(twisted(ErrorKind::NotFound, error));
+            }
+            (Err(error), _) if self.is(M::FenceIsConflict) => return Err(twisted(ErrorKind::Conflict, error)),
+            (opened, _) => opened?,
+        };
+        let rows = 0;
+        Ok(Box::new(WrongSegment {
+            store: self.clone(),
+            inner: Some(inner),
+            key,
+            rows,
+            blocks: 0,
+            settled: false,
+        }))
+    }
+
+    fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError> {
+        match self.mutant {
+            M::CompleteTakesAnyRecord if !next.state.is_complete() => return Ok(()),
+            M::CompleteCreates if self.state(next.id).is_none() => {
+                return self.inner.insert(std::slice::from_ref(next), durability);
+            }
+            M::StaleCompleteKeepsResult => {
+                if let Err(error) = self.inner.complete(next, result, durability) {
+                    self.notes.lock().results.insert(next.id, result.clone());
+                    return Err(error);
+                }
+                return Ok(());
+            }
+            M::StaleCompleteIsFine => {
+                let _ = self.inner.complete(next, result, durability);
+                return Ok(());
+            }
+            M::CompleteSkipsRevisions
+                if self.inner.get(next.id)?.is_some_and(|f| f.revision + 1 < next.revision) =>
+            {
+                return Ok(());
+            }
+            M::CancelledRowsLost if next.state == JobState::Complete(Ending::Cancelled) => {
+                self.inner.discard(next.id, u32::MAX)?;
+            }
+            M::FailedRowsLost if next.state == JobState::Complete(Ending::Failed) => {
+                self.inner.discard(next.id, u32::MAX)?;
+            }
+            _ => {}
+        }
+        self.complete_all(&[(next, result)], durability)
+    }
+
+    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
+        match self.mutant {
+            M::EndsInPieces => {
+                for end in ends {
+                    self.inner.complete_all(&[*end], durability)?;
+                    thread::sleep(Duration::from_micros(50));
+                }
+                return Ok(());
+            }
+            M::OnlyTheFirstEnds if ends.len() > 1 => return self.inner.complete_all(&ends[..1], durability),
+            M::ManyCancelledLost => {
+                for (next, _) in ends.iter().filter(|(n, _)| n.state == JobState::Complete(Ending::Cancelled)) {
+                    self.inner.discard(next.id, u32::MAX)?;
+                }
+            }
+            M::ConflictOfBatchNamesTheFirst => {
+                return self.inner.complete_all(ends, durability).map_err(|error| match ends.first() {
+                    Some((first, _)) => error.on(first.id),
+                    None => error,
+                });
+            }
+            M::EmptyEndsRefused if ends.is_empty() => {
+                return Err(StoreError::new(ErrorKind::Invalid, "store the result", "nothing"));
+            }
+            M::OpenEndInBatchIsFine => {
+                let complete: Vec<_> = ends.iter().filter(|(next, _)| next.state.is_complete()).copied().collect();
+                return self.inner.complete_all(&complete, durability);
+            }
+            M::UnknownEndInBatchIsFine => {
+                let known = |id| self.state(id).is_some();
+                let known: Vec<_> = ends.iter().filter(|(next, _)| known(next.id)).copied().collect();
+                return self.inner.complete_all(&known, durability);
+            }
+            _ => {}
+        }
+        let checkpoints: Vec<_> = ends
+            .iter()
+            .map(|(next, _)| Ok((next.id, self.inner.checkpoint(next.id)?)))
+            .collect::<Result<_, StoreError>>()?;
+        if self.is(M::RecordBeforeResult) {
+            self.notes.lock().hidden.extend(ends.iter().map(|(next, _)| next.id));
+        }
+        let done = self.inner.complete_all(ends, durability);
+        if self.is(M::RecordBeforeResult) {
+            thread::sleep(Duration::from_millis(2));
+            self.notes.lock().hidden.clear();
+        }
+        done?;
+        for (next, result) in ends {
+            self.end(next, result);
+        }
+        if self.is(M::CheckpointOfSuccessStays) {
+            let kept = checkpoints.into_iter().filter_map(|(id, bytes)| Some((id, bytes?)));
+            self.notes.lock().checkpoints.extend(kept);
+        }
+        Ok(())
+    }
+
+    fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError> {
+        if self.notes.lock().hidden.contains(&id) && self.is(M::RecordBeforeResult) {
+            return Ok(None);
+        }
+        if self.is(M::RemovedKeepsResult) || self.is(M::StaleCompleteKeepsResult) {
+            let kept = self.notes.lock().results.get(&id).cloned();
+            return Ok(self.inner.result(id)?.or(kept));
+        }
+        if self.is(M::UnknownResultIsAnError) && self.state(id).is_none() {
+            return Err(not_found(id));
+        }
+        let Some(mut result) = self.inner.result(id)? else {
+            return Ok(None);
+        };
+        let ending = self.state(id);
+        let rebuilt = |result: &JobResult, change: &dyn Fn(&mut Vec<Segment>)| {
+            result.list.as_ref().map(|list| {
+                let mut segments = list.segments().to_vec();
+                change(&mut segments);
+                RowList::new(list.name(), segments)
+            })
+        };
+        match self.mutant {
+            M::SegmentsReversed => result.list = rebuilt(&result, &|s| s.reverse()),
+            M::SegmentsSorted => result.list = rebuilt(&result, &|s| s.sort_by_key(|s| s.number)),
+            M::EmptySegmentsDropped => result.list = rebuilt(&result, &|s| s.retain(|s| s.rows > 0)),
+            M::SegmentsCapped => result.list = rebuilt(&result, &|s| s.truncate(1_000)),
+            M::SegmentBytesLost => result.list = rebuilt(&result, &|s| s.iter_mut().for_each(|s| s.bytes = 0)),
+            M::SegmentsMerged => {
+                result.list = rebuilt(&result, &|s| {
+                    if s.len() > 1 {
+                        let rows = s.iter().map(|s| s.rows).sum();
+                        let bytes = s.iter().map(|s| s.bytes).sum();
+                        *s = vec![Segment { rows, bytes, ..s[0] }];
+                    }
+                });
+            }
+            M::ListNameLost => {
+                result.list = result.list.map(|list| RowList::new("rows", list.segments().to_vec()));
+            }
+            M::EmptyListIsNone => result.list = result.list.filter(|list| list.rows() > 0),
+            M::NoListIsEmpty => result.list = Some(result.list.unwrap_or_default()),
+            M::OutputsLost => result.outputs = Outputs::default(),
+            M::OutputsSorted => {
+                let mut pairs: Vec<_> = result.outputs.iter().map(|(n, j)| (n.to_owned(), j.to_owned())).collect();
+                pairs.sort();
+                result.outputs = outputs(pairs);
+            }
+            M::OutputsSpelledAnew => {
+                let anew = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap().to_string();
+                let pairs = result.outputs.iter().map(|(n, j)| (n.to_owned(), anew(j))).collect();
+                result.outputs = outputs(pairs);
+            }
+            M::CancelledResultLost if ending == Some(JobState::Complete(Ending::Cancelled)) => return Ok(None),
+            M::FailedResultLost if ending == Some(JobState::Complete(Ending::Failed)) => return Ok(None),
+            _ => {}
+        }
+        Ok(Some(result))
+    }
+
+    fn read(
+        &self,
+        key: SegmentKey,
+        rows: Range<u64>,
+        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let (mut key, mut rows) = (key, rows);
+        match self.mutant {
+            M::ReadFirstSegment => key.number = 0,
+            M::ReadSegmentInAByte => key.number &= 0xff,
+            M::ReadSegmentInTwoBytes => key.number &= 0xffff,
+            M::ReadNewestAttempt => {
+                key.attempt = self.inner.get(key.job)?.map_or(key.attempt, |record| record.attempt);
+            }
+            M::ReadOneLater => rows.start += 1,
+            M::ReadOneLess => rows.end = rows.end.saturating_sub(1),
+            M::ReadOneMoreIsFine => {
+                let known = self.inner.read(key, rows.clone(), &mut |_| Ok(ControlFlow::Continue(())));
+                if known.is_err_and(|error| error.kind == ErrorKind::Corrupt) {
+                    return Ok(());
+                }
+            }
+            M::ReadPastEndIsShort => {
+                let mut end = rows.start;
+                let _ = self.inner.blocks(key, &mut |at, _| {
+                    end = end.max(at);
+                    Ok(ControlFlow::Continue(()))
+                });
+                if end > rows.start {
+                    rows.end = rows.end.min(end);
+                }
+            }
+            M::ReadIsHalf if rows.end - rows.start.min(rows.end) > 25 => rows.end -= 1,
+            M::EmptyRangeIsCorrupt if rows.is_empty() && self.state(key.job).is_some() => {
+                return Err(StoreError::new(ErrorKind::Corrupt, "read rows", "empty").on(key.job));
+            }
+            M::BackwardsRangePanics => _ = rows.end.checked_sub(rows.start).expect("a range goes forward"),
+            M::MissingRowsAreNotFound | M::RemovedRowsAreCorrupt | M::MissingRowsNameNoJob => {
+                let kind = match self.mutant {
+                    M::MissingRowsAreNotFound => ErrorKind::NotFound,
+                    M::RemovedRowsAreCorrupt => ErrorKind::Corrupt,
+                    _ => {
+                        return self
+                            .inner
+                            .read(key, rows, each)
+                            .map_err(|e| StoreError::new(e.kind, "read", e.detail));
+                    }
+                };
+                return self.inner.read(key, rows, each).map_err(|error| match error.kind {
+                    ErrorKind::Corrupt | ErrorKind::NotFound => twisted(kind, error),
+                    _ => error,
+                });
+            }
+            _ => {}
+        }
+        self.read_through(key, rows, each)
+    }
+
+    fn blocks(&self, key: SegmentKey, each: &mut EachBlock<'_>) -> Result<(), StoreError> {
+        let mut found = Vec::new();
+        self.inner.blocks(key, &mut |end, bytes| {
+            found.push((end, bytes.to_vec()));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if let Some(kept) = self.notes.lock().blocks.get(&(key.job, key.attempt, key.number))
+            && found.is_empty()
+        {
+            found.clone_from(kept);
+        }
+        match self.mutant {
+            M::BlocksReversed => found.reverse(),
+            M::BlocksWithoutTheLast => _ = found.pop(),
+            M::BlocksNameTheFirstRow => {
+                let mut start = 0;
+                for (end, _) in &mut found {
+                    start = std::mem::replace(end, start).max(start);
+                }
+            }
+            M::BlocksAreCut => found.iter_mut().for_each(|(_, bytes)| bytes.truncate(bytes.len() - 1)),
+            M::BlocksOfNothingAreAnError if found.is_empty() => {
+                return Err(StoreError::new(ErrorKind::NotFound, "read rows", "no such segment").on(key.job));
+            }
+            _ => {}
+        }
+        for (end, bytes) in found {
+            if each(end, &bytes)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {
+        match self.mutant {
+            M::DiscardNothing if self.inner.result(job)?.is_none() => Ok(()),
+            M::DiscardOneLess if attempt > 0 => self.inner.discard(job, attempt - 1),
+            M::DiscardOneMore => self.inner.discard(job, attempt.saturating_add(1)),
+            M::DiscardAll => self.inner.discard(job, u32::MAX),
+            M::DiscardOfResultIsFine if self.inner.result(job)?.is_some() => Ok(()),
+            M::DiscardOfFailedIsFine if self.state(job) == Some(JobState::Complete(Ending::Failed)) => Ok(()),
+            M::DiscardOfUnknownIsAnError if self.state(job).is_none() => Err(not_found(job)),
+            M::DiscardTakesTheCheckpoint => {
+                self.notes.lock().hidden.insert(job);
+                self.inner.discard(job, attempt)
+            }
+            _ => self.inner.discard(job, attempt),
+        }
+    }
+
+    fn save_checkpoint(&self, job: JobId, attempt: u32, bytes: &[u8]) -> Result<(), StoreError> {
+        let cancelling = self.state(job) == Some(JobState::Running { cancelling: true });
+        match self.mutant {
+            M::CancellingCheckpointRefused if cancelling => {
+                Err(StoreError::new(ErrorKind::Fenced, "save the checkpoint", "it is being cancelled").on(job))
+            }
+            M::CheckpointOfAnyAttempt => {
+                let attempt = self.inner.get(job)?.map_or(attempt, |record| record.attempt);
+                self.inner.save_checkpoint(job, attempt, bytes)
+            }
+            M::CheckpointOfAnyState => self
+                .inner
+                .save_checkpoint(job, attempt, bytes)
+                .or_else(|error| if self.state(job) == Some(JobState::Waiting) { Ok(()) } else { Err(error) }),
+            M::CheckpointWithoutLimit if bytes.len() > job_store::MAX_CHECKPOINT => Ok(()),
+            M::CheckpointLimitIsLow if bytes.len() > 1 << 19 => {
+                Err(StoreError::new(ErrorKind::Invalid, "save the checkpoint", "it is long").on(job))
+            }
+            M::FirstCheckpointStays if self.inner.checkpoint(job)?.is_some() => Ok(()),
+            M::CheckpointCut => self.inner.save_checkpoint(job, attempt, &bytes[..bytes.len().min(1 << 16)]),
+            M::CheckpointTextOnly => {
+                self.inner.save_checkpoint(job, attempt, String::from_utf8_lossy(bytes).as_bytes())
+            }
+            M::EmptyCheckpointIgnored if bytes.is_empty() => Ok(()),
+            M::OneCheckpointForAll => {
+                self.inner.save_checkpoint(job, attempt, bytes)?;
+                self.notes.lock().checkpoints.insert(JobId::MIN, bytes.to_vec());
+                Ok(())
+            }
+            _ => self.inner.save_checkpoint(job, attempt, bytes),
+        }
+    }
+
+    fn checkpoint(&self, job: JobId) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = self.inner.checkpoint(job)?;
+        let record = self.inner.get(job)?;
+        Ok(match self.mutant {
+            M::CheckpointStaysAtEnd | M::CheckpointOfWaitingStays | M::CheckpointOfSuccessStays => {
+                found.or_else(|| self.notes.lock().checkpoints.get(&job).cloned())
+            }
+            M::CheckpointGoesWithItsAttempt if record.as_ref().is_some_and(|r| r.state == JobState::Waiting) => {
+                None
+            }
+            M::CheckpointGoesWithACancel
+                if record.is_some_and(|r| r.state == JobState::Running { cancelling: true }) =>
+            {
+                None
+            }
+            M::DiscardTakesTheCheckpoint if self.notes.lock().hidden.contains(&job) => None,
+            M::EmptyCheckpointIsNone => found.filter(|bytes| !bytes.is_empty()),
+            M::OneCheckpointForAll => match found {
+                Some(_) => self.notes.lock().checkpoints.get(&JobId::MIN).cloned(),
+                None => None,
+            },
+            _ => found,
+        })
+    }
+
+    fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {
+        self.inner.size_on_disk()
+    }
+
+    fn block_bytes(&self) -> usize {
+        self.inner.block_bytes()
+    }
+}
+
+impl Wrong {
+    /// Reads for a reader whom a mutant hears badly.
+    fn read_through(
+        &self,
+        key: SegmentKey,
+        rows: Range<u64>,
+        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
+        match self.mutant {
+            M::ReaderHoldsALock => {
+                let held = self.notes.lock();
+                let read = self.inner.read(key, rows, each);
+                drop(held);
+                return read;
+            }
+            M::BreakIsIgnored => {
+                return self.inner.read(key, rows, &mut |run| each(run).map(|_| ControlFlow::Continue(())));
+            }
+            M::ErrorOfReaderIsLost => {
+                return match self.inner.read(key, rows, each) {
+                    Err(error) if error.kind == ErrorKind::Unavailable => Ok(()),
+                    read => read,
+                };
+            }
+            M::LastErrorOfReader => {
+                let mut last = Ok(());
+                self.inner.read(key, rows, &mut |run| {
+                    if let Err(error) = each(run) {
+                        last = Err(error);
+                    }
+                    Ok(ControlFlow::Continue(()))
+                })?;
+                return last;
+            }
+            M::ErrorOfReaderIsWrapped => {
+                return self.inner.read(key, rows, each).map_err(|error| match error.kind {
+                    ErrorKind::Unavailable => StoreError::caused(ErrorKind::Unavailable, error),
+                    _ => error,
+                });
+            }
+            M::FirstBlockOnly => {
+                return self.inner.read(key, rows, &mut |run| each(run).map(|_| ControlFlow::Break(())));
+            }
+            M::RowsSpelledAnew | M::RowsReversedInBlock => {
+                return self.inner.read(key, rows, &mut |run| {
+                    let mut texts: Vec<String> =
+                        run.iter().map(|r| String::from_utf8_lossy(r).into_owned()).collect();
+                    if self.is(M::RowsReversedInBlock) {
+                        texts.reverse();
+                    } else {
+                        for text in &mut texts {
+                            *text = serde_json::from_str::<serde_json::Value>(text).unwrap().to_string();
+                        }
+                    }
+                    let mut block = BlockBuilder::new(key);
+                    for text in texts {
+                        block.push_json(&serde_json::value::RawValue::from_string(text).unwrap()).unwrap();
+                    }
+                    let sealed = block.seal();
+                    let block = Block::parse(sealed.bytes).unwrap();
+                    each(block.rows(0..block.len()).unwrap())
+                });
+            }
+            _ => {}
+        }
+        self.inner.read(key, rows, each)
+    }
+
+    /// Whether a mutant lets a writer in that the store does not.
+    fn lets_in(&self, key: SegmentKey, record: &JobRecord) -> bool {
+        let runs = matches!(record.state, JobState::Running { .. });
+        match self.mutant {
+            M::EarlierAttemptWrites => runs && key.attempt < record.attempt && key.attempt > 0,
+            M::LaterAttemptWrites => runs && key.attempt > record.attempt,
+            M::CompleteJobTakesRows => record.state.is_complete(),
+            M::WaitingJobTakesRows => record.state == JobState::Waiting,
+            _ => false,
+        }
+    }
+}
+
+fn outputs(pairs: Vec<(String, String)>) -> Outputs {
+    let mut outputs = Outputs::default();
+    for (name, json) in pairs {
+        outputs.push_raw(name, serde_json::value::RawValue::from_string(json).unwrap());
+    }
+    outputs
+}
+
+/// Takes everything and keeps nothing.
+#[derive(Debug)]
+struct Sink(Segment);
+
+impl SegmentWriter for Sink {
+    fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
+        self.0.rows += block.rows;
+        Ok(())
+    }
+
+    fn readable(&self) -> u64 {
+        0
+    }
+
+    fn finish(self: Box<Self>) -> Result<Segment, StoreError> {
+        Ok(self.0)
+    }
+}
+
+#[derive(Debug)]
+struct WrongSegment {
+    store: Wrong,
+    inner: Option<Box<dyn SegmentWriter>>,
+    key: SegmentKey,
+    rows: u64,
+    blocks: u64,
+    settled: bool,
+}
+
+impl SegmentWriter for WrongSegment {
+    fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
+        let cancelling = self.store.state(self.key.job) == Some(JobState::Running { cancelling: true });
+        let m = self.store.mutant;
+        if m == M::CancellingRowsRefused && cancelling {
+            return Err(
+                StoreError::new(ErrorKind::Fenced, "append rows", "it is being cancelled").on(self.key.job)
+            );
+        }
+        self.blocks += 1;
+        let inner = self.inner.as_mut().unwrap();
+        if m == M::SecondBlockLost && self.blocks == 2 && block.first_row == self.rows && block.rows > 0 {
+            self.rows += block.rows;
+            return Ok(());
+        }
+        match inner.append(block) {
+            Ok(()) => self.rows += block.rows,
+            Err(error) => {
+                return match (m, error.kind) {
+                    (M::GapIsFine, ErrorKind::Invalid) if block.rows > 0 && block.key == self.key => Ok(()),
+                    (M::EmptyBlockIsFine, ErrorKind::Invalid) if block.rows == 0 => Ok(()),
+                    (M::ForeignBlockIsFine, ErrorKind::Invalid) if block.key != self.key => Ok(()),
+                    (M::FenceOfAppendIsLost, ErrorKind::Fenced) => Ok(()),
+                    (M::InvalidBeforeFenced, ErrorKind::Fenced) if block.rows == 0 => {
+                        Err(twisted(ErrorKind::Invalid, error))
+                    }
+                    (M::FenceNamesNoJob, ErrorKind::Fenced) => {
+                        Err(StoreError::new(error.kind, error.operation, error.detail))
+                    }
+                    _ => Err(error),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    fn readable(&self) -> u64 {
+        let readable = self.inner.as_ref().unwrap().readable();
+        if self.store.mutant == M::ReadableIsMore { readable + 1 } else { readable }
+    }
+
+    fn settle(&mut self) -> Result<bool, StoreError> {
+        self.settled = true;
+        self.inner.as_mut().unwrap().settle()
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Segment, StoreError> {
+        let inner = self.inner.take().unwrap();
+        let segment = match inner.finish() {
+            Err(error) if self.store.mutant == M::FenceOfFinishIsLost && error.kind == ErrorKind::Fenced => {
+                return Ok(Segment { attempt: self.key.attempt, number: self.key.number, rows: 0, bytes: 0 });
+            }
+            finished => finished?,
+        };
+        Ok(match self.store.mutant {
+            M::SegmentCountsBlocks => Segment { rows: self.blocks, ..segment },
+            M::SegmentCountsOneLess => Segment { rows: segment.rows.saturating_sub(1), ..segment },
+            M::SegmentBytesWrong => Segment { bytes: segment.bytes + 1, ..segment },
+            M::SegmentNumberLost => Segment { number: 0, ..segment },
+            M::SegmentAttemptLost => Segment { attempt: 1, ..segment },
+            M::SettledIsForgotten if self.settled => Segment { rows: 0, ..segment },
+            _ => segment,
+        })
+    }
+}
