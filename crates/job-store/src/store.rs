@@ -48,7 +48,8 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     /// itself, because engines [share](crate::SharedStore) it.
     fn seat(&self, engine: &str) -> Result<Seat, StoreError>;
 
-    /// Adds new jobs, all of them or none.
+    /// Adds new jobs, all of them or none. A record may have a history already: any state, revision and attempt. Keys are
+    /// compared byte by byte.
     ///
     /// # Errors
     /// `AlreadyExists` when one of the ids is taken, or an idempotency key on its graph (twice in `records` counts
@@ -56,13 +57,15 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     /// as soon as another one asks for it.
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError>;
 
-    /// Reads one job; `None` if there is no such job. Never touches rows.
+    /// Reads one job; `None` if there is no such job. Every field is as it was written, parameters and messages byte by byte.
+    /// Never touches rows.
     ///
     /// # Errors
     /// `Corrupt` when the stored record is not what was written.
     fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError>;
 
-    /// Puts `next` in place of the record whose revision is one less.
+    /// Puts `next` in place of the record whose revision is one less. Which moves are legal the caller knows, not the store;
+    /// of a job that succeeds it calls [`ResultStore::complete`], and no store needs to refuse another way.
     ///
     /// # Errors
     /// `Conflict` when the stored revision is another; `NotFound` when there is no such job.
@@ -76,7 +79,7 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     /// When the store cannot be read.
     fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError>;
 
-    /// Every job that is not complete, oldest id first; of one whose record cannot be read the error, as in
+    /// Every job that is not complete at one moment, oldest id first; of one whose record cannot be read the error, as in
     /// [`entries`](Self::entries). Cost: those jobs only, however many are complete.
     ///
     /// # Errors
@@ -203,7 +206,8 @@ pub type EachBlock<'a> = dyn FnMut(u64, &[u8]) -> Result<ControlFlow<()>, StoreE
 /// * A job that ends without a result ([`JobStore::replace`]) loses its rows in the same write: nothing could
 ///   ever name them.
 pub trait ResultStore: Debug + Send + Sync + 'static {
-    /// Opens a new segment of a running job for writing.
+    /// Opens a new segment of a running job for writing, also while it is being cancelled. An attempt opens each number
+    /// once: a store need not notice a second time, and which rows the segment then has is not promised.
     ///
     /// # Errors
     /// `Fenced` when that attempt of the job is not running.
@@ -230,7 +234,7 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
     fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError>;
 
     /// Hands the rows of one segment to `each`, block by block in order, without copying them, until the range or
-    /// `each` ends it. Cost: one seek whatever the first row is, then the blocks touched.
+    /// `each` ends it. An empty range hands out nothing. `each` may call the store, this read and writes too. Cost: one seek whatever the first row is, then the blocks touched.
     ///
     /// # Errors
     /// `Corrupt` when a row of the range is not there, `NotFound` when the job was removed meanwhile, or the
@@ -285,7 +289,8 @@ pub trait SegmentWriter: Debug + Send {
     /// Appends a block whose first row follows the last one appended.
     ///
     /// # Errors
-    /// `Fenced` when the attempt is over; `Invalid` when the block is of another segment or leaves a gap.
+    /// `Fenced` when the attempt is over, whatever else is wrong with the block; `Invalid` when the block is of another
+    /// segment, has no rows or leaves a gap.
     fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError>;
 
     /// How many rows from the start of the segment [`ResultStore::read`] can see already. A store may gather
