@@ -3,10 +3,11 @@
 //! A claimed job leaves an entry in the index of waiting jobs until a vacuum removes it. A snapshot that somebody holds
 //! (`pg_dump`) keeps all these entries, in front of the jobs that wait, and each claim looks at every one. Then claims begin
 //! at the first job that the last claim found. They pass over a job that another engine puts back with a lower id; so one
-//! claim in a while looks at everything, and it is at most a tenth of the time that goes into such looks.
+//! claim in a while, 5 s at most, looks at everything.
 
 use std::{
     collections::HashMap,
+    ops::RangeInclusive,
     sync::LazyLock,
     time::{Duration, Instant},
 };
@@ -18,7 +19,8 @@ use super::{kind_bytes, sharing::CLAIM, uuid};
 
 /// A look that takes longer has something in its way. One alone may have been unlucky.
 const SLOW: Duration = Duration::from_millis(20);
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Between two looks at everything. The longest holds for a look that a network or a paused process held up, too.
+const PATIENCE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(5);
 
 /// `CLAIM` that looks, for each kind, at the jobs above a priority, then at those of it from an id on, then at those
 /// below; each only while there are too few. It leaves ended leases to a look at everything: their index has such entries
@@ -80,7 +82,8 @@ impl Ahead {
         match (whole, took >= SLOW) {
             (true, true) => {
                 self.slow += 1;
-                self.until = (self.slow > 1).then(|| now + PATIENCE.max(took.saturating_mul(10)));
+                let pause = took.saturating_mul(10).clamp(*PATIENCE.start(), *PATIENCE.end());
+                self.until = (self.slow > 1).then(|| now + pause);
             }
             (false, false) => {}
             // Nothing is in the way any more, or it is something else.
@@ -177,6 +180,10 @@ mod tests {
         // What others put back is found, whatever is found beside it; a look takes a tenth of the time.
         assert!(ahead.places(&kinds(), now + LONG * 9).is_some());
         assert_eq!(ahead.places(&kinds(), now + LONG * 10), None);
+        // A look that was held up for long is followed by another as soon.
+        let mut held = further_on(now);
+        held.note(true, LONG * 60, now, &[]);
+        assert_eq!(held.places(&kinds(), now + LONG * 10), None);
         // Slow although it began further on: that was no help.
         ahead.note(false, LONG, now, &[]);
         assert_eq!(ahead.places(&kinds(), now), None);
