@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use job_core::{Failure, FailureKind, Timestamp};
+use job_store::ErrorKind;
 
 use crate::{
     cancel::StopCause,
@@ -103,7 +104,7 @@ pub(crate) fn verdict(ended: Ended, at: Circumstances) -> Verdict {
             fail(kind, error.to_string())
         }
         Ended::Badly(JobError::Store(error)) => match error.kind {
-            kind if kind.is_retryable() => without_blame(error.to_string(), at),
+            kind if kind.is_retryable() || kind == ErrorKind::Lost => without_blame(error.to_string(), at),
             _ => fail(FailureKind::Store, error.to_string()),
         },
     }
@@ -129,7 +130,7 @@ fn stopped(at: Circumstances) -> Verdict {
     }
 }
 
-/// The store was not there or had no room: that is no failure of the job, so it is run again however often that was.
+/// The store was not there, had no room, or has lost rows: that is no failure of the job, so it is run again however often that was.
 /// The pause grows with every start, so an outage without an end costs an attempt a minute.
 fn without_blame(reason: String, at: Circumstances) -> Verdict {
     if at.cancelling {
@@ -154,7 +155,7 @@ fn again(kind: FailureKind, reason: String, at: Circumstances) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use job_store::{ErrorKind, StoreError};
+    use job_store::StoreError;
 
     use super::*;
 
@@ -213,7 +214,7 @@ mod tests {
     #[test]
     fn an_outage_of_the_store_is_never_a_failed_attempt_and_never_spins() {
         let ended = |kind| Ended::Badly(JobError::Store(StoreError::new(kind, "append rows", "no room")));
-        for kind in [ErrorKind::Unavailable, ErrorKind::Full] {
+        for kind in [ErrorKind::Unavailable, ErrorKind::Full, ErrorKind::Lost] {
             for (attempt, least) in [(1, 100), (2, 200), (3, 400), (99, 30_000), (u32::MAX, 30_000)] {
                 let at = Circumstances { attempt, failed_attempts: 2, max_attempts: 1, ..calm() };
                 let due = at.now.after(Duration::from_millis(least));

@@ -315,6 +315,8 @@ pub(crate) struct Outcome {
     core: Arc<Core>,
     ended: Ended,
     result: Option<JobResult>,
+    /// Whether rows of an attempt that was stopped can be kept: not when the store has lost them.
+    keeps_rows: bool,
     /// The same in every try, so that a write that was done but reported as failed is known again.
     now: Timestamp,
     entropy: u64,
@@ -339,34 +341,89 @@ impl Outcome {
         let entropy = u64::from(core.attempt.started.elapsed().subsec_nanos()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let (live, core, now) = (Arc::clone(live), Arc::clone(core), shared.clock.now());
         let percent = core.attempt.counter.snapshot().percent();
-        Self { live, core, ended, result, now, entropy, percent, used }
+        Self { live, core, ended, result, keeps_rows: true, now, entropy, percent, used }
     }
 
     /// Stores it: the record, if there was anything to store. A store that fails is tried again until it works or the
     /// engine stops; where no thread of the engine would do that, it is an error after a few tries.
     pub(crate) fn store(&mut self, shared: &Arc<Shared>) -> Result<Option<JobRecord>, StoreError> {
-        let Self { live, core, ended, result, now, entropy, percent, .. } = self;
+        let live = Arc::clone(&self.live);
         let mut stored = None;
-        store_surely(shared, live, |state| {
+        store_surely(shared, &live, |state| {
             // Waits have been told that it runs again.
-            if core.attempt.is_left() {
+            if self.core.attempt.is_left() {
                 return Ok(());
             }
-            let at = Circumstances {
-                cause: core.attempt.token.cause(),
-                cancelling: state.record.state == JobState::Running { cancelling: true },
-                attempt: state.record.attempt,
-                failed_attempts: state.record.failed_attempts,
-                max_attempts: state.record.spec.options().max_attempts,
-                now: *now,
-                entropy: *entropy,
-                retry: shared.config.retry,
+            stored = match self.record(shared, state) {
+                Err(error) if error.kind == ErrorKind::Lost => {
+                    self.lose_rows(error);
+                    self.record(shared, state)?
+                }
+                recorded => recorded?,
             };
-            stored = record(shared, state, core, outcome::verdict(ended.clone(), at), result, *now, *percent)?;
             Ok(())
         })?;
         live.lock().attempt = None;
         Ok(stored)
+    }
+
+    /// The store does not have the rows any more: what succeeded has to run again, what was stopped keeps none.
+    fn lose_rows(&mut self, error: StoreError) {
+        self.result = None;
+        self.keeps_rows = false;
+        if self.ended == Ended::Well {
+            self.ended = Ended::Badly(JobError::Store(error));
+        }
+    }
+
+    fn verdict(&self, shared: &Shared, state: &State) -> Verdict {
+        let at = Circumstances {
+            cause: self.core.attempt.token.cause(),
+            cancelling: state.record.state == JobState::Running { cancelling: true },
+            attempt: state.record.attempt,
+            failed_attempts: state.record.failed_attempts,
+            max_attempts: state.record.spec.options().max_attempts,
+            now: self.now,
+            entropy: self.entropy,
+            retry: shared.config.retry,
+        };
+        outcome::verdict(self.ended.clone(), at)
+    }
+
+    /// Stores the verdict: rows first, the record last. The record comes back, if there was anything to store.
+    fn record(&mut self, shared: &Shared, state: &mut State) -> Result<Option<JobRecord>, StoreError> {
+        let event = match self.verdict(shared, state) {
+            Verdict::Succeed => {
+                let result = self.result.get_or_insert_default();
+                let Ok(next) = state.record.apply(Event::Succeed(result.size()), self.now) else {
+                    return Ok(None);
+                };
+                return complete(shared, state, next, result).map(Some);
+            }
+            Verdict::Stop => Event::Stop,
+            Verdict::Fail(failure) => Event::Fail(failure),
+            Verdict::Requeue(failure, due) => Event::Requeue(failure, due),
+        };
+        let keeps = self.keeps_rows
+            && keeps_rows(&event)
+            && state.record.spec.options().keep_rows
+            && self.core.attempt.has_output();
+        let stopped = event == Event::Stop;
+        let Ok(next) = state.record.apply(event, self.now) else { return Ok(None) };
+        let next = if stopped { next.stopped_at(self.percent) } else { next };
+        if keeps {
+            if self.result.is_none() {
+                // Rows that cannot be stored any more are lost; those that are stored are kept.
+                self.result = self.core.result().ok();
+            }
+            if let Some(result) = &self.result {
+                return complete(shared, state, next.keeping(result.size()), result).map(Some);
+            }
+        }
+        if self.core.attempt.has_rows() {
+            shared.store.discard(next.id, next.attempt)?;
+        }
+        replace(shared, state, next).map(Some)
     }
 }
 
@@ -389,45 +446,6 @@ pub(crate) fn catch_up(shared: &Arc<Shared>) -> bool {
     }
     shared.probe();
     shared.health.check().is_ok() && shared.owed.lock().is_empty()
-}
-
-/// Stores one verdict: rows first, the record last. The record comes back, if there was anything to store.
-fn record(
-    shared: &Shared,
-    state: &mut State,
-    core: &Core,
-    verdict: Verdict,
-    result: &mut Option<JobResult>,
-    now: Timestamp,
-    percent: u8,
-) -> Result<Option<JobRecord>, StoreError> {
-    let event = match verdict {
-        Verdict::Succeed => {
-            let result = result.get_or_insert_default();
-            let Ok(next) = state.record.apply(Event::Succeed(result.size()), now) else { return Ok(None) };
-            return complete(shared, state, next, result).map(Some);
-        }
-        Verdict::Stop => Event::Stop,
-        Verdict::Fail(failure) => Event::Fail(failure),
-        Verdict::Requeue(failure, due) => Event::Requeue(failure, due),
-    };
-    let keeps = keeps_rows(&event) && state.record.spec.options().keep_rows && core.attempt.has_output();
-    let stopped = event == Event::Stop;
-    let Ok(next) = state.record.apply(event, now) else { return Ok(None) };
-    let next = if stopped { next.stopped_at(percent) } else { next };
-    if keeps {
-        if result.is_none() {
-            // Rows that cannot be stored any more are lost; those that are stored are kept.
-            *result = core.result().ok();
-        }
-        if let Some(result) = result {
-            return complete(shared, state, next.keeping(result.size()), result).map(Some);
-        }
-    }
-    if core.attempt.has_rows() {
-        shared.store.discard(next.id, next.attempt)?;
-    }
-    replace(shared, state, next).map(Some)
 }
 
 /// Whether a job that ends so may keep its rows: it was stopped from outside, not by a mistake of its own.

@@ -116,6 +116,8 @@ pub enum ErrorKind {
     Fenced,
     /// Stored bytes are not what was written.
     Corrupt,
+    /// Rows of the attempt are gone, because the storage failed before they were flushed: it must run again.
+    Lost,
     /// The store was written by a version this one cannot read.
     Format,
     /// The disk is full.

@@ -32,6 +32,9 @@ pub enum Fault {
     /// The write with this number is done, but its caller is told that it failed: as when a machine dies
     /// between the fsync and the answer.
     AfterWrite(u64),
+    /// The write with this number, if it is that of results, and every later one of the same attempts finds that their
+    /// rows are [`Lost`](ErrorKind::Lost): as when a server has died and come back without what it had not flushed.
+    RowsLost(u64),
     /// Every call fails, reads too: as when the network to the store is cut.
     Cut,
     /// Every call, reads too, waits until something else is planned: as when a store does not answer.
@@ -80,6 +83,8 @@ struct Switch {
     hook: Hook,
     /// Jobs whose records cannot be read.
     damaged: Mutex<BTreeSet<JobId>>,
+    /// Attempts whose rows are lost.
+    rowless: Mutex<BTreeSet<(JobId, u32)>>,
 }
 
 struct Hook(Box<dyn Fn(Moment, u64) + Send + Sync>);
@@ -116,6 +121,24 @@ impl Switch {
             Fault::AfterWrite(at) if at == number => write().and_then(|_| Err(injected())),
             _ => write(),
         }
+    }
+
+    /// As [`write`](Self::write), of results.
+    fn complete(
+        &self,
+        ends: &[&JobRecord],
+        write: impl FnOnce() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        if self.fault() == Fault::RowsLost(self.writes.load(Ordering::SeqCst)) {
+            self.rowless.lock().extend(ends.iter().map(|next| (next.id, next.attempt)));
+        }
+        let lost = ends.iter().find(|next| self.rowless.lock().contains(&(next.id, next.attempt))).copied();
+        self.write(|| match lost {
+            Some(next) => {
+                Err(StoreError::new(ErrorKind::Lost, "store the result", "injected: rows are gone").on(next.id))
+            }
+            None => write(),
+        })
     }
 
     /// Whether the record of a job is as it was written.
@@ -161,6 +184,7 @@ impl<S: Store + ?Sized> FaultStore<S> {
             writes: AtomicU64::new(0),
             hook: Hook(Box::new(hook)),
             damaged: Mutex::default(),
+            rowless: Mutex::default(),
         };
         Self { inner, switch: Arc::new(switch) }
     }
@@ -272,11 +296,12 @@ impl<S: Store + ?Sized> ResultStore for FaultStore<S> {
     }
 
     fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError> {
-        self.switch.write(|| self.inner.complete(next, result, durability))
+        self.switch.complete(&[next], || self.inner.complete(next, result, durability))
     }
 
     fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
-        self.switch.write(|| self.inner.complete_all(ends, durability))
+        let records: Vec<_> = ends.iter().map(|(next, _)| *next).collect();
+        self.switch.complete(&records, || self.inner.complete_all(ends, durability))
     }
 
     fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError> {

@@ -216,8 +216,12 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
     /// Ends a job: puts `next` in place of the record whose revision is one less, and `result` with it, in one
     /// atomic write. With [`Durability::Synced`] the rows are as durable as the record.
     ///
+    /// A store whose storage can fail while the engine goes on (a database server) compares the segments of `result` with
+    /// the rows that it has, in the same write: what was appended before the failure may not have been flushed.
+    ///
     /// # Errors
-    /// `Conflict` and `NotFound` as [`JobStore::replace`]; `Invalid` when `next` is not complete.
+    /// `Conflict` and `NotFound` as [`JobStore::replace`]; `Invalid` when `next` is not complete; `Lost` when rows of
+    /// `result` are gone.
     fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError>;
 
     /// Ends many jobs with one write, as [`complete`](Self::complete) does each: all of them or none. Every job at

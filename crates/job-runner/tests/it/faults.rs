@@ -386,3 +386,29 @@ fn a_failed_write_of_rows_is_another_attempt_not_a_broken_result() {
     let page = PageRequest::new(99_999, 5).unwrap();
     assert_eq!(handle.page(page).unwrap().len(), 1);
 }
+
+/// A database that was killed once came back without the last blocks of an attempt that had outlived it, which then
+/// succeeded without them.
+#[test]
+fn an_attempt_whose_rows_the_store_has_lost_runs_again_without_blame() {
+    let store = FaultStore::new(Arc::new(MemoryStore::default()));
+    let rig = Rig::on(Arc::new(store.clone()), handlers);
+    let handle = rig.submit(count(5_000).max_attempts(1));
+    // After the start, the block and the end of its segment.
+    store.plan(Fault::RowsLost(3));
+    drain(&rig.engine);
+    let record = handle.record();
+    assert_eq!((record.state, record.attempt, record.failed_attempts), (JobState::Waiting, 1, 0), "{record:?}");
+    let failure = record.failure.unwrap();
+    assert!(failure.message.contains("rows are gone"), "{failure:?}");
+    rig.clock.advance(Duration::from_mins(10));
+    drain(&rig.engine);
+    let record = handle.record();
+    assert_eq!((record.state, record.attempt), (JobState::Complete(Ending::Succeeded), 2), "{record:?}");
+    assert_eq!(rows(&handle, 4_990, 100), (4_990..5_000).collect::<Vec<_>>());
+}
+
+#[test]
+fn rows_that_the_store_loses_at_any_end_are_written_again() {
+    try_every(Fault::RowsLost);
+}
