@@ -61,6 +61,11 @@ impl Failed {
         [SqlState::UNIQUE_VIOLATION, SqlState::DIVISION_BY_ZERO].iter().any(|state| self.state() == Some(state))
     }
 
+    /// Whether a result was refused because rows of it are not there.
+    pub(super) fn lacks_rows(&self) -> bool {
+        self.state() == Some(&SqlState::INVALID_ARGUMENT_FOR_LOG)
+    }
+
     /// In one sentence. Neither the driver nor the server repeats a password.
     pub(super) fn on(self, call: Call) -> StoreError {
         match self {

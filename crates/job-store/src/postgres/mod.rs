@@ -65,6 +65,8 @@ const POOLED: &str = "a pooler between lends a session for one transaction only,
 /// `Synced` is a commit as the server is set up for (`synchronous_commit`, but never `off`): on its disk, and on that of
 /// its standbys where it has some. `Buffered` survives the death of the engine; when the *server* dies, the last of it
 /// (up to three times `wal_writer_delay`, 0.6 s) may be gone, but never something older than what is still there.
+/// Rows are buffered. An engine that outlives its server may have written rows that are gone, so a result is compared
+/// with its rows as it is stored, and is refused as `Lost` when some are missing: the attempt runs again.
 ///
 /// # Objects
 /// With the feature `objects` and `PostgresOptions::objects`, blocks of segments that outgrow a limit are put into a

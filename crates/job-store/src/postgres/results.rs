@@ -5,7 +5,7 @@ use std::{
     ops::{ControlFlow, Range},
 };
 
-use job_core::{JobId, JobRecord, JobResult};
+use job_core::{JobId, JobRecord, JobResult, RowList};
 use tokio_postgres::Row;
 
 use super::{
@@ -20,8 +20,9 @@ use crate::{
     contract::{self, Cut},
 };
 
-/// All of the ends in `$1..` or none: a division by zero undoes the statement when they are not `$5`. They come in the
-/// order of their ids, in which every statement takes the rows of several jobs.
+/// All of the ends in `$1..` or none: a division by zero undoes the statement when they are not `$5`, a logarithm of
+/// zero when rows of the segments in `$9..` are not here. They come in the order of their ids, in which every statement
+/// takes the rows of several jobs. A block without a first row is an earlier version's, and may be all of its segment.
 const COMPLETE: &str = "
     WITH ends AS (
         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bytea[]) AS ends (id, revision, record, result)
@@ -39,8 +40,21 @@ const COMPLETE: &str = "
     ), stored AS (
         INSERT INTO finished (id, revision, record, result, last_read, pinned)
         SELECT id, revision, record, result, last_read, pinned FROM gone RETURNING 1
+    ), short AS (
+        SELECT 1 FROM unnest($9::uuid[], $10::bigint[], $11::bigint[], $12::bigint[]) AS s (job, attempt, segment, size)
+        WHERE size > (
+            SELECT coalesce(sum(coalesce(end_row - first_row, size)), 0) FROM (
+                SELECT b.first_row, b.end_row FROM blocks b
+                WHERE b.job = s.job AND b.attempt = s.attempt AND b.segment = s.segment
+                UNION ALL
+                SELECT o.first_row, o.end_row FROM objects o
+                WHERE o.job = s.job AND o.attempt = s.attempt AND o.segment = s.segment
+            ) AS runs)
     )
-    SELECT 1 / (count(*) = $5)::integer FROM stored";
+    SELECT CASE
+        WHEN count(*) = $5 THEN ln((NOT EXISTS (SELECT FROM short))::integer)
+        ELSE 1 / (count(*) = $5)::integer
+    END FROM stored";
 
 /// Up to the block that holds the last of the rows `$4..$5`, at most `$6` blocks: two steps into the index.
 const READ: &str = "
@@ -109,13 +123,20 @@ impl ResultStore for PostgresStore {
         let encoded: Vec<_> = sorted.iter().map(|(next, _)| codec::encode_record(next)).collect();
         let results: Vec<_> = sorted.iter().map(|(next, result)| codec::encode_result(next.id, result)).collect();
         let (hashes, workers): (Vec<_>, Vec<_>) = works(ends).into_iter().unzip();
+        let Segments { owners, attempts, numbers, sizes } = Segments::of(&sorted);
         let (count, me) = (signed(ends.len() as u64), self.inner.claimant);
-        let parameters: super::Parameters<'_> =
-            &[&ids, &revisions, &encoded, &results, &count, &me, &hashes, &workers];
+        let parameters: super::Parameters<'_> = &[
+            &ids, &revisions, &encoded, &results, &count, &me, &hashes, &workers, &owners, &attempts, &numbers,
+            &sizes,
+        ];
         let records: Vec<_> = ends.iter().map(|(next, _)| *next).collect();
         let mut uncertain = false;
         match self.run_telling(call, COMPLETE, parameters, &mut uncertain) {
             Ok(_) => {}
+            Err(failed) if failed.lacks_rows() => {
+                return Err(call
+                    .failed(ErrorKind::Lost, "rows of it are gone: the database died before they were flushed"));
+            }
             Err(failed) if failed.is_refused() => {
                 if !(uncertain && self.are_stored(call, &records)?) {
                     return Err(self.first_refusal(call, &records)?);
@@ -302,6 +323,30 @@ impl PostgresStore {
 
     fn object_blocks(&self, call: Call, key: SegmentKey, _each: &mut EachBlock<'_>) -> Result<(), StoreError> {
         self.check_no_objects(call, key)
+    }
+}
+
+/// Where the rows of results are, column by column.
+#[derive(Default)]
+struct Segments {
+    owners: Vec<uuid::Uuid>,
+    attempts: Vec<i64>,
+    numbers: Vec<i64>,
+    sizes: Vec<i64>,
+}
+
+impl Segments {
+    fn of(ends: &[(&JobRecord, &JobResult)]) -> Self {
+        let mut columns = Self::default();
+        for (next, result) in ends {
+            for segment in result.list.iter().flat_map(RowList::segments).filter(|segment| segment.rows > 0) {
+                columns.owners.push(uuid(next.id));
+                columns.attempts.push(i64::from(segment.attempt));
+                columns.numbers.push(i64::from(segment.number));
+                columns.sizes.push(signed(segment.rows));
+            }
+        }
+        columns
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writing one segment: each block is one statement, which locks and compares the fence as it writes.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use job_core::Segment;
 
@@ -10,8 +10,9 @@ use crate::{SealedBlock, SegmentKey, SegmentWriter, StoreError, contract::Tally}
 /// Put in place of a block of the same rows: the statement may be sent twice.
 const APPEND: &str = fenced!(
     "
-    INSERT INTO blocks (job, attempt, segment, end_row, bytes) SELECT job, $2, $4, $5, $6 FROM fence
-    ON CONFLICT (job, attempt, segment, end_row) DO UPDATE SET bytes = excluded.bytes RETURNING 1"
+    INSERT INTO blocks (job, attempt, segment, end_row, bytes, first_row) SELECT job, $2, $4, $5, $6, $7 FROM fence
+    ON CONFLICT (job, attempt, segment, end_row)
+        DO UPDATE SET bytes = excluded.bytes, first_row = excluded.first_row RETURNING 1"
 );
 
 /// Nothing is gathered: a block is large beside the cost of a statement, so a writer hears of a lost lease with the
@@ -36,7 +37,7 @@ impl SegmentWriter for PostgresSegment {
             self.store.check_fence(key)?;
             return Err(refused);
         }
-        self.store.append_block(call, key, block.first_row + block.rows, block.bytes)?;
+        self.store.append_block(call, key, block.first_row..block.first_row + block.rows, block.bytes)?;
         self.tally.add(&block);
         Ok(())
     }
@@ -56,12 +57,13 @@ impl PostgresStore {
         &self,
         call: Call,
         key: SegmentKey,
-        end: u64,
+        rows: Range<u64>,
         bytes: &[u8],
     ) -> Result<(), StoreError> {
         let (attempt, number) = (i64::from(key.attempt), i64::from(key.number));
+        let [first, end] = [rows.start, rows.end].map(signed);
         let parameters: Parameters<'_> =
-            &[&uuid(key.job), &attempt, &self.inner.claimant, &number, &signed(end), &bytes];
+            &[&uuid(key.job), &attempt, &self.inner.claimant, &number, &end, &bytes, &first];
         if self.rows(call, APPEND, parameters)?.is_empty() { Err(self.fenced(call, key)?) } else { Ok(()) }
     }
 }

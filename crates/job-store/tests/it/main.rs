@@ -12,6 +12,8 @@
 mod backends;
 #[cfg(feature = "rocksdb")]
 mod corruption;
+#[cfg(feature = "postgres")]
+mod crashed;
 #[cfg(feature = "rocksdb")]
 mod fixture;
 mod mutants;

@@ -79,7 +79,7 @@ fn the_tables_of_a_later_version_are_refused_with_both_versions() {
     schema.sql("INSERT INTO schema_version (version) VALUES (9)");
     let error = PostgresStore::open(schema.server.url(), schema.options.clone()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Format);
-    assert!(error.to_string().contains("version 9") && error.to_string().contains("up to 3"), "{error}");
+    assert!(error.to_string().contains("version 9") && error.to_string().contains("up to 4"), "{error}");
 }
 
 /// Tables of the second version, in which every job had a row in `jobs`.

@@ -20,7 +20,7 @@ use super::{
     super::{Call, PostgresStore, column, id_column, uuid},
     Objects, failure,
 };
-use crate::StoreError;
+use crate::{Durability, StoreError};
 
 /// Attempts that are over, a few at a time.
 const DUE: &str = "
@@ -30,6 +30,9 @@ const DUE: &str = "
     ORDER BY job, attempt LIMIT 64";
 
 const NAMED: &str = "SELECT name FROM objects WHERE job = $1 AND attempt = $2";
+
+/// A write that changes nothing.
+const FLUSH: &str = "UPDATE uploads SET due = due WHERE job = $1 AND attempt = $2";
 
 /// Unless more became due meanwhile. `$4`: whether objects are left, which are those of a result.
 const DONE: &str = "
@@ -56,6 +59,12 @@ impl PostgresStore {
         let (mut after, mut deleted) = ((JobId::from_bytes([0; 16]), -1), 0);
         loop {
             let rows = self.rows(call, DUE, &[&uuid(after.0), &after.1])?;
+            if let Some(first) = rows.first() {
+                // A removal that was only buffered may be undone by the death of the server: its objects go once it is
+                // flushed, as everything before a synced write is.
+                let (job, attempt): (_, i64) = (id_column(call, first, 0)?, column(call, first, 1)?);
+                self.rows(call.durable(Durability::Synced), FLUSH, &[&uuid(job), &attempt])?;
+            }
             for row in &rows {
                 let (job, attempt, revision) =
                     (id_column(call, row, 0)?, column(call, row, 1)?, column(call, row, 2)?);

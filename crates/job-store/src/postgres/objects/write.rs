@@ -11,7 +11,7 @@ use super::{
     Request, admitted, failure,
     index::{Object, Placed},
 };
-use crate::{SealedBlock, SegmentKey, SegmentWriter, StoreError, contract::Tally};
+use crate::{Durability, SealedBlock, SegmentKey, SegmentWriter, StoreError, contract::Tally};
 
 /// Says that an attempt is about to put objects, before it does.
 const ANNOUNCE: &str = fenced!(
@@ -128,7 +128,8 @@ impl ObjectSegment {
         }
         let key = self.tally.key;
         let parameters: Parameters<'_> = &[&uuid(key.job), &i64::from(key.attempt), &self.store.inner.claimant];
-        if self.store.rows(self.call(), ANNOUNCE, parameters)?.is_empty() {
+        // A server that dies must not forget where objects may be.
+        if self.store.rows(self.call().durable(Durability::Synced), ANNOUNCE, parameters)?.is_empty() {
             return Err(self.store.fenced(self.call(), key)?);
         }
         self.is_announced = true;
@@ -137,13 +138,13 @@ impl ObjectSegment {
 
     /// A segment that stayed small.
     fn store_blocks(&mut self) -> Result<(), StoreError> {
-        let Gathered { blocks, bytes, .. } = std::mem::take(&mut self.gathered);
+        let Gathered { mut first_row, blocks, bytes } = std::mem::take(&mut self.gathered);
         let mut rest = bytes.as_slice();
         for Placed { end, bytes } in blocks {
             let length = usize::try_from(bytes.end - bytes.start).unwrap_or(usize::MAX);
             let Some((block, after)) = rest.split_at_checked(length) else { break };
-            self.store.append_block(self.call(), self.tally.key, end, block)?;
-            self.readable = end;
+            self.store.append_block(self.call(), self.tally.key, first_row..end, block)?;
+            (first_row, self.readable) = (end, end);
             rest = after;
         }
         Ok(())
