@@ -12,7 +12,7 @@ use job_store::{Claim, Claimed, Held, StoreError};
 use crate::{
     attempt::Attempt,
     cancel::StopCause,
-    cluster::{self, Cluster},
+    cluster::Cluster,
     error::EngineError,
     lease::Lease,
     live::Live,
@@ -124,7 +124,7 @@ fn round(shared: &Arc<Shared>, cluster: &Cluster, turns: &mut Turns) -> Result<(
         turns.look = now + took + LOOK_EVERY.max(took * LOOK_SHARE);
     }
     let rest = turns.rest(Instant::now(), cluster.look.load(Ordering::Acquire));
-    let heard = cluster.store.wait(rest)?;
+    let heard = cluster.store().wait(rest)?;
     let now = Instant::now();
     if heard || now >= turns.poll {
         turns.news = true;
@@ -142,7 +142,7 @@ pub(crate) fn look(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), StoreE
         return Ok(());
     }
     let asked: Vec<Held> = known.iter().map(|(_, held)| *held).collect();
-    let changed = cluster.store.changed(&asked).inspect_err(|_| cluster.look.store(true, Ordering::Release))?;
+    let changed = cluster.store().changed(&asked).inspect_err(|_| cluster.look.store(true, Ordering::Release))?;
     let lives: HashMap<JobId, &Arc<Live>> = known.iter().map(|(live, held)| (held.id, live)).collect();
     for (id, stored) in changed {
         if let Some(live) = lives.get(&id) {
@@ -157,7 +157,7 @@ pub(crate) fn claim(shared: &Arc<Shared>, cluster: &Cluster) -> Result<Option<us
     if cluster.kinds.is_empty() {
         return Ok(None);
     }
-    let _one = cluster.claiming.lock();
+    let _one = cluster.claiming.take();
     // Before the count: a worker that takes a job from now on says so.
     cluster.more.store(true, Ordering::Release);
     let room = {
@@ -183,13 +183,13 @@ fn claim_up_to(shared: &Arc<Shared>, cluster: &Cluster, room: usize) -> Result<u
     let start = cluster.starts.then(|| cluster.next_start(shared.clock.now()));
     let (lease, lost) = (cluster.sharing.lease, cluster.takes_over());
     let claim = Claim { kinds: &cluster.kinds, limit: room, lease, start, lost };
-    let claimed = shield::stored("claim jobs", || cluster.store.claim(&claim)).inspect_err(|_| {
+    let claimed = shield::stored("claim jobs", || cluster.store().claim(&claim)).inspect_err(|_| {
         cluster.doubtful.store(true, Ordering::Release);
         *cluster.unanswered.lock() = start.map(|start| start.token);
     });
     cluster.note_trouble(asked, claimed.is_err());
     let claimed = claimed?;
-    for error in cluster.store.unreadable() {
+    for error in cluster.store().unreadable() {
         if let Some(job) = error.job {
             shared.set_aside(job, &error);
         }
@@ -265,7 +265,7 @@ fn adopt(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: Inst
             // That may have been the fault of whatever ran there, so only the one suspect of that engine is blamed.
             suspicion::verdict(record, record.is_suspect(), "its engine did not renew its lease while it ran")
         } else {
-            cluster::cut_off(record)
+            suspicion::cut_off(record)
         }
     };
     match recover::take_up(shared, record, verdict) {

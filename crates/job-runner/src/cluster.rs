@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job_core::{Event, Failure, FailureKind, JobId, JobKind, JobRecord, JobSpec, JobState, Timestamp};
+use job_core::{JobId, JobKind, JobRecord, JobSpec, JobState, Timestamp};
 use job_store::{Held, SharedStore, Start, StoreError};
 
 use crate::{
@@ -28,7 +28,9 @@ use crate::{
     live::Live,
     recover,
     shared::{Phase, Scheduler, Shared},
-    sync::{Condvar, Mutex},
+    suspicion,
+    sync::{Condvar, Mutex, assert_none_held},
+    turn::Turn,
 };
 
 /// How an engine shares its store.
@@ -44,7 +46,7 @@ pub(crate) struct Sharing {
 
 /// What an engine on a shared store has beside [`Shared`].
 pub(crate) struct Cluster {
-    pub(crate) store: Arc<dyn SharedStore>,
+    store: Arc<dyn SharedStore>,
     pub(crate) kinds: Vec<JobKind>,
     pub(crate) sharing: Sharing,
     /// How many jobs it can start at once.
@@ -75,7 +77,7 @@ pub(crate) struct Cluster {
     /// Claims that have begun and claims that are done, together: odd while one is being made.
     pub(crate) claims: AtomicU64,
     /// One claim at a time.
-    pub(crate) claiming: Mutex<()>,
+    pub(crate) claiming: Turn,
     nudged: AtomicBool,
     /// Whether somebody here asks for a claim.
     wanted: AtomicBool,
@@ -113,12 +115,18 @@ impl Cluster {
             look: AtomicBool::new(false),
             doubtful: AtomicBool::new(false),
             claims: AtomicU64::new(0),
-            claiming: Mutex::new(()),
+            claiming: Turn::default(),
             nudged: AtomicBool::new(false),
             wanted: AtomicBool::new(false),
             closed: Mutex::new(false),
             closing: Condvar::new(),
         }
+    }
+
+    /// The store, as [`Shared::store`].
+    pub(crate) fn store(&self) -> &dyn SharedStore {
+        assert_none_held();
+        &*self.store
     }
 
     /// Makes the claimer look at what is waited for, now or when it is done with what it does.
@@ -250,7 +258,7 @@ impl Cluster {
         if jobs.is_empty() {
             return;
         }
-        if let Err(error) = self.store.release(jobs) {
+        if let Err(error) = self.store().release(jobs) {
             tracing::warn!(%error, jobs = jobs.len(), "claims could not be given back: they end with their leases");
         }
     }
@@ -327,7 +335,7 @@ pub(crate) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
     if known.is_empty() && !doubtful && cluster.stopped.lock().is_empty() {
         return Ok(());
     }
-    let renewed = cluster.store.renew(cluster.sharing.lease);
+    let renewed = cluster.store().renew(cluster.sharing.lease);
     cluster.note_trouble(asked, renewed.is_err());
     cluster.doubtful.fetch_or(doubtful && renewed.is_err(), Ordering::AcqRel);
     let mut held: HashMap<JobId, u64> = match &renewed {
@@ -397,22 +405,11 @@ fn put_back(shared: &Arc<Shared>, cluster: &Cluster, held: &mut HashMap<JobId, u
 /// The job as it is then; `None` if it has gone on without.
 fn put_one_back(shared: &Shared, id: JobId, attempt: u32) -> Result<Option<JobRecord>, EngineError> {
     let runs = |record: &JobRecord| record.attempt == attempt && matches!(record.state, JobState::Running { .. });
-    match shared.store.get(id)?.filter(runs) {
-        Some(record) => recover::take_up(shared, record, cut_off).map(Some),
+    match shared.store().get(id)?.filter(runs) {
+        Some(record) => recover::take_up(shared, record, suspicion::cut_off).map(Some),
         None => Ok(None),
     }
 }
-
-/// What becomes of a running job whose engine could not reach the store for so long that its lease has ended, and is there.
-pub(crate) fn cut_off(record: &JobRecord) -> Event {
-    if record.state == (JobState::Running { cancelling: true }) {
-        return Event::Stop;
-    }
-    Event::Requeue(Failure::new(FailureKind::Shutdown, CUT_OFF), None)
-}
-
-/// Why such a job waits again.
-pub(crate) const CUT_OFF: &str = "its engine could not reach the store in time while it ran";
 
 /// What has waited for a worker here for a third of a lease goes back to the others: one of them may be idle.
 fn share_waiting(shared: &Shared, cluster: &Cluster, known: &[(JobId, Arc<Lease>)]) {
@@ -527,7 +524,7 @@ impl Shared {
 
     /// Reads the record of a job that somebody else may have changed, and shows it.
     pub(crate) fn refresh(&self, live: &Arc<Live>) -> Result<(), StoreError> {
-        let stored = self.store.get(live.id)?;
+        let stored = self.store().get(live.id)?;
         self.meet(live, stored);
         Ok(())
     }
@@ -541,7 +538,10 @@ impl Shared {
             return self.watchers.end(live.id);
         };
         let runs_here = {
-            let mut state = live.lock_settled();
+            let Some(mut state) = live.lock_unchanging() else {
+                // Whoever changes it finds out by himself; what he does not, the next look does.
+                return self.cluster.iter().for_each(|cluster| cluster.look.store(true, Ordering::Release));
+            };
             if stored.revision <= state.record.revision {
                 return;
             }

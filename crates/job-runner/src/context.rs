@@ -180,7 +180,7 @@ impl Core {
         let found = match self.attempt.number {
             // Nobody was there before it.
             1 => None,
-            _ => shield::stored("read a checkpoint", || self.shared.store.checkpoint(self.live.id))?,
+            _ => shield::stored("read a checkpoint", || self.shared.store().checkpoint(self.live.id))?,
         };
         let found = Versioned { version: 0, saved: found.as_deref().map(Saved::decode).unwrap_or_default() };
         Ok(self.saved.lock().get_or_insert(found).saved.clone())
@@ -204,7 +204,7 @@ impl Core {
         };
         loop {
             let state = mine.saved.encode();
-            let save = || self.shared.store.save_checkpoint(self.live.id, self.attempt.number, &state);
+            let save = || self.shared.store().save_checkpoint(self.live.id, self.attempt.number, &state);
             let stored = shield::stored("save a checkpoint", save);
             let mut known = self.saved.lock();
             let known = known.get_or_insert_default();

@@ -179,7 +179,7 @@ impl Engine {
     /// Reads jobs and results; may be cloned and sent anywhere, and outlives the engine.
     #[must_use]
     pub fn reader(&self) -> JobReader {
-        JobReader::with_reads(Arc::clone(&self.shared.store), Arc::clone(&self.shared.reads))
+        JobReader::with_reads(Arc::clone(self.shared.store()), Arc::clone(&self.shared.reads))
     }
 
     /// Removes a finished job with its rows, or one that [cannot be read](crate::Unreadable); `false` if there was none. The space comes back in the background. With
@@ -193,7 +193,7 @@ impl Engine {
             let detail = format!("it is {}: cancel it first", live.record().state);
             return Err(StoreError::new(ErrorKind::Invalid, "remove the record", detail).on(id).into());
         }
-        let removed = self.shared.store.remove(id)?;
+        let removed = self.shared.store().remove(id)?;
         self.shared.aside.forget(id);
         Ok(removed)
     }

@@ -194,7 +194,7 @@ impl JobHandle {
         };
         match running {
             Some(attempt) => Ok(Page::partial(
-                Arc::clone(&self.shared.store),
+                Arc::clone(self.shared.store()),
                 self.live.id,
                 attempt.readable().unwrap_or_default(),
                 page,
@@ -204,7 +204,7 @@ impl JobHandle {
     }
 
     fn reader(&self) -> JobReader {
-        JobReader::with_reads(Arc::clone(&self.shared.store), Arc::clone(&self.shared.reads))
+        JobReader::with_reads(Arc::clone(self.shared.store()), Arc::clone(&self.shared.reads))
     }
 }
 

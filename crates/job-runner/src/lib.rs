@@ -117,6 +117,7 @@ mod stats;
 mod submit;
 mod suspicion;
 mod sync;
+mod turn;
 mod unreadable;
 mod waiting;
 mod watch;

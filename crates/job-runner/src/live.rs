@@ -20,7 +20,7 @@ use crate::{
 /// What is called when a job is complete.
 pub(crate) type Callback = Box<dyn FnOnce(&JobRecord) + Send>;
 
-/// One job. The record in it is the one in the store: whoever changes either holds the lock.
+/// One job. The record in it is the one in the store, or the one before while a [`Change`] is being stored.
 #[derive(Debug)]
 pub(crate) struct Live {
     pub(crate) id: JobId,
@@ -32,8 +32,8 @@ pub(crate) struct State {
     pub(crate) record: JobRecord,
     /// The attempt that runs, if one does.
     pub(crate) attempt: Option<Arc<Attempt>>,
-    /// The end of the job is being stored at this moment: nobody else changes the record.
-    pub(crate) settling: bool,
+    /// A change of the record is being stored at this moment, without the lock: nobody else begins one.
+    recording: bool,
     /// On a shared store: the claim of this engine, if it has one.
     pub(crate) lease: Option<Arc<Lease>>,
     /// This engine had a claim and has lost it, and nobody has changed the record since.
@@ -42,7 +42,7 @@ pub(crate) struct State {
     pub(crate) awaited: bool,
     /// Why nobody in this process will ever see the end.
     lost: Option<Box<EngineError>>,
-    /// As `lost`, unless the end that is being stored at this moment is.
+    /// As `lost`, unless the job is complete when the change that is being stored at this moment is over.
     leaving: Option<EngineError>,
     wakers: Vec<Waker>,
     callbacks: Vec<Callback>,
@@ -72,12 +72,6 @@ impl State {
         !self.callbacks.is_empty()
     }
 
-    /// The end is stored, or is not; how the job is lost in that case comes back.
-    pub(crate) fn settle(&mut self) -> Option<EngineError> {
-        self.settling = false;
-        self.leaving.take().filter(|_| !self.record.state.is_complete())
-    }
-
     /// Whether the job was left to the next open.
     pub(crate) const fn is_lost(&self) -> bool {
         self.lost.is_some()
@@ -97,7 +91,7 @@ impl Live {
         let state = State {
             record,
             attempt: None,
-            settling: false,
+            recording: false,
             lease: None,
             lost_lease: false,
             awaited: false,
@@ -178,21 +172,26 @@ impl Live {
         }
     }
 
-    /// Locks the job when its end is not being stored at this moment.
-    pub(crate) fn lock_settled(&self) -> MutexGuard<'_, State> {
+    /// Begins a change of the record, once none is under way.
+    pub(crate) fn change(self: &Arc<Self>) -> Change {
         let mut state = self.lock();
-        while state.settling {
+        while state.recording {
             self.ended.wait(&mut state);
         }
-        state
+        state.recording = true;
+        drop(state);
+        Change(Arc::clone(self))
     }
 
-    /// Wakes those who waited for the end to be stored, whatever came of it.
-    pub(crate) fn settled(&self, leaving: Option<EngineError>) {
-        self.ended.notify_all();
-        if let Some(why) = leaving {
-            self.lose(why);
-        }
+    /// Begins a change of the record; `None` while one is under way.
+    pub(crate) fn try_change(self: &Arc<Self>) -> Option<Change> {
+        let was_recording = mem::replace(&mut self.lock().recording, true);
+        (!was_recording).then(|| Change(Arc::clone(self)))
+    }
+
+    /// Locks the job unless a change of it is under way.
+    pub(crate) fn lock_unchanging(&self) -> Option<MutexGuard<'_, State>> {
+        Some(self.lock()).filter(|state| !state.recording)
     }
 
     /// Tells everybody who waits, after the record has become complete. No lock is held while they are told.
@@ -223,7 +222,7 @@ impl Live {
     /// Tells everybody who waits that the end will not come in this process, and sees to it that it does not.
     pub(crate) fn lose(&self, why: EngineError) {
         let mut state = self.lock();
-        if state.settling {
+        if state.recording {
             state.leaving = Some(why);
             return;
         }
@@ -239,6 +238,32 @@ impl Live {
         self.ended.notify_all();
         for waker in wakers {
             self.shield(|| waker.wake());
+        }
+    }
+}
+
+/// One change of the record of a job, from its beginning until it is stored and shown, or given up: drop it then. No lock
+/// is held meanwhile, so that only those who want to change this job wait for the store.
+#[derive(Debug)]
+pub(crate) struct Change(Arc<Live>);
+
+impl Change {
+    /// The job as it is, for a moment: not across a call to the store.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock()
+    }
+}
+
+impl Drop for Change {
+    fn drop(&mut self) {
+        let leaving = {
+            let mut state = self.0.lock();
+            state.recording = false;
+            state.leaving.take().filter(|_| !state.record.state.is_complete())
+        };
+        self.0.ended.notify_all();
+        if let Some(why) = leaving {
+            self.0.lose(why);
         }
     }
 }

@@ -7,8 +7,8 @@ use job_store::ErrorKind;
 
 use crate::{
     cancel::StopCause,
-    cluster::CUT_OFF,
     error::{JobError, Resource},
+    suspicion::CUT_OFF,
 };
 
 /// How the body ended.

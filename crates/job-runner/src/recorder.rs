@@ -10,7 +10,7 @@ use job_store::StoreError;
 
 use crate::{
     context::Core,
-    live::Live,
+    live::{Change, Live},
     shared::Shared,
     shield,
     sync::{Condvar, Mutex},
@@ -92,7 +92,7 @@ pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
         return;
     }
     let now = shared.clock.now();
-    let mut moves: Vec<(JobRecord, End)> = Vec::with_capacity(ends.len());
+    let mut moves: Vec<(JobRecord, End, Change)> = Vec::with_capacity(ends.len());
     let mut missed = Vec::new();
     for end in ends {
         // Of a lost job nothing is stored, and it would keep the others from being stored together.
@@ -100,26 +100,29 @@ pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
             shared.forget(&end.live);
             continue;
         }
-        let next = {
-            let mut state = end.live.lock();
-            let next =
-                (!end.core.attempt.is_left()).then(|| state.record.apply(Event::Succeed(end.result.size()), now));
-            // From here to the outcome nobody else changes the record: a cancel waits for it.
-            state.settling = matches!(next, Some(Ok(_)));
-            next
+        // Whoever changes it at this moment, by a cancel say, is waited for with nothing else in hand.
+        let Some(change) = end.live.try_change() else {
+            missed.push(end);
+            continue;
         };
+        // Waits have been told that it runs again.
+        if end.core.attempt.is_left() {
+            drop(change);
+            shared.forget(&end.live);
+            continue;
+        }
+        let next = change.state().record.apply(Event::Succeed(end.result.size()), now);
         match next {
-            Some(Ok(next)) => moves.push((next, end)),
-            Some(Err(_)) => missed.push(end),
-            None => shared.forget(&end.live),
+            Ok(next) => moves.push((next, end, change)),
+            Err(_) => missed.push(end),
         }
     }
-    let batch: Vec<(&JobRecord, &JobResult)> = moves.iter().map(|(next, end)| (next, &end.result)).collect();
-    let stored = shield::stored("complete jobs", || shared.store.complete_all(&batch, shared.config.durability));
+    let batch: Vec<(&JobRecord, &JobResult)> = moves.iter().map(|(next, end, _)| (next, &end.result)).collect();
+    let stored = shield::stored("complete jobs", || shared.store().complete_all(&batch, shared.config.durability));
     // All at once: whoever cancels one of them must not wait until the others have been tried again.
     let mut told = Vec::with_capacity(moves.len());
-    for (next, end) in moves {
-        match settle(shared, &next, end, &stored) {
+    for (next, end, change) in moves {
+        match settle(shared, &next, end, change, &stored) {
             Ok(live) => told.push((live, next)),
             Err(end) => missed.push(end),
         }
@@ -140,23 +143,25 @@ pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
 }
 
 /// The outcome of one end of a write; back when it was not stored.
-fn settle(shared: &Shared, next: &JobRecord, end: End, stored: &Result<(), StoreError>) -> Result<Arc<Live>, End> {
-    let stored = stored.as_ref().map_or_else(|error| shared.already(next, error.clone()), |()| Ok(()));
-    let leaving = {
-        let mut state = end.live.lock();
-        if stored.is_ok() {
-            shared.show(&mut state, next.clone());
-            state.attempt = None;
-        }
-        state.settle()
-    };
-    end.live.settled(leaving);
-    if let Err(error) = stored {
+fn settle(
+    shared: &Shared,
+    next: &JobRecord,
+    end: End,
+    change: Change,
+    stored: &Result<(), StoreError>,
+) -> Result<Arc<Live>, End> {
+    if let Err(error) = stored.as_ref().map_or_else(|error| shared.already(next, error.clone()), |()| Ok(())) {
         shield::log(|| {
             tracing::warn!(job = %end.live.id, %error, "ends could not be stored together; each is tried by itself");
         });
         return Err(end);
     }
+    {
+        let mut state = change.state();
+        shared.show(&mut state, next.clone());
+        state.attempt = None;
+    }
+    drop(change);
     shared.forget(&end.live);
     Ok(end.live)
 }

@@ -18,7 +18,7 @@ use crate::{
 /// with it.
 pub(crate) fn recover(shared: &Arc<Shared>) -> Result<(), EngineError> {
     let mut left = Vec::new();
-    for Listed { id, record } in shared.store.unfinished_entries()? {
+    for Listed { id, record } in shared.store().unfinished_entries()? {
         match record {
             Ok(record) => left.push(record),
             Err(error) => shared.set_aside(id, &error),
@@ -59,7 +59,7 @@ pub(crate) fn take_up(
     let record = interrupted(shared, record, verdict)?;
     if record.state == JobState::Waiting && record.attempt > 0 {
         // Of the attempt that was interrupted, or of one before whose rows the process had no time to drop.
-        shared.store.discard(record.id, record.attempt)?;
+        shared.store().discard(record.id, record.attempt)?;
     }
     Ok(record)
 }
@@ -78,12 +78,12 @@ fn interrupted(
             Ok(()) => {
                 tracing::info!(job = %next.id, attempt = next.attempt, state = %next.state, "took up an interrupted job");
                 if next.state.is_complete() {
-                    shared.store.discard(next.id, next.attempt)?;
+                    shared.store().discard(next.id, next.attempt)?;
                 }
                 return Ok(next);
             }
             // Such a thread has just ended it.
-            Err(error) if error.kind == ErrorKind::Conflict => match shared.store.get(record.id)? {
+            Err(error) if error.kind == ErrorKind::Conflict => match shared.store().get(record.id)? {
                 Some(stored) => record = stored,
                 None => return Ok(record),
             },

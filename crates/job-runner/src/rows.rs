@@ -34,7 +34,7 @@ impl SegmentBuffer {
             stored_bytes: 0,
             is_whole: true,
             failure: None,
-            block_bytes: core.shared.store.block_bytes(),
+            block_bytes: core.shared.store().block_bytes(),
         }
     }
 
@@ -80,7 +80,7 @@ impl SegmentBuffer {
             Some(writer) => Ok(writer),
             none => {
                 core.attempt.mark_used(self.number);
-                shield::stored("open a segment", || core.shared.store.segment(sealed.key))
+                shield::stored("open a segment", || core.shared.store().segment(sealed.key))
                     .map(|writer| none.insert(writer))
             }
         };

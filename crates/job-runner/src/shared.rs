@@ -35,7 +35,7 @@ use crate::{
     recorder::Recorder,
     retention, shield,
     starter::Started,
-    sync::{Condvar, Mutex, thread},
+    sync::{Condvar, Mutex, assert_none_held, thread},
     unreadable::SetAside,
     watch::Watchers,
     width::Spare,
@@ -44,7 +44,7 @@ use crate::{
 
 /// What the engine, its workers and the handles share.
 pub(crate) struct Shared {
-    pub(crate) store: Arc<dyn Store>,
+    store: Arc<dyn Store>,
     /// The right to work on it, until the engine is shut down.
     seat: Mutex<Option<Seat>>,
     pub(crate) handlers: Handlers,
@@ -191,6 +191,12 @@ impl Shared {
         }
     }
 
+    /// The store. Nobody calls it with a lock of the engine in his hands.
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        assert_none_held();
+        &self.store
+    }
+
     pub(crate) fn scheduler(&self) -> crate::sync::MutexGuard<'_, Scheduler> {
         self.scheduler.lock()
     }
@@ -229,7 +235,7 @@ impl Shared {
         let live = self.scheduler().known(id);
         let live = match live {
             Some(live) => live,
-            None => match self.store.get(id)? {
+            None => match self.store().get(id)? {
                 Some(record) => self.outside(record),
                 None => return Ok(None),
             },
@@ -319,33 +325,36 @@ impl Shared {
     /// One move of a job: applies the event, stores the next record, then shows it.
     pub(crate) fn advance(
         &self,
-        live: &Live,
+        live: &Arc<Live>,
         event: Event,
         durability: Durability,
     ) -> Result<JobRecord, AdvanceError> {
-        let mut state = live.lock();
-        let next = state.record.apply(event, self.clock.now())?;
+        let change = live.change();
+        let next = change.state().record.apply(event, self.clock.now())?;
         self.replace(&next, durability)?;
-        self.show(&mut state, next.clone());
+        self.show(&mut change.state(), next.clone());
         Ok(next)
     }
 
-    /// Shows a record that is stored. Under the job's lock, so that watchers see changes in their order.
+    /// Shows a record that is stored, unless a later one was read from the store meanwhile. Under the job's lock, so that
+    /// watchers see changes in their order.
     pub(crate) fn show(&self, state: &mut State, next: JobRecord) {
-        self.watchers.tell(&next);
-        state.record = next;
+        if state.record.revision < next.revision {
+            self.watchers.tell(&next);
+            state.record = next;
+        }
     }
 
     /// Replaces, and believes the store rather than the error.
     pub(crate) fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError> {
-        shield::stored("change a job", || self.store.replace(next, durability))
+        shield::stored("change a job", || self.store().replace(next, durability))
             .or_else(|error| self.already(next, error))
     }
 
     /// A write that was reported as failed may have happened; or the next try meets its own revision.
     pub(crate) fn already(&self, next: &JobRecord, error: StoreError) -> Result<(), StoreError> {
         let doubtful = error.kind == ErrorKind::Conflict || error.kind.is_retryable();
-        if doubtful && self.store.get(next.id).is_ok_and(|stored| stored.as_ref() == Some(next)) {
+        if doubtful && self.store().get(next.id).is_ok_and(|stored| stored.as_ref() == Some(next)) {
             return Ok(());
         }
         Err(error)
@@ -357,20 +366,21 @@ impl Shared {
         // The store may have another engine by now, which would not hear of it.
         let closed = self.scheduler().phase == Phase::Closed;
         let record = loop {
-            let mut state = live.lock_settled();
-            let asked = state.record.state == JobState::Running { cancelling: true };
-            if asked && let Some(attempt) = &state.attempt {
-                // Asked before: nothing new to store, but the flag may still have to be seen.
-                attempt.token.stop(StopCause::Cancel);
-                return Ok(state.record.clone());
-            }
-            if asked && self.cluster.is_some() && !closed {
-                return Ok(state.record.clone());
-            }
-            let next = state
-                .record
-                .apply(Event::Cancel, self.clock.now())
-                .map_err(|_| EngineError::AlreadyComplete(live.id))?;
+            let change = live.change();
+            let next = {
+                let state = change.state();
+                let asked = state.record.state == JobState::Running { cancelling: true };
+                if asked && let Some(attempt) = &state.attempt {
+                    // Asked before: nothing new to store, but the flag may still have to be seen.
+                    attempt.token.stop(StopCause::Cancel);
+                    return Ok(state.record.clone());
+                }
+                if asked && self.cluster.is_some() && !closed {
+                    return Ok(state.record.clone());
+                }
+                let next = state.record.apply(Event::Cancel, self.clock.now());
+                next.map_err(|_| EngineError::AlreadyComplete(live.id))?
+            };
             if closed {
                 return Err(EngineError::Closed(live.id));
             }
@@ -378,12 +388,13 @@ impl Shared {
                 Ok(()) => {}
                 Err(error) if error.kind == ErrorKind::Conflict && self.cluster.is_some() => {
                     // Another engine was first: once more, from what the job is now.
-                    drop(state);
+                    drop(change);
                     self.refresh(live)?;
                     continue;
                 }
                 Err(error) => return Err(error.into()),
             }
+            let mut state = change.state();
             self.show(&mut state, next.clone());
             if let Some(attempt) = &state.attempt {
                 attempt.token.stop(StopCause::Cancel);
@@ -414,7 +425,7 @@ impl Shared {
 
     /// Without workers nobody tries again what could not be stored, so nobody else would see that the store works.
     pub(crate) fn probe(&self) {
-        if self.config.workers == 0 && self.health.check().is_err() && self.store.touch(&[]).is_ok() {
+        if self.config.workers == 0 && self.health.check().is_err() && self.store().touch(&[]).is_ok() {
             self.health.recovered();
         }
     }
@@ -430,7 +441,7 @@ impl Shared {
         if !self.config.retention.is_off() {
             // Taken meanwhile: one that sweeps at the same time looks at everything.
             let mut looks = std::mem::take(&mut *self.looks.lock());
-            let removed = retention::sweep(&*self.store, self.config.retention, self.clock.now(), &mut looks)?;
+            let removed = retention::sweep(&**self.store(), self.config.retention, self.clock.now(), &mut looks)?;
             *self.looks.lock() = looks;
             self.metrics.removed(removed);
         }
@@ -443,7 +454,7 @@ impl Shared {
         if reads.is_empty() {
             return Ok(());
         }
-        let noted = self.store.touch(&reads);
+        let noted = self.store().touch(&reads);
         if noted.is_err() {
             self.reads.put_back(reads);
         }
@@ -487,7 +498,8 @@ impl Shared {
 
     /// Another engine may have the store.
     pub(crate) fn leave_seat(&self) {
-        drop(self.seat.lock().take());
+        let seat = self.seat.lock().take();
+        drop(seat);
     }
 
     /// Tells every running job to stop. Whoever starts meanwhile sees the flag after it can be told.

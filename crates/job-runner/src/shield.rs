@@ -9,6 +9,8 @@ use std::{
 
 use job_store::{ErrorKind, StoreError};
 
+use crate::sync::assert_none_held;
+
 /// Runs `code`: its value, or the message of its panic.
 pub(crate) fn run<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(|panic| {
@@ -39,6 +41,7 @@ pub(crate) fn stored<T>(
     operation: &'static str,
     call: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
+    assert_none_held();
     run(call).unwrap_or_else(|message| {
         let detail = format!("the store panicked: {message}");
         Err(StoreError::new(ErrorKind::Unavailable, operation, detail))

@@ -15,7 +15,7 @@ use job_store::Held;
 use crate::{
     attempt::Attempt,
     cluster::Cluster,
-    live::Live,
+    live::{Change, Live},
     shared::{Phase, Scheduler, Shared},
     shield,
     sync::MutexGuard,
@@ -162,23 +162,18 @@ impl Shared {
 /// Starts these jobs with one write, for the workers to begin. What that does not start, each worker tries by itself.
 fn start(shared: &Shared, cluster: &Cluster, batch: Vec<Arc<Live>>) {
     let now = shared.clock.now();
-    let next: Vec<Option<JobRecord>> = batch.iter().map(|live| prepare(live, now)).collect();
-    let records: Vec<JobRecord> = next.iter().flatten().cloned().collect();
+    let prepared: Vec<(JobRecord, Change)> = batch.iter().filter_map(|live| prepare(live, now)).collect();
+    let records: Vec<JobRecord> = prepared.iter().map(|(next, _)| next.clone()).collect();
     let stored = store(cluster, &records);
-    for (live, next) in batch.iter().zip(next) {
-        let Some(next) = next else { continue };
-        let leaving = {
-            let mut state = live.lock();
-            if stored.contains(&live.id)
-                && let Some(lease) = state.lease.clone()
-            {
-                let budget = next.spec.options().budget;
-                state.attempt = Some(Arc::new(Attempt::under(lease, next.attempt, budget)));
-                shared.show(&mut state, next);
-            }
-            state.settle()
-        };
-        live.settled(leaving);
+    for (next, change) in prepared {
+        let mut state = change.state();
+        if stored.contains(&next.id)
+            && let Some(lease) = state.lease.clone()
+        {
+            let budget = next.spec.options().budget;
+            state.attempt = Some(Arc::new(Attempt::under(lease, next.attempt, budget)));
+            shared.show(&mut state, next);
+        }
     }
     started(shared, batch);
 }
@@ -203,21 +198,22 @@ pub(crate) fn started(shared: &Shared, batch: Vec<Arc<Live>>) {
     shared.starter.notify_one();
 }
 
-/// The record of a job that starts now, if it can. From here to the outcome nobody else changes the record.
-fn prepare(live: &Live, now: Timestamp) -> Option<JobRecord> {
-    let mut state = live.lock();
+/// The record of a job that starts now, if it can and nobody else changes it.
+fn prepare(live: &Arc<Live>, now: Timestamp) -> Option<(JobRecord, Change)> {
+    let change = live.try_change()?;
+    let state = change.state();
     let late = state.record.spec.options().deadline.is_some_and(|deadline| now >= deadline);
     if late || state.lease.as_ref().is_none_or(|lease| lease.is_over()) {
         return None;
     }
     let next = state.record.apply(Event::Start, now).ok()?;
-    state.settling = true;
-    Some(next)
+    drop(state);
+    Some((next, change))
 }
 
 /// Which of them are stored.
 fn store(cluster: &Cluster, next: &[JobRecord]) -> HashSet<JobId> {
-    let mut stored: HashSet<JobId> = match shield::stored("start jobs", || cluster.store.start(next)) {
+    let mut stored: HashSet<JobId> = match shield::stored("start jobs", || cluster.store().start(next)) {
         Ok(stored) => stored.into_iter().collect(),
         Err(error) => {
             tracing::warn!(%error, jobs = next.len(), "jobs could not be started together; each is tried by itself");
@@ -230,7 +226,7 @@ fn store(cluster: &Cluster, next: &[JobRecord]) -> HashSet<JobId> {
     let known: Vec<Held> =
         asked.values().map(|next| Held { id: next.id, revision: next.revision.saturating_sub(1) }).collect();
     if !known.is_empty()
-        && let Ok(changed) = cluster.store.changed(&known)
+        && let Ok(changed) = cluster.store().changed(&known)
     {
         let same = |(id, found): &(JobId, Option<JobRecord>)| found.as_ref() == asked.get(id).copied();
         stored.extend(changed.iter().filter(|found| same(found)).map(|(id, _)| *id));

@@ -115,7 +115,7 @@ impl Shared {
     fn find_existing(self: &Arc<Self>, spec: &JobSpec) -> Result<Option<JobHandle>, EngineError> {
         let options = spec.options();
         if let Some(key) = &options.idempotency_key
-            && let Some(id) = self.store.find_key(spec.graph_name(), key)?
+            && let Some(id) = self.store().find_key(spec.graph_name(), key)?
             && let Some(handle) = self.handle(id)?
         {
             let first = handle.record();
@@ -125,7 +125,7 @@ impl Shared {
             }
         }
         if options.reuse {
-            return match self.store.find_finished(spec) {
+            return match self.store().find_finished(spec) {
                 Ok(found) => found.map_or(Ok(None), |id| self.handle(id)),
                 // Then it is done once more.
                 Err(error) if error.kind == ErrorKind::Corrupt => {
@@ -180,9 +180,11 @@ impl Shared {
     /// Inserts, and believes the store rather than the error: a write may have happened although it was
     /// reported as failed.
     pub(crate) fn insert(&self, records: &[JobRecord]) -> Result<(), StoreError> {
-        self.store.insert(records, self.config.durability).or_else(|error| match records.first() {
+        self.store().insert(records, self.config.durability).or_else(|error| match records.first() {
             // Of a shared store another engine may have moved it on already.
-            Some(first) if error.kind.is_retryable() && matches!(self.store.get(first.id), Ok(Some(_))) => Ok(()),
+            Some(first) if error.kind.is_retryable() && matches!(self.store().get(first.id), Ok(Some(_))) => {
+                Ok(())
+            }
             _ => Err(error),
         })
     }

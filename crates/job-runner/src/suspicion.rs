@@ -83,6 +83,17 @@ pub(crate) fn cleared_at(record: &JobRecord) -> Option<Timestamp> {
     Some(started.after(period(record)))
 }
 
+/// What becomes of a running job whose engine could not reach the store for so long that its lease has ended, and is there.
+pub(crate) fn cut_off(record: &JobRecord) -> Event {
+    if record.state == (JobState::Running { cancelling: true }) {
+        return Event::Stop;
+    }
+    Event::Requeue(Failure::new(FailureKind::Shutdown, CUT_OFF), None)
+}
+
+/// Why such a job waits again.
+pub(crate) const CUT_OFF: &str = "its engine could not reach the store in time while it ran";
+
 impl Shared {
     /// The suspect that runs here, and when it is cleared.
     pub(crate) fn running_suspect(&self) -> Option<(Arc<Live>, Timestamp)> {
@@ -122,12 +133,16 @@ impl Shared {
     }
 
     /// `false` of a job that has come to its end meanwhile, or was asked to.
-    fn clear(&self, live: &Live) -> Result<bool, StoreError> {
-        let mut state = live.lock_settled();
-        let Some(_) = state.attempt else { return Ok(false) };
-        let Ok(next) = state.record.apply(Event::Clear, self.clock.now()) else { return Ok(false) };
+    fn clear(&self, live: &Arc<Live>) -> Result<bool, StoreError> {
+        let change = live.change();
+        let next = {
+            let state = change.state();
+            let Some(_) = state.attempt else { return Ok(false) };
+            state.record.apply(Event::Clear, self.clock.now())
+        };
+        let Ok(next) = next else { return Ok(false) };
         self.replace(&next, Durability::Buffered)?;
-        self.show(&mut state, next);
+        self.show(&mut change.state(), next);
         Ok(true)
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     error::{EngineError, JobError},
     handler::Handler,
     inside,
-    live::{Live, State},
+    live::{Change, Live},
     next::Work,
     outcome::{self, Circumstances, Ended, Verdict},
     recorder::{self, End},
@@ -141,19 +141,19 @@ fn end_panicked(seat: &Seat<'_>, message: String) {
 fn fail(shared: &Shared, live: &Arc<Live>, failure: &Failure) -> Option<JobRecord> {
     let mut stored = None;
     let now = shared.clock.now();
-    store_surely(shared, live, |state| {
-        if state.attempt.as_ref().is_some_and(|attempt| attempt.is_left()) {
+    store_surely(shared, live, |change| {
+        let attempt = change.state().attempt.clone();
+        if attempt.as_ref().is_some_and(|attempt| attempt.is_left()) {
             return Ok(());
         }
         let failed = [Event::Expire(failure.clone()), Event::Fail(failure.clone())];
-        let Some(next) = failed.into_iter().find_map(|event| state.record.apply(event, now).ok()) else {
-            return Ok(());
-        };
-        if state.attempt.as_ref().is_some_and(|attempt| attempt.has_rows()) {
-            shared.store.discard(next.id, next.attempt)?;
+        let next = failed.into_iter().find_map(|event| change.state().record.apply(event, now).ok());
+        let Some(next) = next else { return Ok(()) };
+        if attempt.is_some_and(|attempt| attempt.has_rows()) {
+            shared.store().discard(next.id, next.attempt)?;
         }
-        stored = Some(replace(shared, state, next)?);
-        state.attempt = None;
+        stored = Some(replace(shared, change, next)?);
+        change.state().attempt = None;
         Ok(())
     })
     .ok()?;
@@ -228,20 +228,21 @@ fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Begun {
     }
     let now = shared.clock.now();
     // The start need not survive a power loss: without it the job simply still waits.
-    let started = store_surely(shared, live, |state| {
-        // The engine goes without it.
-        if state.is_lost() {
-            return Ok(());
-        }
-        // Cancelled meanwhile: then there is nothing to start.
-        let Ok(next) = state.record.apply(Event::Start, now) else { return Ok(()) };
+    let started = store_surely(shared, live, |change| {
+        let next = {
+            let state = change.state();
+            // The engine goes without it, or it was cancelled meanwhile: then there is nothing to start.
+            if state.is_lost() { None } else { state.record.apply(Event::Start, now).ok() }
+        };
+        let Some(next) = next else { return Ok(()) };
         shared.replace(&next, Durability::Buffered)?;
         let budget = spec.options().budget;
+        let mut state = change.state();
         state.attempt = Some(Arc::new(match &state.lease {
             Some(lease) => Attempt::under(Arc::clone(lease), next.attempt, budget),
             None => Attempt::new(next.attempt, budget),
         }));
-        shared.show(state, next);
+        shared.show(&mut state, next);
         Ok(())
     });
     // What could not be started still waits.
@@ -270,12 +271,15 @@ pub(crate) fn put_back(shared: &Shared, live: &Arc<Live>) {
 fn put_back_record(shared: &Shared, live: &Arc<Live>) -> Option<JobRecord> {
     let now = shared.clock.now();
     let mut stored = None;
-    let put_back = store_surely(shared, live, |state| {
-        let cancelling = state.record.state == JobState::Running { cancelling: true };
-        let event = if cancelling { Event::Stop } else { starter::put_back() };
+    let put_back = store_surely(shared, live, |change| {
+        let next = {
+            let record = &change.state().record;
+            let cancelling = record.state == JobState::Running { cancelling: true };
+            record.apply(if cancelling { Event::Stop } else { starter::put_back() }, now)
+        };
         // One that could not be started waits anyhow.
-        let Ok(next) = state.record.apply(event, now) else { return Ok(()) };
-        stored = Some(replace(shared, state, next)?);
+        let Ok(next) = next else { return Ok(()) };
+        stored = Some(replace(shared, change, next)?);
         Ok(())
     });
     live.lock().attempt = None;
@@ -349,15 +353,15 @@ impl Outcome {
     pub(crate) fn store(&mut self, shared: &Arc<Shared>) -> Result<Option<JobRecord>, StoreError> {
         let live = Arc::clone(&self.live);
         let mut stored = None;
-        store_surely(shared, &live, |state| {
+        store_surely(shared, &live, |change| {
             // Waits have been told that it runs again.
             if self.core.attempt.is_left() {
                 return Ok(());
             }
-            stored = match self.record(shared, state) {
+            stored = match self.record(shared, change) {
                 Err(error) if error.kind == ErrorKind::Lost => {
                     self.lose_rows(error);
-                    self.record(shared, state)?
+                    self.record(shared, change)?
                 }
                 recorded => recorded?,
             };
@@ -376,13 +380,13 @@ impl Outcome {
         }
     }
 
-    fn verdict(&self, shared: &Shared, state: &State) -> Verdict {
+    fn verdict(&self, shared: &Shared, record: &JobRecord) -> Verdict {
         let at = Circumstances {
             cause: self.core.attempt.token.cause(),
-            cancelling: state.record.state == JobState::Running { cancelling: true },
-            attempt: state.record.attempt,
-            failed_attempts: state.record.failed_attempts,
-            max_attempts: state.record.spec.options().max_attempts,
+            cancelling: record.state == JobState::Running { cancelling: true },
+            attempt: record.attempt,
+            failed_attempts: record.failed_attempts,
+            max_attempts: record.spec.options().max_attempts,
             now: self.now,
             entropy: self.entropy,
             retry: shared.config.retry,
@@ -391,14 +395,15 @@ impl Outcome {
     }
 
     /// Stores the verdict: rows first, the record last. The record comes back, if there was anything to store.
-    fn record(&mut self, shared: &Shared, state: &mut State) -> Result<Option<JobRecord>, StoreError> {
-        let event = match self.verdict(shared, state) {
+    fn record(&mut self, shared: &Shared, change: &Change) -> Result<Option<JobRecord>, StoreError> {
+        let record = change.state().record.clone();
+        let event = match self.verdict(shared, &record) {
             Verdict::Succeed => {
                 let result = self.result.get_or_insert_default();
-                let Ok(next) = state.record.apply(Event::Succeed(result.size()), self.now) else {
+                let Ok(next) = record.apply(Event::Succeed(result.size()), self.now) else {
                     return Ok(None);
                 };
-                return complete(shared, state, next, result).map(Some);
+                return complete(shared, change, next, result).map(Some);
             }
             Verdict::Stop => Event::Stop,
             Verdict::Fail(failure) => Event::Fail(failure),
@@ -406,10 +411,10 @@ impl Outcome {
         };
         let keeps = self.keeps_rows
             && keeps_rows(&event)
-            && state.record.spec.options().keep_rows
+            && record.spec.options().keep_rows
             && self.core.attempt.has_output();
         let stopped = event == Event::Stop;
-        let Ok(next) = state.record.apply(event, self.now) else { return Ok(None) };
+        let Ok(next) = record.apply(event, self.now) else { return Ok(None) };
         let next = if stopped { next.stopped_at(self.percent) } else { next };
         if keeps {
             if self.result.is_none() {
@@ -417,13 +422,13 @@ impl Outcome {
                 self.result = self.core.result().ok();
             }
             if let Some(result) = &self.result {
-                return complete(shared, state, next.keeping(result.size()), result).map(Some);
+                return complete(shared, change, next.keeping(result.size()), result).map(Some);
             }
         }
         if self.core.attempt.has_rows() {
-            shared.store.discard(next.id, next.attempt)?;
+            shared.store().discard(next.id, next.attempt)?;
         }
-        replace(shared, state, next).map(Some)
+        replace(shared, change, next).map(Some)
     }
 }
 
@@ -462,30 +467,30 @@ fn keeps_rows(event: &Event) -> bool {
 
 fn complete(
     shared: &Shared,
-    state: &mut State,
+    change: &Change,
     next: JobRecord,
     result: &JobResult,
 ) -> Result<JobRecord, StoreError> {
-    let stored = shared.store.complete(&next, result, shared.config.durability);
+    let stored = shared.store().complete(&next, result, shared.config.durability);
     stored.or_else(|error| shared.already(&next, error))?;
-    shared.show(state, next.clone());
+    shared.show(&mut change.state(), next.clone());
     Ok(next)
 }
 
-fn replace(shared: &Shared, state: &mut State, next: JobRecord) -> Result<JobRecord, StoreError> {
+fn replace(shared: &Shared, change: &Change, next: JobRecord) -> Result<JobRecord, StoreError> {
     shared.replace(&next, shared.config.durability)?;
-    shared.show(state, next.clone());
+    shared.show(&mut change.state(), next.clone());
     Ok(next)
 }
 
-/// Does `write` under the job's lock until it works. The engine is unhealthy meanwhile. Gives up when the engine
+/// Does `write`, a change of the job, until it works. The engine is unhealthy meanwhile. Gives up when the engine
 /// stops: the store then still says what is true, and the next open goes on from there. Gives up too when the store
 /// works but refuses this job's change, which no further try would alter. An engine that is driven by its caller does
 /// not keep him: after a few tries it is an error, and the caller tries again.
 fn store_surely(
     shared: &Shared,
     live: &Arc<Live>,
-    mut write: impl FnMut(&mut State) -> Result<(), StoreError>,
+    mut write: impl FnMut(&Change) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     const TRIES_WITHOUT_WORKERS: u32 = 3;
     let (mut failures, mut conflicts) = (0, 0);
@@ -493,8 +498,8 @@ fn store_surely(
         if live.is_lease_over() {
             return Ok(()); // another engine's, or nobody's: it is not for us to write
         }
-        // The lock is not held between tries: others may look at the job and cancel it.
-        let written = shield::stored("change a job", || write(&mut live.lock()));
+        // A change of its own for each try: others may cancel the job between them.
+        let written = shield::stored("change a job", || write(&live.change()));
         let answered = written.as_ref().map_or_else(|error| refuses_job(error.kind), |()| true);
         if answered && failures > 0 {
             shared.health.recovered();
@@ -564,9 +569,10 @@ const fn refuses_job(kind: ErrorKind) -> bool {
 /// Leaves a job to whoever has it now: what the store says is true.
 fn yield_job(shared: &Shared, live: &Live, error: StoreError) {
     tracing::error!(job = %live.id, %error, "the store refused the change of a job: it is left as it is stored");
-    if let Ok(Some(stored)) = shared.store.get(live.id) {
+    if let Ok(Some(stored)) = shared.store().get(live.id) {
         let complete = stored.state.is_complete();
-        shared.show(&mut live.lock(), stored);
+        shared.watchers.tell(&stored);
+        live.lock().record = stored;
         if complete {
             return live.tell_end();
         }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod algorithms;
+mod blocked;
 mod cancel;
 mod cluster;
 mod faults;

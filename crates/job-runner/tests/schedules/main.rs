@@ -93,6 +93,8 @@ mod submit;
 #[path = "../../src/suspicion.rs"]
 mod suspicion;
 mod sync;
+#[path = "../../src/turn.rs"]
+mod turn;
 #[path = "../../src/unreadable.rs"]
 mod unreadable;
 #[path = "../../src/waiting.rs"]

@@ -1,6 +1,7 @@
 //! The engine's locks and threads, all of them the scheduler's. Only what the engine uses.
 
 use std::{
+    cell::Cell,
     fmt,
     ops::{Deref, DerefMut},
     sync::PoisonError,
@@ -8,6 +9,21 @@ use std::{
 };
 
 pub(crate) use shuttle::{thread, thread_local};
+
+thread_local! {
+    /// The locks that this thread holds.
+    static HELD: Cell<usize> = Cell::new(0);
+}
+
+/// Panics where this thread holds a lock of an engine.
+pub(crate) fn assert_none_held() {
+    let held = HELD.with(Cell::get);
+    assert!(held == 0, "{held} locks of the engine are held across a call to the store");
+}
+
+fn count(more: isize) {
+    HELD.with(|held| held.set(held.get().saturating_add_signed(more)));
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
@@ -24,7 +40,19 @@ impl<T> Mutex<T> {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-        MutexGuard { mutex: self, held: Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)) }
+        let held = Some(self.relock());
+        count(1);
+        MutexGuard { mutex: self, held }
+    }
+
+    fn relock(&self) -> shuttle::sync::MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Drop for MutexGuard<'_, T> {
+    fn drop(&mut self) {
+        count(-1);
     }
 }
 
@@ -77,7 +105,7 @@ impl Condvar {
     pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _: Duration) -> TimedOut {
         guard.held = None;
         thread::yield_now();
-        guard.held = guard.mutex.lock().held;
+        guard.held = Some(guard.mutex.relock());
         TimedOut
     }
 

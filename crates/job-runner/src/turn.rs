@@ -1,0 +1,31 @@
+//! [`Turn`]: what one thread does at a time, though it calls the store meanwhile.
+
+use crate::sync::{Condvar, Mutex};
+
+/// One thread at a time, which holds no lock meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    is_taken: Mutex<bool>,
+    free: Condvar,
+}
+
+impl Turn {
+    /// Waits until nobody has it. It is over when what comes back is dropped.
+    pub(crate) fn take(&self) -> impl Drop + '_ {
+        let mut is_taken = self.is_taken.lock();
+        while *is_taken {
+            self.free.wait(&mut is_taken);
+        }
+        *is_taken = true;
+        Taken(self)
+    }
+}
+
+struct Taken<'a>(&'a Turn);
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        *self.0.is_taken.lock() = false;
+        self.0.free.notify_one();
+    }
+}

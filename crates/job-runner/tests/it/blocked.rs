@@ -1,0 +1,188 @@
+//! A store that does not answer one call stops nobody but its caller.
+
+use std::{sync::Arc, thread, time::Duration};
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use job_runner::{
+    Ending, Engine, EngineBuilder, EngineError, JobHandle, JobRecord, JobState,
+    store::{FaultStore, MemoryStore, Moment, SharedMemory},
+};
+use parking_lot::Mutex;
+
+use crate::support::{Gate, gated, job, nothing};
+
+/// Longer than anything here takes, so that only what waits for ever fails.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Keeps the next write of a thread of this name waiting, once it is told to.
+struct Blocker {
+    thread: Arc<Mutex<Option<&'static str>>>,
+    blocked: Receiver<()>,
+    go: Sender<()>,
+}
+
+impl Blocker {
+    /// The blocker, and the hook of the store.
+    fn new() -> (Self, impl Fn(Moment, u64) + Send + Sync + 'static) {
+        let thread = Arc::new(Mutex::new(None));
+        let (block, blocked) = unbounded();
+        let (go, gone) = bounded::<()>(1);
+        let hook = {
+            let thread = Arc::clone(&thread);
+            move |moment, _| {
+                let own = thread::current();
+                let is_next = |next: &mut &str| own.name().is_some_and(|name| name.starts_with(*next));
+                if moment == Moment::Before && thread.lock().take_if(is_next).is_some() {
+                    let _ = block.send(());
+                    let _ = gone.recv_timeout(PATIENCE);
+                }
+            }
+        };
+        (Self { thread, blocked, go }, hook)
+    }
+
+    fn arm(&self, thread: &'static str) {
+        *self.thread.lock() = Some(thread);
+    }
+
+    /// Waits until a write is blocked.
+    fn met(&self) {
+        self.blocked.recv_timeout(PATIENCE).unwrap();
+    }
+
+    fn open(&self) {
+        self.go.send(()).unwrap();
+    }
+
+    /// A cancel whose write waits.
+    fn cancel(&self, handle: &JobHandle) -> thread::JoinHandle<Result<JobRecord, EngineError>> {
+        self.arm("cancel");
+        let handle = handle.clone();
+        let cancel = thread::Builder::new().name("cancel".to_owned()).spawn(move || handle.cancel()).unwrap();
+        self.met();
+        cancel
+    }
+}
+
+/// Runs `code` on a thread of its own; a panic when it does not come back.
+fn in_time<T: Send + 'static>(what: &'static str, code: impl FnOnce() -> T + Send + 'static) -> T {
+    let (tell, told) = bounded(1);
+    thread::spawn(move || tell.send(code()));
+    told.recv_timeout(PATIENCE / 2).unwrap_or_else(|_| panic!("{what} waits for a store that does not answer"))
+}
+
+/// While the store does not answer a call about one job, everybody else is served, and the job is shown as it was.
+fn others_go_on(engine: &Arc<Engine>, job_of_the_call: &JobHandle, ends_are_stored: bool) {
+    let shown = job_of_the_call.clone();
+    in_time("a look at the job", move || (shown.record(), shown.snapshot(), shown.progress()));
+    let (all, id) = (Arc::clone(engine), job_of_the_call.id());
+    in_time("a look at the engine", move || (all.stats(), all.explain(id).map(drop), all.job(id).map(drop)))
+        .2
+        .unwrap();
+    let all = Arc::clone(engine);
+    let other = in_time("a submission", move || all.submit(job("nothing"))).unwrap();
+    let waiting = other.clone();
+    if ends_are_stored {
+        let ended = in_time("another job", move || waiting.wait()).unwrap();
+        assert_eq!(ended.state, JobState::Complete(Ending::Succeeded));
+    }
+    let all = Arc::clone(engine);
+    let cancelled = in_time("a cancel of another job", move || {
+        let handle = all.submit(job("nobody runs this"))?;
+        handle.cancel()
+    });
+    assert_eq!(cancelled.unwrap().state, JobState::Complete(Ending::Cancelled));
+}
+
+fn handlers(builder: EngineBuilder) -> (EngineBuilder, Gate) {
+    let (gate, body) = gated();
+    (builder.workers(3).algorithm("nothing", nothing).algorithm("gated", body), gate)
+}
+
+/// An engine alone, and one that shares its store.
+fn engines() -> [(Arc<Engine>, Blocker, Gate); 2] {
+    let (alone, hook) = Blocker::new();
+    let store = FaultStore::with_hook(Arc::new(MemoryStore::default()), hook);
+    let (builder, first) = handlers(Engine::builder(Arc::new(store)));
+    let one = Arc::new(builder.open().unwrap());
+    let (shared, hook) = Blocker::new();
+    let store = FaultStore::with_hook(Arc::new(SharedMemory::new(MemoryStore::default())), hook);
+    let (builder, second) = handlers(Engine::builder_shared(Arc::new(store)));
+    // Nothing but the jobs of the test makes this engine write.
+    let builder = builder.lease(Duration::from_hours(1)).poll(Duration::from_hours(1));
+    [(one, alone, first), (Arc::new(builder.open().unwrap()), shared, second)]
+}
+
+#[test]
+fn a_cancel_of_a_waiting_job_keeps_nobody_waiting() {
+    for (engine, blocker, _gate) in engines() {
+        let handle = engine.submit(job("nobody runs this")).unwrap();
+        let cancel = blocker.cancel(&handle);
+        others_go_on(&engine, &handle, true);
+        assert_eq!(handle.record().state, JobState::Waiting, "it is not stored yet");
+        blocker.open();
+        assert_eq!(cancel.join().unwrap().unwrap().state, JobState::Complete(Ending::Cancelled));
+    }
+}
+
+#[test]
+fn a_cancel_of_a_running_job_keeps_nobody_waiting_and_not_the_job_itself() {
+    for (engine, blocker, gate) in engines() {
+        let handle = engine.submit(job("gated")).unwrap();
+        gate.entered();
+        let cancel = blocker.cancel(&handle);
+        others_go_on(&engine, &handle, true);
+        blocker.open();
+        cancel.join().unwrap().unwrap();
+        gate.open();
+        let ended = handle.wait_timeout(PATIENCE).unwrap().unwrap();
+        assert_eq!(ended.state, JobState::Complete(Ending::Cancelled));
+    }
+}
+
+/// Of an engine alone: on a shared store a claim starts the job, and nobody has it before.
+#[test]
+fn the_start_of_a_job_keeps_nobody_waiting_and_no_shutdown() {
+    let [(engine, blocker, gate), _] = engines();
+    blocker.arm("job-worker");
+    let handle = engine.submit(job("gated")).unwrap();
+    blocker.met();
+    others_go_on(&engine, &handle, true);
+    let all = Arc::clone(&engine);
+    let left = in_time("a shutdown", move || all.shutdown(Duration::ZERO));
+    assert_eq!(left.abandoned + left.waiting, 1, "{left:?}");
+    blocker.open();
+    drop((engine, gate));
+}
+
+#[test]
+fn the_end_of_a_job_keeps_nobody_waiting() {
+    for (engine, blocker, gate) in engines() {
+        let handle = engine.submit(job("gated")).unwrap();
+        gate.entered();
+        blocker.arm("job-recorder");
+        gate.open();
+        blocker.met();
+        // Ends are stored by one thread, together.
+        others_go_on(&engine, &handle, false);
+        blocker.open();
+        let ended = handle.wait_timeout(PATIENCE).unwrap().unwrap();
+        assert_eq!(ended.state, JobState::Complete(Ending::Succeeded));
+    }
+}
+
+/// What a cancel is still storing is not undone by what the job did meanwhile, and comes first.
+#[test]
+fn a_job_that_ends_while_its_cancel_is_stored_waits_for_it() {
+    for (engine, blocker, gate) in engines() {
+        let handle = engine.submit(job("gated")).unwrap();
+        gate.entered();
+        let cancel = blocker.cancel(&handle);
+        gate.open();
+        others_go_on(&engine, &handle, false);
+        assert!(!handle.record().state.is_complete());
+        blocker.open();
+        assert_eq!(cancel.join().unwrap().unwrap().state, JobState::Running { cancelling: true });
+        assert!(handle.wait_timeout(PATIENCE).unwrap().unwrap().state.is_complete());
+    }
+}
