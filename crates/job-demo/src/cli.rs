@@ -11,6 +11,7 @@ mod progress;
 mod requests;
 mod run;
 mod serve;
+mod source;
 mod status;
 mod stop;
 mod store;

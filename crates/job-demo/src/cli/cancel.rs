@@ -3,18 +3,14 @@
 use std::{
     io::{self, Write},
     process::ExitCode,
-    sync::Arc,
 };
 
-use job_demo::graphs::Graphs;
 use job_runner::JobId;
 
-use super::{Global, Outcome, store};
+use super::{Global, Outcome, source};
 
 pub(super) fn cancel(global: &Global, id: JobId) -> Outcome {
-    let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
-    let engine = store::engine(&store::write(global)?, &graphs, 0)?;
-    engine.cancel(id)?;
+    source::write(global)?.cancel(id)?;
     let mut out = io::stdout().lock();
     // The service answers a cancel with an empty object.
     if global.json {

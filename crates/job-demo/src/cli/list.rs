@@ -1,20 +1,27 @@
 //! `list`: jobs, the newest first.
 
 use std::{
+    error::Error,
     io::{self, BufWriter, Write},
+    ops::ControlFlow,
     process::ExitCode,
 };
 
 use jiff::Timestamp as Instant;
-use job_runner::{JobRecord, JobState, PageRequest, Parameters, Timestamp, Unreadable};
+use job_runner::{JobRecord, JobState, PageRequest, Parameters, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Global, Outcome, plain::one_line, store, table};
+use super::{
+    Global, Outcome,
+    plain::one_line,
+    source::{self, Entry, Source},
+    table,
+};
 
 pub(super) fn list(global: &Global, offset: Option<&str>, limit: Option<&str>) -> Outcome {
     let page = PageRequest::parse(offset, limit)?;
-    let entries = store::read(global)?.entries(page)?;
+    let entries = newest(&*source::read(global)?, page)?;
     let mut out = BufWriter::new(io::stdout().lock());
     if global.json {
         lines(&mut out, &entries)?;
@@ -27,11 +34,30 @@ pub(super) fn list(global: &Global, offset: Option<&str>, limit: Option<&str>) -
     Ok(ExitCode::SUCCESS)
 }
 
+/// The jobs of the page.
+fn newest(source: &dyn Source, page: PageRequest) -> Result<Vec<Entry>, Box<dyn Error>> {
+    let mut skip = page.offset();
+    let mut entries = Vec::new();
+    source.each(&mut |entry| {
+        if skip > 0 {
+            skip -= 1;
+        } else {
+            entries.push(entry);
+        }
+        if entries.len() as u64 >= u64::from(page.limit()) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })?;
+    Ok(entries)
+}
+
 /// Writes a line of JSON for each job.
-pub(super) fn lines(out: &mut impl Write, entries: &[Result<JobRecord, Unreadable>]) -> io::Result<()> {
+pub(super) fn lines(out: &mut impl Write, entries: &[Entry]) -> io::Result<()> {
     for entry in entries {
         let json = match entry {
-            Ok(record) => serde_json::to_string(&Entry::of(record))?,
+            Ok(record) => serde_json::to_string(&Line::of(record))?,
             Err(job) => json!({ "jobId": job.job.to_string(), "unreadable": job.reason }).to_string(),
         };
         // Parameters are as they came, perhaps laid out over several lines.
@@ -43,7 +69,7 @@ pub(super) fn lines(out: &mut impl Write, entries: &[Result<JobRecord, Unreadabl
 /// A job as machines read it. Times are UTC in RFC 3339.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Entry<'r> {
+struct Line<'r> {
     job_id: String,
     kind: String,
     graph: &'r str,
@@ -61,7 +87,7 @@ struct Entry<'r> {
     fail_reason: Option<&'r str>,
 }
 
-impl<'r> Entry<'r> {
+impl<'r> Line<'r> {
     fn of(record: &'r JobRecord) -> Self {
         Self {
             job_id: record.id.to_string(),

@@ -6,14 +6,17 @@ use std::{
     process::ExitCode,
 };
 
-use job_runner::{ApiError, JobReader, PageRequest, StatusPayload};
+use job_runner::{ApiError, PageRequest, StatusPayload};
 use serde::Deserialize;
 
-use super::{Global, Outcome, pretty, store};
+use super::{
+    Global, Outcome, pretty,
+    source::{self, Answer, Source},
+};
 
 pub(super) fn status(global: &Global, id: &str, offset: Option<&str>, limit: Option<&str>) -> Outcome {
     let page = PageRequest::parse(offset, limit)?;
-    let answer = answer(&store::read(global)?, id, page)?;
+    let answer = answer(&*source::read(global)?, id, page)?;
     if global.json {
         io::stdout().lock().write_all(&answer.body)?;
     } else if answer.http_status == 200 {
@@ -27,22 +30,13 @@ pub(super) fn status(global: &Global, id: &str, offset: Option<&str>, limit: Opt
 }
 
 /// What an HTTP client would get.
-pub(super) struct Answer {
-    pub(super) http_status: u16,
-    pub(super) body: Vec<u8>,
-}
-
-pub(super) fn answer(reader: &JobReader, id: &str, page: PageRequest) -> Result<Answer, Box<dyn Error>> {
-    let mut body = Vec::new();
+pub(super) fn answer(source: &dyn Source, id: &str, page: PageRequest) -> Result<Answer, Box<dyn Error>> {
     // Any text may be asked for: one that is no id names no job.
     let Ok(id) = id.parse() else {
         let payload = StatusPayload::error(&ApiError::unknown_job(id));
-        body.extend_from_slice(payload.head());
-        return Ok(Answer { http_status: payload.http_status(), body });
+        return Ok(Answer { http_status: payload.http_status(), body: payload.head().to_vec() });
     };
-    let status = reader.status(id, page)?;
-    status.write_to(&mut body)?;
-    Ok(Answer { http_status: status.http_status(), body })
+    source.status(id, page)
 }
 
 /// The message of an error payload; the payload itself should it have none.

@@ -4,23 +4,20 @@ use std::{
     error::Error,
     io::{self, Write},
     process::ExitCode,
-    sync::Arc,
 };
 
-use job_demo::{algorithms::Algorithm, graphs::Graphs};
+use job_demo::algorithms::Algorithm;
 use job_runner::{
     JobSpec,
     core::{shown, strict},
 };
 
-use super::{Global, Outcome, store};
+use super::{Global, Outcome, source};
 
 pub(super) fn submit(global: &Global, work: &str, parameters: String) -> Outcome {
     let parameters = strict::object("--parameters", parameters)?;
     let spec = spec(work)?.graph(global.graph.as_str()).raw_parameters(parameters);
-    let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
-    let engine = store::engine(&store::write(global)?, &graphs, 0)?;
-    let id = engine.submit(spec)?.id();
+    let id = source::write(global)?.submit(spec)?;
     let mut out = io::stdout().lock();
     if global.json {
         writeln!(out, r#"{{"jobId":"{id}"}}"#)?;
