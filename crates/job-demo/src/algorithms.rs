@@ -26,6 +26,7 @@ mod request;
 #[cfg(test)]
 mod sample;
 
+use self::request::Fits;
 pub use self::{
     answer::{Answer, List, Row, Values},
     error::AlgorithmError,
@@ -38,24 +39,53 @@ use crate::{graph::Graph, watch::Watch};
 #[derive(Debug, Clone, Copy)]
 pub struct Algorithm {
     name: &'static str,
+    check: fn(&Graph, &str) -> Result<(), AlgorithmError>,
     run: fn(&Graph, &str, &dyn Watch) -> Result<Answer, AlgorithmError>,
 }
 
 impl Algorithm {
     /// Every algorithm.
     pub const ALL: [Self; 12] = [
-        Self { name: "pagerank", run: pagerank::answer },
-        Self { name: "personalrank", run: personalrank::answer },
-        Self { name: "kcore", run: kcore::answer },
-        Self { name: "k_hop", run: k_hop::answer },
-        Self { name: "shortest_path", run: shortest_path::answer },
-        Self { name: "sssp", run: sssp::answer },
-        Self { name: "connected_component", run: connected_component::answer },
-        Self { name: "label_propagation", run: label_propagation::answer },
-        Self { name: "triangle_count", run: triangle_count::answer },
-        Self { name: "cluster_coefficient", run: cluster_coefficient::answer },
-        Self { name: "degree_correlation", run: degree_correlation::answer },
-        Self { name: "closeness", run: closeness::answer },
+        Self { name: "pagerank", check: request::check::<pagerank::PageRank>, run: pagerank::answer },
+        Self {
+            name: "personalrank",
+            check: request::check::<personalrank::PersonalRank>,
+            run: personalrank::answer,
+        },
+        Self { name: "kcore", check: request::check::<kcore::KCore>, run: kcore::answer },
+        Self { name: "k_hop", check: request::check::<k_hop::KHop>, run: k_hop::answer },
+        Self {
+            name: "shortest_path",
+            check: request::check::<shortest_path::ShortestPath>,
+            run: shortest_path::answer,
+        },
+        Self { name: "sssp", check: request::check::<sssp::Sssp>, run: sssp::answer },
+        Self {
+            name: "connected_component",
+            check: request::check::<connected_component::ConnectedComponent>,
+            run: connected_component::answer,
+        },
+        Self {
+            name: "label_propagation",
+            check: request::check::<label_propagation::LabelPropagation>,
+            run: label_propagation::answer,
+        },
+        Self {
+            name: "triangle_count",
+            check: request::check::<triangle_count::TriangleCount>,
+            run: triangle_count::answer,
+        },
+        Self {
+            name: "cluster_coefficient",
+            check: request::check::<cluster_coefficient::ClusterCoefficient>,
+            run: cluster_coefficient::answer,
+        },
+        Self {
+            name: "degree_correlation",
+            check: request::check::<degree_correlation::DegreeCorrelation>,
+            run: degree_correlation::answer,
+        },
+        Self { name: "closeness", check: request::check::<closeness::Closeness>, run: closeness::answer },
     ];
 
     /// The algorithm of this name.
@@ -69,6 +99,15 @@ impl Algorithm {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Whether it can be run with `parameters`, a JSON object. Looks at no row of the graph: a property that holds
+    /// something else than it should is found by the run.
+    ///
+    /// # Errors
+    /// [`AlgorithmError`]: a parameter is missing, unknown, out of range or not of this graph.
+    pub fn check(&self, graph: &Graph, parameters: &str) -> Result<(), AlgorithmError> {
+        (self.check)(graph, parameters)
     }
 
     /// Runs it with `parameters`, a JSON object.
@@ -196,6 +235,40 @@ mod tests {
                 notes.len()
             );
         }
+    }
+
+    #[test]
+    fn what_a_run_would_refuse_at_once_is_refused_before_it_is_stored() {
+        let graph = movies::load().unwrap();
+        let mut refused = 0;
+        for algorithm in Algorithm::ALL {
+            let own = parameters(algorithm.name);
+            assert!(algorithm.check(&graph, &own).is_ok(), "{}", algorithm.name);
+            for given in [
+                "{}",
+                "[]",
+                r#"{"nonsense":1}"#,
+                r#"{"source":"nobody","k":2,"target":"Sidney"}"#,
+                r#"{"source":"nobody"}"#,
+                r#"{"source":"nobody","k":2}"#,
+                r#"{"source":"Sarah","k":0}"#,
+                r#"{"source":"Sarah","target":"nobody"}"#,
+                r#"{"source":"Sarah","target":"Sidney","weight":"length"}"#,
+                r#"{"source":"Sarah","weight":"length"}"#,
+                r#"{"initial":"colour"}"#,
+                r#"{"alpha":2}"#,
+                r#"{"k":"many"}"#,
+                r#"{"statistics":3}"#,
+            ] {
+                let run = algorithm.run(&graph, given, &StopAt::new(usize::MAX)).err();
+                let checked = algorithm.check(&graph, given).err();
+                let told = |error: Option<AlgorithmError>| error.map(|error| error.to_string());
+                let (run, checked) = (told(run), told(checked));
+                refused += usize::from(run.is_some());
+                assert_eq!(checked, run, "{} {given}", algorithm.name);
+            }
+        }
+        assert!(refused > 100, "{refused}");
     }
 
     #[test]

@@ -87,6 +87,14 @@ pub struct Vocabulary {
     pub properties: Vec<Arc<str>>,
 }
 
+impl Vocabulary {
+    /// Whether a property of this name occurs.
+    #[must_use]
+    pub fn has_property(&self, name: &str) -> bool {
+        self.properties.binary_search_by(|known| (**known).cmp(name)).is_ok()
+    }
+}
+
 /// A directed graph with labels and properties; parallel edges and loops are allowed.
 ///
 /// ```

@@ -9,6 +9,7 @@
 //! | [`filter`] | vertex and edge filters: request bodies, checked and run |
 //! | [`algorithms`] | `pagerank`, `kcore`, `sssp` and nine more |
 //! | [`watch`] | how work is stopped and reports progress; knows nothing of jobs |
+//! | [`check`] | what is asked of a job before it is stored |
 //! | [`handlers`] | the one module that knows the job library: filters and algorithms as job handlers |
 //!
 //! ```
@@ -22,6 +23,7 @@
 //! ```
 
 pub mod algorithms;
+pub mod check;
 pub mod filter;
 pub mod graph;
 pub mod graphs;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{AlgorithmError, Answer, Fields, InvalidParameter, paths::Hops, request};
+use super::{AlgorithmError, Answer, Fields, Fits, InvalidParameter, paths::Hops, request};
 use crate::{
     graph::{Direction, Graph},
     watch::Watch,
@@ -23,6 +23,13 @@ impl TryFrom<Fields> for Closeness {
         let source = fields.vertex("source")?;
         fields.finish()?;
         Ok(Self { source })
+    }
+}
+
+impl Fits for Closeness {
+    fn fits(&self, graph: &Graph) -> Result<(), InvalidParameter> {
+        request::vertex(graph, "source", &self.source)?;
+        Ok(())
     }
 }
 

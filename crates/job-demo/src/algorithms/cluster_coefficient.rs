@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{AlgorithmError, Answer, Fields, InvalidParameter, triangle_count};
+use super::{AlgorithmError, Answer, Fields, Fits, InvalidParameter, triangle_count};
 use crate::{
     graph::{Direction, Graph},
     watch::Watch,
@@ -21,6 +21,8 @@ impl TryFrom<Fields> for ClusterCoefficient {
         Ok(Self)
     }
 }
+
+impl Fits for ClusterCoefficient {}
 
 /// The mean over all vertices of: triangles at the vertex, divided by the pairs of its neighbours (Watts and
 /// Strogatz, 1998). A vertex with fewer than two neighbours counts as 0. From 0 to 1; 0 for an empty graph.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use petgraph::unionfind::UnionFind;
 use serde::Deserialize;
 
-use super::{AlgorithmError, Answer, Fields, InvalidParameter, List, Values};
+use super::{AlgorithmError, Answer, Fields, Fits, InvalidParameter, List, Values};
 use crate::{
     graph::{Graph, VertexIndex},
     watch::{Pace, Watch},
@@ -28,6 +28,8 @@ impl TryFrom<Fields> for ConnectedComponent {
         Ok(Self)
     }
 }
+
+impl Fits for ConnectedComponent {}
 
 /// The weakly connected components of a graph.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{AlgorithmError, Answer, Fields, InvalidParameter};
+use super::{AlgorithmError, Answer, Fields, Fits, InvalidParameter};
 use crate::{
     graph::{Direction, Graph},
     watch::{Pace, Watch},
@@ -26,6 +26,8 @@ impl TryFrom<Fields> for DegreeCorrelation {
         Ok(Self { directed })
     }
 }
+
+impl Fits for DegreeCorrelation {}
 
 /// The Pearson correlation of the degrees at both ends of an edge, over all edges: from -1 to 1, and 0 when one side
 /// has only one degree, so that no correlation is defined.

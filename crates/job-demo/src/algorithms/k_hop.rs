@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{AlgorithmError, Answer, Fields, InvalidParameter, List, Values, paths::Hops, request};
+use super::{AlgorithmError, Answer, Fields, Fits, InvalidParameter, List, Values, paths::Hops, request};
 use crate::{
     graph::{Direction, Graph, VertexIndex},
     watch::Watch,
@@ -36,6 +36,13 @@ impl TryFrom<Fields> for KHop {
         };
         fields.finish()?;
         Ok(Self { source, k, mode })
+    }
+}
+
+impl Fits for KHop {
+    fn fits(&self, graph: &Graph) -> Result<(), InvalidParameter> {
+        request::vertex(graph, "source", &self.source)?;
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use super::{AlgorithmError, Answer, Fields, InvalidParameter, Values, answer};
+use super::{AlgorithmError, Answer, Fields, Fits, InvalidParameter, Values, answer};
 use crate::{
     graph::{Direction, Graph},
     watch::{Pace, Watch},
@@ -29,6 +29,8 @@ impl TryFrom<Fields> for KCore {
         Ok(Self { k })
     }
 }
+
+impl Fits for KCore {}
 
 /// The coreness of every vertex, in graph order: the greatest k such that the vertex is in a subgraph where each
 /// vertex has k neighbours or more. Directions, loops and parallel edges do not count.

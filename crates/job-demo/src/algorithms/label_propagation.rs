@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde::Deserialize;
 
-use super::{AlgorithmError, Answer, Fields, InvalidParameter, Values, convergence::Convergence};
+use super::{AlgorithmError, Answer, Fields, Fits, InvalidParameter, Values, convergence::Convergence};
 use crate::{
     graph::{Adjacency, Direction, Graph, Value, VertexIndex},
     watch::{Pace, Watch},
@@ -36,6 +36,16 @@ impl TryFrom<Fields> for LabelPropagation {
         let initial = fields.text("initial")?;
         fields.finish()?;
         Ok(Self { convergence, max_iterations, initial })
+    }
+}
+
+impl Fits for LabelPropagation {
+    fn fits(&self, graph: &Graph) -> Result<(), InvalidParameter> {
+        let known = graph.vertex_vocabulary();
+        match &self.initial {
+            Some(property) if !known.has_property(property) => Err(unknown_initial(property)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -79,12 +89,15 @@ impl Labels {
             }));
         }
         if names.is_empty() {
-            let allowed = "a property that at least one vertex has";
-            return Err(InvalidParameter::new("initial", format!("{property:?}"), allowed));
+            return Err(unknown_initial(property));
         }
         let fixed = of.iter().map(|&label| label != UNKNOWN).collect();
         Ok(Self { names, of, fixed })
     }
+}
+
+fn unknown_initial(property: &str) -> InvalidParameter {
+    InvalidParameter::new("initial", format!("{property:?}"), "a property that at least one vertex has")
 }
 
 /// The community of every vertex, in graph order: the id of the vertex that its label comes from, or with

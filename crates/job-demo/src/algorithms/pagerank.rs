@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{
-    AlgorithmError, Answer, Fields, InvalidParameter, Ranks, Values, answer,
+    AlgorithmError, Answer, Fields, Fits, InvalidParameter, Ranks, Values, answer,
     power::{self, Power, Restart},
 };
 use crate::{graph::Graph, watch::Watch};
@@ -38,6 +38,8 @@ impl TryFrom<Fields> for PageRank {
         Ok(Self { alpha, convergence, max_iterations, directed })
     }
 }
+
+impl Fits for PageRank {}
 
 /// Ranks every vertex. Parallel edges count as often as there are; a vertex without edges to follow sends its rank
 /// to all vertices alike.

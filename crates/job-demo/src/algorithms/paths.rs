@@ -79,10 +79,7 @@ impl Weights {
         directed: bool,
         watch: &dyn Watch,
     ) -> Result<Self, AlgorithmError> {
-        if !graph.edge_vocabulary().properties.iter().any(|name| **name == *property) {
-            let allowed = "a property that at least one edge has";
-            return Err(InvalidParameter::new("weight", format!("{property:?}"), allowed).into());
-        }
+        weight_property(graph, Some(property))?;
         let mut pace = Pace::new(watch);
         let mut edges = Vec::with_capacity(graph.edges().len());
         for edge in graph.edges() {
@@ -132,6 +129,17 @@ impl Weights {
     fn between(&self, source: VertexIndex, target: VertexIndex) -> Option<f64> {
         let place = self.0.neighbors_slice(source).binary_search(&target).ok()?;
         self.0.edges_slice(source).get(place).copied()
+    }
+}
+
+/// Whether an edge has the property that a request takes weights from.
+pub(super) fn weight_property(graph: &Graph, property: Option<&str>) -> Result<(), InvalidParameter> {
+    match property {
+        Some(property) if !graph.edge_vocabulary().has_property(property) => {
+            let allowed = "a property that at least one edge has";
+            Err(InvalidParameter::new("weight", format!("{property:?}"), allowed))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{
-    AlgorithmError, Answer, Fields, InvalidParameter, List, Ranks, Values, answer,
+    AlgorithmError, Answer, Fields, Fits, InvalidParameter, List, Ranks, Values, answer,
     power::{self, Power, Restart},
     request,
 };
@@ -33,6 +33,13 @@ impl TryFrom<Fields> for PersonalRank {
         let Power { alpha, convergence, max_iterations, directed } = Power::read(&mut fields)?;
         fields.finish()?;
         Ok(Self { source, alpha, convergence, max_iterations, directed })
+    }
+}
+
+impl Fits for PersonalRank {
+    fn fits(&self, graph: &Graph) -> Result<(), InvalidParameter> {
+        request::vertex(graph, "source", &self.source)?;
+        Ok(())
     }
 }
 

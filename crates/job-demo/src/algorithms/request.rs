@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use thiserror::Error;
 
+use super::AlgorithmError;
 use crate::graph::{Graph, VertexIndex};
 
 /// A parameter that cannot be used.
@@ -119,6 +120,22 @@ impl Fields {
         };
         Err(InvalidParameter::new(name, "unknown", allowed))
     }
+}
+
+/// Parameters that are right in themselves, and may not fit a graph.
+pub(super) trait Fits {
+    /// Whether what they name is there. Takes no time that grows with the graph.
+    fn fits(&self, _graph: &Graph) -> Result<(), InvalidParameter> {
+        Ok(())
+    }
+}
+
+/// Reads parameters and compares them with the graph, as a run does at its begin.
+pub(super) fn check<T>(graph: &Graph, parameters: &str) -> Result<(), AlgorithmError>
+where
+    T: Fits + for<'p> Deserialize<'p>,
+{
+    Ok(read::<T>(parameters)?.fits(graph)?)
 }
 
 const VERTEX: &str = "the id of a vertex of the graph";

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::{
-    AlgorithmError, Answer, Fields, InvalidParameter,
+    AlgorithmError, Answer, Fields, Fits, InvalidParameter,
     paths::{self, Hops, Weights},
     request,
 };
@@ -40,6 +40,15 @@ impl TryFrom<Fields> for ShortestPath {
         };
         fields.finish()?;
         Ok(params)
+    }
+}
+
+impl Fits for ShortestPath {
+    fn fits(&self, graph: &Graph) -> Result<(), InvalidParameter> {
+        request::vertex(graph, "source", &self.source)?;
+        request::vertex(graph, "target", &self.target)?;
+        paths::weight_property(graph, self.weight.as_deref())?;
+        Ok(())
     }
 }
 

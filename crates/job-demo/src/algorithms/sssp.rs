@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use super::{
-    AlgorithmError, Answer, Fields, InvalidParameter, List, Values,
-    paths::{Hops, Weights},
+    AlgorithmError, Answer, Fields, Fits, InvalidParameter, List, Values,
+    paths::{self, Hops, Weights},
     request,
 };
 use crate::{
@@ -36,6 +36,14 @@ impl TryFrom<Fields> for Sssp {
         };
         fields.finish()?;
         Ok(params)
+    }
+}
+
+impl Fits for Sssp {
+    fn fits(&self, graph: &Graph) -> Result<(), InvalidParameter> {
+        request::vertex(graph, "source", &self.source)?;
+        paths::weight_property(graph, self.weight.as_deref())?;
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use super::{AlgorithmError, Answer, Fields, InvalidParameter, List, Values};
+use super::{AlgorithmError, Answer, Fields, Fits, InvalidParameter, List, Values};
 use crate::{
     graph::{Direction, Graph, VertexIndex},
     watch::{Pace, Watch},
@@ -29,6 +29,8 @@ impl TryFrom<Fields> for TriangleCount {
         Ok(Self { statistics })
     }
 }
+
+impl Fits for TriangleCount {}
 
 /// The triangles of a graph.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,14 +12,12 @@ use std::{
 
 use clap::Args;
 use job_demo::{
-    algorithms::Algorithm,
-    filter::{Filter, FilterError, Subject},
-    graph::Graph,
+    check::{Refused, check},
     graphs::Graphs,
     handlers,
 };
 use job_http::{Api, Exporter, Failure, InvalidOrigin, Origins, ServeOptions, Work};
-use job_runner::{Engine, JobSpec, core::shown};
+use job_runner::{Engine, JobSpec};
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use super::{
@@ -129,17 +127,6 @@ struct Host {
     graphs: Arc<Graphs>,
 }
 
-impl Host {
-    fn graph(&self, name: &str) -> Result<&Graph, Failure> {
-        self.graphs.get(name).map_err(|error| Failure::new("GES.8402", error.to_string()))
-    }
-
-    fn check_filter(&self, name: &str, body: &str, subject: Subject) -> Result<(), Failure> {
-        let checked = Filter::compile(body, subject, self.graph(name)?);
-        checked.map(drop).map_err(|FilterError { code, message }| Failure::new(code, message))
-    }
-}
-
 impl job_http::Graphs for Host {
     fn find(&self, project: &str, name: &str) -> Option<job_http::Graph> {
         // The graphs never change, so a result is as good as the next one.
@@ -156,16 +143,8 @@ impl job_http::Graphs for Host {
     }
 
     fn check(&self, graph: &job_http::Graph, work: &Work) -> Result<JobSpec, Failure> {
-        match work {
-            Work::VertexFilter(body) => self.check_filter(&graph.key, body.as_str(), Subject::Vertices)?,
-            Work::EdgeFilter(body) => self.check_filter(&graph.key, body.as_str(), Subject::Edges)?,
-            Work::Algorithm { name, .. } if Algorithm::find(name).is_none() => {
-                let names = Algorithm::ALL.map(|algorithm| algorithm.name()).join(", ");
-                let message = format!("algorithm {:?} is unknown: it must be one of {names}", shown(name));
-                return Err(Failure::new("GES.8402", message));
-            }
-            _ => {}
-        }
-        Ok(work.spec(graph))
+        let spec = work.spec(graph);
+        check(&self.graphs, &spec).map_err(|Refused { code, message }| Failure::new(code, message))?;
+        Ok(spec)
     }
 }

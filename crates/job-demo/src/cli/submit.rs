@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use job_demo::algorithms::Algorithm;
+use job_demo::{algorithms::Algorithm, check::check, graphs::Graphs};
 use job_runner::{
     JobSpec,
     core::{shown, strict},
@@ -17,6 +17,7 @@ use super::{Global, Outcome, source};
 pub(super) fn submit(global: &Global, work: &str, parameters: String) -> Outcome {
     let parameters = strict::object("--parameters", parameters)?;
     let spec = spec(work)?.graph(global.graph.as_str()).raw_parameters(parameters);
+    check(&Graphs::new(global.wordnet.clone()), &spec)?;
     let id = source::write(global)?.submit(spec)?;
     let mut out = io::stdout().lock();
     if global.json {

@@ -3,8 +3,13 @@
 use std::{
     path::Path,
     process::{Command, Output},
+    sync::Arc,
 };
 
+use job_runner::{
+    Engine, JobContext, JobSpec, Parameters,
+    store::{RocksOptions, RocksStore},
+};
 use serde_json::{Value, json};
 
 fn job_demo(store: &Path, arguments: &[&str]) -> Output {
@@ -31,6 +36,19 @@ fn refused(store: &Path, arguments: &[&str]) -> String {
     assert_eq!(output.status.code(), Some(1), "{arguments:?}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{arguments:?}");
     String::from_utf8(output.stderr).unwrap()
+}
+
+/// Stores a job that the program would refuse, as another host can that writes the same store.
+fn unchecked(store: &Path, algorithm: &str, parameters: &str) -> String {
+    let store = Arc::new(RocksStore::open(store, RocksOptions::default()).unwrap());
+    let engine =
+        Engine::builder(store).algorithm(algorithm, |_: &mut JobContext| Ok(())).workers(0).open().unwrap();
+    let parameters = Parameters::from_text(parameters.to_owned()).unwrap();
+    engine
+        .submit(JobSpec::algorithm(algorithm).graph("movies").raw_parameters(parameters))
+        .unwrap()
+        .id()
+        .to_string()
 }
 
 fn json(text: &str) -> Value {
@@ -81,7 +99,7 @@ fn texts_of_jobs_do_nothing_to_a_terminal_and_a_job_is_one_line_for_machines() {
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path();
     let hostile = "{\n \"\\u001b[2J\u{202e}\\n\u{9b}31m\":\r\n \"\u{7f}\u{2028}\"\n}";
-    let id = told(store, &["submit", "kcore", "--parameters", hostile]);
+    let id = unchecked(store, "kcore", hostile);
     assert_eq!(job_demo(store, &["run", "--pending"]).status.code(), Some(1), "the parameter is unknown");
     let is_hostile =
         |text: &str| text.chars().any(|c| (c.is_control() && c != '\n') || "\u{202e}\u{2028}".contains(c));
@@ -141,6 +159,28 @@ fn inspect_shows_what_is_there_and_compares_every_checksum() {
 }
 
 #[test]
+fn what_cannot_run_is_refused_before_it_is_stored() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path();
+    told(store, &["submit", "kcore"]);
+    for (work, parameters, sentence) in [
+        ("vertex_filter", r#"{"nonsense":1}"#, "nonsense is unknown: "),
+        ("vertex_filter", "{}", "labels and vertexFilters are both empty: "),
+        ("edge_filter", r#"{"labels":["user"]}"#, "labels[0] is \"user\": it must be one of friends, rate"),
+        ("k_hop", "{}", "parameter source is missing: "),
+        ("k_hop", r#"{"source":"Sarah"}"#, "parameter k is missing: "),
+        ("sssp", r#"{"source":"nobody"}"#, "parameter source is \"nobody\": "),
+        ("sssp", r#"{"source":"Sarah","weight":"length"}"#, "parameter weight is \"length\": "),
+        ("label_propagation", r#"{"initial":"colour"}"#, "parameter initial is \"colour\": "),
+        ("kcore", r#"{"K":3}"#, "parameter K is unknown: "),
+    ] {
+        let told = refused(store, &["submit", work, "--parameters", parameters]);
+        assert!(told.starts_with(&format!("job-demo: {sentence}")), "{work} {parameters}: {told}");
+    }
+    assert_eq!(told(store, &["--json", "list"]).lines().count(), 1, "and nothing of it is stored");
+}
+
+#[test]
 fn errors_are_one_sentence() {
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path().join("none");
@@ -150,7 +190,7 @@ fn errors_are_one_sentence() {
     assert!(missing.starts_with("job-demo: there is no job store at "), "{missing}");
 
     let store = directory.path();
-    told(store, &["submit", "kcore", "--parameters", r#"{"k":"many"}"#]);
+    unchecked(store, "kcore", r#"{"k":"many"}"#);
     let unknown = refused(store, &["status", "9440a7eb"]);
     assert_eq!(unknown, "job-demo: can not find job, jobId is  9440a7eb (GES.8301)\n");
     let range = refused(store, &["status", "9440a7eb", "--limit", "0"]);

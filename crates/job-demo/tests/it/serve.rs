@@ -162,6 +162,15 @@ fn what_is_served_is_what_the_command_line_prints() {
     assert_eq!(code, 400);
     assert!(refused.contains("GES.8402"), "{refused}");
 
+    for (body, field) in [
+        (r#"{"algorithmName":"k_hop"}"#, "parameter source is missing"),
+        (r#"{"algorithmName":"kcore","parameters":{"K":3}}"#, "parameter K is unknown"),
+    ] {
+        let (code, refused) = server.ask("POST", "/action?action_id=execute-algorithm", body);
+        assert_eq!(code, 400);
+        assert!(refused.contains("GES.8402") && refused.contains(field), "{refused}");
+    }
+
     let young = r#"{"vertexFilters":[{"propertyName":"Age","predicate":"=","values":["18-24"]}]}"#;
     let (code, acknowledged) = server.ask("POST", "/vertices/action?action_id=query", young);
     assert_eq!(code, 200);

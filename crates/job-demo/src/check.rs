@@ -1,0 +1,63 @@
+//! [`check`]: what every way to submit a job asks before the job is stored.
+
+use job_runner::{JobKind, JobSpec, core::shown};
+use thiserror::Error;
+
+use crate::{
+    algorithms::Algorithm,
+    filter::{Filter, FilterError, Subject},
+    graph::Graph,
+    graphs::Graphs,
+};
+
+/// Whether a job can be run on its graph. Loads the graph if nobody has yet.
+///
+/// ```
+/// use job_demo::{check, graphs::Graphs};
+/// use job_runner::JobSpec;
+///
+/// let graphs = Graphs::new("/usr/share/wordnet".into());
+/// let refused = check::check(&graphs, &JobSpec::algorithm("k_hop").graph("movies")).unwrap_err();
+/// assert_eq!(refused.message, "parameter source is missing: it must be the id of a vertex of the graph");
+/// ```
+///
+/// # Errors
+/// [`Refused`] names the field, its value and what is allowed.
+pub fn check(graphs: &Graphs, spec: &JobSpec) -> Result<(), Refused> {
+    let graph = graphs.get(spec.graph_name()).map_err(|error| Refused::algorithm(error.to_string()))?;
+    let parameters = spec.json().as_str();
+    match spec.kind() {
+        JobKind::VertexFilter => filter(graph, parameters, Subject::Vertices),
+        JobKind::EdgeFilter => filter(graph, parameters, Subject::Edges),
+        JobKind::Algorithm(name) => {
+            let algorithm = Algorithm::find(name).ok_or_else(|| unknown(name))?;
+            algorithm.check(graph, parameters).map_err(|error| Refused::algorithm(error.to_string()))
+        }
+    }
+}
+
+fn filter(graph: &Graph, body: &str, subject: Subject) -> Result<(), Refused> {
+    let checked = Filter::compile(body, subject, graph);
+    checked.map(drop).map_err(|FilterError { code, message }| Refused { code, message })
+}
+
+fn unknown(name: &str) -> Refused {
+    let names = Algorithm::ALL.map(|algorithm| algorithm.name()).join(", ");
+    Refused::algorithm(format!("algorithm {:?} is unknown: it must be one of {names}", shown(name)))
+}
+
+/// A request that cannot be run.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message} ({code})")]
+pub struct Refused {
+    /// The service's code, such as `GES.8402`.
+    pub code: &'static str,
+    /// What was given, where, and what is allowed.
+    pub message: String,
+}
+
+impl Refused {
+    fn algorithm(message: String) -> Self {
+        Self { code: "GES.8402", message }
+    }
+}
