@@ -1,6 +1,7 @@
 //! The command line.
 
 mod cancel;
+mod exit;
 mod inspect;
 mod list;
 mod location;
@@ -36,7 +37,7 @@ type Outcome = Result<ExitCode, Box<dyn Error>>;
 
 /// A small graph engine whose vertex filters, edge filters and algorithms run as durable jobs.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_help = exit::HELP)]
 pub(crate) struct Cli {
     #[command(flatten)]
     global: Global,
@@ -165,7 +166,28 @@ enum Command {
 
 /// The error as one line that a terminal only shows: it may repeat what somebody sent.
 pub(crate) fn sentence(error: &dyn Error) -> String {
-    plain::plain(&error.to_string()).into_owned()
+    without_numbers(&plain::plain(&error.to_string()))
+}
+
+/// The exit code of the error.
+pub(crate) fn exit_code(error: &(dyn Error + 'static)) -> ExitCode {
+    exit::exit(error).into()
+}
+
+/// The standard library ends what the system says with a number that helps nobody who reads it.
+fn without_numbers(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => out.push_str(rest),
+            _ => {
+                out.push_str(" (os error ");
+                out.push_str(part);
+            }
+        }
+    }
+    out
 }
 
 impl Cli {
@@ -204,5 +226,16 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_the_system_says_is_told_without_its_number() {
+        let missing = std::io::Error::from_raw_os_error(2);
+        for (text, told) in [
+            (format!("a: {missing}; b: {missing}"), "a: No such file or directory; b: No such file or directory"),
+            ("(os error x) (os error 1".to_owned(), "(os error x) (os error 1"),
+        ] {
+            assert_eq!(without_numbers(&text), told);
+        }
     }
 }

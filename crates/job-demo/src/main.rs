@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         Err(error) if closed_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("job-demo: {}", cli::sentence(&*error));
-            ExitCode::FAILURE
+            cli::exit_code(&*error)
         }
     }
 }

@@ -8,13 +8,14 @@ use std::{
 };
 
 use job_runner::{
-    JobId, JobKind, JobRecord, PageRequest, Segment,
+    EngineError, JobId, JobKind, JobRecord, PageRequest, Segment,
     store::{SegmentKey, Store, StoreError, Verified, verify},
 };
 use serde_json::json;
 
 use super::{
     Global, Outcome,
+    exit::Exit,
     plain::{one_line, plain},
     store, table,
 };
@@ -24,7 +25,7 @@ pub(super) fn inspect(global: &Global, id: Option<JobId>) -> Outcome {
     let mut out = BufWriter::new(io::stdout().lock());
     match id {
         Some(id) => {
-            let record = store.get(id)?.ok_or_else(|| format!("there is no job {id}"))?;
+            let record = store.get(id)?.ok_or(EngineError::UnknownJob(id))?;
             segments(&mut out, global, store, &record)?;
             out.flush()?;
             Ok(ExitCode::SUCCESS)
@@ -53,7 +54,7 @@ fn whole(out: &mut impl Write, global: &Global, store: &dyn Store) -> Outcome {
     let seen = verify(store, &mut |finding| findings.push(finding.to_string()))?;
     total(out, global, store, &seen, &findings)?;
     out.flush()?;
-    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { Exit::Store.into() })
 }
 
 fn line(

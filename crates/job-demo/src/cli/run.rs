@@ -12,7 +12,7 @@ use std::{
 use job_demo::graphs::Graphs;
 use job_runner::{Ending, Engine, JobHandle, JobRecord, JobState};
 
-use super::{Global, Outcome, list, pages, plain::plain, progress, requests, store, table};
+use super::{Global, Outcome, exit::Exit, list, pages, plain::plain, progress, requests, store, table};
 
 const WORKERS: usize = 2;
 
@@ -39,7 +39,7 @@ pub(super) fn run(global: &Global, pending: bool) -> Outcome {
     let records = finish(global, &jobs)?;
     report(global, &engine, &records, pending)?;
     let bad = records.iter().any(|record| record.state == JobState::Complete(Ending::Failed));
-    Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if bad { Exit::JobFailed.into() } else { ExitCode::SUCCESS })
 }
 
 /// A job that is waited for.

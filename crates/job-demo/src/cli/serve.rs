@@ -22,6 +22,7 @@ use tokio::{net::TcpListener, runtime::Runtime};
 
 use super::{
     Global, Outcome, cores,
+    exit::{Exit, Mistake},
     stop::{self, Told},
     store,
 };
@@ -85,11 +86,9 @@ fn engine(
     let builder = store.builder().workers(workers);
     if workers == 0 {
         if !store.is_shared() {
-            return Err(
-                "without workers nobody runs what is submitted: --workers 0 is for a store that others share, \
-                        --store postgres:URL"
-                    .into(),
-            );
+            let message = "without workers nobody runs what is submitted: --workers 0 is for a store that others \
+                           share, --store postgres:URL";
+            return Err(Mistake::new(Exit::Usage, message).into());
         }
         return Ok(builder.open()?);
     }

@@ -23,6 +23,9 @@ pub(super) trait Source {
     /// Shows every job, the newest first, until `visit` breaks.
     fn each(&self, visit: &mut dyn FnMut(Entry) -> ControlFlow<()>) -> Result<(), Box<dyn Error>>;
 
+    /// One job; `None` if there is no such job.
+    fn record(&self, id: JobId) -> Result<Option<JobRecord>, Box<dyn Error>>;
+
     /// The state of a job, or a page of its result.
     fn status(&self, id: JobId, page: PageRequest) -> Result<Answer, Box<dyn Error>>;
 }
@@ -69,6 +72,10 @@ impl Source for JobReader {
         }
     }
 
+    fn record(&self, id: JobId) -> Result<Option<JobRecord>, Box<dyn Error>> {
+        Ok(Self::record(self, id)?)
+    }
+
     fn status(&self, id: JobId, page: PageRequest) -> Result<Answer, Box<dyn Error>> {
         let status = Self::status(self, id, page)?;
         let mut body = Vec::new();
@@ -80,6 +87,10 @@ impl Source for JobReader {
 impl Source for Engine {
     fn each(&self, visit: &mut dyn FnMut(Entry) -> ControlFlow<()>) -> Result<(), Box<dyn Error>> {
         self.reader().each(visit)
+    }
+
+    fn record(&self, id: JobId) -> Result<Option<JobRecord>, Box<dyn Error>> {
+        Source::record(&self.reader(), id)
     }
 
     fn status(&self, id: JobId, page: PageRequest) -> Result<Answer, Box<dyn Error>> {

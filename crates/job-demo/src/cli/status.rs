@@ -10,23 +10,32 @@ use job_runner::{ApiError, PageRequest, StatusPayload};
 use serde::Deserialize;
 
 use super::{
-    Global, Outcome, pretty,
+    Global, Outcome,
+    exit::{Exit, Mistake},
+    pretty,
     source::{self, Answer, Source},
 };
 
 pub(super) fn status(global: &Global, id: &str, offset: Option<&str>, limit: Option<&str>) -> Outcome {
     let page = PageRequest::parse(offset, limit)?;
-    let answer = answer(&*source::read(global)?, id, page)?;
+    let source = source::read(global)?;
+    let answer = answer(&*source, id, page)?;
+    let is_known = || Ok::<_, Box<dyn Error>>(id.parse().map_or(Ok(None), |id| source.record(id))?.is_some());
+    let bad = match answer.http_status {
+        200 => None,
+        _ if is_known()? => Some(Exit::JobFailed),
+        _ => Some(Exit::NotFound),
+    };
     if global.json {
         io::stdout().lock().write_all(&answer.body)?;
-    } else if answer.http_status == 200 {
+    } else if let Some(exit) = bad {
+        return Err(Mistake::new(exit, sentence(&answer.body)).into());
+    } else {
         let mut out = BufWriter::new(io::stdout().lock());
         pretty::write(&mut out, &answer.body, pretty::Cut::LONG)?;
         out.flush()?;
-    } else {
-        return Err(sentence(&answer.body).into());
     }
-    Ok(if answer.http_status == 200 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(bad.map_or(ExitCode::SUCCESS, ExitCode::from))
 }
 
 /// What an HTTP client would get.

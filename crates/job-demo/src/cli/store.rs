@@ -1,7 +1,7 @@
 //! Opening the store: a directory for writing by one process and for reading by any number beside it, or a database
 //! that any number of processes share.
 
-use std::{error::Error, path::Path, sync::Arc};
+use std::{error::Error, sync::Arc};
 
 use job_demo::{graphs::Graphs, handlers};
 #[cfg(feature = "objects")]
@@ -13,7 +13,11 @@ use job_runner::{
     store::{RocksOptions, RocksStore, SharedStore, Store},
 };
 
-use super::{Global, location::Location};
+use super::{
+    Global,
+    exit::{Exit, Mistake},
+    location::Location,
+};
 
 /// A store that engines write.
 #[derive(Clone)]
@@ -62,10 +66,11 @@ pub(super) fn engine(store: &Opened, graphs: &Arc<Graphs>, workers: usize) -> Re
 /// The store for reading, also while other processes write it.
 pub(super) fn read_only(global: &Global) -> Result<Arc<dyn Store>, Box<dyn Error>> {
     match &global.store {
-        Location::Directory(directory) if !Path::exists(directory) => {
+        Location::Directory(directory) if !directory.join("CURRENT").exists() => {
             let store = directory.display();
-            Err(format!("there is no job store at {store}: submit a job first, or name another with --store")
-                .into())
+            let message =
+                format!("there is no job store at {store}: submit a job first, or name another with --store");
+            Err(Mistake::new(Exit::NotFound, message).into())
         }
         Location::Directory(directory) => Ok(Arc::new(RocksStore::open_read_only(directory)?)),
         Location::Postgres { database, blocks } => Ok(postgres(database, blocks.as_deref())?),
@@ -86,12 +91,20 @@ fn postgres(database: &str, blocks: Option<&str>) -> Result<Arc<dyn SharedStore>
 #[cfg(all(feature = "postgres", not(feature = "objects")))]
 fn postgres(database: &str, blocks: Option<&str>) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
     if blocks.is_some() {
-        return Err("this program was built without blocks in objects: leave out `,blocks=`, or build it with `--features objects`".into());
+        return Err(Mistake::new(
+            Exit::Usage,
+            "this program was built without blocks in objects: leave out `,blocks=`, or build it with `--features objects`",
+        )
+        .into());
     }
     Ok(Arc::new(PostgresStore::open(database, PostgresOptions::default())?))
 }
 
 #[cfg(not(feature = "postgres"))]
 fn postgres(_database: &str, _blocks: Option<&str>) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
-    Err("this program was built without PostgreSQL: name a directory with --store, or build it with `--features objects`".into())
+    Err(Mistake::new(
+        Exit::Usage,
+        "this program was built without PostgreSQL: name a directory with --store, or build it with `--features objects`",
+    )
+    .into())
 }

@@ -12,7 +12,11 @@ use job_runner::{
     core::{shown, strict},
 };
 
-use super::{Global, Outcome, source};
+use super::{
+    Global, Outcome,
+    exit::{Exit, Mistake},
+    source,
+};
 
 pub(super) fn submit(global: &Global, work: &str, parameters: String) -> Outcome {
     let parameters = strict::object("--parameters", parameters)?;
@@ -36,8 +40,9 @@ fn spec(work: &str) -> Result<JobSpec, Box<dyn Error>> {
         other => {
             let names = Algorithm::ALL.map(|algorithm| algorithm.name()).join(", ");
             let other = shown(other);
-            Err(format!("work {other:?} is unknown: it must be vertex_filter, edge_filter or one of {names}")
-                .into())
+            let message =
+                format!("work {other:?} is unknown: it must be vertex_filter, edge_filter or one of {names}");
+            Err(Mistake::new(Exit::Usage, message).into())
         }
     }
 }

@@ -12,14 +12,19 @@ use job_demo::handlers;
 use job_http::Exporter;
 use tokio::runtime::Runtime;
 
-use super::{Global, Outcome, cores, stop, store};
+use super::{
+    Global, Outcome, cores,
+    exit::{Exit, Mistake},
+    stop, store,
+};
 
 pub(super) fn worker(global: &Global, workers: Option<usize>, exports: &Path, grace: Duration) -> Outcome {
     let workers = workers.unwrap_or_else(cores).max(1);
     let told = stop::listen()?;
     let store = store::write(global)?;
     if !store.is_shared() {
-        return Err("a worker needs a store that others share: name one with --store postgres:URL".into());
+        let message = "a worker needs a store that others share: name one with --store postgres:URL";
+        return Err(Mistake::new(Exit::Usage, message).into());
     }
     let graphs = Arc::new(global.served());
     // Loaded before a job needs it, so that a wrong directory is told at once.

@@ -59,7 +59,7 @@ fn without_workers_and_without_a_shared_store_nothing_is_served() {
             .args(arguments)
             .output()
             .unwrap();
-        assert_eq!(refused.status.code(), Some(1));
+        assert_eq!(refused.status.code(), Some(2));
         assert!(String::from_utf8_lossy(&refused.stderr).contains("--store postgres:URL"), "{refused:?}");
     }
 }
@@ -67,7 +67,7 @@ fn without_workers_and_without_a_shared_store_nothing_is_served() {
 /// What `list` says on its standard error when it fails.
 fn refused(store: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_job-demo")).args(["--store", store, "list"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
     String::from_utf8(output.stderr).unwrap()
 }
 

@@ -31,9 +31,9 @@ fn told(store: &Path, arguments: &[&str]) -> String {
 }
 
 /// The standard error of a command that must fail, which says nothing else.
-fn refused(store: &Path, arguments: &[&str]) -> String {
+fn refused(store: &Path, code: i32, arguments: &[&str]) -> String {
     let output = job_demo(store, arguments);
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{arguments:?}");
     String::from_utf8(output.stderr).unwrap()
 }
@@ -93,6 +93,41 @@ fn a_job_outlives_the_process_that_took_it() {
     assert_eq!(told(store, &["run", "--pending"]), "nothing to do\n");
 }
 
+#[test]
+fn each_kind_of_mistake_has_an_exit_code_and_no_number_of_the_system() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path();
+    let id = told(store, &["submit", "kcore"]);
+    let id = id.trim_end();
+    let other = "018bcfe5-6800-7000-8000-000000000000";
+    for (code, arguments) in [
+        (2, &["cancel", "not an id"][..]),
+        (2, &["list", "--limit", "none"]),
+        (2, &["--no-such-option"]),
+        (3, &["cancel", other]),
+        (3, &["inspect", other]),
+        (3, &["status", other]),
+        (4, &["submit", "k_hop"]),
+    ] {
+        assert_eq!(job_demo(store, arguments).status.code(), Some(code), "{arguments:?}");
+    }
+    told(store, &["cancel", id]);
+    for (code, arguments) in [(4, ["cancel", id]), (5, ["status", id])] {
+        refused(store, code, &arguments);
+    }
+    let busy = Arc::new(RocksStore::open(store, RocksOptions::default()).unwrap());
+    refused(store, 6, &["submit", "kcore"]);
+    drop(busy);
+    let file = store.join("file");
+    std::fs::write(&file, "").unwrap();
+    for (code, arguments) in [(6, &["submit", "kcore"][..]), (3, &["list"]), (3, &["list", "--json"])] {
+        let told = refused(&file, code, arguments);
+        assert!(!told.contains("os error"), "{told}");
+    }
+    let help = told(store, &["--help"]);
+    assert!(help.contains("Exit codes:"), "{help}");
+}
+
 /// What somebody sent as parameters is told to whoever lists the jobs.
 #[test]
 fn texts_of_jobs_do_nothing_to_a_terminal_and_a_job_is_one_line_for_machines() {
@@ -100,14 +135,14 @@ fn texts_of_jobs_do_nothing_to_a_terminal_and_a_job_is_one_line_for_machines() {
     let store = directory.path();
     let hostile = "{\n \"\\u001b[2J\u{202e}\\n\u{9b}31m\":\r\n \"\u{7f}\u{2028}\"\n}";
     let id = unchecked(store, "kcore", hostile);
-    assert_eq!(job_demo(store, &["run", "--pending"]).status.code(), Some(1), "the parameter is unknown");
+    assert_eq!(job_demo(store, &["run", "--pending"]).status.code(), Some(5), "the parameter is unknown");
     let is_hostile =
         |text: &str| text.chars().any(|c| (c.is_control() && c != '\n') || "\u{202e}\u{2028}".contains(c));
 
     let table = told(store, &["list"]);
     assert_eq!(table.lines().count(), 3, "{table:?}");
     assert!(table.contains(r"\u001b[2J\u202e\n\u009b31m") && !is_hostile(&table), "{table:?}");
-    let failed = refused(store, &["status", id.trim_end()]);
+    let failed = refused(store, 5, &["status", id.trim_end()]);
     assert!(failed.contains(r"\u001b[2J") && failed.lines().count() == 1 && !is_hostile(&failed), "{failed:?}");
 
     told(store, &["submit", "kcore"]);
@@ -174,7 +209,7 @@ fn what_cannot_run_is_refused_before_it_is_stored() {
         ("label_propagation", r#"{"initial":"colour"}"#, "parameter initial is \"colour\": "),
         ("kcore", r#"{"K":3}"#, "parameter K is unknown: "),
     ] {
-        let told = refused(store, &["submit", work, "--parameters", parameters]);
+        let told = refused(store, 4, &["submit", work, "--parameters", parameters]);
         assert!(told.starts_with(&format!("job-demo: {sentence}")), "{work} {parameters}: {told}");
     }
     assert_eq!(told(store, &["--json", "list"]).lines().count(), 1, "and nothing of it is stored");
@@ -184,25 +219,25 @@ fn what_cannot_run_is_refused_before_it_is_stored() {
 fn errors_are_one_sentence() {
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path().join("none");
-    let missing = refused(&store, &["list"]);
+    let missing = refused(&store, 3, &["list"]);
     assert!(missing.starts_with("job-demo: there is no job store at "), "{missing}");
-    let missing = refused(&store, &["inspect"]);
+    let missing = refused(&store, 3, &["inspect"]);
     assert!(missing.starts_with("job-demo: there is no job store at "), "{missing}");
 
     let store = directory.path();
     unchecked(store, "kcore", r#"{"k":"many"}"#);
-    let unknown = refused(store, &["status", "9440a7eb"]);
+    let unknown = refused(store, 3, &["status", "9440a7eb"]);
     assert_eq!(unknown, "job-demo: can not find job, jobId is  9440a7eb (GES.8301)\n");
-    let range = refused(store, &["status", "9440a7eb", "--limit", "0"]);
+    let range = refused(store, 2, &["status", "9440a7eb", "--limit", "0"]);
     assert_eq!(range, "job-demo: parameter limit is 0: it must be a whole number from 1 to 100000\n");
-    let work = refused(store, &["submit", "page_rank"]);
+    let work = refused(store, 2, &["submit", "page_rank"]);
     assert!(work.starts_with("job-demo: work \"page_rank\" is unknown: it must be vertex_filter, "), "{work}");
-    let parameters = refused(store, &["submit", "kcore", "--parameters", "{"]);
+    let parameters = refused(store, 2, &["submit", "kcore", "--parameters", "{"]);
     assert!(parameters.starts_with("job-demo: --parameters is not JSON: "), "{parameters}");
 
     let failed = job_demo(store, &["--json", "run", "--pending"]);
-    assert_eq!(failed.status.code(), Some(1));
+    assert_eq!(failed.status.code(), Some(5));
     let id = json(&String::from_utf8(failed.stdout).unwrap())["jobId"].as_str().unwrap().to_owned();
-    let reason = refused(store, &["status", &id]);
+    let reason = refused(store, 5, &["status", &id]);
     assert!(reason.contains("parameter k is \"many\": it must be a whole number"), "{reason}");
 }
