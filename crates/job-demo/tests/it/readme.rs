@@ -8,9 +8,13 @@ use std::{
 
 use crate::serve::Server;
 
+fn readme() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap()
+}
+
 /// The lines to paste of each `console` block under this heading, or of all blocks.
 fn blocks(heading: Option<&str>) -> Vec<Vec<String>> {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
+    let text = readme();
     let section = match heading {
         Some(heading) => text.split("\n## ").find(|section| section.starts_with(heading)).unwrap(),
         None => &text,
@@ -59,6 +63,18 @@ fn the_lines_over_http_in_the_readme_work_when_they_are_pasted() {
     let told = run(&block.iter().map(here).collect::<Vec<_>>());
     assert!(told.contains(r#""data_return_size":2"#), "{told}");
     assert!(told.contains(r#""status":"complete""#), "{told}");
+}
+
+#[test]
+fn the_exit_codes_in_the_readme_are_those_of_the_help() {
+    let help = Command::new(env!("CARGO_BIN_EXE_job-demo")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let codes = help.split("Exit codes:\n").nth(1).unwrap().lines();
+    let codes: Vec<(&str, &str)> = codes.map(|line| line.trim().split_once("  ").unwrap()).collect();
+    assert_eq!(codes.len(), 7, "{help}");
+    for (code, meaning) in codes {
+        assert!(readme().contains(&format!("\n| {code} | {meaning} |\n")), "{code}: {meaning}");
+    }
 }
 
 #[cfg(feature = "postgres")]
