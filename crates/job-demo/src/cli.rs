@@ -1,11 +1,15 @@
 //! The command line.
 
 mod cancel;
+mod columns;
 mod exit;
+mod ids;
 mod inspect;
+mod job;
 mod list;
 mod location;
 mod pages;
+mod pick;
 mod plain;
 mod pretty;
 mod progress;
@@ -18,6 +22,8 @@ mod stop;
 mod store;
 mod submit;
 mod table;
+mod terminal;
+mod words;
 mod worker;
 
 use std::{
@@ -26,9 +32,9 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use job_demo::{graphs::Graphs, wordnet};
-use job_runner::JobId;
+use job_runner::PageRequest;
 
-use self::location::Location;
+use self::{list::Listing, location::Location, pick::Pick};
 
 const DEFAULT_STORE: &str = "job-demo-store";
 
@@ -60,9 +66,9 @@ struct Global {
         default_value = DEFAULT_STORE
     )]
     store: Location,
-    /// Graph that new jobs read
-    #[arg(long, global = true, value_enum, default_value = "wordnet")]
-    graph: GraphName,
+    /// Graph that new jobs read [default: wordnet]; of `list`, only jobs of this graph
+    #[arg(long, global = true, value_enum)]
+    graph: Option<GraphName>,
     /// Directory with the data files of `WordNet` 3.0
     #[arg(long, global = true, value_name = "DIR", default_value = wordnet::DEFAULT_DIRECTORY)]
     wordnet: PathBuf,
@@ -72,10 +78,15 @@ struct Global {
 }
 
 impl Global {
+    /// The graph that new jobs read.
+    fn graph(&self) -> GraphName {
+        self.graph.unwrap_or(GraphName::Wordnet)
+    }
+
     /// The graphs of a process that serves or works: the one that is named, and the one that ships with the program. What
     /// another process has left on others fails at once here.
     fn served(&self) -> Graphs {
-        Graphs::new(self.wordnet.clone()).serving(&[self.graph.as_str(), GraphName::Movies.as_str()])
+        Graphs::new(self.wordnet.clone()).serving(&[self.graph().as_str(), GraphName::Movies.as_str()])
     }
 }
 
@@ -115,6 +126,7 @@ enum Command {
     },
     /// Answer a status query: the state, or a page of the result
     Status {
+        /// The job: its id, or the end of it as `list` shows it
         id: String,
         /// First row of the page [default: 0]
         #[arg(long, value_name = "ROW", allow_hyphen_values = true)]
@@ -125,17 +137,28 @@ enum Command {
     },
     /// List jobs, the newest first
     List {
-        /// Newest jobs to skip [default: 0]
+        #[command(flatten)]
+        pick: Pick,
+        /// Newest of these jobs to skip [default: 0]
         #[arg(long, value_name = "JOBS", allow_hyphen_values = true)]
         offset: Option<String>,
-        /// Most jobs to list, up to 100000 [default: 100000]
-        #[arg(long, value_name = "JOBS", allow_hyphen_values = true)]
-        limit: Option<String>,
+        /// Most jobs to list, up to 100000
+        #[arg(long, value_name = "JOBS", allow_hyphen_values = true, default_value = list::LIMIT)]
+        limit: String,
+        /// Look every second until Ctrl-C; what is no terminal gets only what has changed
+        #[arg(long)]
+        watch: bool,
     },
     /// Show what the store holds and compare every checksum; of one job, its segments and blocks
-    Inspect { id: Option<JobId> },
+    Inspect {
+        /// The job: its id, or the end of it as `list` shows it
+        id: Option<String>,
+    },
     /// Cancel a waiting job
-    Cancel { id: JobId },
+    Cancel {
+        /// The job: its id, or the end of it as `list` shows it
+        id: String,
+    },
     /// Serve jobs over HTTP, with a page for people at /
     Serve {
         /// Address and port
@@ -199,9 +222,12 @@ impl Cli {
             Command::Status { id, offset, limit } => {
                 status::status(&global, &id, offset.as_deref(), limit.as_deref())
             }
-            Command::List { offset, limit } => list::list(&global, offset.as_deref(), limit.as_deref()),
-            Command::Inspect { id } => inspect::inspect(&global, id),
-            Command::Cancel { id } => cancel::cancel(&global, id),
+            Command::List { pick, offset, limit, watch } => {
+                let page = PageRequest::parse(offset.as_deref(), Some(&limit))?;
+                list::list(&global, &Listing { pick, page, watch })
+            }
+            Command::Inspect { id } => inspect::inspect(&global, id.as_deref()),
+            Command::Cancel { id } => cancel::cancel(&global, &id),
             Command::Serve { listen, exports, workers, reach } => {
                 serve::serve(&global, listen, &exports, workers, &reach)
             }

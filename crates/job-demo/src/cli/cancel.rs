@@ -5,12 +5,12 @@ use std::{
     process::ExitCode,
 };
 
-use job_runner::JobId;
+use super::{Global, Outcome, ids, source};
 
-use super::{Global, Outcome, source};
-
-pub(super) fn cancel(global: &Global, id: JobId) -> Outcome {
-    source::write(global)?.cancel(id)?;
+pub(super) fn cancel(global: &Global, id: &str) -> Outcome {
+    let jobs = source::write(global)?;
+    let id = ids::resolve(&*jobs, id)?;
+    jobs.cancel(id)?;
     let mut out = io::stdout().lock();
     // The service answers a cancel with an empty object.
     if global.json {

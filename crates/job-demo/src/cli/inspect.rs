@@ -5,26 +5,33 @@ use std::{
     io::{self, BufWriter, Write},
     ops::ControlFlow,
     process::ExitCode,
+    sync::Arc,
 };
 
 use job_runner::{
-    EngineError, JobId, JobKind, JobRecord, PageRequest, Segment,
+    EngineError, JobId, JobReader, JobRecord, Segment,
     store::{SegmentKey, Store, StoreError, Verified, verify},
 };
 use serde_json::json;
 
 use super::{
     Global, Outcome,
+    columns::{self, Column},
     exit::Exit,
+    ids,
     plain::{one_line, plain},
-    store, table,
+    store,
+    terminal::Terminal,
+    words::{count, thousands},
 };
 
-pub(super) fn inspect(global: &Global, id: Option<JobId>) -> Outcome {
-    let store = &*store::read_only(global)?;
+pub(super) fn inspect(global: &Global, id: Option<&str>) -> Outcome {
+    let opened = store::read_only(global)?;
+    let store = &*opened;
     let mut out = BufWriter::new(io::stdout().lock());
     match id {
         Some(id) => {
+            let id = ids::resolve(&JobReader::new(Arc::clone(&opened)), id)?;
             let record = store.get(id)?.ok_or(EngineError::UnknownJob(id))?;
             segments(&mut out, global, store, &record)?;
             out.flush()?;
@@ -36,17 +43,23 @@ pub(super) fn inspect(global: &Global, id: Option<JobId>) -> Outcome {
 
 /// Every job and where its rows are, then the findings.
 fn whole(out: &mut impl Write, global: &Global, store: &dyn Store) -> Outcome {
-    const PIECE: u32 = 1_000;
-    let limit = usize::try_from(PageRequest::new(0, PIECE)?.limit())?;
+    const PIECE: usize = 1_000;
     let mut before = None;
     loop {
-        let entries = store.entries(before, 0, limit)?;
+        let entries = store.entries(before, 0, PIECE)?;
         // One that cannot be read is a finding below.
-        for record in entries.iter().filter_map(|entry| entry.record.as_ref().ok()) {
-            line(out, global, store, record)?;
+        let records: Vec<_> = entries.iter().filter_map(|entry| entry.record.as_ref().ok()).collect();
+        if global.json {
+            for record in records {
+                line(out, store, record)?;
+            }
+        } else {
+            for line in table(store, &records, before.is_none(), Terminal::look().width) {
+                writeln!(out, "{line}")?;
+            }
         }
         match entries.last() {
-            Some(last) if entries.len() == limit => before = Some(last.id),
+            Some(last) if entries.len() == PIECE => before = Some(last.id),
             _ => break,
         }
     }
@@ -57,33 +70,42 @@ fn whole(out: &mut impl Write, global: &Global, store: &dyn Store) -> Outcome {
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { Exit::Store.into() })
 }
 
-fn line(
-    out: &mut impl Write,
-    global: &Global,
-    store: &dyn Store,
-    record: &JobRecord,
-) -> Result<(), Box<dyn Error>> {
-    // A damaged result is a finding of the pass over everything, not the end of the list.
-    let list = store.result(record.id).ok().flatten().and_then(|result| result.list);
-    let count = list.map_or(0, |list| list.segments().len());
-    let work = table::work(record.spec.kind());
-    if global.json {
-        let work = if let JobKind::Algorithm(name) = record.spec.kind() { name } else { &work };
-        let entry = json!({
-            "jobId": record.id.to_string(), "work": work, "state": record.state.to_string(),
-            "rows": record.size.rows, "bytes": record.size.bytes, "segments": count,
-        });
-        writeln!(out, "{}", one_line(&entry.to_string()))?;
-    } else {
-        let (rows, bytes) = (table::thousands(record.size.rows), table::thousands(record.size.bytes));
-        writeln!(
-            out,
-            "{}  {work:20}  {:10}  {rows:>12} rows  {bytes:>15} bytes  {count:>5} segments",
-            record.id,
-            record.state.to_string()
-        )?;
-    }
-    Ok(())
+const COLUMNS: [Column; 6] = [
+    Column { head: "JOB", right: false, cut: false },
+    Column { head: "WORK", right: false, cut: true },
+    Column { head: "STATE", right: false, cut: false },
+    Column { head: "ROWS", right: true, cut: false },
+    Column { head: "BYTES", right: true, cut: false },
+    Column { head: "SEGMENTS", right: true, cut: false },
+];
+
+/// A line a job, below a head in the first part of them.
+fn table(store: &dyn Store, records: &[&JobRecord], is_first: bool, width: usize) -> Vec<String> {
+    let ids: Vec<JobId> = records.iter().map(|record| record.id).collect();
+    let cells = |(record, id): (&&JobRecord, String)| {
+        let (work, state) = (plain(&record.spec.kind().to_string()).into_owned(), record.state.to_string());
+        let [rows, bytes] = [record.size.rows, record.size.bytes].map(count);
+        [id, work, state, rows, bytes, thousands(segment_count(store, record.id))]
+    };
+    let rows: Vec<_> = records.iter().zip(ids::short(&ids, &[])).map(cells).collect();
+    let lines = columns::lay_out(&COLUMNS, &rows, width);
+    lines.iter().skip(usize::from(!is_first || records.is_empty())).map(columns::join).collect()
+}
+
+/// A damaged result is a finding of the pass over everything, not the end of the list.
+fn segment_count(store: &dyn Store, job: JobId) -> u64 {
+    let list = store.result(job).ok().flatten().and_then(|result| result.list);
+    list.map_or(0, |list| list.segments().len() as u64)
+}
+
+fn line(out: &mut impl Write, store: &dyn Store, record: &JobRecord) -> io::Result<()> {
+    let work = record.spec.kind().to_string();
+    let work = if let "vertex_filter" | "edge_filter" = work.as_str() { work.replace('_', " ") } else { work };
+    let entry = json!({
+        "jobId": record.id.to_string(), "work": work, "state": record.state.to_string(), "rows": record.size.rows,
+        "bytes": record.size.bytes, "segments": segment_count(store, record.id),
+    });
+    writeln!(out, "{}", one_line(&entry.to_string()))
 }
 
 fn total(
@@ -102,14 +124,14 @@ fn total(
         writeln!(out, "{}", one_line(&entry.to_string()))?;
         return Ok(());
     }
-    let [jobs, blocks, rows, bytes] = [seen.jobs, seen.blocks, seen.rows, seen.bytes].map(table::thousands);
+    let [jobs, blocks, rows, bytes] = [seen.jobs, seen.blocks, seen.rows, seen.bytes].map(thousands);
     writeln!(
         out,
         "\n{jobs} jobs, {} results in {} segments: {rows} rows in {blocks} blocks, {bytes} bytes",
         seen.results, seen.segments
     )?;
     if let Some(disk) = disk {
-        writeln!(out, "rows take {} bytes on disk", table::thousands(disk))?;
+        writeln!(out, "rows take {} bytes on disk", thousands(disk))?;
     }
     for finding in findings {
         writeln!(out, "DAMAGED: {}", plain(finding))?;
@@ -132,7 +154,8 @@ fn segments(
 ) -> Result<(), Box<dyn Error>> {
     let list = store.result(record.id)?.and_then(|result| result.list);
     if !global.json {
-        writeln!(out, "{}  {}  {}", record.id, table::work(record.spec.kind()), record.state)?;
+        let work = record.spec.kind().to_string();
+        writeln!(out, "{}  {}  {}", record.id, plain(&work), record.state)?;
     }
     for &segment in list.iter().flat_map(job_runner::RowList::segments) {
         let blocks = blocks(store, record.id, segment)?;
@@ -143,7 +166,7 @@ fn segments(
             });
             writeln!(out, "{entry}")?;
         } else {
-            let [rows, bytes] = [segment.rows, segment.bytes].map(table::thousands);
+            let [rows, bytes] = [segment.rows, segment.bytes].map(thousands);
             let (attempt, number) = (segment.attempt, segment.number);
             writeln!(out, "segment {attempt}.{number}: {rows} rows, {bytes} bytes, {} blocks", blocks.len())?;
         }

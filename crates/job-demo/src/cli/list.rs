@@ -1,108 +1,202 @@
 //! `list`: jobs, the newest first.
 
 use std::{
+    collections::HashMap,
     error::Error,
     io::{self, BufWriter, Write},
     ops::ControlFlow,
     process::ExitCode,
+    thread,
+    time::Duration,
 };
 
 use jiff::Timestamp as Instant;
-use job_runner::{JobRecord, JobState, PageRequest, Parameters, Timestamp};
+use job_runner::{Clock, JobId, PageRequest, Parameters, SystemClock, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 
 use super::{
     Global, Outcome,
+    job::{Job, State},
+    pick::Pick,
     plain::one_line,
-    source::{self, Entry, Source},
-    table,
+    source::{self, Source},
+    table::{self, View},
+    terminal::Terminal,
+    words::thousands,
 };
 
-pub(super) fn list(global: &Global, offset: Option<&str>, limit: Option<&str>) -> Outcome {
-    let page = PageRequest::parse(offset, limit)?;
-    let entries = newest(&*source::read(global)?, page)?;
-    let mut out = BufWriter::new(io::stdout().lock());
-    if global.json {
-        lines(&mut out, &entries)?;
-    } else if entries.is_empty() {
-        writeln!(out, "no jobs")?;
-    } else {
-        table::write(&mut out, &entries)?;
-    }
-    out.flush()?;
-    Ok(ExitCode::SUCCESS)
+/// The most jobs of a list that says nothing about it.
+pub(super) const LIMIT: &str = "20";
+
+/// How many of the newest jobs are looked at so that the ends of ids are told from theirs. An end that is that of an older
+/// job, too, is refused where it is given.
+const CONSIDERED: usize = 10_000;
+
+/// How often `--watch` looks.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What to list.
+#[derive(Debug)]
+pub(super) struct Listing {
+    pub(super) pick: Pick,
+    pub(super) page: PageRequest,
+    /// Whether to look again and again.
+    pub(super) watch: bool,
 }
 
-/// The jobs of the page.
-fn newest(source: &dyn Source, page: PageRequest) -> Result<Vec<Entry>, Box<dyn Error>> {
-    let mut skip = page.offset();
-    let mut entries = Vec::new();
-    source.each(&mut |entry| {
-        if skip > 0 {
-            skip -= 1;
-        } else {
-            entries.push(entry);
+pub(super) fn list(global: &Global, listing: &Listing) -> Outcome {
+    let mut told = Told::default();
+    loop {
+        let source = source::read(global)?;
+        let look = Look::at(&*source, listing, global)?;
+        let terminal = Terminal::look();
+        let text =
+            if global.json { told.json(&*source, &look, listing)? } else { told.people(&look, listing, terminal) };
+        let mut out = BufWriter::new(io::stdout().lock());
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        if !listing.watch {
+            return Ok(ExitCode::SUCCESS);
         }
-        if entries.len() as u64 >= u64::from(page.limit()) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    })?;
-    Ok(entries)
+        drop((out, source));
+        thread::sleep(TICK);
+    }
 }
 
-/// Writes a line of JSON for each job.
-pub(super) fn lines(out: &mut impl Write, entries: &[Entry]) -> io::Result<()> {
-    for entry in entries {
-        let json = match entry {
-            Ok(record) => serde_json::to_string(&Line::of(record))?,
-            Err(job) => json!({ "jobId": job.job.to_string(), "unreadable": job.reason }).to_string(),
-        };
-        // Parameters are as they came, perhaps laid out over several lines.
-        writeln!(out, "{}", one_line(&json))?;
+/// The jobs of one moment.
+struct Look {
+    jobs: Vec<Job>,
+    /// The ids that were seen on the way.
+    all: Vec<JobId>,
+    /// Jobs that are behind these.
+    more: u64,
+    /// Whether there may be more than those.
+    is_cut: bool,
+}
+
+impl Look {
+    fn at(source: &dyn Source, listing: &Listing, global: &Global) -> Result<Self, Box<dyn Error>> {
+        let graph = global.graph.map(super::GraphName::as_str);
+        let limit = usize::try_from(listing.page.limit())?;
+        // Whole ids are told from all others.
+        let considered = if global.json { 0 } else { CONSIDERED };
+        let mut skip = listing.page.offset();
+        let mut look = Self { jobs: Vec::new(), all: Vec::new(), more: 0, is_cut: false };
+        source.each(&mut |job| {
+            look.all.push(job.id);
+            if listing.pick.takes(&job, graph) {
+                match () {
+                    () if skip > 0 => skip -= 1,
+                    () if look.jobs.len() < limit => look.jobs.push(job),
+                    () => look.more += 1,
+                }
+            }
+            look.is_cut = look.jobs.len() >= limit && look.all.len() >= considered;
+            if look.is_cut { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(look)
     }
-    Ok(())
+
+    fn lines(&self, listing: &Listing, width: usize) -> Vec<String> {
+        if self.jobs.is_empty() {
+            return vec![if self.all.is_empty() { "no jobs" } else { "no such jobs" }.to_owned()];
+        }
+        let mut lines = table::lines(&self.jobs, &self.all, View { now: SystemClock.now(), width });
+        let next = listing.page.offset() + self.jobs.len() as u64;
+        match (self.more, self.is_cut) {
+            (0, false) => {}
+            (0, true) => lines.push(format!("--offset {next} goes on")),
+            (more, false) => lines.push(format!("{} more: --offset {next} goes on", thousands(more))),
+            (more, true) => lines.push(format!("at least {} more: --offset {next} goes on", thousands(more))),
+        }
+        lines
+    }
+}
+
+/// What of a job does not change with time alone.
+type Seen = (JobId, State, u64, Option<u64>);
+
+/// What was told before, so that the same is not told again.
+#[derive(Default)]
+struct Told {
+    lines: HashMap<JobId, String>,
+    states: Option<Vec<Seen>>,
+}
+
+impl Told {
+    /// The table, which replaces the one before it on a terminal, and follows it elsewhere if something has changed.
+    fn people(&mut self, look: &Look, listing: &Listing, terminal: Terminal) -> String {
+        let states = look.jobs.iter().map(|job| (job.id, job.state, job.rows, job.progress)).collect();
+        let is_new = self.states.replace(states) != self.states;
+        let lines = |end: &str| look.lines(listing, terminal.width).join(end) + end;
+        if listing.watch && terminal.is_seen {
+            return format!("\u{1b}[H{}\u{1b}[J", lines("\u{1b}[K\n"));
+        }
+        if is_new { lines("\n") } else { String::new() }
+    }
+
+    /// The lines of jobs that have changed.
+    fn json(&mut self, source: &dyn Source, look: &Look, listing: &Listing) -> Result<String, Box<dyn Error>> {
+        let mut text = String::new();
+        for job in &look.jobs {
+            let line = line(job, source.parameters(job)?.as_ref())?;
+            if !listing.watch || self.lines.get(&job.id) != Some(&line) {
+                text.push_str(&line);
+                self.lines.insert(job.id, line);
+            }
+        }
+        Ok(text)
+    }
+}
+
+/// A line of JSON.
+pub(super) fn line(job: &Job, parameters: Option<&Parameters>) -> Result<String, serde_json::Error> {
+    let json = match job.state {
+        State::Unreadable => json!({ "jobId": job.id.to_string(), "unreadable": job.why }).to_string(),
+        _ => serde_json::to_string(&Line::of(job, parameters))?,
+    };
+    // Parameters are as they came, perhaps laid out over several lines.
+    Ok(format!("{}\n", one_line(&json)))
 }
 
 /// A job as machines read it. Times are UTC in RFC 3339.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Line<'r> {
+struct Line<'j> {
     job_id: String,
-    kind: String,
-    graph: &'r str,
-    parameters: &'r Parameters,
+    kind: &'j str,
+    graph: &'j str,
+    parameters: Option<&'j Parameters>,
     /// `waiting`, `running` or `complete`.
     status: &'static str,
     /// Of a complete job: `succeeded`, `failed` or `cancelled`.
-    outcome: Option<String>,
+    outcome: Option<&'static str>,
     attempt: u32,
     rows: u64,
     bytes: u64,
     submit_time: Option<String>,
     start_time: Option<String>,
     end_time: Option<String>,
-    fail_reason: Option<&'r str>,
+    fail_reason: Option<&'j str>,
 }
 
-impl<'r> Line<'r> {
-    fn of(record: &'r JobRecord) -> Self {
+impl<'j> Line<'j> {
+    fn of(job: &'j Job, parameters: Option<&'j Parameters>) -> Self {
         Self {
-            job_id: record.id.to_string(),
-            kind: record.spec.kind().to_string(),
-            graph: record.spec.graph_name(),
-            parameters: record.spec.json(),
-            status: record.state.wire(),
-            outcome: matches!(record.state, JobState::Complete(_)).then(|| record.state.to_string()),
-            attempt: record.attempt,
-            rows: record.size.rows,
-            bytes: record.size.bytes,
-            submit_time: utc(record.submitted_at),
-            start_time: record.started_at.and_then(utc),
-            end_time: record.finished_at.and_then(utc),
-            fail_reason: record.failure.as_ref().map(|failure| failure.message.as_str()),
+            job_id: job.id.to_string(),
+            kind: &job.work,
+            graph: &job.graph,
+            parameters,
+            status: job.state.wire(),
+            outcome: Some(job.state.as_str()).filter(|_| job.state.is_complete()),
+            attempt: job.attempt,
+            rows: job.rows,
+            bytes: job.bytes,
+            submit_time: job.submitted.and_then(utc),
+            start_time: job.started.and_then(utc),
+            end_time: job.finished.and_then(utc),
+            fail_reason: job.why.as_deref(),
         }
     }
 }
@@ -114,19 +208,21 @@ fn utc(time: Timestamp) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use job_runner::{JobId, JobSpec};
+    use job_runner::{JobRecord, JobSpec};
 
     use super::*;
 
-    #[test]
-    fn a_line_has_every_field() {
+    fn job() -> Job {
         let now = Timestamp::from_micros(1_700_000_000_500_000);
         let spec = JobSpec::algorithm("kcore").graph("movies").parameters(&serde_json::json!({"k": 3})).unwrap();
-        let record = JobRecord::waiting(JobId::from_parts(now, [0; 10]), spec, now);
-        let mut out = Vec::new();
-        lines(&mut out, &[Ok(record)]).unwrap();
+        Job::from(&JobRecord::waiting(JobId::from_parts(now, [0; 10]), spec, now))
+    }
+
+    #[test]
+    fn a_line_has_every_field() {
+        let job = job();
         assert_eq!(
-            String::from_utf8(out).unwrap(),
+            line(&job, job.parameters.as_ref()).unwrap(),
             concat!(
                 r#"{"jobId":"018bcfe5-69f4-7000-8000-000000000000","kind":"kcore","graph":"movies","parameters":{"k":3},"#,
                 r#""status":"waiting","outcome":null,"attempt":0,"rows":0,"bytes":0,"#,
@@ -134,5 +230,29 @@ mod tests {
                 "\n"
             )
         );
+    }
+
+    #[test]
+    fn what_is_watched_is_told_anew_only_when_it_has_changed() {
+        let listing = Listing { pick: Pick::default(), page: PageRequest::default(), watch: true };
+        let look = |job: Job| Look { all: vec![job.id], jobs: vec![job], more: 0, is_cut: false };
+        let (waiting, running) = (look(job()), look(Job { state: State::Running, ..job() }));
+        let mut told = Told::default();
+        let file = Terminal { width: 80, is_seen: false };
+        let mut lines = |look: &Look| told.people(look, &listing, file).lines().count();
+        assert_eq!((lines(&waiting), lines(&waiting), lines(&running)), (2, 0, 2));
+        let seen = Terminal { is_seen: true, ..file };
+        let mut is_drawn = |look: &Look| told.people(look, &listing, seen).starts_with("\u{1b}[H");
+        assert_eq!((is_drawn(&running), is_drawn(&running)), (true, true));
+    }
+
+    #[test]
+    fn a_list_that_goes_on_says_where() {
+        let page = PageRequest::new(5, 1).unwrap();
+        let listing = Listing { pick: Pick::default(), page, watch: false };
+        let look = Look { all: vec![job().id], jobs: vec![job()], more: 1_234, is_cut: false };
+        assert_eq!(look.lines(&listing, 80).last().unwrap(), "1,234 more: --offset 6 goes on");
+        let none = Look { all: Vec::new(), jobs: Vec::new(), more: 0, is_cut: false };
+        assert_eq!(none.lines(&listing, 80), ["no jobs"]);
     }
 }

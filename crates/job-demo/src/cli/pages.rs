@@ -5,11 +5,11 @@ use std::{error::Error, io::Write};
 use job_runner::{Ending, JobReader, JobRecord, JobState, PageRequest};
 
 use super::{
-    DEFAULT_STORE, Global,
+    DEFAULT_STORE, Global, ids,
     location::Location,
     plain::plain,
     pretty::{self, Cut},
-    status, table,
+    source::Source,
 };
 
 /// The work to show and how many rows of it, the richest at the end.
@@ -35,13 +35,14 @@ pub(super) fn write(
     } else {
         format!("--store {} ", plain(&global.store.to_string()))
     };
+    let all: Vec<_> = records.iter().map(|record| record.id).collect();
     for (name, limit) in SHOWN {
         // The newest of a kind: an earlier process may have left one as well.
         let found = records.iter().rev().find(|record| record.spec.kind().to_string() == name);
         if let Some(record) = found.filter(|record| record.state == JobState::Complete(Ending::Succeeded)) {
-            let (work, id) = (table::work(record.spec.kind()), record.id.to_string());
-            writeln!(out, "\n{work}: job-demo {store}status {id} --offset 0 --limit {limit}")?;
-            let answer = status::answer(reader, &id, PageRequest::new(0, limit)?)?;
+            let id = ids::short(&[record.id], &all).concat();
+            writeln!(out, "\n{name}: job-demo {store}status {id} --limit {limit}")?;
+            let answer = Source::status(reader, record.id, PageRequest::new(0, limit)?)?;
             pretty::write(out, &answer.body, Cut::SHORT)?;
         }
     }

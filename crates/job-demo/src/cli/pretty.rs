@@ -29,7 +29,8 @@ impl Cut {
     pub(super) const SHORT: Self = Self { rows: 10, text: 72 };
 }
 
-const WIDTH: usize = 100;
+/// Columns of a terminal, but for one that wraps a full line.
+const WIDTH: usize = 79;
 
 /// Parts that are deeper than this are not shown.
 const DEEPEST: usize = 64;
@@ -128,7 +129,7 @@ impl Node {
 
 fn more(elements: usize, cut: Cut) -> Option<String> {
     let left = elements.checked_sub(cut.rows).filter(|left| *left > 0)?;
-    Some(format!("… {} more", super::table::thousands(left as u64)))
+    Some(format!("… {} more", super::words::thousands(left as u64)))
 }
 
 /// A JSON string for a terminal. One that is no text, such as half of a pair of surrogates, stays as it is written.
@@ -184,10 +185,10 @@ mod tests {
 
     #[test]
     fn long_values_break_and_are_cut() {
-        let rows: Vec<String> = (0..1_005).map(|row| format!(r#"{{"id{row}":"{}"}}"#, "x".repeat(80))).collect();
-        let cut = Cut { rows: 3, text: 72 };
+        let rows: Vec<String> = (0..1_005).map(|row| format!(r#"{{"id{row}":"{}"}}"#, "x".repeat(60))).collect();
+        let cut = Cut { rows: 3, text: 52 };
         let text = laid_out(&format!(r#"{{"rows":[{}],"n":1}}"#, rows.join(",")), cut);
-        let x = "x".repeat(72);
+        let x = "x".repeat(52);
         assert_eq!(
             text,
             format!(

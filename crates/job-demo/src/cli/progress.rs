@@ -4,20 +4,27 @@ use std::{error::Error, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use job_runner::{JobHandle, JobRecord};
+use unicode_width::UnicodeWidthStr;
 
-use super::{run::Job, table};
+use super::{columns::cut, plain::plain, run::Job, words::count};
 
 const TICK: Duration = Duration::from_millis(40);
 
+/// Columns of the name of a job: the longest of the demo has 19.
+const NAME: usize = 20;
+
+/// The last part takes what is left of the line of the terminal, and is cut there.
+const TEMPLATE: &str = "{prefix} {bar:20} {percent:>3} %  {wide_msg}";
+
 /// Waits for every job. Without a terminal no bar is drawn.
 pub(super) fn wait(jobs: &[Job]) -> Result<Vec<JobRecord>, Box<dyn Error>> {
-    let width = jobs.iter().map(|job| job.work.len()).max().unwrap_or(0);
-    let style = ProgressStyle::with_template("{prefix} {bar:40} {percent:>3} %  {msg}")?;
+    let names = names(&jobs.iter().map(|job| job.work.as_str()).collect::<Vec<_>>());
+    let style = ProgressStyle::with_template(TEMPLATE)?;
     let bars = MultiProgress::new();
     let mut running = Vec::new();
-    for job in jobs {
+    for (job, name) in jobs.iter().zip(names) {
         let bar = bars.add(ProgressBar::new(1).with_style(style.clone()));
-        bar.set_prefix(format!("{:width$}", job.work));
+        bar.set_prefix(name);
         bar.set_message("waiting");
         running.push((&job.handle, bar));
     }
@@ -33,16 +40,23 @@ pub(super) fn wait(jobs: &[Job]) -> Result<Vec<JobRecord>, Box<dyn Error>> {
         };
         bar.set_length(1);
         bar.set_position(1);
-        bar.finish_with_message(ending(&record));
+        bar.finish_with_message(ending(&record.state.to_string(), record.size.rows));
         records.push(record);
     }
     Ok(records)
 }
 
-fn ending(record: &JobRecord) -> String {
-    match record.size.rows {
-        0 => record.state.to_string(),
-        rows => format!("{}, {} rows", record.state, table::thousands(rows)),
+/// The names, all of one width.
+fn names(works: &[&str]) -> Vec<String> {
+    let names: Vec<String> = works.iter().map(|work| cut(&plain(work), NAME)).collect();
+    let width = names.iter().map(|name| name.width()).max().unwrap_or(0);
+    names.into_iter().map(|name| format!("{name}{}", " ".repeat(width - name.width()))).collect()
+}
+
+fn ending(state: &str, rows: u64) -> String {
+    match rows {
+        0 => state.to_owned(),
+        rows => format!("{state}, {} rows", count(rows)),
     }
 }
 
@@ -52,5 +66,28 @@ fn show(handle: &JobHandle, bar: &ProgressBar) {
         bar.set_message("running");
         bar.set_length(progress.total);
         bar.set_position(progress.done);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_progress_fits_80_columns() {
+        let bar = TEMPLATE.split_once("{bar:").and_then(|(_, rest)| rest.split('}').next()).unwrap();
+        let bar = "x".repeat(bar.parse().unwrap());
+        let works = ["kcore", "connected_component", "莎拉莎拉莎拉莎拉莎拉莎拉", &"x".repeat(256), "a\u{1b}[2J"];
+        let names = names(&works);
+        let widths: Vec<usize> = names.iter().map(|name| name.width()).collect();
+        assert_eq!(widths, [NAME; 5]);
+        let line = |name: &str, end: &str| format!("{name} {bar} 100 %  {end}").width();
+        for name in &names {
+            for state in ["succeeded", "cancelling", "cancelled"] {
+                let line = line(name, &ending(state, u64::MAX));
+                assert!(line < 80, "{line}: {name}");
+            }
+        }
+        assert_eq!(ending("failed", 0), "failed");
     }
 }

@@ -10,9 +10,19 @@ use std::{
 };
 
 use job_demo::graphs::Graphs;
-use job_runner::{Ending, Engine, JobHandle, JobRecord, JobState};
+use job_runner::{Clock, Ending, Engine, JobHandle, JobRecord, JobState, SystemClock};
 
-use super::{Global, Outcome, exit::Exit, list, pages, plain::plain, progress, requests, store, table};
+use super::{
+    Global, Outcome,
+    exit::Exit,
+    job::Job as Shown,
+    list, pages,
+    plain::plain,
+    progress, requests, store,
+    table::{self, View},
+    terminal::Terminal,
+    words::thousands,
+};
 
 const WORKERS: usize = 2;
 
@@ -27,12 +37,12 @@ pub(super) fn run(global: &Global, pending: bool) -> Outcome {
     let mut jobs = Vec::new();
     for record in left {
         let handle = engine.job(record.id)?;
-        jobs.extend(handle.map(|handle| Job { work: table::work(record.spec.kind()), handle }));
+        jobs.extend(handle.map(|handle| Job { work: record.spec.kind().to_string(), handle }));
     }
     announce(global, jobs.len())?;
     if !pending {
-        for spec in requests::of_everything(global.graph)? {
-            let work = table::work(spec.kind());
+        for spec in requests::of_everything(global.graph())? {
+            let work = spec.kind().to_string();
             jobs.push(Job { work, handle: engine.submit(spec)? });
         }
     }
@@ -52,14 +62,14 @@ pub(super) struct Job {
 /// Loads graphs before a worker needs them, so that no job counts the loading as its own time. A graph that only
 /// jobs of an earlier process name may be gone; they will fail then and say why.
 fn load(global: &Global, graphs: &Graphs, left: &[JobRecord], pending: bool) -> Result<(), Box<dyn Error>> {
-    let own = Some(global.graph.as_str()).filter(|_| !pending);
+    let own = Some(global.graph().as_str()).filter(|_| !pending);
     let names: BTreeSet<&str> = left.iter().map(|record| record.spec.graph_name()).chain(own).collect();
     for name in names {
         let start = Instant::now();
         match graphs.get(name) {
             Ok(graph) if !global.json => {
                 let [vertices, edges] =
-                    [graph.vertices().len(), graph.edges().len()].map(|count| table::thousands(count as u64));
+                    [graph.vertices().len(), graph.edges().len()].map(|count| thousands(count as u64));
                 let seconds = start.elapsed().as_secs_f64();
                 writeln!(
                     io::stdout().lock(),
@@ -88,14 +98,19 @@ fn finish(global: &Global, jobs: &[Job]) -> Result<Vec<JobRecord>, Box<dyn Error
 
 fn report(global: &Global, engine: &Engine, records: &[JobRecord], pending: bool) -> Result<(), Box<dyn Error>> {
     let mut out = BufWriter::new(io::stdout().lock());
-    let entries: Vec<_> = records.iter().cloned().map(Ok).collect();
+    let jobs: Vec<Shown> = records.iter().map(Shown::from).collect();
     if global.json {
-        list::lines(&mut out, &entries)?;
+        for job in &jobs {
+            out.write_all(list::line(job, job.parameters.as_ref())?.as_bytes())?;
+        }
     } else if records.is_empty() {
         writeln!(out, "nothing to do")?;
     } else {
         writeln!(out)?;
-        table::write(&mut out, &entries)?;
+        let view = View { now: SystemClock.now(), width: Terminal::look().width };
+        for line in table::lines(&jobs, &[], view) {
+            writeln!(out, "{line}")?;
+        }
         if !pending {
             pages::write(&mut out, global, &engine.reader(), records)?;
         }

@@ -63,7 +63,7 @@ pub(super) fn serve(
     let origins = reach.origins()?;
     let graphs = Arc::new(global.served());
     // Loaded before anybody asks, so that a wrong directory is told at once.
-    graphs.get(global.graph.as_str())?;
+    graphs.get(global.graph().as_str())?;
     let engine = Arc::new(engine(global, &graphs, exports.to_owned(), workers.unwrap_or_else(cores))?);
     let host = Host { graphs };
     let api = Api::new(Arc::clone(&engine), host).exports().operator().page(PROJECT).origins(origins);
@@ -107,7 +107,7 @@ async fn listen_until_told(
         TcpListener::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     let gate = api.gate();
     let address = listener.local_addr()?;
-    let graph = global.graph.as_str();
+    let graph = global.graph().as_str();
     writeln!(
         io::stdout().lock(),
         "http://{address}/ (page), /ges/v1.0/{PROJECT}/graphs/{graph} (API); Ctrl-C stops"

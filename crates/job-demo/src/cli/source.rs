@@ -3,12 +3,9 @@
 use std::{error::Error, ops::ControlFlow, sync::Arc};
 
 use job_demo::graphs::Graphs;
-use job_runner::{Engine, JobId, JobReader, JobRecord, JobSpec, PageRequest, Unreadable};
+use job_runner::{Engine, JobId, JobReader, JobSpec, PageRequest, Parameters};
 
-use super::{Global, store};
-
-/// A job of the list; one that cannot be read says why.
-pub(super) type Entry = Result<JobRecord, Unreadable>;
+use super::{Global, job::Job, store};
 
 /// What a status query gets.
 pub(super) struct Answer {
@@ -21,10 +18,15 @@ pub(super) struct Answer {
 /// Answers about jobs.
 pub(super) trait Source {
     /// Shows every job, the newest first, until `visit` breaks.
-    fn each(&self, visit: &mut dyn FnMut(Entry) -> ControlFlow<()>) -> Result<(), Box<dyn Error>>;
+    fn each(&self, visit: &mut dyn FnMut(Job) -> ControlFlow<()>) -> Result<(), Box<dyn Error>>;
 
     /// One job; `None` if there is no such job.
-    fn record(&self, id: JobId) -> Result<Option<JobRecord>, Box<dyn Error>>;
+    fn job(&self, id: JobId) -> Result<Option<Job>, Box<dyn Error>>;
+
+    /// The parameters of the job's request.
+    fn parameters(&self, job: &Job) -> Result<Option<Parameters>, Box<dyn Error>> {
+        Ok(job.parameters.clone())
+    }
 
     /// The state of a job, or a page of its result.
     fn status(&self, id: JobId, page: PageRequest) -> Result<Answer, Box<dyn Error>>;
@@ -51,7 +53,7 @@ pub(super) fn write(global: &Global) -> Result<Box<dyn Changes>, Box<dyn Error>>
 }
 
 impl Source for JobReader {
-    fn each(&self, visit: &mut dyn FnMut(Entry) -> ControlFlow<()>) -> Result<(), Box<dyn Error>> {
+    fn each(&self, visit: &mut dyn FnMut(Job) -> ControlFlow<()>) -> Result<(), Box<dyn Error>> {
         const PIECE: u32 = 500;
         let mut before = None;
         loop {
@@ -60,9 +62,9 @@ impl Source for JobReader {
                 Some(before) => self.entries_before(before, PIECE)?,
             };
             let is_end = entries.len() < usize::try_from(PIECE)?;
-            for entry in entries {
-                before = Some(id(&entry));
-                if visit(entry).is_break() {
+            for job in entries.into_iter().map(Job::from) {
+                before = Some(job.id);
+                if visit(job).is_break() {
                     return Ok(());
                 }
             }
@@ -72,8 +74,8 @@ impl Source for JobReader {
         }
     }
 
-    fn record(&self, id: JobId) -> Result<Option<JobRecord>, Box<dyn Error>> {
-        Ok(Self::record(self, id)?)
+    fn job(&self, id: JobId) -> Result<Option<Job>, Box<dyn Error>> {
+        Ok(self.record(id)?.as_ref().map(Job::from))
     }
 
     fn status(&self, id: JobId, page: PageRequest) -> Result<Answer, Box<dyn Error>> {
@@ -85,12 +87,12 @@ impl Source for JobReader {
 }
 
 impl Source for Engine {
-    fn each(&self, visit: &mut dyn FnMut(Entry) -> ControlFlow<()>) -> Result<(), Box<dyn Error>> {
+    fn each(&self, visit: &mut dyn FnMut(Job) -> ControlFlow<()>) -> Result<(), Box<dyn Error>> {
         self.reader().each(visit)
     }
 
-    fn record(&self, id: JobId) -> Result<Option<JobRecord>, Box<dyn Error>> {
-        Source::record(&self.reader(), id)
+    fn job(&self, id: JobId) -> Result<Option<Job>, Box<dyn Error>> {
+        Source::job(&self.reader(), id)
     }
 
     fn status(&self, id: JobId, page: PageRequest) -> Result<Answer, Box<dyn Error>> {
@@ -106,13 +108,5 @@ impl Changes for Engine {
     fn cancel(&self, id: JobId) -> Result<(), Box<dyn Error>> {
         Self::cancel(self, id)?;
         Ok(())
-    }
-}
-
-/// The id of a job of the list.
-pub(super) const fn id(entry: &Entry) -> JobId {
-    match entry {
-        Ok(record) => record.id,
-        Err(unreadable) => unreadable.job,
     }
 }

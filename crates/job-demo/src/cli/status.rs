@@ -12,15 +12,19 @@ use serde::Deserialize;
 use super::{
     Global, Outcome,
     exit::{Exit, Mistake},
-    pretty,
-    source::{self, Answer, Source},
+    ids, pretty,
+    source::{self, Answer},
 };
 
 pub(super) fn status(global: &Global, id: &str, offset: Option<&str>, limit: Option<&str>) -> Outcome {
     let page = PageRequest::parse(offset, limit)?;
     let source = source::read(global)?;
-    let answer = answer(&*source, id, page)?;
-    let is_known = || Ok::<_, Box<dyn Error>>(id.parse().map_or(Ok(None), |id| source.record(id))?.is_some());
+    let found = ids::find(&*source, id)?;
+    let answer = match found {
+        Some(id) => source.status(id, page)?,
+        None => unknown(id),
+    };
+    let is_known = || Ok::<_, Box<dyn Error>>(found.map_or(Ok(None), |id| source.job(id))?.is_some());
     let bad = match answer.http_status {
         200 => None,
         _ if is_known()? => Some(Exit::JobFailed),
@@ -38,14 +42,10 @@ pub(super) fn status(global: &Global, id: &str, offset: Option<&str>, limit: Opt
     Ok(bad.map_or(ExitCode::SUCCESS, ExitCode::from))
 }
 
-/// What an HTTP client would get.
-pub(super) fn answer(source: &dyn Source, id: &str, page: PageRequest) -> Result<Answer, Box<dyn Error>> {
-    // Any text may be asked for: one that is no id names no job.
-    let Ok(id) = id.parse() else {
-        let payload = StatusPayload::error(&ApiError::unknown_job(id));
-        return Ok(Answer { http_status: payload.http_status(), body: payload.head().to_vec() });
-    };
-    source.status(id, page)
+/// What an HTTP client would get. Any text may be asked for: one that is no id names no job.
+fn unknown(id: &str) -> Answer {
+    let payload = StatusPayload::error(&ApiError::unknown_job(id));
+    Answer { http_status: payload.http_status(), body: payload.head().to_vec() }
 }
 
 /// The message of an error payload; the payload itself should it have none.

@@ -20,7 +20,7 @@ use super::{
 
 pub(super) fn submit(global: &Global, work: &str, parameters: String) -> Outcome {
     let parameters = strict::object("--parameters", parameters)?;
-    let spec = spec(work)?.graph(global.graph.as_str()).raw_parameters(parameters);
+    let spec = spec(work)?.graph(global.graph().as_str()).raw_parameters(parameters);
     check(&Graphs::new(global.wordnet.clone()), &spec)?;
     let id = source::write(global)?.submit(spec)?;
     let mut out = io::stdout().lock();

@@ -1,102 +1,88 @@
-//! Tables and numbers for people.
+//! Jobs as a table.
 
-use std::{
-    fmt::Display,
-    io::{self, Write},
+use job_runner::Timestamp;
+
+use super::{
+    columns::{self, Column, cut},
+    ids,
+    job::{Job, State},
+    plain::plain,
+    words::{ago, count, took},
 };
 
-use job_runner::{JobKind, JobRecord, Unreadable};
+const COLUMNS: [Column; 7] = [
+    Column { head: "JOB", right: false, cut: false },
+    Column { head: "WORK", right: false, cut: true },
+    Column { head: "GRAPH", right: false, cut: true },
+    Column { head: "STATE", right: false, cut: false },
+    Column { head: "SUBMITTED", right: false, cut: false },
+    Column { head: "ROWS", right: true, cut: false },
+    Column { head: "TOOK", right: true, cut: false },
+];
 
-use super::plain::plain;
-
-/// Writes rows of jobs under a head line; columns are as wide as what they hold, numbers stand at the right.
-pub(super) fn write(out: &mut impl Write, entries: &[Result<JobRecord, Unreadable>]) -> io::Result<()> {
-    const HEAD: [&str; 6] = ["JOB", "WORK", "GRAPH", "STATE", "ROWS", "SECONDS"];
-    let rows: Vec<[String; 6]> = entries.iter().map(entry_cells).collect();
-    let mut widths = HEAD.map(str::len);
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    line(out, &HEAD, &widths)?;
-    for (row, entry) in rows.iter().zip(entries) {
-        line(out, row, &widths)?;
-        match entry {
-            Ok(JobRecord { failure: Some(failure), .. }) => writeln!(out, "  {}", plain(&failure.message))?,
-            Ok(_) => {}
-            Err(unreadable) => writeln!(out, "  {}", plain(&unreadable.reason))?,
-        }
-    }
-    Ok(())
+/// How a table is seen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View {
+    pub(super) now: Timestamp,
+    /// No line is wider.
+    pub(super) width: usize,
 }
 
-fn line(out: &mut impl Write, cells: &[impl Display; 6], widths: &[usize; 6]) -> io::Result<()> {
-    let [job, work, graph, state, rows, seconds] = cells;
-    let [w_job, w_work, w_graph, w_state, w_rows, w_seconds] = *widths;
-    writeln!(
-        out,
-        "{job:w_job$}  {work:w_work$}  {graph:w_graph$}  {state:w_state$}  {rows:>w_rows$}  {seconds:>w_seconds$}"
-    )
-}
-
-fn entry_cells(entry: &Result<JobRecord, Unreadable>) -> [String; 6] {
-    let nothing = || "-".to_owned();
-    match entry {
-        Ok(record) => cells(record),
-        Err(unreadable) => {
-            [unreadable.job.to_string(), nothing(), nothing(), "unreadable".to_owned(), nothing(), nothing()]
+/// A head line and a line a job, and below a job why it failed. `all` are the ids that those of the jobs are told from.
+pub(super) fn lines(jobs: &[Job], all: &[job_runner::JobId], view: View) -> Vec<String> {
+    let shown: Vec<_> = jobs.iter().map(|job| job.id).collect();
+    let rows: Vec<_> =
+        jobs.iter().zip(ids::short(&shown, all)).map(|(job, id)| cells(job, id, view.now)).collect();
+    let mut laid_out = columns::lay_out(&COLUMNS, &rows, view.width).into_iter();
+    let mut lines: Vec<String> = laid_out.next().iter().map(columns::join).collect();
+    for (job, cells) in jobs.iter().zip(laid_out) {
+        lines.push(columns::join(&cells));
+        if let Some(why) = &job.why {
+            lines.push(cut(&format!("  {}", plain(why)), view.width));
         }
     }
+    lines
 }
 
-fn cells(record: &JobRecord) -> [String; 6] {
-    let seconds = record.started_at.zip(record.finished_at).map(|(start, end)| end.since(start).as_secs_f64());
+fn cells(job: &Job, id: String, now: Timestamp) -> [String; 7] {
+    let or_nothing = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let name = |name: &str| or_nothing(Some(plain(name).into_owned()).filter(|name| !name.is_empty()));
+    let end = job.finished.or_else(|| Some(now).filter(|_| !job.state.is_complete()));
     [
-        record.id.to_string(),
-        work(record.spec.kind()),
-        plain(record.spec.graph_name()).into_owned(),
-        record.state.to_string(),
-        if record.size.rows == 0 { "-".to_owned() } else { thousands(record.size.rows) },
-        seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.3}")),
+        id,
+        name(&job.work),
+        name(&job.graph),
+        state(job),
+        or_nothing(job.submitted.map(|time| ago(now.since(time)))),
+        or_nothing(Some(job.rows).filter(|rows| *rows > 0).map(count)),
+        or_nothing(
+            job.started
+                .filter(|_| job.state != State::Waiting)
+                .zip(end)
+                .map(|(start, end)| took(end.since(start))),
+        ),
     ]
 }
 
-/// The work of a job as people call it, for a terminal.
-pub(super) fn work(kind: &JobKind) -> String {
-    match kind {
-        JobKind::VertexFilter => "vertex filter".to_owned(),
-        JobKind::EdgeFilter => "edge filter".to_owned(),
-        JobKind::Algorithm(name) => plain(name).into_owned(),
+fn state(job: &Job) -> String {
+    match job.progress.filter(|_| job.state == State::Running) {
+        Some(percent) => format!("{} {percent}%", job.state),
+        None => job.state.to_string(),
     }
-}
-
-/// A number with a comma between thousands.
-pub(super) fn thousands(number: impl Into<u64>) -> String {
-    let digits = number.into().to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]
 mod tests {
-    use job_runner::{Event, Failure, FailureKind, JobId, JobSpec, ResultSize, Timestamp};
+    use job_runner::{Event, Failure, FailureKind, JobId, JobRecord, JobSpec, ResultSize};
+    use unicode_width::UnicodeWidthStr;
 
     use super::*;
 
-    #[test]
-    fn thousands_are_parted() {
-        for (number, text) in
-            [(0_u64, "0"), (999, "999"), (1_000, "1,000"), (117_659, "117,659"), (1_000_000, "1,000,000")]
-        {
-            assert_eq!(thousands(number), text);
-        }
+    const VIEW: View = View { now: Timestamp::from_micros(181_000_000), width: 80 };
+
+    fn text(jobs: &[JobRecord], view: View) -> String {
+        let jobs: Vec<Job> = jobs.iter().map(Job::from).collect();
+        lines(&jobs, &[], view).join("\n")
     }
 
     #[test]
@@ -107,9 +93,7 @@ mod tests {
         let record = JobRecord::waiting(JobId::from_parts(now, [0; 10]), spec, now);
         let record = record.apply(Event::Start, now).unwrap();
         let record = record.apply(Event::Fail(Failure::new(FailureKind::Handler, hostile)), now).unwrap();
-        let mut out = Vec::new();
-        write(&mut out, &[Ok(record)]).unwrap();
-        let out = String::from_utf8(out).unwrap();
+        let out = text(&[record], View { width: 200, ..VIEW });
         assert_eq!(out.matches(r"\u001b[2J\u202e\nJOB").count(), 3, "{out}");
         assert_eq!(out.lines().count(), 3, "{out}");
         assert!(!out.contains(['\u{1b}', '\u{202e}']), "{out}");
@@ -118,19 +102,50 @@ mod tests {
     #[test]
     fn columns_are_aligned() {
         let now = Timestamp::from_micros(1_000_000);
-        let record =
-            |spec: JobSpec| JobRecord::waiting(JobId::from_parts(now, [0; 10]), spec.graph("movies"), now);
-        let waiting = record(JobSpec::algorithm("cluster_coefficient"));
-        let running = record(JobSpec::vertex_filter()).apply(Event::Start, now).unwrap();
-        let size = ResultSize { rows: 1_234, bytes: 9 };
+        let record = |spec: JobSpec, entropy| {
+            JobRecord::waiting(JobId::from_parts(now, [entropy; 10]), spec.graph("wordnet"), now)
+        };
+        let waiting = record(JobSpec::algorithm("cluster_coefficient"), 1);
+        let running = record(JobSpec::vertex_filter(), 2).apply(Event::Start, now).unwrap();
+        let size = ResultSize { rows: 117_659, bytes: 9 };
         let done = running.apply(Event::Succeed(size), Timestamp::from_micros(1_250_000)).unwrap();
-        let mut out = Vec::new();
-        write(&mut out, &[Ok(done), Ok(waiting)]).unwrap();
         assert_eq!(
-            String::from_utf8(out).unwrap(),
-            "JOB                                   WORK                 GRAPH   STATE       ROWS  SECONDS\n\
-             00000000-03e8-7000-8000-000000000000  vertex filter        movies  succeeded  1,234    0.250\n\
-             00000000-03e8-7000-8000-000000000000  cluster_coefficient  movies  waiting        -        -\n"
+            text(&[done, running, waiting], VIEW),
+            "\
+JOB       WORK                 GRAPH    STATE      SUBMITTED     ROWS     TOOK
+02020202  vertex_filter        wordnet  succeeded  3 min ago  117,659  0.250 s
+02020202  vertex_filter        wordnet  running    3 min ago        -    3 min
+01010101  cluster_coefficient  wordnet  waiting    3 min ago        -        -"
         );
+    }
+
+    /// Every line, whatever the jobs hold.
+    #[test]
+    fn a_list_fits_80_columns() {
+        let now = Timestamp::from_micros(1_000_000);
+        let mut jobs = Vec::new();
+        for (entropy, name) in
+            ["kcore", "cluster_coefficient", "莎拉莎拉莎拉莎拉莎拉莎拉莎拉", &"x".repeat(256)].iter().enumerate()
+        {
+            let id = JobId::from_parts(Timestamp::from_micros(entropy as u64 * 1_000), [7; 10]);
+            let waiting = JobRecord::waiting(id, JobSpec::algorithm(*name).graph(*name), now);
+            let running = waiting.apply(Event::Start, now).unwrap();
+            let failure = Failure::new(FailureKind::Handler, name.repeat(30));
+            let size = ResultSize { rows: u64::MAX, bytes: u64::MAX };
+            let ends = [Event::Succeed(size), Event::Fail(failure)];
+            jobs.extend(ends.map(|end| running.apply(end, Timestamp::from_micros(u64::MAX)).unwrap()));
+            jobs.push(waiting);
+            jobs.push(running);
+        }
+        let mut jobs: Vec<Job> = jobs.iter().map(Job::from).collect();
+        for job in &mut jobs {
+            job.progress = Some(100);
+        }
+        for now in [VIEW.now, Timestamp::from_micros(u64::MAX)] {
+            let lines = lines(&jobs, &[], View { now, ..VIEW });
+            assert_eq!(lines.len(), 1 + jobs.len() + 4);
+            let wide = lines.iter().find(|line| line.width() > 80);
+            assert_eq!(wide, None);
+        }
     }
 }

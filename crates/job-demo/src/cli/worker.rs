@@ -28,7 +28,7 @@ pub(super) fn worker(global: &Global, workers: Option<usize>, exports: &Path, gr
     }
     let graphs = Arc::new(global.served());
     // Loaded before a job needs it, so that a wrong directory is told at once.
-    graphs.get(global.graph.as_str())?;
+    graphs.get(global.graph().as_str())?;
     let exporter = Exporter::new(store.store(), exports.to_owned());
     let builder = handlers::register(store.builder().workers(workers), &graphs);
     let runtime = Runtime::new()?;

@@ -1,14 +1,15 @@
 //! The program itself, in processes of its own.
 
 use std::{
+    io::{BufRead, BufReader},
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::Arc,
 };
 
 use job_runner::{
-    Engine, JobContext, JobSpec, Parameters,
-    store::{RocksOptions, RocksStore},
+    Durability, Engine, JobContext, JobRecord, JobSpec, Parameters, Timestamp,
+    store::{JobStore, RocksOptions, RocksStore},
 };
 use serde_json::{Value, json};
 
@@ -161,8 +162,8 @@ fn one_of_everything_runs_and_shows_its_pages() {
     let shown = told(directory.path(), &["run"]);
     assert!(shown.starts_with("movies: 160 vertices, 1,456 edges, loaded in "), "{shown}");
     for part in [
-        "\nvertex filter: job-demo --store ",
-        "\nedge filter: job-demo --store ",
+        "\nvertex_filter: job-demo --store ",
+        "\nedge_filter: job-demo --store ",
         "\npagerank: job-demo --store ",
         "莎拉",
     ] {
@@ -172,6 +173,97 @@ fn one_of_everything_runs_and_shows_its_pages() {
     assert_eq!(table.matches("succeeded").count(), 14, "{table}");
     let lines = told(directory.path(), &["--json", "list", "--limit", "3", "--offset", "1"]);
     assert_eq!(lines.lines().count(), 3);
+}
+
+#[test]
+fn a_list_is_picked_by_state_work_and_graph_and_has_20_jobs() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path();
+    told(store, &["run"]);
+    told(store, &["run"]);
+    let waiting = told(store, &["submit", "kcore"]);
+    for (count, options) in [
+        (20, &[][..]),
+        (3, &["--limit", "3"]),
+        (1, &["--offset", "28"]),
+        (29, &["--limit", "100"]),
+        (3, &["--work", "kcore"]),
+        (1, &["--work", "kcore", "--state", "waiting"]),
+        (29, &["--state", "waiting,succeeded", "--limit", "100"]),
+        (0, &["--state", "failed", "--state", "cancelled"]),
+    ] {
+        let lines = told(store, &[&["list", "--json"], options].concat());
+        assert_eq!(lines.lines().count(), count, "{options:?}");
+    }
+    assert_eq!(told(store, &["list", "--state", "failed"]), "no such jobs\n");
+    // The other helpers of this file name the graph.
+    let of = |graph: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_job-demo"));
+        let output = command.args(["list", "--json", "--graph", graph, "--store"]).arg(store).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().lines().count()
+    };
+    assert_eq!((of("movies"), of("wordnet")), (20, 0));
+
+    let table = told(store, &["list"]);
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    assert!(table.ends_with("\n9 more: --offset 20 goes on\n") && table.contains("SUBMITTED"), "{table}");
+    let short = table.lines().nth(1).unwrap().split(' ').next().unwrap();
+    assert!(short.len() >= 8 && waiting.trim_end().ends_with(short), "{table}");
+}
+
+#[test]
+fn the_end_of_an_id_is_taken_wherever_an_id_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path();
+    let ids = [told(store, &["submit", "kcore"]), told(store, &["submit", "pagerank"])];
+    let [first, second] = ids.each_ref().map(|id| &id.trim_end()[28..]);
+    assert_eq!(told(store, &["--json", "status", first]), r#"{"status":"waiting"}"#);
+    assert_eq!(told(store, &["cancel", second]), format!("job {} is cancelled\n", ids[1].trim_end()));
+    assert!(told(store, &["inspect", first]).starts_with(ids[0].trim_end()));
+    for (code, command) in [(3, "status"), (3, "cancel"), (3, "inspect")] {
+        refused(store, code, &[command, "00000000"]);
+    }
+    // The store of a host whose ids end with the same.
+    let store = directory.path().join("other");
+    let same = ["018bcfe5-6800-7000-8000-0123456789ab", "018bcfe5-6801-7000-8000-0123456789ab"];
+    let rocks = RocksStore::open(&store, RocksOptions::default()).unwrap();
+    for id in same {
+        let record = JobRecord::waiting(
+            id.parse().unwrap(),
+            JobSpec::algorithm("kcore").graph("movies"),
+            Timestamp::default(),
+        );
+        rocks.insert(&[record], Durability::Buffered).unwrap();
+    }
+    drop(rocks);
+    for command in ["status", "cancel", "inspect"] {
+        let told = refused(&store, 2, &[command, "456789ab"]);
+        assert!(same.iter().all(|id| told.contains(id)), "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+    let table = told(&store, &["list"]);
+    assert!(table.contains("\n1-7000-8000-0123456789ab  kcore"), "{table}");
+}
+
+#[test]
+fn a_list_that_is_watched_tells_of_what_has_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path();
+    let id = told(store, &["submit", "kcore"]);
+    let mut watcher = Command::new(env!("CARGO_BIN_EXE_job-demo"))
+        .args(["list", "--json", "--watch", "--store"])
+        .arg(store)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watcher.stdout.take().unwrap()).lines().map(|line| json(&line.unwrap()));
+    let first = lines.next().unwrap();
+    assert_eq!((&first["jobId"], &first["status"]), (&json!(id.trim_end()), &json!("waiting")));
+    told(store, &["cancel", id.trim_end()]);
+    let next = lines.next().unwrap();
+    assert_eq!((&next["jobId"], &next["outcome"]), (&json!(id.trim_end()), &json!("cancelled")));
+    watcher.kill().unwrap();
+    watcher.wait().unwrap();
 }
 
 #[test]

@@ -1,0 +1,137 @@
+//! [`Job`]: a job as the commands show it, whether a store or a server told of it.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use job_runner::{Ending, JobId, JobRecord, JobState, Parameters, Timestamp, Unreadable};
+
+/// A job as the commands show it.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    pub(super) id: JobId,
+    /// `vertex_filter`, `edge_filter` or the name of an algorithm; empty of one that cannot be read.
+    pub(super) work: String,
+    pub(super) graph: String,
+    pub(super) state: State,
+    pub(super) attempt: u32,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+    /// Those of the request, where they came with the job.
+    pub(super) parameters: Option<Parameters>,
+    pub(super) submitted: Option<Timestamp>,
+    pub(super) started: Option<Timestamp>,
+    pub(super) finished: Option<Timestamp>,
+    /// Of a running job, in percent, where that is known.
+    pub(super) progress: Option<u64>,
+    /// Why it failed, or cannot be read.
+    pub(super) why: Option<String>,
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum State {
+    Waiting,
+    Running,
+    /// Running, and asked to stop
+    Cancelling,
+    Succeeded,
+    Failed,
+    Cancelled,
+    /// Its record is damaged, or of a later version
+    Unreadable,
+}
+
+impl State {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Cancelling => "cancelling",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    pub(super) const fn is_complete(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+
+    /// As a status query has it.
+    pub(super) const fn wire(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running | Self::Cancelling => "running",
+            Self::Succeeded | Self::Failed | Self::Cancelled | Self::Unreadable => "complete",
+        }
+    }
+}
+
+impl From<JobState> for State {
+    fn from(state: JobState) -> Self {
+        match state {
+            JobState::Waiting => Self::Waiting,
+            JobState::Running { cancelling: false } => Self::Running,
+            JobState::Running { cancelling: true } => Self::Cancelling,
+            JobState::Complete(Ending::Succeeded) => Self::Succeeded,
+            JobState::Complete(Ending::Failed) => Self::Failed,
+            JobState::Complete(Ending::Cancelled) => Self::Cancelled,
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl From<&JobRecord> for Job {
+    fn from(record: &JobRecord) -> Self {
+        Self {
+            id: record.id,
+            work: record.spec.kind().to_string(),
+            graph: record.spec.graph_name().to_owned(),
+            state: record.state.into(),
+            attempt: record.attempt,
+            rows: record.size.rows,
+            bytes: record.size.bytes,
+            parameters: Some(record.spec.json().clone()),
+            submitted: Some(record.submitted_at),
+            started: record.started_at,
+            finished: record.finished_at,
+            progress: None,
+            why: record.failure.as_ref().map(|failure| failure.message.clone()),
+        }
+    }
+}
+
+impl From<&Unreadable> for Job {
+    fn from(unreadable: &Unreadable) -> Self {
+        Self {
+            id: unreadable.job,
+            work: String::new(),
+            graph: String::new(),
+            state: State::Unreadable,
+            attempt: 0,
+            rows: 0,
+            bytes: 0,
+            parameters: None,
+            submitted: None,
+            started: None,
+            finished: None,
+            progress: None,
+            why: Some(unreadable.reason.clone()),
+        }
+    }
+}
+
+impl From<Result<JobRecord, Unreadable>> for Job {
+    fn from(entry: Result<JobRecord, Unreadable>) -> Self {
+        match &entry {
+            Ok(record) => record.into(),
+            Err(unreadable) => unreadable.into(),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! [`Terminal`]: what standard output is.
+
+use std::{
+    env,
+    io::{self, IsTerminal},
+};
+
+/// What standard output is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terminal {
+    /// Columns of a line.
+    pub(super) width: usize,
+    /// Whether a person looks at it, and not a file or a program.
+    pub(super) is_seen: bool,
+}
+
+/// Columns of a terminal that does not say how many it has, and of a file.
+const WIDTH: usize = 80;
+
+impl Terminal {
+    /// Looks at standard output now: a terminal may be resized.
+    pub(super) fn look() -> Self {
+        let is_seen = io::stdout().is_terminal();
+        let columns = || terminal_size::terminal_size().map(|(width, _)| width.0.into()).filter(|_| is_seen);
+        Self { width: width(env::var("COLUMNS").ok().as_deref(), columns()), is_seen }
+    }
+}
+
+/// What the user says, else what the terminal says; neither so narrow that nothing can be read.
+fn width(said: Option<&str>, columns: Option<usize>) -> usize {
+    const NARROWEST: usize = 40;
+    let said = said.and_then(|text| text.parse().ok());
+    said.or(columns).filter(|width| *width > 0).map_or(WIDTH, |width| width.max(NARROWEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_width_is_what_the_user_says_else_the_terminal_else_80() {
+        for (said, columns, expected) in [
+            (None, None, 80),
+            (None, Some(120), 120),
+            (Some("100"), Some(120), 100),
+            (Some("wide"), Some(120), 120),
+            (Some("0"), None, 80),
+            (None, Some(0), 80),
+            (Some("3"), None, 40),
+        ] {
+            assert_eq!(width(said, columns), expected, "{said:?} {columns:?}");
+        }
+    }
+}
