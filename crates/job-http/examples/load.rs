@@ -8,7 +8,7 @@
 //! status without data and the same bytes from a buffer. Point `wrk -t1 -c4 -d10` at each. The page for people is
 //! at `/`.
 
-use std::{env, error::Error, sync::Arc};
+use std::{env, error::Error, process::ExitCode, sync::Arc};
 
 use axum::{Router, body::Body, http::Request, routing::get};
 use bytes::Bytes;
@@ -34,7 +34,17 @@ impl Graphs for Host {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let listen = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8090".to_owned());
     let rows: u64 = env::args().nth(2).map_or(Ok(100_000), |rows| rows.parse())?;
     let directory = tempfile::tempdir()?;

@@ -7,14 +7,9 @@ mod deaths;
 pub(crate) mod jsonl;
 pub(crate) mod name;
 mod place;
+mod writer;
 
-use std::{
-    fmt,
-    io::{self, Write},
-    ops::ControlFlow,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{fmt, io, ops::ControlFlow, path::PathBuf, sync::Arc};
 
 use job_runner::{
     Ending, Handler, JobContext, JobError, JobId, JobReader, JobResult, JobState, PageRequest,
@@ -22,8 +17,8 @@ use job_runner::{
     store::{ErrorKind, Store, StoreError},
 };
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
+pub use self::writer::{Format, ResultWriter};
 use self::{
     claim::{Claim, Standing, Written},
     place::{Draft, Link, Place},
@@ -61,26 +56,6 @@ pub struct Exporter {
 impl fmt::Debug for Exporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exporter").field("directory", &self.directory).finish_non_exhaustive()
-    }
-}
-
-/// How a file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Format {
-    /// Values as lines that begin with `#`, then a record of comma-separated fields a row.
-    #[default]
-    Csv,
-    /// A line of JSON a row; no values.
-    Jsonl,
-}
-
-impl Format {
-    pub(crate) const fn extension(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Jsonl => "jsonl",
-        }
     }
 }
 
@@ -253,7 +228,9 @@ fn copy(
 ) -> Result<u64, Trouble> {
     const STEP: u32 = 10_000;
     let total = result.size().rows;
-    let mut lines = Lines::begin(export, result, draft.out())?;
+    let list = result.list.as_ref().map(|list| (list.name(), list.rows()));
+    let guard = export.guard_formulas;
+    let mut lines = ResultWriter::new(export.format, guard, result.outputs.iter(), list, draft.out())?;
     let mut rows = 0;
     while rows < total {
         ctx.set_progress(rows, total);
@@ -281,36 +258,6 @@ fn copy(
     lines.end()?;
     ctx.set_progress(total, total);
     Ok(rows)
-}
-
-/// A file in its format.
-enum Lines<'w> {
-    Csv(Box<csv::Records<&'w mut dyn Write>>),
-    Jsonl(&'w mut dyn Write),
-}
-
-impl<'w> Lines<'w> {
-    fn begin(export: &Export, result: &JobResult, out: &'w mut dyn Write) -> io::Result<Self> {
-        if export.format == Format::Jsonl {
-            return Ok(Self::Jsonl(out));
-        }
-        csv::head(result, export.guard_formulas, out)?;
-        Ok(Self::Csv(Box::new(csv::Records::new(out, export.guard_formulas))))
-    }
-
-    fn row(&mut self, json: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Csv(records) => records.row(json),
-            Self::Jsonl(out) => jsonl::row(json, out),
-        }
-    }
-
-    fn end(self) -> io::Result<()> {
-        match self {
-            Self::Csv(mut records) => records.flush(),
-            Self::Jsonl(_) => Ok(()),
-        }
-    }
 }
 
 fn store_error(error: job_runner::EngineError) -> JobError {

@@ -92,7 +92,7 @@ pub use crate::{
     access::{Access, Action, Decision, Denied},
     api::Api,
     dialect::Dialect,
-    export::Exporter,
+    export::{Exporter, Format as ExportFormat, ResultWriter},
     failure::Failure,
     gate::Gate,
     graphs::{Graph, Graphs, Work},

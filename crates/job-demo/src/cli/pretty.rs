@@ -1,14 +1,8 @@
 //! JSON laid out for reading: what fits on a line stays on it, long lists and texts are cut and say so.
 
-use std::{
-    fmt,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
+use job_runner::core::Members;
 use serde_json::value::RawValue;
 
 use super::plain::plain;
@@ -138,31 +132,6 @@ fn quoted(json: &str, cut: Cut) -> String {
     let kept = text.char_indices().nth(cut.text).and_then(|(end, _)| text.get(..end));
     let quoted = serde_json::Value::from(kept.unwrap_or(&text)).to_string();
     format!("{}{}", plain(&quoted), if kept.is_some() { "…" } else { "" })
-}
-
-/// The members of an object in their order, since a map would sort them.
-struct Members<'r>(Vec<(&'r RawValue, &'r RawValue)>);
-
-impl<'r> Deserialize<'r> for Members<'r> {
-    fn deserialize<D: Deserializer<'r>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'r> Visitor<'r> for InOrder {
-            type Value = Members<'r>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'r>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(InOrder)
-    }
 }
 
 #[cfg(test)]

@@ -3,27 +3,27 @@
 
 use std::{
     borrow::Cow,
-    fmt,
     io::{self, Write},
 };
 
 use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
-use job_runner::JobResult;
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
+use job_runner::core::Members;
 use serde_json::value::RawValue;
 
 /// Writes the values, the number of rows and the name of the list, a line each.
 ///
 /// A reader that knows no comments takes each line for one record: no text in it opens a quoted field.
-pub(crate) fn head(result: &JobResult, guard: bool, out: &mut dyn Write) -> io::Result<()> {
-    for (name, value) in result.outputs.iter() {
+pub(crate) fn head<'r>(
+    outputs: impl IntoIterator<Item = (&'r str, &'r str)>,
+    list: Option<(&str, u64)>,
+    guard: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    for (name, value) in outputs {
         writeln!(out, "# {}: {}", comment_name(name, guard), comment(value, guard))?;
     }
-    let Some(list) = &result.list else { return Ok(()) };
-    writeln!(out, "# data_total_size: {}\n# {}:", list.rows(), comment_name(list.name(), guard))
+    let Some((list, rows)) = list else { return Ok(()) };
+    writeln!(out, "# data_total_size: {rows}\n# {}:", comment_name(list, guard))
 }
 
 /// A name as it stands between the quotes of a JSON string.
@@ -122,31 +122,6 @@ fn fields(row: &RawValue) -> io::Result<Vec<&RawValue>> {
         _ => vec![row],
     };
     Ok(if fields.is_empty() { vec![row] } else { fields })
-}
-
-/// The members of an object in their order.
-struct Members<'r>(Vec<(&'r RawValue, &'r RawValue)>);
-
-impl<'r> Deserialize<'r> for Members<'r> {
-    fn deserialize<D: Deserializer<'r>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'r> Visitor<'r> for InOrder {
-            type Value = Members<'r>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'r>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(InOrder)
-    }
 }
 
 /// How many records a reader finds; `None` when it cannot read them.
