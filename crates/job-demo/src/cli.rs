@@ -3,17 +3,20 @@
 mod cancel;
 mod columns;
 mod exit;
+mod export;
 mod ids;
 mod inspect;
 mod job;
 mod list;
 mod location;
 mod pages;
+mod payload;
 mod pick;
 mod plain;
 mod pretty;
 mod progress;
 mod requests;
+mod rows;
 mod run;
 mod serve;
 mod source;
@@ -83,6 +86,14 @@ impl Global {
         self.graph.unwrap_or(GraphName::Wordnet)
     }
 
+    /// Where results are exported to.
+    fn exports(&self, given: Option<PathBuf>) -> Option<PathBuf> {
+        given.or_else(|| match &self.store {
+            Location::Directory(directory) => Some(directory.join("exports")),
+            Location::Postgres { .. } => None,
+        })
+    }
+
     /// The graphs of a process that serves or works: the one that is named, and the one that ships with the program. What
     /// another process has left on others fails at once here.
     fn served(&self) -> Graphs {
@@ -123,6 +134,17 @@ enum Command {
         /// Request body of a filter, or parameters of an algorithm
         #[arg(long, value_name = "JSON", default_value = "{}")]
         parameters: String,
+        /// Wait for its end; a directory that nobody serves is worked off here until then
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Store the request of a job once more, as a new job
+    Retry {
+        /// The job: its id, or the end of it as `list` shows it
+        id: String,
+        /// Wait for its end; a directory that nobody serves is worked off here until then
+        #[arg(long)]
+        wait: bool,
     },
     /// Answer a status query: the state, or a page of the result
     Status {
@@ -134,6 +156,28 @@ enum Command {
         /// Most rows of the page, up to 100000 [default: 100000]
         #[arg(long, value_name = "ROWS", allow_hyphen_values = true)]
         limit: Option<String>,
+    },
+    /// Print rows of a result, a line of JSON each
+    Rows {
+        /// The job: its id, or the end of it as `list` shows it
+        id: String,
+        /// First row [default: 0]
+        #[arg(long, value_name = "ROW", allow_hyphen_values = true)]
+        offset: Option<String>,
+        /// Most rows, up to 100000
+        #[arg(long, value_name = "ROWS", allow_hyphen_values = true, default_value = rows::LIMIT)]
+        limit: String,
+    },
+    /// Write a whole result to standard output, or to a file
+    Export {
+        /// The job: its id, or the end of it as `list` shows it
+        id: String,
+        /// File to make; one that exists is not replaced
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// How it is written [default: csv for FILE.csv, else jsonl]
+        #[arg(long, value_enum)]
+        format: Option<export::Format>,
     },
     /// List jobs, the newest first
     List {
@@ -164,9 +208,10 @@ enum Command {
         /// Address and port
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
         listen: SocketAddr,
-        /// Directory that results are exported to; made when missing
-        #[arg(long, value_name = "DIR", default_value = "job-demo-exports")]
-        exports: PathBuf,
+        /// Directory that results are exported to, made when missing [default: `exports` in the directory of the store; of
+        /// a database there is none, and no exports]
+        #[arg(long, value_name = "DIR")]
+        exports: Option<PathBuf>,
         /// How many jobs run at once in this process; with 0 it serves only, and workers run the jobs [default: cores]
         #[arg(long, value_name = "JOBS")]
         workers: Option<usize>,
@@ -178,9 +223,10 @@ enum Command {
         /// How many jobs run at once [default: cores]
         #[arg(long, value_name = "JOBS")]
         workers: Option<usize>,
-        /// Directory that results are exported to; made when missing
-        #[arg(long, value_name = "DIR", default_value = "job-demo-exports")]
-        exports: PathBuf,
+        /// Directory that results are exported to, made when missing [default: `exports` in the directory of the store; of
+        /// a database there is none, and no exports]
+        #[arg(long, value_name = "DIR")]
+        exports: Option<PathBuf>,
         /// How long running jobs may go on when the program is told to stop; then others run them again
         #[arg(long, value_name = "SECONDS", default_value_t = 30)]
         grace: u64,
@@ -218,7 +264,12 @@ impl Cli {
         let Self { global, command } = self;
         match command {
             Command::Run { pending } => run::run(&global, pending),
-            Command::Submit { work, parameters } => submit::submit(&global, &work, parameters),
+            Command::Submit { work, parameters, wait } => submit::submit(&global, &work, parameters, wait),
+            Command::Retry { id, wait } => submit::retry(&global, &id, wait),
+            Command::Rows { id, offset, limit } => {
+                rows::rows(&global, &id, PageRequest::parse(offset.as_deref(), Some(&limit))?)
+            }
+            Command::Export { id, output, format } => export::export(&global, &id, output.as_deref(), format),
             Command::Status { id, offset, limit } => {
                 status::status(&global, &id, offset.as_deref(), limit.as_deref())
             }
@@ -229,10 +280,10 @@ impl Cli {
             Command::Inspect { id } => inspect::inspect(&global, id.as_deref()),
             Command::Cancel { id } => cancel::cancel(&global, &id),
             Command::Serve { listen, exports, workers, reach } => {
-                serve::serve(&global, listen, &exports, workers, &reach)
+                serve::serve(&global, listen, global.exports(exports).as_deref(), workers, &reach)
             }
             Command::Worker { workers, exports, grace } => {
-                worker::worker(&global, workers, &exports, Duration::from_secs(grace))
+                worker::worker(&global, workers, exports.as_deref(), Duration::from_secs(grace))
             }
         }
     }

@@ -3,10 +3,10 @@
 use std::{error::Error, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use job_runner::{JobHandle, JobRecord};
+use job_runner::{JobHandle, JobId, JobRecord};
 use unicode_width::UnicodeWidthStr;
 
-use super::{columns::cut, plain::plain, run::Job, words::count};
+use super::{columns::cut, job::Job as Shown, plain::plain, run::Job, source::Changes, words::count};
 
 const TICK: Duration = Duration::from_millis(40);
 
@@ -44,6 +44,18 @@ pub(super) fn wait(jobs: &[Job]) -> Result<Vec<JobRecord>, Box<dyn Error>> {
         records.push(record);
     }
     Ok(records)
+}
+
+/// Waits for one job.
+pub(super) fn wait_for(jobs: &dyn Changes, id: JobId) -> Result<Shown, Box<dyn Error>> {
+    let bar = ProgressBar::new(100).with_style(ProgressStyle::with_template(TEMPLATE)?);
+    let job = jobs.wait(id, &mut |job| {
+        bar.set_prefix(cut(&plain(&job.work), NAME));
+        bar.set_message(job.state.to_string());
+        bar.set_position(job.progress.unwrap_or(0));
+    });
+    bar.finish_and_clear();
+    job
 }
 
 /// The names, all of one width.

@@ -24,7 +24,8 @@ use super::{
     words::thousands,
 };
 
-const WORKERS: usize = 2;
+/// How many jobs run at once where a command runs them.
+pub(super) const WORKERS: usize = 2;
 
 pub(super) fn run(global: &Global, pending: bool) -> Outcome {
     let graphs = Arc::new(Graphs::new(global.wordnet.clone()));

@@ -4,7 +4,7 @@ use std::{
     error::Error,
     io::{self, Write},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -17,14 +17,14 @@ use job_demo::{
     handlers,
 };
 use job_http::{Api, Exporter, Failure, InvalidOrigin, Origins, ServeOptions, Work};
-use job_runner::{Engine, JobSpec};
+use job_runner::{Engine, EngineBuilder, JobSpec};
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use super::{
     Global, Outcome, cores,
     exit::{Exit, Mistake},
     stop::{self, Told},
-    store,
+    store::{self, Opened},
 };
 
 /// The one project of the demo.
@@ -55,7 +55,7 @@ impl Reach {
 pub(super) fn serve(
     global: &Global,
     listen: SocketAddr,
-    exports: &Path,
+    exports: Option<&Path>,
     workers: Option<usize>,
     reach: &Reach,
 ) -> Outcome {
@@ -64,9 +64,11 @@ pub(super) fn serve(
     let graphs = Arc::new(global.served());
     // Loaded before anybody asks, so that a wrong directory is told at once.
     graphs.get(global.graph().as_str())?;
-    let engine = Arc::new(engine(global, &graphs, exports.to_owned(), workers.unwrap_or_else(cores))?);
+    let engine = Arc::new(engine(global, &graphs, exports, workers.unwrap_or_else(cores))?);
     let host = Host { graphs };
-    let api = Api::new(Arc::clone(&engine), host).exports().operator().page(PROJECT).origins(origins);
+    let api = Api::new(Arc::clone(&engine), host).operator().page(PROJECT).origins(origins);
+    // Without a place for them they are not taken.
+    let api = if exports.is_some() { api.exports() } else { api };
     let runtime = Runtime::new()?;
     runtime.block_on(listen_until_told(global, listen, api, told))?;
     engine.shutdown(GRACE);
@@ -75,11 +77,19 @@ pub(super) fn serve(
     Ok(ExitCode::SUCCESS)
 }
 
+/// With the handler of exports, if there is a place for them.
+pub(super) fn exporting(builder: EngineBuilder, store: &Opened, exports: Option<&Path>) -> EngineBuilder {
+    match exports {
+        Some(directory) => builder.algorithm(Exporter::KIND, Exporter::new(store.store(), directory)),
+        None => builder,
+    }
+}
+
 /// Without workers it has no handlers either: other processes run what is submitted here.
 fn engine(
     global: &Global,
     graphs: &Arc<Graphs>,
-    exports: PathBuf,
+    exports: Option<&Path>,
     workers: usize,
 ) -> Result<Engine, Box<dyn Error>> {
     let store = store::write(global)?;
@@ -92,9 +102,7 @@ fn engine(
         }
         return Ok(builder.open()?);
     }
-    let exporter = Exporter::new(store.store(), exports);
-    let builder = handlers::register(builder, graphs);
-    Ok(builder.algorithm(Exporter::KIND, exporter).open()?)
+    Ok(exporting(handlers::register(builder, graphs), &store, exports).open()?)
 }
 
 async fn listen_until_told(

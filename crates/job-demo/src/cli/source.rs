@@ -1,11 +1,11 @@
 //! [`Source`]: the jobs that a command asks about or changes, whatever holds them.
 
-use std::{error::Error, ops::ControlFlow, sync::Arc};
+use std::{error::Error, ops::ControlFlow, sync::Arc, time::Duration};
 
 use job_demo::graphs::Graphs;
-use job_runner::{Engine, JobId, JobReader, JobSpec, PageRequest, Parameters};
+use job_runner::{Engine, EngineError, JobId, JobReader, JobSpec, PageRequest, Parameters};
 
-use super::{Global, job::Job, store};
+use super::{Global, job::Job, run::WORKERS, store};
 
 /// What a status query gets.
 pub(super) struct Answer {
@@ -39,6 +39,9 @@ pub(super) trait Changes: Source {
 
     /// Cancels a job that has not ended.
     fn cancel(&self, id: JobId) -> Result<(), Box<dyn Error>>;
+
+    /// Waits for the end of a job, which is shown now and then until then.
+    fn wait(&self, id: JobId, show: &mut dyn FnMut(&Job)) -> Result<Job, Box<dyn Error>>;
 }
 
 /// Opens what answers.
@@ -47,9 +50,15 @@ pub(super) fn read(global: &Global) -> Result<Box<dyn Source>, Box<dyn Error>> {
 }
 
 /// Opens what takes changes. It runs no job.
-pub(super) fn write(global: &Global) -> Result<Box<dyn Changes>, Box<dyn Error>> {
-    let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
-    Ok(Box::new(store::engine(&store::write(global)?, &graphs, 0)?))
+pub(super) fn write(global: &Global, graphs: &Arc<Graphs>) -> Result<Box<dyn Changes>, Box<dyn Error>> {
+    Ok(Box::new(store::engine(&store::write(global)?, graphs, 0)?))
+}
+
+/// Opens what takes changes and sees to it that jobs run: here, if the store is of this process alone.
+pub(super) fn run(global: &Global, graphs: &Arc<Graphs>) -> Result<Box<dyn Changes>, Box<dyn Error>> {
+    let store = store::write(global)?;
+    let workers = if store.is_shared() { 0 } else { WORKERS };
+    Ok(Box::new(store::engine(&store, graphs, workers)?))
 }
 
 impl Source for JobReader {
@@ -108,5 +117,18 @@ impl Changes for Engine {
     fn cancel(&self, id: JobId) -> Result<(), Box<dyn Error>> {
         Self::cancel(self, id)?;
         Ok(())
+    }
+
+    fn wait(&self, id: JobId, show: &mut dyn FnMut(&Job)) -> Result<Job, Box<dyn Error>> {
+        const TICK: Duration = Duration::from_millis(100);
+        let handle = Self::job(self, id)?.ok_or(EngineError::UnknownJob(id))?;
+        loop {
+            if let Some(record) = handle.wait_timeout(TICK)? {
+                return Ok(Job::from(&record));
+            }
+            let progress = Some(handle.progress()).filter(|progress| progress.total > 0);
+            let progress = progress.map(|progress| progress.percent().into());
+            show(&Job { progress, ..Job::from(&handle.record()) });
+        }
     }
 }

@@ -49,7 +49,7 @@ fn unknown(id: &str) -> Answer {
 }
 
 /// The message of an error payload; the payload itself should it have none.
-fn sentence(body: &[u8]) -> String {
+pub(super) fn sentence(body: &[u8]) -> String {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Failure {

@@ -1,48 +1,103 @@
-//! `submit`: a job is stored and acknowledged; nothing runs.
+//! `submit` and `retry`: a job is stored and acknowledged; where that is asked for, it is waited for.
 
 use std::{
     error::Error,
     io::{self, Write},
     process::ExitCode,
+    sync::Arc,
 };
 
 use job_demo::{algorithms::Algorithm, check::check, graphs::Graphs};
 use job_runner::{
-    JobSpec,
+    EngineError, JobId, JobSpec,
     core::{shown, strict},
 };
 
 use super::{
     Global, Outcome,
     exit::{Exit, Mistake},
-    source,
+    ids,
+    job::{Job, State},
+    list, progress,
+    source::{self, Changes},
+    words::{thousands, took},
 };
 
-pub(super) fn submit(global: &Global, work: &str, parameters: String) -> Outcome {
+pub(super) fn submit(global: &Global, work: &str, parameters: String, wait: bool) -> Outcome {
     let parameters = strict::object("--parameters", parameters)?;
-    let spec = spec(work)?.graph(global.graph().as_str()).raw_parameters(parameters);
-    check(&Graphs::new(global.wordnet.clone()), &spec)?;
-    let id = source::write(global)?.submit(spec)?;
-    let mut out = io::stdout().lock();
-    if global.json {
-        writeln!(out, r#"{{"jobId":"{id}"}}"#)?;
-    } else {
-        writeln!(out, "{id}")?;
+    known(work)?;
+    let spec = spec(work).graph(global.graph().as_str()).raw_parameters(parameters);
+    let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
+    check(&graphs, &spec)?;
+    let jobs = open(global, &graphs, wait)?;
+    acknowledge(global, &*jobs, jobs.submit(spec)?, wait)
+}
+
+/// The same request as a new job.
+pub(super) fn retry(global: &Global, id: &str, wait: bool) -> Outcome {
+    let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
+    let jobs = open(global, &graphs, wait)?;
+    let id = ids::resolve(&*jobs, id)?;
+    let job = jobs.job(id)?.ok_or(EngineError::UnknownJob(id))?;
+    let parameters = jobs.parameters(&job)?.ok_or(EngineError::UnknownJob(id))?;
+    let spec = spec(&job.work).graph(job.graph).raw_parameters(parameters);
+    check(&graphs, &spec)?;
+    acknowledge(global, &*jobs, jobs.submit(spec)?, wait)
+}
+
+fn open(global: &Global, graphs: &Arc<Graphs>, wait: bool) -> Result<Box<dyn Changes>, Box<dyn Error>> {
+    if wait { source::run(global, graphs) } else { source::write(global, graphs) }
+}
+
+fn acknowledge(global: &Global, jobs: &dyn Changes, id: JobId, wait: bool) -> Outcome {
+    match (wait, global.json) {
+        (false, true) => writeln!(io::stdout().lock(), r#"{{"jobId":"{id}"}}"#)?,
+        (_, false) => writeln!(io::stdout().lock(), "{id}")?,
+        // The line of the end has the id.
+        (true, true) => {}
     }
+    if !wait {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let job = progress::wait_for(jobs, id)?;
+    if global.json {
+        let line = list::line(&job, jobs.parameters(&job)?.as_ref())?;
+        io::stdout().lock().write_all(line.as_bytes())?;
+        return Ok(if job.state == State::Succeeded { ExitCode::SUCCESS } else { Exit::JobFailed.into() });
+    }
+    if job.state != State::Succeeded {
+        return Err(Mistake::new(Exit::JobFailed, ending(&job)).into());
+    }
+    writeln!(io::stdout().lock(), "{}", ending(&job))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn spec(work: &str) -> Result<JobSpec, Box<dyn Error>> {
+/// How the job ended.
+fn ending(job: &Job) -> String {
+    let why = job.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+    let rows = match job.rows {
+        0 => String::new(),
+        rows => format!(", {} rows", thousands(rows)),
+    };
+    let time = job.started.zip(job.finished).map(|(start, end)| format!(" after {}", took(end.since(start))));
+    format!("job {} {}{}{rows}{why}", job.id, job.state, time.unwrap_or_default())
+}
+
+/// Refuses a name before anything is opened.
+fn known(work: &str) -> Result<(), Mistake> {
+    if matches!(work, "vertex_filter" | "edge_filter") || Algorithm::find(work).is_some() {
+        return Ok(());
+    }
+    let names = Algorithm::ALL.map(|algorithm| algorithm.name()).join(", ");
+    let work = shown(work);
+    let message = format!("work {work:?} is unknown: it must be vertex_filter, edge_filter or one of {names}");
+    Err(Mistake::new(Exit::Usage, message))
+}
+
+fn spec(work: &str) -> JobSpec {
     match work {
-        "vertex_filter" => Ok(JobSpec::vertex_filter()),
-        "edge_filter" => Ok(JobSpec::edge_filter()),
-        name if Algorithm::find(name).is_some() => Ok(JobSpec::algorithm(name)),
-        other => {
-            let names = Algorithm::ALL.map(|algorithm| algorithm.name()).join(", ");
-            let other = shown(other);
-            let message =
-                format!("work {other:?} is unknown: it must be vertex_filter, edge_filter or one of {names}");
-            Err(Mistake::new(Exit::Usage, message).into())
-        }
+        "vertex_filter" => JobSpec::vertex_filter(),
+        "edge_filter" => JobSpec::edge_filter(),
+        name => JobSpec::algorithm(name),
     }
 }

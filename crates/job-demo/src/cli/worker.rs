@@ -9,16 +9,15 @@ use std::{
 };
 
 use job_demo::handlers;
-use job_http::Exporter;
 use tokio::runtime::Runtime;
 
 use super::{
     Global, Outcome, cores,
     exit::{Exit, Mistake},
-    stop, store,
+    serve, stop, store,
 };
 
-pub(super) fn worker(global: &Global, workers: Option<usize>, exports: &Path, grace: Duration) -> Outcome {
+pub(super) fn worker(global: &Global, workers: Option<usize>, exports: Option<&Path>, grace: Duration) -> Outcome {
     let workers = workers.unwrap_or_else(cores).max(1);
     let told = stop::listen()?;
     let store = store::write(global)?;
@@ -29,10 +28,9 @@ pub(super) fn worker(global: &Global, workers: Option<usize>, exports: &Path, gr
     let graphs = Arc::new(global.served());
     // Loaded before a job needs it, so that a wrong directory is told at once.
     graphs.get(global.graph().as_str())?;
-    let exporter = Exporter::new(store.store(), exports.to_owned());
     let builder = handlers::register(store.builder().workers(workers), &graphs);
     let runtime = Runtime::new()?;
-    let engine = builder.algorithm(Exporter::KIND, exporter).open()?;
+    let engine = serve::exporting(builder, &store, exports).open()?;
     writeln!(io::stdout().lock(), "jobs run, {workers} at a time; Ctrl-C stops")?;
     runtime.block_on(told.wait());
     let left = engine.shutdown(grace);

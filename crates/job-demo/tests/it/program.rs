@@ -56,6 +56,8 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
+const PER_VERTEX: &str = r#"{"statistics":false}"#;
+
 const YOUNG: &str = r#"{"vertexFilters":[{"propertyName":"Age","predicate":"=","values":["18-24"]}]}"#;
 
 #[test]
@@ -264,6 +266,90 @@ fn a_list_that_is_watched_tells_of_what_has_changed() {
     assert_eq!((&next["jobId"], &next["outcome"]), (&json!(id.trim_end()), &json!("cancelled")));
     watcher.kill().unwrap();
     watcher.wait().unwrap();
+}
+
+#[test]
+fn a_job_that_is_waited_for_says_how_it_ended_and_shows_its_rows() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path();
+    let done = told(store, &["submit", "vertex_filter", "--parameters", YOUNG, "--wait"]);
+    let (id, end) = done.split_once('\n').unwrap();
+    assert!(end.starts_with(&format!("job {id} succeeded after 0.")) && end.ends_with(" s, 19 rows\n"), "{end}");
+    let line = json(&told(store, &["submit", "--wait", "--json", "triangle_count", "--parameters", PER_VERTEX]));
+    assert_eq!((&line["outcome"], &line["rows"]), (&json!("succeeded"), &json!(160)));
+
+    let rows = told(store, &["rows", id, "--limit", "100"]);
+    assert_eq!((rows.lines().count(), &json(rows.lines().next().unwrap())["id"]), (19, &json!("Sarah")));
+    let part = job_demo(store, &["rows", &id[28..], "--offset", "1", "--limit", "2"]);
+    assert_eq!(String::from_utf8(part.stdout).unwrap().lines().count(), 2);
+    let hint = String::from_utf8(part.stderr).unwrap();
+    assert_eq!(hint, "2 of 19 rows: --offset 3 goes on, `export` has all\n");
+
+    let failed = job_demo(
+        store,
+        &["submit", "sssp", "--parameters", r#"{"source":"Sarah","weight":"Timestamp"}"#, "--wait"],
+    );
+    assert_eq!(failed.status.code(), Some(5), "{failed:?}");
+    let id = String::from_utf8(failed.stdout).unwrap();
+    let told_why = String::from_utf8(failed.stderr).unwrap();
+    assert!(told_why.starts_with(&format!("job-demo: job {} failed after ", id.trim_end())), "{told_why}");
+    for command in ["rows", "export", "status"] {
+        assert_eq!(refused(store, 5, &[command, id.trim_end()]).lines().count(), 1);
+    }
+    let waiting = told(store, &["submit", "kcore"]);
+    for command in ["rows", "export"] {
+        let told = refused(store, 4, &[command, waiting.trim_end()]);
+        assert!(told.contains("is waiting: it has rows when it has succeeded"), "{told}");
+        refused(store, 3, &[command, "018bcfe5-6800-7000-8000-000000000000"]);
+        refused(store, 2, &[command, "not an id"]);
+    }
+}
+
+#[test]
+fn a_retry_is_the_same_request_as_a_new_job() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path();
+    let first = told(store, &["submit", "vertex_filter", "--parameters", YOUNG]);
+    told(store, &["cancel", first.trim_end()]);
+    let again = told(store, &["retry", &first.trim_end()[28..], "--wait"]);
+    let (again, end) = again.split_once('\n').unwrap();
+    assert!(again != first.trim_end() && end.contains("succeeded"), "{again} {end}");
+    let jobs: Vec<Value> = told(store, &["list", "--json"]).lines().map(json).collect();
+    assert_eq!((&jobs[0]["jobId"], jobs.len()), (&json!(again), 2));
+    for field in ["kind", "graph", "parameters"] {
+        assert_eq!(jobs[0][field], jobs[1][field]);
+    }
+    // What cannot be run is refused as it is by `submit`.
+    let broken = unchecked(store, "kcore", r#"{"k":"many"}"#);
+    assert!(refused(store, 4, &["retry", &broken]).contains("parameter k is \"many\""));
+    refused(store, 3, &["retry", "018bcfe5-6800-7000-8000-000000000000"]);
+}
+
+#[test]
+fn an_export_goes_to_standard_output_or_to_a_new_file_and_nowhere_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, here) = (directory.path().join("store"), directory.path().join("here"));
+    std::fs::create_dir(&here).unwrap();
+    let id = told(&store, &["submit", "--wait", "triangle_count", "--parameters", PER_VERTEX]);
+    let id = id.lines().next().unwrap();
+    let export = |options: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_job-demo"));
+        command.current_dir(&here).arg("--store").arg(&store).args(["export", id]).args(options).output().unwrap()
+    };
+    let lines = String::from_utf8(export(&[]).stdout).unwrap();
+    assert_eq!((lines.lines().count(), lines.lines().next()), (160, Some(r#"{"Sarah":3}"#)));
+    assert_eq!(std::fs::read_dir(&here).unwrap().count(), 0, "nothing is made in the working directory");
+    assert!(export(&["--output", "a.csv"]).status.success());
+    let csv = std::fs::read_to_string(here.join("a.csv")).unwrap();
+    assert!(csv.starts_with("# triangle_count: 480\n# runtime: ") && csv.ends_with('\n'), "{csv}");
+    assert!(csv.contains("\n# vertex_triangles:\nSarah,3\n"), "{csv}");
+    let again = export(&["-o", "a.csv", "--format", "jsonl"]);
+    assert_eq!(again.status.code(), Some(1));
+    let told = String::from_utf8(again.stderr).unwrap();
+    assert_eq!(told, "job-demo: a.csv exists already: name another file, or remove it\n");
+    let told = String::from_utf8(export(&["-o", "no/such/file"]).stderr).unwrap();
+    assert_eq!(told, "job-demo: no/such/file cannot be written: No such file or directory\n");
+    assert_eq!(std::fs::read_to_string(here.join("a.csv")).unwrap(), csv);
 }
 
 #[test]
