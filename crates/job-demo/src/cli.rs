@@ -25,15 +25,23 @@ mod stop;
 mod store;
 mod submit;
 mod table;
-mod terminal;
+pub(crate) mod terminal;
 mod words;
 mod worker;
 
 use std::{
-    error::Error, net::SocketAddr, num::NonZeroUsize, path::PathBuf, process::ExitCode, thread, time::Duration,
+    error::Error,
+    io::{self, Write},
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::PathBuf,
+    process::ExitCode,
+    thread,
+    time::Duration,
 };
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use job_demo::{graphs::Graphs, wordnet};
 use job_runner::PageRequest;
 
@@ -46,7 +54,7 @@ type Outcome = Result<ExitCode, Box<dyn Error>>;
 
 /// A small graph engine whose vertex filters, edge filters and algorithms run as durable jobs.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = exit::HELP)]
+#[command(version, max_term_width = 80, after_help = exit::HELP)]
 pub(crate) struct Cli {
     #[command(flatten)]
     global: Global,
@@ -193,6 +201,11 @@ enum Command {
         #[arg(long)]
         watch: bool,
     },
+    /// Print what makes a shell complete the words of this program
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
     /// Show what the store holds and compare every checksum; of one job, its segments and blocks
     Inspect {
         /// The job: its id, or the end of it as `list` shows it
@@ -277,6 +290,7 @@ impl Cli {
                 let page = PageRequest::parse(offset.as_deref(), Some(&limit))?;
                 list::list(&global, &Listing { pick, page, watch })
             }
+            Command::Completions { shell } => completions(shell),
             Command::Inspect { id } => inspect::inspect(&global, id.as_deref()),
             Command::Cancel { id } => cancel::cancel(&global, &id),
             Command::Serve { listen, exports, workers, reach } => {
@@ -289,6 +303,13 @@ impl Cli {
     }
 }
 
+fn completions(shell: Shell) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "job-demo", &mut script);
+    io::stdout().lock().write_all(&script)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// As many jobs at once as the machine has cores.
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
@@ -296,8 +317,6 @@ fn cores() -> usize {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -306,8 +325,27 @@ mod tests {
     }
 
     #[test]
+    fn the_help_fits_80_columns_and_tells_of_every_option() {
+        let mut program = Cli::command();
+        program.build();
+        let commands = program.clone();
+        let commands = commands.get_subcommands().cloned().chain([program]);
+        for mut command in commands {
+            let name = command.get_name().to_owned();
+            for help in [command.render_help(), command.render_long_help()] {
+                let help = help.to_string();
+                let wide = help.lines().find(|line| line.chars().count() > 80);
+                assert_eq!(wide, None, "{name}");
+            }
+            let silent = command.get_arguments().find(|argument| argument.get_help().is_none());
+            assert!(silent.is_none(), "{name}: {silent:?}");
+            assert!(name == "job-demo" || command.get_about().is_some(), "{name}");
+        }
+    }
+
+    #[test]
     fn what_the_system_says_is_told_without_its_number() {
-        let missing = std::io::Error::from_raw_os_error(2);
+        let missing = io::Error::from_raw_os_error(2);
         for (text, told) in [
             (format!("a: {missing}; b: {missing}"), "a: No such file or directory; b: No such file or directory"),
             ("(os error x) (os error 1".to_owned(), "(os error x) (os error 1"),

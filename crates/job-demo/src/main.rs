@@ -22,7 +22,8 @@ fn main() -> ExitCode {
 /// Log lines go to standard error, and only when `RUST_LOG` asks for them.
 fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("off"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let colour = cli::terminal::colour(&io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).init();
 }
 
 /// Whether the reader of our output went away, as `head` does; that is no error of ours.

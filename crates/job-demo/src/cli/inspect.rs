@@ -19,6 +19,7 @@ use super::{
     columns::{self, Column},
     exit::Exit,
     ids,
+    job::State,
     plain::{one_line, plain},
     store,
     terminal::Terminal,
@@ -54,7 +55,7 @@ fn whole(out: &mut impl Write, global: &Global, store: &dyn Store) -> Outcome {
                 line(out, store, record)?;
             }
         } else {
-            for line in table(store, &records, before.is_none(), Terminal::look().width) {
+            for line in table(store, &records, before.is_none(), Terminal::look()) {
                 writeln!(out, "{line}")?;
             }
         }
@@ -80,7 +81,7 @@ const COLUMNS: [Column; 6] = [
 ];
 
 /// A line a job, below a head in the first part of them.
-fn table(store: &dyn Store, records: &[&JobRecord], is_first: bool, width: usize) -> Vec<String> {
+fn table(store: &dyn Store, records: &[&JobRecord], is_first: bool, terminal: Terminal) -> Vec<String> {
     let ids: Vec<JobId> = records.iter().map(|record| record.id).collect();
     let cells = |(record, id): (&&JobRecord, String)| {
         let (work, state) = (plain(&record.spec.kind().to_string()).into_owned(), record.state.to_string());
@@ -88,7 +89,12 @@ fn table(store: &dyn Store, records: &[&JobRecord], is_first: bool, width: usize
         [id, work, state, rows, bytes, thousands(segment_count(store, record.id))]
     };
     let rows: Vec<_> = records.iter().zip(ids::short(&ids, &[])).map(cells).collect();
-    let lines = columns::lay_out(&COLUMNS, &rows, width);
+    let mut lines = columns::lay_out(&COLUMNS, &rows, terminal.width);
+    for ([_, _, state, ..], record) in lines.iter_mut().skip(1).zip(records) {
+        if terminal.colour {
+            *state = State::from(record.state).paint(state);
+        }
+    }
     lines.iter().skip(usize::from(!is_first || records.is_empty())).map(columns::join).collect()
 }
 

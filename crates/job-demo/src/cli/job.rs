@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use anstyle::AnsiColor;
 use clap::ValueEnum;
 use job_runner::{Ending, JobId, JobRecord, JobState, Parameters, Timestamp, Unreadable};
 
@@ -52,6 +53,19 @@ impl State {
             Self::Cancelled => "cancelled",
             Self::Unreadable => "unreadable",
         }
+    }
+
+    /// The word, in the colour of the state.
+    pub(super) fn paint(self, text: &str) -> String {
+        let colour = match self {
+            Self::Waiting => return text.to_owned(),
+            Self::Running => AnsiColor::Cyan,
+            Self::Succeeded => AnsiColor::Green,
+            Self::Cancelling | Self::Cancelled => AnsiColor::Yellow,
+            Self::Failed | Self::Unreadable => AnsiColor::Red,
+        };
+        let style = colour.on_default();
+        format!("{style}{text}{style:#}")
     }
 
     pub(super) const fn is_complete(self) -> bool {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use jiff::Timestamp as Instant;
-use job_runner::{Clock, JobId, PageRequest, Parameters, SystemClock, Timestamp};
+use job_runner::{JobId, PageRequest, Parameters, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 
@@ -98,11 +98,11 @@ impl Look {
         Ok(look)
     }
 
-    fn lines(&self, listing: &Listing, width: usize) -> Vec<String> {
+    fn lines(&self, listing: &Listing, view: View) -> Vec<String> {
         if self.jobs.is_empty() {
             return vec![if self.all.is_empty() { "no jobs" } else { "no such jobs" }.to_owned()];
         }
-        let mut lines = table::lines(&self.jobs, &self.all, View { now: SystemClock.now(), width });
+        let mut lines = table::lines(&self.jobs, &self.all, view);
         let next = listing.page.offset() + self.jobs.len() as u64;
         match (self.more, self.is_cut) {
             (0, false) => {}
@@ -129,7 +129,7 @@ impl Told {
     fn people(&mut self, look: &Look, listing: &Listing, terminal: Terminal) -> String {
         let states = look.jobs.iter().map(|job| (job.id, job.state, job.rows, job.progress)).collect();
         let is_new = self.states.replace(states) != self.states;
-        let lines = |end: &str| look.lines(listing, terminal.width).join(end) + end;
+        let lines = |end: &str| look.lines(listing, View::of(terminal)).join(end) + end;
         if listing.watch && terminal.is_seen {
             return format!("\u{1b}[H{}\u{1b}[J", lines("\u{1b}[K\n"));
         }
@@ -238,7 +238,7 @@ mod tests {
         let look = |job: Job| Look { all: vec![job.id], jobs: vec![job], more: 0, is_cut: false };
         let (waiting, running) = (look(job()), look(Job { state: State::Running, ..job() }));
         let mut told = Told::default();
-        let file = Terminal { width: 80, is_seen: false };
+        let file = Terminal { width: 80, is_seen: false, colour: false };
         let mut lines = |look: &Look| told.people(look, &listing, file).lines().count();
         assert_eq!((lines(&waiting), lines(&waiting), lines(&running)), (2, 0, 2));
         let seen = Terminal { is_seen: true, ..file };
@@ -251,8 +251,9 @@ mod tests {
         let page = PageRequest::new(5, 1).unwrap();
         let listing = Listing { pick: Pick::default(), page, watch: false };
         let look = Look { all: vec![job().id], jobs: vec![job()], more: 1_234, is_cut: false };
-        assert_eq!(look.lines(&listing, 80).last().unwrap(), "1,234 more: --offset 6 goes on");
+        let view = View { now: Timestamp::default(), width: 80, colour: false };
+        assert_eq!(look.lines(&listing, view).last().unwrap(), "1,234 more: --offset 6 goes on");
         let none = Look { all: Vec::new(), jobs: Vec::new(), more: 0, is_cut: false };
-        assert_eq!(none.lines(&listing, 80), ["no jobs"]);
+        assert_eq!(none.lines(&listing, view), ["no jobs"]);
     }
 }

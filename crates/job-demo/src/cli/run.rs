@@ -10,7 +10,7 @@ use std::{
 };
 
 use job_demo::graphs::Graphs;
-use job_runner::{Clock, Ending, Engine, JobHandle, JobRecord, JobState, SystemClock};
+use job_runner::{Ending, Engine, JobHandle, JobRecord, JobState};
 
 use super::{
     Global, Outcome,
@@ -108,8 +108,7 @@ fn report(global: &Global, engine: &Engine, records: &[JobRecord], pending: bool
         writeln!(out, "nothing to do")?;
     } else {
         writeln!(out)?;
-        let view = View { now: SystemClock.now(), width: Terminal::look().width };
-        for line in table::lines(&jobs, &[], view) {
+        for line in table::lines(&jobs, &[], View::of(Terminal::look())) {
             writeln!(out, "{line}")?;
         }
         if !pending {

@@ -1,12 +1,13 @@
 //! Jobs as a table.
 
-use job_runner::Timestamp;
+use job_runner::{Clock, SystemClock, Timestamp};
 
 use super::{
     columns::{self, Column, cut},
     ids,
     job::{Job, State},
     plain::plain,
+    terminal::Terminal,
     words::{ago, count, took},
 };
 
@@ -26,6 +27,15 @@ pub(super) struct View {
     pub(super) now: Timestamp,
     /// No line is wider.
     pub(super) width: usize,
+    /// Whether states have colours.
+    pub(super) colour: bool,
+}
+
+impl View {
+    /// Now, on standard output.
+    pub(super) fn of(terminal: Terminal) -> Self {
+        Self { now: SystemClock.now(), width: terminal.width, colour: terminal.colour }
+    }
 }
 
 /// A head line and a line a job, and below a job why it failed. `all` are the ids that those of the jobs are told from.
@@ -35,7 +45,11 @@ pub(super) fn lines(jobs: &[Job], all: &[job_runner::JobId], view: View) -> Vec<
         jobs.iter().zip(ids::short(&shown, all)).map(|(job, id)| cells(job, id, view.now)).collect();
     let mut laid_out = columns::lay_out(&COLUMNS, &rows, view.width).into_iter();
     let mut lines: Vec<String> = laid_out.next().iter().map(columns::join).collect();
-    for (job, cells) in jobs.iter().zip(laid_out) {
+    for (job, mut cells) in jobs.iter().zip(laid_out) {
+        let [_, _, _, state, ..] = &mut cells;
+        if view.colour {
+            *state = job.state.paint(state);
+        }
         lines.push(columns::join(&cells));
         if let Some(why) = &job.why {
             lines.push(cut(&format!("  {}", plain(why)), view.width));
@@ -78,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    const VIEW: View = View { now: Timestamp::from_micros(181_000_000), width: 80 };
+    const VIEW: View = View { now: Timestamp::from_micros(181_000_000), width: 80, colour: false };
 
     fn text(jobs: &[JobRecord], view: View) -> String {
         let jobs: Vec<Job> = jobs.iter().map(Job::from).collect();
@@ -117,6 +131,19 @@ JOB       WORK                 GRAPH    STATE      SUBMITTED     ROWS     TOOK
 02020202  vertex_filter        wordnet  running    3 min ago        -    3 min
 01010101  cluster_coefficient  wordnet  waiting    3 min ago        -        -"
         );
+    }
+
+    #[test]
+    fn a_colour_changes_no_text_and_no_width() {
+        let now = Timestamp::from_micros(1_000_000);
+        let waiting = JobRecord::waiting(JobId::from_parts(now, [1; 10]), JobSpec::vertex_filter(), now);
+        let running = waiting.apply(Event::Start, now).unwrap();
+        let done = running.apply(Event::Succeed(ResultSize::default()), now).unwrap();
+        let jobs = [waiting, running, done];
+        let painted = text(&jobs, View { colour: true, ..VIEW });
+        assert!(painted.contains("\u{1b}[36mrunning  \u{1b}[0m  "), "{painted:?}");
+        assert!(painted.contains("\u{1b}[32msucceeded\u{1b}[0m  "), "{painted:?}");
+        assert_eq!(anstream::adapter::strip_str(&painted).to_string(), text(&jobs, VIEW));
     }
 
     /// Every line, whatever the jobs hold.

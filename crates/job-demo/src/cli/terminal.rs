@@ -5,6 +5,8 @@ use std::{
     io::{self, IsTerminal},
 };
 
+use anstream::{AutoStream, ColorChoice, stream::RawStream};
+
 /// What standard output is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Terminal {
@@ -12,6 +14,13 @@ pub(super) struct Terminal {
     pub(super) width: usize,
     /// Whether a person looks at it, and not a file or a program.
     pub(super) is_seen: bool,
+    /// Whether states have colours: on a terminal, and not where `NO_COLOR` is set.
+    pub(super) colour: bool,
+}
+
+/// Whether what is written there may have colours.
+pub(crate) fn colour(stream: &impl RawStream) -> bool {
+    AutoStream::choice(stream) != ColorChoice::Never
 }
 
 /// Columns of a terminal that does not say how many it has, and of a file.
@@ -22,7 +31,11 @@ impl Terminal {
     pub(super) fn look() -> Self {
         let is_seen = io::stdout().is_terminal();
         let columns = || terminal_size::terminal_size().map(|(width, _)| width.0.into()).filter(|_| is_seen);
-        Self { width: width(env::var("COLUMNS").ok().as_deref(), columns()), is_seen }
+        Self {
+            width: width(env::var("COLUMNS").ok().as_deref(), columns()),
+            is_seen,
+            colour: colour(&io::stdout()),
+        }
     }
 }
 

@@ -352,6 +352,73 @@ fn an_export_goes_to_standard_output_or_to_a_new_file_and_nowhere_else() {
     assert_eq!(std::fs::read_to_string(here.join("a.csv")).unwrap(), csv);
 }
 
+/// What the program shows on a terminal of 80 columns.
+fn seen(store: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    const TERMINAL: &str = "
+import fcntl, os, pty, struct, sys, termios
+child, terminal = pty.fork()
+if child == 0:
+    fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
+    os.execv(sys.argv[1], sys.argv[1:])
+while True:
+    try:
+        piece = os.read(terminal, 65536)
+    except OSError:
+        break
+    if not piece:
+        break
+    sys.stdout.buffer.write(piece)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))";
+    let mut command = Command::new("python3");
+    command.args(["-c", TERMINAL, env!("CARGO_BIN_EXE_job-demo"), "--graph", "movies", "--wordnet", "/nowhere"]);
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "RUST_LOG"] {
+        command.env_remove(name);
+    }
+    command.env("TERM", "xterm-256color").envs(environment.iter().copied());
+    let output = command.arg("--store").arg(store).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn states_and_logs_have_colours_on_a_terminal_only_and_not_where_that_is_unwanted() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path();
+    told(store, &["submit", "--wait", "kcore"]);
+    let painted = "\u{1b}[32msucceeded\u{1b}[0m";
+    assert!(seen(store, &["list"], &[]).contains(painted));
+    assert!(seen(store, &["inspect"], &[]).contains(painted));
+    for environment in [[("NO_COLOR", "1"), ("RUST_LOG", "info")], [("TERM", "dumb"), ("RUST_LOG", "info")]] {
+        let plain = seen(store, &["list"], &environment);
+        assert!(plain.contains("succeeded") && !plain.contains('\u{1b}'), "{plain:?}");
+        let logs = seen(store, &["submit", "--wait", "kcore"], &environment);
+        assert!(logs.contains("INFO") && !logs.contains("\u{1b}[32m"), "{logs:?}");
+    }
+    let logs = seen(store, &["submit", "--wait", "kcore"], &[("RUST_LOG", "info")]);
+    assert!(logs.contains("\u{1b}[32m INFO"), "{logs:?}");
+    let file = job_demo(store, &["list"]).stdout;
+    assert!(!String::from_utf8(file).unwrap().contains('\u{1b}'));
+    let logged = Command::new(env!("CARGO_BIN_EXE_job-demo"))
+        .args(["--graph", "movies", "submit", "--wait", "kcore", "--store"])
+        .arg(store)
+        .env("RUST_LOG", "info")
+        .output()
+        .unwrap();
+    let logged = String::from_utf8(logged.stderr).unwrap();
+    assert!(logged.contains("INFO") && !logged.contains('\u{1b}'), "{logged:?}");
+}
+
+#[test]
+fn completions_are_a_script_of_the_shell() {
+    let script = told(Path::new("/nowhere"), &["completions", "bash"]);
+    assert!(script.contains("retry") && script.contains("--state"), "{script}");
+    let checked = Command::new("bash").args(["-nc", &script]).output().unwrap();
+    assert!(checked.status.success(), "{checked:?}");
+    for shell in ["zsh", "fish", "elvish", "powershell"] {
+        assert!(told(Path::new("/nowhere"), &["completions", shell]).contains("retry"), "{shell}");
+    }
+}
+
 #[test]
 fn inspect_shows_what_is_there_and_compares_every_checksum() {
     let directory = tempfile::tempdir().unwrap();
