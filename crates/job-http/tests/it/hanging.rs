@@ -90,8 +90,8 @@ impl Drop for Hanging {
     }
 }
 
-/// Every route that looks at the store or at a job, about a job that has ended and one that waits. Of the latter the
-/// cancel is first: it holds the lock of its job while the store writes.
+/// Every route that looks at the store or at a job, about a job that has ended and one that waits. The cancel of the
+/// latter is first, so that the store writes it while the others look at the job.
 fn everything(waiting: JobId, ended: JobId) -> Vec<(Method, String, &'static str)> {
     let mut requests = vec![
         (Method::GET, "/jobs/status".to_owned(), ""),
@@ -162,7 +162,15 @@ async fn an_answer_that_the_store_holds_up_is_given_up_in_time() {
         if path.contains("wait=") || path.contains("export") {
             continue;
         }
+        let in_memory = method == Method::GET && path.contains(&hanging.waiting.to_string());
+        if in_memory && path.ends_with("/events") {
+            continue; // It begins at once, and ends with its job.
+        }
         let answer = hanging.in_time(hanging.start(method, &path, body)).await.unwrap();
+        if in_memory {
+            assert_eq!(answer.status, 200, "{path}: a look at an unfinished job waits for no write of it");
+            continue;
+        }
         let (status, _, message) = answer.error();
         assert_eq!(status, 503, "{path}");
         assert!(message.starts_with("the answer took too long"), "{path}: {message}");
