@@ -1,6 +1,8 @@
 //! The command line.
 
+mod address;
 mod cancel;
+mod client;
 mod columns;
 mod exit;
 mod export;
@@ -15,10 +17,12 @@ mod pick;
 mod plain;
 mod pretty;
 mod progress;
+mod remote;
 mod requests;
 mod rows;
 mod run;
 mod serve;
+mod server;
 mod source;
 mod status;
 mod stop;
@@ -83,6 +87,9 @@ struct Global {
     /// Directory with the data files of `WordNet` 3.0
     #[arg(long, global = true, value_name = "DIR", default_value = wordnet::DEFAULT_DIRECTORY)]
     wordnet: PathBuf,
+    /// Ask this server instead of opening a store; the one that serves the store is found without it
+    #[arg(long, global = true, value_name = "URL")]
+    server: Option<String>,
     /// Print JSON for machines, and nothing else, on standard output
     #[arg(long, global = true)]
     json: bool,
@@ -92,6 +99,11 @@ impl Global {
     /// The graph that new jobs read.
     fn graph(&self) -> GraphName {
         self.graph.unwrap_or(GraphName::Wordnet)
+    }
+
+    /// Every graph.
+    fn graphs(&self) -> Graphs {
+        Graphs::new(self.wordnet.clone())
     }
 
     /// Where results are exported to.
@@ -105,7 +117,7 @@ impl Global {
     /// The graphs of a process that serves or works: the one that is named, and the one that ships with the program. What
     /// another process has left on others fails at once here.
     fn served(&self) -> Graphs {
-        Graphs::new(self.wordnet.clone()).serving(&[self.graph().as_str(), GraphName::Movies.as_str()])
+        self.graphs().serving(&[self.graph().as_str(), GraphName::Movies.as_str()])
     }
 }
 

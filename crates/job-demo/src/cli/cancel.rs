@@ -3,15 +3,12 @@
 use std::{
     io::{self, Write},
     process::ExitCode,
-    sync::Arc,
 };
 
-use job_demo::graphs::Graphs;
-
-use super::{Global, Outcome, ids, source};
+use super::{Global, Outcome, ids, job::State, source};
 
 pub(super) fn cancel(global: &Global, id: &str) -> Outcome {
-    let jobs = source::write(global, &Arc::new(Graphs::new(global.wordnet.clone())))?;
+    let jobs = source::write(global)?;
     let id = ids::resolve(&*jobs, id)?;
     jobs.cancel(id)?;
     let mut out = io::stdout().lock();
@@ -19,7 +16,9 @@ pub(super) fn cancel(global: &Global, id: &str) -> Outcome {
     if global.json {
         writeln!(out, "{{}}")?;
     } else {
-        writeln!(out, "job {id} is cancelled")?;
+        // A running job ends at its next checkpoint.
+        let state = jobs.job(id)?.map_or(State::Cancelled, |job| job.state);
+        writeln!(out, "job {id} is {state}")?;
     }
     Ok(ExitCode::SUCCESS)
 }

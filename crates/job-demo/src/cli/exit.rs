@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt, io, process::ExitCode};
 
+use super::client::Unreached;
 use job_demo::{check::Refused, graphs::GraphsError};
 use job_http::InvalidOrigin;
 use job_runner::{
@@ -97,6 +98,8 @@ fn known(error: &(dyn Error + 'static)) -> Option<Exit> {
         || error.is::<InvalidOrigin>();
     if is_usage {
         Some(Exit::Usage)
+    } else if error.is::<Unreached>() {
+        Some(Exit::Store)
     } else if error.is::<Refused>() {
         Some(Exit::Refused)
     } else if error.is::<GraphsError>() {

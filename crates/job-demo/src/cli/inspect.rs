@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{
     Global, Outcome,
     columns::{self, Column},
-    exit::Exit,
+    exit::{Exit, Mistake},
     ids,
     job::State,
     plain::{one_line, plain},
@@ -27,6 +27,9 @@ use super::{
 };
 
 pub(super) fn inspect(global: &Global, id: Option<&str>) -> Outcome {
+    if global.server.is_some() {
+        return Err(Mistake::new(Exit::Usage, "inspect reads a store itself: leave out --server").into());
+    }
     let opened = store::read_only(global)?;
     let store = &*opened;
     let mut out = BufWriter::new(io::stdout().lock());

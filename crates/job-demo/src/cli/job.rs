@@ -55,6 +55,12 @@ impl State {
         }
     }
 
+    /// The state of this name. One that is not known is that of a later version.
+    pub(super) fn named(name: &str) -> Self {
+        let states = Self::value_variants().iter();
+        states.copied().find(|state| state.as_str() == name).unwrap_or(Self::Unreadable)
+    }
+
     /// The word, in the colour of the state.
     pub(super) fn paint(self, text: &str) -> String {
         let colour = match self {

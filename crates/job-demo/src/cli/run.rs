@@ -18,7 +18,7 @@ use super::{
     job::Job as Shown,
     list, pages,
     plain::plain,
-    progress, requests, store,
+    progress, requests, server, store,
     table::{self, View},
     terminal::Terminal,
     words::thousands,
@@ -28,7 +28,8 @@ use super::{
 pub(super) const WORKERS: usize = 2;
 
 pub(super) fn run(global: &Global, pending: bool) -> Outcome {
-    let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
+    let graphs = Arc::new(global.graphs());
+    server::none(global, "run")?;
     let store = store::write(global)?;
     // What cannot be read is left to a version that can.
     let left = store.store().unfinished_entries()?.into_iter().filter_map(|entry| entry.record.ok());

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use axum::routing::get;
 use clap::Args;
 use job_demo::{
     check::{Refused, check},
@@ -21,14 +22,21 @@ use job_runner::{Engine, EngineBuilder, JobSpec};
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use super::{
-    Global, Outcome, cores,
+    Global, Outcome,
+    address::Address,
+    cores,
     exit::{Exit, Mistake},
+    location::Location,
+    server,
     stop::{self, Told},
     store::{self, Opened},
 };
 
 /// The one project of the demo.
-const PROJECT: &str = "demo";
+pub(super) const PROJECT: &str = "demo";
+
+/// Where a server says which one it is.
+pub(super) const INSTANCE: &str = "/instance";
 
 /// How long running jobs get to end by themselves when the program is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
@@ -59,6 +67,7 @@ pub(super) fn serve(
     workers: Option<usize>,
     reach: &Reach,
 ) -> Outcome {
+    server::none(global, "serve")?;
     let told = stop::listen()?;
     let origins = reach.origins()?;
     let graphs = Arc::new(global.served());
@@ -116,15 +125,28 @@ async fn listen_until_told(
     let gate = api.gate();
     let address = listener.local_addr()?;
     let graph = global.graph().as_str();
-    writeln!(
-        io::stdout().lock(),
-        "http://{address}/ (page), /ges/v1.0/{PROJECT}/graphs/{graph} (API); Ctrl-C stops"
-    )?;
+    let own = Address::own(address);
+    let instance = own.instance.clone();
+    let router = api.router().route(INSTANCE, get(move || async move { instance }));
+    // Removed at the end.
+    let _published = match &global.store {
+        Location::Directory(directory) => Some(own.publish(directory).map_err(|error| {
+            let directory = directory.display();
+            format!("the address of this server cannot be written to {directory}: {error}")
+        })?),
+        Location::Postgres { .. } => None,
+    };
+    // At once: who reads only the first line may close the pipe behind it.
+    let text = format!(
+        "http://{address}/ is a page for people; Ctrl-C stops\n\
+         http://{address}/ges/v1.0/{PROJECT}/graphs/{graph} is the API\n"
+    );
+    io::stdout().lock().write_all(text.as_bytes())?;
     let told = async move {
         told.wait().await;
         gate.close();
     };
-    job_http::serve(listener, api.router(), ServeOptions::default(), told).await?;
+    job_http::serve(listener, router, ServeOptions::default(), told).await?;
     Ok(())
 }
 

@@ -2,10 +2,16 @@
 
 use std::{error::Error, ops::ControlFlow, sync::Arc, time::Duration};
 
-use job_demo::graphs::Graphs;
+use job_demo::{check::check, graphs::Graphs};
 use job_runner::{Engine, EngineError, JobId, JobReader, JobSpec, PageRequest, Parameters};
 
-use super::{Global, job::Job, run::WORKERS, store};
+use super::{
+    Global,
+    job::Job,
+    run::WORKERS,
+    server,
+    store::{self, Opened},
+};
 
 /// What a status query gets.
 pub(super) struct Answer {
@@ -34,7 +40,7 @@ pub(super) trait Source {
 
 /// Changes jobs, too.
 pub(super) trait Changes: Source {
-    /// Stores a job that has been checked.
+    /// Stores a job, if it can be run.
     fn submit(&self, spec: JobSpec) -> Result<JobId, Box<dyn Error>>;
 
     /// Cancels a job that has not ended.
@@ -44,21 +50,43 @@ pub(super) trait Changes: Source {
     fn wait(&self, id: JobId, show: &mut dyn FnMut(&Job)) -> Result<Job, Box<dyn Error>>;
 }
 
-/// Opens what answers.
+/// Opens what answers: the server of the store, or the store itself.
 pub(super) fn read(global: &Global) -> Result<Box<dyn Source>, Box<dyn Error>> {
-    Ok(Box::new(store::read(global)?))
+    match server::find(global)? {
+        Some(server) => Ok(Box::new(server)),
+        None => Ok(Box::new(store::read(global)?)),
+    }
 }
 
 /// Opens what takes changes. It runs no job.
-pub(super) fn write(global: &Global, graphs: &Arc<Graphs>) -> Result<Box<dyn Changes>, Box<dyn Error>> {
-    Ok(Box::new(store::engine(&store::write(global)?, graphs, 0)?))
+pub(super) fn write(global: &Global) -> Result<Box<dyn Changes>, Box<dyn Error>> {
+    match server::find(global)? {
+        Some(server) => Ok(Box::new(server)),
+        None => Ok(Box::new(Local::open(global, &store::write(global)?, 0)?)),
+    }
 }
 
 /// Opens what takes changes and sees to it that jobs run: here, if the store is of this process alone.
-pub(super) fn run(global: &Global, graphs: &Arc<Graphs>) -> Result<Box<dyn Changes>, Box<dyn Error>> {
+pub(super) fn run(global: &Global) -> Result<Box<dyn Changes>, Box<dyn Error>> {
+    if let Some(server) = server::find(global)? {
+        return Ok(Box::new(server));
+    }
     let store = store::write(global)?;
     let workers = if store.is_shared() { 0 } else { WORKERS };
-    Ok(Box::new(store::engine(&store, graphs, workers)?))
+    Ok(Box::new(Local::open(global, &store, workers)?))
+}
+
+/// A store that this process has open for changes.
+struct Local {
+    engine: Engine,
+    graphs: Arc<Graphs>,
+}
+
+impl Local {
+    fn open(global: &Global, store: &Opened, workers: usize) -> Result<Self, Box<dyn Error>> {
+        let graphs = Arc::new(global.graphs());
+        Ok(Self { engine: store::engine(store, &graphs, workers)?, graphs })
+    }
 }
 
 impl Source for JobReader {
@@ -95,33 +123,34 @@ impl Source for JobReader {
     }
 }
 
-impl Source for Engine {
+impl Source for Local {
     fn each(&self, visit: &mut dyn FnMut(Job) -> ControlFlow<()>) -> Result<(), Box<dyn Error>> {
-        self.reader().each(visit)
+        self.engine.reader().each(visit)
     }
 
     fn job(&self, id: JobId) -> Result<Option<Job>, Box<dyn Error>> {
-        Source::job(&self.reader(), id)
+        Source::job(&self.engine.reader(), id)
     }
 
     fn status(&self, id: JobId, page: PageRequest) -> Result<Answer, Box<dyn Error>> {
-        Source::status(&self.reader(), id, page)
+        Source::status(&self.engine.reader(), id, page)
     }
 }
 
-impl Changes for Engine {
+impl Changes for Local {
     fn submit(&self, spec: JobSpec) -> Result<JobId, Box<dyn Error>> {
-        Ok(Self::submit(self, spec)?.id())
+        check(&self.graphs, &spec)?;
+        Ok(self.engine.submit(spec)?.id())
     }
 
     fn cancel(&self, id: JobId) -> Result<(), Box<dyn Error>> {
-        Self::cancel(self, id)?;
+        self.engine.cancel(id)?;
         Ok(())
     }
 
     fn wait(&self, id: JobId, show: &mut dyn FnMut(&Job)) -> Result<Job, Box<dyn Error>> {
         const TICK: Duration = Duration::from_millis(100);
-        let handle = Self::job(self, id)?.ok_or(EngineError::UnknownJob(id))?;
+        let handle = self.engine.job(id)?.ok_or(EngineError::UnknownJob(id))?;
         loop {
             if let Some(record) = handle.wait_timeout(TICK)? {
                 return Ok(Job::from(&record));

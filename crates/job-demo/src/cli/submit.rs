@@ -4,10 +4,9 @@ use std::{
     error::Error,
     io::{self, Write},
     process::ExitCode,
-    sync::Arc,
 };
 
-use job_demo::{algorithms::Algorithm, check::check, graphs::Graphs};
+use job_demo::algorithms::Algorithm;
 use job_runner::{
     EngineError, JobId, JobSpec,
     core::{shown, strict},
@@ -27,26 +26,22 @@ pub(super) fn submit(global: &Global, work: &str, parameters: String, wait: bool
     let parameters = strict::object("--parameters", parameters)?;
     known(work)?;
     let spec = spec(work).graph(global.graph().as_str()).raw_parameters(parameters);
-    let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
-    check(&graphs, &spec)?;
-    let jobs = open(global, &graphs, wait)?;
+    let jobs = open(global, wait)?;
     acknowledge(global, &*jobs, jobs.submit(spec)?, wait)
 }
 
 /// The same request as a new job.
 pub(super) fn retry(global: &Global, id: &str, wait: bool) -> Outcome {
-    let graphs = Arc::new(Graphs::new(global.wordnet.clone()));
-    let jobs = open(global, &graphs, wait)?;
+    let jobs = open(global, wait)?;
     let id = ids::resolve(&*jobs, id)?;
     let job = jobs.job(id)?.ok_or(EngineError::UnknownJob(id))?;
     let parameters = jobs.parameters(&job)?.ok_or(EngineError::UnknownJob(id))?;
     let spec = spec(&job.work).graph(job.graph).raw_parameters(parameters);
-    check(&graphs, &spec)?;
     acknowledge(global, &*jobs, jobs.submit(spec)?, wait)
 }
 
-fn open(global: &Global, graphs: &Arc<Graphs>, wait: bool) -> Result<Box<dyn Changes>, Box<dyn Error>> {
-    if wait { source::run(global, graphs) } else { source::write(global, graphs) }
+fn open(global: &Global, wait: bool) -> Result<Box<dyn Changes>, Box<dyn Error>> {
+    if wait { source::run(global) } else { source::write(global) }
 }
 
 fn acknowledge(global: &Global, jobs: &dyn Changes, id: JobId, wait: bool) -> Outcome {

@@ -14,11 +14,12 @@ use tokio::runtime::Runtime;
 use super::{
     Global, Outcome, cores,
     exit::{Exit, Mistake},
-    serve, stop, store,
+    serve, server, stop, store,
 };
 
 pub(super) fn worker(global: &Global, workers: Option<usize>, exports: Option<&Path>, grace: Duration) -> Outcome {
     let workers = workers.unwrap_or_else(cores).max(1);
+    server::none(global, "worker")?;
     let told = stop::listen()?;
     let store = store::write(global)?;
     if !store.is_shared() {

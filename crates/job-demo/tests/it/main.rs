@@ -7,4 +7,5 @@ mod payloads;
 mod program;
 mod readme;
 mod serve;
+mod served;
 mod wordnet;

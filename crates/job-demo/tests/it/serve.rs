@@ -20,7 +20,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    fn start(store: &Path) -> Self {
+    pub(crate) fn start(store: &Path) -> Self {
         let serve = ["serve", "--listen", "127.0.0.1:0", "--exports"];
         Self::of(command(store).args(serve).arg(store.join("exports")))
     }
@@ -49,13 +49,17 @@ impl Server {
         stream
     }
 
-    fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(told.success());
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How it ended; killed if it did not.
-    fn end(mut self) -> ExitStatus {
+    pub(crate) fn end(mut self) -> ExitStatus {
         let pid = self.child.id().to_string();
         let (done, is_done) = mpsc::channel::<()>();
         let guard = thread::spawn(move || {
@@ -92,7 +96,7 @@ impl Drop for Server {
     }
 }
 
-fn command(store: &Path) -> Command {
+pub(crate) fn command(store: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_job-demo"));
     command.args(["--graph", "movies", "--wordnet", "/nowhere", "--store"]).arg(store);
     command

@@ -6,14 +6,14 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use job_runner::{JobId, PageRequest};
+use job_runner::{Engine, JobId, PageRequest};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     cancel::end,
     explain::MOST,
-    list::{Jobs, before},
+    list::{Jobs, Listed, before},
 };
 use crate::{
     context::Context,
@@ -37,8 +37,31 @@ pub(crate) struct OperatorJobs {
 pub(crate) struct OperatorJob {
     /// The graph, as the engine names it; empty of a job that cannot be read.
     graph: String,
+    /// Bytes of the rows of the result.
+    #[schema(format = "uint64")]
+    bytes: u64,
+    /// Why it failed, or cannot be read.
+    #[serde(rename = "failReason", skip_serializing_if = "Option::is_none")]
+    fail_reason: Option<String>,
     #[serde(flatten)]
     job: Overview,
+}
+
+impl OperatorJob {
+    fn of(listed: &Listed, engine: &Engine) -> Self {
+        let job = Overview::listed(listed, engine);
+        match listed {
+            Ok(record) => Self {
+                graph: record.spec.graph_name().to_owned(),
+                bytes: record.size.bytes,
+                fail_reason: record.failure.as_ref().map(|failure| failure.message.clone()),
+                job,
+            },
+            Err(unreadable) => {
+                Self { graph: String::new(), bytes: 0, fail_reason: Some(unreadable.reason.clone()), job }
+            }
+        }
+    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -73,10 +96,7 @@ pub(crate) async fn jobs(
     let before = before(query.before.as_deref())?;
     let read = move |api: &Context| {
         let jobs = Jobs::new(api.reader.clone(), query.graph, page, before, false);
-        let (jobs, next) = jobs.all(|listed| OperatorJob {
-            graph: listed.as_ref().map_or_else(|_| String::new(), |record| record.spec.graph_name().to_owned()),
-            job: Overview::listed(listed, &api.engine),
-        })?;
+        let (jobs, next) = jobs.all(|listed| OperatorJob::of(listed, &api.engine))?;
         Ok(Json(OperatorJobs { jobs, next }))
     };
     api.call(read).await

@@ -1,0 +1,305 @@
+//! [`Remote`]: the jobs of a store that a server has open, asked for over its REST API.
+
+use std::{error::Error, ops::ControlFlow, time::Duration};
+
+use hyper::Method;
+use job_runner::{
+    ApiError, EngineError, ErrorCode, JobId, JobKind, JobSpec, PageRequest, Parameters, StatusPayload, Timestamp,
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{json, value::RawValue};
+
+use super::{
+    client::{Client, PATIENCE, Reply, Unreached},
+    exit::{Exit, Mistake},
+    job::{Job, State},
+    serve::{INSTANCE, PROJECT},
+    source::{Answer, Changes, Source},
+    status::sentence,
+};
+
+/// The jobs of a server.
+#[derive(Debug)]
+pub(super) struct Remote(Client);
+
+impl Remote {
+    pub(super) fn new(url: &str) -> Result<Self, Box<dyn Error>> {
+        Ok(Self(Client::new(url)?))
+    }
+
+    /// The word by which a server is known; empty if another program answers.
+    pub(super) fn instance(&self, patience: Duration) -> Result<String, Unreached> {
+        let reply = match self.0.ask(Method::GET, INSTANCE, String::new(), patience) {
+            Err(Unreached::Broken { .. }) => return Ok(String::new()),
+            reply => reply?,
+        };
+        Ok(if reply.status == 200 { String::from_utf8_lossy(&reply.body).into_owned() } else { String::new() })
+    }
+
+    fn ask(&self, method: Method, path: &str, body: String) -> Result<Reply, Box<dyn Error>> {
+        Ok(self.0.ask(method, path, body, PATIENCE)?)
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Box<dyn Error>> {
+        let reply = accepted(self.ask(Method::GET, path, String::new())?)?;
+        Ok(serde_json::from_slice(&reply.body)?)
+    }
+
+    fn page_of(&self, id: JobId, graph: &str, query: &str) -> Result<Reply, Box<dyn Error>> {
+        self.ask(Method::GET, &format!("{}/jobs/{id}/status?{query}", base(graph)), String::new())
+    }
+}
+
+/// The part of a path before what a graph has.
+fn base(graph: &str) -> String {
+    format!("/ges/v1.0/{PROJECT}/graphs/{}", escaped(graph))
+}
+
+/// A name as a part of a path.
+fn escaped(name: &str) -> String {
+    name.bytes().fold(String::new(), |text, byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => text + &char::from(byte).to_string(),
+        other => format!("{text}%{other:02X}"),
+    })
+}
+
+/// An answer that is no error.
+fn accepted(reply: Reply) -> Result<Reply, Mistake> {
+    if reply.status == 200 {
+        return Ok(reply);
+    }
+    let told = sentence(&reply.body);
+    let is_parameter = told.ends_with(&format!("({})", ErrorCode::Parameter.as_str()));
+    Err(Mistake::new(exit(reply.status, is_parameter), told))
+}
+
+/// The kind of mistake that an HTTP status is.
+const fn exit(status: u16, is_parameter: bool) -> Exit {
+    match status {
+        404 => Exit::NotFound,
+        400 if is_parameter => Exit::Usage,
+        400..=499 => Exit::Refused,
+        _ => Exit::Store,
+    }
+}
+
+/// The cursor that makes a list begin with this job.
+fn at(id: JobId) -> JobId {
+    let number = u128::from_be_bytes(*id.as_bytes());
+    JobId::from_bytes(number.saturating_add(1).to_be_bytes())
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    jobs: Vec<Entry>,
+    next: Option<String>,
+}
+
+/// A job as `/operator/jobs` has it. Times are milliseconds.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    job_id: JobId,
+    kind: String,
+    graph: String,
+    state: String,
+    attempt: u32,
+    rows: u64,
+    bytes: u64,
+    submitted: u64,
+    started: Option<u64>,
+    finished: Option<u64>,
+    progress: Option<Steps>,
+    fail_reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Steps {
+    done: u64,
+    total: u64,
+}
+
+impl From<Entry> for Job {
+    fn from(entry: Entry) -> Self {
+        let time = |millis: u64| Timestamp::from_micros(millis.saturating_mul(1_000));
+        let steps = entry.progress.filter(|steps| steps.total > 0);
+        let state = State::named(&entry.state);
+        Self {
+            id: entry.job_id,
+            work: entry.kind,
+            graph: entry.graph,
+            state,
+            attempt: entry.attempt,
+            rows: entry.rows,
+            bytes: entry.bytes,
+            parameters: None,
+            submitted: Some(time(entry.submitted)).filter(|_| state != State::Unreadable),
+            started: entry.started.map(time),
+            finished: entry.finished.map(time),
+            progress: steps.map(|steps| steps.done.saturating_mul(100) / steps.total),
+            why: entry.fail_reason,
+        }
+    }
+}
+
+impl Source for Remote {
+    fn each(&self, visit: &mut dyn FnMut(Job) -> ControlFlow<()>) -> Result<(), Box<dyn Error>> {
+        // Most lists are short.
+        let mut path = "/operator/jobs?limit=100".to_owned();
+        loop {
+            let page: Listed = self.get(&path)?;
+            for entry in page.jobs {
+                if visit(entry.into()).is_break() {
+                    return Ok(());
+                }
+            }
+            match page.next {
+                Some(next) => path = format!("/operator/jobs?limit=1000&before={next}"),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn job(&self, id: JobId) -> Result<Option<Job>, Box<dyn Error>> {
+        let page: Listed = self.get(&format!("/operator/jobs?limit=1&before={}", at(id)))?;
+        Ok(page.jobs.into_iter().next().map(Job::from).filter(|job| job.id == id))
+    }
+
+    fn parameters(&self, job: &Job) -> Result<Option<Parameters>, Box<dyn Error>> {
+        #[derive(Deserialize)]
+        struct Jobs {
+            jobs: Vec<Asked>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Asked {
+            job_id: JobId,
+            raw_request: String,
+        }
+        let list: Jobs = self.get(&format!("{}/jobs/status?limit=1&before={}", base(&job.graph), at(job.id)))?;
+        let asked = list.jobs.into_iter().find(|asked| asked.job_id == job.id);
+        let request = asked.map(|asked| asked.raw_request).filter(|request| !request.is_empty());
+        Ok(request.map(|request| parameters(&job.work, request)).transpose()?)
+    }
+
+    fn status(&self, id: JobId, page: PageRequest) -> Result<Answer, Box<dyn Error>> {
+        let Some(job) = self.job(id)? else {
+            let payload = StatusPayload::error(&ApiError::unknown_job(&id.to_string()));
+            return Ok(Answer { http_status: payload.http_status(), body: payload.head().to_vec() });
+        };
+        let query = format!("offset={}&limit={}", page.offset(), page.limit());
+        let reply = self.page_of(id, &job.graph, &query)?;
+        // What is no answer about the job is an error of the server.
+        let reply = if reply.status == 400 { reply } else { accepted(reply)? };
+        Ok(Answer { http_status: reply.status, body: reply.body.to_vec() })
+    }
+}
+
+/// The parameters in the request of a job: of an algorithm, a part of it.
+fn parameters(work: &str, request: String) -> Result<Parameters, serde_json::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Algorithm {
+        algorithm_name: String,
+        parameters: Box<RawValue>,
+    }
+    match serde_json::from_str::<Algorithm>(&request) {
+        Ok(algorithm) if algorithm.algorithm_name == work => {
+            Parameters::from_text(algorithm.parameters.get().to_owned())
+        }
+        _ => Parameters::from_text(request),
+    }
+}
+
+impl Changes for Remote {
+    fn submit(&self, spec: JobSpec) -> Result<JobId, Box<dyn Error>> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Acknowledged {
+            job_id: JobId,
+        }
+        let given = spec.json().as_str();
+        let (action, body) = match spec.kind() {
+            JobKind::VertexFilter => ("vertices/action?action_id=query", given.to_owned()),
+            JobKind::EdgeFilter => ("edges/action?action_id=query", given.to_owned()),
+            JobKind::Algorithm(name) => (
+                "action?action_id=execute-algorithm",
+                format!(r#"{{"algorithmName":{},"parameters":{given}}}"#, json!(name)),
+            ),
+        };
+        let path = format!("{}/{action}", base(spec.graph_name()));
+        let reply = accepted(self.ask(Method::POST, &path, body)?)?;
+        Ok(serde_json::from_slice::<Acknowledged>(&reply.body)?.job_id)
+    }
+
+    fn cancel(&self, id: JobId) -> Result<(), Box<dyn Error>> {
+        let job = self.job(id)?.ok_or(EngineError::UnknownJob(id))?;
+        // Asked again, the API says what it said the first time.
+        if job.state.is_complete() {
+            return Err(EngineError::AlreadyComplete(id).into());
+        }
+        accepted(self.ask(Method::DELETE, &format!("/operator/jobs/{id}"), String::new())?)?;
+        Ok(())
+    }
+
+    fn wait(&self, id: JobId, show: &mut dyn FnMut(&Job)) -> Result<Job, Box<dyn Error>> {
+        loop {
+            let job = self.job(id)?.ok_or(EngineError::UnknownJob(id))?;
+            if job.state.is_complete() {
+                return Ok(job);
+            }
+            show(&job);
+            // Answered at the end of the job, or after a second.
+            let reply = self.page_of(id, &job.graph, "limit=1&wait=1")?;
+            if reply.status != 400 {
+                accepted(reply)?;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_part_of_a_path() {
+        for (name, expected) in
+            [("movies", "movies"), ("a/b?c#d e", "a%2Fb%3Fc%23d%20e"), ("莎", "%E8%8E%8E"), ("..", "%2E%2E")]
+        {
+            assert_eq!(escaped(name), expected);
+        }
+    }
+
+    #[test]
+    fn an_answer_of_a_server_is_the_same_mistake_as_here() {
+        for (status, is_parameter, expected) in [
+            (404, false, Exit::NotFound),
+            (400, true, Exit::Usage),
+            (400, false, Exit::Refused),
+            (409, false, Exit::Refused),
+            (500, false, Exit::Store),
+            (503, false, Exit::Store),
+        ] {
+            assert_eq!(exit(status, is_parameter), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_that_of_a_filter_or_a_part_of_that_of_an_algorithm() {
+        for (work, request, expected) in [
+            ("vertex_filter", r#"{"labels":["user"]}"#, r#"{"labels":["user"]}"#),
+            ("kcore", r#"{"algorithmName":"kcore","parameters":{"k": 3}}"#, r#"{"k": 3}"#),
+            ("export-result", r#"{"source":"x"}"#, r#"{"source":"x"}"#),
+        ] {
+            assert_eq!(parameters(work, request.to_owned()).unwrap().as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn the_list_at_a_job_begins_with_it() {
+        let id: JobId = "018bcfe5-6800-7000-8000-0000000000ff".parse().unwrap();
+        assert_eq!(at(id).to_string(), "018bcfe5-6800-7000-8000-000000000100");
+        assert_eq!(at(JobId::MAX), JobId::MAX);
+    }
+}
