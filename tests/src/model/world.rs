@@ -119,9 +119,10 @@ impl<B: Backend> World<B> {
         self.store = Some(store);
         self.engine = Some(engine);
         self.let_in = None;
-        // Nobody has looked yet.
+        // What is due when the engine opens stays so, also when the clock goes back.
+        let now = self.now();
         for job in &mut self.jobs {
-            job.due = false;
+            job.due = job.not_before.is_some_and(|due| due <= now);
         }
     }
 
