@@ -60,13 +60,8 @@ mod tests {
         let now = Timestamp::from_micros(1);
         let waiting = JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::algorithm("a").graph("g"), now);
         store.insert(std::slice::from_ref(&waiting), Durability::Buffered).unwrap();
-        let claim = Claim {
-            kinds: &[waiting.spec.kind().clone()],
-            limit: 1,
-            lease: Duration::from_hours(1),
-            start: None,
-            lost: true,
-        };
+        let kinds = [waiting.spec.kind().clone()];
+        let claim = Claim::new(&kinds, 1, Duration::from_hours(1));
         assert_eq!(store.claim(&claim).unwrap().len(), 1);
         let running = waiting.apply(Event::Start, now).unwrap();
         store.replace(&running, Durability::Buffered).unwrap();

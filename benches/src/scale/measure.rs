@@ -11,12 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
-use job_core::{Event, JobKind, JobRecord, JobResult, JobSpec, Timestamp};
+use anyhow::{Context, Result, bail, ensure};
+use job_core::{Event, JobId, JobKind, JobRecord, JobResult, JobSpec, Timestamp};
 use job_runner::{Clock, Durability, Engine, EngineBuilder, JobContext, SystemClock};
-use job_store::{
-    Claim, Held, JobStore, PostgresOptions, PostgresStore, ResultStore, SegmentKey, SharedStore, Start,
-};
+use job_store::{Claim, Held, JobStore, PostgresOptions, PostgresStore, ResultStore, SegmentKey, SharedStore};
 use parking_lot::Mutex;
 use postgres::{Client, NoTls};
 use rand_distr::{Distribution, Exp};
@@ -160,8 +158,8 @@ pub(super) fn costs(server: &Postgres, n: usize) -> Result<Costs> {
     let mut jobs = Vec::new();
     let kinds = [JobKind::VertexFilter];
     let mut claim = |limit| {
-        let start = Some(Start { at: Timestamp::default(), token: 0, again: false });
-        let claimed = store.claim(&Claim { kinds: &kinds, limit, lease: LEASE, start, lost: true })?;
+        let start = Some(Timestamp::default());
+        let claimed = store.claim(&Claim { start, ..Claim::new(&kinds, limit, LEASE) })?;
         jobs.extend(claimed.into_iter().map(|claimed| claimed.record));
         Ok(())
     };
@@ -180,7 +178,8 @@ pub(super) fn costs(server: &Postgres, n: usize) -> Result<Costs> {
     };
     let (one, many) = (look(1)?, look(BATCH)?);
     costs.set(Statement::Look, one.with(&many, BATCH));
-    costs.set(Statement::Renew, renew(&url, &mut meter, &store, jobs.len())?);
+    let held: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+    costs.set(Statement::Renew, renew(&url, &mut meter, &store, &held)?);
     finish(&mut costs, &mut meter, &store, &jobs)?;
     rows(&mut costs, &mut meter, &store, n)?;
     costs.set(Statement::Notice, notice(&url, &mut meter)?);
@@ -190,26 +189,20 @@ pub(super) fn costs(server: &Postgres, n: usize) -> Result<Costs> {
 }
 
 /// A lease of one job by another claimant, and all `held` of `store`.
-fn renew(url: &str, meter: &mut Meter, store: &PostgresStore, held: usize) -> Result<Cost> {
+fn renew(url: &str, meter: &mut Meter, store: &PostgresStore, held: &[JobId]) -> Result<Cost> {
     let other = open(url)?;
     store.insert(&[stored::waiting()], Durability::Buffered)?;
-    let claimed = other.claim(&Claim {
-        kinds: &[JobKind::VertexFilter],
-        limit: 1,
-        lease: LEASE,
-        start: None,
-        lost: true,
-    })?;
-    ensure!(claimed.len() == 1, "the job was not claimed");
+    let claimed = other.claim(&Claim::new(&[JobKind::VertexFilter], 1, LEASE))?;
+    let [claimed] = &*claimed else { bail!("the job was not claimed") };
     let one = meter.read(200, |_| {
-        other.renew(LEASE)?;
+        other.renew(&[claimed.record.id], LEASE)?;
         Ok(())
     })?;
     let many = meter.read(3, |_| {
-        store.renew(LEASE)?;
+        store.renew(held, LEASE)?;
         Ok(())
     })?;
-    Ok(one.with(&many, held))
+    Ok(one.with(&many, held.len()))
 }
 
 /// Ends and removes jobs that are started.

@@ -18,7 +18,7 @@ use crate::{
     live::Live,
     recover,
     shared::{self, Phase, Scheduler, Shared},
-    shield, starter, suspicion,
+    shield, suspicion,
 };
 
 /// The least time between two looks, and how much longer than a look the pause after it is: however many jobs are
@@ -35,6 +35,9 @@ const MAX_PAUSE: Duration = Duration::from_millis(20);
 /// How much work is claimed ahead of the workers: less where the claim starts it.
 const AHEAD: Duration = Duration::from_millis(20);
 const STARTED_AHEAD: Duration = Duration::from_millis(10);
+
+/// Between two looks at started jobs that wait for a worker that is about to be there.
+const MIN_REST: Duration = Duration::from_millis(1);
 
 /// Longer times between polls might be more than the clock can count.
 const LONGEST_POLL: Duration = Duration::from_hours(24 * 365);
@@ -107,10 +110,12 @@ pub(crate) fn run(shared: &Arc<Shared>) {
             }
         }
     }
+    shared.take_back(cluster);
 }
 
-/// Claims, looks, then waits for news.
+/// Takes back, claims, looks, then waits for news.
 fn round(shared: &Arc<Shared>, cluster: &Cluster, turns: &mut Turns) -> Result<(), StoreError> {
+    shared.take_back(cluster);
     let asked = cluster.heard();
     if turns.claims(Instant::now(), asked)
         && let Some(jobs) = claim(shared, cluster)?
@@ -123,7 +128,10 @@ fn round(shared: &Arc<Shared>, cluster: &Cluster, turns: &mut Turns) -> Result<(
         let took = now.elapsed();
         turns.look = now + took + LOOK_EVERY.max(took * LOOK_SHARE);
     }
-    let rest = turns.rest(Instant::now(), cluster.look.load(Ordering::Acquire));
+    let now = Instant::now();
+    let rest = turns.rest(now, cluster.look.load(Ordering::Acquire));
+    let patience = shared.scheduler().started.patience(now).map(|patience| patience.max(MIN_REST));
+    let rest = patience.map_or(rest, |patience| rest.min(patience));
     let heard = cluster.store().wait(rest)?;
     let now = Instant::now();
     if heard || now >= turns.poll {
@@ -172,21 +180,16 @@ pub(crate) fn claim(shared: &Arc<Shared>, cluster: &Cluster) -> Result<Option<us
     if room == 0 {
         return Ok(None);
     }
-    cluster.claims.fetch_add(1, Ordering::AcqRel);
-    let claimed = claim_up_to(shared, cluster, room);
-    cluster.claims.fetch_add(1, Ordering::AcqRel);
-    claimed.map(Some)
+    claim_up_to(shared, cluster, room).map(Some)
 }
 
 fn claim_up_to(shared: &Arc<Shared>, cluster: &Cluster, room: usize) -> Result<usize, StoreError> {
     let asked = Instant::now();
-    let start = cluster.starts.then(|| cluster.next_start(shared.clock.now()));
-    let (lease, lost) = (cluster.sharing.lease, cluster.takes_over());
-    let claim = Claim { kinds: &cluster.kinds, limit: room, lease, start, lost };
-    let claimed = shield::stored("claim jobs", || cluster.store().claim(&claim)).inspect_err(|_| {
-        cluster.doubtful.store(true, Ordering::Release);
-        *cluster.unanswered.lock() = start.map(|start| start.token);
-    });
+    let start = cluster.starts.then(|| shared.clock.now());
+    let ((token, again), lost) = (cluster.next_token(), cluster.takes_over());
+    let claim = Claim { start, token, again, lost, ..Claim::new(&cluster.kinds, room, cluster.sharing.lease) };
+    let claimed = shield::stored("claim jobs", || cluster.store().claim(&claim))
+        .inspect_err(|_| *cluster.unanswered.lock() = Some(token));
     cluster.note_trouble(asked, claimed.is_err());
     let claimed = claimed?;
     for error in cluster.store().unreadable() {
@@ -206,7 +209,7 @@ fn claim_up_to(shared: &Arc<Shared>, cluster: &Cluster, room: usize) -> Result<u
             adopt(shared, cluster, record, asked, lost);
         }
     }
-    starter::started(shared, started);
+    shared.hand_out(started);
     Ok(jobs)
 }
 
@@ -226,11 +229,11 @@ fn room(cluster: &Cluster, scheduler: &Scheduler) -> usize {
         cluster.ahead.store(ahead, Ordering::Relaxed);
     }
     let soon = if cluster.starts {
-        scheduler.started.begun_in(STARTED_AHEAD, cluster).min(ahead)
+        scheduler.started.begun_in(STARTED_AHEAD, cluster.seats).min(ahead)
     } else if idle && waiting > 0 {
         ahead
     } else {
-        scheduler.started.begun_in(AHEAD, cluster).min(ahead)
+        scheduler.started.begun_in(AHEAD, cluster.seats).min(ahead)
     };
     (cluster.seats + soon).saturating_sub(held)
 }

@@ -16,8 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job_core::{JobId, JobKind, JobRecord, JobSpec, JobState, Timestamp};
-use job_store::{Held, SharedStore, Start, StoreError};
+use job_core::{JobId, JobKind, JobRecord, JobSpec, JobState};
+use job_store::{Held, SharedStore, StoreError};
 
 use crate::{
     cancel::StopCause,
@@ -53,7 +53,7 @@ pub(crate) struct Cluster {
     pub(crate) seats: usize,
     /// Whether claims start what they claim: nothing but a free worker is needed for it.
     pub(crate) starts: bool,
-    /// The token of the last claim that would have started jobs, if it has failed.
+    /// The token of the last claim, if it has failed: it may have taken effect.
     pub(crate) unanswered: Mutex<Option<u64>>,
     /// The next token. Another engine may be the same claimant, so they begin anywhere.
     tokens: AtomicU64,
@@ -72,10 +72,6 @@ pub(crate) struct Cluster {
     pub(crate) moved: AtomicBool,
     /// Whether there is something new to look at.
     pub(crate) look: AtomicBool,
-    /// Whether a claim may have been made whose answer never came.
-    pub(crate) doubtful: AtomicBool,
-    /// Claims that have begun and claims that are done, together: odd while one is being made.
-    pub(crate) claims: AtomicU64,
     /// One claim at a time.
     pub(crate) claiming: Turn,
     nudged: AtomicBool,
@@ -113,8 +109,6 @@ impl Cluster {
             more: AtomicBool::new(true),
             moved: AtomicBool::new(false),
             look: AtomicBool::new(false),
-            doubtful: AtomicBool::new(false),
-            claims: AtomicU64::new(0),
             claiming: Turn::default(),
             nudged: AtomicBool::new(false),
             wanted: AtomicBool::new(false),
@@ -148,11 +142,10 @@ impl Cluster {
         self.wanted.swap(false, Ordering::AcqRel)
     }
 
-    /// How the next claim starts jobs. After one that has failed it asks for what that may have started.
-    pub(crate) fn next_start(&self, at: Timestamp) -> Start {
+    /// The token of the next claim, and whether it asks again: after one that has failed, for what that may have given.
+    pub(crate) fn next_token(&self) -> (u64, bool) {
         let unanswered = self.unanswered.lock().take();
-        let token = unanswered.unwrap_or_else(|| self.tokens.fetch_add(1, Ordering::Relaxed));
-        Start { at, token, again: unanswered.is_some() }
+        (unanswered.unwrap_or_else(|| self.tokens.fetch_add(1, Ordering::Relaxed)), unanswered.is_some())
     }
 
     /// The lease on a job that a claim has given, which was asked for at that time.
@@ -197,15 +190,16 @@ impl Cluster {
         self.ahead.store(0, Ordering::Relaxed);
     }
 
-    /// A job was taken out of the queue: time to claim, when few are left and the store may have more.
-    pub(crate) fn taken(&self, scheduler: &Scheduler) {
-        if scheduler.queue.waiting_in_all() <= self.ahead() / 2 {
-            self.idle();
+    /// A worker has looked for a job: time to claim, when it found none or few are left, and the store may have more.
+    pub(crate) fn taken(&self, scheduler: &Scheduler, found: bool) {
+        let left = scheduler.queue.waiting_in_all() + scheduler.started.len();
+        if !found || left <= self.ahead() / 2 {
+            self.ask_for_more();
         }
     }
 
-    /// A worker has found none.
-    pub(crate) fn idle(&self) {
+    /// A seat is free: time to claim, if the store may have more.
+    pub(crate) fn ask_for_more(&self) {
         if self.more.load(Ordering::Acquire) {
             self.ask();
         }
@@ -325,27 +319,26 @@ pub(crate) fn keep(shared: &Arc<Shared>) {
     }
 }
 
-/// Renews every lease, and finds out which are lost.
+/// Renews every lease, finds out which are lost, and puts back what has stopped without one.
 pub(crate) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), StoreError> {
-    let claims = cluster.claims.load(Ordering::Acquire);
     let known: Vec<(JobId, Arc<Lease>)> =
         cluster.leases.lock().iter().map(|(id, lease)| (*id, Arc::clone(lease))).collect();
-    let asked = Instant::now();
-    let doubtful = cluster.doubtful.swap(false, Ordering::AcqRel);
-    if known.is_empty() && !doubtful && cluster.stopped.lock().is_empty() {
+    let stopped = std::mem::take(&mut *cluster.stopped.lock());
+    if known.is_empty() && stopped.is_empty() {
         return Ok(());
     }
-    let renewed = cluster.store().renew(cluster.sharing.lease);
+    let jobs: Vec<JobId> = known.iter().map(|(id, _)| *id).chain(stopped.keys().copied()).collect();
+    let asked = Instant::now();
+    let renewed = cluster.store().renew(&jobs, cluster.sharing.lease);
     cluster.note_trouble(asked, renewed.is_err());
-    cluster.doubtful.fetch_or(doubtful && renewed.is_err(), Ordering::AcqRel);
-    let mut held: HashMap<JobId, u64> = match &renewed {
+    let held: HashMap<JobId, u64> = match &renewed {
         Ok(held) => held.iter().map(|held| (held.id, held.revision)).collect(),
         Err(_) => HashMap::new(),
     };
     let (mut lost, mut changed) = (Vec::new(), false);
     for (id, lease) in &known {
-        match held.remove(id) {
-            Some(revision) => changed |= lease.extend(asked, cluster.sharing.lease, revision),
+        match held.get(id) {
+            Some(revision) => changed |= lease.extend(asked, cluster.sharing.lease, *revision),
             // Unanswered: it is ours until its time is over.
             None if renewed.is_err() && !lease.is_over() => {}
             // Lost, or the job has just ended: then there is nothing left to stop.
@@ -356,7 +349,10 @@ pub(crate) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
         }
     }
     if renewed.is_ok() {
-        put_back(shared, cluster, &mut held);
+        // The others are not its business any more.
+        put_back(shared, cluster, stopped.into_iter().filter(|(id, _)| held.contains_key(id)));
+    } else {
+        cluster.stopped.lock().extend(stopped);
     }
     let none_lost = lost.is_empty();
     cluster.give_up_waiting(shared, &lost);
@@ -365,25 +361,13 @@ pub(crate) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
         cluster.look.store(true, Ordering::Release);
         cluster.nudge();
     }
-    if cluster.unanswered.lock().is_some() {
-        // Some of them may be started: the next claim tells which.
-        cluster.doubtful.store(true, Ordering::Release);
-    } else if claims.is_multiple_of(2) && claims == cluster.claims.load(Ordering::Acquire) {
-        // A claim whose answer never came; unless one was made meanwhile.
-        cluster.give_back(&held.into_keys().collect::<Vec<_>>());
-    }
     share_waiting(shared, cluster, &known);
     renewed.map(drop)
 }
 
-/// Lets jobs wait again whose bodies have ended here without a lease, and that are still this engine's. The others are
-/// not its business any more.
-fn put_back(shared: &Arc<Shared>, cluster: &Cluster, held: &mut HashMap<JobId, u64>) {
-    let stopped = std::mem::take(&mut *cluster.stopped.lock());
+/// Lets jobs wait again whose bodies have ended here without a lease, and that are still this engine's.
+fn put_back(shared: &Arc<Shared>, cluster: &Cluster, stopped: impl Iterator<Item = (JobId, u32)>) {
     for (id, attempt) in stopped {
-        if held.remove(&id).is_none() {
-            continue;
-        }
         match put_one_back(shared, id, attempt) {
             Ok(None) => {}
             Ok(Some(record)) => {

@@ -112,7 +112,7 @@ mod saved;
 mod shared;
 mod shield;
 mod snapshot;
-mod starter;
+mod started;
 mod stats;
 mod submit;
 mod suspicion;

@@ -40,7 +40,7 @@ impl Shared {
             }
             scheduler.started.idle += 1;
             match scheduler.queue.next_due() {
-                Some(due) if scheduler.phase == Phase::Open && self.cluster.is_none() => {
+                Some(due) if scheduler.phase == Phase::Open => {
                     let pause = due.since(self.clock.now()).max(Duration::from_millis(1));
                     self.work.wait_for(&mut scheduler, pause);
                 }
@@ -50,46 +50,19 @@ impl Shared {
         }
     }
 
-    /// A job for a worker: on a shared store one that is started, unless a scan would keep the worker from it until it
-    /// is.
+    /// A job for a worker: one that waits, else one that its claim has started. The latter are few, and cannot keep a job
+    /// from running that is tried again.
     fn take(&self, scheduler: &mut Scheduler) -> Option<Arc<Live>> {
+        let live = self.pop(scheduler).or_else(|| scheduler.started.take());
         if let Some(cluster) = &self.cluster {
-            let started = scheduler.started.take();
-            if scheduler.started.is_low(cluster) {
-                self.starter.notify_one();
-                if cluster.starts {
-                    cluster.idle();
-                }
-            }
-            if started.is_some() {
-                return started;
-            }
-            cluster.idle();
-            if !scheduler.scans.iter().any(|scan| scan.has_work()) {
-                return None;
-            }
-        }
-        let live = self.pop(scheduler);
-        if let Some(cluster) = self.cluster.as_ref().filter(|_| live.is_some()) {
-            cluster.taken(scheduler);
+            cluster.taken(scheduler, live.is_some());
         }
         live
     }
 
-    /// There may be a job to take: for a worker, or on a shared store for whoever starts jobs for them.
+    /// There may be a job to take.
     pub(crate) fn call(&self) {
-        if self.cluster.is_some() {
-            self.starter.notify_one();
-        } else {
-            self.work.notify_one();
-        }
-    }
-
-    /// So many jobs have been started.
-    pub(crate) fn call_workers(&self, jobs: usize) {
-        for _ in 0..jobs {
-            self.work.notify_one();
-        }
+        self.work.notify_one();
     }
 
     /// The job that is next, if one is.

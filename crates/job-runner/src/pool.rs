@@ -15,7 +15,7 @@ use crate::{
     recorder,
     retention::Retention,
     shared::{Phase, Shared},
-    shield, starter,
+    shield,
     stats::Stats,
     sync::{Mutex, thread},
     worker,
@@ -70,9 +70,6 @@ impl Pool {
         let runs = !cluster.kinds.is_empty();
         if runs && shared.config.workers == 0 {
             return Ok(());
-        }
-        if runs {
-            self.spawn(shared, "job-starter".to_owned(), starter::run)?;
         }
         self.spawn(shared, "job-claimer".to_owned(), claimer::run)?;
         if runs { self.spawn(shared, "job-leases".to_owned(), cluster::keep) } else { Ok(()) }

@@ -34,7 +34,7 @@ use crate::{
     reader::Reads,
     recorder::Recorder,
     retention, shield,
-    starter::Started,
+    started::Started,
     sync::{Condvar, Mutex, assert_none_held, thread},
     unreadable::SetAside,
     watch::Watchers,
@@ -74,8 +74,6 @@ pub(crate) struct Shared {
     pub(crate) quiet: Condvar,
     /// The keeper has to look again.
     pub(crate) keeper: Condvar,
-    /// Jobs to start, or to put back.
-    pub(crate) starter: Condvar,
     stopping: AtomicBool,
 }
 
@@ -186,7 +184,6 @@ impl Shared {
             room: Condvar::new(),
             quiet: Condvar::new(),
             keeper: Condvar::new(),
-            starter: Condvar::new(),
             stopping: AtomicBool::new(false),
         }
     }
@@ -487,7 +484,7 @@ impl Shared {
         if phase == Phase::Closed {
             self.reads.close();
         }
-        for condition in [&self.work, &self.room, &self.keeper, &self.quiet, &self.starter] {
+        for condition in [&self.work, &self.room, &self.keeper, &self.quiet] {
             condition.notify_all();
         }
         if let Some(cluster) = &self.cluster {

@@ -97,7 +97,7 @@ impl Waiting {
         // A place under a limit is free.
         shared.call();
         if let Some(cluster) = &shared.cluster {
-            cluster.idle();
+            cluster.ask_for_more();
         }
         Ok(waiting)
     }

@@ -17,7 +17,7 @@ use crate::{
     outcome::{self, Circumstances, Ended, Verdict},
     recorder::{self, End},
     shared::Shared,
-    shield, starter,
+    shield, started,
 };
 
 /// A worker's life.
@@ -204,7 +204,7 @@ enum Begun {
     Expired(Box<JobRecord>),
     /// Somebody else ended it first, and has told so; or it could not be started at all.
     Gone,
-    /// It was started with others, and told to stop before its turn came.
+    /// Its claim has started it, and it was told to stop before its turn came.
     Stopped,
 }
 
@@ -223,7 +223,7 @@ fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Begun {
         return expire(shared, live);
     }
     if let Some(attempt) = started {
-        // With others.
+        // By its claim.
         return running(shared, live, attempt, handler);
     }
     let now = shared.clock.now();
@@ -275,7 +275,7 @@ fn put_back_record(shared: &Shared, live: &Arc<Live>) -> Option<JobRecord> {
         let next = {
             let record = &change.state().record;
             let cancelling = record.state == JobState::Running { cancelling: true };
-            record.apply(if cancelling { Event::Stop } else { starter::put_back() }, now)
+            record.apply(if cancelling { Event::Stop } else { started::put_back() }, now)
         };
         // One that could not be started waits anyhow.
         let Ok(next) = next else { return Ok(()) };
@@ -287,7 +287,7 @@ fn put_back_record(shared: &Shared, live: &Arc<Live>) -> Option<JobRecord> {
 }
 
 fn expire(shared: &Shared, live: &Arc<Live>) -> Begun {
-    // One that was started with others, and that no worker had begun, fails.
+    // One that its claim has started, and that no worker had begun, fails.
     let failure = Failure::new(FailureKind::Deadline, "its deadline passed while it waited");
     fail(shared, live, &failure).map_or(Begun::Gone, |record| Begun::Expired(Box::new(record)))
 }

@@ -362,12 +362,8 @@ impl<S: SharedStore + ?Sized> SharedStore for FaultStore<S> {
         self.inner.unreadable()
     }
 
-    fn start(&self, next: &[JobRecord]) -> Result<Vec<JobId>, StoreError> {
-        self.switch.write(|| self.inner.start(next))
-    }
-
-    fn renew(&self, lease: Duration) -> Result<Vec<Held>, StoreError> {
-        self.switch.write(|| self.inner.renew(lease))
+    fn renew(&self, jobs: &[JobId], lease: Duration) -> Result<Vec<Held>, StoreError> {
+        self.switch.write(|| self.inner.renew(jobs, lease))
     }
 
     fn release(&self, jobs: &[JobId]) -> Result<(), StoreError> {

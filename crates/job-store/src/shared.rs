@@ -22,8 +22,7 @@ pub const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 ///
 /// A job that was never claimed has no such bounds: a store with a single engine on it needs no claims.
 pub trait SharedStore: Store {
-    /// Gives `engine` the one seat of this claimant: two engines that were one claimant would take each other's claims for
-    /// claims without an answer, and give them back.
+    /// Gives `engine` the one seat of this claimant: two engines that were one claimant would write each other's jobs.
     ///
     /// # Errors
     /// `AlreadyOpen` when another engine is this claimant, or has the store for itself; the error names it.
@@ -45,21 +44,13 @@ pub trait SharedStore: Store {
         Vec::new()
     }
 
-    /// Starts claimed jobs together: puts each of these running records in place of the waiting one whose revision is
-    /// one less, and answers those that are stored. Each by itself: one that [`replace`](crate::JobStore::replace) would
-    /// refuse, because it was cancelled or the claim on it is lost, is left alone. Buffered.
-    ///
-    /// # Errors
-    /// When the store fails; some may be stored all the same.
-    fn start(&self, next: &[JobRecord]) -> Result<Vec<JobId>, StoreError>;
-
-    /// Lets every lease of this claimant end at `lease` from now, be that later or sooner, and answers all of them: a job
-    /// that is not among them is lost. One that has ended is renewed as well, unless somebody else has claimed the job
-    /// since. Ends of jobs end their claims.
+    /// Lets the leases of this claimant on `jobs` end at `lease` from now, be that later or sooner, and answers those that
+    /// it has: another one is lost. A lease that has ended is renewed as well, unless somebody else has claimed the job
+    /// since. Ends of jobs end their claims. Leases on other jobs stay as they are.
     ///
     /// # Errors
     /// When the store fails; leases then end when they would have.
-    fn renew(&self, lease: Duration) -> Result<Vec<Held>, StoreError>;
+    fn renew(&self, jobs: &[JobId], lease: Duration) -> Result<Vec<Held>, StoreError>;
 
     /// Gives claims back: others may claim these jobs at once. Those that are not held are left alone.
     ///
@@ -96,23 +87,25 @@ pub struct Claim<'a> {
     pub limit: usize,
     /// How long they stay claimed unless renewed.
     pub lease: Duration,
-    /// Starts, in the same write, those that wait for the first of several attempts they may have; `None` starts none.
-    pub start: Option<Start>,
+    /// Starts, in the same write, those that wait for the first of several attempts they may have. The time is the one
+    /// that their records get; `None` starts none.
+    pub start: Option<Timestamp>,
+    /// Names this claim among all of its claimant.
+    pub token: u64,
+    /// The claim of this token has failed, and may have taken effect: what it has given and is still held comes back, its
+    /// lease as long as if it was claimed now. Only when that is nothing, jobs are claimed.
+    pub again: bool,
     /// Takes running jobs whose lease has ended too. Whoever could not reach the store a moment ago does not: the others
     /// may not have been able to renew either, and are about to.
     pub lost: bool,
 }
 
-/// A claim that starts jobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Start {
-    /// When, as the records say it.
-    pub at: Timestamp,
-    /// Names this claim among all of its claimant.
-    pub token: u64,
-    /// The claim of this token has failed, and may have taken effect: what it has started and is still held comes back,
-    /// its lease as long as if it was claimed now. Only when that is nothing, jobs are claimed.
-    pub again: bool,
+impl<'a> Claim<'a> {
+    /// A claim that starts nothing and takes running jobs whose lease has ended too. Its token is 0.
+    #[must_use]
+    pub const fn new(kinds: &'a [JobKind], limit: usize, lease: Duration) -> Self {
+        Self { kinds, limit, lease, start: None, token: 0, again: false, lost: true }
+    }
 }
 
 /// A job that a claim has given.
@@ -123,7 +116,8 @@ pub struct Claimed {
     /// Whether this claim has started it.
     pub started: bool,
     /// Whether it runs under another claimant, whose lease has ended: that one has died or lost touch. Of a running job
-    /// that is neither this nor started, the lease was the claimant's own, or was given back.
+    /// that is neither this nor started, the lease was the claimant's own, or was given back; or the claim was asked for
+    /// again.
     pub lost: bool,
 }
 

@@ -14,8 +14,8 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::{
     Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, LONGEST_PAUSE, Listed, MemoryStore, Pin,
-    ResultStore, Rows, SealedBlock, Seat, Seats, SegmentKey, SegmentWriter, SharedStore, Start, StoreError,
-    contract, seat,
+    ResultStore, Rows, SealedBlock, Seat, Seats, SegmentKey, SegmentWriter, SharedStore, StoreError, contract,
+    seat,
 };
 
 /// One claimant of a [`MemoryStore`] that several engines of one process share; [`claimant`](Self::claimant) makes
@@ -33,7 +33,7 @@ use crate::{
 /// let job = JobRecord::waiting(JobId::MIN, JobSpec::vertex_filter().graph("movies"), Timestamp::default());
 /// one.insert(&[job.clone()], Durability::Synced)?;
 ///
-/// let claim = Claim { kinds: &[JobKind::VertexFilter], limit: 10, lease: Duration::from_secs(10), start: None, lost: true };
+/// let claim = Claim::new(&[JobKind::VertexFilter], 10, Duration::from_secs(10));
 /// assert_eq!(other.claim(&claim)?[0].record, job);
 /// assert_eq!(one.claim(&claim)?, []);
 /// # Ok::<(), job_store::StoreError>(())
@@ -70,8 +70,10 @@ struct Table {
 struct Lease {
     claimant: u64,
     until: Timestamp,
-    /// The token of the claim that has started the job under it.
-    started: Option<u64>,
+    /// The claim that has given it.
+    token: u64,
+    /// Whether that claim has started the job.
+    started: bool,
 }
 
 /// What a claimant has not been told yet.
@@ -163,18 +165,18 @@ impl SharedMemory {
         self.board.tell(table, self.me);
     }
 
-    /// What the claim of this token has started and is still held by this claimant, from now on until `until`.
-    fn started_by(&self, table: &mut Table, token: u64, until: Timestamp) -> Result<Vec<Claimed>, StoreError> {
+    /// What the claim of this token has given and is still held by this claimant, from now on until `until`.
+    fn given_by(&self, table: &mut Table, token: u64, until: Timestamp) -> Result<Vec<Claimed>, StoreError> {
         let now = (self.board.now)();
         let mut found = Vec::new();
         for (&id, lease) in &mut table.leases {
             if lease.claimant == self.me
-                && lease.started == Some(token)
+                && lease.token == token
                 && lease.until > now
                 && let Some(record) = self.store.get(id)?
             {
                 lease.until = until;
-                found.push(Claimed { record, started: true, lost: false });
+                found.push(Claimed { record, started: lease.started, lost: false });
             }
         }
         Ok(found)
@@ -204,8 +206,8 @@ impl SharedStore for SharedMemory {
         let mut table = self.board.table.lock();
         let now = (self.board.now)();
         let until = after(now, claim.lease);
-        if let Some(Start { token, again: true, .. }) = claim.start {
-            let found = self.started_by(&mut table, token, until)?;
+        if claim.again {
+            let found = self.given_by(&mut table, claim.token, until)?;
             if !found.is_empty() {
                 return Ok(found);
             }
@@ -225,32 +227,27 @@ impl SharedStore for SharedMemory {
         for record in free {
             let fresh = record.attempt == 0 && record.spec.options().max_attempts > 1;
             let start = claim.start.filter(|_| record.state == JobState::Waiting && fresh);
-            let next = start.and_then(|start| record.apply(Event::Start, start.at).ok());
+            let next = start.and_then(|start| record.apply(Event::Start, start).ok());
             if let Some(next) = &next {
                 self.store.replace(next, Durability::Buffered)?;
             }
-            let started = start.map(|start| start.token);
-            let before = table.leases.insert(record.id, Lease { claimant: self.me, until, started });
+            let lease = Lease { claimant: self.me, until, token: claim.token, started: next.is_some() };
+            let before = table.leases.insert(record.id, lease);
             let lost = record.state != JobState::Waiting && before.is_some_and(|lease| lease.claimant != self.me);
             claimed.push(Claimed { started: next.is_some(), record: next.unwrap_or(record), lost });
         }
         Ok(claimed)
     }
 
-    fn start(&self, next: &[JobRecord]) -> Result<Vec<JobId>, StoreError> {
-        let stored = |record: &&JobRecord| self.replace(record, Durability::Buffered).is_ok();
-        Ok(next.iter().filter(stored).map(|record| record.id).collect())
-    }
-
-    fn renew(&self, lease: Duration) -> Result<Vec<Held>, StoreError> {
+    fn renew(&self, jobs: &[JobId], lease: Duration) -> Result<Vec<Held>, StoreError> {
         let mut table = self.board.table.lock();
-        let now = (self.board.now)();
+        let until = after((self.board.now)(), lease);
         let mut held = Vec::new();
-        for (&id, claimed) in &mut table.leases {
-            if claimed.claimant == self.me
+        for &id in jobs {
+            if let Some(claimed) = table.leases.get_mut(&id).filter(|claimed| claimed.claimant == self.me)
                 && let Some(record) = self.store.get(id)?
             {
-                claimed.until = after(now, lease);
+                claimed.until = until;
                 held.push(Held { id, revision: record.revision });
             }
         }

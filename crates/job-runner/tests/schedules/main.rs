@@ -84,8 +84,8 @@ mod shared;
 mod shield;
 #[path = "../../src/snapshot.rs"]
 mod snapshot;
-#[path = "../../src/starter.rs"]
-mod starter;
+#[path = "../../src/started.rs"]
+mod started;
 #[path = "../../src/stats.rs"]
 mod stats;
 #[path = "../../src/submit.rs"]

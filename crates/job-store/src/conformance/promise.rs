@@ -121,17 +121,16 @@ promises! {
     ClaimRecord
     /// A claim that starts jobs starts first attempts of those that may have several.
     ClaimStarts
-    /// A claim that is asked again answers what it has started.
+    /// A claim that is asked again answers what it has given.
     ClaimAgain
     /// A claim takes running jobs whose lease has ended if asked to, and tells whose it was.
     ClaimLost
-    /// Claimed jobs start together, each by itself.
-    Start
     /// Of a claimed job only the claimant starts an attempt, writes rows, checkpoints or an end.
     OnlyClaimant
     /// A lease that has ended lets nobody write.
     LeaseEnds
-    /// A renewal answers all that a claimant holds, with the stored revisions, and moves every lease.
+    /// A renewal answers those of its jobs that the claimant holds, with the stored revisions, and moves their leases and no
+    /// others.
     Renew
     /// A lease that has ended is renewed unless another has claimed the job.
     RenewLate

@@ -12,7 +12,7 @@ use job_core::{Event, Failure, FailureKind, JobId, JobKind, JobRecord, JobResult
 
 use super::{Broken, at, key, list, waiting, within, write};
 use crate::{
-    BlockBuilder, Claim, Claimed, Durability, ErrorKind, Held, LONGEST_PAUSE, SegmentWriter, SharedStore, Start,
+    BlockBuilder, Claim, Claimed, Durability, ErrorKind, Held, LONGEST_PAUSE, SegmentWriter, SharedStore,
     StoreError,
 };
 
@@ -45,9 +45,9 @@ macro_rules! sharing_tests {
             a_pause_that_is_longer_than_any_is_over
             a_claim_takes_what_it_asks_for
             a_claim_leaves_the_record_alone
-            claimed_jobs_start_together
             a_claim_starts_first_attempts
             a_claim_that_is_asked_again_answers_what_it_has_started
+            a_claim_that_is_asked_again_answers_what_it_has_not_started_too
             what_a_claim_has_started_is_a_job_like_any_other
             only_the_claimant_writes
             a_lease_that_ended_lets_nobody_write
@@ -55,6 +55,7 @@ macro_rules! sharing_tests {
             everybody_may_cancel
             a_renewal_answers_what_is_held
             a_renewed_lease_goes_on
+            a_renewal_leaves_other_leases_as_they_are
             a_lease_that_ended_is_renewed_unless_another_has_claimed_the_job
             a_claim_tells_whose_lease_has_ended
             a_claim_leaves_what_runs_where_it_is_unless_asked
@@ -115,7 +116,7 @@ law! { SharedFixture;
         let mut due = waiting(3);
         due.not_before = Some(at(1));
         other.insert(&[filter.clone(), late, due.clone(), waiting(4)], Durability::Buffered)?;
-        let ask = |kinds: &[JobKind], limit| records(one.claim(&Claim { kinds, limit, ..asked(0, LONG, None) }));
+        let ask = |kinds: &[JobKind], limit| records(one.claim(&Claim { kinds, limit, ..asked(0, LONG) }));
         assert_eq!(ask(&[], 10)?, []);
         assert_eq!(ask(&[JobKind::Algorithm("other".to_owned()), JobKind::EdgeFilter], 10)?, []);
         assert_eq!(ask(&[JobKind::Algorithm("pagerank".to_owned())], 0)?, []);
@@ -150,35 +151,6 @@ law! { SharedFixture;
         assert_eq!(other.get(running.id)?, Some(running));
     }
 
-    /// Each by itself: what was cancelled, started before, or is another's stays as it is.
-    [Start]
-    fn claimed_jobs_start_together(one, other; patience) {
-        let jobs: Vec<_> = (1..=5).map(waiting).collect();
-        one.insert(&jobs, Durability::Buffered)?;
-        assert_eq!(claim(one, 4, LONG)?, jobs[..4]);
-        assert_eq!(claim(other, 1, LONG)?, jobs[4..]);
-        let cancelled = jobs[1].apply(Event::Cancel, at(5))?;
-        other.replace(&cancelled, Durability::Buffered)?;
-        let running: Vec<_> = jobs.iter().map(|job| job.apply(Event::Start, at(6))).collect::<Result<_, _>>()?;
-        one.replace(&running[3], Durability::Buffered)?;
-        let mut started = one.start(&running)?;
-        started.sort();
-        assert_eq!(started, [running[0].id, running[2].id]);
-        let expected = [&running[0], &cancelled, &running[2], &running[3], &jobs[4]];
-        for record in expected {
-            assert_eq!(other.get(record.id)?.as_ref(), Some(record));
-        }
-        write(one, key(&running[0], 0), 0, 3, 1)?;
-        assert_eq!(one.start(&[])?, []);
-        assert_eq!(one.start(&[waiting(9).apply(Event::Start, at(7))?])?, []);
-        // Nor what was claimed once: the lease is over.
-        one.insert(&[waiting(6)], Durability::Buffered)?;
-        assert_eq!(claim(one, 1, LONG)?, [waiting(6)]);
-        end_leases(one, &running[0], patience)?;
-        assert_eq!(one.start(&[waiting(6).apply(Event::Start, at(8))?])?, []);
-        assert_eq!(one.get(waiting(6).id)?, Some(waiting(6)));
-    }
-
     /// Of jobs that wait and may have several; whoever reads them sees that, and what ran or failed before is left as it
     /// is.
     [ClaimStarts]
@@ -189,10 +161,10 @@ law! { SharedFixture;
         let mut once = waiting(4);
         once.spec = Arc::new(job_core::JobSpec::clone(&once.spec).max_attempts(1));
         one.insert(&[again.clone(), second.clone(), once.clone()], Durability::Buffered)?;
-        one.renew(SHORT)?;
+        one.renew(&[running.id], SHORT)?;
         let mut claimed = Vec::new();
         within(patience, "four jobs are claimed", || {
-            claimed.extend(other.claim(&asked(10, LONG, Some(Start { at: at(9), token: 1, again: false })))?);
+            claimed.extend(other.claim(&starting(10, 1))?);
             Ok((claimed.len() >= 4).then_some(()))
         })?;
         claimed.sort_by_key(|claimed| claimed.record.id);
@@ -212,10 +184,7 @@ law! { SharedFixture;
     [ClaimAgain]
     fn a_claim_that_is_asked_again_answers_what_it_has_started(one, other; patience) {
         one.insert(&[waiting(1), waiting(2), waiting(3)], Durability::Buffered)?;
-        let ask = |store: &dyn SharedStore, token, again| {
-            let claimed = store.claim(&asked(1, LONG, Some(Start { at: at(9), token, again })))?;
-            Ok::<_, StoreError>(claimed.into_iter().map(|claimed| (claimed.record, claimed.started)).collect::<Vec<_>>())
-        };
+        let ask = |store: &dyn SharedStore, token, again| given(store.claim(&Claim { again, ..starting(1, token) }));
         let started = |n| Ok::<_, Broken>(waiting(n).apply(Event::Start, at(9))?);
         assert_eq!(ask(one, 5, false)?, [(started(1)?, true)]);
         let cancelling = started(1)?.apply(Event::Cancel, at(10))?;
@@ -228,12 +197,34 @@ law! { SharedFixture;
         assert_eq!(ask(one, 6, true)?, [(started(3)?, false)], "a job whose lease is over has to be taken up");
     }
 
+    /// So that a claim without an answer leaves no lease that nobody knows of.
+    [ClaimAgain]
+    fn a_claim_that_is_asked_again_answers_what_it_has_not_started_too(one, other; patience) {
+        let running = start(other, 1, LONG)?;
+        let mut once = waiting(2);
+        once.spec = Arc::new(job_core::JobSpec::clone(&once.spec).max_attempts(1));
+        one.insert(&[once.clone(), waiting(3)], Durability::Buffered)?;
+        end_leases(other, &running, patience)?;
+        assert_eq!(one.claim(&starting(3, 7))?.len(), 3);
+        let started = waiting(3).apply(Event::Start, at(9))?;
+        let mut again = given(one.claim(&Claim { again: true, ..starting(3, 7) }))?;
+        again.sort_by_key(|(record, _)| record.id);
+        assert_eq!(again, [(running, false), (once.clone(), false), (started, true)]);
+        let calm = Claim { start: None, ..starting(1, 8) };
+        one.insert(&[waiting(4), waiting(5)], Durability::Buffered)?;
+        assert_eq!(given(one.claim(&calm))?, [(waiting(4), false)]);
+        assert_eq!(given(one.claim(&Claim { again: true, ..calm }))?, [(waiting(4), false)], "it starts none");
+        one.release(&[waiting(4).id])?;
+        assert_eq!(given(other.claim(&calm))?, [(waiting(4), false)], "what was given back is another's");
+        assert_eq!(given(one.claim(&Claim { again: true, ..calm }))?, [(waiting(5), false)], "nothing of it is left");
+    }
+
     /// Its claimant writes and ends it, others cancel it, and nobody else does anything.
     [ClaimStarts, OnlyClaimant]
     fn what_a_claim_has_started_is_a_job_like_any_other(one, other) {
         one.insert(&[waiting(1), waiting(2), waiting(3)], Durability::Buffered)?;
         one.pin(waiting(1).id, crate::Pin::Keep)?;
-        let claimed = one.claim(&asked(3, LONG, Some(Start { at: at(7), token: 1, again: false })))?;
+        let claimed = one.claim(&Claim { start: Some(at(7)), ..starting(3, 1) })?;
         let [first, second, third] = [1, 2, 3].map(|n| waiting(n).apply(Event::Start, at(7)));
         let (first, second, third) = (first?, second?, third?);
         assert_eq!(claimed.iter().map(|claimed| claimed.started).collect::<Vec<_>>(), [true; 3]);
@@ -296,11 +287,12 @@ law! { SharedFixture;
             taken += claim(other, 2, LONG)?.len();
             Ok((taken >= 2).then_some(()))
         })?;
-        assert_eq!(one.renew(LONG)?, [], "another has claimed them");
+        let all = [running.id, second.id, third.id];
+        assert_eq!(one.renew(&all, LONG)?, [], "another has claimed them");
         end_leases(other, &third, patience)?;
-        let mut held: Vec<JobId> = other.renew(LONG)?.iter().map(|held| held.id).collect();
+        let mut held: Vec<JobId> = other.renew(&all, LONG)?.iter().map(|held| held.id).collect();
         held.sort();
-        assert_eq!(held, [running.id, second.id, third.id]);
+        assert_eq!(held, all);
         assert_eq!(claim(one, 9, LONG)?, []);
         write(other, key(&third, 0), 0, 3, 1)?;
         let mut block = BlockBuilder::new(key(&running, 0));
@@ -317,7 +309,7 @@ law! { SharedFixture;
         let running = start(one, 1, LONG)?;
         let soon = |store: &dyn SharedStore, lease| {
             within(patience, "the job is claimed", || {
-                let claimed = store.claim(&asked(1, lease, None))?;
+                let claimed = store.claim(&asked(1, lease))?;
                 Ok(claimed.first().map(|claimed| (claimed.record.id, claimed.started, claimed.lost)))
             })
         };
@@ -328,7 +320,7 @@ law! { SharedFixture;
         assert_eq!(soon(one, LONG)?, (running.id, false, false));
         let again = running.apply(Event::Requeue(failure(), None), at(8))?;
         one.replace(&again, Durability::Buffered)?;
-        one.renew(SHORT)?;
+        one.renew(&[running.id], SHORT)?;
         assert_eq!(soon(other, LONG)?, (running.id, false, false), "it waits");
     }
 
@@ -339,7 +331,7 @@ law! { SharedFixture;
         one.insert(&[waiting(2)], Durability::Buffered)?;
         assert_eq!(claim(one, 1, LONG)?, [waiting(2)]);
         end_leases(one, &running, patience)?;
-        let calm = Claim { lost: false, ..asked(9, LONG, None) };
+        let calm = Claim { lost: false, ..asked(9, LONG) };
         let claimed = within(patience, "the job is claimed", || {
             Ok(Some(records(other.claim(&calm))?).filter(|claimed| !claimed.is_empty()))
         })?;
@@ -355,7 +347,7 @@ law! { SharedFixture;
         one.save_checkpoint(running.id, 1, b"half way")?;
         let writer = one.segment(key(&running, 1))?;
         assert_eq!(claim(other, 1, LONG)?, []);
-        one.renew(SHORT)?;
+        one.renew(&[running.id], SHORT)?;
         assert_eq!(claim_soon(other, patience)?, std::slice::from_ref(&running));
         assert_all_fenced(one, &running, Some(writer))?;
         let lost = running.apply(Event::Requeue(Failure::new(FailureKind::Interrupted, "gone"), None), at(8))?;
@@ -387,7 +379,8 @@ law! { SharedFixture;
         assert_eq!(one.replace(&late, Durability::Buffered).map_err(kind), Err(ErrorKind::Conflict));
         let cancelling = running.apply(Event::Cancel, at(5))?;
         other.replace(&cancelling, Durability::Buffered)?;
-        assert_eq!(one.renew(LONG)?, [Held { id: running.id, revision: cancelling.revision }]);
+        let held = Held { id: running.id, revision: cancelling.revision };
+        assert_eq!(one.renew(&[running.id, waiting(2).id], LONG)?, [held]);
         let twice = cancelling.apply(Event::Cancel, at(6))?;
         other.replace(&twice, Durability::Buffered)?;
         let stopped = twice.apply(Event::Stop, at(7))?;
@@ -397,19 +390,21 @@ law! { SharedFixture;
         assert_eq!(other.get(running.id)?, Some(stopped));
     }
 
-    /// Whatever their state, with the revisions that the store has.
+    /// Whatever their state, with the revisions that the store has; not those of others, and none that nobody has.
     [Renew]
     fn a_renewal_answers_what_is_held(one, other) {
-        assert_eq!(one.renew(LONG)?, []);
+        assert_eq!(one.renew(&[], LONG)?, []);
         let running = start(one, 1, LONG)?;
         one.insert(&[waiting(2), waiting(3), waiting(4)], Durability::Buffered)?;
         claim(other, 1, LONG)?;
         claim(one, 1, LONG)?;
-        let mut held = one.renew(LONG)?;
+        let all = [1, 2, 3, 4, 5].map(|n| waiting(n).id);
+        let mut held = one.renew(&all, LONG)?;
         held.sort_by_key(|held| held.id);
         let expected = [Held { id: running.id, revision: 1 }, Held { id: waiting(3).id, revision: 0 }];
         assert_eq!(held, expected);
-        assert_eq!(other.renew(LONG)?, [Held { id: waiting(2).id, revision: 0 }]);
+        assert_eq!(other.renew(&all, LONG)?, [Held { id: waiting(2).id, revision: 0 }]);
+        assert_eq!(one.renew(&all[2..], LONG)?, expected[1..], "what is not asked for is not answered");
     }
 
     /// For as long as it is renewed in time, whatever it was claimed for.
@@ -417,12 +412,22 @@ law! { SharedFixture;
     fn a_renewed_lease_goes_on(one, other) {
         one.insert(&[waiting(1), waiting(2)], Durability::Buffered)?;
         assert_eq!(claim(one, 1, LONG)?.len(), 1);
-        one.renew(Duration::from_mins(1))?;
-        assert_eq!(one.renew(LONG)?.len(), 1);
+        one.renew(&[waiting(1).id], Duration::from_mins(1))?;
+        assert_eq!(one.renew(&[waiting(1).id], LONG)?.len(), 1);
         let running = waiting(1).apply(Event::Start, at(5))?;
         one.replace(&running, Durability::Buffered)?;
         assert_eq!(claim(other, 10, LONG)?, [waiting(2)]);
         write(one, key(&running, 0), 0, 3, 1)?;
+    }
+
+    /// A claimant that forgets one of its jobs loses it, and keeps the others.
+    [Renew]
+    fn a_renewal_leaves_other_leases_as_they_are(one, other; patience) {
+        let (kept, forgotten) = (start(one, 1, LONG)?, start(one, 2, LONG)?);
+        assert_eq!(one.renew(&[kept.id, forgotten.id], SHORT)?.len(), 2);
+        assert_eq!(one.renew(&[kept.id], LONG)?.len(), 1);
+        assert_eq!(claim_soon(other, patience)?, [forgotten]);
+        write(one, key(&kept, 0), 0, 3, 1)?;
     }
 
     /// Waiting or running; what another holds is left alone.
@@ -435,7 +440,7 @@ law! { SharedFixture;
         one.release(&[waiting(3).id, waiting(9).id])?;
         assert_eq!(claim(one, 10, LONG)?, []);
         one.release(&[running.id, waiting(2).id])?;
-        assert_eq!(one.renew(LONG)?, []);
+        assert_eq!(one.renew(&[running.id, waiting(2).id], LONG)?, []);
         assert_eq!(claim(other, 10, LONG)?, [running, waiting(2)]);
     }
 
@@ -450,7 +455,7 @@ law! { SharedFixture;
         one.complete_all(&[(&done, &result)], Durability::Buffered)?;
         one.replace(&failed.apply(Event::Fail(failure()), at(7))?, Durability::Buffered)?;
         other.replace(&waiting(3).apply(Event::Cancel, at(7))?, Durability::Buffered)?;
-        assert_eq!(one.renew(LONG)?, []);
+        assert_eq!(one.renew(&[done.id, failed.id, waiting(3).id], LONG)?, []);
         assert_eq!(claim(other, 10, LONG)?, []);
         assert!(other.remove(done.id)?);
     }
@@ -573,12 +578,22 @@ fn failure() -> Failure {
 }
 
 fn claim(store: &dyn SharedStore, limit: usize, lease: Duration) -> Result<Vec<JobRecord>, StoreError> {
-    records(store.claim(&asked(limit, lease, None)))
+    records(store.claim(&asked(limit, lease)))
 }
 
-fn asked(limit: usize, lease: Duration, start: Option<Start>) -> Claim<'static> {
+fn asked(limit: usize, lease: Duration) -> Claim<'static> {
     static KINDS: LazyLock<[JobKind; 1]> = LazyLock::new(|| [JobKind::Algorithm("pagerank".to_owned())]);
-    Claim { kinds: &*KINDS, limit, lease, start, lost: true }
+    Claim::new(&*KINDS, limit, lease)
+}
+
+/// A claim that starts what it may.
+fn starting(limit: usize, token: u64) -> Claim<'static> {
+    Claim { start: Some(at(9)), token, ..asked(limit, LONG) }
+}
+
+/// Each with whether the claim has started it.
+fn given(claimed: Result<Vec<Claimed>, StoreError>) -> Result<Vec<(JobRecord, bool)>, StoreError> {
+    Ok(claimed?.into_iter().map(|claimed| (claimed.record, claimed.started)).collect())
 }
 
 fn records(claimed: Result<Vec<Claimed>, StoreError>) -> Result<Vec<JobRecord>, StoreError> {
@@ -601,9 +616,10 @@ fn start(store: &dyn SharedStore, n: u64, lease: Duration) -> Result<JobRecord, 
     Ok(running)
 }
 
-/// Lets the leases of a claimant end; `running` is one of its jobs.
+/// Lets the leases of a claimant on all jobs end; `running` is one of them.
 fn end_leases(store: &dyn SharedStore, running: &JobRecord, patience: Duration) -> Result<(), Broken> {
-    store.renew(SHORT)?;
+    let jobs: Vec<JobId> = store.unfinished()?.iter().map(|record| record.id).collect();
+    store.renew(&jobs, SHORT)?;
     within(patience, "a lease ends", || match store.save_checkpoint(running.id, running.attempt, b"still there") {
         Ok(()) => Ok(None),
         Err(error) if error.kind == ErrorKind::Fenced => Ok(Some(())),

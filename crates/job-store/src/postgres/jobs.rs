@@ -320,13 +320,8 @@ impl JobStore for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Tells others of changes that concern them, and forgets the claims of jobs that have ended.
+    /// Tells others of changes that concern them.
     pub(super) fn moved(&self, records: &[&JobRecord]) {
-        let mut claimed = self.inner.claimed.lock();
-        for record in records.iter().filter(|record| record.state.is_complete()) {
-            claimed.remove(&record.id);
-        }
-        drop(claimed);
         // A start concerns nobody.
         if records.iter().any(|record| record.state != JobState::Running { cancelling: false }) {
             self.inner.notices.changed();

@@ -25,12 +25,7 @@ mod sharing;
 mod tls;
 mod wait;
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    fmt,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Instant};
 
 use job_core::{Event, JobId, JobKind, JobRecord, JobState, Timestamp};
 use parking_lot::Mutex;
@@ -104,8 +99,6 @@ struct Inner {
     claimant: Uuid,
     /// Of the engine that is this claimant.
     seats: Seats,
-    /// Jobs whose claim was answered. A lease that nobody knows of, because the answer was lost, is not renewed.
-    claimed: Mutex<HashSet<JobId>>,
     /// Jobs that claims have met and that cannot be read here: they are not claimed again.
     unreadable: Mutex<BTreeMap<JobId, StoreError>>,
     /// Where claims begin to look.
@@ -218,7 +211,6 @@ impl Inner {
             options,
             claimant,
             seats: Seats::default(),
-            claimed: Mutex::default(),
             unreadable: Mutex::default(),
             ahead: Mutex::default(),
             notices: Arc::default(),

@@ -1,9 +1,6 @@
 //! Claims and leases in PostgreSQL.
 
-use std::{
-    collections::HashSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use job_core::{JobId, JobRecord};
 
@@ -14,12 +11,12 @@ use super::{
     failure::Failed,
     id_column, kind_bytes, signed, uuid,
 };
-use crate::{Claim, Claimed, Held, Listed, Seat, SharedStore, StoreError, codec};
+use crate::{Claim, Claimed, Held, Listed, Seat, SharedStore, StoreError};
 
 /// The best of each kind and those whose lease has ended are locked where the indexes have them, without waiting for
-/// those that others are about to take; of these the best are claimed. With a time `$5` the fresh ones, which wait for
-/// the first of several attempts, are started by the claim `$6`; their records stay as they are until they are read. Says how many
-/// were locked: claimants that looked meanwhile have not seen them. `$7`: whether also those that run. `$8`: jobs
+/// those that others are about to take; of these the best are claimed, by the claim `$6`. With a time `$5` the fresh ones,
+/// which wait for the first of several attempts, are started too; their records stay as they are until they are read. Says
+/// how many were locked: claimants that looked meanwhile have not seen them. `$7`: whether also those that run. `$8`: jobs
 /// that are left alone.
 pub(super) const CLAIM: &str = "
     WITH clock AS (
@@ -51,7 +48,7 @@ pub(super) const CLAIM: &str = "
             revision = q.revision + fresh::integer, attempt = q.attempt + fresh::integer,
             state = CASE WHEN fresh THEN 1 ELSE q.state END, not_before = CASE WHEN fresh THEN 0 ELSE q.not_before END,
             started = CASE WHEN fresh THEN $5 ELSE q.started END,
-            started_by = CASE WHEN fresh THEN $6::bigint ELSE q.started_by END
+            claim = $6, claim_started = fresh
         FROM wanted WHERE q.job = ANY (ARRAY[wanted.job])
         RETURNING q.job, q.record, q.started, fresh, lost, q.priority
     )
@@ -68,32 +65,15 @@ const LEAVE: &str = "
     UPDATE queue q
     SET claimant = NULL, until = '-infinity', revision = q.revision - fresh::integer,
         attempt = q.attempt - fresh::integer, state = CASE WHEN fresh THEN 0 ELSE q.state END,
-        started = CASE WHEN fresh THEN NULL ELSE q.started END, started_by = NULL
+        started = CASE WHEN fresh THEN NULL ELSE q.started END, claim = NULL
     FROM held WHERE q.job = held.job RETURNING 1";
 
-/// What the claim `$2` has started and its claimant still holds, among the leases that have not ended: an index knows
+/// What the claim `$2` has given and its claimant still holds, among the leases that have not ended: an index knows
 /// `now()`, which is no later than the clock.
 const CLAIMED: &str = "
     UPDATE queue SET until = clock_timestamp() + $3::bigint * interval '1 microsecond'
-    WHERE claimant = $1 AND started_by = $2 AND until > now() AND until > clock_timestamp()
-    RETURNING job, record, started, true, 0::bigint, false";
-
-/// Each by itself: what is refused is not among the answers.
-const START: &str = "
-    WITH new AS (
-        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[]) AS new (id, revision, attempt, record)
-    ), held AS (
-        SELECT new.* FROM (SELECT * FROM new ORDER BY id OFFSET 0) new CROSS JOIN LATERAL (
-            SELECT job FROM queue q
-            WHERE q.job = new.id AND q.revision = new.revision - 1 AND q.state = 0
-                AND (q.until IS NULL OR (q.claimant = $5 AND q.until > clock_timestamp()))
-            FOR UPDATE
-        ) q
-    )
-    UPDATE queue q
-    SET revision = held.revision, attempt = held.attempt, state = 1, not_before = 0, started = NULL,
-        record = held.record
-    FROM held WHERE q.job = ANY (ARRAY[held.id]) RETURNING q.job";
+    WHERE claimant = $1 AND claim = $2 AND until > now() AND until > clock_timestamp()
+    RETURNING job, record, started, claim_started, 0::bigint, false";
 
 /// Also of leases that have ended: if another engine claims one, that is its claimant then.
 const RENEW: &str = "
@@ -131,9 +111,8 @@ impl SharedStore for PostgresStore {
         if kinds.is_empty() || limit == 0 {
             return Ok(Vec::new());
         }
-        let at = claim.start.map(|start| signed(start.at.as_micros()));
-        let token = claim.start.map(|start| start.token.cast_signed());
-        let mut again = claim.start.is_some_and(|start| start.again);
+        let at = claim.start.map(|start| signed(start.as_micros()));
+        let (token, mut again) = (claim.token.cast_signed(), claim.again);
         let left_alone: Vec<_> = self.inner.unreadable.lock().keys().copied().map(uuid).collect();
         let deadline = self.inner.pool.deadline();
         let rows = loop {
@@ -152,7 +131,6 @@ impl SharedStore for PostgresStore {
             }
         };
         let claimed = self.readable(call, &rows)?;
-        self.inner.claimed.lock().extend(claimed.iter().map(|claimed| claimed.record.id));
         let locked: i64 = rows.first().map_or(Ok(0), |row| column(call, row, 4))?;
         if locked > signed(rows.len() as u64) {
             // Others may have found nothing because of the rest.
@@ -165,39 +143,18 @@ impl SharedStore for PostgresStore {
         self.inner.unreadable.lock().values().cloned().collect()
     }
 
-    fn start(&self, next: &[JobRecord]) -> Result<Vec<JobId>, StoreError> {
-        let call = Call::new("start jobs");
-        if next.is_empty() {
+    fn renew(&self, jobs: &[JobId], lease: Duration) -> Result<Vec<Held>, StoreError> {
+        let call = Call::new("renew leases");
+        if jobs.is_empty() {
             return Ok(Vec::new());
         }
-        let ids: Vec<_> = next.iter().map(|next| uuid(next.id)).collect();
-        let revisions: Vec<_> = next.iter().map(|next| signed(next.revision)).collect();
-        let attempts: Vec<_> = next.iter().map(|next| i64::from(next.attempt)).collect();
-        let records: Vec<_> = next.iter().map(codec::encode_record).collect();
-        let rows = self.rows(call, START, &[&ids, &revisions, &attempts, &records, &self.inner.claimant])?;
-        rows.iter().map(|row| id_column(call, row, 0)).collect()
-    }
-
-    fn renew(&self, lease: Duration) -> Result<Vec<Held>, StoreError> {
-        let call = Call::new("renew the leases");
-        let known: Vec<_> = self.inner.claimed.lock().iter().copied().collect();
-        if known.is_empty() {
-            return Ok(Vec::new());
-        }
-        let ids: Vec<_> = known.iter().copied().map(uuid).collect();
+        let ids: Vec<_> = jobs.iter().copied().map(uuid).collect();
         let rows = self.rows(call, RENEW, &[&ids, &self.inner.claimant, &micros(lease)])?;
         let held = rows.iter().map(|row| {
             let revision: i64 = column(call, row, 1)?;
             Ok(Held { id: id_column(call, row, 0)?, revision: revision.unsigned_abs() })
         });
-        let held: Vec<_> = held.collect::<Result<_, StoreError>>()?;
-        // Those that were asked for and are gone; a claim that was made meanwhile stays.
-        let kept: HashSet<_> = held.iter().map(|held| held.id).collect();
-        let mut claimed = self.inner.claimed.lock();
-        known.iter().filter(|id| !kept.contains(id)).for_each(|id| {
-            claimed.remove(id);
-        });
-        Ok(held)
+        held.collect()
     }
 
     fn release(&self, jobs: &[JobId]) -> Result<(), StoreError> {
@@ -207,11 +164,6 @@ impl SharedStore for PostgresStore {
         }
         let rows = self.rows(Call::new("release jobs"), RELEASE, &[&ids, &self.inner.claimant])?;
         self.inner.ahead.lock().forget();
-        let mut claimed = self.inner.claimed.lock();
-        for id in jobs {
-            claimed.remove(id);
-        }
-        drop(claimed);
         if !rows.is_empty() {
             self.inner.notices.changed();
         }

@@ -136,7 +136,7 @@ fn nothing_that_a_role_has_set_holds_for_the_store() {
         }
         store.insert(&[job(4)], Durability::Synced).unwrap();
     });
-    assert_eq!(store.renew(Duration::from_hours(1)).unwrap().len(), 1);
+    assert_eq!(store.renew(&[2, 3, 4].map(|n| job(n).id), Duration::from_hours(1)).unwrap().len(), 1);
     assert_eq!(store.unfinished().unwrap().len(), 3);
 }
 
@@ -229,7 +229,7 @@ fn a_time_out_may_be_of_any_length() {
     let store = PostgresStore::open(schema.server.url(), options).unwrap();
     store.insert(&[job(1), job(2)], Durability::Synced).unwrap();
     assert_eq!(claim(&store, 1), [job(1)]);
-    assert_eq!(store.renew(Duration::MAX).unwrap().len(), 1);
+    assert_eq!(store.renew(&[job(1).id], Duration::MAX).unwrap().len(), 1);
     assert_eq!(store.get(JobId::MIN).unwrap(), None);
 }
 
