@@ -95,9 +95,9 @@ impl Attempt {
         lost
     }
 
-    /// Whether it runs under a claim.
-    pub(crate) const fn has_lease(&self) -> bool {
-        self.lease.is_some()
+    /// The claim that it runs under.
+    pub(crate) const fn lease(&self) -> Option<&Arc<Lease>> {
+        self.lease.as_ref()
     }
 
     pub(crate) fn end_lease(&self) {

@@ -13,8 +13,6 @@ use crate::{
     attempt::Attempt,
     cancel::StopCause,
     cluster::Cluster,
-    error::EngineError,
-    lease::Lease,
     live::Live,
     recover,
     shared::{self, Phase, Scheduler, Shared},
@@ -205,7 +203,10 @@ fn claim_up_to(shared: &Arc<Shared>, cluster: &Cluster, room: usize) -> Result<u
     for Claimed { record, started: runs, lost } in claimed {
         if runs {
             started.push(take_in(shared, cluster, record, asked));
-        } else if !cluster.is_renewed(&record, asked) {
+        } else if let Some(lease) = shared.lease(record.id) {
+            // It had ended, and nobody else was there.
+            cluster.extend(&lease, asked, record.revision);
+        } else {
             adopt(shared, cluster, record, asked, lost);
         }
     }
@@ -240,7 +241,7 @@ fn room(cluster: &Cluster, scheduler: &Scheduler) -> usize {
 
 /// Takes in a job that the claim has started: a worker has to begin it.
 fn take_in(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: Instant) -> Arc<Live> {
-    let lease = cluster.lease_on(&record, asked);
+    let lease = cluster.lease(&record, asked);
     let mut scheduler = shared.scheduler();
     if let Some(deadline) = record.spec.options().deadline {
         shared.watch_deadline(&mut scheduler, deadline, record.id);
@@ -251,18 +252,18 @@ fn take_in(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: In
     if record.state == (JobState::Running { cancelling: true }) {
         attempt.token.stop(StopCause::Cancel);
     }
-    if !scheduler.elsewhere.contains_key(&record.id) {
+    if scheduler.registry.get(record.id).is_none() {
         shared.watchers.tell(&record);
     }
     let live = shared.hold(&mut scheduler, record, lease);
-    live.lock().attempt = Some(Arc::new(attempt));
+    live.lock().place.start(Arc::new(attempt));
     live
 }
 
 /// Takes a claimed job in. `lost`: another engine had it, and has died or lost touch.
 fn adopt(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: Instant, lost: bool) {
-    let id = record.id;
-    let lease = cluster.lease_on(&record, asked);
+    let lease = cluster.lease(&record, asked);
+    let live = shared.hold(&mut shared.scheduler(), record.clone(), lease);
     let verdict = |record: &JobRecord| {
         if lost {
             // That may have been the fault of whatever ran there, so only the one suspect of that engine is blamed.
@@ -272,41 +273,25 @@ fn adopt(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: Inst
         }
     };
     match recover::take_up(shared, record, verdict) {
-        Ok(record) if record.state == JobState::Waiting && enqueue(shared, record.clone(), lease) => {}
-        outcome => {
-            cluster.leases.lock().remove(&id);
-            settle(shared, cluster, id, outcome);
-        }
-    }
-}
-
-/// Puts a claimed job where a worker finds it; `false` when the engine takes no more.
-fn enqueue(shared: &Arc<Shared>, record: JobRecord, lease: Arc<Lease>) -> bool {
-    let mut scheduler = shared.scheduler();
-    if scheduler.phase != Phase::Open {
-        return false;
-    }
-    let live = shared.hold(&mut scheduler, record, lease);
-    shared.enqueue(&mut scheduler, &live);
-    true
-}
-
-/// A claimed job that cannot run here: it came to its end as it was taken up, or that failed, or the engine closes.
-fn settle(shared: &Arc<Shared>, cluster: &Cluster, id: JobId, outcome: Result<JobRecord, EngineError>) {
-    match outcome {
-        Ok(record) if record.state.is_complete() => {
-            shared.metrics.ended(&record);
-            let live = shared.scheduler().elsewhere.remove(&id);
-            if let Some(live) = live {
-                shared.meet(&live, Some(record));
+        Ok(record) => {
+            // A cancel of it may be under way.
+            let change = live.change();
+            shared.show(&mut change.state(), record.clone());
+            drop(change);
+            if record.state.is_complete() {
+                return shared.ended_waiting(&live, &record);
+            }
+            let mut scheduler = shared.scheduler();
+            if scheduler.phase == Phase::Open {
+                return shared.enqueue(&mut scheduler, &live);
             }
         }
-        Ok(_) => cluster.give_back(&[id]),
         Err(error) => {
-            tracing::warn!(job = %id, %error, "a claimed job could not be taken up: it is given back");
-            cluster.give_back(&[id]);
+            tracing::warn!(job = %live.id, %error, "a claimed job could not be taken up: it is given back");
         }
     }
+    cluster.leave(&mut shared.scheduler(), &live);
+    cluster.give_back(&[live.id]);
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! [`Cluster`]: the part of an engine that shares its store with others. An engine that has a store for itself has
 //! none of this.
 //!
-//! The jobs that an engine runs are those that it has claimed: `Scheduler::live` holds them, and each has a
-//! [`Lease`]. `Scheduler::elsewhere` holds the others that somebody here has a handle of; `claimer` looks at those that
-//! are waited for. A job moves between the two under the scheduler's lock, with its handles.
+//! The jobs that an engine runs are those that it has claimed: the [`Place`] of each has a [`Lease`]. The registry holds
+//! the others too that somebody here has a handle of; `claimer` looks at those that are waited for.
 
 use std::{
     collections::HashMap,
@@ -26,6 +25,7 @@ use crate::{
     handle::JobHandle,
     lease::Lease,
     live::Live,
+    place::Place,
     recover,
     shared::{Phase, Scheduler, Shared},
     suspicion,
@@ -57,11 +57,6 @@ pub(crate) struct Cluster {
     pub(crate) unanswered: Mutex<Option<u64>>,
     /// The next token. Another engine may be the same claimant, so they begin anywhere.
     tokens: AtomicU64,
-    /// The claims of this engine.
-    pub(crate) leases: Mutex<HashMap<JobId, Arc<Lease>>>,
-    /// Jobs whose bodies have ended here without a lease, each with its attempt: they wait again, unless somebody else has
-    /// them by now.
-    stopped: Mutex<HashMap<JobId, u32>>,
     /// When the store last failed or was slow to answer.
     trouble: Mutex<Option<Instant>>,
     /// How many jobs are claimed beyond the seats at this time, up to the backlog.
@@ -102,8 +97,6 @@ impl Cluster {
             tokens: AtomicU64::new(RandomState::new().hash_one(())),
             kinds,
             sharing: config.sharing,
-            leases: Mutex::default(),
-            stopped: Mutex::default(),
             trouble: Mutex::default(),
             ahead: AtomicUsize::new(0),
             more: AtomicBool::new(true),
@@ -149,22 +142,15 @@ impl Cluster {
     }
 
     /// The lease on a job that a claim has given, which was asked for at that time.
-    pub(crate) fn lease_on(&self, record: &JobRecord, asked: Instant) -> Arc<Lease> {
-        self.stopped.lock().remove(&record.id);
-        let lease = Arc::new(Lease::new(asked, self.sharing.lease, record.revision));
-        self.leases.lock().insert(record.id, Arc::clone(&lease));
-        lease
+    pub(crate) fn lease(&self, record: &JobRecord, asked: Instant) -> Arc<Lease> {
+        Arc::new(Lease::new(asked, self.sharing.lease, record.revision))
     }
 
-    /// Whether a claim has given a job that this engine has anyhow: its lease had ended, and nobody else was there.
-    pub(crate) fn is_renewed(&self, record: &JobRecord, asked: Instant) -> bool {
-        let lease = self.leases.lock().get(&record.id).cloned();
-        if let Some(lease) = &lease
-            && lease.extend(asked, self.sharing.lease, record.revision)
-        {
+    /// Renews a lease by an answer of the store to a question of that time.
+    pub(crate) fn extend(&self, lease: &Lease, asked: Instant, revision: u64) {
+        if lease.extend(asked, self.sharing.lease, revision) {
             self.look.store(true, Ordering::Release);
         }
-        lease.is_some()
     }
 
     /// Notes whether the store was in trouble with what it was asked at that time.
@@ -223,28 +209,26 @@ impl Cluster {
         self.store.wake();
     }
 
-    /// A worker is done with a job that is not complete, or its lease is lost: from now on it is looked at from
-    /// outside. `true` if its claim has to be given back.
+    /// This engine is done with a job, or its lease is lost: if it is not complete, it is outside from now on. `true` if
+    /// its claim has to be given back.
     pub(crate) fn leave(&self, scheduler: &mut Scheduler, live: &Arc<Live>) -> bool {
-        let mut state = live.lock();
-        let lease = state.lease.take();
-        state.attempt = None;
-        self.leases.lock().remove(&live.id);
-        scheduler.forget(&state.record);
         self.moved.store(true, Ordering::Release);
-        if state.record.state.is_complete() || state.is_lost() {
+        let (ends, back) = {
+            let mut state = live.lock();
+            let runs = state.runs();
+            let back = state.place.go(runs);
+            if matches!(state.place, Place::LeaseLost(_)) {
+                tracing::warn!(job = %live.id, "the lease of a job was lost: it waits again, or another engine goes on with it");
+            }
+            (state.record.state.is_complete() || state.place.is_left(), back)
+        };
+        if ends {
+            scheduler.forget(live);
             return false;
         }
-        state.lost_lease = lease.as_ref().is_some_and(|lease| lease.is_over());
-        if state.lost_lease {
-            tracing::warn!(job = %live.id, "the lease of a job was lost: it waits again, or another engine goes on with it");
-            if matches!(state.record.state, JobState::Running { .. }) {
-                self.stopped.lock().insert(live.id, state.record.attempt);
-            }
-        }
-        scheduler.elsewhere.insert(live.id, Arc::clone(live));
+        scheduler.forget_deadline(live);
         self.look.store(true, Ordering::Release);
-        state.record.state == JobState::Waiting && !state.lost_lease
+        back
     }
 
     /// Lets others have these jobs. Should that fail, their leases end by themselves.
@@ -263,7 +247,7 @@ impl Cluster {
         {
             let mut scheduler = shared.scheduler();
             for id in jobs {
-                let Some(live) = scheduler.live.get(id).cloned() else { continue };
+                let Some(live) = scheduler.registry.get(*id).cloned() else { continue };
                 if scheduler.queue.remove(*id) && self.leave(&mut scheduler, &live) {
                     back.push(*id);
                 }
@@ -277,18 +261,9 @@ impl Cluster {
         back.len()
     }
 
-    /// Forgets the claims on jobs that are at their end.
-    fn drop_ended(&self, shared: &Shared, jobs: &[JobId]) {
-        let scheduler = shared.scheduler();
-        let mut leases = self.leases.lock();
-        for id in jobs.iter().filter(|id| !scheduler.live.contains_key(id)) {
-            leases.remove(id);
-        }
-    }
-
     /// At a shutdown: what has not begun is for others.
     pub(crate) fn drain(&self, shared: &Shared) {
-        let jobs: Vec<JobId> = self.leases.lock().keys().copied().collect();
+        let jobs: Vec<JobId> = shared.scheduler().registry.all().iter().map(|live| live.id).collect();
         self.give_up_waiting(shared, &jobs);
     }
 }
@@ -321,13 +296,11 @@ pub(crate) fn keep(shared: &Arc<Shared>) {
 
 /// Renews every lease, finds out which are lost, and puts back what has stopped without one.
 pub(crate) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), StoreError> {
-    let known: Vec<(JobId, Arc<Lease>)> =
-        cluster.leases.lock().iter().map(|(id, lease)| (*id, Arc::clone(lease))).collect();
-    let stopped = std::mem::take(&mut *cluster.stopped.lock());
-    if known.is_empty() && stopped.is_empty() {
+    let (leased, stopped) = to_renew(shared);
+    let jobs: Vec<JobId> = leased.iter().map(|(id, _)| *id).chain(stopped.iter().map(|live| live.id)).collect();
+    if jobs.is_empty() {
         return Ok(());
     }
-    let jobs: Vec<JobId> = known.iter().map(|(id, _)| *id).chain(stopped.keys().copied()).collect();
     let asked = Instant::now();
     let renewed = cluster.store().renew(&jobs, cluster.sharing.lease);
     cluster.note_trouble(asked, renewed.is_err());
@@ -335,10 +308,10 @@ pub(crate) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
         Ok(held) => held.iter().map(|held| (held.id, held.revision)).collect(),
         Err(_) => HashMap::new(),
     };
-    let (mut lost, mut changed) = (Vec::new(), false);
-    for (id, lease) in &known {
+    let mut lost = Vec::new();
+    for (id, lease) in &leased {
         match held.get(id) {
-            Some(revision) => changed |= lease.extend(asked, cluster.sharing.lease, *revision),
+            Some(revision) => cluster.extend(lease, asked, *revision),
             // Unanswered: it is ours until its time is over.
             None if renewed.is_err() && !lease.is_over() => {}
             // Lost, or the job has just ended: then there is nothing left to stop.
@@ -349,39 +322,61 @@ pub(crate) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
         }
     }
     if renewed.is_ok() {
-        // The others are not its business any more.
-        put_back(shared, cluster, stopped.into_iter().filter(|(id, _)| held.contains_key(id)));
-    } else {
-        cluster.stopped.lock().extend(stopped);
+        for live in stopped {
+            if held.contains_key(&live.id) {
+                put_back(shared, cluster, &live);
+            } else {
+                // Another's by now.
+                live.lock().place.settle();
+            }
+        }
     }
-    let none_lost = lost.is_empty();
     cluster.give_up_waiting(shared, &lost);
-    cluster.drop_ended(shared, &lost);
-    if changed || !none_lost {
+    if !lost.is_empty() {
         cluster.look.store(true, Ordering::Release);
+    }
+    if cluster.look.load(Ordering::Acquire) {
         cluster.nudge();
     }
-    share_waiting(shared, cluster, &known);
+    share_waiting(shared, cluster, &leased);
     renewed.map(drop)
 }
 
-/// Lets jobs wait again whose bodies have ended here without a lease, and that are still this engine's.
-fn put_back(shared: &Arc<Shared>, cluster: &Cluster, stopped: impl Iterator<Item = (JobId, u32)>) {
-    for (id, attempt) in stopped {
-        match put_one_back(shared, id, attempt) {
-            Ok(None) => {}
-            Ok(Some(record)) => {
-                tracing::info!(job = %id, "a job that was stopped without its lease waits again");
-                let live = shared.scheduler().known(id);
-                if let Some(live) = live {
-                    shared.meet(&live, Some(record));
+type Leased = Vec<(JobId, Arc<Lease>)>;
+
+/// The leases of this engine, and the jobs that have stopped here without one.
+fn to_renew(shared: &Shared) -> (Leased, Vec<Arc<Live>>) {
+    let (mut leased, mut stopped) = (Vec::new(), Vec::new());
+    let all = shared.scheduler().registry.all();
+    for live in all {
+        let state = live.lock();
+        if let Some(lease) = state.place.lease() {
+            leased.push((live.id, Arc::clone(lease)));
+        } else if state.place.stopped().is_some() {
+            drop(state);
+            stopped.push(live);
+        }
+    }
+    (leased, stopped)
+}
+
+/// Lets a job wait again whose body has ended here without a lease, and that is still this engine's.
+fn put_back(shared: &Arc<Shared>, cluster: &Cluster, live: &Arc<Live>) {
+    let Some(attempt) = live.lock().place.stopped() else { return };
+    match put_one_back(shared, live.id, attempt) {
+        Ok(record) => {
+            live.lock().place.settle();
+            if let Some(record) = record {
+                tracing::info!(job = %live.id, "a job that was stopped without its lease waits again");
+                shared.meet(live, Some(record));
+                // Unless a claim has given it to this engine meanwhile.
+                if !live.lock().place.is_here() {
+                    cluster.give_back(&[live.id]);
                 }
-                cluster.give_back(&[id]);
             }
-            Err(error) => {
-                tracing::warn!(job = %id, %error, "a job that was stopped without its lease could not be put back");
-                cluster.stopped.lock().insert(id, attempt);
-            }
+        }
+        Err(error) => {
+            tracing::warn!(job = %live.id, %error, "a job that was stopped without its lease could not be put back");
         }
     }
 }
@@ -414,7 +409,10 @@ impl Shared {
         let now = self.clock.now();
         let lives: Vec<Arc<Live>> = specs
             .iter()
-            .map(|&spec| Arc::new(Live::new(JobRecord::waiting(self.ids.next(now), Arc::clone(spec), now))))
+            .map(|&spec| {
+                let record = JobRecord::waiting(self.ids.next(now), Arc::clone(spec), now);
+                Arc::new(Live::new(record, Place::Outside))
+            })
             .collect();
         let records: Vec<JobRecord> = lives.iter().map(|live| live.record()).collect();
         {
@@ -423,12 +421,12 @@ impl Shared {
             if scheduler.phase != Phase::Open {
                 return Err(EngineError::ShuttingDown);
             }
-            scheduler.elsewhere.extend(lives.iter().map(|live| (live.id, Arc::clone(live))));
+            scheduler.registry.insert(&lives);
         }
         if let Err(error) = self.insert(&records) {
             let mut scheduler = self.scheduler();
             for live in &lives {
-                scheduler.elsewhere.remove(&live.id);
+                scheduler.registry.remove(live);
             }
             return Err(error.into());
         }
@@ -451,35 +449,28 @@ impl Shared {
 
     /// Counts a claimed job among those of this engine, with the handles that there are.
     pub(crate) fn hold(&self, scheduler: &mut Scheduler, record: JobRecord, lease: Arc<Lease>) -> Arc<Live> {
-        let live = match scheduler.elsewhere.remove(&record.id) {
-            Some(live) => live,
-            None => Arc::new(Live::new(record.clone())),
-        };
-        {
-            let mut state = live.lock();
-            if state.record.revision < record.revision {
-                self.show(&mut state, record);
-            }
-            state.lease = Some(lease);
-            state.lost_lease = false;
-        }
-        scheduler.live.insert(live.id, Arc::clone(&live));
+        let live = scheduler.registry.get_or_insert(&record);
+        let mut state = live.lock();
+        self.show(&mut state, record);
+        state.place.wait(Some(lease));
+        drop(state);
         live
+    }
+
+    /// The claim of this engine on a job.
+    pub(crate) fn lease(&self, id: JobId) -> Option<Arc<Lease>> {
+        self.scheduler().registry.get(id)?.lease()
     }
 
     /// The one [`Live`] of an unfinished job of a shared store.
     pub(crate) fn elsewhere(&self, record: JobRecord) -> Arc<Live> {
         let mut scheduler = self.scheduler();
-        if let Some(live) = scheduler.known(record.id) {
-            return live;
+        if scheduler.phase != Phase::Closed || scheduler.registry.get(record.id).is_some() {
+            return scheduler.registry.get_or_insert(&record);
         }
-        let live = Arc::new(Live::new(record));
-        if scheduler.phase == Phase::Closed {
-            drop(scheduler);
-            live.lose(EngineError::LeftUnfinished(live.id));
-        } else {
-            scheduler.elsewhere.insert(live.id, Arc::clone(&live));
-        }
+        drop(scheduler);
+        let live = Arc::new(Live::new(record, Place::Outside));
+        live.lose(EngineError::LeftUnfinished(live.id));
         live
     }
 
@@ -517,7 +508,7 @@ impl Shared {
     pub(crate) fn meet(&self, live: &Arc<Live>, stored: Option<JobRecord>) {
         let Some(stored) = stored else {
             // It was complete and has been removed before anybody here looked.
-            self.scheduler().forget(&live.record());
+            self.scheduler().forget(live);
             live.lose(EngineError::UnknownJob(live.id));
             return self.watchers.end(live.id);
         };
@@ -529,7 +520,7 @@ impl Shared {
             if stored.revision <= state.record.revision {
                 return;
             }
-            if let Some(attempt) = &state.attempt {
+            if let Some(attempt) = state.place.attempt() {
                 match stored.state {
                     JobState::Running { cancelling } if stored.attempt == attempt.number => {
                         if cancelling {
@@ -541,18 +532,16 @@ impl Shared {
                 }
             }
             self.show(&mut state, stored.clone());
-            state.lost_lease = false;
-            state.attempt.is_some()
+            let runs = state.runs();
+            state.place.meet_change(runs);
+            state.place.attempt().is_some()
         };
         if stored.state.is_complete() {
             if !runs_here {
                 let mut scheduler = self.scheduler();
                 scheduler.queue.remove(stored.id);
-                scheduler.forget(&stored);
+                scheduler.forget(live);
                 drop(scheduler);
-                if let Some(cluster) = &self.cluster {
-                    cluster.leases.lock().remove(&stored.id);
-                }
                 self.call();
             }
             live.tell_end();
@@ -561,20 +550,18 @@ impl Shared {
 
     /// What a look is about: each job with the revision that is known.
     pub(crate) fn to_look_at(&self) -> Vec<(Arc<Live>, Held)> {
-        let (here, elsewhere): (Vec<_>, Vec<_>) = {
+        let all = {
             let mut scheduler = self.scheduler();
-            // Without a handle or a callback nobody will ever ask.
-            scheduler.elsewhere.retain(|_, live| Arc::strong_count(live) > 1 || live.lock().has_callbacks());
-            (scheduler.live.values().cloned().collect(), scheduler.elsewhere.values().cloned().collect())
+            scheduler.registry.forget_unasked();
+            scheduler.registry.all()
         };
-        let held = |live: Arc<Live>, always: bool| {
+        let wanted = all.into_iter().filter_map(|live| {
             let state = live.lock();
             let held = Held { id: live.id, revision: state.record.revision };
-            let wanted = always || state.awaited;
+            let wanted = state.place.is_here() || state.awaited;
             drop(state);
             wanted.then_some((live, held))
-        };
-        let here = here.into_iter().filter_map(|live| held(live, true));
-        here.chain(elsewhere.into_iter().filter_map(|live| held(live, false))).collect()
+        });
+        wanted.collect()
     }
 }

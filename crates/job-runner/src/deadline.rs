@@ -26,7 +26,7 @@ impl Shared {
                 match scheduler.deadlines.first() {
                     Some(&(due, id)) if due <= now => {
                         scheduler.deadlines.pop_first();
-                        scheduler.live.get(&id).cloned()
+                        scheduler.registry.get(id).filter(|live| live.lock().place.is_here()).cloned()
                     }
                     _ => return,
                 }

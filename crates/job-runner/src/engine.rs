@@ -188,8 +188,8 @@ impl Engine {
     /// # Errors
     /// When the job is unfinished or pinned, or the store fails.
     pub fn remove(&self, id: JobId) -> Result<bool, EngineError> {
-        let live = self.shared.scheduler().live.get(&id).cloned();
-        if let Some(live) = live {
+        let live = self.shared.scheduler().registry.get(id).cloned();
+        if let Some(live) = live.filter(|live| live.lock().place.is_here()) {
             let detail = format!("it is {}: cancel it first", live.record().state);
             return Err(StoreError::new(ErrorKind::Invalid, "remove the record", detail).on(id).into());
         }

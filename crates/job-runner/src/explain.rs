@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use job_core::{Ending, Failure, JobId, JobKind, JobRecord, JobState, ResultSize, Timestamp, shown};
 use job_store::LONGEST_PAUSE;
 
-use crate::{progress::Progress, queue::Place, shared::Shared, snapshot::Look};
+use crate::{place::Place, progress::Progress, queue::Position, shared::Shared, snapshot::Look};
 
 /// What there is to say about a job. Its `Display` is one sentence.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,12 +113,15 @@ impl Explanation {
         let now = shared.clock.now();
         let since = now.since(record.started_at.unwrap_or(now));
         match record.state {
-            _ if look.lost_lease => Self::LeaseLost,
+            _ if matches!(look.place, Place::LeaseLost(_)) => Self::LeaseLost,
             JobState::Waiting if !look.here => {
                 match record.not_before.filter(|due| !JobRecord::is_over(Some(*due), now, LONGEST_PAUSE)) {
                     Some(until) => Self::Delayed { until, failure: record.failure.clone() },
                     None => Self::Unclaimed,
                 }
+            }
+            JobState::Waiting if matches!(look.place, Place::Unhandled) => {
+                Self::NoHandler(record.spec.kind().clone())
             }
             JobState::Waiting => Self::of_waiting(shared, record),
             JobState::Running { cancelling: true } => {
@@ -140,21 +143,15 @@ impl Explanation {
     }
 
     fn of_waiting(shared: &Shared, record: &JobRecord) -> Self {
-        let place = {
-            let scheduler = shared.scheduler();
-            if scheduler.unhandled.contains(&record.id) {
-                return Self::NoHandler(record.spec.kind().clone());
-            }
-            scheduler.queue.place(record.id)
-        };
-        match place {
-            Some(Place::Behind(ahead)) => Self::Queued { ahead },
-            Some(Place::GraphBusy(running)) => {
+        let position = shared.scheduler().queue.position(record.id);
+        match position {
+            Some(Position::Behind(ahead)) => Self::Queued { ahead },
+            Some(Position::GraphBusy(running)) => {
                 Self::GraphBusy { graph: record.spec.graph_name().to_owned(), running }
             }
-            Some(Place::ClassBusy(running)) => Self::ClassBusy { running },
-            Some(Place::Suspect) => Self::Suspect,
-            Some(Place::Delayed(until)) => Self::Delayed { until, failure: record.failure.clone() },
+            Some(Position::ClassBusy(running)) => Self::ClassBusy { running },
+            Some(Position::Suspect) => Self::Suspect,
+            Some(Position::Delayed(until)) => Self::Delayed { until, failure: record.failure.clone() },
             // A worker has taken it since.
             None => Self::Starting,
         }

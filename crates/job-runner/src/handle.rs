@@ -149,7 +149,7 @@ impl JobHandle {
         self.shared.attend(&self.live);
         // Under the job's lock no change can come between the look and the watch.
         let state = self.live.lock();
-        if state.record.state.is_complete() || state.is_lost() {
+        if state.record.state.is_complete() || state.place.is_left() {
             Watch::ended()
         } else {
             self.shared.watchers.add(Some(self.live.id))
@@ -188,7 +188,7 @@ impl JobHandle {
         let running = {
             let state = self.live.lock();
             match state.record.state {
-                JobState::Running { .. } => state.attempt.clone(),
+                JobState::Running { .. } => state.place.attempt().cloned(),
                 _ => None,
             }
         };

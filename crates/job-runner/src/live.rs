@@ -7,12 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use job_core::{JobId, JobRecord};
+use job_core::{JobId, JobRecord, JobState};
 
 use crate::{
     attempt::Attempt,
     error::EngineError,
     lease::Lease,
+    place::Place,
     shield,
     sync::{Condvar, Mutex, MutexGuard},
 };
@@ -30,19 +31,12 @@ pub(crate) struct Live {
 
 pub(crate) struct State {
     pub(crate) record: JobRecord,
-    /// The attempt that runs, if one does.
-    pub(crate) attempt: Option<Arc<Attempt>>,
+    pub(crate) place: Place,
     /// A change of the record is being stored at this moment, without the lock: nobody else begins one.
     recording: bool,
-    /// On a shared store: the claim of this engine, if it has one.
-    pub(crate) lease: Option<Arc<Lease>>,
-    /// This engine had a claim and has lost it, and nobody has changed the record since.
-    pub(crate) lost_lease: bool,
-    /// Somebody here waits for it, so that it is looked at while it is elsewhere.
+    /// Somebody here waits for it, so that it is looked at while it is outside.
     pub(crate) awaited: bool,
-    /// Why nobody in this process will ever see the end.
-    lost: Option<Box<EngineError>>,
-    /// As `lost`, unless the job is complete when the change that is being stored at this moment is over.
+    /// Why the job is left, unless it is complete when the change that is being stored at this moment is over.
     leaving: Option<EngineError>,
     wakers: Vec<Waker>,
     callbacks: Vec<Callback>,
@@ -50,7 +44,7 @@ pub(crate) struct State {
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State").field("record", &self.record).field("lost", &self.lost).finish_non_exhaustive()
+        f.debug_struct("State").field("record", &self.record).field("place", &self.place).finish_non_exhaustive()
     }
 }
 
@@ -60,21 +54,28 @@ impl State {
         if self.record.state.is_complete() {
             return Some(Ok(self.record.clone()));
         }
-        self.lost.as_deref().cloned().map(Err)
+        match &self.place {
+            Place::Left(why) => Some(Err(why.as_ref().clone())),
+            _ => None,
+        }
     }
 
     /// Whether the record in it is true: nobody else changes it.
     pub(crate) const fn is_settled_or_here(&self) -> bool {
-        self.lease.is_some() || self.lost.is_some() || self.record.state.is_complete()
+        self.place.is_here() || self.place.is_left() || self.record.state.is_complete()
     }
 
-    pub(crate) const fn has_callbacks(&self) -> bool {
-        !self.callbacks.is_empty()
+    /// Whether there is something to do about it, though nobody has a handle of it.
+    pub(crate) const fn is_needed(&self) -> bool {
+        self.place.is_here() || self.place.stopped().is_some() || !self.callbacks.is_empty()
     }
 
-    /// Whether the job was left to the next open.
-    pub(crate) const fn is_lost(&self) -> bool {
-        self.lost.is_some()
+    /// The number of the attempt that runs in its record.
+    pub(crate) const fn runs(&self) -> Option<u32> {
+        match self.record.state {
+            JobState::Running { .. } => Some(self.record.attempt),
+            _ => None,
+        }
     }
 }
 
@@ -86,16 +87,13 @@ impl Drop for State {
 }
 
 impl Live {
-    pub(crate) fn new(record: JobRecord) -> Self {
+    pub(crate) fn new(record: JobRecord, place: Place) -> Self {
         let id = record.id;
         let state = State {
             record,
-            attempt: None,
+            place,
             recording: false,
-            lease: None,
-            lost_lease: false,
             awaited: false,
-            lost: None,
             leaving: None,
             wakers: Vec::new(),
             callbacks: Vec::new(),
@@ -112,12 +110,16 @@ impl Live {
     }
 
     pub(crate) fn attempt(&self) -> Option<Arc<Attempt>> {
-        self.lock().attempt.clone()
+        self.lock().place.attempt().cloned()
+    }
+
+    pub(crate) fn lease(&self) -> Option<Arc<Lease>> {
+        self.lock().place.lease().cloned()
     }
 
     /// Whether this engine had a claim on it that is over.
     pub(crate) fn is_lease_over(&self) -> bool {
-        self.lock().lease.as_ref().is_some_and(|lease| lease.is_over())
+        self.lock().place.lease().is_some_and(|lease| lease.is_over())
     }
 
     /// The answer to a wait; `None` while the job may still change.
@@ -163,7 +165,7 @@ impl Live {
             let record = state.record.clone();
             drop(state);
             self.shield(|| callback(&record));
-        } else if state.is_lost() {
+        } else if state.place.is_left() {
             // It will never be called: nobody must wait for what it holds.
             drop(state);
             shield::discard(callback);
@@ -226,10 +228,7 @@ impl Live {
             state.leaving = Some(why);
             return;
         }
-        state.lost = Some(Box::new(why));
-        if let Some(attempt) = &state.attempt {
-            attempt.leave();
-        }
+        state.place.leave(why);
         let wakers = mem::take(&mut state.wakers);
         // They will never be called; what they hold (a channel, say) must not make anybody wait for them.
         let callbacks = mem::take(&mut state.callbacks);

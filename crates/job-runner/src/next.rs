@@ -85,9 +85,9 @@ impl Shared {
         let now = self.clock.now();
         while let Some(id) = scheduler.queue.pop(now) {
             self.room.notify_all();
-            if let Some(live) = scheduler.live.get(&id) {
+            if let Some(live) = scheduler.registry.get(id).cloned() {
                 scheduler.running += 1;
-                return Some(Arc::clone(live));
+                return Some(live);
             }
             scheduler.queue.finish(id, Duration::ZERO);
             scheduler.queue.clear(id);

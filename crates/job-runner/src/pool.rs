@@ -145,15 +145,15 @@ impl Pool {
 
 /// Tells all waits for unfinished jobs that these are left to the next open, and counts those jobs once.
 fn leave(shared: &Shared) -> Shutdown {
-    let (left, lives, elsewhere) = {
+    let (left, lives) = {
         let mut scheduler = shared.scheduler();
-        let elsewhere = std::mem::take(&mut scheduler.elsewhere);
-        let lives: Vec<_> = scheduler.live.values().cloned().collect();
+        let lives = scheduler.registry.all();
+        let here = lives.iter().filter(|live| live.lock().place.is_here()).count();
         let abandoned = scheduler.running;
-        let left = Shutdown { waiting: lives.len().saturating_sub(abandoned), abandoned };
-        (*scheduler.left.get_or_insert(left), lives, elsewhere)
+        let left = Shutdown { waiting: here.saturating_sub(abandoned), abandoned };
+        (*scheduler.left.get_or_insert(left), lives)
     };
-    for live in lives.iter().chain(elsewhere.values()) {
+    for live in lives {
         live.lose(EngineError::LeftUnfinished(live.id));
     }
     left

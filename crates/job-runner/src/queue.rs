@@ -47,7 +47,7 @@ pub(crate) struct Limits {
 
 /// Why a waiting job does not run yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Position {
     /// It is not to start before this time.
     Delayed(Timestamp),
     /// Its graph runs as many jobs as one graph may.
@@ -214,7 +214,7 @@ impl Queue {
     pub(crate) fn take(&mut self, id: JobId, now: Timestamp) -> bool {
         self.wake(now);
         self.let_in();
-        let (Some(&Seat { lane, rank, .. }), Some(Place::Behind(_))) = (self.seats.get(&id), self.place(id))
+        let (Some(&Seat { lane, rank, .. }), Some(Position::Behind(_))) = (self.seats.get(&id), self.position(id))
         else {
             return false;
         };
@@ -350,22 +350,22 @@ impl Queue {
     }
 
     /// Why a waiting job does not run yet; `None` if it does not wait. Cost: the jobs ahead of it.
-    pub(crate) fn place(&self, id: JobId) -> Option<Place> {
+    pub(crate) fn position(&self, id: JobId) -> Option<Position> {
         let seat = self.seats.get(&id)?;
         if let Some(due) = seat.delayed {
-            return Some(Place::Delayed(due));
+            return Some(Position::Delayed(due));
         }
         if seat.suspect.is_some_and(|blamed| self.suspects.contains(&(Reverse(blamed), seat.rank, id))) {
-            return Some(Place::Suspect);
+            return Some(Position::Suspect);
         }
         let lane = self.lanes.get(&seat.lane)?;
         let of_class = self.running_in[slot(lane.class)];
         Some(if lane.running >= self.limits.per_graph {
-            Place::GraphBusy(lane.running)
+            Position::GraphBusy(lane.running)
         } else if of_class >= self.limits.per_class[slot(lane.class)] {
-            Place::ClassBusy(of_class)
+            Position::ClassBusy(of_class)
         } else {
-            Place::Behind(lane.ready.range(..(seat.rank, id)).count())
+            Position::Behind(lane.ready.range(..(seat.rank, id)).count())
         })
     }
 

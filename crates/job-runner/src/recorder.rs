@@ -159,7 +159,7 @@ fn settle(
     {
         let mut state = change.state();
         shared.show(&mut state, next.clone());
-        state.attempt = None;
+        state.place.stop();
     }
     drop(change);
     shared.forget(&end.live);

@@ -8,6 +8,7 @@ use job_store::{Durability, ErrorKind, Listed};
 use crate::{
     error::EngineError,
     live::Live,
+    place::Place,
     shared::Shared,
     suspicion::{self, Death},
 };
@@ -41,9 +42,9 @@ pub(crate) fn recover(shared: &Arc<Shared>) -> Result<(), EngineError> {
         if record.state != JobState::Waiting {
             continue;
         }
-        let live = Arc::new(Live::new(record));
+        let live = Arc::new(Live::new(record, Place::Waiting(None)));
         let mut scheduler = shared.scheduler();
-        scheduler.live.insert(live.id, Arc::clone(&live));
+        scheduler.registry.insert(std::slice::from_ref(&live));
         shared.enqueue(&mut scheduler, &live);
     }
     Ok(())

@@ -2,7 +2,7 @@
 //! running attempt (`worker`) are here. Locks are taken in the order scheduler, then job.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::BTreeSet,
     fmt,
     sync::{
         Arc,
@@ -13,7 +13,6 @@ use std::{
 
 use job_core::{Event, IllegalMove, JobId, JobRecord, JobState, Timestamp};
 use job_store::{Durability, ErrorKind, Seat, SharedStore, Store, StoreError};
-use rustc_hash::FxHashMap;
 
 use crate::{
     cancel::StopCause,
@@ -29,10 +28,12 @@ use crate::{
     live::{Live, State},
     metrics::Metrics,
     partition::Scan,
+    place::Place,
     pool::Pool,
     queue::{Limits, Queue, Waiting},
     reader::Reads,
     recorder::Recorder,
+    registry::Registry,
     retention, shield,
     started::Started,
     sync::{Condvar, Mutex, assert_none_held, thread},
@@ -80,11 +81,7 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Scheduler {
     pub(crate) queue: Queue,
-    pub(crate) live: FxHashMap<JobId, Arc<Live>>,
-    /// On a shared store: jobs that this engine has handles of, but no claim on.
-    pub(crate) elsewhere: FxHashMap<JobId, Arc<Live>>,
-    /// Waiting jobs that nobody here can run.
-    pub(crate) unhandled: HashSet<JobId>,
+    pub(crate) registry: Registry,
     pub(crate) deadlines: BTreeSet<(Timestamp, JobId)>,
     pub(crate) scans: Vec<Arc<Scan>>,
     /// On a shared store.
@@ -145,9 +142,7 @@ impl Shared {
         };
         let scheduler = Scheduler {
             queue: Queue::new(limits),
-            live: FxHashMap::default(),
-            elsewhere: FxHashMap::default(),
-            unhandled: HashSet::new(),
+            registry: Registry::default(),
             deadlines: BTreeSet::new(),
             scans: Vec::new(),
             started: Started::default(),
@@ -207,9 +202,9 @@ impl Shared {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Puts a waiting job, one of the live ones, where a worker finds it.
+    /// Puts a waiting job of the registry where a worker finds it.
     pub(crate) fn enqueue(&self, scheduler: &mut Scheduler, live: &Arc<Live>) {
-        let state = live.lock();
+        let mut state = live.lock();
         let record = &state.record;
         if record.state != JobState::Waiting {
             return; // cancelled while it was being stored
@@ -218,8 +213,7 @@ impl Shared {
             self.watch_deadline(scheduler, deadline, record.id);
         }
         if !self.handlers.has(record.spec.kind()) {
-            scheduler.unhandled.insert(record.id);
-            return;
+            return scheduler.registry.miss_handler(&mut state);
         }
         let mut waiting = waiting(record);
         let now = self.clock.now();
@@ -229,8 +223,8 @@ impl Shared {
     }
 
     pub(crate) fn handle(self: &Arc<Self>, id: JobId) -> Result<Option<JobHandle>, EngineError> {
-        let live = self.scheduler().known(id);
-        let live = match live {
+        let known = self.scheduler().registry.get(id).cloned();
+        let live = match known {
             Some(live) => live,
             None => match self.store().get(id)? {
                 Some(record) => self.outside(record),
@@ -247,7 +241,7 @@ impl Shared {
         if self.cluster.is_some() && !complete {
             return self.elsewhere(record);
         }
-        let live = Arc::new(Live::new(record));
+        let live = Arc::new(Live::new(record, Place::Outside));
         if !complete {
             live.lose(self.health.check().err().unwrap_or(EngineError::LeftUnfinished(live.id)));
         }
@@ -256,66 +250,55 @@ impl Shared {
 
     /// A worker is done with a job: it is complete, waits again, or is left to the next open.
     pub(crate) fn release(&self, live: &Arc<Live>, used: Duration) {
-        let mut scheduler = self.scheduler();
-        scheduler.queue.finish(live.id, used);
-        scheduler.queue.clear(live.id);
-        if !used.is_zero() {
-            scheduler.started.worked(used);
-        }
-        scheduler.running -= 1;
-        // Read under this lock: whoever cancels it later finds it in the queue.
-        let (record, lost) = {
-            let state = live.lock();
-            (state.record.clone(), state.is_lost())
-        };
-        let mut back = false;
-        if let Some(cluster) = &self.cluster {
-            // Whoever is free runs it again.
-            back = cluster.leave(&mut scheduler, live);
-        } else if record.state == JobState::Waiting && !lost {
-            self.enqueue(&mut scheduler, live);
-        } else {
-            scheduler.forget(&record);
-        }
-        drop(scheduler);
-        self.give_back(live, back);
-        // A place under a limit is free.
+        self.free(live, used);
+        self.forget(live);
         self.call();
-        self.quiet.notify_all();
     }
 
     /// A worker is done with a job whose end is still to be stored: its place under the limits is free.
     pub(crate) fn free(&self, live: &Live, used: Duration) {
         let mut scheduler = self.scheduler();
         scheduler.queue.finish(live.id, used);
-        scheduler.started.worked(used);
+        if !used.is_zero() {
+            scheduler.started.worked(used);
+        }
     }
 
-    /// The end of a freed job is stored, or left to the next open.
+    /// The end of a freed job is stored, or it waits again, or is left to the next open.
     pub(crate) fn forget(&self, live: &Arc<Live>) {
-        let record = live.record();
         let mut scheduler = self.scheduler();
         scheduler.running -= 1;
         // Not before its end is stored: else the next one might kill the process, and both would be there again.
         let is_next = scheduler.queue.clear(live.id);
-        let mut back = false;
-        if let Some(cluster) = &self.cluster {
-            back = cluster.leave(&mut scheduler, live);
+        let back = if let Some(cluster) = &self.cluster {
+            // Whoever is free runs it again.
+            cluster.leave(&mut scheduler, live)
         } else {
-            scheduler.forget(&record);
-        }
+            self.keep(&mut scheduler, live);
+            false
+        };
         drop(scheduler);
-        self.give_back(live, back);
+        if let Some(cluster) = self.cluster.as_ref().filter(|_| back) {
+            cluster.give_back(&[live.id]);
+            cluster.nudge();
+        }
         if is_next {
             self.call();
         }
         self.quiet.notify_all();
     }
 
-    fn give_back(&self, live: &Live, back: bool) {
-        if let Some(cluster) = self.cluster.as_ref().filter(|_| back) {
-            cluster.give_back(&[live.id]);
-            cluster.nudge();
+    /// Of an engine alone: queues a job again that waits, and forgets another one.
+    fn keep(&self, scheduler: &mut Scheduler, live: &Arc<Live>) {
+        // Read under this lock: whoever cancels it later finds it in the queue.
+        let waits = {
+            let state = live.lock();
+            state.record.state == JobState::Waiting && !state.place.is_left()
+        };
+        if waits {
+            self.enqueue(scheduler, live);
+        } else {
+            scheduler.forget(live);
         }
     }
 
@@ -367,7 +350,7 @@ impl Shared {
             let next = {
                 let state = change.state();
                 let asked = state.record.state == JobState::Running { cancelling: true };
-                if asked && let Some(attempt) = &state.attempt {
+                if asked && let Some(attempt) = state.place.attempt() {
                     // Asked before: nothing new to store, but the flag may still have to be seen.
                     attempt.token.stop(StopCause::Cancel);
                     return Ok(state.record.clone());
@@ -393,7 +376,7 @@ impl Shared {
             }
             let mut state = change.state();
             self.show(&mut state, next.clone());
-            if let Some(attempt) = &state.attempt {
+            if let Some(attempt) = state.place.attempt() {
                 attempt.token.stop(StopCause::Cancel);
             }
             break next;
@@ -407,11 +390,8 @@ impl Shared {
         if record.state.is_complete() {
             let mut scheduler = self.scheduler();
             scheduler.queue.remove(record.id);
-            scheduler.forget(record);
+            scheduler.forget(live);
             drop(scheduler);
-            if let Some(cluster) = &self.cluster {
-                cluster.leases.lock().remove(&record.id);
-            }
             self.room.notify_all();
             // It may have been the suspect that others wait for.
             self.call();
@@ -502,7 +482,7 @@ impl Shared {
     /// Tells every running job to stop. Whoever starts meanwhile sees the flag after it can be told.
     pub(crate) fn stop_running(&self) {
         self.stopping.store(true, Ordering::SeqCst);
-        let lives: Vec<_> = self.scheduler().live.values().cloned().collect();
+        let lives = self.scheduler().registry.all();
         for live in lives {
             if let Some(attempt) = live.attempt() {
                 attempt.token.stop(StopCause::Shutdown);
@@ -528,17 +508,15 @@ impl Scheduler {
         self.workers.saturating_sub(self.blocked) > wanted
     }
 
-    /// An unfinished job that somebody here has to do with.
-    pub(crate) fn known(&self, id: JobId) -> Option<Arc<Live>> {
-        self.live.get(&id).or_else(|| self.elsewhere.get(&id)).cloned()
+    /// It is complete, or left to the next open: nobody here has to do with it any more.
+    pub(crate) fn forget(&mut self, live: &Live) {
+        self.registry.remove(live);
+        self.forget_deadline(live);
     }
 
-    pub(crate) fn forget(&mut self, record: &JobRecord) {
-        self.live.remove(&record.id);
-        self.elsewhere.remove(&record.id);
-        self.unhandled.remove(&record.id);
-        if let Some(deadline) = record.spec.options().deadline {
-            self.deadlines.remove(&(deadline, record.id));
+    pub(crate) fn forget_deadline(&mut self, live: &Live) {
+        if let Some(deadline) = live.lock().record.spec.options().deadline {
+            self.deadlines.remove(&(deadline, live.id));
         }
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use job_core::{JobRecord, JobState, RowList};
 
-use crate::{attempt::Attempt, explain::Explanation, live::Live, progress::Progress, shared::Shared};
+use crate::{
+    attempt::Attempt, explain::Explanation, live::Live, place::Place, progress::Progress, shared::Shared,
+};
 
 /// A job at one moment. All of it fits together: what is said of a running job is of the attempt that runs, and a job
 /// whose record is complete is explained as complete.
@@ -30,7 +32,7 @@ pub(crate) struct Look {
     pub(crate) attempt: Option<Arc<Attempt>>,
     /// Whether it is this engine's to run.
     pub(crate) here: bool,
-    pub(crate) lost_lease: bool,
+    pub(crate) place: Place,
 }
 
 impl Look {
@@ -39,9 +41,13 @@ impl Look {
         let running = matches!(state.record.state, JobState::Running { .. });
         Self {
             record: state.record.clone(),
-            attempt: state.attempt.clone().filter(|attempt| running && attempt.number == state.record.attempt),
-            here: shared.cluster.is_none() || state.lease.is_some(),
-            lost_lease: state.lost_lease,
+            attempt: state
+                .place
+                .attempt()
+                .cloned()
+                .filter(|attempt| running && attempt.number == state.record.attempt),
+            here: shared.cluster.is_none() || state.place.is_here(),
+            place: state.place.clone(),
         }
     }
 

@@ -120,6 +120,8 @@ pub(crate) fn put_back() -> Event {
 mod tests {
     use job_core::{JobId, JobRecord, JobSpec, Timestamp};
 
+    use crate::place::Place;
+
     use super::*;
 
     #[test]
@@ -128,7 +130,7 @@ mod tests {
         let (spec, now) = (Arc::new(JobSpec::vertex_filter().graph("g")), Instant::now());
         for _ in 0..3 {
             let record = JobRecord::waiting(JobId::MIN, Arc::clone(&spec), Timestamp::default());
-            started.jobs.push_back((now + PATIENCE, Arc::new(Live::new(record))));
+            started.jobs.push_back((now + PATIENCE, Arc::new(Live::new(record, Place::Outside))));
         }
         assert_eq!(started.patience(now), Some(PATIENCE));
         assert_eq!(started.overdue(Phase::Open, now).len(), 0, "a worker may be about to be free");

@@ -47,7 +47,7 @@ impl Stats {
         let now = shared.clock.now();
         let (lives, unhandled) = {
             let scheduler = shared.scheduler();
-            (scheduler.live.values().cloned().collect::<Vec<_>>(), scheduler.unhandled.len())
+            (scheduler.registry.all(), scheduler.registry.unhandled())
         };
         let thread_panics = shared.health.panics();
         let mut stats = Self { unhandled, thread_panics, unreadable: shared.aside.all(), ..Self::default() };
@@ -57,6 +57,9 @@ impl Stats {
         });
         for live in lives {
             let job = live.lock();
+            if !job.place.is_here() {
+                continue;
+            }
             let record = &job.record;
             let class = match record.spec.options().class {
                 JobClass::Read => &mut stats.read,

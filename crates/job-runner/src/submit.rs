@@ -11,6 +11,7 @@ use crate::{
     handle::JobHandle,
     inside,
     live::Live,
+    place::Place,
     shared::{Phase, Scheduler, Shared},
 };
 
@@ -152,7 +153,10 @@ impl Shared {
         let now = self.clock.now();
         let lives: Vec<Arc<Live>> = specs
             .iter()
-            .map(|&spec| Arc::new(Live::new(JobRecord::waiting(self.ids.next(now), Arc::clone(spec), now))))
+            .map(|&spec| {
+                let record = JobRecord::waiting(self.ids.next(now), Arc::clone(spec), now);
+                Arc::new(Live::new(record, Place::Waiting(None)))
+            })
             .collect();
         // Known before they are stored: whoever finds one in the store must get this handle, not a dead copy.
         held.show(&lives);
@@ -193,7 +197,7 @@ impl Shared {
     fn check_unhandled(&self, specs: &[&Arc<JobSpec>]) -> Result<(), EngineError> {
         let unhandled = specs.iter().filter(|spec| !self.handlers.has(spec.kind()));
         match (unhandled.clone().next(), unhandled.count()) {
-            (Some(first), count) if self.scheduler().unhandled.len() + count > self.config.queue_bound => {
+            (Some(first), count) if self.scheduler().registry.unhandled() + count > self.config.queue_bound => {
                 Err(EngineError::QueueFull { class: first.options().class, bound: self.config.queue_bound })
             }
             _ => Ok(()),
@@ -244,13 +248,13 @@ fn key_taken(key: &str, job: Option<JobId>, first: &JobSpec, other: &JobSpec) ->
 struct Reserved<'s> {
     shared: &'s Shared,
     places: [usize; 2],
-    shown: Vec<JobId>,
+    shown: Vec<Arc<Live>>,
 }
 
 impl Reserved<'_> {
     fn show(&mut self, lives: &[Arc<Live>]) {
-        self.shown = lives.iter().map(|live| live.id).collect();
-        self.shared.scheduler().live.extend(lives.iter().map(|live| (live.id, Arc::clone(live))));
+        self.shown = lives.to_vec();
+        self.shared.scheduler().registry.insert(lives);
     }
 
     /// The jobs are stored and go to the queue, under the same lock.
@@ -274,8 +278,8 @@ impl Drop for Reserved<'_> {
         let shown = std::mem::take(&mut self.shown);
         let mut scheduler = self.shared.scheduler();
         self.give_back(&mut scheduler);
-        for id in shown {
-            scheduler.live.remove(&id);
+        for live in shown {
+            scheduler.registry.remove(&live);
         }
         drop(scheduler);
         self.shared.room.notify_all();

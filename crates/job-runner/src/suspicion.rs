@@ -99,11 +99,11 @@ impl Shared {
     pub(crate) fn running_suspect(&self) -> Option<(Arc<Live>, Timestamp)> {
         let live = {
             let scheduler = self.scheduler();
-            scheduler.live.get(&scheduler.queue.running_suspect()?).cloned()?
+            scheduler.registry.get(scheduler.queue.running_suspect()?).cloned()?
         };
         let due = {
             let state = live.lock();
-            state.attempt.as_ref()?;
+            state.place.attempt()?;
             cleared_at(&state.record)?
         };
         Some((live, due))
@@ -137,7 +137,7 @@ impl Shared {
         let change = live.change();
         let next = {
             let state = change.state();
-            let Some(_) = state.attempt else { return Ok(false) };
+            let Some(_) = state.place.attempt() else { return Ok(false) };
             state.record.apply(Event::Clear, self.clock.now())
         };
         let Ok(next) = next else { return Ok(false) };

@@ -18,6 +18,7 @@ use crate::{
     error::EngineError,
     inside,
     live::Live,
+    place::Place,
     shared::{Phase, Shared},
     worker,
 };
@@ -122,14 +123,14 @@ impl Waiting {
             return Err(EngineError::ToldToStop(job));
         }
         let refused = |reason| Err(EngineError::CannotWait { job: Some(job), awaited: live.id, reason });
-        let waits = live.lock().record.state == JobState::Waiting;
+        let (waits, unhandled) = {
+            let state = live.lock();
+            (state.record.state == JobState::Waiting, matches!(state.place, Place::Unhandled))
+        };
         if !waits || (shared.cluster.is_some() && !shared.is_driven()) {
             return Ok(());
         }
-        let (phase, unhandled) = {
-            let scheduler = shared.scheduler();
-            (scheduler.phase, scheduler.unhandled.contains(&live.id))
-        };
+        let phase = shared.scheduler().phase;
         if phase != Phase::Open && Arc::ptr_eq(shared, &self.core.shared) {
             // It starts no more.
             self.core.attempt.token.stop(StopCause::Shutdown);

@@ -142,10 +142,13 @@ fn fail(shared: &Shared, live: &Arc<Live>, failure: &Failure) -> Option<JobRecor
     let mut stored = None;
     let now = shared.clock.now();
     store_surely(shared, live, |change| {
-        let attempt = change.state().attempt.clone();
-        if attempt.as_ref().is_some_and(|attempt| attempt.is_left()) {
-            return Ok(());
-        }
+        let attempt = {
+            let state = change.state();
+            if state.place.is_left() {
+                return Ok(());
+            }
+            state.place.attempt().cloned()
+        };
         let failed = [Event::Expire(failure.clone()), Event::Fail(failure.clone())];
         let next = failed.into_iter().find_map(|event| change.state().record.apply(event, now).ok());
         let Some(next) = next else { return Ok(()) };
@@ -153,7 +156,7 @@ fn fail(shared: &Shared, live: &Arc<Live>, failure: &Failure) -> Option<JobRecor
             shared.store().discard(next.id, next.attempt)?;
         }
         stored = Some(replace(shared, change, next)?);
-        change.state().attempt = None;
+        change.state().place.stop();
         Ok(())
     })
     .ok()?;
@@ -164,7 +167,7 @@ fn fail(shared: &Shared, live: &Arc<Live>, failure: &Failure) -> Option<JobRecor
 fn after_a_gap(core: &Core, ending: Ending) -> Ending {
     match ending {
         Ending::Badly(Ended::Badly(JobError::Store(error)))
-            if error.kind == ErrorKind::Fenced && core.attempt.has_lease() =>
+            if error.kind == ErrorKind::Fenced && core.attempt.lease().is_some() =>
         {
             core.attempt.token.stop(StopCause::LeaseLost);
             Ending::Badly(Ended::Badly(JobError::Cancelled))
@@ -214,7 +217,7 @@ fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Begun {
         return Begun::Gone;
     }
     let Some(handler) = shared.handlers.find(spec.kind()) else { return Begun::Gone };
-    let started = live.attempt();
+    let started = live.lock().place.begin();
     if started.as_ref().and_then(|attempt| attempt.token.cause()).is_some_and(|cause| cause != StopCause::Deadline)
     {
         return Begun::Stopped;
@@ -232,16 +235,17 @@ fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Begun {
         let next = {
             let state = change.state();
             // The engine goes without it, or it was cancelled meanwhile: then there is nothing to start.
-            if state.is_lost() { None } else { state.record.apply(Event::Start, now).ok() }
+            if state.place.is_left() { None } else { state.record.apply(Event::Start, now).ok() }
         };
         let Some(next) = next else { return Ok(()) };
         shared.replace(&next, Durability::Buffered)?;
         let budget = spec.options().budget;
         let mut state = change.state();
-        state.attempt = Some(Arc::new(match &state.lease {
+        let attempt = match state.place.lease() {
             Some(lease) => Attempt::under(Arc::clone(lease), next.attempt, budget),
             None => Attempt::new(next.attempt, budget),
-        }));
+        };
+        state.place.run(Arc::new(attempt));
         shared.show(&mut state, next);
         Ok(())
     });
@@ -282,7 +286,7 @@ fn put_back_record(shared: &Shared, live: &Arc<Live>) -> Option<JobRecord> {
         stored = Some(replace(shared, change, next)?);
         Ok(())
     });
-    live.lock().attempt = None;
+    live.lock().place.stop();
     stored.filter(|_| put_back.is_ok())
 }
 
@@ -367,7 +371,7 @@ impl Outcome {
             };
             Ok(())
         })?;
-        live.lock().attempt = None;
+        live.lock().place.stop();
         Ok(stored)
     }
 
@@ -552,7 +556,7 @@ fn lost_or_asked(
         return Err(shared.refresh(live).err());
     }
     tracing::warn!(job = %live.id, %error, "the store refused the change of a job: it is left to other engines");
-    if let Some(lease) = &live.lock().lease {
+    if let Some(lease) = live.lease() {
         lease.end();
     }
     Ok(())

@@ -91,7 +91,7 @@ fn a_graph_at_its_limit_lets_others_pass() {
     }
     queue.push(job(4, "b"));
     assert_eq!(taken(&mut queue), [1, 4, 2]);
-    assert_eq!(queue.place(JobId::from_bytes([3; 16])), Some(Place::GraphBusy(2)));
+    assert_eq!(queue.position(JobId::from_bytes([3; 16])), Some(Position::GraphBusy(2)));
     queue.finish(JobId::from_bytes([1; 16]), Duration::ZERO);
     assert_eq!(taken(&mut queue), [3]);
 }
@@ -105,7 +105,7 @@ fn classes_have_limits_of_their_own() {
     queue.push(job(4, "g"));
     let order = taken(&mut queue);
     assert_eq!(order, [4, 1]);
-    assert_eq!(queue.place(JobId::from_bytes([2; 16])), Some(Place::ClassBusy(1)));
+    assert_eq!(queue.position(JobId::from_bytes([2; 16])), Some(Position::ClassBusy(1)));
     assert_eq!((queue.waiting(JobClass::Write), queue.running(JobClass::Write)), (2, 1));
 }
 
@@ -138,7 +138,7 @@ fn a_delayed_job_waits_for_its_time() {
     let mut queue = queue(9, [9, 9]);
     queue.push(Waiting { not_before: Some(at(50)), ..job(1, "g") });
     assert_eq!((queue.pop(at(49)), queue.next_due()), (None, Some(at(50))));
-    assert_eq!(queue.place(JobId::from_bytes([1; 16])), Some(Place::Delayed(at(50))));
+    assert_eq!(queue.position(JobId::from_bytes([1; 16])), Some(Position::Delayed(at(50))));
     assert!(queue.pop(at(50)).is_some());
 }
 
@@ -149,7 +149,7 @@ fn suspects_run_one_at_a_time_and_others_beside_them() {
         queue.push(waiting);
     }
     assert_eq!(taken(&mut queue), [1, 5, 3]);
-    assert_eq!((queue.place(id(2)), queue.place(id(4))), (Some(Place::Suspect), Some(Place::Suspect)));
+    assert_eq!((queue.position(id(2)), queue.position(id(4))), (Some(Position::Suspect), Some(Position::Suspect)));
     assert_eq!((queue.running_suspect(), queue.suspects(), queue.waiting_in_all()), (Some(id(1)), 2, 2));
     queue.finish(id(3), Duration::ZERO);
     assert_eq!(taken(&mut queue), [0u8; 0], "the end of another clears nobody");
@@ -187,7 +187,10 @@ fn a_suspect_that_is_taken_out_lets_the_next_one_in() {
         queue.push(waiting);
     }
     assert_eq!(taken(&mut queue), [1], "the suspect waits in its lane, whose graph is busy");
-    assert_eq!((queue.place(id(2)), queue.place(id(3))), (Some(Place::GraphBusy(1)), Some(Place::Suspect)));
+    assert_eq!(
+        (queue.position(id(2)), queue.position(id(3))),
+        (Some(Position::GraphBusy(1)), Some(Position::Suspect))
+    );
     assert!(queue.remove(id(2)));
     assert_eq!(taken(&mut queue), [3]);
 }

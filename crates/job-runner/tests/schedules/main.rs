@@ -59,6 +59,8 @@ mod outcome;
 mod page;
 #[path = "../../src/partition.rs"]
 mod partition;
+#[path = "../../src/place.rs"]
+mod place;
 #[path = "../../src/pool.rs"]
 mod pool;
 #[path = "../../src/progress.rs"]
@@ -71,6 +73,8 @@ mod reader;
 mod recorder;
 #[path = "../../src/recover.rs"]
 mod recover;
+#[path = "../../src/registry.rs"]
+mod registry;
 #[path = "../../src/retention.rs"]
 mod retention;
 #[path = "../../src/rows.rs"]

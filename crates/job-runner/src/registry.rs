@@ -1,0 +1,62 @@
+//! [`Registry`]: every unfinished job that this engine has to do with, once.
+
+use std::sync::Arc;
+
+use job_core::{JobId, JobRecord};
+use rustc_hash::FxHashMap;
+
+use crate::{
+    live::{Live, State},
+    place::Place,
+};
+
+/// The jobs that this engine may run, and those of other engines that somebody here has a handle of. The [`Place`] of
+/// each says where it is.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    jobs: FxHashMap<JobId, Arc<Live>>,
+    unhandled: usize,
+}
+
+impl Registry {
+    pub(crate) fn get(&self, id: JobId) -> Option<&Arc<Live>> {
+        self.jobs.get(&id)
+    }
+
+    /// The one [`Live`] of a job of a shared store.
+    pub(crate) fn get_or_insert(&mut self, record: &JobRecord) -> Arc<Live> {
+        let live = self.jobs.entry(record.id);
+        Arc::clone(live.or_insert_with(|| Arc::new(Live::new(record.clone(), Place::Outside))))
+    }
+
+    pub(crate) fn insert(&mut self, lives: &[Arc<Live>]) {
+        self.jobs.extend(lives.iter().map(|live| (live.id, Arc::clone(live))));
+    }
+
+    pub(crate) fn remove(&mut self, live: &Live) {
+        let was_there = self.jobs.remove(&live.id).is_some();
+        if was_there && matches!(live.lock().place, Place::Unhandled) {
+            self.unhandled -= 1;
+        }
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Live>> {
+        self.jobs.values().cloned().collect()
+    }
+
+    /// Notes that nobody here can run this job of the registry.
+    pub(crate) fn miss_handler(&mut self, state: &mut State) {
+        state.place.miss_handler();
+        self.unhandled += 1;
+    }
+
+    /// How many jobs nobody here can run.
+    pub(crate) const fn unhandled(&self) -> usize {
+        self.unhandled
+    }
+
+    /// Forgets the jobs of other engines that nobody asks about any more. Cost: a look at every job.
+    pub(crate) fn forget_unasked(&mut self) {
+        self.jobs.retain(|_, live| Arc::strong_count(live) > 1 || live.lock().is_needed());
+    }
+}
