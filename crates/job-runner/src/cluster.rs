@@ -8,10 +8,7 @@ use std::{
     collections::HashMap,
     fmt,
     hash::{BuildHasher, RandomState},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -20,6 +17,8 @@ use job_store::{Held, SharedStore, StoreError};
 
 use crate::{
     cancel::StopCause,
+    claimer,
+    claims::{Claims, Settings},
     config::Config,
     error::EngineError,
     handle::JobHandle,
@@ -49,29 +48,13 @@ pub(crate) struct Cluster {
     store: Arc<dyn SharedStore>,
     pub(crate) kinds: Vec<JobKind>,
     pub(crate) sharing: Sharing,
-    /// How many jobs it can start at once.
-    pub(crate) seats: usize,
-    /// Whether claims start what they claim: nothing but a free worker is needed for it.
+    /// Whether claims start what they claim.
     pub(crate) starts: bool,
-    /// The token of the last claim, if it has failed: it may have taken effect.
-    pub(crate) unanswered: Mutex<Option<u64>>,
-    /// The next token. Another engine may be the same claimant, so they begin anywhere.
-    tokens: AtomicU64,
-    /// When the store last failed or was slow to answer.
-    trouble: Mutex<Option<Instant>>,
-    /// How many jobs are claimed beyond the seats at this time, up to the backlog.
-    pub(crate) ahead: AtomicUsize,
-    /// Whether the store may have jobs that there was no room for.
-    pub(crate) more: AtomicBool,
-    /// Whether jobs have ended since the last claim.
-    pub(crate) moved: AtomicBool,
-    /// Whether there is something new to look at.
-    pub(crate) look: AtomicBool,
+    claims: Mutex<Claims>,
+    /// The times of `claims` are counted from here.
+    opened: Instant,
     /// One claim at a time.
     pub(crate) claiming: Turn,
-    nudged: AtomicBool,
-    /// Whether somebody here asks for a claim.
-    wanted: AtomicBool,
     /// Whether the keeper of the leases is to end.
     closed: Mutex<bool>,
     closing: Condvar,
@@ -88,23 +71,23 @@ impl fmt::Debug for Cluster {
 
 impl Cluster {
     pub(crate) fn new(store: Arc<dyn SharedStore>, kinds: Vec<JobKind>, config: &Config) -> Self {
+        let Sharing { lease, backlog, poll } = config.sharing;
+        let starts = config.workers > 0 && config.per_graph == usize::MAX && config.per_class == [usize::MAX; 2];
+        // Without workers the caller runs one at a time.
+        let seats = if kinds.is_empty() { 0 } else { config.workers.max(1) };
+        let token = RandomState::new().hash_one(());
         Self {
             store,
-            // Without workers the caller runs one at a time.
-            seats: config.workers.max(1),
-            starts: config.workers > 0 && config.per_graph == usize::MAX && config.per_class == [usize::MAX; 2],
-            unanswered: Mutex::default(),
-            tokens: AtomicU64::new(RandomState::new().hash_one(())),
             kinds,
             sharing: config.sharing,
-            trouble: Mutex::default(),
-            ahead: AtomicUsize::new(0),
-            more: AtomicBool::new(true),
-            moved: AtomicBool::new(false),
-            look: AtomicBool::new(false),
+            starts,
+            claims: Mutex::new(Claims::new(
+                Settings { seats, starts, backlog, lease, poll },
+                token,
+                Duration::ZERO,
+            )),
+            opened: Instant::now(),
             claiming: Turn::default(),
-            nudged: AtomicBool::new(false),
-            wanted: AtomicBool::new(false),
             closed: Mutex::new(false),
             closing: Condvar::new(),
         }
@@ -116,29 +99,21 @@ impl Cluster {
         &*self.store
     }
 
-    /// Makes the claimer look at what is waited for, now or when it is done with what it does.
-    pub(crate) fn nudge(&self) {
-        if !self.nudged.swap(true, Ordering::AcqRel) {
+    /// The time for `claims`.
+    pub(crate) fn now(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
+    /// Tells the policy of claims what has happened, and wakes the claimer if that is news for it.
+    pub(crate) fn tell<T>(&self, news: impl FnOnce(&mut Claims) -> T) -> T {
+        let (answer, wakes) = {
+            let mut claims = self.claims.lock();
+            (news(&mut claims), claims.wakes())
+        };
+        if wakes {
             self.store.wake();
         }
-    }
-
-    /// Makes the claimer claim.
-    fn ask(&self) {
-        self.wanted.store(true, Ordering::Release);
-        self.nudge();
-    }
-
-    /// Whether somebody here has asked for a claim. What comes from here on needs another nudge.
-    pub(crate) fn heard(&self) -> bool {
-        self.nudged.swap(false, Ordering::AcqRel);
-        self.wanted.swap(false, Ordering::AcqRel)
-    }
-
-    /// The token of the next claim, and whether it asks again: after one that has failed, for what that may have given.
-    pub(crate) fn next_token(&self) -> (u64, bool) {
-        let unanswered = self.unanswered.lock().take();
-        (unanswered.unwrap_or_else(|| self.tokens.fetch_add(1, Ordering::Relaxed)), unanswered.is_some())
+        answer
     }
 
     /// The lease on a job that a claim has given, which was asked for at that time.
@@ -149,45 +124,7 @@ impl Cluster {
     /// Renews a lease by an answer of the store to a question of that time.
     pub(crate) fn extend(&self, lease: &Lease, asked: Instant, revision: u64) {
         if lease.extend(asked, self.sharing.lease, revision) {
-            self.look.store(true, Ordering::Release);
-        }
-    }
-
-    /// Notes whether the store was in trouble with what it was asked at that time.
-    pub(crate) fn note_trouble(&self, asked: Instant, failed: bool) {
-        if failed || asked.elapsed() >= self.sharing.lease / 3 {
-            *self.trouble.lock() = Some(Instant::now());
-        }
-    }
-
-    /// Whether to take running jobs from engines that have not renewed their leases. After an outage they get time for it:
-    /// it is no death.
-    pub(crate) fn takes_over(&self) -> bool {
-        self.trouble.lock().is_none_or(|at| at.elapsed() >= self.sharing.lease)
-    }
-
-    /// How many jobs may be claimed beyond the seats at this time.
-    pub(crate) fn ahead(&self) -> usize {
-        self.ahead.load(Ordering::Relaxed)
-    }
-
-    /// Jobs had to wait here: from now on no more is claimed than can start, until jobs are short again.
-    pub(crate) fn claim_less(&self) {
-        self.ahead.store(0, Ordering::Relaxed);
-    }
-
-    /// A worker has looked for a job: time to claim, when it found none or few are left, and the store may have more.
-    pub(crate) fn taken(&self, scheduler: &Scheduler, found: bool) {
-        let left = scheduler.queue.waiting_in_all() + scheduler.started.len();
-        if !found || left <= self.ahead() / 2 {
-            self.ask_for_more();
-        }
-    }
-
-    /// A seat is free: time to claim, if the store may have more.
-    pub(crate) fn ask_for_more(&self) {
-        if self.more.load(Ordering::Acquire) {
-            self.ask();
+            self.tell(Claims::want_look);
         }
     }
 
@@ -212,7 +149,7 @@ impl Cluster {
     /// This engine is done with a job, or its lease is lost: if it is not complete, it is outside from now on. `true` if
     /// its claim has to be given back.
     pub(crate) fn leave(&self, scheduler: &mut Scheduler, live: &Arc<Live>) -> bool {
-        self.moved.store(true, Ordering::Release);
+        self.tell(Claims::job_left);
         let (ends, back) = {
             let mut state = live.lock();
             let runs = state.runs();
@@ -227,7 +164,7 @@ impl Cluster {
             return false;
         }
         scheduler.forget_deadline(live);
-        self.look.store(true, Ordering::Release);
+        self.tell(Claims::want_look);
         back
     }
 
@@ -271,8 +208,8 @@ impl Cluster {
 /// Renews, looks and claims once, on the calling thread.
 pub(crate) fn tick(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), EngineError> {
     renew(shared, cluster)?;
-    crate::claimer::look(shared, cluster)?;
-    crate::claimer::claim(shared, cluster)?;
+    claimer::look(shared, cluster)?;
+    claimer::claim_now(shared, cluster)?;
     Ok(())
 }
 
@@ -301,9 +238,9 @@ pub(crate) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
     if jobs.is_empty() {
         return Ok(());
     }
-    let asked = Instant::now();
+    let (asked, began) = (Instant::now(), cluster.now());
     let renewed = cluster.store().renew(&jobs, cluster.sharing.lease);
-    cluster.note_trouble(asked, renewed.is_err());
+    cluster.tell(|claims| claims.note_answer(began, cluster.now(), renewed.is_err()));
     let held: HashMap<JobId, u64> = match &renewed {
         Ok(held) => held.iter().map(|held| (held.id, held.revision)).collect(),
         Err(_) => HashMap::new(),
@@ -333,10 +270,7 @@ pub(crate) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
     }
     cluster.give_up_waiting(shared, &lost);
     if !lost.is_empty() {
-        cluster.look.store(true, Ordering::Release);
-    }
-    if cluster.look.load(Ordering::Acquire) {
-        cluster.nudge();
+        cluster.tell(Claims::want_look);
     }
     share_waiting(shared, cluster, &leased);
     renewed.map(drop)
@@ -395,7 +329,7 @@ fn share_waiting(shared: &Shared, cluster: &Cluster, known: &[(JobId, Arc<Lease>
     let long = |lease: &Lease| lease.age() >= cluster.sharing.lease / 3;
     let stale: Vec<JobId> = known.iter().filter(|(_, lease)| long(lease)).map(|(id, _)| *id).collect();
     if cluster.give_up_waiting(shared, &stale) > 0 {
-        cluster.claim_less();
+        cluster.tell(Claims::claim_less);
     }
 }
 
@@ -437,7 +371,7 @@ impl Shared {
                 self.watchers.tell(&state.record);
             }
         }
-        cluster.ask();
+        cluster.tell(Claims::ask);
         if self.scheduler().phase == Phase::Closed {
             for live in &lives {
                 live.lose(EngineError::LeftUnfinished(live.id));
@@ -482,8 +416,7 @@ impl Shared {
             !std::mem::replace(&mut state.awaited, true) && !state.is_settled_or_here()
         };
         if news {
-            cluster.look.store(true, Ordering::Release);
-            cluster.nudge();
+            cluster.tell(Claims::want_look);
         }
     }
 
@@ -515,7 +448,7 @@ impl Shared {
         let runs_here = {
             let Some(mut state) = live.lock_unchanging() else {
                 // Whoever changes it finds out by himself; what he does not, the next look does.
-                return self.cluster.iter().for_each(|cluster| cluster.look.store(true, Ordering::Release));
+                return self.cluster.iter().for_each(|cluster| cluster.tell(Claims::want_look));
             };
             if stored.revision <= state.record.revision {
                 return;

@@ -80,6 +80,7 @@
 mod attempt;
 mod cancel;
 mod claimer;
+mod claims;
 mod clock;
 mod cluster;
 mod config;

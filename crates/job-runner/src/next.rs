@@ -55,7 +55,8 @@ impl Shared {
     fn take(&self, scheduler: &mut Scheduler) -> Option<Arc<Live>> {
         let live = self.pop(scheduler).or_else(|| scheduler.started.take());
         if let Some(cluster) = &self.cluster {
-            cluster.taken(scheduler, live.is_some());
+            let left = scheduler.queue.waiting_in_all() + scheduler.started.len();
+            cluster.tell(|claims| claims.worker_took(live.is_some(), left));
         }
         live
     }

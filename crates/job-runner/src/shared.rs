@@ -280,7 +280,6 @@ impl Shared {
         drop(scheduler);
         if let Some(cluster) = self.cluster.as_ref().filter(|_| back) {
             cluster.give_back(&[live.id]);
-            cluster.nudge();
         }
         if is_next {
             self.call();

@@ -12,6 +12,7 @@ use std::{
 use job_core::{Event, Failure, FailureKind};
 
 use crate::{
+    claims::Claims,
     cluster::Cluster,
     live::Live,
     shared::{Phase, Shared},
@@ -54,10 +55,9 @@ impl Started {
         self.pace = self.pace.saturating_mul(7).saturating_add(used) / 8;
     }
 
-    /// How many jobs so many workers will begin in this time, as far as the last ones tell.
-    pub(crate) fn begun_in(&self, time: Duration, workers: usize) -> usize {
-        let begun = time.as_micros().saturating_mul(workers as u128) / u128::from(self.pace.max(1));
-        usize::try_from(begun).unwrap_or(usize::MAX)
+    /// The average time of a job.
+    pub(crate) const fn pace(&self) -> Duration {
+        Duration::from_micros(self.pace)
     }
 
     /// How long until the oldest of them has waited too long.
@@ -103,7 +103,7 @@ impl Shared {
             (scheduler.started.overdue(phase, Instant::now()), phase)
         };
         if !overdue.is_empty() && phase == Phase::Open {
-            cluster.claim_less();
+            cluster.tell(Claims::claim_less);
         }
         for live in overdue {
             worker::put_back(self, &live);
@@ -143,10 +143,10 @@ mod tests {
     #[test]
     fn the_pace_follows_the_last_jobs() {
         let mut started = Started::default();
-        assert_eq!(started.begun_in(Duration::from_millis(10), 8), 0, "nothing is known");
+        assert_eq!(started.pace(), Duration::from_secs(1), "nothing is known");
         for _ in 0..100 {
             started.worked(Duration::from_micros(100));
         }
-        assert!((700..=800).contains(&started.begun_in(Duration::from_millis(10), 8)));
+        assert!((100..=110).contains(&started.pace().as_micros()));
     }
 }

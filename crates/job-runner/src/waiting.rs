@@ -13,6 +13,7 @@ use job_core::{JobId, JobRecord, JobState};
 
 use crate::{
     cancel::StopCause,
+    claims::Claims,
     cluster,
     context::Core,
     error::EngineError,
@@ -98,7 +99,7 @@ impl Waiting {
         // A place under a limit is free.
         shared.call();
         if let Some(cluster) = &shared.cluster {
-            cluster.ask_for_more();
+            cluster.tell(Claims::ask_for_more);
         }
         Ok(waiting)
     }

@@ -19,6 +19,8 @@ mod attempt;
 mod cancel;
 #[path = "../../src/claimer.rs"]
 mod claimer;
+#[path = "../../src/claims.rs"]
+mod claims;
 #[path = "../../src/clock.rs"]
 mod clock;
 #[path = "../../src/cluster.rs"]
