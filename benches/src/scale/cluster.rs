@@ -1,5 +1,5 @@
-//! The model: engines that share the PostgreSQL of their partition, as `job-runner`'s claimer, recorder and keeper of
-//! leases use it for jobs that succeed at their first attempt, which a claim starts. A statement takes a core of the
+//! The model: engines that share the PostgreSQL of their partition, for jobs that succeed at their first attempt, which a
+//! claim starts. When an engine claims and looks, the policy of `job-runner` itself decides. A statement takes a core of the
 //! server for its time; a synced one then waits for the log, which one flush at a time brings to the disk for all that
 //! wait.
 
@@ -9,6 +9,7 @@ use rand_distr::{Distribution, Exp, LogNormal, StandardUniform};
 use rand_pcg::{Pcg64, rand_core::SeedableRng};
 
 use super::{
+    claims::{Action, Ask, Claims, Load, Settings},
     costs::{Costs, Statement},
     shape::{Outcome, Shape},
     station::{Calendar, Station},
@@ -16,12 +17,7 @@ use super::{
 
 /// As in `job-store`'s notices and `job-runner`'s configuration.
 const BETWEEN_NOTICES: Duration = Duration::from_millis(20);
-const LOOK_EVERY: Duration = Duration::from_millis(2);
 const POLL: Duration = Duration::from_secs(1);
-/// As in the claimer.
-const MAX_PAUSE: Duration = Duration::from_millis(20);
-const MIN_PAUSE: Duration = Duration::from_millis(1);
-const AHEAD: Duration = Duration::from_millis(10);
 const LEASE: Duration = Duration::from_secs(10);
 /// Listeners are served by backends of their own: their share of a notice is work for so many slots.
 const LISTENERS_A_PIECE: usize = 8;
@@ -30,7 +26,7 @@ const LISTENERS_A_PIECE: usize = 8;
 #[derive(Debug, Clone)]
 enum Then {
     Stored(usize, Duration),
-    Claimed(usize, VecDeque<Duration>, bool),
+    Claimed(usize, VecDeque<Duration>, Ask, Duration),
     Looked(usize, Duration),
     Ended(usize, u64),
     Told(usize),
@@ -57,24 +53,15 @@ struct Partition {
     flushing: bool,
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "the flags of three threads, as the engine has them")]
-#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "what its threads are doing")]
+#[derive(Debug)]
 struct Engine {
     /// Started jobs that wait for a worker: when they came.
     started: VecDeque<Duration>,
     running: usize,
-    ahead: usize,
-    more: bool,
-    moved: bool,
-    /// The claimer: whether it is at work, whether there is something new, which of its rests this is.
+    claims: Claims,
+    /// Whether the claimer is at work, and which of its rests this is.
     busy: bool,
-    news: bool,
-    asked: bool,
-    heard: bool,
-    look: bool,
-    next_look: Duration,
-    next_ask: Duration,
-    pause: Duration,
     rest: u64,
     /// The recorder.
     ends: u64,
@@ -86,6 +73,23 @@ struct Engine {
 }
 
 impl Engine {
+    fn new(shape: &Shape) -> Self {
+        let settings =
+            Settings { seats: shape.workers, starts: true, backlog: shape.backlog, lease: LEASE, poll: POLL };
+        Self {
+            started: VecDeque::new(),
+            running: 0,
+            claims: Claims::new(settings, 0, Duration::ZERO),
+            busy: false,
+            rest: 0,
+            ends: 0,
+            recording: false,
+            untold: false,
+            telling: false,
+            next_notice: Duration::ZERO,
+        }
+    }
+
     fn held(&self) -> usize {
         self.running + self.started.len()
     }
@@ -117,7 +121,7 @@ pub fn run(shape: &Shape, costs: &Costs) -> Outcome {
         costs,
         calendar: Calendar::new(),
         partitions: (0..shape.partitions).map(partition).collect(),
-        engines: (0..shape.engines).map(|_| Engine { heard: true, ..Engine::default() }).collect(),
+        engines: (0..shape.engines).map(|_| Engine::new(shape)).collect(),
         random: Pcg64::seed_from_u64(shape.seed),
         outcome: Outcome::default(),
         flushed: Duration::ZERO,
@@ -134,7 +138,7 @@ impl Model<'_> {
         for engine in 0..self.shape.engines {
             let offset = self.uniform();
             self.calendar.after((LEASE / 3).mul_f64(offset), Event::Renew(engine));
-            self.wake(engine);
+            self.round(engine);
         }
         let drains = self.shape.rate == 0.0;
         while let Some(event) = self.calendar.next(self.shape.time) {
@@ -179,14 +183,7 @@ impl Model<'_> {
                 self.send(engine, Statement::Notice, 0, Then::Told(engine));
             }
             Event::Wake(engine, rest) => {
-                let timely = self.engine(engine).is_some_and(|one| {
-                    let timely = !one.busy && one.rest == rest;
-                    if timely && !one.look && !one.heard {
-                        (one.look, one.heard) = (true, true);
-                    }
-                    timely
-                });
-                if timely {
+                if self.engine(engine).is_some_and(|one| !one.busy && one.rest == rest) {
                     self.round(engine);
                 }
             }
@@ -214,26 +211,26 @@ impl Model<'_> {
                 self.tell(engine);
                 self.ask(engine);
             }
-            Then::Claimed(engine, jobs, all) => {
+            Then::Claimed(engine, jobs, ask, asked) => {
                 if let Some(one) = self.engine(engine) {
-                    one.more = all;
+                    one.claims.answered(ask, asked, now, Some(jobs.len()));
                     one.started.extend(jobs);
                 }
                 self.fill(engine);
-                self.look(engine);
+                self.round(engine);
             }
             Then::Looked(engine, asked) => {
-                let took = now.saturating_sub(asked);
                 if let Some(one) = self.engine(engine) {
-                    one.next_look = now + LOOK_EVERY.max(took * 4);
+                    one.claims.looked(asked, now, false);
                 }
-                self.rest(engine);
+                self.round(engine);
             }
             Then::Ended(engine, ended) => {
                 self.outcome.ended += ended;
                 self.outcome.last_end = now;
                 if let Some(one) = self.engine(engine) {
-                    (one.recording, one.moved) = (false, true);
+                    one.recording = false;
+                    one.claims.job_left();
                 }
                 if self.shape.removes {
                     for _ in 0..ended {
@@ -283,90 +280,46 @@ impl Model<'_> {
         }
     }
 
-    /// One round of the claimer: claims as many jobs as there is room for.
+    /// The claimer does what the policy says.
     fn round(&mut self, engine: usize) {
-        let (seats, backlog, now) = (self.shape.workers, self.shape.backlog, self.calendar.now);
-        let soon = self.begun_in(AHEAD);
+        let (now, pace) = (self.calendar.now, self.shape.body);
         let Some(one) = self.engine(engine) else { return };
-        (one.busy, one.news) = (true, false);
-        let asked = std::mem::take(&mut one.asked);
-        if !asked && (!one.heard || now < one.next_ask) {
-            return self.look(engine);
-        }
-        (one.heard, one.more) = (false, true);
-        let moved = std::mem::take(&mut one.moved);
-        if one.held() < seats && moved {
-            one.ahead = (one.ahead * 2).max(1).min(backlog);
-        }
-        let soon = soon.min(one.ahead);
-        let room = (seats + soon).saturating_sub(one.held());
-        if room == 0 {
-            return self.look(engine);
-        }
-        let at = engine % self.shape.partitions;
-        let jobs = self.partition(at).map(|partition| {
-            let count = room.min(partition.waiting.len());
-            partition.waiting.drain(..count).collect::<VecDeque<_>>()
-        });
-        let jobs = jobs.unwrap_or_default();
-        let count = jobs.len();
-        let statement = if count == 0 { Statement::Ask } else { Statement::Claim };
-        let pauses = self.shape.pauses;
-        if let Some(one) = self.engine(engine) {
-            if count > 0 {
-                one.pause = Duration::ZERO;
-            } else if pauses && !asked {
-                one.pause = (one.pause * 2).clamp(MIN_PAUSE, MAX_PAUSE);
+        one.busy = true;
+        let load = Load { open: true, held: one.held(), waiting: 0, pace };
+        match one.claims.next(now, load) {
+            Action::Claim(ask) => {
+                let at = engine % self.shape.partitions;
+                let jobs = self.partition(at).map(|partition| {
+                    let count = ask.limit.min(partition.waiting.len());
+                    partition.waiting.drain(..count).collect::<VecDeque<_>>()
+                });
+                let jobs = jobs.unwrap_or_default();
+                let count = jobs.len();
+                let statement = if count == 0 { Statement::Ask } else { Statement::Claim };
+                self.send(engine, statement, count, Then::Claimed(engine, jobs, ask, now));
             }
-            one.next_ask = now + one.pause;
+            Action::Look if load.held == 0 => self.go_on(Then::Looked(engine, now)),
+            Action::Look => self.send(engine, Statement::Look, load.held, Then::Looked(engine, now)),
+            Action::Rest(pause) => {
+                one.busy = false;
+                one.rest += 1;
+                let rest = one.rest;
+                self.calendar.after(pause, Event::Wake(engine, rest));
+            }
         }
-        self.send(engine, statement, count, Then::Claimed(engine, jobs, count == room));
-    }
-
-    /// The second half of a round.
-    fn look(&mut self, engine: usize) {
-        let now = self.calendar.now;
-        let Some(one) = self.engine(engine) else { return };
-        let known = one.held();
-        if !one.look || now < one.next_look {
-            return self.rest(engine);
-        }
-        one.look = false;
-        if known == 0 {
-            self.rest(engine);
-        } else {
-            self.send(engine, Statement::Look, known, Then::Looked(engine, now));
-        }
-    }
-
-    fn rest(&mut self, engine: usize) {
-        let now = self.calendar.now;
-        let Some(one) = self.engine(engine) else { return };
-        one.busy = false;
-        one.rest += 1;
-        let (news, rest) = (one.news, one.rest);
-        let mut pause = if one.look { POLL.min(one.next_look.saturating_sub(now)) } else { POLL };
-        if one.heard {
-            pause = pause.min(one.next_ask.saturating_sub(now));
-        }
-        if news { self.round(engine) } else { self.calendar.after(pause, Event::Wake(engine, rest)) }
     }
 
     /// Somebody here asks for a claim.
     fn ask(&mut self, engine: usize) {
         if let Some(one) = self.engine(engine) {
-            one.asked = true;
+            one.claims.ask();
         }
         self.wake(engine);
     }
 
-    /// There is something new for the claimer.
+    /// Wakes the claimer if there is something new for it.
     fn wake(&mut self, engine: usize) {
-        let idle = self.engine(engine).is_some_and(|one| {
-            one.news = true;
-            !one.busy
-        });
-        if idle {
+        if self.engine(engine).is_some_and(|one| one.claims.wakes() && !one.busy) {
             self.round(engine);
         }
     }
@@ -379,20 +332,13 @@ impl Model<'_> {
         let waits: Vec<f64> =
             one.started.drain(..begins).map(|came| now.saturating_sub(came).as_secs_f64()).collect();
         one.running += begins;
-        let few = one.more && one.started.len() <= one.ahead / 2;
+        one.claims.worker_took(one.running == seats, one.started.len());
         self.outcome.start.extend(waits);
         for _ in 0..begins {
             let body = self.exponential(self.shape.body);
             self.calendar.after(body, Event::BodyEnds(engine));
         }
-        if few {
-            self.ask(engine);
-        }
-    }
-
-    /// How many jobs the workers of an engine begin in this time.
-    fn begun_in(&self, time: Duration) -> usize {
-        whole(time.as_secs_f64() * self.shape.workers as f64 / self.shape.body.as_secs_f64().max(1e-5))
+        self.wake(engine);
     }
 
     /// The ends that have come meanwhile go into one statement.
@@ -436,11 +382,14 @@ impl Model<'_> {
         for piece in others.chunks(LISTENERS_A_PIECE) {
             self.occupy(from % partitions, each * piece.len() as f64, 1.0, Then::Nothing);
         }
+        let now = self.calendar.now;
         for engine in others {
             if let Some(one) = self.engine(engine) {
-                (one.look, one.heard) = (true, true);
+                one.claims.hear(now);
+                if !one.busy {
+                    self.round(engine);
+                }
             }
-            self.wake(engine);
         }
     }
 

@@ -1,6 +1,10 @@
 //! How far the design goes on a cluster: measured costs of statements, a model that is fed with them, and real engines
 //! beside the model. docs/scale.md draws the conclusions.
 
+/// The policy of an engine of several, which is no public item of `job-runner`.
+#[path = "../../../crates/job-runner/src/claims.rs"]
+#[allow(dead_code, reason = "the model loses no answer and closes no engine")]
+mod claims;
 mod cluster;
 mod costs;
 mod measure;

@@ -25,8 +25,6 @@ pub struct Shape {
     pub body: Duration,
     /// Status queries for each job.
     pub queries: f64,
-    /// Whether an engine that has found nothing waits before a notice makes it ask again, as the claimer does.
-    pub pauses: bool,
     /// Whether each job that ends pays for the removal of an old one.
     pub removes: bool,
     /// Whether the engines run on the cores of the server, as in a measurement on one machine.
@@ -52,7 +50,6 @@ impl Default for Shape {
             peak: 1.0,
             body: Duration::ZERO,
             queries: 0.0,
-            pauses: true,
             removes: false,
             on_one_machine: false,
             waiting: 0,

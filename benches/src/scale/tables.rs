@@ -9,14 +9,10 @@ use crate::{measure::Series, scenarios::Bench};
 struct Variant {
     name: &'static str,
     backlog: usize,
-    pauses: bool,
 }
 
-const VARIANTS: [Variant; 3] = [
-    Variant { name: "as shipped", backlog: 256, pauses: true },
-    Variant { name: "`backlog(0)`", backlog: 0, pauses: true },
-    Variant { name: "`backlog(0)`, without a pause after a claim in vain", backlog: 0, pauses: false },
-];
+const VARIANTS: [Variant; 2] =
+    [Variant { name: "as shipped", backlog: 256 }, Variant { name: "`backlog(0)`", backlog: 0 }];
 
 /// Cores may be busy for this share of the time, and jobs may wait so long in the slowest hundredth.
 const BUSY: f64 = 0.6;
@@ -73,7 +69,6 @@ fn of(engines: usize, rate: f64, variant: &Variant) -> Shape {
         queries: 3.0,
         removes: true,
         backlog: variant.backlog,
-        pauses: variant.pauses,
         time: Duration::from_secs(2),
         ..Shape::default()
     }
