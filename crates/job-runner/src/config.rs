@@ -10,12 +10,12 @@ use thiserror::Error;
 
 use crate::{
     clock::{Clock, SystemClock},
-    cluster::Sharing,
     engine::Engine,
     error::EngineError,
     handler::{Handler, Handlers},
     outcome::RetryPolicy,
     retention::Retention,
+    source::{Alone, Cluster, Sharing, Source},
 };
 
 /// What an engine is set to.
@@ -296,11 +296,14 @@ impl EngineBuilder {
     pub fn open(self) -> Result<Engine, EngineError> {
         self.config.check()?;
         let name = format!("the engine opened at {}", Location::caller());
-        let seat = match &self.sharing {
-            Some(store) => store.shared_seat(&name)?,
-            None => self.store.seat(&name)?,
+        let (source, seat): (Arc<dyn Source>, _) = match self.sharing {
+            Some(store) => {
+                let seat = store.shared_seat(&name)?;
+                (Arc::new(Cluster::new(store, self.handlers.kinds(), &self.config)), seat)
+            }
+            None => (Arc::new(Alone), self.store.seat(&name)?),
         };
-        Engine::open(self.store, self.sharing, self.handlers, self.clock, self.config, seat)
+        Engine::open(self.store, source, self.handlers, self.clock, self.config, seat)
     }
 }
 

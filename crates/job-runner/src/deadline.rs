@@ -49,7 +49,7 @@ impl Shared {
             Err(AdvanceError::Illegal) => {}
             // Another engine has changed it: cancelled, most likely.
             Err(AdvanceError::Store(error))
-                if error.kind == ErrorKind::Conflict && self.cluster.is_some() && self.refresh(live).is_ok() => {}
+                if error.kind == ErrorKind::Conflict && self.source.catch_up(self, live) == Ok(true) => {}
             Err(AdvanceError::Store(error)) => {
                 tracing::warn!(job = %live.id, %error, "a deadline could not be recorded; it is tried again");
                 let due = live.record().spec.options().deadline;

@@ -7,7 +7,6 @@ use job_store::{ErrorKind, Seat, SharedStore, Store, StoreError};
 
 use crate::{
     clock::Clock,
-    cluster,
     config::{Config, EngineBuilder},
     error::EngineError,
     explain::Explanation,
@@ -17,8 +16,8 @@ use crate::{
     live::until,
     metrics::Metrics,
     reader::JobReader,
-    recover,
     shared::Shared,
+    source::Source,
     stats::Stats,
     submit::Patience,
     watch::Watch,
@@ -104,17 +103,15 @@ impl Engine {
 
     pub(crate) fn open(
         store: Arc<dyn Store>,
-        sharing: Option<Arc<dyn SharedStore>>,
+        source: Arc<dyn Source>,
         handlers: Handlers,
         clock: Arc<dyn Clock>,
         config: Config,
         seat: Seat,
     ) -> Result<Self, EngineError> {
         let ids = IdSource::after(highest_id(&*store)?);
-        let shared = Arc::new(Shared::new(store, sharing, handlers, clock, config, seat, ids));
-        if shared.cluster.is_none() {
-            recover::recover(&shared)?;
-        }
+        let shared = Arc::new(Shared::new(store, source, handlers, clock, config, seat, ids));
+        shared.source.open(&shared)?;
         shared.pool.start(&shared)?;
         Ok(Self { shared })
     }
@@ -256,9 +253,7 @@ impl Engine {
     /// When the store fails.
     pub fn tick(&self) -> Result<(), EngineError> {
         worker::catch_up(&self.shared);
-        if let Some(cluster) = &self.shared.cluster {
-            cluster::tick(&self.shared, cluster)?;
-        }
+        self.shared.source.tick(&self.shared)?;
         self.shared.expire();
         self.shared.clear_suspect();
         Metrics::gauges(&self.stats());

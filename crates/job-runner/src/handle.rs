@@ -70,7 +70,7 @@ impl JobHandle {
     /// if it fails.
     #[must_use]
     pub fn record(&self) -> JobRecord {
-        self.shared.freshen(&self.live);
+        self.shared.source.freshen(&self.shared, &self.live);
         self.live.record()
     }
 
@@ -100,7 +100,7 @@ impl JobHandle {
     /// ```
     #[must_use]
     pub fn snapshot(&self) -> JobSnapshot {
-        self.shared.freshen(&self.live);
+        self.shared.source.freshen(&self.shared, &self.live);
         JobSnapshot::of(&self.shared, &self.live)
     }
 
@@ -126,8 +126,8 @@ impl JobHandle {
 
     /// Before a wait: what can be known of the job at once.
     fn prepare(&self) -> Result<(), EngineError> {
-        self.shared.attend(&self.live);
-        self.shared.freshen(&self.live);
+        self.shared.source.watch(&self.live);
+        self.shared.source.freshen(&self.shared, &self.live);
         if worker::catch_up(&self.shared) || self.live.end().is_some() {
             Ok(())
         } else {
@@ -139,14 +139,14 @@ impl JobHandle {
     /// short. Dropped without a call, at once if that is known, if the job does not complete in this process.
     pub fn on_end(&self, callback: impl FnOnce(&JobRecord) + Send + 'static) {
         self.live.on_end(Box::new(callback));
-        self.shared.attend(&self.live);
+        self.shared.source.watch(&self.live);
     }
 
     /// Every change of this job from now on; ends with the job. Of a job that another engine runs, the changes that are
     /// there when this one looks.
     #[must_use]
     pub fn watch(&self) -> Watch {
-        self.shared.attend(&self.live);
+        self.shared.source.watch(&self.live);
         // Under the job's lock no change can come between the look and the watch.
         let state = self.live.lock();
         if state.record.state.is_complete() || state.place.is_left() {
@@ -159,7 +159,7 @@ impl JobHandle {
     /// Has changes that other engines make to this job looked for from now on, as waiting does, and so told to
     /// [`Engine::watch`](crate::Engine::watch). Without effect on a store that is not shared.
     pub fn follow(&self) {
-        self.shared.attend(&self.live);
+        self.shared.source.watch(&self.live);
     }
 
     /// Asks for the end of the job; see [`Engine::cancel`](crate::Engine::cancel).
@@ -218,7 +218,7 @@ impl Future for JobHandle {
         }
         let end = self.live.poll(context.waker());
         if end.is_none() {
-            self.shared.attend(&self.live);
+            self.shared.source.watch(&self.live);
         }
         end.map_or(Poll::Pending, Poll::Ready)
     }
@@ -233,7 +233,7 @@ impl JobHandle {
     ) -> Poll<Result<JobRecord, EngineError>> {
         let mut end = self.live.end();
         if end.is_none() {
-            self.shared.attend(&self.live);
+            self.shared.source.watch(&self.live);
             let waiting = match self.waiting.take() {
                 Some(waiting) => waiting,
                 None => match Waiting::begin(core, &self.live) {

@@ -54,10 +54,7 @@ impl Shared {
     /// from running that is tried again.
     fn take(&self, scheduler: &mut Scheduler) -> Option<Arc<Live>> {
         let live = self.pop(scheduler).or_else(|| scheduler.started.take());
-        if let Some(cluster) = &self.cluster {
-            let left = scheduler.queue.waiting_in_all() + scheduler.started.len();
-            cluster.tell(|claims| claims.worker_took(live.is_some(), left));
-        }
+        self.source.worker_looked(scheduler, live.is_some());
         live
     }
 

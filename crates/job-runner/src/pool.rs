@@ -6,7 +6,6 @@ use std::{
 };
 
 use crate::{
-    claimer, cluster,
     engine::Shutdown,
     error::EngineError,
     inside,
@@ -43,7 +42,7 @@ impl Pool {
             Ok(()) if !shared.is_driven() => pool.spawn(shared, "job-sweeper".to_owned(), sweep),
             other => other,
         };
-        let started = started.and_then(|()| pool.start_sharing(shared));
+        let started = started.and_then(|()| pool.start_source(shared));
         if let Err(error) = started {
             pool.stop(shared, Duration::ZERO);
             return Err(error);
@@ -60,28 +59,36 @@ impl Pool {
 
     fn spawn_worker(&self, shared: &Arc<Shared>, name: String) -> Result<(), EngineError> {
         shared.scheduler().workers += 1;
-        self.spawn(shared, name, worker::work).inspect_err(|_| shared.scheduler().workers -= 1)
+        self.spawn_as(shared, name, true, worker::work).inspect_err(|_| shared.scheduler().workers -= 1)
     }
 
-    /// What an engine on a shared store needs besides. One that only submits and reads needs it without workers too;
-    /// one with handlers and no workers is driven by its caller.
-    fn start_sharing(&self, shared: &Arc<Shared>) -> Result<(), EngineError> {
-        let Some(cluster) = &shared.cluster else { return Ok(()) };
-        let runs = !cluster.kinds.is_empty();
-        if runs && shared.config.workers == 0 {
-            return Ok(());
-        }
-        self.spawn(shared, "job-claimer".to_owned(), claimer::run)?;
-        if runs { self.spawn(shared, "job-leases".to_owned(), cluster::keep) } else { Ok(()) }
+    fn start_source(&self, shared: &Arc<Shared>) -> Result<(), EngineError> {
+        let threads = Arc::clone(&shared.source).threads(shared.config.workers);
+        threads.into_iter().try_for_each(|(name, life)| self.spawn(shared, name.to_owned(), move |own| life(own)))
     }
 
-    fn spawn(&self, shared: &Arc<Shared>, name: String, run: fn(&Arc<Shared>)) -> Result<(), EngineError> {
+    fn spawn(
+        &self,
+        shared: &Arc<Shared>,
+        name: String,
+        life: impl Fn(&Arc<Shared>) + Send + 'static,
+    ) -> Result<(), EngineError> {
+        self.spawn_as(shared, name, false, life)
+    }
+
+    /// `works`: it runs jobs.
+    fn spawn_as(
+        &self,
+        shared: &Arc<Shared>,
+        name: String,
+        works: bool,
+        life: impl Fn(&Arc<Shared>) + Send + 'static,
+    ) -> Result<(), EngineError> {
         let own = Arc::clone(shared);
-        let works = std::ptr::fn_addr_eq(run, worker::work as fn(&Arc<Shared>));
         shared.scheduler().threads += 1;
         let spawned = thread::Builder::new().name(name).spawn(move || {
             inside::serve(&own, works);
-            live(&own, run);
+            live(&own, life);
             own.scheduler().threads -= 1;
             own.quiet.notify_all();
         });
@@ -104,9 +111,7 @@ impl Pool {
             return left;
         }
         shared.enter(Phase::Draining);
-        if let Some(cluster) = &shared.cluster {
-            cluster.drain(shared);
-        }
+        shared.source.drain(shared);
         if inside::serves(shared) {
             // This may be the thread that would store them.
             recorder::store(shared, shared.recorder.bypass());
@@ -160,9 +165,9 @@ fn leave(shared: &Shared) -> Shutdown {
 }
 
 /// A thread's life. Nothing of ours panics; should it happen all the same, the life begins anew, not without a pause.
-fn live(shared: &Arc<Shared>, run: fn(&Arc<Shared>)) {
+fn live(shared: &Arc<Shared>, life: impl Fn(&Arc<Shared>)) {
     let mut panics = 0;
-    while let Err(message) = shield::run(|| run(shared)) {
+    while let Err(message) = shield::run(|| life(shared)) {
         panics += 1;
         shared.health.panicked(message, shared.clock.now());
         shield::log(|| tracing::error!(panics, "a thread of the job engine panicked: it goes on"));

@@ -12,12 +12,11 @@ use std::{
 };
 
 use job_core::{Event, IllegalMove, JobId, JobRecord, JobState, Timestamp};
-use job_store::{Durability, ErrorKind, Seat, SharedStore, Store, StoreError};
+use job_store::{Durability, ErrorKind, Seat, Store, StoreError};
 
 use crate::{
     cancel::StopCause,
     clock::{Clock, Shielded},
-    cluster::Cluster,
     config::Config,
     engine::Shutdown,
     error::EngineError,
@@ -35,6 +34,7 @@ use crate::{
     recorder::Recorder,
     registry::Registry,
     retention, shield,
+    source::Source,
     started::Started,
     sync::{Condvar, Mutex, assert_none_held, thread},
     unreadable::SetAside,
@@ -51,8 +51,7 @@ pub(crate) struct Shared {
     pub(crate) handlers: Handlers,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Config,
-    /// Of an engine that shares its store with others.
-    pub(crate) cluster: Option<Cluster>,
+    pub(crate) source: Arc<dyn Source>,
     pub(crate) width: Spare,
     pub(crate) metrics: Metrics,
     pub(crate) watchers: Watchers,
@@ -125,7 +124,7 @@ impl fmt::Debug for Shared {
 impl Shared {
     pub(crate) fn new(
         store: Arc<dyn Store>,
-        sharing: Option<Arc<dyn SharedStore>>,
+        source: Arc<dyn Source>,
         handlers: Handlers,
         clock: Arc<dyn Clock>,
         config: Config,
@@ -133,7 +132,6 @@ impl Shared {
         ids: IdSource,
     ) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(Shielded::new(clock));
-        let cluster = sharing.map(|store| Cluster::new(store, handlers.kinds(), &config));
         let limits = Limits {
             ageing: config.ageing,
             longest_pause: config.retry.most,
@@ -160,7 +158,7 @@ impl Shared {
             width: Spare::new(config.threads.saturating_sub(config.workers)),
             store,
             seat: Mutex::new(Some(seat)),
-            cluster,
+            source,
             handlers,
             config,
             metrics: Metrics::default(),
@@ -195,7 +193,7 @@ impl Shared {
 
     /// Whether the engine has no thread that runs jobs or waits for the store: its caller does it all.
     pub(crate) fn is_driven(&self) -> bool {
-        self.config.workers == 0 && self.cluster.as_ref().is_none_or(|cluster| !cluster.kinds.is_empty())
+        self.source.is_driven(self.config.workers)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -227,25 +225,12 @@ impl Shared {
         let live = match known {
             Some(live) => live,
             None => match self.store().get(id)? {
-                Some(record) => self.outside(record),
+                Some(record) if record.state.is_complete() => Arc::new(Live::new(record, Place::Outside)),
+                Some(record) => self.source.find(self, record),
                 None => return Ok(None),
             },
         };
         Ok(Some(JobHandle::new(Arc::clone(self), live)))
-    }
-
-    /// A job that nothing in this process moves: it is complete, or was left to the next open. Waiting for the
-    /// latter would never end, so it says so.
-    fn outside(&self, record: JobRecord) -> Arc<Live> {
-        let complete = record.state.is_complete();
-        if self.cluster.is_some() && !complete {
-            return self.elsewhere(record);
-        }
-        let live = Arc::new(Live::new(record, Place::Outside));
-        if !complete {
-            live.lose(self.health.check().err().unwrap_or(EngineError::LeftUnfinished(live.id)));
-        }
-        live
     }
 
     /// A worker is done with a job: it is complete, waits again, or is left to the next open.
@@ -270,35 +255,11 @@ impl Shared {
         scheduler.running -= 1;
         // Not before its end is stored: else the next one might kill the process, and both would be there again.
         let is_next = scheduler.queue.clear(live.id);
-        let back = if let Some(cluster) = &self.cluster {
-            // Whoever is free runs it again.
-            cluster.leave(&mut scheduler, live)
-        } else {
-            self.keep(&mut scheduler, live);
-            false
-        };
-        drop(scheduler);
-        if let Some(cluster) = self.cluster.as_ref().filter(|_| back) {
-            cluster.give_back(&[live.id]);
-        }
+        self.source.release(self, scheduler, live);
         if is_next {
             self.call();
         }
         self.quiet.notify_all();
-    }
-
-    /// Of an engine alone: queues a job again that waits, and forgets another one.
-    fn keep(&self, scheduler: &mut Scheduler, live: &Arc<Live>) {
-        // Read under this lock: whoever cancels it later finds it in the queue.
-        let waits = {
-            let state = live.lock();
-            state.record.state == JobState::Waiting && !state.place.is_left()
-        };
-        if waits {
-            self.enqueue(scheduler, live);
-        } else {
-            scheduler.forget(live);
-        }
     }
 
     /// One move of a job: applies the event, stores the next record, then shows it.
@@ -341,7 +302,7 @@ impl Shared {
 
     pub(crate) fn cancel(self: &Arc<Self>, live: &Arc<Live>) -> Result<JobRecord, EngineError> {
         worker::catch_up(self);
-        self.freshen(live);
+        self.source.freshen(self, live);
         // The store may have another engine by now, which would not hear of it.
         let closed = self.scheduler().phase == Phase::Closed;
         let record = loop {
@@ -354,7 +315,7 @@ impl Shared {
                     attempt.token.stop(StopCause::Cancel);
                     return Ok(state.record.clone());
                 }
-                if asked && self.cluster.is_some() && !closed {
+                if asked && !closed {
                     return Ok(state.record.clone());
                 }
                 let next = state.record.apply(Event::Cancel, self.clock.now());
@@ -365,13 +326,14 @@ impl Shared {
             }
             match self.replace(&next, self.config.durability) {
                 Ok(()) => {}
-                Err(error) if error.kind == ErrorKind::Conflict && self.cluster.is_some() => {
-                    // Another engine was first: once more, from what the job is now.
+                Err(error) => {
                     drop(change);
-                    self.refresh(live)?;
-                    continue;
+                    // Another engine was first: once more, from what the job is now.
+                    if error.kind == ErrorKind::Conflict && self.source.catch_up(self, live)? {
+                        continue;
+                    }
+                    return Err(error.into());
                 }
-                Err(error) => return Err(error.into()),
             }
             let mut state = change.state();
             self.show(&mut state, next.clone());
@@ -466,10 +428,8 @@ impl Shared {
         for condition in [&self.work, &self.room, &self.keeper, &self.quiet] {
             condition.notify_all();
         }
-        if let Some(cluster) = &self.cluster {
-            cluster.enter(phase);
-            self.health.wake();
-        }
+        self.source.enter(phase);
+        self.health.wake();
     }
 
     /// Another engine may have the store.

@@ -46,7 +46,7 @@ impl Look {
                 .attempt()
                 .cloned()
                 .filter(|attempt| running && attempt.number == state.record.attempt),
-            here: shared.cluster.is_none() || state.place.is_here(),
+            here: shared.source.has(&state.place),
             place: state.place.clone(),
         }
     }

@@ -12,11 +12,8 @@ use std::{
 use job_core::{Event, Failure, FailureKind};
 
 use crate::{
-    claims::Claims,
-    cluster::Cluster,
     live::Live,
     shared::{Phase, Shared},
-    worker,
 };
 
 /// How long a started job may wait for a worker.
@@ -67,7 +64,7 @@ impl Started {
 
     /// Those that no worker will begin in time, or any more. A worker that waits for a job is about to begin one, however
     /// long the machine lets it wait.
-    fn overdue(&mut self, phase: Phase, now: Instant) -> Vec<Arc<Live>> {
+    pub(crate) fn overdue(&mut self, phase: Phase, now: Instant) -> Vec<Arc<Live>> {
         let kept = if phase == Phase::Open { self.idle } else { 0 };
         let late = self.patience(now).is_some_and(|patience| patience.is_zero());
         if self.jobs.len() <= kept || (phase == Phase::Open && !late) {
@@ -92,21 +89,6 @@ impl Shared {
         drop(scheduler);
         for _ in 0..calls {
             self.work.notify_one();
-        }
-    }
-
-    /// Lets those wait again that no worker has begun in time; in a shutdown all of them.
-    pub(crate) fn take_back(&self, cluster: &Cluster) {
-        let (overdue, phase) = {
-            let mut scheduler = self.scheduler();
-            let phase = scheduler.phase;
-            (scheduler.started.overdue(phase, Instant::now()), phase)
-        };
-        if !overdue.is_empty() && phase == Phase::Open {
-            cluster.tell(Claims::claim_less);
-        }
-        for live in overdue {
-            worker::put_back(self, &live);
         }
     }
 }

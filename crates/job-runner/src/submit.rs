@@ -144,18 +144,20 @@ impl Shared {
         specs: &[&Arc<JobSpec>],
         patience: Patience,
     ) -> Result<Vec<JobHandle>, EngineError> {
-        if let Some(cluster) = &self.cluster {
-            return self.store_for_all(cluster, specs);
+        // On a shared store nothing bounds the jobs that wait.
+        let queues = self.source.queues();
+        if queues {
+            self.check_unhandled(specs)?;
         }
-        self.check_unhandled(specs)?;
-        let places = count_classes(specs);
+        let places = if queues { count_classes(specs) } else { [0; 2] };
         let mut held = self.reserve(places, patience)?;
         let now = self.clock.now();
         let lives: Vec<Arc<Live>> = specs
             .iter()
             .map(|&spec| {
                 let record = JobRecord::waiting(self.ids.next(now), Arc::clone(spec), now);
-                Arc::new(Live::new(record, Place::Waiting(None)))
+                let place = if queues { Place::Waiting(None) } else { Place::Outside };
+                Arc::new(Live::new(record, place))
             })
             .collect();
         // Known before they are stored: whoever finds one in the store must get this handle, not a dead copy.
@@ -165,10 +167,13 @@ impl Shared {
         let mut scheduler = self.scheduler();
         held.take(&mut scheduler);
         for live in &lives {
-            // Told first: no worker has it yet, so no later change can come before this one.
-            self.watchers.tell(&live.lock().record);
-            self.enqueue(&mut scheduler, live);
+            let state = live.lock();
+            // Another engine may have moved it on, and that may have been told already.
+            if state.record.revision == 0 {
+                self.watchers.tell(&state.record);
+            }
         }
+        self.source.accept(self, &mut scheduler, &lives);
         let closed = scheduler.phase == Phase::Closed;
         drop(scheduler);
         if closed {
@@ -278,8 +283,9 @@ impl Drop for Reserved<'_> {
         let shown = std::mem::take(&mut self.shown);
         let mut scheduler = self.shared.scheduler();
         self.give_back(&mut scheduler);
-        for live in shown {
-            scheduler.registry.remove(&live);
+        // Not one that is stored all the same, and that this engine has claimed.
+        for live in shown.iter().filter(|live| live.lease().is_none()) {
+            scheduler.registry.remove(live);
         }
         drop(scheduler);
         self.shared.room.notify_all();

@@ -122,10 +122,8 @@ impl Shared {
                 self.scheduler().queue.clear(live.id);
                 self.call();
             }
-            Err(error) if error.kind == ErrorKind::Conflict && self.cluster.is_some() => {
-                // Somebody has asked for its end.
-                let _ = self.refresh(&live);
-            }
+            // Somebody has asked for its end.
+            Err(error) if error.kind == ErrorKind::Conflict && self.source.catch_up(self, &live) == Ok(true) => {}
             Err(error) => {
                 tracing::warn!(job = %live.id, %error, "a job could not be cleared of suspicion; it is tried again");
             }

@@ -13,8 +13,6 @@ use job_core::{JobId, JobRecord, JobState};
 
 use crate::{
     cancel::StopCause,
-    claims::Claims,
-    cluster,
     context::Core,
     error::EngineError,
     inside,
@@ -98,9 +96,7 @@ impl Waiting {
         }
         // A place under a limit is free.
         shared.call();
-        if let Some(cluster) = &shared.cluster {
-            cluster.tell(Claims::ask_for_more);
-        }
+        shared.source.worker_is_free();
         Ok(waiting)
     }
 
@@ -124,11 +120,12 @@ impl Waiting {
             return Err(EngineError::ToldToStop(job));
         }
         let refused = |reason| Err(EngineError::CannotWait { job: Some(job), awaited: live.id, reason });
-        let (waits, unhandled) = {
+        let (waits, place) = {
             let state = live.lock();
-            (state.record.state == JobState::Waiting, matches!(state.place, Place::Unhandled))
+            (state.record.state == JobState::Waiting, state.place.clone())
         };
-        if !waits || (shared.cluster.is_some() && !shared.is_driven()) {
+        // Of several engines another one may run it.
+        if !waits || !(shared.source.has(&place) || shared.is_driven()) {
             return Ok(());
         }
         let phase = shared.scheduler().phase;
@@ -137,7 +134,7 @@ impl Waiting {
             self.core.attempt.token.stop(StopCause::Shutdown);
             return Err(EngineError::ToldToStop(job));
         }
-        if unhandled {
+        if matches!(place, Place::Unhandled) {
             return refused("no handler for it is registered in this engine".to_owned());
         }
         if !shared.is_driven() {
@@ -150,8 +147,8 @@ impl Waiting {
         }
         if shared.take_waiting(live) {
             worker::run(shared, live);
-        } else if let Some(cluster) = &shared.cluster {
-            cluster::tick(shared, cluster)?;
+        } else {
+            shared.source.tick(shared)?;
         }
         Ok(())
     }

@@ -497,7 +497,7 @@ fn store_surely(
     mut write: impl FnMut(&Change) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     const TRIES_WITHOUT_WORKERS: u32 = 3;
-    let (mut failures, mut conflicts) = (0, 0);
+    let (mut failures, mut refusals) = (0, 0);
     loop {
         if live.is_lease_over() {
             return Ok(()); // another engine's, or nobody's: it is not for us to write
@@ -510,14 +510,10 @@ fn store_surely(
         }
         let Err(mut error) = written else { return Ok(()) };
         if answered {
-            if shared.cluster.is_none() {
-                yield_job(shared, live, error);
-                return Ok(());
-            }
-            match lost_or_asked(shared, live, &error, conflicts) {
+            match shared.source.refused(shared, live, error, refusals) {
                 Ok(()) => return Ok(()),
                 Err(None) => {
-                    conflicts += 1;
+                    refusals += 1;
                     continue;
                 }
                 Err(Some(failed)) => error = failed,
@@ -542,45 +538,10 @@ fn store_surely(
     }
 }
 
-/// A shared store refuses a change of a job: `Ok` when the job is another's by now; `Err(None)` when somebody has only
-/// asked for its end, so that the change is to be made once more from the record as it is now. `Err` of a failure when
-/// that could not be found out.
-fn lost_or_asked(
-    shared: &Shared,
-    live: &Arc<Live>,
-    error: &StoreError,
-    conflicts: u32,
-) -> Result<(), Option<StoreError>> {
-    const MOST: u32 = 100;
-    if error.kind == ErrorKind::Conflict && conflicts < MOST {
-        return Err(shared.refresh(live).err());
-    }
-    tracing::warn!(job = %live.id, %error, "the store refused the change of a job: it is left to other engines");
-    if let Some(lease) = live.lease() {
-        lease.end();
-    }
-    Ok(())
-}
-
 /// Whether the store works, but says that this job is somebody else's by now, or damaged.
 const fn refuses_job(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::Conflict | ErrorKind::NotFound | ErrorKind::Fenced | ErrorKind::Invalid | ErrorKind::Corrupt
     )
-}
-
-/// Leaves a job to whoever has it now: what the store says is true.
-fn yield_job(shared: &Shared, live: &Live, error: StoreError) {
-    tracing::error!(job = %live.id, %error, "the store refused the change of a job: it is left as it is stored");
-    if let Ok(Some(stored)) = shared.store().get(live.id) {
-        let complete = stored.state.is_complete();
-        shared.watchers.tell(&stored);
-        live.lock().record = stored;
-        if complete {
-            return live.tell_end();
-        }
-    }
-    live.lose(EngineError::Store(error));
-    shared.watchers.end(live.id);
 }

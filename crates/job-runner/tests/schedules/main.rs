@@ -17,14 +17,8 @@
 mod attempt;
 #[path = "../../src/cancel.rs"]
 mod cancel;
-#[path = "../../src/claimer.rs"]
-mod claimer;
-#[path = "../../src/claims.rs"]
-mod claims;
 #[path = "../../src/clock.rs"]
 mod clock;
-#[path = "../../src/cluster.rs"]
-mod cluster;
 #[path = "../../src/config.rs"]
 mod config;
 #[path = "../../src/context.rs"]
@@ -73,8 +67,6 @@ mod queue;
 mod reader;
 #[path = "../../src/recorder.rs"]
 mod recorder;
-#[path = "../../src/recover.rs"]
-mod recover;
 #[path = "../../src/registry.rs"]
 mod registry;
 #[path = "../../src/retention.rs"]
@@ -90,6 +82,8 @@ mod shared;
 mod shield;
 #[path = "../../src/snapshot.rs"]
 mod snapshot;
+#[path = "../../src/source/mod.rs"]
+mod source;
 #[path = "../../src/started.rs"]
 mod started;
 #[path = "../../src/stats.rs"]
@@ -99,8 +93,6 @@ mod submit;
 #[path = "../../src/suspicion.rs"]
 mod suspicion;
 mod sync;
-#[path = "../../src/turn.rs"]
-mod turn;
 #[path = "../../src/unreadable.rs"]
 mod unreadable;
 #[path = "../../src/waiting.rs"]

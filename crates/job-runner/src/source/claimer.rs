@@ -9,23 +9,26 @@ use std::{
 use job_core::{JobId, JobRecord, JobState};
 use job_store::{Claim, Claimed, Held, StoreError};
 
+use super::{
+    claims::{Action, Ask, Claims, Load},
+    cluster::Cluster,
+    remote,
+    take_up::take_up,
+};
 use crate::{
     attempt::Attempt,
     cancel::StopCause,
-    claims::{Action, Ask, Load},
-    cluster::Cluster,
+    lease::Lease,
     live::Live,
-    recover,
     shared::{self, Phase, Scheduler, Shared},
-    shield, suspicion,
+    shield, suspicion, worker,
 };
 
 /// Between two looks at started jobs that wait for a worker that is about to be there.
 const MIN_REST: Duration = Duration::from_millis(1);
 
 /// The life of the claimer.
-pub(crate) fn run(shared: &Arc<Shared>) {
-    let Some(cluster) = &shared.cluster else { return };
+pub(super) fn run(shared: &Arc<Shared>, cluster: &Cluster) {
     let mut failures = 0;
     while shared.scheduler().phase != Phase::Closed {
         match step(shared, cluster) {
@@ -47,7 +50,7 @@ pub(crate) fn run(shared: &Arc<Shared>) {
             }
         }
     }
-    shared.take_back(cluster);
+    take_back(shared, cluster);
 }
 
 /// Whether the store has answered a question.
@@ -58,7 +61,7 @@ enum Answered {
 
 /// Takes back what has waited too long, and does what the policy says.
 fn step(shared: &Arc<Shared>, cluster: &Cluster) -> Result<Answered, StoreError> {
-    shared.take_back(cluster);
+    take_back(shared, cluster);
     let load = load(&shared.scheduler());
     match cluster.tell(|claims| claims.next(cluster.now(), load)) {
         Action::Claim(ask) => claim(shared, cluster, ask).map(|()| Answered::Yes),
@@ -75,23 +78,23 @@ fn step(shared: &Arc<Shared>, cluster: &Cluster) -> Result<Answered, StoreError>
 }
 
 /// Looks at the jobs that run here and at those that somebody here waits for.
-pub(crate) fn look(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), StoreError> {
+pub(super) fn look(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), StoreError> {
     let began = cluster.now();
-    let known = shared.to_look_at();
+    let known = remote::to_look_at(shared);
     let asked: Vec<Held> = known.iter().map(|(_, held)| *held).collect();
     let changed = if asked.is_empty() { Ok(Vec::new()) } else { cluster.store().changed(&asked) };
     cluster.tell(|claims| claims.looked(began, cluster.now(), changed.is_err()));
     let lives: HashMap<JobId, &Arc<Live>> = known.iter().map(|(live, held)| (held.id, live)).collect();
     for (id, stored) in changed? {
         if let Some(live) = lives.get(&id) {
-            shared.meet(live, stored);
+            remote::meet(shared, cluster, live, stored);
         }
     }
     Ok(())
 }
 
 /// Claims as many jobs as there is room for.
-pub(crate) fn claim_now(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), StoreError> {
+pub(super) fn claim_now(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), StoreError> {
     let _one = cluster.claiming.take();
     let load = load(&shared.scheduler());
     let ask = cluster.tell(|claims| {
@@ -128,7 +131,7 @@ fn ask_store(shared: &Arc<Shared>, cluster: &Cluster, ask: Ask) -> Result<(), St
     for Claimed { record, started: runs, lost } in claimed {
         if runs {
             started.push(take_in(shared, cluster, record, asked));
-        } else if let Some(lease) = shared.lease(record.id) {
+        } else if let Some(lease) = lease_of(shared, record.id) {
             // It had ended, and nobody else was there.
             cluster.extend(&lease, asked, record.revision);
         } else {
@@ -167,7 +170,7 @@ fn take_in(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: In
     if scheduler.registry.get(record.id).is_none() {
         shared.watchers.tell(&record);
     }
-    let live = shared.hold(&mut scheduler, record, lease);
+    let live = hold(shared, &mut scheduler, record, lease);
     live.lock().place.start(Arc::new(attempt));
     live
 }
@@ -175,7 +178,7 @@ fn take_in(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: In
 /// Takes a claimed job in. `lost`: another engine had it, and has died or lost touch.
 fn adopt(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: Instant, lost: bool) {
     let lease = cluster.lease(&record, asked);
-    let live = shared.hold(&mut shared.scheduler(), record.clone(), lease);
+    let live = hold(shared, &mut shared.scheduler(), record.clone(), lease);
     let verdict = |record: &JobRecord| {
         if lost {
             // That may have been the fault of whatever ran there, so only the one suspect of that engine is blamed.
@@ -184,7 +187,7 @@ fn adopt(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: Inst
             suspicion::cut_off(record)
         }
     };
-    match recover::take_up(shared, record, verdict) {
+    match take_up(shared, record, verdict) {
         Ok(record) => {
             // A cancel of it may be under way.
             let change = live.change();
@@ -204,4 +207,34 @@ fn adopt(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: Inst
     }
     cluster.leave(&mut shared.scheduler(), &live);
     cluster.give_back(&[live.id]);
+}
+
+/// Counts a claimed job among those of this engine, with the handles that there are.
+fn hold(shared: &Shared, scheduler: &mut Scheduler, record: JobRecord, lease: Arc<Lease>) -> Arc<Live> {
+    let live = scheduler.registry.get_or_insert(&record);
+    let mut state = live.lock();
+    shared.show(&mut state, record);
+    state.place.wait(Some(lease));
+    drop(state);
+    live
+}
+
+/// The claim of this engine on a job.
+fn lease_of(shared: &Shared, id: JobId) -> Option<Arc<Lease>> {
+    shared.scheduler().registry.get(id)?.lease()
+}
+
+/// Lets those wait again that no worker has begun in time; in a shutdown all of them.
+fn take_back(shared: &Shared, cluster: &Cluster) {
+    let (overdue, phase) = {
+        let mut scheduler = shared.scheduler();
+        let phase = scheduler.phase;
+        (scheduler.started.overdue(phase, Instant::now()), phase)
+    };
+    if !overdue.is_empty() && phase == Phase::Open {
+        cluster.tell(Claims::claim_less);
+    }
+    for live in overdue {
+        worker::put_back(shared, &live);
+    }
 }

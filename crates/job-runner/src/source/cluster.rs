@@ -1,0 +1,323 @@
+//! [`Cluster`]: an engine that shares its store with others.
+//!
+//! The jobs that an engine runs are those that it has claimed: the [`Place`] of each has a [`Lease`]. The registry holds
+//! the others too that somebody here has a handle of; `remote` looks at those that are waited for.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use job_core::{JobId, JobKind, JobRecord};
+use job_store::{ErrorKind, SharedStore, StoreError};
+
+use super::{
+    Life, Source, claimer,
+    claims::{Claims, Settings},
+    leases, remote,
+    turn::Turn,
+};
+use crate::{
+    config::Config,
+    error::EngineError,
+    lease::Lease,
+    live::Live,
+    place::Place,
+    shared::{Phase, Scheduler, Shared},
+    sync::{Condvar, Mutex, MutexGuard, assert_none_held},
+};
+
+/// How an engine shares its store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sharing {
+    /// How long a claim lasts when it is not renewed.
+    pub(crate) lease: Duration,
+    /// The most jobs that are claimed ahead of the workers.
+    pub(crate) backlog: usize,
+    /// How long nothing is heard before the store is looked at all the same.
+    pub(crate) poll: Duration,
+}
+
+/// An engine of several. Clones are the same.
+pub(crate) struct Cluster {
+    store: Arc<dyn SharedStore>,
+    pub(crate) kinds: Vec<JobKind>,
+    pub(crate) sharing: Sharing,
+    /// Whether claims start what they claim.
+    pub(crate) starts: bool,
+    claims: Mutex<Claims>,
+    /// The times of `claims` are counted from here.
+    opened: Instant,
+    /// One claim at a time.
+    pub(crate) claiming: Turn,
+    /// Whether the keeper of the leases is to end.
+    closed: Mutex<bool>,
+    closing: Condvar,
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("sharing", &self.sharing)
+            .field("kinds", &self.kinds)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    pub(crate) fn new(store: Arc<dyn SharedStore>, kinds: Vec<JobKind>, config: &Config) -> Self {
+        let Sharing { lease, backlog, poll } = config.sharing;
+        let starts = config.workers > 0 && config.per_graph == usize::MAX && config.per_class == [usize::MAX; 2];
+        // Without workers the caller runs one at a time.
+        let seats = if kinds.is_empty() { 0 } else { config.workers.max(1) };
+        let token = RandomState::new().hash_one(());
+        Self {
+            store,
+            kinds,
+            sharing: config.sharing,
+            starts,
+            claims: Mutex::new(Claims::new(
+                Settings { seats, starts, backlog, lease, poll },
+                token,
+                Duration::ZERO,
+            )),
+            opened: Instant::now(),
+            claiming: Turn::default(),
+            closed: Mutex::new(false),
+            closing: Condvar::new(),
+        }
+    }
+
+    /// The store, as [`Shared::store`].
+    pub(crate) fn store(&self) -> &dyn SharedStore {
+        assert_none_held();
+        &*self.store
+    }
+
+    /// The time for `claims`.
+    pub(crate) fn now(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
+    /// Tells the policy of claims what has happened, and wakes the claimer if that is news for it.
+    pub(crate) fn tell<T>(&self, news: impl FnOnce(&mut Claims) -> T) -> T {
+        let (answer, wakes) = {
+            let mut claims = self.claims.lock();
+            (news(&mut claims), claims.wakes())
+        };
+        if wakes {
+            self.store.wake();
+        }
+        answer
+    }
+
+    /// The lease on a job that a claim has given, which was asked for at that time.
+    pub(crate) fn lease(&self, record: &JobRecord, asked: Instant) -> Arc<Lease> {
+        Arc::new(Lease::new(asked, self.sharing.lease, record.revision))
+    }
+
+    /// Renews a lease by an answer of the store to a question of that time.
+    pub(crate) fn extend(&self, lease: &Lease, asked: Instant, revision: u64) {
+        if lease.extend(asked, self.sharing.lease, revision) {
+            self.tell(Claims::want_look);
+        }
+    }
+
+    /// Waits between two renewals; `false` when the engine is closed.
+    pub(crate) fn rest(&self, pause: Duration) -> bool {
+        let mut closed = self.closed.lock();
+        if !*closed {
+            self.closing.wait_for(&mut closed, pause);
+        }
+        !*closed
+    }
+
+    /// This engine is done with a job, or its lease is lost: if it is not complete, it is outside from now on. `true` if
+    /// its claim has to be given back.
+    pub(crate) fn leave(&self, scheduler: &mut Scheduler, live: &Arc<Live>) -> bool {
+        self.tell(Claims::job_left);
+        let (ends, back) = {
+            let mut state = live.lock();
+            let runs = state.runs();
+            let back = state.place.go(runs);
+            if matches!(state.place, Place::LeaseLost(_)) {
+                tracing::warn!(job = %live.id, "the lease of a job was lost: it waits again, or another engine goes on with it");
+            }
+            (state.record.state.is_complete() || state.place.is_left(), back)
+        };
+        if ends {
+            scheduler.forget(live);
+            return false;
+        }
+        scheduler.forget_deadline(live);
+        self.tell(Claims::want_look);
+        back
+    }
+
+    /// Lets others have these jobs. Should that fail, their leases end by themselves.
+    pub(crate) fn give_back(&self, jobs: &[JobId]) {
+        if jobs.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store().release(jobs) {
+            tracing::warn!(%error, jobs = jobs.len(), "claims could not be given back: they end with their leases");
+        }
+    }
+
+    /// Takes those of `jobs` that wait in the queue out of it, and lets others have them.
+    pub(crate) fn give_up_waiting(&self, shared: &Shared, jobs: &[JobId]) -> usize {
+        let mut back = Vec::new();
+        {
+            let mut scheduler = shared.scheduler();
+            for id in jobs {
+                let Some(live) = scheduler.registry.get(*id).cloned() else { continue };
+                if scheduler.queue.remove(*id) && self.leave(&mut scheduler, &live) {
+                    back.push(*id);
+                }
+            }
+        }
+        if !jobs.is_empty() {
+            // Suspects may have waited for one of them.
+            shared.call();
+        }
+        self.give_back(&back);
+        back.len()
+    }
+
+    /// Whether it claims jobs.
+    fn runs(&self) -> bool {
+        !self.kinds.is_empty()
+    }
+}
+
+impl Source for Cluster {
+    /// Nothing is taken up but by claims.
+    fn open(&self, _shared: &Arc<Shared>) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// One that only submits and reads needs a thread without workers too.
+    fn threads(self: Arc<Self>, workers: usize) -> Vec<(&'static str, Life)> {
+        let (runs, claimer, keeper) = (self.runs(), Arc::clone(&self), self);
+        let mut threads: Vec<(&'static str, Life)> = Vec::new();
+        if !runs || workers > 0 {
+            threads.push(("job-claimer", Arc::new(move |shared| claimer::run(shared, &claimer))));
+        }
+        if runs && workers > 0 {
+            threads.push(("job-leases", Arc::new(move |shared| leases::keep(shared, &keeper))));
+        }
+        threads
+    }
+
+    fn is_driven(&self, workers: usize) -> bool {
+        workers == 0 && self.runs()
+    }
+
+    fn tick(&self, shared: &Arc<Shared>) -> Result<(), EngineError> {
+        leases::renew(shared, self)?;
+        claimer::look(shared, self)?;
+        claimer::claim_now(shared, self)?;
+        Ok(())
+    }
+
+    /// They wait in the store, for whichever engine is free first.
+    fn queues(&self) -> bool {
+        false
+    }
+
+    fn accept(&self, _shared: &Shared, _scheduler: &mut Scheduler, _new: &[Arc<Live>]) {
+        self.tell(Claims::ask);
+    }
+
+    fn worker_looked(&self, scheduler: &Scheduler, found: bool) {
+        let left = scheduler.queue.waiting_in_all() + scheduler.started.len();
+        self.tell(|claims| claims.worker_took(found, left));
+    }
+
+    fn worker_is_free(&self) {
+        self.tell(Claims::ask_for_more);
+    }
+
+    /// Whichever engine is free runs it again.
+    fn release(&self, _shared: &Shared, mut scheduler: MutexGuard<'_, Scheduler>, live: &Arc<Live>) {
+        let back = self.leave(&mut scheduler, live);
+        drop(scheduler);
+        if back {
+            self.give_back(&[live.id]);
+        }
+    }
+
+    fn catch_up(&self, shared: &Shared, live: &Arc<Live>) -> Result<bool, StoreError> {
+        remote::refresh(shared, self, live)?;
+        Ok(true)
+    }
+
+    fn refused(
+        &self,
+        shared: &Shared,
+        live: &Arc<Live>,
+        error: StoreError,
+        times: u32,
+    ) -> Result<(), Option<StoreError>> {
+        const MOST: u32 = 100;
+        if error.kind == ErrorKind::Conflict && times < MOST {
+            // Somebody has asked for its end, most likely.
+            return Err(remote::refresh(shared, self, live).err());
+        }
+        tracing::warn!(job = %live.id, %error, "the store refused the change of a job: it is left to other engines");
+        if let Some(lease) = live.lease() {
+            lease.end();
+        }
+        Ok(())
+    }
+
+    fn find(&self, shared: &Shared, record: JobRecord) -> Arc<Live> {
+        let mut scheduler = shared.scheduler();
+        if scheduler.phase != Phase::Closed || scheduler.registry.get(record.id).is_some() {
+            return scheduler.registry.get_or_insert(&record);
+        }
+        drop(scheduler);
+        let live = Arc::new(Live::new(record, Place::Outside));
+        live.lose(EngineError::LeftUnfinished(live.id));
+        live
+    }
+
+    fn has(&self, place: &Place) -> bool {
+        place.is_here()
+    }
+
+    /// If it is outside, it is looked at.
+    fn watch(&self, live: &Live) {
+        let news = {
+            let mut state = live.lock();
+            !std::mem::replace(&mut state.awaited, true) && !state.is_settled_or_here()
+        };
+        if news {
+            self.tell(Claims::want_look);
+        }
+    }
+
+    fn freshen(&self, shared: &Shared, live: &Arc<Live>) {
+        if live.lock().is_settled_or_here() {
+            return;
+        }
+        if let Err(error) = remote::refresh(shared, self, live) {
+            tracing::warn!(job = %live.id, %error, "a job of another engine could not be looked at");
+        }
+    }
+
+    fn enter(&self, phase: Phase) {
+        if phase == Phase::Closed {
+            *self.closed.lock() = true;
+            self.closing.notify_all();
+        }
+        self.store.wake();
+    }
+
+    fn drain(&self, shared: &Shared) {
+        let jobs: Vec<JobId> = shared.scheduler().registry.all().iter().map(|live| live.id).collect();
+        self.give_up_waiting(shared, &jobs);
+    }
+}

@@ -1,0 +1,128 @@
+//! The leases of an engine on a shared store: a thread renews them three times as often as needed.
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+use job_core::{JobId, JobRecord, JobState};
+use job_store::StoreError;
+
+use super::{claims::Claims, cluster::Cluster, remote, take_up::take_up};
+use crate::{error::EngineError, lease::Lease, live::Live, shared::Shared, suspicion};
+
+/// The life of the keeper of the leases.
+pub(super) fn keep(shared: &Arc<Shared>, cluster: &Cluster) {
+    let every = cluster.sharing.lease / 3;
+    let mut pause = every;
+    while cluster.rest(pause) {
+        let asked = Instant::now();
+        pause = match renew(shared, cluster) {
+            // Leases count from when they were asked for.
+            Ok(()) => every.saturating_sub(asked.elapsed()),
+            Err(error) => {
+                tracing::warn!(%error, "leases could not be renewed; it is tried again");
+                every / 3
+            }
+        };
+    }
+}
+
+/// Renews every lease, finds out which are lost, and puts back what has stopped without one.
+pub(super) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), StoreError> {
+    let (leased, stopped) = to_renew(shared);
+    let jobs: Vec<JobId> = leased.iter().map(|(id, _)| *id).chain(stopped.iter().map(|live| live.id)).collect();
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let (asked, began) = (Instant::now(), cluster.now());
+    let renewed = cluster.store().renew(&jobs, cluster.sharing.lease);
+    cluster.tell(|claims| claims.note_answer(began, cluster.now(), renewed.is_err()));
+    let held: HashMap<JobId, u64> = match &renewed {
+        Ok(held) => held.iter().map(|held| (held.id, held.revision)).collect(),
+        Err(_) => HashMap::new(),
+    };
+    let mut lost = Vec::new();
+    for (id, lease) in &leased {
+        match held.get(id) {
+            Some(revision) => cluster.extend(lease, asked, *revision),
+            // Unanswered: it is ours until its time is over.
+            None if renewed.is_err() && !lease.is_over() => {}
+            // Lost, or the job has just ended: then there is nothing left to stop.
+            None => {
+                lease.end();
+                lost.push(*id);
+            }
+        }
+    }
+    if renewed.is_ok() {
+        for live in stopped {
+            if held.contains_key(&live.id) {
+                put_back(shared, cluster, &live);
+            } else {
+                // Another's by now.
+                live.lock().place.settle();
+            }
+        }
+    }
+    cluster.give_up_waiting(shared, &lost);
+    if !lost.is_empty() {
+        cluster.tell(Claims::want_look);
+    }
+    share_waiting(shared, cluster, &leased);
+    renewed.map(drop)
+}
+
+type Leased = Vec<(JobId, Arc<Lease>)>;
+
+/// The leases of this engine, and the jobs that have stopped here without one.
+fn to_renew(shared: &Shared) -> (Leased, Vec<Arc<Live>>) {
+    let (mut leased, mut stopped) = (Vec::new(), Vec::new());
+    let all = shared.scheduler().registry.all();
+    for live in all {
+        let state = live.lock();
+        if let Some(lease) = state.place.lease() {
+            leased.push((live.id, Arc::clone(lease)));
+        } else if state.place.stopped().is_some() {
+            drop(state);
+            stopped.push(live);
+        }
+    }
+    (leased, stopped)
+}
+
+/// Lets a job wait again whose body has ended here without a lease, and that is still this engine's.
+fn put_back(shared: &Arc<Shared>, cluster: &Cluster, live: &Arc<Live>) {
+    let Some(attempt) = live.lock().place.stopped() else { return };
+    match put_one_back(shared, live.id, attempt) {
+        Ok(record) => {
+            live.lock().place.settle();
+            if let Some(record) = record {
+                tracing::info!(job = %live.id, "a job that was stopped without its lease waits again");
+                remote::meet(shared, cluster, live, Some(record));
+                // Unless a claim has given it to this engine meanwhile.
+                if !live.lock().place.is_here() {
+                    cluster.give_back(&[live.id]);
+                }
+            }
+        }
+        Err(error) => {
+            tracing::warn!(job = %live.id, %error, "a job that was stopped without its lease could not be put back");
+        }
+    }
+}
+
+/// The job as it is then; `None` if it has gone on without.
+fn put_one_back(shared: &Shared, id: JobId, attempt: u32) -> Result<Option<JobRecord>, EngineError> {
+    let runs = |record: &JobRecord| record.attempt == attempt && matches!(record.state, JobState::Running { .. });
+    match shared.store().get(id)?.filter(runs) {
+        Some(record) => take_up(shared, record, suspicion::cut_off).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// What has waited for a worker here for a third of a lease goes back to the others: one of them may be idle.
+fn share_waiting(shared: &Shared, cluster: &Cluster, known: &[(JobId, Arc<Lease>)]) {
+    let long = |lease: &Lease| lease.age() >= cluster.sharing.lease / 3;
+    let stale: Vec<JobId> = known.iter().filter(|(_, lease)| long(lease)).map(|(id, _)| *id).collect();
+    if cluster.give_up_waiting(shared, &stale) > 0 {
+        cluster.tell(Claims::claim_less);
+    }
+}

@@ -1,0 +1,77 @@
+//! The jobs of other engines, as far as somebody here has to do with them.
+
+use std::sync::Arc;
+
+use job_core::{JobRecord, JobState};
+use job_store::{Held, StoreError};
+
+use super::{claims::Claims, cluster::Cluster};
+use crate::{cancel::StopCause, error::EngineError, live::Live, shared::Shared};
+
+/// Reads the record of a job that somebody else may have changed, and shows it.
+pub(super) fn refresh(shared: &Shared, cluster: &Cluster, live: &Arc<Live>) -> Result<(), StoreError> {
+    let stored = shared.store().get(live.id)?;
+    meet(shared, cluster, live, stored);
+    Ok(())
+}
+
+/// What the store has of a job may be news: shows it, and does what somebody else has asked for.
+pub(super) fn meet(shared: &Shared, cluster: &Cluster, live: &Arc<Live>, stored: Option<JobRecord>) {
+    let Some(stored) = stored else {
+        // It was complete and has been removed before anybody here looked.
+        shared.scheduler().forget(live);
+        live.lose(EngineError::UnknownJob(live.id));
+        return shared.watchers.end(live.id);
+    };
+    let runs_here = {
+        let Some(mut state) = live.lock_unchanging() else {
+            // Whoever changes it finds out by himself; what he does not, the next look does.
+            return cluster.tell(Claims::want_look);
+        };
+        if stored.revision <= state.record.revision {
+            return;
+        }
+        if let Some(attempt) = state.place.attempt() {
+            match stored.state {
+                JobState::Running { cancelling } if stored.attempt == attempt.number => {
+                    if cancelling {
+                        attempt.token.stop(StopCause::Cancel);
+                    }
+                }
+                // Another has taken it up.
+                _ => attempt.end_lease(),
+            }
+        }
+        shared.show(&mut state, stored.clone());
+        let runs = state.runs();
+        state.place.meet_change(runs);
+        state.place.attempt().is_some()
+    };
+    if stored.state.is_complete() {
+        if !runs_here {
+            let mut scheduler = shared.scheduler();
+            scheduler.queue.remove(stored.id);
+            scheduler.forget(live);
+            drop(scheduler);
+            shared.call();
+        }
+        live.tell_end();
+    }
+}
+
+/// What a look is about: each job with the revision that is known.
+pub(super) fn to_look_at(shared: &Shared) -> Vec<(Arc<Live>, Held)> {
+    let all = {
+        let mut scheduler = shared.scheduler();
+        scheduler.registry.forget_unasked();
+        scheduler.registry.all()
+    };
+    let wanted = all.into_iter().filter_map(|live| {
+        let state = live.lock();
+        let held = Held { id: live.id, revision: state.record.revision };
+        let wanted = state.place.is_here() || state.awaited;
+        drop(state);
+        wanted.then_some((live, held))
+    });
+    wanted.collect()
+}

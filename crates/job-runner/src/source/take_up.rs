@@ -1,0 +1,50 @@
+//! Taking up a job that another engine, or an earlier process, has left.
+
+use job_core::{Event, JobRecord, JobState};
+use job_store::{Durability, ErrorKind};
+
+use crate::{error::EngineError, shared::Shared};
+
+/// What an unfinished job is when it is taken up by this engine: waiting, or at its end. `verdict` says what becomes of
+/// one that runs in its record.
+pub(super) fn take_up(
+    shared: &Shared,
+    record: JobRecord,
+    verdict: impl Fn(&JobRecord) -> Event,
+) -> Result<JobRecord, EngineError> {
+    let record = interrupted(shared, record, verdict)?;
+    if record.state == JobState::Waiting && record.attempt > 0 {
+        // Of the attempt that was interrupted, or of one before whose rows the process had no time to drop.
+        shared.store().discard(record.id, record.attempt)?;
+    }
+    Ok(record)
+}
+
+/// The move of a job that was left running. Its record goes first: a thread of an engine that was dropped without
+/// waiting for it can write nothing more from then on, and must not find its rows gone while it still can.
+fn interrupted(
+    shared: &Shared,
+    mut record: JobRecord,
+    verdict: impl Fn(&JobRecord) -> Event,
+) -> Result<JobRecord, EngineError> {
+    while matches!(record.state, JobState::Running { .. })
+        && let Ok(next) = record.apply(verdict(&record), shared.clock.now())
+    {
+        match shared.replace(&next, Durability::Buffered) {
+            Ok(()) => {
+                tracing::info!(job = %next.id, attempt = next.attempt, state = %next.state, "took up an interrupted job");
+                if next.state.is_complete() {
+                    shared.store().discard(next.id, next.attempt)?;
+                }
+                return Ok(next);
+            }
+            // Such a thread has just ended it.
+            Err(error) if error.kind == ErrorKind::Conflict => match shared.store().get(record.id)? {
+                Some(stored) => record = stored,
+                None => return Ok(record),
+            },
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(record)
+}
