@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Instant,
 };
 
 use job_core::{Budget, InvalidOutput, Outputs, RowList, Segment};
@@ -17,7 +16,7 @@ use crate::{
     error::{JobError, Resource},
     lease::Lease,
     progress::Counter,
-    sync::Mutex,
+    sync::{Instant, Mutex},
 };
 
 #[derive(Debug)]

@@ -1,9 +1,8 @@
 //! [`IdSource`]: ids that ascend in the order of submission, also within a millisecond.
 
 use job_core::{JobId, Timestamp};
-use uuid::Uuid;
 
-use crate::sync::Mutex;
+use crate::sync::{Mutex, random};
 
 /// Makes job ids. Each is greater than all before it from this source, and than all that were stored when it began, even
 /// if the clock goes back or stands; so the order of ids is the order of submission. Nothing is decided by the time in one:
@@ -71,7 +70,7 @@ fn counted_on(mut entropy: [u8; 10]) -> Option<[u8; 10]> {
 
 fn fresh() -> [u8; 10] {
     // Seven bytes of a random UUID that hold nothing of its version and variant, behind three that do no harm.
-    let random = Uuid::new_v4().into_bytes();
+    let random = random();
     let mut entropy = [0; 10];
     for (to, from) in entropy.iter_mut().zip(random.into_iter().take(3).chain(random.into_iter().skip(9))) {
         *to = from;

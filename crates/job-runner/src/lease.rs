@@ -2,10 +2,13 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use crate::cancel::{CancelToken, StopCause};
+use crate::{
+    cancel::{CancelToken, StopCause},
+    sync::Instant,
+};
 
 /// A claim on one job of a shared store. One attempt at most runs under it.
 ///

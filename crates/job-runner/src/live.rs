@@ -1,11 +1,6 @@
 //! [`Live`]: one unfinished job as this process knows it; what handles wait on.
 
-use std::{
-    fmt, mem,
-    sync::Arc,
-    task::Waker,
-    time::{Duration, Instant},
-};
+use std::{fmt, mem, sync::Arc, task::Waker, time::Duration};
 
 use job_core::{JobId, JobRecord, JobState};
 
@@ -15,7 +10,7 @@ use crate::{
     lease::Lease,
     place::Place,
     shield,
-    sync::{Condvar, Mutex, MutexGuard},
+    sync::{Condvar, Instant, Mutex, MutexGuard},
 };
 
 /// What is called when a job is complete.

@@ -142,11 +142,12 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use job_core::{Budget, JobId};
 
     use super::*;
+    use crate::sync::Instant;
 
     const HOUR: Duration = Duration::from_hours(1);
 

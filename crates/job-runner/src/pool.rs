@@ -1,9 +1,6 @@
 //! [`Pool`]: the threads of an engine. The only file that starts any.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     engine::Shutdown,
@@ -16,7 +13,7 @@ use crate::{
     shared::{Phase, Shared},
     shield,
     stats::Stats,
-    sync::{Mutex, thread},
+    sync::{Instant, Mutex, thread},
     worker,
 };
 

@@ -1,14 +1,11 @@
 //! [`Progress`]: how far a job is, as a tree of named tasks.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use job_core::{Ending, JobRecord, JobState, Outputs};
 use serde::Serialize;
 
-use crate::sync::Mutex;
+use crate::sync::{Instant, Mutex};
 
 /// How far a job is. While an attempt runs, the part behind never falls: what a body says that is a smaller part than
 /// what it has said before changes nothing. One that finds more work on its way stays where it was until it is past it.

@@ -3,17 +3,14 @@
 //! A claim starts no more than the workers will soon begin, as far as the last jobs tell. What they have not begun after
 //! [`PATIENCE`] waits again.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use job_core::{Event, Failure, FailureKind};
 
 use crate::{
     live::Live,
     shared::{Phase, Shared},
+    sync::Instant,
 };
 
 /// How long a started job may wait for a worker.

@@ -1,6 +1,6 @@
 //! Submission: from requests to stored, queued jobs.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{collections::HashMap, sync::Arc};
 
 use job_core::{JobClass, JobId, JobRecord, JobSpec, shown};
 use job_store::{ErrorKind, StoreError};
@@ -13,6 +13,7 @@ use crate::{
     live::Live,
     place::Place,
     shared::{Phase, Scheduler, Shared},
+    sync::Instant,
 };
 
 /// How long a submission waits for room in the queue.

@@ -1,15 +1,22 @@
-//! The locks and threads of the engine, named in one place: `tests/schedules` compiles the same sources with those
-//! of a scheduler that tries many orders.
+//! The locks and threads of the engine, the clock by which it waits and its chance, named in one place: `tests/schedules`
+//! compiles the same sources with those of a scheduler that tries many orders.
 //!
 //! No lock is held across a call to the store, so that a store that does not answer stops nobody but its caller. Debug
 //! builds, and tests by the feature `checked-locks`, count the locks of a thread and panic where one is held.
 
-pub(crate) use std::{thread, thread_local};
+pub(crate) use std::{thread, thread_local, time::Instant};
+
+use uuid::Uuid;
 
 #[cfg(any(debug_assertions, feature = "checked-locks"))]
 pub(crate) use self::checked::{Condvar, Mutex, MutexGuard, assert_none_held};
 #[cfg(not(any(debug_assertions, feature = "checked-locks")))]
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
+
+/// Bytes that nobody else has, but for the bits of version and variant of a UUID.
+pub(crate) fn random() -> [u8; 16] {
+    Uuid::new_v4().into_bytes()
+}
 
 /// Before a call to the store. Nothing where locks are not counted.
 #[cfg(not(any(debug_assertions, feature = "checked-locks")))]

@@ -3,11 +3,7 @@
 //! While it waits its seat is free: another worker runs what it waits for, and it counts against no limit. Waits that would
 //! close a circle are refused, and a job that is told to stop waits no longer.
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use job_core::{JobId, JobRecord, JobState};
 
@@ -19,6 +15,7 @@ use crate::{
     live::Live,
     place::Place,
     shared::{Phase, Shared},
+    sync::Instant,
     worker,
 };
 

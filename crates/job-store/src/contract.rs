@@ -40,17 +40,6 @@ pub(crate) fn check_attempt(found: Option<&JobRecord>, key: SegmentKey) -> Resul
     }
 }
 
-/// Whether `next` is the cancel of `stored`: what anybody may ask of a job, whoever has claimed it.
-pub(crate) fn is_cancel(stored: &JobRecord, next: &JobRecord) -> bool {
-    match stored.state {
-        JobState::Waiting => next.state == JobState::Complete(Ending::Cancelled),
-        JobState::Running { .. } => {
-            next.state == JobState::Running { cancelling: true } && next.attempt == stored.attempt
-        }
-        JobState::Complete(_) => false,
-    }
-}
-
 pub(crate) fn check_removable(record: &JobRecord, pinned: bool) -> Result<(), StoreError> {
     let detail = match record.state.is_complete() {
         true if pinned => "it is pinned: release it first".to_owned(),

@@ -53,6 +53,7 @@ mod fault;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod guard;
 #[cfg(any(feature = "rocksdb", feature = "redb", feature = "fuzzing"))]
 #[cfg_attr(not(feature = "rocksdb"), allow(dead_code, reason = "redb drops rows in the transaction"))]
 mod keys;
@@ -73,6 +74,7 @@ mod seat;
 mod shared;
 mod shared_memory;
 mod store;
+mod sync;
 mod verify;
 
 pub use block::{Block, BlockBuilder, InvalidBlock, InvalidRow, Rows, SealedBlock, SegmentKey};

@@ -72,12 +72,3 @@ impl Drop for Taken {
         *self.0.lock() = None;
     }
 }
-
-/// The refusal of an engine that wants a shared store for itself.
-pub(crate) fn only_shared(engine: &str) -> StoreError {
-    let detail = format!(
-        "engines share this store, and {engine} wants it for itself: open it with `Engine::builder_shared` instead of \
-         `Engine::builder`"
-    );
-    StoreError::new(ErrorKind::Invalid, OPERATION, detail)
-}

@@ -2,20 +2,19 @@
 
 use std::{
     cmp::Reverse,
-    collections::HashMap,
+    collections::BTreeMap,
     fmt,
     ops::{ControlFlow, Range},
     sync::{Arc, Weak},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, JobState, Segment, Timestamp};
-use parking_lot::{Condvar, Mutex};
 
 use crate::{
     Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, LONGEST_PAUSE, Listed, MemoryStore, Pin,
-    ResultStore, Rows, SealedBlock, Seat, Seats, SegmentKey, SegmentWriter, SharedStore, StoreError, contract,
-    seat,
+    ResultStore, Rows, SealedBlock, Seat, Seats, SegmentKey, SegmentWriter, SharedStore, StoreError, guard,
+    sync::{Condvar, Instant, Mutex},
 };
 
 /// One claimant of a [`MemoryStore`] that several engines of one process share; [`claimant`](Self::claimant) makes
@@ -60,9 +59,9 @@ struct Board {
 
 #[derive(Debug, Default)]
 struct Table {
-    leases: HashMap<JobId, Lease>,
+    leases: BTreeMap<JobId, Lease>,
     /// The claimants that are open.
-    claimants: HashMap<u64, Ears>,
+    claimants: BTreeMap<u64, Ears>,
     next: u64,
 }
 
@@ -150,7 +149,7 @@ impl SharedMemory {
     /// would go well, so that a conflict is told first.
     fn check(&self, table: &Table, next: &JobRecord, operation: &'static str) -> Result<(), StoreError> {
         match self.store.get(next.id)? {
-            Some(stored) if stored.revision + 1 == next.revision && !contract::is_cancel(&stored, next) => {
+            Some(stored) if stored.revision + 1 == next.revision && !guard::is_cancel(&stored, next) => {
                 self.board.fence(table, self.me, next.id, operation)
             }
             _ => Ok(()),
@@ -306,7 +305,7 @@ impl SharedStore for SharedMemory {
 
 impl JobStore for SharedMemory {
     fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
-        Err(seat::only_shared(engine))
+        Err(guard::only_shared(engine))
     }
 
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {

@@ -1,13 +1,10 @@
 //! The thread of an engine on a shared store that claims jobs, and looks at those that are waited for.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use job_core::{JobId, JobRecord, JobState};
 use job_store::{Claim, Claimed, Held, StoreError};
+use rustc_hash::FxHashMap;
 
 use super::{
     claims::{Action, Ask, Claims, Load},
@@ -21,7 +18,9 @@ use crate::{
     lease::Lease,
     live::Live,
     shared::{self, Phase, Scheduler, Shared},
-    shield, suspicion, worker,
+    shield, suspicion,
+    sync::Instant,
+    worker,
 };
 
 /// Between two looks at started jobs that wait for a worker that is about to be there.
@@ -84,7 +83,7 @@ pub(super) fn look(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), StoreE
     let asked: Vec<Held> = known.iter().map(|(_, held)| *held).collect();
     let changed = if asked.is_empty() { Ok(Vec::new()) } else { cluster.store().changed(&asked) };
     cluster.tell(|claims| claims.looked(began, cluster.now(), changed.is_err()));
-    let lives: HashMap<JobId, &Arc<Live>> = known.iter().map(|(live, held)| (held.id, live)).collect();
+    let lives: FxHashMap<JobId, &Arc<Live>> = known.iter().map(|(live, held)| (held.id, live)).collect();
     for (id, stored) in changed? {
         if let Some(live) = lives.get(&id) {
             remote::meet(shared, cluster, live, stored);

@@ -3,12 +3,7 @@
 //! The jobs that an engine runs are those that it has claimed: the [`Place`] of each has a [`Lease`]. The registry holds
 //! the others too that somebody here has a handle of; `remote` looks at those that are waited for.
 
-use std::{
-    fmt,
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use job_core::{JobId, JobKind, JobRecord};
 use job_store::{ErrorKind, SharedStore, StoreError};
@@ -26,7 +21,7 @@ use crate::{
     live::Live,
     place::Place,
     shared::{Phase, Scheduler, Shared},
-    sync::{Condvar, Mutex, MutexGuard, assert_none_held},
+    sync::{Condvar, Instant, Mutex, MutexGuard, assert_none_held, random},
 };
 
 /// How an engine shares its store.
@@ -72,7 +67,7 @@ impl Cluster {
         let starts = config.workers > 0 && config.per_graph == usize::MAX && config.per_class == [usize::MAX; 2];
         // Without workers the caller runs one at a time.
         let seats = if kinds.is_empty() { 0 } else { config.workers.max(1) };
-        let token = RandomState::new().hash_one(());
+        let token = u64::try_from(u128::from_be_bytes(random()) >> 64).unwrap_or_default();
         Self {
             store,
             kinds,

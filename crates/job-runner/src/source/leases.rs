@@ -1,12 +1,13 @@
 //! The leases of an engine on a shared store: a thread renews them three times as often as needed.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use job_core::{JobId, JobRecord, JobState};
 use job_store::StoreError;
+use rustc_hash::FxHashMap;
 
 use super::{claims::Claims, cluster::Cluster, remote, take_up::take_up};
-use crate::{error::EngineError, lease::Lease, live::Live, shared::Shared, suspicion};
+use crate::{error::EngineError, lease::Lease, live::Live, shared::Shared, suspicion, sync::Instant};
 
 /// The life of the keeper of the leases.
 pub(super) fn keep(shared: &Arc<Shared>, cluster: &Cluster) {
@@ -35,9 +36,9 @@ pub(super) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
     let (asked, began) = (Instant::now(), cluster.now());
     let renewed = cluster.store().renew(&jobs, cluster.sharing.lease);
     cluster.tell(|claims| claims.note_answer(began, cluster.now(), renewed.is_err()));
-    let held: HashMap<JobId, u64> = match &renewed {
+    let held: FxHashMap<JobId, u64> = match &renewed {
         Ok(held) => held.iter().map(|held| (held.id, held.revision)).collect(),
-        Err(_) => HashMap::new(),
+        Err(_) => FxHashMap::default(),
     };
     let mut lost = Vec::new();
     for (id, lease) in &leased {

@@ -31,6 +31,8 @@ mod engine;
 mod error;
 #[path = "../../src/explain.rs"]
 mod explain;
+#[path = "../../../job-store/src/guard.rs"]
+mod guard;
 #[path = "../../src/handle.rs"]
 mod handle;
 #[path = "../../src/handler.rs"]
@@ -78,6 +80,8 @@ mod saved;
 mod scenarios;
 #[path = "../../src/shared.rs"]
 mod shared;
+#[path = "../../../job-store/src/shared_memory.rs"]
+mod shared_memory;
 #[path = "../../src/shield.rs"]
 mod shield;
 #[path = "../../src/snapshot.rs"]
@@ -93,6 +97,7 @@ mod submit;
 #[path = "../../src/suspicion.rs"]
 mod suspicion;
 mod sync;
+mod time;
 #[path = "../../src/unreadable.rs"]
 mod unreadable;
 #[path = "../../src/waiting.rs"]
@@ -105,9 +110,15 @@ mod width;
 mod worker;
 
 pub use crate::context::Iterative;
+use crate::time::Timed;
 
 use std::{env, process::ExitCode};
 
+// What the store in memory finds at the root of its own crate.
+use job_store::{
+    Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, LONGEST_PAUSE, Listed, MemoryStore, Pin,
+    ResultStore, Rows, SealedBlock, Seat, Seats, SegmentKey, SegmentWriter, SharedStore, StoreError,
+};
 use libtest_mimic::{Arguments, Trial};
 use shuttle::{
     Config, Runner,
@@ -116,6 +127,8 @@ use shuttle::{
 
 /// Schedules a scenario when nothing else is said.
 const SCHEDULES: usize = 1_000;
+/// Out of so many steps one lets time pass although others could go on.
+const TIME_EVERY: u64 = 32;
 
 fn main() -> ExitCode {
     let schedules = env::var("JOB_SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(SCHEDULES);
@@ -134,5 +147,5 @@ fn run(scheduler: impl Scheduler + 'static, scenario: fn()) {
     let mut config = Config::new();
     config.stack_size = 1 << 20;
     config.silence_warnings = true;
-    Runner::new(scheduler, config).run(scenario);
+    Runner::new(Timed::new(scheduler), config).run(move || time::run(TIME_EVERY, scenario));
 }

@@ -1,14 +1,22 @@
-//! The engine's locks and threads, all of them the scheduler's. Only what the engine uses.
+//! The engine's locks, threads, time and chance, all of them the scheduler's. Only what the engine uses.
 
 use std::{
     cell::Cell,
     fmt,
     ops::{Deref, DerefMut},
     sync::PoisonError,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 pub(crate) use shuttle::{thread, thread_local};
+
+pub(crate) use crate::time::Instant;
+use crate::time::{self, Waits};
+
+/// Bytes that follow from the schedule.
+pub(crate) fn random() -> [u8; 16] {
+    (u128::from(time::random()) << 64 | u128::from(time::random())).to_be_bytes()
+}
 
 thread_local! {
     /// The locks that this thread holds.
@@ -78,16 +86,21 @@ impl<T: fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
     }
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Condvar(shuttle::sync::Condvar);
+#[derive(Default)]
+pub(crate) struct Condvar(Waits);
 
-/// That a timed wait came to its end.
-pub(crate) struct TimedOut;
+impl fmt::Debug for Condvar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Condvar")
+    }
+}
+
+/// Whether a timed wait came to its end.
+pub(crate) struct TimedOut(bool);
 
 impl TimedOut {
-    #[expect(clippy::unused_self, reason = "as the real one")]
     pub(crate) const fn timed_out(&self) -> bool {
-        true
+        self.0
     }
 }
 
@@ -96,21 +109,25 @@ impl Condvar {
         Self::default()
     }
 
-    pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
-        guard.held = guard.held.take().map(|held| self.0.wait(held).unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// The time is over as soon as others have had a chance: no order of events depends on how long it was.
-    #[expect(clippy::unused_self, reason = "as the real one")]
-    pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, _: Duration) -> TimedOut {
-        guard.held = None;
-        thread::yield_now();
+    fn wait_at_most<T>(&self, guard: &mut MutexGuard<'_, T>, until: Option<Instant>) -> TimedOut {
+        count(-1);
+        let held = guard.held.take();
+        let timed_out = self.0.wait(until, || drop(held));
         guard.held = Some(guard.mutex.relock());
-        TimedOut
+        count(1);
+        TimedOut(timed_out)
     }
 
-    pub(crate) fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _: Instant) -> TimedOut {
-        self.wait_for(guard, Duration::ZERO)
+    pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+        self.wait_at_most(guard, None);
+    }
+
+    pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, timeout: Duration) -> TimedOut {
+        self.wait_at_most(guard, Instant::now().checked_add(timeout))
+    }
+
+    pub(crate) fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, until: Instant) -> TimedOut {
+        self.wait_at_most(guard, Some(until))
     }
 
     pub(crate) fn notify_one(&self) {

@@ -12,7 +12,7 @@ use super::{
     Call, Parameters, PostgresStore, column, connection::Connection, entries, failure::Failed, id_column,
     kind_bytes, name, record, records, signed, state_number, uuid,
 };
-use crate::{Durability, ErrorKind, JobStore, Listed, Pin, Seat, StoreError, Use, codec, contract, seat};
+use crate::{Durability, ErrorKind, JobStore, Listed, Pin, Seat, StoreError, Use, codec, contract, guard};
 
 /// All of them or none: a division by zero undoes the statement when one of the ids is that of a job that is complete.
 const INSERT: &str = "
@@ -147,7 +147,7 @@ const PIN: &str = "
 
 impl JobStore for PostgresStore {
     fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
-        Err(seat::only_shared(engine))
+        Err(guard::only_shared(engine))
     }
 
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {

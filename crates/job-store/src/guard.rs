@@ -1,0 +1,25 @@
+//! What every store that engines share lets nobody do, or everybody.
+
+use job_core::{Ending, JobRecord, JobState};
+
+use crate::{ErrorKind, StoreError};
+
+/// Whether `next` is the cancel of `stored`: what anybody may ask of a job, whoever has claimed it.
+pub(crate) fn is_cancel(stored: &JobRecord, next: &JobRecord) -> bool {
+    match stored.state {
+        JobState::Waiting => next.state == JobState::Complete(Ending::Cancelled),
+        JobState::Running { .. } => {
+            next.state == JobState::Running { cancelling: true } && next.attempt == stored.attempt
+        }
+        JobState::Complete(_) => false,
+    }
+}
+
+/// The refusal of an engine that wants a shared store for itself.
+pub(crate) fn only_shared(engine: &str) -> StoreError {
+    let detail = format!(
+        "engines share this store, and {engine} wants it for itself: open it with `Engine::builder_shared` instead of \
+         `Engine::builder`"
+    );
+    StoreError::new(ErrorKind::Invalid, "open an engine on the store", detail)
+}
