@@ -4,7 +4,13 @@
 //! workers, keeper and recorder run, over a store in memory. A deadlock, a waiter that is never woken and a wrong
 //! outcome are failures, and the schedule that led there is printed.
 //!
-//! `JOB_SCHEDULES` says how many schedules each scenario tries: 1,000 by default, 100,000 for the long form.
+//! `JOB_SCHEDULES` says how many schedules each scenario tries: 1,000 by default, 100,000 for the long form. Time is the
+//! scheduler's too ([`time`]).
+//!
+//! Besides, several engines are simulated on one store ([`simulation`]), over lines that delay, fail and lose answers.
+//! `JOB_SEEDS` says how many seeds are tried, 200 by default, and `JOB_SEED` which is the first: with both, and with
+//! `JOB_STORY` set, one run is made again and told. The feature `mistakes` puts five mistakes into the lines, each of
+//! which the simulation has to find; `JOB_MISTAKE` puts one of them into every run.
 #![allow(
     dead_code,
     unused_imports,
@@ -31,6 +37,7 @@ mod engine;
 mod error;
 #[path = "../../src/explain.rs"]
 mod explain;
+mod found;
 #[path = "../../../job-store/src/guard.rs"]
 mod guard;
 #[path = "../../src/handle.rs"]
@@ -45,6 +52,7 @@ mod ids;
 mod inside;
 #[path = "../../src/lease.rs"]
 mod lease;
+mod line;
 #[path = "../../src/live.rs"]
 mod live;
 #[path = "../../src/metrics.rs"]
@@ -78,12 +86,14 @@ mod rows;
 #[path = "../../src/saved.rs"]
 mod saved;
 mod scenarios;
+mod several;
 #[path = "../../src/shared.rs"]
 mod shared;
 #[path = "../../../job-store/src/shared_memory.rs"]
 mod shared_memory;
 #[path = "../../src/shield.rs"]
 mod shield;
+mod simulation;
 #[path = "../../src/snapshot.rs"]
 mod snapshot;
 #[path = "../../src/source/mod.rs"]
@@ -126,21 +136,28 @@ use shuttle::{
 };
 
 /// Schedules a scenario when nothing else is said.
-const SCHEDULES: usize = 1_000;
+const SCHEDULES: u64 = 1_000;
 /// Out of so many steps one lets time pass although others could go on.
 const TIME_EVERY: u64 = 32;
 
 fn main() -> ExitCode {
-    let schedules = env::var("JOB_SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(SCHEDULES);
-    let trials = scenarios::ALL.iter().map(|&(name, scenario)| {
+    let schedules = number("JOB_SCHEDULES").unwrap_or(SCHEDULES);
+    let scenarios = [scenarios::ALL, several::ALL].concat().into_iter().map(|(name, scenario)| {
         Trial::test(name, move || {
             // Half of them by chance, half with few changes of priority, which finds what needs long runs of one thread.
-            run(RandomScheduler::new(schedules.div_ceil(2)), scenario);
-            run(PctScheduler::new(3, schedules.div_ceil(2)), scenario);
+            let half = usize::try_from(schedules.div_ceil(2)).unwrap_or(usize::MAX);
+            run(RandomScheduler::new(half), scenario);
+            run(PctScheduler::new(3, half), scenario);
             Ok(())
         })
     });
-    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+    let found = found::trials();
+    libtest_mimic::run(&Arguments::from_args(), scenarios.chain(found).collect()).exit_code()
+}
+
+/// What a variable of the environment is set to.
+fn number(variable: &str) -> Option<u64> {
+    env::var(variable).ok()?.parse().ok()
 }
 
 fn run(scheduler: impl Scheduler + 'static, scenario: fn()) {

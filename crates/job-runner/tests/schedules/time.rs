@@ -24,8 +24,11 @@ use shuttle::{
 
 use crate::clock::Clock;
 
+/// So long at most time passes while others work: then they have the time that they need, or do not end for a reason.
+const HASTE: Duration = Duration::from_mins(1);
+
 /// No run takes longer: whoever still waits then would wait for ever.
-const LONGEST: Duration = Duration::from_hours(24);
+const LONGEST: Duration = Duration::from_mins(20);
 
 std::thread_local! {
     static TIME: RefCell<Time> = RefCell::default();
@@ -45,6 +48,8 @@ struct Time {
     /// Out of so many steps one lets time pass; in none if 0.
     every: u64,
     random: u64,
+    /// Says how things stand, for a run that does not end.
+    state: Option<Box<dyn Fn() -> String>>,
 }
 
 fn with<T>(change: impl FnOnce(&mut Time) -> T) -> T {
@@ -54,10 +59,13 @@ fn with<T>(change: impl FnOnce(&mut Time) -> T) -> T {
 /// Runs `scenario` in a time of its own. While others work, time passes in one of `every` steps.
 pub(crate) fn run(every: u64, scenario: impl FnOnce()) {
     let begun = Arc::new(BatchSemaphore::new(0, Fairness::StrictlyFair));
-    with(|time| *time = Time { begun: Some(Arc::clone(&begun)), every, ..Time::default() });
+    with(|time| (time.begun, time.every) = (Some(Arc::clone(&begun)), every));
     let clock = thread::spawn(pass);
     scenario();
-    with(|time| time.is_over = true);
+    drop(with(|time| {
+        time.is_over = true;
+        time.state.take()
+    }));
     begun.release(1);
     // Its panic has ended the run.
     let _ = clock.join();
@@ -73,9 +81,17 @@ fn pass() {
     while begun.acquire_blocking(1).is_ok() && !with(|time| time.is_over) {
         let Some(((until, _), sleep)) = with(|time| time.sleeps.pop_first()) else { continue };
         with(|time| time.now = time.now.max(until));
-        assert!(until < LONGEST, "after {LONGEST:?} somebody still waits");
+        let state = if until > LONGEST { with(|time| time.state.take()) } else { None };
+        let state = state.map_or_else(String::new, |state| state());
+        assert!(until <= LONGEST, "after {LONGEST:?} somebody still waits\n{state}");
         sleep.end(TIMED_OUT);
     }
+}
+
+/// What a run that does not end tells of itself.
+pub(crate) fn tell(state: impl Fn() -> String + 'static) {
+    // The last one is dropped when nothing is borrowed.
+    drop(with(|time| time.state.replace(Box::new(state))));
 }
 
 /// Lets this much time pass while nobody does anything: those that sleep find out when they wake.
@@ -180,6 +196,8 @@ impl Sleep {
     /// From now on the clock may end it.
     fn begin(self: &Arc<Self>, until: Option<Instant>) {
         let Some(Instant(until)) = until else { return };
+        // Time goes by whole microseconds, as records count it.
+        let until = Duration::from_micros(u64::try_from(until.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX));
         let begun = with(|time| {
             time.count += 1;
             time.sleeps.insert((until, time.count), Arc::clone(self));
@@ -275,12 +293,14 @@ impl<S: Scheduler> Scheduler for Timed<S> {
     fn new_execution(&mut self) -> Option<Schedule> {
         let schedule = self.inner.new_execution()?;
         self.dice = schedule.seed | 1;
-        with(|time| *time = Time { random: schedule.seed, ..Time::default() });
+        let last = TIME.replace(Time { random: schedule.seed, ..Time::default() });
+        // What a run that failed has left cannot be dropped outside of it.
+        std::mem::forget(last);
         Some(schedule)
     }
 
     fn next_task(&mut self, runnable: &[&Task], current: Option<TaskId>, is_yielding: bool) -> Option<TaskId> {
-        let (clock, every) = with(|time| (time.clock, time.every));
+        let (clock, every) = with(|time| (time.clock, if time.now < HASTE { time.every } else { 0 }));
         let others: Vec<&Task> = runnable.iter().copied().filter(|task| Some(task.id()) != clock).collect();
         let is_due = others.len() < runnable.len();
         if others.is_empty() || is_due && self.passes(every) {

@@ -1,0 +1,699 @@
+//! [`Line`]: what an engine of a simulation reaches its store by, which delays, fails and loses answers; and [`World`],
+//! which sees all that happens in the store and says what must not.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::{ControlFlow, Range},
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use job_core::{JobId, JobKind, JobRecord, JobResult, JobSpec, JobState, Segment, Timestamp};
+use job_store::{
+    Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, Listed, MemoryStore, Pin, ResultStore, Rows,
+    SealedBlock, Seat, SegmentKey, SegmentWriter, SharedStore, Start, StoreError,
+};
+
+use crate::{
+    context::JobContext,
+    error::JobError,
+    shared_memory::SharedMemory,
+    time::{self, sleep},
+};
+
+/// How long a claim lasts in a simulation.
+pub(crate) const LEASE: Duration = Duration::from_secs(1);
+
+/// A mistake that the simulation has to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mistake {
+    /// The renewal of an engine takes back what it has given back, though another has claimed it since.
+    PutBackRenewed,
+    /// A claim whose answer was lost is not known again: what it has started is started once more.
+    ClaimStartsTwice,
+    /// An end that could not be stored is taken for one that is.
+    EndLost,
+    /// A lease that was lost to another engine is renewed.
+    LostLeaseRenewed,
+    /// A cancel that comes after the claim of a job and before its start is not heard of.
+    CancelLost,
+}
+
+impl Mistake {
+    pub(crate) const ALL: [(&str, Self); 5] = [
+        ("put-back-renewed", Self::PutBackRenewed),
+        ("claim-starts-twice", Self::ClaimStartsTwice),
+        ("end-lost", Self::EndLost),
+        ("lost-lease-renewed", Self::LostLeaseRenewed),
+        ("cancel-lost", Self::CancelLost),
+    ];
+}
+
+/// How bad a line is: how many of 1,000 calls fail, are done without an answer, or take long.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Weather {
+    pub(crate) fails: u32,
+    pub(crate) loses: u32,
+    pub(crate) slow: u32,
+}
+
+/// A claim as the store has it.
+#[derive(Debug, Clone, Copy)]
+struct Holder {
+    line: usize,
+    since: Duration,
+    until: Duration,
+}
+
+/// An attempt that a claim has started.
+#[derive(Debug, Clone, Copy)]
+struct Started {
+    line: usize,
+    /// Until when its engine believes in the claim, unless it is renewed after its answer has come.
+    believed: Duration,
+    /// Whether its lease has ended once in the store.
+    lapsed: bool,
+}
+
+/// What was seen so far.
+#[derive(Debug, Default)]
+struct Seen {
+    claims: BTreeMap<JobId, Holder>,
+    started: BTreeMap<(JobId, u32), Started>,
+    begun: BTreeSet<(JobId, u32)>,
+    ends: BTreeMap<JobId, JobRecord>,
+    /// Of each line: what it has given back and what it has lost.
+    given: BTreeSet<(usize, JobId)>,
+    held: BTreeSet<(usize, JobId)>,
+    /// The revisions of cancels that nobody hears of.
+    unheard: BTreeMap<JobId, u64>,
+    cut: BTreeSet<usize>,
+    dead: BTreeSet<usize>,
+    violation: Option<String>,
+}
+
+impl Seen {
+    /// The lease under which a job was started has ended.
+    fn lapse(&mut self, job: JobId) {
+        for (_, started) in self.started.range_mut((job, 0)..=(job, u32::MAX)) {
+            started.lapsed = true;
+        }
+    }
+}
+
+/// All that the engines of a run share.
+#[derive(Debug)]
+pub(crate) struct World {
+    memory: MemoryStore,
+    first: SharedMemory,
+    lines: std::sync::Mutex<Vec<Arc<SharedMemory>>>,
+    /// One change of the store at a time, with what is noted about it.
+    turn: shuttle::sync::Mutex<()>,
+    seen: std::sync::Mutex<Seen>,
+    story: std::sync::Mutex<Vec<String>>,
+    chance: std::sync::Mutex<fastrand::Rng>,
+    weather: Weather,
+    /// Whether every line works from now on.
+    calm: AtomicBool,
+    mistake: Option<Mistake>,
+    tells: bool,
+}
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, weather: Weather, mistake: Option<Mistake>, tells: bool) -> Arc<Self> {
+        let memory = MemoryStore::default();
+        Arc::new(Self {
+            first: SharedMemory::with_clock(memory.clone(), time::timestamp),
+            memory,
+            lines: std::sync::Mutex::default(),
+            turn: shuttle::sync::Mutex::new(()),
+            seen: std::sync::Mutex::default(),
+            story: std::sync::Mutex::default(),
+            chance: std::sync::Mutex::new(fastrand::Rng::with_seed(seed)),
+            weather,
+            calm: AtomicBool::new(false),
+            mistake,
+            tells,
+        })
+    }
+
+    /// The line of one more engine.
+    pub(crate) fn line(self: &Arc<Self>) -> Line {
+        let inner = Arc::new(self.first.claimant());
+        let mut lines = lock(&self.lines);
+        lines.push(Arc::clone(&inner));
+        Line { world: Arc::clone(self), inner, number: lines.len() - 1 }
+    }
+
+    pub(crate) fn calm_down(&self) {
+        self.calm.store(true, Ordering::SeqCst);
+        lock(&self.seen).cut.clear();
+    }
+
+    /// Nothing gets through on this line any more: its engine dies without a word to the store.
+    pub(crate) fn die(&self, line: usize) {
+        self.note(|| format!("line {line} dies"));
+        lock(&self.seen).dead.insert(line);
+    }
+
+    pub(crate) fn is_dead(&self, line: usize) -> bool {
+        lock(&self.seen).dead.contains(&line)
+    }
+
+    /// Cuts a line, or mends it.
+    pub(crate) fn cut(&self, line: usize, is_cut: bool) {
+        self.note(|| format!("line {line} {}", if is_cut { "is cut" } else { "works again" }));
+        let cut = &mut lock(&self.seen).cut;
+        if is_cut {
+            cut.insert(line)
+        } else {
+            cut.remove(&line)
+        };
+    }
+
+    /// What the store has, whatever the network does.
+    pub(crate) fn stored(&self, id: JobId) -> Option<JobRecord> {
+        self.memory.get(id).unwrap_or_default()
+    }
+
+    pub(crate) fn all(&self) -> Vec<JobRecord> {
+        self.memory.list(None, 0, usize::MAX).unwrap_or_default()
+    }
+
+    /// Notes that something happened that must not.
+    pub(crate) fn violate(&self, what: impl FnOnce() -> String) {
+        let seen = &mut *lock(&self.seen);
+        if seen.violation.is_none() {
+            seen.violation = Some(format!("at {:?}: {}", time::now(), what()));
+        }
+    }
+
+    pub(crate) fn violation(&self) -> Option<String> {
+        lock(&self.seen).violation.clone()
+    }
+
+    /// What happened, for who looks at one run.
+    pub(crate) fn note(&self, what: impl FnOnce() -> String) {
+        if self.tells {
+            let line = format!("{:>12?} {}", time::now(), what());
+            lock(&self.story).push(line);
+        }
+    }
+
+    pub(crate) fn story(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.story))
+    }
+
+    /// How things stand, and how they came to it.
+    pub(crate) fn told(&self) -> String {
+        let jobs = self.all().into_iter().map(|record| format!("{record:?}"));
+        self.story().into_iter().chain(jobs).collect::<Vec<_>>().join("\n")
+    }
+
+    fn chance(&self, of_thousand: u32) -> bool {
+        lock(&self.chance).u32(..1_000) < of_thousand
+    }
+
+    fn has(&self, mistake: Mistake) -> bool {
+        self.mistake == Some(mistake)
+    }
+
+    /// A body begins: no attempt does twice.
+    pub(crate) fn begin(&self, line: usize, ctx: &JobContext) {
+        self.note(|| format!("line {line} begins attempt {} of {}", ctx.attempt(), short(ctx.id())));
+        if !lock(&self.seen).begun.insert((ctx.id(), ctx.attempt())) {
+            self.violate(|| format!("attempt {} of {} begins a second time", ctx.attempt(), short(ctx.id())));
+        }
+    }
+
+    /// A body passes a checkpoint: then its engine has the job, and this attempt is the one that runs.
+    pub(crate) fn pass(&self, line: usize, ctx: &JobContext) -> Result<(), JobError> {
+        ctx.checkpoint()?;
+        let (job, attempt) = (ctx.id(), ctx.attempt());
+        let holder = lock(&self.seen).claims.get(&job).map(|claim| claim.line);
+        if holder != Some(line) {
+            self.violate(|| {
+                format!("attempt {attempt} of {} goes on at {line}, but {holder:?} has the job", short(job))
+            });
+        }
+        let runs =
+            |record: &JobRecord| record.attempt == attempt && matches!(record.state, JobState::Running { .. });
+        let stored = self.stored(job);
+        if !stored.as_ref().is_some_and(runs) {
+            self.violate(|| {
+                format!("attempt {attempt} of {} goes on at {line}, but it is {stored:?}", short(job))
+            });
+        }
+        Ok(())
+    }
+}
+
+fn short(job: JobId) -> String {
+    job.to_string().split_off(30)
+}
+
+/// What an engine reaches the store by.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    world: Arc<World>,
+    inner: Arc<SharedMemory>,
+    pub(crate) number: usize,
+}
+
+impl Line {
+    fn is_cut(&self) -> bool {
+        let seen = lock(&self.world.seen);
+        seen.cut.contains(&self.number) || seen.dead.contains(&self.number)
+    }
+
+    fn pass_time(&self) {
+        if self.world.calm.load(Ordering::SeqCst) || !self.world.chance(self.world.weather.slow) {
+            return;
+        }
+        let long = self.world.chance(200);
+        let most = if long { LEASE * 5 / 2 } else { LEASE / 20 };
+        let micros = lock(&self.world.chance).u64(1..=u64::try_from(most.as_micros()).unwrap_or(1));
+        sleep(Duration::from_micros(micros));
+    }
+
+    /// Whether the network lets nothing through at this moment.
+    fn breaks(&self, of_thousand: u32) -> bool {
+        self.is_cut() || !self.world.calm.load(Ordering::SeqCst) && self.world.chance(of_thousand)
+    }
+
+    /// Makes a call over the line. `call` sees and changes the store in one step.
+    fn call<T>(
+        &self,
+        operation: &'static str,
+        call: impl FnOnce(&SharedMemory) -> Result<T, StoreError>,
+        seen: impl FnOnce(&mut Seen, &T),
+    ) -> Result<T, StoreError> {
+        self.pass_time();
+        if self.breaks(self.world.weather.fails) {
+            return Err(StoreError::new(ErrorKind::Unavailable, operation, "simulated: the call fails"));
+        }
+        let answer = self.at_once(call, seen);
+        self.pass_time();
+        if self.breaks(self.world.weather.loses) {
+            self.world.note(|| format!("line {} loses the answer of: {operation}", self.number));
+            return Err(StoreError::new(ErrorKind::Unavailable, operation, "simulated: the answer is lost"));
+        }
+        answer
+    }
+
+    fn at_once<T>(
+        &self,
+        call: impl FnOnce(&SharedMemory) -> Result<T, StoreError>,
+        seen: impl FnOnce(&mut Seen, &T),
+    ) -> Result<T, StoreError> {
+        let _turn = self.world.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = call(&self.inner);
+        if let Ok(answer) = &answer {
+            seen(&mut lock(&self.world.seen), answer);
+        }
+        answer
+    }
+
+    fn read<T>(
+        &self,
+        operation: &'static str,
+        call: impl FnOnce(&SharedMemory) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.call(operation, call, |_, _| {})
+    }
+
+    /// Notes a record that was written.
+    fn wrote(&self, seen: &mut Seen, next: &JobRecord) {
+        self.world.note(|| {
+            let why = next.failure.as_ref().map_or("", |failure| failure.message.as_str());
+            format!("line {} writes {} {} attempt {} {why}", self.number, short(next.id), next.state, next.attempt)
+        });
+        if next.state.is_complete() {
+            seen.claims.remove(&next.id);
+            if let Some(first) = seen.ends.insert(next.id, next.clone()) {
+                seen.violation.get_or_insert(format!(
+                    "{} ends as {:?} and then again as {next:?}",
+                    short(next.id),
+                    first
+                ));
+            }
+        }
+    }
+
+    /// Notes what a claim has given.
+    fn claimed(&self, seen: &mut Seen, asked: Duration, lease: Duration, claimed: &[Claimed]) {
+        let until = time::now() + lease;
+        for Claimed { record, started, lost } in claimed {
+            let (job, attempt) = (record.id, record.attempt);
+            self.world.note(|| {
+                let how = if *started {
+                    "started"
+                } else if *lost {
+                    "lost"
+                } else {
+                    ""
+                };
+                format!("line {} claims {} {} attempt {attempt} {how}", self.number, short(job), record.state)
+            });
+            let before = seen.claims.insert(job, Holder { line: self.number, since: time::now(), until });
+            seen.given.remove(&(self.number, job));
+            seen.held.insert((self.number, job));
+            let lapsed = before.is_some_and(|before| before.until <= time::now());
+            if *started {
+                let started = Started { line: self.number, believed: asked + lease, lapsed: false };
+                seen.started.entry((job, attempt)).or_insert(started);
+            } else if matches!(record.state, JobState::Running { .. })
+                && let Some(by) = seen.started.get(&(job, attempt)).copied()
+                && !(lapsed || by.lapsed || by.believed <= time::now())
+                && !seen.begun.contains(&(job, attempt))
+            {
+                seen.violation.get_or_insert(format!(
+                    "attempt {attempt} of {} was started by {} and never begun, and {} has it while its lease holds",
+                    short(job),
+                    by.line,
+                    self.number,
+                ));
+            }
+        }
+    }
+
+    /// Notes what a renewal has answered.
+    fn renewed(&self, seen: &mut Seen, lease: Duration, held: &[Held]) {
+        let now = time::now();
+        for Held { id, .. } in held {
+            if let Some(claim) = seen.claims.get_mut(id) {
+                let lapsed = claim.until <= now;
+                claim.until = now + lease;
+                if lapsed {
+                    seen.lapse(*id);
+                }
+            }
+        }
+        self.world.note(|| {
+            let held: Vec<_> = held.iter().map(|held| (short(held.id), held.revision)).collect();
+            format!("line {} renews {held:?}", self.number)
+        });
+    }
+
+    /// With [`Mistake::PutBackRenewed`]: takes from others what this line has given back.
+    fn take_back(&self, lease: Duration, held: &mut Vec<Held>) -> Result<(), StoreError> {
+        let taken: Vec<(JobId, usize)> = {
+            let seen = lock(&self.world.seen);
+            let others =
+                |id: &JobId| seen.claims.get(id).map(|claim| claim.line).filter(|line| *line != self.number);
+            seen.given
+                .iter()
+                .filter(|(line, _)| *line == self.number)
+                .filter_map(|(_, id)| Some((*id, others(id)?)))
+                .collect()
+        };
+        for (id, other) in taken {
+            let Some(record) = self.world.stored(id) else { continue };
+            let Some(other) = lock(&self.world.lines).get(other).cloned() else { continue };
+            other.release(&[id])?;
+            let kinds: [JobKind; 1] = [record.spec.kind().clone()];
+            let claim = Claim { kinds: &kinds, limit: 1, lease, start: None, lost: true };
+            for claimed in self.inner.claim(&claim)? {
+                held.push(Held { id: claimed.record.id, revision: claimed.record.revision });
+                let holder = Holder { line: self.number, since: time::now(), until: time::now() + lease };
+                lock(&self.world.seen).claims.insert(claimed.record.id, holder);
+            }
+        }
+        Ok(())
+    }
+
+    /// With [`Mistake::LostLeaseRenewed`]: answers for what another has by now.
+    fn answer_for_lost(&self, held: &mut Vec<Held>) {
+        let seen = lock(&self.world.seen);
+        for (_, id) in seen.held.iter().filter(|(line, _)| *line == self.number) {
+            let is_lost = seen.claims.get(id).is_some_and(|claim| claim.line != self.number);
+            if is_lost
+                && !seen.given.contains(&(self.number, *id))
+                && let Some(record) = self.world.stored(*id)
+            {
+                held.push(Held { id: *id, revision: record.revision });
+            }
+        }
+    }
+
+    /// With [`Mistake::CancelLost`]: whether this is the cancel of a job that is claimed and not begun.
+    fn is_unheard(&self, next: &JobRecord) -> bool {
+        let seen = lock(&self.world.seen);
+        self.world.has(Mistake::CancelLost)
+            && next.state == (JobState::Running { cancelling: true })
+            && seen.claims.contains_key(&next.id)
+            && !seen.begun.contains(&(next.id, next.attempt))
+    }
+}
+
+impl SharedStore for Line {
+    fn shared_seat(&self, engine: &str) -> Result<Seat, StoreError> {
+        self.inner.shared_seat(engine)
+    }
+
+    fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
+        let again =
+            |start: Start| Start { again: start.again && !self.world.has(Mistake::ClaimStartsTwice), ..start };
+        let claim = Claim { start: claim.start.map(again), ..*claim };
+        let asked = time::now();
+        self.call(
+            "claim",
+            |inner| inner.claim(&claim),
+            |seen, claimed| self.claimed(seen, asked, claim.lease, claimed),
+        )
+    }
+
+    fn start(&self, next: &[JobRecord]) -> Result<Vec<JobId>, StoreError> {
+        self.call(
+            "start",
+            |inner| inner.start(next),
+            |seen, stored| {
+                for record in next.iter().filter(|record| stored.contains(&record.id)) {
+                    self.wrote(seen, record);
+                }
+            },
+        )
+    }
+
+    fn renew(&self, lease: Duration) -> Result<Vec<Held>, StoreError> {
+        self.call(
+            "renew",
+            |inner| {
+                let mut held = inner.renew(lease)?;
+                if self.world.has(Mistake::PutBackRenewed) {
+                    self.take_back(lease, &mut held)?;
+                }
+                if self.world.has(Mistake::LostLeaseRenewed) {
+                    self.answer_for_lost(&mut held);
+                }
+                let seen = lock(&self.world.seen);
+                for held in &mut held {
+                    if seen.unheard.get(&held.id) == Some(&held.revision) {
+                        held.revision -= 1;
+                    }
+                }
+                Ok(held)
+            },
+            |seen, held| self.renewed(seen, lease, held),
+        )
+    }
+
+    fn release(&self, jobs: &[JobId]) -> Result<(), StoreError> {
+        let asked = time::now();
+        self.call(
+            "release",
+            |inner| inner.release(jobs),
+            |seen, ()| {
+                for job in jobs {
+                    self.world.note(|| format!("line {} gives {} back", self.number, short(*job)));
+                    if let Some(claim) = seen.claims.get(job).copied().filter(|claim| claim.line == self.number) {
+                        seen.claims.remove(job);
+                        seen.given.insert((self.number, *job));
+                        if claim.since >= asked {
+                            // It comes late, and gives another claim back than was meant: nobody has lost touch.
+                            seen.lapse(*job);
+                        }
+                    }
+                }
+            },
+        )
+    }
+
+    fn changed(&self, known: &[Held]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError> {
+        let mut changed = self.read("look", |inner| inner.changed(known))?;
+        let seen = lock(&self.world.seen);
+        changed.retain(|(id, record)| {
+            record.as_ref().is_none_or(|record| seen.unheard.get(id) != Some(&record.revision))
+        });
+        Ok(changed)
+    }
+
+    fn wait(&self, timeout: Duration) -> Result<bool, StoreError> {
+        let heard = self.inner.wait(timeout)?;
+        // News that come while the line is cut are lost.
+        Ok(heard && !self.is_cut())
+    }
+
+    fn wake(&self) {
+        self.inner.wake();
+    }
+}
+
+impl JobStore for Line {
+    fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
+        self.inner.seat(engine)
+    }
+
+    fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
+        self.call(
+            "insert",
+            |inner| inner.insert(records, durability),
+            |seen, ()| records.iter().for_each(|record| self.wrote(seen, record)),
+        )
+    }
+
+    fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
+        self.read("read the record", |inner| inner.get(id))
+    }
+
+    fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError> {
+        let is_unheard = self.is_unheard(next);
+        self.call(
+            "replace the record",
+            |inner| inner.replace(next, durability),
+            |seen, ()| {
+                if is_unheard {
+                    seen.unheard.insert(next.id, next.revision);
+                }
+                self.wrote(seen, next);
+            },
+        )
+    }
+
+    fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError> {
+        self.inner.entries(before, skip, limit)
+    }
+
+    fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError> {
+        self.read("list", SharedMemory::unfinished_entries)
+    }
+
+    fn remove(&self, id: JobId) -> Result<bool, StoreError> {
+        self.read("remove the job", |inner| inner.remove(id))
+    }
+
+    fn find_key(&self, graph: &str, key: &str) -> Result<Option<JobId>, StoreError> {
+        self.read("find a key", |inner| inner.find_key(graph, key))
+    }
+
+    fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
+        self.read("find a job", |inner| inner.find_finished(spec))
+    }
+
+    fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
+        self.read("note reads", |inner| inner.touch(reads))
+    }
+
+    fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
+        self.read("last read", |inner| inner.last_read(id))
+    }
+
+    fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
+        self.read("pin", |inner| inner.pin(id, pin))
+    }
+
+    fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
+        self.read("is pinned", |inner| inner.is_pinned(id))
+    }
+}
+
+impl ResultStore for Line {
+    fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
+        let inner = self.read("open a segment", |inner| inner.segment(key))?;
+        Ok(Box::new(LineSegment { line: self.clone(), inner }))
+    }
+
+    fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError> {
+        self.complete_all(&[(next, result)], durability)
+    }
+
+    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
+        let stored = self.call(
+            "store results",
+            |inner| inner.complete_all(ends, durability),
+            |seen, ()| ends.iter().for_each(|(next, _)| self.wrote(seen, next)),
+        );
+        if self.world.has(Mistake::EndLost)
+            && stored.as_ref().is_err_and(|error| error.kind == ErrorKind::Unavailable)
+        {
+            return Ok(());
+        }
+        stored
+    }
+
+    fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError> {
+        self.read("read the result", |inner| inner.result(id))
+    }
+
+    fn read(
+        &self,
+        key: SegmentKey,
+        rows: Range<u64>,
+        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
+        self.inner.read(key, rows, each)
+    }
+
+    fn blocks(&self, key: SegmentKey, each: &mut EachBlock<'_>) -> Result<(), StoreError> {
+        self.inner.blocks(key, each)
+    }
+
+    fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {
+        self.read("discard rows", |inner| inner.discard(job, attempt))
+    }
+
+    fn save_checkpoint(&self, job: JobId, attempt: u32, bytes: &[u8]) -> Result<(), StoreError> {
+        self.read("save a checkpoint", |inner| inner.save_checkpoint(job, attempt, bytes))
+    }
+
+    fn checkpoint(&self, job: JobId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read("read a checkpoint", |inner| inner.checkpoint(job))
+    }
+
+    fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {
+        self.inner.size_on_disk()
+    }
+
+    fn block_bytes(&self) -> usize {
+        self.inner.block_bytes()
+    }
+}
+
+#[derive(Debug)]
+struct LineSegment {
+    line: Line,
+    inner: Box<dyn SegmentWriter>,
+}
+
+impl SegmentWriter for LineSegment {
+    fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
+        let Self { line, inner } = self;
+        line.read("append rows", |_| inner.append(block))
+    }
+
+    fn readable(&self) -> u64 {
+        self.inner.readable()
+    }
+
+    fn finish(self: Box<Self>) -> Result<Segment, StoreError> {
+        let Self { line, inner } = *self;
+        line.read("finish a segment", |_| inner.finish())
+    }
+}
