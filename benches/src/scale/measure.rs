@@ -12,9 +12,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use job_core::{Event, JobId, JobKind, JobRecord, JobResult, JobSpec, Timestamp};
+use job_core::{Event, JobKind, JobRecord, JobResult, JobSpec, Timestamp};
 use job_runner::{Clock, Durability, Engine, EngineBuilder, JobContext, SystemClock};
-use job_store::{Claim, Held, JobStore, PostgresOptions, PostgresStore, ResultStore, SegmentKey, SharedStore};
+use job_store::{
+    Claim, ClaimId, Held, JobStore, PostgresOptions, PostgresStore, ResultStore, SegmentKey, SharedStore,
+};
 use parking_lot::Mutex;
 use postgres::{Client, NoTls};
 use rand_distr::{Distribution, Exp};
@@ -178,7 +180,7 @@ pub(super) fn costs(server: &Postgres, n: usize) -> Result<Costs> {
     };
     let (one, many) = (look(1)?, look(BATCH)?);
     costs.set(Statement::Look, one.with(&many, BATCH));
-    let held: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+    let held: Vec<ClaimId> = jobs.iter().map(|job| ClaimId { job: job.id, token: 0 }).collect();
     costs.set(Statement::Renew, renew(&url, &mut meter, &store, &held)?);
     finish(&mut costs, &mut meter, &store, &jobs)?;
     rows(&mut costs, &mut meter, &store, n)?;
@@ -189,13 +191,13 @@ pub(super) fn costs(server: &Postgres, n: usize) -> Result<Costs> {
 }
 
 /// A lease of one job by another claimant, and all `held` of `store`.
-fn renew(url: &str, meter: &mut Meter, store: &PostgresStore, held: &[JobId]) -> Result<Cost> {
+fn renew(url: &str, meter: &mut Meter, store: &PostgresStore, held: &[ClaimId]) -> Result<Cost> {
     let other = open(url)?;
     store.insert(&[stored::waiting()], Durability::Buffered)?;
     let claimed = other.claim(&Claim::new(&[JobKind::VertexFilter], 1, LEASE))?;
     let [claimed] = &*claimed else { bail!("the job was not claimed") };
     let one = meter.read(200, |_| {
-        other.renew(&[claimed.record.id], LEASE)?;
+        other.renew(&[ClaimId { job: claimed.record.id, token: 0 }], LEASE)?;
         Ok(())
     })?;
     let many = meter.read(3, |_| {

@@ -23,15 +23,18 @@ pub(crate) struct Lease {
     until: AtomicU64,
     /// The revision of the record when it was last renewed.
     revision: AtomicU64,
+    /// The token of the claim.
+    claim: AtomicU64,
 }
 
 impl Lease {
-    pub(crate) fn new(asked: Instant, length: Duration, revision: u64) -> Self {
+    pub(crate) fn new(asked: Instant, length: Duration, revision: u64, token: u64) -> Self {
         Self {
             token: CancelToken::default(),
             claimed: asked,
             until: AtomicU64::new(micros(length)),
             revision: AtomicU64::new(revision),
+            claim: AtomicU64::new(token),
         }
     }
 
@@ -52,6 +55,16 @@ impl Lease {
         self.revision.swap(revision, Ordering::AcqRel) != revision
     }
 
+    /// The token of the claim.
+    pub(crate) fn claim(&self) -> u64 {
+        self.claim.load(Ordering::Acquire)
+    }
+
+    /// Another claim has given the same job: nobody else was there meanwhile.
+    pub(crate) fn claimed_again(&self, token: u64) {
+        self.claim.store(token, Ordering::Release);
+    }
+
     /// It is lost: whatever runs under it stops.
     pub(crate) fn end(&self) {
         self.until.store(0, Ordering::Release);
@@ -70,7 +83,7 @@ mod tests {
     #[test]
     fn a_lease_that_is_lost_stops_its_attempt() {
         let asked = Instant::now();
-        let lease = Lease::new(asked, Duration::from_hours(1), 0);
+        let lease = Lease::new(asked, Duration::from_hours(1), 0, 0);
         assert!(!lease.is_over() && lease.token.cause().is_none());
         assert!(!lease.extend(asked, Duration::from_hours(2), 0));
         assert!(lease.extend(asked, Duration::from_hours(2), 3));
@@ -83,7 +96,7 @@ mod tests {
     #[test]
     fn a_lease_counts_from_before_the_store_was_asked() {
         let asked = Instant::now();
-        let lease = Lease::new(asked, Duration::ZERO, 0);
+        let lease = Lease::new(asked, Duration::ZERO, 0, 0);
         assert!(lease.is_over());
         lease.extend(asked, Duration::from_hours(1), 0);
         assert!(!lease.is_over());

@@ -11,9 +11,9 @@ pub(crate) enum Place {
     /// It is nobody's here: another engine has it, it waits for one, or it is complete. Its record may be older than the
     /// stored one.
     Outside,
-    /// This engine had a claim on it and has lost it, and nobody has changed the record since. Of an attempt that has ended
-    /// here without a lease, its number: the job is put back, unless another has it by now.
-    LeaseLost(Option<u32>),
+    /// This engine had a claim on it and has lost it, and nobody has changed the record since. With an attempt that has
+    /// ended here without a lease: the job is put back, unless another has it by now.
+    LeaseLost(Option<Stopped>),
     /// It waits here for a worker.
     Waiting(Option<Arc<Lease>>),
     /// It waits for an engine that has a handler for its kind.
@@ -24,6 +24,14 @@ pub(crate) enum Place {
     Running(Arc<Attempt>),
     /// Nobody in this process will see its end.
     Left(Box<EngineError>),
+}
+
+/// An attempt that has ended without a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stopped {
+    pub(crate) attempt: u32,
+    /// Names the claim that it ran under.
+    pub(crate) token: u64,
 }
 
 impl Place {
@@ -102,7 +110,9 @@ impl Place {
         let lease = self.lease().cloned();
         if !self.is_left() {
             *self = match &lease {
-                Some(lease) if lease.is_over() => Self::LeaseLost(runs),
+                Some(lease) if lease.is_over() => {
+                    Self::LeaseLost(runs.map(|attempt| Stopped { attempt, token: lease.claim() }))
+                }
                 _ => Self::Outside,
             };
         }
@@ -111,13 +121,14 @@ impl Place {
 
     /// Another engine has changed it. An attempt that `runs` in its record, and is to be put back, still is.
     pub(crate) fn meet_change(&mut self, runs: Option<u32>) {
-        if matches!(self, Self::LeaseLost(stopped) if stopped.is_none() || *stopped != runs) {
+        if matches!(self, Self::LeaseLost(stopped) if stopped.is_none_or(|stopped| Some(stopped.attempt) != runs))
+        {
             *self = Self::Outside;
         }
     }
 
-    /// The number of an attempt that has ended here without a lease.
-    pub(crate) const fn stopped(&self) -> Option<u32> {
+    /// The attempt that has ended here without a lease.
+    pub(crate) const fn stopped(&self) -> Option<Stopped> {
         match self {
             Self::LeaseLost(stopped) => *stopped,
             _ => None,
@@ -152,7 +163,7 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
 
     fn lease(length: Duration) -> Arc<Lease> {
-        Arc::new(Lease::new(Instant::now(), length, 0))
+        Arc::new(Lease::new(Instant::now(), length, 0, 0))
     }
 
     fn attempt(lease: Arc<Lease>) -> Arc<Attempt> {
@@ -164,7 +175,7 @@ mod tests {
         vec![
             Place::Outside,
             Place::LeaseLost(None),
-            Place::LeaseLost(Some(7)),
+            Place::LeaseLost(Some(Stopped { attempt: 7, token: 0 })),
             Place::Waiting(Some(lease(length))),
             Place::Waiting(None),
             Place::Unhandled,

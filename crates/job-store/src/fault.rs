@@ -15,8 +15,8 @@ use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 use parking_lot::{Condvar, Mutex};
 
 use crate::{
-    Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, Listed, Pin, ResultStore, Rows, SealedBlock,
-    Seat, SegmentKey, SegmentWriter, SharedStore, Store, StoreError, Use,
+    Claim, ClaimId, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, Listed, Pin, ResultStore, Rows,
+    SealedBlock, Seat, SegmentKey, SegmentWriter, SharedStore, Store, StoreError, Use,
 };
 
 /// Which operations fail, and how.
@@ -362,12 +362,12 @@ impl<S: SharedStore + ?Sized> SharedStore for FaultStore<S> {
         self.inner.unreadable()
     }
 
-    fn renew(&self, jobs: &[JobId], lease: Duration) -> Result<Vec<Held>, StoreError> {
-        self.switch.write(|| self.inner.renew(jobs, lease))
+    fn renew(&self, claims: &[ClaimId], lease: Duration) -> Result<Vec<Held>, StoreError> {
+        self.switch.write(|| self.inner.renew(claims, lease))
     }
 
-    fn release(&self, jobs: &[JobId]) -> Result<(), StoreError> {
-        self.switch.write(|| self.inner.release(jobs))
+    fn release(&self, claims: &[ClaimId]) -> Result<(), StoreError> {
+        self.switch.write(|| self.inner.release(claims))
     }
 
     fn changed(&self, known: &[Held]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError> {

@@ -96,7 +96,7 @@ pub use rocks::{Compression, RocksOptions, RocksStore};
 #[cfg(feature = "rocksdb")]
 pub use rocksdb;
 pub use seat::{Seat, Seats};
-pub use shared::{Claim, Claimed, Held, LONGEST_PAUSE, SharedStore};
+pub use shared::{Claim, ClaimId, Claimed, Held, LONGEST_PAUSE, SharedStore};
 pub use shared_memory::SharedMemory;
 pub use store::{
     Durability, EachBlock, JobStore, Listed, MAX_CHECKPOINT, Pin, ResultStore, SegmentWriter, Store, Use,

@@ -44,19 +44,20 @@ pub trait SharedStore: Store {
         Vec::new()
     }
 
-    /// Lets the leases of this claimant on `jobs` end at `lease` from now, be that later or sooner, and answers those that
-    /// it has: another one is lost. A lease that has ended is renewed as well, unless somebody else has claimed the job
-    /// since. Ends of jobs end their claims. Leases on other jobs stay as they are.
+    /// Lets the leases of these claims end at `lease` from now, be that later or sooner, and answers the jobs of those that
+    /// hold: another claim is lost. A lease that has ended is renewed as well, unless the job was claimed since, by
+    /// whomever. Ends of jobs end their claims. Leases of other claims stay as they are.
     ///
     /// # Errors
     /// When the store fails; leases then end when they would have.
-    fn renew(&self, jobs: &[JobId], lease: Duration) -> Result<Vec<Held>, StoreError>;
+    fn renew(&self, claims: &[ClaimId], lease: Duration) -> Result<Vec<Held>, StoreError>;
 
-    /// Gives claims back: others may claim these jobs at once. Those that are not held are left alone.
+    /// Gives claims back: others may claim these jobs at once. A claim that does not hold, because the job was claimed
+    /// since, is left alone: so a call that comes late does no harm.
     ///
     /// # Errors
     /// When the store fails; the leases then end by themselves.
-    fn release(&self, jobs: &[JobId]) -> Result<(), StoreError>;
+    fn release(&self, claims: &[ClaimId]) -> Result<(), StoreError>;
 
     /// Which of `known` are not at that revision any more, and what they are now; `None` of a job that was removed. One
     /// that cannot be read any more is left out.
@@ -106,6 +107,15 @@ impl<'a> Claim<'a> {
     pub const fn new(kinds: &'a [JobKind], limit: usize, lease: Duration) -> Self {
         Self { kinds, limit, lease, start: None, token: 0, again: false, lost: true }
     }
+}
+
+/// One claim of a claimant on one job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClaimId {
+    /// The job.
+    pub job: JobId,
+    /// The [token](Claim::token) of the claim that has given it.
+    pub token: u64,
 }
 
 /// A job that a claim has given.

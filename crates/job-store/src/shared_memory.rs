@@ -12,8 +12,8 @@ use std::{
 use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, JobState, Segment, Timestamp};
 
 use crate::{
-    Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, LONGEST_PAUSE, Listed, MemoryStore, Pin,
-    ResultStore, Rows, SealedBlock, Seat, Seats, SegmentKey, SegmentWriter, SharedStore, StoreError, guard,
+    Claim, ClaimId, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, LONGEST_PAUSE, Listed, MemoryStore,
+    Pin, ResultStore, Rows, SealedBlock, Seat, Seats, SegmentKey, SegmentWriter, SharedStore, StoreError, guard,
     sync::{Condvar, Instant, Mutex},
 };
 
@@ -238,12 +238,13 @@ impl SharedStore for SharedMemory {
         Ok(claimed)
     }
 
-    fn renew(&self, jobs: &[JobId], lease: Duration) -> Result<Vec<Held>, StoreError> {
+    fn renew(&self, claims: &[ClaimId], lease: Duration) -> Result<Vec<Held>, StoreError> {
         let mut table = self.board.table.lock();
         let until = after((self.board.now)(), lease);
         let mut held = Vec::new();
-        for &id in jobs {
-            if let Some(claimed) = table.leases.get_mut(&id).filter(|claimed| claimed.claimant == self.me)
+        for &ClaimId { job: id, token } in claims {
+            let claimed = table.leases.get_mut(&id);
+            if let Some(claimed) = claimed.filter(|claimed| (claimed.claimant, claimed.token) == (self.me, token))
                 && let Some(record) = self.store.get(id)?
             {
                 claimed.until = until;
@@ -253,11 +254,12 @@ impl SharedStore for SharedMemory {
         Ok(held)
     }
 
-    fn release(&self, jobs: &[JobId]) -> Result<(), StoreError> {
+    fn release(&self, claims: &[ClaimId]) -> Result<(), StoreError> {
         let mut table = self.board.table.lock();
         let now = (self.board.now)();
-        for job in jobs {
-            if table.leases.get(job).is_some_and(|lease| lease.claimant == self.me && lease.until > now) {
+        for ClaimId { job, token } in claims {
+            let holds = |lease: &Lease| (lease.claimant, lease.token) == (self.me, *token) && lease.until > now;
+            if table.leases.get(job).is_some_and(holds) {
                 table.leases.remove(job);
             }
         }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use job_core::{JobId, JobRecord, JobState};
-use job_store::{Claim, Claimed, Held, StoreError};
+use job_store::{Claim, ClaimId, Claimed, Held, StoreError};
 use rustc_hash::FxHashMap;
 
 use super::{
@@ -129,12 +129,15 @@ fn ask_store(shared: &Arc<Shared>, cluster: &Cluster, ask: Ask) -> Result<(), St
     let mut started = Vec::new();
     for Claimed { record, started: runs, lost } in claimed {
         if runs {
-            started.push(take_in(shared, cluster, record, asked));
+            let lease = cluster.lease(&record, asked, ask.token);
+            started.push(take_in(shared, record, lease));
         } else if let Some(lease) = lease_of(shared, record.id) {
             // It had ended, and nobody else was there.
+            lease.claimed_again(ask.token);
             cluster.extend(&lease, asked, record.revision);
         } else {
-            adopt(shared, cluster, record, asked, lost);
+            let lease = cluster.lease(&record, asked, ask.token);
+            adopt(shared, cluster, record, lease, lost);
         }
     }
     shared.hand_out(started);
@@ -154,8 +157,7 @@ fn load(scheduler: &Scheduler) -> Load {
 }
 
 /// Takes in a job that the claim has started: a worker has to begin it.
-fn take_in(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: Instant) -> Arc<Live> {
-    let lease = cluster.lease(&record, asked);
+fn take_in(shared: &Arc<Shared>, record: JobRecord, lease: Arc<Lease>) -> Arc<Live> {
     let mut scheduler = shared.scheduler();
     if let Some(deadline) = record.spec.options().deadline {
         shared.watch_deadline(&mut scheduler, deadline, record.id);
@@ -175,8 +177,8 @@ fn take_in(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: In
 }
 
 /// Takes a claimed job in. `lost`: another engine had it, and has died or lost touch.
-fn adopt(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: Instant, lost: bool) {
-    let lease = cluster.lease(&record, asked);
+fn adopt(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, lease: Arc<Lease>, lost: bool) {
+    let claim = ClaimId { job: record.id, token: lease.claim() };
     let live = hold(shared, &mut shared.scheduler(), record.clone(), lease);
     let verdict = |record: &JobRecord| {
         if lost {
@@ -205,7 +207,7 @@ fn adopt(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, asked: Inst
         }
     }
     cluster.leave(&mut shared.scheduler(), &live);
-    cluster.give_back(&[live.id]);
+    cluster.give_back(&[claim]);
 }
 
 /// Counts a claimed job among those of this engine, with the handles that there are.

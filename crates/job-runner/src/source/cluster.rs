@@ -6,7 +6,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use job_core::{JobId, JobKind, JobRecord};
-use job_store::{ErrorKind, SharedStore, StoreError};
+use job_store::{ClaimId, ErrorKind, SharedStore, StoreError};
 
 use super::{
     Life, Source, claimer,
@@ -109,8 +109,8 @@ impl Cluster {
     }
 
     /// The lease on a job that a claim has given, which was asked for at that time.
-    pub(crate) fn lease(&self, record: &JobRecord, asked: Instant) -> Arc<Lease> {
-        Arc::new(Lease::new(asked, self.sharing.lease, record.revision))
+    pub(crate) fn lease(&self, record: &JobRecord, asked: Instant, token: u64) -> Arc<Lease> {
+        Arc::new(Lease::new(asked, self.sharing.lease, record.revision, token))
     }
 
     /// Renews a lease by an answer of the store to a question of that time.
@@ -129,14 +129,15 @@ impl Cluster {
         !*closed
     }
 
-    /// This engine is done with a job, or its lease is lost: if it is not complete, it is outside from now on. `true` if
-    /// its claim has to be given back.
-    pub(crate) fn leave(&self, scheduler: &mut Scheduler, live: &Arc<Live>) -> bool {
+    /// This engine is done with a job, or its lease is lost: if it is not complete, it is outside from now on. The
+    /// claim comes back that has to be given back.
+    pub(crate) fn leave(&self, scheduler: &mut Scheduler, live: &Arc<Live>) -> Option<ClaimId> {
         self.tell(Claims::job_left);
         let (ends, back) = {
             let mut state = live.lock();
             let runs = state.runs();
-            let back = state.place.go(runs);
+            let token = state.place.lease().map(|lease| lease.claim());
+            let back = state.place.go(runs).then_some(token).flatten();
             if matches!(state.place, Place::LeaseLost(_)) {
                 tracing::warn!(job = %live.id, "the lease of a job was lost: it waits again, or another engine goes on with it");
             }
@@ -144,20 +145,20 @@ impl Cluster {
         };
         if ends {
             scheduler.forget(live);
-            return false;
+            return None;
         }
         scheduler.forget_deadline(live);
         self.tell(Claims::want_look);
-        back
+        back.map(|token| ClaimId { job: live.id, token })
     }
 
     /// Lets others have these jobs. Should that fail, their leases end by themselves.
-    pub(crate) fn give_back(&self, jobs: &[JobId]) {
-        if jobs.is_empty() {
+    pub(crate) fn give_back(&self, claims: &[ClaimId]) {
+        if claims.is_empty() {
             return;
         }
-        if let Err(error) = self.store().release(jobs) {
-            tracing::warn!(%error, jobs = jobs.len(), "claims could not be given back: they end with their leases");
+        if let Err(error) = self.store().release(claims) {
+            tracing::warn!(%error, jobs = claims.len(), "claims could not be given back: they end with their leases");
         }
     }
 
@@ -168,8 +169,8 @@ impl Cluster {
             let mut scheduler = shared.scheduler();
             for id in jobs {
                 let Some(live) = scheduler.registry.get(*id).cloned() else { continue };
-                if scheduler.queue.remove(*id) && self.leave(&mut scheduler, &live) {
-                    back.push(*id);
+                if scheduler.queue.remove(*id) {
+                    back.extend(self.leave(&mut scheduler, &live));
                 }
             }
         }
@@ -239,9 +240,7 @@ impl Source for Cluster {
     fn release(&self, _shared: &Shared, mut scheduler: MutexGuard<'_, Scheduler>, live: &Arc<Live>) {
         let back = self.leave(&mut scheduler, live);
         drop(scheduler);
-        if back {
-            self.give_back(&[live.id]);
-        }
+        self.give_back(back.as_slice());
     }
 
     fn catch_up(&self, shared: &Shared, live: &Arc<Live>) -> Result<bool, StoreError> {

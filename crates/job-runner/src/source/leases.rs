@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use job_core::{JobId, JobRecord, JobState};
-use job_store::StoreError;
+use job_store::{ClaimId, StoreError};
 use rustc_hash::FxHashMap;
 
 use super::{claims::Claims, cluster::Cluster, remote, take_up::take_up};
-use crate::{error::EngineError, lease::Lease, live::Live, shared::Shared, suspicion, sync::Instant};
+use crate::{
+    error::EngineError, lease::Lease, live::Live, place::Stopped, shared::Shared, suspicion, sync::Instant,
+};
 
 /// The life of the keeper of the leases.
 pub(super) fn keep(shared: &Arc<Shared>, cluster: &Cluster) {
@@ -29,12 +31,13 @@ pub(super) fn keep(shared: &Arc<Shared>, cluster: &Cluster) {
 /// Renews every lease, finds out which are lost, and puts back what has stopped without one.
 pub(super) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), StoreError> {
     let (leased, stopped) = to_renew(shared);
-    let jobs: Vec<JobId> = leased.iter().map(|(id, _)| *id).chain(stopped.iter().map(|live| live.id)).collect();
-    if jobs.is_empty() {
+    let leases = leased.iter().map(|(job, lease)| ClaimId { job: *job, token: lease.claim() });
+    let claims: Vec<ClaimId> = leases.chain(stopped.iter().map(|(live, stopped)| claim(live, *stopped))).collect();
+    if claims.is_empty() {
         return Ok(());
     }
     let (asked, began) = (Instant::now(), cluster.now());
-    let renewed = cluster.store().renew(&jobs, cluster.sharing.lease);
+    let renewed = cluster.store().renew(&claims, cluster.sharing.lease);
     cluster.tell(|claims| claims.note_answer(began, cluster.now(), renewed.is_err()));
     let held: FxHashMap<JobId, u64> = match &renewed {
         Ok(held) => held.iter().map(|held| (held.id, held.revision)).collect(),
@@ -54,9 +57,9 @@ pub(super) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
         }
     }
     if renewed.is_ok() {
-        for live in stopped {
+        for (live, stopped) in stopped {
             if held.contains_key(&live.id) {
-                put_back(shared, cluster, &live);
+                put_back(shared, cluster, &live, stopped);
             } else {
                 // Another's by now.
                 live.lock().place.settle();
@@ -72,36 +75,37 @@ pub(super) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
 }
 
 type Leased = Vec<(JobId, Arc<Lease>)>;
+type StoppedHere = Vec<(Arc<Live>, Stopped)>;
+
+fn claim(live: &Live, stopped: Stopped) -> ClaimId {
+    ClaimId { job: live.id, token: stopped.token }
+}
 
 /// The leases of this engine, and the jobs that have stopped here without one.
-fn to_renew(shared: &Shared) -> (Leased, Vec<Arc<Live>>) {
+fn to_renew(shared: &Shared) -> (Leased, StoppedHere) {
     let (mut leased, mut stopped) = (Vec::new(), Vec::new());
     let all = shared.scheduler().registry.all();
     for live in all {
         let state = live.lock();
         if let Some(lease) = state.place.lease() {
             leased.push((live.id, Arc::clone(lease)));
-        } else if state.place.stopped().is_some() {
+        } else if let Some(attempt) = state.place.stopped() {
             drop(state);
-            stopped.push(live);
+            stopped.push((live, attempt));
         }
     }
     (leased, stopped)
 }
 
 /// Lets a job wait again whose body has ended here without a lease, and that is still this engine's.
-fn put_back(shared: &Arc<Shared>, cluster: &Cluster, live: &Arc<Live>) {
-    let Some(attempt) = live.lock().place.stopped() else { return };
-    match put_one_back(shared, live.id, attempt) {
+fn put_back(shared: &Arc<Shared>, cluster: &Cluster, live: &Arc<Live>, stopped: Stopped) {
+    match put_one_back(shared, live.id, stopped.attempt) {
         Ok(record) => {
             live.lock().place.settle();
             if let Some(record) = record {
                 tracing::info!(job = %live.id, "a job that was stopped without its lease waits again");
                 remote::meet(shared, cluster, live, Some(record));
-                // Unless a claim has given it to this engine meanwhile.
-                if !live.lock().place.is_here() {
-                    cluster.give_back(&[live.id]);
-                }
+                cluster.give_back(&[claim(live, stopped)]);
             }
         }
         Err(error) => {

@@ -13,8 +13,8 @@ use std::{
 
 use job_core::{JobId, JobKind, JobRecord, JobResult, JobSpec, JobState, Segment, Timestamp};
 use job_store::{
-    Claim, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, Listed, MemoryStore, Pin, ResultStore, Rows,
-    SealedBlock, Seat, SegmentKey, SegmentWriter, SharedStore, Start, StoreError,
+    Claim, ClaimId, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, Listed, MemoryStore, Pin,
+    ResultStore, Rows, SealedBlock, Seat, SegmentKey, SegmentWriter, SharedStore, StoreError,
 };
 
 use crate::{
@@ -32,7 +32,7 @@ pub(crate) const LEASE: Duration = Duration::from_secs(1);
 pub(crate) enum Mistake {
     /// The renewal of an engine takes back what it has given back, though another has claimed it since.
     PutBackRenewed,
-    /// A claim whose answer was lost is not known again: what it has started is started once more.
+    /// A claim whose answer was lost is not known again: what it has started is free, and is started once more.
     ClaimStartsTwice,
     /// An end that could not be stored is taken for one that is.
     EndLost,
@@ -64,6 +64,7 @@ pub(crate) struct Weather {
 #[derive(Debug, Clone, Copy)]
 struct Holder {
     line: usize,
+    token: u64,
     since: Duration,
     until: Duration,
 }
@@ -348,7 +349,8 @@ impl Line {
     }
 
     /// Notes what a claim has given.
-    fn claimed(&self, seen: &mut Seen, asked: Duration, lease: Duration, claimed: &[Claimed]) {
+    fn claimed(&self, seen: &mut Seen, asked: Duration, claim: &Claim<'_>, claimed: &[Claimed]) {
+        let (token, lease) = (claim.token, claim.lease);
         let until = time::now() + lease;
         for Claimed { record, started, lost } in claimed {
             let (job, attempt) = (record.id, record.attempt);
@@ -362,7 +364,8 @@ impl Line {
                 };
                 format!("line {} claims {} {} attempt {attempt} {how}", self.number, short(job), record.state)
             });
-            let before = seen.claims.insert(job, Holder { line: self.number, since: time::now(), until });
+            let holder = Holder { line: self.number, token, since: time::now(), until };
+            let before = seen.claims.insert(job, holder);
             seen.given.remove(&(self.number, job));
             seen.held.insert((self.number, job));
             let lapsed = before.is_some_and(|before| before.until <= time::now());
@@ -404,29 +407,36 @@ impl Line {
 
     /// With [`Mistake::PutBackRenewed`]: takes from others what this line has given back.
     fn take_back(&self, lease: Duration, held: &mut Vec<Held>) -> Result<(), StoreError> {
-        let taken: Vec<(JobId, usize)> = {
+        let taken: Vec<(JobId, Holder)> = {
             let seen = lock(&self.world.seen);
-            let others =
-                |id: &JobId| seen.claims.get(id).map(|claim| claim.line).filter(|line| *line != self.number);
+            let others = |id: &JobId| seen.claims.get(id).copied().filter(|claim| claim.line != self.number);
             seen.given
                 .iter()
                 .filter(|(line, _)| *line == self.number)
                 .filter_map(|(_, id)| Some((*id, others(id)?)))
                 .collect()
         };
-        for (id, other) in taken {
+        for (id, holder) in taken {
             let Some(record) = self.world.stored(id) else { continue };
-            let Some(other) = lock(&self.world.lines).get(other).cloned() else { continue };
-            other.release(&[id])?;
+            let Some(other) = lock(&self.world.lines).get(holder.line).cloned() else { continue };
+            other.release(&[ClaimId { job: id, token: holder.token }])?;
             let kinds: [JobKind; 1] = [record.spec.kind().clone()];
-            let claim = Claim { kinds: &kinds, limit: 1, lease, start: None, lost: true };
+            let claim = Claim::new(&kinds, 1, lease);
             for claimed in self.inner.claim(&claim)? {
                 held.push(Held { id: claimed.record.id, revision: claimed.record.revision });
-                let holder = Holder { line: self.number, since: time::now(), until: time::now() + lease };
+                let until = time::now() + lease;
+                let holder = Holder { line: self.number, token: 0, since: time::now(), until };
                 lock(&self.world.seen).claims.insert(claimed.record.id, holder);
             }
         }
         Ok(())
+    }
+
+    /// What a claim of this line has given and nobody has claimed since.
+    fn claims_of(&self, token: u64) -> Vec<ClaimId> {
+        let seen = lock(&self.world.seen);
+        let held = seen.claims.iter().filter(|(_, claim)| (claim.line, claim.token) == (self.number, token));
+        held.map(|(job, _)| ClaimId { job: *job, token }).collect()
     }
 
     /// With [`Mistake::LostLeaseRenewed`]: answers for what another has by now.
@@ -459,34 +469,26 @@ impl SharedStore for Line {
     }
 
     fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
-        let again =
-            |start: Start| Start { again: start.again && !self.world.has(Mistake::ClaimStartsTwice), ..start };
-        let claim = Claim { start: claim.start.map(again), ..*claim };
+        let forgets = claim.again && self.world.has(Mistake::ClaimStartsTwice);
+        let claim = Claim { again: claim.again && !forgets, ..*claim };
         let asked = time::now();
         self.call(
             "claim",
-            |inner| inner.claim(&claim),
-            |seen, claimed| self.claimed(seen, asked, claim.lease, claimed),
-        )
-    }
-
-    fn start(&self, next: &[JobRecord]) -> Result<Vec<JobId>, StoreError> {
-        self.call(
-            "start",
-            |inner| inner.start(next),
-            |seen, stored| {
-                for record in next.iter().filter(|record| stored.contains(&record.id)) {
-                    self.wrote(seen, record);
+            |inner| {
+                if forgets {
+                    inner.release(&self.claims_of(claim.token))?;
                 }
+                inner.claim(&claim)
             },
+            |seen, claimed| self.claimed(seen, asked, &claim, claimed),
         )
     }
 
-    fn renew(&self, lease: Duration) -> Result<Vec<Held>, StoreError> {
+    fn renew(&self, claims: &[ClaimId], lease: Duration) -> Result<Vec<Held>, StoreError> {
         self.call(
             "renew",
             |inner| {
-                let mut held = inner.renew(lease)?;
+                let mut held = inner.renew(claims, lease)?;
                 if self.world.has(Mistake::PutBackRenewed) {
                     self.take_back(lease, &mut held)?;
                 }
@@ -505,15 +507,16 @@ impl SharedStore for Line {
         )
     }
 
-    fn release(&self, jobs: &[JobId]) -> Result<(), StoreError> {
+    fn release(&self, claims: &[ClaimId]) -> Result<(), StoreError> {
         let asked = time::now();
         self.call(
             "release",
-            |inner| inner.release(jobs),
+            |inner| inner.release(claims),
             |seen, ()| {
-                for job in jobs {
+                for ClaimId { job, token } in claims {
                     self.world.note(|| format!("line {} gives {} back", self.number, short(*job)));
-                    if let Some(claim) = seen.claims.get(job).copied().filter(|claim| claim.line == self.number) {
+                    let holds = |claim: &Holder| (claim.line, claim.token) == (self.number, *token);
+                    if let Some(claim) = seen.claims.get(job).copied().filter(holds) {
                         seen.claims.remove(job);
                         seen.given.insert((self.number, *job));
                         if claim.since >= asked {

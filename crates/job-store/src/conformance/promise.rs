@@ -129,12 +129,12 @@ promises! {
     OnlyClaimant
     /// A lease that has ended lets nobody write.
     LeaseEnds
-    /// A renewal answers those of its jobs that the claimant holds, with the stored revisions, and moves their leases and no
+    /// A renewal answers the jobs of those of its claims that hold, with the stored revisions, and moves their leases and no
     /// others.
     Renew
     /// A lease that has ended is renewed unless another has claimed the job.
     RenewLate
-    /// A job that is given back may be claimed at once; what is not held is left alone.
+    /// A job that is given back may be claimed at once; a claim that does not hold is left alone.
     Release
     /// The end of a job ends its claim.
     ClaimEnds

@@ -12,7 +12,7 @@ use job_core::{Event, Failure, FailureKind, JobId, JobKind, JobRecord, JobResult
 
 use super::{Broken, at, key, list, waiting, within, write};
 use crate::{
-    BlockBuilder, Claim, Claimed, Durability, ErrorKind, Held, LONGEST_PAUSE, SegmentWriter, SharedStore,
+    BlockBuilder, Claim, ClaimId, Claimed, Durability, ErrorKind, Held, LONGEST_PAUSE, SegmentWriter, SharedStore,
     StoreError,
 };
 
@@ -60,6 +60,7 @@ macro_rules! sharing_tests {
             a_claim_tells_whose_lease_has_ended
             a_claim_leaves_what_runs_where_it_is_unless_asked
             a_released_job_is_free_at_once
+            a_claim_that_is_over_is_not_renewed_and_not_given_back
             the_end_of_a_job_ends_its_claim
             what_others_do_is_heard
             a_wake_ends_a_wait
@@ -161,7 +162,7 @@ law! { SharedFixture;
         let mut once = waiting(4);
         once.spec = Arc::new(job_core::JobSpec::clone(&once.spec).max_attempts(1));
         one.insert(&[again.clone(), second.clone(), once.clone()], Durability::Buffered)?;
-        one.renew(&[running.id], SHORT)?;
+        one.renew(&ids([running.id]), SHORT)?;
         let mut claimed = Vec::new();
         within(patience, "four jobs are claimed", || {
             claimed.extend(other.claim(&starting(10, 1))?);
@@ -214,7 +215,7 @@ law! { SharedFixture;
         one.insert(&[waiting(4), waiting(5)], Durability::Buffered)?;
         assert_eq!(given(one.claim(&calm))?, [(waiting(4), false)]);
         assert_eq!(given(one.claim(&Claim { again: true, ..calm }))?, [(waiting(4), false)], "it starts none");
-        one.release(&[waiting(4).id])?;
+        one.release(&[ClaimId { job: waiting(4).id, token: 8 }])?;
         assert_eq!(given(other.claim(&calm))?, [(waiting(4), false)], "what was given back is another's");
         assert_eq!(given(one.claim(&Claim { again: true, ..calm }))?, [(waiting(5), false)], "nothing of it is left");
     }
@@ -272,7 +273,7 @@ law! { SharedFixture;
         let started = waiting(2).apply(Event::Start, at(9))?;
         assert_eq!(one.replace(&started, Durability::Buffered).map_err(kind), Err(ErrorKind::Fenced));
         // A release of what is not held gives it no freedom.
-        one.release(&[running.id])?;
+        one.release(&ids([running.id]))?;
         assert_all_fenced(one, &running, None)?;
     }
 
@@ -288,9 +289,9 @@ law! { SharedFixture;
             Ok((taken >= 2).then_some(()))
         })?;
         let all = [running.id, second.id, third.id];
-        assert_eq!(one.renew(&all, LONG)?, [], "another has claimed them");
+        assert_eq!(one.renew(&ids(all), LONG)?, [], "another has claimed them");
         end_leases(other, &third, patience)?;
-        let mut held: Vec<JobId> = other.renew(&all, LONG)?.iter().map(|held| held.id).collect();
+        let mut held: Vec<JobId> = other.renew(&ids(all), LONG)?.iter().map(|held| held.id).collect();
         held.sort();
         assert_eq!(held, all);
         assert_eq!(claim(one, 9, LONG)?, []);
@@ -316,11 +317,11 @@ law! { SharedFixture;
         end_leases(one, &running, patience)?;
         assert_eq!(soon(one, SHORT)?, (running.id, false, false));
         assert_eq!(soon(other, LONG)?, (running.id, false, true));
-        other.release(&[running.id])?;
+        other.release(&ids([running.id]))?;
         assert_eq!(soon(one, LONG)?, (running.id, false, false));
         let again = running.apply(Event::Requeue(failure(), None), at(8))?;
         one.replace(&again, Durability::Buffered)?;
-        one.renew(&[running.id], SHORT)?;
+        one.renew(&ids([running.id]), SHORT)?;
         assert_eq!(soon(other, LONG)?, (running.id, false, false), "it waits");
     }
 
@@ -347,7 +348,7 @@ law! { SharedFixture;
         one.save_checkpoint(running.id, 1, b"half way")?;
         let writer = one.segment(key(&running, 1))?;
         assert_eq!(claim(other, 1, LONG)?, []);
-        one.renew(&[running.id], SHORT)?;
+        one.renew(&ids([running.id]), SHORT)?;
         assert_eq!(claim_soon(other, patience)?, std::slice::from_ref(&running));
         assert_all_fenced(one, &running, Some(writer))?;
         let lost = running.apply(Event::Requeue(Failure::new(FailureKind::Interrupted, "gone"), None), at(8))?;
@@ -380,7 +381,7 @@ law! { SharedFixture;
         let cancelling = running.apply(Event::Cancel, at(5))?;
         other.replace(&cancelling, Durability::Buffered)?;
         let held = Held { id: running.id, revision: cancelling.revision };
-        assert_eq!(one.renew(&[running.id, waiting(2).id], LONG)?, [held]);
+        assert_eq!(one.renew(&ids([running.id, waiting(2).id]), LONG)?, [held]);
         let twice = cancelling.apply(Event::Cancel, at(6))?;
         other.replace(&twice, Durability::Buffered)?;
         let stopped = twice.apply(Event::Stop, at(7))?;
@@ -398,7 +399,7 @@ law! { SharedFixture;
         one.insert(&[waiting(2), waiting(3), waiting(4)], Durability::Buffered)?;
         claim(other, 1, LONG)?;
         claim(one, 1, LONG)?;
-        let all = [1, 2, 3, 4, 5].map(|n| waiting(n).id);
+        let all = ids([1, 2, 3, 4, 5].map(|n| waiting(n).id));
         let mut held = one.renew(&all, LONG)?;
         held.sort_by_key(|held| held.id);
         let expected = [Held { id: running.id, revision: 1 }, Held { id: waiting(3).id, revision: 0 }];
@@ -412,8 +413,8 @@ law! { SharedFixture;
     fn a_renewed_lease_goes_on(one, other) {
         one.insert(&[waiting(1), waiting(2)], Durability::Buffered)?;
         assert_eq!(claim(one, 1, LONG)?.len(), 1);
-        one.renew(&[waiting(1).id], Duration::from_mins(1))?;
-        assert_eq!(one.renew(&[waiting(1).id], LONG)?.len(), 1);
+        one.renew(&ids([waiting(1).id]), Duration::from_mins(1))?;
+        assert_eq!(one.renew(&ids([waiting(1).id]), LONG)?.len(), 1);
         let running = waiting(1).apply(Event::Start, at(5))?;
         one.replace(&running, Durability::Buffered)?;
         assert_eq!(claim(other, 10, LONG)?, [waiting(2)]);
@@ -424,8 +425,8 @@ law! { SharedFixture;
     [Renew]
     fn a_renewal_leaves_other_leases_as_they_are(one, other; patience) {
         let (kept, forgotten) = (start(one, 1, LONG)?, start(one, 2, LONG)?);
-        assert_eq!(one.renew(&[kept.id, forgotten.id], SHORT)?.len(), 2);
-        assert_eq!(one.renew(&[kept.id], LONG)?.len(), 1);
+        assert_eq!(one.renew(&ids([kept.id, forgotten.id]), SHORT)?.len(), 2);
+        assert_eq!(one.renew(&ids([kept.id]), LONG)?.len(), 1);
         assert_eq!(claim_soon(other, patience)?, [forgotten]);
         write(one, key(&kept, 0), 0, 3, 1)?;
     }
@@ -437,11 +438,28 @@ law! { SharedFixture;
         one.insert(&[waiting(2), waiting(3)], Durability::Buffered)?;
         claim(one, 1, LONG)?;
         assert_eq!(claim(other, 10, LONG)?, [waiting(3)]);
-        one.release(&[waiting(3).id, waiting(9).id])?;
+        one.release(&ids([waiting(3).id, waiting(9).id]))?;
         assert_eq!(claim(one, 10, LONG)?, []);
-        one.release(&[running.id, waiting(2).id])?;
-        assert_eq!(one.renew(&[running.id, waiting(2).id], LONG)?, []);
+        one.release(&ids([running.id, waiting(2).id]))?;
+        assert_eq!(one.renew(&ids([running.id, waiting(2).id]), LONG)?, []);
         assert_eq!(claim(other, 10, LONG)?, [running, waiting(2)]);
+    }
+
+    /// A call that comes late, when its claimant has claimed the job again.
+    [Release, Renew]
+    fn a_claim_that_is_over_is_not_renewed_and_not_given_back(one, other) {
+        one.insert(&[waiting(1)], Durability::Buffered)?;
+        let claim_as = |token| given(one.claim(&Claim { token, ..asked(1, LONG) }));
+        let [first, second] = [1, 2].map(|token| [ClaimId { job: waiting(1).id, token }]);
+        assert_eq!(claim_as(1)?, [(waiting(1), false)]);
+        one.release(&first)?;
+        assert_eq!(claim_as(2)?, [(waiting(1), false)]);
+        assert_eq!(one.renew(&first, SHORT)?, []);
+        one.release(&first)?;
+        assert_eq!(claim(other, 9, LONG)?, []);
+        assert_eq!(one.renew(&second, LONG)?, [Held { id: waiting(1).id, revision: 0 }]);
+        one.release(&second)?;
+        assert_eq!(claim(other, 9, LONG)?, [waiting(1)]);
     }
 
     /// However it ends, and whoever ends it.
@@ -455,7 +473,7 @@ law! { SharedFixture;
         one.complete_all(&[(&done, &result)], Durability::Buffered)?;
         one.replace(&failed.apply(Event::Fail(failure()), at(7))?, Durability::Buffered)?;
         other.replace(&waiting(3).apply(Event::Cancel, at(7))?, Durability::Buffered)?;
-        assert_eq!(one.renew(&[done.id, failed.id, waiting(3).id], LONG)?, []);
+        assert_eq!(one.renew(&ids([succeeded.id, failed.id, waiting(3).id]), LONG)?, []);
         assert_eq!(claim(other, 10, LONG)?, []);
         assert!(other.remove(done.id)?);
     }
@@ -586,6 +604,11 @@ fn asked(limit: usize, lease: Duration) -> Claim<'static> {
     Claim::new(&*KINDS, limit, lease)
 }
 
+/// The claims that [`claim`] makes on these jobs.
+fn ids<const N: usize>(jobs: [JobId; N]) -> [ClaimId; N] {
+    jobs.map(|job| ClaimId { job, token: 0 })
+}
+
 /// A claim that starts what it may.
 fn starting(limit: usize, token: u64) -> Claim<'static> {
     Claim { start: Some(at(9)), token, ..asked(limit, LONG) }
@@ -618,8 +641,10 @@ fn start(store: &dyn SharedStore, n: u64, lease: Duration) -> Result<JobRecord, 
 
 /// Lets the leases of a claimant on all jobs end; `running` is one of them.
 fn end_leases(store: &dyn SharedStore, running: &JobRecord, patience: Duration) -> Result<(), Broken> {
-    let jobs: Vec<JobId> = store.unfinished()?.iter().map(|record| record.id).collect();
-    store.renew(&jobs, SHORT)?;
+    let unfinished = store.unfinished()?;
+    // Of whichever of the tokens that laws give.
+    let claims = unfinished.iter().flat_map(|record| (0..10).map(|token| ClaimId { job: record.id, token }));
+    store.renew(&claims.collect::<Vec<_>>(), SHORT)?;
     within(patience, "a lease ends", || match store.save_checkpoint(running.id, running.attempt, b"still there") {
         Ok(()) => Ok(None),
         Err(error) if error.kind == ErrorKind::Fenced => Ok(Some(())),

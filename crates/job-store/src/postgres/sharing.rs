@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use job_core::{JobId, JobRecord};
+use uuid::Uuid;
 
 use super::{
     Call, Connection, Parameters, PostgresStore, Row,
@@ -11,7 +12,7 @@ use super::{
     failure::Failed,
     id_column, kind_bytes, signed, uuid,
 };
-use crate::{Claim, Claimed, Held, Listed, Seat, SharedStore, StoreError};
+use crate::{Claim, ClaimId, Claimed, Held, Listed, Seat, SharedStore, StoreError};
 
 /// The best of each kind and those whose lease has ended are locked where the indexes have them, without waiting for
 /// those that others are about to take; of these the best are claimed, by the claim `$6`. With a time `$5` the fresh ones,
@@ -78,8 +79,10 @@ const CLAIMED: &str = "
 /// Also of leases that have ended: if another engine claims one, that is its claimant then.
 const RENEW: &str = "
     WITH held AS (
-        SELECT q.job FROM (SELECT id FROM unnest($1::uuid[]) AS known (id) ORDER BY id OFFSET 0) known
-        CROSS JOIN LATERAL (SELECT job FROM queue WHERE job = known.id AND claimant = $2 FOR UPDATE) q
+        SELECT q.job FROM (SELECT * FROM unnest($1::uuid[], $4::bigint[]) AS known (id, claim) ORDER BY id OFFSET 0) known
+        CROSS JOIN LATERAL (
+            SELECT job FROM queue WHERE job = known.id AND claimant = $2 AND queue.claim = known.claim FOR UPDATE
+        ) q
     )
     UPDATE queue q SET until = clock_timestamp() + $3::bigint * interval '1 microsecond'
     FROM held WHERE q.job = ANY (ARRAY[held.job]) RETURNING q.job, q.revision";
@@ -87,8 +90,10 @@ const RENEW: &str = "
 /// A lease that ended at once: its row still fences off whoever had it.
 const RELEASE: &str = "
     WITH held AS (
-        SELECT q.job FROM (SELECT id FROM unnest($1::uuid[]) AS known (id) ORDER BY id OFFSET 0) known
-        CROSS JOIN LATERAL (SELECT job FROM queue WHERE job = known.id AND claimant = $2 FOR UPDATE) q
+        SELECT q.job FROM (SELECT * FROM unnest($1::uuid[], $3::bigint[]) AS known (id, claim) ORDER BY id OFFSET 0) known
+        CROSS JOIN LATERAL (
+            SELECT job FROM queue WHERE job = known.id AND claimant = $2 AND queue.claim = known.claim FOR UPDATE
+        ) q
     )
     UPDATE queue q SET claimant = NULL, until = '-infinity' FROM held WHERE q.job = ANY (ARRAY[held.job]) RETURNING 1";
 
@@ -143,13 +148,13 @@ impl SharedStore for PostgresStore {
         self.inner.unreadable.lock().values().cloned().collect()
     }
 
-    fn renew(&self, jobs: &[JobId], lease: Duration) -> Result<Vec<Held>, StoreError> {
+    fn renew(&self, claims: &[ClaimId], lease: Duration) -> Result<Vec<Held>, StoreError> {
         let call = Call::new("renew leases");
-        if jobs.is_empty() {
+        if claims.is_empty() {
             return Ok(Vec::new());
         }
-        let ids: Vec<_> = jobs.iter().copied().map(uuid).collect();
-        let rows = self.rows(call, RENEW, &[&ids, &self.inner.claimant, &micros(lease)])?;
+        let (ids, tokens) = columns(claims);
+        let rows = self.rows(call, RENEW, &[&ids, &self.inner.claimant, &micros(lease), &tokens])?;
         let held = rows.iter().map(|row| {
             let revision: i64 = column(call, row, 1)?;
             Ok(Held { id: id_column(call, row, 0)?, revision: revision.unsigned_abs() })
@@ -157,12 +162,12 @@ impl SharedStore for PostgresStore {
         held.collect()
     }
 
-    fn release(&self, jobs: &[JobId]) -> Result<(), StoreError> {
-        let ids: Vec<_> = jobs.iter().copied().map(uuid).collect();
-        if ids.is_empty() {
+    fn release(&self, claims: &[ClaimId]) -> Result<(), StoreError> {
+        if claims.is_empty() {
             return Ok(());
         }
-        let rows = self.rows(Call::new("release jobs"), RELEASE, &[&ids, &self.inner.claimant])?;
+        let (ids, tokens) = columns(claims);
+        let rows = self.rows(Call::new("release jobs"), RELEASE, &[&ids, &self.inner.claimant, &tokens])?;
         self.inner.ahead.lock().forget();
         if !rows.is_empty() {
             self.inner.notices.changed();
@@ -274,6 +279,11 @@ fn place(call: Call, row: &Row) -> Option<(Vec<u8>, Place)> {
     let record = entry(call, row).ok()?.record.ok()?;
     let spec = &record.spec;
     Some((kind_bytes(spec.kind()), (i16::from(spec.options().priority), uuid(record.id))))
+}
+
+/// Jobs and tokens of claims.
+fn columns(claims: &[ClaimId]) -> (Vec<Uuid>, Vec<i64>) {
+    claims.iter().map(|claim| (uuid(claim.job), claim.token.cast_signed())).unzip()
 }
 
 /// No more than a point in time can be away.

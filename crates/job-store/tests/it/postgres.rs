@@ -4,8 +4,8 @@ use std::{sync::Arc, thread, time::Duration};
 
 use job_core::{Event, JobId, JobKind, JobRecord, JobSpec, Timestamp};
 use job_store::{
-    BlockBuilder, Claim, Durability, ErrorKind, JobStore, Pin, PostgresOptions, PostgresStore, ResultStore,
-    SegmentKey, SharedStore, Store,
+    BlockBuilder, Claim, ClaimId, Durability, ErrorKind, JobStore, Pin, PostgresOptions, PostgresStore,
+    ResultStore, SegmentKey, SharedStore, Store,
     conformance::{Fixture, SharedFixture},
     verify,
 };
@@ -169,7 +169,7 @@ fn a_claim_leaves_what_it_cannot_read_to_whoever_can_and_is_not_given_it_again()
         let unreadable = old.unreadable();
         let error = unreadable.iter().find(|error| error.job == Some(jobs[1].id)).unwrap();
         assert!(error.to_string().contains("format version 9 is unknown"), "{error}");
-        held.extend(ids);
+        held.extend(ids.into_iter().map(|job| ClaimId { job, token: 0 }));
         assert_eq!(old.renew(&held, Duration::from_hours(1)).unwrap().len(), held.len());
         // Not once more: the row does not change.
         let version = schema.sql(&format!("SELECT xmin FROM queue WHERE job = '{}'", jobs[1].id));
@@ -207,7 +207,7 @@ fn what_another_has_claimed_is_not_removed_because_it_cannot_be_read_here() {
     schema.overwrite(job(1).id, &[9, b'J']);
     let refused = old.remove(job(1).id).unwrap_err();
     assert_eq!((refused.kind, refused.job), (ErrorKind::Invalid, Some(job(1).id)));
-    new.release(&[job(1).id]).unwrap();
+    new.release(&[ClaimId { job: job(1).id, token: 0 }]).unwrap();
     assert!(old.remove(job(1).id).unwrap());
 }
 

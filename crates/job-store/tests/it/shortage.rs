@@ -7,7 +7,9 @@ use std::{
 };
 
 use job_core::{Event, JobId, JobRecord, JobResult, Timestamp};
-use job_store::{Durability, ErrorKind, JobStore, PostgresOptions, PostgresStore, ResultStore, SharedStore};
+use job_store::{
+    ClaimId, Durability, ErrorKind, JobStore, PostgresOptions, PostgresStore, ResultStore, SharedStore,
+};
 use test_servers::{Postgres, Proxy, Shared};
 
 use crate::postgres::{Schema, claim, job, start};
@@ -136,7 +138,13 @@ fn nothing_that_a_role_has_set_holds_for_the_store() {
         }
         store.insert(&[job(4)], Durability::Synced).unwrap();
     });
-    assert_eq!(store.renew(&[2, 3, 4].map(|n| job(n).id), Duration::from_hours(1)).unwrap().len(), 1);
+    assert_eq!(
+        store
+            .renew(&[2, 3, 4].map(|n| ClaimId { job: job(n).id, token: 0 }), Duration::from_hours(1))
+            .unwrap()
+            .len(),
+        1
+    );
     assert_eq!(store.unfinished().unwrap().len(), 3);
 }
 
@@ -229,7 +237,7 @@ fn a_time_out_may_be_of_any_length() {
     let store = PostgresStore::open(schema.server.url(), options).unwrap();
     store.insert(&[job(1), job(2)], Durability::Synced).unwrap();
     assert_eq!(claim(&store, 1), [job(1)]);
-    assert_eq!(store.renew(&[job(1).id], Duration::MAX).unwrap().len(), 1);
+    assert_eq!(store.renew(&[ClaimId { job: job(1).id, token: 0 }], Duration::MAX).unwrap().len(), 1);
     assert_eq!(store.get(JobId::MIN).unwrap(), None);
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use job_core::{JobRecord, JobSpec};
-use job_store::{Durability, JobStore, PostgresOptions, PostgresStore, SharedStore};
+use job_store::{ClaimId, Durability, JobStore, PostgresOptions, PostgresStore, SharedStore};
 use test_servers::Postgres;
 
 use crate::{
@@ -113,7 +113,7 @@ fn a_claim_that_begins_further_on_misses_nothing() {
     assert_eq!(claim(&store, 2), [job(3), job(7)]);
 
     let store = slow_to_claim(&schema, &[job(14), job(15)]);
-    store.release(&[job(14).id]).unwrap();
+    store.release(&[ClaimId { job: job(14).id, token: 0 }]).unwrap();
     assert_eq!(claim(&store, 1), [job(14)]);
 
     let store = slow_to_claim(&schema, &[job(24), job(25)]);
