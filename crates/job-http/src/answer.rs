@@ -1,6 +1,9 @@
 //! [`Answer`]: what a status query about a complete job answers, in pieces.
 
-use job_runner::{ApiError, Ending, JobReader, JobRecord, JobState, Page, PageRequest, StatusPayload, StoreError};
+use job_runner::{
+    ApiError, Ending, JobReader, JobRecord, JobResult, JobState, Page, PageRequest, RowList, Segment,
+    StatusPayload, StoreError,
+};
 
 use crate::{dialect::Dialect, failure::Failure};
 
@@ -40,6 +43,16 @@ impl Answer {
         }
         let error = ApiError::of_job(record).unwrap_or_else(|| dialect.unknown_job(&record.id.to_string()));
         dialect.failed().map_or_else(|| Err(error.clone().into()), |end| Ok(Self::failed(&error, end)))
+    }
+
+    /// The rows that a job has which is not complete, as a page of its result would be, with its state.
+    pub(crate) fn so_far(rows: Page, request: PageRequest, state: JobState, dialect: Dialect) -> Self {
+        let state = dialect.unfinished(state);
+        // The payload says how many rows there are, and not where they lie.
+        let all = Segment { attempt: 0, number: 0, rows: rows.total(), bytes: 0 };
+        let list = RowList::new(rows.list(), vec![all]);
+        let payload = StatusPayload::complete(&JobResult { list: Some(list), ..JobResult::default() }, request);
+        Self::with_rows(&payload, Some(rows), state.strip_prefix(br#"{"status":"#).unwrap_or(state))
     }
 
     fn with_rows(payload: &StatusPayload, page: Option<Page>, end: &[u8]) -> Self {

@@ -14,7 +14,8 @@
 //! | extensions | `GET /jobs/{jobId}/events` (server-sent), `GET /jobs/{jobId}/explain`, `GET /jobs/overview` |
 //!
 //! Beside them: `GET /ges/v1.0/{projectId}/graphs`, `GET /health`, `GET /openapi.json`, and a page at `/`; for whoever
-//! runs the engine, where the host wants it, `GET /operator/jobs` and `DELETE /operator/jobs/{jobId}`.
+//! runs the engine, where the host wants it, `GET /operator/jobs`, `DELETE /operator/jobs/{jobId}` and
+//! `GET /operator/jobs/{jobId}/rows?offset=&limit=`, which has the rows of a running job, too.
 //!
 //! A submission with an `Idempotency-Key` that was used before for the same request is answered with the job of that
 //! one, so that it can be sent again when its answer was lost; cancelling again is answered as the first time.

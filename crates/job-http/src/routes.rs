@@ -36,7 +36,10 @@ pub(crate) fn all(api: &Context) -> OpenApiRouter<Context> {
         .routes(routes!(submit::algorithm))
         .routes(routes!(health::health));
     let router = if api.exports { router.routes(routes!(export::export)) } else { router };
-    if api.operator { router.routes(routes!(operator::jobs)).routes(routes!(operator::cancel)) } else { router }
+    if !api.operator {
+        return router;
+    }
+    router.routes(routes!(operator::jobs)).routes(routes!(operator::cancel)).routes(routes!(operator::rows))
 }
 
 pub(crate) async fn nothing_here(uri: Uri) -> Failure {

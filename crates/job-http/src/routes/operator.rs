@@ -1,9 +1,9 @@
-//! `/operator/jobs`: the jobs of every graph, for operators (extension).
+//! `/operator/jobs`: the jobs of every graph and the rows that they have so far, for operators (extension).
 
 use axum::{
     Json,
     extract::State,
-    http::header,
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use job_runner::{Engine, JobId, PageRequest};
@@ -14,12 +14,15 @@ use super::{
     cancel::end,
     explain::MOST,
     list::{Jobs, Listed, before},
+    status,
 };
 use crate::{
+    answer::Answer,
+    body,
     context::Context,
     extract::{Operate, Params, Project},
     failure::Failure,
-    openapi::{Cancelled, Failures},
+    openapi::{Cancelled, Failures, StatusBody},
     overview::Overview,
 };
 
@@ -118,4 +121,46 @@ pub(crate) async fn cancel(State(api): State<Context>, asked: Project<Operate>) 
     };
     api.call(ask).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], api.dialect.cancelled()).into_response())
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RowsQuery {
+    /// The first row of the page.
+    #[param(value_type = Option<u64>, format = "uint64", minimum = 0, default = 0)]
+    offset: Option<String>,
+    /// The most rows of the page.
+    #[param(value_type = Option<u32>, format = "uint32", minimum = 1, maximum = 100_000, default = 100_000)]
+    limit: Option<String>,
+}
+
+/// Extension: the status of a job of any graph, served or not, and rows also while it runs here: those that are there so
+/// far. The number of a row never changes; `data_total_size` grows until the job is complete.
+#[utoipa::path(
+    get,
+    path = "/operator/jobs/{jobId}/rows",
+    operation_id = "operatorJobRows",
+    params(("jobId" = String, Path, description = "Id of the job; any other text names no job."), RowsQuery),
+    responses((status = 200, description = "The state, or a page of rows.", body = StatusBody), Failures)
+)]
+pub(crate) async fn rows(
+    State(api): State<Context>,
+    asked: Project<Operate>,
+    Params(query): Params<RowsQuery>,
+) -> Result<Response, Failure> {
+    let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
+    let read = move |api: &Context| {
+        let unknown = || Failure::from(api.dialect.unknown_job(&asked.job));
+        let id: JobId = asked.job.parse().map_err(|_| unknown())?;
+        let job = api.engine.job(id)?.ok_or_else(unknown)?;
+        let record = job.record();
+        let rows = job.page(page)?;
+        if record.state.is_complete() || rows.list().is_empty() {
+            return status::answer(api, &record, page, &HeaderMap::new());
+        }
+        let answer = Answer::so_far(rows, page, record.state, api.dialect);
+        let body = body::start(Box::new(answer.pieces()), api.calls())?;
+        Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+    };
+    api.call(read).await
 }

@@ -89,7 +89,12 @@ enum Looked {
 }
 
 /// The answer about a job as it is, on a blocking thread: with the first rows of its page, if it has one.
-fn answer(api: &Context, record: &JobRecord, page: PageRequest, headers: &HeaderMap) -> Result<Response, Failure> {
+pub(super) fn answer(
+    api: &Context,
+    record: &JobRecord,
+    page: PageRequest,
+    headers: &HeaderMap,
+) -> Result<Response, Failure> {
     if !record.state.is_complete() {
         return Ok(([(header::CONTENT_TYPE, JSON)], api.dialect.unfinished(record.state)).into_response());
     }

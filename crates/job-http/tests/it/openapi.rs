@@ -31,6 +31,7 @@ async fn the_document_describes_every_operation() {
             "listGraphs",
             "listJobs",
             "operatorCancelJob",
+            "operatorJobRows",
             "operatorJobs",
             "overviewJobs",
             "queryEdges",

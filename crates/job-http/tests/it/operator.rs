@@ -75,6 +75,54 @@ async fn jobs_of_a_graph_that_is_served_no_longer_are_listed_and_cancelled_by_an
     }
 }
 
+/// Nobody but the process itself could see the rows of a job before its end.
+#[tokio::test]
+async fn the_rows_that_a_running_job_has_so_far_are_read_by_an_operator() {
+    let (started, starts) = mpsc::channel();
+    let (end, ends) = mpsc::channel::<()>();
+    let (started, ends) = (Mutex::new(started), Mutex::new(ends));
+    let engine = builder(Arc::new(MemoryStore::default()))
+        .workers(1)
+        .algorithm("score", move |ctx: &mut JobContext| {
+            let mut rows = ctx.rows("score")?;
+            // Many blocks, so that some are stored.
+            (0..200_000).try_for_each(|n| rows.push(&json!({"v": n})))?;
+            started.lock().unwrap().send(()).unwrap();
+            ends.lock().unwrap().recv().unwrap();
+            Ok(())
+        })
+        .open()
+        .unwrap();
+    let service = over(Arc::new(engine), Api::operator);
+    let id = left_behind(&service, JobSpec::algorithm("score"));
+    let waiting = left_behind(&service, JobSpec::algorithm("unheard_of"));
+    tokio::task::spawn_blocking(move || starts.recv().unwrap()).await.unwrap();
+
+    let rows = operator(&service, Method::GET, &format!("/{id}/rows?offset=3&limit=2")).await.json();
+    let outputs = &rows["data"]["outputs"];
+    assert_eq!((&rows["status"], &outputs["score"]), (&json!("running"), &json!([{"v": 3}, {"v": 4}])));
+    let so_far = outputs["data_total_size"].as_u64().unwrap();
+    assert!((1_000..200_000).contains(&so_far), "{so_far}");
+    assert_eq!((&outputs["data_offset"], &outputs["data_return_size"]), (&json!(3), &json!(2)));
+    let behind = operator(&service, Method::GET, &format!("/{id}/rows?offset=200000")).await.json();
+    assert_eq!((&behind["status"], &behind["data"]["outputs"]["score"]), (&json!("running"), &json!([])));
+    let none = operator(&service, Method::GET, &format!("/{waiting}/rows")).await;
+    assert_eq!(none.body, r#"{"status":"waiting"}"#);
+
+    end.send(()).unwrap();
+    let ended = service.engine.job(id).unwrap().unwrap();
+    tokio::task::spawn_blocking(move || ended.wait().unwrap()).await.unwrap();
+    let whole = operator(&service, Method::GET, &format!("/{id}/rows?offset=199999")).await.json();
+    assert_eq!(
+        (&whole["status"], &whole["data"]["outputs"]["score"]),
+        (&json!("complete"), &json!([{"v": 199_999}]))
+    );
+    for (job, code) in [("1", "GES.8301"), ("018bcfe5-6800-7000-8000-000000000000", "GES.8301")] {
+        assert_eq!(operator(&service, Method::GET, &format!("/{job}/rows")).await.error().1, code);
+    }
+    assert_eq!(operator(&service, Method::GET, &format!("/{id}/rows?limit=0")).await.error().1, "GES.8005");
+}
+
 #[tokio::test]
 async fn an_operators_list_is_walked_by_cursor_and_narrowed_to_a_graph() {
     let service = with(Api::operator);
@@ -127,6 +175,8 @@ async fn an_operator_is_asked_who_it_is_and_is_there_only_when_the_host_wants_it
         }
         service.send(request.body(Body::empty()).unwrap()).await.status.as_u16()
     };
+    let rows = service.send(Request::get(format!("/operator/jobs/{id}/rows")).body(Body::empty()).unwrap()).await;
+    assert_eq!(rows.status, 401);
     for method in [Method::GET, Method::DELETE] {
         assert_eq!((ask(&method, None).await, ask(&method, Some("writer")).await), (401, 403));
         assert_eq!(service.engine.reader().record(id).unwrap().unwrap().state, JobState::Waiting);
