@@ -5,26 +5,41 @@ use std::{path::PathBuf, sync::OnceLock};
 use job_runner::core::shown;
 use thiserror::Error;
 
-use crate::{graph::Graph, movies, wordnet};
+use crate::{graph::Graph, movies, synthetic, wordnet};
 
 /// The graphs that jobs can name.
 #[derive(Debug)]
 pub struct Graphs {
     wordnet_directory: PathBuf,
     served: Vec<&'static str>,
+    vertices: u32,
     wordnet: OnceLock<Result<Graph, String>>,
     movies: OnceLock<Result<Graph, String>>,
+    synthetic: OnceLock<Result<Graph, String>>,
 }
 
 impl Graphs {
     /// The names.
-    pub const NAMES: [&str; 2] = ["wordnet", "movies"];
+    pub const NAMES: [&str; 3] = ["wordnet", "movies", "synthetic"];
 
     /// Nothing is loaded yet; `wordnet` will come from this directory.
     #[must_use]
     pub fn new(wordnet_directory: PathBuf) -> Self {
-        let served = Self::NAMES.to_vec();
-        Self { wordnet_directory, served, wordnet: OnceLock::new(), movies: OnceLock::new() }
+        Self {
+            wordnet_directory,
+            served: Self::NAMES.to_vec(),
+            vertices: synthetic::DEFAULT,
+            wordnet: OnceLock::new(),
+            movies: OnceLock::new(),
+            synthetic: OnceLock::new(),
+        }
+    }
+
+    /// Makes `synthetic` of so many vertices.
+    #[must_use]
+    pub const fn synthetic(mut self, vertices: u32) -> Self {
+        self.vertices = vertices;
+        self
     }
 
     /// Has these only. Jobs of the others fail.
@@ -40,6 +55,12 @@ impl Graphs {
         &self.served
     }
 
+    /// What tells the graph of this name from another that has the name in another process.
+    #[must_use]
+    pub fn version(&self, name: &str) -> String {
+        if name == "synthetic" { format!("{} vertices", self.vertices) } else { "1".to_owned() }
+    }
+
     /// The graph of this name. The first call loads it, and others wait meanwhile; a failure to load is kept, too.
     ///
     /// # Errors
@@ -53,6 +74,9 @@ impl Graphs {
                 .wordnet
                 .get_or_init(|| wordnet::load(&self.wordnet_directory).map_err(|error| error.to_string())),
             "movies" => self.movies.get_or_init(|| movies::load().map_err(|error| error.to_string())),
+            "synthetic" => {
+                self.synthetic.get_or_init(|| synthetic::make(self.vertices).map_err(|error| error.to_string()))
+            }
             _ => return Err(GraphsError::Unknown(shown(name).to_owned())),
         };
         loaded.as_ref().map_err(|reason| GraphsError::Unloadable { name: name.to_owned(), reason: reason.clone() })
@@ -98,8 +122,12 @@ mod tests {
             one.get("wordnet").unwrap_err().to_string(),
             "graph wordnet is not served here, only movies: start with --graph wordnet and submit the job again"
         );
+        let small = Graphs::new("/nowhere".into()).synthetic(12);
+        assert_eq!(small.get("synthetic").unwrap().vertex_count(), 12);
+        assert_ne!(small.version("synthetic"), graphs.version("synthetic"));
+        assert_eq!(small.version("movies"), graphs.version("movies"));
         let unknown = graphs.get("films").unwrap_err().to_string();
-        assert_eq!(unknown, r#"graph "films" is unknown: it must be one of wordnet, movies"#);
+        assert_eq!(unknown, r#"graph "films" is unknown: it must be one of wordnet, movies, synthetic"#);
         let unloadable = graphs.get("wordnet").unwrap_err().to_string();
         assert!(unloadable.starts_with("graph wordnet cannot be loaded: /nowhere/data.noun: "), "{unloadable}");
     }

@@ -5,7 +5,7 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`graph`] | vertices, edges, adjacency |
-//! | [`wordnet`], [`movies`], [`graphs`] | where graphs come from |
+//! | [`wordnet`], [`movies`], [`synthetic`], [`graphs`] | where graphs come from |
 //! | [`filter`] | vertex and edge filters: request bodies, checked and run |
 //! | [`algorithms`] | `pagerank`, `kcore`, `sssp` and nine more |
 //! | [`watch`] | how work is stopped and reports progress; knows nothing of jobs |
@@ -29,5 +29,6 @@ pub mod graph;
 pub mod graphs;
 pub mod handlers;
 pub mod movies;
+pub mod synthetic;
 pub mod watch;
 pub mod wordnet;

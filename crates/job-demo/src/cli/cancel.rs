@@ -1,4 +1,4 @@
-//! `cancel`: a waiting job will never run.
+//! `cancel`: a waiting job will never run, a running one stops at its next checkpoint.
 
 use std::{
     io::{self, Write},

@@ -193,6 +193,12 @@ impl Source for Remote {
         let reply = if reply.status == 400 { reply } else { accepted(reply)? };
         Ok(Answer { http_status: reply.status, body: reply.body.to_vec() })
     }
+
+    fn so_far(&self, id: JobId, page: PageRequest) -> Result<Option<Answer>, Box<dyn Error>> {
+        let path = format!("/operator/jobs/{id}/rows?offset={}&limit={}", page.offset(), page.limit());
+        let reply = accepted(self.ask(Method::GET, &path, String::new())?)?;
+        Ok(Some(Answer { http_status: reply.status, body: reply.body.to_vec() }))
+    }
 }
 
 /// The parameters in the request of a job: of an algorithm, a part of it.

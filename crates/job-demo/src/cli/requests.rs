@@ -11,6 +11,7 @@ pub(super) fn of_everything(graph: GraphName) -> Result<Vec<JobSpec>, Error> {
     let (source, target) = match graph {
         GraphName::Wordnet => ("dog.n.02084071", "computer.n.03082979"),
         GraphName::Movies => ("Sarah", "Sidney"),
+        GraphName::Synthetic => ("v0", "v1"),
     };
     let mut specs = vec![
         on_graph(JobSpec::vertex_filter(), &vertex_filter(graph))?,
@@ -39,6 +40,7 @@ fn vertex_filter(graph: GraphName) -> Value {
     let (property, value) = match graph {
         GraphName::Wordnet => ("category", "noun.animal"),
         GraphName::Movies => ("Age", "18-24"),
+        GraphName::Synthetic => return json!({"labels": ["company"]}),
     };
     json!({"vertexFilters": [{"propertyName": property, "predicate": "=", "values": [value], "type": "and"}]})
 }
@@ -51,6 +53,7 @@ fn edge_filter(graph: GraphName) -> Value {
             "edgeFilters": [{"propertyName": "Score", "predicate": "range", "values": [4, 5]}],
             "sorts": [{"key": "Timestamp", "orderValue": "decr"}],
         }),
+        GraphName::Synthetic => json!({"labels": ["knows"]}),
     }
 }
 
@@ -58,17 +61,28 @@ fn edge_filter(graph: GraphName) -> Value {
 mod tests {
     use std::collections::BTreeSet;
 
-    use job_demo::algorithms::Algorithm;
+    use clap::ValueEnum;
+    use job_demo::{algorithms::Algorithm, check::check, graphs::Graphs};
 
     use super::*;
 
     #[test]
     fn every_algorithm_is_asked_for_once() {
-        for graph in [GraphName::Wordnet, GraphName::Movies] {
+        for graph in GraphName::value_variants().iter().copied() {
             let specs = of_everything(graph).unwrap();
             let kinds: BTreeSet<_> = specs.iter().map(|spec| spec.kind().to_string()).collect();
             assert_eq!((specs.len(), kinds.len()), (14, 14));
             assert!(Algorithm::ALL.iter().all(|algorithm| kinds.contains(algorithm.name())));
+        }
+    }
+
+    #[test]
+    fn what_is_asked_of_a_graph_that_is_made_up_can_be_run() {
+        let graphs = Graphs::new("/nowhere".into()).synthetic(20);
+        for graph in [GraphName::Movies, GraphName::Synthetic] {
+            for spec in of_everything(graph).unwrap() {
+                assert_eq!(check(&graphs, &spec), Ok(()), "{}", spec.kind());
+            }
         }
     }
 }

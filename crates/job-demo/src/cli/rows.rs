@@ -1,4 +1,4 @@
-//! `rows`: the rows of a result, a line each.
+//! `rows`: the rows of a result, a line each; of a running job, those that are there so far.
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ pub(super) const LIMIT: &str = "20";
 pub(super) fn rows(global: &Global, id: &str, request: PageRequest) -> Outcome {
     let source = source::read(global)?;
     let id = ids::resolve(&*source, id)?;
-    let answer = payload::page(&*source, id, request)?;
+    let answer = payload::so_far(&*source, id, request)?;
     let page = ResultPage::read(&answer.body)?;
     let mut out = BufWriter::new(io::stdout().lock());
     for row in &page.rows {
@@ -40,12 +40,15 @@ fn hint(page: &ResultPage<'_>, request: PageRequest) -> Option<String> {
         return Some("this result has no rows: `status` shows its values".to_owned());
     }
     let total = thousands(page.total);
+    let (so_far, goes_on) = if page.is_whole {
+        ("", format!("--offset {next} goes on, `export` has all"))
+    } else {
+        (" so far", format!("--offset {next} goes on"))
+    };
     match shown {
-        0 if page.total == 0 => Some("the result has no rows".to_owned()),
-        0 => Some(format!("the result has only {total} rows")),
-        _ if next < page.total => {
-            Some(format!("{shown} of {total} rows: --offset {next} goes on, `export` has all"))
-        }
+        0 if page.total == 0 => Some(format!("the result has no rows{so_far}")),
+        0 => Some(format!("the result has only {total} rows{so_far}")),
+        _ if next < page.total || !page.is_whole => Some(format!("{shown} of {total} rows{so_far}: {goes_on}")),
         _ => None,
     }
 }
@@ -59,13 +62,16 @@ mod tests {
         let body = |total: u64, rows: &str| {
             format!(r#"{{"data":{{"outputs":{{"data_total_size":{total},"r":[{rows}]}}}},"status":"complete"}}"#)
         };
+        let running = |body: &str| body.replace("complete", "running");
         for (body, offset, expected) in [
             (body(1_234, "1,2"), 5, Some("2 of 1,234 rows: --offset 7 goes on, `export` has all")),
             (body(7, "1,2"), 5, None),
             (body(0, ""), 0, Some("the result has no rows")),
             (body(3, ""), 9, Some("the result has only 3 rows")),
+            (running(&body(7, "1,2")), 5, Some("2 of 7 rows so far: --offset 7 goes on")),
+            (running(&body(7, "")), 7, Some("the result has only 7 rows so far")),
             (
-                r#"{"data":{"outputs":{"a":1}}}"#.to_owned(),
+                r#"{"data":{"outputs":{"a":1}},"status":"complete"}"#.to_owned(),
                 0,
                 Some("this result has no rows: `status` shows its values"),
             ),

@@ -160,7 +160,7 @@ impl job_http::Graphs for Host {
     fn find(&self, project: &str, name: &str) -> Option<job_http::Graph> {
         // The graphs never change, so a result is as good as the next one.
         (project == PROJECT && self.graphs.names().contains(&name))
-            .then(|| job_http::Graph::new(name).version("1"))
+            .then(|| job_http::Graph::new(name).version(self.graphs.version(name)))
     }
 
     fn names(&self, project: &str) -> Vec<String> {

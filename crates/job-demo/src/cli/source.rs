@@ -36,6 +36,13 @@ pub(super) trait Source {
 
     /// The state of a job, or a page of its result.
     fn status(&self, id: JobId, page: PageRequest) -> Result<Answer, Box<dyn Error>>;
+
+    /// As [`status`](Self::status), with the rows that a running job has so far; `None` where only the process that runs
+    /// it knows of them.
+    fn so_far(&self, id: JobId, page: PageRequest) -> Result<Option<Answer>, Box<dyn Error>> {
+        let _ = (id, page);
+        Ok(None)
+    }
 }
 
 /// Changes jobs, too.

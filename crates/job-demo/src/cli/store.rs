@@ -48,11 +48,15 @@ impl Opened {
     }
 }
 
+/// Bytes of a file of rows. Rows of a running job are seen when their file is full, so small files show them early.
+const FILE_BYTES: u64 = 8 << 20;
+
 /// Opens the store for writing.
 pub(super) fn write(global: &Global) -> Result<Opened, Box<dyn Error>> {
     Ok(match &global.store {
         Location::Directory(directory) => {
-            Opened::Own(Arc::new(RocksStore::open(directory, RocksOptions::default())?))
+            let options = RocksOptions { file_bytes: FILE_BYTES, ..RocksOptions::default() };
+            Opened::Own(Arc::new(RocksStore::open(directory, options)?))
         }
         Location::Postgres { database, blocks } => Opened::Shared(postgres(database, blocks.as_deref())?),
     })

@@ -297,9 +297,9 @@ fn a_job_that_is_waited_for_says_how_it_ended_and_shows_its_rows() {
         assert_eq!(refused(store, 5, &[command, id.trim_end()]).lines().count(), 1);
     }
     let waiting = told(store, &["submit", "kcore"]);
-    for command in ["rows", "export"] {
+    for (command, when) in [("rows", "it runs"), ("export", "it has succeeded")] {
         let told = refused(store, 4, &[command, waiting.trim_end()]);
-        assert!(told.contains("is waiting: it has rows when it has succeeded"), "{told}");
+        assert!(told.contains(&format!("is waiting: it has rows when {when}")), "{told}");
         refused(store, 3, &[command, "018bcfe5-6800-7000-8000-000000000000"]);
         refused(store, 2, &[command, "not an id"]);
     }

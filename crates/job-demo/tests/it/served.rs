@@ -181,3 +181,63 @@ fn a_server_is_asked_by_its_url_from_anywhere() {
     let told = refused(nowhere, 6, &["--server", &url, "list"]);
     assert!(told.contains(&format!("the server at {url} cannot be reached: Connection refused\n")), "{told}");
 }
+
+/// A server with a graph that is large enough for work to be seen on it.
+fn busy(store: &Path) -> Server {
+    let mut command = command(store);
+    Server::of(command.args(["serve", "--listen", "127.0.0.1:0", "--synthetic", "200000"]))
+}
+
+#[test]
+fn rows_of_a_job_that_a_server_runs_are_read_before_its_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path();
+    let server = busy(store);
+    let everything = r#"{"labels":["knows"]}"#;
+    let submit = ["submit", "edge_filter", "--graph", "synthetic", "--parameters", everything];
+    // A job may be over before it is asked for: not each of them.
+    let seen_running = (0..50).any(|_| {
+        let id = told(store, &submit);
+        loop {
+            let rows = run(store, &["rows", id.trim_end(), "--limit", "1"]);
+            let hint = String::from_utf8(rows.stderr).unwrap();
+            match rows.status.code() {
+                Some(0) if hint.contains(" rows so far: --offset 1 goes on") => {
+                    assert!(rows.stdout.starts_with(b"{\"index\":\"0\",\"source\":\"v1\",\"label\":\"knows\""));
+                    return true;
+                }
+                Some(0) if hint.contains("no rows so far") => {}
+                Some(0) => {
+                    assert!(hint.starts_with("1 of 399,998 rows: "), "{hint}");
+                    return false;
+                }
+                code => assert_eq!(code, Some(4), "{hint}"),
+            }
+        }
+    });
+    assert!(seen_running, "none of 50 jobs was seen while it ran");
+    server.terminate();
+    assert!(server.end().success());
+}
+
+#[test]
+fn a_job_that_runs_shows_its_progress_and_is_cancelled() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path();
+    let server = busy(store);
+    let endless = r#"{"convergence":1e-300,"max_iterations":2000}"#;
+    let id = told(store, &["submit", "pagerank", "--graph", "synthetic", "--parameters", endless]);
+    let id = id.trim_end();
+    let state = || told(store, &["list", "--graph", "synthetic"]).lines().nth(1).unwrap().to_owned();
+    while !state().contains("% ") {
+        assert!(state().contains(" waiting ") || state().contains(" running "), "{}", state());
+    }
+    let early = refused(store, 4, &["rows", id]);
+    assert!(early.contains(&format!("job {id} is running: it has stored no rows yet")), "{early}");
+    let cancelled = told(store, &["cancel", id]);
+    assert!(cancelled.starts_with(&format!("job {id} is cancel")), "{cancelled}");
+    while !state().contains(" cancelled ") {}
+    refused(store, 5, &["status", id]);
+    server.terminate();
+    assert!(server.end().success());
+}

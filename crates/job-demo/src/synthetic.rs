@@ -1,0 +1,86 @@
+//! A made-up graph of any size, for work that takes long enough to be watched.
+//!
+//! Vertices are `v0`, `v1` and so on; every tenth is a `company`, the others are of label `person`. Each but the first
+//! `knows` two earlier ones, which are the rather known the earlier they are. The same number of vertices gives the
+//! same graph everywhere.
+
+use std::sync::Arc;
+
+use crate::graph::{Graph, GraphBuilder, GraphError, Properties};
+
+/// How many vertices there are where nobody says.
+pub const DEFAULT: u32 = 1_000_000;
+
+/// Builds the graph. Cost: some 500 bytes of memory a vertex, and a second for half a million.
+///
+/// ```
+/// use job_demo::synthetic;
+///
+/// let graph = synthetic::make(1_000)?;
+/// assert_eq!((graph.vertices().len(), graph.edges().len()), (1_000, 1_998));
+/// # Ok::<(), job_demo::graph::GraphError>(())
+/// ```
+///
+/// # Errors
+/// None for a number that [`GraphBuilder`] takes.
+pub fn make(vertices: u32) -> Result<Graph, GraphError> {
+    let mut builder = GraphBuilder::default();
+    let [person, company, knows]: [Arc<str>; 3] = ["person", "company", "knows"].map(Into::into);
+    for vertex in 0..vertices {
+        let label = if vertex % 10 == 9 { &company } else { &person };
+        builder.vertex(format!("v{vertex}"), Arc::clone(label), Properties::default())?;
+    }
+    let mut chance = Chance(u64::from(vertices));
+    for vertex in 1..vertices {
+        for _ in 0..2 {
+            // Twice a part of what is left: small numbers are the likelier ones.
+            let end = chance.below(vertex) + 1;
+            let target = chance.below(end);
+            builder.edge(vertex, target, Arc::clone(&knows), Properties::default())?;
+        }
+    }
+    Ok(builder.build())
+}
+
+/// Numbers that look like chance and are the same every time: splitmix64.
+struct Chance(u64);
+
+impl Chance {
+    /// A number below `end`.
+    fn below(&mut self, end: u32) -> u32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^= bits >> 31;
+        let scaled = ((bits >> 32) * u64::from(end)) >> 32;
+        u32::try_from(scaled).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Direction;
+
+    #[test]
+    fn the_graph_is_the_same_every_time_and_the_early_are_known_best() {
+        let graph = make(10_000).unwrap();
+        let ends = |graph: &Graph| graph.edges().iter().map(|edge| (edge.source, edge.target)).collect::<Vec<_>>();
+        assert_eq!(ends(&graph), ends(&make(10_000).unwrap()));
+        assert_eq!(ends(&graph).last(), Some(&(9_999, 2_125)));
+        assert!(graph.edges().iter().all(|edge| edge.target < edge.source), "there are no loops");
+        let known = |vertex| graph.adjacency(Direction::In).degree(vertex);
+        assert!(known(0) > 20 && (5_000..5_010).all(|vertex| known(vertex) < 20));
+        let companies = graph.vertices().iter().filter(|vertex| &*vertex.label == "company").count();
+        assert_eq!(companies, 1_000);
+    }
+
+    #[test]
+    fn the_smallest_graphs_are_graphs() {
+        for (vertices, edges) in [(0, 0), (1, 0), (2, 2)] {
+            let graph = make(vertices).unwrap();
+            assert_eq!((graph.vertex_count(), graph.edges().len()), (vertices, edges));
+        }
+    }
+}
