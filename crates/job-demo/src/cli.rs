@@ -1,6 +1,7 @@
 //! The command line.
 
 mod address;
+mod called;
 mod cancel;
 mod client;
 mod columns;
@@ -53,6 +54,12 @@ use self::{list::Listing, location::Location, pick::Pick};
 
 const DEFAULT_STORE: &str = "job-demo-store";
 
+/// Names the store of commands that do not.
+const STORE: &str = "JOB_DEMO_STORE";
+
+/// Where a server listens that is told nothing else.
+const ADDRESS: &str = "127.0.0.1:8080";
+
 /// What every command returns: an exit code, or an error to be told in one sentence.
 type Outcome = Result<ExitCode, Box<dyn Error>>;
 
@@ -78,7 +85,9 @@ struct Global {
         long,
         global = true,
         value_name = "DIR|rocksdb:DIR|postgres:URL[,blocks=URL]",
-        default_value = DEFAULT_STORE
+        default_value = DEFAULT_STORE,
+        env = STORE,
+        hide_env_values = true
     )]
     store: Location,
     /// Graph that new jobs read [default: wordnet, or synthetic with --synthetic]; of `list`, only jobs of this graph
@@ -243,7 +252,7 @@ enum Command {
     /// Serve jobs over HTTP, with a page for people at /
     Serve {
         /// Address and port
-        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+        #[arg(long, value_name = "ADDRESS", default_value = ADDRESS)]
         listen: SocketAddr,
         /// Directory that results are exported to, made when missing [default: `exports` in the directory of the store; of
         /// a database there is none, and no exports]

@@ -9,25 +9,60 @@ use crate::{
     workspace::Workspace,
 };
 
+/// The commands of job-demo. Without one of them it is asked to `run`.
+pub(crate) const COMMANDS: [&str; 13] = [
+    "run",
+    "submit",
+    "retry",
+    "status",
+    "rows",
+    "export",
+    "list",
+    "completions",
+    "inspect",
+    "cancel",
+    "serve",
+    "worker",
+    "help",
+];
+
+/// Where job-demo learns what a person types instead of its name.
+const CALLED: &str = "JOB_DEMO_CALLED";
+
+/// Where it learns the store of commands that name none.
+const STORE: &str = "JOB_DEMO_STORE";
+
 pub(crate) fn demo(workspace: &Workspace, options: &Options) -> Outcome {
     let wordnet = setup::setup(workspace, options)?;
     let mut command = workspace.cargo();
     command.args(["run", "--release", "--package", "job-demo", "--"]);
+    let names_a_command = names_a_command(&options.rest);
+    let store = store(workspace);
+    if !names_a_command && !has(&options.rest, "--store") {
+        eprintln!("jobs are kept in {}", store.display());
+    }
+    command.env(CALLED, called(&options.wordnet)).env(STORE, store);
     if let Some(directory) = wordnet {
         command.arg("--wordnet").arg(directory);
     }
-    if options.wordnet == WordNet::Nowhere && !has(&options.rest, "--graph") {
+    let names_a_graph = has(&options.rest, "--graph") || has(&options.rest, "--synthetic");
+    if options.wordnet == WordNet::Nowhere && !names_a_graph {
         command.args(["--graph", "movies"]);
     }
-    if !has(&options.rest, "--store") {
-        let store = store(workspace);
-        eprintln!("jobs are kept in {}; `cargo xtask demo list` shows them again", store.display());
-        command.arg("--store").arg(store);
-    }
-    if !names_a_command(&options.rest) {
+    if !names_a_command {
         command.arg("run");
     }
     process::run(command.args(&options.rest))
+}
+
+/// What a person types before a command of the demo: what is for this program only has to be said each time.
+fn called(wordnet: &WordNet) -> String {
+    let demo = "cargo xtask demo";
+    match wordnet {
+        WordNet::Anywhere => demo.to_owned(),
+        WordNet::Directory(directory) => format!("{demo} --wordnet '{}'", directory.display()),
+        WordNet::Nowhere => format!("{demo} --no-wordnet"),
+    }
 }
 
 fn store(workspace: &Workspace) -> PathBuf {
@@ -40,7 +75,7 @@ fn has(arguments: &[String], option: &str) -> bool {
 
 /// Whether the caller chose what the demo does; without, it runs everything.
 fn names_a_command(arguments: &[String]) -> bool {
-    arguments.first().is_some_and(|first| !first.starts_with('-'))
+    arguments.iter().any(|argument| COMMANDS.contains(&argument.as_str()))
 }
 
 #[cfg(test)]
@@ -52,8 +87,9 @@ mod tests {
     }
 
     #[test]
-    fn options_alone_are_options_of_run() {
+    fn options_alone_are_options_of_run_and_may_stand_before_a_command() {
         assert!(!names_a_command(&words("--graph movies")));
+        assert!(names_a_command(&words("--graph movies list")));
         assert!(!names_a_command(&[]));
         assert!(names_a_command(&words("status 1")));
     }
@@ -63,5 +99,27 @@ mod tests {
         assert!(has(&words("list --store here"), "--store"));
         assert!(has(&words("list --store=here"), "--store"));
         assert!(!has(&words("list --json"), "--store"));
+    }
+
+    #[test]
+    fn every_command_of_the_demo_is_known() {
+        let root = Workspace::locate().unwrap().root;
+        let source = std::fs::read_to_string(root.join("crates/job-demo/src/cli.rs")).unwrap();
+        let commands = source.split("enum Command {").nth(1).and_then(|rest| rest.split("\n}").next()).unwrap();
+        let names = commands.lines().filter_map(|line| line.strip_prefix("    ")?.split([' ', '(', ',']).next());
+        let names: Vec<String> = names
+            .filter(|name| name.starts_with(|first: char| first.is_ascii_uppercase()))
+            .map(str::to_ascii_lowercase)
+            .chain(["help".to_owned()])
+            .collect();
+        assert_eq!(names.len(), COMMANDS.len(), "{names:?}");
+        assert!(names.iter().all(|name| COMMANDS.contains(&name.as_str())), "{names:?}");
+    }
+
+    #[test]
+    fn what_is_for_xtask_only_is_said_again() {
+        assert_eq!(called(&WordNet::Anywhere), "cargo xtask demo");
+        assert_eq!(called(&WordNet::Nowhere), "cargo xtask demo --no-wordnet");
+        assert_eq!(called(&WordNet::Directory("my words".into())), "cargo xtask demo --wordnet 'my words'");
     }
 }

@@ -1,12 +1,11 @@
-//! Pages of finished jobs, each under the command that asks for it.
+//! Pages of finished jobs, each under the command that asks for it, and what to do next.
 
 use std::{error::Error, io::Write};
 
 use job_runner::{Ending, JobReader, JobRecord, JobState, PageRequest};
 
 use super::{
-    DEFAULT_STORE, Global, ids,
-    location::Location,
+    ADDRESS, Global, GraphName, called, ids,
     plain::plain,
     pretty::{self, Cut},
     source::Source,
@@ -23,6 +22,9 @@ const SHOWN: [(&str, u32); 7] = [
     ("pagerank", 5),
 ];
 
+/// Vertices of a graph that is large enough, on a machine that may be small.
+const WATCHED: u32 = 5_000_000;
+
 /// Writes the first page of some of the jobs.
 pub(super) fn write(
     out: &mut impl Write,
@@ -30,21 +32,44 @@ pub(super) fn write(
     reader: &JobReader,
     records: &[JobRecord],
 ) -> Result<(), Box<dyn Error>> {
-    let store = if global.store == Location::Directory(DEFAULT_STORE.into()) {
-        String::new()
-    } else {
-        format!("--store {} ", plain(&global.store.to_string()))
-    };
     let all: Vec<_> = records.iter().map(|record| record.id).collect();
     for (name, limit) in SHOWN {
         // The newest of a kind: an earlier process may have left one as well.
         let found = records.iter().rev().find(|record| record.spec.kind().to_string() == name);
         if let Some(record) = found.filter(|record| record.state == JobState::Complete(Ending::Succeeded)) {
             let id = ids::short(&[record.id], &all).concat();
-            writeln!(out, "\n{name}: job-demo {store}status {id} --limit {limit}")?;
+            let command = called::command(global, &format!("status {id} --limit {limit}"));
+            writeln!(out, "\n{name}: {command}")?;
             let answer = Source::status(reader, record.id, PageRequest::new(0, limit)?)?;
             pretty::write(out, &answer.body, Cut::SHORT)?;
         }
+    }
+    Ok(())
+}
+
+/// Says what a person may do with the jobs: the richest of them as the example.
+pub(super) fn what_next(
+    out: &mut impl Write,
+    global: &Global,
+    records: &[JobRecord],
+) -> Result<(), Box<dyn Error>> {
+    let example = records.iter().max_by_key(|record| record.size.rows).filter(|record| record.size.rows > 0);
+    let all: Vec<_> = records.iter().map(|record| record.id).collect();
+    writeln!(out, "\nNext:")?;
+    let mut say = |command: String, what: &str| writeln!(out, "  {command}\n      {what}");
+    say(called::on_graph(global, "serve"), &format!("serves them, with a page for people at http://{ADDRESS}/"))?;
+    say(called::command(global, "list"), "lists them; also while they are served")?;
+    if let Some(record) = example {
+        let id = ids::short(&[record.id], &all).concat();
+        let kind = record.spec.kind().to_string();
+        say(
+            called::command(global, &format!("rows {id}")),
+            &format!("rows of {}; `export` has all", plain(&kind)),
+        )?;
+    }
+    if global.graph() != GraphName::Synthetic {
+        let watched = format!("serve --synthetic {WATCHED}");
+        say(called::command(global, &watched), "a graph on which jobs take long enough to be watched")?;
     }
     Ok(())
 }

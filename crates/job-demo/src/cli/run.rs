@@ -114,6 +114,7 @@ fn report(global: &Global, engine: &Engine, records: &[JobRecord], pending: bool
         }
         if !pending {
             pages::write(&mut out, global, &engine.reader(), records)?;
+            pages::what_next(&mut out, global, records)?;
         }
     }
     Ok(out.flush()?)

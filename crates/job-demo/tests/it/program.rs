@@ -13,6 +13,8 @@ use job_runner::{
 };
 use serde_json::{Value, json};
 
+use crate::serve::Server;
+
 fn job_demo(store: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_job-demo"))
         .args(["--graph", "movies", "--wordnet", "/nowhere", "--store"])
@@ -163,18 +165,58 @@ fn one_of_everything_runs_and_shows_its_pages() {
     let directory = tempfile::tempdir().unwrap();
     let shown = told(directory.path(), &["run"]);
     assert!(shown.starts_with("movies: 160 vertices, 1,456 edges, loaded in "), "{shown}");
-    for part in [
-        "\nvertex_filter: job-demo --store ",
-        "\nedge_filter: job-demo --store ",
-        "\npagerank: job-demo --store ",
-        "莎拉",
-    ] {
+    for part in ["\nvertex_filter: ", "\nedge_filter: ", "\npagerank: ", "莎拉"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     let table = told(directory.path(), &["list"]);
     assert_eq!(table.matches("succeeded").count(), 14, "{table}");
     let lines = told(directory.path(), &["--json", "list", "--limit", "3", "--offset", "1"]);
     assert_eq!(lines.lines().count(), 3);
+}
+
+/// What `run` tells a person to type.
+fn commands_of(shown: &str) -> Vec<&str> {
+    let pages =
+        shown.lines().filter_map(|line| line.split_once(": ").filter(|(_, command)| command.contains(" status ")));
+    let next = shown.split("\nNext:\n").nth(1).unwrap().lines().filter_map(|line| line.strip_prefix("  "));
+    pages.map(|(_, command)| command).chain(next.filter(|line| !line.starts_with(' '))).collect()
+}
+
+#[test]
+fn every_command_that_a_run_tells_of_can_be_typed_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path().join("my store");
+    let shown = told(&store, &["run"]);
+    let commands = commands_of(&shown);
+    assert!(commands.len() >= 9, "{shown}");
+    let bash = |line: &str| Command::new("bash").args(["-euc", line]).output().unwrap();
+    for command in commands.iter().filter(|command| !command.contains(" serve")) {
+        let output = bash(command);
+        assert!(output.status.success(), "{command}: {output:?}");
+    }
+    // A server of the store has the jobs of the run.
+    let serve = commands.iter().find(|command| command.contains(" serve")).unwrap();
+    assert!(shown.contains("http://127.0.0.1:8080/"), "{shown}");
+    let server = Server::of(Command::new("bash").args(["-euc", &format!("exec {serve} --listen 127.0.0.1:0")]));
+    let page = server.get("/operator/jobs");
+    assert_eq!(page.matches(r#""state":"succeeded""#).count(), 14, "{page}");
+}
+
+#[test]
+fn a_run_that_another_program_starts_tells_what_that_one_is_called() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path().join("store");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_job-demo"));
+    command
+        .args(["run", "--graph", "movies"])
+        .env("JOB_DEMO_CALLED", "cargo xtask demo")
+        .env("JOB_DEMO_STORE", &store);
+    let shown = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let commands = commands_of(&shown);
+    assert!(commands.iter().all(|command| command.starts_with("cargo xtask demo ")), "{commands:?}");
+    assert!(commands.contains(&"cargo xtask demo serve --graph movies"), "{commands:?}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    assert!(!shown.contains("--store"), "{shown}");
 }
 
 #[test]

@@ -75,13 +75,19 @@ impl Server {
 
     /// The status and the body of an answer.
     pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        self.send(method, &format!("/ges/v1.0/demo/graphs/movies{path}"), body)
+    }
+
+    /// What is at a path.
+    pub(crate) fn get(&self, path: &str) -> String {
+        let (code, body) = self.send("GET", path, "");
+        assert_eq!(code, 200, "{body}");
+        body
+    }
+
+    fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(
-            stream,
-            "{method} /ges/v1.0/demo/graphs/movies{path} HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
+        write!(stream, "{method} {path} HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
