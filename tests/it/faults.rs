@@ -73,7 +73,7 @@ impl Mounted {
         let directory = tempfile::tempdir().unwrap();
         let mounted = run("mount", &["-t", "tmpfs", "-o", options, "tmpfs", directory.path().to_str().unwrap()]);
         if mounted.is_none_or(|output| !output.status.success()) {
-            println!("skipped: a file system of its own can only be mounted by root");
+            test_servers::skip("a file system of its own can only be mounted by root");
             return None;
         }
         Some(Self(directory))
@@ -507,7 +507,7 @@ fn a_process_that_may_not_start_threads_says_how_many_are_needed() {
         run("setpriv", &[&[USER, "--clear-groups", "prlimit", &limit, program], arguments].concat())
     };
     if allowed("true", &[], "10").is_none_or(|output| !output.status.success()) {
-        println!("skipped: only root can become another user");
+        test_servers::skip("only root can become another user");
         return;
     }
     // Where that user may read it: the directories of a build may be somebody's own.

@@ -42,7 +42,7 @@ pub fn library(directory: &Path) -> Option<PathBuf> {
     if compiled.is_ok_and(|status| status.success()) {
         return Some(library);
     }
-    eprintln!("skipped: there is no C compiler");
+    test_servers::skip("there is no C compiler (`sudo apt-get install gcc`)");
     None
 }
 

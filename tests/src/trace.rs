@@ -107,7 +107,7 @@ pub fn is_possible() -> bool {
     strace.args(["-o", "/dev/null", "true"]).stderr(Stdio::null());
     let possible = strace.status().is_ok_and(|status| status.success());
     if !possible {
-        eprintln!("skipped: strace is not installed or not allowed (`cargo xtask setup` installs it as root)");
+        test_servers::skip("strace is not installed or not allowed (`sudo apt-get install strace`)");
     }
     possible
 }

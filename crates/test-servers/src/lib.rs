@@ -8,8 +8,10 @@ mod pooler;
 mod postgres;
 mod proxy;
 mod s3;
+mod skip;
 
 pub use pooler::Pooler;
 pub use postgres::{Postgres, Shared};
 pub use proxy::Proxy;
 pub use s3::S3;
+pub use skip::skip;

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::postgres::User;
+use crate::{postgres::User, skip};
 
 const PROGRAM: &str = "/usr/sbin/pgbouncer";
 
@@ -31,7 +31,7 @@ impl Pooler {
     /// When it is installed and does not start.
     pub fn start(server: u16, sessions: usize) -> io::Result<Option<Self>> {
         if !Path::new(PROGRAM).is_file() {
-            eprintln!("skipped: PgBouncer is not installed (`cargo xtask test` installs it as root)");
+            skip("PgBouncer is not installed (`sudo apt-get install pgbouncer`)");
             return Ok(None);
         }
         let directory = tempfile::tempdir()?;

@@ -13,10 +13,15 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::directory::{self, Directory};
+use crate::{
+    directory::{self, Directory},
+    skip,
+};
 
 /// Names the directory of PostgreSQL's programs, where they are not found by themselves.
 const PROGRAMS: &str = "JOB_ENGINE_POSTGRES";
+
+const MISSING: &str = "PostgreSQL is not installed (`sudo apt-get install postgresql`)";
 
 /// What every test server is set to: many connections, small memory, no addresses but the loopback.
 const SETTINGS: &str =
@@ -38,7 +43,7 @@ impl Shared {
     /// When it is installed and does not start.
     pub fn open() -> io::Result<Option<Self>> {
         let Some(programs) = programs() else {
-            eprintln!("skipped: PostgreSQL is not installed (`cargo xtask test` installs it as root)");
+            skip(MISSING);
             return Ok(None);
         };
         let user = User::of_server();
@@ -100,7 +105,7 @@ impl Postgres {
     /// When it is installed and does not start.
     pub fn start() -> io::Result<Option<Self>> {
         let Some(programs) = programs() else {
-            eprintln!("skipped: PostgreSQL is not installed (`cargo xtask test` installs it as root)");
+            skip(MISSING);
             return Ok(None);
         };
         let temporary = tempfile::tempdir()?;

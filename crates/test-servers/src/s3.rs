@@ -12,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use crate::directory::{self, Directory};
+use crate::{
+    directory::{self, Directory},
+    skip,
+};
 
 /// Names the program, where it is not where `cargo xtask test` puts it.
 const PROGRAM: &str = "JOB_ENGINE_SEAWEEDFS";
@@ -38,7 +41,7 @@ impl S3 {
     /// When it is installed and does not start.
     pub fn open() -> io::Result<Option<Self>> {
         let Some(program) = program() else {
-            eprintln!("skipped: SeaweedFS, an S3 server, is not installed (`cargo xtask test` installs it)");
+            skip("SeaweedFS, an S3 server, is not installed (`cargo xtask test` does it)");
             return Ok(None);
         };
         let user = fs::metadata("/proc/self").map_or(0, |process| std::os::unix::fs::MetadataExt::uid(&process));

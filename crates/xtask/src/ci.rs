@@ -14,7 +14,9 @@ use std::{
 use crate::{
     Outcome,
     arguments::Options,
-    fuzz, process, setup, test,
+    fuzz, process, setup,
+    skipped::Skipped,
+    test,
     workspace::{TEST_FEATURES, Workspace},
 };
 
@@ -43,7 +45,8 @@ type Step<'a> = (String, Box<dyn Fn() -> Outcome + 'a>);
 
 pub(crate) fn ci(workspace: &Workspace, options: &Options) -> Outcome {
     let start = Instant::now();
-    let mut steps = steps(workspace, options);
+    let skipped = Skipped::of(workspace)?;
+    let mut steps = steps(workspace, options, &skipped);
     if let Some(unknown) = options.rest.iter().find(|name| !steps.iter().any(|(step, _)| step == *name)) {
         let names: Vec<&str> = steps.iter().map(|(name, _)| name.as_str()).collect();
         return Err(format!("there is no step `{unknown}`: there are {}", names.join(", ")).into());
@@ -52,13 +55,14 @@ pub(crate) fn ci(workspace: &Workspace, options: &Options) -> Outcome {
     let mut took = Vec::new();
     let outcome = steps.iter().try_for_each(|(name, check)| step(name, check, &mut took));
     eprintln!("{}", table(&took, start.elapsed()));
-    outcome?;
+    let told = skipped.tell();
+    outcome.and(told)?;
     eprintln!("ci: {} green", if options.rest.is_empty() { "all" } else { "these steps" });
     Ok(())
 }
 
 /// Every check, the cheapest first.
-fn steps<'a>(workspace: &'a Workspace, options: &'a Options) -> Vec<Step<'a>> {
+fn steps<'a>(workspace: &'a Workspace, options: &'a Options, skipped: &'a Skipped) -> Vec<Step<'a>> {
     let mut steps: Vec<Step<'a>> = Vec::new();
     let mut add = |name: &str, check: Box<dyn Fn() -> Outcome + 'a>| steps.push((name.to_owned(), check));
     add("format", Box::new(|| process::run(workspace.cargo().args(["fmt", "--all", "--check"]))));
@@ -77,12 +81,12 @@ fn steps<'a>(workspace: &'a Workspace, options: &'a Options) -> Vec<Step<'a>> {
         "tests",
         Box::new(|| {
             setup::servers(workspace);
-            process::run(&mut test::runner(workspace, &[]))
+            process::run(skipped.by(&mut test::runner(workspace, &[])))
         }),
     );
-    add("fuzz", Box::new(|| fuzz::each_shortly(workspace, FUZZ_SECONDS)));
+    add("fuzz", Box::new(|| fuzz::each_shortly(workspace, skipped, FUZZ_SECONDS)));
     add("rest", Box::new(|| rest::rest(workspace)));
-    add("page", Box::new(|| page::page(workspace)));
+    add("page", Box::new(|| page::page(workspace, skipped)));
     steps
 }
 

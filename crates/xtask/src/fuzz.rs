@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use crate::{Outcome, arguments::Options, process, workspace::Workspace};
+use crate::{Outcome, arguments::Options, process, skipped::Skipped, workspace::Workspace};
 
 /// The most that one allocation may ask for, in MiB: inputs have a few KiB.
 const LARGEST_ALLOCATION: u32 = 32;
@@ -43,14 +43,13 @@ pub(crate) fn fuzz(workspace: &Workspace, options: &Options) -> Outcome {
 }
 
 /// Every target for a few seconds. Without a network, where its packages are not there yet, it is skipped.
-pub(crate) fn each_shortly(workspace: &Workspace, seconds: u32) -> Outcome {
+pub(crate) fn each_shortly(workspace: &Workspace, skipped: &Skipped, seconds: u32) -> Outcome {
     let fuzzer = Fuzzer::of(workspace);
     if let Err(why) = process::output(fuzzer.cargo(workspace).args(["fetch", "--quiet", "--locked"])) {
         if why.to_string().contains("--locked flag") {
             return Err("fuzz/Cargo.lock is older than the manifests: run `cargo fetch` in fuzz".into());
         }
-        eprintln!("ci: fuzz skipped: its packages cannot be had ({why})");
-        return Ok(());
+        return skipped.note("fuzz", &format!("its packages cannot be had ({why})"));
     }
     fuzzer.run(workspace, fuzzer.targets()?, seconds)
 }

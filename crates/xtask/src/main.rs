@@ -10,6 +10,7 @@ mod help;
 mod metadata;
 mod process;
 mod setup;
+mod skipped;
 mod test;
 mod workspace;
 

@@ -6,14 +6,23 @@ use crate::{
     Outcome,
     arguments::Options,
     process, setup,
+    skipped::Skipped,
     workspace::{TEST_FEATURES, Workspace},
 };
 
 pub(crate) fn test(workspace: &Workspace, options: &Options) -> Outcome {
     setup::setup(workspace, options)?;
     setup::servers(workspace);
-    process::run(&mut runner(workspace, &options.rest))?;
-    if options.rest.is_empty() { process::run(&mut doctests(workspace)) } else { Ok(()) }
+    let skipped = Skipped::of(workspace)?;
+    let outcome = tests(workspace, &options.rest, &skipped);
+    // Also beside a test that failed.
+    let told = skipped.tell();
+    outcome.and(told)
+}
+
+fn tests(workspace: &Workspace, rest: &[String], skipped: &Skipped) -> Outcome {
+    process::run(skipped.by(&mut runner(workspace, rest)))?;
+    if rest.is_empty() { process::run(&mut doctests(workspace)) } else { Ok(()) }
 }
 
 /// The test runner: nextest where it is installed, else cargo's own.

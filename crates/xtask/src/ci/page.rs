@@ -5,6 +5,7 @@ use std::{env, path::PathBuf, process::Command, time::Duration};
 use crate::{
     Outcome, process,
     setup::{debian, pip},
+    skipped::Skipped,
     workspace::Workspace,
 };
 
@@ -15,12 +16,11 @@ const ROWS: &str = "200000";
 /// A run that takes as long has met something that hangs.
 const HANG: Duration = Duration::from_mins(6);
 
-pub(super) fn page(workspace: &Workspace) -> Outcome {
+pub(super) fn page(workspace: &Workspace, skipped: &Skipped) -> Outcome {
     let chromium = match chromium() {
         Ok(chromium) => chromium,
         Err(why) => {
-            eprintln!("ci: page skipped: {why}");
-            return Ok(());
+            return skipped.note("page", &why);
         }
     };
     let files = workspace.root.join("crates/job-http/ci");
