@@ -21,31 +21,58 @@ const COMMANDS: [About; 8] = [
         arguments: "",
         summary: "Find or install what the workspace needs, and build RocksDB",
         details: "\
-All other commands but `fuzz` and `help` begin with it; when all is there, it takes a moment. It needs
-Rust 1.95 or later, gcc with g++, and python3; a network for what is missing; and 200 MB in the cache.
-What it finds is written to .cargo/setup.toml, so that cargo and an editor use it too.
+All other commands but `fuzz` and `help` begin with it; when all is there, it
+takes a moment. It needs Rust 1.95 or later, gcc with g++, and python3; a
+network for what is missing; and 200 MB in the cache. What it finds is written
+to .cargo/setup.toml, so that cargo and an editor use it too.
 
-  g++       found, else installed from Debian by root; or another compiler that CXX names
-  libclang  found, else installed from Debian by root, else unpacked from PyPI into the cache; or where
-            LIBCLANG_PATH says
-  WordNet   found, else from Debian, installed by root, else unpacked into the cache; see --wordnet
-  RocksDB   compiled into the cache with LZ4, Snappy and ZSTD; a library that an older set-up left in the
-            cache is named and not used
+  g++       found, else installed from Debian by root; or another compiler
+            that CXX names
+  libclang  found, else installed from Debian by root, else unpacked from PyPI
+            into the cache; or where LIBCLANG_PATH says
+  WordNet   found, else from Debian, installed by root, else unpacked into the
+            cache; see --wordnet
+  RocksDB   compiled into the cache with LZ4, Snappy and ZSTD; a library that
+            an older set-up left in the cache is named and not used
 
-A build of RocksDB that was cut short starts anew. Two clones that need it at once build it once.",
+A build of RocksDB that was cut short starts anew. Two clones that need it at
+once build it once.",
     },
     About {
         command: Command::Demo,
         name: "demo",
         arguments: "[COMMAND] [OPTIONS]",
         summary: "Run the demo on a real graph",
-        details: "\
-COMMAND and OPTIONS are those of the program job-demo: `run`, `submit`, `status`, `list`, `inspect`,
-`cancel`, `serve` and `worker`. Without COMMAND it is `run`: one job of every kind, and a page of each.
-`cargo xtask demo help` lists them, `cargo xtask demo serve --help` the options of one.
+        details: "  run            One job of every kind, and a page of each [default]
+                 --pending: only finish what is there
+  submit WORK    Store a job: vertex_filter, edge_filter or an algorithm
+                 --parameters JSON, --wait
+  retry ID       Store the request of a job once more [--wait]
+  list           Jobs, the newest first
+                 --state STATE, --work WORK, --limit N, --offset N, --watch
+  status ID      The answer to a status query [--limit N] [--offset N]
+  rows ID        Rows of a result, a line each [--limit N] [--offset N]
+  export ID      A whole result [--output FILE] [--format csv|jsonl]
+  cancel ID      Stop a job that has not ended
+  inspect [ID]   Compare every checksum of the store
+  serve          Jobs over HTTP, with a page for people
+                 --listen ADDRESS, --workers N, --exports DIR, --host NAME,
+                 --origin ORIGIN
+  worker         Run the jobs of a database that others share
+                 --workers N, --exports DIR, --grace SECONDS
+  completions    What makes a SHELL complete words
+  help           The help of the program itself, also of one command
 
-Jobs are kept in target/demo-store, unless --store names another directory. It is built without
-PostgreSQL and S3; for these: cargo build --release --package job-demo --features objects,s3",
+ID may be the end of an id, as `list` shows it. While `serve` runs, commands go
+to it. Options of all of them:
+  --graph NAME      wordnet, movies (160 vertices) or synthetic
+  --synthetic N     Make `synthetic` of N vertices, for work to watch
+  --store PLACE     A directory or a database [default: target/demo-store]
+  --server URL      Ask this server
+  --json            JSON for machines
+
+It is built without PostgreSQL and S3; for these:
+  cargo build --release --package job-demo --features s3",
     },
     About {
         command: Command::Test,
@@ -53,13 +80,17 @@ PostgreSQL and S3; for these: cargo build --release --package job-demo --feature
         arguments: "[ARGUMENTS]",
         summary: "Run all tests, and the examples of the documentation",
         details: "\
-ARGUMENTS go to the test runner (cargo-nextest where it is installed, else `cargo test --tests`), such as
-a part of a test's name, or --package job-core; with any, examples of the documentation are left out.
+ARGUMENTS go to the test runner (cargo-nextest where it is installed, else
+`cargo test --tests`), such as a part of a test's name, or --package job-core;
+with any, examples of the documentation are left out.
 
-PostgreSQL, PgBouncer and strace are installed as root where they are missing, SeaweedFS into the cache.
-Without one of them, its tests are skipped, and a line says so.
+PostgreSQL, PgBouncer and strace are installed as root where they are missing,
+SeaweedFS into the cache. Without one of them, its tests are skipped: the last
+lines say how many.
 
-  JOB_ENGINE_POSTGRES   The directory with PostgreSQL's programs [default: the newest that Debian has]
+  JOB_ENGINE_ALL_TESTS  Where this is set, a test that would be skipped fails
+  JOB_ENGINE_POSTGRES   The directory with PostgreSQL's programs
+                        [default: the newest that Debian has]
   JOB_ENGINE_SEAWEEDFS  The program `weed` [default: the one in the cache]",
     },
     About {
@@ -68,35 +99,41 @@ Without one of them, its tests are skipped, and a line says so.
         arguments: "[--quick] [--only NAME]... [--out DIR] [--stores DIR]",
         summary: "Run the benchmarks and write their figures",
         details: "  --quick       Small sizes: under two minutes
-  --only NAME   Only scenarios whose name contains NAME; may be given more than once
+  --only NAME   Only scenarios whose name contains NAME; may be given more than
+                once
   --out DIR     Where Markdown and plot go [default: benches/results]
-  --stores DIR  Where stores are made, on the disk that is to be measured [default: target/bench-stores]",
+  --stores DIR  Where stores are made, on the disk that is to be measured
+                [default: target/bench-stores]",
     },
     About {
         command: Command::Torture,
         name: "torture",
-        arguments: "[kill|power|model|cluster|soak] [--minutes N] [--seed S] | schedules [N]",
+        arguments: "[PART] [--minutes N] [--seed S]",
         summary: "Kill, cut the power, fail and load the engine for a while",
         details: "  kill           Only deaths of processes
   power          Only power cuts
   model          Only the engine beside a plain model
-  cluster        Only deaths and pauses of processes that share PostgreSQL, and broken networks;
-                 --jobs N: how many to submit in all [default: 10000]
+  cluster        Only deaths and pauses of processes that share PostgreSQL, and
+                 broken networks; --jobs N: how many to submit in all
+                 [default: 10000]
   soak           Only load: submitters, readers, cancels, removals, retention
   --minutes N    How long [default: 10]
   --seed S       Where chance begins; printed when it is not given
-  schedules [N]  Try N orders of threads for each scenario of the engine [default: 100000]",
+  schedules [N]  Try N orders of threads for each scenario of the engine
+                 [default: 100000]",
     },
     About {
         command: Command::Fuzz,
         name: "fuzz",
         arguments: "[TARGET]... [--seconds N]",
         summary: "Fuzz every decoder with the sanitizer of addresses",
-        details: "  TARGET       A file in fuzz/fuzz_targets, without its ending [default: all of them]
+        details: "  TARGET       A file in fuzz/fuzz_targets, without its ending
+               [default: all of them]
   --seconds N  How long each runs [default: 60]
 
-It needs no other compiler than the pinned one, and one target runs on each core. Inputs that it finds are
-kept in target/fuzz/corpus, one that breaks a decoder in fuzz/artifacts.",
+It needs no other compiler than the pinned one, and one target runs on each
+core. Inputs that it finds are kept in target/fuzz/corpus, one that breaks a
+decoder in fuzz/artifacts.",
     },
     About {
         command: Command::Ci,
@@ -104,8 +141,9 @@ kept in target/fuzz/corpus, one that breaks a decoder in fuzz/artifacts.",
         arguments: "[STEP]...",
         summary: "Run every check, the cheapest first, and say what each took",
         details: "\
-STEP is a name that it prints, such as `format`, `tidy`, `clippy`, `tests`, `fuzz` or `rest`
-[default: all of them]. The first that fails ends it.",
+STEP is a name that it prints, such as `format`, `tidy`, `clippy`, `tests`,
+`fuzz` or `rest` [default: all of them]. The first that fails ends it. What was
+skipped is said at the end, and fails where JOB_ENGINE_ALL_TESTS is set.",
     },
     About {
         command: Command::Help,
@@ -118,12 +156,16 @@ STEP is a name that it prints, such as `format`, `tidy`, `clippy`, `tests`, `fuz
 
 const OPTIONS: &str = "\
 Options of all commands that begin with the set-up:
-  --wordnet DIR  Take WordNet 3.0 (data.noun and its siblings) from DIR instead of installing it
-  --no-wordnet   Do without WordNet: tests on it are skipped, the demo takes its small graph of films
+  --wordnet DIR  Take WordNet 3.0 (data.noun and its siblings) from DIR instead
+                 of installing it
+  --no-wordnet   Do without WordNet: tests on it are skipped, the demo takes its
+                 small graph of films
 
 Environment:
-  JOB_ENGINE_CACHE     Where RocksDB and downloads are kept [default: ~/.cache/job-engine]
-  JOB_ENGINE_LIBCLANG  `system`, `apt` or `wheel`: the only way to try for libclang [default: each in turn]";
+  JOB_ENGINE_CACHE     Where RocksDB and downloads are kept
+                       [default: ~/.cache/job-engine]
+  JOB_ENGINE_LIBCLANG  `system`, `apt` or `wheel`: the only way to try for
+                       libclang [default: each in turn]";
 
 /// All commands, or one.
 pub(crate) fn text(topic: Option<Command>) -> String {
@@ -166,10 +208,10 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_wider_than_a_page() {
+    fn no_line_is_wider_than_a_terminal() {
         let topics = COMMANDS.iter().map(|about| Some(about.command)).chain([None]);
         for text in topics.map(text) {
-            let wide = text.lines().find(|line| line.chars().count() > 108);
+            let wide = text.lines().find(|line| line.chars().count() > 80);
             assert_eq!(wide, None);
         }
     }
@@ -178,25 +220,41 @@ mod tests {
     #[test]
     fn the_options_of_the_programs_are_in_the_help() {
         let root = Workspace::locate().unwrap().root;
-        for (command, file) in
-            [(Command::Bench, "benches/src/main.rs"), (Command::Torture, "tests/src/bin/torture.rs")]
-        {
-            let source = fs::read_to_string(root.join(file)).unwrap();
+        let demo = "crates/job-demo/src";
+        for (command, files) in [
+            (Command::Bench, vec!["benches/src/main.rs".to_owned()]),
+            (Command::Torture, vec!["tests/src/bin/torture.rs".to_owned()]),
+            (
+                Command::Demo,
+                ["cli.rs", "cli/pick.rs", "cli/serve.rs"].map(|file| format!("{demo}/{file}")).to_vec(),
+            ),
+        ] {
+            let read = |file: &String| fs::read_to_string(root.join(file)).unwrap();
+            let source: String = files.iter().map(read).collect();
             let help = text(Some(command));
             let options = long_options(&source);
-            assert!(options.len() > 2, "{file}: {options:?}");
+            assert!(options.len() > 2, "{files:?}: {options:?}");
             for option in options {
-                assert!(help.contains(&format!("--{option}")), "--{option} of {file} is not in the help");
+                assert!(help.contains(&format!("--{option}")), "--{option} of {files:?} is not in the help");
             }
         }
     }
 
-    /// Fields that clap takes as options, but for those that it hides.
+    /// Fields that clap takes as options, but for those that it hides. An attribute may be of several lines.
     fn long_options(source: &str) -> Vec<&str> {
-        let is_option =
-            |attribute: &&str| attribute.trim().starts_with("#[arg(long") && !attribute.contains("hide");
-        let after = source.lines().zip(source.lines().skip(1)).filter(|(attribute, _)| is_option(attribute));
-        after.filter_map(|(_, field)| field.split(':').next()).map(str::trim).collect()
+        let fields = source.split("#[arg(").skip(1);
+        let fields = fields.filter(|rest| rest.trim_start().starts_with("long"));
+        let ends = fields.filter_map(|rest| rest.split_once(")]\n").or_else(|| rest.split_once(")\n    ]\n")));
+        let shown = ends.filter(|(attribute, _)| !attribute.contains("hide ="));
+        shown.filter_map(|(_, field)| field.split(':').next()).map(str::trim).collect()
+    }
+
+    #[test]
+    fn every_command_of_the_demo_is_told_of() {
+        let help = text(Some(Command::Demo));
+        for command in crate::demo::COMMANDS {
+            assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
+        }
     }
 
     #[test]
