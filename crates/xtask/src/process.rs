@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io,
     path::Path,
     process::{Command, Output, Stdio},
     thread,
@@ -52,9 +53,12 @@ pub(crate) fn logged(command: &mut Command, log: &Path, hang: Duration) -> Outco
     Err(format!("`{}` failed ({status}), see {}:\n{last}", line(command), log.display()).into())
 }
 
-fn not_started(command: &Command, error: &std::io::Error) -> String {
+fn not_started(command: &Command, error: &io::Error) -> String {
     let program = command.get_program().to_string_lossy();
-    format!("`{program}` does not start ({error}): install it, or put it on the PATH")
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("there is no program `{program}`: install it, or put it on the PATH"),
+        _ => format!("`{program}` does not start ({error})"),
+    }
 }
 
 fn last_words(output: &Output) -> String {
@@ -103,6 +107,6 @@ mod tests {
     #[test]
     fn a_program_that_is_missing_is_named() {
         let error = output(&mut Command::new("no-such-program")).unwrap_err().to_string();
-        assert!(error.starts_with("`no-such-program` does not start"), "{error}");
+        assert!(error.starts_with("there is no program `no-such-program`: install it"), "{error}");
     }
 }

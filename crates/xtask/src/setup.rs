@@ -19,9 +19,17 @@ use cargo_config::CargoConfig;
 
 /// Sets the machine up; when it is already, this takes well under a second. Returns the directory of WordNet.
 pub(crate) fn setup(workspace: &Workspace, options: &Options) -> Outcome<Option<PathBuf>> {
-    let wordnet = wordnet::find(&workspace.cache, &options.wordnet)?;
-    let mut config = CargoConfig { libclang: libclang::find(&workspace.cache)?, ..CargoConfig::default() };
-    rocksdb::compiler()?;
+    let compiler = rocksdb::compiler();
+    let libclang = libclang::find(&workspace.cache);
+    let wordnet = wordnet::find(&workspace.cache, &options.wordnet);
+    // All that is missing is told at once: one round of installing is enough.
+    let missing = [compiler.as_ref().err(), libclang.as_ref().err(), wordnet.as_ref().err()];
+    let missing: Vec<String> = missing.into_iter().flatten().map(ToString::to_string).collect();
+    if !missing.is_empty() {
+        return Err(missing.join("\nxtask: ").into());
+    }
+    let wordnet = wordnet?;
+    let mut config = CargoConfig { libclang: libclang?, ..CargoConfig::default() };
     let library = rocksdb::Library::of(workspace)?;
     if !library.is_built() {
         // The old file may name a library that is gone, and then cargo would build none.

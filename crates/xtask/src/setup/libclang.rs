@@ -44,7 +44,7 @@ pub(super) fn find(cache: &Path) -> Outcome<Libclang> {
         }
     }
     let reasons = reasons.join("; ");
-    Err(format!("libclang is missing and could not be installed ({reasons}): install Debian's libclang-dev, or set LIBCLANG_PATH to its directory").into())
+    Err(format!("libclang is missing and could not be installed ({reasons}): install Debian's (`sudo apt-get install libclang-dev`), or python3 so that it is downloaded (`sudo apt-get install python3`), or set LIBCLANG_PATH to its directory").into())
 }
 
 fn ways(forced: Option<&str>) -> Result<Vec<Way>, String> {
@@ -183,7 +183,7 @@ fn compiler_headers() -> Outcome<PathBuf> {
     if path.join("stdbool.h").exists() {
         return Ok(path);
     }
-    Err("gcc has no stdbool.h: install it anew, or Debian's libclang-dev".into())
+    Err("gcc has no stdbool.h: install it anew, or libclang-dev (`sudo apt-get install gcc libclang-dev`)".into())
 }
 
 #[cfg(test)]

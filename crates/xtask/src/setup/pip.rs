@@ -63,7 +63,7 @@ fn pip(cache: &Path) -> Outcome<Command> {
     let wheels = directory.join("usr/share/python-wheels");
     if wheel(&wheels).is_none() {
         debian::unpack("python3-pip-whl", &directory).map_err(|error| {
-            format!("python3 has no pip, and Debian's could not be had ({error}): install python3-pip")
+            format!("python3 has no pip, and Debian's could not be had ({error}): install python3-pip (`sudo apt-get install python3-pip`)")
         })?;
     }
     let wheel = wheel(&wheels).ok_or("Debian's package python3-pip-whl holds no pip: install python3-pip")?;

@@ -48,7 +48,7 @@ pub(super) fn find(cache: &Path, wanted: &WordNet) -> Outcome<Option<PathBuf>> {
         (Err(error), _) => error.to_string(),
     };
     Err(format!(
-        "WordNet could not be installed ({reason}): give the directory of its data files with --wordnet DIR, or do without with --no-wordnet"
+        "WordNet could not be installed ({reason}): install Debian's (`sudo apt-get install wordnet-base`), give the directory of its data files with --wordnet DIR, or do without with --no-wordnet"
     ).into())
 }
 
