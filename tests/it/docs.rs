@@ -35,27 +35,32 @@ fn the_table_of_states_in_the_architecture_is_the_one_of_the_code() {
 /// Every test that a document names exists: a promise without its test is none.
 #[test]
 fn every_test_that_the_guarantees_name_exists() {
-    let text = document("docs/guarantees.md").expect("docs/guarantees.md");
+    for (name, least) in [("docs/guarantees.md", 11), ("README.md", 7)] {
+        let text = document(name).expect(name);
+        assert!(named(&text).len() >= least, "{name} names only {} tests", named(&text).len());
+        exist(name, &named(&text));
+    }
+}
+
+fn exist(document: &str, tests: &[&str]) {
     let mut sources = String::new();
     collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("it"), &mut sources);
     collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut sources);
     collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates"), &mut sources);
-    let named: Vec<&str> = text
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .filter(|name| {
-            name.len() > 12 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        })
-        .filter(|name| name.matches('_').count() >= 3)
-        .collect();
-    assert!(named.len() > 10, "the table names only {} tests", named.len());
-    for name in named {
-        assert!(
-            sources.contains(&format!("fn {name}(")),
-            "docs/guarantees.md names the test {name}, which is nowhere"
-        );
+    for name in tests {
+        assert!(sources.contains(&format!("fn {name}(")), "{document} names the test {name}, which is nowhere");
     }
+}
+
+/// What looks like the name of a test.
+fn named(text: &str) -> Vec<&str> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let is_name = |name: &&str| {
+        name.len() > 12
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            && name.matches('_').count() >= 3
+    };
+    quoted.filter(is_name).collect()
 }
 
 fn collect(directory: &Path, into: &mut String) {

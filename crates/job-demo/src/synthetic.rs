@@ -11,7 +11,7 @@ use crate::graph::{Graph, GraphBuilder, GraphError, Properties};
 /// How many vertices there are where nobody says.
 pub const DEFAULT: u32 = 1_000_000;
 
-/// Builds the graph. Cost: some 500 bytes of memory a vertex, and a second for half a million.
+/// Builds the graph. Cost: some 500 bytes of memory a vertex while it is made.
 ///
 /// ```
 /// use job_demo::synthetic;
