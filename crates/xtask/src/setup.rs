@@ -12,10 +12,13 @@ mod seaweedfs;
 mod strace;
 mod wordnet;
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 use crate::{Outcome, arguments::Options, workspace::Workspace};
 use cargo_config::CargoConfig;
+
+/// Measured: what the demo needs takes 730 MB below `target`.
+const MEGABYTES: u64 = 1_000;
 
 /// Sets the machine up; when it is already, this takes well under a second. Returns the directory of WordNet.
 pub(crate) fn setup(workspace: &Workspace, options: &Options) -> Outcome<Option<PathBuf>> {
@@ -30,6 +33,11 @@ pub(crate) fn setup(workspace: &Workspace, options: &Options) -> Outcome<Option<
     }
     let wordnet = wordnet?;
     let mut config = CargoConfig { libclang: libclang?, ..CargoConfig::default() };
+    let target = workspace.target();
+    if !target.join("release").exists() {
+        fs::create_dir_all(&target).map_err(|error| format!("{} cannot be made: {error}", target.display()))?;
+        disk::has_room(&target, MEGABYTES, "the workspace, once compiled,", "CARGO_TARGET_DIR")?;
+    }
     let library = rocksdb::Library::of(workspace)?;
     if !library.is_built() {
         // The old file may name a library that is gone, and then cargo would build none.

@@ -4,15 +4,16 @@ use std::{path::Path, process::Command};
 
 use crate::{Outcome, process};
 
-/// Refuses to begin what would end in the middle for want of room. `directory` is there.
-pub(super) fn has_room(directory: &Path, megabytes: u64, what: &str) -> Outcome {
+/// Refuses to begin what would end in the middle for want of room. `directory` is there; the variable `instead` names
+/// another.
+pub(super) fn has_room(directory: &Path, megabytes: u64, what: &str, instead: &str) -> Outcome {
     // Where it cannot be told, the work itself says what it lacks.
     let Ok(told) = process::output(Command::new("df").arg("-Pk").arg(directory).env("LC_ALL", "C")) else {
         return Ok(());
     };
     match free(&told) {
         Some(free) if free < megabytes => Err(format!(
-            "{what} needs {megabytes} MB in {}, and {free} MB are free there: make room, or name a directory on another disk in JOB_ENGINE_CACHE",
+            "{what} needs {megabytes} MB in {}, and {free} MB are free there: make room, or name a directory on another disk in {instead}",
             directory.display()
         )
         .into()),
@@ -40,8 +41,8 @@ mod tests {
     #[test]
     fn a_disk_that_is_too_small_is_told_with_both_figures() {
         let directory = tempfile::tempdir().unwrap();
-        has_room(directory.path(), 0, "nothing").unwrap();
-        let error = has_room(directory.path(), u64::MAX, "RocksDB").unwrap_err().to_string();
+        has_room(directory.path(), 0, "nothing", "X").unwrap();
+        let error = has_room(directory.path(), u64::MAX, "RocksDB", "JOB_ENGINE_CACHE").unwrap_err().to_string();
         assert!(error.starts_with("RocksDB needs") && error.contains("JOB_ENGINE_CACHE"), "{error}");
     }
 }

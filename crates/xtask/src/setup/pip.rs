@@ -40,8 +40,14 @@ fn unpack(what: &[&OsStr], into: &Path, cache: &Path) -> Outcome {
     remove(&draft)?;
     let mut command = pip(cache)?;
     command.args(["install", "--no-deps", "--only-binary=:all:", "--target"]).arg(&draft).args(what);
-    process::output(&mut command)?;
+    process::output(&mut command).map_err(|error| unloaded(&error.to_string()))?;
     Ok(fs::rename(&draft, into)?)
+}
+
+/// What pip said at its end: without a network it is that there is no such package.
+fn unloaded(error: &str) -> String {
+    let told = error.rsplit_once("` failed: ").map_or(error, |(_, told)| told);
+    format!("PyPI gave nothing: {told}; it needs a network")
 }
 
 fn remove(directory: &Path) -> Outcome {
@@ -75,4 +81,16 @@ fn pip(cache: &Path) -> Outcome<Command> {
 fn wheel(directory: &Path) -> Option<std::path::PathBuf> {
     let files = fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path());
     files.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pip-"))).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_pip_says_without_a_network_is_told_with_what_it_means() {
+        let told = unloaded("`python3 -m pip install x` failed: ERROR: No matching distribution found for x");
+        assert_eq!(told, "PyPI gave nothing: ERROR: No matching distribution found for x; it needs a network");
+        assert!(unloaded("there is no program `python3`").contains("`python3`"));
+    }
 }

@@ -55,7 +55,7 @@ impl Library {
         if self.is_built() {
             return Ok(());
         }
-        disk::has_room(&workspace.cache, MEGABYTES, "RocksDB")?;
+        disk::has_room(&workspace.cache, MEGABYTES, "RocksDB", "JOB_ENGINE_CACHE")?;
         let tree = workspace.cache.join("build");
         // One that was cut short.
         let _ = fs::remove_dir_all(&tree);
