@@ -47,7 +47,11 @@ use std::{
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use job_demo::{graphs::Graphs, wordnet};
+use job_demo::{
+    graph::Graph,
+    graphs::{Graphs, GraphsError},
+    synthetic, wordnet,
+};
 use job_runner::PageRequest;
 
 use self::{list::Listing, location::Location, pick::Pick};
@@ -119,6 +123,15 @@ impl Global {
     fn graphs(&self) -> Graphs {
         let graphs = Graphs::new(self.wordnet.clone());
         self.synthetic.into_iter().fold(graphs, Graphs::synthetic)
+    }
+
+    /// Loads the graph that new jobs read, before one of them needs it: a wrong directory is told at once.
+    fn load<'g>(&self, graphs: &'g Graphs) -> Result<&'g Graph, GraphsError> {
+        if self.graph() == GraphName::Synthetic && !self.json {
+            let vertices = words::thousands(self.synthetic.unwrap_or(synthetic::DEFAULT));
+            eprintln!("making the graph synthetic of {vertices} vertices");
+        }
+        graphs.get(self.graph().as_str())
     }
 
     /// Where results are exported to.

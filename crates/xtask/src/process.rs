@@ -53,7 +53,7 @@ pub(crate) fn logged(command: &mut Command, log: &Path, hang: Duration) -> Outco
     Err(format!("`{}` failed ({status}), see {}:\n{last}", line(command), log.display()).into())
 }
 
-fn not_started(command: &Command, error: &io::Error) -> String {
+pub(crate) fn not_started(command: &Command, error: &io::Error) -> String {
     let program = command.get_program().to_string_lossy();
     match error.kind() {
         io::ErrorKind::NotFound => format!("there is no program `{program}`: install it, or put it on the PATH"),

@@ -68,7 +68,8 @@ fn load(global: &Global, graphs: &Graphs, left: &[JobRecord], pending: bool) -> 
     let names: BTreeSet<&str> = left.iter().map(|record| record.spec.graph_name()).chain(own).collect();
     for name in names {
         let start = Instant::now();
-        match graphs.get(name) {
+        let loaded = if own == Some(name) { global.load(graphs) } else { graphs.get(name) };
+        match loaded {
             Ok(graph) if !global.json => {
                 let [vertices, edges] =
                     [graph.vertices().len(), graph.edges().len()].map(|count| thousands(count as u64));

@@ -71,8 +71,7 @@ pub(super) fn serve(
     let told = stop::listen()?;
     let origins = reach.origins()?;
     let graphs = Arc::new(global.served());
-    // Loaded before anybody asks, so that a wrong directory is told at once.
-    graphs.get(global.graph().as_str())?;
+    global.load(&graphs)?;
     let engine = Arc::new(engine(global, &graphs, exports, workers.unwrap_or_else(cores))?);
     let host = Host { graphs };
     let api = Api::new(Arc::clone(&engine), host).operator().page(PROJECT).origins(origins);

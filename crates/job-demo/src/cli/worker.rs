@@ -27,8 +27,7 @@ pub(super) fn worker(global: &Global, workers: Option<usize>, exports: Option<&P
         return Err(Mistake::new(Exit::Usage, message).into());
     }
     let graphs = Arc::new(global.served());
-    // Loaded before a job needs it, so that a wrong directory is told at once.
-    graphs.get(global.graph().as_str())?;
+    global.load(&graphs)?;
     let builder = handlers::register(store.builder().workers(workers), &graphs);
     let runtime = Runtime::new()?;
     let engine = serve::exporting(builder, &store, exports).open()?;

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::Outcome;
+use crate::{Outcome, process};
 
 use super::{
     say,
@@ -91,9 +91,7 @@ impl Compilation<'_> {
         fs::write(&source, text)?;
         command.arg("-c").arg(&source).arg("-o").arg(self.tree.join(format!("unit-{index}.o")));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(self.log(index))?);
-        let child = command.spawn().map_err(|error| {
-            format!("`{}` does not start ({error}): install a C++ compiler", command.get_program().display())
-        })?;
+        let child = command.spawn().map_err(|error| process::not_started(&command, &error))?;
         Ok(Compiler { index, child, start: Instant::now() })
     }
 
