@@ -1,6 +1,12 @@
 //! `cargo xtask demo`: the demo on WordNet, or on the small graph that ships with it.
 
-use std::path::PathBuf;
+use std::{
+    ffi::OsString,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use crate::{
     Outcome,
@@ -32,27 +38,46 @@ const CALLED: &str = "JOB_DEMO_CALLED";
 /// Where it learns the store of commands that name none.
 const STORE: &str = "JOB_DEMO_STORE";
 
+/// Runs the demo in place of this process: its exit code is the answer, and signals reach it.
 pub(crate) fn demo(workspace: &Workspace, options: &Options) -> Outcome {
     let wordnet = setup::setup(workspace, options)?;
-    let mut command = workspace.cargo();
-    command.args(["run", "--release", "--package", "job-demo", "--"]);
-    let names_a_command = names_a_command(&options.rest);
-    let store = store(workspace);
-    if !names_a_command && !has(&options.rest, "--store") {
-        eprintln!("jobs are kept in {}", store.display());
+    let program = workspace.target().join("release/job-demo");
+    build(workspace, program.exists())?;
+    if !names_a_command(&options.rest) && !has(&options.rest, "--store") {
+        eprintln!("jobs are kept in {}", store(workspace).display());
     }
-    command.env(CALLED, called(&options.wordnet)).env(STORE, store);
+    let mut command = Command::new(program);
+    command.args(arguments(options, wordnet.as_deref()));
+    command.env(CALLED, called(&options.wordnet)).env(STORE, store(workspace));
+    let error = command.exec();
+    Err(process::not_started(&command, &error).into())
+}
+
+/// Says nothing where there is nothing to compile.
+fn build(workspace: &Workspace, is_built: bool) -> Outcome {
+    const MOMENT: Duration = Duration::from_secs(2);
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--release", "--package", "job-demo"]);
+    if !is_built {
+        return process::run(&mut cargo);
+    }
+    process::run_quietly(cargo.arg("--quiet"), MOMENT, "compiling what has changed since the last time")
+}
+
+fn arguments(options: &Options, wordnet: Option<&Path>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = Vec::new();
     if let Some(directory) = wordnet {
-        command.arg("--wordnet").arg(directory);
+        arguments.extend(["--wordnet".into(), directory.into()]);
     }
     let names_a_graph = has(&options.rest, "--graph") || has(&options.rest, "--synthetic");
     if options.wordnet == WordNet::Nowhere && !names_a_graph {
-        command.args(["--graph", "movies"]);
+        arguments.extend(["--graph".into(), "movies".into()]);
     }
-    if !names_a_command {
-        command.arg("run");
+    if !names_a_command(&options.rest) {
+        arguments.push("run".into());
     }
-    process::run(command.args(&options.rest))
+    arguments.extend(options.rest.iter().map(Into::into));
+    arguments
 }
 
 /// What a person types before a command of the demo: what is for this program only has to be said each time.
@@ -92,6 +117,24 @@ mod tests {
         assert!(names_a_command(&words("--graph movies list")));
         assert!(!names_a_command(&[]));
         assert!(names_a_command(&words("status 1")));
+    }
+
+    #[test]
+    fn the_demo_is_given_what_it_needs_and_what_it_was_told() {
+        let given = |line: &str, wordnet: Option<&str>| {
+            let options = Options::parse(words(line)).unwrap();
+            let arguments = arguments(&options, wordnet.map(Path::new));
+            arguments.iter().map(|argument| argument.to_string_lossy()).collect::<Vec<_>>().join(" ")
+        };
+        for (line, wordnet, expected) in [
+            ("demo", Some("/w"), "--wordnet /w run"),
+            ("demo --json", Some("/w"), "--wordnet /w run --json"),
+            ("demo --no-wordnet list", None, "--graph movies list"),
+            ("demo --no-wordnet serve --synthetic 9", None, "serve --synthetic 9"),
+            ("demo --graph movies list", Some("/w"), "--wordnet /w --graph movies list"),
+        ] {
+            assert_eq!(given(line, wordnet), expected, "{line}");
+        }
     }
 
     #[test]

@@ -17,6 +17,20 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
     if status.success() { Ok(()) } else { Err(format!("`{}` failed: {status}", line(command)).into()) }
 }
 
+/// Runs a program that says nothing of its work: `what` is said for it if it takes longer than a `moment`.
+pub(crate) fn run_quietly(command: &mut Command, moment: Duration, what: &str) -> Outcome {
+    let mut child = command.spawn().map_err(|error| not_started(command, &error))?;
+    let start = Instant::now();
+    while child.try_wait()?.is_none() && start.elapsed() < moment {
+        thread::sleep(Duration::from_millis(10));
+    }
+    if child.try_wait()?.is_none() {
+        eprintln!("{what}");
+    }
+    let status = child.wait()?;
+    if status.success() { Ok(()) } else { Err(format!("`{}` failed: {status}", line(command)).into()) }
+}
+
 /// Runs a program quietly and returns its standard output; when it fails, the error ends with its last words.
 pub(crate) fn output(command: &mut Command) -> Outcome<String> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| not_started(command, &error))?;
