@@ -50,7 +50,6 @@ pub(crate) fn check_removable(record: &JobRecord, pinned: bool) -> Result<(), St
 }
 
 /// As [`check_removable`], of a job whose record cannot be read.
-#[cfg(any(feature = "rocksdb", feature = "redb", feature = "postgres"))]
 pub(crate) fn check_unreadable_removable(job: JobId, pinned: bool) -> Result<(), StoreError> {
     if pinned {
         let detail = "it is pinned: release it first";
@@ -124,7 +123,6 @@ pub(crate) fn check_checkpoint(job: JobId, bytes: &[u8]) -> Result<(), StoreErro
 pub(crate) struct Cut<'a> {
     pub(crate) rows: Rows<'a>,
     /// The first row of the block.
-    #[cfg_attr(not(feature = "rocksdb"), allow(dead_code, reason = "for the cache of blocks alone"))]
     pub(crate) first: u64,
     /// The row after those that were cut.
     pub(crate) next: u64,

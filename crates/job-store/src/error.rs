@@ -63,6 +63,15 @@ impl StoreError {
         self
     }
 
+    /// The same error, with what it was met by, if nobody said.
+    pub(crate) fn during(mut self, operation: &'static str, job: Option<JobId>) -> Self {
+        if self.operation.is_empty() {
+            self.operation = operation;
+            self.job = self.job.or(job);
+        }
+        self
+    }
+
     /// The same error, with what caused it.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {

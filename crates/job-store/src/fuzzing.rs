@@ -9,7 +9,7 @@ use job_core::{JobId, JobRecord, JobSpec, Timestamp};
 use crate::{
     Block, BlockBuilder, SegmentKey, codec,
     contract::{self, Cut},
-    keys,
+    key_value::keys,
 };
 
 /// What is done with an input.

@@ -1,10 +1,11 @@
 //! Where jobs and their results are kept.
 //!
 //! Two traits, [`JobStore`] and [`ResultStore`], state a contract; [`conformance`] is that contract as tests,
-//! which any backend can run. These backends come with it: [`MemoryStore`], the reference; [`RocksStore`] (feature
+//! which any backend can run. These backends come with it: [`MemoryStore`], the reference; `RocksStore` (feature
 //! `rocksdb`), which holds results larger than memory, survives crashes and is the fast one; `RedbStore` (feature
 //! `redb`), which is Rust alone; and `PostgresStore` (feature `postgres`), a [`SharedStore`] for engines on many machines,
-//! which can keep large results in an object store (feature `objects`).
+//! which can keep large results in an object store (feature `objects`). The two on disk are one [`KeyValueStore`], which
+//! runs on any ordered key-value engine over a small adaptor: see [`key_value`].
 //!
 //! This crate knows bytes, order and atomicity. It does **not** know which moves of a job are legal (that is
 //! `job-core`), and it runs no job (that is `job-runner`).
@@ -43,7 +44,6 @@
 //! ```
 
 mod block;
-#[cfg(any(feature = "rocksdb", feature = "redb", feature = "postgres", feature = "fuzzing"))]
 mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -54,15 +54,13 @@ mod fault;
 #[doc(hidden)]
 pub mod fuzzing;
 mod guard;
-#[cfg(any(feature = "rocksdb", feature = "redb", feature = "fuzzing"))]
-#[cfg_attr(not(feature = "rocksdb"), allow(dead_code, reason = "redb drops rows in the transaction"))]
-mod keys;
+pub mod key_value;
 #[cfg(any(feature = "rocksdb", feature = "redb"))]
-#[cfg_attr(not(feature = "rocksdb"), expect(dead_code, reason = "a part of it is for directories"))]
+#[cfg_attr(not(feature = "rocksdb"), allow(dead_code, reason = "a part of it is for directories"))]
 mod lock;
 mod memory;
 #[cfg(any(feature = "rocksdb", feature = "redb"))]
-#[cfg_attr(not(feature = "rocksdb"), expect(dead_code, reason = "a part of it is for directories"))]
+#[cfg_attr(not(feature = "rocksdb"), allow(dead_code, reason = "a part of it is for directories"))]
 mod place;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -80,6 +78,7 @@ mod verify;
 pub use block::{Block, BlockBuilder, InvalidBlock, InvalidRow, Rows, SealedBlock, SegmentKey};
 pub use error::{ErrorKind, StoreError};
 pub use fault::{Fault, FaultStore, Moment};
+pub use key_value::KeyValueStore;
 pub use memory::MemoryStore;
 /// The client of object stores that [`PostgresStore`] is built with, for hosts that bring one of their own.
 #[cfg(feature = "objects")]
@@ -89,7 +88,7 @@ pub use postgres::ObjectOptions;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redb")]
-pub use redb::RedbStore;
+pub use redb::{Redb, RedbStore};
 #[cfg(feature = "rocksdb")]
 pub use rocks::{Compression, RocksOptions, RocksStore};
 /// The RocksDB bindings that [`RocksStore`] is built with, for hosts that share a database with it.

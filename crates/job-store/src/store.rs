@@ -173,7 +173,6 @@ pub struct Listed {
 
 impl Listed {
     /// The job of that id, as it was read. An error that concerns more than this job is one of the list.
-    #[cfg(any(feature = "rocksdb", feature = "redb", feature = "postgres"))]
     pub(crate) fn of(id: JobId, record: Result<JobRecord, StoreError>) -> Result<Self, StoreError> {
         match record {
             Err(error) if error.kind != crate::ErrorKind::Corrupt => Err(error),

@@ -10,7 +10,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use redb::{Database, DatabaseError};
+use redb::{Builder, Database, DatabaseError};
 
 use super::failure;
 use crate::{ErrorKind, StoreError, lock, place::Place};
@@ -28,7 +28,7 @@ pub(super) struct File {
 impl File {
     /// Opens the file, or makes it. redb locks it: an open file, whatever its names are.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let db = Database::create(path).map_err(|error| refused(path, error))?;
+        let db = builder(path).create(path).map_err(|error| refused(path, error))?;
         let unusable = |error| {
             StoreError::new(ErrorKind::Unavailable, OPERATION, format!("{}: {error}", path.display()))
                 .because(error)
@@ -38,22 +38,26 @@ impl File {
     }
 
     /// The database, to be read. Its users let it go soon.
-    pub(super) fn database(&self, operation: &'static str) -> Result<Arc<Database>, StoreError> {
+    pub(super) fn database(&self) -> Result<Arc<Database>, StoreError> {
         let mut db = self.db.lock();
         if self.failed.load(Ordering::Acquire) {
-            self.place.check_process(operation)?;
-            self.place.check(operation)?;
-            self.open_again(&mut db, operation)?;
+            self.check_process()?;
+            self.place.check("")?;
+            self.open_again(&mut db)?;
             self.failed.store(false, Ordering::Release);
         }
-        db.clone().ok_or_else(|| StoreError::new(ErrorKind::Unavailable, operation, "the store is closed"))
+        db.clone().ok_or_else(|| StoreError::new(ErrorKind::Unavailable, "", "the store is closed"))
+    }
+
+    pub(super) fn check_process(&self) -> Result<(), StoreError> {
+        self.place.check_process("")
     }
 
     /// The database, to be written: not by a forked process, nor when nobody would find what is written.
-    pub(super) fn writable(&self, operation: &'static str) -> Result<Arc<Database>, StoreError> {
-        self.place.check_process(operation)?;
-        self.place.check(operation)?;
-        self.database(operation)
+    pub(super) fn writable(&self) -> Result<Arc<Database>, StoreError> {
+        self.check_process()?;
+        self.place.check("")?;
+        self.database()
     }
 
     /// After an error of the disk redb takes no call until it is opened again; the next call does that.
@@ -64,18 +68,18 @@ impl File {
     }
 
     /// Closes the database, also for those who read from it, and opens it again.
-    fn open_again(&self, db: &mut Option<Arc<Database>>, operation: &'static str) -> Result<(), StoreError> {
+    fn open_again(&self, db: &mut Option<Arc<Database>>) -> Result<(), StoreError> {
         match db.take().map(Arc::try_unwrap) {
             Some(Err(in_use)) => {
                 *db = Some(in_use);
                 let detail = "the file is opened again after an error, as soon as a write that goes on has ended";
-                return Err(StoreError::new(ErrorKind::Unavailable, operation, detail));
+                return Err(StoreError::new(ErrorKind::Unavailable, "", detail));
             }
             Some(Ok(failed)) => drop(failed),
             None => {}
         }
         let path = self.place.path();
-        *db = Some(Arc::new(Database::open(path).map_err(|error| refused(path, error))?));
+        *db = Some(Arc::new(builder(path).open(path).map_err(|error| refused(path, error))?));
         Ok(())
     }
 }
@@ -83,8 +87,19 @@ impl File {
 fn refused(path: &Path, error: DatabaseError) -> StoreError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => lock::already_open(path, None),
-        error => failure(OPERATION, None, error),
+        error => failure(error).during(OPERATION, None),
     }
+}
+
+/// Says when redb has to look through the file, as after a crash: nothing else answers meanwhile.
+fn builder(path: &Path) -> Builder {
+    let mut builder = Database::builder();
+    let path = path.to_owned();
+    builder.set_repair_callback(move |repair| {
+        let done = format!("{:.0} %", repair.progress() * 100.0);
+        tracing::warn!(path = %path.display(), done, "the store was not closed: redb looks through its file");
+    });
+    builder
 }
 
 impl Drop for File {

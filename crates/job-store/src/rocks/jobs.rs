@@ -9,7 +9,7 @@ use super::{
     JOBS, ROWS, RocksStore, decode, failure,
     locks::{Held, Locks},
 };
-use crate::{Durability, ErrorKind, JobStore, Listed, Pin, Seat, StoreError, codec, contract, keys};
+use crate::{Durability, ErrorKind, JobStore, Listed, Pin, Seat, StoreError, codec, contract, key_value::keys};
 
 impl JobStore for RocksStore {
     fn seat(&self, engine: &str) -> Result<Seat, StoreError> {

@@ -30,7 +30,7 @@ use self::{
     locks::{Locks, Newest},
     reclaim::Reclaimer,
 };
-use crate::{Durability, ErrorKind, Seats, StoreError, codec, keys, lock::Lock, place::Place};
+use crate::{Durability, ErrorKind, Seats, StoreError, codec, key_value::keys, lock::Lock, place::Place};
 
 type Db = DBWithThreadMode<SingleThreaded>;
 

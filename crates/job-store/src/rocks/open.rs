@@ -5,7 +5,7 @@ use std::{io, path::Path};
 use rocksdb::ColumnFamilyDescriptor;
 
 use super::{CHECKPOINTS, Db, JOBS, ROWS, failure, limits, options, torn};
-use crate::{ErrorKind, RocksOptions, StoreError, keys, lock, place::Place};
+use crate::{ErrorKind, RocksOptions, StoreError, key_value::keys, lock, place::Place};
 
 /// The version of the whole store: which column families there are and what their keys mean.
 const FORMAT_VERSION: u8 = 1;

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use rocksdb::{CompactOptions, Direction, IteratorMode, Range, ReadOptions};
 
 use super::{Db, JOBS, ROWS, failure, family};
-use crate::{StoreError, keys, place::Place};
+use crate::{StoreError, key_value::keys, place::Place};
 
 const OPERATION: &str = "reclaim the space";
 /// Dead bytes inside files shared with other jobs before those files are rewritten.

@@ -9,7 +9,7 @@ use super::{JOBS, ROWS, RocksStore, failure, locks::Held, segment::RocksSegment}
 use crate::{
     Durability, EachBlock, ErrorKind, ResultStore, Rows, SegmentKey, SegmentWriter, StoreError, codec,
     contract::{self, Cut},
-    keys,
+    key_value::keys,
 };
 
 impl ResultStore for RocksStore {

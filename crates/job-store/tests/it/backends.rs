@@ -77,6 +77,35 @@ mod faultless {
     job_store::conformance_tests!(super::Faultless::default());
 }
 
+/// The adaptor of the documentation.
+mod map {
+    use std::sync::Arc;
+
+    use job_core::JobId;
+    use job_store::{
+        Durability, KeyValueStore, Store,
+        conformance::Fixture,
+        key_value::{Batch, Changes, KeyValue, Table},
+    };
+
+    use crate::btree_map::Map;
+
+    impl Fixture for Map {
+        fn open(&self) -> Arc<dyn Store> {
+            Arc::new(KeyValueStore::new(self.clone()).unwrap())
+        }
+
+        fn overwrite(&self, job: JobId, record: &[u8]) -> bool {
+            let mut changes = Changes::default();
+            changes.put(Table::Jobs, &[b"j", job.as_bytes().as_slice()].concat(), record);
+            self.commit(changes, Durability::Buffered).unwrap();
+            true
+        }
+    }
+
+    job_store::conformance_tests!(Map::default());
+}
+
 #[cfg(feature = "rocksdb")]
 mod rocks {
     use std::sync::Arc;

@@ -10,6 +10,8 @@
 )]
 
 mod backends;
+#[path = "../../examples/btree_map.rs"]
+mod btree_map;
 #[cfg(feature = "rocksdb")]
 mod corruption;
 #[cfg(feature = "postgres")]

@@ -1,0 +1,228 @@
+//! Records, and what is found by them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
+
+use job_core::{JobId, JobRecord, JobSpec, Timestamp};
+
+use super::{Batch, KeyValue, KeyValueStore, Order, Scan, Table, call::Call, keys, locks::Locks};
+use crate::{Durability, ErrorKind, JobStore, Listed, Pin, Seat, StoreError, codec, contract};
+
+impl<K: KeyValue> JobStore for KeyValueStore<K> {
+    fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
+        self.inner.seats.take(engine)
+    }
+
+    fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
+        let call = Call::of("insert");
+        self.enter(call)?;
+        let mut staged = self.stage(call, self.lock_with_work(records.iter()))?;
+        let mut ids = BTreeSet::new();
+        let mut names = BTreeMap::new();
+        let news = self.inner.newest.pass(records, || self.newest_id(call))?;
+        for record in records {
+            if let Some(key) = &record.spec.options().idempotency_key {
+                let name = keys::idempotency(record.spec.graph_name(), key);
+                if let Some(job) = names.get(&name) {
+                    return Err(contract::key_taken(*job, key));
+                }
+                if let Some(job) = call.id_at(&staged.view, &name)?
+                    && call.record(&staged.view, job)?.as_ref().is_none_or(contract::holds_key)
+                {
+                    return Err(contract::key_taken(job, key));
+                }
+                staged.batch.put(Table::Jobs, &name, record.id.as_bytes());
+                names.insert(name, record.id);
+            }
+            let key = keys::key(keys::RECORD, record.id);
+            if !news && (!ids.insert(record.id) || call.about(record.id).has(&staged.view, &key)?) {
+                return Err(
+                    StoreError::new(ErrorKind::AlreadyExists, call.operation, "the id is taken").on(record.id)
+                );
+            }
+            staged.batch.put(Table::Jobs, &key, &codec::encode_record(record));
+        }
+        // After the records: keys that come in order cost a memtable a third of others.
+        for record in records.iter().filter(|record| !record.state.is_complete()) {
+            staged.batch.put(Table::Jobs, &keys::key(keys::UNFINISHED, record.id), &[]);
+        }
+        staged.commit(durability, |written| {
+            if written {
+                self.inner.locks.remember_new(records);
+            }
+        })
+    }
+
+    fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
+        if let Some(record) = self.inner.records.get(id) {
+            return Ok(Some(record));
+        }
+        // Under the lock, or a removal could pass between the read and the note. Who cannot have it just reads.
+        let held = self.inner.locks.try_job(id);
+        let call = Call::of("read the record");
+        let record = call.record(&self.latest(call)?, id)?;
+        if let (Some(record), Some(_)) = (&record, held) {
+            self.inner.records.note(id, record);
+        }
+        Ok(record)
+    }
+
+    fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError> {
+        let call = Call::on("replace the record", next.id);
+        self.enter(call)?;
+        let mut staged = self.stage(call, self.inner.locks.job(next.id))?;
+        let replaced = staged.record(next)?;
+        staged.end(next.id, &replaced)?;
+        if next.state.is_complete() {
+            staged.drop_rows(next.id, u32::MAX)?;
+        }
+        staged.commit_records(&[next], durability)
+    }
+
+    fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError> {
+        let call = Call::of("list");
+        let (mut skip, mut entries) = (skip, Vec::new());
+        if limit == 0 {
+            return Ok(entries);
+        }
+        let range = keys::records(before);
+        let keys = range.start.as_slice()..range.end.as_slice();
+        let newest_first = Scan { table: Table::Jobs, keys, order: Order::Descending, again: true };
+        call.scan(&self.latest(call)?, &newest_first, |key, value| {
+            if skip > 0 {
+                skip -= 1;
+                return Ok(ControlFlow::Continue(()));
+            }
+            let id = call.id_in(key)?;
+            entries.push(Listed::of(id, call.decode(id, value))?);
+            Ok(if entries.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(entries)
+    }
+
+    fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError> {
+        let call = Call::of("list the unfinished jobs");
+        let group = keys::group(keys::UNFINISHED);
+        let oldest_first =
+            Scan { table: Table::Jobs, keys: &group.start..&group.end, order: Order::Ascending, again: true };
+        // One state of the store: of jobs that end together all are found, or none.
+        let view = self.inner.kv.view().map_err(|error| call.failed(error))?;
+        let mut entries = Vec::new();
+        call.scan(&view, &oldest_first, |key, _| {
+            let id = call.id_in(key)?;
+            let found = call.about(id).value(&view, Table::Jobs, &keys::key(keys::RECORD, id))?;
+            let record = found.map(|bytes| call.decode(id, bytes.as_ref()));
+            entries.extend(record.map(|record| Listed::of(id, record)).transpose()?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(entries)
+    }
+
+    fn remove(&self, id: JobId) -> Result<bool, StoreError> {
+        let call = Call::on("remove the record", id);
+        self.enter(call)?;
+        // What must be locked is in the record, which never changes in that.
+        let record = match call.record(&self.latest(call)?, id) {
+            Err(error) if error.kind == ErrorKind::Corrupt => return self.remove_unreadable(id, call),
+            found => found?,
+        };
+        let Some(record) = record else { return Ok(false) };
+        let mut staged = self.stage(call, self.lock_with_work(std::iter::once(&record)))?;
+        let Some(record) = call.record(&staged.view, id)? else { return Ok(false) };
+        contract::check_removable(&record, call.has(&staged.view, &keys::key(keys::PINNED, id))?)?;
+        staged.remove(&record)?;
+        // Before the write: a reader that misses the rows must not be told that their job is still there.
+        self.forget(id);
+        staged.commit(Durability::Buffered, |_| ())?;
+        Ok(true)
+    }
+
+    fn find_key(&self, graph: &str, key: &str) -> Result<Option<JobId>, StoreError> {
+        let call = Call::of("find the idempotency key");
+        call.id_at(&self.latest(call)?, &keys::idempotency(graph, key))
+    }
+
+    fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
+        let call = Call::of("find a finished job");
+        let Some(hash) = contract::work_hash(spec) else { return Ok(None) };
+        let view = self.latest(call)?;
+        let Some(id) = call.id_at(&view, &keys::work(hash))? else { return Ok(None) };
+        let record = call.record(&view, id)?;
+        Ok(record.filter(|record| record.spec.is_same_work(spec)).map(|record| record.id))
+    }
+
+    fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
+        let call = Call::of("note when results were read");
+        self.enter(call)?;
+        let stripes = reads.iter().map(|(id, _)| Locks::stripe(id)).collect();
+        let mut staged = self.stage(call, self.inner.locks.all(stripes))?;
+        let mut any = false;
+        for (id, at) in reads {
+            if call.about(*id).has(&staged.view, &keys::key(keys::RECORD, *id))? {
+                let micros = at.as_micros().to_be_bytes();
+                staged.batch.put(Table::Jobs, &keys::key(keys::LAST_READ, *id), &micros);
+                any = true;
+            }
+        }
+        if any { staged.commit(Durability::Buffered, |_| ()) } else { Ok(()) }
+    }
+
+    fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
+        let call = Call::on("read when the result was read", id);
+        let view = self.latest(call)?;
+        let Some(bytes) = call.value(&view, Table::Jobs, &keys::key(keys::LAST_READ, id))? else {
+            return Ok(None);
+        };
+        let bytes = bytes.as_ref();
+        let micros =
+            <[u8; 8]>::try_from(bytes).map_err(|_| call.corrupt(format!("the time has {} bytes", bytes.len())))?;
+        Ok(Some(Timestamp::from_micros(u64::from_be_bytes(micros))))
+    }
+
+    fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
+        let call = Call::on("pin", id);
+        self.enter(call)?;
+        let mut staged = self.stage(call, self.inner.locks.job(id))?;
+        if !call.has(&staged.view, &keys::key(keys::RECORD, id))? {
+            return Err(contract::no_such_job(id, call.operation));
+        }
+        let key = keys::key(keys::PINNED, id);
+        match pin {
+            Pin::Keep => staged.batch.put(Table::Jobs, &key, &[]),
+            Pin::Release => staged.batch.delete(Table::Jobs, &key),
+        }
+        staged.commit(Durability::Synced, |_| ())
+    }
+
+    fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
+        let call = Call::on("read the pin", id);
+        call.has(&self.latest(call)?, &keys::key(keys::PINNED, id))
+    }
+}
+
+impl<K: KeyValue> KeyValueStore<K> {
+    /// The greatest id in the store.
+    fn newest_id(&self, call: Call) -> Result<JobId, StoreError> {
+        let range = keys::records(None);
+        let keys = range.start.as_slice()..range.end.as_slice();
+        let newest_first = Scan { table: Table::Jobs, keys, order: Order::Descending, again: true };
+        let mut newest = JobId::MIN;
+        call.scan(&self.latest(call)?, &newest_first, |key, _| {
+            newest = call.id_in(key)?;
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(newest)
+    }
+
+    fn remove_unreadable(&self, id: JobId, call: Call) -> Result<bool, StoreError> {
+        let mut staged = self.stage(call, self.inner.locks.everything())?;
+        contract::check_unreadable_removable(id, call.has(&staged.view, &keys::key(keys::PINNED, id))?)?;
+        staged.remove_unreadable(id)?;
+        self.forget(id);
+        self.inner.locks.forget(id);
+        staged.commit(Durability::Buffered, |_| ())?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,126 @@
+//! [`KeyValueStore`]: jobs and rows in any ordered key-value engine, over a small [adaptor](KeyValue).
+//!
+//! `RocksStore` and `RedbStore` are this store over two engines. An engine of your own, or another version of
+//! RocksDB, needs an adaptor: point reads, scans, and batches that are made whole or not at all. Keys, blocks, locks, the
+//! compare of revisions and caches are here. [`conformance`](crate::conformance) is the test of an adaptor.
+//!
+//! ```
+#![doc = include_str!("../../examples/btree_map.rs")]
+//! ```
+
+mod cache;
+mod call;
+mod changes;
+mod format;
+mod jobs;
+pub(crate) mod keys;
+mod kv;
+mod locks;
+mod results;
+mod run;
+mod segment;
+mod staged;
+
+use std::{fmt, ops::ControlFlow, sync::Arc};
+
+use job_core::{JobId, JobRecord, JobResult};
+
+use self::{
+    cache::{Blocks, Decoded},
+    call::Call,
+    locks::{Locks, Newest},
+};
+pub use self::{
+    changes::{Change, Changes},
+    kv::{Batch, Dropped, EachEntry, Facts, KeyValue, Order, Scan, SortedRun, Table, View},
+};
+use crate::{Seats, StoreError};
+
+/// Keeps jobs and rows in an ordered key-value engine. Clones share it.
+pub struct KeyValueStore<K: KeyValue> {
+    inner: Arc<Inner<K>>,
+}
+
+struct Inner<K> {
+    kv: K,
+    facts: Facts,
+    seats: Seats,
+    locks: Locks,
+    newest: Newest,
+    records: Decoded<JobRecord>,
+    results: Decoded<JobResult>,
+    blocks: Blocks,
+}
+
+impl<K: KeyValue> Clone for KeyValueStore<K> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<K: KeyValue> fmt::Debug for KeyValueStore<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeyValueStore").field(&self.inner.kv).finish()
+    }
+}
+
+impl<K: KeyValue> KeyValueStore<K> {
+    /// The store in an engine; in an empty one a new store.
+    ///
+    /// # Errors
+    /// `Format` when another version wrote it, or it is to be read only and no store; `Corrupt` when it is damaged.
+    pub fn new(kv: K) -> Result<Self, StoreError> {
+        let facts = kv.facts();
+        format::check(&kv, !facts.read_only)?;
+        if facts.reclaims && !facts.read_only {
+            reclaim(&kv)?;
+        }
+        let inner = Inner {
+            kv,
+            facts,
+            seats: Seats::default(),
+            locks: Locks::default(),
+            newest: Newest::default(),
+            records: Decoded::default(),
+            results: Decoded::default(),
+            blocks: Blocks::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The engine, as it is asked by a call.
+    fn latest(&self, call: Call) -> Result<K::View<'_>, StoreError> {
+        self.inner.kv.latest().map_err(|error| call.failed(error))
+    }
+
+    /// Asked before any lock.
+    fn enter(&self, call: Call) -> Result<(), StoreError> {
+        self.inner.kv.check_process().map_err(|error| call.failed(error))
+    }
+
+    /// Nothing that was read of the job before counts from here on. The caller holds its lock.
+    fn forget(&self, job: JobId) {
+        self.inner.records.forget(job);
+        self.inner.results.forget(job);
+        self.inner.blocks.forget(job);
+    }
+}
+
+/// Hands over again what was dropped before the store was closed or died.
+fn reclaim(kv: &impl KeyValue) -> Result<(), StoreError> {
+    let call = Call::of("open the store");
+    let view = kv.latest().map_err(|error| call.failed(error))?;
+    let group = keys::group(keys::DROPPED);
+    let notes = Scan { table: Table::Jobs, keys: &group.start..&group.end, order: Order::Ascending, again: false };
+    call.scan(&view, &notes, |key, _| {
+        if let Some((job, attempt)) = keys::of_dropped(key) {
+            kv.reclaim(dropped(job, attempt));
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+/// The rows of the attempts `0..=attempt`.
+fn dropped(job: JobId, attempt: u32) -> Dropped {
+    Dropped { keys: keys::blocks_until(job, attempt), note: keys::dropped(job, attempt).to_vec() }
+}

@@ -1,0 +1,209 @@
+//! [`Segment`]: writes one segment.
+
+use std::{
+    fmt, mem,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::{
+    Batch, KeyValue, KeyValueStore, Table,
+    call::Call,
+    run::{Publisher, Run},
+};
+use crate::{Durability, ErrorKind, SealedBlock, SegmentKey, SegmentWriter, StoreError, contract::Tally};
+
+pub(super) const OPERATION: &str = "append rows";
+
+/// A segment starts in memory. One that stays small is put in one batch. One that grows is put batch by batch, or, where
+/// the engine has [runs](KeyValue::sorted_run), written to one after the other, and each becomes part of the store when
+/// it is full.
+pub(super) struct Segment<K: KeyValue> {
+    store: KeyValueStore<K>,
+    tally: Tally,
+    gathered: Gathered,
+    /// Rows of blocks in `gathered`.
+    pending: u64,
+    readable: Arc<AtomicU64>,
+    /// Of segments of more than one run.
+    publisher: Option<Publisher>,
+    /// A failed write leaves a gap: the segment takes no more.
+    failed: Option<StoreError>,
+}
+
+enum Gathered {
+    Memory { blocks: Vec<([u8; 32], usize)>, bytes: Vec<u8> },
+    Run(Run),
+}
+
+impl Gathered {
+    const fn nothing() -> Self {
+        Self::Memory { blocks: Vec::new(), bytes: Vec::new() }
+    }
+}
+
+impl<K: KeyValue> Segment<K> {
+    pub(super) fn new(store: KeyValueStore<K>, key: SegmentKey) -> Self {
+        Self {
+            store,
+            tally: Tally::new(key),
+            gathered: Gathered::nothing(),
+            pending: 0,
+            readable: Arc::default(),
+            publisher: None,
+            failed: None,
+        }
+    }
+
+    const fn call(&self) -> Call {
+        Call::on(OPERATION, self.tally.key.job)
+    }
+
+    fn gather(&mut self, block: &SealedBlock<'_>) -> Result<(), StoreError> {
+        let call = self.call();
+        let facts = self.store.inner.facts;
+        self.pending += block.rows;
+        match &mut self.gathered {
+            Gathered::Run(run) => {
+                run.put(call, &block.block_key(), block.bytes)?;
+                if run.bytes() >= facts.run_bytes
+                    // The rest of a large segment stays large: no second gathering in memory.
+                    && let Some(next) = Run::new(&self.store.inner.kv, call)?
+                {
+                    let full = mem::replace(run, next);
+                    self.hand_over(full)?;
+                }
+            }
+            // Most segments are of one or a few blocks, so nothing is reserved ahead.
+            Gathered::Memory { blocks, bytes } => {
+                blocks.push((block.block_key(), block.bytes.len()));
+                bytes.extend_from_slice(block.bytes);
+                if bytes.len() < facts.gathered_bytes {
+                    return Ok(());
+                }
+                let Some(mut run) = Run::new(&self.store.inner.kv, call)? else { return self.publish() };
+                for (at, value) in each(blocks, bytes) {
+                    run.put(call, at, value)?;
+                }
+                self.gathered = Gathered::Run(run);
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes a full run while the next one is being written: its sync would stop the writer.
+    fn hand_over(&mut self, run: Run) -> Result<(), StoreError> {
+        let rows = mem::take(&mut self.pending);
+        if self.publisher.is_none() {
+            self.publisher = Publisher::start(&self.store, self.tally.key, &self.readable);
+        }
+        let Some(publisher) = &self.publisher else {
+            run.publish(&self.store, self.tally.key)?;
+            self.readable.fetch_add(rows, Ordering::Release);
+            return Ok(());
+        };
+        if publisher.send(run, rows) {
+            return Ok(());
+        }
+        // Its thread has ended, which only an error makes it do.
+        self.settle()?;
+        Err(self.call().failed(StoreError::new(ErrorKind::Unavailable, "", "a run of rows was lost")))
+    }
+
+    /// Waits until every run that was handed over is part of the store.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        self.publisher.take().map_or(Ok(()), Publisher::end)
+    }
+
+    /// Makes all that was gathered part of the store.
+    fn publish(&mut self) -> Result<(), StoreError> {
+        self.settle()?;
+        match mem::replace(&mut self.gathered, Gathered::nothing()) {
+            Gathered::Memory { blocks, .. } if blocks.is_empty() => {}
+            Gathered::Memory { blocks, bytes } => self.put(&blocks, &bytes)?,
+            Gathered::Run(run) => run.publish(&self.store, self.tally.key)?,
+        }
+        self.readable.fetch_add(mem::take(&mut self.pending), Ordering::Release);
+        Ok(())
+    }
+
+    fn put(&self, blocks: &[([u8; 32], usize)], bytes: &[u8]) -> Result<(), StoreError> {
+        let mut batch = self.store.batch(self.call())?;
+        for (key, value) in each(blocks, bytes) {
+            batch.put(Table::Rows, key, value);
+        }
+        // Held from the fence to the write, so that an attempt cannot end between them.
+        let held = self.store.inner.locks.job(self.tally.key.job);
+        self.store.check_attempt(self.tally.key, &held)?;
+        self.store.write(batch, Durability::Buffered, self.call())
+    }
+
+    fn check_sound(&self) -> Result<(), StoreError> {
+        self.store.enter(Call::of(OPERATION))?;
+        self.store.fence(self.tally.key)?;
+        self.failed.clone().map_or(Ok(()), Err)
+    }
+}
+
+/// The blocks of a gathering: their bytes lie one after the other.
+fn each<'a>(blocks: &'a [([u8; 32], usize)], bytes: &'a [u8]) -> impl Iterator<Item = (&'a [u8; 32], &'a [u8])> {
+    blocks.iter().scan(bytes, |rest, (key, length)| {
+        let (value, after) = rest.split_at_checked(*length)?;
+        *rest = after;
+        Some((key, value))
+    })
+}
+
+impl<K: KeyValue> SegmentWriter for Segment<K> {
+    fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
+        self.check_sound()?;
+        self.tally.check(&block)?;
+        let gathered = self.gather(&block);
+        gathered.inspect_err(|error| self.failed = Some(error.clone()))?;
+        self.tally.add(&block);
+        Ok(())
+    }
+
+    fn readable(&self) -> u64 {
+        self.readable.load(Ordering::Acquire)
+    }
+
+    fn settle(&mut self) -> Result<bool, StoreError> {
+        self.check_sound()?;
+        match mem::replace(&mut self.gathered, Gathered::nothing()) {
+            Gathered::Run(run) => {
+                self.hand_over(run).inspect_err(|error| self.failed = Some(error.clone()))?;
+                Ok(true)
+            }
+            // One batch, which is soon put.
+            memory @ Gathered::Memory { .. } => {
+                self.gathered = memory;
+                Ok(false)
+            }
+        }
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<job_core::Segment, StoreError> {
+        self.check_sound()?;
+        self.publish()?;
+        Ok(self.tally.segment())
+    }
+}
+
+impl<K: KeyValue> Drop for Segment<K> {
+    /// A forked process leaves the runs, and the thread that it does not have, to the one that writes them.
+    fn drop(&mut self) {
+        if self.store.enter(self.call()).is_err() {
+            mem::forget(mem::replace(&mut self.gathered, Gathered::nothing()));
+            mem::forget(self.publisher.take());
+        }
+    }
+}
+
+impl<K: KeyValue> fmt::Debug for Segment<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Segment").field("tally", &self.tally).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,205 @@
+//! [`Staged`]: a change of a store on its way: read, compared and written under locks.
+
+use std::ops::ControlFlow;
+
+use job_core::{JobId, JobRecord};
+
+use super::{
+    Batch, Dropped, KeyValue, KeyValueStore, Order, Scan, Table,
+    call::Call,
+    dropped, keys,
+    locks::{Held, Locks},
+};
+use crate::{Durability, StoreError, codec, contract};
+
+/// What a caller changes while nobody else changes the same jobs and what finds them.
+pub(super) struct Staged<'k, K: KeyValue> {
+    store: &'k KeyValueStore<K>,
+    pub(super) call: Call,
+    pub(super) view: K::View<'k>,
+    pub(super) batch: K::Batch<'k>,
+    dropped: Vec<Dropped>,
+    held: Held<'k>,
+}
+
+/// What a record that is staged does to its job.
+pub(super) struct Replaced {
+    ends: bool,
+    /// Whether the job may have a checkpoint.
+    checkpoint: bool,
+}
+
+impl<K: KeyValue> KeyValueStore<K> {
+    /// Begins a change under these locks.
+    pub(super) fn stage<'k>(&'k self, call: Call, held: Held<'k>) -> Result<Staged<'k, K>, StoreError> {
+        let (view, batch) = (self.latest(call)?, self.batch(call)?);
+        Ok(Staged { store: self, call, view, batch, dropped: Vec::new(), held })
+    }
+
+    /// Locks jobs and the entries that their work will have in the index.
+    pub(super) fn lock_with_work<'r>(&self, records: impl Iterator<Item = &'r JobRecord>) -> Held<'_> {
+        self.inner.locks.all(records.flat_map(stripes).collect())
+    }
+
+    pub(super) fn batch(&self, call: Call) -> Result<K::Batch<'_>, StoreError> {
+        self.inner.kv.batch().map_err(|error| call.failed(error))
+    }
+
+    pub(super) fn write(&self, batch: K::Batch<'_>, durability: Durability, call: Call) -> Result<(), StoreError> {
+        self.inner.kv.commit(batch, durability).map_err(|error| call.failed(error))
+    }
+}
+
+/// The locks of a job and of what finds it.
+fn stripes(record: &JobRecord) -> impl Iterator<Item = usize> {
+    let key = record.spec.options().idempotency_key.as_ref();
+    let name = key.map(|key| Locks::stripe(keys::idempotency(record.spec.graph_name(), key)));
+    let work = contract::work_hash(&record.spec).map(Locks::stripe);
+    [Some(Locks::stripe(record.id)), name, work].into_iter().flatten()
+}
+
+impl<K: KeyValue> Staged<'_, K> {
+    /// Writes all of it, and calls `settle` with whether that went well before the locks are let go.
+    pub(super) fn commit(self, durability: Durability, settle: impl FnOnce(bool)) -> Result<(), StoreError> {
+        let Self { store, call, view, batch, dropped, held } = self;
+        drop(view);
+        let written = store.write(batch, durability, call);
+        settle(written.is_ok());
+        drop(held);
+        written?;
+        for rows in dropped {
+            store.inner.kv.reclaim(rows);
+        }
+        Ok(())
+    }
+
+    /// Writes what [`record`](Self::record) staged, and moves the fences of the jobs' writers.
+    pub(super) fn commit_records(self, records: &[&JobRecord], durability: Durability) -> Result<(), StoreError> {
+        let inner = &self.store.inner;
+        for next in records {
+            inner.records.forget(next.id);
+        }
+        self.commit(durability, |written| {
+            for next in records {
+                if written { inner.locks.remember(next) } else { inner.locks.forget(next.id) }
+            }
+        })
+    }
+
+    /// Compares the revision and stages the record.
+    pub(super) fn record(&mut self, next: &JobRecord) -> Result<Replaced, StoreError> {
+        let (revision, unfinished, checkpoint) = if let Some(known) = self.store.inner.locks.known(next.id) {
+            (Some(known.revision), true, known.checkpoint)
+        } else {
+            let found = self.call.record(&self.view, next.id)?;
+            let unfinished = found.as_ref().is_some_and(|record| !record.state.is_complete());
+            (found.map(|record| record.revision), unfinished, true)
+        };
+        contract::check_revision(revision, next, self.call.operation)?;
+        self.batch.put(Table::Jobs, &keys::key(keys::RECORD, next.id), &codec::encode_record(next));
+        Ok(Replaced { ends: next.state.is_complete() && unfinished, checkpoint })
+    }
+
+    /// Stages what else changes when a job ends.
+    pub(super) fn end(&mut self, job: JobId, replaced: &Replaced) -> Result<(), StoreError> {
+        if !replaced.ends {
+            return Ok(());
+        }
+        // Put once, deleted once: in a tree of sorted runs the two vanish together at the next flush, so that listing the
+        // unfinished jobs never wades through the finished.
+        self.batch.delete_once(Table::Jobs, &keys::key(keys::UNFINISHED, job));
+        if replaced.checkpoint { self.drop_checkpoint(job) } else { Ok(()) }
+    }
+
+    /// Stages the end of a job's checkpoint, unless it has none: a deletion costs more than the look.
+    fn drop_checkpoint(&mut self, job: JobId) -> Result<(), StoreError> {
+        if self.call.about(job).value(&self.view, Table::Checkpoints, job.as_bytes())?.is_some() {
+            self.batch.delete(Table::Checkpoints, job.as_bytes());
+        }
+        Ok(())
+    }
+
+    /// Stages a removal: the record, and what finds it and keeps it.
+    pub(super) fn remove(&mut self, record: &JobRecord) -> Result<(), StoreError> {
+        for group in [keys::RECORD, keys::RESULT] {
+            self.batch.delete(Table::Jobs, &keys::key(group, record.id));
+        }
+        let read = keys::key(keys::LAST_READ, record.id);
+        if self.call.has(&self.view, &read)? {
+            self.batch.delete(Table::Jobs, &read);
+        }
+        if let Some(key) = &record.spec.options().idempotency_key {
+            // Another may have it, since this one has failed.
+            self.delete_if_of(&keys::idempotency(record.spec.graph_name(), key), record.id)?;
+        }
+        if let Some(work) = contract::work_hash(&record.spec) {
+            self.delete_if_of(&keys::work(work), record.id)?;
+        }
+        if record.size.rows > 0 {
+            // No look at the rows: it could mean a block from the disk.
+            self.delete_rows(record.id, u32::MAX);
+            return Ok(());
+        }
+        self.drop_rows(record.id, u32::MAX).map(drop)
+    }
+
+    fn delete_if_of(&mut self, key: &[u8], job: JobId) -> Result<(), StoreError> {
+        if self.call.id_at(&self.view, key)? == Some(job) {
+            self.batch.delete(Table::Jobs, key);
+        }
+        Ok(())
+    }
+
+    /// Stages the removal of a job that nobody can read. Its record does not say what finds it, so every such entry is looked
+    /// at.
+    pub(super) fn remove_unreadable(&mut self, id: JobId) -> Result<(), StoreError> {
+        let Self { call, view, batch, .. } = self;
+        for group in [keys::RECORD, keys::RESULT, keys::LAST_READ] {
+            batch.delete(Table::Jobs, &keys::key(group, id));
+        }
+        let unfinished = keys::key(keys::UNFINISHED, id);
+        if call.has(view, &unfinished)? {
+            batch.delete_once(Table::Jobs, &unfinished);
+        }
+        for group in [keys::IDEMPOTENCY, keys::WORK].map(keys::group) {
+            let names =
+                Scan { table: Table::Jobs, keys: &group.start..&group.end, order: Order::Ascending, again: false };
+            call.scan(view, &names, |key, value| {
+                if value == id.as_bytes() {
+                    batch.delete(Table::Jobs, key);
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        self.drop_checkpoint(id)?;
+        self.delete_rows(id, u32::MAX);
+        Ok(())
+    }
+
+    /// Stages the end of the rows of `0..=attempt`, unless there are none: the deletion of a range costs every reader. Says
+    /// whether it did.
+    pub(super) fn drop_rows(&mut self, job: JobId, attempt: u32) -> Result<bool, StoreError> {
+        let range = keys::blocks_until(job, attempt);
+        // Only whether there is a key: its value need not stay in memory.
+        let keys = range.start.as_slice()..range.end.as_slice();
+        let rows = Scan { table: Table::Rows, keys, order: Order::Ascending, again: false };
+        let mut any = false;
+        self.call.about(job).scan(&self.view, &rows, |_, _| {
+            any = true;
+            Ok(ControlFlow::Break(()))
+        })?;
+        if any {
+            self.delete_rows(job, attempt);
+        }
+        Ok(any)
+    }
+
+    fn delete_rows(&mut self, job: JobId, attempt: u32) {
+        let rows = dropped(job, attempt);
+        self.batch.delete_range(Table::Rows, &rows.keys.start..&rows.keys.end);
+        if self.store.inner.facts.reclaims {
+            self.batch.put(Table::Jobs, &rows.note, &[]);
+            self.dropped.push(rows);
+        }
+    }
+}
