@@ -1,4 +1,4 @@
-//! What was read before, so that the common small reads need not ask RocksDB twice.
+//! What was read before, so that the common small reads need not ask the engine twice.
 
 use std::{collections::BTreeMap, hash::BuildHasher, ops::Range};
 
@@ -94,7 +94,7 @@ impl Blocks {
     /// About 4 MiB of notes.
     const MAX: usize = 64 << 10;
 
-    /// The ends of the one block or the two that hold all of `rows`, if they are known. More are for an iterator.
+    /// The ends of the one block or the two that hold all of `rows`, if they are known. More are for a scan.
     pub(super) fn of(&self, key: SegmentKey, rows: &Range<u64>) -> [Option<u64>; 2] {
         let known = self.known.lock();
         let Some(blocks) = known.segments.get(&key) else { return [None; 2] };

@@ -31,6 +31,21 @@ impl Table {
             Self::Rows => "job_engine.rows",
         }
     }
+
+    /// What belongs to it, out of what an adaptor has for each of [`ALL`](Self::ALL).
+    ///
+    /// ```
+    /// use job_store::key_value::Table;
+    ///
+    /// assert_eq!(*Table::Checkpoints.of(&["a", "b", "c"]), "b");
+    /// ```
+    pub const fn of<T>(self, [jobs, checkpoints, rows]: &[T; 3]) -> &T {
+        match self {
+            Self::Jobs => jobs,
+            Self::Checkpoints => checkpoints,
+            Self::Rows => rows,
+        }
+    }
 }
 
 /// An ordered key-value engine, as [`KeyValueStore`](super::KeyValueStore) uses it: keys sort byte by byte.

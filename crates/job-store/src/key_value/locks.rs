@@ -1,4 +1,4 @@
-//! RocksDB has no compare-and-set, so read, compare and write happen under a lock of the job's.
+//! An engine has no compare-and-set, so read, compare and write happen under a lock of the job's.
 
 use std::hash::{BuildHasher, Hash};
 

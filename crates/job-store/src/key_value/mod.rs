@@ -88,6 +88,12 @@ impl<K: KeyValue> KeyValueStore<K> {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// The engine that the store is in.
+    #[must_use]
+    pub fn engine(&self) -> &K {
+        &self.inner.kv
+    }
+
     /// The engine, as it is asked by a call.
     fn latest(&self, call: Call) -> Result<K::View<'_>, StoreError> {
         self.inner.kv.latest().map_err(|error| call.failed(error))

@@ -21,7 +21,6 @@ pub(super) const OPERATION: &str = "append rows";
 /// the engine has [runs](KeyValue::sorted_run), written to one after the other, and each becomes part of the store when
 /// it is full.
 pub(super) struct Segment<K: KeyValue> {
-    store: KeyValueStore<K>,
     tally: Tally,
     gathered: Gathered,
     /// Rows of blocks in `gathered`.
@@ -31,6 +30,8 @@ pub(super) struct Segment<K: KeyValue> {
     publisher: Option<Publisher>,
     /// A failed write leaves a gap: the segment takes no more.
     failed: Option<StoreError>,
+    /// The last field: a run has a hand on the engine, which closes with the store.
+    store: KeyValueStore<K>,
 }
 
 enum Gathered {

@@ -139,12 +139,7 @@ pub struct State<'k> {
 
 impl State<'_> {
     fn table(&self, table: Table) -> Result<&ReadOnlyTable<Bytes, Bytes>, StoreError> {
-        let [jobs, checkpoints, rows] = &self.tables;
-        let cell = match table {
-            Table::Jobs => jobs,
-            Table::Checkpoints => checkpoints,
-            Table::Rows => rows,
-        };
+        let cell = table.of(&self.tables);
         if let Some(opened) = cell.get() {
             return Ok(opened);
         }

@@ -5,14 +5,10 @@
 
 use std::io;
 
-use job_core::JobId;
-
 use crate::{ErrorKind, StoreError};
 
-pub(super) fn failure(operation: &'static str, job: Option<JobId>, error: &rocksdb::Error) -> StoreError {
-    let detail = error.to_string();
-    let failed = StoreError::new(class(&detail), operation, detail).because(error.clone());
-    job.map_or(failed.clone(), |job| failed.on(job))
+pub(super) fn failure(error: rocksdb::Error) -> StoreError {
+    StoreError::caused(class(error.as_ref()), error)
 }
 
 /// What RocksDB says first, up to a path.

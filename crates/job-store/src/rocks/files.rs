@@ -6,6 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use super::open;
 use crate::{ErrorKind, StoreError, lock};
 
 /// A directory beside RocksDB's own files, on the same file system, so that a finished file can be moved in.
@@ -22,19 +23,21 @@ impl Files {
     /// Removes what a dead process left.
     pub(super) fn remove_left_over(&self) -> Result<(), StoreError> {
         match fs::remove_dir_all(&self.directory) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failure("open the store", error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failure(error).during(open::OPERATION, None))
+            }
             _ => Ok(()),
         }
     }
 
     /// A name for a new file.
     pub(super) fn path(&self) -> Result<PathBuf, StoreError> {
-        fs::create_dir_all(&self.directory).map_err(|e| failure("append rows", e))?;
+        fs::create_dir_all(&self.directory).map_err(failure)?;
         Ok(self.directory.join(format!("{}.sst", self.next.fetch_add(1, Ordering::Relaxed))))
     }
 }
 
-fn failure(operation: &'static str, error: io::Error) -> StoreError {
+fn failure(error: io::Error) -> StoreError {
     let kind = if lock::is_full(&error) { ErrorKind::Full } else { ErrorKind::Unavailable };
-    StoreError::new(kind, operation, format!("the directory of temporary files: {error}")).because(error)
+    StoreError::new(kind, "", format!("the directory of temporary files: {error}")).because(error)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rocksdb::{ColumnFamilyDescriptor, DBWithThreadMode, SingleThreaded};
 
-use super::{RocksOptions, RocksStore, open};
+use super::{Rocks, RocksOptions, RocksStore, open};
 use crate::{StoreError, lock::Lock};
 
 impl RocksStore {
@@ -51,7 +51,6 @@ impl RocksStore {
     ) -> Result<Self, StoreError> {
         let place = open::existing(db.path())?;
         let lock = Lock::take(place.path())?;
-        open::check_format(&db, true)?;
-        Self::over(db, options, false, place, lock)
+        Rocks::new(db, false, options, place, Some(lock)).into_store()
     }
 }

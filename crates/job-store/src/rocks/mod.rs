@@ -1,42 +1,40 @@
-//! [`RocksStore`]: jobs and rows in RocksDB. [`keys`](crate::keys) has the layout, [`options`] the options.
+//! [`RocksStore`]: jobs and rows in RocksDB. [`keys`](crate::key_value::keys) has the layout, [`options`] the options.
 
-mod cache;
-mod checkpoints;
 mod failure;
+mod file;
 mod files;
 mod host;
-mod jobs;
 mod limits;
 mod links;
-mod locks;
 mod log;
 mod open;
 mod options;
 mod reclaim;
-mod results;
-mod segment;
+mod state;
 mod torn;
 
 use std::{fmt, mem, path::Path, sync::Arc};
 
-use job_core::{JobId, JobRecord, JobResult};
-use rocksdb::{ColumnFamily, DBWithThreadMode, SingleThreaded, WriteBatch, WriteOptions};
+use rocksdb::{
+    ColumnFamily, DBWithThreadMode, FlushOptions, SingleThreaded, WriteBatch, WriteOptions, properties,
+};
 
 pub use self::options::{Compression, RocksOptions};
 use self::{
-    cache::{Blocks, Decoded},
     failure::failure,
+    file::File,
     files::Files,
-    locks::{Locks, Newest},
     reclaim::Reclaimer,
+    state::{Changes, State},
 };
-use crate::{Durability, ErrorKind, Seats, StoreError, codec, key_value::keys, lock::Lock, place::Place};
+use crate::{
+    Durability, ErrorKind, StoreError,
+    key_value::{Dropped, Facts, KeyValue, KeyValueStore, SortedRun, Table},
+    lock::Lock,
+    place::Place,
+};
 
 type Db = DBWithThreadMode<SingleThreaded>;
-
-const JOBS: &str = "job_engine.jobs";
-const CHECKPOINTS: &str = "job_engine.checkpoints";
-const ROWS: &str = "job_engine.rows";
 
 /// Keeps jobs and rows in a RocksDB directory.
 ///
@@ -66,27 +64,19 @@ const ROWS: &str = "job_engine.rows";
 /// assert!(store.unfinished()?.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
-pub struct RocksStore {
-    inner: Arc<Inner>,
-}
+pub type RocksStore = KeyValueStore<Rocks>;
 
-struct Inner {
+/// The engine of a [`RocksStore`]: column families of one RocksDB database.
+pub struct Rocks {
     db: Arc<Db>,
-    seats: Seats,
     /// Whether the database is this store's alone, and not read-only: then closing flushes it.
     owned: bool,
     options: RocksOptions,
     files: Files,
-    locks: Locks,
-    newest: Newest,
-    records: Decoded<JobRecord>,
-    results: Decoded<JobResult>,
-    blocks: Blocks,
     reclaimer: Reclaimer,
     place: Arc<Place>,
     /// Of a store that may write. The last field: it is let go when the database is closed.
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 impl RocksStore {
@@ -101,7 +91,7 @@ impl RocksStore {
         let place = open::directory(path.as_ref())?;
         let lock = Lock::take(place.path())?;
         let db = Arc::new(open::open(place.path(), &options)?);
-        Self::over(db, options, true, place, lock)
+        Rocks::new(db, true, options, place, Some(lock)).into_store()
     }
 
     /// Opens the store in `path` as it is at this moment, beside a process that writes. Every change is
@@ -113,96 +103,100 @@ impl RocksStore {
         let options = RocksOptions::default();
         let place = open::existing(path.as_ref())?;
         let db = Arc::new(open::open_read_only(place.path(), &options)?);
-        let place = Arc::new(place);
-        let reclaimer = Reclaimer::new(Arc::clone(&db), Arc::clone(&place));
-        Ok(Self::new(db, options, false, reclaimer, place, None))
-    }
-
-    /// A store that may write, over an open database. Finishes what a dead process left undone.
-    fn over(
-        db: Arc<Db>,
-        options: RocksOptions,
-        owned: bool,
-        place: Place,
-        lock: Lock,
-    ) -> Result<Self, StoreError> {
-        Files::new(place.path()).remove_left_over()?;
-        let place = Arc::new(place);
-        let reclaimer = Reclaimer::new(Arc::clone(&db), Arc::clone(&place));
-        reclaimer.resume()?;
-        Ok(Self::new(db, options, owned, reclaimer, place, Some(lock)))
-    }
-
-    fn new(
-        db: Arc<Db>,
-        options: RocksOptions,
-        owned: bool,
-        reclaimer: Reclaimer,
-        place: Arc<Place>,
-        lock: Option<Lock>,
-    ) -> Self {
-        let inner = Inner {
-            files: Files::new(place.path()),
-            seats: Seats::default(),
-            db,
-            owned,
-            options,
-            locks: Locks::default(),
-            newest: Newest::default(),
-            records: Decoded::default(),
-            results: Decoded::default(),
-            blocks: Blocks::default(),
-            reclaimer,
-            place,
-            _lock: lock,
-        };
-        Self { inner: Arc::new(inner) }
-    }
-
-    fn family(&self, name: &'static str, operation: &'static str) -> Result<&ColumnFamily, StoreError> {
-        family(&self.inner.db, name, operation)
-    }
-
-    fn record(&self, id: JobId, operation: &'static str) -> Result<Option<JobRecord>, StoreError> {
-        let jobs = self.family(JOBS, operation)?;
-        let found = self
-            .inner
-            .db
-            .get_pinned_cf(jobs, keys::key(keys::RECORD, id))
-            .map_err(|e| failure(operation, Some(id), &e))?;
-        found.map(|bytes| decode(id, &bytes, operation)).transpose()
-    }
-
-    /// Whether a key of the jobs is there.
-    fn has(&self, key: &[u8], operation: &'static str, job: JobId) -> Result<bool, StoreError> {
-        let found = self.inner.db.get_pinned_cf(self.family(JOBS, operation)?, key);
-        Ok(found.map_err(|e| failure(operation, Some(job), &e))?.is_some())
-    }
-
-    /// Whether this process may change anything; asked before any lock, which a forked process may find locked for ever.
-    fn enter(&self, operation: &'static str) -> Result<(), StoreError> {
-        self.inner.place.check_process(operation)
-    }
-
-    /// Of the calls that [`enter`](Self::enter) let in.
-    fn write(
-        &self,
-        batch: WriteBatch,
-        durability: Durability,
-        operation: &'static str,
-        job: Option<JobId>,
-    ) -> Result<(), StoreError> {
-        match durability {
-            Durability::Synced => self.inner.place.check(operation)?,
-            Durability::Buffered => self.inner.place.check_now_and_then(operation, batch.size_in_bytes())?,
-        }
-        let mut options = WriteOptions::default();
-        options.set_sync(durability == Durability::Synced);
-        self.inner.db.write_opt(batch, &options).map_err(|e| failure(operation, job, &e))
+        Rocks::new(db, false, options, place, None).into_store()
     }
 }
 
-impl Drop for Inner {
+impl Rocks {
+    fn new(db: Arc<Db>, owned: bool, options: RocksOptions, place: Place, lock: Option<Lock>) -> Self {
+        let place = Arc::new(place);
+        let reclaimer = Reclaimer::new(Arc::clone(&db), Arc::clone(&place));
+        Self { files: Files::new(place.path()), db, owned, options, reclaimer, place, lock }
+    }
+
+    /// The store in it. Finishes what a dead process left undone.
+    fn into_store(self) -> Result<RocksStore, StoreError> {
+        let writable = self.lock.is_some();
+        self.families().map_err(|error| error.during(open::OPERATION, None))?;
+        let store = RocksStore::new(self)?;
+        if writable {
+            store.engine().files.remove_left_over()?;
+        }
+        Ok(store)
+    }
+
+    fn families(&self) -> Result<[&ColumnFamily; 3], StoreError> {
+        let [jobs, checkpoints, rows] = Table::ALL.map(|table| family(&self.db, table));
+        Ok([jobs?, checkpoints?, rows?])
+    }
+
+    /// Never closes the database: closing deletes files by their names, and waits for threads.
+    fn abandon(&self) {
+        if self.owned {
+            mem::forget(Arc::clone(&self.db));
+        }
+    }
+}
+
+impl KeyValue for Rocks {
+    type View<'k> = State<'k>;
+    type Batch<'k> = Changes<'k>;
+
+    fn view(&self) -> Result<State<'_>, StoreError> {
+        Ok(State::frozen(&self.db))
+    }
+
+    fn latest(&self) -> Result<State<'_>, StoreError> {
+        Ok(State::latest(&self.db))
+    }
+
+    fn batch(&self) -> Result<Changes<'_>, StoreError> {
+        Ok(Changes { families: self.families()?, batch: WriteBatch::default() })
+    }
+
+    fn commit(&self, Changes { batch, .. }: Changes<'_>, durability: Durability) -> Result<(), StoreError> {
+        match durability {
+            Durability::Synced => self.place.check("")?,
+            Durability::Buffered => self.place.check_now_and_then("", batch.size_in_bytes())?,
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(durability == Durability::Synced);
+        self.db.write_opt(batch, &options).map_err(failure)
+    }
+
+    fn check_process(&self) -> Result<(), StoreError> {
+        self.place.check_process("")
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            checks_reads: true,
+            read_only: self.lock.is_none(),
+            block_bytes: self.options.block_bytes,
+            gathered_bytes: self.options.small_segment,
+            run_bytes: self.options.file_bytes,
+            reclaims: true,
+        }
+    }
+
+    fn sorted_run(&self) -> Result<Option<Box<dyn SortedRun>>, StoreError> {
+        Ok(Some(Box::new(File::create(self)?)))
+    }
+
+    fn reclaim(&self, dropped: Dropped) {
+        self.reclaimer.queue(dropped);
+    }
+
+    fn size(&self) -> Result<Option<u64>, StoreError> {
+        let rows = family(&self.db, Table::Rows)?;
+        let read =
+            |name| self.db.property_int_value_cf(rows, name).map(Option::unwrap_or_default).map_err(failure);
+        // What is in memory is in the log as well.
+        Ok(Some(read(properties::LIVE_SST_FILES_SIZE)? + read(properties::CUR_SIZE_ALL_MEM_TABLES)?))
+    }
+}
+
+impl Drop for Rocks {
     /// A flushed store has no log to replay when it is opened again.
     fn drop(&mut self) {
         const OPERATION: &str = "close the store";
@@ -219,37 +213,22 @@ impl Drop for Inner {
             self.db.cancel_all_background_work(true);
             return self.abandon();
         }
-        let families: Vec<_> =
-            [JOBS, CHECKPOINTS, ROWS].into_iter().filter_map(|name| self.db.cf_handle(name)).collect();
-        if let Err(error) = self.db.flush_cfs_opt(&families, &rocksdb::FlushOptions::default()) {
+        let flush = |families: [&ColumnFamily; 3]| self.db.flush_cfs_opt(&families, &FlushOptions::default());
+        if let Err(error) = self.families().and_then(|families| flush(families).map_err(failure)) {
             tracing::warn!(%error, "the store was closed without a flush: opening it again replays its log");
         }
     }
 }
 
-impl Inner {
-    /// Never closes the database: closing deletes files by their names, and waits for threads.
-    fn abandon(&self) {
-        if self.owned {
-            mem::forget(Arc::clone(&self.db));
-        }
-    }
-}
-
-impl fmt::Debug for RocksStore {
+impl fmt::Debug for Rocks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RocksStore").field("path", &self.inner.place.path()).finish_non_exhaustive()
+        f.debug_struct("Rocks").field("path", &self.place.path()).finish_non_exhaustive()
     }
 }
 
-fn family<'a>(db: &'a Db, name: &'static str, operation: &'static str) -> Result<&'a ColumnFamily, StoreError> {
-    db.cf_handle(name)
-        .ok_or_else(|| StoreError::new(ErrorKind::Corrupt, operation, format!("column family {name} is missing")))
-}
-
-fn decode(id: JobId, bytes: &[u8], operation: &'static str) -> Result<JobRecord, StoreError> {
-    codec::decode_record(id, bytes)
-        .map_err(|e| StoreError::new(ErrorKind::Corrupt, operation, e.to_string()).on(id))
+fn family(db: &Db, table: Table) -> Result<&ColumnFamily, StoreError> {
+    let missing = || StoreError::new(ErrorKind::Corrupt, "", format!("column family {} is missing", table.name()));
+    db.cf_handle(table.name()).ok_or_else(missing)
 }
 
 #[cfg(test)]
@@ -262,12 +241,13 @@ mod tests {
     fn what_the_database_tells_of_its_work_is_bounded_in_one_life() {
         let directory = tempfile::tempdir().unwrap();
         let store = RocksStore::open(directory.path(), RocksOptions::default()).unwrap();
-        let rows = store.family(ROWS, "test").unwrap();
+        let db = &store.engine().db;
         let mut seen = BTreeSet::new();
         // More of them than are kept.
         for _ in 0..20_000 {
             // Each is told with all the options that there are.
-            store.inner.db.set_options_cf(rows, &[("max_compaction_bytes", "1000000000")]).unwrap();
+            let rows = family(db, Table::Rows).unwrap();
+            db.set_options_cf(rows, &[("max_compaction_bytes", "1000000000")]).unwrap();
             let entries = fs::read_dir(directory.path()).unwrap().map(Result::unwrap);
             let logs: Vec<_> =
                 entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("LOG")).collect();

@@ -1,15 +1,13 @@
-//! Opening: column families, the format check.
+//! Opening: the directory, the database, its column families.
 
 use std::{io, path::Path};
 
 use rocksdb::ColumnFamilyDescriptor;
 
-use super::{CHECKPOINTS, Db, JOBS, ROWS, failure, limits, options, torn};
-use crate::{ErrorKind, RocksOptions, StoreError, key_value::keys, lock, place::Place};
+use super::{Db, failure, limits, options, torn};
+use crate::{ErrorKind, RocksOptions, StoreError, key_value::Table, lock, place::Place};
 
-/// The version of the whole store: which column families there are and what their keys mean.
-const FORMAT_VERSION: u8 = 1;
-const OPERATION: &str = "open the store";
+pub(super) const OPERATION: &str = "open the store";
 
 /// The directory of a store, to be written to.
 pub(super) fn directory(path: &Path) -> Result<Place, StoreError> {
@@ -28,19 +26,20 @@ fn unusable(path: &Path, error: io::Error) -> StoreError {
 
 pub(super) fn open(path: &Path, options: &RocksOptions) -> Result<Db, StoreError> {
     let open = |database: rocksdb::Options| {
-        Db::open_cf_descriptors(&database, path, column_families(options))
-            .map_err(|e| failure(OPERATION, None, &e))
+        Db::open_cf_descriptors(&database, path, column_families(options)).map_err(failed)
     };
     limits::try_threads(OPERATION)?;
-    let db = open(options::database(options)).or_else(|error| match error.kind {
+    open(options::database(options)).or_else(|error| match error.kind {
         ErrorKind::Corrupt => {
             torn::open_up_to_the_tear(path, error, |logs| open(options::database_up_to_the_tear(options, logs)))
         }
         ErrorKind::Invalid => Err(of_a_host(error)),
         _ => Err(error),
-    })?;
-    check_format(&db, true)?;
-    Ok(db)
+    })
+}
+
+fn failed(error: rocksdb::Error) -> StoreError {
+    failure(error).during(OPERATION, None)
 }
 
 fn of_a_host(error: StoreError) -> StoreError {
@@ -60,47 +59,16 @@ pub(super) fn open_read_only(path: &Path, options: &RocksOptions) -> Result<Db, 
     limits::try_threads(OPERATION)?;
     let mut database = options::database(options);
     database.create_if_missing(false);
-    let db = Db::open_cf_descriptors_read_only(&database, path, column_families(options), false)
-        .map_err(|e| failure(OPERATION, None, &e))?;
-    check_format(&db, false)?;
-    Ok(db)
+    Db::open_cf_descriptors_read_only(&database, path, column_families(options), false).map_err(failed)
 }
 
 /// The column families of a store, with the options they are to be opened with.
 pub(super) fn column_families(options: &RocksOptions) -> Vec<ColumnFamilyDescriptor> {
     let cache = options::cache(options);
-    vec![
-        ColumnFamilyDescriptor::new(JOBS, options::jobs(&cache)),
-        ColumnFamilyDescriptor::new(CHECKPOINTS, options::checkpoints(&cache)),
-        ColumnFamilyDescriptor::new(ROWS, options::rows(&cache, options)),
-    ]
-}
-
-/// Writes the version into an empty store, refuses any but ours in a full one, and one that has not all of our families.
-pub(super) fn check_format(db: &Db, writable: bool) -> Result<(), StoreError> {
-    for name in [JOBS, CHECKPOINTS, ROWS] {
-        super::family(db, name, OPERATION)?;
-    }
-    let jobs = super::family(db, JOBS, OPERATION)?;
-    let found = db.get_cf(jobs, keys::FORMAT).map_err(|e| failure(OPERATION, None, &e))?;
-    match found.as_deref() {
-        Some([FORMAT_VERSION]) => Ok(()),
-        Some([version]) => {
-            let detail = format!("it has format version {version}, this library reads {FORMAT_VERSION}");
-            Err(StoreError::new(ErrorKind::Format, OPERATION, detail))
-        }
-        Some(_) => Err(StoreError::new(ErrorKind::Corrupt, OPERATION, "its format version is damaged")),
-        None if !writable => Err(StoreError::new(ErrorKind::Format, OPERATION, "it is no job store")),
-        None if !is_empty(db, jobs)? => {
-            Err(StoreError::new(ErrorKind::Corrupt, OPERATION, "it has jobs, but its format version is missing"))
-        }
-        None => db.put_cf(jobs, keys::FORMAT, [FORMAT_VERSION]).map_err(|e| failure(OPERATION, None, &e)),
-    }
-}
-
-fn is_empty(db: &Db, jobs: &rocksdb::ColumnFamily) -> Result<bool, StoreError> {
-    let mut iterator = db.raw_iterator_cf(jobs);
-    iterator.seek_to_first();
-    iterator.status().map_err(|e| failure(OPERATION, None, &e))?;
-    Ok(!iterator.valid())
+    let options = |table| match table {
+        Table::Jobs => options::jobs(&cache),
+        Table::Checkpoints => options::checkpoints(&cache),
+        Table::Rows => options::rows(&cache, options),
+    };
+    Table::ALL.into_iter().map(|table| ColumnFamilyDescriptor::new(table.name(), options(table))).collect()
 }

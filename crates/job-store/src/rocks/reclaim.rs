@@ -5,6 +5,7 @@
 //! files. One that comes later finds nothing, looks for the job, and reports that it was removed.
 
 use std::{
+    ops::Range,
     sync::{
         Arc,
         mpsc::{self, Receiver, Sender},
@@ -12,12 +13,15 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use job_core::JobId;
 use parking_lot::Mutex;
-use rocksdb::{CompactOptions, Direction, IteratorMode, Range, ReadOptions};
+use rocksdb::CompactOptions;
 
-use super::{Db, JOBS, ROWS, failure, family};
-use crate::{StoreError, key_value::keys, place::Place};
+use super::{Db, failure, family};
+use crate::{
+    StoreError,
+    key_value::{Dropped, Table},
+    place::Place,
+};
 
 const OPERATION: &str = "reclaim the space";
 /// Dead bytes inside files shared with other jobs before those files are rewritten.
@@ -31,7 +35,7 @@ pub(super) struct Reclaimer {
 }
 
 struct Worker {
-    queue: Sender<(JobId, u32)>,
+    queue: Sender<Dropped>,
     thread: JoinHandle<()>,
 }
 
@@ -40,29 +44,15 @@ impl Reclaimer {
         Self { db, place, worker: Mutex::new(None) }
     }
 
-    /// Goes on with what was removed before the store was closed or died.
-    pub(super) fn resume(&self) -> Result<(), StoreError> {
-        let mut options = ReadOptions::default();
-        options.set_iterate_range(keys::group(keys::DROPPED));
-        let mode = IteratorMode::From(&[keys::DROPPED], Direction::Forward);
-        for entry in self.db.iterator_cf_opt(family(&self.db, JOBS, OPERATION)?, options, mode) {
-            let (key, _) = entry.map_err(|e| failure(OPERATION, None, &e))?;
-            if let Some((job, attempt)) = keys::of_dropped(&key) {
-                self.queue(job, attempt);
-            }
-        }
-        Ok(())
-    }
-
-    /// Frees the space of the hidden rows of `0..=attempt` soon.
-    pub(super) fn queue(&self, job: JobId, attempt: u32) {
+    /// Frees the space of hidden rows soon.
+    pub(super) fn queue(&self, dropped: Dropped) {
         let mut worker = self.worker.lock();
         if worker.is_none() {
             *worker = start(&self.db, &self.place);
         }
         // Without a thread the space comes back when the store is opened again.
         if let Some(worker) = &*worker {
-            let _ = worker.queue.send((job, attempt));
+            let _ = worker.queue.send(dropped);
         }
     }
 
@@ -89,16 +79,16 @@ fn start(db: &Arc<Db>, place: &Arc<Place>) -> Option<Worker> {
     }
 }
 
-fn work(db: &Db, place: &Place, jobs: &Receiver<(JobId, u32)>) {
+fn work(db: &Db, place: &Place, jobs: &Receiver<Dropped>) {
     let mut rest = Rest::default();
     while let Ok(first) = jobs.recv() {
         let removed: Vec<_> = std::iter::once(first).chain(jobs.try_iter()).collect();
-        let reclaim = |&job| {
+        let reclaim = |dropped| {
             // Files are deleted by their paths.
             place.check(OPERATION)?;
-            reclaim(db, job, &mut rest)
+            reclaim(db, dropped, &mut rest).map_err(|error| error.during(OPERATION, None))
         };
-        let outcome = sync(db).and_then(|()| removed.iter().try_for_each(reclaim));
+        let outcome = sync(db).and_then(|()| removed.into_iter().try_for_each(reclaim));
         if let Err(error) = outcome {
             tracing::warn!(%error, "the space of removed jobs was not given back: trying again at the next opening");
         }
@@ -109,36 +99,33 @@ fn work(db: &Db, place: &Place, jobs: &Receiver<(JobId, u32)>) {
 #[derive(Default)]
 struct Rest {
     bytes: u64,
-    jobs: Vec<(JobId, u32)>,
+    keys: Vec<Range<Vec<u8>>>,
 }
 
 /// Files are gone at once, also from the disk: what removed their rows has to be there before.
 fn sync(db: &Db) -> Result<(), StoreError> {
-    db.flush_wal(true).map_err(|e| failure(OPERATION, None, &e))
+    db.flush_wal(true).map_err(|error| failure(error).during(OPERATION, None))
 }
 
-fn reclaim(db: &Db, (job, attempt): (JobId, u32), rest: &mut Rest) -> Result<(), StoreError> {
-    let rows = family(db, ROWS, OPERATION)?;
-    let failed = |e| failure(OPERATION, Some(job), &e);
-    let range = keys::blocks_until(job, attempt);
-    db.delete_file_in_range_cf(rows, &range.start, &range.end).map_err(failed)?;
-    let left = db.get_approximate_sizes_cf(rows, &[Range::new(&range.start, &range.end)]);
+fn reclaim(db: &Db, Dropped { keys, note }: Dropped, rest: &mut Rest) -> Result<(), StoreError> {
+    let rows = family(db, Table::Rows)?;
+    db.delete_file_in_range_cf(rows, &keys.start, &keys.end).map_err(failure)?;
+    let left = db.get_approximate_sizes_cf(rows, &[rocksdb::Range::new(&keys.start, &keys.end)]);
     rest.bytes += left.into_iter().sum::<u64>();
-    rest.jobs.push((job, attempt));
+    rest.keys.push(keys);
     if rest.bytes >= WORTH_COMPACTING {
         compact(db, rest)?;
     }
-    db.delete_cf(family(db, JOBS, OPERATION)?, keys::dropped(job, attempt)).map_err(failed)
+    db.delete_cf(family(db, Table::Jobs)?, note).map_err(failure)
 }
 
 fn compact(db: &Db, rest: &mut Rest) -> Result<(), StoreError> {
-    let rows = family(db, ROWS, OPERATION)?;
+    let rows = family(db, Table::Rows)?;
     let mut options = CompactOptions::default();
     // Others may flush and compact meanwhile.
     options.set_exclusive_manual_compaction(false);
-    for (job, attempt) in rest.jobs.drain(..) {
-        let range = keys::blocks_until(job, attempt);
-        db.compact_range_cf_opt(rows, Some(&range.start), Some(&range.end), &options);
+    for keys in rest.keys.drain(..) {
+        db.compact_range_cf_opt(rows, Some(&keys.start), Some(&keys.end), &options);
     }
     rest.bytes = 0;
     Ok(())

@@ -1,0 +1,62 @@
+//! [`File`]: rows of a large segment, on their way into the database. No log, no memtable, no compaction: no other key lies
+//! between the first and the last of them.
+
+use std::{fs, path::PathBuf, sync::Arc};
+
+use rocksdb::SstFileWriter;
+
+use super::{
+    Db, Rocks, failure, family, links,
+    options::{self, Ingest},
+};
+use crate::{
+    StoreError,
+    key_value::{SortedRun, Table},
+    place::Place,
+};
+
+/// A file of rows that is not part of the store yet; removed when it never becomes so.
+pub(super) struct File {
+    writer: SstFileWriter<'static>,
+    path: PathBuf,
+    db: Arc<Db>,
+    place: Arc<Place>,
+}
+
+impl File {
+    pub(super) fn create(rocks: &Rocks) -> Result<Self, StoreError> {
+        rocks.place.check("")?;
+        let path = rocks.files.path()?;
+        let writer = SstFileWriter::create(options::file(&rocks.options));
+        writer.open(&path).map_err(failure)?;
+        Ok(Self { writer, path, db: Arc::clone(&rocks.db), place: Arc::clone(&rocks.place) })
+    }
+}
+
+impl SortedRun for File {
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.writer.put(key, value).map_err(failure)
+    }
+
+    /// Syncs the file.
+    fn seal(&mut self) -> Result<(), StoreError> {
+        self.writer.finish().map_err(failure)
+    }
+
+    fn publish(self: Box<Self>) -> Result<(), StoreError> {
+        self.place.check("")?;
+        let rows = family(&self.db, Table::Rows)?;
+        let ingest = |how| self.db.ingest_external_file_cf_opts(rows, &options::ingest(how), vec![&self.path]);
+        let moved = ingest(Ingest::Move);
+        // Not every file system has the links that a move is made of, and each says so in its own way.
+        if moved.is_err() && !links::are_possible(&self.path) { ingest(Ingest::Copy) } else { moved }
+            .map_err(failure)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // Moved into the store, it is no longer there; copied, it is.
+        let _ = fs::remove_file(&self.path);
+    }
+}
