@@ -90,7 +90,7 @@ pub use postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redb")]
 pub use redb::{Redb, RedbStore};
 #[cfg(feature = "rocksdb")]
-pub use rocks::{Compression, Rocks, RocksOptions, RocksStore};
+pub use rocks::{Compression, Database, Rocks, RocksOptions, RocksStore};
 /// The RocksDB bindings that [`RocksStore`] is built with, for hosts that share a database with it.
 #[cfg(feature = "rocksdb")]
 pub use rocksdb;

@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf, sync::Arc};
 use rocksdb::SstFileWriter;
 
 use super::{
-    Db, Rocks, failure, family, links,
+    Database, Rocks, failure, family, links,
     options::{self, Ingest},
 };
 use crate::{
@@ -16,15 +16,15 @@ use crate::{
 };
 
 /// A file of rows that is not part of the store yet; removed when it never becomes so.
-pub(super) struct File {
+pub(super) struct File<D> {
     writer: SstFileWriter<'static>,
     path: PathBuf,
-    db: Arc<Db>,
+    db: Arc<D>,
     place: Arc<Place>,
 }
 
-impl File {
-    pub(super) fn create(rocks: &Rocks) -> Result<Self, StoreError> {
+impl<D: Database> File<D> {
+    pub(super) fn create(rocks: &Rocks<D>) -> Result<Self, StoreError> {
         rocks.place.check("")?;
         let path = rocks.files.path()?;
         let writer = SstFileWriter::create(options::file(&rocks.options));
@@ -33,7 +33,7 @@ impl File {
     }
 }
 
-impl SortedRun for File {
+impl<D: Database> SortedRun for File<D> {
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         self.writer.put(key, value).map_err(failure)
     }
@@ -45,8 +45,8 @@ impl SortedRun for File {
 
     fn publish(self: Box<Self>) -> Result<(), StoreError> {
         self.place.check("")?;
-        let rows = family(&self.db, Table::Rows)?;
-        let ingest = |how| self.db.ingest_external_file_cf_opts(rows, &options::ingest(how), vec![&self.path]);
+        let rows = family(&*self.db, Table::Rows)?;
+        let ingest = |how| self.db.ingest(&rows, &options::ingest(how), &self.path);
         let moved = ingest(Ingest::Move);
         // Not every file system has the links that a move is made of, and each says so in its own way.
         if moved.is_err() && !links::are_possible(&self.path) { ingest(Ingest::Copy) } else { moved }
@@ -54,7 +54,7 @@ impl SortedRun for File {
     }
 }
 
-impl Drop for File {
+impl<D> Drop for File<D> {
     fn drop(&mut self) {
         // Moved into the store, it is no longer there; copied, it is.
         let _ = fs::remove_file(&self.path);

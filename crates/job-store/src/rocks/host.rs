@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use rocksdb::{ColumnFamilyDescriptor, DBWithThreadMode, SingleThreaded};
+use rocksdb::ColumnFamilyDescriptor;
 
-use super::{Rocks, RocksOptions, RocksStore, open};
+use super::{Database, Rocks, RocksOptions, RocksStore, open};
 use crate::{StoreError, lock::Lock};
 
 impl RocksStore {
@@ -14,7 +14,9 @@ impl RocksStore {
     pub fn column_families(options: &RocksOptions) -> Vec<ColumnFamilyDescriptor> {
         open::column_families(options)
     }
+}
 
+impl<D: Database> RocksStore<D> {
     /// A store in a database that the host has open, beside the host's own column families. The host opened it with
     /// [`column_families`](Self::column_families), and closes it when the last clone of the store is gone.
     ///
@@ -23,6 +25,16 @@ impl RocksStore {
     /// [`TolerateCorruptedTailRecords`](rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords), so that damage inside
     /// the log is an error and not a loss. [`open`](Self::open) tells a log that a power cut tore from damage; the host's
     /// opening does not, unless it does the same: both are errors there.
+    ///
+    /// # Types of databases
+    /// Any [`Database`]: of either thread mode (the feature `multi-threaded-cf` makes no difference), with optimistic
+    /// transactions or without. The store writes with the database's own `write`, outside of any transaction, also where there
+    /// are some. A host's transactions are about its own column families. They may read the store's, and change nothing
+    /// there: the store knows of jobs without a look at them. A transaction that has read them with `get_for_update` fails to
+    /// commit when the store has written the same keys since; no other transaction fails because of the store.
+    ///
+    /// RocksDB deletes no range in a batch beside optimistic transactions. There the rows of a removed job are deleted right
+    /// after the batch that removes the job, and, should the process die between the two, when the store is opened again.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -45,10 +57,7 @@ impl RocksStore {
     /// # Errors
     /// `Corrupt` when the column families are missing, `Format` when another version wrote them, `AlreadyOpen` when there
     /// is a store over it.
-    pub fn in_database(
-        db: Arc<DBWithThreadMode<SingleThreaded>>,
-        options: RocksOptions,
-    ) -> Result<Self, StoreError> {
+    pub fn in_database(db: Arc<D>, options: RocksOptions) -> Result<Self, StoreError> {
         let place = open::existing(db.path())?;
         let lock = Lock::take(place.path())?;
         Rocks::new(db, false, options, place, Some(lock)).into_store()

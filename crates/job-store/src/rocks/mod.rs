@@ -1,5 +1,6 @@
 //! [`RocksStore`]: jobs and rows in RocksDB. [`keys`](crate::key_value::keys) has the layout, [`options`] the options.
 
+mod database;
 mod failure;
 mod file;
 mod files;
@@ -15,11 +16,12 @@ mod torn;
 
 use std::{fmt, mem, path::Path, sync::Arc};
 
-use rocksdb::{
-    ColumnFamily, DBWithThreadMode, FlushOptions, SingleThreaded, WriteBatch, WriteOptions, properties,
-};
+use rocksdb::{DBWithThreadMode, SingleThreaded, WriteOptions, properties};
 
-pub use self::options::{Compression, RocksOptions};
+pub use self::{
+    database::Database,
+    options::{Compression, RocksOptions},
+};
 use self::{
     failure::failure,
     file::File,
@@ -34,6 +36,7 @@ use crate::{
     place::Place,
 };
 
+/// The database of a store that has it for itself.
 type Db = DBWithThreadMode<SingleThreaded>;
 
 /// Keeps jobs and rows in a RocksDB directory.
@@ -64,16 +67,16 @@ type Db = DBWithThreadMode<SingleThreaded>;
 /// assert!(store.unfinished()?.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub type RocksStore = KeyValueStore<Rocks>;
+pub type RocksStore<D = DBWithThreadMode<SingleThreaded>> = KeyValueStore<Rocks<D>>;
 
 /// The engine of a [`RocksStore`]: column families of one RocksDB database.
-pub struct Rocks {
-    db: Arc<Db>,
+pub struct Rocks<D: Database = DBWithThreadMode<SingleThreaded>> {
+    db: Arc<D>,
     /// Whether the database is this store's alone, and not read-only: then closing flushes it.
     owned: bool,
     options: RocksOptions,
     files: Files,
-    reclaimer: Reclaimer,
+    reclaimer: Reclaimer<D>,
     place: Arc<Place>,
     /// Of a store that may write. The last field: it is let go when the database is closed.
     lock: Option<Lock>,
@@ -107,15 +110,15 @@ impl RocksStore {
     }
 }
 
-impl Rocks {
-    fn new(db: Arc<Db>, owned: bool, options: RocksOptions, place: Place, lock: Option<Lock>) -> Self {
+impl<D: Database> Rocks<D> {
+    fn new(db: Arc<D>, owned: bool, options: RocksOptions, place: Place, lock: Option<Lock>) -> Self {
         let place = Arc::new(place);
         let reclaimer = Reclaimer::new(Arc::clone(&db), Arc::clone(&place));
         Self { files: Files::new(place.path()), db, owned, options, reclaimer, place, lock }
     }
 
     /// The store in it. Finishes what a dead process left undone.
-    fn into_store(self) -> Result<RocksStore, StoreError> {
+    fn into_store(self) -> Result<RocksStore<D>, StoreError> {
         let writable = self.lock.is_some();
         self.families().map_err(|error| error.during(open::OPERATION, None))?;
         let store = RocksStore::new(self)?;
@@ -125,8 +128,8 @@ impl Rocks {
         Ok(store)
     }
 
-    fn families(&self) -> Result<[&ColumnFamily; 3], StoreError> {
-        let [jobs, checkpoints, rows] = Table::ALL.map(|table| family(&self.db, table));
+    fn families(&self) -> Result<[D::Family<'_>; 3], StoreError> {
+        let [jobs, checkpoints, rows] = Table::ALL.map(|table| family(&*self.db, table));
         Ok([jobs?, checkpoints?, rows?])
     }
 
@@ -138,30 +141,30 @@ impl Rocks {
     }
 }
 
-impl KeyValue for Rocks {
-    type View<'k> = State<'k>;
-    type Batch<'k> = Changes<'k>;
+impl<D: Database> KeyValue for Rocks<D> {
+    type View<'k> = State<'k, D>;
+    type Batch<'k> = Changes<'k, D>;
 
-    fn view(&self) -> Result<State<'_>, StoreError> {
-        Ok(State::frozen(&self.db))
+    fn view(&self) -> Result<State<'_, D>, StoreError> {
+        Ok(State::frozen(&*self.db))
     }
 
-    fn latest(&self) -> Result<State<'_>, StoreError> {
-        Ok(State::latest(&self.db))
+    fn latest(&self) -> Result<State<'_, D>, StoreError> {
+        Ok(State::latest(&*self.db))
     }
 
-    fn batch(&self) -> Result<Changes<'_>, StoreError> {
-        Ok(Changes { families: self.families()?, batch: WriteBatch::default() })
+    fn batch(&self) -> Result<Changes<'_, D>, StoreError> {
+        Ok(Changes::new(self.families()?))
     }
 
-    fn commit(&self, Changes { batch, .. }: Changes<'_>, durability: Durability) -> Result<(), StoreError> {
+    fn commit(&self, changes: Changes<'_, D>, durability: Durability) -> Result<(), StoreError> {
         match durability {
             Durability::Synced => self.place.check("")?,
-            Durability::Buffered => self.place.check_now_and_then("", batch.size_in_bytes())?,
+            Durability::Buffered => self.place.check_now_and_then("", changes.batch.size_in_bytes())?,
         }
         let mut options = WriteOptions::default();
         options.set_sync(durability == Durability::Synced);
-        self.db.write_opt(batch, &options).map_err(failure)
+        changes.write(&*self.db, &options)
     }
 
     fn check_process(&self) -> Result<(), StoreError> {
@@ -188,15 +191,14 @@ impl KeyValue for Rocks {
     }
 
     fn size(&self) -> Result<Option<u64>, StoreError> {
-        let rows = family(&self.db, Table::Rows)?;
-        let read =
-            |name| self.db.property_int_value_cf(rows, name).map(Option::unwrap_or_default).map_err(failure);
+        let rows = family(&*self.db, Table::Rows)?;
+        let read = |name| self.db.property(&rows, name).map(Option::unwrap_or_default).map_err(failure);
         // What is in memory is in the log as well.
         Ok(Some(read(properties::LIVE_SST_FILES_SIZE)? + read(properties::CUR_SIZE_ALL_MEM_TABLES)?))
     }
 }
 
-impl Drop for Rocks {
+impl<D: Database> Drop for Rocks<D> {
     /// A flushed store has no log to replay when it is opened again.
     fn drop(&mut self) {
         const OPERATION: &str = "close the store";
@@ -210,23 +212,22 @@ impl Drop for Rocks {
         }
         if let Err(error) = self.place.check(OPERATION) {
             tracing::warn!(%error, "the store was closed without a flush: opening it again replays its log");
-            self.db.cancel_all_background_work(true);
+            self.db.stop_background_work();
             return self.abandon();
         }
-        let flush = |families: [&ColumnFamily; 3]| self.db.flush_cfs_opt(&families, &FlushOptions::default());
-        if let Err(error) = self.families().and_then(|families| flush(families).map_err(failure)) {
+        if let Err(error) = self.families().and_then(|families| self.db.flush(&families).map_err(failure)) {
             tracing::warn!(%error, "the store was closed without a flush: opening it again replays its log");
         }
     }
 }
 
-impl fmt::Debug for Rocks {
+impl<D: Database> fmt::Debug for Rocks<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rocks").field("path", &self.place.path()).finish_non_exhaustive()
     }
 }
 
-fn family(db: &Db, table: Table) -> Result<&ColumnFamily, StoreError> {
+fn family<D: Database>(db: &D, table: Table) -> Result<D::Family<'_>, StoreError> {
     let missing = || StoreError::new(ErrorKind::Corrupt, "", format!("column family {} is missing", table.name()));
     db.cf_handle(table.name()).ok_or_else(missing)
 }
@@ -246,7 +247,7 @@ mod tests {
         // More of them than are kept.
         for _ in 0..20_000 {
             // Each is told with all the options that there are.
-            let rows = family(db, Table::Rows).unwrap();
+            let rows = family(&**db, Table::Rows).unwrap();
             db.set_options_cf(rows, &[("max_compaction_bytes", "1000000000")]).unwrap();
             let entries = fs::read_dir(directory.path()).unwrap().map(Result::unwrap);
             let logs: Vec<_> =

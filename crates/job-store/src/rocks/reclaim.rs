@@ -16,7 +16,7 @@ use std::{
 use parking_lot::Mutex;
 use rocksdb::CompactOptions;
 
-use super::{Db, failure, family};
+use super::{Database, failure, family};
 use crate::{
     StoreError,
     key_value::{Dropped, Table},
@@ -27,8 +27,8 @@ const OPERATION: &str = "reclaim the space";
 /// Dead bytes inside files shared with other jobs before those files are rewritten.
 const WORTH_COMPACTING: u64 = 32 << 20;
 
-pub(super) struct Reclaimer {
-    db: Arc<Db>,
+pub(super) struct Reclaimer<D> {
+    db: Arc<D>,
     place: Arc<Place>,
     /// Started with the first removal: most stores are opened, read and closed without one.
     worker: Mutex<Option<Worker>>,
@@ -39,8 +39,8 @@ struct Worker {
     thread: JoinHandle<()>,
 }
 
-impl Reclaimer {
-    pub(super) fn new(db: Arc<Db>, place: Arc<Place>) -> Self {
+impl<D: Database> Reclaimer<D> {
+    pub(super) fn new(db: Arc<D>, place: Arc<Place>) -> Self {
         Self { db, place, worker: Mutex::new(None) }
     }
 
@@ -65,11 +65,11 @@ impl Reclaimer {
     }
 }
 
-fn start(db: &Arc<Db>, place: &Arc<Place>) -> Option<Worker> {
+fn start<D: Database>(db: &Arc<D>, place: &Arc<Place>) -> Option<Worker> {
     let (queue, jobs) = mpsc::channel();
     let (db, place) = (Arc::clone(db), Arc::clone(place));
     let name = "job-store-reclaim".to_owned();
-    let thread = thread::Builder::new().name(name).spawn(move || work(&db, &place, &jobs));
+    let thread = thread::Builder::new().name(name).spawn(move || work(&*db, &place, &jobs));
     match thread {
         Ok(thread) => Some(Worker { queue, thread }),
         Err(error) => {
@@ -79,7 +79,7 @@ fn start(db: &Arc<Db>, place: &Arc<Place>) -> Option<Worker> {
     }
 }
 
-fn work(db: &Db, place: &Place, jobs: &Receiver<Dropped>) {
+fn work(db: &impl Database, place: &Place, jobs: &Receiver<Dropped>) {
     let mut rest = Rest::default();
     while let Ok(first) = jobs.recv() {
         let removed: Vec<_> = std::iter::once(first).chain(jobs.try_iter()).collect();
@@ -103,29 +103,32 @@ struct Rest {
 }
 
 /// Files are gone at once, also from the disk: what removed their rows has to be there before.
-fn sync(db: &Db) -> Result<(), StoreError> {
-    db.flush_wal(true).map_err(|error| failure(error).during(OPERATION, None))
+fn sync(db: &impl Database) -> Result<(), StoreError> {
+    db.sync_log().map_err(|error| failure(error).during(OPERATION, None))
 }
 
-fn reclaim(db: &Db, Dropped { keys, note }: Dropped, rest: &mut Rest) -> Result<(), StoreError> {
+fn reclaim<D: Database>(db: &D, Dropped { keys, note }: Dropped, rest: &mut Rest) -> Result<(), StoreError> {
     let rows = family(db, Table::Rows)?;
-    db.delete_file_in_range_cf(rows, &keys.start, &keys.end).map_err(failure)?;
-    let left = db.get_approximate_sizes_cf(rows, &[rocksdb::Range::new(&keys.start, &keys.end)]);
-    rest.bytes += left.into_iter().sum::<u64>();
+    if !D::RANGES_IN_BATCHES {
+        // Who noted them may have died, or failed, before they were deleted.
+        db.delete_range(&rows, &keys).map_err(failure)?;
+    }
+    db.delete_files(&rows, &keys).map_err(failure)?;
+    rest.bytes += db.approximate_size(&rows, &keys);
     rest.keys.push(keys);
     if rest.bytes >= WORTH_COMPACTING {
         compact(db, rest)?;
     }
-    db.delete_cf(family(db, Table::Jobs)?, note).map_err(failure)
+    db.delete(&family(db, Table::Jobs)?, &note).map_err(failure)
 }
 
-fn compact(db: &Db, rest: &mut Rest) -> Result<(), StoreError> {
+fn compact(db: &impl Database, rest: &mut Rest) -> Result<(), StoreError> {
     let rows = family(db, Table::Rows)?;
     let mut options = CompactOptions::default();
     // Others may flush and compact meanwhile.
     options.set_exclusive_manual_compaction(false);
     for keys in rest.keys.drain(..) {
-        db.compact_range_cf_opt(rows, Some(&keys.start), Some(&keys.end), &options);
+        db.compact(&rows, &keys, &options);
     }
     rest.bytes = 0;
     Ok(())

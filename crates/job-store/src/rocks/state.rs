@@ -2,31 +2,31 @@
 
 use std::{fmt, ops::Range};
 
-use rocksdb::{ColumnFamily, DBPinnableSlice, ReadOptions, SnapshotWithThreadMode, WriteBatch};
+use rocksdb::{DBPinnableSlice, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions};
 
-use super::{Db, failure, family};
+use super::{Database, failure, family};
 use crate::{
     StoreError,
     key_value::{Batch, EachEntry, Order, Scan, Table, View},
 };
 
 /// The database as it is, or as it was at one moment.
-pub struct State<'k> {
-    db: &'k Db,
-    frozen: Option<SnapshotWithThreadMode<'k, Db>>,
+pub struct State<'k, D: Database> {
+    db: &'k D,
+    frozen: Option<SnapshotWithThreadMode<'k, D>>,
 }
 
-impl<'k> State<'k> {
-    pub(super) fn frozen(db: &'k Db) -> Self {
-        Self { db, frozen: Some(db.snapshot()) }
+impl<'k, D: Database> State<'k, D> {
+    pub(super) fn frozen(db: &'k D) -> Self {
+        Self { db, frozen: Some(SnapshotWithThreadMode::new(db)) }
     }
 
-    pub(super) const fn latest(db: &'k Db) -> Self {
+    pub(super) const fn latest(db: &'k D) -> Self {
         Self { db, frozen: None }
     }
 }
 
-impl View for State<'_> {
+impl<D: Database> View for State<'_, D> {
     type Value<'v>
         = DBPinnableSlice<'v>
     where
@@ -35,8 +35,8 @@ impl View for State<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, StoreError> {
         let family = family(self.db, table)?;
         let found = match &self.frozen {
-            Some(frozen) => frozen.get_pinned_cf(family, key),
-            None => self.db.get_pinned_cf(family, key),
+            Some(frozen) => frozen.get_pinned_cf(&family, key),
+            None => self.db.get_pinned_cf_opt(&family, key, &ReadOptions::default()),
         };
         found.map_err(failure)
     }
@@ -49,8 +49,8 @@ impl View for State<'_> {
         // A reader may be the last to hold files of a removed job: deleting them is not its work.
         options.set_background_purge_on_iterator_cleanup(true);
         let mut entries = match &self.frozen {
-            Some(frozen) => frozen.raw_iterator_cf_opt(family, options),
-            None => self.db.raw_iterator_cf_opt(family, options),
+            Some(frozen) => frozen.raw_iterator_cf_opt(&family, options),
+            None => self.db.raw_iterator(&family, options),
         };
         match scan.order {
             Order::Ascending => entries.seek_to_first(),
@@ -69,19 +69,38 @@ impl View for State<'_> {
     }
 }
 
-impl fmt::Debug for State<'_> {
+impl<D: Database> fmt::Debug for State<'_, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("State").finish_non_exhaustive()
     }
 }
 
 /// A batch of RocksDB's.
-pub struct Changes<'k> {
-    pub(super) families: [&'k ColumnFamily; 3],
+pub struct Changes<'k, D: Database> {
+    families: [D::Family<'k>; 3],
     pub(super) batch: WriteBatch,
+    /// Ranges that the database deletes in no batch.
+    after: Vec<(Table, Range<Vec<u8>>)>,
 }
 
-impl Batch for Changes<'_> {
+impl<'k, D: Database> Changes<'k, D> {
+    pub(super) fn new(families: [D::Family<'k>; 3]) -> Self {
+        Self { families, batch: WriteBatch::default(), after: Vec::new() }
+    }
+
+    pub(super) fn write(self, db: &D, options: &WriteOptions) -> Result<(), StoreError> {
+        db.write_opt(self.batch, options).map_err(failure)?;
+        for (table, keys) in &self.after {
+            // The batch has a note of them, by which the reclaimer tries again.
+            if let Err(error) = db.delete_range(table.of(&self.families), keys) {
+                tracing::warn!(%error, "rows of a removed job were not deleted: trying again");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<D: Database> Batch for Changes<'_, D> {
     fn put(&mut self, table: Table, key: &[u8], value: &[u8]) {
         self.batch.put_cf(table.of(&self.families), key, value);
     }
@@ -95,11 +114,15 @@ impl Batch for Changes<'_> {
     }
 
     fn delete_range(&mut self, table: Table, keys: Range<&[u8]>) {
-        self.batch.delete_range_cf(table.of(&self.families), keys.start, keys.end);
+        if D::RANGES_IN_BATCHES {
+            self.batch.delete_range_cf(table.of(&self.families), keys.start, keys.end);
+        } else {
+            self.after.push((table, keys.start.to_vec()..keys.end.to_vec()));
+        }
     }
 }
 
-impl fmt::Debug for Changes<'_> {
+impl<D: Database> fmt::Debug for Changes<'_, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Changes").field("changes", &self.batch.len()).finish_non_exhaustive()
     }

@@ -202,3 +202,53 @@ mod pooled {
         job_store::sharing_tests!(crate::pooled::Pooled::new(3), skip);
     }
 }
+
+/// Stores in databases of hosts, of each type that the crate has.
+#[cfg(feature = "rocksdb")]
+mod hosts {
+    use std::{path::Path, sync::Arc};
+
+    use job_store::{Database, RocksOptions, RocksStore, Store, conformance::Fixture, rocksdb};
+    use rocksdb::{
+        ColumnFamilyDescriptor, DBWithThreadMode, MultiThreaded, OptimisticTransactionDB, Options, SingleThreaded,
+    };
+
+    struct Host<D> {
+        directory: tempfile::TempDir,
+        open: fn(&Options, &Path, Vec<ColumnFamilyDescriptor>) -> Result<D, rocksdb::Error>,
+    }
+
+    impl<D: Database> Fixture for Host<D> {
+        fn open(&self) -> Arc<dyn Store> {
+            let mut options = Options::default();
+            options.create_if_missing(true);
+            options.create_missing_column_families(true);
+            let mut families = RocksStore::column_families(&RocksOptions::default());
+            families.push(ColumnFamilyDescriptor::new("vertices", Options::default()));
+            let db = (self.open)(&options, self.directory.path(), families).unwrap();
+            Arc::new(RocksStore::in_database(Arc::new(db), RocksOptions::default()).unwrap())
+        }
+    }
+
+    macro_rules! host {
+        ($name:ident, $database:ty) => {
+            mod $name {
+                use super::*;
+
+                fn host() -> Host<$database> {
+                    let open = |options: &Options, path: &Path, families| {
+                        <$database>::open_cf_descriptors(options, path, families)
+                    };
+                    Host { directory: tempfile::tempdir().unwrap(), open }
+                }
+
+                job_store::conformance_tests!(host());
+            }
+        };
+    }
+
+    host!(single_threaded, DBWithThreadMode<SingleThreaded>);
+    host!(multi_threaded, DBWithThreadMode<MultiThreaded>);
+    host!(optimistic, OptimisticTransactionDB<SingleThreaded>);
+    host!(optimistic_multi_threaded, OptimisticTransactionDB<MultiThreaded>);
+}

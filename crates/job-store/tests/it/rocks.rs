@@ -2,7 +2,7 @@
 
 use std::{fs, sync::Arc};
 
-use job_core::{JobId, JobRecord, JobSpec, Timestamp};
+use job_core::{Event, JobId, JobRecord, JobSpec, Timestamp};
 use job_store::{
     BlockBuilder, Durability, ErrorKind, JobStore, ResultStore, RocksOptions, RocksStore, SegmentKey, verify,
 };
@@ -147,7 +147,7 @@ fn the_greatest_id_can_be_stored_and_removed() {
     let store = open(directory.path()).unwrap();
     let mut last = job(1);
     last.id = JobId::from_bytes([0xff; 16]);
-    let last = last.apply(job_core::Event::Cancel, Timestamp::default()).unwrap();
+    let last = last.apply(Event::Cancel, Timestamp::default()).unwrap();
     let before = JobRecord { revision: 0, ..last.clone() };
     store.insert(std::slice::from_ref(&before), Durability::Buffered).unwrap();
     assert!(store.remove(last.id).unwrap());
@@ -444,4 +444,81 @@ fn the_name_of_a_directory_does_not_change_what_an_error_is() {
         let error = open(&path).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unavailable, "{name}: {error}");
     }
+}
+
+/// RocksDB deletes no range in a batch there, so a death can come between the removal of a job and that of its rows.
+#[test]
+fn rows_that_a_death_left_beside_transactions_are_deleted_at_the_next_opening() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || {
+        let mut options = rocksdb::Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        let families = RocksStore::column_families(&fixture::options());
+        let db: rocksdb::OptimisticTransactionDB<rocksdb::MultiThreaded> =
+            rocksdb::OptimisticTransactionDB::open_cf_descriptors(&options, directory.path(), families).unwrap();
+        Arc::new(db)
+    };
+    let rows = |db: &rocksdb::OptimisticTransactionDB<rocksdb::MultiThreaded>| {
+        let rows = db.cf_handle("job_engine.rows").unwrap();
+        db.iterator_cf(&rows, rocksdb::IteratorMode::Start).map(Result::unwrap).count()
+    };
+    let db = open();
+    let store = RocksStore::in_database(Arc::clone(&db), fixture::options()).unwrap();
+    let running = job(1).apply(Event::Start, Timestamp::from_micros(2_000)).unwrap();
+    store.insert(std::slice::from_ref(&running), Durability::Synced).unwrap();
+    let key = SegmentKey { job: running.id, attempt: 1, number: 0 };
+    let mut block = BlockBuilder::new(key);
+    block.push(&"Sarah").unwrap();
+    let mut writer = store.segment(key).unwrap();
+    writer.append(block.seal()).unwrap();
+    writer.finish().unwrap();
+    drop(store);
+    // What the batch of a removal does, and no more.
+    let jobs = db.cf_handle("job_engine.jobs").unwrap();
+    let id = running.id.as_bytes().as_slice();
+    db.delete_cf(&jobs, [b"j", id].concat()).unwrap();
+    db.delete_cf(&jobs, [b"u", id].concat()).unwrap();
+    db.put_cf(&jobs, [b"d", id, &[u8::MAX; 4]].concat(), []).unwrap();
+    assert_eq!(rows(&db), 1);
+
+    // Closing waits for the space to be given back.
+    drop(RocksStore::in_database(Arc::clone(&db), fixture::options()).unwrap());
+    assert_eq!(rows(&db), 0);
+    assert_eq!(db.get_cf(&jobs, [b"d", id, &[u8::MAX; 4]].concat()).unwrap(), None);
+}
+
+/// The store writes past transactions, and none of a host's own fails by that.
+#[test]
+fn a_transaction_of_the_host_commits_beside_the_writes_of_the_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = rocksdb::Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    let mut families = RocksStore::column_families(&fixture::options());
+    families.push(rocksdb::ColumnFamilyDescriptor::new("vertices", rocksdb::Options::default()));
+    let db: rocksdb::OptimisticTransactionDB<rocksdb::SingleThreaded> =
+        rocksdb::OptimisticTransactionDB::open_cf_descriptors(&options, directory.path(), families).unwrap();
+    let db = Arc::new(db);
+    let store = RocksStore::in_database(Arc::clone(&db), fixture::options()).unwrap();
+    let vertices = db.cf_handle("vertices").unwrap();
+    let read = |transaction: &rocksdb::Transaction<'_, _>, family: &rocksdb::ColumnFamily, key: &[u8]| {
+        transaction.get_for_update_cf(family, key, true).unwrap().is_some()
+    };
+
+    let transaction = db.transaction();
+    assert!(!read(&transaction, vertices, b"Sarah"));
+    transaction.put_cf(vertices, b"Sarah", b"{}").unwrap();
+    store.insert(&[job(1)], Durability::Synced).unwrap();
+    transaction.commit().unwrap();
+    assert_eq!(db.get_cf(vertices, b"Sarah").unwrap().as_deref(), Some(b"{}".as_slice()));
+
+    // Of what it has read with `get_for_update` it is told that it changed.
+    let jobs = db.cf_handle("job_engine.jobs").unwrap();
+    let transaction = db.transaction();
+    assert!(!read(&transaction, jobs, &[b"j", job(2).id.as_bytes().as_slice()].concat()));
+    transaction.put_cf(vertices, b"Leo", b"{}").unwrap();
+    store.insert(&[job(2)], Durability::Synced).unwrap();
+    assert!(transaction.commit().is_err());
+    assert_eq!(store.get(job(2).id).unwrap(), Some(job(2)));
 }
