@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Packages with the features they must also compile with, each alone: features that others turn on hide mistakes.
-const COMBINATIONS: [(&str, &[&str]); 14] = [
+const COMBINATIONS: [(&str, &[&str]); 15] = [
     ("job-core", &[]),
     ("job-store", &[]),
     ("job-store", &["--features", "conformance"]),
@@ -32,6 +32,7 @@ const COMBINATIONS: [(&str, &[&str]); 14] = [
     ("job-store", &["--features", "tls"]),
     ("job-store", &["--features", "s3"]),
     ("job-runner", &["--no-default-features"]),
+    ("job-runner", &["--no-default-features", "--features", "redb"]),
     ("job-runner", &[]),
     ("job-demo", &[]),
     ("job-demo", &["--features", "postgres"]),

@@ -311,3 +311,24 @@ fn over_opens_the_list_is_by_ids_and_jobs_run_by_their_times_whatever_the_clock_
         assert_eq!(order.lock().split_off(0), submitted.iter().map(|(_, id)| *id).collect::<Vec<_>>());
     }
 }
+
+/// A host that builds no C++ has a store on disk as well.
+#[cfg(feature = "redb")]
+#[test]
+fn jobs_in_a_redb_file_are_there_for_the_next_engine() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || {
+        let store = job_runner::store::RedbStore::open(directory.path().join("jobs.redb")).unwrap();
+        Rig::on(Arc::new(store), |builder| builder.algorithm("numbers", numbers))
+    };
+    let rig = open();
+    let done = rig.finish(count(1_000)).id;
+    let waiting = rig.submit(count(10)).id();
+    drop(rig);
+    let rig = open();
+    assert_eq!(drain(&rig.engine), 1);
+    for (job, offset) in [(done, 990), (waiting, 0)] {
+        let handle = rig.engine.job(job).unwrap().unwrap();
+        assert_eq!(rows(&handle, offset, 10), (offset..offset + 10).collect::<Vec<_>>());
+    }
+}

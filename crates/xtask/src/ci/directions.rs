@@ -23,7 +23,7 @@ const OWNED: [(&str, &[&str]); 3] = [
 
 /// What a package must not pull in, however indirectly, with these features. The client of PostgreSQL is built on tokio,
 /// which therefore comes with the feature `postgres` and with nothing else.
-const BANS: [(&str, &[&str], &[&str]); 10] = [
+const BANS: [(&str, &[&str], &[&str]); 11] = [
     ("job-core", &["--all-features"], &["librocksdb-sys", "rocksdb", "tokio", "axum", "hyper"]),
     ("job-store", &["--features", "conformance,rocksdb,redb"], &["tokio", "tokio-postgres", "axum", "hyper"]),
     ("job-store", &["--features", "postgres"], &["object_store", "hyper", "axum"]),
@@ -34,6 +34,8 @@ const BANS: [(&str, &[&str], &[&str]); 10] = [
     ("job-runner", &["--all-features"], &["axum", SERVERS]),
     ("job-runner", &[], &["tokio", "tokio-postgres", "axum", "hyper"]),
     ("job-runner", &["--no-default-features"], &["librocksdb-sys", "rocksdb"]),
+    // A store on disk of Rust alone.
+    ("job-runner", &["--no-default-features", "--features", "redb"], &["librocksdb-sys", "rocksdb", "cc"]),
     // The first command of a newcomer: it compiles nothing that it does not use.
     (
         "job-demo",
