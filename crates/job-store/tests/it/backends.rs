@@ -106,6 +106,37 @@ mod map {
     job_store::conformance_tests!(Map::default());
 }
 
+/// The adaptor of the example.
+mod fjall {
+    use std::sync::Arc;
+
+    use job_core::JobId;
+    use job_store::{
+        Durability, KeyValueStore, Store,
+        conformance::Fixture,
+        key_value::{Batch, Changes, KeyValue, Table},
+    };
+
+    use crate::fjall_store::Fjall;
+
+    struct Directory(tempfile::TempDir);
+
+    impl Fixture for Directory {
+        fn open(&self) -> Arc<dyn Store> {
+            Arc::new(KeyValueStore::new(Fjall::open(self.0.path()).unwrap()).unwrap())
+        }
+
+        fn overwrite(&self, job: JobId, record: &[u8]) -> bool {
+            let mut changes = Changes::default();
+            changes.put(Table::Jobs, &[b"j", job.as_bytes().as_slice()].concat(), record);
+            Fjall::open(self.0.path()).unwrap().commit(changes, Durability::Buffered).unwrap();
+            true
+        }
+    }
+
+    job_store::conformance_tests!(Directory(tempfile::tempdir().unwrap()));
+}
+
 #[cfg(feature = "rocksdb")]
 mod rocks {
     use std::sync::Arc;

@@ -18,6 +18,8 @@ mod corruption;
 mod crashed;
 #[cfg(feature = "rocksdb")]
 mod fixture;
+#[path = "../../examples/fjall_store.rs"]
+mod fjall_store;
 mod mutants;
 #[cfg(feature = "objects")]
 mod objects;
