@@ -48,8 +48,17 @@ impl SegmentKey {
         key
     }
 
-    /// The segment and the row after the block's last, from the key of a block.
-    pub(crate) fn of_block(block_key: &[u8]) -> Option<(Self, u64)> {
+    /// The segment and the row after the block's last, from the [key of a block](Self::block_key).
+    ///
+    /// ```
+    /// use job_core::JobId;
+    /// use job_store::SegmentKey;
+    ///
+    /// let key = SegmentKey { job: JobId::MIN, attempt: 1, number: 0 };
+    /// assert_eq!(SegmentKey::of_block(&key.block_key(7)), Some((key, 7)));
+    /// ```
+    #[must_use]
+    pub fn of_block(block_key: &[u8]) -> Option<(Self, u64)> {
         let (job, rest) = block_key.split_first_chunk::<16>()?;
         let (attempt, rest) = rest.split_first_chunk::<4>()?;
         let (number, rest) = rest.split_first_chunk::<4>()?;

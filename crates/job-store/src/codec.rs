@@ -1,8 +1,20 @@
-//! Records and results as bytes. The only module that knows bincode.
+//! Records and results as bytes, for stores that keep them so: what this version writes, every later one reads.
+//!
+//! ```
+//! use job_core::{JobId, JobRecord, JobSpec, Timestamp};
+//! use job_store::codec;
+//!
+//! let now = Timestamp::from_micros(1);
+//! let record = JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().graph("movies"), now);
+//! let mut bytes = codec::encode_record(&record);
+//! assert_eq!(codec::decode_record(record.id, &bytes), Ok(record.clone()));
+//! bytes.pop();
+//! assert!(codec::decode_record(record.id, &bytes).is_err());
+//! ```
 //!
 //! `version: u8 | kind: u8 | bincode body | xxh3-64 of all before: u64 big-endian`. The envelope exists because
 //! bincode decodes most damaged bytes to a wrong value without a word; the stored types are separate from
-//! `job-core`'s so that those may change without changing the disk.
+//! `job-core`'s so that those may change without changing the disk. No other module knows bincode.
 
 use std::borrow::Cow;
 
@@ -30,24 +42,33 @@ const GROWTH: usize = 64;
 const SMALL: usize = 1 << 10;
 const MEDIUM: usize = 64 << 10;
 
-/// Bytes that are no record or result.
+/// Bytes that are no record, result or checkpoint of the job that they were stored for.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(crate) enum DecodeError {
+#[non_exhaustive]
+pub enum DecodeError {
+    /// Some are missing.
     #[error("the bytes are cut short")]
     Torn,
+    /// One has changed.
     #[error("the checksum does not match")]
     Checksum,
+    /// A later version of this library wrote them.
     #[error("format version {0} is unknown, this library reads {VERSION} and of records {VERSION_WITH_PROGRESS}")]
     Version(u8),
+    /// They are a result and not a record, say.
     #[error("the bytes are of another kind")]
     Kind,
+    /// They cannot be read, for this reason.
     #[error("the body cannot be read: {0}")]
     Body(String),
+    /// They were stored for this job.
     #[error("the bytes are of job {0}")]
     OtherJob(JobId),
 }
 
-pub(crate) fn encode_record(record: &JobRecord) -> Vec<u8> {
+/// The bytes of a record.
+#[must_use]
+pub fn encode_record(record: &JobRecord) -> Vec<u8> {
     let stored = StoredRecord::from(record);
     match record.progress {
         None => seal(VERSION, RECORD, &stored),
@@ -56,7 +77,10 @@ pub(crate) fn encode_record(record: &JobRecord) -> Vec<u8> {
 }
 
 /// Reads a record that was stored under `id`.
-pub(crate) fn decode_record(id: JobId, bytes: &[u8]) -> Result<JobRecord, DecodeError> {
+///
+/// # Errors
+/// When the bytes are not what was written for this job, or of a version that is unknown.
+pub fn decode_record(id: JobId, bytes: &[u8]) -> Result<JobRecord, DecodeError> {
     let (stored, progress): (StoredRecord<'_>, Option<u8>) = if bytes.first() == Some(&VERSION_WITH_PROGRESS) {
         let (stored, percent): (_, u8) = open(VERSION_WITH_PROGRESS, RECORD, bytes)?;
         (stored, Some(percent))
@@ -67,19 +91,25 @@ pub(crate) fn decode_record(id: JobId, bytes: &[u8]) -> Result<JobRecord, Decode
     if record.id == id { Ok(record) } else { Err(DecodeError::OtherJob(record.id)) }
 }
 
-pub(crate) fn encode_result(id: JobId, result: &JobResult) -> Vec<u8> {
+/// The bytes of the result of a job.
+#[must_use]
+pub fn encode_result(id: JobId, result: &JobResult) -> Vec<u8> {
     seal(VERSION, RESULT, &StoredResult::new(id, result))
 }
 
 /// Reads a result that was stored under `id`.
-pub(crate) fn decode_result(id: JobId, bytes: &[u8]) -> Result<JobResult, DecodeError> {
+///
+/// # Errors
+/// When the bytes are not what was written for this job, or of a version that is unknown.
+pub fn decode_result(id: JobId, bytes: &[u8]) -> Result<JobResult, DecodeError> {
     let stored: StoredResult = open(VERSION, RESULT, bytes)?;
     let found = JobId::from_bytes(stored.id);
     if found == id { stored.into_result() } else { Err(DecodeError::OtherJob(found)) }
 }
 
-/// A checkpoint is bytes of the handler's: the body is the job's id and they, as they are.
-pub(crate) fn encode_checkpoint(id: JobId, checkpoint: &[u8]) -> Vec<u8> {
+/// The bytes of a checkpoint: it is bytes of the handler's, which stay as they are behind the job's id.
+#[must_use]
+pub fn encode_checkpoint(id: JobId, checkpoint: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(2 + 16 + checkpoint.len() + CHECKSUM);
     bytes.extend_from_slice(&[VERSION, CHECKPOINT]);
     bytes.extend_from_slice(id.as_bytes());
@@ -88,7 +118,10 @@ pub(crate) fn encode_checkpoint(id: JobId, checkpoint: &[u8]) -> Vec<u8> {
 }
 
 /// Reads a checkpoint that was stored under `id`.
-pub(crate) fn decode_checkpoint(id: JobId, bytes: &[u8]) -> Result<&[u8], DecodeError> {
+///
+/// # Errors
+/// When the bytes are not what was written for this job, or of a version that is unknown.
+pub fn decode_checkpoint(id: JobId, bytes: &[u8]) -> Result<&[u8], DecodeError> {
     let (found, checkpoint) =
         body(VERSION, CHECKPOINT, bytes)?.split_first_chunk::<16>().ok_or(DecodeError::Torn)?;
     if found == id.as_bytes() { Ok(checkpoint) } else { Err(DecodeError::OtherJob(JobId::from_bytes(*found))) }

@@ -1,4 +1,50 @@
-//! The checks of the contract that every backend makes, each in one place.
+//! Write a store: the checks of the contract, each in one place, as every backend of this library makes them.
+//!
+//! Two ways lead to a store of your own. Over an ordered key-value engine it is an [adaptor](crate::key_value) of some 100
+//! lines: keys, blocks, locks and rules are there. A store of another shape, as one in the tables of a database, implements
+//! [`JobStore`] and [`ResultStore`](crate::ResultStore) with what is here.
+//! [`MemoryStore`](crate::MemoryStore) is such a store: `src/memory.rs` uses nothing that is not public, and the tests
+//! compile it outside of the library. Begin with a copy of it.
+//!
+//! | in a call | ask |
+//! | --- | --- |
+//! | `insert` | [`holds_key`] of the job that has an idempotency key, and [`key_taken`] if it does |
+//! | `replace` | [`check_revision`]; the rows of a job that ends go with it, and so does its checkpoint |
+//! | `complete`, `complete_all` | [`check_complete`], [`check_revision`]; [`work_hash`] of the jobs that [`is_reusable`] says |
+//! | `find_finished` | [`work_hash`], and `is_same_work` of what is found, since two works may share a hash |
+//! | `remove` | [`check_removable`]; [`check_unreadable_removable`] of a record that cannot be read |
+//! | `pin` | [`no_such_job`] |
+//! | `segment`, and each call of its writer | [`check_attempt`]; [`Tally::check`] before a block is taken, [`Tally::add`] after |
+//! | `read` | [`cut`] of each block, [`missing`] where there is none |
+//! | `discard` | [`check_discardable`] |
+//! | `save_checkpoint` | [`check_checkpoint`], [`check_attempt`] |
+//!
+//! A check and the write that it is about are one step, which nothing comes between: a transaction, a statement, or a lock.
+//!
+//! Blocks are stored as they come, under [`SegmentKey::block_key`], which sorts them as their rows; [`codec`](crate::codec)
+//! makes bytes of records, results and checkpoints, with a checksum around them. An error of what lies beneath has its class
+//! by [`StoreError::caused`]. [`Seats`](crate::Seats) is the one seat of an engine. `job-runner` has all this as
+//! `job_runner::store`.
+//!
+//! [`conformance`](crate::conformance) tells whether it is a store:
+//!
+//! ```
+//! # #[cfg(feature = "conformance")] mod tests {
+//! use std::sync::Arc;
+//! use job_store::{MemoryStore, Store, conformance::Fixture};
+//!
+//! #[derive(Default)]
+//! struct Mine(MemoryStore); // Yours.
+//!
+//! impl Fixture for Mine {
+//!     fn open(&self) -> Arc<dyn Store> {
+//!         Arc::new(self.0.clone())
+//!     }
+//! }
+//!
+//! job_store::conformance_tests!(Mine::default());
+//! # }
+//! ```
 
 use std::ops::Range;
 
@@ -7,12 +53,25 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::{Block, ErrorKind, InvalidBlock, JobStore, MAX_CHECKPOINT, Rows, SealedBlock, SegmentKey, StoreError};
 
-/// The compare of every compare-and-set.
-pub(crate) fn check_revision(
-    found: Option<u64>,
-    next: &JobRecord,
-    operation: &'static str,
-) -> Result<(), StoreError> {
+pub use crate::guard::is_cancel;
+
+/// The compare of every compare-and-set: `next` follows the revision that is `found`.
+///
+/// ```
+/// use job_core::{JobId, JobRecord, JobSpec, Timestamp};
+/// use job_store::{ErrorKind, contract};
+///
+/// let now = Timestamp::from_micros(1);
+/// let stored = JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().graph("movies"), now);
+/// let next = JobRecord { revision: stored.revision + 1, ..stored.clone() };
+/// assert!(contract::check_revision(Some(stored.revision), &next, "replace the record").is_ok());
+/// let again = contract::check_revision(Some(next.revision), &next, "replace the record");
+/// assert_eq!(again.unwrap_err().kind, ErrorKind::Conflict);
+/// ```
+///
+/// # Errors
+/// `Conflict`, and `NotFound` when there is no record.
+pub fn check_revision(found: Option<u64>, next: &JobRecord, operation: &'static str) -> Result<(), StoreError> {
     match found {
         Some(found) if next.revision.checked_sub(1) == Some(found) => Ok(()),
         Some(found) => {
@@ -23,8 +82,11 @@ pub(crate) fn check_revision(
     }
 }
 
-/// The fence of every write of rows.
-pub(crate) fn check_attempt(found: Option<&JobRecord>, key: SegmentKey) -> Result<(), StoreError> {
+/// The fence of every write of rows and of checkpoints: the attempt of `key` runs.
+///
+/// # Errors
+/// `Fenced`.
+pub fn check_attempt(found: Option<&JobRecord>, key: SegmentKey) -> Result<(), StoreError> {
     match found {
         Some(record) if record.attempt == key.attempt && matches!(record.state, JobState::Running { .. }) => {
             Ok(())
@@ -40,7 +102,11 @@ pub(crate) fn check_attempt(found: Option<&JobRecord>, key: SegmentKey) -> Resul
     }
 }
 
-pub(crate) fn check_removable(record: &JobRecord, pinned: bool) -> Result<(), StoreError> {
+/// Whether a job may be removed.
+///
+/// # Errors
+/// `Invalid` when it is not complete, or pinned.
+pub fn check_removable(record: &JobRecord, pinned: bool) -> Result<(), StoreError> {
     let detail = match record.state.is_complete() {
         true if pinned => "it is pinned: release it first".to_owned(),
         true => return Ok(()),
@@ -50,7 +116,10 @@ pub(crate) fn check_removable(record: &JobRecord, pinned: bool) -> Result<(), St
 }
 
 /// As [`check_removable`], of a job whose record cannot be read.
-pub(crate) fn check_unreadable_removable(job: JobId, pinned: bool) -> Result<(), StoreError> {
+///
+/// # Errors
+/// `Invalid` when it is pinned.
+pub fn check_unreadable_removable(job: JobId, pinned: bool) -> Result<(), StoreError> {
     if pinned {
         let detail = "it is pinned: release it first";
         return Err(StoreError::new(ErrorKind::Invalid, "remove the record", detail).on(job));
@@ -58,7 +127,11 @@ pub(crate) fn check_unreadable_removable(job: JobId, pinned: bool) -> Result<(),
     Ok(())
 }
 
-pub(crate) fn check_complete(next: &JobRecord) -> Result<(), StoreError> {
+/// Whether a result may be stored with this record.
+///
+/// # Errors
+/// `Invalid` when the record does not say that the job is complete.
+pub fn check_complete(next: &JobRecord) -> Result<(), StoreError> {
     if next.state.is_complete() {
         return Ok(());
     }
@@ -66,7 +139,11 @@ pub(crate) fn check_complete(next: &JobRecord) -> Result<(), StoreError> {
     Err(StoreError::new(ErrorKind::Invalid, "store the result", detail).on(next.id))
 }
 
-pub(crate) fn check_discardable(job: JobId, has_result: bool) -> Result<(), StoreError> {
+/// Whether rows of a job may be discarded.
+///
+/// # Errors
+/// `Invalid` when the job has a result.
+pub fn check_discardable(job: JobId, has_result: bool) -> Result<(), StoreError> {
     if has_result {
         let detail = "its result is in use: remove the job instead";
         return Err(StoreError::new(ErrorKind::Invalid, "discard rows", detail).on(job));
@@ -74,24 +151,29 @@ pub(crate) fn check_discardable(job: JobId, has_result: bool) -> Result<(), Stor
     Ok(())
 }
 
-pub(crate) fn no_such_job(job: JobId, operation: &'static str) -> StoreError {
+/// The refusal of a call about a job that is not there.
+#[must_use]
+pub fn no_such_job(job: JobId, operation: &'static str) -> StoreError {
     StoreError::new(ErrorKind::NotFound, operation, "no such job").on(job)
 }
 
 /// Whether a job keeps its idempotency key from others.
-pub(crate) fn holds_key(record: &JobRecord) -> bool {
+#[must_use]
+pub fn holds_key(record: &JobRecord) -> bool {
     record.state.holds_key()
 }
 
 /// The refusal of a second job under one idempotency key; `job` has it already.
-pub(crate) fn key_taken(job: JobId, key: &str) -> StoreError {
+#[must_use]
+pub fn key_taken(job: JobId, key: &str) -> StoreError {
     let detail = format!("it has the idempotency key {key:?} already");
     StoreError::new(ErrorKind::AlreadyExists, "insert", detail).on(job)
 }
 
 /// Where the work of `spec` is indexed when it is done: equal for specs that are the same work, and nearly never
 /// for others. `None` without a graph version.
-pub(crate) fn work_hash(spec: &JobSpec) -> Option<[u8; 16]> {
+#[must_use]
+pub fn work_hash(spec: &JobSpec) -> Option<[u8; 16]> {
     let version = spec.options().graph_version.as_deref()?;
     let (kind, algorithm) = match spec.kind() {
         JobKind::VertexFilter => ("v", ""),
@@ -107,11 +189,16 @@ pub(crate) fn work_hash(spec: &JobSpec) -> Option<[u8; 16]> {
 }
 
 /// Whether this record is one that [`JobStore::find_finished`] may give back.
-pub(crate) fn is_reusable(record: &JobRecord) -> bool {
+#[must_use]
+pub fn is_reusable(record: &JobRecord) -> bool {
     record.state == JobState::Complete(Ending::Succeeded)
 }
 
-pub(crate) fn check_checkpoint(job: JobId, bytes: &[u8]) -> Result<(), StoreError> {
+/// Whether a checkpoint is short enough.
+///
+/// # Errors
+/// `Invalid` when it is longer than [`MAX_CHECKPOINT`].
+pub fn check_checkpoint(job: JobId, bytes: &[u8]) -> Result<(), StoreError> {
     if bytes.len() <= MAX_CHECKPOINT {
         return Ok(());
     }
@@ -120,17 +207,22 @@ pub(crate) fn check_checkpoint(job: JobId, bytes: &[u8]) -> Result<(), StoreErro
 }
 
 /// Rows of one block.
-pub(crate) struct Cut<'a> {
-    pub(crate) rows: Rows<'a>,
+#[derive(Debug)]
+pub struct Cut<'a> {
+    /// What was wanted of the block.
+    pub rows: Rows<'a>,
     /// The first row of the block.
-    pub(crate) first: u64,
+    pub first: u64,
     /// The row after those that were cut.
-    pub(crate) next: u64,
+    pub next: u64,
 }
 
 /// The rows of `wanted` in the block whose rows end before `end`. `None` when the block does not reach back to the
 /// first of them: rows before it are missing.
-pub(crate) fn cut<'a>(
+///
+/// # Errors
+/// `Corrupt` when the bytes are no block.
+pub fn cut<'a>(
     key: SegmentKey,
     end: u64,
     bytes: &'a [u8],
@@ -150,7 +242,8 @@ pub(crate) fn cut<'a>(
 }
 
 /// Why rows are not there: the job went, or the store is damaged.
-pub(crate) fn missing(store: &dyn JobStore, key: SegmentKey, rows: &Range<u64>) -> StoreError {
+#[must_use]
+pub fn missing(store: &dyn JobStore, key: SegmentKey, rows: &Range<u64>) -> StoreError {
     match store.get(key.job) {
         Ok(Some(_)) => key.corrupt(rows, "they are missing"),
         Ok(None) => StoreError::new(ErrorKind::NotFound, "read rows", "the job was removed").on(key.job),
@@ -159,19 +252,46 @@ pub(crate) fn missing(store: &dyn JobStore, key: SegmentKey, rows: &Range<u64>) 
 }
 
 /// Counts what a segment holds and refuses blocks that leave a gap.
+///
+/// ```
+/// use job_core::JobId;
+/// use job_store::{BlockBuilder, SegmentKey, contract::Tally};
+///
+/// let key = SegmentKey { job: JobId::MIN, attempt: 1, number: 0 };
+/// let (mut tally, mut builder) = (Tally::new(key), BlockBuilder::new(key));
+/// builder.push(&"Sarah")?;
+/// let block = builder.seal();
+/// tally.check(&block)?;
+/// tally.add(&block);
+/// assert_eq!(tally.segment().rows, 1);
+/// assert!(tally.check(&block).is_err(), "it would be there twice");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
-pub(crate) struct Tally {
-    pub(crate) key: SegmentKey,
+pub struct Tally {
+    key: SegmentKey,
     rows: u64,
     bytes: u64,
 }
 
 impl Tally {
-    pub(crate) const fn new(key: SegmentKey) -> Self {
+    /// Of a segment without rows.
+    #[must_use]
+    pub const fn new(key: SegmentKey) -> Self {
         Self { key, rows: 0, bytes: 0 }
     }
 
-    pub(crate) fn check(&self, block: &SealedBlock<'_>) -> Result<(), StoreError> {
+    /// Which segment.
+    #[must_use]
+    pub const fn key(&self) -> SegmentKey {
+        self.key
+    }
+
+    /// Whether this block comes next.
+    ///
+    /// # Errors
+    /// `Invalid`.
+    pub fn check(&self, block: &SealedBlock<'_>) -> Result<(), StoreError> {
         if block.key == self.key && block.first_row == self.rows && block.rows > 0 {
             return Ok(());
         }
@@ -188,16 +308,21 @@ impl Tally {
         Err(StoreError::new(ErrorKind::Invalid, "append rows", detail).on(self.key.job))
     }
 
-    pub(crate) const fn add(&mut self, block: &SealedBlock<'_>) {
+    /// Counts a block that was taken.
+    pub const fn add(&mut self, block: &SealedBlock<'_>) {
         self.rows += block.rows;
         self.bytes += block.json_bytes;
     }
 
-    pub(crate) const fn rows(&self) -> u64 {
+    /// How many rows were taken.
+    #[must_use]
+    pub const fn rows(&self) -> u64 {
         self.rows
     }
 
-    pub(crate) const fn segment(&self) -> Segment {
+    /// What the result says of the segment.
+    #[must_use]
+    pub const fn segment(&self) -> Segment {
         Segment { attempt: self.key.attempt, number: self.key.number, rows: self.rows, bytes: self.bytes }
     }
 }

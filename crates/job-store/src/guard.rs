@@ -5,7 +5,8 @@ use job_core::{Ending, JobRecord, JobState};
 use crate::{ErrorKind, StoreError};
 
 /// Whether `next` is the cancel of `stored`: what anybody may ask of a job, whoever has claimed it.
-pub(crate) fn is_cancel(stored: &JobRecord, next: &JobRecord) -> bool {
+#[must_use]
+pub fn is_cancel(stored: &JobRecord, next: &JobRecord) -> bool {
     match stored.state {
         JobState::Waiting => next.state == JobState::Complete(Ending::Cancelled),
         JobState::Running { .. } => {

@@ -5,7 +5,8 @@
 //! `rocksdb`), which holds results larger than memory, survives crashes and is the fast one; `RedbStore` (feature
 //! `redb`), which is Rust alone; and `PostgresStore` (feature `postgres`), a [`SharedStore`] for engines on many machines,
 //! which can keep large results in an object store (feature `objects`). The two on disk are one [`KeyValueStore`], which
-//! runs on any ordered key-value engine over a small adaptor: see [`key_value`].
+//! runs on any ordered key-value engine over a small adaptor: see [`key_value`]. [`contract`] tells how to write one of another
+//! shape.
 //!
 //! This crate knows bytes, order and atomicity. It does **not** know which moves of a job are legal (that is
 //! `job-core`), and it runs no job (that is `job-runner`).
@@ -44,10 +45,10 @@
 //! ```
 
 mod block;
-mod codec;
+pub mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-mod contract;
+pub mod contract;
 mod error;
 mod fault;
 #[cfg(feature = "fuzzing")]

@@ -289,7 +289,7 @@ struct MemorySegment {
 impl SegmentWriter for MemorySegment {
     fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
         let mut content = self.content.write();
-        content.check_attempt(self.tally.key)?;
+        content.check_attempt(self.tally.key())?;
         self.tally.check(&block)?;
         content.blocks.insert(block.block_key(), block.bytes.into());
         drop(content);
@@ -302,7 +302,7 @@ impl SegmentWriter for MemorySegment {
     }
 
     fn finish(self: Box<Self>) -> Result<Segment, StoreError> {
-        self.content.read().check_attempt(self.tally.key)?;
+        self.content.read().check_attempt(self.tally.key())?;
         Ok(self.tally.segment())
     }
 }

@@ -59,7 +59,7 @@ impl<K: KeyValue> Segment<K> {
     }
 
     const fn call(&self) -> Call {
-        Call::on(OPERATION, self.tally.key.job)
+        Call::on(OPERATION, self.tally.key().job)
     }
 
     fn gather(&mut self, block: &SealedBlock<'_>) -> Result<(), StoreError> {
@@ -98,10 +98,10 @@ impl<K: KeyValue> Segment<K> {
     fn hand_over(&mut self, run: Run) -> Result<(), StoreError> {
         let rows = mem::take(&mut self.pending);
         if self.publisher.is_none() {
-            self.publisher = Publisher::start(&self.store, self.tally.key, &self.readable);
+            self.publisher = Publisher::start(&self.store, self.tally.key(), &self.readable);
         }
         let Some(publisher) = &self.publisher else {
-            run.publish(&self.store, self.tally.key)?;
+            run.publish(&self.store, self.tally.key())?;
             self.readable.fetch_add(rows, Ordering::Release);
             return Ok(());
         };
@@ -124,7 +124,7 @@ impl<K: KeyValue> Segment<K> {
         match mem::replace(&mut self.gathered, Gathered::nothing()) {
             Gathered::Memory { blocks, .. } if blocks.is_empty() => {}
             Gathered::Memory { blocks, bytes } => self.put(&blocks, &bytes)?,
-            Gathered::Run(run) => run.publish(&self.store, self.tally.key)?,
+            Gathered::Run(run) => run.publish(&self.store, self.tally.key())?,
         }
         self.readable.fetch_add(mem::take(&mut self.pending), Ordering::Release);
         Ok(())
@@ -136,14 +136,14 @@ impl<K: KeyValue> Segment<K> {
             batch.put(Table::Rows, key, value);
         }
         // Held from the fence to the write, so that an attempt cannot end between them.
-        let held = self.store.inner.locks.job(self.tally.key.job);
-        self.store.check_attempt(self.tally.key, &held)?;
+        let held = self.store.inner.locks.job(self.tally.key().job);
+        self.store.check_attempt(self.tally.key(), &held)?;
         self.store.write(batch, Durability::Buffered, self.call())
     }
 
     fn check_sound(&self) -> Result<(), StoreError> {
         self.store.enter(Call::of(OPERATION))?;
-        self.store.fence(self.tally.key)?;
+        self.store.fence(self.tally.key())?;
         self.failed.clone().map_or(Ok(()), Err)
     }
 }

@@ -30,7 +30,7 @@ impl PostgresSegment {
 
 impl SegmentWriter for PostgresSegment {
     fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
-        let key = self.tally.key;
+        let key = self.tally.key();
         let call = Call::new("append rows").on(key.job);
         if let Err(refused) = self.tally.check(&block) {
             // Whoever is fenced off hears of that first.
@@ -47,7 +47,7 @@ impl SegmentWriter for PostgresSegment {
     }
 
     fn finish(self: Box<Self>) -> Result<Segment, StoreError> {
-        self.store.check_fence(self.tally.key)?;
+        self.store.check_fence(self.tally.key())?;
         Ok(self.tally.segment())
     }
 }

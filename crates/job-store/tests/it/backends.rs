@@ -73,6 +73,23 @@ mod memory {
     job_store::conformance_tests!(super::Memory::default());
 }
 
+/// Written with what is public alone.
+mod outside {
+    use std::sync::Arc;
+
+    use job_store::{Store, conformance::Fixture};
+
+    use crate::memory::MemoryStore;
+
+    impl Fixture for MemoryStore {
+        fn open(&self) -> Arc<dyn Store> {
+            Arc::new(self.clone())
+        }
+    }
+
+    job_store::conformance_tests!(MemoryStore::default());
+}
+
 mod faultless {
     job_store::conformance_tests!(super::Faultless::default());
 }

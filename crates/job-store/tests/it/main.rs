@@ -9,6 +9,12 @@
     reason = "helpers of tests are tests"
 )]
 
+/// What `memory` has from the library.
+use job_store::{
+    BlockBuilder, Durability, EachBlock, ErrorKind, JobStore, Listed, Pin, ResultStore, Rows, SealedBlock, Seat,
+    Seats, SegmentKey, SegmentWriter, StoreError, contract,
+};
+
 mod backends;
 #[path = "../../examples/btree_map.rs"]
 mod btree_map;
@@ -20,6 +26,9 @@ mod crashed;
 mod fixture;
 #[path = "../../examples/fjall_store.rs"]
 mod fjall_store;
+/// The reference store, compiled outside of the library: it is written with what is public.
+#[path = "../../src/memory.rs"]
+mod memory;
 mod mutants;
 #[cfg(feature = "objects")]
 mod objects;

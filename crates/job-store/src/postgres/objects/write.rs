@@ -66,11 +66,11 @@ impl ObjectSegment {
     }
 
     fn call(&self) -> Call {
-        Call::new("append rows").on(self.tally.key.job)
+        Call::new("append rows").on(self.tally.key().job)
     }
 
     fn check_sound(&self) -> Result<(), StoreError> {
-        self.store.check_fence(self.tally.key)?;
+        self.store.check_fence(self.tally.key())?;
         self.failed.clone().map_or(Ok(()), Err)
     }
 
@@ -90,7 +90,7 @@ impl ObjectSegment {
     fn put(&mut self) -> Result<(), StoreError> {
         self.settle()?;
         self.announce()?;
-        let key = self.tally.key;
+        let key = self.tally.key();
         let Gathered { first_row, blocks, bytes } = std::mem::take(&mut self.gathered);
         let name = format!("{}/{}/{}/{first_row:020}-{}", key.job, key.attempt, key.number, self.writer);
         let objects = self.store.objects(self.call())?;
@@ -110,7 +110,7 @@ impl ObjectSegment {
     /// Waits until what was put last is there, and makes it part of the segment.
     fn settle(&mut self) -> Result<(), StoreError> {
         let Some(Put { first_row, object, request }) = self.put.take() else { return Ok(()) };
-        let (call, key) = (self.call(), self.tally.key);
+        let (call, key) = (self.call(), self.tally.key());
         let objects = self.store.objects(call)?;
         objects.answer(call, request)?.map_err(|error| failure(call, &error))?;
         if !self.store.add_object(call, key, first_row, &object)? {
@@ -126,7 +126,7 @@ impl ObjectSegment {
         if self.is_announced {
             return Ok(());
         }
-        let key = self.tally.key;
+        let key = self.tally.key();
         let parameters: Parameters<'_> = &[&uuid(key.job), &i64::from(key.attempt), &self.store.inner.claimant];
         // A server that dies must not forget where objects may be.
         if self.store.rows(self.call().durable(Durability::Synced), ANNOUNCE, parameters)?.is_empty() {
@@ -143,7 +143,7 @@ impl ObjectSegment {
         for Placed { end, bytes } in blocks {
             let length = usize::try_from(bytes.end - bytes.start).unwrap_or(usize::MAX);
             let Some((block, after)) = rest.split_at_checked(length) else { break };
-            self.store.append_block(self.call(), self.tally.key, first_row..end, block)?;
+            self.store.append_block(self.call(), self.tally.key(), first_row..end, block)?;
             (first_row, self.readable) = (end, end);
             rest = after;
         }
