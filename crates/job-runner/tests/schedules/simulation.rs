@@ -284,14 +284,14 @@ fn play(world: &Arc<World>, setup: &Setup) -> Result<(), String> {
             world.cut(line, false);
         });
     }
-    if let Some((line, at)) = setup.death {
+    let death = setup.death.map(|(line, at)| {
         let (world, engine) = (Arc::clone(world), engines.get(line).cloned());
         thread::spawn(move || {
             sleep(at);
             world.die(line);
             engine.map(|engine| engine.shutdown(Duration::ZERO))
-        });
-    }
+        })
+    });
     sleep(STORM);
     world.calm_down();
     let settled = || {
@@ -306,6 +306,10 @@ fn play(world: &Arc<World>, setup: &Setup) -> Result<(), String> {
     }
     if let Some(violation) = world.violation() {
         return Err(violation);
+    }
+    if let Some(death) = death {
+        // Its panic has ended the run.
+        let _ = death.join();
     }
     for engine in engines.iter().chain([&front]) {
         engine.shutdown(Duration::ZERO);

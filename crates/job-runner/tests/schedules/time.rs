@@ -62,10 +62,15 @@ pub(crate) fn run(every: u64, scenario: impl FnOnce()) {
     with(|time| (time.begun, time.every) = (Some(Arc::clone(&begun)), every));
     let clock = thread::spawn(pass);
     scenario();
-    drop(with(|time| {
+    drop(with(|time| time.state.take()));
+    // Threads that an engine has left behind may still sleep; from here on nobody does.
+    let sleeps = with(|time| {
         time.is_over = true;
-        time.state.take()
-    }));
+        std::mem::take(&mut time.sleeps)
+    });
+    for sleep in sleeps.into_values() {
+        sleep.end(TIMED_OUT);
+    }
     begun.release(1);
     // Its panic has ended the run.
     let _ = clock.join();
@@ -198,6 +203,10 @@ impl Sleep {
         let Some(Instant(until)) = until else { return };
         // Time goes by whole microseconds, as records count it.
         let until = Duration::from_micros(u64::try_from(until.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX));
+        if with(|time| time.is_over) {
+            self.end(TIMED_OUT);
+            return;
+        }
         let begun = with(|time| {
             time.count += 1;
             time.sleeps.insert((until, time.count), Arc::clone(self));
