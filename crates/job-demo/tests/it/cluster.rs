@@ -65,12 +65,14 @@ fn without_workers_and_without_a_shared_store_nothing_is_served() {
 }
 
 /// What `list` says on its standard error when it fails.
+#[cfg(feature = "objects")]
 fn refused(store: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_job-demo")).args(["--store", store, "list"]).output().unwrap();
     assert_eq!(output.status.code(), Some(6), "{output:?}");
     String::from_utf8(output.stderr).unwrap()
 }
 
+#[cfg(feature = "objects")]
 #[test]
 fn large_results_of_a_database_go_where_the_store_says() {
     let Some(server) = Postgres::start().unwrap() else { return };

@@ -162,7 +162,7 @@ fn a_job_of_a_graph_that_is_not_served_fails_at_once_with_a_sentence() {
             "wordnet",
             "graph wordnet is not served here, only movies: start with --graph wordnet and submit the job again",
         ),
-        ("films", "graph \"films\" is unknown: it must be one of wordnet, movies"),
+        ("films", "graph \"films\" is unknown: it must be one of wordnet, movies, synthetic"),
     ] {
         for (_, spec, parameters) in requests() {
             let job = engine.submit(spec.graph(graph).parameters(&parameters).unwrap()).unwrap();

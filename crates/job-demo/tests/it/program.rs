@@ -528,3 +528,20 @@ fn errors_are_one_sentence() {
     let reason = refused(store, 5, &["status", &id]);
     assert!(reason.contains("parameter k is \"many\": it must be a whole number"), "{reason}");
 }
+
+#[test]
+fn a_place_that_this_build_cannot_use_is_refused_with_the_feature_that_can() {
+    let lacks = if cfg!(feature = "objects") {
+        return;
+    } else if cfg!(feature = "postgres") {
+        "blocks in objects"
+    } else {
+        "PostgreSQL"
+    };
+    for command in [&["list"][..], &["submit", "kcore"], &["serve"]] {
+        let told =
+            refused(Path::new("postgres:postgres://u:secret@127.0.0.1:1/d,blocks=file:///nowhere"), 2, command);
+        assert!(told.contains(&format!("was built without {lacks}")), "{told}");
+        assert!(told.contains("`--features objects`") && !told.contains("secret"), "{told}");
+    }
+}
