@@ -112,7 +112,15 @@ fn plan(chance: &mut fastrand::Rng) -> Plan {
     // Half of them while the job is just being claimed.
     let soon = if chance.bool() { 30 } else { 4_000 };
     let cancelled = (body == Body::Endless || chance.u8(..4) == 0).then(|| millis(chance, soon));
-    Plan { body, submitted: millis(chance, 3_000), steps: chance.u64(1..=4), step: millis(chance, 400), cancelled }
+    // A few are longer than a lease.
+    let step = if chance.u8(..4) == 0 { 3_000 } else { 400 };
+    Plan {
+        body,
+        submitted: millis(chance, 3_000),
+        steps: chance.u64(1..=4),
+        step: millis(chance, step),
+        cancelled,
+    }
 }
 
 /// The name of the algorithm of the job with this number.

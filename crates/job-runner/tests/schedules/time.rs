@@ -6,6 +6,7 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, VecDeque},
+    mem::ManuallyDrop,
     ops::{Add, Sub},
     sync::{
         Arc, PoisonError,
@@ -48,8 +49,8 @@ struct Time {
     /// Out of so many steps one lets time pass; in none if 0.
     every: u64,
     random: u64,
-    /// Says how things stand, for a run that does not end.
-    state: Option<Box<dyn Fn() -> String>>,
+    /// Says how things stand, for a run that does not end. After a run that has failed it cannot be dropped.
+    state: ManuallyDrop<Option<Box<dyn Fn() -> String>>>,
 }
 
 fn with<T>(change: impl FnOnce(&mut Time) -> T) -> T {
