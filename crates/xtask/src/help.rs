@@ -119,7 +119,8 @@ lines say how many.
   soak           Only load: submitters, readers, cancels, removals, retention
   --minutes N    How long [default: 10]
   --seed S       Where chance begins; printed when it is not given
-  schedules [N]  Try N orders of threads for each scenario of the engine
+  schedules [N]  Try N orders of threads for each scenario of the engine, and N
+                 seeds of its simulation
                  [default: 100000]",
     },
     About {

@@ -74,11 +74,12 @@ fn torture(workspace: &Workspace, options: &Options) -> Outcome {
     process::run(&mut torture)
 }
 
-/// Tries so many orders of threads for each scenario. By cargo's own runner: it ends no test that takes hours.
+/// Tries so many orders of threads for each scenario, and seeds of the simulation. By cargo's own runner: it ends no test
+/// that takes hours.
 fn schedules(workspace: &Workspace, options: &Options, rest: &[String]) -> Outcome {
     let number = arguments::schedules(rest)?;
     setup::setup(workspace, options)?;
     let mut schedules = workspace.cargo();
     schedules.args(["test", "--release", "--package", "job-runner", "--test", "schedules"]);
-    process::run(schedules.env("JOB_SCHEDULES", number.to_string()))
+    process::run(schedules.env("JOB_SCHEDULES", number.to_string()).env("JOB_SEEDS", number.to_string()))
 }

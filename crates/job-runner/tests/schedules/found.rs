@@ -14,7 +14,7 @@ use crate::{
 const SEEDS: u64 = 200;
 /// Within so many seeds a mistake is found.
 #[cfg(feature = "mistakes")]
-const AT_MOST: u64 = 1_000;
+const AT_MOST: u64 = 2_000;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![

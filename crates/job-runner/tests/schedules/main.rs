@@ -4,8 +4,8 @@
 //! workers, keeper and recorder run, over a store in memory. A deadlock, a waiter that is never woken and a wrong
 //! outcome are failures, and the schedule that led there is printed.
 //!
-//! `JOB_SCHEDULES` says how many schedules each scenario tries: 1,000 by default, 100,000 for the long form. Time is the
-//! scheduler's too ([`time`]).
+//! `JOB_SCHEDULES` says how many schedules each scenario tries, one of two engines a quarter of them: 1,000 by default,
+//! 100,000 for the long form. Time is the scheduler's too ([`time`]).
 //!
 //! Besides, several engines are simulated on one store ([`simulation`]), over lines that delay, fail and lose answers.
 //! `JOB_SEEDS` says how many seeds are tried, 200 by default, and `JOB_SEED` which is the first: with both, and with
@@ -142,15 +142,19 @@ const TIME_EVERY: u64 = 32;
 
 fn main() -> ExitCode {
     let schedules = number("JOB_SCHEDULES").unwrap_or(SCHEDULES);
-    let scenarios = [scenarios::ALL, several::ALL].concat().into_iter().map(|(name, scenario)| {
-        Trial::test(name, move || {
-            // Half of them by chance, half with few changes of priority, which finds what needs long runs of one thread.
+    let of_two = schedules.div_ceil(4);
+    let scenarios =
+        [(scenarios::ALL, schedules), (several::ALL, of_two)].into_iter().flat_map(|(all, schedules)| {
             let half = usize::try_from(schedules.div_ceil(2)).unwrap_or(usize::MAX);
-            run(RandomScheduler::new(half), scenario);
-            run(PctScheduler::new(3, half), scenario);
-            Ok(())
-        })
-    });
+            all.iter().map(move |&(name, scenario)| {
+                Trial::test(name, move || {
+                    // Half of them by chance, half with few changes of priority, which finds what needs long runs of one thread.
+                    run(RandomScheduler::new(half), scenario);
+                    run(PctScheduler::new(3, half), scenario);
+                    Ok(())
+                })
+            })
+        });
     let found = found::trials();
     libtest_mimic::run(&Arguments::from_args(), scenarios.chain(found).collect()).exit_code()
 }
