@@ -31,8 +31,9 @@ pub(super) fn keep(shared: &Arc<Shared>, cluster: &Cluster) {
 /// Renews every lease, finds out which are lost, and puts back what has stopped without one.
 pub(super) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), StoreError> {
     let (leased, stopped) = to_renew(shared);
-    let leases = leased.iter().map(|(job, lease)| ClaimId { job: *job, token: lease.claim() });
-    let claims: Vec<ClaimId> = leases.chain(stopped.iter().map(|(live, stopped)| claim(live, *stopped))).collect();
+    let running = leased.iter().map(|(job, lease)| ClaimId { job: *job, token: lease.claim() });
+    let claims: Vec<ClaimId> =
+        running.chain(stopped.iter().map(|(live, stopped)| claim(live, *stopped))).collect();
     if claims.is_empty() {
         return Ok(());
     }
