@@ -65,7 +65,6 @@ pub(crate) struct Weather {
 struct Holder {
     line: usize,
     token: u64,
-    since: Duration,
     until: Duration,
 }
 
@@ -73,10 +72,10 @@ struct Holder {
 #[derive(Debug, Clone, Copy)]
 struct Started {
     line: usize,
-    /// Until when its engine believes in the claim, unless it is renewed after its answer has come.
-    believed: Duration,
-    /// Whether its lease has ended once in the store.
-    lapsed: bool,
+    /// Whether the engine of that line was told of it.
+    is_known: bool,
+    /// Whether a later claim was answered without it, while it was held.
+    is_missed: bool,
 }
 
 /// What was seen so far.
@@ -86,23 +85,13 @@ struct Seen {
     started: BTreeMap<(JobId, u32), Started>,
     begun: BTreeSet<(JobId, u32)>,
     ends: BTreeMap<JobId, JobRecord>,
-    /// Of each line: what it has given back and what it has lost.
+    /// Of each line: what it has given back.
     given: BTreeSet<(usize, JobId)>,
-    held: BTreeSet<(usize, JobId)>,
     /// The revisions of cancels that nobody hears of.
     unheard: BTreeMap<JobId, u64>,
     cut: BTreeSet<usize>,
     dead: BTreeSet<usize>,
     violation: Option<String>,
-}
-
-impl Seen {
-    /// The lease under which a job was started has ended.
-    fn lapse(&mut self, job: JobId) {
-        for (_, started) in self.started.range_mut((job, 0)..=(job, u32::MAX)) {
-            started.lapsed = true;
-        }
-    }
 }
 
 /// All that the engines of a run share.
@@ -349,9 +338,14 @@ impl Line {
     }
 
     /// Notes what a claim has given.
-    fn claimed(&self, seen: &mut Seen, asked: Duration, claim: &Claim<'_>, claimed: &[Claimed]) {
-        let (token, lease) = (claim.token, claim.lease);
-        let until = time::now() + lease;
+    fn claimed(&self, seen: &mut Seen, claim: &Claim<'_>, claimed: &[Claimed]) {
+        let (now, token) = (time::now(), claim.token);
+        // An engine asks again for what it was not told of, and nothing else, before it claims more.
+        for (&(job, attempt), started) in seen.started.iter_mut().filter(|(_, by)| by.line == self.number) {
+            let holds = seen.claims.get(&job).is_some_and(|claim| claim.line == self.number && claim.until > now);
+            let is_told = claimed.iter().any(|claimed| claimed.record.id == job);
+            started.is_missed |= holds && !is_told && !started.is_known && !seen.begun.contains(&(job, attempt));
+        }
         for Claimed { record, started, lost } in claimed {
             let (job, attempt) = (record.id, record.attempt);
             self.world.note(|| {
@@ -364,39 +358,40 @@ impl Line {
                 };
                 format!("line {} claims {} {} attempt {attempt} {how}", self.number, short(job), record.state)
             });
-            let holder = Holder { line: self.number, token, since: time::now(), until };
-            let before = seen.claims.insert(job, holder);
+            seen.claims.insert(job, Holder { line: self.number, token, until: now + claim.lease });
             seen.given.remove(&(self.number, job));
-            seen.held.insert((self.number, job));
-            let lapsed = before.is_some_and(|before| before.until <= time::now());
             if *started {
-                let started = Started { line: self.number, believed: asked + lease, lapsed: false };
+                let started = Started { line: self.number, is_known: false, is_missed: false };
                 seen.started.entry((job, attempt)).or_insert(started);
-            } else if matches!(record.state, JobState::Running { .. })
-                && let Some(by) = seen.started.get(&(job, attempt)).copied()
-                && !(lapsed || by.lapsed || by.believed <= time::now())
+            } else if let Some(by) = seen.started.get(&(job, attempt))
+                && by.is_missed
+                && matches!(record.state, JobState::Running { .. })
                 && !seen.begun.contains(&(job, attempt))
             {
+                let (by, job, other) = (by.line, short(job), self.number);
                 seen.violation.get_or_insert(format!(
-                    "attempt {attempt} of {} was started by {} and never begun, and {} has it while its lease holds",
-                    short(job),
-                    by.line,
-                    self.number,
+                    "attempt {attempt} of {job} was started by a claim of {by} whose answer was lost, and {by} did not ask \
+                     for it: {other} starts the job again"
                 ));
+            }
+        }
+    }
+
+    /// Notes that an engine has the answer of a claim.
+    fn told(&self, claimed: &[Claimed]) {
+        let seen = &mut *lock(&self.world.seen);
+        for Claimed { record, .. } in claimed {
+            if let Some(started) = seen.started.get_mut(&(record.id, record.attempt)) {
+                started.is_known = true;
             }
         }
     }
 
     /// Notes what a renewal has answered.
     fn renewed(&self, seen: &mut Seen, lease: Duration, held: &[Held]) {
-        let now = time::now();
         for Held { id, .. } in held {
             if let Some(claim) = seen.claims.get_mut(id) {
-                let lapsed = claim.until <= now;
-                claim.until = now + lease;
-                if lapsed {
-                    seen.lapse(*id);
-                }
+                claim.until = time::now() + lease;
             }
         }
         self.world.note(|| {
@@ -424,30 +419,19 @@ impl Line {
             let claim = Claim::new(&kinds, 1, lease);
             for claimed in self.inner.claim(&claim)? {
                 held.push(Held { id: claimed.record.id, revision: claimed.record.revision });
-                let until = time::now() + lease;
-                let holder = Holder { line: self.number, token: 0, since: time::now(), until };
+                let holder = Holder { line: self.number, token: 0, until: time::now() + lease };
                 lock(&self.world.seen).claims.insert(claimed.record.id, holder);
             }
         }
         Ok(())
     }
 
-    /// What a claim of this line has given and nobody has claimed since.
-    fn claims_of(&self, token: u64) -> Vec<ClaimId> {
-        let seen = lock(&self.world.seen);
-        let held = seen.claims.iter().filter(|(_, claim)| (claim.line, claim.token) == (self.number, token));
-        held.map(|(job, _)| ClaimId { job: *job, token }).collect()
-    }
-
     /// With [`Mistake::LostLeaseRenewed`]: answers for what another has by now.
-    fn answer_for_lost(&self, held: &mut Vec<Held>) {
+    fn answer_for_lost(&self, claims: &[ClaimId], held: &mut Vec<Held>) {
         let seen = lock(&self.world.seen);
-        for (_, id) in seen.held.iter().filter(|(line, _)| *line == self.number) {
+        for ClaimId { job: id, .. } in claims {
             let is_lost = seen.claims.get(id).is_some_and(|claim| claim.line != self.number);
-            if is_lost
-                && !seen.given.contains(&(self.number, *id))
-                && let Some(record) = self.world.stored(*id)
-            {
+            if is_lost && let Some(record) = self.world.stored(*id) {
                 held.push(Held { id: *id, revision: record.revision });
             }
         }
@@ -469,19 +453,12 @@ impl SharedStore for Line {
     }
 
     fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
-        let forgets = claim.again && self.world.has(Mistake::ClaimStartsTwice);
-        let claim = Claim { again: claim.again && !forgets, ..*claim };
-        let asked = time::now();
-        self.call(
-            "claim",
-            |inner| {
-                if forgets {
-                    inner.release(&self.claims_of(claim.token))?;
-                }
-                inner.claim(&claim)
-            },
-            |seen, claimed| self.claimed(seen, asked, &claim, claimed),
-        )
+        let again = claim.again && !self.world.has(Mistake::ClaimStartsTwice);
+        let claim = Claim { again, ..*claim };
+        let claimed =
+            self.call("claim", |inner| inner.claim(&claim), |seen, claimed| self.claimed(seen, &claim, claimed))?;
+        self.told(&claimed);
+        Ok(claimed)
     }
 
     fn renew(&self, claims: &[ClaimId], lease: Duration) -> Result<Vec<Held>, StoreError> {
@@ -493,7 +470,7 @@ impl SharedStore for Line {
                     self.take_back(lease, &mut held)?;
                 }
                 if self.world.has(Mistake::LostLeaseRenewed) {
-                    self.answer_for_lost(&mut held);
+                    self.answer_for_lost(claims, &mut held);
                 }
                 let seen = lock(&self.world.seen);
                 for held in &mut held {
@@ -508,7 +485,6 @@ impl SharedStore for Line {
     }
 
     fn release(&self, claims: &[ClaimId]) -> Result<(), StoreError> {
-        let asked = time::now();
         self.call(
             "release",
             |inner| inner.release(claims),
@@ -516,13 +492,9 @@ impl SharedStore for Line {
                 for ClaimId { job, token } in claims {
                     self.world.note(|| format!("line {} gives {} back", self.number, short(*job)));
                     let holds = |claim: &Holder| (claim.line, claim.token) == (self.number, *token);
-                    if let Some(claim) = seen.claims.get(job).copied().filter(holds) {
+                    if seen.claims.get(job).is_some_and(holds) {
                         seen.claims.remove(job);
                         seen.given.insert((self.number, *job));
-                        if claim.since >= asked {
-                            // It comes late, and gives another claim back than was meant: nobody has lost touch.
-                            seen.lapse(*job);
-                        }
                     }
                 }
             },
