@@ -165,14 +165,17 @@ fn take_in(shared: &Arc<Shared>, record: JobRecord, lease: Arc<Lease>) -> Arc<Li
     scheduler.queue.run(shared::waiting(&record));
     scheduler.running += 1;
     let attempt = Attempt::under(Arc::clone(&lease), record.attempt, record.spec.options().budget);
-    if record.state == (JobState::Running { cancelling: true }) {
-        attempt.token.stop(StopCause::Cancel);
-    }
     if scheduler.registry.get(record.id).is_none() {
         shared.watchers.tell(&record);
     }
     let live = hold(shared, &mut scheduler, record, lease);
-    live.lock().place.start(Arc::new(attempt));
+    let mut state = live.lock();
+    // It may have been cancelled here since the claim.
+    if state.record.state == (JobState::Running { cancelling: true }) {
+        attempt.token.stop(StopCause::Cancel);
+    }
+    state.place.start(Arc::new(attempt));
+    drop(state);
     live
 }
 

@@ -1,11 +1,16 @@
 //! Several engines on one store.
 
-use std::{collections::HashMap, sync::Arc, thread, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    thread,
+    time::Duration,
+};
 
 use job_runner::{
     Clock, Ending, Engine, EngineBuilder, EngineError, Explanation, FailureKind, JobContext, JobError, JobHandle,
     JobId, JobKind, JobRecord, JobSpec, JobState, ManualClock, StopCause, Timestamp,
-    store::{ErrorKind, Fault, FaultStore, JobStore, MemoryStore, SharedMemory, SharedStore},
+    store::{ErrorKind, Fault, FaultStore, JobStore, MemoryStore, Moment, SharedMemory, SharedStore},
 };
 use parking_lot::Mutex;
 
@@ -883,4 +888,43 @@ fn a_front_end_notes_in_the_store_what_is_read_there_by_itself() {
     }
     worker.tick().unwrap();
     assert_eq!([read, other].map(|handle| group.store.get(handle.id()).unwrap().is_some()), [true, false]);
+}
+
+/// The claim had started the job, and its engine did not know that yet: the attempt was told nothing, and went on.
+#[test]
+fn a_cancel_between_a_claim_and_its_answer_takes_effect() {
+    let memory = SharedMemory::new(MemoryStore::default());
+    let own: Arc<OnceLock<Engine>> = Arc::default();
+    let submitted: Arc<OnceLock<JobId>> = Arc::default();
+    let (of_hook, id) = (Arc::downgrade(&own), Arc::clone(&submitted));
+    let claimant = Arc::new(memory.claimant());
+    let stored = memory.claimant();
+    let store = FaultStore::with_hook(claimant, move |moment, _| {
+        let running =
+            |id: &JobId| stored.get(*id).unwrap().unwrap().state == JobState::Running { cancelling: false };
+        while id.get().is_none() {
+            thread::yield_now();
+        }
+        if moment == Moment::After
+            && let Some(id) = id.get().copied().filter(running)
+            && let Some(engine) = of_hook.upgrade()
+            && let Some(engine) = engine.get()
+        {
+            engine.cancel(id).unwrap();
+        }
+    });
+    let (inside, _entered) = wire();
+    let engine = Engine::builder_shared(Arc::new(store))
+        .algorithm("a", move |ctx: &mut JobContext| until_told(ctx, &inside))
+        .workers(1)
+        .open()
+        .unwrap();
+    let engine = own.get_or_init(|| engine);
+    let front = Engine::builder_shared(Arc::new(memory.claimant())).workers(0).open().unwrap();
+    // Known here before it is claimed.
+    let spec = job("a");
+    let far = front.submit(spec).unwrap();
+    submitted.set(far.id()).unwrap();
+    let handle = engine.job(far.id()).unwrap().unwrap();
+    assert_eq!(handle.wait().unwrap().state, CANCELLED);
 }
