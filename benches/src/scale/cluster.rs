@@ -63,7 +63,7 @@ struct Engine {
     /// Whether the claimer is at work, and which of its rests this is.
     busy: bool,
     rest: u64,
-    /// The recorder.
+    /// The completer.
     ends: u64,
     recording: bool,
     /// Notices.

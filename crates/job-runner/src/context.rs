@@ -16,13 +16,13 @@ use serde::Serialize;
 use crate::{
     attempt::Attempt,
     cancel::{CancelToken, StopCause},
+    engine_core::EngineCore,
+    entry::Entry,
     error::JobError,
-    live::Live,
     partition::{self, Partition},
     progress::Task,
     rows::{RowWriter, SegmentBuffer},
     saved::{Call, Saved},
-    shared::Shared,
     shield,
     sync::Mutex,
     width::{Grant, Width},
@@ -41,8 +41,8 @@ pub struct JobContext {
 /// The part that helpers on other threads share.
 #[derive(Debug)]
 pub(crate) struct Core {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) live: Arc<Live>,
+    pub(crate) shared: Arc<EngineCore>,
+    pub(crate) entry: Arc<Entry>,
     pub(crate) attempt: Arc<Attempt>,
     pub(crate) spec: Arc<JobSpec>,
     /// Segments that are closed later: their writer was dropped, or the store is still writing them.
@@ -66,10 +66,15 @@ struct Versioned {
 }
 
 impl Core {
-    pub(crate) fn new(shared: Arc<Shared>, live: Arc<Live>, attempt: Arc<Attempt>, spec: Arc<JobSpec>) -> Self {
+    pub(crate) fn new(
+        shared: Arc<EngineCore>,
+        entry: Arc<Entry>,
+        attempt: Arc<Attempt>,
+        spec: Arc<JobSpec>,
+    ) -> Self {
         Self {
             shared,
-            live,
+            entry,
             attempt,
             spec,
             parked: Mutex::default(),
@@ -180,7 +185,7 @@ impl Core {
         let found = match self.attempt.number {
             // Nobody was there before it.
             1 => None,
-            _ => shield::stored("read a checkpoint", || self.shared.store().checkpoint(self.live.id))?,
+            _ => shield::stored("read a checkpoint", || self.shared.store().checkpoint(self.entry.id))?,
         };
         let found = Versioned { version: 0, saved: found.as_deref().map(Saved::decode).unwrap_or_default() };
         Ok(self.saved.lock().get_or_insert(found).saved.clone())
@@ -204,7 +209,7 @@ impl Core {
         };
         loop {
             let state = mine.saved.encode();
-            let save = || self.shared.store().save_checkpoint(self.live.id, self.attempt.number, &state);
+            let save = || self.shared.store().save_checkpoint(self.entry.id, self.attempt.number, &state);
             let stored = shield::stored("save a checkpoint", save);
             let mut known = self.saved.lock();
             let known = known.get_or_insert_default();
@@ -263,7 +268,7 @@ impl JobContext {
     /// The job's id.
     #[must_use]
     pub fn id(&self) -> JobId {
-        self.core.live.id
+        self.core.entry.id
     }
 
     /// What was asked.

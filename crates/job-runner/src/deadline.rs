@@ -7,11 +7,11 @@ use job_store::ErrorKind;
 
 use crate::{
     cancel::StopCause,
-    live::Live,
-    shared::{AdvanceError, Scheduler, Shared},
+    engine_core::{AdvanceError, EngineCore, Scheduler},
+    entry::Entry,
 };
 
-impl Shared {
+impl EngineCore {
     pub(crate) fn watch_deadline(&self, scheduler: &mut Scheduler, deadline: Timestamp, id: JobId) {
         scheduler.deadlines.insert((deadline, id));
         self.keeper.notify_one();
@@ -21,42 +21,42 @@ impl Shared {
     pub(crate) fn expire(&self) {
         let now = self.clock.now();
         loop {
-            let live = {
+            let entry = {
                 let mut scheduler = self.scheduler();
                 match scheduler.deadlines.first() {
                     Some(&(due, id)) if due <= now => {
                         scheduler.deadlines.pop_first();
-                        scheduler.registry.get(id).filter(|live| live.lock().place.is_here()).cloned()
+                        scheduler.registry.get(id).filter(|entry| entry.lock().place.is_here()).cloned()
                     }
                     _ => return,
                 }
             };
-            if let Some(live) = live {
-                self.expire_one(&live);
+            if let Some(entry) = entry {
+                self.expire_one(&entry);
             }
         }
     }
 
-    fn expire_one(&self, live: &Arc<Live>) {
-        if let Some(attempt) = live.attempt() {
+    fn expire_one(&self, entry: &Arc<Entry>) {
+        if let Some(attempt) = entry.attempt() {
             attempt.token.stop(StopCause::Deadline);
             return;
         }
         let failure = Failure::new(FailureKind::Deadline, "its deadline passed while it waited");
-        match self.advance(live, Event::Expire(failure), self.config.durability) {
-            Ok(record) => self.ended_waiting(live, &record),
+        match self.advance(entry, Event::Expire(failure), self.config.durability) {
+            Ok(record) => self.ended_waiting(entry, &record),
             // A worker took it at this moment; its own checkpoint looks at the deadline.
             Err(AdvanceError::Illegal) => {}
             // Another engine has changed it: cancelled, most likely.
             Err(AdvanceError::Store(error))
-                if error.kind == ErrorKind::Conflict && self.source.catch_up(self, live) == Ok(true) => {}
+                if error.kind == ErrorKind::Conflict && self.source.catch_up(self, entry) == Ok(true) => {}
             Err(AdvanceError::Store(error)) => {
-                tracing::warn!(job = %live.id, %error, "a deadline could not be recorded; it is tried again");
-                let due = live.record().spec.options().deadline;
+                tracing::warn!(job = %entry.id, %error, "a deadline could not be recorded; it is tried again");
+                let due = entry.record().spec.options().deadline;
                 let mut scheduler = self.scheduler();
                 // Not at once: the store needs time.
                 let again = self.clock.now().after(Duration::from_secs(1));
-                scheduler.deadlines.insert((due.map_or(again, |due| due.max(again)), live.id));
+                scheduler.deadlines.insert((due.map_or(again, |due| due.max(again)), entry.id));
             }
         }
     }

@@ -8,15 +8,15 @@ use job_store::{ErrorKind, Seat, SharedStore, Store, StoreError};
 use crate::{
     clock::Clock,
     config::{Config, EngineBuilder},
+    engine_core::EngineCore,
+    entry::until,
     error::EngineError,
     explain::Explanation,
     handle::JobHandle,
     handler::Handlers,
     ids::IdSource,
-    live::until,
     metrics::Metrics,
     reader::JobReader,
-    shared::Shared,
     source::Source,
     stats::Stats,
     submit::Patience,
@@ -58,7 +58,7 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    shared: Arc<EngineCore>,
 }
 
 impl Engine {
@@ -110,7 +110,7 @@ impl Engine {
         seat: Seat,
     ) -> Result<Self, EngineError> {
         let ids = IdSource::after(highest_id(&*store)?);
-        let shared = Arc::new(Shared::new(store, source, handlers, clock, config, seat, ids));
+        let shared = Arc::new(EngineCore::new(store, source, handlers, clock, config, seat, ids));
         shared.source.open(&shared)?;
         shared.pool.start(&shared)?;
         Ok(Self { shared })
@@ -185,9 +185,9 @@ impl Engine {
     /// # Errors
     /// When the job is unfinished or pinned, or the store fails.
     pub fn remove(&self, id: JobId) -> Result<bool, EngineError> {
-        let live = self.shared.scheduler().registry.get(id).cloned();
-        if let Some(live) = live.filter(|live| live.lock().place.is_here()) {
-            let detail = format!("it is {}: cancel it first", live.record().state);
+        let entry = self.shared.scheduler().registry.get(id).cloned();
+        if let Some(entry) = entry.filter(|entry| entry.lock().place.is_here()) {
+            let detail = format!("it is {}: cancel it first", entry.record().state);
             return Err(StoreError::new(ErrorKind::Invalid, "remove the record", detail).on(id).into());
         }
         let removed = self.shared.store().remove(id)?;
@@ -237,8 +237,8 @@ impl Engine {
             return false;
         }
         match self.shared.try_next() {
-            Some(live) => {
-                worker::run(&self.shared, &live);
+            Some(entry) => {
+                worker::run(&self.shared, &entry);
                 true
             }
             None => false,

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use job_core::{Ending, Failure, JobId, JobKind, JobRecord, JobState, ResultSize, Timestamp, shown};
 use job_store::LONGEST_PAUSE;
 
-use crate::{place::Place, progress::Progress, queue::Position, shared::Shared, snapshot::Look};
+use crate::{engine_core::EngineCore, place::Place, progress::Progress, queue::Position, snapshot::Look};
 
 /// What there is to say about a job. Its `Display` is one sentence.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,7 +105,7 @@ impl Explanation {
     }
 
     /// Of what one look has seen; `progress` is of the same.
-    pub(crate) fn of(shared: &Shared, look: &Look, progress: &Progress) -> Self {
+    pub(crate) fn of(shared: &EngineCore, look: &Look, progress: &Progress) -> Self {
         let record = &look.record;
         if let Some(end) = Self::of_end(record) {
             return end;
@@ -142,7 +142,7 @@ impl Explanation {
         }
     }
 
-    fn of_waiting(shared: &Shared, record: &JobRecord) -> Self {
+    fn of_waiting(shared: &EngineCore, record: &JobRecord) -> Self {
         let position = shared.scheduler().queue.position(record.id);
         match position {
             Some(Position::Behind(ahead)) => Self::Queued { ahead },

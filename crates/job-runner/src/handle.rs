@@ -13,13 +13,13 @@ use job_core::{JobId, JobRecord, JobState, PageRequest};
 
 use crate::{
     context::Core,
+    engine_core::EngineCore,
+    entry::{Entry, until},
     error::EngineError,
     inside,
-    live::{Live, until},
     page::Page,
     progress::Progress,
     reader::{JobReader, Status},
-    shared::Shared,
     snapshot::{JobSnapshot, Look},
     waiting::{self, Waiting},
     watch::Watch,
@@ -37,48 +37,48 @@ use crate::{
 /// for each other, as far as one engine can see, or when too many wait already. An engine without workers runs the job
 /// that is waited for on the thread that waits.
 pub struct JobHandle {
-    shared: Arc<Shared>,
-    live: Arc<Live>,
+    shared: Arc<EngineCore>,
+    entry: Arc<Entry>,
     /// While it is polled inside the body of another job.
     waiting: Option<Waiting>,
 }
 
 impl Clone for JobHandle {
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.shared), Arc::clone(&self.live))
+        Self::new(Arc::clone(&self.shared), Arc::clone(&self.entry))
     }
 }
 
 impl fmt::Debug for JobHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JobHandle").field("id", &self.live.id).finish_non_exhaustive()
+        f.debug_struct("JobHandle").field("id", &self.entry.id).finish_non_exhaustive()
     }
 }
 
 impl JobHandle {
-    pub(crate) const fn new(shared: Arc<Shared>, live: Arc<Live>) -> Self {
-        Self { shared, live, waiting: None }
+    pub(crate) const fn new(shared: Arc<EngineCore>, entry: Arc<Entry>) -> Self {
+        Self { shared, entry, waiting: None }
     }
 
     /// The job's id.
     #[must_use]
     pub fn id(&self) -> JobId {
-        self.live.id
+        self.entry.id
     }
 
     /// The job as the store has it now. Of a job that another engine may change, that is a read; the last that is known,
     /// if it fails.
     #[must_use]
     pub fn record(&self) -> JobRecord {
-        self.shared.source.freshen(&self.shared, &self.live);
-        self.live.record()
+        self.shared.source.refresh(&self.shared, &self.entry);
+        self.entry.record()
     }
 
     /// How far it is: while it runs, in this engine, how far the body says that it is; of a job that has succeeded, all
     /// of it; of a cancelled one, how far it was. Empty otherwise.
     #[must_use]
     pub fn progress(&self) -> Progress {
-        Look::at(&self.shared, &self.live).progress()
+        Look::at(&self.shared, &self.entry).progress()
     }
 
     /// Everything about the job at one moment: [`record`](Self::record), [explanation](crate::Engine::explain) and
@@ -100,8 +100,8 @@ impl JobHandle {
     /// ```
     #[must_use]
     pub fn snapshot(&self) -> JobSnapshot {
-        self.shared.source.freshen(&self.shared, &self.live);
-        JobSnapshot::of(&self.shared, &self.live)
+        self.shared.source.refresh(&self.shared, &self.entry);
+        JobSnapshot::of(&self.shared, &self.entry)
     }
 
     /// Waits until the job is complete.
@@ -112,7 +112,7 @@ impl JobHandle {
     /// tries again.
     pub fn wait(&self) -> Result<JobRecord, EngineError> {
         self.prepare()?;
-        waiting::wait(&self.shared, &self.live, None).unwrap_or(Err(EngineError::LeftUnfinished(self.live.id)))
+        waiting::wait(&self.shared, &self.entry, None).unwrap_or(Err(EngineError::LeftUnfinished(self.entry.id)))
     }
 
     /// As [`wait`](Self::wait), at most `timeout`; `None` when it is not complete by then.
@@ -121,14 +121,14 @@ impl JobHandle {
     /// As [`wait`](Self::wait).
     pub fn wait_timeout(&self, timeout: Duration) -> Result<Option<JobRecord>, EngineError> {
         self.prepare()?;
-        waiting::wait(&self.shared, &self.live, until(timeout)).transpose()
+        waiting::wait(&self.shared, &self.entry, until(timeout)).transpose()
     }
 
     /// Before a wait: what can be known of the job at once.
     fn prepare(&self) -> Result<(), EngineError> {
-        self.shared.source.watch(&self.live);
-        self.shared.source.freshen(&self.shared, &self.live);
-        if worker::catch_up(&self.shared) || self.live.end().is_some() {
+        self.shared.source.watch(&self.entry);
+        self.shared.source.refresh(&self.shared, &self.entry);
+        if worker::catch_up(&self.shared) || self.entry.end().is_some() {
             Ok(())
         } else {
             self.shared.health.check()
@@ -138,28 +138,28 @@ impl JobHandle {
     /// Calls `callback` when the job is complete, on the thread that completes it (at once if it is): keep it
     /// short. Dropped without a call, at once if that is known, if the job does not complete in this process.
     pub fn on_end(&self, callback: impl FnOnce(&JobRecord) + Send + 'static) {
-        self.live.on_end(Box::new(callback));
-        self.shared.source.watch(&self.live);
+        self.entry.on_end(Box::new(callback));
+        self.shared.source.watch(&self.entry);
     }
 
     /// Every change of this job from now on; ends with the job. Of a job that another engine runs, the changes that are
     /// there when this one looks.
     #[must_use]
     pub fn watch(&self) -> Watch {
-        self.shared.source.watch(&self.live);
+        self.shared.source.watch(&self.entry);
         // Under the job's lock no change can come between the look and the watch.
-        let state = self.live.lock();
+        let state = self.entry.lock();
         if state.record.state.is_complete() || state.place.is_left() {
             Watch::ended()
         } else {
-            self.shared.watchers.add(Some(self.live.id))
+            self.shared.watchers.add(Some(self.entry.id))
         }
     }
 
     /// Has changes that other engines make to this job looked for from now on, as waiting does, and so told to
     /// [`Engine::watch`](crate::Engine::watch). Without effect on a store that is not shared.
     pub fn follow(&self) {
-        self.shared.source.watch(&self.live);
+        self.shared.source.watch(&self.entry);
     }
 
     /// Asks for the end of the job; see [`Engine::cancel`](crate::Engine::cancel).
@@ -168,7 +168,7 @@ impl JobHandle {
     /// [`EngineError::AlreadyComplete`]; [`EngineError::Closed`] when the engine is gone, because the job may be
     /// another's by now; or the store fails.
     pub fn cancel(&self) -> Result<JobRecord, EngineError> {
-        self.shared.cancel(&self.live)
+        self.shared.cancel(&self.entry)
     }
 
     /// The answer to a status query: the document's payload.
@@ -176,7 +176,7 @@ impl JobHandle {
     /// # Errors
     /// When the store fails.
     pub fn status(&self, page: PageRequest) -> Result<Status, EngineError> {
-        self.reader().status(self.live.id, page)
+        self.reader().status(self.entry.id, page)
     }
 
     /// A page of the rows, also while the job runs in this engine: then what is there so far, marked
@@ -186,7 +186,7 @@ impl JobHandle {
     /// [`EngineError::UnknownJob`] when the job was removed; or the store fails.
     pub fn page(&self, page: PageRequest) -> Result<Page, EngineError> {
         let running = {
-            let state = self.live.lock();
+            let state = self.entry.lock();
             match state.record.state {
                 JobState::Running { .. } => state.place.attempt().cloned(),
                 _ => None,
@@ -195,11 +195,11 @@ impl JobHandle {
         match running {
             Some(attempt) => Ok(Page::partial(
                 Arc::clone(self.shared.store()),
-                self.live.id,
+                self.entry.id,
                 attempt.readable().unwrap_or_default(),
                 page,
             )),
-            None => self.reader().page(self.live.id, page),
+            None => self.reader().page(self.entry.id, page),
         }
     }
 
@@ -216,9 +216,9 @@ impl Future for JobHandle {
         if let Some(core) = self.waiting.as_ref().map(Waiting::core).or_else(inside::job) {
             return self.poll_inside(&core, context);
         }
-        let end = self.live.poll(context.waker());
+        let end = self.entry.poll(context.waker());
         if end.is_none() {
-            self.shared.source.watch(&self.live);
+            self.shared.source.watch(&self.entry);
         }
         end.map_or(Poll::Pending, Poll::Ready)
     }
@@ -231,17 +231,17 @@ impl JobHandle {
         core: &Arc<Core>,
         context: &Context<'_>,
     ) -> Poll<Result<JobRecord, EngineError>> {
-        let mut end = self.live.end();
+        let mut end = self.entry.end();
         if end.is_none() {
-            self.shared.source.watch(&self.live);
+            self.shared.source.watch(&self.entry);
             let waiting = match self.waiting.take() {
                 Some(waiting) => waiting,
-                None => match Waiting::begin(core, &self.live) {
+                None => match Waiting::begin(core, &self.entry) {
                     Ok(waiting) => waiting,
                     Err(error) => return Poll::Ready(Err(error)),
                 },
             };
-            end = waiting.step(&self.shared, &self.live, None);
+            end = waiting.step(&self.shared, &self.entry, None);
             self.waiting = Some(waiting);
         }
         let Some(end) = end else {

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use crate::{context::Core, shared::Shared, sync::thread_local};
+use crate::{context::Core, engine_core::EngineCore, sync::thread_local};
 
 #[derive(Default)]
 struct Place {
@@ -16,22 +16,22 @@ thread_local! {
     static PLACE: RefCell<Place> = RefCell::new(Place::default());
 }
 
-fn address(shared: &Arc<Shared>) -> usize {
+fn address(shared: &Arc<EngineCore>) -> usize {
     Arc::as_ptr(shared).addr()
 }
 
 /// The calling thread is one of the engine's from here on.
-pub(crate) fn serve(shared: &Arc<Shared>, works: bool) {
+pub(crate) fn serve(shared: &Arc<EngineCore>, works: bool) {
     PLACE.with(|place| place.borrow_mut().engine = Some((address(shared), works)));
 }
 
 /// Whether the calling thread is one of the engine's own.
-pub(crate) fn serves(shared: &Arc<Shared>) -> bool {
+pub(crate) fn serves(shared: &Arc<EngineCore>) -> bool {
     PLACE.with(|place| place.borrow().engine.is_some_and(|(engine, _)| engine == address(shared)))
 }
 
 /// Whether the calling thread is one of the engine's workers.
-pub(crate) fn works_for(shared: &Arc<Shared>) -> bool {
+pub(crate) fn works_for(shared: &Arc<EngineCore>) -> bool {
     PLACE.with(|place| place.borrow().engine == Some((address(shared), true)))
 }
 
@@ -62,11 +62,11 @@ pub(crate) fn depth() -> usize {
 }
 
 /// How many jobs of this engine the calling thread is inside of: they cannot end before it goes on.
-pub(crate) fn jobs_of(shared: &Arc<Shared>) -> usize {
+pub(crate) fn jobs_of(shared: &Arc<EngineCore>) -> usize {
     PLACE.with(|place| {
         let place = place.borrow();
         let mut jobs: Vec<_> =
-            place.jobs.iter().filter(|core| Arc::ptr_eq(&core.shared, shared)).map(|core| core.live.id).collect();
+            place.jobs.iter().filter(|core| Arc::ptr_eq(&core.shared, shared)).map(|core| core.entry.id).collect();
         jobs.sort_unstable();
         jobs.dedup();
         jobs.len()

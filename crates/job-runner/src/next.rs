@@ -3,19 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    live::Live,
+    engine_core::{EngineCore, Phase, Scheduler},
+    entry::Entry,
     partition::Scan,
-    shared::{Phase, Scheduler, Shared},
     sync::thread,
 };
 
 /// What a worker does next.
 pub(crate) enum Work {
-    Job(Arc<Live>),
+    Job(Arc<Entry>),
     Help(Arc<Scan>),
 }
 
-impl Shared {
+impl EngineCore {
     /// What a worker does next; waits for it. `None` when the thread is to end.
     pub(crate) fn next(&self) -> Option<Work> {
         let mut scheduler = self.scheduler();
@@ -31,9 +31,9 @@ impl Shared {
                 return None;
             }
             if scheduler.phase == Phase::Open
-                && let Some(live) = self.take(&mut scheduler)
+                && let Some(entry) = self.take(&mut scheduler)
             {
-                return Some(Work::Job(live));
+                return Some(Work::Job(entry));
             }
             if let Some(scan) = scheduler.scans.iter().find(|scan| scan.has_work()) {
                 return Some(Work::Help(Arc::clone(scan)));
@@ -52,10 +52,10 @@ impl Shared {
 
     /// A job for a worker: one that waits, else one that its claim has started. The latter are few, and cannot keep a job
     /// from running that is tried again.
-    fn take(&self, scheduler: &mut Scheduler) -> Option<Arc<Live>> {
-        let live = self.pop(scheduler).or_else(|| scheduler.started.take());
-        self.source.worker_looked(scheduler, live.is_some());
-        live
+    fn take(&self, scheduler: &mut Scheduler) -> Option<Arc<Entry>> {
+        let entry = self.pop(scheduler).or_else(|| scheduler.started.take());
+        self.source.worker_looked(scheduler, entry.is_some());
+        entry
     }
 
     /// There may be a job to take.
@@ -64,28 +64,28 @@ impl Shared {
     }
 
     /// The job that is next, if one is.
-    pub(crate) fn try_next(&self) -> Option<Arc<Live>> {
+    pub(crate) fn try_next(&self) -> Option<Arc<Entry>> {
         let mut scheduler = self.scheduler();
         if scheduler.phase == Phase::Open { self.pop(&mut scheduler) } else { None }
     }
 
     /// Takes this job out of the queue, if it may run now.
-    pub(crate) fn take_waiting(&self, live: &Live) -> bool {
+    pub(crate) fn take_waiting(&self, entry: &Entry) -> bool {
         let mut scheduler = self.scheduler();
         let now = self.clock.now();
-        let taken = scheduler.phase == Phase::Open && scheduler.queue.take(live.id, now);
+        let taken = scheduler.phase == Phase::Open && scheduler.queue.take(entry.id, now);
         scheduler.running += usize::from(taken);
         taken
     }
 
     /// Takes the next job out of the queue.
-    pub(crate) fn pop(&self, scheduler: &mut Scheduler) -> Option<Arc<Live>> {
+    pub(crate) fn pop(&self, scheduler: &mut Scheduler) -> Option<Arc<Entry>> {
         let now = self.clock.now();
         while let Some(id) = scheduler.queue.pop(now) {
             self.room.notify_all();
-            if let Some(live) = scheduler.registry.get(id).cloned() {
+            if let Some(entry) = scheduler.registry.get(id).cloned() {
                 scheduler.running += 1;
-                return Some(live);
+                return Some(entry);
             }
             scheduler.queue.finish(id, Duration::ZERO);
             scheduler.queue.clear(id);

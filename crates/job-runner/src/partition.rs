@@ -108,7 +108,7 @@ impl Drop for Scan {
 impl fmt::Debug for Scan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scan")
-            .field("job", &self.core.live.id)
+            .field("job", &self.core.entry.id)
             .field("partitions", &self.count)
             .finish_non_exhaustive()
     }

@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    completer,
     engine::Shutdown,
+    engine_core::{EngineCore, Phase},
+    entry::until,
     error::EngineError,
     inside,
-    live::until,
     metrics::Metrics,
-    recorder,
     retention::Retention,
-    shared::{Phase, Shared},
     shield,
     stats::Stats,
     sync::{Instant, Mutex, thread},
@@ -24,14 +24,14 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn start(&self, shared: &Arc<Shared>) -> Result<(), EngineError> {
+    pub(crate) fn start(&self, shared: &Arc<EngineCore>) -> Result<(), EngineError> {
         let pool = self;
         let started = (0..shared.config.workers)
             .try_for_each(|number| pool.spawn_worker(shared, format!("job-worker-{number}")));
         let started = match started {
             Ok(()) if shared.config.workers > 0 => pool
                 .spawn(shared, "job-keeper".to_owned(), keep)
-                .and_then(|()| pool.spawn(shared, "job-recorder".to_owned(), recorder::record)),
+                .and_then(|()| pool.spawn(shared, "job-completer".to_owned(), completer::record)),
             other => other,
         };
         let started = match started {
@@ -48,27 +48,27 @@ impl Pool {
     }
 
     /// One more worker, for one that waits in a body. It leaves when that one goes on.
-    pub(crate) fn substitute(&self, shared: &Arc<Shared>) -> Result<(), EngineError> {
+    pub(crate) fn substitute(&self, shared: &Arc<EngineCore>) -> Result<(), EngineError> {
         let left = std::mem::take(&mut shared.scheduler().workers_left);
         self.threads.lock().retain(|thread| !left.contains(&thread.thread().id()));
         self.spawn_worker(shared, "job-substitute".to_owned())
     }
 
-    fn spawn_worker(&self, shared: &Arc<Shared>, name: String) -> Result<(), EngineError> {
+    fn spawn_worker(&self, shared: &Arc<EngineCore>, name: String) -> Result<(), EngineError> {
         shared.scheduler().workers += 1;
         self.spawn_as(shared, name, true, worker::work).inspect_err(|_| shared.scheduler().workers -= 1)
     }
 
-    fn start_source(&self, shared: &Arc<Shared>) -> Result<(), EngineError> {
+    fn start_source(&self, shared: &Arc<EngineCore>) -> Result<(), EngineError> {
         let threads = Arc::clone(&shared.source).threads(shared.config.workers);
         threads.into_iter().try_for_each(|(name, life)| self.spawn(shared, name.to_owned(), move |own| life(own)))
     }
 
     fn spawn(
         &self,
-        shared: &Arc<Shared>,
+        shared: &Arc<EngineCore>,
         name: String,
-        life: impl Fn(&Arc<Shared>) + Send + 'static,
+        life: impl Fn(&Arc<EngineCore>) + Send + 'static,
     ) -> Result<(), EngineError> {
         self.spawn_as(shared, name, false, life)
     }
@@ -76,16 +76,16 @@ impl Pool {
     /// `works`: it runs jobs.
     fn spawn_as(
         &self,
-        shared: &Arc<Shared>,
+        shared: &Arc<EngineCore>,
         name: String,
         works: bool,
-        life: impl Fn(&Arc<Shared>) + Send + 'static,
+        life: impl Fn(&Arc<EngineCore>) + Send + 'static,
     ) -> Result<(), EngineError> {
         let own = Arc::clone(shared);
         shared.scheduler().threads += 1;
         let spawned = thread::Builder::new().name(name).spawn(move || {
             inside::serve(&own, works);
-            live(&own, life);
+            live_through(&own, life);
             own.scheduler().threads -= 1;
             own.quiet.notify_all();
         });
@@ -103,7 +103,7 @@ impl Pool {
 
     /// Ends all threads: running jobs get `grace` to end, then are told to stop and get the stop grace to obey. Those
     /// whose bodies call this are left behind: they cannot end before it returns.
-    pub(crate) fn stop(&self, shared: &Arc<Shared>, grace: Duration) -> Shutdown {
+    pub(crate) fn stop(&self, shared: &Arc<EngineCore>, grace: Duration) -> Shutdown {
         if let Some(left) = shared.scheduler().left {
             return left;
         }
@@ -111,7 +111,7 @@ impl Pool {
         shared.source.drain(shared);
         if inside::serves(shared) {
             // This may be the thread that would store them.
-            recorder::store(shared, shared.recorder.bypass());
+            completer::store(shared, shared.completer.bypass());
         }
         worker::catch_up(shared);
         let own = inside::jobs_of(shared);
@@ -122,7 +122,7 @@ impl Pool {
         worker::catch_up(shared);
         wait(shared, until(shared.config.stop_grace), |scheduler| scheduler.running <= own);
         shared.enter(Phase::Closed);
-        shared.recorder.close();
+        shared.completer.close();
         let left = leave(shared);
         let threads = std::mem::take(&mut *self.threads.lock());
         // A thread inside a body that does not obey cannot be joined; it ends with its body.
@@ -146,23 +146,23 @@ impl Pool {
 }
 
 /// Tells all waits for unfinished jobs that these are left to the next open, and counts those jobs once.
-fn leave(shared: &Shared) -> Shutdown {
-    let (left, lives) = {
+fn leave(shared: &EngineCore) -> Shutdown {
+    let (left, entries) = {
         let mut scheduler = shared.scheduler();
-        let lives = scheduler.registry.all();
-        let here = lives.iter().filter(|live| live.lock().place.is_here()).count();
+        let entries = scheduler.registry.all();
+        let here = entries.iter().filter(|entry| entry.lock().place.is_here()).count();
         let abandoned = scheduler.running;
         let left = Shutdown { waiting: here.saturating_sub(abandoned), abandoned };
-        (*scheduler.left.get_or_insert(left), lives)
+        (*scheduler.left.get_or_insert(left), entries)
     };
-    for live in lives {
-        live.lose(EngineError::LeftUnfinished(live.id));
+    for entry in entries {
+        entry.lose(EngineError::LeftUnfinished(entry.id));
     }
     left
 }
 
 /// A thread's life. Nothing of ours panics; should it happen all the same, the life begins anew, not without a pause.
-fn live(shared: &Arc<Shared>, life: impl Fn(&Arc<Shared>)) {
+fn live_through(shared: &Arc<EngineCore>, life: impl Fn(&Arc<EngineCore>)) {
     let mut panics = 0;
     while let Err(message) = shield::run(|| life(shared)) {
         panics += 1;
@@ -172,7 +172,7 @@ fn live(shared: &Arc<Shared>, life: impl Fn(&Arc<Shared>)) {
     }
 }
 
-fn wait(shared: &Shared, until: Option<Instant>, done: impl Fn(&crate::shared::Scheduler) -> bool) {
+fn wait(shared: &EngineCore, until: Option<Instant>, done: impl Fn(&crate::engine_core::Scheduler) -> bool) {
     let mut scheduler = shared.scheduler();
     while !done(&scheduler) {
         match until {
@@ -187,7 +187,7 @@ fn wait(shared: &Shared, until: Option<Instant>, done: impl Fn(&crate::shared::S
 }
 
 /// The keeper's life: deadlines when they are due, and nothing else that could keep it from them.
-fn keep(shared: &Arc<Shared>) {
+fn keep(shared: &Arc<EngineCore>) {
     /// A clock may jump.
     const AT_MOST: Duration = Duration::from_secs(10);
     while shared.keeper_waits(AT_MOST) {
@@ -197,7 +197,7 @@ fn keep(shared: &Arc<Shared>) {
 }
 
 /// The sweeper's life: notes what was read, sets gauges, removes what is not kept. It never touches a page.
-fn sweep(shared: &Arc<Shared>) {
+fn sweep(shared: &Arc<EngineCore>) {
     const READS_EVERY: Duration = Duration::from_secs(5);
     const GAUGES_EVERY: Duration = Duration::from_secs(10);
     // A process that never lives long sweeps too.

@@ -6,7 +6,7 @@ use job_core::{JobId, JobRecord};
 use rustc_hash::FxHashMap;
 
 use crate::{
-    live::{Live, State},
+    entry::{Entry, State},
     place::Place,
 };
 
@@ -14,33 +14,33 @@ use crate::{
 /// each says where it is.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    jobs: FxHashMap<JobId, Arc<Live>>,
+    jobs: FxHashMap<JobId, Arc<Entry>>,
     unhandled: usize,
 }
 
 impl Registry {
-    pub(crate) fn get(&self, id: JobId) -> Option<&Arc<Live>> {
+    pub(crate) fn get(&self, id: JobId) -> Option<&Arc<Entry>> {
         self.jobs.get(&id)
     }
 
-    /// The one [`Live`] of a job of a shared store.
-    pub(crate) fn get_or_insert(&mut self, record: &JobRecord) -> Arc<Live> {
-        let live = self.jobs.entry(record.id);
-        Arc::clone(live.or_insert_with(|| Arc::new(Live::new(record.clone(), Place::Outside))))
+    /// The one [`Entry`] of a job of a shared store.
+    pub(crate) fn get_or_insert(&mut self, record: &JobRecord) -> Arc<Entry> {
+        let entry = self.jobs.entry(record.id);
+        Arc::clone(entry.or_insert_with(|| Arc::new(Entry::new(record.clone(), Place::Outside))))
     }
 
-    pub(crate) fn insert(&mut self, lives: &[Arc<Live>]) {
-        self.jobs.extend(lives.iter().map(|live| (live.id, Arc::clone(live))));
+    pub(crate) fn insert(&mut self, entries: &[Arc<Entry>]) {
+        self.jobs.extend(entries.iter().map(|entry| (entry.id, Arc::clone(entry))));
     }
 
-    pub(crate) fn remove(&mut self, live: &Live) {
-        let was_there = self.jobs.remove(&live.id).is_some();
-        if was_there && matches!(live.lock().place, Place::Unhandled) {
+    pub(crate) fn remove(&mut self, entry: &Entry) {
+        let was_there = self.jobs.remove(&entry.id).is_some();
+        if was_there && matches!(entry.lock().place, Place::Unhandled) {
             self.unhandled -= 1;
         }
     }
 
-    pub(crate) fn all(&self) -> Vec<Arc<Live>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Entry>> {
         self.jobs.values().cloned().collect()
     }
 
@@ -57,6 +57,6 @@ impl Registry {
 
     /// Forgets the jobs of other engines that nobody asks about any more. Cost: a look at every job.
     pub(crate) fn forget_unasked(&mut self) {
-        self.jobs.retain(|_, live| Arc::strong_count(live) > 1 || live.lock().is_needed());
+        self.jobs.retain(|_, entry| Arc::strong_count(entry) > 1 || entry.lock().is_needed());
     }
 }

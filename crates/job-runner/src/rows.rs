@@ -26,7 +26,7 @@ pub(crate) struct SegmentBuffer {
 
 impl SegmentBuffer {
     pub(crate) fn new(core: &Core, number: u32) -> Self {
-        let key = SegmentKey { job: core.live.id, attempt: core.attempt.number, number };
+        let key = SegmentKey { job: core.entry.id, attempt: core.attempt.number, number };
         Self {
             number,
             builder: BlockBuilder::new(key),

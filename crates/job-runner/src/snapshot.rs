@@ -5,7 +5,8 @@ use std::sync::Arc;
 use job_core::{JobRecord, JobState, RowList};
 
 use crate::{
-    attempt::Attempt, explain::Explanation, live::Live, place::Place, progress::Progress, shared::Shared,
+    attempt::Attempt, engine_core::EngineCore, entry::Entry, explain::Explanation, place::Place,
+    progress::Progress,
 };
 
 /// A job at one moment. All of it fits together: what is said of a running job is of the attempt that runs, and a job
@@ -36,8 +37,8 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    pub(crate) fn at(shared: &Shared, live: &Live) -> Self {
-        let state = live.lock();
+    pub(crate) fn at(shared: &EngineCore, entry: &Entry) -> Self {
+        let state = entry.lock();
         let running = matches!(state.record.state, JobState::Running { .. });
         Self {
             record: state.record.clone(),
@@ -60,8 +61,8 @@ impl Look {
 }
 
 impl JobSnapshot {
-    pub(crate) fn of(shared: &Shared, live: &Live) -> Self {
-        let look = Look::at(shared, live);
+    pub(crate) fn of(shared: &EngineCore, entry: &Entry) -> Self {
+        let look = Look::at(shared, entry);
         let progress = look.progress();
         let list = look.attempt.as_ref().and_then(|attempt| attempt.readable());
         let rows =

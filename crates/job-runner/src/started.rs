@@ -8,8 +8,8 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use job_core::{Event, Failure, FailureKind};
 
 use crate::{
-    live::Live,
-    shared::{Phase, Shared},
+    engine_core::{EngineCore, Phase},
+    entry::Entry,
     sync::Instant,
 };
 
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(crate) struct Started {
     /// Each with the time when it may not wait any longer.
-    jobs: VecDeque<(Instant, Arc<Live>)>,
+    jobs: VecDeque<(Instant, Arc<Entry>)>,
     /// Workers that wait for a job.
     pub(crate) idle: usize,
     /// The average time of a job, in microseconds: the later ones count most. Long before anything is known.
@@ -35,8 +35,8 @@ impl Default for Started {
 
 impl Started {
     /// The next for a worker.
-    pub(crate) fn take(&mut self) -> Option<Arc<Live>> {
-        self.jobs.pop_front().map(|(_, live)| live)
+    pub(crate) fn take(&mut self) -> Option<Arc<Entry>> {
+        self.jobs.pop_front().map(|(_, entry)| entry)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -61,7 +61,7 @@ impl Started {
 
     /// Those that no worker will begin in time, or any more. A worker that waits for a job is about to begin one, however
     /// long the machine lets it wait.
-    pub(crate) fn overdue(&mut self, phase: Phase, now: Instant) -> Vec<Arc<Live>> {
+    pub(crate) fn overdue(&mut self, phase: Phase, now: Instant) -> Vec<Arc<Entry>> {
         let kept = if phase == Phase::Open { self.idle } else { 0 };
         let late = self.patience(now).is_some_and(|patience| patience.is_zero());
         if self.jobs.len() <= kept || (phase == Phase::Open && !late) {
@@ -69,19 +69,19 @@ impl Started {
         }
         // Jobs are longer than was thought.
         self.pace = self.pace.max(u64::try_from(PATIENCE.as_micros()).unwrap_or(u64::MAX));
-        self.jobs.drain(kept..).map(|(_, live)| live).collect()
+        self.jobs.drain(kept..).map(|(_, entry)| entry).collect()
     }
 }
 
-impl Shared {
+impl EngineCore {
     /// Hands started jobs to the workers.
-    pub(crate) fn hand_out(&self, batch: Vec<Arc<Live>>) {
+    pub(crate) fn hand_out(&self, batch: Vec<Arc<Entry>>) {
         if batch.is_empty() {
             return;
         }
         let (until, count) = (Instant::now() + PATIENCE, batch.len());
         let mut scheduler = self.scheduler();
-        scheduler.started.jobs.extend(batch.into_iter().map(|live| (until, live)));
+        scheduler.started.jobs.extend(batch.into_iter().map(|entry| (until, entry)));
         let calls = count.min(scheduler.started.idle);
         drop(scheduler);
         for _ in 0..calls {
@@ -109,7 +109,7 @@ mod tests {
         let (spec, now) = (Arc::new(JobSpec::vertex_filter().graph("g")), Instant::now());
         for _ in 0..3 {
             let record = JobRecord::waiting(JobId::MIN, Arc::clone(&spec), Timestamp::default());
-            started.jobs.push_back((now + PATIENCE, Arc::new(Live::new(record, Place::Outside))));
+            started.jobs.push_back((now + PATIENCE, Arc::new(Entry::new(record, Place::Outside))));
         }
         assert_eq!(started.patience(now), Some(PATIENCE));
         assert_eq!(started.overdue(Phase::Open, now).len(), 0, "a worker may be about to be free");

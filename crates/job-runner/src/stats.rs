@@ -5,7 +5,7 @@ use std::time::Duration;
 use job_core::{JobClass, JobState};
 use serde::Serialize;
 
-use crate::{error::EngineError, shared::Shared, unreadable::Unreadable};
+use crate::{engine_core::EngineCore, error::EngineError, unreadable::Unreadable};
 
 /// What an engine does at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -43,9 +43,9 @@ pub struct ClassStats {
 
 impl Stats {
     /// Cost: one pass over the unfinished jobs.
-    pub(crate) fn of(shared: &Shared) -> Self {
+    pub(crate) fn of(shared: &EngineCore) -> Self {
         let now = shared.clock.now();
-        let (lives, unhandled) = {
+        let (entries, unhandled) = {
             let scheduler = shared.scheduler();
             (scheduler.registry.all(), scheduler.registry.unhandled())
         };
@@ -55,8 +55,8 @@ impl Stats {
             EngineError::Unhealthy(error) => error.to_string(),
             other => other.to_string(),
         });
-        for live in lives {
-            let job = live.lock();
+        for entry in entries {
+            let job = entry.lock();
             if !job.place.is_here() {
                 continue;
             }

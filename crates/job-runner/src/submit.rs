@@ -7,12 +7,12 @@ use job_store::{ErrorKind, StoreError};
 
 use crate::{
     cancel::StopCause,
+    engine_core::{EngineCore, Phase, Scheduler},
+    entry::Entry,
     error::EngineError,
     handle::JobHandle,
     inside,
-    live::Live,
     place::Place,
-    shared::{Phase, Scheduler, Shared},
     sync::Instant,
 };
 
@@ -42,7 +42,7 @@ impl Answer {
     }
 }
 
-impl Shared {
+impl EngineCore {
     /// Stores new jobs and queues them.
     pub(crate) fn submit(
         self: &Arc<Self>,
@@ -53,7 +53,7 @@ impl Shared {
             // Of a job that this shutdown concerns as well: it runs again.
             Some(core) if error == EngineError::ShuttingDown && Arc::ptr_eq(&core.shared, self) => {
                 core.attempt.token.stop(StopCause::Shutdown);
-                EngineError::ToldToStop(core.live.id)
+                EngineError::ToldToStop(core.entry.id)
             }
             _ => error,
         })
@@ -153,38 +153,38 @@ impl Shared {
         let places = if queues { count_classes(specs) } else { [0; 2] };
         let mut held = self.reserve(places, patience)?;
         let now = self.clock.now();
-        let lives: Vec<Arc<Live>> = specs
+        let entries: Vec<Arc<Entry>> = specs
             .iter()
             .map(|&spec| {
                 let record = JobRecord::waiting(self.ids.next(now), Arc::clone(spec), now);
                 let place = if queues { Place::Waiting(None) } else { Place::Outside };
-                Arc::new(Live::new(record, place))
+                Arc::new(Entry::new(record, place))
             })
             .collect();
         // Known before they are stored: whoever finds one in the store must get this handle, not a dead copy.
-        held.show(&lives);
-        let records: Vec<JobRecord> = lives.iter().map(|live| live.record()).collect();
+        held.show(&entries);
+        let records: Vec<JobRecord> = entries.iter().map(|entry| entry.record()).collect();
         self.insert(&records)?;
         let mut scheduler = self.scheduler();
         held.take(&mut scheduler);
-        for live in &lives {
-            let state = live.lock();
+        for entry in &entries {
+            let state = entry.lock();
             // Another engine may have moved it on, and that may have been told already.
             if state.record.revision == 0 {
                 self.watchers.tell(&state.record);
             }
         }
-        self.source.accept(self, &mut scheduler, &lives);
+        self.source.accept(self, &mut scheduler, &entries);
         let closed = scheduler.phase == Phase::Closed;
         drop(scheduler);
         if closed {
             // Stored and acknowledged; the next open runs it.
-            for live in &lives {
-                live.lose(EngineError::LeftUnfinished(live.id));
+            for entry in &entries {
+                entry.lose(EngineError::LeftUnfinished(entry.id));
             }
         }
-        self.metrics.submitted(lives.len());
-        Ok(lives.into_iter().map(|live| JobHandle::new(Arc::clone(self), live)).collect())
+        self.metrics.submitted(entries.len());
+        Ok(entries.into_iter().map(|entry| JobHandle::new(Arc::clone(self), entry)).collect())
     }
 
     /// Inserts, and believes the store rather than the error: a write may have happened although it was
@@ -252,15 +252,15 @@ fn key_taken(key: &str, job: Option<JobId>, first: &JobSpec, other: &JobSpec) ->
 /// Places in the queue for jobs that are being stored. They go back when the store fails, or panics, and the jobs are
 /// not shown any more.
 struct Reserved<'s> {
-    shared: &'s Shared,
+    shared: &'s EngineCore,
     places: [usize; 2],
-    shown: Vec<Arc<Live>>,
+    shown: Vec<Arc<Entry>>,
 }
 
 impl Reserved<'_> {
-    fn show(&mut self, lives: &[Arc<Live>]) {
-        self.shown = lives.to_vec();
-        self.shared.scheduler().registry.insert(lives);
+    fn show(&mut self, entries: &[Arc<Entry>]) {
+        self.shown = entries.to_vec();
+        self.shared.scheduler().registry.insert(entries);
     }
 
     /// The jobs are stored and go to the queue, under the same lock.
@@ -285,8 +285,8 @@ impl Drop for Reserved<'_> {
         let mut scheduler = self.shared.scheduler();
         self.give_back(&mut scheduler);
         // Not one that is stored all the same, and that this engine has claimed.
-        for live in shown.iter().filter(|live| live.lease().is_none()) {
-            scheduler.registry.remove(live);
+        for entry in shown.iter().filter(|entry| entry.lease().is_none()) {
+            scheduler.registry.remove(entry);
         }
         drop(scheduler);
         self.shared.room.notify_all();

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use job_core::{Event, Failure, FailureKind, JobRecord, JobState, Timestamp};
 use job_store::{Durability, ErrorKind, StoreError};
 
-use crate::{live::Live, shared::Shared};
+use crate::{engine_core::EngineCore, entry::Entry};
 
 /// How long a suspect runs until it is cleared, after its first death.
 const PERIOD: Duration = Duration::from_mins(1);
@@ -94,45 +94,45 @@ pub(crate) fn cut_off(record: &JobRecord) -> Event {
 /// Why such a job waits again.
 pub(crate) const CUT_OFF: &str = "its engine could not reach the store in time while it ran";
 
-impl Shared {
+impl EngineCore {
     /// The suspect that runs here, and when it is cleared.
-    pub(crate) fn running_suspect(&self) -> Option<(Arc<Live>, Timestamp)> {
-        let live = {
+    pub(crate) fn running_suspect(&self) -> Option<(Arc<Entry>, Timestamp)> {
+        let entry = {
             let scheduler = self.scheduler();
             scheduler.registry.get(scheduler.queue.running_suspect()?).cloned()?
         };
         let due = {
-            let state = live.lock();
+            let state = entry.lock();
             state.place.attempt()?;
             cleared_at(&state.record)?
         };
-        Some((live, due))
+        Some((entry, due))
     }
 
     /// Clears the suspect that has run for long enough, so that the next one may run beside it.
     pub(crate) fn clear_suspect(&self) {
-        let Some((live, due)) = self.running_suspect() else { return };
+        let Some((entry, due)) = self.running_suspect() else { return };
         if due > self.clock.now() {
             return;
         }
-        match self.clear(&live) {
+        match self.clear(&entry) {
             Ok(false) => {}
             Ok(true) => {
-                tracing::info!(job = %live.id, "the job ran for long enough after its process had died: it is cleared");
-                self.scheduler().queue.clear(live.id);
+                tracing::info!(job = %entry.id, "the job ran for long enough after its process had died: it is cleared");
+                self.scheduler().queue.clear(entry.id);
                 self.call();
             }
             // Somebody has asked for its end.
-            Err(error) if error.kind == ErrorKind::Conflict && self.source.catch_up(self, &live) == Ok(true) => {}
+            Err(error) if error.kind == ErrorKind::Conflict && self.source.catch_up(self, &entry) == Ok(true) => {}
             Err(error) => {
-                tracing::warn!(job = %live.id, %error, "a job could not be cleared of suspicion; it is tried again");
+                tracing::warn!(job = %entry.id, %error, "a job could not be cleared of suspicion; it is tried again");
             }
         }
     }
 
     /// `false` of a job that has come to its end meanwhile, or was asked to.
-    fn clear(&self, live: &Arc<Live>) -> Result<bool, StoreError> {
-        let change = live.change();
+    fn clear(&self, entry: &Arc<Entry>) -> Result<bool, StoreError> {
+        let change = entry.change();
         let next = {
             let state = change.state();
             let Some(_) = state.place.attempt() else { return Ok(false) };

@@ -6,7 +6,7 @@ use job_core::JobId;
 use job_store::StoreError;
 use serde::Serialize;
 
-use crate::{shared::Shared, sync::Mutex};
+use crate::{engine_core::EngineCore, sync::Mutex};
 
 /// A job that is in the store and cannot be read: its record is damaged, or a later version wrote it. It is left alone,
 /// because that version may read it, until [`Engine::remove`](crate::Engine::remove) is asked to remove it.
@@ -40,7 +40,7 @@ pub(crate) fn reason(error: &StoreError) -> String {
     format!("cannot be read: {}", error.detail)
 }
 
-impl Shared {
+impl EngineCore {
     /// Goes on without a job that cannot be read.
     pub(crate) fn set_aside(&self, job: JobId, error: &StoreError) {
         if self.aside.0.lock().insert(job, error.clone()).is_none() {

@@ -10,11 +10,11 @@ use job_core::{JobId, JobRecord, JobState};
 use crate::{
     cancel::StopCause,
     context::Core,
+    engine_core::{EngineCore, Phase},
+    entry::Entry,
     error::EngineError,
     inside,
-    live::Live,
     place::Place,
-    shared::{Phase, Shared},
     sync::Instant,
     worker,
 };
@@ -29,25 +29,25 @@ const DEEPEST: usize = 32;
 type End = Result<JobRecord, EngineError>;
 
 /// Waits for the end of a job on whichever thread; `None` if `until` came first.
-pub(crate) fn wait(shared: &Arc<Shared>, live: &Arc<Live>, until: Option<Instant>) -> Option<End> {
+pub(crate) fn wait(shared: &Arc<EngineCore>, entry: &Arc<Entry>, until: Option<Instant>) -> Option<End> {
     let over = |now: Instant| until.is_some_and(|until| until <= now);
-    let end = live.end();
+    let end = entry.end();
     if end.is_some() || over(Instant::now()) {
         return end;
     }
     let Some(core) = inside::job() else {
         if inside::serves(shared) {
             let reason = "a callback runs on a thread that the engine needs: wait on one of your own".to_owned();
-            return Some(Err(EngineError::CannotWait { job: None, awaited: live.id, reason }));
+            return Some(Err(EngineError::CannotWait { job: None, awaited: entry.id, reason }));
         }
-        return live.wait(until);
+        return entry.wait(until);
     };
-    let waiting = match Waiting::begin(&core, live) {
+    let waiting = match Waiting::begin(&core, entry) {
         Ok(waiting) => waiting,
         Err(error) => return Some(Err(error)),
     };
     loop {
-        let end = waiting.step(shared, live, until);
+        let end = waiting.step(shared, entry, until);
         if end.is_some() || over(Instant::now()) {
             return waiting.end(end);
         }
@@ -65,9 +65,9 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    /// The calling thread, inside of the body of `core`, waits for `live` from here on.
-    pub(crate) fn begin(core: &Arc<Core>, live: &Live) -> Result<Self, EngineError> {
-        let (shared, job, awaited) = (&core.shared, core.live.id, live.id);
+    /// The calling thread, inside of the body of `core`, waits for `entry` from here on.
+    pub(crate) fn begin(core: &Arc<Core>, entry: &Entry) -> Result<Self, EngineError> {
+        let (shared, job, awaited) = (&core.shared, core.entry.id, entry.id);
         let works = inside::works_for(shared);
         let refused = |reason| Err(EngineError::CannotWait { job: Some(job), awaited, reason });
         let lacks = {
@@ -102,23 +102,28 @@ impl Waiting {
     }
 
     /// Waits a moment: the end of the job, or why it is not waited for any longer.
-    pub(crate) fn step(&self, shared: &Arc<Shared>, live: &Arc<Live>, until: Option<Instant>) -> Option<End> {
+    pub(crate) fn step(
+        &self,
+        shared: &Arc<EngineCore>,
+        entry: &Arc<Entry>,
+        until: Option<Instant>,
+    ) -> Option<End> {
         let next = Instant::now() + STEP;
-        if let Err(error) = self.look(shared, live) {
+        if let Err(error) = self.look(shared, entry) {
             return Some(Err(error));
         }
-        live.wait(Some(until.map_or(next, |until| until.min(next))))
+        entry.wait(Some(until.map_or(next, |until| until.min(next))))
     }
 
     /// Whether to go on waiting. Where no other thread would, runs what is waited for.
-    fn look(&self, shared: &Arc<Shared>, live: &Arc<Live>) -> Result<(), EngineError> {
-        let job = self.core.live.id;
+    fn look(&self, shared: &Arc<EngineCore>, entry: &Arc<Entry>) -> Result<(), EngineError> {
+        let job = self.core.entry.id;
         if self.core.checkpoint().is_err() {
             return Err(EngineError::ToldToStop(job));
         }
-        let refused = |reason| Err(EngineError::CannotWait { job: Some(job), awaited: live.id, reason });
+        let refused = |reason| Err(EngineError::CannotWait { job: Some(job), awaited: entry.id, reason });
         let (waits, place) = {
-            let state = live.lock();
+            let state = entry.lock();
             (state.record.state == JobState::Waiting, state.place.clone())
         };
         // Of several engines another one may run it.
@@ -142,8 +147,8 @@ impl Waiting {
                 "{DEEPEST} jobs wait for each other on this thread already, which is the most"
             ));
         }
-        if shared.take_waiting(live) {
-            worker::run(shared, live);
+        if shared.take_waiting(entry) {
+            worker::run(shared, entry);
         } else {
             shared.source.tick(shared)?;
         }
@@ -158,7 +163,7 @@ impl Waiting {
             // Told to stop it goes on without a place, and returns.
             let stops = self.core.checkpoint().is_err();
             let mut scheduler = shared.scheduler();
-            if scheduler.queue.go_on(self.core.live.id, stops) {
+            if scheduler.queue.go_on(self.core.entry.id, stops) {
                 return end;
             }
             shared.quiet.wait_for(&mut scheduler, STEP);
@@ -168,7 +173,7 @@ impl Waiting {
     /// The thread does not wait any more.
     fn leave(&mut self) {
         self.is_over = true;
-        let job = self.core.live.id;
+        let job = self.core.entry.id;
         let mut scheduler = self.core.shared.scheduler();
         if let Some(at) = scheduler.waits.iter().position(|wait| *wait == (job, self.awaited)) {
             scheduler.waits.swap_remove(at);
@@ -185,7 +190,7 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         if !self.is_over {
             self.leave();
-            self.core.shared.scheduler().queue.go_on(self.core.live.id, true);
+            self.core.shared.scheduler().queue.go_on(self.core.entry.id, true);
         }
     }
 }

@@ -8,23 +8,23 @@ use job_store::{Durability, ErrorKind, StoreError};
 use crate::{
     attempt::Attempt,
     cancel::StopCause,
+    completer::{self, End},
     context::{Core, JobContext},
+    engine_core::EngineCore,
+    entry::{Change, Entry},
     error::{EngineError, JobError},
     handler::Handler,
     inside,
-    live::{Change, Live},
     next::Work,
     outcome::{self, Circumstances, Ended, Verdict},
-    recorder::{self, End},
-    shared::Shared,
     shield, started,
 };
 
 /// A worker's life.
-pub(crate) fn work(shared: &Arc<Shared>) {
+pub(crate) fn work(shared: &Arc<EngineCore>) {
     while let Some(work) = shared.next() {
         match work {
-            Work::Job(live) => run(shared, &live),
+            Work::Job(entry) => run(shared, &entry),
             // One partition, then look again: a waiting job goes first.
             Work::Help(scan) => {
                 scan.help();
@@ -36,8 +36,8 @@ pub(crate) fn work(shared: &Arc<Shared>) {
 }
 
 /// Runs one job to the end of this attempt, and gives its seat back whatever happens.
-pub(crate) fn run(shared: &Arc<Shared>, live: &Arc<Live>) {
-    let seat = Seat { shared, live, held: Cell::new(true) };
+pub(crate) fn run(shared: &Arc<EngineCore>, entry: &Arc<Entry>) {
+    let seat = Seat { shared, entry, held: Cell::new(true) };
     if let Err(message) = shield::run(|| run_on(&seat)) {
         end_panicked(&seat, message);
     }
@@ -45,8 +45,8 @@ pub(crate) fn run(shared: &Arc<Shared>, live: &Arc<Live>) {
 
 /// The place of a job that a worker has taken.
 struct Seat<'a> {
-    shared: &'a Arc<Shared>,
-    live: &'a Arc<Live>,
+    shared: &'a Arc<EngineCore>,
+    entry: &'a Arc<Entry>,
     held: Cell<bool>,
 }
 
@@ -54,7 +54,7 @@ impl Seat<'_> {
     /// The worker is done with the job.
     fn release(&self, used: Duration) {
         if self.held.replace(false) {
-            self.shared.release(self.live, used);
+            self.shared.release(self.entry, used);
         }
     }
 
@@ -64,30 +64,30 @@ impl Seat<'_> {
         self.shared.owed.lock().push(outcome);
     }
 
-    /// The end of the job is the recorder's from here on.
+    /// The end of the job is the completer's from here on.
     fn free(&self, used: Duration) {
         self.held.set(false);
-        self.shared.free(self.live, used);
+        self.shared.free(self.entry, used);
     }
 }
 
 fn run_on(seat: &Seat<'_>) {
-    let Seat { shared, live, .. } = seat;
+    let Seat { shared, entry, .. } = seat;
     let from = shared.clock.now();
-    let (core, handler) = match begin(shared, live) {
+    let (core, handler) = match begin(shared, entry) {
         Begun::Running(core, handler) => (core, handler),
         Begun::Expired(record) => {
             seat.release(Duration::ZERO);
-            return tell(shared, live, &record);
+            return tell(shared, entry, &record);
         }
         Begun::Gone => return seat.release(Duration::ZERO),
         Begun::Stopped => {
-            let stored = put_back_record(shared, live);
+            let stored = put_back_record(shared, entry);
             seat.release(Duration::ZERO);
-            return stored.map_or((), |record| tell(shared, live, &record));
+            return stored.map_or((), |record| tell(shared, entry, &record));
         }
     };
-    let ending = after_a_gap(&core, attempt(shared, live, &core, &*handler));
+    let ending = after_a_gap(&core, attempt(shared, entry, &core, &*handler));
     // Perhaps the last that has it: the engine may be gone.
     shield::discard(handler);
     let used = shared.clock.now().since(from);
@@ -96,18 +96,18 @@ fn run_on(seat: &Seat<'_>) {
         _ if core.attempt.is_lost() || core.attempt.is_left() => seat.release(used),
         Ending::Well(result) if shared.config.workers > 0 => {
             seat.free(used);
-            let end = End { live: Arc::clone(live), core, result };
-            if let Err(ends) = shared.recorder.push(end) {
-                recorder::store(shared, ends);
+            let end = End { entry: Arc::clone(entry), core, result };
+            if let Err(ends) = shared.completer.push(end) {
+                completer::store(shared, ends);
             }
         }
         ending => {
-            let mut outcome = Outcome::new(shared, live, &core, ending, used);
+            let mut outcome = Outcome::new(shared, entry, &core, ending, used);
             match outcome.store(shared) {
                 Ok(stored) => {
                     seat.release(used);
                     if let Some(record) = stored {
-                        tell(shared, live, &record);
+                        tell(shared, entry, &record);
                     }
                 }
                 Err(_) => seat.owe(outcome),
@@ -118,30 +118,32 @@ fn run_on(seat: &Seat<'_>) {
 
 /// The engine itself panicked while it ran a job, outside of the handler: the job fails, and its seat is free.
 fn end_panicked(seat: &Seat<'_>, message: String) {
-    let Seat { shared, live, .. } = seat;
-    shield::log(|| tracing::error!(job = %live.id, message, "the engine panicked while it ran a job: it goes on"));
+    let Seat { shared, entry, .. } = seat;
+    shield::log(
+        || tracing::error!(job = %entry.id, message, "the engine panicked while it ran a job: it goes on"),
+    );
     let failure =
         Failure::new(FailureKind::Panicked, format!("the engine panicked while it ran the job: {message}"));
     shared.health.panicked(message, shared.clock.now());
     if !seat.held.get() {
         return;
     }
-    let stored = shield::run(|| fail(shared, live, &failure)).unwrap_or_default();
+    let stored = shield::run(|| fail(shared, entry, &failure)).unwrap_or_default();
     if stored.is_none() {
-        live.lose(EngineError::Thread(failure.message.into()));
-        shared.watchers.end(live.id);
+        entry.lose(EngineError::Thread(failure.message.into()));
+        shared.watchers.end(entry.id);
     }
     seat.release(Duration::ZERO);
     if let Some(record) = stored {
-        tell(shared, live, &record);
+        tell(shared, entry, &record);
     }
 }
 
 /// Ends a job that was taken, begun or not.
-fn fail(shared: &Shared, live: &Arc<Live>, failure: &Failure) -> Option<JobRecord> {
+fn fail(shared: &EngineCore, entry: &Arc<Entry>, failure: &Failure) -> Option<JobRecord> {
     let mut stored = None;
     let now = shared.clock.now();
-    store_surely(shared, live, |change| {
+    store_surely(shared, entry, |change| {
         let attempt = {
             let state = change.state();
             if state.place.is_left() {
@@ -177,8 +179,8 @@ fn after_a_gap(core: &Core, ending: Ending) -> Ending {
 }
 
 /// Runs the body of an attempt that has begun.
-fn attempt(shared: &Arc<Shared>, live: &Arc<Live>, core: &Arc<Core>, handler: &dyn Handler) -> Ending {
-    let record = live.record();
+fn attempt(shared: &Arc<EngineCore>, entry: &Arc<Entry>, core: &Arc<Core>, handler: &dyn Handler) -> Ending {
+    let record = entry.record();
     let span = tracing::info_span!(
         "job", id = %record.id, kind = %record.spec.kind(), graph = record.spec.graph_name(), attempt = record.attempt
     );
@@ -189,13 +191,13 @@ fn attempt(shared: &Arc<Shared>, live: &Arc<Live>, core: &Arc<Core>, handler: &d
 
 /// Tells and counts the end of a job. `record` is what was stored, not what the job is now: a job that waits again
 /// may be another worker's already.
-pub(crate) fn tell(shared: &Shared, live: &Live, record: &JobRecord) {
+pub(crate) fn tell(shared: &EngineCore, entry: &Entry, record: &JobRecord) {
     if record.state.is_complete() {
         shared.metrics.ended(record);
         shield::log(
             || tracing::info!(job = %record.id, state = %record.state, rows = record.size.rows, "job ended"),
         );
-        live.tell_end();
+        entry.tell_end();
     }
 }
 
@@ -211,27 +213,27 @@ enum Begun {
     Stopped,
 }
 
-fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Begun {
-    let spec = live.record().spec;
-    if live.is_lease_over() {
+fn begin(shared: &Arc<EngineCore>, entry: &Arc<Entry>) -> Begun {
+    let spec = entry.record().spec;
+    if entry.is_lease_over() {
         return Begun::Gone;
     }
     let Some(handler) = shared.handlers.find(spec.kind()) else { return Begun::Gone };
-    let started = live.lock().place.begin();
+    let started = entry.lock().place.begin();
     if started.as_ref().and_then(|attempt| attempt.token.cause()).is_some_and(|cause| cause != StopCause::Deadline)
     {
         return Begun::Stopped;
     }
     if spec.options().deadline.is_some_and(|deadline| shared.clock.now() >= deadline) {
-        return expire(shared, live);
+        return expire(shared, entry);
     }
     if let Some(attempt) = started {
         // By its claim.
-        return running(shared, live, attempt, handler);
+        return running(shared, entry, attempt, handler);
     }
     let now = shared.clock.now();
     // The start need not survive a power loss: without it the job simply still waits.
-    let started = store_surely(shared, live, |change| {
+    let started = store_surely(shared, entry, |change| {
         let next = {
             let state = change.state();
             // The engine goes without it, or it was cancelled meanwhile: then there is nothing to start.
@@ -250,32 +252,37 @@ fn begin(shared: &Arc<Shared>, live: &Arc<Live>) -> Begun {
         Ok(())
     });
     // What could not be started still waits.
-    let Some(attempt) = live.attempt().filter(|_| started.is_ok()) else { return Begun::Gone };
-    running(shared, live, attempt, handler)
+    let Some(attempt) = entry.attempt().filter(|_| started.is_ok()) else { return Begun::Gone };
+    running(shared, entry, attempt, handler)
 }
 
-fn running(shared: &Arc<Shared>, live: &Arc<Live>, attempt: Arc<Attempt>, handler: Arc<dyn Handler>) -> Begun {
+fn running(
+    shared: &Arc<EngineCore>,
+    entry: &Arc<Entry>,
+    attempt: Arc<Attempt>,
+    handler: Arc<dyn Handler>,
+) -> Begun {
     if shared.is_stopping() {
         attempt.token.stop(StopCause::Shutdown);
     }
-    let spec = live.record().spec;
-    let core = Core::new(Arc::clone(shared), Arc::clone(live), attempt, spec);
+    let spec = entry.record().spec;
+    let core = Core::new(Arc::clone(shared), Arc::clone(entry), attempt, spec);
     Begun::Running(Arc::new(core), handler)
 }
 
 /// Lets a job wait again that was started and that no worker has begun; one that somebody has asked to end, ends.
-pub(crate) fn put_back(shared: &Shared, live: &Arc<Live>) {
-    let stored = put_back_record(shared, live);
-    shared.release(live, Duration::ZERO);
+pub(crate) fn put_back(shared: &EngineCore, entry: &Arc<Entry>) {
+    let stored = put_back_record(shared, entry);
+    shared.release(entry, Duration::ZERO);
     if let Some(record) = stored {
-        tell(shared, live, &record);
+        tell(shared, entry, &record);
     }
 }
 
-fn put_back_record(shared: &Shared, live: &Arc<Live>) -> Option<JobRecord> {
+fn put_back_record(shared: &EngineCore, entry: &Arc<Entry>) -> Option<JobRecord> {
     let now = shared.clock.now();
     let mut stored = None;
-    let put_back = store_surely(shared, live, |change| {
+    let put_back = store_surely(shared, entry, |change| {
         let next = {
             let record = &change.state().record;
             let cancelling = record.state == JobState::Running { cancelling: true };
@@ -286,14 +293,14 @@ fn put_back_record(shared: &Shared, live: &Arc<Live>) -> Option<JobRecord> {
         stored = Some(replace(shared, change, next)?);
         Ok(())
     });
-    live.lock().place.stop();
+    entry.lock().place.stop();
     stored.filter(|_| put_back.is_ok())
 }
 
-fn expire(shared: &Shared, live: &Arc<Live>) -> Begun {
+fn expire(shared: &EngineCore, entry: &Arc<Entry>) -> Begun {
     // One that its claim has started, and that no worker had begun, fails.
     let failure = Failure::new(FailureKind::Deadline, "its deadline passed while it waited");
-    fail(shared, live, &failure).map_or(Begun::Gone, |record| Begun::Expired(Box::new(record)))
+    fail(shared, entry, &failure).map_or(Begun::Gone, |record| Begun::Expired(Box::new(record)))
 }
 
 /// How an attempt came to its end, before that is stored.
@@ -319,7 +326,7 @@ fn body(core: &Arc<Core>, handler: &dyn Handler) -> Ending {
 /// An attempt whose body is over, and whose outcome is to be stored.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    live: Arc<Live>,
+    entry: Arc<Entry>,
     core: Arc<Core>,
     ended: Ended,
     result: Option<JobResult>,
@@ -336,8 +343,8 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     pub(crate) fn new(
-        shared: &Shared,
-        live: &Arc<Live>,
+        shared: &EngineCore,
+        entry: &Arc<Entry>,
         core: &Arc<Core>,
         ending: Ending,
         used: Duration,
@@ -347,17 +354,17 @@ impl Outcome {
             Ending::Badly(ended) => (ended, None),
         };
         let entropy = u64::from(core.attempt.started.elapsed().subsec_nanos()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let (live, core, now) = (Arc::clone(live), Arc::clone(core), shared.clock.now());
+        let (entry, core, now) = (Arc::clone(entry), Arc::clone(core), shared.clock.now());
         let percent = core.attempt.counter.snapshot().percent();
-        Self { live, core, ended, result, keeps_rows: true, now, entropy, percent, used }
+        Self { entry, core, ended, result, keeps_rows: true, now, entropy, percent, used }
     }
 
     /// Stores it: the record, if there was anything to store. A store that fails is tried again until it works or the
     /// engine stops; where no thread of the engine would do that, it is an error after a few tries.
-    pub(crate) fn store(&mut self, shared: &Arc<Shared>) -> Result<Option<JobRecord>, StoreError> {
-        let live = Arc::clone(&self.live);
+    pub(crate) fn store(&mut self, shared: &Arc<EngineCore>) -> Result<Option<JobRecord>, StoreError> {
+        let entry = Arc::clone(&self.entry);
         let mut stored = None;
-        store_surely(shared, &live, |change| {
+        store_surely(shared, &entry, |change| {
             // Waits have been told that it runs again.
             if self.core.attempt.is_left() {
                 return Ok(());
@@ -371,7 +378,7 @@ impl Outcome {
             };
             Ok(())
         })?;
-        live.lock().place.stop();
+        entry.lock().place.stop();
         Ok(stored)
     }
 
@@ -384,7 +391,7 @@ impl Outcome {
         }
     }
 
-    fn verdict(&self, shared: &Shared, record: &JobRecord) -> Verdict {
+    fn verdict(&self, shared: &EngineCore, record: &JobRecord) -> Verdict {
         let at = Circumstances {
             cause: self.core.attempt.token.cause(),
             cancelling: record.state == JobState::Running { cancelling: true },
@@ -399,7 +406,7 @@ impl Outcome {
     }
 
     /// Stores the verdict: rows first, the record last. The record comes back, if there was anything to store.
-    fn record(&mut self, shared: &Shared, change: &Change) -> Result<Option<JobRecord>, StoreError> {
+    fn record(&mut self, shared: &EngineCore, change: &Change) -> Result<Option<JobRecord>, StoreError> {
         let record = change.state().record.clone();
         let event = match self.verdict(shared, &record) {
             Verdict::Succeed => {
@@ -437,7 +444,7 @@ impl Outcome {
 }
 
 /// Tries again what could not be stored, where no thread of the engine does; whether the store works and nothing is left.
-pub(crate) fn catch_up(shared: &Arc<Shared>) -> bool {
+pub(crate) fn catch_up(shared: &Arc<EngineCore>) -> bool {
     if !shared.is_driven() {
         return true;
     }
@@ -445,9 +452,9 @@ pub(crate) fn catch_up(shared: &Arc<Shared>) -> bool {
     for mut outcome in owed {
         match outcome.store(shared) {
             Ok(stored) => {
-                shared.release(&outcome.live, outcome.used);
+                shared.release(&outcome.entry, outcome.used);
                 if let Some(record) = stored {
-                    tell(shared, &outcome.live, &record);
+                    tell(shared, &outcome.entry, &record);
                 }
             }
             Err(_) => shared.owed.lock().push(outcome),
@@ -470,7 +477,7 @@ fn keeps_rows(event: &Event) -> bool {
 }
 
 fn complete(
-    shared: &Shared,
+    shared: &EngineCore,
     change: &Change,
     next: JobRecord,
     result: &JobResult,
@@ -481,7 +488,7 @@ fn complete(
     Ok(next)
 }
 
-fn replace(shared: &Shared, change: &Change, next: JobRecord) -> Result<JobRecord, StoreError> {
+fn replace(shared: &EngineCore, change: &Change, next: JobRecord) -> Result<JobRecord, StoreError> {
     shared.replace(&next, shared.config.durability)?;
     shared.show(&mut change.state(), next.clone());
     Ok(next)
@@ -492,25 +499,25 @@ fn replace(shared: &Shared, change: &Change, next: JobRecord) -> Result<JobRecor
 /// works but refuses this job's change, which no further try would alter. An engine that is driven by its caller does
 /// not keep him: after a few tries it is an error, and the caller tries again.
 fn store_surely(
-    shared: &Shared,
-    live: &Arc<Live>,
+    shared: &EngineCore,
+    entry: &Arc<Entry>,
     mut write: impl FnMut(&Change) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     const TRIES_WITHOUT_WORKERS: u32 = 3;
     let (mut failures, mut refusals) = (0, 0);
     loop {
-        if live.is_lease_over() {
+        if entry.is_lease_over() {
             return Ok(()); // another engine's, or nobody's: it is not for us to write
         }
         // A change of its own for each try: others may cancel the job between them.
-        let written = shield::stored("change a job", || write(&live.change()));
+        let written = shield::stored("change a job", || write(&entry.change()));
         let answered = written.as_ref().map_or_else(|error| refuses_job(error.kind), |()| true);
         if answered && failures > 0 {
             shared.health.recovered();
         }
         let Err(mut error) = written else { return Ok(()) };
         if answered {
-            match shared.source.refused(shared, live, error, refusals) {
+            match shared.source.refused(shared, entry, error, refusals) {
                 Ok(()) => return Ok(()),
                 Err(None) => {
                     refusals += 1;
@@ -520,12 +527,12 @@ fn store_surely(
             }
         }
         failures += 1;
-        tracing::error!(job = %live.id, %error, failures, "a change of a job could not be stored");
+        tracing::error!(job = %entry.id, %error, failures, "a change of a job could not be stored");
         if failures >= 2 || !error.kind.is_retryable() {
             shared.health.failed(&error);
         }
         if shared.is_stopping() {
-            live.lose(EngineError::Unhealthy(error));
+            entry.lose(EngineError::Unhealthy(error));
             return Ok(());
         }
         if shared.is_driven() {

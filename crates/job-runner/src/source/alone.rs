@@ -7,10 +7,10 @@ use job_store::{ErrorKind, Listed, StoreError};
 
 use super::{Life, Source, take_up::take_up};
 use crate::{
+    engine_core::{EngineCore, Phase, Scheduler},
+    entry::Entry,
     error::EngineError,
-    live::Live,
     place::Place,
-    shared::{Phase, Scheduler, Shared},
     suspicion::{self, Death},
     sync::MutexGuard,
 };
@@ -20,7 +20,7 @@ use crate::{
 pub(crate) struct Alone;
 
 impl Source for Alone {
-    fn open(&self, shared: &Arc<Shared>) -> Result<(), EngineError> {
+    fn open(&self, shared: &Arc<EngineCore>) -> Result<(), EngineError> {
         recover(shared)
     }
 
@@ -32,7 +32,7 @@ impl Source for Alone {
         workers == 0
     }
 
-    fn tick(&self, _shared: &Arc<Shared>) -> Result<(), EngineError> {
+    fn tick(&self, _shared: &Arc<EngineCore>) -> Result<(), EngineError> {
         Ok(())
     }
 
@@ -40,9 +40,9 @@ impl Source for Alone {
         true
     }
 
-    fn accept(&self, shared: &Shared, scheduler: &mut Scheduler, new: &[Arc<Live>]) {
-        for live in new {
-            shared.enqueue(scheduler, live);
+    fn accept(&self, shared: &EngineCore, scheduler: &mut Scheduler, new: &[Arc<Entry>]) {
+        for entry in new {
+            shared.enqueue(scheduler, entry);
         }
     }
 
@@ -50,52 +50,52 @@ impl Source for Alone {
 
     fn worker_is_free(&self) {}
 
-    fn release(&self, shared: &Shared, mut scheduler: MutexGuard<'_, Scheduler>, live: &Arc<Live>) {
+    fn release(&self, shared: &EngineCore, mut scheduler: MutexGuard<'_, Scheduler>, entry: &Arc<Entry>) {
         // Read under this lock: whoever cancels it later finds it in the queue.
         let waits = {
-            let state = live.lock();
+            let state = entry.lock();
             state.record.state == JobState::Waiting && !state.place.is_left()
         };
         if waits {
-            shared.enqueue(&mut scheduler, live);
+            shared.enqueue(&mut scheduler, entry);
         } else {
-            scheduler.forget(live);
+            scheduler.forget(entry);
         }
     }
 
-    fn catch_up(&self, _shared: &Shared, _live: &Arc<Live>) -> Result<bool, StoreError> {
+    fn catch_up(&self, _shared: &EngineCore, _live: &Arc<Entry>) -> Result<bool, StoreError> {
         Ok(false)
     }
 
     fn refused(
         &self,
-        shared: &Shared,
-        live: &Arc<Live>,
+        shared: &EngineCore,
+        entry: &Arc<Entry>,
         error: StoreError,
         _times: u32,
     ) -> Result<(), Option<StoreError>> {
-        leave(shared, live, error);
+        leave(shared, entry, error);
         Ok(())
     }
 
     /// It was left to the next open. Waiting for it would never end, so it says so.
-    fn find(&self, shared: &Shared, record: JobRecord) -> Arc<Live> {
-        let live = Arc::new(Live::new(record, Place::Outside));
-        live.lose(shared.health.check().err().unwrap_or(EngineError::LeftUnfinished(live.id)));
-        live
+    fn find(&self, shared: &EngineCore, record: JobRecord) -> Arc<Entry> {
+        let entry = Arc::new(Entry::new(record, Place::Outside));
+        entry.lose(shared.health.check().err().unwrap_or(EngineError::LeftUnfinished(entry.id)));
+        entry
     }
 
     fn has(&self, _place: &Place) -> bool {
         true
     }
 
-    fn watch(&self, _live: &Live) {}
+    fn watch(&self, _live: &Entry) {}
 
-    fn freshen(&self, _shared: &Shared, _live: &Arc<Live>) {}
+    fn refresh(&self, _shared: &EngineCore, _live: &Arc<Entry>) {}
 
     fn enter(&self, _phase: Phase) {}
 
-    fn drain(&self, _shared: &Shared) {}
+    fn drain(&self, _shared: &EngineCore) {}
 }
 
 /// Queues every unfinished job again, in the order of submission; one that cannot be read holds up no other. Those that
@@ -103,7 +103,7 @@ impl Source for Alone {
 /// Whichever of them can alone be to blame for the death of the process has failed an attempt by it; the others are
 /// suspects. So a job that kills its process cannot keep the engine from opening, or kill it for ever, and takes no other
 /// with it.
-fn recover(shared: &Arc<Shared>) -> Result<(), EngineError> {
+fn recover(shared: &Arc<EngineCore>) -> Result<(), EngineError> {
     let mut left = Vec::new();
     for Listed { id, record } in shared.store().unfinished_entries()? {
         match record {
@@ -128,25 +128,25 @@ fn recover(shared: &Arc<Shared>) -> Result<(), EngineError> {
         if record.state != JobState::Waiting {
             continue;
         }
-        let live = Arc::new(Live::new(record, Place::Waiting(None)));
+        let entry = Arc::new(Entry::new(record, Place::Waiting(None)));
         let mut scheduler = shared.scheduler();
-        scheduler.registry.insert(slice::from_ref(&live));
-        shared.enqueue(&mut scheduler, &live);
+        scheduler.registry.insert(slice::from_ref(&entry));
+        shared.enqueue(&mut scheduler, &entry);
     }
     Ok(())
 }
 
 /// Leaves a job to whoever has it now: what the store says is true.
-fn leave(shared: &Shared, live: &Live, error: StoreError) {
-    tracing::error!(job = %live.id, %error, "the store refused the change of a job: it is left as it is stored");
-    if let Ok(Some(stored)) = shared.store().get(live.id) {
+fn leave(shared: &EngineCore, entry: &Entry, error: StoreError) {
+    tracing::error!(job = %entry.id, %error, "the store refused the change of a job: it is left as it is stored");
+    if let Ok(Some(stored)) = shared.store().get(entry.id) {
         let complete = stored.state.is_complete();
         shared.watchers.tell(&stored);
-        live.lock().record = stored;
+        entry.lock().record = stored;
         if complete {
-            return live.tell_end();
+            return entry.tell_end();
         }
     }
-    live.lose(EngineError::Store(error));
-    shared.watchers.end(live.id);
+    entry.lose(EngineError::Store(error));
+    shared.watchers.end(entry.id);
 }

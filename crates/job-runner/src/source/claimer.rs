@@ -15,9 +15,9 @@ use super::{
 use crate::{
     attempt::Attempt,
     cancel::StopCause,
+    engine_core::{self, EngineCore, Phase, Scheduler},
+    entry::Entry,
     lease::Lease,
-    live::Live,
-    shared::{self, Phase, Scheduler, Shared},
     shield, suspicion,
     sync::Instant,
     worker,
@@ -27,7 +27,7 @@ use crate::{
 const MIN_REST: Duration = Duration::from_millis(1);
 
 /// The life of the claimer.
-pub(super) fn run(shared: &Arc<Shared>, cluster: &Cluster) {
+pub(super) fn run(shared: &Arc<EngineCore>, cluster: &Cluster) {
     let mut failures = 0;
     while shared.scheduler().phase != Phase::Closed {
         match step(shared, cluster) {
@@ -59,7 +59,7 @@ enum Answered {
 }
 
 /// Takes back what has waited too long, and does what the policy says.
-fn step(shared: &Arc<Shared>, cluster: &Cluster) -> Result<Answered, StoreError> {
+fn step(shared: &Arc<EngineCore>, cluster: &Cluster) -> Result<Answered, StoreError> {
     take_back(shared, cluster);
     let load = load(&shared.scheduler());
     match cluster.tell(|claims| claims.next(cluster.now(), load)) {
@@ -77,23 +77,23 @@ fn step(shared: &Arc<Shared>, cluster: &Cluster) -> Result<Answered, StoreError>
 }
 
 /// Looks at the jobs that run here and at those that somebody here waits for.
-pub(super) fn look(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), StoreError> {
+pub(super) fn look(shared: &Arc<EngineCore>, cluster: &Cluster) -> Result<(), StoreError> {
     let began = cluster.now();
     let known = remote::to_look_at(shared);
     let asked: Vec<Held> = known.iter().map(|(_, held)| *held).collect();
     let changed = if asked.is_empty() { Ok(Vec::new()) } else { cluster.store().changed(&asked) };
     cluster.tell(|claims| claims.looked(began, cluster.now(), changed.is_err()));
-    let lives: FxHashMap<JobId, &Arc<Live>> = known.iter().map(|(live, held)| (held.id, live)).collect();
+    let entries: FxHashMap<JobId, &Arc<Entry>> = known.iter().map(|(entry, held)| (held.id, entry)).collect();
     for (id, stored) in changed? {
-        if let Some(live) = lives.get(&id) {
-            remote::meet(shared, cluster, live, stored);
+        if let Some(entry) = entries.get(&id) {
+            remote::apply(shared, cluster, entry, stored);
         }
     }
     Ok(())
 }
 
 /// Claims as many jobs as there is room for.
-pub(super) fn claim_now(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), StoreError> {
+pub(super) fn claim_now(shared: &Arc<EngineCore>, cluster: &Cluster) -> Result<(), StoreError> {
     let _one = cluster.claiming.take();
     let load = load(&shared.scheduler());
     let ask = cluster.tell(|claims| {
@@ -103,12 +103,12 @@ pub(super) fn claim_now(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), S
     ask.map_or(Ok(()), |ask| ask_store(shared, cluster, ask))
 }
 
-fn claim(shared: &Arc<Shared>, cluster: &Cluster, ask: Ask) -> Result<(), StoreError> {
+fn claim(shared: &Arc<EngineCore>, cluster: &Cluster, ask: Ask) -> Result<(), StoreError> {
     let _one = cluster.claiming.take();
     ask_store(shared, cluster, ask)
 }
 
-fn ask_store(shared: &Arc<Shared>, cluster: &Cluster, ask: Ask) -> Result<(), StoreError> {
+fn ask_store(shared: &Arc<EngineCore>, cluster: &Cluster, ask: Ask) -> Result<(), StoreError> {
     let (asked, began) = (Instant::now(), cluster.now());
     let claim = Claim {
         start: cluster.starts.then(|| shared.clock.now()),
@@ -157,32 +157,32 @@ fn load(scheduler: &Scheduler) -> Load {
 }
 
 /// Takes in a job that the claim has started: a worker has to begin it.
-fn take_in(shared: &Arc<Shared>, record: JobRecord, lease: Arc<Lease>) -> Arc<Live> {
+fn take_in(shared: &Arc<EngineCore>, record: JobRecord, lease: Arc<Lease>) -> Arc<Entry> {
     let mut scheduler = shared.scheduler();
     if let Some(deadline) = record.spec.options().deadline {
         shared.watch_deadline(&mut scheduler, deadline, record.id);
     }
-    scheduler.queue.run(shared::waiting(&record));
+    scheduler.queue.run(engine_core::waiting(&record));
     scheduler.running += 1;
     let attempt = Attempt::under(Arc::clone(&lease), record.attempt, record.spec.options().budget);
     if scheduler.registry.get(record.id).is_none() {
         shared.watchers.tell(&record);
     }
-    let live = hold(shared, &mut scheduler, record, lease);
-    let mut state = live.lock();
+    let entry = hold(shared, &mut scheduler, record, lease);
+    let mut state = entry.lock();
     // It may have been cancelled here since the claim.
     if state.record.state == (JobState::Running { cancelling: true }) {
         attempt.token.stop(StopCause::Cancel);
     }
     state.place.start(Arc::new(attempt));
     drop(state);
-    live
+    entry
 }
 
 /// Takes a claimed job in. `lost`: another engine had it, and has died or lost touch.
-fn adopt(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, lease: Arc<Lease>, lost: bool) {
+fn adopt(shared: &Arc<EngineCore>, cluster: &Cluster, record: JobRecord, lease: Arc<Lease>, lost: bool) {
     let claim = ClaimId { job: record.id, token: lease.claim() };
-    let live = hold(shared, &mut shared.scheduler(), record.clone(), lease);
+    let entry = hold(shared, &mut shared.scheduler(), record.clone(), lease);
     let verdict = |record: &JobRecord| {
         if lost {
             // That may have been the fault of whatever ran there, so only the one suspect of that engine is blamed.
@@ -194,42 +194,42 @@ fn adopt(shared: &Arc<Shared>, cluster: &Cluster, record: JobRecord, lease: Arc<
     match take_up(shared, record, verdict) {
         Ok(record) => {
             // A cancel of it may be under way.
-            let change = live.change();
+            let change = entry.change();
             shared.show(&mut change.state(), record.clone());
             drop(change);
             if record.state.is_complete() {
-                return shared.ended_waiting(&live, &record);
+                return shared.ended_waiting(&entry, &record);
             }
             let mut scheduler = shared.scheduler();
             if scheduler.phase == Phase::Open {
-                return shared.enqueue(&mut scheduler, &live);
+                return shared.enqueue(&mut scheduler, &entry);
             }
         }
         Err(error) => {
-            tracing::warn!(job = %live.id, %error, "a claimed job could not be taken up: it is given back");
+            tracing::warn!(job = %entry.id, %error, "a claimed job could not be taken up: it is given back");
         }
     }
-    cluster.leave(&mut shared.scheduler(), &live);
+    cluster.leave(&mut shared.scheduler(), &entry);
     cluster.give_back(&[claim]);
 }
 
 /// Counts a claimed job among those of this engine, with the handles that there are.
-fn hold(shared: &Shared, scheduler: &mut Scheduler, record: JobRecord, lease: Arc<Lease>) -> Arc<Live> {
-    let live = scheduler.registry.get_or_insert(&record);
-    let mut state = live.lock();
+fn hold(shared: &EngineCore, scheduler: &mut Scheduler, record: JobRecord, lease: Arc<Lease>) -> Arc<Entry> {
+    let entry = scheduler.registry.get_or_insert(&record);
+    let mut state = entry.lock();
     shared.show(&mut state, record);
     state.place.wait(Some(lease));
     drop(state);
-    live
+    entry
 }
 
 /// The claim of this engine on a job.
-fn lease_of(shared: &Shared, id: JobId) -> Option<Arc<Lease>> {
+fn lease_of(shared: &EngineCore, id: JobId) -> Option<Arc<Lease>> {
     shared.scheduler().registry.get(id)?.lease()
 }
 
 /// Lets those wait again that no worker has begun in time; in a shutdown all of them.
-fn take_back(shared: &Shared, cluster: &Cluster) {
+fn take_back(shared: &EngineCore, cluster: &Cluster) {
     let (overdue, phase) = {
         let mut scheduler = shared.scheduler();
         let phase = scheduler.phase;
@@ -238,7 +238,7 @@ fn take_back(shared: &Shared, cluster: &Cluster) {
     if !overdue.is_empty() && phase == Phase::Open {
         cluster.tell(Claims::claim_less);
     }
-    for live in overdue {
-        worker::put_back(shared, &live);
+    for entry in overdue {
+        worker::put_back(shared, &entry);
     }
 }

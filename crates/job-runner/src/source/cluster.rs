@@ -16,11 +16,11 @@ use super::{
 };
 use crate::{
     config::Config,
+    engine_core::{EngineCore, Phase, Scheduler},
+    entry::Entry,
     error::EngineError,
     lease::Lease,
-    live::Live,
     place::Place,
-    shared::{Phase, Scheduler, Shared},
     sync::{Condvar, Instant, Mutex, MutexGuard, assert_none_held, random},
 };
 
@@ -85,7 +85,7 @@ impl Cluster {
         }
     }
 
-    /// The store, as [`Shared::store`].
+    /// The store, as [`EngineCore::store`].
     pub(crate) fn store(&self) -> &dyn SharedStore {
         assert_none_held();
         &*self.store
@@ -131,25 +131,25 @@ impl Cluster {
 
     /// This engine is done with a job, or its lease is lost: if it is not complete, it is outside from now on. The
     /// claim comes back that has to be given back.
-    pub(crate) fn leave(&self, scheduler: &mut Scheduler, live: &Arc<Live>) -> Option<ClaimId> {
+    pub(crate) fn leave(&self, scheduler: &mut Scheduler, entry: &Arc<Entry>) -> Option<ClaimId> {
         self.tell(Claims::job_left);
         let (ends, back) = {
-            let mut state = live.lock();
+            let mut state = entry.lock();
             let runs = state.runs();
             let token = state.place.lease().map(|lease| lease.claim());
             let back = state.place.go(runs).then_some(token).flatten();
             if matches!(state.place, Place::LeaseLost(_)) {
-                tracing::warn!(job = %live.id, "the lease of a job was lost: it waits again, or another engine goes on with it");
+                tracing::warn!(job = %entry.id, "the lease of a job was lost: it waits again, or another engine goes on with it");
             }
             (state.record.state.is_complete() || state.place.is_left(), back)
         };
         if ends {
-            scheduler.forget(live);
+            scheduler.forget(entry);
             return None;
         }
-        scheduler.forget_deadline(live);
+        scheduler.forget_deadline(entry);
         self.tell(Claims::want_look);
-        back.map(|token| ClaimId { job: live.id, token })
+        back.map(|token| ClaimId { job: entry.id, token })
     }
 
     /// Lets others have these jobs. Should that fail, their leases end by themselves.
@@ -163,14 +163,14 @@ impl Cluster {
     }
 
     /// Takes those of `jobs` that wait in the queue out of it, and lets others have them.
-    pub(crate) fn give_up_waiting(&self, shared: &Shared, jobs: &[JobId]) -> usize {
+    pub(crate) fn give_up_waiting(&self, shared: &EngineCore, jobs: &[JobId]) -> usize {
         let mut back = Vec::new();
         {
             let mut scheduler = shared.scheduler();
             for id in jobs {
-                let Some(live) = scheduler.registry.get(*id).cloned() else { continue };
+                let Some(entry) = scheduler.registry.get(*id).cloned() else { continue };
                 if scheduler.queue.remove(*id) {
-                    back.extend(self.leave(&mut scheduler, &live));
+                    back.extend(self.leave(&mut scheduler, &entry));
                 }
             }
         }
@@ -190,7 +190,7 @@ impl Cluster {
 
 impl Source for Cluster {
     /// Nothing is taken up but by claims.
-    fn open(&self, _shared: &Arc<Shared>) -> Result<(), EngineError> {
+    fn open(&self, _shared: &Arc<EngineCore>) -> Result<(), EngineError> {
         Ok(())
     }
 
@@ -211,7 +211,7 @@ impl Source for Cluster {
         workers == 0 && self.runs()
     }
 
-    fn tick(&self, shared: &Arc<Shared>) -> Result<(), EngineError> {
+    fn tick(&self, shared: &Arc<EngineCore>) -> Result<(), EngineError> {
         leases::renew(shared, self)?;
         claimer::look(shared, self)?;
         claimer::claim_now(shared, self)?;
@@ -223,7 +223,7 @@ impl Source for Cluster {
         false
     }
 
-    fn accept(&self, _shared: &Shared, _scheduler: &mut Scheduler, _new: &[Arc<Live>]) {
+    fn accept(&self, _shared: &EngineCore, _scheduler: &mut Scheduler, _new: &[Arc<Entry>]) {
         self.tell(Claims::ask);
     }
 
@@ -237,45 +237,45 @@ impl Source for Cluster {
     }
 
     /// Whichever engine is free runs it again.
-    fn release(&self, _shared: &Shared, mut scheduler: MutexGuard<'_, Scheduler>, live: &Arc<Live>) {
-        let back = self.leave(&mut scheduler, live);
+    fn release(&self, _shared: &EngineCore, mut scheduler: MutexGuard<'_, Scheduler>, entry: &Arc<Entry>) {
+        let back = self.leave(&mut scheduler, entry);
         drop(scheduler);
         self.give_back(back.as_slice());
     }
 
-    fn catch_up(&self, shared: &Shared, live: &Arc<Live>) -> Result<bool, StoreError> {
-        remote::refresh(shared, self, live)?;
+    fn catch_up(&self, shared: &EngineCore, entry: &Arc<Entry>) -> Result<bool, StoreError> {
+        remote::refresh(shared, self, entry)?;
         Ok(true)
     }
 
     fn refused(
         &self,
-        shared: &Shared,
-        live: &Arc<Live>,
+        shared: &EngineCore,
+        entry: &Arc<Entry>,
         error: StoreError,
         times: u32,
     ) -> Result<(), Option<StoreError>> {
         const MOST: u32 = 100;
         if error.kind == ErrorKind::Conflict && times < MOST {
             // Somebody has asked for its end, most likely.
-            return Err(remote::refresh(shared, self, live).err());
+            return Err(remote::refresh(shared, self, entry).err());
         }
-        tracing::warn!(job = %live.id, %error, "the store refused the change of a job: it is left to other engines");
-        if let Some(lease) = live.lease() {
+        tracing::warn!(job = %entry.id, %error, "the store refused the change of a job: it is left to other engines");
+        if let Some(lease) = entry.lease() {
             lease.end();
         }
         Ok(())
     }
 
-    fn find(&self, shared: &Shared, record: JobRecord) -> Arc<Live> {
+    fn find(&self, shared: &EngineCore, record: JobRecord) -> Arc<Entry> {
         let mut scheduler = shared.scheduler();
         if scheduler.phase != Phase::Closed || scheduler.registry.get(record.id).is_some() {
             return scheduler.registry.get_or_insert(&record);
         }
         drop(scheduler);
-        let live = Arc::new(Live::new(record, Place::Outside));
-        live.lose(EngineError::LeftUnfinished(live.id));
-        live
+        let entry = Arc::new(Entry::new(record, Place::Outside));
+        entry.lose(EngineError::LeftUnfinished(entry.id));
+        entry
     }
 
     fn has(&self, place: &Place) -> bool {
@@ -283,9 +283,9 @@ impl Source for Cluster {
     }
 
     /// If it is outside, it is looked at.
-    fn watch(&self, live: &Live) {
+    fn watch(&self, entry: &Entry) {
         let news = {
-            let mut state = live.lock();
+            let mut state = entry.lock();
             !std::mem::replace(&mut state.awaited, true) && !state.is_settled_or_here()
         };
         if news {
@@ -293,12 +293,12 @@ impl Source for Cluster {
         }
     }
 
-    fn freshen(&self, shared: &Shared, live: &Arc<Live>) {
-        if live.lock().is_settled_or_here() {
+    fn refresh(&self, shared: &EngineCore, entry: &Arc<Entry>) {
+        if entry.lock().is_settled_or_here() {
             return;
         }
-        if let Err(error) = remote::refresh(shared, self, live) {
-            tracing::warn!(job = %live.id, %error, "a job of another engine could not be looked at");
+        if let Err(error) = remote::refresh(shared, self, entry) {
+            tracing::warn!(job = %entry.id, %error, "a job of another engine could not be looked at");
         }
     }
 
@@ -310,8 +310,8 @@ impl Source for Cluster {
         self.store.wake();
     }
 
-    fn drain(&self, shared: &Shared) {
-        let jobs: Vec<JobId> = shared.scheduler().registry.all().iter().map(|live| live.id).collect();
+    fn drain(&self, shared: &EngineCore) {
+        let jobs: Vec<JobId> = shared.scheduler().registry.all().iter().map(|entry| entry.id).collect();
         self.give_up_waiting(shared, &jobs);
     }
 }

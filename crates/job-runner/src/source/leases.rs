@@ -8,11 +8,12 @@ use rustc_hash::FxHashMap;
 
 use super::{claims::Claims, cluster::Cluster, remote, take_up::take_up};
 use crate::{
-    error::EngineError, lease::Lease, live::Live, place::Stopped, shared::Shared, suspicion, sync::Instant,
+    engine_core::EngineCore, entry::Entry, error::EngineError, lease::Lease, place::Stopped, suspicion,
+    sync::Instant,
 };
 
 /// The life of the keeper of the leases.
-pub(super) fn keep(shared: &Arc<Shared>, cluster: &Cluster) {
+pub(super) fn keep(shared: &Arc<EngineCore>, cluster: &Cluster) {
     let every = cluster.sharing.lease / 3;
     let mut pause = every;
     while cluster.rest(pause) {
@@ -29,11 +30,11 @@ pub(super) fn keep(shared: &Arc<Shared>, cluster: &Cluster) {
 }
 
 /// Renews every lease, finds out which are lost, and puts back what has stopped without one.
-pub(super) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), StoreError> {
+pub(super) fn renew(shared: &Arc<EngineCore>, cluster: &Cluster) -> Result<(), StoreError> {
     let (leased, stopped) = to_renew(shared);
     let running = leased.iter().map(|(job, lease)| ClaimId { job: *job, token: lease.claim() });
     let claims: Vec<ClaimId> =
-        running.chain(stopped.iter().map(|(live, stopped)| claim(live, *stopped))).collect();
+        running.chain(stopped.iter().map(|(entry, stopped)| claim(entry, *stopped))).collect();
     if claims.is_empty() {
         return Ok(());
     }
@@ -58,12 +59,12 @@ pub(super) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
         }
     }
     if renewed.is_ok() {
-        for (live, stopped) in stopped {
-            if held.contains_key(&live.id) {
-                put_back(shared, cluster, &live, stopped);
+        for (entry, stopped) in stopped {
+            if held.contains_key(&entry.id) {
+                put_back(shared, cluster, &entry, stopped);
             } else {
                 // Another's by now.
-                live.lock().place.settle();
+                entry.lock().place.settle();
             }
         }
     }
@@ -76,47 +77,47 @@ pub(super) fn renew(shared: &Arc<Shared>, cluster: &Cluster) -> Result<(), Store
 }
 
 type Leased = Vec<(JobId, Arc<Lease>)>;
-type StoppedHere = Vec<(Arc<Live>, Stopped)>;
+type StoppedHere = Vec<(Arc<Entry>, Stopped)>;
 
-fn claim(live: &Live, stopped: Stopped) -> ClaimId {
-    ClaimId { job: live.id, token: stopped.token }
+fn claim(entry: &Entry, stopped: Stopped) -> ClaimId {
+    ClaimId { job: entry.id, token: stopped.token }
 }
 
 /// The leases of this engine, and the jobs that have stopped here without one.
-fn to_renew(shared: &Shared) -> (Leased, StoppedHere) {
+fn to_renew(shared: &EngineCore) -> (Leased, StoppedHere) {
     let (mut leased, mut stopped) = (Vec::new(), Vec::new());
     let all = shared.scheduler().registry.all();
-    for live in all {
-        let state = live.lock();
+    for entry in all {
+        let state = entry.lock();
         if let Some(lease) = state.place.lease() {
-            leased.push((live.id, Arc::clone(lease)));
+            leased.push((entry.id, Arc::clone(lease)));
         } else if let Some(attempt) = state.place.stopped() {
             drop(state);
-            stopped.push((live, attempt));
+            stopped.push((entry, attempt));
         }
     }
     (leased, stopped)
 }
 
 /// Lets a job wait again whose body has ended here without a lease, and that is still this engine's.
-fn put_back(shared: &Arc<Shared>, cluster: &Cluster, live: &Arc<Live>, stopped: Stopped) {
-    match put_one_back(shared, live.id, stopped.attempt) {
+fn put_back(shared: &Arc<EngineCore>, cluster: &Cluster, entry: &Arc<Entry>, stopped: Stopped) {
+    match put_one_back(shared, entry.id, stopped.attempt) {
         Ok(record) => {
-            live.lock().place.settle();
+            entry.lock().place.settle();
             if let Some(record) = record {
-                tracing::info!(job = %live.id, "a job that was stopped without its lease waits again");
-                remote::meet(shared, cluster, live, Some(record));
-                cluster.give_back(&[claim(live, stopped)]);
+                tracing::info!(job = %entry.id, "a job that was stopped without its lease waits again");
+                remote::apply(shared, cluster, entry, Some(record));
+                cluster.give_back(&[claim(entry, stopped)]);
             }
         }
         Err(error) => {
-            tracing::warn!(job = %live.id, %error, "a job that was stopped without its lease could not be put back");
+            tracing::warn!(job = %entry.id, %error, "a job that was stopped without its lease could not be put back");
         }
     }
 }
 
 /// The job as it is then; `None` if it has gone on without.
-fn put_one_back(shared: &Shared, id: JobId, attempt: u32) -> Result<Option<JobRecord>, EngineError> {
+fn put_one_back(shared: &EngineCore, id: JobId, attempt: u32) -> Result<Option<JobRecord>, EngineError> {
     let runs = |record: &JobRecord| record.attempt == attempt && matches!(record.state, JobState::Running { .. });
     match shared.store().get(id)?.filter(runs) {
         Some(record) => take_up(shared, record, suspicion::cut_off).map(Some),
@@ -125,7 +126,7 @@ fn put_one_back(shared: &Shared, id: JobId, attempt: u32) -> Result<Option<JobRe
 }
 
 /// What has waited for a worker here for a third of a lease goes back to the others: one of them may be idle.
-fn share_waiting(shared: &Shared, cluster: &Cluster, known: &[(JobId, Arc<Lease>)]) {
+fn share_waiting(shared: &EngineCore, cluster: &Cluster, known: &[(JobId, Arc<Lease>)]) {
     let long = |lease: &Lease| lease.age() >= cluster.sharing.lease / 3;
     let stale: Vec<JobId> = known.iter().filter(|(_, lease)| long(lease)).map(|(id, _)| *id).collect();
     if cluster.give_up_waiting(shared, &stale) > 0 {

@@ -20,20 +20,20 @@ pub(crate) use self::{
     cluster::{Cluster, Sharing},
 };
 use crate::{
+    engine_core::{EngineCore, Phase, Scheduler},
+    entry::Entry,
     error::EngineError,
-    live::Live,
     place::Place,
-    shared::{Phase, Scheduler, Shared},
     sync::MutexGuard,
 };
 
 /// What a thread does as long as it lives.
-pub(crate) type Life = Arc<dyn Fn(&Arc<Shared>) + Send + Sync>;
+pub(crate) type Life = Arc<dyn Fn(&Arc<EngineCore>) + Send + Sync>;
 
 /// Where jobs come from.
 pub(crate) trait Source: fmt::Debug + Send + Sync {
     /// Takes up what earlier engines left, before any thread starts.
-    fn open(&self, shared: &Arc<Shared>) -> Result<(), EngineError>;
+    fn open(&self, shared: &Arc<EngineCore>) -> Result<(), EngineError>;
 
     /// The threads that it needs, by name.
     fn threads(self: Arc<Self>, workers: usize) -> Vec<(&'static str, Life)>;
@@ -42,13 +42,13 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
     fn is_driven(&self, workers: usize) -> bool;
 
     /// Does once what its threads do.
-    fn tick(&self, shared: &Arc<Shared>) -> Result<(), EngineError>;
+    fn tick(&self, shared: &Arc<EngineCore>) -> Result<(), EngineError>;
 
     /// Whether new jobs wait in the queue of this engine, which has a bound.
     fn queues(&self) -> bool;
 
     /// New jobs of the registry are stored.
-    fn accept(&self, shared: &Shared, scheduler: &mut Scheduler, new: &[Arc<Live>]);
+    fn accept(&self, shared: &EngineCore, scheduler: &mut Scheduler, new: &[Arc<Entry>]);
 
     /// A worker has looked for a job.
     fn worker_looked(&self, scheduler: &Scheduler, found: bool);
@@ -57,37 +57,37 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
     fn worker_is_free(&self);
 
     /// A worker is done with a job: it is complete, waits again, or is left to others.
-    fn release(&self, shared: &Shared, scheduler: MutexGuard<'_, Scheduler>, live: &Arc<Live>);
+    fn release(&self, shared: &EngineCore, scheduler: MutexGuard<'_, Scheduler>, entry: &Arc<Entry>);
 
     /// A change of a job met another one: brings the record up to date. `false` where nobody else could change it.
-    fn catch_up(&self, shared: &Shared, live: &Arc<Live>) -> Result<bool, StoreError>;
+    fn catch_up(&self, shared: &EngineCore, entry: &Arc<Entry>) -> Result<bool, StoreError>;
 
     /// The store works, and refuses a change of this job for the so many-th time. `Ok`: the job is left to whoever has it;
     /// `Err(None)`: the change is to be made once more from the record as it is now; `Err` of an error when that could not
     /// be found out.
     fn refused(
         &self,
-        shared: &Shared,
-        live: &Arc<Live>,
+        shared: &EngineCore,
+        entry: &Arc<Entry>,
         error: StoreError,
         times: u32,
     ) -> Result<(), Option<StoreError>>;
 
     /// The entry of an unfinished job that the registry does not have.
-    fn find(&self, shared: &Shared, record: JobRecord) -> Arc<Live>;
+    fn find(&self, shared: &EngineCore, record: JobRecord) -> Arc<Entry>;
 
     /// Whether a job at this place is this engine's to run.
     fn has(&self, place: &Place) -> bool;
 
     /// Somebody here waits for this job from now on.
-    fn watch(&self, live: &Live);
+    fn watch(&self, entry: &Entry);
 
     /// Brings the record of a job up to date that others may have changed, as far as the store answers.
-    fn freshen(&self, shared: &Shared, live: &Arc<Live>);
+    fn refresh(&self, shared: &EngineCore, entry: &Arc<Entry>);
 
     /// The engine begins a phase of its shutdown.
     fn enter(&self, phase: Phase);
 
     /// In a shutdown: what has not begun is for others.
-    fn drain(&self, shared: &Shared);
+    fn drain(&self, shared: &EngineCore);
 }

@@ -6,25 +6,25 @@ use job_core::{JobRecord, JobState};
 use job_store::{Held, StoreError};
 
 use super::{claims::Claims, cluster::Cluster};
-use crate::{cancel::StopCause, error::EngineError, live::Live, shared::Shared};
+use crate::{cancel::StopCause, engine_core::EngineCore, entry::Entry, error::EngineError};
 
 /// Reads the record of a job that somebody else may have changed, and shows it.
-pub(super) fn refresh(shared: &Shared, cluster: &Cluster, live: &Arc<Live>) -> Result<(), StoreError> {
-    let stored = shared.store().get(live.id)?;
-    meet(shared, cluster, live, stored);
+pub(super) fn refresh(shared: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>) -> Result<(), StoreError> {
+    let stored = shared.store().get(entry.id)?;
+    apply(shared, cluster, entry, stored);
     Ok(())
 }
 
 /// What the store has of a job may be news: shows it, and does what somebody else has asked for.
-pub(super) fn meet(shared: &Shared, cluster: &Cluster, live: &Arc<Live>, stored: Option<JobRecord>) {
+pub(super) fn apply(shared: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>, stored: Option<JobRecord>) {
     let Some(stored) = stored else {
         // It was complete and has been removed before anybody here looked.
-        shared.scheduler().forget(live);
-        live.lose(EngineError::UnknownJob(live.id));
-        return shared.watchers.end(live.id);
+        shared.scheduler().forget(entry);
+        entry.lose(EngineError::UnknownJob(entry.id));
+        return shared.watchers.end(entry.id);
     };
     let runs_here = {
-        let Some(mut state) = live.lock_unchanging() else {
+        let Some(mut state) = entry.lock_unchanging() else {
             // Whoever changes it finds out by himself; what he does not, the next look does.
             return cluster.tell(Claims::want_look);
         };
@@ -51,27 +51,27 @@ pub(super) fn meet(shared: &Shared, cluster: &Cluster, live: &Arc<Live>, stored:
         if !runs_here {
             let mut scheduler = shared.scheduler();
             scheduler.queue.remove(stored.id);
-            scheduler.forget(live);
+            scheduler.forget(entry);
             drop(scheduler);
             shared.call();
         }
-        live.tell_end();
+        entry.tell_end();
     }
 }
 
 /// What a look is about: each job with the revision that is known.
-pub(super) fn to_look_at(shared: &Shared) -> Vec<(Arc<Live>, Held)> {
+pub(super) fn to_look_at(shared: &EngineCore) -> Vec<(Arc<Entry>, Held)> {
     let all = {
         let mut scheduler = shared.scheduler();
         scheduler.registry.forget_unasked();
         scheduler.registry.all()
     };
-    let wanted = all.into_iter().filter_map(|live| {
-        let state = live.lock();
-        let held = Held { id: live.id, revision: state.record.revision };
+    let wanted = all.into_iter().filter_map(|entry| {
+        let state = entry.lock();
+        let held = Held { id: entry.id, revision: state.record.revision };
         let wanted = state.place.is_here() || state.awaited;
         drop(state);
-        wanted.then_some((live, held))
+        wanted.then_some((entry, held))
     });
     wanted.collect()
 }

@@ -3,12 +3,12 @@
 use job_core::{Event, JobRecord, JobState};
 use job_store::{Durability, ErrorKind};
 
-use crate::{error::EngineError, shared::Shared};
+use crate::{engine_core::EngineCore, error::EngineError};
 
 /// What an unfinished job is when it is taken up by this engine: waiting, or at its end. `verdict` says what becomes of
 /// one that runs in its record.
 pub(super) fn take_up(
-    shared: &Shared,
+    shared: &EngineCore,
     record: JobRecord,
     verdict: impl Fn(&JobRecord) -> Event,
 ) -> Result<JobRecord, EngineError> {
@@ -23,7 +23,7 @@ pub(super) fn take_up(
 /// The move of a job that was left running. Its record goes first: a thread of an engine that was dropped without
 /// waiting for it can write nothing more from then on, and must not find its rows gone while it still can.
 fn interrupted(
-    shared: &Shared,
+    shared: &EngineCore,
     mut record: JobRecord,
     verdict: impl Fn(&JobRecord) -> Event,
 ) -> Result<JobRecord, EngineError> {

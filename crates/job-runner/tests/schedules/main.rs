@@ -1,7 +1,7 @@
 //! The engine under a scheduler that tries many orders of its threads (shuttle).
 //!
 //! These are the sources of the library once more, with other locks and threads ([`sync`]): whole engines with
-//! workers, keeper and recorder run, over a store in memory. A deadlock, a waiter that is never woken and a wrong
+//! workers, keeper and completer run, over a store in memory. A deadlock, a waiter that is never woken and a wrong
 //! outcome are failures, and the schedule that led there is printed.
 //!
 //! `JOB_SCHEDULES` says how many schedules each scenario tries, one of two engines a quarter of them: 1,000 by default,
@@ -25,6 +25,8 @@ mod attempt;
 mod cancel;
 #[path = "../../src/clock.rs"]
 mod clock;
+#[path = "../../src/completer.rs"]
+mod completer;
 #[path = "../../src/config.rs"]
 mod config;
 #[path = "../../src/context.rs"]
@@ -33,6 +35,10 @@ mod context;
 mod deadline;
 #[path = "../../src/engine.rs"]
 mod engine;
+#[path = "../../src/engine_core.rs"]
+mod engine_core;
+#[path = "../../src/entry.rs"]
+mod entry;
 #[path = "../../src/error.rs"]
 mod error;
 #[path = "../../src/explain.rs"]
@@ -53,8 +59,6 @@ mod inside;
 #[path = "../../src/lease.rs"]
 mod lease;
 mod line;
-#[path = "../../src/live.rs"]
-mod live;
 #[path = "../../src/metrics.rs"]
 mod metrics;
 #[path = "../../src/next.rs"]
@@ -75,8 +79,6 @@ mod progress;
 mod queue;
 #[path = "../../src/reader.rs"]
 mod reader;
-#[path = "../../src/recorder.rs"]
-mod recorder;
 #[path = "../../src/registry.rs"]
 mod registry;
 #[path = "../../src/retention.rs"]
@@ -87,8 +89,6 @@ mod rows;
 mod saved;
 mod scenarios;
 mod several;
-#[path = "../../src/shared.rs"]
-mod shared;
 #[path = "../../../job-store/src/shared_memory.rs"]
 mod shared_memory;
 #[path = "../../src/shield.rs"]

@@ -1,4 +1,4 @@
-//! [`Shared`]: what the engine, its workers, the keeper and the handles share; all moves of jobs but those of a
+//! [`EngineCore`]: what the engine, its workers, the keeper and the handles share; all moves of jobs but those of a
 //! running attempt (`worker`) are here. Locks are taken in the order scheduler, then job.
 
 use std::{
@@ -17,21 +17,21 @@ use job_store::{Durability, ErrorKind, Seat, Store, StoreError};
 use crate::{
     cancel::StopCause,
     clock::{Clock, Shielded},
+    completer::Completer,
     config::Config,
     engine::Shutdown,
+    entry::{Entry, State},
     error::EngineError,
     handle::JobHandle,
     handler::Handlers,
     health::Health,
     ids::IdSource,
-    live::{Live, State},
     metrics::Metrics,
     partition::Scan,
     place::Place,
     pool::Pool,
     queue::{Limits, Queue, Waiting},
     reader::Reads,
-    recorder::Recorder,
     registry::Registry,
     retention, shield,
     source::Source,
@@ -44,7 +44,7 @@ use crate::{
 };
 
 /// What the engine, its workers and the handles share.
-pub(crate) struct Shared {
+pub(crate) struct EngineCore {
     store: Arc<dyn Store>,
     /// The right to work on it, until the engine is shut down.
     seat: Mutex<Option<Seat>>,
@@ -58,7 +58,7 @@ pub(crate) struct Shared {
     pub(crate) health: Health,
     pub(crate) aside: SetAside,
     pub(crate) reads: Arc<Reads>,
-    pub(crate) recorder: Recorder,
+    pub(crate) completer: Completer,
     pub(crate) pool: Pool,
     /// Outcomes that could not be stored, and that no thread of the engine tries again.
     pub(crate) owed: Mutex<Vec<Outcome>>,
@@ -112,16 +112,16 @@ pub(crate) enum Phase {
     Closed,
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for EngineCore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
+        f.debug_struct("EngineCore")
             .field("store", &self.store)
             .field("handlers", &self.handlers)
             .finish_non_exhaustive()
     }
 }
 
-impl Shared {
+impl EngineCore {
     pub(crate) fn new(
         store: Arc<dyn Store>,
         source: Arc<dyn Source>,
@@ -167,7 +167,7 @@ impl Shared {
             aside: SetAside::default(),
             reads: Arc::new(Reads::new(Arc::clone(&clock))),
             clock,
-            recorder: Recorder::default(),
+            completer: Completer::default(),
             pool: Pool::default(),
             owed: Mutex::default(),
             ids,
@@ -201,8 +201,8 @@ impl Shared {
     }
 
     /// Puts a waiting job of the registry where a worker finds it.
-    pub(crate) fn enqueue(&self, scheduler: &mut Scheduler, live: &Arc<Live>) {
-        let mut state = live.lock();
+    pub(crate) fn enqueue(&self, scheduler: &mut Scheduler, entry: &Arc<Entry>) {
+        let mut state = entry.lock();
         let record = &state.record;
         if record.state != JobState::Waiting {
             return; // cancelled while it was being stored
@@ -222,40 +222,40 @@ impl Shared {
 
     pub(crate) fn handle(self: &Arc<Self>, id: JobId) -> Result<Option<JobHandle>, EngineError> {
         let known = self.scheduler().registry.get(id).cloned();
-        let live = match known {
-            Some(live) => live,
+        let entry = match known {
+            Some(entry) => entry,
             None => match self.store().get(id)? {
-                Some(record) if record.state.is_complete() => Arc::new(Live::new(record, Place::Outside)),
+                Some(record) if record.state.is_complete() => Arc::new(Entry::new(record, Place::Outside)),
                 Some(record) => self.source.find(self, record),
                 None => return Ok(None),
             },
         };
-        Ok(Some(JobHandle::new(Arc::clone(self), live)))
+        Ok(Some(JobHandle::new(Arc::clone(self), entry)))
     }
 
     /// A worker is done with a job: it is complete, waits again, or is left to the next open.
-    pub(crate) fn release(&self, live: &Arc<Live>, used: Duration) {
-        self.free(live, used);
-        self.forget(live);
+    pub(crate) fn release(&self, entry: &Arc<Entry>, used: Duration) {
+        self.free(entry, used);
+        self.forget(entry);
         self.call();
     }
 
     /// A worker is done with a job whose end is still to be stored: its place under the limits is free.
-    pub(crate) fn free(&self, live: &Live, used: Duration) {
+    pub(crate) fn free(&self, entry: &Entry, used: Duration) {
         let mut scheduler = self.scheduler();
-        scheduler.queue.finish(live.id, used);
+        scheduler.queue.finish(entry.id, used);
         if !used.is_zero() {
             scheduler.started.worked(used);
         }
     }
 
     /// The end of a freed job is stored, or it waits again, or is left to the next open.
-    pub(crate) fn forget(&self, live: &Arc<Live>) {
+    pub(crate) fn forget(&self, entry: &Arc<Entry>) {
         let mut scheduler = self.scheduler();
         scheduler.running -= 1;
         // Not before its end is stored: else the next one might kill the process, and both would be there again.
-        let is_next = scheduler.queue.clear(live.id);
-        self.source.release(self, scheduler, live);
+        let is_next = scheduler.queue.clear(entry.id);
+        self.source.release(self, scheduler, entry);
         if is_next {
             self.call();
         }
@@ -265,11 +265,11 @@ impl Shared {
     /// One move of a job: applies the event, stores the next record, then shows it.
     pub(crate) fn advance(
         &self,
-        live: &Arc<Live>,
+        entry: &Arc<Entry>,
         event: Event,
         durability: Durability,
     ) -> Result<JobRecord, AdvanceError> {
-        let change = live.change();
+        let change = entry.change();
         let next = change.state().record.apply(event, self.clock.now())?;
         self.replace(&next, durability)?;
         self.show(&mut change.state(), next.clone());
@@ -300,13 +300,13 @@ impl Shared {
         Err(error)
     }
 
-    pub(crate) fn cancel(self: &Arc<Self>, live: &Arc<Live>) -> Result<JobRecord, EngineError> {
+    pub(crate) fn cancel(self: &Arc<Self>, entry: &Arc<Entry>) -> Result<JobRecord, EngineError> {
         worker::catch_up(self);
-        self.source.freshen(self, live);
+        self.source.refresh(self, entry);
         // The store may have another engine by now, which would not hear of it.
         let closed = self.scheduler().phase == Phase::Closed;
         let record = loop {
-            let change = live.change();
+            let change = entry.change();
             let next = {
                 let state = change.state();
                 let asked = state.record.state == JobState::Running { cancelling: true };
@@ -319,17 +319,17 @@ impl Shared {
                     return Ok(state.record.clone());
                 }
                 let next = state.record.apply(Event::Cancel, self.clock.now());
-                next.map_err(|_| EngineError::AlreadyComplete(live.id))?
+                next.map_err(|_| EngineError::AlreadyComplete(entry.id))?
             };
             if closed {
-                return Err(EngineError::Closed(live.id));
+                return Err(EngineError::Closed(entry.id));
             }
             match self.replace(&next, self.config.durability) {
                 Ok(()) => {}
                 Err(error) => {
                     drop(change);
                     // Another engine was first: once more, from what the job is now.
-                    if error.kind == ErrorKind::Conflict && self.source.catch_up(self, live)? {
+                    if error.kind == ErrorKind::Conflict && self.source.catch_up(self, entry)? {
                         continue;
                     }
                     return Err(error.into());
@@ -342,22 +342,22 @@ impl Shared {
             }
             break next;
         };
-        self.ended_waiting(live, &record);
+        self.ended_waiting(entry, &record);
         Ok(record)
     }
 
     /// After a waiting job has changed without a worker: takes it out of the queue and tells its end.
-    pub(crate) fn ended_waiting(&self, live: &Live, record: &JobRecord) {
+    pub(crate) fn ended_waiting(&self, entry: &Entry, record: &JobRecord) {
         if record.state.is_complete() {
             let mut scheduler = self.scheduler();
             scheduler.queue.remove(record.id);
-            scheduler.forget(live);
+            scheduler.forget(entry);
             drop(scheduler);
             self.room.notify_all();
             // It may have been the suspect that others wait for.
             self.call();
             self.metrics.ended(record);
-            live.tell_end();
+            entry.tell_end();
         }
     }
 
@@ -441,9 +441,9 @@ impl Shared {
     /// Tells every running job to stop. Whoever starts meanwhile sees the flag after it can be told.
     pub(crate) fn stop_running(&self) {
         self.stopping.store(true, Ordering::SeqCst);
-        let lives = self.scheduler().registry.all();
-        for live in lives {
-            if let Some(attempt) = live.attempt() {
+        let entries = self.scheduler().registry.all();
+        for entry in entries {
+            if let Some(attempt) = entry.attempt() {
                 attempt.token.stop(StopCause::Shutdown);
             }
         }
@@ -468,14 +468,14 @@ impl Scheduler {
     }
 
     /// It is complete, or left to the next open: nobody here has to do with it any more.
-    pub(crate) fn forget(&mut self, live: &Live) {
-        self.registry.remove(live);
-        self.forget_deadline(live);
+    pub(crate) fn forget(&mut self, entry: &Entry) {
+        self.registry.remove(entry);
+        self.forget_deadline(entry);
     }
 
-    pub(crate) fn forget_deadline(&mut self, live: &Live) {
-        if let Some(deadline) = live.lock().record.spec.options().deadline {
-            self.deadlines.remove(&(deadline, live.id));
+    pub(crate) fn forget_deadline(&mut self, entry: &Entry) {
+        if let Some(deadline) = entry.lock().record.spec.options().deadline {
+            self.deadlines.remove(&(deadline, entry.id));
         }
     }
 }

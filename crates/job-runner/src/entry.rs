@@ -1,4 +1,4 @@
-//! [`Live`]: one unfinished job as this process knows it; what handles wait on.
+//! [`Entry`]: one unfinished job as this process knows it; what handles wait on.
 
 use std::{fmt, mem, sync::Arc, task::Waker, time::Duration};
 
@@ -18,7 +18,7 @@ pub(crate) type Callback = Box<dyn FnOnce(&JobRecord) + Send>;
 
 /// One job. The record in it is the one in the store, or the one before while a [`Change`] is being stored.
 #[derive(Debug)]
-pub(crate) struct Live {
+pub(crate) struct Entry {
     pub(crate) id: JobId,
     state: Mutex<State>,
     ended: Condvar,
@@ -81,7 +81,7 @@ impl Drop for State {
     }
 }
 
-impl Live {
+impl Entry {
     pub(crate) fn new(record: JobRecord, place: Place) -> Self {
         let id = record.id;
         let state = State {
@@ -239,7 +239,7 @@ impl Live {
 /// One change of the record of a job, from its beginning until it is stored and shown, or given up: drop it then. No lock
 /// is held meanwhile, so that only those who want to change this job wait for the store.
 #[derive(Debug)]
-pub(crate) struct Change(Arc<Live>);
+pub(crate) struct Change(Arc<Entry>);
 
 impl Change {
     /// The job as it is, for a moment: not across a call to the store.

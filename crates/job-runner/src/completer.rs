@@ -1,4 +1,4 @@
-//! [`Recorder`]: stores the ends of jobs that went well, many with one write.
+//! [`Completer`]: stores the ends of jobs that went well, many with one write.
 //!
 //! A worker whose body has returned hands the end over and takes the next job. What waits is stored together: one
 //! write to the log, one fsync, for all of it. Nobody is told of an end before it is stored.
@@ -10,8 +10,8 @@ use job_store::StoreError;
 
 use crate::{
     context::Core,
-    live::{Change, Live},
-    shared::Shared,
+    engine_core::EngineCore,
+    entry::{Change, Entry},
     shield,
     sync::{Condvar, Mutex},
     worker::{self, Ending, Outcome},
@@ -19,7 +19,7 @@ use crate::{
 
 /// The ends that wait to be stored.
 #[derive(Debug, Default)]
-pub(crate) struct Recorder {
+pub(crate) struct Completer {
     pending: Mutex<Pending>,
     filled: Condvar,
 }
@@ -33,12 +33,12 @@ struct Pending {
 /// A body that went well, with all its rows in the store.
 #[derive(Debug)]
 pub(crate) struct End {
-    pub(crate) live: Arc<Live>,
+    pub(crate) entry: Arc<Entry>,
     pub(crate) core: Arc<Core>,
     pub(crate) result: JobResult,
 }
 
-impl Recorder {
+impl Completer {
     /// How many ends may wait before workers store them themselves.
     const BOUND: usize = 1_024;
 
@@ -79,15 +79,15 @@ impl Recorder {
     }
 }
 
-/// The life of the recorder's thread.
-pub(crate) fn record(shared: &Arc<Shared>) {
-    while let Some(ends) = shared.recorder.next() {
+/// The life of the completer's thread.
+pub(crate) fn record(shared: &Arc<EngineCore>) {
+    while let Some(ends) = shared.completer.next() {
         store(shared, ends);
     }
 }
 
 /// Stores these ends with one write, then tells of them.
-pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
+pub(crate) fn store(shared: &Arc<EngineCore>, ends: Vec<End>) {
     if ends.is_empty() {
         return;
     }
@@ -97,18 +97,18 @@ pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
     for end in ends {
         // Of a lost job nothing is stored, and it would keep the others from being stored together.
         if end.core.attempt.is_lost() {
-            shared.forget(&end.live);
+            shared.forget(&end.entry);
             continue;
         }
         // Whoever changes it at this moment, by a cancel say, is waited for with nothing else in hand.
-        let Some(change) = end.live.try_change() else {
+        let Some(change) = end.entry.try_change() else {
             missed.push(end);
             continue;
         };
         // Waits have been told that it runs again.
         if end.core.attempt.is_left() {
             drop(change);
-            shared.forget(&end.live);
+            shared.forget(&end.entry);
             continue;
         }
         let next = change.state().record.apply(Event::Succeed(end.result.size()), now);
@@ -123,36 +123,36 @@ pub(crate) fn store(shared: &Arc<Shared>, ends: Vec<End>) {
     let mut told = Vec::with_capacity(moves.len());
     for (next, end, change) in moves {
         match settle(shared, &next, end, change, &stored) {
-            Ok(live) => told.push((live, next)),
+            Ok(entry) => told.push((entry, next)),
             Err(end) => missed.push(end),
         }
     }
     // A callback may drop the engine, which waits for all of them.
-    for (live, record) in told {
-        worker::tell(shared, &live, &record);
+    for (entry, record) in told {
+        worker::tell(shared, &entry, &record);
     }
     for end in missed {
         let ending = Ending::Well(end.result);
-        let stored = Outcome::new(shared, &end.live, &end.core, ending, Duration::ZERO).store(shared);
-        shared.forget(&end.live);
-        // An engine that has a recorder tries until it works.
+        let stored = Outcome::new(shared, &end.entry, &end.core, ending, Duration::ZERO).store(shared);
+        shared.forget(&end.entry);
+        // An engine that has a completer tries until it works.
         if let Ok(Some(record)) = stored {
-            worker::tell(shared, &end.live, &record);
+            worker::tell(shared, &end.entry, &record);
         }
     }
 }
 
 /// The outcome of one end of a write; back when it was not stored.
 fn settle(
-    shared: &Shared,
+    shared: &EngineCore,
     next: &JobRecord,
     end: End,
     change: Change,
     stored: &Result<(), StoreError>,
-) -> Result<Arc<Live>, End> {
+) -> Result<Arc<Entry>, End> {
     if let Err(error) = stored.as_ref().map_or_else(|error| shared.already(next, error.clone()), |()| Ok(())) {
         shield::log(|| {
-            tracing::warn!(job = %end.live.id, %error, "ends could not be stored together; each is tried by itself");
+            tracing::warn!(job = %end.entry.id, %error, "ends could not be stored together; each is tried by itself");
         });
         return Err(end);
     }
@@ -162,6 +162,6 @@ fn settle(
         state.place.stop();
     }
     drop(change);
-    shared.forget(&end.live);
-    Ok(end.live)
+    shared.forget(&end.entry);
+    Ok(end.entry)
 }
