@@ -20,7 +20,7 @@ impl<D: Calls> Database for D {}
 pub trait Calls: DBAccess + Sized + Send + Sync + 'static {
     type Family<'d>: AsColumnFamilyRef;
 
-    /// Whether a batch may delete ranges. If not, they go after it.
+    /// Whether a batch may delete ranges. If not, it deletes each of their keys.
     const RANGES_IN_BATCHES: bool;
 
     fn cf_handle(&self, name: &str) -> Option<Self::Family<'_>>;
@@ -32,7 +32,6 @@ pub trait Calls: DBAccess + Sized + Send + Sync + 'static {
         options: ReadOptions,
     ) -> DBRawIteratorWithThreadMode<'d, Self>;
     fn delete(&self, family: &Self::Family<'_>, key: &[u8]) -> Result<(), Error>;
-    fn delete_range(&self, family: &Self::Family<'_>, keys: &Range<Vec<u8>>) -> Result<(), Error>;
     fn delete_files(&self, family: &Self::Family<'_>, keys: &Range<Vec<u8>>) -> Result<(), Error>;
     fn compact(&self, family: &Self::Family<'_>, keys: &Range<Vec<u8>>, options: &CompactOptions);
     fn approximate_size(&self, family: &Self::Family<'_>, keys: &Range<Vec<u8>>) -> u64;
@@ -78,10 +77,6 @@ macro_rules! calls {
 
             fn delete(&self, family: &Self::Family<'_>, key: &[u8]) -> Result<(), Error> {
                 self.delete_cf(family, key)
-            }
-
-            fn delete_range(&self, family: &Self::Family<'_>, keys: &Range<Vec<u8>>) -> Result<(), Error> {
-                self.delete_range_cf(family, &keys.start, &keys.end)
             }
 
             fn delete_files(&self, family: &Self::Family<'_>, keys: &Range<Vec<u8>>) -> Result<(), Error> {

@@ -33,8 +33,8 @@ impl<D: Database> RocksStore<D> {
     /// there: the store knows of jobs without a look at them. A transaction that has read them with `get_for_update` fails to
     /// commit when the store has written the same keys since; no other transaction fails because of the store.
     ///
-    /// RocksDB deletes no range in a batch beside optimistic transactions. There the rows of a removed job are deleted right
-    /// after the batch that removes the job, and, should the process die between the two, when the store is opened again.
+    /// RocksDB deletes no range in a batch beside optimistic transactions. There a batch that drops rows deletes each of their
+    /// blocks, and reads them for it.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -154,7 +154,7 @@ impl<D: Database> KeyValue for Rocks<D> {
     }
 
     fn batch(&self) -> Result<Changes<'_, D>, StoreError> {
-        Ok(Changes::new(self.families()?))
+        Ok(Changes::new(&self.db, self.families()?))
     }
 
     fn commit(&self, changes: Changes<'_, D>, durability: Durability) -> Result<(), StoreError> {
@@ -164,7 +164,7 @@ impl<D: Database> KeyValue for Rocks<D> {
         }
         let mut options = WriteOptions::default();
         options.set_sync(durability == Durability::Synced);
-        changes.write(&*self.db, &options)
+        changes.write(&options)
     }
 
     fn check_process(&self) -> Result<(), StoreError> {

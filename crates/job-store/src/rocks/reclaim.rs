@@ -109,10 +109,6 @@ fn sync(db: &impl Database) -> Result<(), StoreError> {
 
 fn reclaim<D: Database>(db: &D, Dropped { keys, note }: Dropped, rest: &mut Rest) -> Result<(), StoreError> {
     let rows = family(db, Table::Rows)?;
-    if !D::RANGES_IN_BATCHES {
-        // Who noted them may have died, or failed, before they were deleted.
-        db.delete_range(&rows, &keys).map_err(failure)?;
-    }
     db.delete_files(&rows, &keys).map_err(failure)?;
     rest.bytes += db.approximate_size(&rows, &keys);
     rest.keys.push(keys);

@@ -1,6 +1,6 @@
 //! Reads of RocksDB, and changes on their way into it.
 
-use std::{fmt, ops::Range};
+use std::{fmt, mem, ops::Range};
 
 use rocksdb::{DBPinnableSlice, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions};
 
@@ -77,26 +77,34 @@ impl<D: Database> fmt::Debug for State<'_, D> {
 
 /// A batch of RocksDB's.
 pub struct Changes<'k, D: Database> {
+    db: &'k D,
     families: [D::Family<'k>; 3],
     pub(super) batch: WriteBatch,
-    /// Ranges that the database deletes in no batch.
-    after: Vec<(Table, Range<Vec<u8>>)>,
+    /// Ranges that the database deletes in no batch: it deletes their keys, one by one.
+    ranges: Vec<(Table, Range<Vec<u8>>)>,
 }
 
 impl<'k, D: Database> Changes<'k, D> {
-    pub(super) fn new(families: [D::Family<'k>; 3]) -> Self {
-        Self { families, batch: WriteBatch::default(), after: Vec::new() }
+    pub(super) fn new(db: &'k D, families: [D::Family<'k>; 3]) -> Self {
+        Self { db, families, batch: WriteBatch::default(), ranges: Vec::new() }
     }
 
-    pub(super) fn write(self, db: &D, options: &WriteOptions) -> Result<(), StoreError> {
-        db.write_opt(self.batch, options).map_err(failure)?;
-        for (table, keys) in &self.after {
-            // The batch has a note of them, by which the reclaimer tries again.
-            if let Err(error) = db.delete_range(table.of(&self.families), keys) {
-                tracing::warn!(%error, "rows of a removed job were not deleted: trying again");
+    /// Cost beside optimistic transactions: a read of what the deleted ranges hold.
+    pub(super) fn write(mut self, options: &WriteOptions) -> Result<(), StoreError> {
+        for (table, keys) in mem::take(&mut self.ranges) {
+            let family = table.of(&self.families);
+            let mut reading = ReadOptions::default();
+            reading.set_iterate_range(keys);
+            reading.fill_cache(false);
+            let mut entries = self.db.raw_iterator(family, reading);
+            entries.seek_to_first();
+            while let Some(key) = entries.key() {
+                self.batch.delete_cf(family, key);
+                entries.next();
             }
+            entries.status().map_err(failure)?;
         }
-        Ok(())
+        self.db.write_opt(self.batch, options).map_err(failure)
     }
 }
 
@@ -117,7 +125,7 @@ impl<D: Database> Batch for Changes<'_, D> {
         if D::RANGES_IN_BATCHES {
             self.batch.delete_range_cf(table.of(&self.families), keys.start, keys.end);
         } else {
-            self.after.push((table, keys.start.to_vec()..keys.end.to_vec()));
+            self.ranges.push((table, keys.start.to_vec()..keys.end.to_vec()));
         }
     }
 }

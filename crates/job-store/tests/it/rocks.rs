@@ -446,48 +446,6 @@ fn the_name_of_a_directory_does_not_change_what_an_error_is() {
     }
 }
 
-/// RocksDB deletes no range in a batch there, so a death can come between the removal of a job and that of its rows.
-#[test]
-fn rows_that_a_death_left_beside_transactions_are_deleted_at_the_next_opening() {
-    let directory = tempfile::tempdir().unwrap();
-    let open = || {
-        let mut options = rocksdb::Options::default();
-        options.create_if_missing(true);
-        options.create_missing_column_families(true);
-        let families = RocksStore::column_families(&fixture::options());
-        let db: rocksdb::OptimisticTransactionDB<rocksdb::MultiThreaded> =
-            rocksdb::OptimisticTransactionDB::open_cf_descriptors(&options, directory.path(), families).unwrap();
-        Arc::new(db)
-    };
-    let rows = |db: &rocksdb::OptimisticTransactionDB<rocksdb::MultiThreaded>| {
-        let rows = db.cf_handle("job_engine.rows").unwrap();
-        db.iterator_cf(&rows, rocksdb::IteratorMode::Start).map(Result::unwrap).count()
-    };
-    let db = open();
-    let store = RocksStore::in_database(Arc::clone(&db), fixture::options()).unwrap();
-    let running = job(1).apply(Event::Start, Timestamp::from_micros(2_000)).unwrap();
-    store.insert(std::slice::from_ref(&running), Durability::Synced).unwrap();
-    let key = SegmentKey { job: running.id, attempt: 1, number: 0 };
-    let mut block = BlockBuilder::new(key);
-    block.push(&"Sarah").unwrap();
-    let mut writer = store.segment(key).unwrap();
-    writer.append(block.seal()).unwrap();
-    writer.finish().unwrap();
-    drop(store);
-    // What the batch of a removal does, and no more.
-    let jobs = db.cf_handle("job_engine.jobs").unwrap();
-    let id = running.id.as_bytes().as_slice();
-    db.delete_cf(&jobs, [b"j", id].concat()).unwrap();
-    db.delete_cf(&jobs, [b"u", id].concat()).unwrap();
-    db.put_cf(&jobs, [b"d", id, &[u8::MAX; 4]].concat(), []).unwrap();
-    assert_eq!(rows(&db), 1);
-
-    // Closing waits for the space to be given back.
-    drop(RocksStore::in_database(Arc::clone(&db), fixture::options()).unwrap());
-    assert_eq!(rows(&db), 0);
-    assert_eq!(db.get_cf(&jobs, [b"d", id, &[u8::MAX; 4]].concat()).unwrap(), None);
-}
-
 /// The store writes past transactions, and none of a host's own fails by that.
 #[test]
 fn a_transaction_of_the_host_commits_beside_the_writes_of_the_store() {
