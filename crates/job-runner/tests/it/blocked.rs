@@ -160,7 +160,7 @@ fn the_end_of_a_job_keeps_nobody_waiting() {
     for (engine, blocker, gate) in engines() {
         let handle = engine.submit(job("gated")).unwrap();
         gate.entered();
-        blocker.arm("job-recorder");
+        blocker.arm("job-completer");
         gate.open();
         blocker.met();
         // Ends are stored by one thread, together.
