@@ -10,8 +10,8 @@ use std::{
 };
 
 use job_runner::{
-    Clock, Ending, Engine, EngineError, FailureKind, JobId, JobReader, JobState, ManualClock, PageRequest,
-    Retention, Timestamp,
+    Clock, Ending, Engine, EngineError, FailureKind, JobId, JobReader, JobRecord, JobState, ManualClock,
+    PageRequest, Retention, RetryPolicy, Timestamp,
     store::{Fault, FaultStore, JobStore, MemoryStore, Pin, ResultStore, RocksOptions, RocksStore, Store},
 };
 use serde_json::{Value, json};
@@ -281,7 +281,9 @@ impl<B: Backend> World<B> {
 
     /// Whether it would run now.
     fn is_ready(&self, job: &Expected) -> bool {
-        self.is_queued(job) && (job.due || job.not_before.is_none_or(|due| due <= self.now()))
+        // A pause that a clock has set which was ahead is over.
+        let longest = RetryPolicy::default().most;
+        self.is_queued(job) && (job.due || JobRecord::is_over(job.not_before, self.now(), longest))
     }
 
     // ---- running
