@@ -87,10 +87,13 @@ with sync_playwright() as playwright:
     page.keyboard.press("Escape")
 
     # A new job from the page, cancelled by keyboard.
+    before = page.locator("tbody tr").count()
     page.locator("summary").press("Enter")
     page.select_option("#kind", "edges")
     page.locator("#new button").press("Enter")
     expect(page.locator("#message")).to_contain_text("已保存")
+    # Before the list has it, the first job that can be cancelled is another one.
+    expect(page.locator("tbody tr")).to_have_count(before + 1)
     stop = page.locator("button.cancel:not(:disabled)").first
     stop.focus()
     page.keyboard.press("Delete")
