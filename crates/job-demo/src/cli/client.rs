@@ -33,7 +33,7 @@ pub(super) struct Client {
     authority: String,
 }
 
-/// What a server answered.
+/// The answer of a server.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,
@@ -67,24 +67,16 @@ impl Client {
         json: String,
         patience: Duration,
     ) -> Result<Reply, Unreached> {
-        self.runtime.block_on(self.answer(method, path, json, patience))
-    }
-
-    async fn answer(
-        &self,
-        method: Method,
-        path: &str,
-        json: String,
-        patience: Duration,
-    ) -> Result<Reply, Unreached> {
         let url = || self.url.clone();
-        let connected = timeout(CONNECT, TcpStream::connect(&*self.authority)).await;
-        let stream = connected.map_err(|_| Unreached::Silent { url: url() })?;
-        let stream = stream.map_err(|source| Unreached::Nobody { url: url(), source })?;
-        match timeout(patience, self.exchange(stream, method, path, json)).await {
-            Ok(answer) => answer.map_err(|source| Unreached::Broken { url: url(), source }),
-            Err(_) => Err(Unreached::Silent { url: url() }),
-        }
+        self.runtime.block_on(async {
+            let connected = timeout(CONNECT, TcpStream::connect(&*self.authority)).await;
+            let stream = connected.map_err(|_| Unreached::Silent { url: url() })?;
+            let stream = stream.map_err(|source| Unreached::Nobody { url: url(), source })?;
+            match timeout(patience, self.exchange(stream, method, path, json)).await {
+                Ok(answer) => answer.map_err(|source| Unreached::Broken { url: url(), source }),
+                Err(_) => Err(Unreached::Silent { url: url() }),
+            }
+        })
     }
 
     async fn exchange(
