@@ -135,7 +135,7 @@ impl Place {
         }
     }
 
-    /// What has stopped without a lease is put back, or another's business.
+    /// The attempt that stopped without a lease is put back, or another engine has the job.
     pub(crate) fn settle(&mut self) {
         if let Self::LeaseLost(stopped) = self {
             *stopped = None;
@@ -170,7 +170,7 @@ mod tests {
         Arc::new(Attempt::under(lease, 7, Budget::default()))
     }
 
-    /// A place of each kind, of an engine that has a lease for so long.
+    /// One place of each kind. Its lease, if it has one, lasts for `length`.
     fn all(length: Duration) -> Vec<Place> {
         vec![
             Place::Outside,

@@ -37,7 +37,7 @@ impl Address {
         Self { url, pid: process::id(), instance: Uuid::new_v4().to_string() }
     }
 
-    /// What the file says; `None` if there is none, or half of one.
+    /// The content of the file; `None` if there is none, or half of one.
     pub(super) fn read(directory: &Path) -> Option<Self> {
         serde_json::from_slice(&fs::read(directory.join(FILE)).ok()?).ok()
     }
@@ -70,7 +70,7 @@ impl Drop for Published {
     }
 }
 
-/// What was heard at an address.
+/// The answer at an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Heard {
     /// Somebody answered with this word.

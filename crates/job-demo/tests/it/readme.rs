@@ -44,7 +44,7 @@ fn every_shell_block_in_the_readme_can_be_pasted() {
         let checked = Command::new("bash").args(["-nc", block]).output().unwrap();
         assert!(checked.status.success(), "{block}\n{}", String::from_utf8_lossy(&checked.stderr));
         for line in block.lines() {
-            // A prompt is no part of a command, and the program is not on the path of whoever has just built it.
+            // A newcomer pastes the line, and has the program in no directory of the path.
             assert!(!line.starts_with('$') && !line.starts_with("job-demo"), "{line}");
         }
     }

@@ -78,7 +78,7 @@ impl Server {
         self.send(method, &format!("/ges/v1.0/demo/graphs/movies{path}"), body)
     }
 
-    /// What is at a path.
+    /// Asks for a path.
     pub(crate) fn get(&self, path: &str) -> String {
         let (code, body) = self.send("GET", path, "");
         assert_eq!(code, 200, "{body}");

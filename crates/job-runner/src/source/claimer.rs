@@ -33,7 +33,7 @@ pub(super) fn run(shared: &Arc<EngineCore>, cluster: &Cluster) {
         match step(shared, cluster) {
             Ok(Answered::Yes) => {
                 failures = 0;
-                // Whoever has found it bad may have given up since.
+                // The thread that found it bad may have given up since.
                 if shared.health.check().is_err() {
                     shared.health.recovered();
                 }
@@ -144,7 +144,7 @@ fn ask_store(shared: &Arc<EngineCore>, cluster: &Cluster, ask: Ask) -> Result<()
     Ok(())
 }
 
-/// What the engine has now.
+/// The load of the engine now.
 fn load(scheduler: &Scheduler) -> Load {
     // Suspects that may not start yet keep no worker from other jobs.
     let late = scheduler.queue.suspects();

@@ -21,7 +21,7 @@ const STARTED_AHEAD: Duration = Duration::from_millis(10);
 /// Longer times between polls might be more than the clock can count.
 const LONGEST_POLL: Duration = Duration::from_hours(24 * 365);
 
-/// What never changes about an engine.
+/// The settings of an engine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     /// How many jobs it runs at once; 0 of one that claims none.
@@ -36,7 +36,7 @@ pub(crate) struct Settings {
     pub(crate) poll: Duration,
 }
 
-/// What the engine has at one moment. Suspects that may not start yet do not count: they keep no worker from other jobs.
+/// The load of the engine at one moment. Suspects that may not start yet do not count: they keep no worker from other jobs.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Load {
     /// Whether it takes jobs: not when it shuts down.
@@ -69,7 +69,7 @@ pub(crate) struct Ask {
     pub(crate) lost: bool,
 }
 
-/// What to do next.
+/// The next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Claim; [`Claims::answered`] is told of the answer.
@@ -139,7 +139,7 @@ impl Claims {
         }
     }
 
-    /// What to do at this time.
+    /// The next step at this time.
     pub(crate) fn next(&mut self, now: Duration, load: Load) -> Action {
         self.woken = false;
         if now >= self.next_poll {
@@ -168,7 +168,7 @@ impl Claims {
         }
         // From now on a worker that takes a job says so.
         self.more = true;
-        // What a claim without an answer has given has its place already.
+        // A claim without an answer may hold jobs, which have their place already.
         let limit = self.room(load).max(usize::from(self.unanswered.is_some()));
         if limit == 0 {
             return None;

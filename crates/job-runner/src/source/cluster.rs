@@ -35,7 +35,7 @@ pub(crate) struct Sharing {
     pub(crate) poll: Duration,
 }
 
-/// An engine of several. Clones are the same.
+/// One of several engines on a store.
 pub(crate) struct Cluster {
     store: Arc<dyn SharedStore>,
     pub(crate) kinds: Vec<JobKind>,

@@ -125,7 +125,7 @@ fn put_one_back(shared: &EngineCore, id: JobId, attempt: u32) -> Result<Option<J
     }
 }
 
-/// What has waited for a worker here for a third of a lease goes back to the others: one of them may be idle.
+/// Gives back the jobs that have waited for a worker here for a third of a lease: another engine may be idle.
 fn share_waiting(shared: &EngineCore, cluster: &Cluster, known: &[(JobId, Arc<Lease>)]) {
     let long = |lease: &Lease| lease.age() >= cluster.sharing.lease / 3;
     let stale: Vec<JobId> = known.iter().filter(|(_, lease)| long(lease)).map(|(id, _)| *id).collect();

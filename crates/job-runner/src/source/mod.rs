@@ -27,7 +27,7 @@ use crate::{
     sync::MutexGuard,
 };
 
-/// What a thread does as long as it lives.
+/// The body of a thread.
 pub(crate) type Life = Arc<dyn Fn(&Arc<EngineCore>) + Send + Sync>;
 
 /// Where jobs come from.

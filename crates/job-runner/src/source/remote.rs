@@ -15,7 +15,7 @@ pub(super) fn refresh(shared: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>
     Ok(())
 }
 
-/// What the store has of a job may be news: shows it, and does what somebody else has asked for.
+/// Takes over the stored record if it is newer: shows it, and does what it asks for.
 pub(super) fn apply(shared: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>, stored: Option<JobRecord>) {
     let Some(stored) = stored else {
         // It was complete and has been removed before anybody here looked.
@@ -25,7 +25,7 @@ pub(super) fn apply(shared: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>, 
     };
     let runs_here = {
         let Some(mut state) = entry.lock_unchanging() else {
-            // Whoever changes it finds out by himself; what he does not, the next look does.
+            // The change that is under way finds out by itself; the next look finds the rest.
             return cluster.tell(Claims::want_look);
         };
         if stored.revision <= state.record.revision {
@@ -59,7 +59,7 @@ pub(super) fn apply(shared: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>, 
     }
 }
 
-/// What a look is about: each job with the revision that is known.
+/// The jobs to look at, each with the revision that is known.
 pub(super) fn to_look_at(shared: &EngineCore) -> Vec<(Arc<Entry>, Held)> {
     let all = {
         let mut scheduler = shared.scheduler();
