@@ -2,7 +2,7 @@
 //! beside the model. docs/scale.md draws the conclusions.
 
 /// The policy of an engine of several, which is no public item of `job-runner`.
-#[path = "../../../crates/job-runner/src/source/claims.rs"]
+#[path = "../../../crates/job-runner/src/decide/claims.rs"]
 #[allow(dead_code, reason = "the model loses no answer and closes no engine")]
 mod claims;
 mod cluster;

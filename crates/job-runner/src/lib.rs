@@ -77,50 +77,15 @@
 //! * Every change of a job is a compare-and-set, and every row carries its attempt: a late worker changes nothing.
 //! * Whatever a handler does (panic, never end, fail) concerns its own job only.
 
-mod attempt;
-mod cancel;
-mod clock;
-mod completer;
-mod config;
-mod context;
-mod deadline;
+mod api;
+mod decide;
 mod engine;
-mod engine_core;
-mod entry;
-mod error;
-mod explain;
-mod handle;
 mod handler;
-mod health;
-mod ids;
-mod inside;
-mod lease;
-pub mod metrics;
-mod next;
-mod outcome;
-mod page;
-mod partition;
-mod place;
-mod pool;
-mod progress;
-mod queue;
-mod reader;
-mod registry;
-mod retention;
-mod rows;
-mod saved;
-mod shield;
-mod snapshot;
+mod job;
+mod read;
+mod record;
+mod seam;
 mod source;
-mod started;
-mod stats;
-mod submit;
-mod suspicion;
-mod sync;
-mod unreadable;
-mod waiting;
-mod watch;
-mod width;
 mod worker;
 
 pub use job_core::{
@@ -132,25 +97,32 @@ pub use job_core::{
 pub use job_store::{self as store, Durability, StoreError};
 
 pub use crate::{
-    cancel::{CancelToken, StopCause},
-    clock::{Clock, ManualClock, SystemClock},
-    config::{EngineBuilder, InvalidOption},
-    context::{Iterative, JobContext},
-    engine::{Engine, Shutdown},
-    error::{Cause, EngineError, JobError, Resource},
-    explain::Explanation,
-    handle::JobHandle,
-    handler::Handler,
-    outcome::RetryPolicy,
-    page::{Cursor, InvalidCursor, Page},
-    partition::Partition,
-    progress::{Progress, Task, TaskProgress},
-    reader::{Chunks, JobReader, Status},
-    retention::Retention,
-    rows::RowWriter,
-    snapshot::JobSnapshot,
-    stats::{ClassStats, Stats},
-    unreadable::Unreadable,
-    watch::{Change, Watch},
-    width::Width,
+    api::{
+        builder::EngineBuilder, engine::Engine, explain::Explanation, handle::JobHandle, snapshot::JobSnapshot,
+    },
+    decide::{outcome::RetryPolicy, retention::Retention},
+    engine::{
+        metrics,
+        scheduler::Shutdown,
+        stats::{ClassStats, Stats},
+        watch::{Change, Watch},
+    },
+    handler::{
+        Handler,
+        context::{Iterative, JobContext},
+        partition::Partition,
+        rows::RowWriter,
+        width::Width,
+    },
+    job::{
+        cancel::{CancelToken, StopCause},
+        error::{Cause, EngineError, InvalidOption, JobError, Resource},
+        progress::{Progress, Task, TaskProgress},
+    },
+    read::{
+        page::{Cursor, InvalidCursor, Page},
+        reader::{Chunks, JobReader, Status},
+        unreadable::Unreadable,
+    },
+    seam::clock::{Clock, ManualClock, SystemClock},
 };

@@ -3,6 +3,7 @@
 mod directions;
 mod page;
 mod rest;
+mod rooms;
 mod service;
 mod tidy;
 
@@ -69,6 +70,7 @@ fn steps<'a>(workspace: &'a Workspace, options: &'a Options, skipped: &'a Skippe
     add("format", Box::new(|| process::run(workspace.cargo().args(["fmt", "--all", "--check"]))));
     add("tidy", Box::new(|| tidy::tidy(workspace)));
     add("directions", Box::new(|| directions::directions(workspace)));
+    add("rooms", Box::new(|| rooms::rooms(workspace)));
     add("setup", Box::new(|| setup::setup(workspace, options).map(drop)));
     let all = ["--workspace", "--all-targets", "--features", TEST_FEATURES];
     add("clippy", Box::new(move || process::run(&mut clippy(workspace, &all))));

@@ -5,14 +5,16 @@ use std::{slice, sync::Arc};
 use job_core::{JobRecord, JobState};
 use job_store::{ErrorKind, Listed, StoreError};
 
-use super::{Life, Source, take_up::take_up};
 use crate::{
-    engine_core::{EngineCore, Phase, Scheduler},
-    entry::Entry,
-    error::EngineError,
-    place::Place,
-    suspicion::{self, Death},
-    sync::MutexGuard,
+    decide::suspicion::{self, Death},
+    engine::{
+        core::EngineCore,
+        scheduler::{Phase, Scheduler},
+        source::{Life, Source},
+    },
+    job::{entry::Entry, error::EngineError, place::Place},
+    seam::sync::MutexGuard,
+    source::take_up::take_up,
 };
 
 /// An engine alone.

@@ -6,21 +6,19 @@ use job_core::{JobId, JobRecord, JobState};
 use job_store::{Claim, ClaimId, Claimed, Held, StoreError};
 use rustc_hash::FxHashMap;
 
-use super::{
-    claims::{Action, Ask, Claims, Load},
-    cluster::Cluster,
-    remote,
-    take_up::take_up,
-};
 use crate::{
-    attempt::Attempt,
-    cancel::StopCause,
-    engine_core::{self, EngineCore, Phase, Scheduler},
-    entry::Entry,
-    lease::Lease,
-    shield, suspicion,
-    sync::Instant,
-    worker,
+    decide::{
+        claims::{Action, Ask, Claims, Load},
+        suspicion,
+    },
+    engine::{
+        core::EngineCore,
+        scheduler::{self, Phase, Scheduler},
+    },
+    job::{attempt::Attempt, cancel::StopCause, entry::Entry, lease::Lease},
+    record::attempt,
+    seam::{shield, sync::Instant},
+    source::{cluster::Cluster, remote, take_up::take_up},
 };
 
 /// Between two looks at started jobs that wait for a worker that is about to be there.
@@ -162,7 +160,7 @@ fn take_in(shared: &Arc<EngineCore>, record: JobRecord, lease: Arc<Lease>) -> Ar
     if let Some(deadline) = record.spec.options().deadline {
         shared.watch_deadline(&mut scheduler, deadline, record.id);
     }
-    scheduler.queue.run(engine_core::waiting(&record));
+    scheduler.queue.run(scheduler::waiting(&record));
     scheduler.running += 1;
     let attempt = Attempt::under(Arc::clone(&lease), record.attempt, record.spec.options().budget);
     if scheduler.registry.get(record.id).is_none() {
@@ -239,6 +237,6 @@ fn take_back(shared: &EngineCore, cluster: &Cluster) {
         cluster.tell(Claims::claim_less);
     }
     for entry in overdue {
-        worker::put_back(shared, &entry);
+        attempt::put_back(shared, &entry);
     }
 }

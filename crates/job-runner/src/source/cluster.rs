@@ -8,32 +8,18 @@ use std::{fmt, sync::Arc, time::Duration};
 use job_core::{JobId, JobKind, JobRecord};
 use job_store::{ClaimId, ErrorKind, SharedStore, StoreError};
 
-use super::{
-    Life, Source, claimer,
-    claims::{Claims, Settings},
-    leases, remote,
-    turn::Turn,
-};
 use crate::{
-    config::Config,
-    engine_core::{EngineCore, Phase, Scheduler},
-    entry::Entry,
-    error::EngineError,
-    lease::Lease,
-    place::Place,
-    sync::{Condvar, Instant, Mutex, MutexGuard, assert_none_held, random},
+    decide::claims::{Claims, Settings},
+    engine::{
+        config::{Config, Sharing},
+        core::EngineCore,
+        scheduler::{Phase, Scheduler},
+        source::{Life, Source},
+    },
+    job::{entry::Entry, error::EngineError, lease::Lease, place::Place},
+    seam::sync::{Condvar, Instant, Mutex, MutexGuard, assert_none_held, random},
+    source::{claimer, leases, remote, turn::Turn},
 };
-
-/// How an engine shares its store.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sharing {
-    /// How long a claim lasts when it is not renewed.
-    pub(crate) lease: Duration,
-    /// The most jobs that are claimed ahead of the workers.
-    pub(crate) backlog: usize,
-    /// How long nothing is heard before the store is looked at all the same.
-    pub(crate) poll: Duration,
-}
 
 /// One of several engines on a store.
 pub(crate) struct Cluster {

@@ -6,10 +6,12 @@ use job_core::{JobId, JobRecord, JobState};
 use job_store::{ClaimId, StoreError};
 use rustc_hash::FxHashMap;
 
-use super::{claims::Claims, cluster::Cluster, remote, take_up::take_up};
 use crate::{
-    engine_core::EngineCore, entry::Entry, error::EngineError, lease::Lease, place::Stopped, suspicion,
-    sync::Instant,
+    decide::{claims::Claims, suspicion},
+    engine::core::EngineCore,
+    job::{entry::Entry, error::EngineError, lease::Lease, place::Stopped},
+    seam::sync::Instant,
+    source::{cluster::Cluster, remote, take_up::take_up},
 };
 
 /// The life of the keeper of the leases.

@@ -1,93 +1,11 @@
-//! [`Source`]: where the jobs of an engine come from, and where they go when it is done with them. An engine has one of
-//! two: [`Alone`] with its store, or one of several ([`Cluster`]) on a store that they share. Nobody else asks which.
+//! The two sources of jobs: an engine [`Alone`] with its store, or one of several ([`Cluster`]) on a store that they share.
 
 mod alone;
 mod claimer;
-mod claims;
 mod cluster;
 mod leases;
 mod remote;
 mod take_up;
 mod turn;
 
-use std::{fmt, sync::Arc};
-
-use job_core::JobRecord;
-use job_store::StoreError;
-
-pub(crate) use self::{
-    alone::Alone,
-    cluster::{Cluster, Sharing},
-};
-use crate::{
-    engine_core::{EngineCore, Phase, Scheduler},
-    entry::Entry,
-    error::EngineError,
-    place::Place,
-    sync::MutexGuard,
-};
-
-/// The body of a thread.
-pub(crate) type Life = Arc<dyn Fn(&Arc<EngineCore>) + Send + Sync>;
-
-/// Where jobs come from.
-pub(crate) trait Source: fmt::Debug + Send + Sync {
-    /// Takes up what earlier engines left, before any thread starts.
-    fn open(&self, shared: &Arc<EngineCore>) -> Result<(), EngineError>;
-
-    /// The threads that it needs, by name.
-    fn threads(self: Arc<Self>, workers: usize) -> Vec<(&'static str, Life)>;
-
-    /// Whether nothing goes on but when the caller of the engine asks for it.
-    fn is_driven(&self, workers: usize) -> bool;
-
-    /// Does once what its threads do.
-    fn tick(&self, shared: &Arc<EngineCore>) -> Result<(), EngineError>;
-
-    /// Whether new jobs wait in the queue of this engine, which has a bound.
-    fn queues(&self) -> bool;
-
-    /// New jobs of the registry are stored.
-    fn accept(&self, shared: &EngineCore, scheduler: &mut Scheduler, new: &[Arc<Entry>]);
-
-    /// A worker has looked for a job.
-    fn worker_looked(&self, scheduler: &Scheduler, found: bool);
-
-    /// A worker is free that was not expected to be.
-    fn worker_is_free(&self);
-
-    /// A worker is done with a job: it is complete, waits again, or is left to others.
-    fn release(&self, shared: &EngineCore, scheduler: MutexGuard<'_, Scheduler>, entry: &Arc<Entry>);
-
-    /// A change of a job met another one: brings the record up to date. `false` where nobody else could change it.
-    fn catch_up(&self, shared: &EngineCore, entry: &Arc<Entry>) -> Result<bool, StoreError>;
-
-    /// The store works, and refuses a change of this job for the so many-th time. `Ok`: the job is left to whoever has it;
-    /// `Err(None)`: the change is to be made once more from the record as it is now; `Err` of an error when that could not
-    /// be found out.
-    fn refused(
-        &self,
-        shared: &EngineCore,
-        entry: &Arc<Entry>,
-        error: StoreError,
-        times: u32,
-    ) -> Result<(), Option<StoreError>>;
-
-    /// The entry of an unfinished job that the registry does not have.
-    fn find(&self, shared: &EngineCore, record: JobRecord) -> Arc<Entry>;
-
-    /// Whether a job at this place is this engine's to run.
-    fn has(&self, place: &Place) -> bool;
-
-    /// Somebody here waits for this job from now on.
-    fn watch(&self, entry: &Entry);
-
-    /// Brings the record of a job up to date that others may have changed, as far as the store answers.
-    fn refresh(&self, shared: &EngineCore, entry: &Arc<Entry>);
-
-    /// The engine begins a phase of its shutdown.
-    fn enter(&self, phase: Phase);
-
-    /// In a shutdown: what has not begun is for others.
-    fn drain(&self, shared: &EngineCore);
-}
+pub(crate) use self::{alone::Alone, cluster::Cluster};

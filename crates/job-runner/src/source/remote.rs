@@ -5,8 +5,12 @@ use std::sync::Arc;
 use job_core::{JobRecord, JobState};
 use job_store::{Held, StoreError};
 
-use super::{claims::Claims, cluster::Cluster};
-use crate::{cancel::StopCause, engine_core::EngineCore, entry::Entry, error::EngineError};
+use crate::{
+    decide::claims::Claims,
+    engine::core::EngineCore,
+    job::{cancel::StopCause, entry::Entry, error::EngineError},
+    source::cluster::Cluster,
+};
 
 /// Reads the record of a job that somebody else may have changed, and shows it.
 pub(super) fn refresh(shared: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>) -> Result<(), StoreError> {

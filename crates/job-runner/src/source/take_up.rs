@@ -3,7 +3,7 @@
 use job_core::{Event, JobRecord, JobState};
 use job_store::{Durability, ErrorKind};
 
-use crate::{engine_core::EngineCore, error::EngineError};
+use crate::{engine::core::EngineCore, job::error::EngineError};
 
 /// What an unfinished job is when it is taken up by this engine: waiting, or at its end. `verdict` says what becomes of
 /// one that runs in its record.

@@ -1,6 +1,6 @@
 //! [`Turn`]: what one thread does at a time, though it calls the store meanwhile.
 
-use crate::sync::{Condvar, Mutex};
+use crate::seam::sync::{Condvar, Mutex};
 
 /// One thread at a time, which holds no lock meanwhile.
 #[derive(Debug, Default)]

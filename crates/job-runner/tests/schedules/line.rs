@@ -18,8 +18,8 @@ use job_store::{
 };
 
 use crate::{
-    context::JobContext,
-    error::JobError,
+    handler::context::JobContext,
+    job::error::JobError,
     shared_memory::SharedMemory,
     time::{self, sleep},
 };

@@ -1,6 +1,6 @@
 //! The engine under a scheduler that tries many orders of its threads (shuttle).
 //!
-//! These are the sources of the library once more, with other locks and threads ([`sync`]): whole engines with
+//! These are the sources of the library once more, with other locks and threads ([`seam`]): whole engines with
 //! workers, keeper and completer run, over a store in memory. A deadlock, a waiter that is never woken and a wrong
 //! outcome are failures, and the schedule that led there is printed.
 //!
@@ -19,108 +19,39 @@
     reason = "the library's sources, of which this uses a part"
 )]
 
-#[path = "../../src/attempt.rs"]
-mod attempt;
-#[path = "../../src/cancel.rs"]
-mod cancel;
-#[path = "../../src/clock.rs"]
-mod clock;
-#[path = "../../src/completer.rs"]
-mod completer;
-#[path = "../../src/config.rs"]
-mod config;
-#[path = "../../src/context.rs"]
-mod context;
-#[path = "../../src/deadline.rs"]
-mod deadline;
-#[path = "../../src/engine.rs"]
+#[path = "../../src/api/mod.rs"]
+mod api;
+#[path = "../../src/decide/mod.rs"]
+mod decide;
+#[path = "../../src/engine/mod.rs"]
 mod engine;
-#[path = "../../src/engine_core.rs"]
-mod engine_core;
-#[path = "../../src/entry.rs"]
-mod entry;
-#[path = "../../src/error.rs"]
-mod error;
-#[path = "../../src/explain.rs"]
-mod explain;
 mod found;
 #[path = "../../../job-store/src/guard.rs"]
 mod guard;
-#[path = "../../src/handle.rs"]
-mod handle;
-#[path = "../../src/handler.rs"]
+#[path = "../../src/handler/mod.rs"]
 mod handler;
-#[path = "../../src/health.rs"]
-mod health;
-#[path = "../../src/ids.rs"]
-mod ids;
-#[path = "../../src/inside.rs"]
-mod inside;
-#[path = "../../src/lease.rs"]
-mod lease;
+#[path = "../../src/job/mod.rs"]
+mod job;
 mod line;
-#[path = "../../src/metrics.rs"]
-mod metrics;
-#[path = "../../src/next.rs"]
-mod next;
-#[path = "../../src/outcome.rs"]
-mod outcome;
-#[path = "../../src/page.rs"]
-mod page;
-#[path = "../../src/partition.rs"]
-mod partition;
-#[path = "../../src/place.rs"]
-mod place;
-#[path = "../../src/pool.rs"]
-mod pool;
-#[path = "../../src/progress.rs"]
-mod progress;
-#[path = "../../src/queue.rs"]
-mod queue;
-#[path = "../../src/reader.rs"]
-mod reader;
-#[path = "../../src/registry.rs"]
-mod registry;
-#[path = "../../src/retention.rs"]
-mod retention;
-#[path = "../../src/rows.rs"]
-mod rows;
-#[path = "../../src/saved.rs"]
-mod saved;
+#[path = "../../src/read/mod.rs"]
+mod read;
+#[path = "../../src/record/mod.rs"]
+mod record;
 mod scenarios;
+mod seam;
 mod several;
 #[path = "../../../job-store/src/shared_memory.rs"]
 mod shared_memory;
-#[path = "../../src/shield.rs"]
-mod shield;
 mod simulation;
-#[path = "../../src/snapshot.rs"]
-mod snapshot;
 #[path = "../../src/source/mod.rs"]
 mod source;
-#[path = "../../src/started.rs"]
-mod started;
-#[path = "../../src/stats.rs"]
-mod stats;
-#[path = "../../src/submit.rs"]
-mod submit;
-#[path = "../../src/suspicion.rs"]
-mod suspicion;
-mod sync;
 mod time;
-#[path = "../../src/unreadable.rs"]
-mod unreadable;
-#[path = "../../src/waiting.rs"]
-mod waiting;
-#[path = "../../src/watch.rs"]
-mod watch;
-#[path = "../../src/width.rs"]
-mod width;
-#[path = "../../src/worker.rs"]
+#[path = "../../src/worker/mod.rs"]
 mod worker;
 
-pub use crate::context::Iterative;
-use crate::time::Timed;
+pub use crate::engine::metrics;
+pub use crate::handler::context::Iterative;
+use crate::{seam::sync, time::Timed};
 
 use std::{env, process::ExitCode};
 

@@ -15,15 +15,12 @@ use job_store::{Fault, FaultStore, JobStore, MemoryStore, Store};
 use shuttle::thread;
 
 use crate::{
-    clock::ManualClock,
-    config::EngineBuilder,
-    context::JobContext,
-    engine::Engine,
-    error::{EngineError, JobError},
-    handle::JobHandle,
-    outcome::RetryPolicy,
-    partition::Partition,
-    stats::Stats,
+    api::{builder::EngineBuilder, engine::Engine, handle::JobHandle},
+    decide::outcome::RetryPolicy,
+    engine::stats::Stats,
+    handler::{context::JobContext, partition::Partition},
+    job::error::{EngineError, JobError},
+    seam::clock::ManualClock,
 };
 
 /// Every scenario by its name.
@@ -195,7 +192,7 @@ fn deadline_against_complete() {
     let store = Arc::new(MemoryStore::default());
     let clock = Arc::new(ManualClock::default());
     let engine = builder(&store).clock(Arc::<ManualClock>::clone(&clock)).workers(1).open().unwrap();
-    let due = crate::clock::Clock::now(&*clock).after(Duration::from_secs(1));
+    let due = crate::seam::clock::Clock::now(&*clock).after(Duration::from_secs(1));
     let handle = engine.submit(job("a").deadline(due)).unwrap();
     clock.advance(Duration::from_secs(1));
     engine.tick().unwrap();

@@ -17,14 +17,12 @@ use job_store::{Fault, FaultStore, Moment, SharedStore};
 use shuttle::thread;
 
 use crate::{
-    config::EngineBuilder,
-    context::JobContext,
-    engine::Engine,
-    error::{EngineError, JobError},
-    handle::JobHandle,
+    api::{builder::EngineBuilder, engine::Engine, handle::JobHandle},
+    decide::outcome::RetryPolicy,
+    engine::stats::Stats,
+    handler::context::JobContext,
+    job::error::{EngineError, JobError},
     line::{LEASE, Line, Weather, World},
-    outcome::RetryPolicy,
-    stats::Stats,
     time::{self, RunClock},
 };
 

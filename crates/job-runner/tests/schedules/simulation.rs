@@ -22,13 +22,11 @@ use shuttle::{
 };
 
 use crate::{
-    config::EngineBuilder,
-    context::JobContext,
-    engine::Engine,
-    error::{EngineError, JobError},
-    handle::JobHandle,
+    api::{builder::EngineBuilder, engine::Engine, handle::JobHandle},
+    decide::outcome::RetryPolicy,
+    handler::context::JobContext,
+    job::error::{EngineError, JobError},
     line::{LEASE, Line, Mistake, Weather, World},
-    outcome::RetryPolicy,
     time::{self, RunClock, Timed, sleep},
 };
 

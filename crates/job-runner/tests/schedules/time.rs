@@ -23,7 +23,7 @@ use shuttle::{
     thread,
 };
 
-use crate::clock::Clock;
+use crate::seam::clock::Clock;
 
 /// So long at most time passes while others work: then they have the time that they need, or do not end for a reason.
 const HASTE: Duration = Duration::from_mins(1);

@@ -1,0 +1,217 @@
+//! [`Explanation`]: why a job waits, how far it is, why it ended.
+
+use std::{fmt, time::Duration};
+
+use job_core::{Ending, Failure, JobId, JobKind, JobRecord, JobState, ResultSize, Timestamp, shown};
+use job_store::LONGEST_PAUSE;
+
+use crate::{
+    api::snapshot::Look,
+    decide::queue::Position,
+    engine::core::EngineCore,
+    job::{place::Place, progress::Progress},
+};
+
+/// What there is to say about a job. Its `Display` is one sentence.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Explanation {
+    /// Nobody in this process can run it; it waits for an engine that can.
+    NoHandler(JobKind),
+    /// It waits for a worker, behind as many jobs of its graph.
+    Queued {
+        /// Jobs of its graph and class that run before it.
+        ahead: usize,
+    },
+    /// Its graph runs as many jobs as one graph may.
+    GraphBusy {
+        /// The graph.
+        graph: String,
+        /// How many run.
+        running: usize,
+    },
+    /// Its class runs as many jobs as the class may.
+    ClassBusy {
+        /// How many run.
+        running: usize,
+    },
+    /// It ran when its process died, and so did others: one such job at a time runs, and another one does.
+    Suspect,
+    /// Its last attempt failed for the moment; it is tried again then.
+    Delayed {
+        /// Not before this time.
+        until: Timestamp,
+        /// What went wrong.
+        failure: Option<Failure>,
+    },
+    /// A worker is about to start it, or the engine is shutting down.
+    Starting,
+    /// On a shared store: it waits for an engine that has a free worker.
+    Unclaimed,
+    /// On a shared store: another engine runs it.
+    Elsewhere {
+        /// Which attempt.
+        attempt: u32,
+        /// For how long, by the clock of that engine.
+        since: Duration,
+    },
+    /// On a shared store: this engine ran it, and could not say so in time; it waits again as soon as that is known, or
+    /// another goes on with it.
+    LeaseLost,
+    /// It runs.
+    Running {
+        /// How far it is.
+        progress: Progress,
+        /// For how long.
+        since: Duration,
+    },
+    /// It runs, and waits for these jobs.
+    Awaiting {
+        /// Each of them once.
+        jobs: Vec<JobId>,
+    },
+    /// It was asked to stop and has not yet come to a checkpoint.
+    Cancelling {
+        /// When it was asked.
+        requested: Timestamp,
+        /// For how long it has not obeyed.
+        since: Duration,
+    },
+    /// It succeeded.
+    Succeeded(ResultSize),
+    /// It failed, for this reason.
+    Failed(Failure),
+    /// It was cancelled.
+    Cancelled {
+        /// When that was asked of a running job; a waiting one ends at once.
+        requested: Option<Timestamp>,
+        /// When it had stopped.
+        stopped: Option<Timestamp>,
+    },
+}
+
+impl Explanation {
+    /// Why a complete job ended; `None` of an unfinished one, of which the engine that has it knows more.
+    #[must_use]
+    pub fn of_end(record: &JobRecord) -> Option<Self> {
+        let JobState::Complete(ending) = record.state else { return None };
+        Some(match ending {
+            Ending::Succeeded => Self::Succeeded(record.size),
+            Ending::Failed => Self::Failed(
+                record
+                    .failure
+                    .clone()
+                    .unwrap_or_else(|| Failure::new(job_core::FailureKind::Handler, "no reason was recorded")),
+            ),
+            Ending::Cancelled => {
+                Self::Cancelled { requested: record.cancel_requested_at, stopped: record.finished_at }
+            }
+        })
+    }
+
+    /// Of what one look has seen; `progress` is of the same.
+    pub(crate) fn of(shared: &EngineCore, look: &Look, progress: &Progress) -> Self {
+        let record = &look.record;
+        if let Some(end) = Self::of_end(record) {
+            return end;
+        }
+        let now = shared.clock.now();
+        let since = now.since(record.started_at.unwrap_or(now));
+        match record.state {
+            _ if matches!(look.place, Place::LeaseLost(_)) => Self::LeaseLost,
+            JobState::Waiting if !look.here => {
+                match record.not_before.filter(|due| !JobRecord::is_over(Some(*due), now, LONGEST_PAUSE)) {
+                    Some(until) => Self::Delayed { until, failure: record.failure.clone() },
+                    None => Self::Unclaimed,
+                }
+            }
+            JobState::Waiting if matches!(look.place, Place::Unhandled) => {
+                Self::NoHandler(record.spec.kind().clone())
+            }
+            JobState::Waiting => Self::of_waiting(shared, record),
+            JobState::Running { cancelling: true } => {
+                let requested = record.cancel_requested_at.unwrap_or(now);
+                Self::Cancelling { requested, since: now.since(requested) }
+            }
+            _ if !look.here => Self::Elsewhere { attempt: record.attempt, since },
+            _ => {
+                let mut jobs: Vec<JobId> = shared.scheduler().waits(record.id).collect();
+                jobs.sort_unstable();
+                jobs.dedup();
+                if jobs.is_empty() {
+                    Self::Running { progress: progress.clone(), since }
+                } else {
+                    Self::Awaiting { jobs }
+                }
+            }
+        }
+    }
+
+    fn of_waiting(shared: &EngineCore, record: &JobRecord) -> Self {
+        let position = shared.scheduler().queue.position(record.id);
+        match position {
+            Some(Position::Behind(ahead)) => Self::Queued { ahead },
+            Some(Position::GraphBusy(running)) => {
+                Self::GraphBusy { graph: record.spec.graph_name().to_owned(), running }
+            }
+            Some(Position::ClassBusy(running)) => Self::ClassBusy { running },
+            Some(Position::Suspect) => Self::Suspect,
+            Some(Position::Delayed(until)) => Self::Delayed { until, failure: record.failure.clone() },
+            // A worker has taken it since.
+            None => Self::Starting,
+        }
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoHandler(kind) => {
+                let kind = kind.to_string();
+                write!(f, "it waits: no handler for {} is registered in this engine", shown(&kind))
+            }
+            Self::Queued { ahead: 0 } => f.write_str("it waits for a free worker and is next of its graph"),
+            Self::Queued { ahead } => write!(f, "it waits behind {ahead} jobs of its graph"),
+            Self::GraphBusy { graph, running } => {
+                let graph = shown(graph);
+                write!(f, "it waits: graph {graph} already runs {running} jobs, as many as one graph may")
+            }
+            Self::ClassBusy { running } => {
+                write!(f, "it waits: {running} jobs of its class run, as many as the class may")
+            }
+            Self::Suspect => f.write_str(
+                "it waits: its process died while it and others ran, and until it is known which of them does that, they \
+                 run one after another",
+            ),
+            Self::Delayed { failure: Some(failure), .. } => {
+                write!(f, "it waits to be tried again after: {failure}")
+            }
+            Self::Delayed { failure: None, .. } => f.write_str("it waits for its time"),
+            Self::Unclaimed => f.write_str("it waits for an engine that has a free worker"),
+            Self::Elsewhere { attempt, since } => {
+                write!(f, "another engine has been running it for {since:.1?} (attempt {attempt})")
+            }
+            Self::LeaseLost => f.write_str(
+                "this engine lost its lease on it, because it did not reach the store in time: it runs again, \
+                 here or in another",
+            ),
+            Self::Starting => f.write_str("it is about to start"),
+            Self::Running { progress, since } => match progress.total {
+                0 => write!(f, "it has been running for {since:.1?}"),
+                total => {
+                    write!(f, "it has been running for {since:.1?}: {} of {total} steps are done", progress.done)
+                }
+            },
+            Self::Awaiting { jobs } => {
+                let names: Vec<String> = jobs.iter().map(ToString::to_string).collect();
+                write!(f, "it waits for job {}", names.join(", job "))
+            }
+            Self::Cancelling { since, .. } => {
+                write!(f, "it was asked to stop {since:.1?} ago and has not come to a checkpoint yet")
+            }
+            Self::Succeeded(size) => write!(f, "it succeeded with {} rows", size.rows),
+            Self::Failed(failure) => write!(f, "it failed: {failure}"),
+            Self::Cancelled { .. } => f.write_str("it was cancelled"),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The engine as its users see it.
+
+pub(crate) mod builder;
+pub(crate) mod engine;
+pub(crate) mod explain;
+pub(crate) mod handle;
+pub(crate) mod snapshot;
+pub(crate) mod submit;

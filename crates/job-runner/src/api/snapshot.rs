@@ -1,0 +1,79 @@
+//! [`JobSnapshot`]: a job at one moment.
+
+use std::sync::Arc;
+
+use job_core::{JobRecord, JobState, RowList};
+
+use crate::{
+    api::explain::Explanation,
+    engine::core::EngineCore,
+    job::{attempt::Attempt, entry::Entry, place::Place, progress::Progress},
+};
+
+/// A job at one moment. All of it fits together: what is said of a running job is of the attempt that runs, and a job
+/// whose record is complete is explained as complete.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct JobSnapshot {
+    /// The job.
+    pub record: JobRecord,
+    /// Why it waits, how far it is, or why it ended.
+    pub explanation: Explanation,
+    /// How far it is; empty of a job that has not run, or that another engine runs.
+    pub progress: Progress,
+    /// Rows of its list: of a running job those that can be read so far.
+    pub rows: u64,
+    /// The name of its list; `None` of a job that does not run, or has no list yet.
+    pub list: Option<String>,
+}
+
+/// What one look under the lock of a job sees.
+pub(crate) struct Look {
+    pub(crate) record: JobRecord,
+    /// The attempt that runs.
+    pub(crate) attempt: Option<Arc<Attempt>>,
+    /// Whether it is this engine's to run.
+    pub(crate) here: bool,
+    pub(crate) place: Place,
+}
+
+impl Look {
+    pub(crate) fn at(shared: &EngineCore, entry: &Entry) -> Self {
+        let state = entry.lock();
+        let running = matches!(state.record.state, JobState::Running { .. });
+        Self {
+            record: state.record.clone(),
+            attempt: state
+                .place
+                .attempt()
+                .cloned()
+                .filter(|attempt| running && attempt.number == state.record.attempt),
+            here: shared.source.has(&state.place),
+            place: state.place.clone(),
+        }
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        match &self.attempt {
+            Some(attempt) => attempt.counter.snapshot(),
+            None => Progress::at_rest(&self.record),
+        }
+    }
+}
+
+impl JobSnapshot {
+    pub(crate) fn of(shared: &EngineCore, entry: &Entry) -> Self {
+        let look = Look::at(shared, entry);
+        let progress = look.progress();
+        let list = look.attempt.as_ref().and_then(|attempt| attempt.readable());
+        let rows =
+            if look.attempt.is_some() { list.as_ref().map_or(0, RowList::rows) } else { look.record.size.rows };
+        Self {
+            explanation: Explanation::of(shared, &look, &progress),
+            rows,
+            list: list.map(|list| list.name().to_owned()),
+            progress,
+            record: look.record,
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! [`EngineCore`]: what the engine, its workers, the keeper and the handles share; all moves of jobs but those of a
+//! running attempt (`worker`) are here. Locks are taken in the order scheduler, then job.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use job_core::{JobId, JobState, Timestamp};
+use job_store::{Seat, Store, StoreError};
+
+use crate::{
+    decide::{
+        queue::{Limits, Queue},
+        retention,
+    },
+    engine::{
+        completer::Completer,
+        config::Config,
+        health::Health,
+        ids::IdSource,
+        metrics::Metrics,
+        outcome::Outcome,
+        scheduler::{self, Phase, Scheduler},
+        source::Source,
+        started::Started,
+        watch::Watchers,
+    },
+    handler::{Handlers, partition::Scan, services::Services, width::Spare},
+    job::{cancel::StopCause, entry::Entry, place::Place, registry::Registry},
+    read::{reads::Reads, unreadable::SetAside},
+    seam::{
+        clock::{Clock, Shielded},
+        sync::{Condvar, Instant, Mutex, assert_none_held, thread},
+    },
+};
+
+/// What the engine, its workers and the handles share.
+pub(crate) struct EngineCore {
+    store: Arc<dyn Store>,
+    /// The right to work on it, until the engine is shut down.
+    seat: Mutex<Option<Seat>>,
+    pub(crate) handlers: Handlers,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: Config,
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) width: Spare,
+    pub(crate) metrics: Metrics,
+    pub(crate) watchers: Watchers,
+    pub(crate) health: Health,
+    pub(crate) aside: SetAside,
+    pub(crate) reads: Arc<Reads>,
+    pub(crate) completer: Completer,
+    /// The threads that were started and are not joined yet.
+    pub(crate) threads: Mutex<Vec<thread::JoinHandle<()>>>,
+    /// Outcomes that could not be stored, and that no thread of the engine tries again.
+    pub(crate) owed: Mutex<Vec<Outcome>>,
+    pub(crate) ids: IdSource,
+    /// When retention looks at which jobs.
+    pub(crate) looks: Mutex<retention::Looks>,
+    pub(crate) scheduler: Mutex<Scheduler>,
+    /// Something to do for a worker.
+    pub(crate) work: Condvar,
+    /// Room in a queue.
+    pub(crate) room: Condvar,
+    /// A job or a worker has ended.
+    pub(crate) quiet: Condvar,
+    /// The keeper has to look again.
+    pub(crate) keeper: Condvar,
+    stopping: AtomicBool,
+}
+
+impl fmt::Debug for EngineCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineCore")
+            .field("store", &self.store)
+            .field("handlers", &self.handlers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl EngineCore {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        source: Arc<dyn Source>,
+        handlers: Handlers,
+        clock: Arc<dyn Clock>,
+        config: Config,
+        seat: Seat,
+        ids: IdSource,
+    ) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(Shielded::new(clock));
+        let limits = Limits {
+            ageing: config.ageing,
+            longest_pause: config.retry.most,
+            per_graph: config.per_graph,
+            per_class: config.per_class,
+        };
+        let scheduler = Scheduler {
+            queue: Queue::new(limits),
+            registry: Registry::default(),
+            deadlines: BTreeSet::new(),
+            scans: Vec::new(),
+            started: Started::default(),
+            phase: Phase::Open,
+            reserved: [0; 2],
+            running: 0,
+            threads: 0,
+            waits: Vec::new(),
+            workers: 0,
+            blocked: 0,
+            workers_left: Vec::new(),
+            left: None,
+        };
+        Self {
+            width: Spare::new(config.threads.saturating_sub(config.workers)),
+            store,
+            seat: Mutex::new(Some(seat)),
+            source,
+            handlers,
+            config,
+            metrics: Metrics::default(),
+            watchers: Watchers::default(),
+            health: Health::default(),
+            aside: SetAside::default(),
+            reads: Arc::new(Reads::new(Arc::clone(&clock))),
+            clock,
+            completer: Completer::default(),
+            threads: Mutex::default(),
+            owed: Mutex::default(),
+            ids,
+            looks: Mutex::default(),
+            scheduler: Mutex::new(scheduler),
+            work: Condvar::new(),
+            room: Condvar::new(),
+            quiet: Condvar::new(),
+            keeper: Condvar::new(),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// The store. Nobody calls it with a lock of the engine in his hands.
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        assert_none_held();
+        &self.store
+    }
+
+    pub(crate) fn scheduler(&self) -> crate::seam::sync::MutexGuard<'_, Scheduler> {
+        self.scheduler.lock()
+    }
+
+    /// Whether the engine has no thread that runs jobs or waits for the store: its caller does it all.
+    pub(crate) fn is_driven(&self) -> bool {
+        self.source.is_driven(self.config.workers)
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Puts a waiting job of the registry where a worker finds it.
+    pub(crate) fn enqueue(&self, scheduler: &mut Scheduler, entry: &Arc<Entry>) {
+        let mut state = entry.lock();
+        let record = &state.record;
+        if record.state != JobState::Waiting {
+            return; // cancelled while it was being stored
+        }
+        if let Some(deadline) = record.spec.options().deadline {
+            self.watch_deadline(scheduler, deadline, record.id);
+        }
+        if !self.handlers.has(record.spec.kind()) {
+            return scheduler.registry.miss_handler(&mut state);
+        }
+        let mut waiting = scheduler::waiting(record);
+        let now = self.clock.now();
+        waiting.not_before = waiting.not_before.filter(|due| *due > now);
+        scheduler.queue.push(waiting);
+        self.call();
+    }
+
+    /// The entry of a job that is stored.
+    pub(crate) fn find(self: &Arc<Self>, id: JobId) -> Result<Option<Arc<Entry>>, StoreError> {
+        let known = self.scheduler().registry.get(id).cloned();
+        if known.is_some() {
+            return Ok(known);
+        }
+        Ok(self.store().get(id)?.map(|record| match record.state {
+            JobState::Complete(_) => Arc::new(Entry::new(record, Place::Outside)),
+            _ => self.source.find(self, record),
+        }))
+    }
+
+    /// A worker is done with a job: it is complete, waits again, or is left to the next open.
+    pub(crate) fn release(&self, entry: &Arc<Entry>, used: Duration) {
+        self.free(entry, used);
+        self.forget(entry);
+        self.call();
+    }
+
+    /// A worker is done with a job whose end is still to be stored: its place under the limits is free.
+    pub(crate) fn free(&self, entry: &Entry, used: Duration) {
+        let mut scheduler = self.scheduler();
+        scheduler.queue.finish(entry.id, used);
+        if !used.is_zero() {
+            scheduler.started.worked(used);
+        }
+    }
+
+    /// The end of a freed job is stored, or it waits again, or is left to the next open.
+    pub(crate) fn forget(&self, entry: &Arc<Entry>) {
+        let mut scheduler = self.scheduler();
+        scheduler.running -= 1;
+        // Not before its end is stored: else the next one might kill the process, and both would be there again.
+        let is_next = scheduler.queue.clear(entry.id);
+        self.source.release(self, scheduler, entry);
+        if is_next {
+            self.call();
+        }
+        self.quiet.notify_all();
+    }
+
+    /// Goes to the next phase of a shutdown and wakes everybody who should know.
+    pub(crate) fn enter(&self, phase: Phase) {
+        {
+            let mut scheduler = self.scheduler();
+            // Never back, when two shut down at once.
+            scheduler.phase = scheduler.phase.max(phase);
+        }
+        if phase == Phase::Closed {
+            self.reads.close();
+        }
+        for condition in [&self.work, &self.room, &self.keeper, &self.quiet] {
+            condition.notify_all();
+        }
+        self.source.enter(phase);
+        self.health.wake();
+    }
+
+    /// Another engine may have the store.
+    pub(crate) fn leave_seat(&self) {
+        let seat = self.seat.lock().take();
+        drop(seat);
+    }
+
+    /// Tells every running job to stop. Whoever starts meanwhile sees the flag after it can be told.
+    pub(crate) fn stop_running(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        let entries = self.scheduler().registry.all();
+        for entry in entries {
+            if let Some(attempt) = entry.attempt() {
+                attempt.token.stop(StopCause::Shutdown);
+            }
+        }
+        self.health.wake();
+    }
+
+    /// There may be a job to take.
+    pub(crate) fn call(&self) {
+        self.work.notify_one();
+    }
+
+    pub(crate) fn watch_deadline(&self, scheduler: &mut Scheduler, deadline: Timestamp, id: JobId) {
+        scheduler.deadlines.insert((deadline, id));
+        self.keeper.notify_one();
+    }
+
+    /// Hands started jobs to the workers.
+    pub(crate) fn hand_out(&self, batch: Vec<Arc<Entry>>) {
+        if batch.is_empty() {
+            return;
+        }
+        let calls = self.scheduler().started.add(batch, Instant::now());
+        for _ in 0..calls {
+            self.work.notify_one();
+        }
+    }
+
+    /// Goes on without a job that cannot be read.
+    pub(crate) fn set_aside(&self, job: JobId, error: &StoreError) {
+        if self.aside.0.lock().insert(job, error.clone()).is_none() {
+            tracing::error!(%job, %error, "a job cannot be read: it is set aside, and the others go on");
+        }
+    }
+}
+
+impl Services for EngineCore {
+    fn store(&self) -> &Arc<dyn Store> {
+        Self::store(self)
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    fn threads(&self) -> &Spare {
+        &self.width
+    }
+
+    fn checkpoint_interval(&self) -> Duration {
+        self.config.checkpoint_every
+    }
+
+    fn rows_written(&self, rows: u64, bytes: u64) {
+        self.metrics.rows_written(rows, bytes);
+    }
+
+    /// Offers the partitions of a scan to idle workers.
+    fn offer(&self, scan: &Arc<Scan>) {
+        self.scheduler().scans.push(Arc::clone(scan));
+        self.work.notify_all();
+    }
+
+    fn withdraw(&self, scan: &Arc<Scan>) {
+        self.scheduler().scans.retain(|other| !Arc::ptr_eq(other, scan));
+    }
+}

@@ -1,0 +1,140 @@
+//! Counters, gauges and histograms for whoever has installed a recorder of the `metrics` facade.
+//!
+//! | name | kind | labels |
+//! | --- | --- | --- |
+//! | `jobs_submitted_total` | counter | |
+//! | `jobs_started_total` | counter | `class` |
+//! | `jobs_ended_total` | counter | `class`, `ending` |
+//! | `jobs_removed_total` | counter | |
+//! | `job_waited_seconds` | histogram | `class` |
+//! | `job_ran_seconds` | histogram | `class`, `ending` |
+//! | `job_cancel_seconds` | histogram | |
+//! | `job_rows_written_total`, `job_row_bytes_written_total` | counter | |
+//! | `jobs_waiting`, `jobs_running` | gauge | `class` |
+//! | `job_oldest_waiting_seconds`, `job_oldest_running_seconds` | gauge | `class` |
+//! | `jobs_cancelling` | gauge | |
+//!
+//! Gauges are set every ten seconds and by [`Engine::tick`](crate::Engine::tick); whoever needs them at a
+//! moment of his own asks for [`Stats`].
+
+use job_core::{JobRecord, JobState};
+use metrics::{Counter, counter, gauge, histogram};
+
+use std::{
+    mem,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use crate::{engine::stats::Stats, seam::shield};
+
+/// Handles that are looked up once.
+pub(crate) struct Metrics {
+    submitted: Counter,
+    removed: Counter,
+    rows: Counter,
+    bytes: Counter,
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let handle = |register: fn() -> Counter| shield::run(register).unwrap_or_else(|_| Counter::noop());
+        Self {
+            submitted: handle(|| counter!("jobs_submitted_total")),
+            removed: handle(|| counter!("jobs_removed_total")),
+            rows: handle(|| counter!("job_rows_written_total")),
+            bytes: handle(|| counter!("job_row_bytes_written_total")),
+        }
+    }
+}
+
+impl Drop for Metrics {
+    fn drop(&mut self) {
+        for counter in [&mut self.submitted, &mut self.removed, &mut self.rows, &mut self.bytes] {
+            shield::discard(mem::replace(counter, Counter::noop()));
+        }
+    }
+}
+
+/// Calls the recorder that a host has installed: a figure that it loses costs no job.
+fn record(call: impl FnOnce()) {
+    static PANICKED: AtomicBool = AtomicBool::new(false);
+    if let Err(message) = shield::run(call)
+        && !PANICKED.swap(true, Ordering::Relaxed)
+    {
+        tracing::error!(message, "the recorder of metrics panicked: figures are lost");
+    }
+}
+
+impl Metrics {
+    pub(crate) fn submitted(&self, jobs: usize) {
+        record(|| self.submitted.increment(jobs as u64));
+    }
+
+    pub(crate) fn removed(&self, jobs: u64) {
+        record(|| self.removed.increment(jobs));
+    }
+
+    pub(crate) fn rows_written(&self, rows: u64, bytes: u64) {
+        record(|| {
+            self.rows.increment(rows);
+            self.bytes.increment(bytes);
+        });
+    }
+
+    pub(crate) fn gauges(stats: &Stats) {
+        record(|| gauges(stats));
+    }
+
+    #[expect(clippy::unused_self, reason = "labels differ from job to job, so there is no handle to keep")]
+    pub(crate) fn started(&self, job: &JobRecord) {
+        record(|| started(job));
+    }
+
+    #[expect(clippy::unused_self, reason = "labels differ from job to job, so there is no handle to keep")]
+    pub(crate) fn ended(&self, job: &JobRecord) {
+        record(|| ended(job));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+fn gauges(stats: &Stats) {
+    for (class, of) in [("read", stats.read), ("write", stats.write)] {
+        gauge!("jobs_waiting", "class" => class).set(of.waiting as f64);
+        gauge!("jobs_running", "class" => class).set(of.running as f64);
+        gauge!("job_oldest_waiting_seconds", "class" => class).set(of.oldest_waiting);
+        gauge!("job_oldest_running_seconds", "class" => class).set(of.oldest_running);
+    }
+    gauge!("jobs_cancelling").set(stats.cancelling as f64);
+}
+
+fn started(record: &JobRecord) {
+    let class = record.spec.options().class.as_str();
+    counter!("jobs_started_total", "class" => class).increment(1);
+    if let Some(started) = record.started_at {
+        histogram!("job_waited_seconds", "class" => class).record(started.since(record.submitted_at));
+    }
+}
+
+fn ended(record: &JobRecord) {
+    let class = record.spec.options().class.as_str();
+    let ending = match record.state {
+        JobState::Complete(job_core::Ending::Succeeded) => "succeeded",
+        JobState::Complete(job_core::Ending::Failed) => "failed",
+        _ => "cancelled",
+    };
+    counter!("jobs_ended_total", "class" => class, "ending" => ending).increment(1);
+    let Some(finished) = record.finished_at else { return };
+    if let Some(started) = record.started_at {
+        let ran = finished.since(started);
+        histogram!("job_ran_seconds", "class" => class, "ending" => ending).record(ran);
+    }
+    if let Some(requested) = record.cancel_requested_at {
+        histogram!("job_cancel_seconds").record(finished.since(requested));
+    }
+}

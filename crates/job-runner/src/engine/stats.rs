@@ -1,0 +1,41 @@
+//! [`Stats`]: what an engine does at one moment.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::read::unreadable::Unreadable;
+
+/// What an engine does at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Jobs that read.
+    pub read: ClassStats,
+    /// Jobs that write.
+    pub write: ClassStats,
+    /// Waiting jobs that no handler here can run.
+    pub unhandled: usize,
+    /// Running jobs that were asked to stop and have not yet.
+    pub cancelling: usize,
+    /// Why the engine is unhealthy; `None` when it is well.
+    pub unhealthy: Option<String>,
+    /// How often a thread of the engine has panicked outside of every handler and callback, and was started anew.
+    pub thread_panics: u64,
+    /// Jobs that this engine has met in the store and cannot read. They keep it from nothing else.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// The jobs of one class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ClassStats {
+    /// Jobs that wait.
+    pub waiting: usize,
+    /// Jobs that run.
+    pub running: usize,
+    /// How long the oldest waiting job has waited.
+    pub oldest_waiting: Duration,
+    /// How long the job that started first has been running.
+    pub oldest_running: Duration,
+}

@@ -1,0 +1,478 @@
+//! [`JobContext`]: everything the body of a job is given.
+
+use std::{
+    collections::VecDeque,
+    ops::{ControlFlow, Range},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use job_core::{InvalidOutput, JobId, JobResult, JobSpec, RowList, Segment};
+use job_store::{ErrorKind, StoreError};
+use serde::Serialize;
+
+use crate::{
+    handler::{
+        partition::{self, Partition},
+        rows::{RowWriter, SegmentBuffer},
+        saved::{Call, Saved},
+        services::Services,
+        width::{Grant, Width},
+    },
+    job::{
+        attempt::Attempt,
+        cancel::{CancelToken, StopCause},
+        entry::Entry,
+        error::JobError,
+        progress::Task,
+    },
+    seam::{shield, sync::Mutex},
+};
+
+/// What a handler is given: the request, a place for rows and values, and the wish to stop.
+///
+/// Once the engine is gone and has left the body behind, because it did not stop in time, every call that may fail does.
+///
+/// It may be shared with threads that the body starts itself (`&JobContext` is `Send`).
+#[derive(Debug)]
+pub struct JobContext {
+    core: Arc<Core>,
+}
+
+/// The part that helpers on other threads share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    services: Arc<dyn Services>,
+    pub(crate) entry: Arc<Entry>,
+    pub(crate) attempt: Arc<Attempt>,
+    pub(crate) spec: Arc<JobSpec>,
+    /// Segments that are closed later: their writer was dropped, or the store is still writing them.
+    parked: Mutex<VecDeque<SegmentBuffer>>,
+    closed: Mutex<Vec<Segment>>,
+    /// Writers of rows that are not dropped yet.
+    writers: AtomicUsize,
+    /// Threads that the body was granted.
+    widths: Mutex<Vec<Weak<Grant>>>,
+    /// The next iterative algorithm of this attempt.
+    iterations: Mutex<Call>,
+    /// The state saved for the next attempt, once it was read.
+    saved: Mutex<Option<Versioned>>,
+}
+
+/// The saved state, and how often it has changed.
+#[derive(Debug, Clone, Default)]
+struct Versioned {
+    version: u64,
+    saved: Saved,
+}
+
+impl Core {
+    pub(crate) fn new(
+        services: Arc<dyn Services>,
+        entry: Arc<Entry>,
+        attempt: Arc<Attempt>,
+        spec: Arc<JobSpec>,
+    ) -> Self {
+        Self {
+            services,
+            entry,
+            attempt,
+            spec,
+            parked: Mutex::default(),
+            closed: Mutex::default(),
+            writers: AtomicUsize::new(0),
+            widths: Mutex::default(),
+            iterations: Mutex::default(),
+            saved: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn services(&self) -> &dyn Services {
+        &*self.services
+    }
+
+    pub(crate) fn writer_opened(&self) {
+        self.writers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn writer_dropped(&self) {
+        self.writers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn park(&self, buffer: SegmentBuffer) {
+        self.parked.lock().push_back(buffer);
+    }
+
+    /// Closes it now, or later when the store is still writing it: whoever scans goes on meanwhile.
+    pub(crate) fn settle(&self, mut buffer: SegmentBuffer) -> Result<(), JobError> {
+        /// So that files that are being written do not become many.
+        const AT_MOST: usize = 4;
+        if !buffer.settle(self)? {
+            return self.close(buffer);
+        }
+        let oldest = {
+            let mut parked = self.parked.lock();
+            parked.push_back(buffer);
+            if parked.len() > AT_MOST { parked.pop_front() } else { None }
+        };
+        oldest.map_or(Ok(()), |oldest| self.close(oldest))
+    }
+
+    fn close(&self, buffer: SegmentBuffer) -> Result<(), JobError> {
+        if let Some(segment) = buffer.close(self)? {
+            self.closed.lock().push(segment);
+        }
+        Ok(())
+    }
+
+    /// Forgets the rows of these segments, whose scan has failed: a body that goes on may scan once more.
+    pub(crate) fn abandon(&self, segments: Range<u32>) {
+        let of_scan = |number| segments.contains(&number);
+        let gone: Vec<SegmentBuffer> = {
+            let mut parked = self.parked.lock();
+            let (gone, kept) =
+                std::mem::take(&mut *parked).into_iter().partition(|buffer| of_scan(buffer.number()));
+            *parked = kept;
+            VecDeque::into(gone)
+        };
+        let mut rows = gone.iter().map(SegmentBuffer::rows).sum::<u64>();
+        let mut bytes = gone.iter().map(SegmentBuffer::bytes).sum::<u64>();
+        self.closed.lock().retain(|segment| {
+            let gone = of_scan(segment.number);
+            if gone {
+                rows += segment.rows;
+                bytes += segment.bytes;
+            }
+            !gone
+        });
+        self.attempt.abandon(segments.clone(), rows, bytes);
+    }
+
+    pub(crate) fn checkpoint(&self) -> Result<(), JobError> {
+        if let Some(deadline) = self.spec.options().deadline
+            && self.attempt.token.cause().is_none()
+            && self.services.clock().now() >= deadline
+        {
+            self.attempt.token.stop(StopCause::Deadline);
+        }
+        // A lease ends by itself, also while the threads that renew it hang.
+        if self.attempt.is_lost() || self.attempt.is_left() || self.attempt.token.cause().is_some() {
+            Err(JobError::Cancelled)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Stores what is left in memory and says where everything is.
+    pub(crate) fn result(&self) -> Result<JobResult, JobError> {
+        if self.writers.load(Ordering::Relaxed) > 0 {
+            return Err(JobError::failed(
+                "the handler has forgotten a row writer, and its rows with it: drop every writer (mem::forget does not)",
+            ));
+        }
+        let parked = std::mem::take(&mut *self.parked.lock());
+        for buffer in parked {
+            self.close(buffer)?;
+        }
+        let (outputs, list) = self.attempt.take_outputs();
+        let mut segments = std::mem::take(&mut *self.closed.lock());
+        segments.sort_unstable_by_key(|segment| segment.number);
+        Ok(JobResult { outputs, list: list.map(|name| RowList::new(name, segments)) })
+    }
+}
+
+impl Core {
+    /// The state saved by this attempt or one before.
+    fn saved(&self) -> Result<Saved, StoreError> {
+        if let Some(known) = &*self.saved.lock() {
+            return Ok(known.saved.clone());
+        }
+        let found = match self.attempt.number {
+            // Nobody was there before it.
+            1 => None,
+            _ => shield::stored("read a checkpoint", || self.services.store().checkpoint(self.entry.id))?,
+        };
+        let found = Versioned { version: 0, saved: found.as_deref().map(Saved::decode).unwrap_or_default() };
+        Ok(self.saved.lock().get_or_insert(found).saved.clone())
+    }
+
+    /// Changes what is saved, and stores that.
+    fn save(&self, change: impl FnOnce(&mut Saved)) -> Result<(), StoreError> {
+        match self.saved() {
+            Ok(_) => {}
+            // It is replaced.
+            Err(error) if error.kind == ErrorKind::Corrupt => drop(self.saved.lock().get_or_insert_default()),
+            Err(error) => return Err(error),
+        }
+        let (before, mut mine) = {
+            let mut known = self.saved.lock();
+            let known = known.get_or_insert_default();
+            let before = known.saved.clone();
+            known.version += 1;
+            change(&mut known.saved);
+            (before, known.clone())
+        };
+        loop {
+            let state = mine.saved.encode();
+            let save = || self.services.store().save_checkpoint(self.entry.id, self.attempt.number, &state);
+            let stored = shield::stored("save a checkpoint", save);
+            let mut known = self.saved.lock();
+            let known = known.get_or_insert_default();
+            if known.version == mine.version {
+                if stored.is_err() {
+                    known.saved = before;
+                }
+                return stored;
+            }
+            stored?;
+            // Another thread has saved meanwhile, and may have been stored first.
+            mine = known.clone();
+        }
+    }
+}
+
+/// A call of an iterative algorithm. Unless it comes to a good end, those after it are other ones.
+struct Iteration<'c> {
+    core: &'c Core,
+    call: Call,
+    is_well: bool,
+}
+
+impl<'c> Iteration<'c> {
+    fn begin(core: &'c Core) -> Self {
+        let mut next = core.iterations.lock();
+        let call = *next;
+        next.number = next.number.saturating_add(1);
+        drop(next);
+        Self { core, call, is_well: false }
+    }
+}
+
+impl Drop for Iteration<'_> {
+    fn drop(&mut self) {
+        if !self.is_well {
+            let mut next = self.core.iterations.lock();
+            next.failed = next.failed.saturating_add(1);
+        }
+    }
+}
+
+/// Threads that the body has not given back, because it has forgotten them, go back when it has returned.
+impl Drop for JobContext {
+    fn drop(&mut self) {
+        let widths = std::mem::take(&mut *self.core.widths.lock());
+        widths.iter().filter_map(Weak::upgrade).for_each(|grant| grant.give_back());
+    }
+}
+
+impl JobContext {
+    pub(crate) const fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// The job's id.
+    #[must_use]
+    pub fn id(&self) -> JobId {
+        self.core.entry.id
+    }
+
+    /// What was asked.
+    #[must_use]
+    pub fn spec(&self) -> &JobSpec {
+        &self.core.spec
+    }
+
+    /// Which attempt this is; the first is 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.core.attempt.number
+    }
+
+    /// Asks whether to go on. Call it about once a millisecond: it costs one atomic load (and a look at the
+    /// clock if the job has a deadline).
+    ///
+    /// # Errors
+    /// [`JobError::Cancelled`] when the body must stop now: return it as it is (`?`).
+    pub fn checkpoint(&self) -> Result<(), JobError> {
+        self.core.checkpoint()
+    }
+
+    /// The flag behind [`checkpoint`](Self::checkpoint), for code that cannot hold the context.
+    #[must_use]
+    pub fn cancel_token(&self) -> CancelToken {
+        self.core.attempt.token.clone()
+    }
+
+    /// Says that `done` of `total` steps are behind; a step is whatever the body likes.
+    pub fn set_progress(&self, done: u64, total: u64) {
+        self.core.attempt.counter.set(done, total);
+    }
+
+    /// Opens a named part of the job, with a progress of its own.
+    #[must_use]
+    pub fn task(&self, name: &str) -> Task {
+        self.core.attempt.counter.task(name)
+    }
+
+    /// Gives a named value of the result, such as `modularity`.
+    ///
+    /// # Errors
+    /// When the name is taken or the value is no JSON.
+    pub fn output<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), InvalidOutput> {
+        self.core.attempt.output(name, value)
+    }
+
+    /// Opens the job's list called `name` for appending. Opened again under the same name, it goes on behind the
+    /// rows that are there, also on another thread at the same time: each writer fills a segment of its own.
+    ///
+    /// # Errors
+    /// When the job has a list of another name, or the name is taken by a value.
+    pub fn rows(&self, name: &str) -> Result<RowWriter<'_>, JobError> {
+        let number = self.core.attempt.open_segments(name, 1)?;
+        Ok(RowWriter::new(&self.core, number))
+    }
+
+    /// Runs `scan` over the ids `0..ids` in partitions of `size`, on this thread and on every worker that is
+    /// idle meanwhile. Rows are read in the order of ids whoever wrote them. A worker looks for waiting jobs
+    /// before each further partition, so a large scan never holds all of them. Progress counts partitions.
+    ///
+    /// Ten partitions for each worker and more share the work evenly. Rows of a partition that are more than a store
+    /// gathers in memory (4 MiB as JSON in `RocksStore`) are written while the next partition is scanned.
+    ///
+    /// # Errors
+    /// The first error of `scan`; the other partitions then stop at their next checkpoint. The rows of a scan that fails
+    /// or panics are dropped, so that a body which goes on may scan once more; unless it was told to stop, or a budget is
+    /// used up: then they stay.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use job_runner::{Engine, JobContext, JobSpec, Partition, store::MemoryStore};
+    ///
+    /// let engine = Engine::builder(Arc::new(MemoryStore::default()))
+    ///     .vertex_filter(|ctx: &mut JobContext| {
+    ///         let ages: Arc<[u32]> = (0..10_000).map(|n| n % 90).collect();
+    ///         ctx.scan_partitions("vertices", 10_000, 1_000, move |part: &mut Partition<'_>| {
+    ///             for id in part.ids() {
+    ///                 if usize::try_from(id).ok().and_then(|id| ages.get(id)) == Some(&24) {
+    ///                     part.push(&id)?;
+    ///                 }
+    ///             }
+    ///             part.checkpoint()
+    ///         })
+    ///     })
+    ///     .open()?;
+    /// let record = engine.submit(JobSpec::vertex_filter().graph("people"))?.wait()?;
+    /// assert_eq!(record.size.rows, 111);
+    /// # Ok::<(), job_runner::EngineError>(())
+    /// ```
+    pub fn scan_partitions<F>(&self, name: &str, ids: u64, size: u64, scan: F) -> Result<(), JobError>
+    where
+        F: Fn(&mut Partition<'_>) -> Result<(), JobError> + Send + Sync + 'static,
+    {
+        partition::scan(&self.core, name, ids, size, Box::new(scan))
+    }
+
+    /// Asks for up to `most` threads for the inside of this job, its own included. What is granted (at least 1)
+    /// comes out of the engine's one budget and goes back when the guard is dropped, or at the end of the body, so that
+    /// jobs together never use more threads than the engine has.
+    #[must_use]
+    pub fn threads(&self, most: usize) -> Width {
+        let width = self.core.services.threads().grant(most);
+        let mut widths = self.core.widths.lock();
+        widths.retain(|known| known.strong_count() > 0);
+        widths.push(width.grant());
+        width
+    }
+
+    /// Reports that the body uses `bytes` of memory now.
+    ///
+    /// # Errors
+    /// When that is over the job's budget.
+    pub fn use_memory(&self, bytes: u64) -> Result<(), JobError> {
+        self.core.attempt.check_memory(bytes)
+    }
+
+    /// Stores where the body is, so that the next attempt can go on from there after a crash. Replaces what was
+    /// saved before, and leaves the state of an [iterative](Self::iterate) algorithm alone. Survives the death of the
+    /// process when it returns. Both together have at most 64 MiB.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn save_checkpoint(&self, state: &[u8]) -> Result<(), JobError> {
+        self.core.attempt.check()?;
+        let state = Arc::from(state);
+        Ok(self.core.save(|saved| saved.own = Some(state))?)
+    }
+
+    /// What [`save_checkpoint`](Self::save_checkpoint) saved last, in this attempt or an earlier one.
+    ///
+    /// # Errors
+    /// When the store fails or what it has is damaged.
+    pub fn saved_checkpoint(&self) -> Result<Option<Vec<u8>>, JobError> {
+        self.core.attempt.check()?;
+        Ok(self.core.saved()?.own.map(|own| own.to_vec()))
+    }
+
+    /// Runs an iterative algorithm step by step, with a checkpoint, progress and (as often as the engine is set
+    /// to) a saved state between steps; takes up from the state that an earlier attempt saved. A body that runs
+    /// several, one after the other, takes up the one that was running; those before it run again, and have to end as
+    /// they did, well or badly: otherwise it starts anew.
+    ///
+    /// # Errors
+    /// The first error of a step, or of the store.
+    pub fn iterate<I: Iterative>(&self, algorithm: &mut I) -> Result<(), JobError> {
+        // The state of one algorithm must not be taken for that of another.
+        let mut iteration = Iteration::begin(&self.core);
+        let call = iteration.call;
+        let saved = self.core.saved()?.iterative;
+        // Nor may it take the place of a later one's.
+        let later = saved.as_ref().is_some_and(|(saved, _)| saved.number > call.number);
+        if let Some((_, state)) = saved.filter(|(saved, _)| *saved == call) {
+            algorithm.restore(&state)?;
+        }
+        let every = self.core.services.checkpoint_interval();
+        let mut saved_at = self.core.services.clock().now();
+        loop {
+            self.checkpoint()?;
+            let flow = algorithm.step()?;
+            let Range { start: done, end: total } = algorithm.progress();
+            self.set_progress(done, total);
+            if flow.is_break() {
+                iteration.is_well = true;
+                return Ok(());
+            }
+            let now = self.core.services.clock().now();
+            if !later
+                // Or the clock has gone back, and it is not known how long ago that was.
+                && (now.since(saved_at) >= every || now < saved_at)
+                && let Some(state) = algorithm.save()
+            {
+                self.core.save(|saved| saved.iterative = Some((call, state.into())))?;
+                saved_at = now;
+            }
+        }
+    }
+}
+
+/// An algorithm that goes step by step. See [`JobContext::iterate`].
+pub trait Iterative {
+    /// One bounded step; `Break` when there is nothing left to do.
+    ///
+    /// # Errors
+    /// Whatever ends the job.
+    fn step(&mut self) -> Result<ControlFlow<()>, JobError>;
+
+    /// Steps behind and in all.
+    fn progress(&self) -> Range<u64>;
+
+    /// The state after the last step; `None` if it cannot be saved.
+    fn save(&self) -> Option<Vec<u8>>;
+
+    /// Takes up from a state that [`save`](Self::save) gave in an earlier attempt.
+    ///
+    /// # Errors
+    /// When the state is of no use; the job fails then.
+    fn restore(&mut self, state: &[u8]) -> Result<(), JobError>;
+}

@@ -1,0 +1,71 @@
+//! [`Handler`]: the body of jobs of one kind, and everything that it is given.
+
+pub(crate) mod context;
+pub(crate) mod partition;
+pub(crate) mod rows;
+pub(crate) mod saved;
+pub(crate) mod services;
+pub(crate) mod width;
+
+use std::{fmt, sync::Arc};
+
+use job_core::JobKind;
+use rustc_hash::FxHashMap;
+
+use crate::{handler::context::JobContext, job::error::JobError, seam::shield};
+
+/// Runs jobs of one kind. Any closure `Fn(&mut JobContext) -> Result<(), JobError>` is one.
+///
+/// A handler may be called by several workers at once, each with a job of its own. What it does must be
+/// repeatable: after a crash it is called again for the same job, with
+/// [`JobContext::attempt`] one higher and nothing of the earlier rows left.
+pub trait Handler: Send + Sync + 'static {
+    /// Does the work of one job.
+    ///
+    /// # Errors
+    /// Whatever ends the job; see [`JobError`].
+    fn run(&self, ctx: &mut JobContext) -> Result<(), JobError>;
+}
+
+impl<F> Handler for F
+where
+    F: Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync + 'static,
+{
+    fn run(&self, ctx: &mut JobContext) -> Result<(), JobError> {
+        self(ctx)
+    }
+}
+
+/// Handlers by the kind of their jobs.
+#[derive(Default, Clone)]
+pub(crate) struct Handlers(FxHashMap<JobKind, Arc<dyn Handler>>);
+
+impl Handlers {
+    pub(crate) fn add(&mut self, kind: JobKind, handler: impl Handler) {
+        shield::discard(self.0.insert(kind, Arc::new(handler)));
+    }
+
+    pub(crate) fn kinds(&self) -> Vec<JobKind> {
+        self.0.keys().cloned().collect()
+    }
+
+    pub(crate) fn has(&self, kind: &JobKind) -> bool {
+        self.0.contains_key(kind)
+    }
+
+    pub(crate) fn find(&self, kind: &JobKind) -> Option<Arc<dyn Handler>> {
+        self.0.get(kind).cloned()
+    }
+}
+
+impl Drop for Handlers {
+    fn drop(&mut self) {
+        shield::discard_all(self.0.drain());
+    }
+}
+
+impl fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}

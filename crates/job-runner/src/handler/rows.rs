@@ -1,0 +1,176 @@
+//! [`RowWriter`]: rows of a running job, packed into blocks and stored as they come.
+
+use std::fmt;
+
+use job_core::Segment;
+use job_store::{BlockBuilder, SegmentKey, SegmentWriter, StoreError};
+use serde::Serialize;
+
+use crate::{handler::context::Core, job::error::JobError, seam::shield};
+
+/// One segment in the making. It holds at most one block in memory.
+pub(crate) struct SegmentBuffer {
+    number: u32,
+    builder: BlockBuilder,
+    /// Opened with the first block, so that an empty segment costs nothing.
+    writer: Option<Box<dyn SegmentWriter>>,
+    /// Bytes handed to the store.
+    stored_bytes: u64,
+    /// Whether the store has taken every block; not while it takes one, and not after a panic in it.
+    is_whole: bool,
+    /// Why a block was not taken. Its rows are missing, whatever the body makes of that.
+    failure: Option<StoreError>,
+    /// How many bytes of rows make a block.
+    block_bytes: usize,
+}
+
+impl SegmentBuffer {
+    pub(crate) fn new(core: &Core, number: u32) -> Self {
+        let key = SegmentKey { job: core.entry.id, attempt: core.attempt.number, number };
+        Self {
+            number,
+            builder: BlockBuilder::new(key),
+            writer: None,
+            stored_bytes: 0,
+            is_whole: true,
+            failure: None,
+            block_bytes: core.services().store().block_bytes(),
+        }
+    }
+
+    pub(crate) const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Rows so far.
+    pub(crate) fn rows(&self) -> u64 {
+        self.builder.next_row()
+    }
+
+    /// Bytes of those rows.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.stored_bytes + self.builder.bytes() as u64
+    }
+
+    fn push<T: Serialize + ?Sized>(&mut self, core: &Core, row: &T) -> Result<(), JobError> {
+        let before = self.builder.bytes();
+        self.builder.push(row)?;
+        let length = self.builder.bytes().saturating_sub(before);
+        if let Err(over) = core.attempt.charge_row(length as u64) {
+            self.builder.pop();
+            return Err(over);
+        }
+        if self.builder.bytes() >= self.block_bytes { self.flush(core) } else { Ok(()) }
+    }
+
+    fn flush(&mut self, core: &Core) -> Result<(), JobError> {
+        core.attempt.check()?;
+        let sealed = self.builder.seal();
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone().into());
+        }
+        if !self.is_whole {
+            return Err(JobError::failed("rows are missing: the store panicked when it was to take them"));
+        }
+        if sealed.rows == 0 {
+            return Ok(());
+        }
+        self.is_whole = false;
+        let writer = match &mut self.writer {
+            Some(writer) => Ok(writer),
+            none => {
+                core.attempt.mark_used(self.number);
+                shield::stored("open a segment", || core.services().store().segment(sealed.key))
+                    .map(|writer| none.insert(writer))
+            }
+        };
+        let (rows, json_bytes) = (sealed.rows, sealed.json_bytes);
+        let append = |writer: &mut Box<dyn SegmentWriter>| {
+            shield::stored("append rows", || writer.append(sealed).map(|()| writer.readable()))
+        };
+        match writer.and_then(append) {
+            Ok(readable) => {
+                self.is_whole = true;
+                self.stored_bytes += json_bytes;
+                core.services().rows_written(rows, json_bytes);
+                core.attempt.publish(self.number, readable, self.stored_bytes, false);
+                Ok(())
+            }
+            Err(error) => Err(self.failure.insert(error).clone().into()),
+        }
+    }
+
+    /// Lets the store begin to write what is left, and says whether it does that by itself from here on.
+    pub(crate) fn settle(&mut self, core: &Core) -> Result<bool, JobError> {
+        self.flush(core)?;
+        let settled =
+            self.writer.as_mut().map_or(Ok(false), |writer| shield::stored("append rows", || writer.settle()));
+        settled.map_err(|error| self.failure.insert(error).clone().into())
+    }
+
+    /// Stores what is left and closes the segment; `None` if it has no row.
+    pub(crate) fn close(mut self, core: &Core) -> Result<Option<Segment>, JobError> {
+        self.flush(core)?;
+        let finish = |writer: Box<dyn SegmentWriter>| shield::stored("append rows", || writer.finish());
+        let segment = self.writer.map(finish).transpose()?;
+        let (rows, bytes) = segment.map_or((0, 0), |segment| (segment.rows, segment.bytes));
+        core.attempt.publish(self.number, rows, bytes, true);
+        Ok(segment)
+    }
+}
+
+impl fmt::Debug for SegmentBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SegmentBuffer").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+/// Appends rows to the list of a running job. Rows become durable with the job's end; a block that is full goes
+/// to the store at once, so that memory does not grow with the rows.
+///
+/// What is not yet stored when the writer is dropped is stored when the body returns, by the engine, which also
+/// reports it if that fails. One that is never dropped (`mem::forget`) fails the job: its rows are lost. Made by [`JobContext::rows`](crate::JobContext::rows).
+#[derive(Debug)]
+pub struct RowWriter<'c> {
+    core: &'c Core,
+    buffer: Option<SegmentBuffer>,
+}
+
+impl<'c> RowWriter<'c> {
+    pub(crate) fn new(core: &'c Core, number: u32) -> Self {
+        let buffer = Some(SegmentBuffer::new(core, number));
+        core.writer_opened();
+        Self { core, buffer }
+    }
+
+    /// Appends one row, serialized to JSON once, here. Cost: the serialization and, once per block, a write; and for a
+    /// row with a `null` in it a walk through the row, because NaN and infinities, which JSON does not have, are refused.
+    /// [`OrNull`](job_core::OrNull) writes `null` for them. A `serde_json::Value` has `null` in their place already, and a
+    /// `RawValue` is stored as it is.
+    ///
+    /// # Errors
+    /// When the row is no JSON or too long, or when a budget is used up: the list is as before then, as it is when the
+    /// row panics. Or when the store fails; then rows are missing, and the job cannot succeed. The body should return
+    /// the error as it is (`?`).
+    pub fn push<T: Serialize + ?Sized>(&mut self, row: &T) -> Result<(), JobError> {
+        match &mut self.buffer {
+            Some(buffer) => buffer.push(self.core, row),
+            None => Err(JobError::failed("the writer is closed")),
+        }
+    }
+
+    /// As dropping it, but the store begins to write what is left.
+    pub(crate) fn settle(mut self) -> Result<(), JobError> {
+        self.buffer.take().map_or(Ok(()), |buffer| self.core.settle(buffer))
+    }
+}
+
+/// Only a move in memory: the engine stores the rest when the body has returned, where an error can be told.
+impl Drop for RowWriter<'_> {
+    fn drop(&mut self) {
+        if let Some(buffer) = self.buffer.take() {
+            self.core.park(buffer);
+        }
+        self.core.writer_dropped();
+    }
+}

@@ -1,0 +1,31 @@
+//! [`Services`]: what a running body asks of its engine.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use job_store::Store;
+
+use super::{partition::Scan, width::Spare};
+use crate::seam::clock::Clock;
+
+/// What a running body asks of its engine.
+pub(crate) trait Services: fmt::Debug + Send + Sync {
+    /// Called with no lock of the engine held.
+    fn store(&self) -> &Arc<dyn Store>;
+
+    fn clock(&self) -> &dyn Clock;
+
+    /// The threads that bodies may ask for.
+    fn threads(&self) -> &Spare;
+
+    /// How often the state of an iterative algorithm is saved.
+    fn checkpoint_interval(&self) -> Duration;
+
+    /// Counts rows that are stored.
+    fn rows_written(&self, rows: u64, bytes: u64);
+
+    /// Offers the partitions of a scan to idle workers.
+    fn offer(&self, scan: &Arc<Scan>);
+
+    /// Takes the offer back.
+    fn withdraw(&self, scan: &Arc<Scan>);
+}

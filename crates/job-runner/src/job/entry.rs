@@ -1,0 +1,267 @@
+//! [`Entry`]: one unfinished job as this process knows it; what handles wait on.
+
+use std::{fmt, mem, sync::Arc, task::Waker, time::Duration};
+
+use job_core::{JobId, JobRecord, JobState};
+
+use crate::{
+    job::{attempt::Attempt, error::EngineError, lease::Lease, place::Place},
+    seam::{
+        shield,
+        sync::{Condvar, Instant, Mutex, MutexGuard},
+    },
+};
+
+/// What is called when a job is complete.
+pub(crate) type Callback = Box<dyn FnOnce(&JobRecord) + Send>;
+
+/// One job. The record in it is the one in the store, or the one before while a [`Change`] is being stored.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: JobId,
+    state: Mutex<State>,
+    ended: Condvar,
+}
+
+pub(crate) struct State {
+    pub(crate) record: JobRecord,
+    pub(crate) place: Place,
+    /// A change of the record is being stored at this moment, without the lock: nobody else begins one.
+    recording: bool,
+    /// Somebody here waits for it, so that it is looked at while it is outside.
+    pub(crate) awaited: bool,
+    /// Why the job is left, unless it is complete when the change that is being stored at this moment is over.
+    leaving: Option<EngineError>,
+    wakers: Vec<Waker>,
+    callbacks: Vec<Callback>,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("record", &self.record).field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// How it ended, for those who wait; `None` while it may still change.
+    fn end(&self) -> Option<Result<JobRecord, EngineError>> {
+        if self.record.state.is_complete() {
+            return Some(Ok(self.record.clone()));
+        }
+        match &self.place {
+            Place::Left(why) => Some(Err(why.as_ref().clone())),
+            _ => None,
+        }
+    }
+
+    /// Whether the record in it is true: nobody else changes it.
+    pub(crate) const fn is_settled_or_here(&self) -> bool {
+        self.place.is_here() || self.place.is_left() || self.record.state.is_complete()
+    }
+
+    /// Whether there is something to do about it, though nobody has a handle of it.
+    pub(crate) const fn is_needed(&self) -> bool {
+        self.place.is_here() || self.place.stopped().is_some() || !self.callbacks.is_empty()
+    }
+
+    /// The number of the attempt that runs in its record.
+    pub(crate) const fn runs(&self) -> Option<u32> {
+        match self.record.state {
+            JobState::Running { .. } => Some(self.record.attempt),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        shield::discard_all(self.wakers.drain(..));
+        shield::discard_all(self.callbacks.drain(..));
+    }
+}
+
+impl Entry {
+    pub(crate) fn new(record: JobRecord, place: Place) -> Self {
+        let id = record.id;
+        let state = State {
+            record,
+            place,
+            recording: false,
+            awaited: false,
+            leaving: None,
+            wakers: Vec::new(),
+            callbacks: Vec::new(),
+        };
+        Self { id, state: Mutex::new(state), ended: Condvar::new() }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    pub(crate) fn record(&self) -> JobRecord {
+        self.lock().record.clone()
+    }
+
+    pub(crate) fn attempt(&self) -> Option<Arc<Attempt>> {
+        self.lock().place.attempt().cloned()
+    }
+
+    pub(crate) fn lease(&self) -> Option<Arc<Lease>> {
+        self.lock().place.lease().cloned()
+    }
+
+    /// Whether this engine had a claim on it that is over.
+    pub(crate) fn is_lease_over(&self) -> bool {
+        self.lock().place.lease().is_some_and(|lease| lease.is_over())
+    }
+
+    /// The answer to a wait; `None` while the job may still change.
+    pub(crate) fn end(&self) -> Option<Result<JobRecord, EngineError>> {
+        self.lock().end()
+    }
+
+    /// Waits for the end, at most until `until`; `None` if it came first.
+    pub(crate) fn wait(&self, until: Option<Instant>) -> Option<Result<JobRecord, EngineError>> {
+        let mut state = self.lock();
+        loop {
+            if let Some(end) = state.end() {
+                return Some(end);
+            }
+            match until {
+                None => self.ended.wait(&mut state),
+                Some(until) => {
+                    if self.ended.wait_until(&mut state, until).timed_out() {
+                        return state.end();
+                    }
+                }
+            }
+        }
+    }
+
+    /// The end if it is there; else `waker` is woken when it is.
+    pub(crate) fn poll(&self, waker: &Waker) -> Option<Result<JobRecord, EngineError>> {
+        // Code of the host, like its drop: not under the lock.
+        let mut own = Some(waker.clone());
+        let mut state = self.lock();
+        let end = state.end();
+        if end.is_none() && !state.wakers.iter().any(|known| known.will_wake(waker)) {
+            state.wakers.extend(own.take());
+        }
+        drop(state);
+        end
+    }
+
+    /// Calls `callback` at the end, on the thread that brings it; at once if it is there.
+    pub(crate) fn on_end(&self, callback: Callback) {
+        let mut state = self.lock();
+        if state.record.state.is_complete() {
+            let record = state.record.clone();
+            drop(state);
+            self.shield(|| callback(&record));
+        } else if state.place.is_left() {
+            // It will never be called: nobody must wait for what it holds.
+            drop(state);
+            shield::discard(callback);
+        } else {
+            state.callbacks.push(callback);
+        }
+    }
+
+    /// Begins a change of the record, once none is under way.
+    pub(crate) fn change(self: &Arc<Self>) -> Change {
+        let mut state = self.lock();
+        while state.recording {
+            self.ended.wait(&mut state);
+        }
+        state.recording = true;
+        drop(state);
+        Change(Arc::clone(self))
+    }
+
+    /// Begins a change of the record; `None` while one is under way.
+    pub(crate) fn try_change(self: &Arc<Self>) -> Option<Change> {
+        let was_recording = mem::replace(&mut self.lock().recording, true);
+        (!was_recording).then(|| Change(Arc::clone(self)))
+    }
+
+    /// Locks the job unless a change of it is under way.
+    pub(crate) fn lock_unchanging(&self) -> Option<MutexGuard<'_, State>> {
+        Some(self.lock()).filter(|state| !state.recording)
+    }
+
+    /// Tells everybody who waits, after the record has become complete. No lock is held while they are told.
+    pub(crate) fn tell_end(&self) {
+        let mut state = self.lock();
+        let wakers = mem::take(&mut state.wakers);
+        let callbacks = mem::take(&mut state.callbacks);
+        let record = if callbacks.is_empty() { None } else { Some(state.record.clone()) };
+        drop(state);
+        self.ended.notify_all();
+        for waker in wakers {
+            self.shield(|| waker.wake());
+        }
+        if let Some(record) = record {
+            for callback in callbacks {
+                self.shield(|| callback(&record));
+            }
+        }
+    }
+
+    /// Runs code of the host that must not take the thread down: a worker, the keeper, or whoever cancels.
+    fn shield(&self, call: impl FnOnce()) {
+        if let Err(message) = shield::run(call) {
+            shield::log(|| tracing::error!(job = %self.id, message, "a callback at the end of a job panicked"));
+        }
+    }
+
+    /// Tells everybody who waits that the end will not come in this process, and sees to it that it does not.
+    pub(crate) fn lose(&self, why: EngineError) {
+        let mut state = self.lock();
+        if state.recording {
+            state.leaving = Some(why);
+            return;
+        }
+        state.place.leave(why);
+        let wakers = mem::take(&mut state.wakers);
+        // They will never be called; what they hold (a channel, say) must not make anybody wait for them.
+        let callbacks = mem::take(&mut state.callbacks);
+        drop(state);
+        shield::discard_all(callbacks);
+        self.ended.notify_all();
+        for waker in wakers {
+            self.shield(|| waker.wake());
+        }
+    }
+}
+
+/// One change of the record of a job, from its beginning until it is stored and shown, or given up: drop it then. No lock
+/// is held meanwhile, so that only those who want to change this job wait for the store.
+#[derive(Debug)]
+pub(crate) struct Change(Arc<Entry>);
+
+impl Change {
+    /// The job as it is, for a moment: not across a call to the store.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock()
+    }
+}
+
+impl Drop for Change {
+    fn drop(&mut self) {
+        let leaving = {
+            let mut state = self.0.lock();
+            state.recording = false;
+            state.leaving.take().filter(|_| !state.record.state.is_complete())
+        };
+        self.0.ended.notify_all();
+        if let Some(why) = leaving {
+            self.0.lose(why);
+        }
+    }
+}
+
+/// `timeout` from now; `None` when that is past the end of time.
+pub(crate) fn until(timeout: Duration) -> Option<Instant> {
+    Instant::now().checked_add(timeout)
+}

@@ -1,0 +1,435 @@
+//! [`EngineError`]: what an engine answers instead of doing something. [`JobError`]: how a handler ends badly.
+
+use std::{
+    error::Error,
+    fmt, io, iter,
+    ops::{Deref, RangeInclusive},
+    sync::Arc,
+};
+
+use job_core::{ApiError, ErrorCode, InvalidParameter, InvalidSpec, JobClass, JobId};
+use job_store::StoreError;
+use thiserror::Error;
+
+/// Why an engine did not do what it was asked. A plain value: every waiter of a job can be told.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The queue of that class is full. Nothing was stored: submit again later, or wait for room with
+    /// [`Engine::submit_timeout`](crate::Engine::submit_timeout).
+    #[error("the queue of {} jobs is full: {bound} are waiting; try again later", class.as_str())]
+    QueueFull {
+        /// Which queue.
+        class: JobClass,
+        /// How many may wait.
+        bound: usize,
+    },
+    /// The engine shuts down and takes no more work. Nothing was stored: submit to another one.
+    #[error("the engine is shutting down: it takes no new jobs")]
+    ShuttingDown,
+    /// What somebody waits for will not come in this engine, which was shut down first. The job is stored, and runs when
+    /// its store is opened next, or in another engine that shares it.
+    #[error("job {0} has not ended in this engine, which is shut down: the next one on its store goes on with it")]
+    LeftUnfinished(JobId),
+    /// The engine is shut down, and the job may be another's by now, which would not hear of a change: ask that one.
+    #[error("the engine is shut down: job {0} can be changed only in one that is open")]
+    Closed(JobId),
+    /// The store failed while the outcome of a job was written. The engine goes on trying; until then no new job
+    /// is taken.
+    #[error("the engine is unhealthy: {0}")]
+    Unhealthy(#[source] StoreError),
+    /// The job in whose body somebody waits was told to stop: the body should return this as it is (`?`), and the job ends
+    /// as whoever told it wanted.
+    #[error("job {0} waits no longer: it was told to stop")]
+    ToldToStop(JobId),
+    /// A wait that would never end, or that the engine cannot afford.
+    #[error("{} cannot wait for job {awaited}: {reason}", waiter(*job))]
+    CannotWait {
+        /// The job in whose body somebody would wait; `None` in a callback.
+        job: Option<JobId>,
+        /// The job that would be waited for.
+        awaited: JobId,
+        /// Why not, and what to do about it.
+        reason: String,
+    },
+    /// There is no such job.
+    #[error("there is no job {0}")]
+    UnknownJob(JobId),
+    /// The job is complete; a complete job never changes.
+    #[error("job {0} is complete: it cannot be cancelled")]
+    AlreadyComplete(JobId),
+    /// The request is not one that can be run.
+    #[error(transparent)]
+    InvalidSpec(#[from] InvalidSpec),
+    /// The idempotency key is that of another request. Nothing was stored.
+    #[error(
+        "the idempotency key {key:?} is that of {}, {first}: it cannot name {other} as well; give each request a key of its own",
+        job.map_or_else(|| "another request of the batch".to_owned(), |job| format!("job {job}"))
+    )]
+    KeyTaken {
+        /// The key.
+        key: String,
+        /// The job that has it; `None` when that is another request of the same batch.
+        job: Option<JobId>,
+        /// What that one does.
+        first: String,
+        /// The request that was made now.
+        other: String,
+    },
+    /// The page asked for is out of range.
+    #[error(transparent)]
+    InvalidPage(#[from] InvalidParameter),
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The engine cannot be opened as it is set up.
+    #[error(transparent)]
+    InvalidOption(#[from] InvalidOption),
+    /// A thread could not be started.
+    #[error("a worker thread could not be started: {0}")]
+    Thread(#[source] Cause),
+    /// A thread of the engine panicked outside of every handler and callback. It has been started anew; the job it ran
+    /// has failed. [`Engine::health`](crate::Engine::health) says so for a minute after the last panic.
+    #[error("thread {thread} of the engine panicked in the last minute and was started anew: {message}")]
+    ThreadPanicked {
+        /// The name of the thread.
+        thread: String,
+        /// The message of the panic.
+        message: String,
+    },
+}
+
+impl EngineError {
+    /// Whether the same call on the same engine may succeed later without anything else being done.
+    ///
+    /// ```
+    /// use job_runner::{EngineError, JobClass};
+    ///
+    /// assert!(EngineError::QueueFull { class: JobClass::Read, bound: 10 }.is_retryable());
+    /// assert!(!EngineError::ShuttingDown.is_retryable());
+    /// ```
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::QueueFull { .. } | Self::Unhealthy(_) | Self::Thread(_) | Self::ThreadPanicked { .. } => true,
+            Self::Store(error) => error.kind.is_retryable(),
+            Self::ShuttingDown
+            | Self::ToldToStop(_)
+            | Self::CannotWait { .. }
+            | Self::LeftUnfinished(_)
+            | Self::Closed(_)
+            | Self::UnknownJob(_)
+            | Self::AlreadyComplete(_)
+            | Self::InvalidSpec(_)
+            | Self::KeyTaken { .. }
+            | Self::InvalidPage(_)
+            | Self::InvalidOption(_) => false,
+        }
+    }
+}
+
+fn waiter(job: Option<JobId>) -> String {
+    job.map_or_else(|| "a callback".to_owned(), |job| format!("job {job}"))
+}
+
+/// An error beneath an [`EngineError`]. Two are equal that say the same.
+#[derive(Debug, Clone)]
+pub struct Cause(Arc<dyn Error + Send + Sync>);
+
+impl Deref for Cause {
+    type Target = dyn Error + Send + Sync;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl PartialEq for Cause {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for Cause {}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One that is known by its words alone.
+impl From<String> for Cause {
+    fn from(words: String) -> Self {
+        Self(Box::<dyn Error + Send + Sync>::from(words).into())
+    }
+}
+
+impl From<io::Error> for Cause {
+    fn from(error: io::Error) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+impl From<&EngineError> for ApiError {
+    /// The code and message a client of the API gets.
+    fn from(error: &EngineError) -> Self {
+        match error {
+            EngineError::UnknownJob(id) => Self::unknown_job(&id.to_string()),
+            EngineError::AlreadyComplete(id) => Self::not_cancellable(&id.to_string()),
+            EngineError::InvalidSpec(invalid) => Self::new(ErrorCode::Parameter, invalid.to_string()),
+            EngineError::InvalidPage(invalid) => invalid.clone().into(),
+            EngineError::KeyTaken { .. } => Self::new(ErrorCode::Parameter, error.to_string()),
+            EngineError::QueueFull { .. }
+            | EngineError::ShuttingDown
+            | EngineError::LeftUnfinished(_)
+            | EngineError::Closed(_)
+            | EngineError::Unhealthy(_)
+            | EngineError::ThreadPanicked { .. } => Self::new(ErrorCode::Unavailable, error.to_string()),
+            EngineError::Store(_)
+            | EngineError::InvalidOption(_)
+            | EngineError::Thread(_)
+            | EngineError::ToldToStop(_)
+            | EngineError::CannotWait { .. } => Self::new(ErrorCode::JobQueryInternal, error.to_string()),
+        }
+    }
+}
+
+/// How the body of a job ends when it does not end well. `?` makes it of any error.
+///
+/// Of an error of a store or an engine it keeps what is to be done about it: a shortage is tried again. Of any other it is
+/// [`Failed`](Self::Failed), with what the error says and those beneath it, once each. That they can be dropped there and
+/// then is why this is no [`Error`] itself, and has no source.
+///
+/// ```
+/// use job_runner::JobError;
+///
+/// fn body(input: &str) -> Result<u32, JobError> {
+///     let text = std::fs::read_to_string(input)?;
+///     text.trim().parse().map_err(|_| JobError::failed(format!("k is {text:?}: it must be a number")))
+/// }
+/// assert!(matches!(body("/no/such/file"), Err(JobError::Failed(reason)) if reason.starts_with("No such file")));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JobError {
+    /// The body stops because a checkpoint told it to.
+    Cancelled,
+    /// The work cannot be done: the reason, one sentence for the caller of the job.
+    Failed(String),
+    /// The work could not be done now; another attempt may succeed.
+    Transient(String),
+    /// The job would have used more than its budget allows.
+    OverBudget(Resource, u64),
+    /// Rows could not be stored.
+    Store(StoreError),
+}
+
+/// What a budget limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Resource {
+    /// Rows of the list.
+    Rows,
+    /// Bytes of JSON of those rows.
+    Bytes,
+    /// Bytes of memory, as the handler reports them.
+    Memory,
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rows => "rows",
+            Self::Bytes => "bytes of rows",
+            Self::Memory => "bytes of memory",
+        })
+    }
+}
+
+impl JobError {
+    /// The work cannot be done, for this reason.
+    pub fn failed(reason: impl Into<String>) -> Self {
+        Self::Failed(reason.into())
+    }
+
+    /// The work could not be done now, for this reason; the engine tries again, with growing pauses.
+    pub fn transient(reason: impl Into<String>) -> Self {
+        Self::Transient(reason.into())
+    }
+
+    /// As `?` makes it of an error that need not be of a known type, such as `&*boxed`.
+    #[must_use]
+    pub fn from_error(error: &(dyn Error + 'static)) -> Self {
+        if let Some(error) = error.downcast_ref::<StoreError>() {
+            return Self::Store(error.clone());
+        }
+        if let Some(EngineError::ToldToStop(_)) = error.downcast_ref() {
+            return Self::Cancelled;
+        }
+        if let Some(EngineError::Store(error) | EngineError::Unhealthy(error)) = error.downcast_ref() {
+            return Self::Store(error.clone());
+        }
+        let retryable = |cause: &(dyn Error + 'static)| {
+            let store = cause.downcast_ref::<StoreError>().is_some_and(|error| error.kind.is_retryable());
+            store || cause.downcast_ref::<EngineError>().is_some_and(EngineError::is_retryable)
+        };
+        let told = told(error);
+        if chain(Some(error)).any(retryable) { Self::Transient(told) } else { Self::Failed(told) }
+    }
+}
+
+impl fmt::Display for JobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cancelled => f.write_str("the job was told to stop"),
+            Self::Failed(reason) | Self::Transient(reason) => f.write_str(reason),
+            Self::OverBudget(resource, limit) => write!(f, "its budget of {limit} {resource} is used up"),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: Error + 'static> From<E> for JobError {
+    fn from(error: E) -> Self {
+        Self::from_error(&error)
+    }
+}
+
+/// Elsewhere than in the body of a job it is an error like others.
+impl From<JobError> for Box<dyn Error + Send + Sync> {
+    fn from(error: JobError) -> Self {
+        error.to_string().into()
+    }
+}
+
+impl From<JobError> for Box<dyn Error> {
+    fn from(error: JobError) -> Self {
+        error.to_string().into()
+    }
+}
+
+/// An error and those beneath it. One may name itself as its cause.
+fn chain<'e>(first: Option<&'e (dyn Error + 'static)>) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    const MOST: usize = 32;
+    let beneath: fn(&&'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> = |error| (*error).source();
+    iter::successors(first, beneath).take(MOST)
+}
+
+/// What an error says, and those beneath it: each once, because many repeat what caused them.
+fn told(error: &(dyn Error + 'static)) -> String {
+    chain(error.source()).map(ToString::to_string).fold(error.to_string(), |mut told, cause| {
+        if !told.contains(&cause) {
+            told.push_str(": ");
+            told.push_str(&cause);
+        }
+        told
+    })
+}
+
+/// An option of an engine that is out of range.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the option {option} is {value}: it must be {range}")]
+#[non_exhaustive]
+pub struct InvalidOption {
+    /// The method of [`EngineBuilder`](crate::EngineBuilder) that sets it.
+    pub option: &'static str,
+    /// What it was set to.
+    pub value: String,
+    /// The allowed range.
+    pub range: String,
+}
+
+impl InvalidOption {
+    pub(crate) fn check<T: PartialOrd + fmt::Debug>(
+        option: &'static str,
+        value: &T,
+        range: RangeInclusive<T>,
+    ) -> Result<(), Self> {
+        if range.contains(value) {
+            return Ok(());
+        }
+        let range = format!("from {:?} to {:?}", range.start(), range.end());
+        Err(Self { option, value: format!("{value:?}"), range })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use job_store::ErrorKind;
+
+    use super::*;
+
+    /// An error of a host, above another one.
+    #[derive(Debug, Error)]
+    enum Above {
+        #[error("the index cannot be read")]
+        Hides(#[source] Box<dyn Error>),
+        #[error("the index cannot be read: {0}")]
+        Repeats(#[source] StoreError),
+    }
+
+    #[derive(Debug, Error)]
+    #[error("it is its own cause")]
+    struct Own;
+
+    #[derive(Debug)]
+    struct Loop(Own);
+
+    impl fmt::Display for Loop {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+
+    impl Error for Loop {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(self)
+        }
+    }
+
+    fn store(kind: ErrorKind) -> StoreError {
+        StoreError::new(kind, "read rows", "no")
+    }
+
+    #[test]
+    fn an_error_of_any_sort_becomes_the_reason_with_all_that_is_beneath_it() {
+        let io = || io::Error::other("the disk is gone");
+        let hides = Above::Hides(Box::new(Above::Hides(Box::new(io()))));
+        assert_eq!(JobError::from(hides), JobError::failed("the index cannot be read: the disk is gone"));
+        assert_eq!(JobError::from(io()), JobError::failed("the disk is gone"));
+        assert_eq!(JobError::from(Loop(Own)), JobError::failed("it is its own cause"));
+        let boxed: Box<dyn Error + Send + Sync> = "in words".into();
+        assert_eq!(JobError::from_error(&*boxed), JobError::failed("in words"));
+        let back: Box<dyn Error + Send + Sync> = JobError::failed("in words").into();
+        assert_eq!(back.to_string(), "in words");
+    }
+
+    #[test]
+    fn an_error_of_a_store_or_an_engine_keeps_its_class() {
+        let full = || store(ErrorKind::Full);
+        assert_eq!(JobError::from(full()), JobError::Store(full()));
+        assert_eq!(JobError::from(EngineError::Store(full())), JobError::Store(full()));
+        assert_eq!(JobError::from(EngineError::Unhealthy(full())), JobError::Store(full()));
+        let busy = EngineError::QueueFull { class: JobClass::Read, bound: 1 };
+        assert_eq!(JobError::from(busy.clone()), JobError::transient(busy.to_string()));
+        let unknown = EngineError::UnknownJob(JobId::MIN);
+        assert_eq!(JobError::from(unknown.clone()), JobError::failed(unknown.to_string()));
+        // Also beneath an error of the host's.
+        let repeats = format!("the index cannot be read: {}", full());
+        assert_eq!(JobError::from(Above::Repeats(full())), JobError::transient(repeats));
+        let damaged = Above::Repeats(store(ErrorKind::Corrupt));
+        assert!(matches!(JobError::from(damaged), JobError::Failed(_)));
+    }
+
+    #[test]
+    fn every_error_keeps_its_cause() {
+        let thread = EngineError::Thread(io::Error::other("no more threads").into());
+        assert!(thread.source().is_some_and(<dyn Error>::is::<io::Error>), "{thread:?}");
+        let below = StoreError::caused(ErrorKind::Unavailable, io::Error::other("cut"));
+        let error = EngineError::Unhealthy(below.clone());
+        let source = error.source().and_then(|source| source.source());
+        assert!(source.is_some_and(<dyn Error>::is::<io::Error>), "{error:?}");
+        // Through the error that is only handed on, too.
+        assert!(EngineError::Store(below).source().is_some_and(<dyn Error>::is::<io::Error>));
+    }
+}

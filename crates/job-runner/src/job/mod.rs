@@ -1,0 +1,10 @@
+//! One job as this process knows it: its record, where it is, its attempt. No store and no thread.
+
+pub(crate) mod attempt;
+pub(crate) mod cancel;
+pub(crate) mod entry;
+pub(crate) mod error;
+pub(crate) mod lease;
+pub(crate) mod place;
+pub(crate) mod progress;
+pub(crate) mod registry;

@@ -1,0 +1,314 @@
+//! [`Place`]: where an unfinished job is, as this engine knows it. Pure: each move is a function over the place alone.
+
+use std::sync::Arc;
+
+use crate::job::{attempt::Attempt, error::EngineError, lease::Lease};
+
+/// Where a job is. On a store that one engine has for itself there are no leases, and a job of the registry is never
+/// outside.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// It is nobody's here: another engine has it, it waits for one, or it is complete. Its record may be older than the
+    /// stored one.
+    Outside,
+    /// This engine had a claim on it and has lost it, and nobody has changed the record since. With an attempt that has
+    /// ended here without a lease: the job is put back, unless another has it by now.
+    LeaseLost(Option<Stopped>),
+    /// It waits here for a worker.
+    Waiting(Option<Arc<Lease>>),
+    /// It waits for an engine that has a handler for its kind.
+    Unhandled,
+    /// Its claim has started it, and no worker has begun it.
+    Started(Arc<Attempt>),
+    /// A worker has it, or its end is being stored.
+    Running(Arc<Attempt>),
+    /// Nobody in this process will see its end.
+    Left(Box<EngineError>),
+}
+
+/// An attempt that has ended without a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stopped {
+    pub(crate) attempt: u32,
+    /// Names the claim that it ran under.
+    pub(crate) token: u64,
+}
+
+impl Place {
+    /// The claim of this engine on it.
+    pub(crate) fn lease(&self) -> Option<&Arc<Lease>> {
+        match self {
+            Self::Waiting(lease) => lease.as_ref(),
+            Self::Started(attempt) | Self::Running(attempt) => attempt.lease(),
+            Self::Outside | Self::LeaseLost(_) | Self::Unhandled | Self::Left(_) => None,
+        }
+    }
+
+    /// The attempt that is under way.
+    pub(crate) const fn attempt(&self) -> Option<&Arc<Attempt>> {
+        match self {
+            Self::Started(attempt) | Self::Running(attempt) => Some(attempt),
+            _ => None,
+        }
+    }
+
+    /// Whether it is this engine's to run.
+    pub(crate) const fn is_here(&self) -> bool {
+        matches!(self, Self::Waiting(_) | Self::Unhandled | Self::Started(_) | Self::Running(_))
+    }
+
+    pub(crate) const fn is_left(&self) -> bool {
+        matches!(self, Self::Left(_))
+    }
+
+    /// A claim has given it to this engine, or it is new and this engine's alone.
+    pub(crate) fn wait(&mut self, lease: Option<Arc<Lease>>) {
+        if !self.is_left() {
+            *self = Self::Waiting(lease);
+        }
+    }
+
+    /// Nobody here can run it.
+    pub(crate) fn miss_handler(&mut self) {
+        if matches!(self, Self::Waiting(_)) {
+            *self = Self::Unhandled;
+        }
+    }
+
+    /// Its claim has started it.
+    pub(crate) fn start(&mut self, attempt: Arc<Attempt>) {
+        if matches!(self, Self::Waiting(_)) {
+            *self = Self::Started(attempt);
+        }
+    }
+
+    /// A worker has started an attempt of it.
+    pub(crate) fn run(&mut self, attempt: Arc<Attempt>) {
+        if matches!(self, Self::Waiting(_)) {
+            *self = Self::Running(attempt);
+        }
+    }
+
+    /// A worker begins the attempt that its claim has started; the attempt comes back.
+    pub(crate) fn begin(&mut self) -> Option<Arc<Attempt>> {
+        if let Self::Started(attempt) = self {
+            *self = Self::Running(Arc::clone(attempt));
+        }
+        self.attempt().cloned()
+    }
+
+    /// Its attempt is over, and that is stored.
+    pub(crate) fn stop(&mut self) {
+        if let Some(attempt) = self.attempt() {
+            *self = Self::Waiting(attempt.lease().cloned());
+        }
+    }
+
+    /// This engine has nothing to do with it any more. `runs`: the number of its attempt, if it runs in its record.
+    /// Whether its claim is to be given back.
+    pub(crate) fn go(&mut self, runs: Option<u32>) -> bool {
+        let lease = self.lease().cloned();
+        if !self.is_left() {
+            *self = match &lease {
+                Some(lease) if lease.is_over() => {
+                    Self::LeaseLost(runs.map(|attempt| Stopped { attempt, token: lease.claim() }))
+                }
+                _ => Self::Outside,
+            };
+        }
+        lease.is_some() && matches!(self, Self::Outside) && runs.is_none()
+    }
+
+    /// Another engine has changed it. An attempt that `runs` in its record, and is to be put back, still is.
+    pub(crate) fn meet_change(&mut self, runs: Option<u32>) {
+        if matches!(self, Self::LeaseLost(stopped) if stopped.is_none_or(|stopped| Some(stopped.attempt) != runs))
+        {
+            *self = Self::Outside;
+        }
+    }
+
+    /// The attempt that has ended here without a lease.
+    pub(crate) const fn stopped(&self) -> Option<Stopped> {
+        match self {
+            Self::LeaseLost(stopped) => *stopped,
+            _ => None,
+        }
+    }
+
+    /// The attempt that stopped without a lease is put back, or another engine has the job.
+    pub(crate) fn settle(&mut self) {
+        if let Self::LeaseLost(stopped) = self {
+            *stopped = None;
+        }
+    }
+
+    /// Nobody in this process will see its end. What its body still does counts for nothing.
+    pub(crate) fn leave(&mut self, why: EngineError) {
+        if let Some(attempt) = self.attempt() {
+            attempt.leave();
+        }
+        *self = Self::Left(Box::new(why));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use job_core::{Budget, JobId};
+
+    use super::*;
+    use crate::seam::sync::Instant;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    fn lease(length: Duration) -> Arc<Lease> {
+        Arc::new(Lease::new(Instant::now(), length, 0, 0))
+    }
+
+    fn attempt(lease: Arc<Lease>) -> Arc<Attempt> {
+        Arc::new(Attempt::under(lease, 7, Budget::default()))
+    }
+
+    /// One place of each kind. Its lease, if it has one, lasts for `length`.
+    fn all(length: Duration) -> Vec<Place> {
+        vec![
+            Place::Outside,
+            Place::LeaseLost(None),
+            Place::LeaseLost(Some(Stopped { attempt: 7, token: 0 })),
+            Place::Waiting(Some(lease(length))),
+            Place::Waiting(None),
+            Place::Unhandled,
+            Place::Started(attempt(lease(length))),
+            Place::Running(attempt(lease(length))),
+            Place::Left(Box::new(EngineError::LeftUnfinished(JobId::MIN))),
+        ]
+    }
+
+    fn name(place: &Place) -> String {
+        match place {
+            Place::Outside => "outside".to_owned(),
+            Place::LeaseLost(None) => "lost".to_owned(),
+            Place::LeaseLost(Some(_)) => "stopped".to_owned(),
+            Place::Waiting(Some(_)) => "claimed".to_owned(),
+            Place::Waiting(None) => "waiting".to_owned(),
+            Place::Unhandled => "unhandled".to_owned(),
+            Place::Started(_) => "started".to_owned(),
+            Place::Running(_) => "running".to_owned(),
+            Place::Left(_) => "left".to_owned(),
+        }
+    }
+
+    /// Where a move leads from each place, in the order of [`all`].
+    fn row(length: Duration, step: impl Fn(&mut Place)) -> String {
+        let places = all(length).into_iter().map(|mut place| {
+            step(&mut place);
+            name(&place)
+        });
+        places.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn every_move_from_every_place_is_this_table() {
+        let none = "outside lost stopped claimed waiting unhandled started running left";
+        let left = EngineError::LeftUnfinished(JobId::MIN);
+        let held = || attempt(lease(HOUR));
+        let rows: [(&str, String, &str); 15] = [
+            ("nothing", row(HOUR, |_| ()), none),
+            (
+                "wait",
+                row(HOUR, |place| place.wait(Some(lease(HOUR)))),
+                "claimed claimed claimed claimed claimed claimed claimed claimed left",
+            ),
+            (
+                "wait alone",
+                row(HOUR, |place| place.wait(None)),
+                "waiting waiting waiting waiting waiting waiting waiting waiting left",
+            ),
+            (
+                "miss_handler",
+                row(HOUR, Place::miss_handler),
+                "outside lost stopped unhandled unhandled unhandled started running left",
+            ),
+            (
+                "start",
+                row(HOUR, |place| place.start(held())),
+                "outside lost stopped started started unhandled started running left",
+            ),
+            (
+                "run",
+                row(HOUR, |place| place.run(held())),
+                "outside lost stopped running running unhandled started running left",
+            ),
+            (
+                "begin",
+                row(HOUR, |place| drop(place.begin())),
+                "outside lost stopped claimed waiting unhandled running running left",
+            ),
+            (
+                "stop",
+                row(HOUR, Place::stop),
+                "outside lost stopped claimed waiting unhandled claimed claimed left",
+            ),
+            (
+                "go",
+                row(HOUR, |place| _ = place.go(None)),
+                "outside outside outside outside outside outside outside outside left",
+            ),
+            (
+                "go without a lease",
+                row(Duration::ZERO, |place| _ = place.go(None)),
+                "outside outside outside lost outside outside lost lost left",
+            ),
+            (
+                "go while it runs without a lease",
+                row(Duration::ZERO, |place| _ = place.go(Some(7))),
+                "outside outside outside stopped outside outside stopped stopped left",
+            ),
+            (
+                "meet_change",
+                row(HOUR, |place| place.meet_change(None)),
+                "outside outside outside claimed waiting unhandled started running left",
+            ),
+            (
+                "meet_change of its attempt",
+                row(HOUR, |place| place.meet_change(Some(7))),
+                "outside outside stopped claimed waiting unhandled started running left",
+            ),
+            (
+                "settle",
+                row(HOUR, Place::settle),
+                "outside lost lost claimed waiting unhandled started running left",
+            ),
+            (
+                "leave",
+                row(HOUR, |place| place.leave(left.clone())),
+                "left left left left left left left left left",
+            ),
+        ];
+        for (step, found, expected) in rows {
+            assert_eq!(found, expected, "{step}");
+        }
+    }
+
+    #[test]
+    fn a_claim_is_given_back_of_what_waits_under_a_lease() {
+        let gives = |length, runs| {
+            let back = all(length).into_iter().map(|mut place| place.go(runs));
+            back.map(usize::from).collect::<Vec<_>>()
+        };
+        assert_eq!(gives(HOUR, None), [0, 0, 0, 1, 0, 0, 1, 1, 0]);
+        assert_eq!(gives(HOUR, Some(7)), [0; 9], "it runs in its record: its lease fences it off");
+        assert_eq!(gives(Duration::ZERO, None), [0; 9], "nothing is left to give back");
+    }
+
+    #[test]
+    fn what_is_left_behind_is_told_to_its_body() {
+        for mut place in all(HOUR) {
+            let attempt = place.attempt().cloned();
+            place.leave(EngineError::LeftUnfinished(JobId::MIN));
+            assert!(attempt.is_none_or(|attempt| attempt.is_left()));
+            assert!(place.attempt().is_none() && place.lease().is_none() && !place.is_here());
+        }
+    }
+}

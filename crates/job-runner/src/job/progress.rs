@@ -1,0 +1,275 @@
+//! [`Progress`]: how far a job is, as a tree of named tasks.
+
+use std::{sync::Arc, time::Duration};
+
+use job_core::{Ending, JobRecord, JobState, Outputs};
+use serde::Serialize;
+
+use crate::seam::sync::{Instant, Mutex};
+
+/// How far a job is. While an attempt runs, the part behind never falls: what a body says that is a smaller part than
+/// what it has said before changes nothing. One that finds more work on its way stays where it was until it is past it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Steps behind.
+    pub done: u64,
+    /// Steps in all; 0 while the job has not said.
+    pub total: u64,
+    /// The time that is probably left, if the rest goes on as fast as the part behind.
+    pub remaining: Option<Duration>,
+    /// Its named parts, in the order they began.
+    pub tasks: Vec<TaskProgress>,
+}
+
+/// How far a named part of a job is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct TaskProgress {
+    /// Its name.
+    pub name: String,
+    /// Steps behind.
+    pub done: u64,
+    /// Steps in all; 0 while unknown.
+    pub total: u64,
+    /// Its own parts.
+    pub tasks: Vec<Self>,
+}
+
+impl Progress {
+    /// The part behind, from 0 to 1; 0 while the total is unknown.
+    ///
+    /// ```
+    /// assert_eq!(job_runner::Progress::default().ratio(), 0.0);
+    /// ```
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+    pub fn ratio(&self) -> f64 {
+        if self.total == 0 { 0.0 } else { (self.done.min(self.total) as f64) / (self.total as f64) }
+    }
+
+    /// The part behind in whole percents, from 0 to 100; 100 only when nothing is left.
+    ///
+    /// ```
+    /// assert_eq!(job_runner::Progress::default().percent(), 0);
+    /// ```
+    #[must_use]
+    pub fn percent(&self) -> u8 {
+        let done = u128::from(self.done.min(self.total)) * 100;
+        done.checked_div(u128::from(self.total)).and_then(|percent| u8::try_from(percent).ok()).unwrap_or_default()
+    }
+
+    /// How far a job is that does not run: one that has succeeded has one step of one behind, of a cancelled one its
+    /// record knows the percents.
+    pub(crate) fn at_rest(record: &JobRecord) -> Self {
+        let (done, total) = match record.state {
+            JobState::Complete(Ending::Succeeded) => (1, 1),
+            _ => record.progress.map_or((0, 0), |percent| (u64::from(percent), 100)),
+        };
+        Self { done, total, ..Self::default() }
+    }
+}
+
+/// Where one attempt counts. Nothing is written to the store.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    start: Instant,
+    root: Arc<Node>,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    /// How many parts it is inside of.
+    depth: u32,
+    steps: Mutex<Steps>,
+    tasks: Mutex<Vec<(String, Arc<Node>)>>,
+}
+
+/// Steps behind and in all. Both change together, so that nobody sees a part that was never said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Steps {
+    done: u64,
+    total: u64,
+}
+
+impl Steps {
+    /// The part to show after a body has said `next`: never a smaller one than before.
+    fn after(self, next: Self) -> Self {
+        let falls = u128::from(next.done) * u128::from(self.total.max(1))
+            < u128::from(self.done) * u128::from(next.total.max(1));
+        if falls { self } else { next }
+    }
+}
+
+impl Node {
+    fn set(&self, done: u64, total: u64) {
+        let mut steps = self.steps.lock();
+        *steps = steps.after(Steps { done: done.min(total), total });
+    }
+
+    fn steps(&self) -> Steps {
+        *self.steps.lock()
+    }
+
+    fn child(&self, name: &str) -> Arc<Self> {
+        let name = name.get(..name.floor_char_boundary(Outputs::MAX_NAME)).unwrap_or_default();
+        let mut tasks = self.tasks.lock();
+        if let Some((_, found)) = tasks.iter().find(|(taken, _)| taken == name) {
+            return Arc::clone(found);
+        }
+        let node = Arc::new(Self { depth: self.depth.saturating_add(1), ..Self::default() });
+        if tasks.len() < Task::MAX && node.depth <= Task::MAX_DEPTH {
+            tasks.push((name.to_owned(), Arc::clone(&node)));
+        }
+        node
+    }
+
+    fn tasks(&self) -> Vec<TaskProgress> {
+        let tasks = self.tasks.lock();
+        tasks.iter().map(|(name, node)| node.snapshot(name)).collect()
+    }
+
+    fn snapshot(&self, name: &str) -> TaskProgress {
+        let Steps { done, total } = self.steps();
+        TaskProgress { name: name.to_owned(), done, total, tasks: self.tasks() }
+    }
+}
+
+impl Default for Counter {
+    fn default() -> Self {
+        Self { start: Instant::now(), root: Arc::default() }
+    }
+}
+
+impl Counter {
+    pub(crate) fn set(&self, done: u64, total: u64) {
+        self.root.set(done, total);
+    }
+
+    pub(crate) fn task(&self, name: &str) -> Task {
+        Task(self.root.child(name))
+    }
+
+    pub(crate) fn snapshot(&self) -> Progress {
+        let Steps { done, total } = self.root.steps();
+        Progress { done, total, remaining: remaining(self.start.elapsed(), done, total), tasks: self.root.tasks() }
+    }
+}
+
+fn remaining(elapsed: Duration, done: u64, total: u64) -> Option<Duration> {
+    if done == 0 || total < done {
+        return None;
+    }
+    let nanos = elapsed.as_nanos().saturating_mul(u128::from(total - done)) / u128::from(done);
+    u64::try_from(nanos).ok().map(Duration::from_nanos)
+}
+
+/// A named part of a job that counts for itself. Clones count together. Of its name the first 256 bytes are kept.
+#[derive(Debug, Clone)]
+pub struct Task(Arc<Node>);
+
+impl Task {
+    /// The most parts that are shown of a job or of one part of it. Further ones count for themselves.
+    pub const MAX: usize = 1_000;
+    /// How deep parts inside parts are shown.
+    pub const MAX_DEPTH: u32 = 8;
+
+    /// Says that `done` of `total` steps of this part are behind.
+    pub fn set_progress(&self, done: u64, total: u64) {
+        self.0.set(done, total);
+    }
+
+    /// Opens a part of this part; the same name gives the same part.
+    #[must_use]
+    pub fn task(&self, name: &str) -> Self {
+        Self(self.0.child(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_is_estimated_from_the_part_behind() {
+        assert_eq!(remaining(Duration::from_secs(10), 25, 100), Some(Duration::from_secs(30)));
+        assert_eq!(remaining(Duration::from_secs(10), 0, 100), None);
+        assert_eq!(remaining(Duration::from_secs(10), 7, 0), None);
+        assert_eq!(remaining(Duration::from_secs(10), 100, 100), Some(Duration::ZERO));
+    }
+
+    /// A part inside a hundred thousand others took the stack of whoever looked.
+    #[test]
+    fn parts_without_number_or_depth_are_not_shown() {
+        let counter = Counter::default();
+        (0..2_000).for_each(|n| counter.task(&n.to_string()).set_progress(1, 1));
+        let mut task = counter.task("0");
+        (0..100_000).for_each(|_| task = task.task(&"萎".repeat(1_000)));
+        task.set_progress(1, 2);
+        let shown = counter.snapshot();
+        assert_eq!(shown.tasks.len(), Task::MAX);
+        let (mut tasks, mut depth) = (shown.tasks, 0);
+        while !tasks.is_empty() {
+            assert!(tasks[0].name.len() <= 256);
+            (tasks, depth) = (std::mem::take(&mut tasks[0].tasks), depth + 1);
+        }
+        assert_eq!(depth, Task::MAX_DEPTH);
+    }
+
+    #[test]
+    fn the_part_behind_never_falls() {
+        let steps = |done, total| Steps { done, total };
+        for (before, said, shown) in [
+            ((0, 0), (0, 0), (0, 0)),
+            ((0, 0), (1, 4), (1, 4)),
+            ((1, 4), (2, 4), (2, 4)),
+            // Back, begun anew, forgotten.
+            ((2, 4), (1, 4), (2, 4)),
+            ((4, 4), (0, 9), (4, 4)),
+            ((2, 4), (0, 0), (2, 4)),
+            ((0, 4), (0, 0), (0, 0)),
+            // More work is found: the part stays, then goes on.
+            ((50, 100), (60, 200), (50, 100)),
+            ((50, 100), (100, 200), (100, 200)),
+            ((50, 100), (101, 200), (101, 200)),
+            // Less work is left.
+            ((50, 100), (50, 80), (50, 80)),
+            ((u64::MAX - 1, u64::MAX), (u64::MAX, u64::MAX), (u64::MAX, u64::MAX)),
+            ((u64::MAX, u64::MAX), (u64::MAX - 1, u64::MAX), (u64::MAX, u64::MAX)),
+        ] {
+            assert_eq!(steps(before.0, before.1).after(steps(said.0, said.1)), steps(shown.0, shown.1));
+        }
+        let counter = Counter::default();
+        let part = counter.task("load");
+        for (done, total) in [(3, 4), (1, 4), (9, 4), (0, 0)] {
+            counter.set(done, total);
+            part.set_progress(done, total);
+        }
+        let shown = counter.snapshot();
+        assert_eq!((shown.done, shown.total, shown.percent()), (4, 4, 100));
+        assert_eq!((shown.tasks[0].done, shown.tasks[0].total), (4, 4));
+    }
+
+    #[test]
+    fn percents_are_whole_and_100_only_at_the_end() {
+        for (done, total, percent) in
+            [(0, 0, 0), (0, 9, 0), (1, 50, 2), (1_999, 2_000, 99), (7, 7, 100), (9, 7, 100)]
+        {
+            assert_eq!(Progress { done, total, ..Progress::default() }.percent(), percent);
+        }
+        assert_eq!(Progress { done: u64::MAX, total: u64::MAX, ..Progress::default() }.percent(), 100);
+    }
+
+    #[test]
+    fn tasks_are_a_tree() {
+        let counter = Counter::default();
+        counter.set(1, 2);
+        let load = counter.task("load");
+        load.task("vertices").set_progress(5, 10);
+        load.task("vertices").set_progress(6, 10);
+        let shown = counter.snapshot();
+        assert_eq!((shown.done, shown.total), (1, 2));
+        let vertices = &shown.tasks[0].tasks[0];
+        assert_eq!((vertices.name.as_str(), vertices.done, vertices.total), ("vertices", 6, 10));
+    }
+}

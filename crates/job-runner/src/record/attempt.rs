@@ -1,0 +1,208 @@
+//! How an attempt ends: the verdict about it, and its record.
+
+use std::{sync::Arc, time::Duration};
+
+use job_core::{Event, Failure, FailureKind, JobRecord, JobResult, JobState};
+use job_store::{ErrorKind, StoreError};
+
+use crate::{
+    decide::outcome::{self, Circumstances, Ended, Verdict},
+    engine::{core::EngineCore, outcome::Outcome, started},
+    job::{
+        entry::{Change, Entry},
+        error::JobError,
+    },
+    record::change::{replace, store_surely, tell},
+};
+
+impl Outcome {
+    /// Stores it: the record, if there was anything to store. A store that fails is tried again until it works or the
+    /// engine stops; where no thread of the engine would do that, it is an error after a few tries.
+    pub(crate) fn store(&mut self, shared: &Arc<EngineCore>) -> Result<Option<JobRecord>, StoreError> {
+        let entry = Arc::clone(&self.entry);
+        let mut stored = None;
+        store_surely(shared, &entry, |change| {
+            // Waits have been told that it runs again.
+            if self.core.attempt.is_left() {
+                return Ok(());
+            }
+            stored = match self.record(shared, change) {
+                Err(error) if error.kind == ErrorKind::Lost => {
+                    self.lose_rows(error);
+                    self.record(shared, change)?
+                }
+                recorded => recorded?,
+            };
+            Ok(())
+        })?;
+        entry.lock().place.stop();
+        Ok(stored)
+    }
+
+    /// The store does not have the rows any more: what succeeded has to run again, what was stopped keeps none.
+    fn lose_rows(&mut self, error: StoreError) {
+        self.result = None;
+        self.keeps_rows = false;
+        if self.ended == Ended::Well {
+            self.ended = Ended::Badly(JobError::Store(error));
+        }
+    }
+
+    fn verdict(&self, shared: &EngineCore, record: &JobRecord) -> Verdict {
+        let at = Circumstances {
+            cause: self.core.attempt.token.cause(),
+            cancelling: record.state == JobState::Running { cancelling: true },
+            attempt: record.attempt,
+            failed_attempts: record.failed_attempts,
+            max_attempts: record.spec.options().max_attempts,
+            now: self.now,
+            entropy: self.entropy,
+            retry: shared.config.retry,
+        };
+        outcome::verdict(self.ended.clone(), at)
+    }
+
+    /// Stores the verdict: rows first, the record last. The record comes back, if there was anything to store.
+    fn record(&mut self, shared: &EngineCore, change: &Change) -> Result<Option<JobRecord>, StoreError> {
+        let record = change.state().record.clone();
+        let event = match self.verdict(shared, &record) {
+            Verdict::Succeed => {
+                let result = self.result.get_or_insert_default();
+                let Ok(next) = record.apply(Event::Succeed(result.size()), self.now) else {
+                    return Ok(None);
+                };
+                return complete(shared, change, next, result).map(Some);
+            }
+            Verdict::Stop => Event::Stop,
+            Verdict::Fail(failure) => Event::Fail(failure),
+            Verdict::Requeue(failure, due) => Event::Requeue(failure, due),
+        };
+        let keeps = self.keeps_rows
+            && keeps_rows(&event)
+            && record.spec.options().keep_rows
+            && self.core.attempt.has_output();
+        let stopped = event == Event::Stop;
+        let Ok(next) = record.apply(event, self.now) else { return Ok(None) };
+        let next = if stopped { next.stopped_at(self.percent) } else { next };
+        if keeps {
+            if self.result.is_none() {
+                // Rows that cannot be stored any more are lost; those that are stored are kept.
+                self.result = self.core.result().ok();
+            }
+            if let Some(result) = &self.result {
+                return complete(shared, change, next.keeping(result.size()), result).map(Some);
+            }
+        }
+        if self.core.attempt.has_rows() {
+            shared.store().discard(next.id, next.attempt)?;
+        }
+        replace(shared, change, next).map(Some)
+    }
+}
+
+/// Tries again what could not be stored, where no thread of the engine does; whether the store works and nothing is left.
+pub(crate) fn catch_up(shared: &Arc<EngineCore>) -> bool {
+    if !shared.is_driven() {
+        return true;
+    }
+    let owed = std::mem::take(&mut *shared.owed.lock());
+    for mut outcome in owed {
+        match outcome.store(shared) {
+            Ok(stored) => {
+                shared.release(&outcome.entry, outcome.used);
+                if let Some(record) = stored {
+                    tell(shared, &outcome.entry, &record);
+                }
+            }
+            Err(_) => shared.owed.lock().push(outcome),
+        }
+    }
+    shared.probe();
+    shared.health.check().is_ok() && shared.owed.lock().is_empty()
+}
+
+impl EngineCore {
+    /// Without workers nobody tries again what could not be stored, so nobody else would see that the store works.
+    pub(crate) fn probe(&self) {
+        if self.config.workers == 0 && self.health.check().is_err() && self.store().touch(&[]).is_ok() {
+            self.health.recovered();
+        }
+    }
+}
+
+/// Whether a job that ends so may keep its rows: it was stopped from outside, not by a mistake of its own.
+fn keeps_rows(event: &Event) -> bool {
+    match event {
+        Event::Stop => true,
+        Event::Fail(failure) => matches!(
+            failure.kind,
+            FailureKind::Deadline | FailureKind::RowBudget | FailureKind::ByteBudget | FailureKind::MemoryBudget
+        ),
+        _ => false,
+    }
+}
+
+fn complete(
+    shared: &EngineCore,
+    change: &Change,
+    next: JobRecord,
+    result: &JobResult,
+) -> Result<JobRecord, StoreError> {
+    let stored = shared.store().complete(&next, result, shared.config.durability);
+    stored.or_else(|error| shared.already(&next, error))?;
+    shared.show(&mut change.state(), next.clone());
+    Ok(next)
+}
+
+/// Ends a job that was taken, begun or not.
+pub(crate) fn fail(shared: &EngineCore, entry: &Arc<Entry>, failure: &Failure) -> Option<JobRecord> {
+    let mut stored = None;
+    let now = shared.clock.now();
+    store_surely(shared, entry, |change| {
+        let attempt = {
+            let state = change.state();
+            if state.place.is_left() {
+                return Ok(());
+            }
+            state.place.attempt().cloned()
+        };
+        let failed = [Event::Expire(failure.clone()), Event::Fail(failure.clone())];
+        let next = failed.into_iter().find_map(|event| change.state().record.apply(event, now).ok());
+        let Some(next) = next else { return Ok(()) };
+        if attempt.is_some_and(|attempt| attempt.has_rows()) {
+            shared.store().discard(next.id, next.attempt)?;
+        }
+        stored = Some(replace(shared, change, next)?);
+        change.state().place.stop();
+        Ok(())
+    })
+    .ok()?;
+    stored
+}
+
+/// Lets a job wait again that was started and that no worker has begun; one that somebody has asked to end, ends.
+pub(crate) fn put_back(shared: &EngineCore, entry: &Arc<Entry>) {
+    let stored = put_back_record(shared, entry);
+    shared.release(entry, Duration::ZERO);
+    if let Some(record) = stored {
+        tell(shared, entry, &record);
+    }
+}
+
+pub(crate) fn put_back_record(shared: &EngineCore, entry: &Arc<Entry>) -> Option<JobRecord> {
+    let now = shared.clock.now();
+    let mut stored = None;
+    let put_back = store_surely(shared, entry, |change| {
+        let next = {
+            let record = &change.state().record;
+            let cancelling = record.state == JobState::Running { cancelling: true };
+            record.apply(if cancelling { Event::Stop } else { started::put_back() }, now)
+        };
+        // One that could not be started waits anyhow.
+        let Ok(next) = next else { return Ok(()) };
+        stored = Some(replace(shared, change, next)?);
+        Ok(())
+    });
+    entry.lock().place.stop();
+    stored.filter(|_| put_back.is_ok())
+}

@@ -1,0 +1,107 @@
+//! [`Completer`]: stores the ends of jobs that went well, many with one write.
+//!
+//! A worker whose body has returned hands the end over and takes the next job. What waits is stored together: one
+//! write to the log, one fsync, for all of it. Nobody is told of an end before it is stored.
+
+use std::{sync::Arc, time::Duration};
+
+use job_core::{Event, JobRecord, JobResult};
+use job_store::StoreError;
+
+use crate::{
+    engine::{
+        completer::End,
+        core::EngineCore,
+        outcome::{Ending, Outcome},
+    },
+    job::entry::{Change, Entry},
+    record::change,
+    seam::shield,
+};
+
+/// The life of the completer's thread.
+pub(crate) fn record(shared: &Arc<EngineCore>) {
+    while let Some(ends) = shared.completer.next() {
+        store(shared, ends);
+    }
+}
+
+/// Stores these ends with one write, then tells of them.
+pub(crate) fn store(shared: &Arc<EngineCore>, ends: Vec<End>) {
+    if ends.is_empty() {
+        return;
+    }
+    let now = shared.clock.now();
+    let mut moves: Vec<(JobRecord, End, Change)> = Vec::with_capacity(ends.len());
+    let mut missed = Vec::new();
+    for end in ends {
+        // Of a lost job nothing is stored, and it would keep the others from being stored together.
+        if end.core.attempt.is_lost() {
+            shared.forget(&end.entry);
+            continue;
+        }
+        // Whoever changes it at this moment, by a cancel say, is waited for with nothing else in hand.
+        let Some(change) = end.entry.try_change() else {
+            missed.push(end);
+            continue;
+        };
+        // Waits have been told that it runs again.
+        if end.core.attempt.is_left() {
+            drop(change);
+            shared.forget(&end.entry);
+            continue;
+        }
+        let next = change.state().record.apply(Event::Succeed(end.result.size()), now);
+        match next {
+            Ok(next) => moves.push((next, end, change)),
+            Err(_) => missed.push(end),
+        }
+    }
+    let batch: Vec<(&JobRecord, &JobResult)> = moves.iter().map(|(next, end, _)| (next, &end.result)).collect();
+    let stored = shield::stored("complete jobs", || shared.store().complete_all(&batch, shared.config.durability));
+    // All at once: whoever cancels one of them must not wait until the others have been tried again.
+    let mut told = Vec::with_capacity(moves.len());
+    for (next, end, change) in moves {
+        match settle(shared, &next, end, change, &stored) {
+            Ok(entry) => told.push((entry, next)),
+            Err(end) => missed.push(end),
+        }
+    }
+    // A callback may drop the engine, which waits for all of them.
+    for (entry, record) in told {
+        change::tell(shared, &entry, &record);
+    }
+    for end in missed {
+        let ending = Ending::Well(end.result);
+        let stored = Outcome::new(shared, &end.entry, &end.core, ending, Duration::ZERO).store(shared);
+        shared.forget(&end.entry);
+        // An engine that has a completer tries until it works.
+        if let Ok(Some(record)) = stored {
+            change::tell(shared, &end.entry, &record);
+        }
+    }
+}
+
+/// The outcome of one end of a write; back when it was not stored.
+fn settle(
+    shared: &EngineCore,
+    next: &JobRecord,
+    end: End,
+    change: Change,
+    stored: &Result<(), StoreError>,
+) -> Result<Arc<Entry>, End> {
+    if let Err(error) = stored.as_ref().map_or_else(|error| shared.already(next, error.clone()), |()| Ok(())) {
+        shield::log(|| {
+            tracing::warn!(job = %end.entry.id, %error, "ends could not be stored together; each is tried by itself");
+        });
+        return Err(end);
+    }
+    {
+        let mut state = change.state();
+        shared.show(&mut state, next.clone());
+        state.place.stop();
+    }
+    drop(change);
+    shared.forget(&end.entry);
+    Ok(end.entry)
+}

@@ -1,0 +1,36 @@
+//! Notes what was read, and removes what retention does not keep.
+
+use crate::{decide::retention, engine::core::EngineCore, job::error::EngineError};
+
+impl EngineCore {
+    /// Removes what retention does not keep, and notes what was read.
+    pub(crate) fn sweep(&self) -> Result<(), EngineError> {
+        self.sweep_reads()?;
+        self.sweep_surplus()
+    }
+
+    /// Removes what retention does not keep.
+    pub(crate) fn sweep_surplus(&self) -> Result<(), EngineError> {
+        if !self.config.retention.is_off() {
+            // Taken meanwhile: one that sweeps at the same time looks at everything.
+            let mut looks = std::mem::take(&mut *self.looks.lock());
+            let removed = retention::sweep(&**self.store(), self.config.retention, self.clock.now(), &mut looks)?;
+            *self.looks.lock() = looks;
+            self.metrics.removed(removed);
+        }
+        Ok(())
+    }
+
+    /// Notes when results were last read.
+    pub(crate) fn sweep_reads(&self) -> Result<(), EngineError> {
+        let reads = self.reads.take();
+        if reads.is_empty() {
+            return Ok(());
+        }
+        let noted = self.store().touch(&reads);
+        if noted.is_err() {
+            self.reads.put_back(reads);
+        }
+        Ok(noted?)
+    }
+}

@@ -1,0 +1,5 @@
+//! What the engine takes from the machine: time, threads, locks, and code of the host that may panic.
+
+pub(crate) mod clock;
+pub(crate) mod shield;
+pub(crate) mod sync;

@@ -1,0 +1,86 @@
+//! What the calling thread works for: the engine whose thread it is, and the jobs whose bodies it is inside of.
+
+use std::{cell::RefCell, sync::Arc};
+
+use crate::{engine::core::EngineCore, handler::context::Core, seam::sync::thread_local};
+
+/// A body that the calling thread is inside of.
+#[derive(Debug, Clone)]
+pub(crate) struct Body {
+    pub(crate) engine: Arc<EngineCore>,
+    pub(crate) core: Arc<Core>,
+}
+
+#[derive(Default)]
+struct Place {
+    /// The address of the engine's shared part, and whether the thread is one of its workers.
+    engine: Option<(usize, bool)>,
+    /// The innermost last.
+    jobs: Vec<Body>,
+}
+
+thread_local! {
+    static PLACE: RefCell<Place> = RefCell::new(Place::default());
+}
+
+fn address(shared: &Arc<EngineCore>) -> usize {
+    Arc::as_ptr(shared).addr()
+}
+
+/// The calling thread is one of the engine's from here on.
+pub(crate) fn serve(shared: &Arc<EngineCore>, works: bool) {
+    PLACE.with(|place| place.borrow_mut().engine = Some((address(shared), works)));
+}
+
+/// Whether the calling thread is one of the engine's own.
+pub(crate) fn serves(shared: &Arc<EngineCore>) -> bool {
+    PLACE.with(|place| place.borrow().engine.is_some_and(|(engine, _)| engine == address(shared)))
+}
+
+/// Whether the calling thread is one of the engine's workers.
+pub(crate) fn works_for(shared: &Arc<EngineCore>) -> bool {
+    PLACE.with(|place| place.borrow().engine == Some((address(shared), true)))
+}
+
+/// That the calling thread is inside the body of a job.
+pub(crate) struct Inside(());
+
+/// The calling thread is inside the body of this job until the guard is dropped.
+pub(crate) fn enter(engine: &Arc<EngineCore>, core: &Arc<Core>) -> Inside {
+    let body = Body { engine: Arc::clone(engine), core: Arc::clone(core) };
+    PLACE.with(|place| place.borrow_mut().jobs.push(body));
+    Inside(())
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        let left = PLACE.with(|place| place.borrow_mut().jobs.pop());
+        drop(left);
+    }
+}
+
+/// The body that the calling thread is inside of, the innermost.
+pub(crate) fn body() -> Option<Body> {
+    PLACE.with(|place| place.borrow().jobs.last().cloned())
+}
+
+/// How many bodies the calling thread is inside of.
+pub(crate) fn depth() -> usize {
+    PLACE.with(|place| place.borrow().jobs.len())
+}
+
+/// How many jobs of this engine the calling thread is inside of: they cannot end before it goes on.
+pub(crate) fn jobs_of(shared: &Arc<EngineCore>) -> usize {
+    PLACE.with(|place| {
+        let place = place.borrow();
+        let mut jobs: Vec<_> = place
+            .jobs
+            .iter()
+            .filter(|body| Arc::ptr_eq(&body.engine, shared))
+            .map(|body| body.core.entry.id)
+            .collect();
+        jobs.sort_unstable();
+        jobs.dedup();
+        jobs.len()
+    })
+}

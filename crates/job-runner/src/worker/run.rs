@@ -1,0 +1,265 @@
+//! One attempt of one job, from its start to its recorded outcome.
+
+use std::{cell::Cell, sync::Arc, time::Duration};
+
+use job_core::{Event, Failure, FailureKind, JobRecord};
+use job_store::{Durability, ErrorKind};
+
+use crate::{
+    decide::outcome::Ended,
+    engine::{
+        completer::End,
+        core::EngineCore,
+        outcome::{Ending, Outcome},
+    },
+    handler::{
+        Handler,
+        context::{Core, JobContext},
+        services::Services,
+    },
+    job::{
+        attempt::Attempt,
+        cancel::StopCause,
+        entry::Entry,
+        error::{EngineError, JobError},
+    },
+    record::{
+        attempt::{fail, put_back_record},
+        change::{store_surely, tell},
+        completer,
+    },
+    seam::shield,
+    worker::{inside, next::Work},
+};
+
+/// A worker's life.
+pub(crate) fn work(shared: &Arc<EngineCore>) {
+    while let Some(work) = shared.next() {
+        match work {
+            Work::Job(entry) => run(shared, &entry),
+            // One partition, then look again: a waiting job goes first.
+            Work::Help(scan) => {
+                let inside = inside::enter(shared, scan.core());
+                scan.help();
+                drop(inside);
+                // Perhaps the last that has it, with what its body owns.
+                shield::discard(scan);
+            }
+        }
+    }
+}
+
+/// Runs one job to the end of this attempt, and gives its seat back whatever happens.
+pub(crate) fn run(shared: &Arc<EngineCore>, entry: &Arc<Entry>) {
+    let seat = Seat { shared, entry, held: Cell::new(true) };
+    if let Err(message) = shield::run(|| run_on(&seat)) {
+        end_panicked(&seat, message);
+    }
+}
+
+/// The place of a job that a worker has taken.
+struct Seat<'a> {
+    shared: &'a Arc<EngineCore>,
+    entry: &'a Arc<Entry>,
+    held: Cell<bool>,
+}
+
+impl Seat<'_> {
+    /// The worker is done with the job.
+    fn release(&self, used: Duration) {
+        if self.held.replace(false) {
+            self.shared.release(self.entry, used);
+        }
+    }
+
+    /// The outcome is stored later, by the thread that drives the engine; until then the job runs.
+    fn owe(&self, outcome: Outcome) {
+        self.held.set(false);
+        self.shared.owed.lock().push(outcome);
+    }
+
+    /// The end of the job is the completer's from here on.
+    fn free(&self, used: Duration) {
+        self.held.set(false);
+        self.shared.free(self.entry, used);
+    }
+}
+
+fn run_on(seat: &Seat<'_>) {
+    let Seat { shared, entry, .. } = seat;
+    let from = shared.clock.now();
+    let (core, handler) = match begin(shared, entry) {
+        Begun::Running(core, handler) => (core, handler),
+        Begun::Expired(record) => {
+            seat.release(Duration::ZERO);
+            return tell(shared, entry, &record);
+        }
+        Begun::Gone => return seat.release(Duration::ZERO),
+        Begun::Stopped => {
+            let stored = put_back_record(shared, entry);
+            seat.release(Duration::ZERO);
+            return stored.map_or((), |record| tell(shared, entry, &record));
+        }
+    };
+    let ending = after_a_gap(&core, attempt(shared, entry, &core, &*handler));
+    // Perhaps the last that has it: the engine may be gone.
+    shield::discard(handler);
+    let used = shared.clock.now().since(from);
+    match ending {
+        // Not a word more: the job may be another engine's.
+        _ if core.attempt.is_lost() || core.attempt.is_left() => seat.release(used),
+        Ending::Well(result) if shared.config.workers > 0 => {
+            seat.free(used);
+            let end = End { entry: Arc::clone(entry), core, result };
+            if let Err(ends) = shared.completer.push(end) {
+                completer::store(shared, ends);
+            }
+        }
+        ending => {
+            let mut outcome = Outcome::new(shared, entry, &core, ending, used);
+            match outcome.store(shared) {
+                Ok(stored) => {
+                    seat.release(used);
+                    if let Some(record) = stored {
+                        tell(shared, entry, &record);
+                    }
+                }
+                Err(_) => seat.owe(outcome),
+            }
+        }
+    }
+}
+
+/// The engine itself panicked while it ran a job, outside of the handler: the job fails, and its seat is free.
+fn end_panicked(seat: &Seat<'_>, message: String) {
+    let Seat { shared, entry, .. } = seat;
+    shield::log(
+        || tracing::error!(job = %entry.id, message, "the engine panicked while it ran a job: it goes on"),
+    );
+    let failure =
+        Failure::new(FailureKind::Panicked, format!("the engine panicked while it ran the job: {message}"));
+    shared.health.panicked(message, shared.clock.now());
+    if !seat.held.get() {
+        return;
+    }
+    let stored = shield::run(|| fail(shared, entry, &failure)).unwrap_or_default();
+    if stored.is_none() {
+        entry.lose(EngineError::Thread(failure.message.into()));
+        shared.watchers.end(entry.id);
+    }
+    seat.release(Duration::ZERO);
+    if let Some(record) = stored {
+        tell(shared, entry, &record);
+    }
+}
+
+/// A write that was refused because the lease had ended says nothing of the job, also when the lease was renewed since.
+fn after_a_gap(core: &Core, ending: Ending) -> Ending {
+    match ending {
+        Ending::Badly(Ended::Badly(JobError::Store(error)))
+            if error.kind == ErrorKind::Fenced && core.attempt.lease().is_some() =>
+        {
+            core.attempt.token.stop(StopCause::LeaseLost);
+            Ending::Badly(Ended::Badly(JobError::Cancelled))
+        }
+        ending => ending,
+    }
+}
+
+/// Runs the body of an attempt that has begun.
+fn attempt(shared: &Arc<EngineCore>, entry: &Arc<Entry>, core: &Arc<Core>, handler: &dyn Handler) -> Ending {
+    let record = entry.record();
+    let span = tracing::info_span!(
+        "job", id = %record.id, kind = %record.spec.kind(), graph = record.spec.graph_name(), attempt = record.attempt
+    );
+    let _entered = span.enter();
+    shared.metrics.started(&record);
+    body(shared, core, handler)
+}
+
+/// What became of a job that a worker took.
+enum Begun {
+    /// A new attempt runs.
+    Running(Arc<Core>, Arc<dyn Handler>),
+    /// Its deadline had passed, and that is stored.
+    Expired(Box<JobRecord>),
+    /// Somebody else ended it first, and has told so; or it could not be started at all.
+    Gone,
+    /// Its claim has started it, and it was told to stop before its turn came.
+    Stopped,
+}
+
+fn begin(shared: &Arc<EngineCore>, entry: &Arc<Entry>) -> Begun {
+    let spec = entry.record().spec;
+    if entry.is_lease_over() {
+        return Begun::Gone;
+    }
+    let Some(handler) = shared.handlers.find(spec.kind()) else { return Begun::Gone };
+    let started = entry.lock().place.begin();
+    if started.as_ref().and_then(|attempt| attempt.token.cause()).is_some_and(|cause| cause != StopCause::Deadline)
+    {
+        return Begun::Stopped;
+    }
+    if spec.options().deadline.is_some_and(|deadline| shared.clock.now() >= deadline) {
+        return expire(shared, entry);
+    }
+    if let Some(attempt) = started {
+        // By its claim.
+        return running(shared, entry, attempt, handler);
+    }
+    let now = shared.clock.now();
+    // The start need not survive a power loss: without it the job simply still waits.
+    let started = store_surely(shared, entry, |change| {
+        let next = {
+            let state = change.state();
+            // The engine goes without it, or it was cancelled meanwhile: then there is nothing to start.
+            if state.place.is_left() { None } else { state.record.apply(Event::Start, now).ok() }
+        };
+        let Some(next) = next else { return Ok(()) };
+        shared.replace(&next, Durability::Buffered)?;
+        let budget = spec.options().budget;
+        let mut state = change.state();
+        let attempt = match state.place.lease() {
+            Some(lease) => Attempt::under(Arc::clone(lease), next.attempt, budget),
+            None => Attempt::new(next.attempt, budget),
+        };
+        state.place.run(Arc::new(attempt));
+        shared.show(&mut state, next);
+        Ok(())
+    });
+    // What could not be started still waits.
+    let Some(attempt) = entry.attempt().filter(|_| started.is_ok()) else { return Begun::Gone };
+    running(shared, entry, attempt, handler)
+}
+
+fn running(
+    shared: &Arc<EngineCore>,
+    entry: &Arc<Entry>,
+    attempt: Arc<Attempt>,
+    handler: Arc<dyn Handler>,
+) -> Begun {
+    if shared.is_stopping() {
+        attempt.token.stop(StopCause::Shutdown);
+    }
+    let spec = entry.record().spec;
+    let services: Arc<dyn Services> = shared.clone();
+    let core = Core::new(services, Arc::clone(entry), attempt, spec);
+    Begun::Running(Arc::new(core), handler)
+}
+
+fn expire(shared: &EngineCore, entry: &Arc<Entry>) -> Begun {
+    // One that its claim has started, and that no worker had begun, fails.
+    let failure = Failure::new(FailureKind::Deadline, "its deadline passed while it waited");
+    fail(shared, entry, &failure).map_or(Begun::Gone, |record| Begun::Expired(Box::new(record)))
+}
+
+/// Calls the handler and stores the rows that are left in memory.
+fn body(shared: &Arc<EngineCore>, core: &Arc<Core>, handler: &dyn Handler) -> Ending {
+    let mut ctx = JobContext::new(Arc::clone(core));
+    let _inside = inside::enter(shared, core);
+    match shield::run(|| handler.run(&mut ctx).and_then(|()| core.result())) {
+        Ok(Ok(result)) => Ending::Well(result),
+        Ok(Err(error)) => Ending::Badly(Ended::Badly(error)),
+        Err(message) => Ending::Badly(Ended::Panicked(message)),
+    }
+}
