@@ -23,8 +23,9 @@ pub(crate) struct Workspace {
 
 impl Workspace {
     pub(crate) fn locate() -> Outcome<Self> {
-        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = package.ancestors().nth(2).ok_or("xtask is not in a workspace")?.to_owned();
+        // As `cargo run` says: clones that share a target directory share this program, too.
+        let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&package).ancestors().nth(2).ok_or("xtask is not in a workspace")?.to_owned();
         let cache = cache_directory(|name| env::var_os(name).filter(|value| !value.is_empty()))
             .ok_or("there is no home directory: set JOB_ENGINE_CACHE to a directory that may grow to 1 GB")?;
         Ok(Self { root, cache })

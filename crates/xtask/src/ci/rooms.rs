@@ -147,7 +147,11 @@ fn circles(imports: &Imports) -> Vec<String> {
     let long = found.into_iter().filter(|circle| circle.len() > LONGEST_CIRCLE);
     long.map(|circle| {
         let names: Vec<&str> = circle.into_iter().collect();
-        format!("{SOURCES}: {} files import each other, of {LONGEST_CIRCLE} at most: {}", names.len(), names.join(", "))
+        format!(
+            "{SOURCES}: {} files import each other, of {LONGEST_CIRCLE} at most: {}",
+            names.len(),
+            names.join(", ")
+        )
     })
     .collect()
 }
