@@ -59,7 +59,7 @@ pub struct Gate {
 impl Gate {
     /// Adds the job that waits at the gate.
     #[must_use]
-    pub fn register(self: &Arc<Self>, builder: EngineBuilder) -> EngineBuilder {
+    pub fn register<S>(self: &Arc<Self>, builder: EngineBuilder<S>) -> EngineBuilder<S> {
         let gate = Arc::clone(self);
         builder.algorithm("gate", move |_: &mut JobContext| {
             let open = gate.open.lock().unwrap_or_else(PoisonError::into_inner);

@@ -35,7 +35,7 @@ fn open(path: &Path) -> Result<Arc<dyn Store>, job_runner::StoreError> {
 /// A job's parameter is the number of its rows, each of about a kilobyte.
 fn engine(store: Arc<dyn Store>) -> Result<Engine, EngineError> {
     Engine::builder(store)
-        .workers(0)
+        .manual()
         .vertex_filter(|ctx: &mut JobContext| {
             let count: u64 = ctx.spec().json().read()?;
             let mut rows = ctx.rows("vertices")?;
@@ -104,11 +104,11 @@ fn a_full_disk_is_said_and_loses_nothing_that_was_acknowledged() {
         let store = open(disk.0.path()).unwrap();
         let engine = engine(Arc::clone(&store)).unwrap();
         first = engine.submit(job(3_000)).unwrap().id();
-        assert!(engine.run_one());
+        assert!(engine.driver().run_one().is_some());
         // 60 MB of rows for 24 MB of disk.
         let job = engine.submit(job(60_000)).unwrap();
         full = job.id();
-        assert!(engine.run_one());
+        assert!(engine.driver().run_one().is_some());
         let record = job.record();
         // It waits for another attempt, or the engine says that it cannot store anything.
         match engine.health() {
@@ -131,7 +131,7 @@ fn a_full_disk_is_said_and_loses_nothing_that_was_acknowledged() {
     let record = engine.job(full).unwrap().unwrap().record();
     assert_eq!(record.state, JobState::Waiting, "{record:?}");
     // Its pause may not be over: then there is nothing to run yet, which is as right.
-    while engine.run_one() {}
+    engine.driver().run_until_idle();
     for record in engine.reader().list(PageRequest::default()).unwrap() {
         if record.state == JobState::Complete(Ending::Succeeded) && record.id == full {
             assert_eq!(rows_of(&store, full).len(), 60_000);
@@ -262,7 +262,7 @@ fn a_directory_that_cannot_be_written_is_an_error_that_says_so() {
     let done = {
         let engine = engine(open(disk.0.path()).unwrap()).unwrap();
         let done = engine.submit(job(10)).unwrap();
-        assert!(engine.run_one());
+        assert!(engine.driver().run_one().is_some());
         done.id()
     };
     disk.remount("ro");
@@ -425,7 +425,7 @@ fn a_store_whose_directory_was_moved_takes_nothing_until_it_is_back_and_opens_wh
             let store: Arc<dyn Store> = Arc::new(RocksStore::open(&place, child::options()).unwrap());
             let engine = engine(Arc::clone(&store)).unwrap();
             acknowledged.push((engine.submit(job(300)).unwrap().id(), 300));
-            assert!(engine.run_one());
+            assert!(engine.driver().run_one().is_some());
             let large = engine.submit(job(1_000)).unwrap();
             fs::rename(&place, &moved).unwrap();
             if replaced {
@@ -433,16 +433,16 @@ fn a_store_whose_directory_was_moved_takes_nothing_until_it_is_back_and_opens_wh
             }
             let refused = engine.submit(job(1)).unwrap_err().to_string();
             assert!(refused.contains("move it back"), "{refused}");
-            assert!(engine.run_one());
+            assert!(engine.driver().run_one().is_some());
             assert!(engine.health().is_err() || large.record().state == JobState::Waiting, "{:?}", large.record());
             assert_eq!(fs::read_dir(&place).map_or(0, Iterator::count), 0, "files were made in a place of others");
             if replaced {
                 fs::remove_dir(&place).unwrap();
             }
             fs::rename(&moved, &place).unwrap();
-            engine.tick().unwrap();
+            engine.driver().tick().unwrap();
             let later = engine.submit(job(400)).unwrap();
-            assert!(engine.run_one());
+            assert!(engine.driver().run_one().is_some());
             later.wait().unwrap();
             acknowledged.push((later.id(), 400));
             fs::rename(&place, &moved).unwrap();
@@ -536,10 +536,10 @@ fn scenario(store: &FaultStore) -> Result<(), EngineError> {
     let large = engine.submit(job(400))?;
     let gone = engine.submit(job(5))?;
     engine.cancel(gone.id())?;
-    while engine.run_one() {}
+    engine.driver().run_until_idle();
     engine.remove(gone.id())?;
     let small = engine.submit(job(3))?;
-    while engine.run_one() {}
+    engine.driver().run_until_idle();
     for (handle, rows) in [(large, 400), (small, 3)] {
         let record = handle.record();
         if record.state == JobState::Complete(Ending::Succeeded) {
@@ -547,7 +547,7 @@ fn scenario(store: &FaultStore) -> Result<(), EngineError> {
             body(handle.status(PageRequest::default()).unwrap());
         }
     }
-    engine.tick()
+    engine.driver().tick()
 }
 
 /// After any one fault, at any write, done or not: the next process finds everything, and ends it.
@@ -573,7 +573,7 @@ fn sweep(fresh: impl Fn() -> (Box<dyn std::any::Any>, Arc<dyn Store>)) -> u64 {
             for record in engine.reader().list(PageRequest::default()).unwrap() {
                 let expected: u64 = record.spec.json().read().unwrap();
                 // Another attempt may have to wait for its time: take it up at once.
-                while engine.run_one() {}
+                engine.driver().run_until_idle();
                 let record = inner.get(record.id).unwrap().unwrap();
                 if record.state == JobState::Complete(Ending::Succeeded) {
                     assert_eq!(
@@ -614,7 +614,7 @@ fn a_store_whose_directory_is_gone_fails_with_an_error() {
     drop(engine.submit(job(3)).unwrap());
     fs::remove_dir_all(&missing).unwrap();
     // The log is still an open file: what happens now may work or fail, but it ends.
-    let _ = engine.run_one();
+    let _ = engine.driver().run_one();
     drop(engine);
     let _ = open(&missing);
     let _ = Durability::default();

@@ -56,7 +56,7 @@ impl Sample {
 
     fn give(&self, ctx: &JobContext) -> Result<(), JobError> {
         for (name, value) in &self.values {
-            ctx.output(name, value)?;
+            ctx.set_output(name, value)?;
         }
         if let Some(list) = &self.list {
             let mut rows = ctx.rows(list)?;
@@ -85,7 +85,7 @@ fn answer(sample: &Arc<Sample>, store: Arc<dyn Store>) -> (u16, Vec<u8>, String)
         }
         ended
     };
-    let builder = Engine::builder(store).workers(0);
+    let builder = Engine::builder(store).manual();
     let engine = match sample.kind.as_str() {
         "vertex_filter" => builder.vertex_filter(handler),
         "edge_filter" => builder.edge_filter(handler),
@@ -97,7 +97,7 @@ fn answer(sample: &Arc<Sample>, store: Arc<dyn Store>) -> (u16, Vec<u8>, String)
     match sample.ends {
         Ends::Waiting => {}
         Ends::Cancelled | Ends::Unknown => drop(job.cancel().unwrap()),
-        _ => assert!(engine.run_one()),
+        _ => assert!(engine.driver().run_one().is_some()),
     }
     if sample.ends == Ends::Unknown {
         assert!(engine.remove(job.id()).unwrap());

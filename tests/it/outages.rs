@@ -19,7 +19,9 @@ fn a_database_that_is_gone_three_times_for_longer_than_a_lease_costs_no_attempt(
     let url = server.url().replace(&format!(":{}/", server.port()), &format!(":{}/", network.port()));
     let open = |url: &str| {
         let options = PostgresOptions { timeout: Duration::from_secs(2), ..PostgresOptions::default() };
-        Engine::builder_shared(Arc::new(PostgresStore::open(url, options).unwrap())).lease(LEASE).poll(LEASE / 6)
+        Engine::builder_shared(Arc::new(PostgresStore::open(url, options).unwrap()))
+            .lease_duration(LEASE)
+            .poll_interval(LEASE / 6)
     };
     let (inside, entered) = std::sync::mpsc::channel();
     let (stopped, told) = std::sync::mpsc::channel();
@@ -31,7 +33,7 @@ fn a_database_that_is_gone_three_times_for_longer_than_a_lease_costs_no_attempt(
         }
         inside.send(()).unwrap();
         loop {
-            if let Err(error) = ctx.checkpoint() {
+            if let Err(error) = ctx.check_stopped() {
                 stopped.send(ctx.cancel_token().cause()).unwrap();
                 return Err(error);
             }

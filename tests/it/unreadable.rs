@@ -20,7 +20,8 @@ fn a_cluster_works_beside_a_record_that_it_cannot_read() {
     let Some(server) = Postgres::start().unwrap() else { return };
     let open = |workers| {
         let store = PostgresStore::open(&server.url(), PostgresOptions::default()).unwrap();
-        let builder = Engine::builder_shared(Arc::new(store)).workers(workers).poll(Duration::from_millis(50));
+        let builder =
+            Engine::builder_shared(Arc::new(store)).workers(workers).poll_interval(Duration::from_millis(50));
         let builder = if workers > 0 { builder.algorithm("a", nothing) } else { builder };
         builder.open().unwrap()
     };

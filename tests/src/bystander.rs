@@ -45,7 +45,7 @@ static INSIDE: AtomicUsize = AtomicUsize::new(0);
 fn long(ctx: &mut JobContext) -> Result<(), JobError> {
     INSIDE.fetch_add(1, Ordering::SeqCst);
     while ctx.attempt() == 1 {
-        ctx.checkpoint()?;
+        ctx.check_stopped()?;
         thread::yield_now();
     }
     let mut rows = ctx.rows("vertices")?;
@@ -55,7 +55,7 @@ fn long(ctx: &mut JobContext) -> Result<(), JobError> {
 /// In its first attempt it waits until others are inside.
 fn kill(ctx: &mut JobContext) -> Result<(), JobError> {
     while ctx.attempt() == 1 && INSIDE.load(Ordering::SeqCst) < 2 {
-        ctx.checkpoint()?;
+        ctx.check_stopped()?;
         thread::yield_now();
     }
     std::process::abort();
@@ -65,7 +65,7 @@ fn specs() -> [JobSpec; 3] {
     ["long", "kill", "long"].map(|name| JobSpec::algorithm(name).graph("movies"))
 }
 
-fn handlers(builder: EngineBuilder) -> EngineBuilder {
+fn handlers<S>(builder: EngineBuilder<S>) -> EngineBuilder<S> {
     builder.algorithm("long", long).algorithm("kill", kill).workers(4)
 }
 
@@ -88,7 +88,8 @@ impl Bystander {
             }
             Self::Sharing(url) => {
                 let store = PostgresStore::open(url, PostgresOptions::default()).expect("it opens");
-                let builder = Engine::builder_shared(Arc::new(store)).lease(LEASE).poll(LEASE / 10);
+                let builder =
+                    Engine::builder_shared(Arc::new(store)).lease_duration(LEASE).poll_interval(LEASE / 10);
                 let _engine = handlers(builder).open().expect("the engine opens");
                 let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
             }
@@ -139,7 +140,7 @@ pub fn alone(program: &Path) -> u32 {
 #[must_use]
 pub fn sharing(program: &Path, url: &str) -> u32 {
     let store = PostgresStore::open(url, PostgresOptions::default()).expect("it opens");
-    let front = Engine::builder_shared(Arc::new(store.clone())).workers(0).open().expect("the engine opens");
+    let front = Engine::builder_shared(Arc::new(store.clone())).front_end().open().expect("the engine opens");
     let jobs = front.submit_all(specs()).expect("the engine takes jobs");
     let task = Bystander::Sharing(url.to_owned());
     // Until all are in one process there is nobody else.

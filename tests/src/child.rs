@@ -110,7 +110,7 @@ pub fn engine(
     let engine = Engine::builder(store)
         .workers(workers)
         .durability(durability)
-        .retry(job_runner::RetryPolicy { first: Duration::from_millis(1), most: Duration::from_millis(2) })
+        .retry(job_runner::RetryPolicy::new(Duration::from_millis(1), Duration::from_millis(2)))
         .algorithm("now", move |ctx: &mut _| player.play(ctx))
         .open()?;
     let engine = Arc::new(engine);

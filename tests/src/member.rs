@@ -96,9 +96,9 @@ impl Member {
     pub fn work(&self) -> ExitCode {
         let store = Arc::new(self.open());
         let builder = Engine::builder_shared(store)
-            .lease(LEASE)
-            .poll(Duration::from_millis(200))
-            .retry(RetryPolicy { first: Duration::from_millis(1), most: Duration::from_millis(2) });
+            .lease_duration(LEASE)
+            .poll_interval(Duration::from_millis(200))
+            .retry(RetryPolicy::new(Duration::from_millis(1), Duration::from_millis(2)));
         match self.role {
             Role::Worker => {
                 let stage = Arc::new(Stage { lasting: true, muted: AtomicBool::new(true), ..Stage::default() });
@@ -110,7 +110,7 @@ impl Member {
                 engine.shutdown(Duration::from_mins(1));
             }
             Role::Front { seed, from, to } => {
-                let engine = builder.workers(0).open().expect("the engine opens");
+                let engine = builder.front_end().open().expect("the engine opens");
                 // It must not outlive its caller, whatever it does.
                 thread::spawn(|| {
                     until_input_ends();

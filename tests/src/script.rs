@@ -9,7 +9,8 @@ use std::{
 };
 
 use job_runner::{
-    Clock, Engine, JobContext, JobError, JobId, JobSpec, ManualClock, PageRequest, Partition, Timestamp,
+    Clock, Engine, JobContext, JobError, JobId, JobSpec, ManualClock, PageRequest, Partition, ScanOptions,
+    Timestamp,
 };
 use parking_lot::Mutex;
 use proptest::prelude::*;
@@ -193,9 +194,9 @@ impl Stage {
                     scan(ctx, script.seed, base, ids, size)?;
                     base += u64::from(ids);
                 }
-                Step::Value => ctx.output(&format!("value {at}"), &script.seed)?,
+                Step::Value => ctx.set_output(&format!("value {at}"), &script.seed)?,
                 Step::Save => ctx.save_checkpoint(&saved(ctx.attempt(), at))?,
-                Step::Checkpoint => ctx.checkpoint()?,
+                Step::Checkpoint => ctx.check_stopped()?,
                 Step::Cancel => self.cancel(ctx.id()),
                 Step::Pass(millis) => {
                     if let Some(clock) = &self.clock {
@@ -232,7 +233,7 @@ impl Stage {
         if let Some(engine) = self.engine().filter(|_| !self.muted.load(Ordering::SeqCst)) {
             self.ticks.lock().push(self.now());
             // A store that fails here says so in its own tests.
-            let _ = engine.tick();
+            let _ = engine.driver().tick();
         }
     }
 
@@ -268,11 +269,16 @@ fn raw(seed: u32, number: u64) -> Box<serde_json::value::RawValue> {
 }
 
 fn scan(ctx: &JobContext, seed: u32, base: u64, ids: u16, size: u16) -> Result<(), JobError> {
-    ctx.scan_partitions(LIST, u64::from(ids), u64::from(size), move |part: &mut Partition<'_>| {
-        part.checkpoint()?;
-        for id in part.ids().filter(|id| id % 3 != 0) {
-            part.push(&raw(seed, base + id))?;
-        }
-        Ok(())
-    })
+    ctx.scan(
+        LIST,
+        0..u64::from(ids),
+        ScanOptions::default().partition_size(u64::from(size)),
+        move |part: &mut Partition<'_>| {
+            part.check_stopped()?;
+            for id in part.ids().filter(|id| id % 3 != 0) {
+                part.push(&raw(seed, base + id))?;
+            }
+            Ok(())
+        },
+    )
 }

@@ -171,7 +171,7 @@ impl Soak {
             thread.join().expect("nobody found anything wrong");
         }
         let unfinished = hall.drain();
-        hall.engine.tick().expect("the store is well");
+        hall.engine.driver().tick().expect("the store is well");
         Soaked {
             jobs: hall.jobs.load(Ordering::SeqCst),
             pages: hall.pages.load(Ordering::SeqCst),
@@ -300,7 +300,7 @@ impl Hall {
             let listed =
                 self.engine.reader().list(PageRequest::new(0, 50).expect("in range")).expect("the store is well");
             assert!(listed.is_sorted_by(|newer, older| newer.id > older.id));
-            self.engine.tick().expect("the store is well");
+            self.engine.driver().tick().expect("the store is well");
             thread::sleep(Duration::from_millis(5));
         }
     }

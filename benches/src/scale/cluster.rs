@@ -74,8 +74,13 @@ struct Engine {
 
 impl Engine {
     fn new(shape: &Shape) -> Self {
-        let settings =
-            Settings { seats: shape.workers, starts: true, backlog: shape.backlog, lease: LEASE, poll: POLL };
+        let settings = Settings {
+            seats: shape.workers,
+            starts: true,
+            max_prefetch: shape.max_prefetch,
+            lease: LEASE,
+            poll: POLL,
+        };
         Self {
             started: VecDeque::new(),
             running: 0,

@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use job_core::{Event, JobKind, JobRecord, JobResult, JobSpec, Timestamp};
-use job_runner::{Clock, Durability, Engine, EngineBuilder, JobContext, SystemClock};
+use job_runner::{Clock, Durability, Engine, JobContext, SharedEngineBuilder, SystemClock};
 use job_store::{
     Claim, ClaimId, Held, JobStore, PostgresOptions, PostgresStore, ResultStore, SegmentKey, SharedStore,
 };
@@ -313,7 +313,7 @@ fn kept(server: &Postgres, n: usize) -> Result<f64> {
 /// `engines` engines of 8 workers run `n` jobs that wait in one database.
 pub(super) fn drain(url: &str, engines: usize, n: usize) -> Result<Reading> {
     let front = open(url)?;
-    drop(engines::submit_batches(&Engine::builder_shared(front.clone()).workers(0).open()?, n)?);
+    drop(engines::submit_batches(&Engine::builder_shared(front.clone()).front_end().open()?, n)?);
     let stores: Vec<_> = (0..engines).map(|_| open(url)).collect::<Result<_>>()?;
     let ran = Arc::new(AtomicUsize::new(0));
     let mut meter = Meter::open(url)?;
@@ -340,7 +340,7 @@ pub(super) fn drain(url: &str, engines: usize, n: usize) -> Result<Reading> {
 /// How many jobs a second `engines` engines store, one call a job.
 pub(super) fn submit(url: &str, engines: usize, n: usize) -> Result<f64> {
     let fronts: Vec<Engine> =
-        (0..engines).map(|_| Ok(Engine::builder_shared(open(url)?).workers(0).open()?)).collect::<Result<_>>()?;
+        (0..engines).map(|_| Ok(Engine::builder_shared(open(url)?).front_end().open()?)).collect::<Result<_>>()?;
     let all = seconds(|| {
         thread::scope(|scope| {
             let submitters: Vec<_> = fronts
@@ -370,7 +370,7 @@ pub(super) fn paced(
     jobs: usize,
     rate: f64,
     body: Duration,
-    set: impl Fn(EngineBuilder) -> EngineBuilder,
+    set: impl Fn(SharedEngineBuilder) -> SharedEngineBuilder,
 ) -> Result<Series> {
     let mut random = Pcg64::seed_from_u64(20_261_124);
     let times = |rate| Exp::new(rate).map_err(|error| anyhow::anyhow!("the rate {rate}: {error}"));

@@ -15,7 +15,7 @@ mod tables;
 use std::{fs, time::Duration};
 
 use anyhow::{Context, Result};
-use job_runner::EngineBuilder;
+use job_runner::SharedEngineBuilder;
 use test_servers::Postgres;
 
 pub use self::{
@@ -97,7 +97,7 @@ fn submits(costs: &Costs, cores: usize, submitters: usize) -> f64 {
     (cores / busy).min(n / (busy + costs.flush)) * 1e6
 }
 
-/// Jobs of 50 ms on four engines that are half busy: how long until they start, with and without a backlog.
+/// Jobs of 50 ms on four engines that are half busy: how long until they start, with and without a prefetch.
 fn paced(
     bench: &Bench,
     server: &Postgres,
@@ -108,17 +108,17 @@ fn paced(
     let (engines, workers, body, rate) = (4, 2, Duration::from_millis(50), 80.0);
     let jobs = bench.size(1_600, 160);
     let mut rows = Vec::new();
-    for backlog in [here.backlog, 0] {
-        let set = |builder: EngineBuilder| builder.workers(workers).backlog(backlog);
+    for max_prefetch in [here.max_prefetch, 0] {
+        let set = |builder: SharedEngineBuilder| builder.workers(workers).max_prefetch(max_prefetch);
         let before = measure::claims(server)?;
         let starts = measure::paced(&database()?, engines, jobs, rate, body, set)?;
         let claims = measure::claims(server)? - before;
         let time = Duration::from_secs_f64(jobs as f64 / rate);
-        let shape = Shape { engines, workers, backlog, rate, body, time, ..here.clone() };
+        let shape = Shape { engines, workers, max_prefetch, rate, body, time, ..here.clone() };
         let model = simulate(&shape, costs);
         let waits = Series::new(model.start.clone())?;
         for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
-            let what = format!("submit to start, backlog {backlog}, {name} / by the model");
+            let what = format!("submit to start, prefetch {max_prefetch}, {name} / by the model");
             rows.push(row(
                 what,
                 "fsync per answer",
@@ -129,7 +129,7 @@ fn paced(
         }
         let count = |statement: Statement| model.statements.get(statement as usize).copied().unwrap_or_default();
         let modelled = (count(Statement::Claim) + count(Statement::Ask)) as f64 / time.as_secs_f64();
-        let what = format!("claims a second, backlog {backlog} / by the model");
+        let what = format!("claims a second, prefetch {max_prefetch} / by the model");
         rows.push(row(what, "fsync per answer", Unit::PerSecond, vec![claims / time.as_secs_f64()], modelled)?);
     }
     Ok(rows)

@@ -13,8 +13,8 @@ pub struct Shape {
     pub engines: usize,
     /// Of each engine.
     pub workers: usize,
-    /// `EngineBuilder::backlog`.
-    pub backlog: usize,
+    /// `EngineBuilder::max_prefetch`.
+    pub max_prefetch: usize,
     /// Cores of each server.
     pub cores: usize,
     /// Jobs a second in all, on average.
@@ -44,7 +44,7 @@ impl Default for Shape {
             partitions: 1,
             engines: 1,
             workers: 8,
-            backlog: 256,
+            max_prefetch: 256,
             cores: 16,
             rate: 0.0,
             peak: 1.0,

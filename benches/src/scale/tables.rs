@@ -8,11 +8,11 @@ use crate::{measure::Series, scenarios::Bench};
 /// A way to set engines up.
 struct Variant {
     name: &'static str,
-    backlog: usize,
+    max_prefetch: usize,
 }
 
 const VARIANTS: [Variant; 2] =
-    [Variant { name: "as shipped", backlog: 256 }, Variant { name: "`backlog(0)`", backlog: 0 }];
+    [Variant { name: "as shipped", max_prefetch: 256 }, Variant { name: "`max_prefetch(0)`", max_prefetch: 0 }];
 
 /// Cores may be busy for this share of the time, and jobs may wait so long in the slowest hundredth.
 const BUSY: f64 = 0.6;
@@ -68,7 +68,7 @@ fn of(engines: usize, rate: f64, variant: &Variant) -> Shape {
         body,
         queries: 3.0,
         removes: true,
-        backlog: variant.backlog,
+        max_prefetch: variant.max_prefetch,
         time: Duration::from_secs(2),
         ..Shape::default()
     }

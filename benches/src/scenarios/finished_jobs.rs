@@ -48,7 +48,7 @@ fn waiting(bench: &Bench) -> Result<Row> {
 /// # Errors
 /// As the engine.
 pub fn wait(directory: &Path, jobs: usize) -> Result<Told> {
-    let engine = engines::builder(open(directory)?, Durability::Buffered).workers(0).open()?;
+    let engine = engines::builder(open(directory)?, Durability::Buffered).manual().open()?;
     Told::about(|| {
         for _ in 0..jobs.div_ceil(engines::BATCH) {
             drop(engines::submit_batches(&engine, engines::BATCH)?);

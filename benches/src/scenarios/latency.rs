@@ -64,7 +64,7 @@ fn cancel(bench: &Bench) -> Result<Row> {
     let store: Arc<dyn Store> = open(directory.path())?;
     let spin = |ctx: &mut JobContext| {
         loop {
-            ctx.checkpoint()?;
+            ctx.check_stopped()?;
             let start = Instant::now();
             while start.elapsed() < Duration::from_millis(1) {
                 std::hint::spin_loop();

@@ -191,7 +191,7 @@ fn worker(store: Arc<PostgresStore>, ran: &Arc<AtomicUsize>) -> Result<Engine> {
 
 /// An engine without handlers: it submits, others run.
 fn front(url: &str) -> Result<Engine> {
-    Ok(Engine::builder_shared(store(url)?).durability(Durability::Synced).workers(0).open()?)
+    Ok(Engine::builder_shared(store(url)?).durability(Durability::Synced).manual().open()?)
 }
 
 fn submit(url: &str, n: usize) -> Result<f64> {

@@ -8,7 +8,7 @@ use job_demo::{
     graph::{Graph, GraphBuilder, Properties},
     watch::{Stopped, Unwatched, Watch},
 };
-use job_runner::{Durability, Ending, Engine, JobContext, JobError, JobSpec, JobState, Partition};
+use job_runner::{Durability, Ending, Engine, JobContext, JobError, JobSpec, JobState, Partition, ScanOptions};
 use serde_json::json;
 
 use super::{Bench, open};
@@ -50,8 +50,8 @@ fn rmat(scale: u32, edges: usize) -> Result<Graph> {
 struct JobWatch<'c>(&'c JobContext);
 
 impl Watch for JobWatch<'_> {
-    fn checkpoint(&self) -> Result<(), Stopped> {
-        self.0.checkpoint().map_err(|_| Stopped)
+    fn check_stopped(&self) -> Result<(), Stopped> {
+        self.0.check_stopped().map_err(|_| Stopped)
     }
 
     fn progress(&self, done: u64, total: u64) {
@@ -109,7 +109,7 @@ fn ranked(ctx: &JobContext, graph: &Graph, list: bool) -> Result<(), JobError> {
             rows.push(&json!({ vertex.to_string(): rank }))?;
         }
     }
-    Ok(ctx.output("iterations", &ranks.iterations)?)
+    Ok(ctx.set_output("iterations", &ranks.iterations)?)
 }
 
 fn succeed(engine: &Engine, spec: JobSpec) -> Result<()> {
@@ -139,7 +139,12 @@ fn filter(bench: &Bench) -> Result<Vec<Row>> {
         let pool = Arc::clone(&pool);
         let handler = move |ctx: &mut JobContext| {
             let pool = Arc::clone(&pool);
-            ctx.scan_partitions("vertices", ids, ids / 10, move |part: &mut Partition<'_>| scan(part, &pool))
+            ctx.scan(
+                "vertices",
+                0..ids,
+                ScanOptions::default().partition_size(ids / 10),
+                move |part: &mut Partition<'_>| scan(part, &pool),
+            )
         };
         let builder = Engine::builder(open(directory)?).vertex_filter(handler).durability(Durability::Synced);
         Ok(builder.workers(workers).open()?)
@@ -190,7 +195,7 @@ fn bare(pool: &[Vertex], ids: u64, threads: u64) -> Result<()> {
 fn scan(part: &mut Partition<'_>, pool: &[Vertex]) -> Result<(), JobError> {
     for (place, id) in part.ids().enumerate() {
         if place.is_multiple_of(1_024) {
-            part.checkpoint()?;
+            part.check_stopped()?;
         }
         if let Some(vertex) = found(pool, id) {
             part.push(vertex)?;

@@ -58,7 +58,7 @@ fn beside(
     for _ in 0..bench.size(3, 1) {
         let directory = bench.directory()?;
         let store: Arc<dyn Store> = open(directory.path())?;
-        let engine = engines::builder(store, Durability::Buffered).workers(0).open()?;
+        let engine = engines::builder(store, Durability::Buffered).manual().open()?;
         own.push(n as f64 / seconds(|| ours(&engine))?);
         for lane in &mut lanes {
             lane.round(&bench.stores);

@@ -76,7 +76,7 @@ where
 
 fn attempts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let given = Option::<u32>::deserialize(deserializer)?;
-    Ok(given.unwrap_or(JobOptions::MAX_ATTEMPTS).max(1))
+    Ok(given.unwrap_or(JobOptions::MAX_ATTEMPTS))
 }
 
 impl Default for JobOptions {
@@ -124,7 +124,7 @@ pub struct Budget {
 
 #[cfg(test)]
 mod tests {
-    use crate::{JobOptions, JobSpec};
+    use crate::{InvalidSpec, JobOptions, JobSpec};
 
     #[test]
     fn a_field_that_is_null_is_absent() {
@@ -136,7 +136,8 @@ mod tests {
         let spec = r#"{"kind":"vertex_filter","graph":"g","parameters":null,"options":null}"#;
         let absent = JobSpec::vertex_filter().graph("g");
         assert_eq!(serde_json::from_str::<JobSpec>(spec).unwrap(), absent);
-        // The builder takes it for one as well.
-        assert_eq!(serde_json::from_str::<JobOptions>(r#"{"max_attempts":0}"#).unwrap().max_attempts, 1);
+        let never = serde_json::from_str::<JobOptions>(r#"{"max_attempts":0}"#).unwrap();
+        assert_eq!(absent.with_options(never).check(), Err(InvalidSpec::NoAttempt));
+        assert_eq!(JobSpec::vertex_filter().graph("g").max_attempts(0).check(), Err(InvalidSpec::NoAttempt));
     }
 }

@@ -182,10 +182,10 @@ impl JobSpec {
         self
     }
 
-    /// Lets it start as often; at least once.
+    /// Lets it start so many times, at least 1 ([`check`](Self::check)); 3 by default.
     #[must_use]
     pub fn max_attempts(mut self, attempts: u32) -> Self {
-        self.options_mut().max_attempts = if attempts == 0 { 1 } else { attempts };
+        self.options_mut().max_attempts = attempts;
         self
     }
 
@@ -259,6 +259,9 @@ impl JobSpec {
         ] {
             name.as_ref().map_or(Ok(()), |name| check_name(field, name))?;
         }
+        if self.options().max_attempts == 0 {
+            return Err(InvalidSpec::NoAttempt);
+        }
         let length = self.parameters.as_str().len();
         if length > Self::MAX_PARAMETERS {
             return Err(InvalidSpec::TooLong { field: "parameters", length, max: Self::MAX_PARAMETERS });
@@ -316,6 +319,9 @@ pub enum InvalidSpec {
         /// The most that is allowed.
         max: usize,
     },
+    /// The job may not start at all.
+    #[error("max_attempts is 0: it must be at least 1")]
+    NoAttempt,
     /// A field has a part that is JSON, but that no reader makes a value of.
     #[error("{field} cannot be read back: {part} is no number that fits, or half of a character")]
     Unreadable {

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Where a job stands.
 ///
-/// A cancel request is a flag of `Running`, because a running body stops at its next checkpoint and pollers
+/// A cancel request is a flag of `Running`, because a running body stops at its next check and pollers
 /// should see the wish before that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobState {

@@ -115,7 +115,7 @@ impl Algorithm {
     /// # Errors
     /// [`AlgorithmError`]: a parameter is missing, unknown or out of range, or `watch` stopped the work.
     pub fn run(&self, graph: &Graph, parameters: &str, watch: &dyn Watch) -> Result<Answer, AlgorithmError> {
-        watch.checkpoint()?;
+        watch.check_stopped()?;
         (self.run)(graph, parameters, watch)
     }
 }
@@ -165,7 +165,7 @@ mod tests {
     struct Notes(RefCell<Vec<(u64, u64)>>);
 
     impl Watch for Notes {
-        fn checkpoint(&self) -> Result<(), Stopped> {
+        fn check_stopped(&self) -> Result<(), Stopped> {
             Ok(())
         }
 

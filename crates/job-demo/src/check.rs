@@ -1,6 +1,6 @@
 //! [`check`]: what every way to submit a job asks before the job is stored.
 
-use job_runner::{JobKind, JobSpec, core::shown};
+use job_runner::{JobKind, JobSpec, job_core::shown};
 use thiserror::Error;
 
 use crate::{

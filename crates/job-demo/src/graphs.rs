@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::OnceLock};
 
-use job_runner::core::shown;
+use job_runner::job_core::shown;
 use thiserror::Error;
 
 use crate::{graph::Graph, movies, synthetic, wordnet};

@@ -4,7 +4,7 @@
 
 use std::{cell::RefCell, sync::Arc, time::Instant};
 
-use job_runner::{EngineBuilder, JobContext, JobError};
+use job_runner::{EngineBuilder, JobContext, JobError, StopCause};
 
 use crate::{
     algorithms::{Algorithm, AlgorithmError, List},
@@ -16,7 +16,7 @@ use crate::{
 
 /// Registers the two filters and every algorithm.
 #[must_use]
-pub fn register(mut builder: EngineBuilder, graphs: &Arc<Graphs>) -> EngineBuilder {
+pub fn register<S>(mut builder: EngineBuilder<S>, graphs: &Arc<Graphs>) -> EngineBuilder<S> {
     let own = Arc::clone(graphs);
     builder = builder.vertex_filter(move |ctx: &mut JobContext| vertex_filter(ctx, &own));
     let own = Arc::clone(graphs);
@@ -59,9 +59,9 @@ fn run(ctx: &mut JobContext, graphs: &Graphs, algorithm: Algorithm) -> Result<()
     // `runtime` is the computation in seconds, without the storing of rows.
     let runtime = start.elapsed().as_secs_f64();
     for (name, value) in &answer.outputs {
-        ctx.output(name, value)?;
+        ctx.set_output(name, value)?;
     }
-    ctx.output("runtime", &runtime)?;
+    ctx.set_output("runtime", &runtime)?;
     answer.list.map_or(Ok(()), |list| store(ctx, graph, &list))
 }
 
@@ -70,7 +70,7 @@ fn store(ctx: &mut JobContext, graph: &Graph, list: &List) -> Result<(), JobErro
     let mut place = 0;
     while let Some(row) = list.row(graph, place) {
         if place.is_multiple_of(1024) {
-            ctx.checkpoint()?;
+            ctx.check_stopped()?;
         }
         rows.push(&row)?;
         place += 1;
@@ -107,13 +107,13 @@ impl<'c> JobWatch<'c> {
     }
 
     fn why(&self) -> JobError {
-        self.why.take().unwrap_or(JobError::Cancelled)
+        self.why.take().unwrap_or(JobError::Stopped(StopCause::Cancel))
     }
 }
 
 impl Watch for JobWatch<'_> {
-    fn checkpoint(&self) -> Result<(), Stopped> {
-        self.heard(self.ctx.checkpoint())
+    fn check_stopped(&self) -> Result<(), Stopped> {
+        self.heard(self.ctx.check_stopped())
     }
 
     fn progress(&self, done: u64, total: u64) {
@@ -121,7 +121,7 @@ impl Watch for JobWatch<'_> {
     }
 
     fn memory(&self, bytes: u64) -> Result<(), Stopped> {
-        self.heard(self.ctx.use_memory(bytes))
+        self.heard(self.ctx.report_memory(bytes))
     }
 }
 

@@ -13,7 +13,7 @@ pub trait Watch {
     ///
     /// # Errors
     /// [`Stopped`] when the work must end now.
-    fn checkpoint(&self) -> Result<(), Stopped>;
+    fn check_stopped(&self) -> Result<(), Stopped>;
 
     /// Says that `done` of `total` steps are behind; a step is whatever the work likes. The last word of work that
     /// came to its end is that all of them are.
@@ -34,21 +34,21 @@ pub trait Watch {
 pub struct Unwatched;
 
 impl Watch for Unwatched {
-    fn checkpoint(&self) -> Result<(), Stopped> {
+    fn check_stopped(&self) -> Result<(), Stopped> {
         Ok(())
     }
 
     fn progress(&self, _done: u64, _total: u64) {}
 }
 
-/// Turns steps of work into checkpoints: one for every [`STRIDE`](Self::STRIDE) steps.
+/// Turns steps of work into checks: one for every [`STRIDE`](Self::STRIDE) steps.
 pub struct Pace<'w> {
     watch: &'w dyn Watch,
     steps: usize,
 }
 
 impl<'w> Pace<'w> {
-    /// How many steps, each of some nanoseconds, lie between two checkpoints.
+    /// How many steps, each of some nanoseconds, lie between two checks.
     pub const STRIDE: usize = 1 << 14;
 
     /// Starts to count.
@@ -60,12 +60,12 @@ impl<'w> Pace<'w> {
     /// Counts `steps`, such as the neighbours just visited.
     ///
     /// # Errors
-    /// [`Stopped`] when a checkpoint was due and said so.
+    /// [`Stopped`] when a check was due and said so.
     pub fn step(&mut self, steps: usize) -> Result<(), Stopped> {
-        if self.is_due(steps) { self.watch.checkpoint() } else { Ok(()) }
+        if self.is_due(steps) { self.watch.check_stopped() } else { Ok(()) }
     }
 
-    /// As [`step`](Self::step); with a checkpoint goes a word about how far the work is.
+    /// As [`step`](Self::step); with a check goes a word about how far the work is.
     ///
     /// # Errors
     /// As [`step`](Self::step).
@@ -74,7 +74,7 @@ impl<'w> Pace<'w> {
             return Ok(());
         }
         self.watch.progress(done, total);
-        self.watch.checkpoint()
+        self.watch.check_stopped()
     }
 
     fn is_due(&mut self, steps: usize) -> bool {
@@ -99,22 +99,22 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Stops the work at its n-th checkpoint and counts them.
+    /// Stops the work at its n-th check and counts them.
     pub(crate) struct StopAt {
-        pub(crate) checkpoint: usize,
+        pub(crate) check: usize,
         pub(crate) seen: Cell<usize>,
     }
 
     impl StopAt {
-        pub(crate) fn new(checkpoint: usize) -> Self {
-            Self { checkpoint, seen: Cell::new(0) }
+        pub(crate) fn new(check: usize) -> Self {
+            Self { check, seen: Cell::new(0) }
         }
     }
 
     impl Watch for StopAt {
-        fn checkpoint(&self) -> Result<(), Stopped> {
+        fn check_stopped(&self) -> Result<(), Stopped> {
             self.seen.set(self.seen.get() + 1);
-            if self.seen.get() >= self.checkpoint { Err(Stopped) } else { Ok(()) }
+            if self.seen.get() >= self.check { Err(Stopped) } else { Ok(()) }
         }
 
         fn progress(&self, done: u64, total: u64) {
@@ -123,7 +123,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_checkpoint_comes_once_per_stride() {
+    fn a_check_comes_once_per_stride() {
         let watch = StopAt::new(usize::MAX);
         let mut pace = Pace::new(&watch);
         for _ in 0..10 {

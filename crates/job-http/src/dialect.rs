@@ -1,6 +1,6 @@
 //! [`Dialect`]: the words of one edition of the API.
 
-use job_runner::{ApiError, Ending, JobKind, JobRecord, JobState, core::shown};
+use job_runner::{ApiError, Ending, JobKind, JobRecord, JobState, job_core::shown};
 
 /// An edition of the API. Paths, parameters and rows are the same in all of them; words differ.
 ///

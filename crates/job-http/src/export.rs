@@ -13,7 +13,7 @@ use std::{fmt, io, ops::ControlFlow, path::PathBuf, sync::Arc};
 
 use job_runner::{
     Ending, Handler, JobContext, JobError, JobId, JobReader, JobResult, JobState, PageRequest,
-    core::shown,
+    job_core::shown,
     store::{ErrorKind, Store, StoreError},
 };
 use serde::{Deserialize, Serialize};
@@ -125,7 +125,7 @@ impl Exporter {
         let claim = match own {
             // Another file may have the number of one that was removed, so what is in it is compared.
             Some(claim) => {
-                draft.fill(claim, || Ok::<_, Trouble>(ctx.checkpoint()?))?;
+                draft.fill(claim, || Ok::<_, Trouble>(ctx.check_stopped()?))?;
                 claim
             }
             None => self.publish(ctx, place, &draft, sealed.inode)?,
@@ -138,7 +138,7 @@ impl Exporter {
 
     /// Gives the draft its name, as the job's own file.
     fn publish(&self, ctx: &JobContext, place: &Place, draft: &Draft<'_>, inode: u64) -> Result<Claim, Trouble> {
-        ctx.checkpoint()?;
+        ctx.check_stopped()?;
         let claim = Claim { inode, grows: false, written: None };
         claim.save(ctx)?;
         match draft.link(self.link) {
@@ -158,7 +158,7 @@ impl Exporter {
             place.remove_target(inode)?;
             return Err(error.into());
         }
-        draft.fill(claim, || Ok::<_, Trouble>(ctx.checkpoint()?))?;
+        draft.fill(claim, || Ok::<_, Trouble>(ctx.check_stopped()?))?;
         Ok(claim)
     }
 }
@@ -167,9 +167,9 @@ impl Handler for Exporter {
     fn run(&self, ctx: &mut JobContext) -> Result<(), JobError> {
         let export: Export = ctx.spec().json().read()?;
         let written = self.export(ctx, &export).map_err(|trouble| trouble.into_job_error(&export.path))?;
-        ctx.output("file", &export.path)?;
-        ctx.output("rows", &written.rows)?;
-        ctx.output("bytes", &written.bytes)?;
+        ctx.set_output("file", &export.path)?;
+        ctx.set_output("rows", &written.rows)?;
+        ctx.set_output("bytes", &written.bytes)?;
         Ok(())
     }
 }
@@ -238,7 +238,7 @@ fn copy(
         let page = reader.page(export.source, request).map_err(store_error)?;
         let (before, mut failed) = (rows, None);
         let read = page.for_each(|row| {
-            let written = ctx.checkpoint().map_err(Trouble::from);
+            let written = ctx.check_stopped().map_err(Trouble::from);
             failed = written.and_then(|()| Ok(lines.row(row)?)).err();
             rows += 1;
             Ok(if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })

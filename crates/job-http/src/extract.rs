@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
 };
 use bytes::Bytes;
-use job_runner::core::shown;
+use job_runner::job_core::shown;
 use serde::de::DeserializeOwned;
 
 use crate::{

@@ -4,7 +4,7 @@
 use std::path::{Component, Path};
 
 use axum::{extract::Query, http::Uri};
-use job_runner::{Cursor, JobId, PageRequest, Parameters, core::strict};
+use job_runner::{Cursor, JobId, PageRequest, Parameters, job_core::strict};
 
 use crate::{
     export::{csv, jsonl},

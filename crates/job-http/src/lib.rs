@@ -46,7 +46,7 @@
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 //! let engine = Engine::builder(Arc::new(MemoryStore::default()))
-//!     .algorithm("answer", |ctx: &mut JobContext| Ok(ctx.output("answer", &42)?))
+//!     .algorithm("answer", |ctx: &mut JobContext| Ok(ctx.set_output("answer", &42)?))
 //!     .open()?;
 //! let job = engine.submit(JobSpec::algorithm("answer").graph("movies"))?;
 //! let router = Api::new(Arc::new(engine), Host).router();

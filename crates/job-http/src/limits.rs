@@ -29,7 +29,7 @@ use crate::{dialect::Dialect, failure::Failure};
 /// use job_http::Limits;
 ///
 /// let limits = Limits::default().body_bytes(64 << 10).requests(500, Duration::from_secs(1)).concurrent(256);
-/// assert_eq!(limits, limits.clone());
+/// assert_ne!(limits, Limits::default());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {

@@ -16,7 +16,7 @@ pub(crate) mod status;
 pub(crate) mod submit;
 
 use axum::http::{Method, StatusCode, Uri};
-use job_runner::core::shown;
+use job_runner::job_core::shown;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 

@@ -30,13 +30,13 @@
 //!     let mut rows = ctx.rows("pagerank")?;
 //!     for vertex in 0..1_000 {
 //!         if vertex % 100 == 0 {
-//!             ctx.checkpoint()?; // a cancel takes effect here
+//!             ctx.check_stopped()?; // a cancel takes effect here
 //!             ctx.set_progress(vertex, 1_000);
 //!         }
 //!         rows.push(&json!({ vertex.to_string(): alpha / 1_000.0 }))?;
 //!     }
 //!     drop(rows);
-//!     ctx.output("runtime", &0.01)?;
+//!     ctx.set_output("runtime", &0.01)?;
 //!     Ok(())
 //! }
 //!
@@ -68,7 +68,7 @@
 //! | read | [`JobReader`], [`Status`], [`Page`], [`Cursor`] |
 //! | write a handler | [`JobContext`], [`RowWriter`], [`Partition`], [`Iterative`], [`JobError`] |
 //! | observe | [`Stats`], [`metrics`], spans and events of `tracing` |
-//! | test | [`ManualClock`], `workers(0)` with [`Engine::run_one`], [`store::FaultStore`] |
+//! | test | [`ManualClock`], [`EngineBuilder::manual`] with [`Driver`], [`store::FaultStore`] |
 //!
 //! # What is promised
 //!
@@ -88,17 +88,23 @@ mod seam;
 mod source;
 mod worker;
 
+pub use job_core;
 pub use job_core::{
-    self as core, ApiError, Budget, Ending, ErrorCode, Event, EventKind, Failure, FailureKind, IllegalMove,
-    InvalidJobId, InvalidOutput, InvalidParameter, InvalidSpec, JobClass, JobId, JobKind, JobOptions, JobRecord,
-    JobResult, JobSpec, JobState, Move, OrNull, Outputs, PageRequest, Parameters, ResultSize, RowList, Segment,
+    ApiError, Budget, Ending, ErrorCode, Event, EventKind, Failure, FailureKind, IllegalMove, InvalidJobId,
+    InvalidOutput, InvalidParameter, InvalidSpec, JobClass, JobId, JobKind, JobOptions, JobRecord, JobResult,
+    JobSpec, JobState, Move, OrNull, Outputs, PageRequest, Parameters, ResultSize, RowList, Segment,
     StatusPayload, Timestamp,
 };
 pub use job_store::{self as store, Durability, StoreError};
 
 pub use crate::{
     api::{
-        builder::EngineBuilder, engine::Engine, explain::Explanation, handle::JobHandle, snapshot::JobSnapshot,
+        builder::{EngineBuilder, Exclusive, Shared, SharedEngineBuilder},
+        driver::Driver,
+        engine::Engine,
+        explain::Explanation,
+        handle::JobHandle,
+        snapshot::JobSnapshot,
     },
     decide::{outcome::RetryPolicy, retention::Retention},
     engine::{
@@ -110,9 +116,9 @@ pub use crate::{
     handler::{
         Handler,
         context::{Iterative, JobContext},
-        partition::Partition,
+        partition::{Partition, ScanOptions},
         rows::RowWriter,
-        width::Width,
+        threads::ThreadPermits,
     },
     job::{
         cancel::{CancelToken, StopCause},

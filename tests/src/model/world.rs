@@ -106,7 +106,7 @@ impl<B: Backend> World<B> {
         let store = FaultStore::new(self.backend.open());
         let [stage, other] = [&self.stage, &self.stage].map(Arc::clone);
         let mut builder = Engine::builder(Arc::new(store.clone()))
-            .workers(0)
+            .manual()
             .queue_bound(QUEUE_BOUND)
             .retention(Retention::default().max_jobs(KEPT_JOBS as u64).max_age(KEPT_AGE))
             .clock(Arc::clone(&self.clock) as Arc<dyn Clock>)
@@ -166,7 +166,7 @@ impl<B: Backend> World<B> {
             Move::List { offset, limit } => self.list(offset, limit),
             Move::Pass { millis } => {
                 self.clock.advance(Duration::from_millis(u64::from(millis)));
-                self.engine().tick().unwrap();
+                self.engine().driver().tick().unwrap();
                 self.ticked(self.now(), None);
             }
             Move::JumpBack { millis } => {
@@ -282,7 +282,7 @@ impl<B: Backend> World<B> {
     /// Whether it would run now.
     fn is_ready(&self, job: &Expected) -> bool {
         // A pause that a clock has set which was ahead is over.
-        let longest = RetryPolicy::default().most;
+        let longest = RetryPolicy::default().max_backoff;
         self.is_queued(job) && (job.due || JobRecord::is_over(job.not_before, self.now(), longest))
     }
 
@@ -298,7 +298,7 @@ impl<B: Backend> World<B> {
         let calm = mishap == Mishap::None;
         self.stage.muted.store(!calm, Ordering::SeqCst);
         self.store().plan(mishap.fault());
-        let ran = self.engine().run_one();
+        let ran = self.engine().driver().run_one().is_some();
         assert_eq!(ran, !ready.is_empty(), "{} jobs are ready, but run_one says {ran}", ready.len());
         if matches!(mishap, Mishap::Crash(_)) {
             self.close_dead();

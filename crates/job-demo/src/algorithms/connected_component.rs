@@ -49,7 +49,7 @@ pub struct Components {
 pub fn components(graph: &Graph, watch: &dyn Watch) -> Result<Components, AlgorithmError> {
     let mut sets = UnionFind::<VertexIndex>::new(graph.vertices().len());
     for (number, chunk) in graph.edges().chunks(Pace::STRIDE / 4).enumerate() {
-        watch.checkpoint()?;
+        watch.check_stopped()?;
         watch.progress((number * Pace::STRIDE / 4) as u64, graph.edges().len() as u64);
         for edge in chunk {
             sets.union(edge.source, edge.target);
@@ -65,7 +65,7 @@ pub fn components(graph: &Graph, watch: &dyn Watch) -> Result<Components, Algori
         first[set] = first[set].min(vertex);
         sizes[first[set] as usize] += 1;
     }
-    watch.checkpoint()?;
+    watch.check_stopped()?;
     let largest = (0..graph.vertex_count()).zip(&sizes).rev().max_by_key(|&(_, size)| size);
     Ok(Components {
         largest: largest.map(|(vertex, _)| vertex),

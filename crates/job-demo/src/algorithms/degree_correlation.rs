@@ -46,7 +46,7 @@ pub fn degree_correlation(
     };
     let mut moments = Moments::default();
     for (number, edges) in graph.edges().chunks(Pace::STRIDE / 8).enumerate() {
-        watch.checkpoint()?;
+        watch.check_stopped()?;
         watch.progress((number * Pace::STRIDE / 8) as u64, graph.edges().len() as u64);
         for edge in edges {
             moments.add(from.degree(edge.source), to.degree(edge.target));

@@ -1,6 +1,6 @@
 //! [`AlgorithmError`].
 
-use job_runner::core::strict::InvalidBody;
+use job_runner::job_core::strict::InvalidBody;
 use thiserror::Error;
 
 use super::InvalidParameter;

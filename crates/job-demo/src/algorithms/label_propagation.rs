@@ -126,7 +126,7 @@ pub fn communities(
     let mut convergence = Convergence::new(enough.max(0.5), params.max_iterations);
     watch.progress(0, Convergence::STEPS);
     for iteration in 1..=params.max_iterations {
-        watch.checkpoint()?;
+        watch.check_stopped()?;
         let mut changed = 0_u32;
         for vertex in 0..graph.vertex_count() {
             pace.step(1 + adjacency.neighbors(vertex).len())?;

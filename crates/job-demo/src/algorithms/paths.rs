@@ -90,7 +90,7 @@ impl Weights {
                 edges.push((edge.target, edge.source, weight));
             }
         }
-        watch.checkpoint()?;
+        watch.check_stopped()?;
         edges.sort_unstable_by(|left, right| {
             (left.0, left.1).cmp(&(right.0, right.1)).then(left.2.total_cmp(&right.2))
         });

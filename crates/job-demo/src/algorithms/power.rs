@@ -86,7 +86,7 @@ pub(super) fn iterate(
     let mut change = 0.0;
     let mut iterations = 0;
     while iterations < power.max_iterations {
-        watch.checkpoint()?;
+        watch.check_stopped()?;
         let mut dangling = 0.0;
         for vertex in 0..count as usize {
             let has_edges = degrees[vertex] > 0.0;

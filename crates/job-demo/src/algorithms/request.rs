@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, ops::RangeInclusive};
 
-use job_runner::core::{
+use job_runner::job_core::{
     shown,
     strict::{self, InvalidBody},
 };

@@ -70,7 +70,7 @@ pub fn distances(
             .into_iter()
             .collect(),
     };
-    watch.checkpoint()?;
+    watch.check_stopped()?;
     rows.sort_unstable_by(|left, right| left.1.total_cmp(&right.1).then(left.0.cmp(&right.0)));
     Ok(rows)
 }

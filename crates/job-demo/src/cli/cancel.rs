@@ -1,4 +1,4 @@
-//! `cancel`: a waiting job will never run, a running one stops at its next checkpoint.
+//! `cancel`: a waiting job will never run, a running one stops at its next check.
 
 use std::{
     io::{self, Write},
@@ -16,7 +16,7 @@ pub(super) fn cancel(global: &Global, id: &str) -> Outcome {
     if global.json {
         writeln!(out, "{{}}")?;
     } else {
-        // A running job ends at its next checkpoint.
+        // A running job ends at its next check.
         let state = jobs.job(id)?.map_or(State::Cancelled, |job| job.state);
         writeln!(out, "job {id} is {state}")?;
     }

@@ -6,7 +6,7 @@ use super::client::Unreached;
 use job_demo::{check::Refused, graphs::GraphsError};
 use job_http::InvalidOrigin;
 use job_runner::{
-    EngineError, InvalidJobId, InvalidParameter, StoreError, core::strict::InvalidBody, store::ErrorKind,
+    EngineError, InvalidJobId, InvalidParameter, StoreError, job_core::strict::InvalidBody, store::ErrorKind,
 };
 
 /// How a command ends that does not succeed.

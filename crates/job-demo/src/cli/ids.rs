@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::ops::ControlFlow;
 
-use job_runner::{InvalidJobId, JobId, core::shown};
+use job_runner::{InvalidJobId, JobId, job_core::shown};
 
 use super::{
     exit::{Exit, Mistake},

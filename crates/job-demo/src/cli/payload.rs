@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use job_runner::{EngineError, JobId, PageRequest, core::Members};
+use job_runner::{EngineError, JobId, PageRequest, job_core::Members};
 use serde_json::value::RawValue;
 
 use super::{

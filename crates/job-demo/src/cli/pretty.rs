@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use job_runner::core::Members;
+use job_runner::job_core::Members;
 use serde_json::value::RawValue;
 
 use super::plain::plain;

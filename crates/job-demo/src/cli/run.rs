@@ -35,7 +35,7 @@ pub(super) fn run(global: &Global, pending: bool) -> Outcome {
     let left = store.store().unfinished_entries()?.into_iter().filter_map(|entry| entry.record.ok());
     let left: Vec<JobRecord> = left.collect();
     load(global, &graphs, &left, pending)?;
-    let engine = store::engine(&store, &graphs, WORKERS)?;
+    let engine = store.engine(&store::Work { graphs: &graphs, workers: WORKERS, exports: None })?;
     let mut jobs = Vec::new();
     for record in left {
         let handle = engine.job(record.id)?;

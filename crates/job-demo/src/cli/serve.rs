@@ -15,10 +15,9 @@ use clap::Args;
 use job_demo::{
     check::{Refused, check},
     graphs::Graphs,
-    handlers,
 };
-use job_http::{Api, Exporter, Failure, InvalidOrigin, Origins, ServeOptions, Work};
-use job_runner::{Engine, EngineBuilder, JobSpec};
+use job_http::{Api, Failure, InvalidOrigin, Origins, ServeOptions, Work};
+use job_runner::{Engine, JobSpec};
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use super::{
@@ -85,14 +84,6 @@ pub(super) fn serve(
     Ok(ExitCode::SUCCESS)
 }
 
-/// With the handler of exports, if there is a place for them.
-pub(super) fn exporting(builder: EngineBuilder, store: &Opened, exports: Option<&Path>) -> EngineBuilder {
-    match exports {
-        Some(directory) => builder.algorithm(Exporter::KIND, Exporter::new(store.store(), directory)),
-        None => builder,
-    }
-}
-
 /// Without workers it has no handlers either: other processes run what is submitted here.
 fn engine(
     global: &Global,
@@ -101,16 +92,17 @@ fn engine(
     workers: usize,
 ) -> Result<Engine, Box<dyn Error>> {
     let store = store::write(global)?;
-    let builder = store.builder().workers(workers);
-    if workers == 0 {
-        if !store.is_shared() {
+    match &store {
+        Opened::Shared(store) if workers == 0 => {
+            Ok(Engine::builder_shared(Arc::clone(store)).front_end().open()?)
+        }
+        Opened::Own(_) if workers == 0 => {
             let message = "without workers nobody runs what is submitted: --workers 0 is for a store that others \
                            share, --store postgres:URL";
-            return Err(Mistake::new(Exit::Usage, message).into());
+            Err(Mistake::new(Exit::Usage, message).into())
         }
-        return Ok(builder.open()?);
+        store => Ok(store.engine(&store::Work { graphs, workers, exports })?),
     }
-    Ok(exporting(handlers::register(builder, graphs), &store, exports).open()?)
 }
 
 async fn listen_until_told(

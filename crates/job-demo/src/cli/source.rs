@@ -92,7 +92,7 @@ struct Local {
 impl Local {
     fn open(global: &Global, store: &Opened, workers: usize) -> Result<Self, Box<dyn Error>> {
         let graphs = Arc::new(global.graphs());
-        Ok(Self { engine: store::engine(store, &graphs, workers)?, graphs })
+        Ok(Self { engine: store.engine(&store::Work { graphs: &graphs, workers, exports: None })?, graphs })
     }
 }
 

@@ -1,15 +1,16 @@
 //! Opening the store: a directory for writing by one process and for reading by any number beside it, or a database
 //! that any number of processes share.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, path::Path, sync::Arc};
 
 use job_demo::{graphs::Graphs, handlers};
+use job_http::Exporter;
 #[cfg(feature = "objects")]
 use job_runner::store::ObjectOptions;
 #[cfg(feature = "postgres")]
 use job_runner::store::{PostgresOptions, PostgresStore};
 use job_runner::{
-    Engine, EngineBuilder, JobReader,
+    Engine, EngineBuilder, EngineError, JobReader,
     store::{RocksOptions, RocksStore, SharedStore, Store},
 };
 
@@ -36,10 +37,11 @@ impl Opened {
         }
     }
 
-    pub(super) fn builder(&self) -> EngineBuilder {
+    /// Opens an engine over it that does this work.
+    pub(super) fn engine(&self, work: &Work<'_>) -> Result<Engine, EngineError> {
         match self {
-            Self::Own(store) => Engine::builder(Arc::clone(store)),
-            Self::Shared(store) => Engine::builder_shared(Arc::clone(store)),
+            Self::Own(store) => work.set_up(Engine::builder(Arc::clone(store)), self).open(),
+            Self::Shared(store) => work.set_up(Engine::builder_shared(Arc::clone(store)), self).open(),
         }
     }
 
@@ -62,9 +64,22 @@ pub(super) fn write(global: &Global) -> Result<Opened, Box<dyn Error>> {
     })
 }
 
-/// An engine over the store, with all handlers.
-pub(super) fn engine(store: &Opened, graphs: &Arc<Graphs>, workers: usize) -> Result<Engine, Box<dyn Error>> {
-    Ok(handlers::register(store.builder().workers(workers), graphs).open()?)
+/// The work that an engine does: all filters and algorithms on these graphs, and exports where there is a place for them.
+pub(super) struct Work<'a> {
+    pub(super) graphs: &'a Arc<Graphs>,
+    pub(super) workers: usize,
+    /// Where exported files go.
+    pub(super) exports: Option<&'a Path>,
+}
+
+impl Work<'_> {
+    fn set_up<S>(&self, builder: EngineBuilder<S>, store: &Opened) -> EngineBuilder<S> {
+        let builder = handlers::register(builder, self.graphs).workers(self.workers);
+        match self.exports {
+            Some(directory) => builder.algorithm(Exporter::KIND, Exporter::new(store.store(), directory)),
+            None => builder,
+        }
+    }
 }
 
 /// The store for reading, also while other processes write it.

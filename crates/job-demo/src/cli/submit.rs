@@ -9,7 +9,7 @@ use std::{
 use job_demo::algorithms::Algorithm;
 use job_runner::{
     EngineError, JobId, JobSpec,
-    core::{shown, strict},
+    job_core::{shown, strict},
 };
 
 use super::{

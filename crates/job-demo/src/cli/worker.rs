@@ -8,13 +8,13 @@ use std::{
     time::Duration,
 };
 
-use job_demo::handlers;
 use tokio::runtime::Runtime;
 
 use super::{
     Global, Outcome, cores,
     exit::{Exit, Mistake},
-    serve, server, stop, store,
+    server, stop,
+    store::{self, Work},
 };
 
 pub(super) fn worker(global: &Global, workers: Option<usize>, exports: Option<&Path>, grace: Duration) -> Outcome {
@@ -28,9 +28,8 @@ pub(super) fn worker(global: &Global, workers: Option<usize>, exports: Option<&P
     }
     let graphs = Arc::new(global.served());
     global.load(&graphs)?;
-    let builder = handlers::register(store.builder().workers(workers), &graphs);
     let runtime = Runtime::new()?;
-    let engine = serve::exporting(builder, &store, exports).open()?;
+    let engine = store.engine(&Work { graphs: &graphs, workers, exports })?;
     writeln!(io::stdout().lock(), "jobs run, {workers} at a time; Ctrl-C stops")?;
     runtime.block_on(told.wait());
     let left = engine.shutdown(grace);

@@ -2,7 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use job_runner::core::{
+use job_runner::job_core::{
     shown,
     strict::{self, Raw},
 };

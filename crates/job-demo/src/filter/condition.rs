@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
-use job_runner::core::{shown, strict::Raw};
+use job_runner::job_core::{shown, strict::Raw};
 
 use super::{Codes, FilterError, body::ConditionBody};
 use crate::graph::{Number, Properties, Value, Vocabulary};
@@ -195,7 +195,7 @@ impl AnyOf {
 mod tests {
     use std::slice;
 
-    use job_runner::core::strict;
+    use job_runner::job_core::strict;
     use serde_json::{Value as Json, json};
 
     use super::*;

@@ -1,6 +1,6 @@
 //! [`FilterError`]: a sentence and the service's code.
 
-use job_runner::core::shown;
+use job_runner::job_core::shown;
 use thiserror::Error;
 
 /// The service's codes for one of the two filters.

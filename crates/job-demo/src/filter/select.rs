@@ -157,17 +157,17 @@ impl Filter {
         self.sort(&mut found, end);
         for (number, found) in found.iter().skip(start).enumerate() {
             if number.is_multiple_of(Self::CHUNK) {
-                watch.checkpoint()?;
+                watch.check_stopped()?;
             }
             emit(found.element)?;
         }
         Ok(())
     }
 
-    /// How many elements are looked at between two checkpoints: well below a millisecond of work.
+    /// How many elements are looked at between two checks: well below a millisecond of work.
     const CHUNK: usize = 1024;
 
-    /// The elements in pieces, the smaller the more there is to ask of each; a checkpoint before each piece.
+    /// The elements in pieces, the smaller the more there is to ask of each; a check before each piece.
     fn chunks<'g, 'w, T>(
         &self,
         elements: &'g [T],
@@ -175,7 +175,7 @@ impl Filter {
     ) -> impl Iterator<Item = Result<&'g [T], Stopped>> + use<'g, 'w, T> {
         let size = (Self::CHUNK / self.conditions.len().max(1)).max(1);
         elements.chunks(size).enumerate().map(move |(number, chunk)| {
-            watch.checkpoint()?;
+            watch.check_stopped()?;
             watch.progress((number * size) as u64, elements.len() as u64);
             Ok(chunk)
         })
@@ -297,7 +297,7 @@ mod tests {
     struct Scales(Cell<u64>);
 
     impl Watch for Scales {
-        fn checkpoint(&self) -> Result<(), Stopped> {
+        fn check_stopped(&self) -> Result<(), Stopped> {
             Ok(())
         }
 

@@ -44,8 +44,7 @@ fn refused(store: &Path, code: i32, arguments: &[&str]) -> String {
 /// Stores a job that the program would refuse, as another host can that writes the same store.
 fn unchecked(store: &Path, algorithm: &str, parameters: &str) -> String {
     let store = Arc::new(RocksStore::open(store, RocksOptions::default()).unwrap());
-    let engine =
-        Engine::builder(store).algorithm(algorithm, |_: &mut JobContext| Ok(())).workers(0).open().unwrap();
+    let engine = Engine::builder(store).algorithm(algorithm, |_: &mut JobContext| Ok(())).manual().open().unwrap();
     let parameters = Parameters::from_text(parameters.to_owned()).unwrap();
     engine
         .submit(JobSpec::algorithm(algorithm).graph("movies").raw_parameters(parameters))

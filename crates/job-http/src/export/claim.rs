@@ -49,7 +49,7 @@ pub(super) enum Standing {
 impl Claim {
     /// The note of the attempts before this one. One that is not understood says nothing.
     pub(super) fn saved(ctx: &JobContext) -> Result<Option<Self>, JobError> {
-        Ok(ctx.saved_checkpoint()?.and_then(|saved| serde_json::from_slice(&saved).ok()))
+        Ok(ctx.load_checkpoint()?.and_then(|saved| serde_json::from_slice(&saved).ok()))
     }
 
     /// Stores the note. An attempt that is over cannot.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use csv::{QuoteStyle, Terminator, Writer, WriterBuilder};
-use job_runner::core::Members;
+use job_runner::job_core::Members;
 use serde_json::value::RawValue;
 
 /// Writes the values, the number of rows and the name of the list, a line each.

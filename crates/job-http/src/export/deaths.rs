@@ -35,7 +35,7 @@ fn engine(store: Arc<dyn Store>, directory: &Path, link: Link, workers: usize) -
     let exporter = Exporter { link, ..Exporter::new(Arc::clone(&store), directory) };
     Engine::builder(store)
         .workers(workers)
-        .stop_grace(Duration::ZERO)
+        .shutdown_timeout(Duration::ZERO)
         .algorithm(Exporter::KIND, exporter)
         .vertex_filter(|ctx: &mut JobContext| {
             let mut rows = ctx.rows("vertices")?;
@@ -70,7 +70,7 @@ impl Waiting {
         let engine = engine(Arc::clone(&store), directory.path(), link, 0);
         let submit = |spec: JobSpec| engine.submit(spec.graph("movies")).unwrap().id();
         let source = submit(JobSpec::vertex_filter());
-        assert!(engine.run_one());
+        assert!(engine.driver().run_one().is_some());
         let export = Export { source, path: NAME.to_owned(), format: Format::Jsonl, erase, guard_formulas: false };
         let export = submit(JobSpec::algorithm(Exporter::KIND).parameters(&export).unwrap());
         Self { store, directory, link, source, export }
@@ -92,7 +92,7 @@ impl Waiting {
         let engine = Arc::new(engine(store, self.directory.path(), self.link, 0));
         let runs = Arc::clone(&engine);
         thread::spawn(move || {
-            runs.run_one();
+            runs.driver().run_one();
             let _ = tell.send(false);
         });
         Stopped { engine, go, told }
@@ -103,7 +103,7 @@ impl Waiting {
         let store = Arc::new(FaultStore::new(Arc::clone(&self.store)));
         let engine = engine(Arc::clone(&store) as _, self.directory.path(), self.link, 0);
         store.plan(Fault::Never);
-        assert!(engine.run_one());
+        assert!(engine.driver().run_one().is_some());
         assert_eq!(self.text().as_deref(), Some(WHOLE));
         store.writes()
     }

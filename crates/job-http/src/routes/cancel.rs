@@ -16,7 +16,7 @@ use crate::{
 
 /// Cancels a job.
 ///
-/// A waiting job is cancelled at once, a running one at its next checkpoint. One that is cancelled already is answered
+/// A waiting job is cancelled at once, a running one at its next check. One that is cancelled already is answered
 /// the same way; one that is complete otherwise cannot be cancelled.
 #[utoipa::path(
     delete,

@@ -1,7 +1,7 @@
 //! `POST .../jobs/{jobId}/action?action_id=export-result`: a result becomes a file.
 
 use axum::{Json, extract::State};
-use job_runner::{JobSpec, core::strict};
+use job_runner::{JobSpec, job_core::strict};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 

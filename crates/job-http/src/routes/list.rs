@@ -253,7 +253,7 @@ mod tests {
 
     /// How many records each step reads of a list of so many jobs with so long parameters.
     fn steps(jobs: u32, parameters: usize) -> Vec<usize> {
-        let engine = Engine::builder(Arc::new(MemoryStore::default())).workers(0).open().unwrap();
+        let engine = Engine::builder(Arc::new(MemoryStore::default())).manual().open().unwrap();
         for _ in 0..jobs {
             let spec = JobSpec::vertex_filter().graph("g").parameters(&"x".repeat(parameters)).unwrap();
             drop(engine.submit(spec).unwrap());

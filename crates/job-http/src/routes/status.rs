@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use job_runner::{JobHandle, JobRecord, PageRequest, core::shown};
+use job_runner::{JobHandle, JobRecord, PageRequest, job_core::shown};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep_until};
 use utoipa::IntoParams;

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use job_runner::{
     JobHandle, Parameters,
-    core::{
+    job_core::{
         shown,
         strict::{self, InvalidBody, Raw},
     },

@@ -16,7 +16,7 @@ fn exporting(directory: &Path) -> Service {
     let engine = builder(Arc::clone(&store))
         .algorithm(Exporter::KIND, Exporter::new(store, directory))
         .algorithm("louvain", |ctx: &mut JobContext| {
-            ctx.output("modularity", &0.42)?;
+            ctx.set_output("modularity", &0.42)?;
             let mut rows = ctx.rows("community")?;
             [("a", "1"), ("b,c", "1")].iter().try_for_each(|(id, value)| rows.push(&json!({*id: value})))
         })
@@ -30,7 +30,7 @@ async fn export(service: &Service, id: JobId, body: Value) -> Value {
     let answer = service.post(&format!("/jobs/{id}/action?action_id=export-result"), body.to_string()).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(answer.json().as_object().unwrap().len(), 1, "an export has a job id and no type");
-    while service.engine.run_one() {}
+    service.engine.driver().run_until_idle();
     service.get(&format!("/jobs/{}/status", answer.json()["jobId"].as_str().unwrap())).await.json()
 }
 
@@ -127,7 +127,7 @@ async fn what_cannot_be_exported_is_refused() {
             answer.body
         );
     }
-    while service.engine.run_one() {}
+    service.engine.driver().run_until_idle();
     assert_eq!(service.status(done, "").await.status, 200, "nothing was erased");
     let nulls = r#"{"exportPath":null,"fileName":null,"format":null,"erase":null,"paginate":null}"#;
     assert_eq!(service.post(&format!("/jobs/{done}/action?action_id=export-result"), nulls).await.status, 200);

@@ -18,9 +18,9 @@ async fn a_waiting_query_is_answered_when_the_job_is_complete() {
     let id = service.submit(JobSpec::algorithm("path"));
     let engine = Arc::clone(&service.engine);
     let query = service.status(id, "?wait=50");
-    let run = tokio::task::spawn_blocking(move || engine.run_one());
+    let run = tokio::task::spawn_blocking(move || engine.driver().run_one());
     let (answer, ran) = tokio::join!(query, run);
-    assert!(ran.unwrap());
+    assert!(ran.unwrap().is_some());
     assert_eq!(answer.json()["status"], "complete");
 }
 
@@ -92,7 +92,7 @@ async fn a_cancelled_job_lists_how_far_it_was() {
             ctx.set_progress(1, 50);
             started.send(()).unwrap();
             loop {
-                ctx.checkpoint()?;
+                ctx.check_stopped()?;
                 std::thread::yield_now();
             }
         })

@@ -50,14 +50,14 @@ pub(crate) fn builder(store: Arc<dyn Store>) -> EngineBuilder {
     let clock = ManualClock::default();
     clock.set(Timestamp::from_micros(1_716_458_040_000_000));
     Engine::builder(store)
-        .workers(0)
+        .manual()
         .clock(Arc::new(clock))
         .vertex_filter(|ctx: &mut JobContext| rows(ctx, "vertices"))
         .edge_filter(|ctx: &mut JobContext| rows(ctx, "edges"))
         .algorithm("path", |ctx: &mut JobContext| {
-            ctx.output("path", &["46", "133", "130", "78"])?;
-            ctx.output("source", "46")?;
-            ctx.output("target", "78")?;
+            ctx.set_output("path", &["46", "133", "130", "78"])?;
+            ctx.set_output("source", "46")?;
+            ctx.set_output("target", "78")?;
             Ok(())
         })
         .algorithm("shortest_path", |_: &mut JobContext| Err(JobError::failed("parameter [source] is invalid")))
@@ -152,7 +152,7 @@ impl Service {
     /// A job of `demo` that has run.
     pub(crate) fn run(&self, spec: JobSpec) -> JobId {
         let id = self.submit(spec);
-        while self.engine.run_one() {}
+        self.engine.driver().run_until_idle();
         id
     }
 

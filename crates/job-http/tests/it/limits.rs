@@ -198,7 +198,7 @@ async fn requests_over_the_number_at_once_are_refused() {
     let refused = async {
         // The other request is polled first and waits for the job.
         let refused = service.status(id, "").await;
-        service.engine.run_one();
+        service.engine.driver().run_one();
         refused
     };
     let (answered, refused) = tokio::join!(biased; waits, refused);

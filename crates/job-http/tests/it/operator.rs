@@ -37,7 +37,7 @@ async fn jobs_of_a_graph_that_is_served_no_longer_are_listed_and_cancelled_by_an
             ctx.set_progress(1, 4);
             started.lock().unwrap().send(()).unwrap();
             loop {
-                ctx.checkpoint()?;
+                ctx.check_stopped()?;
                 std::thread::yield_now();
             }
         })

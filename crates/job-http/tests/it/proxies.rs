@@ -111,7 +111,7 @@ async fn a_browser_that_has_heard_of_the_end_asks_no_more() {
     let waiting = stream.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
     let cut = ids(std::str::from_utf8(&waiting).unwrap());
     drop(stream);
-    while service.engine.run_one() {}
+    service.engine.driver().run_until_idle();
     // The stream was cut before the end: there is one more event, and then no more.
     let rest = Answer::of(events(&service, id, Some(&cut[0])).await).await;
     assert_eq!(rest.status, 200);

@@ -82,7 +82,7 @@ fn exporting(directory: &Path, content: Arc<Mutex<Content>>) -> Service {
         .algorithm("anything", move |ctx: &mut JobContext| {
             let content = content.lock().unwrap().clone();
             for (name, value) in &content.outputs {
-                ctx.output(name, value)?;
+                ctx.set_output(name, value)?;
             }
             let mut rows = ctx.rows(&content.list)?;
             content.rows.into_iter().try_for_each(|row| rows.push(&RawValue::from_string(row).unwrap()))
@@ -102,7 +102,7 @@ fn check(content: &Content) -> Result<(), String> {
         let body = json!({"fileName": format!("a.{format}"), "format": format}).to_string();
         let path = format!("/jobs/{id}/action?action_id=export-result");
         let answer = runtime.block_on(service.post(&path, body));
-        while service.engine.run_one() {}
+        service.engine.driver().run_until_idle();
         let export = answer.json()["jobId"].as_str().unwrap().parse().unwrap();
         let done = runtime.block_on(service.status(export, ""));
         if done.status != 200 {

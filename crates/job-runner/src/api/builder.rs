@@ -8,10 +8,7 @@ use job_store::{Durability, SharedStore, Store};
 use crate::{
     api::engine::Engine,
     decide::{outcome::RetryPolicy, retention::Retention},
-    engine::{
-        config::{Config, Sharing},
-        source::Source,
-    },
+    engine::config::{Config, Mode, Sharing},
     handler::{Handler, Handlers},
     job::error::EngineError,
     seam::clock::{Clock, SystemClock},
@@ -25,7 +22,7 @@ use crate::{
 /// use job_runner::{Durability, Engine, JobContext, store::MemoryStore};
 ///
 /// let engine = Engine::builder(Arc::new(MemoryStore::default()))
-///     .algorithm("answer", |ctx: &mut JobContext| Ok(ctx.output("answer", &42)?))
+///     .algorithm("answer", |ctx: &mut JobContext| Ok(ctx.set_output("answer", &42)?))
 ///     .workers(2)
 ///     .queue_bound(100)
 ///     .durability(Durability::Buffered)
@@ -33,41 +30,138 @@ use crate::{
 /// # drop(engine);
 /// # Ok::<(), job_runner::EngineError>(())
 /// ```
+///
+/// An engine that has its store for itself, or one of several on a store that they share ([`SharedEngineBuilder`]): each has
+/// the options that mean something to it.
 #[derive(Debug)]
-pub struct EngineBuilder {
+pub struct EngineBuilder<S = Exclusive> {
     store: Arc<dyn Store>,
-    /// The same store, if it is shared.
-    sharing: Option<Arc<dyn SharedStore>>,
+    sharing: S,
     handlers: Handlers,
     clock: Arc<dyn Clock>,
     config: Config,
 }
+
+/// Sets up one of several engines on a store that they share: [`Engine::builder_shared`].
+pub type SharedEngineBuilder = EngineBuilder<Shared>;
+
+/// The engine has its store for itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Exclusive(());
+
+/// The engine shares its store with others.
+#[derive(Debug, Clone)]
+pub struct Shared(Arc<dyn SharedStore>);
 
 impl EngineBuilder {
     /// The most waiting jobs of each class when nothing else is said.
     pub const QUEUE_BOUND: usize = 10_000;
 
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let config = Config {
-            workers: threads,
-            threads,
-            queue_bound: Self::QUEUE_BOUND,
-            per_graph: usize::MAX,
-            per_class: [usize::MAX; 2],
-            ageing: Duration::from_mins(1),
-            durability: Durability::default(),
-            retry: RetryPolicy::default(),
-            checkpoint_every: Duration::from_secs(10),
-            stop_grace: Duration::from_secs(5),
-            retention: Retention::default(),
-            sharing: Sharing { lease: Duration::from_secs(10), backlog: 256, poll: Duration::from_secs(1) },
-        };
-        Self { store, sharing: None, handlers: Handlers::default(), clock: Arc::new(SystemClock), config }
+        Self::with(store, Exclusive(()))
     }
 
+    /// How many jobs of each class may wait, at least 1; 10,000 by default. Further ones are refused with
+    /// [`EngineError::QueueFull`].
+    #[must_use]
+    pub const fn queue_bound(mut self, bound: usize) -> Self {
+        self.config.queue_bound = bound;
+        self
+    }
+
+    /// Opens the engine: takes up what an earlier process left, then starts the workers. Jobs that waited wait
+    /// again, in their order; jobs that ran run again as another attempt, unless they have failed as often as
+    /// they may. Cost: the unfinished jobs, however many are finished.
+    ///
+    /// # Errors
+    /// [`EngineError::InvalidOption`] when an option is out of range. [`EngineError::Store`] when another engine works on
+    /// the store (the error names the place where that one was opened), when the store is only for engines that
+    /// [share](Engine::builder_shared) it, or when it cannot be read. [`EngineError::Thread`] when a thread cannot be
+    /// started.
+    #[track_caller]
+    pub fn open(self) -> Result<Engine, EngineError> {
+        self.config.check()?;
+        let seat = self.store.seat(&opened_at())?;
+        Engine::open(self.store, Arc::new(Alone), self.handlers, self.clock, self.config, seat)
+    }
+}
+
+impl SharedEngineBuilder {
     pub(crate) fn sharing(store: Arc<dyn SharedStore>) -> Self {
-        Self { sharing: Some(Arc::clone(&store)), ..Self::new(store) }
+        Self::with(Arc::<dyn SharedStore>::clone(&store), Shared(store))
+    }
+
+    /// Runs no jobs: the engine only submits, cancels, waits and reads. It may have no handlers.
+    #[must_use]
+    pub const fn front_end(mut self) -> Self {
+        self.config.mode = Mode::FrontEnd;
+        self
+    }
+
+    /// How long a claim on a job of a shared store lasts unless it is renewed, which happens three times as often;
+    /// 100 ms to a day, 10 s by default. Jobs of an engine that dies run again elsewhere after at most this time, or twice as long when
+    /// the others could not reach the store either; an engine that cannot reach the store for this long stops its jobs, and
+    /// runs them again later, unless another does. That is no failure of theirs.
+    #[must_use]
+    pub const fn lease_duration(mut self, lease: Duration) -> Self {
+        self.config.sharing.lease = lease;
+        self
+    }
+
+    /// How many jobs of a shared store are claimed at most ahead of the workers; 256 by default. Few
+    /// are as long as jobs are long, and none waits here for more than two thirds of a lease while others are idle.
+    #[must_use]
+    pub const fn max_prefetch(mut self, jobs: usize) -> Self {
+        self.config.sharing.max_prefetch = jobs;
+        self
+    }
+
+    /// How often a shared store is asked for work and for news when nothing was heard of it, 1 ms to a day; every second
+    /// by default.
+    /// It takes as long to notice that the lease of an engine that died has ended, that a job is due for its
+    /// next attempt, and what was missed when a connection was cut.
+    #[must_use]
+    pub const fn poll_interval(mut self, interval: Duration) -> Self {
+        self.config.sharing.poll = interval;
+        self
+    }
+
+    /// Opens the engine. It takes jobs up by claims, from now on.
+    ///
+    /// # Errors
+    /// [`EngineError::InvalidOption`] when an option is out of range, or a front end has handlers.
+    /// [`EngineError::Store`] when another engine works through the same claimant or has the store for itself, or the store
+    /// cannot be read. [`EngineError::Thread`] when a thread cannot be started.
+    #[track_caller]
+    pub fn open(self) -> Result<Engine, EngineError> {
+        self.config.check()?;
+        let kinds = self.handlers.kinds();
+        self.config.check_front_end(&kinds)?;
+        let Shared(store) = self.sharing;
+        let seat = store.shared_seat(&opened_at())?;
+        let source = Arc::new(Cluster::new(store, kinds, &self.config));
+        Engine::open(self.store, source, self.handlers, self.clock, self.config, seat)
+    }
+}
+
+impl<S> EngineBuilder<S> {
+    fn with(store: Arc<dyn Store>, sharing: S) -> Self {
+        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let config = Config {
+            mode: Mode::Workers(threads),
+            threads,
+            queue_bound: EngineBuilder::QUEUE_BOUND,
+            per_graph: usize::MAX,
+            per_class: [usize::MAX; 2],
+            priority_aging: Duration::from_mins(1),
+            durability: Durability::default(),
+            retry: RetryPolicy::default(),
+            checkpoint_interval: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(5),
+            retention: Retention::default(),
+            sharing: Sharing { lease: Duration::from_secs(10), max_prefetch: 256, poll: Duration::from_secs(1) },
+        };
+        Self { store, sharing, handlers: Handlers::default(), clock: Arc::new(SystemClock), config }
     }
 
     /// Runs vertex filters with this handler.
@@ -91,27 +185,25 @@ impl EngineBuilder {
         self
     }
 
-    /// How many jobs run at once, up to 10,000; as many as the machine has cores by default. With 0 no thread is started, and
-    /// the caller runs jobs with [`Engine::run_one`].
+    /// How many jobs run at once, 1 to 10,000; as many as the machine has cores by default.
     #[must_use]
     pub const fn workers(mut self, workers: usize) -> Self {
-        self.config.workers = workers;
+        self.config.mode = Mode::Workers(workers);
         self
     }
 
-    /// How many threads jobs may use in all (see [`JobContext::threads`](crate::JobContext::threads)), 1 to 10,000; at
+    /// Starts no thread: the caller runs jobs with [`Engine::driver`], on his own.
+    #[must_use]
+    pub const fn manual(mut self) -> Self {
+        self.config.mode = Mode::Manual;
+        self
+    }
+
+    /// How many threads jobs may use in all (see [`JobContext::acquire_threads`](crate::JobContext::acquire_threads)), 1 to 10,000; at
     /// least one a worker. As many as the machine has cores by default.
     #[must_use]
     pub const fn threads(mut self, threads: usize) -> Self {
         self.config.threads = threads;
-        self
-    }
-
-    /// How many jobs of each class may wait, at least 1; 10,000 by default. Further ones are refused with
-    /// [`EngineError::QueueFull`]. Not on a shared store.
-    #[must_use]
-    pub const fn queue_bound(mut self, bound: usize) -> Self {
-        self.config.queue_bound = bound;
         self
     }
 
@@ -135,8 +227,8 @@ impl EngineBuilder {
 
     /// How long a job waits to gain one step of priority, 1 ms to a year; 60 s by default.
     #[must_use]
-    pub const fn ageing(mut self, interval: Duration) -> Self {
-        self.config.ageing = interval;
+    pub const fn priority_aging(mut self, interval: Duration) -> Self {
+        self.config.priority_aging = interval;
         self
     }
 
@@ -158,16 +250,16 @@ impl EngineBuilder {
     /// How often [`JobContext::iterate`](crate::JobContext::iterate) saves the state of an algorithm; every 10 s
     /// by default, at least once a year. With 0 after each step.
     #[must_use]
-    pub const fn checkpoint_every(mut self, interval: Duration) -> Self {
-        self.config.checkpoint_every = interval;
+    pub const fn checkpoint_interval(mut self, interval: Duration) -> Self {
+        self.config.checkpoint_interval = interval;
         self
     }
 
     /// How long running jobs get to obey when the engine is dropped or has to stop them, up to a day; 5 s by default. Those
     /// that have not ended by then are left to the next open.
     #[must_use]
-    pub const fn stop_grace(mut self, grace: Duration) -> Self {
-        self.config.stop_grace = grace;
+    pub const fn shutdown_timeout(mut self, grace: Duration) -> Self {
+        self.config.shutdown_timeout = grace;
         self
     }
 
@@ -179,120 +271,94 @@ impl EngineBuilder {
         self
     }
 
-    /// How long a claim on a job of a shared store lasts unless it is renewed, which happens three times as often;
-    /// 100 ms to a day, 10 s by default. Jobs of an engine that dies run again elsewhere after at most this time, or twice as long when
-    /// the others could not reach the store either; an engine that cannot reach the store for this long stops its jobs, and
-    /// runs them again later, unless another does. That is no failure of theirs.
-    #[must_use]
-    pub const fn lease(mut self, lease: Duration) -> Self {
-        self.config.sharing.lease = lease;
-        self
-    }
-
-    /// How many jobs of a shared store are claimed at most ahead of the workers; 256 by default. Few
-    /// are as long as jobs are long, and none waits here for more than two thirds of a lease while others are idle.
-    #[must_use]
-    pub const fn backlog(mut self, jobs: usize) -> Self {
-        self.config.sharing.backlog = jobs;
-        self
-    }
-
-    /// How often a shared store is asked for work and for news when nothing was heard of it, 1 ms to a day; every second
-    /// by default.
-    /// It takes as long to notice that the lease of an engine that died has ended, that a job is due for its
-    /// next attempt, and what was missed when a connection was cut.
-    #[must_use]
-    pub const fn poll(mut self, interval: Duration) -> Self {
-        self.config.sharing.poll = interval;
-        self
-    }
-
     /// Takes the time from `clock`.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
+}
 
-    /// Opens the engine: takes up what an earlier process left, then starts the workers. Jobs that waited wait
-    /// again, in their order; jobs that ran run again as another attempt, unless they have failed as often as
-    /// they may. Cost: the unfinished jobs, however many are finished. On a shared store nothing is taken up but by
-    /// claims, from now on.
-    ///
-    /// # Errors
-    /// [`EngineError::InvalidOption`] when an option is out of range. When another engine works on the store, which the error names by the place where it was opened, or the store is
-    /// only for engines that [share](Engine::builder_shared) it; when the store cannot be read, or a thread cannot be
-    /// started.
-    #[track_caller]
-    pub fn open(self) -> Result<Engine, EngineError> {
-        self.config.check()?;
-        let name = format!("the engine opened at {}", Location::caller());
-        let (source, seat): (Arc<dyn Source>, _) = match self.sharing {
-            Some(store) => {
-                let seat = store.shared_seat(&name)?;
-                (Arc::new(Cluster::new(store, self.handlers.kinds(), &self.config)), seat)
-            }
-            None => (Arc::new(Alone), self.store.seat(&name)?),
-        };
-        Engine::open(self.store, source, self.handlers, self.clock, self.config, seat)
-    }
+#[track_caller]
+fn opened_at() -> String {
+    format!("the engine opened at {}", Location::caller())
 }
 
 #[cfg(test)]
 mod tests {
-    use job_store::{LONGEST_PAUSE, MemoryStore};
+    use job_store::{LONGEST_PAUSE, MemoryStore, SharedMemory};
 
     use super::*;
+    use crate::handler::context::JobContext;
 
     #[test]
     fn an_option_out_of_range_is_named_with_value_and_range() {
-        type Case = (&'static str, fn(EngineBuilder) -> EngineBuilder);
-        let changed = |change: fn(EngineBuilder) -> EngineBuilder| {
-            change(EngineBuilder::new(Arc::new(MemoryStore::default())))
+        type Case = (&'static str, fn(SharedEngineBuilder) -> SharedEngineBuilder);
+        let changed = |change: fn(SharedEngineBuilder) -> SharedEngineBuilder| {
+            change(EngineBuilder::sharing(Arc::new(SharedMemory::new(MemoryStore::default()))))
                 .config
                 .check()
                 .map_err(|error| error.option)
         };
         assert_eq!(changed(|builder| builder), Ok(()));
         let refused: [Case; 21] = [
+            ("workers", |b| b.workers(0)),
             ("workers", |b| b.workers(usize::MAX)),
             ("threads", |b| b.threads(0)),
             ("threads", |b| b.threads(usize::MAX)),
-            ("queue_bound", |b| b.queue_bound(0)),
-            ("ageing", |b| b.ageing(Duration::ZERO)),
-            ("ageing", |b| b.ageing(Duration::MAX)),
-            ("checkpoint_every", |b| b.checkpoint_every(Duration::MAX)),
-            ("stop_grace", |b| b.stop_grace(Duration::MAX)),
-            ("lease", |b| b.lease(Duration::ZERO)),
-            ("lease", |b| b.lease(Duration::from_millis(1))),
-            ("lease", |b| b.lease(Duration::MAX)),
-            ("poll", |b| b.poll(Duration::ZERO)),
-            ("poll", |b| b.poll(Duration::MAX)),
-            ("backlog", |b| b.backlog(usize::MAX)),
-            ("retry (most)", |b| b.retry(RetryPolicy { most: Duration::MAX, ..RetryPolicy::default() })),
-            ("retry (most)", |b| b.retry(RetryPolicy { first: Duration::MAX, most: Duration::MAX })),
-            ("retry (first)", |b| b.retry(RetryPolicy { first: Duration::ZERO, ..RetryPolicy::default() })),
-            ("retry (first)", |b| {
-                b.retry(RetryPolicy { first: Duration::from_nanos(1), ..RetryPolicy::default() })
+            ("priority_aging", |b| b.priority_aging(Duration::ZERO)),
+            ("priority_aging", |b| b.priority_aging(Duration::MAX)),
+            ("checkpoint_interval", |b| b.checkpoint_interval(Duration::MAX)),
+            ("shutdown_timeout", |b| b.shutdown_timeout(Duration::MAX)),
+            ("lease_duration", |b| b.lease_duration(Duration::ZERO)),
+            ("lease_duration", |b| b.lease_duration(Duration::from_millis(1))),
+            ("lease_duration", |b| b.lease_duration(Duration::MAX)),
+            ("poll_interval", |b| b.poll_interval(Duration::ZERO)),
+            ("poll_interval", |b| b.poll_interval(Duration::MAX)),
+            ("max_prefetch", |b| b.max_prefetch(usize::MAX)),
+            ("retry (max_backoff)", |b| {
+                b.retry(RetryPolicy { max_backoff: Duration::MAX, ..RetryPolicy::default() })
             }),
-            ("retry (first)", |b| b.retry(RetryPolicy { first: Duration::MAX, ..RetryPolicy::default() })),
-            ("retry (first)", |b| b.retry(RetryPolicy { most: Duration::ZERO, ..RetryPolicy::default() })),
-            ("retry (first)", |b| {
-                b.retry(RetryPolicy { first: Duration::from_secs(2), most: Duration::from_secs(1) })
+            ("retry (max_backoff)", |b| b.retry(RetryPolicy::new(Duration::MAX, Duration::MAX))),
+            ("retry (initial_backoff)", |b| {
+                b.retry(RetryPolicy { initial_backoff: Duration::ZERO, ..RetryPolicy::default() })
+            }),
+            ("retry (initial_backoff)", |b| {
+                b.retry(RetryPolicy { initial_backoff: Duration::from_nanos(1), ..RetryPolicy::default() })
+            }),
+            ("retry (initial_backoff)", |b| {
+                b.retry(RetryPolicy { initial_backoff: Duration::MAX, ..RetryPolicy::default() })
+            }),
+            ("retry (initial_backoff)", |b| {
+                b.retry(RetryPolicy { max_backoff: Duration::ZERO, ..RetryPolicy::default() })
+            }),
+            ("retry (initial_backoff)", |b| {
+                b.retry(RetryPolicy::new(Duration::from_secs(2), Duration::from_secs(1)))
             }),
         ];
         for (option, change) in refused {
             assert_eq!(changed(change), Err(option));
         }
-        let taken: [fn(EngineBuilder) -> EngineBuilder; 5] = [
-            |b| b.workers(0).backlog(0).stop_grace(Duration::ZERO).checkpoint_every(Duration::ZERO),
-            |b| b.retry(RetryPolicy { first: Duration::ZERO, most: Duration::ZERO }),
-            |b| b.retry(RetryPolicy { first: LONGEST_PAUSE, most: LONGEST_PAUSE }),
-            |b| b.lease(Duration::from_millis(100)).poll(Duration::from_millis(1)),
-            |b| b.lease(Duration::from_hours(24)).poll(Duration::from_hours(24)).queue_bound(usize::MAX),
+        let taken: [fn(SharedEngineBuilder) -> SharedEngineBuilder; 5] = [
+            |b| b.manual().max_prefetch(0).shutdown_timeout(Duration::ZERO).checkpoint_interval(Duration::ZERO),
+            |b| b.retry(RetryPolicy::new(Duration::ZERO, Duration::ZERO)),
+            |b| b.retry(RetryPolicy::new(LONGEST_PAUSE, LONGEST_PAUSE)),
+            |b| b.lease_duration(Duration::from_millis(100)).poll_interval(Duration::from_millis(1)),
+            |b| b.front_end().lease_duration(Duration::from_hours(24)).poll_interval(Duration::from_hours(24)),
         ];
         for change in taken {
             assert_eq!(changed(change), Ok(()));
         }
+        let bound = |bound| EngineBuilder::new(Arc::new(MemoryStore::default())).queue_bound(bound).config.check();
+        assert_eq!(bound(0).map_err(|error| error.option), Err("queue_bound"));
+        assert_eq!(bound(usize::MAX), Ok(()));
+    }
+
+    #[test]
+    fn a_front_end_with_a_handler_is_refused() {
+        let shared = Arc::new(SharedMemory::new(MemoryStore::default()));
+        let opened = Engine::builder_shared(shared).vertex_filter(|_: &mut JobContext| Ok(())).front_end().open();
+        let error = opened.map(drop).unwrap_err().to_string();
+        assert!(error.starts_with("the option front_end is set with a handler for"), "{error}");
     }
 }

@@ -6,10 +6,16 @@ use job_core::{JobId, JobRecord, JobSpec};
 use job_store::{ErrorKind, Seat, SharedStore, Store, StoreError};
 
 use crate::{
-    api::{builder::EngineBuilder, explain::Explanation, handle::JobHandle, submit::Patience},
+    api::{
+        builder::{EngineBuilder, SharedEngineBuilder},
+        driver::Driver,
+        explain::Explanation,
+        handle::JobHandle,
+        submit::Patience,
+    },
     engine::{
-        config::Config, core::EngineCore, ids::IdSource, metrics::Metrics, scheduler::Shutdown, source::Source,
-        stats::Stats, watch::Watch,
+        config::Config, core::EngineCore, ids::IdSource, scheduler::Shutdown, source::Source, stats::Stats,
+        watch::Watch,
     },
     handler::Handlers,
     job::{
@@ -17,9 +23,8 @@ use crate::{
         error::EngineError,
     },
     read::reader::JobReader,
-    record::attempt,
     seam::clock::Clock,
-    worker::{pool, run},
+    worker::pool,
 };
 
 /// The job engine of one store: takes jobs, runs them, answers for them.
@@ -28,7 +33,7 @@ use crate::{
 /// second one is refused. Or several engines, in any number of processes, share a store that is made for it
 /// ([`builder_shared`](Self::builder_shared)). Dropping it stops the
 /// running jobs and leaves what is unfinished to the next open; it waits for them no longer than
-/// [`EngineBuilder::stop_grace`]. Then the store is free for another engine. A body that did not obey may be left behind:
+/// [`EngineBuilder::shutdown_timeout`]. Then the store is free for another engine. A body that did not obey may be left behind:
 /// once the next engine has taken up its job, whatever that body writes is refused.
 ///
 /// ```
@@ -39,7 +44,7 @@ use crate::{
 ///     .vertex_filter(|ctx: &mut JobContext| {
 ///         let mut rows = ctx.rows("vertices")?;
 ///         for name in ["Sarah", "Sidney"] {
-///             ctx.checkpoint()?;
+///             ctx.check_stopped()?;
 ///             rows.push(name)?;
 ///         }
 ///         Ok(())
@@ -70,7 +75,7 @@ impl Engine {
     ///
     /// A job is submitted to any of them, and run by whichever has a handler of its kind and a free worker; any of them
     /// cancels it, waits for it and reads it. One without handlers only submits, cancels and reads: a front end. When an
-    /// engine dies, its jobs are run again by others after at most a lease ([`EngineBuilder::lease`]), as
+    /// engine dies, its jobs are run again by others after at most a lease ([`EngineBuilder::lease_duration`]), as
     /// another attempt.
     ///
     /// What holds for each engine by itself: the number of workers and threads, the limits per graph and class, the fair
@@ -86,16 +91,16 @@ impl Engine {
     ///
     /// let store = SharedMemory::new(MemoryStore::default());
     /// let worker = Engine::builder_shared(Arc::new(store.claimant()))
-    ///     .algorithm("answer", |ctx: &mut JobContext| Ok(ctx.output("answer", &42)?))
+    ///     .algorithm("answer", |ctx: &mut JobContext| Ok(ctx.set_output("answer", &42)?))
     ///     .open()?;
-    /// let front = Engine::builder_shared(Arc::new(store)).workers(0).open()?;
+    /// let front = Engine::builder_shared(Arc::new(store)).front_end().open()?;
     /// let record = front.submit(JobSpec::algorithm("answer").graph("movies"))?.wait()?;
     /// assert!(record.state.is_complete());
     /// # drop(worker);
     /// # Ok::<(), job_runner::EngineError>(())
     /// ```
     #[must_use]
-    pub fn builder_shared(store: Arc<dyn SharedStore>) -> EngineBuilder {
+    pub fn builder_shared(store: Arc<dyn SharedStore>) -> SharedEngineBuilder {
         EngineBuilder::sharing(store)
     }
 
@@ -169,7 +174,7 @@ impl Engine {
     }
 
     /// Asks for the end of a job. A waiting one is cancelled when this returns; a running one shows
-    /// `cancelling`, and is cancelled at its next checkpoint. Asking again changes nothing.
+    /// `cancelling`, and is cancelled at its next check. Asking again changes nothing.
     ///
     /// # Errors
     /// [`EngineError::UnknownJob`], [`EngineError::AlreadyComplete`], [`EngineError::Closed`] after a shutdown,
@@ -234,35 +239,11 @@ impl Engine {
         self.shared.health.report(self.shared.clock.now())
     }
 
-    /// Runs the job that is next on the calling thread; `false` if none is ready, or the store fails. For engines with
-    /// `workers(0)`: tests that decide themselves what happens when. First stores what could not be stored before.
-    #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
-    pub fn run_one(&self) -> bool {
-        if !attempt::catch_up(&self.shared) {
-            return false;
-        }
-        match self.shared.try_next() {
-            Some(entry) => {
-                run::run(&self.shared, &entry);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Does what is due by the clock now: what could not be stored before, deadlines, suspects to clear, gauges, retention,
-    /// noting what was read; on a shared store also
-    /// renews, looks and claims. Engines with workers have threads for it.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub fn tick(&self) -> Result<(), EngineError> {
-        attempt::catch_up(&self.shared);
-        self.shared.source.tick(&self.shared)?;
-        self.shared.expire();
-        self.shared.clear_suspect();
-        Metrics::gauges(&self.stats());
-        self.shared.sweep()
+    /// Drives an engine that has no threads ([`EngineBuilder::manual`]), step by step: for tests that decide themselves
+    /// what happens when.
+    #[must_use]
+    pub const fn driver(&self) -> Driver<'_> {
+        Driver::new(&self.shared)
     }
 
     /// Shuts down in order: takes no more jobs and starts none, gives running ones `grace` to end, then tells

@@ -47,9 +47,9 @@ pub enum Explanation {
     /// A worker is about to start it, or the engine is shutting down.
     Starting,
     /// On a shared store: it waits for an engine that has a free worker.
-    Unclaimed,
+    WaitingForEngine,
     /// On a shared store: another engine runs it.
-    Elsewhere {
+    RunningRemotely {
         /// Which attempt.
         attempt: u32,
         /// For how long, by the clock of that engine.
@@ -70,7 +70,7 @@ pub enum Explanation {
         /// Each of them once.
         jobs: Vec<JobId>,
     },
-    /// It was asked to stop and has not yet come to a checkpoint.
+    /// It was asked to stop and has not checked yet.
     Cancelling {
         /// When it was asked.
         requested: Timestamp,
@@ -122,7 +122,7 @@ impl Explanation {
             JobState::Waiting if !look.here => {
                 match record.not_before.filter(|due| !JobRecord::is_over(Some(*due), now, LONGEST_PAUSE)) {
                     Some(until) => Self::Delayed { until, failure: record.failure.clone() },
-                    None => Self::Unclaimed,
+                    None => Self::WaitingForEngine,
                 }
             }
             JobState::Waiting if matches!(look.place, Place::Unhandled) => {
@@ -133,7 +133,7 @@ impl Explanation {
                 let requested = record.cancel_requested_at.unwrap_or(now);
                 Self::Cancelling { requested, since: now.since(requested) }
             }
-            _ if !look.here => Self::Elsewhere { attempt: record.attempt, since },
+            _ if !look.here => Self::RunningRemotely { attempt: record.attempt, since },
             _ => {
                 let mut jobs: Vec<JobId> = shared.scheduler().waits(record.id).collect();
                 jobs.sort_unstable();
@@ -187,8 +187,8 @@ impl fmt::Display for Explanation {
                 write!(f, "it waits to be tried again after: {failure}")
             }
             Self::Delayed { failure: None, .. } => f.write_str("it waits for its time"),
-            Self::Unclaimed => f.write_str("it waits for an engine that has a free worker"),
-            Self::Elsewhere { attempt, since } => {
+            Self::WaitingForEngine => f.write_str("it waits for an engine that has a free worker"),
+            Self::RunningRemotely { attempt, since } => {
                 write!(f, "another engine has been running it for {since:.1?} (attempt {attempt})")
             }
             Self::LeaseLost => f.write_str(
@@ -207,7 +207,7 @@ impl fmt::Display for Explanation {
                 write!(f, "it waits for job {}", names.join(", job "))
             }
             Self::Cancelling { since, .. } => {
-                write!(f, "it was asked to stop {since:.1?} ago and has not come to a checkpoint yet")
+                write!(f, "it was asked to stop {since:.1?} ago and has not checked for it yet")
             }
             Self::Succeeded(size) => write!(f, "it succeeded with {} rows", size.rows),
             Self::Failed(failure) => write!(f, "it failed: {failure}"),

@@ -52,7 +52,7 @@ impl EngineCore {
             // Of a job that this shutdown concerns as well: it runs again.
             Some(body) if error == EngineError::ShuttingDown && Arc::ptr_eq(&body.engine, self) => {
                 body.core.attempt.token.stop(StopCause::Shutdown);
-                EngineError::ToldToStop(body.core.entry.id)
+                EngineError::ToldToStop { job: body.core.entry.id, cause: StopCause::Shutdown }
             }
             _ => error,
         })

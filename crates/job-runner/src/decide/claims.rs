@@ -29,7 +29,7 @@ pub(crate) struct Settings {
     /// Whether claims start what they claim: nothing but a free worker is needed for it.
     pub(crate) starts: bool,
     /// The most jobs that are claimed ahead of the workers.
-    pub(crate) backlog: usize,
+    pub(crate) max_prefetch: usize,
     /// How long a claim lasts when it is not renewed.
     pub(crate) lease: Duration,
     /// How long nothing is heard before the store is looked at all the same.
@@ -98,7 +98,7 @@ pub(crate) struct Claims {
     /// There is something new to do, and whoever waits for news has been woken for it.
     stirred: bool,
     woken: bool,
-    /// How many jobs may be claimed beyond the seats at this time, up to the backlog.
+    /// How many jobs may be claimed beyond the seats at this time, up to the prefetch.
     ahead: usize,
     /// After the last claim.
     pause: Duration,
@@ -187,11 +187,11 @@ impl Claims {
     /// an end, and when what waits here may not run beside what runs; it goes to nothing when jobs had to wait here while
     /// others might have been idle.
     fn room(&mut self, load: Load) -> usize {
-        let Settings { seats, starts, backlog, .. } = self.settings;
+        let Settings { seats, starts, max_prefetch, .. } = self.settings;
         let idle = load.held - load.waiting.min(load.held) < seats;
         let moved = std::mem::take(&mut self.moved);
         if idle && (moved || load.waiting > 0) {
-            self.ahead = (self.ahead * 2).max(1).min(backlog);
+            self.ahead = (self.ahead * 2).max(1).min(max_prefetch);
         }
         let soon = if starts {
             load.begun_in(STARTED_AHEAD, seats).min(self.ahead)
@@ -295,7 +295,7 @@ mod tests {
     use super::*;
 
     const HOUR: Duration = Duration::from_hours(1);
-    const EIGHT: Settings = Settings { seats: 8, starts: true, backlog: 512, lease: HOUR, poll: HOUR };
+    const EIGHT: Settings = Settings { seats: 8, starts: true, max_prefetch: 512, lease: HOUR, poll: HOUR };
     /// Of an engine whose jobs take a millisecond.
     const IDLE: Load = Load { open: true, held: 0, waiting: 0, pace: Duration::from_millis(1) };
 
@@ -446,7 +446,7 @@ mod tests {
         assert_eq!(round(&mut claims, millis(10), full, 0), None, "no room");
     }
 
-    /// Small steps of a generator of its own: whatever happens, an engine never holds more than its seats and its backlog,
+    /// Small steps of a generator of its own: whatever happens, an engine never holds more than its seats and its prefetch,
     /// and a wish that was told is never slept over.
     #[test]
     fn any_history_keeps_the_bounds_and_answers_every_wish() {
@@ -455,7 +455,7 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) % below
         };
-        let settings = Settings { backlog: 20, poll: millis(500), lease: Duration::from_secs(3), ..EIGHT };
+        let settings = Settings { max_prefetch: 20, poll: millis(500), lease: Duration::from_secs(3), ..EIGHT };
         let (mut claims, mut now, mut held) = (claims(settings), Duration::ZERO, 0_usize);
         for step in 0..20_000 {
             now += Duration::from_micros(random(3_000));

@@ -44,28 +44,36 @@ pub(crate) enum Verdict {
 /// use job_runner::RetryPolicy;
 ///
 /// let policy = RetryPolicy::default();
-/// assert_eq!((policy.first, policy.most), (Duration::from_millis(200), Duration::from_secs(60)));
+/// assert_eq!((policy.initial_backoff, policy.max_backoff), (Duration::from_millis(200), Duration::from_secs(60)));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RetryPolicy {
     /// The pause after the first failure; each further one doubles it. 200 ms by default.
-    pub first: Duration,
+    pub initial_backoff: Duration,
     /// The longest pause. 60 s by default.
-    pub most: Duration,
+    pub max_backoff: Duration,
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { first: Duration::from_millis(200), most: Duration::from_mins(1) }
+        Self::new(Duration::from_millis(200), Duration::from_mins(1))
     }
 }
 
 impl RetryPolicy {
+    /// The policy with these pauses: the first, and the longest.
+    #[must_use]
+    pub const fn new(initial_backoff: Duration, max_backoff: Duration) -> Self {
+        Self { initial_backoff, max_backoff }
+    }
+
     /// The pause after `failures` failed attempts. `entropy` spreads it over the upper half of its range, so that
     /// jobs that failed together do not come back together.
     fn pause(self, failures: u32, entropy: u64) -> Duration {
-        let full = self.first.saturating_mul(1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
-        let half = full.min(self.most) / 2;
+        let full =
+            self.initial_backoff.saturating_mul(1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
+        let half = full.min(self.max_backoff) / 2;
         let spread = u64::try_from(half.as_micros()).unwrap_or(u64::MAX).max(1);
         half + Duration::from_micros(entropy % spread)
     }
@@ -94,7 +102,7 @@ pub(crate) fn verdict(ended: Ended, at: Circumstances) -> Verdict {
         // A body that came to its end tells the truth, whatever was asked meanwhile.
         Ended::Well => Verdict::Succeed,
         Ended::Panicked(message) => fail(FailureKind::Panicked, format!("the handler panicked: {message}")),
-        Ended::Badly(JobError::Cancelled) => stopped(at),
+        Ended::Badly(JobError::Stopped(_)) => stopped(at),
         Ended::Badly(JobError::Failed(reason)) => fail(FailureKind::Handler, reason),
         Ended::Badly(JobError::Transient(reason)) => again(FailureKind::Handler, reason, at),
         Ended::Badly(error @ JobError::OverBudget(resource, _)) => {
@@ -192,7 +200,10 @@ mod tests {
     #[test]
     fn who_asked_decides_what_a_stop_means() {
         let stop = |cause, cancelling| {
-            verdict(Ended::Badly(JobError::Cancelled), Circumstances { cause, cancelling, ..calm() })
+            verdict(
+                Ended::Badly(JobError::Stopped(StopCause::Cancel)),
+                Circumstances { cause, cancelling, ..calm() },
+            )
         };
         assert_eq!(stop(Some(StopCause::Cancel), true), Verdict::Stop);
         assert_eq!(stop(Some(StopCause::Shutdown), true), Verdict::Stop); // cancelled first, then shut down
@@ -255,7 +266,7 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_longest_and_are_spread() {
-        let policy = RetryPolicy { first: Duration::from_secs(1), most: Duration::from_secs(10) };
+        let policy = RetryPolicy::new(Duration::from_secs(1), Duration::from_secs(10));
         let least: Vec<u128> = (1..=6).map(|n| policy.pause(n, 0).as_millis()).collect();
         assert_eq!(least, [500, 1_000, 2_000, 4_000, 5_000, 5_000]);
         assert!(policy.pause(99, u64::MAX) < Duration::from_secs(10));

@@ -2,8 +2,8 @@
 //!
 //! Jobs wait in lanes, one per graph and class. The lane that has the fewest jobs running comes first, then the
 //! one that has used the least worker time; so graphs share the workers whatever they submit. Inside a lane
-//! the rank decides: time of submission, moved ahead by one ageing interval for each step of priority. The order
-//! of two ranks never changes, and whoever waits long enough is ahead of anything that comes later: ageing
+//! the rank decides: time of submission, moved ahead by one priority_aging interval for each step of priority. The order
+//! of two ranks never changes, and whoever waits long enough is ahead of anything that comes later: priority_aging
 //! without ever sorting again.
 //!
 //! Jobs that ran when their process died are suspects. They wait in front of their lanes, and one at a time is let in: the
@@ -36,7 +36,7 @@ pub(crate) struct Waiting<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// How long a job waits to gain one step of priority.
-    pub(crate) ageing: Duration,
+    pub(crate) priority_aging: Duration,
     /// The longest pause before another attempt.
     pub(crate) longest_pause: Duration,
     /// Running jobs of one graph, both classes together counted apart.
@@ -178,9 +178,9 @@ impl Queue {
 
     pub(crate) fn push(&mut self, job: Waiting<'_>) {
         let lane = self.lane(job.class, job.graph);
-        let ageing = i64::try_from(self.limits.ageing.as_micros()).unwrap_or(i64::MAX);
+        let priority_aging = i64::try_from(self.limits.priority_aging.as_micros()).unwrap_or(i64::MAX);
         let submitted = i64::try_from(job.submitted_at.as_micros()).unwrap_or(i64::MAX);
-        let rank = submitted.saturating_sub(ageing.saturating_mul(i64::from(job.priority)));
+        let rank = submitted.saturating_sub(priority_aging.saturating_mul(i64::from(job.priority)));
         self.waiting_in[slot(job.class)] += 1;
         if let Some(lane) = self.lanes.get_mut(&lane) {
             lane.waiting += 1;

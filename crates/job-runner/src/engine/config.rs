@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use job_core::JobKind;
 use job_store::{Durability, LONGEST_PAUSE};
 
 use crate::{
@@ -9,24 +10,55 @@ use crate::{
     job::error::InvalidOption,
 };
 
+/// Who does the work of an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// So many threads run jobs.
+    Workers(usize),
+    /// The caller, step by step.
+    Manual,
+    /// Nobody: the engine only submits and reads.
+    FrontEnd,
+}
+
 /// What an engine is set to.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
-    pub(crate) workers: usize,
+    pub(crate) mode: Mode,
     pub(crate) threads: usize,
     pub(crate) queue_bound: usize,
     pub(crate) per_graph: usize,
     pub(crate) per_class: [usize; 2],
-    pub(crate) ageing: Duration,
+    pub(crate) priority_aging: Duration,
     pub(crate) durability: Durability,
     pub(crate) retry: RetryPolicy,
-    pub(crate) checkpoint_every: Duration,
-    pub(crate) stop_grace: Duration,
+    pub(crate) checkpoint_interval: Duration,
+    pub(crate) shutdown_timeout: Duration,
     pub(crate) retention: Retention,
     pub(crate) sharing: Sharing,
 }
 
 impl Config {
+    /// How many threads run jobs.
+    pub(crate) const fn workers(&self) -> usize {
+        match self.mode {
+            Mode::Workers(workers) => workers,
+            Mode::Manual | Mode::FrontEnd => 0,
+        }
+    }
+
+    /// Whether a front end is one: what it cannot run, it must not claim to.
+    pub(crate) fn check_front_end(&self, handlers: &[JobKind]) -> Result<(), InvalidOption> {
+        match handlers.first() {
+            Some(first) if self.mode == Mode::FrontEnd => Err(InvalidOption {
+                option: "front_end",
+                value: format!("set with a handler for {first}"),
+                range: "without handlers".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether an engine can work so: a job is claimed for longer than it takes to renew the claim, nobody looks all the
     /// time or never, and sums of times do not overflow.
     pub(crate) fn check(&self) -> Result<(), InvalidOption> {
@@ -34,20 +66,22 @@ impl Config {
         const DAY: Duration = Duration::from_hours(24);
         const YEAR: Duration = Duration::from_hours(24 * 365);
         let milli = Duration::from_millis(1);
-        InvalidOption::check("workers", &self.workers, 0..=THREADS)?;
+        if let Mode::Workers(workers) = self.mode {
+            InvalidOption::check("workers", &workers, 1..=THREADS)?;
+        }
         InvalidOption::check("threads", &self.threads, 1..=THREADS)?;
         InvalidOption::check("queue_bound", &self.queue_bound, 1..=usize::MAX)?;
-        InvalidOption::check("ageing", &self.ageing, milli..=YEAR)?;
-        InvalidOption::check("checkpoint_every", &self.checkpoint_every, Duration::ZERO..=YEAR)?;
-        InvalidOption::check("stop_grace", &self.stop_grace, Duration::ZERO..=DAY)?;
-        InvalidOption::check("lease", &self.sharing.lease, 100 * milli..=DAY)?;
-        InvalidOption::check("poll", &self.sharing.poll, milli..=DAY)?;
-        InvalidOption::check("backlog", &self.sharing.backlog, 0..=1_000_000)?;
-        let RetryPolicy { first, most } = self.retry;
-        InvalidOption::check("retry (most)", &most, Duration::ZERO..=LONGEST_PAUSE)?;
+        InvalidOption::check("priority_aging", &self.priority_aging, milli..=YEAR)?;
+        InvalidOption::check("checkpoint_interval", &self.checkpoint_interval, Duration::ZERO..=YEAR)?;
+        InvalidOption::check("shutdown_timeout", &self.shutdown_timeout, Duration::ZERO..=DAY)?;
+        InvalidOption::check("lease_duration", &self.sharing.lease, 100 * milli..=DAY)?;
+        InvalidOption::check("poll_interval", &self.sharing.poll, milli..=DAY)?;
+        InvalidOption::check("max_prefetch", &self.sharing.max_prefetch, 0..=1_000_000)?;
+        let RetryPolicy { initial_backoff: first, max_backoff: most } = self.retry;
+        InvalidOption::check("retry (max_backoff)", &most, Duration::ZERO..=LONGEST_PAUSE)?;
         // No pause at all is one that cannot grow.
         let least = if most.is_zero() { Duration::ZERO } else { Duration::from_micros(1) };
-        InvalidOption::check("retry (first)", &first, least..=most)
+        InvalidOption::check("retry (initial_backoff)", &first, least..=most)
     }
 }
 
@@ -57,7 +91,7 @@ pub(crate) struct Sharing {
     /// How long a claim lasts when it is not renewed.
     pub(crate) lease: Duration,
     /// The most jobs that are claimed ahead of the workers.
-    pub(crate) backlog: usize,
+    pub(crate) max_prefetch: usize,
     /// How long nothing is heard before the store is looked at all the same.
     pub(crate) poll: Duration,
 }

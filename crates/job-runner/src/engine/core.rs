@@ -21,7 +21,7 @@ use crate::{
     },
     engine::{
         completer::Completer,
-        config::Config,
+        config::{Config, Mode},
         health::Health,
         ids::IdSource,
         metrics::Metrics,
@@ -31,7 +31,7 @@ use crate::{
         started::Started,
         watch::Watchers,
     },
-    handler::{Handlers, partition::Scan, services::Services, width::Spare},
+    handler::{Handlers, partition::Scan, services::Services, threads::ThreadBudget},
     job::{cancel::StopCause, entry::Entry, place::Place, registry::Registry},
     read::{reads::Reads, unreadable::SetAside},
     seam::{
@@ -49,7 +49,7 @@ pub(crate) struct EngineCore {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Config,
     pub(crate) source: Arc<dyn Source>,
-    pub(crate) width: Spare,
+    pub(crate) thread_budget: ThreadBudget,
     pub(crate) metrics: Metrics,
     pub(crate) watchers: Watchers,
     pub(crate) health: Health,
@@ -96,8 +96,8 @@ impl EngineCore {
     ) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(Shielded::new(clock));
         let limits = Limits {
-            ageing: config.ageing,
-            longest_pause: config.retry.most,
+            priority_aging: config.priority_aging,
+            longest_pause: config.retry.max_backoff,
             per_graph: config.per_graph,
             per_class: config.per_class,
         };
@@ -118,7 +118,7 @@ impl EngineCore {
             left: None,
         };
         Self {
-            width: Spare::new(config.threads.saturating_sub(config.workers)),
+            thread_budget: ThreadBudget::new(config.threads.saturating_sub(config.workers())),
             store,
             seat: Mutex::new(Some(seat)),
             source,
@@ -156,7 +156,7 @@ impl EngineCore {
 
     /// Whether the engine has no thread that runs jobs or waits for the store: its caller does it all.
     pub(crate) fn is_driven(&self) -> bool {
-        self.source.is_driven(self.config.workers)
+        self.config.mode == Mode::Manual
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -297,12 +297,16 @@ impl Services for EngineCore {
         &*self.clock
     }
 
-    fn threads(&self) -> &Spare {
-        &self.width
+    fn workers(&self) -> usize {
+        self.config.workers()
+    }
+
+    fn threads(&self) -> &ThreadBudget {
+        &self.thread_budget
     }
 
     fn checkpoint_interval(&self) -> Duration {
-        self.config.checkpoint_every
+        self.config.checkpoint_interval
     }
 
     fn rows_written(&self, rows: u64, bytes: u64) {

@@ -8,6 +8,7 @@ use job_store::StoreError;
 
 use crate::{
     engine::{
+        config::Mode,
         core::EngineCore,
         scheduler::{Phase, Scheduler},
     },
@@ -24,10 +25,7 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
     fn open(&self, shared: &Arc<EngineCore>) -> Result<(), EngineError>;
 
     /// The threads that it needs, by name.
-    fn threads(self: Arc<Self>, workers: usize) -> Vec<(&'static str, Life)>;
-
-    /// Whether nothing goes on but when the caller of the engine asks for it.
-    fn is_driven(&self, workers: usize) -> bool;
+    fn threads(self: Arc<Self>, mode: Mode) -> Vec<(&'static str, Life)>;
 
     /// Does once what its threads do.
     fn tick(&self, shared: &Arc<EngineCore>) -> Result<(), EngineError>;

@@ -15,11 +15,11 @@ use serde::Serialize;
 
 use crate::{
     handler::{
-        partition::{self, Partition},
+        partition::{self, Partition, ScanOptions},
         rows::{RowWriter, SegmentBuffer},
         saved::{Call, Saved},
         services::Services,
-        width::{Grant, Width},
+        threads::{Grant, ThreadPermits},
     },
     job::{
         attempt::Attempt,
@@ -54,7 +54,7 @@ pub(crate) struct Core {
     /// Writers of rows that are not dropped yet.
     writers: AtomicUsize,
     /// Threads that the body was granted.
-    widths: Mutex<Vec<Weak<Grant>>>,
+    permits: Mutex<Vec<Weak<Grant>>>,
     /// The next iterative algorithm of this attempt.
     iterations: Mutex<Call>,
     /// The state saved for the next attempt, once it was read.
@@ -83,7 +83,7 @@ impl Core {
             parked: Mutex::default(),
             closed: Mutex::default(),
             writers: AtomicUsize::new(0),
-            widths: Mutex::default(),
+            permits: Mutex::default(),
             iterations: Mutex::default(),
             saved: Mutex::default(),
         }
@@ -150,18 +150,25 @@ impl Core {
         self.attempt.abandon(segments.clone(), rows, bytes);
     }
 
-    pub(crate) fn checkpoint(&self) -> Result<(), JobError> {
+    pub(crate) fn check_stopped(&self) -> Result<(), JobError> {
+        self.stop_cause().map_or(Ok(()), |cause| Err(JobError::Stopped(cause)))
+    }
+
+    /// Why the body has to stop now.
+    pub(crate) fn stop_cause(&self) -> Option<StopCause> {
         if let Some(deadline) = self.spec.options().deadline
             && self.attempt.token.cause().is_none()
             && self.services.clock().now() >= deadline
         {
             self.attempt.token.stop(StopCause::Deadline);
         }
-        // A lease ends by itself, also while the threads that renew it hang.
-        if self.attempt.is_lost() || self.attempt.is_left() || self.attempt.token.cause().is_some() {
-            Err(JobError::Cancelled)
+        if self.attempt.is_lost() {
+            // A lease ends by itself, also while the threads that renew it hang.
+            Some(StopCause::LeaseLost)
+        } else if self.attempt.is_left() {
+            Some(StopCause::Shutdown)
         } else {
-            Ok(())
+            self.attempt.token.cause()
         }
     }
 
@@ -262,8 +269,8 @@ impl Drop for Iteration<'_> {
 /// Threads that the body has not given back, because it has forgotten them, go back when it has returned.
 impl Drop for JobContext {
     fn drop(&mut self) {
-        let widths = std::mem::take(&mut *self.core.widths.lock());
-        widths.iter().filter_map(Weak::upgrade).for_each(|grant| grant.give_back());
+        let permits = std::mem::take(&mut *self.core.permits.lock());
+        permits.iter().filter_map(Weak::upgrade).for_each(|grant| grant.give_back());
     }
 }
 
@@ -294,12 +301,12 @@ impl JobContext {
     /// clock if the job has a deadline).
     ///
     /// # Errors
-    /// [`JobError::Cancelled`] when the body must stop now: return it as it is (`?`).
-    pub fn checkpoint(&self) -> Result<(), JobError> {
-        self.core.checkpoint()
+    /// [`JobError::Stopped`] when the body must stop now: return it as it is (`?`).
+    pub fn check_stopped(&self) -> Result<(), JobError> {
+        self.core.check_stopped()
     }
 
-    /// The flag behind [`checkpoint`](Self::checkpoint), for code that cannot hold the context.
+    /// The flag behind [`check_stopped`](Self::check_stopped), for code that cannot hold the context.
     #[must_use]
     pub fn cancel_token(&self) -> CancelToken {
         self.core.attempt.token.clone()
@@ -320,7 +327,7 @@ impl JobContext {
     ///
     /// # Errors
     /// When the name is taken or the value is no JSON.
-    pub fn output<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), InvalidOutput> {
+    pub fn set_output<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), InvalidOutput> {
         self.core.attempt.output(name, value)
     }
 
@@ -334,32 +341,32 @@ impl JobContext {
         Ok(RowWriter::new(&self.core, number))
     }
 
-    /// Runs `scan` over the ids `0..ids` in partitions of `size`, on this thread and on every worker that is
+    /// Runs `scan` over a range of ids in partitions, on this thread and on every worker that is
     /// idle meanwhile. Rows are read in the order of ids whoever wrote them. A worker looks for waiting jobs
     /// before each further partition, so a large scan never holds all of them. Progress counts partitions.
     ///
-    /// Ten partitions for each worker and more share the work evenly. Rows of a partition that are more than a store
+    /// [`ScanOptions`] says how large a partition is. Rows of a partition that are more than a store
     /// gathers in memory (4 MiB as JSON in `RocksStore`) are written while the next partition is scanned.
     ///
     /// # Errors
-    /// The first error of `scan`; the other partitions then stop at their next checkpoint. The rows of a scan that fails
+    /// The first error of `scan`; the other partitions then stop at their next check. The rows of a scan that fails
     /// or panics are dropped, so that a body which goes on may scan once more; unless it was told to stop, or a budget is
     /// used up: then they stay.
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use job_runner::{Engine, JobContext, JobSpec, Partition, store::MemoryStore};
+    /// use job_runner::{Engine, JobContext, JobSpec, Partition, ScanOptions, store::MemoryStore};
     ///
     /// let engine = Engine::builder(Arc::new(MemoryStore::default()))
     ///     .vertex_filter(|ctx: &mut JobContext| {
     ///         let ages: Arc<[u32]> = (0..10_000).map(|n| n % 90).collect();
-    ///         ctx.scan_partitions("vertices", 10_000, 1_000, move |part: &mut Partition<'_>| {
+    ///         ctx.scan("vertices", 0..10_000, ScanOptions::default(), move |part: &mut Partition<'_>| {
     ///             for id in part.ids() {
     ///                 if usize::try_from(id).ok().and_then(|id| ages.get(id)) == Some(&24) {
     ///                     part.push(&id)?;
     ///                 }
     ///             }
-    ///             part.checkpoint()
+    ///             part.check_stopped()
     ///         })
     ///     })
     ///     .open()?;
@@ -367,30 +374,30 @@ impl JobContext {
     /// assert_eq!(record.size.rows, 111);
     /// # Ok::<(), job_runner::EngineError>(())
     /// ```
-    pub fn scan_partitions<F>(&self, name: &str, ids: u64, size: u64, scan: F) -> Result<(), JobError>
+    pub fn scan<F>(&self, name: &str, ids: Range<u64>, options: ScanOptions, scan: F) -> Result<(), JobError>
     where
         F: Fn(&mut Partition<'_>) -> Result<(), JobError> + Send + Sync + 'static,
     {
-        partition::scan(&self.core, name, ids, size, Box::new(scan))
+        partition::scan(&self.core, name, ids, options, Box::new(scan))
     }
 
     /// Asks for up to `most` threads for the inside of this job, its own included. What is granted (at least 1)
     /// comes out of the engine's one budget and goes back when the guard is dropped, or at the end of the body, so that
     /// jobs together never use more threads than the engine has.
     #[must_use]
-    pub fn threads(&self, most: usize) -> Width {
-        let width = self.core.services.threads().grant(most);
-        let mut widths = self.core.widths.lock();
-        widths.retain(|known| known.strong_count() > 0);
-        widths.push(width.grant());
-        width
+    pub fn acquire_threads(&self, most: usize) -> ThreadPermits {
+        let granted = self.core.services.threads().grant(most);
+        let mut permits = self.core.permits.lock();
+        permits.retain(|known| known.strong_count() > 0);
+        permits.push(granted.grant());
+        granted
     }
 
     /// Reports that the body uses `bytes` of memory now.
     ///
     /// # Errors
     /// When that is over the job's budget.
-    pub fn use_memory(&self, bytes: u64) -> Result<(), JobError> {
+    pub fn report_memory(&self, bytes: u64) -> Result<(), JobError> {
         self.core.attempt.check_memory(bytes)
     }
 
@@ -410,12 +417,12 @@ impl JobContext {
     ///
     /// # Errors
     /// When the store fails or what it has is damaged.
-    pub fn saved_checkpoint(&self) -> Result<Option<Vec<u8>>, JobError> {
+    pub fn load_checkpoint(&self) -> Result<Option<Vec<u8>>, JobError> {
         self.core.attempt.check()?;
         Ok(self.core.saved()?.own.map(|own| own.to_vec()))
     }
 
-    /// Runs an iterative algorithm step by step, with a checkpoint, progress and (as often as the engine is set
+    /// Runs an iterative algorithm step by step, with a check, progress and (as often as the engine is set
     /// to) a saved state between steps; takes up from the state that an earlier attempt saved. A body that runs
     /// several, one after the other, takes up the one that was running; those before it run again, and have to end as
     /// they did, well or badly: otherwise it starts anew.
@@ -435,7 +442,7 @@ impl JobContext {
         let every = self.core.services.checkpoint_interval();
         let mut saved_at = self.core.services.clock().now();
         loop {
-            self.checkpoint()?;
+            self.check_stopped()?;
             let flow = algorithm.step()?;
             let Range { start: done, end: total } = algorithm.progress();
             self.set_progress(done, total);

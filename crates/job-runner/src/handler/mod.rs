@@ -5,7 +5,7 @@ pub(crate) mod partition;
 pub(crate) mod rows;
 pub(crate) mod saved;
 pub(crate) mod services;
-pub(crate) mod width;
+pub(crate) mod threads;
 
 use std::{fmt, sync::Arc};
 

@@ -19,11 +19,46 @@ use crate::{
     },
 };
 
+/// How a scan is cut into partitions.
+///
+/// ```
+/// use job_runner::ScanOptions;
+///
+/// let options = ScanOptions::default().partition_size(10_000);
+/// # let _ = options;
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ScanOptions {
+    partition_size: Option<u64>,
+}
+
+impl ScanOptions {
+    /// Of the partitions that nobody has set a size of: so many for each worker share the work evenly.
+    const PARTITIONS_A_WORKER: u64 = 16;
+    /// And no more ids than that in one, so that other jobs need not wait long for a worker.
+    const LARGEST: u64 = 65_536;
+
+    /// How many ids a partition has, at least 1. By default 16 partitions for each worker, of at most 65,536 ids. Where
+    /// one id stands for much work, such as a range of keys, 1 is right.
+    #[must_use]
+    pub const fn partition_size(mut self, ids: u64) -> Self {
+        self.partition_size = Some(ids);
+        self
+    }
+
+    fn size(self, ids: u64, workers: usize) -> u64 {
+        let partitions =
+            u64::try_from(workers).unwrap_or(u64::MAX).max(1).saturating_mul(Self::PARTITIONS_A_WORKER);
+        self.partition_size.unwrap_or_else(|| ids.div_ceil(partitions).min(Self::LARGEST)).max(1)
+    }
+}
+
 /// The body of a scan: called once for each partition.
 pub(crate) type Body = Box<dyn Fn(&mut Partition<'_>) -> Result<(), JobError> + Send + Sync>;
 
 /// A run of ids of a scan, and the place for its rows. See
-/// [`JobContext::scan_partitions`](crate::JobContext::scan_partitions).
+/// [`JobContext::scan`](crate::JobContext::scan).
 #[derive(Debug)]
 pub struct Partition<'c> {
     ids: Range<u64>,
@@ -46,12 +81,12 @@ impl Partition<'_> {
         self.rows.push(row)
     }
 
-    /// Asks whether to go on, as [`JobContext::checkpoint`](crate::JobContext::checkpoint).
+    /// Asks whether to go on, as [`JobContext::check_stopped`](crate::JobContext::check_stopped).
     ///
     /// # Errors
-    /// [`JobError::Cancelled`] when the scan must stop now.
-    pub fn checkpoint(&self) -> Result<(), JobError> {
-        self.core.checkpoint()
+    /// [`JobError::Stopped`] when the scan must stop now.
+    pub fn check_stopped(&self) -> Result<(), JobError> {
+        self.core.check_stopped()
     }
 }
 
@@ -59,7 +94,7 @@ impl Partition<'_> {
 pub(crate) struct Scan {
     core: Arc<Core>,
     body: Body,
-    ids: u64,
+    ids: Range<u64>,
     size: u64,
     first_segment: u32,
     count: u32,
@@ -89,7 +124,7 @@ impl Outcome {
     /// Whether its rows go. Those of a scan that was stopped from outside are kept, for a job that may keep them.
     const fn leaves_nothing(&self) -> bool {
         match self {
-            Self::Well | Self::Error(JobError::Cancelled | JobError::OverBudget(..)) => false,
+            Self::Well | Self::Error(JobError::Stopped(_) | JobError::OverBudget(..)) => false,
             Self::Error(_) | Self::Panic(_) => true,
         }
     }
@@ -168,10 +203,10 @@ impl Scan {
     }
 
     fn scan(&self, number: u32) -> Result<(), JobError> {
-        self.core.checkpoint()?;
-        let start = u64::from(number) * self.size;
+        self.core.check_stopped()?;
+        let start = self.ids.start + u64::from(number) * self.size;
         let rows = RowWriter::new(&self.core, self.first_segment + number);
-        let ids = start..start.saturating_add(self.size).min(self.ids);
+        let ids = start..start.saturating_add(self.size).min(self.ids.end);
         let mut partition = Partition { ids, core: &self.core, rows };
         (self.body)(&mut partition)?;
         partition.rows.settle()
@@ -192,11 +227,18 @@ impl Scan {
     }
 }
 
-/// Scans `0..ids` with the help of idle workers.
-pub(crate) fn scan(core: &Arc<Core>, name: &str, ids: u64, size: u64, body: Body) -> Result<(), JobError> {
-    let size = size.max(1);
-    let count = u32::try_from(ids.div_ceil(size))
-        .map_err(|_| JobError::failed(format!("{ids} ids in partitions of {size} are too many partitions")))?;
+/// Scans a range of ids with the help of idle workers.
+pub(crate) fn scan(
+    core: &Arc<Core>,
+    name: &str,
+    ids: Range<u64>,
+    options: ScanOptions,
+    body: Body,
+) -> Result<(), JobError> {
+    let many = ids.end.saturating_sub(ids.start);
+    let size = options.size(many, core.services().workers());
+    let count = u32::try_from(many.div_ceil(size))
+        .map_err(|_| JobError::failed(format!("{many} ids in partitions of {size} are too many partitions")))?;
     let first_segment = core.attempt.open_segments(name, count)?;
     core.attempt.counter.set(0, u64::from(count));
     let scan = Arc::new(Scan {
@@ -221,5 +263,19 @@ pub(crate) fn scan(core: &Arc<Core>, name: &str, ids: u64, size: u64, body: Body
         Outcome::Well => Ok(()),
         Outcome::Error(error) => Err(error),
         Outcome::Panic(panic) => resume_unwind(panic),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_is_as_large_as_it_is_set_or_as_workers_share_evenly() {
+        let size = |options: ScanOptions, ids, workers| options.size(ids, workers);
+        let (unset, set) = (ScanOptions::default(), |ids| ScanOptions::default().partition_size(ids));
+        assert_eq!([size(unset, 0, 4), size(unset, 3, 4), size(unset, 64, 4), size(unset, 65, 4)], [1, 1, 1, 2]);
+        assert_eq!([size(unset, 10_000_000, 1), size(unset, u64::MAX, usize::MAX)], [65_536, 1]);
+        assert_eq!([size(set(0), 10, 1), size(set(7), 10, 1), size(unset, 160, 0)], [1, 7, 10]);
     }
 }

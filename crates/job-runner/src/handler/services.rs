@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use job_store::Store;
 
-use super::{partition::Scan, width::Spare};
+use super::{partition::Scan, threads::ThreadBudget};
 use crate::seam::clock::Clock;
 
 /// What a running body asks of its engine.
@@ -14,8 +14,11 @@ pub(crate) trait Services: fmt::Debug + Send + Sync {
 
     fn clock(&self) -> &dyn Clock;
 
+    /// How many threads run bodies and help with scans.
+    fn workers(&self) -> usize;
+
     /// The threads that bodies may ask for.
-    fn threads(&self) -> &Spare;
+    fn threads(&self) -> &ThreadBudget;
 
     /// How often the state of an iterative algorithm is saved.
     fn checkpoint_interval(&self) -> Duration;

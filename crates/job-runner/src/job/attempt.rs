@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::{
     job::{
-        cancel::CancelToken,
+        cancel::{CancelToken, StopCause},
         error::{JobError, Resource},
         lease::Lease,
         progress::Counter,
@@ -119,9 +119,9 @@ impl Attempt {
     /// Whether what the body does still counts.
     ///
     /// # Errors
-    /// `Cancelled` when the engine has left it behind.
+    /// `Stopped` when the engine has left it behind.
     pub(crate) fn check(&self) -> Result<(), JobError> {
-        if self.left.load(Ordering::Relaxed) { Err(JobError::Cancelled) } else { Ok(()) }
+        if self.left.load(Ordering::Relaxed) { Err(JobError::Stopped(StopCause::Shutdown)) } else { Ok(()) }
     }
 
     /// Notes a named value. The value's own code runs under no lock: it may be slow, or ask about its job.

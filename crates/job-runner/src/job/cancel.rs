@@ -1,8 +1,11 @@
 //! [`CancelToken`]: how a running body hears that it should stop, and why.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, Ordering},
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
 };
 
 /// Why a body is told to stop. The first cause wins, and any other wins over [`Sibling`](Self::Sibling).
@@ -18,6 +21,18 @@ pub enum StopCause {
     Sibling,
     /// On a shared store: the job may be another engine's by now, and nothing that is written counts any more.
     LeaseLost,
+}
+
+impl fmt::Display for StopCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cancel => "somebody cancelled it",
+            Self::Shutdown => "its engine shuts down",
+            Self::Deadline => "its deadline has passed",
+            Self::Sibling => "another partition of its scan has failed",
+            Self::LeaseLost => "its engine has lost its lease on it",
+        })
+    }
 }
 
 const SIBLING: u8 = 4;

@@ -11,6 +11,8 @@ use job_core::{ApiError, ErrorCode, InvalidParameter, InvalidSpec, JobClass, Job
 use job_store::StoreError;
 use thiserror::Error;
 
+use crate::job::cancel::StopCause;
+
 /// Why an engine did not do what it was asked. A plain value: every waiter of a job can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -40,8 +42,13 @@ pub enum EngineError {
     Unhealthy(#[source] StoreError),
     /// The job in whose body somebody waits was told to stop: the body should return this as it is (`?`), and the job ends
     /// as whoever told it wanted.
-    #[error("job {0} waits no longer: it was told to stop")]
-    ToldToStop(JobId),
+    #[error("job {job} waits no longer: it was told to stop: {cause}")]
+    ToldToStop {
+        /// The job that waited.
+        job: JobId,
+        /// Why it was told to stop.
+        cause: StopCause,
+    },
     /// A wait that would never end, or that the engine cannot afford.
     #[error("{} cannot wait for job {awaited}: {reason}", waiter(*job))]
     CannotWait {
@@ -114,7 +121,7 @@ impl EngineError {
             Self::QueueFull { .. } | Self::Unhealthy(_) | Self::Thread(_) | Self::ThreadPanicked { .. } => true,
             Self::Store(error) => error.kind.is_retryable(),
             Self::ShuttingDown
-            | Self::ToldToStop(_)
+            | Self::ToldToStop { .. }
             | Self::CannotWait { .. }
             | Self::LeftUnfinished(_)
             | Self::Closed(_)
@@ -189,7 +196,7 @@ impl From<&EngineError> for ApiError {
             EngineError::Store(_)
             | EngineError::InvalidOption(_)
             | EngineError::Thread(_)
-            | EngineError::ToldToStop(_)
+            | EngineError::ToldToStop { .. }
             | EngineError::CannotWait { .. } => Self::new(ErrorCode::JobQueryInternal, error.to_string()),
         }
     }
@@ -213,8 +220,8 @@ impl From<&EngineError> for ApiError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JobError {
-    /// The body stops because a checkpoint told it to.
-    Cancelled,
+    /// The body stops because it was told to, for this reason.
+    Stopped(StopCause),
     /// The work cannot be done: the reason, one sentence for the caller of the job.
     Failed(String),
     /// The work could not be done now; another attempt may succeed.
@@ -263,8 +270,8 @@ impl JobError {
         if let Some(error) = error.downcast_ref::<StoreError>() {
             return Self::Store(error.clone());
         }
-        if let Some(EngineError::ToldToStop(_)) = error.downcast_ref() {
-            return Self::Cancelled;
+        if let Some(EngineError::ToldToStop { cause, .. }) = error.downcast_ref() {
+            return Self::Stopped(*cause);
         }
         if let Some(EngineError::Store(error) | EngineError::Unhealthy(error)) = error.downcast_ref() {
             return Self::Store(error.clone());
@@ -281,7 +288,7 @@ impl JobError {
 impl fmt::Display for JobError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cancelled => f.write_str("the job was told to stop"),
+            Self::Stopped(cause) => write!(f, "the job was told to stop: {cause}"),
             Self::Failed(reason) | Self::Transient(reason) => f.write_str(reason),
             Self::OverBudget(resource, limit) => write!(f, "its budget of {limit} {resource} is used up"),
             Self::Store(error) => error.fmt(f),

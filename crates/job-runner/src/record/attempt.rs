@@ -124,7 +124,7 @@ pub(crate) fn catch_up(shared: &Arc<EngineCore>) -> bool {
 impl EngineCore {
     /// Without workers nobody tries again what could not be stored, so nobody else would see that the store works.
     pub(crate) fn probe(&self) {
-        if self.config.workers == 0 && self.health.check().is_err() && self.store().touch(&[]).is_ok() {
+        if self.config.workers() == 0 && self.health.check().is_err() && self.store().touch(&[]).is_ok() {
             self.health.recovered();
         }
     }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl EngineCore {
-    /// Ends what is past its deadline: waiting jobs at once, running ones at their next checkpoint.
+    /// Ends what is past its deadline: waiting jobs at once, running ones at their next check.
     pub(crate) fn expire(&self) {
         let now = self.clock.now();
         loop {
@@ -40,7 +40,7 @@ impl EngineCore {
         let failure = Failure::new(FailureKind::Deadline, "its deadline passed while it waited");
         match self.advance(entry, Event::Expire(failure), self.config.durability) {
             Ok(record) => self.ended_waiting(entry, &record),
-            // A worker took it at this moment; its own checkpoint looks at the deadline.
+            // A worker took it at this moment; its own check looks at the deadline.
             Err(AdvanceError::Illegal) => {}
             // Another engine has changed it: cancelled, most likely.
             Err(AdvanceError::Store(error))

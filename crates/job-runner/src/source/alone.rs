@@ -8,6 +8,7 @@ use job_store::{ErrorKind, Listed, StoreError};
 use crate::{
     decide::suspicion::{self, Death},
     engine::{
+        config::Mode,
         core::EngineCore,
         scheduler::{Phase, Scheduler},
         source::{Life, Source},
@@ -26,12 +27,8 @@ impl Source for Alone {
         recover(shared)
     }
 
-    fn threads(self: Arc<Self>, _workers: usize) -> Vec<(&'static str, Life)> {
+    fn threads(self: Arc<Self>, _mode: Mode) -> Vec<(&'static str, Life)> {
         Vec::new()
-    }
-
-    fn is_driven(&self, workers: usize) -> bool {
-        workers == 0
     }
 
     fn tick(&self, _shared: &Arc<EngineCore>) -> Result<(), EngineError> {

@@ -11,7 +11,7 @@ use job_store::{ClaimId, ErrorKind, SharedStore, StoreError};
 use crate::{
     decide::claims::{Claims, Settings},
     engine::{
-        config::{Config, Sharing},
+        config::{Config, Mode, Sharing},
         core::EngineCore,
         scheduler::{Phase, Scheduler},
         source::{Life, Source},
@@ -49,10 +49,10 @@ impl fmt::Debug for Cluster {
 
 impl Cluster {
     pub(crate) fn new(store: Arc<dyn SharedStore>, kinds: Vec<JobKind>, config: &Config) -> Self {
-        let Sharing { lease, backlog, poll } = config.sharing;
-        let starts = config.workers > 0 && config.per_graph == usize::MAX && config.per_class == [usize::MAX; 2];
+        let Sharing { lease, max_prefetch, poll } = config.sharing;
+        let starts = config.workers() > 0 && config.per_graph == usize::MAX && config.per_class == [usize::MAX; 2];
         // Without workers the caller runs one at a time.
-        let seats = if kinds.is_empty() { 0 } else { config.workers.max(1) };
+        let seats = if kinds.is_empty() { 0 } else { config.workers().max(1) };
         let token = u64::try_from(u128::from_be_bytes(random()) >> 64).unwrap_or_default();
         Self {
             store,
@@ -60,7 +60,7 @@ impl Cluster {
             sharing: config.sharing,
             starts,
             claims: Mutex::new(Claims::new(
-                Settings { seats, starts, backlog, lease, poll },
+                Settings { seats, starts, max_prefetch, lease, poll },
                 token,
                 Duration::ZERO,
             )),
@@ -181,20 +181,16 @@ impl Source for Cluster {
     }
 
     /// One that only submits and reads needs a thread without workers too.
-    fn threads(self: Arc<Self>, workers: usize) -> Vec<(&'static str, Life)> {
+    fn threads(self: Arc<Self>, mode: Mode) -> Vec<(&'static str, Life)> {
         let (runs, claimer, keeper) = (self.runs(), Arc::clone(&self), self);
         let mut threads: Vec<(&'static str, Life)> = Vec::new();
-        if !runs || workers > 0 {
+        if mode != Mode::Manual {
             threads.push(("job-claimer", Arc::new(move |shared| claimer::run(shared, &claimer))));
         }
-        if runs && workers > 0 {
+        if runs && matches!(mode, Mode::Workers(_)) {
             threads.push(("job-leases", Arc::new(move |shared| leases::keep(shared, &keeper))));
         }
         threads
-    }
-
-    fn is_driven(&self, workers: usize) -> bool {
-        workers == 0 && self.runs()
     }
 
     fn tick(&self, shared: &Arc<EngineCore>) -> Result<(), EngineError> {

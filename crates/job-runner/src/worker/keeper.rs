@@ -28,7 +28,7 @@ pub(super) fn sweep(shared: &Arc<EngineCore>) {
         if let Err(error) = shared.sweep_reads() {
             tracing::warn!(%error, "when results were last read could not be noted; it is tried again");
         }
-        if shared.config.workers > 0 && gauged.elapsed() >= GAUGES_EVERY {
+        if shared.config.workers() > 0 && gauged.elapsed() >= GAUGES_EVERY {
             Metrics::gauges(&shared.stats());
             gauged = Instant::now();
         }

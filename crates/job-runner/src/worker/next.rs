@@ -26,7 +26,7 @@ impl EngineCore {
             if scheduler.phase == Phase::Closed {
                 return None;
             }
-            if scheduler.has_many_workers(self.config.workers) {
+            if scheduler.has_many_workers(self.config.workers()) {
                 // The one that it has worked for goes on. Whatever it was called for is another's.
                 scheduler.workers -= 1;
                 scheduler.workers_left.push(thread::current().id());

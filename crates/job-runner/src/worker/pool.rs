@@ -24,7 +24,7 @@ pub(crate) fn start(shared: &Arc<EngineCore>) -> Result<(), EngineError> {
 }
 
 fn start_all(shared: &Arc<EngineCore>) -> Result<(), EngineError> {
-    let workers = shared.config.workers;
+    let workers = shared.config.workers();
     (0..workers).try_for_each(|number| spawn_worker(shared, format!("job-worker-{number}")))?;
     if workers > 0 {
         spawn(shared, "job-keeper", keeper::keep)?;
@@ -34,7 +34,7 @@ fn start_all(shared: &Arc<EngineCore>) -> Result<(), EngineError> {
     if !shared.is_driven() {
         spawn(shared, "job-sweeper", keeper::sweep)?;
     }
-    let threads = Arc::clone(&shared.source).threads(workers);
+    let threads = Arc::clone(&shared.source).threads(shared.config.mode);
     threads.into_iter().try_for_each(|(name, life)| spawn(shared, name, move |own| life(own)))
 }
 
@@ -104,7 +104,7 @@ pub(crate) fn stop(shared: &Arc<EngineCore>, grace: Duration) -> Shutdown {
     shared.stop_running();
     // For the last time.
     attempt::catch_up(shared);
-    wait(shared, until(shared.config.stop_grace), |scheduler| scheduler.running <= own);
+    wait(shared, until(shared.config.shutdown_timeout), |scheduler| scheduler.running <= own);
     shared.enter(Phase::Closed);
     shared.completer.close();
     let left = leave(shared);

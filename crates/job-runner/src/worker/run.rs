@@ -108,7 +108,7 @@ fn run_on(seat: &Seat<'_>) {
     match ending {
         // Not a word more: the job may be another engine's.
         _ if core.attempt.is_lost() || core.attempt.is_left() => seat.release(used),
-        Ending::Well(result) if shared.config.workers > 0 => {
+        Ending::Well(result) if shared.config.workers() > 0 => {
             seat.free(used);
             let end = End { entry: Arc::clone(entry), core, result };
             if let Err(ends) = shared.completer.push(end) {
@@ -160,7 +160,7 @@ fn after_a_gap(core: &Core, ending: Ending) -> Ending {
             if error.kind == ErrorKind::Fenced && core.attempt.lease().is_some() =>
         {
             core.attempt.token.stop(StopCause::LeaseLost);
-            Ending::Badly(Ended::Badly(JobError::Cancelled))
+            Ending::Badly(Ended::Badly(JobError::Stopped(StopCause::LeaseLost)))
         }
         ending => ending,
     }

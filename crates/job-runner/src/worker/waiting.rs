@@ -83,7 +83,7 @@ impl Waiting {
             }
             scheduler.waits.push((job, awaited));
             scheduler.blocked += usize::from(works);
-            works && scheduler.has_few_workers(shared.config.workers)
+            works && scheduler.has_few_workers(shared.config.workers())
         };
         let waiting = Self { body: body.clone(), awaited, works, is_over: false };
         if lacks {
@@ -116,8 +116,8 @@ impl Waiting {
     /// Whether to go on waiting. Where no other thread would, runs what is waited for.
     fn look(&self, shared: &Arc<EngineCore>, entry: &Arc<Entry>) -> Result<(), EngineError> {
         let job = self.body.core.entry.id;
-        if self.body.core.checkpoint().is_err() {
-            return Err(EngineError::ToldToStop(job));
+        if let Some(cause) = self.body.core.stop_cause() {
+            return Err(EngineError::ToldToStop { job, cause });
         }
         let refused = |reason| Err(EngineError::CannotWait { job: Some(job), awaited: entry.id, reason });
         let (waits, place) = {
@@ -132,7 +132,7 @@ impl Waiting {
         if phase != Phase::Open && Arc::ptr_eq(shared, &self.body.engine) {
             // It starts no more.
             self.body.core.attempt.token.stop(StopCause::Shutdown);
-            return Err(EngineError::ToldToStop(job));
+            return Err(EngineError::ToldToStop { job, cause: StopCause::Shutdown });
         }
         if matches!(place, Place::Unhandled) {
             return refused("no handler for it is registered in this engine".to_owned());
@@ -159,7 +159,7 @@ impl Waiting {
         let shared = &self.body.engine;
         loop {
             // Told to stop it goes on without a place, and returns.
-            let stops = self.body.core.checkpoint().is_err();
+            let stops = self.body.core.stop_cause().is_some();
             let mut scheduler = shared.scheduler();
             if scheduler.queue.go_on(self.body.core.entry.id, stops) {
                 return end;

@@ -87,7 +87,7 @@ fn summing(
             grief: Box::new(move |step| grief(attempt, step)),
         };
         ctx.iterate(&mut sum)?;
-        Ok(ctx.output("sum", &sum.so_far)?)
+        Ok(ctx.set_output("sum", &sum.so_far)?)
     }
 }
 
@@ -97,9 +97,9 @@ fn rig(grief: fn(u32, u64) -> Result<(), JobError>) -> (Rig, crossbeam_channel::
     let body = summing(&clock, &tell, grief);
     let store: Arc<dyn job_runner::store::Store> = Arc::new(MemoryStore::default());
     let engine = job_runner::Engine::builder(Arc::clone(&store))
-        .workers(0)
+        .manual()
         .clock(Arc::<ManualClock>::clone(&clock))
-        .checkpoint_every(Duration::from_secs(3))
+        .checkpoint_interval(Duration::from_secs(3))
         .algorithm("sum", body)
         .open()
         .unwrap();
@@ -130,10 +130,10 @@ fn a_further_attempt_goes_on_from_the_saved_state() {
         },
     );
     let handle = rig.submit(job("sum"));
-    assert!(rig.engine.run_one());
+    assert!(rig.engine.driver().run_one().is_some());
     assert_eq!(handle.record().state, JobState::Waiting);
     rig.clock.advance(Duration::from_mins(1));
-    assert!(rig.engine.run_one());
+    assert!(rig.engine.driver().run_one().is_some());
     assert_eq!(sum_of(&rig, handle.id()), "sum=55");
     // Saved after steps 3 and 6.
     assert_eq!(steps.try_iter().collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7, 8, 7, 8, 9, 10]);
@@ -150,8 +150,8 @@ fn an_algorithm_goes_on_from_its_saved_state_after_the_death_of_the_process() {
         job_runner::Engine::builder(Arc::<MemoryStore>::clone(&store))
             .workers(workers)
             .clock(Arc::<ManualClock>::clone(&clock))
-            .checkpoint_every(Duration::from_secs(3))
-            .stop_grace(Duration::ZERO)
+            .checkpoint_interval(Duration::from_secs(3))
+            .shutdown_timeout(Duration::ZERO)
             .algorithm("sum", body)
             .open()
             .unwrap()
@@ -207,14 +207,14 @@ fn an_algorithm_does_not_take_up_the_state_of_another() {
                     grief: Box::new(grief),
                 };
                 ctx.iterate(&mut sum)?;
-                ctx.output(if round == 0 { "first" } else { "second" }, &sum.so_far)?;
+                ctx.set_output(if round == 0 { "first" } else { "second" }, &sum.so_far)?;
             }
             Ok(())
         };
         builder
             .algorithm("two", body)
             .clock(Arc::<ManualClock>::clone(&clock))
-            .checkpoint_every(Duration::from_secs(3))
+            .checkpoint_interval(Duration::from_secs(3))
     });
     let handle = rig.submit(job("two"));
     drain(&rig.engine);
@@ -238,9 +238,9 @@ fn with_own_state(rig_clock: &Arc<ManualClock>, steps: &Sender<u64>, own: &'stat
         if ctx.attempt() == 1 {
             ctx.save_checkpoint(own)?;
         }
-        assert_eq!(ctx.saved_checkpoint()?.as_deref(), Some(own));
+        assert_eq!(ctx.load_checkpoint()?.as_deref(), Some(own));
         sum(ctx)?;
-        assert_eq!(ctx.saved_checkpoint()?.as_deref(), Some(own));
+        assert_eq!(ctx.load_checkpoint()?.as_deref(), Some(own));
         if ctx.attempt() == 1 { Err(JobError::transient("again")) } else { Ok(()) }
     })
 }
@@ -257,8 +257,8 @@ fn neither_a_body_nor_its_algorithm_takes_up_the_state_of_the_other() {
             builder
                 .algorithm("a", with_own_state(&clock, &tell, own, grief))
                 .clock(Arc::<ManualClock>::clone(&clock))
-                .retry(RetryPolicy { first: Duration::ZERO, most: Duration::ZERO })
-                .checkpoint_every(if grief { Duration::from_secs(3) } else { Duration::from_hours(1) })
+                .retry(RetryPolicy::new(Duration::ZERO, Duration::ZERO))
+                .checkpoint_interval(if grief { Duration::from_secs(3) } else { Duration::from_hours(1) })
         });
         let record = rig.finish(job("a"));
         assert_eq!(record.state, JobState::Complete(Ending::Succeeded), "{record:?}");
@@ -297,14 +297,14 @@ fn the_state_of_a_call_after_a_panic_is_not_taken_for_that_of_another() {
             }
             let mut second = sum(100, 0, 0);
             ctx.iterate(&mut second)?;
-            ctx.output("first", &first.so_far)?;
-            Ok(ctx.output("second", &second.so_far)?)
+            ctx.set_output("first", &first.so_far)?;
+            Ok(ctx.set_output("second", &second.so_far)?)
         };
         builder
             .algorithm("two", body)
             .clock(Arc::<ManualClock>::clone(&clock))
-            .retry(RetryPolicy { first: Duration::ZERO, most: Duration::ZERO })
-            .checkpoint_every(Duration::from_secs(3))
+            .retry(RetryPolicy::new(Duration::ZERO, Duration::ZERO))
+            .checkpoint_interval(Duration::from_secs(3))
     });
     let record = rig.finish(job("two"));
     assert_eq!(record.attempt, 2);
@@ -318,7 +318,7 @@ fn a_state_that_is_refused_leaves_what_was_saved_before() {
         builder.algorithm("a", |ctx: &mut JobContext| {
             ctx.save_checkpoint(b"short")?;
             assert!(ctx.save_checkpoint(&vec![0; (64 << 20) + 1]).is_err());
-            assert_eq!(ctx.saved_checkpoint()?.as_deref(), Some(&b"short"[..]));
+            assert_eq!(ctx.load_checkpoint()?.as_deref(), Some(&b"short"[..]));
             ctx.save_checkpoint(b"other")
         })
     });
@@ -333,7 +333,7 @@ fn a_state_that_cannot_be_taken_up_fails_the_job() {
                 ctx.save_checkpoint(b"short")?;
                 return Err(JobError::transient("again"));
             }
-            assert_eq!(ctx.saved_checkpoint()?.as_deref(), Some(&b"short"[..]));
+            assert_eq!(ctx.load_checkpoint()?.as_deref(), Some(&b"short"[..]));
             Err(JobError::failed("the state is too short"))
         })
     });
@@ -355,7 +355,7 @@ fn an_algorithm_is_cancelled_between_two_steps() {
     });
     let handle = rig.submit(job("endless"));
     std::thread::scope(|scope| {
-        scope.spawn(|| rig.engine.run_one());
+        scope.spawn(|| rig.engine.driver().run_one());
         gate.entered();
         handle.cancel().unwrap();
         gate.open();
@@ -383,7 +383,7 @@ fn progress_is_a_tree_with_an_estimate() {
     let handle = rig.submit(job("a"));
     assert_eq!(handle.progress(), job_runner::Progress::default());
     std::thread::scope(|scope| {
-        scope.spawn(|| rig.engine.run_one());
+        scope.spawn(|| rig.engine.driver().run_one());
         gate.entered();
         let progress = handle.progress();
         assert_eq!((progress.total, progress.remaining, progress.ratio()), (0, None, 0.0));
@@ -411,7 +411,7 @@ fn jobs_together_never_have_more_threads_than_the_engine() {
     let (tell, widths) = wire();
     let engine = job_runner::Engine::builder(Arc::new(MemoryStore::default()))
         .algorithm("wide", move |ctx: &mut JobContext| {
-            let width = ctx.threads(3);
+            let width = ctx.acquire_threads(3);
             tell.send(width.get()).unwrap();
             pass(ctx);
             Ok(())
@@ -445,10 +445,10 @@ fn threads_that_a_body_forgets_go_back_when_it_returns() {
     let (tell, widths) = wire();
     let rig = Rig::new(|builder| {
         let body = move |ctx: &mut JobContext| {
-            let width = ctx.threads(8);
+            let width = ctx.acquire_threads(8);
             tell.send(width.get()).unwrap();
             std::mem::forget(width);
-            drop(ctx.threads(8));
+            drop(ctx.acquire_threads(8));
             Ok(())
         };
         builder.threads(4).algorithm("wide", body)
@@ -469,7 +469,7 @@ fn a_clock_that_is_moved_past_the_end_of_time_stands_there() {
         assert_eq!(rig.clock.now(), end);
     }
     assert_eq!(rig.finish(job("a")).finished_at, Some(end));
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
 }
 
 #[test]
@@ -499,13 +499,13 @@ fn a_clock_that_goes_back_keeps_no_state_from_being_saved() {
             let (clock, steps, grief) = (Arc::clone(&own), tell.clone(), Box::new(grief));
             let mut sum = Sum { next: 1, so_far: 0, clock, steps, grief };
             ctx.iterate(&mut sum)?;
-            Ok(ctx.output("sum", &sum.so_far)?)
+            Ok(ctx.set_output("sum", &sum.so_far)?)
         };
         builder
             .algorithm("sum", body)
             .clock(Arc::<ManualClock>::clone(&clock))
-            .retry(RetryPolicy { first: Duration::ZERO, most: Duration::ZERO })
-            .checkpoint_every(Duration::from_secs(3))
+            .retry(RetryPolicy::new(Duration::ZERO, Duration::ZERO))
+            .checkpoint_interval(Duration::from_secs(3))
     });
     let record = rig.finish(job("sum"));
     assert_eq!(sum_of(&rig, record.id), "sum=55");

@@ -94,7 +94,7 @@ fn others_go_on(engine: &Arc<Engine>, job_of_the_call: &JobHandle, ends_are_stor
     assert_eq!(cancelled.unwrap().state, JobState::Complete(Ending::Cancelled));
 }
 
-fn handlers(builder: EngineBuilder) -> (EngineBuilder, Gate) {
+fn handlers<S>(builder: EngineBuilder<S>) -> (EngineBuilder<S>, Gate) {
     let (gate, body) = gated();
     (builder.workers(3).algorithm("nothing", nothing).algorithm("gated", body), gate)
 }
@@ -109,7 +109,7 @@ fn engines() -> [(Arc<Engine>, Blocker, Gate); 2] {
     let store = FaultStore::with_hook(Arc::new(SharedMemory::new(MemoryStore::default())), hook);
     let (builder, second) = handlers(Engine::builder_shared(Arc::new(store)));
     // Nothing but the jobs of the test makes this engine write.
-    let builder = builder.lease(Duration::from_hours(1)).poll(Duration::from_hours(1));
+    let builder = builder.lease_duration(Duration::from_hours(1)).poll_interval(Duration::from_hours(1));
     [(one, alone, first), (Arc::new(builder.open().unwrap()), shared, second)]
 }
 

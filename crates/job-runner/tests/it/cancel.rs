@@ -32,7 +32,7 @@ fn a_running_job_shows_the_wish_and_stops_at_its_next_checkpoint() {
     let rig = Rig::new(|builder| builder.algorithm("a", body));
     let handle = rig.submit(job("a"));
     thread::scope(|scope| {
-        scope.spawn(|| rig.engine.run_one());
+        scope.spawn(|| rig.engine.driver().run_one());
         gate.entered();
         rig.clock.advance(Duration::from_secs(1));
         let asked = handle.cancel().unwrap();
@@ -54,7 +54,7 @@ fn a_second_cancel_of_a_running_job_changes_nothing() {
     let rig = Rig::new(|builder| builder.algorithm("a", body));
     let handle = rig.submit(job("a"));
     thread::scope(|scope| {
-        scope.spawn(|| rig.engine.run_one());
+        scope.spawn(|| rig.engine.driver().run_one());
         gate.entered();
         let first = handle.cancel().unwrap();
         rig.clock.advance(Duration::from_secs(1));
@@ -76,7 +76,8 @@ fn a_complete_job_cannot_be_cancelled() {
 
 #[test]
 fn a_handler_that_claims_to_have_been_cancelled_failed() {
-    let rig = Rig::new(|builder| builder.algorithm("a", |_: &mut JobContext| Err(JobError::Cancelled)));
+    let rig =
+        Rig::new(|builder| builder.algorithm("a", |_: &mut JobContext| Err(JobError::Stopped(StopCause::Cancel))));
     let failure = rig.finish(job("a")).failure.unwrap();
     assert_eq!(failure.kind, FailureKind::Handler);
     assert!(failure.message.contains("nobody told it to"), "{failure}");
@@ -93,7 +94,7 @@ fn a_body_that_ignores_the_wish_and_ends_well_succeeded() {
     });
     let handle = rig.submit(job("a"));
     thread::scope(|scope| {
-        scope.spawn(|| rig.engine.run_one());
+        scope.spawn(|| rig.engine.driver().run_one());
         gate.entered();
         handle.cancel().unwrap();
         gate.open();
@@ -114,7 +115,7 @@ fn a_body_that_fails_after_the_wish_failed() {
     });
     let handle = rig.submit(job("a"));
     thread::scope(|scope| {
-        scope.spawn(|| rig.engine.run_one());
+        scope.spawn(|| rig.engine.driver().run_one());
         gate.entered();
         handle.cancel().unwrap();
         gate.open();
@@ -132,14 +133,14 @@ fn rows_so_far_are_kept_on_request() {
                 for n in 0..50_000 {
                     rows.push(&n)?;
                 }
-                ctx.output("stage", "one")?;
+                ctx.set_output("stage", "one")?;
                 pass(ctx);
-                ctx.checkpoint()
+                ctx.check_stopped()
             })
         });
         let handle = rig.submit(if keep { job("a").keep_rows() } else { job("a") });
         thread::scope(|scope| {
-            scope.spawn(|| rig.engine.run_one());
+            scope.spawn(|| rig.engine.driver().run_one());
             gate.entered();
             handle.cancel().unwrap();
             gate.open();
@@ -166,12 +167,12 @@ fn a_token_tells_why_to_stop() {
             let token = ctx.cancel_token();
             pass(ctx);
             tell.send(token.cause()).unwrap();
-            ctx.checkpoint()
+            ctx.check_stopped()
         })
     });
     let handle = rig.submit(job("a"));
     thread::scope(|scope| {
-        scope.spawn(|| rig.engine.run_one());
+        scope.spawn(|| rig.engine.driver().run_one());
         gate.entered();
         handle.cancel().unwrap();
         gate.open();
@@ -193,7 +194,7 @@ fn race(
             thread::scope(|scope| {
                 scope.spawn(|| {
                     start.wait();
-                    engine.run_one();
+                    engine.driver().run_one();
                 });
                 start.wait();
                 other(&handle);
@@ -208,7 +209,7 @@ fn race(
 
 #[test]
 fn race_complete_against_cancel() {
-    let rig = Rig::new(|builder| builder.algorithm("a", |ctx: &mut JobContext| ctx.checkpoint()));
+    let rig = Rig::new(|builder| builder.algorithm("a", |ctx: &mut JobContext| ctx.check_stopped()));
     let ends = race(500, &rig.engine, "a", |handle| match handle.cancel() {
         Ok(record) => assert!(record.state != SUCCEEDED),
         Err(error) => assert_eq!(error, EngineError::AlreadyComplete(handle.id())),
@@ -229,7 +230,7 @@ fn race_complete_against_cancel_in_both_orders() {
     });
     let handle = rig.submit(job("a"));
     thread::scope(|scope| {
-        let running = scope.spawn(|| rig.engine.run_one());
+        let running = scope.spawn(|| rig.engine.driver().run_one());
         gate.entered();
         assert_eq!(handle.cancel().unwrap().state, JobState::Running { cancelling: true });
         gate.open();
@@ -243,7 +244,7 @@ fn race_complete_against_cancel_in_both_orders() {
 #[test]
 fn race_complete_against_cancel_on_workers() {
     let engine = Engine::builder(Arc::new(MemoryStore::default()))
-        .algorithm("a", |ctx: &mut JobContext| ctx.checkpoint())
+        .algorithm("a", |ctx: &mut JobContext| ctx.check_stopped())
         .workers(2)
         .open()
         .unwrap();
@@ -273,7 +274,7 @@ fn race_two_cancels() {
             let start = Barrier::new(2);
             thread::scope(|scope| {
                 if !waiting {
-                    scope.spawn(|| rig.engine.run_one());
+                    scope.spawn(|| rig.engine.driver().run_one());
                     gate.entered();
                 }
                 let cancels: Vec<_> = (0..2)
@@ -298,7 +299,7 @@ fn race_two_cancels() {
 #[test]
 fn race_deadline_against_complete() {
     for _ in 0..300 {
-        let rig = Rig::new(|builder| builder.algorithm("a", |ctx: &mut JobContext| ctx.checkpoint()));
+        let rig = Rig::new(|builder| builder.algorithm("a", |ctx: &mut JobContext| ctx.check_stopped()));
         let due = Clock::now(&*rig.clock);
         rig.clock.set(job_runner::Timestamp::from_micros(due.as_micros() - 1));
         let handle = rig.submit(job("a").deadline(due));
@@ -306,11 +307,11 @@ fn race_deadline_against_complete() {
         thread::scope(|scope| {
             scope.spawn(|| {
                 start.wait();
-                rig.engine.run_one();
+                rig.engine.driver().run_one();
             });
             start.wait();
             rig.clock.advance(Duration::from_micros(1));
-            rig.engine.tick().unwrap();
+            rig.engine.driver().tick().unwrap();
         });
         let record = handle.wait().unwrap();
         match record.state {
@@ -375,7 +376,7 @@ fn a_job_that_was_to_be_cancelled_when_the_process_died_is_cancelled_by_recovery
             Ok(())
         })
         .workers(1)
-        .stop_grace(Duration::ZERO)
+        .shutdown_timeout(Duration::ZERO)
         .open()
         .unwrap();
     let handle = engine.submit(job("a")).unwrap();

@@ -8,8 +8,8 @@ use std::{
 };
 
 use job_runner::{
-    Clock, Ending, Engine, EngineBuilder, EngineError, Explanation, FailureKind, JobContext, JobError, JobHandle,
-    JobId, JobKind, JobRecord, JobSpec, JobState, ManualClock, StopCause, Timestamp,
+    Clock, Ending, Engine, EngineError, Explanation, FailureKind, JobContext, JobError, JobHandle, JobId, JobKind,
+    JobRecord, JobSpec, JobState, ManualClock, SharedEngineBuilder, StopCause, Timestamp,
     store::{ErrorKind, Fault, FaultStore, JobStore, MemoryStore, Moment, SharedMemory, SharedStore},
 };
 use parking_lot::Mutex;
@@ -35,22 +35,22 @@ impl Group {
         Self { store: SharedMemory::with_clock(MemoryStore::default(), move || own.now()), clock }
     }
 
-    fn builder(&self) -> EngineBuilder {
+    fn builder(&self) -> SharedEngineBuilder {
         self.on(Arc::new(self.store.claimant()))
     }
 
-    pub(crate) fn on(&self, store: Arc<dyn SharedStore>) -> EngineBuilder {
-        Engine::builder_shared(store).clock(Arc::<ManualClock>::clone(&self.clock)).lease(LEASE).workers(0)
+    pub(crate) fn on(&self, store: Arc<dyn SharedStore>) -> SharedEngineBuilder {
+        Engine::builder_shared(store).clock(Arc::<ManualClock>::clone(&self.clock)).lease_duration(LEASE).manual()
     }
 
     /// An engine without threads.
-    pub(crate) fn engine(&self, setup: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Engine {
+    pub(crate) fn engine(&self, setup: impl FnOnce(SharedEngineBuilder) -> SharedEngineBuilder) -> Engine {
         setup(self.builder()).open().unwrap()
     }
 
     /// One that submits, cancels and reads only.
     pub(crate) fn front(&self) -> Engine {
-        self.engine(|builder| builder.poll(Duration::from_hours(1)))
+        self.engine(|builder| builder.poll_interval(Duration::from_hours(1)))
     }
 
     pub(crate) fn stored(&self, id: JobId) -> JobRecord {
@@ -66,7 +66,7 @@ impl Group {
 pub(crate) fn work(engine: &Engine) -> usize {
     let mut attempts = 0;
     loop {
-        engine.tick().unwrap();
+        engine.driver().tick().unwrap();
         match drain(engine) {
             0 => return attempts,
             ran => attempts += ran,
@@ -99,8 +99,8 @@ impl Mortal {
             .on(Arc::new(store.clone()))
             .algorithm("numbers", halves(pass))
             .workers(1)
-            .stop_grace(Duration::ZERO)
-            .poll(Duration::from_hours(1))
+            .shutdown_timeout(Duration::ZERO)
+            .poll_interval(Duration::from_hours(1))
             .open()
             .unwrap();
         Self { engine, store, gate }
@@ -126,12 +126,12 @@ fn every_job_runs_once_whichever_engine_takes_it() {
                     numbers(ctx)
                 })
                 .workers(2)
-                .lease(Duration::from_hours(1))
+                .lease_duration(Duration::from_hours(1))
                 .open()
                 .unwrap()
         })
         .collect();
-    let front = Engine::builder_shared(Arc::new(store.claimant())).workers(0).open().unwrap();
+    let front = Engine::builder_shared(Arc::new(store.claimant())).front_end().open().unwrap();
     let mut handles: Vec<JobHandle> = (0..200).map(|n| front.submit(count(n)).unwrap()).collect();
     handles.extend(engines[0].submit_all((0..200).map(count)).unwrap());
     for (handle, n) in handles.iter().zip((0..200u64).chain(0..200)) {
@@ -153,7 +153,7 @@ fn a_front_end_waits_in_every_way_for_what_others_run() {
     let front = group.front();
     let worker = group.engine(|builder| builder.algorithm("numbers", numbers));
     let handle = front.submit(count(100)).unwrap();
-    assert_eq!(front.explain(handle.id()).unwrap(), Explanation::Unclaimed);
+    assert_eq!(front.explain(handle.id()).unwrap(), Explanation::WaitingForEngine);
     assert_eq!(handle.wait_timeout(Duration::ZERO), Ok(None));
     let (tell, told) = wire();
     handle.on_end(move |record| tell.send(record.clone()).unwrap());
@@ -199,7 +199,7 @@ fn a_callback_outlives_its_handle() {
     let worker = group.engine(|builder| builder.algorithm("a", nothing));
     let (tell, told) = wire();
     front.submit(job("a")).unwrap().on_end(move |record| tell.send(record.state).unwrap());
-    front.tick().unwrap();
+    front.driver().tick().unwrap();
     work(&worker);
     assert_eq!(told.recv(), Ok(SUCCEEDED));
 }
@@ -213,7 +213,7 @@ fn a_running_job_is_seen_and_cancelled_from_another_engine() {
         .engine(|builder| builder.algorithm("a", move |ctx: &mut JobContext| until_told(ctx, &inside)).workers(1));
     let handle = front.submit(job("a")).unwrap();
     entered.recv().unwrap();
-    assert!(matches!(front.explain(handle.id()).unwrap(), Explanation::Elsewhere { attempt: 1, .. }));
+    assert!(matches!(front.explain(handle.id()).unwrap(), Explanation::RunningRemotely { attempt: 1, .. }));
     assert_eq!(handle.record().state, JobState::Running { cancelling: false });
     let asked = front.cancel(handle.id()).unwrap();
     assert_eq!(asked.state, JobState::Running { cancelling: true });
@@ -227,7 +227,7 @@ fn a_claimed_job_that_waits_is_cancelled_from_another_engine() {
     let group = Group::new();
     let worker = group.engine(|builder| builder.algorithm("a", nothing));
     let handle = worker.submit(job("a")).unwrap();
-    worker.tick().unwrap();
+    worker.driver().tick().unwrap();
     assert_eq!(worker.explain(handle.id()).unwrap(), Explanation::Queued { ahead: 0 });
     let front = group.front();
     assert_eq!(front.cancel(handle.id()).unwrap().state, CANCELLED);
@@ -272,7 +272,7 @@ fn jobs_that_a_dead_engine_had_only_claimed_lose_nothing() {
     let store = FaultStore::new(Arc::new(group.store.claimant()));
     let dead = group.on(Arc::new(store.clone())).algorithm("a", nothing).open().unwrap();
     let ids: Vec<_> = dead.submit_all(vec![job("a"); 5]).unwrap().iter().map(JobHandle::id).collect();
-    dead.tick().unwrap();
+    dead.driver().tick().unwrap();
     store.plan(Fault::Cut);
     drop(dead);
     let other = group.engine(|builder| builder.algorithm("a", nothing));
@@ -293,14 +293,14 @@ fn a_paused_engine_writes_nothing_when_it_goes_on() {
     // It claims only when told to: a lease that is over is anybody's, its own engine's too.
     let paused = group.engine(|builder| builder.algorithm("numbers", halves(pass)));
     let handle = paused.submit(count(3)).unwrap();
-    paused.tick().unwrap();
+    paused.driver().tick().unwrap();
     let before = thread::scope(|scope| {
-        let runs = scope.spawn(|| paused.run_one());
+        let runs = scope.spawn(|| paused.driver().run_one());
         gate.entered();
         group.leases_end();
         let before = group.stored(handle.id());
         gate.open();
-        assert!(runs.join().unwrap());
+        assert!(runs.join().unwrap().is_some());
         before
     });
     // Nobody else has it yet; its rows and its end are refused all the same, and it is told so.
@@ -329,7 +329,7 @@ fn an_engine_that_is_cut_off_stops_its_jobs() {
             outcome
         })
         .workers(1)
-        .lease(Duration::from_millis(300))
+        .lease_duration(Duration::from_millis(300))
         .open()
         .unwrap();
     let handle = engine.submit(job("a")).unwrap();
@@ -365,8 +365,8 @@ fn an_outage_longer_than_a_lease_costs_no_attempt_however_often_it_comes() {
             outcome
         })
         .workers(1)
-        .lease(Duration::from_millis(300))
-        .poll(Duration::from_millis(50))
+        .lease_duration(Duration::from_millis(300))
+        .poll_interval(Duration::from_millis(50))
         .open()
         .unwrap();
     let handle = engine.submit(job("a").max_attempts(2)).unwrap();
@@ -389,19 +389,19 @@ fn a_body_that_did_not_notice_an_outage_goes_on() {
     let (gate, pass) = Gate::new();
     let engine = group.on(Arc::new(store.clone())).algorithm("numbers", halves(pass)).open().unwrap();
     let handle = engine.submit(count(3)).unwrap();
-    engine.tick().unwrap();
+    engine.driver().tick().unwrap();
     thread::scope(|scope| {
-        let runs = scope.spawn(|| engine.run_one());
+        let runs = scope.spawn(|| engine.driver().run_one());
         gate.entered();
         for _ in 0..3 {
             store.plan(Fault::Cut);
             group.leases_end();
-            assert!(engine.tick().is_err());
+            assert!(engine.driver().tick().is_err());
             store.plan(Fault::Never);
-            engine.tick().unwrap();
+            engine.driver().tick().unwrap();
         }
         gate.open();
-        assert!(runs.join().unwrap());
+        assert!(runs.join().unwrap().is_some());
     });
     let record = handle.wait().unwrap();
     assert_eq!(
@@ -421,7 +421,7 @@ fn a_claim_of_a_job_that_runs_here_renews_it() {
         .on(Arc::new(store.clone()))
         .algorithm("numbers", halves(pass))
         .workers(2)
-        .poll(Duration::from_millis(1))
+        .poll_interval(Duration::from_millis(1))
         .open()
         .unwrap();
     let handle = engine.submit(count(3)).unwrap();
@@ -445,22 +445,22 @@ fn an_outage_that_all_engines_see_takes_no_job_from_any() {
     let engine = group.on(Arc::new(own.clone())).algorithm("numbers", halves(pass)).open().unwrap();
     let other = group.on(Arc::new(others.clone())).algorithm("numbers", numbers).open().unwrap();
     let handle = engine.submit(count(3)).unwrap();
-    engine.tick().unwrap();
+    engine.driver().tick().unwrap();
     thread::scope(|scope| {
-        let runs = scope.spawn(|| engine.run_one());
+        let runs = scope.spawn(|| engine.driver().run_one());
         gate.entered();
         for store in [&own, &others] {
             store.plan(Fault::Cut);
         }
         group.leases_end();
-        assert!(engine.tick().is_err() && other.tick().is_err());
+        assert!(engine.driver().tick().is_err() && other.driver().tick().is_err());
         for store in [&own, &others] {
             store.plan(Fault::Never);
         }
         assert_eq!(work(&other), 0, "the lease has ended, and its engine may be about to renew it");
-        engine.tick().unwrap();
+        engine.driver().tick().unwrap();
         gate.open();
-        assert!(runs.join().unwrap());
+        assert!(runs.join().unwrap().is_some());
     });
     let record = handle.wait().unwrap();
     assert_eq!((record.state, record.attempt), (SUCCEEDED, 1));
@@ -485,16 +485,16 @@ fn a_write_that_was_refused_in_an_outage_is_no_failure_of_the_job() {
     };
     let engine = group.engine(|builder| builder.algorithm("a", body));
     let handle = engine.submit(job("a").max_attempts(2)).unwrap();
-    engine.tick().unwrap();
+    engine.driver().tick().unwrap();
     thread::scope(|scope| {
-        let runs = scope.spawn(|| engine.run_one());
+        let runs = scope.spawn(|| engine.driver().run_one());
         gate.entered();
         group.leases_end();
         gate.open();
         gate.entered();
-        engine.tick().unwrap();
+        engine.driver().tick().unwrap();
         gate.open();
-        assert!(runs.join().unwrap());
+        assert!(runs.join().unwrap().is_some());
     });
     let record = group.stored(handle.id());
     assert_eq!((record.state, record.failed_attempts), (JobState::Waiting, 0));
@@ -519,8 +519,8 @@ fn jobs_of_a_dead_engine_run_one_after_another_and_the_one_that_kills_is_found()
             .on(Arc::new(store.clone()))
             .algorithm("a", body)
             .workers(workers)
-            .stop_grace(Duration::ZERO)
-            .poll(Duration::from_millis(1))
+            .shutdown_timeout(Duration::ZERO)
+            .poll_interval(Duration::from_millis(1))
             .open()
             .unwrap();
         Mortal { engine, store, gate }
@@ -644,7 +644,7 @@ fn an_engine_claims_what_it_has_handlers_for_and_the_most_urgent_first() {
     let ids: Vec<_> = front.submit_all(specs).unwrap().iter().map(JobHandle::id).collect();
     let seen = Arc::clone(&order);
     let engine = group.engine(|builder| {
-        builder.backlog(0).algorithm("a", move |ctx: &mut JobContext| {
+        builder.max_prefetch(0).algorithm("a", move |ctx: &mut JobContext| {
             seen.lock().push(ctx.id());
             Ok(())
         })
@@ -652,7 +652,7 @@ fn an_engine_claims_what_it_has_handlers_for_and_the_most_urgent_first() {
     assert_eq!(work(&engine), 4);
     assert_eq!(*order.lock(), [ids[2], ids[0], ids[3], ids[4]]);
     assert_eq!(group.stored(ids[1]).state, JobState::Waiting);
-    assert_eq!(engine.explain(ids[1]).unwrap(), Explanation::Unclaimed);
+    assert_eq!(engine.explain(ids[1]).unwrap(), Explanation::WaitingForEngine);
     assert_eq!(group.stored(ids[1]).spec.kind(), &JobKind::Algorithm("b".to_owned()));
 }
 
@@ -664,7 +664,7 @@ fn a_job_that_waits_past_its_deadline_expires_when_it_is_claimed() {
     let handle = front.submit(job("a").deadline(due)).unwrap();
     group.clock.advance(Duration::from_secs(1));
     let engine = group.engine(|builder| builder.algorithm("a", nothing));
-    engine.tick().unwrap();
+    engine.driver().tick().unwrap();
     assert_eq!(drain(&engine), 0);
     assert_eq!(handle.wait().unwrap().failure.unwrap().kind, FailureKind::Deadline);
 }
@@ -680,7 +680,7 @@ fn what_waits_long_in_one_engine_goes_to_another() {
             pass(ctx);
             Ok(())
         };
-        builder.algorithm("gated", gated).algorithm("a", nothing).lease(Duration::from_secs(3)).workers(1)
+        builder.algorithm("gated", gated).algorithm("a", nothing).lease_duration(Duration::from_secs(3)).workers(1)
     });
     // Short jobs, so that it claims ahead from then on.
     for handle in busy.submit_all(vec![job("a"); 50]).unwrap() {
@@ -718,7 +718,7 @@ fn who_waits_for_a_removed_job_is_told_so() {
     let worker = group.engine(|builder| builder.algorithm("a", nothing));
     assert_eq!(work(&worker), 1);
     assert!(worker.remove(handle.id()).unwrap());
-    front.tick().unwrap();
+    front.driver().tick().unwrap();
     assert_eq!(handle.wait(), Err(EngineError::UnknownJob(handle.id())));
 }
 
@@ -726,7 +726,7 @@ fn who_waits_for_a_removed_job_is_told_so() {
 fn a_store_that_fails_is_told_of_and_gets_well() {
     let group = Group::new();
     let store = FaultStore::new(Arc::new(group.store.claimant()));
-    let front = group.on(Arc::new(store.clone())).poll(Duration::from_millis(1)).open().unwrap();
+    let front = group.on(Arc::new(store.clone())).poll_interval(Duration::from_millis(1)).open().unwrap();
     let handle = front.submit(job("a")).unwrap();
     assert_eq!(handle.wait_timeout(Duration::ZERO), Ok(None));
     store.plan(Fault::Cut);
@@ -753,10 +753,10 @@ fn a_claim_that_was_reported_as_failed_is_given_back() {
     let engine = group.on(Arc::new(store.clone())).algorithm("a", nothing).open().unwrap();
     let handles = engine.submit_all(vec![job("a"); 2]).unwrap();
     store.plan(Fault::AfterWrite(0));
-    assert!(engine.tick().is_err());
-    let other = group.engine(|builder| builder.algorithm("a", nothing).backlog(0));
-    other.tick().unwrap();
-    assert!(other.run_one());
+    assert!(engine.driver().tick().is_err());
+    let other = group.engine(|builder| builder.algorithm("a", nothing).max_prefetch(0));
+    other.driver().tick().unwrap();
+    assert!(other.driver().run_one().is_some());
     assert_eq!(work(&other), 0);
     // The first renewal gives back what the engine does not know of.
     assert_eq!(work(&engine), 1);
@@ -806,20 +806,20 @@ fn race_everything_on_one_store() {
             Engine::builder_shared(Arc::new(store.claimant()))
                 .algorithm("a", |ctx: &mut JobContext| {
                     thread::yield_now();
-                    ctx.checkpoint()?;
+                    ctx.check_stopped()?;
                     if ctx.attempt() == 1 && ctx.id().as_bytes()[15].is_multiple_of(7) {
                         return Err(JobError::transient("again"));
                     }
                     numbers(ctx)
                 })
                 .algorithm("numbers", numbers)
-                .retry(job_runner::RetryPolicy { first: Duration::ZERO, most: Duration::ZERO })
-                .poll(Duration::from_millis(2))
+                .retry(job_runner::RetryPolicy::new(Duration::ZERO, Duration::ZERO))
+                .poll_interval(Duration::from_millis(2))
                 .workers(2)
                 .open()
                 .unwrap()
         };
-        let front = Engine::builder_shared(Arc::new(store.claimant())).workers(0).open().unwrap();
+        let front = Engine::builder_shared(Arc::new(store.claimant())).front_end().open().unwrap();
         let mut engines = vec![open(), open()];
         let spec = JobSpec::algorithm("a").graph("g").parameters(&7).unwrap();
         let handles = front.submit_all(vec![spec; 60]).unwrap();
@@ -878,7 +878,7 @@ fn a_front_end_notes_in_the_store_what_is_read_there_by_itself() {
     assert_eq!(work(&worker), 1);
     group.clock.advance(Duration::from_secs(1));
     let other = front.submit(count(1)).unwrap();
-    worker.tick().unwrap();
+    worker.driver().tick().unwrap();
     drain(&worker);
     group.clock.advance(Duration::from_secs(1));
     // Also a result that has no rows.
@@ -886,7 +886,7 @@ fn a_front_end_notes_in_the_store_what_is_read_there_by_itself() {
     while group.store.last_read(read.id()).unwrap().is_none() {
         thread::yield_now();
     }
-    worker.tick().unwrap();
+    worker.driver().tick().unwrap();
     assert_eq!([read, other].map(|handle| group.store.get(handle.id()).unwrap().is_some()), [true, false]);
 }
 
@@ -920,7 +920,7 @@ fn a_cancel_between_a_claim_and_its_answer_takes_effect() {
         .open()
         .unwrap();
     let engine = own.get_or_init(|| engine);
-    let front = Engine::builder_shared(Arc::new(memory.claimant())).workers(0).open().unwrap();
+    let front = Engine::builder_shared(Arc::new(memory.claimant())).front_end().open().unwrap();
     // Known here before it is claimed.
     let spec = job("a");
     let far = front.submit(spec).unwrap();

@@ -27,7 +27,7 @@ fn handlers(builder: EngineBuilder) -> EngineBuilder {
             (0..50_000).try_for_each(|n| rows.push(&n))
         })
         .algorithm("state", |ctx: &mut JobContext| {
-            if ctx.saved_checkpoint()?.is_none() {
+            if ctx.load_checkpoint()?.is_none() {
                 ctx.save_checkpoint(b"half")?;
             }
             Ok(())
@@ -57,7 +57,7 @@ fn scenario(engine: &Engine, clock: &job_runner::ManualClock) -> Vec<JobId> {
     drain(engine);
     clock.advance(Duration::from_mins(10));
     drain(engine);
-    let _ = engine.tick();
+    let _ = engine.driver().tick();
     taken
 }
 
@@ -184,7 +184,7 @@ fn with_workers(fault: Fault) {
     let store = FaultStore::new(Arc::new(MemoryStore::default()));
     let engine = handlers(Engine::builder(Arc::new(store.clone())))
         .workers(2)
-        .retry(job_runner::RetryPolicy { first: Duration::ZERO, most: Duration::ZERO })
+        .retry(job_runner::RetryPolicy::new(Duration::ZERO, Duration::ZERO))
         .open()
         .unwrap();
     store.plan(fault);
@@ -222,7 +222,7 @@ fn an_engine_whose_store_fails_says_so_takes_nothing_and_loses_nothing_until_it_
         })
         .durability(Durability::Buffered)
         .workers(1)
-        .retry(job_runner::RetryPolicy { first: Duration::ZERO, most: Duration::ZERO })
+        .retry(job_runner::RetryPolicy::new(Duration::ZERO, Duration::ZERO))
         .open()
         .unwrap();
     // The body's last rows and the end cannot be stored.
@@ -280,8 +280,10 @@ fn a_shutdown_while_the_store_fails_does_not_hang_and_the_next_open_runs_the_job
 fn without_workers_whoever_drives_the_engine_tries_again_what_could_not_be_stored() {
     type Drive = fn(&Rig, &JobHandle);
     let drives: [(&str, Drive); 4] = [
-        ("run_one", |rig, _| while rig.engine.run_one() {}),
-        ("tick", |rig, _| rig.engine.tick().unwrap()),
+        ("run_one", |rig, _| {
+            rig.engine.driver().run_until_idle();
+        }),
+        ("tick", |rig, _| rig.engine.driver().tick().unwrap()),
         ("wait", |_, handle| drop(handle.wait_timeout(Duration::ZERO))),
         ("cancel", |_, handle| drop(handle.cancel())),
     ];
@@ -292,11 +294,11 @@ fn without_workers_whoever_drives_the_engine_tries_again_what_could_not_be_store
             let rig = Rig::on(Arc::new(store.clone()), handlers);
             let handle = rig.submit(job("bad"));
             store.plan(Fault::WritesFrom(first));
-            assert!(rig.engine.run_one());
-            assert!(!rig.engine.run_one(), "nothing is run while the store fails");
+            assert!(rig.engine.driver().run_one().is_some());
+            assert!(rig.engine.driver().run_one().is_none(), "nothing is run while the store fails");
             assert!(matches!(handle.wait(), Err(EngineError::Unhealthy(_))), "{name}, {first}");
             assert!(matches!(rig.engine.submit(job("nothing")), Err(EngineError::Unhealthy(_))));
-            assert!(rig.engine.tick().is_ok() && rig.engine.health().is_err());
+            assert!(rig.engine.driver().tick().is_ok() && rig.engine.health().is_err());
             // Found again, the job still says what keeps it.
             let found = rig.engine.job(handle.id()).unwrap().unwrap();
             assert!(matches!(found.wait_timeout(Duration::ZERO), Err(EngineError::Unhealthy(_))));
@@ -337,14 +339,14 @@ fn without_workers_a_cancel_of_a_job_whose_end_could_not_be_stored_comes_to_an_e
     let rig = Rig::on(Arc::new(store.clone()), |builder| {
         builder.algorithm("told", |ctx: &mut JobContext| {
             loop {
-                ctx.checkpoint()?;
+                ctx.check_stopped()?;
                 std::thread::yield_now();
             }
         })
     });
     let handle = rig.submit(job("told").deadline(job_runner::Timestamp::from_micros(u64::MAX)));
     std::thread::scope(|scope| {
-        scope.spawn(|| rig.engine.run_one());
+        scope.spawn(|| rig.engine.driver().run_one());
         while handle.record().state == JobState::Waiting {
             std::thread::yield_now();
         }
@@ -353,7 +355,7 @@ fn without_workers_a_cancel_of_a_job_whose_end_could_not_be_stored_comes_to_an_e
     });
     assert!(rig.engine.health().is_err() || handle.record().state.is_complete());
     store.plan(Fault::Never);
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     assert_eq!(handle.wait().unwrap().state, JobState::Complete(Ending::Cancelled));
 }
 
@@ -363,7 +365,7 @@ fn without_workers_a_shutdown_does_not_wait_for_what_cannot_be_stored() {
     let rig = Rig::on(Arc::new(store.clone()), handlers);
     let handle = rig.submit(job("bad"));
     store.plan(Fault::WritesFrom(2));
-    assert!(rig.engine.run_one());
+    assert!(rig.engine.driver().run_one().is_some());
     assert_eq!(rig.engine.shutdown(Duration::from_hours(10)).abandoned, 0);
     assert!(matches!(handle.wait(), Err(EngineError::Unhealthy(_))));
     store.plan(Fault::Never);
@@ -378,7 +380,7 @@ fn a_failed_write_of_rows_is_another_attempt_not_a_broken_result() {
     let rig = Rig::on(Arc::new(store.clone()), handlers);
     let handle = rig.submit(count(100_000));
     store.plan(Fault::Write(3)); // start, two blocks, this one
-    assert!(rig.engine.run_one());
+    assert!(rig.engine.driver().run_one().is_some());
     assert_eq!(handle.record().state, JobState::Waiting);
     rig.clock.advance(Duration::from_mins(1));
     drain(&rig.engine);

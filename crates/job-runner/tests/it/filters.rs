@@ -7,7 +7,8 @@ use std::sync::{
 
 use crossbeam_channel::{Receiver, bounded};
 use job_runner::{
-    Ending, Engine, FailureKind, JobContext, JobError, JobHandle, JobSpec, JobState, Partition, store::MemoryStore,
+    Ending, Engine, FailureKind, JobContext, JobError, JobHandle, JobSpec, JobState, Partition, ScanOptions,
+    store::MemoryStore,
 };
 
 use crate::support::{Rig, drain, job, nothing, page, rows};
@@ -20,13 +21,13 @@ fn keeps(id: u64) -> bool {
 
 fn scan(size: u64) -> impl Fn(&mut JobContext) -> Result<(), JobError> {
     move |ctx: &mut JobContext| {
-        ctx.scan_partitions("vertices", IDS, size, |part: &mut Partition<'_>| {
+        ctx.scan("vertices", 0..IDS, ScanOptions::default().partition_size(size), |part: &mut Partition<'_>| {
             for id in part.ids() {
                 if keeps(id) {
                     part.push(&id)?;
                 }
             }
-            part.checkpoint()
+            part.check_stopped()
         })
     }
 }
@@ -65,7 +66,7 @@ fn rows_come_in_the_order_of_ids_however_many_workers_scan() {
 fn a_scan_of_nothing_gives_an_empty_list() {
     let rig = Rig::new(|builder| {
         builder.vertex_filter(|ctx: &mut JobContext| {
-            ctx.scan_partitions("vertices", 0, 0, |_: &mut Partition<'_>| Ok(()))
+            ctx.scan("vertices", 0..0, ScanOptions::default().partition_size(0), |_: &mut Partition<'_>| Ok(()))
         })
     });
     let handle = rig.submit(filter());
@@ -80,7 +81,7 @@ fn two_scans_of_one_job_follow_each_other_in_its_list() {
     let rig = Rig::new(|builder| {
         builder.vertex_filter(|ctx: &mut JobContext| {
             for _ in 0..2 {
-                ctx.scan_partitions("n", 10, 3, |part: &mut Partition<'_>| {
+                ctx.scan("n", 0..10, ScanOptions::default().partition_size(3), |part: &mut Partition<'_>| {
                     part.ids().try_for_each(|id| part.push(&id))
                 })?;
             }
@@ -96,7 +97,7 @@ fn two_scans_of_one_job_follow_each_other_in_its_list() {
 fn more_partitions_than_can_be_numbered_are_refused() {
     let rig = Rig::new(|builder| {
         builder.vertex_filter(|ctx: &mut JobContext| {
-            ctx.scan_partitions("n", u64::MAX, 1, |_: &mut Partition<'_>| Ok(()))
+            ctx.scan("n", 0..u64::MAX, ScanOptions::default().partition_size(1), |_: &mut Partition<'_>| Ok(()))
         })
     });
     assert!(rig.finish(filter()).failure.unwrap().message.contains("too many partitions"));
@@ -113,7 +114,7 @@ fn wrong_in_one(workers: usize, wrong: fn() -> Result<(), JobError>) -> (JobHand
         let (begun, inside, receiver) = (Arc::clone(&begun), Arc::clone(&inside), receiver.clone());
         let sender = sender.lock().take();
         let sender = parking_lot::Mutex::new(sender);
-        ctx.scan_partitions("n", 1_000, 1, move |part: &mut Partition<'_>| {
+        ctx.scan("n", 0..1_000, ScanOptions::default().partition_size(1), move |part: &mut Partition<'_>| {
             begun.fetch_add(1, Ordering::SeqCst);
             part.push(&"x".repeat(1_000))?;
             if inside.fetch_add(1, Ordering::SeqCst) + 1 == workers {
@@ -123,7 +124,7 @@ fn wrong_in_one(workers: usize, wrong: fn() -> Result<(), JobError>) -> (JobHand
             let _ = receiver.recv();
             // Told to stop by the partition that went wrong, sooner or later.
             loop {
-                part.checkpoint()?;
+                part.check_stopped()?;
                 std::thread::yield_now();
             }
         })
@@ -166,7 +167,7 @@ fn a_waiting_job_gets_a_worker_while_a_large_scan_runs() {
     let (inside, entered) = bounded::<()>(100);
     let engine = engine(2, move |ctx: &mut JobContext| {
         let (steps, inside) = (steps.clone(), inside.clone());
-        ctx.scan_partitions("n", 1_000, 1, move |part: &mut Partition<'_>| {
+        ctx.scan("n", 0..1_000, ScanOptions::default().partition_size(1), move |part: &mut Partition<'_>| {
             let _ = inside.try_send(());
             let _ = steps.recv();
             part.push(&part.ids().start)
@@ -193,10 +194,10 @@ fn a_scan_is_cancelled_in_every_partition() {
     let (inside, entered) = bounded::<()>(100);
     let engine = engine(3, move |ctx: &mut JobContext| {
         let inside = inside.clone();
-        ctx.scan_partitions("n", 1_000, 1, move |part: &mut Partition<'_>| {
+        ctx.scan("n", 0..1_000, ScanOptions::default().partition_size(1), move |part: &mut Partition<'_>| {
             inside.send(()).unwrap();
             loop {
-                part.checkpoint()?;
+                part.check_stopped()?;
                 std::thread::yield_now();
             }
         })
@@ -215,7 +216,7 @@ fn progress_of_a_scan_counts_partitions() {
     let (step, steps) = bounded::<()>(0);
     let engine = engine(1, move |ctx: &mut JobContext| {
         let steps = steps.clone();
-        ctx.scan_partitions("n", 10, 1, move |_: &mut Partition<'_>| {
+        ctx.scan("n", 0..10, ScanOptions::default().partition_size(1), move |_: &mut Partition<'_>| {
             let _ = steps.recv();
             Ok(())
         })

@@ -13,7 +13,7 @@ use std::{
 
 use job_runner::{
     Clock, Ending, Engine, EngineError, FailureKind, JobContext, JobError, JobHandle, JobRecord, JobSpec,
-    JobState, ManualClock, Partition, Timestamp,
+    JobState, ManualClock, Partition, ScanOptions, Timestamp,
     store::{FaultStore, JobStore, MemoryStore, Moment, Store},
 };
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
@@ -70,7 +70,7 @@ fn partitions_that_panic_with_such_values_fail_their_scan_whoever_helps() {
     let engine = Engine::builder(Arc::new(MemoryStore::default()))
         .vertex_filter(|ctx: &mut JobContext| {
             let owned = Arc::new(AtomicUsize::new(0));
-            ctx.scan_partitions("n", 64, 1, move |part: &mut Partition<'_>| {
+            ctx.scan("n", 0..64, ScanOptions::default().partition_size(1), move |part: &mut Partition<'_>| {
                 // A few panic at the same time: one of them is told, the others are dropped.
                 owned.fetch_add(1, Ordering::SeqCst);
                 thread::yield_now();
@@ -95,9 +95,9 @@ fn what_the_body_of_a_scan_owns_may_panic_when_it_is_dropped() {
     let engine = Engine::builder(Arc::new(MemoryStore::default()))
         .vertex_filter(|ctx: &mut JobContext| {
             let owned = Bomb(1);
-            ctx.scan_partitions("n", 16, 1, move |part: &mut Partition<'_>| {
+            ctx.scan("n", 0..16, ScanOptions::default().partition_size(1), move |part: &mut Partition<'_>| {
                 let _of_the_closure = &owned;
-                part.checkpoint()
+                part.check_stopped()
             })
         })
         .workers(4)
@@ -237,7 +237,7 @@ impl Drop for BadClock {
 fn while_a_clock_panics_time_stands_still_and_jobs_end() {
     let clock = Arc::new(BadClock::default());
     let engine = Engine::builder(Arc::new(MemoryStore::default()))
-        .algorithm("a", |ctx: &mut JobContext| ctx.checkpoint())
+        .algorithm("a", |ctx: &mut JobContext| ctx.check_stopped())
         .clock(Arc::<BadClock>::clone(&clock))
         .workers(2)
         .open()
@@ -284,7 +284,7 @@ fn a_recorder_of_metrics_that_panics_costs_no_job() {
         drain(&rig.engine);
         assert_eq!((handle.record().state, rows(&handle, 49_999, 9)), (SUCCEEDED, vec![49_999]));
         handle.clone().cancel().unwrap_err();
-        rig.engine.tick().unwrap();
+        rig.engine.driver().tick().unwrap();
         rig.engine.health().unwrap();
     });
 }
@@ -311,7 +311,7 @@ fn a_store_that_panics_at_any_write_is_tried_again() {
         let store = FaultStore::with_hook(Arc::new(MemoryStore::default()), hook);
         let engine = Engine::builder(Arc::new(store.clone()) as Arc<dyn Store>)
             .algorithm("numbers", numbers)
-            .retry(job_runner::RetryPolicy { first: Duration::ZERO, most: Duration::ZERO })
+            .retry(job_runner::RetryPolicy::new(Duration::ZERO, Duration::ZERO))
             .workers(2)
             .open()
             .unwrap();
@@ -405,9 +405,9 @@ fn a_thread_that_panics_between_jobs_is_started_anew() {
         .on(Arc::new(store))
         .algorithm("gated", move |ctx: &mut JobContext| {
             pass(ctx);
-            ctx.checkpoint()
+            ctx.check_stopped()
         })
-        .lease(Duration::from_secs(3))
+        .lease_duration(Duration::from_secs(3))
         .workers(1)
         .open()
         .unwrap();

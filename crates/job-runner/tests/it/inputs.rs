@@ -2,7 +2,7 @@
 
 use job_runner::{
     EngineError, FailureKind, InvalidSpec, JobContext, JobError, JobSpec, OrNull, Outputs, PageRequest,
-    Parameters, Partition,
+    Parameters, Partition, ScanOptions,
 };
 
 use crate::support::{Rig, job, nothing, page};
@@ -28,18 +28,19 @@ fn a_row_without_end_fails_its_job() {
 
 #[test]
 fn outputs_without_number_without_end_and_with_endless_names_fail_their_job() {
-    let many = refusal(|ctx| (0..).try_for_each(|n| Ok(ctx.output(&format!("output {n}"), &n)?)));
+    let many = refusal(|ctx| (0..).try_for_each(|n| Ok(ctx.set_output(&format!("output {n}"), &n)?)));
     assert_eq!(many, "the result has 1000 outputs, and no more are allowed: put what are many into the list");
     let long = refusal(|ctx| {
         let text = "x".repeat(1 << 20);
-        Ok(ctx.output("long", &vec![text.as_str(); 1 << 16])?)
+        Ok(ctx.set_output("long", &vec![text.as_str(); 1 << 16])?)
     });
     assert!(long.starts_with("with output \"long\" the outputs have more than 1048576 bytes"), "{long}");
-    let together = refusal(|ctx| (0..).try_for_each(|n| Ok(ctx.output(&format!("{n}"), &"x".repeat(10_000))?)));
+    let together =
+        refusal(|ctx| (0..).try_for_each(|n| Ok(ctx.set_output(&format!("{n}"), &"x".repeat(10_000))?)));
     assert!(together.starts_with("with output \"104\" the outputs have more than"), "{together}");
     let name = || "n".repeat(Outputs::MAX_NAME + 1);
     let expected = "the name of an output has 257 bytes: at most 256 are allowed";
-    assert_eq!(refusal(move |ctx| Ok(ctx.output(&name(), &1)?)), expected);
+    assert_eq!(refusal(move |ctx| Ok(ctx.set_output(&name(), &1)?)), expected);
     assert_eq!(refusal(move |ctx| ctx.rows(&name()).map(drop)), expected);
     let second = refusal(move |ctx| {
         ctx.rows("rows")?.push(&1)?;
@@ -51,7 +52,9 @@ fn outputs_without_number_without_end_and_with_endless_names_fail_their_job() {
 #[test]
 fn a_scan_in_too_many_partitions_fails_its_job() {
     for ids in [1 << 23, u64::MAX] {
-        let message = refusal(move |ctx| ctx.scan_partitions("rows", ids, 1, |_: &mut Partition<'_>| Ok(())));
+        let message = refusal(move |ctx| {
+            ctx.scan("rows", 0..ids, ScanOptions::default().partition_size(1), |_: &mut Partition<'_>| Ok(()))
+        });
         assert!(message.contains("too many partitions") || message.contains("4194304 segments"), "{message}");
     }
 }
@@ -66,7 +69,7 @@ fn a_failure_without_end_makes_no_long_record() {
     });
     for name in ["says", "panics", "again"] {
         let handle = rig.submit(job(name));
-        while rig.engine.run_one() {}
+        rig.engine.driver().run_until_idle();
         let message = handle.record().failure.unwrap().message;
         assert!(message.len() <= 4_096, "{name}: {} bytes", message.len());
         assert_eq!(rig.stored(handle.id()), handle.record());
@@ -120,7 +123,7 @@ fn numbers_that_json_does_not_have_are_refused_with_their_row_and_place() {
                 rows.push(&rank(0, 0.5))?;
                 rows.push(&rank(1, f64::NAN))
             })
-            .algorithm("output", |ctx: &mut JobContext| Ok(ctx.output("modularity", &f64::INFINITY)?))
+            .algorithm("output", |ctx: &mut JobContext| Ok(ctx.set_output("modularity", &f64::INFINITY)?))
     });
     let message = |name| rig.finish(job(name)).failure.unwrap().message;
     let why = "which JSON does not have";

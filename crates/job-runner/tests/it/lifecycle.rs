@@ -23,8 +23,8 @@ fn a_job_waits_runs_and_succeeds() {
     assert_eq!(handle.record().state, JobState::Waiting);
     assert_eq!(rig.stored(handle.id()), handle.record());
     rig.clock.advance(Duration::from_secs(5));
-    assert!(rig.engine.run_one());
-    assert!(!rig.engine.run_one());
+    assert!(rig.engine.driver().run_one().is_some());
+    assert!(rig.engine.driver().run_one().is_none());
     let record = handle.wait().unwrap();
     assert_eq!(record.state, JobState::Complete(Ending::Succeeded));
     assert_eq!((record.attempt, record.size.rows, record.size.bytes), (1, 3, 5)); // `0,1,2`
@@ -35,7 +35,7 @@ fn a_job_waits_runs_and_succeeds() {
 
 #[test]
 fn each_kind_of_job_has_its_own_handler_and_the_last_one_given_counts() {
-    let says = |text: &'static str| move |ctx: &mut JobContext| Ok(ctx.output("says", text)?);
+    let says = |text: &'static str| move |ctx: &mut JobContext| Ok(ctx.set_output("says", text)?);
     let rig = Rig::new(|builder| {
         builder
             .vertex_filter(says("vertices"))

@@ -3,8 +3,8 @@
 use std::{sync::Arc, thread, time::Duration};
 
 use job_runner::{
-    Clock, Ending, Engine, FailureKind, JobContext, JobRecord, JobSpec, JobState, Partition, Timestamp,
-    store::MemoryStore,
+    Clock, Ending, Engine, FailureKind, JobContext, JobRecord, JobSpec, JobState, Partition, ScanOptions,
+    Timestamp, store::MemoryStore,
 };
 
 use crate::support::{Gate, Rig, count, drain, gated, job, nothing, numbers, page, rows};
@@ -14,9 +14,9 @@ fn rig() -> Rig {
         builder.algorithm("numbers", numbers).algorithm("nothing", nothing).algorithm(
             "memory",
             |ctx: &mut JobContext| {
-                ctx.use_memory(1_000)?;
+                ctx.report_memory(1_000)?;
                 ctx.rows("n")?.push(&1)?;
-                ctx.use_memory(1_001)
+                ctx.report_memory(1_001)
             },
         )
     })
@@ -90,7 +90,7 @@ fn kept_rows_of_a_scan_are_as_many_as_the_budget() {
     for workers in [1, 3] {
         let engine = Engine::builder(Arc::new(MemoryStore::default()))
             .vertex_filter(|ctx: &mut JobContext| {
-                ctx.scan_partitions("n", 10_000, 100, |part: &mut Partition<'_>| {
+                ctx.scan("n", 0..10_000, ScanOptions::default().partition_size(100), |part: &mut Partition<'_>| {
                     part.ids().try_for_each(|id| part.push(&id))
                 })
             })
@@ -128,10 +128,10 @@ fn a_deadline_ends_a_waiting_job() {
     let rig = rig();
     let handle = rig.submit(job("nothing").deadline(in_seconds(&rig, 10)));
     rig.clock.advance(Duration::from_secs(9));
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     assert_eq!(handle.record().state, JobState::Waiting);
     rig.clock.advance(Duration::from_secs(1));
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     let record = handle.wait().unwrap();
     assert_eq!((reason(&record), record.attempt), (FailureKind::Deadline, 0));
     assert_eq!(record.failure.unwrap().message, "its deadline passed while it waited");
@@ -159,16 +159,16 @@ fn a_deadline_ends_a_running_job_at_its_next_checkpoint_and_rows_may_be_kept() {
             builder.algorithm("a", move |ctx: &mut JobContext| {
                 ctx.rows("n")?.push(&7)?;
                 pass(ctx);
-                ctx.checkpoint()
+                ctx.check_stopped()
             })
         });
         let handle = rig.submit(job("a").deadline(in_seconds(&rig, 10)).keep_rows());
         thread::scope(|scope| {
-            scope.spawn(|| rig.engine.run_one());
+            scope.spawn(|| rig.engine.driver().run_one());
             gate.entered();
             rig.clock.advance(Duration::from_secs(10));
             if ticked {
-                rig.engine.tick().unwrap();
+                rig.engine.driver().tick().unwrap();
             }
             gate.open();
         });
@@ -183,7 +183,7 @@ fn a_job_that_ends_before_its_deadline_is_not_touched_by_it() {
     let rig = rig();
     let record = rig.finish(job("nothing").deadline(in_seconds(&rig, 10)));
     rig.clock.advance(Duration::from_mins(1));
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     assert_eq!(rig.stored(record.id), record);
 }
 
@@ -192,13 +192,13 @@ fn a_deadline_holds_for_a_job_that_waits_to_be_tried_again() {
     let rig = Rig::new(|builder| {
         builder
             .algorithm("a", |_: &mut JobContext| Err(job_runner::JobError::transient("again")))
-            .retry(job_runner::RetryPolicy { first: Duration::from_secs(100), most: Duration::from_secs(100) })
+            .retry(job_runner::RetryPolicy::new(Duration::from_secs(100), Duration::from_secs(100)))
     });
     let handle = rig.submit(job("a").deadline(in_seconds(&rig, 10)));
     drain(&rig.engine);
     assert_eq!(handle.record().state, JobState::Waiting);
     rig.clock.advance(Duration::from_secs(10));
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     assert_eq!(reason(&handle.record()), FailureKind::Deadline);
 }
 
@@ -208,10 +208,10 @@ fn a_deadline_and_a_cancel_at_once_are_a_cancel() {
     let rig = Rig::new(|builder| builder.algorithm("a", body));
     let handle = rig.submit(job("a").deadline(in_seconds(&rig, 10)));
     thread::scope(|scope| {
-        scope.spawn(|| rig.engine.run_one());
+        scope.spawn(|| rig.engine.driver().run_one());
         gate.entered();
         rig.clock.advance(Duration::from_secs(10));
-        rig.engine.tick().unwrap();
+        rig.engine.driver().tick().unwrap();
         handle.cancel().unwrap();
         gate.open();
     });

@@ -73,7 +73,7 @@ fn gauges_say_what_waits_and_for_how_long() {
         rig.queue(count(10));
         rig.clock.advance(Duration::from_secs(7));
         rig.queue(count(10));
-        rig.engine.tick().unwrap();
+        rig.engine.driver().tick().unwrap();
     });
     assert_eq!(tally.gauge("jobs_waiting read"), Some(2.0));
     assert_eq!(tally.gauge("job_oldest_waiting_seconds read"), Some(7.0));
@@ -101,7 +101,7 @@ fn every_start_and_every_end_is_counted_once() {
         drain(&rig.engine);
         rig.clock.advance(Duration::from_mins(1));
         drain(&rig.engine);
-        rig.engine.tick().unwrap();
+        rig.engine.driver().tick().unwrap();
     });
     let seen = tally.seen();
     let seen: Vec<_> = seen.iter().map(|(name, value)| (name.as_str(), *value)).collect();

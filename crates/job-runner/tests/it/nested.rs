@@ -13,7 +13,7 @@ use std::{
 
 use job_runner::{
     Clock, Ending, Engine, EngineBuilder, EngineError, Explanation, FailureKind, JobClass, JobContext, JobError,
-    JobHandle, JobId, JobRecord, JobSpec, JobState, ManualClock, Partition, RetryPolicy,
+    JobHandle, JobId, JobRecord, JobSpec, JobState, ManualClock, Partition, RetryPolicy, ScanOptions,
     store::{JobStore, MemoryStore, SharedMemory},
 };
 
@@ -33,7 +33,11 @@ impl Own {
     }
 
     fn open(&self, builder: EngineBuilder) -> Arc<Engine> {
-        let engine = Arc::new(builder.open().unwrap());
+        self.take(builder.open().unwrap())
+    }
+
+    fn take(&self, engine: Engine) -> Arc<Engine> {
+        let engine = Arc::new(engine);
         self.0.set(Arc::downgrade(&engine)).unwrap();
         engine
     }
@@ -282,8 +286,8 @@ fn an_engine_without_workers_runs_what_is_waited_for_where_it_is_waited_for() {
             },
         )
         .algorithm("deep", deep(&own))
-        .retry(RetryPolicy { first: Duration::from_millis(1), most: Duration::from_millis(1) });
-    let engine = own.open(builder.workers(0).jobs_per_graph(1.try_into().unwrap()));
+        .retry(RetryPolicy::new(Duration::from_millis(1), Duration::from_millis(1)));
+    let engine = own.open(builder.manual().jobs_per_graph(1.try_into().unwrap()));
     for (spec, ends) in [
         (parent_of("child"), Ok(())),
         (parent_of("again"), Ok(())),
@@ -353,7 +357,7 @@ fn partitions_of_a_scan_may_wait_for_jobs() {
     let builder = memory()
         .vertex_filter(move |ctx: &mut JobContext| {
             let of = of.clone();
-            ctx.scan_partitions("n", 12, 1, move |part: &mut Partition<'_>| {
+            ctx.scan("n", 0..12, ScanOptions::default().partition_size(1), move |part: &mut Partition<'_>| {
                 let record = of.engine().submit(job("child"))?.wait()?;
                 part.push(&record.state.is_complete())
             })
@@ -372,13 +376,13 @@ fn on_a_shared_store_a_handler_that_waits_leaves_its_worker_to_others() {
         .algorithm("parent", parent(&own))
         .algorithm("child", nothing)
         .algorithm("deep", deep(&own));
-    let engine = own.open(builder.workers(1));
+    let engine = own.take(builder.workers(1).open().unwrap());
     for handle in engine.submit_all(vec![parent_of("child"); 5]).unwrap() {
         assert_eq!(end(&handle).state, SUCCEEDED);
     }
     assert_eq!(end(&engine.submit(job("deep").parameters(&10).unwrap()).unwrap()).state, SUCCEEDED);
     // By the handle of a front end as well.
-    let front = Arc::new(Engine::builder_shared(Arc::new(store.claimant())).workers(0).open().unwrap());
+    let front = Arc::new(Engine::builder_shared(Arc::new(store.claimant())).front_end().open().unwrap());
     let of = Arc::clone(&front);
     drop(engine);
     let builder = Engine::builder_shared(Arc::new(store.claimant())).algorithm("child", nothing);

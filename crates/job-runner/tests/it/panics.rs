@@ -10,7 +10,7 @@ use std::{
 };
 
 use job_runner::{
-    Ending, Engine, EngineError, FailureKind, JobContext, JobError, JobSpec, JobState, Partition,
+    Ending, Engine, EngineError, FailureKind, JobContext, JobError, JobSpec, JobState, Partition, ScanOptions,
     store::{FaultStore, MemoryStore},
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -109,8 +109,8 @@ fn a_row_that_panics_and_is_caught_was_never_pushed() {
 fn an_output_that_panics_and_is_caught_was_never_given() {
     let rig = Rig::new(|builder| {
         builder.algorithm("a", |ctx: &mut JobContext| {
-            caught(|| ctx.output("a", &Panics));
-            Ok(ctx.output("a", &1)?)
+            caught(|| ctx.set_output("a", &Panics));
+            Ok(ctx.set_output("a", &1)?)
         })
     });
     let record = rig.finish(job("a"));
@@ -123,7 +123,7 @@ struct Asks<'c>(&'c JobContext);
 
 impl Serialize for Asks<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.output("inner", &1).map_err(serde::ser::Error::custom)?;
+        self.0.set_output("inner", &1).map_err(serde::ser::Error::custom)?;
         serializer.serialize_u8(2)
     }
 }
@@ -132,8 +132,8 @@ impl Serialize for Asks<'_> {
 #[test]
 fn a_value_may_ask_its_job_while_it_is_serialized() {
     let engine = Engine::builder(Arc::new(MemoryStore::default()))
-        .algorithm("a", |ctx: &mut JobContext| Ok(ctx.output("outer", &Asks(ctx))?))
-        .stop_grace(Duration::ZERO)
+        .algorithm("a", |ctx: &mut JobContext| Ok(ctx.set_output("outer", &Asks(ctx))?))
+        .shutdown_timeout(Duration::ZERO)
         .workers(1)
         .open()
         .unwrap();
@@ -144,9 +144,9 @@ fn a_value_may_ask_its_job_while_it_is_serialized() {
 
 /// A scan of 40 ids whose partition 3 goes wrong after its second row.
 fn scan(ctx: &JobContext, wrong: fn() -> Result<(), JobError>) -> Result<(), JobError> {
-    ctx.scan_partitions("n", 40, 10, move |part: &mut Partition<'_>| {
+    ctx.scan("n", 0..40, ScanOptions::default().partition_size(10), move |part: &mut Partition<'_>| {
         part.ids().try_for_each(|id| {
-            part.checkpoint()?;
+            part.check_stopped()?;
             part.push(&id)?;
             if id == 31 { wrong() } else { Ok(()) }
         })
@@ -159,7 +159,7 @@ fn a_scan_that_goes_wrong_and_is_caught_leaves_nothing_behind() {
     let rig = Rig::new(|builder| {
         builder.algorithm("a", |ctx: &mut JobContext| {
             caught(|| scan(ctx, || panic!("in a partition")));
-            ctx.checkpoint()?;
+            ctx.check_stopped()?;
             assert!(scan(ctx, || Err(JobError::failed("in a partition"))).is_err());
             scan(ctx, || Ok(()))?;
             ctx.rows("n")?.push(&99)

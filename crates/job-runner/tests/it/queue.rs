@@ -45,7 +45,7 @@ fn a_full_queue_names_its_class_and_bound_and_stores_nothing() {
     assert_eq!(rig.engine.reader().list(page(0, 10)).unwrap().len(), 3);
     assert_eq!(write.record().spec.options().class, JobClass::Write);
     // A job that starts, or is cancelled, makes room.
-    assert!(rig.engine.run_one());
+    assert!(rig.engine.driver().run_one().is_some());
     let last = rig.submit(job("a"));
     last.cancel().unwrap();
     rig.queue(job("a"));
@@ -64,7 +64,7 @@ fn jobs_that_nobody_can_run_have_a_bound_of_their_own() {
 fn submit_with_a_timeout_waits_for_room() {
     let engine = Engine::builder(Arc::new(MemoryStore::default()))
         .algorithm("a", nothing)
-        .workers(0)
+        .manual()
         .queue_bound(1)
         .open()
         .unwrap();
@@ -115,7 +115,7 @@ fn a_submission_that_was_stored_but_reported_as_failed_is_acknowledged() {
 #[test]
 fn greater_priority_runs_first_until_age_catches_up() {
     let (order, handler) = noting();
-    let rig = Rig::new(|builder| builder.algorithm("note", handler).ageing(Duration::from_secs(10)));
+    let rig = Rig::new(|builder| builder.algorithm("note", handler).priority_aging(Duration::from_secs(10)));
     rig.queue(named("old"));
     rig.clock.advance(Duration::from_secs(5));
     rig.queue(named("urgent").priority(1));

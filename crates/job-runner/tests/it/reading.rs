@@ -131,7 +131,7 @@ fn the_payload_of_each_state_is_the_documents() {
         builder
             .algorithm("gated", move |ctx: &mut JobContext| {
                 pass(ctx);
-                ctx.output("runtime", &0.5)?;
+                ctx.set_output("runtime", &0.5)?;
                 Ok(())
             })
             .algorithm("bad", |_: &mut JobContext| Err(JobError::failed("no memory")))
@@ -140,7 +140,7 @@ fn the_payload_of_each_state_is_the_documents() {
     let handle = rig.submit(job("gated"));
     assert_eq!(written(&handle, first), r#"{"status":"waiting"}"#);
     std::thread::scope(|scope| {
-        scope.spawn(|| rig.engine.run_one());
+        scope.spawn(|| rig.engine.driver().run_one());
         gate.entered();
         assert_eq!(written(&handle, first), r#"{"status":"running"}"#);
         gate.open();
@@ -182,17 +182,17 @@ fn values_and_the_list_share_one_set_of_names() {
             })
             .algorithm("value after list", |ctx: &mut JobContext| {
                 ctx.rows("vertices")?.push(&1)?;
-                Ok(ctx.output("vertices", &1)?)
+                Ok(ctx.set_output("vertices", &1)?)
             })
             .algorithm("list after value", |ctx: &mut JobContext| {
-                ctx.output("vertices", &1)?;
+                ctx.set_output("vertices", &1)?;
                 ctx.rows("vertices").map(drop)
             })
             .algorithm("value twice", |ctx: &mut JobContext| {
-                ctx.output("k", &1)?;
-                Ok(ctx.output("k", &2)?)
+                ctx.set_output("k", &1)?;
+                Ok(ctx.set_output("k", &2)?)
             })
-            .algorithm("reserved", |ctx: &mut JobContext| Ok(ctx.output("data_offset", &2)?))
+            .algorithm("reserved", |ctx: &mut JobContext| Ok(ctx.set_output("data_offset", &2)?))
             .algorithm("no json", |ctx: &mut JobContext| {
                 ctx.rows("vertices")?.push(&std::collections::BTreeMap::from([([1u8], 1)]))
             })
@@ -265,7 +265,7 @@ fn pages_of_a_running_job_are_partial_and_their_offsets_stay() {
     let handle = rig.submit(job("a"));
     assert!(handle.page(page(0, 10)).unwrap().is_partial());
     std::thread::scope(|scope| {
-        scope.spawn(|| rig.engine.run_one());
+        scope.spawn(|| rig.engine.driver().run_one());
         let mut seen = 0;
         for _ in 0..3 {
             gate.entered();

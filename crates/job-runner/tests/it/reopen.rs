@@ -29,7 +29,7 @@ impl Dying {
             })
             .algorithm("a", nothing)
             .workers(1)
-            .stop_grace(Duration::ZERO);
+            .shutdown_timeout(Duration::ZERO);
         Self { gate, engine: setup(builder).open().unwrap() }
     }
 
@@ -200,7 +200,7 @@ fn a_job_without_a_handler_can_be_cancelled_and_expires() {
     let due = Timestamp::from_micros(Clock::now(&*rig.clock).as_micros() + 1_000);
     let expired = rig.submit(job("x").deadline(due).class(JobClass::Write));
     rig.clock.advance(Duration::from_secs(1));
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     assert_eq!(expired.wait().unwrap().failure.unwrap().kind, FailureKind::Deadline);
     assert_eq!(rig.engine.stats(), job_runner::Stats::default());
 }

@@ -35,7 +35,7 @@ fn nothing_goes_by_itself() {
     let rig = rig(Retention::default());
     let ids = finished(&rig, &[1, 2, 3]);
     rig.clock.advance(Duration::from_secs(1_000_000_000));
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     assert_eq!(left(&rig), ids);
 }
 
@@ -44,10 +44,10 @@ fn jobs_that_finished_too_long_ago_go() {
     let rig = rig(Retention::default().max_age(Duration::from_secs(90)));
     let ids = finished(&rig, &[1, 1, 1]);
     let waiting = rig.submit(job("unknown"));
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     assert_eq!(left(&rig), [ids[1], ids[2], waiting.id()]);
     rig.clock.advance(Duration::from_secs(1_000));
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     assert_eq!(left(&rig), [waiting.id()], "an unfinished job never goes");
 }
 
@@ -57,7 +57,7 @@ fn over_a_number_those_go_that_were_read_longest_ago() {
     let ids = finished(&rig, &[1, 1, 1, 1]);
     rig.clock.advance(Duration::from_secs(1));
     rig.engine.reader().page(ids[0], page(0, 1)).unwrap();
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     assert_eq!(left(&rig), [ids[0], ids[3]]);
 }
 
@@ -65,7 +65,7 @@ fn over_a_number_those_go_that_were_read_longest_ago() {
 fn over_a_size_jobs_with_rows_go() {
     let rig = rig(Retention::default().max_bytes(40));
     let ids = finished(&rig, &[10, 0, 10, 10]); // 19 bytes each
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     assert_eq!(left(&rig), ids[1..], "the oldest goes; the empty one frees nothing");
 }
 
@@ -74,12 +74,12 @@ fn a_pinned_job_stays_and_cannot_be_removed() {
     let rig = rig(Retention::default().max_jobs(1));
     let ids = finished(&rig, &[1, 1, 1]);
     rig.store.pin(ids[0], Pin::Keep).unwrap();
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     assert_eq!(left(&rig), [ids[0], ids[2]], "it does not count either");
     let refused = rig.engine.remove(ids[0]).unwrap_err();
     assert!(matches!(refused, job_runner::EngineError::Store(error) if error.kind == ErrorKind::Invalid));
     rig.store.pin(ids[0], Pin::Release).unwrap();
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     assert_eq!(left(&rig), [ids[2]]);
 }
 
@@ -93,10 +93,10 @@ fn a_reading_that_could_not_be_noted_is_noted_later() {
     rig.clock.advance(Duration::from_secs(1));
     rig.engine.reader().page(ids[0], page(0, 1)).unwrap();
     store.plan(Fault::WritesFrom(0));
-    assert!(rig.engine.tick().is_err());
+    assert!(rig.engine.driver().tick().is_err());
     assert_eq!(left(&rig), ids);
     store.plan(Fault::Never);
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     assert_eq!(left(&rig), [ids[0]]);
     assert_eq!(drain(&rig.engine), 0);
 }
@@ -112,18 +112,18 @@ fn a_clock_that_was_ten_years_ahead_for_one_job_keeps_nothing_for_ever() {
     let now = Clock::now(&*rig.clock);
     rig.clock.advance(day * 3_650);
     let ahead = rig.finish(job("a")).id;
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     rig.clock.set(now);
     let mut ids = vec![rig.finish(job("a")).id];
     let rig = rig.reopen(setup);
     ids.push(rig.finish(job("a")).id);
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     assert_eq!(left(&rig), [ahead, ids[0], ids[1]]);
     rig.clock.advance(day * 2);
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     assert_eq!(left(&rig), [ahead], "it has finished in ten years, says its record");
     rig.clock.advance(day * 3_650);
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     assert!(left(&rig).is_empty());
 }
 

@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use job_runner::{
-    Clock, Ending, Engine, EngineBuilder, Explanation, FailureKind, JobContext, JobError, JobState, RetryPolicy,
+    Clock, Ending, Engine, Explanation, FailureKind, JobContext, JobError, JobState, RetryPolicy,
+    SharedEngineBuilder,
     store::{ErrorKind, MemoryStore, SharedMemory, StoreError},
 };
 
 use crate::support::{Rig, drain, job, rows};
 
-const POLICY: RetryPolicy = RetryPolicy { first: Duration::from_secs(10), most: Duration::from_secs(30) };
+const POLICY: RetryPolicy = RetryPolicy::new(Duration::from_secs(10), Duration::from_secs(30));
 
 fn rig(body: impl Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync + 'static) -> Rig {
     Rig::new(|builder| builder.algorithm("a", body).retry(POLICY))
@@ -20,7 +21,7 @@ fn pauses_double_up_to_the_longest_and_then_the_job_fails() {
     let rig = rig(|ctx: &mut JobContext| Err(JobError::transient(format!("attempt {}", ctx.attempt()))));
     let handle = rig.submit(job("a").max_attempts(5));
     for (failures, full) in (1..5).zip([10, 20, 30, 30]) {
-        assert!(rig.engine.run_one());
+        assert!(rig.engine.driver().run_one().is_some());
         let record = handle.record();
         assert_eq!(
             (record.state, record.failed_attempts, record.attempt),
@@ -35,10 +36,10 @@ fn pauses_double_up_to_the_longest_and_then_the_job_fails() {
             Explanation::Delayed { until: due, failure: record.failure }
         );
         rig.clock.set(job_runner::Timestamp::from_micros(due.as_micros() - 1));
-        assert!(!rig.engine.run_one(), "not a moment too early");
+        assert!(rig.engine.driver().run_one().is_none(), "not a moment too early");
         rig.clock.set(due);
     }
-    assert!(rig.engine.run_one());
+    assert!(rig.engine.driver().run_one().is_some());
     let failure = handle.wait().unwrap().failure.unwrap();
     assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Handler, "attempt 5 (attempt 5 of 5)"));
     assert_eq!(rig.engine.stats(), job_runner::Stats::default());
@@ -55,7 +56,7 @@ fn a_further_attempt_starts_with_no_rows_and_may_succeed() {
     });
     let handle = rig.submit(job("a"));
     for _ in 0..3 {
-        assert!(rig.engine.run_one());
+        assert!(rig.engine.driver().run_one().is_some());
         rig.clock.advance(Duration::from_mins(1));
     }
     let record = handle.record();
@@ -84,7 +85,7 @@ fn a_delayed_job_keeps_its_place_in_the_queue_and_holds_up_nobody() {
             .queue_bound(2)
     });
     let delayed = rig.submit(job("a"));
-    assert!(rig.engine.run_one());
+    assert!(rig.engine.driver().run_one().is_some());
     let other = rig.submit(job("b"));
     assert!(rig.engine.submit(job("b")).is_err(), "it counts as waiting");
     assert_eq!(drain(&rig.engine), 1);
@@ -125,15 +126,18 @@ fn a_job_outlives_an_outage_of_the_store_of_any_length() {
     });
     let handle = rig.submit(job("a").max_attempts(1));
     for attempt in 1..=10 {
-        assert!(rig.engine.run_one());
+        assert!(rig.engine.driver().run_one().is_some());
         let record = handle.record();
         assert_eq!((record.state, record.attempt), (JobState::Waiting, attempt));
         let pause = record.not_before.unwrap().since(rig.clock.now());
-        assert!(pause >= POLICY.most / 2 || attempt < 3 && pause >= POLICY.first / 2, "{attempt}: {pause:?}");
-        assert!(!rig.engine.run_one(), "it does not spin");
-        rig.clock.advance(POLICY.most);
+        assert!(
+            pause >= POLICY.max_backoff / 2 || attempt < 3 && pause >= POLICY.initial_backoff / 2,
+            "{attempt}: {pause:?}"
+        );
+        assert!(rig.engine.driver().run_one().is_none(), "it does not spin");
+        rig.clock.advance(POLICY.max_backoff);
     }
-    assert!(rig.engine.run_one());
+    assert!(rig.engine.driver().run_one().is_some());
     assert_eq!(handle.record().state, JobState::Complete(Ending::Succeeded));
 }
 
@@ -145,9 +149,9 @@ fn a_retry_survives_a_restart_with_its_time() {
     let before = rig.stored(id);
     let rig = rig.reopen(|builder| builder.algorithm("a", |_: &mut JobContext| Ok(())));
     assert_eq!(rig.stored(id), before);
-    assert!(!rig.engine.run_one());
+    assert!(rig.engine.driver().run_one().is_none());
     rig.clock.advance(Duration::from_secs(10));
-    assert!(rig.engine.run_one());
+    assert!(rig.engine.driver().run_one().is_some());
     assert_eq!(rig.stored(id).attempt, 2);
 }
 
@@ -162,13 +166,13 @@ fn a_clock_that_was_a_year_ahead_when_an_attempt_failed_delays_the_next_by_no_mo
         let now = rig.clock.now();
         let handle = rig.submit(job("a"));
         rig.clock.advance(Duration::from_hours(24 * 365));
-        assert!(rig.engine.run_one());
-        assert!(!rig.engine.run_one());
+        assert!(rig.engine.driver().run_one().is_some());
+        assert!(rig.engine.driver().run_one().is_none());
         rig.clock.set(now);
         if reopens {
             rig = rig.reopen(|builder| builder.algorithm("a", body).retry(POLICY));
         }
-        assert!(rig.engine.run_one(), "reopened: {reopens}");
+        assert!(rig.engine.driver().run_one().is_some(), "reopened: {reopens}");
         assert_eq!(rig.stored(handle.id()).state, JobState::Complete(Ending::Succeeded));
     }
 }
@@ -176,17 +180,21 @@ fn a_clock_that_was_a_year_ahead_when_an_attempt_failed_delays_the_next_by_no_mo
 /// A lease of nothing, 1 ms or for ever: nothing ever ran, and the engine was well.
 #[test]
 fn an_engine_that_could_not_work_as_it_is_set_up_is_not_opened() {
-    let error = |setup: fn(EngineBuilder) -> EngineBuilder| {
+    let error = |setup: fn(SharedEngineBuilder) -> SharedEngineBuilder| {
         let store = Arc::new(SharedMemory::new(MemoryStore::default()));
         setup(Engine::builder_shared(store)).open().unwrap_err().to_string()
     };
     assert_eq!(
-        error(|builder| builder.lease(Duration::ZERO)),
-        "the option lease is 0ns: it must be from 100ms to 86400s"
+        error(|builder| builder.lease_duration(Duration::ZERO)),
+        "the option lease_duration is 0ns: it must be from 100ms to 86400s"
     );
-    assert!(error(|builder| builder.lease(Duration::from_millis(1))).starts_with("the option lease is 1ms"));
     assert!(
-        error(|builder| builder.lease(Duration::MAX)).starts_with("the option lease is 18446744073709551615.9")
+        error(|builder| builder.lease_duration(Duration::from_millis(1)))
+            .starts_with("the option lease_duration is 1ms")
     );
-    assert!(error(|builder| builder.poll(Duration::ZERO)).starts_with("the option poll is 0ns"));
+    assert!(
+        error(|builder| builder.lease_duration(Duration::MAX))
+            .starts_with("the option lease_duration is 18446744073709551615.9")
+    );
+    assert!(error(|builder| builder.poll_interval(Duration::ZERO)).starts_with("the option poll_interval is 0ns"));
 }

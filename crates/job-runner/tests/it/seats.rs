@@ -10,7 +10,7 @@ use job_runner::{
 use crate::support::{Gate, job, nothing};
 
 fn open(store: &Arc<dyn Store>) -> Result<Engine, EngineError> {
-    Engine::builder(Arc::clone(store)).algorithm("a", nothing).workers(0).open()
+    Engine::builder(Arc::clone(store)).algorithm("a", nothing).manual().open()
 }
 
 fn refused(opened: Result<Engine, EngineError>) -> StoreError {
@@ -35,7 +35,7 @@ fn a_second_engine_on_a_store_is_refused_and_told_of_the_first() {
         let said = error.to_string();
         assert!(said.contains("the engine opened at ") && said.contains(file!()), "{said}");
     }
-    assert!(first.run_one());
+    assert!(first.driver().run_one().is_some());
     let record = handle.wait().unwrap();
     assert_eq!((record.state, record.attempt), (JobState::Complete(Ending::Succeeded), 1));
     drop(first);
@@ -70,7 +70,7 @@ fn an_engine_that_left_a_body_behind_has_left_its_store() {
     let engine = Engine::builder(Arc::clone(&store))
         .algorithm("stuck", stuck)
         .workers(1)
-        .stop_grace(Duration::ZERO)
+        .shutdown_timeout(Duration::ZERO)
         .open()
         .unwrap();
     let handle = engine.submit(job("stuck")).unwrap();
@@ -94,27 +94,27 @@ fn a_store_that_engines_share_is_nobodys_own() {
     assert!(error.to_string().contains("`Engine::builder_shared`"), "{error}");
     // Past the claimants, while engines share it, and the other way round.
     let below: Arc<dyn Store> = Arc::new(memory);
-    let one = Engine::builder_shared(Arc::new(shared.claimant())).workers(0).open().unwrap();
-    let other = Engine::builder_shared(Arc::new(shared.claimant())).workers(0).open().unwrap();
+    let one = Engine::builder_shared(Arc::new(shared.claimant())).front_end().open().unwrap();
+    let other = Engine::builder_shared(Arc::new(shared.claimant())).front_end().open().unwrap();
     drop(one);
     assert_eq!(refused(open(&below)).kind, ErrorKind::AlreadyOpen);
     drop(other);
     let alone = open(&below).unwrap();
-    let late = Engine::builder_shared(Arc::new(shared.claimant())).workers(0).open();
+    let late = Engine::builder_shared(Arc::new(shared.claimant())).front_end().open();
     assert_eq!(refused(late).kind, ErrorKind::AlreadyOpen);
     drop(alone);
-    assert!(Engine::builder_shared(Arc::new(shared)).workers(0).open().is_ok());
+    assert!(Engine::builder_shared(Arc::new(shared)).front_end().open().is_ok());
 }
 
 /// They gave each other's claims back, as claims whose answer was lost.
 #[test]
 fn two_engines_are_not_one_claimant() {
     let claimant = Arc::new(SharedMemory::new(MemoryStore::default()));
-    let one = Engine::builder_shared(Arc::<SharedMemory>::clone(&claimant)).workers(0).open().unwrap();
+    let one = Engine::builder_shared(Arc::<SharedMemory>::clone(&claimant)).front_end().open().unwrap();
     let wrapped = Arc::new(FaultStore::new(Arc::<SharedMemory>::clone(&claimant)));
-    let error = refused(Engine::builder_shared(wrapped).workers(0).open());
+    let error = refused(Engine::builder_shared(wrapped).front_end().open());
     assert_eq!(error.kind, ErrorKind::AlreadyOpen);
     assert!(error.to_string().contains(file!()), "{error}");
     drop(one);
-    assert!(Engine::builder_shared(claimant).workers(0).open().is_ok());
+    assert!(Engine::builder_shared(claimant).front_end().open().is_ok());
 }

@@ -8,7 +8,8 @@ use std::{
 };
 
 use job_runner::{
-    Ending, Engine, EngineError, Iterative, JobContext, JobError, JobSpec, JobState, Partition, Shutdown,
+    Ending, Engine, EngineError, Iterative, JobContext, JobError, JobSpec, JobState, Partition, ScanOptions,
+    Shutdown,
     store::{JobStore, MemoryStore, Store},
 };
 use parking_lot::Mutex;
@@ -75,7 +76,7 @@ fn a_body_that_never_looks_is_left_behind_and_counted() {
         })
         .algorithm("a", nothing)
         .workers(2)
-        .stop_grace(Duration::from_millis(1))
+        .shutdown_timeout(Duration::from_millis(1))
         .open()
         .unwrap();
     let stuck = engine.submit(job("stuck")).unwrap();
@@ -97,7 +98,7 @@ fn a_second_shutdown_does_nothing_and_calls_after_it_are_answered() {
     assert_eq!(again.abandoned, 0);
     assert!(matches!(rig.engine.submit(job("a")), Err(EngineError::ShuttingDown)));
     assert!(matches!(rig.engine.submit_timeout(job("a"), Duration::MAX), Err(EngineError::ShuttingDown)));
-    assert!(!rig.engine.run_one());
+    assert!(rig.engine.driver().run_one().is_none());
     assert!(matches!(rig.engine.cancel(waiting.id()), Err(EngineError::Closed(_))));
     assert_eq!(rig.engine.job(done.id).unwrap().unwrap().wait(), Ok(done));
     assert!(matches!(rig.engine.job(waiting.id()).unwrap().unwrap().wait(), Err(EngineError::LeftUnfinished(_))));
@@ -223,13 +224,19 @@ impl Iterative for Endless {
 /// Every call of a context that can fail, by its name, with what came of it.
 fn every_call(ctx: &JobContext) -> Vec<(&'static str, bool)> {
     vec![
-        ("checkpoint", ctx.checkpoint().is_ok()),
+        ("checkpoint", ctx.check_stopped().is_ok()),
         ("rows", ctx.rows("n").is_ok()),
-        ("output", ctx.output("late", &1).is_ok()),
-        ("scan_partitions", ctx.scan_partitions("n", 1, 1, |part: &mut Partition<'_>| part.push(&1)).is_ok()),
-        ("use_memory", ctx.use_memory(1).is_ok()),
+        ("output", ctx.set_output("late", &1).is_ok()),
+        (
+            "scan",
+            ctx.scan("n", 0..1, ScanOptions::default().partition_size(1), |part: &mut Partition<'_>| {
+                part.push(&1)
+            })
+            .is_ok(),
+        ),
+        ("report_memory", ctx.report_memory(1).is_ok()),
         ("save_checkpoint", ctx.save_checkpoint(b"late").is_ok()),
-        ("saved_checkpoint", ctx.saved_checkpoint().is_ok()),
+        ("load_checkpoint", ctx.load_checkpoint().is_ok()),
         ("iterate", ctx.iterate(&mut Endless).is_ok()),
     ]
 }
@@ -252,7 +259,8 @@ fn a_body_that_is_left_behind_can_do_nothing_more() {
         Ok(())
     };
     let builder = Engine::builder(Arc::<MemoryStore>::clone(&store) as Arc<dyn Store>);
-    let engine = builder.algorithm("late", body.clone()).workers(1).stop_grace(Duration::ZERO).open().unwrap();
+    let engine =
+        builder.algorithm("late", body.clone()).workers(1).shutdown_timeout(Duration::ZERO).open().unwrap();
     let handle = engine.submit(job("late")).unwrap();
     gate.entered();
     let left = engine.shutdown(Duration::ZERO);
@@ -281,7 +289,7 @@ fn a_body_that_is_left_behind_can_do_nothing_more() {
 fn held(setup: impl FnOnce(job_runner::EngineBuilder) -> job_runner::EngineBuilder) -> Arc<Mutex<Option<Engine>>> {
     let engine = setup(Engine::builder(Arc::new(MemoryStore::default())))
         .workers(3)
-        .stop_grace(Duration::from_hours(10))
+        .shutdown_timeout(Duration::from_hours(10))
         .open()
         .unwrap();
     Arc::new(Mutex::new(Some(engine)))
@@ -299,13 +307,16 @@ fn the_last_engine_that_is_dropped_inside_a_handler_does_not_wait_for_that_handl
     let engine = held(|builder| {
         builder.algorithm("a", move |ctx: &mut JobContext| {
             drop_engine(&handed.recv().unwrap());
-            tell.send(ctx.checkpoint()).unwrap();
+            tell.send(ctx.check_stopped()).unwrap();
             Ok(())
         })
     });
     let handle = engine.lock().as_ref().unwrap().submit(job("a")).unwrap();
     hand.send(engine).unwrap();
-    assert_eq!(told.recv_timeout(Duration::from_mins(2)), Ok(Err(JobError::Cancelled)));
+    assert_eq!(
+        told.recv_timeout(Duration::from_mins(2)),
+        Ok(Err(JobError::Stopped(job_runner::StopCause::Shutdown)))
+    );
     assert_eq!(handle.wait(), Err(EngineError::LeftUnfinished(handle.id())));
 }
 
@@ -336,14 +347,14 @@ fn the_last_engine_that_is_dropped_inside_a_partition_does_not_wait_for_its_scan
         builder.vertex_filter(move |ctx: &mut JobContext| {
             let (handed, tell) = (handed.clone(), tell.clone());
             let together = Barrier::new(3);
-            ctx.scan_partitions("n", 3, 1, move |part: &mut Partition<'_>| {
+            ctx.scan("n", 0..3, ScanOptions::default().partition_size(1), move |part: &mut Partition<'_>| {
                 // Each on a worker of its own.
                 together.wait();
                 if part.ids().start == 2 {
                     drop_engine(&handed.recv().unwrap());
                     tell.send(()).unwrap();
                 }
-                part.checkpoint()
+                part.check_stopped()
             })
         })
     });

@@ -29,7 +29,7 @@ impl Rig {
 
     pub(crate) fn on(store: Arc<dyn Store>, setup: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Self {
         let clock = Arc::new(ManualClock::default());
-        let builder = Engine::builder(Arc::clone(&store)).workers(0).clock(Arc::<ManualClock>::clone(&clock));
+        let builder = Engine::builder(Arc::clone(&store)).manual().clock(Arc::<ManualClock>::clone(&clock));
         Self { engine: setup(builder).open().unwrap(), clock, store }
     }
 
@@ -37,7 +37,7 @@ impl Rig {
     pub(crate) fn reopen(self, setup: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Self {
         let Self { engine, clock, store } = self;
         drop(engine);
-        let builder = Engine::builder(Arc::clone(&store)).workers(0).clock(Arc::<ManualClock>::clone(&clock));
+        let builder = Engine::builder(Arc::clone(&store)).manual().clock(Arc::<ManualClock>::clone(&clock));
         Self { engine: setup(builder).open().unwrap(), clock, store }
     }
 
@@ -65,7 +65,7 @@ impl Rig {
 /// Runs what is ready; how many attempts that were comes back.
 pub(crate) fn drain(engine: &Engine) -> usize {
     let mut attempts = 0;
-    while engine.run_one() {
+    while engine.driver().run_one().is_some() {
         attempts += 1;
         assert!(attempts < 100_000, "jobs run for ever");
     }
@@ -136,7 +136,7 @@ pub(crate) fn gated() -> (Gate, impl Fn(&mut JobContext) -> Result<(), JobError>
     let (gate, pass) = Gate::new();
     let body = move |ctx: &mut JobContext| {
         pass(ctx);
-        ctx.checkpoint()
+        ctx.check_stopped()
     };
     (gate, body)
 }
@@ -145,7 +145,7 @@ pub(crate) fn gated() -> (Gate, impl Fn(&mut JobContext) -> Result<(), JobError>
 pub(crate) fn until_told(ctx: &mut JobContext, inside: &Sender<()>) -> Result<(), JobError> {
     inside.send(()).unwrap();
     loop {
-        ctx.checkpoint()?;
+        ctx.check_stopped()?;
         thread::yield_now();
     }
 }

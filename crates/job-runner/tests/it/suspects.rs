@@ -30,7 +30,7 @@ impl Lives {
 
     fn open(&self, store: Arc<dyn Store>, setup: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Engine {
         let builder =
-            Engine::builder(store).clock(Arc::<ManualClock>::clone(&self.clock)).stop_grace(Duration::ZERO);
+            Engine::builder(store).clock(Arc::<ManualClock>::clone(&self.clock)).shutdown_timeout(Duration::ZERO);
         setup(builder).open().unwrap()
     }
 
@@ -55,7 +55,7 @@ impl Lives {
     /// A process without threads, in which bodies come to their end.
     fn last(&self) -> Engine {
         let store = Arc::<MemoryStore>::clone(&self.store) as Arc<dyn Store>;
-        self.open(store, |builder| builder.algorithm("stay", nothing).workers(0))
+        self.open(store, |builder| builder.algorithm("stay", nothing).manual())
     }
 
     /// State, blame and suspicion of a job as it is stored.
@@ -91,10 +91,10 @@ fn a_job_that_runs_beside_one_that_kills_its_process_three_times_is_not_blamed()
     assert_eq!(why, Explanation::Suspect);
     assert!(why.to_string().starts_with("it waits: its process died while it and others ran"), "{why}");
     lives.clock.advance(Duration::from_secs(59));
-    life.engine.tick().unwrap();
+    life.engine.driver().tick().unwrap();
     assert_eq!(lives.stored(long), (RUNNING, 0, true));
     lives.clock.advance(Duration::from_secs(1));
-    life.engine.tick().unwrap();
+    life.engine.driver().tick().unwrap();
     assert_eq!(lives.stored(long), (RUNNING, 0, false));
     assert_eq!(inside(&life), [killer], "beside the one that is cleared");
     lives.die(life);
@@ -170,8 +170,9 @@ fn a_shutdown_blames_and_clears_nobody() {
     let store = Arc::<MemoryStore>::clone(&lives.store) as Arc<dyn Store>;
     let (inside, entered) = crate::support::wire();
     let obey = move |ctx: &mut JobContext| crate::support::until_told(ctx, &inside);
-    let engine =
-        lives.open(store, |builder| builder.algorithm("stay", obey).workers(2).stop_grace(Duration::from_mins(1)));
+    let engine = lives.open(store, |builder| {
+        builder.algorithm("stay", obey).workers(2).shutdown_timeout(Duration::from_mins(1))
+    });
     entered.recv().unwrap();
     drop(engine);
     assert_eq!([one, other].map(|id| lives.stored(id)), [(JobState::Waiting, 0, true); 2]);
@@ -192,7 +193,7 @@ fn a_process_that_dies_while_it_takes_jobs_up_blames_nobody_for_it() {
             let store = FaultStore::new(Arc::<MemoryStore>::clone(&lives.store) as Arc<dyn Store>);
             store.plan(Fault::WritesFrom(write + u64::from(done)));
             let opened =
-                Engine::builder(Arc::new(store)).clock(Arc::<ManualClock>::clone(&lives.clock)).workers(0).open();
+                Engine::builder(Arc::new(store)).clock(Arc::<ManualClock>::clone(&lives.clock)).manual().open();
             drop(opened);
             lives.clock.advance(Duration::from_secs(1));
             drop(lives.last());

@@ -26,7 +26,7 @@ fn overwrite(directory: &Path, job: JobId, record: &[u8]) {
 /// As a later version would begin one.
 const LATER: [u8; 10] = [9, b'J', 1, 2, 3, 4, 5, 6, 7, 8];
 
-fn setup(builder: EngineBuilder) -> EngineBuilder {
+fn setup<S>(builder: EngineBuilder<S>) -> EngineBuilder<S> {
     builder.algorithm("a", nothing).algorithm("numbers", numbers)
 }
 
@@ -80,7 +80,7 @@ fn an_engine_opens_and_works_beside_a_record_that_it_cannot_read() {
 fn a_job_of_a_later_version_is_left_to_it() {
     let directory = tempfile::tempdir().unwrap();
     let store = rocks(directory.path());
-    let engine = Engine::builder(Arc::clone(&store)).workers(0).open().unwrap();
+    let engine = Engine::builder(Arc::clone(&store)).manual().open().unwrap();
     let id = engine.submit(job("a")).unwrap().id();
     drop((engine, store));
     let raw = |record: Option<&[u8]>| {
@@ -101,7 +101,7 @@ fn a_job_of_a_later_version_is_left_to_it() {
     });
     let done = rig.finish(count(3));
     rig.clock.advance(Duration::from_hours(1));
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     assert_eq!(rig.store.get(done.id).unwrap(), None, "the others go");
     drop(rig);
     assert_eq!(raw(Some(&record)), LATER);
@@ -143,7 +143,7 @@ fn a_damaged_note_keeps_its_own_job_only() {
     }
     let rig =
         Rig::on(rocks(directory.path()), |builder| setup(builder).retention(Retention::default().max_jobs(0)));
-    rig.engine.tick().unwrap();
+    rig.engine.driver().tick().unwrap();
     assert_eq!(jobs.map(|id| rig.store.get(id).unwrap().is_some()), [false, true, false]);
 }
 

@@ -101,7 +101,7 @@ fn explain_says_why_a_job_waits_runs_or_ended() {
     assert_eq!(explain(running.id()), Explanation::Queued { ahead: 0 });
     assert_eq!(explain(behind.id()), Explanation::Queued { ahead: 2 });
     std::thread::scope(|scope| {
-        scope.spawn(|| rig.engine.run_one());
+        scope.spawn(|| rig.engine.driver().run_one());
         gate.entered();
         rig.clock.advance(Duration::from_secs(3));
         assert!(matches!(
@@ -113,7 +113,7 @@ fn explain_says_why_a_job_waits_runs_or_ended() {
         rig.clock.advance(Duration::from_secs(2));
         let cancelling = explain(running.id());
         assert!(matches!(cancelling, Explanation::Cancelling { since, .. } if since == Duration::from_secs(2)));
-        assert_eq!(cancelling.to_string(), "it was asked to stop 2.0s ago and has not come to a checkpoint yet");
+        assert_eq!(cancelling.to_string(), "it was asked to stop 2.0s ago and has not checked for it yet");
         gate.open();
     });
     drain(&rig.engine);
@@ -131,9 +131,9 @@ fn explain_names_a_class_at_its_limit() {
     let spec = || job("gated").class(JobClass::Write);
     let (_first, second) = (rig.submit(spec()), rig.submit(spec()));
     std::thread::scope(|scope| {
-        scope.spawn(|| rig.engine.run_one());
+        scope.spawn(|| rig.engine.driver().run_one());
         gate.entered();
-        assert!(!rig.engine.run_one());
+        assert!(rig.engine.driver().run_one().is_none());
         assert_eq!(rig.engine.explain(second.id()).unwrap(), Explanation::ClassBusy { running: 1 });
         gate.open();
     });
@@ -151,7 +151,7 @@ fn stats_count_each_class_and_come_back_to_nothing() {
     rig.queue(job("a").class(JobClass::Write));
     let unknown = rig.submit(job("unknown"));
     std::thread::scope(|scope| {
-        scope.spawn(|| rig.engine.run_one());
+        scope.spawn(|| rig.engine.driver().run_one());
         gate.entered();
         running.cancel().unwrap();
         rig.clock.advance(Duration::from_secs(2));
@@ -216,13 +216,13 @@ fn a_cancelled_job_keeps_how_far_it_was() {
             ctx.set_progress(7, 9);
             ctx.set_progress(1, 9);
             pass(ctx);
-            ctx.checkpoint()
+            ctx.check_stopped()
         })
     });
     let (handle, waiting) = (rig.submit(job("a")), rig.submit(job("a")));
     waiting.cancel().unwrap();
     std::thread::scope(|scope| {
-        scope.spawn(|| rig.engine.run_one());
+        scope.spawn(|| rig.engine.driver().run_one());
         gate.entered();
         handle.cancel().unwrap();
         assert_eq!((handle.snapshot().record.state, handle.progress().percent()), (CANCELLING, 77));

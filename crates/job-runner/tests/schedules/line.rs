@@ -225,7 +225,7 @@ impl World {
 
     /// A body passes a checkpoint: then its engine has the job, and this attempt is the one that runs.
     pub(crate) fn pass(&self, line: usize, ctx: &JobContext) -> Result<(), JobError> {
-        ctx.checkpoint()?;
+        ctx.check_stopped()?;
         let (job, attempt) = (ctx.id(), ctx.attempt());
         let holder = lock(&self.seen).claims.get(&job).map(|claim| claim.line);
         if holder != Some(line) {

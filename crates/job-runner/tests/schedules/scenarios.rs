@@ -18,7 +18,10 @@ use crate::{
     api::{builder::EngineBuilder, engine::Engine, handle::JobHandle},
     decide::outcome::RetryPolicy,
     engine::stats::Stats,
-    handler::{context::JobContext, partition::Partition},
+    handler::{
+        context::JobContext,
+        partition::{Partition, ScanOptions},
+    },
     job::error::{EngineError, JobError},
     seam::clock::ManualClock,
 };
@@ -50,13 +53,13 @@ fn builder(store: &Arc<MemoryStore>) -> EngineBuilder {
     let store: Arc<dyn Store> = Arc::<MemoryStore>::clone(store);
     Engine::builder(store)
         .clock(Arc::new(ManualClock::default()))
-        .retry(RetryPolicy { first: Duration::ZERO, most: Duration::ZERO })
+        .retry(RetryPolicy::new(Duration::ZERO, Duration::ZERO))
         .algorithm("a", |ctx: &mut JobContext| {
             thread::yield_now();
-            ctx.checkpoint()
+            ctx.check_stopped()
         })
         .algorithm("again", |ctx: &mut JobContext| {
-            ctx.checkpoint()?;
+            ctx.check_stopped()?;
             if ctx.attempt() < 3 { Err(JobError::transient("again")) } else { Ok(()) }
         })
 }
@@ -195,7 +198,7 @@ fn deadline_against_complete() {
     let due = crate::seam::clock::Clock::now(&*clock).after(Duration::from_secs(1));
     let handle = engine.submit(job("a").deadline(due)).unwrap();
     clock.advance(Duration::from_secs(1));
-    engine.tick().unwrap();
+    engine.driver().tick().unwrap();
     let end = handle.wait().unwrap();
     assert!([SUCCEEDED, JobState::Complete(Ending::Failed)].contains(&end.state), "{end:?}");
     assert_eq!(stored(&store, end.id), end);
@@ -227,7 +230,8 @@ fn recovery_against_body() {
         }
         Ok(())
     };
-    let engine = builder(&store).algorithm("rows", three).workers(1).stop_grace(Duration::ZERO).open().unwrap();
+    let engine =
+        builder(&store).algorithm("rows", three).workers(1).shutdown_timeout(Duration::ZERO).open().unwrap();
     let old = engine.submit(job("rows")).unwrap();
     drop(engine); // waits, runs or is done; perhaps a body is left behind
     let engine = builder(&store).algorithm("rows", three).workers(1).open().unwrap();
@@ -261,7 +265,7 @@ fn scan() {
     let store = Arc::new(MemoryStore::default());
     let engine = builder(&store)
         .vertex_filter(|ctx: &mut JobContext| {
-            ctx.scan_partitions("n", 6, 2, |part: &mut Partition<'_>| {
+            ctx.scan("n", 0..6, ScanOptions::default().partition_size(2), |part: &mut Partition<'_>| {
                 thread::yield_now();
                 part.ids().try_for_each(|id| part.push(&id))
             })
@@ -281,9 +285,9 @@ fn scan_error() {
     let store = Arc::new(MemoryStore::default());
     let engine = builder(&store)
         .vertex_filter(|ctx: &mut JobContext| {
-            ctx.scan_partitions("n", 4, 1, |part: &mut Partition<'_>| {
+            ctx.scan("n", 0..4, ScanOptions::default().partition_size(1), |part: &mut Partition<'_>| {
                 thread::yield_now();
-                part.checkpoint()?;
+                part.check_stopped()?;
                 if part.ids().start == 1 { Err(JobError::failed("one")) } else { part.push(&1) }
             })
         })

@@ -17,7 +17,7 @@ use job_store::{Fault, FaultStore, Moment, SharedStore};
 use shuttle::thread;
 
 use crate::{
-    api::{builder::EngineBuilder, engine::Engine, handle::JobHandle},
+    api::{builder::SharedEngineBuilder, engine::Engine, handle::JobHandle},
     decide::outcome::RetryPolicy,
     engine::stats::Stats,
     handler::context::JobContext,
@@ -58,7 +58,7 @@ impl Two {
     }
 
     /// What may run on any engine; this one has that line.
-    fn on(&self, line: usize, store: Arc<dyn SharedStore>) -> EngineBuilder {
+    fn on(&self, line: usize, store: Arc<dyn SharedStore>) -> SharedEngineBuilder {
         let (rows, again) = (Arc::clone(&self.world), Arc::clone(&self.world));
         self.front(store)
             .workers(1)
@@ -82,12 +82,12 @@ impl Two {
 
     /// One that only submits, cancels and waits.
     #[expect(clippy::unused_self, reason = "the store belongs to it")]
-    fn front(&self, store: Arc<dyn SharedStore>) -> EngineBuilder {
+    fn front(&self, store: Arc<dyn SharedStore>) -> SharedEngineBuilder {
         Engine::builder_shared(store)
             .clock(Arc::new(RunClock))
-            .retry(RetryPolicy { first: Duration::ZERO, most: Duration::ZERO })
-            .lease(LEASE)
-            .workers(0)
+            .retry(RetryPolicy::new(Duration::ZERO, Duration::ZERO))
+            .lease_duration(LEASE)
+            .manual()
     }
 
     fn engine(&self) -> Arc<Engine> {
@@ -251,7 +251,7 @@ fn pause() {
             Ok(())
         };
         two.on(number, Arc::new(line))
-            .retry(RetryPolicy { first: PAUSE, most: PAUSE })
+            .retry(RetryPolicy::new(PAUSE, PAUSE))
             .algorithm("paused", body)
             .open()
             .unwrap()

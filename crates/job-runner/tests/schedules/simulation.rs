@@ -22,7 +22,7 @@ use shuttle::{
 };
 
 use crate::{
-    api::{builder::EngineBuilder, engine::Engine, handle::JobHandle},
+    api::{builder::SharedEngineBuilder, engine::Engine, handle::JobHandle},
     decide::outcome::RetryPolicy,
     handler::context::JobContext,
     job::error::{EngineError, JobError},
@@ -159,15 +159,15 @@ fn run_body(world: &World, line: usize, plan: Plan, ctx: &mut JobContext) -> Res
 
 fn open(world: &Arc<World>, line: Line, workers: usize, plans: &[Plan]) -> Result<Arc<Engine>, EngineError> {
     let number = line.number;
-    let setup = |builder: EngineBuilder, (job, plan): (usize, &Plan)| {
+    let setup = |builder: SharedEngineBuilder, (job, plan): (usize, &Plan)| {
         let (world, plan) = (Arc::clone(world), *plan);
         builder.algorithm(name(job), move |ctx: &mut JobContext| run_body(&world, number, plan, ctx))
     };
     let builder = Engine::builder_shared(Arc::new(line))
         .clock(Arc::new(RunClock))
-        .retry(RetryPolicy { first: Duration::from_millis(100), most: LEASE })
-        .lease(LEASE)
-        .stop_grace(Duration::ZERO)
+        .retry(RetryPolicy::new(Duration::from_millis(100), LEASE))
+        .lease_duration(LEASE)
+        .shutdown_timeout(Duration::ZERO)
         .workers(workers);
     // A front end has no handlers.
     let handled = if workers == 0 { &[] } else { plans };

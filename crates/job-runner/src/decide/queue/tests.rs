@@ -6,7 +6,7 @@ const AGEING: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(500);
 
 fn queue(per_graph: usize, per_class: [usize; 2]) -> Queue {
-    Queue::new(Limits { ageing: AGEING, longest_pause: LONGEST_PAUSE, per_graph, per_class })
+    Queue::new(Limits { priority_aging: AGEING, longest_pause: LONGEST_PAUSE, per_graph, per_class })
 }
 
 fn at(seconds: u64) -> Timestamp {
