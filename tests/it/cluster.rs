@@ -1,5 +1,5 @@
-//! Processes that share a database lose nothing, whoever of them dies or sleeps, and whatever becomes of the database and
-//! of the networks to it.
+//! Processes that share a database lose nothing when any of them dies or sleeps, nor when the database or the networks
+//! to it fail.
 
 use job_tests::cluster::Cluster;
 

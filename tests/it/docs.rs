@@ -1,4 +1,4 @@
-//! What the documents say is what the code does.
+//! The documents say the same as the code.
 
 use std::{fs, path::Path};
 
@@ -52,7 +52,7 @@ fn exist(document: &str, tests: &[&str]) {
     }
 }
 
-/// What looks like the name of a test.
+/// Texts that look like the name of a test.
 fn named(text: &str) -> Vec<&str> {
     let quoted = text.split('`').skip(1).step_by(2);
     let is_name = |name: &&str| {

@@ -1,4 +1,4 @@
-//! What goes wrong around a store: each a clear error, and nothing acknowledged lost.
+//! Faults around a store: each is a clear error, and nothing acknowledged is lost.
 
 use std::{
     fmt::Write as _,
@@ -120,10 +120,10 @@ fn a_full_disk_is_said_and_loses_nothing_that_was_acknowledged() {
             Err(EngineError::Unhealthy(error)) => assert_eq!(error.kind, ErrorKind::Full, "{error}"),
             Err(other) => panic!("{other}"),
         }
-        // What was there before can still be read.
+        // Earlier jobs can still be read.
         assert_eq!(rows_of(&store, first).len(), 3_000);
     }
-    // Somebody makes room, and the next process goes on.
+    // Space is freed, and the next process goes on.
     disk.remount("size=200m");
     let store = open(disk.0.path()).unwrap();
     assert_eq!(rows_of(&store, first), (0..3_000).map(noise).collect::<Vec<_>>());
@@ -334,7 +334,7 @@ impl Forked {
         Self { parent, lines, child: None }
     }
 
-    /// What is said until one of the processes is done.
+    /// The output until one of the processes is done.
     fn listen(&mut self) -> Vec<Said> {
         let mut said = Vec::new();
         loop {
@@ -458,8 +458,8 @@ fn a_store_whose_directory_was_moved_takes_nothing_until_it_is_back_and_opens_wh
     }
 }
 
-/// With few descriptors a store cannot be opened, or an engine cannot go on; either is said, and what was
-/// acknowledged is there when there are enough again.
+/// With few descriptors a store cannot be opened, or an engine cannot go on; either is said. Jobs that were
+/// acknowledged are there when there are enough descriptors again.
 #[test]
 fn a_process_without_file_descriptors_says_so_and_loses_nothing() {
     for limit in [8, 20, 32] {
@@ -485,8 +485,8 @@ fn a_process_without_file_descriptors_says_so_and_loses_nothing() {
     }
 }
 
-/// With 256 descriptors, which some systems give by default, and 700 results in files of their own the database took all of
-/// them: the host could open nothing, and jobs failed.
+/// With 256 descriptors, which some systems give by default, and 700 results in files of their own, the database took
+/// all of them. The host could open nothing, and jobs failed.
 #[test]
 fn many_results_leave_the_host_most_of_its_descriptors() {
     let directory = tempfile::tempdir().unwrap();
@@ -510,7 +510,7 @@ fn a_process_that_may_not_start_threads_says_how_many_are_needed() {
         test_servers::skip("only root can become another user");
         return;
     }
-    // Where that user may read it: the directories of a build may be somebody's own.
+    // Where that user may read it: the directories of a build may belong to another user.
     let programs = tempfile::tempdir().unwrap();
     let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(programs.path(), readable).unwrap();
@@ -530,7 +530,7 @@ fn a_process_that_may_not_start_threads_says_how_many_are_needed() {
     }
 }
 
-/// What a scenario must come to, whatever fails in it once.
+/// The outcome that a scenario must have, at every single failure in it.
 fn scenario(store: &FaultStore) -> Result<(), EngineError> {
     let engine = engine(Arc::new(store.clone()))?;
     let large = engine.submit(job(400))?;
@@ -605,7 +605,7 @@ fn whichever_write_fails_once_nothing_is_lost_or_wrong() {
     println!("{} faults", in_memory + on_disk);
 }
 
-/// The engine must not hang on to files, memory or a lock of a store whose directory somebody takes away.
+/// The engine must not hang on to files, memory or a lock of a store whose directory is taken away.
 #[test]
 fn a_store_whose_directory_is_gone_fails_with_an_error() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What the fuzz targets do, without a fuzzer: over the committed inputs, and over those with bytes changed.
+//! The fuzz targets' checks, without a fuzzer: over the committed inputs, and over those with bytes changed.
 
 use std::{
     collections::BTreeSet,

@@ -125,8 +125,8 @@ fn every_documented_payload_is_answered_as_documented() {
     }
 }
 
-/// A client that reads the head of a large answer learns how much there is before the rows come, and the keys of
-/// the page never depend on the order of a map.
+/// A client that reads the head of a large answer learns how much there is before the rows come. The keys of the page
+/// never depend on the order of a map.
 #[test]
 fn the_sizes_of_a_page_come_before_its_rows() {
     for (_, store, _directory) in backends() {

@@ -1,4 +1,4 @@
-//! A page is the slice of the full list, whatever the rows and however they were written.
+//! A page is the slice of the full list, for rows of every kind and however they were written.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What each durability promises when the power goes.
+//! The promise of each durability when the power goes.
 
 use job_tests::power::Power;
 

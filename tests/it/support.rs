@@ -1,4 +1,4 @@
-//! What several tests need.
+//! Parts that several tests need.
 
 use std::sync::Arc;
 

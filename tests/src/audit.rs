@@ -1,4 +1,5 @@
-//! The database's own look at every write: triggers that know who holds a job, and note each write by anybody else.
+//! The database's own look at every write: triggers that know which process holds a job, and note each write by any
+//! other.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,7 @@ pub(crate) fn install(server: &Postgres) {
     server.sql(include_str!("audit.sql")).expect("the triggers are installed");
 }
 
-/// What was written without a lease; a line each.
+/// Writes without a lease, a line each.
 pub(crate) fn findings(server: &Postgres) -> String {
     server.sql("SELECT * FROM job_engine.audit_wrong").expect("the notes can be read")
 }
@@ -25,7 +26,7 @@ pub(crate) fn held(server: &Postgres, application: &str) -> u64 {
 }
 
 /// Rows and checkpoints that belong to no result: those of jobs that did not succeed, and of segments that no result
-/// lists (`listed`: each as [`segment`] writes it).
+/// lists. `listed` has each as [`segment`] writes it.
 pub(crate) fn left_over(server: &Postgres, listed: &BTreeSet<String>) -> Vec<String> {
     const STORED: &str = "
         SELECT DISTINCT replace(job::text, '-', ''), attempt, segment FROM job_engine.blocks
@@ -68,7 +69,7 @@ mod tests {
         store.save_checkpoint(waiting.id, 1, b"here").unwrap();
         assert_eq!((held(&server, "worker-1"), findings(&server)), (1, String::new()));
 
-        // Somebody else does the same past the store.
+        // Another process does the same past the store.
         for wrong in [
             "INSERT INTO job_engine.blocks SELECT job, attempt, 0, 1, '' FROM job_engine.queue",
             "UPDATE job_engine.checkpoints SET bytes = ''",

@@ -23,7 +23,7 @@ $$;
 -- A statement that began after the end of a lease must not have taken effect under it.
 CREATE FUNCTION audit_queue() RETURNS trigger LANGUAGE plpgsql SET search_path = job_engine AS $$
 BEGIN
-    -- A claim; after the end of a lease also by whoever had it.
+    -- A claim; after the end of a lease also by the earlier claimant.
     IF TG_OP = 'UPDATE' AND NEW.claimant IS NOT NULL
             AND (NEW.claimant IS DISTINCT FROM OLD.claimant OR OLD.until <= now() AND NEW.until > OLD.until) THEN
         INSERT INTO audit_claimants VALUES (NEW.claimant, current_setting('application_name')) ON CONFLICT DO NOTHING;

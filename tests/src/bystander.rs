@@ -28,7 +28,7 @@ const ROWS: u64 = 500;
 /// After so long nothing comes of it any more, however slow the machine.
 const STUCK: Duration = Duration::from_mins(3);
 
-/// What the process is to do.
+/// The task of the process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bystander {
@@ -143,7 +143,7 @@ pub fn sharing(program: &Path, url: &str) -> u32 {
     let front = Engine::builder_shared(Arc::new(store.clone())).front_end().open().expect("the engine opens");
     let jobs = front.submit_all(specs()).expect("the engine takes jobs");
     let task = Bystander::Sharing(url.to_owned());
-    // Until all are in one process there is nobody else.
+    // Until all are in one process there is no other to lock out.
     let mut processes = vec![task.start(program)];
     let (mut deaths, start) = (0, Instant::now());
     for job in &jobs {

@@ -23,7 +23,7 @@ use crate::{
     stumble::{Death, stumbling},
 };
 
-/// What a child is to do.
+/// The task of a child.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Child {
     /// The store.
@@ -42,7 +42,7 @@ pub struct Child {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Told {
-    /// The engine is open: whatever was left is taken up.
+    /// The engine is open: every job that was left is taken up.
     Open,
     /// A job is acknowledged.
     Submitted(JobId, Script),
@@ -119,7 +119,7 @@ pub fn engine(
 }
 
 impl Child {
-    /// Works until everything is done, or somebody ends the process.
+    /// Works until everything is done, or the process is ended.
     ///
     /// # Errors
     /// When the store or the engine cannot be opened.
@@ -214,6 +214,6 @@ fn tell(told: &Told) {
     let mut line = serde_json::to_string(told).expect("a line is JSON");
     line.push('\n');
     let mut out = io::stdout().lock();
-    // Nobody listens any more: then nothing has to be said.
+    // The reader is gone: then nothing has to be said.
     let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
 }

@@ -32,8 +32,8 @@ const WORKERS: usize = 4;
 const FRONTS: usize = 2;
 /// How long nothing at all may end before the rest counts as stuck: far longer than a lease, however slow the machine.
 const STUCK: Duration = Duration::from_mins(2);
-/// How long nothing is told before the harm pauses, and it is said what is waited for: a machine that is slow may need
-/// longer to start again what was killed than until it is killed the next time.
+/// After this time without news the harm pauses, and the message names the processes that are awaited. A slow machine
+/// may need longer to start a killed process again than until it is killed the next time.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// A series of harm to a cluster at work.
@@ -47,7 +47,7 @@ pub struct Cluster {
     pub seed: u64,
 }
 
-/// What was seen in all.
+/// The sums of a run.
 #[derive(Debug, Clone, Copy, Default)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Seen {
@@ -143,7 +143,7 @@ struct Run<'c> {
     seen: Seen,
 }
 
-/// What front ends told.
+/// The lines of front ends.
 #[derive(Debug, Default)]
 struct Told {
     /// Of each front end, by the number of the job.
@@ -238,7 +238,7 @@ impl<'c> Run<'c> {
         }
     }
 
-    /// Whether front ends that are not done have told nothing for long: then everybody gets time, and after that it
+    /// Whether front ends that are not done have told nothing for long. Then all processes get time, and after that it
     /// counts as stuck.
     fn is_quiet(&mut self, store: &PostgresStore) -> bool {
         let since = self.told_at.elapsed();
@@ -251,7 +251,7 @@ impl<'c> Run<'c> {
         quiet
     }
 
-    /// What has not ended yet, for people.
+    /// Jobs that have not ended yet, for people.
     fn waited_for(&self, store: &PostgresStore) -> String {
         let submitted = self.told.submitted.iter().map(BTreeMap::len).collect::<Vec<_>>();
         let jobs = match store.unfinished() {
@@ -295,7 +295,7 @@ impl<'c> Run<'c> {
                 let number = number % FRONTS;
                 if !self.told.done[number] {
                     self.fronts[number].kill();
-                    // What it said before it died.
+                    // Its output before it died.
                     self.listen(Duration::ZERO);
                     self.fronts[number] = self.front(number);
                     self.seen.fronts_killed += 1;
@@ -344,7 +344,7 @@ impl<'c> Run<'c> {
         LEASE.mul_f64(1.2) + Duration::from_millis(self.chance.next(1_000))
     }
 
-    /// Lets go on whoever has been paused for long enough, and mends networks.
+    /// Lets processes go on that have been paused for long enough, and repairs networks.
     fn mend(&mut self) {
         for process in self.workers.iter_mut().chain(&mut self.fronts) {
             process.mend(Instant::now());
@@ -381,7 +381,7 @@ impl<'c> Run<'c> {
         }
     }
 
-    /// Without more harm: whatever front ends that died had submitted comes to its end, then everybody stops in order.
+    /// Without more harm: every job of a front end that died comes to its end, then all processes stop in order.
     fn finish(&mut self, store: &PostgresStore) {
         for process in self.workers.iter_mut().chain(&mut self.fronts) {
             process.mend(Instant::now() + STUCK);

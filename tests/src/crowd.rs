@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::child;
 
-/// What a process is to do.
+/// The task of a process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Crowd {
     /// The store.

@@ -1,8 +1,9 @@
 //! [`Disk`]: which bytes and names are on the disk, and what a power cut may leave of those that are on their way.
 //!
-//! A sync of a file brings its bytes and length to the disk, and the name of a new one (as the file systems of Linux do,
-//! which RocksDB relies on); a sync of a directory brings all names in it. Of everything else any part may be there, in
-//! any order: a file may be longer than what was written of it, and then reads as zeros.
+//! A sync of a file brings its bytes and length to the disk. It also brings the name of a new file, as the file
+//! systems of Linux do and RocksDB relies on. A sync of a directory brings all names in it. Of everything else any
+//! part may be there, in any order. A file may be longer than the bytes that were written of it, and then reads as
+//! zeros.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,7 +17,7 @@ use crate::{
     trace::{Call, Fd, Thread, parent},
 };
 
-/// What a disk writes whole, and what a file system does.
+/// The unit that a disk writes whole, and the unit of a file system.
 const SECTOR: usize = 512;
 const PAGE: usize = 4_096;
 
@@ -32,7 +33,7 @@ pub struct Disk {
     names: BTreeMap<PathBuf, Inode>,
     /// The names that are on the disk.
     durable: BTreeMap<PathBuf, Inode>,
-    /// What was done to names since their directory was synced, with its place in the order of all that was.
+    /// Changes of names since their directory was synced, each with its place in the order of all changes.
     pending: Vec<(usize, NameChange)>,
     renamed: usize,
     syncs: HashMap<Thread, Sync>,
@@ -72,7 +73,7 @@ enum Sync {
     Directory(PathBuf, usize),
 }
 
-/// What a cut leaves of the writes to one file.
+/// The part of the writes to one file that a cut leaves.
 #[derive(Debug, Clone, Copy)]
 enum Left {
     Nothing,

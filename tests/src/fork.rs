@@ -1,5 +1,5 @@
-//! A process that forks while it has stores open. Rust has no safe way to fork, so a few lines of C do: they stand before the
-//! system's `chdir`, and fork when the directory is called `FORK`.
+//! A process that forks while it has stores open. Rust has no safe way to fork, so a few lines of C do it. They stand
+//! before the system's `chdir`, and fork when the directory is called `FORK`.
 
 use std::{
     io::{self, Write},
@@ -46,7 +46,7 @@ pub fn library(directory: &Path) -> Option<PathBuf> {
     None
 }
 
-/// What a process that forks is to do.
+/// The task of a process that forks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Forking {
     /// A store with an engine.
@@ -74,7 +74,7 @@ pub enum Said {
 }
 
 impl Forking {
-    /// Works, forks, and goes on twice, until somebody ends the processes.
+    /// Works, forks, and goes on twice, until the processes are ended.
     pub fn work(&self) {
         let store = Arc::new(RocksStore::open(&self.store, child::options()).expect("the store opens"));
         let side = RocksStore::open(&self.side, child::options()).expect("the store opens");

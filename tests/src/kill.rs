@@ -36,7 +36,7 @@ pub struct Kills {
     pub seed: u64,
 }
 
-/// What was seen in all.
+/// The sums of a run.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Seen {
@@ -84,7 +84,7 @@ impl fmt::Display for Seen {
     }
 }
 
-/// What is known of a job from what children told.
+/// The knowledge of a job from the lines of children.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
     script: Script,
@@ -149,7 +149,7 @@ struct Life {
     micros: u64,
 }
 
-/// Runs a child until it dies: by itself, or killed at the end of its life. What it told comes back.
+/// Runs a child until it dies: by itself, or killed at the end of its life. The job that it told of comes back.
 fn live(program: &Path, child: &Child, life: Option<Life>) -> Vec<Told> {
     let mut process = Command::new(program)
         .arg("child")
@@ -212,7 +212,7 @@ pub(crate) fn open(path: &Path) -> Arc<dyn Store> {
     Arc::new(RocksStore::open(path, child::options()).unwrap_or_else(|error| panic!("after a death: {error}")))
 }
 
-/// What holds before anybody recovers anything.
+/// The state before any recovery.
 pub(crate) fn check_after_death(path: &Path, known: &BTreeMap<JobId, Known>, seen: &mut Seen) {
     let store = open(path);
     for (&id, job) in known {
@@ -233,7 +233,7 @@ pub(crate) fn check_after_death(path: &Path, known: &BTreeMap<JobId, Known>, see
             );
         }
     }
-    // Jobs that nobody heard of may be there: the answer died with the process.
+    // Jobs that were never acknowledged may be there: the answer died with the process.
     for record in store.list(None, 0, usize::MAX).unwrap_or_else(|error| panic!("{error}")) {
         if record.state == JobState::Complete(Ending::Succeeded) {
             let script: Script = record.spec.json().read().expect("a script");

@@ -1,5 +1,5 @@
-//! What the tests and the `torture` program share: jobs whose every row is known beforehand, a model of the whole
-//! engine, processes that are killed, disks that lose power.
+//! The parts that the tests and the `torture` program share. These are jobs whose every row is known beforehand, a
+//! model of the whole engine, processes that are killed, and disks that lose power.
 //!
 //! * [`script`]: a job as data. Its rows follow from it, so any process can tell a right page from a wrong one.
 //! * [`model`]: the engine against a plain model, move by move (`proptest-state-machine`).
@@ -9,8 +9,8 @@
 //! * [`crowd`]: a process with more results than it may have files open.
 //! * [`fork`]: a process that forks while it has stores open, and what both halves say.
 //! * [`stumble`]: a store that kills its process at a chosen write.
-//! * [`trace`], [`disk`] and [`power`]: what a process asked of the file system, what a power cut at any moment may
-//!   leave of it, and what must be in that.
+//! * [`trace`], [`disk`] and [`power`]: the calls of a process to the file system, and the state that a power cut at
+//!   any moment may leave. They say which jobs must be in it.
 //! * [`soak`]: everything at once for a long time.
 #![allow(
     clippy::unwrap_used,

@@ -28,25 +28,26 @@ use crate::{
 
 /// How long a claim lasts.
 pub const LEASE: Duration = Duration::from_millis(1_500);
-/// How long the database may take for an answer. So long a member is of no use when the network swallows what it asked.
+/// How long the database may take for an answer. The time for which a member is of no use when the network drops its
+/// calls silently.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The most jobs of a front end that are not waited for yet.
 const AHEAD: usize = 40;
 /// How long is waited before something that the database refused is asked again.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What a process of the cluster is to do.
+/// The task of a process of the cluster.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Member {
     /// The database.
     pub url: String,
-    /// What it calls itself there.
+    /// Its name in the cluster.
     pub name: String,
-    /// What it does.
+    /// Its work.
     pub role: Role,
 }
 
-/// What a process of the cluster does.
+/// The work of a process of the cluster.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -73,7 +74,7 @@ pub enum Heard {
     Cancelled(JobId),
     /// A job is complete.
     Ended(JobId, How),
-    /// Somebody saw something that must not be.
+    /// A process saw something that must not be.
     Wrong(String),
     /// Everything is submitted, and has ended.
     Done,
@@ -91,7 +92,7 @@ pub fn script(seed: u64, turn: u32) -> Script {
 }
 
 impl Member {
-    /// Works until everything is done and the standard input ends, or somebody ends the process.
+    /// Works until everything is done and the standard input ends, or the process is ended.
     #[must_use]
     pub fn work(&self) -> ExitCode {
         let store = Arc::new(self.open());
@@ -111,7 +112,7 @@ impl Member {
             }
             Role::Front { seed, from, to } => {
                 let engine = builder.front_end().open().expect("the engine opens");
-                // It must not outlive its caller, whatever it does.
+                // It must not outlive its caller in any case.
                 thread::spawn(|| {
                     until_input_ends();
                     process::exit(0);
@@ -206,7 +207,7 @@ impl Front {
         Ok(self.engine.reader().page(id, PageRequest::default())?.rows()?)
     }
 
-    /// What is wrong with the result of a job that has ended.
+    /// The fault in the result of a job that has ended.
     fn wrong(&self, turn: u32, record: &JobRecord) -> Option<String> {
         if record.state != JobState::Complete(Ending::Succeeded) {
             return None;
@@ -231,6 +232,6 @@ fn tell(heard: &Heard) {
     let mut line = serde_json::to_string(heard).expect("a line is JSON");
     line.push('\n');
     let mut out = io::stdout().lock();
-    // Nobody listens any more: then nothing has to be said.
+    // The reader is gone: then nothing has to be said.
     let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
 }

@@ -1,8 +1,8 @@
 //! The engine against a plain model, move by move.
 //!
-//! [`Move`] is what a caller, a disk or a clock can do; [`World`] does it to a real engine and to a model in memory,
-//! and compares the two after every move: records, failures, results, pages, lists. The model knows no queue,
-//! thread or store; it takes from the engine only which of the jobs that might run did run.
+//! [`Move`] is an action of a caller, a disk or a clock. [`World`] does it to a real engine and to a model in memory,
+//! and compares the two after every move: records, failures, results, pages, lists. The model knows no queue, thread
+//! or store; it takes from the engine only which of the jobs that might run did run.
 
 mod expected;
 mod world;
@@ -19,7 +19,7 @@ use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 pub use self::world::{Backend, InMemory, OnDisk, World};
 use crate::script::Script;
 
-/// What can happen. Numbers pick a job: modulo the jobs there are.
+/// The possible actions. Numbers pick a job: modulo the jobs there are.
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "the names of the fields are the parameters of the engine")]
 pub enum Move {
@@ -31,7 +31,7 @@ pub enum Move {
     RunWithFault { write: u64, applied: Applied },
     /// The same, and before this write the process dies; then a new one opens the store.
     RunAndCrash { write: u64 },
-    /// Somebody asks for the end of a job.
+    /// A caller asks for the end of a job.
     Cancel { job: usize, fault: Option<Applied> },
     /// A finished job is removed.
     Remove { job: usize },
@@ -51,7 +51,7 @@ pub enum Move {
     Crash,
 }
 
-/// What became of a write that was reported as failed.
+/// The fate of a write that was reported as failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
     /// It was done all the same.

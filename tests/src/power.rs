@@ -34,7 +34,7 @@ pub struct Power {
     pub seed: u64,
 }
 
-/// What was seen in all.
+/// The sums of a run.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Cuts {
@@ -66,7 +66,7 @@ impl fmt::Display for Cuts {
     }
 }
 
-/// What a process said, and which of its threads.
+/// The lines of a process, and the thread of each.
 type Said = Vec<(Thread, Told)>;
 
 impl Power {
@@ -97,7 +97,8 @@ impl Power {
         Some(seen)
     }
 
-    /// Cuts a life at each of these moments. What one of the cuts left comes back, and what was known by then.
+    /// Cuts a life at each of these moments. The state that one of the cuts left comes back, with all that was known
+    /// by then.
     fn live(
         &self,
         life: &Life,
@@ -133,7 +134,7 @@ impl Power {
     }
 
     fn check(&self, files: &Path, known: &BTreeMap<JobId, Known>, said: &Said, place: &str, seen: &mut Cuts) {
-        // Whatever panics below: this is where it was.
+        // The place of every panic below.
         let place = Place(place);
         let mut rows = Seen::default();
         let mut promised = if self.synced { known.clone() } else { BTreeMap::new() };
@@ -161,7 +162,7 @@ impl Drop for Place<'_> {
     }
 }
 
-/// What one process did.
+/// The work of one process.
 struct Life {
     child: Child,
     calls: Vec<Call>,
@@ -198,7 +199,7 @@ fn cut(disk: &Disk, chance: &mut Chance) -> (tempfile::TempDir, String) {
     (files, story)
 }
 
-/// What a call says: on its standard output a child tells one line a call.
+/// The message of a call: on its standard output a child tells one line a call.
 fn told(call: &Call) -> Option<(Thread, Told)> {
     let Call::Write { thread, fd: 1, bytes, .. } = call else { return None };
     Some((*thread, serde_json::from_slice(bytes).expect("a line of a child")))

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// The name of every script's list.
 pub const LIST: &str = "vertices";
 
-/// What the body of a job does, step by step.
+/// The steps of a job's body, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Script {
     /// Goes into every row, so that rows of two jobs are never alike.
@@ -48,7 +48,7 @@ pub enum Step {
     Cancel,
     /// As many milliseconds pass.
     Pass(u32),
-    /// What is due by the clock is done.
+    /// Work that is due by the clock is done.
     Tick,
     /// Looks at the rows so far, as a reader beside the job does.
     Peek,
@@ -76,13 +76,13 @@ pub fn row(seed: u32, number: u64) -> String {
     format!(r#"{{"n":{number},"s":{seed},"p":"{pad}"}}"#)
 }
 
-/// What step `at` of an attempt saves.
+/// The state that step `at` of an attempt saves.
 #[must_use]
 pub fn saved(attempt: u32, at: usize) -> Vec<u8> {
     format!("attempt {attempt}, step {at}").into_bytes()
 }
 
-/// What the rows that a scan of `ids` keeps are called.
+/// The names of the rows that a scan of `ids` keeps.
 fn scanned(base: u64, ids: u64) -> impl Iterator<Item = u64> {
     (0..ids).filter(|id| id % 3 != 0).map(move |id| base + id)
 }
@@ -169,7 +169,7 @@ pub struct Stage {
     pub muted: AtomicBool,
     /// When bodies let be done what was due.
     pub ticks: Mutex<Vec<Timestamp>>,
-    /// What was wrong.
+    /// The fault.
     pub wrong: Mutex<Vec<String>>,
 }
 

@@ -39,7 +39,7 @@ pub struct Soak {
     pub kept: u64,
 }
 
-/// What the process uses.
+/// The memory, files and disk that the process uses.
 #[derive(Debug, Clone, Copy, Default)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Usage {
@@ -52,7 +52,7 @@ pub struct Usage {
 /// One of the figures.
 type Amount = fn(&Usage) -> u64;
 
-/// What came of it.
+/// The outcome.
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Soaked {
@@ -91,9 +91,9 @@ impl fmt::Display for Soaked {
 }
 
 impl Soaked {
-    /// Nothing grows: in the second half of the time there are never more than half as much memory, open files and disk
-    /// again as in the first, and 64 MiB, 64 files, 128 MiB. A leak of a few hundred bytes a job is more than that within
-    /// the hour; caches that fill and merges that are under way are less.
+    /// Nothing grows. In the second half of the time, memory is at most 1.5 times that of the first half, plus 64 MiB.
+    /// Open files and disk have the same bound, plus 64 files and 128 MiB. A leak of a few hundred bytes a job is more
+    /// than that within the hour. Caches that fill and merges that are under way are less.
     ///
     /// # Panics
     /// When something grew.

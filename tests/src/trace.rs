@@ -126,7 +126,7 @@ fn read(trace: impl BufRead, each: &mut dyn FnMut(Call)) -> io::Result<()> {
 
 #[derive(Default)]
 struct Reader {
-    /// What was seen of calls that have not ended.
+    /// Calls that were begun and have not ended.
     begun: HashMap<Thread, String>,
     /// Open directories: other names are given relative to them.
     directories: HashMap<Fd, PathBuf>,

@@ -54,31 +54,31 @@ enum Part {
     /// A process of a cluster.
     #[command(hide = true)]
     Member {
-        /// What to do, as JSON.
+        /// The task, as JSON.
         task: String,
     },
     /// A process with many large results.
     #[command(hide = true)]
     Crowd {
-        /// What to do, as JSON.
+        /// The task, as JSON.
         task: String,
     },
     /// A process that forks.
     #[command(hide = true)]
     Fork {
-        /// What to do, as JSON.
+        /// The task, as JSON.
         task: String,
     },
     /// A process with a job that kills it.
     #[command(hide = true)]
     Bystander {
-        /// What to do, as JSON.
+        /// The task, as JSON.
         task: String,
     },
     /// A process at work, to be killed.
     #[command(hide = true)]
     Child {
-        /// What to do, as JSON.
+        /// The task, as JSON.
         task: String,
     },
 }

@@ -27,13 +27,13 @@ pub(super) struct Expected {
     pub(super) last_read: Option<Timestamp>,
     /// The rows of its result; `None` without one.
     pub(super) rows: Option<Vec<u64>>,
-    /// What it saved last for its next attempt.
+    /// The state that it saved last for its next attempt.
     pub(super) saved: Option<Vec<u8>>,
     pub(super) pinned: bool,
     pub(super) removed: bool,
 }
 
-/// What an attempt leads to.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fate {
     pub(super) state: JobState,
@@ -91,7 +91,7 @@ impl Expected {
         self.finished.max(self.last_read).unwrap_or_default()
     }
 
-    /// What an attempt that starts at `now` leads to when nothing fails. `muted`: ticks do nothing. `ignored`: so
+    /// The outcome of an attempt that starts at `now` when nothing fails. `muted`: ticks do nothing. `ignored`: so
     /// many cancels come before one that is refused.
     pub(super) fn fate(&self, now: Timestamp, muted: bool, ignored: Option<usize>) -> Fate {
         let mut play = Play {

@@ -77,7 +77,7 @@ pub struct World<B> {
     jobs: Vec<Expected>,
     keys: HashMap<(u8, u8), JobId>,
     finished: HashMap<(u8, u8, bool), JobId>,
-    /// Readings that the store has not heard of.
+    /// Readings that the store does not have yet.
     reads: HashMap<JobId, Timestamp>,
 }
 
@@ -119,7 +119,7 @@ impl<B: Backend> World<B> {
         self.store = Some(store);
         self.engine = Some(engine);
         self.let_in = None;
-        // What is due when the engine opens stays so, also when the clock goes back.
+        // A pause that is over when the engine opens stays so, also when the clock goes back.
         let now = self.now();
         for job in &mut self.jobs {
             job.due = job.not_before.is_some_and(|due| due <= now);
@@ -343,7 +343,8 @@ impl<B: Backend> World<B> {
         self.store.as_ref().map_or_else(|| self.backend.open(), |store| Arc::new(store.clone()))
     }
 
-    /// Of those whose process died while they ran, one is let in: whoever was blamed most, then by rank.
+    /// Of those whose process died while they ran, one is let in: the one that was blamed most, then the first by
+    /// rank.
     fn let_in(&mut self, ready: &[usize]) {
         let waits = |at: usize| self.is_queued(&self.jobs[at]) && is_suspect(&self.jobs[at]);
         if self.let_in.is_none_or(|at| !waits(at)) {
@@ -365,7 +366,7 @@ impl<B: Backend> World<B> {
         assert_eq!(first.map(|job| job.id), Some(ran.id), "another job of the same graph is first");
     }
 
-    /// What the run made of the job, compared with what it had to.
+    /// The run's outcome of the job, compared with the expected one.
     fn settle(&mut self, at: usize, started: Timestamp, mishap: Mishap) {
         let job = &self.jobs[at];
         let store = self.peek_store();
@@ -388,7 +389,7 @@ impl<B: Backend> World<B> {
         }
         let saved = store.checkpoint(job.id).unwrap();
         if mishap != Mishap::None && saved != job.saved && !record.state.is_complete() {
-            // Whatever was saved last before the fault.
+            // The state that was saved last before the fault.
             let steps = job.script.steps.iter().enumerate().filter(|(_, step)| **step == Step::Save);
             let mut may_be = steps.map(|(at, _)| script::saved(job.attempt + 1, at));
             assert!(may_be.any(|one| saved == Some(one)), "job {at} has saved {saved:?}");
@@ -440,7 +441,7 @@ impl<B: Backend> World<B> {
         if (0..cancels).any(|ignored| is(&job.fate(started, muted, Some(ignored)))) {
             return;
         }
-        // Else rows could not be stored: the attempt came to nothing without blame, whatever it had still to do.
+        // Else rows could not be stored: the attempt came to nothing without blame, also with steps left to do.
         assert!(
             job.script.steps.iter().any(Step::stores),
             "job {at} has no rows, but became {found:?}, not {fate:?}"
@@ -482,7 +483,7 @@ impl<B: Backend> World<B> {
         *self.stage.engine.lock() = std::sync::Weak::new();
     }
 
-    /// What the next open makes of jobs that ran.
+    /// The outcome of the next open for jobs that ran.
     fn recovered(&mut self) {
         let now = self.now();
         for job in self.jobs.iter_mut().filter(|job| !job.removed) {
@@ -503,7 +504,7 @@ impl<B: Backend> World<B> {
         }
     }
 
-    /// What is due is done: deadlines, then what was read is noted, then old jobs go.
+    /// Due work is done: deadlines first, then the times of readings are noted, then old jobs go.
     fn ticked(&mut self, now: Timestamp, running: Option<usize>) {
         for (at, job) in self.jobs.iter_mut().enumerate() {
             if Some(at) != running && job.is_waiting() && job.is_past(now) {
@@ -683,7 +684,7 @@ impl<B: Backend> World<B> {
     }
 }
 
-/// What is done to a run.
+/// Interference with a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mishap {
     None,
@@ -702,7 +703,7 @@ impl Mishap {
     }
 }
 
-/// What a run left in the store.
+/// The jobs that a run left in the store.
 #[derive(Debug, PartialEq, Eq)]
 struct Found {
     state: JobState,
