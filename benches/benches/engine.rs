@@ -1,4 +1,4 @@
-//! What one job costs the engine, for development; the table harness has the figures that count.
+//! The costs of one job in the engine, for development; the table harness has the figures that count.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run has nothing to say but that")]
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{machine, scenarios};
 
-/// What a child reports on its standard output.
+/// The report of a child on its standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Told {
     /// Seconds of the task.

@@ -1,8 +1,8 @@
 //! The benchmark harness: each figure is a ratio against something that runs beside it in the same run.
 //!
 //! `cargo run --release -p job-benches -- [--quick] [--only NAME] [--out DIR]` runs the [`scenarios`], prints a table
-//! and writes it as Markdown and SVG. Rounds are interleaved and the order rotates ([`measure`]), so that a
-//! noisy moment hits both sides; a figure is the median of the rounds, shown with the least and the greatest.
+//! and writes it as Markdown and SVG. Rounds are interleaved and the order rotates ([`measure`]), so that a noisy
+//! moment hits both sides. A figure is the median of the rounds, shown with the least and the greatest.
 
 #![expect(clippy::cast_precision_loss, reason = "figures for people: counts and bytes far below 2^52")]
 

@@ -69,7 +69,7 @@ impl Series {
     }
 }
 
-/// What takes part in a round; it answers with the seconds it took.
+/// One side of a round; it returns the seconds that it took.
 pub type Contender<'a> = &'a mut dyn FnMut() -> Result<f64>;
 
 /// Runs all contenders `rounds` times, one after the other in each round, another one first each time.

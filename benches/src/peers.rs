@@ -49,7 +49,7 @@ pub const APALIS_POSTGRES: Peer = peer("apalis-postgres", "apalis-postgres", "")
 /// In memory.
 pub const KIOMQ: Peer = peer("kiomq, memory", "kiomq", "");
 
-/// What a peer is to do; its own program explains the scenarios.
+/// The task of a peer; its own program explains the scenarios.
 #[derive(Debug, Clone, Copy)]
 pub struct Order {
     /// `submit`, `batch`, `drain`, `join`, `both` or `latency`.
@@ -67,13 +67,13 @@ struct Line {
     p99: Option<f64>,
 }
 
-/// One peer with one order, through all rounds. A peer that cannot be built or fails is left out from then on, with
-/// a word on the standard error: no other figure has to wait for it.
+/// One peer with one order, through all rounds. A peer that cannot be built or that fails is left out from then on,
+/// with a line on the standard error. The other figures do not wait for it.
 #[derive(Debug)]
 pub struct Lane {
-    /// Who runs.
+    /// The peer that runs.
     pub peer: Peer,
-    /// What it runs.
+    /// The scenario that it runs.
     pub order: Order,
     rates: Vec<f64>,
     failed: bool,
@@ -170,8 +170,8 @@ impl Peer {
         command
     }
 
-    /// Jobs a second of so many processes on one empty database: `batch` fills it, then each does a part of `submit`, or
-    /// all of them `join`.
+    /// Jobs a second of this many processes on one empty database. `batch` fills the database, then each process does
+    /// a part of `submit`, or all of them `join`.
     fn team(self, stores: &Path, order: Order, processes: usize, database: &str) -> Result<f64> {
         let drains = order.scenario == "join";
         let fill = Order { scenario: "batch", n: if drains { order.n } else { 0 }, ..order };

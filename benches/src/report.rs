@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::{machine::Machine, measure::Series};
 
-/// What a figure counts.
+/// The unit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Less is better.
@@ -32,7 +32,7 @@ impl Unit {
     }
 }
 
-/// What a row is to reach.
+/// The goal of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Goal {
     /// The time or memory of the other times this, at most.
@@ -65,21 +65,21 @@ impl Row {
         Self { what: what.into(), class, unit, ours, beside: None, goal: Goal::Shown }
     }
 
-    /// What was measured beside it.
+    /// The figure that was measured beside it.
     #[must_use]
     pub fn beside(mut self, name: impl Into<String>, figures: Series) -> Self {
         self.beside = Some((name.into(), figures));
         self
     }
 
-    /// What it is to reach.
+    /// Its goal.
     #[must_use]
     pub const fn goal(mut self, goal: Goal) -> Self {
         self.goal = goal;
         self
     }
 
-    /// What the row is about.
+    /// The subject of the row.
     #[must_use]
     pub fn what(&self) -> &str {
         &self.what

@@ -1,7 +1,7 @@
 //! Several processes that work on one database together, from one moment on.
 //!
-//! Each prints `ready` when it is set up and begins when it reads a line. One that submits ends when it is done; one that
-//! runs jobs prints how many it has run whenever that has changed, and ends with its standard input.
+//! Each prints `ready` when it is set up and begins when it reads a line. A process that submits ends when it is done.
+//! One that runs jobs prints their number whenever it has changed, and ends with its standard input.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},

@@ -1,7 +1,7 @@
-//! The model: engines that share the PostgreSQL of their partition, for jobs that succeed at their first attempt, which a
-//! claim starts. When an engine claims and looks, the policy of `job-runner` itself decides. A statement takes a core of the
-//! server for its time; a synced one then waits for the log, which one flush at a time brings to the disk for all that
-//! wait.
+//! The model: engines that share the PostgreSQL of their partition, for jobs that succeed at their first attempt,
+//! which a claim starts. When an engine claims and looks, the policy of `job-runner` itself decides. A statement takes
+//! a core of the server for its time. A synced one then waits for the log: one flush at a time writes the log for all
+//! statements that wait.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -22,7 +22,7 @@ const LEASE: Duration = Duration::from_secs(10);
 /// Listeners are served by backends of their own: their share of a notice is work for so many slots.
 const LISTENERS_A_PIECE: usize = 8;
 
-/// What goes on when a statement is done.
+/// The step that follows when a statement is done.
 #[derive(Debug, Clone)]
 enum Then {
     Stored(usize, Duration),
@@ -314,7 +314,7 @@ impl Model<'_> {
         }
     }
 
-    /// Somebody here asks for a claim.
+    /// A thread of this engine asks for a claim.
     fn ask(&mut self, engine: usize) {
         if let Some(one) = self.engine(engine) {
             one.claims.ask();
@@ -509,7 +509,7 @@ mod tests {
         let count = |statement: Statement| outcome.statements[statement as usize] as f64;
         let alone = |statement: Statement| count(statement) * costs.of(statement).server.fixed;
         let jobs = outcome.came as f64;
-        // What is about several jobs costs its fixed part each time and the rest for each job.
+        // A statement about several jobs costs its fixed part once and the rest for each job.
         let each = |statement: Statement| jobs * costs.of(statement).server.each;
         let statements: f64 = Statement::ALL.into_iter().map(alone).sum();
         let jobs: f64 = [Statement::Submit, Statement::Claim, Statement::End].map(each).iter().sum();

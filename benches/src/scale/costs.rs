@@ -1,4 +1,4 @@
-//! What each statement costs: the one place where the model and docs/scale.md take it from.
+//! The cost of each statement: the one place where the model and docs/scale.md take it from.
 
 use std::fmt;
 
@@ -19,14 +19,14 @@ impl Line {
         Self { fixed: (one - each).max(0.0), each }
     }
 
-    /// What `n` jobs cost.
+    /// The cost of `n` jobs.
     #[must_use]
     pub fn at(self, n: f64) -> f64 {
         self.fixed + self.each * n
     }
 }
 
-/// What a statement costs.
+/// The cost of a statement.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Cost {
     /// Microseconds of a core of the server.
@@ -39,7 +39,7 @@ pub struct Cost {
     pub tail: f64,
 }
 
-/// What is sent to the database.
+/// The statements that are sent to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Statement {
     /// `insert`, synced.

@@ -43,7 +43,7 @@ struct Meter {
     client: Client,
 }
 
-/// What has been used until a moment: microseconds of cores, bytes.
+/// The use until a moment: microseconds of cores, bytes.
 struct Used {
     backends: HashMap<i32, f64>,
     own_processes: HashMap<i32, f64>,
@@ -82,7 +82,7 @@ impl Meter {
         Ok(Used { backends, own_processes, engine: own_time()?, wal: self.client.query_one(lsn, &[])?.get(0) })
     }
 
-    /// What `n` jobs or calls have cost each since then.
+    /// The cost of each of `n` jobs or calls since then.
     fn since(&mut self, before: &Used, n: usize, times: Series) -> Result<Reading> {
         let after = self.used()?;
         let spent = |before: &HashMap<i32, f64>, after: &HashMap<i32, f64>| -> f64 {
@@ -115,7 +115,7 @@ fn own_time() -> Result<f64> {
 }
 
 impl Reading {
-    /// Seconds of cores, of whatever process.
+    /// Seconds of cores, of all processes.
     pub(super) fn cores(&self) -> f64 {
         (self.server + self.background + self.engine) / 1e6
     }
@@ -286,7 +286,7 @@ fn notice(url: &str, meter: &mut Meter) -> Result<Cost> {
     Ok(one.with(&many, LISTENERS + 1))
 }
 
-/// What is left of `n` jobs that one engine has run, and what that wrote.
+/// The rest of `n` jobs that one engine has run, and the bytes that it wrote.
 fn kept(server: &Postgres, n: usize) -> Result<f64> {
     let url = server.database("scale_kept")?;
     let all = drain(&url, 1, n)?;
@@ -362,8 +362,8 @@ pub(super) fn submit(url: &str, engines: usize, n: usize) -> Result<f64> {
     Ok(n as f64 / all)
 }
 
-/// Jobs that come at `rate` a second to `engines` engines in turn and take `body` each, both at random; how long each
-/// waited for a worker.
+/// Jobs come at `rate` a second to `engines` engines in turn and take `body` each, both at random. Returns how long
+/// each waited for a worker.
 pub(super) fn paced(
     url: &str,
     engines: usize,

@@ -29,8 +29,8 @@ use crate::{
     scenarios::Bench,
 };
 
-/// Measures what statements cost, compares real engines with the model, and writes what the model says of larger
-/// clusters, by the costs that are part of the source, to `scale.md`.
+/// Measures the cost of statements and compares real engines with the model. Then it writes the model's figures of
+/// larger clusters, by the costs in the source, to `scale.md`.
 ///
 /// # Errors
 /// When the server or an engine fails, or the file cannot be written.

@@ -1,4 +1,4 @@
-//! What the model is asked, and what it answers.
+//! The questions to the model, and its answers.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ impl Default for Shape {
     }
 }
 
-/// What came of it.
+/// The outcome.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Outcome {
     /// Jobs that came and that ended.

@@ -1,4 +1,4 @@
-//! What a discrete-event model is made of: a calendar of what comes next, and a station with a queue before it.
+//! The parts of a discrete-event model: a calendar of the next events, and a station with a queue before it.
 
 use std::{
     cmp::Ordering,
@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-/// What is to happen, in the order of time; of two at the same time the one that was put in first.
+/// Future events, in the order of time; of two at the same time the one that was added first.
 #[derive(Debug)]
 pub(super) struct Calendar<E> {
     entries: BinaryHeap<Entry<E>>,

@@ -1,4 +1,4 @@
-//! What the model says of clusters, as Markdown.
+//! The model's figures of clusters, as Markdown.
 
 use std::{fmt::Write as _, time::Duration};
 

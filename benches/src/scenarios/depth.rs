@@ -1,4 +1,4 @@
-//! A page costs the same wherever it is in a result, and whatever else is in the store.
+//! A page costs the same at every place of a result, however much else is in the store.
 
 use std::path::Path;
 

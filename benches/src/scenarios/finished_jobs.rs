@@ -1,4 +1,4 @@
-//! What finished jobs in the store cost those that run; and what waiting ones cost in memory.
+//! The cost of finished jobs in the store for those that run, and the memory of waiting ones.
 
 use std::path::Path;
 

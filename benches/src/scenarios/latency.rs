@@ -1,4 +1,4 @@
-//! One job at a time, from the call to its end; and how fast a running job hears that it is cancelled.
+//! One job at a time, from the call to its end; and the time until a running job sees its cancel.
 
 use std::{
     sync::Arc,

@@ -40,7 +40,7 @@ mod writing;
 pub struct Scenario {
     /// Its name, as `--only` has it.
     pub name: &'static str,
-    /// What it measures, in a few words.
+    /// The measured quantity, in a few words.
     pub about: &'static str,
     /// Runs it.
     pub run: fn(&Bench) -> Result<Vec<Row>>,
@@ -71,7 +71,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "real-work", about: "an algorithm and a filter", run: real_work::run },
 ];
 
-/// What a scenario is given.
+/// The arguments of a scenario.
 #[derive(Debug)]
 pub struct Bench {
     /// Whether the sizes are the small ones.

@@ -1,5 +1,5 @@
-//! The last 100,000 rows of a larger result, out of `SQLite`, redb and fjall: a row per key, the row as JSON already, so that
-//! the others only have to find, copy and put commas.
+//! The last 100,000 rows of a larger result, out of `SQLite`, redb and fjall. There is one row per key, as JSON
+//! already, so the others only find, copy and add commas.
 
 use anyhow::{Context, Result, ensure};
 use job_core::PageRequest;

@@ -1,5 +1,5 @@
-//! A page of 100,000 rows, warm, as a whole status payload in a reused buffer: beside a memcpy of the same bytes, and
-//! beside the layout most engines start with.
+//! A page of 100,000 rows, warm, as a whole status payload in a reused buffer. It runs beside a memcpy of the same
+//! bytes, and beside the layout that most engines start with.
 
 use anyhow::{Result, ensure};
 use job_core::PageRequest;

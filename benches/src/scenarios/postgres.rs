@@ -40,7 +40,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Databases that nobody has used.
+/// Databases that are unused so far.
 struct Databases<'a> {
     server: &'a Postgres,
     made: usize,
@@ -84,8 +84,8 @@ fn jobs(bench: &Bench, server: &Postgres) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Submissions of an engine that has made its plans while the database took the tables for empty, as an `ANALYZE` before
-/// the first load leaves them; beside one that has made them while nothing was known.
+/// Submissions of two engines. One has made its plans while the database took the tables for empty, as an `ANALYZE`
+/// before the first load leaves them. The other has made them without statistics.
 fn statistics(bench: &Bench, databases: &mut Databases<'_>) -> Result<Row> {
     let n = bench.size(20_000, 2_000);
     let (mut ours, mut unknown) = (Vec::new(), Vec::new());
@@ -154,7 +154,7 @@ fn team(url: &str, task: &str, n: usize) -> Result<f64> {
     Ok(n as f64 / team.drain(n, || Ok(store.unfinished()?.is_empty()))?)
 }
 
-/// What a process of a team does.
+/// The task of a process of a team.
 ///
 /// # Errors
 /// As the engine, and when there is no such task.
@@ -230,7 +230,7 @@ fn drain(url: &str, n: usize) -> Result<f64> {
     Ok(n as f64 / all)
 }
 
-/// The first and the last page of a long result, and the last one out of a table with a row for each of its rows.
+/// The first and the last page of a long result, and the last one out of a table that has a row for each row.
 fn pages(bench: &Bench, server: &Postgres) -> Result<Vec<Row>> {
     let rows = bench.size(1_000_000, 300_000);
     let pool = vertices(100_000);

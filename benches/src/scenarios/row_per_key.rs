@@ -1,4 +1,5 @@
-//! What an engine does first: a RocksDB key per row, the row in bincode, decoded and turned into JSON for each page.
+//! The layout of most engines at first: a RocksDB key per row, the row in bincode, decoded and turned into JSON for
+//! each page.
 
 use anyhow::Result;
 use rocksdb::{DB, Direction, IteratorMode, Options, WriteBatch};

@@ -1,5 +1,5 @@
-//! apalis on SQLite. As shipped, `setup` turns fsync off on whichever connection of the pool it gets and leaves it on for
-//! the others; `variant=full` sets up through a pool of its own, so that every commit is an fsync.
+//! apalis on SQLite. As shipped, `setup` turns fsync off on one connection of the pool and leaves it on for the
+//! others. `variant=full` sets up through a pool of its own, so that every commit is an fsync.
 
 use std::any::Any;
 

@@ -1,7 +1,7 @@
-//! What every peer program shares: its arguments, the scenarios, the line it prints.
+//! The parts that every peer program shares: its arguments, the scenarios, the line it prints.
 //!
-//! A peer is run as `peer-NAME SCENARIO n=1000 workers=8 batch=1000 variant=wal dir=PATH` (and `url=URL` when it works on
-//! a database server) and prints one JSON line, either `{"seconds": s}` for `n` jobs or `{"p50": s, "p99": s}`.
+//! A peer is run as `peer-NAME SCENARIO n=1000 workers=8 batch=1000 variant=wal dir=PATH`, and with `url=URL` when it
+//! works on a database server. It prints one JSON line: `{"seconds": s}` for `n` jobs, or `{"p50": s, "p99": s}`.
 
 use std::{
     any::Any,
@@ -18,13 +18,13 @@ use std::{
 
 /// Jobs whose handler has run, and how many the main thread waits for.
 ///
-/// The clock of a peer stops when its last handler runs, though its own note of that may still be under way: the
-/// doubt is in the peers' favour.
+/// The clock of a peer stops when its last handler runs. The peer may still be writing its own note of that, so the
+/// doubt is in its favour.
 static DONE: AtomicU64 = AtomicU64::new(0);
 static WANTED: AtomicU64 = AtomicU64::new(u64::MAX);
 static MAIN: OnceLock<Thread> = OnceLock::new();
 
-/// What the no-op job of every peer does.
+/// The no-op job of every peer.
 pub fn done() {
     let now = DONE.fetch_add(1, Ordering::SeqCst) + 1;
     if now >= WANTED.load(Ordering::SeqCst)

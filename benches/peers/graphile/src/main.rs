@@ -1,5 +1,6 @@
-//! graphile_worker on PostgreSQL. As shipped every job is fetched and ended by a statement of its own; `variant=batched` takes
-//! jobs through its local queue, 500 at once, and ends them together every 5 ms: the fastest that its options offer.
+//! graphile_worker on PostgreSQL. As shipped, every job is fetched and ended by a statement of its own.
+//! `variant=batched` takes 500 jobs at once through its local queue and ends them together every 5 ms: the fastest
+//! that its options offer.
 
 use std::{any::Any, sync::Arc, time::Duration};
 
