@@ -10,9 +10,9 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-/// Stops a server once nobody has held the lock of its users for a while (tests that run one after the other leave
-/// gaps); tests that are killed clean up nothing. `$1` is the directory, the rest the command that stops the server.
-/// Both locks are held while it runs, so that nobody comes in between.
+/// Stops a server once no test has held the lock of its users for a while. Tests that run one after the other leave
+/// gaps. A killed test cleans nothing up. `$1` is the directory, the rest the command that stops the server. Both
+/// locks are held meanwhile, so that no other process starts or uses the server.
 const WATCH: &str = r#"
 directory=$1; shift
 idle=0
@@ -27,8 +27,8 @@ while [ -e "$directory/running" ] || [ "$idle" = 0 ]; do
     ' watch "$directory" "$@"
 done"#;
 
-/// A directory with two locks: `start`, held by whoever starts or stops the server, and `users`, shared by all that
-/// use it. The system lets go of both when a process dies.
+/// A directory with two locks: `start`, held by the process that starts or stops the server, and `users`, shared by
+/// all that use it. The system lets go of both when a process dies.
 #[derive(Debug)]
 pub(crate) struct Directory {
     _users: File,

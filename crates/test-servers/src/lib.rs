@@ -1,5 +1,6 @@
-//! Servers that tests start by themselves: found on the machine, run on a free port in a temporary directory, gone
-//! when the last test that uses them has ended, however it ended. And a network to them that can be broken: [`Proxy`].
+//! Servers that tests start by themselves. Each is found on the machine and runs on a free port in a temporary
+//! directory. It ends after the last test that uses it, however that ended. And a network to them that can be broken:
+//! [`Proxy`].
 //!
 //! For tests and benchmarks alone; nothing of the library depends on it.
 

@@ -23,7 +23,7 @@ const PROGRAMS: &str = "JOB_ENGINE_POSTGRES";
 
 const MISSING: &str = "PostgreSQL is not installed (`sudo apt-get install postgresql`)";
 
-/// What every test server is set to: many connections, small memory, no addresses but the loopback.
+/// The settings of every test server: many connections, small memory, no addresses but the loopback.
 const SETTINGS: &str =
     "-c listen_addresses=127.0.0.1 -c max_connections=400 -c shared_buffers=64MB -c max_wal_size=256MB";
 
@@ -163,7 +163,7 @@ impl Postgres {
         psql
     }
 
-    /// Starts it again with this certificate and its key (PEM), to speak TLS with whoever asks for it.
+    /// Starts it again with this certificate and its key (PEM), to speak TLS with clients that ask for it.
     ///
     /// # Errors
     /// When they cannot be written, or it does not start.
@@ -219,7 +219,7 @@ impl Postgres {
     /// # Errors
     /// When it does not start.
     pub fn start_again(&self) -> io::Result<()> {
-        // What is left of a killed server goes by itself, in its time.
+        // The rest of a killed server ends by itself, in its time.
         const TRIES: usize = 100;
         let mut outcome = Ok(());
         for _ in 0..TRIES {
@@ -318,7 +318,7 @@ impl Cluster {
     }
 }
 
-/// Who runs the server: this process's own user, unless that is root, whom PostgreSQL refuses.
+/// The user that runs the server: this process's own, unless that is root, whom PostgreSQL refuses.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct User(Option<(u32, u32)>);
 

@@ -95,14 +95,14 @@ impl Proxy {
         self.network.state().refuses = refuses;
     }
 
-    /// Whether everything that comes is held back: connections are there, are made too, and nothing moves. What was held
-    /// back goes on afterwards.
+    /// Whether everything that comes is held back: connections are there, are made too, and nothing moves. Bytes that
+    /// were held back go on afterwards.
     pub fn hold(&self, holds: bool) {
         self.network.state().holds = holds;
         self.network.changed.notify_all();
     }
 
-    /// Nothing comes through the connections of now any more, and nobody hears that; not even of their end. New ones are
+    /// The present connections carry nothing more, and neither end is told; not even that they are over. New ones are
     /// made as before.
     pub fn swallow(&self) {
         for connection in &mut self.network.state().open {

@@ -22,12 +22,12 @@ const PROGRAM: &str = "JOB_ENGINE_SEAWEEDFS";
 const BUCKET: &str = "tests";
 const KEY: &str = "engine";
 const SECRET: &str = "not-a-secret";
-/// Who may do what.
+/// The rights of users.
 const USERS: &str = r#"{"identities":[{"name":"tests","credentials":[{"accessKey":"engine","secretKey":"not-a-secret"}],
 "actions":["Admin","Read","Write","List"]}]}"#;
 
-/// A place in the S3 server that all test processes of one run share; it is up before the first and gone soon after the
-/// last.
+/// A place in the S3 server that all test processes of one run share. The server starts before the first and ends soon
+/// after the last.
 #[derive(Debug)]
 pub struct S3 {
     _directory: Directory,
@@ -62,7 +62,7 @@ impl S3 {
         format!("s3://{BUCKET}/{}", directory::unique_name())
     }
 
-    /// What such a URL does not say, by the names of the environment's variables.
+    /// Settings that such a URL does not hold, by the names of the environment's variables.
     #[must_use]
     pub fn settings(&self) -> Vec<(String, String)> {
         let settings = [
@@ -160,7 +160,7 @@ fn command(program: &Path, data: &Path, ports: Ports) -> io::Result<Command> {
     let log = File::create(data.join("log"))?;
     let mut command = Command::new(program);
     command.args(["-logtostderr=true", "-v=-1", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]);
-    // It tells nobody that it runs.
+    // It does not announce that it runs.
     command.args(["-master.telemetry=false", "-master.volumeSizeLimitMB=256", "-volume.max=100", "-filer", "-s3"]);
     command.args(["-volume.preStopSeconds=0", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]);
     let [master, volume, filer, s3] = ports.inner;
