@@ -1,7 +1,7 @@
 //! Numbers that JSON does not have: found after a value was written, and only if it has a `null` in it.
 //!
-//! `serde_json` silently writes `null` for NaN and infinities. A value without any is serialized once, as before;
-//! one that has some is walked once more, without being written, to see where they come from.
+//! `serde_json` silently writes `null` for NaN and infinities. A value without any is serialized once, as before. One
+//! that has some is walked once more, without being written, to see where they come from.
 
 use std::{error, fmt, io};
 

@@ -11,7 +11,7 @@ use crate::shown;
 /// Names one job for ever: a `UUIDv7` of 16 bytes.
 ///
 /// Its bytes sort by creation time, so a range of keys that start with the id is a range of time. As text it has one
-/// spelling, lower case with hyphens: whatever is named by an id is named once.
+/// spelling, lower case with hyphens, so a thing that is named by an id has one name.
 ///
 /// ```
 /// use job_core::{JobId, Timestamp};
@@ -91,7 +91,7 @@ impl TryFrom<String> for JobId {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{text:?} is not a job id: it must be a UUID such as 018bcfe5-6800-7000-8000-000000000000")]
 pub struct InvalidJobId {
-    /// What was given.
+    /// The given text.
     pub text: String,
 }
 

@@ -14,9 +14,9 @@ use crate::{
 /// costs no more memory and time than one that just fits.
 ///
 /// # Errors
-/// When it has more bytes, does not serialize, or has a number that is NaN or infinite: `null` has to be asked for, by
-/// `None` or [`OrNull`](crate::OrNull). A `serde_json::Value` has `null` in its place already, and none is found in it.
-/// The buffer is as before then, and when the value panics.
+/// When it has more bytes, does not serialize, or has a number that is NaN or infinite. `null` has to be asked for, by
+/// `None` or [`OrNull`](crate::OrNull). A `serde_json::Value` has `null` in its place already, and none is found in
+/// it. The buffer is as before then, and when the value panics.
 ///
 /// ```
 /// use job_core::{InvalidJson, append_json};

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// The members of a JSON object in their order, names and values as they are spelled: a map would sort the names, and
+/// The members of a JSON object in their order, names and values as they are spelled. A map would sort the names, and
 /// drop one that is there twice.
 ///
 /// ```

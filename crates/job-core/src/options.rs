@@ -25,8 +25,8 @@ pub struct JobOptions {
     /// Which of the two queues it waits in.
     #[serde(deserialize_with = "null_as_default")]
     pub class: JobClass,
-    /// A name of the caller's for this request: a second submission of it on the same graph under the same key gets
-    /// the first job back, unless that has failed or was cancelled. Another request under it is refused.
+    /// A name of the caller's for this request. A second submission on the same graph under the same key gets the
+    /// first job back, unless that job failed or was cancelled. Another request under it is refused.
     pub idempotency_key: Option<String>,
     /// The version of the graph that the job reads, as the host names it.
     pub graph_version: Option<String>,
@@ -51,7 +51,7 @@ impl JobOptions {
     /// How often a job may start when nothing else is said.
     pub const MAX_ATTEMPTS: u32 = 3;
 
-    /// What holds when nothing is said.
+    /// The options that hold by default.
     pub(crate) const DEFAULT: Self = Self {
         priority: 0,
         class: JobClass::Read,

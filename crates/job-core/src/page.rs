@@ -43,7 +43,7 @@ impl PageRequest {
     /// Reads the two query parameters as text; an absent one has its default.
     ///
     /// # Errors
-    /// When one is negative, no whole number, too large for the machine or out of range; the error names the
+    /// When one is negative, no whole number, too large for the machine or out of range. The error names the
     /// parameter, its value and the range. Out-of-range values are refused, not clamped: a caller who asked for
     /// 200,000 rows and silently got 100,000 would lose rows.
     pub fn parse(offset: Option<&str>, limit: Option<&str>) -> Result<Self, InvalidParameter> {
@@ -119,7 +119,7 @@ fn digits(text: &str) -> Option<u64> {
 pub struct InvalidParameter {
     /// Its name.
     pub parameter: &'static str,
-    /// What was given, at most its first 64 characters.
+    /// The given value, at most its first 64 characters.
     pub value: String,
     /// The least that is allowed.
     pub min: u64,

@@ -9,13 +9,13 @@ use crate::{EventKind, JobId, JobSpec, JobState, Timestamp};
 
 /// One job as it is stored.
 ///
-/// A record is never changed in place: [`apply`](Self::apply) returns the next one with `revision + 1`, and a
-/// store replaces the old one only if nobody else did (compare-and-set on the revision).
+/// A record is never changed in place: [`apply`](Self::apply) returns the next one with `revision + 1`. A store
+/// replaces the old record only if its revision is unchanged (compare-and-set).
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobRecord {
     /// The job's name.
     pub id: JobId,
-    /// What was asked; shared, because it never changes while the record does.
+    /// The request; shared, because it never changes while the record does.
     pub spec: Arc<JobSpec>,
     /// Where it stands.
     pub state: JobState,
@@ -23,8 +23,8 @@ pub struct JobRecord {
     pub revision: u64,
     /// Counts the starts; 0 before the first. Every row is written under the attempt that made it.
     pub attempt: u32,
-    /// Counts the attempts that came to nothing by their own fault: transient errors and deaths of the process for
-    /// which nothing else can be to blame, neither orderly shutdowns nor outages of the store. Reaching
+    /// Counts the attempts that failed by their own fault: transient errors, and deaths of the process that only this
+    /// job can have caused. Orderly shutdowns and outages of the store do not count. Reaching
     /// [`JobOptions::max_attempts`](crate::JobOptions::max_attempts) ends it.
     pub failed_attempts: u32,
     /// When it was acknowledged.
@@ -46,7 +46,7 @@ pub struct JobRecord {
     pub progress: Option<u8>,
 }
 
-/// What happens to a job.
+/// An event of a job's life, with its data.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// A worker takes it: a new attempt.
@@ -55,7 +55,7 @@ pub enum Event {
     Succeed(ResultSize),
     /// The body ended badly.
     Fail(Failure),
-    /// Somebody asks for an end.
+    /// A caller asks for the end of the job.
     Cancel,
     /// The body obeyed a cancel request.
     Stop,
@@ -134,7 +134,7 @@ impl JobRecord {
             Event::Fail(failure) | Event::Expire(failure) => next.failure = Some(failure),
             Event::Requeue(failure, not_before) => {
                 next.failed_attempts += u32::from(failure.kind.blames_the_job());
-                // An orderly shutdown clears nobody.
+                // An orderly shutdown clears no job.
                 if !(failure.kind == FailureKind::Shutdown && self.is_suspect()) {
                     next.failure = Some(failure);
                 }
@@ -262,8 +262,8 @@ pub enum FailureKind {
     Panicked,
     /// The process died while the job ran, or its engine did not renew its lease.
     Interrupted,
-    /// The engine was shut down while the job ran, had no worker for it after all, or could not reach the store: not the
-    /// job's failure.
+    /// The engine was shut down while the job ran, had no worker for it after all, or could not reach the store. It is
+    /// not the job's failure.
     Shutdown,
     /// Its rows or its result could not be stored.
     Store,

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::{InvalidJson, JobSpec, ResultSize, append_json};
 
-/// What a finished job left: named values that every page repeats, and at most one paged list.
+/// The result of a finished job: named values that every page repeats, and at most one paged list.
 ///
 /// The rows themselves are in the store; this holds where they are.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,7 +30,7 @@ impl JobResult {
 /// Named values of a result, such as `runtime` or `modularity`: JSON, written once.
 ///
 /// They are small, because every page repeats them: at most [`MAX`](Self::MAX) of them, with
-/// [`MAX_BYTES`](Self::MAX_BYTES) in all. What is longer belongs in the list. Names are compared one by one.
+/// [`MAX_BYTES`](Self::MAX_BYTES) in all. Longer values belong in the list. Names are compared one by one.
 ///
 /// ```
 /// use job_core::Outputs;
@@ -59,15 +59,15 @@ impl Outputs {
     /// Adds a value under a name of its own.
     ///
     /// # Errors
-    /// When the name is taken or too long, when the value does not serialize, or when there are too many values or too
-    /// many bytes of them.
+    /// When the name is taken or too long, when the value does not serialize, or when there are too many values or
+    /// bytes.
     pub fn insert<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), InvalidOutput> {
         self.check_name(name)?;
         self.insert_json(name, Self::encode(name, value)?)
     }
 
-    /// The JSON of a value that is to be given under this name, for [`insert_json`](Self::insert_json): code of the
-    /// value's own runs here, and need not run where others wait for it.
+    /// The JSON of a value for [`insert_json`](Self::insert_json) under this name. The value's own code runs here, and
+    /// need not run where others wait for it.
     ///
     /// # Errors
     /// When the value does not serialize, or is longer than all values of a result may be.
@@ -198,7 +198,7 @@ pub enum InvalidOutput {
     NotJson {
         /// The name.
         name: String,
-        /// What the serializer said.
+        /// The error of the serializer.
         reason: String,
     },
     /// A result has one list.
@@ -358,7 +358,7 @@ mod tests {
         );
     }
 
-    /// What a store has from before there were limits can still be read.
+    /// Values in a store from before there were limits can still be read.
     #[test]
     fn outputs_that_are_stored_are_not_counted_again() {
         let mut outputs = Outputs::default();

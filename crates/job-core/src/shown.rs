@@ -3,8 +3,8 @@
 /// How many characters of what was given an error shows.
 pub const MOST_SHOWN: usize = 64;
 
-/// The first [`MOST_SHOWN`] characters of `text`: every error that names what was given shows no more of it, so that
-/// an answer is short however long the request was.
+/// The first [`MOST_SHOWN`] characters of `text`. Every error that names an input shows no more of it, so that the
+/// answer to a long request is short.
 ///
 /// ```
 /// assert_eq!(job_core::shown("Sarah"), "Sarah");

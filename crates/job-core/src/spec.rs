@@ -216,8 +216,8 @@ impl JobSpec {
             && (&self.kind, &self.graph, &self.parameters) == (&other.kind, &other.graph, &other.parameters)
     }
 
-    /// Whether `other` asks for the same: the same kind of work on the same graph with parameters of the same value,
-    /// however they are spelled and whatever version of the graph it is.
+    /// Whether `other` asks for the same: the same kind of work on the same graph with parameters of the same value.
+    /// Neither the spelling of parameters nor the version of the graph counts.
     #[must_use]
     pub fn asks_the_same(&self, other: &Self) -> bool {
         let value = |spec: &Self| serde_json::from_str::<serde_json::Value>(spec.parameters.as_str()).ok();
@@ -340,8 +340,8 @@ pub enum InvalidSpec {
     },
 }
 
-/// The first part of a JSON text that nobody can read back as a value, though it is JSON: a number greater than any
-/// floating-point number, or half of a character.
+/// The first part of a JSON text that no reader can turn into a value, though it is JSON. It is a number greater than
+/// any floating-point number, or half of a character.
 fn unreadable(text: &str) -> Option<&str> {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -406,8 +406,8 @@ fn half_character(string: &str) -> Option<&str> {
 
 /// Parameters of a job: JSON text, checked once and kept as it came.
 ///
-/// Kept as text because an engine moves parameters far more often than it reads them, and because the text is
-/// what a job list shows again.
+/// Kept as text, because an engine moves parameters far more often than it reads them, and a job list shows the text
+/// again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Parameters(Box<RawValue>);
@@ -446,8 +446,8 @@ impl Parameters {
         self.0.get()
     }
 
-    /// Whether more than `most` arrays and objects are inside one another. Text that was only checked may be as deep as
-    /// it is long, and breaks whoever reads it by recursion.
+    /// Whether more than `most` arrays and objects are inside one another. Text that was only checked may be as deep
+    /// as it is long, and breaks a recursive reader.
     fn is_deeper_than(&self, most: usize) -> bool {
         let text = self.as_str();
         // Every level has two brackets.

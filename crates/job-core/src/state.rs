@@ -12,7 +12,7 @@ pub enum JobState {
     Waiting,
     /// A worker runs it.
     Running {
-        /// Somebody asked it to stop; it has not stopped yet.
+        /// A cancel was requested; the job has not stopped yet.
         cancelling: bool,
     },
     /// It will never change again.
@@ -30,7 +30,7 @@ pub enum Ending {
     Cancelled,
 }
 
-/// What can happen to a job, without the data that comes with it (see [`Event`](crate::Event)).
+/// An event of a job's life, without the data that comes with it (see [`Event`](crate::Event)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
     /// A worker takes it; a new attempt begins.
@@ -39,14 +39,14 @@ pub enum EventKind {
     Succeed,
     /// The body ended badly.
     Fail,
-    /// Somebody asks for an end.
+    /// A caller asks for the end of the job.
     Cancel,
     /// The body obeyed a cancel request.
     Stop,
     /// The attempt is void (transient error, dead process): back to the queue.
     Requeue,
-    /// The attempt is void, and it is not known whether by the job's fault (others ran beside it when the process
-    /// died): back to the queue, under suspicion.
+    /// The attempt is void: others ran beside the job when the process died, so the fault may be another job's. The
+    /// job goes back to the queue, under suspicion.
     Suspect,
     /// It has run for long enough to be under suspicion no more.
     Clear,
@@ -90,8 +90,8 @@ impl JobState {
                 E::Succeed => Some(Self::Complete(Ending::Succeeded)),
                 E::Fail => Some(Self::Complete(Ending::Failed)),
                 E::Cancel => Some(Self::Running { cancelling: true }),
-                // A body may only claim to have been cancelled when somebody asked for it; a job whose end was
-                // asked for is not run again.
+                // A body may only claim to have been cancelled when a cancel was requested. A job with such a request
+                // is not run again.
                 E::Stop if cancelling => Some(Self::Complete(Ending::Cancelled)),
                 E::Requeue | E::Suspect if !cancelling => Some(Self::Waiting),
                 E::Clear if !cancelling => Some(Self::Running { cancelling }),
@@ -185,7 +185,7 @@ impl fmt::Display for EventKind {
 pub struct Move {
     /// The state before.
     pub from: JobState,
-    /// What happened.
+    /// The event.
     pub event: EventKind,
     /// The state after.
     pub to: JobState,

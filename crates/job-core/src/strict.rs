@@ -1,7 +1,7 @@
-//! JSON of requests, read strictly: an object is an object, a key stands in it once, and an error is a sentence that
-//! names the field and what it must be.
+//! JSON of requests, read strictly. An object is an object, a key stands in it once, and an error is a sentence that
+//! names the field and its type.
 //!
-//! `serde` alone takes a list for a struct, field by field, and the last of two values under one key; its errors speak
+//! `serde` alone takes a list for a struct, field by field, and the last of two values under one key. Its errors speak
 //! of Rust types. [`read`] takes any type that derives `Deserialize`, and nothing but objects for its structs.
 
 mod cursor;

@@ -20,7 +20,7 @@ pub struct InvalidBody {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Says {
-    /// What follows the place.
+    /// The text after the place.
     OfPlace(String),
     /// A sentence of its own.
     Whole(String),
@@ -91,7 +91,7 @@ impl fmt::Display for InvalidBody {
     }
 }
 
-/// Errors of types that check themselves. What `serde` says of Rust types is put into plain words.
+/// Errors of types that check themselves. `serde`'s words for Rust types are put into plain words.
 impl de::Error for InvalidBody {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self { says: Says::Whole(message.to_string()), ..Self::of_place(String::new()) }

@@ -253,7 +253,7 @@ impl<'de> Cursor<'de> {
             return Err(self.misfit("a JSON object"));
         }
         let value = visitor.visit_map(Members { cursor: self, fields, key: Cow::Borrowed("") })?;
-        // Nobody leaves members behind: derived types and maps take all of them.
+        // No members are left behind: derived types and maps take all of them.
         self.took(b'}');
         Ok(value)
     }
