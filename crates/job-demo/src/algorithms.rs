@@ -1,8 +1,8 @@
 //! The algorithms of the demo's graph engine, each in a file of its own.
 //!
-//! Every file has the parameters as a type that deserializes from the request (numbers may come as numbers or as
-//! strings), a plain function from graph and parameters to a result, and the form that the result has in the
-//! payload. Results are the same on every run: ties are broken by graph order and nothing is random.
+//! Every file has the parameters as a type that deserializes from the request, where numbers may come as numbers or as
+//! strings. It also has a plain function from graph and parameters to a result, and the result's form in the payload.
+//! Results are the same on every run: ties are broken by graph order and nothing is random.
 
 pub mod closeness;
 pub mod cluster_coefficient;
@@ -213,7 +213,7 @@ mod tests {
             assert_eq!((last.0, last.1), (first.1, first.1), "{name}: it ends with all of it");
             assert!(notes.iter().all(|(done, total)| done <= total && *total == first.1), "{name}: one total");
             assert!(notes.is_sorted(), "{name}: it never goes back");
-            // What ends near its source reaches its end before there is anything to tell.
+            // Work that ends near its source ends before there is any progress to tell.
             let is_near = parameters.contains("\"k\":2") || parameters.contains("\"target\":\"Sidney\"");
             let between = notes.iter().any(|(done, total)| (1..*total).contains(done));
             assert!(between || is_near, "{name} {parameters}: nothing between begin and end");

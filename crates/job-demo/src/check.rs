@@ -10,7 +10,7 @@ use crate::{
     graphs::Graphs,
 };
 
-/// Whether a job can be run on its graph. Loads the graph if nobody has yet.
+/// Whether a job can be run on its graph. Loads the graph if it is not loaded yet.
 ///
 /// ```
 /// use job_demo::{check, graphs::Graphs};
@@ -52,7 +52,7 @@ fn unknown(name: &str) -> Refused {
 pub struct Refused {
     /// The service's code, such as `GES.8402`.
     pub code: &'static str,
-    /// What was given, where, and what is allowed.
+    /// The given value, its place, and the allowed values.
     pub message: String,
 }
 

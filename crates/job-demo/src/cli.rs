@@ -64,7 +64,7 @@ const STORE: &str = "JOB_DEMO_STORE";
 /// Where a server listens that is told nothing else.
 const ADDRESS: &str = "127.0.0.1:8080";
 
-/// What every command returns: an exit code, or an error to be told in one sentence.
+/// The result of every command: an exit code, or an error that is one sentence.
 type Outcome = Result<ExitCode, Box<dyn Error>>;
 
 /// A small graph engine whose vertex filters, edge filters and algorithms run as durable jobs.
@@ -83,8 +83,9 @@ struct Global {
     /// `postgres`)
     ///
     /// With `,blocks=URL`, rows of large results go to `file:///DIR`, which all processes see, or to
-    /// `s3://BUCKET/PREFIX` (a build with the feature `s3`; keys, `AWS_REGION`, `AWS_ENDPOINT` and `AWS_ALLOW_HTTP` are
-    /// taken from the environment), and everything else to the database. It is to be the same for all processes.
+    /// `s3://BUCKET/PREFIX`, and everything else to the database. S3 needs a build with the feature `s3`; keys,
+    /// `AWS_REGION`, `AWS_ENDPOINT` and `AWS_ALLOW_HTTP` come from the environment. It is to be the same for all
+    /// processes.
     #[arg(
         long,
         global = true,
@@ -142,8 +143,8 @@ impl Global {
         })
     }
 
-    /// The graphs of a process that serves or works: those that are named, and the one that ships with the program. What
-    /// another process has left on others fails at once here.
+    /// The graphs of a process that serves or works: those that are named, and the one that ships with the program. A
+    /// job of a graph that is not served here fails at once.
     fn served(&self) -> Graphs {
         let made = self.synthetic.map(|_| GraphName::Synthetic);
         let names: Vec<&str> =
@@ -188,7 +189,7 @@ enum Command {
         /// Request body of a filter, or parameters of an algorithm
         #[arg(long, value_name = "JSON", default_value = "{}")]
         parameters: String,
-        /// Wait for its end; a directory that nobody serves is worked off here until then
+        /// Wait for its end; without a server of the directory, the job is run here
         #[arg(long)]
         wait: bool,
     },
@@ -196,7 +197,7 @@ enum Command {
     Retry {
         /// The job: its id, or the end of it as `list` shows it
         id: String,
-        /// Wait for its end; a directory that nobody serves is worked off here until then
+        /// Wait for its end; without a server of the directory, the job is run here
         #[arg(long)]
         wait: bool,
     },
@@ -267,8 +268,8 @@ enum Command {
         /// Address and port
         #[arg(long, value_name = "ADDRESS", default_value = ADDRESS)]
         listen: SocketAddr,
-        /// Directory that results are exported to, made when missing [default: `exports` in the directory of the store; of
-        /// a database there is none, and no exports]
+        /// Directory for exported results, made when missing [default: `exports` in the directory of the store; none,
+        /// and no exports, for a database]
         #[arg(long, value_name = "DIR")]
         exports: Option<PathBuf>,
         /// How many jobs run at once in this process; with 0 it serves only, and workers run the jobs [default: cores]
@@ -282,8 +283,8 @@ enum Command {
         /// How many jobs run at once [default: cores]
         #[arg(long, value_name = "JOBS")]
         workers: Option<usize>,
-        /// Directory that results are exported to, made when missing [default: `exports` in the directory of the store; of
-        /// a database there is none, and no exports]
+        /// Directory for exported results, made when missing [default: `exports` in the directory of the store; none,
+        /// and no exports, for a database]
         #[arg(long, value_name = "DIR")]
         exports: Option<PathBuf>,
         /// How long running jobs may go on when the program is told to stop; then others run them again
@@ -292,7 +293,7 @@ enum Command {
     },
 }
 
-/// The error as one line that a terminal only shows: it may repeat what somebody sent.
+/// The error as one line that a terminal only shows: it may repeat text that a client sent.
 pub(crate) fn sentence(error: &dyn Error) -> String {
     without_numbers(&plain::plain(&error.to_string()))
 }
@@ -302,7 +303,7 @@ pub(crate) fn exit_code(error: &(dyn Error + 'static)) -> ExitCode {
     exit::exit(error).into()
 }
 
-/// The standard library ends what the system says with a number that helps nobody who reads it.
+/// The standard library ends the system's message with a number that does not help a reader.
 fn without_numbers(text: &str) -> String {
     let mut parts = text.split(" (os error ");
     let mut out = parts.next().unwrap_or_default().to_owned();

@@ -13,12 +13,12 @@
 //!   inclusive), `has` or `hasNot` (no values). A property is a list; it matches when one of its values does.
 //! * `type` is `and` (the default) or `or`. Filters are joined from left to right, each to all of those before it;
 //!   the first one's type says nothing. Labels are then required as well.
-//! * The property decides how values compare: a number in the graph compares as a number, and never matches a value
-//!   that does not read as one; a text in the graph compares by code point with the value as it is written.
-//!   Numbers compare by their value, to the last digit: `1` is `1.0`, and `-0` is `0`.
-//! * `sorts` order by the first value of each property: numbers before texts, elements without the property last
-//!   whatever the order, equal ones in graph order. A property that was named before decides nothing any more, and is
-//!   passed over.
+//! * The property decides how values compare. A number in the graph compares as a number, and never matches a value
+//!   that does not read as one. A text in the graph compares by code point with the value as it is written. Numbers
+//!   compare by their value, to the last digit: `1` is `1.0`, and `-0` is `0`.
+//! * `sorts` order by the first value of each property: numbers before texts. Elements without the property come last
+//!   in either order, and equal ones stay in graph order. A property that was named before decides nothing any more,
+//!   and is passed over.
 //! * `offset` and `limit` (numbers, or numbers in strings) cut the result that is stored. Without them **every** row
 //!   is stored: a status query pages the stored rows with an offset and limit of its own, and the two stack.
 

@@ -1,7 +1,7 @@
 //! The graph that the demo's algorithms and filters read: built once, then never changed.
 //!
-//! Vertices and edges keep the order in which they were added; "graph order" below means that order, and every
-//! tie in a result is broken by it, so that the same request gives the same rows on every run.
+//! Vertices and edges keep the order in which they were added. "Graph order" below means that order, and every tie in
+//! a result is broken by it. So the same request gives the same rows on every run.
 
 mod adjacency;
 mod build;

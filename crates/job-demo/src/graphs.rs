@@ -55,7 +55,7 @@ impl Graphs {
         &self.served
     }
 
-    /// What tells the graph of this name from another that has the name in another process.
+    /// The mark that tells the graph of this name from another that has the name in another process.
     #[must_use]
     pub fn version(&self, name: &str) -> String {
         if name == "synthetic" { format!("{} vertices", self.vertices) } else { "1".to_owned() }
@@ -103,7 +103,7 @@ pub enum GraphsError {
     Unloadable {
         /// Its name.
         name: String,
-        /// What went wrong.
+        /// The error.
         reason: String,
     },
 }

@@ -90,7 +90,7 @@ fn filter(ctx: &JobContext, subject: Subject, graph: &Graph) -> Result<Filter, J
 /// A job's context as the watcher of its work.
 struct JobWatch<'c> {
     ctx: &'c JobContext,
-    /// What the job library said when it stopped the work.
+    /// The error with which the job library stopped the work.
     why: RefCell<Option<JobError>>,
 }
 

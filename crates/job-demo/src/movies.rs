@@ -1,9 +1,9 @@
 //! A small sample graph that ships with the crate: 100 users, 60 films, who rated what and who knows whom.
 //!
-//! People, films and ratings are invented. The shape is that of the job API's own samples: a vertex `user` has
+//! People, films and ratings are invented. The shape is that of the job API's own samples. A vertex `user` has
 //! `Occupation`, `ChineseName`, `Zip-code`, `Gender` and `Age`; `movie` has `Title`, `ChineseTitle`, `Year` and
-//! `Genres`; an edge `rate` has `Score` (1 to 5) and `Timestamp`; `friends` joins two users. A film rated twice by
-//! the same user is two parallel edges.
+//! `Genres`. An edge `rate` has `Score` (1 to 5) and `Timestamp`; `friends` joins two users. A film rated twice by the
+//! same user is two parallel edges.
 
 use std::str::Split;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::graph::{Graph, GraphBuilder, GraphError, Properties};
 
-/// How many vertices there are where nobody says.
+/// The number of vertices by default.
 pub const DEFAULT: u32 = 1_000_000;
 
 /// Builds the graph. Cost: some 500 bytes of memory a vertex while it is made.

@@ -15,7 +15,7 @@ pub trait Watch {
     /// [`Stopped`] when the work must end now.
     fn check_stopped(&self) -> Result<(), Stopped>;
 
-    /// Says that `done` of `total` steps are behind; a step is whatever the work likes. The last word of work that
+    /// Says that `done` of `total` steps are behind; the work chooses the size of a step. The last word of work that
     /// came to its end is that all of them are.
     fn progress(&self, done: u64, total: u64);
 
@@ -29,7 +29,7 @@ pub trait Watch {
     }
 }
 
-/// Nobody watches: the work runs to its end.
+/// No watcher: the work runs to its end.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unwatched;
 

@@ -1,10 +1,10 @@
 //! The `WordNet` 3.0 database as a graph: 117,659 synsets (sets of synonyms) and 377,592 typed pointers.
 //!
-//! A vertex has the id `dog.n.02084071` (first lemma, part of speech, offset in the file; the offset makes it
-//! unique), the label `noun`, `verb`, `adjective` or `adverb`, and the properties `lemmas`, `gloss`, `category`
-//! (the lexicographer's file, such as `noun.animal`), `words` and `pointers` (whole numbers). An edge has the
-//! pointer's name as label, such as `hypernym`; a pointer between two words rather than two whole synsets names
-//! them in `sourceWord` and `targetWord`.
+//! A vertex has the id `dog.n.02084071`: first lemma, part of speech, and offset in the file, which makes it unique.
+//! Its label is `noun`, `verb`, `adjective` or `adverb`. Its properties are `lemmas`, `gloss`, `category` (the
+//! lexicographer's file, such as `noun.animal`), `words` and `pointers` (whole numbers). An edge has the pointer's
+//! name as label, such as `hypernym`. A pointer between two words rather than two whole synsets names them in
+//! `sourceWord` and `targetWord`.
 
 mod line;
 mod names;
@@ -195,7 +195,7 @@ pub enum WordNetError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's message.
         source: io::Error,
     },
     /// A line is not in the format of the database.
@@ -205,7 +205,7 @@ pub enum WordNetError {
         path: PathBuf,
         /// The line, 1 first.
         line: usize,
-        /// What is wrong with it.
+        /// The fault in it.
         reason: String,
     },
 }

@@ -35,7 +35,7 @@ pub struct List {
     pub values: Values,
 }
 
-/// What the rows of a list say about vertices.
+/// The part of a list's rows that is about vertices.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Values {
     /// Only which ones.

@@ -33,9 +33,8 @@ impl Fits for Closeness {
     }
 }
 
-/// One over the mean distance to the vertices that can be reached, times the share of the graph that they are
-/// (Wasserman and Faust, 1994), so that closeness in a small component is small. From 0, for a vertex without
-/// neighbours, to 1. Directions do not count.
+/// One over the mean distance to the reachable vertices, times their share of the graph (Wasserman and Faust, 1994).
+/// So closeness in a small component is small. From 0, for a vertex without neighbours, to 1. Directions do not count.
 ///
 /// # Errors
 /// [`AlgorithmError::Parameter`] when the source is no vertex, [`AlgorithmError::Stopped`].

@@ -1,4 +1,4 @@
-//! `connected_component`: which vertices hang together, whatever the direction of the edges.
+//! `connected_component`: sets of vertices that edges connect, in either direction.
 #![expect(
     clippy::indexing_slicing,
     reason = "labels are vertices, and the arrays are as long as there are vertices"

@@ -2,8 +2,8 @@
 
 /// The way from the change of the first iteration to a change that is small enough.
 ///
-/// The most iterations that are allowed say little: a graph converges in five of a thousand. What each iteration still
-/// changes falls by about the same factor each time, so its logarithm falls by about the same step.
+/// The most iterations that are allowed say little: a graph converges in five of a thousand. The change of each
+/// iteration falls by about the same factor each time, so its logarithm falls by about the same step.
 #[derive(Debug)]
 pub(super) struct Convergence {
     /// The change that is small enough.

@@ -12,8 +12,8 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Fields")]
 pub struct DegreeCorrelation {
-    /// `directed`: true, the default, compares the out-degree of an edge's source with the in-degree of its
-    /// target; false compares the degrees of both ends, whichever is the source.
+    /// `directed`: true, the default, compares the out-degree of an edge's source with the in-degree of its target.
+    /// False compares the degrees of both ends, whichever is the source.
     pub directed: bool,
 }
 
@@ -29,8 +29,8 @@ impl TryFrom<Fields> for DegreeCorrelation {
 
 impl Fits for DegreeCorrelation {}
 
-/// The Pearson correlation of the degrees at both ends of an edge, over all edges: from -1 to 1, and 0 when one side
-/// has only one degree, so that no correlation is defined.
+/// The Pearson correlation of the degrees at both ends of an edge, over all edges: from -1 to 1. It is 0 when one side
+/// has only one degree, since no correlation is defined then.
 ///
 /// # Errors
 /// [`AlgorithmError::Stopped`].

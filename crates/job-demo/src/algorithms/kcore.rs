@@ -32,7 +32,7 @@ impl TryFrom<Fields> for KCore {
 
 impl Fits for KCore {}
 
-/// The coreness of every vertex, in graph order: the greatest k such that the vertex is in a subgraph where each
+/// The coreness of every vertex, in graph order. It is the greatest k such that the vertex is in a subgraph where each
 /// vertex has k neighbours or more. Directions, loops and parallel edges do not count.
 ///
 /// Peels vertices off by rising degree, kept sorted in bins (Batagelj and Zaveršnik, 2003), in time linear in the

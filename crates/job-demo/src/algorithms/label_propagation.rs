@@ -1,4 +1,4 @@
-//! `label_propagation`: communities, found by everybody taking the label that most neighbours have.
+//! `label_propagation`: communities, found by giving each vertex the label that most of its neighbours have.
 #![expect(
     clippy::indexing_slicing,
     reason = "vertices are below the vertex count and labels below the label count, the lengths of the arrays"
@@ -22,8 +22,8 @@ pub struct LabelPropagation {
     pub convergence: f64,
     /// `max_iterations`: stop after as many; 1 to 2000, 1000 by default.
     pub max_iterations: u32,
-    /// `initial`: the vertex property that holds known labels, which stay as they are; without it, the default,
-    /// every vertex starts with a label of its own.
+    /// `initial`: the vertex property that holds known labels, which stay as they are. Without it, the default, every
+    /// vertex starts with a label of its own.
     pub initial: Option<String>,
 }
 
@@ -100,12 +100,12 @@ fn unknown_initial(property: &str) -> InvalidParameter {
     InvalidParameter::new("initial", format!("{property:?}"), "a property that at least one vertex has")
 }
 
-/// The community of every vertex, in graph order: the id of the vertex that its label comes from, or with
-/// `initial` a value of that property (empty where no label arrived).
+/// The community of every vertex, in graph order: the id of the vertex that its label comes from. With `initial` it is
+/// a value of that property, empty where no label arrived.
 ///
 /// Directions do not count, parallel edges vote as often as there are. Vertices change one after another in graph
-/// order, each at once. Of equally frequent labels a vertex keeps its own, else takes the last: labels ahead have
-/// not spread yet, so none of them floods the graph.
+/// order, each at once. Of equally frequent labels a vertex keeps its own, else takes the last. Labels ahead have not
+/// spread yet, so none of them floods the graph.
 ///
 /// # Errors
 /// [`AlgorithmError::Parameter`] when no vertex has the property `initial`, [`AlgorithmError::Stopped`].

@@ -21,8 +21,8 @@ pub struct ShortestPath {
     pub source: String,
     /// `target`: the id of the vertex to reach; required.
     pub target: String,
-    /// `weight`: the edge property with the length of an edge, a number above 0 (1 where it is absent); without
-    /// it, the default, every edge is 1 long.
+    /// `weight`: the edge property with the length of an edge, a number above 0; 1 where it is absent. Without it, the
+    /// default, every edge is 1 long.
     pub weight: Option<String>,
     /// `directed`: whether edges are followed from source to target only; false by default.
     pub directed: bool,

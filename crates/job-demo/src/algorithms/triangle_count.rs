@@ -43,7 +43,7 @@ pub struct Triangles {
 
 /// Counts triangles. Directions, loops and parallel edges do not count.
 ///
-/// Every edge is looked at from its end with fewer neighbours, so that a vertex with many costs no more than the
+/// Every edge is looked at from its end with fewer neighbours. So a vertex with many neighbours costs at most the
 /// square root of the edges for each of them. petgraph has no such function.
 ///
 /// # Errors

@@ -48,7 +48,7 @@ impl Address {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
         serde_json::to_writer(&mut file, &self)?;
         file.flush()?;
-        // Nobody reads half of it.
+        // So no process reads half of it.
         fs::rename(&draft, directory.join(FILE))?;
         Ok(Published { address: self, directory: directory.to_owned() })
     }
@@ -73,15 +73,15 @@ impl Drop for Published {
 /// The answer at an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// Somebody answered with this word.
+    /// The server answered with this word.
     Instance(String),
-    /// Nobody listens there.
+    /// Nothing listens there.
     Nobody,
-    /// Somebody listens and does not answer in time.
+    /// A program listens there and does not answer in time.
     Silence,
 }
 
-/// What an address is worth.
+/// The judgement of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     /// The server is there.
@@ -92,8 +92,8 @@ pub(super) enum Standing {
     Hangs,
 }
 
-/// What an address is worth after somebody asked there. A process is asked about only where nothing was heard: it may be
-/// in a container of its own, and its number be that of another here.
+/// The judgement of an address after a request to it. A process is looked for only where no answer came. It may be in
+/// a container of its own, and its number be that of another process here.
 pub(super) fn judge(address: &Address, heard: &Heard, is_alive: bool) -> Standing {
     match heard {
         Heard::Instance(instance) if *instance == address.instance => Standing::Serves,
@@ -124,7 +124,7 @@ mod tests {
             (instance("a"), true, Standing::Serves),
             // Its process has a number of another container.
             (instance("a"), false, Standing::Serves),
-            // Another program has its port now, whatever process has its number.
+            // Another program has its port now, also if a process has its number.
             (instance("b"), true, Standing::Stale),
             (instance(""), true, Standing::Stale),
             (instance("b"), false, Standing::Stale),

@@ -6,7 +6,7 @@ use job_demo::wordnet;
 
 use super::{DEFAULT_STORE, Global, GraphName, STORE, location::Location, plain::plain};
 
-/// What stands for the name of the program where another one calls it, as `cargo xtask demo` does.
+/// The name of the program where another one calls it, as `cargo xtask demo` does.
 const CALLED: &str = "JOB_DEMO_CALLED";
 
 /// A command that a person can type as it is: `words` behind the program, and the options that this process has.

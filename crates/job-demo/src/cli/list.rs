@@ -36,7 +36,7 @@ const CONSIDERED: usize = 10_000;
 /// How often `--watch` looks.
 const TICK: Duration = Duration::from_secs(1);
 
-/// What to list.
+/// The selection of jobs to list.
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) pick: Pick,
@@ -114,10 +114,10 @@ impl Look {
     }
 }
 
-/// What of a job does not change with time alone.
+/// The part of a job that does not change with time alone.
 type Seen = (JobId, State, u64, Option<u64>);
 
-/// What was told before, so that the same is not told again.
+/// The last output, so that the same is not told again.
 #[derive(Default)]
 struct Told {
     lines: HashMap<JobId, String>,

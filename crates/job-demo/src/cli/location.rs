@@ -16,7 +16,7 @@ pub(super) enum Location {
     },
 }
 
-/// What stands between the two URLs: a comma alone may be part of the first, which may name several hosts.
+/// The separator of the two URLs: a comma alone may be part of the first, which may name several hosts.
 const BLOCKS: &str = ",blocks=";
 
 impl FromStr for Location {

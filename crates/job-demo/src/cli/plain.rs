@@ -1,4 +1,4 @@
-//! Texts of jobs on a terminal: a name, a failure or a row must not move the cursor, turn the direction of what follows
+//! Texts of jobs on a terminal. A name, a failure or a row must not move the cursor, turn the direction of later text,
 //! or begin a line of its own.
 
 use std::{borrow::Cow, fmt::Write};

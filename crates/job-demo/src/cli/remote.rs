@@ -189,7 +189,7 @@ impl Source for Remote {
         };
         let query = format!("offset={}&limit={}", page.offset(), page.limit());
         let reply = self.page_of(id, &job.graph, &query)?;
-        // What is no answer about the job is an error of the server.
+        // An answer that is not about the job is an error of the server.
         let reply = if reply.status == 400 { reply } else { accepted(reply)? };
         Ok(Answer { http_status: reply.status, body: reply.body.to_vec() })
     }

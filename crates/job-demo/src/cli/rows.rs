@@ -32,7 +32,7 @@ pub(super) fn rows(global: &Global, id: &str, request: PageRequest) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a person may want to know of a page that is not all there is.
+/// The note under a page that is not the whole list.
 fn hint(page: &ResultPage<'_>, request: PageRequest) -> Option<String> {
     let shown = page.rows.len() as u64;
     let next = request.offset() + shown;

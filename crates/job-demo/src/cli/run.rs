@@ -31,7 +31,7 @@ pub(super) fn run(global: &Global, pending: bool) -> Outcome {
     let graphs = Arc::new(global.graphs());
     server::none(global, "run")?;
     let store = store::write(global)?;
-    // What cannot be read is left to a version that can.
+    // A record that cannot be read is left to a version that can.
     let left = store.store().unfinished_entries()?.into_iter().filter_map(|entry| entry.record.ok());
     let left: Vec<JobRecord> = left.collect();
     load(global, &graphs, &left, pending)?;
@@ -56,7 +56,7 @@ pub(super) fn run(global: &Global, pending: bool) -> Outcome {
 
 /// A job that is waited for.
 pub(super) struct Job {
-    /// What it does, for people.
+    /// Its work, for people.
     pub(super) work: String,
     pub(super) handle: JobHandle,
 }

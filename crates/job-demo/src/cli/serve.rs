@@ -40,7 +40,7 @@ pub(super) const INSTANCE: &str = "/instance";
 /// How long running jobs get to end by themselves when the program is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Who may ask from a browser.
+/// The sites that may ask from a browser.
 #[derive(Debug, Args)]
 pub(super) struct Reach {
     /// A name that this server has, through a proxy say; may be repeated. On a loopback address it answers under no others

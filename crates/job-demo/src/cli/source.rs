@@ -13,7 +13,7 @@ use super::{
     store::{self, Opened},
 };
 
-/// What a status query gets.
+/// The answer to a status query.
 pub(super) struct Answer {
     /// 200, or what an HTTP client would get instead.
     pub(super) http_status: u16,

@@ -42,7 +42,7 @@ pub(super) fn status(global: &Global, id: &str, offset: Option<&str>, limit: Opt
     Ok(bad.map_or(ExitCode::SUCCESS, ExitCode::from))
 }
 
-/// What an HTTP client would get. Any text may be asked for: one that is no id names no job.
+/// The answer that an HTTP client would get. Any text may be asked for: one that is no id names no job.
 fn unknown(id: &str) -> Answer {
     let payload = StatusPayload::error(&ApiError::unknown_job(id));
     Answer { http_status: payload.http_status(), body: payload.head().to_vec() }

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub(super) struct Told(watch::Receiver<bool>);
 
-/// Listens from now on for Ctrl-C and for the signal that service managers send. The first asks the program to stop;
-/// a second ends it at once, whatever it is doing.
+/// Listens from now on for Ctrl-C and for the signal that service managers send. The first signal asks the program to
+/// stop; a second ends it at once, in any state.
 pub(super) fn listen() -> io::Result<Told> {
     let (tell, told) = watch::channel(false);
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
@@ -34,7 +34,7 @@ impl Told {
     /// Waits for the first signal.
     pub(super) async fn wait(mut self) {
         if self.0.wait_for(|told| *told).await.is_err() {
-            // Nobody listens any more.
+            // The receiver is gone.
             pending::<()>().await;
         }
     }

@@ -1,5 +1,5 @@
-//! Opening the store: a directory for writing by one process and for reading by any number beside it, or a database
-//! that any number of processes share.
+//! Opening the store. A directory is opened for writing by one process and for reading by any number beside it. A
+//! database is shared by any number of processes.
 
 use std::{error::Error, path::Path, sync::Arc};
 

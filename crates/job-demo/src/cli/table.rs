@@ -146,7 +146,7 @@ JOB       WORK                 GRAPH    STATE      SUBMITTED     ROWS     TOOK
         assert_eq!(anstream::adapter::strip_str(&painted).to_string(), text(&jobs, VIEW));
     }
 
-    /// Every line, whatever the jobs hold.
+    /// Every line, with jobs of any content.
     #[test]
     fn a_list_fits_80_columns() {
         let now = Timestamp::from_micros(1_000_000);

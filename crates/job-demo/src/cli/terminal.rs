@@ -7,7 +7,7 @@ use std::{
 
 use anstream::{AutoStream, ColorChoice, stream::RawStream};
 
-/// What standard output is.
+/// The kind of standard output.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Terminal {
     /// Columns of a line.
@@ -39,7 +39,7 @@ impl Terminal {
     }
 }
 
-/// What the user says, else what the terminal says; neither so narrow that nothing can be read.
+/// The width that the user sets, else the terminal's; neither so narrow that nothing can be read.
 fn width(said: Option<&str>, columns: Option<usize>) -> usize {
     const NARROWEST: usize = 40;
     let said = said.and_then(|text| text.parse().ok());

@@ -1,4 +1,4 @@
-//! `worker`: runs the jobs of a store that other processes share, and serves nobody.
+//! `worker`: runs the jobs of a store that other processes share, and answers no requests.
 
 use std::{
     io::{self, Write},

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use super::{Codes, Filter, FilterError, condition::Condition, select};
 use crate::graph::{Graph, Vocabulary};
 
-/// What a filter looks at.
+/// The elements that a filter looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// Vertices; conditions are in `vertexFilters`.

@@ -76,7 +76,7 @@ impl Condition {
         }
     }
 
-    /// What was found so far, joined with this condition; `own` is asked only when it matters.
+    /// The result so far, joined with this condition; `own` is evaluated only when it matters.
     pub(super) fn join(&self, so_far: bool, own: impl FnOnce() -> bool) -> bool {
         match self.join {
             Join::And => so_far && own(),
@@ -160,7 +160,7 @@ impl Operand {
     }
 }
 
-/// The number that a value is. What is no number compares with nothing.
+/// The number that a value is. A value that is no number compares with nothing.
 fn finite(value: &Value) -> Option<Number> {
     value.exact().filter(|number| !matches!(number, Number::Double(double) if double.is_nan()))
 }

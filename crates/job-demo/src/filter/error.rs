@@ -43,7 +43,7 @@ impl Codes {
 pub struct FilterError {
     /// The service's code, such as `GES.8202`.
     pub code: &'static str,
-    /// What was given, where, and what is allowed.
+    /// The given value, its place, and the allowed values.
     pub message: String,
 }
 

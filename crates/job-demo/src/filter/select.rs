@@ -8,7 +8,7 @@ use crate::{
     watch::{Stopped, Watch},
 };
 
-/// What a filter can look at.
+/// The elements that a filter can look at.
 pub trait Element {
     /// Its label.
     fn label(&self) -> &str;
@@ -95,9 +95,9 @@ struct Found<'g, T> {
 }
 
 impl Filter {
-    /// Hands every match, in the filter's order and within its window, to `emit`. Without `sorts` matches are
-    /// handed over as they are found and nothing is collected; with them references are, no more than twice as many
-    /// as the window ends at, and `watch` is told how much memory they take.
+    /// Hands every match, in the filter's order and within its window, to `emit`. Without `sorts`, matches are handed
+    /// over as they are found and nothing is collected. With `sorts`, references are collected, at most twice as many
+    /// as the window ends at, and `watch` is told their memory.
     ///
     /// # Errors
     /// The first error of `emit`, or [`Stopped`] when `watch` says so.
@@ -185,10 +185,10 @@ impl Filter {
         self.sorts.iter().map(|sort| sort.key(element)).collect()
     }
 
-    /// What the matches take while they are sorted, about: a sort that keeps the order of equals needs half of the
-    /// list again.
+    /// The approximate memory of the matches while they are sorted: a sort that keeps the order of equals needs half
+    /// of the list again.
     fn bytes<T>(&self, found: &Vec<Found<'_, T>>) -> u64 {
-        /// What an allocation takes besides its content.
+        /// The overhead of an allocation besides its content.
         const ALLOCATION: usize = 16;
         let keys = size_of::<Option<&Value>>() * self.sorts.len() + ALLOCATION;
         let list = (found.capacity() + found.len() / 2) * size_of::<Found<'_, T>>();

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, sync::Arc};
 
 use serde::{Serialize, Serializer};
 
-/// A number of whatever size, compared by its value: digits are never lost on the way.
+/// A number of any size, compared by its value: digits are never lost on the way.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Number {
     Whole(i128),
@@ -24,7 +24,7 @@ impl Number {
         whole.map_or(text, |(whole, _)| whole).parse().ok().map(Self::Whole).or_else(double)
     }
 
-    /// By value: `1` is `1.0`, and `-0` is `0`. What is no number comes after all of them.
+    /// By value: `1` is `1.0`, and `-0` is `0`. Values that are no numbers come after all of them.
     pub(crate) fn order(self, other: Self) -> Ordering {
         match (self, other) {
             (Self::Whole(left), Self::Whole(right)) => left.cmp(&right),

@@ -1,4 +1,5 @@
-//! The program as several processes on one database: a front end that runs nothing, and a worker that serves nobody.
+//! The program as several processes on one database: a front end that runs nothing, and a worker that answers no
+//! requests.
 
 use std::{
     io::{BufRead, BufReader},
@@ -64,7 +65,7 @@ fn without_workers_and_without_a_shared_store_nothing_is_served() {
     }
 }
 
-/// What `list` says on its standard error when it fails.
+/// The standard error of `list` when it fails.
 #[cfg(feature = "objects")]
 fn refused(store: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_job-demo")).args(["--store", store, "list"]).output().unwrap();

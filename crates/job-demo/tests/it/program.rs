@@ -132,7 +132,7 @@ fn each_kind_of_mistake_has_an_exit_code_and_no_number_of_the_system() {
     assert!(help.contains("Exit codes:"), "{help}");
 }
 
-/// What somebody sent as parameters is told to whoever lists the jobs.
+/// Parameters that one client sent are shown to others that list the jobs.
 #[test]
 fn texts_of_jobs_do_nothing_to_a_terminal_and_a_job_is_one_line_for_machines() {
     let directory = tempfile::tempdir().unwrap();
@@ -173,7 +173,7 @@ fn one_of_everything_runs_and_shows_its_pages() {
     assert_eq!(lines.lines().count(), 3);
 }
 
-/// What `run` tells a person to type.
+/// The commands that `run` tells a person to type.
 fn commands_of(shown: &str) -> Vec<&str> {
     let pages =
         shown.lines().filter_map(|line| line.split_once(": ").filter(|(_, command)| command.contains(" status ")));
@@ -360,7 +360,7 @@ fn a_retry_is_the_same_request_as_a_new_job() {
     for field in ["kind", "graph", "parameters"] {
         assert_eq!(jobs[0][field], jobs[1][field]);
     }
-    // What cannot be run is refused as it is by `submit`.
+    // A request that cannot be run is refused as it is by `submit`.
     let broken = unchecked(store, "kcore", r#"{"k":"many"}"#);
     assert!(refused(store, 4, &["retry", &broken]).contains("parameter k is \"many\""));
     refused(store, 3, &["retry", "018bcfe5-6800-7000-8000-000000000000"]);
@@ -393,7 +393,7 @@ fn an_export_goes_to_standard_output_or_to_a_new_file_and_nowhere_else() {
     assert_eq!(std::fs::read_to_string(here.join("a.csv")).unwrap(), csv);
 }
 
-/// What the program shows on a terminal of 80 columns.
+/// The program's output on a terminal of 80 columns.
 fn seen(store: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> String {
     const TERMINAL: &str = "
 import fcntl, os, pty, struct, sys, termios

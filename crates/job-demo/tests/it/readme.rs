@@ -8,7 +8,7 @@ fn readme() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap()
 }
 
-/// What to paste: each `sh` block under this heading, or all of them.
+/// The lines to paste: each `sh` block under this heading, or all of them.
 fn blocks(heading: Option<&str>) -> Vec<String> {
     let text = readme();
     let section = match heading {
@@ -29,7 +29,7 @@ fn shell(directory: &Path, script: &str) -> Command {
     bash
 }
 
-/// What the lines print.
+/// The output of the lines.
 fn run(directory: &Path, script: &str) -> String {
     let output = shell(directory, script).output().unwrap();
     assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));

@@ -131,7 +131,7 @@ fn a_second_signal_ends_the_server_at_once() {
     let server = Server::start(directory.path());
     let _client = server.client(HALF_A_BODY, "HTTP/1.1 100 Continue\r\n\r\n");
     server.terminate();
-    // The first one is over with when nobody is accepted any more.
+    // The first one is over when no connection is accepted any more.
     while TcpStream::connect(&server.address).is_ok() {}
     server.terminate();
     assert_eq!(server.end().signal(), Some(15));
