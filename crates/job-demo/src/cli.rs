@@ -181,7 +181,7 @@ enum Command {
         #[arg(long)]
         pending: bool,
     },
-    /// Store a job and print its id; `run` will run it
+    /// Store a job and print its id; a server or worker runs it, else `run --pending`
     Submit {
         /// `vertex_filter`, `edge_filter` or the name of an algorithm
         #[arg(value_name = "KIND|ALGORITHM")]
