@@ -1,7 +1,7 @@
 //! A store in fjall, an engine of log-structured trees in Rust: the whole adaptor.
 //!
-//! fjall has no range delete, so the keys of a range are deleted one by one, and after an error of the disk it takes no write
-//! until the database is opened again.
+//! fjall has no range delete, so the keys of a range are deleted one by one. After an error of the disk it takes no
+//! write until the database is opened again.
 #![allow(
     missing_docs,
     missing_debug_implementations,
@@ -67,7 +67,7 @@ impl KeyValue for Fjall {
     }
 }
 
-/// What becomes of each key: fjall makes all changes of a batch at one moment, so it must have one for a key.
+/// The last change of each key: fjall makes all changes of a batch at one moment, so it must have one for a key.
 type Last<'c> = BTreeMap<(Table, Cow<'c, [u8]>), Option<&'c [u8]>>;
 
 fn last_of_each<'c>(view: &State<'_>, changes: &'c Changes) -> Result<Last<'c>, StoreError> {

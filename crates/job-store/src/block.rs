@@ -98,7 +98,7 @@ pub struct BlockBuilder {
     key: SegmentKey,
     first_row: u64,
     bytes: Vec<u8>,
-    /// Where the last whole row ends. What lies behind is of a row that came to no end: it failed, or panicked.
+    /// Where the last whole row ends. Bytes behind it are of a row that came to no end: it failed, or panicked.
     end: usize,
     starts: Vec<u32>,
     sealed: bool,
@@ -155,7 +155,7 @@ impl BlockBuilder {
         if !self.starts.is_empty() {
             self.bytes.push(b',');
         }
-        // A block is sealed long before it has 4 GiB; one that nobody seals is not damaged either.
+        // A block is sealed long before it has 4 GiB; one that is never sealed is not damaged either.
         u32::try_from(self.bytes.len()).map_err(|_| InvalidRow::BlockFull)
     }
 

@@ -14,7 +14,8 @@ use crate::{ErrorKind, StoreError, place::Identity};
 
 const OPERATION: &str = "open the store";
 
-/// What [`Lock::take`] locks, in the directory of a store. It holds the id of the process that locked it last.
+/// The file that [`Lock::take`] locks, in the directory of a store. It holds the id of the process that locked it
+/// last.
 const NAME: &str = "job_engine.lock";
 
 /// Holds a directory; lets it go when dropped.
@@ -69,8 +70,8 @@ pub(crate) fn already_open(path: &Path, signed: Option<u32>) -> StoreError {
     StoreError::new(ErrorKind::AlreadyOpen, OPERATION, told(signed, &holders(path), process::id()))
 }
 
-/// Says who has a store: `signed` is the process that locked it last, as it counts itself, `holders` those that have
-/// the lock now, as far as this one sees.
+/// Says who has a store. `signed` is the process that locked it last, as it counts itself. `holders` are those that
+/// have the lock now, as far as this one sees.
 fn told(signed: Option<u32>, holders: &[Holder], this: u32) -> String {
     let all: Vec<String> = holders.iter().map(ToString::to_string).collect();
     match (signed, holders) {
@@ -104,7 +105,7 @@ impl std::fmt::Display for Holder {
     }
 }
 
-/// Who holds a lock on the file: Linux tells of the processes of the same user, others of none.
+/// The holders of a lock on the file: Linux tells of the processes of the same user, others of none.
 fn holders(path: &Path) -> Vec<Holder> {
     let Ok(wanted) = Identity::of(path) else { return Vec::new() };
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();

@@ -102,7 +102,7 @@ impl Place {
     }
 }
 
-/// The identity of a file or a directory to the system, whatever its names are.
+/// The identity of a file or a directory to the system, independent of its names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {
     device: u64,

@@ -26,7 +26,7 @@ use tokio_postgres::{
 
 use super::failure::Failed;
 
-/// What the server says unasked. Nothing moves on a connection unless this is polled.
+/// The server's messages that answer no call. Nothing moves on a connection unless this is polled.
 pub(super) type Messages = BoxStream<'static, Result<AsyncMessage, Error>>;
 
 type Connected = (Client, Messages);
@@ -88,7 +88,7 @@ impl Address {
     }
 
     /// The first host that answers, and of several one that takes writes. Each has its share of the time that is left,
-    /// so one that swallows everything does not keep the others from being asked.
+    /// so a host that drops everything silently does not keep the others from being asked.
     pub(super) async fn connect(&self, deadline: Instant) -> Result<Connected, Failed> {
         let (count, first) = (self.hosts.len(), self.last.load(Ordering::Relaxed));
         let mut failed = Failed::Late;
@@ -282,7 +282,7 @@ impl Settings {
         for setting in settings.split(between) {
             match setting.split_once('=') {
                 Some(("sslrootcert", path)) => roots = Some(PathBuf::from(path)),
-                // What `require` does here.
+                // `require` checks the certificate here, as these two do.
                 Some(("sslmode", "verify-ca" | "verify-full")) => kept.push("sslmode=require"),
                 _ => kept.push(setting),
             }

@@ -1,8 +1,8 @@
 //! [`Ahead`]: where a claim begins to look, when entries of jobs that are gone are in its way.
 //!
-//! A claimed job leaves an entry in the index of waiting jobs until a vacuum removes it. A snapshot that somebody holds
-//! (`pg_dump`) keeps all these entries, in front of the jobs that wait, and each claim looks at every one. Then claims begin
-//! at the first job that the last claim found. They pass over a job that another engine puts back with a lower id; so one
+//! A claimed job leaves an entry in the index of waiting jobs until a vacuum removes it. An open snapshot (`pg_dump`)
+//! keeps all these entries, in front of the jobs that wait, and each claim looks at every one. Then claims begin at
+//! the first job that the last claim found. They pass over a job that another engine puts back with a lower id. So one
 //! claim in a while, 5 s at most, looks at everything.
 
 use std::{
@@ -23,8 +23,8 @@ const SLOW: Duration = Duration::from_millis(20);
 const PATIENCE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(5);
 
 /// `CLAIM` that looks, for each kind, at the jobs above a priority, then at those of it from an id on, then at those
-/// below; each only while there are too few. It leaves ended leases to a look at everything: their index has such entries
-/// too.
+/// below. It looks further only while there are too few. It leaves ended leases to a look at everything: their index
+/// has such entries too.
 pub(super) static CLAIM_AHEAD: LazyLock<String> = LazyLock::new(|| ahead(CLAIM));
 
 fn ahead(claim: &str) -> String {
@@ -177,7 +177,7 @@ mod tests {
         let mut ahead = further_on(now);
         ahead.note(false, FAST, now, &[(v, (0, id(7)))]);
         assert_eq!(ahead.places(&kinds(), now), Some(vec![(0, id(7)), EVERYTHING]));
-        // What others put back is found, whatever is found beside it; a look takes a tenth of the time.
+        // Jobs that others put back are found, also beside others that wait; a look takes a tenth of the time.
         assert!(ahead.places(&kinds(), now + LONG * 9).is_some());
         assert_eq!(ahead.places(&kinds(), now + LONG * 10), None);
         // A look that was held up for long is followed by another as soon.

@@ -31,7 +31,7 @@ pub(super) struct Connection {
     driver: AbortHandle,
     /// By their text, which is part of this library.
     statements: HashMap<&'static str, Known>,
-    /// What a commit waits for now.
+    /// The durability that commits have now.
     durability: Durability,
     /// The `synchronous_commit` of [`Durability::Synced`].
     synced: String,
@@ -40,7 +40,7 @@ pub(super) struct Connection {
     is_within: bool,
 }
 
-/// Whose session the statements run in.
+/// The owner of the session in which the statements run.
 pub(super) enum Session {
     /// The connection's own: it is set up once.
     Own,
@@ -73,7 +73,7 @@ impl Connection {
         if !options.pooled {
             started.set_up(options, deadline)?;
         }
-        // What the server was set up for, which may be more than one disk; but never less.
+        // `Synced` is the server's own setting, which may include standbys, but never less than its disk.
         let level = wait(started.client.simple_query("SHOW synchronous_commit"), deadline).ok_or(Failed::Late)?;
         let level = level.map_err(Failed::Database)?.iter().find_map(|said| match said {
             SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
@@ -175,8 +175,8 @@ impl Connection {
         Ok(rows)
     }
 
-    /// The types of a statement's parameters, as the server infers them. What it prepares for that ends with the
-    /// transaction.
+    /// The types of a statement's parameters, as the server infers them. A statement that it prepares for that ends
+    /// with the transaction.
     fn types(&mut self, begin: &str, sql: &'static str, deadline: Instant) -> Result<Vec<Type>, Failed> {
         if let Some(Known::Typed(types)) = self.statements.get(sql) {
             return Ok(types.clone());
@@ -241,7 +241,7 @@ impl Connection {
 }
 
 impl Drop for Connection {
-    /// Closes the socket at once, whatever is still to come: behind a broken network that may be nothing, for ever.
+    /// Closes the socket at once, without waiting for more data: behind a broken network that may take for ever.
     fn drop(&mut self) {
         self.driver.abort();
     }

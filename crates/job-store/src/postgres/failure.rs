@@ -1,4 +1,4 @@
-//! What goes wrong between a call and the database, as a [`StoreError`].
+//! Failures between a call and the database, as a [`StoreError`].
 
 use std::{error::Error, io};
 
@@ -49,7 +49,7 @@ impl Failed {
         self.state().is_some_and(|state| state.code().starts_with("53"))
     }
 
-    /// Whether the server undid the statement because of others beside it: then it is simply run again.
+    /// Whether the server undid the statement because of others beside it: then it is run again.
     pub(super) fn is_collision(&self) -> bool {
         let collisions =
             [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::LOCK_NOT_AVAILABLE];
@@ -107,8 +107,8 @@ impl Call {
         self.failed(ErrorKind::Corrupt, detail.to_string())
     }
 
-    /// The class of what does not fit: a password, a right, a certificate, a table. Whoever opens a store has to change
-    /// something. Once it was open all of that fitted, so somebody is changing it, and no job is to blame.
+    /// The class of what does not fit: a password, a right, a certificate, a table. The user who opens a store has to
+    /// change something. Once it was open all of that fitted, so its schema is being changed, and no job is to blame.
     pub(super) const fn misfit(self) -> ErrorKind {
         if self.opens { ErrorKind::Invalid } else { ErrorKind::Unavailable }
     }
@@ -137,7 +137,7 @@ fn kind_of(code: &str, call: Call) -> ErrorKind {
     match code {
         "53100" => ErrorKind::Full,
         "XX001" | "XX002" => ErrorKind::Corrupt,
-        // What this call has brought is too long, too large or out of range, now and later.
+        // A value of this call is too long, too large or out of range, now and later.
         _ if is(&["22", "23", "54"]) => ErrorKind::Invalid,
         // A wrong password, no such database, no right to use it, a statement that it does not know.
         _ if is(&["28", "3D", "3F", "42", "0A"]) => call.misfit(),

@@ -24,14 +24,15 @@ const BETWEEN: Duration = Duration::from_millis(20);
 /// How long after a lost connection the next is tried.
 const RETRY: Duration = Duration::from_secs(1);
 /// A connection that has been silent for so long is asked whether it still is one. Nothing else would notice that it
-/// leads nowhere: whoever listens sends nothing, and what stands between may keep the socket alive.
+/// leads nowhere: a listener sends nothing, and a machine between may keep the socket alive.
 const SILENCE: Duration = Duration::from_secs(10);
-/// The mark of a connection that listens, in the text of whatever it runs.
+/// The mark of a connection that listens, in the text of each statement that it runs.
 const TELL: &str = "SELECT pg_notify($1, $2) /* job-engine listens */";
 const ASK: &str = "SELECT 1 /* job-engine listens */";
-/// Ends those that have taken nothing for `$1` milliseconds: an engine that is stopped keeps its listening session in the
-/// middle of a delivery, with a snapshot, so nothing that has died since is removed. `tcp_user_timeout` ends it as well,
-/// but neither through a Unix socket nor through a pooler that reads for it. One that lives asks more often than that.
+/// Ends those that have taken nothing for `$1` milliseconds. An engine that is stopped keeps its listening session in
+/// the middle of a delivery, with a snapshot. So no dead row since then is removed. `tcp_user_timeout` ends it as
+/// well, but neither through a Unix socket nor through a pooler that reads for it. One that lives asks more often than
+/// that.
 const END_STOPPED: &str = "
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND usename = current_user AND state = 'idle' AND wait_event = 'ClientWrite'
@@ -45,12 +46,12 @@ pub(super) struct Notices {
     outgoing: Notify,
 }
 
-/// What has happened, counted.
+/// Counts of notices so far.
 #[derive(Default)]
 struct Events {
     heard: u64,
     woken: u64,
-    /// What the last wait has answered.
+    /// The number that the last wait has answered.
     seen_heard: u64,
     seen_woken: u64,
 }
@@ -116,7 +117,7 @@ struct Exchange {
     address: Address,
     channel: String,
     schema: String,
-    /// What this claimant calls itself.
+    /// The name of this claimant.
     me: String,
     /// How long the database may take for an answer; later, the connection counts as lost.
     timeout: Duration,
@@ -153,7 +154,7 @@ impl Exchange {
                 tracing::debug!(%error, "the database has settings of its own");
             }
             client.batch_execute(&format!("LISTEN {}", quoted(&self.channel))).await?;
-            // Whatever was told before is missed.
+            // Every earlier notice is missed.
             notices.hear();
             client.prepare(TELL).await
         };

@@ -17,18 +17,21 @@ pub struct PostgresOptions {
     pub schema: String,
     /// The most connections that calls use at once; one more listens. A call waits for a free one. Default: 8.
     pub connections: usize,
-    /// How long a call may take, connecting and waiting for a free connection included, before it fails with
-    /// [`Unavailable`](crate::ErrorKind::Unavailable), also when a network swallows everything without a word. The
-    /// server gives the statement up as well. It says nothing about leases, which end by the clock: an engine that hears
-    /// nothing loses its jobs to others first, and takes new ones at most this much later than it could. Default: 30 s.
+    /// How long a call may take before it fails with [`Unavailable`](crate::ErrorKind::Unavailable). The time includes
+    /// connecting and waiting for a free connection. The bound also holds when a network drops everything silently.
+    /// The server gives the statement up as well. It has no effect on leases, which end by the clock. An engine that
+    /// is cut off loses its jobs to others first, and takes new ones at most this much later than it could. Default:
+    /// 30 s.
     pub timeout: Duration,
-    /// Whether the URL leads to a pooler that lends a session for one transaction (PgBouncer's `pool_mode=transaction`),
-    /// which [`open`](super::PostgresStore::open) refuses otherwise. Then every call is a transaction that brings its
-    /// settings along and leaves none behind, no statement stays prepared, and nothing listens unless
-    /// [`listen`](Self::listen) says where. A call costs some 0.3 ms more of the server's time. Default: false.
+    /// Whether the URL leads to a pooler that lends a session for one transaction (PgBouncer's
+    /// `pool_mode=transaction`), which [`open`](super::PostgresStore::open) refuses otherwise. Then every call is a
+    /// transaction that brings its settings along and leaves none behind. No statement stays prepared, and nothing
+    /// listens unless [`listen`](Self::listen) says where. A call costs some 0.3 ms more of the server's time.
+    /// Default: false.
     pub pooled: bool,
     /// Where to listen for what others do, when the URL of the store leads to a pooler: a URL of the database itself.
-    /// Without, a pooled store neither hears nor tells, so changes of others are found by asking. Default: none.
+    /// Without, a pooled store neither sends nor gets notices, so changes of others are found by asking. Default:
+    /// none.
     pub listen: Option<String>,
     /// Where blocks of large results go as objects; without, every block is in the database. Default: none.
     #[cfg(feature = "objects")]

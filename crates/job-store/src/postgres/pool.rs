@@ -20,11 +20,11 @@ use super::{
 };
 use crate::ErrorKind;
 
-/// A connection that nobody has used for so long is closed, unless it is the only one: a server or a role has a bounded
+/// A connection that was unused for so long is closed, unless it is the only one. A server or a role has a bounded
 /// number of them, and other engines may wait for a place.
 const REST: Duration = Duration::from_secs(30);
-/// After a server has refused a connection for want of room it is asked again after so long, and after twice as long
-/// each time, up to the second.
+/// After a server has refused a connection for want of room it is asked again after so long. The pause doubles each
+/// time, up to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 pub(super) struct Pool {
@@ -76,7 +76,7 @@ impl Pool {
         let outcome = body(&mut connection);
         let mut held = self.held.lock();
         if outcome.as_ref().is_err_and(Failed::is_lost) {
-            // What one call finds lost the others will.
+            // A connection that one call finds lost is lost to the others.
             held.open -= 1 + held.idle.len();
             held.idle.clear();
             drop(held);

@@ -15,8 +15,8 @@ const APPEND: &str = fenced!(
         DO UPDATE SET bytes = excluded.bytes, first_row = excluded.first_row RETURNING 1"
 );
 
-/// Nothing is gathered: a block is large beside the cost of a statement, so a writer hears of a lost lease with the
-/// next block, and what it has appended can be read.
+/// Nothing is gathered, since a block is large beside the cost of a statement. So a writer learns of a lost lease with
+/// the next block, and its appended blocks can be read.
 pub(super) struct PostgresSegment {
     store: PostgresStore,
     tally: Tally,
@@ -33,7 +33,7 @@ impl SegmentWriter for PostgresSegment {
         let key = self.tally.key();
         let call = Call::new("append rows").on(key.job);
         if let Err(refused) = self.tally.check(&block) {
-            // Whoever is fenced off hears of that first.
+            // A writer that is fenced off is told of that first.
             self.store.check_fence(key)?;
             return Err(refused);
         }

@@ -1,22 +1,23 @@
-//! The settings of a session. They hold whatever its role, its database or its server has set.
+//! The settings of a session. They override all settings of its role, its database and its server.
 
 use std::time::Duration;
 
 use super::schema::quoted;
 
-/// How long a peer may leave data unread before the server gives it up: an engine that is stopped takes nothing from its
-/// sockets, and the server would wait for it with a snapshot in its hands.
+/// How long a peer may leave data unread before the server gives it up. An engine that is stopped takes nothing from
+/// its sockets, and the server would wait for it with an open snapshot.
 const UNREAD: Duration = Duration::from_secs(15);
 
-/// Every statement here finds its rows by an index, in a table of any size; a plan is made once. Without a word of ours
-/// the first plan, of tables that are empty yet, might read the whole of them, and most of a small call's time would go
+/// Every statement here finds its rows by an index, in a table of any size; a plan is made once. Without this setting
+/// the first plan, of tables that are empty yet, might read the whole of them. Most of a small call's time would go
 /// into planning.
 ///
-/// That alone is not enough: an index can be read whole as well, and where statistics say that a table is empty that
-/// costs as little as a look-up. So no statement joins a table by `=`, which can be done in either direction: it says
-/// `key = ANY (ARRAY[other.key])`, `key = (SELECT ...)`, or has a subquery with `OFFSET 0`, each of which can only be a
-/// look-up by the index. Nor does a condition beside the key imply that of a partial index, which could be read whole for
-/// it: such a condition stands in a `CASE` or an `OR`. `tests/it/plans.rs` looks at the plans of all statements.
+/// That alone is not enough. An index can be read whole as well, and where statistics say that a table is empty that
+/// costs as little as a look-up. So no statement joins a table by `=`, which can be done in either direction. It says
+/// `key = ANY (ARRAY[other.key])`, `key = (SELECT ...)`, or has a subquery with `OFFSET 0`. Each of these can only be
+/// a look-up by the index. Nor does a condition beside the key imply that of a partial index, which could be read
+/// whole for it. Such a condition stands in a `CASE` or an `OR`. `tests/it/plans.rs` looks at the plans of all
+/// statements.
 const PLANS: &[(&str, &str)] = &[
     ("plan_cache_mode", "force_generic_plan"),
     ("jit", "off"),
@@ -32,7 +33,7 @@ const PLANS: &[(&str, &str)] = &[
     ("max_parallel_workers_per_gather", "0"),
 ];
 
-/// What databases that only speak the protocol of PostgreSQL may not know.
+/// Settings that databases which only speak the protocol of PostgreSQL may not know.
 const GUARDS: &[(&str, &str)] = &[
     ("idle_session_timeout", "0"),
     ("default_transaction_deferrable", "off"),
@@ -59,7 +60,7 @@ pub(super) fn needed(schema: &str, timeout: Duration, span: Span) -> String {
         ("search_path", &*format!("{}, pg_temp", quoted(schema))),
         ("statement_timeout", &*timeout),
         ("lock_timeout", "0"),
-        // An engine that is stopped in the middle holds nobody up for longer.
+        // An engine that is stopped in the middle delays no other for longer.
         ("idle_in_transaction_session_timeout", &*timeout),
         ("default_transaction_isolation", "'read committed'"),
         ("default_transaction_read_only", "off"),
@@ -69,7 +70,7 @@ pub(super) fn needed(schema: &str, timeout: Duration, span: Span) -> String {
     set(&needed, span)
 }
 
-/// Without these it is so only where nobody has set anything else.
+/// Without these it is so only where the defaults are unchanged.
 pub(super) fn guards(timeout: Duration, span: Span) -> String {
     let local = span == Span::Transaction;
     // Not known before PostgreSQL 17.

@@ -1,4 +1,4 @@
-//! Waiting for a future on a thread that may belong to anybody.
+//! Waiting for a future on a thread of any owner.
 
 use std::{
     future::Future,
@@ -18,7 +18,7 @@ pub(super) fn deadline(timeout: Duration) -> Instant {
 
 /// Waits for `future` until `deadline`; `None` when that comes first.
 ///
-/// The connections are driven by a runtime of the store's own, so the thread only sleeps: it may be one of the
+/// The connections are driven by a runtime of the store's own, so the thread only sleeps. It may be one of the
 /// caller's async runtime, where starting another runtime would panic.
 pub(super) fn wait<F: Future>(future: F, deadline: Instant) -> Option<F::Output> {
     let mut future = pin!(future);

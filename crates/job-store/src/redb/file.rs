@@ -26,7 +26,7 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Opens the file, or makes it. redb locks it: an open file, whatever its names are.
+    /// Opens the file, or makes it. redb locks it: an open file, independent of its names.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let db = builder(path).create(path).map_err(|error| refused(path, error))?;
         let unusable = |error| {
@@ -53,7 +53,7 @@ impl File {
         self.place.check_process("")
     }
 
-    /// The database, to be written: not by a forked process, nor when nobody would find what is written.
+    /// The database, to be written: not by a forked process, nor when its file could not be found again.
     pub(super) fn writable(&self) -> Result<Arc<Database>, StoreError> {
         self.check_process()?;
         self.place.check("")?;

@@ -20,15 +20,15 @@ type Bytes = &'static [u8];
 
 /// Keeps jobs and rows in one redb file: no C++ in the build, for engines whose results are small.
 ///
-/// Clones share one database; it closes with the last of them. redb has one writer at a time and no log that
-/// outlives a process, so every write is synced, a [`Buffered`](crate::Durability::Buffered) one as well, and
-/// writers wait for each other. Blocks are verified whenever they are read: redb does not check its pages then.
+/// Clones share one database; it closes with the last of them. redb has one writer at a time and no log that outlives
+/// a process. So every write is synced, a [`Buffered`](crate::Durability::Buffered) one as well, and writers wait for
+/// each other. Blocks are verified whenever they are read: redb does not check its pages then.
 ///
 /// After a crash redb reads the whole file when it is opened, some seconds for each GB, and a warning says so.
 ///
-/// While a store is open, its file stays where it is: writes are refused (`Unavailable`) as long as the path leads to no or
-/// another file. A process that was forked while a store was open changes nothing (`AlreadyOpen`), and keeps the file locked
-/// until it ends or starts another program.
+/// While a store is open, its file stays where it is. Writes are refused (`Unavailable`) as long as the path leads to
+/// no or another file. A process that was forked while a store was open changes nothing (`AlreadyOpen`), and keeps the
+/// file locked until it ends or starts another program.
 ///
 /// ```
 /// use job_store::{JobStore, RedbStore};
@@ -59,7 +59,7 @@ pub struct Redb {
 impl Redb {
     fn open(path: &Path) -> Result<Self, StoreError> {
         let redb = Self { file: File::open(path)? };
-        // What is read later is there, also in an empty store.
+        // Tables that are read later are there, also in an empty store.
         redb.commit(Changes::default(), Durability::Buffered)
             .map_err(|error| error.during(file::OPERATION, None))?;
         Ok(redb)

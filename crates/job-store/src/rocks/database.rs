@@ -16,7 +16,7 @@ pub trait Database: Calls {}
 
 impl<D: Calls> Database for D {}
 
-/// What the adaptor asks of each, under the name that the crate has for it.
+/// The calls of the adaptor to each, under the name that the crate has for it.
 pub trait Calls: DBAccess + Sized + Send + Sync + 'static {
     type Family<'d>: AsColumnFamilyRef;
 

@@ -11,7 +11,7 @@ pub(super) fn failure(error: rocksdb::Error) -> StoreError {
     StoreError::caused(class(error.as_ref()), error)
 }
 
-/// What RocksDB says first, up to a path.
+/// The first words of RocksDB, up to a path.
 const BEGINNINGS: [(&str, ErrorKind); 5] = [
     ("Corruption: ", ErrorKind::Corrupt),
     ("Not implemented: Not supported operation in read only mode.", ErrorKind::ReadOnly),
@@ -34,7 +34,7 @@ fn class(message: &str) -> ErrorKind {
     }
 }
 
-/// Whether the last words are what the system calls this error, in whatever language it speaks.
+/// Whether the last words are the system's text for this error, in any language.
 fn ends_with_error(message: &str, code: i32) -> bool {
     let named = io::Error::from_raw_os_error(code).to_string();
     let words = named.split(" (os error").next().unwrap_or(&named);

@@ -20,18 +20,19 @@ impl<D: Database> RocksStore<D> {
     /// A store in a database that the host has open, beside the host's own column families. The host opened it with
     /// [`column_families`](Self::column_families), and closes it when the last clone of the store is gone.
     ///
-    /// One store per database: a second one would not know of the first one's locks, and is refused. The database's own options
-    /// (log, background jobs) are the host's; it should use
+    /// One store per database: a second one would not know of the first one's locks, and is refused. The database's
+    /// own options (log, background jobs) are the host's. It should use
     /// [`TolerateCorruptedTailRecords`](rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords), so that damage inside
-    /// the log is an error and not a loss. [`open`](Self::open) tells a log that a power cut tore from damage; the host's
-    /// opening does not, unless it does the same: both are errors there.
+    /// the log is an error and not a loss. [`open`](Self::open) tells a log that a power cut tore from damage; the
+    /// host's opening does not, unless it does the same: both are errors there.
     ///
     /// # Types of databases
     /// Any [`Database`]: of either thread mode (the feature `multi-threaded-cf` makes no difference), with optimistic
-    /// transactions or without. The store writes with the database's own `write`, outside of any transaction, also where there
-    /// are some. A host's transactions are about its own column families. They may read the store's, and change nothing
-    /// there: the store knows of jobs without a look at them. A transaction that has read them with `get_for_update` fails to
-    /// commit when the store has written the same keys since; no other transaction fails because of the store.
+    /// transactions or without. The store writes with the database's own `write`, outside of any transaction, also
+    /// where there are some. A host's transactions are about its own column families. They may read the store's, and
+    /// change nothing there: the store knows of jobs without a look at them. A transaction that has read them with
+    /// `get_for_update` fails to commit when the store has written the same keys since. No other transaction fails
+    /// because of the store.
     ///
     /// RocksDB deletes no range in a batch beside optimistic transactions. There a batch that drops rows deletes each of their
     /// blocks, and reads them for it.

@@ -35,7 +35,7 @@ pub(super) fn try_threads(operation: &'static str) -> Result<(), StoreError> {
     Err(StoreError::new(ErrorKind::Unavailable, operation, detail).because(error))
 }
 
-/// How many files the database keeps open where nobody says.
+/// The number of files that the database keeps open by default.
 pub(super) fn open_files() -> i32 {
     share(limit())
 }

@@ -1,9 +1,9 @@
-//! Reads RocksDB's logs (the write-ahead log and the manifest share their format) far enough to tell a write that
-//! never came to the disk from damage to one that did.
+//! Reads RocksDB's logs far enough to tell a write that never came to the disk from damage to one that did. The
+//! write-ahead log and the manifest share their format.
 //!
 //! A power cut takes back what was not synced, in any order, down to sectors; what a file had not reached yet reads as
-//! zeros. So a record that a cut tore ends before its length says so, or covers a sector of zeros, or zeros from
-//! somewhere to the end of a page: the page was on its way when the record was half written.
+//! zeros. A record that a cut tore ends before its length says so. Or it covers a sector of zeros, or zeros from
+//! somewhere to the end of a page. The page was on its way when the record was half written.
 //!
 //! Format: <https://github.com/facebook/rocksdb/wiki/Write-Ahead-Log-File-Format>.
 
@@ -17,7 +17,7 @@ const PAGE: usize = 4 << 10;
 /// Zeros that a record may well end in by itself.
 const OWN_ZEROS: usize = 6;
 
-/// What the end of a log is like.
+/// The state of a log's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     /// The last record is whole.

@@ -41,19 +41,19 @@ type Db = DBWithThreadMode<SingleThreaded>;
 
 /// Keeps jobs and rows in a RocksDB directory.
 ///
-/// Clones share one database; it closes with the last of them. One process at a time may write;
-/// others may [`open_read_only`](Self::open_read_only) meanwhile. A store is known by its directory, however the path to it
-/// is spelled: who opens it for writing locks the file `job_engine.lock` in it, until the store is closed or the process
-/// and those that it forked have ended.
+/// Clones share one database; it closes with the last of them. One process at a time may write; others may
+/// [`open_read_only`](Self::open_read_only) meanwhile. A store is known by its directory, in every spelling of the
+/// path. The process that opens it for writing locks the file `job_engine.lock` in it. The lock lasts until the store
+/// is closed or the process and its forks have ended.
 ///
 /// # Moves and forks
-/// While a store is open, its directory stays where it is. Writes are refused (`Unavailable`) as long as the path leads to no
-/// or another directory: to buffered ones after 1 MiB at most, to all others at once. They go on when it is back. Closed
-/// elsewhere, it opens there.
+/// While a store is open, its directory stays where it is. Writes are refused (`Unavailable`) as long as the path
+/// leads to no or another directory. Buffered ones are refused after 1 MiB at most, all others at once. They go on
+/// when it is back. Closed elsewhere, it opens there.
 ///
-/// A process that was forked while a store was open may read from it, and changes nothing (`AlreadyOpen`). As long as it
-/// lives and has not started another program, the store stays locked, also when the process that opened it has ended: the
-/// next open is refused, and names it.
+/// A process that was forked while a store was open may read from it, and changes nothing (`AlreadyOpen`). As long as
+/// it lives and has not started another program, the store stays locked, also when the process that opened it has
+/// ended. The next open is refused, and names it.
 ///
 /// # Files
 /// Large segments are written to files that become part of the database as they are; small ones and records go
@@ -87,8 +87,8 @@ impl RocksStore {
     /// the last flush (at most 64 MiB). Never the jobs in the store.
     ///
     /// # Errors
-    /// `AlreadyOpen` when a process (this one too) has it open for writing, `Format` when another version wrote
-    /// it, `Corrupt` when files are damaged or missing, `Unavailable` when there are fewer threads than RocksDB needs,
+    /// `AlreadyOpen` when a process (this one too) has it open for writing. `Format` when another version wrote it,
+    /// `Corrupt` when files are damaged or missing. `Unavailable` when there are fewer threads than RocksDB needs.
     /// `Invalid` when it is the database of a host, with column families of its own.
     pub fn open(path: impl AsRef<Path>, options: RocksOptions) -> Result<Self, StoreError> {
         let place = open::directory(path.as_ref())?;
@@ -193,7 +193,7 @@ impl<D: Database> KeyValue for Rocks<D> {
     fn size(&self) -> Result<Option<u64>, StoreError> {
         let rows = family(&*self.db, Table::Rows)?;
         let read = |name| self.db.property(&rows, name).map(Option::unwrap_or_default).map_err(failure);
-        // What is in memory is in the log as well.
+        // Writes in memory are in the log as well.
         Ok(Some(read(properties::LIVE_SST_FILES_SIZE)? + read(properties::CUR_SIZE_ALL_MEM_TABLES)?))
     }
 }

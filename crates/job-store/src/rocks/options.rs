@@ -40,14 +40,15 @@ pub struct RocksOptions {
     /// Bytes of JSON per block of rows. Default: 128 KiB. Larger blocks copy a little faster, smaller ones make a
     /// page of a few rows cheaper when it comes from disk.
     pub block_bytes: usize,
-    /// Bytes up to which a segment is gathered in the memory of its writer and goes through the log; above, it is
+    /// Bytes up to which a segment is gathered in the memory of its writer and goes through the log. A larger one is
     /// written to files of its own, which then become part of the store as they are. Default: 4 MiB.
     pub small_segment: usize,
     /// Bytes of rows per file of a large segment. Its rows become readable file by file. Default: 64 MiB.
     pub file_bytes: u64,
     /// Files that stay open between reads; a read of another one opens it first. Default (`None`): from the number of
-    /// descriptors that the process may have (`ulimit -n`) when the store is opened: all but 512 of them or a quarter,
-    /// whichever is more, and never more than 512. The log, the manifest and files being written come on top, about 20.
+    /// descriptors that the process may have (`ulimit -n`) when the store is opened. It is all but 512 of them or a
+    /// quarter, whichever is more, and never more than 512. The log, the manifest and files being written come on top,
+    /// about 20.
     pub open_files: Option<u32>,
 }
 
@@ -79,18 +80,18 @@ fn untracked(mut options: Options, chosen: &RocksOptions) -> Options {
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     options.set_max_background_jobs(2);
-    // What RocksDB tells of its work has a bound, also in a long life.
+    // RocksDB's notes of its own work have a bound, also in a long life.
     options.set_keep_log_file_num(5);
     options.set_max_log_file_size(1 << 20);
     // So has the list of files, of which every removal and every large segment is a line.
     options.set_max_manifest_file_size(4 << 20);
-    // Files are deleted by background threads, not by whoever lets go of them last.
+    // Files are deleted by background threads, not by the thread that releases them last.
     options.set_avoid_unnecessary_blocking_io(true);
     // Bounds what a reopening after a crash has to replay.
     options.set_max_total_wal_size(64 << 20);
     options.set_bytes_per_sync(1 << 20);
-    // A torn end of the log is a write that was never acknowledged; damage before it is an error, not a loss of
-    // all that follows.
+    // A torn end of the log is a write that was never acknowledged. Damage before it is an error, not a loss of all
+    // that follows.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     // Files beyond these are opened when they are read: reopening does not look at every one.
     options.set_max_open_files(
@@ -102,8 +103,8 @@ fn untracked(mut options: Options, chosen: &RocksOptions) -> Options {
     options
 }
 
-/// For a store whose logs a power cut tore: as if the first write that did not come to the disk, and all after it, had
-/// never been.
+/// For a store whose logs a power cut tore. The first write that did not come to the disk, and all after it, count as
+/// never made.
 pub(super) fn database_up_to_the_tear(chosen: &RocksOptions, logs: Logs) -> Options {
     let mut options = match logs {
         Logs::Some => database(chosen),
@@ -163,7 +164,7 @@ fn compression(compression: Compression) -> DBCompressionType {
     }
 }
 
-/// What a file writer borrows for as long as it lives: one for each way to write, made once for the process.
+/// Values that a file writer borrows for as long as it lives: one for each way to write, made once for the process.
 pub(super) fn file(options: &RocksOptions) -> &'static Options {
     static NONE: LazyLock<Options> = LazyLock::new(|| file_options(Compression::None));
     static LZ4: LazyLock<Options> = LazyLock::new(|| file_options(Compression::Lz4));

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{ErrorKind, StoreError, lock};
 
-/// Where the logs stay as the power cut left them, until somebody deletes them.
+/// Where the logs stay as the power cut left them, until they are deleted by hand.
 const KEPT: &str = "job_engine.torn";
 
 /// After `error`: opens the store up to the first write that did not come to the disk, if there is one.

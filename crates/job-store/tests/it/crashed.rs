@@ -1,4 +1,4 @@
-//! What a server takes with it when it dies while its engines live on: the last of what was buffered.
+//! Writes that a server loses when it dies while its engines live on: the last of the buffered ones.
 
 use std::ops::{ControlFlow, Range};
 
@@ -24,7 +24,7 @@ fn crash(server: &Postgres) {
     server.start_again().unwrap();
 }
 
-/// Whatever was buffered so far is on the disk.
+/// Every buffered write so far is on the disk.
 fn flush(store: &PostgresStore, unused: u64) {
     store.insert(&[job(unused)], Durability::Synced).unwrap();
 }

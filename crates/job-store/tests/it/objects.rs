@@ -1,4 +1,4 @@
-//! What only a store with an object store beside it can get wrong.
+//! Faults that only a store with an object store beside it can have.
 
 use std::{
     fmt, fs,
@@ -42,7 +42,7 @@ pub struct Place {
     server: Server,
 }
 
-/// What a place is in, which lasts as long as it.
+/// The owner of a place, which lasts as long as it.
 enum Server {
     Directory(tempfile::TempDir),
     #[cfg(feature = "s3")]
@@ -306,8 +306,8 @@ mod laws {
         }
     }
 
-    /// A page that is streamed is read a block at a time, each with a call that has the rest of the page as its range.
-    /// Each of them once fetched all of that rest.
+    /// A page that is streamed is read a block at a time. Each call has the rest of the page as its range. Each of
+    /// them once fetched all of that rest.
     pub(super) fn a_page_that_is_read_block_by_block_is_fetched_once(place: &Place) {
         let store = place.store_with(|limits| limits.object_bytes = 8 << 10);
         let job = succeeded(&store, 1, 10_000);
@@ -456,7 +456,7 @@ mod laws {
         let error = read(&store, &job, 0..1).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Invalid);
         assert!(error.to_string().contains("`objects`"), "{error}");
-        // What it removes others delete.
+        // Objects that it removes are deleted by others.
         assert!(store.remove(job.id).unwrap());
         assert!(place.plain().collect_objects().is_ok());
         while !place.objects().is_empty() {
@@ -465,7 +465,7 @@ mod laws {
     }
 }
 
-/// What opening the store with objects at this URL says.
+/// The answer of opening the store with objects at this URL.
 fn refused(schema: &Schema, url: &str, settings: &[(&str, &str)]) -> StoreError {
     let settings = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
     let objects = ObjectOptions { url: url.to_owned(), settings, ..low() };

@@ -1,4 +1,4 @@
-//! A statement is planned by index whatever the statistics say.
+//! A statement is planned by index under any statistics.
 
 use std::{
     collections::BTreeSet,
@@ -26,7 +26,7 @@ use crate::{
     shortage::{is_locked, lock, slow_to_claim},
 };
 
-/// What the stores of this process have run, and under which settings.
+/// The statements of this process's stores, and the settings of each.
 #[derive(Default)]
 struct Heard {
     statements: BTreeSet<String>,
@@ -131,14 +131,14 @@ const LOAD: &str = "
     INSERT INTO names (name, job) SELECT id::text::bytea, id FROM finished ON CONFLICT DO NOTHING;
     INSERT INTO checkpoints (job, bytes) SELECT job, 'c' FROM queue ON CONFLICT DO NOTHING;";
 
-/// What a database may know of the tables.
+/// The statistics that a database may have of the tables.
 fn states() -> Vec<(&'static str, String)> {
     let (large, small) = (LOAD.replace("ROWS", "20000"), LOAD.replace("ROWS", "20"));
     let tables = ["finished", "queue", "blocks", "objects", "uploads", "works", "names", "checkpoints"];
     let empty = format!("TRUNCATE {};", tables.join(", "));
     // Of these tables alone: other tests change theirs.
     let analyze = format!("ANALYZE {};", tables.join(", "));
-    // Kept up to date by hand here, so that nobody else looks at the tables meanwhile.
+    // Kept up to date by hand here, so that no other process looks at the tables meanwhile.
     let alone = |table: &str| format!("ALTER TABLE {table} SET (autovacuum_enabled = off);");
     let manual: String = tables.iter().map(|table| alone(table)).collect();
     vec![
@@ -170,7 +170,7 @@ fn explain(number: usize, sql: &str) -> String {
     format!("PREPARE s{number} AS {sql}; EXPLAIN (FORMAT JSON) EXECUTE s{number}{arguments};")
 }
 
-/// What is to hold whole tables, by its own text.
+/// The text of a statement that is to hold whole tables.
 fn reads_a_whole_table(sql: &str) -> bool {
     // All unfinished jobs are asked for; how large all objects are.
     sql == "SELECT job, record, started FROM queue ORDER BY job" || sql.contains("sum(size)")
@@ -194,8 +194,8 @@ fn unbounded(plan: &Value, is_limited: bool, found: &mut Vec<String>) {
     }
 }
 
-/// Statistics of empty tables, as an `ANALYZE` before the first load leaves them, once made 241 of 28,000 submissions a
-/// second: each looked at every finished job.
+/// Statistics of empty tables, as an `ANALYZE` before the first load leaves them, once made 241 of 28,000 submissions
+/// a second. Each submission looked at every finished job.
 #[test]
 fn every_statement_is_planned_by_index_whatever_the_statistics_say() {
     let heard = Arc::new(Mutex::new(Heard::default()));

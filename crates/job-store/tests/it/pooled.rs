@@ -40,7 +40,7 @@ impl Pooled {
         PostgresStore::open(&self.url(), self.options()).unwrap()
     }
 
-    /// What another client of the pooler sees.
+    /// The view of another client of the pooler.
     fn sql(&self, sql: &str) -> String {
         self.schema.server.sql_at(&self.url(), sql).unwrap().trim().to_owned()
     }

@@ -1,4 +1,4 @@
-//! What only a store on disk can get wrong.
+//! Faults that only a store on disk can have.
 
 use std::{fs, sync::Arc};
 
@@ -64,7 +64,7 @@ fn a_store_that_is_opened_by_a_relative_path_stays_where_it_is() {
     let root = directory.path().canonicalize().unwrap();
     let up = std::env::current_dir().unwrap().components().skip(1).map(|_| "..").collect::<std::path::PathBuf>();
     let store = open(&up.join(root.strip_prefix("/").unwrap())).unwrap();
-    // What RocksDB makes later is made there, wherever the process is by then.
+    // Files that RocksDB makes later are made there, in any working directory of the process.
     assert!(format!("{store:?}").contains(&format!("{root:?}")), "{store:?}");
 }
 
@@ -347,8 +347,8 @@ fn a_log_that_ends_in_zeros_after_a_power_cut_is_opened_without_them() {
     assert_eq!(open(left.path()).unwrap().unfinished().unwrap(), [job(1)]);
 }
 
-/// The last bytes of a record lay in a sector of their own, which the power cut left unwritten: fewer zeros than a
-/// record may end in by itself.
+/// The last bytes of a record lay in a sector of their own, which the power cut left unwritten. They are fewer zeros
+/// than a record may end in by itself.
 #[test]
 fn a_log_whose_last_sector_was_not_written_is_opened_without_it() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What a server, a role or a network does not give is waited for, or told as what may pass.
+//! A resource that a server, a role or a network does not give is waited for, or told as a passing fault.
 
 use std::{
     process::{Command, Stdio},

@@ -1,4 +1,4 @@
-//! An engine that is stopped holds nobody up, nor does a snapshot that somebody keeps.
+//! An engine that is stopped delays no other, nor does an open snapshot.
 
 use std::{
     io::Write,
@@ -24,7 +24,7 @@ const FLOOD: &str =
 /// Those that listen as a store does.
 const LISTENERS: &str = "FROM pg_stat_activity WHERE query LIKE '%/* job-engine listens */%' AND state = 'idle'";
 
-/// Tells what nobody takes, until this session is gone.
+/// Sends notices that are not taken, until this session is gone.
 fn flood_until_gone(schema: &Schema, channel: &str, pid: &str) {
     let left = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}");
     for _ in 0..1_000 {
@@ -36,8 +36,8 @@ fn flood_until_gone(schema: &Schema, channel: &str, pid: &str) {
     panic!("a session still waits for an engine that takes nothing");
 }
 
-/// Its listening session once kept a snapshot and the queue of notices for as long as it was stopped: nothing that died
-/// was removed, and all others became slower by the minute.
+/// Its listening session once kept a snapshot and the queue of notices for as long as it was stopped. No dead row was
+/// removed, and all others became slower by the minute.
 #[test]
 fn the_sessions_of_a_stopped_engine_end() {
     let Some(schema) = Schema::new() else { return };
@@ -52,7 +52,7 @@ fn the_sessions_of_a_stopped_engine_end() {
         thread::yield_now();
     }
     let pid = listener();
-    // What comes is taken by nobody, as by a process that is stopped.
+    // Data that comes is not taken, as in a process that is stopped.
     network.hold(true);
     flood_until_gone(&schema, name, &pid);
 }

@@ -1,7 +1,7 @@
 //! Deletes the objects that no row names any more or never did.
 //!
-//! Once an attempt is over no row of it can come, so whatever object of it has none is garbage. Which attempts to look
-//! at is in the table `uploads`: nothing else of the object store is listed.
+//! Once an attempt is over no row of it can come, so each object of it without a row is garbage. Which attempts to
+//! look at is in the table `uploads`: nothing else of the object store is listed.
 
 use std::{
     collections::HashSet,
@@ -42,12 +42,12 @@ const DONE: &str = "
     DELETE FROM uploads WHERE job = $1 AND attempt = $2 AND revision = $3 AND NOT $4";
 
 impl PostgresStore {
-    /// Deletes objects that no result will ever name: those of removed jobs, of jobs that ended without a result, and
-    /// of attempts that died while they wrote. Returns how many there were.
+    /// Deletes objects that no result will ever name. They are those of removed jobs, of jobs that ended without a
+    /// result, and of attempts that died while they wrote. Returns how many there were.
     ///
-    /// The store does this by itself, behind the caller's back: when it is opened, and after it has removed a job, ended
-    /// one without a result or discarded rows. Several stores may do it at once. Cost: one statement, and for each
-    /// attempt whose objects are to be deleted one list, one statement or two and the deletions.
+    /// The store does this by itself: when it is opened, and after it has removed a job, ended one without a result or
+    /// discarded rows. Several stores may do it at once. Cost: one statement, and for each attempt whose objects are
+    /// to be deleted one list, one statement or two and the deletions.
     ///
     /// # Errors
     /// `Unavailable` when the database or the object store does not answer; what is left is deleted the next time.
@@ -60,7 +60,7 @@ impl PostgresStore {
         loop {
             let rows = self.rows(call, DUE, &[&uuid(after.0), &after.1])?;
             if let Some(first) = rows.first() {
-                // A removal that was only buffered may be undone by the death of the server: its objects go once it is
+                // A removal that was only buffered may be undone by the death of the server. Its objects go once it is
                 // flushed, as everything before a synced write is.
                 let (job, attempt): (_, i64) = (id_column(call, first, 0)?, column(call, first, 1)?);
                 self.rows(call.durable(Durability::Synced), FLUSH, &[&uuid(job), &attempt])?;
@@ -147,7 +147,7 @@ impl Objects {
             let delete = async move {
                 let paths = stream::iter(batch).map(Ok).boxed();
                 let gone = store.delete_stream(paths).filter_map(|deleted| async move {
-                    // Somebody else deleted it.
+                    // Another store deleted it.
                     (!matches!(deleted, Err(Error::NotFound { .. }))).then_some(deleted)
                 });
                 gone.try_for_each(|_| async { Ok(()) }).await

@@ -1,8 +1,8 @@
 //! Blocks of large segments as objects: files of an S3 bucket or a directory that are written once.
 //!
 //! An object is a run of blocks of one segment. It counts from the moment its row is in the table `objects`, which is
-//! written behind the same fence as a block; before the first object of an attempt, the attempt is in the table
-//! `uploads`, so that whatever a crash leaves is known by name.
+//! written behind the same fence as a block. Before the first object of an attempt, the attempt is in the table
+//! `uploads`. So all objects that a crash leaves are known by name.
 
 mod collect;
 mod index;
@@ -53,10 +53,10 @@ pub struct ObjectOptions {
     /// `s3://bucket/prefix`, whose bucket must be there. Others where the host turns on their feature of `object_store`,
     /// or brings them to [`open_with_objects`](PostgresStore::open_with_objects).
     pub url: String,
-    /// What an S3 URL does not say, by the names of the environment's variables: `AWS_ACCESS_KEY_ID` and
-    /// `AWS_SECRET_ACCESS_KEY`; `AWS_REGION`; `AWS_ENDPOINT`, for a service other than Amazon's; `AWS_ALLOW_HTTP`
-    /// (`true`), for one without TLS; and
-    /// [the like](https://docs.rs/object_store/0.14/object_store/aws/enum.AmazonS3ConfigKey.html). Variables of the
+    /// Settings that an S3 URL does not hold, by the names of the environment's variables. `AWS_ACCESS_KEY_ID` and
+    /// `AWS_SECRET_ACCESS_KEY` are the keys, `AWS_REGION` the region. `AWS_ENDPOINT` is for a service other than
+    /// Amazon's, `AWS_ALLOW_HTTP` (`true`) for one without TLS. There are
+    /// [more](https://docs.rs/object_store/0.14/object_store/aws/enum.AmazonS3ConfigKey.html). Variables of the
     /// environment that start with `AWS_` count where nothing is said here. Default: none.
     pub settings: Vec<(String, String)>,
     /// Bytes up to which a segment is kept in the database. It is gathered in the memory of its writer. Default: 4 MiB.
@@ -75,10 +75,10 @@ impl ObjectOptions {
         Self { url: url.into(), settings: Vec::new(), small_segment, object_bytes, cache_bytes }
     }
 
-    /// The object store at the URL, for a host that wraps it (to count, limit or delay requests) and brings the whole to
-    /// [`open_with_objects`](PostgresStore::open_with_objects). Nothing is asked of it yet. Its requests are to be made
-    /// on a runtime of tokio, as those of the store are. One for each job store: the connections that it keeps end with
-    /// the runtime that made them, and the next request on one of those fails.
+    /// The object store at the URL, for a host that wraps it (to count, limit or delay requests) and brings the whole
+    /// to [`open_with_objects`](PostgresStore::open_with_objects). Nothing is asked of it yet. Its requests are to be
+    /// made on a runtime of tokio, as those of the store are. One for each job store. The connections that it keeps
+    /// end with the runtime that made them, and the next request on one of those fails.
     ///
     /// TLS is rustls. Where the process has not chosen its cryptography by the first S3 URL, that becomes *ring*.
     ///
@@ -161,17 +161,17 @@ pub(super) struct Objects {
     runtime: Handle,
     timeout: Duration,
     cache: Mutex<Cache>,
-    /// Held by whoever deletes objects.
+    /// Held by the store that deletes objects.
     collecting: Mutex<()>,
-    /// Somebody will look for objects to delete.
+    /// A store will look for objects to delete.
     is_due: AtomicBool,
 }
 
 type Request<T> = JoinHandle<Result<T, Error>>;
 
 impl Objects {
-    /// Whether the place can be used, asked before anything relies on it: a bucket that does not exist, or a wrong key,
-    /// would fail the first large result, hours later.
+    /// Whether the place can be used, asked before anything relies on it. A bucket that does not exist, or a wrong
+    /// key, would fail the first large result, hours later.
     fn check(&self, call: Call) -> Result<(), StoreError> {
         if self.place.directory.is_some() {
             return Ok(());
@@ -210,8 +210,8 @@ impl Objects {
     }
 }
 
-/// Asks again for some 6 s while the object store does not accept the keys: where they are changed, old or new ones may
-/// be refused for a moment. Other failures that may pass are the client's own business.
+/// Asks again for some 6 s while the object store does not accept the keys. Where they are changed, old or new ones
+/// may be refused for a moment. Other failures that may pass are the client's own business.
 async fn admitted<T, F: Future<Output = Result<T, Error>>>(ask: impl Fn() -> F) -> Result<T, Error> {
     const PAUSES: [u64; 6] = [100, 200, 400, 800, 1_600, 3_200];
     for pause in PAUSES {
@@ -227,7 +227,7 @@ const fn is_denied(error: &Error) -> bool {
     matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. })
 }
 
-/// What the object store says, in one sentence. It repeats no secret: those are in headers, which no error has.
+/// The object store's message, in one sentence. It repeats no secret: those are in headers, which no error has.
 fn failure(call: Call, error: &Error) -> StoreError {
     let kind = match error {
         // The place itself is not there: an object that is missing is no news here.
@@ -276,7 +276,7 @@ struct Part {
 }
 
 impl Cache {
-    /// The bytes `wanted` of an object and whatever was read behind them.
+    /// The bytes `wanted` of an object and all bytes that were read behind them.
     fn get(&mut self, name: &str, wanted: &Range<u64>) -> Option<Bytes> {
         let holds =
             |part: &Part| part.name == name && part.range.start <= wanted.start && wanted.end <= part.range.end;

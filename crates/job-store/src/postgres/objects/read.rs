@@ -145,8 +145,8 @@ impl PostgresStore {
         }
     }
 
-    /// Whether a read failed because the object is not as long as it was. What a range behind the end gives is each
-    /// object store's own.
+    /// Whether a read failed because the object is not as long as it was. The answer for a range behind the end
+    /// differs between object stores.
     fn is_torn(&self, call: Call, object: &Object) -> Result<bool, StoreError> {
         let objects = self.objects(call)?;
         let (store, name) = (objects.place.store.clone(), Path::from(object.name.as_str()));

@@ -11,12 +11,13 @@ use url::Url;
 use super::{super::Call, place::unusable};
 use crate::{ErrorKind, StoreError};
 
-/// A request that fails in a way that may pass is sent again so often, after 0.1 s, 0.2 s and so on: some 6 s in all, so
-/// that a call with the default time-out says what was wrong, and not only that there was no answer.
+/// How often a request with a passing failure is sent again, after 0.1 s, 0.2 s and so on: some 6 s in all. So a call
+/// with the default time-out says its fault, and not only that there was no answer.
 const RETRIES: usize = 6;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The bucket that the URL names. What it does not say comes from the environment, unless the settings say it.
+/// The bucket that the URL names. Settings that it does not hold come from the environment, unless the settings say
+/// it.
 pub(super) fn connect(call: Call, url: &Url, settings: &[(String, String)]) -> Result<AmazonS3, StoreError> {
     install_cryptography();
     let mut builder = AmazonS3Builder::new().with_url(url.as_str()).with_retry(RetryConfig {
@@ -50,8 +51,8 @@ fn key(name: &str) -> Result<AmazonS3ConfigKey, object_store::Error> {
     name.to_ascii_lowercase().parse()
 }
 
-/// The client leaves the choice to the process. Where nobody has chosen, it is *ring*.
+/// The client leaves the choice to the process. Where none is chosen, it is *ring*.
 fn install_cryptography() {
-    // An error says that somebody was faster, whose choice holds.
+    // An error says that another thread was faster, whose choice holds.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

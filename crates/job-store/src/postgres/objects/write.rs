@@ -98,7 +98,7 @@ impl ObjectSegment {
         let request = objects.start(async move {
             let payload = PutPayload::from(bytes);
             match admitted(|| place.put_opts(&path, payload.clone(), PutMode::Create.into())).await {
-                // By this writer, whose answer was lost on the way: nobody else has the name.
+                // By this writer, whose answer was lost on the way: no other has the name.
                 Ok(_) | Err(Error::AlreadyExists { .. }) => Ok(()),
                 Err(error) => Err(error),
             }
@@ -114,7 +114,7 @@ impl ObjectSegment {
         let objects = self.store.objects(call)?;
         objects.answer(call, request)?.map_err(|error| failure(call, &error))?;
         if !self.store.add_object(call, key, first_row, &object)? {
-            // The attempt is over, and whoever deletes its objects may have looked before this one came.
+            // The attempt is over, and the collector of its objects may have looked before this one came.
             objects.forget(object.name);
             return Err(self.store.fenced(call, key)?);
         }
@@ -179,7 +179,7 @@ impl SegmentWriter for ObjectSegment {
 }
 
 impl Drop for ObjectSegment {
-    /// What is on its way when a writer gives up comes after all, and may come too late for whoever deletes.
+    /// A put that is on its way when a writer gives up comes after all, and may come too late for the collector.
     fn drop(&mut self) {
         let (Some(put), Some(objects)) = (self.put.take(), &self.store.inner.objects) else { return };
         let place = objects.place.store.clone();
