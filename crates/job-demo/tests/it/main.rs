@@ -3,6 +3,7 @@
 
 #[cfg(feature = "postgres")]
 mod cluster;
+mod docs;
 mod payloads;
 mod program;
 mod readme;

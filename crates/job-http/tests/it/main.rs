@@ -5,6 +5,7 @@ mod access;
 mod caches;
 mod cancel;
 mod dialects;
+mod docs;
 mod export;
 mod extensions;
 mod hanging;
