@@ -1,6 +1,6 @@
 //! [`Cluster`]: several processes on one PostgreSQL server, each over a network of its own. Kills and stops them and the
-//! server and breaks their networks, at random, and checks that nothing is lost, doubled, stuck, or written by a process
-//! that lost its lease.
+//! server and breaks their networks, at random. Then checks that nothing is lost, doubled or stuck, and that no process
+//! that lost its lease wrote anything.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

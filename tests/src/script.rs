@@ -1,4 +1,4 @@
-//! [`Script`]: a job as data. What it writes and how it ends follows from it alone.
+//! [`Script`]: a job as data. Its rows and its end follow from it alone.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! [`Watch`]: how long work hears that it should stop, and says how far it is.
+//! [`Watch`]: tells long work when to stop, and takes its progress.
 
 use thiserror::Error;
 

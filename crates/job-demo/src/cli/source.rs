@@ -1,4 +1,4 @@
-//! [`Source`]: the jobs that a command asks about or changes, whatever holds them.
+//! [`Source`]: the jobs that a command asks about or changes, in a store or behind a server.
 
 use std::{error::Error, ops::ControlFlow, sync::Arc, time::Duration};
 
