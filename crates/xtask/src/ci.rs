@@ -6,6 +6,7 @@ mod rest;
 mod rooms;
 mod service;
 mod tidy;
+mod words;
 
 use std::{
     process::Command,
@@ -69,6 +70,7 @@ fn steps<'a>(workspace: &'a Workspace, options: &'a Options, skipped: &'a Skippe
     let mut add = |name: &str, check: Box<dyn Fn() -> Outcome + 'a>| steps.push((name.to_owned(), check));
     add("format", Box::new(|| process::run(workspace.cargo().args(["fmt", "--all", "--check"]))));
     add("tidy", Box::new(|| tidy::tidy(workspace)));
+    add("words", Box::new(|| words::words(workspace)));
     add("directions", Box::new(|| directions::directions(workspace)));
     add("rooms", Box::new(|| rooms::rooms(workspace)));
     add("setup", Box::new(|| setup::setup(workspace, options).map(drop)));
@@ -101,7 +103,7 @@ fn step(name: &str, check: impl Fn() -> Outcome, took: &mut Vec<(String, Duratio
     outcome
 }
 
-/// What each step took, also those before one that failed.
+/// The time of each step, also of those before one that failed.
 fn table(took: &[(String, Duration)], total: Duration) -> String {
     let total = ("in all".to_owned(), total);
     let width = took.iter().map(|(name, _)| name.len()).max().unwrap_or(0).max(total.0.len());

@@ -80,7 +80,7 @@ fn arguments(options: &Options, wordnet: Option<&Path>) -> Vec<OsString> {
     arguments
 }
 
-/// What a person types before a command of the demo: what is for this program only has to be said each time.
+/// The words before a command of the demo: an option for this program has to be given each time.
 fn called(wordnet: &WordNet) -> String {
     let demo = "cargo xtask demo";
     match wordnet {

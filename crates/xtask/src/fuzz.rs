@@ -17,8 +17,8 @@ const MEMORY: u32 = 2_048;
 /// An input that takes as many seconds hangs.
 const HANG: u32 = 20;
 
-/// What libFuzzer needs the compiler to do, as cargo-fuzz asks for it. These are options that only a nightly compiler
-/// takes, or one that is told to behave as one; the sanitizer's runtime ships with both.
+/// The options of the compiler that libFuzzer needs, as cargo-fuzz gives them. These are options that only a nightly
+/// compiler takes, or one that is told to behave as one; the sanitizer's runtime ships with both.
 const FLAGS: [&str; 10] = [
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",

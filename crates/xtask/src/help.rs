@@ -1,10 +1,10 @@
-//! What `cargo xtask help` says.
+//! The text of `cargo xtask help`.
 
 use std::fmt::Write;
 
 use crate::arguments::Command;
 
-/// What one command is for and takes.
+/// The purpose and the arguments of one command.
 struct About {
     command: Command,
     name: &'static str,
@@ -217,7 +217,7 @@ mod tests {
         }
     }
 
-    /// Options that are only in the program they go to were found by nobody.
+    /// Options that only their own program listed were not found.
     #[test]
     fn the_options_of_the_programs_are_in_the_help() {
         let root = Workspace::locate().unwrap().root;

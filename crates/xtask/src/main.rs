@@ -24,7 +24,7 @@ use std::{
 use arguments::{Command, Options};
 use workspace::Workspace;
 
-/// What every command returns; an error is one sentence that says what to do.
+/// The result of every command; an error is one sentence that says what to do.
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
@@ -41,7 +41,7 @@ fn run(options: &Options) -> Outcome {
     let workspace = Workspace::locate()?;
     match options.command {
         Command::Help => {
-            // Whoever reads it may stop before the end, as `head` does.
+            // The reader may stop before the end, as `head` does.
             let _ = writeln!(io::stdout(), "{}", help::text(options.topic));
             Ok(())
         }

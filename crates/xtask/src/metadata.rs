@@ -1,4 +1,4 @@
-//! What cargo knows of the workspace's packages.
+//! The workspace's packages, as cargo lists them.
 
 use std::{
     collections::BTreeSet,
@@ -50,7 +50,7 @@ impl<'a> Package<'a> {
         text(field(self.0, "version"))
     }
 
-    /// The packages it asks for in its manifest, for whatever purpose.
+    /// The packages in its manifest, of every kind.
     pub(crate) fn dependencies(self) -> Vec<&'a str> {
         list(field(self.0, "dependencies")).map(|dependency| text(field(dependency, "name"))).collect()
     }

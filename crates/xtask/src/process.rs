@@ -40,8 +40,8 @@ pub(crate) fn output(command: &mut Command) -> Outcome<String> {
     Err(format!("`{}` failed: {}", line(command), last_words(&output)).into())
 }
 
-/// Runs a program quietly, with what it says in the file `log`, and returns that; the error of one that fails names
-/// the file and ends with its last words. One that takes longer than `hang` is ended.
+/// Runs a program quietly, with its output in the file `log`, and returns that output. The error of one that fails
+/// names the file and ends with its last words. One that takes longer than `hang` is ended.
 pub(crate) fn logged(command: &mut Command, log: &Path, hang: Duration) -> Outcome<String> {
     let file = File::create(log)?;
     command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);

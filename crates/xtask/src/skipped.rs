@@ -1,4 +1,4 @@
-//! What was not tried on this machine: tests say so where nobody looks, so that it is told again at the end.
+//! Tests that were skipped on this machine: their own notes are easily missed, so the end of a run says it again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -38,6 +38,13 @@ impl Workspace {
         command
     }
 
+    /// The files that git keeps, as paths from the root of the clone.
+    pub(crate) fn tracked(&self) -> Outcome<Vec<String>> {
+        let mut git = Command::new("git");
+        let list = process::output(git.args(["ls-files", "-z"]).current_dir(&self.root))?;
+        Ok(list.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
+    }
+
     /// Where cargo puts what it builds.
     pub(crate) fn target(&self) -> PathBuf {
         let directory = env::var_os("CARGO_TARGET_DIR").filter(|directory| !directory.is_empty());

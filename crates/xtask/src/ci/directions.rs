@@ -11,7 +11,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
     ("job-runner", &["job-core", "job-store", SERVERS]),
 ];
 
-/// For tests alone: whoever ships it breaks a ban below.
+/// For tests alone: a package that ships it breaks a ban below.
 const SERVERS: &str = "test-servers";
 
 /// Packages that only these may know. Benches compare the store with what it is built on, so they know RocksDB.
@@ -21,8 +21,8 @@ const OWNED: [(&str, &[&str]); 3] = [
     ("object_store", &["job-store"]),
 ];
 
-/// What a package must not pull in, however indirectly, with these features. The client of PostgreSQL is built on tokio,
-/// which therefore comes with the feature `postgres` and with nothing else.
+/// Packages that a package must not pull in, however indirectly, with these features. The client of PostgreSQL is
+/// built on tokio, which therefore comes with the feature `postgres` and with nothing else.
 const BANS: [(&str, &[&str], &[&str]); 11] = [
     ("job-core", &["--all-features"], &["librocksdb-sys", "rocksdb", "tokio", "axum", "hyper"]),
     ("job-store", &["--features", "conformance,rocksdb,redb"], &["tokio", "tokio-postgres", "axum", "hyper"]),

@@ -20,7 +20,7 @@ pub(super) fn rest(workspace: &Workspace) -> Outcome {
     let demo = Service::of(workspace, "job-demo", &arguments)?;
     let mut command = pip::program(&packages, "schemathesis");
     command.arg("--config-file").arg(files.join("schemathesis.toml")).arg("run");
-    // The same requests every time: what fails here fails for everybody.
+    // The same requests every time: a failure here is one on every machine.
     command.args(["--generation-deterministic", "--max-examples", "20", "--max-time", BUDGET, "--no-color"]);
     command.arg(format!("{}/openapi.json", demo.url)).current_dir(demo.directory());
     let log = workspace.target().join("schemathesis.log");
@@ -29,7 +29,7 @@ pub(super) fn rest(workspace: &Workspace) -> Outcome {
     Ok(())
 }
 
-/// What schemathesis says at the end, such as `880 generated, 880 passed`.
+/// The last line of schemathesis, such as `880 generated, 880 passed`.
 fn cases(told: &str) -> &str {
     told.lines().rev().map(str::trim).find(|line| line.contains(" passed")).unwrap_or("all passed")
 }

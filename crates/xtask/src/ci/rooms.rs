@@ -21,7 +21,7 @@ const LONGEST_CIRCLE: usize = 4;
 /// The code that is counted.
 const COUNTED: [&str; 2] = [SOURCES, "benches/src/scale"];
 
-/// What each file imports, by the path of its module.
+/// The imports of each file, by the path of its module.
 type Imports = BTreeMap<String, BTreeSet<String>>;
 
 pub(super) fn rooms(workspace: &Workspace) -> Outcome {
@@ -94,7 +94,7 @@ fn paths(module: &str, code: &str) -> Vec<String> {
     paths
 }
 
-/// Reads one tree of a `use`, or a path in code, into paths. What is left behind it comes back.
+/// Reads one tree of a `use`, or a path in code, into paths. The rest of the line comes back.
 fn tree<'c>(code: &'c str, base: &str, paths: &mut Vec<String>) -> &'c str {
     let code = code.trim_start();
     if let Some(mut list) = code.strip_prefix('{') {

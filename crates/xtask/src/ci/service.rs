@@ -52,7 +52,7 @@ impl Service {
         Ok(service)
     }
 
-    /// A directory that goes with the service, for the notes of whatever checks it.
+    /// A directory that goes with the service, for the notes of the check that uses it.
     pub(super) fn directory(&self) -> &Path {
         &self.directory
     }

@@ -1,14 +1,15 @@
-//! What neither the compiler nor clippy looks at: the length of files, and text that belongs to one machine only.
+//! Faults that neither the compiler nor clippy looks for: the length of files, and text that belongs to one machine
+//! only.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
-use crate::{Outcome, process, workspace::Workspace};
+use crate::{Outcome, workspace::Workspace};
 
 /// Beyond this a file has more than one purpose.
 const LONGEST: usize = 600;
 
-/// Must not appear in any tracked text: paths of somebody's machine and hosts of package registries. Cut in two here,
-/// so that this file need not be left out.
+/// Must not appear in any tracked text: paths of one machine and hosts of package registries. Cut in two here, so that
+/// this file need not be left out.
 const BANNED: [&str; 10] = [
     concat!("/wo", "rk/"),
     concat!("/ro", "ot/"),
@@ -26,13 +27,11 @@ const BANNED: [&str; 10] = [
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 pub(super) fn tidy(workspace: &Workspace) -> Outcome {
-    let mut git = Command::new("git");
-    let list = process::output(git.args(["ls-files", "-z"]).current_dir(&workspace.root))?;
     let mut wrong = Vec::new();
-    for name in list.split('\0').filter(|name| !name.is_empty()) {
+    for name in workspace.tracked()? {
         // Neither a file that is deleted but not committed yet, nor one that is no text, is of interest.
-        let Ok(text) = fs::read_to_string(workspace.root.join(name)) else { continue };
-        wrong.extend(complaints(name, &text));
+        let Ok(text) = fs::read_to_string(workspace.root.join(&name)) else { continue };
+        wrong.extend(complaints(&name, &text));
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
 }

@@ -1,4 +1,4 @@
-//! Debian packages: installed by root, or unpacked into the cache by anybody.
+//! Debian packages: installed by root, or unpacked into the cache by any user.
 
 use std::{
     fs,

@@ -14,7 +14,7 @@ use super::{debian, pip, say};
 const WAY: &str = "JOB_ENGINE_LIBCLANG";
 const WHEEL: &str = "libclang==18.1.1";
 
-/// What cargo must be told of libclang; nothing where bindgen finds it by itself.
+/// The lines that tell cargo of libclang; none where bindgen finds it by itself.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Libclang {
     pub(super) directory: Option<PathBuf>,

@@ -44,7 +44,7 @@ fn unpack(what: &[&OsStr], into: &Path, cache: &Path) -> Outcome {
     Ok(fs::rename(&draft, into)?)
 }
 
-/// What pip said at its end: without a network it is that there is no such package.
+/// The last line of pip: without a network it is that there is no such package.
 fn unloaded(error: &str) -> String {
     let told = error.rsplit_once("` failed: ").map_or(error, |(_, told)| told);
     format!("PyPI gave nothing: {told}; it needs a network")

@@ -124,7 +124,7 @@ impl Library {
         }
     }
 
-    /// Moves the library to its place in one step, so that nobody links half of it.
+    /// Moves the library to its place in one step, so that no build links half of it.
     fn keep(&self, made: &Path) -> Outcome {
         fs::create_dir_all(&self.directory)?;
         let draft = self.directory.join(format!("{FILE}.draft"));
@@ -168,7 +168,7 @@ fn others(cache: &Path, ours: &Path) -> Vec<PathBuf> {
     libraries
 }
 
-/// What links RocksDB, and builds it: a C++ compiler with its standard library.
+/// The programs that build and link RocksDB: a C++ compiler with its standard library.
 pub(super) fn compiler() -> Outcome {
     let there = || process::output(Command::new("c++").arg("--version")).is_ok();
     if env::var_os("CXX").is_some() || there() {

@@ -95,8 +95,8 @@ impl Compilation<'_> {
         Ok(Compiler { index, child, start: Instant::now() })
     }
 
-    /// Notes that a compiler ended. The files of a unit that failed are then compiled one at a time: names that differ
-    /// only by file, or too little memory, stop the unit but not them.
+    /// Notes that a compiler ended. The files of a unit that failed are then compiled one at a time. Names that differ
+    /// only by file, or too little memory, stop the unit but not its files.
     fn ended(&mut self, index: usize, succeeded: bool, took: Duration) -> Outcome {
         self.set(index, Stage::Done(took));
         let Some(unit) = self.units.get_mut(index).filter(|_| !succeeded) else { return Ok(()) };

@@ -71,7 +71,7 @@ const CODECS: [Codec; 3] = [
     Codec { feature: "zstd", define: "ZSTD", headers: ("zstd-sys", "zstd/lib") },
 ];
 
-/// What is in the list of files, and compiled from another place.
+/// Files that are in the list, and are compiled from another place.
 const VERSION: (&str, &str) = ("util/build_version.cc", "build_version.cc");
 
 /// Everything that decides what the library holds.
@@ -88,7 +88,7 @@ pub(super) struct Recipe {
 }
 
 impl Recipe {
-    /// What this workspace's lock file, features and flags ask for.
+    /// The RocksDB that this workspace's lock file, features and flags ask for.
     pub(super) fn of(workspace: &Workspace) -> Outcome<Self> {
         let metadata = workspace.metadata()?;
         let packages = metadata.packages();
@@ -130,7 +130,7 @@ impl Recipe {
         Ok(files(&list))
     }
 
-    /// The compiler with all flags, to be run in the directory of the package. What it tries out goes to `scratch`.
+    /// The compiler with all flags, to be run in the directory of the package. Its trials go to `scratch`.
     pub(super) fn compiler(&self, workspace: &Workspace, scratch: &Path) -> Outcome<cc::Build> {
         let host = workspace.host()?;
         let mut build = cc::Build::new();

@@ -4,7 +4,7 @@ fn recipe() -> Recipe {
     Recipe::of(&Workspace::locate().unwrap()).unwrap()
 }
 
-/// What the build script calls `method` of its compiler with, from where it sets up the compiler for RocksDB.
+/// The arguments of the build script's calls of `method`, from where it sets up the compiler for RocksDB.
 fn calls(script: &str, method: &str) -> Vec<String> {
     let body = script.split("fn build_rocksdb() {").nth(1).unwrap().split("\nfn ").next().unwrap();
     let call = format!(".{method}(");

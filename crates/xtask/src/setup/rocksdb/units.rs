@@ -11,16 +11,16 @@ const APART: [(&str, &str); 2] = [
     ("port/stack_trace.cc", "makes `gettid` a macro"),
 ];
 
-/// Measured with gcc 12: a unit takes 40 to 70 s of a core and 1.2 to 1.8 GB, at a mean of 1 MB of text.
+/// Measured with gcc 12: a unit takes 40 to 70 s of a core and 1.2 to 1.8 GB. Its mean text is 1 MB.
 const MEGABYTES_EACH: u64 = 2_000;
 const UNITS_FOR_EACH_CORE: usize = 4;
 const FEWEST_UNITS: usize = 8;
 /// On a machine with little memory: then a unit takes some 700 MB.
 const SMALL_UNITS: usize = 32;
 
-/// What a file costs besides its own text, in bytes of text.
+/// The cost of a file besides its own text, in bytes of text.
 const FILE: u64 = 10_000;
-/// What a unit costs besides its files, in bytes of text: the headers that all of them read.
+/// The cost of a unit besides its files, in bytes of text: the headers that all of them read.
 const UNIT: u64 = 150_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,11 +47,11 @@ impl Unit {
     }
 }
 
-/// What a machine has for compilers.
+/// The machine's cores and memory for compilers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Machine {
     pub(super) cores: usize,
-    /// What programs may still take; none where that cannot be told.
+    /// The memory that programs may still take; none where that is unknown.
     pub(super) megabytes: Option<u64>,
 }
 
@@ -80,7 +80,7 @@ impl Machine {
     }
 }
 
-/// What `/proc/meminfo` says of memory that programs may still take.
+/// The line of `/proc/meminfo` about memory that programs may still take.
 fn available(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
