@@ -1,6 +1,6 @@
 //! The documents say the same as the code.
 
-use std::{fs, path::Path};
+use std::{collections::HashSet, fs, path::Path};
 
 use job_runner::Move;
 
@@ -32,46 +32,119 @@ fn the_table_of_states_in_the_architecture_is_the_one_of_the_code() {
     assert_eq!(written, moves, "ARCHITECTURE.md does not have the moves of JobState::on");
 }
 
+/// The documents that people read, by their path from the root of the workspace. The changelog may name what is gone.
+const DOCUMENTS: [&str; 13] = [
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "README.md",
+    "SECURITY.md",
+    "benches/README.md",
+    "docs/README.md",
+    "docs/cluster.md",
+    "docs/format.md",
+    "docs/guarantees.md",
+    "docs/http.md",
+    "docs/operate.md",
+    "docs/scale.md",
+    "docs/speed.md",
+];
+
+/// Names that other programs have.
+const FOREIGN: [&str; 2] = ["MultiGet", "pg_dump"];
+
 /// Every test that a document names exists: a promise without its test is none.
 #[test]
 fn every_test_that_the_guarantees_name_exists() {
-    for (name, least) in [("docs/guarantees.md", 11), ("README.md", 7)] {
+    let sources = sources();
+    for (name, least) in [("docs/guarantees.md", 11), ("README.md", 7), ("ARCHITECTURE.md", 10)] {
         let text = document(name).expect(name);
-        assert!(named(&text).len() >= least, "{name} names only {} tests", named(&text).len());
-        exist(name, &named(&text));
+        let tests: Vec<&str> = quoted(&text).filter(|quoted| is_test(quoted)).collect();
+        assert!(tests.len() >= least, "{name} names only {} tests", tests.len());
+        for test in tests {
+            assert!(
+                sources.iter().any(|(_, text)| text.contains(&format!("fn {test}("))),
+                "{name}: no test {test}"
+            );
+        }
     }
 }
 
-fn exist(document: &str, tests: &[&str]) {
-    let mut sources = String::new();
-    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("it"), &mut sources);
-    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut sources);
-    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates"), &mut sources);
-    for name in tests {
-        assert!(sources.contains(&format!("fn {name}(")), "{document} names the test {name}, which is nowhere");
+#[test]
+fn every_symbol_and_file_that_a_document_names_exists() {
+    let sources = sources();
+    let known: HashSet<&str> = sources.iter().flat_map(|(_, text)| names(text)).collect();
+    let mut missing = Vec::new();
+    for document_name in DOCUMENTS {
+        let text = without_listings(&document(document_name).expect(document_name));
+        for quoted in quoted(&text) {
+            let symbols = names(quoted).filter(|name| is_symbol(name, quoted) && !FOREIGN.contains(name));
+            let unknown = symbols.filter(|name| !known.iter().any(|word| exists_as(name, word)));
+            missing.extend(unknown.map(|name| format!("{document_name}: `{quoted}`: nothing is called {name}")));
+            let is_source = quoted.ends_with(".rs") && !quoted.contains(' ');
+            if is_source && !sources.iter().any(|(path, _)| path.ends_with(&format!("/{quoted}"))) {
+                missing.push(format!("{document_name}: there is no file {quoted}"));
+            }
+        }
     }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
-/// Texts that look like the name of a test.
-fn named(text: &str) -> Vec<&str> {
-    let quoted = text.split('`').skip(1).step_by(2);
-    let is_name = |name: &&str| {
-        name.len() > 12
-            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-            && name.matches('_').count() >= 3
-    };
-    quoted.filter(is_name).collect()
+/// Whether a source has the name: a part of a longer one will do for the filter of a test.
+fn exists_as(name: &str, word: &str) -> bool {
+    word.eq_ignore_ascii_case(name) || (name.contains('_') && word.contains(name))
 }
 
-fn collect(directory: &Path, into: &mut String) {
+/// Whether a name in a quotation is one of the source: it has the form of one, or stands in a path.
+fn is_symbol(name: &str, quoted: &str) -> bool {
+    let inner_upper =
+        name.chars().zip(name.chars().skip(1)).any(|(a, b)| a.is_ascii_lowercase() && b.is_ascii_uppercase());
+    name.starts_with(|first: char| !first.is_ascii_digit())
+        && (name.contains('_') || inner_upper || quoted.contains("::"))
+}
+
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_')
+        .filter(|name| !name.is_empty())
+}
+
+/// Whether a quotation looks like the name of a test.
+fn is_test(quoted: &str) -> bool {
+    quoted.len() > 12
+        && quoted.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && quoted.matches('_').count() >= 3
+}
+
+/// The texts between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+fn without_listings(text: &str) -> String {
+    text.split("```").step_by(2).collect()
+}
+
+/// Every source of the workspace without the lines that are comments, by its path.
+fn sources() -> Vec<(String, String)> {
+    let mut sources = Vec::new();
+    for directory in ["benches", "crates", "fuzz", "tests"] {
+        collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(directory), &mut sources);
+    }
+    sources
+}
+
+fn collect(directory: &Path, into: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             if path.file_name().is_some_and(|name| name != "target") {
                 collect(&path, into);
             }
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            into.push_str(&fs::read_to_string(path).unwrap());
+        } else if let Some("rs" | "sql" | "toml" | "js") =
+            path.extension().and_then(|extension| extension.to_str())
+        {
+            let text = fs::read_to_string(&path).unwrap();
+            let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            into.push((path.to_string_lossy().into_owned(), code.join("\n")));
         }
     }
 }
