@@ -20,5 +20,6 @@ mod outages;
 mod pages;
 mod power;
 mod soak;
+mod spelling;
 mod support;
 mod unreadable;
