@@ -23,7 +23,7 @@ use job_tests::{
     child::{self, Child},
     crowd::Crowd,
     fork::{self, Said},
-    trace,
+    script, trace,
 };
 
 use crate::support::body;
@@ -62,7 +62,8 @@ fn job(rows: u64) -> JobSpec {
 }
 
 fn rows_of(store: &Arc<dyn Store>, id: JobId) -> Vec<String> {
-    JobReader::new(Arc::clone(store)).page(id, PageRequest::default()).unwrap().rows().unwrap()
+    let page = JobReader::new(Arc::clone(store)).page(id, PageRequest::default()).unwrap();
+    script::rows(&page).unwrap().iter().map(|row| serde_json::from_str(row).unwrap()).collect()
 }
 
 /// A small file system of its own, gone with the value; `None` where that is not allowed.

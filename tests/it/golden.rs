@@ -103,7 +103,7 @@ fn answer(sample: &Arc<Sample>, store: Arc<dyn Store>) -> (u16, Vec<u8>, String)
         assert!(engine.remove(job.id()).unwrap());
     }
     let status = if sample.ends == Ends::Running { told.recv().unwrap() } else { job.status(page).unwrap() };
-    (status.http_status(), body(status), job.id().to_string())
+    (status.payload().http_status(), body(status), job.id().to_string())
 }
 
 #[test]

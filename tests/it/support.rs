@@ -19,8 +19,8 @@ pub fn backends() -> Vec<(&'static str, Arc<dyn Store>, Option<TempDir>)> {
 pub fn body(status: Status) -> Vec<u8> {
     let mut written = Vec::new();
     status.write_to(&mut written).unwrap();
-    let chunks: Vec<Vec<u8>> = status.chunks().collect::<Result<_, _>>().unwrap();
-    assert_eq!(chunks.concat(), written, "chunks() and write_to() differ");
+    let pieces: Vec<Vec<u8>> = status.pieces().collect::<Result<_, _>>().unwrap();
+    assert_eq!(pieces.concat(), written, "pieces() and write_to() differ");
     written
 }
 

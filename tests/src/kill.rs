@@ -14,7 +14,7 @@ use std::{
 };
 
 use job_runner::{
-    Durability, Ending, Engine, FailureKind, JobId, JobReader, JobState, PageRequest,
+    Durability, Ending, Engine, FailureKind, JobId, JobReader, JobState, PageRequest, StoreError,
     store::{RocksStore, SegmentKey, Store},
 };
 use serde::Serialize;
@@ -312,7 +312,7 @@ pub(crate) fn check_rows(store: &Arc<dyn Store>, id: JobId, script: &Script, see
         page.for_each(|json| {
             assert_eq!(json, row(script.seed, expected[walked]).as_bytes(), "row {walked} of job {id}");
             walked += 1;
-            Ok(std::ops::ControlFlow::Continue(()))
+            Ok::<_, StoreError>(std::ops::ControlFlow::Continue(()))
         })
         .unwrap_or_else(|error| panic!("{error}"));
         seen.pages += 1;

@@ -1,6 +1,7 @@
 //! [`Script`]: a job as data. Its rows and its end follow from it alone.
 
 use std::{
+    ops::ControlFlow,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
@@ -9,8 +10,8 @@ use std::{
 };
 
 use job_runner::{
-    Clock, Engine, JobContext, JobError, JobId, JobSpec, ManualClock, PageRequest, Partition, ScanOptions,
-    Timestamp,
+    Clock, Engine, JobContext, JobError, JobId, JobSpec, ManualClock, Page, PageRequest, Partition, ScanOptions,
+    StoreError, Timestamp,
 };
 use parking_lot::Mutex;
 use proptest::prelude::*;
@@ -251,17 +252,30 @@ impl Stage {
         if !page.is_partial() {
             self.wrong.lock().push(format!("the page of running job {id} does not say that it is partial"));
         }
-        let rows: Vec<Box<serde_json::value::RawValue>> = match page.rows() {
+        let rows = match rows(&page) {
             Ok(rows) => rows,
             Err(error) => return self.wrong.lock().push(format!("rows of running job {id}: {error}")),
         };
         let expected = script.rows();
         let right = rows.len() <= expected.len()
-            && rows.iter().zip(&expected).all(|(found, &number)| found.get() == row(script.seed, number));
+            && rows.iter().zip(&expected).all(|(found, &number)| *found == row(script.seed, number));
         if !right {
             self.wrong.lock().push(format!("rows of running job {id} are not the first rows of its result"));
         }
     }
+}
+
+/// The JSON of each row of a page.
+///
+/// # Errors
+/// As the store.
+pub fn rows(page: &Page) -> Result<Vec<String>, StoreError> {
+    let mut rows = Vec::new();
+    page.for_each(|row| {
+        rows.push(String::from_utf8(row.to_vec()).expect("a row is JSON"));
+        Ok::<_, StoreError>(ControlFlow::Continue(()))
+    })?;
+    Ok(rows)
 }
 
 fn raw(seed: u32, number: u64) -> Box<serde_json::value::RawValue> {

@@ -25,7 +25,7 @@ use proptest::{
 
 use crate::{
     child,
-    script::{Script, Stage, row},
+    script::{self, Script, Stage, row},
 };
 
 /// A long run.
@@ -259,14 +259,14 @@ impl Hall {
             self.latencies.lock().push(u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX));
             let expected = script.rows();
             let right = rows.len() == expected.len()
-                && rows.iter().zip(&expected).all(|(found, number)| found.get() == row(script.seed, *number));
+                && rows.iter().zip(&expected).all(|(found, number)| *found == row(script.seed, *number));
             assert!(right, "the rows of job {id} are wrong");
             self.pages.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// The rows of a job that has succeeded and is still there.
-    fn page(&self, id: JobId) -> Option<Vec<Box<serde_json::value::RawValue>>> {
+    fn page(&self, id: JobId) -> Option<Vec<String>> {
         let record = self.engine.reader().record(id).expect("the store is well")?;
         if record.state != JobState::Complete(Ending::Succeeded) {
             return None;
@@ -276,7 +276,7 @@ impl Hall {
             Err(EngineError::UnknownJob(_)) => return None,
             Err(error) => panic!("a page: {error}"),
         };
-        match page.rows() {
+        match script::rows(&page) {
             Ok(rows) => Some(rows),
             Err(error) if error.kind == ErrorKind::NotFound => None,
             Err(error) => panic!("a page: {error}"),

@@ -5,7 +5,7 @@
 //! these values, `job-runner` moves them.
 //!
 //! ```
-//! use job_core::{Event, JobId, JobRecord, JobSpec, PageRequest, ResultSize, StatusPayload, Timestamp};
+//! use job_core::{Event, JobId, JobRecord, JobSpec, PageRequest, ResultSize, Timestamp, wire::Dialect};
 //!
 //! let spec = JobSpec::algorithm("pagerank").graph("movies");
 //! let now = Timestamp::from_micros(1_700_000_000_000_000);
@@ -17,7 +17,7 @@
 //! let cancelled = waiting.apply(Event::Cancel, now)?;
 //! assert!(cancelled.apply(Event::Succeed(ResultSize::default()), now).is_err());
 //!
-//! let payload = StatusPayload::of(&running, None, PageRequest::default());
+//! let payload = Dialect::Document.status(&running, None, PageRequest::default());
 //! assert_eq!(payload.head(), br#"{"status":"running"}"#);
 //! # Ok::<(), job_core::IllegalMove>(())
 //! ```
@@ -31,34 +31,30 @@
 //! | [`record`] | [`JobRecord`], [`Event`]: one job and its moves |
 //! | [`page`] | [`PageRequest`]: all offset arithmetic |
 //! | [`result`] | [`JobResult`], [`RowList`], [`Segment`]: what a finished job left |
-//! | [`payload`] | [`StatusPayload`]: the bytes of an answer |
 //! | [`json`] | [`append_json`]: JSON up to a limit, and [`OrNull`] |
 //! | [`strict`] | [`strict::read`]: the JSON of requests |
-//! | [`error_code`] | [`ErrorCode`], [`ApiError`] |
+//! | [`wire`] | [`Dialect`](wire::Dialect), [`ErrorCode`](wire::ErrorCode): what clients are answered |
 
-pub mod error_code;
 mod finite;
 pub mod id;
 pub mod json;
 mod members;
 pub mod options;
 pub mod page;
-pub mod payload;
 pub mod record;
 pub mod result;
 mod shown;
 pub mod spec;
 pub mod state;
 pub mod strict;
+pub mod wire;
 
-pub use error_code::{ApiError, ErrorCode};
 pub use finite::OrNull;
 pub use id::{InvalidJobId, JobId, Timestamp};
 pub use json::{InvalidJson, append_json};
 pub use members::Members;
 pub use options::{Budget, JobClass, JobOptions};
 pub use page::{InvalidParameter, PageRequest};
-pub use payload::StatusPayload;
 pub use record::{Event, Failure, FailureKind, IllegalMove, JobRecord, ResultSize};
 pub use result::{InvalidOutput, JobResult, Outputs, RowList, Segment};
 pub use shown::{MOST_SHOWN, shown};

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::{InvalidJson, JobSpec, ResultSize, append_json};
+use crate::{InvalidJson, JobSpec, ResultSize, append_json, wire::PAGE_NAMES};
 
 /// The result of a finished job: named values that every page repeats, and at most one paged list.
 ///
@@ -44,9 +44,6 @@ impl JobResult {
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Outputs(Vec<(String, Box<RawValue>)>);
-
-/// The names that a page itself uses.
-const PAGE_NAMES: [&str; 3] = ["data_return_size", "data_offset", "data_total_size"];
 
 impl Outputs {
     /// The most values of a result.

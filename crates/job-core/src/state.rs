@@ -123,19 +123,9 @@ impl JobState {
     pub const fn holds_key(self) -> bool {
         !matches!(self, Self::Complete(Ending::Failed | Ending::Cancelled))
     }
-
-    /// The word that the API document uses: `waiting`, `running` or `complete`.
-    #[must_use]
-    pub const fn wire(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Running { .. } => "running",
-            Self::Complete(_) => "complete",
-        }
-    }
 }
 
-/// Says more than [`JobState::wire`]: `cancelling`, `succeeded`, `failed`, `cancelled`.
+/// The word for people: `waiting`, `running`, `cancelling`, `succeeded`, `failed` or `cancelled`.
 impl fmt::Display for JobState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -1,6 +1,6 @@
 //! [`check`]: what every way to submit a job asks before the job is stored.
 
-use job_runner::{JobKind, JobSpec, job_core::shown};
+use job_runner::{JobKind, JobSpec, job_core::shown, wire::ErrorCode};
 use thiserror::Error;
 
 use crate::{
@@ -50,14 +50,14 @@ fn unknown(name: &str) -> Refused {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{message} ({code})")]
 pub struct Refused {
-    /// The service's code, such as `GES.8402`.
-    pub code: &'static str,
-    /// The given value, its place, and the allowed values.
+    /// The service's code.
+    pub code: ErrorCode,
+    /// What was given, where, and what is allowed.
     pub message: String,
 }
 
 impl Refused {
     fn algorithm(message: String) -> Self {
-        Self { code: "GES.8402", message }
+        Self { code: ErrorCode::Algorithm, message }
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use axum::{Json, Router, extract::DefaultBodyLimit, middleware, routing::get};
-use job_runner::Engine;
+use job_runner::{Engine, wire::Dialect};
 use tower::util::MapResponseLayer;
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
@@ -12,7 +12,6 @@ use crate::{
     caches::keep_out,
     changes::Changes,
     context::{Context, Served},
-    dialect::Dialect,
     failure::render,
     gate::Gate,
     graphs::Graphs,

@@ -6,23 +6,38 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use axum::body::Body;
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
 use job_runner::StoreError;
 
 use crate::{calls::Calls, failure::Failure};
 
+/// An answer of JSON.
+pub(crate) fn json(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
 /// How many pieces are read at a time. A request holds at most twice as many.
 const PIECES: usize = 4;
 
 /// A source of pieces: read on blocking threads, one batch at a time.
-pub(crate) type Pieces = Box<dyn Iterator<Item = Result<Vec<u8>, StoreError>> + Send>;
+type Pieces = Box<dyn Iterator<Item = Result<Vec<u8>, StoreError>> + Send>;
 
 /// Starts a body, on a blocking thread. The first batch is read before the answer begins, so that a store that fails
 /// at once is still a proper error; a body that fails later is cut off, which every client can tell from a whole one.
-pub(crate) fn start(pieces: Pieces, calls: &Calls) -> Result<Body, Failure> {
-    let first = read_batch(pieces);
+pub(crate) fn start(
+    pieces: impl Iterator<Item = Result<Vec<u8>, StoreError>> + Send + 'static,
+    calls: &Calls,
+) -> Result<Body, Failure> {
+    let first = read_batch(Box::new(pieces));
     if let Some(error) = first.error {
         return Err(error.into());
     }

@@ -2,11 +2,11 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use job_runner::{Engine, JobHandle, JobId, JobReader, JobRecord};
+use job_runner::{Engine, JobHandle, JobId, JobReader, JobRecord, wire::Dialect};
 
 use crate::{
-    access::Access, calls::Calls, changes::Changes, dialect::Dialect, extract::Scope, failure::Failure,
-    gate::Gate, graphs::Graphs, limits::Limits, origins::Origins, vitals::Vitals,
+    access::Access, calls::Calls, changes::Changes, extract::Scope, failure::Failure, gate::Gate, graphs::Graphs,
+    limits::Limits, origins::Origins, vitals::Vitals,
 };
 
 /// What an API is made of.

@@ -1,13 +1,14 @@
 //! [`Entry`]: a job in the list of the API.
 
 use job_runner::{
-    ApiError, Ending, Engine, JobKind, JobRecord, JobSnapshot, JobState, Progress, Timestamp, Unreadable,
+    Ending, Engine, JobKind, JobRecord, JobSnapshot, JobState, Progress, Timestamp, Unreadable,
+    wire::{ApiError, Dialect},
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::{dialect::Dialect, export::Exporter};
+use crate::export::Exporter;
 
 /// A job in the list.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,21 +1,14 @@
 //! Entity tags: the page of a job that succeeded never changes.
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use job_runner::{Ending, JobRecord, JobState, PageRequest};
-
-use crate::dialect::Dialect;
+use job_runner::{Ending, JobRecord, JobState, PageRequest, wire::Dialect};
 
 /// The tag of this page; `None` if it may still change. It is weak, because the same page is also sent compressed.
 pub(crate) fn of(record: &JobRecord, page: PageRequest, dialect: Dialect) -> Option<HeaderValue> {
     if record.state != JobState::Complete(Ending::Succeeded) {
         return None;
     }
-    let edition = match dialect {
-        Dialect::Document => 'a',
-        Dialect::Later => 'b',
-        Dialect::Database => 'c',
-    };
-    let tag = format!("W/\"{}.{}.{}.{edition}\"", record.id, page.offset(), page.limit());
+    let tag = format!("W/\"{}.{}.{}.{}\"", record.id, page.offset(), page.limit(), dialect.name());
     HeaderValue::from_str(&tag).ok()
 }
 

@@ -12,7 +12,7 @@ mod writer;
 use std::{fmt, io, ops::ControlFlow, path::PathBuf, sync::Arc};
 
 use job_runner::{
-    Ending, Handler, JobContext, JobError, JobId, JobReader, JobResult, JobState, PageRequest,
+    Ending, Handler, JobContext, JobError, JobId, JobReader, JobResult, JobState,
     job_core::shown,
     store::{ErrorKind, Store, StoreError},
 };
@@ -195,6 +195,12 @@ impl From<JobError> for Trouble {
     }
 }
 
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Job(error.into())
+    }
+}
+
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
         Self::File(error)
@@ -218,7 +224,7 @@ fn source(ctx: &JobContext, reader: &JobReader, export: &Export) -> Result<Optio
     Ok(Some(reader.result(export.source).map_err(store_error)?.unwrap_or_default()))
 }
 
-/// Writes values and rows, in pages so that progress comes through; says how many rows.
+/// Writes values and rows; says how many rows.
 fn copy(
     ctx: &JobContext,
     reader: &JobReader,
@@ -226,35 +232,22 @@ fn copy(
     result: &JobResult,
     draft: &mut Draft<'_>,
 ) -> Result<u64, Trouble> {
-    const STEP: u32 = 10_000;
+    /// Rows from one report of progress to the next.
+    const STEP: u64 = 10_000;
     let total = result.size().rows;
     let list = result.list.as_ref().map(|list| (list.name(), list.rows()));
     let guard = export.guard_formulas;
     let mut lines = ResultWriter::new(export.format, guard, result.outputs.iter(), list, draft.out())?;
     let mut rows = 0;
-    while rows < total {
-        ctx.set_progress(rows, total);
-        let request = PageRequest::new(rows, STEP).map_err(|error| JobError::failed(error.to_string()))?;
-        let page = reader.page(export.source, request).map_err(store_error)?;
-        let (before, mut failed) = (rows, None);
-        let read = page.for_each(|row| {
-            let written = ctx.check_stopped().map_err(Trouble::from);
-            failed = written.and_then(|()| Ok(lines.row(row)?)).err();
-            rows += 1;
-            Ok(if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        });
-        if let Some(trouble) = failed {
-            return Err(trouble);
+    reader.rows(export.source, 0).map_err(store_error)?.for_each(|row| {
+        ctx.check_stopped()?;
+        lines.row(row)?;
+        rows += 1;
+        if rows % STEP == 0 {
+            ctx.set_progress(rows, total);
         }
-        read.map_err(JobError::Store)?;
-        if rows == before {
-            return Err(JobError::failed(format!(
-                "rows of job {} are gone since the export began",
-                export.source
-            ))
-            .into());
-        }
-    }
+        Ok::<_, Trouble>(ControlFlow::Continue(()))
+    })?;
     lines.end()?;
     ctx.set_progress(total, total);
     Ok(rows)

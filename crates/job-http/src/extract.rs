@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
 };
 use bytes::Bytes;
-use job_runner::job_core::shown;
+use job_runner::{job_core::shown, wire::ErrorCode};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -31,16 +31,16 @@ pub(crate) trait Operation {
 pub(crate) enum NoGraph {
     /// 404.
     NotFound,
-    /// 400 with this code: what the service answers to submissions.
-    BadRequest(&'static str),
+    /// What the service answers to submissions.
+    Code(ErrorCode),
 }
 
 macro_rules! operations {
-    ($($name:ident => $action:ident $(, $code:literal)?;)*) => {$(
+    ($($name:ident => $action:ident $(, $code:ident)?;)*) => {$(
         pub(crate) struct $name;
         impl Operation for $name {
             const ACTION: Action = Action::$action;
-            $(const NO_GRAPH: NoGraph = NoGraph::BadRequest($code);)?
+            $(const NO_GRAPH: NoGraph = NoGraph::Code(ErrorCode::$code);)?
         }
     )*};
 }
@@ -51,9 +51,9 @@ operations! {
     Cancel => Cancel;
     Export => Export;
     Operate => Operate;
-    FilterVertices => Submit, "GES.8204";
-    FilterEdges => Submit, "GES.8105";
-    RunAlgorithm => Submit, "GES.8402";
+    FilterVertices => Submit, VertexFilter;
+    FilterEdges => Submit, EdgeFilter;
+    RunAlgorithm => Submit, Algorithm;
 }
 
 /// A request that was let in: its project, its graph and, where the path has one, its job.
@@ -72,7 +72,7 @@ impl<A: Operation> FromRequestParts<Context> for Scope<A> {
             let failure = Failure::not_found(format!("graph [{}] is not found", shown(&project.graph)));
             return Err(match A::NO_GRAPH {
                 NoGraph::NotFound => failure,
-                NoGraph::BadRequest(code) => Failure::new(code, failure.message()),
+                NoGraph::Code(code) => Failure::of(code, failure.message()),
             });
         };
         Ok(Self { graph, job: project.job, action: PhantomData })
@@ -98,7 +98,7 @@ impl<A: Operation> FromRequestParts<Context> for Project<A> {
         let mut project =
             Self { name: String::new(), graph: String::new(), job: String::new(), action: PhantomData };
         let path = RawPathParams::from_request_parts(parts, api).await;
-        let path = path.map_err(|_| Failure::new("GES.8000", "the path is not UTF-8"))?;
+        let path = path.map_err(|_| Failure::of(ErrorCode::ParameterFormat, "the path is not UTF-8"))?;
         for (name, value) in &path {
             let field = match name {
                 "projectId" => &mut project.name,
@@ -117,8 +117,8 @@ impl<A: Operation> FromRequestParts<Context> for Project<A> {
 impl From<Denied> for Failure {
     fn from(denied: Denied) -> Self {
         match denied {
-            Denied::Unauthenticated(why) => Self::new("GES.8007", why).with_status(StatusCode::UNAUTHORIZED),
-            Denied::Forbidden(why) => Self::new("GES.8020", why).with_status(StatusCode::FORBIDDEN),
+            Denied::Unauthenticated(why) => Self::of(ErrorCode::Token, why),
+            Denied::Forbidden(why) => Self::of(ErrorCode::Forbidden, why),
         }
     }
 }
@@ -146,11 +146,12 @@ fn unread(error: &(dyn Error + 'static)) -> Failure {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(slow) = error.downcast_ref::<TooSlow>() {
-            return Failure::new("GES.8000", slow.to_string()).with_status(StatusCode::REQUEST_TIMEOUT);
+            return Failure::of(ErrorCode::ParameterFormat, slow.to_string())
+                .with_status(StatusCode::REQUEST_TIMEOUT);
         }
         cause = error.source();
     }
-    Failure::new("GES.8000", "the body could not be read")
+    Failure::of(ErrorCode::ParameterFormat, "the body could not be read")
 }
 
 /// No parameter may be given twice, also one that nobody here knows: which of them would be meant?
@@ -185,7 +186,7 @@ impl FromRequest<Context> for Text {
         })?;
         match String::from_utf8(bytes.into()) {
             Ok(text) => Ok(Self(without_mark(text))),
-            Err(_) => Err(Failure::new("GES.8000", "the body is not UTF-8")),
+            Err(_) => Err(Failure::of(ErrorCode::ParameterFormat, "the body is not UTF-8")),
         }
     }
 }
@@ -198,7 +199,7 @@ fn not_encoded(headers: &HeaderMap) -> Result<(), Failure> {
         Some(value) => {
             let encoding = String::from_utf8_lossy(value.as_bytes());
             let why = format!("the body has the Content-Encoding {}: it must be sent as it is", shown(&encoding));
-            Err(Failure::new("GES.8000", why).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+            Err(Failure::of(ErrorCode::ParameterFormat, why).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
         }
     }
 }

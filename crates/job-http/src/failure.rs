@@ -3,17 +3,18 @@
 use std::borrow::Cow;
 
 use axum::{
-    Json,
     extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use job_runner::{ApiError, EngineError, ErrorCode, InvalidParameter, StoreError, store::ErrorKind};
-use serde::Serialize;
-use utoipa::ToSchema;
+use job_runner::{
+    EngineError, InvalidParameter, StoreError,
+    store::ErrorKind,
+    wire::{ApiError, Dialect, ErrorCode},
+};
 
-use crate::{context::Context, dialect::Dialect};
+use crate::{body::json, context::Context};
 
 /// An answer that is an error: an HTTP status, a code of the service and a sentence.
 ///
@@ -70,23 +71,28 @@ impl Failure {
         &self.message
     }
 
+    /// A documented code, with the HTTP status that goes with it.
+    pub(crate) fn of(code: ErrorCode, message: impl Into<String>) -> Self {
+        ApiError::new(code, message).into()
+    }
+
     /// Nothing is served at this place: 404.
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
-        Self::new("GES.8006", message).with_status(StatusCode::NOT_FOUND)
+        Self::of(ErrorCode::Resource, message)
     }
 
     pub(crate) fn parameter(message: impl Into<String>) -> Self {
-        Self::new(ErrorCode::Parameter.as_str(), message)
+        Self::of(ErrorCode::Parameter, message)
     }
 
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
-        Self::from(ApiError::new(ErrorCode::Unavailable, message)).retry_after(RETRY_SECONDS)
+        Self::of(ErrorCode::Unavailable, message).retry_after(RETRY_SECONDS)
     }
 
     /// A failure of this side: what went wrong is logged, and the client is told only that it did.
     pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "a request could not be answered");
-        ApiError::new(ErrorCode::JobQueryInternal, "the service could not answer; its log says why").into()
+        Self::of(ErrorCode::JobQueryInternal, "the service could not answer; its log says why")
     }
 }
 
@@ -129,26 +135,19 @@ impl From<EngineError> for Failure {
             EngineError::QueueFull { .. }
             | EngineError::ShuttingDown
             | EngineError::LeftUnfinished(_)
-            | EngineError::Closed(_) => Self::from(ApiError::from(&error)).retry_after(RETRY_SECONDS),
+            | EngineError::Closed(_) => Self::unavailable(error.to_string()),
+            EngineError::ThreadPanicked { .. } => Self::of(ErrorCode::Unavailable, error.to_string()),
+            EngineError::KeyTaken { .. } => {
+                Self::of(ErrorCode::Parameter, error.to_string()).with_status(StatusCode::CONFLICT)
+            }
+            EngineError::InvalidPage(invalid) => invalid.into(),
+            EngineError::InvalidSpec(_) => Self::of(ErrorCode::Parameter, error.to_string()),
+            EngineError::UnknownJob(id) => Dialect::default().unknown_job(&id.to_string()).into(),
+            EngineError::AlreadyComplete(id) => Dialect::default().not_cancellable(&id.to_string()).into(),
             EngineError::Thread(_) => Self::internal(&error),
-            EngineError::KeyTaken { .. } => Self::from(ApiError::from(&error)).with_status(StatusCode::CONFLICT),
-            _ => ApiError::from(&error).into(),
+            _ => Self::of(ErrorCode::JobQueryInternal, error.to_string()),
         }
     }
-}
-
-/// The body of an error.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ErrorBody {
-    /// What went wrong, one sentence.
-    error_message: String,
-    /// The code of the service.
-    #[schema(pattern = r"^GES\.[0-9]{4}$")]
-    error_code: String,
-    /// `failed`, in the dialect of the database edition only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<&'static str>,
 }
 
 /// Leaves the body to `render`, which knows the dialect.
@@ -171,9 +170,7 @@ pub(crate) async fn render(State(api): State<Context>, request: Request, next: N
 
 impl Failure {
     pub(crate) fn write(self, dialect: Dialect) -> Response {
-        let result = dialect.has_result().then_some("failed");
-        let body = ErrorBody { error_message: self.message, error_code: self.code.into_owned(), result };
-        let mut response = (self.status, Json(body)).into_response();
+        let mut response = json(self.status, dialect.error_body(&self.code, &self.message));
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

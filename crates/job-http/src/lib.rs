@@ -61,14 +61,12 @@
 //! ```
 
 mod access;
-mod answer;
 mod api;
 mod body;
 mod caches;
 mod calls;
 mod changes;
 mod context;
-mod dialect;
 mod entry;
 mod etag;
 mod export;
@@ -89,10 +87,11 @@ mod routes;
 mod serve;
 mod vitals;
 
+pub use job_runner::wire::Dialect;
+
 pub use crate::{
     access::{Access, Action, Decision, Denied},
     api::Api,
-    dialect::Dialect,
     export::{Exporter, Format as ExportFormat, ResultWriter},
     failure::Failure,
     gate::Gate,

@@ -11,6 +11,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use job_runner::wire::{Dialect, ErrorCode};
 use tokio::{sync::Semaphore, time::timeout};
 use tower::{
     ServiceBuilder, ServiceExt,
@@ -20,7 +21,7 @@ use tower::{
     util::BoxCloneSyncService,
 };
 
-use crate::{dialect::Dialect, failure::Failure};
+use crate::failure::Failure;
 
 /// What a request may take. All of it has defaults.
 ///
@@ -161,6 +162,6 @@ fn refused(error: &BoxError) -> Failure {
 
 /// The answer to a body that is too long.
 pub(crate) fn too_long(limit: usize) -> Failure {
-    Failure::new("GES.8000", format!("the body is too long: at most {limit} bytes are allowed"))
+    Failure::of(ErrorCode::ParameterFormat, format!("the body is too long: at most {limit} bytes are allowed"))
         .with_status(StatusCode::PAYLOAD_TOO_LARGE)
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use utoipa::{IntoResponses, OpenApi, ToSchema};
 
-use crate::{entry::Entry, failure::ErrorBody};
+use crate::entry::Entry;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,6 +18,29 @@ use crate::{entry::Entry, failure::ErrorBody};
     components(schemas(ErrorBody))
 )]
 pub(crate) struct Document;
+
+/// The body of an error.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ErrorBody {
+    /// What went wrong, one sentence.
+    error_message: String,
+    /// The code of the service.
+    #[schema(pattern = r"^GES\.[0-9]{4}$")]
+    error_code: String,
+    /// `failed`, in the dialect of the database edition only.
+    result: Option<String>,
+}
+
+/// The acknowledgement of a job: from now on it is stored.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Acknowledged {
+    job_id: String,
+    /// Opaque.
+    #[schema(format = "uint8")]
+    job_type: Option<u8>,
+}
 
 /// How every operation may fail.
 #[derive(IntoResponses)]

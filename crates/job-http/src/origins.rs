@@ -4,11 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, uri::Authority},
+    http::{HeaderMap, HeaderValue, Method, Uri, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use job_runner::job_core::shown;
+use job_runner::{job_core::shown, wire::ErrorCode};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::{context::Context, failure::Failure};
@@ -150,9 +150,9 @@ pub(crate) async fn guard(State(api): State<Context>, request: Request, next: Ne
         (Some(authority), _) => Some(Ok(authority.clone())),
         (None, host) => host.map(|host| Authority::try_from(host.as_bytes())),
     };
-    let forbidden = |why: String| Failure::new("GES.8020", why).with_status(StatusCode::FORBIDDEN).into_response();
+    let forbidden = |why: String| Failure::of(ErrorCode::Forbidden, why).into_response();
     let Ok(host) = host.transpose() else {
-        return Failure::new("GES.8000", "header Host is no name of a host").into_response();
+        return Failure::of(ErrorCode::ParameterFormat, "header Host is no name of a host").into_response();
     };
     let on_loopback = request.extensions().get::<Loopback>().is_some();
     if let Some(host) = host.as_ref().filter(|host| origins.is_strange(host.host(), on_loopback)) {

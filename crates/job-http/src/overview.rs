@@ -182,10 +182,10 @@ fn duration_millis(duration: Duration) -> u64 {
 mod tests {
     use std::sync::{Arc, Mutex, mpsc};
 
-    use job_runner::{Ending, JobContext, JobSpec, store::MemoryStore};
+    use job_runner::{Ending, JobContext, JobSpec, store::MemoryStore, wire::Dialect};
 
     use super::*;
-    use crate::{dialect::Dialect, entry::Entry};
+    use crate::entry::Entry;
 
     /// Who read the record first and asked for the rest later told of a running job that it had succeeded, and that it
     /// was at its beginning.

@@ -16,7 +16,7 @@ pub(crate) mod status;
 pub(crate) mod submit;
 
 use axum::http::{Method, StatusCode, Uri};
-use job_runner::job_core::shown;
+use job_runner::{job_core::shown, wire::ErrorCode};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -47,6 +47,6 @@ pub(crate) async fn nothing_here(uri: Uri) -> Failure {
 }
 
 pub(crate) async fn wrong_method(method: Method, uri: Uri) -> Failure {
-    Failure::new("GES.8006", format!("{} is not served at {}", shown(method.as_str()), shown(uri.path())))
+    Failure::of(ErrorCode::Resource, format!("{} is not served at {}", shown(method.as_str()), shown(uri.path())))
         .with_status(StatusCode::METHOD_NOT_ALLOWED)
 }

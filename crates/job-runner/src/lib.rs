@@ -65,7 +65,7 @@
 //! | submit, cancel, shut down | [`Engine`] |
 //! | share a store with other engines | [`Engine::builder_shared`], [`store::SharedStore`] |
 //! | wait, `.await`, watch | [`JobHandle`], [`Watch`], [`Engine::explain`] |
-//! | read | [`JobReader`], [`Status`], [`Page`], [`Cursor`] |
+//! | read | [`JobReader`], [`Status`], [`Page`] |
 //! | write a handler | [`JobContext`], [`RowWriter`], [`Partition`], [`Iterative`], [`JobError`] |
 //! | observe | [`Stats`], [`metrics`], spans and events of `tracing` |
 //! | test | [`ManualClock`], [`EngineBuilder::manual`] with [`Driver`], [`store::FaultStore`] |
@@ -90,10 +90,9 @@ mod worker;
 
 pub use job_core;
 pub use job_core::{
-    ApiError, Budget, Ending, ErrorCode, Event, EventKind, Failure, FailureKind, IllegalMove, InvalidJobId,
-    InvalidOutput, InvalidParameter, InvalidSpec, JobClass, JobId, JobKind, JobOptions, JobRecord, JobResult,
-    JobSpec, JobState, Move, OrNull, Outputs, PageRequest, Parameters, ResultSize, RowList, Segment,
-    StatusPayload, Timestamp,
+    Budget, Ending, Event, EventKind, Failure, FailureKind, IllegalMove, InvalidJobId, InvalidOutput,
+    InvalidParameter, InvalidSpec, JobClass, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec, JobState,
+    Move, OrNull, Outputs, PageRequest, Parameters, ResultSize, RowList, Segment, Timestamp, wire,
 };
 pub use job_store::{self as store, Durability, StoreError};
 
@@ -126,8 +125,8 @@ pub use crate::{
         progress::{Progress, Task, TaskProgress},
     },
     read::{
-        page::{Cursor, InvalidCursor, Page},
-        reader::{Chunks, JobReader, Status},
+        page::Page,
+        reader::{JobReader, Pieces, Status},
         unreadable::Unreadable,
     },
     seam::clock::{Clock, ManualClock, SystemClock},

@@ -11,7 +11,7 @@ use std::{
 
 use job_runner::{
     Clock, Ending, Engine, EngineError, FailureKind, JobId, JobReader, JobRecord, JobState, ManualClock,
-    PageRequest, Retention, RetryPolicy, Timestamp,
+    PageRequest, Retention, RetryPolicy, StoreError, Timestamp,
     store::{Fault, FaultStore, JobStore, MemoryStore, Pin, ResultStore, RocksOptions, RocksStore, Store},
 };
 use serde_json::{Value, json};
@@ -599,14 +599,14 @@ impl<B: Backend> World<B> {
         assert!(!job.removed, "job {at} is still there");
         let whole = job.rows.clone().unwrap_or_default();
         let page = handle.page(request).unwrap();
-        let rows: Vec<Box<serde_json::value::RawValue>> = page.rows().unwrap();
+        let rows = script::rows(&page).unwrap();
         let window = request.window(whole.len() as u64);
         let wanted = &whole[usize::try_from(window.start).unwrap()..usize::try_from(window.end).unwrap()];
         assert_eq!((page.total(), page.len()), (whole.len() as u64, wanted.len() as u64));
         assert_eq!(page.is_partial(), job.state != JobState::Complete(Ending::Succeeded));
         assert!(
             rows.len() == wanted.len()
-                && rows.iter().zip(wanted).all(|(row_, n)| row_.get() == row(job.script.seed, *n)),
+                && rows.iter().zip(wanted).all(|(found, n)| *found == row(job.script.seed, *n)),
             "the page of job {at} has other rows"
         );
         let mut body = Vec::new();
@@ -739,7 +739,7 @@ fn read_rows(store: &Arc<dyn Store>, job: &Expected) -> Vec<u64> {
         let Numbered { n } = serde_json::from_slice(json).expect("a row of a script");
         assert_eq!(json, row(job.script.seed, n).as_bytes(), "row {n}");
         numbers.push(n);
-        Ok(ControlFlow::Continue(()))
+        Ok::<_, StoreError>(ControlFlow::Continue(()))
     })
     .unwrap();
     numbers

@@ -3,9 +3,7 @@
 use std::{error::Error, ops::ControlFlow, time::Duration};
 
 use hyper::Method;
-use job_runner::{
-    ApiError, EngineError, ErrorCode, JobId, JobKind, JobSpec, PageRequest, Parameters, StatusPayload, Timestamp,
-};
+use job_runner::{EngineError, JobId, JobKind, JobSpec, PageRequest, Parameters, Timestamp, wire::ErrorCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{json, value::RawValue};
 
@@ -184,8 +182,7 @@ impl Source for Remote {
 
     fn status(&self, id: JobId, page: PageRequest) -> Result<Answer, Box<dyn Error>> {
         let Some(job) = self.job(id)? else {
-            let payload = StatusPayload::error(&ApiError::unknown_job(&id.to_string()));
-            return Ok(Answer { http_status: payload.http_status(), body: payload.head().to_vec() });
+            return Ok(Answer::unknown(&id.to_string()));
         };
         let query = format!("offset={}&limit={}", page.offset(), page.limit());
         let reply = self.page_of(id, &job.graph, &query)?;

@@ -17,7 +17,7 @@ use job_demo::{
     graphs::Graphs,
 };
 use job_http::{Api, Failure, InvalidOrigin, Origins, ServeOptions, Work};
-use job_runner::{Engine, JobSpec};
+use job_runner::{Engine, JobSpec, wire::ApiError};
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use super::{
@@ -164,7 +164,7 @@ impl job_http::Graphs for Host {
 
     fn check(&self, graph: &job_http::Graph, work: &Work) -> Result<JobSpec, Failure> {
         let spec = work.spec(graph);
-        check(&self.graphs, &spec).map_err(|Refused { code, message }| Failure::new(code, message))?;
+        check(&self.graphs, &spec).map_err(|Refused { code, message }| ApiError::new(code, message))?;
         Ok(spec)
     }
 }

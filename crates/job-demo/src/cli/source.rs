@@ -3,7 +3,7 @@
 use std::{error::Error, ops::ControlFlow, sync::Arc, time::Duration};
 
 use job_demo::{check::check, graphs::Graphs};
-use job_runner::{Engine, EngineError, JobId, JobReader, JobSpec, PageRequest, Parameters};
+use job_runner::{Engine, EngineError, JobId, JobReader, JobSpec, PageRequest, Parameters, wire::Dialect};
 
 use super::{
     Global,
@@ -19,6 +19,15 @@ pub(super) struct Answer {
     pub(super) http_status: u16,
     /// The payload of the API, byte for byte.
     pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// About a job that is not there. Any text may be asked for: one that is no id names no job.
+    pub(super) fn unknown(id: &str) -> Self {
+        let dialect = Dialect::Document;
+        let payload = dialect.error(&dialect.unknown_job(id));
+        Self { http_status: payload.http_status(), body: payload.head().to_vec() }
+    }
 }
 
 /// Answers about jobs.
@@ -126,7 +135,7 @@ impl Source for JobReader {
         let status = Self::status(self, id, page)?;
         let mut body = Vec::new();
         status.write_to(&mut body)?;
-        Ok(Answer { http_status: status.http_status(), body })
+        Ok(Answer { http_status: status.payload().http_status(), body })
     }
 }
 

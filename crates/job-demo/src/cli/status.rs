@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use job_runner::{ApiError, PageRequest, StatusPayload};
+use job_runner::PageRequest;
 use serde::Deserialize;
 
 use super::{
@@ -22,7 +22,7 @@ pub(super) fn status(global: &Global, id: &str, offset: Option<&str>, limit: Opt
     let found = ids::find(&*source, id)?;
     let answer = match found {
         Some(id) => source.status(id, page)?,
-        None => unknown(id),
+        None => Answer::unknown(id),
     };
     let is_known = || Ok::<_, Box<dyn Error>>(found.map_or(Ok(None), |id| source.job(id))?.is_some());
     let bad = match answer.http_status {
@@ -40,12 +40,6 @@ pub(super) fn status(global: &Global, id: &str, offset: Option<&str>, limit: Opt
         out.flush()?;
     }
     Ok(bad.map_or(ExitCode::SUCCESS, ExitCode::from))
-}
-
-/// The answer that an HTTP client would get. Any text may be asked for: one that is no id names no job.
-fn unknown(id: &str) -> Answer {
-    let payload = StatusPayload::error(&ApiError::unknown_job(id));
-    Answer { http_status: payload.http_status(), body: payload.head().to_vec() }
 }
 
 /// The message of an error payload; the payload itself should it have none.

@@ -159,7 +159,7 @@ mod tests {
 
     fn error(subject: Subject, body: &str) -> (&'static str, String) {
         let error = Filter::compile(body, subject, &movies::load().unwrap()).unwrap_err();
-        (error.code, error.message)
+        (error.code.as_str(), error.message)
     }
 
     #[test]

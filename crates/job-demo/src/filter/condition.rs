@@ -326,7 +326,7 @@ mod tests {
         ] {
             let error = condition(predicate, values).unwrap_err();
             assert!(error.message.contains(expected), "{error}");
-            assert_eq!(error.code, "GES.8202");
+            assert_eq!(error.code.as_str(), "GES.8202");
         }
     }
 }

@@ -146,7 +146,7 @@ fn a_bad_request_fails_with_a_sentence() {
         let status = engine.reader().status(handle.id(), PageRequest::default()).unwrap();
         let mut body = Vec::new();
         status.write_to(&mut body).unwrap();
-        assert_eq!(status.http_status(), 400);
+        assert_eq!(status.payload().http_status(), 400);
         let body: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body, json!({"errorMessage": expected, "errorCode": "GES.8301"}));
     }

@@ -1,13 +1,10 @@
 //! `DELETE .../jobs/{jobId}`: asks for the end of a job.
 
-use axum::{
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
-use job_runner::{Ending, EngineError, JobHandle, JobState};
+use axum::{extract::State, http::StatusCode, response::Response};
+use job_runner::{Ending, EngineError, JobHandle, JobState, wire::ErrorCode};
 
 use crate::{
+    body::json,
     context::Context,
     extract::{Cancel, Scope},
     failure::Failure,
@@ -31,13 +28,13 @@ use crate::{
 )]
 pub(crate) async fn cancel(State(api): State<Context>, scope: Scope<Cancel>) -> Result<Response, Failure> {
     api.call(move |api| ask(api, &scope)).await?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], api.dialect.cancelled()).into_response())
+    Ok(json(StatusCode::OK, api.dialect.cancelled()))
 }
 
 fn ask(api: &Context, scope: &Scope<Cancel>) -> Result<(), Failure> {
     match api.job(scope) {
         Ok((job, _)) => end(api, &scope.job, Some(&job)),
-        Err(failure) if failure.code() == "GES.8301" => end(api, &scope.job, None),
+        Err(failure) if failure.code() == ErrorCode::JobQuery.as_str() => end(api, &scope.job, None),
         Err(failure) => Err(failure),
     }
 }

@@ -1,18 +1,19 @@
 //! `POST .../jobs/{jobId}/action?action_id=export-result`: a result becomes a file.
 
-use axum::{Json, extract::State};
-use job_runner::{JobSpec, job_core::strict};
+use axum::{extract::State, http::StatusCode, response::Response};
+use job_runner::{JobSpec, job_core::strict, wire::ErrorCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::submit::{Acknowledged, action};
+use super::submit::action;
 use crate::{
+    body::json,
     context::Context,
     export::{Export as Parameters, Exporter, Format, name},
     extract::{Export, Params, Scope, Text},
     failure::Failure,
     key::Key,
-    openapi::Failures,
+    openapi::{Acknowledged, Failures},
 };
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -71,7 +72,7 @@ pub(crate) async fn export(
     Params(query): Params<ExportAction>,
     key: Key,
     Text(body): Text,
-) -> Result<Json<Acknowledged>, Failure> {
+) -> Result<Response, Failure> {
     action(query.action_id.as_deref(), "export-result")?;
     let body: ExportBody = strict::read("the body", &body).map_err(|invalid| refused(invalid.to_string()))?;
     if body.paginate.enable {
@@ -80,12 +81,7 @@ pub(crate) async fn export(
     api.call(move |api| submit(api, key, scope, &body)).await
 }
 
-fn submit(
-    api: &Context,
-    key: Key,
-    scope: Scope<Export>,
-    body: &ExportBody,
-) -> Result<Json<Acknowledged>, Failure> {
+fn submit(api: &Context, key: Key, scope: Scope<Export>, body: &ExportBody) -> Result<Response, Failure> {
     let (source, record) = api.job(&scope)?;
     if !record.state.is_complete() {
         return Err(refused(format!("job {} is {}: wait for its result first", source.id(), record.state)));
@@ -100,11 +96,12 @@ fn submit(
     };
     let spec = JobSpec::algorithm(Exporter::KIND).graph(scope.graph.key).parameters(&export);
     let spec = spec.map_err(|error| Failure::internal(&error))?;
-    Ok(Json(Acknowledged::of(&key.submit(&api.engine, spec)?, None)))
+    let job = key.submit(&api.engine, spec)?;
+    Ok(json(StatusCode::OK, api.dialect.acknowledged(job.id(), None)))
 }
 
 fn refused(message: impl Into<String>) -> Failure {
-    Failure::new("GES.8011", message)
+    Failure::of(ErrorCode::Export, message)
 }
 
 /// The path of the file below the host's directory, and never outside it.

@@ -2,19 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::State,
-    http::{HeaderValue, header},
-    response::Response,
-};
-use job_runner::{Engine, JobId, JobReader, JobRecord, PageRequest, StoreError, Unreadable};
+use axum::{extract::State, http::StatusCode, response::Response};
+use job_runner::{Engine, JobId, JobReader, JobRecord, PageRequest, StoreError, Unreadable, wire::Dialect};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
     body,
     context::Context,
-    dialect::Dialect,
     entry::Entry,
     extract::{List, Params, Scope},
     failure::Failure,
@@ -62,17 +57,15 @@ pub(crate) async fn list(
     let before = before(query.before.as_deref())?;
     let start = move |api: &Context| {
         let entries = Entries {
-            // Only the database edition says how many there are in all, and has to count the newer ones for that.
-            jobs: Jobs::new(api.reader.clone(), Some(scope.graph.key), page, before, api.dialect.has_result()),
+            // A dialect that says how many there are in all has to count the newer ones for that.
+            jobs: Jobs::new(api.reader.clone(), Some(scope.graph.key), page, before, api.dialect.counts_jobs()),
             engine: api.engine.clone(),
             dialect: api.dialect,
             at: At::Start,
         };
-        body::start(Box::new(entries), api.calls())
+        body::start(entries, api.calls())
     };
-    let mut response = Response::new(api.call(start).await?);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
+    Ok(body::json(StatusCode::OK, api.call(start).await?))
 }
 
 /// A job of a list, or why it cannot be read.
@@ -190,17 +183,17 @@ impl Iterator for Entries {
         let first = match self.at {
             At::Start => {
                 self.at = At::Jobs { first: true };
-                return Some(Ok(br#"{"jobs":["#.to_vec()));
+                return Some(Ok(self.dialect.list_head().to_vec()));
             }
             At::Jobs { first } => first,
             At::End => return None,
         };
-        let done = self.jobs.is_full() && !self.dialect.has_result();
+        let done = self.jobs.is_full() && !self.dialect.counts_jobs();
         match if done { Ok(None) } else { self.jobs.next() } {
             Ok(Some(records)) => Some(Ok(self.write(&records, first))),
             Ok(None) => {
                 self.at = At::End;
-                Some(Ok(self.end()))
+                Some(Ok(self.dialect.list_tail(self.jobs.seen)))
             }
             Err(error) => {
                 self.at = At::End;
@@ -227,14 +220,6 @@ impl Entries {
         }
         self.at = At::Jobs { first };
         out
-    }
-
-    fn end(&self) -> Vec<u8> {
-        if self.dialect.has_result() {
-            format!(r#"],"totalCount":{},"result":"success"}}"#, self.jobs.seen).into_bytes()
-        } else {
-            b"]}".to_vec()
-        }
     }
 }
 

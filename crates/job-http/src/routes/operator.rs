@@ -1,11 +1,6 @@
 //! `/operator/jobs`: the jobs of every graph and the rows that they have so far, for operators (extension).
 
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, header},
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use job_runner::{Engine, JobId, PageRequest};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -17,8 +12,7 @@ use super::{
     status,
 };
 use crate::{
-    answer::Answer,
-    body,
+    body::json,
     context::Context,
     extract::{Operate, Params, Project},
     failure::Failure,
@@ -120,7 +114,7 @@ pub(crate) async fn cancel(State(api): State<Context>, asked: Project<Operate>) 
         end(api, &asked.job, job.as_ref())
     };
     api.call(ask).await?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], api.dialect.cancelled()).into_response())
+    Ok(json(StatusCode::OK, api.dialect.cancelled()))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -153,14 +147,7 @@ pub(crate) async fn rows(
         let unknown = || Failure::from(api.dialect.unknown_job(&asked.job));
         let id: JobId = asked.job.parse().map_err(|_| unknown())?;
         let job = api.engine.job(id)?.ok_or_else(unknown)?;
-        let record = job.record();
-        let rows = job.page(page)?;
-        if record.state.is_complete() || rows.list().is_empty() {
-            return status::answer(api, &record, page, &HeaderMap::new());
-        }
-        let answer = Answer::so_far(rows, page, record.state, api.dialect);
-        let body = body::start(Box::new(answer.pieces()), api.calls())?;
-        Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+        status::send(api, job.status_so_far(api.dialect, page)?)
     };
     api.call(read).await
 }

@@ -7,13 +7,12 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use job_runner::{JobHandle, JobRecord, PageRequest, job_core::shown};
+use job_runner::{JobHandle, JobRecord, PageRequest, Status, job_core::shown};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep_until};
 use utoipa::IntoParams;
 
 use crate::{
-    answer::Answer,
     body,
     context::Context,
     etag,
@@ -21,8 +20,6 @@ use crate::{
     failure::Failure,
     openapi::{Failures, StatusBody},
 };
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 // As text, because the errors that name a value are our own.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -96,24 +93,33 @@ pub(super) fn answer(
     headers: &HeaderMap,
 ) -> Result<Response, Failure> {
     if !record.state.is_complete() {
-        return Ok(([(header::CONTENT_TYPE, JSON)], api.dialect.unfinished(record.state)).into_response());
+        let payload = api.dialect.status(record, None, page);
+        return Ok(body::json(StatusCode::OK, payload.head().to_vec()));
     }
     let tag = etag::of(record, page, api.dialect);
     let known = tag.as_ref().is_some_and(|tag| etag::is_known(headers, tag));
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let answer = Answer::read(&api.reader, record, page, api.dialect)?;
-        let mut response = Response::new(body::start(Box::new(answer.pieces()), api.calls())?);
-        response.headers_mut().insert(header::CONTENT_TYPE, JSON);
-        response
+        send(api, api.reader.status_in(api.dialect, record.id, page)?)?
     };
-    if let Some(tag) = tag {
+    // A job may be removed after the first look at it: then there is no page any more.
+    if let Some(tag) = tag.filter(|_| known || response.status() == StatusCode::OK) {
         response.headers_mut().insert(header::ETAG, tag);
         // Ask each time: the job may be removed, or the client no longer be allowed to see it.
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     }
     Ok(response)
+}
+
+/// Sends an answer to a status query. Its first rows are read here, on a blocking thread.
+pub(super) fn send(api: &Context, status: Status) -> Result<Response, Failure> {
+    let code = StatusCode::from_u16(status.payload().http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if code.is_server_error() {
+        let body = String::from_utf8_lossy(status.payload().head()).into_owned();
+        tracing::error!(body, "a status query was answered with an error");
+    }
+    Ok(body::json(code, body::start(status.pieces(), api.calls())?))
 }
 
 /// The job when it is complete, or as it is when the time is over or the service shuts down.

@@ -1,42 +1,27 @@
 //! `POST .../action`: vertex filters, edge filters and algorithms become jobs.
 
-use axum::{Json, extract::State};
+use axum::{extract::State, http::StatusCode, response::Response};
 use job_runner::{
-    JobHandle, Parameters,
+    Parameters,
     job_core::{
         shown,
         strict::{self, InvalidBody, Raw},
     },
+    wire::ErrorCode,
 };
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::{
+    body::json,
     context::Context,
     export::Exporter,
     extract::{FilterEdges, FilterVertices, Params, RunAlgorithm, Scope, Text},
     failure::Failure,
     graphs::{Graph, Work},
     key::Key,
-    openapi::{AlgorithmBody, EdgeFilterBody, Failures, VertexFilterBody},
+    openapi::{Acknowledged, AlgorithmBody, EdgeFilterBody, Failures, VertexFilterBody},
 };
-
-/// The acknowledgement of a job: from now on it is stored.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Acknowledged {
-    job_id: String,
-    /// Opaque.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = "uint8")]
-    job_type: Option<u8>,
-}
-
-impl Acknowledged {
-    pub(crate) fn of(job: &JobHandle, job_type: Option<u8>) -> Self {
-        Self { job_id: job.id().to_string(), job_type }
-    }
-}
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -95,9 +80,9 @@ pub(crate) async fn vertices(
     Params(query): Params<QueryAction>,
     key: Key,
     Text(body): Text,
-) -> Result<Json<Acknowledged>, Failure> {
+) -> Result<Response, Failure> {
     action(query.action_id.as_deref(), "query")?;
-    submit(&api, key, scope.graph, Work::VertexFilter(object(body, "GES.8202")?)).await
+    submit(&api, key, scope.graph, Work::VertexFilter(object(body, ErrorCode::VertexCondition)?)).await
 }
 
 /// Starts an edge filter.
@@ -130,9 +115,9 @@ pub(crate) async fn edges(
     Params(query): Params<QueryAction>,
     key: Key,
     Text(body): Text,
-) -> Result<Json<Acknowledged>, Failure> {
+) -> Result<Response, Failure> {
     action(query.action_id.as_deref(), "query")?;
-    submit(&api, key, scope.graph, Work::EdgeFilter(object(body, "GES.8101")?)).await
+    submit(&api, key, scope.graph, Work::EdgeFilter(object(body, ErrorCode::EdgeCondition)?)).await
 }
 
 /// Starts an algorithm.
@@ -165,23 +150,24 @@ pub(crate) async fn algorithm(
     Params(query): Params<AlgorithmAction>,
     key: Key,
     Text(body): Text,
-) -> Result<Json<Acknowledged>, Failure> {
+) -> Result<Response, Failure> {
     action(query.action_id.as_deref(), "execute-algorithm")?;
     submit(&api, key, scope.graph, read_algorithm(&body)?).await
 }
 
-async fn submit(api: &Context, key: Key, graph: Graph, work: Work) -> Result<Json<Acknowledged>, Failure> {
+async fn submit(api: &Context, key: Key, graph: Graph, work: Work) -> Result<Response, Failure> {
     let submit = move |api: &Context| {
         let spec = graph.of(api.graphs.check(&graph, &work)?);
-        let job_type = api.dialect.job_type(spec.kind());
-        Ok(Json(Acknowledged::of(&key.submit(&api.engine, spec)?, job_type)))
+        let kind = spec.kind().clone();
+        let job = key.submit(&api.engine, spec)?;
+        Ok(json(StatusCode::OK, api.dialect.acknowledged(job.id(), Some(&kind))))
     };
     api.call(submit).await
 }
 
 /// A body that is a JSON object, kept as it came.
-pub(crate) fn object(text: String, code: &'static str) -> Result<Parameters, Failure> {
-    strict::object("the body", text).map_err(|invalid| Failure::new(code, invalid.to_string()))
+pub(crate) fn object(text: String, code: ErrorCode) -> Result<Parameters, Failure> {
+    strict::object("the body", text).map_err(|invalid| Failure::of(code, invalid.to_string()))
 }
 
 #[derive(Deserialize)]
@@ -194,24 +180,27 @@ struct AlgorithmRequest<'b> {
 }
 
 pub(crate) fn read_algorithm(body: &str) -> Result<Work, Failure> {
-    let refused = |invalid: InvalidBody| Failure::new("GES.8402", invalid.to_string());
+    let refused = |invalid: InvalidBody| Failure::of(ErrorCode::Algorithm, invalid.to_string());
     let body: AlgorithmRequest<'_> = strict::read("the body", body).map_err(refused)?;
     match body.execution_mode.as_deref() {
         None | Some("async") => {}
         Some("sync") => {
             let message = "executionMode is sync: only async is served, with ?wait= on the status of the job";
-            return Err(Failure::new("GES.8404", message));
+            return Err(Failure::of(ErrorCode::AlgorithmMode, message));
         }
         Some(_) => {
-            return Err(Failure::new("GES.8404", "executionMode is not correct, it should be sync or async"));
+            return Err(Failure::of(
+                ErrorCode::AlgorithmMode,
+                "executionMode is not correct, it should be sync or async",
+            ));
         }
     }
     let name = body.algorithm_name.unwrap_or_default();
     if name.is_empty() {
-        return Err(Failure::new("GES.8401", "algorithmName is empty: name the algorithm"));
+        return Err(Failure::of(ErrorCode::AlgorithmName, "algorithmName is empty: name the algorithm"));
     }
     if name == Exporter::KIND {
-        return Err(Failure::new("GES.8402", format!("algorithm {name} is unknown")));
+        return Err(Failure::of(ErrorCode::Algorithm, format!("algorithm {name} is unknown")));
     }
     let parameters = body.parameters.map_or_else(
         || Ok(Parameters::default()),

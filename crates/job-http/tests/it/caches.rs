@@ -25,7 +25,7 @@ fn kept(answer: &Answer) -> Vec<&str> {
 
 #[tokio::test]
 async fn only_pages_of_complete_results_may_be_kept_and_by_their_client_alone() {
-    for dialect in [Dialect::Document, Dialect::Later, Dialect::Database] {
+    for dialect in Dialect::ALL {
         let service = with(|api| api.dialect(dialect).page("demo").exports());
         let done = service.run_rows(3);
         let failed = service.run(JobSpec::algorithm("shortest_path"));

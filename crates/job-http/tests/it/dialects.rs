@@ -53,7 +53,7 @@ const DOCUMENT: Golden = Golden {
     refused: r#"{"errorMessage":"parameter limit is 0: it must be a whole number from 1 to 100000","errorCode":"GES.8005"}"#,
 };
 
-const LATER: Golden = Golden {
+const MEMORY_2025: Golden = Golden {
     waiting: r#"{"status":"pending"}"#,
     running: r#"{"status":"running"}"#,
     so_far: r#"{"data":{"outputs":{"data_return_size":1,"data_offset":3,"data_total_size":TOTAL,"score":[{"v":3}]}},"status":"running"}"#,
@@ -106,7 +106,7 @@ const DATABASE: Golden = Golden {
 #[tokio::test]
 async fn each_dialect_answers_in_its_own_words() {
     for (dialect, golden) in
-        [(Dialect::Document, DOCUMENT), (Dialect::Later, LATER), (Dialect::Database, DATABASE)]
+        [(Dialect::Document, DOCUMENT), (Dialect::Memory2025, MEMORY_2025), (Dialect::Database, DATABASE)]
     {
         let service = with(|api| api.dialect(dialect));
         let text = |id: &dyn std::fmt::Display, body: String| body.replace(&id.to_string(), "ID");
@@ -154,7 +154,7 @@ async fn each_dialect_answers_in_its_own_words() {
 #[tokio::test]
 async fn each_dialect_answers_about_a_running_job_in_its_own_words() {
     for (dialect, golden) in
-        [(Dialect::Document, DOCUMENT), (Dialect::Later, LATER), (Dialect::Database, DATABASE)]
+        [(Dialect::Document, DOCUMENT), (Dialect::Memory2025, MEMORY_2025), (Dialect::Database, DATABASE)]
     {
         let (started, starts) = mpsc::channel();
         let (end, ends) = mpsc::channel::<()>();
@@ -201,7 +201,7 @@ fn kept(dialect: Dialect) -> (Service, job_runner::JobId) {
 
 #[tokio::test]
 async fn rows_kept_by_a_job_that_failed_are_shown_by_the_dialect_that_has_a_word_for_it() {
-    let (service, id) = kept(Dialect::Later);
+    let (service, id) = kept(Dialect::Memory2025);
     assert_eq!(
         service.status(id, "?offset=1").await.body,
         concat!(

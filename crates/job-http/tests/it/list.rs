@@ -150,9 +150,10 @@ async fn an_overview_of_more_jobs_than_it_may_have_is_refused_not_cut() {
 
 #[tokio::test]
 async fn other_dialects_have_other_words_for_states() {
-    for (dialect, words) in
-        [(Dialect::Later, ["pending", "success", "failed"]), (Dialect::Database, ["pending", "success", "failed"])]
-    {
+    for (dialect, words) in [
+        (Dialect::Memory2025, ["pending", "success", "failed"]),
+        (Dialect::Database, ["pending", "success", "failed"]),
+    ] {
         let service = with(|api| api.dialect(dialect));
         service.run(JobSpec::algorithm("shortest_path"));
         service.run(JobSpec::algorithm("path"));

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use job_core::{JobId, JobRecord, JobState, PageRequest};
+use job_core::{JobId, JobRecord, JobState, PageRequest, wire::Dialect};
 
 use crate::{
     api::snapshot::{JobSnapshot, Look},
@@ -183,28 +183,38 @@ impl JobHandle {
         self.reader().status(self.entry.id, page)
     }
 
+    /// As [`status`](Self::status) in the words of this dialect, and while the job runs in this engine with the rows that
+    /// are there so far, if there are any.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn status_so_far(&self, dialect: Dialect, page: PageRequest) -> Result<Status, EngineError> {
+        match self.running_page(page).filter(|rows| !rows.list().is_empty()) {
+            Some(rows) => Ok(Status::with_rows(dialect.so_far(rows.list(), rows.total(), page), rows)),
+            None => self.reader().status_in(dialect, self.entry.id, page),
+        }
+    }
+
     /// A page of the rows, also while the job runs in this engine: then what is there so far, marked
     /// [`partial`](Page::is_partial), with offsets that will not change.
     ///
     /// # Errors
     /// [`EngineError::UnknownJob`] when the job was removed; or the store fails.
     pub fn page(&self, page: PageRequest) -> Result<Page, EngineError> {
-        let running = {
+        self.running_page(page).map_or_else(|| self.reader().page(self.entry.id, page), Ok)
+    }
+
+    /// The rows of a job that runs in this engine.
+    fn running_page(&self, page: PageRequest) -> Option<Page> {
+        let attempt = {
             let state = self.entry.lock();
             match state.record.state {
                 JobState::Running { .. } => state.place.attempt().cloned(),
                 _ => None,
             }
-        };
-        match running {
-            Some(attempt) => Ok(Page::partial(
-                Arc::clone(self.shared.store()),
-                self.entry.id,
-                attempt.readable().unwrap_or_default(),
-                page,
-            )),
-            None => self.reader().page(self.entry.id, page),
-        }
+        }?;
+        let list = attempt.readable().unwrap_or_default();
+        Some(Page::whole(Arc::clone(self.shared.store()), self.entry.id, list, page).into_partial())
     }
 
     fn reader(&self) -> JobReader {

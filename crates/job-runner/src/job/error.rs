@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use job_core::{ApiError, ErrorCode, InvalidParameter, InvalidSpec, JobClass, JobId};
+use job_core::{InvalidParameter, InvalidSpec, JobClass, JobId};
 use job_store::StoreError;
 use thiserror::Error;
 
@@ -175,30 +175,6 @@ impl From<String> for Cause {
 impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {
         Self(Arc::new(error))
-    }
-}
-
-impl From<&EngineError> for ApiError {
-    /// The code and message a client of the API gets.
-    fn from(error: &EngineError) -> Self {
-        match error {
-            EngineError::UnknownJob(id) => Self::unknown_job(&id.to_string()),
-            EngineError::AlreadyComplete(id) => Self::not_cancellable(&id.to_string()),
-            EngineError::InvalidSpec(invalid) => Self::new(ErrorCode::Parameter, invalid.to_string()),
-            EngineError::InvalidPage(invalid) => invalid.clone().into(),
-            EngineError::KeyTaken { .. } => Self::new(ErrorCode::Parameter, error.to_string()),
-            EngineError::QueueFull { .. }
-            | EngineError::ShuttingDown
-            | EngineError::LeftUnfinished(_)
-            | EngineError::Closed(_)
-            | EngineError::Unhealthy(_)
-            | EngineError::ThreadPanicked { .. } => Self::new(ErrorCode::Unavailable, error.to_string()),
-            EngineError::Store(_)
-            | EngineError::InvalidOption(_)
-            | EngineError::Thread(_)
-            | EngineError::ToldToStop { .. }
-            | EngineError::CannotWait { .. } => Self::new(ErrorCode::JobQueryInternal, error.to_string()),
-        }
     }
 }
 

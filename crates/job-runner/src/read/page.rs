@@ -1,22 +1,19 @@
 //! [`Page`]: rows of one result, ready to be read in the form the caller wants.
 
 use std::{
-    fmt,
     io::{self, Write},
     ops::{ControlFlow, Range},
-    str::FromStr,
     sync::Arc,
 };
 
-use job_core::{JobId, PageRequest, RowList, Segment, shown};
-use job_store::{ErrorKind, Rows, SegmentKey, Store, StoreError};
-use serde::de::DeserializeOwned;
-use thiserror::Error;
+use job_core::{JobId, PageRequest, RowList, Segment};
+use job_store::{Rows, SegmentKey, Store, StoreError};
 
-/// A window of the rows of one job. Nothing is read until one of its methods is called, and none of them holds
-/// more than a block in memory.
+/// A window of the rows of one job. Nothing is read until one of its two ways is taken: [`for_each`](Self::for_each) row,
+/// or [`write_to`](Self::write_to) as JSON. Neither holds more than a block in memory.
 ///
 /// ```
+/// use std::{error::Error, ops::ControlFlow};
 /// # use std::sync::Arc;
 /// # use job_runner::{Engine, JobContext, JobSpec, PageRequest, store::MemoryStore};
 /// # let engine = Engine::builder(Arc::new(MemoryStore::default()))
@@ -29,55 +26,47 @@ use thiserror::Error;
 /// # handle.wait()?;
 /// let page = handle.page(PageRequest::new(990, 100)?)?;
 /// assert_eq!((page.offset(), page.len(), page.total()), (990, 10, 1_000));
-/// let numbers: Vec<u32> = page.rows()?;
+/// let mut numbers: Vec<u32> = Vec::new();
+/// page.for_each(|row| -> Result<_, Box<dyn Error>> {
+///     numbers.push(serde_json::from_slice(row)?);
+///     Ok(ControlFlow::Continue(()))
+/// })?;
 /// assert_eq!(numbers[9], 999);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), Box<dyn Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Page {
     store: Arc<dyn Store>,
     job: JobId,
     list: RowList,
-    request: PageRequest,
+    /// The row that was asked for first; it may be behind the last.
+    offset: u64,
     window: Range<u64>,
     partial: bool,
-    cut: bool,
 }
 
 impl Page {
+    /// A page of a whole result.
     pub(crate) fn whole(store: Arc<dyn Store>, job: JobId, list: RowList, request: PageRequest) -> Self {
         let window = request.window(list.rows());
-        Self { store, job, list, request, window, partial: false, cut: false }
+        Self { store, job, list, offset: request.offset(), window, partial: false }
     }
 
-    pub(crate) fn partial(store: Arc<dyn Store>, job: JobId, list: RowList, request: PageRequest) -> Self {
-        Self { partial: true, ..Self::whole(store, job, list, request) }
+    /// The same of a job that has not succeeded.
+    pub(crate) fn into_partial(self) -> Self {
+        Self { partial: true, ..self }
     }
 
-    /// Shortens the page to as many whole rows as fit into `budget` bytes of JSON (commas counted), but at least
-    /// one, so that whoever pages on never stands still.
-    ///
-    /// # Errors
-    /// When the rows cannot be read.
-    pub fn within(mut self, budget: u64) -> Result<Self, StoreError> {
-        let (mut rows, mut bytes) = (0u64, 0u64);
-        self.for_each(|json| {
-            let more = bytes.saturating_add(json.len() as u64 + u64::from(rows > 0));
-            if rows > 0 && more > budget {
-                return Ok(ControlFlow::Break(()));
-            }
-            (rows, bytes) = (rows + 1, more);
-            Ok(ControlFlow::Continue(()))
-        })?;
-        self.cut = self.window.start + rows < self.window.end;
-        self.window.end = self.window.start + rows;
-        Ok(self)
+    /// Every row from `first` on.
+    pub(crate) fn rest(store: Arc<dyn Store>, job: JobId, list: RowList, first: u64) -> Self {
+        let all = list.rows();
+        Self { store, job, list, offset: first, window: first.min(all)..all, partial: false }
     }
 
     /// The row that was asked for first.
     #[must_use]
     pub const fn offset(&self) -> u64 {
-        self.request.offset()
+        self.offset
     }
 
     /// Rows of this page.
@@ -111,55 +100,29 @@ impl Page {
         self.partial
     }
 
-    /// Whether a byte budget ended the page before the rows asked for.
-    #[must_use]
-    pub const fn is_cut(&self) -> bool {
-        self.cut
-    }
-
-    /// Where the next page of a walk begins; `None` at the end of the rows.
-    #[must_use]
-    pub fn next(&self) -> Option<Cursor> {
-        let row = self.window.end;
-        (row < self.total()).then_some(Cursor { job: self.job, row })
-    }
-
-    /// Reads the rows as a type of the caller's. Cost: parsing every row; for JSON that is passed on, the other
-    /// methods are some twenty times faster.
-    ///
-    /// # Errors
-    /// When the rows cannot be read, or one does not fit the type.
-    pub fn rows<T: DeserializeOwned>(&self) -> Result<Vec<T>, StoreError> {
-        let mut rows = Vec::new();
-        let mut number = self.window.start;
-        self.for_each(|json| {
-            let row = serde_json::from_slice(json).map_err(|error| {
-                let detail = format!("row {number} does not fit the type asked for: {error}");
-                StoreError::new(ErrorKind::Invalid, "read rows", detail).on(self.job)
-            })?;
-            rows.push(row);
-            number += 1;
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(rows)
-    }
-
-    /// Hands each row to `each` as JSON, borrowed from the store's own memory.
+    /// Hands each row to `each` as JSON, borrowed from the store's own memory, until it breaks.
     ///
     /// # Errors
     /// When the rows cannot be read, or the first error of `each`.
-    pub fn for_each(
+    pub fn for_each<E: From<StoreError>>(
         &self,
-        mut each: impl FnMut(&[u8]) -> Result<ControlFlow<()>, StoreError>,
-    ) -> Result<(), StoreError> {
+        mut each: impl FnMut(&[u8]) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        let mut failed = None;
         self.for_each_run(&mut |run| {
             for row in run.iter() {
-                if each(row)?.is_break() {
-                    return Ok(ControlFlow::Break(()));
+                match each(row) {
+                    Ok(ControlFlow::Continue(())) => {}
+                    Ok(ControlFlow::Break(())) => return ControlFlow::Break(()),
+                    Err(error) => {
+                        failed = Some(error);
+                        return ControlFlow::Break(());
+                    }
                 }
             }
-            Ok(ControlFlow::Continue(()))
-        })
+            ControlFlow::Continue(())
+        })?;
+        failed.map_or(Ok(()), Err)
     }
 
     /// Writes the rows as JSON with a comma between every two: what belongs between `[` and `]`.
@@ -168,59 +131,50 @@ impl Page {
     /// When the rows cannot be read (as an [`io::Error`] that holds the [`StoreError`]), or `out` fails.
     pub fn write_to<W: Write + ?Sized>(&self, out: &mut W) -> io::Result<()> {
         let mut first = true;
-        let mut failed = None;
+        let mut written = Ok(());
         let read = self.for_each_run(&mut |run| {
             let comma = if first { Ok(()) } else { out.write_all(b",") };
             first = false;
-            Ok(match comma.and_then(|()| out.write_all(run.json())) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(error) => {
-                    failed = Some(error);
-                    ControlFlow::Break(())
-                }
-            })
+            written = comma.and_then(|()| out.write_all(run.json()));
+            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
-        match (failed, read) {
-            (Some(error), _) => Err(error),
-            (None, Err(error)) => Err(io::Error::other(error)),
-            (None, Ok(())) => Ok(()),
-        }
+        written?;
+        read.map_err(io::Error::other)
     }
 
-    fn for_each_run(
-        &self,
-        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
-    ) -> Result<(), StoreError> {
-        for (segment, rows) in self.list.parts(self.window.clone()) {
-            let mut ended = false;
-            self.store.read(self.key(segment), rows, &mut |run| {
-                let flow = each(run)?;
-                ended = flow.is_break();
-                Ok(flow)
-            })?;
-            if ended {
-                break;
+    /// Hands out the rows as they lie in blocks.
+    fn for_each_run(&self, each: &mut dyn FnMut(Rows<'_>) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let mut next = self.window.start;
+        while next < self.window.end {
+            // No call of the store is longer than that of the longest page: it may keep files and memory until its end.
+            let step = next..self.window.end.min(next.saturating_add(PageRequest::MAX_LIMIT.into()));
+            next = step.end;
+            for (segment, rows) in self.list.parts(step) {
+                let mut flow = ControlFlow::Continue(());
+                self.store.read(self.key(segment), rows, &mut |run| {
+                    flow = each(run);
+                    Ok(flow)
+                })?;
+                if flow.is_break() {
+                    return Ok(());
+                }
             }
         }
         Ok(())
     }
 
-    /// Appends to `chunk` the JSON of the rows from `row` of the page on, as far as one block goes, with a comma
-    /// before it unless it is the first. Comes back with the row that is next; `None` at the end of the page.
-    ///
-    /// For callers that send a page as it is read: nothing is held between two calls. Cost: a seek and a block.
-    ///
-    /// # Errors
-    /// When the rows cannot be read.
-    pub fn next_chunk(&self, row: u64, chunk: &mut Vec<u8>) -> Result<Option<u64>, StoreError> {
+    /// Appends to `piece` the JSON of the rows from `row` of the page on, as far as one block goes, with a comma
+    /// before it unless it is the first. Comes back with the row that is next; `None` at the end of the page. Cost: a seek
+    /// and a block; nothing is held between two calls.
+    pub(crate) fn next_block(&self, row: u64, piece: &mut Vec<u8>) -> Result<Option<u64>, StoreError> {
         let start = self.window.start + row;
         let Some((segment, rows)) = self.list.parts(start..self.window.end).next() else { return Ok(None) };
         let mut taken = 0;
         self.store.read(self.key(segment), rows, &mut |run| {
             if row > 0 {
-                chunk.push(b',');
+                piece.push(b',');
             }
-            chunk.extend_from_slice(run.json());
+            piece.extend_from_slice(run.json());
             taken = run.len() as u64;
             Ok(ControlFlow::Break(()))
         })?;
@@ -230,57 +184,4 @@ impl Page {
     const fn key(&self, segment: Segment) -> SegmentKey {
         SegmentKey { job: self.job, attempt: segment.attempt, number: segment.number }
     }
-}
-
-/// Where a walk over all rows of a job goes on. As text it can be handed to a client.
-///
-/// ```
-/// use job_runner::Cursor;
-///
-/// let text = "018bcfe5-6800-7000-8000-000000000000.250";
-/// let cursor: Cursor = text.parse()?;
-/// assert_eq!((cursor.row, cursor.to_string().as_str()), (250, text));
-/// assert!("250".parse::<Cursor>().is_err());
-/// # Ok::<(), job_runner::InvalidCursor>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Cursor {
-    /// The job.
-    pub job: JobId,
-    /// The next row.
-    pub row: u64,
-}
-
-impl Cursor {
-    /// The start of a walk.
-    #[must_use]
-    pub const fn start(job: JobId) -> Self {
-        Self { job, row: 0 }
-    }
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.job, self.row)
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = InvalidCursor;
-
-    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
-        let parsed = text.split_once('.').and_then(|(job, row)| {
-            let digits = row.bytes().all(|byte| byte.is_ascii_digit());
-            Some(Self { job: job.parse().ok()?, row: row.parse().ok().filter(|_| digits)? })
-        });
-        parsed.ok_or_else(|| InvalidCursor { text: shown(text).to_owned() })
-    }
-}
-
-/// A text that is no cursor; holds at most its first 64 characters.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{text:?} is not a cursor: pass on the one that came with the page before")]
-pub struct InvalidCursor {
-    /// What was given.
-    pub text: String,
 }

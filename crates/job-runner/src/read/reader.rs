@@ -2,16 +2,20 @@
 
 use std::{
     io::{self, Write},
+    mem,
     sync::Arc,
 };
 
-use job_core::{ApiError, Ending, JobId, JobRecord, JobResult, JobState, PageRequest, StatusPayload};
+use job_core::{
+    Ending, JobId, JobRecord, JobResult, JobState, PageRequest, RowList,
+    wire::{Dialect, StatusPayload},
+};
 use job_store::{Listed, Store, StoreError};
 
 use crate::{
     job::error::EngineError,
     read::{
-        page::{Cursor, Page},
+        page::Page,
         reads::Reads,
         unreadable::{self, Unreadable},
     },
@@ -48,12 +52,18 @@ impl JobReader {
     /// # Errors
     /// When the store fails.
     pub fn status(&self, id: JobId, page: PageRequest) -> Result<Status, EngineError> {
-        let Some((record, result)) = self.job(id)? else {
-            let payload = StatusPayload::error(&ApiError::unknown_job(&id.to_string()));
-            return Ok(Status { payload, page: None });
+        self.status_in(Dialect::Document, id, page)
+    }
+
+    /// As [`status`](Self::status), in the words of this dialect.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn status_in(&self, dialect: Dialect, id: JobId, page: PageRequest) -> Result<Status, EngineError> {
+        let Some((record, result)) = self.job(id, |record| dialect.shows_result(record))? else {
+            return Ok(Status { payload: dialect.error(&dialect.unknown_job(&id.to_string())), page: None });
         };
-        let result = result.filter(|_| record.state == JobState::Complete(Ending::Succeeded));
-        let payload = StatusPayload::of(&record, result.as_ref(), page);
+        let payload = dialect.status(&record, result.as_ref(), page);
         // Also one without rows.
         if result.is_some() {
             self.note(id);
@@ -69,23 +79,40 @@ impl JobReader {
     /// # Errors
     /// [`EngineError::UnknownJob`], or the store fails.
     pub fn page(&self, id: JobId, page: PageRequest) -> Result<Page, EngineError> {
-        let (record, result) = self.job(id)?.ok_or(EngineError::UnknownJob(id))?;
-        let list = result.and_then(|result| result.list).unwrap_or_default();
-        self.note(id);
-        let store = Arc::clone(&self.store);
-        Ok(if record.state == JobState::Complete(Ending::Succeeded) {
-            Page::whole(store, id, list, page)
-        } else {
-            Page::partial(store, id, list, page)
-        })
+        let (list, state) = self.list_of(id)?;
+        let page = Page::whole(Arc::clone(&self.store), id, list, page);
+        Ok(if state == JobState::Complete(Ending::Succeeded) { page } else { page.into_partial() })
     }
 
-    /// The page at `cursor`, of at most `limit` rows; [`Page::next`] has the cursor of the one after it.
+    /// Every row of a complete job from row `first` on, however many there are: as [`page`](Self::page), without a limit.
+    ///
+    /// ```
+    /// use std::{ops::ControlFlow, sync::Arc};
+    /// use job_runner::{Engine, JobContext, JobSpec, StoreError, store::MemoryStore};
+    ///
+    /// let engine = Engine::builder(Arc::new(MemoryStore::default()))
+    ///     .algorithm("count", |ctx: &mut JobContext| {
+    ///         let mut rows = ctx.rows("numbers")?;
+    ///         (0..250_000).try_for_each(|n| rows.push(&n))
+    ///     })
+    ///     .open()?;
+    /// let job = engine.submit(JobSpec::algorithm("count").graph("g"))?;
+    /// job.wait()?;
+    /// let mut bytes = 0;
+    /// engine.reader().rows(job.id(), 249_000)?.for_each(|row| {
+    ///     bytes += row.len();
+    ///     Ok::<_, StoreError>(ControlFlow::Continue(()))
+    /// })?;
+    /// assert_eq!(bytes, 6 * 1_000);
+    /// # Ok::<(), job_runner::EngineError>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`page`](Self::page); [`EngineError::InvalidPage`] for a limit out of range.
-    pub fn page_at(&self, cursor: Cursor, limit: u32) -> Result<Page, EngineError> {
-        self.page(cursor.job, PageRequest::new(cursor.row, limit)?)
+    /// As [`page`](Self::page).
+    pub fn rows(&self, id: JobId, first: u64) -> Result<Page, EngineError> {
+        let (list, state) = self.list_of(id)?;
+        let rows = Page::rest(Arc::clone(&self.store), id, list, first);
+        Ok(if state == JobState::Complete(Ending::Succeeded) { rows } else { rows.into_partial() })
     }
 
     /// The named values of a complete job's result; `None` if it has none.
@@ -153,10 +180,22 @@ impl JobReader {
         Ok(records)
     }
 
-    /// A job with its result, if it is complete and has one.
-    fn job(&self, id: JobId) -> Result<Option<(JobRecord, Option<JobResult>)>, StoreError> {
+    /// The list of a complete job, and its state.
+    fn list_of(&self, id: JobId) -> Result<(RowList, JobState), EngineError> {
+        let found = self.job(id, |record| record.state.is_complete())?;
+        let (record, result) = found.ok_or(EngineError::UnknownJob(id))?;
+        self.note(id);
+        Ok((result.and_then(|result| result.list).unwrap_or_default(), record.state))
+    }
+
+    /// A job with its result, if it is wanted and there.
+    fn job(
+        &self,
+        id: JobId,
+        wants_result: impl FnOnce(&JobRecord) -> bool,
+    ) -> Result<Option<(JobRecord, Option<JobResult>)>, StoreError> {
         let Some(record) = self.store.get(id)? else { return Ok(None) };
-        let result = if record.state.is_complete() { self.store.result(id)? } else { None };
+        let result = if wants_result(&record) { self.store.result(id)? } else { None };
         // A job cannot have succeeded without a result: it was removed between the two reads.
         let torn = result.is_none() && record.state == JobState::Complete(Ending::Succeeded);
         if torn && self.store.get(id)?.is_none() {
@@ -177,7 +216,8 @@ fn entry(listed: Listed) -> Result<JobRecord, Unreadable> {
     record.map_err(|error| Unreadable { job, reason: unreadable::reason(&error) })
 }
 
-/// The answer to one status query. The rows stay in the store until it is written.
+/// The answer to one status query, in the words of one dialect. The rows stay in the store until it is written
+/// ([`write_to`](Self::write_to)) or sent ([`pieces`](Self::pieces)).
 #[derive(Debug, Clone)]
 pub struct Status {
     payload: StatusPayload,
@@ -185,10 +225,9 @@ pub struct Status {
 }
 
 impl Status {
-    /// The HTTP status that goes with it.
-    #[must_use]
-    pub const fn http_status(&self) -> u16 {
-        self.payload.http_status()
+    /// The answer with `page` as its rows.
+    pub(crate) const fn with_rows(payload: StatusPayload, page: Page) -> Self {
+        Self { payload, page: Some(page) }
     }
 
     /// The payload without its rows.
@@ -212,56 +251,53 @@ impl Status {
         self.payload.write(out, |out, _| self.page.as_ref().map_or(Ok(()), |page| page.write_to(out)))
     }
 
-    /// The payload in pieces of about a block each, for a body that is sent as it is read.
+    /// The same bytes in pieces of about a block each, for a body that is sent as it is read.
     #[must_use]
-    pub fn chunks(self) -> Chunks {
-        Chunks { status: self, at: At::Head }
+    pub fn pieces(self) -> Pieces {
+        let (head, _, tail) = self.payload.into_parts();
+        Pieces { head, page: self.page.filter(|page| !page.is_empty()), tail, next: Next::Head }
     }
 }
 
-/// The pieces of a payload, in order. After an error there are none.
+/// The pieces of an answer, in order. None is read before it is asked for, and nothing is held between two; after an error
+/// there are none.
 #[derive(Debug)]
-pub struct Chunks {
-    status: Status,
-    at: At,
+pub struct Pieces {
+    head: Vec<u8>,
+    page: Option<Page>,
+    tail: Vec<u8>,
+    next: Next,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum At {
+enum Next {
     Head,
     Row(u64),
-    End,
+    Nothing,
 }
 
-impl Iterator for Chunks {
+impl Iterator for Pieces {
     type Item = Result<Vec<u8>, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let payload = &self.status.payload;
-        match self.at {
-            At::Head => {
-                self.at = At::Row(0);
-                Some(Ok(payload.head().to_vec()))
+        let row = match self.next {
+            Next::Head => {
+                self.next = Next::Row(0);
+                return Some(Ok(mem::take(&mut self.head)));
             }
-            At::Row(row) => {
-                let mut chunk = Vec::new();
-                let rows = self.status.page.as_ref().filter(|_| !payload.rows().is_empty());
-                match rows.map_or(Ok(None), |page| page.next_chunk(row, &mut chunk)) {
-                    Ok(Some(next)) => {
-                        self.at = At::Row(next);
-                        Some(Ok(chunk))
-                    }
-                    Ok(None) => {
-                        self.at = At::End;
-                        Some(payload.tail().to_vec()).filter(|tail| !tail.is_empty()).map(Ok)
-                    }
-                    Err(error) => {
-                        self.at = At::End;
-                        Some(Err(error))
-                    }
-                }
-            }
-            At::End => None,
+            Next::Row(row) => row,
+            Next::Nothing => return None,
+        };
+        let mut piece = Vec::new();
+        let read = self.page.as_ref().map_or(Ok(None), |page| page.next_block(row, &mut piece));
+        self.next = match read {
+            Ok(Some(next)) => Next::Row(next),
+            Ok(None) | Err(_) => Next::Nothing,
+        };
+        match read {
+            Ok(Some(_)) => Some(Ok(piece)),
+            Ok(None) => Some(mem::take(&mut self.tail)).filter(|tail| !tail.is_empty()).map(Ok),
+            Err(error) => Some(Err(error)),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use job_runner::{
     Durability, Ending, Engine, EngineBuilder, EngineError, JobContext, JobError, JobHandle, JobId, JobState,
-    PageRequest,
+    PageRequest, StoreError,
     store::{Fault, FaultStore, MemoryStore, Store},
 };
 
@@ -72,7 +72,7 @@ fn check(rig: &Rig, taken: &[JobId], what: &str) {
         shown
             .for_each(|_| {
                 read += 1;
-                Ok(std::ops::ControlFlow::Continue(()))
+                Ok::<_, StoreError>(std::ops::ControlFlow::Continue(()))
             })
             .unwrap_or_else(|error| panic!("{what}: rows of {record:?}: {error}"));
         assert_eq!(read, record.size.rows, "{what}");

@@ -235,7 +235,7 @@ fn a_removed_job_is_gone() {
     assert!(!rig.engine.remove(waiting.id()).unwrap());
     assert!(matches!(waiting.page(page(0, 1)), Err(EngineError::UnknownJob(_))));
     let status = rig.engine.reader().status(waiting.id(), page(0, 1)).unwrap();
-    assert_eq!(status.http_status(), 400); // as the API document has it
+    assert_eq!(status.payload().http_status(), 400); // as the API document has it
 }
 
 #[test]

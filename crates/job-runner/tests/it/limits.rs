@@ -7,7 +7,7 @@ use job_runner::{
     Timestamp, store::MemoryStore,
 };
 
-use crate::support::{Gate, Rig, count, drain, gated, job, nothing, numbers, page, rows};
+use crate::support::{Gate, Rig, count, drain, gated, job, nothing, numbers, page, read, rows};
 
 fn rig() -> Rig {
     Rig::new(|builder| {
@@ -75,7 +75,7 @@ fn rows_within_a_budget_are_kept_to_the_last_one() {
         let shown = handle.page(page(0, 100_000)).unwrap();
         assert!(shown.is_partial());
         assert_eq!(shown.len(), record.size.rows);
-        shown.rows::<u64>().unwrap()
+        read(&shown)
     };
     assert_eq!(kept(count(50_000).max_rows(40_001)), (0..40_001).collect::<Vec<_>>());
     assert_eq!(kept(count(50_000).max_rows(0)), [0u64; 0]);

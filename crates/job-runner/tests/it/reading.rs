@@ -1,10 +1,11 @@
 //! Pages, payloads, lists and values.
 
-use job_runner::{Cursor, EngineError, JobContext, JobError, JobHandle, JobId, PageRequest, store::ErrorKind};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use std::ops::ControlFlow;
 
-use crate::support::{Gate, Rig, count, drain, job, nothing, numbers, page, rows};
+use job_runner::{EngineError, JobContext, JobError, JobHandle, JobId, PageRequest, StoreError, wire::Dialect};
+use serde_json::Value;
+
+use crate::support::{Gate, Rig, count, drain, job, nothing, numbers, page, read, rows};
 
 fn rig() -> Rig {
     Rig::new(|builder| builder.algorithm("numbers", numbers).algorithm("nothing", nothing))
@@ -34,79 +35,69 @@ fn pages_of_any_offset_and_limit_are_windows_of_the_list() {
         let shown = handle.page(page(offset, limit.max(1))).unwrap();
         let start = usize::try_from(offset.min(100_000)).unwrap();
         let end = (start + limit.max(1) as usize).min(100_000);
-        assert_eq!(shown.rows::<u64>().unwrap(), whole[start..end], "{offset} {limit}");
+        assert_eq!(read(&shown), whole[start..end], "{offset} {limit}");
         assert_eq!((shown.offset(), shown.total(), shown.list()), (offset, 100_000, "numbers"));
-        assert!(!shown.is_partial() && !shown.is_cut());
+        assert!(!shown.is_partial());
     }
 }
 
 #[test]
-fn a_walk_with_cursors_gives_what_one_scan_gives() {
+fn a_whole_result_is_read_in_one_walk_from_any_row() {
     let rig = rig();
-    let handle = done(&rig, 12_345);
+    // More than a page may have, and than the engine asks a store for at a time.
+    let handle = done(&rig, 250_000);
     let reader = rig.engine.reader();
-    for limit in [1_000, 999, 12_345, 100_000] {
-        let mut walked: Vec<u64> = Vec::new();
-        let mut cursor = Some(Cursor::start(handle.id()));
-        while let Some(at) = cursor {
-            let text = at.to_string();
-            let shown = reader.page_at(text.parse().unwrap(), limit).unwrap();
-            walked.extend(shown.rows::<u64>().unwrap());
-            cursor = shown.next();
+    for first in [0, 1, 99_999, 100_000, 200_001, 249_999] {
+        let rest = reader.rows(handle.id(), first).unwrap();
+        assert_eq!((rest.offset(), rest.len(), rest.total()), (first, 250_000 - first, 250_000));
+        assert_eq!(read(&rest), (first..250_000).collect::<Vec<_>>());
+    }
+    assert!(reader.rows(handle.id(), 250_000).unwrap().is_empty());
+    assert!(reader.rows(handle.id(), u64::MAX).unwrap().is_empty());
+    let mut json = Vec::new();
+    reader.rows(handle.id(), 50_000).unwrap().write_to(&mut json).unwrap();
+    let expected: Vec<String> = (50_000..250_000).map(|n: u64| n.to_string()).collect();
+    assert!(String::from_utf8(json).unwrap() == expected.join(","));
+    assert_eq!(reader.rows(JobId::MIN, 0).unwrap_err(), EngineError::UnknownJob(JobId::MIN));
+}
+
+#[test]
+fn a_walk_ends_where_its_reader_wants_and_with_its_error() {
+    #[derive(Debug)]
+    enum Ended {
+        Store,
+        At(u64),
+    }
+    impl From<StoreError> for Ended {
+        fn from(_: StoreError) -> Self {
+            Self::Store
         }
-        assert_eq!(walked, rows(&handle, 0, 100_000));
     }
-    assert!(matches!(reader.page_at(Cursor::start(handle.id()), 100_001), Err(EngineError::InvalidPage(_))));
-}
-
-#[test]
-fn a_byte_budget_cuts_a_page_between_rows_and_the_walk_goes_on() {
     let rig = rig();
-    let handle = done(&rig, 1_000);
-    let (mut walked, mut cursor, mut cuts) = (Vec::new(), Some(Cursor::start(handle.id())), 0);
-    while let Some(at) = cursor {
-        let shown = rig.engine.reader().page_at(at, 300).unwrap().within(100).unwrap();
-        let mut json = Vec::new();
-        shown.write_to(&mut json).unwrap();
-        assert!(json.len() <= 100 && !shown.is_empty());
-        cuts += usize::from(shown.is_cut());
-        walked.extend(shown.rows::<u64>().unwrap());
-        cursor = shown.next();
-    }
-    assert_eq!(walked, rows(&handle, 0, 1_000));
-    assert!(cuts > 10);
-    // A row that is larger than the budget comes alone, so that a walk never stands still.
-    assert_eq!(handle.page(page(500, 10)).unwrap().within(0).unwrap().rows::<u64>().unwrap(), [500]);
-    // What fits is not cut.
-    assert!(!handle.page(page(0, 10)).unwrap().within(19).unwrap().is_cut());
-    assert!(handle.page(page(0, 10)).unwrap().within(18).unwrap().is_cut());
-}
-
-#[test]
-fn rows_can_be_read_as_a_type_and_a_row_that_does_not_fit_is_named() {
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct Person {
-        name: String,
-        age: u8,
-    }
-    let rig = Rig::new(|builder| {
-        builder.vertex_filter(|ctx: &mut JobContext| {
-            let mut rows = ctx.rows("vertices")?;
-            rows.push(&json!({"name": "Zoë", "age": 24}))?;
-            rows.push(&json!({"name": "Sid", "age": "unknown"}))
+    let handle = done(&rig, 50_000);
+    let rows = rig.engine.reader().rows(handle.id(), 0).unwrap();
+    for end in [0, 1, 12_345, 49_999] {
+        let mut seen = 0;
+        rows.for_each(|_| {
+            seen += 1;
+            Ok::<_, StoreError>(if seen > end { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })
-    });
-    let handle = rig.submit(job_runner::JobSpec::vertex_filter().graph("g"));
-    drain(&rig.engine);
-    let first: Vec<Person> = handle.page(page(0, 1)).unwrap().rows().unwrap();
-    assert_eq!(first, [Person { name: "Zoë".to_owned(), age: 24 }]);
-    let error = handle.page(page(0, 2)).unwrap().rows::<Person>().unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Invalid);
-    assert!(error.to_string().contains("row 1 does not fit"), "{error}");
+        .unwrap();
+        assert_eq!(seen, end + 1);
+        let mut seen = 0;
+        let ended = rows.for_each(|_| {
+            seen += 1;
+            if seen > end { Err(Ended::At(seen)) } else { Ok(ControlFlow::Continue(())) }
+        });
+        assert!(matches!(ended, Err(Ended::At(at)) if at == end + 1), "{ended:?}");
+    }
+    assert!(rig.engine.remove(handle.id()).unwrap());
+    let gone = rows.for_each(|_| Ok::<_, Ended>(ControlFlow::Continue(())));
+    assert!(matches!(gone, Err(Ended::Store)), "{gone:?}");
 }
 
 #[test]
-fn chunks_give_the_same_bytes_as_one_write() {
+fn pieces_are_the_same_bytes_as_one_write_in_every_dialect() {
     let rig = rig();
     let large = done(&rig, 100_000);
     let empty = done(&rig, 0);
@@ -114,14 +105,19 @@ fn chunks_give_the_same_bytes_as_one_write() {
     drain(&rig.engine);
     let waiting = rig.submit(count(1));
     let windows = [(0, 100_000), (10, 7), (60_000, 40_000), (99_999, 1), (100_000, 1)];
-    for handle in [&large, &empty, &bare, &waiting] {
-        for (offset, limit) in windows {
-            let status = handle.status(page(offset, limit)).unwrap();
-            let chunks: Vec<Vec<u8>> = status.chunks().collect::<Result<_, _>>().unwrap();
-            assert_eq!(String::from_utf8(chunks.concat()).unwrap(), written(handle, page(offset, limit)));
+    for dialect in Dialect::ALL {
+        for id in [large.id(), empty.id(), bare.id(), waiting.id(), JobId::MIN] {
+            for (offset, limit) in windows {
+                let status = rig.engine.reader().status_in(dialect, id, page(offset, limit)).unwrap();
+                let mut written = Vec::new();
+                status.write_to(&mut written).unwrap();
+                let pieces: Vec<Vec<u8>> = status.pieces().collect::<Result<_, _>>().unwrap();
+                assert!(pieces.concat() == written, "{} {id} {offset} {limit}", dialect.name());
+            }
         }
     }
-    assert!(large.status(page(0, 100_000)).unwrap().chunks().count() > 5, "a large page comes in pieces");
+    let status = large.status(page(0, 100_000)).unwrap();
+    assert!(status.pieces().count() > 5, "a large page comes in pieces");
 }
 
 #[test]
@@ -151,7 +147,7 @@ fn the_payload_of_each_state_is_the_documents() {
     let error: Value = serde_json::from_str(&written(&bad, first)).unwrap();
     assert_eq!(error["errorMessage"], "Running algorithm [bad] error: no memory!");
     let unknown = rig.engine.reader().status(JobId::MIN, first).unwrap();
-    assert_eq!(unknown.http_status(), 400);
+    assert_eq!(unknown.payload().http_status(), 400);
     assert!(unknown.page().is_none());
 }
 
@@ -273,14 +269,14 @@ fn pages_of_a_running_job_are_partial_and_their_offsets_stay() {
             assert!(shown.is_partial());
             assert!(shown.total() >= seen);
             seen = shown.total();
-            assert_eq!(shown.rows::<u64>().unwrap(), (0..seen).collect::<Vec<_>>());
+            assert_eq!(read(&shown), (0..seen).collect::<Vec<_>>());
             gate.open();
         }
         assert!(seen > 0, "full blocks can be read while the job runs");
     });
     let whole = handle.page(page(0, 100_000)).unwrap();
     assert!(!whole.is_partial());
-    assert_eq!(whole.rows::<u64>().unwrap(), (0..100_000).collect::<Vec<_>>());
+    assert_eq!(read(&whole), (0..100_000).collect::<Vec<_>>());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    ops::ControlFlow,
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
@@ -10,7 +11,8 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use job_runner::{
-    Engine, EngineBuilder, JobContext, JobError, JobHandle, JobId, JobRecord, JobSpec, ManualClock, PageRequest,
+    Engine, EngineBuilder, JobContext, JobError, JobHandle, JobId, JobRecord, JobSpec, ManualClock, Page,
+    PageRequest, StoreError,
     store::{MemoryStore, Store},
 };
 
@@ -98,7 +100,18 @@ pub(crate) fn page(offset: u64, limit: u32) -> PageRequest {
 }
 
 pub(crate) fn rows(handle: &JobHandle, offset: u64, limit: u32) -> Vec<u64> {
-    handle.page(page(offset, limit)).unwrap().rows().unwrap()
+    read(&handle.page(page(offset, limit)).unwrap())
+}
+
+/// The rows of a page.
+pub(crate) fn read(page: &Page) -> Vec<u64> {
+    let mut rows = Vec::new();
+    page.for_each(|row| {
+        rows.push(serde_json::from_slice(row).unwrap());
+        Ok::<_, StoreError>(ControlFlow::Continue(()))
+    })
+    .unwrap();
+    rows
 }
 
 /// A body that says when it is inside and goes on when it is let.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "scenarios of tests")]
 
 use std::{
+    ops::ControlFlow,
     sync::{
         Arc, OnceLock, Weak,
         atomic::{AtomicUsize, Ordering},
@@ -11,7 +12,7 @@ use std::{
 };
 
 use job_core::{Ending, JobId, JobRecord, JobSpec, JobState, PageRequest};
-use job_store::{Fault, FaultStore, JobStore, MemoryStore, Store};
+use job_store::{Fault, FaultStore, JobStore, MemoryStore, Store, StoreError};
 use shuttle::thread;
 
 use crate::{
@@ -23,6 +24,7 @@ use crate::{
         partition::{Partition, ScanOptions},
     },
     job::error::{EngineError, JobError},
+    read::page::Page,
     seam::clock::ManualClock,
 };
 
@@ -245,7 +247,17 @@ fn recovery_against_body() {
 }
 
 fn rows(handle: &JobHandle) -> Vec<u64> {
-    handle.page(PageRequest::default()).unwrap().rows().unwrap()
+    read(&handle.page(PageRequest::default()).unwrap()).unwrap()
+}
+
+/// The rows of a page.
+pub(crate) fn read(page: &Page) -> Result<Vec<u64>, StoreError> {
+    let mut rows = Vec::new();
+    page.for_each(|row| {
+        rows.push(serde_json::from_slice(row).unwrap());
+        Ok::<_, StoreError>(ControlFlow::Continue(()))
+    })?;
+    Ok(rows)
 }
 
 fn one_key() {

@@ -23,6 +23,7 @@ use crate::{
     handler::context::JobContext,
     job::error::{EngineError, JobError},
     line::{LEASE, Line, Weather, World},
+    scenarios::read,
     time::{self, RunClock},
 };
 
@@ -109,7 +110,7 @@ impl Two {
         let end = handle.wait().unwrap();
         assert_eq!(self.world.stored(end.id).as_ref(), Some(&end));
         if end.state == SUCCEEDED && end.size.rows > 0 {
-            let rows: Vec<u64> = handle.page(PageRequest::default()).unwrap().rows().unwrap();
+            let rows = read(&handle.page(PageRequest::default()).unwrap()).unwrap();
             assert_eq!(rows, (0..ROWS).collect::<Vec<_>>());
         }
         end

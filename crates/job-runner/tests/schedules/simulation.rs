@@ -27,6 +27,7 @@ use crate::{
     handler::context::JobContext,
     job::error::{EngineError, JobError},
     line::{LEASE, Line, Mistake, Weather, World},
+    scenarios::read,
     time::{self, RunClock, Timed, sleep},
 };
 
@@ -242,7 +243,7 @@ fn check_end(reader: &Engine, plan: Plan, end: &JobRecord) -> Result<(), String>
     }
     if plan.body == Body::Rows && end.state == SUCCEEDED {
         let page = reader.reader().page(end.id, PageRequest::default()).map_err(|error| error.to_string())?;
-        let rows: Vec<u64> = page.rows().map_err(|error| error.to_string())?;
+        let rows = read(&page).map_err(|error| error.to_string())?;
         if rows != (0..plan.steps).collect::<Vec<_>>() || end.size.rows != plan.steps {
             return Err(format!("its rows are {rows:?}, of {end:?}"));
         }

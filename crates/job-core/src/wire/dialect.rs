@@ -1,0 +1,284 @@
+//! [`Dialect`]: the words of one edition of the API.
+
+use super::{ApiError, ErrorCode, StatusPayload, payload};
+use crate::{Ending, JobId, JobKind, JobRecord, JobResult, JobState, PageRequest, shown};
+
+/// An edition of the API. Paths, parameters and rows are the same in all of them; words differ.
+///
+/// | | `Document` | `Memory2025` | `Database` |
+/// | --- | --- | --- | --- |
+/// | states | `waiting` `running` `complete` | `pending` `running` `success` `failed` `partiallyFailed` | `pending` `running` `complete` `failed` |
+/// | a failed job | 400, GES.8301 | 200, `status` and the error | 200, `status` and the error |
+/// | a failed job that kept rows | 400, GES.8301 | `partiallyFailed` with `data` | as any failed job |
+/// | `result` | never | never | `success` or `failed`, always |
+/// | `jobType` of a vertex filter | 0 | 1 | no `jobType` at all |
+/// | an unknown job | `jobId is  X` (two blanks) | `jobId is  X` | `jobId is X` |
+///
+/// Of a cancelled job no edition says anything; here it is a failed job whose reason is that it was cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Dialect {
+    /// The API document that this library implements: the service's memory edition of 2018 and early 2019.
+    #[default]
+    Document,
+    /// The memory edition of the service, as its pages of 2025 have it.
+    Memory2025,
+    /// The database edition of the service, as its pages of 2025 have it.
+    Database,
+}
+
+/// All that an edition says in words of its own. A dialect is one of these and nothing else: who adds one, adds a variant,
+/// one of these, and a line in [`Dialect::ALL`] and [`Dialect::edition`].
+#[derive(Debug)]
+struct Edition {
+    name: &'static str,
+    waiting: &'static str,
+    running: &'static str,
+    succeeded: &'static str,
+    /// `None`: a query about a job that failed is answered with a plain error.
+    failed: Option<&'static str>,
+    /// `None`: the rows that a failed job kept are not shown.
+    partly_failed: Option<&'static str>,
+    /// A list has a word of its own for a job that succeeded.
+    listed_succeeded: &'static str,
+    /// Whether every answer says in `result` how the query went, and a list how many jobs there are.
+    has_result: bool,
+    /// `jobType` of a vertex filter, an edge filter and an algorithm: opaque numbers, taken from the samples.
+    job_types: Option<[u8; 3]>,
+    /// What stands before the id of an unknown job.
+    unknown_job: &'static str,
+    /// What stands before the id of a job that cannot be cancelled.
+    not_cancellable: &'static str,
+}
+
+const DOCUMENT: Edition = Edition {
+    name: "document",
+    waiting: "waiting",
+    running: "running",
+    succeeded: "complete",
+    failed: None,
+    partly_failed: None,
+    listed_succeeded: "complete",
+    has_result: false,
+    job_types: Some([0, 0, 1]),
+    // Two blanks, as in the document's sample.
+    unknown_job: "can not find job, jobId is  ",
+    not_cancellable: "can not find job to cancel, id is ",
+};
+
+const MEMORY_2025: Edition = Edition {
+    name: "memory-2025",
+    waiting: "pending",
+    running: "running",
+    succeeded: "success",
+    failed: Some("failed"),
+    partly_failed: Some("partiallyFailed"),
+    listed_succeeded: "success",
+    has_result: false,
+    job_types: Some([1, 0, 1]),
+    unknown_job: "can not find job, jobId is  ",
+    not_cancellable: "Can not find job to cancel, jobId is ",
+};
+
+const DATABASE: Edition = Edition {
+    name: "database",
+    waiting: "pending",
+    running: "running",
+    succeeded: "complete",
+    failed: Some("failed"),
+    partly_failed: None,
+    listed_succeeded: "success",
+    has_result: true,
+    job_types: None,
+    unknown_job: "can not find job, jobId is ",
+    not_cancellable: "can not find job to cancel, id is ",
+};
+
+impl Edition {
+    const fn unfinished(&self, state: JobState) -> &'static str {
+        match state {
+            JobState::Waiting => self.waiting,
+            JobState::Running { .. } | JobState::Complete(_) => self.running,
+        }
+    }
+
+    /// The member `result`, of a query that went well or did not.
+    const fn result(&self, went_well: bool) -> &'static str {
+        match (self.has_result, went_well) {
+            (false, _) => "",
+            (true, true) => r#","result":"success""#,
+            (true, false) => r#","result":"failed""#,
+        }
+    }
+
+    /// The end of an answer about a job: its state, what the edition adds, and the brace of the whole.
+    fn end(&self, status: &str, went_well: bool) -> Vec<u8> {
+        [r#""status":""#, status, "\"", self.result(went_well), "}"].concat().into_bytes()
+    }
+}
+
+/// Answers to a status query.
+impl Dialect {
+    /// Every dialect.
+    pub const ALL: [Self; 3] = [Self::Document, Self::Memory2025, Self::Database];
+
+    const fn edition(self) -> &'static Edition {
+        match self {
+            Self::Document => &DOCUMENT,
+            Self::Memory2025 => &MEMORY_2025,
+            Self::Database => &DATABASE,
+        }
+    }
+
+    /// Its name, such as `memory-2025`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.edition().name
+    }
+
+    /// Whether the answer about this job needs its result: it has succeeded, or the dialect shows what it kept.
+    #[must_use]
+    pub const fn shows_result(self, record: &JobRecord) -> bool {
+        match record.state {
+            JobState::Complete(Ending::Succeeded) => true,
+            JobState::Complete(_) => record.size.rows > 0 && self.edition().partly_failed.is_some(),
+            JobState::Waiting | JobState::Running { .. } => false,
+        }
+    }
+
+    /// The answer about a job. Its `result` is looked at where the answer [shows](Self::shows_result) it.
+    ///
+    /// A job that succeeded but whose `result` is missing is an internal error, never an empty success.
+    #[must_use]
+    pub fn status(self, record: &JobRecord, result: Option<&JobResult>, page: PageRequest) -> StatusPayload {
+        let edition = self.edition();
+        let result = result.filter(|_| self.shows_result(record));
+        match (ApiError::of_job(record), record.state, result) {
+            (Some(_), _, Some(kept)) => {
+                let status = edition.partly_failed.unwrap_or(edition.succeeded);
+                StatusPayload::page(kept, page, &edition.end(status, true))
+            }
+            (Some(error), _, None) => match edition.failed {
+                Some(status) => StatusPayload::failed(&error, &edition.end(status, false)),
+                None => self.error(&error),
+            },
+            (None, JobState::Complete(_), Some(result)) => {
+                StatusPayload::page(result, page, &edition.end(edition.succeeded, true))
+            }
+            (None, JobState::Complete(_), None) => {
+                let missing = format!("the result of job {} is missing", record.id);
+                self.error(&ApiError::new(ErrorCode::JobQueryInternal, missing))
+            }
+            (None, unfinished, _) => StatusPayload::bare(&edition.end(edition.unfinished(unfinished), true)),
+        }
+    }
+
+    /// The answer about a running job with the rows that it has so far: `total` of them in a list of this name. It has the
+    /// form of a page of a result.
+    #[must_use]
+    pub fn so_far(self, list: &str, total: u64, page: PageRequest) -> StatusPayload {
+        let edition = self.edition();
+        StatusPayload::so_far(list, total, page, &edition.end(edition.running, true))
+    }
+
+    /// The answer that is an error: `errorMessage` and `errorCode`, no status, no data.
+    #[must_use]
+    pub fn error(self, error: &ApiError) -> StatusPayload {
+        StatusPayload::whole(error.code.http_status(), self.error_body(error.code.as_str(), &error.message))
+    }
+
+    /// The body of any answer that is an error, also with a code of the host's own.
+    ///
+    /// ```
+    /// use job_core::wire::Dialect;
+    ///
+    /// let body = Dialect::Database.error_body("GES.8201", "labels[0] is unknown");
+    /// assert_eq!(body, br#"{"errorMessage":"labels[0] is unknown","errorCode":"GES.8201","result":"failed"}"#);
+    /// ```
+    #[must_use]
+    pub fn error_body(self, code: &str, message: &str) -> Vec<u8> {
+        let mut body = payload::error_members(code, message);
+        body.extend_from_slice(self.edition().result(false).as_bytes());
+        body.push(b'}');
+        body
+    }
+
+    /// No such job. Any text may be asked for, and is repeated.
+    #[must_use]
+    pub fn unknown_job(self, id: &str) -> ApiError {
+        ApiError::new(ErrorCode::JobQuery, format!("{}{}", self.edition().unknown_job, shown(id)))
+    }
+}
+
+/// Answers to other requests.
+impl Dialect {
+    /// The acknowledgement of a job. Of work that the editions do not know the kind of it is left out.
+    ///
+    /// ```
+    /// use job_core::{JobId, JobKind, wire::Dialect};
+    ///
+    /// let id: JobId = "018bcfe5-6800-7000-8000-000000000000".parse()?;
+    /// let body = Dialect::Memory2025.acknowledged(id, Some(&JobKind::VertexFilter));
+    /// assert_eq!(body, br#"{"jobId":"018bcfe5-6800-7000-8000-000000000000","jobType":1}"#);
+    /// # Ok::<(), job_core::InvalidJobId>(())
+    /// ```
+    #[must_use]
+    pub fn acknowledged(self, id: JobId, kind: Option<&JobKind>) -> Vec<u8> {
+        let job_type = kind.zip(self.edition().job_types).map(|(kind, [vertices, edges, algorithm])| match kind {
+            JobKind::VertexFilter => vertices,
+            JobKind::EdgeFilter => edges,
+            JobKind::Algorithm(_) => algorithm,
+        });
+        match job_type {
+            Some(number) => format!(r#"{{"jobId":"{id}","jobType":{number}}}"#),
+            None => format!(r#"{{"jobId":"{id}"}}"#),
+        }
+        .into_bytes()
+    }
+
+    /// The answer to a cancel that was taken.
+    #[must_use]
+    pub const fn cancelled(self) -> &'static [u8] {
+        if self.edition().has_result { br#"{"result":"success"}"# } else { b"{}" }
+    }
+
+    /// No such job to cancel, or one that has ended already.
+    #[must_use]
+    pub fn not_cancellable(self, id: &str) -> ApiError {
+        ApiError::new(ErrorCode::JobCancel, format!("{}{}", self.edition().not_cancellable, shown(id)))
+    }
+
+    /// The state of a job in a list. Lists tell failed jobs apart in every edition.
+    #[must_use]
+    pub const fn listed(self, record: &JobRecord) -> &'static str {
+        let edition = self.edition();
+        match (record.state, edition.partly_failed) {
+            (JobState::Complete(Ending::Succeeded), _) => edition.listed_succeeded,
+            (JobState::Complete(_), Some(partly)) if record.size.rows > 0 => partly,
+            (JobState::Complete(_), _) => "failed",
+            (unfinished, _) => edition.unfinished(unfinished),
+        }
+    }
+
+    /// Whether a list says how many jobs there are in all.
+    #[must_use]
+    pub const fn counts_jobs(self) -> bool {
+        self.edition().has_result
+    }
+
+    /// What stands before the first job of a list. Jobs have a comma between every two.
+    #[must_use]
+    pub const fn list_head(self) -> &'static [u8] {
+        br#"{"jobs":["#
+    }
+
+    /// What stands after the last job of a list, of `total` jobs in all.
+    #[must_use]
+    pub fn list_tail(self, total: u64) -> Vec<u8> {
+        let edition = self.edition();
+        if !edition.has_result {
+            return b"]}".to_vec();
+        }
+        format!(r#"],"totalCount":{total}{}}}"#, edition.result(true)).into_bytes()
+    }
+}

@@ -1,0 +1,63 @@
+//! [`ApiError`]: a code and a sentence.
+
+use std::fmt;
+
+use super::ErrorCode;
+use crate::{Ending, InvalidParameter, JobKind, JobRecord, JobState, shown};
+
+/// An answer that is an error: a code and a sentence.
+///
+/// ```
+/// use job_core::wire::Dialect;
+///
+/// let error = Dialect::Document.unknown_job("9440a7eb");
+/// assert_eq!(error.to_string(), "GES.8301: can not find job, jobId is  9440a7eb");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    /// The code.
+    pub code: ErrorCode,
+    /// The sentence.
+    pub message: String,
+}
+
+impl ApiError {
+    /// An error of this code.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// Why a job has no result: it failed or was cancelled; `None` for any other. The service answers a query about
+    /// such a job with the code of an unknown job, and tells the two apart by the message alone.
+    #[must_use]
+    pub fn of_job(record: &JobRecord) -> Option<Self> {
+        let reason = match record.state {
+            JobState::Complete(Ending::Failed) => {
+                record.failure.as_ref().map_or("no reason was recorded", |failure| failure.message.as_str())
+            }
+            JobState::Complete(Ending::Cancelled) => "the job was cancelled",
+            _ => return None,
+        };
+        let work = match record.spec.kind() {
+            JobKind::VertexFilter => "vertex filter".to_owned(),
+            JobKind::EdgeFilter => "edge filter".to_owned(),
+            JobKind::Algorithm(name) => format!("algorithm [{}]", shown(name)),
+        };
+        Some(Self::new(ErrorCode::JobQuery, format!("Running {work} error: {reason}!")))
+    }
+}
+
+impl From<InvalidParameter> for ApiError {
+    fn from(invalid: InvalidParameter) -> Self {
+        Self::new(ErrorCode::Parameter, invalid.to_string())
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for ApiError {}

@@ -1,0 +1,176 @@
+//! [`StatusPayload`]: the bytes that answer a status query.
+
+use std::{io, ops::Range};
+
+use serde::Serialize;
+
+use super::ApiError;
+use crate::{JobResult, PageRequest};
+
+/// The answer to one status query: the bytes before the rows, which rows, the bytes after them. A
+/// [`Dialect`](super::Dialect) makes it.
+///
+/// The rows are not in it. They are JSON in the store already, separated by commas, and go from there straight
+/// into the output ([`write`](Self::write)), so a payload of 100,000 rows costs no more memory than an empty one.
+///
+/// The shape is the document's: everything under `data.outputs`, as all its samples have it (its table 3 lists
+/// the same names one level higher).
+///
+/// ```
+/// use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, PageRequest, RowList, Segment, Timestamp, wire::Dialect};
+///
+/// let mut result = JobResult::default();
+/// result.list = Some(RowList::new("vertices", vec![Segment { attempt: 1, number: 0, rows: 19, bytes: 999 }]));
+/// let now = Timestamp::from_micros(1_700_000_000_000_000);
+/// let waiting = JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().graph("movies"), now);
+/// let done = waiting.apply(Event::Start, now)?.apply(Event::Succeed(result.size()), now)?;
+///
+/// let payload = Dialect::Document.status(&done, Some(&result), PageRequest::new(18, 2)?);
+/// let mut out = Vec::new();
+/// payload.write(&mut out, |out, rows| {
+///     assert_eq!(rows, 18..19);
+///     out.extend_from_slice(br#"{"id":"Zoe"}"#);
+///     Ok::<(), std::io::Error>(())
+/// })?;
+/// assert_eq!(String::from_utf8(out)?, concat!(
+///     r#"{"data":{"outputs":{"data_return_size":1,"data_offset":18,"data_total_size":19,"#,
+///     r#""vertices":[{"id":"Zoe"}]}},"status":"complete"}"#));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusPayload {
+    http_status: u16,
+    head: Vec<u8>,
+    rows: Range<u64>,
+    tail: Vec<u8>,
+}
+
+/// The names by which a page tells its size: no output of a job may have one.
+pub(crate) const PAGE_NAMES: [&str; 3] = ["data_return_size", "data_offset", "data_total_size"];
+
+/// How every answer with data begins.
+const DATA: &[u8] = br#"{"data":{"outputs":{"#;
+
+impl StatusPayload {
+    /// A page of this `result`; `end` is what follows the data.
+    pub(super) fn page(result: &JobResult, page: PageRequest, end: &[u8]) -> Self {
+        let mut head = DATA.to_vec();
+        for (name, value) in result.outputs.iter() {
+            push_key(&mut head, name);
+            head.extend_from_slice(value.as_bytes());
+            head.push(b',');
+        }
+        if let Some(list) = &result.list {
+            return Self::list(head, list.name(), list.rows(), page, end);
+        }
+        if head.last() == Some(&b',') {
+            head.pop();
+        }
+        Self { http_status: 200, head, rows: 0..0, tail: [b"}},", end].concat() }
+    }
+
+    /// A page of `total` rows under this name, without other outputs.
+    pub(super) fn so_far(name: &str, total: u64, page: PageRequest, end: &[u8]) -> Self {
+        Self::list(DATA.to_vec(), name, total, page, end)
+    }
+
+    fn list(mut head: Vec<u8>, name: &str, total: u64, page: PageRequest, end: &[u8]) -> Self {
+        let rows = page.window(total);
+        for (name, number) in PAGE_NAMES.iter().zip([rows.end - rows.start, page.offset(), total]) {
+            push_key(&mut head, name);
+            head.extend_from_slice(number.to_string().as_bytes());
+            head.push(b',');
+        }
+        push_key(&mut head, name);
+        head.push(b'[');
+        Self { http_status: 200, head, rows, tail: [b"]}},", end].concat() }
+    }
+
+    /// The answer about a job that failed: its error, and then its state.
+    pub(super) fn failed(error: &ApiError, end: &[u8]) -> Self {
+        let mut body = error_members(error.code.as_str(), &error.message);
+        body.push(b',');
+        body.extend_from_slice(end);
+        Self::whole(200, body)
+    }
+
+    /// The answer that is a state alone.
+    pub(super) fn bare(end: &[u8]) -> Self {
+        Self::whole(200, [b"{", end].concat())
+    }
+
+    /// An answer without rows.
+    pub(super) const fn whole(http_status: u16, body: Vec<u8>) -> Self {
+        Self { http_status, head: body, rows: 0..0, tail: Vec::new() }
+    }
+
+    /// The HTTP status of the answer.
+    #[must_use]
+    pub const fn http_status(&self) -> u16 {
+        self.http_status
+    }
+
+    /// The bytes before the rows; the whole answer when there are none and the tail is empty.
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The rows that belong between head and tail.
+    #[must_use]
+    pub fn rows(&self) -> Range<u64> {
+        self.rows.clone()
+    }
+
+    /// The bytes after the rows.
+    #[must_use]
+    pub fn tail(&self) -> &[u8] {
+        &self.tail
+    }
+
+    /// Head, rows and tail, for those who send them piece by piece.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<u8>, Range<u64>, Vec<u8>) {
+        (self.head, self.rows, self.tail)
+    }
+
+    /// Writes the answer: the head, what `rows` writes for the window (JSON values with a comma between every
+    /// two; not called for an empty window), the tail.
+    ///
+    /// # Errors
+    /// The first error of `out` or `rows`; the output is cut short there.
+    pub fn write<W, E, F>(&self, out: &mut W, rows: F) -> Result<(), E>
+    where
+        W: io::Write + ?Sized,
+        E: From<io::Error>,
+        F: FnOnce(&mut W, Range<u64>) -> Result<(), E>,
+    {
+        out.write_all(&self.head)?;
+        if !self.rows.is_empty() {
+            rows(out, self.rows.clone())?;
+        }
+        out.write_all(&self.tail)?;
+        Ok(())
+    }
+}
+
+/// An answer that is an error, as far as all editions agree: what follows is up to them.
+pub(super) fn error_members(code: &str, message: &str) -> Vec<u8> {
+    let mut out = b"{".to_vec();
+    push_key(&mut out, "errorMessage");
+    push_json(&mut out, message);
+    out.push(b',');
+    push_key(&mut out, "errorCode");
+    push_json(&mut out, code);
+    out
+}
+
+fn push_key(out: &mut Vec<u8>, name: &str) {
+    push_json(out, name);
+    out.push(b':');
+}
+
+fn push_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    // Strings and numbers always serialize, and a Vec never refuses bytes.
+    let _ = serde_json::to_writer(out, value);
+}

@@ -1,0 +1,186 @@
+//! Every answer of every dialect, byte for byte.
+
+use super::*;
+use crate::{
+    Event, Failure, FailureKind, JobId, JobKind, JobRecord, JobResult, JobSpec, PageRequest, RowList, Segment,
+    Timestamp,
+};
+
+const ID: &str = "018bcfe5-6800-7000-8000-000000000000";
+
+fn waiting() -> JobRecord {
+    let now = Timestamp::default();
+    JobRecord::waiting(ID.parse().unwrap(), JobSpec::algorithm("path").graph("movies"), now)
+}
+
+fn after(events: &[Event]) -> JobRecord {
+    events.iter().fold(waiting(), |record, event| record.apply(event.clone(), Timestamp::default()).unwrap())
+}
+
+fn failure() -> Event {
+    Event::Fail(Failure::new(FailureKind::Handler, "parameter [source] is invalid"))
+}
+
+/// Seven rows, and one value.
+fn result() -> JobResult {
+    let mut result = JobResult::default();
+    result.outputs.insert("runtime", &0.5).unwrap();
+    result.list = Some(RowList::new("score", vec![Segment { attempt: 1, number: 0, rows: 7, bytes: 70 }]));
+    result
+}
+
+/// One that failed and kept its rows.
+fn kept() -> JobRecord {
+    let mut record = after(&[Event::Start, failure()]);
+    record.size = result().size();
+    record
+}
+
+/// The whole answer; a row is its number.
+fn body(payload: &StatusPayload) -> (u16, String) {
+    let mut out = Vec::new();
+    let written = payload.write(&mut out, |out, rows| {
+        let rows: Vec<String> = rows.map(|row| row.to_string()).collect();
+        out.extend_from_slice(rows.join(",").as_bytes());
+        Ok::<_, std::io::Error>(())
+    });
+    written.unwrap();
+    (payload.http_status(), String::from_utf8(out).unwrap())
+}
+
+const ROWS: &str = r#"{"data":{"outputs":{"runtime":0.5,"data_return_size":2,"data_offset":5,"data_total_size":7,"score":[5,6]}},"status":"#;
+const VALUES: &str = r#"{"data":{"outputs":{"runtime":0.5}},"status":"#;
+const SO_FAR: &str =
+    r#"{"data":{"outputs":{"data_return_size":1,"data_offset":5,"data_total_size":6,"score":[5]}},"status":"#;
+const FAILED: &str =
+    r#"{"errorMessage":"Running algorithm [path] error: parameter [source] is invalid!","errorCode":"GES.8301""#;
+const STOPPED: &str =
+    r#"{"errorMessage":"Running algorithm [path] error: the job was cancelled!","errorCode":"GES.8301""#;
+const MISSING: &str = r#"{"errorMessage":"the result of job 018bcfe5-6800-7000-8000-000000000000 is missing","errorCode":"GES.8302""#;
+
+/// Answers to a status query, in the order of [`each_dialect_answers_a_status_query_in_its_own_bytes`].
+type Answers = [(u16, [&'static str; 2]); 9];
+
+const DOCUMENT: Answers = [
+    (200, [r#"{"status":"waiting"}"#, ""]),
+    (200, [r#"{"status":"running"}"#, ""]),
+    (200, [SO_FAR, r#""running"}"#]),
+    (200, [ROWS, r#""complete"}"#]),
+    (200, [VALUES, r#""complete"}"#]),
+    (500, [MISSING, "}"]),
+    (400, [FAILED, "}"]),
+    (400, [FAILED, "}"]),
+    (400, [STOPPED, "}"]),
+];
+
+const MEMORY_2025: Answers = [
+    (200, [r#"{"status":"pending"}"#, ""]),
+    (200, [r#"{"status":"running"}"#, ""]),
+    (200, [SO_FAR, r#""running"}"#]),
+    (200, [ROWS, r#""success"}"#]),
+    (200, [VALUES, r#""success"}"#]),
+    (500, [MISSING, "}"]),
+    (200, [FAILED, r#","status":"failed"}"#]),
+    (200, [ROWS, r#""partiallyFailed"}"#]),
+    (200, [STOPPED, r#","status":"failed"}"#]),
+];
+
+const DATABASE: Answers = [
+    (200, [r#"{"status":"pending","result":"success"}"#, ""]),
+    (200, [r#"{"status":"running","result":"success"}"#, ""]),
+    (200, [SO_FAR, r#""running","result":"success"}"#]),
+    (200, [ROWS, r#""complete","result":"success"}"#]),
+    (200, [VALUES, r#""complete","result":"success"}"#]),
+    (500, [MISSING, r#","result":"failed"}"#]),
+    (200, [FAILED, r#","status":"failed","result":"failed"}"#]),
+    (200, [FAILED, r#","status":"failed","result":"failed"}"#]),
+    (200, [STOPPED, r#","status":"failed","result":"failed"}"#]),
+];
+
+#[test]
+fn each_dialect_answers_a_status_query_in_its_own_bytes() {
+    let page = PageRequest::new(5, 3).unwrap();
+    let result = result();
+    let values = JobResult { list: None, ..result.clone() };
+    let done = after(&[Event::Start, Event::Succeed(result.size())]);
+    let cancelling = after(&[Event::Start, Event::Cancel]);
+    for (dialect, expected) in Dialect::ALL.into_iter().zip([DOCUMENT, MEMORY_2025, DATABASE]) {
+        let found = [
+            // A result that nobody asked for is not looked at.
+            dialect.status(&waiting(), Some(&result), page),
+            dialect.status(&cancelling, Some(&result), page),
+            dialect.so_far("score", 6, page),
+            dialect.status(&done, Some(&result), page),
+            dialect.status(&done, Some(&values), page),
+            dialect.status(&done, None, page),
+            dialect.status(&after(&[Event::Start, failure()]), Some(&values), page),
+            dialect.status(&kept(), Some(&result), page),
+            dialect.status(&after(&[Event::Cancel]), None, page),
+        ];
+        for (found, (code, parts)) in found.iter().zip(expected) {
+            assert_eq!(body(found), (code, parts.concat()), "{}", dialect.name());
+        }
+    }
+}
+
+#[test]
+fn each_dialect_answers_other_requests_in_its_own_bytes() {
+    let id: JobId = ID.parse().unwrap();
+    let kinds = [JobKind::VertexFilter, JobKind::EdgeFilter, JobKind::Algorithm("path".to_owned())];
+    let done = after(&[Event::Start, Event::Succeed(result().size())]);
+    let failed = after(&[Event::Start, failure()]);
+    let running = after(&[Event::Start]);
+    for (dialect, types, cancelled, tail, words) in [
+        (
+            Dialect::Document,
+            [",\"jobType\":0", ",\"jobType\":0", ",\"jobType\":1"],
+            "{}",
+            "]}",
+            ["waiting", "running", "complete", "failed", "failed"],
+        ),
+        (
+            Dialect::Memory2025,
+            [",\"jobType\":1", ",\"jobType\":0", ",\"jobType\":1"],
+            "{}",
+            "]}",
+            ["pending", "running", "success", "failed", "partiallyFailed"],
+        ),
+        (
+            Dialect::Database,
+            [""; 3],
+            r#"{"result":"success"}"#,
+            r#"],"totalCount":3,"result":"success"}"#,
+            ["pending", "running", "success", "failed", "failed"],
+        ),
+    ] {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        for (kind, job_type) in kinds.iter().zip(types) {
+            assert_eq!(text(dialect.acknowledged(id, Some(kind))), format!(r#"{{"jobId":"{ID}"{job_type}}}"#));
+        }
+        assert_eq!(text(dialect.acknowledged(id, None)), format!(r#"{{"jobId":"{ID}"}}"#));
+        assert_eq!(dialect.cancelled(), cancelled.as_bytes());
+        assert_eq!((dialect.list_head(), text(dialect.list_tail(3)).as_str()), (&br#"{"jobs":["#[..], tail));
+        let listed = [&waiting(), &running, &done, &failed, &kept()].map(|record| dialect.listed(record));
+        assert_eq!(listed, words);
+    }
+}
+
+#[test]
+fn each_dialect_has_its_own_sentences() {
+    for (dialect, unknown, ended) in [
+        (Dialect::Document, "can not find job, jobId is  1", "can not find job to cancel, id is 1"),
+        (Dialect::Memory2025, "can not find job, jobId is  1", "Can not find job to cancel, jobId is 1"),
+        (Dialect::Database, "can not find job, jobId is 1", "can not find job to cancel, id is 1"),
+    ] {
+        assert_eq!(dialect.unknown_job("1"), ApiError::new(ErrorCode::JobQuery, unknown));
+        assert_eq!(dialect.not_cancellable("1"), ApiError::new(ErrorCode::JobCancel, ended));
+    }
+}
+
+#[test]
+fn dialects_are_told_apart_by_their_names() {
+    let mut names = Dialect::ALL.map(Dialect::name).to_vec();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), Dialect::ALL.len());
+}
