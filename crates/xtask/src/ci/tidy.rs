@@ -23,6 +23,12 @@ const BANNED: [&str; 10] = [
     concat!("deb.debian", ".org"),
 ];
 
+/// The codes of the API and the statuses of HTTP: of the library only the room `wire` knows them.
+const WIRE: [&str; 3] = ["\"GES.", "http_status", "ErrorCode"];
+
+/// The packages that know none of them but for that room.
+const UNWIRED: [&str; 3] = ["crates/job-core/src/", "crates/job-store/src/", "crates/job-runner/src/"];
+
 /// The one source of packages that the lock file may name.
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
@@ -51,7 +57,20 @@ fn complaints(name: &str, text: &str) -> Vec<String> {
             complaints.push(format!("{name}:{number}: takes a package from elsewhere than the public registry"));
         }
     }
+    complaints.extend(wired(name, text));
     complaints
+}
+
+/// Words of the wire outside of their room.
+fn wired(name: &str, text: &str) -> Option<String> {
+    if !UNWIRED.iter().any(|package| name.starts_with(package)) || name.starts_with("crates/job-core/src/wire") {
+        return None;
+    }
+    let code = (1..).zip(text.lines().take(code_length(text)));
+    let (number, word) = code
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        .find_map(|(number, line)| WIRE.iter().find(|word| line.contains(**word)).map(|word| (number, word)))?;
+    Some(format!("{name}:{number}: knows of {word}, which only job_core::wire may"))
 }
 
 /// Lines before the tests at the end of a file.
@@ -81,6 +100,15 @@ mod tests {
         let text = format!("fine\nsee {}me/notes\n", BANNED[0]);
         let complaints = complaints("README.md", &text);
         assert!(complaints[0].starts_with("README.md:2: "), "{complaints:?}");
+    }
+
+    #[test]
+    fn codes_of_the_api_stay_in_their_room() {
+        let text = "//! As `ErrorCode`.\nlet code = ErrorCode::JobQuery;\n";
+        assert_eq!(complaints("crates/job-runner/src/read/page.rs", text).len(), 1);
+        assert_eq!(complaints("crates/job-core/src/wire/code.rs", text), [""; 0]);
+        assert_eq!(complaints("crates/job-http/src/failure.rs", text), [""; 0]);
+        assert_eq!(complaints("crates/job-runner/src/lib.rs", "//! As `ErrorCode`.\n"), [""; 0]);
     }
 
     #[test]
