@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use anyhow::{Result, ensure};
 use job_runner::{
-    Durability, Ending, Engine, EngineBuilder, JobContext, JobHandle, JobSpec, JobState, store::Store,
+    Durability, Engine, EngineBuilder, JobContext, JobHandle, JobSpec, JobState, Outcome, store::Store,
 };
 
 /// How many jobs go into one call of a batch.
@@ -44,7 +44,7 @@ pub fn submit_batches(engine: &Engine, n: usize) -> Result<Vec<JobHandle>> {
 pub fn wait_all(handles: &[JobHandle]) -> Result<()> {
     for handle in handles {
         let record = handle.wait()?;
-        ensure!(record.state == JobState::Complete(Ending::Succeeded), "job {} is {:?}", record.id, record.state);
+        ensure!(record.state == JobState::Complete(Outcome::Succeeded), "job {} is {:?}", record.id, record.state);
     }
     Ok(())
 }

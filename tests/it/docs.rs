@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, fs, path::Path};
 
-use job_runner::Move;
+use job_runner::Transition;
 
 fn document(name: &str) -> Option<String> {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)).ok()
@@ -24,8 +24,9 @@ fn table(text: &str, columns: usize) -> Vec<Vec<String>> {
 #[test]
 fn the_table_of_states_in_the_architecture_is_the_one_of_the_code() {
     let text = document("ARCHITECTURE.md").expect("ARCHITECTURE.md is in the root of the workspace");
-    let moves: Vec<Vec<String>> =
-        Move::all().map(|edge| vec![edge.from.to_string(), edge.event.to_string(), edge.to.to_string()]).collect();
+    let moves: Vec<Vec<String>> = Transition::all()
+        .map(|edge| vec![edge.from.to_string(), edge.event.to_string(), edge.to.to_string()])
+        .collect();
     let states: Vec<&String> = moves.iter().flat_map(|edge| [&edge[0], &edge[2]]).collect();
     let written: Vec<Vec<String>> =
         table(&text, 3).into_iter().filter(|row| states.contains(&&row[0]) && states.contains(&&row[2])).collect();

@@ -12,8 +12,8 @@ use std::{
 };
 
 use job_runner::{
-    Durability, Ending, Engine, EngineError, Event, FailureKind, JobContext, JobId, JobReader, JobRecord, JobSpec,
-    JobState, PageRequest, Segment, Timestamp,
+    Durability, Engine, EngineError, Event, FailureKind, JobContext, JobId, JobReader, JobRecord, JobSpec,
+    JobState, Outcome, PageRequest, Segment, Timestamp,
     store::{
         BlockBuilder, ErrorKind, Fault, FaultStore, MemoryStore, RocksOptions, RocksStore, SegmentKey, Store,
     },
@@ -134,7 +134,7 @@ fn a_full_disk_is_said_and_loses_nothing_that_was_acknowledged() {
     // Its pause may not be over: then there is nothing to run yet, which is as right.
     engine.driver().run_until_idle();
     for record in engine.reader().list(PageRequest::default()).unwrap() {
-        if record.state == JobState::Complete(Ending::Succeeded) && record.id == full {
+        if record.state == JobState::Complete(Outcome::Succeeded) && record.id == full {
             assert_eq!(rows_of(&store, full).len(), 60_000);
         }
     }
@@ -543,7 +543,7 @@ fn scenario(store: &FaultStore) -> Result<(), EngineError> {
     engine.driver().run_until_idle();
     for (handle, rows) in [(large, 400), (small, 3)] {
         let record = handle.record();
-        if record.state == JobState::Complete(Ending::Succeeded) {
+        if record.state == JobState::Complete(Outcome::Succeeded) {
             assert_eq!(record.size.rows, rows);
             body(handle.status(PageRequest::default()).unwrap());
         }
@@ -576,7 +576,7 @@ fn sweep(fresh: impl Fn() -> (Box<dyn std::any::Any>, Arc<dyn Store>)) -> u64 {
                 // Another attempt may have to wait for its time: take it up at once.
                 engine.driver().run_until_idle();
                 let record = inner.get(record.id).unwrap().unwrap();
-                if record.state == JobState::Complete(Ending::Succeeded) {
+                if record.state == JobState::Complete(Outcome::Succeeded) {
                     assert_eq!(
                         rows_of(&inner, record.id),
                         (0..expected).map(noise).collect::<Vec<_>>(),
@@ -585,7 +585,7 @@ fn sweep(fresh: impl Fn() -> (Box<dyn std::any::Any>, Arc<dyn Store>)) -> u64 {
                 } else {
                     let paused = record.state == JobState::Waiting && record.not_before.is_some();
                     assert!(
-                        paused || record.state == JobState::Complete(Ending::Cancelled),
+                        paused || record.state == JobState::Complete(Outcome::Cancelled),
                         "{fault:?}: {record:?}"
                     );
                 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, thread, time::Duration};
 
 use job_runner::{
-    Ending, Engine, JobContext, JobError, JobSpec, JobState, StopCause,
+    Engine, JobContext, JobError, JobSpec, JobState, Outcome, StopCause,
     store::{PostgresOptions, PostgresStore},
 };
 use test_servers::{Postgres, Proxy};
@@ -56,6 +56,6 @@ fn a_database_that_is_gone_three_times_for_longer_than_a_lease_costs_no_attempt(
         }
     }
     let record = handle.wait().unwrap();
-    assert_eq!(record.state, JobState::Complete(Ending::Succeeded), "{record:?}");
+    assert_eq!(record.state, JobState::Complete(Outcome::Succeeded), "{record:?}");
     assert_eq!((record.failed_attempts, record.size.rows), (0, 10));
 }

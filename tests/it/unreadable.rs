@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use job_runner::{
-    Ending, Engine, JobContext, JobError, JobSpec, JobState, PageRequest,
+    Engine, JobContext, JobError, JobSpec, JobState, Outcome, PageRequest,
     store::{PostgresOptions, PostgresStore},
 };
 use test_servers::Postgres;
@@ -37,13 +37,13 @@ fn a_cluster_works_beside_a_record_that_it_cannot_read() {
     let worker = open(2);
     for job in jobs.iter().filter(|job| job.id() != lost) {
         let record = job.wait().unwrap();
-        assert_eq!((record.state, record.attempt), (JobState::Complete(Ending::Succeeded), 1));
+        assert_eq!((record.state, record.attempt), (JobState::Complete(Outcome::Succeeded), 1));
     }
     // Jobs come and go, and nothing is claimed in vain again and again.
     let version = || server.sql(&format!("SELECT xmin FROM job_engine.queue WHERE job = '{lost}'")).unwrap();
     let before = version();
     for _ in 0..5 {
-        assert_eq!(front.submit(spec()).unwrap().wait().unwrap().state, JobState::Complete(Ending::Succeeded));
+        assert_eq!(front.submit(spec()).unwrap().wait().unwrap().state, JobState::Complete(Outcome::Succeeded));
     }
     assert_eq!(version(), before);
     assert_eq!((worker.health(), front.health()), (Ok(()), Ok(())));

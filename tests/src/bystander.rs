@@ -13,7 +13,7 @@ use std::{
 };
 
 use job_runner::{
-    Ending, Engine, EngineBuilder, FailureKind, JobContext, JobError, JobId, JobRecord, JobSpec, JobState,
+    Engine, EngineBuilder, FailureKind, JobContext, JobError, JobId, JobRecord, JobSpec, JobState, Outcome,
     PageRequest,
     store::{JobStore, PostgresOptions, PostgresStore, RocksStore, Store},
 };
@@ -170,10 +170,10 @@ fn check(records: &[JobRecord]) {
     for record in records {
         if record.spec.kind().to_string() == "kill" {
             let failure = record.failure.as_ref().map(|failure| failure.kind);
-            assert_eq!(record.state, JobState::Complete(Ending::Failed), "{record:?}");
+            assert_eq!(record.state, JobState::Complete(Outcome::Failed), "{record:?}");
             assert_eq!(failure, Some(FailureKind::Interrupted), "{record:?}");
         } else {
-            assert_eq!(record.state, JobState::Complete(Ending::Succeeded), "{record:?}");
+            assert_eq!(record.state, JobState::Complete(Outcome::Succeeded), "{record:?}");
             assert_eq!((record.failed_attempts, record.size.rows), (0, ROWS), "{record:?}");
         }
     }

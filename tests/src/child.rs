@@ -9,7 +9,7 @@ use std::{
 };
 
 use job_runner::{
-    Durability, Ending, Engine, EngineError, JobHandle, JobId, JobState,
+    Durability, Engine, EngineError, JobHandle, JobId, JobState, Outcome,
     store::{Moment, RocksOptions, RocksStore, Store},
 };
 use proptest::{
@@ -75,9 +75,9 @@ impl How {
     #[must_use]
     pub const fn of(state: JobState) -> Option<Self> {
         match state {
-            JobState::Complete(Ending::Succeeded) => Some(Self::Succeeded),
-            JobState::Complete(Ending::Failed) => Some(Self::Failed),
-            JobState::Complete(Ending::Cancelled) => Some(Self::Cancelled),
+            JobState::Complete(Outcome::Succeeded) => Some(Self::Succeeded),
+            JobState::Complete(Outcome::Failed) => Some(Self::Failed),
+            JobState::Complete(Outcome::Cancelled) => Some(Self::Cancelled),
             _ => None,
         }
     }

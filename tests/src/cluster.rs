@@ -14,7 +14,7 @@ use std::{
 };
 
 use job_runner::{
-    Ending, FailureKind, JobId, JobRecord, JobState,
+    FailureKind, JobId, JobRecord, JobState, Outcome,
     store::{JobStore, PostgresOptions, PostgresStore, ResultStore, SharedStore, Store},
 };
 use test_servers::{Postgres, Proxy};
@@ -431,7 +431,7 @@ impl<'c> Run<'c> {
             let record = store.get(*id).expect("readable").expect("acknowledged");
             assert_eq!(
                 record.state,
-                JobState::Complete(Ending::Cancelled),
+                JobState::Complete(Outcome::Cancelled),
                 "job {id} was cancelled while it waited"
             );
         }
@@ -455,11 +455,11 @@ impl<'c> Run<'c> {
         self.seen.again += u64::from(record.attempt > 1);
         let failure = record.failure.as_ref().map(|failure| failure.kind);
         if matches!(failure, Some(FailureKind::Interrupted | FailureKind::Store)) {
-            self.seen.interrupted += u64::from(record.state == JobState::Complete(Ending::Failed));
+            self.seen.interrupted += u64::from(record.state == JobState::Complete(Outcome::Failed));
         } else {
             kill::check_end(id, script, record.state);
         }
-        if record.state == JobState::Complete(Ending::Succeeded) {
+        if record.state == JobState::Complete(Outcome::Succeeded) {
             let shared: Arc<dyn Store> = Arc::<PostgresStore>::clone(store);
             let mut pages = kill::Seen::default();
             kill::check_rows(&shared, id, script, &mut pages);

@@ -14,7 +14,7 @@ use std::{
 };
 
 use job_runner::{
-    Durability, Ending, Engine, FailureKind, JobId, JobReader, JobState, PageRequest, StoreError,
+    Durability, Engine, FailureKind, JobId, JobReader, JobState, Outcome, PageRequest, StoreError,
     store::{RocksStore, SegmentKey, Store},
 };
 use serde::Serialize;
@@ -228,14 +228,14 @@ pub(crate) fn check_after_death(path: &Path, known: &BTreeMap<JobId, Known>, see
         if job.cancelled {
             assert_eq!(
                 record.state,
-                JobState::Complete(Ending::Cancelled),
+                JobState::Complete(Outcome::Cancelled),
                 "job {id} was cancelled while it waited"
             );
         }
     }
     // Jobs that were never acknowledged may be there: the answer died with the process.
     for record in store.list(None, 0, usize::MAX).unwrap_or_else(|error| panic!("{error}")) {
-        if record.state == JobState::Complete(Ending::Succeeded) {
+        if record.state == JobState::Complete(Outcome::Succeeded) {
             let script: Script = record.spec.json().read().expect("a script");
             check_rows(&store, record.id, &script, seen);
         }
@@ -265,7 +265,7 @@ pub(crate) fn finish(path: &Path, known: &BTreeMap<JobId, Known>, seen: &mut See
         if failure != Some(FailureKind::Interrupted) && !job.cancelled && job.ended.is_none() {
             check_end(id, &job.script, record.state);
         }
-        if record.state == JobState::Complete(Ending::Succeeded) {
+        if record.state == JobState::Complete(Outcome::Succeeded) {
             seen.succeeded += 1;
         } else {
             assert!(store.result(id).expect("readable").is_none(), "job {id} has rows, but did not succeed");
@@ -288,14 +288,14 @@ fn wait_for_all(engine: &Engine) {
 pub(crate) fn check_end(id: JobId, script: &Script, state: JobState) {
     let may_be_cancelled = script.steps.contains(&Step::Cancel);
     let lawful = match state {
-        JobState::Complete(Ending::Succeeded) => matches!(script.end, End::Well | End::Transient(_)),
-        JobState::Complete(Ending::Failed) => !matches!(script.end, End::Well),
-        JobState::Complete(Ending::Cancelled) => may_be_cancelled,
+        JobState::Complete(Outcome::Succeeded) => matches!(script.end, End::Well | End::Transient(_)),
+        JobState::Complete(Outcome::Failed) => !matches!(script.end, End::Well),
+        JobState::Complete(Outcome::Cancelled) => may_be_cancelled,
         _ => false,
     };
     // A cancel from outside whose answer died with the process looks the same.
     assert!(
-        lawful || state == JobState::Complete(Ending::Cancelled),
+        lawful || state == JobState::Complete(Outcome::Cancelled),
         "job {id} is {state}, but its script is {script:?}"
     );
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use job_runner::{
-    Ending, Engine, EngineError, JobHandle, JobId, JobRecord, JobState, PageRequest, RetryPolicy,
+    Engine, EngineError, JobHandle, JobId, JobRecord, JobState, Outcome, PageRequest, RetryPolicy,
     store::{ErrorKind, PostgresOptions, PostgresStore},
 };
 use proptest::{
@@ -208,7 +208,7 @@ impl Front {
 
     /// The fault in the result of a job that has ended.
     fn wrong(&self, turn: u32, record: &JobRecord) -> Option<String> {
-        if record.state != JobState::Complete(Ending::Succeeded) {
+        if record.state != JobState::Complete(Outcome::Succeeded) {
             return None;
         }
         let script = script(self.seed, turn);

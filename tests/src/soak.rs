@@ -14,7 +14,7 @@ use std::{
 };
 
 use job_runner::{
-    Clock, Durability, Ending, Engine, EngineError, JobId, JobState, PageRequest, Retention, SystemClock,
+    Clock, Durability, Engine, EngineError, JobId, JobState, Outcome, PageRequest, Retention, SystemClock,
     store::{ErrorKind, RocksStore},
 };
 use parking_lot::Mutex;
@@ -268,7 +268,7 @@ impl Hall {
     /// The rows of a job that has succeeded and is still there.
     fn page(&self, id: JobId) -> Option<Vec<String>> {
         let record = self.engine.reader().record(id).expect("the store is well")?;
-        if record.state != JobState::Complete(Ending::Succeeded) {
+        if record.state != JobState::Complete(Outcome::Succeeded) {
             return None;
         }
         let page = match self.engine.reader().page(id, PageRequest::default()) {

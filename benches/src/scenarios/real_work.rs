@@ -8,7 +8,7 @@ use job_demo::{
     graph::{Graph, GraphBuilder, Properties},
     watch::{Stopped, Unwatched, Watch},
 };
-use job_runner::{Durability, Ending, Engine, JobContext, JobError, JobSpec, JobState, Partition, ScanOptions};
+use job_runner::{Durability, Engine, JobContext, JobError, JobSpec, JobState, Outcome, Partition, ScanOptions};
 use serde_json::json;
 
 use super::{Bench, open};
@@ -114,7 +114,7 @@ fn ranked(ctx: &JobContext, graph: &Graph, list: bool) -> Result<(), JobError> {
 
 fn succeed(engine: &Engine, spec: JobSpec) -> Result<()> {
     let record = engine.submit(spec)?.wait()?;
-    ensure!(record.state == JobState::Complete(Ending::Succeeded), "the job is {:?}", record.state);
+    ensure!(record.state == JobState::Complete(Outcome::Succeeded), "the job is {:?}", record.state);
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! The jobs of a graph engine as pure data.
 //!
-//! This crate defines a job, the moves of its life, the pages of a result, and the bytes that answer a status query.
-//! It does **no** I/O, starts no thread and reads no clock: time, randomness and rows are arguments. `job-store` keeps
-//! these values, `job-runner` moves them.
+//! This crate knows what a job is, which transitions its life allows, how a page is cut out of a result and which
+//! bytes a status query answers. It does **no** I/O, starts no thread and reads no clock: time, randomness and
+//! rows are arguments. `job-store` keeps these values, `job-runner` moves them.
 //!
 //! ```
 //! use job_core::{Event, JobId, JobRecord, JobSpec, PageRequest, ResultSize, Timestamp, wire::Dialect};
@@ -13,13 +13,13 @@
 //! let running = waiting.apply(Event::Start, now)?;
 //! assert_eq!(running.attempt, 1);
 //!
-//! // A late completion can never overwrite a cancel: the move does not exist.
+//! // A late completion can never overwrite a cancel: the transition does not exist.
 //! let cancelled = waiting.apply(Event::Cancel, now)?;
 //! assert!(cancelled.apply(Event::Succeed(ResultSize::default()), now).is_err());
 //!
 //! let payload = Dialect::Document.status(&running, None, PageRequest::default());
 //! assert_eq!(payload.head(), br#"{"status":"running"}"#);
-//! # Ok::<(), job_core::IllegalMove>(())
+//! # Ok::<(), job_core::IllegalTransition>(())
 //! ```
 //!
 //! | module | holds |
@@ -28,7 +28,7 @@
 //! | [`spec`] | [`JobSpec`], [`JobKind`], [`Parameters`]: what was asked |
 //! | [`options`] | [`JobOptions`]: how it is to be run |
 //! | [`state`] | [`JobState`] and the one function that knows its graph |
-//! | [`record`] | [`JobRecord`], [`Event`]: one job and its moves |
+//! | [`record`] | [`JobRecord`], [`Event`]: one job and what happens to it |
 //! | [`page`] | [`PageRequest`]: all offset arithmetic |
 //! | [`result`] | [`JobResult`], [`RowList`], [`Segment`]: what a finished job left |
 //! | [`json`] | [`append_json`]: JSON up to a limit, and [`OrNull`] |
@@ -55,8 +55,8 @@ pub use json::{InvalidJson, append_json};
 pub use members::Members;
 pub use options::{Budget, JobClass, JobOptions};
 pub use page::{InvalidParameter, PageRequest};
-pub use record::{Event, Failure, FailureKind, IllegalMove, JobRecord, ResultSize};
+pub use record::{Event, Failure, FailureKind, IllegalTransition, JobRecord, ResultSize};
 pub use result::{InvalidOutput, JobResult, Outputs, RowList, Segment};
 pub use shown::{MOST_SHOWN, shown};
 pub use spec::{InvalidSpec, JobKind, JobSpec, Parameters};
-pub use state::{Ending, EventKind, JobState, Move};
+pub use state::{EventKind, JobState, Outcome, Transition};

@@ -113,10 +113,11 @@ impl JobRecord {
     /// The record after `event` at `now`.
     ///
     /// # Errors
-    /// [`IllegalMove`] when the job's state does not allow the event. Nothing has changed then.
-    pub fn apply(&self, event: Event, now: Timestamp) -> Result<Self, IllegalMove> {
+    /// [`IllegalTransition`] when the job's state does not allow the event. Nothing has changed then.
+    pub fn apply(&self, event: Event, now: Timestamp) -> Result<Self, IllegalTransition> {
         let kind = event.kind();
-        let state = self.state.on(kind).ok_or(IllegalMove { id: self.id, state: self.state, event: kind })?;
+        let state =
+            self.state.next(kind).ok_or(IllegalTransition { id: self.id, state: self.state, event: kind })?;
         let mut next = Self { state, revision: self.revision + 1, ..self.clone() };
         match event {
             Event::Start => {
@@ -199,7 +200,7 @@ impl JobRecord {
 /// An event that the job's state does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("job {id} is {state}: it cannot {event}")]
-pub struct IllegalMove {
+pub struct IllegalTransition {
     /// Which job.
     pub id: JobId,
     /// The state it is in.
@@ -289,7 +290,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Ending;
+    use crate::Outcome;
 
     fn at(micros: u64) -> Timestamp {
         Timestamp::from_micros(micros)
@@ -322,13 +323,13 @@ mod tests {
                 let before = record.clone();
                 match record.apply(event(kind), at(step as u64 + 1)) {
                     Ok(next) => {
-                        prop_assert_eq!(before.state.on(kind), Some(next.state));
+                        prop_assert_eq!(before.state.next(kind), Some(next.state));
                         prop_assert_eq!(next.revision, before.revision + 1);
                         prop_assert_eq!(next.attempt, before.attempt + u32::from(kind == EventKind::Start));
                         record = next;
                     }
                     Err(refused) => {
-                        prop_assert_eq!(before.state.on(kind), None);
+                        prop_assert_eq!(before.state.next(kind), None);
                         prop_assert_eq!(refused.state, before.state);
                     }
                 }
@@ -336,11 +337,11 @@ mod tests {
                 prop_assert!(!(running && record.not_before.is_some()));
                 prop_assert_eq!(record.finished_at.is_some(), record.state.is_complete());
                 prop_assert_eq!(record.started_at.is_some(), record.attempt > 0);
-                let failed = record.state == JobState::Complete(Ending::Failed);
+                let failed = record.state == JobState::Complete(Outcome::Failed);
                 prop_assert!(!failed || record.failure.is_some());
                 // A running job has a failure only as long as it is under suspicion, and a good end leaves none.
                 prop_assert!(!running || record.failure.is_none() || record.is_suspect());
-                let succeeded = record.state == JobState::Complete(Ending::Succeeded);
+                let succeeded = record.state == JobState::Complete(Outcome::Succeeded);
                 prop_assert!(!succeeded || record.failure.is_none());
                 let blameless = matches!(kind, EventKind::Suspect | EventKind::Clear | EventKind::Start);
                 prop_assert!(!blameless || record.failed_attempts == before.failed_attempts);
@@ -396,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn an_illegal_move_is_a_sentence() {
+    fn an_illegal_transition_is_a_sentence() {
         let error = record().apply(Event::Stop, at(1)).unwrap_err();
         assert!(error.to_string().ends_with("is waiting: it cannot stop"), "{error}");
     }

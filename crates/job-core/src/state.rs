@@ -16,12 +16,12 @@ pub enum JobState {
         cancelling: bool,
     },
     /// It will never change again.
-    Complete(Ending),
+    Complete(Outcome),
 }
 
 /// How a complete job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Ending {
+pub enum Outcome {
     /// Its whole result is stored.
     Succeeded,
     /// It ended with a [`Failure`](crate::Failure).
@@ -60,39 +60,39 @@ impl JobState {
         Self::Waiting,
         Self::Running { cancelling: false },
         Self::Running { cancelling: true },
-        Self::Complete(Ending::Succeeded),
-        Self::Complete(Ending::Failed),
-        Self::Complete(Ending::Cancelled),
+        Self::Complete(Outcome::Succeeded),
+        Self::Complete(Outcome::Failed),
+        Self::Complete(Outcome::Cancelled),
     ];
 
     /// The state after `event`, or `None` if a job in this state cannot meet it.
     ///
     /// ```
-    /// use job_core::{Ending, EventKind, JobState};
+    /// use job_core::{Outcome, EventKind, JobState};
     ///
     /// let running = JobState::Running { cancelling: false };
-    /// assert_eq!(JobState::Waiting.on(EventKind::Start), Some(running));
+    /// assert_eq!(JobState::Waiting.next(EventKind::Start), Some(running));
     /// // Who asks to cancel a body that has just finished gets the truth: it succeeded.
-    /// let cancelling = running.on(EventKind::Cancel).unwrap();
-    /// assert_eq!(cancelling.on(EventKind::Succeed), Some(JobState::Complete(Ending::Succeeded)));
+    /// let cancelling = running.next(EventKind::Cancel).unwrap();
+    /// assert_eq!(cancelling.next(EventKind::Succeed), Some(JobState::Complete(Outcome::Succeeded)));
     /// ```
     #[must_use]
-    pub const fn on(self, event: EventKind) -> Option<Self> {
+    pub const fn next(self, event: EventKind) -> Option<Self> {
         use EventKind as E;
         match self {
             Self::Waiting => match event {
                 E::Start => Some(Self::Running { cancelling: false }),
-                E::Cancel => Some(Self::Complete(Ending::Cancelled)),
-                E::Expire => Some(Self::Complete(Ending::Failed)),
+                E::Cancel => Some(Self::Complete(Outcome::Cancelled)),
+                E::Expire => Some(Self::Complete(Outcome::Failed)),
                 E::Succeed | E::Fail | E::Stop | E::Requeue | E::Suspect | E::Clear => None,
             },
             Self::Running { cancelling } => match event {
-                E::Succeed => Some(Self::Complete(Ending::Succeeded)),
-                E::Fail => Some(Self::Complete(Ending::Failed)),
+                E::Succeed => Some(Self::Complete(Outcome::Succeeded)),
+                E::Fail => Some(Self::Complete(Outcome::Failed)),
                 E::Cancel => Some(Self::Running { cancelling: true }),
-                // A body may only claim to have been cancelled when a cancel was requested. A job with such a request
-                // is not run again.
-                E::Stop if cancelling => Some(Self::Complete(Ending::Cancelled)),
+                // A body may only claim to have been cancelled when somebody asked for it; a job whose end was
+                // asked for is not run again.
+                E::Stop if cancelling => Some(Self::Complete(Outcome::Cancelled)),
                 E::Requeue | E::Suspect if !cancelling => Some(Self::Waiting),
                 E::Clear if !cancelling => Some(Self::Running { cancelling }),
                 E::Stop | E::Requeue | E::Suspect | E::Clear | E::Start | E::Expire => None,
@@ -121,7 +121,7 @@ impl JobState {
     /// wants the work done.
     #[must_use]
     pub const fn holds_key(self) -> bool {
-        !matches!(self, Self::Complete(Ending::Failed | Ending::Cancelled))
+        !matches!(self, Self::Complete(Outcome::Failed | Outcome::Cancelled))
     }
 }
 
@@ -132,9 +132,9 @@ impl fmt::Display for JobState {
             Self::Waiting => "waiting",
             Self::Running { cancelling: false } => "running",
             Self::Running { cancelling: true } => "cancelling",
-            Self::Complete(Ending::Succeeded) => "succeeded",
-            Self::Complete(Ending::Failed) => "failed",
-            Self::Complete(Ending::Cancelled) => "cancelled",
+            Self::Complete(Outcome::Succeeded) => "succeeded",
+            Self::Complete(Outcome::Failed) => "failed",
+            Self::Complete(Outcome::Cancelled) => "cancelled",
         })
     }
 }
@@ -170,9 +170,9 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// One legal move: an edge of the graph of states.
+/// One transition: an edge of the graph of states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Move {
+pub struct Transition {
     /// The state before.
     pub from: JobState,
     /// The event.
@@ -181,17 +181,17 @@ pub struct Move {
     pub to: JobState,
 }
 
-impl Move {
-    /// Every legal move, derived from [`JobState::on`].
+impl Transition {
+    /// Every transition, derived from [`JobState::next`].
     ///
     /// ```
-    /// use job_core::Move;
+    /// use job_core::Transition;
     ///
-    /// assert!(Move::all().all(|edge| !edge.from.is_complete()));
+    /// assert!(Transition::all().all(|edge| !edge.from.is_complete()));
     /// ```
     pub fn all() -> impl Iterator<Item = Self> {
         JobState::ALL.into_iter().flat_map(|from| {
-            EventKind::ALL.into_iter().filter_map(move |event| from.on(event).map(|to| Self { from, event, to }))
+            EventKind::ALL.into_iter().filter_map(move |event| from.next(event).map(|to| Self { from, event, to }))
         })
     }
 }
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn the_graph_of_states_is_this_table() {
         let table: Vec<String> =
-            Move::all().map(|edge| format!("{} {} {}", edge.from, edge.event, edge.to)).collect();
+            Transition::all().map(|edge| format!("{} {} {}", edge.from, edge.event, edge.to)).collect();
         assert_eq!(
             table,
             [
@@ -230,7 +230,7 @@ mod tests {
         let mut seen = vec![JobState::Waiting];
         let mut at = 0;
         while let Some(&from) = seen.get(at) {
-            for edge in Move::all().filter(|edge| edge.from == from) {
+            for edge in Transition::all().filter(|edge| edge.from == from) {
                 if !seen.contains(&edge.to) {
                     seen.push(edge.to);
                 }

@@ -64,8 +64,8 @@ const STORE: &str = "JOB_DEMO_STORE";
 /// Where a server listens that is told nothing else.
 const ADDRESS: &str = "127.0.0.1:8080";
 
-/// The result of every command: an exit code, or an error that is one sentence.
-type Outcome = Result<ExitCode, Box<dyn Error>>;
+/// What every command returns: an exit code, or an error to be told in one sentence.
+type CommandResult = Result<ExitCode, Box<dyn Error>>;
 
 /// A small graph engine whose vertex filters, edge filters and algorithms run as durable jobs.
 #[derive(Debug, Parser)]
@@ -320,7 +320,7 @@ fn without_numbers(text: &str) -> String {
 }
 
 impl Cli {
-    pub(crate) fn run(self) -> Outcome {
+    pub(crate) fn run(self) -> CommandResult {
         let Self { global, command } = self;
         match command {
             Command::Run { pending } => run::run(&global, pending),
@@ -350,7 +350,7 @@ impl Cli {
     }
 }
 
-fn completions(shell: Shell) -> Outcome {
+fn completions(shell: Shell) -> CommandResult {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "job-demo", &mut script);
     io::stdout().lock().write_all(&script)?;

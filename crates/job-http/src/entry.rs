@@ -1,7 +1,7 @@
 //! [`Entry`]: a job in the list of the API.
 
 use job_runner::{
-    Ending, Engine, JobKind, JobRecord, JobSnapshot, JobState, Progress, Timestamp, Unreadable,
+    Engine, JobKind, JobRecord, JobSnapshot, JobState, Outcome, Progress, Timestamp, Unreadable,
     wire::{ApiError, Dialect},
 };
 use serde::Serialize;
@@ -106,7 +106,7 @@ fn percent(record: &JobRecord, progress: &Progress) -> u8 {
     match record.state {
         JobState::Waiting => 0,
         JobState::Running { .. } => progress.percent(),
-        JobState::Complete(Ending::Cancelled) => record.progress.unwrap_or(0),
+        JobState::Complete(Outcome::Cancelled) => record.progress.unwrap_or(0),
         JobState::Complete(_) => 100,
     }
 }

@@ -1,11 +1,11 @@
 //! Entity tags: the page of a job that succeeded never changes.
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use job_runner::{Ending, JobRecord, JobState, PageRequest, wire::Dialect};
+use job_runner::{JobRecord, JobState, Outcome, PageRequest, wire::Dialect};
 
 /// The tag of this page; `None` if it may still change. It is weak, because the same page is also sent compressed.
 pub(crate) fn of(record: &JobRecord, page: PageRequest, dialect: Dialect) -> Option<HeaderValue> {
-    if record.state != JobState::Complete(Ending::Succeeded) {
+    if record.state != JobState::Complete(Outcome::Succeeded) {
         return None;
     }
     let tag = format!("W/\"{}.{}.{}.{}\"", record.id, page.offset(), page.limit(), dialect.name());

@@ -12,7 +12,7 @@ mod writer;
 use std::{fmt, io, ops::ControlFlow, path::PathBuf, sync::Arc};
 
 use job_runner::{
-    Ending, Handler, JobContext, JobError, JobId, JobReader, JobResult, JobState,
+    Handler, JobContext, JobError, JobId, JobReader, JobResult, JobState, Outcome,
     job_core::shown,
     store::{ErrorKind, Store, StoreError},
 };
@@ -217,7 +217,7 @@ fn source(ctx: &JobContext, reader: &JobReader, export: &Export) -> Result<Optio
     let Some(record) = record.filter(|record| record.spec.graph_name() == ctx.spec().graph_name()) else {
         return Ok(None);
     };
-    if record.state != JobState::Complete(Ending::Succeeded) {
+    if record.state != JobState::Complete(Outcome::Succeeded) {
         let (id, state) = (record.id, record.state);
         return Err(JobError::failed(format!("job {id} is {state}: only a result can be exported")));
     }

@@ -182,7 +182,7 @@ fn duration_millis(duration: Duration) -> u64 {
 mod tests {
     use std::sync::{Arc, Mutex, mpsc};
 
-    use job_runner::{Ending, JobContext, JobSpec, store::MemoryStore, wire::Dialect};
+    use job_runner::{JobContext, JobSpec, Outcome, store::MemoryStore, wire::Dialect};
 
     use super::*;
     use crate::entry::Entry;
@@ -214,7 +214,7 @@ mod tests {
         };
         assert_eq!(told(&running), (["running", "running", "running", "75"].map(str::to_owned), Some(3)));
         end.send(()).unwrap();
-        assert_eq!(job.wait().unwrap().state, JobState::Complete(Ending::Succeeded));
+        assert_eq!(job.wait().unwrap().state, JobState::Complete(Outcome::Succeeded));
         assert_eq!(told(&running), (["succeeded", "succeeded", "complete", "100"].map(str::to_owned), None));
     }
 }

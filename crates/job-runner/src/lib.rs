@@ -90,9 +90,9 @@ mod worker;
 
 pub use job_core;
 pub use job_core::{
-    Budget, Ending, Event, EventKind, Failure, FailureKind, IllegalMove, InvalidJobId, InvalidOutput,
+    Budget, Event, EventKind, Failure, FailureKind, IllegalTransition, InvalidJobId, InvalidOutput,
     InvalidParameter, InvalidSpec, JobClass, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec, JobState,
-    Move, OrNull, Outputs, PageRequest, Parameters, ResultSize, RowList, Segment, Timestamp, wire,
+    OrNull, Outcome, Outputs, PageRequest, Parameters, ResultSize, RowList, Segment, Timestamp, Transition, wire,
 };
 pub use job_store::{self as store, Durability, StoreError};
 

@@ -20,8 +20,8 @@ use std::borrow::Cow;
 
 use bincode::{BorrowDecode, Decode, Encode, config};
 use job_core::{
-    Budget, Ending, Failure, FailureKind, JobClass, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec,
-    JobState, Outputs, Parameters, ResultSize, RowList, Segment, Timestamp,
+    Budget, Failure, FailureKind, JobClass, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec, JobState,
+    Outcome, Outputs, Parameters, ResultSize, RowList, Segment, Timestamp,
 };
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -251,9 +251,9 @@ impl<'b> From<&'b JobRecord> for StoredRecord<'b> {
                 JobState::Waiting => StoredState::Waiting,
                 JobState::Running { cancelling: false } => StoredState::Running,
                 JobState::Running { cancelling: true } => StoredState::Cancelling,
-                JobState::Complete(Ending::Succeeded) => StoredState::Succeeded,
-                JobState::Complete(Ending::Failed) => StoredState::Failed,
-                JobState::Complete(Ending::Cancelled) => StoredState::Cancelled,
+                JobState::Complete(Outcome::Succeeded) => StoredState::Succeeded,
+                JobState::Complete(Outcome::Failed) => StoredState::Failed,
+                JobState::Complete(Outcome::Cancelled) => StoredState::Cancelled,
             },
             revision: record.revision,
             attempt: record.attempt,
@@ -292,9 +292,9 @@ impl TryFrom<StoredRecord<'_>> for JobRecord {
                 StoredState::Waiting => JobState::Waiting,
                 StoredState::Running => JobState::Running { cancelling: false },
                 StoredState::Cancelling => JobState::Running { cancelling: true },
-                StoredState::Succeeded => JobState::Complete(Ending::Succeeded),
-                StoredState::Failed => JobState::Complete(Ending::Failed),
-                StoredState::Cancelled => JobState::Complete(Ending::Cancelled),
+                StoredState::Succeeded => JobState::Complete(Outcome::Succeeded),
+                StoredState::Failed => JobState::Complete(Outcome::Failed),
+                StoredState::Cancelled => JobState::Complete(Outcome::Cancelled),
             },
             revision: stored.revision,
             attempt: stored.attempt,

@@ -48,7 +48,7 @@
 
 use std::ops::Range;
 
-use job_core::{Ending, JobId, JobKind, JobRecord, JobSpec, JobState, Segment};
+use job_core::{JobId, JobKind, JobRecord, JobSpec, JobState, Outcome, Segment};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::{Block, ErrorKind, InvalidBlock, JobStore, MAX_CHECKPOINT, Rows, SealedBlock, SegmentKey, StoreError};
@@ -191,7 +191,7 @@ pub fn work_hash(spec: &JobSpec) -> Option<[u8; 16]> {
 /// Whether this record is one that [`JobStore::find_finished`] may give back.
 #[must_use]
 pub fn is_reusable(record: &JobRecord) -> bool {
-    record.state == JobState::Complete(Ending::Succeeded)
+    record.state == JobState::Complete(Outcome::Succeeded)
 }
 
 /// Whether a checkpoint is short enough.

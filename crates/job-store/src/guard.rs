@@ -1,6 +1,6 @@
 //! What every store that engines share lets nobody do, or everybody.
 
-use job_core::{Ending, JobRecord, JobState};
+use job_core::{JobRecord, JobState, Outcome};
 
 use crate::{ErrorKind, StoreError};
 
@@ -8,7 +8,7 @@ use crate::{ErrorKind, StoreError};
 #[must_use]
 pub fn is_cancel(stored: &JobRecord, next: &JobRecord) -> bool {
     match stored.state {
-        JobState::Waiting => next.state == JobState::Complete(Ending::Cancelled),
+        JobState::Waiting => next.state == JobState::Complete(Outcome::Cancelled),
         JobState::Running { .. } => {
             next.state == JobState::Running { cancelling: true } && next.attempt == stored.attempt
         }

@@ -5,7 +5,7 @@ use std::{
     ops::{ControlFlow, Range},
 };
 
-use job_core::{Ending, JobId, JobRecord, JobState, Segment};
+use job_core::{JobId, JobRecord, JobState, Outcome, Segment};
 
 use crate::{Block, ErrorKind, SegmentKey, Store, StoreError};
 
@@ -122,7 +122,7 @@ impl Walk<'_> {
         self.seen.jobs += 1;
         let result = match self.store.result(record.id) {
             Ok(Some(result)) => result,
-            Ok(None) if record.state == JobState::Complete(Ending::Succeeded) => {
+            Ok(None) if record.state == JobState::Complete(Outcome::Succeeded) => {
                 // Unless it was removed between the two reads.
                 if self.store.get(record.id)?.is_some() {
                     self.find(record.id, None, None, "it succeeded, but its result is missing".to_owned());

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use job_runner::{Ending, FailureKind, JobId, JobSpec, JobState, Timestamp};
+use job_runner::{FailureKind, JobId, JobSpec, JobState, Outcome, Timestamp};
 
 use crate::script::{self, End, Script, Step};
 
@@ -197,8 +197,8 @@ impl Play<'_> {
     }
 
     fn end(self, stopped: Option<Stop>) -> Fate {
-        let failed = JobState::Complete(Ending::Failed);
-        let cancelled = JobState::Complete(Ending::Cancelled);
+        let failed = JobState::Complete(Outcome::Failed);
+        let cancelled = JobState::Complete(Outcome::Cancelled);
         let again = matches!(self.job.script.end, End::Transient(most) if self.job.attempt < most);
         let (state, failure) = match (stopped, self.job.script.end) {
             (Some(Stop::OverBudget), _) => (failed, Some(FailureKind::RowBudget)),
@@ -207,12 +207,12 @@ impl Play<'_> {
             (None, End::Fail) => (failed, Some(FailureKind::Handler)),
             (None, End::Panic) => (failed, Some(FailureKind::Panicked)),
             (None, End::Transient(_)) if again => self.transient(FailureKind::Handler),
-            (None, _) => (JobState::Complete(Ending::Succeeded), None),
+            (None, _) => (JobState::Complete(Outcome::Succeeded), None),
         };
         let keeps = state == cancelled
             || matches!(failure, Some(FailureKind::Deadline | FailureKind::RowBudget)) && state == failed;
         let kept = keeps && self.job.spec.options().keep_rows && self.output;
-        let has_result = kept || state == JobState::Complete(Ending::Succeeded);
+        let has_result = kept || state == JobState::Complete(Outcome::Succeeded);
         Fate {
             state,
             failure,
@@ -228,9 +228,9 @@ impl Play<'_> {
     fn transient(&self, kind: FailureKind) -> (JobState, Option<FailureKind>) {
         let most = self.job.spec.options().max_attempts;
         if self.cancelling {
-            (JobState::Complete(Ending::Cancelled), None)
+            (JobState::Complete(Outcome::Cancelled), None)
         } else if self.job.failed + 1 >= most {
-            (JobState::Complete(Ending::Failed), Some(kind))
+            (JobState::Complete(Outcome::Failed), Some(kind))
         } else {
             (JobState::Waiting, Some(kind))
         }

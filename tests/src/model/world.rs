@@ -10,7 +10,7 @@ use std::{
 };
 
 use job_runner::{
-    Clock, Ending, Engine, EngineError, FailureKind, JobId, JobReader, JobRecord, JobState, ManualClock,
+    Clock, Engine, EngineError, FailureKind, JobId, JobReader, JobRecord, JobState, ManualClock, Outcome,
     PageRequest, Retention, RetryPolicy, StoreError, Timestamp,
     store::{Fault, FaultStore, JobStore, MemoryStore, Pin, ResultStore, RocksOptions, RocksStore, Store},
 };
@@ -407,7 +407,7 @@ impl<B: Backend> World<B> {
         job.not_before = due;
         job.due = false;
         job.finished = record.state.is_complete().then_some(now);
-        if record.state == JobState::Complete(Ending::Succeeded) {
+        if record.state == JobState::Complete(Outcome::Succeeded) {
             self.note_finished(at);
         }
         for tick in ticks {
@@ -454,7 +454,7 @@ impl<B: Backend> World<B> {
                 state == fate.state
                     && failure == fate.failure
                     && found.rows.as_ref().is_none_or(|rows| job.script.rows().starts_with(rows))
-                    || state == JobState::Complete(Ending::Cancelled) && cancels > 0
+                    || state == JobState::Complete(Outcome::Cancelled) && cancels > 0
             }
         };
         assert!(lawful, "after a fault job {at} became {found:?}; without it {fate:?}");
@@ -491,9 +491,9 @@ impl<B: Backend> World<B> {
             job.revision += 1;
             job.failure = None;
             if cancelling {
-                job.state = JobState::Complete(Ending::Cancelled);
+                job.state = JobState::Complete(Outcome::Cancelled);
             } else if job.failed + 1 >= job.spec.options().max_attempts {
-                job.state = JobState::Complete(Ending::Failed);
+                job.state = JobState::Complete(Outcome::Failed);
                 job.failure = Some(FailureKind::Interrupted);
             } else {
                 job.state = JobState::Waiting;
@@ -508,7 +508,7 @@ impl<B: Backend> World<B> {
     fn ticked(&mut self, now: Timestamp, running: Option<usize>) {
         for (at, job) in self.jobs.iter_mut().enumerate() {
             if Some(at) != running && job.is_waiting() && job.is_past(now) {
-                job.state = JobState::Complete(Ending::Failed);
+                job.state = JobState::Complete(Outcome::Failed);
                 job.failure = Some(FailureKind::Deadline);
                 job.finished = Some(now);
                 job.revision += 1;
@@ -556,7 +556,7 @@ impl<B: Backend> World<B> {
             Ok(_) => {
                 assert!(job.is_waiting(), "job {at} was cancelled, which is {}", job.state);
                 assert_ne!(fault, Some(Applied::No), "a cancel was acknowledged that is not stored");
-                job.state = JobState::Complete(Ending::Cancelled);
+                job.state = JobState::Complete(Outcome::Cancelled);
                 job.revision += 1;
                 job.finished = Some(now);
             }
@@ -603,7 +603,7 @@ impl<B: Backend> World<B> {
         let window = request.window(whole.len() as u64);
         let wanted = &whole[usize::try_from(window.start).unwrap()..usize::try_from(window.end).unwrap()];
         assert_eq!((page.total(), page.len()), (whole.len() as u64, wanted.len() as u64));
-        assert_eq!(page.is_partial(), job.state != JobState::Complete(Ending::Succeeded));
+        assert_eq!(page.is_partial(), job.state != JobState::Complete(Outcome::Succeeded));
         assert!(
             rows.len() == wanted.len()
                 && rows.iter().zip(wanted).all(|(found, n)| *found == row(job.script.seed, *n)),
@@ -713,7 +713,7 @@ struct Found {
 
 impl Found {
     const fn expired() -> Self {
-        Self { state: JobState::Complete(Ending::Failed), failure: Some(FailureKind::Deadline), rows: None }
+        Self { state: JobState::Complete(Outcome::Failed), failure: Some(FailureKind::Deadline), rows: None }
     }
 }
 
@@ -788,9 +788,9 @@ fn answer(job: &Expected, failure: &str, request: PageRequest) -> Value {
     match job.state {
         JobState::Waiting => json!({"status": "waiting"}),
         JobState::Running { .. } => json!({"status": "running"}),
-        JobState::Complete(Ending::Cancelled) => reason("the job was cancelled"),
-        JobState::Complete(Ending::Failed) => reason(failure),
-        JobState::Complete(Ending::Succeeded) => success(job, request),
+        JobState::Complete(Outcome::Cancelled) => reason("the job was cancelled"),
+        JobState::Complete(Outcome::Failed) => reason(failure),
+        JobState::Complete(Outcome::Succeeded) => success(job, request),
     }
 }
 

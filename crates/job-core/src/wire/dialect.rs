@@ -1,7 +1,7 @@
 //! [`Dialect`]: the words of one edition of the API.
 
 use super::{ApiError, ErrorCode, StatusPayload, payload};
-use crate::{Ending, JobId, JobKind, JobRecord, JobResult, JobState, PageRequest, shown};
+use crate::{JobId, JobKind, JobRecord, JobResult, JobState, Outcome, PageRequest, shown};
 
 /// An edition of the API. Paths, parameters and rows are the same in all of them; words differ.
 ///
@@ -140,7 +140,7 @@ impl Dialect {
     #[must_use]
     pub const fn shows_result(self, record: &JobRecord) -> bool {
         match record.state {
-            JobState::Complete(Ending::Succeeded) => true,
+            JobState::Complete(Outcome::Succeeded) => true,
             JobState::Complete(_) => record.size.rows > 0 && self.edition().partly_failed.is_some(),
             JobState::Waiting | JobState::Running { .. } => false,
         }
@@ -253,7 +253,7 @@ impl Dialect {
     pub const fn listed(self, record: &JobRecord) -> &'static str {
         let edition = self.edition();
         match (record.state, edition.partly_failed) {
-            (JobState::Complete(Ending::Succeeded), _) => edition.listed_succeeded,
+            (JobState::Complete(Outcome::Succeeded), _) => edition.listed_succeeded,
             (JobState::Complete(_), Some(partly)) if record.size.rows > 0 => partly,
             (JobState::Complete(_), _) => "failed",
             (unfinished, _) => edition.unfinished(unfinished),

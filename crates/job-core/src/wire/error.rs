@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::ErrorCode;
-use crate::{Ending, InvalidParameter, JobKind, JobRecord, JobState, shown};
+use crate::{InvalidParameter, JobKind, JobRecord, JobState, Outcome, shown};
 
 /// An answer that is an error: a code and a sentence.
 ///
@@ -33,10 +33,10 @@ impl ApiError {
     #[must_use]
     pub fn of_job(record: &JobRecord) -> Option<Self> {
         let reason = match record.state {
-            JobState::Complete(Ending::Failed) => {
+            JobState::Complete(Outcome::Failed) => {
                 record.failure.as_ref().map_or("no reason was recorded", |failure| failure.message.as_str())
             }
-            JobState::Complete(Ending::Cancelled) => "the job was cancelled",
+            JobState::Complete(Outcome::Cancelled) => "the job was cancelled",
             _ => return None,
         };
         let work = match record.spec.kind() {

@@ -5,9 +5,9 @@ use std::{
     process::ExitCode,
 };
 
-use super::{Global, Outcome, ids, job::State, source};
+use super::{CommandResult, Global, ids, job::State, source};
 
-pub(super) fn cancel(global: &Global, id: &str) -> Outcome {
+pub(super) fn cancel(global: &Global, id: &str) -> CommandResult {
     let jobs = source::write(global)?;
     let id = ids::resolve(&*jobs, id)?;
     jobs.cancel(id)?;

@@ -14,7 +14,7 @@ use job_http::{ExportFormat, ResultWriter};
 use job_runner::{JobId, PageRequest};
 
 use super::{
-    Global, Outcome, ids,
+    CommandResult, Global, ids,
     payload::{self, ResultPage},
     source::{self, Source},
     words::thousands,
@@ -38,7 +38,7 @@ impl From<Format> for ExportFormat {
     }
 }
 
-pub(super) fn export(global: &Global, id: &str, output: Option<&Path>, format: Option<Format>) -> Outcome {
+pub(super) fn export(global: &Global, id: &str, output: Option<&Path>, format: Option<Format>) -> CommandResult {
     let source = source::read(global)?;
     let id = ids::resolve(&*source, id)?;
     let format = format.unwrap_or_else(|| of_name(output)).into();

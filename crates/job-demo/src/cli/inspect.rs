@@ -15,7 +15,7 @@ use job_runner::{
 use serde_json::json;
 
 use super::{
-    Global, Outcome,
+    CommandResult, Global,
     columns::{self, Column},
     exit::{Exit, Mistake},
     ids,
@@ -26,7 +26,7 @@ use super::{
     words::{count, thousands},
 };
 
-pub(super) fn inspect(global: &Global, id: Option<&str>) -> Outcome {
+pub(super) fn inspect(global: &Global, id: Option<&str>) -> CommandResult {
     if global.server.is_some() {
         return Err(Mistake::new(Exit::Usage, "inspect reads a store itself: leave out --server").into());
     }
@@ -46,7 +46,7 @@ pub(super) fn inspect(global: &Global, id: Option<&str>) -> Outcome {
 }
 
 /// Every job and where its rows are, then the findings.
-fn whole(out: &mut impl Write, global: &Global, store: &dyn Store) -> Outcome {
+fn whole(out: &mut impl Write, global: &Global, store: &dyn Store) -> CommandResult {
     const PIECE: usize = 1_000;
     let mut before = None;
     loop {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use anstyle::AnsiColor;
 use clap::ValueEnum;
-use job_runner::{Ending, JobId, JobRecord, JobState, Parameters, Timestamp, Unreadable};
+use job_runner::{JobId, JobRecord, JobState, Outcome, Parameters, Timestamp, Unreadable};
 
 /// A job as the commands show it.
 #[derive(Debug, Clone)]
@@ -94,9 +94,9 @@ impl From<JobState> for State {
             JobState::Waiting => Self::Waiting,
             JobState::Running { cancelling: false } => Self::Running,
             JobState::Running { cancelling: true } => Self::Cancelling,
-            JobState::Complete(Ending::Succeeded) => Self::Succeeded,
-            JobState::Complete(Ending::Failed) => Self::Failed,
-            JobState::Complete(Ending::Cancelled) => Self::Cancelled,
+            JobState::Complete(Outcome::Succeeded) => Self::Succeeded,
+            JobState::Complete(Outcome::Failed) => Self::Failed,
+            JobState::Complete(Outcome::Cancelled) => Self::Cancelled,
         }
     }
 }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Global, Outcome,
+    CommandResult, Global,
     job::{Job, State},
     pick::Pick,
     plain::one_line,
@@ -45,7 +45,7 @@ pub(super) struct Listing {
     pub(super) watch: bool,
 }
 
-pub(super) fn list(global: &Global, listing: &Listing) -> Outcome {
+pub(super) fn list(global: &Global, listing: &Listing) -> CommandResult {
     let mut told = Told::default();
     loop {
         let source = source::read(global)?;

@@ -2,7 +2,7 @@
 
 use std::{error::Error, io::Write};
 
-use job_runner::{Ending, JobReader, JobRecord, JobState, PageRequest};
+use job_runner::{JobReader, JobRecord, JobState, Outcome, PageRequest};
 
 use super::{
     ADDRESS, Global, GraphName, called, ids,
@@ -36,7 +36,7 @@ pub(super) fn write(
     for (name, limit) in SHOWN {
         // The newest of a kind: an earlier process may have left one as well.
         let found = records.iter().rev().find(|record| record.spec.kind().to_string() == name);
-        if let Some(record) = found.filter(|record| record.state == JobState::Complete(Ending::Succeeded)) {
+        if let Some(record) = found.filter(|record| record.state == JobState::Complete(Outcome::Succeeded)) {
             let id = ids::short(&[record.id], &all).concat();
             let command = called::command(global, &format!("status {id} --limit {limit}"));
             writeln!(out, "\n{name}: {command}")?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use job_runner::PageRequest;
 
 use super::{
-    Global, Outcome, ids,
+    CommandResult, Global, ids,
     payload::{self, ResultPage},
     plain::one_line,
     source,
@@ -16,7 +16,7 @@ use super::{
 /// The most rows of a page that says nothing about it.
 pub(super) const LIMIT: &str = "20";
 
-pub(super) fn rows(global: &Global, id: &str, request: PageRequest) -> Outcome {
+pub(super) fn rows(global: &Global, id: &str, request: PageRequest) -> CommandResult {
     let source = source::read(global)?;
     let id = ids::resolve(&*source, id)?;
     let answer = payload::so_far(&*source, id, request)?;

@@ -10,10 +10,10 @@ use std::{
 };
 
 use job_demo::graphs::Graphs;
-use job_runner::{Ending, Engine, JobHandle, JobRecord, JobState};
+use job_runner::{Engine, JobHandle, JobRecord, JobState, Outcome};
 
 use super::{
-    Global, Outcome,
+    CommandResult, Global,
     exit::Exit,
     job::Job as Shown,
     list, pages,
@@ -27,7 +27,7 @@ use super::{
 /// How many jobs run at once where a command runs them.
 pub(super) const WORKERS: usize = 2;
 
-pub(super) fn run(global: &Global, pending: bool) -> Outcome {
+pub(super) fn run(global: &Global, pending: bool) -> CommandResult {
     let graphs = Arc::new(global.graphs());
     server::none(global, "run")?;
     let store = store::write(global)?;
@@ -50,7 +50,7 @@ pub(super) fn run(global: &Global, pending: bool) -> Outcome {
     }
     let records = finish(global, &jobs)?;
     report(global, &engine, &records, pending)?;
-    let bad = records.iter().any(|record| record.state == JobState::Complete(Ending::Failed));
+    let bad = records.iter().any(|record| record.state == JobState::Complete(Outcome::Failed));
     Ok(if bad { Exit::JobFailed.into() } else { ExitCode::SUCCESS })
 }
 

@@ -21,7 +21,7 @@ use job_runner::{Engine, JobSpec, wire::ApiError};
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use super::{
-    Global, Outcome,
+    CommandResult, Global,
     address::Address,
     cores,
     exit::{Exit, Mistake},
@@ -65,7 +65,7 @@ pub(super) fn serve(
     exports: Option<&Path>,
     workers: Option<usize>,
     reach: &Reach,
-) -> Outcome {
+) -> CommandResult {
     server::none(global, "serve")?;
     let told = stop::listen()?;
     let origins = reach.origins()?;

@@ -10,13 +10,13 @@ use job_runner::PageRequest;
 use serde::Deserialize;
 
 use super::{
-    Global, Outcome,
+    CommandResult, Global,
     exit::{Exit, Mistake},
     ids, pretty,
     source::{self, Answer},
 };
 
-pub(super) fn status(global: &Global, id: &str, offset: Option<&str>, limit: Option<&str>) -> Outcome {
+pub(super) fn status(global: &Global, id: &str, offset: Option<&str>, limit: Option<&str>) -> CommandResult {
     let page = PageRequest::parse(offset, limit)?;
     let source = source::read(global)?;
     let found = ids::find(&*source, id)?;

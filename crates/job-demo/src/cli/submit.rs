@@ -13,7 +13,7 @@ use job_runner::{
 };
 
 use super::{
-    Global, Outcome,
+    CommandResult, Global,
     exit::{Exit, Mistake},
     ids,
     job::{Job, State},
@@ -22,7 +22,7 @@ use super::{
     words::{thousands, took},
 };
 
-pub(super) fn submit(global: &Global, work: &str, parameters: String, wait: bool) -> Outcome {
+pub(super) fn submit(global: &Global, work: &str, parameters: String, wait: bool) -> CommandResult {
     let parameters = strict::object("--parameters", parameters)?;
     known(work)?;
     let spec = spec(work).graph(global.graph().as_str()).raw_parameters(parameters);
@@ -31,7 +31,7 @@ pub(super) fn submit(global: &Global, work: &str, parameters: String, wait: bool
 }
 
 /// The same request as a new job.
-pub(super) fn retry(global: &Global, id: &str, wait: bool) -> Outcome {
+pub(super) fn retry(global: &Global, id: &str, wait: bool) -> CommandResult {
     let jobs = open(global, wait)?;
     let id = ids::resolve(&*jobs, id)?;
     let job = jobs.job(id)?.ok_or(EngineError::UnknownJob(id))?;
@@ -44,7 +44,7 @@ fn open(global: &Global, wait: bool) -> Result<Box<dyn Changes>, Box<dyn Error>>
     if wait { source::run(global) } else { source::write(global) }
 }
 
-fn acknowledge(global: &Global, jobs: &dyn Changes, id: JobId, wait: bool) -> Outcome {
+fn acknowledge(global: &Global, jobs: &dyn Changes, id: JobId, wait: bool) -> CommandResult {
     match (wait, global.json) {
         (false, true) => writeln!(io::stdout().lock(), r#"{{"jobId":"{id}"}}"#)?,
         (_, false) => writeln!(io::stdout().lock(), "{id}")?,

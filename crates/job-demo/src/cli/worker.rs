@@ -11,13 +11,18 @@ use std::{
 use tokio::runtime::Runtime;
 
 use super::{
-    Global, Outcome, cores,
+    CommandResult, Global, cores,
     exit::{Exit, Mistake},
     server, stop,
     store::{self, Work},
 };
 
-pub(super) fn worker(global: &Global, workers: Option<usize>, exports: Option<&Path>, grace: Duration) -> Outcome {
+pub(super) fn worker(
+    global: &Global,
+    workers: Option<usize>,
+    exports: Option<&Path>,
+    grace: Duration,
+) -> CommandResult {
     let workers = workers.unwrap_or_else(cores).max(1);
     server::none(global, "worker")?;
     let told = stop::listen()?;

@@ -5,7 +5,7 @@
 use std::{env, fs, path::PathBuf, sync::Arc};
 
 use job_demo::{algorithms::Algorithm, graphs::Graphs, handlers};
-use job_runner::{Ending, Engine, FailureKind, JobSpec, JobState, PageRequest, store::MemoryStore};
+use job_runner::{Engine, FailureKind, JobSpec, JobState, Outcome, PageRequest, store::MemoryStore};
 use serde_json::{Value, json};
 
 fn engine() -> Engine {
@@ -16,7 +16,7 @@ fn engine() -> Engine {
 fn payload(engine: &Engine, spec: JobSpec) -> Value {
     let handle = engine.submit(spec.graph("movies")).unwrap();
     let record = handle.wait().unwrap();
-    assert_eq!(record.state, JobState::Complete(Ending::Succeeded), "{:?}", record.failure);
+    assert_eq!(record.state, JobState::Complete(Outcome::Succeeded), "{:?}", record.failure);
     let mut body = Vec::new();
     let status = engine.reader().status(handle.id(), PageRequest::new(0, 3).unwrap()).unwrap();
     status.write_to(&mut body).unwrap();
@@ -116,13 +116,13 @@ fn outputs_have_the_keys_of_the_api() {
 fn a_sort_keeps_to_the_memory_of_its_job() {
     let engine = engine();
     let sorted = json!({"labels": ["user", "movie"], "sorts": [{"key": "Year"}]});
-    for (memory, state) in [(1 << 20, Ending::Succeeded), (1 << 10, Ending::Failed)] {
+    for (memory, state) in [(1 << 20, Outcome::Succeeded), (1 << 10, Outcome::Failed)] {
         let spec = JobSpec::vertex_filter().graph("movies").parameters(&sorted).unwrap().max_memory(memory);
         let record = engine.submit(spec).unwrap().wait().unwrap();
         assert_eq!(record.state, JobState::Complete(state), "{memory}: {:?}", record.failure);
         let told = record.failure.map(|failure| (failure.kind, failure.message));
         let over = (FailureKind::MemoryBudget, "its budget of 1024 bytes of memory is used up".to_owned());
-        assert_eq!(told, (state == Ending::Failed).then_some(over));
+        assert_eq!(told, (state == Outcome::Failed).then_some(over));
     }
 }
 
@@ -142,7 +142,7 @@ fn a_bad_request_fails_with_a_sentence() {
         ),
     ] {
         let handle = engine.submit(spec.graph("movies").parameters(&parameters).unwrap()).unwrap();
-        assert_eq!(handle.wait().unwrap().state, JobState::Complete(Ending::Failed));
+        assert_eq!(handle.wait().unwrap().state, JobState::Complete(Outcome::Failed));
         let status = engine.reader().status(handle.id(), PageRequest::default()).unwrap();
         let mut body = Vec::new();
         status.write_to(&mut body).unwrap();
@@ -167,7 +167,7 @@ fn a_job_of_a_graph_that_is_not_served_fails_at_once_with_a_sentence() {
         for (_, spec, parameters) in requests() {
             let job = engine.submit(spec.graph(graph).parameters(&parameters).unwrap()).unwrap();
             let record = job.wait().unwrap();
-            assert_eq!((record.state, record.attempt), (JobState::Complete(Ending::Failed), 1));
+            assert_eq!((record.state, record.attempt), (JobState::Complete(Outcome::Failed), 1));
             assert_eq!(record.failure.unwrap().message, sentence);
         }
     }

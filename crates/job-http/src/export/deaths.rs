@@ -149,7 +149,7 @@ impl Stopped {
 }
 
 fn is_good(record: &JobRecord) -> bool {
-    record.state == JobState::Complete(Ending::Succeeded)
+    record.state == JobState::Complete(Outcome::Succeeded)
 }
 
 fn why(record: &JobRecord) -> &str {

@@ -1,7 +1,7 @@
 //! `DELETE .../jobs/{jobId}`: asks for the end of a job.
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use job_runner::{Ending, EngineError, JobHandle, JobState, wire::ErrorCode};
+use job_runner::{EngineError, JobHandle, JobState, Outcome, wire::ErrorCode};
 
 use crate::{
     body::json,
@@ -46,7 +46,7 @@ pub(crate) fn end(api: &Context, name: &str, job: Option<&JobHandle>) -> Result<
     match job.cancel() {
         Ok(_) => Ok(()),
         // Asked again, by a proxy say, that did not hear the answer.
-        Err(EngineError::AlreadyComplete(_)) if job.record().state == JobState::Complete(Ending::Cancelled) => {
+        Err(EngineError::AlreadyComplete(_)) if job.record().state == JobState::Complete(Outcome::Cancelled) => {
             Ok(())
         }
         Err(EngineError::AlreadyComplete(_) | EngineError::UnknownJob(_)) => refused(),

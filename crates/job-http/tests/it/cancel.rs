@@ -1,6 +1,6 @@
 //! Cancelling jobs.
 
-use job_runner::{Ending, JobSpec, JobState};
+use job_runner::{JobSpec, JobState, Outcome};
 
 use crate::host::service;
 
@@ -11,7 +11,7 @@ async fn a_waiting_job_is_cancelled_once() {
     let answer = service.delete(&format!("/jobs/{id}")).await;
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "{}"));
     let record = service.engine.reader().record(id).unwrap().unwrap();
-    assert_eq!(record.state, JobState::Complete(Ending::Cancelled));
+    assert_eq!(record.state, JobState::Complete(Outcome::Cancelled));
 }
 
 #[tokio::test]

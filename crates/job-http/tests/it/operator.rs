@@ -7,7 +7,7 @@ use axum::{
     http::{Method, Request, request::Parts},
 };
 use job_http::{Action, Api, Denied};
-use job_runner::{Ending, JobContext, JobId, JobSpec, JobState, store::MemoryStore};
+use job_runner::{JobContext, JobId, JobSpec, JobState, Outcome, store::MemoryStore};
 use serde_json::{Value, json};
 
 use crate::host::{Answer, Service, builder, over, service, with};
@@ -63,7 +63,7 @@ async fn jobs_of_a_graph_that_is_served_no_longer_are_listed_and_cancelled_by_an
         assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "{}"));
         let ended = service.engine.job(id).unwrap().unwrap();
         let ended = tokio::task::spawn_blocking(move || ended.wait().unwrap()).await.unwrap();
-        assert_eq!(ended.state, JobState::Complete(Ending::Cancelled));
+        assert_eq!(ended.state, JobState::Complete(Outcome::Cancelled));
     }
     let again = operator(&service, Method::DELETE, &format!("/{nobodys}")).await;
     assert_eq!((again.status.as_u16(), again.body.as_str()), (200, "{}"), "it is cancelled already");

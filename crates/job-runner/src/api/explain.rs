@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use job_core::{Ending, Failure, JobId, JobKind, JobRecord, JobState, ResultSize, Timestamp, shown};
+use job_core::{Failure, JobId, JobKind, JobRecord, JobState, Outcome, ResultSize, Timestamp, shown};
 use job_store::LONGEST_PAUSE;
 
 use crate::{
@@ -96,14 +96,14 @@ impl Explanation {
     pub fn of_end(record: &JobRecord) -> Option<Self> {
         let JobState::Complete(ending) = record.state else { return None };
         Some(match ending {
-            Ending::Succeeded => Self::Succeeded(record.size),
-            Ending::Failed => Self::Failed(
+            Outcome::Succeeded => Self::Succeeded(record.size),
+            Outcome::Failed => Self::Failed(
                 record
                     .failure
                     .clone()
                     .unwrap_or_else(|| Failure::new(job_core::FailureKind::Handler, "no reason was recorded")),
             ),
-            Ending::Cancelled => {
+            Outcome::Cancelled => {
                 Self::Cancelled { requested: record.cancel_requested_at, stopped: record.finished_at }
             }
         })

@@ -15,7 +15,7 @@ use crate::{
 
 /// How the body ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum BodyOutcome {
     /// It returned, and all its rows are stored.
     Well,
     /// It returned an error.
@@ -96,16 +96,16 @@ pub(crate) struct Circumstances {
     pub(crate) retry: RetryPolicy,
 }
 
-pub(crate) fn verdict(ended: Ended, at: Circumstances) -> Verdict {
+pub(crate) fn verdict(ended: BodyOutcome, at: Circumstances) -> Verdict {
     let fail = |kind, message: String| Verdict::Fail(Failure::new(kind, message));
     match ended {
         // A body that came to its end tells the truth, whatever was asked meanwhile.
-        Ended::Well => Verdict::Succeed,
-        Ended::Panicked(message) => fail(FailureKind::Panicked, format!("the handler panicked: {message}")),
-        Ended::Badly(JobError::Stopped(_)) => stopped(at),
-        Ended::Badly(JobError::Failed(reason)) => fail(FailureKind::Handler, reason),
-        Ended::Badly(JobError::Transient(reason)) => again(FailureKind::Handler, reason, at),
-        Ended::Badly(error @ JobError::OverBudget(resource, _)) => {
+        BodyOutcome::Well => Verdict::Succeed,
+        BodyOutcome::Panicked(message) => fail(FailureKind::Panicked, format!("the handler panicked: {message}")),
+        BodyOutcome::Badly(JobError::Stopped(_)) => stopped(at),
+        BodyOutcome::Badly(JobError::Failed(reason)) => fail(FailureKind::Handler, reason),
+        BodyOutcome::Badly(JobError::Transient(reason)) => again(FailureKind::Handler, reason, at),
+        BodyOutcome::Badly(error @ JobError::OverBudget(resource, _)) => {
             let kind = match resource {
                 Resource::Rows => FailureKind::RowBudget,
                 Resource::Bytes => FailureKind::ByteBudget,
@@ -113,7 +113,7 @@ pub(crate) fn verdict(ended: Ended, at: Circumstances) -> Verdict {
             };
             fail(kind, error.to_string())
         }
-        Ended::Badly(JobError::Store(error)) => match error.kind {
+        BodyOutcome::Badly(JobError::Store(error)) => match error.kind {
             kind if kind.is_retryable() || kind == ErrorKind::Lost => without_blame(error.to_string(), at),
             _ => fail(FailureKind::Store, error.to_string()),
         },
@@ -193,7 +193,7 @@ mod tests {
     fn a_body_that_ended_well_succeeded_whatever_was_asked() {
         for cause in [None, Some(StopCause::Cancel), Some(StopCause::Shutdown), Some(StopCause::Deadline)] {
             let at = Circumstances { cause, cancelling: cause == Some(StopCause::Cancel), ..calm() };
-            assert_eq!(verdict(Ended::Well, at), Verdict::Succeed);
+            assert_eq!(verdict(BodyOutcome::Well, at), Verdict::Succeed);
         }
     }
 
@@ -201,7 +201,7 @@ mod tests {
     fn who_asked_decides_what_a_stop_means() {
         let stop = |cause, cancelling| {
             verdict(
-                Ended::Badly(JobError::Stopped(StopCause::Cancel)),
+                BodyOutcome::Badly(JobError::Stopped(StopCause::Cancel)),
                 Circumstances { cause, cancelling, ..calm() },
             )
         };
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_transient_error_is_tried_again_until_the_last_attempt() {
-        let ended = || Ended::Badly(JobError::transient("no memory now"));
+        let ended = || BodyOutcome::Badly(JobError::transient("no memory now"));
         assert!(matches!(verdict(ended(), calm()), Verdict::Requeue(_, Some(_))));
         let last = verdict(ended(), Circumstances { failed_attempts: 2, ..calm() });
         assert!(matches!(&last, Verdict::Fail(failure) if failure.message == "no memory now (attempt 3 of 3)"));
@@ -226,7 +226,7 @@ mod tests {
     /// A role whose connections were all in use once failed jobs for good, with the third refusal.
     #[test]
     fn an_outage_of_the_store_is_never_a_failed_attempt_and_never_spins() {
-        let ended = |kind| Ended::Badly(JobError::Store(StoreError::new(kind, "append rows", "no room")));
+        let ended = |kind| BodyOutcome::Badly(JobError::Store(StoreError::new(kind, "append rows", "no room")));
         for kind in [ErrorKind::Unavailable, ErrorKind::Full, ErrorKind::Lost] {
             for (attempt, least) in [(1, 100), (2, 200), (3, 400), (99, 30_000), (u32::MAX, 30_000)] {
                 let at = Circumstances { attempt, failed_attempts: 2, max_attempts: 1, ..calm() };
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn a_fenced_body_failed() {
         let fenced = JobError::Store(StoreError::new(ErrorKind::Fenced, "append rows", "attempt 1 is over"));
-        assert_eq!(kind(&verdict(Ended::Badly(fenced), calm())), Some(FailureKind::Store));
+        assert_eq!(kind(&verdict(BodyOutcome::Badly(fenced), calm())), Some(FailureKind::Store));
     }
 
     #[test]
@@ -259,7 +259,7 @@ mod tests {
             (Resource::Bytes, FailureKind::ByteBudget),
             (Resource::Memory, FailureKind::MemoryBudget),
         ] {
-            let over = Ended::Badly(JobError::OverBudget(resource, 10));
+            let over = BodyOutcome::Badly(JobError::OverBudget(resource, 10));
             assert_eq!(kind(&verdict(over, calm())), Some(expected));
         }
     }

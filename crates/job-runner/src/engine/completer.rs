@@ -19,13 +19,13 @@ pub(crate) struct Completer {
 
 #[derive(Debug, Default)]
 struct Pending {
-    ends: Vec<End>,
+    ends: Vec<CompletedAttempt>,
     closed: bool,
 }
 
 /// A body that went well, with all its rows in the store.
 #[derive(Debug)]
-pub(crate) struct End {
+pub(crate) struct CompletedAttempt {
     pub(crate) entry: Arc<Entry>,
     pub(crate) core: Arc<Core>,
     pub(crate) result: JobResult,
@@ -36,7 +36,7 @@ impl Completer {
     const BOUND: usize = 1_024;
 
     /// Hands an end over; back when too many wait.
-    pub(crate) fn push(&self, end: End) -> Result<(), Vec<End>> {
+    pub(crate) fn push(&self, end: CompletedAttempt) -> Result<(), Vec<CompletedAttempt>> {
         let mut pending = self.pending.lock();
         pending.ends.push(end);
         if pending.closed || pending.ends.len() > Self::BOUND {
@@ -48,7 +48,7 @@ impl Completer {
     }
 
     /// What waits; `None` when the thread is to end and nothing does.
-    pub(crate) fn next(&self) -> Option<Vec<End>> {
+    pub(crate) fn next(&self) -> Option<Vec<CompletedAttempt>> {
         let mut pending = self.pending.lock();
         while pending.ends.is_empty() {
             if pending.closed {
@@ -60,7 +60,7 @@ impl Completer {
     }
 
     /// Has workers store ends themselves from here on. What waits comes back to a caller that the thread may wait for.
-    pub(crate) fn bypass(&self) -> Vec<End> {
+    pub(crate) fn bypass(&self) -> Vec<CompletedAttempt> {
         let mut pending = self.pending.lock();
         pending.closed = true;
         std::mem::take(&mut pending.ends)

@@ -22,10 +22,10 @@ use crate::{
     engine::{
         completer::Completer,
         config::{Config, Mode},
+        ended::EndedAttempt,
         health::Health,
         ids::IdSource,
         metrics::Metrics,
-        outcome::Outcome,
         scheduler::{self, Phase, Scheduler},
         source::Source,
         started::Started,
@@ -59,7 +59,7 @@ pub(crate) struct EngineCore {
     /// The threads that were started and are not joined yet.
     pub(crate) threads: Mutex<Vec<thread::JoinHandle<()>>>,
     /// Outcomes that could not be stored, and that no thread of the engine tries again.
-    pub(crate) owed: Mutex<Vec<Outcome>>,
+    pub(crate) owed: Mutex<Vec<EndedAttempt>>,
     pub(crate) ids: IdSource,
     /// When retention looks at which jobs.
     pub(crate) looks: Mutex<retention::Looks>,

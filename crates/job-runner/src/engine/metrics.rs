@@ -124,8 +124,8 @@ fn started(record: &JobRecord) {
 fn ended(record: &JobRecord) {
     let class = record.spec.options().class.as_str();
     let ending = match record.state {
-        JobState::Complete(job_core::Ending::Succeeded) => "succeeded",
-        JobState::Complete(job_core::Ending::Failed) => "failed",
+        JobState::Complete(job_core::Outcome::Succeeded) => "succeeded",
+        JobState::Complete(job_core::Outcome::Failed) => "failed",
         _ => "cancelled",
     };
     counter!("jobs_ended_total", "class" => class, "ending" => ending).increment(1);

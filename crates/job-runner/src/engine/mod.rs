@@ -3,11 +3,11 @@
 pub(crate) mod completer;
 pub(crate) mod config;
 pub(crate) mod core;
+pub(crate) mod ended;
 pub(crate) mod health;
 pub(crate) mod ids;
 pub mod metrics;
 pub(crate) mod observe;
-pub(crate) mod outcome;
 pub(crate) mod scheduler;
 pub(crate) mod source;
 pub(crate) mod started;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use job_core::{Ending, JobRecord, JobState, Outputs};
+use job_core::{JobRecord, JobState, Outcome, Outputs};
 use serde::Serialize;
 
 use crate::seam::sync::{Instant, Mutex};
@@ -63,7 +63,7 @@ impl Progress {
     /// record knows the percents.
     pub(crate) fn at_rest(record: &JobRecord) -> Self {
         let (done, total) = match record.state {
-            JobState::Complete(Ending::Succeeded) => (1, 1),
+            JobState::Complete(Outcome::Succeeded) => (1, 1),
             _ => record.progress.map_or((0, 0), |percent| (u64::from(percent), 100)),
         };
         Self { done, total, ..Self::default() }

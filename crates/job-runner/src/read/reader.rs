@@ -7,7 +7,7 @@ use std::{
 };
 
 use job_core::{
-    Ending, JobId, JobRecord, JobResult, JobState, PageRequest, RowList,
+    JobId, JobRecord, JobResult, JobState, Outcome, PageRequest, RowList,
     wire::{Dialect, StatusPayload},
 };
 use job_store::{Listed, Store, StoreError};
@@ -81,7 +81,7 @@ impl JobReader {
     pub fn page(&self, id: JobId, page: PageRequest) -> Result<Page, EngineError> {
         let (list, state) = self.list_of(id)?;
         let page = Page::whole(Arc::clone(&self.store), id, list, page);
-        Ok(if state == JobState::Complete(Ending::Succeeded) { page } else { page.into_partial() })
+        Ok(if state == JobState::Complete(Outcome::Succeeded) { page } else { page.into_partial() })
     }
 
     /// Every row of a complete job from row `first` on, however many there are: as [`page`](Self::page), without a limit.
@@ -112,7 +112,7 @@ impl JobReader {
     pub fn rows(&self, id: JobId, first: u64) -> Result<Page, EngineError> {
         let (list, state) = self.list_of(id)?;
         let rows = Page::rest(Arc::clone(&self.store), id, list, first);
-        Ok(if state == JobState::Complete(Ending::Succeeded) { rows } else { rows.into_partial() })
+        Ok(if state == JobState::Complete(Outcome::Succeeded) { rows } else { rows.into_partial() })
     }
 
     /// The named values of a complete job's result; `None` if it has none.
@@ -197,7 +197,7 @@ impl JobReader {
         let Some(record) = self.store.get(id)? else { return Ok(None) };
         let result = if wants_result(&record) { self.store.result(id)? } else { None };
         // A job cannot have succeeded without a result: it was removed between the two reads.
-        let torn = result.is_none() && record.state == JobState::Complete(Ending::Succeeded);
+        let torn = result.is_none() && record.state == JobState::Complete(Outcome::Succeeded);
         if torn && self.store.get(id)?.is_none() {
             return Ok(None);
         }

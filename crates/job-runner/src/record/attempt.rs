@@ -6,8 +6,8 @@ use job_core::{Event, Failure, FailureKind, JobRecord, JobResult, JobState};
 use job_store::{ErrorKind, StoreError};
 
 use crate::{
-    decide::outcome::{self, Circumstances, Ended, Verdict},
-    engine::{core::EngineCore, outcome::Outcome, started},
+    decide::outcome::{self, BodyOutcome, Circumstances, Verdict},
+    engine::{core::EngineCore, ended::EndedAttempt, started},
     job::{
         entry::{Change, Entry},
         error::JobError,
@@ -15,7 +15,7 @@ use crate::{
     record::change::{replace, store_surely, tell},
 };
 
-impl Outcome {
+impl EndedAttempt {
     /// Stores it: the record, if there was anything to store. A store that fails is tried again until it works or the
     /// engine stops; where no thread of the engine would do that, it is an error after a few tries.
     pub(crate) fn store(&mut self, shared: &Arc<EngineCore>) -> Result<Option<JobRecord>, StoreError> {
@@ -43,8 +43,8 @@ impl Outcome {
     fn lose_rows(&mut self, error: StoreError) {
         self.result = None;
         self.keeps_rows = false;
-        if self.ended == Ended::Well {
-            self.ended = Ended::Badly(JobError::Store(error));
+        if self.ended == BodyOutcome::Well {
+            self.ended = BodyOutcome::Badly(JobError::Store(error));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use job_core::{Event, IllegalMove, JobRecord};
+use job_core::{Event, IllegalTransition, JobRecord};
 use job_store::{Durability, ErrorKind, StoreError};
 
 use crate::{
@@ -62,8 +62,8 @@ pub(crate) enum AdvanceError {
     Store(StoreError),
 }
 
-impl From<IllegalMove> for AdvanceError {
-    fn from(_: IllegalMove) -> Self {
+impl From<IllegalTransition> for AdvanceError {
+    fn from(_: IllegalTransition) -> Self {
         Self::Illegal
     }
 }

@@ -10,9 +10,9 @@ use job_store::StoreError;
 
 use crate::{
     engine::{
-        completer::End,
+        completer::CompletedAttempt,
         core::EngineCore,
-        outcome::{Ending, Outcome},
+        ended::{BodyResult, EndedAttempt},
     },
     job::entry::{Change, Entry},
     record::change,
@@ -27,12 +27,12 @@ pub(crate) fn record(shared: &Arc<EngineCore>) {
 }
 
 /// Stores these ends with one write, then tells of them.
-pub(crate) fn store(shared: &Arc<EngineCore>, ends: Vec<End>) {
+pub(crate) fn store(shared: &Arc<EngineCore>, ends: Vec<CompletedAttempt>) {
     if ends.is_empty() {
         return;
     }
     let now = shared.clock.now();
-    let mut moves: Vec<(JobRecord, End, Change)> = Vec::with_capacity(ends.len());
+    let mut moves: Vec<(JobRecord, CompletedAttempt, Change)> = Vec::with_capacity(ends.len());
     let mut missed = Vec::new();
     for end in ends {
         // Of a lost job nothing is stored, and it would keep the others from being stored together.
@@ -72,8 +72,8 @@ pub(crate) fn store(shared: &Arc<EngineCore>, ends: Vec<End>) {
         change::tell(shared, &entry, &record);
     }
     for end in missed {
-        let ending = Ending::Well(end.result);
-        let stored = Outcome::new(shared, &end.entry, &end.core, ending, Duration::ZERO).store(shared);
+        let ending = BodyResult::Well(end.result);
+        let stored = EndedAttempt::new(shared, &end.entry, &end.core, ending, Duration::ZERO).store(shared);
         shared.forget(&end.entry);
         // An engine that has a completer tries until it works.
         if let Ok(Some(record)) = stored {
@@ -86,10 +86,10 @@ pub(crate) fn store(shared: &Arc<EngineCore>, ends: Vec<End>) {
 fn settle(
     shared: &EngineCore,
     next: &JobRecord,
-    end: End,
+    end: CompletedAttempt,
     change: Change,
     stored: &Result<(), StoreError>,
-) -> Result<Arc<Entry>, End> {
+) -> Result<Arc<Entry>, CompletedAttempt> {
     if let Err(error) = stored.as_ref().map_or_else(|error| shared.already(next, error.clone()), |()| Ok(())) {
         shield::log(|| {
             tracing::warn!(job = %end.entry.id, %error, "ends could not be stored together; each is tried by itself");

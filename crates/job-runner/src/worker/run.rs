@@ -6,11 +6,11 @@ use job_core::{Event, Failure, FailureKind, JobRecord};
 use job_store::{Durability, ErrorKind};
 
 use crate::{
-    decide::outcome::Ended,
+    decide::outcome::BodyOutcome,
     engine::{
-        completer::End,
+        completer::CompletedAttempt,
         core::EngineCore,
-        outcome::{Ending, Outcome},
+        ended::{BodyResult, EndedAttempt},
     },
     handler::{
         Handler,
@@ -73,7 +73,7 @@ impl Seat<'_> {
     }
 
     /// The outcome is stored later, by the thread that drives the engine; until then the job runs.
-    fn owe(&self, outcome: Outcome) {
+    fn owe(&self, outcome: EndedAttempt) {
         self.held.set(false);
         self.shared.owed.lock().push(outcome);
     }
@@ -108,15 +108,15 @@ fn run_on(seat: &Seat<'_>) {
     match ending {
         // Not a word more: the job may be another engine's.
         _ if core.attempt.is_lost() || core.attempt.is_left() => seat.release(used),
-        Ending::Well(result) if shared.config.workers() > 0 => {
+        BodyResult::Well(result) if shared.config.workers() > 0 => {
             seat.free(used);
-            let end = End { entry: Arc::clone(entry), core, result };
+            let end = CompletedAttempt { entry: Arc::clone(entry), core, result };
             if let Err(ends) = shared.completer.push(end) {
                 completer::store(shared, ends);
             }
         }
         ending => {
-            let mut outcome = Outcome::new(shared, entry, &core, ending, used);
+            let mut outcome = EndedAttempt::new(shared, entry, &core, ending, used);
             match outcome.store(shared) {
                 Ok(stored) => {
                     seat.release(used);
@@ -154,20 +154,20 @@ fn end_panicked(seat: &Seat<'_>, message: String) {
 }
 
 /// A write that was refused because the lease had ended says nothing of the job, also when the lease was renewed since.
-fn after_a_gap(core: &Core, ending: Ending) -> Ending {
+fn after_a_gap(core: &Core, ending: BodyResult) -> BodyResult {
     match ending {
-        Ending::Badly(Ended::Badly(JobError::Store(error)))
+        BodyResult::Badly(BodyOutcome::Badly(JobError::Store(error)))
             if error.kind == ErrorKind::Fenced && core.attempt.lease().is_some() =>
         {
             core.attempt.token.stop(StopCause::LeaseLost);
-            Ending::Badly(Ended::Badly(JobError::Stopped(StopCause::LeaseLost)))
+            BodyResult::Badly(BodyOutcome::Badly(JobError::Stopped(StopCause::LeaseLost)))
         }
         ending => ending,
     }
 }
 
 /// Runs the body of an attempt that has begun.
-fn attempt(shared: &Arc<EngineCore>, entry: &Arc<Entry>, core: &Arc<Core>, handler: &dyn Handler) -> Ending {
+fn attempt(shared: &Arc<EngineCore>, entry: &Arc<Entry>, core: &Arc<Core>, handler: &dyn Handler) -> BodyResult {
     let record = entry.record();
     let span = tracing::info_span!(
         "job", id = %record.id, kind = %record.spec.kind(), graph = record.spec.graph_name(), attempt = record.attempt
@@ -254,12 +254,12 @@ fn expire(shared: &EngineCore, entry: &Arc<Entry>) -> Begun {
 }
 
 /// Calls the handler and stores the rows that are left in memory.
-fn body(shared: &Arc<EngineCore>, core: &Arc<Core>, handler: &dyn Handler) -> Ending {
+fn body(shared: &Arc<EngineCore>, core: &Arc<Core>, handler: &dyn Handler) -> BodyResult {
     let mut ctx = JobContext::new(Arc::clone(core));
     let _inside = inside::enter(shared, core);
     match shield::run(|| handler.run(&mut ctx).and_then(|()| core.result())) {
-        Ok(Ok(result)) => Ending::Well(result),
-        Ok(Err(error)) => Ending::Badly(Ended::Badly(error)),
-        Err(message) => Ending::Badly(Ended::Panicked(message)),
+        Ok(Ok(result)) => BodyResult::Well(result),
+        Ok(Err(error)) => BodyResult::Badly(BodyOutcome::Badly(error)),
+        Err(message) => BodyResult::Badly(BodyOutcome::Panicked(message)),
     }
 }

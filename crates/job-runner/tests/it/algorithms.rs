@@ -9,7 +9,7 @@ use std::{
 
 use crossbeam_channel::Sender;
 use job_runner::{
-    Clock, Ending, FailureKind, Iterative, JobContext, JobError, JobState, ManualClock, RetryPolicy, Timestamp,
+    Clock, FailureKind, Iterative, JobContext, JobError, JobState, ManualClock, Outcome, RetryPolicy, Timestamp,
     store::MemoryStore,
 };
 use parking_lot::Mutex;
@@ -116,7 +116,7 @@ fn sum_of(rig: &Rig, id: job_runner::JobId) -> String {
 fn an_algorithm_goes_step_by_step_to_its_end() {
     let (rig, steps) = rig(|_, _| Ok(()));
     let record = rig.finish(job("sum"));
-    assert_eq!(record.state, JobState::Complete(Ending::Succeeded));
+    assert_eq!(record.state, JobState::Complete(Outcome::Succeeded));
     assert_eq!(sum_of(&rig, record.id), "sum=55");
     assert_eq!(steps.len(), 10);
     assert_eq!(rig.store.checkpoint(record.id).unwrap(), None, "a saved state goes with the end");
@@ -181,7 +181,7 @@ fn an_algorithm_goes_on_from_its_saved_state_after_the_death_of_the_process() {
     let engine = open(Box::new(summing(&clock, &tell, |_, _| Ok(()))), 0);
     drain(&engine);
     let record = engine.job(id).unwrap().unwrap().record();
-    assert_eq!((record.attempt, record.state), (2, JobState::Complete(Ending::Succeeded)));
+    assert_eq!((record.attempt, record.state), (2, JobState::Complete(Outcome::Succeeded)));
     assert_eq!(steps.try_iter().collect::<Vec<_>>(), [7, 8, 9, 10]);
     drop(stuck);
 }
@@ -261,7 +261,7 @@ fn neither_a_body_nor_its_algorithm_takes_up_the_state_of_the_other() {
                 .checkpoint_interval(if grief { Duration::from_secs(3) } else { Duration::from_hours(1) })
         });
         let record = rig.finish(job("a"));
-        assert_eq!(record.state, JobState::Complete(Ending::Succeeded), "{record:?}");
+        assert_eq!(record.state, JobState::Complete(Outcome::Succeeded), "{record:?}");
         assert_eq!((record.attempt, sum_of(&rig, record.id)), (2, "sum=55".to_owned()));
         let taken: Vec<u64> = steps.try_iter().collect();
         let again = if grief { 8 } else { 10 };
@@ -322,7 +322,7 @@ fn a_state_that_is_refused_leaves_what_was_saved_before() {
             ctx.save_checkpoint(b"other")
         })
     });
-    assert_eq!(rig.finish(job("a")).state, JobState::Complete(Ending::Succeeded));
+    assert_eq!(rig.finish(job("a")).state, JobState::Complete(Outcome::Succeeded));
 }
 
 #[test]
@@ -360,7 +360,7 @@ fn an_algorithm_is_cancelled_between_two_steps() {
         handle.cancel().unwrap();
         gate.open();
     });
-    assert_eq!(handle.record().state, JobState::Complete(Ending::Cancelled));
+    assert_eq!(handle.record().state, JobState::Complete(Outcome::Cancelled));
 }
 
 #[test]

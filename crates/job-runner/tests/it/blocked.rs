@@ -4,7 +4,7 @@ use std::{sync::Arc, thread, time::Duration};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use job_runner::{
-    Ending, Engine, EngineBuilder, EngineError, JobHandle, JobRecord, JobState,
+    Engine, EngineBuilder, EngineError, JobHandle, JobRecord, JobState, Outcome,
     store::{FaultStore, MemoryStore, Moment, SharedMemory},
 };
 use parking_lot::Mutex;
@@ -84,14 +84,14 @@ fn others_go_on(engine: &Arc<Engine>, job_of_the_call: &JobHandle, ends_are_stor
     let waiting = other.clone();
     if ends_are_stored {
         let ended = in_time("another job", move || waiting.wait()).unwrap();
-        assert_eq!(ended.state, JobState::Complete(Ending::Succeeded));
+        assert_eq!(ended.state, JobState::Complete(Outcome::Succeeded));
     }
     let all = Arc::clone(engine);
     let cancelled = in_time("a cancel of another job", move || {
         let handle = all.submit(job("nobody runs this"))?;
         handle.cancel()
     });
-    assert_eq!(cancelled.unwrap().state, JobState::Complete(Ending::Cancelled));
+    assert_eq!(cancelled.unwrap().state, JobState::Complete(Outcome::Cancelled));
 }
 
 fn handlers<S>(builder: EngineBuilder<S>) -> (EngineBuilder<S>, Gate) {
@@ -121,7 +121,7 @@ fn a_cancel_of_a_waiting_job_keeps_nobody_waiting() {
         others_go_on(&engine, &handle, true);
         assert_eq!(handle.record().state, JobState::Waiting, "it is not stored yet");
         blocker.open();
-        assert_eq!(cancel.join().unwrap().unwrap().state, JobState::Complete(Ending::Cancelled));
+        assert_eq!(cancel.join().unwrap().unwrap().state, JobState::Complete(Outcome::Cancelled));
     }
 }
 
@@ -136,7 +136,7 @@ fn a_cancel_of_a_running_job_keeps_nobody_waiting_and_not_the_job_itself() {
         cancel.join().unwrap().unwrap();
         gate.open();
         let ended = handle.wait_timeout(PATIENCE).unwrap().unwrap();
-        assert_eq!(ended.state, JobState::Complete(Ending::Cancelled));
+        assert_eq!(ended.state, JobState::Complete(Outcome::Cancelled));
     }
 }
 
@@ -167,7 +167,7 @@ fn the_end_of_a_job_keeps_nobody_waiting() {
         others_go_on(&engine, &handle, false);
         blocker.open();
         let ended = handle.wait_timeout(PATIENCE).unwrap().unwrap();
-        assert_eq!(ended.state, JobState::Complete(Ending::Succeeded));
+        assert_eq!(ended.state, JobState::Complete(Outcome::Succeeded));
     }
 }
 

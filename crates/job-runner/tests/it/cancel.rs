@@ -3,15 +3,15 @@
 use std::{sync::Barrier, thread, time::Duration};
 
 use job_runner::{
-    Clock, Ending, Engine, EngineError, FailureKind, JobContext, JobError, JobState, ManualClock, StopCause,
+    Clock, Engine, EngineError, FailureKind, JobContext, JobError, JobState, ManualClock, Outcome, StopCause,
     store::MemoryStore,
 };
 use std::sync::Arc;
 
 use crate::support::{Gate, Rig, drain, gated, job, nothing, page, rows, wire};
 
-const CANCELLED: JobState = JobState::Complete(Ending::Cancelled);
-const SUCCEEDED: JobState = JobState::Complete(Ending::Succeeded);
+const CANCELLED: JobState = JobState::Complete(Outcome::Cancelled);
+const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
 
 #[test]
 fn a_waiting_job_is_cancelled_at_once() {
@@ -316,7 +316,7 @@ fn race_deadline_against_complete() {
         let record = handle.wait().unwrap();
         match record.state {
             SUCCEEDED => {}
-            JobState::Complete(Ending::Failed) => assert_eq!(record.failure.unwrap().kind, FailureKind::Deadline),
+            JobState::Complete(Outcome::Failed) => assert_eq!(record.failure.unwrap().kind, FailureKind::Deadline),
             other => panic!("{other}"),
         }
         assert_eq!(rig.engine.stats(), job_runner::Stats::default());

@@ -8,16 +8,16 @@ use std::{
 };
 
 use job_runner::{
-    Clock, Ending, Engine, EngineError, Explanation, FailureKind, JobContext, JobError, JobHandle, JobId, JobKind,
-    JobRecord, JobSpec, JobState, ManualClock, SharedEngineBuilder, StopCause, Timestamp,
+    Clock, Engine, EngineError, Explanation, FailureKind, JobContext, JobError, JobHandle, JobId, JobKind,
+    JobRecord, JobSpec, JobState, ManualClock, Outcome, SharedEngineBuilder, StopCause, Timestamp,
     store::{ErrorKind, Fault, FaultStore, JobStore, MemoryStore, Moment, SharedMemory, SharedStore},
 };
 use parking_lot::Mutex;
 
 use crate::support::{Gate, block_on, count, drain, gated, job, nothing, numbers, page, rows, until_told, wire};
 
-const SUCCEEDED: JobState = JobState::Complete(Ending::Succeeded);
-const CANCELLED: JobState = JobState::Complete(Ending::Cancelled);
+const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
+const CANCELLED: JobState = JobState::Complete(Outcome::Cancelled);
 
 /// What every engine of a test has as its lease, by the clock that the test moves.
 const LEASE: Duration = Duration::from_mins(10);
@@ -573,7 +573,7 @@ fn a_job_that_kills_every_engine_is_given_up() {
     let last = group.engine(|builder| builder.algorithm("numbers", numbers));
     assert_eq!(work(&last), 0);
     let record = handle.wait().unwrap();
-    assert_eq!((record.state, record.attempt), (JobState::Complete(Ending::Failed), 4));
+    assert_eq!((record.state, record.attempt), (JobState::Complete(Outcome::Failed), 4));
     let failure = record.failure.unwrap();
     assert_eq!(failure.kind, FailureKind::Interrupted);
     assert_eq!(failure.message, "its engine did not renew its lease while it ran (attempt 3 of 3)");

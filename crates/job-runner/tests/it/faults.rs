@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use job_runner::{
-    Durability, Ending, Engine, EngineBuilder, EngineError, JobContext, JobError, JobHandle, JobId, JobState,
+    Durability, Engine, EngineBuilder, EngineError, JobContext, JobError, JobHandle, JobId, JobState, Outcome,
     PageRequest, StoreError,
     store::{Fault, FaultStore, MemoryStore, Store},
 };
@@ -78,7 +78,7 @@ fn check(rig: &Rig, taken: &[JobId], what: &str) {
         assert_eq!(read, record.size.rows, "{what}");
         let kind = record.spec.kind().to_string();
         let may_fail = kind == "bad" || kind == "over";
-        assert!(may_fail || record.state != JobState::Complete(Ending::Failed), "{what}: {record:?}");
+        assert!(may_fail || record.state != JobState::Complete(Outcome::Failed), "{what}: {record:?}");
     }
     // Nothing else was stored but what an error hid from its caller.
     assert!(rig.store.unfinished().unwrap().is_empty(), "{what}");
@@ -195,7 +195,7 @@ fn with_workers(fault: Fault) {
         let record = handle.wait().unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         assert_eq!(engine.reader().record(record.id).unwrap(), Some(record.clone()), "{fault:?}");
         let bad = record.spec.kind().to_string() == "bad";
-        let expected = if bad { Ending::Failed } else { Ending::Succeeded };
+        let expected = if bad { Outcome::Failed } else { Outcome::Succeeded };
         assert_eq!(record.state, JobState::Complete(expected), "{fault:?}: {record:?}");
     }
     engine.health().unwrap_or_else(|error| panic!("{fault:?}: {error}"));
@@ -239,7 +239,7 @@ fn an_engine_whose_store_fails_says_so_takes_nothing_and_loses_nothing_until_it_
     assert_eq!(handle.wait_timeout(Duration::ZERO), Ok(None));
     drop(gate);
     store.plan(Fault::Never);
-    assert_eq!(handle.wait().unwrap().state, JobState::Complete(Ending::Succeeded));
+    assert_eq!(handle.wait().unwrap().state, JobState::Complete(Outcome::Succeeded));
     assert_eq!(rows(&handle, 0, 10), [1]);
     while engine.health().is_err() {
         std::thread::yield_now();
@@ -311,7 +311,7 @@ fn without_workers_whoever_drives_the_engine_tries_again_what_could_not_be_store
             rig.engine.health().unwrap();
             let record = handle.wait().unwrap();
             // Without its rows it is to be tried again, and waits.
-            let ending = if (name, first) == ("cancel", 1) { Ending::Cancelled } else { Ending::Failed };
+            let ending = if (name, first) == ("cancel", 1) { Outcome::Cancelled } else { Outcome::Failed };
             assert_eq!(record.state, JobState::Complete(ending), "{name}, {first}");
             assert_eq!(rig.stored(handle.id()), record);
             assert_eq!(rig.engine.stats(), job_runner::Stats::default());
@@ -330,7 +330,7 @@ fn without_workers_a_job_whose_start_could_not_be_stored_stays_in_the_queue() {
     assert_eq!(rig.engine.stats().read.waiting, 1);
     store.plan(Fault::Never);
     assert_eq!(drain(&rig.engine), 1);
-    assert_eq!(handle.wait().unwrap().state, JobState::Complete(Ending::Succeeded));
+    assert_eq!(handle.wait().unwrap().state, JobState::Complete(Outcome::Succeeded));
 }
 
 #[test]
@@ -356,7 +356,7 @@ fn without_workers_a_cancel_of_a_job_whose_end_could_not_be_stored_comes_to_an_e
     assert!(rig.engine.health().is_err() || handle.record().state.is_complete());
     store.plan(Fault::Never);
     rig.engine.driver().tick().unwrap();
-    assert_eq!(handle.wait().unwrap().state, JobState::Complete(Ending::Cancelled));
+    assert_eq!(handle.wait().unwrap().state, JobState::Complete(Outcome::Cancelled));
 }
 
 #[test]
@@ -406,7 +406,7 @@ fn an_attempt_whose_rows_the_store_has_lost_runs_again_without_blame() {
     rig.clock.advance(Duration::from_mins(10));
     drain(&rig.engine);
     let record = handle.record();
-    assert_eq!((record.state, record.attempt), (JobState::Complete(Ending::Succeeded), 2), "{record:?}");
+    assert_eq!((record.state, record.attempt), (JobState::Complete(Outcome::Succeeded), 2), "{record:?}");
     assert_eq!(rows(&handle, 4_990, 100), (4_990..5_000).collect::<Vec<_>>());
 }
 

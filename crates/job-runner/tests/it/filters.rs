@@ -7,7 +7,7 @@ use std::sync::{
 
 use crossbeam_channel::{Receiver, bounded};
 use job_runner::{
-    Ending, Engine, FailureKind, JobContext, JobError, JobHandle, JobSpec, JobState, Partition, ScanOptions,
+    Engine, FailureKind, JobContext, JobError, JobHandle, JobSpec, JobState, Outcome, Partition, ScanOptions,
     store::MemoryStore,
 };
 
@@ -73,7 +73,7 @@ fn a_scan_of_nothing_gives_an_empty_list() {
     drain(&rig.engine);
     let shown = handle.page(page(0, 10)).unwrap();
     assert_eq!((shown.list(), shown.len()), ("vertices", 0));
-    assert_eq!(handle.record().state, JobState::Complete(Ending::Succeeded));
+    assert_eq!(handle.record().state, JobState::Complete(Outcome::Succeeded));
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn a_scan_is_cancelled_in_every_partition() {
         entered.recv().unwrap();
     }
     scan.cancel().unwrap();
-    assert_eq!(scan.wait().unwrap().state, JobState::Complete(Ending::Cancelled));
+    assert_eq!(scan.wait().unwrap().state, JobState::Complete(Outcome::Cancelled));
     assert!(entered.is_empty());
 }
 

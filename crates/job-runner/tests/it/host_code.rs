@@ -12,8 +12,8 @@ use std::{
 };
 
 use job_runner::{
-    Clock, Ending, Engine, EngineError, FailureKind, JobContext, JobError, JobHandle, JobRecord, JobSpec,
-    JobState, ManualClock, Partition, ScanOptions, Timestamp,
+    Clock, Engine, EngineError, FailureKind, JobContext, JobError, JobHandle, JobRecord, JobSpec, JobState,
+    ManualClock, Outcome, Partition, ScanOptions, Timestamp,
     store::{FaultStore, JobStore, MemoryStore, Moment, Store},
 };
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
@@ -24,7 +24,7 @@ use crate::{
     support::{Gate, Rig, count, drain, job, nothing, numbers, rows, wire},
 };
 
-const SUCCEEDED: JobState = JobState::Complete(Ending::Succeeded);
+const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
 
 /// Panics when it is dropped, with another of its kind as long as there are any.
 struct Bomb(u32);
@@ -45,7 +45,7 @@ fn end(handle: &JobHandle) -> JobRecord {
 
 fn failed_of_panic(handle: &JobHandle) -> bool {
     let record = end(handle);
-    record.state == JobState::Complete(Ending::Failed) && record.failure.unwrap().kind == FailureKind::Panicked
+    record.state == JobState::Complete(Outcome::Failed) && record.failure.unwrap().kind == FailureKind::Panicked
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn partitions_that_panic_with_such_values_fail_their_scan_whoever_helps() {
         .unwrap();
     for _ in 0..50 {
         let handle = engine.submit(JobSpec::vertex_filter().graph("g")).unwrap();
-        assert_eq!(end(&handle).state, JobState::Complete(Ending::Failed));
+        assert_eq!(end(&handle).state, JobState::Complete(Outcome::Failed));
     }
     assert_eq!(end(&engine.submit(job("good")).unwrap()).state, SUCCEEDED);
     engine.health().unwrap();

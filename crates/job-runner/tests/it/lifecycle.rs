@@ -10,7 +10,7 @@ use std::{
 };
 
 use job_runner::{
-    Ending, Engine, EngineError, FailureKind, JobContext, JobError, JobHandle, JobId, JobSpec, JobState,
+    Engine, EngineError, FailureKind, JobContext, JobError, JobHandle, JobId, JobSpec, JobState, Outcome,
     store::MemoryStore,
 };
 
@@ -26,7 +26,7 @@ fn a_job_waits_runs_and_succeeds() {
     assert!(rig.engine.driver().run_one().is_some());
     assert!(rig.engine.driver().run_one().is_none());
     let record = handle.wait().unwrap();
-    assert_eq!(record.state, JobState::Complete(Ending::Succeeded));
+    assert_eq!(record.state, JobState::Complete(Outcome::Succeeded));
     assert_eq!((record.attempt, record.size.rows, record.size.bytes), (1, 3, 5)); // `0,1,2`
     assert_eq!(record.finished_at.unwrap().since(record.submitted_at), Duration::from_secs(5));
     assert_eq!(rig.stored(handle.id()), record);
@@ -58,7 +58,7 @@ fn each_kind_of_job_has_its_own_handler_and_the_last_one_given_counts() {
 fn a_handler_that_fails_gives_the_reason() {
     let rig = Rig::new(|builder| builder.algorithm("a", |_: &mut JobContext| Err(JobError::failed("k is 0"))));
     let record = rig.finish(job("a"));
-    assert_eq!(record.state, JobState::Complete(Ending::Failed));
+    assert_eq!(record.state, JobState::Complete(Outcome::Failed));
     let failure = record.failure.unwrap();
     assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Handler, "k is 0"));
 }
@@ -113,7 +113,7 @@ fn everybody_who_waits_is_told() {
             .collect();
         gate.open();
         for waiter in waiters {
-            assert_eq!(waiter.join().unwrap().unwrap().state, JobState::Complete(Ending::Succeeded));
+            assert_eq!(waiter.join().unwrap().unwrap().state, JobState::Complete(Outcome::Succeeded));
         }
     });
 }
@@ -143,7 +143,7 @@ fn a_callback_is_called_at_the_end_or_at_once_if_it_is_over() {
     assert!(told.is_empty());
     drain(&rig.engine);
     handle.on_end(move |record| tell.send(("after", record.state)).unwrap());
-    let done = JobState::Complete(Ending::Succeeded);
+    let done = JobState::Complete(Outcome::Succeeded);
     assert_eq!(told.try_iter().collect::<Vec<_>>(), [("before", done), ("after", done)]);
 }
 
@@ -154,7 +154,7 @@ fn a_callback_is_called_when_a_waiting_job_is_cancelled() {
     let (tell, told) = wire();
     handle.on_end(move |record| tell.send(record.state).unwrap());
     handle.cancel().unwrap();
-    assert_eq!(told.try_recv(), Ok(JobState::Complete(Ending::Cancelled)));
+    assert_eq!(told.try_recv(), Ok(JobState::Complete(Outcome::Cancelled)));
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_callback_that_panics_does_not_concern_who_cancels() {
     let handle = rig.submit(job("a"));
     handle.on_end(|_| panic!("a callback"));
     let cancelled = catch_unwind(AssertUnwindSafe(|| handle.cancel()));
-    assert_eq!(cancelled.unwrap().unwrap().state, JobState::Complete(Ending::Cancelled));
+    assert_eq!(cancelled.unwrap().unwrap().state, JobState::Complete(Outcome::Cancelled));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{sync::Arc, thread, time::Duration};
 
 use job_runner::{
-    Clock, Ending, Engine, FailureKind, JobContext, JobRecord, JobSpec, JobState, Partition, ScanOptions,
+    Clock, Engine, FailureKind, JobContext, JobRecord, JobSpec, JobState, Outcome, Partition, ScanOptions,
     Timestamp, store::MemoryStore,
 };
 
@@ -23,7 +23,7 @@ fn rig() -> Rig {
 }
 
 fn reason(record: &JobRecord) -> FailureKind {
-    assert_eq!(record.state, JobState::Complete(Ending::Failed));
+    assert_eq!(record.state, JobState::Complete(Outcome::Failed));
     record.failure.as_ref().unwrap().kind
 }
 
@@ -35,7 +35,7 @@ fn in_seconds(rig: &Rig, seconds: u64) -> Timestamp {
 fn the_row_budget_is_exact() {
     let rig = rig();
     let fits = rig.finish(count(100).max_rows(100));
-    assert_eq!((fits.state, fits.size.rows), (JobState::Complete(Ending::Succeeded), 100));
+    assert_eq!((fits.state, fits.size.rows), (JobState::Complete(Outcome::Succeeded), 100));
     let over = rig.finish(count(101).max_rows(100));
     assert_eq!((reason(&over), over.size.rows), (FailureKind::RowBudget, 0));
     assert_eq!(over.failure.unwrap().message, "its budget of 100 rows is used up");
@@ -49,7 +49,7 @@ fn the_byte_budget_is_exact() {
     let fits = rig.finish(count(10).max_bytes(19));
     assert_eq!(fits.size.bytes, 19);
     let size = fits.size;
-    assert_eq!((fits.state, size.rows), (JobState::Complete(Ending::Succeeded), 10), "{fits:?}");
+    assert_eq!((fits.state, size.rows), (JobState::Complete(Outcome::Succeeded), 10), "{fits:?}");
     let over = rig.finish(count(10).max_bytes(18));
     assert_eq!(reason(&over), FailureKind::ByteBudget);
     assert_eq!(over.failure.unwrap().message, "its budget of 18 bytes of rows is used up");
@@ -61,7 +61,7 @@ fn the_memory_budget_is_what_the_handler_reports() {
     let over = rig.finish(job("memory").max_memory(1_000));
     assert_eq!(reason(&over), FailureKind::MemoryBudget);
     let fits = rig.finish(job("memory").max_memory(1_001));
-    assert_eq!(fits.state, JobState::Complete(Ending::Succeeded));
+    assert_eq!(fits.state, JobState::Complete(Outcome::Succeeded));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn rows_within_a_budget_are_kept_to_the_last_one() {
         let handle = rig.submit(spec.keep_rows());
         drain(&rig.engine);
         let record = handle.record();
-        assert!(record.state == JobState::Complete(Ending::Failed));
+        assert!(record.state == JobState::Complete(Outcome::Failed));
         let shown = handle.page(page(0, 100_000)).unwrap();
         assert!(shown.is_partial());
         assert_eq!(shown.len(), record.size.rows);
@@ -215,5 +215,5 @@ fn a_deadline_and_a_cancel_at_once_are_a_cancel() {
         handle.cancel().unwrap();
         gate.open();
     });
-    assert_eq!(handle.record().state, JobState::Complete(Ending::Cancelled));
+    assert_eq!(handle.record().state, JobState::Complete(Outcome::Cancelled));
 }

@@ -12,16 +12,16 @@ use std::{
 };
 
 use job_runner::{
-    Clock, Ending, Engine, EngineBuilder, EngineError, Explanation, FailureKind, JobClass, JobContext, JobError,
-    JobHandle, JobId, JobRecord, JobSpec, JobState, ManualClock, Partition, RetryPolicy, ScanOptions,
+    Clock, Engine, EngineBuilder, EngineError, Explanation, FailureKind, JobClass, JobContext, JobError,
+    JobHandle, JobId, JobRecord, JobSpec, JobState, ManualClock, Outcome, Partition, RetryPolicy, ScanOptions,
     store::{JobStore, MemoryStore, SharedMemory},
 };
 
 use crate::support::{Gate, block_on, drain, job, nothing, page, until_told, wire};
 
-const SUCCEEDED: JobState = JobState::Complete(Ending::Succeeded);
-const FAILED: JobState = JobState::Complete(Ending::Failed);
-const CANCELLED: JobState = JobState::Complete(Ending::Cancelled);
+const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
+const FAILED: JobState = JobState::Complete(Outcome::Failed);
+const CANCELLED: JobState = JobState::Complete(Outcome::Cancelled);
 
 /// The engine that a handler belongs to, once it is open.
 #[derive(Clone, Default)]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use job_runner::{
-    Ending, Engine, EngineError, FailureKind, JobContext, JobError, JobSpec, JobState, Partition, ScanOptions,
+    Engine, EngineError, FailureKind, JobContext, JobError, JobSpec, JobState, Outcome, Partition, ScanOptions,
     store::{FaultStore, MemoryStore},
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -44,7 +44,7 @@ fn the_message_of_a_panic_is_kept() {
     });
     let message = |name| {
         let record = rig.finish(job(name));
-        assert_eq!(record.state, JobState::Complete(Ending::Failed));
+        assert_eq!(record.state, JobState::Complete(Outcome::Failed));
         let failure = record.failure.unwrap();
         assert_eq!(failure.kind, FailureKind::Panicked);
         failure.message
@@ -80,7 +80,7 @@ fn workers_survive_any_number_of_panics() {
     let specs: Vec<_> = (0..100).map(|n| job(if n % 2 == 0 { "bad" } else { "good" })).collect();
     for (handle, spec) in engine.submit_all(specs.iter().cloned()).unwrap().into_iter().zip(&specs) {
         let good = spec.kind().to_string() == "good";
-        let expected = if good { Ending::Succeeded } else { Ending::Failed };
+        let expected = if good { Outcome::Succeeded } else { Outcome::Failed };
         assert_eq!(handle.wait().unwrap().state, JobState::Complete(expected));
     }
     assert_eq!(engine.shutdown(Duration::MAX).abandoned, 0);
@@ -101,7 +101,7 @@ fn a_row_that_panics_and_is_caught_was_never_pushed() {
     });
     let handle = rig.submit(job("a").max_rows(2));
     drain(&rig.engine);
-    assert_eq!(handle.record().state, JobState::Complete(Ending::Succeeded));
+    assert_eq!(handle.record().state, JobState::Complete(Outcome::Succeeded));
     assert_eq!(rows(&handle, 0, 10), [1, 2]);
 }
 
@@ -139,7 +139,7 @@ fn a_value_may_ask_its_job_while_it_is_serialized() {
         .unwrap();
     let handle = engine.submit(job("a")).unwrap();
     let record = handle.wait_timeout(Duration::from_mins(1)).unwrap().expect("it hangs");
-    assert_eq!(record.state, JobState::Complete(Ending::Succeeded));
+    assert_eq!(record.state, JobState::Complete(Outcome::Succeeded));
 }
 
 /// A scan of 40 ids whose partition 3 goes wrong after its second row.
@@ -167,7 +167,7 @@ fn a_scan_that_goes_wrong_and_is_caught_leaves_nothing_behind() {
     });
     let handle = rig.submit(job("a").max_rows(41).max_bytes(40 * 3 + 2));
     drain(&rig.engine);
-    assert_eq!(handle.record().state, JobState::Complete(Ending::Succeeded), "{:?}", handle.record());
+    assert_eq!(handle.record().state, JobState::Complete(Outcome::Succeeded), "{:?}", handle.record());
     assert_eq!(rows(&handle, 0, 100), (0..40).chain([99]).collect::<Vec<_>>());
     let Rig { engine, store, .. } = rig;
     drop((engine, handle));
@@ -231,7 +231,7 @@ fn rows_that_the_store_did_not_take_are_missed_whatever_the_body_makes_of_it() {
         store.plan(if panics { job_runner::store::Fault::Never } else { fault });
         let record = rig.finish(once(job("a")));
         // A shortage of the store is no fault of the job, which waits for the next attempt.
-        assert_ne!(record.state, JobState::Complete(Ending::Succeeded), "write {write}, panics {panics}");
+        assert_ne!(record.state, JobState::Complete(Outcome::Succeeded), "write {write}, panics {panics}");
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use job_runner::{
-    Clock, Ending, Engine, EngineBuilder, EngineError, Explanation, FailureKind, JobClass, JobContext, JobError,
-    JobId, JobState, Timestamp,
+    Clock, Engine, EngineBuilder, EngineError, Explanation, FailureKind, JobClass, JobContext, JobError, JobId,
+    JobState, Outcome, Timestamp,
     store::{JobStore, MemoryStore, Store},
 };
 use parking_lot::Mutex;
@@ -99,7 +99,7 @@ fn a_body_left_behind_that_ends_before_the_next_open_has_done_nothing_and_runs_a
     let rig = Rig::on(store, |builder| builder.algorithm("stuck", nothing));
     assert_eq!(drain(&rig.engine), 1);
     let record = rig.stored(id);
-    assert_eq!((record.state, record.attempt), (JobState::Complete(Ending::Succeeded), 2));
+    assert_eq!((record.state, record.attempt), (JobState::Complete(Outcome::Succeeded), 2));
     assert_eq!(record.size.rows, 0, "of the first attempt nothing is left");
 }
 
@@ -117,7 +117,7 @@ fn race_recovery_against_a_body_left_behind() {
         drain(&rig.engine);
         let handle = rig.engine.job(id).unwrap().unwrap();
         let record = handle.wait().unwrap();
-        assert_eq!((record.state, record.size.rows), (JobState::Complete(Ending::Succeeded), 50_000));
+        assert_eq!((record.state, record.size.rows), (JobState::Complete(Outcome::Succeeded), 50_000));
         assert_eq!(rows(&handle, 0, 100_000).len(), 50_000, "succeeded means that every row is there");
     }
 }
@@ -141,7 +141,7 @@ fn a_job_that_kills_its_process_is_given_up_and_the_engine_always_opens() {
     }
     let rig = Rig::on(store, |builder| builder.algorithm("stuck", nothing).algorithm("a", nothing));
     let record = rig.stored(id.unwrap());
-    assert_eq!(record.state, JobState::Complete(Ending::Failed));
+    assert_eq!(record.state, JobState::Complete(Outcome::Failed));
     let failure = record.failure.unwrap();
     assert_eq!(failure.kind, FailureKind::Interrupted);
     assert_eq!(failure.message, "the process died while it ran (attempt 3 of 3)");
@@ -270,7 +270,7 @@ fn an_engine_with_workers_runs_jobs_on_disk_and_opens_again() {
     for (id, n) in ids.into_iter().zip(0u64..) {
         let handle = engine.job(id).unwrap().unwrap();
         let record = handle.wait().unwrap();
-        assert_eq!(record.state, JobState::Complete(Ending::Succeeded));
+        assert_eq!(record.state, JobState::Complete(Outcome::Succeeded));
         if n % 2 == 0 {
             assert_eq!(rows(&handle, 0, 100_000), (0..n * 100).collect::<Vec<_>>());
         }

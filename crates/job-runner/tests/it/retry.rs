@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use job_runner::{
-    Clock, Ending, Engine, Explanation, FailureKind, JobContext, JobError, JobState, RetryPolicy,
+    Clock, Engine, Explanation, FailureKind, JobContext, JobError, JobState, Outcome, RetryPolicy,
     SharedEngineBuilder,
     store::{ErrorKind, MemoryStore, SharedMemory, StoreError},
 };
@@ -60,7 +60,7 @@ fn a_further_attempt_starts_with_no_rows_and_may_succeed() {
         rig.clock.advance(Duration::from_mins(1));
     }
     let record = handle.record();
-    assert_eq!((record.state, record.attempt, record.failure), (JobState::Complete(Ending::Succeeded), 3, None));
+    assert_eq!((record.state, record.attempt, record.failure), (JobState::Complete(Outcome::Succeeded), 3, None));
     assert_eq!((rows(&handle, 0, 1), record.size.rows), (vec![3_000_000], 50_000));
 }
 
@@ -110,7 +110,7 @@ fn an_error_of_the_store_inside_the_body_is_tried_again_if_it_may_pass() {
             assert_eq!((record.state, record.failed_attempts), (JobState::Waiting, 0), "{kind:?}");
         } else {
             // Also if another store of the handler's said so: the job must not be left hanging.
-            assert_eq!(record.state, JobState::Complete(Ending::Failed), "{kind:?}");
+            assert_eq!(record.state, JobState::Complete(Outcome::Failed), "{kind:?}");
         }
         assert_eq!(record.failure.unwrap().kind, FailureKind::Store);
     }
@@ -138,7 +138,7 @@ fn a_job_outlives_an_outage_of_the_store_of_any_length() {
         rig.clock.advance(POLICY.max_backoff);
     }
     assert!(rig.engine.driver().run_one().is_some());
-    assert_eq!(handle.record().state, JobState::Complete(Ending::Succeeded));
+    assert_eq!(handle.record().state, JobState::Complete(Outcome::Succeeded));
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a_clock_that_was_a_year_ahead_when_an_attempt_failed_delays_the_next_by_no_mo
             rig = rig.reopen(|builder| builder.algorithm("a", body).retry(POLICY));
         }
         assert!(rig.engine.driver().run_one().is_some(), "reopened: {reopens}");
-        assert_eq!(rig.stored(handle.id()).state, JobState::Complete(Ending::Succeeded));
+        assert_eq!(rig.stored(handle.id()).state, JobState::Complete(Outcome::Succeeded));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use job_runner::{
-    Ending, Engine, EngineError, JobState,
+    Engine, EngineError, JobState, Outcome,
     store::{ErrorKind, Fault, FaultStore, MemoryStore, SharedMemory, Store, StoreError},
 };
 
@@ -37,7 +37,7 @@ fn a_second_engine_on_a_store_is_refused_and_told_of_the_first() {
     }
     assert!(first.driver().run_one().is_some());
     let record = handle.wait().unwrap();
-    assert_eq!((record.state, record.attempt), (JobState::Complete(Ending::Succeeded), 1));
+    assert_eq!((record.state, record.attempt), (JobState::Complete(Outcome::Succeeded), 1));
     drop(first);
     assert_eq!(open(&store).unwrap().job(record.id).unwrap().unwrap().wait(), Ok(record));
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use job_runner::{
-    Ending, Engine, EngineError, Iterative, JobContext, JobError, JobSpec, JobState, Partition, ScanOptions,
+    Engine, EngineError, Iterative, JobContext, JobError, JobSpec, JobState, Outcome, Partition, ScanOptions,
     Shutdown,
     store::{JobStore, MemoryStore, Store},
 };
@@ -38,7 +38,7 @@ fn a_shutdown_lets_running_jobs_end_and_leaves_waiting_ones() {
         let left = stopping.join().unwrap();
         assert_eq!((left.waiting, left.abandoned), (3, 0));
     });
-    assert_eq!(running.wait().unwrap().state, JobState::Complete(Ending::Succeeded));
+    assert_eq!(running.wait().unwrap().state, JobState::Complete(Outcome::Succeeded));
     for handle in waiting {
         assert!(matches!(handle.wait(), Err(EngineError::LeftUnfinished(_))));
         assert!(matches!(handle.wait_timeout(Duration::MAX), Err(EngineError::LeftUnfinished(_))));
@@ -282,7 +282,7 @@ fn a_body_that_is_left_behind_can_do_nothing_more() {
     assert_eq!(store.get(id).unwrap(), stored, "nothing was stored");
     let rig = Rig::on(store, |builder| builder.algorithm("late", body));
     assert_eq!(drain(&rig.engine), 1);
-    assert_eq!((rig.stored(id).attempt, rig.stored(id).state), (2, JobState::Complete(Ending::Succeeded)));
+    assert_eq!((rig.stored(id).attempt, rig.stored(id).state), (2, JobState::Complete(Outcome::Succeeded)));
 }
 
 /// An engine that waits for hours for whatever does not obey, in a place from which its jobs can drop it.
@@ -393,7 +393,7 @@ fn the_last_engine_that_is_dropped_in_a_callback_waits_for_no_end_that_its_threa
             told.recv_timeout(Duration::from_mins(2)).unwrap();
         }
         assert!(
-            handles.iter().all(|handle| handle.wait().unwrap().state == JobState::Complete(Ending::Succeeded))
+            handles.iter().all(|handle| handle.wait().unwrap().state == JobState::Complete(Outcome::Succeeded))
         );
     }
 }

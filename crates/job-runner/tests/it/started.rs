@@ -10,7 +10,7 @@ use std::{
 };
 
 use job_runner::{
-    Ending, FailureKind, JobContext, JobHandle, JobId, JobState, Timestamp,
+    FailureKind, JobContext, JobHandle, JobId, JobState, Outcome, Timestamp,
     store::{Fault, FaultStore},
 };
 
@@ -19,7 +19,7 @@ use crate::{
     support::{job, nothing, until_told, wire},
 };
 
-const SUCCEEDED: JobState = JobState::Complete(Ending::Succeeded);
+const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
 
 /// The answer of the claim is lost: nobody else may take them to be interrupted, nor may they wait for a lease to end.
 #[test]

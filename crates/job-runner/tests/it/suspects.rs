@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use job_runner::{
-    Ending, Engine, EngineBuilder, Explanation, FailureKind, JobContext, JobHandle, JobId, JobState, ManualClock,
+    Engine, EngineBuilder, Explanation, FailureKind, JobContext, JobHandle, JobId, JobState, ManualClock, Outcome,
     store::{Fault, FaultStore, JobStore, MemoryStore, Store},
 };
 
@@ -111,12 +111,12 @@ fn a_job_that_runs_beside_one_that_kills_its_process_three_times_is_not_blamed()
     }
     let last = lives.last();
     let record = lives.store.get(killer).unwrap().unwrap();
-    assert_eq!(record.state, JobState::Complete(Ending::Failed));
+    assert_eq!(record.state, JobState::Complete(Outcome::Failed));
     let failure = record.failure.unwrap();
     assert_eq!(failure.kind, FailureKind::Interrupted);
     assert_eq!(failure.message, "the process died while it ran (attempt 3 of 3)");
     assert_eq!(drain(&last), 1);
-    assert_eq!(lives.stored(long), (JobState::Complete(Ending::Succeeded), 0, false));
+    assert_eq!(lives.stored(long), (JobState::Complete(Outcome::Succeeded), 0, false));
 }
 
 /// A death may be that of whatever ran beside the suspects, which is cleared by its own end.
@@ -133,7 +133,7 @@ fn suspects_run_one_after_another_and_are_cleared_by_their_ends() {
         life.gate.open();
         assert_eq!(inside(&life), [ids[next]]);
         // Not before the end of the last is stored, or both would have run when the process dies now.
-        assert_eq!(lives.stored(ids[next - 1]), (JobState::Complete(Ending::Succeeded), 0, false));
+        assert_eq!(lives.stored(ids[next - 1]), (JobState::Complete(Outcome::Succeeded), 0, false));
     }
     let other = life.engine.submit(job("stay")).unwrap();
     assert_eq!(inside(&life), [other.id()], "beside the one suspect");

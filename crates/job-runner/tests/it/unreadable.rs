@@ -3,13 +3,13 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use job_runner::{
-    Ending, Engine, EngineBuilder, EngineError, JobHandle, JobId, JobState, Retention,
+    Engine, EngineBuilder, EngineError, JobHandle, JobId, JobState, Outcome, Retention,
     store::{ErrorKind, JobStore, MemoryStore, RocksOptions, RocksStore, Store, rocksdb},
 };
 
 use crate::support::{Rig, count, drain, job, nothing, numbers, page};
 
-const SUCCEEDED: JobState = JobState::Complete(Ending::Succeeded);
+const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
 
 fn rocks(directory: &Path) -> Arc<dyn Store> {
     Arc::new(RocksStore::open(directory, RocksOptions::default()).unwrap())

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use job_runner::{Ending, EngineError, Explanation, JobClass, JobContext, JobState, Watch};
+use job_runner::{EngineError, Explanation, JobClass, JobContext, JobState, Outcome, Watch};
 
 use crate::support::{Rig, drain, gated, job, nothing};
 
 const RUNNING: JobState = JobState::Running { cancelling: false };
 const CANCELLING: JobState = JobState::Running { cancelling: true };
-const SUCCEEDED: JobState = JobState::Complete(Ending::Succeeded);
-const CANCELLED: JobState = JobState::Complete(Ending::Cancelled);
+const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
+const CANCELLED: JobState = JobState::Complete(Outcome::Cancelled);
 
 #[test]
 fn a_watch_of_all_sees_every_change_in_order() {

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use job_core::{Ending, JobId, JobRecord, JobSpec, JobState, PageRequest};
+use job_core::{JobId, JobRecord, JobSpec, JobState, Outcome, PageRequest};
 use job_store::{Fault, FaultStore, JobStore, MemoryStore, Store, StoreError};
 use shuttle::thread;
 
@@ -48,8 +48,8 @@ pub(crate) const ALL: &[(&str, fn())] = &[
     ("a_cancel_of_a_job_that_waits_for_another_takes_effect", nested_cancel),
 ];
 
-const SUCCEEDED: JobState = JobState::Complete(Ending::Succeeded);
-const CANCELLED: JobState = JobState::Complete(Ending::Cancelled);
+const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
+const CANCELLED: JobState = JobState::Complete(Outcome::Cancelled);
 
 fn builder(store: &Arc<MemoryStore>) -> EngineBuilder {
     let store: Arc<dyn Store> = Arc::<MemoryStore>::clone(store);
@@ -202,7 +202,7 @@ fn deadline_against_complete() {
     clock.advance(Duration::from_secs(1));
     engine.driver().tick().unwrap();
     let end = handle.wait().unwrap();
-    assert!([SUCCEEDED, JobState::Complete(Ending::Failed)].contains(&end.state), "{end:?}");
+    assert!([SUCCEEDED, JobState::Complete(Outcome::Failed)].contains(&end.state), "{end:?}");
     assert_eq!(stored(&store, end.id), end);
     rest(&store, &engine);
 }

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use job_core::{Ending, JobRecord, JobSpec, JobState, PageRequest, Timestamp};
+use job_core::{JobRecord, JobSpec, JobState, Outcome, PageRequest, Timestamp};
 use job_store::{Fault, FaultStore, Moment, SharedStore};
 use shuttle::thread;
 
@@ -39,8 +39,8 @@ pub(crate) const ALL: &[(&str, fn())] = &[
     ("a_front_end_that_only_submits_and_waits", front_end),
 ];
 
-const SUCCEEDED: JobState = JobState::Complete(Ending::Succeeded);
-const CANCELLED: JobState = JobState::Complete(Ending::Cancelled);
+const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
+const CANCELLED: JobState = JobState::Complete(Outcome::Cancelled);
 
 const PAUSE: Duration = Duration::from_secs(3);
 const ROWS: u64 = 3;

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use job_core::{Ending, FailureKind, JobId, JobRecord, JobSpec, JobState, PageRequest};
+use job_core::{FailureKind, JobId, JobRecord, JobSpec, JobState, Outcome, PageRequest};
 use job_store::ErrorKind;
 use shuttle::{
     Config, FailurePersistence, Runner,
@@ -36,9 +36,9 @@ const STORM: Duration = Duration::from_secs(15);
 /// By then every job has ended.
 const CALM: Duration = Duration::from_mins(3);
 
-const SUCCEEDED: JobState = JobState::Complete(Ending::Succeeded);
-const FAILED: JobState = JobState::Complete(Ending::Failed);
-const CANCELLED: JobState = JobState::Complete(Ending::Cancelled);
+const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
+const FAILED: JobState = JobState::Complete(Outcome::Failed);
+const CANCELLED: JobState = JobState::Complete(Outcome::Cancelled);
 
 /// What the body of a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

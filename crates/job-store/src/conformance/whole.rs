@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, ops::ControlFlow, sync::Arc, thread};
 
 use job_core::{
-    Ending, Event, Failure, FailureKind, JobClass, JobId, JobKind, JobRecord, JobResult, JobSpec, JobState,
+    Event, Failure, FailureKind, JobClass, JobId, JobKind, JobRecord, JobResult, JobSpec, JobState, Outcome,
     Outputs, Parameters, ResultSize, RowList, Segment,
 };
 use serde_json::value::RawValue;
@@ -93,7 +93,7 @@ law! { Fixture;
             JobRecord { started_at: Some(at(7)), ..plain.clone() },
         ];
         shapes.extend(kinds.map(|kind| JobRecord { failure: failure(kind, "why"), ..plain.clone() }));
-        shapes.extend([Ending::Failed, Ending::Cancelled].map(|ending| JobRecord {
+        shapes.extend([Outcome::Failed, Outcome::Cancelled].map(|ending| JobRecord {
             state: JobState::Complete(ending),
             finished_at: Some(at(big + 2)),
             ..plain.clone()

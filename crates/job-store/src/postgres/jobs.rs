@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use job_core::{Ending, JobId, JobRecord, JobSpec, JobState, Timestamp};
+use job_core::{JobId, JobRecord, JobSpec, JobState, Outcome, Timestamp};
 
 use super::{
     Call, Parameters, PostgresStore, column, connection::Connection, entries, failure::Failed, id_column,
@@ -205,7 +205,7 @@ impl JobStore for PostgresStore {
             let (attempt, not_before) = (i64::from(next.attempt), not_before(next));
             self.run(call, REPLACE, &[&id, &revision, &attempt, &state, &not_before, &anybody, &me, &record])
         } else {
-            let cancelled = next.state == JobState::Complete(Ending::Cancelled);
+            let cancelled = next.state == JobState::Complete(Outcome::Cancelled);
             self.run(call, END, &[&id, &revision, &cancelled, &me, &record])
         };
         let ran = ran.map_err(|failed| failed.on(call))?;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use job_core::{
-    Ending, Failure, FailureKind, JobClass, JobId, JobOptions, JobRecord, JobResult, JobSpec, JobState, Outputs,
+    Failure, FailureKind, JobClass, JobId, JobOptions, JobRecord, JobResult, JobSpec, JobState, Outcome, Outputs,
     Parameters, ResultSize, RowList, Segment, Timestamp,
 };
 use job_store::{
@@ -326,7 +326,9 @@ impl JobStore for Wrong {
             {
                 self.keep_blocks(next.id);
             }
-            M::CancelKeepsRows if next.state == JobState::Complete(Ending::Cancelled) => self.keep_blocks(next.id),
+            M::CancelKeepsRows if next.state == JobState::Complete(Outcome::Cancelled) => {
+                self.keep_blocks(next.id)
+            }
             M::CheckpointStaysAtEnd | M::CheckpointOfWaitingStays if complete => {
                 let waits = found.as_ref().is_some_and(|f| f.state == JobState::Waiting);
                 if let Some(bytes) = self.inner.checkpoint(next.id)?
@@ -491,7 +493,7 @@ impl JobStore for Wrong {
             }
             M::FindKeyNotOfCancelled => {
                 let found = self.inner.find_key(graph, key)?;
-                Ok(found.filter(|job| self.state(*job) != Some(JobState::Complete(Ending::Cancelled))))
+                Ok(found.filter(|job| self.state(*job) != Some(JobState::Complete(Outcome::Cancelled))))
             }
             _ => self.inner.find_key(graph, key),
         }
@@ -500,7 +502,7 @@ impl JobStore for Wrong {
     fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
         let notes = self.notes.lock();
         let finished = || notes.finished.iter().filter_map(|id| self.inner.get(*id).ok().flatten());
-        let good = |record: &JobRecord| record.state == JobState::Complete(Ending::Succeeded);
+        let good = |record: &JobRecord| record.state == JobState::Complete(Outcome::Succeeded);
         let same = |record: &JobRecord| record.spec.is_same_work(spec);
         let version = |spec: &JobSpec| spec.options().graph_version.clone();
         let last = |wanted: &dyn Fn(&JobRecord) -> bool| {
@@ -679,10 +681,10 @@ impl ResultStore for Wrong {
             {
                 return Ok(());
             }
-            M::CancelledRowsLost if next.state == JobState::Complete(Ending::Cancelled) => {
+            M::CancelledRowsLost if next.state == JobState::Complete(Outcome::Cancelled) => {
                 self.inner.discard(next.id, u32::MAX)?;
             }
-            M::FailedRowsLost if next.state == JobState::Complete(Ending::Failed) => {
+            M::FailedRowsLost if next.state == JobState::Complete(Outcome::Failed) => {
                 self.inner.discard(next.id, u32::MAX)?;
             }
             _ => {}
@@ -701,7 +703,7 @@ impl ResultStore for Wrong {
             }
             M::OnlyTheFirstEnds if ends.len() > 1 => return self.inner.complete_all(&ends[..1], durability),
             M::ManyCancelledLost => {
-                for (next, _) in ends.iter().filter(|(n, _)| n.state == JobState::Complete(Ending::Cancelled)) {
+                for (next, _) in ends.iter().filter(|(n, _)| n.state == JobState::Complete(Outcome::Cancelled)) {
                     self.inner.discard(next.id, u32::MAX)?;
                 }
             }
@@ -801,8 +803,8 @@ impl ResultStore for Wrong {
                 let pairs = result.outputs.iter().map(|(n, j)| (n.to_owned(), anew(j))).collect();
                 result.outputs = outputs(pairs);
             }
-            M::CancelledResultLost if ending == Some(JobState::Complete(Ending::Cancelled)) => return Ok(None),
-            M::FailedResultLost if ending == Some(JobState::Complete(Ending::Failed)) => return Ok(None),
+            M::CancelledResultLost if ending == Some(JobState::Complete(Outcome::Cancelled)) => return Ok(None),
+            M::FailedResultLost if ending == Some(JobState::Complete(Outcome::Failed)) => return Ok(None),
             _ => {}
         }
         Ok(Some(result))
@@ -907,7 +909,7 @@ impl ResultStore for Wrong {
             M::DiscardOneMore => self.inner.discard(job, attempt.saturating_add(1)),
             M::DiscardAll => self.inner.discard(job, u32::MAX),
             M::DiscardOfResultIsFine if self.inner.result(job)?.is_some() => Ok(()),
-            M::DiscardOfFailedIsFine if self.state(job) == Some(JobState::Complete(Ending::Failed)) => Ok(()),
+            M::DiscardOfFailedIsFine if self.state(job) == Some(JobState::Complete(Outcome::Failed)) => Ok(()),
             M::DiscardOfUnknownIsAnError if self.state(job).is_none() => Err(not_found(job)),
             M::DiscardTakesTheCheckpoint => {
                 self.notes.lock().hidden.insert(job);

@@ -1,26 +1,26 @@
-//! [`Outcome`]: an attempt whose body is over, until that is stored.
+//! [`EndedAttempt`]: an attempt whose body is over, until that is stored.
 
 use std::{sync::Arc, time::Duration};
 
 use job_core::{JobResult, Timestamp};
 
-use crate::{decide::outcome::Ended, engine::core::EngineCore, handler::context::Core, job::entry::Entry};
+use crate::{decide::outcome::BodyOutcome, engine::core::EngineCore, handler::context::Core, job::entry::Entry};
 
 /// How an attempt came to its end, before that is stored.
 #[derive(Debug, Clone)]
-pub(crate) enum Ending {
+pub(crate) enum BodyResult {
     /// The body returned, and all its rows are in the store.
     Well(JobResult),
     /// It did not, or they are not.
-    Badly(Ended),
+    Badly(BodyOutcome),
 }
 
 /// An attempt whose body is over, and whose outcome is to be stored.
 #[derive(Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct EndedAttempt {
     pub(crate) entry: Arc<Entry>,
     pub(crate) core: Arc<Core>,
-    pub(crate) ended: Ended,
+    pub(crate) ended: BodyOutcome,
     pub(crate) result: Option<JobResult>,
     /// Whether rows of an attempt that was stopped can be kept: not when the store has lost them.
     pub(crate) keeps_rows: bool,
@@ -33,17 +33,17 @@ pub(crate) struct Outcome {
     pub(crate) used: Duration,
 }
 
-impl Outcome {
+impl EndedAttempt {
     pub(crate) fn new(
         shared: &EngineCore,
         entry: &Arc<Entry>,
         core: &Arc<Core>,
-        ending: Ending,
+        ending: BodyResult,
         used: Duration,
     ) -> Self {
         let (ended, result) = match ending {
-            Ending::Well(result) => (Ended::Well, Some(result)),
-            Ending::Badly(ended) => (ended, None),
+            BodyResult::Well(result) => (BodyOutcome::Well, Some(result)),
+            BodyResult::Badly(ended) => (ended, None),
         };
         let entropy = u64::from(core.attempt.started.elapsed().subsec_nanos()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let (entry, core, now) = (Arc::clone(entry), Arc::clone(core), shared.clock.now());
