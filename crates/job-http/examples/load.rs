@@ -12,7 +12,7 @@ use std::{env, error::Error, process::ExitCode, sync::Arc};
 
 use axum::{Router, body::Body, http::Request, routing::get};
 use bytes::Bytes;
-use job_http::{Api, Graph, Graphs};
+use job_http::{Api, Graph, GraphCatalog};
 use job_runner::{
     Engine, JobContext, JobId, JobSpec,
     store::{RocksOptions, RocksStore},
@@ -24,7 +24,7 @@ use tower::ServiceExt;
 #[derive(Debug)]
 struct Host;
 
-impl Graphs for Host {
+impl GraphCatalog for Host {
     fn find(&self, _: &str, name: &str) -> Option<Graph> {
         Some(Graph::new(name))
     }

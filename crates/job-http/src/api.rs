@@ -8,28 +8,28 @@ use tower::util::MapResponseLayer;
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 use crate::{
-    access::Access,
+    authorizer::Authorizer,
     caches::keep_out,
+    catalog::GraphCatalog,
     changes::Changes,
     context::{Context, Served},
     failure::render,
-    gate::Gate,
-    graphs::Graphs,
     limits::{self, Limits},
     origins::{Origins, guard},
     page, routes,
+    shutdown::ShutdownHandle,
 };
 
 /// Sets up the REST surface of an engine; [`router`](Self::router) is what a host mounts.
 ///
 /// ```
 /// use std::sync::Arc;
-/// use job_http::{Api, Graph, Graphs};
+/// use job_http::{Api, Graph, GraphCatalog};
 /// use job_runner::{Engine, store::MemoryStore};
 ///
 /// #[derive(Debug)]
 /// struct Host;
-/// impl Graphs for Host {
+/// impl GraphCatalog for Host {
 ///     fn find(&self, project: &str, name: &str) -> Option<Graph> {
 ///         (name == "movies").then(|| Graph::new(format!("{project}/{name}")))
 ///     }
@@ -37,7 +37,7 @@ use crate::{
 ///
 /// let engine = Arc::new(Engine::builder(Arc::new(MemoryStore::default())).open()?);
 /// let api = Api::new(engine, Host);
-/// let gate = api.gate(); // `gate.close()` begins a graceful shutdown
+/// let shutdown = api.shutdown_handle(); // `shutdown.close()` begins a graceful shutdown
 /// let router: axum::Router = api.router();
 /// # Ok::<(), job_runner::EngineError>(())
 /// ```
@@ -54,29 +54,29 @@ impl fmt::Debug for Api {
 }
 
 impl Api {
-    /// The surface of `engine` over the host's `graphs`. Without [`access`](Self::access) everybody may do everything.
+    /// The surface of `engine` over the host's `graphs`. Without [`authorizer`](Self::authorizer) everybody may do everything.
     #[must_use]
-    pub fn new(engine: Arc<Engine>, graphs: impl Graphs) -> Self {
+    pub fn new(engine: Arc<Engine>, graphs: impl GraphCatalog) -> Self {
         Self(Served {
             reader: engine.reader(),
             changes: Changes::of(&engine),
             engine,
             graphs: Arc::new(graphs),
-            access: None,
+            authorizer: None,
             dialect: Dialect::default(),
             limits: Limits::default(),
             origins: Origins::default(),
-            gate: Gate::default(),
+            shutdown: ShutdownHandle::default(),
             exports: false,
             operator: false,
             page_project: None,
         })
     }
 
-    /// Asks `access` about each request.
+    /// Asks `authorizer` about each request.
     #[must_use]
-    pub fn access(mut self, access: impl Access) -> Self {
-        self.0.access = Some(Arc::new(access));
+    pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
+        self.0.authorizer = Some(Arc::new(authorizer));
         self
     }
 
@@ -110,7 +110,7 @@ impl Api {
     }
 
     /// Serves `/operator/jobs` for operators: lists and cancels the jobs of every graph, also of graphs that
-    /// the host serves no longer. It knows no project: [`Access`] is asked about [`Action::Operate`](crate::Action::Operate)
+    /// the host serves no longer. It knows no project: [`Authorizer`] is asked about [`Action::Operate`](crate::Action::Operate)
     /// with an empty one.
     #[must_use]
     pub fn operator(mut self) -> Self {
@@ -127,8 +127,8 @@ impl Api {
 
     /// What shuts this API.
     #[must_use]
-    pub fn gate(&self) -> Gate {
-        self.0.gate.clone()
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
+        self.0.shutdown.clone()
     }
 
     /// The routes. Nothing of them depends on how the host serves them.

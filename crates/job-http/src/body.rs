@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
 use job_runner::StoreError;
 
-use crate::{calls::Calls, failure::Failure};
+use crate::{calls::Calls, failure::ApiFailure};
 
 /// An answer of JSON.
 pub(crate) fn json(status: StatusCode, body: impl Into<Body>) -> Response {
@@ -36,7 +36,7 @@ type Pieces = Box<dyn Iterator<Item = Result<Vec<u8>, StoreError>> + Send>;
 pub(crate) fn start(
     pieces: impl Iterator<Item = Result<Vec<u8>, StoreError>> + Send + 'static,
     calls: &Calls,
-) -> Result<Body, Failure> {
+) -> Result<Body, ApiFailure> {
     let first = read_batch(Box::new(pieces));
     if let Some(error) = first.error {
         return Err(error.into());
@@ -84,7 +84,7 @@ struct Pull {
     calls: Calls,
     ready: VecDeque<Bytes>,
     rest: Option<Pieces>,
-    reading: Option<BoxFuture<'static, Result<Batch, Failure>>>,
+    reading: Option<BoxFuture<'static, Result<Batch, ApiFailure>>>,
     error: Option<StoreError>,
 }
 
@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
 
-    fn read(pieces: Pieces) -> Result<Body, Failure> {
+    fn read(pieces: Pieces) -> Result<Body, ApiFailure> {
         start(pieces, &Calls::new(4))
     }
 

@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::failure::Failure;
+use crate::failure::ApiFailure;
 
 /// Makes calls on blocking threads, and no more at once than there are places. A call has its place until it has
 /// ended, also when the request that made it is given up: a store that hangs takes the places, and nothing else.
@@ -31,12 +31,12 @@ impl Calls {
     pub(crate) async fn begin<T: Send + 'static>(
         &self,
         call: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, ApiFailure> {
         let place = match Arc::clone(&self.0).try_acquire_owned() {
             Ok(place) => place,
             Err(_) => match timeout(PATIENCE, Arc::clone(&self.0).acquire_owned()).await {
                 Ok(Ok(place)) => place,
-                _ => return Err(Failure::unavailable("the job store answers too slowly; try again later")),
+                _ => return Err(ApiFailure::unavailable("the job store answers too slowly; try again later")),
             },
         };
         ended(run(place, call)).await
@@ -46,7 +46,7 @@ impl Calls {
     pub(crate) fn go_on<T: Send + 'static>(
         &self,
         call: impl FnOnce() -> T + Send + 'static,
-    ) -> impl Future<Output = Result<T, Failure>> + Send + 'static {
+    ) -> impl Future<Output = Result<T, ApiFailure>> + Send + 'static {
         let places = Arc::clone(&self.0);
         let begun = match Arc::clone(&places).try_acquire_owned() {
             Ok(place) => Ok(run(place, call)),
@@ -56,7 +56,7 @@ impl Calls {
             match begun {
                 Ok(running) => ended(running).await,
                 Err(call) => {
-                    let place = places.acquire_owned().await.map_err(|error| Failure::internal(&error))?;
+                    let place = places.acquire_owned().await.map_err(|error| ApiFailure::internal(&error))?;
                     ended(run(place, call)).await
                 }
             }
@@ -75,8 +75,8 @@ fn run<T: Send + 'static>(
     })
 }
 
-async fn ended<T>(running: JoinHandle<T>) -> Result<T, Failure> {
-    running.await.map_err(|error| Failure::internal(&error))
+async fn ended<T>(running: JoinHandle<T>) -> Result<T, ApiFailure> {
+    running.await.map_err(|error| ApiFailure::internal(&error))
 }
 
 #[cfg(test)]

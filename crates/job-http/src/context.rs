@@ -5,8 +5,8 @@ use std::{ops::Deref, sync::Arc};
 use job_runner::{Engine, JobHandle, JobId, JobReader, JobRecord, wire::Dialect};
 
 use crate::{
-    access::Access, calls::Calls, changes::Changes, extract::Scope, failure::Failure, gate::Gate, graphs::Graphs,
-    limits::Limits, origins::Origins, vitals::Vitals,
+    authorizer::Authorizer, calls::Calls, catalog::GraphCatalog, changes::Changes, extract::Scope,
+    failure::ApiFailure, limits::Limits, origins::Origins, shutdown::ShutdownHandle, vitals::Vitals,
 };
 
 /// What an API is made of.
@@ -14,12 +14,12 @@ use crate::{
 pub(crate) struct Served {
     pub(crate) engine: Arc<Engine>,
     pub(crate) reader: JobReader,
-    pub(crate) graphs: Arc<dyn Graphs>,
-    pub(crate) access: Option<Arc<dyn Access>>,
+    pub(crate) graphs: Arc<dyn GraphCatalog>,
+    pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
     pub(crate) dialect: Dialect,
     pub(crate) limits: Limits,
     pub(crate) origins: Origins,
-    pub(crate) gate: Gate,
+    pub(crate) shutdown: ShutdownHandle,
     pub(crate) changes: Arc<Changes>,
     pub(crate) exports: bool,
     pub(crate) operator: bool,
@@ -57,8 +57,8 @@ impl Context {
     /// As the call; 503 when there are as many calls as there may be.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
-        call: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<T, Failure> {
+        call: impl FnOnce(&Self) -> Result<T, ApiFailure> + Send + 'static,
+    ) -> Result<T, ApiFailure> {
         let api = self.clone();
         self.calls().begin(move || call(&api)).await?
     }
@@ -69,8 +69,8 @@ impl Context {
     /// As the call.
     pub(crate) async fn go_on<T: Send + 'static>(
         &self,
-        call: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<T, Failure> {
+        call: impl FnOnce(&Self) -> Result<T, ApiFailure> + Send + 'static,
+    ) -> Result<T, ApiFailure> {
         let api = self.clone();
         self.calls().go_on(move || call(&api)).await?
     }
@@ -85,8 +85,8 @@ impl Context {
 
     /// The job that the request names, if it belongs to the graph that the request names. Anything else is an
     /// unknown job, in the same words, so that nobody learns of jobs that are not theirs. It may wait for the store.
-    pub(crate) fn job<A>(&self, scope: &Scope<A>) -> Result<(JobHandle, JobRecord), Failure> {
-        let unknown = || Failure::from(self.dialect.unknown_job(&scope.job));
+    pub(crate) fn job<A>(&self, scope: &Scope<A>) -> Result<(JobHandle, JobRecord), ApiFailure> {
+        let unknown = || ApiFailure::from(self.dialect.unknown_job(&scope.job));
         let id: JobId = scope.job.parse().map_err(|_| unknown())?;
         let handle = self.engine.job(id)?.ok_or_else(unknown)?;
         let record = handle.record();

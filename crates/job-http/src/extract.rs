@@ -12,10 +12,10 @@ use job_runner::{job_core::shown, wire::ErrorCode};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    access::{Action, Denied},
+    authorizer::{Action, Denied},
+    catalog::Graph,
     context::Context,
-    failure::Failure,
-    graphs::Graph,
+    failure::ApiFailure,
     limits,
     serve::bodies::TooSlow,
 };
@@ -64,15 +64,15 @@ pub(crate) struct Scope<A> {
 }
 
 impl<A: Operation> FromRequestParts<Context> for Scope<A> {
-    type Rejection = Failure;
+    type Rejection = ApiFailure;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Context) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, api: &Context) -> Result<Self, ApiFailure> {
         let project = Project::<A>::from_request_parts(parts, api).await?;
         let Some(graph) = api.graphs.find(&project.name, &project.graph) else {
-            let failure = Failure::not_found(format!("graph [{}] is not found", shown(&project.graph)));
+            let failure = ApiFailure::not_found(format!("graph [{}] is not found", shown(&project.graph)));
             return Err(match A::NO_GRAPH {
                 NoGraph::NotFound => failure,
-                NoGraph::Code(code) => Failure::of(code, failure.message()),
+                NoGraph::Code(code) => ApiFailure::of(code, failure.message()),
             });
         };
         Ok(Self { graph, job: project.job, action: PhantomData })
@@ -89,16 +89,16 @@ pub(crate) struct Project<A> {
 }
 
 impl<A: Operation> FromRequestParts<Context> for Project<A> {
-    type Rejection = Failure;
+    type Rejection = ApiFailure;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Context) -> Result<Self, Failure> {
-        if api.gate.is_closed() {
-            return Err(Failure::unavailable("the service is shutting down"));
+    async fn from_request_parts(parts: &mut Parts, api: &Context) -> Result<Self, ApiFailure> {
+        if api.shutdown.is_closed() {
+            return Err(ApiFailure::unavailable("the service is shutting down"));
         }
         let mut project =
             Self { name: String::new(), graph: String::new(), job: String::new(), action: PhantomData };
         let path = RawPathParams::from_request_parts(parts, api).await;
-        let path = path.map_err(|_| Failure::of(ErrorCode::ParameterFormat, "the path is not UTF-8"))?;
+        let path = path.map_err(|_| ApiFailure::of(ErrorCode::ParameterFormat, "the path is not UTF-8"))?;
         for (name, value) in &path {
             let field = match name {
                 "projectId" => &mut project.name,
@@ -107,14 +107,14 @@ impl<A: Operation> FromRequestParts<Context> for Project<A> {
             };
             value.clone_into(field);
         }
-        if let Some(access) = &api.access {
-            access.check(parts, &project.name, A::ACTION).await?;
+        if let Some(authorizer) = &api.authorizer {
+            authorizer.check(parts, &project.name, A::ACTION).await?;
         }
         Ok(project)
     }
 }
 
-impl From<Denied> for Failure {
+impl From<Denied> for ApiFailure {
     fn from(denied: Denied) -> Self {
         match denied {
             Denied::Unauthenticated(why) => Self::of(ErrorCode::Token, why),
@@ -127,41 +127,41 @@ impl From<Denied> for Failure {
 pub(crate) struct Params<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequestParts<Context> for Params<T> {
-    type Rejection = Failure;
+    type Rejection = ApiFailure;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Self, ApiFailure> {
         given_once(&parts.uri)?;
         match Query::try_from_uri(&parts.uri) {
             Ok(Query(params)) => Ok(Self(params)),
             Err(error) => {
                 tracing::debug!(%error, "the parameters of a request could not be read");
-                Err(Failure::parameter("the parameters behind the ? cannot be read: give them as name=value"))
+                Err(ApiFailure::parameter("the parameters behind the ? cannot be read: give them as name=value"))
             }
         }
     }
 }
 
 /// Why a body could not be read.
-fn unread(error: &(dyn Error + 'static)) -> Failure {
+fn unread(error: &(dyn Error + 'static)) -> ApiFailure {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(slow) = error.downcast_ref::<TooSlow>() {
-            return Failure::of(ErrorCode::ParameterFormat, slow.to_string())
+            return ApiFailure::of(ErrorCode::ParameterFormat, slow.to_string())
                 .with_status(StatusCode::REQUEST_TIMEOUT);
         }
         cause = error.source();
     }
-    Failure::of(ErrorCode::ParameterFormat, "the body could not be read")
+    ApiFailure::of(ErrorCode::ParameterFormat, "the body could not be read")
 }
 
 /// No parameter may be given twice, also one that nobody here knows: which of them would be meant?
-fn given_once(uri: &Uri) -> Result<(), Failure> {
+fn given_once(uri: &Uri) -> Result<(), ApiFailure> {
     let Ok(Query(given)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else { return Ok(()) };
     let mut names: Vec<&str> = given.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     match names.iter().zip(names.iter().skip(1)).find(|(name, next)| name == next) {
         Some((name, _)) => {
-            Err(Failure::parameter(format!("parameter {} is given twice: give it once", shown(name))))
+            Err(ApiFailure::parameter(format!("parameter {} is given twice: give it once", shown(name))))
         }
         None => Ok(()),
     }
@@ -171,9 +171,9 @@ fn given_once(uri: &Uri) -> Result<(), Failure> {
 pub(crate) struct Text(pub(crate) String);
 
 impl FromRequest<Context> for Text {
-    type Rejection = Failure;
+    type Rejection = ApiFailure;
 
-    async fn from_request(request: Request, api: &Context) -> Result<Self, Failure> {
+    async fn from_request(request: Request, api: &Context) -> Result<Self, ApiFailure> {
         let limit = api.limits.body_bytes;
         not_encoded(request.headers())?;
         // Told before it is sent: a client may wait for `100 Continue`.
@@ -186,20 +186,20 @@ impl FromRequest<Context> for Text {
         })?;
         match String::from_utf8(bytes.into()) {
             Ok(text) => Ok(Self(without_mark(text))),
-            Err(_) => Err(Failure::of(ErrorCode::ParameterFormat, "the body is not UTF-8")),
+            Err(_) => Err(ApiFailure::of(ErrorCode::ParameterFormat, "the body is not UTF-8")),
         }
     }
 }
 
 /// Refuses a body that is compressed, say.
-fn not_encoded(headers: &HeaderMap) -> Result<(), Failure> {
+fn not_encoded(headers: &HeaderMap) -> Result<(), ApiFailure> {
     let is_plain = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
     match headers.get_all(header::CONTENT_ENCODING).iter().find(|value| !is_plain(value)) {
         None => Ok(()),
         Some(value) => {
             let encoding = String::from_utf8_lossy(value.as_bytes());
             let why = format!("the body has the Content-Encoding {}: it must be sent as it is", shown(&encoding));
-            Err(Failure::of(ErrorCode::ParameterFormat, why).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+            Err(ApiFailure::of(ErrorCode::ParameterFormat, why).with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! [`Failure`]: an answer that is an error, until it is written in the words of the dialect.
+//! [`ApiFailure`]: an answer that is an error, until it is written in the words of the dialect.
 
 use std::borrow::Cow;
 
@@ -19,20 +19,20 @@ use crate::{body::json, context::Context};
 /// An answer that is an error: an HTTP status, a code of the service and a sentence.
 ///
 /// ```
-/// use job_http::Failure;
+/// use job_http::ApiFailure;
 ///
-/// let failure = Failure::new("GES.8201", "labels[0] is \"usr\": it must be one of movie, user");
+/// let failure = ApiFailure::new("GES.8201", "labels[0] is \"usr\": it must be one of movie, user");
 /// assert_eq!((failure.status().as_u16(), failure.code()), (400, "GES.8201"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct ApiFailure {
     status: StatusCode,
     code: Cow<'static, str>,
     message: String,
     retry_after: Option<u32>,
 }
 
-impl Failure {
+impl ApiFailure {
     /// A bad request (400) with this code and sentence.
     #[must_use]
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
@@ -99,20 +99,20 @@ impl Failure {
 /// How long a client is asked to wait before it tries again, in seconds.
 pub(crate) const RETRY_SECONDS: u32 = 2;
 
-impl From<ApiError> for Failure {
+impl From<ApiError> for ApiFailure {
     fn from(error: ApiError) -> Self {
         let status = StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self::new(error.code.as_str(), error.message).with_status(status)
     }
 }
 
-impl From<InvalidParameter> for Failure {
+impl From<InvalidParameter> for ApiFailure {
     fn from(invalid: InvalidParameter) -> Self {
         ApiError::from(invalid).into()
     }
 }
 
-impl From<StoreError> for Failure {
+impl From<StoreError> for ApiFailure {
     fn from(error: StoreError) -> Self {
         match error.kind {
             ErrorKind::Unavailable => {
@@ -124,7 +124,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl From<EngineError> for Failure {
+impl From<EngineError> for ApiFailure {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Store(error) => error.into(),
@@ -151,7 +151,7 @@ impl From<EngineError> for Failure {
 }
 
 /// Leaves the body to `render`, which knows the dialect.
-impl IntoResponse for Failure {
+impl IntoResponse for ApiFailure {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
@@ -162,13 +162,13 @@ impl IntoResponse for Failure {
 /// Writes the body of every failure on its way out.
 pub(crate) async fn render(State(api): State<Context>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    match response.extensions_mut().remove::<Failure>() {
+    match response.extensions_mut().remove::<ApiFailure>() {
         Some(failure) => failure.write(api.dialect),
         None => response,
     }
 }
 
-impl Failure {
+impl ApiFailure {
     pub(crate) fn write(self, dialect: Dialect) -> Response {
         let mut response = json(self.status, dialect.error_body(&self.code, &self.message));
         if let Some(seconds) = self.retry_after {

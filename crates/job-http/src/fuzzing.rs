@@ -7,8 +7,8 @@ use axum::{extract::Query, http::Uri};
 use job_runner::{JobId, PageRequest, Parameters, job_core::strict, wire::ErrorCode};
 
 use crate::{
+    catalog::JobRequest,
     export::{csv, jsonl},
-    graphs::Work,
     limits::Limits,
     routes::{
         export,
@@ -72,7 +72,7 @@ pub fn submission(data: &[u8]) {
         assert!(parameters.as_str().starts_with('{') && parameters.as_str().len() <= data.len().max(2));
         let _ = parameters.read::<serde_json::Value>();
     };
-    if let Ok(Work::Algorithm { name, parameters }) = submit::read_algorithm(&text) {
+    if let Ok(JobRequest::Algorithm { name, parameters }) = submit::read_algorithm(&text) {
         assert!(!name.is_empty());
         check(&parameters);
     }

@@ -3,16 +3,16 @@
 use axum::{extract::FromRequestParts, http::request::Parts};
 use job_runner::{Engine, JobHandle, JobSpec};
 
-use crate::{context::Context, failure::Failure};
+use crate::{context::Context, failure::ApiFailure};
 
 /// The header `Idempotency-Key`, if there is one. The same request with the same key is the same job, within a graph.
 pub(crate) struct Key(Option<String>);
 
 impl FromRequestParts<Context> for Key {
-    type Rejection = Failure;
+    type Rejection = ApiFailure;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Self, Failure> {
-        let refused = |why: &str| Err(Failure::parameter(format!("header Idempotency-Key {why}")));
+    async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Self, ApiFailure> {
+        let refused = |why: &str| Err(ApiFailure::parameter(format!("header Idempotency-Key {why}")));
         let mut keys = parts.headers.get_all("idempotency-key").iter();
         let Some(key) = keys.next() else { return Ok(Self(None)) };
         if keys.next().is_some() {
@@ -31,7 +31,7 @@ impl FromRequestParts<Context> for Key {
 
 impl Key {
     /// Submits a job, or finds the one that the same request with this key has made.
-    pub(crate) fn submit(self, engine: &Engine, spec: JobSpec) -> Result<JobHandle, Failure> {
+    pub(crate) fn submit(self, engine: &Engine, spec: JobSpec) -> Result<JobHandle, ApiFailure> {
         let spec = match self.0 {
             Some(key) => spec.idempotency_key(key),
             None => spec,

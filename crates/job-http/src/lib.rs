@@ -1,7 +1,7 @@
 //! The REST surface of a graph engine's jobs, as an axum [`Router`](axum::Router) over any engine.
 //!
 //! An existing client of the service can talk to any graph engine that links this crate: the host says which
-//! graphs there are ([`Graphs`]) and who may do what ([`Access`]), and mounts the router on its own server.
+//! graphs there are ([`GraphCatalog`]) and who may do what ([`Authorizer`]), and mounts the router on its own server.
 //!
 //! | call | path below `/ges/v1.0/{projectId}/graphs/{graphName}` |
 //! | --- | --- |
@@ -32,13 +32,13 @@
 //! ```
 //! use std::sync::Arc;
 //! use axum::{body::Body, http::Request};
-//! use job_http::{Api, Graph, Graphs};
+//! use job_http::{Api, Graph, GraphCatalog};
 //! use job_runner::{Engine, JobContext, JobSpec, store::MemoryStore};
 //! use tower::ServiceExt;
 //!
 //! #[derive(Debug)]
 //! struct Host;
-//! impl Graphs for Host {
+//! impl GraphCatalog for Host {
 //!     fn find(&self, project: &str, name: &str) -> Option<Graph> {
 //!         (project == "demo" && name == "movies").then(|| Graph::new(name))
 //!     }
@@ -60,11 +60,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod access;
 mod api;
+mod authorizer;
 mod body;
 mod caches;
 mod calls;
+mod catalog;
 mod changes;
 mod context;
 mod entry;
@@ -75,8 +76,6 @@ mod failure;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod gate;
-mod graphs;
 mod key;
 mod limits;
 mod openapi;
@@ -85,18 +84,19 @@ mod overview;
 mod page;
 mod routes;
 mod serve;
+mod shutdown;
 mod vitals;
 
 pub use job_runner::wire::Dialect;
 
 pub use crate::{
-    access::{Access, Action, Decision, Denied},
     api::Api,
+    authorizer::{Action, Authorizer, Decision, Denied},
+    catalog::{Graph, GraphCatalog, JobRequest},
     export::{Exporter, Format as ExportFormat, ResultWriter},
-    failure::Failure,
-    gate::Gate,
-    graphs::{Graph, Graphs, Work},
+    failure::ApiFailure,
     limits::Limits,
     origins::{InvalidOrigin, Origins},
     serve::{InvalidOptions, ServeOptions, serve},
+    shutdown::ShutdownHandle,
 };

@@ -21,7 +21,7 @@ use tower::{
     util::BoxCloneSyncService,
 };
 
-use crate::failure::Failure;
+use crate::failure::ApiFailure;
 
 /// What a request may take. All of it has defaults.
 ///
@@ -116,7 +116,9 @@ pub(crate) fn around(router: Router, limits: &Limits, dialect: Dialect) -> Route
     let in_time = middleware::from_fn(move |request: Request, next: Next| async move {
         let time = answer_time.saturating_add(asked_wait(request.uri(), longest_wait));
         let answer = timeout(time, next.run(request)).await;
-        answer.unwrap_or_else(|_| Failure::unavailable("the answer took too long; try again later").write(dialect))
+        answer.unwrap_or_else(|_| {
+            ApiFailure::unavailable("the answer took too long; try again later").write(dialect)
+        })
     });
     let mut service = boxed(router.layer(in_time).into_service::<Body>());
     if let Some(number) = limits.concurrent {
@@ -155,13 +157,13 @@ where
     BoxCloneSyncService::new(service.map_response(IntoResponse::into_response))
 }
 
-fn refused(error: &BoxError) -> Failure {
+fn refused(error: &BoxError) -> ApiFailure {
     tracing::debug!(%error, "a request was refused");
-    Failure::unavailable("the service has as many requests as it may take; try again later")
+    ApiFailure::unavailable("the service has as many requests as it may take; try again later")
 }
 
 /// The answer to a body that is too long.
-pub(crate) fn too_long(limit: usize) -> Failure {
-    Failure::of(ErrorCode::ParameterFormat, format!("the body is too long: at most {limit} bytes are allowed"))
+pub(crate) fn too_long(limit: usize) -> ApiFailure {
+    ApiFailure::of(ErrorCode::ParameterFormat, format!("the body is too long: at most {limit} bytes are allowed"))
         .with_status(StatusCode::PAYLOAD_TOO_LARGE)
 }

@@ -11,7 +11,7 @@ use axum::{
 use job_runner::{job_core::shown, wire::ErrorCode};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use crate::{context::Context, failure::Failure};
+use crate::{context::Context, failure::ApiFailure};
 
 /// Which pages may ask this API from a browser, and under which names it is reached.
 ///
@@ -150,9 +150,9 @@ pub(crate) async fn guard(State(api): State<Context>, request: Request, next: Ne
         (Some(authority), _) => Some(Ok(authority.clone())),
         (None, host) => host.map(|host| Authority::try_from(host.as_bytes())),
     };
-    let forbidden = |why: String| Failure::of(ErrorCode::Forbidden, why).into_response();
+    let forbidden = |why: String| ApiFailure::of(ErrorCode::Forbidden, why).into_response();
     let Ok(host) = host.transpose() else {
-        return Failure::of(ErrorCode::ParameterFormat, "header Host is no name of a host").into_response();
+        return ApiFailure::of(ErrorCode::ParameterFormat, "header Host is no name of a host").into_response();
     };
     let on_loopback = request.extensions().get::<Loopback>().is_some();
     if let Some(host) = host.as_ref().filter(|host| origins.is_strange(host.host(), on_loopback)) {

@@ -20,7 +20,7 @@ use job_runner::{job_core::shown, wire::ErrorCode};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{context::Context, failure::Failure, openapi::Document};
+use crate::{context::Context, failure::ApiFailure, openapi::Document};
 
 pub(crate) fn all(api: &Context) -> OpenApiRouter<Context> {
     let router = OpenApiRouter::with_openapi(Document::openapi())
@@ -42,11 +42,14 @@ pub(crate) fn all(api: &Context) -> OpenApiRouter<Context> {
     router.routes(routes!(operator::jobs)).routes(routes!(operator::cancel)).routes(routes!(operator::rows))
 }
 
-pub(crate) async fn nothing_here(uri: Uri) -> Failure {
-    Failure::not_found(format!("nothing is served at {}", shown(uri.path())))
+pub(crate) async fn nothing_here(uri: Uri) -> ApiFailure {
+    ApiFailure::not_found(format!("nothing is served at {}", shown(uri.path())))
 }
 
-pub(crate) async fn wrong_method(method: Method, uri: Uri) -> Failure {
-    Failure::of(ErrorCode::Resource, format!("{} is not served at {}", shown(method.as_str()), shown(uri.path())))
-        .with_status(StatusCode::METHOD_NOT_ALLOWED)
+pub(crate) async fn wrong_method(method: Method, uri: Uri) -> ApiFailure {
+    ApiFailure::of(
+        ErrorCode::Resource,
+        format!("{} is not served at {}", shown(method.as_str()), shown(uri.path())),
+    )
+    .with_status(StatusCode::METHOD_NOT_ALLOWED)
 }

@@ -45,7 +45,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// * once told to stop it accepts nothing, closes what is idle, gives requests that have begun
 ///   [`drain_time`](ServeOptions::drain_time), closes the rest, and returns how many connections that were.
 ///
-/// Dropping the future closes every connection at once. Close the API's [`Gate`](crate::Gate) when told to stop, so
+/// Dropping the future closes every connection at once. Close the API's [`ShutdownHandle`](crate::ShutdownHandle) when told to stop, so
 /// that queries that wait for a job answer; shut the engine down afterwards. A runtime that is dropped waits for calls
 /// to a store, also to one that does not answer: end it with `Runtime::shutdown_background`. A request has the address
 /// of its client as [`ConnectInfo`].

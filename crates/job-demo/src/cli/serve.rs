@@ -16,7 +16,7 @@ use job_demo::{
     check::{Refused, check},
     graphs::Graphs,
 };
-use job_http::{Api, Failure, InvalidOrigin, Origins, ServeOptions, Work};
+use job_http::{Api, Failure, InvalidOrigin, JobRequest, Origins, ServeOptions};
 use job_runner::{Engine, JobSpec, wire::ApiError};
 use tokio::{net::TcpListener, runtime::Runtime};
 
@@ -113,7 +113,7 @@ async fn listen_until_told(
 ) -> Result<(), Box<dyn Error>> {
     let listener =
         TcpListener::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
-    let gate = api.gate();
+    let shutdown = api.shutdown_handle();
     let address = listener.local_addr()?;
     let graph = global.graph().as_str();
     let own = Address::own(address);
@@ -135,7 +135,7 @@ async fn listen_until_told(
     io::stdout().lock().write_all(text.as_bytes())?;
     let told = async move {
         told.wait().await;
-        gate.close();
+        shutdown.close();
     };
     job_http::serve(listener, router, ServeOptions::default(), told).await?;
     Ok(())
@@ -147,7 +147,7 @@ struct Host {
     graphs: Arc<Graphs>,
 }
 
-impl job_http::Graphs for Host {
+impl job_http::GraphCatalog for Host {
     fn find(&self, project: &str, name: &str) -> Option<job_http::Graph> {
         // The graphs never change, so a result is as good as the next one.
         (project == PROJECT && self.graphs.names().contains(&name))
@@ -162,8 +162,8 @@ impl job_http::Graphs for Host {
         }
     }
 
-    fn check(&self, graph: &job_http::Graph, work: &Work) -> Result<JobSpec, Failure> {
-        let spec = work.spec(graph);
+    fn check(&self, graph: &job_http::Graph, request: &JobRequest) -> Result<JobSpec, ApiFailure> {
+        let spec = request.spec(graph);
         check(&self.graphs, &spec).map_err(|Refused { code, message }| ApiError::new(code, message))?;
         Ok(spec)
     }

@@ -7,7 +7,7 @@ use crate::{
     body::json,
     context::Context,
     extract::{Cancel, Scope},
-    failure::Failure,
+    failure::ApiFailure,
     openapi::{Cancelled, Failures},
 };
 
@@ -26,12 +26,12 @@ use crate::{
     ),
     responses((status = 200, description = "It was asked to stop.", body = Cancelled), Failures)
 )]
-pub(crate) async fn cancel(State(api): State<Context>, scope: Scope<Cancel>) -> Result<Response, Failure> {
+pub(crate) async fn cancel(State(api): State<Context>, scope: Scope<Cancel>) -> Result<Response, ApiFailure> {
     api.call(move |api| ask(api, &scope)).await?;
     Ok(json(StatusCode::OK, api.dialect.cancelled()))
 }
 
-fn ask(api: &Context, scope: &Scope<Cancel>) -> Result<(), Failure> {
+fn ask(api: &Context, scope: &Scope<Cancel>) -> Result<(), ApiFailure> {
     match api.job(scope) {
         Ok((job, _)) => end(api, &scope.job, Some(&job)),
         Err(failure) if failure.code() == ErrorCode::JobQuery.as_str() => end(api, &scope.job, None),
@@ -40,7 +40,7 @@ fn ask(api: &Context, scope: &Scope<Cancel>) -> Result<(), Failure> {
 }
 
 /// Asks for the end of the job that was named so.
-pub(crate) fn end(api: &Context, name: &str, job: Option<&JobHandle>) -> Result<(), Failure> {
+pub(crate) fn end(api: &Context, name: &str, job: Option<&JobHandle>) -> Result<(), ApiFailure> {
     let refused = || Err(api.dialect.not_cancellable(name).into());
     let Some(job) = job else { return refused() };
     match job.cancel() {

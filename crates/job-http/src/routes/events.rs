@@ -18,7 +18,7 @@ use crate::{
     changes::OneJob,
     context::Context,
     extract::{Read, Scope},
-    failure::Failure,
+    failure::ApiFailure,
     openapi::{Failures, JobEvent},
     overview::Overview,
 };
@@ -50,7 +50,7 @@ pub(crate) async fn events(
     State(api): State<Context>,
     scope: Scope<Read>,
     headers: HeaderMap,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiFailure> {
     let find = move |api: &Context| {
         let (job, record) = api.job(&scope)?;
         job.follow();
@@ -102,7 +102,7 @@ impl Watcher {
     /// The next news about the job; `None` after its end, or when the service shuts down.
     async fn next(&mut self) -> Option<Event> {
         loop {
-            if self.ended || self.api.gate.is_closed() {
+            if self.ended || self.api.shutdown.is_closed() {
                 return None;
             }
             let (record, news) = self.look().await?;
@@ -117,7 +117,7 @@ impl Watcher {
             tokio::select! {
                 () = self.changes.next() => {}
                 () = sleep(TICK) => {}
-                () = self.api.gate.closed() => {}
+                () = self.api.shutdown.closed() => {}
             }
         }
     }
@@ -129,7 +129,7 @@ impl Watcher {
             let now = job.snapshot();
             let record = now.record.clone();
             let news = serde_json::to_string(&Overview::from(now));
-            Ok((record, news.map_err(|error| Failure::internal(&error))?))
+            Ok((record, news.map_err(|error| ApiFailure::internal(&error))?))
         };
         self.api.go_on(look).await.ok()
     }

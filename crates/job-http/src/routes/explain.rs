@@ -9,7 +9,7 @@ use super::list::{Jobs, before};
 use crate::{
     context::Context,
     extract::{List, Params, Read, Scope},
-    failure::Failure,
+    failure::ApiFailure,
     openapi::Failures,
     overview::Overview,
 };
@@ -26,7 +26,7 @@ use crate::{
     ),
     responses((status = 200, description = "All there is to say about it.", body = Overview), Failures)
 )]
-pub(crate) async fn explain(State(api): State<Context>, scope: Scope<Read>) -> Result<Json<Overview>, Failure> {
+pub(crate) async fn explain(State(api): State<Context>, scope: Scope<Read>) -> Result<Json<Overview>, ApiFailure> {
     let explain = move |api: &Context| {
         let (job, _) = api.job(&scope)?;
         Ok(Json(job.snapshot().into()))
@@ -76,7 +76,7 @@ pub(crate) async fn overview(
     State(api): State<Context>,
     scope: Scope<List>,
     Params(query): Params<OverviewQuery>,
-) -> Result<Json<Overviews>, Failure> {
+) -> Result<Json<Overviews>, ApiFailure> {
     let page = PageRequest::parse_at_most(query.offset.as_deref(), query.limit.as_deref(), MOST)?;
     let before = before(query.before.as_deref())?;
     let read = move |api: &Context| {

@@ -11,7 +11,7 @@ use crate::{
     context::Context,
     export::{Export as Parameters, Exporter, Format, name},
     extract::{Export, Params, Scope, Text},
-    failure::Failure,
+    failure::ApiFailure,
     key::Key,
     openapi::{Acknowledged, Failures},
 };
@@ -72,7 +72,7 @@ pub(crate) async fn export(
     Params(query): Params<ExportAction>,
     key: Key,
     Text(body): Text,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiFailure> {
     action(query.action_id.as_deref(), "export-result")?;
     let body: ExportBody = strict::read("the body", &body).map_err(|invalid| refused(invalid.to_string()))?;
     if body.paginate.enable {
@@ -81,7 +81,7 @@ pub(crate) async fn export(
     api.call(move |api| submit(api, key, scope, &body)).await
 }
 
-fn submit(api: &Context, key: Key, scope: Scope<Export>, body: &ExportBody) -> Result<Response, Failure> {
+fn submit(api: &Context, key: Key, scope: Scope<Export>, body: &ExportBody) -> Result<Response, ApiFailure> {
     let (source, record) = api.job(&scope)?;
     if !record.state.is_complete() {
         return Err(refused(format!("job {} is {}: wait for its result first", source.id(), record.state)));
@@ -95,17 +95,17 @@ fn submit(api: &Context, key: Key, scope: Scope<Export>, body: &ExportBody) -> R
         guard_formulas: body.guard_formulas,
     };
     let spec = JobSpec::algorithm(Exporter::KIND).graph(scope.graph.key).parameters(&export);
-    let spec = spec.map_err(|error| Failure::internal(&error))?;
+    let spec = spec.map_err(|error| ApiFailure::internal(&error))?;
     let job = key.submit(&api.engine, spec)?;
     Ok(json(StatusCode::OK, api.dialect.acknowledged(job.id(), None)))
 }
 
-fn refused(message: impl Into<String>) -> Failure {
-    Failure::of(ErrorCode::Export, message)
+fn refused(message: impl Into<String>) -> ApiFailure {
+    ApiFailure::of(ErrorCode::Export, message)
 }
 
 /// The path of the file below the host's directory, and never outside it.
-pub(crate) fn path(body: &ExportBody, job: &str) -> Result<String, Failure> {
+pub(crate) fn path(body: &ExportBody, job: &str) -> Result<String, ApiFailure> {
     let file = body.file_name.clone().unwrap_or_else(|| format!("{job}.{}", body.format.extension()));
     name::check(&file).map_err(|why| refused(format!("fileName is not the plain name of a file: {why}")))?;
     let directory = body.export_path.strip_suffix('/').unwrap_or(&body.export_path);
@@ -119,7 +119,7 @@ pub(crate) fn path(body: &ExportBody, job: &str) -> Result<String, Failure> {
 mod tests {
     use super::*;
 
-    fn asked(export_path: &str, file_name: Option<&str>) -> Result<String, Failure> {
+    fn asked(export_path: &str, file_name: Option<&str>) -> Result<String, ApiFailure> {
         let body = ExportBody {
             export_path: export_path.to_owned(),
             file_name: file_name.map(str::to_owned),

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     context::Context,
     extract::{List, Project},
-    failure::Failure,
+    failure::ApiFailure,
     openapi::Failures,
 };
 
@@ -28,6 +28,6 @@ pub(crate) struct GraphNames {
 pub(crate) async fn graphs(
     State(api): State<Context>,
     project: Project<List>,
-) -> Result<Json<GraphNames>, Failure> {
+) -> Result<Json<GraphNames>, ApiFailure> {
     api.call(move |api| Ok(Json(GraphNames { graphs: api.graphs.names(&project.name) }))).await
 }

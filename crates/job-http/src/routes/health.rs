@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 
-use crate::{context::Context, failure::Failure, openapi::Failures, vitals::Health};
+use crate::{context::Context, failure::ApiFailure, openapi::Failures, vitals::Health};
 
 /// Extension: whether the engine is well.
 #[utoipa::path(
@@ -11,9 +11,9 @@ use crate::{context::Context, failure::Failure, openapi::Failures, vitals::Healt
     operation_id = "health",
     responses((status = 200, description = "It is.", body = Health), Failures)
 )]
-pub(crate) async fn health(State(api): State<Context>) -> Result<Json<Health>, Failure> {
-    if api.gate.is_closed() {
-        return Err(Failure::unavailable("the service is shutting down"));
+pub(crate) async fn health(State(api): State<Context>) -> Result<Json<Health>, ApiFailure> {
+    if api.shutdown.is_closed() {
+        return Err(ApiFailure::unavailable("the service is shutting down"));
     }
     api.engine.health()?;
     Ok(Json(api.vitals().of(&api.engine).await))

@@ -12,7 +12,7 @@ use crate::{
     context::Context,
     entry::Entry,
     extract::{List, Params, Scope},
-    failure::Failure,
+    failure::ApiFailure,
     openapi::{Failures, JobListBody},
 };
 
@@ -31,9 +31,9 @@ pub(crate) struct ListQuery {
 }
 
 /// The id behind `before`.
-pub(crate) fn before(text: Option<&str>) -> Result<JobId, Failure> {
+pub(crate) fn before(text: Option<&str>) -> Result<JobId, ApiFailure> {
     let parsed = text.map_or(Ok(JobId::MAX), str::parse);
-    parsed.map_err(|error| Failure::parameter(format!("parameter before is {error}")))
+    parsed.map_err(|error| ApiFailure::parameter(format!("parameter before is {error}")))
 }
 
 /// The jobs of a graph.
@@ -52,7 +52,7 @@ pub(crate) async fn list(
     State(api): State<Context>,
     scope: Scope<List>,
     Params(query): Params<ListQuery>,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiFailure> {
     let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
     let before = before(query.before.as_deref())?;
     let start = move |api: &Context| {

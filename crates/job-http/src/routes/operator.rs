@@ -15,7 +15,7 @@ use crate::{
     body::json,
     context::Context,
     extract::{Operate, Params, Project},
-    failure::Failure,
+    failure::ApiFailure,
     openapi::{Cancelled, Failures, StatusBody},
     overview::Overview,
 };
@@ -88,7 +88,7 @@ pub(crate) async fn jobs(
     State(api): State<Context>,
     _: Project<Operate>,
     Params(query): Params<OperatorQuery>,
-) -> Result<Json<OperatorJobs>, Failure> {
+) -> Result<Json<OperatorJobs>, ApiFailure> {
     let page = PageRequest::parse_at_most(query.offset.as_deref(), query.limit.as_deref(), MOST)?;
     let before = before(query.before.as_deref())?;
     let read = move |api: &Context| {
@@ -107,7 +107,7 @@ pub(crate) async fn jobs(
     params(("jobId" = String, Path, description = "Id of the job; any other text names no job.")),
     responses((status = 200, description = "It was asked to stop.", body = Cancelled), Failures)
 )]
-pub(crate) async fn cancel(State(api): State<Context>, asked: Project<Operate>) -> Result<Response, Failure> {
+pub(crate) async fn cancel(State(api): State<Context>, asked: Project<Operate>) -> Result<Response, ApiFailure> {
     let ask = move |api: &Context| {
         let id = asked.job.parse::<JobId>().ok();
         let job = id.map_or(Ok(None), |id| api.engine.job(id))?;
@@ -141,10 +141,10 @@ pub(crate) async fn rows(
     State(api): State<Context>,
     asked: Project<Operate>,
     Params(query): Params<RowsQuery>,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiFailure> {
     let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
     let read = move |api: &Context| {
-        let unknown = || Failure::from(api.dialect.unknown_job(&asked.job));
+        let unknown = || ApiFailure::from(api.dialect.unknown_job(&asked.job));
         let id: JobId = asked.job.parse().map_err(|_| unknown())?;
         let job = api.engine.job(id)?.ok_or_else(unknown)?;
         status::send(api, job.status_so_far(api.dialect, page)?)

@@ -17,7 +17,7 @@ use crate::{
     context::Context,
     etag,
     extract::{Params, Read, Scope},
-    failure::Failure,
+    failure::ApiFailure,
     openapi::{Failures, StatusBody},
 };
 
@@ -60,7 +60,7 @@ pub(crate) async fn status(
     scope: Scope<Read>,
     Params(query): Params<StatusQuery>,
     headers: HeaderMap,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiFailure> {
     let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
     let wait = wait(query.wait.as_deref(), api.limits.longest_wait)?;
     let look = move |api: &Context| {
@@ -91,7 +91,7 @@ pub(super) fn answer(
     record: &JobRecord,
     page: PageRequest,
     headers: &HeaderMap,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiFailure> {
     if !record.state.is_complete() {
         let payload = api.dialect.status(record, None, page);
         return Ok(body::json(StatusCode::OK, payload.head().to_vec()));
@@ -113,7 +113,7 @@ pub(super) fn answer(
 }
 
 /// Sends an answer to a status query. Its first rows are read here, on a blocking thread.
-pub(super) fn send(api: &Context, status: Status) -> Result<Response, Failure> {
+pub(super) fn send(api: &Context, status: Status) -> Result<Response, ApiFailure> {
     let code = StatusCode::from_u16(status.payload().http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if code.is_server_error() {
         let body = String::from_utf8_lossy(status.payload().head()).into_owned();
@@ -123,7 +123,7 @@ pub(super) fn send(api: &Context, status: Status) -> Result<Response, Failure> {
 }
 
 /// The job when it is complete, or as it is when the time is over or the service shuts down.
-async fn completion(api: &Context, job: &JobHandle, wait: Duration) -> Result<JobRecord, Failure> {
+async fn completion(api: &Context, job: &JobHandle, wait: Duration) -> Result<JobRecord, ApiFailure> {
     // Longer than any answer is waited for, and no longer than a clock can count.
     let until = Instant::now() + wait.min(Duration::from_hours(24 * 365));
     let mut changes = api.changes.subscribe(job.id());
@@ -137,19 +137,19 @@ async fn completion(api: &Context, job: &JobHandle, wait: Duration) -> Result<Jo
         tokio::select! {
             () = changes.next() => {}
             () = sleep_until(until) => over = true,
-            () = api.gate.closed() => return Ok(record),
+            () = api.shutdown.closed() => return Ok(record),
         }
     }
 }
 
-pub(crate) fn wait(text: Option<&str>, longest: Duration) -> Result<Option<Duration>, Failure> {
+pub(crate) fn wait(text: Option<&str>, longest: Duration) -> Result<Option<Duration>, ApiFailure> {
     let Some(text) = text else { return Ok(None) };
     let seconds = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
     match seconds.map(Duration::from_secs) {
         Some(wait) if wait <= longest => Ok(Some(wait).filter(|wait| !wait.is_zero())),
         _ => {
             let (shown, longest) = (shown(text), longest.as_secs());
-            Err(Failure::parameter(format!(
+            Err(ApiFailure::parameter(format!(
                 "parameter wait is {shown}: it must be a whole number from 0 to {longest}"
             )))
         }

@@ -14,11 +14,11 @@ use utoipa::IntoParams;
 
 use crate::{
     body::json,
+    catalog::{Graph, JobRequest},
     context::Context,
     export::Exporter,
     extract::{FilterEdges, FilterVertices, Params, RunAlgorithm, Scope, Text},
-    failure::Failure,
-    graphs::{Graph, Work},
+    failure::ApiFailure,
     key::Key,
     openapi::{Acknowledged, AlgorithmBody, EdgeFilterBody, Failures, VertexFilterBody},
 };
@@ -40,12 +40,12 @@ pub(crate) struct AlgorithmAction {
 }
 
 /// Checks the one action that a path serves.
-pub(crate) fn action(given: Option<&str>, expected: &str) -> Result<(), Failure> {
+pub(crate) fn action(given: Option<&str>, expected: &str) -> Result<(), ApiFailure> {
     match given {
         Some(given) if given == expected => Ok(()),
         given => {
             let given = given.map_or("missing", shown);
-            Err(Failure::parameter(format!("parameter action_id is {given}: it must be {expected}")))
+            Err(ApiFailure::parameter(format!("parameter action_id is {given}: it must be {expected}")))
         }
     }
 }
@@ -80,9 +80,9 @@ pub(crate) async fn vertices(
     Params(query): Params<QueryAction>,
     key: Key,
     Text(body): Text,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiFailure> {
     action(query.action_id.as_deref(), "query")?;
-    submit(&api, key, scope.graph, Work::VertexFilter(object(body, ErrorCode::VertexCondition)?)).await
+    submit(&api, key, scope.graph, JobRequest::VertexFilter(object(body, ErrorCode::VertexCondition)?)).await
 }
 
 /// Starts an edge filter.
@@ -115,9 +115,9 @@ pub(crate) async fn edges(
     Params(query): Params<QueryAction>,
     key: Key,
     Text(body): Text,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiFailure> {
     action(query.action_id.as_deref(), "query")?;
-    submit(&api, key, scope.graph, Work::EdgeFilter(object(body, ErrorCode::EdgeCondition)?)).await
+    submit(&api, key, scope.graph, JobRequest::EdgeFilter(object(body, ErrorCode::EdgeCondition)?)).await
 }
 
 /// Starts an algorithm.
@@ -150,14 +150,14 @@ pub(crate) async fn algorithm(
     Params(query): Params<AlgorithmAction>,
     key: Key,
     Text(body): Text,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiFailure> {
     action(query.action_id.as_deref(), "execute-algorithm")?;
     submit(&api, key, scope.graph, read_algorithm(&body)?).await
 }
 
-async fn submit(api: &Context, key: Key, graph: Graph, work: Work) -> Result<Response, Failure> {
+async fn submit(api: &Context, key: Key, graph: Graph, request: JobRequest) -> Result<Response, ApiFailure> {
     let submit = move |api: &Context| {
-        let spec = graph.of(api.graphs.check(&graph, &work)?);
+        let spec = graph.of(api.graphs.check(&graph, &request)?);
         let kind = spec.kind().clone();
         let job = key.submit(&api.engine, spec)?;
         Ok(json(StatusCode::OK, api.dialect.acknowledged(job.id(), Some(&kind))))
@@ -166,8 +166,8 @@ async fn submit(api: &Context, key: Key, graph: Graph, work: Work) -> Result<Res
 }
 
 /// A body that is a JSON object, kept as it came.
-pub(crate) fn object(text: String, code: ErrorCode) -> Result<Parameters, Failure> {
-    strict::object("the body", text).map_err(|invalid| Failure::of(code, invalid.to_string()))
+pub(crate) fn object(text: String, code: ErrorCode) -> Result<Parameters, ApiFailure> {
+    strict::object("the body", text).map_err(|invalid| ApiFailure::of(code, invalid.to_string()))
 }
 
 #[derive(Deserialize)]
@@ -179,17 +179,17 @@ struct AlgorithmRequest<'b> {
     execution_mode: Option<String>,
 }
 
-pub(crate) fn read_algorithm(body: &str) -> Result<Work, Failure> {
-    let refused = |invalid: InvalidBody| Failure::of(ErrorCode::Algorithm, invalid.to_string());
+pub(crate) fn read_algorithm(body: &str) -> Result<JobRequest, ApiFailure> {
+    let refused = |invalid: InvalidBody| ApiFailure::of(ErrorCode::Algorithm, invalid.to_string());
     let body: AlgorithmRequest<'_> = strict::read("the body", body).map_err(refused)?;
     match body.execution_mode.as_deref() {
         None | Some("async") => {}
         Some("sync") => {
             let message = "executionMode is sync: only async is served, with ?wait= on the status of the job";
-            return Err(Failure::of(ErrorCode::AlgorithmMode, message));
+            return Err(ApiFailure::of(ErrorCode::AlgorithmMode, message));
         }
         Some(_) => {
-            return Err(Failure::of(
+            return Err(ApiFailure::of(
                 ErrorCode::AlgorithmMode,
                 "executionMode is not correct, it should be sync or async",
             ));
@@ -197,14 +197,14 @@ pub(crate) fn read_algorithm(body: &str) -> Result<Work, Failure> {
     }
     let name = body.algorithm_name.unwrap_or_default();
     if name.is_empty() {
-        return Err(Failure::of(ErrorCode::AlgorithmName, "algorithmName is empty: name the algorithm"));
+        return Err(ApiFailure::of(ErrorCode::AlgorithmName, "algorithmName is empty: name the algorithm"));
     }
     if name == Exporter::KIND {
-        return Err(Failure::of(ErrorCode::Algorithm, format!("algorithm {name} is unknown")));
+        return Err(ApiFailure::of(ErrorCode::Algorithm, format!("algorithm {name} is unknown")));
     }
     let parameters = body.parameters.map_or_else(
         || Ok(Parameters::default()),
         |parameters| strict::object("parameters", parameters.as_str().to_owned()),
     );
-    Ok(Work::Algorithm { name, parameters: parameters.map_err(refused)? })
+    Ok(JobRequest::Algorithm { name, parameters: parameters.map_err(refused)? })
 }

@@ -4,7 +4,7 @@ use axum::{
     body::Body,
     http::{Method, Request, header, request::Parts},
 };
-use job_http::{Access, Action, Decision, Denied};
+use job_http::{Action, Authorizer, Decision, Denied};
 use job_runner::JobSpec;
 
 use crate::host::{service, with};
@@ -41,7 +41,7 @@ fn request(method: &Method, project: &str, path: &str, token: Option<&str>) -> R
 
 #[tokio::test]
 async fn every_route_asks_who_it_is_and_what_it_may() {
-    let service = with(|api| api.access(token));
+    let service = with(|api| api.authorizer(token));
     for (method, path) in EVERYTHING {
         let stranger = service.send(request(&method, "demo", path, None)).await;
         assert_eq!((stranger.error().0, stranger.error().1.as_str()), (401, "GES.8007"), "{path}");
@@ -57,7 +57,7 @@ async fn every_route_asks_who_it_is_and_what_it_may() {
 
 struct Slow;
 
-impl Access for Slow {
+impl Authorizer for Slow {
     fn check<'a>(&'a self, _: &'a Parts, project: &'a str, _: Action) -> Decision<'a> {
         Box::pin(async move {
             tokio::task::yield_now().await;
@@ -68,7 +68,7 @@ impl Access for Slow {
 
 #[tokio::test]
 async fn a_decision_may_take_its_time() {
-    let service = with(|api| api.access(Slow));
+    let service = with(|api| api.authorizer(Slow));
     assert_eq!(service.get("/jobs/status").await.status, 200);
     let other = service.send(request(&Method::GET, "other", "/graphs/movies/jobs/status", None)).await;
     assert_eq!(other.error().2, "not in other");

@@ -77,7 +77,7 @@ async fn refusals_for_lack_of_room_are_not_kept() {
     let crowded = with(|api| api.limits(limits().concurrent(0)));
     let mut gate = None;
     let closed = with(|api| {
-        gate = Some(api.gate());
+        gate = Some(api.shutdown_handle());
         api
     });
     gate.unwrap().close();

@@ -45,7 +45,7 @@ async fn a_waiting_query_is_answered_when_the_service_shuts_down() {
     let engine = Arc::new(builder(Arc::new(MemoryStore::default())).open().unwrap());
     let mut gate = None;
     let service = over(engine, |api| {
-        gate = Some(api.gate());
+        gate = Some(api.shutdown_handle());
         api
     });
     let id = service.submit(JobSpec::algorithm("path"));

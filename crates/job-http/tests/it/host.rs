@@ -9,7 +9,7 @@ use axum::{
     response::Response,
 };
 use http_body_util::BodyExt;
-use job_http::{Api, Failure, Graph, Graphs, Work};
+use job_http::{Api, ApiFailure, Graph, GraphCatalog, JobRequest};
 use job_runner::{
     Engine, EngineBuilder, JobContext, JobError, JobId, JobSpec, ManualClock, Timestamp,
     store::{MemoryStore, Store},
@@ -21,7 +21,7 @@ use tower::ServiceExt;
 #[derive(Debug)]
 pub(crate) struct Host;
 
-impl Graphs for Host {
+impl GraphCatalog for Host {
     fn find(&self, project: &str, name: &str) -> Option<Graph> {
         (["demo", "other"].contains(&project) && name == "movies")
             .then(|| Graph::new(format!("{project}/{name}")).version("1"))
@@ -31,12 +31,12 @@ impl Graphs for Host {
         if self.find(project, "movies").is_some() { vec!["movies".to_owned()] } else { Vec::new() }
     }
 
-    fn check(&self, graph: &Graph, work: &Work) -> Result<JobSpec, Failure> {
-        match work {
-            Work::Algorithm { name, .. } if name == "nonsense" => {
-                Err(Failure::new("GES.8402", "algorithm nonsense is unknown"))
+    fn check(&self, graph: &Graph, request: &JobRequest) -> Result<JobSpec, ApiFailure> {
+        match request {
+            JobRequest::Algorithm { name, .. } if name == "nonsense" => {
+                Err(ApiFailure::new("GES.8402", "algorithm nonsense is unknown"))
             }
-            work => Ok(work.spec(graph)),
+            request => Ok(request.spec(graph)),
         }
     }
 }

@@ -9,7 +9,7 @@ use axum::{
     body::Body,
     http::{Request, header},
 };
-use job_http::{Api, Failure, Graph, Graphs, Limits, Work};
+use job_http::{Api, ApiFailure, Graph, GraphCatalog, JobRequest, Limits};
 use job_runner::{
     JobSpec, PageRequest, SystemClock,
     store::{Fault, FaultStore, MemoryStore},
@@ -33,7 +33,7 @@ async fn a_full_queue_asks_to_come_again() {
 async fn after_closing_everything_is_refused() {
     let mut gate = None;
     let service = with(|api| {
-        gate = Some(api.gate());
+        gate = Some(api.shutdown_handle());
         api
     });
     let id = service.run_rows(1);
@@ -67,12 +67,12 @@ async fn a_long_body_is_refused() {
 #[derive(Debug)]
 struct Slow(Mutex<mpsc::Receiver<()>>);
 
-impl Graphs for Slow {
+impl GraphCatalog for Slow {
     fn find(&self, project: &str, name: &str) -> Option<Graph> {
         Host.find(project, name)
     }
 
-    fn check(&self, graph: &Graph, work: &Work) -> Result<JobSpec, Failure> {
+    fn check(&self, graph: &Graph, work: &JobRequest) -> Result<JobSpec, ApiFailure> {
         let _ = self.0.lock().unwrap().recv();
         Host.check(graph, work)
     }

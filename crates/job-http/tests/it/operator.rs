@@ -162,8 +162,8 @@ async fn an_operator_is_asked_who_it_is_and_is_there_only_when_the_host_wants_it
     };
     let mut gate = None;
     let service = with(|api| {
-        gate = Some(api.gate());
-        api.operator().access(token)
+        gate = Some(api.shutdown_handle());
+        api.operator().authorizer(token)
     });
     let id = left_behind(&service, JobSpec::vertex_filter());
     let ask = async |method: &Method, token: Option<&str>| {

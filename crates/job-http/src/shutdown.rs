@@ -1,19 +1,19 @@
-//! [`Gate`]: open while requests are served, closed for ever afterwards.
+//! [`ShutdownHandle`]: open while requests are served, closed for ever afterwards.
 
 use tokio::sync::watch;
 
 /// Shuts the API. After [`close`](Self::close) every request is answered with 503, and requests that wait for a
 /// job answer at once; pages on their way are finished. Clones shut the same API.
 #[derive(Debug, Clone)]
-pub struct Gate(watch::Sender<bool>);
+pub struct ShutdownHandle(watch::Sender<bool>);
 
-impl Default for Gate {
+impl Default for ShutdownHandle {
     fn default() -> Self {
         Self(watch::Sender::new(false))
     }
 }
 
-impl Gate {
+impl ShutdownHandle {
     /// Takes no more requests.
     pub fn close(&self) {
         self.0.send_replace(true);

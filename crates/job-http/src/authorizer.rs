@@ -1,4 +1,4 @@
-//! [`Access`]: who may do what.
+//! [`Authorizer`]: who may do what.
 
 use std::{future::Future, pin::Pin};
 
@@ -32,7 +32,7 @@ pub enum Denied {
     Forbidden(String),
 }
 
-/// The answer of an [`Access`], which may have to ask somebody else first.
+/// The answer of an [`Authorizer`], which may have to ask somebody else first.
 pub type Decision<'a> = Pin<Box<dyn Future<Output = Result<(), Denied>> + Send + 'a>>;
 
 /// Decides who may do what. Asked first of all, before a graph or a job is looked for.
@@ -41,7 +41,7 @@ pub type Decision<'a> = Pin<Box<dyn Future<Output = Result<(), Denied>> + Send +
 ///
 /// ```
 /// use axum::http::request::Parts;
-/// use job_http::{Access, Action, Denied};
+/// use job_http::{Authorizer, Action, Denied};
 ///
 /// fn check(request: &Parts, project: &str, action: Action) -> Result<(), Denied> {
 ///     match request.headers.get("X-Auth-Token").and_then(|token| token.to_str().ok()) {
@@ -51,15 +51,15 @@ pub type Decision<'a> = Pin<Box<dyn Future<Output = Result<(), Denied>> + Send +
 ///     }
 /// }
 ///
-/// fn takes(_: impl Access) {}
+/// fn takes(_: impl Authorizer) {}
 /// takes(check);
 /// ```
-pub trait Access: Send + Sync + 'static {
+pub trait Authorizer: Send + Sync + 'static {
     /// Decides about one request.
     fn check<'a>(&'a self, request: &'a Parts, project: &'a str, action: Action) -> Decision<'a>;
 }
 
-impl<F> Access for F
+impl<F> Authorizer for F
 where
     F: Fn(&Parts, &str, Action) -> Result<(), Denied> + Send + Sync + 'static,
 {

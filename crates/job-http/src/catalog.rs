@@ -1,36 +1,36 @@
-//! [`Graphs`]: what the host says about its graphs.
+//! [`GraphCatalog`]: what the host says about its graphs.
 
 use std::fmt::Debug;
 
 use job_runner::{JobSpec, Parameters};
 
-use crate::failure::Failure;
+use crate::failure::ApiFailure;
 
 /// The graphs of a host: which there are, and whether a request for work on one of them can be run.
 ///
 /// ```
-/// use job_http::{Failure, Graph, Graphs, Work};
+/// use job_http::{ApiFailure, Graph, GraphCatalog, JobRequest};
 /// use job_runner::JobSpec;
 ///
 /// #[derive(Debug)]
 /// struct OneGraph;
 ///
-/// impl Graphs for OneGraph {
+/// impl GraphCatalog for OneGraph {
 ///     fn find(&self, project: &str, name: &str) -> Option<Graph> {
 ///         (project == "demo" && name == "movies").then(|| Graph::new("movies"))
 ///     }
 ///
-///     fn check(&self, graph: &Graph, work: &Work) -> Result<JobSpec, Failure> {
-///         match work {
-///             Work::Algorithm { name, .. } if name != "pagerank" => {
-///                 Err(Failure::new("GES.8402", format!("algorithm {name} is unknown: it must be pagerank")))
+///     fn check(&self, graph: &Graph, request: &JobRequest) -> Result<JobSpec, ApiFailure> {
+///         match request {
+///             JobRequest::Algorithm { name, .. } if name != "pagerank" => {
+///                 Err(ApiFailure::new("GES.8402", format!("algorithm {name} is unknown: it must be pagerank")))
 ///             }
-///             work => Ok(work.spec(graph)),
+///             request => Ok(request.spec(graph)),
 ///         }
 ///     }
 /// }
 /// ```
-pub trait Graphs: Debug + Send + Sync + 'static {
+pub trait GraphCatalog: Debug + Send + Sync + 'static {
     /// The graph of this project under this name; `None` if the project has none, whoever else may. Called for
     /// every request, on a thread that serves others too: it must not wait.
     ///
@@ -50,8 +50,8 @@ pub trait Graphs: Debug + Send + Sync + 'static {
     /// # Errors
     /// The answer to the client; no job comes of the request then. By default every request is taken as it is,
     /// and what cannot be run fails as a job.
-    fn check(&self, graph: &Graph, work: &Work) -> Result<JobSpec, Failure> {
-        Ok(work.spec(graph))
+    fn check(&self, graph: &Graph, request: &JobRequest) -> Result<JobSpec, ApiFailure> {
+        Ok(request.spec(graph))
     }
 }
 
@@ -93,7 +93,7 @@ impl Graph {
 /// What a client asks to be done.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum Work {
+pub enum JobRequest {
     /// A vertex filter; the request's whole body.
     VertexFilter(Parameters),
     /// An edge filter; the request's whole body.
@@ -107,7 +107,7 @@ pub enum Work {
     },
 }
 
-impl Work {
+impl JobRequest {
     /// The job that does it, unchecked.
     #[must_use]
     pub fn spec(&self, graph: &Graph) -> JobSpec {
