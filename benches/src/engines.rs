@@ -13,7 +13,7 @@ pub const BATCH: usize = 1_000;
 /// A job that does nothing.
 #[must_use]
 pub fn noop() -> JobSpec {
-    JobSpec::algorithm("noop").graph("movies")
+    JobSpec::algorithm("noop").with_graph("movies")
 }
 
 /// An engine over `store` for such jobs.
@@ -73,7 +73,7 @@ impl Gate {
     /// # Errors
     /// As the engine.
     pub fn hold(&self, engine: &Engine, workers: usize) -> Result<Vec<JobHandle>> {
-        let specs = vec![JobSpec::algorithm("gate").graph("movies").priority(100); workers];
+        let specs = vec![JobSpec::algorithm("gate").with_graph("movies").priority(100); workers];
         let handles = engine.submit_all(specs)?;
         while !handles.iter().all(|handle| matches!(handle.record().state, JobState::Running { .. })) {
             std::thread::yield_now();

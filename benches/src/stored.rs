@@ -25,7 +25,7 @@ pub fn waiting() -> JobRecord {
     for (to, from) in entropy.iter_mut().zip(number.to_be_bytes()) {
         *to = from;
     }
-    JobRecord::waiting(JobId::from_parts(now, entropy), JobSpec::vertex_filter().graph("movies"), now)
+    JobRecord::waiting(JobId::from_parts(now, entropy), JobSpec::vertex_filter().with_graph("movies"), now)
 }
 
 /// A job that a worker has taken, inserted in the store.

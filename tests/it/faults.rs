@@ -37,7 +37,7 @@ fn engine(store: Arc<dyn Store>) -> Result<Engine, EngineError> {
     Engine::builder(store)
         .manual()
         .vertex_filter(|ctx: &mut JobContext| {
-            let count: u64 = ctx.spec().json().read()?;
+            let count: u64 = ctx.spec().parameters().read()?;
             let mut rows = ctx.rows("vertices")?;
             // Incompressible enough to fill a disk.
             (0..count).try_for_each(|n| rows.push(&noise(n)))
@@ -58,7 +58,7 @@ fn noise(n: u64) -> String {
 }
 
 fn job(rows: u64) -> JobSpec {
-    JobSpec::vertex_filter().graph("g").parameters(&rows).unwrap()
+    JobSpec::vertex_filter().with_graph("g").with_parameters(&rows).unwrap()
 }
 
 fn rows_of(store: &Arc<dyn Store>, id: JobId) -> Vec<String> {
@@ -143,7 +143,8 @@ fn a_full_disk_is_said_and_loses_nothing_that_was_acknowledged() {
 /// A running job of a store, with a first row in it.
 fn running(store: &dyn Store, n: u64) -> SegmentKey {
     let now = Timestamp::from_micros(n * 1_000);
-    let waiting = JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().graph("g"), now);
+    let waiting =
+        JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().with_graph("g"), now);
     store.insert(std::slice::from_ref(&waiting), Durability::Synced).unwrap();
     store.replace(&waiting.apply(Event::Start, now).unwrap(), Durability::Synced).unwrap();
     SegmentKey { job: waiting.id, attempt: 1, number: 0 }
@@ -249,7 +250,7 @@ fn a_file_system_without_hard_links_takes_large_results_and_opens_torn_logs() {
         assert_eq!(fs::read(left.path().join("job_engine.torn").join(log.file_name().unwrap())).unwrap(), torn);
         let store = open(left.path()).unwrap();
         let succeeded =
-            store.list(None, 0, 10).unwrap().into_iter().filter(|record| record.spec.graph_name() == "movies");
+            store.list(None, 0, 10).unwrap().into_iter().filter(|record| record.spec.graph() == "movies");
         for record in succeeded.clone() {
             assert_eq!(rows_of(&store, record.id).len(), 100);
         }
@@ -572,7 +573,7 @@ fn sweep(fresh: impl Fn() -> (Box<dyn std::any::Any>, Arc<dyn Store>)) -> u64 {
             drop(store);
             let engine = engine(Arc::clone(&inner)).unwrap();
             for record in engine.reader().list(PageRequest::default()).unwrap() {
-                let expected: u64 = record.spec.json().read().unwrap();
+                let expected: u64 = record.spec.parameters().read().unwrap();
                 // Another attempt may have to wait for its time: take it up at once.
                 engine.driver().run_until_idle();
                 let record = inner.get(record.id).unwrap().unwrap();

@@ -51,7 +51,7 @@ impl Sample {
             "edge_filter" => JobSpec::edge_filter(),
             name => JobSpec::algorithm(name),
         }
-        .graph("movies")
+        .with_graph("movies")
     }
 
     fn give(&self, ctx: &JobContext) -> Result<(), JobError> {

@@ -41,7 +41,7 @@ fn a_database_that_is_gone_three_times_for_longer_than_a_lease_costs_no_attempt(
         }
     };
     let engine = open(&url).algorithm("a", body).workers(1).open().unwrap();
-    let handle = engine.submit(JobSpec::algorithm("a").graph("g").max_attempts(2)).unwrap();
+    let handle = engine.submit(JobSpec::algorithm("a").with_graph("g").max_attempts(2)).unwrap();
     for outage in 0..outages {
         entered.recv().unwrap();
         if outage % 2 == 0 {

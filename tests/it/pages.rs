@@ -70,7 +70,7 @@ fn finished(store: Arc<dyn Store>, writers: &Writers) -> (Engine, JobHandle) {
         })
         .open()
         .unwrap();
-    let handle = engine.submit(JobSpec::vertex_filter().graph("g")).unwrap();
+    let handle = engine.submit(JobSpec::vertex_filter().with_graph("g")).unwrap();
     assert!(engine.driver().run_one().is_some());
     (engine, handle)
 }

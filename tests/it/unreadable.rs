@@ -25,7 +25,7 @@ fn a_cluster_works_beside_a_record_that_it_cannot_read() {
         let builder = if workers > 0 { builder.algorithm("a", nothing) } else { builder };
         builder.open().unwrap()
     };
-    let spec = || JobSpec::algorithm("a").graph("g");
+    let spec = || JobSpec::algorithm("a").with_graph("g");
     let front = open(0);
     let jobs = front.submit_all(vec![spec(); 9]).unwrap();
     let lost = jobs[4].id();

@@ -59,7 +59,8 @@ mod tests {
         let store = PostgresStore::open(&url, PostgresOptions::default()).unwrap();
         install(&server);
         let now = Timestamp::from_micros(1);
-        let waiting = JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::algorithm("a").graph("g"), now);
+        let waiting =
+            JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::algorithm("a").with_graph("g"), now);
         store.insert(std::slice::from_ref(&waiting), Durability::Buffered).unwrap();
         let kinds = [waiting.spec.kind().clone()];
         let claim = Claim::new(&kinds, 1, Duration::from_hours(1));

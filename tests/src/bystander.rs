@@ -62,7 +62,7 @@ fn kill(ctx: &mut JobContext) -> Result<(), JobError> {
 }
 
 fn specs() -> [JobSpec; 3] {
-    ["long", "kill", "long"].map(|name| JobSpec::algorithm(name).graph("movies"))
+    ["long", "kill", "long"].map(|name| JobSpec::algorithm(name).with_graph("movies"))
 }
 
 fn handlers<S>(builder: EngineBuilder<S>) -> EngineBuilder<S> {

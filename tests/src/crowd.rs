@@ -28,7 +28,7 @@ impl Crowd {
             })
             .open()
             .expect("the engine opens");
-        let submit = |_| engine.submit(JobSpec::vertex_filter().graph("movies")).expect("accepted");
+        let submit = |_| engine.submit(JobSpec::vertex_filter().with_graph("movies")).expect("accepted");
         let jobs: Vec<_> = (0..self.results).map(submit).collect();
         for job in &jobs {
             let record = job.wait().expect("the engine is well");

@@ -121,7 +121,7 @@ fn try_everything(engine: &Engine, store: &dyn Store, side: RocksStore, file: &A
 }
 
 fn submit(engine: &Engine) -> Result<job_runner::JobHandle, job_runner::EngineError> {
-    let job = engine.submit(JobSpec::vertex_filter().graph("movies"))?;
+    let job = engine.submit(JobSpec::vertex_filter().with_graph("movies"))?;
     say(&Said::Acknowledged(job.id()));
     Ok(job)
 }
@@ -129,7 +129,7 @@ fn submit(engine: &Engine) -> Result<job_runner::JobHandle, job_runner::EngineEr
 fn insert(store: &dyn Store, n: u64) -> Result<JobId, job_store::StoreError> {
     let now = Timestamp::from_micros(n * 1_000);
     let record =
-        JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().graph("movies"), now);
+        JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().with_graph("movies"), now);
     store.insert(std::slice::from_ref(&record), Durability::Synced).map(|()| record.id)
 }
 

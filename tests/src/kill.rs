@@ -236,7 +236,7 @@ pub(crate) fn check_after_death(path: &Path, known: &BTreeMap<JobId, Known>, see
     // Jobs that were never acknowledged may be there: the answer died with the process.
     for record in store.list(None, 0, usize::MAX).unwrap_or_else(|error| panic!("{error}")) {
         if record.state == JobState::Complete(Outcome::Succeeded) {
-            let script: Script = record.spec.json().read().expect("a script");
+            let script: Script = record.spec.parameters().read().expect("a script");
             check_rows(&store, record.id, &script, seen);
         }
     }

@@ -127,7 +127,7 @@ impl Script {
     /// The request of a job that does this.
     #[must_use]
     pub fn spec(&self, kind: &str, graph: &str) -> JobSpec {
-        JobSpec::algorithm(kind).graph(graph).parameters(self).expect("a script is JSON")
+        JobSpec::algorithm(kind).with_graph(graph).with_parameters(self).expect("a script is JSON")
     }
 
     /// Any script; `largest` is the most rows of a step.
@@ -180,7 +180,7 @@ impl Stage {
     /// # Errors
     /// As the script says.
     pub fn play(&self, ctx: &mut JobContext) -> Result<(), JobError> {
-        let script: Script = ctx.spec().json().read()?;
+        let script: Script = ctx.spec().parameters().read()?;
         let mut base = 0;
         for (at, step) in script.steps.iter().enumerate() {
             match *step {

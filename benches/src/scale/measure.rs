@@ -380,7 +380,7 @@ pub(super) fn paced(
         let begins = Arc::clone(&begins);
         let pause = move |ctx: &mut JobContext| {
             begins.lock().insert(ctx.id(), SystemClock.now());
-            let seconds = ctx.spec().json().read().unwrap_or(0.0);
+            let seconds = ctx.spec().parameters().read().unwrap_or(0.0);
             thread::sleep(Duration::from_secs_f64(seconds));
             Ok(())
         };
@@ -391,7 +391,8 @@ pub(super) fn paced(
     for engine in open.iter().cycle().take(jobs) {
         due += gaps.sample(&mut random);
         thread::sleep(Duration::from_secs_f64(due).saturating_sub(start.elapsed()));
-        let spec = JobSpec::algorithm("pause").graph("movies").parameters(&bodies.sample(&mut random))?;
+        let spec =
+            JobSpec::algorithm("pause").with_graph("movies").with_parameters(&bodies.sample(&mut random))?;
         handles.push(engine.submit(spec)?);
     }
     let waits = handles.iter().map(|handle| {

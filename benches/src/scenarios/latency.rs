@@ -75,7 +75,7 @@ fn cancel(bench: &Bench) -> Result<Row> {
     let mut random = Random(SEED);
     let mut times = Vec::new();
     for _ in 0..bench.size(300, 50) {
-        let job = engine.submit(JobSpec::algorithm("spin").graph("movies"))?;
+        let job = engine.submit(JobSpec::algorithm("spin").with_graph("movies"))?;
         while !matches!(job.record().state, JobState::Running { .. }) {
             std::thread::yield_now();
         }

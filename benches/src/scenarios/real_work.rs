@@ -70,7 +70,7 @@ fn rank(bench: &Bench) -> Result<Vec<Row>> {
         .durability(Durability::Synced)
         .workers(1)
         .open()?;
-    let job = |name: &str| seconds(|| succeed(&engine, JobSpec::algorithm(name).graph("web")));
+    let job = |name: &str| seconds(|| succeed(&engine, JobSpec::algorithm(name).with_graph("web")));
     let mut json = Vec::new();
     let [alone, as_job, with_json, with_rows] = interleave(
         bench.size(9, 3),
@@ -152,7 +152,7 @@ fn filter(bench: &Bench) -> Result<Vec<Row>> {
     let directories = [bench.directory()?, bench.directory()?];
     let [one, two] = &directories;
     let (one, two) = (engine_with(1, one.path())?, engine_with(2, two.path())?);
-    let run = |engine: &Engine| seconds(|| succeed(engine, JobSpec::vertex_filter().graph("people")));
+    let run = |engine: &Engine| seconds(|| succeed(engine, JobSpec::vertex_filter().with_graph("people")));
     let [one, two, alone, both] = interleave(
         bench.size(7, 3),
         [&mut || run(&one), &mut || run(&two), &mut || seconds(|| bare(&pool, ids, 1)), &mut || {

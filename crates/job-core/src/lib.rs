@@ -7,7 +7,7 @@
 //! ```
 //! use job_core::{Event, JobId, JobRecord, JobSpec, PageRequest, ResultSize, Timestamp, wire::Dialect};
 //!
-//! let spec = JobSpec::algorithm("pagerank").graph("movies");
+//! let spec = JobSpec::algorithm("pagerank").with_graph("movies");
 //! let now = Timestamp::from_micros(1_700_000_000_000_000);
 //! let waiting = JobRecord::waiting(JobId::from_parts(now, [0; 10]), spec, now);
 //! let running = waiting.apply(Event::Start, now)?;

@@ -9,7 +9,7 @@ use crate::Timestamp;
 /// ```
 /// use job_core::{JobClass, JobSpec};
 ///
-/// let spec = JobSpec::algorithm("pagerank").graph("movies").priority(5).max_rows(1_000).idempotency_key("nightly");
+/// let spec = JobSpec::algorithm("pagerank").with_graph("movies").priority(5).max_rows(1_000).idempotency_key("nightly");
 /// assert_eq!(spec.options().priority, 5);
 /// assert_eq!(spec.options().class, JobClass::Read);
 /// assert_eq!(spec.options().budget.rows, Some(1_000));
@@ -134,10 +134,10 @@ mod tests {
         let budget = r#"{"budget":{"rows":null,"bytes":7,"memory":null}}"#;
         assert_eq!(serde_json::from_str::<JobOptions>(budget).unwrap().budget.bytes, Some(7));
         let spec = r#"{"kind":"vertex_filter","graph":"g","parameters":null,"options":null}"#;
-        let absent = JobSpec::vertex_filter().graph("g");
+        let absent = JobSpec::vertex_filter().with_graph("g");
         assert_eq!(serde_json::from_str::<JobSpec>(spec).unwrap(), absent);
         let never = serde_json::from_str::<JobOptions>(r#"{"max_attempts":0}"#).unwrap();
         assert_eq!(absent.with_options(never).check(), Err(InvalidSpec::NoAttempt));
-        assert_eq!(JobSpec::vertex_filter().graph("g").max_attempts(0).check(), Err(InvalidSpec::NoAttempt));
+        assert_eq!(JobSpec::vertex_filter().with_graph("g").max_attempts(0).check(), Err(InvalidSpec::NoAttempt));
     }
 }

@@ -297,7 +297,7 @@ mod tests {
     }
 
     fn record() -> JobRecord {
-        JobRecord::waiting(JobId::from_parts(at(0), [1; 10]), JobSpec::vertex_filter().graph("g"), at(0))
+        JobRecord::waiting(JobId::from_parts(at(0), [1; 10]), JobSpec::vertex_filter().with_graph("g"), at(0))
     }
 
     fn event(kind: EventKind) -> Event {

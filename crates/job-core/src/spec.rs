@@ -39,7 +39,7 @@ impl fmt::Display for JobKind {
 /// use job_core::JobSpec;
 /// use serde_json::json;
 ///
-/// let spec = JobSpec::algorithm("pagerank").graph("movies").parameters(&json!({"alpha": 0.85}))?;
+/// let spec = JobSpec::algorithm("pagerank").with_graph("movies").with_parameters(&json!({"alpha": 0.85}))?;
 /// assert_eq!(spec.kind().to_string(), "pagerank");
 /// assert_eq!(serde_json::to_string(&spec)?,
 ///     r#"{"kind":{"algorithm":"pagerank"},"graph":"movies","parameters":{"alpha":0.85}}"#);
@@ -91,7 +91,7 @@ impl JobSpec {
 
     /// Names the graph to read.
     #[must_use]
-    pub fn graph(mut self, name: impl Into<String>) -> Self {
+    pub fn with_graph(mut self, name: impl Into<String>) -> Self {
         self.graph = name.into();
         self
     }
@@ -100,14 +100,14 @@ impl JobSpec {
     ///
     /// # Errors
     /// When `parameters` do not serialize, for example a map whose keys are not strings.
-    pub fn parameters<T: Serialize + ?Sized>(mut self, parameters: &T) -> Result<Self, serde_json::Error> {
+    pub fn with_parameters<T: Serialize + ?Sized>(mut self, parameters: &T) -> Result<Self, serde_json::Error> {
         self.parameters = Parameters::new(parameters)?;
         Ok(self)
     }
 
     /// Gives the parameters as JSON that is already written.
     #[must_use]
-    pub fn raw_parameters(mut self, parameters: Parameters) -> Self {
+    pub fn with_raw_parameters(mut self, parameters: Parameters) -> Self {
         self.parameters = parameters;
         self
     }
@@ -234,13 +234,13 @@ impl JobSpec {
 
     /// The name of the graph.
     #[must_use]
-    pub fn graph_name(&self) -> &str {
+    pub fn graph(&self) -> &str {
         &self.graph
     }
 
     /// The parameters as given.
     #[must_use]
-    pub const fn json(&self) -> &Parameters {
+    pub const fn parameters(&self) -> &Parameters {
         &self.parameters
     }
 
@@ -498,29 +498,34 @@ mod tests {
 
     #[test]
     fn a_spec_survives_json() {
-        let spec =
-            JobSpec::vertex_filter().graph("g").parameters(&serde_json::json!({"labels": ["用户"]})).unwrap();
+        let spec = JobSpec::vertex_filter()
+            .with_graph("g")
+            .with_parameters(&serde_json::json!({"labels": ["用户"]}))
+            .unwrap();
         let text = serde_json::to_string(&spec).unwrap();
         assert_eq!(serde_json::from_str::<JobSpec>(&text).unwrap(), spec);
     }
 
     #[test]
     fn names_and_sizes_are_checked() {
-        assert_eq!(JobSpec::algorithm("").graph("g").check(), Err(InvalidSpec::Empty { field: "algorithm name" }));
+        assert_eq!(
+            JobSpec::algorithm("").with_graph("g").check(),
+            Err(InvalidSpec::Empty { field: "algorithm name" })
+        );
         assert_eq!(JobSpec::edge_filter().check(), Err(InvalidSpec::Empty { field: "graph name" }));
-        let long = JobSpec::edge_filter().graph("g".repeat(257)).check().unwrap_err();
+        let long = JobSpec::edge_filter().with_graph("g".repeat(257)).check().unwrap_err();
         assert_eq!(long.to_string(), "graph name has 257 bytes: at most 256 are allowed");
-        let huge = JobSpec::edge_filter().graph("g").parameters(&"x".repeat(1 << 20)).unwrap();
+        let huge = JobSpec::edge_filter().with_graph("g").with_parameters(&"x".repeat(1 << 20)).unwrap();
         assert!(matches!(huge.check(), Err(InvalidSpec::TooLong { field: "parameters", .. })));
-        let fits = JobSpec::edge_filter().graph("g").parameters(&"x".repeat((1 << 20) - 2)).unwrap();
+        let fits = JobSpec::edge_filter().with_graph("g").with_parameters(&"x".repeat((1 << 20) - 2)).unwrap();
         assert_eq!(fits.check(), Ok(()));
-        let spec = || JobSpec::algorithm("a".repeat(256)).graph("g".repeat(256));
+        let spec = || JobSpec::algorithm("a".repeat(256)).with_graph("g".repeat(256));
         assert_eq!(spec().idempotency_key("k".repeat(256)).graph_version("v".repeat(256)).check(), Ok(()));
         let field = |spec: JobSpec| match spec.check() {
             Err(InvalidSpec::TooLong { field, .. }) => field,
             other => panic!("{other:?}"),
         };
-        assert_eq!(field(JobSpec::algorithm("a".repeat(257)).graph("g")), "algorithm name");
+        assert_eq!(field(JobSpec::algorithm("a".repeat(257)).with_graph("g")), "algorithm name");
         assert_eq!(field(spec().idempotency_key("k".repeat(257))), "idempotency key");
         assert_eq!(field(spec().graph_version("v".repeat(257))), "graph version");
     }
@@ -530,7 +535,7 @@ mod tests {
     fn parameters_that_nobody_can_read_back_are_refused() {
         let check = |text: &str| {
             let parameters = Parameters::from_text(text.to_owned()).unwrap();
-            JobSpec::edge_filter().graph("g").raw_parameters(parameters).check()
+            JobSpec::edge_filter().with_graph("g").with_raw_parameters(parameters).check()
         };
         let long = format!("1{}", "0".repeat(400));
         for (text, part) in [
@@ -558,15 +563,16 @@ mod tests {
 
     #[test]
     fn parameters_with_a_number_that_json_does_not_have_are_refused() {
-        let error = JobSpec::algorithm("a").parameters(&[("alpha", f64::NAN)]).unwrap_err();
+        let error = JobSpec::algorithm("a").with_parameters(&[("alpha", f64::NAN)]).unwrap_err();
         assert!(error.to_string().starts_with("[0][1] is NaN, which JSON does not have"), "{error}");
     }
 
     /// Text is checked without recursion, so half a million brackets were taken; who read them as values failed.
     #[test]
     fn parameters_are_not_nested_deeper_than_others_can_read() {
-        let spec =
-            |text: String| JobSpec::edge_filter().graph("g").raw_parameters(Parameters::from_text(text).unwrap());
+        let spec = |text: String| {
+            JobSpec::edge_filter().with_graph("g").with_raw_parameters(Parameters::from_text(text).unwrap())
+        };
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert_eq!(spec(nested(100)).check(), Ok(()));
         let deep = Err(InvalidSpec::TooDeep { field: "parameters", max: 100 });

@@ -7,7 +7,7 @@
 //! use job_core::{JobId, JobRecord, JobSpec, PageRequest, Timestamp, wire::Dialect};
 //!
 //! let now = Timestamp::from_micros(1_700_000_000_000_000);
-//! let waiting = JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().graph("movies"), now);
+//! let waiting = JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().with_graph("movies"), now);
 //! let answer = Dialect::Document.status(&waiting, None, PageRequest::default());
 //! assert_eq!((answer.http_status(), answer.head()), (200, &br#"{"status":"waiting"}"#[..]));
 //! let unknown = Dialect::Document.unknown_job("9440a7eb");

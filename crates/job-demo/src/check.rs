@@ -17,15 +17,15 @@ use crate::{
 /// use job_runner::JobSpec;
 ///
 /// let graphs = Graphs::new("/usr/share/wordnet".into());
-/// let refused = check::check(&graphs, &JobSpec::algorithm("k_hop").graph("movies")).unwrap_err();
+/// let refused = check::check(&graphs, &JobSpec::algorithm("k_hop").with_graph("movies")).unwrap_err();
 /// assert_eq!(refused.message, "parameter source is missing: it must be the id of a vertex of the graph");
 /// ```
 ///
 /// # Errors
 /// [`Refused`] names the field, its value and what is allowed.
 pub fn check(graphs: &Graphs, spec: &JobSpec) -> Result<(), Refused> {
-    let graph = graphs.get(spec.graph_name()).map_err(|error| Refused::algorithm(error.to_string()))?;
-    let parameters = spec.json().as_str();
+    let graph = graphs.get(spec.graph()).map_err(|error| Refused::algorithm(error.to_string()))?;
+    let parameters = spec.parameters().as_str();
     match spec.kind() {
         JobKind::VertexFilter => filter(graph, parameters, Subject::Vertices),
         JobKind::EdgeFilter => filter(graph, parameters, Subject::Edges),

@@ -49,7 +49,7 @@ fn edge_filter(ctx: &mut JobContext, graphs: &Graphs) -> Result<(), JobError> {
 fn run(ctx: &mut JobContext, graphs: &Graphs, algorithm: Algorithm) -> Result<(), JobError> {
     let graph = graph(ctx, graphs)?;
     let start = Instant::now();
-    let parameters = ctx.spec().json().as_str().to_owned();
+    let parameters = ctx.spec().parameters().as_str().to_owned();
     let watch = JobWatch::new(ctx);
     let answer = match algorithm.run(graph, &parameters, &watch) {
         Ok(answer) => answer,
@@ -79,11 +79,11 @@ fn store(ctx: &mut JobContext, graph: &Graph, list: &List) -> Result<(), JobErro
 }
 
 fn graph<'g>(ctx: &JobContext, graphs: &'g Graphs) -> Result<&'g Graph, JobError> {
-    graphs.get(ctx.spec().graph_name()).map_err(|error: GraphsError| JobError::failed(error.to_string()))
+    graphs.get(ctx.spec().graph()).map_err(|error: GraphsError| JobError::failed(error.to_string()))
 }
 
 fn filter(ctx: &JobContext, subject: Subject, graph: &Graph) -> Result<Filter, JobError> {
-    Filter::compile(ctx.spec().json().as_str(), subject, graph)
+    Filter::compile(ctx.spec().parameters().as_str(), subject, graph)
         .map_err(|error: FilterError| JobError::failed(error.to_string()))
 }
 

@@ -50,16 +50,16 @@ fn run() -> Result<(), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let store = Arc::new(RocksStore::open(directory.path(), RocksOptions::default())?);
     let engine = Engine::builder(store).workers(1).vertex_filter(vertices).open()?;
-    let done = engine.submit(JobSpec::vertex_filter().graph("load").parameters(&rows)?)?;
+    let done = engine.submit(JobSpec::vertex_filter().with_graph("load").with_parameters(&rows)?)?;
     done.wait()?;
     // No handler: it waits for ever.
-    let waiting = engine.submit(JobSpec::edge_filter().graph("load"))?.id();
+    let waiting = engine.submit(JobSpec::edge_filter().with_graph("load"))?.id();
     tokio::runtime::Runtime::new()?.block_on(serve(&listen, Arc::new(engine), done.id(), waiting))
 }
 
 /// Rows of some 170 bytes.
 fn vertices(ctx: &mut JobContext) -> Result<(), job_runner::JobError> {
-    let number: u64 = ctx.spec().json().read()?;
+    let number: u64 = ctx.spec().parameters().read()?;
     let mut rows = ctx.rows("vertices")?;
     (0..number).try_for_each(|n| {
         rows.push(&json!({

@@ -82,7 +82,7 @@ impl Graph {
 
     /// Puts the graph into a spec.
     pub(crate) fn of(&self, spec: JobSpec) -> JobSpec {
-        let spec = spec.graph(self.key.as_str());
+        let spec = spec.with_graph(self.key.as_str());
         match &self.version {
             Some(version) => spec.graph_version(version.as_str()),
             None => spec,
@@ -116,6 +116,6 @@ impl JobRequest {
             Self::EdgeFilter(body) => (JobSpec::edge_filter(), body),
             Self::Algorithm { name, parameters } => (JobSpec::algorithm(name.as_str()), parameters),
         };
-        graph.of(spec.raw_parameters(parameters.clone()))
+        graph.of(spec.with_raw_parameters(parameters.clone()))
     }
 }

@@ -90,6 +90,6 @@ impl Context {
         let id: JobId = scope.job.parse().map_err(|_| unknown())?;
         let handle = self.engine.job(id)?.ok_or_else(unknown)?;
         let record = handle.record();
-        if record.spec.graph_name() == scope.graph.key { Ok((handle, record)) } else { Err(unknown()) }
+        if record.spec.graph() == scope.graph.key { Ok((handle, record)) } else { Err(unknown()) }
     }
 }

@@ -92,7 +92,7 @@ fn raw_request(record: &JobRecord) -> String {
         algorithm_name: &'r str,
         parameters: &'r RawValue,
     }
-    let parameters = record.spec.json().as_str();
+    let parameters = record.spec.parameters().as_str();
     match record.spec.kind() {
         JobKind::Algorithm(name) if name != Exporter::KIND => serde_json::from_str(parameters)
             .and_then(|parameters| serde_json::to_string(&Request { algorithm_name: name, parameters }))

@@ -165,7 +165,7 @@ impl Exporter {
 
 impl Handler for Exporter {
     fn run(&self, ctx: &mut JobContext) -> Result<(), JobError> {
-        let export: Export = ctx.spec().json().read()?;
+        let export: Export = ctx.spec().parameters().read()?;
         let written = self.export(ctx, &export).map_err(|trouble| trouble.into_job_error(&export.path))?;
         ctx.set_output("file", &export.path)?;
         ctx.set_output("rows", &written.rows)?;
@@ -214,7 +214,7 @@ fn taken() -> io::Error {
 /// The result of the exported job, which must be of the same graph; `None` if there is no such job.
 fn source(ctx: &JobContext, reader: &JobReader, export: &Export) -> Result<Option<JobResult>, JobError> {
     let record = reader.record(export.source).map_err(store_error)?;
-    let Some(record) = record.filter(|record| record.spec.graph_name() == ctx.spec().graph_name()) else {
+    let Some(record) = record.filter(|record| record.spec.graph() == ctx.spec().graph()) else {
         return Ok(None);
     };
     if record.state != JobState::Complete(Outcome::Succeeded) {

@@ -48,7 +48,7 @@
 //! let engine = Engine::builder(Arc::new(MemoryStore::default()))
 //!     .algorithm("answer", |ctx: &mut JobContext| Ok(ctx.set_output("answer", &42)?))
 //!     .open()?;
-//! let job = engine.submit(JobSpec::algorithm("answer").graph("movies"))?;
+//! let job = engine.submit(JobSpec::algorithm("answer").with_graph("movies"))?;
 //! let router = Api::new(Arc::new(engine), Host).router();
 //!
 //! let uri = format!("/ges/v1.0/demo/graphs/movies/jobs/{}/status?wait=10", job.id());

@@ -203,7 +203,7 @@ mod tests {
         };
         let store = Arc::new(MemoryStore::default());
         let engine = Engine::builder(store).workers(1).algorithm("gated", body).open().unwrap();
-        let job = engine.submit(JobSpec::algorithm("gated").graph("g")).unwrap();
+        let job = engine.submit(JobSpec::algorithm("gated").with_graph("g")).unwrap();
         starts.recv().unwrap();
         let running = job.record();
         let told = |running: &JobRecord| {

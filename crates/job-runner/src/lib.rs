@@ -23,7 +23,7 @@
 //!
 //! // What a graph engine writes: one handler a kind of work. Rows go to disk as they come.
 //! fn pagerank(ctx: &mut JobContext) -> Result<(), JobError> {
-//!     let PageRank { alpha } = ctx.spec().json().read()?;
+//!     let PageRank { alpha } = ctx.spec().parameters().read()?;
 //!     if !(0.0..1.0).contains(&alpha) {
 //!         return Err(JobError::failed(format!("parameter alpha is {alpha}: it must be from 0 to 1")));
 //!     }
@@ -45,7 +45,7 @@
 //! let engine = Engine::builder(store).algorithm("pagerank", pagerank).workers(2).open()?;
 //!
 //! // Once `submit` returns, the job survives a power loss.
-//! let spec = JobSpec::algorithm("pagerank").graph("movies").parameters(&json!({"alpha": 0.85}))?;
+//! let spec = JobSpec::algorithm("pagerank").with_graph("movies").with_parameters(&json!({"alpha": 0.85}))?;
 //! let job = engine.submit(spec)?;
 //! let record = job.wait()?; // or `job.await`, or poll `job.status(..)`
 //! assert_eq!(record.size.rows, 1_000);

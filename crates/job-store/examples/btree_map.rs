@@ -81,7 +81,8 @@ impl View for State {
 fn main() -> Result<(), Box<dyn Error>> {
     let store = KeyValueStore::new(Map::default())?;
     let now = Timestamp::from_micros(1);
-    let job = JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().graph("movies"), now);
+    let job =
+        JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().with_graph("movies"), now);
     store.insert(std::slice::from_ref(&job), Durability::Synced)?;
     assert_eq!(store.unfinished()?, [job]);
     Ok(())

@@ -151,7 +151,8 @@ impl fmt::Debug for Fjall {
 fn main() -> Result<(), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let now = Timestamp::from_micros(1);
-    let job = JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().graph("movies"), now);
+    let job =
+        JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().with_graph("movies"), now);
     let store = KeyValueStore::new(Fjall::open(directory.path())?)?;
     store.insert(std::slice::from_ref(&job), Durability::Synced)?;
     drop(store);

@@ -5,7 +5,7 @@
 //! use job_store::codec;
 //!
 //! let now = Timestamp::from_micros(1);
-//! let record = JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().graph("movies"), now);
+//! let record = JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().with_graph("movies"), now);
 //! let mut bytes = codec::encode_record(&record);
 //! assert_eq!(codec::decode_record(record.id, &bytes), Ok(record.clone()));
 //! bytes.pop();
@@ -244,8 +244,8 @@ impl<'b> From<&'b JobRecord> for StoredRecord<'b> {
                 JobKind::EdgeFilter => StoredKind::EdgeFilter,
                 JobKind::Algorithm(name) => StoredKind::Algorithm(Cow::Borrowed(name)),
             },
-            graph: Cow::Borrowed(record.spec.graph_name()),
-            parameters: Cow::Borrowed(record.spec.json().as_str()),
+            graph: Cow::Borrowed(record.spec.graph()),
+            parameters: Cow::Borrowed(record.spec.parameters().as_str()),
             options: StoredOptions::from(record.spec.options()),
             state: match record.state {
                 JobState::Waiting => StoredState::Waiting,
@@ -284,8 +284,8 @@ impl TryFrom<StoredRecord<'_>> for JobRecord {
         Ok(Self {
             id: JobId::from_bytes(stored.id),
             spec: JobSpec::new(kind)
-                .graph(stored.graph.into_owned())
-                .raw_parameters(parameters)
+                .with_graph(stored.graph.into_owned())
+                .with_raw_parameters(parameters)
                 .with_options(stored.options.into())
                 .into(),
             state: match stored.state {
@@ -446,8 +446,10 @@ mod tests {
 
     fn record() -> JobRecord {
         let at = Timestamp::from_micros;
-        let spec =
-            JobSpec::algorithm("pagerank").graph("图").parameters(&serde_json::json!({"alpha": 0.85})).unwrap();
+        let spec = JobSpec::algorithm("pagerank")
+            .with_graph("图")
+            .with_parameters(&serde_json::json!({"alpha": 0.85}))
+            .unwrap();
         let spec = spec.priority(-3).class(JobClass::Write).idempotency_key("nightly").graph_version("v7");
         let spec = spec
             .deadline(at(9_000))

@@ -62,7 +62,7 @@ pub use crate::guard::is_cancel;
 /// use job_store::{ErrorKind, contract};
 ///
 /// let now = Timestamp::from_micros(1);
-/// let stored = JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().graph("movies"), now);
+/// let stored = JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().with_graph("movies"), now);
 /// let next = JobRecord { revision: stored.revision + 1, ..stored.clone() };
 /// assert!(contract::check_revision(Some(stored.revision), &next, "replace the record").is_ok());
 /// let again = contract::check_revision(Some(next.revision), &next, "replace the record");
@@ -181,7 +181,7 @@ pub fn work_hash(spec: &JobSpec) -> Option<[u8; 16]> {
         JobKind::Algorithm(name) => ("a", name.as_str()),
     };
     let mut hash = Xxh3::new();
-    for part in [kind, algorithm, spec.graph_name(), version, spec.json().as_str()] {
+    for part in [kind, algorithm, spec.graph(), version, spec.parameters().as_str()] {
         hash.update(&(part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }

@@ -136,7 +136,7 @@ pub fn job_spec(data: &[u8]) {
     let Ok(spec) = serde_json::from_slice::<JobSpec>(data) else { return };
     let text = serde_json::to_string(&spec).unwrap_or_default();
     assert_eq!(serde_json::from_str::<JobSpec>(&text).ok().as_ref(), Some(&spec), "a spec changed on its way");
-    let _ = spec.json().read::<serde_json::Value>();
+    let _ = spec.parameters().read::<serde_json::Value>();
     assert!(spec.is_same_work(&spec) || spec.options().graph_version.is_none());
     if spec.check().is_ok() {
         let record = JobRecord::waiting(JobId::MIN, spec, Timestamp::default());

@@ -20,7 +20,7 @@
 //! let store = MemoryStore::default();
 //! let now = Timestamp::from_micros(1);
 //! let job = JobId::from_parts(now, [0; 10]);
-//! let waiting = JobRecord::waiting(job, JobSpec::vertex_filter().graph("movies"), now);
+//! let waiting = JobRecord::waiting(job, JobSpec::vertex_filter().with_graph("movies"), now);
 //! store.insert(&[waiting.clone()], Durability::Synced)?;
 //! let running = waiting.apply(Event::Start, now)?;
 //! store.replace(&running, Durability::Buffered)?;

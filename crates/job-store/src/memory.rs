@@ -77,7 +77,7 @@ impl JobStore for MemoryStore {
         let mut keys = BTreeMap::new();
         for record in records {
             if let Some(key) = &record.spec.options().idempotency_key {
-                let name = (record.spec.graph_name().to_owned(), key.clone());
+                let name = (record.spec.graph().to_owned(), key.clone());
                 let held = |job: &&JobId| content.jobs.get(*job).is_none_or(contract::holds_key);
                 if let Some(job) = keys.get(&name).or(content.keys.get(&name).filter(held)) {
                     return Err(contract::key_taken(*job, key));
@@ -129,7 +129,7 @@ impl JobStore for MemoryStore {
         let Some(record) = content.jobs.get(&id) else { return Ok(false) };
         contract::check_removable(record, content.pinned.contains(&id))?;
         if let Some(key) = record.spec.options().idempotency_key.clone() {
-            let name = (record.spec.graph_name().to_owned(), key);
+            let name = (record.spec.graph().to_owned(), key);
             if content.keys.get(&name) == Some(&id) {
                 content.keys.remove(&name);
             }

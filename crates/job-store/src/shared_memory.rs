@@ -29,7 +29,7 @@ use crate::{
 ///
 /// let one = SharedMemory::new(MemoryStore::default());
 /// let other = one.claimant();
-/// let job = JobRecord::waiting(JobId::MIN, JobSpec::vertex_filter().graph("movies"), Timestamp::default());
+/// let job = JobRecord::waiting(JobId::MIN, JobSpec::vertex_filter().with_graph("movies"), Timestamp::default());
 /// one.insert(&[job.clone()], Durability::Synced)?;
 ///
 /// let claim = Claim::new(&[JobKind::VertexFilter], 10, Duration::from_secs(10));

@@ -356,7 +356,7 @@ impl<B: Backend> World<B> {
     /// Inside one lane the rank decides.
     fn check_turn(&self, at: usize, ready: &[usize]) {
         let ran = &self.jobs[at];
-        let lane = |job: &Expected| (is_write(job), job.spec.graph_name().to_owned());
+        let lane = |job: &Expected| (is_write(job), job.spec.graph().to_owned());
         let first = ready
             .iter()
             .filter(|&&other| !is_suspect(&self.jobs[other]) || self.let_in == Some(other))
@@ -772,7 +772,7 @@ fn is_write(job: &Expected) -> bool {
 }
 
 fn graph_of(job: &Expected) -> u8 {
-    job.spec.graph_name().trim_start_matches("graph ").parse().unwrap()
+    job.spec.graph().trim_start_matches("graph ").parse().unwrap()
 }
 
 fn version_of(job: &Expected) -> Option<u8> {

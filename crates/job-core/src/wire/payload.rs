@@ -22,7 +22,7 @@ use crate::{JobResult, PageRequest};
 /// let mut result = JobResult::default();
 /// result.list = Some(RowList::new("vertices", vec![Segment { attempt: 1, number: 0, rows: 19, bytes: 999 }]));
 /// let now = Timestamp::from_micros(1_700_000_000_000_000);
-/// let waiting = JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().graph("movies"), now);
+/// let waiting = JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().with_graph("movies"), now);
 /// let done = waiting.apply(Event::Start, now)?.apply(Event::Succeed(result.size()), now)?;
 ///
 /// let payload = Dialect::Document.status(&done, Some(&result), PageRequest::new(18, 2)?);

@@ -10,7 +10,7 @@ const ID: &str = "018bcfe5-6800-7000-8000-000000000000";
 
 fn waiting() -> JobRecord {
     let now = Timestamp::default();
-    JobRecord::waiting(ID.parse().unwrap(), JobSpec::algorithm("path").graph("movies"), now)
+    JobRecord::waiting(ID.parse().unwrap(), JobSpec::algorithm("path").with_graph("movies"), now)
 }
 
 fn after(events: &[Event]) -> JobRecord {

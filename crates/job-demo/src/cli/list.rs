@@ -214,7 +214,10 @@ mod tests {
 
     fn job() -> Job {
         let now = Timestamp::from_micros(1_700_000_000_500_000);
-        let spec = JobSpec::algorithm("kcore").graph("movies").parameters(&serde_json::json!({"k": 3})).unwrap();
+        let spec = JobSpec::algorithm("kcore")
+            .with_graph("movies")
+            .with_parameters(&serde_json::json!({"k": 3}))
+            .unwrap();
         Job::from(&JobRecord::waiting(JobId::from_parts(now, [0; 10]), spec, now))
     }
 

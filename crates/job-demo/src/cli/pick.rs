@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn a_job_is_picked_by_state_work_and_graph() {
         let now = Timestamp::from_micros(1_000_000);
-        let spec = JobSpec::algorithm("kcore").graph("movies");
+        let spec = JobSpec::algorithm("kcore").with_graph("movies");
         let record = JobRecord::waiting(JobId::from_parts(now, [0; 10]), spec, now);
         let waiting = Job::from(&record);
         let cancelled = Job::from(&record.apply(Event::Cancel, now).unwrap());

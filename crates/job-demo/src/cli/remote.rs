@@ -221,7 +221,7 @@ impl Changes for Remote {
         struct Acknowledged {
             job_id: JobId,
         }
-        let given = spec.json().as_str();
+        let given = spec.parameters().as_str();
         let (action, body) = match spec.kind() {
             JobKind::VertexFilter => ("vertices/action?action_id=query", given.to_owned()),
             JobKind::EdgeFilter => ("edges/action?action_id=query", given.to_owned()),
@@ -230,7 +230,7 @@ impl Changes for Remote {
                 format!(r#"{{"algorithmName":{},"parameters":{given}}}"#, json!(name)),
             ),
         };
-        let path = format!("{}/{action}", base(spec.graph_name()));
+        let path = format!("{}/{action}", base(spec.graph()));
         let reply = accepted(self.ask(Method::POST, &path, body)?)?;
         Ok(serde_json::from_slice::<Acknowledged>(&reply.body)?.job_id)
     }

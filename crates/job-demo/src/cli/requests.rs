@@ -7,7 +7,7 @@ use super::GraphName;
 
 /// A vertex filter, an edge filter and every algorithm.
 pub(super) fn of_everything(graph: GraphName) -> Result<Vec<JobSpec>, Error> {
-    let on_graph = |spec: JobSpec, parameters: &Value| spec.graph(graph.as_str()).parameters(parameters);
+    let on_graph = |spec: JobSpec, parameters: &Value| spec.with_graph(graph.as_str()).with_parameters(parameters);
     let (source, target) = match graph {
         GraphName::Wordnet => ("dog.n.02084071", "computer.n.03082979"),
         GraphName::Movies => ("Sarah", "Sidney"),

@@ -65,7 +65,7 @@ pub(super) struct Job {
 /// jobs of an earlier process name may be gone; they will fail then and say why.
 fn load(global: &Global, graphs: &Graphs, left: &[JobRecord], pending: bool) -> Result<(), Box<dyn Error>> {
     let own = Some(global.graph().as_str()).filter(|_| !pending);
-    let names: BTreeSet<&str> = left.iter().map(|record| record.spec.graph_name()).chain(own).collect();
+    let names: BTreeSet<&str> = left.iter().map(|record| record.spec.graph()).chain(own).collect();
     for name in names {
         let start = Instant::now();
         let loaded = if own == Some(name) { global.load(graphs) } else { graphs.get(name) };

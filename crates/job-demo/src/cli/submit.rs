@@ -25,7 +25,7 @@ use super::{
 pub(super) fn submit(global: &Global, work: &str, parameters: String, wait: bool) -> CommandResult {
     let parameters = strict::object("--parameters", parameters)?;
     known(work)?;
-    let spec = spec(work).graph(global.graph().as_str()).raw_parameters(parameters);
+    let spec = spec(work).with_graph(global.graph().as_str()).with_raw_parameters(parameters);
     let jobs = open(global, wait)?;
     acknowledge(global, &*jobs, jobs.submit(spec)?, wait)
 }
@@ -36,7 +36,7 @@ pub(super) fn retry(global: &Global, id: &str, wait: bool) -> CommandResult {
     let id = ids::resolve(&*jobs, id)?;
     let job = jobs.job(id)?.ok_or(EngineError::UnknownJob(id))?;
     let parameters = jobs.parameters(&job)?.ok_or(EngineError::UnknownJob(id))?;
-    let spec = spec(&job.work).graph(job.graph).raw_parameters(parameters);
+    let spec = spec(&job.work).with_graph(job.graph).with_raw_parameters(parameters);
     acknowledge(global, &*jobs, jobs.submit(spec)?, wait)
 }
 

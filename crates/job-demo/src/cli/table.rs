@@ -103,7 +103,7 @@ mod tests {
     fn texts_of_jobs_stay_in_their_cells() {
         let now = Timestamp::from_micros(1_000_000);
         let hostile = "\u{1b}[2J\u{202e}\nJOB";
-        let spec = JobSpec::algorithm(hostile).graph(hostile);
+        let spec = JobSpec::algorithm(hostile).with_graph(hostile);
         let record = JobRecord::waiting(JobId::from_parts(now, [0; 10]), spec, now);
         let record = record.apply(Event::Start, now).unwrap();
         let record = record.apply(Event::Fail(Failure::new(FailureKind::Handler, hostile)), now).unwrap();
@@ -117,7 +117,7 @@ mod tests {
     fn columns_are_aligned() {
         let now = Timestamp::from_micros(1_000_000);
         let record = |spec: JobSpec, entropy| {
-            JobRecord::waiting(JobId::from_parts(now, [entropy; 10]), spec.graph("wordnet"), now)
+            JobRecord::waiting(JobId::from_parts(now, [entropy; 10]), spec.with_graph("wordnet"), now)
         };
         let waiting = record(JobSpec::algorithm("cluster_coefficient"), 1);
         let running = record(JobSpec::vertex_filter(), 2).apply(Event::Start, now).unwrap();
@@ -155,7 +155,7 @@ JOB       WORK                 GRAPH    STATE      SUBMITTED     ROWS     TOOK
             ["kcore", "cluster_coefficient", "莎拉莎拉莎拉莎拉莎拉莎拉莎拉", &"x".repeat(256)].iter().enumerate()
         {
             let id = JobId::from_parts(Timestamp::from_micros(entropy as u64 * 1_000), [7; 10]);
-            let waiting = JobRecord::waiting(id, JobSpec::algorithm(*name).graph(*name), now);
+            let waiting = JobRecord::waiting(id, JobSpec::algorithm(*name).with_graph(*name), now);
             let running = waiting.apply(Event::Start, now).unwrap();
             let failure = Failure::new(FailureKind::Handler, name.repeat(30));
             let size = ResultSize { rows: u64::MAX, bytes: u64::MAX };

@@ -14,7 +14,7 @@ fn engine() -> Engine {
 }
 
 fn payload(engine: &Engine, spec: JobSpec) -> Value {
-    let handle = engine.submit(spec.graph("movies")).unwrap();
+    let handle = engine.submit(spec.with_graph("movies")).unwrap();
     let record = handle.wait().unwrap();
     assert_eq!(record.state, JobState::Complete(Outcome::Succeeded), "{:?}", record.failure);
     let mut body = Vec::new();
@@ -58,7 +58,7 @@ fn requests() -> Vec<(&'static str, JobSpec, Value)> {
 fn payloads_are_golden() {
     let engine = engine();
     for (name, spec, parameters) in requests() {
-        let mut found = payload(&engine, spec.parameters(&parameters).unwrap());
+        let mut found = payload(&engine, spec.with_parameters(&parameters).unwrap());
         let filter = name.ends_with("_filter");
         let runtime = found["data"]["outputs"].get_mut("runtime");
         assert_eq!(runtime.is_none(), filter, "{name}: an algorithm has a runtime, a filter has none");
@@ -104,7 +104,7 @@ fn outputs_have_the_keys_of_the_api() {
             expected.push("runtime");
         }
         expected.sort_unstable();
-        let found = payload(&engine, spec.parameters(&parameters).unwrap());
+        let found = payload(&engine, spec.with_parameters(&parameters).unwrap());
         let mut keys: Vec<&str> =
             found["data"]["outputs"].as_object().unwrap().keys().map(String::as_str).collect();
         keys.sort_unstable();
@@ -117,7 +117,8 @@ fn a_sort_keeps_to_the_memory_of_its_job() {
     let engine = engine();
     let sorted = json!({"labels": ["user", "movie"], "sorts": [{"key": "Year"}]});
     for (memory, state) in [(1 << 20, Outcome::Succeeded), (1 << 10, Outcome::Failed)] {
-        let spec = JobSpec::vertex_filter().graph("movies").parameters(&sorted).unwrap().max_memory(memory);
+        let spec =
+            JobSpec::vertex_filter().with_graph("movies").with_parameters(&sorted).unwrap().max_memory(memory);
         let record = engine.submit(spec).unwrap().wait().unwrap();
         assert_eq!(record.state, JobState::Complete(state), "{memory}: {:?}", record.failure);
         let told = record.failure.map(|failure| (failure.kind, failure.message));
@@ -141,7 +142,7 @@ fn a_bad_request_fails_with_a_sentence() {
             "Running vertex filter error: labels[0] is \"usr\": it must be one of movie, user (GES.8201)!",
         ),
     ] {
-        let handle = engine.submit(spec.graph("movies").parameters(&parameters).unwrap()).unwrap();
+        let handle = engine.submit(spec.with_graph("movies").with_parameters(&parameters).unwrap()).unwrap();
         assert_eq!(handle.wait().unwrap().state, JobState::Complete(Outcome::Failed));
         let status = engine.reader().status(handle.id(), PageRequest::default()).unwrap();
         let mut body = Vec::new();
@@ -165,7 +166,7 @@ fn a_job_of_a_graph_that_is_not_served_fails_at_once_with_a_sentence() {
         ("films", "graph \"films\" is unknown: it must be one of wordnet, movies, synthetic"),
     ] {
         for (_, spec, parameters) in requests() {
-            let job = engine.submit(spec.graph(graph).parameters(&parameters).unwrap()).unwrap();
+            let job = engine.submit(spec.with_graph(graph).with_parameters(&parameters).unwrap()).unwrap();
             let record = job.wait().unwrap();
             assert_eq!((record.state, record.attempt), (JobState::Complete(Outcome::Failed), 1));
             assert_eq!(record.failure.unwrap().message, sentence);

@@ -47,7 +47,7 @@ fn unchecked(store: &Path, algorithm: &str, parameters: &str) -> String {
     let engine = Engine::builder(store).algorithm(algorithm, |_: &mut JobContext| Ok(())).manual().open().unwrap();
     let parameters = Parameters::from_text(parameters.to_owned()).unwrap();
     engine
-        .submit(JobSpec::algorithm(algorithm).graph("movies").raw_parameters(parameters))
+        .submit(JobSpec::algorithm(algorithm).with_graph("movies").with_raw_parameters(parameters))
         .unwrap()
         .id()
         .to_string()
@@ -273,7 +273,7 @@ fn the_end_of_an_id_is_taken_wherever_an_id_is() {
     for id in same {
         let record = JobRecord::waiting(
             id.parse().unwrap(),
-            JobSpec::algorithm("kcore").graph("movies"),
+            JobSpec::algorithm("kcore").with_graph("movies"),
             Timestamp::default(),
         );
         rocks.insert(&[record], Durability::Buffered).unwrap();

@@ -68,11 +68,11 @@ impl Waiting {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let directory = tempfile::tempdir().unwrap();
         let engine = engine(Arc::clone(&store), directory.path(), link, 0);
-        let submit = |spec: JobSpec| engine.submit(spec.graph("movies")).unwrap().id();
+        let submit = |spec: JobSpec| engine.submit(spec.with_graph("movies")).unwrap().id();
         let source = submit(JobSpec::vertex_filter());
         assert!(engine.driver().run_one().is_some());
         let export = Export { source, path: NAME.to_owned(), format: Format::Jsonl, erase, guard_formulas: false };
-        let export = submit(JobSpec::algorithm(Exporter::KIND).parameters(&export).unwrap());
+        let export = submit(JobSpec::algorithm(Exporter::KIND).with_parameters(&export).unwrap());
         Self { store, directory, link, source, export }
     }
 

@@ -94,7 +94,7 @@ fn submit(api: &Context, key: Key, scope: Scope<Export>, body: &ExportBody) -> R
         erase: body.erase,
         guard_formulas: body.guard_formulas,
     };
-    let spec = JobSpec::algorithm(Exporter::KIND).graph(scope.graph.key).parameters(&export);
+    let spec = JobSpec::algorithm(Exporter::KIND).with_graph(scope.graph.key).with_parameters(&export);
     let spec = spec.map_err(|error| ApiFailure::internal(&error))?;
     let job = key.submit(&api.engine, spec)?;
     Ok(json(StatusCode::OK, api.dialect.acknowledged(job.id(), None)))

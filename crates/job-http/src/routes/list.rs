@@ -127,12 +127,12 @@ impl Jobs {
         let mut records = self.reader.entries_before(self.before, self.step)?;
         let Some(last) = records.last() else { return Ok(None) };
         self.before = id(last);
-        let bytes: usize = records.iter().flatten().map(|record| record.spec.json().as_str().len()).sum();
+        let bytes: usize = records.iter().flatten().map(|record| record.spec.parameters().as_str().len()).sum();
         let (fewest, most) = Self::STEPS;
         self.step = if bytes > Self::LONG { fewest } else { most.min(self.step * 2) };
         records.retain(|record| {
             // Nobody knows the graph of one that cannot be read: it may be this one.
-            let graph = record.as_ref().ok().map(|record| record.spec.graph_name());
+            let graph = record.as_ref().ok().map(|record| record.spec.graph());
             let own = self.graph.as_deref().is_none_or(|own| graph.is_none_or(|graph| graph == own));
             self.seen += u64::from(own);
             let older = own && id(record) < self.from;
@@ -240,7 +240,7 @@ mod tests {
     fn steps(jobs: u32, parameters: usize) -> Vec<usize> {
         let engine = Engine::builder(Arc::new(MemoryStore::default())).manual().open().unwrap();
         for _ in 0..jobs {
-            let spec = JobSpec::vertex_filter().graph("g").parameters(&"x".repeat(parameters)).unwrap();
+            let spec = JobSpec::vertex_filter().with_graph("g").with_parameters(&"x".repeat(parameters)).unwrap();
             drop(engine.submit(spec).unwrap());
         }
         let mut jobs = Jobs::new(engine.reader(), Some("g".to_owned()), PageRequest::default(), JobId::MAX, false);

@@ -49,7 +49,7 @@ impl OperatorJob {
         let job = Overview::listed(listed, engine);
         match listed {
             Ok(record) => Self {
-                graph: record.spec.graph_name().to_owned(),
+                graph: record.spec.graph().to_owned(),
                 bytes: record.size.bytes,
                 fail_reason: record.failure.as_ref().map(|failure| failure.message.clone()),
                 job,

@@ -144,7 +144,7 @@ async fn a_job_that_names_a_place_outside_fails() {
     let source = service.run_rows(1);
     for path in ["../a.csv", "/etc/a.csv", "a/../../b.csv", ".ssh/a", "a//b", ""] {
         let parameters = json!({"source": source, "path": path, "format": "csv", "erase": true});
-        let id = service.run(JobSpec::algorithm(Exporter::KIND).parameters(&parameters).unwrap());
+        let id = service.run(JobSpec::algorithm(Exporter::KIND).with_parameters(&parameters).unwrap());
         let told = service.status(id, "").await.error().2;
         assert!(told.contains("choose another name"), "{path:?}: {told}");
     }

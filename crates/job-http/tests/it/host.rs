@@ -65,7 +65,7 @@ pub(crate) fn builder(store: Arc<dyn Store>) -> EngineBuilder {
 
 /// As many rows as the parameter `rows` says, 2 by default.
 fn rows(ctx: &mut JobContext, list: &str) -> Result<(), JobError> {
-    let parameters: Value = ctx.spec().json().read()?;
+    let parameters: Value = ctx.spec().parameters().read()?;
     let mut rows = ctx.rows(list)?;
     for n in 0..parameters["rows"].as_u64().unwrap_or(2) {
         rows.push(&row(n))?;
@@ -146,7 +146,7 @@ impl Service {
 
     /// A job of `demo` that has not run.
     pub(crate) fn submit(&self, spec: JobSpec) -> JobId {
-        self.engine.submit(spec.graph("demo/movies")).unwrap().id()
+        self.engine.submit(spec.with_graph("demo/movies")).unwrap().id()
     }
 
     /// A job of `demo` that has run.
@@ -158,6 +158,6 @@ impl Service {
 
     /// A vertex filter that has left so many rows.
     pub(crate) fn run_rows(&self, rows: u64) -> JobId {
-        self.run(JobSpec::vertex_filter().parameters(&json!({"rows": rows})).unwrap())
+        self.run(JobSpec::vertex_filter().with_parameters(&json!({"rows": rows})).unwrap())
     }
 }

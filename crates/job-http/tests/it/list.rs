@@ -14,8 +14,9 @@ use crate::host::{builder, over, service, with};
 #[tokio::test]
 async fn jobs_are_listed_newest_first_with_what_was_asked() {
     let service = service();
-    let failed = service.run(JobSpec::algorithm("shortest_path").parameters(&json!({"source": "0000"})).unwrap());
-    let done = service.run(JobSpec::vertex_filter().parameters(&json!({"labels": ["user"]})).unwrap());
+    let failed =
+        service.run(JobSpec::algorithm("shortest_path").with_parameters(&json!({"source": "0000"})).unwrap());
+    let done = service.run(JobSpec::vertex_filter().with_parameters(&json!({"labels": ["user"]})).unwrap());
     let waiting = service.submit(JobSpec::edge_filter());
     let expected = json!({"jobs": [
         {
@@ -74,7 +75,7 @@ async fn pages_of_a_long_list_are_its_parts() {
     let mut ids: Vec<String> = (0..700).map(|_| service.submit(JobSpec::vertex_filter()).to_string()).collect();
     ids.reverse();
     for _ in 0..300 {
-        service.engine.submit(JobSpec::vertex_filter().graph("other/movies")).unwrap();
+        service.engine.submit(JobSpec::vertex_filter().with_graph("other/movies")).unwrap();
     }
     for (offset, limit) in [(0, 700), (0, 255), (255, 2), (256, 256), (699, 5), (650, 100)] {
         let list = service.get(&format!("/jobs/status?offset={offset}&limit={limit}")).await.json();

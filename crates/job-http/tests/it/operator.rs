@@ -19,7 +19,7 @@ async fn operator(service: &Service, method: Method, path: &str) -> Answer {
 
 /// A job of a graph that the host does not serve, or serves no longer.
 fn left_behind(service: &Service, spec: JobSpec) -> JobId {
-    service.engine.submit(spec.graph("demo/films")).unwrap().id()
+    service.engine.submit(spec.with_graph("demo/films")).unwrap().id()
 }
 
 fn ids(list: &Value) -> Vec<String> {

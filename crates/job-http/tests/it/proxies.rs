@@ -132,7 +132,7 @@ async fn a_body_that_begins_with_a_byte_order_mark_is_read() {
     let answer = post(&service, VERTICES, &[], "\u{feff}{\"labels\":[]}").await;
     let id: JobId = answer.json()["jobId"].as_str().unwrap().parse().unwrap();
     let record = service.engine.reader().record(id).unwrap().unwrap();
-    assert_eq!(record.spec.json().as_str(), r#"{"labels":[]}"#);
+    assert_eq!(record.spec.parameters().as_str(), r#"{"labels":[]}"#);
     assert_eq!(post(&service, ALGORITHM, &[], "\u{feff}{\"algorithmName\":\"path\"}").await.status, 200);
     assert_eq!(post(&service, VERTICES, &[], "\u{feff}\u{feff}{}").await.status, 400);
 }

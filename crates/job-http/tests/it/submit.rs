@@ -18,7 +18,7 @@ async fn each_kind_of_work_is_acknowledged_with_an_id_and_a_type() {
         let id = answer.json()["jobId"].as_str().unwrap().to_owned();
         assert_eq!(service.get(&format!("/jobs/{id}/status")).await.body, r#"{"status":"waiting"}"#);
         let spec = service.engine.job(id.parse().unwrap()).unwrap().unwrap().record().spec;
-        assert_eq!((spec.graph_name(), spec.options().graph_version.as_deref()), ("demo/movies", Some("1")));
+        assert_eq!((spec.graph(), spec.options().graph_version.as_deref()), ("demo/movies", Some("1")));
     }
 }
 
@@ -105,7 +105,7 @@ async fn parameters_stay_as_they_were_written_byte_for_byte() {
         r#"{ "k":1.50,"x":0.1000000000000000055511151231257827,"y":1e300 , "z":[12345678901234567890123]}"#;
     let stored = async |path: &str, body: &str| {
         let id = service.post(path, body.to_owned()).await.json()["jobId"].as_str().unwrap().parse().unwrap();
-        service.engine.job(id).unwrap().unwrap().record().spec.json().as_str().to_owned()
+        service.engine.job(id).unwrap().unwrap().record().spec.parameters().as_str().to_owned()
     };
     assert_eq!(stored("/edges/action?action_id=query", &format!(" {parameters}\n")).await, parameters);
     let body = format!(r#"{{"parameters" :  {parameters} , "algorithmName":"path", "executionMode":null}}"#);

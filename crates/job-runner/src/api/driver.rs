@@ -27,7 +27,7 @@ use crate::{
 ///     .clock(Arc::<ManualClock>::clone(&clock))
 ///     .manual()
 ///     .open()?;
-/// let job = engine.submit(JobSpec::algorithm("flaky").graph("movies"))?;
+/// let job = engine.submit(JobSpec::algorithm("flaky").with_graph("movies"))?;
 /// let driver = engine.driver();
 /// assert_eq!(driver.run_until_idle(), [job.id()], "it failed, and is tried again later");
 /// clock.set(driver.next_due().unwrap());

@@ -50,7 +50,7 @@ use crate::{
 ///         Ok(())
 ///     })
 ///     .open()?;
-/// let handle = engine.submit(JobSpec::vertex_filter().graph("movies"))?;
+/// let handle = engine.submit(JobSpec::vertex_filter().with_graph("movies"))?;
 /// handle.wait()?;
 /// let mut body = Vec::new();
 /// handle.status(PageRequest::new(1, 10)?)?.write_to(&mut body)?;
@@ -94,7 +94,7 @@ impl Engine {
     ///     .algorithm("answer", |ctx: &mut JobContext| Ok(ctx.set_output("answer", &42)?))
     ///     .open()?;
     /// let front = Engine::builder_shared(Arc::new(store)).front_end().open()?;
-    /// let record = front.submit(JobSpec::algorithm("answer").graph("movies"))?.wait()?;
+    /// let record = front.submit(JobSpec::algorithm("answer").with_graph("movies"))?.wait()?;
     /// assert!(record.state.is_complete());
     /// # drop(worker);
     /// # Ok::<(), job_runner::EngineError>(())

@@ -152,7 +152,7 @@ impl Explanation {
         match position {
             Some(Position::Behind(ahead)) => Self::Queued { ahead },
             Some(Position::GraphBusy(running)) => {
-                Self::GraphBusy { graph: record.spec.graph_name().to_owned(), running }
+                Self::GraphBusy { graph: record.spec.graph().to_owned(), running }
             }
             Some(Position::ClassBusy(running)) => Self::ClassBusy { running },
             Some(Position::Suspect) => Self::Suspect,

@@ -95,7 +95,7 @@ impl JobHandle {
     /// let engine = Engine::builder(Arc::new(MemoryStore::default()))
     ///     .vertex_filter(|ctx: &mut JobContext| ctx.rows("vertices")?.push("Sarah"))
     ///     .open()?;
-    /// let job = engine.submit(JobSpec::vertex_filter().graph("movies"))?;
+    /// let job = engine.submit(JobSpec::vertex_filter().with_graph("movies"))?;
     /// job.wait()?;
     /// let done = job.snapshot();
     /// assert_eq!((done.progress.percent(), done.rows), (100, 1));

@@ -101,7 +101,7 @@ impl EngineCore {
             }
             let next = new.len();
             let key = spec.options().idempotency_key.as_deref();
-            let at = key.map_or(next, |key| *keys.entry((spec.graph_name(), key)).or_insert(next));
+            let at = key.map_or(next, |key| *keys.entry((spec.graph(), key)).or_insert(next));
             match new.get(at) {
                 None => new.push(spec),
                 Some(first) if first.asks_the_same(spec) => {}
@@ -116,7 +116,7 @@ impl EngineCore {
     fn find_existing(self: &Arc<Self>, spec: &JobSpec) -> Result<Option<Arc<Entry>>, EngineError> {
         let options = spec.options();
         if let Some(key) = &options.idempotency_key
-            && let Some(id) = self.store().find_key(spec.graph_name(), key)?
+            && let Some(id) = self.store().find_key(spec.graph(), key)?
             && let Some(entry) = self.find(id)?
         {
             self.source.refresh(self, &entry);
@@ -245,7 +245,7 @@ impl EngineCore {
 
 /// The refusal of another request under the key of `first`.
 fn key_taken(key: &str, job: Option<JobId>, first: &JobSpec, other: &JobSpec) -> EngineError {
-    let asked = |spec: &JobSpec| format!("{} with {}", spec.kind(), shown(spec.json().as_str()));
+    let asked = |spec: &JobSpec| format!("{} with {}", spec.kind(), shown(spec.parameters().as_str()));
     EngineError::KeyTaken { key: key.to_owned(), job, first: asked(first), other: asked(other) }
 }
 

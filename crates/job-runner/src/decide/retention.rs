@@ -269,7 +269,7 @@ mod tests {
     /// Stores a job with an id of that second that has finished at another.
     fn end(store: &job_store::MemoryStore, id_second: u64, n: u8, finished: u64) -> JobId {
         let id = JobId::from_parts(at(id_second), [n; 10]);
-        let record = JobRecord::waiting(id, JobSpec::vertex_filter().graph("g"), at(finished));
+        let record = JobRecord::waiting(id, JobSpec::vertex_filter().with_graph("g"), at(finished));
         let ended = record.apply(Event::Cancel, at(finished)).unwrap();
         store.insert(&[record], Durability::Buffered).unwrap();
         store.replace(&ended, Durability::Buffered).unwrap();

@@ -104,7 +104,7 @@ mod tests {
     }
 
     fn job(n: u8) -> JobRecord {
-        JobRecord::waiting(JobId::from_bytes([n; 16]), JobSpec::vertex_filter().graph("g"), at(0))
+        JobRecord::waiting(JobId::from_bytes([n; 16]), JobSpec::vertex_filter().with_graph("g"), at(0))
     }
 
     fn suspect(n: u8, found: u64) -> JobRecord {
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn whoever_is_blamed_runs_again_until_it_has_failed_too_often() {
         let mut record =
-            JobRecord::waiting(JobId::MIN, JobSpec::vertex_filter().graph("g").max_attempts(2), at(0));
+            JobRecord::waiting(JobId::MIN, JobSpec::vertex_filter().with_graph("g").max_attempts(2), at(0));
         let mut moves = Vec::new();
         while !record.state.is_complete() {
             record = running(&record, 1);
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_may_be_attempted_once_is_not_run_again_whoever_is_to_blame() {
-        let once = JobRecord::waiting(JobId::MIN, JobSpec::vertex_filter().graph("g").max_attempts(1), at(0));
+        let once = JobRecord::waiting(JobId::MIN, JobSpec::vertex_filter().with_graph("g").max_attempts(1), at(0));
         assert_eq!(verdict(&running(&once, 1), false, HOW).kind(), EventKind::Fail);
     }
 

@@ -90,7 +90,7 @@ pub(crate) fn waiting(record: &JobRecord) -> Waiting<'_> {
     Waiting {
         id: record.id,
         class: record.spec.options().class,
-        graph: record.spec.graph_name(),
+        graph: record.spec.graph(),
         priority: record.spec.options().priority,
         submitted_at: record.submitted_at,
         not_before: record.not_before,

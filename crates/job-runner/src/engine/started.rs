@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn what_no_worker_is_there_for_waits_again() {
         let mut started = Started { idle: 1, pace: 3, ..Started::default() };
-        let (spec, now) = (Arc::new(JobSpec::vertex_filter().graph("g")), Instant::now());
+        let (spec, now) = (Arc::new(JobSpec::vertex_filter().with_graph("g")), Instant::now());
         for _ in 0..3 {
             let record = JobRecord::waiting(JobId::MIN, Arc::clone(&spec), Timestamp::default());
             started.jobs.push_back((now + PATIENCE, Arc::new(Entry::new(record, Place::Outside))));

@@ -370,7 +370,7 @@ impl JobContext {
     ///         })
     ///     })
     ///     .open()?;
-    /// let record = engine.submit(JobSpec::vertex_filter().graph("people"))?.wait()?;
+    /// let record = engine.submit(JobSpec::vertex_filter().with_graph("people"))?.wait()?;
     /// assert_eq!(record.size.rows, 111);
     /// # Ok::<(), job_runner::EngineError>(())
     /// ```

@@ -22,7 +22,7 @@ use job_store::{Rows, SegmentKey, Store, StoreError};
 /// #         (0..1_000).try_for_each(|n| rows.push(&n))
 /// #     })
 /// #     .open()?;
-/// # let handle = engine.submit(JobSpec::vertex_filter().graph("numbers"))?;
+/// # let handle = engine.submit(JobSpec::vertex_filter().with_graph("numbers"))?;
 /// # handle.wait()?;
 /// let page = handle.page(PageRequest::new(990, 100)?)?;
 /// assert_eq!((page.offset(), page.len(), page.total()), (990, 10, 1_000));

@@ -96,7 +96,7 @@ impl JobReader {
     ///         (0..250_000).try_for_each(|n| rows.push(&n))
     ///     })
     ///     .open()?;
-    /// let job = engine.submit(JobSpec::algorithm("count").graph("g"))?;
+    /// let job = engine.submit(JobSpec::algorithm("count").with_graph("g"))?;
     /// job.wait()?;
     /// let mut bytes = 0;
     /// engine.reader().rows(job.id(), 249_000)?.for_each(|row| {

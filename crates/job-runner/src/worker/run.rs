@@ -170,7 +170,7 @@ fn after_a_gap(core: &Core, ending: BodyResult) -> BodyResult {
 fn attempt(shared: &Arc<EngineCore>, entry: &Arc<Entry>, core: &Arc<Core>, handler: &dyn Handler) -> BodyResult {
     let record = entry.record();
     let span = tracing::info_span!(
-        "job", id = %record.id, kind = %record.spec.kind(), graph = record.spec.graph_name(), attempt = record.attempt
+        "job", id = %record.id, kind = %record.spec.kind(), graph = record.spec.graph(), attempt = record.attempt
     );
     let _entered = span.enter();
     shared.metrics.started(&record);

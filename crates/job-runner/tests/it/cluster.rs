@@ -786,7 +786,7 @@ fn limits_hold_inside_each_engine() {
     let one = std::num::NonZeroUsize::MIN;
     let (gate, body) = gated();
     let engine = group.engine(|builder| builder.algorithm("a", body).jobs_per_graph(one).workers(2));
-    let handles = engine.submit_all([job("a"), job("a"), JobSpec::algorithm("a").graph("h")]).unwrap();
+    let handles = engine.submit_all([job("a"), job("a"), JobSpec::algorithm("a").with_graph("h")]).unwrap();
     let first = [gate.entered(), gate.entered()];
     assert!(first.contains(&handles[0].id()) && first.contains(&handles[2].id()));
     for _ in 0..3 {
@@ -821,7 +821,7 @@ fn race_everything_on_one_store() {
         };
         let front = Engine::builder_shared(Arc::new(store.claimant())).front_end().open().unwrap();
         let mut engines = vec![open(), open()];
-        let spec = JobSpec::algorithm("a").graph("g").parameters(&7).unwrap();
+        let spec = JobSpec::algorithm("a").with_graph("g").with_parameters(&7).unwrap();
         let handles = front.submit_all(vec![spec; 60]).unwrap();
         thread::scope(|scope| {
             scope.spawn(|| {

@@ -33,7 +33,7 @@ fn scan(size: u64) -> impl Fn(&mut JobContext) -> Result<(), JobError> {
 }
 
 fn filter() -> JobSpec {
-    JobSpec::vertex_filter().graph("g")
+    JobSpec::vertex_filter().with_graph("g")
 }
 
 fn engine(

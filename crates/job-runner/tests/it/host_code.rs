@@ -51,13 +51,14 @@ fn failed_of_panic(handle: &JobHandle) -> bool {
 #[test]
 fn a_panic_whose_value_panics_when_dropped_ends_its_job_and_no_worker() {
     let engine = Engine::builder(Arc::new(MemoryStore::default()))
-        .algorithm("bad", |ctx: &mut JobContext| panic_any(Bomb(ctx.spec().json().read()?)))
+        .algorithm("bad", |ctx: &mut JobContext| panic_any(Bomb(ctx.spec().parameters().read()?)))
         .algorithm("good", nothing)
         .workers(2)
         .open()
         .unwrap();
     for depth in [0, 1, 5] {
-        let bad: Vec<_> = (0..4).map(|_| engine.submit(job("bad").parameters(&depth).unwrap()).unwrap()).collect();
+        let bad: Vec<_> =
+            (0..4).map(|_| engine.submit(job("bad").with_parameters(&depth).unwrap()).unwrap()).collect();
         assert!(bad.iter().all(failed_of_panic));
     }
     assert_eq!(end(&engine.submit(job("good")).unwrap()).state, SUCCEEDED);
@@ -82,7 +83,7 @@ fn partitions_that_panic_with_such_values_fail_their_scan_whoever_helps() {
         .open()
         .unwrap();
     for _ in 0..50 {
-        let handle = engine.submit(JobSpec::vertex_filter().graph("g")).unwrap();
+        let handle = engine.submit(JobSpec::vertex_filter().with_graph("g")).unwrap();
         assert_eq!(end(&handle).state, JobState::Complete(Outcome::Failed));
     }
     assert_eq!(end(&engine.submit(job("good")).unwrap()).state, SUCCEEDED);
@@ -104,7 +105,7 @@ fn what_the_body_of_a_scan_owns_may_panic_when_it_is_dropped() {
         .open()
         .unwrap();
     for _ in 0..50 {
-        assert_eq!(end(&engine.submit(JobSpec::vertex_filter().graph("g")).unwrap()).state, SUCCEEDED);
+        assert_eq!(end(&engine.submit(JobSpec::vertex_filter().with_graph("g")).unwrap()).state, SUCCEEDED);
     }
     engine.health().unwrap();
 }

@@ -87,15 +87,15 @@ fn hostile_requests_are_refused_before_anything_is_stored() {
         Err(EngineError::InvalidSpec(invalid)) => invalid,
         other => panic!("{other:?}"),
     };
-    let spec = || JobSpec::vertex_filter().graph("g");
+    let spec = || JobSpec::vertex_filter().with_graph("g");
     assert!(matches!(
-        refused(spec().raw_parameters(Parameters::from_text(deep).unwrap())),
+        refused(spec().with_raw_parameters(Parameters::from_text(deep).unwrap())),
         InvalidSpec::TooDeep { field: "parameters", max: 100 }
     ));
     for (field, hostile) in [
-        ("parameters", spec().parameters(&"x".repeat(1 << 26)).unwrap()),
-        ("graph name", JobSpec::vertex_filter().graph("g".repeat(1 << 26))),
-        ("algorithm name", JobSpec::algorithm("a".repeat(1 << 26)).graph("g")),
+        ("parameters", spec().with_parameters(&"x".repeat(1 << 26)).unwrap()),
+        ("graph name", JobSpec::vertex_filter().with_graph("g".repeat(1 << 26))),
+        ("algorithm name", JobSpec::algorithm("a".repeat(1 << 26)).with_graph("g")),
         ("idempotency key", spec().idempotency_key("k".repeat(1 << 26))),
         ("graph version", spec().graph_version("v".repeat(1 << 26))),
     ] {
@@ -139,7 +139,7 @@ fn parameters_that_no_handler_could_read_are_not_acknowledged() {
     let rig = Rig::new(|builder| builder.algorithm("a", nothing));
     for text in [r#"{"name":"\ud800"}"#, r#"{"alpha":1e400}"#] {
         let parameters = Parameters::from_text(text.to_owned()).unwrap();
-        let refused = rig.engine.submit(job("a").raw_parameters(parameters)).unwrap_err();
+        let refused = rig.engine.submit(job("a").with_raw_parameters(parameters)).unwrap_err();
         assert!(refused.to_string().starts_with("parameters cannot be read back: "), "{refused}");
     }
     assert!(rig.engine.reader().list(page(0, 10)).unwrap().is_empty());

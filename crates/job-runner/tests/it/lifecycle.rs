@@ -44,8 +44,8 @@ fn each_kind_of_job_has_its_own_handler_and_the_last_one_given_counts() {
             .algorithm("a", says("new"))
     });
     for (spec, expected) in [
-        (JobSpec::vertex_filter().graph("g"), "\"vertices\""),
-        (JobSpec::edge_filter().graph("g"), "\"edges\""),
+        (JobSpec::vertex_filter().with_graph("g"), "\"vertices\""),
+        (JobSpec::edge_filter().with_graph("g"), "\"edges\""),
         (job("a"), "\"new\""),
     ] {
         let record = rig.finish(spec);

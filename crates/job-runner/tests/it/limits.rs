@@ -97,7 +97,7 @@ fn kept_rows_of_a_scan_are_as_many_as_the_budget() {
             .workers(workers)
             .open()
             .unwrap();
-        let spec = JobSpec::vertex_filter().graph("g").max_rows(1_234).keep_rows();
+        let spec = JobSpec::vertex_filter().with_graph("g").max_rows(1_234).keep_rows();
         let handle = engine.submit(spec).unwrap();
         let record = handle.wait().unwrap();
         assert_eq!((reason(&record), record.size.rows), (FailureKind::RowBudget, 1_234));

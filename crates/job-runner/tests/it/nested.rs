@@ -62,26 +62,26 @@ fn reason(handle: &JobHandle) -> String {
 fn parent(own: &Own) -> impl Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync + 'static {
     let own = own.clone();
     move |ctx: &mut JobContext| {
-        let child: String = ctx.spec().json().read()?;
-        let spec = JobSpec::algorithm(child).graph("g").class(ctx.spec().options().class);
+        let child: String = ctx.spec().parameters().read()?;
+        let spec = JobSpec::algorithm(child).with_graph("g").class(ctx.spec().options().class);
         let record = own.engine().submit(spec)?.wait()?;
         record.failure.map_or(Ok(()), |failure| Err(JobError::failed(failure.message)))
     }
 }
 
 fn parent_of(child: &str) -> JobSpec {
-    job("parent").parameters(&child).unwrap()
+    job("parent").with_parameters(&child).unwrap()
 }
 
 /// Waits for another of its kind, as often as its parameters say.
 fn deep(own: &Own) -> impl Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync + 'static {
     let own = own.clone();
     move |ctx: &mut JobContext| {
-        let more: u64 = ctx.spec().json().read()?;
+        let more: u64 = ctx.spec().parameters().read()?;
         if more == 0 {
             return Ok(());
         }
-        let record = own.engine().submit(job("deep").parameters(&(more - 1))?)?.wait()?;
+        let record = own.engine().submit(job("deep").with_parameters(&(more - 1))?)?.wait()?;
         record.failure.map_or(Ok(()), |failure| Err(JobError::failed(failure.message)))
     }
 }
@@ -93,7 +93,7 @@ fn a_handler_that_waits_for_jobs_of_its_own_gets_them_done_on_one_worker() {
     let builder = memory().algorithm("parent", parent(&own)).algorithm("child", nothing);
     let engine = own.open(builder.algorithm("deep", deep(&own)).jobs_per_graph(one).workers(1));
     assert_eq!(end(&engine.submit(parent_of("child")).unwrap()).state, SUCCEEDED);
-    assert_eq!(end(&engine.submit(job("deep").parameters(&20).unwrap()).unwrap()).state, SUCCEEDED);
+    assert_eq!(end(&engine.submit(job("deep").with_parameters(&20).unwrap()).unwrap()).state, SUCCEEDED);
     for handle in engine.submit_all(vec![parent_of("child"); 20]).unwrap() {
         assert_eq!(end(&handle).state, SUCCEEDED);
     }
@@ -105,9 +105,9 @@ fn a_handler_that_waits_for_jobs_of_its_own_gets_them_done_on_one_worker() {
 fn more_waits_than_an_engine_can_afford_are_refused_with_a_sentence() {
     let own = Own::default();
     let engine = own.open(memory().algorithm("deep", deep(&own)).workers(1));
-    let told = reason(&engine.submit(job("deep").parameters(&300).unwrap()).unwrap());
+    let told = reason(&engine.submit(job("deep").with_parameters(&300).unwrap()).unwrap());
     assert!(told.contains("256 jobs of this engine wait for others already"), "{told}");
-    assert_eq!(end(&engine.submit(job("deep").parameters(&9).unwrap()).unwrap()).state, SUCCEEDED);
+    assert_eq!(end(&engine.submit(job("deep").with_parameters(&9).unwrap()).unwrap()).state, SUCCEEDED);
 }
 
 #[test]
@@ -154,13 +154,13 @@ fn jobs_that_would_wait_for_each_other_are_told_who_waits_for_whom() {
             Ok(())
         })
         .algorithm("first", move |ctx: &mut JobContext| {
-            let second = other.engine().submit(job("second").parameters(&ctx.id().to_string())?)?;
+            let second = other.engine().submit(job("second").with_parameters(&ctx.id().to_string())?)?;
             let record = second.wait()?;
             Err(JobError::failed(record.failure.unwrap().message))
         });
     let back = own.clone();
     let builder = builder.algorithm("second", move |ctx: &mut JobContext| {
-        let first: String = ctx.spec().json().read()?;
+        let first: String = ctx.spec().parameters().read()?;
         let first: JobId = first.parse()?;
         // Not before it waits.
         while !matches!(back.engine().explain(first)?, Explanation::Awaiting { .. }) {
@@ -291,8 +291,8 @@ fn an_engine_without_workers_runs_what_is_waited_for_where_it_is_waited_for() {
     for (spec, ends) in [
         (parent_of("child"), Ok(())),
         (parent_of("again"), Ok(())),
-        (job("deep").parameters(&9).unwrap(), Ok(())),
-        (job("deep").parameters(&99).unwrap(), Err("32 jobs wait for each other on this thread already")),
+        (job("deep").with_parameters(&9).unwrap(), Ok(())),
+        (job("deep").with_parameters(&99).unwrap(), Err("32 jobs wait for each other on this thread already")),
         (parent_of("unknown"), Err("no handler for it is registered in this engine")),
     ] {
         let handle = engine.submit(spec).unwrap();
@@ -311,7 +311,7 @@ fn a_handler_may_await_jobs_too_and_hears_of_a_cancel() {
     let of = own.clone();
     let builder = memory()
         .algorithm("parent", move |ctx: &mut JobContext| {
-            let child: String = ctx.spec().json().read()?;
+            let child: String = ctx.spec().parameters().read()?;
             block_on(of.engine().submit(job(&child))?)?;
             Ok(())
         })
@@ -364,7 +364,7 @@ fn partitions_of_a_scan_may_wait_for_jobs() {
         })
         .algorithm("child", nothing);
     let engine = own.open(builder.workers(2).jobs_per_graph(1.try_into().unwrap()));
-    let handle = engine.submit(JobSpec::vertex_filter().graph("g")).unwrap();
+    let handle = engine.submit(JobSpec::vertex_filter().with_graph("g")).unwrap();
     assert_eq!((end(&handle).state, end(&handle).size.rows), (SUCCEEDED, 12));
 }
 
@@ -380,7 +380,7 @@ fn on_a_shared_store_a_handler_that_waits_leaves_its_worker_to_others() {
     for handle in engine.submit_all(vec![parent_of("child"); 5]).unwrap() {
         assert_eq!(end(&handle).state, SUCCEEDED);
     }
-    assert_eq!(end(&engine.submit(job("deep").parameters(&10).unwrap()).unwrap()).state, SUCCEEDED);
+    assert_eq!(end(&engine.submit(job("deep").with_parameters(&10).unwrap()).unwrap()).state, SUCCEEDED);
     // By the handle of a front end as well.
     let front = Arc::new(Engine::builder_shared(Arc::new(store.claimant())).front_end().open().unwrap());
     let of = Arc::clone(&front);

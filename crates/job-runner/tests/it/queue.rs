@@ -22,14 +22,14 @@ fn noting() -> (Notes, impl Fn(&mut JobContext) -> Result<(), JobError>) {
     let order = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&order);
     let handler = move |ctx: &mut JobContext| {
-        notes.lock().push(ctx.spec().json().read()?);
+        notes.lock().push(ctx.spec().parameters().read()?);
         Ok(())
     };
     (order, handler)
 }
 
 fn named(name: &str) -> JobSpec {
-    job("note").parameters(name).unwrap()
+    job("note").with_parameters(name).unwrap()
 }
 
 #[test]
@@ -131,10 +131,10 @@ fn graphs_share_the_workers_whatever_they_submit() {
     let (order, handler) = noting();
     let rig = Rig::new(|builder| builder.algorithm("note", handler));
     for n in 0..6 {
-        rig.queue(named(&format!("big {n}")).graph("big"));
+        rig.queue(named(&format!("big {n}")).with_graph("big"));
     }
-    rig.queue(named("small 0").graph("small"));
-    rig.queue(named("small 1").graph("small"));
+    rig.queue(named("small 0").with_graph("small"));
+    rig.queue(named("small 1").with_graph("small"));
     drain(&rig.engine);
     assert_eq!(order.lock()[..4], ["big 0", "small 0", "big 1", "small 1"]);
 }
@@ -195,7 +195,7 @@ fn a_graph_never_runs_more_jobs_than_it_may() {
 #[test]
 fn a_class_never_runs_more_jobs_than_it_may() {
     let limit = NonZeroUsize::new(1).unwrap();
-    let specs: Vec<_> = (0..12).map(|n| job("a").graph(format!("g{n}")).class(JobClass::Write)).collect();
+    let specs: Vec<_> = (0..12).map(|n| job("a").with_graph(format!("g{n}")).class(JobClass::Write)).collect();
     assert_eq!(most_at_once(&specs, |builder| builder.jobs_per_class(JobClass::Write, limit)), 1);
 }
 
@@ -209,7 +209,7 @@ fn the_same_key_gives_the_same_job_whatever_its_state() {
     let again = rig.submit(keyed());
     assert_eq!((again.id(), again.wait()), (first.id(), first.wait()));
     // Another graph, another key or none: another job.
-    assert_ne!(rig.submit(keyed().graph("h")).id(), first.id());
+    assert_ne!(rig.submit(keyed().with_graph("h")).id(), first.id());
     assert_ne!(rig.submit(job("a").idempotency_key("daily")).id(), first.id());
     assert_ne!(rig.submit(job("a")).id(), first.id());
     // A removed job frees its key.
@@ -281,11 +281,11 @@ fn a_finished_result_is_given_back_when_the_request_allows_it() {
     let wish = || count(3).graph_version("v1").reuse_result();
     assert_eq!(rig.submit(wish()).id(), first.id);
     for other in [
-        count(3).graph_version("v1"),                           // does not ask for it
-        count(3).graph_version("v2").reuse_result(),            // another version
-        count(4).graph_version("v1").reuse_result(),            // other parameters
-        count(3).reuse_result(),                                // no version: nothing is known
-        count(3).graph("h").graph_version("v1").reuse_result(), // another graph
+        count(3).graph_version("v1"),                                // does not ask for it
+        count(3).graph_version("v2").reuse_result(),                 // another version
+        count(4).graph_version("v1").reuse_result(),                 // other parameters
+        count(3).reuse_result(),                                     // no version: nothing is known
+        count(3).with_graph("h").graph_version("v1").reuse_result(), // another graph
     ] {
         assert_ne!(rig.submit(other).id(), first.id);
     }
@@ -299,7 +299,7 @@ fn a_finished_result_is_given_back_when_the_request_allows_it() {
 #[test]
 fn a_result_that_failed_or_is_unfinished_is_not_given_back() {
     let rig = Rig::new(|builder| builder.algorithm("numbers", numbers));
-    let bad = || count(3).parameters("three").unwrap().graph_version("v1").reuse_result();
+    let bad = || count(3).with_parameters("three").unwrap().graph_version("v1").reuse_result();
     let failed = rig.finish(bad());
     assert!(failed.failure.is_some());
     let second = rig.submit(bad());
@@ -321,7 +321,7 @@ fn workers_drain_what_eight_threads_submit() {
             let engine = &engine;
             scope.spawn(move || {
                 let handles: Vec<_> = (0..200)
-                    .map(|_| engine.submit_timeout(job("a").graph(format!("g{n}")), Duration::MAX).unwrap())
+                    .map(|_| engine.submit_timeout(job("a").with_graph(format!("g{n}")), Duration::MAX).unwrap())
                     .collect();
                 for handle in handles {
                     assert!(handle.wait().unwrap().state.is_complete());
@@ -339,20 +339,20 @@ fn another_request_under_the_same_key_is_refused_and_both_are_named() {
     let rig = Rig::new(|builder| builder.algorithm("numbers", numbers).algorithm("a", nothing));
     let keyed = |spec: JobSpec| spec.idempotency_key("nightly");
     let text = |text: &str| Parameters::from_text(text.to_owned()).unwrap();
-    let first = rig.submit(keyed(job("numbers").raw_parameters(text("[1, 2]"))));
+    let first = rig.submit(keyed(job("numbers").with_raw_parameters(text("[1, 2]"))));
     // The same request in other words.
-    assert_eq!(rig.submit(keyed(job("numbers").raw_parameters(text("[1,2]")).priority(3))).id(), first.id());
-    let refused = rig.engine.submit(keyed(job("numbers").raw_parameters(text("[2,1]")))).unwrap_err();
+    assert_eq!(rig.submit(keyed(job("numbers").with_raw_parameters(text("[1,2]")).priority(3))).id(), first.id());
+    let refused = rig.engine.submit(keyed(job("numbers").with_raw_parameters(text("[2,1]")))).unwrap_err();
     let why = format!(
         "the idempotency key \"nightly\" is that of job {}, numbers with [1, 2]: it cannot name numbers with [2,1] as \
          well; give each request a key of its own",
         first.id()
     );
     assert_eq!((refused.to_string(), refused.is_retryable()), (why, false));
-    let other_kind = rig.engine.submit(keyed(job("a").raw_parameters(text("[1, 2]"))));
+    let other_kind = rig.engine.submit(keyed(job("a").with_raw_parameters(text("[1, 2]"))));
     assert!(matches!(other_kind, Err(EngineError::KeyTaken { job, .. }) if job == Some(first.id())));
     // Each graph has keys of its own.
-    assert_ne!(rig.submit(keyed(JobSpec::algorithm("a").graph("h"))).id(), first.id());
+    assert_ne!(rig.submit(keyed(JobSpec::algorithm("a").with_graph("h"))).id(), first.id());
     // Two of one batch.
     let batch = rig.engine.submit_all([count(1), count(2)].map(|spec| spec.idempotency_key("k")));
     assert!(matches!(batch, Err(EngineError::KeyTaken { job: None, .. })), "{batch:?}");

@@ -358,7 +358,7 @@ fn the_last_engine_that_is_dropped_inside_a_partition_does_not_wait_for_its_scan
             })
         })
     });
-    let handle = engine.lock().as_ref().unwrap().submit(JobSpec::vertex_filter().graph("g")).unwrap();
+    let handle = engine.lock().as_ref().unwrap().submit(JobSpec::vertex_filter().with_graph("g")).unwrap();
     hand.send(engine).unwrap();
     told.recv_timeout(Duration::from_mins(2)).unwrap();
     assert_eq!(handle.wait(), Err(EngineError::LeftUnfinished(handle.id())));

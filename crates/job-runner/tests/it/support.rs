@@ -76,7 +76,7 @@ pub(crate) fn drain(engine: &Engine) -> usize {
 
 /// A job of the algorithm `name` on the graph `g`.
 pub(crate) fn job(name: &str) -> JobSpec {
-    JobSpec::algorithm(name).graph("g")
+    JobSpec::algorithm(name).with_graph("g")
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "a handler")]
@@ -86,13 +86,13 @@ pub(crate) fn nothing(_: &mut JobContext) -> Result<(), JobError> {
 
 /// Rows `0..n`, where `n` is the job's parameters.
 pub(crate) fn numbers(ctx: &mut JobContext) -> Result<(), JobError> {
-    let count: u64 = ctx.spec().json().read()?;
+    let count: u64 = ctx.spec().parameters().read()?;
     let mut rows = ctx.rows("numbers")?;
     (0..count).try_for_each(|n| rows.push(&n))
 }
 
 pub(crate) fn count(n: u64) -> JobSpec {
-    job("numbers").parameters(&n).unwrap()
+    job("numbers").with_parameters(&n).unwrap()
 }
 
 pub(crate) fn page(offset: u64, limit: u32) -> PageRequest {

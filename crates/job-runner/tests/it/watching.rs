@@ -147,7 +147,7 @@ fn stats_count_each_class_and_come_back_to_nothing() {
     let rig = Rig::new(|builder| builder.algorithm("gated", body).algorithm("a", nothing));
     let running = rig.submit(job("gated"));
     rig.clock.advance(Duration::from_secs(1));
-    rig.queue(job("a").graph("h"));
+    rig.queue(job("a").with_graph("h"));
     rig.queue(job("a").class(JobClass::Write));
     let unknown = rig.submit(job("unknown"));
     std::thread::scope(|scope| {

@@ -67,7 +67,7 @@ fn builder(store: &Arc<MemoryStore>) -> EngineBuilder {
 }
 
 fn job(name: &str) -> JobSpec {
-    JobSpec::algorithm(name).graph("g")
+    JobSpec::algorithm(name).with_graph("g")
 }
 
 fn setup(workers: usize) -> (Arc<MemoryStore>, Arc<Engine>) {
@@ -285,7 +285,7 @@ fn scan() {
         .workers(3)
         .open()
         .unwrap();
-    let handle = engine.submit(JobSpec::vertex_filter().graph("g")).unwrap();
+    let handle = engine.submit(JobSpec::vertex_filter().with_graph("g")).unwrap();
     let other = engine.submit(job("a")).unwrap();
     assert_eq!(handle.wait().unwrap().state, SUCCEEDED);
     assert_eq!(other.wait().unwrap().state, SUCCEEDED);
@@ -306,7 +306,7 @@ fn scan_error() {
         .workers(2)
         .open()
         .unwrap();
-    let handle = engine.submit(JobSpec::vertex_filter().graph("g")).unwrap();
+    let handle = engine.submit(JobSpec::vertex_filter().with_graph("g")).unwrap();
     assert_eq!(handle.wait().unwrap().failure.unwrap().message, "one");
     rest(&store, &engine);
 }

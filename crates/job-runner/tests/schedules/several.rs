@@ -129,7 +129,7 @@ impl Two {
 
 /// Leases end so often here that a job may be suspected as often.
 fn job(name: &str) -> JobSpec {
-    JobSpec::algorithm(name).graph("g").max_attempts(1_000)
+    JobSpec::algorithm(name).with_graph("g").max_attempts(1_000)
 }
 
 /// The answer to a cancel and the end of the job fit together.

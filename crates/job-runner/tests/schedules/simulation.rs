@@ -180,7 +180,7 @@ fn client(world: &Arc<World>, engine: &(usize, Arc<Engine>), front: &Arc<Engine>
     let (line, engine) = engine;
     sleep(plan.submitted);
     // With a key: a submission that is not acknowledged is made again, and is one job all the same.
-    let spec = JobSpec::algorithm(name(job)).graph("g").max_attempts(1_000).idempotency_key(name(job));
+    let spec = JobSpec::algorithm(name(job)).with_graph("g").max_attempts(1_000).idempotency_key(name(job));
     let handle = loop {
         let through = if world.is_dead(*line) { front } else { engine };
         match through.submit(spec.clone()) {

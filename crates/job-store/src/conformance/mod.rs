@@ -358,7 +358,8 @@ fn at(micros: u64) -> Timestamp {
 
 /// The `n`-th job: ids ascend with `n`.
 fn waiting(n: u64) -> JobRecord {
-    let spec = JobSpec::algorithm("pagerank").graph("图").raw_parameters(job_core::Parameters::default());
+    let spec =
+        JobSpec::algorithm("pagerank").with_graph("图").with_raw_parameters(job_core::Parameters::default());
     JobRecord::waiting(JobId::from_parts(at(n * 1_000), [7; 10]), spec, at(n * 1_000))
 }
 

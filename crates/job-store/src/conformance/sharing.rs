@@ -111,7 +111,7 @@ law! { SharedFixture;
     [ClaimAsked]
     fn a_claim_takes_what_it_asks_for(one, other) {
         let mut filter = waiting(1);
-        filter.spec = Arc::new(job_core::JobSpec::vertex_filter().graph("图"));
+        filter.spec = Arc::new(job_core::JobSpec::vertex_filter().with_graph("图"));
         let mut late = waiting(2);
         late.not_before = Some(in_an_hour());
         let mut due = waiting(3);

@@ -24,7 +24,7 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
         let news = self.inner.newest.pass(records, || self.newest_id(call))?;
         for record in records {
             if let Some(key) = &record.spec.options().idempotency_key {
-                let name = keys::idempotency(record.spec.graph_name(), key);
+                let name = keys::idempotency(record.spec.graph(), key);
                 if let Some(job) = names.get(&name) {
                     return Err(contract::key_taken(*job, key));
                 }

@@ -53,7 +53,7 @@ impl<K: KeyValue> KeyValueStore<K> {
 /// The locks of a job and of what finds it.
 fn stripes(record: &JobRecord) -> impl Iterator<Item = usize> {
     let key = record.spec.options().idempotency_key.as_ref();
-    let name = key.map(|key| Locks::stripe(keys::idempotency(record.spec.graph_name(), key)));
+    let name = key.map(|key| Locks::stripe(keys::idempotency(record.spec.graph(), key)));
     let work = contract::work_hash(&record.spec).map(Locks::stripe);
     [Some(Locks::stripe(record.id)), name, work].into_iter().flatten()
 }
@@ -130,7 +130,7 @@ impl<K: KeyValue> Staged<'_, K> {
         }
         if let Some(key) = &record.spec.options().idempotency_key {
             // Another may have it, since this one has failed.
-            self.delete_if_of(&keys::idempotency(record.spec.graph_name(), key), record.id)?;
+            self.delete_if_of(&keys::idempotency(record.spec.graph(), key), record.id)?;
         }
         if let Some(work) = contract::work_hash(&record.spec) {
             self.delete_if_of(&keys::work(work), record.id)?;

@@ -135,7 +135,7 @@ mod tests {
 
     fn job(n: u64) -> JobRecord {
         let now = Timestamp::from_micros(n * 1_000);
-        JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().graph("movies"), now)
+        JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().with_graph("movies"), now)
     }
 
     fn id(n: u64) -> Uuid {

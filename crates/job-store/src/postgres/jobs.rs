@@ -373,7 +373,7 @@ impl PostgresStore {
     fn taken(&self, call: Call, records: &[JobRecord]) -> Result<Option<StoreError>, StoreError> {
         for record in records {
             if let Some(key) = &record.spec.options().idempotency_key
-                && let Some(job) = self.find_key(record.spec.graph_name(), key)?
+                && let Some(job) = self.find_key(record.spec.graph(), key)?
             {
                 if self.get(job)?.is_some_and(|holder| contract::holds_key(&holder)) {
                     return Ok(Some(contract::key_taken(job, key)));
@@ -433,7 +433,7 @@ fn twice(records: &[JobRecord]) -> Option<StoreError> {
     let mut names = BTreeMap::new();
     for record in records {
         if let Some(key) = &record.spec.options().idempotency_key
-            && let Some(job) = names.insert((record.spec.graph_name(), key), record.id)
+            && let Some(job) = names.insert((record.spec.graph(), key), record.id)
         {
             return Some(contract::key_taken(job, key));
         }
@@ -447,7 +447,7 @@ fn twice(records: &[JobRecord]) -> Option<StoreError> {
 /// As it is stored in `names`; `None` of a job without a key.
 fn name_of(record: &JobRecord) -> Option<Vec<u8>> {
     let key = record.spec.options().idempotency_key.as_ref()?;
-    Some(name(record.spec.graph_name(), key))
+    Some(name(record.spec.graph(), key))
 }
 
 fn timestamp(micros: Option<i64>) -> Option<Timestamp> {

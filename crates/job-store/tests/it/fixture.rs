@@ -15,7 +15,7 @@ fn at(micros: u64) -> Timestamp {
 }
 
 fn waiting(n: u64) -> JobRecord {
-    let spec = JobSpec::algorithm("pagerank").graph("图").parameters(&json!({"alpha": 0.85})).unwrap();
+    let spec = JobSpec::algorithm("pagerank").with_graph("图").with_parameters(&json!({"alpha": 0.85})).unwrap();
     let spec = spec.priority(3).idempotency_key(format!("key {n}")).graph_version("v7").keep_rows();
     JobRecord::waiting(JobId::from_parts(at(n * 1_000), [7; 10]), spec, at(n * 1_000))
 }

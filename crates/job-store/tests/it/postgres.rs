@@ -62,7 +62,7 @@ impl SharedFixture for Schema {
 
 pub fn job(n: u64) -> JobRecord {
     let now = Timestamp::from_micros(n * 1_000);
-    JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().graph("g"), now)
+    JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().with_graph("g"), now)
 }
 
 pub fn start(store: &dyn JobStore, n: u64) -> JobRecord {
@@ -88,7 +88,7 @@ fn jobs_of_an_earlier_version_are_taken_along() {
     let (Some(new), Some(old)) = (Schema::new(), Schema::new()) else { return };
     let store = new.store();
     let named = |n, key: &str| {
-        let spec = JobSpec::vertex_filter().graph("g").idempotency_key(key);
+        let spec = JobSpec::vertex_filter().with_graph("g").idempotency_key(key);
         JobRecord { spec: Arc::new(spec), ..job(n) }
     };
     store.insert(&[named(1, "one"), named(2, "two"), job(3), job(4)], Durability::Buffered).unwrap();

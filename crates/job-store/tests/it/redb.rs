@@ -7,7 +7,7 @@ use job_store::{Durability, ErrorKind, JobStore, RedbStore};
 
 fn job(n: u64) -> JobRecord {
     let now = Timestamp::from_micros(n * 1_000);
-    JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().graph("g"), now)
+    JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().with_graph("g"), now)
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::fixture;
 
 fn job(n: u64) -> JobRecord {
     let now = Timestamp::from_micros(n * 1_000);
-    JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().graph("g"), now)
+    JobRecord::waiting(JobId::from_parts(now, [0; 10]), JobSpec::vertex_filter().with_graph("g"), now)
 }
 
 fn open(path: &std::path::Path) -> Result<RocksStore, job_store::StoreError> {

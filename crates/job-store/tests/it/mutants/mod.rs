@@ -139,7 +139,7 @@ fn a_walk_over_a_list_that_repeats_itself_ends() {
     use job_store::{Durability, JobStore};
 
     let store = Wrong::new(Mutant::ListRepeats);
-    let job = JobRecord::waiting(JobId::MIN, JobSpec::vertex_filter().graph("g"), Timestamp::default());
+    let job = JobRecord::waiting(JobId::MIN, JobSpec::vertex_filter().with_graph("g"), Timestamp::default());
     store.insert(&[job], Durability::Buffered).unwrap();
     let error = verify(&store, &mut |_| ()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Corrupt, "{error}");

@@ -103,14 +103,14 @@ impl Wrong {
             M::KeepRowsLost => options(&mut record, &|o| o.keep_rows = false),
             M::AttemptsLost => options(&mut record, &|o| o.max_attempts = JobOptions::MAX_ATTEMPTS),
             M::AttemptsCapped => options(&mut record, &|o| o.max_attempts = o.max_attempts.min(255)),
-            M::ParametersLost => spec(&mut record, &|s| s.raw_parameters(Parameters::default())),
+            M::ParametersLost => spec(&mut record, &|s| s.with_raw_parameters(Parameters::default())),
             M::ParametersSpelledAnew => spec(&mut record, &|s| {
-                let value: serde_json::Value = serde_json::from_str(s.json().as_str()).unwrap();
-                s.parameters(&value).unwrap()
+                let value: serde_json::Value = serde_json::from_str(s.parameters().as_str()).unwrap();
+                s.with_parameters(&value).unwrap()
             }),
             M::GraphFolded => spec(&mut record, &|s| {
-                let graph = s.graph_name().to_lowercase();
-                s.graph(graph)
+                let graph = s.graph().to_lowercase();
+                s.with_graph(graph)
             }),
             M::MessageCut => {
                 if let Some(failure) = &mut record.failure {
@@ -157,7 +157,8 @@ impl Wrong {
             if let Ok(record) = &entry.record {
                 entry.record = Ok(self.shown(record.clone()));
                 if let (M::ListedWithoutParameters, Ok(record)) = (self.mutant, &mut entry.record) {
-                    record.spec = Arc::new(JobSpec::clone(&record.spec).raw_parameters(Parameters::default()));
+                    record.spec =
+                        Arc::new(JobSpec::clone(&record.spec).with_raw_parameters(Parameters::default()));
                 }
             }
         }
@@ -166,11 +167,11 @@ impl Wrong {
 
     fn holder(&self, record: &JobRecord) -> Option<JobId> {
         let key = record.spec.options().idempotency_key.clone()?;
-        let graph = record.spec.graph_name();
+        let graph = record.spec.graph();
         let notes = self.notes.lock();
         let same = |other: &JobRecord| -> bool {
             let Some(theirs) = &other.spec.options().idempotency_key else { return false };
-            let on = other.spec.graph_name();
+            let on = other.spec.graph();
             match self.mutant {
                 M::KeysFolded => on == graph && theirs.to_lowercase() == key.to_lowercase(),
                 M::KeysTrimmed => on == graph && theirs.trim() == key.trim(),
@@ -474,11 +475,10 @@ impl JobStore for Wrong {
             let theirs = record.spec.options().idempotency_key.as_deref();
             match self.mutant {
                 M::FindKeyFolded => {
-                    record.spec.graph_name() == graph
-                        && theirs.is_some_and(|theirs| theirs.eq_ignore_ascii_case(key))
+                    record.spec.graph() == graph && theirs.is_some_and(|theirs| theirs.eq_ignore_ascii_case(key))
                 }
                 M::FindKeyOfAnyGraph => theirs == Some(key),
-                _ => record.spec.graph_name() == graph && theirs == Some(key),
+                _ => record.spec.graph() == graph && theirs == Some(key),
             }
         };
         match self.mutant {
@@ -518,16 +518,16 @@ impl JobStore for Wrong {
                 let plain = |spec: &JobSpec| JobSpec::clone(spec).graph_version("any");
                 plain(&r.spec).is_same_work(&plain(spec))
             }),
-            M::FinishedWhateverParameters => last(&|r| {
-                of_version(r) && (r.spec.kind(), r.spec.graph_name()) == (spec.kind(), spec.graph_name())
-            }),
+            M::FinishedWhateverParameters => {
+                last(&|r| of_version(r) && (r.spec.kind(), r.spec.graph()) == (spec.kind(), spec.graph()))
+            }
             M::FinishedByValueOfParameters => last(&|r| of_version(r) && r.spec.asks_the_same(spec)),
             M::FinishedWhateverKind => last(&|r| {
-                of_version(r) && (r.spec.json(), r.spec.graph_name()) == (spec.json(), spec.graph_name())
+                of_version(r) && (r.spec.parameters(), r.spec.graph()) == (spec.parameters(), spec.graph())
             }),
-            M::FinishedWhateverGraph => {
-                last(&|r| of_version(r) && (r.spec.json(), r.spec.kind()) == (spec.json(), spec.kind()))
-            }
+            M::FinishedWhateverGraph => last(&|r| {
+                of_version(r) && (r.spec.parameters(), r.spec.kind()) == (spec.parameters(), spec.kind())
+            }),
             M::FinishedNever => Ok(None),
             _ => {
                 drop(notes);
