@@ -18,7 +18,7 @@ fn a_database_that_is_gone_three_times_for_longer_than_a_lease_costs_no_attempt(
     let network = Proxy::start(server.port()).unwrap();
     let url = server.url().replace(&format!(":{}/", server.port()), &format!(":{}/", network.port()));
     let open = |url: &str| {
-        let options = PostgresOptions { timeout: Duration::from_secs(2), ..PostgresOptions::default() };
+        let options = PostgresOptions::default().timeout(Duration::from_secs(2));
         Engine::builder_shared(Arc::new(PostgresStore::open(url, options).unwrap()))
             .lease_duration(LEASE)
             .poll_interval(LEASE / 6)

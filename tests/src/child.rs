@@ -86,14 +86,12 @@ impl How {
 /// Options under which a small store goes through all of its machinery: small segments and large ones, many files.
 #[must_use]
 pub fn options() -> RocksOptions {
-    RocksOptions {
-        block_cache: 8 << 20,
-        write_buffer: 256 << 10,
-        block_bytes: 4 << 10,
-        small_segment: 64 << 10,
-        file_bytes: 64 << 10,
-        ..RocksOptions::default()
-    }
+    RocksOptions::default()
+        .block_cache(8 << 20)
+        .write_buffer(256 << 10)
+        .block_bytes(4 << 10)
+        .small_segment(64 << 10)
+        .file_bytes(64 << 10)
 }
 
 /// The engine of children, over `store`.

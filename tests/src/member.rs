@@ -128,7 +128,7 @@ impl Member {
     fn open(&self) -> PostgresStore {
         let url = format!("{}?application_name={}", self.url, self.name);
         loop {
-            match PostgresStore::open(&url, PostgresOptions { timeout: TIMEOUT, ..PostgresOptions::default() }) {
+            match PostgresStore::open(&url, PostgresOptions::default().timeout(TIMEOUT)) {
                 Ok(store) => return store,
                 Err(error) if error.kind == ErrorKind::Unavailable => thread::sleep(PAUSE),
                 Err(error) => panic!("{error}"),

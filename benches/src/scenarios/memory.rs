@@ -39,7 +39,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 fn open(directory: &Path) -> Result<RocksStore> {
-    let options = RocksOptions { block_cache: BLOCK_CACHE, write_buffer: WRITE_BUFFER, ..RocksOptions::default() };
+    let options = RocksOptions::default().block_cache(BLOCK_CACHE).write_buffer(WRITE_BUFFER);
     Ok(RocksStore::open(directory, options)?)
 }
 

@@ -57,7 +57,7 @@ const FILE_BYTES: u64 = 8 << 20;
 pub(super) fn write(global: &Global) -> Result<Opened, Box<dyn Error>> {
     Ok(match &global.store {
         Location::Directory(directory) => {
-            let options = RocksOptions { file_bytes: FILE_BYTES, ..RocksOptions::default() };
+            let options = RocksOptions::default().file_bytes(FILE_BYTES);
             Opened::Own(Arc::new(RocksStore::open(directory, options)?))
         }
         Location::Postgres { database, blocks } => Opened::Shared(postgres(database, blocks.as_deref())?),
@@ -103,8 +103,9 @@ pub(super) fn read(global: &Global) -> Result<JobReader, Box<dyn Error>> {
 
 #[cfg(feature = "objects")]
 fn postgres(database: &str, blocks: Option<&str>) -> Result<Arc<dyn SharedStore>, Box<dyn Error>> {
-    let objects = blocks.map(ObjectOptions::at);
-    Ok(Arc::new(PostgresStore::open(database, PostgresOptions { objects, ..PostgresOptions::default() })?))
+    let mut options = PostgresOptions::default();
+    options.objects = blocks.map(ObjectOptions::at);
+    Ok(Arc::new(PostgresStore::open(database, options)?))
 }
 
 #[cfg(all(feature = "postgres", not(feature = "objects")))]

@@ -7,10 +7,11 @@ use std::{fmt, time::Duration};
 /// ```
 /// use job_store::PostgresOptions;
 ///
-/// let options = PostgresOptions { connections: 16, ..PostgresOptions::default() };
+/// let options = PostgresOptions::default().connections(16);
 /// assert_eq!(options.schema, "job_engine");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PostgresOptions {
     /// The schema that holds the tables, made when it is missing; stores in two schemas share nothing. Default:
     /// `job_engine`.
@@ -49,6 +50,52 @@ impl Default for PostgresOptions {
             #[cfg(feature = "objects")]
             objects: None,
         }
+    }
+}
+
+impl PostgresOptions {
+    /// Sets [`schema`](#structfield.schema).
+    #[must_use]
+    pub fn schema(mut self, schema: impl Into<String>) -> Self {
+        self.schema = schema.into();
+        self
+    }
+
+    /// Sets [`connections`](#structfield.connections).
+    #[must_use]
+    pub const fn connections(mut self, connections: usize) -> Self {
+        self.connections = connections;
+        self
+    }
+
+    /// Sets [`timeout`](#structfield.timeout).
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets [`pooled`](#structfield.pooled).
+    #[must_use]
+    pub const fn pooled(mut self, pooled: bool) -> Self {
+        self.pooled = pooled;
+        self
+    }
+
+    /// Sets [`listen`](#structfield.listen).
+    #[must_use]
+    pub fn listen(mut self, listen: impl Into<String>) -> Self {
+        self.listen = Some(listen.into());
+        self
+    }
+
+    #[cfg(feature = "objects")]
+    /// Sets [`objects`](#structfield.objects).
+    #[cfg(feature = "objects")]
+    #[must_use]
+    pub fn objects(mut self, objects: super::ObjectOptions) -> Self {
+        self.objects = Some(objects);
+        self
     }
 }
 

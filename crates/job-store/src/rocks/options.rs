@@ -25,10 +25,11 @@ pub enum Compression {
 /// ```
 /// use job_store::{Compression, RocksOptions};
 ///
-/// let options = RocksOptions { block_cache: 1 << 30, compression: Compression::Lz4, ..RocksOptions::default() };
+/// let options = RocksOptions::default().block_cache(1 << 30).compression(Compression::Lz4);
 /// assert_eq!(options.block_bytes, 128 << 10);
 /// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RocksOptions {
     /// Bytes of blocks kept in memory, uncompressed. Default: 256 MiB.
     pub block_cache: usize,
@@ -63,6 +64,57 @@ impl Default for RocksOptions {
             file_bytes: 64 << 20,
             open_files: None,
         }
+    }
+}
+
+impl RocksOptions {
+    /// Sets [`block_cache`](#structfield.block_cache).
+    #[must_use]
+    pub const fn block_cache(mut self, block_cache: usize) -> Self {
+        self.block_cache = block_cache;
+        self
+    }
+
+    /// Sets [`write_buffer`](#structfield.write_buffer).
+    #[must_use]
+    pub const fn write_buffer(mut self, write_buffer: usize) -> Self {
+        self.write_buffer = write_buffer;
+        self
+    }
+
+    /// Sets [`compression`](#structfield.compression).
+    #[must_use]
+    pub const fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Sets [`block_bytes`](#structfield.block_bytes).
+    #[must_use]
+    pub const fn block_bytes(mut self, block_bytes: usize) -> Self {
+        self.block_bytes = block_bytes;
+        self
+    }
+
+    /// Sets [`small_segment`](#structfield.small_segment).
+    #[must_use]
+    pub const fn small_segment(mut self, small_segment: usize) -> Self {
+        self.small_segment = small_segment;
+        self
+    }
+
+    /// Sets [`file_bytes`](#structfield.file_bytes).
+    #[must_use]
+    pub const fn file_bytes(mut self, file_bytes: u64) -> Self {
+        self.file_bytes = file_bytes;
+        self
+    }
+
+    /// Sets [`open_files`](#structfield.open_files).
+    #[must_use]
+    pub const fn open_files(mut self, open_files: u32) -> Self {
+        self.open_files = Some(open_files);
+        self
     }
 }
 

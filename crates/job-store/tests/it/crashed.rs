@@ -108,8 +108,8 @@ mod objects {
     /// Every block is an object of its own.
     fn store(server: &Postgres, directory: &tempfile::TempDir) -> PostgresStore {
         let url = format!("file://{}/objects", directory.path().display());
-        let objects = ObjectOptions { small_segment: 1, object_bytes: 1, ..ObjectOptions::at(url) };
-        let options = PostgresOptions { objects: Some(objects), ..PostgresOptions::default() };
+        let objects = ObjectOptions::at(url).small_segment(1).object_bytes(1);
+        let options = PostgresOptions::default().objects(objects);
         PostgresStore::open(&server.url(), options).unwrap()
     }
 

@@ -78,7 +78,7 @@ const LARGE: u64 = 600;
 
 /// Files come early, so that the store has every kind of them and stays small.
 pub fn options() -> RocksOptions {
-    RocksOptions { small_segment: 8 << 10, file_bytes: 16 << 10, ..RocksOptions::default() }
+    RocksOptions::default().small_segment(8 << 10).file_bytes(16 << 10)
 }
 
 fn result(segments: Vec<Segment>) -> JobResult {

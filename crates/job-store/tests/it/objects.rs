@@ -28,8 +28,8 @@ use test_servers::S3;
 use crate::postgres::{Schema, start};
 
 /// Limits so low that nearly every segment becomes objects.
-fn low() -> ObjectOptions {
-    ObjectOptions { small_segment: 100, object_bytes: 300, ..ObjectOptions::at("") }
+fn low(url: impl Into<String>) -> ObjectOptions {
+    ObjectOptions::at(url).small_segment(100).object_bytes(300)
 }
 
 /// A schema, and a place for its objects that is watched.
@@ -54,14 +54,14 @@ impl Place {
     pub fn directory() -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("file://{}/objects", directory.path().display());
-        Self::at(ObjectOptions { url, ..low() }, Server::Directory(directory))
+        Self::at(low(url), Server::Directory(directory))
     }
 
     /// `None` where there is no PostgreSQL or no S3 server.
     #[cfg(feature = "s3")]
     pub fn s3() -> Option<Self> {
         let server = S3::open().unwrap()?;
-        Self::at(ObjectOptions { url: S3::url(), settings: server.settings(), ..low() }, Server::S3(server))
+        Self::at(low(S3::url()).settings(server.settings()), Server::S3(server))
     }
 
     fn at(options: ObjectOptions, server: Server) -> Option<Self> {
@@ -451,7 +451,8 @@ mod laws {
 
     pub(super) fn a_store_without_the_object_store_says_that_it_needs_it(place: &Place) {
         let job = succeeded(&place.plain(), 1, 500);
-        let options = PostgresOptions { objects: None, ..place.schema.options.clone() };
+        let mut options = place.schema.options.clone();
+        options.objects = None;
         let store = PostgresStore::open(place.schema.server.url(), options).unwrap();
         let error = read(&store, &job, 0..1).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Invalid);
@@ -468,8 +469,8 @@ mod laws {
 /// The answer of opening the store with objects at this URL.
 fn refused(schema: &Schema, url: &str, settings: &[(&str, &str)]) -> StoreError {
     let settings = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let objects = ObjectOptions { url: url.to_owned(), settings, ..low() };
-    let options = PostgresOptions { objects: Some(objects), ..schema.options.clone() };
+    let objects = low(url).settings(settings);
+    let options = schema.options.clone().objects(objects);
     let said = format!("{options:?}");
     let error = PostgresStore::open(schema.server.url(), options).unwrap_err();
     assert!(!format!("{said} {error} {error:?}").contains("sesame"), "{said} {error}");

@@ -32,8 +32,8 @@ impl Pooled {
     }
 
     fn options(&self) -> PostgresOptions {
-        let listen = Some(self.schema.server.url().to_owned());
-        PostgresOptions { pooled: true, listen, ..self.schema.options.clone() }
+        let listen = self.schema.server.url();
+        self.schema.options.clone().pooled(true).listen(listen)
     }
 
     fn store(&self) -> PostgresStore {
@@ -71,7 +71,7 @@ impl SharedFixture for Pooled {
 fn a_pooler_that_lends_sessions_is_found_out_and_refused() {
     for sessions in [1, 3] {
         let Some(pooled) = Pooled::new(sessions) else { return };
-        let options = PostgresOptions { pooled: false, ..pooled.options() };
+        let options = pooled.options().pooled(false);
         let error = PostgresStore::open(&pooled.url(), options).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
         assert!(error.to_string().contains("`PostgresOptions::pooled`"), "{error}");
@@ -82,7 +82,7 @@ fn a_pooler_that_lends_sessions_is_found_out_and_refused() {
 #[test]
 fn two_stores_behind_one_session_keep_apart_and_leave_nothing_behind() {
     let Some(pooled) = Pooled::new(1) else { return };
-    let other = PostgresOptions { schema: Shared::schema(), ..pooled.options() };
+    let other = pooled.options().schema(Shared::schema());
     let stores = [pooled.store(), PostgresStore::open(&pooled.url(), other).unwrap()];
     thread::scope(|scope| {
         for (store, first) in stores.iter().zip([1, 101]) {
@@ -101,7 +101,8 @@ fn two_stores_behind_one_session_keep_apart_and_leave_nothing_behind() {
 #[test]
 fn a_pooled_store_without_a_place_to_listen_works_by_asking() {
     let Some(pooled) = Pooled::new(2) else { return };
-    let options = PostgresOptions { listen: None, ..pooled.options() };
+    let mut options = pooled.options();
+    options.listen = None;
     let store = PostgresStore::open(&pooled.url(), options).unwrap();
     store.insert(&[job(1), job(2)], Durability::Synced).unwrap();
     assert_eq!(claim(&store, 1), [job(1)]);
@@ -113,7 +114,6 @@ fn a_pooled_store_without_a_place_to_listen_works_by_asking() {
 
 #[test]
 fn the_url_to_listen_at_is_in_no_text() {
-    let options =
-        PostgresOptions { listen: Some("postgres://u:sesame@h/d".to_owned()), ..PostgresOptions::default() };
+    let options = PostgresOptions::default().listen("postgres://u:sesame@h/d");
     assert!(!format!("{options:?}").contains("sesame"));
 }

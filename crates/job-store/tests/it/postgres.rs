@@ -21,7 +21,7 @@ impl Schema {
     /// `None` where there is no PostgreSQL.
     pub fn new() -> Option<Self> {
         let server = Shared::open().unwrap()?;
-        Some(Self { server, options: PostgresOptions { schema: Shared::schema(), ..PostgresOptions::default() } })
+        Some(Self { server, options: PostgresOptions::default().schema(Shared::schema()) })
     }
 
     pub fn store(&self) -> PostgresStore {
@@ -348,7 +348,7 @@ fn a_connection_that_was_lost_while_idle_costs_no_error() {
 #[test]
 fn more_threads_than_connections_wait_for_each_other() {
     let Some(schema) = Schema::new() else { return };
-    let options = PostgresOptions { connections: 2, ..schema.options.clone() };
+    let options = schema.options.clone().connections(2);
     let store = PostgresStore::open(schema.server.url(), options).unwrap();
     thread::scope(|scope| {
         for n in 1..=16 {
@@ -372,7 +372,7 @@ pub fn far(schema: &Schema) -> (Proxy, String) {
 fn a_call_into_a_black_hole_ends_and_the_next_finds_the_network_again() {
     let Some(schema) = Schema::new() else { return };
     let (network, url) = far(&schema);
-    let options = PostgresOptions { timeout: Duration::from_secs(5), ..schema.options.clone() };
+    let options = schema.options.clone().timeout(Duration::from_secs(5));
     let store = PostgresStore::open(&url, options.clone()).unwrap();
     store.insert(&[job(1)], Durability::Buffered).unwrap();
     network.hold(true);
@@ -391,7 +391,7 @@ fn a_call_into_a_black_hole_ends_and_the_next_finds_the_network_again() {
 fn a_connection_that_listens_in_a_black_hole_is_replaced() {
     let Some(schema) = Schema::new() else { return };
     let (network, url) = far(&schema);
-    let options = PostgresOptions { timeout: Duration::from_secs(3), ..schema.options.clone() };
+    let options = schema.options.clone().timeout(Duration::from_secs(3));
     let store = PostgresStore::open(&url, options).unwrap();
     let other = schema.store();
     let hears = || {
@@ -410,7 +410,7 @@ fn a_connection_that_listens_in_a_black_hole_is_replaced() {
 fn what_a_network_held_back_is_refused_when_it_comes() {
     let Some(schema) = Schema::new() else { return };
     let (network, url) = far(&schema);
-    let options = PostgresOptions { timeout: Duration::from_secs(5), ..schema.options.clone() };
+    let options = schema.options.clone().timeout(Duration::from_secs(5));
     let slow = PostgresStore::open(&url, options).unwrap();
     slow.insert(&[job(1)], Durability::Buffered).unwrap();
     assert_eq!(claim(&slow, 1), [job(1)]);

@@ -74,7 +74,7 @@ pub fn slow_to_claim(schema: &Schema, jobs: &[JobRecord]) -> PostgresStore {
 fn a_role_with_fewer_connections_than_the_pool_fails_no_call() {
     let Some(schema) = Schema::new() else { return };
     let (_, url) = role(&schema, "CONNECTION LIMIT 4");
-    let store = PostgresStore::open(&url, PostgresOptions { connections: 8, ..schema.options.clone() }).unwrap();
+    let store = PostgresStore::open(&url, schema.options.clone().connections(8)).unwrap();
     thread::scope(|scope| {
         for n in 1..=40 {
             let store = &store;
@@ -88,7 +88,7 @@ fn a_role_with_fewer_connections_than_the_pool_fails_no_call() {
 fn a_call_that_gets_no_place_in_time_says_that_it_may_be_tried_again() {
     let Some(schema) = Schema::new() else { return };
     let (name, url) = role(&schema, "");
-    let options = PostgresOptions { timeout: Duration::from_secs(4), ..schema.options.clone() };
+    let options = schema.options.clone().timeout(Duration::from_secs(4));
     drop(PostgresStore::open(&url, options.clone()).unwrap());
     schema.sql(&format!("ALTER ROLE {name} CONNECTION LIMIT 0"));
     let error = PostgresStore::open(&url, options).unwrap_err();
@@ -121,7 +121,7 @@ fn nothing_that_a_role_has_set_holds_for_the_store() {
         SET synchronous_commit TO off",
     );
     let url = format!("{url}?application_name={name}");
-    let store = PostgresStore::open(&url, PostgresOptions { connections: 1, ..schema.options.clone() }).unwrap();
+    let store = PostgresStore::open(&url, schema.options.clone().connections(1)).unwrap();
     let running = start(&store, 1);
     let done = running.apply(Event::Succeed(JobResult::default().size()), Timestamp::from_micros(6)).unwrap();
     store.complete(&done, &JobResult::default(), Durability::Synced).unwrap();
@@ -153,7 +153,7 @@ fn nothing_that_a_role_has_set_holds_for_the_store() {
 fn what_is_taken_away_from_an_open_store_may_come_back() {
     let Some(schema) = Schema::new() else { return };
     let (name, url) = role(&schema, "");
-    let options = PostgresOptions { connections: 1, ..schema.options.clone() };
+    let options = schema.options.clone().connections(1);
     let store = PostgresStore::open(&url, options.clone()).unwrap();
     store.insert(&[job(1)], Durability::Buffered).unwrap();
     let tables = &schema.options.schema;
@@ -184,7 +184,7 @@ fn a_migration_takes_as_long_as_it_takes() {
     schema.sql(&tables.concat());
     schema.sql("INSERT INTO schema_version (version) VALUES (1), (2)");
     let url = format!("{}?application_name={name}", schema.server.url());
-    let options = PostgresOptions { timeout: Duration::from_secs(4), ..schema.options.clone() };
+    let options = schema.options.clone().timeout(Duration::from_secs(4));
     thread::scope(|scope| {
         let table = format!("{name}.jobs");
         let locking = lock(&table, name, 1, options.timeout * 2);
@@ -207,7 +207,7 @@ fn the_next_host_of_a_list_is_asked_when_one_swallows_everything() {
     let (port, database) = place.split_once('/').unwrap();
     let silent = Proxy::start(port.parse().unwrap()).unwrap();
     silent.hold(true);
-    let options = PostgresOptions { timeout: Duration::from_secs(9), ..schema.options.clone() };
+    let options = schema.options.clone().timeout(Duration::from_secs(9));
     let user = server.rsplit_once('@').unwrap().0;
     let url = format!("{user}@127.0.0.1:{},127.0.0.1:1,127.0.0.1:{port}/{database}", silent.port());
     let store = PostgresStore::open(&url, options).unwrap();
@@ -233,7 +233,7 @@ fn the_host_of_a_list_that_takes_writes_is_found() {
 #[test]
 fn a_time_out_may_be_of_any_length() {
     let Some(schema) = Schema::new() else { return };
-    let options = PostgresOptions { timeout: Duration::MAX, ..schema.options.clone() };
+    let options = schema.options.clone().timeout(Duration::MAX);
     let store = PostgresStore::open(schema.server.url(), options).unwrap();
     store.insert(&[job(1), job(2)], Durability::Synced).unwrap();
     assert_eq!(claim(&store, 1), [job(1)]);

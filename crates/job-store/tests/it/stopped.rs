@@ -43,7 +43,7 @@ fn the_sessions_of_a_stopped_engine_end() {
     let Some(schema) = Schema::new() else { return };
     let (network, url) = far(&schema);
     let name = &schema.options.schema;
-    let options = PostgresOptions { timeout: Duration::from_secs(5), ..schema.options.clone() };
+    let options = schema.options.clone().timeout(Duration::from_secs(5));
     let store = PostgresStore::open(&url, options).unwrap();
     store.insert(&[job(1)], Durability::Buffered).unwrap();
     let listener =
@@ -87,7 +87,7 @@ impl Drop for Stopped {
 fn others_end_the_session_of_an_engine_that_was_stopped_behind_a_unix_socket() {
     let Some(server) = Postgres::start().unwrap() else { return };
     let stopped = Stopped::listen(&server, "job_engine");
-    let options = PostgresOptions { timeout: Duration::from_secs(4), ..PostgresOptions::default() };
+    let options = PostgresOptions::default().timeout(Duration::from_secs(4));
     let _other = PostgresStore::open(&server.url(), options).unwrap();
     let left =
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'psql' AND wait_event = 'ClientWrite'";

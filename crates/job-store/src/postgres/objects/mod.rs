@@ -43,11 +43,12 @@ use crate::{ErrorKind, StoreError};
 /// ```
 /// use job_store::{ObjectOptions, PostgresOptions};
 ///
-/// let objects = ObjectOptions { small_segment: 1 << 20, ..ObjectOptions::at("file:///mnt/shared/blocks") };
-/// let options = PostgresOptions { objects: Some(objects), ..PostgresOptions::default() };
+/// let objects = ObjectOptions::at("file:///mnt/shared/blocks").small_segment(1 << 20);
+/// let options = PostgresOptions::default().objects(objects);
 /// assert!(options.objects.is_some());
 /// ```
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ObjectOptions {
     /// `file:///directory`, which is made when it is missing and which all engines must see; with the feature `s3`,
     /// `s3://bucket/prefix`, whose bucket must be there. Others where the host turns on their feature of `object_store`,
@@ -73,6 +74,34 @@ impl ObjectOptions {
     pub fn at(url: impl Into<String>) -> Self {
         let (small_segment, object_bytes, cache_bytes) = (4 << 20, 8 << 20, 64 << 20);
         Self { url: url.into(), settings: Vec::new(), small_segment, object_bytes, cache_bytes }
+    }
+
+    /// Sets [`settings`](#structfield.settings).
+    #[must_use]
+    pub fn settings(mut self, settings: Vec<(String, String)>) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Sets [`small_segment`](#structfield.small_segment).
+    #[must_use]
+    pub const fn small_segment(mut self, small_segment: usize) -> Self {
+        self.small_segment = small_segment;
+        self
+    }
+
+    /// Sets [`object_bytes`](#structfield.object_bytes).
+    #[must_use]
+    pub const fn object_bytes(mut self, object_bytes: usize) -> Self {
+        self.object_bytes = object_bytes;
+        self
+    }
+
+    /// Sets [`cache_bytes`](#structfield.cache_bytes).
+    #[must_use]
+    pub const fn cache_bytes(mut self, cache_bytes: usize) -> Self {
+        self.cache_bytes = cache_bytes;
+        self
     }
 
     /// The object store at the URL, for a host that wraps it (to count, limit or delay requests) and brings the whole
