@@ -20,9 +20,9 @@ fn a_cluster_works_beside_a_record_that_it_cannot_read() {
     let Some(server) = Postgres::start().unwrap() else { return };
     let open = |workers| {
         let store = PostgresStore::open(&server.url(), PostgresOptions::default()).unwrap();
+        let builder = Engine::builder_shared(Arc::new(store)).poll_interval(Duration::from_millis(50));
         let builder =
-            Engine::builder_shared(Arc::new(store)).workers(workers).poll_interval(Duration::from_millis(50));
-        let builder = if workers > 0 { builder.algorithm("a", nothing) } else { builder };
+            if workers > 0 { builder.workers(workers).algorithm("a", nothing) } else { builder.front_end() };
         builder.open().unwrap()
     };
     let spec = || JobSpec::algorithm("a").with_graph("g");

@@ -105,8 +105,9 @@ pub fn engine(
 ) -> Result<(Arc<Engine>, Arc<Stage>), EngineError> {
     let stage = Arc::new(Stage::default());
     let player = Arc::clone(&stage);
-    let engine = Engine::builder(store)
-        .workers(workers)
+    let builder = Engine::builder(store);
+    let builder = if workers == 0 { builder.manual() } else { builder.workers(workers) };
+    let engine = builder
         .durability(durability)
         .retry(job_runner::RetryPolicy::new(Duration::from_millis(1), Duration::from_millis(2)))
         .algorithm("now", move |ctx: &mut _| player.play(ctx))

@@ -16,7 +16,7 @@ use job_demo::{
     check::{Refused, check},
     graphs::Graphs,
 };
-use job_http::{Api, Failure, InvalidOrigin, JobRequest, Origins, ServeOptions};
+use job_http::{Api, ApiFailure, InvalidOrigin, JobRequest, Origins, ServeOptions};
 use job_runner::{Engine, JobSpec, wire::ApiError};
 use tokio::{net::TcpListener, runtime::Runtime};
 

@@ -74,7 +74,9 @@ pub(super) struct Work<'a> {
 
 impl Work<'_> {
     fn set_up<S>(&self, builder: EngineBuilder<S>, store: &Opened) -> EngineBuilder<S> {
-        let builder = handlers::register(builder, self.graphs).workers(self.workers);
+        let builder = handlers::register(builder, self.graphs);
+        // Another process runs what this one submits.
+        let builder = if self.workers == 0 { builder.manual() } else { builder.workers(self.workers) };
         match self.exports {
             Some(directory) => builder.algorithm(Exporter::KIND, Exporter::new(store.store(), directory)),
             None => builder,

@@ -33,8 +33,9 @@ fn no_link(_: &Dir, _: &str, _: &str) -> io::Result<()> {
 
 fn engine(store: Arc<dyn Store>, directory: &Path, link: Link, workers: usize) -> Engine {
     let exporter = Exporter { link, ..Exporter::new(Arc::clone(&store), directory) };
-    Engine::builder(store)
-        .workers(workers)
+    let builder = Engine::builder(store);
+    let builder = if workers == 0 { builder.manual() } else { builder.workers(workers) };
+    builder
         .shutdown_timeout(Duration::ZERO)
         .algorithm(Exporter::KIND, exporter)
         .vertex_filter(|ctx: &mut JobContext| {

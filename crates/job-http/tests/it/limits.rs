@@ -208,7 +208,9 @@ async fn requests_over_the_number_at_once_are_refused() {
 
 fn faulty(workers: usize) -> (Service, FaultStore<MemoryStore>) {
     let store = FaultStore::new(Arc::new(MemoryStore::default()));
-    let engine = builder(Arc::new(store.clone())).workers(workers).clock(Arc::new(SystemClock)).open().unwrap();
+    let builder = builder(Arc::new(store.clone()));
+    let builder = if workers == 0 { builder.manual() } else { builder.workers(workers) };
+    let engine = builder.clock(Arc::new(SystemClock)).open().unwrap();
     (over(Arc::new(engine), |api| api), store)
 }
 

@@ -81,6 +81,7 @@ impl EngineBuilder {
     #[track_caller]
     pub fn open(self) -> Result<Engine, EngineError> {
         self.config.check()?;
+        self.config.check_front_end(&self.handlers.kinds())?;
         let seat = self.store.seat(&opened_at())?;
         Engine::open(self.store, Arc::new(Alone), self.handlers, self.clock, self.config, seat)
     }
@@ -89,13 +90,6 @@ impl EngineBuilder {
 impl SharedEngineBuilder {
     pub(crate) fn sharing(store: Arc<dyn SharedStore>) -> Self {
         Self::with(Arc::<dyn SharedStore>::clone(&store), Shared(store))
-    }
-
-    /// Runs no jobs: the engine only submits, cancels, waits and reads. It may have no handlers.
-    #[must_use]
-    pub const fn front_end(mut self) -> Self {
-        self.config.mode = Mode::FrontEnd;
-        self
     }
 
     /// How long a claim on a job of a shared store lasts unless it is renewed, which happens three times as often;
@@ -196,6 +190,13 @@ impl<S> EngineBuilder<S> {
     #[must_use]
     pub const fn manual(mut self) -> Self {
         self.config.mode = Mode::Manual;
+        self
+    }
+
+    /// Runs no jobs: the engine only submits, cancels, waits and reads. It may have no handlers.
+    #[must_use]
+    pub const fn front_end(mut self) -> Self {
+        self.config.mode = Mode::FrontEnd;
         self
     }
 

@@ -147,8 +147,9 @@ fn an_algorithm_goes_on_from_its_saved_state_after_the_death_of_the_process() {
     let (stuck, stay) = gated();
     let stay = Mutex::new(Some(stay));
     let open = |body: Body, workers| {
-        job_runner::Engine::builder(Arc::<MemoryStore>::clone(&store))
-            .workers(workers)
+        let builder = job_runner::Engine::builder(Arc::<MemoryStore>::clone(&store));
+        let builder = if workers == 0 { builder.manual() } else { builder.workers(workers) };
+        builder
             .clock(Arc::<ManualClock>::clone(&clock))
             .checkpoint_interval(Duration::from_secs(3))
             .shutdown_timeout(Duration::ZERO)

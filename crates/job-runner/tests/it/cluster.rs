@@ -50,7 +50,7 @@ impl Group {
 
     /// One that submits, cancels and reads only.
     pub(crate) fn front(&self) -> Engine {
-        self.engine(|builder| builder.poll_interval(Duration::from_hours(1)))
+        self.engine(|builder| builder.front_end().poll_interval(Duration::from_hours(1)))
     }
 
     pub(crate) fn stored(&self, id: JobId) -> JobRecord {

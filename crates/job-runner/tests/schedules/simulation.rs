@@ -168,11 +168,12 @@ fn open(world: &Arc<World>, line: Line, workers: usize, plans: &[Plan]) -> Resul
         .clock(Arc::new(RunClock))
         .retry(RetryPolicy::new(Duration::from_millis(100), LEASE))
         .lease_duration(LEASE)
-        .shutdown_timeout(Duration::ZERO)
-        .workers(workers);
-    // A front end has no handlers.
-    let handled = if workers == 0 { &[] } else { plans };
-    handled.iter().enumerate().fold(builder, setup).open().map(Arc::new)
+        .shutdown_timeout(Duration::ZERO);
+    if workers == 0 {
+        return builder.front_end().open().map(Arc::new);
+    }
+    let builder = builder.workers(workers);
+    plans.iter().enumerate().fold(builder, setup).open().map(Arc::new)
 }
 
 /// Submits a job when it is time, cancels it if that is planned, and waits for it.

@@ -13,8 +13,8 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use job_core::{Event, Failure, FailureKind, JobRecord, JobResult, RowList, Timestamp};
 use job_store::{
-    BlockBuilder, Durability, ErrorKind, JobStore, ObjectOptions, PostgresOptions, PostgresStore, ResultStore,
-    SegmentKey, SharedStore, Store, StoreError,
+    BlockBuilder, Durability, ErrorKind, JobStore, ObjectOptions, PostgresStore, ResultStore, SegmentKey,
+    SharedStore, Store, StoreError,
     conformance::{Fixture, SharedFixture},
     object_store::{
         CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
