@@ -72,7 +72,7 @@ pub fn segment<'a, T: Serialize + 'a>(
 pub fn complete(store: &dyn Store, job: &JobRecord, segments: Vec<Segment>, durability: Durability) -> Result<()> {
     let result = JobResult { list: Some(RowList::new("vertices", segments)), ..JobResult::default() };
     let done = job.apply(Event::Succeed(result.size()), job.submitted_at)?;
-    Ok(store.complete(&done, &result, durability)?)
+    Ok(store.complete(&[(&done, &result)], durability)?)
 }
 
 /// A finished job with `count` rows, `pool` over and over.

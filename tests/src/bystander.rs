@@ -15,7 +15,7 @@ use std::{
 use job_runner::{
     Engine, EngineBuilder, FailureKind, JobContext, JobError, JobId, JobRecord, JobSpec, JobState, Outcome,
     PageRequest,
-    store::{JobStore, PostgresOptions, PostgresStore, RocksStore, Store},
+    store::{PostgresOptions, PostgresStore, RocksStore, Store},
 };
 use serde::{Deserialize, Serialize};
 

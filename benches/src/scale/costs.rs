@@ -48,7 +48,7 @@ pub enum Statement {
     Claim,
     /// `claim` that finds none.
     Ask,
-    /// `complete_all`, synced.
+    /// `complete`, synced.
     End,
     /// `renew`.
     Renew,

@@ -15,7 +15,8 @@ use anyhow::{Context, Result, bail, ensure};
 use job_core::{Event, JobKind, JobRecord, JobResult, JobSpec, Timestamp};
 use job_runner::{Clock, Durability, Engine, JobContext, SharedEngineBuilder, SystemClock};
 use job_store::{
-    Claim, ClaimId, Held, JobStore, PostgresOptions, PostgresStore, ResultStore, SegmentKey, SharedStore,
+    Claim, ClaimId, JobStore, KnownRevision, PostgresOptions, PostgresStore, ResultStore, SegmentKey, SharedStore,
+    Store,
 };
 use parking_lot::Mutex;
 use postgres::{Client, NoTls};
@@ -171,7 +172,8 @@ pub(super) fn costs(server: &Postgres, n: usize) -> Result<Costs> {
     costs.set(Statement::Ask, meter.read(n, |_| claim(8))?.alone());
     ensure!(jobs.len() >= 3 * n, "jobs were not claimed");
 
-    let known: Vec<Held> = jobs.iter().map(|job| Held { id: job.id, revision: job.revision }).collect();
+    let known: Vec<KnownRevision> =
+        jobs.iter().map(|job| KnownRevision { id: job.id, revision: job.revision }).collect();
     let mut look = |count| {
         meter.read(n, |_| {
             store.changed(known.get(..count).unwrap_or_default())?;
@@ -218,7 +220,7 @@ fn finish(costs: &mut Costs, meter: &mut Meter, store: &PostgresStore, jobs: &[J
             .map(|job| job.apply(Event::Succeed(result.size()), job.submitted_at))
             .collect::<Result<_, _>>()?;
         let ends: Vec<_> = next.iter().map(|next| (next, &result)).collect();
-        Ok(store.complete_all(&ends, Durability::Synced)?)
+        Ok(store.complete(&ends, Durability::Synced)?)
     };
     let one = meter.read(alone.len(), |at| end(alone.get(at..=at).context("a job")?))?;
     let many = meter.read(batches.len(), |at| end(batches.get(at).context("a batch")?))?;

@@ -4,7 +4,7 @@ use std::{io, path::Path, sync::Arc};
 
 use anyhow::{Context, Result};
 use job_core::PageRequest;
-use job_store::{JobStore, RocksOptions, RocksStore};
+use job_store::{RocksOptions, RocksStore, Store};
 
 use super::{Bench, reader};
 use crate::{

@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use job_core::PageRequest;
 use job_runner::{Durability, Engine, JobContext, JobReader};
-use job_store::{JobStore, PostgresOptions, PostgresStore, Store};
+use job_store::{PostgresOptions, PostgresStore, Store};
 use postgres::{Client, NoTls};
 use test_servers::Postgres;
 

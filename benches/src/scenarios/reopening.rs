@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use job_core::Event;
-use job_store::{Durability, JobStore};
+use job_store::{Durability, JobStore, Store};
 
 use super::{Bench, open};
 use crate::{

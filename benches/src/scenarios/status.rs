@@ -19,7 +19,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     for _ in 0..1_000 {
         let job = stored::running(&*store)?;
         let done = job.apply(Event::Succeed(JobResult::default().size()), job.submitted_at)?;
-        store.complete(&done, &JobResult::default(), Durability::Buffered)?;
+        store.complete(&[(&done, &JobResult::default())], Durability::Buffered)?;
         jobs.push(job.id);
     }
     let calls = bench.size(300_000, 50_000);

@@ -9,7 +9,7 @@ use std::{
 
 use job_core::{JobId, JobRecord, JobSpec, Timestamp};
 use job_store::{
-    Durability, JobStore, StoreError,
+    Durability, JobStore, Store, StoreError,
     key_value::{Change, Changes, EachEntry, KeyValue, KeyValueStore, Order, Scan, Table, View},
 };
 

@@ -15,7 +15,7 @@ use std::{borrow::Cow, collections::BTreeMap, error::Error, fmt, io, iter, ops::
 use fjall::{Database, KeyspaceCreateOptions, PersistMode, Readable, Snapshot, UserValue};
 use job_core::{JobId, JobRecord, JobSpec, Timestamp};
 use job_store::{
-    Durability, ErrorKind, JobStore, StoreError,
+    Durability, ErrorKind, JobStore, Store, StoreError,
     key_value::{Change, Changes, EachEntry, KeyValue, KeyValueStore, Order, Scan, Table, View},
 };
 

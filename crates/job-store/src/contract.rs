@@ -10,8 +10,8 @@
 //! | --- | --- |
 //! | `insert` | [`holds_key`] of the job that has an idempotency key, and [`key_taken`] if it does |
 //! | `replace` | [`check_revision`]; the rows of a job that ends go with it, and so does its checkpoint |
-//! | `complete`, `complete_all` | [`check_complete`], [`check_revision`]; [`work_hash`] of the jobs that [`is_reusable`] says |
-//! | `find_finished` | [`work_hash`], and `is_same_work` of what is found, since two works may share a hash |
+//! | `complete` | [`check_complete`], [`check_revision`]; [`work_hash`] of the jobs that [`is_reusable`] says |
+//! | `find_reusable` | [`work_hash`], and `is_same_work` of what is found, since two works may share a hash |
 //! | `remove` | [`check_removable`]; [`check_unreadable_removable`] of a record that cannot be read |
 //! | `pin` | [`no_such_job`] |
 //! | `segment`, and each call of its writer | [`check_attempt`]; [`Tally::check`] before a block is taken, [`Tally::add`] after |
@@ -20,6 +20,9 @@
 //! | `save_checkpoint` | [`check_checkpoint`], [`check_attempt`] |
 //!
 //! A check and the write that it is about are one step, which nothing comes between: a transaction, a statement, or a lock.
+//!
+//! A store is a handle, whose clones share one content: the writer of a segment holds a clone, because a worker keeps it for as
+//! long as an attempt lasts. A store that wraps another hands calls on with [`forward!`](crate::forward).
 //!
 //! Blocks are stored as they come, under [`SegmentKey::block_key`], which sorts them as their rows; [`codec`](crate::codec)
 //! makes bytes of records, results and checkpoints, with a checksum around them. An error of what lies beneath has its class
@@ -188,7 +191,7 @@ pub fn work_hash(spec: &JobSpec) -> Option<[u8; 16]> {
     Some(hash.digest128().to_be_bytes())
 }
 
-/// Whether this record is one that [`JobStore::find_finished`] may give back.
+/// Whether this record is one that [`JobStore::find_reusable`] may give back.
 #[must_use]
 pub fn is_reusable(record: &JobRecord) -> bool {
     record.state == JobState::Complete(Outcome::Succeeded)

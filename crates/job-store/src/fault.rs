@@ -3,20 +3,18 @@
 use std::{
     collections::BTreeSet,
     fmt,
-    ops::{ControlFlow, Range},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
-use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
+use job_core::{JobId, JobRecord, JobResult};
 use parking_lot::{Condvar, Mutex};
 
 use crate::{
-    Claim, ClaimId, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, Listed, Pin, ResultStore, Rows,
-    SealedBlock, Seat, SegmentKey, SegmentWriter, SharedStore, Store, StoreError, Use,
+    Durability, ErrorKind, JobStore, Listed, ResultStore, SegmentKey, SegmentWriter, SharedStore, Store,
+    StoreError,
 };
 
 /// Which operations fail, and how.
@@ -104,7 +102,7 @@ impl Switch {
     }
 
     /// Counts a write and does it, or not, as planned.
-    fn write<T>(&self, write: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn write<T>(&self, _name: &str, write: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         let number = self.writes.fetch_add(1, Ordering::SeqCst);
         let fault = self.fault();
         let write = || {
@@ -126,15 +124,15 @@ impl Switch {
     /// As [`write`](Self::write), of results.
     fn complete(
         &self,
-        ends: &[&JobRecord],
+        ends: &[(&JobRecord, &JobResult)],
         write: impl FnOnce() -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         if self.fault() == Fault::RowsLost(self.writes.load(Ordering::SeqCst)) {
-            self.rowless.lock().extend(ends.iter().map(|next| (next.id, next.attempt)));
+            self.rowless.lock().extend(ends.iter().map(|(next, _)| (next.id, next.attempt)));
         }
-        let lost = ends.iter().find(|next| self.rowless.lock().contains(&(next.id, next.attempt))).copied();
-        self.write(|| match lost {
-            Some(next) => {
+        let lost = ends.iter().find(|(next, _)| self.rowless.lock().contains(&(next.id, next.attempt)));
+        self.write("complete", || match lost {
+            Some((next, _)) => {
                 Err(StoreError::new(ErrorKind::Lost, "store the result", "injected: rows are gone").on(next.id))
             }
             None => write(),
@@ -158,11 +156,11 @@ impl Switch {
         entries
     }
 
-    /// Whether a read gets through.
-    fn read(&self) -> Result<(), StoreError> {
+    /// Reads, if that gets through.
+    fn read<T>(&self, _name: &str, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         match self.fault() {
             Fault::Cut => Err(StoreError::new(ErrorKind::Unavailable, "read", "injected: the network is cut")),
-            _ => Ok(()),
+            _ => read(),
         }
     }
 }
@@ -208,180 +206,57 @@ impl<S: Store + ?Sized> FaultStore<S> {
     }
 }
 
-// A new method of the trait must not slip past the switch.
+// A new method of the traits must not slip past the switch.
 #[deny(clippy::missing_trait_methods)]
 impl<S: Store + ?Sized> JobStore for FaultStore<S> {
-    fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
-        self.inner.seat(engine)
-    }
-
-    fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
-        self.switch.write(|| self.inner.insert(records, durability))
-    }
+    crate::forward!(self.inner; seat);
+    crate::forward!(self.inner through [self.switch.read]; find_key find_reusable usage);
+    crate::forward!(self.inner through [self.switch.write]; insert replace record_reads pin);
 
     fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
-        self.switch.read()?;
-        self.switch.sound(id, "read the record")?;
-        self.inner.get(id)
-    }
-
-    fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError> {
-        self.switch.write(|| self.inner.replace(next, durability))
+        self.switch.read("get", || {
+            self.switch.sound(id, "read the record")?;
+            self.inner.get(id)
+        })
     }
 
     fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError> {
-        self.switch.read()?;
-        Ok(self.switch.listed(self.inner.entries(before, skip, limit)?))
+        self.switch.read("entries", || Ok(self.switch.listed(self.inner.entries(before, skip, limit)?)))
     }
 
     fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError> {
-        self.switch.read()?;
-        Ok(self.switch.listed(self.inner.unfinished_entries()?))
-    }
-
-    fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
-        self.entries(before, skip, limit)?.into_iter().map(|entry| entry.record).collect()
-    }
-
-    fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError> {
-        self.unfinished_entries()?.into_iter().map(|entry| entry.record).collect()
+        self.switch.read("unfinished_entries", || Ok(self.switch.listed(self.inner.unfinished_entries()?)))
     }
 
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
-        let removed = self.switch.write(|| self.inner.remove(id))?;
+        let removed = self.switch.write("remove", || self.inner.remove(id))?;
         self.switch.damaged.lock().remove(&id);
         Ok(removed)
-    }
-
-    fn find_key(&self, graph: &str, key: &str) -> Result<Option<JobId>, StoreError> {
-        self.switch.read()?;
-        self.inner.find_key(graph, key)
-    }
-
-    fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
-        self.switch.read()?;
-        self.inner.find_finished(spec)
-    }
-
-    fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
-        self.switch.write(|| self.inner.touch(reads))
-    }
-
-    fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
-        self.switch.read()?;
-        self.inner.last_read(id)
-    }
-
-    fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
-        self.switch.write(|| self.inner.pin(id, pin))
-    }
-
-    fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
-        self.switch.read()?;
-        self.inner.is_pinned(id)
-    }
-
-    fn uses(&self, jobs: &[JobId]) -> Result<Vec<Use>, StoreError> {
-        self.switch.read()?;
-        self.inner.uses(jobs)
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
 impl<S: Store + ?Sized> ResultStore for FaultStore<S> {
+    crate::forward!(self.inner; block_bytes);
+    crate::forward!(self.inner through [self.switch.read]; result read blocks checkpoint size_on_disk);
+    crate::forward!(self.inner through [self.switch.write]; discard save_checkpoint);
+
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
-        self.switch.read()?;
-        let inner = self.inner.segment(key)?;
+        let inner = self.switch.read("segment", || self.inner.segment(key))?;
         Ok(Box::new(FaultSegment { inner, switch: Arc::clone(&self.switch) }))
     }
 
-    fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError> {
-        self.switch.complete(&[next], || self.inner.complete(next, result, durability))
-    }
-
-    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
-        let records: Vec<_> = ends.iter().map(|(next, _)| *next).collect();
-        self.switch.complete(&records, || self.inner.complete_all(ends, durability))
-    }
-
-    fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError> {
-        self.switch.read()?;
-        self.inner.result(id)
-    }
-
-    fn read(
-        &self,
-        key: SegmentKey,
-        rows: Range<u64>,
-        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
-    ) -> Result<(), StoreError> {
-        self.switch.read()?;
-        self.inner.read(key, rows, each)
-    }
-
-    fn blocks(&self, key: SegmentKey, each: &mut EachBlock<'_>) -> Result<(), StoreError> {
-        self.switch.read()?;
-        self.inner.blocks(key, each)
-    }
-
-    fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {
-        self.switch.write(|| self.inner.discard(job, attempt))
-    }
-
-    fn save_checkpoint(&self, job: JobId, attempt: u32, bytes: &[u8]) -> Result<(), StoreError> {
-        self.switch.write(|| self.inner.save_checkpoint(job, attempt, bytes))
-    }
-
-    fn checkpoint(&self, job: JobId) -> Result<Option<Vec<u8>>, StoreError> {
-        self.switch.read()?;
-        self.inner.checkpoint(job)
-    }
-
-    fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {
-        self.switch.read()?;
-        self.inner.size_on_disk()
-    }
-
-    fn block_bytes(&self) -> usize {
-        self.inner.block_bytes()
+    fn complete(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
+        self.switch.complete(ends, || self.inner.complete(ends, durability))
     }
 }
 
 /// Claims count as writes; hearing and waking are never cut.
 #[deny(clippy::missing_trait_methods)]
 impl<S: SharedStore + ?Sized> SharedStore for FaultStore<S> {
-    fn shared_seat(&self, engine: &str) -> Result<Seat, StoreError> {
-        self.inner.shared_seat(engine)
-    }
-
-    fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
-        self.switch.write(|| self.inner.claim(claim))
-    }
-
-    fn unreadable(&self) -> Vec<StoreError> {
-        self.inner.unreadable()
-    }
-
-    fn renew(&self, claims: &[ClaimId], lease: Duration) -> Result<Vec<Held>, StoreError> {
-        self.switch.write(|| self.inner.renew(claims, lease))
-    }
-
-    fn release(&self, claims: &[ClaimId]) -> Result<(), StoreError> {
-        self.switch.write(|| self.inner.release(claims))
-    }
-
-    fn changed(&self, known: &[Held]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError> {
-        self.switch.read()?;
-        self.inner.changed(known)
-    }
-
-    fn wait(&self, timeout: Duration) -> Result<bool, StoreError> {
-        self.inner.wait(timeout)
-    }
-
-    fn wake(&self) {
-        self.inner.wake();
-    }
+    crate::forward!(self.inner; shared_seat unreadable wait wake);
+    crate::forward!(self.inner through [self.switch.read]; changed);
+    crate::forward!(self.inner through [self.switch.write]; claim renew release);
 }
 
 #[derive(Debug)]
@@ -392,20 +267,6 @@ struct FaultSegment {
 
 #[deny(clippy::missing_trait_methods)]
 impl SegmentWriter for FaultSegment {
-    fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
-        self.switch.write(|| self.inner.append(block))
-    }
-
-    fn readable(&self) -> u64 {
-        self.inner.readable()
-    }
-
-    fn settle(&mut self) -> Result<bool, StoreError> {
-        self.switch.write(|| self.inner.settle())
-    }
-
-    fn finish(self: Box<Self>) -> Result<Segment, StoreError> {
-        let Self { inner, switch } = *self;
-        switch.write(|| inner.finish())
-    }
+    crate::forward!(self.inner; visible_rows);
+    crate::forward!(self.inner through [self.switch.write]; append start_flush finish);
 }

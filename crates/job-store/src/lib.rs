@@ -36,7 +36,7 @@
 //! // The record says `succeeded` only together with the result.
 //! let result = JobResult { list: Some(RowList::new("vertices", vec![segment])), ..JobResult::default() };
 //! let done = running.apply(Event::Succeed(result.size()), now)?;
-//! store.complete(&done, &result, Durability::Synced)?;
+//! store.complete(&[(&done, &result)], Durability::Synced)?;
 //! store.read(key, 0..1, &mut |rows| {
 //!     assert_eq!(rows.json(), br#""Sarah""#);
 //!     Ok(ControlFlow::Continue(()))
@@ -51,6 +51,8 @@ pub mod conformance;
 pub mod contract;
 mod error;
 mod fault;
+#[doc(hidden)]
+pub mod forward;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -96,9 +98,10 @@ pub use rocks::{Compression, Database, Rocks, RocksOptions, RocksStore};
 #[cfg(feature = "rocksdb")]
 pub use rocksdb;
 pub use seat::{Seat, Seats};
-pub use shared::{Claim, ClaimId, Claimed, Held, LONGEST_PAUSE, SharedStore};
+pub use shared::{Claim, ClaimId, Claimed, KnownRevision, LONGEST_PAUSE, SharedStore};
 pub use shared_memory::SharedMemory;
 pub use store::{
-    Durability, EachBlock, JobStore, Listed, MAX_CHECKPOINT, Pin, ResultStore, SegmentWriter, Store, Use,
+    Durability, EachBlock, EachRows, JobStore, Listed, MAX_CHECKPOINT, Pin, ResultStore, SegmentWriter, Store,
+    Usage,
 };
 pub use verify::{Finding, Verified, verify};

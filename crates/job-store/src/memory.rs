@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::{Bound, ControlFlow, Range},
+    ops::{Bound, Range},
     sync::Arc,
 };
 
@@ -10,8 +10,8 @@ use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 use parking_lot::RwLock;
 
 use crate::{
-    BlockBuilder, Durability, EachBlock, ErrorKind, JobStore, Listed, Pin, ResultStore, Rows, SealedBlock, Seat,
-    Seats, SegmentKey, SegmentWriter, StoreError,
+    BlockBuilder, Durability, EachBlock, EachRows, ErrorKind, JobStore, Listed, Pin, ResultStore, SealedBlock,
+    Seat, Seats, SegmentKey, SegmentWriter, StoreError, Usage,
     contract::{self, Cut, Tally},
 };
 
@@ -146,14 +146,14 @@ impl JobStore for MemoryStore {
         Ok(self.content.read().keys.get(&(graph.to_owned(), key.to_owned())).copied())
     }
 
-    fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
+    fn find_reusable(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
         let content = self.content.read();
         let found = contract::work_hash(spec).and_then(|hash| content.finished.get(&hash));
         let record = found.and_then(|id| content.jobs.get(id));
         Ok(record.filter(|record| record.spec.is_same_work(spec)).map(|record| record.id))
     }
 
-    fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
+    fn record_reads(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
         let mut content = self.content.write();
         for &(id, at) in reads {
             if content.jobs.contains_key(&id) {
@@ -161,10 +161,6 @@ impl JobStore for MemoryStore {
             }
         }
         Ok(())
-    }
-
-    fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.content.read().reads.get(&id).copied())
     }
 
     fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
@@ -179,8 +175,10 @@ impl JobStore for MemoryStore {
         Ok(())
     }
 
-    fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
-        Ok(self.content.read().pinned.contains(&id))
+    fn usage(&self, jobs: &[JobId]) -> Result<Vec<Usage>, StoreError> {
+        let content = self.content.read();
+        let usage = |id| Usage { last_read: content.reads.get(id).copied(), pinned: content.pinned.contains(id) };
+        Ok(jobs.iter().map(usage).collect())
     }
 }
 
@@ -190,11 +188,7 @@ impl ResultStore for MemoryStore {
         Ok(Box::new(MemorySegment { content: Arc::clone(&self.content), tally: Tally::new(key) }))
     }
 
-    fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError> {
-        self.complete_all(&[(next, result)], durability)
-    }
-
-    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], _: Durability) -> Result<(), StoreError> {
+    fn complete(&self, ends: &[(&JobRecord, &JobResult)], _: Durability) -> Result<(), StoreError> {
         let mut content = self.content.write();
         for (next, _) in ends {
             contract::check_complete(next)?;
@@ -214,12 +208,7 @@ impl ResultStore for MemoryStore {
         Ok(self.content.read().results.get(&id).cloned())
     }
 
-    fn read(
-        &self,
-        key: SegmentKey,
-        rows: Range<u64>,
-        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
-    ) -> Result<(), StoreError> {
+    fn read(&self, key: SegmentKey, rows: Range<u64>, each: &mut EachRows<'_>) -> Result<(), StoreError> {
         let mut wanted = rows;
         while !wanted.is_empty() {
             // The lock is not held while `each` runs.
@@ -297,7 +286,7 @@ impl SegmentWriter for MemorySegment {
         Ok(())
     }
 
-    fn readable(&self) -> u64 {
+    fn visible_rows(&self) -> u64 {
         self.tally.rows()
     }
 

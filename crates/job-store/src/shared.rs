@@ -50,7 +50,7 @@ pub trait SharedStore: Store {
     ///
     /// # Errors
     /// When the store fails; leases then end when they would have.
-    fn renew(&self, claims: &[ClaimId], lease: Duration) -> Result<Vec<Held>, StoreError>;
+    fn renew(&self, claims: &[ClaimId], lease: Duration) -> Result<Vec<KnownRevision>, StoreError>;
 
     /// Gives claims back: others may claim these jobs at once. A claim that does not hold, because the job was claimed
     /// since, is left alone: so a call that comes late does no harm.
@@ -65,7 +65,7 @@ pub trait SharedStore: Store {
     ///
     /// # Errors
     /// When the store fails.
-    fn changed(&self, known: &[Held]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError>;
+    fn changed(&self, known: &[KnownRevision]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError>;
 
     /// Waits until another claimant has changed something: a job came, was cancelled, went back to waiting or ended.
     /// At most `timeout`; may return early, and may miss a change when the connection to the others is cut, so the
@@ -133,7 +133,7 @@ pub struct Claimed {
 
 /// A job that is claimed or known, at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Held {
+pub struct KnownRevision {
     /// The job.
     pub id: JobId,
     /// The revision of its record: it tells whether somebody else has changed it, which means cancelled.

@@ -4,16 +4,15 @@ use std::{
     cmp::Reverse,
     collections::BTreeMap,
     fmt,
-    ops::{ControlFlow, Range},
     sync::{Arc, Weak},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, JobState, Segment, Timestamp};
+use job_core::{Event, JobId, JobRecord, JobResult, JobState, Timestamp};
 
 use crate::{
-    Claim, ClaimId, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, LONGEST_PAUSE, Listed, MemoryStore,
-    Pin, ResultStore, Rows, SealedBlock, Seat, Seats, SegmentKey, SegmentWriter, SharedStore, StoreError, guard,
+    Claim, ClaimId, Claimed, Durability, ErrorKind, JobStore, KnownRevision, LONGEST_PAUSE, MemoryStore,
+    ResultStore, Seat, Seats, SegmentKey, SegmentWriter, SharedStore, Store, StoreError, guard,
     sync::{Condvar, Instant, Mutex},
 };
 
@@ -188,7 +187,13 @@ impl Drop for SharedMemory {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl SharedStore for SharedMemory {
+    fn unreadable(&self) -> Vec<StoreError> {
+        // Every record in memory can be read.
+        Vec::new()
+    }
+
     fn shared_seat(&self, engine: &str) -> Result<Seat, StoreError> {
         let own = self.seats.take(engine)?;
         let mut together = self.board.together.lock();
@@ -238,7 +243,7 @@ impl SharedStore for SharedMemory {
         Ok(claimed)
     }
 
-    fn renew(&self, claims: &[ClaimId], lease: Duration) -> Result<Vec<Held>, StoreError> {
+    fn renew(&self, claims: &[ClaimId], lease: Duration) -> Result<Vec<KnownRevision>, StoreError> {
         let mut table = self.board.table.lock();
         let until = after((self.board.now)(), lease);
         let mut held = Vec::new();
@@ -248,7 +253,7 @@ impl SharedStore for SharedMemory {
                 && let Some(record) = self.store.get(id)?
             {
                 claimed.until = until;
-                held.push(Held { id, revision: record.revision });
+                held.push(KnownRevision { id, revision: record.revision });
             }
         }
         Ok(held)
@@ -267,7 +272,7 @@ impl SharedStore for SharedMemory {
         Ok(())
     }
 
-    fn changed(&self, known: &[Held]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError> {
+    fn changed(&self, known: &[KnownRevision]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError> {
         let mut changed = Vec::new();
         for held in known {
             let record = self.get(held.id)?;
@@ -305,7 +310,13 @@ impl SharedStore for SharedMemory {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl JobStore for SharedMemory {
+    crate::forward! {
+        self.store;
+        get entries unfinished_entries remove find_key find_reusable record_reads pin usage
+    }
+
     fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
         Err(guard::only_shared(engine))
     }
@@ -317,10 +328,6 @@ impl JobStore for SharedMemory {
         Ok(())
     }
 
-    fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
-        self.store.get(id)
-    }
-
     fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError> {
         let mut table = self.board.table.lock();
         self.check(&table, next, "replace the record")?;
@@ -328,87 +335,28 @@ impl JobStore for SharedMemory {
         self.written(&mut table, next);
         Ok(())
     }
-
-    fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError> {
-        self.store.entries(before, skip, limit)
-    }
-
-    fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError> {
-        self.store.unfinished_entries()
-    }
-
-    fn remove(&self, id: JobId) -> Result<bool, StoreError> {
-        self.store.remove(id)
-    }
-
-    fn find_key(&self, graph: &str, key: &str) -> Result<Option<JobId>, StoreError> {
-        self.store.find_key(graph, key)
-    }
-
-    fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
-        self.store.find_finished(spec)
-    }
-
-    fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
-        self.store.touch(reads)
-    }
-
-    fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
-        self.store.last_read(id)
-    }
-
-    fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
-        self.store.pin(id, pin)
-    }
-
-    fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
-        self.store.is_pinned(id)
-    }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl ResultStore for SharedMemory {
+    crate::forward!(self.store; result read blocks discard checkpoint size_on_disk block_bytes);
+
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
-        let table = self.board.table.lock();
-        self.board.fence(&table, self.me, key.job, "write rows")?;
-        let inner = self.store.segment(key)?;
-        Ok(Box::new(FencedSegment { inner, board: Arc::clone(&self.board), claimant: self.me, job: key.job }))
+        let fence = Fence { board: Arc::clone(&self.board), claimant: self.me, job: key.job };
+        let inner = fence.pass("segment", || self.store.segment(key))?;
+        Ok(Box::new(FencedSegment { inner, fence }))
     }
 
-    fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError> {
-        self.complete_all(&[(next, result)], durability)
-    }
-
-    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
+    fn complete(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
         let mut table = self.board.table.lock();
         for (next, _) in ends {
             self.check(&table, next, "store the result")?;
         }
-        self.store.complete_all(ends, durability)?;
+        self.store.complete(ends, durability)?;
         for (next, _) in ends {
             self.written(&mut table, next);
         }
         Ok(())
-    }
-
-    fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError> {
-        self.store.result(id)
-    }
-
-    fn read(
-        &self,
-        key: SegmentKey,
-        rows: Range<u64>,
-        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
-    ) -> Result<(), StoreError> {
-        self.store.read(key, rows, each)
-    }
-
-    fn blocks(&self, key: SegmentKey, each: &mut EachBlock<'_>) -> Result<(), StoreError> {
-        self.store.blocks(key, each)
-    }
-
-    fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {
-        self.store.discard(job, attempt)
     }
 
     fn save_checkpoint(&self, job: JobId, attempt: u32, bytes: &[u8]) -> Result<(), StoreError> {
@@ -416,44 +364,34 @@ impl ResultStore for SharedMemory {
         self.board.fence(&table, self.me, job, "save the checkpoint")?;
         self.store.save_checkpoint(job, attempt, bytes)
     }
+}
 
-    fn checkpoint(&self, job: JobId) -> Result<Option<Vec<u8>>, StoreError> {
-        self.store.checkpoint(job)
-    }
+/// What each write of rows passes.
+#[derive(Debug)]
+struct Fence {
+    board: Arc<Board>,
+    claimant: u64,
+    job: JobId,
+}
 
-    fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {
-        self.store.size_on_disk()
-    }
-
-    fn block_bytes(&self) -> usize {
-        self.store.block_bytes()
+impl Fence {
+    fn pass<T>(&self, _name: &str, write: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let table = self.board.table.lock();
+        self.board.fence(&table, self.claimant, self.job, "write rows")?;
+        write()
     }
 }
 
 #[derive(Debug)]
 struct FencedSegment {
     inner: Box<dyn SegmentWriter>,
-    board: Arc<Board>,
-    claimant: u64,
-    job: JobId,
+    fence: Fence,
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl SegmentWriter for FencedSegment {
-    fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
-        let table = self.board.table.lock();
-        self.board.fence(&table, self.claimant, self.job, "write rows")?;
-        self.inner.append(block)
-    }
-
-    fn readable(&self) -> u64 {
-        self.inner.readable()
-    }
-
-    fn finish(self: Box<Self>) -> Result<Segment, StoreError> {
-        let table = self.board.table.lock();
-        self.board.fence(&table, self.claimant, self.job, "write rows")?;
-        self.inner.finish()
-    }
+    crate::forward!(self.inner; visible_rows);
+    crate::forward!(self.inner through [self.fence.pass]; append start_flush finish);
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -86,22 +86,6 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     /// When the store cannot be read.
     fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError>;
 
-    /// As [`entries`](Self::entries), all of them readable.
-    ///
-    /// # Errors
-    /// `Corrupt` when a stored record is not what was written.
-    fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
-        self.entries(before, skip, limit)?.into_iter().map(|listed| listed.record).collect()
-    }
-
-    /// As [`unfinished_entries`](Self::unfinished_entries), all of them readable.
-    ///
-    /// # Errors
-    /// `Corrupt` when a stored record is not what was written.
-    fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError> {
-        self.unfinished_entries()?.into_iter().map(|listed| listed.record).collect()
-    }
-
     /// Removes a complete job with its result and rows; `false` if there was none. The caller waits neither for the
     /// space to come back nor for the disk: after a power cut the job may be there again, whole.
     ///
@@ -125,20 +109,14 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Corrupt` when what is stored is not what was written.
-    fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError>;
+    fn find_reusable(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError>;
 
     /// Notes when results were last read. Buffered: never an fsync. Unknown jobs are ignored. The note goes with
     /// the job.
     ///
     /// # Errors
     /// When the store cannot be written.
-    fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError>;
-
-    /// The latest note of [`touch`](Self::touch); `None` if there is none.
-    ///
-    /// # Errors
-    /// `Corrupt` when what is stored is not what was written.
-    fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError>;
+    fn record_reads(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError>;
 
     /// Keeps a job from being removed, or lets it go again. Durable like [`Durability::Synced`].
     ///
@@ -146,20 +124,12 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     /// `NotFound` when there is no such job.
     fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError>;
 
-    /// Whether a job is pinned; `false` of an unknown one.
+    /// What keeps these jobs, in the order in which they are named; nothing keeps an unknown one. For retention, which asks
+    /// for many at once. Cost: two point reads each, unless the store has a better way.
     ///
     /// # Errors
-    /// When the store cannot be read.
-    fn is_pinned(&self, id: JobId) -> Result<bool, StoreError>;
-
-    /// [`last_read`](Self::last_read) and [`is_pinned`](Self::is_pinned) of many jobs, in their order; for retention.
-    /// Cost: two point reads each, unless the store has a better way.
-    ///
-    /// # Errors
-    /// As those.
-    fn uses(&self, jobs: &[JobId]) -> Result<Vec<Use>, StoreError> {
-        jobs.iter().map(|&id| Ok(Use { last_read: self.last_read(id)?, pinned: self.is_pinned(id)? })).collect()
-    }
+    /// `Corrupt` when what is stored is not what was written.
+    fn usage(&self, jobs: &[JobId]) -> Result<Vec<Usage>, StoreError>;
 }
 
 /// A job in a list.
@@ -183,15 +153,18 @@ impl Listed {
 
 /// What keeps a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Use {
-    /// When its result was last read.
+pub struct Usage {
+    /// The latest note of [`record_reads`](JobStore::record_reads).
     pub last_read: Option<Timestamp>,
-    /// Whether it cannot be removed.
+    /// Whether it is [pinned](JobStore::pin), which keeps it from being removed.
     pub pinned: bool,
 }
 
 /// Takes stored blocks, each with the row after its last.
 pub type EachBlock<'a> = dyn FnMut(u64, &[u8]) -> Result<ControlFlow<()>, StoreError> + 'a;
+
+/// Takes runs of rows, each as it lies in its block.
+pub type EachRows<'a> = dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError> + 'a;
 
 /// Keeps the results of jobs.
 ///
@@ -208,27 +181,23 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
     /// Opens a new segment of a running job for writing, also while it is being cancelled. An attempt opens each number
     /// once: a store need not notice a second time, and which rows the segment then has is not promised.
     ///
+    /// The writer borrows nothing, because a worker keeps it beside the store that it came from, for as long as the attempt
+    /// lasts. So a store is a handle: a value whose clones share one content, which a writer holds a clone of.
+    ///
     /// # Errors
     /// `Fenced` when that attempt of the job is not running.
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError>;
 
-    /// Ends a job: puts `next` in place of the record whose revision is one less, and `result` with it, in one
-    /// atomic write. With [`Durability::Synced`] the rows are as durable as the record.
+    /// Ends jobs with one atomic write, all of them or none: puts each record in place of the one whose revision is one less,
+    /// and its result with it. Every job at most once. With [`Durability::Synced`] the rows are as durable as the records.
     ///
-    /// A store whose storage can fail while the engine goes on (a database server) compares the segments of `result` with
+    /// A store whose storage can fail while the engine goes on (a database server) compares the segments of a result with
     /// the rows that it has, in the same write: what was appended before the failure may not have been flushed.
     ///
     /// # Errors
-    /// `Conflict` and `NotFound` as [`JobStore::replace`]; `Invalid` when `next` is not complete; `Lost` when rows of
-    /// `result` are gone.
-    fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError>;
-
-    /// Ends many jobs with one write, as [`complete`](Self::complete) does each: all of them or none. Every job at
-    /// most once.
-    ///
-    /// # Errors
-    /// As [`complete`](Self::complete), of the first that cannot be ended.
-    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError>;
+    /// Those of the first that cannot be ended: `Conflict` and `NotFound` as [`JobStore::replace`]; `Invalid` when a record is
+    /// not complete; `Lost` when rows of a result are gone.
+    fn complete(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError>;
 
     /// Where the result of a job is; `None` if it has none.
     ///
@@ -242,12 +211,7 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// `Corrupt` when a row of the range is not there, `NotFound` when the job was removed meanwhile, or the
     /// first error of `each`.
-    fn read(
-        &self,
-        key: SegmentKey,
-        rows: Range<u64>,
-        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
-    ) -> Result<(), StoreError>;
+    fn read(&self, key: SegmentKey, rows: Range<u64>, each: &mut EachRows<'_>) -> Result<(), StoreError>;
 
     /// Hands every stored block of a segment to `each`, in order and as it is stored, with the row after its last; for
     /// inspection. A segment that is not there has none.
@@ -298,14 +262,14 @@ pub trait SegmentWriter: Debug + Send {
 
     /// How many rows from the start of the segment [`ResultStore::read`] can see already. A store may gather
     /// blocks before it shows them.
-    fn readable(&self) -> u64;
+    fn visible_rows(&self) -> u64;
 
     /// No block is appended from here on: begins to store what is gathered, and says whether that goes on while the
     /// caller does something else before [`finish`](Self::finish). By default nothing begins.
     ///
     /// # Errors
     /// As [`append`](Self::append).
-    fn settle(&mut self) -> Result<bool, StoreError> {
+    fn start_flush(&mut self) -> Result<bool, StoreError> {
         Ok(false)
     }
 
@@ -316,7 +280,23 @@ pub trait SegmentWriter: Debug + Send {
     fn finish(self: Box<Self>) -> Result<Segment, StoreError>;
 }
 
-/// A whole store: what an engine needs.
-pub trait Store: JobStore + ResultStore {}
+/// A whole store: what an engine needs. Whatever implements both traits is one.
+pub trait Store: JobStore + ResultStore {
+    /// As [`entries`](JobStore::entries), all of them readable.
+    ///
+    /// # Errors
+    /// `Corrupt` when a stored record is not what was written.
+    fn list(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<JobRecord>, StoreError> {
+        self.entries(before, skip, limit)?.into_iter().map(|listed| listed.record).collect()
+    }
 
-impl<T: JobStore + ResultStore> Store for T {}
+    /// As [`unfinished_entries`](JobStore::unfinished_entries), all of them readable.
+    ///
+    /// # Errors
+    /// `Corrupt` when a stored record is not what was written.
+    fn unfinished(&self) -> Result<Vec<JobRecord>, StoreError> {
+        self.unfinished_entries()?.into_iter().map(|listed| listed.record).collect()
+    }
+}
+
+impl<T: JobStore + ResultStore + ?Sized> Store for T {}

@@ -127,7 +127,7 @@ impl EngineCore {
             }
         }
         if options.reuse {
-            return match self.store().find_finished(spec) {
+            return match self.store().find_reusable(spec) {
                 Ok(found) => found.map_or(Ok(None), |id| Ok(self.find(id)?)),
                 // Then it is done once more.
                 Err(error) if error.kind == ErrorKind::Corrupt => {

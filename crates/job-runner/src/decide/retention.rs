@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use job_core::{JobId, JobRecord, Timestamp};
-use job_store::{ErrorKind, Store, StoreError, Use};
+use job_store::{ErrorKind, Store, StoreError, Usage};
 
 /// How long finished jobs are kept. Each limit by itself is off by default; pinned jobs always stay.
 ///
@@ -197,8 +197,8 @@ fn read(
         // What cannot be read stays: a later version may read it.
         let records: Vec<JobRecord> = entries.into_iter().filter_map(|entry| entry.record.ok()).collect();
         let ids: Vec<JobId> = records.iter().map(|record| record.id).collect();
-        let uses = uses(store, &ids)?;
-        let (pinned, free): (Vec<_>, Vec<_>) = records.iter().zip(uses).partition(|(_, known)| known.pinned);
+        let usage = usage(store, &ids)?;
+        let (pinned, free): (Vec<_>, Vec<_>) = records.iter().zip(usage).partition(|(_, known)| known.pinned);
         let jobs = free.into_iter().filter_map(|(record, known)| kept(record, known)).collect();
         let pinned = pinned.into_iter().filter_map(|(record, _)| record.finished_at).collect();
         each(Piece { jobs, pinned, from: end.unwrap_or(from) })?;
@@ -226,21 +226,21 @@ fn remove(store: &dyn Store, jobs: Vec<JobId>) -> Result<u64, StoreError> {
 }
 
 /// What keeps these jobs. When a note of one of them is damaged, each is asked for by itself, and that one stays.
-fn uses(store: &dyn Store, jobs: &[JobId]) -> Result<Vec<Use>, StoreError> {
-    match (store.uses(jobs), jobs) {
+fn usage(store: &dyn Store, jobs: &[JobId]) -> Result<Vec<Usage>, StoreError> {
+    match (store.usage(jobs), jobs) {
         (Err(error), [_]) if error.kind == ErrorKind::Corrupt => {
             tracing::warn!(%error, "it is not known what keeps a finished job: it stays");
-            Ok(vec![Use { pinned: true, ..Use::default() }])
+            Ok(vec![Usage { pinned: true, ..Usage::default() }])
         }
         (Err(error), jobs) if error.kind == ErrorKind::Corrupt => {
-            let each = jobs.iter().map(|job| uses(store, std::slice::from_ref(job)));
+            let each = jobs.iter().map(|job| usage(store, std::slice::from_ref(job)));
             Ok(each.collect::<Result<Vec<_>, _>>()?.concat())
         }
-        (uses, _) => uses,
+        (usage, _) => usage,
     }
 }
 
-fn kept(record: &JobRecord, known: Use) -> Option<Kept> {
+fn kept(record: &JobRecord, known: Usage) -> Option<Kept> {
     let finished = record.finished_at.filter(|_| record.state.is_complete())?;
     let used = known.last_read.map_or(finished, |read| finished.max(read));
     Some(Kept { id: record.id, finished, used, bytes: record.size.bytes })

@@ -86,7 +86,7 @@ impl SegmentBuffer {
         };
         let (rows, json_bytes) = (sealed.rows, sealed.json_bytes);
         let append = |writer: &mut Box<dyn SegmentWriter>| {
-            shield::stored("append rows", || writer.append(sealed).map(|()| writer.readable()))
+            shield::stored("append rows", || writer.append(sealed).map(|()| writer.visible_rows()))
         };
         match writer.and_then(append) {
             Ok(readable) => {
@@ -103,8 +103,10 @@ impl SegmentBuffer {
     /// Lets the store begin to write what is left, and says whether it does that by itself from here on.
     pub(crate) fn settle(&mut self, core: &Core) -> Result<bool, JobError> {
         self.flush(core)?;
-        let settled =
-            self.writer.as_mut().map_or(Ok(false), |writer| shield::stored("append rows", || writer.settle()));
+        let settled = self
+            .writer
+            .as_mut()
+            .map_or(Ok(false), |writer| shield::stored("append rows", || writer.start_flush()));
         settled.map_err(|error| self.failure.insert(error).clone().into())
     }
 

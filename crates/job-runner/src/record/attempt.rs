@@ -124,7 +124,7 @@ pub(crate) fn catch_up(shared: &Arc<EngineCore>) -> bool {
 impl EngineCore {
     /// Without workers nobody tries again what could not be stored, so nobody else would see that the store works.
     pub(crate) fn probe(&self) {
-        if self.config.workers() == 0 && self.health.check().is_err() && self.store().touch(&[]).is_ok() {
+        if self.config.workers() == 0 && self.health.check().is_err() && self.store().record_reads(&[]).is_ok() {
             self.health.recovered();
         }
     }
@@ -148,7 +148,7 @@ fn complete(
     next: JobRecord,
     result: &JobResult,
 ) -> Result<JobRecord, StoreError> {
-    let stored = shared.store().complete(&next, result, shared.config.durability);
+    let stored = shared.store().complete(&[(&next, result)], shared.config.durability);
     stored.or_else(|error| shared.already(&next, error))?;
     shared.show(&mut change.state(), next.clone());
     Ok(next)

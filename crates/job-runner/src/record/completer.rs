@@ -58,7 +58,7 @@ pub(crate) fn store(shared: &Arc<EngineCore>, ends: Vec<CompletedAttempt>) {
         }
     }
     let batch: Vec<(&JobRecord, &JobResult)> = moves.iter().map(|(next, end, _)| (next, &end.result)).collect();
-    let stored = shield::stored("complete jobs", || shared.store().complete_all(&batch, shared.config.durability));
+    let stored = shield::stored("complete jobs", || shared.store().complete(&batch, shared.config.durability));
     // All at once: whoever cancels one of them must not wait until the others have been tried again.
     let mut told = Vec::with_capacity(moves.len());
     for (next, end, change) in moves {

@@ -27,7 +27,7 @@ impl EngineCore {
         if reads.is_empty() {
             return Ok(());
         }
-        let noted = self.store().touch(&reads);
+        let noted = self.store().record_reads(&reads);
         if noted.is_err() {
             self.reads.put_back(reads);
         }

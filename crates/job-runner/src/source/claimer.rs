@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use job_core::{JobId, JobRecord, JobState};
-use job_store::{Claim, ClaimId, Claimed, Held, StoreError};
+use job_store::{Claim, ClaimId, Claimed, KnownRevision, StoreError};
 use rustc_hash::FxHashMap;
 
 use crate::{
@@ -78,7 +78,7 @@ fn step(shared: &Arc<EngineCore>, cluster: &Cluster) -> Result<Answered, StoreEr
 pub(super) fn look(shared: &Arc<EngineCore>, cluster: &Cluster) -> Result<(), StoreError> {
     let began = cluster.now();
     let known = remote::to_look_at(shared);
-    let asked: Vec<Held> = known.iter().map(|(_, held)| *held).collect();
+    let asked: Vec<KnownRevision> = known.iter().map(|(_, held)| *held).collect();
     let changed = if asked.is_empty() { Ok(Vec::new()) } else { cluster.store().changed(&asked) };
     cluster.tell(|claims| claims.looked(began, cluster.now(), changed.is_err()));
     let entries: FxHashMap<JobId, &Arc<Entry>> = known.iter().map(|(entry, held)| (held.id, entry)).collect();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use job_core::{JobRecord, JobState};
-use job_store::{Held, StoreError};
+use job_store::{KnownRevision, StoreError};
 
 use crate::{
     decide::claims::Claims,
@@ -64,7 +64,7 @@ pub(super) fn apply(shared: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>, 
 }
 
 /// The jobs to look at, each with the revision that is known.
-pub(super) fn to_look_at(shared: &EngineCore) -> Vec<(Arc<Entry>, Held)> {
+pub(super) fn to_look_at(shared: &EngineCore) -> Vec<(Arc<Entry>, KnownRevision)> {
     let all = {
         let mut scheduler = shared.scheduler();
         scheduler.registry.forget_unasked();
@@ -72,7 +72,7 @@ pub(super) fn to_look_at(shared: &EngineCore) -> Vec<(Arc<Entry>, Held)> {
     };
     let wanted = all.into_iter().filter_map(|entry| {
         let state = entry.lock();
-        let held = Held { id: entry.id, revision: state.record.revision };
+        let held = KnownRevision { id: entry.id, revision: state.record.revision };
         let wanted = state.place.is_here() || state.awaited;
         drop(state);
         wanted.then_some((entry, held))

@@ -10,7 +10,7 @@ use std::{
 use job_runner::{
     Clock, Engine, EngineError, Explanation, FailureKind, JobContext, JobError, JobHandle, JobId, JobKind,
     JobRecord, JobSpec, JobState, ManualClock, Outcome, SharedEngineBuilder, StopCause, Timestamp,
-    store::{ErrorKind, Fault, FaultStore, JobStore, MemoryStore, Moment, SharedMemory, SharedStore},
+    store::{ErrorKind, Fault, FaultStore, JobStore, MemoryStore, Moment, SharedMemory, SharedStore, Store},
 };
 use parking_lot::Mutex;
 
@@ -883,7 +883,7 @@ fn a_front_end_notes_in_the_store_what_is_read_there_by_itself() {
     group.clock.advance(Duration::from_secs(1));
     // Also a result that has no rows.
     front.reader().status(read.id(), page(0, 1)).unwrap();
-    while group.store.last_read(read.id()).unwrap().is_none() {
+    while group.store.usage(&[read.id()]).unwrap()[0].last_read.is_none() {
         thread::yield_now();
     }
     worker.driver().tick().unwrap();

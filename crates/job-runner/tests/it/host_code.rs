@@ -14,7 +14,7 @@ use std::{
 use job_runner::{
     Clock, Engine, EngineError, FailureKind, JobContext, JobError, JobHandle, JobRecord, JobSpec, JobState,
     ManualClock, Outcome, Partition, ScanOptions, Timestamp,
-    store::{FaultStore, JobStore, MemoryStore, Moment, Store},
+    store::{FaultStore, MemoryStore, Moment, Store},
 };
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use tracing::span;

@@ -14,7 +14,7 @@ use std::{
 use job_runner::{
     Clock, Engine, EngineBuilder, EngineError, Explanation, FailureKind, JobClass, JobContext, JobError,
     JobHandle, JobId, JobRecord, JobSpec, JobState, ManualClock, Outcome, Partition, RetryPolicy, ScanOptions,
-    store::{JobStore, MemoryStore, SharedMemory},
+    store::{MemoryStore, SharedMemory, Store},
 };
 
 use crate::support::{Gate, block_on, drain, job, nothing, page, until_told, wire};

@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::{ControlFlow, Range},
     sync::{
         Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -11,10 +10,10 @@ use std::{
     time::Duration,
 };
 
-use job_core::{JobId, JobKind, JobRecord, JobResult, JobSpec, JobState, Segment, Timestamp};
+use job_core::{JobId, JobKind, JobRecord, JobResult, JobState};
 use job_store::{
-    Claim, ClaimId, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, Listed, MemoryStore, Pin,
-    ResultStore, Rows, SealedBlock, Seat, SegmentKey, SegmentWriter, SharedStore, StoreError,
+    Claim, ClaimId, Claimed, Durability, ErrorKind, JobStore, KnownRevision, MemoryStore, ResultStore, SegmentKey,
+    SegmentWriter, SharedStore, Store, StoreError, forward,
 };
 
 use crate::{
@@ -282,7 +281,7 @@ impl Line {
     fn call<T>(
         &self,
         operation: &'static str,
-        call: impl FnOnce(&SharedMemory) -> Result<T, StoreError>,
+        call: impl FnOnce() -> Result<T, StoreError>,
         seen: impl FnOnce(&mut Seen, &T),
     ) -> Result<T, StoreError> {
         self.pass_time();
@@ -300,11 +299,11 @@ impl Line {
 
     fn at_once<T>(
         &self,
-        call: impl FnOnce(&SharedMemory) -> Result<T, StoreError>,
+        call: impl FnOnce() -> Result<T, StoreError>,
         seen: impl FnOnce(&mut Seen, &T),
     ) -> Result<T, StoreError> {
         let _turn = self.world.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = call(&self.inner);
+        let answer = call();
         if let Ok(answer) = &answer {
             seen(&mut lock(&self.world.seen), answer);
         }
@@ -314,7 +313,7 @@ impl Line {
     fn read<T>(
         &self,
         operation: &'static str,
-        call: impl FnOnce(&SharedMemory) -> Result<T, StoreError>,
+        call: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.call(operation, call, |_, _| {})
     }
@@ -388,8 +387,8 @@ impl Line {
     }
 
     /// Notes what a renewal has answered.
-    fn renewed(&self, seen: &mut Seen, lease: Duration, held: &[Held]) {
-        for Held { id, .. } in held {
+    fn renewed(&self, seen: &mut Seen, lease: Duration, held: &[KnownRevision]) {
+        for KnownRevision { id, .. } in held {
             if let Some(claim) = seen.claims.get_mut(id) {
                 claim.until = time::now() + lease;
             }
@@ -401,7 +400,7 @@ impl Line {
     }
 
     /// With [`Mistake::PutBackRenewed`]: takes from others what this line has given back.
-    fn take_back(&self, lease: Duration, held: &mut Vec<Held>) -> Result<(), StoreError> {
+    fn take_back(&self, lease: Duration, held: &mut Vec<KnownRevision>) -> Result<(), StoreError> {
         let taken: Vec<(JobId, Holder)> = {
             let seen = lock(&self.world.seen);
             let others = |id: &JobId| seen.claims.get(id).copied().filter(|claim| claim.line != self.number);
@@ -418,7 +417,7 @@ impl Line {
             let kinds: [JobKind; 1] = [record.spec.kind().clone()];
             let claim = Claim::new(&kinds, 1, lease);
             for claimed in self.inner.claim(&claim)? {
-                held.push(Held { id: claimed.record.id, revision: claimed.record.revision });
+                held.push(KnownRevision { id: claimed.record.id, revision: claimed.record.revision });
                 let holder = Holder { line: self.number, token: 0, until: time::now() + lease };
                 lock(&self.world.seen).claims.insert(claimed.record.id, holder);
             }
@@ -427,12 +426,12 @@ impl Line {
     }
 
     /// With [`Mistake::LostLeaseRenewed`]: answers for what another has by now.
-    fn answer_for_lost(&self, claims: &[ClaimId], held: &mut Vec<Held>) {
+    fn answer_for_lost(&self, claims: &[ClaimId], held: &mut Vec<KnownRevision>) {
         let seen = lock(&self.world.seen);
         for ClaimId { job: id, .. } in claims {
             let is_lost = seen.claims.get(id).is_some_and(|claim| claim.line != self.number);
             if is_lost && let Some(record) = self.world.stored(*id) {
-                held.push(Held { id: *id, revision: record.revision });
+                held.push(KnownRevision { id: *id, revision: record.revision });
             }
         }
     }
@@ -447,25 +446,24 @@ impl Line {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl SharedStore for Line {
-    fn shared_seat(&self, engine: &str) -> Result<Seat, StoreError> {
-        self.inner.shared_seat(engine)
-    }
+    forward!(self.inner; shared_seat unreadable wake);
 
     fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
         let again = claim.again && !self.world.has(Mistake::ClaimStartsTwice);
         let claim = Claim { again, ..*claim };
         let claimed =
-            self.call("claim", |inner| inner.claim(&claim), |seen, claimed| self.claimed(seen, &claim, claimed))?;
+            self.call("claim", || self.inner.claim(&claim), |seen, claimed| self.claimed(seen, &claim, claimed))?;
         self.told(&claimed);
         Ok(claimed)
     }
 
-    fn renew(&self, claims: &[ClaimId], lease: Duration) -> Result<Vec<Held>, StoreError> {
+    fn renew(&self, claims: &[ClaimId], lease: Duration) -> Result<Vec<KnownRevision>, StoreError> {
         self.call(
             "renew",
-            |inner| {
-                let mut held = inner.renew(claims, lease)?;
+            || {
+                let mut held = self.inner.renew(claims, lease)?;
                 if self.world.has(Mistake::PutBackRenewed) {
                     self.take_back(lease, &mut held)?;
                 }
@@ -487,7 +485,7 @@ impl SharedStore for Line {
     fn release(&self, claims: &[ClaimId]) -> Result<(), StoreError> {
         self.call(
             "release",
-            |inner| inner.release(claims),
+            || self.inner.release(claims),
             |seen, ()| {
                 for ClaimId { job, token } in claims {
                     self.world.note(|| format!("line {} gives {} back", self.number, short(*job)));
@@ -501,8 +499,8 @@ impl SharedStore for Line {
         )
     }
 
-    fn changed(&self, known: &[Held]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError> {
-        let mut changed = self.read("look", |inner| inner.changed(known))?;
+    fn changed(&self, known: &[KnownRevision]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError> {
+        let mut changed = self.read("changed", || self.inner.changed(known))?;
         let seen = lock(&self.world.seen);
         changed.retain(|(id, record)| {
             record.as_ref().is_none_or(|record| seen.unheard.get(id) != Some(&record.revision))
@@ -515,34 +513,29 @@ impl SharedStore for Line {
         // News that come while the line is cut are lost.
         Ok(heard && !self.is_cut())
     }
-
-    fn wake(&self) {
-        self.inner.wake();
-    }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl JobStore for Line {
-    fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
-        self.inner.seat(engine)
+    forward!(self.inner; seat entries);
+    forward! {
+        self.inner through [self.read];
+        get unfinished_entries remove find_key find_reusable record_reads pin usage
     }
 
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
         self.call(
             "insert",
-            |inner| inner.insert(records, durability),
+            || self.inner.insert(records, durability),
             |seen, ()| records.iter().for_each(|record| self.wrote(seen, record)),
         )
-    }
-
-    fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
-        self.read("read the record", |inner| inner.get(id))
     }
 
     fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError> {
         let is_unheard = self.is_unheard(next);
         self.call(
-            "replace the record",
-            |inner| inner.replace(next, durability),
+            "replace",
+            || self.inner.replace(next, durability),
             |seen, ()| {
                 if is_unheard {
                     seen.unheard.insert(next.id, next.revision);
@@ -551,58 +544,22 @@ impl JobStore for Line {
             },
         )
     }
-
-    fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError> {
-        self.inner.entries(before, skip, limit)
-    }
-
-    fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError> {
-        self.read("list", SharedMemory::unfinished_entries)
-    }
-
-    fn remove(&self, id: JobId) -> Result<bool, StoreError> {
-        self.read("remove the job", |inner| inner.remove(id))
-    }
-
-    fn find_key(&self, graph: &str, key: &str) -> Result<Option<JobId>, StoreError> {
-        self.read("find a key", |inner| inner.find_key(graph, key))
-    }
-
-    fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
-        self.read("find a job", |inner| inner.find_finished(spec))
-    }
-
-    fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
-        self.read("note reads", |inner| inner.touch(reads))
-    }
-
-    fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
-        self.read("last read", |inner| inner.last_read(id))
-    }
-
-    fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
-        self.read("pin", |inner| inner.pin(id, pin))
-    }
-
-    fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
-        self.read("is pinned", |inner| inner.is_pinned(id))
-    }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl ResultStore for Line {
+    forward!(self.inner; read blocks size_on_disk block_bytes);
+    forward!(self.inner through [self.read]; result discard save_checkpoint checkpoint);
+
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
-        let inner = self.read("open a segment", |inner| inner.segment(key))?;
+        let inner = self.read("segment", || self.inner.segment(key))?;
         Ok(Box::new(LineSegment { line: self.clone(), inner }))
     }
 
-    fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError> {
-        self.complete_all(&[(next, result)], durability)
-    }
-
-    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
+    fn complete(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
         let stored = self.call(
-            "store results",
-            |inner| inner.complete_all(ends, durability),
+            "complete",
+            || self.inner.complete(ends, durability),
             |seen, ()| ends.iter().for_each(|(next, _)| self.wrote(seen, next)),
         );
         if self.world.has(Mistake::EndLost)
@@ -612,43 +569,6 @@ impl ResultStore for Line {
         }
         stored
     }
-
-    fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError> {
-        self.read("read the result", |inner| inner.result(id))
-    }
-
-    fn read(
-        &self,
-        key: SegmentKey,
-        rows: Range<u64>,
-        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
-    ) -> Result<(), StoreError> {
-        self.inner.read(key, rows, each)
-    }
-
-    fn blocks(&self, key: SegmentKey, each: &mut EachBlock<'_>) -> Result<(), StoreError> {
-        self.inner.blocks(key, each)
-    }
-
-    fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {
-        self.read("discard rows", |inner| inner.discard(job, attempt))
-    }
-
-    fn save_checkpoint(&self, job: JobId, attempt: u32, bytes: &[u8]) -> Result<(), StoreError> {
-        self.read("save a checkpoint", |inner| inner.save_checkpoint(job, attempt, bytes))
-    }
-
-    fn checkpoint(&self, job: JobId) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read("read a checkpoint", |inner| inner.checkpoint(job))
-    }
-
-    fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {
-        self.inner.size_on_disk()
-    }
-
-    fn block_bytes(&self) -> usize {
-        self.inner.block_bytes()
-    }
 }
 
 #[derive(Debug)]
@@ -657,18 +577,8 @@ struct LineSegment {
     inner: Box<dyn SegmentWriter>,
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl SegmentWriter for LineSegment {
-    fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
-        let Self { line, inner } = self;
-        line.read("append rows", |_| inner.append(block))
-    }
-
-    fn readable(&self) -> u64 {
-        self.inner.readable()
-    }
-
-    fn finish(self: Box<Self>) -> Result<Segment, StoreError> {
-        let Self { line, inner } = *self;
-        line.read("finish a segment", |_| inner.finish())
-    }
+    forward!(self.inner; visible_rows);
+    forward!(self.inner through [self.line.read]; append start_flush finish);
 }

@@ -57,8 +57,8 @@ use std::{env, process::ExitCode};
 
 // What the store in memory finds at the root of its own crate.
 use job_store::{
-    Claim, ClaimId, Claimed, Durability, EachBlock, ErrorKind, Held, JobStore, LONGEST_PAUSE, Listed, MemoryStore,
-    Pin, ResultStore, Rows, SealedBlock, Seat, Seats, SegmentKey, SegmentWriter, SharedStore, StoreError,
+    Claim, ClaimId, Claimed, Durability, ErrorKind, JobStore, KnownRevision, LONGEST_PAUSE, MemoryStore,
+    ResultStore, Seat, Seats, SegmentKey, SegmentWriter, SharedStore, Store, StoreError, forward,
 };
 use libtest_mimic::{Arguments, Trial};
 use shuttle::{

@@ -47,7 +47,7 @@ law! { Fixture;
         }
         let [succeeded, failed, running] = &jobs;
         let result = list(vec![write(store, key(succeeded, 0), 0, 3, 2)?]);
-        store.complete(&succeeded.apply(Event::Succeed(result.size()), at(7))?, &result, Durability::Buffered)?;
+        store.complete(&[(&succeeded.apply(Event::Succeed(result.size()), at(7))?, &result)], Durability::Buffered)?;
         store.replace(&failed.apply(Event::Fail(Failure::new(FailureKind::Handler, "no")), at(7))?, Durability::Buffered)?;
         assert_eq!((store.checkpoint(succeeded.id)?, store.checkpoint(failed.id)?), (None, None));
         assert!(store.checkpoint(running.id)?.is_some());

@@ -4,8 +4,8 @@ use std::{sync::Arc, thread};
 
 use job_core::{Event, Failure, FailureKind, JobResult, JobSpec};
 
-use super::{Broken, Fixture, at, finish, succeeded, versioned, waiting};
-use crate::{Durability, ErrorKind, Pin, Store, Use};
+use super::{Broken, Fixture, UsageOfOne, at, finish, succeeded, versioned, waiting};
+use crate::{Durability, ErrorKind, Pin, Store, Usage};
 
 law! { Fixture;
     /// The key leads to the job in every state, on its graph only, until the job is removed.
@@ -53,7 +53,7 @@ law! { Fixture;
         assert_eq!(insert(4).map_err(|error| error.job), Err(Some(waiting(3).id)));
         let result = JobResult::default();
         let done = running.apply(Event::Succeed(result.size()), at(8))?;
-        store.complete(&done, &result, Durability::Buffered)?;
+        store.complete(&[(&done, &result)], Durability::Buffered)?;
         assert_eq!(insert(4).map_err(|error| error.job), Err(Some(waiting(3).id)), "it has succeeded");
         assert!(store.remove(waiting(3).id)?);
         insert(4)?;
@@ -109,43 +109,43 @@ law! { Fixture;
     }
 
     /// Same kind, graph, parameters and version; whatever the options; only once it succeeded; the last one.
-    [FindFinished]
+    [FindReusable]
     fn finished_work_is_found_by_what_was_asked(store) {
         let job = versioned(1, "v1");
         store.insert(std::slice::from_ref(&job), Durability::Buffered)?;
-        assert_eq!(store.find_finished(&job.spec)?, None);
+        assert_eq!(store.find_reusable(&job.spec)?, None);
         store.replace(&job.apply(Event::Cancel, at(3))?, Durability::Buffered)?;
-        assert_eq!(store.find_finished(&job.spec)?, None);
+        assert_eq!(store.find_reusable(&job.spec)?, None);
 
         let done = finish(store, &versioned(2, "v1"))?;
-        assert_eq!(store.find_finished(&job.spec)?, Some(done.id));
-        assert_eq!(store.find_finished(&JobSpec::clone(&waiting(1).spec).graph_version("v1").priority(3))?, Some(done.id));
-        assert_eq!(store.find_finished(&waiting(1).spec)?, None);
-        assert_eq!(store.find_finished(&versioned(1, "v2").spec)?, None);
-        assert_eq!(store.find_finished(&JobSpec::clone(&job.spec).with_graph("other"))?, None);
-        assert_eq!(store.find_finished(&JobSpec::clone(&job.spec).with_parameters(&[1])?)?, None);
+        assert_eq!(store.find_reusable(&job.spec)?, Some(done.id));
+        assert_eq!(store.find_reusable(&JobSpec::clone(&waiting(1).spec).graph_version("v1").priority(3))?, Some(done.id));
+        assert_eq!(store.find_reusable(&waiting(1).spec)?, None);
+        assert_eq!(store.find_reusable(&versioned(1, "v2").spec)?, None);
+        assert_eq!(store.find_reusable(&JobSpec::clone(&job.spec).with_graph("other"))?, None);
+        assert_eq!(store.find_reusable(&JobSpec::clone(&job.spec).with_parameters(&[1])?)?, None);
 
         let newest = finish(store, &versioned(3, "v1"))?;
-        assert_eq!(store.find_finished(&job.spec)?, Some(newest.id));
+        assert_eq!(store.find_reusable(&job.spec)?, Some(newest.id));
     }
 
     /// Removing an older job does not hide the newest; removing that one does.
-    [FindFinished, RemoveWhole]
+    [FindReusable, RemoveWhole]
     fn finished_work_is_forgotten_with_its_job(store) {
         let [older, newest] = [finish(store, &versioned(1, "v1"))?, finish(store, &versioned(2, "v1"))?];
         assert!(store.remove(older.id)?);
-        assert_eq!(store.find_finished(&older.spec)?, Some(newest.id));
+        assert_eq!(store.find_reusable(&older.spec)?, Some(newest.id));
         assert!(store.remove(newest.id)?);
-        assert_eq!(store.find_finished(&older.spec)?, None);
+        assert_eq!(store.find_reusable(&older.spec)?, None);
     }
 
     /// The last note counts; unknown jobs are passed over; it goes with the job.
-    [LastRead, RemoveWhole]
+    [RecordReads, RemoveWhole]
     fn what_was_read_is_noted_of_known_jobs_only(store) {
         let [one, two] = [succeeded(store, 1, 5)?, succeeded(store, 2, 5)?];
         assert_eq!(store.last_read(one.id)?, None);
-        store.touch(&[(one.id, at(10)), (waiting(9).id, at(11)), (one.id, at(12)), (two.id, at(13))])?;
-        store.touch(&[])?;
+        store.record_reads(&[(one.id, at(10)), (waiting(9).id, at(11)), (one.id, at(12)), (two.id, at(13))])?;
+        store.record_reads(&[])?;
         assert_eq!((store.last_read(one.id)?, store.last_read(two.id)?), (Some(at(12)), Some(at(13))));
         assert_eq!((store.last_read(waiting(9).id)?, store.get(waiting(9).id)?), (None, None));
         assert!(store.remove(one.id)?);
@@ -153,18 +153,18 @@ law! { Fixture;
     }
 
     /// In the order in which it is asked for, of unknown jobs too.
-    [Uses]
+    [Usage]
     fn what_keeps_jobs_is_told_of_many(store) {
         let [one, two] = [succeeded(store, 1, 5)?, succeeded(store, 2, 5)?];
         store.insert(&[waiting(3)], Durability::Buffered)?;
-        store.touch(&[(one.id, at(12))])?;
+        store.record_reads(&[(one.id, at(12))])?;
         store.pin(two.id, Pin::Keep)?;
         store.pin(waiting(3).id, Pin::Keep)?;
-        let uses = store.uses(&[waiting(3).id, two.id, waiting(9).id, one.id, two.id])?;
-        let pinned = Use { last_read: None, pinned: true };
-        let read = Use { last_read: Some(at(12)), pinned: false };
-        assert_eq!(uses, [pinned, pinned, Use::default(), read, pinned]);
-        assert_eq!(store.uses(&[])?, []);
+        let uses = store.usage(&[waiting(3).id, two.id, waiting(9).id, one.id, two.id])?;
+        let pinned = Usage { last_read: None, pinned: true };
+        let read = Usage { last_read: Some(at(12)), pinned: false };
+        assert_eq!(uses, [pinned, pinned, Usage::default(), read, pinned]);
+        assert_eq!(store.usage(&[])?, []);
     }
 
     /// Pinned means kept, until released; and nothing can be pinned that is not there.

@@ -95,7 +95,7 @@ pub use self::{
     checkpoints::*, finding::*, jobs::*, promise::Promise, race::*, reopen::*, results::*, sharing::*,
     unreadable::*, whole::*,
 };
-use crate::{BlockBuilder, Durability, SegmentKey, Store, StoreError};
+use crate::{BlockBuilder, Durability, JobStore, SegmentKey, Store, StoreError};
 
 /// One place to keep jobs: a directory, a database, a shared memory.
 pub trait Fixture {
@@ -262,7 +262,7 @@ macro_rules! conformance_tests {
             a_sound_store_verifies
             what_is_missing_is_found
             a_writer_says_what_can_be_read
-            a_segment_that_was_settled_is_finished_as_any_other
+            a_segment_whose_flush_was_started_is_finished_as_any_other
             a_large_segment_is_read_like_a_small_one
             two_segments_of_a_job_grow_side_by_side
             keys_work_reads_pins_and_checkpoints_survive_reopening
@@ -352,6 +352,19 @@ fn within<T>(
     }
 }
 
+/// What keeps one job.
+trait UsageOfOne: JobStore {
+    fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.usage(&[id])?[0].last_read)
+    }
+
+    fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
+        Ok(self.usage(&[id])?[0].pinned)
+    }
+}
+
+impl<S: JobStore + ?Sized> UsageOfOne for S {}
+
 fn at(micros: u64) -> Timestamp {
     Timestamp::from_micros(micros)
 }
@@ -378,7 +391,7 @@ fn finish(store: &dyn Store, waiting: &JobRecord) -> Result<JobRecord, Broken> {
     store.replace(&running, Durability::Buffered)?;
     let result = list(Vec::new());
     let done = running.apply(Event::Succeed(result.size()), at(6))?;
-    store.complete(&done, &result, Durability::Buffered)?;
+    store.complete(&[(&done, &result)], Durability::Buffered)?;
     Ok(done)
 }
 
@@ -446,7 +459,7 @@ fn succeeded(store: &dyn Store, n: u64, rows: u64) -> Result<JobRecord, Broken> 
     let running = running(store, n)?;
     let result = list(vec![write(store, key(&running, 0), 0, rows, 10)?]);
     let done = running.apply(Event::Succeed(result.size()), at(n * 1_000 + 2))?;
-    store.complete(&done, &result, Durability::Synced)?;
+    store.complete(&[(&done, &result)], Durability::Synced)?;
     Ok(done)
 }
 

@@ -58,13 +58,13 @@ promises! {
     /// An idempotency key leads to the job that was submitted last under it on that graph.
     FindKey
     /// Finished work is found by its spec: the job that succeeded last.
-    FindFinished
+    FindReusable
     /// The latest note of a read is kept, of known jobs only.
-    LastRead
+    RecordReads
     /// A pin keeps a job until it is released.
     Pin
     /// Last read and pins of many jobs are told in their order.
-    Uses
+    Usage
     /// What was acknowledged is there when the store is opened again.
     Reopening
     /// Rows of a segment are dense, in the order in which they were appended.
@@ -75,10 +75,10 @@ promises! {
     Fence
     /// A block that does not follow the last one of its segment is `Invalid`.
     AppendRefused
-    /// What `readable` counts can be read, and nothing but what was appended.
-    Readable
-    /// `settle` changes nothing of what `finish` answers.
-    Settle
+    /// What `visible_rows` counts can be read, and nothing but what was appended.
+    VisibleRows
+    /// `start_flush` changes nothing of what `finish` answers.
+    StartFlush
     /// A record is `Succeeded` only together with its result, and whoever sees it can read every row.
     ResultWithRecord
     /// A result is read back as it was written, its segments in their order.

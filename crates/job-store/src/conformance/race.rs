@@ -39,7 +39,7 @@ law! { Fixture;
             let done = running.apply(Event::Succeed(result.size()), at(7))?;
             let cancelling = running.apply(Event::Cancel, at(7))?;
             let (completed, cancelled) = thread::scope(|scope| {
-                let complete = scope.spawn(|| store.complete(&done, &result, Durability::Buffered));
+                let complete = scope.spawn(|| store.complete(&[(&done, &result)], Durability::Buffered));
                 let cancel = store.replace(&cancelling, Durability::Buffered);
                 (complete.join(), cancel)
             });
@@ -52,7 +52,7 @@ law! { Fixture;
     }
 
     /// A reader beside the writer sees a block whole or not yet.
-    [Readable, Threads]
+    [VisibleRows, Threads]
     fn readers_beside_a_writer_see_whole_blocks(store; patience) {
         let running = running(store, 1)?;
         let key = key(&running, 0);
@@ -99,7 +99,7 @@ law! { Fixture;
             let running = running(store, n)?;
             let key = key(&running, 0);
             let result = list(vec![write(store, key, 0, 3, 2)?]);
-            store.complete(&running.apply(Event::Succeed(result.size()), at(7))?, &result, Durability::Buffered)?;
+            store.complete(&[(&running.apply(Event::Succeed(result.size()), at(7))?, &result)], Durability::Buffered)?;
             // A store may remember what it was asked.
             assert!(store.get(running.id)?.is_some());
             thread::scope(|scope| {

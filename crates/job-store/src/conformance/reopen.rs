@@ -2,7 +2,7 @@
 
 use job_core::{Event, Failure, FailureKind};
 
-use super::{Broken, Fixture, at, key, read, running, succeeded, waiting, write};
+use super::{Broken, Fixture, UsageOfOne, at, key, read, running, succeeded, waiting, write};
 use crate::{Durability, ErrorKind, Pin};
 
 law! { Fixture;
@@ -49,14 +49,14 @@ law! { Fixture;
         let store = fixture.open();
         let done = super::finish(&*store, &super::versioned(1, "v7"))?;
         let running = running(&*store, 2)?;
-        store.touch(&[(done.id, at(50))])?;
+        store.record_reads(&[(done.id, at(50))])?;
         store.pin(done.id, Pin::Keep)?;
         store.save_checkpoint(running.id, running.attempt, b"half way")?;
         drop(store);
 
         let store = fixture.open();
         assert_eq!(store.find_key("图", "key 1")?, Some(done.id));
-        assert_eq!(store.find_finished(&done.spec)?, Some(done.id));
+        assert_eq!(store.find_reusable(&done.spec)?, Some(done.id));
         assert_eq!((store.last_read(done.id)?, store.is_pinned(done.id)?), (Some(at(50)), true));
         assert_eq!(store.checkpoint(running.id)?.as_deref(), Some(b"half way".as_slice()));
         store.pin(done.id, Pin::Release)?;
@@ -64,7 +64,7 @@ law! { Fixture;
         drop(store);
 
         let store = fixture.open();
-        assert_eq!((store.find_key("图", "key 1")?, store.find_finished(&done.spec)?), (None, None));
+        assert_eq!((store.find_key("图", "key 1")?, store.find_reusable(&done.spec)?), (None, None));
         assert_eq!((store.last_read(done.id)?, store.is_pinned(done.id)?), (None, false));
     }
 }

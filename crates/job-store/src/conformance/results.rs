@@ -70,15 +70,15 @@ law! { Fixture;
         let done = running.apply(Event::Succeed(result.size()), at(3))?;
         let cancelling = running.apply(Event::Cancel, at(2))?;
         store.replace(&cancelling, Durability::Buffered)?;
-        let refused = store.complete(&done, &result, Durability::Synced).unwrap_err();
+        let refused = store.complete(&[(&done, &result)], Durability::Synced).unwrap_err();
         assert_eq!(refused.kind, ErrorKind::Conflict);
         assert_eq!((store.get(running.id)?, store.result(running.id)?), (Some(cancelling.clone()), None));
 
         let done = cancelling.apply(Event::Succeed(result.size()), at(4))?;
-        store.complete(&done, &result, Durability::Synced)?;
+        store.complete(&[(&done, &result)], Durability::Synced)?;
         assert_eq!((store.get(running.id)?, store.result(running.id)?), (Some(done), Some(result.clone())));
         let unfinished = waiting(9).apply(Event::Start, at(1))?;
-        assert_eq!(store.complete(&unfinished, &result, Durability::Synced).unwrap_err().kind, ErrorKind::Invalid);
+        assert_eq!(store.complete(&[(&unfinished, &result)], Durability::Synced).unwrap_err().kind, ErrorKind::Invalid);
     }
 
     /// Waiting, running, failed and unknown jobs have no result.
@@ -99,7 +99,7 @@ law! { Fixture;
         for (n, result) in [(1, list(Vec::new())), (2, JobResult { outputs, list: None }), (3, JobResult::default())] {
             let running = running(store, n)?;
             let done = running.apply(Event::Succeed(result.size()), at(3))?;
-            store.complete(&done, &result, Durability::Buffered)?;
+            store.complete(&[(&done, &result)], Durability::Buffered)?;
             assert_eq!(store.result(running.id)?, Some(result));
         }
         let running = running(store, 4)?;
@@ -118,12 +118,12 @@ law! { Fixture;
         let batch: Vec<_> = ends.iter().map(|(next, result)| (next, result)).collect();
         let cancelling = running[1].apply(Event::Cancel, at(8))?;
         store.replace(&cancelling, Durability::Buffered)?;
-        let refused = store.complete_all(&batch, Durability::Synced).unwrap_err();
+        let refused = store.complete(&batch, Durability::Synced).unwrap_err();
         assert_eq!((refused.kind, refused.job), (ErrorKind::Conflict, Some(running[1].id)));
         assert_eq!(store.unfinished()?, [running[0].clone(), cancelling, running[2].clone()]);
         assert_eq!(store.result(running[0].id)?, None);
-        store.complete_all(&[batch[0], batch[2]], Durability::Synced)?;
-        store.complete_all(&[], Durability::Synced)?;
+        store.complete(&[batch[0], batch[2]], Durability::Synced)?;
+        store.complete(&[], Durability::Synced)?;
         for at in [0, 2] {
             assert_eq!(store.get(running[at].id)?.as_ref(), Some(batch[at].0));
             assert_eq!(store.result(running[at].id)?.as_ref(), Some(batch[at].1));
@@ -159,7 +159,7 @@ law! { Fixture;
         let running = running(store, 1)?;
         let mut writer = store.segment(key(&running, 0))?;
         let done = running.apply(Event::Succeed(list(Vec::new()).size()), at(3))?;
-        store.complete(&done, &list(Vec::new()), Durability::Buffered)?;
+        store.complete(&[(&done, &list(Vec::new()))], Durability::Buffered)?;
         let mut block = BlockBuilder::new(key(&running, 0));
         block.push(&1)?;
         assert_eq!(writer.append(block.seal()).unwrap_err().kind, ErrorKind::Fenced);
@@ -272,7 +272,7 @@ law! { Fixture;
         let mut segment = write(store, key(&running, 0), 0, 30, 10)?;
         segment.rows = 35;
         let result = list(vec![segment]);
-        match store.complete(&running.apply(Event::Succeed(result.size()), at(7))?, &result, Durability::Buffered) {
+        match store.complete(&[(&running.apply(Event::Succeed(result.size()), at(7))?, &result)], Durability::Buffered) {
             Err(error) if error.kind == ErrorKind::Lost => {
                 assert_eq!(store.get(running.id)?, Some(running));
                 return Ok(());
@@ -297,19 +297,19 @@ law! { Fixture;
         assert_eq!(read(store, key(&other, 0), 0..30)?.len(), 30);
     }
 
-    /// `readable` never promises a row that a read would not find, and after `finish` all are there.
-    [Readable]
+    /// `visible_rows` never promises a row that a read would not find, and after `finish` all are there.
+    [VisibleRows]
     fn a_writer_says_what_can_be_read(store) {
         let running = running(store, 1)?;
         let key = key(&running, 0);
         let mut writer = store.segment(key)?;
         let mut block = BlockBuilder::new(key);
-        assert_eq!(writer.readable(), 0);
+        assert_eq!(writer.visible_rows(), 0);
         for row in 0..200u64 {
             block.push(&row)?;
             if block.rows() == 10 {
                 writer.append(block.seal())?;
-                let readable = writer.readable();
+                let readable = writer.visible_rows();
                 assert!(readable <= row + 1);
                 assert_eq!(read(store, key, 0..readable)?, (0..readable).collect::<Vec<_>>());
             }
@@ -319,8 +319,8 @@ law! { Fixture;
     }
 
     /// Whether or not the store goes on by itself in between.
-    [Settle]
-    fn a_segment_that_was_settled_is_finished_as_any_other(store) {
+    [StartFlush]
+    fn a_segment_whose_flush_was_started_is_finished_as_any_other(store) {
         let running = running(store, 1)?;
         let mut segments = Vec::new();
         for (number, rows) in [(0, 0), (1, 10), (2, 4_000)] {
@@ -332,8 +332,8 @@ law! { Fixture;
                     writer.append(block.seal())?;
                 }
             }
-            let settled = writer.settle()?;
-            let readable = writer.readable();
+            let settled = writer.start_flush()?;
+            let readable = writer.visible_rows();
             assert!(readable <= rows);
             assert_eq!(read(store, key, 0..readable)?.len() as u64, readable, "{settled}");
             segments.push((writer, key, rows));
@@ -353,7 +353,7 @@ law! { Fixture;
         assert_eq!(segment.rows, blocks);
         let result = list(vec![segment]);
         let done = running.apply(Event::Succeed(result.size()), at(7))?;
-        store.complete(&done, &result, Durability::Synced)?;
+        store.complete(&[(&done, &result)], Durability::Synced)?;
         for (start, end) in [(0, blocks), (0, 1), (blocks - 1, blocks), (63, 66)] {
             let mut next = start;
             store.read(key(&running, 0), start..end, &mut |run| {

@@ -10,10 +10,10 @@ use std::{
 
 use job_core::{Event, Failure, FailureKind, JobId, JobKind, JobRecord, JobResult, JobState, Timestamp};
 
-use super::{Broken, at, key, list, waiting, within, write};
+use super::{Broken, UsageOfOne, at, key, list, waiting, within, write};
 use crate::{
-    BlockBuilder, Claim, ClaimId, Claimed, Durability, ErrorKind, Held, LONGEST_PAUSE, SegmentWriter, SharedStore,
-    StoreError,
+    BlockBuilder, Claim, ClaimId, Claimed, Durability, ErrorKind, KnownRevision, LONGEST_PAUSE, SegmentWriter,
+    SharedStore, StoreError,
 };
 
 /// One store that several claimants open.
@@ -177,7 +177,7 @@ law! { SharedFixture;
             assert_eq!(one.get(record.id)?.as_ref(), Some(record));
         }
         assert_eq!(one.unfinished()?, [running, again.clone(), started.clone(), once]);
-        let known = [Held { id: second.id, revision: 0 }, Held { id: again.id, revision: again.revision }];
+        let known = [KnownRevision { id: second.id, revision: 0 }, KnownRevision { id: again.id, revision: again.revision }];
         assert_eq!(one.changed(&known)?, [(second.id, Some(started))]);
     }
 
@@ -234,7 +234,7 @@ law! { SharedFixture;
         one.save_checkpoint(first.id, 1, b"half way")?;
         let result = list(vec![segment]);
         let done = first.apply(Event::Succeed(result.size()), at(8))?;
-        one.complete(&done, &result, Durability::Buffered)?;
+        one.complete(&[(&done, &result)], Durability::Buffered)?;
         let cancelling = second.apply(Event::Cancel, at(8))?;
         other.replace(&cancelling, Durability::Buffered)?;
         let stopped = cancelling.apply(Event::Stop, at(9))?;
@@ -255,7 +255,7 @@ law! { SharedFixture;
         one.save_checkpoint(running.id, 1, b"half way")?;
         let result = list(vec![segment]);
         let done = running.apply(Event::Succeed(result.size()), at(7))?;
-        one.complete(&done, &result, Durability::Buffered)?;
+        one.complete(&[(&done, &result)], Durability::Buffered)?;
         assert_eq!(other.get(done.id)?, Some(done));
         assert_eq!(other.result(running.id)?, Some(result));
     }
@@ -363,8 +363,8 @@ law! { SharedFixture;
         }
         let result = list(vec![write(other, key(&again, 0), 0, 3, 2)?]);
         let done = again.apply(Event::Succeed(result.size()), at(10))?;
-        assert_eq!(one.complete(&done, &result, Durability::Buffered).map_err(kind), Err(ErrorKind::Fenced));
-        other.complete(&done, &result, Durability::Buffered)?;
+        assert_eq!(one.complete(&[(&done, &result)], Durability::Buffered).map_err(kind), Err(ErrorKind::Fenced));
+        other.complete(&[(&done, &result)], Durability::Buffered)?;
         assert_eq!(one.get(done.id)?, Some(done));
     }
 
@@ -380,7 +380,7 @@ law! { SharedFixture;
         assert_eq!(one.replace(&late, Durability::Buffered).map_err(kind), Err(ErrorKind::Conflict));
         let cancelling = running.apply(Event::Cancel, at(5))?;
         other.replace(&cancelling, Durability::Buffered)?;
-        let held = Held { id: running.id, revision: cancelling.revision };
+        let held = KnownRevision { id: running.id, revision: cancelling.revision };
         assert_eq!(one.renew(&ids([running.id, waiting(2).id]), LONG)?, [held]);
         let twice = cancelling.apply(Event::Cancel, at(6))?;
         other.replace(&twice, Durability::Buffered)?;
@@ -402,9 +402,9 @@ law! { SharedFixture;
         let all = ids([1, 2, 3, 4, 5].map(|n| waiting(n).id));
         let mut held = one.renew(&all, LONG)?;
         held.sort_by_key(|held| held.id);
-        let expected = [Held { id: running.id, revision: 1 }, Held { id: waiting(3).id, revision: 0 }];
+        let expected = [KnownRevision { id: running.id, revision: 1 }, KnownRevision { id: waiting(3).id, revision: 0 }];
         assert_eq!(held, expected);
-        assert_eq!(other.renew(&all, LONG)?, [Held { id: waiting(2).id, revision: 0 }]);
+        assert_eq!(other.renew(&all, LONG)?, [KnownRevision { id: waiting(2).id, revision: 0 }]);
         assert_eq!(one.renew(&all[2..], LONG)?, expected[1..], "what is not asked for is not answered");
     }
 
@@ -457,7 +457,7 @@ law! { SharedFixture;
         assert_eq!(one.renew(&first, SHORT)?, []);
         one.release(&first)?;
         assert_eq!(claim(other, 9, LONG)?, []);
-        assert_eq!(one.renew(&second, LONG)?, [Held { id: waiting(1).id, revision: 0 }]);
+        assert_eq!(one.renew(&second, LONG)?, [KnownRevision { id: waiting(1).id, revision: 0 }]);
         one.release(&second)?;
         assert_eq!(claim(other, 9, LONG)?, [waiting(1)]);
     }
@@ -470,7 +470,7 @@ law! { SharedFixture;
         claim(one, 1, LONG)?;
         let result = JobResult::default();
         let done = succeeded.apply(Event::Succeed(result.size()), at(7))?;
-        one.complete_all(&[(&done, &result)], Durability::Buffered)?;
+        one.complete(&[(&done, &result)], Durability::Buffered)?;
         one.replace(&failed.apply(Event::Fail(failure()), at(7))?, Durability::Buffered)?;
         other.replace(&waiting(3).apply(Event::Cancel, at(7))?, Durability::Buffered)?;
         assert_eq!(one.renew(&ids([succeeded.id, failed.id, waiting(3).id]), LONG)?, []);
@@ -498,7 +498,7 @@ law! { SharedFixture;
         one.replace(&cancelling, Durability::Buffered)?;
         hear(other, patience)?;
         hear_no_more(one, patience)?;
-        other.complete(&cancelling.apply(Event::Succeed(JobResult::default().size()), at(9))?, &JobResult::default(), Durability::Buffered)?;
+        other.complete(&[(&cancelling.apply(Event::Succeed(JobResult::default().size()), at(9))?, &JobResult::default())], Durability::Buffered)?;
         hear(one, patience)?;
         one.replace(&waiting(2).apply(Event::Cancel, at(9))?, Durability::Buffered)?;
         hear(other, patience)?;
@@ -532,7 +532,7 @@ law! { SharedFixture;
     fn what_has_changed_is_told(one, other) {
         let running = start(one, 1, LONG)?;
         one.insert(&[waiting(2), waiting(3)], Durability::Buffered)?;
-        let known = [1, 2, 3, 4].map(|n| Held { id: waiting(n).id, revision: 0 });
+        let known = [1, 2, 3, 4].map(|n| KnownRevision { id: waiting(n).id, revision: 0 });
         let mut changed = other.changed(&known)?;
         changed.sort_by_key(|(id, _)| *id);
         assert_eq!(changed, [(running.id, Some(running)), (waiting(4).id, None)]);
@@ -685,8 +685,8 @@ fn assert_all_fenced(
     }
     let result = JobResult::default();
     let done = running.apply(Event::Succeed(result.size()), at(51))?;
-    refused.push(store.complete(&done, &result, Durability::Buffered));
-    refused.push(store.complete_all(&[(&done, &result)], Durability::Synced));
+    refused.push(store.complete(&[(&done, &result)], Durability::Buffered));
+    refused.push(store.complete(&[(&done, &result)], Durability::Synced));
     for (number, outcome) in refused.into_iter().enumerate() {
         assert_eq!(outcome.map_err(kind), Err(ErrorKind::Fenced), "write {number}");
     }

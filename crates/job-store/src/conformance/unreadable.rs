@@ -2,7 +2,7 @@
 
 use job_core::JobId;
 
-use super::{Broken, Fixture, finish, read, running, succeeded, versioned, waiting, write};
+use super::{Broken, Fixture, UsageOfOne, finish, read, running, succeeded, versioned, waiting, write};
 use crate::{Durability, ErrorKind, JobStore, Listed, Pin, StoreError};
 
 /// As a later version would begin a record; and no record at all.
@@ -39,7 +39,7 @@ law! { Fixture;
             }
             assert_unreadable(&store.list(None, 0, 9).unwrap_err(), &lost);
             assert_unreadable(&store.unfinished().unwrap_err(), &lost);
-            assert_eq!(store.uses(&[lost[0], kept[0].id, lost[1]])?.len(), 3);
+            assert_eq!(store.usage(&[lost[0], kept[0].id, lost[1]])?.len(), 3);
             // The others live on.
             write(&*store, super::key(&kept[2], 0), 0, 3, 1)?;
             assert_eq!(read(&*store, super::key(&kept[0], 0), 0..5)?.len(), 5);
@@ -62,7 +62,7 @@ law! { Fixture;
         let runs = running(&*store, 3)?;
         write(&*store, super::key(&runs, 0), 0, 30, 10)?;
         store.save_checkpoint(runs.id, 1, b"half way")?;
-        store.touch(&[(done.id, super::at(7))])?;
+        store.record_reads(&[(done.id, super::at(7))])?;
         store.pin(done.id, Pin::Keep)?;
         drop(store);
         if ![done.id, runs.id].iter().all(|id| fixture.overwrite(*id, BYTES[0])) {
@@ -85,7 +85,7 @@ law! { Fixture;
         assert_eq!(blocks, 0);
         assert_eq!(store.find_key("图", "key 1")?, None);
         assert_eq!(store.find_key("图", "key 2")?, Some(beside.id));
-        assert_eq!(store.find_finished(&keyed.spec)?, None);
+        assert_eq!(store.find_reusable(&keyed.spec)?, None);
         assert_eq!(store.list(None, 0, 9)?, std::slice::from_ref(&beside));
         assert_eq!(store.unfinished()?, [beside]);
         // Its name is free.

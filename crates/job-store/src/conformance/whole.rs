@@ -8,7 +8,10 @@ use job_core::{
 };
 use serde_json::value::RawValue;
 
-use super::{Broken, Fixture, at, finish, key, list, read, running, succeeded, versioned, waiting, within, write};
+use super::{
+    Broken, Fixture, UsageOfOne, at, finish, key, list, read, running, succeeded, versioned, waiting, within,
+    write,
+};
 use crate::{BlockBuilder, Durability, ErrorKind, ResultStore, SegmentKey, Store};
 
 /// JSON whose spelling says more than its value: spaces, order, digits and names that come twice.
@@ -59,7 +62,7 @@ law! { Fixture;
         let ended = ended.collect::<Result<Vec<_>, _>>()?;
         let result = JobResult::default();
         let ends: Vec<_> = ended.iter().map(|record| (record, &result)).collect();
-        store.complete_all(&ends, Durability::Buffered)?;
+        store.complete(&ends, Durability::Buffered)?;
         are_whole(store, &ended)?;
     }
 
@@ -127,7 +130,7 @@ law! { Fixture;
             store.replace(&running, Durability::Buffered)?;
             let result = list(vec![write(store, key(&running, u32::MAX), 0, 5, 2)?]);
             let done = running.apply(Event::Succeed(result.size()), at(2))?;
-            store.complete(&done, &result, Durability::Buffered)?;
+            store.complete(&[(&done, &result)], Durability::Buffered)?;
             assert_eq!(read(store, key(&done, u32::MAX), 0..5)?.len(), 5);
             assert!(store.remove(done.id)?);
             assert_eq!((store.get(done.id)?, store.result(done.id)?), (None, None));
@@ -178,7 +181,7 @@ law! { Fixture;
         let failed = jobs[3].apply(Event::Fail(failure(FailureKind::Handler)), at(8))?;
         store.replace(&failed, Durability::Buffered)?;
         let result = JobResult::default();
-        store.complete(&jobs[4].apply(Event::Succeed(result.size()), at(8))?, &result, Durability::Buffered)?;
+        store.complete(&[(&jobs[4].apply(Event::Succeed(result.size()), at(8))?, &result)], Durability::Buffered)?;
         store.insert(&[waiting(6), waiting(7)], Durability::Buffered)?;
         store.replace(&waiting(6).apply(Event::Cancel, at(8))?, Durability::Buffered)?;
         store.replace(&waiting(7).apply(Event::Expire(failure(FailureKind::Deadline)), at(8))?, Durability::Buffered)?;
@@ -213,7 +216,7 @@ law! { Fixture;
     }
 
     /// Every part of the request counts, byte by byte, and only a good end; what else it may have is of no account.
-    [FindFinished]
+    [FindReusable]
     fn finished_work_is_told_apart(store) {
         let text = |json: &str| Parameters::from_text(json.to_owned());
         let of = |spec: JobSpec, graph: &str, version: &str| spec.with_graph(graph).graph_version(version);
@@ -234,21 +237,21 @@ law! { Fixture;
         ];
         let mut done = Vec::new();
         for (spec, n) in specs.iter().zip(1..) {
-            assert_eq!(store.find_finished(spec)?, None, "{spec:?}");
+            assert_eq!(store.find_reusable(spec)?, None, "{spec:?}");
             done.push(finish(store, &JobRecord { spec: Arc::new(spec.clone()), ..waiting(n) })?);
         }
         for (spec, job) in specs.iter().zip(&done) {
-            assert_eq!(store.find_finished(spec)?, Some(job.id), "{spec:?}");
+            assert_eq!(store.find_reusable(spec)?, Some(job.id), "{spec:?}");
             let otherwise = spec.clone().idempotency_key("other").priority(9).keep_rows().max_rows(1).max_attempts(9);
-            assert_eq!(store.find_finished(&otherwise)?, Some(job.id), "{spec:?}");
+            assert_eq!(store.find_reusable(&otherwise)?, Some(job.id), "{spec:?}");
         }
-        assert_eq!(store.find_finished(&JobSpec::vertex_filter().with_graph("g"))?, None, "it names no version");
+        assert_eq!(store.find_reusable(&JobSpec::vertex_filter().with_graph("g"))?, None, "it names no version");
         // An older job that succeeds later is the last one; one that fails or was cancelled with rows is not.
         let again = JobRecord { spec: Arc::new(specs[3].clone()), ..waiting(50) };
         let newer = finish(store, &again)?;
-        assert_eq!(store.find_finished(&specs[3])?, Some(newer.id));
+        assert_eq!(store.find_reusable(&specs[3])?, Some(newer.id));
         let older = finish(store, &JobRecord { spec: Arc::new(specs[3].clone()), ..waiting(49) })?;
-        assert_eq!(store.find_finished(&specs[3])?, Some(older.id));
+        assert_eq!(store.find_reusable(&specs[3])?, Some(older.id));
         for (n, cancel) in [(51, false), (52, true)] {
             let job = JobRecord { spec: Arc::new(specs[3].clone()), ..waiting(n) };
             store.insert(std::slice::from_ref(&job), Durability::Buffered)?;
@@ -262,11 +265,11 @@ law! { Fixture;
             } else {
                 running.apply(Event::Fail(Failure::new(FailureKind::RowBudget, "too many")), at(3))?
             };
-            store.complete(&end, &result, Durability::Buffered)?;
-            assert_eq!(store.find_finished(&specs[3])?, Some(older.id));
+            store.complete(&[(&end, &result)], Durability::Buffered)?;
+            assert_eq!(store.find_reusable(&specs[3])?, Some(older.id));
         }
         assert!(store.remove(newer.id)?);
-        assert_eq!(store.find_finished(&specs[3])?, Some(older.id));
+        assert_eq!(store.find_reusable(&specs[3])?, Some(older.id));
     }
 
     /// As the job put them: that order is the order of its rows. Names, values and their spelling too.
@@ -284,7 +287,7 @@ law! { Fixture;
         outputs.insert("spelled", &())?;
         let result = JobResult { outputs, list: Some(RowList::new("顶点 Vertices", segments.clone())) };
         let done = running.apply(Event::Succeed(result.size()), at(9))?;
-        store.complete(&done, &result, Durability::Buffered)?;
+        store.complete(&[(&done, &result)], Durability::Buffered)?;
         let found = store.result(done.id)?.ok_or("it has no result")?;
         let pairs = |outputs: &Outputs| {
             outputs.iter().map(|(name, json)| (name.to_owned(), json.to_owned())).collect::<Vec<_>>()
@@ -310,7 +313,7 @@ law! { Fixture;
         };
         let result = list((0..5_000).map(told).collect::<Result<_, _>>()?);
         let done = running.apply(Event::Succeed(result.size()), at(9))?;
-        store.complete(&done, &result, Durability::Buffered)?;
+        store.complete(&[(&done, &result)], Durability::Buffered)?;
         assert_eq!(store.result(done.id)?, Some(result));
     }
 
@@ -400,7 +403,7 @@ law! { Fixture;
         }
         let result = list(vec![first, second]);
         let stopped = cancelling.apply(Event::Stop, at(6))?.stopped_at(40).keeping(result.size());
-        store.complete(&stopped, &result, Durability::Buffered)?;
+        store.complete(&[(&stopped, &result)], Durability::Buffered)?;
         assert_eq!((store.get(running.id)?, store.result(running.id)?), (Some(stopped), Some(result)));
         assert_eq!([read(store, before, 0..2)?, read(store, key(&running, 1), 0..5)?].concat(), [0, 1, 2, 3, 4, 5, 6]);
         assert_eq!(store.segment(key(&running, 2)).unwrap_err().kind, ErrorKind::Fenced);
@@ -423,11 +426,8 @@ law! { Fixture;
                 }
             };
             let end = record.apply(end, at(7))?.keeping(result.size());
-            if n == 4 {
-                store.complete_all(&[(&end, &result)], Durability::Buffered)?;
-            } else {
-                store.complete(&end, &result, Durability::Synced)?;
-            }
+            let durability = if n == 4 { Durability::Buffered } else { Durability::Synced };
+            store.complete(&[(&end, &result)], durability)?;
             assert_eq!((store.get(end.id)?, store.result(end.id)?), (Some(end.clone()), Some(result)));
             assert_eq!(store.discard(end.id, 1).unwrap_err().kind, ErrorKind::Invalid);
             assert_eq!(store.discard(end.id, u32::MAX).unwrap_err().kind, ErrorKind::Invalid);
@@ -557,7 +557,7 @@ law! { Fixture;
         assert_eq!((store.checkpoint(again.id)?, store.checkpoint(cancelling.id)?), (None, None));
         assert_eq!(store.checkpoint(jobs[2].id)?.as_deref(), Some(&bytes[2..]));
         let result = JobResult::default();
-        store.complete_all(&[(&jobs[2].apply(Event::Succeed(result.size()), at(7))?, &result)], Durability::Buffered)?;
+        store.complete(&[(&jobs[2].apply(Event::Succeed(result.size()), at(7))?, &result)], Durability::Buffered)?;
         assert_eq!(store.checkpoint(jobs[2].id)?, None);
     }
 
@@ -571,8 +571,7 @@ law! { Fixture;
         for revision in [0, 1, 3, 4, 1 << 20] {
             let outcomes = [
                 store.replace(&JobRecord { revision, ..next.clone() }, Durability::Buffered),
-                store.complete(&JobRecord { revision, ..done.clone() }, &result, Durability::Buffered),
-                store.complete_all(&[(&JobRecord { revision, ..done.clone() }, &result)], Durability::Buffered),
+                store.complete(&[(&JobRecord { revision, ..done.clone() }, &result)], Durability::Buffered),
             ];
             for outcome in outcomes {
                 let refused = outcome.unwrap_err();
@@ -580,7 +579,7 @@ law! { Fixture;
             }
         }
         let unknown = JobRecord { id: waiting(7).id, ..done.clone() };
-        let refused = store.complete(&unknown, &result, Durability::Buffered).unwrap_err();
+        let refused = store.complete(&[(&unknown, &result)], Durability::Buffered).unwrap_err();
         assert_eq!((refused.kind, refused.job), (ErrorKind::NotFound, Some(unknown.id)));
         let refused = store.replace(&unknown, Durability::Buffered).unwrap_err();
         assert_eq!((refused.kind, refused.job), (ErrorKind::NotFound, Some(unknown.id)));
@@ -607,7 +606,7 @@ law! { Fixture;
                 let mut batch = vec![&ends[1], &ends[2]];
                 batch.insert(place, wrong);
                 let batch: Vec<_> = batch.into_iter().map(|end| (end, &result)).collect();
-                let refused = store.complete_all(&batch, Durability::Buffered).unwrap_err();
+                let refused = store.complete(&batch, Durability::Buffered).unwrap_err();
                 assert_eq!((refused.kind, refused.job), (kind, Some(wrong.id)), "at place {place}");
                 assert_eq!(store.unfinished()?, jobs);
                 for job in &jobs {
@@ -615,7 +614,7 @@ law! { Fixture;
                 }
             }
         }
-        store.complete_all(&ends.iter().map(|end| (end, &result)).collect::<Vec<_>>(), Durability::Buffered)?;
+        store.complete(&ends.iter().map(|end| (end, &result)).collect::<Vec<_>>(), Durability::Buffered)?;
         assert_eq!(store.unfinished()?, []);
     }
 
@@ -646,13 +645,13 @@ law! { Fixture;
     }
 
     /// What waits can be kept and read too; a neighbour's pin or note is not one's own.
-    [Pin, LastRead, Uses, RemoveRefused]
+    [Pin, RecordReads, Usage, RemoveRefused]
     fn pins_and_notes_are_of_their_job(store) {
         store.insert(&[waiting(1), waiting(2), waiting(3)], Durability::Buffered)?;
         let ids = [1, 2, 3].map(|n| waiting(n).id);
         store.pin(ids[1], crate::Pin::Keep)?;
         store.pin(ids[0], crate::Pin::Release)?;
-        store.touch(&[(ids[0], at(u64::MAX >> 1)), (ids[2], at(0))])?;
+        store.record_reads(&[(ids[0], at(u64::MAX >> 1)), (ids[2], at(0))])?;
         let seen = |store: &dyn Store| {
             ids.iter().map(|id| Ok((store.is_pinned(*id)?, store.last_read(*id)?))).collect::<Result<Vec<_>, Broken>>()
         };
@@ -662,7 +661,7 @@ law! { Fixture;
             store.replace(&waiting(n).apply(Event::Cancel, at(5))?, Durability::Buffered)?;
         }
         assert_eq!(seen(store)?, expected);
-        let told: Vec<_> = store.uses(&ids)?.into_iter().map(|told| (told.pinned, told.last_read)).collect();
+        let told: Vec<_> = store.usage(&ids)?.into_iter().map(|told| (told.pinned, told.last_read)).collect();
         assert_eq!(told, expected);
         assert_eq!(store.remove(ids[1]).unwrap_err().kind, ErrorKind::Invalid);
         assert!(store.remove(ids[0])? && store.remove(ids[2])?);
@@ -686,7 +685,7 @@ law! { Fixture;
                     runs += 1;
                     assert_eq!(store.get(done.id)?.as_ref(), Some(&done));
                     assert_eq!(read(&*store, key(&done, 0), 5..25)?.len(), 20);
-                    store.touch(&[(done.id, at(runs))])?;
+                    store.record_reads(&[(done.id, at(runs))])?;
                     store.list(None, 0, 9)?;
                     Ok(ControlFlow::Continue(()))
                 })?;
@@ -707,7 +706,7 @@ law! { Fixture;
     fn nothing_leads_to_a_removed_job(store) {
         let keyed = finish(store, &versioned(1, "v1"))?;
         let rows = succeeded(store, 2, 25)?;
-        store.touch(&[(rows.id, at(9))])?;
+        store.record_reads(&[(rows.id, at(9))])?;
         for job in [&keyed, &rows] {
             assert!(store.get(job.id)?.is_some() && store.result(job.id)?.is_some());
             assert!(store.remove(job.id)?);
@@ -718,7 +717,7 @@ law! { Fixture;
             let next = JobRecord { revision: job.revision + 1, ..job.clone() };
             assert_eq!(store.replace(&next, Durability::Buffered).unwrap_err().kind, ErrorKind::NotFound);
         }
-        assert_eq!((store.find_key("图", "key 1")?, store.find_finished(&keyed.spec)?), (None, None));
+        assert_eq!((store.find_key("图", "key 1")?, store.find_reusable(&keyed.spec)?), (None, None));
         assert_eq!((store.list(None, 0, 9)?, store.unfinished()?), (Vec::new(), Vec::new()));
     }
 
@@ -753,11 +752,7 @@ law! { Fixture;
                     }
                     Ok::<_, crate::StoreError>((store.result(running.id)?, read(store, key(&running, 0), 0..5)?))
                 });
-                let ended = if n % 2 == 0 {
-                    store.complete(&done, &result, Durability::Buffered)
-                } else {
-                    store.complete_all(&[(&done, &result)], Durability::Buffered)
-                };
+                let ended = store.complete(&[(&done, &result)], Durability::Buffered);
                 if ended.is_err() {
                     // The other thread waits for an end.
                     let _ = store.replace(&running.apply(Event::Fail(Failure::new(FailureKind::Store, "no")), at(8))?, Durability::Buffered);
@@ -782,7 +777,7 @@ law! { Fixture;
                 let writes = scope.spawn(|| {
                     store.insert(&jobs, Durability::Buffered)?;
                     running.iter().try_for_each(|job| store.replace(job, Durability::Buffered))?;
-                    store.complete_all(&done.iter().map(|end| (end, &result)).collect::<Vec<_>>(), Durability::Buffered)
+                    store.complete(&done.iter().map(|end| (end, &result)).collect::<Vec<_>>(), Durability::Buffered)
                 });
                 let mut counts = BTreeSet::new();
                 while !writes.is_finished() {

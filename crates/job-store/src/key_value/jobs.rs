@@ -7,8 +7,8 @@ use std::{
 
 use job_core::{JobId, JobRecord, JobSpec, Timestamp};
 
-use super::{Batch, KeyValue, KeyValueStore, Order, Scan, Table, call::Call, keys, locks::Locks};
-use crate::{Durability, ErrorKind, JobStore, Listed, Pin, Seat, StoreError, codec, contract};
+use super::{Batch, KeyValue, KeyValueStore, Order, Scan, Table, View, call::Call, keys, locks::Locks};
+use crate::{Durability, ErrorKind, JobStore, Listed, Pin, Seat, StoreError, Usage, codec, contract};
 
 impl<K: KeyValue> JobStore for KeyValueStore<K> {
     fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
@@ -144,7 +144,7 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
         call.id_at(&self.latest(call)?, &keys::idempotency(graph, key))
     }
 
-    fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
+    fn find_reusable(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
         let call = Call::of("find a finished job");
         let Some(hash) = contract::work_hash(spec) else { return Ok(None) };
         let view = self.latest(call)?;
@@ -153,7 +153,7 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
         Ok(record.filter(|record| record.spec.is_same_work(spec)).map(|record| record.id))
     }
 
-    fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
+    fn record_reads(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
         let call = Call::of("note when results were read");
         self.enter(call)?;
         let stripes = reads.iter().map(|(id, _)| Locks::stripe(id)).collect();
@@ -167,18 +167,6 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
             }
         }
         if any { staged.commit(Durability::Buffered, |_| ()) } else { Ok(()) }
-    }
-
-    fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
-        let call = Call::on("read when the result was read", id);
-        let view = self.latest(call)?;
-        let Some(bytes) = call.value(&view, Table::Jobs, &keys::key(keys::LAST_READ, id))? else {
-            return Ok(None);
-        };
-        let bytes = bytes.as_ref();
-        let micros =
-            <[u8; 8]>::try_from(bytes).map_err(|_| call.corrupt(format!("the time has {} bytes", bytes.len())))?;
-        Ok(Some(Timestamp::from_micros(u64::from_be_bytes(micros))))
     }
 
     fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
@@ -196,9 +184,15 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
         staged.commit(Durability::Synced, |_| ())
     }
 
-    fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
-        let call = Call::on("read the pin", id);
-        call.has(&self.latest(call)?, &keys::key(keys::PINNED, id))
+    fn usage(&self, jobs: &[JobId]) -> Result<Vec<Usage>, StoreError> {
+        let call = Call::of("read what keeps jobs");
+        let view = self.latest(call)?;
+        let usage = |id: &JobId| {
+            let call = call.about(*id);
+            let pinned = call.has(&view, &keys::key(keys::PINNED, *id))?;
+            Ok(Usage { last_read: last_read(call, &view, *id)?, pinned })
+        };
+        jobs.iter().map(usage).collect()
     }
 }
 
@@ -225,4 +219,13 @@ impl<K: KeyValue> KeyValueStore<K> {
         staged.commit(Durability::Buffered, |_| ())?;
         Ok(true)
     }
+}
+
+/// When the result of a job was last read.
+fn last_read(call: Call, view: &impl View, id: JobId) -> Result<Option<Timestamp>, StoreError> {
+    let Some(bytes) = call.value(view, Table::Jobs, &keys::key(keys::LAST_READ, id))? else { return Ok(None) };
+    let bytes = bytes.as_ref();
+    let micros =
+        <[u8; 8]>::try_from(bytes).map_err(|_| call.corrupt(format!("the time has {} bytes", bytes.len())))?;
+    Ok(Some(Timestamp::from_micros(u64::from_be_bytes(micros))))
 }

@@ -12,11 +12,9 @@ use super::{
     segment::Segment,
 };
 use crate::{
-    Block, Durability, EachBlock, ErrorKind, ResultStore, Rows, SegmentKey, SegmentWriter, StoreError, codec,
+    Block, Durability, EachBlock, EachRows, ErrorKind, ResultStore, SegmentKey, SegmentWriter, StoreError, codec,
     contract::{self, Cut},
 };
-
-type EachRows<'e> = dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError> + 'e;
 
 impl<K: KeyValue> ResultStore for KeyValueStore<K> {
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
@@ -25,11 +23,7 @@ impl<K: KeyValue> ResultStore for KeyValueStore<K> {
         Ok(Box::new(Segment::new(self.clone(), key)))
     }
 
-    fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError> {
-        self.complete_all(&[(next, result)], durability)
-    }
-
-    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
+    fn complete(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
         const OPERATION: &str = "store the result";
         let call = if let [(only, _)] = ends { Call::on(OPERATION, only.id) } else { Call::of(OPERATION) };
         self.enter(call)?;

@@ -63,15 +63,15 @@ impl Publisher {
     pub(super) fn start<K: KeyValue>(
         store: &KeyValueStore<K>,
         key: SegmentKey,
-        readable: &Arc<AtomicU64>,
+        visible: &Arc<AtomicU64>,
     ) -> Option<Self> {
         // One run in hand, one waiting: a disk that is slower than the writer holds it back.
         let (queue, runs) = mpsc::sync_channel::<(Run, u64)>(1);
-        let (store, readable) = (store.clone(), Arc::clone(readable));
+        let (store, visible) = (store.clone(), Arc::clone(visible));
         let work = move || {
             for (run, rows) in runs {
                 run.publish(&store, key)?;
-                readable.fetch_add(rows, Ordering::Release);
+                visible.fetch_add(rows, Ordering::Release);
             }
             Ok(())
         };

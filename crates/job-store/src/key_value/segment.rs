@@ -25,7 +25,7 @@ pub(super) struct Segment<K: KeyValue> {
     gathered: Gathered,
     /// Rows of blocks in `gathered`.
     pending: u64,
-    readable: Arc<AtomicU64>,
+    visible: Arc<AtomicU64>,
     /// Of segments of more than one run.
     publisher: Option<Publisher>,
     /// A failed write leaves a gap: the segment takes no more.
@@ -52,7 +52,7 @@ impl<K: KeyValue> Segment<K> {
             tally: Tally::new(key),
             gathered: Gathered::nothing(),
             pending: 0,
-            readable: Arc::default(),
+            visible: Arc::default(),
             publisher: None,
             failed: None,
         }
@@ -98,35 +98,35 @@ impl<K: KeyValue> Segment<K> {
     fn hand_over(&mut self, run: Run) -> Result<(), StoreError> {
         let rows = mem::take(&mut self.pending);
         if self.publisher.is_none() {
-            self.publisher = Publisher::start(&self.store, self.tally.key(), &self.readable);
+            self.publisher = Publisher::start(&self.store, self.tally.key(), &self.visible);
         }
         let Some(publisher) = &self.publisher else {
             run.publish(&self.store, self.tally.key())?;
-            self.readable.fetch_add(rows, Ordering::Release);
+            self.visible.fetch_add(rows, Ordering::Release);
             return Ok(());
         };
         if publisher.send(run, rows) {
             return Ok(());
         }
         // Its thread has ended, which only an error makes it do.
-        self.settle()?;
+        self.wait_for_runs()?;
         Err(self.call().failed(StoreError::new(ErrorKind::Unavailable, "", "a run of rows was lost")))
     }
 
     /// Waits until every run that was handed over is part of the store.
-    fn settle(&mut self) -> Result<(), StoreError> {
+    fn wait_for_runs(&mut self) -> Result<(), StoreError> {
         self.publisher.take().map_or(Ok(()), Publisher::end)
     }
 
     /// Makes all that was gathered part of the store.
     fn publish(&mut self) -> Result<(), StoreError> {
-        self.settle()?;
+        self.wait_for_runs()?;
         match mem::replace(&mut self.gathered, Gathered::nothing()) {
             Gathered::Memory { blocks, .. } if blocks.is_empty() => {}
             Gathered::Memory { blocks, bytes } => self.put(&blocks, &bytes)?,
             Gathered::Run(run) => run.publish(&self.store, self.tally.key())?,
         }
-        self.readable.fetch_add(mem::take(&mut self.pending), Ordering::Release);
+        self.visible.fetch_add(mem::take(&mut self.pending), Ordering::Release);
         Ok(())
     }
 
@@ -167,11 +167,11 @@ impl<K: KeyValue> SegmentWriter for Segment<K> {
         Ok(())
     }
 
-    fn readable(&self) -> u64 {
-        self.readable.load(Ordering::Acquire)
+    fn visible_rows(&self) -> u64 {
+        self.visible.load(Ordering::Acquire)
     }
 
-    fn settle(&mut self) -> Result<bool, StoreError> {
+    fn start_flush(&mut self) -> Result<bool, StoreError> {
         self.check_sound()?;
         match mem::replace(&mut self.gathered, Gathered::nothing()) {
             Gathered::Run(run) => {

@@ -12,7 +12,7 @@ use super::{
     Call, Parameters, PostgresStore, column, connection::Connection, entries, failure::Failed, id_column,
     kind_bytes, name, record, records, signed, state_number, uuid,
 };
-use crate::{Durability, ErrorKind, JobStore, Listed, Pin, Seat, StoreError, Use, codec, contract, guard};
+use crate::{Durability, ErrorKind, JobStore, Listed, Pin, Seat, StoreError, Usage, codec, contract, guard};
 
 /// All of them or none: a division by zero undoes the statement when one of the ids is that of a job that is complete.
 const INSERT: &str = "
@@ -263,7 +263,7 @@ impl JobStore for PostgresStore {
         rows.first().map(|row| id_column(call, row, 0)).transpose()
     }
 
-    fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
+    fn find_reusable(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
         const FIND: &str = "
             SELECT id, record, NULL::bigint FROM finished WHERE id = (SELECT job FROM works WHERE hash = $1)";
         let call = Call::new("find a finished job");
@@ -272,16 +272,10 @@ impl JobStore for PostgresStore {
         Ok(found.iter().find(|record| record.spec.is_same_work(spec)).map(|record| record.id))
     }
 
-    fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
+    fn record_reads(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
         let latest: BTreeMap<_, _> = reads.iter().map(|(id, at)| (uuid(*id), signed(at.as_micros()))).collect();
         let (ids, times): (Vec<_>, Vec<_>) = latest.into_iter().unzip();
         self.rows(Call::new("note when results were read"), TOUCH, &[&ids, &times]).map(drop)
-    }
-
-    fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
-        let call = Call::new("read when the result was read").on(id);
-        let rows = self.rows(call, "SELECT last_read FROM jobs WHERE id = $1", &[&uuid(id)])?;
-        rows.first().map_or(Ok(None), |row| column(call, row, 0)).map(timestamp)
     }
 
     fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
@@ -296,14 +290,8 @@ impl JobStore for PostgresStore {
         Ok(())
     }
 
-    fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
-        let call = Call::new("read the pin").on(id);
-        let rows = self.rows(call, "SELECT pinned FROM jobs WHERE id = $1", &[&uuid(id)])?;
-        rows.first().map_or(Ok(false), |row| column(call, row, 0))
-    }
-
-    fn uses(&self, jobs: &[JobId]) -> Result<Vec<Use>, StoreError> {
-        const USES: &str = "
+    fn usage(&self, jobs: &[JobId]) -> Result<Vec<Usage>, StoreError> {
+        const USAGE: &str = "
             SELECT last_read, coalesce(pinned, false)
             FROM unnest($1::uuid[]) WITH ORDINALITY AS known (id, place) LEFT JOIN LATERAL (
                 SELECT last_read, pinned FROM jobs WHERE jobs.id = known.id OFFSET 0
@@ -311,11 +299,9 @@ impl JobStore for PostgresStore {
             ORDER BY place";
         let call = Call::new("read what keeps jobs");
         let ids: Vec<_> = jobs.iter().copied().map(uuid).collect();
-        let uses = self.rows(call, USES, &[&ids])?;
-        let uses = uses
-            .iter()
-            .map(|row| Ok(Use { last_read: column(call, row, 0).map(timestamp)?, pinned: column(call, row, 1)? }));
-        uses.collect()
+        let usage =
+            |row| Ok(Usage { last_read: column(call, row, 0).map(timestamp)?, pinned: column(call, row, 1)? });
+        self.rows(call, USAGE, &[&ids])?.iter().map(usage).collect()
     }
 }
 
@@ -337,7 +323,8 @@ impl PostgresStore {
             self.inner.unreadable.lock().remove(&id);
             return Ok(true);
         }
-        contract::check_unreadable_removable(id, self.is_pinned(id)?)?;
+        let pinned = self.usage(&[id])?.iter().any(|usage| usage.pinned);
+        contract::check_unreadable_removable(id, pinned)?;
         if self.rows(call, "SELECT 1 FROM jobs WHERE id = $1", &[&uuid(id)])?.is_empty() {
             return Ok(false);
         }

@@ -81,7 +81,7 @@ const POOLED: &str = "a pooler between lends a session for one transaction only,
 /// a session for a client, or [`PostgresOptions::pooled`] says that it does not.
 ///
 /// ```no_run
-/// use job_store::{JobStore, PostgresOptions, PostgresStore};
+/// use job_store::{PostgresOptions, PostgresStore, Store};
 ///
 /// let store = PostgresStore::open("postgres://engine:secret@db.example/graphs", PostgresOptions::default())?;
 /// assert!(store.unfinished()?.is_empty());

@@ -1,9 +1,6 @@
 //! Rows and results in PostgreSQL.
 
-use std::{
-    collections::BTreeMap,
-    ops::{ControlFlow, Range},
-};
+use std::{collections::BTreeMap, ops::Range};
 
 use job_core::{JobId, JobRecord, JobResult, RowList};
 use tokio_postgres::Row;
@@ -15,7 +12,7 @@ use super::{
     signed, uuid,
 };
 use crate::{
-    Block, BlockBuilder, Durability, EachBlock, ErrorKind, ResultStore, Rows, SegmentKey, SegmentWriter,
+    Block, BlockBuilder, Durability, EachBlock, EachRows, ErrorKind, ResultStore, SegmentKey, SegmentWriter,
     StoreError, codec,
     contract::{self, Cut},
 };
@@ -101,11 +98,7 @@ impl ResultStore for PostgresStore {
         Ok(Box::new(PostgresSegment::new(self.clone(), key)))
     }
 
-    fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError> {
-        self.complete_all(&[(next, result)], durability)
-    }
-
-    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
+    fn complete(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
         let mut call = Call::new("store the result").durable(durability);
         if let [(only, _)] = ends {
             call = call.on(only.id);
@@ -155,12 +148,7 @@ impl ResultStore for PostgresStore {
         bytes.map(|bytes| codec::decode_result(id, bytes)).transpose().map_err(|error| call.corrupt(&error))
     }
 
-    fn read(
-        &self,
-        key: SegmentKey,
-        rows: Range<u64>,
-        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
-    ) -> Result<(), StoreError> {
+    fn read(&self, key: SegmentKey, rows: Range<u64>, each: &mut EachRows<'_>) -> Result<(), StoreError> {
         let call = Call::new("read rows").on(key.job);
         let mut wanted = rows;
         while !wanted.is_empty() {
@@ -315,7 +303,7 @@ impl PostgresStore {
         call: Call,
         key: SegmentKey,
         wanted: Range<u64>,
-        _each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
+        _each: &mut EachRows<'_>,
     ) -> Result<(), StoreError> {
         self.check_no_objects(call, key)?;
         Err(contract::missing(self, key, &wanted))

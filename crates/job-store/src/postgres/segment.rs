@@ -42,7 +42,7 @@ impl SegmentWriter for PostgresSegment {
         Ok(())
     }
 
-    fn readable(&self) -> u64 {
+    fn visible_rows(&self) -> u64 {
         self.tally.rows()
     }
 

@@ -12,7 +12,7 @@ use super::{
     failure::Failed,
     id_column, kind_bytes, signed, uuid,
 };
-use crate::{Claim, ClaimId, Claimed, Held, Listed, Seat, SharedStore, StoreError};
+use crate::{Claim, ClaimId, Claimed, KnownRevision, Listed, Seat, SharedStore, StoreError};
 
 /// The best of each kind and those whose lease has ended are locked where the indexes have them, without waiting for
 /// those that others are about to take; of these the best are claimed, by the claim `$6`. With a time `$5` the fresh ones,
@@ -148,7 +148,7 @@ impl SharedStore for PostgresStore {
         self.inner.unreadable.lock().values().cloned().collect()
     }
 
-    fn renew(&self, claims: &[ClaimId], lease: Duration) -> Result<Vec<Held>, StoreError> {
+    fn renew(&self, claims: &[ClaimId], lease: Duration) -> Result<Vec<KnownRevision>, StoreError> {
         let call = Call::new("renew leases");
         if claims.is_empty() {
             return Ok(Vec::new());
@@ -157,7 +157,7 @@ impl SharedStore for PostgresStore {
         let rows = self.rows(call, RENEW, &[&ids, &self.inner.claimant, &micros(lease), &tokens])?;
         let held = rows.iter().map(|row| {
             let revision: i64 = column(call, row, 1)?;
-            Ok(Held { id: id_column(call, row, 0)?, revision: revision.unsigned_abs() })
+            Ok(KnownRevision { id: id_column(call, row, 0)?, revision: revision.unsigned_abs() })
         });
         held.collect()
     }
@@ -175,7 +175,7 @@ impl SharedStore for PostgresStore {
         Ok(())
     }
 
-    fn changed(&self, known: &[Held]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError> {
+    fn changed(&self, known: &[KnownRevision]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError> {
         let call = Call::new("look for changes");
         if known.is_empty() {
             return Ok(Vec::new());

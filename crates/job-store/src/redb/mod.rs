@@ -31,7 +31,7 @@ type Bytes = &'static [u8];
 /// file locked until it ends or starts another program.
 ///
 /// ```
-/// use job_store::{JobStore, RedbStore};
+/// use job_store::{RedbStore, Store};
 ///
 /// let directory = tempfile::tempdir()?;
 /// let store = RedbStore::open(directory.path().join("jobs.redb"))?;

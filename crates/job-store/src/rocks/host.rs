@@ -39,7 +39,7 @@ impl<D: Database> RocksStore<D> {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use job_store::{JobStore, RocksOptions, RocksStore, rocksdb};
+    /// use job_store::{RocksOptions, RocksStore, Store, rocksdb};
     ///
     /// let directory = tempfile::tempdir()?;
     /// let mut options = rocksdb::Options::default();

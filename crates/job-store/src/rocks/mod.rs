@@ -60,7 +60,7 @@ type Db = DBWithThreadMode<SingleThreaded>;
 /// through its log. The space of removed jobs is given back by one thread of the store's own.
 ///
 /// ```
-/// use job_store::{JobStore, RocksOptions, RocksStore};
+/// use job_store::{RocksOptions, RocksStore, Store};
 ///
 /// let directory = tempfile::tempdir()?;
 /// let store = RocksStore::open(directory.path(), RocksOptions::default())?;

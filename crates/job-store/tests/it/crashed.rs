@@ -42,7 +42,7 @@ fn end(store: &PostgresStore, running: &JobRecord, segment: Segment) -> (JobReco
     let list = RowList::new("n", vec![segment]);
     let result = JobResult { list: Some(list), ..JobResult::default() };
     let done = running.apply(Event::Succeed(result.size()), Timestamp::from_micros(9)).unwrap();
-    (done.clone(), store.complete(&done, &result, Durability::Synced))
+    (done.clone(), store.complete(&[(&done, &result)], Durability::Synced))
 }
 
 fn rows(store: &PostgresStore, job: &JobRecord) -> Result<u64, StoreError> {
@@ -87,8 +87,8 @@ fn a_result_is_stored_with_all_its_rows_or_not_at_all_on(store: &PostgresStore, 
         let segment = Segment { attempt: running.attempt, number: 0, rows: 300, bytes: 1 };
         let result = JobResult { list: Some(RowList::new("n", vec![segment])), ..JobResult::default() };
         let both = [(&other, &JobResult::default()), (&done, &result)];
-        assert_eq!(store.complete_all(&both, Durability::Synced).unwrap_err().kind, ErrorKind::Lost);
-        store.complete_all(&both[..1], Durability::Synced).unwrap();
+        assert_eq!(store.complete(&both, Durability::Synced).unwrap_err().kind, ErrorKind::Lost);
+        store.complete(&both[..1], Durability::Synced).unwrap();
     }
 }
 

@@ -6,7 +6,8 @@ use job_core::{
     Event, Failure, FailureKind, JobId, JobRecord, JobResult, JobSpec, Outputs, RowList, Segment, Timestamp,
 };
 use job_store::{
-    BlockBuilder, Durability, JobStore, Pin, ResultStore, RocksOptions, RocksStore, SegmentKey, verify,
+    BlockBuilder, Durability, JobStore, Pin, ResultStore, RocksOptions, RocksStore, SegmentKey, Store, Usage,
+    verify,
 };
 use serde_json::json;
 
@@ -92,14 +93,14 @@ pub fn write(store: &RocksStore) -> Content {
     let small = running(store, 1);
     let rows = result(vec![segment(store, &small, 0, SMALL)]);
     let small = small.apply(Event::Succeed(rows.size()), at(5_000)).unwrap();
-    store.complete(&small, &rows, Durability::Synced).unwrap();
+    store.complete(&[(&small, &rows)], Durability::Synced).unwrap();
     store.pin(small.id, Pin::Keep).unwrap();
-    store.touch(&[(small.id, at(9_000))]).unwrap();
+    store.record_reads(&[(small.id, at(9_000))]).unwrap();
 
     let large = running(store, 2);
     let rows = result(vec![segment(store, &large, 0, LARGE), segment(store, &large, 1, LARGE)]);
     let large = large.apply(Event::Succeed(rows.size()), at(6_000)).unwrap();
-    store.complete(&large, &rows, Durability::Synced).unwrap();
+    store.complete(&[(&large, &rows)], Durability::Synced).unwrap();
 
     let failed = running(store, 3);
     let failed =
@@ -188,10 +189,10 @@ fn a_store_of_the_first_version_is_read_whole() {
     copy(&fixture(), copied.path());
     let store = RocksStore::open(copied.path(), RocksOptions::default()).unwrap();
     assert_eq!(written.check(&store), []);
-    assert!(store.is_pinned(written.small.id).unwrap());
-    assert_eq!(store.last_read(written.small.id).unwrap(), Some(at(9_000)));
+    let usage = store.usage(&[written.small.id]).unwrap();
+    assert_eq!(usage, [Usage { last_read: Some(at(9_000)), pinned: true }]);
     assert_eq!(store.find_key("图", "key 3").unwrap(), Some(written.failed.id));
-    assert_eq!(store.find_finished(&written.waiting.spec).unwrap(), Some(written.large.id));
+    assert_eq!(store.find_reusable(&written.waiting.spec).unwrap(), Some(written.large.id));
     let seen = verify(&store, &mut |finding| panic!("{finding}")).unwrap();
     assert_eq!((seen.jobs, seen.results, seen.rows), (6, 2, SMALL + 2 * LARGE));
     // It can be written as well.

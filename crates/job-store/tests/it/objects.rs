@@ -264,7 +264,7 @@ fn succeeded(store: &PostgresStore, n: u64, rows: u64) -> JobRecord {
     let running = start(store, n);
     let result = append(store, &running, rows).unwrap();
     let done = running.apply(Event::Succeed(result.size()), Timestamp::from_micros(6)).unwrap();
-    store.complete(&done, &result, Durability::Buffered).unwrap();
+    store.complete(&[(&done, &result)], Durability::Buffered).unwrap();
     done
 }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, thread, time::Duration};
 use job_core::{Event, JobId, JobKind, JobRecord, JobSpec, Timestamp};
 use job_store::{
     BlockBuilder, Claim, ClaimId, Durability, ErrorKind, JobStore, Pin, PostgresOptions, PostgresStore,
-    ResultStore, SegmentKey, SharedStore, Store,
+    ResultStore, SegmentKey, SharedStore, Store, Usage,
     conformance::{Fixture, SharedFixture},
     verify,
 };
@@ -99,7 +99,7 @@ fn jobs_of_an_earlier_version_are_taken_along() {
     assert_eq!(claimed[0].id, running.id);
     store.replace(&running, Durability::Buffered).unwrap();
     store.pin(job(4).id, Pin::Keep).unwrap();
-    store.touch(&[(job(3).id, Timestamp::from_micros(77))]).unwrap();
+    store.record_reads(&[(job(3).id, Timestamp::from_micros(77))]).unwrap();
 
     let (from, to) = (&new.options.schema, &old.options.schema);
     let tables =
@@ -119,8 +119,9 @@ fn jobs_of_an_earlier_version_are_taken_along() {
     assert_eq!(store.list(None, 0, 9).unwrap(), [job(4), ended, named(2, "two"), running.clone()]);
     assert_eq!(store.unfinished().unwrap(), [running, named(2, "two"), job(4)]);
     assert_eq!(store.find_key("g", "two").unwrap(), Some(job(2).id));
-    assert!(store.is_pinned(job(4).id).unwrap() && !store.is_pinned(job(3).id).unwrap());
-    assert_eq!(store.last_read(job(3).id).unwrap(), Some(Timestamp::from_micros(77)));
+    let read = Usage { last_read: Some(Timestamp::from_micros(77)), pinned: false };
+    let kept = Usage { last_read: None, pinned: true };
+    assert_eq!(store.usage(&[job(4).id, job(3).id]).unwrap(), [kept, read]);
     assert_eq!(claim(&store, 9), [named(2, "two"), job(4)]);
     assert!(store.remove(job(3).id).unwrap());
 }
@@ -191,7 +192,7 @@ fn a_look_passes_over_what_cannot_be_read() {
     let running = start(&store, 1);
     start(&store, 2);
     schema.overwrite(job(2).id, b"nonsense");
-    let known = [1, 2, 3].map(|n| job_store::Held { id: job(n).id, revision: 0 });
+    let known = [1, 2, 3].map(|n| job_store::KnownRevision { id: job(n).id, revision: 0 });
     let mut changed = store.changed(&known).unwrap();
     changed.sort_by_key(|(id, _)| *id);
     assert_eq!(changed, [(running.id, Some(running)), (job(3).id, None)]);
@@ -280,7 +281,7 @@ fn a_damaged_record_or_block_names_the_job_and_hides_no_other() {
         ..job_core::JobResult::default()
     };
     let done = running.apply(Event::Succeed(result.size()), Timestamp::from_micros(6)).unwrap();
-    store.complete(&done, &result, Durability::Buffered).unwrap();
+    store.complete(&[(&done, &result)], Durability::Buffered).unwrap();
     store.insert(&[job(2), job(3)], Durability::Buffered).unwrap();
     schema.sql("UPDATE blocks SET bytes = set_byte(bytes, 2, get_byte(bytes, 2) # 1)");
     let error = store.read(key, 0..1, &mut |_| unreachable!()).unwrap_err();

@@ -3,7 +3,7 @@
 use std::fs;
 
 use job_core::{JobId, JobRecord, JobSpec, Timestamp};
-use job_store::{Durability, ErrorKind, JobStore, RedbStore};
+use job_store::{Durability, ErrorKind, JobStore, RedbStore, Store};
 
 fn job(n: u64) -> JobRecord {
     let now = Timestamp::from_micros(n * 1_000);

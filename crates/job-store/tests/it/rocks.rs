@@ -4,7 +4,8 @@ use std::{fs, sync::Arc};
 
 use job_core::{Event, JobId, JobRecord, JobSpec, Timestamp};
 use job_store::{
-    BlockBuilder, Durability, ErrorKind, JobStore, ResultStore, RocksOptions, RocksStore, SegmentKey, verify,
+    BlockBuilder, Durability, ErrorKind, JobStore, ResultStore, RocksOptions, RocksStore, SegmentKey, Store,
+    verify,
 };
 
 use crate::fixture;
@@ -190,7 +191,7 @@ fn a_segment_that_is_given_up_leaves_no_file() {
     for row in 0..30 {
         block.push(&"x".repeat(2_000)).unwrap();
         writer.append(block.seal()).unwrap();
-        assert!(writer.readable() <= row + 1);
+        assert!(writer.visible_rows() <= row + 1);
     }
     drop(writer);
     assert_eq!(fs::read_dir(directory.path().join("job_engine.tmp")).unwrap().count(), 0);

@@ -8,7 +8,7 @@ use std::{
 
 use job_core::{Event, JobId, JobRecord, JobResult, Timestamp};
 use job_store::{
-    ClaimId, Durability, ErrorKind, JobStore, PostgresOptions, PostgresStore, ResultStore, SharedStore,
+    ClaimId, Durability, ErrorKind, JobStore, PostgresOptions, PostgresStore, ResultStore, SharedStore, Store,
 };
 use test_servers::{Postgres, Proxy, Shared};
 
@@ -124,7 +124,7 @@ fn nothing_that_a_role_has_set_holds_for_the_store() {
     let store = PostgresStore::open(&url, schema.options.clone().connections(1)).unwrap();
     let running = start(&store, 1);
     let done = running.apply(Event::Succeed(JobResult::default().size()), Timestamp::from_micros(6)).unwrap();
-    store.complete(&done, &JobResult::default(), Durability::Synced).unwrap();
+    store.complete(&[(&done, &JobResult::default())], Durability::Synced).unwrap();
     store.insert(&[job(2), job(3)], Durability::Synced).unwrap();
     assert_eq!(claim(&store, 1), [job(2)]);
     assert_eq!(store.list(None, 0, 9).unwrap(), [job(3), job(2), done]);

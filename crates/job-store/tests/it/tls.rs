@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use job_store::{ErrorKind, JobStore, PostgresOptions, PostgresStore, SharedStore, StoreError};
+use job_store::{ErrorKind, PostgresOptions, PostgresStore, SharedStore, Store, StoreError};
 use test_servers::Postgres;
 
 /// A certificate that vouches for itself, and its key.

@@ -1,6 +1,6 @@
 //! Rows that are in objects.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 
 use bytes::Bytes;
 use object_store::{Error, ObjectStoreExt, path::Path};
@@ -12,7 +12,7 @@ use super::{
     is_bucket_missing,
 };
 use crate::{
-    EachBlock, ErrorKind, Rows, SegmentKey, StoreError,
+    EachBlock, EachRows, ErrorKind, SegmentKey, StoreError,
     contract::{self, Cut},
 };
 
@@ -23,7 +23,7 @@ impl PostgresStore {
         call: Call,
         key: SegmentKey,
         mut wanted: Range<u64>,
-        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
+        each: &mut EachRows<'_>,
     ) -> Result<(), StoreError> {
         self.check_reachable(call, key)?;
         while !wanted.is_empty() {

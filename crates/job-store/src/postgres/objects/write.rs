@@ -30,7 +30,7 @@ pub(in super::super) struct ObjectSegment {
     gathered: Gathered,
     put: Option<Put>,
     is_announced: bool,
-    readable: u64,
+    visible: u64,
     /// A failed write leaves a gap: the segment takes no more.
     failed: Option<StoreError>,
 }
@@ -60,7 +60,7 @@ impl ObjectSegment {
             gathered: Gathered::default(),
             put: None,
             is_announced: false,
-            readable: 0,
+            visible: 0,
             failed: None,
         })
     }
@@ -88,7 +88,7 @@ impl ObjectSegment {
 
     /// Starts to put what was gathered, once what was put before is there.
     fn put(&mut self) -> Result<(), StoreError> {
-        self.settle()?;
+        self.wait_for_put()?;
         self.announce()?;
         let key = self.tally.key();
         let Gathered { first_row, blocks, bytes } = std::mem::take(&mut self.gathered);
@@ -108,7 +108,7 @@ impl ObjectSegment {
     }
 
     /// Waits until what was put last is there, and makes it part of the segment.
-    fn settle(&mut self) -> Result<(), StoreError> {
+    fn wait_for_put(&mut self) -> Result<(), StoreError> {
         let Some(Put { first_row, object, request }) = self.put.take() else { return Ok(()) };
         let (call, key) = (self.call(), self.tally.key());
         let objects = self.store.objects(call)?;
@@ -118,7 +118,7 @@ impl ObjectSegment {
             objects.forget(object.name);
             return Err(self.store.fenced(call, key)?);
         }
-        self.readable = object.end();
+        self.visible = object.end();
         Ok(())
     }
 
@@ -144,7 +144,7 @@ impl ObjectSegment {
             let length = usize::try_from(bytes.end - bytes.start).unwrap_or(usize::MAX);
             let Some((block, after)) = rest.split_at_checked(length) else { break };
             self.store.append_block(self.call(), self.tally.key(), first_row..end, block)?;
-            (first_row, self.readable) = (end, end);
+            (first_row, self.visible) = (end, end);
             rest = after;
         }
         Ok(())
@@ -161,8 +161,8 @@ impl SegmentWriter for ObjectSegment {
         Ok(())
     }
 
-    fn readable(&self) -> u64 {
-        self.readable
+    fn visible_rows(&self) -> u64 {
+        self.visible
     }
 
     fn finish(mut self: Box<Self>) -> Result<Segment, StoreError> {
@@ -173,7 +173,7 @@ impl SegmentWriter for ObjectSegment {
         } else if !self.gathered.blocks.is_empty() {
             self.put()?;
         }
-        self.settle()?;
+        self.wait_for_put()?;
         Ok(self.tally.segment())
     }
 }

@@ -53,11 +53,11 @@ mutants! {
         RemoveTakesTheNext RemoveIsAlwaysFalse FindKeyOfRemoved;
     RemoveRefused: RemoveIgnoresPins RemoveAnyState RemoveWaiting RemovePinnedIsFalse;
     FindKey: FindKeyFirst FindKeyFolded FindKeyOfAnyGraph FindKeyOfOpenOnly FindKeyNotOfCancelled;
-    FindFinished: FinishedFirst FinishedByGreatestId FinishedWithAnyEnd FinishedWhateverVersion FinishedWhateverParameters
+    FindReusable: FinishedFirst FinishedByGreatestId FinishedWithAnyEnd FinishedWhateverVersion FinishedWhateverParameters
         FinishedByValueOfParameters FinishedWhateverKind FinishedWhateverGraph FinishedNever;
-    LastRead: FirstNoteStays NotesOfUnknownJobs OneUnknownStopsNotes NotesOfCompleteOnly NotesInSeconds NoteZeroIsNone;
-    Pin: PinNotKept ReleaseDoesNothing PinsAreCounted PinOfWaitingIsLost AnyPinIsAll UnknownPinIsAnError;
-    Uses: UsesSorted UsesOnce UsesOfKnownOnly UsesWithoutPins UsesWithoutNotes;
+    RecordReads: FirstNoteStays NotesOfUnknownJobs OneUnknownStopsNotes NotesOfCompleteOnly NotesInSeconds NoteZeroIsNone;
+    Pin: PinNotKept ReleaseDoesNothing PinsAreCounted PinOfWaitingIsLost AnyPinIsAll;
+    Usage: UsageSorted UsageOnce UsageOfKnownOnly UsageWithoutPins UsageWithoutNotes UsageOfUnknownIsAnError;
     Reopening: NotesForgottenWhenClosed ForgetsWhenClosed;
     RowsDense: SecondBlockLost RowsReversedInBlock;
     SegmentsApart: ReadFirstSegment ReadSegmentInAByte ReadSegmentInTwoBytes ReadNewestAttempt SegmentAttemptLost;
@@ -65,8 +65,8 @@ mutants! {
         CompleteJobTakesRows WaitingJobTakesRows FenceOfAppendIsLost FenceOfFinishIsLost FenceIsConflict
         SegmentOfUnknownIsNotFound InvalidBeforeFenced FenceNamesNoJob;
     AppendRefused: GapIsFine EmptyBlockIsFine ForeignBlockIsFine;
-    Readable: ReadableIsMore;
-    Settle: SettledIsForgotten;
+    VisibleRows: VisibleRowsAreMore;
+    StartFlush: StartedFlushIsForgotten;
     ResultWithRecord: StaleCompleteKeepsResult StaleCompleteIsFine;
     ResultWhole: SegmentsReversed SegmentsSorted EmptySegmentsDropped SegmentsCapped SegmentBytesLost SegmentsMerged
         ListNameLost EmptyListIsNone NoListIsEmpty OutputsLost OutputsSorted OutputsSpelledAnew CancelledResultLost

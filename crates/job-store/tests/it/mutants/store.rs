@@ -13,8 +13,9 @@ use job_core::{
     Parameters, ResultSize, RowList, Segment, Timestamp,
 };
 use job_store::{
-    Block, BlockBuilder, Durability, EachBlock, ErrorKind, JobStore, Listed, MemoryStore, Pin, ResultStore, Rows,
-    SealedBlock, Seat, SegmentKey, SegmentWriter, Store, StoreError, Use, conformance::Fixture,
+    Block, BlockBuilder, Durability, EachBlock, EachRows, ErrorKind, JobStore, Listed, MemoryStore, Pin,
+    ResultStore, SealedBlock, Seat, SegmentKey, SegmentWriter, Store, StoreError, Usage, conformance::Fixture,
+    forward,
 };
 
 use super::Mutant;
@@ -233,6 +234,7 @@ fn twisted(kind: ErrorKind, error: StoreError) -> StoreError {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl JobStore for Wrong {
     fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
         if self.is(M::SeatForEverybody) { Ok(Seat::new(())) } else { self.inner.seat(engine) }
@@ -445,7 +447,7 @@ impl JobStore for Wrong {
             }
             M::RemovedKeepsRows => self.keep_blocks(id),
             M::RemovedKeepsNote => {
-                if let Some(at) = self.inner.last_read(id)? {
+                if let Some(at) = self.usage_of(id)?.last_read {
                     self.notes.lock().reads.insert(id, at);
                 }
             }
@@ -462,7 +464,7 @@ impl JobStore for Wrong {
                 }
                 return Ok(removed);
             }
-            M::RemovePinnedIsFalse if self.inner.is_pinned(id)? => return Ok(false),
+            M::RemovePinnedIsFalse if self.usage_of(id)?.pinned => return Ok(false),
             _ => {}
         }
         let removed = self.inner.remove(id)?;
@@ -499,7 +501,7 @@ impl JobStore for Wrong {
         }
     }
 
-    fn find_finished(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
+    fn find_reusable(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError> {
         let notes = self.notes.lock();
         let finished = || notes.finished.iter().filter_map(|id| self.inner.get(*id).ok().flatten());
         let good = |record: &JobRecord| record.state == JobState::Complete(Outcome::Succeeded);
@@ -531,48 +533,35 @@ impl JobStore for Wrong {
             M::FinishedNever => Ok(None),
             _ => {
                 drop(notes);
-                self.inner.find_finished(spec)
+                self.inner.find_reusable(spec)
             }
         }
     }
 
-    fn touch(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
+    fn record_reads(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
         match self.mutant {
             M::FirstNoteStays => {
                 for (id, at) in reads {
-                    if self.inner.last_read(*id)?.is_none() {
-                        self.inner.touch(&[(*id, *at)])?;
+                    if self.usage_of(*id)?.last_read.is_none() {
+                        self.inner.record_reads(&[(*id, *at)])?;
                     }
                 }
                 Ok(())
             }
             M::NotesOfUnknownJobs => {
                 self.notes.lock().reads.extend(reads.iter().copied());
-                self.inner.touch(reads)
+                self.inner.record_reads(reads)
             }
             M::OneUnknownStopsNotes => match reads.iter().position(|(id, _)| self.state(*id).is_none()) {
-                Some(at) => self.inner.touch(&reads[..at]),
-                None => self.inner.touch(reads),
+                Some(at) => self.inner.record_reads(&reads[..at]),
+                None => self.inner.record_reads(reads),
             },
             M::NotesOfCompleteOnly => {
                 let complete = |id: &JobId| self.state(*id).is_some_and(JobState::is_complete);
-                self.inner.touch(&reads.iter().filter(|(id, _)| complete(id)).copied().collect::<Vec<_>>())
+                self.inner.record_reads(&reads.iter().filter(|(id, _)| complete(id)).copied().collect::<Vec<_>>())
             }
-            _ => self.inner.touch(reads),
+            _ => self.inner.record_reads(reads),
         }
-    }
-
-    fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
-        let found = self.inner.last_read(id)?;
-        Ok(match self.mutant {
-            M::NotesOfUnknownJobs | M::RemovedKeepsNote => {
-                found.or_else(|| self.notes.lock().reads.get(&id).copied())
-            }
-            M::NotesInSeconds => found.map(|at| Timestamp::from_micros(at.as_micros() / 1_000_000 * 1_000_000)),
-            M::NoteZeroIsNone => found.filter(|at| at.as_micros() > 0),
-            M::NotesForgottenWhenClosed if self.notes.lock().opened > 1 => None,
-            _ => found,
-        })
     }
 
     fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
@@ -594,37 +583,47 @@ impl JobStore for Wrong {
         self.inner.pin(id, pin)
     }
 
-    fn is_pinned(&self, id: JobId) -> Result<bool, StoreError> {
-        if self.is(M::UnknownPinIsAnError) && self.state(id).is_none() {
-            return Err(not_found(id));
-        }
-        if self.is(M::AnyPinIsAll) {
-            let all = self.inner.list(None, 0, usize::MAX)?;
-            return Ok(all.iter().any(|record| self.inner.is_pinned(record.id).unwrap_or(false)));
-        }
-        self.inner.is_pinned(id)
-    }
-
-    fn uses(&self, jobs: &[JobId]) -> Result<Vec<Use>, StoreError> {
+    fn usage(&self, jobs: &[JobId]) -> Result<Vec<Usage>, StoreError> {
         let mut jobs = jobs.to_vec();
         match self.mutant {
-            M::UsesSorted => jobs.sort(),
-            M::UsesOnce => {
+            M::UsageSorted => jobs.sort(),
+            M::UsageOnce => {
                 let mut seen = BTreeSet::new();
                 jobs.retain(|id| seen.insert(*id));
             }
-            M::UsesOfKnownOnly => jobs.retain(|id| self.state(*id).is_some()),
+            M::UsageOfKnownOnly => jobs.retain(|id| self.state(*id).is_some()),
+            M::UsageOfUnknownIsAnError => {
+                if let Some(unknown) = jobs.iter().find(|id| self.state(**id).is_none()) {
+                    return Err(not_found(*unknown));
+                }
+            }
             _ => {}
         }
-        let mut uses = self.inner.uses(&jobs)?;
-        for told in &mut uses {
+        let any_pin = || {
+            let all = self.inner.list(None, 0, usize::MAX)?;
+            let ids: Vec<_> = all.iter().map(|record| record.id).collect();
+            Ok::<_, StoreError>(self.inner.usage(&ids)?.iter().any(|usage| usage.pinned))
+        };
+        let mut usage = self.inner.usage(&jobs)?;
+        for (id, told) in jobs.iter().zip(&mut usage) {
+            let notes = self.notes.lock();
             match self.mutant {
-                M::UsesWithoutPins => told.pinned = false,
-                M::UsesWithoutNotes => told.last_read = None,
+                M::UsageWithoutPins => told.pinned = false,
+                M::UsageWithoutNotes => told.last_read = None,
+                M::NotesOfUnknownJobs | M::RemovedKeepsNote => {
+                    told.last_read = told.last_read.or_else(|| notes.reads.get(id).copied());
+                }
+                M::NotesInSeconds => {
+                    let whole = |at: Timestamp| Timestamp::from_micros(at.as_micros() / 1_000_000 * 1_000_000);
+                    told.last_read = told.last_read.map(whole);
+                }
+                M::NoteZeroIsNone => told.last_read = told.last_read.filter(|at| at.as_micros() > 0),
+                M::NotesForgottenWhenClosed if notes.opened > 1 => told.last_read = None,
+                M::AnyPinIsAll => told.pinned = any_pin()?,
                 _ => {}
             }
         }
-        Ok(uses)
+        Ok(usage)
     }
 }
 
@@ -632,6 +631,7 @@ fn not_found(id: JobId) -> StoreError {
     StoreError::new(ErrorKind::NotFound, "find", "no such job").on(id)
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl ResultStore for Wrong {
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
         let cancelling = self.state(key.job) == Some(JobState::Running { cancelling: true });
@@ -659,56 +659,28 @@ impl ResultStore for Wrong {
         }))
     }
 
-    fn complete(&self, next: &JobRecord, result: &JobResult, durability: Durability) -> Result<(), StoreError> {
-        match self.mutant {
-            M::CompleteTakesAnyRecord if !next.state.is_complete() => return Ok(()),
-            M::CompleteCreates if self.state(next.id).is_none() => {
-                return self.inner.insert(std::slice::from_ref(next), durability);
-            }
-            M::StaleCompleteKeepsResult => {
-                if let Err(error) = self.inner.complete(next, result, durability) {
-                    self.notes.lock().results.insert(next.id, result.clone());
-                    return Err(error);
-                }
-                return Ok(());
-            }
-            M::StaleCompleteIsFine => {
-                let _ = self.inner.complete(next, result, durability);
-                return Ok(());
-            }
-            M::CompleteSkipsRevisions
-                if self.inner.get(next.id)?.is_some_and(|f| f.revision + 1 < next.revision) =>
-            {
-                return Ok(());
-            }
-            M::CancelledRowsLost if next.state == JobState::Complete(Outcome::Cancelled) => {
-                self.inner.discard(next.id, u32::MAX)?;
-            }
-            M::FailedRowsLost if next.state == JobState::Complete(Outcome::Failed) => {
-                self.inner.discard(next.id, u32::MAX)?;
-            }
-            _ => {}
+    fn complete(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
+        if let [(next, result)] = ends
+            && let Some(done) = self.complete_one(next, result, durability)
+        {
+            return done;
         }
-        self.complete_all(&[(next, result)], durability)
-    }
-
-    fn complete_all(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
         match self.mutant {
             M::EndsInPieces => {
                 for end in ends {
-                    self.inner.complete_all(&[*end], durability)?;
+                    self.inner.complete(&[*end], durability)?;
                     thread::sleep(Duration::from_micros(50));
                 }
                 return Ok(());
             }
-            M::OnlyTheFirstEnds if ends.len() > 1 => return self.inner.complete_all(&ends[..1], durability),
+            M::OnlyTheFirstEnds if ends.len() > 1 => return self.inner.complete(&ends[..1], durability),
             M::ManyCancelledLost => {
                 for (next, _) in ends.iter().filter(|(n, _)| n.state == JobState::Complete(Outcome::Cancelled)) {
                     self.inner.discard(next.id, u32::MAX)?;
                 }
             }
             M::ConflictOfBatchNamesTheFirst => {
-                return self.inner.complete_all(ends, durability).map_err(|error| match ends.first() {
+                return self.inner.complete(ends, durability).map_err(|error| match ends.first() {
                     Some((first, _)) => error.on(first.id),
                     None => error,
                 });
@@ -718,12 +690,12 @@ impl ResultStore for Wrong {
             }
             M::OpenEndInBatchIsFine => {
                 let complete: Vec<_> = ends.iter().filter(|(next, _)| next.state.is_complete()).copied().collect();
-                return self.inner.complete_all(&complete, durability);
+                return self.inner.complete(&complete, durability);
             }
             M::UnknownEndInBatchIsFine => {
                 let known = |id| self.state(id).is_some();
                 let known: Vec<_> = ends.iter().filter(|(next, _)| known(next.id)).copied().collect();
-                return self.inner.complete_all(&known, durability);
+                return self.inner.complete(&known, durability);
             }
             _ => {}
         }
@@ -734,7 +706,7 @@ impl ResultStore for Wrong {
         if self.is(M::RecordBeforeResult) {
             self.notes.lock().hidden.extend(ends.iter().map(|(next, _)| next.id));
         }
-        let done = self.inner.complete_all(ends, durability);
+        let done = self.inner.complete(ends, durability);
         if self.is(M::RecordBeforeResult) {
             thread::sleep(Duration::from_millis(2));
             self.notes.lock().hidden.clear();
@@ -810,12 +782,7 @@ impl ResultStore for Wrong {
         Ok(Some(result))
     }
 
-    fn read(
-        &self,
-        key: SegmentKey,
-        rows: Range<u64>,
-        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
-    ) -> Result<(), StoreError> {
+    fn read(&self, key: SegmentKey, rows: Range<u64>, each: &mut EachRows<'_>) -> Result<(), StoreError> {
         let (mut key, mut rows) = (key, rows);
         match self.mutant {
             M::ReadFirstSegment => key.number = 0,
@@ -977,23 +944,52 @@ impl ResultStore for Wrong {
         })
     }
 
-    fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {
-        self.inner.size_on_disk()
-    }
-
-    fn block_bytes(&self) -> usize {
-        self.inner.block_bytes()
-    }
+    forward!(self.inner; size_on_disk block_bytes);
 }
 
 impl Wrong {
-    /// Reads for a reader whom a mutant hears badly.
-    fn read_through(
+    /// What keeps a job of the store below.
+    fn usage_of(&self, id: JobId) -> Result<Usage, StoreError> {
+        Ok(self.inner.usage(&[id])?.first().copied().unwrap_or_default())
+    }
+
+    /// Ends one job, if the mutant does that wrong.
+    fn complete_one(
         &self,
-        key: SegmentKey,
-        rows: Range<u64>,
-        each: &mut dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError>,
-    ) -> Result<(), StoreError> {
+        next: &JobRecord,
+        result: &JobResult,
+        durability: Durability,
+    ) -> Option<Result<(), StoreError>> {
+        let found = || self.inner.get(next.id).ok().flatten();
+        match self.mutant {
+            M::CompleteTakesAnyRecord if !next.state.is_complete() => Some(Ok(())),
+            M::CompleteCreates if found().is_none() => {
+                Some(self.inner.insert(std::slice::from_ref(next), durability))
+            }
+            M::StaleCompleteKeepsResult => {
+                let done = self.inner.complete(&[(next, result)], durability);
+                if done.is_err() {
+                    self.notes.lock().results.insert(next.id, result.clone());
+                }
+                Some(done)
+            }
+            M::StaleCompleteIsFine => {
+                let _ = self.inner.complete(&[(next, result)], durability);
+                Some(Ok(()))
+            }
+            M::CompleteSkipsRevisions if found().is_some_and(|f| f.revision + 1 < next.revision) => Some(Ok(())),
+            M::CancelledRowsLost if next.state == JobState::Complete(Outcome::Cancelled) => {
+                self.inner.discard(next.id, u32::MAX).err().map(Err)
+            }
+            M::FailedRowsLost if next.state == JobState::Complete(Outcome::Failed) => {
+                self.inner.discard(next.id, u32::MAX).err().map(Err)
+            }
+            _ => None,
+        }
+    }
+
+    /// Reads for a reader whom a mutant hears badly.
+    fn read_through(&self, key: SegmentKey, rows: Range<u64>, each: &mut EachRows<'_>) -> Result<(), StoreError> {
         match self.mutant {
             M::ReaderHoldsALock => {
                 let held = self.notes.lock();
@@ -1085,7 +1081,7 @@ impl SegmentWriter for Sink {
         Ok(())
     }
 
-    fn readable(&self) -> u64 {
+    fn visible_rows(&self) -> u64 {
         0
     }
 
@@ -1104,6 +1100,7 @@ struct WrongSegment {
     settled: bool,
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl SegmentWriter for WrongSegment {
     fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
         let cancelling = self.store.state(self.key.job) == Some(JobState::Running { cancelling: true });
@@ -1140,14 +1137,14 @@ impl SegmentWriter for WrongSegment {
         Ok(())
     }
 
-    fn readable(&self) -> u64 {
-        let readable = self.inner.as_ref().unwrap().readable();
-        if self.store.mutant == M::ReadableIsMore { readable + 1 } else { readable }
+    fn visible_rows(&self) -> u64 {
+        let readable = self.inner.as_ref().unwrap().visible_rows();
+        if self.store.mutant == M::VisibleRowsAreMore { readable + 1 } else { readable }
     }
 
-    fn settle(&mut self) -> Result<bool, StoreError> {
+    fn start_flush(&mut self) -> Result<bool, StoreError> {
         self.settled = true;
-        self.inner.as_mut().unwrap().settle()
+        self.inner.as_mut().unwrap().start_flush()
     }
 
     fn finish(mut self: Box<Self>) -> Result<Segment, StoreError> {
@@ -1164,7 +1161,7 @@ impl SegmentWriter for WrongSegment {
             M::SegmentBytesWrong => Segment { bytes: segment.bytes + 1, ..segment },
             M::SegmentNumberLost => Segment { number: 0, ..segment },
             M::SegmentAttemptLost => Segment { attempt: 1, ..segment },
-            M::SettledIsForgotten if self.settled => Segment { rows: 0, ..segment },
+            M::StartedFlushIsForgotten if self.settled => Segment { rows: 0, ..segment },
             _ => segment,
         })
     }
