@@ -726,7 +726,7 @@ fn who_waits_for_a_removed_job_is_told_so() {
 fn a_store_that_fails_is_told_of_and_gets_well() {
     let group = Group::new();
     let store = FaultStore::new(Arc::new(group.store.claimant()));
-    let front = group.on(Arc::new(store.clone())).poll_interval(Duration::from_millis(1)).open().unwrap();
+    let front = group.on(Arc::new(store.clone())).front_end().poll_interval(Duration::from_millis(1)).open().unwrap();
     let handle = front.submit(job("a")).unwrap();
     assert_eq!(handle.wait_timeout(Duration::ZERO), Ok(None));
     store.plan(Fault::Cut);
