@@ -158,7 +158,7 @@ impl Child {
                 Ok(job) => {
                     tell(&Told::Submitted(job.id(), script));
                     ids.push(job.id());
-                    job.on_end(|record| {
+                    job.on_complete(|record| {
                         if let Some(how) = How::of(record.state) {
                             tell(&Told::Ended(record.id, how));
                         }

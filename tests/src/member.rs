@@ -154,7 +154,7 @@ impl Front {
             let job = self.submit_one(turn);
             tell(&Heard::Submitted(turn, job.id()));
             let id = job.id();
-            job.on_end(move |record| match How::of(record.state) {
+            job.on_complete(move |record| match How::of(record.state) {
                 Some(how) => tell(&Heard::Ended(record.id, how)),
                 None => tell(&Heard::Wrong(format!("job {id} has ended, but is {}", record.state))),
             });

@@ -11,7 +11,6 @@ use crate::{
     authorizer::Authorizer,
     caches::keep_out,
     catalog::GraphCatalog,
-    changes::Changes,
     context::{Context, Served},
     failure::render,
     limits::{self, Limits},
@@ -59,7 +58,6 @@ impl Api {
     pub fn new(engine: Arc<Engine>, graphs: impl GraphCatalog) -> Self {
         Self(Served {
             reader: engine.reader(),
-            changes: Changes::of(&engine),
             engine,
             graphs: Arc::new(graphs),
             authorizer: None,

@@ -2,11 +2,11 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use job_runner::{Engine, JobHandle, JobId, JobReader, JobRecord, wire::Dialect};
+use job_runner::{Engine, EngineError, JobHandle, JobId, JobReader, JobRecord, wire::Dialect};
 
 use crate::{
-    authorizer::Authorizer, calls::Calls, catalog::GraphCatalog, changes::Changes, extract::Scope,
-    failure::ApiFailure, limits::Limits, origins::Origins, shutdown::ShutdownHandle, vitals::Vitals,
+    authorizer::Authorizer, calls::Calls, catalog::GraphCatalog, extract::Scope, failure::ApiFailure,
+    limits::Limits, origins::Origins, shutdown::ShutdownHandle, vitals::Vitals,
 };
 
 /// What an API is made of.
@@ -20,7 +20,6 @@ pub(crate) struct Served {
     pub(crate) limits: Limits,
     pub(crate) origins: Origins,
     pub(crate) shutdown: ShutdownHandle,
-    pub(crate) changes: Arc<Changes>,
     pub(crate) exports: bool,
     pub(crate) operator: bool,
     pub(crate) page_project: Option<String>,
@@ -81,6 +80,14 @@ impl Context {
 
     pub(crate) fn vitals(&self) -> &Vitals {
         &self.0.vitals
+    }
+
+    /// A job as the store has it now. It may wait for the store.
+    pub(crate) fn refresh(&self, job: &JobHandle, name: &str) -> Result<JobRecord, ApiFailure> {
+        job.refresh().map_err(|error| match error {
+            EngineError::UnknownJob(_) => self.dialect.unknown_job(name).into(),
+            error => error.into(),
+        })
     }
 
     /// The job that the request names, if it belongs to the graph that the request names. Anything else is an

@@ -66,7 +66,6 @@ mod body;
 mod caches;
 mod calls;
 mod catalog;
-mod changes;
 mod context;
 mod entry;
 mod etag;

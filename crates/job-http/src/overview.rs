@@ -106,6 +106,7 @@ impl Overview {
         let ended = Explanation::of_end(record);
         if ended.is_none()
             && let Ok(Some(job)) = engine.job(record.id)
+            && job.refresh().is_ok()
         {
             return job.snapshot().into();
         }

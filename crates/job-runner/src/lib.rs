@@ -64,7 +64,7 @@
 //! | set up | [`EngineBuilder`], [`Handler`], [`Durability`], [`RetryPolicy`], [`Retention`] |
 //! | submit, cancel, shut down | [`Engine`] |
 //! | share a store with other engines | [`Engine::builder_shared`], [`store::SharedStore`] |
-//! | wait, `.await`, watch | [`JobHandle`], [`Watch`], [`Engine::explain`] |
+//! | wait, `.await`, watch | [`JobHandle`], [`JobEvents`], [`Engine::explain`] |
 //! | read | [`JobReader`], [`Status`], [`Page`] |
 //! | write a handler | [`JobContext`], [`RowWriter`], [`Partition`], [`Iterative`], [`JobError`] |
 //! | observe | [`Stats`], [`metrics`], spans and events of `tracing` |
@@ -99,6 +99,7 @@ pub use job_store::{self as store, Durability, StoreError};
 pub use crate::{
     api::{
         builder::{EngineBuilder, Exclusive, Shared, SharedEngineBuilder},
+        changed::Changed,
         driver::Driver,
         engine::Engine,
         explain::Explanation,
@@ -110,7 +111,6 @@ pub use crate::{
         metrics,
         scheduler::Shutdown,
         stats::{ClassStats, Stats},
-        watch::{Change, Watch},
     },
     handler::{
         Handler,
@@ -122,6 +122,7 @@ pub use crate::{
     job::{
         cancel::{CancelToken, StopCause},
         error::{Cause, EngineError, InvalidOption, JobError, Resource},
+        events::{Change, JobEvents},
         progress::{Progress, Task, TaskProgress},
     },
     read::{

@@ -654,7 +654,8 @@ impl<B: Backend> World<B> {
                 job.rows.as_ref().map_or(0, |rows| rows.len() as u64),
                 "rows of job {at}"
             );
-            let seen = engine.job(job.id).unwrap().expect("the engine finds what the store has").record();
+            let seen = engine.job(job.id).unwrap().expect("the engine finds what the store has");
+            let seen = seen.refresh().expect("the store answers");
             assert_eq!(seen, record, "engine and store differ about job {at}");
         }
         let unfinished: Vec<JobId> = store.unfinished().unwrap().iter().map(|record| record.id).collect();

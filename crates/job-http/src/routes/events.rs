@@ -10,12 +10,11 @@ use axum::{
         sse::{Event, KeepAlive},
     },
 };
-use futures_util::{StreamExt, stream};
-use job_runner::{JobHandle, JobRecord};
-use tokio::time::sleep;
+use futures_util::{FutureExt, StreamExt, stream};
+use job_runner::{Changed, JobHandle, JobRecord};
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    changes::OneJob,
     context::Context,
     extract::{Read, Scope},
     failure::ApiFailure,
@@ -23,13 +22,14 @@ use crate::{
     overview::Overview,
 };
 
-/// How often progress is looked at. A change of state is told at once.
-const TICK: Duration = Duration::from_millis(250);
+/// How often progress is told at most. A change of state is told at once.
+const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
 /// Extension: the progress of a job, as server-sent events.
 ///
-/// Each event is called `job`; its data is what `explain` answers. There is one at once, one at every change, and
-/// a last one when the job is complete; then the stream ends. A client that asks again with the id of the last one
+/// Each event is called `job`; its data is what `explain` answers. There is one at once, one at every change (of its state
+/// at once, of its progress or its place in the queue at most four times a second), and a last one when the job is
+/// complete; then the stream ends. Time that passes is no change. A client that asks again with the id of the last one
 /// (`Last-Event-ID`, as browsers do) gets 204: there is nothing more.
 #[utoipa::path(
     get,
@@ -53,7 +53,6 @@ pub(crate) async fn events(
 ) -> Result<Response, ApiFailure> {
     let find = move |api: &Context| {
         let (job, record) = api.job(&scope)?;
-        job.follow();
         Ok((job, record.state.is_complete().then(|| event_id(record.revision, None))))
     };
     let (job, last) = api.call(find).await?;
@@ -62,8 +61,7 @@ pub(crate) async fn events(
         // A browser asks again after each end, until it is told that there is nothing more.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let changes = api.changes.subscribe(job.id());
-    let watcher = Watcher { api, job, changes, told: 0, last: String::new(), ended: false };
+    let watcher = Watcher { api, job, looked: None, told: 0, last: String::new(), ended: false };
     let news = stream::unfold(watcher, |mut watcher| async move {
         let event = watcher.next().await?;
         Some((event, watcher))
@@ -88,10 +86,18 @@ fn event_id(revision: u64, number: Option<u64>) -> String {
     number.map_or_else(|| format!("{revision}.end"), |number| format!("{revision}.{number}"))
 }
 
+/// The last look at the job.
+struct Looked {
+    at: Instant,
+    revision: u64,
+    /// What came since.
+    changed: Changed,
+}
+
 struct Watcher {
     api: Context,
     job: JobHandle,
-    changes: OneJob,
+    looked: Option<Looked>,
     /// How many events there were.
     told: u64,
     last: String,
@@ -102,10 +108,13 @@ impl Watcher {
     /// The next news about the job; `None` after its end, or when the service shuts down.
     async fn next(&mut self) -> Option<Event> {
         loop {
+            self.wait().await;
             if self.ended || self.api.shutdown.is_closed() {
                 return None;
             }
+            let (at, changed) = (Instant::now(), self.job.changed());
             let (record, news) = self.look().await?;
+            self.looked = Some(Looked { at, revision: record.revision, changed });
             self.ended = record.state.is_complete();
             if news != self.last {
                 self.told += 1;
@@ -114,10 +123,32 @@ impl Watcher {
                 self.last = news;
                 return Some(event);
             }
+        }
+    }
+
+    /// Waits until there may be something new since the last look, and it is time to tell.
+    async fn wait(&mut self) {
+        let Some(Looked { at, revision, changed }) = self.looked.take() else { return };
+        if self.ended {
+            return;
+        }
+        tokio::select! {
+            () = changed => {}
+            () = self.api.shutdown.closed() => return,
+        }
+        let until = at + PROGRESS_EVERY;
+        loop {
+            let state = self.job.state_changed();
+            let end = self.job.clone().now_or_never();
+            // The engine is gone, and the job is not complete: nothing more can be told.
+            self.ended = matches!(end, Some(Err(_)));
+            if end.is_some() || self.job.record().revision != revision || until <= Instant::now() {
+                return;
+            }
             tokio::select! {
-                () = self.changes.next() => {}
-                () = sleep(TICK) => {}
-                () = self.api.shutdown.closed() => {}
+                () = state => {}
+                () = sleep_until(until) => {}
+                () = self.api.shutdown.closed() => return,
             }
         }
     }

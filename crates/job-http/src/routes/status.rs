@@ -68,7 +68,6 @@ pub(crate) async fn status(
         if wait.is_none() || record.state.is_complete() {
             return Ok(Looked::Answer(answer(api, &record, page, &headers)?));
         }
-        job.follow();
         Ok(Looked::Unfinished(job, headers))
     };
     let (job, headers) = match api.call(look).await? {
@@ -126,18 +125,16 @@ pub(super) fn send(api: &Context, status: Status) -> Result<Response, ApiFailure
 async fn completion(api: &Context, job: &JobHandle, wait: Duration) -> Result<JobRecord, ApiFailure> {
     // Longer than any answer is waited for, and no longer than a clock can count.
     let until = Instant::now() + wait.min(Duration::from_hours(24 * 365));
-    let mut changes = api.changes.subscribe(job.id());
-    let mut over = false;
-    loop {
-        let look = job.clone();
-        let record = api.go_on(move |_| Ok(look.record())).await?;
-        if over || record.state.is_complete() {
-            return Ok(record);
-        }
-        tokio::select! {
-            () = changes.next() => {}
-            () = sleep_until(until) => over = true,
-            () = api.shutdown.closed() => return Ok(record),
+    let end = tokio::select! {
+        end = job.clone() => end.ok(),
+        () = sleep_until(until) => None,
+        () = api.shutdown.closed() => None,
+    };
+    match end {
+        Some(record) => Ok(record),
+        None => {
+            let job = job.clone();
+            api.go_on(move |api| api.refresh(&job, &job.id().to_string())).await
         }
     }
 }

@@ -1,13 +1,18 @@
 //! Waiting for a job, events, explanations.
 
-use axum::http::header;
+use axum::{
+    body::Body,
+    http::{Request, header},
+};
 use http_body_util::BodyExt;
 use job_http::Limits;
-use job_runner::{JobContext, JobSpec, store::MemoryStore};
+use job_runner::{JobContext, JobId, JobSpec, ManualClock, store::MemoryStore};
+use serde_json::Value;
 use std::{
     sync::{Arc, Mutex, mpsc},
     time::Duration,
 };
+use tokio::time::timeout;
 use tower::ServiceExt;
 
 use crate::host::{MOVIES, Service, builder, over, service, with};
@@ -117,7 +122,7 @@ async fn events_tell_of_a_job_until_its_end() {
     let (service, starts, end) = gated();
     let id = service.submit(JobSpec::algorithm("gated"));
     tokio::task::spawn_blocking(move || starts.recv().unwrap()).await.unwrap();
-    let request = axum::http::Request::get(format!("{MOVIES}/jobs/{id}/events")).body(axum::body::Body::empty());
+    let request = Request::get(format!("{MOVIES}/jobs/{id}/events")).body(Body::empty());
     let response = service.router.clone().oneshot(request.unwrap()).await.unwrap();
     assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
     let mut body = response.into_body();
@@ -132,6 +137,82 @@ async fn events_tell_of_a_job_until_its_end() {
     let rest = String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap();
     let last = rest.trim_end().rsplit("\n\n").next().unwrap();
     assert!(last.contains(r#""state":"succeeded""#), "{rest}");
+}
+
+/// The next event of a stream.
+async fn next_event(body: &mut Body) -> Value {
+    let mut text = String::new();
+    loop {
+        let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        text += std::str::from_utf8(&frame).unwrap();
+        let data = text.lines().find_map(|line| line.strip_prefix("data: "));
+        if let Some(data) = data.filter(|_| text.ends_with("\n\n")) {
+            return serde_json::from_str(data).unwrap();
+        }
+    }
+}
+
+async fn events_of(service: &Service, id: JobId) -> Body {
+    let request = Request::get(format!("{MOVIES}/jobs/{id}/events")).body(Body::empty());
+    service.router.clone().oneshot(request.unwrap()).await.unwrap().into_body()
+}
+
+/// It looked at the job four times a second, and told each time for how long it had been running.
+#[tokio::test(start_paused = true)]
+async fn events_come_when_there_is_news_and_time_that_passes_is_none() {
+    let (said, says) = mpsc::channel();
+    let (step, steps) = mpsc::channel::<u64>();
+    let steps = Mutex::new(steps);
+    let clock = Arc::new(ManualClock::default());
+    let engine = builder(Arc::new(MemoryStore::default()))
+        .clock(Arc::<ManualClock>::clone(&clock))
+        .workers(1)
+        .algorithm("steps", move |ctx: &mut JobContext| {
+            said.send(()).unwrap();
+            for done in steps.lock().unwrap().iter() {
+                ctx.set_progress(done, 9);
+            }
+            Ok(())
+        })
+        .open()
+        .unwrap();
+    let service = over(Arc::new(engine), |api| api);
+    let id = service.submit(JobSpec::algorithm("steps"));
+    says.recv().unwrap();
+    let mut body = events_of(&service, id).await;
+    assert_eq!(next_event(&mut body).await["state"], "running");
+    for done in [3, 5] {
+        clock.advance(Duration::from_secs(5));
+        // The clock of the test goes on by itself when nobody has anything to do.
+        assert!(timeout(Duration::from_secs(60), next_event(&mut body)).await.is_err(), "nothing is new");
+        step.send(done).unwrap();
+        assert_eq!(next_event(&mut body).await["progress"]["done"], done);
+    }
+    drop(step);
+    assert_eq!(next_event(&mut body).await["state"], "succeeded");
+    assert!(body.frame().await.is_none());
+}
+
+#[tokio::test]
+async fn events_tell_of_a_waiting_job_when_others_make_way() {
+    let service = service();
+    let (first, second) = (service.submit(JobSpec::algorithm("path")), service.submit(JobSpec::algorithm("path")));
+    let mut body = events_of(&service, second).await;
+    assert_eq!(next_event(&mut body).await["why"]["jobs"], 1);
+    assert_eq!(service.delete(&format!("/jobs/{first}")).await.status, 200);
+    assert_eq!(next_event(&mut body).await["why"]["jobs"], 0);
+}
+
+/// Nothing would ever be told.
+#[tokio::test]
+async fn events_end_when_the_engine_is_gone() {
+    let service = service();
+    let id = service.submit(JobSpec::algorithm("path"));
+    let mut body = events_of(&service, id).await;
+    assert_eq!(next_event(&mut body).await["state"], "waiting");
+    let engine = Arc::clone(&service.engine);
+    tokio::task::spawn_blocking(move || engine.shutdown(Duration::ZERO)).await.unwrap();
+    assert!(body.collect().await.is_ok());
 }
 
 #[tokio::test]

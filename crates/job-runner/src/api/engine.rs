@@ -13,14 +13,12 @@ use crate::{
         handle::JobHandle,
         submit::Patience,
     },
-    engine::{
-        config::Config, core::EngineCore, ids::IdSource, scheduler::Shutdown, source::Source, stats::Stats,
-        watch::Watch,
-    },
+    engine::{config::Config, core::EngineCore, ids::IdSource, scheduler::Shutdown, source::Source, stats::Stats},
     handler::Handlers,
     job::{
         entry::{Entry, until},
         error::EngineError,
+        events::JobEvents,
     },
     read::reader::JobReader,
     seam::clock::Clock,
@@ -210,13 +208,15 @@ impl Engine {
     /// # Errors
     /// [`EngineError::UnknownJob`], or the store fails.
     pub fn explain(&self, id: JobId) -> Result<Explanation, EngineError> {
-        Ok(self.job(id)?.ok_or(EngineError::UnknownJob(id))?.snapshot().explanation)
+        let job = self.job(id)?.ok_or(EngineError::UnknownJob(id))?;
+        job.refresh()?;
+        Ok(job.snapshot().explanation)
     }
 
     /// Every change of every job from now on; on a shared store, of the jobs that this engine runs or waits for.
     #[must_use]
-    pub fn watch(&self) -> Watch {
-        self.shared.watchers.add(None)
+    pub fn watch(&self) -> JobEvents {
+        self.shared.events.lock().join(None)
     }
 
     /// What the engine does at this moment.

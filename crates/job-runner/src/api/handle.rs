@@ -5,19 +5,24 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use job_core::{JobId, JobRecord, JobState, PageRequest, wire::Dialect};
 
 use crate::{
-    api::snapshot::{JobSnapshot, Look},
-    engine::{core::EngineCore, watch::Watch},
+    api::{
+        changed::Changed,
+        snapshot::{JobSnapshot, Look},
+    },
+    engine::core::EngineCore,
     job::{
         entry::{Entry, until},
         error::EngineError,
+        events::JobEvents,
         progress::Progress,
+        signal::{Listener, Listening, News},
     },
     read::{
         page::Page,
@@ -45,6 +50,8 @@ pub struct JobHandle {
     entry: Arc<Entry>,
     /// While it is polled inside the body of another job.
     waiting: Option<Waiting>,
+    /// Since it was polled elsewhere; gone with the future.
+    listening: Option<Listening<Entry>>,
 }
 
 impl Clone for JobHandle {
@@ -61,7 +68,7 @@ impl fmt::Debug for JobHandle {
 
 impl JobHandle {
     pub(crate) const fn new(shared: Arc<EngineCore>, entry: Arc<Entry>) -> Self {
-        Self { shared, entry, waiting: None }
+        Self { shared, entry, waiting: None, listening: None }
     }
 
     /// The job's id.
@@ -70,12 +77,35 @@ impl JobHandle {
         self.entry.id
     }
 
-    /// The job as the store has it now. Of a job that another engine may change, that is a read; the last that is known,
-    /// if it fails.
+    /// The job as this engine knows it. That is how the store has it, unless another engine may have changed it since:
+    /// [`refresh`](Self::refresh) asks.
     #[must_use]
     pub fn record(&self) -> JobRecord {
-        self.shared.source.refresh(&self.shared, &self.entry);
         self.entry.record()
+    }
+
+    /// The job as the store has it now. That is a read if another engine may change it, and else what is known here.
+    /// [`snapshot`](Self::snapshot) and [`progress`](Self::progress) are as new from then on.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use job_runner::{Engine, JobContext, JobSpec, store::{MemoryStore, SharedMemory}};
+    ///
+    /// let store = SharedMemory::new(MemoryStore::default());
+    /// let worker = Engine::builder_shared(Arc::new(store.claimant()))
+    ///     .algorithm("nothing", |_: &mut JobContext| Ok(()))
+    ///     .open()?;
+    /// let front = Engine::builder_shared(Arc::new(store)).front_end().open()?;
+    /// let job = front.submit(JobSpec::algorithm("nothing").with_graph("movies"))?;
+    /// worker.job(job.id())?.ok_or("it is there")?.wait()?;
+    /// assert!(job.refresh()?.state.is_complete() && job.record().state.is_complete());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownJob`] when it was removed; or the store fails.
+    pub fn refresh(&self) -> Result<JobRecord, EngineError> {
+        self.shared.refresh(&self.entry)
     }
 
     /// How far it is: while it runs, in this engine, how far the body says that it is; of a job that has succeeded, all
@@ -85,8 +115,9 @@ impl JobHandle {
         Look::at(&self.shared, &self.entry).progress()
     }
 
-    /// Everything about the job at one moment: [`record`](Self::record), [explanation](crate::Engine::explain) and
-    /// [`progress`](Self::progress), which asked for one after the other may be of different moments.
+    /// Everything that this engine knows of the job at one moment: [`record`](Self::record),
+    /// [explanation](crate::Engine::explain) and [`progress`](Self::progress), which asked for one after the other may be
+    /// of different moments.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -104,7 +135,6 @@ impl JobHandle {
     /// ```
     #[must_use]
     pub fn snapshot(&self) -> JobSnapshot {
-        self.shared.source.refresh(&self.shared, &self.entry);
         JobSnapshot::of(&self.shared, &self.entry)
     }
 
@@ -130,8 +160,8 @@ impl JobHandle {
 
     /// Before a wait: what can be known of the job at once.
     fn prepare(&self) -> Result<(), EngineError> {
-        self.shared.source.watch(&self.entry);
-        self.shared.source.refresh(&self.shared, &self.entry);
+        self.shared.source.watch_remote(&self.entry);
+        self.shared.try_refresh(&self.entry);
         if attempt::catch_up(&self.shared) || self.entry.end().is_some() {
             Ok(())
         } else {
@@ -141,29 +171,70 @@ impl JobHandle {
 
     /// Calls `callback` when the job is complete, on the thread that completes it (at once if it is): keep it
     /// short. Dropped without a call, at once if that is known, if the job does not complete in this process.
-    pub fn on_end(&self, callback: impl FnOnce(&JobRecord) + Send + 'static) {
-        self.entry.on_end(Box::new(callback));
-        self.shared.source.watch(&self.entry);
+    pub fn on_complete(&self, callback: impl FnOnce(&JobRecord) + Send + 'static) {
+        self.entry.on_complete(Box::new(callback));
+        self.shared.source.watch_remote(&self.entry);
     }
 
     /// Every change of this job from now on; ends with the job. Of a job that another engine runs, the changes that are
     /// there when this one looks.
     #[must_use]
-    pub fn watch(&self) -> Watch {
-        self.shared.source.watch(&self.entry);
-        // Under the job's lock no change can come between the look and the watch.
-        let state = self.entry.lock();
-        if state.record.state.is_complete() || state.place.is_left() {
-            Watch::ended()
-        } else {
-            self.shared.watchers.add(Some(self.entry.id))
-        }
+    pub fn watch(&self) -> JobEvents {
+        self.shared.source.watch_remote(&self.entry);
+        self.entry.watch()
     }
 
-    /// Has changes that other engines make to this job looked for from now on, as waiting does, and so told to
-    /// [`Engine::watch`](crate::Engine::watch). Without effect on a store that is not shared.
-    pub fn follow(&self) {
-        self.shared.source.watch(&self.entry);
+    /// Resolves when there is something new to say about the job: of its record, its progress, its rows, or its place
+    /// among those that wait. Begin it, then look: what comes between the two is not missed. Time that passes is nothing
+    /// new. At once, when nothing can change any more.
+    ///
+    /// Needs no particular runtime. One that is dropped leaves nothing behind.
+    ///
+    /// ```
+    /// # use std::{pin::pin, sync::Arc, task::{Context, Wake, Waker}, thread::{self, Thread}};
+    /// # use job_runner::{Engine, JobContext, JobHandle, JobSpec, store::MemoryStore};
+    /// # struct Unpark(Thread);
+    /// # impl Wake for Unpark {
+    /// #     fn wake(self: Arc<Self>) { self.0.unpark() }
+    /// # }
+    /// # fn block_on<T>(future: impl Future<Output = T>) -> T {
+    /// #     let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    /// #     let mut future = pin!(future);
+    /// #     loop {
+    /// #         match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+    /// #             std::task::Poll::Ready(value) => return value,
+    /// #             std::task::Poll::Pending => thread::park(),
+    /// #         }
+    /// #     }
+    /// # }
+    /// async fn explained(job: JobHandle) -> Vec<String> {
+    ///     let mut explained = Vec::new();
+    ///     loop {
+    ///         let changed = job.changed();
+    ///         let now = job.snapshot();
+    ///         explained.push(now.explanation.to_string());
+    ///         if now.record.state.is_complete() {
+    ///             return explained;
+    ///         }
+    ///         changed.await;
+    ///     }
+    /// }
+    /// # let engine = Engine::builder(Arc::new(MemoryStore::default()))
+    /// #     .algorithm("nothing", |_: &mut JobContext| Ok(()))
+    /// #     .open()?;
+    /// # let job = engine.submit(JobSpec::algorithm("nothing").with_graph("movies"))?;
+    /// # assert_eq!(block_on(explained(job)).pop().as_deref(), Some("it succeeded with 0 rows"));
+    /// # Ok::<(), job_runner::EngineError>(())
+    /// ```
+    pub fn changed(&self) -> Changed {
+        self.shared.source.watch_remote(&self.entry);
+        Changed::any(&self.shared, &self.entry)
+    }
+
+    /// As [`changed`](Self::changed), but not for progress, rows or the place in the queue.
+    pub fn state_changed(&self) -> Changed {
+        self.shared.source.watch_remote(&self.entry);
+        Changed::of(&self.entry, News::State)
     }
 
     /// Asks for the end of the job; see [`Engine::cancel`](crate::Engine::cancel).
@@ -226,19 +297,35 @@ impl JobHandle {
 impl Future for JobHandle {
     type Output = Result<JobRecord, EngineError>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(body) = self.waiting.as_ref().map(|waiting| waiting.body().clone()).or_else(inside::body) {
             return self.poll_inside(&body, context);
         }
-        let end = self.entry.poll(context.waker());
+        let end = self.listen(context.waker());
         if end.is_none() {
-            self.shared.source.watch(&self.entry);
+            self.shared.source.watch_remote(&self.entry);
         }
         end.map_or(Poll::Pending, Poll::Ready)
     }
 }
 
 impl JobHandle {
+    /// The end if it is there; else `waker` is woken when it is, as long as this future is there.
+    fn listen(&mut self, waker: &Waker) -> Option<Result<JobRecord, EngineError>> {
+        let mut end = self.entry.end();
+        if end.is_none() {
+            let known = self.listening.take().filter(|listening| listening.goes_on(waker));
+            let begin = || Listening::begin(&self.entry, Listener::Task(News::End, Some(waker.clone())));
+            self.listening = Some(known.unwrap_or_else(begin));
+            // It may have come just before.
+            end = self.entry.end();
+        }
+        if end.is_some() {
+            self.listening = None;
+        }
+        end
+    }
+
     /// In the body of a job nobody would tell a parked thread that the job is to stop: it looks again and again.
     fn poll_inside(
         mut self: Pin<&mut Self>,
@@ -247,7 +334,7 @@ impl JobHandle {
     ) -> Poll<Result<JobRecord, EngineError>> {
         let mut end = self.entry.end();
         if end.is_none() {
-            self.shared.source.watch(&self.entry);
+            self.shared.source.watch_remote(&self.entry);
             let waiting = match self.waiting.take() {
                 Some(waiting) => waiting,
                 None => match Waiting::begin(body, &self.entry) {

@@ -1,6 +1,7 @@
 //! The engine as its users see it.
 
 pub(crate) mod builder;
+pub(crate) mod changed;
 pub(crate) mod driver;
 pub(crate) mod engine;
 pub(crate) mod explain;

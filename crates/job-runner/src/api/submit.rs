@@ -119,11 +119,13 @@ impl EngineCore {
             && let Some(id) = self.store().find_key(spec.graph(), key)?
             && let Some(entry) = self.find(id)?
         {
-            self.source.refresh(self, &entry);
-            let first = entry.record();
-            if first.state.holds_key() {
-                let same = first.spec.asks_the_same(spec);
-                return if same { Ok(Some(entry)) } else { Err(key_taken(key, Some(id), &first.spec, spec)) };
+            match self.refresh(&entry) {
+                Ok(first) if first.state.holds_key() => {
+                    let same = first.spec.asks_the_same(spec);
+                    return if same { Ok(Some(entry)) } else { Err(key_taken(key, Some(id), &first.spec, spec)) };
+                }
+                Ok(_) | Err(EngineError::UnknownJob(_)) => {}
+                Err(error) => return Err(error),
             }
         }
         if options.reuse {
@@ -171,7 +173,7 @@ impl EngineCore {
             let state = entry.lock();
             // Another engine may have moved it on, and that may have been told already.
             if state.record.revision == 0 {
-                self.watchers.tell(&state.record);
+                self.events.lock().tell(&state.record);
             }
         }
         self.source.accept(self, &mut scheduler, &entries);
@@ -183,6 +185,7 @@ impl EngineCore {
                 entry.lose(EngineError::LeftUnfinished(entry.id));
             }
         }
+        self.tell_moved();
         self.metrics.submitted(entries.len());
         Ok(entries)
     }

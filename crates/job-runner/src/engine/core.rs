@@ -29,10 +29,16 @@ use crate::{
         scheduler::{self, Phase, Scheduler},
         source::Source,
         started::Started,
-        watch::Watchers,
     },
     handler::{Handlers, partition::Scan, services::Services, threads::ThreadBudget},
-    job::{cancel::StopCause, entry::Entry, place::Place, registry::Registry},
+    job::{
+        cancel::StopCause,
+        entry::Entry,
+        events::Audience,
+        place::Place,
+        registry::Registry,
+        signal::{News, Signal},
+    },
     read::{reads::Reads, unreadable::SetAside},
     seam::{
         clock::{Clock, Shielded},
@@ -51,7 +57,10 @@ pub(crate) struct EngineCore {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) thread_budget: ThreadBudget,
     pub(crate) metrics: Metrics,
-    pub(crate) watchers: Watchers,
+    /// Those who watch all jobs.
+    pub(crate) events: Mutex<Audience>,
+    /// Jobs have left the queue or a place under the limits, so that others stand elsewhere in it.
+    pub(crate) moved: Signal,
     pub(crate) health: Health,
     pub(crate) aside: SetAside,
     pub(crate) reads: Arc<Reads>,
@@ -81,6 +90,12 @@ impl fmt::Debug for EngineCore {
             .field("store", &self.store)
             .field("handlers", &self.handlers)
             .finish_non_exhaustive()
+    }
+}
+
+impl AsRef<Signal> for EngineCore {
+    fn as_ref(&self) -> &Signal {
+        &self.moved
     }
 }
 
@@ -125,7 +140,8 @@ impl EngineCore {
             handlers,
             config,
             metrics: Metrics::default(),
-            watchers: Watchers::default(),
+            events: Mutex::default(),
+            moved: Signal::default(),
             health: Health::default(),
             aside: SetAside::default(),
             reads: Arc::new(Reads::new(Arc::clone(&clock))),
@@ -222,6 +238,12 @@ impl EngineCore {
             self.call();
         }
         self.quiet.notify_all();
+        self.tell_moved();
+    }
+
+    /// Tells the tasks that watch a waiting job that others have moved. Not under a lock.
+    pub(crate) fn tell_moved(&self) {
+        self.moved.tell(News::Progress);
     }
 
     /// Goes to the next phase of a shutdown and wakes everybody who should know.

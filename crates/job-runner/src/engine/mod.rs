@@ -12,4 +12,3 @@ pub(crate) mod scheduler;
 pub(crate) mod source;
 pub(crate) mod started;
 pub(crate) mod stats;
-pub(crate) mod watch;

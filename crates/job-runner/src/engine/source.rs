@@ -65,11 +65,11 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
     /// Whether a job at this place is this engine's to run.
     fn has(&self, place: &Place) -> bool;
 
-    /// Somebody here waits for this job from now on.
-    fn watch(&self, entry: &Entry);
+    /// Somebody here waits for this job from now on: changes that others make to it are looked for.
+    fn watch_remote(&self, entry: &Entry);
 
-    /// Brings the record of a job up to date that others may have changed, as far as the store answers.
-    fn refresh(&self, shared: &EngineCore, entry: &Arc<Entry>);
+    /// Brings the record of a job up to date that others may have changed.
+    fn refresh(&self, shared: &EngineCore, entry: &Arc<Entry>) -> Result<(), StoreError>;
 
     /// The engine begins a phase of its shutdown.
     fn enter(&self, phase: Phase);

@@ -179,11 +179,12 @@ impl Scan {
             Outcome::Well => None,
             outcome => self.fail(&mut state, outcome),
         };
-        self.core.attempt.counter.set(u64::from(state.finished), u64::from(self.count));
+        self.core.attempt.counter.note(u64::from(state.finished), u64::from(self.count));
         if state.open == 0 {
             self.done.notify_all();
         }
         drop(state);
+        self.core.attempt.counter.tell();
         // Of no interest any more.
         shield::discard(surplus);
         true

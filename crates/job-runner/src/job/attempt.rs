@@ -162,11 +162,11 @@ impl Attempt {
 
     /// Notes how far readers can see into a segment.
     pub(crate) fn publish(&self, number: u32, rows: u64, bytes: u64, closed: bool) {
-        let mut written = self.written.lock();
         let at = usize::try_from(number).unwrap_or(usize::MAX);
-        if let Some(slot) = written.segments.get_mut(at) {
+        if let Some(slot) = self.written.lock().segments.get_mut(at) {
             *slot = Slot { rows, bytes, closed, used: slot.used || rows > 0 };
         }
+        self.counter.tell();
     }
 
     /// Notes that rows of a segment are on their way, readable or not.

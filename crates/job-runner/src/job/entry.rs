@@ -1,26 +1,30 @@
 //! [`Entry`]: one unfinished job as this process knows it; what handles wait on.
 
-use std::{fmt, mem, sync::Arc, task::Waker, time::Duration};
+use std::{fmt, mem, sync::Arc, time::Duration};
 
 use job_core::{JobId, JobRecord, JobState};
 
 use crate::{
-    job::{attempt::Attempt, error::EngineError, lease::Lease, place::Place},
+    job::{
+        attempt::Attempt,
+        error::EngineError,
+        events::{Audience, JobEvents},
+        lease::Lease,
+        place::Place,
+        signal::{Callback, Listener, News, Signal},
+    },
     seam::{
         shield,
-        sync::{Condvar, Instant, Mutex, MutexGuard},
+        sync::{Instant, Mutex, MutexGuard},
     },
 };
-
-/// What is called when a job is complete.
-pub(crate) type Callback = Box<dyn FnOnce(&JobRecord) + Send>;
 
 /// One job. The record in it is the one in the store, or the one before while a [`Change`] is being stored.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) id: JobId,
     state: Mutex<State>,
-    ended: Condvar,
+    signal: Signal,
 }
 
 pub(crate) struct State {
@@ -32,8 +36,8 @@ pub(crate) struct State {
     pub(crate) awaited: bool,
     /// Why the job is left, unless it is complete when the change that is being stored at this moment is over.
     leaving: Option<EngineError>,
-    wakers: Vec<Waker>,
-    callbacks: Vec<Callback>,
+    /// Those who watch this job.
+    pub(crate) events: Audience,
 }
 
 impl fmt::Debug for State {
@@ -56,12 +60,21 @@ impl State {
 
     /// Whether the record in it is true: nobody else changes it.
     pub(crate) const fn is_settled_or_here(&self) -> bool {
-        self.place.is_here() || self.place.is_left() || self.record.state.is_complete()
+        self.place.is_here() || self.is_over()
     }
 
-    /// Whether there is something to do about it, though nobody has a handle of it.
-    pub(crate) const fn is_needed(&self) -> bool {
-        self.place.is_here() || self.place.stopped().is_some() || !self.callbacks.is_empty()
+    /// Whether it will not change any more, as far as this process can see.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.record.state.is_complete() || self.place.is_left()
+    }
+
+    /// Shows a later record. Whoever watches this job sees each, in their order, because the lock is held.
+    pub(crate) fn show(&mut self, record: JobRecord) {
+        self.events.tell(&record);
+        if record.state.is_complete() {
+            self.events.close();
+        }
+        self.record = record;
     }
 
     /// The number of the attempt that runs in its record.
@@ -73,26 +86,18 @@ impl State {
     }
 }
 
-impl Drop for State {
-    fn drop(&mut self) {
-        shield::discard_all(self.wakers.drain(..));
-        shield::discard_all(self.callbacks.drain(..));
+impl AsRef<Signal> for Entry {
+    fn as_ref(&self) -> &Signal {
+        &self.signal
     }
 }
 
 impl Entry {
     pub(crate) fn new(record: JobRecord, place: Place) -> Self {
         let id = record.id;
-        let state = State {
-            record,
-            place,
-            recording: false,
-            awaited: false,
-            leaving: None,
-            wakers: Vec::new(),
-            callbacks: Vec::new(),
-        };
-        Self { id, state: Mutex::new(state), ended: Condvar::new() }
+        let state =
+            State { record, place, recording: false, awaited: false, leaving: None, events: Audience::default() };
+        Self { id, state: Mutex::new(state), signal: Signal::default() }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -128,33 +133,21 @@ impl Entry {
             if let Some(end) = state.end() {
                 return Some(end);
             }
-            match until {
-                None => self.ended.wait(&mut state),
-                Some(until) => {
-                    if self.ended.wait_until(&mut state, until).timed_out() {
-                        return state.end();
-                    }
-                }
+            if self.signal.wait(&mut state, until) {
+                return state.end();
             }
         }
     }
 
-    /// The end if it is there; else `waker` is woken when it is.
-    pub(crate) fn poll(&self, waker: &Waker) -> Option<Result<JobRecord, EngineError>> {
-        // Code of the host, like its drop: not under the lock.
-        let mut own = Some(waker.clone());
-        let mut state = self.lock();
-        let end = state.end();
-        if end.is_none() && !state.wakers.iter().any(|known| known.will_wake(waker)) {
-            state.wakers.extend(own.take());
-        }
-        drop(state);
-        end
+    /// Whether there is something to do about it, though nobody has a handle of it.
+    pub(crate) fn is_needed(&self) -> bool {
+        let state = self.lock();
+        state.place.is_here() || state.place.stopped().is_some() || self.signal.count() > 0
     }
 
     /// Calls `callback` at the end, on the thread that brings it; at once if it is there.
-    pub(crate) fn on_end(&self, callback: Callback) {
-        let mut state = self.lock();
+    pub(crate) fn on_complete(&self, callback: Callback) {
+        let state = self.lock();
         if state.record.state.is_complete() {
             let record = state.record.clone();
             drop(state);
@@ -164,15 +157,25 @@ impl Entry {
             drop(state);
             shield::discard(callback);
         } else {
-            state.callbacks.push(callback);
+            self.signal.add(Listener::Callback(callback));
         }
+    }
+
+    /// Its changes from now on.
+    pub(crate) fn watch(self: &Arc<Self>) -> JobEvents {
+        // Under the lock no change can come between the look and the watch.
+        let mut state = self.lock();
+        if state.is_over() {
+            state.events.close();
+        }
+        state.events.join(Some(Arc::clone(self)))
     }
 
     /// Begins a change of the record, once none is under way.
     pub(crate) fn change(self: &Arc<Self>) -> Change {
         let mut state = self.lock();
         while state.recording {
-            self.ended.wait(&mut state);
+            self.signal.wait(&mut state, None);
         }
         state.recording = true;
         drop(state);
@@ -192,20 +195,21 @@ impl Entry {
 
     /// Tells everybody who waits, after the record has become complete. No lock is held while they are told.
     pub(crate) fn tell_end(&self) {
-        let mut state = self.lock();
-        let wakers = mem::take(&mut state.wakers);
-        let callbacks = mem::take(&mut state.callbacks);
-        let record = if callbacks.is_empty() { None } else { Some(state.record.clone()) };
-        drop(state);
-        self.ended.notify_all();
-        for waker in wakers {
-            self.shield(|| waker.wake());
+        self.signal.wake_threads();
+        let callbacks = self.signal.tell(News::End);
+        if callbacks.is_empty() {
+            return;
         }
-        if let Some(record) = record {
-            for callback in callbacks {
-                self.shield(|| callback(&record));
-            }
+        let record = self.record();
+        for callback in callbacks {
+            self.shield(|| callback(&record));
         }
+    }
+
+    /// Tells that its record or its place is another one. Not under a lock.
+    pub(crate) fn tell_state(&self) {
+        // Callbacks wait for the end.
+        self.signal.tell(News::State);
     }
 
     /// Runs code of the host that must not take the thread down: a worker, the keeper, or whoever cancels.
@@ -223,15 +227,11 @@ impl Entry {
             return;
         }
         state.place.leave(why);
-        let wakers = mem::take(&mut state.wakers);
-        // They will never be called; what they hold (a channel, say) must not make anybody wait for them.
-        let callbacks = mem::take(&mut state.callbacks);
+        state.events.close();
         drop(state);
-        shield::discard_all(callbacks);
-        self.ended.notify_all();
-        for waker in wakers {
-            self.shield(|| waker.wake());
-        }
+        // They will never be called; what they hold (a channel, say) must not make anybody wait for them.
+        self.signal.wake_threads();
+        shield::discard_all(self.signal.tell(News::End));
     }
 }
 
@@ -254,9 +254,10 @@ impl Drop for Change {
             state.recording = false;
             state.leaving.take().filter(|_| !state.record.state.is_complete())
         };
-        self.0.ended.notify_all();
-        if let Some(why) = leaving {
-            self.0.lose(why);
+        self.0.signal.wake_threads();
+        match leaving {
+            Some(why) => self.0.lose(why),
+            None => self.0.tell_state(),
         }
     }
 }

@@ -1,11 +1,21 @@
 //! [`Progress`]: how far a job is, as a tree of named tasks.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use job_core::{JobRecord, JobState, Outcome, Outputs};
 use serde::Serialize;
 
-use crate::seam::sync::{Instant, Mutex};
+use crate::{
+    job::signal::{News, Signal},
+    seam::sync::{Instant, Mutex},
+};
 
 /// How far a job is. While an attempt runs, the part behind never falls: what a body says that is a smaller part than
 /// what it has said before changes nothing. One that finds more work on its way stays where it was until it is past it.
@@ -74,7 +84,44 @@ impl Progress {
 #[derive(Debug)]
 pub(crate) struct Counter {
     start: Instant,
-    root: Arc<Node>,
+    root: Arc<Root>,
+}
+
+/// What is told of steps.
+type Job = dyn AsRef<Signal> + Send + Sync;
+
+/// What the parts of an attempt share.
+#[derive(Default)]
+struct Root {
+    node: Node,
+    /// Whether somebody wants to hear of the next step. Nobody does while nobody looks, and then a step costs nothing more.
+    watched: AtomicBool,
+    /// The job, once somebody has.
+    job: Mutex<Option<Weak<Job>>>,
+}
+
+impl fmt::Debug for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Root").field("node", &self.node).finish_non_exhaustive()
+    }
+}
+
+impl Root {
+    /// There is more to see, which has been put under a lock.
+    fn tell(&self) {
+        if self.watched.load(Ordering::Relaxed) {
+            self.tell_job();
+        }
+    }
+
+    #[cold]
+    fn tell_job(&self) {
+        self.watched.store(false, Ordering::Relaxed);
+        let job = self.job.lock().as_ref().and_then(Weak::upgrade);
+        if let Some(job) = job {
+            job.as_ref().as_ref().tell(News::Progress);
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -143,16 +190,34 @@ impl Default for Counter {
 
 impl Counter {
     pub(crate) fn set(&self, done: u64, total: u64) {
-        self.root.set(done, total);
+        self.note(done, total);
+        self.tell();
+    }
+
+    /// As [`set`](Self::set), under a lock: it is told later.
+    pub(crate) fn note(&self, done: u64, total: u64) {
+        self.root.node.set(done, total);
+    }
+
+    /// Tells who watches that there is more to see. Not under a lock.
+    pub(crate) fn tell(&self) {
+        self.root.tell();
+    }
+
+    /// Has the next step told to whoever listens to this job. A step that is not seen afterwards is told.
+    pub(crate) fn watch(&self, job: Weak<Job>) {
+        *self.root.job.lock() = Some(job);
+        self.root.watched.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn task(&self, name: &str) -> Task {
-        Task(self.root.child(name))
+        Task { node: self.root.node.child(name), root: Arc::clone(&self.root) }
     }
 
     pub(crate) fn snapshot(&self) -> Progress {
-        let Steps { done, total } = self.root.steps();
-        Progress { done, total, remaining: remaining(self.start.elapsed(), done, total), tasks: self.root.tasks() }
+        let Steps { done, total } = self.root.node.steps();
+        let tasks = self.root.node.tasks();
+        Progress { done, total, remaining: remaining(self.start.elapsed(), done, total), tasks }
     }
 }
 
@@ -166,7 +231,10 @@ fn remaining(elapsed: Duration, done: u64, total: u64) -> Option<Duration> {
 
 /// A named part of a job that counts for itself. Clones count together. Of its name the first 256 bytes are kept.
 #[derive(Debug, Clone)]
-pub struct Task(Arc<Node>);
+pub struct Task {
+    node: Arc<Node>,
+    root: Arc<Root>,
+}
 
 impl Task {
     /// The most parts that are shown of a job or of one part of it. Further ones count for themselves.
@@ -176,13 +244,15 @@ impl Task {
 
     /// Says that `done` of `total` steps of this part are behind.
     pub fn set_progress(&self, done: u64, total: u64) {
-        self.0.set(done, total);
+        self.node.set(done, total);
+        self.root.tell();
     }
 
     /// Opens a part of this part; the same name gives the same part.
     #[must_use]
     pub fn task(&self, name: &str) -> Self {
-        Self(self.0.child(name))
+        let root = Arc::clone(&self.root);
+        Self { node: self.node.child(name), root }
     }
 }
 

@@ -57,6 +57,6 @@ impl Registry {
 
     /// Forgets the jobs of other engines that nobody asks about any more. Cost: a look at every job.
     pub(crate) fn forget_unasked(&mut self) {
-        self.jobs.retain(|_, entry| Arc::strong_count(entry) > 1 || entry.lock().is_needed());
+        self.jobs.retain(|_, entry| Arc::strong_count(entry) > 1 || entry.is_needed());
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 impl EngineCore {
     pub(crate) fn cancel(self: &Arc<Self>, entry: &Arc<Entry>) -> Result<JobRecord, EngineError> {
         attempt::catch_up(self);
-        self.source.refresh(self, entry);
+        self.try_refresh(entry);
         // The store may have another engine by now, which would not hear of it.
         let closed = self.scheduler().phase == Phase::Closed;
         let record = loop {
@@ -70,6 +70,7 @@ impl EngineCore {
             self.call();
             self.metrics.ended(record);
             entry.tell_end();
+            self.tell_moved();
         }
     }
 }

@@ -33,8 +33,25 @@ impl EngineCore {
     /// watchers see changes in their order.
     pub(crate) fn show(&self, state: &mut State, next: JobRecord) {
         if state.record.revision < next.revision {
-            self.watchers.tell(&next);
-            state.record = next;
+            self.events.lock().tell(&next);
+            state.show(next);
+        }
+    }
+
+    /// The job as the store has it now.
+    pub(crate) fn refresh(&self, entry: &Arc<Entry>) -> Result<JobRecord, EngineError> {
+        self.source.refresh(self, entry)?;
+        match entry.end() {
+            Some(Err(removed @ EngineError::UnknownJob(_))) => Err(removed),
+            _ => Ok(entry.record()),
+        }
+    }
+
+    /// Brings the record of a job up to date, as far as the store answers: whoever waits goes on, and whoever writes hears of
+    /// it then.
+    pub(crate) fn try_refresh(&self, entry: &Arc<Entry>) {
+        if let Err(error) = self.source.refresh(self, entry) {
+            tracing::warn!(job = %entry.id, %error, "a job of another engine could not be looked at");
         }
     }
 

@@ -62,7 +62,7 @@ impl Source for Alone {
         }
     }
 
-    fn catch_up(&self, _shared: &EngineCore, _live: &Arc<Entry>) -> Result<bool, StoreError> {
+    fn catch_up(&self, _shared: &EngineCore, _entry: &Arc<Entry>) -> Result<bool, StoreError> {
         Ok(false)
     }
 
@@ -88,9 +88,11 @@ impl Source for Alone {
         true
     }
 
-    fn watch(&self, _live: &Entry) {}
+    fn watch_remote(&self, _entry: &Entry) {}
 
-    fn refresh(&self, _shared: &EngineCore, _live: &Arc<Entry>) {}
+    fn refresh(&self, _shared: &EngineCore, _entry: &Arc<Entry>) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     fn enter(&self, _phase: Phase) {}
 
@@ -140,12 +142,11 @@ fn leave(shared: &EngineCore, entry: &Entry, error: StoreError) {
     tracing::error!(job = %entry.id, %error, "the store refused the change of a job: it is left as it is stored");
     if let Ok(Some(stored)) = shared.store().get(entry.id) {
         let complete = stored.state.is_complete();
-        shared.watchers.tell(&stored);
-        entry.lock().record = stored;
+        shared.events.lock().tell(&stored);
+        entry.lock().show(stored);
         if complete {
             return entry.tell_end();
         }
     }
     entry.lose(EngineError::Store(error));
-    shared.watchers.end(entry.id);
 }

@@ -138,6 +138,7 @@ fn ask_store(shared: &Arc<EngineCore>, cluster: &Cluster, ask: Ask) -> Result<()
             adopt(shared, cluster, record, lease, lost);
         }
     }
+    started.iter().for_each(|entry| entry.tell_state());
     shared.hand_out(started);
     Ok(())
 }
@@ -164,7 +165,7 @@ fn take_in(shared: &Arc<EngineCore>, record: JobRecord, lease: Arc<Lease>) -> Ar
     scheduler.running += 1;
     let attempt = Attempt::under(Arc::clone(&lease), record.attempt, record.spec.options().budget);
     if scheduler.registry.get(record.id).is_none() {
-        shared.watchers.tell(&record);
+        shared.events.lock().tell(&record);
     }
     let entry = hold(shared, &mut scheduler, record, lease);
     let mut state = entry.lock();

@@ -150,16 +150,18 @@ impl Cluster {
 
     /// Takes those of `jobs` that wait in the queue out of it, and lets others have them.
     pub(crate) fn give_up_waiting(&self, shared: &EngineCore, jobs: &[JobId]) -> usize {
-        let mut back = Vec::new();
+        let (mut gone, mut back) = (Vec::new(), Vec::new());
         {
             let mut scheduler = shared.scheduler();
             for id in jobs {
                 let Some(entry) = scheduler.registry.get(*id).cloned() else { continue };
                 if scheduler.queue.remove(*id) {
                     back.extend(self.leave(&mut scheduler, &entry));
+                    gone.push(entry);
                 }
             }
         }
+        gone.iter().for_each(|entry| entry.tell_state());
         if !jobs.is_empty() {
             // Suspects may have waited for one of them.
             shared.call();
@@ -222,6 +224,7 @@ impl Source for Cluster {
     fn release(&self, _shared: &EngineCore, mut scheduler: MutexGuard<'_, Scheduler>, entry: &Arc<Entry>) {
         let back = self.leave(&mut scheduler, entry);
         drop(scheduler);
+        entry.tell_state();
         self.give_back(back.as_slice());
     }
 
@@ -265,7 +268,7 @@ impl Source for Cluster {
     }
 
     /// If it is outside, it is looked at.
-    fn watch(&self, entry: &Entry) {
+    fn watch_remote(&self, entry: &Entry) {
         let news = {
             let mut state = entry.lock();
             !std::mem::replace(&mut state.awaited, true) && !state.is_settled_or_here()
@@ -275,13 +278,9 @@ impl Source for Cluster {
         }
     }
 
-    fn refresh(&self, shared: &EngineCore, entry: &Arc<Entry>) {
-        if entry.lock().is_settled_or_here() {
-            return;
-        }
-        if let Err(error) = remote::refresh(shared, self, entry) {
-            tracing::warn!(job = %entry.id, %error, "a job of another engine could not be looked at");
-        }
+    fn refresh(&self, shared: &EngineCore, entry: &Arc<Entry>) -> Result<(), StoreError> {
+        let is_true = entry.lock().is_settled_or_here();
+        if is_true { Ok(()) } else { remote::refresh(shared, self, entry) }
     }
 
     fn enter(&self, phase: Phase) {

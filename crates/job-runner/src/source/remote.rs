@@ -24,8 +24,7 @@ pub(super) fn apply(shared: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>, 
     let Some(stored) = stored else {
         // It was complete and has been removed before anybody here looked.
         shared.scheduler().forget(entry);
-        entry.lose(EngineError::UnknownJob(entry.id));
-        return shared.watchers.end(entry.id);
+        return entry.lose(EngineError::UnknownJob(entry.id));
     };
     let runs_here = {
         let Some(mut state) = entry.lock_unchanging() else {
@@ -60,6 +59,8 @@ pub(super) fn apply(shared: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>, 
             shared.call();
         }
         entry.tell_end();
+    } else {
+        entry.tell_state();
     }
 }
 

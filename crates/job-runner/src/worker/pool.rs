@@ -109,7 +109,7 @@ pub(crate) fn stop(shared: &Arc<EngineCore>, grace: Duration) -> Shutdown {
     shared.completer.close();
     let left = leave(shared);
     join(shared, left);
-    shared.watchers.close();
+    shared.events.lock().close();
     if let Err(error) = shared.sweep_reads() {
         tracing::warn!(%error, "when results were last read could not be noted");
     }

@@ -101,6 +101,8 @@ fn run_on(seat: &Seat<'_>) {
             return stored.map_or((), |record| tell(shared, entry, &record));
         }
     };
+    // Whatever is behind it in the queue has moved up.
+    shared.tell_moved();
     let ending = after_a_gap(&core, attempt(shared, entry, &core, &*handler));
     // Perhaps the last that has it: the engine may be gone.
     shield::discard(handler);
@@ -145,7 +147,6 @@ fn end_panicked(seat: &Seat<'_>, message: String) {
     let stored = shield::run(|| fail(shared, entry, &failure)).unwrap_or_default();
     if stored.is_none() {
         entry.lose(EngineError::Thread(failure.message.into()));
-        shared.watchers.end(entry.id);
     }
     seat.release(Duration::ZERO);
     if let Some(record) = stored {

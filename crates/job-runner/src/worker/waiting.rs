@@ -92,6 +92,7 @@ impl Waiting {
         // A place under a limit is free.
         shared.call();
         shared.source.worker_is_free();
+        body.core.entry.tell_state();
         Ok(waiting)
     }
 
@@ -180,6 +181,8 @@ impl Waiting {
             scheduler.queue.come_back(job);
         }
         scheduler.blocked -= usize::from(self.works);
+        drop(scheduler);
+        self.body.core.entry.tell_state();
     }
 }
 

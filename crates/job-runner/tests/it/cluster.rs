@@ -156,7 +156,7 @@ fn a_front_end_waits_in_every_way_for_what_others_run() {
     assert_eq!(front.explain(handle.id()).unwrap(), Explanation::WaitingForEngine);
     assert_eq!(handle.wait_timeout(Duration::ZERO), Ok(None));
     let (tell, told) = wire();
-    handle.on_end(move |record| tell.send(record.clone()).unwrap());
+    handle.on_complete(move |record| tell.send(record.clone()).unwrap());
     let awaited = thread::spawn({
         let handle = handle.clone();
         move || block_on(handle)
@@ -180,15 +180,48 @@ fn a_front_end_waits_in_every_way_for_what_others_run() {
 /// A long poll on a front end was answered only when its time was over: whoever watches the whole engine was told nothing of
 /// jobs that only others run.
 #[test]
-fn who_watches_the_engine_is_told_of_a_job_that_is_followed() {
+fn who_watches_the_engine_is_told_of_a_job_that_somebody_waits_for() {
     let group = Group::new();
     let (front, worker) = (group.front(), group.engine(|builder| builder.algorithm("nothing", nothing)));
     let job = front.submit(job("nothing")).unwrap();
-    let watch = front.watch();
-    job.follow();
+    let mut watch = front.watch();
+    let _changed = job.changed();
     assert_eq!(work(&worker), 1);
     let told = std::iter::from_fn(|| watch.next_timeout(Duration::from_mins(1)));
     assert!(told.map(|change| (change.id, change.state)).any(|change| change == (job.id(), SUCCEEDED)));
+}
+
+/// It heard nothing more once its handle was gone.
+#[test]
+fn a_watch_outlives_its_handle() {
+    let group = Group::new();
+    let (front, worker) = (group.front(), group.engine(|builder| builder.algorithm("a", nothing)));
+    let mut watch = front.submit(job("a")).unwrap().watch();
+    front.driver().tick().unwrap();
+    work(&worker);
+    let told = std::iter::from_fn(|| watch.next_timeout(Duration::from_mins(1)));
+    assert_eq!(told.last().map(|change| change.state), Some(SUCCEEDED));
+}
+
+/// It was a call to the store that hid its error, and told of the past as if it were now.
+#[test]
+fn a_record_is_what_is_known_and_a_refresh_asks_the_store_or_says_that_it_cannot() {
+    let group = Group::new();
+    let store = FaultStore::new(Arc::new(group.store.claimant()));
+    let front =
+        group.on(Arc::new(store.clone())).front_end().poll_interval(Duration::from_hours(1)).open().unwrap();
+    let worker = group.engine(|builder| builder.algorithm("a", nothing));
+    let handle = front.submit(job("a")).unwrap();
+    assert_eq!(work(&worker), 1);
+    store.plan(Fault::Cut);
+    assert_eq!((handle.record().state, handle.snapshot().record.state), (JobState::Waiting, JobState::Waiting));
+    assert!(matches!(handle.refresh(), Err(EngineError::Store(error)) if error.kind == ErrorKind::Unavailable));
+    assert!(front.explain(handle.id()).is_err());
+    store.plan(Fault::Never);
+    assert_eq!(handle.refresh().unwrap(), group.stored(handle.id()));
+    assert_eq!((handle.record().state, handle.snapshot().record.state), (SUCCEEDED, SUCCEEDED));
+    store.plan(Fault::Cut);
+    assert_eq!(handle.refresh().unwrap().state, SUCCEEDED, "it cannot change any more");
 }
 
 /// The callback is called although nobody holds a handle.
@@ -198,7 +231,7 @@ fn a_callback_outlives_its_handle() {
     let front = group.front();
     let worker = group.engine(|builder| builder.algorithm("a", nothing));
     let (tell, told) = wire();
-    front.submit(job("a")).unwrap().on_end(move |record| tell.send(record.state).unwrap());
+    front.submit(job("a")).unwrap().on_complete(move |record| tell.send(record.state).unwrap());
     front.driver().tick().unwrap();
     work(&worker);
     assert_eq!(told.recv(), Ok(SUCCEEDED));
@@ -214,7 +247,7 @@ fn a_running_job_is_seen_and_cancelled_from_another_engine() {
     let handle = front.submit(job("a")).unwrap();
     entered.recv().unwrap();
     assert!(matches!(front.explain(handle.id()).unwrap(), Explanation::RunningRemotely { attempt: 1, .. }));
-    assert_eq!(handle.record().state, JobState::Running { cancelling: false });
+    assert_eq!(handle.refresh().unwrap().state, JobState::Running { cancelling: false });
     let asked = front.cancel(handle.id()).unwrap();
     assert_eq!(asked.state, JobState::Running { cancelling: true });
     assert_eq!(handle.wait().unwrap().state, CANCELLED);
@@ -857,10 +890,10 @@ fn whoever_waits_for_a_job_that_was_removed_elsewhere_hears_that_it_is_gone() {
     let watch = handle.watch();
     assert_eq!(work(&worker), 1);
     assert!(worker.remove(handle.id()).unwrap());
-    let _ = handle.record();
+    assert_eq!(handle.refresh(), Err(EngineError::UnknownJob(handle.id())));
     assert_eq!(handle.wait(), Err(EngineError::UnknownJob(handle.id())));
     let (tell, told) = wire::<()>();
-    handle.on_end(move |_| tell.send(()).unwrap());
+    handle.on_complete(move |_| tell.send(()).unwrap());
     assert!(told.recv().is_err());
     // Neither a watch that was there nor one that comes now waits for ever.
     watch.for_each(drop);

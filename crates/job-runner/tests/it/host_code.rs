@@ -124,13 +124,13 @@ fn a_callback_that_panics_reaches_nobody() {
     let handle = engine.submit(job("gated")).unwrap();
     gate.entered();
     let (tell, told) = wire();
-    handle.on_end(|_| panic_any(Bomb(2)));
-    handle.on_end(move |_| tell.send(()).unwrap());
+    handle.on_complete(|_| panic_any(Bomb(2)));
+    handle.on_complete(move |_| tell.send(()).unwrap());
     gate.open();
     assert_eq!(end(&handle).state, SUCCEEDED);
     told.recv_timeout(Duration::from_mins(1)).unwrap();
     // Complete: on this thread.
-    handle.on_end(|_| panic_any(Bomb(2)));
+    handle.on_complete(|_| panic_any(Bomb(2)));
     engine.health().unwrap();
 }
 
@@ -140,7 +140,7 @@ fn what_callbacks_own_may_panic_when_their_job_is_lost() {
     let handle = rig.submit(job("a"));
     for _ in 0..3 {
         let owned = Bomb(1);
-        handle.on_end(move |_| drop(owned));
+        handle.on_complete(move |_| drop(owned));
     }
     assert_eq!(rig.engine.shutdown(Duration::ZERO).waiting, 1);
     assert_eq!(handle.wait(), Err(EngineError::LeftUnfinished(handle.id())));
@@ -181,6 +181,7 @@ fn a_waker_that_panics_when_woken_or_when_dropped_holds_up_nobody() {
         .open()
         .unwrap();
     let woken = Arc::new(AtomicUsize::new(0));
+    let mut handles = Vec::new();
     for dropped in [true, false, true] {
         let mut handle = engine.submit(job("gated")).unwrap();
         gate.entered();
@@ -189,6 +190,8 @@ fn a_waker_that_panics_when_woken_or_when_dropped_holds_up_nobody() {
         let _ = catch_unwind(AssertUnwindSafe(|| drop(waker)));
         gate.open();
         assert_eq!(end(&handle).state, SUCCEEDED);
+        // A future that is dropped is not woken.
+        handles.push(handle);
     }
     engine.shutdown(Duration::MAX);
     assert_eq!(woken.load(Ordering::SeqCst), 3);

@@ -3,8 +3,9 @@
 use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    task::{Context, Waker},
+    pin::Pin,
+    sync::{Arc, Weak},
+    task::{Context, Wake, Waker},
     thread,
     time::Duration,
 };
@@ -125,12 +126,41 @@ fn a_future_is_woken_once_and_may_be_polled_by_many_tasks() {
     let mut other = handle.clone();
     let mut context = Context::from_waker(Waker::noop());
     for _ in 0..3 {
-        assert!(std::pin::Pin::new(&mut handle).as_mut().poll(&mut context).is_pending());
-        assert!(std::pin::Pin::new(&mut other).as_mut().poll(&mut context).is_pending());
+        assert!(Pin::new(&mut handle).as_mut().poll(&mut context).is_pending());
+        assert!(Pin::new(&mut other).as_mut().poll(&mut context).is_pending());
     }
     drain(&rig.engine);
-    assert!(std::pin::Pin::new(&mut handle).as_mut().poll(&mut context).is_ready());
+    assert!(Pin::new(&mut handle).as_mut().poll(&mut context).is_ready());
     assert!(block_on(other).unwrap().state.is_complete());
+}
+
+/// The waker of each stayed until the job ended.
+#[test]
+fn futures_that_are_dropped_leave_no_waker() {
+    struct Nobody;
+    impl Wake for Nobody {
+        fn wake(self: Arc<Self>) {}
+    }
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    let handle = rig.submit(job("a"));
+    let polled = |future: &mut (dyn Future<Output = ()> + Unpin)| {
+        let task = Arc::new(Nobody);
+        let kept = Arc::downgrade(&task);
+        assert!(Pin::new(future).poll(&mut Context::from_waker(&Waker::from(task))).is_pending());
+        kept
+    };
+    let mut wakers = Vec::new();
+    for _ in 0..10_000 {
+        let mut end = handle.clone();
+        let mut end = std::future::poll_fn(move |context| Pin::new(&mut end).poll(context).map(drop));
+        // Polled by two tasks, one after the other: the second is to be woken.
+        wakers.extend([polled(&mut end), polled(&mut end)]);
+        assert_eq!(wakers.iter().rev().take(2).map(Weak::strong_count).collect::<Vec<_>>(), [1, 0]);
+        wakers.extend([polled(&mut handle.changed()), polled(&mut handle.state_changed())]);
+    }
+    assert_eq!(wakers.iter().map(Weak::strong_count).sum::<usize>(), 0, "of {}", wakers.len());
+    drain(&rig.engine);
+    assert!(block_on(handle).unwrap().state.is_complete());
 }
 
 #[test]
@@ -139,10 +169,10 @@ fn a_callback_is_called_at_the_end_or_at_once_if_it_is_over() {
     let handle = rig.submit(job("a"));
     let (tell, told) = wire();
     let before = tell.clone();
-    handle.on_end(move |record| before.send(("before", record.state)).unwrap());
+    handle.on_complete(move |record| before.send(("before", record.state)).unwrap());
     assert!(told.is_empty());
     drain(&rig.engine);
-    handle.on_end(move |record| tell.send(("after", record.state)).unwrap());
+    handle.on_complete(move |record| tell.send(("after", record.state)).unwrap());
     let done = JobState::Complete(Outcome::Succeeded);
     assert_eq!(told.try_iter().collect::<Vec<_>>(), [("before", done), ("after", done)]);
 }
@@ -152,7 +182,7 @@ fn a_callback_is_called_when_a_waiting_job_is_cancelled() {
     let rig = Rig::new(|builder| builder.algorithm("a", nothing));
     let handle = rig.submit(job("a"));
     let (tell, told) = wire();
-    handle.on_end(move |record| tell.send(record.state).unwrap());
+    handle.on_complete(move |record| tell.send(record.state).unwrap());
     handle.cancel().unwrap();
     assert_eq!(told.try_recv(), Ok(JobState::Complete(Outcome::Cancelled)));
 }
@@ -169,8 +199,8 @@ fn a_callback_that_panics_hurts_neither_the_worker_nor_the_other_callbacks() {
     let handle = engine.submit(job("gated")).unwrap();
     gate.entered();
     let (tell, told) = wire();
-    handle.on_end(|_| panic!("a callback"));
-    handle.on_end(move |_| tell.send(()).unwrap());
+    handle.on_complete(|_| panic!("a callback"));
+    handle.on_complete(move |_| tell.send(()).unwrap());
     gate.open();
     told.recv().unwrap();
     // The only worker is alive.
@@ -183,7 +213,7 @@ fn a_callback_that_panics_hurts_neither_the_worker_nor_the_other_callbacks() {
 fn a_callback_that_panics_does_not_concern_who_cancels() {
     let rig = Rig::new(|builder| builder.algorithm("a", nothing));
     let handle = rig.submit(job("a"));
-    handle.on_end(|_| panic!("a callback"));
+    handle.on_complete(|_| panic!("a callback"));
     let cancelled = catch_unwind(AssertUnwindSafe(|| handle.cancel()));
     assert_eq!(cancelled.unwrap().unwrap().state, JobState::Complete(Outcome::Cancelled));
 }
@@ -202,7 +232,7 @@ fn a_callback_may_use_the_engine_and_be_the_last_to_have_it() {
     gate.entered();
     let (tell, told) = wire();
     let own = Arc::clone(&engine);
-    handle.on_end(move |_| {
+    handle.on_complete(move |_| {
         let next = own.submit(job("a")).unwrap().id();
         drop(own); // ends the engine, on a thread of its own pool
         tell.send(next).unwrap();

@@ -414,7 +414,7 @@ fn a_callback_that_would_wait_is_refused_with_a_sentence() {
     gate.entered();
     let (tell, told) = wire();
     let of = own.clone();
-    handle.on_end(move |_| tell.send(of.engine().submit(job("gated")).unwrap().wait()).unwrap());
+    handle.on_complete(move |_| tell.send(of.engine().submit(job("gated")).unwrap().wait()).unwrap());
     gate.open();
     let told = told.recv_timeout(Duration::from_mins(2)).unwrap().unwrap_err();
     assert!(matches!(told, EngineError::CannotWait { job: None, .. }), "{told}");

@@ -193,7 +193,7 @@ fn a_dropped_engine_stops_its_jobs() {
         .unwrap();
     let handle = engine.submit(job("a")).unwrap();
     let (tell, told) = wire::<()>();
-    handle.on_end(move |_| drop(tell));
+    handle.on_complete(move |_| drop(tell));
     entered.recv().unwrap();
     drop(engine);
     assert!(handle.wait().is_err());
@@ -379,7 +379,7 @@ fn the_last_engine_that_is_dropped_in_a_callback_waits_for_no_end_that_its_threa
         let (tell, told) = wire();
         for handle in &handles {
             let (tell, engine) = (tell.clone(), Arc::clone(&engine));
-            handle.on_end(move |_| {
+            handle.on_complete(move |_| {
                 drop_engine(&engine);
                 tell.send(()).unwrap();
             });
@@ -405,7 +405,7 @@ fn a_callback_that_comes_after_its_job_was_lost_is_dropped_at_once() {
     rig.engine.shutdown(Duration::ZERO);
     for handle in [handle.clone(), rig.engine.job(handle.id()).unwrap().unwrap()] {
         let (tell, told) = wire::<()>();
-        handle.on_end(move |_| tell.send(()).unwrap());
+        handle.on_complete(move |_| tell.send(()).unwrap());
         assert!(told.recv().is_err(), "nobody waits for what it holds");
         assert_eq!(handle.watch().next(), None);
     }

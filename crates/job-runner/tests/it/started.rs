@@ -62,7 +62,7 @@ fn a_started_job_whose_deadline_has_passed_fails_before_it_begins() {
 fn who_watches_the_engine_is_told_that_they_run() {
     let group = Group::new();
     let engine = group.engine(|builder| builder.algorithm("a", nothing).workers(2));
-    let watch = engine.watch();
+    let mut watch = engine.watch();
     let ids: Vec<_> = group.front().submit_all(vec![job("a"); 9]).unwrap().iter().map(JobHandle::id).collect();
     let mut told: HashMap<JobId, Vec<JobState>> = HashMap::new();
     while ids.iter().any(|id| told.get(id).is_none_or(|states| !states.contains(&SUCCEEDED))) {

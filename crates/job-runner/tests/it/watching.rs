@@ -1,10 +1,19 @@
 //! Watches: of one job, of all, by somebody slow; and what `explain` and `stats` say.
 
-use std::time::Duration;
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Wake, Waker},
+    time::Duration,
+};
 
-use job_runner::{EngineError, Explanation, JobClass, JobContext, JobState, Outcome, Watch};
+use job_runner::{Changed, EngineError, Explanation, JobClass, JobContext, JobEvents, JobState, Outcome};
 
-use crate::support::{Rig, drain, gated, job, nothing};
+use crate::support::{Rig, block_on, drain, gated, job, nothing, wire};
 
 const RUNNING: JobState = JobState::Running { cancelling: false };
 const CANCELLING: JobState = JobState::Running { cancelling: true };
@@ -14,7 +23,7 @@ const CANCELLED: JobState = JobState::Complete(Outcome::Cancelled);
 #[test]
 fn a_watch_of_all_sees_every_change_in_order() {
     let rig = Rig::new(|builder| builder.algorithm("a", nothing));
-    let watch = rig.engine.watch();
+    let mut watch = rig.engine.watch();
     let (first, second) = (rig.submit(job("a")), rig.submit(job("a")));
     second.cancel().unwrap();
     drain(&rig.engine);
@@ -41,7 +50,7 @@ fn a_watch_of_one_job_ends_with_it() {
         gate.open();
     });
     let seen: Vec<_> =
-        watch.map(|change| (change.state, change.revision, change.attempt, change.missed)).collect();
+        watch.map(|change| (change.state, change.revision, change.attempt, change.lagged)).collect();
     assert_eq!(seen, [(RUNNING, 1, 1, 0), (CANCELLING, 2, 1, 0), (CANCELLED, 3, 1, 0)]);
 }
 
@@ -67,17 +76,127 @@ fn watches_end_with_the_engine_also_those_begun_later() {
 #[test]
 fn a_watcher_that_is_slow_is_told_what_it_missed() {
     let rig = Rig::new(|builder| builder.algorithm("a", nothing));
-    let watch = rig.engine.watch();
-    let specs: Vec<_> = (0..Watch::CAPACITY + 7).map(|_| job("a")).collect();
+    let mut watch = rig.engine.watch();
+    let specs: Vec<_> = (0..JobEvents::CAPACITY + 7).map(|_| job("a")).collect();
     let handles = rig.engine.submit_all(specs).unwrap();
-    for _ in 0..Watch::CAPACITY {
-        assert_eq!(watch.next_timeout(Duration::ZERO).unwrap().missed, 0);
+    let mut watch_of_one = handles[0].watch();
+    let first = watch.next_timeout(Duration::ZERO).unwrap();
+    assert_eq!((first.id, first.lagged), (handles[7].id(), 7));
+    for handle in &handles[8..] {
+        let change = watch.try_next().unwrap();
+        assert_eq!((change.id, change.lagged), (handle.id(), 0));
     }
     assert_eq!(watch.try_next(), None);
-    handles[0].cancel().unwrap();
     handles[1].cancel().unwrap();
-    assert_eq!(watch.try_next().unwrap().missed, 7);
-    assert_eq!(watch.try_next().unwrap().missed, 0);
+    assert_eq!(watch.try_next().unwrap().lagged, 0);
+    // Whatever becomes of other jobs, the changes of one are not lost.
+    drain(&rig.engine);
+    assert_eq!(watch_of_one.next().map(|change| (change.state, change.lagged)), Some((RUNNING, 0)));
+}
+
+/// A task that notes whether it was woken.
+#[derive(Default)]
+struct Task(AtomicBool);
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A wait for news, by a task of its own.
+struct Listening {
+    task: Arc<Task>,
+    changed: Changed,
+}
+
+impl Listening {
+    fn new(changed: Changed) -> Self {
+        let mut new = Self { task: Arc::default(), changed };
+        assert!(!new.is_told());
+        new
+    }
+
+    /// Whether the future is ready, which the task has been woken for.
+    fn is_told(&mut self) -> bool {
+        let woken = self.task.0.load(Ordering::SeqCst);
+        let waker = Waker::from(Arc::clone(&self.task));
+        let ready = Pin::new(&mut self.changed).poll(&mut Context::from_waker(&waker)).is_ready();
+        assert_eq!(woken, ready);
+        ready
+    }
+}
+
+type Step = Box<dyn FnOnce(&mut JobContext) + Send>;
+
+/// Progress and rows were looked for four times a second.
+#[test]
+fn whoever_waits_for_news_of_a_job_is_told_of_its_state_progress_and_rows() {
+    let (step, steps) = wire::<Step>();
+    let (tell, done) = wire();
+    let rig = Rig::new(|builder| {
+        builder.algorithm("steps", move |ctx: &mut JobContext| {
+            tell.send(()).unwrap();
+            for step in &steps {
+                step(ctx);
+                tell.send(()).unwrap();
+            }
+            ctx.check_stopped()
+        })
+    });
+    let handle = rig.submit(job("steps"));
+    let listen = || [handle.changed(), handle.state_changed()].map(Listening::new);
+    let mut listening = listen();
+    let mut told = |more: bool| {
+        let told = listening.each_mut().map(Listening::is_told);
+        if more {
+            listening = listen();
+        }
+        told
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| drain(&rig.engine));
+        done.recv().unwrap();
+        assert_eq!(told(true), [true, true], "it has begun");
+        let mut after = |body: fn(&mut JobContext)| {
+            step.send(Box::new(body)).unwrap();
+            done.recv().unwrap();
+            told(true)
+        };
+        assert_eq!(after(|_| ()), [false, false], "nothing has happened");
+        assert_eq!(after(|ctx| ctx.set_progress(1, 2)), [true, false]);
+        assert_eq!(after(|ctx| ctx.task("part").task("of it").set_progress(1, 2)), [true, false]);
+        assert_eq!(after(|ctx| ctx.rows("n").unwrap().push(&"x".repeat(1 << 20)).unwrap()), [true, false]);
+        assert_eq!(after(|_| ()), [false, false]);
+        handle.cancel().unwrap();
+        assert_eq!(after(|_| ()), [true, true], "it is asked to stop");
+        drop(step);
+    });
+    assert_eq!(told(false), [true, true], "it has ended");
+    // Nothing can change any more.
+    block_on(handle.changed());
+    block_on(handle.state_changed());
+}
+
+#[test]
+fn whoever_waits_for_news_of_a_waiting_job_is_told_when_others_make_way() {
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    let (first, second, third) = (rig.submit(job("a")), rig.submit(job("a")), rig.submit(job("a")));
+    let ahead = || match third.snapshot().explanation {
+        Explanation::Queued { ahead } => ahead,
+        other => panic!("{other}"),
+    };
+    let mut seen = vec![ahead()];
+    let steps: [&dyn Fn(); 2] =
+        [&|| drop(first.cancel().unwrap()), &|| assert!(rig.engine.driver().run_one().is_some())];
+    for step in steps {
+        let (mut any, mut state) = (Listening::new(third.changed()), Listening::new(third.state_changed()));
+        step();
+        assert_eq!([any.is_told(), state.is_told()], [true, false]);
+        seen.push(ahead());
+    }
+    assert_eq!(seen, [2, 1, 0]);
+    assert_eq!(second.record().state, SUCCEEDED);
 }
 
 #[test]

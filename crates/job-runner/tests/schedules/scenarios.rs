@@ -42,6 +42,7 @@ pub(crate) const ALL: &[(&str, fn())] = &[
     ("a_scan_on_several_workers_comes_in_order", scan),
     ("an_error_in_a_scan_stops_it_whoever_helps", scan_error),
     ("a_future_is_woken", future),
+    ("news_of_a_job_are_never_missed", news),
     ("a_write_that_fails_is_overcome", failing_write),
     ("limits_hold_and_wake_who_waits_for_a_place", limits),
     ("jobs_that_wait_for_jobs_on_one_worker_end", nested),
@@ -137,7 +138,7 @@ fn complete_against_cancel() {
     let handle = engine.submit(job("a")).unwrap();
     let called = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&called);
-    handle.on_end(move |_| {
+    handle.on_complete(move |_| {
         count.fetch_add(1, Ordering::SeqCst);
     });
     let watch = handle.watch();
@@ -318,6 +319,42 @@ fn future() {
     let second = thread::spawn(move || shuttle::future::block_on(other));
     assert_eq!(shuttle::future::block_on(handle).unwrap().state, SUCCEEDED);
     assert_eq!(second.join().unwrap().unwrap().state, SUCCEEDED);
+    rest(&store, &engine);
+}
+
+/// The body goes on only when its progress was seen: news that are missed leave both waiting for ever.
+fn news() {
+    let store = Arc::new(MemoryStore::default());
+    let (see, seen) = shuttle::sync::mpsc::channel();
+    let seen = std::sync::Mutex::new(seen);
+    let engine = builder(&store)
+        .algorithm("seen", move |ctx: &mut JobContext| {
+            for step in 1..=2 {
+                ctx.set_progress(step, 3);
+                assert_eq!(seen.lock().unwrap().recv(), Ok(step));
+            }
+            Ok(())
+        })
+        .workers(1)
+        .open()
+        .unwrap();
+    let handle = engine.submit(job("seen")).unwrap();
+    let mut last = 0;
+    loop {
+        let changed = handle.changed();
+        let now = handle.snapshot();
+        if now.record.state.is_complete() {
+            break;
+        }
+        if now.progress.done > last {
+            last = now.progress.done;
+            see.send(last).unwrap();
+        }
+        // Of one that is dropped nothing is left.
+        drop(handle.state_changed());
+        shuttle::future::block_on(changed);
+    }
+    assert_eq!((last, handle.record().state), (2, SUCCEEDED));
     rest(&store, &engine);
 }
 

@@ -281,15 +281,26 @@ fn front_end() {
     let handle = front.submit(job("rows")).unwrap();
     let called = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&called);
-    handle.on_end(move |_| {
+    handle.on_complete(move |_| {
         count.fetch_add(1, Ordering::SeqCst);
     });
     let watch = handle.watch();
     let other = handle.clone();
     let awaited = thread::spawn(move || shuttle::future::block_on(other));
+    let other = handle.clone();
+    let looked = thread::spawn(move || {
+        loop {
+            let changed = other.changed();
+            if other.record().state.is_complete() {
+                return other.record();
+            }
+            shuttle::future::block_on(changed);
+        }
+    });
     let end = two.end(&handle);
     assert_eq!((end.state, end.size.rows), (SUCCEEDED, ROWS));
     assert_eq!(awaited.join().unwrap().unwrap(), end);
+    assert_eq!(looked.join().unwrap(), end);
     two.rest(&[&front, &worker]);
     assert_eq!(called.load(Ordering::SeqCst), 1);
     let revisions: Vec<u64> = watch.map(|change| change.revision).collect();

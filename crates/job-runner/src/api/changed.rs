@@ -1,0 +1,63 @@
+//! [`Changed`]: news of a job, for a task.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use job_core::JobState;
+
+use crate::{
+    engine::core::EngineCore,
+    job::{
+        entry::Entry,
+        signal::{Listener, Listening, News},
+    },
+};
+
+/// Resolves when there is something new to say about a job; see [`JobHandle::changed`](crate::JobHandle::changed).
+#[must_use = "it waits when it is awaited"]
+#[derive(Debug)]
+pub struct Changed {
+    /// `None` when nothing can change any more.
+    job: Option<Listening<Entry>>,
+    /// While the job waits, others change its place among those that wait.
+    queue: Option<Listening<EngineCore>>,
+}
+
+impl Changed {
+    pub(crate) fn of(entry: &Arc<Entry>, least: News) -> Self {
+        let job = Listening::begin(entry, Listener::Task(least, None));
+        let is_over = entry.lock().is_over();
+        Self { job: Some(job).filter(|_| !is_over), queue: None }
+    }
+
+    pub(crate) fn any(shared: &Arc<EngineCore>, entry: &Arc<Entry>) -> Self {
+        let changed = Self::of(entry, News::Progress);
+        let (waits, attempt) = {
+            let state = entry.lock();
+            (state.record.state == JobState::Waiting, state.place.attempt().cloned())
+        };
+        if changed.job.is_none() {
+            return changed;
+        }
+        if let Some(attempt) = attempt {
+            let job = Arc::downgrade(entry);
+            attempt.counter.watch(job);
+        }
+        Self { queue: waits.then(|| Listening::begin(shared, Listener::Task(News::Progress, None))), ..changed }
+    }
+}
+
+impl Future for Changed {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let waker = context.waker();
+        let goes_on = self.job.as_ref().is_some_and(|job| job.goes_on(waker))
+            && self.queue.as_ref().is_none_or(|queue| queue.goes_on(waker));
+        if goes_on { Poll::Pending } else { Poll::Ready(()) }
+    }
+}

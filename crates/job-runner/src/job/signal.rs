@@ -1,0 +1,245 @@
+//! [`Signal`]: the one notification of a job. Threads, tasks and callbacks wait for it here.
+//!
+//! The crate `event-listener` does not fit. It calls wakers under its lock, but a waker is code of the host: it may panic,
+//! hang, or come back to the same job. And its threads park where the scheduler of `tests/schedules` does not see them, so
+//! that a schedule would never end. Here threads wait on the seam (`seam::sync`), and wakers are called under no lock.
+
+use std::{
+    collections::BTreeMap,
+    fmt, mem,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Waker,
+};
+
+use job_core::JobRecord;
+
+use crate::seam::{
+    shield,
+    sync::{Condvar, Instant, Mutex, MutexGuard},
+};
+
+/// What is called when a job is complete.
+pub(crate) type Callback = Box<dyn FnOnce(&JobRecord) + Send>;
+
+/// What is new of a job, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum News {
+    /// How far it is, or where it stands among those that wait.
+    Progress,
+    /// Its record, or which engine has it.
+    State,
+    /// Its end.
+    End,
+}
+
+/// Who waits without a thread of its own.
+pub(crate) enum Listener {
+    /// A task, and the least that it waits for. Without a waker until it is polled.
+    Task(News, Option<Waker>),
+    /// Called at the end.
+    Callback(Callback),
+}
+
+impl Listener {
+    fn is_told(&self, news: News) -> bool {
+        match self {
+            Self::Task(least, _) => *least <= news,
+            Self::Callback(_) => news == News::End,
+        }
+    }
+}
+
+/// Tells whoever waits for something to look again. Each listener is told once, and then forgotten.
+#[derive(Default)]
+pub(crate) struct Signal {
+    threads: Condvar,
+    /// How many listeners there are, which is none as a rule.
+    count: AtomicUsize,
+    listeners: Mutex<Listeners>,
+}
+
+#[derive(Default)]
+struct Listeners {
+    next: u64,
+    /// In the order they came.
+    waiting: BTreeMap<u64, Listener>,
+}
+
+impl Drop for Listeners {
+    fn drop(&mut self) {
+        shield::discard_all(mem::take(&mut self.waiting).into_values());
+    }
+}
+
+impl fmt::Debug for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signal").field("listeners", &self.count).finish_non_exhaustive()
+    }
+}
+
+impl Signal {
+    /// Waits until the threads are told, or until that moment; whether it came first.
+    pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>, until: Option<Instant>) -> bool {
+        match until {
+            None => {
+                self.threads.wait(guard);
+                false
+            }
+            Some(until) => self.threads.wait_until(guard, until).timed_out(),
+        }
+    }
+
+    /// Has the threads look again.
+    pub(crate) fn wake_threads(&self) {
+        self.threads.notify_all();
+    }
+
+    /// How many listeners there are.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// Adds a listener. What it waits for must be looked at afterwards, or under a lock that is held meanwhile: it may have
+    /// come just before.
+    pub(crate) fn add(&self, listener: Listener) -> u64 {
+        let mut listeners = self.listeners.lock();
+        let key = listeners.next;
+        listeners.next += 1;
+        listeners.waiting.insert(key, listener);
+        self.count.store(listeners.waiting.len(), Ordering::Release);
+        key
+    }
+
+    fn remove(&self, key: u64) -> Option<Listener> {
+        let mut listeners = self.listeners.lock();
+        let removed = listeners.waiting.remove(&key);
+        self.count.store(listeners.waiting.len(), Ordering::Release);
+        removed
+    }
+
+    /// The task behind this listener has another waker; `false` if it has been told.
+    fn replace(&self, key: u64, waker: &Waker) -> bool {
+        // Code of the host, like its drop: not under the lock.
+        let mut waker = Some(waker.clone());
+        let mut listeners = self.listeners.lock();
+        let known = match listeners.waiting.get_mut(&key) {
+            Some(Listener::Task(_, known)) => {
+                mem::swap(known, &mut waker);
+                true
+            }
+            _ => false,
+        };
+        drop(listeners);
+        shield::discard(waker);
+        known
+    }
+
+    /// Tells the tasks that wait for these news. What is to be called comes back. Not under a lock.
+    pub(crate) fn tell(&self, news: News) -> Vec<Callback> {
+        if self.count() == 0 {
+            return Vec::new();
+        }
+        let mut listeners = self.listeners.lock();
+        let told: Vec<_> = listeners.waiting.extract_if(.., |_, listener| listener.is_told(news)).collect();
+        self.count.store(listeners.waiting.len(), Ordering::Release);
+        drop(listeners);
+        told.into_iter().filter_map(|(_, listener)| wake(listener)).collect()
+    }
+}
+
+/// Wakes a task, which may be code of a host that panics. A callback comes back.
+fn wake(listener: Listener) -> Option<Callback> {
+    let waker = match listener {
+        Listener::Task(_, waker) => waker,
+        Listener::Callback(callback) => return Some(callback),
+    };
+    if let Err(message) = shield::run(|| waker.map(Waker::wake)) {
+        shield::log(|| tracing::error!(message, "the waker of a task that waits for a job panicked"));
+    }
+    None
+}
+
+/// A listener that is forgotten when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Listening<T: AsRef<Signal>> {
+    of: Arc<T>,
+    key: u64,
+}
+
+impl<T: AsRef<Signal>> Listening<T> {
+    /// As [`Signal::add`].
+    pub(crate) fn begin(of: &Arc<T>, listener: Listener) -> Self {
+        Self { of: Arc::clone(of), key: of.as_ref().as_ref().add(listener) }
+    }
+
+    /// Whether it is still to be told: then `waker` is woken for it.
+    pub(crate) fn goes_on(&self, waker: &Waker) -> bool {
+        self.of.as_ref().as_ref().replace(self.key, waker)
+    }
+}
+
+impl<T: AsRef<Signal>> Drop for Listening<T> {
+    fn drop(&mut self) {
+        shield::discard(self.of.as_ref().as_ref().remove(self.key));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    struct Owner(Signal);
+
+    impl AsRef<Signal> for Owner {
+        fn as_ref(&self) -> &Signal {
+            &self.0
+        }
+    }
+
+    #[test]
+    fn each_listener_is_told_once_and_of_what_it_waits_for() {
+        let signal = Signal::default();
+        let woken = Arc::<Count>::default();
+        let waker = || Some(Waker::from(Arc::clone(&woken)));
+        for least in [News::End, News::Progress, News::State, News::Progress] {
+            signal.add(Listener::Task(least, waker()));
+        }
+        signal.add(Listener::Callback(Box::new(|_| ())));
+        let tell = |news| (signal.tell(news).len(), woken.0.swap(0, Ordering::SeqCst), signal.count());
+        assert_eq!([tell(News::Progress), tell(News::Progress)], [(0, 2, 3), (0, 0, 3)]);
+        assert_eq!([tell(News::State), tell(News::End), tell(News::End)], [(0, 1, 2), (1, 1, 0), (0, 0, 0)]);
+        assert_eq!(Arc::strong_count(&woken), 1);
+    }
+
+    #[test]
+    fn what_has_been_told_takes_no_waker_and_what_is_dropped_leaves_none() {
+        let owner = Arc::new(Owner(Signal::default()));
+        let woken = Arc::<Count>::default();
+        let waker = Waker::from(Arc::clone(&woken));
+        let listen = || Listening::begin(&owner, Listener::Task(News::State, None));
+        let (first, second) = (listen(), listen());
+        for _ in 0..3 {
+            assert!(first.goes_on(&waker));
+        }
+        assert_eq!(Arc::strong_count(&woken), 3, "one waker, of the last poll");
+        drop(second);
+        assert!(owner.0.tell(News::State).is_empty());
+        assert!(!first.goes_on(&waker));
+        drop((first, listen()));
+        assert_eq!((Arc::strong_count(&woken), owner.0.count()), (2, 0));
+    }
+}
