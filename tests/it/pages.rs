@@ -114,8 +114,8 @@ fn check_page(handle: &JobHandle, whole: &[String], offset: u64, limit: u32) {
     assert_eq!(outputs["data_total_size"], total);
 }
 
-/// A walk in pages of at most `limit` rows, each cut at `budget` bytes but never at its first row: what a host does whose
-/// answers are bounded.
+/// A walk in pages of at most `limit` rows, each cut at `budget` bytes but never at its first row. A host with bounded
+/// answers does so.
 fn walk(reader: &JobReader, handle: &JobHandle, limit: u32, budget: usize) -> Vec<String> {
     let mut walked = Vec::new();
     loop {

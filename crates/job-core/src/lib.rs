@@ -1,8 +1,8 @@
 //! The jobs of a graph engine as pure data.
 //!
-//! This crate knows what a job is, which transitions its life allows, how a page is cut out of a result and which
-//! bytes a status query answers. It does **no** I/O, starts no thread and reads no clock: time, randomness and
-//! rows are arguments. `job-store` keeps these values, `job-runner` moves them.
+//! This crate defines a job, the transitions of its life, the pages of a result, and the bytes that answer a status
+//! query. It does **no** I/O, starts no thread and reads no clock: time, randomness and rows are arguments.
+//! `job-store` keeps these values, `job-runner` moves them.
 //!
 //! ```
 //! use job_core::{Event, JobId, JobRecord, JobSpec, PageRequest, ResultSize, Timestamp, wire::Dialect};

@@ -90,8 +90,8 @@ impl JobState {
                 E::Succeed => Some(Self::Complete(Outcome::Succeeded)),
                 E::Fail => Some(Self::Complete(Outcome::Failed)),
                 E::Cancel => Some(Self::Running { cancelling: true }),
-                // A body may only claim to have been cancelled when somebody asked for it; a job whose end was
-                // asked for is not run again.
+                // A body may only claim to have been cancelled when a cancel was requested. A job with such a request
+                // is not run again.
                 E::Stop if cancelling => Some(Self::Complete(Outcome::Cancelled)),
                 E::Requeue | E::Suspect if !cancelling => Some(Self::Waiting),
                 E::Clear if !cancelling => Some(Self::Running { cancelling }),

@@ -1,6 +1,6 @@
-//! What clients are answered: the dialects of the API, its documented codes, and the bodies of answers.
+//! The answers to clients: the dialects of the API, its documented codes, and the bodies.
 //!
-//! Every word that a client reads is written here, and nowhere else in the library; whoever speaks HTTP, or any other
+//! Every word that a client reads is written here, and nowhere else in the library. A server of HTTP, or of any other
 //! protocol, takes the bytes from here. A [`Dialect`] is the entrance:
 //!
 //! ```

@@ -52,7 +52,7 @@ fn unknown(name: &str) -> Refused {
 pub struct Refused {
     /// The service's code.
     pub code: ErrorCode,
-    /// What was given, where, and what is allowed.
+    /// The given value, its place, and the allowed values.
     pub message: String,
 }
 

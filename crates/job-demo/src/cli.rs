@@ -64,7 +64,7 @@ const STORE: &str = "JOB_DEMO_STORE";
 /// Where a server listens that is told nothing else.
 const ADDRESS: &str = "127.0.0.1:8080";
 
-/// What every command returns: an exit code, or an error to be told in one sentence.
+/// The result of every command: an exit code, or an error that is one sentence.
 type CommandResult = Result<ExitCode, Box<dyn Error>>;
 
 /// A small graph engine whose vertex filters, edge filters and algorithms run as durable jobs.

@@ -12,7 +12,7 @@ pub enum ErrorCode {
     Parameter,
     /// GES.8006: nothing is served there.
     Resource,
-    /// GES.8007: nobody knows who asks.
+    /// GES.8007: the client is not known.
     Token,
     /// GES.8011: a result cannot be exported.
     Export,

@@ -45,9 +45,9 @@ struct Edition {
     has_result: bool,
     /// `jobType` of a vertex filter, an edge filter and an algorithm: opaque numbers, taken from the samples.
     job_types: Option<[u8; 3]>,
-    /// What stands before the id of an unknown job.
+    /// The text before the id of an unknown job.
     unknown_job: &'static str,
-    /// What stands before the id of a job that cannot be cancelled.
+    /// The text before the id of a job that cannot be cancelled.
     not_cancellable: &'static str,
 }
 
@@ -266,13 +266,13 @@ impl Dialect {
         self.edition().has_result
     }
 
-    /// What stands before the first job of a list. Jobs have a comma between every two.
+    /// The text before the first job of a list. Jobs have a comma between every two.
     #[must_use]
     pub const fn list_head(self) -> &'static [u8] {
         br#"{"jobs":["#
     }
 
-    /// What stands after the last job of a list, of `total` jobs in all.
+    /// The text after the last job of a list, of `total` jobs in all.
     #[must_use]
     pub fn list_tail(self, total: u64) -> Vec<u8> {
         let edition = self.edition();

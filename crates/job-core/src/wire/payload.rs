@@ -10,8 +10,8 @@ use crate::{JobResult, PageRequest};
 /// The answer to one status query: the bytes before the rows, which rows, the bytes after them. A
 /// [`Dialect`](super::Dialect) makes it.
 ///
-/// The rows are not in it. They are JSON in the store already, separated by commas, and go from there straight
-/// into the output ([`write`](Self::write)), so a payload of 100,000 rows costs no more memory than an empty one.
+/// The rows are not in it. They are JSON in the store already, separated by commas, and go from there straight into
+/// the output ([`write`](Self::write)). So a payload of 100,000 rows costs no more memory than an empty one.
 ///
 /// The shape is the document's: everything under `data.outputs`, as all its samples have it (its table 3 lists
 /// the same names one level higher).
@@ -134,8 +134,8 @@ impl StatusPayload {
         (self.head, self.rows, self.tail)
     }
 
-    /// Writes the answer: the head, what `rows` writes for the window (JSON values with a comma between every
-    /// two; not called for an empty window), the tail.
+    /// Writes the answer: the head, the rows of the window, the tail. `rows` writes JSON values with a comma between
+    /// every two; it is not called for an empty window.
     ///
     /// # Errors
     /// The first error of `out` or `rows`; the output is cut short there.

@@ -106,7 +106,7 @@ fn each_dialect_answers_a_status_query_in_its_own_bytes() {
     let cancelling = after(&[Event::Start, Event::Cancel]);
     for (dialect, expected) in Dialect::ALL.into_iter().zip([DOCUMENT, MEMORY_2025, DATABASE]) {
         let found = [
-            // A result that nobody asked for is not looked at.
+            // A result that was not asked for is not looked at.
             dialect.status(&waiting(), Some(&result), page),
             dialect.status(&cancelling, Some(&result), page),
             dialect.so_far("score", 6, page),

@@ -43,7 +43,7 @@ impl Codes {
 pub struct FilterError {
     /// The service's code.
     pub code: ErrorCode,
-    /// What was given, where, and what is allowed.
+    /// The given value, its place, and the allowed values.
     pub message: String,
 }
 
