@@ -88,7 +88,7 @@ impl Two {
             .clock(Arc::new(RunClock))
             .retry(RetryPolicy::new(Duration::ZERO, Duration::ZERO))
             .lease_duration(LEASE)
-            .manual()
+            .front_end()
     }
 
     fn engine(&self) -> Arc<Engine> {
