@@ -2,7 +2,6 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -24,7 +23,7 @@ use tokio_postgres::{
     config::{Host, SslMode, TargetSessionAttrs},
 };
 
-use super::failure::Failed;
+use super::{failure::Failed, settings::Settings};
 
 /// The server's messages that answer no call. Nothing moves on a connection unless this is polled.
 pub(super) type Messages = BoxStream<'static, Result<AsyncMessage, Error>>;
@@ -50,8 +49,8 @@ pub(super) struct Address {
 impl Address {
     /// Reads a URL, or words `key=value`; an error is a sentence.
     pub(super) fn parse(url: &str) -> Result<Self, String> {
-        let Settings { url, roots } = Settings::read(url);
-        let mut config: Config = url.parse().map_err(|error| format!("the URL of the database: {error}"))?;
+        let Settings { text, roots } = Settings::read(url);
+        let mut config: Config = text.parse().map_err(|error| format!("the URL of the database: {error}"))?;
         if roots.is_some() && config.get_ssl_mode() == SslMode::Prefer {
             config.ssl_mode(SslMode::Require);
         }
@@ -262,59 +261,9 @@ where
     (client, stream::poll_fn(move |context| connection.poll_message(context)).boxed())
 }
 
-/// A URL without what the driver does not know.
-#[derive(Debug, PartialEq, Eq)]
-struct Settings {
-    url: String,
-    roots: Option<PathBuf>,
-}
-
-impl Settings {
-    fn read(url: &str) -> Self {
-        let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
-        let (head, settings, between) = match url.split_once('?') {
-            Some((head, settings)) if is_url => (format!("{head}?"), settings, "&"),
-            _ if is_url => (url.to_owned(), "", "&"),
-            _ => (String::new(), url, " "),
-        };
-        let mut roots = None;
-        let mut kept = Vec::new();
-        for setting in settings.split(between) {
-            match setting.split_once('=') {
-                Some(("sslrootcert", path)) => roots = Some(PathBuf::from(path)),
-                // `require` checks the certificate here, as these two do.
-                Some(("sslmode", "verify-ca" | "verify-full")) => kept.push("sslmode=require"),
-                _ => kept.push(setting),
-            }
-        }
-        Self { url: head + &kept.join(between), roots }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_the_driver_does_not_know_is_taken_out_of_the_url() {
-        let read = |url| {
-            let Settings { url, roots } = Settings::read(url);
-            (url, roots)
-        };
-        let url = |url: &str| (url.to_owned(), None);
-        assert_eq!(read("postgres://u@h/d"), url("postgres://u@h/d"));
-        assert_eq!(read("host=h dbname=d password='a b'"), url("host=h dbname=d password='a b'"));
-        assert_eq!(
-            read("postgresql://u@h/d?sslmode=verify-full&connect_timeout=3"),
-            url("postgresql://u@h/d?sslmode=require&connect_timeout=3")
-        );
-        let roots = Some(PathBuf::from("/etc/ca.pem"));
-        assert_eq!(
-            read("postgres://u@h/d?sslrootcert=/etc/ca.pem&sslmode=require"),
-            ("postgres://u@h/d?sslmode=require".to_owned(), roots.clone())
-        );
-        assert_eq!(read("host=h sslrootcert=/etc/ca.pem"), ("host=h".to_owned(), roots));
-    }
 
     #[test]
     fn each_host_of_a_list_has_its_own_port_and_all_the_rest() {

@@ -20,6 +20,7 @@ mod runtime;
 mod schema;
 mod segment;
 mod session;
+mod settings;
 mod sharing;
 #[cfg(feature = "tls")]
 mod tls;
