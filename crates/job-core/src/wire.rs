@@ -17,9 +17,13 @@
 mod code;
 mod dialect;
 mod error;
+mod listed;
 mod payload;
 
-pub use self::{code::ErrorCode, dialect::Dialect, error::ApiError, payload::StatusPayload};
+pub use self::{code::ErrorCode, dialect::Dialect, error::ApiError, listed::ListedJob, payload::StatusPayload};
+
+/// The action that exports a result, and the name of the algorithm that its jobs are.
+pub const EXPORT_RESULT: &str = "export-result";
 
 pub(crate) use self::payload::PAGE_NAMES;
 

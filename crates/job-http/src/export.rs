@@ -15,6 +15,7 @@ use job_runner::{
     Handler, JobContext, JobError, JobId, JobReader, JobResult, JobState, Outcome,
     job_core::shown,
     store::{ErrorKind, Store, StoreError},
+    wire,
 };
 use serde::{Deserialize, Serialize};
 
@@ -74,7 +75,7 @@ pub(crate) struct Export {
 
 impl Exporter {
     /// The kind of its jobs, as the name of an algorithm; see [`EngineBuilder::algorithm`](job_runner::EngineBuilder::algorithm).
-    pub const KIND: &'static str = "export-result";
+    pub const KIND: &'static str = wire::EXPORT_RESULT;
 
     /// Exports results of `store`, which is the engine's own, to files below `directory`.
     #[must_use]

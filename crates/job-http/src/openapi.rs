@@ -7,8 +7,6 @@ use std::collections::HashMap;
 
 use utoipa::{IntoResponses, OpenApi, ToSchema};
 
-use crate::entry::Entry;
-
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -162,6 +160,27 @@ pub(crate) struct JobEvent {
 pub(crate) struct Cancelled {
     /// `success`, in the dialect of the database edition only.
     result: Option<String>,
+}
+
+/// A job in the list.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Entry {
+    job_id: String,
+    /// The body of the request, as text.
+    raw_request: String,
+    /// `VertexQuery`, `EdgeQuery`, `Algorithm` or `ExportResult`; `Unknown` of a job that cannot be read.
+    task_type: String,
+    /// Whether it can be cancelled.
+    can_stop: bool,
+    /// From `"0"` to `"100"`.
+    progress: String,
+    /// UTC, such as `2024-05-23 09:54:00`; empty before the start.
+    start_time: String,
+    fail_reason: Option<String>,
+    /// UTC; empty before the end.
+    end_time: String,
+    status: String,
 }
 
 #[derive(ToSchema)]

@@ -186,7 +186,7 @@ mod tests {
     use job_runner::{JobContext, JobSpec, Outcome, store::MemoryStore, wire::Dialect};
 
     use super::*;
-    use crate::entry::Entry;
+    use crate::entry::listed;
 
     /// Who read the record first and asked for the rest later told of a running job that it had succeeded, and that it
     /// was at its beginning.
@@ -209,7 +209,7 @@ mod tests {
         let running = job.record();
         let told = |running: &JobRecord| {
             let overview = serde_json::to_value(Overview::of(running, &engine)).unwrap();
-            let entry = serde_json::to_value(Entry::of(running, &engine, Dialect::Document)).unwrap();
+            let entry = serde_json::to_value(listed(&Ok(running.clone()), &engine, Dialect::Document)).unwrap();
             let texts = [&overview["state"], &overview["why"]["reason"], &entry["status"], &entry["progress"]];
             (texts.map(|text| text.as_str().unwrap().to_owned()), overview["progress"]["done"].as_u64())
         };

@@ -1,6 +1,6 @@
 //! [`Dialect`]: the words of one edition of the API.
 
-use super::{ApiError, ErrorCode, StatusPayload, payload};
+use super::{ApiError, ErrorCode, ListedJob, StatusPayload, payload};
 use crate::{JobId, JobKind, JobRecord, JobResult, JobState, Outcome, PageRequest, shown};
 
 /// An edition of the API. Paths, parameters and rows are the same in all of them; words differ.
@@ -249,8 +249,7 @@ impl Dialect {
     }
 
     /// The state of a job in a list. Lists tell failed jobs apart in every edition.
-    #[must_use]
-    pub const fn listed(self, record: &JobRecord) -> &'static str {
+    const fn listed(self, record: &JobRecord) -> &'static str {
         let edition = self.edition();
         match (record.state, edition.partly_failed) {
             (JobState::Complete(Outcome::Succeeded), _) => edition.listed_succeeded,
@@ -258,6 +257,31 @@ impl Dialect {
             (JobState::Complete(_), _) => "failed",
             (unfinished, _) => edition.unfinished(unfinished),
         }
+    }
+
+    /// A job in a list; `percent` is how far it is, while it runs.
+    ///
+    /// ```
+    /// use job_core::{JobId, JobRecord, JobSpec, Timestamp, wire::Dialect};
+    ///
+    /// let id: JobId = "018bcfe5-6800-7000-8000-000000000000".parse()?;
+    /// let spec = JobSpec::algorithm("pagerank").with_graph("movies");
+    /// let waiting = JobRecord::waiting(id, spec, Timestamp::default());
+    /// assert_eq!(serde_json::to_string(&Dialect::Document.listed_job(&waiting, 0))?, concat!(
+    ///     r#"{"jobId":"018bcfe5-6800-7000-8000-000000000000","#,
+    ///     r#""rawRequest":"{\"algorithmName\":\"pagerank\",\"parameters\":{}}","taskType":"Algorithm","#,
+    ///     r#""canStop":true,"progress":"0","startTime":"","endTime":"","status":"waiting"}"#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn listed_job(self, record: &JobRecord, percent: u8) -> ListedJob {
+        ListedJob::of(record, percent, self.listed(record))
+    }
+
+    /// A job in a list whose record cannot be read, for this reason.
+    #[must_use]
+    pub fn unreadable_job(self, id: JobId, reason: &str) -> ListedJob {
+        ListedJob::unreadable(id, reason)
     }
 
     /// Whether a list says how many jobs there are in all.

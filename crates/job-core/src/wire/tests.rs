@@ -160,8 +160,16 @@ fn each_dialect_answers_other_requests_in_its_own_bytes() {
         assert_eq!(text(dialect.acknowledged(id, None)), format!(r#"{{"jobId":"{ID}"}}"#));
         assert_eq!(dialect.cancelled(), cancelled.as_bytes());
         assert_eq!((dialect.list_head(), text(dialect.list_tail(3)).as_str()), (&br#"{"jobs":["#[..], tail));
-        let listed = [&waiting(), &running, &done, &failed, &kept()].map(|record| dialect.listed(record));
-        assert_eq!(listed, words);
+        let listed = [&waiting(), &running, &done, &failed, &kept()].map(|record| {
+            let listed = serde_json::to_value(dialect.listed_job(record, 30)).unwrap();
+            let text = |name: &str| listed[name].as_str().unwrap().to_owned();
+            (text("status"), text("progress"))
+        });
+        let expected = words.iter().zip(["0", "30", "100", "100", "100"]);
+        assert!(
+            listed.iter().zip(expected).all(|((word, percent), (a, b))| word == a && percent == b),
+            "{listed:?}"
+        );
     }
 }
 

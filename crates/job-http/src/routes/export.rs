@@ -1,7 +1,11 @@
 //! `POST .../jobs/{jobId}/action?action_id=export-result`: a result becomes a file.
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use job_runner::{JobSpec, job_core::strict, wire::ErrorCode};
+use job_runner::{
+    JobSpec,
+    job_core::strict,
+    wire::{EXPORT_RESULT, ErrorCode},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -73,7 +77,7 @@ pub(crate) async fn export(
     key: Key,
     Text(body): Text,
 ) -> Result<Response, ApiFailure> {
-    action(query.action_id.as_deref(), "export-result")?;
+    action(query.action_id.as_deref(), EXPORT_RESULT)?;
     let body: ExportBody = strict::read("the body", &body).map_err(|invalid| refused(invalid.to_string()))?;
     if body.paginate.enable {
         return Err(refused("paginate.enable is true: a result goes into one file here"));

@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 use crate::{
     body,
     context::Context,
-    entry::Entry,
+    entry::listed,
     extract::{List, Params, Scope},
     failure::ApiFailure,
     openapi::{Failures, JobListBody},
@@ -212,11 +212,7 @@ impl Entries {
             }
             first = false;
             // Strings and numbers always serialize, and a Vec never refuses bytes.
-            let entry = match record {
-                Ok(record) => Entry::of(record, &self.engine, self.dialect),
-                Err(unreadable) => Entry::unreadable(unreadable),
-            };
-            let _ = serde_json::to_writer(&mut out, &entry);
+            let _ = serde_json::to_writer(&mut out, &listed(record, &self.engine, self.dialect));
         }
         self.at = At::Jobs { first };
         out

@@ -1,0 +1,148 @@
+//! [`ListedJob`]: a job in a list.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{ApiError, EXPORT_RESULT};
+use crate::{JobId, JobKind, JobRecord, JobState, Outcome, Timestamp};
+
+/// A job in a list: what it serializes to is the same in every dialect but for the word of its state. A
+/// [`Dialect`](super::Dialect) makes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedJob {
+    job_id: JobId,
+    raw_request: String,
+    task_type: &'static str,
+    can_stop: bool,
+    progress: String,
+    start_time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fail_reason: Option<String>,
+    end_time: String,
+    status: &'static str,
+}
+
+impl ListedJob {
+    pub(super) fn of(record: &JobRecord, percent: u8, status: &'static str) -> Self {
+        Self {
+            job_id: record.id,
+            raw_request: raw_request(record),
+            task_type: task_type(record.spec.kind()),
+            can_stop: matches!(record.state, JobState::Waiting | JobState::Running { cancelling: false }),
+            progress: progress(record, percent).to_string(),
+            start_time: record.started_at.map(time).unwrap_or_default(),
+            fail_reason: ApiError::of_job(record).map(|error| error.message),
+            end_time: record.finished_at.map(time).unwrap_or_default(),
+            status,
+        }
+    }
+
+    /// What there is to say of a record that cannot be read is why.
+    pub(super) fn unreadable(id: JobId, reason: &str) -> Self {
+        Self {
+            job_id: id,
+            raw_request: String::new(),
+            task_type: "Unknown",
+            can_stop: false,
+            progress: "0".to_owned(),
+            start_time: String::new(),
+            fail_reason: Some(reason.to_owned()),
+            end_time: String::new(),
+            status: "failed",
+        }
+    }
+}
+
+fn task_type(kind: &JobKind) -> &'static str {
+    match kind {
+        JobKind::VertexFilter => "VertexQuery",
+        JobKind::EdgeFilter => "EdgeQuery",
+        JobKind::Algorithm(name) if name == EXPORT_RESULT => "ExportResult",
+        JobKind::Algorithm(_) => "Algorithm",
+    }
+}
+
+/// The body as the client sent it; of an algorithm, its two fields that are kept.
+fn raw_request(record: &JobRecord) -> String {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Request<'r> {
+        algorithm_name: &'r str,
+        parameters: &'r RawValue,
+    }
+    let parameters = record.spec.parameters().as_str();
+    match record.spec.kind() {
+        JobKind::Algorithm(name) if name != EXPORT_RESULT => serde_json::from_str(parameters)
+            .and_then(|parameters| serde_json::to_string(&Request { algorithm_name: name, parameters }))
+            .unwrap_or_default(),
+        _ => parameters.to_owned(),
+    }
+}
+
+/// One that failed has 100, as in the document's sample.
+fn progress(record: &JobRecord, percent: u8) -> u8 {
+    match record.state {
+        JobState::Waiting => 0,
+        JobState::Running { .. } => percent,
+        JobState::Complete(Outcome::Cancelled) => record.progress.unwrap_or(0),
+        JobState::Complete(_) => 100,
+    }
+}
+
+/// In UTC, such as `2024-05-23 09:54:00`.
+fn time(time: Timestamp) -> String {
+    let seconds = time.as_micros() / 1_000_000;
+    let (year, month, day) = date(seconds / 86_400);
+    let second = seconds % 86_400;
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3_600, second / 60 % 60, second % 60)
+}
+
+/// Year, month and day, so many days after the beginning of 1970: Hinnant's `civil_from_days`. It counts years from March
+/// on, so that a leap day is the last of its year, and eras of 400 years.
+const fn date(days: u64) -> (u64, u64, u64) {
+    let since = days + 719_468;
+    let (era, day) = (since / 146_097, since % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let date = day - (153 * month + 2) / 5 + 1;
+    let year = 400 * era + year;
+    if month < 10 { (year, month + 3, date) } else { (year + 1, month - 9, date) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn leap_days_are_where_they_are() {
+        for (seconds, expected) in [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (951_868_799, "2000-02-29 23:59:59"),
+            (1_716_458_040, "2024-05-23 09:54:00"),
+            (1_709_164_800, "2024-02-29 00:00:00"),
+            (4_107_542_399, "2100-02-28 23:59:59"),
+            (4_107_542_400, "2100-03-01 00:00:00"),
+        ] {
+            assert_eq!(time(Timestamp::from_micros(seconds * 1_000_000)), expected);
+        }
+        // A clock may be wrong by any number of years.
+        assert_eq!(time(Timestamp::from_micros(u64::MAX)), "586524-01-19 08:01:49");
+    }
+
+    proptest! {
+        /// What is shown is what a library shows.
+        #[test]
+        fn times_are_those_of_the_calendar(seconds in 0..253_402_207_200_u64) {
+            let shown = jiff::Timestamp::from_second(i64::try_from(seconds).unwrap()).unwrap();
+            prop_assert_eq!(
+                time(Timestamp::from_micros(seconds * 1_000_000)),
+                shown.strftime("%Y-%m-%d %H:%M:%S").to_string()
+            );
+        }
+    }
+}
