@@ -71,6 +71,9 @@ macro_rules! law {
 }
 
 mod checkpoints;
+mod cost;
+mod crash;
+mod damage;
 mod finding;
 mod jobs;
 mod promise;
@@ -92,8 +95,8 @@ use std::{
 use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, RowList, Segment, Timestamp};
 
 pub use self::{
-    checkpoints::*, finding::*, jobs::*, promise::Promise, race::*, reopen::*, results::*, sharing::*,
-    unreadable::*, whole::*,
+    checkpoints::*, cost::*, crash::*, damage::*, finding::*, jobs::*, promise::Promise, race::*, reopen::*,
+    results::*, sharing::*, unreadable::*, whole::*,
 };
 use crate::{BlockBuilder, Durability, JobStore, SegmentKey, Store, StoreError};
 
@@ -108,10 +111,39 @@ pub trait Fixture {
         false
     }
 
+    /// Lets the store end without being closed, and keeps for the next [`open`](Self::open) what that leaves. `store` is the
+    /// only handle; whatever the fixture does with it, it is as if it had never been dropped. `false` where such an end cannot
+    /// be: laws about it pass there.
+    fn crash(&self, _store: Arc<dyn Store>, _death: Death) -> bool {
+        false
+    }
+
+    /// Flips a bit in the middle of these bytes wherever they are stored, past every store; none is open meanwhile. `false`
+    /// where they are not found: laws about it pass there.
+    fn damage(&self, _bytes: &[u8]) -> bool {
+        false
+    }
+
+    /// How much all stores that were opened here have looked at so far, as keys, rows or steps; `None` where nobody counts,
+    /// and laws about costs pass.
+    fn looked_at(&self) -> Option<u64> {
+        None
+    }
+
     /// How long a law waits for what a store promises, before it says that the store breaks it.
     fn patience(&self) -> Duration {
         PATIENCE
     }
+}
+
+/// How a store ends that is not closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Death {
+    /// Its process is killed: what the operating system has stays.
+    Process,
+    /// The power goes: what the disk has stays.
+    Power,
 }
 
 /// Long enough for a busy machine.
@@ -170,6 +202,9 @@ const MODULES: &[&[Law]] = &[
     checkpoints::LAWS,
     unreadable::LAWS,
     whole::LAWS,
+    crash::LAWS,
+    damage::LAWS,
+    cost::LAWS,
 ];
 
 /// Every law of [`JobStore`](crate::JobStore) and [`ResultStore`](crate::ResultStore).
@@ -294,6 +329,16 @@ macro_rules! conformance_tests {
             nobody_sees_a_record_before_its_result
             a_batch_is_seen_whole
             an_end_and_its_rows_are_seen_together
+            a_killed_process_loses_nothing_that_was_acknowledged
+            what_was_synced_survives_a_loss_of_power_with_all_before_it
+            a_write_that_was_lost_with_the_power_has_never_been
+            rows_that_were_on_their_way_when_the_process_died_harm_nobody
+            a_damaged_record_is_not_handed_out
+            a_damaged_result_is_not_handed_out
+            damaged_rows_are_not_handed_out
+            a_damaged_checkpoint_is_not_handed_out
+            a_call_costs_what_it_asks_for_whatever_else_is_there
+            a_page_costs_its_blocks_wherever_it_begins
         }
     };
     // As names, for the test that each law is listed.

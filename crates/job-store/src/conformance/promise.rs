@@ -67,6 +67,16 @@ promises! {
     Usage
     /// What was acknowledged is there when the store is opened again.
     Reopening
+    /// A buffered write survives the death of the process.
+    Buffered
+    /// A synced write survives a loss of power, and so does every write that was acknowledged before it.
+    Synced
+    /// After a crash each write is there as a whole or not at all.
+    CrashWhole
+    /// What is not as it was written is told as `Corrupt`, and is never handed out.
+    Damage
+    /// A call costs what it asks for, whatever else is in the store.
+    Cost
     /// Rows of a segment are dense, in the order in which they were appended.
     RowsDense
     /// Rows belong to a segment, a segment to an attempt, an attempt to a job; none mix.

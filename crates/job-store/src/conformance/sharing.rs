@@ -51,6 +51,7 @@ macro_rules! sharing_tests {
             what_a_claim_has_started_is_a_job_like_any_other
             only_the_claimant_writes
             a_lease_that_ended_lets_nobody_write
+            a_lease_lasts_as_long_as_it_was_asked_for
             a_job_whose_claimant_is_gone_goes_to_another
             everybody_may_cancel
             a_renewal_answers_what_is_held
@@ -275,6 +276,20 @@ law! { SharedFixture;
         // A release of what is not held gives it no freedom.
         one.release(&ids([running.id]))?;
         assert_all_fenced(one, &running, None)?;
+    }
+
+    /// Neither longer nor shorter: beside one that ends soon.
+    [LeaseEnds]
+    fn a_lease_lasts_as_long_as_it_was_asked_for(one, other; patience) {
+        one.insert(&[waiting(1), waiting(2)], Durability::Buffered)?;
+        assert_eq!(claim(one, 1, LONG)?, [waiting(1)]);
+        assert_eq!(claim(one, 1, SHORT)?, [waiting(2)]);
+        let claimed = within(patience, "a lease ends", || {
+            Ok(Some(claim(other, 9, LONG)?).filter(|claimed| !claimed.is_empty()))
+        })?;
+        assert_eq!(claimed, [waiting(2)]);
+        let running = waiting(1).apply(Event::Start, at(5))?;
+        one.replace(&running, Durability::Buffered)?;
     }
 
     /// The same attempt goes on, as if nothing had been; whoever claims the job first has it.
@@ -538,6 +553,9 @@ law! { SharedFixture;
         assert_eq!(changed, [(running.id, Some(running)), (waiting(4).id, None)]);
         assert_eq!(other.changed(&known[1..3])?, []);
         assert_eq!(other.changed(&[])?, []);
+        // Whichever of the two is greater.
+        let never = KnownRevision { id: waiting(2).id, revision: 7 };
+        assert_eq!(other.changed(&[known[2], never])?, [(never.id, Some(waiting(2)))]);
     }
 
     /// The next claimant starts it as if nothing had been.

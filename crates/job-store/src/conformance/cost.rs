@@ -1,0 +1,97 @@
+//! Laws about what calls cost: not time, but how much a store looks at, where the fixture counts that.
+
+use std::ops::ControlFlow;
+
+use job_core::Event;
+
+use super::{Broken, Fixture, at, finish, key, list, running, versioned, waiting, write};
+use crate::{Durability, Store, StoreError};
+
+/// How many jobs or blocks there are beside what is asked for: few, and a hundred times as many.
+const SIZES: [u64; 2] = [10, 1_000];
+
+law! { Fixture;
+    /// However many others there are, older, newer, complete.
+    [Cost]
+    fn a_call_costs_what_it_asks_for_whatever_else_is_there(in fixture) {
+        let store = fixture.open();
+        let store: &dyn Store = &*store;
+        let open: Vec<_> = (500_000..500_005).map(waiting).collect();
+        store.insert(&open, Durability::Buffered)?;
+        let done = finish(store, &versioned(500_010, "v1"))?;
+        let alive = running(store, 500_020)?;
+        store.save_checkpoint(alive.id, 1, b"half way")?;
+        let (mut others, mut costs) = (0, Vec::new());
+        for size in SIZES {
+            while others < size {
+                others += 1;
+                // Half of them older, half of them newer.
+                finish(store, &waiting(others + (others % 2) * 1_000_000))?;
+            }
+            let calls: [(&str, &dyn Fn() -> Result<(), StoreError>); 10] = [
+                ("get", &|| store.get(done.id).map(drop)),
+                ("get of an unknown job", &|| store.get(waiting(600_000).id).map(drop)),
+                ("find_key", &|| store.find_key("图", "key 500010").map(drop)),
+                ("find_reusable", &|| store.find_reusable(&done.spec).map(drop)),
+                ("usage", &|| store.usage(&[done.id, alive.id]).map(drop)),
+                ("result", &|| store.result(done.id).map(drop)),
+                ("checkpoint", &|| store.checkpoint(alive.id).map(drop)),
+                ("unfinished_entries", &|| store.unfinished_entries().map(drop)),
+                ("the newest entries", &|| store.entries(None, 0, 5).map(drop)),
+                ("entries before one", &|| store.entries(Some(done.id), 0, 5).map(drop)),
+            ];
+            let mut all = Vec::new();
+            for (name, call) in calls {
+                let Some(cost) = cost(fixture, call)? else { return Ok(()) };
+                all.push((name, cost));
+            }
+            costs.push(all);
+        }
+        grows_little(&costs)?;
+    }
+
+    /// One seek whatever the first row is, then the blocks that it touches.
+    [Cost, Read]
+    fn a_page_costs_its_blocks_wherever_it_begins(in fixture) {
+        let mut costs = Vec::new();
+        let store = fixture.open();
+        let store: &dyn Store = &*store;
+        for (blocks, n) in SIZES.into_iter().zip(1..) {
+            let running = running(store, n)?;
+            let result = list(vec![write(store, key(&running, 0), 0, blocks * 10, 10)?]);
+            let done = running.apply(Event::Succeed(result.size()), at(9))?;
+            store.complete(&[(&done, &result)], Durability::Buffered)?;
+            let key = key(&done, 0);
+            let windows = [("the first rows", 0), ("rows in the middle", blocks * 5), ("the last rows", blocks * 10 - 10)];
+            let mut all = Vec::new();
+            for (name, start) in windows {
+                let window = || store.read(key, start..start + 10, &mut |_| Ok(ControlFlow::Continue(())));
+                let Some(cost) = cost(fixture, &window)? else { return Ok(()) };
+                all.push((name, cost));
+            }
+            let enough = || store.read(key, 0..blocks * 10, &mut |_| Ok(ControlFlow::Break(())));
+            let Some(cost) = cost(fixture, &enough)? else { return Ok(()) };
+            all.push(("rows whose reader has enough", cost));
+            costs.push(all);
+        }
+        grows_little(&costs)?;
+    }
+}
+
+/// How much a call looks at; `None` where nobody counts.
+fn cost(fixture: &dyn Fixture, call: &dyn Fn() -> Result<(), StoreError>) -> Result<Option<u64>, Broken> {
+    let Some(before) = fixture.looked_at() else { return Ok(None) };
+    call()?;
+    Ok(fixture.looked_at().map(|after| after - before))
+}
+
+/// Twice as much, and a little, where there is a hundred times as much: a tree may be one level deeper.
+fn grows_little(costs: &[Vec<(&str, u64)>]) -> Result<(), Broken> {
+    let [few, many] = costs else { return Err("it was not measured".into()) };
+    for ((name, few), (_, many)) in few.iter().zip(many) {
+        if *many > few * 2 + 8 {
+            return Err(format!("{name}: {few} beside {}, {many} beside {}", SIZES[0], SIZES[1]).into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! Laws about bytes that are not as they were written.
+
+use job_core::{Event, JobResult, Parameters};
+use serde_json::value::RawValue;
+
+use super::{Broken, Fixture, at, finish, key, list, running, waiting};
+use crate::{BlockBuilder, Durability, ErrorKind, StoreError};
+
+/// What is looked for in the bytes that are stored: long, like nothing else, and hard to compress.
+const MARK: &str = "q7Zk0vXw93Jd5sTeRhLm2BcUyA8oFi6GnPxV1EzKaWtQbYrHuDjM4fSgNlOpIC";
+
+law! { Fixture;
+    /// Neither as what it was nor as what it has become: a record.
+    [Damage]
+    fn a_damaged_record_is_not_handed_out(in fixture) {
+        let store = fixture.open();
+        let mut job = waiting(1);
+        let parameters = Parameters::from_text(format!("{MARK:?}"))?;
+        job.spec = std::sync::Arc::new(job_core::JobSpec::clone(&job.spec).with_raw_parameters(parameters));
+        store.insert(std::slice::from_ref(&job), Durability::Synced)?;
+        drop(store);
+        if !fixture.damage(MARK.as_bytes()) {
+            return Ok(());
+        }
+        let store = fixture.open();
+        is_told(&store.get(job.id))?;
+        is_told(&store.list(None, 0, 9))?;
+        is_told(&store.unfinished())?;
+    }
+
+    /// A result.
+    [Damage]
+    fn a_damaged_result_is_not_handed_out(in fixture) {
+        let store = fixture.open();
+        let running = running(&*store, 1)?;
+        let mut result = JobResult::default();
+        result.outputs.insert("mark", &MARK)?;
+        let done = running.apply(Event::Succeed(result.size()), at(9))?;
+        store.complete(&[(&done, &result)], Durability::Synced)?;
+        drop(store);
+        if !fixture.damage(MARK.as_bytes()) {
+            return Ok(());
+        }
+        let store = fixture.open();
+        is_told(&store.result(done.id))?;
+    }
+
+    /// A row, be it read alone, among others or for inspection.
+    [Damage]
+    fn damaged_rows_are_not_handed_out(in fixture) {
+        let store = fixture.open();
+        let running = running(&*store, 1)?;
+        let (mut writer, mut block) = (store.segment(key(&running, 0))?, BlockBuilder::new(key(&running, 0)));
+        for number in 0..20u64 {
+            let text = if number == 7 { format!("{MARK:?}") } else { format!("{:?}", super::large_row(number)) };
+            block.push_json(&RawValue::from_string(text)?)?;
+            writer.append(block.seal())?;
+        }
+        let result = list(vec![writer.finish()?]);
+        let done = running.apply(Event::Succeed(result.size()), at(9))?;
+        store.complete(&[(&done, &result)], Durability::Synced)?;
+        drop(store);
+        if !fixture.damage(MARK.as_bytes()) {
+            return Ok(());
+        }
+        let store = fixture.open();
+        for rows in [7..8, 0..20, 5..9, 7..20] {
+            let read = store.read(key(&done, 0), rows.clone(), &mut |run| {
+                let is_mark = |row: &[u8]| row.len() < 200;
+                assert!(!run.iter().any(is_mark), "the damaged row is handed out");
+                Ok(std::ops::ControlFlow::Continue(()))
+            });
+            is_told(&read)?;
+        }
+        // What is not damaged is read as ever.
+        let mut seen = 0;
+        store.read(key(&done, 0), 15..20, &mut |run| {
+            seen += run.len();
+            Ok(std::ops::ControlFlow::Continue(()))
+        })?;
+        assert_eq!(seen, 5);
+        let mut found = 0;
+        crate::verify(&*store, &mut |_| found += 1)?;
+        assert!(found > 0, "verify finds it");
+    }
+
+    /// A checkpoint.
+    [Damage]
+    fn a_damaged_checkpoint_is_not_handed_out(in fixture) {
+        let store = fixture.open();
+        let running = running(&*store, 1)?;
+        store.save_checkpoint(running.id, 1, MARK.as_bytes())?;
+        // Everything before a synced write is on the disk.
+        finish(&*store, &waiting(2))?;
+        store.insert(&[waiting(3)], Durability::Synced)?;
+        drop(store);
+        if !fixture.damage(MARK.as_bytes()) {
+            return Ok(());
+        }
+        let store = fixture.open();
+        is_told(&store.checkpoint(running.id))?;
+    }
+}
+
+/// The error says that the store is damaged.
+fn is_told<T: std::fmt::Debug>(read: &Result<T, StoreError>) -> Result<(), Broken> {
+    match read {
+        Err(error) if error.kind == ErrorKind::Corrupt => Ok(()),
+        other => Err(format!("it is damaged, and this is the answer: {other:?}").into()),
+    }
+}
