@@ -1,10 +1,12 @@
 //! Laws about bytes that are not as they were written.
 
+use std::sync::Arc;
+
 use job_core::{Event, JobResult, Parameters};
 use serde_json::value::RawValue;
 
 use super::{Broken, Fixture, at, finish, key, list, running, waiting};
-use crate::{BlockBuilder, Durability, ErrorKind, StoreError};
+use crate::{BlockBuilder, Durability, ErrorKind, Store, StoreError};
 
 /// What is looked for in the bytes that are stored: long, like nothing else, and hard to compress.
 const MARK: &str = "q7Zk0vXw93Jd5sTeRhLm2BcUyA8oFi6GnPxV1EzKaWtQbYrHuDjM4fSgNlOpIC";
@@ -16,13 +18,13 @@ law! { Fixture;
         let store = fixture.open();
         let mut job = waiting(1);
         let parameters = Parameters::from_text(format!("{MARK:?}"))?;
-        job.spec = std::sync::Arc::new(job_core::JobSpec::clone(&job.spec).with_raw_parameters(parameters));
+        job.spec = Arc::new(job_core::JobSpec::clone(&job.spec).with_raw_parameters(parameters));
         store.insert(std::slice::from_ref(&job), Durability::Synced)?;
         drop(store);
         if !fixture.damage(MARK.as_bytes()) {
             return Ok(());
         }
-        let store = fixture.open();
+        let Some(store) = opened(fixture)? else { return Ok(()) };
         is_told(&store.get(job.id))?;
         is_told(&store.list(None, 0, 9))?;
         is_told(&store.unfinished())?;
@@ -41,7 +43,7 @@ law! { Fixture;
         if !fixture.damage(MARK.as_bytes()) {
             return Ok(());
         }
-        let store = fixture.open();
+        let Some(store) = opened(fixture)? else { return Ok(()) };
         is_told(&store.result(done.id))?;
     }
 
@@ -63,7 +65,7 @@ law! { Fixture;
         if !fixture.damage(MARK.as_bytes()) {
             return Ok(());
         }
-        let store = fixture.open();
+        let Some(store) = opened(fixture)? else { return Ok(()) };
         for rows in [7..8, 0..20, 5..9, 7..20] {
             let read = store.read(key(&done, 0), rows.clone(), &mut |run| {
                 let is_mark = |row: &[u8]| row.len() < 200;
@@ -97,8 +99,16 @@ law! { Fixture;
         if !fixture.damage(MARK.as_bytes()) {
             return Ok(());
         }
-        let store = fixture.open();
+        let Some(store) = opened(fixture)? else { return Ok(()) };
         is_told(&store.checkpoint(running.id))?;
+    }
+}
+
+/// The store, unless it says by itself that it is damaged.
+fn opened(fixture: &dyn Fixture) -> Result<Option<Arc<dyn Store>>, Broken> {
+    match fixture.open_damaged() {
+        Err(error) if error.kind == ErrorKind::Corrupt => Ok(None),
+        opened => Ok(Some(opened?)),
     }
 }
 

@@ -124,6 +124,14 @@ pub trait Fixture {
         false
     }
 
+    /// As [`open`](Self::open), after a [`damage`](Self::damage): a store may refuse to open then, with `Corrupt`.
+    ///
+    /// # Errors
+    /// That of the store.
+    fn open_damaged(&self) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(self.open())
+    }
+
     /// How much all stores that were opened here have looked at so far, as keys, rows or steps; `None` where nobody counts,
     /// and laws about costs pass.
     fn looked_at(&self) -> Option<u64> {

@@ -130,28 +130,33 @@ mod fjall {
     use job_core::JobId;
     use job_store::{
         Durability, KeyValueStore, Store,
-        conformance::Fixture,
+        conformance::{Death, Fixture},
         key_value::{Batch, Changes, KeyValue, Table},
     };
 
-    use crate::fjall_store::Fjall;
+    use crate::{files::Place, fjall_store::Fjall};
 
-    struct Directory(tempfile::TempDir);
+    #[derive(Default)]
+    struct Directory(Place);
 
     impl Fixture for Directory {
         fn open(&self) -> Arc<dyn Store> {
-            Arc::new(KeyValueStore::new(Fjall::open(self.0.path()).unwrap()).unwrap())
+            Arc::new(KeyValueStore::new(Fjall::open(&self.0.path()).unwrap()).unwrap())
+        }
+
+        fn crash(&self, store: Arc<dyn Store>, death: Death) -> bool {
+            self.0.crash(store, death)
         }
 
         fn overwrite(&self, job: JobId, record: &[u8]) -> bool {
             let mut changes = Changes::default();
             changes.put(Table::Jobs, &[b"j", job.as_bytes().as_slice()].concat(), record);
-            Fjall::open(self.0.path()).unwrap().commit(changes, Durability::Buffered).unwrap();
+            Fjall::open(&self.0.path()).unwrap().commit(changes, Durability::Buffered).unwrap();
             true
         }
     }
 
-    job_store::conformance_tests!(Directory(tempfile::tempdir().unwrap()));
+    job_store::conformance_tests!(Directory::default());
 }
 
 #[cfg(feature = "rocksdb")]
@@ -159,33 +164,81 @@ mod rocks {
     use std::sync::Arc;
 
     use job_core::JobId;
-    use job_store::{RocksOptions, RocksStore, Store, conformance::Fixture};
+    use job_store::{
+        RocksOptions, RocksStore, Store, StoreError,
+        conformance::{Death, Fixture},
+    };
+    use rocksdb::{
+        DB, Options,
+        perf::{PerfContext, PerfMetric, PerfStatsLevel, set_perf_stats},
+    };
 
-    struct Rocks(tempfile::TempDir);
+    use crate::files::Place;
+
+    #[derive(Default)]
+    pub struct Rocks(Place);
+
+    impl Rocks {
+        /// The database, past the store, with its families.
+        fn database(&self) -> (DB, Vec<String>) {
+            let names = DB::list_cf(&Options::default(), self.0.path()).unwrap();
+            (DB::open_cf(&Options::default(), self.0.path(), &names).unwrap(), names)
+        }
+    }
 
     impl Fixture for Rocks {
         fn open(&self) -> Arc<dyn Store> {
+            set_perf_stats(PerfStatsLevel::EnableCount);
             Arc::new(RocksStore::open(self.0.path(), RocksOptions::default()).expect("an empty directory opens"))
         }
 
         fn overwrite(&self, job: JobId, record: &[u8]) -> bool {
-            let names = rocksdb::DB::list_cf(&rocksdb::Options::default(), self.0.path()).unwrap();
-            let db = rocksdb::DB::open_cf(&rocksdb::Options::default(), self.0.path(), names).unwrap();
+            let (db, _) = self.database();
             let key = [b"j", job.as_bytes().as_slice()].concat();
             db.put_cf(db.cf_handle("job_engine.jobs").unwrap(), key, record).unwrap();
             true
         }
+
+        fn crash(&self, store: Arc<dyn Store>, death: Death) -> bool {
+            self.0.crash(store, death)
+        }
+
+        /// In the tables: of a log that is damaged, a torn end is the likelier cause.
+        fn damage(&self, bytes: &[u8]) -> bool {
+            let (db, names) = self.database();
+            for name in names {
+                db.flush_cf(db.cf_handle(&name).unwrap()).unwrap();
+            }
+            drop(db);
+            self.0.damage(".sst", bytes)
+        }
+
+        fn open_damaged(&self) -> Result<Arc<dyn Store>, StoreError> {
+            Ok(Arc::new(RocksStore::open(self.0.path(), RocksOptions::default())?))
+        }
+
+        /// On this thread, since it began.
+        fn looked_at(&self) -> Option<u64> {
+            let context = PerfContext::default();
+            let counts = [
+                PerfMetric::GetFromMemtableCount,
+                PerfMetric::SeekOnMemtableCount,
+                PerfMetric::NextOnMemtableCount,
+                PerfMetric::InternalKeySkippedCount,
+                PerfMetric::BlockReadCount,
+            ];
+            Some(counts.into_iter().map(|metric| context.metric(metric)).sum())
+        }
     }
 
-    job_store::conformance_tests!(Rocks(tempfile::tempdir().expect("a temporary directory")));
+    job_store::conformance_tests!(Rocks::default());
 
     /// The record cache once kept a removed job for a moment after its rows were gone: about one removal in a
     /// thousand was reported to a reader as damage.
     #[test]
     fn a_removed_job_is_not_remembered_beyond_its_rows() {
         for _ in 0..10 {
-            let fixture = Rocks(tempfile::tempdir().expect("a temporary directory"));
-            job_store::conformance::a_reader_beside_a_removal_sees_rows_or_no_job(&fixture);
+            job_store::conformance::a_reader_beside_a_removal_sees_rows_or_no_job(&Rocks::default());
         }
     }
 }
@@ -195,9 +248,15 @@ mod redb {
     use std::sync::Arc;
 
     use job_core::JobId;
-    use job_store::{RedbStore, Store, conformance::Fixture};
+    use job_store::{
+        RedbStore, Store,
+        conformance::{Death, Fixture},
+    };
 
-    struct Redb(tempfile::TempDir);
+    use crate::files::Place;
+
+    #[derive(Default)]
+    pub struct Redb(Place);
 
     impl Fixture for Redb {
         fn open(&self) -> Arc<dyn Store> {
@@ -214,9 +273,61 @@ mod redb {
             transaction.commit().unwrap();
             true
         }
+
+        fn crash(&self, store: Arc<dyn Store>, death: Death) -> bool {
+            self.0.crash(store, death)
+        }
+
+        fn damage(&self, bytes: &[u8]) -> bool {
+            self.0.damage("jobs.redb", bytes)
+        }
     }
 
-    job_store::conformance_tests!(Redb(tempfile::tempdir().expect("a temporary directory")));
+    job_store::conformance_tests!(Redb::default());
+}
+
+/// A law passes where its fixture cannot do what it needs. These can, so there it is tried.
+mod able {
+    use job_core::{JobId, JobRecord, JobSpec, Parameters, Timestamp};
+    use job_store::{
+        Durability,
+        conformance::{Death, Fixture},
+    };
+
+    const MARK: &str = "a text that is nowhere else";
+
+    fn is_able(fixture: &dyn Fixture) {
+        let parameters = Parameters::from_text(format!("{MARK:?}")).unwrap();
+        let spec = JobSpec::vertex_filter().with_graph("g").with_raw_parameters(parameters);
+        let store = fixture.open();
+        let job = JobRecord::waiting(JobId::MIN, spec, Timestamp::default());
+        store.insert(&[job], Durability::Synced).unwrap();
+        assert!(fixture.crash(store, Death::Process), "it can die");
+        drop(fixture.open());
+        assert!(fixture.damage(MARK.as_bytes()), "it can be damaged");
+    }
+
+    #[cfg(feature = "rocksdb")]
+    #[test]
+    fn rocks_dies_is_damaged_and_counts() {
+        let rocks = super::rocks::Rocks::default();
+        is_able(&rocks);
+        assert!(rocks.looked_at() > Some(0));
+    }
+
+    #[cfg(feature = "redb")]
+    #[test]
+    fn redb_dies_and_is_damaged() {
+        is_able(&super::redb::Redb::default());
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn postgres_dies_and_is_damaged() {
+        if let Some(schema) = crate::postgres::Schema::new() {
+            is_able(&schema);
+        }
+    }
 }
 
 #[cfg(feature = "objects")]

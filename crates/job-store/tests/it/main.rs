@@ -22,6 +22,7 @@ mod btree_map;
 mod corruption;
 #[cfg(feature = "postgres")]
 mod crashed;
+mod files;
 #[cfg(feature = "rocksdb")]
 mod fixture;
 #[path = "../../examples/fjall_store.rs"]

@@ -6,7 +6,7 @@ use job_core::{Event, JobId, JobKind, JobRecord, JobSpec, Timestamp};
 use job_store::{
     BlockBuilder, Claim, ClaimId, Durability, ErrorKind, JobStore, Pin, PostgresOptions, PostgresStore,
     ResultStore, SegmentKey, SharedStore, Store, Usage,
-    conformance::{Fixture, SharedFixture},
+    conformance::{Death, Fixture, SharedFixture},
     verify,
 };
 use test_servers::{Postgres, Proxy, Shared};
@@ -37,10 +37,14 @@ impl Schema {
 impl Schema {
     /// Writes these bytes where the record of a job is.
     pub fn overwrite(&self, job: JobId, record: &[u8]) {
-        let hex = record.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        let hex = hex(record);
         let set = format!("SET record = '\\x{hex}'::bytea WHERE");
         self.sql(&format!("UPDATE queue {set} job = '{job}'; UPDATE finished {set} id = '{job}'"));
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 impl Fixture for Schema {
@@ -51,6 +55,34 @@ impl Fixture for Schema {
     fn overwrite(&self, job: JobId, record: &[u8]) -> bool {
         Self::overwrite(self, job, record);
         true
+    }
+
+    /// What was acknowledged is the server's. The server itself dies in `crashed`.
+    fn crash(&self, store: Arc<dyn Store>, death: Death) -> bool {
+        drop(store);
+        death == Death::Process
+    }
+
+    fn damage(&self, bytes: &[u8]) -> bool {
+        const PLACES: [(&str, &str); 5] = [
+            ("queue", "record"),
+            ("finished", "record"),
+            ("finished", "result"),
+            ("blocks", "bytes"),
+            ("checkpoints", "bytes"),
+        ];
+        let hex = hex(bytes);
+        let flipped = |(table, column): (&str, &str)| {
+            let at = format!("position('\\x{hex}'::bytea IN {column}) - 1 + {}", bytes.len() / 2);
+            let changed = self.sql(&format!(
+                "WITH flipped AS (
+                    UPDATE {table} SET {column} = set_byte({column}, {at}, get_byte({column}, {at}) # 1)
+                    WHERE position('\\x{hex}'::bytea IN {column}) > 0 RETURNING 1
+                ) SELECT count(*) FROM flipped"
+            ));
+            changed.trim() != "0"
+        };
+        PLACES.map(flipped).contains(&true)
     }
 }
 
