@@ -15,7 +15,7 @@ use job_store::{
 
 type Entries = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
 
-/// An engine: a map, copied when it is changed while somebody looks at it.
+/// An engine: a map, copied when it is changed while a view of it is open.
 #[derive(Debug, Clone, Default)]
 pub struct Map(Arc<Mutex<Arc<Entries>>>);
 

@@ -4,10 +4,10 @@ use std::{error::Error, fmt, sync::Arc};
 
 use job_core::JobId;
 
-/// What a store could not do.
+/// The failure of a call to a store.
 ///
-/// A plain value (`Clone`, `PartialEq`), so that every waiter of a job can be told and tests compare kinds. What lies
-/// beneath it is its [`source`](Error::source), if that is known, and counts for no comparison.
+/// A plain value (`Clone`, `PartialEq`), so that every waiter of a job can be told and tests compare kinds. Its cause
+/// is its [`source`](Error::source), if that is known, and counts for no comparison.
 ///
 /// A store of your own needs the class and the error that it met:
 ///
@@ -26,11 +26,11 @@ use job_core::JobId;
 pub struct StoreError {
     /// The class, which tells a caller what to do.
     pub kind: ErrorKind,
-    /// The operation, to be read after "could not": `append rows`. Empty if nobody said.
+    /// The operation, to be read after "could not": `append rows`. Empty if it is unknown.
     pub operation: &'static str,
     /// The job it was tried on, if one.
     pub job: Option<JobId>,
-    /// What went wrong, in the words of whoever knew best.
+    /// The fault, in the words of the part that knew most of it.
     pub detail: String,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -63,7 +63,7 @@ impl StoreError {
         self
     }
 
-    /// The same error, with what it was met by, if nobody said.
+    /// The same error, with the call that failed, if it is not set.
     pub(crate) fn during(mut self, operation: &'static str, job: Option<JobId>) -> Self {
         if self.operation.is_empty() {
             self.operation = operation;
@@ -119,7 +119,7 @@ pub enum ErrorKind {
     NotFound,
     /// The job is in the store already.
     AlreadyExists,
-    /// Somebody changed the record first: read it again.
+    /// Another caller changed the record first: read it again.
     Conflict,
     /// The attempt that writes is over; its worker must stop.
     Fenced,

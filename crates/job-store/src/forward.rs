@@ -6,11 +6,12 @@ pub use {
     std::{boxed::Box, ops::Range, time::Duration},
 };
 
-/// Writes methods of a store, of a [`SharedStore`](crate::SharedStore) or of a [`SegmentWriter`](crate::SegmentWriter) that hand
-/// the call on to the one that a field of `self` holds.
+/// Writes methods of a store, of a [`SharedStore`](crate::SharedStore) or of a
+/// [`SegmentWriter`](crate::SegmentWriter). They hand the call on to the one that a field of `self` holds.
 ///
-/// `forward!(self.inner; get pin)` hands the calls on as they are. `forward!(self.inner through [self.count]; get pin)` makes
-/// each pass through a method of `self`, or of one of its fields, that takes the name of the call and a closure that makes it.
+/// `forward!(self.inner; get pin)` hands the calls on as they are.
+/// `forward!(self.inner through [self.count]; get pin)` makes each pass through a method of `self`, or of one of its
+/// fields. That method takes the name of the call and a closure that makes it.
 /// `#[deny(clippy::missing_trait_methods)]` on the `impl` says when a new method is forgotten.
 ///
 /// ```

@@ -1,10 +1,10 @@
-//! What every store that engines share lets nobody do, or everybody.
+//! The rules of every shared store: changes that no claimant may make, and those that each may make.
 
 use job_core::{JobRecord, JobState, Outcome};
 
 use crate::{ErrorKind, StoreError};
 
-/// Whether `next` is the cancel of `stored`: what anybody may ask of a job, whoever has claimed it.
+/// Whether `next` is the cancel of `stored`, which every caller may ask for, also of a job that another has claimed.
 #[must_use]
 pub fn is_cancel(stored: &JobRecord, next: &JobRecord) -> bool {
     match stored.state {

@@ -10,7 +10,7 @@ const OPERATION: &str = "open an engine on the store";
 
 /// The right of one engine to work on a store. It goes back when this value is dropped.
 pub struct Seat {
-    /// Whatever gives it back.
+    /// The call that gives it back.
     _guard: Box<dyn Any + Send + Sync>,
 }
 
@@ -44,7 +44,7 @@ impl fmt::Debug for Seat {
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Seats {
-    /// Who has the seat.
+    /// The engine that has the seat.
     taken: Arc<Mutex<Option<String>>>,
 }
 

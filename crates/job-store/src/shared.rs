@@ -1,4 +1,4 @@
-//! What a store offers beyond [`Store`] when several engines work on it at once, in one process or on many machines.
+//! The part of a store beyond [`Store`] when several engines work on it at once, in one process or on many machines.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::{Seat, Store, StoreError};
 pub const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
 /// A store that engines share. Each opened value is one claimant: the jobs that it claims are its own until their
-/// lease ends, and of a claimed job only the claimant may start an attempt, write rows, checkpoints or an end.
+/// lease ends. Of a claimed job only the claimant may start an attempt, write rows, checkpoints or an end.
 ///
-/// Everybody may submit, read and cancel: a cancel is a [`replace`](crate::JobStore::replace) like any other, and the
-/// claimant learns of it from the revision that [`renew`](Self::renew) answers. A claim changes neither record nor
-/// revision, unless it is asked to [start](Claim::start) jobs as well. Time is the store's own, so that the clocks of
-/// machines may differ; a lease that has ended lets nobody write, even while nobody else has claimed the job yet: such a
-/// write is refused with [`ErrorKind::Fenced`](crate::ErrorKind::Fenced). Until somebody else claims it, its claimant may
-/// renew it late, and goes on.
+/// Every claimant may submit, read and cancel. A cancel is a [`replace`](crate::JobStore::replace) like any other; the
+/// claimant of the job learns of it from the revision that [`renew`](Self::renew) answers. A claim changes neither
+/// record nor revision, unless it is asked to [start](Claim::start) jobs as well. Time is the store's own, so that the
+/// clocks of machines may differ. A lease that has ended lets no claimant write, even while no other has claimed the
+/// job yet. Such a write is refused with [`ErrorKind::Fenced`](crate::ErrorKind::Fenced). Until another claims it, its
+/// claimant may renew it late, and goes on.
 ///
 /// A job that was never claimed has no such bounds: a store with a single engine on it needs no claims.
 pub trait SharedStore: Store {
@@ -28,25 +28,24 @@ pub trait SharedStore: Store {
     /// `AlreadyOpen` when another engine is this claimant, or has the store for itself; the error names it.
     fn shared_seat(&self, engine: &str) -> Result<Seat, StoreError>;
 
-    /// Claims jobs that may be run: waiting ones that nobody has a lease on and whose
-    /// [`not_before`](JobRecord::not_before) has passed or is further off than [`LONGEST_PAUSE`], and if
-    /// [asked to](Claim::lost) running ones whose lease has ended (the record says that they run, and what becomes of them
-    /// is the new claimant's to decide). A higher priority first, then the older job. Two claimants never get the same
-    /// job. Buffered.
+    /// Claims jobs that may be run. These are waiting ones without a lease whose [`not_before`](JobRecord::not_before)
+    /// has passed or is further off than [`LONGEST_PAUSE`]. If [asked to](Claim::lost) it also claims running ones
+    /// whose lease has ended. The record says that they run, and the new claimant decides what to do with them. A
+    /// higher priority first, then the older job. Two claimants never get the same job. Buffered.
     ///
     /// # Errors
     /// When the store fails; then nothing is claimed that will not be free again after one lease.
     fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError>;
 
-    /// Jobs that claims of this claimant have met and left alone, because their records cannot be read here (each error
-    /// names its job): engines that can read them may claim them.
+    /// Jobs that claims of this claimant have met and left alone, because their records cannot be read here. Each
+    /// error names its job. Engines that can read them may claim them.
     fn unreadable(&self) -> Vec<StoreError> {
         Vec::new()
     }
 
-    /// Lets the leases of these claims end at `lease` from now, be that later or sooner, and answers the jobs of those that
-    /// hold: another claim is lost. A lease that has ended is renewed as well, unless the job was claimed since, by
-    /// whomever. Ends of jobs end their claims. Leases of other claims stay as they are.
+    /// Lets the leases of these claims end at `lease` from now, be that later or sooner, and answers the jobs of those
+    /// that hold. The other claims are lost. A lease that has ended is renewed as well, unless the job was claimed
+    /// since, by any claimant. Ends of jobs end their claims. Leases of other claims stay as they are.
     ///
     /// # Errors
     /// When the store fails; leases then end when they would have.
@@ -68,8 +67,8 @@ pub trait SharedStore: Store {
     fn changed(&self, known: &[KnownRevision]) -> Result<Vec<(JobId, Option<JobRecord>)>, StoreError>;
 
     /// Waits until another claimant has changed something: a job came, was cancelled, went back to waiting or ended.
-    /// At most `timeout`; may return early, and may miss a change when the connection to the others is cut, so the
-    /// caller looks again after every return. `true` if something was heard.
+    /// At most `timeout`. It may return early, and may miss a change when the connection to the others is cut, so the
+    /// caller looks again after every return. `true` if a change was announced.
     ///
     /// # Errors
     /// When the store fails.
@@ -79,7 +78,7 @@ pub trait SharedStore: Store {
     fn wake(&self);
 }
 
-/// What to claim.
+/// The jobs to claim.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim<'a> {
     /// Jobs of these kinds only: those that the claimant has handlers for.
@@ -93,11 +92,11 @@ pub struct Claim<'a> {
     pub start: Option<Timestamp>,
     /// Names this claim among all of its claimant.
     pub token: u64,
-    /// The claim of this token has failed, and may have taken effect: what it has given and is still held comes back, its
-    /// lease as long as if it was claimed now. Only when that is nothing, jobs are claimed.
+    /// The claim of this token has failed, and may have taken effect. The jobs that it has given and that are still
+    /// held come back, with a lease as long as if they were claimed now. Only when that is nothing, jobs are claimed.
     pub again: bool,
-    /// Takes running jobs whose lease has ended too. Whoever could not reach the store a moment ago does not: the others
-    /// may not have been able to renew either, and are about to.
+    /// Takes running jobs whose lease has ended too. A claimant that could not reach the store a moment ago does not.
+    /// The others may not have been able to renew either, and are about to.
     pub lost: bool,
 }
 
@@ -125,9 +124,9 @@ pub struct Claimed {
     pub record: JobRecord,
     /// Whether this claim has started it.
     pub started: bool,
-    /// Whether it runs under another claimant, whose lease has ended: that one has died or lost touch. Of a running job
-    /// that is neither this nor started, the lease was the claimant's own, or was given back; or the claim was asked for
-    /// again.
+    /// Whether it runs under another claimant, whose lease has ended: that one has died or lost touch. Of a running
+    /// job that is neither this nor started, the lease was the claimant's own, or was given back. Or the claim was
+    /// asked for again.
     pub lost: bool,
 }
 
@@ -136,6 +135,6 @@ pub struct Claimed {
 pub struct KnownRevision {
     /// The job.
     pub id: JobId,
-    /// The revision of its record: it tells whether somebody else has changed it, which means cancelled.
+    /// The revision of its record: a new one says that another caller has changed it, which means cancelled.
     pub revision: u64,
 }

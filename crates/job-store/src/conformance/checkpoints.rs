@@ -6,7 +6,7 @@ use super::{Broken, Fixture, at, key, list, running, waiting, write};
 use crate::{Durability, ErrorKind, MAX_CHECKPOINT, Store};
 
 law! { Fixture;
-    /// One per job, the last one written; a later attempt finds it, whatever rows were dropped.
+    /// One per job, the last one written; a later attempt finds it, also when rows were dropped.
     [Checkpoint]
     fn the_newest_checkpoint_replaces_the_last(store) {
         let first = running(store, 1)?;

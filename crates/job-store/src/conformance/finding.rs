@@ -26,7 +26,8 @@ law! { Fixture;
         assert_eq!(store.find_key("图", "key 1")?, Some(again.id));
     }
 
-    /// Who asks again wants the work done. The end of the other job, or its removal, takes nothing from the new one.
+    /// A second submission asks for the work to be done. The end of the other job, or its removal, takes nothing from
+    /// the new one.
     [KeyFreed, FindKey]
     fn a_job_that_failed_or_was_cancelled_gives_its_idempotency_key_free(store) {
         let with_key = |n| {
@@ -108,7 +109,7 @@ law! { Fixture;
         }
     }
 
-    /// Same kind, graph, parameters and version; whatever the options; only once it succeeded; the last one.
+    /// Same kind, graph, parameters and version; with any options; only once it succeeded; the last one.
     [FindReusable]
     fn finished_work_is_found_by_what_was_asked(store) {
         let job = versioned(1, "v1");

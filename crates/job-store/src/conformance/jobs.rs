@@ -107,7 +107,7 @@ law! { Fixture;
         assert_eq!(ids(None, 0, 0)?, [0u64; 0]);
     }
 
-    /// What a reopening must look at: waiting and running jobs, in the order of submission.
+    /// The jobs that a reopening must look at: waiting and running ones, in the order of submission.
     [Unfinished]
     fn unfinished_holds_what_is_not_complete_oldest_first(store) {
         succeeded(store, 3, 5)?;

@@ -92,7 +92,8 @@ law! { Fixture;
         assert_eq!(read(store, key, 0..2_000)?.len(), 2_000);
     }
 
-    /// Who reads a job while it is removed gets its rows, or hears that it was removed; never that rows are missing.
+    /// A reader of a job that is being removed gets its rows, or learns that it was removed; never that rows are
+    /// missing.
     [ReadRefused, Threads]
     fn a_reader_beside_a_removal_sees_rows_or_no_job(store; patience) {
         for n in 1..100 {

@@ -43,7 +43,7 @@ law! { Fixture;
         assert_eq!(store.segment(key(&first, 0)).unwrap_err().kind, ErrorKind::Fenced);
     }
 
-    /// What finds, keeps and resumes jobs is as durable as they are.
+    /// The entries that find, keep and resume jobs are as durable as the jobs.
     [Reopening]
     fn keys_work_reads_pins_and_checkpoints_survive_reopening(in fixture) {
         let store = fixture.open();

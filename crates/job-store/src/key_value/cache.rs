@@ -1,4 +1,4 @@
-//! What was read before, so that the common small reads need not ask the engine twice.
+//! Earlier reads, so that the common small reads need not ask the engine twice.
 
 use std::{collections::BTreeMap, hash::BuildHasher, ops::Range};
 
@@ -68,7 +68,7 @@ impl<T> Decoded<T> {
         shard.insert(id, decoded.clone());
     }
 
-    /// The caller holds the job's lock, until the change is written: then nobody notes the old again.
+    /// The caller holds the job's lock until the change is written, so the old record is not noted again.
     pub(super) fn forget(&self, id: JobId) {
         if let Some(shard) = self.shard(id) {
             shard.lock().remove(&id);

@@ -32,7 +32,7 @@ impl Table {
         }
     }
 
-    /// What belongs to it, out of what an adaptor has for each of [`ALL`](Self::ALL).
+    /// The entry of this table, out of an adaptor's values for each of [`ALL`](Self::ALL).
     ///
     /// ```
     /// use job_store::key_value::Table;
@@ -53,25 +53,25 @@ impl Table {
 /// # Contract
 /// * A [batch](Self::commit) is seen whole or not at all, by every view and after every crash.
 /// * A view that is made after a batch was committed sees it.
-/// * Open views and scans stop nobody: others, and the thread that has them, may commit and open more meanwhile.
+/// * Open views and scans stop no commit: all threads, and the one that has them, may commit and open more meanwhile.
 /// * One `KeyValueStore` at a time has the engine for writing, in all processes: it keeps locks and revisions in memory. The
 ///   adaptor refuses a second one, or its documentation does.
 /// * An error has its class ([`StoreError::caused`]) and needs neither an operation nor a job: the store adds them.
 ///
-/// The engine needs no transactions: nobody else changes what a batch is about between its reads and its commit.
+/// The engine needs no transactions: no other call changes the keys of a batch between its reads and its commit.
 pub trait KeyValue: Debug + Send + Sync + 'static {
     /// A state of the engine, to be read.
     type View<'k>: View;
     /// Changes on their way into the engine. [`Changes`](super::Changes) is one for engines that have none of their own.
     type Batch<'k>: Batch;
 
-    /// The state at this moment, which stays as it is whatever is committed later.
+    /// The state at this moment, which later commits do not change.
     ///
     /// # Errors
     /// When the engine cannot be read.
     fn view(&self) -> Result<Self::View<'_>, StoreError>;
 
-    /// For a single read, or for reads of what nobody else changes meanwhile: a view whose reads may each see a later
+    /// For a single read, or for reads of keys that do not change meanwhile. Each read of this view may see a later
     /// state, if that costs less than [`view`](Self::view).
     ///
     /// # Errors
@@ -102,7 +102,7 @@ pub trait KeyValue: Debug + Send + Sync + 'static {
         Ok(())
     }
 
-    /// What the store has to know of the engine; asked once.
+    /// The properties of the engine that the store uses; asked once.
     fn facts(&self) -> Facts {
         Facts::default()
     }
@@ -119,7 +119,7 @@ pub trait KeyValue: Debug + Send + Sync + 'static {
     /// [`Facts::reclaims`] says so.
     fn reclaim(&self, _dropped: Dropped) {}
 
-    /// About how many bytes the rows take on disk; `None` (the default) where nobody knows.
+    /// About how many bytes the rows take on disk; `None` (the default) where that is unknown.
     ///
     /// # Errors
     /// When the engine cannot be read.
@@ -151,7 +151,7 @@ pub trait View {
     fn scan(&self, scan: &Scan<'_>, each: &mut EachEntry<'_>) -> Result<(), StoreError>;
 }
 
-/// What a scan reads.
+/// The items of a scan.
 #[derive(Debug, Clone)]
 pub struct Scan<'s> {
     /// Where.
@@ -212,7 +212,7 @@ pub trait SortedRun: Send {
     fn publish(self: Box<Self>) -> Result<(), StoreError>;
 }
 
-/// What a store has to know of an engine.
+/// The properties of an engine that a store uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
     /// Whether the engine finds damage by itself whenever it reads. Default: no, so the store compares the checksum of every

@@ -17,9 +17,9 @@ use crate::{Durability, ErrorKind, SealedBlock, SegmentKey, SegmentWriter, Store
 
 pub(super) const OPERATION: &str = "append rows";
 
-/// A segment starts in memory. One that stays small is put in one batch. One that grows is put batch by batch, or, where
-/// the engine has [runs](KeyValue::sorted_run), written to one after the other, and each becomes part of the store when
-/// it is full.
+/// A segment starts in memory. One that stays small is put in one batch. One that grows is put batch by batch. Where
+/// the engine has [runs](KeyValue::sorted_run), it is written to one after the other, and each becomes part of the
+/// store when it is full.
 pub(super) struct Segment<K: KeyValue> {
     tally: Tally,
     gathered: Gathered,

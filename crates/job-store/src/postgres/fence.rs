@@ -1,6 +1,6 @@
 //! The fence that every write of an attempt has to pass.
 
-/// The row of the running attempt `$2` of job `$1`, if the claimant `$3` has the lease, or nobody needs one.
+/// The row of the running attempt `$2` of job `$1`, if the claimant `$3` has the lease, or no lease is needed.
 macro_rules! fence {
     () => {
         "

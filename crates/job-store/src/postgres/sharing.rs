@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{Claim, ClaimId, Claimed, KnownRevision, Listed, Seat, SharedStore, StoreError};
 
-/// The best of each kind and those whose lease has ended are locked where the indexes have them, without waiting for
-/// those that others are about to take; of these the best are claimed, by the claim `$6`. With a time `$5` the fresh ones,
-/// which wait for the first of several attempts, are started too; their records stay as they are until they are read. Says
-/// how many were locked: claimants that looked meanwhile have not seen them. `$7`: whether also those that run. `$8`: jobs
-/// that are left alone.
+/// The best of each kind and those whose lease has ended are locked in the order of the indexes. The lock does not
+/// wait for those that others are about to take. Of these the best are claimed, by the claim `$6`. With a time `$5`
+/// the fresh ones, which wait for the first of several attempts, are started too. Their records stay as they are until
+/// they are read. Says how many were locked: claimants that looked meanwhile have not seen them. `$7`: whether also
+/// those that run. `$8`: jobs that are left alone.
 pub(super) const CLAIM: &str = "
     WITH clock AS (
         SELECT (extract(epoch FROM now()) * 1000000)::bigint AS micros,
@@ -69,8 +69,8 @@ const LEAVE: &str = "
         started = CASE WHEN fresh THEN NULL ELSE q.started END, claim = NULL
     FROM held WHERE q.job = held.job RETURNING 1";
 
-/// What the claim `$2` has given and its claimant still holds, among the leases that have not ended: an index knows
-/// `now()`, which is no later than the clock.
+/// The jobs that the claim `$2` has given and its claimant still holds, among the leases that have not ended. An index
+/// knows `now()`, which is no later than the clock.
 const CLAIMED: &str = "
     UPDATE queue SET until = clock_timestamp() + $3::bigint * interval '1 microsecond'
     WHERE claimant = $1 AND claim = $2 AND until > now() AND until > clock_timestamp()
@@ -87,7 +87,7 @@ const RENEW: &str = "
     UPDATE queue q SET until = clock_timestamp() + $3::bigint * interval '1 microsecond'
     FROM held WHERE q.job = ANY (ARRAY[held.job]) RETURNING q.job, q.revision";
 
-/// A lease that ended at once: its row still fences off whoever had it.
+/// A lease that ended at once: its row still fences off its earlier claimant.
 const RELEASE: &str = "
     WITH held AS (
         SELECT q.job FROM (SELECT * FROM unnest($1::uuid[], $3::bigint[]) AS known (id, claim) ORDER BY id OFFSET 0) known

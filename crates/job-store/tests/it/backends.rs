@@ -233,8 +233,8 @@ mod rocks {
 
     job_store::conformance_tests!(Rocks::default());
 
-    /// The record cache once kept a removed job for a moment after its rows were gone: about one removal in a
-    /// thousand was reported to a reader as damage.
+    /// The record cache once kept a removed job for a moment after its rows were gone. About one removal in a thousand
+    /// was reported to a reader as damage.
     #[test]
     fn a_removed_job_is_not_remembered_beyond_its_rows() {
         for _ in 0..10 {

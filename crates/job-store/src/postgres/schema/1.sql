@@ -28,7 +28,7 @@ CREATE TABLE queue (
     priority smallint NOT NULL,
     -- Microseconds since 1970.
     not_before bigint NOT NULL,
-    -- Who has claimed it, or had until the lease ended.
+    -- The engine that has claimed it, or had until the lease ended.
     claimant uuid,
     -- End of the lease; null of a job that was never claimed.
     until timestamptz

@@ -21,7 +21,7 @@ CREATE TABLE uploads (
     attempt bigint NOT NULL,
     -- Once the attempt is over, its objects that no row names are to be deleted.
     due boolean NOT NULL,
-    -- Counts what became due: whoever has deleted objects meanwhile looks again.
+    -- Counts the rows that became due: a store that has deleted objects meanwhile looks again.
     revision bigint NOT NULL,
     PRIMARY KEY (job, attempt)
 );

@@ -1,12 +1,13 @@
--- A job that is not complete has its only row in the queue, record and all; one that ends moves to a table that grows by
--- plain insertions. So a submission writes one row, and the large table has none that dies before its job is removed.
+-- A job that is not complete has its only row in the queue, record and all. One that ends moves to a table that grows
+-- by plain insertions. So a submission writes one row, and the large table has none that dies before its job is
+-- removed.
 ALTER TABLE queue
     ADD COLUMN record bytea,
     -- It may not be attempted twice: not to be started before a worker is free.
     ADD COLUMN once boolean NOT NULL DEFAULT false,
     -- When an attempt was started that the record does not tell of yet; microseconds since 1970.
     ADD COLUMN started bigint,
-    -- The claim that has started it: whoever has lost the answer asks for it.
+    -- The claim that has started it: a claimant that has lost the answer asks for it.
     ADD COLUMN started_by bigint,
     ADD COLUMN last_read bigint,
     ADD COLUMN pinned boolean NOT NULL DEFAULT false;
