@@ -1,4 +1,4 @@
-//! [`EngineBuilder`]: how an engine is set up.
+//! [`EngineBuilder`]: sets an engine up.
 
 use std::{num::NonZeroUsize, panic::Location, sync::Arc, thread, time::Duration};
 
@@ -31,8 +31,8 @@ use crate::{
 /// # Ok::<(), job_runner::EngineError>(())
 /// ```
 ///
-/// An engine that has its store for itself, or one of several on a store that they share ([`SharedEngineBuilder`]): each has
-/// the options that mean something to it.
+/// An engine that has its store for itself, or one of several on a store that they share ([`SharedEngineBuilder`]).
+/// Each kind has only the options that apply to it.
 #[derive(Debug)]
 pub struct EngineBuilder<S = Exclusive> {
     store: Arc<dyn Store>,
@@ -69,13 +69,13 @@ impl EngineBuilder {
         self
     }
 
-    /// Opens the engine: takes up what an earlier process left, then starts the workers. Jobs that waited wait
-    /// again, in their order; jobs that ran run again as another attempt, unless they have failed as often as
-    /// they may. Cost: the unfinished jobs, however many are finished.
+    /// Opens the engine: takes up the unfinished jobs of an earlier process, then starts the workers. Jobs that waited
+    /// wait again, in their order. Jobs that ran run again as another attempt, unless they have failed as often as they
+    /// may. Cost: one read for each unfinished job, with any number of finished ones.
     ///
     /// # Errors
-    /// [`EngineError::InvalidOption`] when an option is out of range. [`EngineError::Store`] when another engine works on
-    /// the store (the error names the place where that one was opened), when the store is only for engines that
+    /// [`EngineError::InvalidOption`] when an option is out of range. [`EngineError::Store`] when another engine works
+    /// on the store; the error names the place where that one was opened. Also when the store is only for engines that
     /// [share](Engine::builder_shared) it, or when it cannot be read. [`EngineError::Thread`] when a thread cannot be
     /// started.
     #[track_caller]
@@ -92,28 +92,33 @@ impl SharedEngineBuilder {
         Self::with(Arc::<dyn SharedStore>::clone(&store), Shared(store))
     }
 
-    /// How long a claim on a job of a shared store lasts unless it is renewed, which happens three times as often;
-    /// 100 ms to a day, 10 s by default. Jobs of an engine that dies run again elsewhere after at most this time, or twice as long when
-    /// the others could not reach the store either; an engine that cannot reach the store for this long stops its jobs, and
-    /// runs them again later, unless another does. That is no failure of theirs.
+    /// How long a claim on a job of a shared store lasts unless it is renewed: 100 ms to a day, 10 s by default. An
+    /// engine renews its claims three times as often.
+    ///
+    /// Jobs of an engine that dies run again elsewhere after at most this time. It is twice as long when the others
+    /// could not reach the store either. An engine that cannot reach the store for this long stops its jobs, which spends
+    /// no attempt. It runs them again later, unless another does.
     #[must_use]
     pub const fn lease_duration(mut self, lease: Duration) -> Self {
         self.config.sharing.lease = lease;
         self
     }
 
-    /// How many jobs of a shared store are claimed at most ahead of the workers; 256 by default. Few
-    /// are as long as jobs are long, and none waits here for more than two thirds of a lease while others are idle.
+    /// The most jobs that the engine prefetches: claims before a worker is idle. 0 to 1,000,000; 256 by default.
+    ///
+    /// The engine prefetches less when jobs run long. A prefetched job goes back to the others when it has waited here
+    /// for two thirds of a lease at most. With 0 an engine claims for idle workers only, which costs throughput of
+    /// short jobs.
     #[must_use]
     pub const fn max_prefetch(mut self, jobs: usize) -> Self {
         self.config.sharing.max_prefetch = jobs;
         self
     }
 
-    /// How often a shared store is asked for work and for news when nothing was heard of it, 1 ms to a day; every second
-    /// by default.
-    /// It takes as long to notice that the lease of an engine that died has ended, that a job is due for its
-    /// next attempt, and what was missed when a connection was cut.
+    /// How often a shared store is asked for work and news when it sends no notice: 1 ms to a day, 1 s by default.
+    ///
+    /// An ended lease of a dead engine and a due retry are noticed after at most this time. So is a change whose notice
+    /// was lost when a connection was cut.
     #[must_use]
     pub const fn poll_interval(mut self, interval: Duration) -> Self {
         self.config.sharing.poll = interval;
@@ -186,7 +191,7 @@ impl<S> EngineBuilder<S> {
         self
     }
 
-    /// Starts no thread: the caller runs jobs with [`Engine::driver`], on his own.
+    /// Starts no thread: the caller runs jobs with [`Engine::driver`], for tests.
     #[must_use]
     pub const fn manual(mut self) -> Self {
         self.config.mode = Mode::Manual;
@@ -200,8 +205,8 @@ impl<S> EngineBuilder<S> {
         self
     }
 
-    /// How many threads jobs may use in all (see [`JobContext::acquire_threads`](crate::JobContext::acquire_threads)), 1 to 10,000; at
-    /// least one a worker. As many as the machine has cores by default.
+    /// How many threads jobs may use in all: 1 to 10,000, at least one a worker; as many as the machine has cores by default.
+    /// Bodies ask for them with [`JobContext::acquire_threads`](crate::JobContext::acquire_threads).
     #[must_use]
     pub const fn threads(mut self, threads: usize) -> Self {
         self.config.threads = threads;
@@ -226,53 +231,54 @@ impl<S> EngineBuilder<S> {
         self
     }
 
-    /// How long a job waits to gain one step of priority, 1 ms to a year; 60 s by default.
+    /// How long a job waits to gain one step of priority: 1 ms to a year, 60 s by default.
     #[must_use]
     pub const fn priority_aging(mut self, interval: Duration) -> Self {
         self.config.priority_aging = interval;
         self
     }
 
-    /// What acknowledged submissions and outcomes survive; [`Durability::Synced`] by default.
+    /// The faults that acknowledged submissions and outcomes survive. [`Durability::Synced`], the default, survives power
+    /// loss and costs one fsync, which concurrent calls share.
     #[must_use]
     pub const fn durability(mut self, durability: Durability) -> Self {
         self.config.durability = durability;
         self
     }
 
-    /// How jobs that failed for the moment are tried again: the first pause no longer than the longest, and that at most
-    /// 24 hours. With both 0 there is no pause.
+    /// The pauses before a job with a transient error runs again: 200 ms at first, doubled up to 60 s by default. The
+    /// first may not be longer than the longest, and that not longer than 24 hours. With both 0 there is no pause.
     #[must_use]
     pub const fn retry(mut self, retry: RetryPolicy) -> Self {
         self.config.retry = retry;
         self
     }
 
-    /// How often [`JobContext::iterate`](crate::JobContext::iterate) saves the state of an algorithm; every 10 s
-    /// by default, at least once a year. With 0 after each step.
+    /// How often [`JobContext::iterate`](crate::JobContext::iterate) saves the state of an algorithm: 0 to a year, 10 s by
+    /// default. With 0 it saves after each step.
     #[must_use]
     pub const fn checkpoint_interval(mut self, interval: Duration) -> Self {
         self.config.checkpoint_interval = interval;
         self
     }
 
-    /// How long running jobs get to obey when the engine is dropped or has to stop them, up to a day; 5 s by default. Those
-    /// that have not ended by then are left to the next open.
+    /// How long running jobs get to stop when the engine is dropped or has to stop them: 0 to a day, 5 s by default. The
+    /// next open runs those again that have not stopped by then.
     #[must_use]
     pub const fn shutdown_timeout(mut self, grace: Duration) -> Self {
         self.config.shutdown_timeout = grace;
         self
     }
 
-    /// Which finished jobs are removed, and when; none by default. Of the engines on a shared store one is enough: each
-    /// that is set to it looks at all jobs of the store.
+    /// Which finished jobs are removed; none by default. The engine looks every 30 s. On a shared store set it on one
+    /// engine, since each that has it looks at all jobs of the store.
     #[must_use]
     pub const fn retention(mut self, retention: Retention) -> Self {
         self.config.retention = retention;
         self
     }
 
-    /// Takes the time from `clock`.
+    /// Takes the time from `clock`; by default from the system's.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;

@@ -63,9 +63,9 @@ impl<'e> Driver<'e> {
         std::iter::from_fn(|| self.run_one()).collect()
     }
 
-    /// Does what is due by the clock now: stores what could not be stored before, ends jobs whose deadline has passed,
-    /// clears suspects, sets gauges, removes what [`Retention`](crate::Retention) does not keep, notes what was read.
-    /// On a shared store it also renews leases, looks for changes and claims jobs.
+    /// Does all work that is due by the clock now. It stores earlier failed writes, ends jobs whose deadline has
+    /// passed, clears suspects and sets gauges. It removes jobs that [`Retention`](crate::Retention) does not keep,
+    /// and notes reads. On a shared store it also renews leases, looks for changes and claims jobs.
     ///
     /// # Errors
     /// When the store fails.

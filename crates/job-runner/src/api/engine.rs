@@ -29,10 +29,10 @@ use crate::{
 ///
 /// One engine has a store for itself ([`builder`](Self::builder)); share the engine (`Arc<Engine>`), not the store: a
 /// second one is refused. Or several engines, in any number of processes, share a store that is made for it
-/// ([`builder_shared`](Self::builder_shared)). Dropping it stops the
-/// running jobs and leaves what is unfinished to the next open; it waits for them no longer than
-/// [`EngineBuilder::shutdown_timeout`]. Then the store is free for another engine. A body that did not obey may be left behind:
-/// once the next engine has taken up its job, whatever that body writes is refused.
+/// ([`builder_shared`](Self::builder_shared)). Dropping it stops the running jobs and leaves what is unfinished to the
+/// next open; it waits for them no longer than [`EngineBuilder::shutdown_timeout`]. Then the store is free for another
+/// engine. A body that did not stop may be left behind. Once the next engine has taken up its job, every write of that
+/// body is refused.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -71,17 +71,17 @@ impl Engine {
 
     /// Starts to set up one of several engines that share `store`, which is a claimant of its own for each of them.
     ///
-    /// A job is submitted to any of them, and run by whichever has a handler of its kind and a free worker; any of them
-    /// cancels it, waits for it and reads it. One without handlers only submits, cancels and reads: a front end. When an
-    /// engine dies, its jobs are run again by others after at most a lease ([`EngineBuilder::lease_duration`]), as
+    /// A job is submitted to any of them, and run by one that has a handler of its kind and a free worker. Any of them
+    /// cancels it, waits for it and reads it. One without handlers only submits, cancels and reads: a front end. When
+    /// an engine dies, its jobs are run again by others after at most a lease ([`EngineBuilder::lease_duration`]), as
     /// another attempt.
     ///
-    /// What holds for each engine by itself: the number of workers and threads, the limits per graph and class, the fair
-    /// shares of graphs, ageing. Jobs are claimed by priority, then age. There is no
-    /// bound on what waits in a shared store. A deadline of a waiting job takes effect when an engine claims it.
-    /// The times in records, deadlines and pauses before another attempt are by the clock of the engine that
-    /// writes them, so the clocks of the machines should agree to about a second; leases are by the store's.
-    /// Handles see the changes that other engines make when the store tells of them, which is at once as a rule.
+    /// Each engine has its own number of workers and threads, limits per graph and class, fair shares of graphs, and
+    /// ageing. Jobs are claimed by priority, then age. There is no bound on what waits in a shared store. A deadline
+    /// of a waiting job takes effect when an engine claims it. The times in records, deadlines and pauses before
+    /// another attempt are by the clock of the engine that writes them. So the clocks of the machines should agree to
+    /// about a second. Leases are by the store's clock. Handles see the changes that other engines make when the store
+    /// tells of them, which is at once as a rule.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -121,8 +121,8 @@ impl Engine {
     /// ([`EngineBuilder::durability`]) and will run, in this process or the next. Concurrent submissions share
     /// one fsync.
     ///
-    /// With an idempotency key that was used before for the same request, or a result that may be reused, the job that is
-    /// there comes back instead. A job that has failed or was cancelled has its key no more.
+    /// The existing job comes back when the idempotency key was used before for the same request, or when a result may
+    /// be reused. A job that has failed or was cancelled has its key no more.
     ///
     /// # Errors
     /// [`EngineError::QueueFull`], [`ShuttingDown`](EngineError::ShuttingDown),
@@ -219,7 +219,7 @@ impl Engine {
         self.shared.events.lock().join(None)
     }
 
-    /// What the engine does at this moment.
+    /// The engine's state at this moment.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.shared.stats()
@@ -231,10 +231,9 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Unhealthy`] says what fails, until the store works again; no job is taken meanwhile.
     /// [`EngineError::ThreadPanicked`] for a minute, by the clock of the engine, after one of its threads has panicked
-    /// outside of every handler and callback: it has been started anew, jobs are taken and run, and
-    /// [`Stats::thread_panics`] goes on counting.
-    /// In a process that was forked from the one that opened the engine it is always unhealthy: the threads of the
-    /// engine stayed there.
+    /// outside of every handler and callback. The thread has been started anew, jobs are taken and run, and
+    /// [`Stats::thread_panics`] goes on counting. In a process that was forked from the one that opened the engine it
+    /// is always unhealthy: the threads of the engine stayed there.
     pub fn health(&self) -> Result<(), EngineError> {
         self.shared.health.report(self.shared.clock.now())
     }
@@ -246,8 +245,8 @@ impl Engine {
         Driver::new(&self.shared)
     }
 
-    /// Shuts down in order: takes no more jobs and starts none, gives running ones `grace` to end, then tells
-    /// them to stop, and leaves those that do not obey within the stop grace to the next open.
+    /// Shuts down in order. The engine takes no more jobs and starts none, gives running ones `grace` to end, then
+    /// tells them to stop. It leaves those that do not stop within the stop grace to the next open.
     ///
     /// Returns at the end of it; afterwards the engine only answers for what it has, and another may be opened on the
     /// store. A second call does nothing, and answers the same.
@@ -264,7 +263,7 @@ impl Engine {
 fn highest_id(store: &dyn Store) -> Result<JobId, StoreError> {
     match store.list(None, 0, 1) {
         Ok(newest) => Ok(newest.first().map_or(JobId::MIN, |record| record.id)),
-        // Its record is damaged, which concerns nobody else.
+        // Its record is damaged, which concerns no other job.
         Err(StoreError { kind: ErrorKind::Corrupt, job: Some(id), .. }) => Ok(id),
         Err(error) => Err(error),
     }

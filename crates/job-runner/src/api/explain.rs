@@ -12,11 +12,11 @@ use crate::{
     job::{place::Place, progress::Progress},
 };
 
-/// What there is to say about a job. Its `Display` is one sentence.
+/// The explanation of a job's state. Its `Display` is one sentence.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Explanation {
-    /// Nobody in this process can run it; it waits for an engine that can.
+    /// No handler in this process can run it; it waits for an engine that can.
     NoHandler(JobKind),
     /// It waits for a worker, behind as many jobs of its graph.
     Queued {
@@ -41,7 +41,7 @@ pub enum Explanation {
     Delayed {
         /// Not before this time.
         until: Timestamp,
-        /// What went wrong.
+        /// The error.
         failure: Option<Failure>,
     },
     /// A worker is about to start it, or the engine is shutting down.
@@ -55,8 +55,8 @@ pub enum Explanation {
         /// For how long, by the clock of that engine.
         since: Duration,
     },
-    /// On a shared store: this engine ran it, and could not say so in time; it waits again as soon as that is known, or
-    /// another goes on with it.
+    /// On a shared store: this engine ran it, and could not say so in time. It waits again as soon as that is known,
+    /// or another engine goes on with it.
     LeaseLost,
     /// It runs.
     Running {

@@ -39,12 +39,12 @@ use crate::{
 ///
 /// It can be waited for from any thread ([`wait`](Self::wait)) and from any async runtime (`.await`).
 ///
-/// Also inside the body of another job. That job's seat is free while it waits: it counts neither as one of the workers'
-/// jobs nor against the limits of its graph and class, so what it waits for can run. It goes on when there is a place for it
-/// under these limits again. The wait ends with an error that the body should return (`?`): [`EngineError::ToldToStop`]
-/// when the waiting job is cancelled, late, or its engine shuts down; [`EngineError::CannotWait`] when the jobs would wait
-/// for each other, as far as one engine can see, or when too many wait already. An engine without workers runs the job
-/// that is waited for on the thread that waits.
+/// Also inside the body of another job. That job's seat is free while it waits. It counts neither as one of the
+/// workers' jobs nor against the limits of its graph and class, so the awaited job can run. It goes on when there is a
+/// place for it under these limits again. The wait ends with an error that the body should return (`?`). It is
+/// [`EngineError::ToldToStop`] when the waiting job is cancelled, late, or its engine shuts down. It is
+/// [`EngineError::CannotWait`] when the jobs would wait for each other, as far as one engine can see, or when too many
+/// wait already. An engine without workers runs the job that is waited for on the thread that waits.
 pub struct JobHandle {
     shared: Arc<EngineCore>,
     entry: Arc<Entry>,
@@ -108,16 +108,16 @@ impl JobHandle {
         self.shared.refresh(&self.entry)
     }
 
-    /// How far it is: while it runs, in this engine, how far the body says that it is; of a job that has succeeded, all
-    /// of it; of a cancelled one, how far it was. Empty otherwise.
+    /// The progress of the job. While it runs in this engine it is the body's last report. A succeeded job has all of
+    /// it, and a cancelled one the progress at its end. Empty otherwise.
     #[must_use]
     pub fn progress(&self) -> Progress {
         Look::at(&self.shared, &self.entry).progress()
     }
 
-    /// Everything that this engine knows of the job at one moment: [`record`](Self::record),
-    /// [explanation](crate::Engine::explain) and [`progress`](Self::progress), which asked for one after the other may be
-    /// of different moments.
+    /// All that this engine knows of the job at one moment: [`record`](Self::record),
+    /// [explanation](crate::Engine::explain) and [`progress`](Self::progress). Asked for one after the other, they may
+    /// be of different moments.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -254,8 +254,8 @@ impl JobHandle {
         self.reader().status(self.entry.id, page)
     }
 
-    /// As [`status`](Self::status) in the words of this dialect, and while the job runs in this engine with the rows that
-    /// are there so far, if there are any.
+    /// As [`status`](Self::status) in the words of this dialect. While the job runs in this engine, it has the rows so
+    /// far, if there are any.
     ///
     /// # Errors
     /// When the store fails.
@@ -266,7 +266,7 @@ impl JobHandle {
         }
     }
 
-    /// A page of the rows, also while the job runs in this engine: then what is there so far, marked
+    /// A page of the rows. While the job runs in this engine it has the rows so far, marked
     /// [`partial`](Page::is_partial), with offsets that will not change.
     ///
     /// # Errors
@@ -326,7 +326,7 @@ impl JobHandle {
         end
     }
 
-    /// In the body of a job nobody would tell a parked thread that the job is to stop: it looks again and again.
+    /// In the body of a job no thread would wake a parked one when the job is to stop: so it looks again and again.
     fn poll_inside(
         mut self: Pin<&mut Self>,
         body: &Body,

@@ -10,7 +10,7 @@ use crate::{
     job::{attempt::Attempt, entry::Entry, place::Place, progress::Progress},
 };
 
-/// A job at one moment. All of it fits together: what is said of a running job is of the attempt that runs, and a job
+/// A job at one moment. All of it fits together. The data of a running job are of the attempt that runs, and a job
 /// whose record is complete is explained as complete.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -27,7 +27,7 @@ pub struct JobSnapshot {
     pub list: Option<String>,
 }
 
-/// What one look under the lock of a job sees.
+/// The data that one look under the lock of a job gives.
 pub(crate) struct Look {
     pub(crate) record: JobRecord,
     /// The attempt that runs.

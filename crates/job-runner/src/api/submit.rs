@@ -24,7 +24,7 @@ pub(crate) enum Patience {
     Until(Option<Instant>),
 }
 
-/// What one request of a batch gets.
+/// The answer to one request of a batch.
 enum Answer {
     /// A job that was there.
     Known(Arc<Entry>),
@@ -163,7 +163,7 @@ impl EngineCore {
                 Arc::new(Entry::new(record, place))
             })
             .collect();
-        // Known before they are stored: whoever finds one in the store must get this handle, not a dead copy.
+        // Known before they are stored: a reader that finds one in the store must get this handle, not a dead copy.
         held.show(&entries);
         let records: Vec<JobRecord> = entries.iter().map(|entry| entry.record()).collect();
         self.insert(&records)?;
@@ -202,7 +202,7 @@ impl EngineCore {
         })
     }
 
-    /// Jobs that nobody here can run wait in no queue; there is a bound for them too.
+    /// Jobs that no handler here can run wait in no queue; there is a bound for them too.
     fn check_unhandled(&self, specs: &[&Arc<JobSpec>]) -> Result<(), EngineError> {
         let unhandled = specs.iter().filter(|spec| !self.handlers.has(spec.kind()));
         match (unhandled.clone().next(), unhandled.count()) {

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-/// The least time between two looks, and how much longer than a look the pause after it is: however many jobs are
-/// waited for, and however often something is heard, looking takes a small part of the store's time.
+/// The least time between two looks, and the ratio of the pause after a look to the look itself. So looks take a small
+/// part of the store's time, with any number of waiters and notices.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 const LOOK_SHARE: u32 = 4;
 
 /// How long a claim in vain keeps the next notice from another claim: at first, doubled each time, at most. A notice
-/// reaches every engine, and one of them has the job: without a pause the others' claims would be most of what a database
-/// of many engines does.
+/// reaches every engine, and one of them has the job. Without a pause the claims of the others would be most of the
+/// load of a database of many engines.
 const PAUSE: Duration = Duration::from_millis(1);
 const MAX_PAUSE: Duration = Duration::from_millis(20);
 
@@ -32,7 +32,7 @@ pub(crate) struct Settings {
     pub(crate) max_prefetch: usize,
     /// How long a claim lasts when it is not renewed.
     pub(crate) lease: Duration,
-    /// How long nothing is heard before the store is looked at all the same.
+    /// The time without a notice after which the store is looked at all the same.
     pub(crate) poll: Duration,
 }
 
@@ -87,7 +87,7 @@ pub(crate) struct Claims {
     settings: Settings,
     /// Others may have submitted jobs.
     news: bool,
-    /// Somebody here asks for a claim.
+    /// A thread of this engine asks for a claim.
     wanted: bool,
     /// There is something new to look at.
     look: bool,
@@ -95,7 +95,7 @@ pub(crate) struct Claims {
     more: bool,
     /// Jobs have come to an end since the last claim.
     moved: bool,
-    /// There is something new to do, and whoever waits for news has been woken for it.
+    /// There is something new to do, and the waiters for news have been woken for it.
     stirred: bool,
     woken: bool,
     /// How many jobs may be claimed beyond the seats at this time, up to the prefetch.
@@ -182,10 +182,10 @@ impl Claims {
         Some(Ask { limit, token, again, lost: self.takes_over(now) })
     }
 
-    /// How many jobs to claim: one for each idle worker, and some ahead of them, but no more than the workers will have
-    /// begun in [`AHEAD`]: other engines may be idle. What is ahead doubles when workers have run dry though jobs came to
-    /// an end, and when what waits here may not run beside what runs; it goes to nothing when jobs had to wait here while
-    /// others might have been idle.
+    /// How many jobs to claim: one for each idle worker, and some ahead of them. Those ahead are no more than the
+    /// workers will have begun in [`AHEAD`], since other engines may be idle. The number ahead doubles when workers
+    /// ran out of work though jobs came to an end. It also doubles when the jobs that wait here may not run beside
+    /// those that run. It goes to zero when jobs had to wait here while others might have been idle.
     fn room(&mut self, load: Load) -> usize {
         let Settings { seats, starts, max_prefetch, .. } = self.settings;
         let idle = load.held - load.waiting.min(load.held) < seats;
@@ -246,7 +246,7 @@ impl Claims {
         self.next_poll = now + self.settings.poll.min(LONGEST_POLL);
     }
 
-    /// Somebody here asks for a claim.
+    /// A thread of this engine asks for a claim.
     pub(crate) const fn ask(&mut self) {
         self.stirred |= !self.wanted;
         self.wanted = true;
@@ -282,7 +282,7 @@ impl Claims {
         self.ahead = 0;
     }
 
-    /// Whether to wake whoever waits for news; once for each rest.
+    /// Whether to wake the waiters for news; once for each rest.
     pub(crate) const fn wakes(&mut self) -> bool {
         let wakes = self.stirred && !self.woken;
         (self.stirred, self.woken) = (false, self.woken || wakes);
@@ -446,8 +446,8 @@ mod tests {
         assert_eq!(round(&mut claims, millis(10), full, 0), None, "no room");
     }
 
-    /// Small steps of a generator of its own: whatever happens, an engine never holds more than its seats and its prefetch,
-    /// and a wish that was told is never slept over.
+    /// Small steps of a generator of its own. An engine never holds more than its seats and its prefetch, and a wish
+    /// that was told never waits for the end of a sleep.
     #[test]
     fn any_history_keeps_the_bounds_and_answers_every_wish() {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;

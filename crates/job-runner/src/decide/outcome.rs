@@ -1,4 +1,4 @@
-//! What becomes of a job when an attempt ends: one pure function, so that every race is a row in a table.
+//! The fate of a job when an attempt ends: one pure function, so that every race is a row in a table.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub(crate) enum BodyOutcome {
     Panicked(String),
 }
 
-/// What is written about it.
+/// The record that is written about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The result is stored with the record.
@@ -79,12 +79,12 @@ impl RetryPolicy {
     }
 }
 
-/// What the verdict depends on besides how the body ended.
+/// The inputs of the verdict besides the end of the body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Circumstances {
     /// Why the body was told to stop, if it was.
     pub(crate) cause: Option<StopCause>,
-    /// Somebody asked for the end of the job; such a job is not run again.
+    /// A caller asked for the end of the job; such a job is not run again.
     pub(crate) cancelling: bool,
     /// The number of this attempt.
     pub(crate) attempt: u32,
@@ -99,7 +99,7 @@ pub(crate) struct Circumstances {
 pub(crate) fn verdict(ended: BodyOutcome, at: Circumstances) -> Verdict {
     let fail = |kind, message: String| Verdict::Fail(Failure::new(kind, message));
     match ended {
-        // A body that came to its end tells the truth, whatever was asked meanwhile.
+        // A body that came to its end tells the truth, also after a request to stop.
         BodyOutcome::Well => Verdict::Succeed,
         BodyOutcome::Panicked(message) => fail(FailureKind::Panicked, format!("the handler panicked: {message}")),
         BodyOutcome::Badly(JobError::Stopped(_)) => stopped(at),
@@ -140,8 +140,8 @@ fn stopped(at: Circumstances) -> Verdict {
     }
 }
 
-/// The store was not there, had no room, or has lost rows: that is no failure of the job, so it is run again however often that was.
-/// The pause grows with every start, so an outage without an end costs an attempt a minute.
+/// The store was not there, had no room, or has lost rows. That is no failure of the job, so it is run again, without
+/// a limit. The pause grows with every start, so an outage without an end costs an attempt a minute.
 fn without_blame(reason: String, at: Circumstances) -> Verdict {
     if at.cancelling {
         return Verdict::Stop;

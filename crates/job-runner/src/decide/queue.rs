@@ -1,14 +1,14 @@
 //! [`Queue`]: which job runs next. Pure: no lock, thread or clock in it.
 //!
-//! Jobs wait in lanes, one per graph and class. The lane that has the fewest jobs running comes first, then the
-//! one that has used the least worker time; so graphs share the workers whatever they submit. Inside a lane
-//! the rank decides: time of submission, moved ahead by one priority_aging interval for each step of priority. The order
-//! of two ranks never changes, and whoever waits long enough is ahead of anything that comes later: priority_aging
-//! without ever sorting again.
+//! Jobs wait in lanes, one per graph and class. The lane that has the fewest jobs running comes first, then the one
+//! that has used the least worker time. So graphs share the workers, with any number of submissions. Inside a lane the
+//! rank decides: time of submission, moved ahead by one priority_aging interval for each step of priority. The order
+//! of two ranks never changes, and a job that waits long enough is ahead of all later ones. So jobs age without ever
+//! being sorted again.
 //!
-//! Jobs that ran when their process died are suspects. They wait in front of their lanes, and one at a time is let in: the
-//! next when that one has ended or is cleared. So when the process dies again, there is one to blame; whatever is no
-//! suspect runs beside it.
+//! Jobs that ran when their process died are suspects. They wait in front of their lanes, and one at a time is let in:
+//! the next when that one has ended or is cleared. So when the process dies again, there is one to blame; jobs that
+//! are no suspects run beside it.
 
 use std::{
     cmp::Reverse,
@@ -19,7 +19,7 @@ use std::{
 use job_core::{JobClass, JobId, JobRecord, Timestamp};
 use rustc_hash::FxHashMap;
 
-/// What the queue needs to know of a waiting job.
+/// The queue's data of a waiting job.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Waiting<'a> {
     pub(crate) id: JobId,
@@ -32,7 +32,7 @@ pub(crate) struct Waiting<'a> {
     pub(crate) suspect: Option<u32>,
 }
 
-/// What may run at once, and how fast priority grows.
+/// The limits of jobs that run at once, and the speed of ageing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// How long a job waits to gain one step of priority.

@@ -1,13 +1,13 @@
-//! [`Retention`]: which finished jobs go, and when.
+//! [`Retention`]: the finished jobs to keep.
 
 use std::time::Duration;
 
 use job_core::{JobId, JobRecord, Timestamp};
 use job_store::{ErrorKind, Store, StoreError, Usage};
 
-/// How long finished jobs are kept. Each limit by itself is off by default; pinned jobs always stay.
+/// The limits up to which finished jobs are kept. Each is off by default; pinned jobs always stay.
 ///
-/// Over a limit, jobs go in the order in which they were last read (or, never read, finished).
+/// Over a limit, the job goes first that was last read the longest ago. A job that was never read counts by its end.
 ///
 /// ```
 /// use std::time::Duration;
@@ -19,11 +19,11 @@ use job_store::{ErrorKind, Store, StoreError, Usage};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retention {
-    /// Jobs that finished longer ago go.
+    /// The longest time since the end of a job.
     pub age: Option<Duration>,
-    /// More finished jobs than this are not kept.
+    /// The most finished jobs.
     pub jobs: Option<u64>,
-    /// More bytes of rows than this are not kept.
+    /// The most bytes of rows.
     pub bytes: Option<u64>,
 }
 
@@ -95,8 +95,8 @@ pub(crate) fn surplus(mut jobs: Vec<Kept>, policy: Retention, now: Timestamp) ->
 /// The most records that are read at once.
 const PIECE: usize = if cfg!(test) { 7 } else { 1_000 };
 
-/// When which jobs have to be looked at again, where only age counts. Ids stand for places here, not for times: of each
-/// run of them it is known that nothing in it has finished before a time, so it is left alone until that is long ago.
+/// When which jobs have to be looked at again, where only age counts. Ids stand for places here, not for times. Of
+/// each run of ids a time is known before which none in it has finished. The run is left alone until that is long ago.
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
     /// From the newest ids to the oldest.
@@ -136,9 +136,9 @@ impl Looks {
     }
 }
 
-/// Applies `policy` once; how many jobs were removed comes back. Cost: one pass over the records, in pieces. Where only
-/// age counts the first pass is such a one, and later ones look at a job again when it is old enough, or about once in
-/// that time.
+/// Applies `policy` once; how many jobs were removed comes back. Cost: one pass over the records, in pieces. Where
+/// only age counts the first pass is such a one. Later passes look at a job again when it is old enough, or about once
+/// in that time.
 pub(crate) fn sweep(
     store: &dyn Store,
     policy: Retention,
@@ -176,7 +176,7 @@ pub(crate) fn sweep(
 /// Finished jobs next to each other.
 struct Piece {
     jobs: Vec<Kept>,
-    /// When those have finished that nobody may remove.
+    /// The ends of jobs that may not be removed.
     pinned: Vec<Timestamp>,
     /// Where it ends.
     from: JobId,
@@ -194,7 +194,7 @@ fn read(
         let is_last = entries.len() < PIECE;
         entries.retain(|entry| entry.id >= from);
         let end = entries.last().map(|last| last.id).filter(|_| !is_last && entries.len() == PIECE);
-        // What cannot be read stays: a later version may read it.
+        // A record that cannot be read stays: a later version may read it.
         let records: Vec<JobRecord> = entries.into_iter().filter_map(|entry| entry.record.ok()).collect();
         let ids: Vec<JobId> = records.iter().map(|record| record.id).collect();
         let usage = usage(store, &ids)?;
@@ -225,7 +225,8 @@ fn remove(store: &dyn Store, jobs: Vec<JobId>) -> Result<u64, StoreError> {
     Ok(removed)
 }
 
-/// What keeps these jobs. When a note of one of them is damaged, each is asked for by itself, and that one stays.
+/// The reason that keeps these jobs. When a note of one of them is damaged, each is asked for by itself, and that one
+/// stays.
 fn usage(store: &dyn Store, jobs: &[JobId]) -> Result<Vec<Usage>, StoreError> {
     match (store.usage(jobs), jobs) {
         (Err(error), [_]) if error.kind == ErrorKind::Corrupt => {

@@ -1,8 +1,9 @@
-//! Who is to blame for the death of a process: only what dies alone. All of it is pure but the last function.
+//! The blame for the death of a process: only a job that dies alone has it. All of it is pure but the last function.
 //!
 //! Of several jobs that ran when a process died each may have killed it, so each is a suspect and none is blamed. The
-//! [`queue`](crate::decide::queue) then runs one suspect at a time, beside whatever is none. A suspect that ends, or runs for long
-//! enough, is one no more; one whose process dies meanwhile is blamed, and fails when that has happened too often.
+//! [`queue`](crate::decide::queue) then runs one suspect at a time, beside jobs that are none. A suspect that ends, or
+//! runs for long enough, is one no more. One whose process dies meanwhile is blamed, and fails when that has happened
+//! too often.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use job_core::{Event, Failure, FailureKind, JobRecord, JobState, Timestamp};
 /// How long a suspect runs until it is cleared, after its first death.
 const PERIOD: Duration = Duration::from_mins(1);
 
-/// What the jobs that a process left tell of its death.
+/// The signs of a process's death in the jobs that it left.
 #[derive(Debug, Default)]
 pub(crate) struct Death {
     running: usize,
@@ -48,7 +49,7 @@ impl Death {
     }
 }
 
-/// What becomes of a job whose process died while it ran.
+/// The fate of a job whose process died while it ran.
 pub(crate) fn verdict(record: &JobRecord, is_blamed: bool, how: &str) -> Event {
     if record.state == (JobState::Running { cancelling: true }) {
         return Event::Stop;
@@ -66,8 +67,8 @@ pub(crate) fn verdict(record: &JobRecord, is_blamed: bool, how: &str) -> Event {
     }
 }
 
-/// How long a suspect runs until it is cleared. Twice as long with each attempt, so that whatever it takes until a job
-/// kills its process, it is found.
+/// How long a suspect runs until it is cleared. Twice as long with each attempt, so that a job is found however long
+/// it takes to kill its process.
 pub(crate) fn period(record: &JobRecord) -> Duration {
     let again = record.attempt.saturating_sub(2);
     PERIOD.saturating_mul(1u32.checked_shl(again).unwrap_or(u32::MAX))
@@ -80,7 +81,7 @@ pub(crate) fn cleared_at(record: &JobRecord) -> Option<Timestamp> {
     Some(started.after(period(record)))
 }
 
-/// What becomes of a running job whose engine could not reach the store for so long that its lease has ended, and is there.
+/// The fate of a running job whose engine lives, but could not reach the store until its lease had ended.
 pub(crate) fn cut_off(record: &JobRecord) -> Event {
     if record.state == (JobState::Running { cancelling: true }) {
         return Event::Stop;

@@ -47,7 +47,7 @@ impl Completer {
         Ok(())
     }
 
-    /// What waits; `None` when the thread is to end and nothing does.
+    /// The ends that wait; `None` when the thread is to end and none waits.
     pub(crate) fn next(&self) -> Option<Vec<CompletedAttempt>> {
         let mut pending = self.pending.lock();
         while pending.ends.is_empty() {
@@ -59,7 +59,8 @@ impl Completer {
         Some(std::mem::take(&mut pending.ends))
     }
 
-    /// Has workers store ends themselves from here on. What waits comes back to a caller that the thread may wait for.
+    /// Has workers store ends themselves from here on. Ends that wait come back to a caller that the thread may wait
+    /// for.
     pub(crate) fn bypass(&self) -> Vec<CompletedAttempt> {
         let mut pending = self.pending.lock();
         pending.closed = true;

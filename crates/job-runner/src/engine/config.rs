@@ -10,18 +10,18 @@ use crate::{
     job::error::InvalidOption,
 };
 
-/// Who does the work of an engine.
+/// The threads that do the work of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// So many threads run jobs.
     Workers(usize),
     /// The caller, step by step.
     Manual,
-    /// Nobody: the engine only submits and reads.
+    /// None: the engine only submits and reads.
     FrontEnd,
 }
 
-/// What an engine is set to.
+/// The options of an engine.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) mode: Mode,
@@ -59,8 +59,8 @@ impl Config {
         }
     }
 
-    /// Whether an engine can work so: a job is claimed for longer than it takes to renew the claim, nobody looks all the
-    /// time or never, and sums of times do not overflow.
+    /// Whether an engine can work so. A job is claimed for longer than it takes to renew the claim. No pause is zero
+    /// or endless, and sums of times do not overflow.
     pub(crate) fn check(&self) -> Result<(), InvalidOption> {
         const THREADS: usize = 10_000;
         const DAY: Duration = Duration::from_hours(24);
@@ -92,6 +92,6 @@ pub(crate) struct Sharing {
     pub(crate) lease: Duration,
     /// The most jobs that are claimed ahead of the workers.
     pub(crate) max_prefetch: usize,
-    /// How long nothing is heard before the store is looked at all the same.
+    /// The time without a notice after which the store is looked at all the same.
     pub(crate) poll: Duration,
 }

@@ -46,7 +46,7 @@ use crate::{
     },
 };
 
-/// What the engine, its workers and the handles share.
+/// The state that the engine, its workers and the handles share.
 pub(crate) struct EngineCore {
     store: Arc<dyn Store>,
     /// The right to work on it, until the engine is shut down.
@@ -160,7 +160,7 @@ impl EngineCore {
         }
     }
 
-    /// The store. Nobody calls it with a lock of the engine in his hands.
+    /// The store. The caller holds no lock of the engine.
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         assert_none_held();
         &self.store
@@ -246,7 +246,7 @@ impl EngineCore {
         self.moved.tell(News::Progress);
     }
 
-    /// Goes to the next phase of a shutdown and wakes everybody who should know.
+    /// Goes to the next phase of a shutdown and wakes every thread that waits for it.
     pub(crate) fn enter(&self, phase: Phase) {
         {
             let mut scheduler = self.scheduler();
@@ -269,7 +269,7 @@ impl EngineCore {
         drop(seat);
     }
 
-    /// Tells every running job to stop. Whoever starts meanwhile sees the flag after it can be told.
+    /// Tells every running job to stop. A job that starts meanwhile sees the flag after it can be told.
     pub(crate) fn stop_running(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         let entries = self.scheduler().registry.all();

@@ -105,7 +105,7 @@ impl Health {
 
     /// Ends every pause: there is something new to see.
     pub(crate) fn wake(&self) {
-        // Whoever is about to pause has looked under this lock, or will.
+        // A thread that is about to pause has looked under this lock, or will.
         drop(self.error.lock());
         self.changed.notify_all();
     }

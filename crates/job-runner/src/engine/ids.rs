@@ -4,9 +4,9 @@ use job_core::{JobId, Timestamp};
 
 use crate::seam::sync::{Mutex, random};
 
-/// Makes job ids. Each is greater than all before it from this source, and than all that were stored when it began, even
-/// if the clock goes back or stands; so the order of ids is the order of submission. Nothing is decided by the time in one:
-/// after a clock that was ahead, ids only count on.
+/// Makes job ids. Each is greater than all before it from this source, and than all that were stored when it began.
+/// This holds even if the clock goes back or stands. So the order of ids is the order of submission. Nothing is
+/// decided by the time in one: after a clock that was ahead, ids only count on.
 #[derive(Debug)]
 pub(crate) struct IdSource {
     last: Mutex<Last>,
@@ -20,7 +20,7 @@ struct Last {
 }
 
 impl IdSource {
-    /// Ids after `highest`, the greatest that is stored. The first of them is a random one, also when the clock stands: a
+    /// Ids after `highest`, the greatest that is stored. The first of them is random, also when the clock stands: a
     /// job with the next id may have been there, and been removed.
     pub(crate) fn after(highest: JobId) -> Self {
         const AT_ITS_END: [u8; 10] = [0xff; 10];
@@ -51,7 +51,7 @@ impl Last {
         }
     }
 
-    /// This one if it comes after `id`. It does, unless somebody else has made that one, by other rules.
+    /// This one if it comes after `id`. It does, unless an id was made by other rules.
     fn after(self, id: JobId) -> Self {
         if self.id > id { self } else { Self::new(self.millis + 1, fresh()) }
     }

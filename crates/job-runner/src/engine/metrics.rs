@@ -1,4 +1,4 @@
-//! Counters, gauges and histograms for whoever has installed a recorder of the `metrics` facade.
+//! Counters, gauges and histograms for a recorder of the `metrics` facade, if one is installed.
 //!
 //! | name | kind | labels |
 //! | --- | --- | --- |
@@ -14,8 +14,8 @@
 //! | `job_oldest_waiting_seconds`, `job_oldest_running_seconds` | gauge | `class` |
 //! | `jobs_cancelling` | gauge | |
 //!
-//! Gauges are set every ten seconds and by [`Engine::tick`](crate::Engine::tick); whoever needs them at a
-//! moment of his own asks for [`Stats`].
+//! Gauges are set every ten seconds and by [`Engine::tick`](crate::Engine::tick). A host that needs the figures at
+//! another moment asks for [`Stats`].
 
 use job_core::{JobRecord, JobState};
 use metrics::{Counter, counter, gauge, histogram};

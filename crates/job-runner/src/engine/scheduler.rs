@@ -73,7 +73,7 @@ impl Scheduler {
         self.workers.saturating_sub(self.blocked) > wanted
     }
 
-    /// It is complete, or left to the next open: nobody here has to do with it any more.
+    /// It is complete, or left to the next open: this engine has no more to do with it.
     pub(crate) fn forget(&mut self, entry: &Entry) {
         self.registry.remove(entry);
         self.forget_deadline(entry);

@@ -1,5 +1,5 @@
-//! [`Source`]: where the jobs of an engine come from, and where they go when it is done with them. An engine has one of
-//! two: `Alone` with its store, or one of several (`Cluster`) on a store that they share. Nobody else asks which.
+//! [`Source`]: where the jobs of an engine come from, and where they go when it is done with them. An engine has one
+//! of two: `Alone` with its store, or one of several (`Cluster`) on a store that they share. No other room asks which.
 
 use std::{fmt, sync::Arc};
 
@@ -45,12 +45,12 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
     /// A worker is done with a job: it is complete, waits again, or is left to others.
     fn release(&self, shared: &EngineCore, scheduler: MutexGuard<'_, Scheduler>, entry: &Arc<Entry>);
 
-    /// A change of a job met another one: brings the record up to date. `false` where nobody else could change it.
+    /// A change of a job met another one: brings the record up to date. `false` where no other engine could change it.
     fn catch_up(&self, shared: &EngineCore, entry: &Arc<Entry>) -> Result<bool, StoreError>;
 
-    /// The store works, and refuses a change of this job for the so many-th time. `Ok`: the job is left to whoever has it;
-    /// `Err(None)`: the change is to be made once more from the record as it is now; `Err` of an error when that could not
-    /// be found out.
+    /// The store works, and refuses a change of this job for the so many-th time. `Ok`: the job is left to its present
+    /// engine. `Err(None)`: the change is to be made once more from the record as it is now. `Err` of an error: the
+    /// record could not be read.
     fn refused(
         &self,
         shared: &EngineCore,
@@ -65,7 +65,7 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
     /// Whether a job at this place is this engine's to run.
     fn has(&self, place: &Place) -> bool;
 
-    /// Somebody here waits for this job from now on: changes that others make to it are looked for.
+    /// A caller in this engine waits for this job from now on, so changes by others are looked for.
     fn watch_remote(&self, entry: &Entry);
 
     /// Brings the record of a job up to date that others may have changed.

@@ -1,7 +1,7 @@
 //! [`Started`]: the jobs that a claim has started and that no worker has begun yet.
 //!
-//! A claim starts no more than the workers will soon begin, as far as the last jobs tell. What they have not begun after
-//! [`PATIENCE`] waits again.
+//! A claim starts no more than the workers will soon begin, as far as the last jobs tell. Jobs that they have not
+//! begun after [`PATIENCE`] wait again.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::read::unreadable::Unreadable;
 
-/// What an engine does at one moment.
+/// The state of an engine at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Stats {

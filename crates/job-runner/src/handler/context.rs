@@ -31,7 +31,7 @@ use crate::{
     seam::{shield, sync::Mutex},
 };
 
-/// What a handler is given: the request, a place for rows and values, and the wish to stop.
+/// The inputs of a handler: the request, a place for rows and values, and the wish to stop.
 ///
 /// Once the engine is gone and has left the body behind, because it did not stop in time, every call that may fail does.
 ///
@@ -105,7 +105,7 @@ impl Core {
         self.parked.lock().push_back(buffer);
     }
 
-    /// Closes it now, or later when the store is still writing it: whoever scans goes on meanwhile.
+    /// Closes it now, or later when the store is still writing it: the scanning worker goes on meanwhile.
     pub(crate) fn settle(&self, mut buffer: SegmentBuffer) -> Result<(), JobError> {
         /// So that files that are being written do not become many.
         const AT_MOST: usize = 4;
@@ -197,7 +197,7 @@ impl Core {
             return Ok(known.saved.clone());
         }
         let found = match self.attempt.number {
-            // Nobody was there before it.
+            // There was none before it.
             1 => None,
             _ => shield::stored("read a checkpoint", || self.services.store().checkpoint(self.entry.id))?,
         };
@@ -285,7 +285,7 @@ impl JobContext {
         self.core.entry.id
     }
 
-    /// What was asked.
+    /// The request.
     #[must_use]
     pub fn spec(&self) -> &JobSpec {
         &self.core.spec
@@ -312,7 +312,7 @@ impl JobContext {
         self.core.attempt.token.clone()
     }
 
-    /// Says that `done` of `total` steps are behind; a step is whatever the body likes.
+    /// Says that `done` of `total` steps are behind; the body chooses the size of a step.
     pub fn set_progress(&self, done: u64, total: u64) {
         self.core.attempt.counter.set(done, total);
     }
@@ -331,8 +331,8 @@ impl JobContext {
         self.core.attempt.output(name, value)
     }
 
-    /// Opens the job's list called `name` for appending. Opened again under the same name, it goes on behind the
-    /// rows that are there, also on another thread at the same time: each writer fills a segment of its own.
+    /// Opens the job's list called `name` for appending. Opened again under the same name, it goes on behind the rows
+    /// that are there. Another thread may open it at the same time: each writer fills a segment of its own.
     ///
     /// # Errors
     /// When the job has a list of another name, or the name is taken by a value.
@@ -341,17 +341,17 @@ impl JobContext {
         Ok(RowWriter::new(&self.core, number))
     }
 
-    /// Runs `scan` over a range of ids in partitions, on this thread and on every worker that is
-    /// idle meanwhile. Rows are read in the order of ids whoever wrote them. A worker looks for waiting jobs
-    /// before each further partition, so a large scan never holds all of them. Progress counts partitions.
+    /// Runs `scan` over a range of ids in partitions, on this thread and on every worker that is idle meanwhile. Rows
+    /// are read in the order of ids, for all writers. A worker looks for waiting jobs before each further partition,
+    /// so a large scan never holds all of them. Progress counts partitions.
     ///
-    /// [`ScanOptions`] says how large a partition is. Rows of a partition that are more than a store
-    /// gathers in memory (4 MiB as JSON in `RocksStore`) are written while the next partition is scanned.
+    /// [`ScanOptions`] says how large a partition is. A store gathers some rows of a partition in memory (4 MiB as
+    /// JSON in `RocksStore`). More rows are written while the next partition is scanned.
     ///
     /// # Errors
-    /// The first error of `scan`; the other partitions then stop at their next check. The rows of a scan that fails
-    /// or panics are dropped, so that a body which goes on may scan once more; unless it was told to stop, or a budget is
-    /// used up: then they stay.
+    /// The first error of `scan`; the other partitions then stop at their next check. The rows of a scan that fails or
+    /// panics are dropped, so that a body which goes on may scan once more. They stay when the body was told to stop,
+    /// or when a budget is used up.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -381,9 +381,9 @@ impl JobContext {
         partition::scan(&self.core, name, ids, options, Box::new(scan))
     }
 
-    /// Asks for up to `most` threads for the inside of this job, its own included. What is granted (at least 1)
-    /// comes out of the engine's one budget and goes back when the guard is dropped, or at the end of the body, so that
-    /// jobs together never use more threads than the engine has.
+    /// Asks for up to `most` threads for the inside of this job, its own included. The granted threads (at least 1)
+    /// come out of the engine's one budget. They go back when the guard is dropped, or at the end of the body. So jobs
+    /// together never use more threads than the engine has.
     #[must_use]
     pub fn acquire_threads(&self, most: usize) -> ThreadPermits {
         let granted = self.core.services.threads().grant(most);
@@ -413,7 +413,7 @@ impl JobContext {
         Ok(self.core.save(|saved| saved.own = Some(state))?)
     }
 
-    /// What [`save_checkpoint`](Self::save_checkpoint) saved last, in this attempt or an earlier one.
+    /// The state that [`save_checkpoint`](Self::save_checkpoint) saved last, in this attempt or an earlier one.
     ///
     /// # Errors
     /// When the store fails or what it has is damaged.
@@ -422,10 +422,10 @@ impl JobContext {
         Ok(self.core.saved()?.own.map(|own| own.to_vec()))
     }
 
-    /// Runs an iterative algorithm step by step, with a check, progress and (as often as the engine is set
-    /// to) a saved state between steps; takes up from the state that an earlier attempt saved. A body that runs
-    /// several, one after the other, takes up the one that was running; those before it run again, and have to end as
-    /// they did, well or badly: otherwise it starts anew.
+    /// Runs an iterative algorithm step by step, with a check and progress between steps. It saves the state as often
+    /// as the engine is set to. It takes up the state that an earlier attempt saved. A body that runs several, one
+    /// after the other, takes up the one that was running. Those before it run again and have to end as they did, well
+    /// or badly; otherwise the one that was running starts anew.
     ///
     /// # Errors
     /// The first error of a step, or of the store.
@@ -468,7 +468,7 @@ pub trait Iterative {
     /// One bounded step; `Break` when there is nothing left to do.
     ///
     /// # Errors
-    /// Whatever ends the job.
+    /// Any of them ends the job.
     fn step(&mut self) -> Result<ControlFlow<()>, JobError>;
 
     /// Steps behind and in all.

@@ -16,14 +16,14 @@ use crate::{handler::context::JobContext, job::error::JobError, seam::shield};
 
 /// Runs jobs of one kind. Any closure `Fn(&mut JobContext) -> Result<(), JobError>` is one.
 ///
-/// A handler may be called by several workers at once, each with a job of its own. What it does must be
-/// repeatable: after a crash it is called again for the same job, with
-/// [`JobContext::attempt`] one higher and nothing of the earlier rows left.
+/// A handler may be called by several workers at once, each with a job of its own. The body must be repeatable: after
+/// a crash it is called again for the same job. [`JobContext::attempt`] is one higher then, and nothing of the earlier
+/// rows is left.
 pub trait Handler: Send + Sync + 'static {
     /// Does the work of one job.
     ///
     /// # Errors
-    /// Whatever ends the job; see [`JobError`].
+    /// Any error ends the job; see [`JobError`].
     fn run(&self, ctx: &mut JobContext) -> Result<(), JobError>;
 }
 

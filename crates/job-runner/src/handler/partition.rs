@@ -34,7 +34,7 @@ pub struct ScanOptions {
 }
 
 impl ScanOptions {
-    /// Of the partitions that nobody has set a size of: so many for each worker share the work evenly.
+    /// Partitions for each worker where the size is not set: this many share the work evenly.
     const PARTITIONS_A_WORKER: u64 = 16;
     /// And no more ids than that in one, so that other jobs need not wait long for a worker.
     const LARGEST: u64 = 65_536;
@@ -154,7 +154,7 @@ impl Scan {
         &self.core
     }
 
-    /// Whether a partition is left that nobody has taken.
+    /// Whether a partition is left that no worker has taken.
     pub(crate) fn has_work(&self) -> bool {
         self.state.lock().next < self.count
     }

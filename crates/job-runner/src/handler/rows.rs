@@ -18,7 +18,7 @@ pub(crate) struct SegmentBuffer {
     stored_bytes: u64,
     /// Whether the store has taken every block; not while it takes one, and not after a panic in it.
     is_whole: bool,
-    /// Why a block was not taken. Its rows are missing, whatever the body makes of that.
+    /// Why a block was not taken. Its rows are missing, also when the body ignores that.
     failure: Option<StoreError>,
     /// How many bytes of rows make a block.
     block_bytes: usize,
@@ -127,11 +127,12 @@ impl fmt::Debug for SegmentBuffer {
     }
 }
 
-/// Appends rows to the list of a running job. Rows become durable with the job's end; a block that is full goes
-/// to the store at once, so that memory does not grow with the rows.
+/// Appends rows to the list of a running job. Rows become durable with the job's end. A full block goes to the store
+/// at once, so that memory does not grow with the rows.
 ///
-/// What is not yet stored when the writer is dropped is stored when the body returns, by the engine, which also
-/// reports it if that fails. One that is never dropped (`mem::forget`) fails the job: its rows are lost. Made by [`JobContext::rows`](crate::JobContext::rows).
+/// The engine stores the rest when the body returns, if the writer was dropped before, and reports a failure of that.
+/// One that is never dropped (`mem::forget`) fails the job: its rows are lost. Made by
+/// [`JobContext::rows`](crate::JobContext::rows).
 #[derive(Debug)]
 pub struct RowWriter<'c> {
     core: &'c Core,
@@ -145,15 +146,15 @@ impl<'c> RowWriter<'c> {
         Self { core, buffer }
     }
 
-    /// Appends one row, serialized to JSON once, here. Cost: the serialization and, once per block, a write; and for a
-    /// row with a `null` in it a walk through the row, because NaN and infinities, which JSON does not have, are refused.
-    /// [`OrNull`](job_core::OrNull) writes `null` for them. A `serde_json::Value` has `null` in their place already, and a
-    /// `RawValue` is stored as it is.
+    /// Appends one row, serialized to JSON once, here. Cost: the serialization and, once per block, a write. A row
+    /// with a `null` in it is walked once more, because NaN and infinities, which JSON does not have, are refused.
+    /// [`OrNull`](job_core::OrNull) writes `null` for them. A `serde_json::Value` has `null` in their place already,
+    /// and a `RawValue` is stored as it is.
     ///
     /// # Errors
-    /// When the row is no JSON or too long, or when a budget is used up: the list is as before then, as it is when the
-    /// row panics. Or when the store fails; then rows are missing, and the job cannot succeed. The body should return
-    /// the error as it is (`?`).
+    /// When the row is no JSON or too long, or when a budget is used up. The list is then as before the call, as it is
+    /// when the row panics. Or when the store fails; then rows are missing, and the job cannot succeed. The body
+    /// should return the error as it is (`?`).
     pub fn push<T: Serialize + ?Sized>(&mut self, row: &T) -> Result<(), JobError> {
         match &mut self.buffer {
             Some(buffer) => buffer.push(self.core, row),

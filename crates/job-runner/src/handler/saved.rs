@@ -1,4 +1,4 @@
-//! What the body of a job has saved for the next attempt: its own state, and that of its iterative algorithm.
+//! The saved state of a job's body for the next attempt: its own, and that of its iterative algorithm.
 //!
 //! A store keeps one checkpoint of a job. The two have places of their own in it, so that neither is taken for the other
 //! or replaces it.
@@ -8,8 +8,8 @@ use std::{borrow::Cow, sync::Arc};
 /// Begins a checkpoint that holds the state of an algorithm. Others are the body's own bytes, as they are.
 const MARK: [u8; 16] = *b"\xf5job-iterative\x01\x0a";
 
-/// Which call of [`JobContext::iterate`](crate::JobContext::iterate) in an attempt: what those before it came to counts,
-/// because a body may go another way after a failure that it has caught.
+/// The number of the call of [`JobContext::iterate`](crate::JobContext::iterate) in an attempt. The outcomes of
+/// earlier calls count, because a body may go another way after a failure that it has caught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Call {
     /// How many were begun before it.
@@ -55,8 +55,8 @@ impl Saved {
         .concat()
     }
 
-    /// From what a store has. What an earlier version has saved of an algorithm is the body's own now, which starts its
-    /// algorithm anew.
+    /// From what a store has. A state of an algorithm that an earlier version saved is the body's own now; the body
+    /// starts its algorithm anew.
     pub(crate) fn decode(bytes: &[u8]) -> Self {
         Self::unpack(bytes).unwrap_or_else(|| Self { own: Some(bytes.into()), iterative: None })
     }

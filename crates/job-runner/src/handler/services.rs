@@ -7,7 +7,7 @@ use job_store::Store;
 use super::{partition::Scan, threads::ThreadBudget};
 use crate::seam::clock::Clock;
 
-/// What a running body asks of its engine.
+/// The services of an engine to a running body.
 pub(crate) trait Services: fmt::Debug + Send + Sync {
     /// Called with no lock of the engine held.
     fn store(&self) -> &Arc<dyn Store>;

@@ -37,7 +37,7 @@ pub(crate) struct Attempt {
     written: Mutex<Written>,
 }
 
-/// What the body has given so far.
+/// The rows and values of the body so far.
 #[derive(Debug, Default)]
 struct Written {
     outputs: Outputs,

@@ -1,4 +1,4 @@
-//! [`CancelToken`]: how a running body hears that it should stop, and why.
+//! [`CancelToken`]: tells a running body to stop, and why.
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use std::{
 /// Why a body is told to stop. The first cause wins, and any other wins over [`Sibling`](Self::Sibling).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StopCause {
-    /// Somebody asked for the job's end.
+    /// A caller asked for the job's end.
     Cancel,
     /// The engine shuts down; the job will run again.
     Shutdown,

@@ -30,9 +30,9 @@ pub(crate) struct Entry {
 pub(crate) struct State {
     pub(crate) record: JobRecord,
     pub(crate) place: Place,
-    /// A change of the record is being stored at this moment, without the lock: nobody else begins one.
+    /// A change of the record is being stored at this moment, without the lock: no other begins.
     recording: bool,
-    /// Somebody here waits for it, so that it is looked at while it is outside.
+    /// A thread of this engine waits for it, so the engine looks at it while it is outside.
     pub(crate) awaited: bool,
     /// Why the job is left, unless it is complete when the change that is being stored at this moment is over.
     leaving: Option<EngineError>,
@@ -58,7 +58,7 @@ impl State {
         }
     }
 
-    /// Whether the record in it is true: nobody else changes it.
+    /// Whether the record in it is true: no other engine changes it.
     pub(crate) const fn is_settled_or_here(&self) -> bool {
         self.place.is_here() || self.is_over()
     }
@@ -68,7 +68,7 @@ impl State {
         self.record.state.is_complete() || self.place.is_left()
     }
 
-    /// Shows a later record. Whoever watches this job sees each, in their order, because the lock is held.
+    /// Shows a later record. Each watch of this job gets every change, in order, because the lock is held.
     pub(crate) fn show(&mut self, record: JobRecord) {
         self.events.tell(&record);
         if record.state.is_complete() {
@@ -139,7 +139,7 @@ impl Entry {
         }
     }
 
-    /// Whether there is something to do about it, though nobody has a handle of it.
+    /// Whether there is work to do for it, though it has no handle.
     pub(crate) fn is_needed(&self) -> bool {
         let state = self.lock();
         state.place.is_here() || state.place.stopped().is_some() || self.signal.count() > 0
@@ -153,7 +153,7 @@ impl Entry {
             drop(state);
             self.shield(|| callback(&record));
         } else if state.place.is_left() {
-            // It will never be called: nobody must wait for what it holds.
+            // It will never be called: no thread must wait for a value that it holds.
             drop(state);
             shield::discard(callback);
         } else {
@@ -193,7 +193,7 @@ impl Entry {
         Some(self.lock()).filter(|state| !state.recording)
     }
 
-    /// Tells everybody who waits, after the record has become complete. No lock is held while they are told.
+    /// Tells all waiters, after the record has become complete. No lock is held while they are told.
     pub(crate) fn tell_end(&self) {
         self.signal.wake_threads();
         let callbacks = self.signal.tell(News::End);
@@ -212,14 +212,14 @@ impl Entry {
         self.signal.tell(News::State);
     }
 
-    /// Runs code of the host that must not take the thread down: a worker, the keeper, or whoever cancels.
+    /// Runs code of the host that must not take the thread down: a worker, the keeper, or the caller of a cancel.
     fn shield(&self, call: impl FnOnce()) {
         if let Err(message) = shield::run(call) {
             shield::log(|| tracing::error!(job = %self.id, message, "a callback at the end of a job panicked"));
         }
     }
 
-    /// Tells everybody who waits that the end will not come in this process, and sees to it that it does not.
+    /// Tells all waiters that the end will not come in this process, and ensures that it does not.
     pub(crate) fn lose(&self, why: EngineError) {
         let mut state = self.lock();
         if state.recording {
@@ -229,7 +229,7 @@ impl Entry {
         state.place.leave(why);
         state.events.close();
         drop(state);
-        // They will never be called; what they hold (a channel, say) must not make anybody wait for them.
+        // They will never be called; no thread must wait for a value that they hold, such as a channel.
         self.signal.wake_threads();
         shield::discard_all(self.signal.tell(News::End));
     }

@@ -29,8 +29,8 @@ pub enum EngineError {
     /// The engine shuts down and takes no more work. Nothing was stored: submit to another one.
     #[error("the engine is shutting down: it takes no new jobs")]
     ShuttingDown,
-    /// What somebody waits for will not come in this engine, which was shut down first. The job is stored, and runs when
-    /// its store is opened next, or in another engine that shares it.
+    /// The awaited end will not come in this engine, which was shut down first. The job is stored, and runs when its
+    /// store is opened next, or in another engine that shares it.
     #[error("job {0} has not ended in this engine, which is shut down: the next one on its store goes on with it")]
     LeftUnfinished(JobId),
     /// The engine is shut down, and the job may be another's by now, which would not hear of a change: ask that one.
@@ -40,8 +40,8 @@ pub enum EngineError {
     /// is taken.
     #[error("the engine is unhealthy: {0}")]
     Unhealthy(#[source] StoreError),
-    /// The job in whose body somebody waits was told to stop: the body should return this as it is (`?`), and the job ends
-    /// as whoever told it wanted.
+    /// The job whose body waits was told to stop. The body should return this error as it is (`?`); the job then ends
+    /// by the reason that it was given.
     #[error("job {job} waits no longer: it was told to stop: {cause}")]
     ToldToStop {
         /// The job that waited.
@@ -52,7 +52,7 @@ pub enum EngineError {
     /// A wait that would never end, or that the engine cannot afford.
     #[error("{} cannot wait for job {awaited}: {reason}", waiter(*job))]
     CannotWait {
-        /// The job in whose body somebody would wait; `None` in a callback.
+        /// The job whose body would wait; `None` in a callback.
         job: Option<JobId>,
         /// The job that would be waited for.
         awaited: JobId,
@@ -78,7 +78,7 @@ pub enum EngineError {
         key: String,
         /// The job that has it; `None` when that is another request of the same batch.
         job: Option<JobId>,
-        /// What that one does.
+        /// The request of that job.
         first: String,
         /// The request that was made now.
         other: String,
@@ -208,7 +208,7 @@ pub enum JobError {
     Store(StoreError),
 }
 
-/// What a budget limits.
+/// The quantity that a budget limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Resource {
     /// Rows of the list.
@@ -298,7 +298,7 @@ fn chain<'e>(first: Option<&'e (dyn Error + 'static)>) -> impl Iterator<Item = &
     iter::successors(first, beneath).take(MOST)
 }
 
-/// What an error says, and those beneath it: each once, because many repeat what caused them.
+/// The text of an error and of its sources: each once, because many repeat the text of their cause.
 fn told(error: &(dyn Error + 'static)) -> String {
     chain(error.source()).map(ToString::to_string).fold(error.to_string(), |mut told, cause| {
         if !told.contains(&cause) {
@@ -316,7 +316,7 @@ fn told(error: &(dyn Error + 'static)) -> String {
 pub struct InvalidOption {
     /// The method of [`EngineBuilder`](crate::EngineBuilder) that sets it.
     pub option: &'static str,
-    /// What it was set to.
+    /// The given value.
     pub value: String,
     /// The allowed range.
     pub range: String,

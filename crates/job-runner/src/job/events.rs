@@ -70,7 +70,7 @@ pub struct JobEvents {
     ring: Arc<Ring>,
     /// The number of the next change to read.
     next: u64,
-    /// The engine looks at a job that others run as long as somebody has it.
+    /// The engine looks at a job that others run as long as such a value exists.
     _of: Option<Arc<Entry>>,
 }
 
@@ -118,7 +118,8 @@ impl Iterator for JobEvents {
     }
 }
 
-/// What readers share. Threads alone wait for it, so nothing of a host is called when there is something to read.
+/// The state that readers share. Threads alone wait for it, so nothing of a host is called when there is something to
+/// read.
 #[derive(Debug, Default)]
 struct Ring {
     changes: Mutex<Changes>,
@@ -148,7 +149,7 @@ impl Changes {
     }
 }
 
-/// Where changes are told. The ring is there only while somebody reads it.
+/// Where changes are told. The ring exists only while it has a reader.
 #[derive(Debug, Default)]
 pub(crate) struct Audience {
     ring: Weak<Ring>,
@@ -201,7 +202,7 @@ mod tests {
         JobRecord::waiting(JobId::MIN, JobSpec::algorithm("a").with_graph("g"), Timestamp::from_micros(1))
     }
 
-    /// What reading costs: a reader's own, and the ring.
+    /// The cost of reading: a reader's own memory, and the ring.
     fn bytes(events: &JobEvents) -> (usize, usize) {
         let slots = events.ring.changes.lock().last.capacity();
         (size_of::<JobEvents>(), size_of::<Ring>() + slots * size_of::<Change>())

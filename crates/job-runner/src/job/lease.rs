@@ -12,8 +12,8 @@ use crate::{
 
 /// A claim on one job of a shared store. One attempt at most runs under it.
 ///
-/// Its end is counted from the moment before the store was asked, by the clock of this process that never goes back:
-/// so it has ended here before it ends in the store.
+/// Its end is counted from the moment before the store was asked, by the clock of this process that never goes back.
+/// So it has ended here before it ends in the store.
 #[derive(Debug)]
 pub(crate) struct Lease {
     /// Tells the attempt that runs under it to stop.
@@ -48,7 +48,7 @@ impl Lease {
         self.claimed.elapsed()
     }
 
-    /// It was renewed; `true` if somebody has changed the record since the last time.
+    /// It was renewed; `true` if the record has changed since the last time.
     pub(crate) fn extend(&self, asked: Instant, length: Duration, revision: u64) -> bool {
         let until = asked.saturating_duration_since(self.claimed).saturating_add(length);
         self.until.store(micros(until), Ordering::Release);
@@ -60,12 +60,12 @@ impl Lease {
         self.claim.load(Ordering::Acquire)
     }
 
-    /// Another claim has given the same job: nobody else was there meanwhile.
+    /// Another claim has given the same job: no other engine had it meanwhile.
     pub(crate) fn claimed_again(&self, token: u64) {
         self.claim.store(token, Ordering::Release);
     }
 
-    /// It is lost: whatever runs under it stops.
+    /// It is lost: the attempt under it stops.
     pub(crate) fn end(&self) {
         self.until.store(0, Ordering::Release);
         self.token.stop(StopCause::LeaseLost);

@@ -8,10 +8,10 @@ use crate::job::{attempt::Attempt, error::EngineError, lease::Lease};
 /// outside.
 #[derive(Debug, Clone)]
 pub(crate) enum Place {
-    /// It is nobody's here: another engine has it, it waits for one, or it is complete. Its record may be older than the
-    /// stored one.
+    /// It is not this engine's: another engine has it, it waits for one, or it is complete. Its record may be older
+    /// than the stored one.
     Outside,
-    /// This engine had a claim on it and has lost it, and nobody has changed the record since. With an attempt that has
+    /// This engine had a claim on it and has lost it, and the record is unchanged since. With an attempt that has
     /// ended here without a lease: the job is put back, unless another has it by now.
     LeaseLost(Option<Stopped>),
     /// It waits here for a worker.
@@ -22,7 +22,7 @@ pub(crate) enum Place {
     Started(Arc<Attempt>),
     /// A worker has it, or its end is being stored.
     Running(Arc<Attempt>),
-    /// Nobody in this process will see its end.
+    /// No thread of this process will see its end.
     Left(Box<EngineError>),
 }
 
@@ -68,7 +68,7 @@ impl Place {
         }
     }
 
-    /// Nobody here can run it.
+    /// No handler here can run it.
     pub(crate) fn miss_handler(&mut self) {
         if matches!(self, Self::Waiting(_)) {
             *self = Self::Unhandled;
@@ -142,7 +142,7 @@ impl Place {
         }
     }
 
-    /// Nobody in this process will see its end. What its body still does counts for nothing.
+    /// No thread of this process will see its end. Further work of its body counts for nothing.
     pub(crate) fn leave(&mut self, why: EngineError) {
         if let Some(attempt) = self.attempt() {
             attempt.leave();

@@ -17,8 +17,8 @@ use crate::{
     seam::sync::{Instant, Mutex},
 };
 
-/// How far a job is. While an attempt runs, the part behind never falls: what a body says that is a smaller part than
-/// what it has said before changes nothing. One that finds more work on its way stays where it was until it is past it.
+/// How far a job is. While an attempt runs, its progress never falls: a report of a smaller part than before changes
+/// nothing. One that finds more work on its way stays where it was until it is past it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Progress {
@@ -69,8 +69,8 @@ impl Progress {
         done.checked_div(u128::from(self.total)).and_then(|percent| u8::try_from(percent).ok()).unwrap_or_default()
     }
 
-    /// How far a job is that does not run: one that has succeeded has one step of one behind, of a cancelled one its
-    /// record knows the percents.
+    /// The progress of a job that does not run. A succeeded one has one step of one behind; the record of a cancelled
+    /// one has its percents.
     pub(crate) fn at_rest(record: &JobRecord) -> Self {
         let (done, total) = match record.state {
             JobState::Complete(Outcome::Succeeded) => (1, 1),
@@ -87,16 +87,16 @@ pub(crate) struct Counter {
     root: Arc<Root>,
 }
 
-/// What is told of steps.
+/// The report of steps.
 type Job = dyn AsRef<Signal> + Send + Sync;
 
-/// What the parts of an attempt share.
+/// The state that the parts of an attempt share.
 #[derive(Default)]
 struct Root {
     node: Node,
-    /// Whether somebody wants to hear of the next step. Nobody does while nobody looks, and then a step costs nothing more.
+    /// Whether a listener wants the next step. Without a listener none does, and then a step costs nothing more.
     watched: AtomicBool,
-    /// The job, once somebody has.
+    /// The job, once a listener exists.
     job: Mutex<Option<Weak<Job>>>,
 }
 
@@ -132,7 +132,7 @@ struct Node {
     tasks: Mutex<Vec<(String, Arc<Node>)>>,
 }
 
-/// Steps behind and in all. Both change together, so that nobody sees a part that was never said.
+/// Steps behind and in all. Both change together, so that no reader sees a part that was never reported.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Steps {
     done: u64,
@@ -204,7 +204,7 @@ impl Counter {
         self.root.tell();
     }
 
-    /// Has the next step told to whoever listens to this job. A step that is not seen afterwards is told.
+    /// Has the next step told to the listeners of this job. A step that is not seen afterwards is told.
     pub(crate) fn watch(&self, job: Weak<Job>) {
         *self.root.job.lock() = Some(job);
         self.root.watched.store(true, Ordering::Relaxed);
@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(remaining(Duration::from_secs(10), 100, 100), Some(Duration::ZERO));
     }
 
-    /// A part inside a hundred thousand others took the stack of whoever looked.
+    /// A part inside a hundred thousand others overflowed the stack of the reader.
     #[test]
     fn parts_without_number_or_depth_are_not_shown() {
         let counter = Counter::default();

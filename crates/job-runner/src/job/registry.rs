@@ -10,8 +10,8 @@ use crate::job::{
     place::Place,
 };
 
-/// The jobs that this engine may run, and those of other engines that somebody here has a handle of. The [`Place`] of
-/// each says where it is.
+/// The jobs that this engine may run, and those of other engines that have a handle here. The [`Place`] of each says
+/// where it is.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     jobs: FxHashMap<JobId, Arc<Entry>>,
@@ -44,18 +44,18 @@ impl Registry {
         self.jobs.values().cloned().collect()
     }
 
-    /// Notes that nobody here can run this job of the registry.
+    /// Notes that no handler here can run this job of the registry.
     pub(crate) fn miss_handler(&mut self, state: &mut State) {
         state.place.miss_handler();
         self.unhandled += 1;
     }
 
-    /// How many jobs nobody here can run.
+    /// How many jobs no handler here can run.
     pub(crate) const fn unhandled(&self) -> usize {
         self.unhandled
     }
 
-    /// Forgets the jobs of other engines that nobody asks about any more. Cost: a look at every job.
+    /// Forgets the jobs of other engines that have no handle here any more. Cost: a look at every job.
     pub(crate) fn forget_unasked(&mut self) {
         self.jobs.retain(|_, entry| Arc::strong_count(entry) > 1 || entry.is_needed());
     }

@@ -21,10 +21,10 @@ use crate::seam::{
     sync::{Condvar, Instant, Mutex, MutexGuard},
 };
 
-/// What is called when a job is complete.
+/// The callbacks of a complete job.
 pub(crate) type Callback = Box<dyn FnOnce(&JobRecord) + Send>;
 
-/// What is new of a job, the least first.
+/// The news of a job, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum News {
     /// How far it is, or where it stands among those that wait.
@@ -35,7 +35,7 @@ pub(crate) enum News {
     End,
 }
 
-/// Who waits without a thread of its own.
+/// The waiters without a thread of their own.
 pub(crate) enum Listener {
     /// A task, and the least that it waits for. Without a waker until it is polled.
     Task(News, Option<Waker>),
@@ -52,7 +52,7 @@ impl Listener {
     }
 }
 
-/// Tells whoever waits for something to look again. Each listener is told once, and then forgotten.
+/// Tells all waiters to look again. Each listener is told once, and then forgotten.
 #[derive(Default)]
 pub(crate) struct Signal {
     threads: Condvar,
@@ -102,8 +102,8 @@ impl Signal {
         self.count.load(Ordering::Acquire)
     }
 
-    /// Adds a listener. What it waits for must be looked at afterwards, or under a lock that is held meanwhile: it may have
-    /// come just before.
+    /// Adds a listener. The caller must look at the awaited state afterwards, or under a lock that is held meanwhile:
+    /// it may have come just before.
     pub(crate) fn add(&self, listener: Listener) -> u64 {
         let mut listeners = self.listeners.lock();
         let key = listeners.next;
@@ -137,7 +137,7 @@ impl Signal {
         known
     }
 
-    /// Tells the tasks that wait for these news. What is to be called comes back. Not under a lock.
+    /// Tells the tasks that wait for these news. Returns the callbacks to call. Not under a lock.
     pub(crate) fn tell(&self, news: News) -> Vec<Callback> {
         if self.count() == 0 {
             return Vec::new();

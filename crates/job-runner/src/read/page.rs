@@ -163,9 +163,9 @@ impl Page {
         Ok(())
     }
 
-    /// Appends to `piece` the JSON of the rows from `row` of the page on, as far as one block goes, with a comma
-    /// before it unless it is the first. Comes back with the row that is next; `None` at the end of the page. Cost: a seek
-    /// and a block; nothing is held between two calls.
+    /// Appends to `piece` the JSON of the rows from `row` of the page on, as far as one block goes. A comma stands
+    /// before it unless it is the first. Comes back with the row that is next; `None` at the end of the page. Cost: a
+    /// seek and a block; nothing is held between two calls.
     pub(crate) fn next_block(&self, row: u64, piece: &mut Vec<u8>) -> Result<Option<u64>, StoreError> {
         let start = self.window.start + row;
         let Some((segment, rows)) = self.list.parts(start..self.window.end).next() else { return Ok(None) };

@@ -245,8 +245,8 @@ impl Status {
     /// Writes the payload, block by block.
     ///
     /// # Errors
-    /// When the rows cannot be read (as an [`io::Error`] that holds the [`StoreError`]), or `out` fails. What was
-    /// written is then cut short, which no JSON reader takes for whole.
+    /// When the rows cannot be read (as an [`io::Error`] that holds the [`StoreError`]), or `out` fails. The output is
+    /// then cut short, which no JSON reader takes for whole.
     pub fn write_to<W: Write + ?Sized>(&self, out: &mut W) -> io::Result<()> {
         self.payload.write(out, |out, _| self.page.as_ref().map_or(Ok(()), |page| page.write_to(out)))
     }

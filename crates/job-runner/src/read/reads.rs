@@ -14,7 +14,7 @@ use crate::seam::{
 pub(crate) struct Reads {
     clock: Arc<dyn Clock>,
     noted: Mutex<Noted>,
-    /// Much is noted, or nobody notes any more.
+    /// Much is noted, or the notes are stored no more.
     changed: Condvar,
 }
 
@@ -28,7 +28,7 @@ struct Noted {
 }
 
 impl Reads {
-    /// How many notes are young, and how many old, at most. The oldest go when nobody stores them in time.
+    /// How many notes are young, and how many old, at most. The oldest go when they are not stored in time.
     const MOST: usize = 50_000;
 
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {

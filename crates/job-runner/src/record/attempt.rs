@@ -17,7 +17,7 @@ use crate::{
 
 impl EndedAttempt {
     /// Stores it: the record, if there was anything to store. A store that fails is tried again until it works or the
-    /// engine stops; where no thread of the engine would do that, it is an error after a few tries.
+    /// engine stops. Where no thread of the engine would do that, it is an error after a few tries.
     pub(crate) fn store(&mut self, shared: &Arc<EngineCore>) -> Result<Option<JobRecord>, StoreError> {
         let entry = Arc::clone(&self.entry);
         let mut stored = None;
@@ -122,7 +122,7 @@ pub(crate) fn catch_up(shared: &Arc<EngineCore>) -> bool {
 }
 
 impl EngineCore {
-    /// Without workers nobody tries again what could not be stored, so nobody else would see that the store works.
+    /// Without workers no thread tries failed writes again, so no other call would see that the store works.
     pub(crate) fn probe(&self) {
         if self.config.workers() == 0 && self.health.check().is_err() && self.store().record_reads(&[]).is_ok() {
             self.health.recovered();
@@ -180,7 +180,7 @@ pub(crate) fn fail(shared: &EngineCore, entry: &Arc<Entry>, failure: &Failure) -
     stored
 }
 
-/// Lets a job wait again that was started and that no worker has begun; one that somebody has asked to end, ends.
+/// Lets a job wait again that was started and that no worker has begun; one with a request to end, ends.
 pub(crate) fn put_back(shared: &EngineCore, entry: &Arc<Entry>) {
     let stored = put_back_record(shared, entry);
     shared.release(entry, Duration::ZERO);

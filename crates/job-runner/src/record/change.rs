@@ -47,8 +47,8 @@ impl EngineCore {
         }
     }
 
-    /// Brings the record of a job up to date, as far as the store answers: whoever waits goes on, and whoever writes hears of
-    /// it then.
+    /// Brings the record of a job up to date, as far as the store answers. Waiters go on, and a writer learns of the
+    /// change then.
     pub(crate) fn try_refresh(&self, entry: &Arc<Entry>) {
         if let Err(error) = self.source.refresh(self, entry) {
             tracing::warn!(job = %entry.id, %error, "a job of another engine could not be looked at");
@@ -122,7 +122,7 @@ pub(crate) fn store_surely(
     let (mut failures, mut refusals) = (0, 0);
     loop {
         if entry.is_lease_over() {
-            return Ok(()); // another engine's, or nobody's: it is not for us to write
+            return Ok(()); // another engine's, or none's: it is not for this engine to write
         }
         // A change of its own for each try: others may cancel the job between them.
         let written = shield::stored("change a job", || write(&entry.change()));
@@ -160,7 +160,7 @@ pub(crate) fn store_surely(
     }
 }
 
-/// Whether the store works, but says that this job is somebody else's by now, or damaged.
+/// Whether the store works, but says that this job is another engine's by now, or damaged.
 const fn refuses_job(kind: ErrorKind) -> bool {
     matches!(
         kind,

@@ -1,7 +1,7 @@
 //! [`Completer`]: stores the ends of jobs that went well, many with one write.
 //!
-//! A worker whose body has returned hands the end over and takes the next job. What waits is stored together: one
-//! write to the log, one fsync, for all of it. Nobody is told of an end before it is stored.
+//! A worker whose body has returned hands the end over and takes the next job. All waiting ends are stored together:
+//! one write to the log, one fsync. Watchers are told of an end after it is stored.
 
 use std::{sync::Arc, time::Duration};
 
@@ -40,7 +40,8 @@ pub(crate) fn store(shared: &Arc<EngineCore>, ends: Vec<CompletedAttempt>) {
             shared.forget(&end.entry);
             continue;
         }
-        // Whoever changes it at this moment, by a cancel say, is waited for with nothing else in hand.
+        // The thread waits for a change of the job that is being made, by a cancel for example, and holds nothing else
+        // meanwhile.
         let Some(change) = end.entry.try_change() else {
             missed.push(end);
             continue;
@@ -59,7 +60,7 @@ pub(crate) fn store(shared: &Arc<EngineCore>, ends: Vec<CompletedAttempt>) {
     }
     let batch: Vec<(&JobRecord, &JobResult)> = moves.iter().map(|(next, end, _)| (next, &end.result)).collect();
     let stored = shield::stored("complete jobs", || shared.store().complete(&batch, shared.config.durability));
-    // All at once: whoever cancels one of them must not wait until the others have been tried again.
+    // All at once: a cancel of one of them must not wait until the others have been tried again.
     let mut told = Vec::with_capacity(moves.len());
     for (next, end, change) in moves {
         match settle(shared, &next, end, change, &stored) {

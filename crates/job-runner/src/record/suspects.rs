@@ -35,7 +35,7 @@ impl EngineCore {
                 self.scheduler().queue.clear(entry.id);
                 self.call();
             }
-            // Somebody has asked for its end.
+            // A caller has asked for its end.
             Err(error) if error.kind == ErrorKind::Conflict && self.source.catch_up(self, &entry) == Ok(true) => {}
             Err(error) => {
                 tracing::warn!(job = %entry.id, %error, "a job could not be cleared of suspicion; it is tried again");

@@ -1,4 +1,4 @@
-//! What the engine takes from the machine: time, threads, locks, and code of the host that may panic.
+//! The parts of the machine that the engine uses: time, threads, locks, and code of the host that may panic.
 
 pub(crate) mod clock;
 pub(crate) mod shield;

@@ -20,7 +20,7 @@ pub(crate) fn run<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// Drops `value`, whatever that does.
+/// Drops `value`, and survives a panic of that.
 pub(crate) fn discard<T>(value: T) {
     let dropped = catch_unwind(AssertUnwindSafe(|| drop(value)));
     if let Err(panic) = dropped

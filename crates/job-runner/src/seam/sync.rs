@@ -1,7 +1,7 @@
-//! The locks and threads of the engine, the clock by which it waits and its chance, named in one place: `tests/schedules`
-//! compiles the same sources with those of a scheduler that tries many orders.
+//! The locks and threads of the engine, its clock for waits and its source of chance, named in one place.
+//! `tests/schedules` compiles the same sources with those of a scheduler that tries many orders.
 //!
-//! No lock is held across a call to the store, so that a store that does not answer stops nobody but its caller. Debug
+//! No lock is held across a call to the store, so that a store that does not answer stops only its caller. Debug
 //! builds, and tests by the feature `checked-locks`, count the locks of a thread and panic where one is held.
 
 pub(crate) use std::{thread, thread_local, time::Instant};
@@ -13,7 +13,7 @@ pub(crate) use self::checked::{Condvar, Mutex, MutexGuard, assert_none_held};
 #[cfg(not(any(debug_assertions, feature = "checked-locks")))]
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 
-/// Bytes that nobody else has, but for the bits of version and variant of a UUID.
+/// Bytes that no other call gets, but for the bits of version and variant of a UUID.
 pub(crate) fn random() -> [u8; 16] {
     Uuid::new_v4().into_bytes()
 }

@@ -50,7 +50,7 @@ impl Source for Alone {
     fn worker_is_free(&self) {}
 
     fn release(&self, shared: &EngineCore, mut scheduler: MutexGuard<'_, Scheduler>, entry: &Arc<Entry>) {
-        // Read under this lock: whoever cancels it later finds it in the queue.
+        // Read under this lock: a later cancel finds it in the queue.
         let waits = {
             let state = entry.lock();
             state.record.state == JobState::Waiting && !state.place.is_left()
@@ -137,7 +137,7 @@ fn recover(shared: &Arc<EngineCore>) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Leaves a job to whoever has it now: what the store says is true.
+/// Leaves a job to its present engine: the store's record is true.
 fn leave(shared: &EngineCore, entry: &Entry, error: StoreError) {
     tracing::error!(job = %entry.id, %error, "the store refused the change of a job: it is left as it is stored");
     if let Ok(Some(stored)) = shared.store().get(entry.id) {

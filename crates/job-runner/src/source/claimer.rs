@@ -74,7 +74,7 @@ fn step(shared: &Arc<EngineCore>, cluster: &Cluster) -> Result<Answered, StoreEr
     }
 }
 
-/// Looks at the jobs that run here and at those that somebody here waits for.
+/// Looks at the jobs that run here and at those that this engine's callers wait for.
 pub(super) fn look(shared: &Arc<EngineCore>, cluster: &Cluster) -> Result<(), StoreError> {
     let began = cluster.now();
     let known = remote::to_look_at(shared);
@@ -130,7 +130,7 @@ fn ask_store(shared: &Arc<EngineCore>, cluster: &Cluster, ask: Ask) -> Result<()
             let lease = cluster.lease(&record, asked, ask.token);
             started.push(take_in(shared, record, lease));
         } else if let Some(lease) = lease_of(shared, record.id) {
-            // It had ended, and nobody else was there.
+            // It had ended, and no other engine had the job.
             lease.claimed_again(ask.token);
             cluster.extend(&lease, asked, record.revision);
         } else {
@@ -184,7 +184,7 @@ fn adopt(shared: &Arc<EngineCore>, cluster: &Cluster, record: JobRecord, lease: 
     let entry = hold(shared, &mut shared.scheduler(), record.clone(), lease);
     let verdict = |record: &JobRecord| {
         if lost {
-            // That may have been the fault of whatever ran there, so only the one suspect of that engine is blamed.
+            // Another job that ran there may have been at fault, so only the one suspect of that engine is blamed.
             suspicion::verdict(record, record.is_suspect(), "its engine did not renew its lease while it ran")
         } else {
             suspicion::cut_off(record)

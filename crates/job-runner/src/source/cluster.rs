@@ -1,7 +1,7 @@
 //! [`Cluster`]: an engine that shares its store with others.
 //!
-//! The jobs that an engine runs are those that it has claimed: the [`Place`] of each has a [`Lease`]. The registry holds
-//! the others too that somebody here has a handle of; `remote` looks at those that are waited for.
+//! The jobs that an engine runs are those that it has claimed: the [`Place`] of each has a [`Lease`]. The registry
+//! also holds the others that have a handle here; `remote` looks at those that are waited for.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -242,7 +242,7 @@ impl Source for Cluster {
     ) -> Result<(), Option<StoreError>> {
         const MOST: u32 = 100;
         if error.kind == ErrorKind::Conflict && times < MOST {
-            // Somebody has asked for its end, most likely.
+            // A caller has asked for its end, most likely.
             return Err(remote::refresh(shared, self, entry).err());
         }
         tracing::warn!(job = %entry.id, %error, "the store refused the change of a job: it is left to other engines");

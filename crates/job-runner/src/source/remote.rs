@@ -1,4 +1,4 @@
-//! The jobs of other engines, as far as somebody here has to do with them.
+//! The jobs of other engines, as far as this engine has handles of them.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     source::cluster::Cluster,
 };
 
-/// Reads the record of a job that somebody else may have changed, and shows it.
+/// Reads the record of a job that another engine may have changed, and shows it.
 pub(super) fn refresh(shared: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>) -> Result<(), StoreError> {
     let stored = shared.store().get(entry.id)?;
     apply(shared, cluster, entry, stored);
@@ -22,7 +22,7 @@ pub(super) fn refresh(shared: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>
 /// Takes over the stored record if it is newer: shows it, and does what it asks for.
 pub(super) fn apply(shared: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>, stored: Option<JobRecord>) {
     let Some(stored) = stored else {
-        // It was complete and has been removed before anybody here looked.
+        // It was complete and has been removed before this engine looked.
         shared.scheduler().forget(entry);
         return entry.lose(EngineError::UnknownJob(entry.id));
     };

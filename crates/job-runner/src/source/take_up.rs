@@ -5,7 +5,7 @@ use job_store::{Durability, ErrorKind};
 
 use crate::{engine::core::EngineCore, job::error::EngineError};
 
-/// What an unfinished job is when it is taken up by this engine: waiting, or at its end. `verdict` says what becomes of
+/// The state of an unfinished job when this engine takes it up: waiting, or at its end. `verdict` says what becomes of
 /// one that runs in its record.
 pub(super) fn take_up(
     shared: &EngineCore,
@@ -20,8 +20,8 @@ pub(super) fn take_up(
     Ok(record)
 }
 
-/// The move of a job that was left running. Its record goes first: a thread of an engine that was dropped without
-/// waiting for it can write nothing more from then on, and must not find its rows gone while it still can.
+/// The move of a job that was left running. Its record goes first. A thread of an engine that was dropped without
+/// waiting for it can write nothing more from then on. It must not find its rows gone while it still can.
 fn interrupted(
     shared: &EngineCore,
     mut record: JobRecord,

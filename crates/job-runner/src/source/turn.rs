@@ -10,7 +10,7 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// Waits until nobody has it. It is over when what comes back is dropped.
+    /// Waits until no thread has it. It is over when what comes back is dropped.
     pub(crate) fn take(&self) -> impl Drop + '_ {
         let mut is_taken = self.is_taken.lock();
         while *is_taken {

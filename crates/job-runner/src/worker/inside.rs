@@ -1,4 +1,4 @@
-//! What the calling thread works for: the engine whose thread it is, and the jobs whose bodies it is inside of.
+//! The work of the calling thread: the engine whose thread it is, and the jobs whose bodies it is inside of.
 
 use std::{cell::RefCell, sync::Arc};
 

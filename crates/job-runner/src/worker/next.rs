@@ -1,4 +1,4 @@
-//! What workers do next: the jobs and scans they are given, and who is called when there is something.
+//! The next step of a worker: a job, a partition of a scan, or a call to wake it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,14 +12,14 @@ use crate::{
     seam::sync::thread,
 };
 
-/// What a worker does next.
+/// The next step of a worker.
 pub(crate) enum Work {
     Job(Arc<Entry>),
     Help(Arc<Scan>),
 }
 
 impl EngineCore {
-    /// What a worker does next; waits for it. `None` when the thread is to end.
+    /// Blocks until there is work. `None` at shutdown. `None` when the thread is to end.
     pub(crate) fn next(&self) -> Option<Work> {
         let mut scheduler = self.scheduler();
         loop {
@@ -27,7 +27,7 @@ impl EngineCore {
                 return None;
             }
             if scheduler.has_many_workers(self.config.workers()) {
-                // The one that it has worked for goes on. Whatever it was called for is another's.
+                // The one that it has worked for goes on. The work that it was called for is another's.
                 scheduler.workers -= 1;
                 scheduler.workers_left.push(thread::current().id());
                 self.work.notify_one();

@@ -85,7 +85,7 @@ fn spawn_as(
     }
 }
 
-/// Ends all threads: running jobs get `grace` to end, then are told to stop and get the stop grace to obey. Those
+/// Ends all threads: running jobs get `grace` to end, then are told to stop and get the stop grace to do so. Those
 /// whose bodies call this are left behind: they cannot end before it returns.
 pub(crate) fn stop(shared: &Arc<EngineCore>, grace: Duration) -> Shutdown {
     if let Some(left) = shared.scheduler().left {
@@ -119,7 +119,7 @@ pub(crate) fn stop(shared: &Arc<EngineCore>, grace: Duration) -> Shutdown {
 
 fn join(shared: &EngineCore, left: Shutdown) {
     let threads = std::mem::take(&mut *shared.threads.lock());
-    // A thread inside a body that does not obey cannot be joined; it ends with its body.
+    // A thread inside a body that does not stop cannot be joined; it ends with its body.
     if left.abandoned > 0 {
         tracing::warn!(left.abandoned, "jobs did not stop in time: they run again after the next open");
         return;

@@ -49,7 +49,7 @@ pub(crate) fn work(shared: &Arc<EngineCore>) {
     }
 }
 
-/// Runs one job to the end of this attempt, and gives its seat back whatever happens.
+/// Runs one job to the end of this attempt, and gives its seat back in every case.
 pub(crate) fn run(shared: &Arc<EngineCore>, entry: &Arc<Entry>) {
     let seat = Seat { shared, entry, held: Cell::new(true) };
     if let Err(message) = shield::run(|| run_on(&seat)) {
@@ -101,7 +101,7 @@ fn run_on(seat: &Seat<'_>) {
             return stored.map_or((), |record| tell(shared, entry, &record));
         }
     };
-    // Whatever is behind it in the queue has moved up.
+    // Every job behind it in the queue has moved up.
     shared.tell_moved();
     let ending = after_a_gap(&core, attempt(shared, entry, &core, &*handler));
     // Perhaps the last that has it: the engine may be gone.
@@ -178,13 +178,13 @@ fn attempt(shared: &Arc<EngineCore>, entry: &Arc<Entry>, core: &Arc<Core>, handl
     body(shared, core, handler)
 }
 
-/// What became of a job that a worker took.
+/// The fate of a job that a worker took.
 enum Begun {
     /// A new attempt runs.
     Running(Arc<Core>, Arc<dyn Handler>),
     /// Its deadline had passed, and that is stored.
     Expired(Box<JobRecord>),
-    /// Somebody else ended it first, and has told so; or it could not be started at all.
+    /// Another thread ended it first, and has told so; or it could not be started at all.
     Gone,
     /// Its claim has started it, and it was told to stop before its turn came.
     Stopped,
@@ -209,7 +209,7 @@ fn begin(shared: &Arc<EngineCore>, entry: &Arc<Entry>) -> Begun {
         return running(shared, entry, attempt, handler);
     }
     let now = shared.clock.now();
-    // The start need not survive a power loss: without it the job simply still waits.
+    // The start need not survive a power loss: without it the job still waits.
     let started = store_surely(shared, entry, |change| {
         let next = {
             let state = change.state();
@@ -228,7 +228,7 @@ fn begin(shared: &Arc<EngineCore>, entry: &Arc<Entry>) -> Begun {
         shared.show(&mut state, next);
         Ok(())
     });
-    // What could not be started still waits.
+    // A job that could not be started still waits.
     let Some(attempt) = entry.attempt().filter(|_| started.is_ok()) else { return Begun::Gone };
     running(shared, entry, attempt, handler)
 }

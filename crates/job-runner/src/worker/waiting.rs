@@ -186,7 +186,7 @@ impl Waiting {
     }
 }
 
-/// A future that nobody polls to its end, or a panic: its thread goes on at once.
+/// A future that is not polled to its end, or a panic: its thread goes on at once.
 impl Drop for Waiting {
     fn drop(&mut self) {
         if !self.is_over {
@@ -213,7 +213,7 @@ fn path(waits: &[(JobId, JobId)], from: JobId, to: JobId) -> Option<Vec<JobId>> 
     None
 }
 
-/// Why nobody in this circle would ever go on.
+/// The reason why no job of this circle would ever go on.
 fn circle(path: &[JobId]) -> String {
     match path {
         [] | [_] => "a job cannot end before it has ended".to_owned(),

@@ -226,7 +226,7 @@ fn an_algorithm_does_not_take_up_the_state_of_another() {
     assert_eq!(of_second_attempt, (1..=10).chain(4..=10).collect::<Vec<_>>());
 }
 
-/// A handler with a state of its own beside that of an algorithm; `own` is given the first time, and the attempt then
+/// A handler with a state of its own beside that of an algorithm. `own` is given the first time, and the attempt then
 /// fails at step 9 if `grief` says so.
 fn with_own_state(rig_clock: &Arc<ManualClock>, steps: &Sender<u64>, own: &'static [u8], grief: bool) -> Body {
     let grief: fn(u32, u64) -> Result<(), JobError> = if grief {
@@ -271,7 +271,7 @@ fn neither_a_body_nor_its_algorithm_takes_up_the_state_of_the_other() {
     }
 }
 
-/// After a panic that its body catches, an algorithm is run once more: it is the second call then, and in an attempt
+/// After a panic that its body catches, an algorithm is run once more. It is the second call then, and in an attempt
 /// without a panic the second call is another algorithm.
 #[test]
 fn the_state_of_a_call_after_a_panic_is_not_taken_for_that_of_another() {
@@ -432,7 +432,7 @@ fn jobs_together_never_have_more_threads_than_the_engine() {
     for handle in handles {
         assert!(handle.wait().unwrap().state.is_complete());
     }
-    // What was granted went back.
+    // The granted threads went back.
     let handle = engine.submit(job("wide")).unwrap();
     gate.entered();
     assert_eq!(widths.recv(), Ok(3));

@@ -1,4 +1,4 @@
-//! A store that does not answer one call stops nobody but its caller.
+//! A store that does not answer one call stops only its caller.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -71,7 +71,7 @@ fn in_time<T: Send + 'static>(what: &'static str, code: impl FnOnce() -> T + Sen
     told.recv_timeout(PATIENCE / 2).unwrap_or_else(|_| panic!("{what} waits for a store that does not answer"))
 }
 
-/// While the store does not answer a call about one job, everybody else is served, and the job is shown as it was.
+/// While the store does not answer a call about one job, all other callers are served, and the job is shown as it was.
 fn others_go_on(engine: &Arc<Engine>, job_of_the_call: &JobHandle, ends_are_stored: bool) {
     let shown = job_of_the_call.clone();
     in_time("a look at the job", move || (shown.record(), shown.snapshot(), shown.progress()));
@@ -140,7 +140,7 @@ fn a_cancel_of_a_running_job_keeps_nobody_waiting_and_not_the_job_itself() {
     }
 }
 
-/// Of an engine alone: on a shared store a claim starts the job, and nobody has it before.
+/// Of an engine alone: on a shared store a claim starts the job, and no engine has it before.
 #[test]
 fn the_start_of_a_job_keeps_nobody_waiting_and_no_shutdown() {
     let [(engine, blocker, gate), _] = engines();
@@ -171,7 +171,7 @@ fn the_end_of_a_job_keeps_nobody_waiting() {
     }
 }
 
-/// What a cancel is still storing is not undone by what the job did meanwhile, and comes first.
+/// A cancel that is still being stored is not undone by the job's own end meanwhile, and comes first.
 #[test]
 fn a_job_that_ends_while_its_cancel_is_stored_waits_for_it() {
     for (engine, blocker, gate) in engines() {

@@ -199,7 +199,7 @@ fn race(
                 start.wait();
                 other(&handle);
             });
-            // Whatever came first: nobody waits for ever, and the store agrees.
+            // In either order no caller waits for ever, and the store agrees.
             let record = handle.wait().unwrap();
             assert_eq!(engine.reader().record(handle.id()).unwrap(), Some(record.clone()));
             record.state
@@ -251,7 +251,7 @@ fn race_complete_against_cancel_on_workers() {
     for _ in 0..300 {
         let handles = engine.submit_all(vec![job("a"); 4]).unwrap();
         for handle in &handles {
-            // Whatever the answer, there is one.
+            // There is one answer in each case.
             let _ = handle.cancel();
         }
         for handle in handles {

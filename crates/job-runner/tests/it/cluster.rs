@@ -19,7 +19,7 @@ use crate::support::{Gate, block_on, count, drain, gated, job, nothing, numbers,
 const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
 const CANCELLED: JobState = JobState::Complete(Outcome::Cancelled);
 
-/// What every engine of a test has as its lease, by the clock that the test moves.
+/// The lease of every engine of a test, by the clock that the test moves.
 const LEASE: Duration = Duration::from_mins(10);
 
 /// A shared store on a clock that moves when told to.
@@ -177,8 +177,8 @@ fn a_front_end_waits_in_every_way_for_what_others_run() {
     assert_eq!(other.job(record.id).unwrap().unwrap().wait(), Ok(record));
 }
 
-/// A long poll on a front end was answered only when its time was over: whoever watches the whole engine was told nothing of
-/// jobs that only others run.
+/// A long poll on a front end was answered only when its time was over. A watch of the whole engine was told nothing
+/// of jobs that only others run.
 #[test]
 fn who_watches_the_engine_is_told_of_a_job_that_somebody_waits_for() {
     let group = Group::new();
@@ -191,7 +191,7 @@ fn who_watches_the_engine_is_told_of_a_job_that_somebody_waits_for() {
     assert!(told.map(|change| (change.id, change.state)).any(|change| change == (job.id(), SUCCEEDED)));
 }
 
-/// It heard nothing more once its handle was gone.
+/// It got no more changes once its handle was gone.
 #[test]
 fn a_watch_outlives_its_handle() {
     let group = Group::new();
@@ -224,7 +224,7 @@ fn a_record_is_what_is_known_and_a_refresh_asks_the_store_or_says_that_it_cannot
     assert_eq!(handle.refresh().unwrap().state, SUCCEEDED, "it cannot change any more");
 }
 
-/// The callback is called although nobody holds a handle.
+/// The callback is called also without a handle.
 #[test]
 fn a_callback_outlives_its_handle() {
     let group = Group::new();
@@ -286,7 +286,7 @@ fn the_jobs_of_a_dead_engine_run_again_elsewhere() {
     group.leases_end();
     assert_eq!(work(&other), 1);
     let record = group.stored(handle.id());
-    // It may have been the fault of whatever else ran there.
+    // It may have been the fault of another job that ran there.
     assert_eq!((record.state, record.attempt, record.failed_attempts), (SUCCEEDED, 2, 0));
     let elsewhere = other.job(handle.id()).unwrap().unwrap();
     assert_eq!(rows(&elsewhere, 0, 10), [0, 1, 2]);
@@ -323,7 +323,7 @@ fn jobs_that_a_dead_engine_had_only_claimed_lose_nothing() {
 fn a_paused_engine_writes_nothing_when_it_goes_on() {
     let group = Group::new();
     let (gate, pass) = Gate::new();
-    // It claims only when told to: a lease that is over is anybody's, its own engine's too.
+    // It claims only when told to: any engine may take a lease that is over, its own engine too.
     let paused = group.engine(|builder| builder.algorithm("numbers", halves(pass)));
     let handle = paused.submit(count(3)).unwrap();
     paused.driver().tick().unwrap();
@@ -336,7 +336,7 @@ fn a_paused_engine_writes_nothing_when_it_goes_on() {
         assert!(runs.join().unwrap().is_some());
         before
     });
-    // Nobody else has it yet; its rows and its end are refused all the same, and it is told so.
+    // No other engine has it yet; its rows and its end are refused all the same, and it is told so.
     assert_eq!(paused.health(), Ok(()));
     assert_eq!(group.stored(handle.id()), before);
     let why = paused.explain(handle.id()).unwrap();
@@ -380,7 +380,7 @@ fn an_engine_that_is_cut_off_stops_its_jobs() {
     }
 }
 
-/// The only engine never died and nobody else had the job: three outages, and it ended as "the process died while it ran
+/// The only engine never died and no other had the job. After three outages it ended as "the process died while it ran
 /// (attempt 3 of 3)".
 #[test]
 fn an_outage_longer_than_a_lease_costs_no_attempt_however_often_it_comes() {
@@ -414,7 +414,7 @@ fn an_outage_longer_than_a_lease_costs_no_attempt_however_often_it_comes() {
     assert!(record.attempt > 4);
 }
 
-/// Its lease has ended and nobody took the job: the attempt goes on when the store is there again.
+/// Its lease has ended and no engine took the job: the attempt goes on when the store is there again.
 #[test]
 fn a_body_that_did_not_notice_an_outage_goes_on() {
     let group = Group::new();
@@ -612,7 +612,7 @@ fn a_job_that_kills_every_engine_is_given_up() {
     assert_eq!(failure.message, "its engine did not renew its lease while it ran (attempt 3 of 3)");
 }
 
-/// The request is stored, the engine that has the job dies before it obeys.
+/// The request is stored, and the engine that has the job dies before it stops the job.
 #[test]
 fn a_job_that_was_to_be_cancelled_is_not_run_again() {
     let group = Group::new();
@@ -728,7 +728,7 @@ fn what_waits_long_in_one_engine_goes_to_another() {
     }
     gate.open();
     for handle in handles {
-        // What was started ahead and put back is at its second attempt, and nothing has failed.
+        // A job that was started ahead and put back is at its second attempt, and nothing has failed.
         assert_eq!(handle.wait().unwrap().failed_attempts, 0);
     }
 }
@@ -741,7 +741,7 @@ fn a_key_is_one_job_whichever_engine_is_asked() {
     assert_eq!(ids[0], ids[1]);
 }
 
-/// Nobody looked before retention took it.
+/// There was no look before retention took it.
 #[test]
 fn who_waits_for_a_removed_job_is_told_so() {
     let group = Group::new();
@@ -759,7 +759,8 @@ fn who_waits_for_a_removed_job_is_told_so() {
 fn a_store_that_fails_is_told_of_and_gets_well() {
     let group = Group::new();
     let store = FaultStore::new(Arc::new(group.store.claimant()));
-    let front = group.on(Arc::new(store.clone())).front_end().poll_interval(Duration::from_millis(1)).open().unwrap();
+    let front =
+        group.on(Arc::new(store.clone())).front_end().poll_interval(Duration::from_millis(1)).open().unwrap();
     let handle = front.submit(job("a")).unwrap();
     assert_eq!(handle.wait_timeout(Duration::ZERO), Ok(None));
     store.plan(Fault::Cut);
@@ -778,7 +779,7 @@ fn a_store_that_fails_is_told_of_and_gets_well() {
     assert_eq!(handle.wait().unwrap().state, SUCCEEDED);
 }
 
-/// A claim whose answer is lost: nobody runs the job until the engine finds out that it holds it.
+/// A claim whose answer is lost: the job does not run until the engine finds out that it holds it.
 #[test]
 fn a_claim_that_was_reported_as_failed_is_given_back() {
     let group = Group::new();
@@ -798,8 +799,8 @@ fn a_claim_that_was_reported_as_failed_is_given_back() {
     }
 }
 
-/// The network was cut between the start of a job and its answer: the job ran as a second attempt, and the first counted
-/// as a failure.
+/// The network was cut between the start of a job and its answer. The job ran as a second attempt, and the first
+/// counted as a failure.
 #[test]
 fn a_start_that_was_reported_as_failed_is_known_again() {
     let group = Group::new();

@@ -1,4 +1,4 @@
-//! A store that fails at every possible moment: whatever was acknowledged ends, or is found by the next open.
+//! A store that fails at every possible moment: every acknowledged job ends, or is found by the next open.
 
 use std::{sync::Arc, time::Duration};
 
@@ -138,7 +138,7 @@ fn the_store_may_fail_for_good_from_any_write_on() {
     try_every(Fault::WritesFrom);
 }
 
-/// What is read back must equal what was written, or a doubtful write could not be told from a conflict.
+/// A record must be read back as it was written, or a doubtful write could not be told from a conflict.
 #[cfg(feature = "rocksdb")]
 #[test]
 fn every_single_write_to_a_disk_may_fail_or_be_reported_as_failed() {
@@ -163,7 +163,7 @@ fn workers_whose_store_fails_for_good_lose_nothing() {
         let taken: Vec<_> = specs.into_iter().filter_map(|spec| engine.submit(spec).ok()).collect();
         assert_eq!(engine.shutdown(Duration::ZERO).abandoned, 0, "{n}");
         drop(engine);
-        // Nobody who waits is left hanging.
+        // No waiter is left hanging.
         for handle in &taken {
             let _ = handle.wait();
         }

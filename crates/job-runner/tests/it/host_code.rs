@@ -1,4 +1,4 @@
-//! Code and values of a host that panic wherever an engine calls or drops them: no thread ends, nobody hangs.
+//! Code and values of a host that panic wherever an engine calls or drops them: no thread ends and no call hangs.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, panic_any},

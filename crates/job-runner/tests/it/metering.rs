@@ -1,4 +1,4 @@
-//! What is counted, and that it is counted once.
+//! The counted events, each counted once.
 
 use std::{
     collections::BTreeMap,
@@ -36,7 +36,7 @@ impl Tally {
         Arc::clone(self.0.lock().entry(format!("{}{labels}", key.name())).or_default())
     }
 
-    /// What gauges were set to last.
+    /// The last values of gauges.
     fn gauge(&self, name: &str) -> Option<f64> {
         self.1.lock().get(name).map(|cell| f64::from_bits(cell.load(Ordering::SeqCst)))
     }

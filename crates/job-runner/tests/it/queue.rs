@@ -1,4 +1,4 @@
-//! What is taken, in which order it runs, what a repeated request gets.
+//! Submissions: those that are taken, the order in which they run, the answer to a repeated request.
 
 use std::{
     num::NonZeroUsize,

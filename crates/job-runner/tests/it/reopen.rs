@@ -1,4 +1,4 @@
-//! What a process leaves behind, and how the next engine takes it up.
+//! The jobs that a process leaves behind, and how the next engine takes them up.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use crate::support::{Gate, Rig, count, drain, job, nothing, numbers, page, rows, until_told, wire};
 
-/// An engine that dies while a body is inside: the body never obeys, and is left behind.
+/// An engine that dies while a body is inside: the body never stops, and is left behind.
 struct Dying {
     gate: Gate,
     engine: Engine,

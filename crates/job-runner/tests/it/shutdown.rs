@@ -1,4 +1,4 @@
-//! The end of an engine: in order, or at once; nobody hangs and nothing is lost.
+//! The end of an engine: in order, or at once; no call hangs and nothing is lost.
 
 use std::{
     ops::{ControlFlow, Range},
@@ -144,7 +144,7 @@ fn race_shutdown_against_submit() {
             submitters.into_iter().flat_map(|submitter| submitter.join().unwrap()).collect::<Vec<_>>()
         });
         drop(engine);
-        // Whatever was acknowledged is done or waits for the next open, and its handle says which.
+        // Every acknowledged job is done or waits for the next open, and its handle says which.
         let rig = Rig::on(store, |builder| builder.algorithm("a", nothing));
         let mut waiting = 0;
         for handle in &taken {
@@ -197,7 +197,7 @@ fn a_dropped_engine_stops_its_jobs() {
     entered.recv().unwrap();
     drop(engine);
     assert!(handle.wait().is_err());
-    // A callback that will never be called is dropped: nobody waits for what it holds.
+    // A callback that will never be called is dropped: no thread waits for a value that it holds.
     assert!(told.recv().is_err());
 }
 
@@ -285,7 +285,7 @@ fn a_body_that_is_left_behind_can_do_nothing_more() {
     assert_eq!((rig.stored(id).attempt, rig.stored(id).state), (2, JobState::Complete(Outcome::Succeeded)));
 }
 
-/// An engine that waits for hours for whatever does not obey, in a place from which its jobs can drop it.
+/// An engine that waits for hours for a body that does not stop, in a place from which its jobs can drop it.
 fn held(setup: impl FnOnce(job_runner::EngineBuilder) -> job_runner::EngineBuilder) -> Arc<Mutex<Option<Engine>>> {
     let engine = setup(Engine::builder(Arc::new(MemoryStore::default())))
         .workers(3)

@@ -21,7 +21,8 @@ use crate::{
 
 const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
 
-/// The answer of the claim is lost: nobody else may take them to be interrupted, nor may they wait for a lease to end.
+/// The answer of the claim is lost. No other engine may take them to be interrupted, nor may they wait for a lease to
+/// end.
 #[test]
 fn jobs_of_a_claim_that_was_reported_as_failed_run_as_their_first_attempt() {
     for jobs in [1, 5] {
@@ -57,7 +58,7 @@ fn a_started_job_whose_deadline_has_passed_fails_before_it_begins() {
     assert_eq!(began.load(Ordering::Relaxed), 1);
 }
 
-/// Also of jobs that it has never heard of, as if its workers had started them one by one.
+/// Also of jobs that it does not know, as if its workers had started them one by one.
 #[test]
 fn who_watches_the_engine_is_told_that_they_run() {
     let group = Group::new();

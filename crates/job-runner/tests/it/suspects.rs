@@ -99,7 +99,7 @@ fn a_job_that_runs_beside_one_that_kills_its_process_three_times_is_not_blamed()
     assert_eq!(inside(&life), [killer], "beside the one that is cleared");
     lives.die(life);
 
-    // Now one of them was the suspect; it comes first from here on, and takes nobody with it.
+    // Now one of them was the suspect; it comes first from here on, and takes no other job with it.
     for deaths in 1..=2 {
         let life = lives.life();
         assert_eq!(inside(&life), [killer]);
@@ -119,7 +119,7 @@ fn a_job_that_runs_beside_one_that_kills_its_process_three_times_is_not_blamed()
     assert_eq!(lives.stored(long), (JobState::Complete(Outcome::Succeeded), 0, false));
 }
 
-/// A death may be that of whatever ran beside the suspects, which is cleared by its own end.
+/// A death may be that of another job beside the suspects, which is cleared by its own end.
 #[test]
 fn suspects_run_one_after_another_and_are_cleared_by_their_ends() {
     let mut lives = Lives::new();
@@ -179,7 +179,7 @@ fn a_shutdown_blames_and_clears_nobody() {
     assert_eq!(drain(&lives.last()), 2);
 }
 
-/// Whichever write of the recovery the process dies at: nobody is blamed for the death of another.
+/// The process dies at each write of the recovery: no job is blamed for the death of another.
 #[test]
 fn a_process_that_dies_while_it_takes_jobs_up_blames_nobody_for_it() {
     for write in 0..4 {
@@ -204,7 +204,7 @@ fn a_process_that_dies_while_it_takes_jobs_up_blames_nobody_for_it() {
     }
 }
 
-/// Nobody would have looked for the next one.
+/// No thread would have looked for the next one.
 #[test]
 fn a_suspect_that_is_cancelled_while_it_waits_lets_the_next_one_run() {
     let mut lives = Lives::new();

@@ -52,7 +52,7 @@ fn an_engine_opens_and_works_beside_a_record_that_it_cannot_read() {
     assert_eq!(rig.stored(beside).state, SUCCEEDED);
     assert_eq!(rig.finish(job("a")).state, SUCCEEDED, "new jobs are taken");
 
-    // It is in the lists, and is named by whatever asks for it alone.
+    // It is in the lists, and is named by each call for it alone.
     let reader = rig.engine.reader();
     let entries = reader.entries(page(0, 10)).unwrap();
     assert_eq!(entries.len(), 4);
@@ -67,7 +67,7 @@ fn an_engine_opens_and_works_beside_a_record_that_it_cannot_read() {
     assert_eq!(refused(rig.engine.submit(job("a").idempotency_key("k"))), (ErrorKind::Corrupt, Some(lost)));
     assert!(matches!(rig.engine.cancel(lost), Err(EngineError::Store(error)) if error.job == Some(lost)));
 
-    // Until somebody removes it.
+    // Until it is removed by hand.
     assert!(rig.engine.remove(lost).unwrap());
     assert_eq!(rig.engine.stats().unreadable, []);
     assert_eq!(reader.entries(page(0, 10)).unwrap().len(), 3);
@@ -95,7 +95,7 @@ fn a_job_of_a_later_version_is_left_to_it() {
         before
     };
     let record = raw(Some(&LATER));
-    // Retention leaves it alone, whatever it is set to.
+    // Retention leaves it alone, under any settings.
     let rig = Rig::on(rocks(directory.path()), |builder| {
         setup(builder).retention(Retention::default().max_jobs(0).max_age(Duration::ZERO))
     });

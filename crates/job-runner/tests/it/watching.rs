@@ -1,4 +1,4 @@
-//! Watches: of one job, of all, by somebody slow; and what `explain` and `stats` say.
+//! Watches: of one job, of all, by a slow reader; and the texts of `explain` and `stats`.
 
 use std::{
     future::Future,
@@ -89,7 +89,7 @@ fn a_watcher_that_is_slow_is_told_what_it_missed() {
     assert_eq!(watch.try_next(), None);
     handles[1].cancel().unwrap();
     assert_eq!(watch.try_next().unwrap().lagged, 0);
-    // Whatever becomes of other jobs, the changes of one are not lost.
+    // With any changes of other jobs, those of one are not lost.
     drain(&rig.engine);
     assert_eq!(watch_of_one.next().map(|change| (change.state, change.lagged)), Some((RUNNING, 0)));
 }

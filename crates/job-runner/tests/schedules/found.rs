@@ -1,4 +1,4 @@
-//! What the simulation finds: nothing in what there is, and each of the [mistakes](Mistake) that can be put into it.
+//! The findings of the simulation: none in the library, and each of the [mistakes](Mistake) that can be put into it.
 
 use std::{env, fmt::Write as _, time::Instant};
 

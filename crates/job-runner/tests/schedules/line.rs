@@ -1,5 +1,5 @@
-//! [`Line`]: what an engine of a simulation reaches its store by, which delays, fails and loses answers; and [`World`],
-//! which sees all that happens in the store and says what must not.
+//! [`Line`]: the line by which an engine of a simulation reaches its store; it delays, fails and loses answers.
+//! [`World`] sees all that happens in the store and says which of it must not.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,7 +37,7 @@ pub(crate) enum Mistake {
     EndLost,
     /// A lease that was lost to another engine is renewed.
     LostLeaseRenewed,
-    /// A cancel that comes after the claim of a job and before its start is not heard of.
+    /// A cancel that comes after the claim of a job and before its start is lost.
     CancelLost,
 }
 
@@ -77,7 +77,7 @@ struct Started {
     is_missed: bool,
 }
 
-/// What was seen so far.
+/// The events so far.
 #[derive(Debug, Default)]
 struct Seen {
     claims: BTreeMap<JobId, Holder>,
@@ -86,7 +86,7 @@ struct Seen {
     ends: BTreeMap<JobId, JobRecord>,
     /// Of each line: what it has given back.
     given: BTreeSet<(usize, JobId)>,
-    /// The revisions of cancels that nobody hears of.
+    /// The revisions of cancels whose notice is lost.
     unheard: BTreeMap<JobId, u64>,
     cut: BTreeSet<usize>,
     dead: BTreeSet<usize>,
@@ -156,7 +156,7 @@ impl World {
         lock(&self.seen).dead.contains(&line)
     }
 
-    /// Cuts a line, or mends it.
+    /// Cuts a line, or repairs it.
     pub(crate) fn cut(&self, line: usize, is_cut: bool) {
         self.note(|| format!("line {line} {}", if is_cut { "is cut" } else { "works again" }));
         let cut = &mut lock(&self.seen).cut;
@@ -167,7 +167,7 @@ impl World {
         };
     }
 
-    /// What the store has, whatever the network does.
+    /// The state of the store itself, behind the network.
     pub(crate) fn stored(&self, id: JobId) -> Option<JobRecord> {
         self.memory.get(id).unwrap_or_default()
     }
@@ -188,7 +188,7 @@ impl World {
         lock(&self.seen).violation.clone()
     }
 
-    /// What happened, for who looks at one run.
+    /// The events, for a person who looks at one run.
     pub(crate) fn note(&self, what: impl FnOnce() -> String) {
         if self.tells {
             let line = format!("{:>12?} {}", time::now(), what());
@@ -248,7 +248,7 @@ fn short(job: JobId) -> String {
     job.to_string().split_off(30)
 }
 
-/// What an engine reaches the store by.
+/// The line by which an engine reaches the store.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     world: Arc<World>,

@@ -1,14 +1,14 @@
 //! The engine under a scheduler that tries many orders of its threads (shuttle).
 //!
-//! These are the sources of the library once more, with other locks and threads ([`seam`]): whole engines with
-//! workers, keeper and completer run, over a store in memory. A deadlock, a waiter that is never woken and a wrong
+//! These are the sources of the library once more, with other locks and threads ([`seam`]). Whole engines with
+//! workers, keeper and completer run over a store in memory. A deadlock, a waiter that is never woken and a wrong
 //! outcome are failures, and the schedule that led there is printed.
 //!
 //! `JOB_SCHEDULES` says how many schedules each scenario tries, one of two engines a quarter of them: 1,000 by default,
 //! 100,000 for the long form. Time is the scheduler's too ([`time`]).
 //!
 //! Besides, several engines are simulated on one store ([`simulation`]), over lines that delay, fail and lose answers.
-//! `JOB_SEEDS` says how many seeds are tried, 200 by default, and `JOB_SEED` which is the first: with both, and with
+//! `JOB_SEEDS` says how many seeds are tried, 200 by default, and `JOB_SEED` which is the first. With both, and with
 //! `JOB_STORY` set, one run is made again and told. The feature `mistakes` puts five mistakes into the lines, each of
 //! which the simulation has to find; `JOB_MISTAKE` puts one of them into every run.
 #![allow(
@@ -55,7 +55,7 @@ use crate::{seam::sync, time::Timed};
 
 use std::{env, process::ExitCode};
 
-// What the store in memory finds at the root of its own crate.
+// The names that the store in memory finds at the root of its own crate.
 use job_store::{
     Claim, ClaimId, Claimed, Durability, ErrorKind, JobStore, KnownRevision, LONGEST_PAUSE, MemoryStore,
     ResultStore, Seat, Seats, SegmentKey, SegmentWriter, SharedStore, Store, StoreError, forward,
@@ -90,7 +90,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), scenarios.chain(found).collect()).exit_code()
 }
 
-/// What a variable of the environment is set to.
+/// The value of a variable of the environment.
 fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok()?.parse().ok()
 }

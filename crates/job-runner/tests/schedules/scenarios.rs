@@ -1,4 +1,5 @@
-//! What is tried in many orders. Every scenario ends with an engine at rest and a store that agrees with it.
+//! The scenarios that are tried in many orders. Every scenario ends with an engine at rest and a store that agrees
+//! with it.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "scenarios of tests")]
 
@@ -242,7 +243,7 @@ fn recovery_against_body() {
     let end = handle.wait().unwrap();
     assert_eq!((end.state, end.size.rows), (SUCCEEDED, 3));
     assert_eq!(rows(&handle), [0, 1, 2]);
-    // Whatever the old engine's handle hears, it hears something.
+    // The old engine's handle gets an answer in each case.
     let _ = old.wait();
     rest(&store, &engine);
 }

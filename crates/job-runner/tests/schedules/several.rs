@@ -58,7 +58,7 @@ impl Two {
         Self { world }
     }
 
-    /// What may run on any engine; this one has that line.
+    /// Work that any engine may run; this one has that line.
     fn on(&self, line: usize, store: Arc<dyn SharedStore>) -> SharedEngineBuilder {
         let (rows, again) = (Arc::clone(&self.world), Arc::clone(&self.world));
         self.front(store)
@@ -215,7 +215,7 @@ fn put_back_against_renewal() {
     two.rest(&[&one, &other]);
 }
 
-/// What is submitted while one of the engines goes is the other's.
+/// A job that is submitted while one of the engines goes is the other's.
 fn shutdown_against_notice() {
     let two = Two::new();
     let (one, other) = (two.engine(), two.engine());
@@ -273,7 +273,7 @@ fn retry_against_cancel() {
     two.rest(&[&one, &other]);
 }
 
-/// It hears of the end in every way.
+/// It is told of the end in every way.
 fn front_end() {
     let two = Two::new();
     let front = two.front(Arc::new(two.world.line())).open().unwrap();

@@ -1,8 +1,8 @@
 //! Several engines on one store, over lines that delay calls, fail them and lose their answers, in a time of their own.
 //!
-//! A seed says everything: how many engines and jobs there are, what the jobs do, when they are cancelled, which engine
-//! dies, how bad the lines are and in which order the threads go on. [`World`] looks at every step, and at the end at what
-//! became of each job.
+//! A seed decides everything. It gives the number of engines and jobs, the bodies, the cancels and the engine that
+//! dies. It also gives the faults of the lines and the order in which the threads go on. [`World`] looks at every
+//! step, and at the end at what became of each job.
 
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -40,7 +40,7 @@ const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
 const FAILED: JobState = JobState::Complete(Outcome::Failed);
 const CANCELLED: JobState = JobState::Complete(Outcome::Cancelled);
 
-/// What the body of a job does.
+/// The body of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Body {
     /// Writes a row a step.
@@ -61,7 +61,7 @@ struct Plan {
     cancelled: Option<Duration>,
 }
 
-/// What a seed says.
+/// The choices of a seed.
 #[derive(Debug, Clone)]
 struct Setup {
     time_every: u64,
@@ -220,7 +220,7 @@ const fn is_passing(error: &EngineError) -> bool {
     matches!(error, EngineError::Store(_) | EngineError::Unhealthy(_))
 }
 
-/// Whoever is told of an end finds it in the store.
+/// A caller that is told of an end finds it in the store.
 fn check_told(world: &World, handle: &JobHandle) {
     let Ok(told) = handle.wait() else { return };
     let stored = world.stored(told.id);
@@ -229,7 +229,7 @@ fn check_told(world: &World, handle: &JobHandle) {
     }
 }
 
-/// What became of a job is what its body was to do.
+/// The outcome of a job is that of its body.
 fn check_end(reader: &Engine, plan: Plan, end: &JobRecord) -> Result<(), String> {
     let asked = plan.cancelled.is_some();
     let may = match plan.body {
@@ -331,7 +331,7 @@ fn play(world: &Arc<World>, setup: &Setup) -> Result<(), String> {
     Ok(())
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) violation: Option<String>,
@@ -355,7 +355,7 @@ pub(crate) fn run(seed: u64, mistake: Option<Mistake>, tells: bool) -> Run {
                 let run = simulate(seed, &setup, mistake, tells);
                 let violation = run.violation.clone();
                 *of_run.lock().unwrap_or_else(PoisonError::into_inner) = run;
-                // What goes on after a violation may never end.
+                // Work that goes on after a violation may never end.
                 assert!(violation.is_none(), "{}", violation.unwrap_or_default());
             });
         })

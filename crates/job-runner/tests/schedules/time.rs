@@ -1,7 +1,7 @@
-//! Time that passes when everybody waits for it, and by chance also while threads work.
+//! Time that passes when every thread waits for it, and by chance also while threads work.
 //!
-//! One task of each run is the clock. [`Timed`] lets it go on when no other can, or when the dice say so; it then moves the
-//! time to the end of the shortest sleep.
+//! One task of each run is the clock. [`Timed`] lets it go on when no other can, or when the dice say so. It then
+//! moves the time to the end of the shortest sleep.
 
 use std::{
     cell::RefCell,
@@ -28,7 +28,7 @@ use crate::seam::clock::Clock;
 /// So long at most time passes while others work: then they have the time that they need, or do not end for a reason.
 const HASTE: Duration = Duration::from_mins(1);
 
-/// No run takes longer: whoever still waits then would wait for ever.
+/// No run takes longer: a thread that still waits then would wait for ever.
 const LONGEST: Duration = Duration::from_mins(20);
 
 std::thread_local! {
@@ -64,7 +64,7 @@ pub(crate) fn run(every: u64, scenario: impl FnOnce()) {
     let clock = thread::spawn(pass);
     scenario();
     drop(with(|time| time.state.take()));
-    // Threads that an engine has left behind may still sleep; from here on nobody does.
+    // Threads that an engine has left behind may still sleep; from here on none does.
     let sleeps = with(|time| {
         time.is_over = true;
         std::mem::take(&mut time.sleeps)
@@ -94,13 +94,13 @@ fn pass() {
     }
 }
 
-/// What a run that does not end tells of itself.
+/// The report of a run that does not end.
 pub(crate) fn tell(state: impl Fn() -> String + 'static) {
     // The last one is dropped when nothing is borrowed.
     drop(with(|time| time.state.replace(Box::new(state))));
 }
 
-/// Lets this much time pass while nobody does anything: those that sleep find out when they wake.
+/// Lets this much time pass while no thread does anything: those that sleep find out when they wake.
 pub(crate) fn skip(by: Duration) {
     with(|time| time.now += by);
 }
@@ -220,7 +220,7 @@ impl Sleep {
 
     /// Whether it timed out.
     fn wait(&self) -> bool {
-        // Nobody closes it.
+        // It is never closed.
         let _ = self.over.acquire_blocking(1);
         self.state.load(Ordering::SeqCst) == TIMED_OUT
     }
@@ -304,7 +304,7 @@ impl<S: Scheduler> Scheduler for Timed<S> {
         let schedule = self.inner.new_execution()?;
         self.dice = schedule.seed | 1;
         let last = TIME.replace(Time { random: schedule.seed, ..Time::default() });
-        // What a run that failed has left cannot be dropped outside of it.
+        // The remains of a failed run cannot be dropped outside of it.
         std::mem::forget(last);
         Some(schedule)
     }
