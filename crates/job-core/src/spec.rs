@@ -89,14 +89,14 @@ impl JobSpec {
         Self::new(JobKind::EdgeFilter)
     }
 
-    /// Names the graph to read.
+    /// Names the graph to read: 1 to 256 bytes.
     #[must_use]
     pub fn with_graph(mut self, name: impl Into<String>) -> Self {
         self.graph = name.into();
         self
     }
 
-    /// Gives the parameters, as anything that serializes to JSON.
+    /// Gives the parameters, as anything that serializes to JSON of at most 1 MiB; `{}` by default.
     ///
     /// # Errors
     /// When `parameters` do not serialize, for example a map whose keys are not strings.
@@ -112,84 +112,86 @@ impl JobSpec {
         self
     }
 
-    /// Gives it a place in the queue: greater runs earlier, 0 is the default.
+    /// The priority, -128 to 127; 0 by default. A job with a greater one runs earlier.
     #[must_use]
     pub fn priority(mut self, priority: i8) -> Self {
         self.options_mut().priority = priority;
         self
     }
 
-    /// Puts it in the queue of this class.
+    /// The class of the job; [`JobClass::Read`] by default. Each class has a queue bound and limits of its own.
     #[must_use]
     pub fn class(mut self, class: JobClass) -> Self {
         self.options_mut().class = class;
         self
     }
 
-    /// Names the request, so that submitting it again gives the same job back.
+    /// Names the request with at most 256 bytes, so that a second submission gives the same job back; no name by default.
     #[must_use]
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.options_mut().idempotency_key = Some(key.into());
         self
     }
 
-    /// Names the version of the graph that is read.
+    /// Names the version of the graph that is read, with at most 256 bytes; none by default.
     #[must_use]
     pub fn graph_version(mut self, version: impl Into<String>) -> Self {
         self.options_mut().graph_version = Some(version.into());
         self
     }
 
-    /// Lets the engine give back a finished job of the same request on the same graph version.
+    /// Lets the engine give back a finished job of the same request on the same graph version; off by default. It needs
+    /// a graph version.
     #[must_use]
     pub fn reuse_result(mut self) -> Self {
         self.options_mut().reuse = true;
         self
     }
 
-    /// Ends the job at this time, done or not.
+    /// Fails the job when it is not complete at this time, by the engine's clock; no deadline by default. A running body
+    /// is told to stop.
     #[must_use]
     pub fn deadline(mut self, deadline: Timestamp) -> Self {
         self.options_mut().deadline = Some(deadline);
         self
     }
 
-    /// Fails the job when its list would have more rows.
+    /// Fails the job when its list would have more rows; no limit by default.
     #[must_use]
     pub fn max_rows(mut self, rows: u64) -> Self {
         self.options_mut().budget.rows = Some(rows);
         self
     }
 
-    /// Fails the job when the rows of its list would have more bytes of JSON.
+    /// Fails the job when the rows of its list would have more bytes of JSON; no limit by default.
     #[must_use]
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.options_mut().budget.bytes = Some(bytes);
         self
     }
 
-    /// Fails the job when its handler reports more bytes of memory.
+    /// Fails the job when its handler reports more bytes of memory; no limit by default.
     #[must_use]
     pub fn max_memory(mut self, bytes: u64) -> Self {
         self.options_mut().budget.memory = Some(bytes);
         self
     }
 
-    /// Keeps the rows so far when a cancel, a budget or the deadline ends the job.
+    /// Keeps the rows so far when a cancel, a budget or the deadline ends the job; by default they are dropped.
     #[must_use]
     pub fn keep_rows(mut self) -> Self {
         self.options_mut().keep_rows = true;
         self
     }
 
-    /// Lets it start so many times, at least 1 ([`check`](Self::check)); 3 by default.
+    /// The most attempts of the job, at least 1 ([`check`](Self::check)); 3 by default.
     #[must_use]
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.options_mut().max_attempts = attempts;
         self
     }
 
-    /// Says how it is run, all at once.
+    /// Sets all options at once.
     #[must_use]
     pub fn with_options(mut self, options: JobOptions) -> Self {
         self.options = (options != JobOptions::DEFAULT).then(|| Box::new(options));
