@@ -1,12 +1,12 @@
-//! What serving pages costs: the API beside the same bytes from a static buffer, on one server.
+//! The cost of serving pages: the API beside the same bytes from a static buffer, on one server.
 //!
 //! ```sh
 //! cargo run --release -p job-http --example load -- 127.0.0.1:8090 100000
 //! ```
 //!
-//! makes a result of so many rows and prints four addresses: its first page and the same bytes from a buffer, a
-//! status without data and the same bytes from a buffer. Point `wrk -t1 -c4 -d10` at each. The page for people is
-//! at `/`.
+//! makes a result of this many rows and prints four addresses. Two are its first page and the same bytes from a
+//! buffer; two are a status without data and its bytes from a buffer. Point `wrk -t1 -c4 -d10` at each. The page for
+//! people is at `/`.
 
 use std::{env, error::Error, process::ExitCode, sync::Arc};
 

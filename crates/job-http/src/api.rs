@@ -53,7 +53,8 @@ impl fmt::Debug for Api {
 }
 
 impl Api {
-    /// The surface of `engine` over the host's `graphs`. Without [`authorizer`](Self::authorizer) everybody may do everything.
+    /// The surface of `engine` over the host's `graphs`. Without [`authorizer`](Self::authorizer) every client may do
+    /// everything.
     #[must_use]
     pub fn new(engine: Arc<Engine>, graphs: impl GraphCatalog) -> Self {
         Self(Served {
@@ -123,7 +124,7 @@ impl Api {
         self
     }
 
-    /// What shuts this API.
+    /// The handle that shuts this API.
     #[must_use]
     pub fn shutdown_handle(&self) -> ShutdownHandle {
         self.0.shutdown.clone()

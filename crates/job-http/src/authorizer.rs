@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin};
 
 use axum::http::request::Parts;
 
-/// What a request is about to do.
+/// The action of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Action {
@@ -18,7 +18,7 @@ pub enum Action {
     Cancel,
     /// Write a result to a file, and erase the job if asked to.
     Export,
-    /// List and cancel jobs of every graph, whatever the project, which is empty here; see
+    /// List and cancel jobs of every graph, in every project; the project is empty here. See
     /// [`Api::operator`](crate::Api::operator).
     Operate,
 }
@@ -26,13 +26,13 @@ pub enum Action {
 /// Why a request is refused. The sentence goes to the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Denied {
-    /// Nobody knows who asks: 401.
+    /// The client is not known: 401.
     Unauthenticated(String),
-    /// Whoever asks may not do this: 403.
+    /// The client may not do this: 403.
     Forbidden(String),
 }
 
-/// The answer of an [`Authorizer`], which may have to ask somebody else first.
+/// The answer of an [`Authorizer`], which may have to ask another service first.
 pub type Decision<'a> = Pin<Box<dyn Future<Output = Result<(), Denied>> + Send + 'a>>;
 
 /// Decides who may do what. Asked first of all, before a graph or a job is looked for.

@@ -32,7 +32,7 @@ const PIECES: usize = 4;
 type Pieces = Box<dyn Iterator<Item = Result<Vec<u8>, StoreError>> + Send>;
 
 /// Starts a body, on a blocking thread. The first batch is read before the answer begins, so that a store that fails
-/// at once is still a proper error; a body that fails later is cut off, which every client can tell from a whole one.
+/// at once is still a proper error. A body that fails later is cut off, which every client can tell from a whole one.
 pub(crate) fn start(
     pieces: impl Iterator<Item = Result<Vec<u8>, StoreError>> + Send + 'static,
     calls: &Calls,
@@ -78,8 +78,8 @@ fn read_batch(mut pieces: Pieces) -> Batch {
     batch
 }
 
-/// Reads the next batch while the one before it is sent, and never further ahead: a client that does not take
-/// what is there keeps no thread, and one that has gone takes the rest with it.
+/// Reads the next batch while the one before it is sent, and never further ahead. A client that takes nothing keeps no
+/// thread, and one that has gone takes the rest with it.
 struct Pull {
     calls: Calls,
     ready: VecDeque<Bytes>,

@@ -1,4 +1,4 @@
-//! What caches may keep of the answers: nothing, unless an answer says otherwise.
+//! Parts of the answers that caches may keep: none, unless an answer says otherwise.
 
 use axum::{
     http::{HeaderValue, header},

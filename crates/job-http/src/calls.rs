@@ -11,7 +11,7 @@ use tokio::{
 use crate::failure::ApiFailure;
 
 /// Makes calls on blocking threads, and no more at once than there are places. A call has its place until it has
-/// ended, also when the request that made it is given up: a store that hangs takes the places, and nothing else.
+/// ended, also when the request that made it is given up. So a store that hangs takes the places, and nothing else.
 #[derive(Debug, Clone)]
 pub(crate) struct Calls(Arc<Semaphore>);
 

@@ -31,8 +31,8 @@ use crate::failure::ApiFailure;
 /// }
 /// ```
 pub trait GraphCatalog: Debug + Send + Sync + 'static {
-    /// The graph of this project under this name; `None` if the project has none, whoever else may. Called for
-    /// every request, on a thread that serves others too: it must not wait.
+    /// The graph of this project under this name; `None` if the project has none, also where another project has one.
+    /// Called for every request, on a thread that serves others too: it must not wait.
     ///
     /// Jobs of a graph that is served no longer stay: they run or wait until they end, and only
     /// [`Api::operator`](crate::Api::operator) shows and cancels them. A handler fails those that it has no graph for.
@@ -59,8 +59,8 @@ pub trait GraphCatalog: Debug + Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Graph {
-    /// Its name in the engine. Two projects may each have a graph of the same name: here they must differ, for
-    /// this is what keeps the jobs of one project from the other.
+    /// Its name in the engine. Two projects may each have a graph of the same name. Here the names must differ, since
+    /// they keep the jobs of one project from the other.
     pub key: String,
     /// The version of its data, for jobs that may share a result.
     pub version: Option<String>,
@@ -90,7 +90,7 @@ impl Graph {
     }
 }
 
-/// What a client asks to be done.
+/// The work that a client asks for.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum JobRequest {

@@ -9,7 +9,7 @@ use crate::{
     limits::Limits, origins::Origins, shutdown::ShutdownHandle, vitals::Vitals,
 };
 
-/// What an API is made of.
+/// The parts of an API.
 #[derive(Clone)]
 pub(crate) struct Served {
     pub(crate) engine: Arc<Engine>,
@@ -25,7 +25,7 @@ pub(crate) struct Served {
     pub(crate) page_project: Option<String>,
 }
 
-/// What every request shares.
+/// The state that every request shares.
 #[derive(Clone)]
 pub(crate) struct Context(Arc<Shared>);
 
@@ -50,7 +50,7 @@ impl Context {
     }
 
     /// Makes the first call of a request that may wait, beside the threads that serve requests. Every call to the
-    /// engine, its store or the code of a host that may take its time is made in one of these two ways.
+    /// engine, its store or the code of a host that may take time is made in one of these two ways.
     ///
     /// # Errors
     /// As the call; 503 when there are as many calls as there may be.
@@ -90,8 +90,8 @@ impl Context {
         })
     }
 
-    /// The job that the request names, if it belongs to the graph that the request names. Anything else is an
-    /// unknown job, in the same words, so that nobody learns of jobs that are not theirs. It may wait for the store.
+    /// The job that the request names, if it belongs to the graph that the request names. Anything else is an unknown
+    /// job, in the same words, so that no client learns of jobs that are not theirs. It may wait for the store.
     pub(crate) fn job<A>(&self, scope: &Scope<A>) -> Result<(JobHandle, JobRecord), ApiFailure> {
         let unknown = || ApiFailure::from(self.dialect.unknown_job(&scope.job));
         let id: JobId = scope.job.parse().map_err(|_| unknown())?;

@@ -27,11 +27,11 @@ use self::{
 
 /// Writes results to files in one directory of the host: a handler for jobs of its own kind.
 ///
-/// The rows go from the store's blocks into the file; memory does not grow with the result. The file appears
-/// under its name when it is whole and on the disk, and a file that is there already is never replaced: an attempt
-/// takes up only a file that the store knows to be its own job's. No link below the directory is followed. Unlike
-/// the original service, which erases the exported job unless told not to, this one erases it only
-/// when the request says `"erase": true`, and after the file is safe.
+/// The rows go from the store's blocks into the file; memory does not grow with the result. The file appears under its
+/// name when it is whole and on the disk. A file that is there already is never replaced: an attempt takes up only a
+/// file that the store knows to be its own job's. No link below the directory is followed. This service erases the
+/// exported job only when the request says `"erase": true`, and after the file is safe. The original service erases it
+/// unless told not to.
 ///
 /// In a file system without hard links the file grows under its name, and an export that is stopped leaves what it
 /// has written. A process that dies leaves `.JOB.ATTEMPT.part`, which the next attempt of the job removes.
@@ -155,7 +155,7 @@ impl Exporter {
         })?;
         let claim = Claim { inode, grows: true, written: None };
         if let Err(error) = claim.save(ctx) {
-            // Nobody would know whose it is.
+            // Its owner would be unknown.
             place.remove_target(inode)?;
             return Err(error.into());
         }

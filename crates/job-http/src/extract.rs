@@ -1,4 +1,4 @@
-//! What handlers are given: a request that was let in, its parameters, its body.
+//! The inputs of handlers: a request that was let in, its parameters, its body.
 
 use std::{error::Error, marker::PhantomData};
 
@@ -20,7 +20,7 @@ use crate::{
     serve::bodies::TooSlow,
 };
 
-/// What a handler is about to do, as a type, so that no handler can be written without saying it.
+/// The action of a handler, as a type, so that no handler can be written without saying it.
 pub(crate) trait Operation {
     const ACTION: Action;
     /// Which answer a graph gets that is not there.
@@ -31,7 +31,7 @@ pub(crate) trait Operation {
 pub(crate) enum NoGraph {
     /// 404.
     NotFound,
-    /// What the service answers to submissions.
+    /// The service's answers to submissions.
     Code(ErrorCode),
 }
 
@@ -154,7 +154,7 @@ fn unread(error: &(dyn Error + 'static)) -> ApiFailure {
     ApiFailure::of(ErrorCode::ParameterFormat, "the body could not be read")
 }
 
-/// No parameter may be given twice, also one that nobody here knows: which of them would be meant?
+/// No parameter may be given twice, also one that this API does not know: which of them would be meant?
 fn given_once(uri: &Uri) -> Result<(), ApiFailure> {
     let Ok(Query(given)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else { return Ok(()) };
     let mut names: Vec<&str> = given.iter().map(|(name, _)| name.as_str()).collect();

@@ -1,5 +1,5 @@
-//! What the fuzz targets of this crate do with their input. Not part of the API: the feature is for `fuzz/` and for
-//! the test that runs the same functions without a fuzzer.
+//! The checks of this crate's fuzz targets. Not part of the API: the feature is for `fuzz/` and for the test that runs
+//! the same functions without a fuzzer.
 
 use std::path::{Component, Path};
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// What is done with an input.
+/// The check of an input.
 pub type Body = fn(&[u8]);
 
 /// Every target with its name.
@@ -29,7 +29,7 @@ pub const TARGETS: [(&str, Body); 5] = [
     ("csv_row", csv_row),
 ];
 
-/// What stands behind the `?` of a status query; and offset and limit as they are, one a line.
+/// The text behind the `?` of a status query; and offset and limit as they are, one a line.
 pub fn page_request(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (offset, limit) = text.split_once('\n').map_or((&*text, None), |(offset, limit)| (offset, Some(limit)));
@@ -91,7 +91,7 @@ pub fn export_request(data: &[u8]) {
     }
 }
 
-/// A row as a record of comma-separated fields, and as a line of JSON: one each, whatever text it holds.
+/// A row as a record of comma-separated fields, and as a line of JSON: one each, for every text that it may hold.
 pub fn csv_row(data: &[u8]) {
     let Ok(value) = serde_json::from_slice::<serde_json::Value>(data) else { return };
     let mut out = Vec::new();

@@ -1,7 +1,7 @@
 //! The REST surface of a graph engine's jobs, as an axum [`Router`](axum::Router) over any engine.
 //!
-//! An existing client of the service can talk to any graph engine that links this crate: the host says which
-//! graphs there are ([`GraphCatalog`]) and who may do what ([`Authorizer`]), and mounts the router on its own server.
+//! An existing client of the service can talk to any graph engine that links this crate. The host says which graphs
+//! there are ([`GraphCatalog`]) and who may do what ([`Authorizer`]), and mounts the router on its own server.
 //!
 //! | call | path below `/ges/v1.0/{projectId}/graphs/{graphName}` |
 //! | --- | --- |
@@ -13,17 +13,17 @@
 //! | export to a file | `POST /jobs/{jobId}/action?action_id=export-result` |
 //! | extensions | `GET /jobs/{jobId}/events` (server-sent), `GET /jobs/{jobId}/explain`, `GET /jobs/overview` |
 //!
-//! Beside them: `GET /ges/v1.0/{projectId}/graphs`, `GET /health`, `GET /openapi.json`, and a page at `/`; for whoever
-//! runs the engine, where the host wants it, `GET /operator/jobs`, `DELETE /operator/jobs/{jobId}` and
+//! Beside them: `GET /ges/v1.0/{projectId}/graphs`, `GET /health`, `GET /openapi.json`, and a page at `/`. A host may
+//! add routes for operators: `GET /operator/jobs`, `DELETE /operator/jobs/{jobId}` and
 //! `GET /operator/jobs/{jobId}/rows?offset=&limit=`, which has the rows of a running job, too.
 //!
-//! A submission with an `Idempotency-Key` that was used before for the same request is answered with the job of that
-//! one, so that it can be sent again when its answer was lost; cancelling again is answered as the first time.
+//! A submission may be sent again when its answer was lost. With an `Idempotency-Key` that the same request used
+//! before, it is answered with that job. A second cancel is answered as the first.
 //!
-//! A page goes from the store's blocks into the body while the client takes it: a request holds at most a few
-//! blocks in memory however large the page, and a client that is slow or gone holds no thread and no lock. Every call
-//! to the store is made on a blocking thread, and there are never more of them than
-//! [`Limits::store_calls`]: a store that does not answer holds up nothing else of the host.
+//! A page goes from the store's blocks into the body while the client takes it. A request holds at most a few blocks
+//! in memory, for a page of any size. A client that is slow or gone holds no thread and no lock. Every call to the
+//! store is made on a blocking thread. There are never more of them than [`Limits::store_calls`], so a store that does
+//! not answer delays nothing else of the host.
 //!
 //! [`serve`] is a server for the router, beside routes of the host's own: unlike `axum::serve` it bounds connections in
 //! number and time, and a stop. A host that uses another server bounds them there. [`Origins`] says which pages of

@@ -23,7 +23,7 @@ use tower::{
 
 use crate::failure::ApiFailure;
 
-/// What a request may take. All of it has defaults.
+/// The limits of a request. All of it has defaults.
 ///
 /// ```
 /// use std::time::Duration;

@@ -21,7 +21,7 @@ pub(crate) struct Document;
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ErrorBody {
-    /// What went wrong, one sentence.
+    /// The fault, in one sentence.
     error_message: String,
     /// The code of the service.
     #[schema(pattern = r"^GES\.[0-9]{4}$")]
@@ -46,10 +46,10 @@ pub(crate) enum Failures {
     /// The request is wrong, the job is unknown, or the job failed.
     #[response(status = 400)]
     BadRequest(ErrorBody),
-    /// Nobody knows who asks.
+    /// The client is not known.
     #[response(status = 401)]
     Unauthorized(ErrorBody),
-    /// Whoever asks may not do this.
+    /// The client may not do this.
     #[response(status = 403)]
     Forbidden(ErrorBody),
     /// There is no such graph.
@@ -88,8 +88,8 @@ pub(crate) struct StatusData {
     outputs: StatusOutputs,
 }
 
-/// Named values and at most one list of rows, under names of the work's own: `vertices` of a vertex filter, `edges` of an
-/// edge filter; the rows of an algorithm are objects of one key, the id of a vertex, or bare ids.
+/// Named values and at most one list of rows, under names of the work's own: `vertices` of a vertex filter, `edges` of
+/// an edge filter. The rows of an algorithm are objects of one key, the id of a vertex, or bare ids.
 #[derive(ToSchema)]
 pub(crate) struct StatusOutputs {
     /// Rows of a vertex filter.
@@ -107,7 +107,7 @@ pub(crate) struct StatusOutputs {
     data_total_size: Option<u64>,
     /// Seconds of an algorithm.
     runtime: Option<f64>,
-    /// What an algorithm gives under names of its own.
+    /// Values and a list of an algorithm, under names of its own.
     #[serde(flatten)]
     others: HashMap<String, serde_json::Value>,
 }
@@ -152,7 +152,7 @@ pub(crate) struct Part {
 pub(crate) struct JobEvent {
     /// `job`.
     event: String,
-    /// What `explain` answers, as text.
+    /// The answer of `explain`, as text.
     data: String,
 }
 
@@ -198,14 +198,17 @@ pub(crate) struct JobListBody {
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct VertexFilterBody {
+    /// A vertex matches with any of them.
     labels: Option<Vec<String>>,
+    /// Conditions, joined from left to right.
     vertex_filters: Option<Vec<FilterCondition>>,
-    /// Cuts the result that is stored.
+    /// Matches to leave out at the beginning of the stored result.
     #[schema(format = "uint64")]
     offset: Option<u64>,
-    /// Cuts the result that is stored.
+    /// The most rows of the stored result; all by default.
     #[schema(format = "uint64")]
     limit: Option<u64>,
+    /// The order of the rows; without it, the order of the graph.
     sorts: Option<Vec<FilterSort>>,
 }
 
@@ -213,14 +216,17 @@ pub(crate) struct VertexFilterBody {
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EdgeFilterBody {
+    /// An edge matches with any of them.
     labels: Option<Vec<String>>,
+    /// Conditions, joined from left to right.
     edge_filters: Option<Vec<FilterCondition>>,
-    /// Cuts the result that is stored.
+    /// Matches to leave out at the beginning of the stored result.
     #[schema(format = "uint64")]
     offset: Option<u64>,
-    /// Cuts the result that is stored.
+    /// The most rows of the stored result; all by default.
     #[schema(format = "uint64")]
     limit: Option<u64>,
+    /// The order of the rows; without it, the order of the graph.
     sorts: Option<Vec<FilterSort>>,
 }
 
@@ -247,13 +253,13 @@ pub(crate) struct FilterSort {
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AlgorithmBody {
-    /// Such as `pagerank`.
+    /// The name of the algorithm, such as `pagerank`.
     #[schema(min_length = 1)]
     algorithm_name: String,
-    /// Those of the algorithm.
+    /// The parameters of the algorithm.
     #[schema(value_type = Option<Object>)]
     parameters: Option<serde_json::Value>,
-    /// `async`, which is the default.
+    /// `async`, the default; nothing else is served.
     #[schema(pattern = "^async$")]
     execution_mode: Option<String>,
 }

@@ -72,7 +72,7 @@ impl Origins {
         self
     }
 
-    /// What tells browsers of the pages that may ask, if there are any.
+    /// The header that tells browsers which pages may ask, if there are any.
     pub(crate) fn cors(&self) -> Option<CorsLayer> {
         let origins = match (self.any, self.allowed.as_slice()) {
             (true, _) => AllowOrigin::any(),

@@ -101,7 +101,7 @@ impl Overview {
         }
     }
 
-    /// Of a listed job. What is unfinished is looked at anew, so that all of it is of one moment.
+    /// Of a listed job. An unfinished job is read again, so that all of it is of one moment.
     pub(crate) fn of(record: &JobRecord, engine: &Engine) -> Self {
         let ended = Explanation::of_end(record);
         if ended.is_none()
@@ -188,8 +188,8 @@ mod tests {
     use super::*;
     use crate::entry::listed;
 
-    /// Who read the record first and asked for the rest later told of a running job that it had succeeded, and that it
-    /// was at its beginning.
+    /// A reading of the record first and of the rest later told that a running job had succeeded, and that it was at
+    /// its beginning.
     #[test]
     fn what_is_told_of_a_job_that_ends_meanwhile_is_of_one_moment() {
         let (started, starts) = mpsc::channel();

@@ -42,8 +42,8 @@ const LINGER: Duration = Duration::from_secs(1);
 ///
 /// * a connection that sends no whole request, or takes nothing of its answer, is closed; see [`ServeOptions`];
 /// * the number of connections is bounded;
-/// * once told to stop it accepts nothing, closes what is idle, gives requests that have begun
-///   [`drain_time`](ServeOptions::drain_time), closes the rest, and returns how many connections that were.
+/// * once told to stop it accepts nothing, closes idle connections, and gives requests that have begun
+///   [`drain_time`](ServeOptions::drain_time). Then it closes the rest, and returns how many connections that were.
 ///
 /// Dropping the future closes every connection at once. Close the API's [`ShutdownHandle`](crate::ShutdownHandle) when told to stop, so
 /// that queries that wait for a job answer; shut the engine down afterwards. A runtime that is dropped waits for calls

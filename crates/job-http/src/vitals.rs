@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::calls::Calls;
 
-/// What the engine does at this moment.
+/// The engine's state at this moment.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub(crate) struct Health {
     /// Waiting jobs.
@@ -48,8 +48,8 @@ impl Health {
     }
 }
 
-/// Counts jobs, one count at a time. A count takes the lock of every job, and one of them may be held by a write to
-/// a store that does not answer; a request meanwhile gets the figures of the last count.
+/// Counts jobs, one count at a time. A count takes the lock of every job, and a write to a store that does not answer
+/// may hold one of them. A request meanwhile gets the figures of the last count.
 #[derive(Debug)]
 pub(crate) struct Vitals {
     count: Calls,

@@ -1,10 +1,10 @@
 //! [`Claim`]: how a later attempt knows that the file is its own job's.
 //!
-//! The store says so, never the number of the attempt: before a file gets its name, the job notes in its checkpoint
-//! which file that is. A file that the job has not noted is somebody else's, and stays as it is.
+//! The store says so, never the number of the attempt. Before a file gets its name, the job notes in its checkpoint
+//! which file that is. A file that the job has not noted is not its own, and stays as it is.
 //!
-//! A death between the making of an empty file and the note about it leaves a file that nobody can tell from
-//! somebody else's, so it is refused as well. That happens only where there are no hard links.
+//! A death between the making of an empty file and the note about it leaves a file that cannot be told from a foreign
+//! one. So it is refused as well. That happens only where there are no hard links.
 
 use job_runner::{JobContext, JobError};
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ pub(super) struct Found {
 pub(super) enum Standing {
     /// Nothing has the name.
     Free,
-    /// Somebody else has it.
+    /// Another job has it.
     Taken,
     /// The file is the one that this note is about.
     Own(Claim),

@@ -32,8 +32,8 @@ fn comment_name(name: &str, guard: bool) -> String {
     quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
 }
 
-/// JSON on one line in which no field of a record would begin with a quote, nor with a formula when `guard` is set:
-/// a blank behind a comma, or the escape of a comma inside a string.
+/// JSON on one line in which no field of a record would begin with a quote, nor with a formula when `guard` is set. A
+/// blank behind a comma, or the escape of a comma inside a string, keeps it so.
 fn comment(json: &str, guard: bool) -> String {
     let mut text = String::with_capacity(json.len());
     let (mut in_string, mut escaped) = (false, false);
@@ -68,8 +68,8 @@ impl<W: Write> Records<W> {
         Self { out: builder.from_writer(out), guard }
     }
 
-    /// Writes one row: the key and the value of an object with one member, the values of another object, the
-    /// elements of a list; an empty object or list as itself. Text is written as it reads; anything else as the JSON
+    /// Writes one row: the key and the value of an object with one member, the values of another object, the elements
+    /// of a list. An empty object or list is written as itself. Text is written as it reads; anything else as the JSON
     /// that it is, to the last digit.
     pub(crate) fn row(&mut self, json: &[u8]) -> io::Result<()> {
         let row: &RawValue = serde_json::from_slice(json)?;

@@ -77,8 +77,8 @@ impl Waiting {
         Self { store, directory, link, source, export }
     }
 
-    /// Runs the job in a process that stops before its first write to the store, at `step` 0, or after it, at 1, or
-    /// before its second, and so on.
+    /// Runs the job in a process that stops around its writes to the store. At `step` 0 it stops before the first
+    /// write, at 1 after it, at 2 before the second, and so on.
     fn run_until(&self, step: u64) -> Stopped {
         let (tell, told) = mpsc::channel();
         let (go, wait) = mpsc::channel();
@@ -193,7 +193,7 @@ fn whenever_a_process_dies_the_next_attempt_ends_the_export() {
     }
 }
 
-/// One step leaves an empty file that nobody can tell from somebody else's: it is left alone, and told.
+/// One step leaves an empty file that cannot be told from a foreign one: it is left alone, and told.
 #[test]
 fn without_hard_links_the_next_attempt_ends_the_export_too() {
     let mut refused = Vec::new();

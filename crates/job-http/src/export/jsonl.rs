@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-/// Writes one row as one line, as the result has it but for line breaks: a row may have been laid out over several
-/// lines, and readers take more characters than one for the end of a line.
+/// Writes one row as one line, as the result has it but for line breaks. A row may have been laid out over several
+/// lines, and readers take several characters for the end of a line.
 pub(crate) fn row(json: &[u8], out: &mut dyn Write) -> io::Result<()> {
     let mut rest = json;
     while let Some((at, length, instead)) = next_break(rest) {

@@ -1,5 +1,5 @@
-// The rows of one result. As many lines as fit are on the page, whatever the result's size; pages are read ahead of
-// where the reader goes, so that moving on never waits for the service.
+// The rows of one result. The page has as many lines as fit, for a result of any size. Pages are read ahead of the
+// reader's place, so that moving on never waits for the service.
 import { number, word } from "./words.js";
 
 const LINES = 20;

@@ -13,8 +13,8 @@ use crate::{
 
 /// Cancels a job.
 ///
-/// A waiting job is cancelled at once, a running one at its next check. One that is cancelled already is answered
-/// the same way; one that is complete otherwise cannot be cancelled.
+/// A waiting job is cancelled at once, a running one at its next check. A cancelled job is answered the same
+/// way; a job that is complete otherwise cannot be cancelled.
 #[utoipa::path(
     delete,
     path = "/ges/v1.0/{projectId}/graphs/{graphName}/jobs/{jobId}",
@@ -24,7 +24,7 @@ use crate::{
         ("graphName" = String, Path, description = "Name of the graph."),
         ("jobId" = String, Path, description = "Id of the job; any other text names no job.")
     ),
-    responses((status = 200, description = "It was asked to stop.", body = Cancelled), Failures)
+    responses((status = 200, description = "The cancel is stored.", body = Cancelled), Failures)
 )]
 pub(crate) async fn cancel(State(api): State<Context>, scope: Scope<Cancel>) -> Result<Response, ApiFailure> {
     api.call(move |api| ask(api, &scope)).await?;

@@ -27,10 +27,12 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
 /// Extension: the progress of a job, as server-sent events.
 ///
-/// Each event is called `job`; its data is what `explain` answers. There is one at once, one at every change (of its state
-/// at once, of its progress or its place in the queue at most four times a second), and a last one when the job is
-/// complete; then the stream ends. Time that passes is no change. A client that asks again with the id of the last one
-/// (`Last-Event-ID`, as browsers do) gets 204: there is nothing more.
+/// Each event is called `job`; its data is the answer of `explain`. There is one at once, one at every change, and a
+/// last one when the job is complete; then the stream ends. A change of state is sent at once, one of progress or
+/// place in the queue at most four times a second. Time that passes is no change.
+///
+/// A client that asks again with the id of the last one (`Last-Event-ID`, as browsers do) gets 204: there is nothing
+/// more.
 #[utoipa::path(
     get,
     path = "/ges/v1.0/{projectId}/graphs/{graphName}/jobs/{jobId}/events",
@@ -71,7 +73,7 @@ pub(crate) async fn events(
     let events = Sse::new(first.chain(news).map(Ok::<_, Infallible>)).keep_alive(KeepAlive::default());
     let mut response = events.into_response();
     let headers = response.headers_mut();
-    // Events of a job are of no use to anybody else, or later.
+    // Events of a job are of no use to other clients, or later.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Or nginx would gather events before it passes them on.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
@@ -90,7 +92,7 @@ fn event_id(revision: u64, number: Option<u64>) -> String {
 struct Looked {
     at: Instant,
     revision: u64,
-    /// What came since.
+    /// The changes since then.
     changed: Changed,
 }
 

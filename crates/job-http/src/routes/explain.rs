@@ -24,7 +24,7 @@ use crate::{
         ("graphName" = String, Path, description = "Name of the graph."),
         ("jobId" = String, Path, description = "Id of the job; any other text names no job.")
     ),
-    responses((status = 200, description = "All there is to say about it.", body = Overview), Failures)
+    responses((status = 200, description = "The state, the progress and the reason, of one moment.", body = Overview), Failures)
 )]
 pub(crate) async fn explain(State(api): State<Context>, scope: Scope<Read>) -> Result<Json<Overview>, ApiFailure> {
     let explain = move |api: &Context| {

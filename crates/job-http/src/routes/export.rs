@@ -23,7 +23,7 @@ use crate::{
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ExportAction {
-    /// What is done: `export-result`.
+    /// The action: `export-result`.
     #[param(value_type = String, pattern = "^export-result$", required = true)]
     action_id: Option<String>,
 }
@@ -37,12 +37,14 @@ pub(crate) struct ExportBody {
     export_path: String,
     /// By default the id of the exported job, with the ending of the format.
     file_name: Option<String>,
+    /// The form of the file.
     format: Format,
     /// Removes the exported job when the file is written. Departs from the original, where it is `true` by default.
     erase: bool,
-    /// In a CSV file, puts `'` before a text that a spreadsheet would take for a formula: one that begins with `=`,
+    /// In a CSV file, puts `'` before a text that a spreadsheet would take for a formula. Such a text begins with `=`,
     /// `+`, `-`, `@`, a tab or a line break.
     guard_formulas: bool,
+    /// Its `enable` must be false: a result goes into one file.
     #[serde(default)]
     paginate: Paginate,
 }

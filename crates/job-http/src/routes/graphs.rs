@@ -23,7 +23,7 @@ pub(crate) struct GraphNames {
     path = "/ges/v1.0/{projectId}/graphs",
     operation_id = "listGraphs",
     params(("projectId" = String, Path, description = "Project that the graphs belong to.")),
-    responses((status = 200, description = "Their names.", body = GraphNames), Failures)
+    responses((status = 200, description = "The names of the graphs.", body = GraphNames), Failures)
 )]
 pub(crate) async fn graphs(
     State(api): State<Context>,

@@ -4,12 +4,12 @@ use axum::{Json, extract::State};
 
 use crate::{context::Context, failure::ApiFailure, openapi::Failures, vitals::Health};
 
-/// Extension: whether the engine is well.
+/// Extension: the state of the engine; 503 while it is not well.
 #[utoipa::path(
     get,
     path = "/health",
     operation_id = "health",
-    responses((status = 200, description = "It is.", body = Health), Failures)
+    responses((status = 200, description = "The engine is well, and its figures.", body = Health), Failures)
 )]
 pub(crate) async fn health(State(api): State<Context>) -> Result<Json<Health>, ApiFailure> {
     if api.shutdown.is_closed() {

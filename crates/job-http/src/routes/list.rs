@@ -75,7 +75,7 @@ pub(crate) fn id(listed: &Listed) -> JobId {
     listed.as_ref().map_or_else(|unreadable| unreadable.job, |record| record.id)
 }
 
-/// A page of the jobs of one graph, or of all, read in steps. Cost: every newer job of the engine, whatever its graph.
+/// A page of the jobs of one graph, or of all, read in steps. Cost: every newer job of the engine, of all graphs.
 pub(crate) struct Jobs {
     reader: JobReader,
     /// `None`: any.
@@ -92,8 +92,8 @@ pub(crate) struct Jobs {
 }
 
 impl Jobs {
-    /// Records read at a time: the fewest at first and wherever they are long, so that a list of jobs with a megabyte
-    /// of parameters each takes no gigabytes of memory.
+    /// Records read at a time: few at first and wherever they are long. So a list of jobs with a megabyte of
+    /// parameters each takes no gigabytes of memory.
     const STEPS: (u32, u32) = (16, 256);
     /// Parameters of one step that are long, in bytes.
     const LONG: usize = 256 << 10;
@@ -131,7 +131,7 @@ impl Jobs {
         let (fewest, most) = Self::STEPS;
         self.step = if bytes > Self::LONG { fewest } else { most.min(self.step * 2) };
         records.retain(|record| {
-            // Nobody knows the graph of one that cannot be read: it may be this one.
+            // The graph of a job that cannot be read is unknown: it may be this one.
             let graph = record.as_ref().ok().map(|record| record.spec.graph());
             let own = self.graph.as_deref().is_none_or(|own| graph.is_none_or(|graph| graph == own));
             self.seen += u64::from(own);

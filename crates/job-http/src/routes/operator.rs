@@ -105,7 +105,7 @@ pub(crate) async fn jobs(
     path = "/operator/jobs/{jobId}",
     operation_id = "operatorCancelJob",
     params(("jobId" = String, Path, description = "Id of the job; any other text names no job.")),
-    responses((status = 200, description = "It was asked to stop.", body = Cancelled), Failures)
+    responses((status = 200, description = "The cancel is stored.", body = Cancelled), Failures)
 )]
 pub(crate) async fn cancel(State(api): State<Context>, asked: Project<Operate>) -> Result<Response, ApiFailure> {
     let ask = move |api: &Context| {
@@ -128,8 +128,9 @@ pub(crate) struct RowsQuery {
     limit: Option<String>,
 }
 
-/// Extension: the status of a job of any graph, served or not, and rows also while it runs here: those that are there so
-/// far. The number of a row never changes; `data_total_size` grows until the job is complete.
+/// Extension: the status of a job of any graph, served or not. Of a job that runs in this process, the rows so far.
+///
+/// The number of a row never changes; `data_total_size` grows until the job is complete.
 #[utoipa::path(
     get,
     path = "/operator/jobs/{jobId}/rows",

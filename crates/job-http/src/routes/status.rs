@@ -38,7 +38,7 @@ pub(crate) struct StatusQuery {
 
 /// The status of a job.
 ///
-/// Of a job that has succeeded: a page of its result. The page of a job never changes, so it has an `ETag`.
+/// A job that has succeeded answers a page of its result. The page of a job never changes, so it has an `ETag`.
 #[utoipa::path(
     get,
     path = "/ges/v1.0/{projectId}/graphs/{graphName}/jobs/{jobId}/status",

@@ -26,7 +26,7 @@ use crate::{
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct QueryAction {
-    /// What is done: `query`.
+    /// The action: `query`.
     #[param(value_type = String, pattern = "^query$", required = true)]
     action_id: Option<String>,
 }
@@ -34,7 +34,7 @@ pub(crate) struct QueryAction {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct AlgorithmAction {
-    /// What is done: `execute-algorithm`.
+    /// The action: `execute-algorithm`.
     #[param(value_type = String, pattern = "^execute-algorithm$", required = true)]
     action_id: Option<String>,
 }

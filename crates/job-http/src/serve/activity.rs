@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::options::ServeOptions;
 
-/// What one connection does. Its socket and its requests write it down, its task judges it.
+/// The activity of one connection. Its socket and its requests write it down, its task judges it.
 #[derive(Debug, Clone)]
 pub(super) struct Activity(Arc<Mutex<State>>);
 
@@ -32,9 +32,9 @@ struct State {
 /// Why a connection is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Nobody asks anything.
+    /// The client sends no request.
     Idle,
-    /// Nobody takes what is answered.
+    /// The client does not take the answer.
     Stalled,
 }
 
@@ -145,7 +145,7 @@ mod tests {
             // While a request is answered, however long that takes.
             (1, true, 0, None, None, 9_999, false, None),
             (1, true, 0, None, None, 9_999, true, None),
-            // Nobody takes the answer: on the socket, or of one answer among others.
+            // The client does not take the answer: on the socket, or of one answer among others.
             (1, true, 0, Some(100), None, 129, false, None),
             (1, true, 0, Some(100), None, 130, false, stalled),
             (2, true, 0, None, Some(100), 130, true, stalled),

@@ -1,4 +1,4 @@
-//! Bodies with bounds: of requests that are sent slowly, of answers that nobody takes.
+//! Bodies with bounds: of requests that are sent slowly, of answers that a client does not take.
 
 use std::{
     pin::Pin,

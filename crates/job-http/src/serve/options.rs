@@ -63,8 +63,8 @@ impl ServeOptions {
         self
     }
 
-    /// How long a connection stays open after an answer, until the next request has its whole head; 65 s by
-    /// default, longer than proxies keep idle connections to reuse them. Then it is closed.
+    /// How long a connection stays open after an answer, until the next request has its whole head. 65 s by default,
+    /// longer than proxies keep idle connections to reuse them. Then it is closed.
     #[must_use]
     pub const fn idle_time(mut self, time: Duration) -> Self {
         self.idle_time = time;

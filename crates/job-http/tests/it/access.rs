@@ -1,4 +1,4 @@
-//! Who may do what, and what nobody learns of.
+//! The rights of clients, and the jobs that are hidden from them.
 
 use axum::{
     body::Body,

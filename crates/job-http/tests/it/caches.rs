@@ -1,4 +1,4 @@
-//! What caches on the way may keep.
+//! The answers that caches on the way may keep.
 
 use std::time::Duration;
 

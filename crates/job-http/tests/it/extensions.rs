@@ -183,7 +183,7 @@ async fn events_come_when_there_is_news_and_time_that_passes_is_none() {
     assert_eq!(next_event(&mut body).await["state"], "running");
     for done in [3, 5] {
         clock.advance(Duration::from_secs(5));
-        // The clock of the test goes on by itself when nobody has anything to do.
+        // The clock of the test goes on by itself when no thread has anything to do.
         assert!(timeout(Duration::from_secs(60), next_event(&mut body)).await.is_err(), "nothing is new");
         step.send(done).unwrap();
         assert_eq!(next_event(&mut body).await["progress"]["done"], done);

@@ -1,4 +1,4 @@
-//! A store that does not answer: it costs the places of its calls, and nobody else waits.
+//! A store that does not answer: it costs the places of its calls, and no other request waits.
 
 use std::{
     future::Future,
@@ -24,8 +24,8 @@ use tokio::task::JoinHandle;
 
 use crate::host::{Answer, MOVIES, Service, builder, over};
 
-/// A service whose store hangs while this lives. A route that blocks the one thread of a test would wait for ever,
-/// so that the store is let go after a while, and the test fails.
+/// A service whose store hangs while this lives. A route that blocks the one thread of a test would wait for ever. So
+/// the store is let go after a while, and the test fails.
 struct Hanging {
     service: Arc<Service>,
     store: FaultStore<MemoryStore>,

@@ -93,7 +93,7 @@ pub(crate) fn over(engine: Arc<Engine>, set: impl FnOnce(Api) -> Api) -> Service
     Service { engine, router }
 }
 
-/// What came back.
+/// The answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,

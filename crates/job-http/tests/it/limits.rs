@@ -63,7 +63,7 @@ async fn a_long_body_is_refused() {
     assert_eq!(answer.error(), expected);
 }
 
-/// A host that thinks about a request until the sender of this channel is gone.
+/// A host that takes its time over a request until the sender of this channel is gone.
 #[derive(Debug)]
 struct Slow(Mutex<mpsc::Receiver<()>>);
 

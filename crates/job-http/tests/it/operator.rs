@@ -75,7 +75,7 @@ async fn jobs_of_a_graph_that_is_served_no_longer_are_listed_and_cancelled_by_an
     }
 }
 
-/// Nobody but the process itself could see the rows of a job before its end.
+/// Only the process itself could see the rows of a job before its end.
 #[tokio::test]
 async fn the_rows_that_a_running_job_has_so_far_are_read_by_an_operator() {
     let (started, starts) = mpsc::channel();

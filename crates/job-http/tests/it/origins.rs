@@ -1,4 +1,4 @@
-//! Pages of other sites, in the browser of somebody who may ask.
+//! Pages of other sites, in the browser of a user who may ask.
 
 use axum::{
     body::Body,

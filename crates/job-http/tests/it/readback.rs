@@ -67,7 +67,7 @@ for record, row in zip(records[heads:], rows):
     check_csv(record, row)
 "#;
 
-/// What the next job gives: values, the name of the list, rows as they are written.
+/// The result of the next job: values, the name of the list, rows as they are written.
 #[derive(Debug, Clone, Default)]
 struct Content {
     outputs: Vec<(String, Value)>,
@@ -143,7 +143,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A row as a host may have written it: on one line or on several, or in a way that no value of ours is written.
+/// A row as a host may have written it: on one line or on several, or in a form that this library never writes.
 fn row() -> impl Strategy<Value = String> {
     let odd = [
         "\"\"",

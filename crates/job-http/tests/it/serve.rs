@@ -100,8 +100,8 @@ impl Drop for Held {
     }
 }
 
-/// Routes of a host: one that answers, one that needs a body, one whose page never ends; and what tells that such a page
-/// was let go.
+/// Routes of a host: one that answers, one that needs a body, one whose page never ends. The last part tells that such
+/// a page was let go.
 fn routes() -> (Router, mpsc::Receiver<()>) {
     let (held, gone) = mpsc::channel(1);
     let endless = move || async move {
@@ -185,7 +185,7 @@ async fn a_request_that_has_begun_is_answered_before_a_stop() {
     let mut client = server.connect(WHOLE).await;
     within(enters.recv()).await.unwrap();
     let (address, stopped) = (server.address, tokio::spawn(server.stop()));
-    // It accepts nobody any more.
+    // It accepts no connection any more.
     within(async { while TcpStream::connect(address).await.is_ok() {} }).await;
     end.add_permits(1);
     let answer = rest(&mut client).await;

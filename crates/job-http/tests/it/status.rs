@@ -144,7 +144,7 @@ async fn bad_parameters_are_named_with_value_and_range() {
         assert_eq!((status, code.as_str()), (400, "GES.8005"), "{query}");
         assert!(message.ends_with(" is given twice: give it once"), "{message}");
     }
-    // What the document does not know is passed over.
+    // A parameter that the document does not know is ignored.
     assert_eq!(service.status(id, "?limit=1&other=2").await.status, 200);
 }
 
