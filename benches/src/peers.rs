@@ -100,7 +100,7 @@ impl Lane {
         self.note(rate);
     }
 
-    /// Runs it once in so many processes.
+    /// Runs it once in this number of processes.
     pub fn round_of(&mut self, stores: &Path, processes: usize, database: &str) {
         if !self.failed {
             let rate = self.peer.team(stores, self.order, processes, database);

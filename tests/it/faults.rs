@@ -150,7 +150,7 @@ fn running(store: &dyn Store, n: u64) -> SegmentKey {
     SegmentKey { job: waiting.id, attempt: 1, number: 0 }
 }
 
-/// Writes a segment of so many rows of a kilobyte.
+/// Writes a segment of this number of rows of a kilobyte.
 fn segment(store: &dyn Store, key: SegmentKey, rows: u64) -> Result<Segment, job_runner::StoreError> {
     let mut writer = store.segment(key)?;
     let mut block = BlockBuilder::new(key);
@@ -460,7 +460,7 @@ fn a_store_whose_directory_was_moved_takes_nothing_until_it_is_back_and_opens_wh
     }
 }
 
-/// With few descriptors a store cannot be opened, or an engine cannot go on; either is said. Jobs that were
+/// With few descriptors a store cannot be opened, or an engine cannot go on; either is an error. Jobs that were
 /// acknowledged are there when there are enough descriptors again.
 #[test]
 fn a_process_without_file_descriptors_says_so_and_loses_nothing() {
@@ -500,7 +500,7 @@ fn many_results_leave_the_host_most_of_its_descriptors() {
     assert!(left >= 128, "{left} are left");
 }
 
-/// RocksDB ends the process when it cannot start a thread. As a user with so many threads: root has no limit.
+/// RocksDB ends the process when it cannot start a thread. As a user with this number of threads: root has no limit.
 #[test]
 fn a_process_that_may_not_start_threads_says_how_many_are_needed() {
     const USER: &str = "--reuid=61234";

@@ -25,7 +25,7 @@ use crate::child;
 const LEASE: Duration = Duration::from_millis(1_500);
 /// Rows of a job that is no killer.
 const ROWS: u64 = 500;
-/// After so long nothing comes of it any more, however slow the machine.
+/// After this time nothing comes of it any more, also on a slow machine.
 const STUCK: Duration = Duration::from_mins(3);
 
 /// The task of the process.

@@ -351,7 +351,7 @@ impl<'c> Run<'c> {
         }
     }
 
-    /// Takes what is told for so long.
+    /// Takes the lines that come within this time.
     fn listen(&mut self, pause: Duration) {
         let until = Instant::now() + pause;
         loop {

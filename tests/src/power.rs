@@ -166,7 +166,7 @@ impl Drop for Place<'_> {
 struct Life {
     child: Child,
     calls: Vec<Call>,
-    /// Those of the calls that changed the disk.
+    /// The calls that changed the disk.
     changes: Vec<usize>,
 }
 

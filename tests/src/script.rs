@@ -63,7 +63,7 @@ pub enum End {
     Well,
     /// With a mistake of its own.
     Fail,
-    /// With a failure that is over after so many attempts.
+    /// With a failure that is over after this number of attempts.
     Transient(u32),
     /// It panics.
     Panic,

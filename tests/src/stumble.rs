@@ -7,7 +7,7 @@ use job_runner::store::{FaultStore, Moment, Store};
 /// Where the process dies: at the write with this number, the first being 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Death {
-    /// Before it, so that it is not done; or after it, so that it is done and its caller is not told.
+    /// Stops before the write, which is then not done; or after it, so that its caller is not told.
     pub moment: Moment,
     /// Its number.
     pub write: u64,

@@ -19,7 +19,7 @@ use super::{
 const BETWEEN_NOTICES: Duration = Duration::from_millis(20);
 const POLL: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(10);
-/// Listeners are served by backends of their own: their share of a notice is work for so many slots.
+/// Listeners are served by backends of their own: their share of a notice is work for this number of slots.
 const LISTENERS_A_PIECE: usize = 8;
 
 /// The step that follows when a statement is done.
@@ -366,7 +366,7 @@ impl Model<'_> {
         }
     }
 
-    /// Tells the others, at most every so often.
+    /// Tells the others, with a least pause between two notices.
     fn tell(&mut self, engine: usize) {
         let now = self.calendar.now;
         let Some(one) = self.engine(engine) else { return };

@@ -99,7 +99,7 @@ impl Meter {
         })
     }
 
-    /// Calls `work` so many times.
+    /// Calls `work` this number of times.
     fn read(&mut self, calls: usize, mut work: impl FnMut(usize) -> Result<()>) -> Result<Reading> {
         let before = self.used()?;
         let times = (0..calls).map(|call| seconds(|| work(call))).collect::<Result<_>>()?;

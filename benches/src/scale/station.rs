@@ -60,7 +60,7 @@ impl<E> PartialEq for Entry<E> {
 
 impl<E> Eq for Entry<E> {}
 
-/// So many slots that serve one piece of work each; what comes when all are busy waits in line.
+/// This number of slots that serve one piece of work each; work that comes when all are busy waits in line.
 #[derive(Debug)]
 pub(super) struct Station<W> {
     free: usize,

@@ -14,7 +14,7 @@ struct Variant {
 const VARIANTS: [Variant; 2] =
     [Variant { name: "as shipped", max_prefetch: 256 }, Variant { name: "`max_prefetch(0)`", max_prefetch: 0 }];
 
-/// Cores may be busy for this share of the time, and jobs may wait so long in the slowest hundredth.
+/// The largest share of the time for which cores may be busy, and the longest wait of jobs in the slowest hundredth.
 const BUSY: f64 = 0.6;
 const WAIT: f64 = 0.1;
 

@@ -171,7 +171,7 @@ fn filter(bench: &Bench) -> Result<Vec<Row>> {
     ])
 }
 
-/// The filter without an engine, on so many threads.
+/// The filter without an engine, on this number of threads.
 fn bare(pool: &[Vertex], ids: u64, threads: u64) -> Result<()> {
     let part = |thread: u64| -> Result<Vec<u8>> {
         let mut out = Vec::new();

@@ -48,7 +48,7 @@ pub struct JobOptions {
 }
 
 impl JobOptions {
-    /// How often a job may start when nothing else is said.
+    /// The most attempts of a job by default.
     pub const MAX_ATTEMPTS: u32 = 3;
 
     /// The options that hold by default.

@@ -98,7 +98,7 @@ struct Global {
     /// Graph that new jobs read [default: wordnet, or synthetic with --synthetic]; of `list`, only jobs of this graph
     #[arg(long, global = true, value_enum)]
     graph: Option<GraphName>,
-    /// Make the graph `synthetic` of so many vertices, for work to watch: a million takes 0.5 GB of memory
+    /// Make the graph `synthetic` of this number of vertices, for work to watch: a million takes 0.5 GB of memory
     /// [default: 1000000]
     #[arg(long, global = true, value_name = "VERTICES", value_parser = clap::value_parser!(u32).range(2..=100_000_000))]
     synthetic: Option<u32>,

@@ -35,7 +35,7 @@ impl Graphs {
         }
     }
 
-    /// Makes `synthetic` of so many vertices.
+    /// Makes `synthetic` of this number of vertices.
     #[must_use]
     pub const fn synthetic(mut self, vertices: u32) -> Self {
         self.vertices = vertices;

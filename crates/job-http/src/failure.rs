@@ -46,7 +46,7 @@ impl ApiFailure {
         self
     }
 
-    /// The same with a `Retry-After` of so many seconds.
+    /// The same with a `Retry-After` of this number of seconds.
     #[must_use]
     pub const fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);

@@ -105,7 +105,7 @@ pub struct BlockBuilder {
 }
 
 impl BlockBuilder {
-    /// How many bytes of JSON a block should have when nothing else is said.
+    /// The bytes of JSON of a block by default.
     pub const BYTES: usize = 128 << 10;
     /// The longest row, in bytes of JSON.
     pub const MAX_ROW: usize = 16 << 20;

@@ -83,7 +83,7 @@ pub trait SharedStore: Store {
 pub struct Claim<'a> {
     /// Jobs of these kinds only: those that the claimant has handlers for.
     pub kinds: &'a [JobKind],
-    /// At most so many.
+    /// At most this number.
     pub limit: usize,
     /// How long they stay claimed unless renewed.
     pub lease: Duration,

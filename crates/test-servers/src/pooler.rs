@@ -24,8 +24,8 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// In front of the server on this port of the loopback address, with so many sessions for each user. `None` where
-    /// PgBouncer is not installed, with a line that says so.
+    /// In front of the server on this port of the loopback address, with this number of sessions for each user. `None`
+    /// where PgBouncer is not installed, with a line that says so.
     ///
     /// # Errors
     /// When it is installed and does not start.

@@ -74,8 +74,8 @@ fn torture(workspace: &Workspace, options: &Options) -> Outcome {
     process::run(&mut torture)
 }
 
-/// Tries so many orders of threads for each scenario, and seeds of the simulation. By cargo's own runner: it ends no test
-/// that takes hours.
+/// Tries this number of orders of threads for each scenario, and of seeds of the simulation. By cargo's own runner: it
+/// ends no test that takes hours.
 fn schedules(workspace: &Workspace, options: &Options, rest: &[String]) -> Outcome {
     let number = arguments::schedules(rest)?;
     setup::setup(workspace, options)?;

@@ -17,7 +17,7 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
     if status.success() { Ok(()) } else { Err(format!("`{}` failed: {status}", line(command)).into()) }
 }
 
-/// Runs a program that says nothing of its work: `what` is said for it if it takes longer than a `moment`.
+/// Runs a program that prints nothing of its work: `what` is printed for it if it takes longer than a `moment`.
 pub(crate) fn run_quietly(command: &mut Command, moment: Duration, what: &str) -> Outcome {
     let mut child = command.spawn().map_err(|error| not_started(command, &error))?;
     let start = Instant::now();

@@ -91,8 +91,8 @@ impl Expected {
         self.finished.max(self.last_read).unwrap_or_default()
     }
 
-    /// The outcome of an attempt that starts at `now` when nothing fails. `muted`: ticks do nothing. `ignored`: so
-    /// many cancels come before one that is refused.
+    /// The outcome of an attempt that starts at `now` when nothing fails. `muted`: ticks do nothing. `ignored`: this
+    /// number of cancels comes before one that is refused.
     pub(super) fn fate(&self, now: Timestamp, muted: bool, ignored: Option<usize>) -> Fate {
         let mut play = Play {
             job: self,
@@ -237,7 +237,7 @@ impl Play<'_> {
     }
 }
 
-/// When the next attempt may start after so many failures, in microseconds.
+/// The time at which the next attempt may start after this number of failures, in microseconds.
 pub(super) fn pause(now: Timestamp, failures: u32) -> RangeInclusive<u64> {
     let full = Duration::from_millis(200).saturating_mul(1 << (failures - 1)).min(Duration::from_mins(1));
     let full = u64::try_from(full.as_micros()).unwrap();

@@ -21,7 +21,7 @@ impl Convergence {
         Self { goal, most_iterations, first: None, done: 0 }
     }
 
-    /// How many steps are behind after so many iterations, the last of which changed so much. Never less than before,
+    /// The steps behind after this number of iterations, the last of which made this change. Never less than before,
     /// and all of them only when there is no further iteration.
     pub(super) fn after(&mut self, iterations: u32, change: f64) -> u64 {
         let first = *self.first.get_or_insert(change);

@@ -39,7 +39,7 @@ impl Server {
         &self.address
     }
 
-    /// A client that has sent this much of a request, and of whose answer so much has come.
+    /// A client that has sent this part of a request, and has got this part of its answer.
     fn client(&self, sent: &str, comes: &str) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.write_all(sent.as_bytes()).unwrap();

@@ -232,7 +232,7 @@ mod tests {
 
     use super::*;
 
-    /// How many records each step reads of a list of so many jobs with so long parameters.
+    /// The number of records that each step reads of a list, by the number of jobs and the length of their parameters.
     fn steps(jobs: u32, parameters: usize) -> Vec<usize> {
         let engine = Engine::builder(Arc::new(MemoryStore::default())).manual().open().unwrap();
         for _ in 0..jobs {

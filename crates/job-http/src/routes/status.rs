@@ -31,7 +31,7 @@ pub(crate) struct StatusQuery {
     /// The most rows of the page.
     #[param(value_type = Option<u32>, format = "uint32", minimum = 1, maximum = 100_000, default = 100_000)]
     pub(crate) limit: Option<String>,
-    /// Extension: answer when the job is complete, or after so many seconds if it is not by then.
+    /// Extension: answer when the job is complete, or after this number of seconds if it is not by then.
     #[param(value_type = Option<u32>, format = "uint32", minimum = 0, default = 0)]
     pub(crate) wait: Option<String>,
 }

@@ -156,7 +156,7 @@ impl Service {
         id
     }
 
-    /// A vertex filter that has left so many rows.
+    /// A vertex filter that has left this number of rows.
     pub(crate) fn run_rows(&self, rows: u64) -> JobId {
         self.run(JobSpec::vertex_filter().with_parameters(&json!({"rows": rows})).unwrap())
     }

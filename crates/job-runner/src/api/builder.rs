@@ -54,7 +54,7 @@ pub struct Exclusive(());
 pub struct Shared(Arc<dyn SharedStore>);
 
 impl EngineBuilder {
-    /// The most waiting jobs of each class when nothing else is said.
+    /// The most waiting jobs of each class by default.
     pub const QUEUE_BOUND: usize = 10_000;
 
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {

@@ -43,14 +43,14 @@ pub(crate) struct Load {
     pub(crate) open: bool,
     /// Jobs that it has claimed.
     pub(crate) held: usize,
-    /// Those of them that wait for a worker and are not started.
+    /// The claimed jobs that wait for a worker and are not started.
     pub(crate) waiting: usize,
     /// The average time of a job on a worker.
     pub(crate) pace: Duration,
 }
 
 impl Load {
-    /// How many jobs so many workers will begin in this time.
+    /// The number of jobs that these workers will begin in this time.
     fn begun_in(&self, time: Duration, workers: usize) -> usize {
         let begun = time.as_nanos().saturating_mul(workers as u128) / self.pace.as_nanos().max(1);
         usize::try_from(begun).unwrap_or(usize::MAX)
@@ -76,7 +76,7 @@ pub(crate) enum Action {
     Claim(Ask),
     /// Look at the jobs that are known; [`Claims::looked`] is told of it.
     Look,
-    /// Wait for news, at most so long.
+    /// Wait for news, at most for this time.
     Rest(Duration),
 }
 
@@ -259,7 +259,8 @@ impl Claims {
         }
     }
 
-    /// A worker has looked for a job; so many are left for others. Time to claim, when it found none or few are left.
+    /// A worker has looked for a job; this number is left for others. The next claim is due when it found
+    /// none, or few are left.
     pub(crate) const fn worker_took(&mut self, found: bool, left: usize) {
         if !found || left <= self.ahead / 2 {
             self.ask_for_more();

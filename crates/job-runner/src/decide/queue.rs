@@ -100,7 +100,7 @@ pub(crate) struct Queue {
     running: FxHashMap<JobId, u32>,
     /// Jobs that run and wait for another one, with their lanes.
     paused: FxHashMap<JobId, u32>,
-    /// Those of the running ones that have waited, and go on when there is a place for them.
+    /// The running jobs that have waited, and go on when there is a place for them.
     returning: BTreeSet<JobId>,
     waiting_in: [usize; 2],
     running_in: [usize; 2],

@@ -95,8 +95,9 @@ pub(crate) fn surplus(mut jobs: Vec<Kept>, policy: Retention, now: Timestamp) ->
 /// The most records that are read at once.
 const PIECE: usize = if cfg!(test) { 7 } else { 1_000 };
 
-/// When which jobs have to be looked at again, where only age counts. Ids stand for places here, not for times. Of
-/// each run of ids a time is known before which none in it has finished. The run is left alone until that is long ago.
+/// The times at which jobs have to be looked at again, where only age counts. Ids stand for places here, not for
+/// times. Of each run of ids a time is known before which none in it has finished. The run is left alone until that is
+/// long ago.
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
     /// From the newest ids to the oldest.

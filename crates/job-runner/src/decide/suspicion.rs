@@ -16,7 +16,7 @@ const PERIOD: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(crate) struct Death {
     running: usize,
-    /// Those of them that were suspects already.
+    /// The jobs among them that were suspects already.
     suspects: usize,
     /// When an earlier death was found out last, of which there are suspects that have not run since.
     found: Option<Timestamp>,

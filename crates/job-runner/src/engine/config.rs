@@ -13,7 +13,7 @@ use crate::{
 /// The threads that do the work of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// So many threads run jobs.
+    /// This number of threads runs jobs.
     Workers(usize),
     /// The caller, step by step.
     Manual,

@@ -48,9 +48,9 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
     /// A change of a job met another one: brings the record up to date. `false` where no other engine could change it.
     fn catch_up(&self, shared: &EngineCore, entry: &Arc<Entry>) -> Result<bool, StoreError>;
 
-    /// The store works, and refuses a change of this job for the so many-th time. `Ok`: the job is left to its present
-    /// engine. `Err(None)`: the change is to be made once more from the record as it is now. `Err` of an error: the
-    /// record could not be read.
+    /// The store works, and has refused a change of this job this number of times. `Ok`: the job is left to its
+    /// present engine. `Err(None)`: the change is to be made once more from the record as it is now. `Err` of an
+    /// error: the record could not be read.
     fn refused(
         &self,
         shared: &EngineCore,

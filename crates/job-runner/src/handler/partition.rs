@@ -121,7 +121,7 @@ enum Outcome {
 }
 
 impl Outcome {
-    /// Whether its rows go. Those of a scan that was stopped from outside are kept, for a job that may keep them.
+    /// Whether its rows go. The rows of a scan that was stopped from outside are kept, for a job that may keep them.
     const fn leaves_nothing(&self) -> bool {
         match self {
             Self::Well | Self::Error(JobError::Stopped(_) | JobError::OverBudget(..)) => false,

@@ -216,7 +216,7 @@ impl Attempt {
         }
     }
 
-    /// Segments whose scan has failed: nothing of them is read any more, and their rows, so many, count for nothing.
+    /// Segments whose scan has failed: nothing of them is read any more, and this number of rows counts for nothing.
     pub(crate) fn abandon(&self, segments: Range<u32>, rows: u64, bytes: u64) {
         self.refund(rows, bytes);
         for number in segments {

@@ -70,7 +70,7 @@ pub struct JobEvents {
     ring: Arc<Ring>,
     /// The number of the next change to read.
     next: u64,
-    /// The engine looks at a job that others run as long as such a value exists.
+    /// The engine looks at a job of another engine as long as it has this value.
     _of: Option<Arc<Entry>>,
 }
 

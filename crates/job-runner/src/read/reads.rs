@@ -71,7 +71,7 @@ impl Reads {
         }
     }
 
-    /// Waits until it is time to store what is noted, at most so long; `false` when the engine is closed.
+    /// Waits until it is time to store the notes, at most for this time; `false` when the engine is closed.
     pub(crate) fn rest(&self, at_most: Duration) -> bool {
         let mut noted = self.noted.lock();
         if !noted.is_full && !noted.is_closed {

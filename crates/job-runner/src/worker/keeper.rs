@@ -47,7 +47,7 @@ pub(super) fn sweep(shared: &Arc<EngineCore>) {
 impl EngineCore {
     /// Waits until the keeper has something to do; `false` when it is to end.
     fn keeper_waits(&self, at_most: Duration) -> bool {
-        // One that could not be cleared in time is tried again when there is something else to do.
+        // A suspect that could not be cleared in time is tried again at the next task of this thread.
         let now = self.clock.now();
         let cleared = self.running_suspect().map(|(_, due)| due).filter(|due| *due > now);
         let mut scheduler = self.scheduler();

@@ -10,9 +10,9 @@ use crate::{
     simulation::{self, Run},
 };
 
-/// Seeds that are tried when nothing else is said.
+/// Seeds that are tried by default.
 const SEEDS: u64 = 200;
-/// Within so many seeds a mistake is found.
+/// The number of seeds within which a mistake is found.
 #[cfg(feature = "mistakes")]
 const AT_MOST: u64 = 2_000;
 

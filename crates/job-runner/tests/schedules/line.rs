@@ -200,7 +200,7 @@ impl World {
         std::mem::take(&mut *lock(&self.story))
     }
 
-    /// How things stand, and how they came to it.
+    /// The state of the run, and the events that led to it.
     pub(crate) fn told(&self) -> String {
         let jobs = self.all().into_iter().map(|record| format!("{record:?}"));
         self.story().into_iter().chain(jobs).collect::<Vec<_>>().join("\n")

@@ -66,9 +66,9 @@ use shuttle::{
     scheduler::{PctScheduler, RandomScheduler, Scheduler},
 };
 
-/// Schedules a scenario when nothing else is said.
+/// Schedules of a scenario by default.
 const SCHEDULES: u64 = 1_000;
-/// Out of so many steps one lets time pass although others could go on.
+/// Out of this number of steps one lets time pass although others could go on.
 const TIME_EVERY: u64 = 32;
 
 fn main() -> ExitCode {

@@ -46,7 +46,7 @@ enum Body {
     /// Writes a row a step.
     Rows,
     Fails,
-    /// Fails for the moment so often.
+    /// Fails with a transient error this number of times.
     Again(u32),
     /// Goes on until it is told to stop.
     Endless,
@@ -68,7 +68,7 @@ struct Setup {
     weather: Weather,
     workers: Vec<usize>,
     plans: Vec<Plan>,
-    /// When which line is cut, and for how long.
+    /// The times at which lines are cut, which line, and for how long.
     cuts: Vec<(usize, Duration, Duration)>,
     death: Option<(usize, Duration)>,
 }

@@ -46,7 +46,7 @@ struct Time {
     /// As many permits as sleeps have begun, and one for the end of the run.
     begun: Option<Arc<BatchSemaphore>>,
     is_over: bool,
-    /// Out of so many steps one lets time pass; in none if 0.
+    /// Out of this number of steps one lets time pass; in none if 0.
     every: u64,
     random: u64,
     /// Says how things stand, for a run that does not end. After a run that has failed it cannot be dropped.

@@ -191,7 +191,7 @@ pub trait Batch {
 }
 
 /// Rows in the order of their keys, built beside the table and made part of it as they are. No other key lies between the
-/// first and the last of them. Dropped before it is published it leaves nothing.
+/// first and the last of them. A run that is dropped before it is published leaves nothing.
 pub trait SortedRun: Send {
     /// Adds a row behind all others.
     ///

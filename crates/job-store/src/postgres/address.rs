@@ -140,7 +140,7 @@ impl Address {
     }
 }
 
-/// When one of so many has to have answered.
+/// The time at which one of this number of hosts has to have answered.
 fn share(deadline: Instant, count: usize) -> Instant {
     let now = Instant::now();
     let count = u32::try_from(count).unwrap_or(u32::MAX).max(1);

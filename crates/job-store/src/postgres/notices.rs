@@ -23,7 +23,7 @@ use super::{
 const BETWEEN: Duration = Duration::from_millis(20);
 /// How long after a lost connection the next is tried.
 const RETRY: Duration = Duration::from_secs(1);
-/// A connection that has been silent for so long is asked whether it still is one. Nothing else would notice that it
+/// A connection that has been silent for this time is asked whether it still is one. Nothing else would notice that it
 /// leads nowhere: a listener sends nothing, and a machine between may keep the socket alive.
 const SILENCE: Duration = Duration::from_secs(10);
 /// The mark of a connection that listens, in the text of each statement that it runs.

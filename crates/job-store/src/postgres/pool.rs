@@ -20,10 +20,10 @@ use super::{
 };
 use crate::ErrorKind;
 
-/// A connection that was unused for so long is closed, unless it is the only one. A server or a role has a bounded
+/// A connection that was unused for this time is closed, unless it is the only one. A server or a role has a bounded
 /// number of them, and other engines may wait for a place.
 const REST: Duration = Duration::from_secs(30);
-/// After a server has refused a connection for want of room it is asked again after so long. The pause doubles each
+/// After a server has refused a connection for want of room it is asked again after this time. The pause doubles each
 /// time, up to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 

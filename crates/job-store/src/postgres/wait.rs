@@ -9,7 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// When a call that begins now and may take so long is late: never more than some years from now, which clocks can count.
+/// The deadline of a call that begins now and may take this time: never more than some years from now, which clocks
+/// can count.
 pub(super) fn deadline(timeout: Duration) -> Instant {
     const LONGEST: Duration = Duration::from_hours(24 * 365);
     let now = Instant::now();

@@ -174,7 +174,7 @@ struct Watched {
 #[derive(Debug, Default)]
 struct Watch {
     ranged_reads: AtomicUsize,
-    /// So many requests are refused, because the keys are being changed.
+    /// This number of requests is refused, because the keys are being changed.
     denials: AtomicUsize,
     /// Answers are lost: what was asked for is done, or never was if it was a deletion.
     is_cut_off: AtomicBool,

@@ -25,7 +25,8 @@ fn role(schema: &Schema, settings: &str) -> (String, String) {
     (name, url)
 }
 
-/// Statements that lock a table until so many sessions of that application wait for it, the last for so long.
+/// Statements that lock a table until this number of sessions of that application wait for it. The last session must
+/// have waited for this time.
 pub fn lock(table: &str, application: &str, sessions: u32, waited: Duration) -> String {
     format!(
         "DO $$ BEGIN

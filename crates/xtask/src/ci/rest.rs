@@ -6,7 +6,7 @@ use crate::{Outcome, process, setup::pip, workspace::Workspace};
 
 use super::service::{ANY_PORT, Service};
 
-/// After so many seconds it makes no new requests.
+/// After this number of seconds it makes no new requests.
 const BUDGET: &str = "100";
 /// A run that takes as long has met something that hangs.
 const HANG: Duration = Duration::from_mins(6);

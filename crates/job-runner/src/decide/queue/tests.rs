@@ -29,7 +29,7 @@ fn id(n: u8) -> JobId {
     JobId::from_bytes([n; 16])
 }
 
-/// A suspect that was blamed so often.
+/// A suspect that was blamed this often.
 fn suspect(n: u8, graph: &str, blamed: u32) -> Waiting<'_> {
     Waiting { suspect: Some(blamed), ..job(n, graph) }
 }

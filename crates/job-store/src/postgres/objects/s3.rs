@@ -26,7 +26,7 @@ pub(super) fn connect(call: Call, url: &Url, settings: &[(String, String)]) -> R
         ..RetryConfig::default()
     });
     for (name, value) in variables() {
-        // Of those that are not for a store of objects there are many.
+        // Many of them are not for an object store.
         if let Ok(key) = key(&name) {
             builder = builder.with_config(key, value);
         }

@@ -34,6 +34,9 @@ const BANNED: [&str; 24] = [
     "effortlessly",
 ];
 
+/// Phrases that leave a number or its owner open.
+const VAGUE: [&str; 3] = ["so many", "for so long", "nothing else is said"];
+
 /// Says which rule a sentence breaks, and how to keep it.
 pub(super) fn fault(sentence: &str) -> Option<String> {
     let words: Vec<&str> = words(sentence).collect();
@@ -44,6 +47,10 @@ pub(super) fn fault(sentence: &str) -> Option<String> {
         && (NO_SUBJECT.contains(first) || (*first == "As" && *second == "those"))
     {
         return Some(format!("begins with `{first}`: begin with the subject"));
+    }
+    let lower = words.join(" ").to_lowercase();
+    if let Some(vague) = VAGUE.iter().find(|vague| lower.contains(*vague)) {
+        return Some(format!("has the words `{vague}`: name the number, or say that it is the default"));
     }
     let banned = words.iter().find(|word| BANNED.iter().any(|banned| word.eq_ignore_ascii_case(banned)))?;
     Some(format!("has the word `{banned}`: say which part does it, in the field's terms"))
@@ -68,6 +75,7 @@ mod tests {
             "As those of the store are.",
             "The store tells whoever asks.",
             "\"Nobody\" reads it.",
+            "Waits so many seconds.",
             long.as_str(),
         ] {
             assert!(fault(wrong).is_some(), "{wrong}");

@@ -120,7 +120,7 @@ pub(super) enum Stage {
     Done(Duration),
 }
 
-/// How far all is, and how long the rest takes.
+/// The progress of all units, and the time that the rest takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Estimate {
     pub(super) part: f64,
