@@ -81,6 +81,11 @@ fn every_symbol_and_file_that_a_document_names_exists() {
             let symbols = names(quoted).filter(|name| is_symbol(name, quoted) && !FOREIGN.contains(name));
             let unknown = symbols.filter(|name| !known.iter().any(|word| exists_as(name, word)));
             missing.extend(unknown.map(|name| format!("{document_name}: `{quoted}`: nothing is called {name}")));
+            if let Some((owner, member)) = member(quoted)
+                && !sources.iter().any(|(_, text)| defines(text, owner) && names(text).any(|name| name == member))
+            {
+                missing.push(format!("{document_name}: `{quoted}`: no file that defines {owner} has {member}"));
+            }
             let is_source = quoted.ends_with(".rs") && !quoted.contains(' ');
             if is_source && !sources.iter().any(|(path, _)| path.ends_with(&format!("/{quoted}"))) {
                 missing.push(format!("{document_name}: there is no file {quoted}"));
@@ -101,6 +106,22 @@ fn is_symbol(name: &str, quoted: &str) -> bool {
         name.chars().zip(name.chars().skip(1)).any(|(a, b)| a.is_ascii_lowercase() && b.is_ascii_uppercase());
     name.starts_with(|first: char| !first.is_ascii_digit())
         && (name.contains('_') || inner_upper || quoted.contains("::"))
+}
+
+/// A type and its member, of a quotation like `Engine::open` or `RocksOptions::open_files`.
+fn member(quoted: &str) -> Option<(&str, &str)> {
+    let mut parts = quoted.split('(').next()?.rsplit("::");
+    let (member, owner) = (parts.next()?, parts.next()?);
+    let is_name = |name: &str| names(name).eq([name]);
+    (is_name(member) && is_name(owner) && owner.starts_with(char::is_uppercase)).then_some((owner, member))
+}
+
+/// Whether a source defines the type or implements it.
+fn defines(text: &str, owner: &str) -> bool {
+    text.lines().any(|line| {
+        let mut words = names(line).skip_while(|word| !["struct", "enum", "trait", "type", "impl"].contains(word));
+        words.next().is_some() && words.any(|word| word == owner)
+    })
 }
 
 fn names(text: &str) -> impl Iterator<Item = &str> {

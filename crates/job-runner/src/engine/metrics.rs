@@ -14,7 +14,7 @@
 //! | `job_oldest_waiting_seconds`, `job_oldest_running_seconds` | gauge | `class` |
 //! | `jobs_cancelling` | gauge | |
 //!
-//! Gauges are set every ten seconds and by [`Engine::tick`](crate::Engine::tick). A host that needs the figures at
+//! Gauges are set every ten seconds and by [`Driver::tick`](crate::Driver::tick). A host that needs the figures at
 //! another moment asks for [`Stats`].
 
 use job_core::{JobRecord, JobState};
