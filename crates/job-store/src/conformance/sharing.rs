@@ -278,6 +278,20 @@ law! { SharedFixture;
         assert_all_fenced(one, &running, None)?;
     }
 
+    /// Neither longer nor shorter: beside one that ends soon.
+    [LeaseEnds]
+    fn a_lease_lasts_as_long_as_it_was_asked_for(one, other; patience) {
+        one.insert(&[waiting(1), waiting(2)], Durability::Buffered)?;
+        assert_eq!(claim(one, 1, LONG)?, [waiting(1)]);
+        assert_eq!(claim(one, 1, SHORT)?, [waiting(2)]);
+        let claimed = within(patience, "a lease ends", || {
+            Ok(Some(claim(other, 9, LONG)?).filter(|claimed| !claimed.is_empty()))
+        })?;
+        assert_eq!(claimed, [waiting(2)]);
+        let running = waiting(1).apply(Event::Start, at(5))?;
+        one.replace(&running, Durability::Buffered)?;
+    }
+
     /// The same attempt goes on, as if nothing had been; the first to claim the job has it.
     [RenewLate]
     fn a_lease_that_ended_is_renewed_unless_another_has_claimed_the_job(one, other; patience) {
