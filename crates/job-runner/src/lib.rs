@@ -21,7 +21,7 @@
 //! #[derive(Deserialize)]
 //! struct PageRank { alpha: f64 }
 //!
-//! // What a graph engine writes: one handler a kind of work. Rows go to disk as they come.
+//! // The code of a graph engine: one handler a kind of work. Rows go to disk as they come.
 //! fn pagerank(ctx: &mut JobContext) -> Result<(), JobError> {
 //!     let PageRank { alpha } = ctx.spec().parameters().read()?;
 //!     if !(0.0..1.0).contains(&alpha) {
@@ -70,12 +70,108 @@
 //! | observe | [`Stats`], [`metrics`], spans and events of `tracing` |
 //! | test | [`ManualClock`], [`EngineBuilder::manual`] with [`Driver`], [`store::FaultStore`] |
 //!
-//! # What is promised
+//! # Handlers
+//!
+//! A handler runs one job at a time on a worker's thread. It gets a [`JobContext`], pushes rows, sets named values, and
+//! returns. It must be repeatable: after a crash it runs again for the same job, without the earlier rows.
+//!
+//! * Call [`JobContext::check_stopped`] about once a millisecond. Cancels, deadlines and shutdowns take effect there.
+//! * [`JobError::transient`] is for a passing fault: the job runs again after a pause ([`RetryPolicy`]), at most as often
+//!   as its [`JobOptions`] say. [`JobError::failed`] and a panic end the job.
+//! * A job has no limits by default. Its [`Budget`] bounds rows, bytes of rows and memory.
+//! * A handler may submit jobs and wait for them. Its seat is free for another job meanwhile.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use job_runner::{Engine, FailureKind, JobContext, JobSpec, store::MemoryStore};
+//!
+//! let endless = |ctx: &mut JobContext| {
+//!     let mut rows = ctx.rows("vertices")?;
+//!     for id in 0_u64.. {
+//!         rows.push(&id)?; // the budget ends the loop
+//!     }
+//!     Ok(())
+//! };
+//! let engine = Engine::builder(Arc::new(MemoryStore::default())).vertex_filter(endless).open()?;
+//! let record = engine.submit(JobSpec::vertex_filter().with_graph("movies").max_rows(1_000))?.wait()?;
+//! assert_eq!(record.failure.map(|failure| failure.kind), Some(FailureKind::RowBudget));
+//! # Ok::<(), job_runner::EngineError>(())
+//! ```
+//!
+//! # Scans
+//!
+//! [`JobContext::scan`] cuts a range of ids into partitions. Every idle worker takes one partition at a time, and looks
+//! for waiting jobs before the next. Readers get the rows in the order of ids. [`ScanOptions`] has the size of a
+//! partition; [`JobContext::acquire_threads`] is for work that is no scan.
+//!
+//! # Checkpoints
+//!
+//! [`JobContext::iterate`] runs an algorithm step by step and saves its state every
+//! [`checkpoint_interval`](EngineBuilder::checkpoint_interval), 10 s by default. After a crash the next attempt goes on
+//! from there. [`JobContext::save_checkpoint`] saves any bytes, at most 64 MiB.
+//!
+//! ```
+//! use std::{ops::{ControlFlow, Range}, sync::Arc};
+//! use job_runner::{Engine, Iterative, JobContext, JobError, JobSpec, store::MemoryStore};
+//!
+//! struct Halve(f64);
+//!
+//! impl Iterative for Halve {
+//!     fn step(&mut self) -> Result<ControlFlow<()>, JobError> {
+//!         self.0 /= 2.0;
+//!         Ok(if self.0 < 0.001 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+//!     }
+//!     fn progress(&self) -> Range<u64> { 0..0 } // the number of steps is unknown
+//!     fn save(&self) -> Option<Vec<u8>> { Some(self.0.to_be_bytes().to_vec()) }
+//!     fn restore(&mut self, state: &[u8]) -> Result<(), JobError> {
+//!         let bytes = state.try_into().map_err(|_| JobError::failed("the saved state is not 8 bytes"))?;
+//!         self.0 = f64::from_be_bytes(bytes);
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let engine = Engine::builder(Arc::new(MemoryStore::default()))
+//!     .algorithm("halve", |ctx: &mut JobContext| {
+//!         let mut halve = Halve(1.0);
+//!         ctx.iterate(&mut halve)?;
+//!         Ok(ctx.set_output("rest", &halve.0)?)
+//!     })
+//!     .open()?;
+//! assert!(engine.submit(JobSpec::algorithm("halve").with_graph("movies"))?.wait()?.state.is_complete());
+//! # Ok::<(), job_runner::EngineError>(())
+//! ```
+//!
+//! # Several engines
+//!
+//! Engines in any number of processes share a [`store::SharedStore`], such as PostgreSQL: see
+//! [`Engine::builder_shared`]. Each job runs on one of them. When an engine dies, the others run its jobs after at most one
+//! lease, 10 s by default.
+//!
+//! # Stores
+//!
+//! | store | feature | survives | for |
+//! | --- | --- | --- | --- |
+//! | [`store::MemoryStore`] | | nothing | tests, results that may be lost |
+//! | `store::RocksStore` | `rocksdb` (default) | the process and power loss | one process, results of any size |
+//! | `store::RedbStore` | `redb` | the process and power loss | one process, without C++ |
+//! | `store::PostgresStore` | `postgres`, with `tls` | the process; power loss as its server is set up | many machines |
+//! | the same with objects | `objects`, `s3` | as the object store | large results of many machines |
+//!
+//! [`store::key_value`] makes a store of any ordered key-value engine, and [`store::contract`] tells how to write one.
+//! With [`Durability::Synced`], the default, a submission and an end cost one fsync, which concurrent ones share.
+//! With [`Durability::Buffered`] the last writes may be lost in a power cut, and none when only the process dies.
+//!
+//! # Tests
+//!
+//! An engine that is opened with [`EngineBuilder::manual`] has no threads: its [`Driver`] runs one job at a time on the
+//! thread of the test. A [`ManualClock`] moves by hand. [`store::FaultStore`] fails, loses or delays any chosen write.
+//!
+//! # Promises
 //!
 //! * Acknowledged is stored: `submit` returns after the job is as durable as [`EngineBuilder::durability`] says.
 //! * Succeeded is whole: a record says so only together with its result, in one write, after every row.
 //! * Every change of a job is a compare-and-set, and every row carries its attempt: a late worker changes nothing.
-//! * Whatever a handler does (panic, never end, fail) concerns its own job only.
+//! * A handler that panics, fails or never ends concerns its own job only.
 
 mod api;
 mod decide;
