@@ -14,7 +14,7 @@ pub(crate) fn listed(job: &Result<JobRecord, Unreadable>, engine: &Engine, diale
 }
 
 fn of(record: &JobRecord, engine: &Engine, dialect: Dialect) -> ListedJob {
-    // What runs is looked at anew, so that its state and its progress are of one moment.
+    // A job that runs is read again, so that its state and its progress are of one moment.
     let running = matches!(record.state, JobState::Running { .. });
     if running && let Ok(Some(job)) = engine.job(record.id) {
         let JobSnapshot { record, progress, .. } = job.snapshot();

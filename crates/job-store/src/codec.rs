@@ -13,7 +13,7 @@
 //! ```
 //!
 //! `version: u8 | kind: u8 | bincode body | xxh3-64 of all before: u64 big-endian`. The envelope exists because
-//! bincode decodes most damaged bytes to a wrong value without a word; the stored types are separate from
+//! bincode decodes most damaged bytes to a wrong value without an error. The stored types are separate from
 //! `job-core`'s so that those may change without changing the disk. No other module knows bincode.
 
 use std::borrow::Cow;
@@ -29,7 +29,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// The version of the envelope and of every body in it.
 const VERSION: u8 = 1;
-/// That of a record with how far it was when it stopped: a byte more, behind the record.
+/// The envelope of a record with its progress when it stopped: a byte more, behind the record.
 const VERSION_WITH_PROGRESS: u8 = 2;
 pub(crate) const RECORD: u8 = b'J';
 pub(crate) const RESULT: u8 = b'R';

@@ -1,8 +1,8 @@
-//! What the fuzz targets of this crate and of `job-core` do with their input. Not part of the API: the feature is for
-//! `fuzz/` and for the test that runs the same functions without a fuzzer.
+//! The checks of the fuzz targets of this crate and of `job-core`. Not part of the API: the feature is for `fuzz/` and
+//! for the test that runs the same functions without a fuzzer.
 //!
-//! Any bytes must be a value or an error, never a panic, a hang or an allocation that has no relation to their
-//! length; and a value must be the same after it was written and read again.
+//! Any bytes must be a value or an error, never a panic, a hang or an allocation without relation to their length. A
+//! value must be the same after it was written and read again.
 
 use job_core::{JobId, JobRecord, JobSpec, Timestamp};
 
@@ -12,7 +12,7 @@ use crate::{
     key_value::keys,
 };
 
-/// What is done with an input.
+/// The check of an input.
 pub type Body = fn(&[u8]);
 
 /// Every target with its name.

@@ -18,7 +18,7 @@ pub struct Finding {
     pub segment: Option<(u32, u32)>,
     /// The rows of that segment that are lost by it.
     pub rows: Option<Range<u64>>,
-    /// What is wrong.
+    /// The fault.
     pub what: String,
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What [`verify`] went through.
+/// The numbers that [`verify`] went through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Verified {
     /// Records read.

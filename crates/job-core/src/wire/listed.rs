@@ -38,7 +38,7 @@ impl ListedJob {
         }
     }
 
-    /// What there is to say of a record that cannot be read is why.
+    /// A record that cannot be read is shown with the reason.
     pub(super) fn unreadable(id: JobId, reason: &str) -> Self {
         Self {
             job_id: id,
@@ -135,7 +135,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is shown is what a library shows.
+        /// The shown values are those of a library.
         #[test]
         fn times_are_those_of_the_calendar(seconds in 0..253_402_207_200_u64) {
             let shown = jiff::Timestamp::from_second(i64::try_from(seconds).unwrap()).unwrap();

@@ -17,7 +17,7 @@ pub(super) struct Job {
     pub(super) attempt: u32,
     pub(super) rows: u64,
     pub(super) bytes: u64,
-    /// Those of the request, where they came with the job.
+    /// The parameters of the request, where they came with the job.
     pub(super) parameters: Option<Parameters>,
     pub(super) submitted: Option<Timestamp>,
     pub(super) started: Option<Timestamp>,

@@ -52,7 +52,7 @@ law! { Fixture;
         grows_little(&costs)?;
     }
 
-    /// One seek whatever the first row is, then the blocks that it touches.
+    /// One seek for any first row, then the blocks that it touches.
     [Cost, Read]
     fn a_page_costs_its_blocks_wherever_it_begins(in fixture) {
         let mut costs = Vec::new();
@@ -80,7 +80,7 @@ law! { Fixture;
     }
 }
 
-/// How much a call looks at; `None` where nobody counts.
+/// How much a call looks at; `None` where that is not counted.
 fn cost(fixture: &dyn Fixture, call: &dyn Fn() -> Result<(), StoreError>) -> Result<Option<u64>, Broken> {
     let Some(before) = fixture.looked_at() else { return Ok(None) };
     call()?;

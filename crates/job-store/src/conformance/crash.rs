@@ -46,7 +46,7 @@ law! { Fixture;
         finish(&*store, &waiting(8))?;
     }
 
-    /// One kind of write at a time, each the last before the power goes, after others that nobody told to the disk.
+    /// One kind of write at a time, each the last before the power goes, after others that were not synced.
     [Synced]
     fn what_was_synced_survives_a_loss_of_power_with_all_before_it(in fixture) {
         for n in [10, 20, 30, 40] {
@@ -93,7 +93,7 @@ law! { Fixture;
         }
     }
 
-    /// Whatever of them is there is whole, and what is not there left nothing.
+    /// Each of them is there as a whole, or has left nothing.
     [CrashWhole]
     fn a_write_that_was_lost_with_the_power_has_never_been(in fixture) {
         let store = fixture.open();

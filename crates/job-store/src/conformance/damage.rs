@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::{Broken, Fixture, at, finish, key, list, running, waiting};
 use crate::{BlockBuilder, Durability, ErrorKind, Store, StoreError};
 
-/// What is looked for in the bytes that are stored: long, like nothing else, and hard to compress.
+/// The pattern that is looked for in the stored bytes: long, like nothing else, and hard to compress.
 const MARK: &str = "q7Zk0vXw93Jd5sTeRhLm2BcUyA8oFi6GnPxV1EzKaWtQbYrHuDjM4fSgNlOpIC";
 
 law! { Fixture;
@@ -74,7 +74,7 @@ law! { Fixture;
             });
             is_told(&read)?;
         }
-        // What is not damaged is read as ever.
+        // Undamaged entries are read as ever.
         let mut seen = 0;
         store.read(key(&done, 0), 15..20, &mut |run| {
             seen += run.len();

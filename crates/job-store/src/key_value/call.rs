@@ -1,4 +1,4 @@
-//! What is asked of an engine, as errors tell it.
+//! The call to an engine, as errors tell it.
 
 use std::ops::ControlFlow;
 

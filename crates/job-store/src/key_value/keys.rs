@@ -63,7 +63,7 @@ pub(crate) fn dropped(job: JobId, attempt: u32) -> [u8; 21] {
     dropped
 }
 
-/// What [`dropped`] noted.
+/// The job and attempt that [`dropped`] noted.
 pub(crate) fn of_dropped(key: &[u8]) -> Option<(JobId, u32)> {
     let attempt = key.get(17..21)?.try_into().ok()?;
     Some((id(key)?, u32::from_be_bytes(attempt)))

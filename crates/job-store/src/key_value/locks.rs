@@ -8,7 +8,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::{SegmentKey, StoreError};
 
-/// The greatest id that ever was in the store: a greater one cannot be taken, and nobody has to look. Ids of engines
+/// The greatest id that ever was in the store: a greater one cannot be taken, and needs no look. Ids of engines
 /// ascend.
 #[derive(Default)]
 pub(super) struct Newest(Mutex<Option<JobId>>);
@@ -33,8 +33,8 @@ impl Newest {
     }
 }
 
-/// One lock per job or index entry, more or less: more stripes than any likely number of submitters, because a
-/// stripe is held during an fsync.
+/// One lock per job or index entry, more or less. There are more stripes than any likely number of submitters, because
+/// a stripe is held during an fsync.
 pub(super) struct Locks {
     stripes: Vec<Mutex<()>>,
     /// Unfinished jobs that this process wrote last, so that neither a compare-and-set nor the fence of a writer
@@ -42,7 +42,7 @@ pub(super) struct Locks {
     known: Mutex<FxHashMap<JobId, Known>>,
 }
 
-/// What is known of a job without a look at its record.
+/// The known state of a job without a look at its record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
     pub(super) revision: u64,
@@ -58,7 +58,7 @@ impl Default for Locks {
     }
 }
 
-/// What a caller holds while it reads, compares and writes.
+/// The locks that a caller holds while it reads, compares and writes.
 pub(super) type Held<'a> = Vec<MutexGuard<'a, ()>>;
 
 impl Locks {
@@ -78,7 +78,7 @@ impl Locks {
         self.all((0..Self::STRIPES).collect())
     }
 
-    /// The lock of a job, unless somebody has it.
+    /// The lock of a job, unless it is taken.
     pub(super) fn try_job(&self, id: JobId) -> Option<MutexGuard<'_, ()>> {
         self.stripes.get(Self::stripe(id)).and_then(Mutex::try_lock)
     }
@@ -95,7 +95,7 @@ impl Locks {
         self.known.lock().get(&key.job).is_some_and(|known| known.running && known.attempt == key.attempt)
     }
 
-    /// What is known of an unfinished job; if nothing, the record knows.
+    /// The known revision of an unfinished job; if there is none, the record has it.
     pub(super) fn known(&self, job: JobId) -> Option<Known> {
         self.known.lock().get(&job).copied()
     }
@@ -111,7 +111,7 @@ impl Locks {
     /// Remembers what a record says. The caller holds the job's lock.
     pub(super) fn remember(&self, record: &JobRecord) {
         let mut known = self.known.lock();
-        // Of a job from an earlier process nobody knows.
+        // A job from an earlier process is not known.
         let checkpoint = known.get(&record.id).is_none_or(|known| known.checkpoint);
         put(&mut known, record, checkpoint);
     }

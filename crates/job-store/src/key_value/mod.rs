@@ -1,8 +1,8 @@
 //! [`KeyValueStore`]: jobs and rows in any ordered key-value engine, over a small [adaptor](KeyValue).
 //!
-//! `RocksStore` and `RedbStore` are this store over two engines. An engine of your own, or another version of
-//! RocksDB, needs an adaptor: point reads, scans, and batches that are made whole or not at all. Keys, blocks, locks, the
-//! compare of revisions and caches are here. [`conformance`](crate::conformance) is the test of an adaptor.
+//! `RocksStore` and `RedbStore` are this store over two engines. An engine of your own, or another version of RocksDB,
+//! needs an adaptor. It has point reads, scans, and batches that are made whole or not at all. Keys, blocks, locks,
+//! the compare of revisions and caches are here. [`conformance`](crate::conformance) is the test of an adaptor.
 //! `examples/fjall_store.rs` is a whole one, for fjall; this one is for a map:
 //!
 //! ```

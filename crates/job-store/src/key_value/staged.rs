@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{Durability, StoreError, codec, contract};
 
-/// What a caller changes while nobody else changes the same jobs and what finds them.
+/// The changes of a caller that alone changes the same jobs and the entries that find them.
 pub(super) struct Staged<'k, K: KeyValue> {
     store: &'k KeyValueStore<K>,
     pub(super) call: Call,
@@ -22,7 +22,7 @@ pub(super) struct Staged<'k, K: KeyValue> {
     held: Held<'k>,
 }
 
-/// What a record that is staged does to its job.
+/// The effect of a staged record on its job.
 pub(super) struct Replaced {
     ends: bool,
     /// Whether the job may have a checkpoint.
@@ -105,8 +105,8 @@ impl<K: KeyValue> Staged<'_, K> {
         if !replaced.ends {
             return Ok(());
         }
-        // Put once, deleted once: in a tree of sorted runs the two vanish together at the next flush, so that listing the
-        // unfinished jobs never wades through the finished.
+        // Put once, deleted once. In a tree of sorted runs the two vanish together at the next flush, so that a list
+        // of the unfinished jobs never reads past the finished ones.
         self.batch.delete_once(Table::Jobs, &keys::key(keys::UNFINISHED, job));
         if replaced.checkpoint { self.drop_checkpoint(job) } else { Ok(()) }
     }
@@ -150,8 +150,8 @@ impl<K: KeyValue> Staged<'_, K> {
         Ok(())
     }
 
-    /// Stages the removal of a job that nobody can read. Its record does not say what finds it, so every such entry is looked
-    /// at.
+    /// Stages the removal of a job whose record cannot be read. Its record does not say what finds it, so every such
+    /// entry is looked at.
     pub(super) fn remove_unreadable(&mut self, id: JobId) -> Result<(), StoreError> {
         let Self { call, view, batch, .. } = self;
         for group in [keys::RECORD, keys::RESULT, keys::LAST_READ] {

@@ -1,4 +1,4 @@
-//! The tables, made and brought up to date by whoever opens the store first.
+//! The tables: the first store that opens makes them and brings them up to date.
 
 use std::time::{Duration, Instant};
 

@@ -37,7 +37,7 @@ impl Settings {
             let pair = setting.split_once('=').map(|(name, value)| (meant(name.trim()), meant(value.trim())));
             match pair.as_ref().map(|(name, value)| (&**name, &**value)) {
                 Some(("sslrootcert", path)) => roots = Some(PathBuf::from(path)),
-                // What `require` does here.
+                // The meaning of `require` here.
                 Some(("sslmode", "verify-ca" | "verify-full")) => kept.push("sslmode=require"),
                 _ => kept.push(setting),
             }

@@ -58,7 +58,7 @@ pub struct ObjectOptions {
     /// `AWS_SECRET_ACCESS_KEY` are the keys, `AWS_REGION` the region. `AWS_ENDPOINT` is for a service other than
     /// Amazon's, `AWS_ALLOW_HTTP` (`true`) for one without TLS. There are
     /// [more](https://docs.rs/object_store/0.14/object_store/aws/enum.AmazonS3ConfigKey.html). Variables of the
-    /// environment that start with `AWS_` count where nothing is said here. Default: none.
+    /// environment that start with `AWS_` count for settings that are absent here. Default: none.
     pub settings: Vec<(String, String)>,
     /// Bytes up to which a segment is kept in the database. It is gathered in the memory of its writer. Default: 4 MiB.
     pub small_segment: usize,

@@ -37,12 +37,12 @@ struct Group {
     notes: Mutex<Notes>,
 }
 
-/// What a mutant remembers beside the store.
+/// The memory of a mutant beside the store.
 #[derive(Debug, Default)]
 struct Notes {
-    /// Jobs that were given to whoever asked.
+    /// Jobs that were given to any claimant that asked.
     given: BTreeSet<JobId>,
-    /// Jobs that anybody writes.
+    /// Jobs that any claimant writes.
     free: BTreeSet<JobId>,
 }
 
@@ -91,7 +91,7 @@ impl Claimant {
         TOKENS.map(|token| ClaimId { job, token }).collect()
     }
 
-    /// Makes a call on behalf of whoever may, when it is refused to this one.
+    /// Makes a call on behalf of a claimant that may, when it is refused to this one.
     fn as_another<T>(
         &self,
         wrong: bool,
@@ -124,7 +124,7 @@ impl Claimant {
         }
     }
 
-    /// Takes news away that others have not heard yet.
+    /// Takes news away that others do not have yet.
     fn hush(&self) {
         for other in self.others() {
             let _ = other.wait(Duration::ZERO);
@@ -169,7 +169,7 @@ impl Claimant {
         Ok(claimed)
     }
 
-    /// What the claims of any token have given and is still held by `store`.
+    /// The jobs that the claims of any token have given and `store` still holds.
     fn held_by(store: &SharedMemory, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
         let mut found = Vec::new();
         for token in TOKENS {

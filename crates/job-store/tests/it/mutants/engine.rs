@@ -39,14 +39,14 @@ impl Step {
     }
 }
 
-/// What was committed together.
+/// The changes of one commit.
 #[derive(Debug, Clone)]
 pub struct Commit {
     pub steps: Vec<Step>,
     pub synced: bool,
 }
 
-/// What is left of the commits since the engine was last opened or died. A disk that keeps its promises loses what was
+/// The rest of the commits since the engine was last opened or died. A disk that keeps its promises loses what was
 /// buffered with the power, and nothing with the process.
 pub type Left = fn(Vec<Commit>, Death) -> Vec<Commit>;
 

@@ -62,7 +62,7 @@ impl Fixture for Frail {
     }
 }
 
-/// What a disk that a mutant has leaves.
+/// The remains of a mutant's disk.
 fn left(mutant: FrailMutant) -> Left {
     match mutant {
         M::KilledLosesBuffered => |commits, _| sound(commits, Death::Power),
@@ -103,7 +103,7 @@ fn left(mutant: FrailMutant) -> Left {
         M::PowerLosesPins => |commits, death| of_power(commits, death, |key| is_group(key, b'p')),
         M::PowerLosesCheckpoints => |commits, death| of_power(commits, death, |key| key.0 == Table::Checkpoints),
         M::PowerLosesNotes => |commits, death| of_power(commits, death, |key| is_group(key, b't')),
-        // What was buffered is there, but for a part of it.
+        // Buffered writes are there, but for a part of them.
         M::PowerTearsCommits => |mut commits, death| {
             if death == Death::Power {
                 for commit in commits.iter_mut().filter(|commit| !commit.synced) {
@@ -156,7 +156,7 @@ fn torn(mut commits: Vec<Commit>, death: Death, lost: fn(&Key) -> bool) -> Vec<C
     commits
 }
 
-/// What a store without checksums finds where a value was damaged: another value, which is as sound as the first.
+/// The value that a store without checksums finds where one was damaged: another value, as sound as the first.
 fn sealed_anew(mutant: FrailMutant, (table, key): &Key, value: &[u8]) -> Option<Vec<u8>> {
     let id = || Some(JobId::from_bytes(key.get(1..17)?.try_into().ok()?));
     match (mutant, table, key.first()) {
