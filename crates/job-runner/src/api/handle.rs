@@ -78,7 +78,7 @@ impl JobHandle {
     }
 
     /// The job as this engine knows it. That is how the store has it, unless another engine may have changed it since:
-    /// [`refresh`](Self::refresh) asks.
+    /// [`refresh`](Self::refresh) asks. Cost: a copy in memory; it never calls the store.
     #[must_use]
     pub fn record(&self) -> JobRecord {
         self.entry.record()
@@ -138,7 +138,8 @@ impl JobHandle {
         JobSnapshot::of(&self.shared, &self.entry)
     }
 
-    /// Waits until the job is complete.
+    /// Blocks the thread until the job is complete. Its end and its rows are stored then, as durably as
+    /// [`EngineBuilder::durability`](crate::EngineBuilder::durability) says.
     ///
     /// # Errors
     /// When it will not complete in this process: [`EngineError::LeftUnfinished`] when the engine was shut down first. Of an
@@ -149,7 +150,7 @@ impl JobHandle {
         waiting::wait(&self.shared, &self.entry, None).unwrap_or(Err(EngineError::LeftUnfinished(self.entry.id)))
     }
 
-    /// As [`wait`](Self::wait), at most `timeout`; `None` when it is not complete by then.
+    /// As [`wait`](Self::wait), for at most `timeout`; `None` when it is not complete by then.
     ///
     /// # Errors
     /// As [`wait`](Self::wait).
@@ -176,17 +177,17 @@ impl JobHandle {
         self.shared.source.watch_remote(&self.entry);
     }
 
-    /// Every change of this job from now on; ends with the job. Of a job that another engine runs, the changes that are
-    /// there when this one looks.
+    /// Every change of this job from now on; ends with the job. Of a job that another engine runs, this engine sees the
+    /// state at each look, and not each change between two.
     #[must_use]
     pub fn watch(&self) -> JobEvents {
         self.shared.source.watch_remote(&self.entry);
         self.entry.watch()
     }
 
-    /// Resolves when there is something new to say about the job: of its record, its progress, its rows, or its place
-    /// among those that wait. Begin it, then look: what comes between the two is not missed. Time that passes is nothing
-    /// new. At once, when nothing can change any more.
+    /// Resolves when the job's record, its progress, its rows or its place in the queue has changed. Begin it, then look:
+    /// a change between the two is not missed. The passing of time is no change. It resolves at once when nothing can
+    /// change any more.
     ///
     /// Needs no particular runtime. One that is dropped leaves nothing behind.
     ///
@@ -237,7 +238,8 @@ impl JobHandle {
         Changed::of(&self.entry, News::State)
     }
 
-    /// Asks for the end of the job; see [`Engine::cancel`](crate::Engine::cancel).
+    /// Asks for the end of the job; see [`Engine::cancel`](crate::Engine::cancel). The request is stored when this
+    /// returns.
     ///
     /// # Errors
     /// [`EngineError::AlreadyComplete`]; [`EngineError::Closed`] when the engine is gone, because the job may be
@@ -246,7 +248,8 @@ impl JobHandle {
         self.shared.cancel(&self.entry)
     }
 
-    /// The answer to a status query: the document's payload.
+    /// The answer to a status query: the document's payload. Cost: the record and the result's head; rows are read when
+    /// the answer is written.
     ///
     /// # Errors
     /// When the store fails.

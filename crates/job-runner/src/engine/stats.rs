@@ -34,8 +34,8 @@ pub struct ClassStats {
     pub waiting: usize,
     /// Jobs that run.
     pub running: usize,
-    /// How long the oldest waiting job has waited.
+    /// How long the oldest waiting job has waited; 0 if none waits.
     pub oldest_waiting: Duration,
-    /// How long the job that started first has been running.
+    /// How long the job that started first has been running; 0 if none runs.
     pub oldest_running: Duration,
 }

@@ -100,7 +100,8 @@ impl Page {
         self.partial
     }
 
-    /// Hands each row to `each` as JSON, borrowed from the store's own memory, until it breaks.
+    /// Hands each row to `each` as JSON, borrowed from the store's own memory, until it breaks. Cost: one seek, and the
+    /// blocks that the page lies in.
     ///
     /// # Errors
     /// When the rows cannot be read, or the first error of `each`.
@@ -125,7 +126,8 @@ impl Page {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Writes the rows as JSON with a comma between every two: what belongs between `[` and `]`.
+    /// Writes the rows as JSON with a comma between every two, without `[` and `]`. Cost: one seek, and a copy of the
+    /// page's bytes block by block; no row is parsed.
     ///
     /// # Errors
     /// When the rows cannot be read (as an [`io::Error`] that holds the [`StoreError`]), or `out` fails.

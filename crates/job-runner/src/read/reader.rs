@@ -39,7 +39,7 @@ impl JobReader {
         Self { store, reads: Some(reads) }
     }
 
-    /// One job; `None` if there is no such job. Never touches rows.
+    /// One job; `None` if there is no such job. Cost: one point read.
     ///
     /// # Errors
     /// When the store fails.
@@ -84,7 +84,7 @@ impl JobReader {
         Ok(if state == JobState::Complete(Outcome::Succeeded) { page } else { page.into_partial() })
     }
 
-    /// Every row of a complete job from row `first` on, however many there are: as [`page`](Self::page), without a limit.
+    /// Every row of a complete job from row `first` on: as [`page`](Self::page), without a limit. Memory: one block.
     ///
     /// ```
     /// use std::{ops::ControlFlow, sync::Arc};
@@ -115,7 +115,8 @@ impl JobReader {
         Ok(if state == JobState::Complete(Outcome::Succeeded) { rows } else { rows.into_partial() })
     }
 
-    /// The named values of a complete job's result; `None` if it has none.
+    /// The named values of a complete job's result; `None` if it has none. Cost: one point read, of at most 1 MiB and the
+    /// list of segments.
     ///
     /// # Errors
     /// When the store fails.
@@ -127,7 +128,8 @@ impl JobReader {
         Ok(result)
     }
 
-    /// Jobs, the newest first, those that cannot be read among them with the reason. Never touches rows.
+    /// Jobs, the newest first, those that cannot be read among them with the reason. Cost: the records from the
+    /// newest to the end of the page; those of the page are in memory at once. It reads no rows.
     ///
     /// # Errors
     /// When the store fails.
