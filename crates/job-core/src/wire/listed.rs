@@ -98,8 +98,8 @@ fn time(time: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3_600, second / 60 % 60, second % 60)
 }
 
-/// Year, month and day, so many days after the beginning of 1970: Hinnant's `civil_from_days`. It counts years from March
-/// on, so that a leap day is the last of its year, and eras of 400 years.
+/// The year, month and day of a number of days after the beginning of 1970: Hinnant's `civil_from_days`. It counts
+/// years from March on, so that a leap day is the last of its year, and eras of 400 years.
 const fn date(days: u64) -> (u64, u64, u64) {
     let since = days + 719_468;
     let (era, day) = (since / 146_097, since % 146_097);
