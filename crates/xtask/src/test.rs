@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test of the workspace, on every backend, and the doctests.
+//! `cargo xtask test`: every test of the workspace, on each backend that the machine has, and the doctests.
 
 use std::process::{Command, Stdio};
 
