@@ -2,7 +2,7 @@
 //!
 //! Jobs wait in lanes, one per graph and class. The lane that has the fewest jobs running comes first, then the one
 //! that has used the least worker time. So graphs share the workers, with any number of submissions. Inside a lane the
-//! rank decides: time of submission, moved ahead by one priority_aging interval for each step of priority. The order
+//! rank decides: time of submission, moved ahead by one `priority_aging` interval for each step of priority. The order
 //! of two ranks never changes, and a job that waits long enough is ahead of all later ones. So jobs age without ever
 //! being sorted again.
 //!

@@ -138,7 +138,9 @@ fn ask_store(shared: &Arc<EngineCore>, cluster: &Cluster, ask: Ask) -> Result<()
             adopt(shared, cluster, record, lease, lost);
         }
     }
-    started.iter().for_each(|entry| entry.tell_state());
+    for entry in &started {
+        entry.tell_state();
+    }
     shared.hand_out(started);
     Ok(())
 }

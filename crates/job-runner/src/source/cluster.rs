@@ -161,7 +161,9 @@ impl Cluster {
                 }
             }
         }
-        gone.iter().for_each(|entry| entry.tell_state());
+        for entry in gone {
+            entry.tell_state();
+        }
         if !jobs.is_empty() {
             // Suspects may have waited for one of them.
             shared.call();
