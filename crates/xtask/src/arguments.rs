@@ -60,11 +60,12 @@ impl Options {
         let command = Command::named(&name).ok_or_else(|| unknown(&name))?;
         let mut options = Self { command, topic: None, wordnet: WordNet::Anywhere, rest: Vec::new() };
         while let Some(argument) = arguments.next() {
+            if let Some(directory) = value(&argument, "--wordnet", &mut arguments) {
+                let directory = directory.ok_or("--wordnet needs a directory after it")?;
+                options.wordnet = WordNet::Directory(directory.into());
+                continue;
+            }
             match argument.as_str() {
-                "--wordnet" => {
-                    let directory = arguments.next().ok_or("--wordnet needs a directory after it")?;
-                    options.wordnet = WordNet::Directory(directory.into());
-                }
                 "--no-wordnet" => options.wordnet = WordNet::Nowhere,
                 // Behind a word of its own it is a question to the program that is started.
                 "--help" | "-h" if options.rest.is_empty() => {
@@ -80,6 +81,19 @@ impl Options {
             }
         }
         Ok(options)
+    }
+}
+
+/// The value of this option, behind a `=` or as the next argument, if `argument` is the option: `None` if it is another
+/// one, `Some(None)` if there is no value.
+pub(crate) fn value(
+    argument: &str,
+    option: &str,
+    next: &mut impl Iterator<Item = String>,
+) -> Option<Option<String>> {
+    match argument.strip_prefix(option)? {
+        "" => Some(next.next()),
+        rest => rest.strip_prefix('=').map(|value| Some(value.to_owned()).filter(|value| !value.is_empty())),
     }
 }
 
@@ -129,6 +143,14 @@ mod tests {
         assert_eq!(options.rest, ["status", "1", "--offset", "5"]);
     }
 
+    /// The directory was handed on to the demo, and WordNet set up from elsewhere.
+    #[test]
+    fn a_directory_may_stand_behind_an_equals_sign() {
+        let options = parse("demo --wordnet=data status 1 --wordnets=x").unwrap();
+        assert_eq!(options.wordnet, WordNet::Directory("data".into()));
+        assert_eq!(options.rest, ["status", "1", "--wordnets=x"]);
+    }
+
     #[test]
     fn commands_that_take_none_refuse_them() {
         assert!(parse("setup quickly").unwrap_err().contains("`quickly`"));
@@ -148,5 +170,6 @@ mod tests {
     fn what_is_not_there_is_named() {
         assert!(parse("tset").unwrap_err().contains("`tset`"));
         assert!(parse("demo --wordnet").unwrap_err().contains("directory"));
+        assert!(parse("demo --wordnet=").unwrap_err().contains("directory"));
     }
 }

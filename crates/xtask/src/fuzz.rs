@@ -8,7 +8,13 @@ use std::{
     thread,
 };
 
-use crate::{Outcome, arguments::Options, process, skipped::Skipped, workspace::Workspace};
+use crate::{
+    Outcome,
+    arguments::{Options, value},
+    process,
+    skipped::Skipped,
+    workspace::Workspace,
+};
 
 /// The most that one allocation may ask for, in MiB: inputs have a few KiB.
 const LARGEST_ALLOCATION: u32 = 32;
@@ -149,13 +155,14 @@ fn summary(target: &str, seconds: u32, log: &str) -> String {
 
 fn parse(arguments: &[String]) -> Outcome<(u32, Vec<String>)> {
     let (mut seconds, mut only) = (60, Vec::new());
-    let mut arguments = arguments.iter();
+    let mut arguments = arguments.iter().cloned();
     while let Some(argument) = arguments.next() {
-        if argument == "--seconds" {
-            let given = arguments.next().and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0);
-            seconds = given.ok_or("--seconds needs a whole number after it, at least 1")?;
-        } else {
-            only.push(argument.clone());
+        match value(&argument, "--seconds", &mut arguments) {
+            Some(given) => {
+                let given = given.and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0);
+                seconds = given.ok_or("--seconds needs a whole number after it, at least 1")?;
+            }
+            None => only.push(argument),
         }
     }
     Ok((seconds, only))
@@ -176,6 +183,7 @@ mod tests {
     fn seconds_and_targets_are_arguments() {
         let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(parse(&words("block --seconds 5 keys")).unwrap(), (5, words("block keys")));
+        assert_eq!(parse(&words("--seconds=7 keys")).unwrap(), (7, words("keys")));
         assert!(parse(&words("--seconds soon")).unwrap_err().to_string().contains("whole number"));
     }
 
