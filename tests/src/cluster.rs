@@ -21,7 +21,6 @@ use test_servers::{Postgres, Proxy};
 
 use crate::{
     audit,
-    chance::Chance,
     child::How,
     kill,
     member::{self, Heard, LEASE, Member, Role},
@@ -129,7 +128,7 @@ enum Harm {
 struct Run<'c> {
     cluster: &'c Cluster,
     server: &'c Postgres,
-    chance: Chance,
+    chance: fastrand::Rng,
     processes: u32,
     workers: Vec<Process>,
     fronts: Vec<Process>,
@@ -159,7 +158,7 @@ impl<'c> Run<'c> {
         let mut run = Self {
             cluster,
             server,
-            chance: Chance(cluster.seed),
+            chance: fastrand::Rng::with_seed(cluster.seed),
             processes: 0,
             workers: Vec::new(),
             fronts: Vec::new(),
@@ -215,14 +214,14 @@ impl<'c> Run<'c> {
             Harm::KillFront,
         ];
         while !first.is_empty() || self.told.done.contains(&false) {
-            let pause = Duration::from_millis(100 + self.chance.next(500));
+            let pause = Duration::from_millis(100 + self.chance.u64(..500));
             self.listen(pause);
             self.mend();
             if self.is_quiet(store) {
                 continue;
             }
             let harm = if first.is_empty() {
-                match self.chance.next(23) {
+                match self.chance.u64(..23) {
                     0..7 => Harm::KillWorker,
                     7..11 => Harm::PauseWorker,
                     11..15 => Harm::KillFront,
@@ -232,7 +231,7 @@ impl<'c> Run<'c> {
                     _ => Harm::KillServer,
                 }
             } else {
-                first.remove(usize::try_from(self.chance.next(first.len() as u64)).expect("few"))
+                first.remove(self.chance.usize(..first.len()))
             };
             self.inflict(harm);
         }
@@ -273,7 +272,7 @@ impl<'c> Run<'c> {
     }
 
     fn inflict(&mut self, harm: Harm) {
-        let number = usize::try_from(self.chance.next((WORKERS + FRONTS) as u64)).expect("few");
+        let number = self.chance.usize(..WORKERS + FRONTS);
         match harm {
             Harm::KillWorker => {
                 let number = number % WORKERS;
@@ -302,7 +301,7 @@ impl<'c> Run<'c> {
                 }
             }
             Harm::Cut => {
-                let mended = Instant::now() + Duration::from_millis(self.chance.next(1_000));
+                let mended = Instant::now() + Duration::from_millis(self.chance.u64(..1_000));
                 let process = self.any(number);
                 process.network.refuse(true);
                 process.network.cut();
@@ -341,7 +340,7 @@ impl<'c> Run<'c> {
     }
 
     fn beyond_a_lease(&mut self) -> Duration {
-        LEASE.mul_f64(1.2) + Duration::from_millis(self.chance.next(1_000))
+        LEASE.mul_f64(1.2) + Duration::from_millis(self.chance.u64(..1_000))
     }
 
     /// Lets processes go on that have been paused for long enough, and repairs networks.

@@ -12,10 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    chance::Chance,
-    trace::{Call, Fd, Thread, parent},
-};
+use crate::trace::{Call, Fd, Thread, parent};
 
 /// The unit that a disk writes whole, and the unit of a file system.
 const SECTOR: usize = 512;
@@ -252,12 +249,12 @@ impl Disk {
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub(crate) fn cut(&self, into: &Path, chance: &mut Chance) -> io::Result<String> {
+    pub(crate) fn cut(&self, into: &Path, chance: &mut fastrand::Rng) -> io::Result<String> {
         let mut names = self.durable.clone();
         // A journal keeps the order of names; without one, any of them may be there.
-        let (ordered, first) = (chance.next(2) == 0, chance.next(self.pending.len() as u64 + 1));
+        let (ordered, first) = (chance.bool(), chance.u64(..=self.pending.len() as u64));
         for (at, (_, change)) in self.pending.iter().enumerate() {
-            if if ordered { (at as u64) < first } else { chance.next(2) == 0 } {
+            if if ordered { (at as u64) < first } else { chance.bool() } {
                 change.apply(&mut names);
             }
         }
@@ -300,8 +297,8 @@ impl NameChange {
 }
 
 impl Left {
-    fn any(chance: &mut Chance) -> Self {
-        match chance.next(5) {
+    fn any(chance: &mut fastrand::Rng) -> Self {
+        match chance.u64(..5) {
             0 => Self::Nothing,
             1 => Self::Everything,
             2 => Self::First,
@@ -328,7 +325,7 @@ impl File {
         self.synced += count;
     }
 
-    fn cut(&self, left: Left, chance: &mut Chance) -> Vec<u8> {
+    fn cut(&self, left: Left, chance: &mut fastrand::Rng) -> Vec<u8> {
         let mut bytes = self.durable.clone();
         let apply =
             |bytes: &mut Vec<u8>, changes: &[Change]| changes.iter().for_each(|change| change.apply(bytes));
@@ -336,24 +333,24 @@ impl File {
             Left::Nothing => {}
             Left::Everything => apply(&mut bytes, &self.pending),
             Left::First => {
-                let count = usize::try_from(chance.next(self.pending.len() as u64 + 1)).unwrap_or(0);
+                let count = chance.usize(..=self.pending.len());
                 let (whole, rest) = self.pending.split_at(count);
                 apply(&mut bytes, whole);
                 if let Some(Change::Write { at, bytes: torn }) = rest.first() {
-                    let part = index(chance.next(torn.len() as u64 + 1));
+                    let part = chance.usize(..=torn.len());
                     Change::Write { at: *at, bytes: torn[..part].to_vec() }.apply(&mut bytes);
                 }
             }
             Left::LengthAndFirst => {
                 apply(&mut bytes, &self.pending);
                 let sectors = bytes.len().div_ceil(SECTOR) as u64;
-                let first = index(chance.next(sectors + 1)) * SECTOR;
+                let first = index(chance.u64(..=sectors)) * SECTOR;
                 self.take_back(&mut bytes, first..usize::MAX, chance);
             }
             Left::LengthAndAny => {
                 apply(&mut bytes, &self.pending);
                 for start in (0..bytes.len()).step_by(PAGE) {
-                    if chance.next(2) == 0 {
+                    if chance.bool() {
                         self.take_back(&mut bytes, start..start + PAGE, chance);
                     }
                 }
@@ -363,11 +360,11 @@ impl File {
     }
 
     /// Makes a part of the file what it was when it last came to the disk, and zeros where it was not there.
-    fn take_back(&self, bytes: &mut [u8], part: Range<usize>, chance: &mut Chance) {
+    fn take_back(&self, bytes: &mut [u8], part: Range<usize>, chance: &mut fastrand::Rng) {
         let mut older = self.durable.clone();
-        let written = usize::try_from(chance.next(self.pending.len() as u64 + 1)).unwrap_or(0);
+        let written = chance.usize(..=self.pending.len());
         // Half of the time it never did since the sync.
-        for change in self.pending.iter().take(if chance.next(2) == 0 { 0 } else { written }) {
+        for change in self.pending.iter().take(if chance.bool() { 0 } else { written }) {
             change.apply(&mut older);
         }
         let part = part.start.min(bytes.len())..part.end.min(bytes.len());

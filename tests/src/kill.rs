@@ -20,7 +20,6 @@ use job_runner::{
 use serde::Serialize;
 
 use crate::{
-    chance::Chance,
     child::{self, Child, How, Told},
     script::{End, Script, Step, row},
 };
@@ -102,10 +101,10 @@ impl Kills {
     #[must_use]
     pub fn run(&self) -> Seen {
         let mut seen = Seen::default();
-        let mut chance = Chance(self.seed);
+        let mut chance = fastrand::Rng::with_seed(self.seed);
         while seen.kills < self.kills {
             let directory = tempfile::tempdir().expect("a temporary directory");
-            let depth = 1 + u32::try_from(chance.next(6)).unwrap_or(0);
+            let depth = 1 + chance.u32(..6);
             let mut known = BTreeMap::new();
             for _ in 0..depth.min(self.kills - seen.kills) {
                 self.one(directory.path(), &mut chance, &mut known, &mut seen);
@@ -119,19 +118,19 @@ impl Kills {
     }
 
     /// One life and its end.
-    fn one(&self, store: &Path, chance: &mut Chance, known: &mut BTreeMap<JobId, Known>, seen: &mut Seen) {
-        let chosen = chance.next(2) == 0;
+    fn one(&self, store: &Path, chance: &mut fastrand::Rng, known: &mut BTreeMap<JobId, Known>, seen: &mut Seen) {
+        let chosen = chance.bool();
         // Early writes are those of the recovery.
-        let within = if chance.next(3) == 0 { 6 } else { 120 };
+        let within = if chance.u64(..3) == 0 { 6 } else { 120 };
         let child = Child {
             store: store.to_owned(),
-            seed: chance.next(u64::MAX),
+            seed: chance.u64(..u64::MAX),
             jobs: 20,
-            death: chosen.then(|| (chance.next(within), chance.next(2) == 0)),
-            synced: chance.next(4) == 0,
+            death: chosen.then(|| (chance.u64(..within), chance.bool())),
+            synced: chance.u64(..4) == 0,
         };
         // Some die while the store is opened and recovered, the others at work.
-        let life = Life { from_start: chance.next(3) == 0, micros: chance.next(150_000) };
+        let life = Life { from_start: chance.u64(..3) == 0, micros: chance.u64(..150_000) };
         let told = live(&self.program, &child, (!chosen).then_some(life));
         seen.kills += 1;
         seen.kills_at_chosen_writes += u32::from(chosen);

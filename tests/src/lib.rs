@@ -23,7 +23,6 @@
 
 mod audit;
 pub mod bystander;
-mod chance;
 pub mod child;
 pub mod cluster;
 pub mod crowd;

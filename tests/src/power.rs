@@ -12,7 +12,6 @@ use job_runner::JobId;
 use serde::Serialize;
 
 use crate::{
-    chance::Chance,
     child::{Child, How, Told},
     disk::Disk,
     kill::{Known, Seen, check_after_death, finish, learn, open},
@@ -77,13 +76,13 @@ impl Power {
     #[must_use]
     pub fn run(&self) -> Option<Cuts> {
         let mut seen = Cuts::default();
-        let mut chance = Chance(self.seed);
+        let mut chance = fastrand::Rng::with_seed(self.seed);
         let mut known = BTreeMap::new();
         let mut left = tempfile::tempdir().expect("a temporary directory");
         for _ in 0..self.lives {
             let child = Child {
                 store: left.path().to_owned(),
-                seed: chance.next(u64::MAX),
+                seed: chance.u64(..u64::MAX),
                 jobs: 8,
                 death: None,
                 synced: self.synced,
@@ -105,13 +104,13 @@ impl Power {
         mut disk: Disk,
         moments: &[usize],
         before: &BTreeMap<JobId, Known>,
-        chance: &mut Chance,
+        chance: &mut fastrand::Rng,
         seen: &mut Cuts,
     ) -> (tempfile::TempDir, BTreeMap<JobId, Known>) {
         let mut known = before.clone();
         let mut said = Said::new();
         let mut next = None;
-        let goes_on = moments[usize::try_from(chance.next(moments.len() as u64)).expect("an index")];
+        let goes_on = moments[chance.usize(..moments.len())];
         for (at, call) in life.calls.iter().enumerate() {
             if moments.binary_search(&at).is_ok() {
                 let (files, story) = cut(&disk, chance);
@@ -184,8 +183,8 @@ impl Life {
     }
 
     /// Moments to cut at, in order.
-    fn moments(&self, count: u32, chance: &mut Chance) -> Vec<usize> {
-        let mut any = || self.changes[usize::try_from(chance.next(self.changes.len() as u64)).expect("an index")];
+    fn moments(&self, count: u32, chance: &mut fastrand::Rng) -> Vec<usize> {
+        let mut any = || self.changes[chance.usize(..self.changes.len())];
         let mut moments: Vec<usize> = (0..count).map(|_| any()).collect();
         moments.sort_unstable();
         moments.dedup();
@@ -193,7 +192,7 @@ impl Life {
     }
 }
 
-fn cut(disk: &Disk, chance: &mut Chance) -> (tempfile::TempDir, String) {
+fn cut(disk: &Disk, chance: &mut fastrand::Rng) -> (tempfile::TempDir, String) {
     let files = tempfile::tempdir().expect("a temporary directory");
     let story = disk.cut(files.path(), chance).expect("writable");
     (files, story)

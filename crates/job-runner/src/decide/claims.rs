@@ -447,15 +447,12 @@ mod tests {
         assert_eq!(round(&mut claims, millis(10), full, 0), None, "no room");
     }
 
-    /// Small steps of a generator of its own. An engine never holds more than its seats and its prefetch, and a wish
+    /// Small steps, the same in every run. An engine never holds more than its seats and its prefetch, and a wish
     /// that was told never waits for the end of a sleep.
     #[test]
     fn any_history_keeps_the_bounds_and_answers_every_wish() {
-        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut random = |below: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % below
-        };
+        let mut chance = fastrand::Rng::with_seed(7);
+        let mut random = |below: u64| chance.u64(..below);
         let settings = Settings { max_prefetch: 20, poll: millis(500), lease: Duration::from_secs(3), ..EIGHT };
         let (mut claims, mut now, mut held) = (claims(settings), Duration::ZERO, 0_usize);
         for step in 0..20_000 {
