@@ -3,8 +3,9 @@
 //! Two ways lead to a store of your own. Over an ordered key-value engine it is an [adaptor](crate::key_value) of some 100
 //! lines: keys, blocks, locks and rules are there. A store of another shape, as one in the tables of a database, implements
 //! [`JobStore`] and [`ResultStore`](crate::ResultStore) with what is here.
-//! [`MemoryStore`](crate::MemoryStore) is such a store: `src/memory.rs` uses nothing that is not public, and the tests
-//! compile it outside of the library. Begin with a copy of it.
+//! `examples/sqlite-store` in the repository is such a store, in tables of SQLite. Its `src/lib.rs` has the one transaction that
+//! every write is; the table below says what stands in which call, and there each call is to be read. The shortest such store
+//! is [`MemoryStore`](crate::MemoryStore): `src/memory.rs` uses nothing that is not public.
 //!
 //! | in a call | ask |
 //! | --- | --- |
@@ -29,7 +30,9 @@
 //! by [`StoreError::caused`]. [`Seats`](crate::Seats) is the one seat of an engine. `job-runner` has all this as
 //! `job_runner::store`.
 //!
-//! [`conformance`](crate::conformance) tells whether it is a store:
+//! [`conformance`](crate::conformance) tells whether it is a store. A fixture says where one is; its other methods let the laws
+//! about crashes, damage and costs be tried, which pass without them. `tests/laws.rs` of the example has all of them, and the
+//! law of costs found a page there that scanned the whole table:
 //!
 //! ```
 //! # #[cfg(feature = "conformance")] mod tests {

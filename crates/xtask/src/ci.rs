@@ -1,6 +1,7 @@
 //! `cargo xtask ci`: every check, the cheapest first; the first that fails ends it.
 
 mod directions;
+mod examples;
 mod page;
 mod rest;
 mod rooms;
@@ -90,6 +91,7 @@ fn steps<'a>(workspace: &'a Workspace, options: &'a Options, skipped: &'a Skippe
         }),
     );
     add("fuzz", Box::new(|| fuzz::each_shortly(workspace, skipped, FUZZ_SECONDS)));
+    add("examples", Box::new(|| examples::examples(workspace, skipped)));
     add("rest", Box::new(|| rest::rest(workspace)));
     add("page", Box::new(|| page::page(workspace, skipped)));
     steps

@@ -51,13 +51,21 @@ pub(crate) fn fuzz(workspace: &Workspace, options: &Options) -> Outcome {
 /// Every target for a few seconds. Without a network, where its packages are not there yet, it is skipped.
 pub(crate) fn each_shortly(workspace: &Workspace, skipped: &Skipped, seconds: u32) -> Outcome {
     let fuzzer = Fuzzer::of(workspace);
-    if let Err(why) = process::output(fuzzer.cargo(workspace).args(["fetch", "--quiet", "--locked"])) {
-        if why.to_string().contains("--locked flag") {
-            return Err("fuzz/Cargo.lock is older than the manifests: run `cargo fetch` in fuzz".into());
-        }
-        return skipped.note("fuzz", &format!("its packages cannot be had ({why})"));
+    if fetched(fuzzer.cargo(workspace), "fuzz", skipped)? {
+        fuzzer.run(workspace, fuzzer.targets()?, seconds)?;
     }
-    fuzzer.run(workspace, fuzzer.targets()?, seconds)
+    Ok(())
+}
+
+/// Whether the packages of a workspace of its own are there, or could be had. If not, that it is left out is noted.
+pub(crate) fn fetched(mut cargo: Command, name: &str, skipped: &Skipped) -> Outcome<bool> {
+    match process::output(cargo.args(["fetch", "--quiet", "--locked"])) {
+        Ok(_) => Ok(true),
+        Err(why) if why.to_string().contains("--locked flag") => {
+            Err(format!("{name}/Cargo.lock is older than the manifests: run `cargo fetch` in {name}").into())
+        }
+        Err(why) => skipped.note(name, &format!("its packages cannot be had ({why})")).map(|()| false),
+    }
 }
 
 /// Where the fuzz targets are, and what is made of them.
