@@ -34,7 +34,7 @@ impl Changed {
         Self { job: Some(job).filter(|_| !is_over), queue: None }
     }
 
-    pub(crate) fn any(shared: &Arc<EngineCore>, entry: &Arc<Entry>) -> Self {
+    pub(crate) fn any(engine: &Arc<EngineCore>, entry: &Arc<Entry>) -> Self {
         let changed = Self::of(entry, News::Progress);
         let (waits, attempt) = {
             let state = entry.lock();
@@ -47,7 +47,7 @@ impl Changed {
             let job = Arc::downgrade(entry);
             attempt.counter.watch(job);
         }
-        Self { queue: waits.then(|| Listening::begin(shared, Listener::Task(News::Progress, None))), ..changed }
+        Self { queue: waits.then(|| Listening::begin(engine, Listener::Task(News::Progress, None))), ..changed }
     }
 }
 

@@ -37,23 +37,23 @@ use crate::{
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Driver<'e> {
-    shared: &'e Arc<EngineCore>,
+    core: &'e Arc<EngineCore>,
 }
 
 impl<'e> Driver<'e> {
-    pub(crate) const fn new(shared: &'e Arc<EngineCore>) -> Self {
-        Self { shared }
+    pub(crate) const fn new(core: &'e Arc<EngineCore>) -> Self {
+        Self { core }
     }
 
     /// Runs one attempt of the job that is next. First stores what could not be stored before. `None` if no job is ready,
     /// or the store fails.
     #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
     pub fn run_one(&self) -> Option<JobId> {
-        if !attempt::catch_up(self.shared) {
+        if !attempt::catch_up(self.core) {
             return None;
         }
-        let entry = self.shared.try_next()?;
-        run::run(self.shared, &entry);
+        let entry = self.core.try_next()?;
+        run::run(self.core, &entry);
         Some(entry.id)
     }
 
@@ -70,18 +70,18 @@ impl<'e> Driver<'e> {
     /// # Errors
     /// When the store fails.
     pub fn tick(&self) -> Result<(), EngineError> {
-        attempt::catch_up(self.shared);
-        self.shared.source.tick(self.shared)?;
-        self.shared.expire();
-        self.shared.clear_suspect();
-        Metrics::gauges(&self.shared.stats());
-        self.shared.sweep()
+        attempt::catch_up(self.core);
+        self.core.source.tick(self.core)?;
+        self.core.expire();
+        self.core.clear_suspect();
+        Metrics::gauges(&self.core.stats());
+        self.core.sweep()
     }
 
     /// The next time at which a waiting job is due or a deadline passes; `None` if no job waits for a time.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        let scheduler = self.shared.scheduler();
+        let scheduler = self.core.scheduler();
         let deadline = scheduler.deadlines.first().map(|&(due, _)| due);
         scheduler.queue.next_due().into_iter().chain(deadline).min()
     }

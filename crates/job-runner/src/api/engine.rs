@@ -59,7 +59,7 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct Engine {
-    shared: Arc<EngineCore>,
+    core: Arc<EngineCore>,
 }
 
 impl Engine {
@@ -111,10 +111,10 @@ impl Engine {
         seat: Seat,
     ) -> Result<Self, EngineError> {
         let ids = IdSource::after(highest_id(&*store)?);
-        let shared = Arc::new(EngineCore::new(store, source, handlers, clock, config, seat, ids));
-        shared.source.open(&shared)?;
-        pool::start(&shared)?;
-        Ok(Self { shared })
+        let core = Arc::new(EngineCore::new(store, source, handlers, clock, config, seat, ids));
+        core.source.open(&core)?;
+        pool::start(&core)?;
+        Ok(Self { core })
     }
 
     /// Takes a job. When this returns, the job is stored as durably as the engine is set to
@@ -151,16 +151,16 @@ impl Engine {
         specs: impl IntoIterator<Item = S>,
     ) -> Result<Vec<JobHandle>, EngineError> {
         let specs: Vec<Arc<JobSpec>> = specs.into_iter().map(Into::into).collect();
-        Ok(self.shared.submit(&specs, Patience::None)?.into_iter().map(|entry| self.handle(entry)).collect())
+        Ok(self.core.submit(&specs, Patience::None)?.into_iter().map(|entry| self.handle(entry)).collect())
     }
 
     fn submit_one(&self, spec: JobSpec, patience: Patience) -> Result<JobHandle, EngineError> {
-        let mut entries = self.shared.submit(&[spec.into()], patience)?;
+        let mut entries = self.core.submit(&[spec.into()], patience)?;
         entries.pop().map(|entry| self.handle(entry)).ok_or(EngineError::ShuttingDown)
     }
 
     fn handle(&self, entry: Arc<Entry>) -> JobHandle {
-        JobHandle::new(Arc::clone(&self.shared), entry)
+        JobHandle::new(Arc::clone(&self.core), entry)
     }
 
     /// The handle of a job, unfinished or finished; `None` if there is no such job.
@@ -168,7 +168,7 @@ impl Engine {
     /// # Errors
     /// When the store fails.
     pub fn job(&self, id: JobId) -> Result<Option<JobHandle>, EngineError> {
-        Ok(self.shared.find(id)?.map(|entry| self.handle(entry)))
+        Ok(self.core.find(id)?.map(|entry| self.handle(entry)))
     }
 
     /// Asks for the end of a job. A waiting one is cancelled when this returns; a running one shows
@@ -184,7 +184,7 @@ impl Engine {
     /// Reads jobs and results; may be cloned and sent anywhere, and outlives the engine.
     #[must_use]
     pub fn reader(&self) -> JobReader {
-        JobReader::with_reads(Arc::clone(self.shared.store()), Arc::clone(&self.shared.reads))
+        JobReader::with_reads(Arc::clone(self.core.store()), Arc::clone(&self.core.reads))
     }
 
     /// Removes a finished job with its rows, or one that [cannot be read](crate::Unreadable); `false` if there was none. The space comes back in the background. With
@@ -193,13 +193,13 @@ impl Engine {
     /// # Errors
     /// When the job is unfinished or pinned, or the store fails.
     pub fn remove(&self, id: JobId) -> Result<bool, EngineError> {
-        let entry = self.shared.scheduler().registry.get(id).cloned();
+        let entry = self.core.scheduler().registry.get(id).cloned();
         if let Some(entry) = entry.filter(|entry| entry.lock().place.is_here()) {
             let detail = format!("it is {}: cancel it first", entry.record().state);
             return Err(StoreError::new(ErrorKind::Invalid, "remove the record", detail).on(id).into());
         }
-        let removed = self.shared.store().remove(id)?;
-        self.shared.aside.forget(id);
+        let removed = self.core.store().remove(id)?;
+        self.core.aside.forget(id);
         Ok(removed)
     }
 
@@ -216,13 +216,13 @@ impl Engine {
     /// Every change of every job from now on; on a shared store, of the jobs that this engine runs or waits for.
     #[must_use]
     pub fn watch(&self) -> JobEvents {
-        self.shared.events.lock().join(None)
+        self.core.events.lock().join(None)
     }
 
     /// The engine's state at this moment.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.shared.stats()
+        self.core.stats()
     }
 
     /// Whether outcomes can be stored, and whether the engine's threads live. A job that cannot be read does not count:
@@ -235,14 +235,14 @@ impl Engine {
     /// [`Stats::thread_panics`] goes on counting. In a process that was forked from the one that opened the engine it
     /// is always unhealthy: the threads of the engine stayed there.
     pub fn health(&self) -> Result<(), EngineError> {
-        self.shared.health.report(self.shared.clock.now())
+        self.core.health.report(self.core.clock.now())
     }
 
     /// Drives an engine that has no threads ([`EngineBuilder::manual`]), step by step: for tests that decide themselves
     /// what happens when.
     #[must_use]
     pub const fn driver(&self) -> Driver<'_> {
-        Driver::new(&self.shared)
+        Driver::new(&self.core)
     }
 
     /// Shuts down in order. The engine takes no more jobs and starts none, gives running ones `grace` to end, then
@@ -255,7 +255,7 @@ impl Engine {
     /// handler may shut its own engine down or drop the last of it: its own job is left behind at once.
     #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
     pub fn shutdown(&self, grace: Duration) -> Shutdown {
-        pool::stop(&self.shared, grace)
+        pool::stop(&self.core, grace)
     }
 }
 
@@ -271,6 +271,6 @@ fn highest_id(store: &dyn Store) -> Result<JobId, StoreError> {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        pool::stop(&self.shared, Duration::ZERO);
+        pool::stop(&self.core, Duration::ZERO);
     }
 }

@@ -110,12 +110,12 @@ impl Explanation {
     }
 
     /// Of what one look has seen; `progress` is of the same.
-    pub(crate) fn of(shared: &EngineCore, look: &Look, progress: &Progress) -> Self {
+    pub(crate) fn of(engine: &EngineCore, look: &Look, progress: &Progress) -> Self {
         let record = &look.record;
         if let Some(end) = Self::of_end(record) {
             return end;
         }
-        let now = shared.clock.now();
+        let now = engine.clock.now();
         let since = now.since(record.started_at.unwrap_or(now));
         match record.state {
             _ if matches!(look.place, Place::LeaseLost(_)) => Self::LeaseLost,
@@ -128,14 +128,14 @@ impl Explanation {
             JobState::Waiting if matches!(look.place, Place::Unhandled) => {
                 Self::NoHandler(record.spec.kind().clone())
             }
-            JobState::Waiting => Self::of_waiting(shared, record),
+            JobState::Waiting => Self::of_waiting(engine, record),
             JobState::Running { cancelling: true } => {
                 let requested = record.cancel_requested_at.unwrap_or(now);
                 Self::Cancelling { requested, since: now.since(requested) }
             }
             _ if !look.here => Self::RunningRemotely { attempt: record.attempt, since },
             _ => {
-                let mut jobs: Vec<JobId> = shared.scheduler().waits(record.id).collect();
+                let mut jobs: Vec<JobId> = engine.scheduler().waits(record.id).collect();
                 jobs.sort_unstable();
                 jobs.dedup();
                 if jobs.is_empty() {
@@ -147,8 +147,8 @@ impl Explanation {
         }
     }
 
-    fn of_waiting(shared: &EngineCore, record: &JobRecord) -> Self {
-        let position = shared.scheduler().queue.position(record.id);
+    fn of_waiting(engine: &EngineCore, record: &JobRecord) -> Self {
+        let position = engine.scheduler().queue.position(record.id);
         match position {
             Some(Position::Behind(ahead)) => Self::Queued { ahead },
             Some(Position::GraphBusy(running)) => {

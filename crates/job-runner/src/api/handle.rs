@@ -46,7 +46,7 @@ use crate::{
 /// [`EngineError::CannotWait`] when the jobs would wait for each other, as far as one engine can see, or when too many
 /// wait already. An engine without workers runs the job that is waited for on the thread that waits.
 pub struct JobHandle {
-    shared: Arc<EngineCore>,
+    core: Arc<EngineCore>,
     entry: Arc<Entry>,
     /// While it is polled inside the body of another job.
     waiting: Option<Waiting>,
@@ -56,7 +56,7 @@ pub struct JobHandle {
 
 impl Clone for JobHandle {
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.shared), Arc::clone(&self.entry))
+        Self::new(Arc::clone(&self.core), Arc::clone(&self.entry))
     }
 }
 
@@ -67,8 +67,8 @@ impl fmt::Debug for JobHandle {
 }
 
 impl JobHandle {
-    pub(crate) const fn new(shared: Arc<EngineCore>, entry: Arc<Entry>) -> Self {
-        Self { shared, entry, waiting: None, listening: None }
+    pub(crate) const fn new(core: Arc<EngineCore>, entry: Arc<Entry>) -> Self {
+        Self { core, entry, waiting: None, listening: None }
     }
 
     /// The job's id.
@@ -105,14 +105,14 @@ impl JobHandle {
     /// # Errors
     /// [`EngineError::UnknownJob`] when it was removed; or the store fails.
     pub fn refresh(&self) -> Result<JobRecord, EngineError> {
-        self.shared.refresh(&self.entry)
+        self.core.refresh(&self.entry)
     }
 
     /// The progress of the job. While it runs in this engine it is the body's last report. A succeeded job has all of
     /// it, and a cancelled one the progress at its end. Empty otherwise.
     #[must_use]
     pub fn progress(&self) -> Progress {
-        Look::at(&self.shared, &self.entry).progress()
+        Look::at(&self.core, &self.entry).progress()
     }
 
     /// All that this engine knows of the job at one moment: [`record`](Self::record),
@@ -135,7 +135,7 @@ impl JobHandle {
     /// ```
     #[must_use]
     pub fn snapshot(&self) -> JobSnapshot {
-        JobSnapshot::of(&self.shared, &self.entry)
+        JobSnapshot::of(&self.core, &self.entry)
     }
 
     /// Blocks the thread until the job is complete. Its end and its rows are stored then, as durably as
@@ -147,7 +147,7 @@ impl JobHandle {
     /// tries again.
     pub fn wait(&self) -> Result<JobRecord, EngineError> {
         self.prepare()?;
-        waiting::wait(&self.shared, &self.entry, None).unwrap_or(Err(EngineError::LeftUnfinished(self.entry.id)))
+        waiting::wait(&self.core, &self.entry, None).unwrap_or(Err(EngineError::LeftUnfinished(self.entry.id)))
     }
 
     /// As [`wait`](Self::wait), for at most `timeout`; `None` when it is not complete by then.
@@ -156,32 +156,28 @@ impl JobHandle {
     /// As [`wait`](Self::wait).
     pub fn wait_timeout(&self, timeout: Duration) -> Result<Option<JobRecord>, EngineError> {
         self.prepare()?;
-        waiting::wait(&self.shared, &self.entry, until(timeout)).transpose()
+        waiting::wait(&self.core, &self.entry, until(timeout)).transpose()
     }
 
     /// Before a wait: what can be known of the job at once.
     fn prepare(&self) -> Result<(), EngineError> {
-        self.shared.source.watch_remote(&self.entry);
-        self.shared.try_refresh(&self.entry);
-        if attempt::catch_up(&self.shared) || self.entry.end().is_some() {
-            Ok(())
-        } else {
-            self.shared.health.check()
-        }
+        self.core.source.watch_remote(&self.entry);
+        self.core.try_refresh(&self.entry);
+        if attempt::catch_up(&self.core) || self.entry.end().is_some() { Ok(()) } else { self.core.health.check() }
     }
 
     /// Calls `callback` when the job is complete, on the thread that completes it (at once if it is): keep it
     /// short. Dropped without a call, at once if that is known, if the job does not complete in this process.
     pub fn on_complete(&self, callback: impl FnOnce(&JobRecord) + Send + 'static) {
         self.entry.on_complete(Box::new(callback));
-        self.shared.source.watch_remote(&self.entry);
+        self.core.source.watch_remote(&self.entry);
     }
 
     /// Every change of this job from now on; ends with the job. Of a job that another engine runs, this engine sees the
     /// state at each look, and not each change between two.
     #[must_use]
     pub fn watch(&self) -> JobEvents {
-        self.shared.source.watch_remote(&self.entry);
+        self.core.source.watch_remote(&self.entry);
         self.entry.watch()
     }
 
@@ -228,13 +224,13 @@ impl JobHandle {
     /// # Ok::<(), job_runner::EngineError>(())
     /// ```
     pub fn changed(&self) -> Changed {
-        self.shared.source.watch_remote(&self.entry);
-        Changed::any(&self.shared, &self.entry)
+        self.core.source.watch_remote(&self.entry);
+        Changed::any(&self.core, &self.entry)
     }
 
     /// As [`changed`](Self::changed), but not for progress, rows or the place in the queue.
     pub fn state_changed(&self) -> Changed {
-        self.shared.source.watch_remote(&self.entry);
+        self.core.source.watch_remote(&self.entry);
         Changed::of(&self.entry, News::State)
     }
 
@@ -245,7 +241,7 @@ impl JobHandle {
     /// [`EngineError::AlreadyComplete`]; [`EngineError::Closed`] when the engine is gone, because the job may be
     /// another's by now; or the store fails.
     pub fn cancel(&self) -> Result<JobRecord, EngineError> {
-        self.shared.cancel(&self.entry)
+        self.core.cancel(&self.entry)
     }
 
     /// The answer to a status query: the document's payload. Cost: the record and the result's head; rows are read when
@@ -288,11 +284,11 @@ impl JobHandle {
             }
         }?;
         let list = attempt.readable().unwrap_or_default();
-        Some(Page::whole(Arc::clone(self.shared.store()), self.entry.id, list, page).into_partial())
+        Some(Page::whole(Arc::clone(self.core.store()), self.entry.id, list, page).into_partial())
     }
 
     fn reader(&self) -> JobReader {
-        JobReader::with_reads(Arc::clone(self.shared.store()), Arc::clone(&self.shared.reads))
+        JobReader::with_reads(Arc::clone(self.core.store()), Arc::clone(&self.core.reads))
     }
 }
 
@@ -306,7 +302,7 @@ impl Future for JobHandle {
         }
         let end = self.listen(context.waker());
         if end.is_none() {
-            self.shared.source.watch_remote(&self.entry);
+            self.core.source.watch_remote(&self.entry);
         }
         end.map_or(Poll::Pending, Poll::Ready)
     }
@@ -337,7 +333,7 @@ impl JobHandle {
     ) -> Poll<Result<JobRecord, EngineError>> {
         let mut end = self.entry.end();
         if end.is_none() {
-            self.shared.source.watch_remote(&self.entry);
+            self.core.source.watch_remote(&self.entry);
             let waiting = match self.waiting.take() {
                 Some(waiting) => waiting,
                 None => match Waiting::begin(body, &self.entry) {
@@ -345,7 +341,7 @@ impl JobHandle {
                     Err(error) => return Poll::Ready(Err(error)),
                 },
             };
-            end = waiting.step(&self.shared, &self.entry, None);
+            end = waiting.step(&self.core, &self.entry, None);
             self.waiting = Some(waiting);
         }
         let Some(end) = end else {

@@ -38,7 +38,7 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    pub(crate) fn at(shared: &EngineCore, entry: &Entry) -> Self {
+    pub(crate) fn at(engine: &EngineCore, entry: &Entry) -> Self {
         let state = entry.lock();
         let running = matches!(state.record.state, JobState::Running { .. });
         Self {
@@ -48,7 +48,7 @@ impl Look {
                 .attempt()
                 .cloned()
                 .filter(|attempt| running && attempt.number == state.record.attempt),
-            here: shared.source.has(&state.place),
+            here: engine.source.has(&state.place),
             place: state.place.clone(),
         }
     }
@@ -62,14 +62,14 @@ impl Look {
 }
 
 impl JobSnapshot {
-    pub(crate) fn of(shared: &EngineCore, entry: &Entry) -> Self {
-        let look = Look::at(shared, entry);
+    pub(crate) fn of(engine: &EngineCore, entry: &Entry) -> Self {
+        let look = Look::at(engine, entry);
         let progress = look.progress();
         let list = look.attempt.as_ref().and_then(|attempt| attempt.readable());
         let rows =
             if look.attempt.is_some() { list.as_ref().map_or(0, RowList::rows) } else { look.record.size.rows };
         Self {
-            explanation: Explanation::of(shared, &look, &progress),
+            explanation: Explanation::of(engine, &look, &progress),
             rows,
             list: list.map(|list| list.name().to_owned()),
             progress,

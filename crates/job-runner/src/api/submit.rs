@@ -234,7 +234,7 @@ impl EngineCore {
         for (held, places) in scheduler.reserved.iter_mut().zip(places) {
             *held += places;
         }
-        Ok(Reserved { shared: self, places, shown: Vec::new() })
+        Ok(Reserved { engine: self, places, shown: Vec::new() })
     }
 
     /// The class that has no room for that many more.
@@ -255,7 +255,7 @@ fn key_taken(key: &str, job: Option<JobId>, first: &JobSpec, other: &JobSpec) ->
 /// Places in the queue for jobs that are being stored. They go back when the store fails, or panics, and the jobs are
 /// not shown any more.
 struct Reserved<'s> {
-    shared: &'s EngineCore,
+    engine: &'s EngineCore,
     places: [usize; 2],
     shown: Vec<Arc<Entry>>,
 }
@@ -263,7 +263,7 @@ struct Reserved<'s> {
 impl Reserved<'_> {
     fn show(&mut self, entries: &[Arc<Entry>]) {
         self.shown = entries.to_vec();
-        self.shared.scheduler().registry.insert(entries);
+        self.engine.scheduler().registry.insert(entries);
     }
 
     /// The jobs are stored and go to the queue, under the same lock.
@@ -285,14 +285,14 @@ impl Drop for Reserved<'_> {
             return; // taken
         }
         let shown = std::mem::take(&mut self.shown);
-        let mut scheduler = self.shared.scheduler();
+        let mut scheduler = self.engine.scheduler();
         self.give_back(&mut scheduler);
         // Not one that is stored all the same, and that this engine has claimed.
         for entry in shown.iter().filter(|entry| entry.lease().is_none()) {
             scheduler.registry.remove(entry);
         }
         drop(scheduler);
-        self.shared.room.notify_all();
+        self.engine.room.notify_all();
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct EndedAttempt {
 
 impl EndedAttempt {
     pub(crate) fn new(
-        shared: &EngineCore,
+        engine: &EngineCore,
         entry: &Arc<Entry>,
         core: &Arc<Core>,
         ending: BodyResult,
@@ -46,7 +46,7 @@ impl EndedAttempt {
             BodyResult::Badly(ended) => (ended, None),
         };
         let entropy = u64::from(core.attempt.started.elapsed().subsec_nanos()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let (entry, core, now) = (Arc::clone(entry), Arc::clone(core), shared.clock.now());
+        let (entry, core, now) = (Arc::clone(entry), Arc::clone(core), engine.clock.now());
         let percent = core.attempt.counter.snapshot().percent();
         Self { entry, core, ended, result, keeps_rows: true, now, entropy, percent, used }
     }

@@ -22,19 +22,19 @@ pub(crate) type Life = Arc<dyn Fn(&Arc<EngineCore>) + Send + Sync>;
 /// Where jobs come from.
 pub(crate) trait Source: fmt::Debug + Send + Sync {
     /// Takes up what earlier engines left, before any thread starts.
-    fn open(&self, shared: &Arc<EngineCore>) -> Result<(), EngineError>;
+    fn open(&self, engine: &Arc<EngineCore>) -> Result<(), EngineError>;
 
     /// The threads that it needs, by name.
     fn threads(self: Arc<Self>, mode: Mode) -> Vec<(&'static str, Life)>;
 
     /// Does once what its threads do.
-    fn tick(&self, shared: &Arc<EngineCore>) -> Result<(), EngineError>;
+    fn tick(&self, engine: &Arc<EngineCore>) -> Result<(), EngineError>;
 
     /// Whether new jobs wait in the queue of this engine, which has a bound.
     fn queues(&self) -> bool;
 
     /// New jobs of the registry are stored.
-    fn accept(&self, shared: &EngineCore, scheduler: &mut Scheduler, new: &[Arc<Entry>]);
+    fn accept(&self, engine: &EngineCore, scheduler: &mut Scheduler, new: &[Arc<Entry>]);
 
     /// A worker has looked for a job.
     fn worker_looked(&self, scheduler: &Scheduler, found: bool);
@@ -43,24 +43,24 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
     fn worker_is_free(&self);
 
     /// A worker is done with a job: it is complete, waits again, or is left to others.
-    fn release(&self, shared: &EngineCore, scheduler: MutexGuard<'_, Scheduler>, entry: &Arc<Entry>);
+    fn release(&self, engine: &EngineCore, scheduler: MutexGuard<'_, Scheduler>, entry: &Arc<Entry>);
 
     /// A change of a job met another one: brings the record up to date. `false` where no other engine could change it.
-    fn catch_up(&self, shared: &EngineCore, entry: &Arc<Entry>) -> Result<bool, StoreError>;
+    fn catch_up(&self, engine: &EngineCore, entry: &Arc<Entry>) -> Result<bool, StoreError>;
 
     /// The store works, and has refused a change of this job this number of times. `Ok`: the job is left to its
     /// present engine. `Err(None)`: the change is to be made once more from the record as it is now. `Err` of an
     /// error: the record could not be read.
     fn refused(
         &self,
-        shared: &EngineCore,
+        engine: &EngineCore,
         entry: &Arc<Entry>,
         error: StoreError,
         times: u32,
     ) -> Result<(), Option<StoreError>>;
 
     /// The entry of an unfinished job that the registry does not have.
-    fn find(&self, shared: &EngineCore, record: JobRecord) -> Arc<Entry>;
+    fn find(&self, engine: &EngineCore, record: JobRecord) -> Arc<Entry>;
 
     /// Whether a job at this place is this engine's to run.
     fn has(&self, place: &Place) -> bool;
@@ -69,11 +69,11 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
     fn watch_remote(&self, entry: &Entry);
 
     /// Brings the record of a job up to date that others may have changed.
-    fn refresh(&self, shared: &EngineCore, entry: &Arc<Entry>) -> Result<(), StoreError>;
+    fn refresh(&self, engine: &EngineCore, entry: &Arc<Entry>) -> Result<(), StoreError>;
 
     /// The engine begins a phase of its shutdown.
     fn enter(&self, phase: Phase);
 
     /// In a shutdown: what has not begun is for others.
-    fn drain(&self, shared: &EngineCore);
+    fn drain(&self, engine: &EngineCore);
 }

@@ -18,18 +18,18 @@ use crate::{
 impl EndedAttempt {
     /// Stores it: the record, if there was anything to store. A store that fails is tried again until it works or the
     /// engine stops. Where no thread of the engine would do that, it is an error after a few tries.
-    pub(crate) fn store(&mut self, shared: &Arc<EngineCore>) -> Result<Option<JobRecord>, StoreError> {
+    pub(crate) fn store(&mut self, engine: &Arc<EngineCore>) -> Result<Option<JobRecord>, StoreError> {
         let entry = Arc::clone(&self.entry);
         let mut stored = None;
-        store_surely(shared, &entry, |change| {
+        store_surely(engine, &entry, |change| {
             // Waits have been told that it runs again.
             if self.core.attempt.is_left() {
                 return Ok(());
             }
-            stored = match self.record(shared, change) {
+            stored = match self.record(engine, change) {
                 Err(error) if error.kind == ErrorKind::Lost => {
                     self.lose_rows(error);
-                    self.record(shared, change)?
+                    self.record(engine, change)?
                 }
                 recorded => recorded?,
             };
@@ -48,7 +48,7 @@ impl EndedAttempt {
         }
     }
 
-    fn verdict(&self, shared: &EngineCore, record: &JobRecord) -> Verdict {
+    fn verdict(&self, engine: &EngineCore, record: &JobRecord) -> Verdict {
         let at = Circumstances {
             cause: self.core.attempt.token.cause(),
             cancelling: record.state == JobState::Running { cancelling: true },
@@ -57,21 +57,21 @@ impl EndedAttempt {
             max_attempts: record.spec.options().max_attempts,
             now: self.now,
             entropy: self.entropy,
-            retry: shared.config.retry,
+            retry: engine.config.retry,
         };
         outcome::verdict(self.ended.clone(), at)
     }
 
     /// Stores the verdict: rows first, the record last. The record comes back, if there was anything to store.
-    fn record(&mut self, shared: &EngineCore, change: &Change) -> Result<Option<JobRecord>, StoreError> {
+    fn record(&mut self, engine: &EngineCore, change: &Change) -> Result<Option<JobRecord>, StoreError> {
         let record = change.state().record.clone();
-        let event = match self.verdict(shared, &record) {
+        let event = match self.verdict(engine, &record) {
             Verdict::Succeed => {
                 let result = self.result.get_or_insert_default();
                 let Ok(next) = record.apply(Event::Succeed(result.size()), self.now) else {
                     return Ok(None);
                 };
-                return complete(shared, change, next, result).map(Some);
+                return complete(engine, change, next, result).map(Some);
             }
             Verdict::Stop => Event::Stop,
             Verdict::Fail(failure) => Event::Fail(failure),
@@ -90,35 +90,35 @@ impl EndedAttempt {
                 self.result = self.core.result().ok();
             }
             if let Some(result) = &self.result {
-                return complete(shared, change, next.keeping(result.size()), result).map(Some);
+                return complete(engine, change, next.keeping(result.size()), result).map(Some);
             }
         }
         if self.core.attempt.has_rows() {
-            shared.store().discard(next.id, next.attempt)?;
+            engine.store().discard(next.id, next.attempt)?;
         }
-        replace(shared, change, next).map(Some)
+        replace(engine, change, next).map(Some)
     }
 }
 
 /// Tries again what could not be stored, where no thread of the engine does; whether the store works and nothing is left.
-pub(crate) fn catch_up(shared: &Arc<EngineCore>) -> bool {
-    if !shared.is_driven() {
+pub(crate) fn catch_up(engine: &Arc<EngineCore>) -> bool {
+    if !engine.is_driven() {
         return true;
     }
-    let owed = std::mem::take(&mut *shared.owed.lock());
+    let owed = std::mem::take(&mut *engine.owed.lock());
     for mut outcome in owed {
-        match outcome.store(shared) {
+        match outcome.store(engine) {
             Ok(stored) => {
-                shared.release(&outcome.entry, outcome.used);
+                engine.release(&outcome.entry, outcome.used);
                 if let Some(record) = stored {
-                    tell(shared, &outcome.entry, &record);
+                    tell(engine, &outcome.entry, &record);
                 }
             }
-            Err(_) => shared.owed.lock().push(outcome),
+            Err(_) => engine.owed.lock().push(outcome),
         }
     }
-    shared.probe();
-    shared.health.check().is_ok() && shared.owed.lock().is_empty()
+    engine.probe();
+    engine.health.check().is_ok() && engine.owed.lock().is_empty()
 }
 
 impl EngineCore {
@@ -143,22 +143,22 @@ fn keeps_rows(event: &Event) -> bool {
 }
 
 fn complete(
-    shared: &EngineCore,
+    engine: &EngineCore,
     change: &Change,
     next: JobRecord,
     result: &JobResult,
 ) -> Result<JobRecord, StoreError> {
-    let stored = shared.store().complete(&[(&next, result)], shared.config.durability);
-    stored.or_else(|error| shared.already(&next, error))?;
-    shared.show(&mut change.state(), next.clone());
+    let stored = engine.store().complete(&[(&next, result)], engine.config.durability);
+    stored.or_else(|error| engine.already(&next, error))?;
+    engine.show(&mut change.state(), next.clone());
     Ok(next)
 }
 
 /// Ends a job that was taken, begun or not.
-pub(crate) fn fail(shared: &EngineCore, entry: &Arc<Entry>, failure: &Failure) -> Option<JobRecord> {
+pub(crate) fn fail(engine: &EngineCore, entry: &Arc<Entry>, failure: &Failure) -> Option<JobRecord> {
     let mut stored = None;
-    let now = shared.clock.now();
-    store_surely(shared, entry, |change| {
+    let now = engine.clock.now();
+    store_surely(engine, entry, |change| {
         let attempt = {
             let state = change.state();
             if state.place.is_left() {
@@ -170,9 +170,9 @@ pub(crate) fn fail(shared: &EngineCore, entry: &Arc<Entry>, failure: &Failure) -
         let next = failed.into_iter().find_map(|event| change.state().record.apply(event, now).ok());
         let Some(next) = next else { return Ok(()) };
         if attempt.is_some_and(|attempt| attempt.has_rows()) {
-            shared.store().discard(next.id, next.attempt)?;
+            engine.store().discard(next.id, next.attempt)?;
         }
-        stored = Some(replace(shared, change, next)?);
+        stored = Some(replace(engine, change, next)?);
         change.state().place.stop();
         Ok(())
     })
@@ -181,18 +181,18 @@ pub(crate) fn fail(shared: &EngineCore, entry: &Arc<Entry>, failure: &Failure) -
 }
 
 /// Lets a job wait again that was started and that no worker has begun; one with a request to end, ends.
-pub(crate) fn put_back(shared: &EngineCore, entry: &Arc<Entry>) {
-    let stored = put_back_record(shared, entry);
-    shared.release(entry, Duration::ZERO);
+pub(crate) fn put_back(engine: &EngineCore, entry: &Arc<Entry>) {
+    let stored = put_back_record(engine, entry);
+    engine.release(entry, Duration::ZERO);
     if let Some(record) = stored {
-        tell(shared, entry, &record);
+        tell(engine, entry, &record);
     }
 }
 
-pub(crate) fn put_back_record(shared: &EngineCore, entry: &Arc<Entry>) -> Option<JobRecord> {
-    let now = shared.clock.now();
+pub(crate) fn put_back_record(engine: &EngineCore, entry: &Arc<Entry>) -> Option<JobRecord> {
+    let now = engine.clock.now();
     let mut stored = None;
-    let put_back = store_surely(shared, entry, |change| {
+    let put_back = store_surely(engine, entry, |change| {
         let next = {
             let record = &change.state().record;
             let cancelling = record.state == JobState::Running { cancelling: true };
@@ -200,7 +200,7 @@ pub(crate) fn put_back_record(shared: &EngineCore, entry: &Arc<Entry>) -> Option
         };
         // One that could not be started waits anyhow.
         let Ok(next) = next else { return Ok(()) };
-        stored = Some(replace(shared, change, next)?);
+        stored = Some(replace(engine, change, next)?);
         Ok(())
     });
     entry.lock().place.stop();

@@ -93,9 +93,9 @@ impl From<StoreError> for AdvanceError {
 
 /// Tells and counts the end of a job. `record` is what was stored, not what the job is now: a job that waits again
 /// may be another worker's already.
-pub(crate) fn tell(shared: &EngineCore, entry: &Entry, record: &JobRecord) {
+pub(crate) fn tell(engine: &EngineCore, entry: &Entry, record: &JobRecord) {
     if record.state.is_complete() {
-        shared.metrics.ended(record);
+        engine.metrics.ended(record);
         shield::log(
             || tracing::info!(job = %record.id, state = %record.state, rows = record.size.rows, "job ended"),
         );
@@ -103,9 +103,9 @@ pub(crate) fn tell(shared: &EngineCore, entry: &Entry, record: &JobRecord) {
     }
 }
 
-pub(crate) fn replace(shared: &EngineCore, change: &Change, next: JobRecord) -> Result<JobRecord, StoreError> {
-    shared.replace(&next, shared.config.durability)?;
-    shared.show(&mut change.state(), next.clone());
+pub(crate) fn replace(engine: &EngineCore, change: &Change, next: JobRecord) -> Result<JobRecord, StoreError> {
+    engine.replace(&next, engine.config.durability)?;
+    engine.show(&mut change.state(), next.clone());
     Ok(next)
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn replace(shared: &EngineCore, change: &Change, next: JobRecord) -> 
 /// works but refuses this job's change, which no further try would alter. An engine that is driven by its caller does
 /// not keep him: after a few tries it is an error, and the caller tries again.
 pub(crate) fn store_surely(
-    shared: &EngineCore,
+    engine: &EngineCore,
     entry: &Arc<Entry>,
     mut write: impl FnMut(&Change) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
@@ -128,11 +128,11 @@ pub(crate) fn store_surely(
         let written = shield::stored("change a job", || write(&entry.change()));
         let answered = written.as_ref().map_or_else(|error| refuses_job(error.kind), |()| true);
         if answered && failures > 0 {
-            shared.health.recovered();
+            engine.health.recovered();
         }
         let Err(mut error) = written else { return Ok(()) };
         if answered {
-            match shared.source.refused(shared, entry, error, refusals) {
+            match engine.source.refused(engine, entry, error, refusals) {
                 Ok(()) => return Ok(()),
                 Err(None) => {
                     refusals += 1;
@@ -144,18 +144,18 @@ pub(crate) fn store_surely(
         failures += 1;
         tracing::error!(job = %entry.id, %error, failures, "a change of a job could not be stored");
         if failures >= 2 || !error.kind.is_retryable() {
-            shared.health.failed(&error);
+            engine.health.failed(&error);
         }
-        if shared.is_stopping() {
+        if engine.is_stopping() {
             entry.lose(EngineError::Unhealthy(error));
             return Ok(());
         }
-        if shared.is_driven() {
+        if engine.is_driven() {
             if failures >= TRIES_WITHOUT_WORKERS {
                 return Err(error);
             }
         } else {
-            shared.health.pause(failures, || shared.is_stopping());
+            engine.health.pause(failures, || engine.is_stopping());
         }
     }
 }

@@ -20,24 +20,24 @@ use crate::{
 };
 
 /// The life of the completer's thread.
-pub(crate) fn record(shared: &Arc<EngineCore>) {
-    while let Some(ends) = shared.completer.next() {
-        store(shared, ends);
+pub(crate) fn record(engine: &Arc<EngineCore>) {
+    while let Some(ends) = engine.completer.next() {
+        store(engine, ends);
     }
 }
 
 /// Stores these ends with one write, then tells of them.
-pub(crate) fn store(shared: &Arc<EngineCore>, ends: Vec<CompletedAttempt>) {
+pub(crate) fn store(engine: &Arc<EngineCore>, ends: Vec<CompletedAttempt>) {
     if ends.is_empty() {
         return;
     }
-    let now = shared.clock.now();
+    let now = engine.clock.now();
     let mut moves: Vec<(JobRecord, CompletedAttempt, Change)> = Vec::with_capacity(ends.len());
     let mut missed = Vec::new();
     for end in ends {
         // Of a lost job nothing is stored, and it would keep the others from being stored together.
         if end.core.attempt.is_lost() {
-            shared.forget(&end.entry);
+            engine.forget(&end.entry);
             continue;
         }
         // The thread waits for a change of the job that is being made, by a cancel for example, and holds nothing else
@@ -49,7 +49,7 @@ pub(crate) fn store(shared: &Arc<EngineCore>, ends: Vec<CompletedAttempt>) {
         // Waits have been told that it runs again.
         if end.core.attempt.is_left() {
             drop(change);
-            shared.forget(&end.entry);
+            engine.forget(&end.entry);
             continue;
         }
         let next = change.state().record.apply(Event::Succeed(end.result.size()), now);
@@ -59,39 +59,39 @@ pub(crate) fn store(shared: &Arc<EngineCore>, ends: Vec<CompletedAttempt>) {
         }
     }
     let batch: Vec<(&JobRecord, &JobResult)> = moves.iter().map(|(next, end, _)| (next, &end.result)).collect();
-    let stored = shield::stored("complete jobs", || shared.store().complete(&batch, shared.config.durability));
+    let stored = shield::stored("complete jobs", || engine.store().complete(&batch, engine.config.durability));
     // All at once: a cancel of one of them must not wait until the others have been tried again.
     let mut told = Vec::with_capacity(moves.len());
     for (next, end, change) in moves {
-        match settle(shared, &next, end, change, &stored) {
+        match settle(engine, &next, end, change, &stored) {
             Ok(entry) => told.push((entry, next)),
             Err(end) => missed.push(end),
         }
     }
     // A callback may drop the engine, which waits for all of them.
     for (entry, record) in told {
-        change::tell(shared, &entry, &record);
+        change::tell(engine, &entry, &record);
     }
     for end in missed {
         let ending = BodyResult::Well(end.result);
-        let stored = EndedAttempt::new(shared, &end.entry, &end.core, ending, Duration::ZERO).store(shared);
-        shared.forget(&end.entry);
+        let stored = EndedAttempt::new(engine, &end.entry, &end.core, ending, Duration::ZERO).store(engine);
+        engine.forget(&end.entry);
         // An engine that has a completer tries until it works.
         if let Ok(Some(record)) = stored {
-            change::tell(shared, &end.entry, &record);
+            change::tell(engine, &end.entry, &record);
         }
     }
 }
 
 /// The outcome of one end of a write; back when it was not stored.
 fn settle(
-    shared: &EngineCore,
+    engine: &EngineCore,
     next: &JobRecord,
     end: CompletedAttempt,
     change: Change,
     stored: &Result<(), StoreError>,
 ) -> Result<Arc<Entry>, CompletedAttempt> {
-    if let Err(error) = stored.as_ref().map_or_else(|error| shared.already(next, error.clone()), |()| Ok(())) {
+    if let Err(error) = stored.as_ref().map_or_else(|error| engine.already(next, error.clone()), |()| Ok(())) {
         shield::log(|| {
             tracing::warn!(job = %end.entry.id, %error, "ends could not be stored together; each is tried by itself");
         });
@@ -99,10 +99,10 @@ fn settle(
     }
     {
         let mut state = change.state();
-        shared.show(&mut state, next.clone());
+        engine.show(&mut state, next.clone());
         state.place.stop();
     }
     drop(change);
-    shared.forget(&end.entry);
+    engine.forget(&end.entry);
     Ok(end.entry)
 }

@@ -23,8 +23,8 @@ use crate::{
 pub(crate) struct Alone;
 
 impl Source for Alone {
-    fn open(&self, shared: &Arc<EngineCore>) -> Result<(), EngineError> {
-        recover(shared)
+    fn open(&self, engine: &Arc<EngineCore>) -> Result<(), EngineError> {
+        recover(engine)
     }
 
     fn threads(self: Arc<Self>, _mode: Mode) -> Vec<(&'static str, Life)> {
@@ -39,9 +39,9 @@ impl Source for Alone {
         true
     }
 
-    fn accept(&self, shared: &EngineCore, scheduler: &mut Scheduler, new: &[Arc<Entry>]) {
+    fn accept(&self, engine: &EngineCore, scheduler: &mut Scheduler, new: &[Arc<Entry>]) {
         for entry in new {
-            shared.enqueue(scheduler, entry);
+            engine.enqueue(scheduler, entry);
         }
     }
 
@@ -49,14 +49,14 @@ impl Source for Alone {
 
     fn worker_is_free(&self) {}
 
-    fn release(&self, shared: &EngineCore, mut scheduler: MutexGuard<'_, Scheduler>, entry: &Arc<Entry>) {
+    fn release(&self, engine: &EngineCore, mut scheduler: MutexGuard<'_, Scheduler>, entry: &Arc<Entry>) {
         // Read under this lock: a later cancel finds it in the queue.
         let waits = {
             let state = entry.lock();
             state.record.state == JobState::Waiting && !state.place.is_left()
         };
         if waits {
-            shared.enqueue(&mut scheduler, entry);
+            engine.enqueue(&mut scheduler, entry);
         } else {
             scheduler.forget(entry);
         }
@@ -68,19 +68,19 @@ impl Source for Alone {
 
     fn refused(
         &self,
-        shared: &EngineCore,
+        engine: &EngineCore,
         entry: &Arc<Entry>,
         error: StoreError,
         _times: u32,
     ) -> Result<(), Option<StoreError>> {
-        leave(shared, entry, error);
+        leave(engine, entry, error);
         Ok(())
     }
 
     /// It was left to the next open. Waiting for it would never end, so it says so.
-    fn find(&self, shared: &EngineCore, record: JobRecord) -> Arc<Entry> {
+    fn find(&self, engine: &EngineCore, record: JobRecord) -> Arc<Entry> {
         let entry = Arc::new(Entry::new(record, Place::Outside));
-        entry.lose(shared.health.check().err().unwrap_or(EngineError::LeftUnfinished(entry.id)));
+        entry.lose(engine.health.check().err().unwrap_or(EngineError::LeftUnfinished(entry.id)));
         entry
     }
 
@@ -104,12 +104,12 @@ impl Source for Alone {
 /// Whichever of them can alone be to blame for the death of the process has failed an attempt by it; the others are
 /// suspects. So a job that kills its process cannot keep the engine from opening, or kill it for ever, and takes no other
 /// with it.
-fn recover(shared: &Arc<EngineCore>) -> Result<(), EngineError> {
+fn recover(engine: &Arc<EngineCore>) -> Result<(), EngineError> {
     let mut left = Vec::new();
-    for Listed { id, record } in shared.store().unfinished_entries()? {
+    for Listed { id, record } in engine.store().unfinished_entries()? {
         match record {
             Ok(record) => left.push(record),
-            Err(error) => shared.set_aside(id, &error),
+            Err(error) => engine.set_aside(id, &error),
         }
     }
     let death = Death::of(&left);
@@ -119,9 +119,9 @@ fn recover(shared: &Arc<EngineCore>) -> Result<(), EngineError> {
         let is_blamed = death.blames(&record);
         let died = |record: &JobRecord| suspicion::verdict(record, is_blamed, "the process died while it ran");
         let id = record.id;
-        let record = match take_up(shared, record, died) {
+        let record = match take_up(engine, record, died) {
             Err(EngineError::Store(error)) if error.kind == ErrorKind::Corrupt => {
-                shared.set_aside(id, &error);
+                engine.set_aside(id, &error);
                 continue;
             }
             taken_up => taken_up?,
@@ -130,19 +130,19 @@ fn recover(shared: &Arc<EngineCore>) -> Result<(), EngineError> {
             continue;
         }
         let entry = Arc::new(Entry::new(record, Place::Waiting(None)));
-        let mut scheduler = shared.scheduler();
+        let mut scheduler = engine.scheduler();
         scheduler.registry.insert(slice::from_ref(&entry));
-        shared.enqueue(&mut scheduler, &entry);
+        engine.enqueue(&mut scheduler, &entry);
     }
     Ok(())
 }
 
 /// Leaves a job to its present engine: the store's record is true.
-fn leave(shared: &EngineCore, entry: &Entry, error: StoreError) {
+fn leave(engine: &EngineCore, entry: &Entry, error: StoreError) {
     tracing::error!(job = %entry.id, %error, "the store refused the change of a job: it is left as it is stored");
-    if let Ok(Some(stored)) = shared.store().get(entry.id) {
+    if let Ok(Some(stored)) = engine.store().get(entry.id) {
         let complete = stored.state.is_complete();
-        shared.events.lock().tell(&stored);
+        engine.events.lock().tell(&stored);
         entry.lock().show(stored);
         if complete {
             return entry.tell_end();

@@ -25,15 +25,15 @@ use crate::{
 const MIN_REST: Duration = Duration::from_millis(1);
 
 /// The life of the claimer.
-pub(super) fn run(shared: &Arc<EngineCore>, cluster: &Cluster) {
+pub(super) fn run(engine: &Arc<EngineCore>, cluster: &Cluster) {
     let mut failures = 0;
-    while shared.scheduler().phase != Phase::Closed {
-        match step(shared, cluster) {
+    while engine.scheduler().phase != Phase::Closed {
+        match step(engine, cluster) {
             Ok(Answered::Yes) => {
                 failures = 0;
                 // The thread that found it bad may have given up since.
-                if shared.health.check().is_err() {
-                    shared.health.recovered();
+                if engine.health.check().is_err() {
+                    engine.health.recovered();
                 }
             }
             Ok(Answered::NotAsked) => {}
@@ -41,13 +41,13 @@ pub(super) fn run(shared: &Arc<EngineCore>, cluster: &Cluster) {
                 failures += 1;
                 tracing::warn!(%error, failures, "the shared store could not be looked at; it is tried again");
                 if failures >= 2 || !error.kind.is_retryable() {
-                    shared.health.failed(&error);
+                    engine.health.failed(&error);
                 }
-                shared.health.pause(failures, || shared.scheduler().phase == Phase::Closed);
+                engine.health.pause(failures, || engine.scheduler().phase == Phase::Closed);
             }
         }
     }
-    take_back(shared, cluster);
+    take_back(engine, cluster);
 }
 
 /// Whether the store has answered a question.
@@ -57,14 +57,14 @@ enum Answered {
 }
 
 /// Takes back what has waited too long, and does what the policy says.
-fn step(shared: &Arc<EngineCore>, cluster: &Cluster) -> Result<Answered, StoreError> {
-    take_back(shared, cluster);
-    let load = load(&shared.scheduler());
+fn step(engine: &Arc<EngineCore>, cluster: &Cluster) -> Result<Answered, StoreError> {
+    take_back(engine, cluster);
+    let load = load(&engine.scheduler());
     match cluster.tell(|claims| claims.next(cluster.now(), load)) {
-        Action::Claim(ask) => claim(shared, cluster, ask).map(|()| Answered::Yes),
-        Action::Look => look(shared, cluster).map(|()| Answered::Yes),
+        Action::Claim(ask) => claim(engine, cluster, ask).map(|()| Answered::Yes),
+        Action::Look => look(engine, cluster).map(|()| Answered::Yes),
         Action::Rest(rest) => {
-            let patience = shared.scheduler().started.patience(Instant::now());
+            let patience = engine.scheduler().started.patience(Instant::now());
             let rest = patience.map_or(rest, |patience| rest.min(patience.max(MIN_REST)));
             if cluster.store().wait(rest)? {
                 cluster.tell(|claims| claims.hear(cluster.now()));
@@ -75,41 +75,41 @@ fn step(shared: &Arc<EngineCore>, cluster: &Cluster) -> Result<Answered, StoreEr
 }
 
 /// Looks at the jobs that run here and at those that this engine's callers wait for.
-pub(super) fn look(shared: &Arc<EngineCore>, cluster: &Cluster) -> Result<(), StoreError> {
+pub(super) fn look(engine: &Arc<EngineCore>, cluster: &Cluster) -> Result<(), StoreError> {
     let began = cluster.now();
-    let known = remote::to_look_at(shared);
+    let known = remote::to_look_at(engine);
     let asked: Vec<KnownRevision> = known.iter().map(|(_, held)| *held).collect();
     let changed = if asked.is_empty() { Ok(Vec::new()) } else { cluster.store().changed(&asked) };
     cluster.tell(|claims| claims.looked(began, cluster.now(), changed.is_err()));
     let entries: FxHashMap<JobId, &Arc<Entry>> = known.iter().map(|(entry, held)| (held.id, entry)).collect();
     for (id, stored) in changed? {
         if let Some(entry) = entries.get(&id) {
-            remote::apply(shared, cluster, entry, stored);
+            remote::apply(engine, cluster, entry, stored);
         }
     }
     Ok(())
 }
 
 /// Claims as many jobs as there is room for.
-pub(super) fn claim_now(shared: &Arc<EngineCore>, cluster: &Cluster) -> Result<(), StoreError> {
+pub(super) fn claim_now(engine: &Arc<EngineCore>, cluster: &Cluster) -> Result<(), StoreError> {
     let _one = cluster.claiming.take();
-    let load = load(&shared.scheduler());
+    let load = load(&engine.scheduler());
     let ask = cluster.tell(|claims| {
         claims.ask();
         claims.claim(cluster.now(), load)
     });
-    ask.map_or(Ok(()), |ask| ask_store(shared, cluster, ask))
+    ask.map_or(Ok(()), |ask| ask_store(engine, cluster, ask))
 }
 
-fn claim(shared: &Arc<EngineCore>, cluster: &Cluster, ask: Ask) -> Result<(), StoreError> {
+fn claim(engine: &Arc<EngineCore>, cluster: &Cluster, ask: Ask) -> Result<(), StoreError> {
     let _one = cluster.claiming.take();
-    ask_store(shared, cluster, ask)
+    ask_store(engine, cluster, ask)
 }
 
-fn ask_store(shared: &Arc<EngineCore>, cluster: &Cluster, ask: Ask) -> Result<(), StoreError> {
+fn ask_store(engine: &Arc<EngineCore>, cluster: &Cluster, ask: Ask) -> Result<(), StoreError> {
     let (asked, began) = (Instant::now(), cluster.now());
     let claim = Claim {
-        start: cluster.starts.then(|| shared.clock.now()),
+        start: cluster.starts.then(|| engine.clock.now()),
         token: ask.token,
         again: ask.again,
         lost: ask.lost,
@@ -121,27 +121,27 @@ fn ask_store(shared: &Arc<EngineCore>, cluster: &Cluster, ask: Ask) -> Result<()
     let claimed = claimed?;
     for error in cluster.store().unreadable() {
         if let Some(job) = error.job {
-            shared.set_aside(job, &error);
+            engine.set_aside(job, &error);
         }
     }
     let mut started = Vec::new();
     for Claimed { record, started: runs, lost } in claimed {
         if runs {
             let lease = cluster.lease(&record, asked, ask.token);
-            started.push(take_in(shared, record, lease));
-        } else if let Some(lease) = lease_of(shared, record.id) {
+            started.push(take_in(engine, record, lease));
+        } else if let Some(lease) = lease_of(engine, record.id) {
             // It had ended, and no other engine had the job.
             lease.claimed_again(ask.token);
             cluster.extend(&lease, asked, record.revision);
         } else {
             let lease = cluster.lease(&record, asked, ask.token);
-            adopt(shared, cluster, record, lease, lost);
+            adopt(engine, cluster, record, lease, lost);
         }
     }
     for entry in &started {
         entry.tell_state();
     }
-    shared.hand_out(started);
+    engine.hand_out(started);
     Ok(())
 }
 
@@ -158,18 +158,18 @@ fn load(scheduler: &Scheduler) -> Load {
 }
 
 /// Takes in a job that the claim has started: a worker has to begin it.
-fn take_in(shared: &Arc<EngineCore>, record: JobRecord, lease: Arc<Lease>) -> Arc<Entry> {
-    let mut scheduler = shared.scheduler();
+fn take_in(engine: &Arc<EngineCore>, record: JobRecord, lease: Arc<Lease>) -> Arc<Entry> {
+    let mut scheduler = engine.scheduler();
     if let Some(deadline) = record.spec.options().deadline {
-        shared.watch_deadline(&mut scheduler, deadline, record.id);
+        engine.watch_deadline(&mut scheduler, deadline, record.id);
     }
     scheduler.queue.run(scheduler::waiting(&record));
     scheduler.running += 1;
     let attempt = Attempt::under(Arc::clone(&lease), record.attempt, record.spec.options().budget);
     if scheduler.registry.get(record.id).is_none() {
-        shared.events.lock().tell(&record);
+        engine.events.lock().tell(&record);
     }
-    let entry = hold(shared, &mut scheduler, record, lease);
+    let entry = hold(engine, &mut scheduler, record, lease);
     let mut state = entry.lock();
     // It may have been cancelled here since the claim.
     if state.record.state == (JobState::Running { cancelling: true }) {
@@ -181,9 +181,9 @@ fn take_in(shared: &Arc<EngineCore>, record: JobRecord, lease: Arc<Lease>) -> Ar
 }
 
 /// Takes a claimed job in. `lost`: another engine had it, and has died or lost touch.
-fn adopt(shared: &Arc<EngineCore>, cluster: &Cluster, record: JobRecord, lease: Arc<Lease>, lost: bool) {
+fn adopt(engine: &Arc<EngineCore>, cluster: &Cluster, record: JobRecord, lease: Arc<Lease>, lost: bool) {
     let claim = ClaimId { job: record.id, token: lease.claim() };
-    let entry = hold(shared, &mut shared.scheduler(), record.clone(), lease);
+    let entry = hold(engine, &mut engine.scheduler(), record.clone(), lease);
     let verdict = |record: &JobRecord| {
         if lost {
             // Another job that ran there may have been at fault, so only the one suspect of that engine is blamed.
@@ -192,47 +192,47 @@ fn adopt(shared: &Arc<EngineCore>, cluster: &Cluster, record: JobRecord, lease: 
             suspicion::cut_off(record)
         }
     };
-    match take_up(shared, record, verdict) {
+    match take_up(engine, record, verdict) {
         Ok(record) => {
             // A cancel of it may be under way.
             let change = entry.change();
-            shared.show(&mut change.state(), record.clone());
+            engine.show(&mut change.state(), record.clone());
             drop(change);
             if record.state.is_complete() {
-                return shared.ended_waiting(&entry, &record);
+                return engine.ended_waiting(&entry, &record);
             }
-            let mut scheduler = shared.scheduler();
+            let mut scheduler = engine.scheduler();
             if scheduler.phase == Phase::Open {
-                return shared.enqueue(&mut scheduler, &entry);
+                return engine.enqueue(&mut scheduler, &entry);
             }
         }
         Err(error) => {
             tracing::warn!(job = %entry.id, %error, "a claimed job could not be taken up: it is given back");
         }
     }
-    cluster.leave(&mut shared.scheduler(), &entry);
+    cluster.leave(&mut engine.scheduler(), &entry);
     cluster.give_back(&[claim]);
 }
 
 /// Counts a claimed job among those of this engine, with the handles that there are.
-fn hold(shared: &EngineCore, scheduler: &mut Scheduler, record: JobRecord, lease: Arc<Lease>) -> Arc<Entry> {
+fn hold(engine: &EngineCore, scheduler: &mut Scheduler, record: JobRecord, lease: Arc<Lease>) -> Arc<Entry> {
     let entry = scheduler.registry.get_or_insert(&record);
     let mut state = entry.lock();
-    shared.show(&mut state, record);
+    engine.show(&mut state, record);
     state.place.wait(Some(lease));
     drop(state);
     entry
 }
 
 /// The claim of this engine on a job.
-fn lease_of(shared: &EngineCore, id: JobId) -> Option<Arc<Lease>> {
-    shared.scheduler().registry.get(id)?.lease()
+fn lease_of(engine: &EngineCore, id: JobId) -> Option<Arc<Lease>> {
+    engine.scheduler().registry.get(id)?.lease()
 }
 
 /// Lets those wait again that no worker has begun in time; in a shutdown all of them.
-fn take_back(shared: &EngineCore, cluster: &Cluster) {
+fn take_back(engine: &EngineCore, cluster: &Cluster) {
     let (overdue, phase) = {
-        let mut scheduler = shared.scheduler();
+        let mut scheduler = engine.scheduler();
         let phase = scheduler.phase;
         (scheduler.started.overdue(phase, Instant::now()), phase)
     };
@@ -240,6 +240,6 @@ fn take_back(shared: &EngineCore, cluster: &Cluster) {
         cluster.tell(Claims::claim_less);
     }
     for entry in overdue {
-        attempt::put_back(shared, &entry);
+        attempt::put_back(engine, &entry);
     }
 }

@@ -149,10 +149,10 @@ impl Cluster {
     }
 
     /// Takes those of `jobs` that wait in the queue out of it, and lets others have them.
-    pub(crate) fn give_up_waiting(&self, shared: &EngineCore, jobs: &[JobId]) -> usize {
+    pub(crate) fn give_up_waiting(&self, engine: &EngineCore, jobs: &[JobId]) -> usize {
         let (mut gone, mut back) = (Vec::new(), Vec::new());
         {
-            let mut scheduler = shared.scheduler();
+            let mut scheduler = engine.scheduler();
             for id in jobs {
                 let Some(entry) = scheduler.registry.get(*id).cloned() else { continue };
                 if scheduler.queue.remove(*id) {
@@ -166,7 +166,7 @@ impl Cluster {
         }
         if !jobs.is_empty() {
             // Suspects may have waited for one of them.
-            shared.call();
+            engine.call();
         }
         self.give_back(&back);
         back.len()
@@ -189,18 +189,18 @@ impl Source for Cluster {
         let (runs, claimer, keeper) = (self.runs(), Arc::clone(&self), self);
         let mut threads: Vec<(&'static str, Life)> = Vec::new();
         if mode != Mode::Manual {
-            threads.push(("job-claimer", Arc::new(move |shared| claimer::run(shared, &claimer))));
+            threads.push(("job-claimer", Arc::new(move |engine| claimer::run(engine, &claimer))));
         }
         if runs && matches!(mode, Mode::Workers(_)) {
-            threads.push(("job-leases", Arc::new(move |shared| leases::keep(shared, &keeper))));
+            threads.push(("job-leases", Arc::new(move |engine| leases::keep(engine, &keeper))));
         }
         threads
     }
 
-    fn tick(&self, shared: &Arc<EngineCore>) -> Result<(), EngineError> {
-        leases::renew(shared, self)?;
-        claimer::look(shared, self)?;
-        claimer::claim_now(shared, self)?;
+    fn tick(&self, engine: &Arc<EngineCore>) -> Result<(), EngineError> {
+        leases::renew(engine, self)?;
+        claimer::look(engine, self)?;
+        claimer::claim_now(engine, self)?;
         Ok(())
     }
 
@@ -230,14 +230,14 @@ impl Source for Cluster {
         self.give_back(back.as_slice());
     }
 
-    fn catch_up(&self, shared: &EngineCore, entry: &Arc<Entry>) -> Result<bool, StoreError> {
-        remote::refresh(shared, self, entry)?;
+    fn catch_up(&self, engine: &EngineCore, entry: &Arc<Entry>) -> Result<bool, StoreError> {
+        remote::refresh(engine, self, entry)?;
         Ok(true)
     }
 
     fn refused(
         &self,
-        shared: &EngineCore,
+        engine: &EngineCore,
         entry: &Arc<Entry>,
         error: StoreError,
         times: u32,
@@ -245,7 +245,7 @@ impl Source for Cluster {
         const MOST: u32 = 100;
         if error.kind == ErrorKind::Conflict && times < MOST {
             // A caller has asked for its end, most likely.
-            return Err(remote::refresh(shared, self, entry).err());
+            return Err(remote::refresh(engine, self, entry).err());
         }
         tracing::warn!(job = %entry.id, %error, "the store refused the change of a job: it is left to other engines");
         if let Some(lease) = entry.lease() {
@@ -254,8 +254,8 @@ impl Source for Cluster {
         Ok(())
     }
 
-    fn find(&self, shared: &EngineCore, record: JobRecord) -> Arc<Entry> {
-        let mut scheduler = shared.scheduler();
+    fn find(&self, engine: &EngineCore, record: JobRecord) -> Arc<Entry> {
+        let mut scheduler = engine.scheduler();
         if scheduler.phase != Phase::Closed || scheduler.registry.get(record.id).is_some() {
             return scheduler.registry.get_or_insert(&record);
         }
@@ -280,9 +280,9 @@ impl Source for Cluster {
         }
     }
 
-    fn refresh(&self, shared: &EngineCore, entry: &Arc<Entry>) -> Result<(), StoreError> {
+    fn refresh(&self, engine: &EngineCore, entry: &Arc<Entry>) -> Result<(), StoreError> {
         let is_true = entry.lock().is_settled_or_here();
-        if is_true { Ok(()) } else { remote::refresh(shared, self, entry) }
+        if is_true { Ok(()) } else { remote::refresh(engine, self, entry) }
     }
 
     fn enter(&self, phase: Phase) {
@@ -293,8 +293,8 @@ impl Source for Cluster {
         self.store.wake();
     }
 
-    fn drain(&self, shared: &EngineCore) {
-        let jobs: Vec<JobId> = shared.scheduler().registry.all().iter().map(|entry| entry.id).collect();
-        self.give_up_waiting(shared, &jobs);
+    fn drain(&self, engine: &EngineCore) {
+        let jobs: Vec<JobId> = engine.scheduler().registry.all().iter().map(|entry| entry.id).collect();
+        self.give_up_waiting(engine, &jobs);
     }
 }

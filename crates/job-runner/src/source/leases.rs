@@ -15,12 +15,12 @@ use crate::{
 };
 
 /// The life of the keeper of the leases.
-pub(super) fn keep(shared: &Arc<EngineCore>, cluster: &Cluster) {
+pub(super) fn keep(engine: &Arc<EngineCore>, cluster: &Cluster) {
     let every = cluster.sharing.lease / 3;
     let mut pause = every;
     while cluster.rest(pause) {
         let asked = Instant::now();
-        pause = match renew(shared, cluster) {
+        pause = match renew(engine, cluster) {
             // Leases count from when they were asked for.
             Ok(()) => every.saturating_sub(asked.elapsed()),
             Err(error) => {
@@ -32,8 +32,8 @@ pub(super) fn keep(shared: &Arc<EngineCore>, cluster: &Cluster) {
 }
 
 /// Renews every lease, finds out which are lost, and puts back what has stopped without one.
-pub(super) fn renew(shared: &Arc<EngineCore>, cluster: &Cluster) -> Result<(), StoreError> {
-    let (leased, stopped) = to_renew(shared);
+pub(super) fn renew(engine: &Arc<EngineCore>, cluster: &Cluster) -> Result<(), StoreError> {
+    let (leased, stopped) = to_renew(engine);
     let running = leased.iter().map(|(job, lease)| ClaimId { job: *job, token: lease.claim() });
     let claims: Vec<ClaimId> =
         running.chain(stopped.iter().map(|(entry, stopped)| claim(entry, *stopped))).collect();
@@ -63,18 +63,18 @@ pub(super) fn renew(shared: &Arc<EngineCore>, cluster: &Cluster) -> Result<(), S
     if renewed.is_ok() {
         for (entry, stopped) in stopped {
             if held.contains_key(&entry.id) {
-                put_back(shared, cluster, &entry, stopped);
+                put_back(engine, cluster, &entry, stopped);
             } else {
                 // Another's by now.
                 entry.lock().place.settle();
             }
         }
     }
-    cluster.give_up_waiting(shared, &lost);
+    cluster.give_up_waiting(engine, &lost);
     if !lost.is_empty() {
         cluster.tell(Claims::want_look);
     }
-    share_waiting(shared, cluster, &leased);
+    share_waiting(engine, cluster, &leased);
     renewed.map(drop)
 }
 
@@ -86,9 +86,9 @@ fn claim(entry: &Entry, stopped: Stopped) -> ClaimId {
 }
 
 /// The leases of this engine, and the jobs that have stopped here without one.
-fn to_renew(shared: &EngineCore) -> (Leased, StoppedHere) {
+fn to_renew(engine: &EngineCore) -> (Leased, StoppedHere) {
     let (mut leased, mut stopped) = (Vec::new(), Vec::new());
-    let all = shared.scheduler().registry.all();
+    let all = engine.scheduler().registry.all();
     for entry in all {
         let state = entry.lock();
         if let Some(lease) = state.place.lease() {
@@ -102,13 +102,13 @@ fn to_renew(shared: &EngineCore) -> (Leased, StoppedHere) {
 }
 
 /// Lets a job wait again whose body has ended here without a lease, and that is still this engine's.
-fn put_back(shared: &Arc<EngineCore>, cluster: &Cluster, entry: &Arc<Entry>, stopped: Stopped) {
-    match put_one_back(shared, entry.id, stopped.attempt) {
+fn put_back(engine: &Arc<EngineCore>, cluster: &Cluster, entry: &Arc<Entry>, stopped: Stopped) {
+    match put_one_back(engine, entry.id, stopped.attempt) {
         Ok(record) => {
             entry.lock().place.settle();
             if let Some(record) = record {
                 tracing::info!(job = %entry.id, "a job that was stopped without its lease waits again");
-                remote::apply(shared, cluster, entry, Some(record));
+                remote::apply(engine, cluster, entry, Some(record));
                 cluster.give_back(&[claim(entry, stopped)]);
             }
         }
@@ -119,19 +119,19 @@ fn put_back(shared: &Arc<EngineCore>, cluster: &Cluster, entry: &Arc<Entry>, sto
 }
 
 /// The job as it is then; `None` if it has gone on without.
-fn put_one_back(shared: &EngineCore, id: JobId, attempt: u32) -> Result<Option<JobRecord>, EngineError> {
+fn put_one_back(engine: &EngineCore, id: JobId, attempt: u32) -> Result<Option<JobRecord>, EngineError> {
     let runs = |record: &JobRecord| record.attempt == attempt && matches!(record.state, JobState::Running { .. });
-    match shared.store().get(id)?.filter(runs) {
-        Some(record) => take_up(shared, record, suspicion::cut_off).map(Some),
+    match engine.store().get(id)?.filter(runs) {
+        Some(record) => take_up(engine, record, suspicion::cut_off).map(Some),
         None => Ok(None),
     }
 }
 
 /// Gives back the jobs that have waited for a worker here for a third of a lease: another engine may be idle.
-fn share_waiting(shared: &EngineCore, cluster: &Cluster, known: &[(JobId, Arc<Lease>)]) {
+fn share_waiting(engine: &EngineCore, cluster: &Cluster, known: &[(JobId, Arc<Lease>)]) {
     let long = |lease: &Lease| lease.age() >= cluster.sharing.lease / 3;
     let stale: Vec<JobId> = known.iter().filter(|(_, lease)| long(lease)).map(|(id, _)| *id).collect();
-    if cluster.give_up_waiting(shared, &stale) > 0 {
+    if cluster.give_up_waiting(engine, &stale) > 0 {
         cluster.tell(Claims::claim_less);
     }
 }

@@ -13,17 +13,17 @@ use crate::{
 };
 
 /// Reads the record of a job that another engine may have changed, and shows it.
-pub(super) fn refresh(shared: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>) -> Result<(), StoreError> {
-    let stored = shared.store().get(entry.id)?;
-    apply(shared, cluster, entry, stored);
+pub(super) fn refresh(engine: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>) -> Result<(), StoreError> {
+    let stored = engine.store().get(entry.id)?;
+    apply(engine, cluster, entry, stored);
     Ok(())
 }
 
 /// Takes over the stored record if it is newer: shows it, and does what it asks for.
-pub(super) fn apply(shared: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>, stored: Option<JobRecord>) {
+pub(super) fn apply(engine: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>, stored: Option<JobRecord>) {
     let Some(stored) = stored else {
         // It was complete and has been removed before this engine looked.
-        shared.scheduler().forget(entry);
+        engine.scheduler().forget(entry);
         return entry.lose(EngineError::UnknownJob(entry.id));
     };
     let runs_here = {
@@ -45,18 +45,18 @@ pub(super) fn apply(shared: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>, 
                 _ => attempt.end_lease(),
             }
         }
-        shared.show(&mut state, stored.clone());
+        engine.show(&mut state, stored.clone());
         let runs = state.runs();
         state.place.meet_change(runs);
         state.place.attempt().is_some()
     };
     if stored.state.is_complete() {
         if !runs_here {
-            let mut scheduler = shared.scheduler();
+            let mut scheduler = engine.scheduler();
             scheduler.queue.remove(stored.id);
             scheduler.forget(entry);
             drop(scheduler);
-            shared.call();
+            engine.call();
         }
         entry.tell_end();
     } else {
@@ -65,9 +65,9 @@ pub(super) fn apply(shared: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>, 
 }
 
 /// The jobs to look at, each with the revision that is known.
-pub(super) fn to_look_at(shared: &EngineCore) -> Vec<(Arc<Entry>, KnownRevision)> {
+pub(super) fn to_look_at(engine: &EngineCore) -> Vec<(Arc<Entry>, KnownRevision)> {
     let all = {
-        let mut scheduler = shared.scheduler();
+        let mut scheduler = engine.scheduler();
         scheduler.registry.forget_unasked();
         scheduler.registry.all()
     };

@@ -8,14 +8,14 @@ use crate::{engine::core::EngineCore, job::error::EngineError};
 /// The state of an unfinished job when this engine takes it up: waiting, or at its end. `verdict` says what becomes of
 /// one that runs in its record.
 pub(super) fn take_up(
-    shared: &EngineCore,
+    engine: &EngineCore,
     record: JobRecord,
     verdict: impl Fn(&JobRecord) -> Event,
 ) -> Result<JobRecord, EngineError> {
-    let record = interrupted(shared, record, verdict)?;
+    let record = interrupted(engine, record, verdict)?;
     if record.state == JobState::Waiting && record.attempt > 0 {
         // Of the attempt that was interrupted, or of one before whose rows the process had no time to drop.
-        shared.store().discard(record.id, record.attempt)?;
+        engine.store().discard(record.id, record.attempt)?;
     }
     Ok(record)
 }
@@ -23,23 +23,23 @@ pub(super) fn take_up(
 /// The move of a job that was left running. Its record goes first. A thread of an engine that was dropped without
 /// waiting for it can write nothing more from then on. It must not find its rows gone while it still can.
 fn interrupted(
-    shared: &EngineCore,
+    engine: &EngineCore,
     mut record: JobRecord,
     verdict: impl Fn(&JobRecord) -> Event,
 ) -> Result<JobRecord, EngineError> {
     while matches!(record.state, JobState::Running { .. })
-        && let Ok(next) = record.apply(verdict(&record), shared.clock.now())
+        && let Ok(next) = record.apply(verdict(&record), engine.clock.now())
     {
-        match shared.replace(&next, Durability::Buffered) {
+        match engine.replace(&next, Durability::Buffered) {
             Ok(()) => {
                 tracing::info!(job = %next.id, attempt = next.attempt, state = %next.state, "took up an interrupted job");
                 if next.state.is_complete() {
-                    shared.store().discard(next.id, next.attempt)?;
+                    engine.store().discard(next.id, next.attempt)?;
                 }
                 return Ok(next);
             }
             // Such a thread has just ended it.
-            Err(error) if error.kind == ErrorKind::Conflict => match shared.store().get(record.id)? {
+            Err(error) if error.kind == ErrorKind::Conflict => match engine.store().get(record.id)? {
                 Some(stored) => record = stored,
                 None => return Ok(record),
             },

@@ -23,23 +23,23 @@ thread_local! {
     static PLACE: RefCell<Place> = RefCell::new(Place::default());
 }
 
-fn address(shared: &Arc<EngineCore>) -> usize {
-    Arc::as_ptr(shared).addr()
+fn address(engine: &Arc<EngineCore>) -> usize {
+    Arc::as_ptr(engine).addr()
 }
 
 /// The calling thread is one of the engine's from here on.
-pub(crate) fn serve(shared: &Arc<EngineCore>, works: bool) {
-    PLACE.with(|place| place.borrow_mut().engine = Some((address(shared), works)));
+pub(crate) fn serve(engine: &Arc<EngineCore>, works: bool) {
+    PLACE.with(|place| place.borrow_mut().engine = Some((address(engine), works)));
 }
 
 /// Whether the calling thread is one of the engine's own.
-pub(crate) fn serves(shared: &Arc<EngineCore>) -> bool {
-    PLACE.with(|place| place.borrow().engine.is_some_and(|(engine, _)| engine == address(shared)))
+pub(crate) fn serves(engine: &Arc<EngineCore>) -> bool {
+    PLACE.with(|place| place.borrow().engine.is_some_and(|(own, _)| own == address(engine)))
 }
 
 /// Whether the calling thread is one of the engine's workers.
-pub(crate) fn works_for(shared: &Arc<EngineCore>) -> bool {
-    PLACE.with(|place| place.borrow().engine == Some((address(shared), true)))
+pub(crate) fn works_for(engine: &Arc<EngineCore>) -> bool {
+    PLACE.with(|place| place.borrow().engine == Some((address(engine), true)))
 }
 
 /// That the calling thread is inside the body of a job.
@@ -70,13 +70,13 @@ pub(crate) fn depth() -> usize {
 }
 
 /// How many jobs of this engine the calling thread is inside of: they cannot end before it goes on.
-pub(crate) fn jobs_of(shared: &Arc<EngineCore>) -> usize {
+pub(crate) fn jobs_of(engine: &Arc<EngineCore>) -> usize {
     PLACE.with(|place| {
         let place = place.borrow();
         let mut jobs: Vec<_> = place
             .jobs
             .iter()
-            .filter(|body| Arc::ptr_eq(&body.engine, shared))
+            .filter(|body| Arc::ptr_eq(&body.engine, engine))
             .map(|body| body.core.entry.id)
             .collect();
         jobs.sort_unstable();

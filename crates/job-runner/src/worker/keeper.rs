@@ -9,36 +9,36 @@ use crate::{
 };
 
 /// The keeper's life: deadlines when they are due, and nothing else that could keep it from them.
-pub(super) fn keep(shared: &Arc<EngineCore>) {
+pub(super) fn keep(engine: &Arc<EngineCore>) {
     /// A clock may jump.
     const AT_MOST: Duration = Duration::from_secs(10);
-    while shared.keeper_waits(AT_MOST) {
-        shared.expire();
-        shared.clear_suspect();
+    while engine.keeper_waits(AT_MOST) {
+        engine.expire();
+        engine.clear_suspect();
     }
 }
 
 /// The sweeper's life: notes what was read, sets gauges, removes what is not kept. It never touches a page.
-pub(super) fn sweep(shared: &Arc<EngineCore>) {
+pub(super) fn sweep(engine: &Arc<EngineCore>) {
     const READS_EVERY: Duration = Duration::from_secs(5);
     const GAUGES_EVERY: Duration = Duration::from_secs(10);
     // A process that never lives long sweeps too.
     let (mut swept, mut gauged) = (None::<Instant>, Instant::now());
     loop {
-        if let Err(error) = shared.sweep_reads() {
+        if let Err(error) = engine.sweep_reads() {
             tracing::warn!(%error, "when results were last read could not be noted; it is tried again");
         }
-        if shared.config.workers() > 0 && gauged.elapsed() >= GAUGES_EVERY {
-            Metrics::gauges(&shared.stats());
+        if engine.config.workers() > 0 && gauged.elapsed() >= GAUGES_EVERY {
+            Metrics::gauges(&engine.stats());
             gauged = Instant::now();
         }
         if swept.is_none_or(|swept| swept.elapsed() >= Retention::EVERY) {
-            if let Err(error) = shared.sweep_surplus() {
+            if let Err(error) = engine.sweep_surplus() {
                 tracing::warn!(%error, "finished jobs could not be swept; it is tried again");
             }
             swept = Some(Instant::now());
         }
-        if !shared.reads.rest(READS_EVERY) {
+        if !engine.reads.rest(READS_EVERY) {
             return;
         }
     }

@@ -17,56 +17,56 @@ use crate::{
 };
 
 /// Starts the threads of an engine. They hold the shared part of it, never the engine itself.
-pub(crate) fn start(shared: &Arc<EngineCore>) -> Result<(), EngineError> {
-    start_all(shared).inspect_err(|_| {
-        stop(shared, Duration::ZERO);
+pub(crate) fn start(engine: &Arc<EngineCore>) -> Result<(), EngineError> {
+    start_all(engine).inspect_err(|_| {
+        stop(engine, Duration::ZERO);
     })
 }
 
-fn start_all(shared: &Arc<EngineCore>) -> Result<(), EngineError> {
-    let workers = shared.config.workers();
-    (0..workers).try_for_each(|number| spawn_worker(shared, format!("job-worker-{number}")))?;
+fn start_all(engine: &Arc<EngineCore>) -> Result<(), EngineError> {
+    let workers = engine.config.workers();
+    (0..workers).try_for_each(|number| spawn_worker(engine, format!("job-worker-{number}")))?;
     if workers > 0 {
-        spawn(shared, "job-keeper", keeper::keep)?;
-        spawn(shared, "job-completer", completer::record)?;
+        spawn(engine, "job-keeper", keeper::keep)?;
+        spawn(engine, "job-completer", completer::record)?;
     }
     // A front end reads too.
-    if !shared.is_driven() {
-        spawn(shared, "job-sweeper", keeper::sweep)?;
+    if !engine.is_driven() {
+        spawn(engine, "job-sweeper", keeper::sweep)?;
     }
-    let threads = Arc::clone(&shared.source).threads(shared.config.mode);
-    threads.into_iter().try_for_each(|(name, life)| spawn(shared, name, move |own| life(own)))
+    let threads = Arc::clone(&engine.source).threads(engine.config.mode);
+    threads.into_iter().try_for_each(|(name, life)| spawn(engine, name, move |own| life(own)))
 }
 
 /// One more worker, for one that waits in a body. It leaves when that one goes on.
-pub(crate) fn substitute(shared: &Arc<EngineCore>) -> Result<(), EngineError> {
-    let left = std::mem::take(&mut shared.scheduler().workers_left);
-    shared.threads.lock().retain(|thread| !left.contains(&thread.thread().id()));
-    spawn_worker(shared, "job-substitute".to_owned())
+pub(crate) fn substitute(engine: &Arc<EngineCore>) -> Result<(), EngineError> {
+    let left = std::mem::take(&mut engine.scheduler().workers_left);
+    engine.threads.lock().retain(|thread| !left.contains(&thread.thread().id()));
+    spawn_worker(engine, "job-substitute".to_owned())
 }
 
-fn spawn_worker(shared: &Arc<EngineCore>, name: String) -> Result<(), EngineError> {
-    shared.scheduler().workers += 1;
-    spawn_as(shared, name, true, run::work).inspect_err(|_| shared.scheduler().workers -= 1)
+fn spawn_worker(engine: &Arc<EngineCore>, name: String) -> Result<(), EngineError> {
+    engine.scheduler().workers += 1;
+    spawn_as(engine, name, true, run::work).inspect_err(|_| engine.scheduler().workers -= 1)
 }
 
 fn spawn(
-    shared: &Arc<EngineCore>,
+    engine: &Arc<EngineCore>,
     name: &str,
     life: impl Fn(&Arc<EngineCore>) + Send + 'static,
 ) -> Result<(), EngineError> {
-    spawn_as(shared, name.to_owned(), false, life)
+    spawn_as(engine, name.to_owned(), false, life)
 }
 
 /// `works`: it runs jobs.
 fn spawn_as(
-    shared: &Arc<EngineCore>,
+    engine: &Arc<EngineCore>,
     name: String,
     works: bool,
     life: impl Fn(&Arc<EngineCore>) + Send + 'static,
 ) -> Result<(), EngineError> {
-    let own = Arc::clone(shared);
-    shared.scheduler().threads += 1;
+    let own = Arc::clone(engine);
+    engine.scheduler().threads += 1;
     let spawned = thread::Builder::new().name(name).spawn(move || {
         inside::serve(&own, works);
         live_through(&own, life);
@@ -75,11 +75,11 @@ fn spawn_as(
     });
     match spawned {
         Ok(thread) => {
-            shared.threads.lock().push(thread);
+            engine.threads.lock().push(thread);
             Ok(())
         }
         Err(error) => {
-            shared.scheduler().threads -= 1;
+            engine.scheduler().threads -= 1;
             Err(EngineError::Thread(error.into()))
         }
     }
@@ -87,38 +87,38 @@ fn spawn_as(
 
 /// Ends all threads: running jobs get `grace` to end, then are told to stop and get the stop grace to do so. Those
 /// whose bodies call this are left behind: they cannot end before it returns.
-pub(crate) fn stop(shared: &Arc<EngineCore>, grace: Duration) -> Shutdown {
-    if let Some(left) = shared.scheduler().left {
+pub(crate) fn stop(engine: &Arc<EngineCore>, grace: Duration) -> Shutdown {
+    if let Some(left) = engine.scheduler().left {
         return left;
     }
-    shared.enter(Phase::Draining);
-    shared.source.drain(shared);
-    if inside::serves(shared) {
+    engine.enter(Phase::Draining);
+    engine.source.drain(engine);
+    if inside::serves(engine) {
         // This may be the thread that would store them.
-        completer::store(shared, shared.completer.bypass());
+        completer::store(engine, engine.completer.bypass());
     }
-    attempt::catch_up(shared);
-    let own = inside::jobs_of(shared);
-    let owed = shared.owed.lock().len();
-    wait(shared, until(grace), |scheduler| scheduler.running <= own + owed);
-    shared.stop_running();
+    attempt::catch_up(engine);
+    let own = inside::jobs_of(engine);
+    let owed = engine.owed.lock().len();
+    wait(engine, until(grace), |scheduler| scheduler.running <= own + owed);
+    engine.stop_running();
     // For the last time.
-    attempt::catch_up(shared);
-    wait(shared, until(shared.config.shutdown_timeout), |scheduler| scheduler.running <= own);
-    shared.enter(Phase::Closed);
-    shared.completer.close();
-    let left = leave(shared);
-    join(shared, left);
-    shared.events.lock().close();
-    if let Err(error) = shared.sweep_reads() {
+    attempt::catch_up(engine);
+    wait(engine, until(engine.config.shutdown_timeout), |scheduler| scheduler.running <= own);
+    engine.enter(Phase::Closed);
+    engine.completer.close();
+    let left = leave(engine);
+    join(engine, left);
+    engine.events.lock().close();
+    if let Err(error) = engine.sweep_reads() {
         tracing::warn!(%error, "when results were last read could not be noted");
     }
-    shared.leave_seat();
+    engine.leave_seat();
     left
 }
 
-fn join(shared: &EngineCore, left: Shutdown) {
-    let threads = std::mem::take(&mut *shared.threads.lock());
+fn join(engine: &EngineCore, left: Shutdown) {
+    let threads = std::mem::take(&mut *engine.threads.lock());
     // A thread inside a body that does not stop cannot be joined; it ends with its body.
     if left.abandoned > 0 {
         tracing::warn!(left.abandoned, "jobs did not stop in time: they run again after the next open");
@@ -133,9 +133,9 @@ fn join(shared: &EngineCore, left: Shutdown) {
 }
 
 /// Tells all waits for unfinished jobs that these are left to the next open, and counts those jobs once.
-fn leave(shared: &EngineCore) -> Shutdown {
+fn leave(engine: &EngineCore) -> Shutdown {
     let (left, entries) = {
-        let mut scheduler = shared.scheduler();
+        let mut scheduler = engine.scheduler();
         let entries = scheduler.registry.all();
         let here = entries.iter().filter(|entry| entry.lock().place.is_here()).count();
         let abandoned = scheduler.running;
@@ -149,23 +149,23 @@ fn leave(shared: &EngineCore) -> Shutdown {
 }
 
 /// A thread's life. Nothing of ours panics; should it happen all the same, the life begins anew, not without a pause.
-fn live_through(shared: &Arc<EngineCore>, life: impl Fn(&Arc<EngineCore>)) {
+fn live_through(engine: &Arc<EngineCore>, life: impl Fn(&Arc<EngineCore>)) {
     let mut panics = 0;
-    while let Err(message) = shield::run(|| life(shared)) {
+    while let Err(message) = shield::run(|| life(engine)) {
         panics += 1;
-        shared.health.panicked(message, shared.clock.now());
+        engine.health.panicked(message, engine.clock.now());
         shield::log(|| tracing::error!(panics, "a thread of the job engine panicked: it goes on"));
-        shared.health.pause(panics, || shared.scheduler().phase == Phase::Closed);
+        engine.health.pause(panics, || engine.scheduler().phase == Phase::Closed);
     }
 }
 
-fn wait(shared: &EngineCore, until: Option<Instant>, done: impl Fn(&crate::engine::scheduler::Scheduler) -> bool) {
-    let mut scheduler = shared.scheduler();
+fn wait(engine: &EngineCore, until: Option<Instant>, done: impl Fn(&crate::engine::scheduler::Scheduler) -> bool) {
+    let mut scheduler = engine.scheduler();
     while !done(&scheduler) {
         match until {
-            None => shared.quiet.wait(&mut scheduler),
+            None => engine.quiet.wait(&mut scheduler),
             Some(until) => {
-                if shared.quiet.wait_until(&mut scheduler, until).timed_out() {
+                if engine.quiet.wait_until(&mut scheduler, until).timed_out() {
                     return;
                 }
             }

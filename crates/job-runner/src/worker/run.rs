@@ -33,13 +33,13 @@ use crate::{
 };
 
 /// A worker's life.
-pub(crate) fn work(shared: &Arc<EngineCore>) {
-    while let Some(work) = shared.next() {
+pub(crate) fn work(engine: &Arc<EngineCore>) {
+    while let Some(work) = engine.next() {
         match work {
-            Work::Job(entry) => run(shared, &entry),
+            Work::Job(entry) => run(engine, &entry),
             // One partition, then look again: a waiting job goes first.
             Work::Help(scan) => {
-                let inside = inside::enter(shared, scan.core());
+                let inside = inside::enter(engine, scan.core());
                 scan.help();
                 drop(inside);
                 // Perhaps the last that has it, with what its body owns.
@@ -50,8 +50,8 @@ pub(crate) fn work(shared: &Arc<EngineCore>) {
 }
 
 /// Runs one job to the end of this attempt, and gives its seat back in every case.
-pub(crate) fn run(shared: &Arc<EngineCore>, entry: &Arc<Entry>) {
-    let seat = Seat { shared, entry, held: Cell::new(true) };
+pub(crate) fn run(engine: &Arc<EngineCore>, entry: &Arc<Entry>) {
+    let seat = Seat { engine, entry, held: Cell::new(true) };
     if let Err(message) = shield::run(|| run_on(&seat)) {
         end_panicked(&seat, message);
     }
@@ -59,7 +59,7 @@ pub(crate) fn run(shared: &Arc<EngineCore>, entry: &Arc<Entry>) {
 
 /// The place of a job that a worker has taken.
 struct Seat<'a> {
-    shared: &'a Arc<EngineCore>,
+    engine: &'a Arc<EngineCore>,
     entry: &'a Arc<Entry>,
     held: Cell<bool>,
 }
@@ -68,62 +68,62 @@ impl Seat<'_> {
     /// The worker is done with the job.
     fn release(&self, used: Duration) {
         if self.held.replace(false) {
-            self.shared.release(self.entry, used);
+            self.engine.release(self.entry, used);
         }
     }
 
     /// The outcome is stored later, by the thread that drives the engine; until then the job runs.
     fn owe(&self, outcome: EndedAttempt) {
         self.held.set(false);
-        self.shared.owed.lock().push(outcome);
+        self.engine.owed.lock().push(outcome);
     }
 
     /// The end of the job is the completer's from here on.
     fn free(&self, used: Duration) {
         self.held.set(false);
-        self.shared.free(self.entry, used);
+        self.engine.free(self.entry, used);
     }
 }
 
 fn run_on(seat: &Seat<'_>) {
-    let Seat { shared, entry, .. } = seat;
-    let from = shared.clock.now();
-    let (core, handler) = match begin(shared, entry) {
+    let Seat { engine, entry, .. } = seat;
+    let from = engine.clock.now();
+    let (core, handler) = match begin(engine, entry) {
         Begun::Running(core, handler) => (core, handler),
         Begun::Expired(record) => {
             seat.release(Duration::ZERO);
-            return tell(shared, entry, &record);
+            return tell(engine, entry, &record);
         }
         Begun::Gone => return seat.release(Duration::ZERO),
         Begun::Stopped => {
-            let stored = put_back_record(shared, entry);
+            let stored = put_back_record(engine, entry);
             seat.release(Duration::ZERO);
-            return stored.map_or((), |record| tell(shared, entry, &record));
+            return stored.map_or((), |record| tell(engine, entry, &record));
         }
     };
     // Every job behind it in the queue has moved up.
-    shared.tell_moved();
-    let ending = after_a_gap(&core, attempt(shared, entry, &core, &*handler));
+    engine.tell_moved();
+    let ending = after_a_gap(&core, attempt(engine, entry, &core, &*handler));
     // Perhaps the last that has it: the engine may be gone.
     shield::discard(handler);
-    let used = shared.clock.now().since(from);
+    let used = engine.clock.now().since(from);
     match ending {
         // Not a word more: the job may be another engine's.
         _ if core.attempt.is_lost() || core.attempt.is_left() => seat.release(used),
-        BodyResult::Well(result) if shared.config.workers() > 0 => {
+        BodyResult::Well(result) if engine.config.workers() > 0 => {
             seat.free(used);
             let end = CompletedAttempt { entry: Arc::clone(entry), core, result };
-            if let Err(ends) = shared.completer.push(end) {
-                completer::store(shared, ends);
+            if let Err(ends) = engine.completer.push(end) {
+                completer::store(engine, ends);
             }
         }
         ending => {
-            let mut outcome = EndedAttempt::new(shared, entry, &core, ending, used);
-            match outcome.store(shared) {
+            let mut outcome = EndedAttempt::new(engine, entry, &core, ending, used);
+            match outcome.store(engine) {
                 Ok(stored) => {
                     seat.release(used);
                     if let Some(record) = stored {
-                        tell(shared, entry, &record);
+                        tell(engine, entry, &record);
                     }
                 }
                 Err(_) => seat.owe(outcome),
@@ -134,23 +134,23 @@ fn run_on(seat: &Seat<'_>) {
 
 /// The engine itself panicked while it ran a job, outside of the handler: the job fails, and its seat is free.
 fn end_panicked(seat: &Seat<'_>, message: String) {
-    let Seat { shared, entry, .. } = seat;
+    let Seat { engine, entry, .. } = seat;
     shield::log(
         || tracing::error!(job = %entry.id, message, "the engine panicked while it ran a job: it goes on"),
     );
     let failure =
         Failure::new(FailureKind::Panicked, format!("the engine panicked while it ran the job: {message}"));
-    shared.health.panicked(message, shared.clock.now());
+    engine.health.panicked(message, engine.clock.now());
     if !seat.held.get() {
         return;
     }
-    let stored = shield::run(|| fail(shared, entry, &failure)).unwrap_or_default();
+    let stored = shield::run(|| fail(engine, entry, &failure)).unwrap_or_default();
     if stored.is_none() {
         entry.lose(EngineError::Thread(failure.message.into()));
     }
     seat.release(Duration::ZERO);
     if let Some(record) = stored {
-        tell(shared, entry, &record);
+        tell(engine, entry, &record);
     }
 }
 
@@ -168,14 +168,14 @@ fn after_a_gap(core: &Core, ending: BodyResult) -> BodyResult {
 }
 
 /// Runs the body of an attempt that has begun.
-fn attempt(shared: &Arc<EngineCore>, entry: &Arc<Entry>, core: &Arc<Core>, handler: &dyn Handler) -> BodyResult {
+fn attempt(engine: &Arc<EngineCore>, entry: &Arc<Entry>, core: &Arc<Core>, handler: &dyn Handler) -> BodyResult {
     let record = entry.record();
     let span = tracing::info_span!(
         "job", id = %record.id, kind = %record.spec.kind(), graph = record.spec.graph(), attempt = record.attempt
     );
     let _entered = span.enter();
-    shared.metrics.started(&record);
-    body(shared, core, handler)
+    engine.metrics.started(&record);
+    body(engine, core, handler)
 }
 
 /// The fate of a job that a worker took.
@@ -190,34 +190,34 @@ enum Begun {
     Stopped,
 }
 
-fn begin(shared: &Arc<EngineCore>, entry: &Arc<Entry>) -> Begun {
+fn begin(engine: &Arc<EngineCore>, entry: &Arc<Entry>) -> Begun {
     let spec = entry.record().spec;
     if entry.is_lease_over() {
         return Begun::Gone;
     }
-    let Some(handler) = shared.handlers.find(spec.kind()) else { return Begun::Gone };
+    let Some(handler) = engine.handlers.find(spec.kind()) else { return Begun::Gone };
     let started = entry.lock().place.begin();
     if started.as_ref().and_then(|attempt| attempt.token.cause()).is_some_and(|cause| cause != StopCause::Deadline)
     {
         return Begun::Stopped;
     }
-    if spec.options().deadline.is_some_and(|deadline| shared.clock.now() >= deadline) {
-        return expire(shared, entry);
+    if spec.options().deadline.is_some_and(|deadline| engine.clock.now() >= deadline) {
+        return expire(engine, entry);
     }
     if let Some(attempt) = started {
         // By its claim.
-        return running(shared, entry, attempt, handler);
+        return running(engine, entry, attempt, handler);
     }
-    let now = shared.clock.now();
+    let now = engine.clock.now();
     // The start need not survive a power loss: without it the job still waits.
-    let started = store_surely(shared, entry, |change| {
+    let started = store_surely(engine, entry, |change| {
         let next = {
             let state = change.state();
             // The engine goes without it, or it was cancelled meanwhile: then there is nothing to start.
             if state.place.is_left() { None } else { state.record.apply(Event::Start, now).ok() }
         };
         let Some(next) = next else { return Ok(()) };
-        shared.replace(&next, Durability::Buffered)?;
+        engine.replace(&next, Durability::Buffered)?;
         let budget = spec.options().budget;
         let mut state = change.state();
         let attempt = match state.place.lease() {
@@ -225,39 +225,39 @@ fn begin(shared: &Arc<EngineCore>, entry: &Arc<Entry>) -> Begun {
             None => Attempt::new(next.attempt, budget),
         };
         state.place.run(Arc::new(attempt));
-        shared.show(&mut state, next);
+        engine.show(&mut state, next);
         Ok(())
     });
     // A job that could not be started still waits.
     let Some(attempt) = entry.attempt().filter(|_| started.is_ok()) else { return Begun::Gone };
-    running(shared, entry, attempt, handler)
+    running(engine, entry, attempt, handler)
 }
 
 fn running(
-    shared: &Arc<EngineCore>,
+    engine: &Arc<EngineCore>,
     entry: &Arc<Entry>,
     attempt: Arc<Attempt>,
     handler: Arc<dyn Handler>,
 ) -> Begun {
-    if shared.is_stopping() {
+    if engine.is_stopping() {
         attempt.token.stop(StopCause::Shutdown);
     }
     let spec = entry.record().spec;
-    let services: Arc<dyn Services> = shared.clone();
+    let services: Arc<dyn Services> = engine.clone();
     let core = Core::new(services, Arc::clone(entry), attempt, spec);
     Begun::Running(Arc::new(core), handler)
 }
 
-fn expire(shared: &EngineCore, entry: &Arc<Entry>) -> Begun {
+fn expire(engine: &EngineCore, entry: &Arc<Entry>) -> Begun {
     // One that its claim has started, and that no worker had begun, fails.
     let failure = Failure::new(FailureKind::Deadline, "its deadline passed while it waited");
-    fail(shared, entry, &failure).map_or(Begun::Gone, |record| Begun::Expired(Box::new(record)))
+    fail(engine, entry, &failure).map_or(Begun::Gone, |record| Begun::Expired(Box::new(record)))
 }
 
 /// Calls the handler and stores the rows that are left in memory.
-fn body(shared: &Arc<EngineCore>, core: &Arc<Core>, handler: &dyn Handler) -> BodyResult {
+fn body(engine: &Arc<EngineCore>, core: &Arc<Core>, handler: &dyn Handler) -> BodyResult {
     let mut ctx = JobContext::new(Arc::clone(core));
-    let _inside = inside::enter(shared, core);
+    let _inside = inside::enter(engine, core);
     match shield::run(|| handler.run(&mut ctx).and_then(|()| core.result())) {
         Ok(Ok(result)) => BodyResult::Well(result),
         Ok(Err(error)) => BodyResult::Badly(BodyOutcome::Badly(error)),

@@ -27,14 +27,14 @@ const DEEPEST: usize = 32;
 type End = Result<JobRecord, EngineError>;
 
 /// Waits for the end of a job on whichever thread; `None` if `until` came first.
-pub(crate) fn wait(shared: &Arc<EngineCore>, entry: &Arc<Entry>, until: Option<Instant>) -> Option<End> {
+pub(crate) fn wait(engine: &Arc<EngineCore>, entry: &Arc<Entry>, until: Option<Instant>) -> Option<End> {
     let over = |now: Instant| until.is_some_and(|until| until <= now);
     let end = entry.end();
     if end.is_some() || over(Instant::now()) {
         return end;
     }
     let Some(body) = inside::body() else {
-        if inside::serves(shared) {
+        if inside::serves(engine) {
             let reason = "a callback runs on a thread that the engine needs: wait on one of your own".to_owned();
             return Some(Err(EngineError::CannotWait { job: None, awaited: entry.id, reason }));
         }
@@ -45,7 +45,7 @@ pub(crate) fn wait(shared: &Arc<EngineCore>, entry: &Arc<Entry>, until: Option<I
         Err(error) => return Some(Err(error)),
     };
     loop {
-        let end = waiting.step(shared, entry, until);
+        let end = waiting.step(engine, entry, until);
         if end.is_some() || over(Instant::now()) {
             return waiting.end(end);
         }
@@ -65,11 +65,11 @@ pub(crate) struct Waiting {
 impl Waiting {
     /// The calling thread, inside of `body`, waits for `entry` from here on.
     pub(crate) fn begin(body: &Body, entry: &Entry) -> Result<Self, EngineError> {
-        let (shared, job, awaited) = (&body.engine, body.core.entry.id, entry.id);
-        let works = inside::works_for(shared);
+        let (engine, job, awaited) = (&body.engine, body.core.entry.id, entry.id);
+        let works = inside::works_for(engine);
         let refused = |reason| Err(EngineError::CannotWait { job: Some(job), awaited, reason });
         let lacks = {
-            let mut scheduler = shared.scheduler();
+            let mut scheduler = engine.scheduler();
             if let Some(path) = path(&scheduler.waits, awaited, job) {
                 drop(scheduler);
                 return refused(circle(&path));
@@ -83,15 +83,15 @@ impl Waiting {
             }
             scheduler.waits.push((job, awaited));
             scheduler.blocked += usize::from(works);
-            works && scheduler.has_few_workers(shared.config.workers())
+            works && scheduler.has_few_workers(engine.config.workers())
         };
         let waiting = Self { body: body.clone(), awaited, works, is_over: false };
         if lacks {
-            pool::substitute(shared)?;
+            pool::substitute(engine)?;
         }
         // A place under a limit is free.
-        shared.call();
-        shared.source.worker_is_free();
+        engine.call();
+        engine.source.worker_is_free();
         body.core.entry.tell_state();
         Ok(waiting)
     }
@@ -103,19 +103,19 @@ impl Waiting {
     /// Waits a moment: the end of the job, or why it is not waited for any longer.
     pub(crate) fn step(
         &self,
-        shared: &Arc<EngineCore>,
+        engine: &Arc<EngineCore>,
         entry: &Arc<Entry>,
         until: Option<Instant>,
     ) -> Option<End> {
         let next = Instant::now() + STEP;
-        if let Err(error) = self.look(shared, entry) {
+        if let Err(error) = self.look(engine, entry) {
             return Some(Err(error));
         }
         entry.wait(Some(until.map_or(next, |until| until.min(next))))
     }
 
     /// Whether to go on waiting. Where no other thread would, runs what is waited for.
-    fn look(&self, shared: &Arc<EngineCore>, entry: &Arc<Entry>) -> Result<(), EngineError> {
+    fn look(&self, engine: &Arc<EngineCore>, entry: &Arc<Entry>) -> Result<(), EngineError> {
         let job = self.body.core.entry.id;
         if let Some(cause) = self.body.core.stop_cause() {
             return Err(EngineError::ToldToStop { job, cause });
@@ -126,11 +126,11 @@ impl Waiting {
             (state.record.state == JobState::Waiting, state.place.clone())
         };
         // Of several engines another one may run it.
-        if !waits || !(shared.source.has(&place) || shared.is_driven()) {
+        if !waits || !(engine.source.has(&place) || engine.is_driven()) {
             return Ok(());
         }
-        let phase = shared.scheduler().phase;
-        if phase != Phase::Open && Arc::ptr_eq(shared, &self.body.engine) {
+        let phase = engine.scheduler().phase;
+        if phase != Phase::Open && Arc::ptr_eq(engine, &self.body.engine) {
             // It starts no more.
             self.body.core.attempt.token.stop(StopCause::Shutdown);
             return Err(EngineError::ToldToStop { job, cause: StopCause::Shutdown });
@@ -138,7 +138,7 @@ impl Waiting {
         if matches!(place, Place::Unhandled) {
             return refused("no handler for it is registered in this engine".to_owned());
         }
-        if !shared.is_driven() {
+        if !engine.is_driven() {
             return Ok(());
         }
         if inside::depth() >= DEEPEST {
@@ -146,10 +146,10 @@ impl Waiting {
                 "{DEEPEST} jobs wait for each other on this thread already, which is the most"
             ));
         }
-        if shared.take_waiting(entry) {
-            run::run(shared, entry);
+        if engine.take_waiting(entry) {
+            run::run(engine, entry);
         } else {
-            shared.source.tick(shared)?;
+            engine.source.tick(engine)?;
         }
         Ok(())
     }
@@ -157,15 +157,15 @@ impl Waiting {
     /// The thread goes on, once its job has a place under the limits again.
     pub(crate) fn end(mut self, end: Option<End>) -> Option<End> {
         self.leave();
-        let shared = &self.body.engine;
+        let engine = &self.body.engine;
         loop {
             // Told to stop it goes on without a place, and returns.
             let stops = self.body.core.stop_cause().is_some();
-            let mut scheduler = shared.scheduler();
+            let mut scheduler = engine.scheduler();
             if scheduler.queue.go_on(self.body.core.entry.id, stops) {
                 return end;
             }
-            shared.quiet.wait_for(&mut scheduler, STEP);
+            engine.quiet.wait_for(&mut scheduler, STEP);
         }
     }
 
