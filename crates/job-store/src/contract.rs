@@ -1,11 +1,11 @@
 //! Write a store: the checks of the contract, each in one place, as every backend of this library makes them.
 //!
-//! Two ways lead to a store of your own. Over an ordered key-value engine it is an [adaptor](crate::key_value) of some 100
-//! lines: keys, blocks, locks and rules are there. A store of another shape, as one in the tables of a database, implements
-//! [`JobStore`] and [`ResultStore`](crate::ResultStore) with what is here.
-//! `examples/sqlite-store` in the repository is such a store, in tables of SQLite. Its `src/lib.rs` has the one transaction that
-//! every write is; the table below says what stands in which call, and there each call is to be read. The shortest such store
-//! is [`MemoryStore`](crate::MemoryStore): `src/memory.rs` uses nothing that is not public.
+//! Two ways lead to a store of your own. Over an ordered key-value engine it is an [adaptor](crate::key_value) of some
+//! 100 lines: keys, blocks, locks and rules are there. A store of another shape, as one in the tables of a database,
+//! implements [`JobStore`] and [`ResultStore`](crate::ResultStore) with what is here. `examples/sqlite-store` in the
+//! repository is such a store, in tables of SQLite. Its `src/lib.rs` has the one transaction that every write is. The
+//! table below says which check stands in which call, and there each call is to be read. The shortest such store is
+//! [`MemoryStore`](crate::MemoryStore): `src/memory.rs` uses nothing that is not public.
 //!
 //! | in a call | ask |
 //! | --- | --- |

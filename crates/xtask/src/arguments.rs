@@ -84,8 +84,8 @@ impl Options {
     }
 }
 
-/// The value of this option, behind a `=` or as the next argument, if `argument` is the option: `None` if it is another
-/// one, `Some(None)` if there is no value.
+/// The value of this option, behind a `=` or as the next argument, if `argument` is the option. `None` if it is
+/// another one, `Some(None)` if there is no value.
 pub(crate) fn value(
     argument: &str,
     option: &str,

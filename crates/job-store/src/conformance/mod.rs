@@ -215,7 +215,7 @@ const MODULES: &[&[Law]] = &[
     cost::LAWS,
 ];
 
-/// Every law of [`JobStore`](crate::JobStore) and [`ResultStore`](crate::ResultStore).
+/// Every law of [`JobStore`] and [`ResultStore`](crate::ResultStore).
 pub const LAWS: &[Law] = &join::<_, { count(MODULES) }>(MODULES);
 
 /// Every law of [`SharedStore`](crate::SharedStore), beside those of [`LAWS`].
