@@ -30,7 +30,7 @@ law! { Fixture;
             // An engine may keep what was deleted a moment ago until it tidies up.
             drop(store);
             store = fixture.open();
-            let calls: [(&str, &dyn Fn() -> Result<(), StoreError>); 10] = [
+            let calls: [(&str, Call<'_>); 10] = [
                 ("get", &|| store.get(done.id).map(drop)),
                 ("get of an unknown job", &|| store.get(waiting(600_000).id).map(drop)),
                 ("find_key", &|| store.find_key("图", "key 500010").map(drop)),
@@ -80,8 +80,10 @@ law! { Fixture;
     }
 }
 
+type Call<'c> = &'c dyn Fn() -> Result<(), StoreError>;
+
 /// How much a call looks at; `None` where that is not counted.
-fn cost(fixture: &dyn Fixture, call: &dyn Fn() -> Result<(), StoreError>) -> Result<Option<u64>, Broken> {
+fn cost(fixture: &dyn Fixture, call: Call<'_>) -> Result<Option<u64>, Broken> {
     let Some(before) = fixture.looked_at() else { return Ok(None) };
     call()?;
     Ok(fixture.looked_at().map(|after| after - before))
