@@ -44,6 +44,12 @@ struct Notes {
     given: BTreeSet<JobId>,
     /// Jobs that any claimant writes.
     free: BTreeSet<JobId>,
+    /// Jobs, each with a claimant that has had it.
+    had: BTreeSet<(usize, JobId)>,
+    /// Jobs whose leases were renewed.
+    renewed: BTreeSet<JobId>,
+    /// Jobs that a claim has started.
+    started: BTreeSet<JobId>,
 }
 
 impl WrongSharing {
@@ -62,7 +68,7 @@ impl SharedFixture for WrongSharing {
     }
 
     fn patience(&self) -> Duration {
-        Duration::from_millis(500)
+        if self.mutant == M::Right { Duration::from_mins(1) } else { Duration::from_secs(1) }
     }
 }
 
@@ -179,15 +185,12 @@ impl Claimant {
     }
 }
 
-#[deny(clippy::missing_trait_methods)]
-impl SharedStore for Claimant {
-    forward!(self.inner; unreadable);
-
-    fn shared_seat(&self, engine: &str) -> Result<Seat, StoreError> {
-        if self.is(M::SeatOfClaimantForAll) { Ok(Seat::new(())) } else { self.inner.shared_seat(engine) }
+impl Claimant {
+    fn had(&self, job: JobId) -> bool {
+        self.group.notes.lock().had.contains(&(self.number, job))
     }
 
-    fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
+    fn claim_wrongly(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
         let priority = |claimed: &Claimed| claimed.record.spec.options().priority;
         let age = |claimed: &Claimed| (claimed.record.submitted_at, claimed.record.id);
         match self.mutant {
@@ -311,10 +314,41 @@ impl SharedStore for Claimant {
             _ => self.inner.claim(claim),
         }
     }
+}
 
+#[deny(clippy::missing_trait_methods)]
+impl SharedStore for Claimant {
+    forward!(self.inner; unreadable);
+
+    fn shared_seat(&self, engine: &str) -> Result<Seat, StoreError> {
+        if self.is(M::SeatOfClaimantForAll) { Ok(Seat::new(())) } else { self.inner.shared_seat(engine) }
+    }
+
+    fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
+        let claimed = self.claim_wrongly(claim)?;
+        let mut notes = self.group.notes.lock();
+        for Claimed { record, started, .. } in &claimed {
+            notes.had.insert((self.number, record.id));
+            if *started {
+                notes.started.insert(record.id);
+            }
+        }
+        if self.is(M::ClaimMovesAllLeases) {
+            for record in self.inner.unfinished()? {
+                self.inner.renew(&Self::claims(record.id), claim.lease)?;
+            }
+        }
+        if self.is(M::StartLosesPin) {
+            for started in claimed.iter().filter(|claimed| claimed.started) {
+                self.inner.pin(started.record.id, job_store::Pin::Release)?;
+            }
+        }
+        Ok(claimed)
+    }
     fn renew(&self, claims: &[ClaimId], lease: Duration) -> Result<Vec<KnownRevision>, StoreError> {
         let known =
             |job: JobId| self.stored(job).map(|record| KnownRevision { id: job, revision: record.revision });
+        self.group.notes.lock().renewed.extend(claims.iter().map(|claim| claim.job));
         match self.mutant {
             M::RenewAnswersAll => {
                 self.inner.renew(claims, lease)?;
@@ -516,6 +550,7 @@ impl JobStore for Claimant {
             M::OthersPutBack => next.state == JobState::Waiting,
             M::OthersExpire => waited && next.state.is_complete(),
             M::OthersEnd => next.state.is_complete(),
+            M::FormerClaimantStarts => next.state == runs && self.had(next.id),
             _ => false,
         };
         let late = match self.mutant {
@@ -540,6 +575,11 @@ impl JobStore for Claimant {
             self.hush();
         }
         match self.mutant {
+            M::StartEndsARenewedLease
+                if next.state == runs && self.group.notes.lock().renewed.contains(&next.id) =>
+            {
+                self.inner.release(&Self::claims(next.id))?;
+            }
             M::CancelEndsTheLease if is_cancel => {
                 for other in self.others() {
                     other.release(&Self::claims(next.id))?;
@@ -559,7 +599,8 @@ impl ResultStore for Claimant {
         let inner = if self.is(M::LateSegment) || self.is_free(key.job) {
             self.late(true, key.job, |store| store.segment(key))?
         } else {
-            self.as_another(self.is(M::OthersWriteRows), |store| store.segment(key))?
+            let former = self.is(M::FormerClaimantWrites) && self.had(key.job);
+            self.as_another(self.is(M::OthersWriteRows) || former, |store| store.segment(key))?
         };
         Ok(Box::new(ClaimantSegment { store: self.clone(), inner: Some(inner), key }))
     }
@@ -583,7 +624,12 @@ impl ResultStore for Claimant {
         if wrong {
             return self.late(true, job, |store| store.save_checkpoint(job, attempt, bytes));
         }
-        self.as_another(self.is(M::OthersCheckpoint), |store| store.save_checkpoint(job, attempt, bytes))
+        let stranger = self.is(M::StrangersWriteWhatNoClaimHasStarted)
+            && !self.had(job)
+            && !self.group.notes.lock().started.contains(&job);
+        self.as_another(self.is(M::OthersCheckpoint) || stranger, |store| {
+            store.save_checkpoint(job, attempt, bytes)
+        })
     }
 }
 

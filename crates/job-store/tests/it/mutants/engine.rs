@@ -73,12 +73,13 @@ struct Disk {
     before: Arc<Entries>,
     since: Vec<Commit>,
     left: Left,
+    has_died: bool,
 }
 
 impl Engine {
     pub fn new(left: Left) -> Self {
         let empty = Arc::new(Entries::new());
-        let disk = Disk { now: Arc::clone(&empty), before: empty, since: Vec::new(), left };
+        let disk = Disk { now: Arc::clone(&empty), before: empty, since: Vec::new(), left, has_died: false };
         Self { disk: Arc::new(Mutex::new(disk)), looked_at: Arc::default() }
     }
 
@@ -87,8 +88,13 @@ impl Engine {
         self.looked_at.load(Ordering::Relaxed)
     }
 
+    pub fn has_died(&self) -> bool {
+        self.disk.lock().has_died
+    }
+
     pub fn die(&self, death: Death) {
         let disk = &mut *self.disk.lock();
+        disk.has_died = true;
         let mut entries = Entries::clone(&disk.before);
         for commit in (disk.left)(std::mem::take(&mut disk.since), death) {
             commit.steps.iter().for_each(|step| step.apply(&mut entries));

@@ -34,7 +34,7 @@ impl Frail {
 impl Fixture for Frail {
     fn open(&self) -> Arc<dyn Store> {
         let inner = KeyValueStore::new(self.engine.clone()).unwrap();
-        Arc::new(FrailStore { inner, mutant: self.mutant })
+        Arc::new(FrailStore { inner, mutant: self.mutant, has_died: self.engine.has_died() })
     }
 
     fn overwrite(&self, job: JobId, record: &[u8]) -> bool {
@@ -197,6 +197,7 @@ fn sealed_anew(mutant: FrailMutant, (table, key): &Key, value: &[u8]) -> Option<
 struct FrailStore {
     inner: KeyValueStore<Engine>,
     mutant: FrailMutant,
+    has_died: bool,
 }
 
 impl FrailStore {
@@ -324,7 +325,14 @@ impl JobStore for FrailStore {
 
 #[deny(clippy::missing_trait_methods)]
 impl ResultStore for FrailStore {
-    forward!(self.inner; segment blocks discard save_checkpoint size_on_disk block_bytes);
+    forward!(self.inner; segment blocks save_checkpoint size_on_disk block_bytes);
+
+    fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {
+        if self.is(M::DiscardForgetsRowsFromBeforeADeath) && self.has_died {
+            return Ok(());
+        }
+        self.inner.discard(job, attempt)
+    }
 
     fn complete(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
         self.inner.complete(ends, self.durability(M::CompleteIsBuffered, durability))

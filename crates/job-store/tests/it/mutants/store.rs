@@ -9,8 +9,8 @@ use std::{
 };
 
 use job_core::{
-    Failure, FailureKind, JobClass, JobId, JobOptions, JobRecord, JobResult, JobSpec, JobState, Outcome, Outputs,
-    Parameters, ResultSize, RowList, Segment, Timestamp,
+    Failure, FailureKind, JobClass, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec, JobState, Outcome,
+    Outputs, Parameters, ResultSize, RowList, Segment, Timestamp,
 };
 use job_store::{
     Block, BlockBuilder, Durability, EachBlock, EachRows, ErrorKind, JobStore, Listed, MemoryStore, Pin,
@@ -46,6 +46,16 @@ struct Notes {
     reads: BTreeMap<JobId, Timestamp>,
     checkpoints: BTreeMap<JobId, Vec<u8>>,
     pins: BTreeSet<JobId>,
+    /// Ends that came without a result.
+    ended: Vec<JobRecord>,
+    /// Discards that were made.
+    discarded: BTreeSet<(JobId, u32)>,
+    /// Work that is not found any more.
+    lost_work: BTreeSet<JobId>,
+    /// The thread that appended first to a job.
+    threads: BTreeMap<JobId, thread::ThreadId>,
+    /// Segments that are being written.
+    open: BTreeMap<JobId, Vec<u32>>,
     /// How often the store was opened.
     opened: u32,
 }
@@ -64,7 +74,8 @@ impl Fixture for WrongFixture {
     }
 
     fn patience(&self) -> Duration {
-        Duration::from_millis(300)
+        // A store that is right must not be caught because the machine is busy.
+        if self.0.is(M::Right) { Duration::from_mins(1) } else { Duration::from_secs(2) }
     }
 }
 
@@ -146,6 +157,12 @@ impl Wrong {
                 if let JobState::Running { cancelling } = &mut record.state {
                     *cancelling = false;
                 }
+            }
+            M::CancelOfLaterAttemptsLost if record.attempt == 2 => record.cancel_requested_at = None,
+            M::AlgorithmOfAFilterIsTheFilter
+                if record.spec.kind() == &JobKind::Algorithm("vertex_filter".to_owned()) =>
+            {
+                record.spec = Arc::new(JobSpec::vertex_filter().with_graph(record.spec.graph()));
             }
             M::RevisionCapped => record.revision = record.revision.min(u64::from(u32::MAX)),
             _ => {}
@@ -275,6 +292,51 @@ impl JobStore for Wrong {
                 let once: Vec<_> = records.iter().filter(|record| seen.insert(record.id)).cloned().collect();
                 return self.inner.insert(&once, durability);
             }
+            M::LargeBatchInPieces if records.len() > 50 => {
+                for piece in records.chunks(10).rev() {
+                    self.inner.insert(piece, durability)?;
+                }
+                return Ok(());
+            }
+            M::IdOfAStartedJobIsFree
+                if records.iter().any(|record| {
+                    self.inner.get(record.id).is_ok_and(|found| found.is_some_and(|found| found.revision > 0))
+                }) =>
+            {
+                return Ok(());
+            }
+            M::RemovedKeepsItsKey => {
+                let key = |record: &JobRecord| {
+                    let spec = &record.spec;
+                    spec.options().idempotency_key.clone().map(|key| (spec.graph().to_owned(), key))
+                };
+                let removed: Vec<_> = self.notes.lock().removed.values().filter_map(key).collect();
+                if records.iter().filter_map(key).any(|key| removed.contains(&key)) {
+                    return Err(StoreError::new(ErrorKind::AlreadyExists, "insert", "the key is taken"));
+                }
+            }
+            M::KeysCheckedBeforehand if records.len() == 1 => {
+                let (record, spec) = (&records[0], &records[0].spec);
+                if let Some(key) = &spec.options().idempotency_key
+                    && self.inner.find_key(spec.graph(), key)?.is_none()
+                {
+                    thread::sleep(Duration::from_micros(300));
+                    let inserted = self.inner.insert(records, durability);
+                    return inserted.or_else(|_| self.inner.insert(&[Self::without_key(record)], durability));
+                }
+            }
+            M::TwinKeyInBatchIsFine => {
+                let mut seen = BTreeSet::new();
+                let records: Vec<_> = records
+                    .iter()
+                    .map(|record| {
+                        let key = record.spec.options().idempotency_key.clone();
+                        let twin = key.is_some_and(|key| !seen.insert((record.spec.graph().to_owned(), key)));
+                        if twin { Self::without_key(record) } else { record.clone() }
+                    })
+                    .collect();
+                return self.inner.insert(&records, durability);
+            }
             M::EmptyBatchRefused if records.is_empty() => {
                 return Err(StoreError::new(ErrorKind::Invalid, "insert", "nothing"));
             }
@@ -308,6 +370,12 @@ impl JobStore for Wrong {
         {
             return Ok(Some(record.clone()));
         }
+        if self.is(M::RemovedComesBack) {
+            let notes = self.notes.lock();
+            if let Some(record) = notes.removed.get(&id).filter(|_| notes.opened > 1) {
+                return Ok(Some(record.clone()));
+            }
+        }
         if self.is(M::UnknownIsAnError) && self.inner.get(id)?.is_none() {
             return Err(StoreError::new(ErrorKind::NotFound, "read", "no such job").on(id));
         }
@@ -339,6 +407,31 @@ impl JobStore for Wrong {
                 {
                     self.notes.lock().checkpoints.insert(next.id, bytes);
                 }
+            }
+            M::CheckpointOfFailedStays if next.state == JobState::Complete(Outcome::Failed) => {
+                if let Some(bytes) = self.inner.checkpoint(next.id)? {
+                    self.notes.lock().checkpoints.insert(next.id, bytes);
+                }
+            }
+            M::SyncedEndKeepsRows if complete && durability == Durability::Synced => self.keep_blocks(next.id),
+            M::EndWithoutAResultIsReusable if complete => self.notes.lock().ended.push(next.clone()),
+            M::StaleEndIsFine if complete && found.as_ref().is_some_and(|f| f.revision >= next.revision) => {
+                return Ok(());
+            }
+            // So that the two meet.
+            M::CompleteChecksBeforehand => thread::sleep(Duration::from_micros(300)),
+            M::ReplaceChecksBeforehand if found.as_ref().is_some_and(|f| f.revision + 1 == next.revision) => {
+                thread::sleep(Duration::from_micros(200));
+                return match self.inner.replace(next, durability) {
+                    Err(error) if error.kind == ErrorKind::Conflict => match self.state(next.id) {
+                        Some(state) if !state.is_complete() => Ok(()),
+                        _ => Err(error),
+                    },
+                    done => done,
+                };
+            }
+            M::ReplaceOfUnknownStartCreates if found.is_none() && !complete => {
+                return self.inner.insert(std::slice::from_ref(next), durability);
             }
             M::ReplaceCreates if found.is_none() => {
                 return self.inner.insert(std::slice::from_ref(next), durability);
@@ -451,7 +544,22 @@ impl JobStore for Wrong {
                     self.notes.lock().reads.insert(id, at);
                 }
             }
-            M::RemovedIsRemembered => {
+            M::RemovingAnOlderJobHidesTheWork => {
+                if let Some(record) = self.inner.get(id)?
+                    && let Some(newest) = self.inner.find_reusable(&record.spec)?.filter(|newest| *newest > id)
+                {
+                    self.notes.lock().lost_work.insert(newest);
+                }
+            }
+            M::RemoveTakesTheOneBefore => {
+                let removed = self.inner.remove(id)?;
+                let all = self.inner.list(Some(id), 0, 1)?;
+                if let Some(before) = all.first().filter(|record| record.state.is_complete()) {
+                    let _ = self.inner.remove(before.id);
+                }
+                return Ok(removed);
+            }
+            M::RemovedIsRemembered | M::RemovedComesBack | M::RemovedKeepsItsKey | M::RemovedJobTakesRows => {
                 if let Some(record) = self.inner.get(id)? {
                     self.notes.lock().removed.insert(id, record);
                 }
@@ -531,6 +639,13 @@ impl JobStore for Wrong {
                 of_version(r) && (r.spec.parameters(), r.spec.kind()) == (spec.parameters(), spec.kind())
             }),
             M::FinishedNever => Ok(None),
+            M::RemovingAnOlderJobHidesTheWork => {
+                Ok(self.inner.find_reusable(spec)?.filter(|job| !notes.lost_work.contains(job)))
+            }
+            M::EndWithoutAResultIsReusable => {
+                let ended = notes.ended.iter().rfind(|record| same(record)).map(|record| record.id);
+                Ok(self.inner.find_reusable(spec)?.or(ended))
+            }
             _ => {
                 drop(notes);
                 self.inner.find_reusable(spec)
@@ -642,6 +757,11 @@ impl ResultStore for Wrong {
             (Err(_), Some(record)) if self.lets_in(key, &record) => {
                 Box::new(Sink(Segment { attempt: key.attempt, number: key.number, rows: 0, bytes: 0 }))
             }
+            (Err(_), None)
+                if self.is(M::RemovedJobTakesRows) && self.notes.lock().removed.contains_key(&key.job) =>
+            {
+                Box::new(Sink(Segment { attempt: key.attempt, number: key.number, rows: 0, bytes: 0 }))
+            }
             (Err(error), None) if self.is(M::SegmentOfUnknownIsNotFound) => {
                 return Err(twisted(ErrorKind::NotFound, error));
             }
@@ -649,6 +769,7 @@ impl ResultStore for Wrong {
             (opened, _) => opened?,
         };
         let rows = 0;
+        self.notes.lock().open.entry(key.job).or_default().push(key.number);
         Ok(Box::new(WrongSegment {
             store: self.clone(),
             inner: Some(inner),
@@ -733,6 +854,9 @@ impl ResultStore for Wrong {
         if self.is(M::UnknownResultIsAnError) && self.state(id).is_none() {
             return Err(not_found(id));
         }
+        if self.is(M::RunningHasAResult) && self.state(id) == Some(JobState::Running { cancelling: false }) {
+            return Ok(Some(JobResult::default()));
+        }
         let Some(mut result) = self.inner.result(id)? else {
             return Ok(None);
         };
@@ -791,6 +915,23 @@ impl ResultStore for Wrong {
             M::ReadNewestAttempt => {
                 key.attempt = self.inner.get(key.job)?.map_or(key.attempt, |record| record.attempt);
             }
+            M::SyncedEndKeepsRows
+                if self.notes.lock().blocks.contains_key(&(key.job, key.attempt, key.number))
+                    && self.state(key.job) == Some(JobState::Complete(Outcome::Failed)) =>
+            {
+                return Ok(());
+            }
+            M::OpenSegmentReadsShort
+                if self.notes.lock().open.get(&key.job).is_some_and(|open| open.contains(&key.number)) =>
+            {
+                rows.end -= u64::from(rows.end > rows.start + 1);
+            }
+            M::OpenRowsForgottenWhenClosed
+                if self.notes.lock().opened > 1
+                    && self.state(key.job).is_some_and(|state| !state.is_complete()) =>
+            {
+                return Err(StoreError::new(ErrorKind::Corrupt, "read rows", "they are missing").on(key.job));
+            }
             M::ReadOneLater => rows.start += 1,
             M::ReadOneLess => rows.end = rows.end.saturating_sub(1),
             M::ReadOneMoreIsFine => {
@@ -847,6 +988,13 @@ impl ResultStore for Wrong {
             found.clone_from(kept);
         }
         match self.mutant {
+            M::BlocksOfAWrongCountAreNone => {
+                let told =
+                    self.inner.result(key.job)?.and_then(|result| result.list).map_or(0, |list| list.rows());
+                if found.last().is_some_and(|(end, _)| *end < told) {
+                    found.clear();
+                }
+            }
             M::BlocksReversed => found.reverse(),
             M::BlocksWithoutTheLast => _ = found.pop(),
             M::BlocksNameTheFirstRow => {
@@ -871,6 +1019,14 @@ impl ResultStore for Wrong {
 
     fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {
         match self.mutant {
+            M::SecondDiscardIsAnError if !self.notes.lock().discarded.insert((job, attempt)) => {
+                Err(not_found(job))
+            }
+            M::DiscardOfOneSegmentIsFine
+                if self.inner.result(job)?.is_some_and(|r| r.list.is_some_and(|l| l.segments().len() == 1)) =>
+            {
+                Ok(())
+            }
             M::DiscardNothing if self.inner.result(job)?.is_none() => Ok(()),
             M::DiscardOneLess if attempt > 0 => self.inner.discard(job, attempt - 1),
             M::DiscardOneMore => self.inner.discard(job, attempt.saturating_add(1)),
@@ -923,9 +1079,10 @@ impl ResultStore for Wrong {
         let found = self.inner.checkpoint(job)?;
         let record = self.inner.get(job)?;
         Ok(match self.mutant {
-            M::CheckpointStaysAtEnd | M::CheckpointOfWaitingStays | M::CheckpointOfSuccessStays => {
-                found.or_else(|| self.notes.lock().checkpoints.get(&job).cloned())
-            }
+            M::CheckpointStaysAtEnd
+            | M::CheckpointOfWaitingStays
+            | M::CheckpointOfFailedStays
+            | M::CheckpointOfSuccessStays => found.or_else(|| self.notes.lock().checkpoints.get(&job).cloned()),
             M::CheckpointGoesWithItsAttempt if record.as_ref().is_some_and(|r| r.state == JobState::Waiting) => {
                 None
             }
@@ -976,6 +1133,21 @@ impl Wrong {
             M::StaleCompleteIsFine => {
                 let _ = self.inner.complete(&[(next, result)], durability);
                 Some(Ok(()))
+            }
+            M::CompleteChecksBeforehand => {
+                if found().is_none_or(|found| found.revision + 1 != next.revision) || !next.state.is_complete() {
+                    return None;
+                }
+                thread::sleep(Duration::from_millis(1));
+                let done = self.inner.complete(&[(next, result)], durability);
+                let forced = done.or_else(|error| match found() {
+                    Some(found) => {
+                        let next = JobRecord { revision: found.revision + 1, ..next.clone() };
+                        self.inner.complete(&[(&next, result)], durability)
+                    }
+                    None => Err(error),
+                });
+                Some(forced)
             }
             M::CompleteSkipsRevisions if found().is_some_and(|f| f.revision + 1 < next.revision) => Some(Ok(())),
             M::CancelledRowsLost if next.state == JobState::Complete(Outcome::Cancelled) => {
@@ -1112,6 +1284,29 @@ impl SegmentWriter for WrongSegment {
         }
         self.blocks += 1;
         let inner = self.inner.as_mut().unwrap();
+        if m == M::OpenSegmentReadsShort {
+            // So that others read meanwhile.
+            thread::sleep(Duration::from_micros(100));
+        }
+        let whole = block.first_row == self.rows && block.rows > 0 && block.key == self.key;
+        let lost = match m {
+            M::BlockAfterManyLost => self.blocks == 150,
+            M::LargeBlockLost => block.bytes.len() > 1 << 20,
+            M::ThirdOpenWriterLoses => {
+                self.store.notes.lock().open.get(&self.key.job).is_some_and(|open| {
+                    open.len() > 2 && open.iter().position(|number| *number == self.key.number) == Some(2)
+                }) && self.blocks == 2
+            }
+            M::WritersOnTwoThreadsLose => {
+                let me = thread::current().id();
+                *self.store.notes.lock().threads.entry(self.key.job).or_insert(me) != me
+            }
+            _ => false,
+        };
+        if lost && whole {
+            self.rows += block.rows;
+            return Ok(());
+        }
         if m == M::SecondBlockLost && self.blocks == 2 && block.first_row == self.rows && block.rows > 0 {
             self.rows += block.rows;
             return Ok(());
@@ -1149,6 +1344,9 @@ impl SegmentWriter for WrongSegment {
 
     fn finish(mut self: Box<Self>) -> Result<Segment, StoreError> {
         let inner = self.inner.take().unwrap();
+        if let Some(open) = self.store.notes.lock().open.get_mut(&self.key.job) {
+            open.retain(|number| *number != self.key.number);
+        }
         let segment = match inner.finish() {
             Err(error) if self.store.mutant == M::FenceOfFinishIsLost && error.kind == ErrorKind::Fenced => {
                 return Ok(Segment { attempt: self.key.attempt, number: self.key.number, rows: 0, bytes: 0 });
