@@ -55,7 +55,7 @@ pub use json::{InvalidJson, append_json};
 pub use members::Members;
 pub use options::{Budget, JobClass, JobOptions};
 pub use page::{InvalidParameter, PageRequest};
-pub use record::{Event, Failure, FailureKind, IllegalTransition, JobRecord, ResultSize};
+pub use record::{Event, Failure, FailureKind, IllegalTransition, JobRecord, LaterFields, ResultSize};
 pub use result::{InvalidOutput, JobResult, Outputs, RowList, Segment};
 pub use shown::{MOST_SHOWN, shown};
 pub use spec::{InvalidSpec, JobKind, JobSpec, Parameters};

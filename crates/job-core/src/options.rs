@@ -1,5 +1,7 @@
 //! [`JobOptions`]: how a job is run, beside what it computes.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Timestamp;
@@ -45,6 +47,13 @@ pub struct JobOptions {
     /// an outage of the store counts.
     #[serde(deserialize_with = "attempts")]
     pub max_attempts: u32,
+    /// For whom it runs: a user or a service, as the host names them. Lists are filtered by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Words of the host's that lists are filtered by, such as `nightly` or `team=search`; at most
+    /// [`JobSpec::MAX_LABELS`](crate::JobSpec::MAX_LABELS).
+    #[serde(deserialize_with = "null_as_default", skip_serializing_if = "BTreeSet::is_empty")]
+    pub labels: BTreeSet<String>,
 }
 
 impl JobOptions {
@@ -62,6 +71,8 @@ impl JobOptions {
         budget: Budget { rows: None, bytes: None, memory: None },
         keep_rows: false,
         max_attempts: Self::MAX_ATTEMPTS,
+        owner: None,
+        labels: BTreeSet::new(),
     };
 }
 
@@ -129,7 +140,7 @@ mod tests {
     #[test]
     fn a_field_that_is_null_is_absent() {
         let nulls = r#"{"priority":null,"class":null,"idempotency_key":null,"graph_version":null,"reuse":null,
-            "deadline":null,"budget":null,"keep_rows":null,"max_attempts":null}"#;
+            "deadline":null,"budget":null,"keep_rows":null,"max_attempts":null,"owner":null,"labels":null}"#;
         assert_eq!(serde_json::from_str::<JobOptions>(nulls).unwrap(), JobOptions::default());
         let budget = r#"{"budget":{"rows":null,"bytes":7,"memory":null}}"#;
         assert_eq!(serde_json::from_str::<JobOptions>(budget).unwrap().budget.bytes, Some(7));

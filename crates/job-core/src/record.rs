@@ -44,6 +44,41 @@ pub struct JobRecord {
     pub size: ResultSize,
     /// Of a cancelled job: how far its last attempt was when it stopped, in percent; `None` if it had none.
     pub progress: Option<u8>,
+    /// What a later version of this library has noted of it.
+    pub later: LaterFields,
+}
+
+/// Fields of a record that a later version of this library has written. This one does not know what they mean, and keeps
+/// them as they are: a job that two versions move loses none of them.
+///
+/// ```
+/// use job_core::LaterFields;
+///
+/// let fields: LaterFields = [(200, b"00-4bf92f35".to_vec())].into_iter().collect();
+/// assert_eq!(fields.iter().collect::<Vec<_>>(), [(200, b"00-4bf92f35".as_slice())]);
+/// assert_eq!(LaterFields::default().iter().count(), 0);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LaterFields(Option<Arc<[(u8, Vec<u8>)]>>);
+
+impl LaterFields {
+    /// Each with its tag, in the order in which they were written.
+    pub fn iter(&self) -> impl Iterator<Item = (u8, &[u8])> {
+        self.0.iter().flat_map(|fields| fields.iter()).map(|(tag, value)| (*tag, value.as_slice()))
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl FromIterator<(u8, Vec<u8>)> for LaterFields {
+    fn from_iter<I: IntoIterator<Item = (u8, Vec<u8>)>>(fields: I) -> Self {
+        let fields: Vec<_> = fields.into_iter().collect();
+        Self(if fields.is_empty() { None } else { Some(fields.into()) })
+    }
 }
 
 /// An event of a job's life, with its data.
@@ -107,6 +142,7 @@ impl JobRecord {
             failure: None,
             size: ResultSize::default(),
             progress: None,
+            later: LaterFields::default(),
         }
     }
 

@@ -57,10 +57,12 @@ pub struct JobSpec {
 }
 
 impl JobSpec {
-    /// The longest name of a graph, an algorithm, a key or a version, in bytes.
+    /// The longest name of a graph, an algorithm, a key, a version, an owner or a label, in bytes.
     pub const MAX_NAME: usize = 256;
     /// The longest parameters, in bytes of JSON.
     pub const MAX_PARAMETERS: usize = 1 << 20;
+    /// The most labels of a job.
+    pub const MAX_LABELS: usize = 16;
     /// The deepest parameters, in arrays and objects inside one another. Parsers commonly refuse 128, and a job list
     /// puts some around the parameters.
     pub const MAX_DEPTH: usize = 100;
@@ -191,6 +193,28 @@ impl JobSpec {
         self
     }
 
+    /// Sets for whom it runs.
+    #[must_use]
+    pub fn owner(mut self, name: impl Into<String>) -> Self {
+        self.options_mut().owner = Some(name.into());
+        self
+    }
+
+    /// Adds a label.
+    ///
+    /// ```
+    /// use job_core::JobSpec;
+    ///
+    /// let spec = JobSpec::edge_filter().with_graph("movies").owner("sarah").label("nightly").label("team=search");
+    /// assert!(spec.options().labels.contains("nightly"));
+    /// assert!(spec.check().is_ok());
+    /// ```
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.options_mut().labels.insert(label.into());
+        self
+    }
+
     /// Sets all options at once.
     #[must_use]
     pub fn with_options(mut self, options: JobOptions) -> Self {
@@ -258,12 +282,18 @@ impl JobSpec {
         for (field, name) in [
             ("idempotency key", &self.options().idempotency_key),
             ("graph version", &self.options().graph_version),
+            ("owner", &self.options().owner),
         ] {
             name.as_ref().map_or(Ok(()), |name| check_name(field, name))?;
         }
         if self.options().max_attempts == 0 {
             return Err(InvalidSpec::NoAttempt);
         }
+        let labels = &self.options().labels;
+        if labels.len() > Self::MAX_LABELS {
+            return Err(InvalidSpec::TooMany { field: "labels", count: labels.len(), max: Self::MAX_LABELS });
+        }
+        labels.iter().try_for_each(|label| check_name("label", label))?;
         let length = self.parameters.as_str().len();
         if length > Self::MAX_PARAMETERS {
             return Err(InvalidSpec::TooLong { field: "parameters", length, max: Self::MAX_PARAMETERS });
@@ -324,6 +354,16 @@ pub enum InvalidSpec {
     /// The job may not start at all.
     #[error("max_attempts is 0: it must be at least 1")]
     NoAttempt,
+    /// A field has too many parts.
+    #[error("there are {count} {field}: at most {max} are allowed")]
+    TooMany {
+        /// Which one.
+        field: &'static str,
+        /// How many it has.
+        count: usize,
+        /// The most that is allowed.
+        max: usize,
+    },
     /// A field has a part that is JSON, but that no reader makes a value of.
     #[error("{field} cannot be read back: {part} is no number that fits, or half of a character")]
     Unreadable {
@@ -530,6 +570,13 @@ mod tests {
         assert_eq!(field(JobSpec::algorithm("a".repeat(257)).with_graph("g")), "algorithm name");
         assert_eq!(field(spec().idempotency_key("k".repeat(257))), "idempotency key");
         assert_eq!(field(spec().graph_version("v".repeat(257))), "graph version");
+        assert_eq!(field(spec().owner("o".repeat(257))), "owner");
+        assert_eq!(field(spec().label("fits").label("l".repeat(257))), "label");
+        assert_eq!(spec().label("").check(), Err(InvalidSpec::Empty { field: "label" }));
+        assert_eq!(spec().owner("").check(), Err(InvalidSpec::Empty { field: "owner" }));
+        let labelled = |count: usize| (0..count).fold(spec(), |spec, n| spec.label(format!("label {n}")));
+        assert_eq!(labelled(16).label("label 0").check(), Ok(()));
+        assert_eq!(labelled(17).check(), Err(InvalidSpec::TooMany { field: "labels", count: 17, max: 16 }));
     }
 
     /// They were acknowledged, and failed when they were read.

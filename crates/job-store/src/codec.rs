@@ -16,12 +16,12 @@
 //! bincode decodes most damaged bytes to a wrong value without an error. The stored types are separate from
 //! `job-core`'s so that those may change without changing the disk. No other module knows bincode.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet, slice};
 
 use bincode::{BorrowDecode, Decode, Encode, config};
 use job_core::{
     Budget, Failure, FailureKind, JobClass, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec, JobState,
-    Outcome, Outputs, Parameters, ResultSize, RowList, Segment, Timestamp,
+    LaterFields, Outcome, Outputs, Parameters, ResultSize, RowList, Segment, Timestamp,
 };
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -29,8 +29,20 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// The version of the envelope and of every body in it.
 const VERSION: u8 = 1;
-/// The envelope of a record with its progress when it stopped: a byte more, behind the record.
+/// The envelope of a record with its progress when it stopped: a byte more, behind the record. It is only read.
 const VERSION_WITH_PROGRESS: u8 = 2;
+/// The envelope of a record with fields behind it, each with a tag. A value that is not set has no field, and a field that is
+/// added later needs no other version.
+const VERSION_WITH_FIELDS: u8 = 3;
+/// The tags of fields.
+mod tag {
+    /// One byte: the progress when it stopped, in percent.
+    pub(super) const PROGRESS: u8 = 1;
+    /// Text.
+    pub(super) const OWNER: u8 = 2;
+    /// Text; one field for each label.
+    pub(super) const LABEL: u8 = 3;
+}
 pub(crate) const RECORD: u8 = b'J';
 pub(crate) const RESULT: u8 = b'R';
 const CHECKPOINT: u8 = b'C';
@@ -53,7 +65,9 @@ pub enum DecodeError {
     #[error("the checksum does not match")]
     Checksum,
     /// A later version of this library wrote them.
-    #[error("format version {0} is unknown, this library reads {VERSION} and of records {VERSION_WITH_PROGRESS}")]
+    #[error(
+        "format version {0} is unknown, this library reads {VERSION} and of records up to {VERSION_WITH_FIELDS}"
+    )]
     Version(u8),
     /// They are a result and not a record, say.
     #[error("the bytes are of another kind")]
@@ -70,9 +84,12 @@ pub enum DecodeError {
 #[must_use]
 pub fn encode_record(record: &JobRecord) -> Vec<u8> {
     let stored = StoredRecord::from(record);
-    match record.progress {
-        None => seal(VERSION, RECORD, &stored),
-        Some(percent) => seal(VERSION_WITH_PROGRESS, RECORD, &(stored, percent)),
+    let fields = fields(record);
+    // Without fields it is as the first version wrote it.
+    if fields.is_empty() {
+        seal(VERSION, RECORD, &stored)
+    } else {
+        seal(VERSION_WITH_FIELDS, RECORD, &(stored, fields))
     }
 }
 
@@ -81,13 +98,17 @@ pub fn encode_record(record: &JobRecord) -> Vec<u8> {
 /// # Errors
 /// When the bytes are not what was written for this job, or of a version that is unknown.
 pub fn decode_record(id: JobId, bytes: &[u8]) -> Result<JobRecord, DecodeError> {
-    let (stored, progress): (StoredRecord<'_>, Option<u8>) = if bytes.first() == Some(&VERSION_WITH_PROGRESS) {
-        let (stored, percent): (_, u8) = open(VERSION_WITH_PROGRESS, RECORD, bytes)?;
-        (stored, Some(percent))
-    } else {
-        (open(VERSION, RECORD, bytes)?, None)
+    let record = match bytes.first() {
+        Some(&VERSION_WITH_FIELDS) => {
+            let (stored, fields): (StoredRecord<'_>, Vec<Field<'_>>) = open(VERSION_WITH_FIELDS, RECORD, bytes)?;
+            stored.with_fields(fields)?
+        }
+        Some(&VERSION_WITH_PROGRESS) => {
+            let (stored, percent): (StoredRecord<'_>, u8) = open(VERSION_WITH_PROGRESS, RECORD, bytes)?;
+            stored.with_fields(vec![Field { tag: tag::PROGRESS, value: &[percent] }])?
+        }
+        _ => open::<StoredRecord<'_>>(VERSION, RECORD, bytes)?.with_fields(Vec::new())?,
     };
-    let record = JobRecord { progress, ..JobRecord::try_from(stored)? };
     if record.id == id { Ok(record) } else { Err(DecodeError::OtherJob(record.id)) }
 }
 
@@ -135,10 +156,10 @@ fn seal<T: Encode>(version: u8, kind: u8, body: &T) -> Vec<u8> {
     close(bytes)
 }
 
-/// Any body in an envelope that is right, so that a fuzzer gets past the checksum.
+/// Any body in envelopes that are right, one of each version, so that a fuzzer gets past the checksum.
 #[cfg(feature = "fuzzing")]
-pub(crate) fn envelope(kind: u8, body: &[u8]) -> Vec<u8> {
-    close([&[VERSION, kind], body].concat())
+pub(crate) fn envelopes(kind: u8, body: &[u8]) -> [Vec<u8>; 3] {
+    [VERSION, VERSION_WITH_PROGRESS, VERSION_WITH_FIELDS].map(|version| close([&[version, kind], body].concat()))
 }
 
 fn close(mut bytes: Vec<u8>) -> Vec<u8> {
@@ -270,10 +291,57 @@ impl<'b> From<&'b JobRecord> for StoredRecord<'b> {
     }
 }
 
-impl TryFrom<StoredRecord<'_>> for JobRecord {
-    type Error = DecodeError;
+/// A field behind a record.
+#[derive(Encode, BorrowDecode)]
+struct Field<'b> {
+    tag: u8,
+    value: &'b [u8],
+}
 
-    fn try_from(stored: StoredRecord<'_>) -> Result<Self, DecodeError> {
+/// Fields of what a record says beyond the first version, those of later versions last.
+fn fields(record: &JobRecord) -> Vec<Field<'_>> {
+    let options = record.spec.options();
+    let progress = record.progress.as_ref().map(|percent| (tag::PROGRESS, slice::from_ref(percent)));
+    let owner = options.owner.as_ref().map(|owner| (tag::OWNER, owner.as_bytes()));
+    let labels = options.labels.iter().map(|label| (tag::LABEL, label.as_bytes()));
+    let all = progress.into_iter().chain(owner).chain(labels).chain(record.later.iter());
+    all.map(|(tag, value)| Field { tag, value }).collect()
+}
+
+/// What fields say.
+#[derive(Default)]
+struct Said {
+    progress: Option<u8>,
+    owner: Option<String>,
+    labels: BTreeSet<String>,
+    later: Vec<(u8, Vec<u8>)>,
+}
+
+impl Said {
+    fn by(fields: Vec<Field<'_>>) -> Result<Self, DecodeError> {
+        let text = |value: &[u8]| String::from_utf8(value.to_vec()).map_err(|e| DecodeError::Body(e.to_string()));
+        let mut said = Self::default();
+        for Field { tag, value } in fields {
+            match (tag, value) {
+                (tag::PROGRESS, [percent]) => said.progress = Some(*percent),
+                (tag::PROGRESS, _) => return Err(DecodeError::Body("the progress is no byte".to_owned())),
+                (tag::OWNER, owner) => said.owner = Some(text(owner)?),
+                (tag::LABEL, label) => {
+                    said.labels.insert(text(label)?);
+                }
+                (later, value) => said.later.push((later, value.to_vec())),
+            }
+        }
+        Ok(said)
+    }
+}
+
+impl StoredRecord<'_> {
+    fn with_fields(self, fields: Vec<Field<'_>>) -> Result<JobRecord, DecodeError> {
+        let stored = self;
+        let Said { progress, owner, labels, later } = Said::by(fields)?;
+        let mut options = JobOptions::from(stored.options);
+        (options.owner, options.labels) = (owner, labels);
         let kind = match stored.kind {
             StoredKind::VertexFilter => JobKind::VertexFilter,
             StoredKind::EdgeFilter => JobKind::EdgeFilter,
@@ -281,12 +349,12 @@ impl TryFrom<StoredRecord<'_>> for JobRecord {
         };
         let parameters =
             Parameters::from_text(stored.parameters.into_owned()).map_err(|e| DecodeError::Body(e.to_string()))?;
-        Ok(Self {
+        Ok(JobRecord {
             id: JobId::from_bytes(stored.id),
             spec: JobSpec::new(kind)
                 .with_graph(stored.graph.into_owned())
                 .with_raw_parameters(parameters)
-                .with_options(stored.options.into())
+                .with_options(options)
                 .into(),
             state: match stored.state {
                 StoredState::Waiting => JobState::Waiting,
@@ -306,7 +374,8 @@ impl TryFrom<StoredRecord<'_>> for JobRecord {
             not_before: stored.not_before.map(Timestamp::from_micros),
             failure: stored.failure.map(Failure::from),
             size: ResultSize { rows: stored.rows, bytes: stored.bytes },
-            progress: None,
+            progress,
+            later: later.into_iter().collect::<LaterFields>(),
         })
     }
 }
@@ -483,15 +552,57 @@ mod tests {
         for percent in [0, 2, 100] {
             let stopped = record().stopped_at(percent);
             let bytes = encode_record(&stopped);
-            assert_eq!((bytes[0], decode_record(stopped.id, &bytes)), (2, Ok(stopped)));
+            assert_eq!((bytes[0], decode_record(stopped.id, &bytes)), (3, Ok(stopped)));
         }
         assert_eq!(encode_record(&record())[0], 1);
+    }
+
+    fn labelled() -> JobRecord {
+        let spec = JobSpec::clone(&record().spec).owner("Sarah").label("nightly").label("团队=搜索");
+        JobRecord { spec: spec.into(), ..record() }.stopped_at(2)
+    }
+
+    #[test]
+    fn a_record_of_the_second_version_is_read() {
+        for percent in [0, 2, 100] {
+            let mut bytes = encode_record(&record());
+            bytes.truncate(bytes.len() - CHECKSUM);
+            bytes[0] = 2;
+            bytes.push(percent);
+            assert_eq!(decode_record(record().id, &close(bytes)), Ok(record().stopped_at(percent)));
+        }
+    }
+
+    #[test]
+    fn owner_and_labels_survive_without_what_else_may_follow() {
+        let labels = |count: usize| {
+            let spec = JobSpec::clone(&record().spec);
+            let spec = (0..count).fold(spec, |spec, n| spec.label(format!("label {n} {}", "x".repeat(240))));
+            JobRecord { spec: spec.into(), ..record() }
+        };
+        for record in [labelled(), labels(1), labels(16)] {
+            assert_eq!(decode_record(record.id, &encode_record(&record)), Ok(record));
+        }
+    }
+
+    /// As an engine of the next version would have written it.
+    #[test]
+    fn fields_of_later_versions_are_kept() {
+        let later = [(4, b"trace".to_vec()), (255, Vec::new()), (4, vec![0xff])].into_iter().collect();
+        let record = JobRecord { later, ..labelled() };
+        let read = decode_record(record.id, &encode_record(&record)).unwrap();
+        assert_eq!(read, record);
+        let moved = JobRecord { progress: None, ..read }.keeping(ResultSize { rows: 1, bytes: 1 });
+        let fields: Vec<_> =
+            decode_record(record.id, &encode_record(&moved)).unwrap().later.iter().map(|(tag, _)| tag).collect();
+        assert_eq!(fields, [4, 255, 4]);
     }
 
     #[test]
     fn every_flipped_bit_and_every_cut_is_found() {
         found(&record());
         found(&record().stopped_at(2));
+        found(&labelled());
     }
 
     fn found(record: &JobRecord) {
@@ -512,8 +623,8 @@ mod tests {
         assert_eq!(decode_record(JobId::MIN, &bytes), Err(DecodeError::OtherJob(record().id)));
         assert_eq!(decode_result(record().id, &bytes), Err(DecodeError::Kind));
         let mut newer = bytes;
-        newer[0] = 3;
-        assert_eq!(decode_record(record().id, &newer), Err(DecodeError::Version(3)));
+        newer[0] = 4;
+        assert_eq!(decode_record(record().id, &newer), Err(DecodeError::Version(4)));
         let mut newer = encode_result(record().id, &result());
         newer[0] = 2;
         assert_eq!(decode_result(record().id, &newer), Err(DecodeError::Version(2)));
@@ -578,10 +689,13 @@ mod tests {
             bytes.extend_from_slice(&checksum.to_be_bytes());
             let _ = decode_record(JobId::MIN, &bytes);
             let _ = decode_result(JobId::MIN, &bytes);
+            for version in [VERSION_WITH_PROGRESS, VERSION_WITH_FIELDS] {
+                let _ = decode_record(JobId::MIN, &close([&[version, kind], &*body].concat()));
+            }
         }
     }
 
-    /// The bytes of `docs/format.md`, version 1: they must never change.
+    /// The bytes of `docs/format.md`: they must never change.
     #[test]
     fn golden_bytes() {
         let hex = |bytes: Vec<u8>| {
@@ -595,6 +709,12 @@ mod tests {
             "014a0000000000017909890909090909090902087061676572616e6b03e59bbe0e7b22616c706861223a302e38357d\
              fd0101076e696768746c79010276370101fb2823010501060107010204020100fbe80301fbd0070001fbb80b00010104\
              626f6f6d0000d8b6af3a5e0964b1"
+        );
+        assert_eq!(
+            hex(encode_record(&labelled())),
+            "034a0000000000017909890909090909090902087061676572616e6b03e59bbe0e7b22616c706861223a302e38357d\
+             fd0101076e696768746c79010276370101fb2823010501060107010204020100fbe80301fbd0070001fbb80b00010104\
+             626f6f6d0000040101020205536172616803076e696768746c79030de59ba2e9989f3de6909ce7b4a221d42b513a7f6d5b"
         );
         assert_eq!(
             hex(encode_result(JobId::MIN, &result())),

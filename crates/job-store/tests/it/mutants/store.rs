@@ -105,6 +105,20 @@ impl Wrong {
             M::KeyOfRecordLost => options(&mut record, &|o| o.idempotency_key = None),
             M::VersionLost => options(&mut record, &|o| o.graph_version = None),
             M::ReuseLost => options(&mut record, &|o| o.reuse = false),
+            M::OwnerLost => options(&mut record, &|o| o.owner = None),
+            M::OwnerTrimmed => {
+                options(&mut record, &|o| o.owner = o.owner.as_ref().map(|owner| owner.trim().to_owned()))
+            }
+            M::LabelsLost => options(&mut record, &|o| o.labels.clear()),
+            M::LabelsFolded => {
+                options(&mut record, &|o| o.labels = o.labels.iter().map(|label| label.to_lowercase()).collect());
+            }
+            M::LabelsCapped => {
+                options(&mut record, &|o| {
+                    o.labels = o.labels.iter().take(JobSpec::MAX_LABELS - 1).cloned().collect()
+                });
+            }
+            M::LaterLost => record.later = job_core::LaterFields::default(),
             M::DeadlineLost => options(&mut record, &|o| o.deadline = None),
             M::DeadlineSigned => {
                 options(&mut record, &|o| o.deadline = o.deadline.filter(|at| at.as_micros() < 1 << 63));
