@@ -29,12 +29,14 @@
 //! | [`options`] | [`JobOptions`]: how it is to be run |
 //! | [`state`] | [`JobState`] and the one function that knows its graph |
 //! | [`record`] | [`JobRecord`], [`Event`]: one job and what happens to it |
+//! | [`filter`] | [`JobFilter`]: which jobs a list shows |
 //! | [`page`] | [`PageRequest`]: all offset arithmetic |
 //! | [`result`] | [`JobResult`], [`RowList`], [`Segment`]: what a finished job left |
 //! | [`json`] | [`append_json`]: JSON up to a limit, and [`OrNull`] |
 //! | [`strict`] | [`strict::read`]: the JSON of requests |
 //! | [`wire`] | [`Dialect`](wire::Dialect), [`ErrorCode`](wire::ErrorCode): what clients are answered |
 
+pub mod filter;
 mod finite;
 pub mod id;
 pub mod json;
@@ -49,6 +51,7 @@ pub mod state;
 pub mod strict;
 pub mod wire;
 
+pub use filter::JobFilter;
 pub use finite::OrNull;
 pub use id::{InvalidJobId, JobId, Timestamp};
 pub use json::{InvalidJson, append_json};

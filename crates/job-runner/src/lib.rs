@@ -187,8 +187,9 @@ mod worker;
 pub use job_core;
 pub use job_core::{
     Budget, Event, EventKind, Failure, FailureKind, IllegalTransition, InvalidJobId, InvalidOutput,
-    InvalidParameter, InvalidSpec, JobClass, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec, JobState,
-    OrNull, Outcome, Outputs, PageRequest, Parameters, ResultSize, RowList, Segment, Timestamp, Transition, wire,
+    InvalidParameter, InvalidSpec, JobClass, JobFilter, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec,
+    JobState, LaterFields, OrNull, Outcome, Outputs, PageRequest, Parameters, ResultSize, RowList, Segment,
+    Timestamp, Transition, wire,
 };
 pub use job_store::{self as store, Durability, StoreError};
 

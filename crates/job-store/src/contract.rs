@@ -15,6 +15,7 @@
 //! | `find_reusable` | [`work_hash`], and `is_same_work` of what is found, since two works may share a hash |
 //! | `remove` | [`check_removable`]; [`check_unreadable_removable`] of a record that cannot be read |
 //! | `pin` | [`no_such_job`] |
+//! | `filtered_entries`, `least_used` | nothing, if reading every job is cheap enough; [`Term`] and [`last_used`] of jobs as they end, for an index |
 //! | `segment`, and each call of its writer | [`check_attempt`]; [`Tally::check`] before a block is taken, [`Tally::add`] after |
 //! | `read` | [`cut`] of each block, [`missing`] where there is none |
 //! | `discard` | [`check_discardable`] |
@@ -59,7 +60,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::{Block, ErrorKind, InvalidBlock, JobStore, MAX_CHECKPOINT, Rows, SealedBlock, SegmentKey, StoreError};
 
-pub use crate::guard::is_cancel;
+pub use crate::{
+    guard::is_cancel,
+    index::{Term, last_used, outcome, outcome_number, outcomes},
+};
 
 /// The compare of every compare-and-set: `next` follows the revision that is `found`.
 ///

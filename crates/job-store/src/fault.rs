@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use job_core::{JobId, JobRecord, JobResult};
+use job_core::{JobFilter, JobId, JobRecord, JobResult};
 use parking_lot::{Condvar, Mutex};
 
 use crate::{
@@ -210,7 +210,7 @@ impl<S: Store + ?Sized> FaultStore<S> {
 #[deny(clippy::missing_trait_methods)]
 impl<S: Store + ?Sized> JobStore for FaultStore<S> {
     crate::forward!(self.inner; seat);
-    crate::forward!(self.inner through [self.switch.read]; find_key find_reusable usage);
+    crate::forward!(self.inner through [self.switch.read]; find_key find_reusable usage count kept least_used);
     crate::forward!(self.inner through [self.switch.write]; insert replace record_reads pin);
 
     fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
@@ -226,6 +226,16 @@ impl<S: Store + ?Sized> JobStore for FaultStore<S> {
 
     fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError> {
         self.switch.read("unfinished_entries", || Ok(self.switch.listed(self.inner.unfinished_entries()?)))
+    }
+
+    fn filtered_entries(
+        &self,
+        filter: &JobFilter,
+        before: Option<JobId>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let read = || Ok(self.switch.listed(self.inner.filtered_entries(filter, before, limit)?));
+        self.switch.read("filtered_entries", read)
     }
 
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {

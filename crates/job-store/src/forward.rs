@@ -2,7 +2,7 @@
 
 #[doc(hidden)]
 pub use {
-    job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp},
+    job_core::{JobFilter, JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp},
     std::{boxed::Box, ops::Range, time::Duration},
 };
 
@@ -37,6 +37,7 @@ pub use {
 /// impl JobStore for Counting {
 ///     forward!(self.inner; seat insert replace remove record_reads pin);
 ///     forward!(self.inner through [self.count]; get entries unfinished_entries find_key find_reusable usage);
+///     forward!(self.inner through [self.count]; filtered_entries count kept least_used);
 /// }
 ///
 /// let store = Counting::default();
@@ -73,6 +74,26 @@ macro_rules! forward {
     };
     (@unfinished_entries $($to:tt)+) => {
         $crate::forward! { @fn $($to)+; unfinished_entries() -> Vec<$crate::Listed> }
+    };
+    (@filtered_entries $($to:tt)+) => {
+        $crate::forward! {
+            @fn $($to)+;
+            filtered_entries(
+                filter: &$crate::forward::JobFilter,
+                before: Option<$crate::forward::JobId>,
+                limit: usize
+            ) -> Vec<$crate::Listed>
+        }
+    };
+    (@count $($to:tt)+) => {
+        $crate::forward! { @fn $($to)+; count(filter: &$crate::forward::JobFilter, most: u64) -> u64 }
+    };
+    (@kept $($to:tt)+) => { $crate::forward! { @fn $($to)+; kept() -> $crate::Kept } };
+    (@least_used $($to:tt)+) => {
+        $crate::forward! {
+            @fn $($to)+;
+            least_used(with_rows: bool, after: Option<$crate::LeastUsed>, limit: usize) -> Vec<$crate::LeastUsed>
+        }
     };
     (@remove $($to:tt)+) => { $crate::forward! { @fn $($to)+; remove(id: $crate::forward::JobId) -> bool } };
     (@find_key $($to:tt)+) => {

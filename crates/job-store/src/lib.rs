@@ -57,6 +57,7 @@ pub mod forward;
 #[doc(hidden)]
 pub mod fuzzing;
 mod guard;
+mod index;
 pub mod key_value;
 #[cfg(any(feature = "rocksdb", feature = "redb"))]
 #[cfg_attr(not(feature = "rocksdb"), allow(dead_code, reason = "a part of it is for directories"))]
@@ -101,7 +102,7 @@ pub use seat::{Seat, Seats};
 pub use shared::{Claim, ClaimId, Claimed, KnownRevision, LONGEST_PAUSE, SharedStore};
 pub use shared_memory::SharedMemory;
 pub use store::{
-    Durability, EachBlock, EachRows, JobStore, Listed, MAX_CHECKPOINT, Pin, ResultStore, SegmentWriter, Store,
-    Usage,
+    Durability, EachBlock, EachRows, JobStore, Kept, LeastUsed, Listed, MAX_CHECKPOINT, Pin, ResultStore,
+    SegmentWriter, Store, Usage,
 };
 pub use verify::{Finding, Verified, verify};

@@ -6,13 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
+use job_core::{JobFilter, JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 use parking_lot::RwLock;
 
 use crate::{
-    BlockBuilder, Durability, EachBlock, EachRows, ErrorKind, JobStore, Listed, Pin, ResultStore, SealedBlock,
-    Seat, Seats, SegmentKey, SegmentWriter, StoreError, Usage,
-    contract::{self, Cut, Tally},
+    BlockBuilder, Durability, EachBlock, EachRows, ErrorKind, JobStore, Kept, LeastUsed, Listed, Pin, ResultStore,
+    SealedBlock, Seat, Seats, SegmentKey, SegmentWriter, StoreError, Usage,
+    contract::{self, Cut, Tally, Term},
 };
 
 /// Keeps everything in memory, and nothing beyond its last clone. Clones share one content.
@@ -27,6 +27,12 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Content {
     jobs: BTreeMap<JobId, JobRecord>,
+    unfinished: BTreeSet<JobId>,
+    /// Each term and outcome of complete jobs -> those that have both.
+    terms: BTreeMap<(Vec<u8>, u8), BTreeSet<JobId>>,
+    /// Complete jobs that nobody has pinned, those without rows first, then by their last use -> the bytes of their rows.
+    used: BTreeMap<(bool, Timestamp, JobId), u64>,
+    kept_bytes: u128,
     results: BTreeMap<JobId, JobResult>,
     /// Key of a block -> its bytes, in row order.
     blocks: BTreeMap<[u8; 32], Arc<[u8]>>,
@@ -50,10 +56,73 @@ impl Content {
     }
 
     fn put(&mut self, next: &JobRecord) {
+        self.forget(next.id);
         if next.state.is_complete() {
             self.checkpoints.remove(&next.id);
         }
         self.jobs.insert(next.id, next.clone());
+        self.note(next.id);
+    }
+
+    /// Notes what leads to a job that is there.
+    fn note(&mut self, id: JobId) {
+        let Some(record) = self.jobs.get(&id) else { return };
+        let Some(outcome) = contract::outcome(record).map(contract::outcome_number) else {
+            self.unfinished.insert(id);
+            return;
+        };
+        for term in Term::of(&record.spec) {
+            self.terms.entry((term.key(), outcome)).or_default().insert(id);
+        }
+        if let Some(place) = self.place(id) {
+            self.kept_bytes += u128::from(record.size.bytes);
+            self.used.insert(place, record.size.bytes);
+        }
+    }
+
+    /// Forgets what [`note`](Self::note) noted, before the job changes.
+    fn forget(&mut self, id: JobId) {
+        self.unfinished.remove(&id);
+        if let Some(bytes) = self.place(id).and_then(|place| self.used.remove(&place)) {
+            self.kept_bytes -= u128::from(bytes);
+        }
+        let Some(record) = self.jobs.get(&id) else { return };
+        let Some(outcome) = contract::outcome(record).map(contract::outcome_number) else { return };
+        for term in Term::of(&record.spec) {
+            let key = (term.key(), outcome);
+            let jobs = self.terms.entry(key.clone()).or_default();
+            jobs.remove(&id);
+            if jobs.is_empty() {
+                self.terms.remove(&key);
+            }
+        }
+    }
+
+    /// Where a job is in the order of last use, if it can be removed.
+    fn place(&self, id: JobId) -> Option<(bool, Timestamp, JobId)> {
+        let record = self.jobs.get(&id).filter(|_| !self.pinned.contains(&id))?;
+        let used = contract::last_used(record, self.reads.get(&id).copied())?;
+        Some((record.size.bytes > 0, used, id))
+    }
+
+    /// The complete jobs that a filter takes, newest first, older than `before`, at most `limit`.
+    fn finished(&self, filter: &JobFilter, before: Bound<JobId>, limit: usize) -> Vec<JobId> {
+        // Every job has a kind.
+        let (from, to) = match Term::leading(filter).map(Term::key) {
+            Some(term) => (term.clone(), term),
+            None => (vec![Term::KIND], vec![Term::KIND, u8::MAX]),
+        };
+        let outcomes: Vec<u8> = contract::outcomes(filter).collect();
+        let terms =
+            self.terms.range((from, 0)..=(to, u8::MAX)).filter(|((_, outcome), _)| outcomes.contains(outcome));
+        let takes = |id: &&JobId| self.jobs.get(id).is_some_and(|record| filter.takes(record));
+        let mut found: Vec<JobId> = terms
+            .flat_map(|(_, jobs)| jobs.range((Bound::Unbounded, before)).rev().filter(takes).take(limit))
+            .copied()
+            .collect();
+        found.sort_unstable_by(|one, other| other.cmp(one));
+        found.truncate(limit);
+        found
     }
 
     fn drop_rows(&mut self, job: JobId, until: u32) {
@@ -64,6 +133,10 @@ impl Content {
             self.blocks.remove(&key);
         }
     }
+}
+
+fn listed(record: &JobRecord) -> Listed {
+    Listed { id: record.id, record: Ok(record.clone()) }
 }
 
 impl JobStore for MemoryStore {
@@ -88,7 +161,10 @@ impl JobStore for MemoryStore {
                 return Err(StoreError::new(ErrorKind::AlreadyExists, "insert", "the id is taken").on(record.id));
             }
         }
-        content.jobs.extend(records.iter().map(|record| (record.id, record.clone())));
+        for record in records {
+            content.jobs.insert(record.id, record.clone());
+            content.note(record.id);
+        }
         content.keys.append(&mut keys);
         Ok(())
     }
@@ -114,14 +190,63 @@ impl JobStore for MemoryStore {
         Ok(older
             .skip(usize::try_from(skip).unwrap_or(usize::MAX))
             .take(limit)
-            .map(|(id, job)| Listed { id: *id, record: Ok(job.clone()) })
+            .map(|(_, record)| listed(record))
             .collect())
     }
 
     fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError> {
         let content = self.content.read();
-        let unfinished = content.jobs.iter().filter(|(_, record)| !record.state.is_complete());
-        Ok(unfinished.map(|(id, record)| Listed { id: *id, record: Ok(record.clone()) }).collect())
+        let unfinished = content.unfinished.iter().filter_map(|id| content.jobs.get(id));
+        Ok(unfinished.map(listed).collect())
+    }
+
+    fn filtered_entries(
+        &self,
+        filter: &JobFilter,
+        before: Option<JobId>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StoreError> {
+        if filter.takes_all() || limit == 0 {
+            return self.entries(before, 0, limit);
+        }
+        let content = self.content.read();
+        let before = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut found = content.finished(filter, before, limit);
+        // Older ones are not on the page.
+        let from =
+            found.last().filter(|_| found.len() == limit).map_or(Bound::Unbounded, |id| Bound::Excluded(*id));
+        let taken = |id: &&JobId| content.jobs.get(id).is_some_and(|record| filter.takes(record));
+        found.extend(content.unfinished.range((from, before)).rev().filter(taken).take(limit));
+        found.sort_unstable_by(|one, other| other.cmp(one));
+        Ok(found.iter().take(limit).filter_map(|id| content.jobs.get(id)).map(listed).collect())
+    }
+
+    fn kept(&self) -> Result<Kept, StoreError> {
+        let content = self.content.read();
+        let bytes = u64::try_from(content.kept_bytes).unwrap_or(u64::MAX);
+        Ok(Kept { jobs: content.used.len() as u64, bytes })
+    }
+
+    fn least_used(
+        &self,
+        with_rows: bool,
+        after: Option<LeastUsed>,
+        limit: usize,
+    ) -> Result<Vec<LeastUsed>, StoreError> {
+        let content = self.content.read();
+        let first = |class| match after {
+            Some(after) => Bound::Excluded((class, after.used, after.id)),
+            None => Bound::Included((class, Timestamp::default(), JobId::MIN)),
+        };
+        let last = |class| Bound::Included((class, Timestamp::from_micros(u64::MAX), JobId::MAX));
+        let classes = [false, true].into_iter().skip(usize::from(with_rows));
+        let mut found: Vec<LeastUsed> = classes
+            .flat_map(|class| content.used.range((first(class), last(class))).take(limit))
+            .map(|(&(_, used, id), &bytes)| LeastUsed { id, used, bytes })
+            .collect();
+        found.sort_unstable_by_key(|job| (job.used, job.id));
+        found.truncate(limit);
+        Ok(found)
     }
 
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
@@ -135,6 +260,7 @@ impl JobStore for MemoryStore {
             }
         }
         content.finished.retain(|_, job| *job != id);
+        content.forget(id);
         content.jobs.remove(&id);
         content.results.remove(&id);
         content.reads.remove(&id);
@@ -157,7 +283,9 @@ impl JobStore for MemoryStore {
         let mut content = self.content.write();
         for &(id, at) in reads {
             if content.jobs.contains_key(&id) {
+                content.forget(id);
                 content.reads.insert(id, at);
+                content.note(id);
             }
         }
         Ok(())
@@ -168,10 +296,12 @@ impl JobStore for MemoryStore {
         if !content.jobs.contains_key(&id) {
             return Err(contract::no_such_job(id, "pin"));
         }
+        content.forget(id);
         match pin {
             Pin::Keep => content.pinned.insert(id),
             Pin::Release => content.pinned.remove(&id),
         };
+        content.note(id);
         Ok(())
     }
 

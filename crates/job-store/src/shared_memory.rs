@@ -314,7 +314,8 @@ impl SharedStore for SharedMemory {
 impl JobStore for SharedMemory {
     crate::forward! {
         self.store;
-        get entries unfinished_entries remove find_key find_reusable record_reads pin usage
+        get entries unfinished_entries filtered_entries count kept least_used
+        remove find_key find_reusable record_reads pin usage
     }
 
     fn seat(&self, engine: &str) -> Result<Seat, StoreError> {

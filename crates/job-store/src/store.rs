@@ -6,9 +6,9 @@ use std::{
     ops::{ControlFlow, Range},
 };
 
-use job_core::{JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
+use job_core::{JobFilter, JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 
-use crate::{Rows, SealedBlock, Seat, SegmentKey, StoreError};
+use crate::{Rows, SealedBlock, Seat, SegmentKey, StoreError, index::last_used, verify::goes_in_circles};
 
 /// The longest checkpoint, in bytes.
 pub const MAX_CHECKPOINT: usize = 64 << 20;
@@ -86,6 +86,68 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     /// When the store cannot be read.
     fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError>;
 
+    /// As [`entries`](Self::entries), those that `filter` takes: newest id first, older than `before`, at most `limit`. A job
+    /// whose record cannot be read is among them when it is one of those, or when nobody can tell.
+    ///
+    /// Cost, unless a store has a better way: every job that is newer than the last of the page. The stores of this library
+    /// have one: they read the page, what is not complete and newer than its last job, and, of a filter that names more than
+    /// one of graph, kind, owner and labels, what is complete and has the first it names of: a label, the owner, the graph.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn filtered_entries(
+        &self,
+        filter: &JobFilter,
+        before: Option<JobId>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StoreError> {
+        filtered(self, filter, before, limit)
+    }
+
+    /// How many jobs `filter` takes; of more than `most` it says `most`. Cost: as
+    /// [`filtered_entries`](Self::filtered_entries) of so many.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn count(&self, filter: &JobFilter, most: u64) -> Result<u64, StoreError> {
+        let (mut count, mut before) = (0, None);
+        while count < most {
+            let limit = usize::try_from(most - count).unwrap_or(usize::MAX).min(PIECE);
+            let piece = self.filtered_entries(filter, before, limit)?;
+            count += piece.len() as u64;
+            let Some(last) = piece.last().filter(|_| piece.len() == limit) else { break };
+            if before.is_some_and(|before| before <= last.id) {
+                return Err(goes_in_circles(last.id));
+            }
+            before = Some(last.id);
+        }
+        Ok(count)
+    }
+
+    /// How many complete jobs can be removed because nobody has pinned them, and how many bytes their rows have. Those that
+    /// cannot be read do not count. Cost, unless a store has a better way: a look at every job.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn kept(&self) -> Result<Kept, StoreError> {
+        kept(self)
+    }
+
+    /// The jobs of [`kept`](Self::kept) that were used longest ago, in the order of their last use and then of their ids:
+    /// those behind `after`, at most `limit`; `with_rows`: only those whose rows have bytes. Cost, unless a store has a
+    /// better way: a look at every job.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn least_used(
+        &self,
+        with_rows: bool,
+        after: Option<LeastUsed>,
+        limit: usize,
+    ) -> Result<Vec<LeastUsed>, StoreError> {
+        least_used(self, with_rows, after, limit)
+    }
+
     /// Removes a complete job with its result and rows; `false` if there was none. The caller waits neither for the
     /// space to come back nor for the disk: after a power cut the job may be there again, whole.
     ///
@@ -149,6 +211,117 @@ impl Listed {
             record => Ok(Self { id, record }),
         }
     }
+}
+
+/// How many jobs are read at once by those who read all of them.
+const PIECE: usize = 1_000;
+
+/// Walks over the jobs older than `before`, the newest first.
+fn walk<S: JobStore + ?Sized>(
+    store: &S,
+    mut before: Option<JobId>,
+    each: &mut dyn FnMut(Listed) -> Result<ControlFlow<()>, StoreError>,
+) -> Result<(), StoreError> {
+    loop {
+        let piece = store.entries(before, 0, PIECE)?;
+        let Some(last) = piece.last().map(|last| last.id) else { return Ok(()) };
+        if before.is_some_and(|before| before <= last) {
+            return Err(goes_in_circles(last));
+        }
+        before = Some(last);
+        let is_last = piece.len() < PIECE;
+        for listed in piece {
+            if each(listed)?.is_break() {
+                return Ok(());
+            }
+        }
+        if is_last {
+            return Ok(());
+        }
+    }
+}
+
+/// As [`JobStore::filtered_entries`], by a look at every job.
+pub(crate) fn filtered<S: JobStore + ?Sized>(
+    store: &S,
+    filter: &JobFilter,
+    before: Option<JobId>,
+    limit: usize,
+) -> Result<Vec<Listed>, StoreError> {
+    if filter.takes_all() {
+        return store.entries(before, 0, limit);
+    }
+    let mut found = Vec::new();
+    walk(store, before, &mut |listed| {
+        if found.len() < limit && listed.record.as_ref().map_or(true, |record| filter.takes(record)) {
+            found.push(listed);
+        }
+        Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    })?;
+    Ok(found)
+}
+
+/// As [`JobStore::kept`], by a look at every job.
+pub(crate) fn kept<S: JobStore + ?Sized>(store: &S) -> Result<Kept, StoreError> {
+    let mut kept = Kept::default();
+    each_kept(store, &mut |job| {
+        kept.jobs += 1;
+        kept.bytes = kept.bytes.saturating_add(job.bytes);
+    })?;
+    Ok(kept)
+}
+
+/// As [`JobStore::least_used`], by a look at every job.
+pub(crate) fn least_used<S: JobStore + ?Sized>(
+    store: &S,
+    with_rows: bool,
+    after: Option<LeastUsed>,
+    limit: usize,
+) -> Result<Vec<LeastUsed>, StoreError> {
+    let mut all = Vec::new();
+    let place = |job: &LeastUsed| (job.used, job.id);
+    each_kept(store, &mut |job| {
+        if (job.bytes > 0 || !with_rows) && after.is_none_or(|after| place(&after) < place(&job)) {
+            all.push(job);
+        }
+    })?;
+    all.sort_unstable_by_key(place);
+    all.truncate(limit);
+    Ok(all)
+}
+
+/// Looks at every job that can be removed.
+fn each_kept<S: JobStore + ?Sized>(store: &S, each: &mut dyn FnMut(LeastUsed)) -> Result<(), StoreError> {
+    walk(store, None, &mut |listed| {
+        if let Ok(record) = listed.record
+            && record.state.is_complete()
+            && let Some(Usage { pinned: false, last_read }) = store.usage(&[record.id])?.first().copied()
+            && let Some(used) = last_used(&record, last_read)
+        {
+            each(LeastUsed { id: record.id, used, bytes: record.size.bytes });
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+/// What [`JobStore::kept`] counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Kept {
+    /// Complete jobs.
+    pub jobs: u64,
+    /// Bytes of their rows, as JSON.
+    pub bytes: u64,
+}
+
+/// A complete job in the order of last use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeastUsed {
+    /// Which.
+    pub id: JobId,
+    /// When it ended or, if that was later, was last read.
+    pub used: Timestamp,
+    /// Bytes of its rows, as JSON.
+    pub bytes: u64,
 }
 
 /// What keeps a job.

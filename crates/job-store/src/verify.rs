@@ -100,7 +100,7 @@ pub fn verify(store: &dyn Store, report: &mut dyn FnMut(Finding)) -> Result<Veri
 }
 
 /// A walk over such a list has no end.
-fn goes_in_circles(job: JobId) -> StoreError {
+pub(crate) fn goes_in_circles(job: JobId) -> StoreError {
     let detail = "the store lists it again, behind an older one: its list cannot be walked";
     StoreError::new(ErrorKind::Corrupt, "list the jobs", detail).on(job)
 }

@@ -520,7 +520,7 @@ impl JobStore for Line {
     forward!(self.inner; seat entries);
     forward! {
         self.inner through [self.read];
-        get unfinished_entries remove find_key find_reusable record_reads pin usage
+        get unfinished_entries filtered_entries count kept least_used remove find_key find_reusable record_reads pin usage
     }
 
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {

@@ -74,6 +74,7 @@ mod checkpoints;
 mod cost;
 mod crash;
 mod damage;
+mod filtered;
 mod finding;
 mod jobs;
 mod promise;
@@ -95,8 +96,8 @@ use std::{
 use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, RowList, Segment, Timestamp};
 
 pub use self::{
-    checkpoints::*, cost::*, crash::*, damage::*, finding::*, jobs::*, promise::Promise, race::*, reopen::*,
-    results::*, sharing::*, unreadable::*, whole::*,
+    checkpoints::*, cost::*, crash::*, damage::*, filtered::*, finding::*, jobs::*, promise::Promise, race::*,
+    reopen::*, results::*, sharing::*, unreadable::*, whole::*,
 };
 use crate::{BlockBuilder, Durability, JobStore, SegmentKey, Store, StoreError};
 
@@ -213,6 +214,7 @@ const MODULES: &[&[Law]] = &[
     crash::LAWS,
     damage::LAWS,
     cost::LAWS,
+    filtered::LAWS,
 ];
 
 /// Every law of [`JobStore`] and [`ResultStore`](crate::ResultStore).
@@ -347,6 +349,15 @@ macro_rules! conformance_tests {
             a_damaged_checkpoint_is_not_handed_out
             a_call_costs_what_it_asks_for_whatever_else_is_there
             a_page_costs_its_blocks_wherever_it_begins
+            a_filter_shows_what_it_takes_page_by_page
+            a_filter_by_state_follows_the_job
+            a_removed_job_is_in_no_filtered_list
+            a_job_that_ends_beside_a_walk_is_met_once
+            jobs_that_a_filter_takes_are_counted
+            a_job_that_cannot_be_read_is_in_filtered_lists
+            what_can_be_removed_is_counted
+            jobs_come_in_the_order_of_their_last_use
+            what_is_noted_of_a_running_job_counts_at_its_end
         }
     };
     // As names, for the test that each law is listed.

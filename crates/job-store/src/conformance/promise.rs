@@ -47,6 +47,14 @@ promises! {
     CompareAndSet
     /// A list is newest id first, without what `before`, `skip` and `limit` leave out.
     ListWindow
+    /// A list by a filter holds the jobs that it takes and no others, newest id first, as far as `before` and `limit` say.
+    FilteredList
+    /// The jobs that a filter takes are counted, up to the most that is asked for.
+    Count
+    /// Complete jobs that are not pinned are counted, and the bytes of their rows.
+    Kept
+    /// Those jobs come in the order of their last use.
+    LeastUsed
     /// Every job that is not complete is found, oldest id first.
     Unfinished
     /// A record that cannot be read is told as such, hides no other, and is removed with all that belongs to it.

@@ -11,8 +11,8 @@
 
 /// What `memory` has from the library.
 use job_store::{
-    BlockBuilder, Durability, EachBlock, EachRows, ErrorKind, JobStore, Listed, Pin, ResultStore, SealedBlock,
-    Seat, Seats, SegmentKey, SegmentWriter, StoreError, Usage, contract,
+    BlockBuilder, Durability, EachBlock, EachRows, ErrorKind, JobStore, Kept, LeastUsed, Listed, Pin, ResultStore,
+    SealedBlock, Seat, Seats, SegmentKey, SegmentWriter, StoreError, Usage, contract,
 };
 
 mod backends;

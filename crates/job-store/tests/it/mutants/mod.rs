@@ -2,6 +2,7 @@
 
 mod claims;
 mod engine;
+mod filtered;
 mod frail;
 mod store;
 
@@ -55,6 +56,16 @@ mutants! { Mutant MUTANTS;
     ListWindow: ListRepeats ListOldestFirst ListBeforeIncluded ListSkipIgnored ListSkipWithBeforeIgnored ListSkipOneMore
         ListSkipWraps ListOneMore ListOneLess ListNoLimitOfZero ListCapped ListBeforeMustBeThere ListHidesLeast
         ListHidesGreatest;
+    FilteredList: FilterIgnoresGraph GraphOfFilterFolded FilterIgnoresKind FilterIgnoresOwner OwnerOfFilterFolded
+        FilterIgnoresLabels OneLabelIsEnough LabelIsABeginning FilterIgnoresStates OneStateAlone FilteredOldestFirst
+        FilteredBeforeIncluded FilteredBeforeIgnored FilteredOneMore FilteredOneLess FilteredCapped FilteredAfterThePage
+        FilteredWithoutUnfinished FilteredWithoutComplete FilteredWithoutCancelled FilteredUnfinishedFirst
+        FilteredKnowsRemoved EndsAreSeenTwice EndsAreMissed FilteredNoLimitOfZero FilteredForgetsWhenClosed;
+    Count: CountIgnoresMost CountIgnoresFilter CountCapped CountOneMore;
+    Kept: KeptWithPinned KeptWithUnfinished KeptForgetsWhenClosed KeptBytesLost KeptNeverLess KeptWithRowsOnly;
+    LeastUsed: LeastUsedById LeastUsedByEnd LeastUsedByReading MostUsedFirst LeastUsedWithPinned LeastUsedWithUnfinished
+        LeastUsedAfterIncluded LeastUsedAfterIgnored LeastUsedRowsIgnored LeastUsedNoLimit LeastUsedBytesLost
+        LeastUsedTiesNewestFirst;
     Unfinished: ListHidesComplete UnfinishedHoldsComplete UnfinishedNewestFirst UnfinishedWithoutCancelling
         UnfinishedWithoutRequeued UnfinishedCapped UnfinishedByAge;
     RemoveWhole: RemoveTakesTheOneBefore RemovedKeepsItsKey RemovedJobTakesRows RemovedIsRemembered RemoveUnknownIsTrue RemovedKeepsResult RemovedKeepsRows RemovedKeepsNote

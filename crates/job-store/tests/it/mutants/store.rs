@@ -9,13 +9,12 @@ use std::{
 };
 
 use job_core::{
-    Failure, FailureKind, JobClass, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec, JobState, Outcome,
-    Outputs, Parameters, ResultSize, RowList, Segment, Timestamp,
+    Failure, FailureKind, JobClass, JobFilter, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec, JobState, Outcome, Outputs, Parameters, ResultSize, RowList, Segment, Timestamp,
 };
 use job_store::{
-    Block, BlockBuilder, Durability, EachBlock, EachRows, ErrorKind, JobStore, Listed, MemoryStore, Pin,
-    ResultStore, SealedBlock, Seat, SegmentKey, SegmentWriter, Store, StoreError, Usage, conformance::Fixture,
-    forward,
+    Block, BlockBuilder, Durability, EachBlock, EachRows, ErrorKind, JobStore, Kept, LeastUsed, Listed,
+    MemoryStore, Pin, ResultStore, SealedBlock, Seat, SegmentKey, SegmentWriter, Store, StoreError, Usage,
+    conformance::Fixture, forward,
 };
 
 use super::Mutant;
@@ -23,17 +22,17 @@ use Mutant as M;
 
 #[derive(Debug, Clone)]
 pub struct Wrong {
-    inner: MemoryStore,
-    mutant: Mutant,
-    notes: Arc<parking_lot::Mutex<Notes>>,
+    pub(super) inner: MemoryStore,
+    pub(super) mutant: Mutant,
+    pub(super) notes: Arc<parking_lot::Mutex<Notes>>,
 }
 
 /// Blocks, each with the row after its last.
-type Kept = Vec<(u64, Vec<u8>)>;
+type KeptBlocks = Vec<(u64, Vec<u8>)>;
 
 /// What a mutant remembers beside the store.
 #[derive(Debug, Default)]
-struct Notes {
+pub(super) struct Notes {
     /// Jobs that a mutant hides for the moment.
     hidden: BTreeSet<JobId>,
     /// Whatever came, in its order.
@@ -41,8 +40,8 @@ struct Notes {
     /// Jobs that ended with a result, in that order.
     finished: Vec<JobId>,
     results: BTreeMap<JobId, JobResult>,
-    removed: BTreeMap<JobId, JobRecord>,
-    blocks: BTreeMap<(JobId, u32, u32), Kept>,
+    pub(super) removed: BTreeMap<JobId, JobRecord>,
+    blocks: BTreeMap<(JobId, u32, u32), KeptBlocks>,
     reads: BTreeMap<JobId, Timestamp>,
     checkpoints: BTreeMap<JobId, Vec<u8>>,
     pins: BTreeSet<JobId>,
@@ -57,7 +56,9 @@ struct Notes {
     /// Segments that are being written.
     open: BTreeMap<JobId, Vec<u32>>,
     /// How often the store was opened.
-    opened: u32,
+    pub(super) opened: u32,
+    /// The most jobs that were ever told as kept.
+    pub(super) most_kept: u64,
 }
 
 pub struct WrongFixture(pub Wrong);
@@ -103,8 +104,6 @@ impl Wrong {
             M::PriorityUnsigned => options(&mut record, &|o| o.priority = o.priority.max(0)),
             M::ClassLost => options(&mut record, &|o| o.class = JobClass::Read),
             M::KeyOfRecordLost => options(&mut record, &|o| o.idempotency_key = None),
-            M::VersionLost => options(&mut record, &|o| o.graph_version = None),
-            M::ReuseLost => options(&mut record, &|o| o.reuse = false),
             M::OwnerLost => options(&mut record, &|o| o.owner = None),
             M::OwnerTrimmed => {
                 options(&mut record, &|o| o.owner = o.owner.as_ref().map(|owner| owner.trim().to_owned()))
@@ -119,6 +118,8 @@ impl Wrong {
                 });
             }
             M::LaterLost => record.later = job_core::LaterFields::default(),
+            M::VersionLost => options(&mut record, &|o| o.graph_version = None),
+            M::ReuseLost => options(&mut record, &|o| o.reuse = false),
             M::DeadlineLost => options(&mut record, &|o| o.deadline = None),
             M::DeadlineSigned => {
                 options(&mut record, &|o| o.deadline = o.deadline.filter(|at| at.as_micros() < 1 << 63));
@@ -538,8 +539,39 @@ impl JobStore for Wrong {
         Ok(self.listed(entries))
     }
 
+    fn filtered_entries(
+        &self,
+        filter: &JobFilter,
+        before: Option<JobId>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StoreError> {
+        self.filtered(filter, before, limit).map(|entries| self.listed(entries))
+    }
+
+    fn count(&self, filter: &JobFilter, most: u64) -> Result<u64, StoreError> {
+        self.counted(filter, most)
+    }
+
+    fn kept(&self) -> Result<Kept, StoreError> {
+        self.kept_jobs()
+    }
+
+    fn least_used(
+        &self,
+        with_rows: bool,
+        after: Option<LeastUsed>,
+        limit: usize,
+    ) -> Result<Vec<LeastUsed>, StoreError> {
+        self.least_used_jobs(with_rows, after, limit)
+    }
+
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
         match self.mutant {
+            M::FilteredKnowsRemoved => {
+                if let Some(record) = self.inner.get(id)? {
+                    self.notes.lock().removed.insert(id, record);
+                }
+            }
             M::RemoveIgnoresPins => self.inner.pin(id, Pin::Release).or_else(|_| Ok(()))?,
             M::RemoveAnyState if self.state(id).is_some_and(|state| !state.is_complete()) => return Ok(true),
             M::RemoveWaiting if self.state(id) == Some(JobState::Waiting) => return Ok(true),
