@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use job_core::{JobId, JobRecord};
+use job_core::{JobId, JobRecord, Timestamp};
 
 use super::{Scan, Table, View, keys};
 use crate::{ErrorKind, StoreError, codec};
@@ -58,6 +58,15 @@ impl Call {
     pub(super) fn record(self, view: &impl View, id: JobId) -> Result<Option<JobRecord>, StoreError> {
         let found = self.about(id).value(view, Table::Jobs, &keys::key(keys::RECORD, id))?;
         found.map(|bytes| self.decode(id, bytes.as_ref())).transpose()
+    }
+
+    /// When the result of a job was last read.
+    pub(super) fn last_read(self, view: &impl View, id: JobId) -> Result<Option<Timestamp>, StoreError> {
+        let Some(bytes) = self.value(view, Table::Jobs, &keys::key(keys::LAST_READ, id))? else { return Ok(None) };
+        let bytes = bytes.as_ref();
+        let micros =
+            <[u8; 8]>::try_from(bytes).map_err(|_| self.corrupt(format!("the time has {} bytes", bytes.len())))?;
+        Ok(Some(Timestamp::from_micros(u64::from_be_bytes(micros))))
     }
 
     /// The id that is stored under a key.

@@ -5,10 +5,20 @@ use std::{
     ops::ControlFlow,
 };
 
-use job_core::{JobId, JobRecord, JobSpec, Timestamp};
+use job_core::{JobFilter, JobId, JobRecord, JobSpec, Timestamp};
 
-use super::{Batch, KeyValue, KeyValueStore, Order, Scan, Table, View, call::Call, keys, locks::Locks};
-use crate::{Durability, ErrorKind, JobStore, Listed, Pin, Seat, StoreError, Usage, codec, contract};
+use super::{
+    Batch, KeyValue, KeyValueStore, Order, Scan, Table,
+    call::Call,
+    format::Index,
+    index::{Ended, notes},
+    keys,
+    locks::Locks,
+    search::Search,
+};
+use crate::{
+    Durability, ErrorKind, JobStore, Kept, LeastUsed, Listed, Pin, Seat, StoreError, Usage, codec, contract, store,
+};
 
 impl<K: KeyValue> JobStore for KeyValueStore<K> {
     fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
@@ -48,6 +58,12 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
         for record in records.iter().filter(|record| !record.state.is_complete()) {
             staged.batch.put(Table::Jobs, &keys::key(keys::UNFINISHED, record.id), &[]);
         }
+        let ended: Vec<_> = records
+            .iter()
+            .filter(|record| record.state.is_complete())
+            .map(|record| Ended { record, noted: false })
+            .collect();
+        staged.index(&ended)?;
         staged.commit(durability, |written| {
             if written {
                 self.inner.locks.remember_new(records);
@@ -75,6 +91,7 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
         let mut staged = self.stage(call, self.inner.locks.job(next.id))?;
         let replaced = staged.record(next)?;
         staged.end(next.id, &replaced)?;
+        staged.index_ends(std::iter::once((next, &replaced)))?;
         if next.state.is_complete() {
             staged.drop_rows(next.id, u32::MAX)?;
         }
@@ -120,6 +137,38 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
         Ok(entries)
     }
 
+    fn filtered_entries(
+        &self,
+        filter: &JobFilter,
+        before: Option<JobId>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StoreError> {
+        match self.inner.index {
+            _ if filter.takes_all() => self.entries(before, 0, limit),
+            Index::Made => Search { filter, before, limit }.run(self),
+            Index::Missing => store::filtered(self, filter, before, limit),
+        }
+    }
+
+    fn kept(&self) -> Result<Kept, StoreError> {
+        match self.inner.index {
+            Index::Made => self.sums(),
+            Index::Missing => store::kept(self),
+        }
+    }
+
+    fn least_used(
+        &self,
+        with_rows: bool,
+        after: Option<LeastUsed>,
+        limit: usize,
+    ) -> Result<Vec<LeastUsed>, StoreError> {
+        match self.inner.index {
+            Index::Made => self.least(with_rows, after, limit),
+            Index::Missing => store::least_used(self, with_rows, after, limit),
+        }
+    }
+
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
         let call = Call::on("remove the record", id);
         self.enter(call)?;
@@ -156,15 +205,12 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
     fn record_reads(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError> {
         let call = Call::of("note when results were read");
         self.enter(call)?;
-        let stripes = reads.iter().map(|(id, _)| Locks::stripe(id)).collect();
+        let reads: BTreeMap<JobId, Timestamp> = reads.iter().copied().collect();
+        let stripes = reads.keys().map(Locks::stripe).collect();
         let mut staged = self.stage(call, self.inner.locks.all(stripes))?;
         let mut any = false;
         for (id, at) in reads {
-            if call.about(*id).has(&staged.view, &keys::key(keys::RECORD, *id))? {
-                let micros = at.as_micros().to_be_bytes();
-                staged.batch.put(Table::Jobs, &keys::key(keys::LAST_READ, *id), &micros);
-                any = true;
-            }
+            any |= staged.read_at(id, at)?;
         }
         if any { staged.commit(Durability::Buffered, |_| ()) } else { Ok(()) }
     }
@@ -177,6 +223,7 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
             return Err(contract::no_such_job(id, call.operation));
         }
         let key = keys::key(keys::PINNED, id);
+        staged.pin(id, pin)?;
         match pin {
             Pin::Keep => staged.batch.put(Table::Jobs, &key, &[]),
             Pin::Release => staged.batch.delete(Table::Jobs, &key),
@@ -188,9 +235,8 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
         let call = Call::of("read what keeps jobs");
         let view = self.latest(call)?;
         let usage = |id: &JobId| {
-            let call = call.about(*id);
-            let pinned = call.has(&view, &keys::key(keys::PINNED, *id))?;
-            Ok(Usage { last_read: last_read(call, &view, *id)?, pinned })
+            let (last_read, pinned) = notes(call.about(*id), &view, *id)?;
+            Ok(Usage { last_read, pinned })
         };
         jobs.iter().map(usage).collect()
     }
@@ -219,13 +265,4 @@ impl<K: KeyValue> KeyValueStore<K> {
         staged.commit(Durability::Buffered, |_| ())?;
         Ok(true)
     }
-}
-
-/// When the result of a job was last read.
-fn last_read(call: Call, view: &impl View, id: JobId) -> Result<Option<Timestamp>, StoreError> {
-    let Some(bytes) = call.value(view, Table::Jobs, &keys::key(keys::LAST_READ, id))? else { return Ok(None) };
-    let bytes = bytes.as_ref();
-    let micros =
-        <[u8; 8]>::try_from(bytes).map_err(|_| call.corrupt(format!("the time has {} bytes", bytes.len())))?;
-    Ok(Some(Timestamp::from_micros(u64::from_be_bytes(micros))))
 }

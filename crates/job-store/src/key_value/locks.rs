@@ -1,8 +1,11 @@
 //! An engine has no compare-and-set, so read, compare and write happen under a lock of the job's.
 
-use std::hash::{BuildHasher, Hash};
+use std::{
+    hash::{BuildHasher, Hash},
+    sync::Arc,
+};
 
-use job_core::{JobId, JobRecord, JobState};
+use job_core::{JobId, JobRecord, JobSpec, JobState};
 use parking_lot::{Mutex, MutexGuard};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
@@ -43,13 +46,28 @@ pub(super) struct Locks {
 }
 
 /// The known state of a job without a look at its record.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Known {
-    pub(super) revision: u64,
+#[derive(Debug, Clone)]
+struct Known {
+    revision: u64,
     attempt: u32,
     running: bool,
-    /// Whether it may have a checkpoint.
+    beside: Beside,
+    spec: Arc<JobSpec>,
+}
+
+/// The things that a job may have beside its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Beside {
     pub(super) checkpoint: bool,
+    /// A pin, or the time of a reading.
+    pub(super) note: bool,
+}
+
+impl Beside {
+    /// Of a new job.
+    const NOTHING: Self = Self { checkpoint: false, note: false };
+    /// Of a job from an earlier process, which is not known.
+    pub(super) const ANYTHING: Self = Self { checkpoint: true, note: true };
 }
 
 impl Default for Locks {
@@ -95,31 +113,42 @@ impl Locks {
         self.known.lock().get(&key.job).is_some_and(|known| known.running && known.attempt == key.attempt)
     }
 
-    /// The known revision of an unfinished job; if there is none, the record has it.
-    pub(super) fn known(&self, job: JobId) -> Option<Known> {
-        self.known.lock().get(&job).copied()
+    /// The known revision of an unfinished job, and what it has; if there is none, the record has it.
+    pub(super) fn known(&self, job: JobId) -> Option<(u64, Beside)> {
+        self.known.lock().get(&job).map(|known| (known.revision, known.beside))
+    }
+
+    /// The known request of an unfinished job.
+    pub(super) fn spec(&self, job: JobId) -> Option<Arc<JobSpec>> {
+        self.known.lock().get(&job).map(|known| Arc::clone(&known.spec))
     }
 
     /// Remembers jobs that have just been inserted. The caller holds their locks.
     pub(super) fn remember_new(&self, records: &[JobRecord]) {
         let mut known = self.known.lock();
         for record in records {
-            put(&mut known, record, false);
+            put(&mut known, record, Beside::NOTHING);
         }
     }
 
     /// Remembers what a record says. The caller holds the job's lock.
     pub(super) fn remember(&self, record: &JobRecord) {
         let mut known = self.known.lock();
-        // A job from an earlier process is not known.
-        let checkpoint = known.get(&record.id).is_none_or(|known| known.checkpoint);
-        put(&mut known, record, checkpoint);
+        let beside = known.get(&record.id).map_or(Beside::ANYTHING, |known| known.beside);
+        put(&mut known, record, beside);
     }
 
     /// Remembers that the job has a checkpoint. The caller holds its lock.
     pub(super) fn remember_checkpoint(&self, job: JobId) {
         if let Some(known) = self.known.lock().get_mut(&job) {
-            known.checkpoint = true;
+            known.beside.checkpoint = true;
+        }
+    }
+
+    /// Remembers that the job is pinned or was read. The caller holds its lock.
+    pub(super) fn remember_note(&self, job: JobId) {
+        if let Some(known) = self.known.lock().get_mut(&job) {
+            known.beside.note = true;
         }
     }
 
@@ -129,13 +158,14 @@ impl Locks {
     }
 }
 
-fn put(known: &mut FxHashMap<JobId, Known>, record: &JobRecord, checkpoint: bool) {
+fn put(known: &mut FxHashMap<JobId, Known>, record: &JobRecord, beside: Beside) {
     if record.state.is_complete() {
         known.remove(&record.id);
     } else {
         let running = matches!(record.state, JobState::Running { .. });
         let (revision, attempt) = (record.revision, record.attempt);
-        known.insert(record.id, Known { revision, attempt, running, checkpoint });
+        let spec = Arc::clone(&record.spec);
+        known.insert(record.id, Known { revision, attempt, running, beside, spec });
     }
 }
 

@@ -13,12 +13,14 @@ mod cache;
 mod call;
 mod changes;
 mod format;
+mod index;
 mod jobs;
 pub(crate) mod keys;
 mod kv;
 mod locks;
 mod results;
 mod run;
+mod search;
 mod segment;
 mod staged;
 
@@ -29,6 +31,8 @@ use job_core::{JobId, JobRecord, JobResult};
 use self::{
     cache::{Blocks, Decoded},
     call::Call,
+    format::Index,
+    index::Sums,
     locks::{Locks, Newest},
 };
 pub use self::{
@@ -45,6 +49,8 @@ pub struct KeyValueStore<K: KeyValue> {
 struct Inner<K> {
     kv: K,
     facts: Facts,
+    index: Index,
+    sums: Sums,
     seats: Seats,
     locks: Locks,
     newest: Newest,
@@ -66,19 +72,22 @@ impl<K: KeyValue> fmt::Debug for KeyValueStore<K> {
 }
 
 impl<K: KeyValue> KeyValueStore<K> {
-    /// The store in an engine; in an empty one a new store.
+    /// The store in an engine; in an empty one a new store. One that an earlier version wrote is brought up to date once, which
+    /// reads every job; to be read only it is read as it is, and its lists by a filter cost every job.
     ///
     /// # Errors
     /// `Format` when another version wrote it, or it is to be read only and no store; `Corrupt` when it is damaged.
     pub fn new(kv: K) -> Result<Self, StoreError> {
         let facts = kv.facts();
-        format::check(&kv, !facts.read_only)?;
+        let index = format::check(&kv, !facts.read_only)?;
         if facts.reclaims && !facts.read_only {
             reclaim(&kv)?;
         }
         let inner = Inner {
             kv,
             facts,
+            index,
+            sums: Sums::default(),
             seats: Seats::default(),
             locks: Locks::default(),
             newest: Newest::default(),

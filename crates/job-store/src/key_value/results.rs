@@ -45,6 +45,7 @@ impl<K: KeyValue> ResultStore for KeyValueStore<K> {
         for ((next, _), replaced) in ends.iter().zip(&replaced) {
             staged.end(next.id, replaced)?;
         }
+        staged.index_ends(records.iter().copied().zip(&replaced))?;
         // Batches of rows were committed before this one, so syncing it syncs them; runs were synced before they became part
         // of the table.
         staged.commit_records(&records, durability)

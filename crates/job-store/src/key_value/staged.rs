@@ -7,33 +7,35 @@ use job_core::{JobId, JobRecord};
 use super::{
     Batch, Dropped, KeyValue, KeyValueStore, Order, Scan, Table,
     call::Call,
-    dropped, keys,
-    locks::{Held, Locks},
+    dropped,
+    index::{Change, Ended},
+    keys,
+    locks::{Beside, Held, Locks},
 };
 use crate::{Durability, StoreError, codec, contract};
 
 /// The changes of a caller that alone changes the same jobs and the entries that find them.
 pub(super) struct Staged<'k, K: KeyValue> {
-    store: &'k KeyValueStore<K>,
+    pub(super) store: &'k KeyValueStore<K>,
     pub(super) call: Call,
     pub(super) view: K::View<'k>,
     pub(super) batch: K::Batch<'k>,
     dropped: Vec<Dropped>,
+    pub(super) change: Change,
     held: Held<'k>,
 }
 
 /// The effect of a staged record on its job.
 pub(super) struct Replaced {
-    ends: bool,
-    /// Whether the job may have a checkpoint.
-    checkpoint: bool,
+    pub(super) ends: bool,
+    beside: Beside,
 }
 
 impl<K: KeyValue> KeyValueStore<K> {
     /// Begins a change under these locks.
     pub(super) fn stage<'k>(&'k self, call: Call, held: Held<'k>) -> Result<Staged<'k, K>, StoreError> {
         let (view, batch) = (self.latest(call)?, self.batch(call)?);
-        Ok(Staged { store: self, call, view, batch, dropped: Vec::new(), held })
+        Ok(Staged { store: self, call, view, batch, dropped: Vec::new(), change: Change::default(), held })
     }
 
     /// Locks jobs and the entries that their work will have in the index.
@@ -61,10 +63,13 @@ fn stripes(record: &JobRecord) -> impl Iterator<Item = usize> {
 impl<K: KeyValue> Staged<'_, K> {
     /// Writes all of it, and calls `settle` with whether that went well before the locks are let go.
     pub(super) fn commit(self, durability: Durability, settle: impl FnOnce(bool)) -> Result<(), StoreError> {
-        let Self { store, call, view, batch, dropped, held } = self;
+        let Self { store, call, view, batch, dropped, change, held } = self;
         drop(view);
         let written = store.write(batch, durability, call);
         settle(written.is_ok());
+        if written.is_ok() {
+            store.inner.sums.add(change);
+        }
         drop(held);
         written?;
         for rows in dropped {
@@ -88,16 +93,17 @@ impl<K: KeyValue> Staged<'_, K> {
 
     /// Compares the revision and stages the record.
     pub(super) fn record(&mut self, next: &JobRecord) -> Result<Replaced, StoreError> {
-        let (revision, unfinished, checkpoint) = if let Some(known) = self.store.inner.locks.known(next.id) {
-            (Some(known.revision), true, known.checkpoint)
-        } else {
-            let found = self.call.record(&self.view, next.id)?;
-            let unfinished = found.as_ref().is_some_and(|record| !record.state.is_complete());
-            (found.map(|record| record.revision), unfinished, true)
-        };
+        let (revision, unfinished, beside) =
+            if let Some((revision, beside)) = self.store.inner.locks.known(next.id) {
+                (Some(revision), true, beside)
+            } else {
+                let found = self.call.record(&self.view, next.id)?;
+                let unfinished = found.as_ref().is_some_and(|record| !record.state.is_complete());
+                (found.map(|record| record.revision), unfinished, Beside::ANYTHING)
+            };
         contract::check_revision(revision, next, self.call.operation)?;
         self.batch.put(Table::Jobs, &keys::key(keys::RECORD, next.id), &codec::encode_record(next));
-        Ok(Replaced { ends: next.state.is_complete() && unfinished, checkpoint })
+        Ok(Replaced { ends: next.state.is_complete() && unfinished, beside })
     }
 
     /// Stages what else changes when a job ends.
@@ -108,7 +114,17 @@ impl<K: KeyValue> Staged<'_, K> {
         // Put once, deleted once. In a tree of sorted runs the two vanish together at the next flush, so that a list
         // of the unfinished jobs never reads past the finished ones.
         self.batch.delete_once(Table::Jobs, &keys::key(keys::UNFINISHED, job));
-        if replaced.checkpoint { self.drop_checkpoint(job) } else { Ok(()) }
+        if replaced.beside.checkpoint { self.drop_checkpoint(job) } else { Ok(()) }
+    }
+
+    /// Stages the entries of those of these jobs that end.
+    pub(super) fn index_ends<'r>(
+        &mut self,
+        replaced: impl Iterator<Item = (&'r JobRecord, &'r Replaced)>,
+    ) -> Result<(), StoreError> {
+        let ends = replaced.filter(|(_, replaced)| replaced.ends);
+        let ended: Vec<_> = ends.map(|(record, replaced)| Ended { record, noted: replaced.beside.note }).collect();
+        self.index(&ended)
     }
 
     /// Stages the end of a job's checkpoint, unless it has none: a deletion costs more than the look.
@@ -128,6 +144,7 @@ impl<K: KeyValue> Staged<'_, K> {
         if self.call.has(&self.view, &read)? {
             self.batch.delete(Table::Jobs, &read);
         }
+        self.unindex(record)?;
         if let Some(key) = &record.spec.options().idempotency_key {
             // Another may have it, since this one has failed.
             self.delete_if_of(&keys::idempotency(record.spec.graph(), key), record.id)?;
@@ -153,6 +170,7 @@ impl<K: KeyValue> Staged<'_, K> {
     /// Stages the removal of a job whose record cannot be read. Its record does not say what finds it, so every such
     /// entry is looked at.
     pub(super) fn remove_unreadable(&mut self, id: JobId) -> Result<(), StoreError> {
+        self.unindex_unreadable(id)?;
         let Self { call, view, batch, .. } = self;
         for group in [keys::RECORD, keys::RESULT, keys::LAST_READ] {
             batch.delete(Table::Jobs, &keys::key(group, id));

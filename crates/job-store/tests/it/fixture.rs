@@ -3,11 +3,12 @@
 use std::{fs, ops::ControlFlow, path::Path};
 
 use job_core::{
-    Event, Failure, FailureKind, JobId, JobRecord, JobResult, JobSpec, Outputs, RowList, Segment, Timestamp,
+    Event, Failure, FailureKind, JobFilter, JobId, JobRecord, JobResult, JobSpec, JobState, Outcome, Outputs,
+    RowList, Segment, Timestamp,
 };
 use job_store::{
-    BlockBuilder, Durability, JobStore, Pin, ResultStore, RocksOptions, RocksStore, SegmentKey, Store, Usage,
-    verify,
+    BlockBuilder, Durability, JobStore, Kept, Pin, ResultStore, RocksOptions, RocksStore, SegmentKey, Store,
+    Usage, verify,
 };
 use serde_json::json;
 
@@ -193,11 +194,41 @@ fn a_store_of_the_first_version_is_read_whole() {
     assert_eq!(usage, [Usage { last_read: Some(at(9_000)), pinned: true }]);
     assert_eq!(store.find_key("图", "key 3").unwrap(), Some(written.failed.id));
     assert_eq!(store.find_reusable(&written.waiting.spec).unwrap(), Some(written.large.id));
+    has_an_index(&store, &written);
     let seen = verify(&store, &mut |finding| panic!("{finding}")).unwrap();
     assert_eq!((seen.jobs, seen.results, seen.rows), (6, 2, SMALL + 2 * LARGE));
     // It can be written as well.
     store.insert(&[waiting(7)], Durability::Synced).unwrap();
     assert!(store.remove(written.large.id).unwrap());
+}
+
+/// The first version had no index. Read only, it still has none.
+fn has_an_index(store: &RocksStore, written: &Content) {
+    let ids = |filter: &JobFilter| {
+        let found = store.filtered_entries(filter, None, 9).unwrap();
+        found.into_iter().map(|listed| listed.record.unwrap()).collect::<Vec<_>>()
+    };
+    let any = JobFilter::default;
+    assert!(ids(&any().graph("图")).iter().eq(written.all()));
+    assert_eq!(ids(&any().graph("g")), []);
+    let failed = any().kind(written.failed.spec.kind().clone()).state(JobState::Complete(Outcome::Failed));
+    assert_eq!(ids(&failed), std::slice::from_ref(&written.failed));
+    assert_eq!(ids(&any().state(JobState::Waiting)), std::slice::from_ref(&written.waiting));
+    // One is pinned.
+    assert_eq!(store.kept().unwrap(), Kept { jobs: 3, bytes: written.large.size.bytes });
+    let used: Vec<_> = store.least_used(false, None, 9).unwrap().iter().map(|job| job.id).collect();
+    assert_eq!(used, [&written.large, &written.failed, &written.cancelled].map(|job| job.id));
+}
+
+#[test]
+fn a_store_of_the_first_version_is_filtered_also_when_it_is_only_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let written = write(&RocksStore::open(directory.path(), options()).unwrap());
+    let copied = tempfile::tempdir().unwrap();
+    copy(&fixture(), copied.path());
+    has_an_index(&RocksStore::open_read_only(copied.path()).unwrap(), &written);
+    drop(RocksStore::open(copied.path(), RocksOptions::default()).unwrap());
+    has_an_index(&RocksStore::open_read_only(copied.path()).unwrap(), &written);
 }
 
 /// Only for a new format version: under a new name, beside the old ones.

@@ -27,6 +27,7 @@ mod files;
 mod fixture;
 #[path = "../../examples/fjall_store.rs"]
 mod fjall_store;
+mod index;
 /// The reference store, compiled outside of the library: it is written with what is public.
 #[path = "../../src/memory.rs"]
 mod memory;

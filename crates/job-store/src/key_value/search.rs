@@ -1,0 +1,148 @@
+//! Lists of jobs by what they have in common.
+
+use std::{cmp::Reverse, ops::ControlFlow};
+
+use job_core::{JobFilter, JobId};
+
+use super::{KeyValue, KeyValueStore, Order, Scan, Table, View, call::Call, keys};
+use crate::{
+    Listed, StoreError,
+    contract::{self, Term},
+};
+
+/// A page of a list, newest first.
+#[derive(Clone, Copy)]
+pub(super) struct Search<'f> {
+    pub(super) filter: &'f JobFilter,
+    /// Older jobs are on the page.
+    pub(super) before: Option<JobId>,
+    /// The most jobs on it.
+    pub(super) limit: usize,
+}
+
+const CALL: Call = Call::of("list");
+
+impl Search<'_> {
+    /// The page, all of it of one state of the store: a job that ends at this moment is on it once.
+    pub(super) fn run<K: KeyValue>(self, store: &KeyValueStore<K>) -> Result<Vec<Listed>, StoreError> {
+        if self.limit == 0 {
+            return Ok(Vec::new());
+        }
+        let view = store.inner.kv.view().map_err(|error| CALL.failed(error))?;
+        let mut found = self.finished(&view)?;
+        // Older ones are not on a page that is full.
+        let from = found.last().map(|last| last.id).filter(|_| found.len() == self.limit);
+        found.extend(self.unfinished(store, &view, from)?);
+        found.sort_by_key(|listed| Reverse(listed.id));
+        found.truncate(self.limit);
+        Ok(found)
+    }
+
+    /// Complete jobs, as the index leads to them.
+    fn finished(self, view: &impl View) -> Result<Vec<Listed>, StoreError> {
+        let leads = self.leads(view)?;
+        let (mut found, mut before) = (Vec::new(), self.before);
+        while found.len() < self.limit {
+            let ids = newest(view, &leads, before, self.limit - found.len())?;
+            let Some(last) = ids.last().copied() else { break };
+            for id in ids {
+                found.extend(self.job(view, id)?);
+            }
+            before = Some(last);
+        }
+        Ok(found)
+    }
+
+    /// What the entries of the index begin with that lead to the jobs, each sorted by id.
+    fn leads(self, view: &impl View) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut leads = vec![keys::unreadable()];
+        let kinds = match Term::leading(self.filter) {
+            Some(term) => {
+                leads.extend(contract::outcomes(self.filter).map(|outcome| keys::term(term, outcome)));
+                return Ok(leads);
+            }
+            // Every job has a kind, and there are few.
+            None => kinds(view)?,
+        };
+        for kind in kinds {
+            leads.extend(contract::outcomes(self.filter).map(|outcome| [kind.as_slice(), &[outcome]].concat()));
+        }
+        Ok(leads)
+    }
+
+    /// Jobs that are not complete and newer than `from`.
+    fn unfinished<K: KeyValue>(
+        self,
+        store: &KeyValueStore<K>,
+        view: &K::View<'_>,
+        from: Option<JobId>,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let range = keys::unfinished(from, self.before);
+        let keys = range.start.as_slice()..range.end.as_slice();
+        let newest_first = Scan { table: Table::Jobs, keys, order: Order::Descending, again: true };
+        let mut found = Vec::new();
+        CALL.scan(view, &newest_first, |key, _| {
+            let id = CALL.id_in(key)?;
+            // What was asked never changes, so most jobs of others need not be read.
+            if store.inner.locks.spec(id).is_none_or(|spec| self.filter.takes_spec(&spec)) {
+                found.extend(self.job(view, id)?);
+            }
+            Ok(if found.len() < self.limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(found)
+    }
+
+    /// The job of an entry, unless the filter does not take it.
+    fn job(self, view: &impl View, id: JobId) -> Result<Option<Listed>, StoreError> {
+        let found = CALL.about(id).value(view, Table::Jobs, &keys::key(keys::RECORD, id))?;
+        let Some(record) = found.map(|bytes| CALL.decode(id, bytes.as_ref())) else { return Ok(None) };
+        if record.as_ref().is_ok_and(|record| !self.filter.takes(record)) {
+            return Ok(None);
+        }
+        Listed::of(id, record).map(Some)
+    }
+}
+
+/// The newest of the jobs that these lead to.
+fn newest(
+    view: &impl View,
+    leads: &[Vec<u8>],
+    before: Option<JobId>,
+    limit: usize,
+) -> Result<Vec<JobId>, StoreError> {
+    let mut ids = Vec::new();
+    for lead in leads {
+        let range = keys::led_by(lead, before);
+        let keys = range.start.as_slice()..range.end.as_slice();
+        let newest_first = Scan { table: Table::Jobs, keys, order: Order::Descending, again: true };
+        let mut left = limit;
+        CALL.scan(view, &newest_first, |key, _| {
+            ids.push(keys::last_id(key).ok_or_else(|| CALL.corrupt("an entry of the index is damaged"))?);
+            left -= 1;
+            Ok(if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+    }
+    ids.sort_unstable_by_key(|id| Reverse(*id));
+    ids.truncate(limit);
+    Ok(ids)
+}
+
+/// The kinds of which there are complete jobs. Cost: a look for each.
+fn kinds(view: &impl View) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut kinds: Vec<Vec<u8>> = Vec::new();
+    loop {
+        let range = keys::kinds_after(kinds.last().map(Vec::as_slice));
+        let keys = range.start.as_slice()..range.end.as_slice();
+        let first = Scan { table: Table::Jobs, keys, order: Order::Ascending, again: true };
+        let mut next = None;
+        CALL.scan(view, &first, |key, _| {
+            next =
+                Some(keys::kind_of(key).ok_or_else(|| CALL.corrupt("an entry of the index is damaged"))?.to_vec());
+            Ok(ControlFlow::Break(()))
+        })?;
+        match next {
+            Some(kind) => kinds.push(kind),
+            None => return Ok(kinds),
+        }
+    }
+}
