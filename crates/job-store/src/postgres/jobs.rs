@@ -6,13 +6,15 @@ use std::{
     time::Instant,
 };
 
-use job_core::{JobId, JobRecord, JobSpec, JobState, Outcome, Timestamp};
+use job_core::{JobFilter, JobId, JobRecord, JobSpec, JobState, Outcome, Timestamp};
 
 use super::{
-    Call, Parameters, PostgresStore, column, connection::Connection, entries, failure::Failed, id_column,
-    kind_bytes, name, record, records, signed, state_number, uuid,
+    Call, Parameters, PostgresStore, column, connection::Connection, entries, failure::Failed, filtered::Ends,
+    id_column, kind_bytes, name, record, records, signed, state_number, uuid,
 };
-use crate::{Durability, ErrorKind, JobStore, Listed, Pin, Seat, StoreError, Usage, codec, contract, guard};
+use crate::{
+    Durability, ErrorKind, JobStore, Kept, LeastUsed, Listed, Pin, Seat, StoreError, Usage, codec, contract, guard,
+};
 
 /// All of them or none: a division by zero undoes the statement when one of the ids is that of a job that is complete.
 const INSERT: &str = "
@@ -59,7 +61,8 @@ const REPLACE: &str = "
         AND ($6 OR until IS NULL OR (claimant = $7 AND until > clock_timestamp()))
     RETURNING 1";
 
-/// `$3`: whether anybody may if the job waits. Says whether objects are to be deleted now.
+/// `$3`: whether anybody may if the job waits. `$6` to `$12`: what lists are filtered by. Says whether objects are to be
+/// deleted now.
 const END: &str = "
     WITH gone AS (
         DELETE FROM queue
@@ -74,8 +77,13 @@ const END: &str = "
         UPDATE uploads SET due = true, revision = revision + 1 WHERE job = (SELECT job FROM gone) RETURNING 1
     ), checkpoint AS (
         DELETE FROM checkpoints WHERE job = (SELECT job FROM gone)
+    ), labelled AS (
+        INSERT INTO labels (label, outcome, job) SELECT label, $7::smallint, job FROM unnest($12::bytea[]) AS l (label), gone
+    ), counted AS (
+        INSERT INTO kept (jobs, bytes) SELECT 1, $10::bigint FROM gone WHERE NOT pinned
     )
-    INSERT INTO finished (id, revision, record, last_read, pinned) SELECT job, $2, $5, last_read, pinned FROM gone
+    INSERT INTO finished (id, revision, record, last_read, pinned, graph, outcome, owner, kind, bytes, ended)
+    SELECT job, $2, $5, last_read, pinned, $6, $7::smallint, $8, $9, $10::bigint, $11::bigint FROM gone
     RETURNING EXISTS (SELECT FROM due)";
 
 /// Without a look at what is skipped but in the index.
@@ -91,7 +99,7 @@ const LIST_BEFORE: &str = "
 /// Says whether objects are to be deleted now.
 const REMOVE: &str = "
     WITH gone AS (
-        DELETE FROM finished WHERE id = $1 AND NOT pinned RETURNING id
+        DELETE FROM finished WHERE id = $1 AND NOT pinned RETURNING id, graph, bytes
     ), rows AS (
         DELETE FROM blocks WHERE job = (SELECT id FROM gone)
     ), objects AS (
@@ -102,13 +110,17 @@ const REMOVE: &str = "
         DELETE FROM works WHERE hash = $2 AND job = (SELECT id FROM gone)
     ), name AS (
         DELETE FROM names WHERE name = $3 AND job = (SELECT id FROM gone)
+    ), labelled AS (
+        DELETE FROM labels WHERE label = ANY ($4::bytea[]) AND outcome = $5::smallint AND job = (SELECT id FROM gone)
+    ), counted AS (
+        INSERT INTO kept (jobs, bytes) SELECT -1, -bytes FROM gone WHERE graph IS NOT NULL
     )
     SELECT EXISTS (SELECT FROM due) FROM gone";
 
 /// As `REMOVE`, of a job whose record cannot be read here, complete or not, unless somebody who can has claimed it.
 const REMOVE_UNREADABLE: &str = "
     WITH complete AS (
-        DELETE FROM finished WHERE id = $1 AND NOT pinned RETURNING id
+        DELETE FROM finished WHERE id = $1 AND NOT pinned RETURNING id, graph, bytes
     ), unfinished AS (
         DELETE FROM queue WHERE job = $1 AND NOT pinned AND (until IS NULL OR until <= clock_timestamp()) RETURNING job
     ), gone AS (
@@ -125,6 +137,10 @@ const REMOVE_UNREADABLE: &str = "
         DELETE FROM works USING gone WHERE job = id
     ), name AS (
         DELETE FROM names USING gone WHERE job = id
+    ), labelled AS (
+        DELETE FROM labels USING gone WHERE job = id
+    ), counted AS (
+        INSERT INTO kept (jobs, bytes) SELECT -1, -bytes FROM complete WHERE graph IS NOT NULL
     )
     SELECT EXISTS (SELECT FROM due) FROM gone";
 
@@ -140,8 +156,14 @@ const TOUCH: &str = "
 const PIN: &str = "
     WITH unfinished AS (
         UPDATE queue SET pinned = $2 WHERE job = $1 RETURNING 1
+    ), before AS (
+        SELECT id, graph, bytes, pinned FROM finished WHERE id = $1 FOR UPDATE
     ), complete AS (
-        UPDATE finished SET pinned = $2 WHERE id = $1 RETURNING 1
+        UPDATE finished SET pinned = $2 WHERE id = (SELECT id FROM before) RETURNING 1
+    ), counted AS (
+        INSERT INTO kept (jobs, bytes)
+        SELECT CASE WHEN $2 THEN -1 ELSE 1 END, CASE WHEN $2 THEN -bytes ELSE bytes END FROM before
+        WHERE pinned <> $2 AND graph IS NOT NULL
     )
     SELECT FROM unfinished UNION ALL SELECT FROM complete";
 
@@ -170,7 +192,7 @@ impl JobStore for PostgresStore {
                 Ok(true) => {
                     self.inner.ahead.lock().back(records);
                     self.inner.notices.changed();
-                    return Ok(());
+                    return self.fill_ended(records);
                 }
                 Ok(false) => {}
                 Err(failed) if failed.is_refused() => {}
@@ -182,7 +204,7 @@ impl JobStore for PostgresStore {
             }
             if uncertain && self.holds_all(call, records)? {
                 self.inner.notices.changed();
-                return Ok(());
+                return self.fill_ended(records);
             }
             if let Some(refused) = self.taken(call, records)? {
                 return Err(refused);
@@ -206,7 +228,18 @@ impl JobStore for PostgresStore {
             self.run(call, REPLACE, &[&id, &revision, &attempt, &state, &not_before, &anybody, &me, &record])
         } else {
             let cancelled = next.state == JobState::Complete(Outcome::Cancelled);
-            self.run(call, END, &[&id, &revision, &cancelled, &me, &record])
+            let Ends { graphs, outcomes, owners, kinds, bytes, ended, labels, .. } =
+                Ends::of(std::iter::once(next));
+            let (Some(graph), Some(outcome), Some(owner), Some(kind), Some(bytes), Some(ended)) =
+                (graphs.first(), outcomes.first(), owners.first(), kinds.first(), bytes.first(), ended.first())
+            else {
+                return Err(call.failed(ErrorKind::Invalid, "the record does not say how the job ended"));
+            };
+            self.run(
+                call,
+                END,
+                &[&id, &revision, &cancelled, &me, &record, graph, outcome, owner, kind, bytes, ended, &labels],
+            )
         };
         let ran = ran.map_err(|failed| failed.on(call))?;
         if ran.rows.is_empty() && !(ran.uncertain && self.record(call, next.id)?.as_ref() == Some(next)) {
@@ -216,6 +249,7 @@ impl JobStore for PostgresStore {
         self.collect_if_due(call, next.state.is_complete().then_some(&ran.rows), 0)?;
         self.inner.ahead.lock().back(slice::from_ref(next));
         self.moved(&[next]);
+        self.gather(usize::from(next.state.is_complete()));
         Ok(())
     }
 
@@ -235,6 +269,28 @@ impl JobStore for PostgresStore {
         entries(call, &rows)
     }
 
+    fn filtered_entries(
+        &self,
+        filter: &JobFilter,
+        before: Option<JobId>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StoreError> {
+        if filter.takes_all() { self.entries(before, 0, limit) } else { self.filtered(filter, before, limit) }
+    }
+
+    fn kept(&self) -> Result<Kept, StoreError> {
+        self.kept_sum()
+    }
+
+    fn least_used(
+        &self,
+        with_rows: bool,
+        after: Option<LeastUsed>,
+        limit: usize,
+    ) -> Result<Vec<LeastUsed>, StoreError> {
+        self.least(with_rows, after, limit)
+    }
+
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
         let call = Call::new("remove the record").on(id);
         loop {
@@ -247,7 +303,11 @@ impl JobStore for PostgresStore {
             };
             contract::check_removable(&record, column(call, row, 3)?)?;
             let (hash, name) = (contract::work_hash(&record.spec).map(Vec::from), name_of(&record));
-            let ran = self.run(call, REMOVE, &[&uuid(id), &hash, &name]).map_err(|failed| failed.on(call))?;
+            let Ends { labels, outcomes, .. } = Ends::of(std::iter::once(&record));
+            let outcome = outcomes.first().copied();
+            let ran = self
+                .run(call, REMOVE, &[&uuid(id), &hash, &name, &labels, &outcome])
+                .map_err(|failed| failed.on(call))?;
             if !ran.rows.is_empty() || ran.uncertain && self.record(call, id)?.is_none() {
                 #[cfg(feature = "objects")]
                 self.collect_if_due(call, Some(&ran.rows), 0)?;
@@ -306,6 +366,12 @@ impl JobStore for PostgresStore {
 }
 
 impl PostgresStore {
+    /// Notes what lists are filtered by of jobs that came with their end. Until that is done they are found as those of an
+    /// earlier version are.
+    fn fill_ended(&self, records: &[JobRecord]) -> Result<(), StoreError> {
+        if records.iter().any(|record| record.state.is_complete()) { self.fill() } else { Ok(()) }
+    }
+
     /// Tells others of changes that concern them.
     pub(super) fn moved(&self, records: &[&JobRecord]) {
         // A start concerns nobody.

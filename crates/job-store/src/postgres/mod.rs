@@ -9,6 +9,7 @@ mod ahead;
 mod connection;
 mod failure;
 mod fence;
+mod filtered;
 mod jobs;
 mod notices;
 #[cfg(feature = "objects")]
@@ -108,6 +109,8 @@ struct Inner {
     /// Where blocks of large segments go, if not to the database.
     #[cfg(feature = "objects")]
     objects: Option<objects::Objects>,
+    /// How many jobs have ended by this store.
+    ended: std::sync::atomic::AtomicU64,
     runtime: Runtime,
 }
 
@@ -131,7 +134,9 @@ impl PostgresStore {
             let place = objects::Place::open(call, objects)?;
             return Self::open_at(url, options, place);
         }
-        Ok(Self { inner: Arc::new(Inner::open(call, url, options)?) })
+        let store = Self { inner: Arc::new(Inner::open(call, url, options)?) };
+        store.fill()?;
+        Ok(store)
     }
 
     /// Runs one statement; once more on another connection when the first was lost.
@@ -217,6 +222,7 @@ impl Inner {
             notices: Arc::default(),
             #[cfg(feature = "objects")]
             objects: None,
+            ended: std::sync::atomic::AtomicU64::default(),
             runtime,
         };
         if let Some(address) = listening {

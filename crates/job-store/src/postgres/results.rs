@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use super::{
     Call, PostgresStore, column,
     fence::{fence, fenced},
+    filtered::Ends,
     segment::PostgresSegment,
     signed, uuid,
 };
@@ -22,7 +23,9 @@ use crate::{
 /// takes the rows of several jobs. A block without a first row is an earlier version's, and may be all of its segment.
 const COMPLETE: &str = "
     WITH ends AS (
-        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bytea[]) AS ends (id, revision, record, result)
+        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bytea[],
+                $13::bytea[], $14::bytea[], $15::smallint[], $16::bytea[], $17::bigint[], $18::bigint[])
+            AS ends (id, revision, record, result, graph, kind, outcome, owner, bytes, ended)
     ), gone AS (
         DELETE FROM queue q USING ends e
         WHERE q.job = ANY (ARRAY[e.id]) AND q.revision = e.revision - 1
@@ -35,8 +38,15 @@ const COMPLETE: &str = "
         SELECT w.hash, w.job FROM unnest($7::bytea[], $8::uuid[]) AS w (hash, job) ORDER BY w.hash
         ON CONFLICT (hash) DO UPDATE SET job = excluded.job
     ), stored AS (
-        INSERT INTO finished (id, revision, record, result, last_read, pinned)
-        SELECT id, revision, record, result, last_read, pinned FROM gone RETURNING 1
+        INSERT INTO finished
+            (id, revision, record, result, last_read, pinned, graph, kind, outcome, owner, bytes, ended)
+        SELECT id, revision, record, result, last_read, pinned, graph, kind, outcome, owner, bytes, ended FROM gone
+        RETURNING bytes, pinned
+    ), labelled AS (
+        INSERT INTO labels (label, outcome, job)
+        SELECT label, outcome, job FROM unnest($19::bytea[], $20::smallint[], $21::uuid[]) AS l (label, outcome, job)
+    ), counted AS (
+        INSERT INTO kept (jobs, bytes) SELECT count(*), sum(bytes) FROM stored WHERE NOT pinned HAVING count(*) > 0
     ), short AS (
         SELECT 1 FROM unnest($9::uuid[], $10::bigint[], $11::bigint[], $12::bigint[]) AS s (job, attempt, segment, size)
         WHERE size > (
@@ -117,10 +127,30 @@ impl ResultStore for PostgresStore {
         let results: Vec<_> = sorted.iter().map(|(next, result)| codec::encode_result(next.id, result)).collect();
         let (hashes, workers): (Vec<_>, Vec<_>) = works(ends).into_iter().unzip();
         let Segments { owners, attempts, numbers, sizes } = Segments::of(&sorted);
+        let told = Ends::of(sorted.iter().map(|(next, _)| *next));
         let (count, me) = (signed(ends.len() as u64), self.inner.claimant);
         let parameters: super::Parameters<'_> = &[
-            &ids, &revisions, &encoded, &results, &count, &me, &hashes, &workers, &owners, &attempts, &numbers,
+            &ids,
+            &revisions,
+            &encoded,
+            &results,
+            &count,
+            &me,
+            &hashes,
+            &workers,
+            &owners,
+            &attempts,
+            &numbers,
             &sizes,
+            &told.graphs,
+            &told.kinds,
+            &told.outcomes,
+            &told.owners,
+            &told.bytes,
+            &told.ended,
+            &told.labels,
+            &told.label_outcomes,
+            &told.labelled,
         ];
         let records: Vec<_> = ends.iter().map(|(next, _)| *next).collect();
         let mut uncertain = false;
@@ -138,6 +168,7 @@ impl ResultStore for PostgresStore {
             Err(failed) => return Err(failed.on(call)),
         }
         self.moved(&records);
+        self.gather(records.len());
         Ok(())
     }
 

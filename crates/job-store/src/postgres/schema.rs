@@ -7,12 +7,13 @@ use crate::{Durability, ErrorKind};
 
 /// Each brings the tables from the version before to its own, which is its place in this list, counted from 1.
 /// A released one is never changed.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
+    include_str!("schema/6.sql"),
 ];
 
 /// Settings of PostgreSQL's own storage: where the database has another, its refusal does no harm.

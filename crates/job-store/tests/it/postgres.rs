@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
-use job_core::{Event, JobId, JobKind, JobRecord, JobSpec, Timestamp};
+use job_core::{Event, JobFilter, JobId, JobKind, JobRecord, JobSpec, JobState, Outcome, Timestamp};
 use job_store::{
     BlockBuilder, Claim, ClaimId, Durability, ErrorKind, JobStore, Pin, PostgresOptions, PostgresStore,
     ResultStore, SegmentKey, SharedStore, Store, Usage,
@@ -111,7 +111,7 @@ fn the_tables_of_a_later_version_are_refused_with_both_versions() {
     schema.sql("INSERT INTO schema_version (version) VALUES (9)");
     let error = PostgresStore::open(schema.server.url(), schema.options.clone()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Format);
-    assert!(error.to_string().contains("version 9") && error.to_string().contains("up to 5"), "{error}");
+    assert!(error.to_string().contains("version 9") && error.to_string().contains("up to 6"), "{error}");
 }
 
 /// Tables of the second version, in which every job had a row in `jobs`.
@@ -155,7 +155,66 @@ fn jobs_of_an_earlier_version_are_taken_along() {
     let kept = Usage { last_read: None, pinned: true };
     assert_eq!(store.usage(&[job(4).id, job(3).id]).unwrap(), [kept, read]);
     assert_eq!(claim(&store, 9), [named(2, "two"), job(4)]);
+    let filter = JobFilter::default().kind(JobKind::VertexFilter).state(JobState::Complete(Outcome::Cancelled));
+    assert_eq!(filtered(&store, &filter), [job(3).id]);
+    assert_eq!(store.kept().unwrap().jobs, 1);
     assert!(store.remove(job(3).id).unwrap());
+    assert_eq!(store.kept().unwrap().jobs, 0);
+}
+
+fn filtered(store: &PostgresStore, filter: &JobFilter) -> Vec<JobId> {
+    store.filtered_entries(filter, None, 99).unwrap().iter().map(|listed| listed.id).collect()
+}
+
+/// As an engine of the version before leaves them, which goes on until it is stopped.
+#[test]
+fn jobs_that_another_version_has_ended_are_filtered_and_counted_later() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store();
+    for n in 1..=6 {
+        let waiting = job(n);
+        let spec = JobSpec::clone(&waiting.spec).owner("Sarah").label("nightly").with_graph(format!("g{}", n % 2));
+        let waiting = JobRecord { spec: Arc::new(spec), ..waiting };
+        store.insert(std::slice::from_ref(&waiting), Durability::Buffered).unwrap();
+        if n < 6 {
+            store
+                .replace(&waiting.apply(Event::Cancel, waiting.submitted_at).unwrap(), Durability::Buffered)
+                .unwrap();
+        }
+    }
+    schema.sql(
+        "UPDATE finished SET graph = NULL, kind = NULL, outcome = NULL, owner = NULL, bytes = NULL, ended = NULL;
+        DELETE FROM labels; DELETE FROM kept",
+    );
+    schema.overwrite(job(2).id, b"what is this?");
+    let filters = || {
+        let any = JobFilter::default;
+        [
+            any().graph("g1"),
+            any().owner("Sarah"),
+            any().label("nightly"),
+            any().state(JobState::Complete(Outcome::Cancelled)),
+        ]
+    };
+    let ids = |numbers: &[u64]| numbers.iter().map(|n| job(*n).id).collect::<Vec<_>>();
+    // One that cannot be read may be any.
+    let expected = [ids(&[5, 3, 2, 1]), ids(&[6, 5, 4, 3, 2, 1]), ids(&[6, 5, 4, 3, 2, 1]), ids(&[5, 4, 3, 2, 1])];
+    let store_again = || schema.store();
+    for filled in [false, true] {
+        let store = if filled { store_again() } else { store.clone() };
+        for (filter, expected) in filters().iter().zip(&expected) {
+            assert_eq!(&filtered(&store, filter), expected, "{filter:?}");
+        }
+        assert_eq!(store.kept().unwrap().jobs, if filled { 4 } else { 0 });
+    }
+    let used: Vec<_> = store.least_used(false, None, 9).unwrap().iter().map(|job| job.id).collect();
+    assert_eq!(used, ids(&[1, 3, 4, 5]));
+    drop(store_again());
+    assert_eq!(store.kept().unwrap().jobs, 4, "they are counted once");
+    assert!(store.remove(job(2).id).unwrap() && store.remove(job(3).id).unwrap());
+    assert_eq!(filtered(&store, &filters()[2]), ids(&[6, 5, 4, 1]));
+    assert_eq!(store.kept().unwrap().jobs, 3);
+    assert_eq!(schema.sql("SELECT count(*) FROM labels").trim(), "3");
 }
 
 #[test]

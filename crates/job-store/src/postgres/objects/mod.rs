@@ -174,6 +174,7 @@ impl PostgresStore {
         });
         let store = Self { inner: Arc::new(inner) };
         store.objects(call)?.check(call)?;
+        store.fill()?;
         store.collect_soon();
         Ok(store)
     }
