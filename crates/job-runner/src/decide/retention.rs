@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use job_core::{JobId, JobRecord, Timestamp};
-use job_store::{ErrorKind, Store, StoreError, Usage};
+use job_store::{ErrorKind, Kept, LeastUsed, Store, StoreError, Usage};
 
 /// The limits up to which finished jobs are kept. Each is off by default; pinned jobs always stay.
 ///
@@ -52,50 +52,45 @@ impl Retention {
         self
     }
 
-    /// The age, where nothing else counts.
-    fn age_alone(&self) -> Option<Duration> {
-        self.age.filter(|_| self.jobs.is_none() && self.bytes.is_none())
-    }
-
     pub(crate) const fn is_off(&self) -> bool {
         self.age.is_none() && self.jobs.is_none() && self.bytes.is_none()
     }
 }
 
-/// A finished job as retention sees it.
+/// How much is kept beyond the limits of number and size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Kept {
-    pub(crate) id: JobId,
-    pub(crate) finished: Timestamp,
-    /// The later of its end and its last reading.
-    pub(crate) used: Timestamp,
-    pub(crate) bytes: u64,
+struct Surplus {
+    jobs: u64,
+    bytes: u64,
 }
 
-/// Which of `jobs` have to go: pure.
-pub(crate) fn surplus(mut jobs: Vec<Kept>, policy: Retention, now: Timestamp) -> Vec<JobId> {
-    jobs.sort_unstable_by_key(|job| (job.used, job.id));
-    let mut left = jobs.len() as u64;
-    let mut bytes: u64 = jobs.iter().fold(0, |sum, job| sum.saturating_add(job.bytes));
-    let mut gone = Vec::new();
-    for job in jobs {
-        let old = policy.age.is_some_and(|age| now.since(job.finished) > age);
-        let many = policy.jobs.is_some_and(|most| left > most);
-        // A job without rows frees nothing.
-        let large = policy.bytes.is_some_and(|most| bytes > most) && job.bytes > 0;
-        if old || many || large {
-            left -= 1;
-            bytes = bytes.saturating_sub(job.bytes);
-            gone.push(job.id);
-        }
+impl Surplus {
+    /// `None` when nothing has to go.
+    fn of(policy: Retention, kept: Kept) -> Option<Self> {
+        let over = |most: Option<u64>, kept: u64| most.map_or(0, |most| kept.saturating_sub(most));
+        Self { jobs: over(policy.jobs, kept.jobs), bytes: over(policy.bytes, kept.bytes) }.some()
     }
-    gone
+
+    /// Whether the job has to go, if it is the one of all that are left that was used longest ago.
+    const fn takes(self, job: &LeastUsed) -> bool {
+        // A job without rows frees nothing.
+        self.jobs > 0 || (self.bytes > 0 && job.bytes > 0)
+    }
+
+    /// What is left of it without this job; `None` when nothing else has to go.
+    fn without(self, job: &LeastUsed) -> Option<Self> {
+        Self { jobs: self.jobs.saturating_sub(1), bytes: self.bytes.saturating_sub(job.bytes) }.some()
+    }
+
+    fn some(self) -> Option<Self> {
+        Some(self).filter(|left| left.jobs > 0 || left.bytes > 0)
+    }
 }
 
 /// The most records that are read at once.
 const PIECE: usize = if cfg!(test) { 7 } else { 1_000 };
 
-/// The times at which jobs have to be looked at again, where only age counts. Ids stand for places here, not for
+/// The times at which jobs have to be looked at again because of their age. Ids stand for places here, not for
 /// times. Of each run of ids a time is known before which none in it has finished. The run is left alone until that is
 /// long ago.
 #[derive(Debug, Default)]
@@ -137,33 +132,57 @@ impl Looks {
     }
 }
 
-/// Applies `policy` once; how many jobs were removed comes back. Cost: one pass over the records, in pieces. Where
-/// only age counts the first pass is such a one. Later passes look at a job again when it is old enough, or about once
-/// in that time.
+/// Applies `policy` once; how many jobs were removed comes back. Cost of the limits of number and size: the jobs that
+/// go. Cost of an age: the first pass is one over the records, in pieces. Later passes look at a job again when it is
+/// old enough, or about once in that time.
 pub(crate) fn sweep(
     store: &dyn Store,
     policy: Retention,
     now: Timestamp,
     looks: &mut Looks,
 ) -> Result<u64, StoreError> {
-    let Some(age) = policy.age_alone() else {
-        let mut jobs = Vec::new();
-        read(store, None, JobId::MIN, |piece| {
-            jobs.extend(piece.jobs);
-            Ok(())
-        })?;
-        return remove(store, surplus(jobs, policy, now));
-    };
+    let old = policy.age.map_or(Ok(0), |age| sweep_old(store, age, now, looks))?;
+    let limited = policy.jobs.is_some() || policy.bytes.is_some();
+    Ok(old + if limited { sweep_surplus(store, policy)? } else { 0 })
+}
+
+/// Removes what was used longest ago, as long as there is too much.
+fn sweep_surplus(store: &dyn Store, policy: Retention) -> Result<u64, StoreError> {
+    let (mut removed, mut after) = (0, None);
+    let mut surplus = Surplus::of(policy, store.kept()?);
+    while let Some(left) = surplus {
+        let jobs = store.least_used(left.jobs == 0, after, PIECE)?;
+        let Some(last) = jobs.last() else { break };
+        after = Some(*last);
+        for job in &jobs {
+            let Some(left) = surplus.filter(|left| left.takes(job)) else { continue };
+            match remove(store, job.id)? {
+                Gone::Stays => {}
+                Gone::Before => surplus = left.without(job),
+                Gone::Now => {
+                    removed += 1;
+                    surplus = left.without(job);
+                }
+            }
+        }
+    }
+    Ok(removed)
+}
+
+fn sweep_old(store: &dyn Store, age: Duration, now: Timestamp, looks: &mut Looks) -> Result<u64, StoreError> {
     let (mut removed, mut before) = (0, None);
+    let is_old = |finished: Timestamp| now.since(finished) > age;
     for part in looks.begin(now) {
-        if now.since(part.since) > age {
+        if is_old(part.since) {
             read(store, before, part.from, |piece| {
-                let young = piece.jobs.iter().map(|job| job.finished).filter(|&end| now.since(end) <= age);
-                let since = young.chain(piece.pinned.iter().copied()).fold(now, Timestamp::min);
-                let all = piece.jobs.len() + piece.pinned.len();
-                let gone = surplus(piece.jobs, policy, now);
-                looks.note(Part { from: piece.from, since, jobs: all - gone.len() });
-                removed += remove(store, gone)?;
+                let (old, young): (Vec<_>, Vec<_>) =
+                    piece.jobs.iter().partition(|(_, finished)| is_old(*finished));
+                let stay = young.iter().map(|(_, finished)| *finished).chain(piece.pinned.iter().copied());
+                let (since, jobs) = stay.fold((now, 0), |(since, jobs), finished| (since.min(finished), jobs + 1));
+                looks.note(Part { from: piece.from, since, jobs });
+                for (id, _) in old {
+                    removed += u64::from(remove(store, id)? == Gone::Now);
+                }
                 Ok(())
             })?;
         } else {
@@ -176,7 +195,8 @@ pub(crate) fn sweep(
 
 /// Finished jobs next to each other.
 struct Piece {
-    jobs: Vec<Kept>,
+    /// Those that can be removed, and the end of each.
+    jobs: Vec<(JobId, Timestamp)>,
     /// The ends of jobs that may not be removed.
     pinned: Vec<Timestamp>,
     /// Where it ends.
@@ -200,8 +220,9 @@ fn read(
         let ids: Vec<JobId> = records.iter().map(|record| record.id).collect();
         let usage = usage(store, &ids)?;
         let (pinned, free): (Vec<_>, Vec<_>) = records.iter().zip(usage).partition(|(_, known)| known.pinned);
-        let jobs = free.into_iter().filter_map(|(record, known)| kept(record, known)).collect();
-        let pinned = pinned.into_iter().filter_map(|(record, _)| record.finished_at).collect();
+        let finished = |record: &JobRecord| record.finished_at.filter(|_| record.state.is_complete());
+        let jobs = free.into_iter().filter_map(|(record, _)| Some((record.id, finished(record)?))).collect();
+        let pinned = pinned.into_iter().filter_map(|(record, _)| finished(record)).collect();
         each(Piece { jobs, pinned, from: end.unwrap_or(from) })?;
         match end {
             Some(end) => before = Some(end),
@@ -210,20 +231,28 @@ fn read(
     }
 }
 
-fn remove(store: &dyn Store, jobs: Vec<JobId>) -> Result<u64, StoreError> {
-    let mut removed = 0;
-    for id in jobs {
-        // Pinned since the listing: it stays.
-        match store.remove(id) {
-            Ok(there) => removed += u64::from(there),
-            Err(error) if error.kind == ErrorKind::Invalid => {}
-            Err(error) if error.kind == ErrorKind::Corrupt => {
-                tracing::warn!(job = %id, %error, "a finished job could not be removed");
-            }
-            Err(error) => return Err(error),
+/// What became of a job that is to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gone {
+    Now,
+    /// Somebody else has removed it.
+    Before,
+    /// It was pinned meanwhile, or cannot be read: a later version may read it.
+    Stays,
+}
+
+fn remove(store: &dyn Store, id: JobId) -> Result<Gone, StoreError> {
+    let removed = store.get(id).and_then(|found| if found.is_some() { store.remove(id) } else { Ok(false) });
+    match removed {
+        Ok(true) => Ok(Gone::Now),
+        Ok(false) => Ok(Gone::Before),
+        Err(error) if error.kind == ErrorKind::Invalid => Ok(Gone::Stays),
+        Err(error) if error.kind == ErrorKind::Corrupt => {
+            tracing::warn!(job = %id, %error, "a finished job could not be removed");
+            Ok(Gone::Stays)
         }
+        Err(error) => Err(error),
     }
-    Ok(removed)
 }
 
 /// The reason that keeps these jobs. When a note of one of them is damaged, each is asked for by itself, and that one
@@ -242,12 +271,6 @@ fn usage(store: &dyn Store, jobs: &[JobId]) -> Result<Vec<Usage>, StoreError> {
     }
 }
 
-fn kept(record: &JobRecord, known: Usage) -> Option<Kept> {
-    let finished = record.finished_at.filter(|_| record.state.is_complete())?;
-    let used = known.last_read.map_or(finished, |read| finished.max(read));
-    Some(Kept { id: record.id, finished, used, bytes: record.size.bytes })
-}
-
 #[cfg(test)]
 mod tests {
     use job_core::{Event, JobSpec};
@@ -260,12 +283,21 @@ mod tests {
         Timestamp::from_micros(seconds * 1_000_000)
     }
 
-    fn job(n: u8, finished: u64, used: u64, bytes: u64) -> Kept {
-        Kept { id: JobId::from_bytes([n; 16]), finished: at(finished), used: at(used), bytes }
+    fn job(n: u8, used: u64, bytes: u64) -> LeastUsed {
+        LeastUsed { id: JobId::from_bytes([n; 16]), used: at(used), bytes }
     }
 
-    fn gone(jobs: &[Kept], policy: Retention) -> Vec<u8> {
-        surplus(jobs.to_vec(), policy, at(100)).iter().map(|id| id.as_bytes()[0]).collect()
+    /// Which of these jobs go, which come in the order of their last use.
+    fn gone(jobs: &[LeastUsed], policy: Retention) -> Vec<u8> {
+        let kept = Kept { jobs: jobs.len() as u64, bytes: jobs.iter().map(|job| job.bytes).sum() };
+        let (mut surplus, mut gone) = (Surplus::of(policy, kept), Vec::new());
+        for job in jobs {
+            if let Some(left) = surplus.filter(|left| left.takes(job)) {
+                gone.push(job.id.as_bytes()[0]);
+                surplus = left.without(job);
+            }
+        }
+        gone
     }
 
     /// Stores a job with an id of that second that has finished at another.
@@ -353,12 +385,32 @@ mod tests {
 
     #[test]
     fn each_limit_takes_what_was_used_longest_ago() {
-        let jobs = [job(1, 10, 90, 50), job(2, 20, 20, 0), job(3, 30, 30, 70), job(4, 99, 99, 10)];
+        let jobs = [job(2, 20, 0), job(3, 30, 70), job(1, 90, 50), job(4, 99, 10)];
         let policy = Retention::default();
         assert_eq!(gone(&jobs, policy), [0u8; 0]);
+        assert_eq!(gone(&jobs, policy.max_jobs(4).max_bytes(130)), [0u8; 0]);
         assert_eq!(gone(&jobs, policy.max_jobs(2)), [2, 3]);
         assert_eq!(gone(&jobs, policy.max_bytes(60)), [3]); // 2 frees nothing
-        assert_eq!(gone(&jobs, policy.max_age(Duration::from_secs(75))), [2, 1]); // age counts from the end
         assert_eq!(gone(&jobs, policy.max_bytes(0)), [3, 1, 4]);
+        assert_eq!(gone(&jobs, policy.max_jobs(3).max_bytes(59)), [2, 3, 1]);
+        assert_eq!(gone(&jobs, policy.max_jobs(0)), [2, 3, 1, 4]);
+    }
+
+    #[test]
+    fn number_and_age_count_together() {
+        let store = job_store::MemoryStore::default();
+        for n in 0..60 {
+            end(&store, u64::from(n), n, 100 + u64::from(n));
+        }
+        let pin = JobId::from_parts(at(0), [0; 10]);
+        store.pin(pin, job_store::Pin::Keep).unwrap();
+        assert_eq!(sweep(&store, Retention::default().max_jobs(40), at(999), &mut Looks::default()).unwrap(), 19);
+        let left: Vec<_> =
+            store.list(None, 0, 99).unwrap().iter().map(|record| record.id.as_bytes()[15]).rev().collect();
+        assert_eq!(left, std::iter::once(0).chain(20..60).collect::<Vec<u8>>());
+        // An age counts as well, from the end.
+        let policy = Retention::default().max_jobs(39).max_age(Duration::from_secs(50));
+        assert_eq!(sweep(&store, policy, at(175), &mut Looks::default()).unwrap(), 5);
+        assert_eq!(store.kept().unwrap().jobs, 35);
     }
 }
