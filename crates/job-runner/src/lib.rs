@@ -224,7 +224,7 @@ pub use crate::{
     },
     read::{
         page::Page,
-        reader::{JobReader, Pieces, Status},
+        reader::{JobReader, Pieces, StateCount, Status},
         unreadable::Unreadable,
     },
     seam::clock::{Clock, ManualClock, SystemClock},

@@ -1,13 +1,14 @@
 //! [`JobReader`]: status, pages and lists, straight from a store.
 
 use std::{
+    fmt,
     io::{self, Write},
     mem,
     sync::Arc,
 };
 
 use job_core::{
-    JobId, JobRecord, JobResult, JobState, Outcome, PageRequest, RowList,
+    JobFilter, JobId, JobRecord, JobResult, JobState, Outcome, PageRequest, RowList,
     wire::{Dialect, StatusPayload},
 };
 use job_store::{Listed, Store, StoreError};
@@ -151,6 +152,39 @@ impl JobReader {
         Ok(self.store.entries(Some(before), 0, limit)?.into_iter().map(entry).collect())
     }
 
+    /// Jobs that `filter` takes, the newest first, older than `before`; the id of the last one is the cursor of the next page.
+    /// A job that cannot be read is among them, with the reason, when it is one of those or nobody can tell. Cost: the page, and
+    /// what is not complete and newer than its last job. See
+    /// [`filtered_entries`](job_store::JobStore::filtered_entries) for filters that name several things.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn filtered(
+        &self,
+        filter: &JobFilter,
+        before: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<Result<JobRecord, Unreadable>>, EngineError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(self.store.filtered_entries(filter, before, limit)?.into_iter().map(entry).collect())
+    }
+
+    /// How many jobs that `filter` takes are in each state that it takes. Those that are not complete are counted to the last,
+    /// complete ones up to [`StateCount::MOST`]: then a count says that there are more. Cost: the jobs that are counted.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn counts(&self, filter: &JobFilter) -> Result<Vec<StateCount>, EngineError> {
+        let states = JobState::ALL.into_iter().filter(|state| filter.takes_state(*state));
+        let count = |state: JobState| {
+            let mut filter = filter.clone();
+            filter.states = vec![state];
+            let most = if state.is_complete() { StateCount::MOST + 1 } else { u64::MAX };
+            Ok(StateCount::of(state, self.store.count(&filter, most)?))
+        };
+        states.map(count).collect()
+    }
+
     /// Jobs, the newest first. Those that cannot be read count for the page and are not shown:
     /// [`entries`](Self::entries) tells of them. Never touches rows.
     ///
@@ -210,6 +244,34 @@ impl JobReader {
         if let Some(reads) = &self.reads {
             reads.note(id);
         }
+    }
+}
+
+/// How many jobs are in a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateCount {
+    /// The state.
+    pub state: JobState,
+    /// How many, [`MOST`](Self::MOST) at most of one that is complete.
+    pub jobs: u64,
+    /// Whether there are more.
+    pub is_capped: bool,
+}
+
+impl StateCount {
+    /// The most that complete jobs of one state are counted to.
+    pub const MOST: u64 = 1_000;
+
+    fn of(state: JobState, jobs: u64) -> Self {
+        let is_capped = state.is_complete() && jobs > Self::MOST;
+        Self { state, jobs: if is_capped { Self::MOST } else { jobs }, is_capped }
+    }
+}
+
+/// The number, with a plus behind it when there are more: `1000+`.
+impl fmt::Display for StateCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{}{}", self.jobs, if self.is_capped { "+" } else { "" }))
     }
 }
 
