@@ -5,7 +5,7 @@ use job_runner::PageRequest;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::list::{Jobs, before};
+use super::list::{FilterQuery, Jobs, before};
 use crate::{
     context::Context,
     extract::{List, Params, Read, Scope},
@@ -68,7 +68,8 @@ pub(crate) struct OverviewQuery {
     params(
         ("projectId" = String, Path, description = "Project that the graph belongs to."),
         ("graphName" = String, Path, description = "Name of the graph."),
-        OverviewQuery
+        OverviewQuery,
+        FilterQuery
     ),
     responses((status = 200, description = "Jobs, the newest first.", body = Overviews), Failures)
 )]
@@ -76,11 +77,13 @@ pub(crate) async fn overview(
     State(api): State<Context>,
     scope: Scope<List>,
     Params(query): Params<OverviewQuery>,
+    Params(filter): Params<FilterQuery>,
 ) -> Result<Json<Overviews>, ApiFailure> {
     let page = PageRequest::parse_at_most(query.offset.as_deref(), query.limit.as_deref(), MOST)?;
     let before = before(query.before.as_deref())?;
+    let filter = filter.on(Some(scope.graph.key))?;
     let read = move |api: &Context| {
-        let jobs = Jobs::new(api.reader.clone(), Some(scope.graph.key), page, before, false);
+        let jobs = Jobs::new(api.reader.clone(), filter, page, before, false);
         let (jobs, next) = jobs.all(|listed| Overview::listed(listed, &api.engine))?;
         Ok(Json(Overviews { jobs, next }))
     };

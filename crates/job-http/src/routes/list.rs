@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use job_runner::{Engine, JobId, JobReader, JobRecord, PageRequest, StoreError, Unreadable, wire::Dialect};
+use job_runner::{
+    Engine, JobFilter, JobId, JobKind, JobReader, JobRecord, JobState, PageRequest, StoreError, Unreadable,
+    job_core::shown, wire::Dialect,
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -30,6 +33,47 @@ pub(crate) struct ListQuery {
     pub(crate) before: Option<String>,
 }
 
+/// Extension: which jobs are listed.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FilterQuery {
+    /// Extension: only jobs in this state, or in one of several with commas: `waiting`, `running`, `cancelling`, `succeeded`,
+    /// `failed`, `cancelled`.
+    #[param(value_type = Option<String>, pattern = "^(waiting|running|cancelling|succeeded|failed|cancelled)(,(waiting|running|cancelling|succeeded|failed|cancelled))*$")]
+    state: Option<String>,
+    /// Extension: only jobs of this kind: `vertex_filter`, `edge_filter` or the name of an algorithm.
+    kind: Option<String>,
+    /// Extension: only jobs of this owner.
+    owner: Option<String>,
+    /// Extension: only jobs with this label.
+    label: Option<String>,
+}
+
+impl FilterQuery {
+    /// The filter, of the jobs on this graph or on any.
+    pub(crate) fn on(self, graph: Option<String>) -> Result<JobFilter, ApiFailure> {
+        let mut filter = JobFilter::default();
+        filter.graph = graph;
+        filter.kind = self.kind.map(|kind| match kind.as_str() {
+            "vertex_filter" => JobKind::VertexFilter,
+            "edge_filter" => JobKind::EdgeFilter,
+            _ => JobKind::Algorithm(kind),
+        });
+        filter.owner = self.owner;
+        filter.labels.extend(self.label);
+        for word in self.state.iter().flat_map(|words| words.split(',')) {
+            let state = JobState::ALL.into_iter().find(|state| state.to_string() == word);
+            filter = filter.state(state.ok_or_else(|| no_state(word))?);
+        }
+        Ok(filter)
+    }
+}
+
+fn no_state(word: &str) -> ApiFailure {
+    let states = JobState::ALL.map(|state| state.to_string()).join(", ");
+    ApiFailure::parameter(format!("parameter state is {}: it must be one or some of {states}", shown(word)))
+}
+
 /// The id behind `before`.
 pub(crate) fn before(text: Option<&str>) -> Result<JobId, ApiFailure> {
     let parsed = text.map_or(Ok(JobId::MAX), str::parse);
@@ -44,7 +88,8 @@ pub(crate) fn before(text: Option<&str>) -> Result<JobId, ApiFailure> {
     params(
         ("projectId" = String, Path, description = "Project that the graph belongs to."),
         ("graphName" = String, Path, description = "Name of the graph."),
-        ListQuery
+        ListQuery,
+        FilterQuery
     ),
     responses((status = 200, description = "Jobs, the newest first.", body = JobListBody), Failures)
 )]
@@ -52,13 +97,15 @@ pub(crate) async fn list(
     State(api): State<Context>,
     scope: Scope<List>,
     Params(query): Params<ListQuery>,
+    Params(filter): Params<FilterQuery>,
 ) -> Result<Response, ApiFailure> {
     let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
     let before = before(query.before.as_deref())?;
+    let filter = filter.on(Some(scope.graph.key))?;
     let start = move |api: &Context| {
         let entries = Entries {
             // A dialect that says how many there are in all has to count the newer ones for that.
-            jobs: Jobs::new(api.reader.clone(), Some(scope.graph.key), page, before, api.dialect.counts_jobs()),
+            jobs: Jobs::new(api.reader.clone(), filter, page, before, api.dialect.counts_jobs()),
             engine: api.engine.clone(),
             dialect: api.dialect,
             at: At::Start,
@@ -75,11 +122,10 @@ pub(crate) fn id(listed: &Listed) -> JobId {
     listed.as_ref().map_or_else(|unreadable| unreadable.job, |record| record.id)
 }
 
-/// A page of the jobs of one graph, or of all, read in steps. Cost: every newer job of the engine, of all graphs.
+/// A page of the jobs that a filter takes, read in steps. Cost: those that are newer, and the page.
 pub(crate) struct Jobs {
     reader: JobReader,
-    /// `None`: any.
-    graph: Option<String>,
+    filter: JobFilter,
     /// Older ones are to be read.
     before: JobId,
     /// Older ones are wanted.
@@ -87,7 +133,7 @@ pub(crate) struct Jobs {
     skip: u64,
     left: u32,
     step: u32,
-    /// Jobs of the graph seen so far.
+    /// Jobs that the filter takes, seen so far.
     pub(crate) seen: u64,
 }
 
@@ -101,14 +147,14 @@ impl Jobs {
     /// Jobs older than `from`, but counts all of them.
     pub(crate) const fn new(
         reader: JobReader,
-        graph: Option<String>,
+        filter: JobFilter,
         page: PageRequest,
         from: JobId,
         counts_all: bool,
     ) -> Self {
         Self {
             reader,
-            graph,
+            filter,
             before: if counts_all { JobId::MAX } else { from },
             from,
             skip: page.offset(),
@@ -124,18 +170,15 @@ impl Jobs {
 
     /// The next jobs of the page, maybe none; `None` at the end of all jobs.
     pub(crate) fn next(&mut self) -> Result<Option<Vec<Listed>>, job_runner::EngineError> {
-        let mut records = self.reader.entries_before(self.before, self.step)?;
+        let mut records = self.reader.filtered(&self.filter, Some(self.before), self.step)?;
         let Some(last) = records.last() else { return Ok(None) };
         self.before = id(last);
         let bytes: usize = records.iter().flatten().map(|record| record.spec.parameters().as_str().len()).sum();
         let (fewest, most) = Self::STEPS;
         self.step = if bytes > Self::LONG { fewest } else { most.min(self.step * 2) };
         records.retain(|record| {
-            // The graph of a job that cannot be read is unknown: it may be this one.
-            let graph = record.as_ref().ok().map(|record| record.spec.graph());
-            let own = self.graph.as_deref().is_none_or(|own| graph.is_none_or(|graph| graph == own));
-            self.seen += u64::from(own);
-            let older = own && id(record) < self.from;
+            self.seen += 1;
+            let older = id(record) < self.from;
             let wanted = older && self.skip == 0 && self.left > 0;
             self.skip -= u64::from(older && self.skip > 0);
             self.left -= u32::from(wanted);
@@ -239,7 +282,8 @@ mod tests {
             let spec = JobSpec::vertex_filter().with_graph("g").with_parameters(&"x".repeat(parameters)).unwrap();
             drop(engine.submit(spec).unwrap());
         }
-        let mut jobs = Jobs::new(engine.reader(), Some("g".to_owned()), PageRequest::default(), JobId::MAX, false);
+        let filter = JobFilter::default().graph("g");
+        let mut jobs = Jobs::new(engine.reader(), filter, PageRequest::default(), JobId::MAX, false);
         std::iter::from_fn(|| jobs.next().unwrap().map(|records| records.len())).collect()
     }
 

@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     cancel::end,
     explain::MOST,
-    list::{Jobs, Listed, before},
+    list::{FilterQuery, Jobs, Listed, before},
     status,
 };
 use crate::{
@@ -81,18 +81,20 @@ pub(crate) struct OperatorQuery {
     get,
     path = "/operator/jobs",
     operation_id = "operatorJobs",
-    params(OperatorQuery),
+    params(OperatorQuery, FilterQuery),
     responses((status = 200, description = "Jobs, the newest first.", body = OperatorJobs), Failures)
 )]
 pub(crate) async fn jobs(
     State(api): State<Context>,
     _: Project<Operate>,
     Params(query): Params<OperatorQuery>,
+    Params(filter): Params<FilterQuery>,
 ) -> Result<Json<OperatorJobs>, ApiFailure> {
     let page = PageRequest::parse_at_most(query.offset.as_deref(), query.limit.as_deref(), MOST)?;
     let before = before(query.before.as_deref())?;
+    let filter = filter.on(query.graph)?;
     let read = move |api: &Context| {
-        let jobs = Jobs::new(api.reader.clone(), query.graph, page, before, false);
+        let jobs = Jobs::new(api.reader.clone(), filter, page, before, false);
         let (jobs, next) = jobs.all(|listed| OperatorJob::of(listed, &api.engine))?;
         Ok(Json(OperatorJobs { jobs, next }))
     };

@@ -2,7 +2,7 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use job_runner::{
-    Parameters,
+    JobSpec, Parameters,
     job_core::{
         shown,
         strict::{self, InvalidBody, Raw},
@@ -39,6 +39,25 @@ pub(crate) struct AlgorithmAction {
     action_id: Option<String>,
 }
 
+/// Extension: what lists are filtered by.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Marks {
+    /// Extension: for whom the job runs.
+    owner: Option<String>,
+    /// Extension: a label of the job, or several with commas.
+    label: Option<String>,
+}
+
+impl Marks {
+    fn put_on(self, mut spec: JobSpec) -> JobSpec {
+        if let Some(owner) = self.owner {
+            spec = spec.owner(owner);
+        }
+        self.label.iter().flat_map(|labels| labels.split(',')).fold(spec, |spec, label| spec.label(label))
+    }
+}
+
 /// Checks the one action that a path serves.
 pub(crate) fn action(given: Option<&str>, expected: &str) -> Result<(), ApiFailure> {
     match given {
@@ -59,6 +78,7 @@ pub(crate) fn action(given: Option<&str>, expected: &str) -> Result<(), ApiFailu
         ("projectId" = String, Path, description = "Project that the graph belongs to."),
         ("graphName" = String, Path, description = "Name of the graph."),
         QueryAction,
+        Marks,
         ("Idempotency-Key" = Option<String>, Header, description = "A text of the client's own: the same request with the same key is the same job.")
     ),
     request_body(content = VertexFilterBody, example = json!({"labels": ["user"]})),
@@ -78,11 +98,13 @@ pub(crate) async fn vertices(
     State(api): State<Context>,
     scope: Scope<FilterVertices>,
     Params(query): Params<QueryAction>,
+    Params(marks): Params<Marks>,
     key: Key,
     Text(body): Text,
 ) -> Result<Response, ApiFailure> {
     action(query.action_id.as_deref(), "query")?;
-    submit(&api, key, scope.graph, JobRequest::VertexFilter(object(body, ErrorCode::VertexCondition)?)).await
+    submit(&api, (key, marks), scope.graph, JobRequest::VertexFilter(object(body, ErrorCode::VertexCondition)?))
+        .await
 }
 
 /// Starts an edge filter.
@@ -94,6 +116,7 @@ pub(crate) async fn vertices(
         ("projectId" = String, Path, description = "Project that the graph belongs to."),
         ("graphName" = String, Path, description = "Name of the graph."),
         QueryAction,
+        Marks,
         ("Idempotency-Key" = Option<String>, Header, description = "A text of the client's own: the same request with the same key is the same job.")
     ),
     request_body(content = EdgeFilterBody, example = json!({"labels": ["rate"]})),
@@ -113,11 +136,12 @@ pub(crate) async fn edges(
     State(api): State<Context>,
     scope: Scope<FilterEdges>,
     Params(query): Params<QueryAction>,
+    Params(marks): Params<Marks>,
     key: Key,
     Text(body): Text,
 ) -> Result<Response, ApiFailure> {
     action(query.action_id.as_deref(), "query")?;
-    submit(&api, key, scope.graph, JobRequest::EdgeFilter(object(body, ErrorCode::EdgeCondition)?)).await
+    submit(&api, (key, marks), scope.graph, JobRequest::EdgeFilter(object(body, ErrorCode::EdgeCondition)?)).await
 }
 
 /// Starts an algorithm.
@@ -129,6 +153,7 @@ pub(crate) async fn edges(
         ("projectId" = String, Path, description = "Project that the graph belongs to."),
         ("graphName" = String, Path, description = "Name of the graph."),
         AlgorithmAction,
+        Marks,
         ("Idempotency-Key" = Option<String>, Header, description = "A text of the client's own: the same request with the same key is the same job.")
     ),
     request_body(content = AlgorithmBody, example = json!({"algorithmName": "pagerank", "parameters": {}})),
@@ -148,16 +173,22 @@ pub(crate) async fn algorithm(
     State(api): State<Context>,
     scope: Scope<RunAlgorithm>,
     Params(query): Params<AlgorithmAction>,
+    Params(marks): Params<Marks>,
     key: Key,
     Text(body): Text,
 ) -> Result<Response, ApiFailure> {
     action(query.action_id.as_deref(), "execute-algorithm")?;
-    submit(&api, key, scope.graph, read_algorithm(&body)?).await
+    submit(&api, (key, marks), scope.graph, read_algorithm(&body)?).await
 }
 
-async fn submit(api: &Context, key: Key, graph: Graph, request: JobRequest) -> Result<Response, ApiFailure> {
+async fn submit(
+    api: &Context,
+    (key, marks): (Key, Marks),
+    graph: Graph,
+    request: JobRequest,
+) -> Result<Response, ApiFailure> {
     let submit = move |api: &Context| {
-        let spec = graph.of(api.graphs.check(&graph, &request)?);
+        let spec = marks.put_on(graph.of(api.graphs.check(&graph, &request)?));
         let kind = spec.kind().clone();
         let job = key.submit(&api.engine, spec)?;
         Ok(json(StatusCode::OK, api.dialect.acknowledged(job.id(), Some(&kind))))

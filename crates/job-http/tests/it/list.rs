@@ -167,3 +167,36 @@ async fn other_dialects_have_other_words_for_states() {
         assert_eq!(one["result"], if database { json!("success") } else { json!(null) });
     }
 }
+
+/// A page of one graph read every newer job of all graphs.
+#[tokio::test]
+async fn a_list_is_filtered_by_state_kind_owner_and_label() {
+    let service = service();
+    let done = service.run(JobSpec::vertex_filter().owner("Sarah"));
+    let failed = service.run(JobSpec::algorithm("shortest_path").label("nightly"));
+    let waiting = service.submit(JobSpec::edge_filter().owner("Sarah").label("nightly").label("team=搜索"));
+    service.engine.submit(JobSpec::edge_filter().with_graph("other/movies").owner("Sarah")).unwrap();
+    for (query, expected) in [
+        ("state=waiting", vec![waiting]),
+        ("state=failed,waiting", vec![waiting, failed]),
+        ("kind=vertex_filter", vec![done]),
+        ("kind=shortest_path&state=failed", vec![failed]),
+        ("kind=shortest_path&state=succeeded", vec![]),
+        ("owner=Sarah", vec![waiting, done]),
+        ("owner=Sarah&limit=1&offset=1", vec![done]),
+        ("owner=sarah", vec![]),
+        ("label=nightly", vec![waiting, failed]),
+        ("label=team%3D%E6%90%9C%E7%B4%A2", vec![waiting]),
+        ("label=nightly&owner=Sarah", vec![waiting]),
+    ] {
+        for path in ["/jobs/status", "/jobs/overview"] {
+            let list = service.get(&format!("{path}?{query}")).await.json();
+            let ids: Vec<&str> =
+                list["jobs"].as_array().unwrap().iter().map(|job| job["jobId"].as_str().unwrap()).collect();
+            assert_eq!(ids, expected.iter().map(ToString::to_string).collect::<Vec<_>>(), "{path}?{query}");
+        }
+    }
+    let refused = service.get("/jobs/status?state=done").await.error();
+    assert_eq!((refused.0, refused.1.as_str()), (400, "GES.8005"));
+    assert!(refused.2.starts_with("parameter state is done: it must be one or some of waiting,"), "{}", refused.2);
+}

@@ -113,3 +113,22 @@ async fn parameters_stay_as_they_were_written_byte_for_byte() {
     let body = r#"{"algorithmName":"path","parameters":null}"#;
     assert_eq!(stored("/action?action_id=execute-algorithm", body).await, "{}");
 }
+
+#[tokio::test]
+async fn a_request_may_name_an_owner_and_labels() {
+    let service = service();
+    let path = "/vertices/action?action_id=query&owner=Sarah&label=nightly,team%3Dsearch,nightly";
+    let id = service.post(path, r#"{"labels":["user"]}"#).await.json()["jobId"].as_str().unwrap().to_owned();
+    let spec = service.engine.job(id.parse().unwrap()).unwrap().unwrap().record().spec;
+    assert_eq!(spec.options().owner.as_deref(), Some("Sarah"));
+    assert!(spec.options().labels.iter().eq(["nightly", "team=search"]));
+    for marks in [
+        "owner=",
+        "label=",
+        "label=a,,b",
+        &format!("label={}", (0..17).map(|n| format!("{n},")).collect::<String>() + "x"),
+    ] {
+        let answer = service.post(&format!("/vertices/action?action_id=query&{marks}"), "{}").await;
+        assert_eq!(answer.error().0, 400, "{marks}");
+    }
+}
