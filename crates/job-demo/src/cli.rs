@@ -54,7 +54,7 @@ use job_demo::{
 };
 use job_runner::PageRequest;
 
-use self::{list::Listing, location::Location, pick::Pick};
+use self::{list::Listing, location::Location, pick::Pick, submit::Marks};
 
 const DEFAULT_STORE: &str = "job-demo-store";
 
@@ -189,6 +189,8 @@ enum Command {
         /// Request body of a filter, or parameters of an algorithm
         #[arg(long, value_name = "JSON", default_value = "{}")]
         parameters: String,
+        #[command(flatten)]
+        marks: Marks,
         /// Wait for its end; without a server of the directory, the job is run here
         #[arg(long)]
         wait: bool,
@@ -324,7 +326,9 @@ impl Cli {
         let Self { global, command } = self;
         match command {
             Command::Run { pending } => run::run(&global, pending),
-            Command::Submit { work, parameters, wait } => submit::submit(&global, &work, parameters, wait),
+            Command::Submit { work, parameters, marks, wait } => {
+                submit::submit(&global, &work, parameters, marks, wait)
+            }
             Command::Retry { id, wait } => submit::retry(&global, &id, wait),
             Command::Rows { id, offset, limit } => {
                 rows::rows(&global, &id, PageRequest::parse(offset.as_deref(), Some(&limit))?)

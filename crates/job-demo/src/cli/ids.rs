@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::ops::ControlFlow;
 
-use job_runner::{InvalidJobId, JobId, job_core::shown};
+use job_runner::{InvalidJobId, JobFilter, JobId, job_core::shown};
 
 use super::{
     exit::{Exit, Mistake},
@@ -62,7 +62,7 @@ pub(super) fn find(source: &dyn Source, text: &str) -> Result<Option<JobId>, Box
         return Ok(None);
     }
     let mut found = Vec::new();
-    source.each(&mut |job| {
+    source.each(&JobFilter::default(), &mut |job| {
         if job.id.to_string().ends_with(text) {
             found.push(job.id);
         }

@@ -61,6 +61,19 @@ impl State {
         states.copied().find(|state| state.as_str() == name).unwrap_or(Self::Unreadable)
     }
 
+    /// As a store has it; none of a job that cannot be read.
+    pub(super) const fn stored(self) -> Option<JobState> {
+        match self {
+            Self::Waiting => Some(JobState::Waiting),
+            Self::Running => Some(JobState::Running { cancelling: false }),
+            Self::Cancelling => Some(JobState::Running { cancelling: true }),
+            Self::Succeeded => Some(JobState::Complete(Outcome::Succeeded)),
+            Self::Failed => Some(JobState::Complete(Outcome::Failed)),
+            Self::Cancelled => Some(JobState::Complete(Outcome::Cancelled)),
+            Self::Unreadable => None,
+        }
+    }
+
     /// The word, in the colour of the state.
     pub(super) fn paint(self, text: &str) -> String {
         let colour = match self {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use jiff::Timestamp as Instant;
-use job_runner::{JobId, PageRequest, Parameters, Timestamp};
+use job_runner::{JobFilter, JobId, PageRequest, Parameters, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 
@@ -32,6 +32,9 @@ pub(super) const LIMIT: &str = "20";
 /// How many of the newest jobs are looked at so that the ends of ids are told from theirs. An end that is that of an older
 /// job, too, is refused where it is given.
 const CONSIDERED: usize = 10_000;
+
+/// How many jobs behind the list are counted.
+const MORE: u64 = 1_000;
 
 /// How often `--watch` looks.
 const TICK: Duration = Duration::from_secs(1);
@@ -67,7 +70,7 @@ pub(super) fn list(global: &Global, listing: &Listing) -> CommandResult {
 /// The jobs of one moment.
 struct Look {
     jobs: Vec<Job>,
-    /// The ids that were seen on the way.
+    /// The ids of the newest jobs of all.
     all: Vec<JobId>,
     /// Jobs that are behind these.
     more: u64,
@@ -83,18 +86,24 @@ impl Look {
         let considered = if global.json { 0 } else { CONSIDERED };
         let mut skip = listing.page.offset();
         let mut look = Self { jobs: Vec::new(), all: Vec::new(), more: 0, is_cut: false };
-        source.each(&mut |job| {
-            look.all.push(job.id);
-            if listing.pick.takes(&job, graph) {
+        source.each(&listing.pick.filter(graph), &mut |job| {
+            if listing.pick.takes(&job) {
                 match () {
                     () if skip > 0 => skip -= 1,
                     () if look.jobs.len() < limit => look.jobs.push(job),
                     () => look.more += 1,
                 }
             }
-            look.is_cut = look.jobs.len() >= limit && look.all.len() >= considered;
+            look.is_cut = look.jobs.len() >= limit && look.more >= MORE;
             if look.is_cut { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
+        if considered > 0 {
+            source.each(&JobFilter::default(), &mut |job| {
+                look.all.push(job.id);
+                let enough = look.all.len() >= considered;
+                if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+        }
         Ok(look)
     }
 

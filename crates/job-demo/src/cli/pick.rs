@@ -1,6 +1,7 @@
 //! [`Pick`]: which jobs a list shows.
 
 use clap::Args;
+use job_runner::{JobFilter, JobKind};
 
 use super::job::{Job, State};
 
@@ -13,14 +14,43 @@ pub(super) struct Pick {
     /// Only jobs of this work: `vertex_filter`, `edge_filter` or the name of an algorithm
     #[arg(long, value_name = "WORK")]
     work: Option<String>,
+    /// Only jobs of this owner
+    #[arg(long, value_name = "NAME")]
+    owner: Option<String>,
+    /// Only jobs with this label
+    #[arg(long, value_name = "LABEL")]
+    label: Option<String>,
 }
 
 impl Pick {
-    /// Whether the job is one of those, and of the graph if one is named.
-    pub(super) fn takes(&self, job: &Job, graph: Option<&str>) -> bool {
-        (self.state.is_empty() || self.state.contains(&job.state))
-            && self.work.as_deref().is_none_or(|work| work == job.work)
-            && graph.is_none_or(|graph| graph == job.graph)
+    /// What leads to the jobs, on this graph if one is named.
+    pub(super) fn filter(&self, graph: Option<&str>) -> JobFilter {
+        let mut filter = JobFilter::default();
+        filter.graph = graph.map(str::to_owned);
+        filter.kind = self.work.as_deref().map(kind);
+        filter.owner.clone_from(&self.owner);
+        filter.labels.extend(self.label.clone());
+        // Those that cannot be read have no state: they are picked out of all.
+        let states: Option<Vec<_>> = self.state.iter().map(|state| state.stored()).collect();
+        filter.states = states.unwrap_or_default();
+        filter
+    }
+
+    /// Whether a job that the filter leads to is one of those. Of one that cannot be read nobody knows more than that.
+    pub(super) fn takes(&self, job: &Job) -> bool {
+        let asks = self.work.is_some() || self.owner.is_some() || self.label.is_some();
+        match job.state {
+            State::Unreadable => self.state.contains(&State::Unreadable) || (self.state.is_empty() && !asks),
+            state => self.state.is_empty() || self.state.contains(&state),
+        }
+    }
+}
+
+fn kind(work: &str) -> JobKind {
+    match work {
+        "vertex_filter" => JobKind::VertexFilter,
+        "edge_filter" => JobKind::EdgeFilter,
+        name => JobKind::Algorithm(name.to_owned()),
     }
 }
 
@@ -31,27 +61,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_is_picked_by_state_work_and_graph() {
+    fn a_job_is_picked_by_state_work_owner_label_and_graph() {
         let now = Timestamp::from_micros(1_000_000);
-        let spec = JobSpec::algorithm("kcore").with_graph("movies");
-        let record = JobRecord::waiting(JobId::from_parts(now, [0; 10]), spec, now);
-        let waiting = Job::from(&record);
-        let cancelled = Job::from(&record.apply(Event::Cancel, now).unwrap());
-        let pick =
-            |state: &[State], work: Option<&str>| Pick { state: state.to_vec(), work: work.map(str::to_owned) };
+        let spec = JobSpec::algorithm("kcore").with_graph("movies").owner("Sarah").label("nightly");
+        let waiting = JobRecord::waiting(JobId::from_parts(now, [0; 10]), spec, now);
+        let cancelled = waiting.apply(Event::Cancel, now).unwrap();
+        let state = |state: &[State]| Pick { state: state.to_vec(), ..Pick::default() };
+        let text = |text: &str| Some(text.to_owned());
         for (pick, graph, expected) in [
-            (pick(&[], None), None, (true, true)),
-            (pick(&[State::Waiting], None), None, (true, false)),
-            (pick(&[State::Failed, State::Cancelled], None), Some("movies"), (false, true)),
-            (pick(&[], Some("kcore")), None, (true, true)),
-            (pick(&[], Some("k_hop")), None, (false, false)),
-            (pick(&[], None), Some("wordnet"), (false, false)),
+            (Pick::default(), None, (true, true)),
+            (state(&[State::Waiting]), None, (true, false)),
+            (state(&[State::Waiting, State::Unreadable]), None, (true, false)),
+            (state(&[State::Failed, State::Cancelled]), Some("movies"), (false, true)),
+            (Pick { work: text("kcore"), ..Pick::default() }, None, (true, true)),
+            (Pick { work: text("vertex_filter"), ..Pick::default() }, None, (false, false)),
+            (Pick { owner: text("Sarah"), ..state(&[State::Waiting]) }, None, (true, false)),
+            (Pick { owner: text("Sidney"), ..Pick::default() }, None, (false, false)),
+            (Pick { label: text("nightly"), ..Pick::default() }, None, (true, true)),
+            (Pick { label: text("night"), ..Pick::default() }, None, (false, false)),
+            (Pick::default(), Some("wordnet"), (false, false)),
         ] {
-            assert_eq!(
-                (pick.takes(&waiting, graph), pick.takes(&cancelled, graph)),
-                expected,
-                "{pick:?} {graph:?}"
-            );
+            let takes = |record: &JobRecord| pick.filter(graph).takes(record) && pick.takes(&Job::from(record));
+            assert_eq!((takes(&waiting), takes(&cancelled)), expected, "{pick:?} {graph:?}");
         }
+        let unreadable = Job { state: State::Unreadable, ..Job::from(&waiting) };
+        assert!(Pick::default().takes(&unreadable) && state(&[State::Unreadable]).takes(&unreadable));
+        assert!(!state(&[State::Waiting]).takes(&unreadable));
     }
 }

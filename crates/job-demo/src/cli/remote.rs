@@ -3,7 +3,9 @@
 use std::{error::Error, ops::ControlFlow, time::Duration};
 
 use hyper::Method;
-use job_runner::{EngineError, JobId, JobKind, JobSpec, PageRequest, Parameters, Timestamp, wire::ErrorCode};
+use job_runner::{
+    EngineError, JobFilter, JobId, JobKind, JobSpec, PageRequest, Parameters, Timestamp, wire::ErrorCode,
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{json, value::RawValue};
 
@@ -59,6 +61,23 @@ fn escaped(name: &str) -> String {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => text + &char::from(byte).to_string(),
         other => format!("{text}%{other:02X}"),
     })
+}
+
+/// A filter behind other parameters of a path.
+fn parameters_of(filter: &JobFilter) -> String {
+    let states: Vec<String> = filter.states.iter().map(ToString::to_string).collect();
+    behind([
+        ("graph", filter.graph.clone()),
+        ("kind", filter.kind.as_ref().map(ToString::to_string)),
+        ("owner", filter.owner.clone()),
+        ("label", filter.labels.first().cloned()),
+        ("state", Some(states.join(",")).filter(|states| !states.is_empty())),
+    ])
+}
+
+/// Parameters of a path behind others, those that there are.
+fn behind<const N: usize>(parameters: [(&str, Option<String>); N]) -> String {
+    parameters.into_iter().filter_map(|(name, value)| Some(format!("&{name}={}", escaped(&value?)))).collect()
 }
 
 /// An answer that is no error.
@@ -141,9 +160,14 @@ impl From<Entry> for Job {
 }
 
 impl Source for Remote {
-    fn each(&self, visit: &mut dyn FnMut(Job) -> ControlFlow<()>) -> Result<(), Box<dyn Error>> {
+    fn each(
+        &self,
+        filter: &JobFilter,
+        visit: &mut dyn FnMut(Job) -> ControlFlow<()>,
+    ) -> Result<(), Box<dyn Error>> {
+        let filter = parameters_of(filter);
         // Most lists are short.
-        let mut path = "/operator/jobs?limit=100".to_owned();
+        let mut path = format!("/operator/jobs?limit=100{filter}");
         loop {
             let page: Listed = self.get(&path)?;
             for entry in page.jobs {
@@ -152,7 +176,7 @@ impl Source for Remote {
                 }
             }
             match page.next {
-                Some(next) => path = format!("/operator/jobs?limit=1000&before={next}"),
+                Some(next) => path = format!("/operator/jobs?limit=1000&before={next}{filter}"),
                 None => return Ok(()),
             }
         }
@@ -230,7 +254,11 @@ impl Changes for Remote {
                 format!(r#"{{"algorithmName":{},"parameters":{given}}}"#, json!(name)),
             ),
         };
-        let path = format!("{}/{action}", base(spec.graph()));
+        let options = spec.options();
+        let labels: Vec<&str> = options.labels.iter().map(String::as_str).collect();
+        let marks =
+            [("owner", options.owner.clone()), ("label", Some(labels.join(",")).filter(|_| !labels.is_empty()))];
+        let path = format!("{}/{action}{}", base(spec.graph()), behind(marks));
         let reply = accepted(self.ask(Method::POST, &path, body)?)?;
         Ok(serde_json::from_slice::<Acknowledged>(&reply.body)?.job_id)
     }
@@ -263,6 +291,8 @@ impl Changes for Remote {
 
 #[cfg(test)]
 mod tests {
+    use job_runner::{JobState, Outcome};
+
     use super::*;
 
     #[test]
@@ -272,6 +302,17 @@ mod tests {
         {
             assert_eq!(escaped(name), expected);
         }
+    }
+
+    #[test]
+    fn a_filter_is_asked_for_by_name() {
+        let filter =
+            JobFilter::default().graph("a b").owner("Sarah").label("team=搜索").kind(JobKind::VertexFilter);
+        let filter = filter.state(JobState::Waiting).state(JobState::Complete(Outcome::Failed));
+        let expected =
+            "&graph=a%20b&kind=vertex_filter&owner=Sarah&label=team%3D%E6%90%9C%E7%B4%A2&state=waiting%2Cfailed";
+        assert_eq!(parameters_of(&filter), expected);
+        assert_eq!(parameters_of(&JobFilter::default()), "");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::{error::Error, ops::ControlFlow, sync::Arc, time::Duration};
 
 use job_demo::{check::check, graphs::Graphs};
-use job_runner::{Engine, EngineError, JobId, JobReader, JobSpec, PageRequest, Parameters, wire::Dialect};
+use job_runner::{
+    Engine, EngineError, JobFilter, JobId, JobReader, JobSpec, PageRequest, Parameters, wire::Dialect,
+};
 
 use super::{
     Global,
@@ -32,8 +34,12 @@ impl Answer {
 
 /// Answers about jobs.
 pub(super) trait Source {
-    /// Shows every job, the newest first, until `visit` breaks.
-    fn each(&self, visit: &mut dyn FnMut(Job) -> ControlFlow<()>) -> Result<(), Box<dyn Error>>;
+    /// Shows every job that `filter` takes, the newest first, until `visit` breaks.
+    fn each(
+        &self,
+        filter: &JobFilter,
+        visit: &mut dyn FnMut(Job) -> ControlFlow<()>,
+    ) -> Result<(), Box<dyn Error>>;
 
     /// One job; `None` if there is no such job.
     fn job(&self, id: JobId) -> Result<Option<Job>, Box<dyn Error>>;
@@ -106,14 +112,15 @@ impl Local {
 }
 
 impl Source for JobReader {
-    fn each(&self, visit: &mut dyn FnMut(Job) -> ControlFlow<()>) -> Result<(), Box<dyn Error>> {
+    fn each(
+        &self,
+        filter: &JobFilter,
+        visit: &mut dyn FnMut(Job) -> ControlFlow<()>,
+    ) -> Result<(), Box<dyn Error>> {
         const PIECE: u32 = 500;
         let mut before = None;
         loop {
-            let entries = match before {
-                None => self.entries(PageRequest::new(0, PIECE)?)?,
-                Some(before) => self.entries_before(before, PIECE)?,
-            };
+            let entries = self.filtered(filter, before, PIECE)?;
             let is_end = entries.len() < usize::try_from(PIECE)?;
             for job in entries.into_iter().map(Job::from) {
                 before = Some(job.id);
@@ -140,8 +147,12 @@ impl Source for JobReader {
 }
 
 impl Source for Local {
-    fn each(&self, visit: &mut dyn FnMut(Job) -> ControlFlow<()>) -> Result<(), Box<dyn Error>> {
-        self.engine.reader().each(visit)
+    fn each(
+        &self,
+        filter: &JobFilter,
+        visit: &mut dyn FnMut(Job) -> ControlFlow<()>,
+    ) -> Result<(), Box<dyn Error>> {
+        self.engine.reader().each(filter, visit)
     }
 
     fn job(&self, id: JobId) -> Result<Option<Job>, Box<dyn Error>> {

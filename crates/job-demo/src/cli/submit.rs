@@ -6,6 +6,7 @@ use std::{
     process::ExitCode,
 };
 
+use clap::Args;
 use job_demo::algorithms::Algorithm;
 use job_runner::{
     EngineError, JobId, JobSpec,
@@ -22,12 +23,32 @@ use super::{
     words::{thousands, took},
 };
 
-pub(super) fn submit(global: &Global, work: &str, parameters: String, wait: bool) -> CommandResult {
+pub(super) fn submit(global: &Global, work: &str, parameters: String, marks: Marks, wait: bool) -> CommandResult {
     let parameters = strict::object("--parameters", parameters)?;
     known(work)?;
-    let spec = spec(work).with_graph(global.graph().as_str()).with_raw_parameters(parameters);
+    let spec = marks.put_on(spec(work).with_graph(global.graph().as_str()).with_raw_parameters(parameters));
     let jobs = open(global, wait)?;
     acknowledge(global, &*jobs, jobs.submit(spec)?, wait)
+}
+
+/// What lists are filtered by.
+#[derive(Debug, Default, Args)]
+pub(super) struct Marks {
+    /// For whom the job runs
+    #[arg(long, value_name = "NAME")]
+    owner: Option<String>,
+    /// A label to find it by; may be repeated, or several with commas
+    #[arg(long, value_name = "LABEL", value_delimiter = ',')]
+    label: Vec<String>,
+}
+
+impl Marks {
+    fn put_on(self, mut spec: JobSpec) -> JobSpec {
+        if let Some(owner) = self.owner {
+            spec = spec.owner(owner);
+        }
+        self.label.into_iter().fold(spec, JobSpec::label)
+    }
 }
 
 /// The same request as a new job.

@@ -98,6 +98,35 @@ fn a_job_outlives_the_process_that_took_it() {
 }
 
 #[test]
+fn a_list_is_filtered_by_owner_label_state_and_work() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path();
+    let submit = |arguments: &[&str]| {
+        let told = told(store, &[&["--json", "submit", "kcore"], arguments].concat());
+        json(&told)["jobId"].as_str().unwrap().to_owned()
+    };
+    let plain = submit(&[]);
+    let sarah = submit(&["--owner", "Sarah", "--label", "nightly,team=search"]);
+    let nightly = submit(&["--label", "nightly"]);
+    told(store, &["cancel", &nightly]);
+    for (arguments, expected) in [
+        (&[][..], vec![&nightly, &sarah, &plain]),
+        (&["--owner", "Sarah"], vec![&sarah]),
+        (&["--label", "nightly"], vec![&nightly, &sarah]),
+        (&["--label", "nightly", "--state", "cancelled"], vec![&nightly]),
+        (&["--state", "waiting,failed"], vec![&sarah, &plain]),
+        (&["--work", "kcore", "--limit", "1", "--offset", "1"], vec![&sarah]),
+        (&["--work", "vertex_filter"], vec![]),
+        (&["--owner", "Sidney"], vec![]),
+    ] {
+        let list = told(store, &[&["--json", "list"], arguments].concat());
+        let ids: Vec<String> = list.lines().map(|line| json(line)["jobId"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(ids.iter().collect::<Vec<_>>(), expected, "{arguments:?}");
+    }
+    assert_eq!(told(store, &["list", "--owner", "Sidney"]), "no such jobs\n");
+}
+
+#[test]
 fn each_kind_of_mistake_has_an_exit_code_and_no_number_of_the_system() {
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path();
