@@ -22,6 +22,7 @@ mod draining;
 mod dropping;
 pub mod finished_jobs;
 mod latency;
+mod listing;
 pub mod memory;
 mod other_stores;
 mod page;
@@ -61,6 +62,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "draining", about: "no-op jobs that wait", run: draining::run },
     Scenario { name: "synced", about: "an fsync before every acknowledgement", run: synced::run },
     Scenario { name: "finished-jobs", about: "many finished, many waiting jobs", run: finished_jobs::run },
+    Scenario { name: "listing", about: "lists by a filter, retention, labels", run: listing::run },
     Scenario { name: "latency", about: "one job at a time; cancelling", run: latency::run },
     Scenario { name: "postgres", about: "jobs and rows on a PostgreSQL server, fsync on", run: postgres::run },
     Scenario {
