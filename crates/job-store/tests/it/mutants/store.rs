@@ -9,7 +9,8 @@ use std::{
 };
 
 use job_core::{
-    Failure, FailureKind, JobClass, JobFilter, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec, JobState, Outcome, Outputs, Parameters, ResultSize, RowList, Segment, Timestamp,
+    Failure, FailureKind, JobClass, JobFilter, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec,
+    JobState, Outcome, Outputs, Parameters, ResultSize, RowList, Segment, Timestamp,
 };
 use job_store::{
     Block, BlockBuilder, Durability, EachBlock, EachRows, ErrorKind, JobStore, Kept, LeastUsed, Listed,
