@@ -130,13 +130,11 @@ async fn completion(api: &Context, job: &JobHandle, wait: Duration) -> Result<Jo
         () = sleep_until(until) => None,
         () = api.shutdown.closed() => None,
     };
-    match end {
-        Some(record) => Ok(record),
-        None => {
-            let job = job.clone();
-            api.go_on(move |api| api.refresh(&job, &job.id().to_string())).await
-        }
+    if let Some(record) = end {
+        return Ok(record);
     }
+    let job = job.clone();
+    api.go_on(move |api| api.refresh(&job, &job.id().to_string())).await
 }
 
 pub(crate) fn wait(text: Option<&str>, longest: Duration) -> Result<Option<Duration>, ApiFailure> {
