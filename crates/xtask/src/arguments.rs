@@ -61,7 +61,9 @@ impl Options {
         let mut options = Self { command, topic: None, wordnet: WordNet::Anywhere, rest: Vec::new() };
         while let Some(argument) = arguments.next() {
             if let Some(directory) = value(&argument, "--wordnet", &mut arguments) {
-                let directory = directory.ok_or("--wordnet needs a directory after it")?;
+                if directory.is_empty() {
+                    return Err("--wordnet needs a directory after it".to_owned());
+                }
                 options.wordnet = WordNet::Directory(directory.into());
                 continue;
             }
@@ -84,16 +86,12 @@ impl Options {
     }
 }
 
-/// The value of this option, behind a `=` or as the next argument, if `argument` is the option. `None` if it is
-/// another one, `Some(None)` if there is no value.
-pub(crate) fn value(
-    argument: &str,
-    option: &str,
-    next: &mut impl Iterator<Item = String>,
-) -> Option<Option<String>> {
+/// The value of this option, behind a `=` or as the next argument, and empty if there is none; `None` if `argument` is not
+/// the option.
+pub(crate) fn value(argument: &str, option: &str, next: &mut impl Iterator<Item = String>) -> Option<String> {
     match argument.strip_prefix(option)? {
-        "" => Some(next.next()),
-        rest => rest.strip_prefix('=').map(|value| Some(value.to_owned()).filter(|value| !value.is_empty())),
+        "" => Some(next.next().unwrap_or_default()),
+        rest => rest.strip_prefix('=').map(str::to_owned),
     }
 }
 

@@ -167,7 +167,7 @@ fn parse(arguments: &[String]) -> Outcome<(u32, Vec<String>)> {
     while let Some(argument) = arguments.next() {
         match value(&argument, "--seconds", &mut arguments) {
             Some(given) => {
-                let given = given.and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0);
+                let given = given.parse().ok().filter(|seconds| *seconds > 0);
                 seconds = given.ok_or("--seconds needs a whole number after it, at least 1")?;
             }
             None => only.push(argument),
