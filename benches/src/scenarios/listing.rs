@@ -1,4 +1,4 @@
-//! Lists by a filter, retention and labels: each costs what it is about, whatever else is in the store.
+//! Lists by a filter, retention and labels: each costs its own part, with anything else in the store.
 
 use std::{path::Path, sync::Arc};
 

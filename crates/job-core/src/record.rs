@@ -44,7 +44,7 @@ pub struct JobRecord {
     pub size: ResultSize,
     /// Of a cancelled job: how far its last attempt was when it stopped, in percent; `None` if it had none.
     pub progress: Option<u8>,
-    /// What a later version of this library has noted of it.
+    /// Fields that a later version of this library has added.
     pub later: LaterFields,
 }
 

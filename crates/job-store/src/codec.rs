@@ -308,7 +308,7 @@ fn fields(record: &JobRecord) -> Vec<Field<'_>> {
     all.map(|(tag, value)| Field { tag, value }).collect()
 }
 
-/// What fields say.
+/// The content of fields.
 #[derive(Default)]
 struct Said {
     progress: Option<u8>,

@@ -23,13 +23,13 @@
 //!
 //! A check and the write that it is about are one step, which nothing comes between: a transaction, a statement, or a lock.
 //!
-//! A store is a handle, whose clones share one content: the writer of a segment holds a clone, because a worker keeps it for as
-//! long as an attempt lasts. A store that wraps another hands calls on with [`forward!`](crate::forward).
+//! A store is a handle, whose clones share one content. The writer of a segment holds a clone, because a worker keeps
+//! it for as long as an attempt lasts. A store that wraps another hands calls on with [`forward!`](crate::forward).
 //!
-//! Blocks are stored as they come, under [`SegmentKey::block_key`], which sorts them as their rows; [`codec`](crate::codec)
-//! makes bytes of records, results and checkpoints, with a checksum around them. An error of what lies beneath has its class
-//! by [`StoreError::caused`]. [`Seats`](crate::Seats) is the one seat of an engine. `job-runner` has all this as
-//! `job_runner::store`.
+//! Blocks are stored as they come, under [`SegmentKey::block_key`], which sorts them as their rows.
+//! [`codec`](crate::codec) makes bytes of records, results and checkpoints, with a checksum around them. An error of
+//! what lies beneath has its class by [`StoreError::caused`]. [`Seats`](crate::Seats) is the one seat of an engine.
+//! `job-runner` has all this as `job_runner::store`.
 //!
 //! [`conformance`](crate::conformance) tells whether it is a store. A fixture says where one is; its other methods let the laws
 //! about crashes, damage and costs be tried, which pass without them. `tests/laws.rs` of the example has all of them, and the
@@ -219,7 +219,7 @@ pub fn check_checkpoint(job: JobId, bytes: &[u8]) -> Result<(), StoreError> {
 /// Rows of one block.
 #[derive(Debug)]
 pub struct Cut<'a> {
-    /// What was wanted of the block.
+    /// The rows that were wanted of the block.
     pub rows: Rows<'a>,
     /// The first row of the block.
     pub first: u64,
@@ -330,7 +330,7 @@ impl Tally {
         self.rows
     }
 
-    /// What the result says of the segment.
+    /// The result's entry of the segment.
     #[must_use]
     pub const fn segment(&self) -> Segment {
         Segment { attempt: self.key.attempt, number: self.key.number, rows: self.rows, bytes: self.bytes }

@@ -27,11 +27,12 @@ pub enum Fault {
     Write(u64),
     /// From this write on every write fails.
     WritesFrom(u64),
-    /// The write with this number is done, but its caller is told that it failed: as when a machine dies
+    /// The write with this number is done, but its caller is told that it failed. This is as when a machine dies
     /// between the fsync and the answer.
     AfterWrite(u64),
     /// The write with this number, if it is that of results, and every later one of the same attempts finds that their
-    /// rows are [`Lost`](ErrorKind::Lost): as when a server has died and come back without what it had not flushed.
+    /// rows are [`Lost`](ErrorKind::Lost). This is as when a server has died and come back without the rows that it
+    /// had not flushed.
     RowsLost(u64),
     /// Every call fails, reads too: as when the network to the store is cut.
     Cut,
@@ -44,7 +45,7 @@ pub enum Fault {
 pub enum Moment {
     /// The write is about to be done.
     Before,
-    /// The write is done, and its caller has not heard of it.
+    /// The write is done, and its caller has no answer.
     After,
 }
 
@@ -94,7 +95,7 @@ impl fmt::Debug for Hook {
 }
 
 impl Switch {
-    /// What fails now; waits while the store hangs.
+    /// The fault of this call; waits while the store hangs.
     fn fault(&self) -> Fault {
         let mut fault = self.fault.lock();
         self.planned.wait_while(&mut fault, |fault| *fault == Fault::Hang);

@@ -1,4 +1,4 @@
-//! What leads to finished jobs: the terms of an index, as every backend of this library has them.
+//! The entries that lead to finished jobs: the terms of an index, as every backend of this library has them.
 
 use job_core::{JobFilter, JobKind, JobRecord, JobSpec, JobState, Outcome, Timestamp};
 

@@ -1,11 +1,11 @@
 //! Where jobs and their results are kept.
 //!
-//! Two traits, [`JobStore`] and [`ResultStore`], state a contract; [`conformance`] is that contract as tests,
-//! which any backend can run. These backends come with it: [`MemoryStore`], the reference; `RocksStore` (feature
-//! `rocksdb`), which holds results larger than memory, survives crashes and is the fast one; `RedbStore` (feature
-//! `redb`), which is Rust alone; and `PostgresStore` (feature `postgres`), a [`SharedStore`] for engines on many machines,
-//! which can keep large results in an object store (feature `objects`). The two on disk are one [`KeyValueStore`], which
-//! runs on any ordered key-value engine over a small adaptor: see [`key_value`]. [`contract`] tells how to write one of another
+//! Two traits, [`JobStore`] and [`ResultStore`], state a contract; [`conformance`] is that contract as tests, which
+//! any backend can run. These backends come with it. [`MemoryStore`] is the reference. `RocksStore` (feature
+//! `rocksdb`) holds results larger than memory, survives crashes and is the fast one. `RedbStore` (feature `redb`) is
+//! Rust alone. `PostgresStore` (feature `postgres`) is a [`SharedStore`] for engines on many machines, which can keep
+//! large results in an object store (feature `objects`). The two on disk are one [`KeyValueStore`], which runs on any
+//! ordered key-value engine over a small adaptor: see [`key_value`]. [`contract`] tells how to write one of another
 //! shape.
 //!
 //! This crate knows bytes, order and atomicity. It does **not** know which moves of a job are legal (that is

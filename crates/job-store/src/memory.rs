@@ -30,7 +30,7 @@ struct Content {
     unfinished: BTreeSet<JobId>,
     /// Each term and outcome of complete jobs -> those that have both.
     terms: BTreeMap<(Vec<u8>, u8), BTreeSet<JobId>>,
-    /// Complete jobs that nobody has pinned, those without rows first, then by their last use -> the bytes of their rows.
+    /// Complete jobs without a pin, those without rows first, then by their last use -> the bytes of their rows.
     used: BTreeMap<(bool, Timestamp, JobId), u64>,
     kept_bytes: u128,
     results: BTreeMap<JobId, JobResult>,

@@ -47,7 +47,7 @@ pub struct SharedMemory {
 /// Tells the time of the store.
 type Now = dyn Fn() -> Timestamp + Send + Sync;
 
-/// What the claimants of one store share. Every write happens under the lock of its table.
+/// The state that the claimants of one store share. Every write happens under the lock of its table.
 struct Board {
     now: Box<Now>,
     table: Mutex<Table>,
@@ -74,7 +74,7 @@ struct Lease {
     started: bool,
 }
 
-/// What a claimant has not been told yet.
+/// The changes that a claimant has not been told yet.
 #[derive(Debug, Default)]
 struct Ears {
     news: bool,
@@ -122,7 +122,7 @@ impl SharedMemory {
     pub fn new(store: MemoryStore) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let (opened, at) = (Instant::now(), micros(since));
-        // Never back: a lease must not last longer because somebody has set the clock.
+        // Never back: a lease must not last longer because the clock was set.
         Self::with_clock(store, move || Timestamp::from_micros(at.saturating_add(micros(opened.elapsed()))))
     }
 
@@ -144,8 +144,8 @@ impl SharedMemory {
         self.board.join(self.store.clone())
     }
 
-    /// Whether this change ends or takes away the claim of somebody else; looked at only when the compare-and-set
-    /// would go well, so that a conflict is told first.
+    /// Whether this change ends or takes away the claim of another. It is looked at only when the compare-and-set
+    /// would succeed, so that a conflict is told first.
     fn check(&self, table: &Table, next: &JobRecord, operation: &'static str) -> Result<(), StoreError> {
         match self.store.get(next.id)? {
             Some(stored) if stored.revision + 1 == next.revision && !guard::is_cancel(&stored, next) => {
@@ -163,7 +163,7 @@ impl SharedMemory {
         self.board.tell(table, self.me);
     }
 
-    /// What the claim of this token has given and is still held by this claimant, from now on until `until`.
+    /// The jobs that the claim of this token has given and this claimant still holds, from now on until `until`.
     fn given_by(&self, table: &mut Table, token: u64, until: Timestamp) -> Result<Vec<Claimed>, StoreError> {
         let now = (self.board.now)();
         let mut found = Vec::new();
@@ -367,7 +367,7 @@ impl ResultStore for SharedMemory {
     }
 }
 
-/// What each write of rows passes.
+/// The method that each write of rows passes.
 #[derive(Debug)]
 struct Fence {
     board: Arc<Board>,

@@ -13,7 +13,7 @@ use crate::{Rows, SealedBlock, Seat, SegmentKey, StoreError, index::last_used, v
 /// The longest checkpoint, in bytes.
 pub const MAX_CHECKPOINT: usize = 64 << 20;
 
-/// What must have happened to a write before it is acknowledged.
+/// The place that a write must have reached before it is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Durability {
     /// The operating system has it: it survives the death of the process (`kill -9`), not a power loss.
@@ -64,8 +64,8 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     /// `Corrupt` when the stored record is not what was written.
     fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError>;
 
-    /// Puts `next` in place of the record whose revision is one less. Which moves are legal the caller knows, not the store;
-    /// of a job that succeeds it calls [`ResultStore::complete`], and no store needs to refuse another way.
+    /// Puts `next` in place of the record whose revision is one less. The caller knows which moves are legal, not the
+    /// store. For a job that succeeds it calls [`ResultStore::complete`], and no store needs to refuse another way.
     ///
     /// # Errors
     /// `Conflict` when the stored revision is another; `NotFound` when there is no such job.
@@ -86,12 +86,13 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     /// When the store cannot be read.
     fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError>;
 
-    /// As [`entries`](Self::entries), those that `filter` takes: newest id first, older than `before`, at most `limit`. A job
-    /// whose record cannot be read is among them when it is one of those, or when nobody can tell.
+    /// As [`entries`](Self::entries), those that `filter` takes: newest id first, older than `before`, at most
+    /// `limit`. A job whose record cannot be read is among them when it is one of those, or when that is unknown.
     ///
-    /// Cost, unless a store has a better way: every job that is newer than the last of the page. The stores of this library
-    /// have one: they read the page, what is not complete and newer than its last job, and, of a filter that names more than
-    /// one of graph, kind, owner and labels, what is complete and has the first it names of: a label, the owner, the graph.
+    /// Cost, unless a store has a better way: every job that is newer than the last of the page. The stores of this
+    /// library have an index. They read the page, and the unfinished jobs newer than its last one. A filter may name
+    /// more than one of graph, kind, owner and labels. Then they also read the complete jobs that have the first it
+    /// names of: a label, the owner, the graph.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -105,7 +106,7 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     }
 
     /// How many jobs `filter` takes; of more than `most` it says `most`. Cost: as
-    /// [`filtered_entries`](Self::filtered_entries) of so many.
+    /// [`filtered_entries`](Self::filtered_entries) of that number.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -124,7 +125,7 @@ pub trait JobStore: Debug + Send + Sync + 'static {
         Ok(count)
     }
 
-    /// How many complete jobs can be removed because nobody has pinned them, and how many bytes their rows have. Those that
+    /// How many complete jobs can be removed because they have no pin, and how many bytes their rows have. Those that
     /// cannot be read do not count. Cost, unless a store has a better way: a look at every job.
     ///
     /// # Errors
@@ -133,9 +134,9 @@ pub trait JobStore: Debug + Send + Sync + 'static {
         kept(self)
     }
 
-    /// The jobs of [`kept`](Self::kept) that were used longest ago, in the order of their last use and then of their ids:
-    /// those behind `after`, at most `limit`; `with_rows`: only those whose rows have bytes. Cost, unless a store has a
-    /// better way: a look at every job.
+    /// The jobs of [`kept`](Self::kept) that were used longest ago, in the order of their last use and then of their
+    /// ids. They are those behind `after`, at most `limit`; with `with_rows` only those whose rows have bytes. Cost,
+    /// unless a store has a better way: a look at every job.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -155,19 +156,19 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     /// look at every idempotency key.
     ///
     /// # Errors
-    /// `Invalid` when the job is not complete (cancel it first), is pinned (release it first), or cannot be read here and
-    /// is claimed by somebody who can.
+    /// `Invalid` when the job is not complete (cancel it first) or is pinned (release it first). Also when it cannot
+    /// be read here and is claimed by an engine that can.
     fn remove(&self, id: JobId) -> Result<bool, StoreError>;
 
-    /// The job that was submitted last on `graph` under this idempotency key, in whatever state it is; `None` if there is
-    /// none, or it was removed.
+    /// The job that was submitted last on `graph` under this idempotency key, in any state; `None` if there is none,
+    /// or it was removed.
     ///
     /// # Errors
     /// `Corrupt` when what is stored is not what was written.
     fn find_key(&self, graph: &str, key: &str) -> Result<Option<JobId>, StoreError>;
 
-    /// The job that succeeded last among those whose spec [is the same work](JobSpec::is_same_work) as `spec`;
-    /// `None` if there is none, if it was removed, or if `spec` names no graph version. Cost: two point reads.
+    /// The job that succeeded last among those whose spec [is the same work](JobSpec::is_same_work) as `spec`. `None`
+    /// if there is none, if it was removed, or if `spec` names no graph version. Cost: two point reads.
     ///
     /// # Errors
     /// `Corrupt` when what is stored is not what was written.
@@ -186,8 +187,8 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     /// `NotFound` when there is no such job.
     fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError>;
 
-    /// What keeps these jobs, in the order in which they are named; nothing keeps an unknown one. For retention, which asks
-    /// for many at once. Cost: two point reads each, unless the store has a better way.
+    /// The reasons that keep these jobs, in the order in which they are named; nothing keeps an unknown one. For
+    /// retention, which asks for many at once. Cost: two point reads each, unless the store has a better way.
     ///
     /// # Errors
     /// `Corrupt` when what is stored is not what was written.
@@ -304,7 +305,7 @@ fn each_kept<S: JobStore + ?Sized>(store: &S, each: &mut dyn FnMut(LeastUsed)) -
     })
 }
 
-/// What [`JobStore::kept`] counts.
+/// The counts of [`JobStore::kept`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Kept {
     /// Complete jobs.
@@ -324,7 +325,7 @@ pub struct LeastUsed {
     pub bytes: u64,
 }
 
-/// What keeps a job.
+/// The reasons that keep a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// The latest note of [`record_reads`](JobStore::record_reads).
@@ -346,7 +347,7 @@ pub type EachRows<'a> = dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreErro
 ///   `0..rows`, in the order they were appended.
 /// * Only the attempt that runs now may write: every write of an older attempt, or after the end of the job, is
 ///   `Fenced`.
-/// * A record is `Succeeded` only together with its result ([`complete`](Self::complete)), so whoever sees it
+/// * A record is `Succeeded` only together with its result ([`complete`](Self::complete)), so a reader that sees it
 ///   can read every row.
 /// * A job that ends without a result ([`JobStore::replace`]) loses its rows in the same write: nothing could
 ///   ever name them.
@@ -361,15 +362,17 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
     /// `Fenced` when that attempt of the job is not running.
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError>;
 
-    /// Ends jobs with one atomic write, all of them or none: puts each record in place of the one whose revision is one less,
-    /// and its result with it. Every job at most once. With [`Durability::Synced`] the rows are as durable as the records.
+    /// Ends jobs with one atomic write, all of them or none. It puts each record in place of the one whose revision is
+    /// one less, and its result with it. Every job at most once. With [`Durability::Synced`] the rows are as durable
+    /// as the records.
     ///
-    /// A store whose storage can fail while the engine goes on (a database server) compares the segments of a result with
-    /// the rows that it has, in the same write: what was appended before the failure may not have been flushed.
+    /// A store whose storage can fail while the engine goes on, such as a database server, compares the segments of a
+    /// result with its rows. It does so in the same write. Blocks that were appended before the failure may not have
+    /// been flushed.
     ///
     /// # Errors
-    /// Those of the first that cannot be ended: `Conflict` and `NotFound` as [`JobStore::replace`]; `Invalid` when a record is
-    /// not complete; `Lost` when rows of a result are gone.
+    /// The errors of the first that cannot be ended. `Conflict` and `NotFound` as [`JobStore::replace`]; `Invalid`
+    /// when a record is not complete; `Lost` when rows of a result are gone.
     fn complete(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError>;
 
     /// Where the result of a job is; `None` if it has none.
@@ -379,7 +382,8 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
     fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError>;
 
     /// Hands the rows of one segment to `each`, block by block in order, without copying them, until the range or
-    /// `each` ends it. An empty range hands out nothing. `each` may call the store, this read and writes too. Cost: one seek whatever the first row is, then the blocks touched.
+    /// `each` ends it. An empty range hands out nothing. `each` may call the store, this read and writes too. Cost:
+    /// one seek for any first row, then the blocks touched.
     ///
     /// # Errors
     /// `Corrupt` when a row of the range is not there, `NotFound` when the job was removed meanwhile, or the
@@ -423,13 +427,13 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
     fn block_bytes(&self) -> usize;
 }
 
-/// Writes one segment. Dropping it without [`finish`](Self::finish) leaves a segment that nobody names; its rows
-/// go with [`ResultStore::discard`].
+/// Writes one segment. Dropping it without [`finish`](Self::finish) leaves a segment without a name; its rows go with
+/// [`ResultStore::discard`].
 pub trait SegmentWriter: Debug + Send {
     /// Appends a block whose first row follows the last one appended.
     ///
     /// # Errors
-    /// `Fenced` when the attempt is over, whatever else is wrong with the block; `Invalid` when the block is of another
+    /// `Fenced` when the attempt is over, also if the block has another fault. `Invalid` when the block is of another
     /// segment, has no rows or leaves a gap.
     fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError>;
 
@@ -437,7 +441,7 @@ pub trait SegmentWriter: Debug + Send {
     /// blocks before it shows them.
     fn visible_rows(&self) -> u64;
 
-    /// No block is appended from here on: begins to store what is gathered, and says whether that goes on while the
+    /// No block is appended from here on. Begins to store the gathered blocks, and says whether that goes on while the
     /// caller does something else before [`finish`](Self::finish). By default nothing begins.
     ///
     /// # Errors
@@ -453,7 +457,7 @@ pub trait SegmentWriter: Debug + Send {
     fn finish(self: Box<Self>) -> Result<Segment, StoreError>;
 }
 
-/// A whole store: what an engine needs. Whatever implements both traits is one.
+/// A whole store: what an engine needs. A type that implements both traits is one.
 pub trait Store: JobStore + ResultStore {
     /// As [`entries`](JobStore::entries), all of them readable.
     ///

@@ -23,7 +23,7 @@ pub(super) struct Pick {
 }
 
 impl Pick {
-    /// What leads to the jobs, on this graph if one is named.
+    /// The entries that lead to the jobs, on this graph if one is named.
     pub(super) fn filter(&self, graph: Option<&str>) -> JobFilter {
         let mut filter = JobFilter::default();
         filter.graph = graph.map(str::to_owned);
@@ -36,7 +36,7 @@ impl Pick {
         filter
     }
 
-    /// Whether a job that the filter leads to is one of those. Of one that cannot be read nobody knows more than that.
+    /// Whether a job that the filter leads to is one of those. Of one that cannot be read, no more is known.
     pub(super) fn takes(&self, job: &Job) -> bool {
         let asks = self.work.is_some() || self.owner.is_some() || self.label.is_some();
         match job.state {

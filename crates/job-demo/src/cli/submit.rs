@@ -31,7 +31,7 @@ pub(super) fn submit(global: &Global, work: &str, parameters: String, marks: Mar
     acknowledge(global, &*jobs, jobs.submit(spec)?, wait)
 }
 
-/// What lists are filtered by.
+/// The fields by which lists are filtered.
 #[derive(Debug, Default, Args)]
 pub(super) struct Marks {
     /// For whom the job runs

@@ -77,7 +77,7 @@ impl Surplus {
         self.jobs > 0 || (self.bytes > 0 && job.bytes > 0)
     }
 
-    /// What is left of it without this job; `None` when nothing else has to go.
+    /// The rest of it without this job; `None` when nothing else has to go.
     fn without(self, job: &LeastUsed) -> Option<Self> {
         Self { jobs: self.jobs.saturating_sub(1), bytes: self.bytes.saturating_sub(job.bytes) }.some()
     }
@@ -231,11 +231,11 @@ fn read(
     }
 }
 
-/// What became of a job that is to go.
+/// The fate of a job that is to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gone {
     Now,
-    /// Somebody else has removed it.
+    /// Another engine has removed it.
     Before,
     /// It was pinned meanwhile, or cannot be read: a later version may read it.
     Stays,

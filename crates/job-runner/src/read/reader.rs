@@ -152,9 +152,9 @@ impl JobReader {
         Ok(self.store.entries(Some(before), 0, limit)?.into_iter().map(entry).collect())
     }
 
-    /// Jobs that `filter` takes, the newest first, older than `before`; the id of the last one is the cursor of the next page.
-    /// A job that cannot be read is among them, with the reason, when it is one of those or nobody can tell. Cost: the page, and
-    /// what is not complete and newer than its last job. See
+    /// Jobs that `filter` takes, the newest first, older than `before`; the id of the last one is the cursor of the
+    /// next page. A job that cannot be read is among them, with the reason, when it is one of those or when that is
+    /// unknown. Cost: the page, and what is not complete and newer than its last job. See
     /// [`filtered_entries`](job_store::JobStore::filtered_entries) for filters that name several things.
     ///
     /// # Errors

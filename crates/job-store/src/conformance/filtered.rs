@@ -10,7 +10,7 @@ use super::{Broken, Fixture, at, finish, running, succeeded, waiting};
 use crate::{Durability, Kept, LeastUsed, Pin, Store, StoreError};
 
 law! { Fixture;
-    /// Whatever a filter names, one thing or several; in pages of any length; when the store is opened again.
+    /// With filters of one field or several; in pages of any length; when the store is opened again.
     [FilteredList, Reopening]
     fn a_filter_shows_what_it_takes_page_by_page(in fixture) {
         let store = fixture.open();

@@ -103,7 +103,7 @@ use crate::{BlockBuilder, Durability, JobStore, SegmentKey, Store, StoreError};
 
 /// One place to keep jobs: a directory, a database, a shared memory.
 pub trait Fixture {
-    /// Opens the store there, after whatever was opened before has been dropped.
+    /// Opens the store there, after every earlier store was dropped.
     fn open(&self) -> Arc<dyn Store>;
 
     /// Writes these bytes where the record of a job is, past every store; none is open meanwhile. `false` where that cannot
@@ -112,9 +112,9 @@ pub trait Fixture {
         false
     }
 
-    /// Lets the store end without being closed, and keeps for the next [`open`](Self::open) what that leaves. `store` is the
-    /// only handle; whatever the fixture does with it, it is as if it had never been dropped. `false` where such an end cannot
-    /// be: laws about it pass there.
+    /// Lets the store end without being closed, and keeps for the next [`open`](Self::open) what that leaves. `store`
+    /// is the only handle; after the fixture's act it is as if it had never been dropped. `false` where such an end
+    /// cannot be: laws about it pass there.
     fn crash(&self, _store: Arc<dyn Store>, _death: Death) -> bool {
         false
     }
@@ -133,8 +133,8 @@ pub trait Fixture {
         Ok(self.open())
     }
 
-    /// How much all stores that were opened here have looked at so far, as keys, rows or steps; `None` where nobody counts,
-    /// and laws about costs pass.
+    /// How much all stores that were opened here have looked at so far, as keys, rows or steps. `None` where that is
+    /// not counted, and laws about costs pass.
     fn looked_at(&self) -> Option<u64> {
         None
     }
@@ -364,7 +364,7 @@ macro_rules! conformance_tests {
     (@names $fixture:expr; $($law:ident)*) => {
         [$(stringify!($law)),*]
     };
-    // As functions, for whoever runs them all in one test.
+    // As functions, for a program that runs them all in one test.
     (@functions $fixture:expr; $($law:ident)*) => {
         [$($crate::conformance::$law),*]
     };
@@ -388,7 +388,7 @@ macro_rules! conformance_tests {
     };
 }
 
-/// What a law does when the store breaks it.
+/// The outcome of a law when the store breaks it.
 pub(crate) type Broken = Box<dyn std::error::Error>;
 
 /// Fails the test with the error of its law.
@@ -416,7 +416,7 @@ fn within<T>(
     }
 }
 
-/// What keeps one job.
+/// The reasons that keep one job.
 trait UsageOfOne: JobStore {
     fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.usage(&[id])?[0].last_read)
@@ -544,7 +544,7 @@ mod tests {
         assert_eq!((laws.len(), laws), (sharing.len(), BTreeSet::from(sharing)));
     }
 
-    /// Whatever takes a fixture is written with `law!`, so that it is an entry.
+    /// Every law that takes a fixture is written with `law!`, so that it is an entry.
     #[test]
     fn no_law_is_written_by_hand() {
         let modules = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/conformance")).unwrap();

@@ -15,7 +15,7 @@ macro_rules! promises {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// What is promised.
+            /// The promise.
             #[must_use]
             pub const fn sentence(self) -> &'static str {
                 match self {
@@ -73,7 +73,7 @@ promises! {
     Pin
     /// Last read and pins of many jobs are told in their order.
     Usage
-    /// What was acknowledged is there when the store is opened again.
+    /// Every acknowledged write is there when the store is opened again.
     Reopening
     /// A buffered write survives the death of the process.
     Buffered
@@ -81,23 +81,23 @@ promises! {
     Synced
     /// After a crash each write is there as a whole or not at all.
     CrashWhole
-    /// What is not as it was written is told as `Corrupt`, and is never handed out.
+    /// An entry that is not as it was written is told as `Corrupt`, and is never handed out.
     Damage
-    /// A call costs what it asks for, whatever else is in the store.
+    /// A call costs its own answer, with anything else in the store.
     Cost
     /// Rows of a segment are dense, in the order in which they were appended.
     RowsDense
     /// Rows belong to a segment, a segment to an attempt, an attempt to a job; none mix.
     SegmentsApart
-    /// Only the attempt that runs writes; of others every write is `Fenced`, whatever else is wrong with it.
+    /// Only the attempt that runs writes; every write of another is `Fenced`, also when it has a second fault.
     Fence
     /// A block that does not follow the last one of its segment is `Invalid`.
     AppendRefused
-    /// What `visible_rows` counts can be read, and nothing but what was appended.
+    /// Rows that `visible_rows` counts can be read, and no others than were appended.
     VisibleRows
     /// `start_flush` changes nothing of what `finish` answers.
     StartFlush
-    /// A record is `Succeeded` only together with its result, and whoever sees it can read every row.
+    /// A record is `Succeeded` only together with its result, and a reader that sees it can read every row.
     ResultWithRecord
     /// A result is read back as it was written, its segments in their order.
     ResultWhole
@@ -145,7 +145,7 @@ promises! {
     ClaimLost
     /// Of a claimed job only the claimant starts an attempt, writes rows, checkpoints or an end.
     OnlyClaimant
-    /// A lease that has ended lets nobody write.
+    /// A lease that has ended lets no claimant write.
     LeaseEnds
     /// A renewal answers the jobs of those of its claims that hold, with the stored revisions, and moves their leases and no
     /// others.
@@ -156,9 +156,9 @@ promises! {
     Release
     /// The end of a job ends its claim.
     ClaimEnds
-    /// Everybody may cancel, and the claimant learns it from the revision.
+    /// Every claimant may cancel, and the one that has the job learns it from the revision.
     Cancel
-    /// What others change is heard.
+    /// Changes of others are announced.
     News
     /// A wake ends a wait.
     Wake

@@ -171,7 +171,7 @@ law! { Fixture;
         assert_eq!(store.unfinished()?, jobs);
     }
 
-    /// Requeued, suspected and cancelling ones are; whatever ended is not.
+    /// Requeued, suspected and cancelling ones are; ended ones are not.
     [Unfinished]
     fn a_job_is_unfinished_until_it_ends(store) {
         let failure = |kind| Failure::new(kind, "no");
@@ -322,7 +322,7 @@ law! { Fixture;
         assert_eq!(store.result(done.id)?, Some(result));
     }
 
-    /// Byte by byte, whatever is in them and however many share a block.
+    /// Byte by byte, with any content and any number in a block.
     [Read, RowsDense]
     fn rows_are_handed_out_as_they_were_pushed(store) {
         let running = running(store, 1)?;
@@ -353,7 +353,7 @@ law! { Fixture;
         }
     }
 
-    /// Whatever the number of a segment or of the attempt; a range that is empty asks for nothing.
+    /// With any number of a segment or of the attempt; an empty range asks for nothing.
     [SegmentsApart, ReadRefused]
     fn segments_and_attempts_are_told_apart_by_their_whole_number(store) {
         let mut record = running(store, 1)?;
@@ -454,7 +454,7 @@ law! { Fixture;
         }
     }
 
-    /// Those of every attempt and segment, sealed or not, however it ends; and no other job's.
+    /// The rows of every attempt and segment, sealed or not, however the job ends; and no other job's.
     [EndDropsRows]
     fn no_row_stays_behind_a_job_that_ends_without_a_result(store) {
         let failure = |kind| Failure::new(kind, "no");
@@ -594,7 +594,7 @@ law! { Fixture;
         assert_eq!(store.pin(unknown.id, crate::Pin::Release).unwrap_err().kind, ErrorKind::NotFound);
     }
 
-    /// Whichever of them is wrong, and whatever is wrong with it.
+    /// With each of them wrong, and in every way.
     [CompleteAll, CompleteRefused]
     fn one_wrong_end_keeps_all_of_them_out(store) {
         let jobs = [running(store, 1)?, running(store, 2)?, running(store, 3)?];
@@ -649,7 +649,7 @@ law! { Fixture;
         assert_eq!(store.list(None, 0, 9)?.len(), 3);
     }
 
-    /// What waits can be kept and read too; a neighbour's pin or note is not one's own.
+    /// Waiting jobs can be kept and read too; a neighbour's pin or note is not one's own.
     [Pin, RecordReads, Usage, RemoveRefused]
     fn pins_and_notes_are_of_their_job(store) {
         store.insert(&[waiting(1), waiting(2), waiting(3)], Durability::Buffered)?;
@@ -706,7 +706,7 @@ law! { Fixture;
         assert_eq!(store.last_read(done.id)?, Some(at(4)));
     }
 
-    /// Whatever was listed or found before it, and whatever is asked of it afterwards.
+    /// With any list or search before it, and with every call after it.
     [RemoveWhole]
     fn nothing_leads_to_a_removed_job(store) {
         let keyed = finish(store, &versioned(1, "v1"))?;
@@ -796,7 +796,7 @@ law! { Fixture;
         }
     }
 
-    /// Nobody reads rows of a job that has ended without a result.
+    /// Rows of a job that has ended without a result are not read.
     [Threads, EndDropsRows]
     fn an_end_and_its_rows_are_seen_together(store) {
         for n in 1..=10 {

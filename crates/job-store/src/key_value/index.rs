@@ -60,7 +60,7 @@ impl<K: KeyValue> KeyValueStore<K> {
         let base = match *counted {
             Some(base) if !self.inner.facts.read_only => base,
             _ => {
-                // Nobody writes between the look at the store and the look at the changes.
+                // No write comes between the look at the store and the look at the changes.
                 let held = self.inner.locks.everything();
                 let view = self.inner.kv.view().map_err(|error| call.failed(error))?;
                 let before = *sums.since.lock();
@@ -247,7 +247,7 @@ impl<K: KeyValue> Staged<'_, K> {
         notes(self.call.about(id), &self.view, id)
     }
 
-    /// Stages the end of every entry of a job that nobody can read, whose record does not say which it has.
+    /// Stages the end of every entry of a job that cannot be read, whose record does not say which it has.
     pub(super) fn unindex_unreadable(&mut self, id: JobId) -> Result<(), StoreError> {
         let Self { call, view, batch, change, .. } = self;
         for group in [keys::TERM, keys::USED].map(keys::group) {

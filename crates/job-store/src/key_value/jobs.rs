@@ -75,7 +75,7 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
         if let Some(record) = self.inner.records.get(id) {
             return Ok(Some(record));
         }
-        // Under the lock, or a removal could pass between the read and the note. Who cannot have it just reads.
+        // Under the lock, or a removal could pass between the read and the note. A reader without the lock just reads.
         let held = self.inner.locks.try_job(id);
         let call = Call::of("read the record");
         let record = call.record(&self.latest(call)?, id)?;
@@ -172,7 +172,7 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
         let call = Call::on("remove the record", id);
         self.enter(call)?;
-        // What must be locked is in the record, which never changes in that.
+        // The keys to lock are in the record, which never changes in that.
         let record = match call.record(&self.latest(call)?, id) {
             Err(error) if error.kind == ErrorKind::Corrupt => return self.remove_unreadable(id, call),
             found => found?,

@@ -61,7 +61,7 @@ pub(crate) fn idempotency(graph: &str, key: &str) -> Vec<u8> {
     [&[IDEMPOTENCY], length.as_slice(), graph.as_bytes(), key.as_bytes()].concat()
 }
 
-/// What the entries of complete jobs with this term and outcome begin with; their ids follow.
+/// The prefix of entries of complete jobs with this term and outcome; their ids follow.
 pub(crate) fn term(term: Term<'_>, outcome: u8) -> Vec<u8> {
     let mut key = vec![TERM];
     term.append_to(&mut key);
@@ -69,7 +69,7 @@ pub(crate) fn term(term: Term<'_>, outcome: u8) -> Vec<u8> {
     key
 }
 
-/// What the entries of complete jobs that cannot be read begin with.
+/// The prefix of entries of complete jobs that cannot be read.
 pub(crate) fn unreadable() -> Vec<u8> {
     vec![TERM, UNREADABLE]
 }
@@ -103,7 +103,7 @@ pub(crate) fn used(job: &LeastUsed) -> Vec<u8> {
     [&[USED, u8::from(job.bytes > 0)], micros.as_slice(), job.id.as_bytes()].concat()
 }
 
-/// What [`used`] named, with the value of its key.
+/// The job that [`used`] named, with the value of its key.
 pub(crate) fn of_used(key: &[u8], value: &[u8]) -> Option<LeastUsed> {
     let used = Timestamp::from_micros(u64::from_be_bytes(key.get(2..10)?.try_into().ok()?));
     let bytes = u64::from_be_bytes(value.try_into().ok()?);

@@ -72,8 +72,8 @@ impl<K: KeyValue> fmt::Debug for KeyValueStore<K> {
 }
 
 impl<K: KeyValue> KeyValueStore<K> {
-    /// The store in an engine; in an empty one a new store. One that an earlier version wrote is brought up to date once, which
-    /// reads every job; to be read only it is read as it is, and its lists by a filter cost every job.
+    /// The store in an engine; in an empty one a new store. A store of an earlier version is brought up to date once,
+    /// which reads every job. Opened for reading only, it stays as it is, and its lists by a filter cost every job.
     ///
     /// # Errors
     /// `Format` when another version wrote it, or it is to be read only and no store; `Corrupt` when it is damaged.

@@ -141,9 +141,9 @@ impl<K: KeyValue> ResultStore for KeyValueStore<K> {
 }
 
 impl<K: KeyValue> KeyValueStore<K> {
-    /// Reads the first of the wanted rows, known to be in the block that ends before `end`; the row after them comes
-    /// back, the end of `wanted` when `each` has enough, and nothing if the block is gone. A point read costs a third of
-    /// a scan.
+    /// Reads the first of the wanted rows, known to be in the block that ends before `end`. Returns the row after
+    /// them, the end of `wanted` when `each` has enough, and nothing if the block is gone. A point read costs a third
+    /// of a scan.
     fn read_block(
         &self,
         view: &K::View<'_>,

@@ -53,7 +53,7 @@ impl Search<'_> {
         Ok(found)
     }
 
-    /// What the entries of the index begin with that lead to the jobs, each sorted by id.
+    /// The prefixes of the entries of the index that lead to the jobs, each sorted by id.
     fn leads(self, view: &impl View) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut leads = vec![keys::unreadable()];
         let kinds = match Term::leading(self.filter) {
@@ -83,7 +83,7 @@ impl Search<'_> {
         let mut found = Vec::new();
         CALL.scan(view, &newest_first, |key, _| {
             let id = CALL.id_in(key)?;
-            // What was asked never changes, so most jobs of others need not be read.
+            // A request never changes, so most jobs of others need not be read.
             if store.inner.locks.spec(id).is_none_or(|spec| self.filter.takes_spec(&spec)) {
                 found.extend(self.job(view, id)?);
             }

@@ -111,8 +111,8 @@ impl<K: KeyValue> Staged<'_, K> {
         if !replaced.ends {
             return Ok(());
         }
-        // Put once, deleted once. In a tree of sorted runs the two vanish together at the next flush, so that a list
-        // of the unfinished jobs never reads past the finished ones.
+        // Put once, deleted once. In a tree of sorted runs the two vanish together at the next flush. So a list of the
+        // unfinished jobs never reads past the finished ones.
         self.batch.delete_once(Table::Jobs, &keys::key(keys::UNFINISHED, job));
         if replaced.beside.checkpoint { self.drop_checkpoint(job) } else { Ok(()) }
     }

@@ -12,8 +12,9 @@ use crate::{
     contract::{self, Term},
 };
 
-/// Jobs no newer than `$3`, at most `$4` of each source: complete ones that have the term `$1` and one of the outcomes `$2`,
-/// unfinished ones in one of the states `$5`, and complete ones of which nobody knows what they have.
+/// Jobs no newer than `$3`, at most `$4` of each source. One source is the complete jobs that have the term `$1` and
+/// one of the outcomes `$2`. The others are the unfinished ones in one of the states `$5`, and the complete ones whose
+/// terms are unknown.
 macro_rules! page {
     ($finished:literal) => {
         concat!(
@@ -107,7 +108,7 @@ const FILL: &str = "
     SELECT label, outcome, job FROM unnest($8::bytea[], $9::smallint[], $10::uuid[]) AS labelled (label, outcome, job)
     WHERE EXISTS (SELECT FROM filled WHERE filled.id = job) ON CONFLICT DO NOTHING";
 
-/// What is stored of complete jobs beside their records, column by column.
+/// The stored columns of complete jobs beside their records.
 #[derive(Debug, Default)]
 pub(super) struct Ends {
     pub(super) ids: Vec<Uuid>,
@@ -149,8 +150,8 @@ impl Ends {
 }
 
 impl PostgresStore {
-    /// A page of the list by a filter. What a statement gives is of one moment, and a job that it leaves to the next is older
-    /// than all that it gives: so a job that ends meanwhile is on the page once.
+    /// A page of the list by a filter. The result of a statement is of one moment, and a job that it leaves to the
+    /// next is older than all in it. So a job that ends meanwhile is on the page once.
     pub(super) fn filtered(
         &self,
         filter: &JobFilter,
@@ -275,7 +276,7 @@ impl PostgresStore {
             from = one_less(id_column(call, last, 0)?);
             let read = |row: &Row| -> Result<Option<JobRecord>, StoreError> {
                 let id = id_column(call, row, 0)?;
-                // What cannot be read stays as it is.
+                // A record that cannot be read stays as it is.
                 Ok(codec::decode_record(id, column(call, row, 1)?).ok())
             };
             let records = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;

@@ -54,15 +54,15 @@ const INSERT_ONE: &str = "
     SELECT $1::uuid, $2::bytea, $3::smallint, $4::bigint, $5::boolean, $6::bytea, 0, 0, 0
     WHERE NOT EXISTS (SELECT FROM finished WHERE id = $1) RETURNING 1";
 
-/// `$6`: whether anybody may.
+/// `$6`: whether every caller may.
 const REPLACE: &str = "
     UPDATE queue SET revision = $2, attempt = $3, state = $4, not_before = $5, started = NULL, record = $8
     WHERE job = $1 AND revision = $2::bigint - 1
         AND ($6 OR until IS NULL OR (claimant = $7 AND until > clock_timestamp()))
     RETURNING 1";
 
-/// `$3`: whether anybody may if the job waits. `$6` to `$12`: what lists are filtered by. Says whether objects are to be
-/// deleted now.
+/// `$3`: whether every caller may if the job waits. `$6` to `$12`: what lists are filtered by. Says whether objects
+/// are to be deleted now.
 const END: &str = "
     WITH gone AS (
         DELETE FROM queue
@@ -117,7 +117,8 @@ const REMOVE: &str = "
     )
     SELECT EXISTS (SELECT FROM due) FROM gone";
 
-/// As `REMOVE`, of a job whose record cannot be read here, complete or not, unless somebody who can has claimed it.
+/// As `REMOVE`, of a job whose record cannot be read here, complete or not, unless an engine that can read it has
+/// claimed it.
 const REMOVE_UNREADABLE: &str = "
     WITH complete AS (
         DELETE FROM finished WHERE id = $1 AND NOT pinned RETURNING id, graph, bytes
@@ -173,7 +174,7 @@ impl JobStore for PostgresStore {
     }
 
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
-        // Whoever has the key or the id may be removed before it is looked up.
+        // The job that has the key or the id may be removed before it is looked up.
         const MOST: usize = 5;
         let call = Call::new("insert").durable(durability);
         if let Some(refused) = twice(records) {
@@ -374,7 +375,7 @@ impl PostgresStore {
 
     /// Tells others of changes that concern them.
     pub(super) fn moved(&self, records: &[&JobRecord]) {
-        // A start concerns nobody.
+        // A start concerns no other engine.
         if records.iter().any(|record| record.state != JobState::Running { cancelling: false }) {
             self.inner.notices.changed();
         }
@@ -445,9 +446,9 @@ impl PostgresStore {
         Ok(None)
     }
 
-    /// As [`Columns::insert`], when it is not known whether these jobs are there already: an insertion that is still
-    /// under way comes first, and a job of it may end before this one has looked for its id. It is looked for once more
-    /// behind it.
+    /// As [`Columns::insert`], when it is not known whether these jobs are there already. An insertion that is still
+    /// under way comes first, and a job of it may end before this one has looked for its id. It is looked for once
+    /// more behind it.
     fn insert_again(&self, call: Call, columns: &Columns, deadline: Instant) -> Result<bool, Failed> {
         const ENDED: &str = "SELECT 1 FROM finished WHERE id = ANY ($1) LIMIT 1";
         self.inner.pool.with(call, deadline, |connection| {

@@ -1,8 +1,8 @@
 //! [`PostgresStore`]: jobs and rows in PostgreSQL, for several engines on several machines.
 //!
-//! Every call is one statement and so one transaction: nothing is locked while this side thinks, and a process that is
-//! stopped in the middle of a call holds nobody up. The fence of every write is the job's row in the table `queue`,
-//! locked and compared by the write itself.
+//! Every call is one statement and so one transaction. Nothing is locked between calls, and a process that is stopped
+//! in the middle of a call delays no other. The fence of every write is the job's row in the table `queue`, locked and
+//! compared by the write itself.
 
 mod address;
 mod ahead;
@@ -55,32 +55,32 @@ const POOLED: &str = "a pooler between lends a session for one transaction only,
 /// Keeps jobs and rows in a PostgreSQL database, version 15 or later, which any number of engines share.
 ///
 /// Clones are one claimant and share their connections. The store works from any thread, those of an async runtime
-/// included, and drives its sockets on one thread of its own; a call blocks the thread that makes it. A lost connection
-/// fails the call with `Unavailable`, and the next call connects anew.
+/// included, and drives its sockets on one thread of its own. A call blocks the thread that makes it. A lost
+/// connection fails the call with `Unavailable`, and the next call connects anew.
 ///
 /// # Durability
-/// `Synced` is a commit as the server is set up for (`synchronous_commit`, but never `off`): on its disk, and on that of
-/// its standbys where it has some. `Buffered` survives the death of the engine; when the *server* dies, the last of it
-/// (up to three times `wal_writer_delay`, 0.6 s) may be gone, but never something older than what is still there.
-/// Rows are buffered. An engine that outlives its server may have written rows that are gone, so a result is compared
-/// with its rows as it is stored, and is refused as `Lost` when some are missing: the attempt runs again.
+/// `Synced` is a commit as the server is set up for (`synchronous_commit`, but never `off`). It is on the server's
+/// disk, and on that of its standbys where it has some. `Buffered` survives the death of the engine. When the *server*
+/// dies, the last of it (up to three times `wal_writer_delay`, 0.6 s) may be gone, but never something older than the
+/// rest. Rows are buffered. An engine that outlives its server may have written rows that are gone. So a result is
+/// compared with its rows as it is stored, and is refused as `Lost` when some are missing: the attempt runs again.
 ///
 /// # Objects
 /// With the feature `objects` and `PostgresOptions::objects`, blocks of segments that outgrow a limit are put into a
-/// directory or an object store, several MiB to an object; records, results and small segments stay in the database. An
-/// object is acknowledged (in a directory: synced) before its row is written, behind the same fence as a block, and
-/// counts from then on: so rows of a result are as durable as the object store or `Synced`, whichever is less. Cost: a
-/// page is one ranged read for each object that it lies in, so two at most where it is no larger than an object, and two
-/// statements. Blocks are checked when they come from the object store. Objects that nothing names any more are deleted
-/// in the background.
+/// directory or an object store. An object has several MiB. Records, results and small segments stay in the database.
+/// An object is acknowledged (in a directory: synced) before its row is written, behind the same fence as a block, and
+/// counts from then on. So rows of a result are as durable as the object store or `Synced`, whichever is less. Cost: a
+/// page is one ranged read for each object that it lies in, and two statements. A page no larger than an object lies
+/// in two at most. Blocks are checked when they come from the object store. Objects that nothing names any more are
+/// deleted in the background.
 ///
 /// # Other databases
 /// The statements keep to what databases that speak its protocol share: upserts, statements in `WITH` that write,
-/// arrays for batches, `LATERAL`. These would matter elsewhere: `pg_advisory_xact_lock` (migrations; where it does
-/// nothing, open the first store alone), `LISTEN`/`NOTIFY` (where it is missing, [`wait`](crate::SharedStore::wait)
-/// waits for the whole time-out, so that polling is left), `FOR UPDATE SKIP LOCKED` and `FOR SHARE` (claims and
-/// fences: needed), `synchronous_commit` (where it has no effect, every write is `Synced`). A pooler between keeps
-/// a session for a client, or [`PostgresOptions::pooled`] says that it does not.
+/// arrays for batches, `LATERAL`. These would matter elsewhere. Migrations use `pg_advisory_xact_lock`; where it does
+/// nothing, open the first store alone. News come by `LISTEN`/`NOTIFY`; where it is missing,
+/// [`wait`](crate::SharedStore::wait) waits for the whole time-out, so that polling is left. Claims and fences need
+/// `FOR UPDATE SKIP LOCKED` and `FOR SHARE`. Where `synchronous_commit` has no effect, every write is `Synced`. A
+/// pooler between keeps a session for a client, or [`PostgresOptions::pooled`] says that it does not.
 ///
 /// ```no_run
 /// use job_store::{PostgresOptions, PostgresStore, Store};
@@ -97,7 +97,7 @@ pub struct PostgresStore {
 struct Inner {
     pool: Pool,
     options: PostgresOptions,
-    /// Who claims: every opened value is somebody else.
+    /// The claimant: every opened value is another one.
     claimant: Uuid,
     /// Of the engine that is this claimant.
     seats: Seats,
@@ -118,13 +118,13 @@ impl PostgresStore {
     /// Opens the store in the database at `url` (`postgres://user:password@host:port/database`, or the same as
     /// `key=value` words), and makes its tables or brings them up to date.
     ///
-    /// With `sslmode=require`, `verify-ca` or `verify-full` it is spoken to by TLS (the feature `tls`): each of the three
-    /// checks the server's certificate and its host name, by the roots of the system or those in the PEM file
+    /// With `sslmode=require`, `verify-ca` or `verify-full` it is spoken to by TLS (the feature `tls`). Each of the
+    /// three checks the server's certificate and its host name, by the roots of the system or those in the PEM file
     /// `sslrootcert`. `disable` and `prefer`, which is the default, are plain text.
     ///
     /// # Errors
-    /// `Invalid` when the URL is none, asks for TLS where the server or this build has none, or its certificate is not
-    /// accepted, or the database refuses the user, `Format` when a later version made the tables,
+    /// `Invalid` when the URL is none, or when the database refuses the user. Also for a fault of TLS: the server or
+    /// this build has none, or the certificate is not accepted. `Format` when a later version made the tables.
     /// `Unavailable` when the database cannot be reached. With objects also `Invalid` and `Unavailable` of theirs: the
     /// bucket does not exist, the keys are wrong, the object store does not answer.
     pub fn open(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
@@ -232,7 +232,7 @@ impl Inner {
     }
 }
 
-/// What a statement gave.
+/// The rows of a statement.
 struct Ran {
     rows: Vec<Row>,
     /// It was sent twice, because the connection was lost: the first may have taken effect.
@@ -249,7 +249,7 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
-/// What a statement is run for.
+/// The purpose of a statement.
 #[derive(Debug, Clone, Copy)]
 struct Call {
     operation: &'static str,

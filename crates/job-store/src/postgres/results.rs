@@ -18,9 +18,10 @@ use crate::{
     contract::{self, Cut},
 };
 
-/// All of the ends in `$1..` or none: a division by zero undoes the statement when they are not `$5`, a logarithm of
-/// zero when rows of the segments in `$9..` are not here. They come in the order of their ids, in which every statement
-/// takes the rows of several jobs. A block without a first row is an earlier version's, and may be all of its segment.
+/// All of the ends in `$1..` or none. A division by zero undoes the statement when they are not `$5`. A logarithm of
+/// zero does so when rows of the segments in `$9..` are not here. They come in the order of their ids, in which every
+/// statement takes the rows of several jobs. A block without a first row is an earlier version's, and may be all of
+/// its segment.
 const COMPLETE: &str = "
     WITH ends AS (
         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bytea[],

@@ -65,7 +65,7 @@ fn rows(
     Ok(found)
 }
 
-/// What [`write`] left, for whoever reads it back.
+/// The jobs that [`write`] left, for the reader.
 pub struct Content {
     pub waiting: JobRecord,
     pub running: JobRecord,
@@ -242,7 +242,7 @@ fn write_the_fixture() {
     for entry in fs::read_dir(fixture()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        // What is written anew when a store opens.
+        // The files that are written anew when a store opens.
         if ["LOG", "LOCK", "OPTIONS", "job_engine.lock"].iter().any(|prefix| name.starts_with(prefix)) {
             fs::remove_file(path).unwrap();
         }

@@ -9,7 +9,7 @@
     reason = "helpers of tests are tests"
 )]
 
-/// What `memory` has from the library.
+/// The names that `memory` has from the library.
 use job_store::{
     BlockBuilder, Durability, EachBlock, EachRows, ErrorKind, JobStore, Kept, LeastUsed, Listed, Pin, ResultStore,
     SealedBlock, Seat, Seats, SegmentKey, SegmentWriter, StoreError, Usage, contract,

@@ -1,4 +1,4 @@
-//! What only a store on a server can get wrong.
+//! Faults that only a store on a server can have.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -57,7 +57,7 @@ impl Fixture for Schema {
         true
     }
 
-    /// What was acknowledged is the server's. The server itself dies in `crashed`.
+    /// Every acknowledged write is the server's. The server itself dies in `crashed`.
     fn crash(&self, store: Arc<dyn Store>, death: Death) -> bool {
         drop(store);
         death == Death::Process
@@ -237,8 +237,8 @@ fn two_schemas_share_nothing() {
     assert_eq!(claim(&other.store(), 9), []);
 }
 
-/// A claim decoded its batch after it took effect: every next one failed the same way, and the good jobs of the batch were
-/// started and not renewed.
+/// A claim decoded its batch after it took effect. Every next one failed the same way, and the good jobs of the batch
+/// were started and not renewed.
 #[test]
 fn a_claim_leaves_what_it_cannot_read_to_whoever_can_and_is_not_given_it_again() {
     let Some(schema) = Schema::new() else { return };
@@ -267,7 +267,7 @@ fn a_claim_leaves_what_it_cannot_read_to_whoever_can_and_is_not_given_it_again()
         let version = schema.sql(&format!("SELECT xmin FROM queue WHERE job = '{}'", jobs[1].id));
         assert_eq!(old.claim(&Claim { start, ..filters(9) }).unwrap(), []);
         assert_eq!(schema.sql(&format!("SELECT xmin FROM queue WHERE job = '{}'", jobs[1].id)), version);
-        // Whoever can read it has it at once.
+        // An engine that can read it has it at once.
         let hex = record.trim();
         schema.sql(&format!("UPDATE queue SET record = decode('{hex}', 'hex') WHERE job = '{}'", jobs[1].id));
         assert_eq!(claim(&new, 9), [jobs[1].clone()]);
@@ -289,7 +289,7 @@ fn a_look_passes_over_what_cannot_be_read() {
     assert_eq!(changed, [(running.id, Some(running)), (job(3).id, None)]);
 }
 
-/// A later version works on it: nobody takes it away from there.
+/// A later version works on it: no other takes it away from there.
 #[test]
 fn what_another_has_claimed_is_not_removed_because_it_cannot_be_read_here() {
     let Some(schema) = Schema::new() else { return };
@@ -329,7 +329,7 @@ fn a_password_is_in_no_text() {
     assert!(said.iter().all(|text| !text.contains("sesame")), "{said:?}");
 }
 
-/// Whoever asks for TLS must not get plain text, nor an error that lets them try again.
+/// A client that asks for TLS must not get plain text, nor an error that lets it try again.
 #[test]
 fn a_url_that_asks_for_tls_is_refused_where_there_is_none() {
     let Some(schema) = Schema::new() else { return };
@@ -392,7 +392,7 @@ fn a_server_that_dies_keeps_what_was_acknowledged_and_is_found_again() {
     let store = PostgresStore::open(&server.url(), PostgresOptions::default()).unwrap();
     store.insert(&[job(1)], Durability::Synced).unwrap();
     server.kill().unwrap();
-    // What serves a connection outlives its server for a moment, and what it says still holds.
+    // The process of a connection outlives its server for a moment, and its answers still hold.
     let mut acknowledged = 1;
     let error = loop {
         match store.insert(&[job(acknowledged + 1)], Durability::Synced) {
@@ -492,7 +492,7 @@ fn a_connection_that_listens_in_a_black_hole_is_replaced() {
     };
     while !hears() {}
     network.swallow();
-    // What was told before that may still be heard.
+    // Earlier notices may still arrive.
     while store.wait(Duration::ZERO).unwrap() {}
     while !hears() {}
 }

@@ -1,5 +1,5 @@
--- What lists are filtered by, and the order in which complete jobs were used. Null of a row that an earlier version wrote and
--- no store has read yet, or none can read.
+-- The fields by which lists are filtered, and the order in which complete jobs were used. Null of a row that an
+-- earlier version wrote and no store has read yet, or none can read.
 ALTER TABLE finished
     ADD COLUMN graph bytea,
     ADD COLUMN kind bytea,
@@ -26,8 +26,8 @@ CREATE TABLE labels (
     PRIMARY KEY (label, outcome, job)
 );
 
--- Complete jobs that are not pinned, and the bytes of their rows: the sum of all rows. Whoever changes them adds a row, so
--- that nobody waits for another; now and then some become one.
+-- Complete jobs that are not pinned, and the bytes of their rows: the sum of all rows. A transaction that changes them
+-- adds a row, so that none waits for another; now and then some become one.
 CREATE TABLE kept (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     jobs bigint NOT NULL,

@@ -207,7 +207,7 @@ fn every_wrong_claimant_is_caught_by_a_law_about_the_promise_it_breaks() {
     check(SHARING_LAWS, &catch(SHARING_LAWS, CLAIM_MUTANTS, try_sharing));
 }
 
-/// What catches a mutant must be its fault alone.
+/// A law that catches a mutant must notice its fault alone.
 #[test]
 fn a_mutant_that_breaks_nothing_is_caught_by_no_law() {
     for law in LAWS {

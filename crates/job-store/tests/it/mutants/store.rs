@@ -31,12 +31,12 @@ pub struct Wrong {
 /// Blocks, each with the row after its last.
 type KeptBlocks = Vec<(u64, Vec<u8>)>;
 
-/// What a mutant remembers beside the store.
+/// The memory of a mutant beside the store.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     /// Jobs that a mutant hides for the moment.
     hidden: BTreeSet<JobId>,
-    /// Whatever came, in its order.
+    /// All calls, in their order.
     inserted: Vec<JobRecord>,
     /// Jobs that ended with a result, in that order.
     finished: Vec<JobId>,
@@ -1152,7 +1152,7 @@ impl ResultStore for Wrong {
 }
 
 impl Wrong {
-    /// What keeps a job of the store below.
+    /// The reasons that keep a job of the store below.
     fn usage_of(&self, id: JobId) -> Result<Usage, StoreError> {
         Ok(self.inner.usage(&[id])?.first().copied().unwrap_or_default())
     }
@@ -1207,7 +1207,7 @@ impl Wrong {
         }
     }
 
-    /// Reads for a reader whom a mutant hears badly.
+    /// Reads for a reader that a mutant serves badly.
     fn read_through(&self, key: SegmentKey, rows: Range<u64>, each: &mut EachRows<'_>) -> Result<(), StoreError> {
         match self.mutant {
             M::ReaderHoldsALock => {
