@@ -271,7 +271,7 @@ impl<S> EngineBuilder<S> {
     }
 
     /// Which finished jobs are removed; none by default. The engine looks every 30 s. On a shared store set it on one
-    /// engine, since each that has it looks at all jobs of the store.
+    /// engine, since each that has it does the same work.
     #[must_use]
     pub const fn retention(mut self, retention: Retention) -> Self {
         self.config.retention = retention;

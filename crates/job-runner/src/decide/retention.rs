@@ -8,6 +8,8 @@ use job_store::{ErrorKind, Kept, LeastUsed, Store, StoreError, Usage};
 /// The limits up to which finished jobs are kept. Each is off by default; pinned jobs always stay.
 ///
 /// Over a limit, the job goes first that was last read the longest ago. A job that was never read counts by its end.
+/// Cost: limits of number and bytes cost the removed jobs. An age reads every record once after the engine opens, and
+/// later those whose time has come.
 ///
 /// ```
 /// use std::time::Duration;
