@@ -230,6 +230,13 @@ impl Claimant {
                 all.truncate(claim.limit);
                 Ok(all.into_iter().map(|record| Claimed { record, started: false, lost: false }).collect())
             }
+            _ => self.claim_and_start(claim),
+        }
+    }
+
+    /// Claims as a mutant does that starts jobs, asks again or tells what was lost.
+    fn claim_and_start(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
+        match self.mutant {
             M::StartsUnasked => {
                 let start = claim.start.or(Some(Timestamp::from_micros(9)));
                 self.inner.claim(&Claim { start, ..*claim })
@@ -251,7 +258,9 @@ impl Claimant {
             }
             M::StartIsNotTold => {
                 let mut claimed = self.inner.claim(claim)?;
-                claimed.iter_mut().for_each(|claimed| claimed.started = false);
+                for claimed in &mut claimed {
+                    claimed.started = false;
+                }
                 Ok(claimed)
             }
             M::StartedIsToldAsWaiting => {
@@ -367,7 +376,9 @@ impl SharedStore for Claimant {
             }
             M::RenewRevisionZero => {
                 let mut held = self.inner.renew(claims, lease)?;
-                held.iter_mut().for_each(|held| held.revision = 0);
+                for held in &mut held {
+                    held.revision = 0;
+                }
                 Ok(held)
             }
             M::RenewDoesNothing => {
@@ -640,21 +651,13 @@ struct ClaimantSegment {
     key: SegmentKey,
 }
 
-impl ClaimantSegment {
-    /// Forgives a refusal.
-    fn forgive<T: Default>(&self, wrong: bool, done: Result<T, StoreError>) -> Result<T, StoreError> {
-        match done {
-            Err(error) if error.kind == ErrorKind::Fenced && wrong => Ok(T::default()),
-            done => done,
-        }
-    }
-}
-
 #[deny(clippy::missing_trait_methods)]
 impl SegmentWriter for ClaimantSegment {
     fn append(&mut self, block: job_store::SealedBlock<'_>) -> Result<(), StoreError> {
-        let done = self.inner.as_mut().unwrap().append(block);
-        self.forgive(self.store.is(M::LateAppend), done)
+        match self.inner.as_mut().unwrap().append(block) {
+            Err(error) if error.kind == ErrorKind::Fenced && self.store.is(M::LateAppend) => Ok(()),
+            done => done,
+        }
     }
 
     fn visible_rows(&self) -> u64 {

@@ -225,6 +225,55 @@ impl Wrong {
         }
     }
 
+    /// Adds jobs, if the mutant does that wrong with their ids or keys.
+    fn insert_keyed(&self, records: &[JobRecord], durability: Durability) -> Option<Result<(), StoreError>> {
+        match self.mutant {
+            M::IdOfAStartedJobIsFree
+                if records.iter().any(|record| {
+                    self.inner.get(record.id).is_ok_and(|found| found.is_some_and(|found| found.revision > 0))
+                }) =>
+            {
+                return Some(Ok(()));
+            }
+            M::RemovedKeepsItsKey => {
+                let key = |record: &JobRecord| {
+                    let spec = &record.spec;
+                    spec.options().idempotency_key.clone().map(|key| (spec.graph().to_owned(), key))
+                };
+                let removed: Vec<_> = self.notes.lock().removed.values().filter_map(key).collect();
+                if records.iter().filter_map(key).any(|key| removed.contains(&key)) {
+                    return Some(Err(StoreError::new(ErrorKind::AlreadyExists, "insert", "the key is taken")));
+                }
+            }
+            M::KeysCheckedBeforehand if records.len() == 1 => {
+                let (record, spec) = (&records[0], &records[0].spec);
+                if let Some(key) = &spec.options().idempotency_key
+                    && self.inner.find_key(spec.graph(), key).is_ok_and(|found| found.is_none())
+                {
+                    thread::sleep(Duration::from_micros(300));
+                    let inserted = self.inner.insert(records, durability);
+                    return Some(
+                        inserted.or_else(|_| self.inner.insert(&[Self::without_key(record)], durability)),
+                    );
+                }
+            }
+            M::TwinKeyInBatchIsFine => {
+                let mut seen = BTreeSet::new();
+                let records: Vec<_> = records
+                    .iter()
+                    .map(|record| {
+                        let key = record.spec.options().idempotency_key.clone();
+                        let twin = key.is_some_and(|key| !seen.insert((record.spec.graph().to_owned(), key)));
+                        if twin { Self::without_key(record) } else { record.clone() }
+                    })
+                    .collect();
+                return Some(self.inner.insert(&records, durability));
+            }
+            _ => {}
+        }
+        None
+    }
+
     fn without_key(record: &JobRecord) -> JobRecord {
         let mut options = record.spec.options().clone();
         options.idempotency_key = None;
@@ -280,6 +329,9 @@ impl JobStore for Wrong {
             }
         }
         self.notes.lock().inserted.extend(records.iter().cloned());
+        if let Some(inserted) = self.insert_keyed(records, durability) {
+            return inserted;
+        }
         match self.mutant {
             M::BatchInPieces => {
                 for record in records {
@@ -313,45 +365,6 @@ impl JobStore for Wrong {
                     self.inner.insert(piece, durability)?;
                 }
                 return Ok(());
-            }
-            M::IdOfAStartedJobIsFree
-                if records.iter().any(|record| {
-                    self.inner.get(record.id).is_ok_and(|found| found.is_some_and(|found| found.revision > 0))
-                }) =>
-            {
-                return Ok(());
-            }
-            M::RemovedKeepsItsKey => {
-                let key = |record: &JobRecord| {
-                    let spec = &record.spec;
-                    spec.options().idempotency_key.clone().map(|key| (spec.graph().to_owned(), key))
-                };
-                let removed: Vec<_> = self.notes.lock().removed.values().filter_map(key).collect();
-                if records.iter().filter_map(key).any(|key| removed.contains(&key)) {
-                    return Err(StoreError::new(ErrorKind::AlreadyExists, "insert", "the key is taken"));
-                }
-            }
-            M::KeysCheckedBeforehand if records.len() == 1 => {
-                let (record, spec) = (&records[0], &records[0].spec);
-                if let Some(key) = &spec.options().idempotency_key
-                    && self.inner.find_key(spec.graph(), key)?.is_none()
-                {
-                    thread::sleep(Duration::from_micros(300));
-                    let inserted = self.inner.insert(records, durability);
-                    return inserted.or_else(|_| self.inner.insert(&[Self::without_key(record)], durability));
-                }
-            }
-            M::TwinKeyInBatchIsFine => {
-                let mut seen = BTreeSet::new();
-                let records: Vec<_> = records
-                    .iter()
-                    .map(|record| {
-                        let key = record.spec.options().idempotency_key.clone();
-                        let twin = key.is_some_and(|key| !seen.insert((record.spec.graph().to_owned(), key)));
-                        if twin { Self::without_key(record) } else { record.clone() }
-                    })
-                    .collect();
-                return self.inner.insert(&records, durability);
             }
             M::EmptyBatchRefused if records.is_empty() => {
                 return Err(StoreError::new(ErrorKind::Invalid, "insert", "nothing"));
@@ -414,7 +427,7 @@ impl JobStore for Wrong {
                 self.keep_blocks(next.id);
             }
             M::CancelKeepsRows if next.state == JobState::Complete(Outcome::Cancelled) => {
-                self.keep_blocks(next.id)
+                self.keep_blocks(next.id);
             }
             M::CheckpointStaysAtEnd | M::CheckpointOfWaitingStays if complete => {
                 let waits = found.as_ref().is_some_and(|f| f.state == JobState::Waiting);
