@@ -521,7 +521,10 @@ impl SharedStore for Claimant {
 
 #[deny(clippy::missing_trait_methods)]
 impl JobStore for Claimant {
-    forward!(self.inner; get entries unfinished_entries remove find_key find_reusable record_reads pin usage);
+    forward! {
+        self.inner;
+        get entries unfinished_entries filtered_entries count kept least_used remove find_key find_reusable record_reads pin usage
+    }
 
     fn seat(&self, engine: &str) -> Result<Seat, StoreError> {
         if self.is(M::AloneBesideOthers) { Ok(Seat::new(())) } else { self.inner.seat(engine) }

@@ -65,6 +65,9 @@ impl Wrong {
             }
             _ => {}
         }
+        let requeued = |record: &JobRecord| record.state == JobState::Waiting && record.attempt > 0;
+        all.retain(|record| !(self.mutant == M::FilteredWithoutRequeued && requeued(record)));
+        all.retain(|record| !self.notes.lock().unlisted.contains(&record.id));
         all.sort_by_key(|record| Reverse(record.id));
         all.retain(|record| self.taken(filter, record));
         let from = before.map_or(0, |before| all.iter().filter(|record| record.id >= before).count());
@@ -115,6 +118,9 @@ impl Wrong {
             let (pinned, read) = (usage[0].pinned, usage[0].last_read);
             let complete = record.state.is_complete();
             let used = match self.mutant {
+                M::NotesOfRunningDoNotCount if self.notes.lock().noted_early.contains(&record.id) => {
+                    record.finished_at
+                }
                 M::LeastUsedByEnd => record.finished_at,
                 M::LeastUsedByReading => read.or(record.finished_at),
                 M::LeastUsedWithUnfinished | M::KeptWithUnfinished => {

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use job_core::{JobId, JobRecord, JobResult, JobSpec, Parameters};
+use job_core::{JobFilter, JobId, JobRecord, JobResult, JobSpec, Parameters};
 use job_store::{
     Block, BlockBuilder, Durability, EachRows, ErrorKind, JobStore, KeyValueStore, Listed, ResultStore,
     SegmentKey, Store, StoreError, Usage, codec,
@@ -264,7 +264,20 @@ impl FrailStore {
 
 #[deny(clippy::missing_trait_methods)]
 impl JobStore for FrailStore {
-    forward!(self.inner; seat record_reads pin);
+    forward!(self.inner; seat record_reads pin count kept least_used);
+
+    fn filtered_entries(
+        &self,
+        filter: &JobFilter,
+        before: Option<JobId>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let mut entries = self.inner.filtered_entries(filter, before, limit)?;
+        if self.is(M::UnreadableIsNotFiltered) {
+            entries.retain(|entry| entry.record.is_ok());
+        }
+        Ok(entries)
+    }
 
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
         self.inner.insert(records, self.durability(M::InsertIsBuffered, durability))

@@ -60,10 +60,10 @@ mutants! { Mutant MUTANTS;
         FilterIgnoresLabels OneLabelIsEnough LabelIsABeginning FilterIgnoresStates OneStateAlone FilteredOldestFirst
         FilteredBeforeIncluded FilteredBeforeIgnored FilteredOneMore FilteredOneLess FilteredCapped FilteredAfterThePage
         FilteredWithoutUnfinished FilteredWithoutComplete FilteredWithoutCancelled FilteredUnfinishedFirst
-        FilteredKnowsRemoved EndsAreSeenTwice EndsAreMissed FilteredNoLimitOfZero FilteredForgetsWhenClosed;
+        FilteredKnowsRemoved FilteredWithoutRequeued RemovalHidesTheNextFromFilters EndsAreSeenTwice EndsAreMissed FilteredNoLimitOfZero FilteredForgetsWhenClosed;
     Count: CountIgnoresMost CountIgnoresFilter CountCapped CountOneMore;
     Kept: KeptWithPinned KeptWithUnfinished KeptForgetsWhenClosed KeptBytesLost KeptNeverLess KeptWithRowsOnly;
-    LeastUsed: LeastUsedById LeastUsedByEnd LeastUsedByReading MostUsedFirst LeastUsedWithPinned LeastUsedWithUnfinished
+    LeastUsed: NotesOfRunningDoNotCount LeastUsedById LeastUsedByEnd LeastUsedByReading MostUsedFirst LeastUsedWithPinned LeastUsedWithUnfinished
         LeastUsedAfterIncluded LeastUsedAfterIgnored LeastUsedRowsIgnored LeastUsedNoLimit LeastUsedBytesLost
         LeastUsedTiesNewestFirst;
     Unfinished: ListHidesComplete UnfinishedHoldsComplete UnfinishedNewestFirst UnfinishedWithoutCancelling
@@ -144,7 +144,7 @@ mutants! { FrailMutant FRAIL_MUTANTS;
         PowerKeepsRecordsWithoutKeys PowerKeepsKeysWithoutRecords PowerKeepsUnfinished PowerKeepsEndsWithRows;
     Damage: RecordsUnchecked ResultsUnchecked RowsUnchecked CheckpointsUnchecked DamageIsNothing DamageIsUnavailable;
     Discard: DiscardForgetsRowsFromBeforeADeath;
-    Unreadable: UnreadableIsHidden UnreadableIsNotUnfinished UnreadableHidesOthers UnreadableEndsTheList
+    Unreadable: UnreadableIsHidden UnreadableIsNotFiltered UnreadableIsNotUnfinished UnreadableHidesOthers UnreadableEndsTheList
         UnreadableNamesNoJob UnreadableIsNotRemoved UnreadableRemovedIsFalse UnreadablePinIsIgnored;
     Cost: GetLooksAtAll ListLooksAtAll ListLooksAtAllThatIsNewer UnfinishedLooksAtAll FindKeyLooksAtAll
         FindReusableLooksAtAll UsageLooksAtAll ResultLooksAtAll CheckpointLooksAtAll ReadBeginsAtTheFirstRow

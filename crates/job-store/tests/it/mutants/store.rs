@@ -46,6 +46,10 @@ pub(super) struct Notes {
     reads: BTreeMap<JobId, Timestamp>,
     checkpoints: BTreeMap<JobId, Vec<u8>>,
     pins: BTreeSet<JobId>,
+    /// Jobs that filtered lists do not show.
+    pub(super) unlisted: BTreeSet<JobId>,
+    /// Jobs whose readings were noted before their end.
+    pub(super) noted_early: BTreeSet<JobId>,
     /// Ends that came without a result.
     ended: Vec<JobRecord>,
     /// Discards that were made.
@@ -611,7 +615,12 @@ impl JobStore for Wrong {
                     self.notes.lock().lost_work.insert(newest);
                 }
             }
-            M::RemoveTakesTheOneBefore => {
+            M::RemovalHidesTheNextFromFilters => {
+                let all = self.inner.list(None, 0, usize::MAX)?;
+                let next = all.iter().rev().find(|record| record.id > id).map(|record| record.id);
+                self.notes.lock().unlisted.extend(next);
+            }
+            M::RemoveTakesTheOneBefore if self.inner.get(id)?.is_some_and(|record| record.size.rows >= 100) => {
                 let removed = self.inner.remove(id)?;
                 let all = self.inner.list(Some(id), 0, 1)?;
                 if let Some(before) = all.first().filter(|record| record.state.is_complete()) {
@@ -722,6 +731,12 @@ impl JobStore for Wrong {
                     }
                 }
                 Ok(())
+            }
+            M::NotesOfRunningDoNotCount => {
+                let runs = |id: &JobId| self.state(*id).is_some_and(|state| !state.is_complete());
+                let early = reads.iter().map(|(id, _)| *id).filter(|id| runs(id));
+                self.notes.lock().noted_early.extend(early.collect::<Vec<_>>());
+                self.inner.record_reads(reads)
             }
             M::NotesOfUnknownJobs => {
                 self.notes.lock().reads.extend(reads.iter().copied());
@@ -1179,6 +1194,11 @@ impl Wrong {
     ) -> Option<Result<(), StoreError>> {
         let found = || self.inner.get(next.id).ok().flatten();
         match self.mutant {
+            // So that they end beside the walk.
+            M::EndsAreSeenTwice | M::EndsAreMissed => {
+                thread::sleep(Duration::from_micros(300));
+                None
+            }
             M::CompleteTakesAnyRecord if !next.state.is_complete() => Some(Ok(())),
             M::CompleteCreates if found().is_none() => {
                 Some(self.inner.insert(std::slice::from_ref(next), durability))
