@@ -86,8 +86,8 @@ impl Options {
     }
 }
 
-/// The value of this option, behind a `=` or as the next argument, and empty if there is none; `None` if `argument` is not
-/// the option.
+/// The value of this option, behind a `=` or as the next argument; empty if there is none. `None` if `argument` is not the
+/// option.
 pub(crate) fn value(argument: &str, option: &str, next: &mut impl Iterator<Item = String>) -> Option<String> {
     match argument.strip_prefix(option)? {
         "" => Some(next.next().unwrap_or_default()),
