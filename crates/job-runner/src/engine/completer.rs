@@ -1,26 +1,32 @@
 //! [`Completer`]: the ends of jobs that went well, on their way from the workers to the thread that stores them.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use job_core::JobResult;
 
 use crate::{
     handler::context::Core,
     job::entry::Entry,
-    seam::sync::{Condvar, Mutex},
+    seam::sync::{Receiver, Sender, unbounded},
 };
 
 /// The ends that wait to be stored.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Completer {
-    pending: Mutex<Pending>,
-    filled: Condvar,
+    sender: Sender<Option<CompletedAttempt>>,
+    /// `None` wakes the thread, which is to end.
+    receiver: Receiver<Option<CompletedAttempt>>,
+    closed: AtomicBool,
 }
 
-#[derive(Debug, Default)]
-struct Pending {
-    ends: Vec<CompletedAttempt>,
-    closed: bool,
+impl Default for Completer {
+    fn default() -> Self {
+        let (sender, receiver) = unbounded();
+        Self { sender, receiver, closed: AtomicBool::new(false) }
+    }
 }
 
 /// A body that went well, with all its rows in the store.
@@ -35,40 +41,55 @@ impl Completer {
     /// How many ends may wait before workers store them themselves.
     const BOUND: usize = 1_024;
 
-    /// Hands an end over; back when too many wait.
+    /// Hands an end over; back, with those that wait, when these are too many or nobody would store them.
     pub(crate) fn push(&self, end: CompletedAttempt) -> Result<(), Vec<CompletedAttempt>> {
-        let mut pending = self.pending.lock();
-        pending.ends.push(end);
-        if pending.closed || pending.ends.len() > Self::BOUND {
-            return Err(std::mem::take(&mut pending.ends));
-        }
-        drop(pending);
-        self.filled.notify_one();
-        Ok(())
+        let is_full = self.sender.len() >= Self::BOUND;
+        self.send(Some(end));
+        // Looked at after it was sent: the thread may have taken the last ends before.
+        let back = if is_full || self.is_closed() { self.take() } else { Vec::new() };
+        if back.is_empty() { Ok(()) } else { Err(back) }
     }
 
-    /// The ends that wait; `None` when the thread is to end and none waits.
+    /// What waits; `None` when the thread is to end and nothing does.
     pub(crate) fn next(&self) -> Option<Vec<CompletedAttempt>> {
-        let mut pending = self.pending.lock();
-        while pending.ends.is_empty() {
-            if pending.closed {
+        loop {
+            let first = if self.is_closed() { None } else { self.receiver.recv().ok().flatten() };
+            let ends: Vec<CompletedAttempt> = first.into_iter().chain(self.take()).collect();
+            if !ends.is_empty() {
+                return Some(ends);
+            }
+            if self.is_closed() {
                 return None;
             }
-            self.filled.wait(&mut pending);
         }
-        Some(std::mem::take(&mut pending.ends))
     }
 
-    /// Has workers store ends themselves from here on. Ends that wait come back to a caller that the thread may wait
-    /// for.
+    /// Has workers store ends themselves from here on. What waits comes back to a caller that the thread may wait for.
     pub(crate) fn bypass(&self) -> Vec<CompletedAttempt> {
-        let mut pending = self.pending.lock();
-        pending.closed = true;
-        std::mem::take(&mut pending.ends)
+        self.closed.store(true, Ordering::SeqCst);
+        self.take()
     }
 
     pub(crate) fn close(&self) {
-        self.pending.lock().closed = true;
-        self.filled.notify_all();
+        self.closed.store(true, Ordering::SeqCst);
+        self.send(None);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    fn send(&self, end: Option<CompletedAttempt>) {
+        let sent = self.sender.send(end);
+        debug_assert!(sent.is_ok(), "the other side is here");
+    }
+
+    fn take(&self) -> Vec<CompletedAttempt> {
+        let (ends, wakes): (Vec<_>, Vec<_>) = self.receiver.try_iter().partition(Option::is_some);
+        if !wakes.is_empty() {
+            // It was for the thread.
+            self.send(None);
+        }
+        ends.into_iter().flatten().collect()
     }
 }

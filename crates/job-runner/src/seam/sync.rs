@@ -6,6 +6,8 @@
 
 pub(crate) use std::{thread, thread_local, time::Instant};
 
+pub(crate) use crossbeam_channel::{Receiver, Sender, unbounded};
+
 use uuid::Uuid;
 
 #[cfg(any(debug_assertions, feature = "checked-locks"))]

@@ -2,9 +2,10 @@
 
 use std::{
     cell::Cell,
-    fmt,
+    collections::VecDeque,
+    fmt, iter,
     ops::{Deref, DerefMut},
-    sync::PoisonError,
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -136,5 +137,59 @@ impl Condvar {
 
     pub(crate) fn notify_all(&self) {
         self.0.notify_all();
+    }
+}
+
+/// A queue without bound, with the few calls of `crossbeam_channel` that the engine makes. Nobody closes it.
+pub(crate) fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
+    let queue = Arc::<Queue<T>>::default();
+    (Sender(Arc::clone(&queue)), Receiver(queue))
+}
+
+#[derive(Debug)]
+struct Queue<T> {
+    values: Mutex<VecDeque<T>>,
+    filled: Condvar,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self { values: Mutex::new(VecDeque::new()), filled: Condvar::new() }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Sender<T>(Arc<Queue<T>>);
+
+#[derive(Debug)]
+pub(crate) struct Receiver<T>(Arc<Queue<T>>);
+
+impl<T> Sender<T> {
+    #[expect(clippy::unnecessary_wraps, reason = "as of the other")]
+    pub(crate) fn send(&self, value: T) -> Result<(), ()> {
+        self.0.values.lock().push_back(value);
+        self.0.filled.notify_one();
+        Ok(())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.values.lock().len()
+    }
+}
+
+impl<T> Receiver<T> {
+    #[expect(clippy::unnecessary_wraps, reason = "as of the other")]
+    pub(crate) fn recv(&self) -> Result<T, ()> {
+        let mut values = self.0.values.lock();
+        loop {
+            match values.pop_front() {
+                Some(value) => return Ok(value),
+                None => self.0.filled.wait(&mut values),
+            }
+        }
+    }
+
+    pub(crate) fn try_iter(&self) -> impl Iterator<Item = T> {
+        iter::from_fn(|| self.0.values.lock().pop_front())
     }
 }
