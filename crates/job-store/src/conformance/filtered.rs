@@ -233,7 +233,7 @@ fn ids(entries: Vec<crate::Listed>) -> Vec<JobId> {
 
 /// Ends a waiting job, in one way or another.
 fn end(store: &dyn Store, job: &JobRecord, how: u8) -> Result<(), Broken> {
-    if how % 3 == 0 {
+    if how.is_multiple_of(3) {
         store.replace(&job.apply(Event::Cancel, at(9))?, Durability::Buffered)?;
         return Ok(());
     }

@@ -111,7 +111,7 @@ impl Wrong {
             M::KeyOfRecordLost => options(&mut record, &|o| o.idempotency_key = None),
             M::OwnerLost => options(&mut record, &|o| o.owner = None),
             M::OwnerTrimmed => {
-                options(&mut record, &|o| o.owner = o.owner.as_ref().map(|owner| owner.trim().to_owned()))
+                options(&mut record, &|o| o.owner = o.owner.as_ref().map(|owner| owner.trim().to_owned()));
             }
             M::LabelsLost => options(&mut record, &|o| o.labels.clear()),
             M::LabelsFolded => {
@@ -119,7 +119,7 @@ impl Wrong {
             }
             M::LabelsCapped => {
                 options(&mut record, &|o| {
-                    o.labels = o.labels.iter().take(JobSpec::MAX_LABELS - 1).cloned().collect()
+                    o.labels = o.labels.iter().take(JobSpec::MAX_LABELS - 1).cloned().collect();
                 });
             }
             M::LaterLost => record.later = job_core::LaterFields::default(),
@@ -585,11 +585,6 @@ impl JobStore for Wrong {
 
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
         match self.mutant {
-            M::FilteredKnowsRemoved => {
-                if let Some(record) = self.inner.get(id)? {
-                    self.notes.lock().removed.insert(id, record);
-                }
-            }
             M::RemoveIgnoresPins => self.inner.pin(id, Pin::Release).or_else(|_| Ok(()))?,
             M::RemoveAnyState if self.state(id).is_some_and(|state| !state.is_complete()) => return Ok(true),
             M::RemoveWaiting if self.state(id) == Some(JobState::Waiting) => return Ok(true),
@@ -628,7 +623,11 @@ impl JobStore for Wrong {
                 }
                 return Ok(removed);
             }
-            M::RemovedIsRemembered | M::RemovedComesBack | M::RemovedKeepsItsKey | M::RemovedJobTakesRows => {
+            M::RemovedIsRemembered
+            | M::FilteredKnowsRemoved
+            | M::RemovedComesBack
+            | M::RemovedKeepsItsKey
+            | M::RemovedJobTakesRows => {
                 if let Some(record) = self.inner.get(id)? {
                     self.notes.lock().removed.insert(id, record);
                 }
