@@ -86,7 +86,8 @@ fn every_symbol_and_file_that_a_document_names_exists() {
             {
                 missing.push(format!("{document_name}: `{quoted}`: no file that defines {owner} has {member}"));
             }
-            let is_source = quoted.ends_with(".rs") && !quoted.contains(' ');
+            let is_source =
+                !quoted.contains(' ') && Path::new(quoted).extension().is_some_and(|kind| kind == "rs");
             if is_source && !sources.iter().any(|(path, _)| path.ends_with(&format!("/{quoted}"))) {
                 missing.push(format!("{document_name}: there is no file {quoted}"));
             }

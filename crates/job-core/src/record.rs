@@ -48,6 +48,9 @@ pub struct JobRecord {
     pub later: LaterFields,
 }
 
+/// A tag and its bytes.
+type LaterField = (u8, Vec<u8>);
+
 /// Fields of a record that a later version of this library has written. This one does not know what they mean, and keeps
 /// them as they are: a job that two versions move loses none of them.
 ///
@@ -59,7 +62,7 @@ pub struct JobRecord {
 /// assert_eq!(LaterFields::default().iter().count(), 0);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LaterFields(Option<Arc<[(u8, Vec<u8>)]>>);
+pub struct LaterFields(Option<Arc<[LaterField]>>);
 
 impl LaterFields {
     /// Each with its tag, in the order in which they were written.

@@ -24,10 +24,10 @@ pub enum Subject {
 impl Subject {
     /// The codes of its errors.
     #[must_use]
-    pub const fn codes(self) -> &'static Codes {
+    pub const fn codes(self) -> Codes {
         match self {
-            Self::Vertices => &Codes::VERTEX,
-            Self::Edges => &Codes::EDGE,
+            Self::Vertices => Codes::VERTEX,
+            Self::Edges => Codes::EDGE,
         }
     }
 
@@ -121,7 +121,7 @@ impl Filter {
     }
 }
 
-fn labels(given: &[String], vocabulary: &Vocabulary, codes: &Codes) -> Result<Vec<Arc<str>>, FilterError> {
+fn labels(given: &[String], vocabulary: &Vocabulary, codes: Codes) -> Result<Vec<Arc<str>>, FilterError> {
     let mut labels: Vec<Arc<str>> = Vec::new();
     for (place, given) in given.iter().enumerate() {
         let known = vocabulary.labels.iter().find(|label| ***label == **given).ok_or_else(|| {
@@ -134,7 +134,7 @@ fn labels(given: &[String], vocabulary: &Vocabulary, codes: &Codes) -> Result<Ve
     Ok(labels)
 }
 
-fn window(offset: Option<&Json>, limit: Option<&Json>, codes: &Codes) -> Result<Range<u64>, FilterError> {
+fn window(offset: Option<&Json>, limit: Option<&Json>, codes: Codes) -> Result<Range<u64>, FilterError> {
     let number = |field: &str, given: Option<&Json>, absent: u64| match given {
         None | Some(Json::Null) => Ok(absent),
         Some(given) => match given {

@@ -38,7 +38,7 @@ impl Condition {
         body: &ConditionBody<'_>,
         field: &str,
         vocabulary: &Vocabulary,
-        codes: &Codes,
+        codes: Codes,
     ) -> Result<Self, FilterError> {
         let known = vocabulary.properties.iter().find(|name| ***name == *body.property_name);
         let property = known.cloned().ok_or_else(|| {
@@ -88,7 +88,7 @@ impl Condition {
 impl Test {
     const NAMES: [&str; 8] = ["=", "<", ">", "<=", ">=", "range", "has", "hasNot"];
 
-    fn compile(predicate: &str, operands: Vec<Operand>, field: &str, codes: &Codes) -> Result<Self, FilterError> {
+    fn compile(predicate: &str, operands: Vec<Operand>, field: &str, codes: Codes) -> Result<Self, FilterError> {
         let count = operands.len();
         let wrong = |allowed: &str| {
             let message = format!("{field}.values has {count} values: predicate {predicate} takes {allowed}");
@@ -208,7 +208,7 @@ mod tests {
             &strict::read::<ConditionBody<'_>>("the condition", &body).unwrap(),
             "vertexFilters[0]",
             &vocabulary,
-            &Codes::VERTEX,
+            Codes::VERTEX,
         )
     }
 

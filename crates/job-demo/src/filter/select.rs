@@ -44,7 +44,7 @@ pub(super) struct Sort {
 }
 
 /// The first sort of each property: another one of the same would decide nothing.
-pub(super) fn sorts(given: &[SortBody], vocabulary: &Vocabulary, codes: &Codes) -> Result<Vec<Sort>, FilterError> {
+pub(super) fn sorts(given: &[SortBody], vocabulary: &Vocabulary, codes: Codes) -> Result<Vec<Sort>, FilterError> {
     let mut sorts: Vec<Sort> = Vec::new();
     for (place, body) in given.iter().enumerate() {
         let sort = Sort::compile(body, &format!("sorts[{place}]"), vocabulary, codes)?;
@@ -59,7 +59,7 @@ pub(super) fn sorts(given: &[SortBody], vocabulary: &Vocabulary, codes: &Codes) 
 }
 
 impl Sort {
-    fn compile(body: &SortBody, field: &str, vocabulary: &Vocabulary, codes: &Codes) -> Result<Self, FilterError> {
+    fn compile(body: &SortBody, field: &str, vocabulary: &Vocabulary, codes: Codes) -> Result<Self, FilterError> {
         let known = vocabulary.properties.iter().find(|name| ***name == *body.key);
         let property = known.cloned().ok_or_else(|| {
             FilterError::unknown(codes.sort, &format!("{field}.key"), &body.key, &vocabulary.properties)

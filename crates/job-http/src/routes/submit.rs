@@ -54,7 +54,7 @@ impl Marks {
         if let Some(owner) = self.owner {
             spec = spec.owner(owner);
         }
-        self.label.iter().flat_map(|labels| labels.split(',')).fold(spec, |spec, label| spec.label(label))
+        self.label.iter().flat_map(|labels| labels.split(',')).fold(spec, JobSpec::label)
     }
 }
 

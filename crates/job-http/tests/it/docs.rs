@@ -52,7 +52,7 @@ fn routes(document: &Value) -> String {
 
 fn paragraphs(operation: &Value) -> String {
     let told = ["summary", "description"].map(|key| operation[key].as_str().unwrap_or("").trim());
-    told.iter().filter(|part| !part.is_empty()).map(|part| format!("{part}\n\n")).collect()
+    told.iter().filter(|part| !part.is_empty()).flat_map(|part| [*part, "\n\n"]).collect()
 }
 
 /// A table of the parameters, but for those that every path has.

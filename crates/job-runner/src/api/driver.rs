@@ -35,7 +35,7 @@ use crate::{
 /// assert!(job.wait()?.state.is_complete());
 /// # Ok::<(), job_runner::EngineError>(())
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Driver<'e> {
     core: &'e Arc<EngineCore>,
 }

@@ -41,7 +41,7 @@ impl Completer {
     /// How many ends may wait before workers store them themselves.
     const BOUND: usize = 1_024;
 
-    /// Hands an end over; back, with those that wait, when these are too many or nobody would store them.
+    /// Hands an end over. It comes back, with those that wait, when these are too many or the queue is closed.
     pub(crate) fn push(&self, end: CompletedAttempt) -> Result<(), Vec<CompletedAttempt>> {
         let is_full = self.sender.len() >= Self::BOUND;
         self.send(Some(end));
@@ -50,7 +50,7 @@ impl Completer {
         if back.is_empty() { Ok(()) } else { Err(back) }
     }
 
-    /// What waits; `None` when the thread is to end and nothing does.
+    /// The ends that wait; `None` when the thread is to end and none waits.
     pub(crate) fn next(&self) -> Option<Vec<CompletedAttempt>> {
         loop {
             let first = if self.is_closed() { None } else { self.receiver.recv().ok().flatten() };
@@ -64,7 +64,7 @@ impl Completer {
         }
     }
 
-    /// Has workers store ends themselves from here on. What waits comes back to a caller that the thread may wait for.
+    /// Has workers store ends themselves from here on. Ends that wait come back to a caller that the thread may wait for.
     pub(crate) fn bypass(&self) -> Vec<CompletedAttempt> {
         self.closed.store(true, Ordering::SeqCst);
         self.take()

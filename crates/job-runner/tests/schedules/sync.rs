@@ -140,7 +140,7 @@ impl Condvar {
     }
 }
 
-/// A queue without bound, with the few calls of `crossbeam_channel` that the engine makes. Nobody closes it.
+/// A queue without bound, with the few calls of `crossbeam_channel` that the engine makes. It is never closed.
 pub(crate) fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
     let queue = Arc::<Queue<T>>::default();
     (Sender(Arc::clone(&queue)), Receiver(queue))

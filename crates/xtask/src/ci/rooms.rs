@@ -111,13 +111,11 @@ fn tree<'c>(code: &'c str, base: &str, paths: &mut Vec<String>) -> &'c str {
     let end = code.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(code.len());
     let (name, rest) = code.split_at(end);
     let path = if base.is_empty() { name.to_owned() } else { format!("{base}::{name}") };
-    match rest.strip_prefix("::") {
-        Some(rest) => tree(rest, &path, paths),
-        None => {
-            paths.push(path);
-            rest
-        }
+    if let Some(rest) = rest.strip_prefix("::") {
+        return tree(rest, &path, paths);
     }
+    paths.push(path);
+    rest
 }
 
 /// Imports from a room above.
@@ -140,8 +138,9 @@ fn upward(imports: &Imports) -> Vec<String> {
 fn circles(imports: &Imports) -> Vec<String> {
     let reached: BTreeMap<&str, BTreeSet<&str>> =
         imports.keys().map(|module| (module.as_str(), reach(imports, module))).collect();
+    let meets = |from: &str, to: &str| reached.get(from).is_some_and(|modules| modules.contains(to));
     let circle = |module: &str| -> BTreeSet<&str> {
-        reached[module].iter().copied().filter(|other| reached[other].contains(module)).collect()
+        imports.keys().map(String::as_str).filter(|other| meets(module, other) && meets(other, module)).collect()
     };
     let found: BTreeSet<_> = imports.keys().map(|module| circle(module)).collect();
     let long = found.into_iter().filter(|circle| circle.len() > LONGEST_CIRCLE);
@@ -160,7 +159,9 @@ fn circles(imports: &Imports) -> Vec<String> {
 fn reach<'i>(imports: &'i Imports, module: &'i str) -> BTreeSet<&'i str> {
     let (mut seen, mut next) = (BTreeSet::new(), vec![module]);
     while let Some(module) = next.pop() {
-        next.extend(imports[module].iter().map(String::as_str).filter(|other| seen.insert(*other)));
+        next.extend(
+            imports.get(module).into_iter().flatten().map(String::as_str).filter(|other| seen.insert(*other)),
+        );
     }
     seen
 }
