@@ -46,10 +46,11 @@ once build it once.",
         details: "  run            One job of every kind, and a page of each [default]
                  --pending: only finish what is there
   submit WORK    Store a job: vertex_filter, edge_filter or an algorithm
-                 --parameters JSON, --wait
+                 --parameters JSON, --owner NAME, --label LABEL, --wait
   retry ID       Store the request of a job once more [--wait]
   list           Jobs, the newest first
-                 --state STATE, --work WORK, --limit N, --offset N, --watch
+                 --state STATE, --work WORK, --owner NAME, --label LABEL,
+                 --limit N, --offset N, --watch
   status ID      The answer to a status query [--limit N] [--offset N]
   rows ID        Rows of a result, a line each [--limit N] [--offset N]
   export ID      A whole result [--output FILE] [--format csv|jsonl]
