@@ -80,8 +80,7 @@ impl EngineBuilder {
     /// started.
     #[track_caller]
     pub fn open(self) -> Result<Engine, EngineError> {
-        self.config.check()?;
-        self.config.check_front_end(&self.handlers.kinds())?;
+        self.config.check(&self.handlers.kinds())?;
         let seat = self.store.seat(&opened_at())?;
         Engine::open(self.store, Arc::new(Alone), self.handlers, self.clock, self.config, seat)
     }
@@ -133,9 +132,8 @@ impl SharedEngineBuilder {
     /// cannot be read. [`EngineError::Thread`] when a thread cannot be started.
     #[track_caller]
     pub fn open(self) -> Result<Engine, EngineError> {
-        self.config.check()?;
         let kinds = self.handlers.kinds();
-        self.config.check_front_end(&kinds)?;
+        self.config.check(&kinds)?;
         let Shared(store) = self.sharing;
         let seat = store.shared_seat(&opened_at())?;
         let source = Arc::new(Cluster::new(store, kinds, &self.config));
@@ -304,7 +302,7 @@ mod tests {
         let changed = |change: fn(SharedEngineBuilder) -> SharedEngineBuilder| {
             change(EngineBuilder::sharing(Arc::new(SharedMemory::new(MemoryStore::default()))))
                 .config
-                .check()
+                .check(&[])
                 .map_err(|error| error.option)
         };
         assert_eq!(changed(|builder| builder), Ok(()));
@@ -356,7 +354,8 @@ mod tests {
         for change in taken {
             assert_eq!(changed(change), Ok(()));
         }
-        let bound = |bound| EngineBuilder::new(Arc::new(MemoryStore::default())).queue_bound(bound).config.check();
+        let bound =
+            |bound| EngineBuilder::new(Arc::new(MemoryStore::default())).queue_bound(bound).config.check(&[]);
         assert_eq!(bound(0).map_err(|error| error.option), Err("queue_bound"));
         assert_eq!(bound(usize::MAX), Ok(()));
     }

@@ -47,21 +47,9 @@ impl Config {
         }
     }
 
-    /// Whether a front end is one: what it cannot run, it must not claim to.
-    pub(crate) fn check_front_end(&self, handlers: &[JobKind]) -> Result<(), InvalidOption> {
-        match handlers.first() {
-            Some(first) if self.mode == Mode::FrontEnd => Err(InvalidOption {
-                option: "front_end",
-                value: format!("set with a handler for {first}"),
-                range: "without handlers".to_owned(),
-            }),
-            _ => Ok(()),
-        }
-    }
-
     /// Whether an engine can work so. A job is claimed for longer than it takes to renew the claim. No pause is zero
-    /// or endless, and sums of times do not overflow.
-    pub(crate) fn check(&self) -> Result<(), InvalidOption> {
+    /// or endless, and sums of times do not overflow. A front end has no handler.
+    pub(crate) fn check(&self, handlers: &[JobKind]) -> Result<(), InvalidOption> {
         const THREADS: usize = 10_000;
         const DAY: Duration = Duration::from_hours(24);
         const YEAR: Duration = Duration::from_hours(24 * 365);
@@ -81,7 +69,15 @@ impl Config {
         InvalidOption::check("retry (max_backoff)", &most, Duration::ZERO..=LONGEST_PAUSE)?;
         // No pause at all is one that cannot grow.
         let least = if most.is_zero() { Duration::ZERO } else { Duration::from_micros(1) };
-        InvalidOption::check("retry (initial_backoff)", &first, least..=most)
+        InvalidOption::check("retry (initial_backoff)", &first, least..=most)?;
+        match handlers.first() {
+            Some(first) if self.mode == Mode::FrontEnd => Err(InvalidOption {
+                option: "front_end",
+                value: format!("set with a handler for {first}"),
+                range: "without handlers".to_owned(),
+            }),
+            _ => Ok(()),
+        }
     }
 }
 
