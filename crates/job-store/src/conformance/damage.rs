@@ -20,11 +20,7 @@ law! { Fixture;
         let parameters = Parameters::from_text(format!("{MARK:?}"))?;
         job.spec = Arc::new(job_core::JobSpec::clone(&job.spec).with_raw_parameters(parameters));
         store.insert(std::slice::from_ref(&job), Durability::Synced)?;
-        drop(store);
-        if !fixture.damage(MARK.as_bytes()) {
-            return Ok(());
-        }
-        let Some(store) = opened(fixture)? else { return Ok(()) };
+        let Some(store) = damaged(fixture, store)? else { return Ok(()) };
         is_told(&store.get(job.id))?;
         is_told(&store.list(None, 0, 9))?;
         is_told(&store.unfinished())?;
@@ -39,11 +35,7 @@ law! { Fixture;
         result.outputs.insert("mark", &MARK)?;
         let done = running.apply(Event::Succeed(result.size()), at(9))?;
         store.complete(&[(&done, &result)], Durability::Synced)?;
-        drop(store);
-        if !fixture.damage(MARK.as_bytes()) {
-            return Ok(());
-        }
-        let Some(store) = opened(fixture)? else { return Ok(()) };
+        let Some(store) = damaged(fixture, store)? else { return Ok(()) };
         is_told(&store.result(done.id))?;
     }
 
@@ -61,11 +53,7 @@ law! { Fixture;
         let result = list(vec![writer.finish()?]);
         let done = running.apply(Event::Succeed(result.size()), at(9))?;
         store.complete(&[(&done, &result)], Durability::Synced)?;
-        drop(store);
-        if !fixture.damage(MARK.as_bytes()) {
-            return Ok(());
-        }
-        let Some(store) = opened(fixture)? else { return Ok(()) };
+        let Some(store) = damaged(fixture, store)? else { return Ok(()) };
         for rows in [7..8, 0..20, 5..9, 7..20] {
             let read = store.read(key(&done, 0), rows.clone(), &mut |run| {
                 let is_mark = |row: &[u8]| row.len() < 200;
@@ -95,17 +83,18 @@ law! { Fixture;
         // Everything before a synced write is on the disk.
         finish(&*store, &waiting(2))?;
         store.insert(&[waiting(3)], Durability::Synced)?;
-        drop(store);
-        if !fixture.damage(MARK.as_bytes()) {
-            return Ok(());
-        }
-        let Some(store) = opened(fixture)? else { return Ok(()) };
+        let Some(store) = damaged(fixture, store)? else { return Ok(()) };
         is_told(&store.checkpoint(running.id))?;
     }
 }
 
-/// The store, unless it says by itself that it is damaged.
-fn opened(fixture: &dyn Fixture) -> Result<Option<Arc<dyn Store>>, Broken> {
+/// Closes the store, damages the mark in it and opens it again. `None` where the fixture cannot, or where the store says
+/// by itself that it is damaged.
+fn damaged(fixture: &dyn Fixture, store: Arc<dyn Store>) -> Result<Option<Arc<dyn Store>>, Broken> {
+    drop(store);
+    if !fixture.damage(MARK.as_bytes()) {
+        return Ok(None);
+    }
     match fixture.open_damaged() {
         Err(error) if error.kind == ErrorKind::Corrupt => Ok(None),
         opened => Ok(Some(opened?)),
