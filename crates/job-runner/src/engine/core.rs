@@ -298,13 +298,13 @@ impl EngineCore {
         }
         let calls = self.scheduler().started.add(batch, Instant::now());
         for _ in 0..calls {
-            self.work.notify_one();
+            self.call();
         }
     }
 
     /// Goes on without a job that cannot be read.
     pub(crate) fn set_aside(&self, job: JobId, error: &StoreError) {
-        if self.aside.0.lock().insert(job, error.clone()).is_none() {
+        if self.aside.add(job, error) {
             tracing::error!(%job, %error, "a job cannot be read: it is set aside, and the others go on");
         }
     }

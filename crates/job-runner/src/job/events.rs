@@ -240,6 +240,6 @@ mod tests {
         let (slow, late) = (lagged(&mut slow), lagged(&mut late.unwrap()));
         assert_eq!((slow.len(), slow[0], late.len(), late[0]), (JobEvents::CAPACITY, 7, JobEvents::CAPACITY, 4));
         assert!(slow[1..].iter().chain(&late[1..]).all(|lagged| *lagged == 0));
-        assert_eq!(audience.join(None).next(), None, "whoever comes later has missed nothing");
+        assert_eq!(audience.join(None).next(), None, "a reader that comes later has missed nothing");
     }
 }

@@ -21,9 +21,14 @@ pub struct Unreadable {
 
 /// The jobs that this engine has met and cannot read.
 #[derive(Debug, Default)]
-pub(crate) struct SetAside(pub(crate) Mutex<BTreeMap<JobId, StoreError>>);
+pub(crate) struct SetAside(Mutex<BTreeMap<JobId, StoreError>>);
 
 impl SetAside {
+    /// Adds a job that cannot be read; whether it was not among them.
+    pub(crate) fn add(&self, job: JobId, error: &StoreError) -> bool {
+        self.0.lock().insert(job, error.clone()).is_none()
+    }
+
     pub(crate) fn all(&self) -> Vec<Unreadable> {
         let aside = self.0.lock();
         aside.iter().map(|(job, error)| Unreadable { job: *job, reason: reason(error) }).collect()
