@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use super::tidy::code_length;
 use crate::{Outcome, workspace::Workspace};
 
 /// Where the rooms are.
@@ -59,7 +60,7 @@ fn lines_of_code(text: &str) -> usize {
 }
 
 fn code(text: &str) -> impl Iterator<Item = &str> {
-    let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").map(str::trim);
+    let lines = text.lines().take(code_length(text)).map(str::trim);
     lines.filter(|line| !line.is_empty() && !line.starts_with("//"))
 }
 

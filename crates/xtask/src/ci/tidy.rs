@@ -74,7 +74,7 @@ fn wired(name: &str, text: &str) -> Option<String> {
 }
 
 /// Lines before the tests at the end of a file.
-fn code_length(text: &str) -> usize {
+pub(super) fn code_length(text: &str) -> usize {
     text.lines().take_while(|line| *line != "#[cfg(test)]").count()
 }
 
