@@ -56,6 +56,12 @@ impl Content {
     }
 
     fn put(&mut self, next: &JobRecord) {
+        // Between two states of an unfinished job, nothing that leads to it changes.
+        let known = self.jobs.get_mut(&next.id).filter(|known| !known.state.is_complete());
+        if let Some(known) = known.filter(|_| !next.state.is_complete()) {
+            known.clone_from(next);
+            return;
+        }
         self.forget(next.id);
         if next.state.is_complete() {
             self.checkpoints.remove(&next.id);

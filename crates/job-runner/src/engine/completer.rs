@@ -54,7 +54,8 @@ impl Completer {
     pub(crate) fn next(&self) -> Option<Vec<CompletedAttempt>> {
         loop {
             let first = if self.is_closed() { None } else { self.receiver.recv().ok().flatten() };
-            let ends: Vec<CompletedAttempt> = first.into_iter().chain(self.take()).collect();
+            let mut ends = self.take();
+            ends.extend(first);
             if !ends.is_empty() {
                 return Some(ends);
             }
@@ -85,11 +86,18 @@ impl Completer {
     }
 
     fn take(&self) -> Vec<CompletedAttempt> {
-        let (ends, wakes): (Vec<_>, Vec<_>) = self.receiver.try_iter().partition(Option::is_some);
-        if !wakes.is_empty() {
+        let mut ends = Vec::with_capacity(self.sender.len());
+        let mut is_woken = false;
+        for end in self.receiver.try_iter() {
+            match end {
+                Some(end) => ends.push(end),
+                None => is_woken = true,
+            }
+        }
+        if is_woken {
             // It was for the thread.
             self.send(None);
         }
-        ends.into_iter().flatten().collect()
+        ends
     }
 }
