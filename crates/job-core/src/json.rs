@@ -56,7 +56,7 @@ pub enum InvalidJson {
     /// It has more bytes than it may.
     #[error("it has too many bytes of JSON")]
     TooLong,
-    /// It does not serialize, for this reason.
+    /// The value cannot be serialized; the text is the reason.
     #[error("it is not JSON: {0}")]
     NotJson(String),
     /// It has a number that JSON does not have.

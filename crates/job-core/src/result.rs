@@ -109,7 +109,7 @@ impl Outputs {
         self.0.push((name, value));
     }
 
-    /// Whether `name` can still be given to a value or a list.
+    /// Checks that `name` can still be given to a value or a list.
     ///
     /// # Errors
     /// When it is taken or longer than [`MAX_NAME`](Self::MAX_NAME).

@@ -27,9 +27,9 @@
 //! it for as long as an attempt lasts. A store that wraps another hands calls on with [`forward!`](crate::forward).
 //!
 //! Blocks are stored as they come, under [`SegmentKey::block_key`], which sorts them as their rows.
-//! [`codec`](crate::codec) makes bytes of records, results and checkpoints, with a checksum around them. An error of
-//! what lies beneath has its class by [`StoreError::caused`]. [`Seats`](crate::Seats) is the one seat of an engine.
-//! `job-runner` has all this as `job_runner::store`.
+//! [`codec`](crate::codec) makes bytes of records, results and checkpoints, with a checksum around them.
+//! [`StoreError::caused`] gives an error of the database or the file system its class. [`Seats`](crate::Seats)
+//! admits one engine at a time. `job-runner` has all this as `job_runner::store`.
 //!
 //! [`conformance`](crate::conformance) tells whether it is a store. A fixture says where one is; its other methods let the laws
 //! about crashes, damage and costs be tried, which pass without them. `tests/laws.rs` of the example has all of them, and the

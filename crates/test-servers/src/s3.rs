@@ -76,7 +76,7 @@ impl S3 {
     }
 }
 
-/// One that is being started. It goes on when this is dropped.
+/// A server that is starting. Its process keeps running when this value is dropped.
 struct Server {
     child: Child,
     ports: Ports,

@@ -71,7 +71,7 @@ impl InvalidBody {
         self
     }
 
-    /// The same error, seen from the list that has the value at `index`.
+    /// The same error, with its place counted from the list that has the value at `index`.
     pub(super) fn at(mut self, index: usize) -> Self {
         let dot = if self.place.is_empty() || self.place.starts_with('[') { "" } else { "." };
         self.place = format!("[{index}]{dot}{}", self.place);

@@ -135,7 +135,7 @@ mod tests {
     }
 
     proptest! {
-        /// The shown values are those of a library.
+        /// The shown times agree with those of the library `jiff`.
         #[test]
         fn times_are_those_of_the_calendar(seconds in 0..253_402_207_200_u64) {
             let shown = jiff::Timestamp::from_second(i64::try_from(seconds).unwrap()).unwrap();

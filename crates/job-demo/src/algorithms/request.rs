@@ -130,7 +130,7 @@ pub(super) trait Fits {
     }
 }
 
-/// Reads parameters and compares them with the graph, as a run does at its begin.
+/// Reads parameters and compares them with the graph. A run begins with the same checks.
 pub(super) fn check<T>(graph: &Graph, parameters: &str) -> Result<(), AlgorithmError>
 where
     T: Fits + for<'p> Deserialize<'p>,

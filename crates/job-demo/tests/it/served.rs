@@ -59,7 +59,7 @@ fn every_command_goes_to_the_server_that_has_the_store_and_says_the_same() {
     let failed = String::from_utf8(failed.stdout).unwrap();
     let failed = failed.trim_end();
 
-    // The server's answers are the store's when it is free again.
+    // The commands answer through the server as they answer from the store after the server has ended.
     let questions: [&[&str]; 8] = [
         &["list", "--json"],
         &["list", "--json", "--state", "failed"],

@@ -23,7 +23,7 @@ use crate::{
 pub struct Changed {
     /// `None` when nothing can change any more.
     job: Option<Listening<Entry>>,
-    /// While the job waits, others change its place among those that wait.
+    /// Set while the job waits: other jobs that come or go change its place in the queue.
     queue: Option<Listening<EngineCore>>,
 }
 

@@ -42,7 +42,7 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
     /// A worker is free that was not expected to be.
     fn worker_is_free(&self);
 
-    /// A worker is done with a job: it is complete, waits again, or is left to others.
+    /// Called when a worker no longer holds a job: the job is complete, waits again, or belongs to another engine.
     fn release(&self, engine: &EngineCore, scheduler: MutexGuard<'_, Scheduler>, entry: &Arc<Entry>);
 
     /// A change of a job met another one: brings the record up to date. `false` where no other engine could change it.

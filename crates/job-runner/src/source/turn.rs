@@ -10,7 +10,7 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// Waits until no thread has it. It is over when what comes back is dropped.
+    /// Waits until no other thread has the turn, and takes it. Dropping the returned guard ends the turn.
     pub(crate) fn take(&self) -> impl Drop + '_ {
         let mut is_taken = self.is_taken.lock();
         while *is_taken {

@@ -64,7 +64,7 @@ impl Blocker {
     }
 }
 
-/// Runs `code` on a thread of its own; a panic when it does not come back.
+/// Runs `code` on a thread of its own. Panics if `code` does not return in time.
 fn in_time<T: Send + 'static>(what: &'static str, code: impl FnOnce() -> T + Send + 'static) -> T {
     let (tell, told) = bounded(1);
     thread::spawn(move || tell.send(code()));

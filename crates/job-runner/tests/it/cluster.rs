@@ -224,7 +224,7 @@ fn a_record_is_what_is_known_and_a_refresh_asks_the_store_or_says_that_it_cannot
     assert_eq!(handle.refresh().unwrap().state, SUCCEEDED, "it cannot change any more");
 }
 
-/// The callback is called also without a handle.
+/// The engine calls a callback also after the last handle of the job was dropped.
 #[test]
 fn a_callback_outlives_its_handle() {
     let group = Group::new();

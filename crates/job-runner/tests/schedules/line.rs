@@ -222,7 +222,8 @@ impl World {
         }
     }
 
-    /// A body passes a checkpoint: then its engine has the job, and this attempt is the one that runs.
+    /// Called at each checkpoint of a body. Its engine must hold the claim of the job, and its attempt must be the
+    /// running one.
     pub(crate) fn pass(&self, line: usize, ctx: &JobContext) -> Result<(), JobError> {
         ctx.check_stopped()?;
         let (job, attempt) = (ctx.id(), ctx.attempt());

@@ -319,7 +319,8 @@ law! { SharedFixture;
         assert_eq!(one.get(done.id)?, Some(done));
     }
 
-    /// Another's, which may have died; or the claimant's own, or one that was given back: those did not.
+    /// `lost` is true if another claimant's lease on a running job ended, since that process may have died. It is
+    /// false for a job of the claimant itself, and for one that was given back.
     [ClaimLost]
     fn a_claim_tells_whose_lease_has_ended(one, other; patience) {
         let running = start(one, 1, LONG)?;

@@ -85,7 +85,7 @@ pub(crate) fn last_id(key: &[u8]) -> Option<JobId> {
     key.last_chunk().map(|id| JobId::from_bytes(*id))
 }
 
-/// The term of an entry of a kind, with its group.
+/// The beginning of a key of the index up to the end of its kind: group, class, length and text.
 pub(crate) fn kind_of(key: &[u8]) -> Option<&[u8]> {
     let length = u32::from_be_bytes(key.get(2..6)?.try_into().ok()?);
     key.get(..6 + usize::try_from(length).ok()?)

@@ -158,7 +158,7 @@ impl<K: KeyValue> KeyValueStore<K> {
         Ok(Some(if each(cut.rows)?.is_break() { wanted.end } else { cut.next }))
     }
 
-    /// Reads the wanted rows block after block; `false` if some are missing, which are wanted then.
+    /// Reads the wanted rows block after block. `false` if some are missing; `wanted` then has the missing ones.
     fn read_on(
         &self,
         view: &K::View<'_>,

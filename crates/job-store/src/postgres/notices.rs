@@ -112,7 +112,7 @@ impl Inner {
     }
 }
 
-/// Listening and telling.
+/// The connection that listens for notices and sends them.
 struct Exchange {
     address: Address,
     channel: String,

@@ -116,7 +116,7 @@ impl Recipe {
         })
     }
 
-    /// The name of a directory for what is made by it: two that differ have different names.
+    /// The name of the directory for the compiled library. Two recipes that differ have different names.
     pub(super) fn name(&self) -> String {
         let codecs = if self.codecs.is_empty() { "plain".to_owned() } else { self.codecs.join("-") };
         format!("rocksdb-{}-{codecs}-{}", self.version, self.processor)
