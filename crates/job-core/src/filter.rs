@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{JobKind, JobRecord, JobSpec, JobState};
 
-/// Which jobs a list shows: those that have all that is named here. By default all jobs.
+/// Which jobs a list shows. A job is shown if it fits every field that is set; by default all jobs are.
 ///
 /// ```
 /// use job_core::{Outcome, JobFilter, JobId, JobRecord, JobSpec, JobState, Timestamp};
@@ -26,7 +26,7 @@ pub struct JobFilter {
     pub owner: Option<String>,
     /// Jobs that have all of these labels.
     pub labels: BTreeSet<String>,
-    /// Jobs in one of these states; in any when there is none here.
+    /// Jobs in one of these states; jobs in any state if this is empty.
     pub states: Vec<JobState>,
 }
 
@@ -52,14 +52,14 @@ impl JobFilter {
         self
     }
 
-    /// Takes jobs with this label only, which have the labels that were named before as well.
+    /// Takes only jobs with this label. Called again, it takes only jobs with all the given labels.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.labels.insert(label.into());
         self
     }
 
-    /// Takes jobs in this state, beside those in states that were named before, and no others.
+    /// Takes jobs in this state. Called again, it takes jobs in any of the given states.
     #[must_use]
     pub fn state(mut self, state: JobState) -> Self {
         if !self.states.contains(&state) {
@@ -68,19 +68,19 @@ impl JobFilter {
         self
     }
 
-    /// Whether it takes this job.
+    /// Whether the filter takes this job.
     #[must_use]
     pub fn takes(&self, record: &JobRecord) -> bool {
         self.takes_state(record.state) && self.takes_spec(&record.spec)
     }
 
-    /// Whether it takes jobs in this state.
+    /// Whether the filter takes jobs in this state.
     #[must_use]
     pub fn takes_state(&self, state: JobState) -> bool {
         self.states.is_empty() || self.states.contains(&state)
     }
 
-    /// Whether it takes jobs of this request, in a state that it takes.
+    /// Whether the filter takes jobs of this request, if their state fits.
     #[must_use]
     pub fn takes_spec(&self, spec: &JobSpec) -> bool {
         let options = spec.options();
@@ -90,13 +90,13 @@ impl JobFilter {
             && self.labels.is_subset(&options.labels)
     }
 
-    /// Whether it takes every job.
+    /// Whether the filter takes every job.
     #[must_use]
     pub fn takes_all(&self) -> bool {
         self.states.is_empty() && self.takes_any_spec()
     }
 
-    /// Whether it asks for states alone.
+    /// Whether the filter names no field but states.
     #[must_use]
     pub fn takes_any_spec(&self) -> bool {
         self.graph.is_none() && self.kind.is_none() && self.owner.is_none() && self.labels.is_empty()

@@ -1,7 +1,8 @@
-//! Numbers that JSON does not have: found after a value was written, and only if it has a `null` in it.
+//! Finds NaN and infinities, which JSON does not have. It looks for them only after a written value has a `null`
+//! in it.
 //!
-//! `serde_json` silently writes `null` for NaN and infinities. A value without any is serialized once, as before. One
-//! that has some is walked once more, without being written, to see where they come from.
+//! `serde_json` silently writes `null` for NaN and infinities. So a value without a `null` in its JSON is
+//! serialized once. A value with one is walked a second time, without output, to find out where it comes from.
 
 use std::{error, fmt, io};
 
@@ -11,8 +12,8 @@ use serde::ser::{
 };
 use serde_json::ser::Formatter;
 
-/// A number, or `null` where it is none: NaN and infinities, which JSON does not have, and which rows, outputs and
-/// parameters otherwise refuse.
+/// A number that is written as `null` if it is NaN or infinite. Rows, outputs and parameters refuse such a number
+/// otherwise.
 ///
 /// ```
 /// use job_core::{InvalidJson, OrNull, append_json};
@@ -41,7 +42,7 @@ or_null! {
     f64, serialize_f64;
 }
 
-/// Writes JSON without spaces, and tells whether there was a `null`.
+/// Writes JSON without spaces, and sets the flag when it writes a `null`.
 pub(crate) struct Nulls<'n>(pub(crate) &'n mut bool);
 
 impl Formatter for Nulls<'_> {
@@ -51,7 +52,7 @@ impl Formatter for Nulls<'_> {
     }
 }
 
-/// Why a value is not what was written of it.
+/// Why the JSON of a value does not say what the value says.
 #[derive(Debug)]
 pub(crate) enum Unfit {
     /// This number is NaN or infinite; its place from the inside out.
@@ -94,10 +95,10 @@ impl serde::ser::Error for Unfit {
     }
 }
 
-/// Walks a value for numbers that are none.
+/// Walks a value and stops at the first NaN or infinity.
 pub(crate) struct Walk;
 
-/// The parts of a value, as they come.
+/// Walks the parts of a list, a map or a struct.
 pub(crate) struct Parts {
     next: usize,
     key: String,

@@ -1,4 +1,4 @@
-//! [`JobId`] and [`Timestamp`]: who and when.
+//! [`JobId`], the name of a job, and [`Timestamp`], a point in time.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -127,7 +127,7 @@ impl Timestamp {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
-    /// The time that is later by `by`; the greatest one if that is past the end of time.
+    /// The time later by `by`; the greatest [`Timestamp`] if that is past it.
     #[must_use]
     pub fn after(self, by: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(by.as_micros()).unwrap_or(u64::MAX)))

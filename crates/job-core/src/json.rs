@@ -14,9 +14,10 @@ use crate::{
 /// costs no more memory and time than one that just fits.
 ///
 /// # Errors
-/// When it has more bytes, does not serialize, or has a number that is NaN or infinite. `null` has to be asked for, by
-/// `None` or [`OrNull`](crate::OrNull). A `serde_json::Value` has `null` in its place already, and none is found in
-/// it. The buffer is as before then, and when the value panics.
+/// When the value has more than `most` bytes of JSON, cannot be serialized, or has a number that is NaN or
+/// infinite. `None` and [`OrNull`](crate::OrNull) write `null` on purpose. A `serde_json::Value` holds `null` in
+/// place of such a number already, so it is taken. After an error or a panic of the value, the buffer is as
+/// before.
 ///
 /// ```
 /// use job_core::{InvalidJson, append_json};
@@ -38,7 +39,7 @@ pub fn append_json<T: Serialize + ?Sized>(
     let bounded = Bounded { buffer: &mut *place.buffer, end, is_over: false };
     let mut serializer = serde_json::Serializer::with_formatter(bounded, Nulls(&mut has_null));
     let written = value.serialize(&mut serializer);
-    // Nothing but the limit fails as output. A value may hide that it was told of it.
+    // Only the limit makes the output fail. It is asked here, since a value may hide the error of its serializer.
     if serializer.into_inner().is_over {
         return Err(InvalidJson::TooLong);
     }
@@ -53,19 +54,20 @@ pub fn append_json<T: Serialize + ?Sized>(
 /// Why a value was not appended.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum InvalidJson {
-    /// It has more bytes than it may.
+    /// The value has more bytes than the limit.
     #[error("it has too many bytes of JSON")]
     TooLong,
     /// The value cannot be serialized; the text is the reason.
     #[error("it is not JSON: {0}")]
     NotJson(String),
-    /// It has a number that JSON does not have.
+    /// The value has a number that JSON does not have.
     #[error(
         "{} is {number}, which JSON does not have: give a number, None, or OrNull to write null",
         if place.is_empty() { "it" } else { place }
     )]
     NotFinite {
-        /// Where, from the outside in, such as `ranks[3].score`; empty if it is the value itself.
+        /// The place of the number, from the outside in, such as `ranks[3].score`; empty if it is the value
+        /// itself.
         place: String,
         /// `NaN`, `inf` or `-inf`.
         number: String,
@@ -83,7 +85,7 @@ impl From<Unfit> for InvalidJson {
     }
 }
 
-/// The place of one value at the end of a buffer, which is empty again when it is dropped before the value is whole.
+/// One value at the end of a buffer. Dropped before the value is whole, it cuts the buffer back.
 struct Place<'b> {
     buffer: &'b mut Vec<u8>,
     before: usize,
@@ -98,7 +100,7 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Seldom, and out of the way of all that fits.
+/// Rare, so it is kept out of the code of values that fit.
 #[cold]
 fn too_long(is_over: &mut bool) -> io::Result<()> {
     *is_over = true;
@@ -181,7 +183,7 @@ mod tests {
         }
     }
 
-    /// Goes on after an error of the serializer, as if there had been none.
+    /// Ignores the error of its serializer.
     struct Deaf;
 
     impl Serialize for Deaf {
@@ -216,7 +218,7 @@ mod tests {
         named: std::collections::BTreeMap<&'static str, f64>,
     }
 
-    /// They became null silently.
+    /// `serde_json` writes them as `null` without an error.
     #[test]
     fn a_number_that_json_does_not_have_is_refused_and_its_place_named() {
         let row = || Row { id: 7, score: 0.5, also: vec![(1.5, None)], named: [("a b", 1.0)].into() };

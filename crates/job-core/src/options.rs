@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Timestamp;
 
-/// How a job is run: its place in the queue, its limits, what a repeated request means. All of it has defaults.
+/// How a job is run: its place in the queue, its limits, and the effect of a repeated request. Each option has a
+/// default.
 ///
 /// ```
 /// use job_core::{JobClass, JobSpec};
@@ -20,38 +21,42 @@ use crate::Timestamp;
 #[serde(default)]
 #[non_exhaustive]
 pub struct JobOptions {
-    /// Greater runs earlier among the jobs of one graph; 0 by default. A waiting job gains one step of priority
-    /// with every ageing interval of the engine, so none waits for ever.
+    /// A job with a greater priority runs earlier among the jobs of one graph; -128 to 127, 0 by default. A
+    /// waiting job gains one step of priority with every ageing interval of the engine, so every job runs in the
+    /// end.
     #[serde(deserialize_with = "null_as_default")]
     pub priority: i8,
-    /// Which of the two queues it waits in.
+    /// Which of the two queues the job waits in; [`JobClass::Read`] by default.
     #[serde(deserialize_with = "null_as_default")]
     pub class: JobClass,
-    /// A name of the caller's for this request. A second submission on the same graph under the same key gets the
-    /// first job back, unless that job failed or was cancelled. Another request under it is refused.
+    /// The caller's name for this request, at most 256 bytes; none by default. A second submission on the same
+    /// graph under the same key gets the first job back, unless that job failed or was cancelled. Another request
+    /// under the key is refused.
     pub idempotency_key: Option<String>,
-    /// The version of the graph that the job reads, as the host names it.
+    /// The version of the graph that the job reads, as the host names it, in at most 256 bytes; none by default.
     pub graph_version: Option<String>,
-    /// Whether a finished job of the same request on the same graph version may be given back instead.
+    /// Whether the engine may give back a finished job of the same request on the same graph version; false by
+    /// default.
     #[serde(deserialize_with = "null_as_default")]
     pub reuse: bool,
-    /// When it is over, done or not.
+    /// The job fails if it is not complete at this time; `None`, the default, is no deadline.
     pub deadline: Option<Timestamp>,
-    /// How much it may use.
+    /// How many rows, bytes and how much memory the job may use; no limits by default.
     #[serde(deserialize_with = "null_as_default")]
     pub budget: Budget,
-    /// Whether the rows so far are kept when it is cancelled or a budget or the deadline ends it.
+    /// Whether the rows so far are kept when a cancel, a budget or the deadline ends the job; false by default.
     #[serde(deserialize_with = "null_as_default")]
     pub keep_rows: bool,
-    /// How often it may start, after a transient error or the death of the process; 3 by default. Neither a shutdown nor
-    /// an outage of the store counts.
+    /// The most attempts of the job, at least 1; 3 by default. An attempt that ends in a transient error or with
+    /// the death of the process counts. A shutdown or an outage of the store does not.
     #[serde(deserialize_with = "attempts")]
     pub max_attempts: u32,
-    /// For whom it runs: a user or a service, as the host names them. Lists are filtered by it.
+    /// For whom the job runs: a user or a service, as the host names them; none by default. Lists can be filtered
+    /// by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// Words of the host's that lists are filtered by, such as `nightly` or `team=search`; at most
-    /// [`JobSpec::MAX_LABELS`](crate::JobSpec::MAX_LABELS).
+    /// Labels of the host, such as `nightly` or `team=search`; at most
+    /// [`JobSpec::MAX_LABELS`](crate::JobSpec::MAX_LABELS), none by default. Lists can be filtered by them.
     #[serde(deserialize_with = "null_as_default", skip_serializing_if = "BTreeSet::is_empty")]
     pub labels: BTreeSet<String>,
 }
@@ -60,7 +65,7 @@ impl JobOptions {
     /// The most attempts of a job by default.
     pub const MAX_ATTEMPTS: u32 = 3;
 
-    /// The options that hold by default.
+    /// The default of every option.
     pub(crate) const DEFAULT: Self = Self {
         priority: 0,
         class: JobClass::Read,
@@ -76,7 +81,7 @@ impl JobOptions {
     };
 }
 
-/// `null` is as if the field were absent.
+/// A `null` counts as an absent field.
 fn null_as_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Deserialize<'de> + Default,
@@ -96,7 +101,7 @@ impl Default for JobOptions {
     }
 }
 
-/// Which queue a job waits in: work that reads a graph, work that changes it.
+/// The queue of a job: one for jobs that read a graph, one for jobs that change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobClass {
@@ -121,7 +126,8 @@ impl JobClass {
     }
 }
 
-/// The most that a job may use; `None` is no limit. A job that goes over fails with a reason of its own.
+/// The most that a job may use; `None`, the default, is no limit. A job above a limit fails with the
+/// [`FailureKind`](crate::FailureKind) of that limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Budget {

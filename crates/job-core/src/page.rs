@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::shown;
 
-/// The first row and the most rows of a page. A bad one cannot exist.
+/// The first row and the most rows of a page. Every value of this type is in its range.
 ///
 /// ```
 /// use job_core::PageRequest;
@@ -26,7 +26,7 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
-    /// The most rows of a page, and how many come when no limit is given (the API document, table 1).
+    /// The most rows of a page, and the default of `limit` (the API document, table 1).
     pub const MAX_LIMIT: u32 = 100_000;
 
     /// Asks for at most `limit` rows from row `offset` on, the first row being 0.
@@ -43,15 +43,14 @@ impl PageRequest {
     /// Reads the two query parameters as text; an absent one has its default.
     ///
     /// # Errors
-    /// When one is negative, no whole number, too large for the machine or out of range. The error names the
-    /// parameter, its value and the range. Out-of-range values are refused, not clamped: a caller who asked for
-    /// 200,000 rows and silently got 100,000 would lose rows.
+    /// When a parameter is negative, no whole number, too large for the machine or out of range. The error names
+    /// the parameter, its value and the range. A value out of range is refused, not clamped. A caller who asks for
+    /// 200,000 rows and silently gets 100,000 would lose rows.
     pub fn parse(offset: Option<&str>, limit: Option<&str>) -> Result<Self, InvalidParameter> {
         Self::parse_at_most(offset, limit, Self::MAX_LIMIT)
     }
 
-    /// As [`parse`](Self::parse), where a page has `most` rows at most: that is also how many come when no limit is
-    /// given.
+    /// As [`parse`](Self::parse), for pages of at most `most` rows, which is also the default of `limit`.
     ///
     /// # Errors
     /// As [`parse`](Self::parse).

@@ -1,4 +1,4 @@
-//! [`JobRecord`]: one job as it is stored, and [`Event`]: what moves it.
+//! [`JobRecord`]: one job as it is stored, and [`Event`]: the changes of a job.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -13,11 +13,11 @@ use crate::{EventKind, JobId, JobSpec, JobState, Timestamp};
 /// replaces the old record only if its revision is unchanged (compare-and-set).
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobRecord {
-    /// The job's name.
+    /// The id of the job.
     pub id: JobId,
     /// The request; shared, because it never changes while the record does.
     pub spec: Arc<JobSpec>,
-    /// Where it stands.
+    /// The state of the job.
     pub state: JobState,
     /// Counts the changes; 0 at submission.
     pub revision: u64,
@@ -27,7 +27,7 @@ pub struct JobRecord {
     /// job can have caused. Orderly shutdowns and outages of the store do not count. Reaching
     /// [`JobOptions::max_attempts`](crate::JobOptions::max_attempts) ends it.
     pub failed_attempts: u32,
-    /// When it was acknowledged.
+    /// When the job was submitted.
     pub submitted_at: Timestamp,
     /// When the latest attempt started.
     pub started_at: Option<Timestamp>,
@@ -35,14 +35,14 @@ pub struct JobRecord {
     pub cancel_requested_at: Option<Timestamp>,
     /// When it became complete.
     pub finished_at: Option<Timestamp>,
-    /// Of a waiting job: no start before this time, because its latest attempt failed for the moment.
+    /// The earliest start of a waiting job whose latest attempt failed for the moment.
     pub not_before: Option<Timestamp>,
-    /// Why it failed; of a waiting job, why its latest attempt came to nothing. A running job keeps a failure of the kind
-    /// [`Interrupted`](FailureKind::Interrupted) while it is [under suspicion](JobRecord::is_suspect).
+    /// Why the job failed; of a waiting job, why its latest attempt gave no result. A running job keeps a failure
+    /// of the kind [`Interrupted`](FailureKind::Interrupted) while it is [under suspicion](JobRecord::is_suspect).
     pub failure: Option<Failure>,
-    /// How large its result is; zero until it is complete, and of most jobs that did not succeed.
+    /// The size of the result; zero until the job is complete, and for most jobs that did not succeed.
     pub size: ResultSize,
-    /// Of a cancelled job: how far its last attempt was when it stopped, in percent; `None` if it had none.
+    /// The progress of the last attempt of a cancelled job when it stopped, in percent; `None` without an attempt.
     pub progress: Option<u8>,
     /// Fields that a later version of this library has added.
     pub later: LaterFields,
@@ -51,8 +51,8 @@ pub struct JobRecord {
 /// A tag and its bytes.
 type LaterField = (u8, Vec<u8>);
 
-/// Fields of a record that a later version of this library has written. This one does not know what they mean, and keeps
-/// them as they are: a job that two versions move loses none of them.
+/// Fields of a record that a later version of this library has written. This version does not know their meaning,
+/// and keeps them. So a job loses no field when engines of two versions change it.
 ///
 /// ```
 /// use job_core::LaterFields;
@@ -65,7 +65,7 @@ type LaterField = (u8, Vec<u8>);
 pub struct LaterFields(Option<Arc<[LaterField]>>);
 
 impl LaterFields {
-    /// Each with its tag, in the order in which they were written.
+    /// The fields, each with its tag, in the order in which they were written.
     pub fn iter(&self) -> impl Iterator<Item = (u8, &[u8])> {
         self.0.iter().flat_map(|fields| fields.iter()).map(|(tag, value)| (*tag, value.as_slice()))
     }
@@ -89,22 +89,23 @@ impl FromIterator<(u8, Vec<u8>)> for LaterFields {
 pub enum Event {
     /// A worker takes it: a new attempt.
     Start,
-    /// The body ended well; the result of this size is stored with the same write.
+    /// The body ended well; the same write stores the result, which has this size.
     Succeed(ResultSize),
     /// The body ended badly.
     Fail(Failure),
     /// A caller asks for the end of the job.
     Cancel,
-    /// The body obeyed a cancel request.
+    /// The body stopped because of a cancel request.
     Stop,
-    /// The attempt is void, for this reason: back to the queue, not to start before that time.
+    /// The attempt is void for this reason. The job goes back to the queue, and does not start before the given
+    /// time.
     Requeue(Failure, Option<Timestamp>),
-    /// The attempt is void, for this reason, and it is not known whether by the job's fault: back to the queue, under
-    /// suspicion.
+    /// The attempt is void for this reason, and it is not known whether the job is at fault. The job goes back to
+    /// the queue, under suspicion.
     Suspect(Failure),
-    /// It has run for long enough to be under suspicion no more.
+    /// The job has run for long enough to be cleared of suspicion.
     Clear,
-    /// It waited past its deadline.
+    /// The deadline passed while the job waited.
     Expire(Failure),
 }
 
@@ -182,7 +183,7 @@ impl JobRecord {
             }
             Event::Suspect(failure) => {
                 next.failure = Some(failure);
-                // When it was found out: what had started before that may have died of the same.
+                // The time of the discovery. Jobs that had started before it may have died of the same cause.
                 next.not_before = Some(now);
             }
             Event::Cancel if !state.is_complete() => {
@@ -196,8 +197,8 @@ impl JobRecord {
         Ok(next)
     }
 
-    /// Whether a pause before another attempt is over, of a job that may be paused for `longest`. One that would last
-    /// longer was counted from a clock that was ahead, and is over.
+    /// Whether the pause before the next attempt is over, for a job whose pauses last at most `longest`. A pause
+    /// that would last longer comes from a clock that was ahead, and is over.
     ///
     /// ```
     /// use std::time::Duration;
@@ -213,22 +214,22 @@ impl JobRecord {
         not_before.is_none_or(|due| due <= now || due > now.after(longest))
     }
 
-    /// Whether the job ran when its process died, and has not shown since that it can run without that. An engine runs one
-    /// such job at a time, and blames it when its process dies again meanwhile.
+    /// Whether the job is under suspicion: it ran when its process died, and has not been cleared since. An engine
+    /// runs one such job at a time, and blames it if its process dies again meanwhile.
     #[must_use]
     pub fn is_suspect(&self) -> bool {
         let interrupted = |failure: &Failure| failure.kind == FailureKind::Interrupted;
         !self.state.is_complete() && self.failure.as_ref().is_some_and(interrupted)
     }
 
-    /// This record with how far its attempt was when it stopped.
+    /// This record with the progress of its attempt at the stop, in percent.
     #[must_use]
     pub const fn stopped_at(mut self, percent: u8) -> Self {
         self.progress = Some(percent);
         self
     }
 
-    /// This record with rows of a job that did not succeed, kept on its wish.
+    /// This record with the size of the kept rows of a job that did not succeed.
     #[must_use]
     pub fn keeping(mut self, rows: ResultSize) -> Self {
         self.size = rows;
@@ -267,10 +268,10 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The longest message, in bytes. A handler may say more; it is cut, and ends in an ellipsis then.
+    /// The longest message, in bytes. A longer one is cut, and then ends in `...`.
     pub const MAX_MESSAGE: usize = 4 << 10;
 
-    /// A failure of `kind` that says `message`, or as much of it as a record takes.
+    /// A failure of `kind` with this message, cut to [`MAX_MESSAGE`](Self::MAX_MESSAGE).
     #[must_use]
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         let mut message = message.into();
@@ -296,18 +297,18 @@ impl fmt::Display for Failure {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// The handler said so.
+    /// The handler returned an error.
     Handler,
     /// The handler panicked.
     Panicked,
     /// The process died while the job ran, or its engine did not renew its lease.
     Interrupted,
-    /// The engine was shut down while the job ran, had no worker for it after all, or could not reach the store. It is
-    /// not the job's failure.
+    /// The engine was shut down while the job ran, had no worker for the started job, or could not reach the
+    /// store. The job is not at fault.
     Shutdown,
     /// Its rows or its result could not be stored.
     Store,
-    /// Its time was over.
+    /// The deadline of the job passed.
     Deadline,
     /// It had more rows than its budget allows.
     RowBudget,
@@ -318,7 +319,7 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    /// Whether an attempt that came to nothing for this reason counts as one of the few that a job has.
+    /// Whether an attempt that ended for this reason counts against the most attempts of the job.
     const fn blames_the_job(self) -> bool {
         !matches!(self, Self::Shutdown | Self::Store)
     }

@@ -1,4 +1,4 @@
-//! [`JobResult`]: what a finished job left — a few named values and at most one list of rows.
+//! [`JobResult`]: a few named values and at most one list of rows.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::{InvalidJson, JobSpec, ResultSize, append_json, wire::PAGE_NAMES};
 
 /// The result of a finished job: named values that every page repeats, and at most one paged list.
 ///
-/// The rows themselves are in the store; this holds where they are.
+/// The store has the rows; this value says in which segments they are.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobResult {
     /// The values, in the order they were given.
@@ -63,8 +63,8 @@ impl Outputs {
         self.insert_json(name, Self::encode(name, value)?)
     }
 
-    /// The JSON of a value for [`insert_json`](Self::insert_json) under this name. The value's own code runs here, and
-    /// need not run where others wait for it.
+    /// Serializes a value for [`insert_json`](Self::insert_json) under this name. The value's own code runs here,
+    /// so a caller can run it before it takes a lock.
     ///
     /// # Errors
     /// When the value does not serialize, or is longer than all values of a result may be.
@@ -121,7 +121,7 @@ impl Outputs {
         Ok(())
     }
 
-    /// Whether `name` is short enough for a value or a list.
+    /// Checks that `name` is short enough for a value or a list.
     ///
     /// # Errors
     /// When it is longer than [`MAX_NAME`](Self::MAX_NAME).
@@ -187,7 +187,7 @@ pub enum InvalidOutput {
         /// The most that are allowed.
         max: u32,
     },
-    /// The attempt is over, and its result is not taken any more.
+    /// The attempt is over, and the engine takes no result of it any more.
     #[error("the attempt is over: the engine was shut down, and the job runs again after the next open")]
     AttemptOver,
     /// The value does not serialize.
@@ -217,7 +217,7 @@ pub struct Segment {
     pub number: u32,
     /// How many rows it has.
     pub rows: u64,
-    /// How many bytes of JSON they are.
+    /// Bytes of JSON of the rows.
     pub bytes: u64,
 }
 
@@ -324,7 +324,7 @@ mod tests {
         }
     }
 
-    /// Read back from a damaged store, the sizes of two segments may not fit a number together; the sum was a panic.
+    /// In a damaged store the sizes of two segments may not fit a number together. Their sum must not panic.
     #[test]
     fn sizes_that_do_not_fit_a_number_are_the_greatest_one() {
         let huge = |number| Segment { attempt: 1, number, rows: u64::MAX, bytes: u64::MAX };
@@ -355,7 +355,7 @@ mod tests {
         );
     }
 
-    /// Values in a store from before there were limits can still be read.
+    /// A store may hold values from a version without limits, and they can still be read.
     #[test]
     fn outputs_that_are_stored_are_not_counted_again() {
         let mut outputs = Outputs::default();

@@ -1,6 +1,6 @@
-//! [`shown`]: as much of a given text as an error repeats.
+//! [`shown`]: the part of an input that an error repeats.
 
-/// How many characters of what was given an error shows.
+/// The most characters of an input that an error shows.
 pub const MOST_SHOWN: usize = 64;
 
 /// The first [`MOST_SHOWN`] characters of `text`. Every error that names an input shows no more of it, so that the

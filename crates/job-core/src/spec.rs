@@ -1,4 +1,4 @@
-//! [`JobSpec`]: what was asked, in a form that survives a restart.
+//! [`JobSpec`]: a request for work, in a form that survives a restart.
 
 use std::fmt;
 
@@ -51,7 +51,7 @@ pub struct JobSpec {
     graph: String,
     #[serde(default, deserialize_with = "given")]
     parameters: Parameters,
-    /// `None`: the defaults. Most jobs have no others, and a queue may hold very many.
+    /// `None` stands for the defaults, which most jobs have: a queue may hold very many jobs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     options: Option<Box<JobOptions>>,
 }
@@ -63,8 +63,8 @@ impl JobSpec {
     pub const MAX_PARAMETERS: usize = 1 << 20;
     /// The most labels of a job.
     pub const MAX_LABELS: usize = 16;
-    /// The deepest parameters, in arrays and objects inside one another. Parsers commonly refuse 128, and a job list
-    /// puts some around the parameters.
+    /// The deepest nesting of arrays and objects in parameters. Parsers commonly refuse 128 levels, and a job list
+    /// puts some levels around the parameters.
     pub const MAX_DEPTH: usize = 100;
 
     /// Asks for work of `kind`, on a graph still to be named.
@@ -193,14 +193,14 @@ impl JobSpec {
         self
     }
 
-    /// Sets for whom it runs.
+    /// Sets for whom the job runs, in at most 256 bytes; none by default.
     #[must_use]
     pub fn owner(mut self, name: impl Into<String>) -> Self {
         self.options_mut().owner = Some(name.into());
         self
     }
 
-    /// Adds a label.
+    /// Adds a label of at most 256 bytes; at most [`MAX_LABELS`](Self::MAX_LABELS), none by default.
     ///
     /// ```
     /// use job_core::JobSpec;
@@ -226,7 +226,7 @@ impl JobSpec {
         self.options.get_or_insert_default()
     }
 
-    /// How it is run.
+    /// The options of the job.
     #[must_use]
     pub fn options(&self) -> &JobOptions {
         static DEFAULT: JobOptions = JobOptions::DEFAULT;
@@ -242,8 +242,8 @@ impl JobSpec {
             && (&self.kind, &self.graph, &self.parameters) == (&other.kind, &other.graph, &other.parameters)
     }
 
-    /// Whether `other` asks for the same: the same kind of work on the same graph with parameters of the same value.
-    /// Neither the spelling of parameters nor the version of the graph counts.
+    /// Whether `other` is the same request: the same kind of work on the same graph with parameters of the same
+    /// value. Neither the spelling of parameters nor the version of the graph counts.
     #[must_use]
     pub fn asks_the_same(&self, other: &Self) -> bool {
         let value = |spec: &Self| serde_json::from_str::<serde_json::Value>(spec.parameters.as_str()).ok();
@@ -273,7 +273,7 @@ impl JobSpec {
     /// Checks names and sizes; an engine does so before it acknowledges.
     ///
     /// # Errors
-    /// [`InvalidSpec`] names the field, what it is and what is allowed.
+    /// [`InvalidSpec`] names the field, its value and the allowed values.
     pub fn check(&self) -> Result<(), InvalidSpec> {
         if let JobKind::Algorithm(name) = &self.kind {
             check_name("algorithm name", name)?;
@@ -315,7 +315,7 @@ impl PartialEq for JobSpec {
     }
 }
 
-/// `null` is as if there were no parameters.
+/// A `null` counts as no parameters.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Parameters, D::Error> {
     let parameters = Parameters::deserialize(deserializer)?;
     Ok(if parameters.as_str() == "null" { Parameters::default() } else { parameters })
@@ -351,7 +351,7 @@ pub enum InvalidSpec {
         /// The most that is allowed.
         max: usize,
     },
-    /// The job may not start at all.
+    /// The most attempts of the job are 0.
     #[error("max_attempts is 0: it must be at least 1")]
     NoAttempt,
     /// A field has too many parts.
@@ -364,7 +364,7 @@ pub enum InvalidSpec {
         /// The most that is allowed.
         max: usize,
     },
-    /// A field has a part that is JSON, but that no reader makes a value of.
+    /// A field has JSON that no parser can turn into a value.
     #[error("{field} cannot be read back: {part} is no number that fits, or half of a character")]
     Unreadable {
         /// Which one.
@@ -401,7 +401,7 @@ fn unreadable(text: &str) -> Option<&str> {
                 let length =
                     part.iter().take_while(|byte| matches!(byte, b'+' | b'-' | b'.' | b'0'..=b'9' | b'e' | b'E'));
                 let number = text.get(at..at + length.count()).unwrap_or_default();
-                // No short one without an exponent is too great.
+                // A short number without an exponent is never too great.
                 let may_be_great = number.len() > 300 || number.contains(['e', 'E']);
                 if may_be_great && number.parse::<f64>().is_ok_and(f64::is_infinite) {
                     return Some(number);
@@ -446,7 +446,7 @@ fn half_character(string: &str) -> Option<&str> {
     None
 }
 
-/// Parameters of a job: JSON text, checked once and kept as it came.
+/// Parameters of a job: JSON text, checked once and kept unchanged.
 ///
 /// Kept as text, because an engine moves parameters far more often than it reads them, and a job list shows the text
 /// again.
@@ -579,7 +579,7 @@ mod tests {
         assert_eq!(labelled(17).check(), Err(InvalidSpec::TooMany { field: "labels", count: 17, max: 16 }));
     }
 
-    /// They were acknowledged, and failed when they were read.
+    /// Without the check, a job with such parameters is acknowledged and fails when they are read.
     #[test]
     fn parameters_that_nobody_can_read_back_are_refused() {
         let check = |text: &str| {
@@ -616,7 +616,8 @@ mod tests {
         assert!(error.to_string().starts_with("[0][1] is NaN, which JSON does not have"), "{error}");
     }
 
-    /// Text is checked without recursion, so half a million brackets were taken; who read them as values failed.
+    /// The check of the text has no recursion, so it passes half a million brackets. A reader of values then
+    /// fails.
     #[test]
     fn parameters_are_not_nested_deeper_than_others_can_read() {
         let spec = |text: String| {
@@ -629,7 +630,7 @@ mod tests {
         assert_eq!(spec(nested(500_000)).check(), deep);
         let objects = |depth: usize| format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
         assert_eq!((spec(objects(100)).check(), spec(objects(101)).check()), (Ok(()), deep));
-        // Brackets in a text, behind an escaped quote too, and beside one another are not nested.
+        // Brackets inside a string, also behind an escaped quote, and brackets side by side are not nested.
         assert_eq!(spec(format!(r#"["\"{}"]"#, "[".repeat(1_000))).check(), Ok(()));
         assert_eq!(spec(format!(r#"["\\",{}1]"#, "[[]],".repeat(1_000))).check(), Ok(()));
     }

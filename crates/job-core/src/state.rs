@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// Where a job stands.
+/// The state of a job.
 ///
-/// A cancel request is a flag of `Running`, because a running body stops at its next check and pollers
-/// should see the wish before that.
+/// A cancel request is a flag of `Running`, because a running body stops at its next check. Clients see the
+/// request before that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobState {
     /// Acknowledged, durable, not started.
@@ -15,7 +15,7 @@ pub enum JobState {
         /// A cancel was requested; the job has not stopped yet.
         cancelling: bool,
     },
-    /// It will never change again.
+    /// The job has ended, and never changes again.
     Complete(Outcome),
 }
 
@@ -41,16 +41,16 @@ pub enum EventKind {
     Fail,
     /// A caller asks for the end of the job.
     Cancel,
-    /// The body obeyed a cancel request.
+    /// The body stopped because of a cancel request.
     Stop,
-    /// The attempt is void (transient error, dead process): back to the queue.
+    /// The attempt is void after a transient error or the death of the process. The job goes back to the queue.
     Requeue,
-    /// The attempt is void: others ran beside the job when the process died, so the fault may be another job's. The
-    /// job goes back to the queue, under suspicion.
+    /// The attempt is void. Other jobs ran when the process died, so the fault may be another job's. The job goes
+    /// back to the queue, under suspicion.
     Suspect,
-    /// It has run for long enough to be under suspicion no more.
+    /// The job has run for long enough to be cleared of suspicion.
     Clear,
-    /// It waited past its deadline.
+    /// The deadline passed while the job waited.
     Expire,
 }
 
@@ -65,7 +65,7 @@ impl JobState {
         Self::Complete(Outcome::Cancelled),
     ];
 
-    /// The state after `event`, or `None` if a job in this state cannot meet it.
+    /// The state after `event`; `None` if the event is not allowed in this state.
     ///
     /// ```
     /// use job_core::{Outcome, EventKind, JobState};
@@ -90,8 +90,8 @@ impl JobState {
                 E::Succeed => Some(Self::Complete(Outcome::Succeeded)),
                 E::Fail => Some(Self::Complete(Outcome::Failed)),
                 E::Cancel => Some(Self::Running { cancelling: true }),
-                // A body may only claim to have been cancelled when a cancel was requested. A job with such a request
-                // is not run again.
+                // A body may end as cancelled only after a cancel request. A job with a cancel request is not run
+                // again.
                 E::Stop if cancelling => Some(Self::Complete(Outcome::Cancelled)),
                 E::Requeue | E::Suspect if !cancelling => Some(Self::Waiting),
                 E::Clear if !cancelling => Some(Self::Running { cancelling }),
@@ -117,7 +117,7 @@ impl JobState {
         matches!(self, Self::Complete(_))
     }
 
-    /// Whether the job keeps its idempotency key from others. A failed or cancelled job does not: a caller who asks again
+    /// Whether the job holds its idempotency key. A failed or cancelled job does not: a caller who asks again
     /// wants the work done.
     #[must_use]
     pub const fn holds_key(self) -> bool {

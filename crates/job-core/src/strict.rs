@@ -1,8 +1,8 @@
 //! JSON of requests, read strictly. An object is an object, a key stands in it once, and an error is a sentence that
 //! names the field and its type.
 //!
-//! `serde` alone takes a list for a struct, field by field, and the last of two values under one key. Its errors speak
-//! of Rust types. [`read`] takes any type that derives `Deserialize`, and nothing but objects for its structs.
+//! `serde` alone reads a list as a struct, and takes the last of two values under one key. Its errors name Rust
+//! types. [`read`] takes any type that derives `Deserialize`, and reads only objects as structs.
 
 mod cursor;
 mod error;
@@ -17,7 +17,7 @@ use crate::{JobSpec, Parameters};
 
 /// Reads `text` as a `T`; errors call the whole of it `name`.
 ///
-/// A field of a struct that is `null` is as if it were absent.
+/// A field that is `null` counts as absent.
 ///
 /// # Errors
 /// [`InvalidBody`], as [`check`], or when a value does not fit.
@@ -72,22 +72,22 @@ pub fn object(name: &'static str, text: String) -> Result<Parameters, InvalidBod
     Ok(parameters)
 }
 
-/// Whether `text` is one JSON value in which no object has a key twice, however deep, and which is not deeper than
-/// [`JobSpec::MAX_DEPTH`]. Two passes over the text; keys are all that is kept, and of open objects only.
+/// Checks that `text` is one JSON value, that no object in it has a key twice, and that it is not nested deeper
+/// than [`JobSpec::MAX_DEPTH`]. Cost: two passes over the text, and memory for the keys of open objects.
 ///
 /// # Errors
-/// [`InvalidBody`] says which of these it is not.
+/// [`InvalidBody`] says which of these does not hold.
 pub fn check(name: &'static str, text: &str) -> Result<(), InvalidBody> {
     let valid = serde_json::from_str::<&RawValue>(text);
     valid.map_err(|error| InvalidBody::syntax(text.trim().is_empty(), &error).of(name))?;
     check_keys(text).map_err(|error| error.of(name))
 }
 
-/// The second pass, over what is known to be JSON.
+/// The second pass, over text that is known to be JSON.
 fn check_keys(text: &str) -> Result<(), InvalidBody> {
     let mut cursor = Cursor::new(text);
     let mut keys = Vec::new();
-    // Of each open object its first key.
+    // For each open object the place of its first key in `keys`; `None` for a list.
     let mut open: Vec<Option<usize>> = Vec::new();
     loop {
         match cursor.peek() {

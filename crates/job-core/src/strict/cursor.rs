@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt};
 use super::InvalidBody;
 use crate::shown;
 
-/// A place in a text that is known to be JSON, so that nothing here has to look for mistakes.
+/// A place in a text that is known to be JSON, so no method checks the syntax.
 #[derive(Debug, Clone)]
 pub(super) struct Cursor<'j> {
     text: &'j str,
@@ -13,7 +13,7 @@ pub(super) struct Cursor<'j> {
 }
 
 impl<'j> Cursor<'j> {
-    /// No byte of JSON: what is behind its end.
+    /// Stands for the end of the text. JSON has no such byte.
     pub(super) const END: u8 = 0;
 
     pub(super) const fn new(text: &'j str) -> Self {
@@ -63,7 +63,7 @@ impl<'j> Cursor<'j> {
         Ok(Cow::Borrowed(quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default()))
     }
 
-    /// Passes over a string; whether it has an escape.
+    /// Passes over a string. Returns whether it has an escape.
     fn pass_string(&mut self) -> bool {
         let mut escapes = false;
         self.step();
@@ -105,7 +105,7 @@ impl<'j> Cursor<'j> {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
-    /// The error about the value here, which must be something else.
+    /// The error about the value at this place, which must be of another type.
     pub(super) fn misfit(&mut self, must: impl fmt::Display) -> InvalidBody {
         let is = match self.peek() {
             b'{' => "an object",

@@ -13,7 +13,7 @@ use crate::{JobSpec, shown};
 pub struct InvalidBody {
     /// The name of the whole.
     name: &'static str,
-    /// Where in it, such as `sorts[0].key`; empty for the whole.
+    /// The place in the whole, such as `sorts[0].key`; empty for the whole.
     place: String,
     says: Says,
 }
@@ -58,13 +58,13 @@ impl InvalidBody {
         Self::of_place(format!("has the text {}: an escape in it must be a whole character", shown(quoted)))
     }
 
-    /// The same with a name of the whole.
+    /// The same error, with the name of the whole value.
     pub(super) fn of(mut self, name: &'static str) -> Self {
         self.name = name;
         self
     }
 
-    /// The same error, seen from the object that has the value under `key`.
+    /// The same error, with its place counted from the object that has the value under `key`.
     pub(super) fn inside(mut self, key: &str) -> Self {
         let dot = if self.place.is_empty() || self.place.starts_with('[') { "" } else { "." };
         self.place = format!("{}{dot}{}", shown(key), self.place);

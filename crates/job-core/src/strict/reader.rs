@@ -81,7 +81,7 @@ const fn starts_number(byte: u8) -> bool {
     byte == b'-' || byte.is_ascii_digit()
 }
 
-/// The number here, which is not taken.
+/// The number at this place. The cursor stays before it.
 fn number_at<'de>(cursor: &Cursor<'de>) -> &'de str {
     cursor.clone().word()
 }
@@ -253,7 +253,7 @@ impl<'de> Cursor<'de> {
             return Err(self.misfit("a JSON object"));
         }
         let value = visitor.visit_map(Members { cursor: self, fields, key: Cow::Borrowed("") })?;
-        // No members are left behind: derived types and maps take all of them.
+        // Derived types and maps read all members, so the closing brace comes next.
         self.took(b'}');
         Ok(value)
     }
@@ -322,7 +322,7 @@ impl<'de> SeqAccess<'de> for &mut Values<'_, 'de> {
 /// The members of an object.
 struct Members<'c, 'de> {
     cursor: &'c mut Cursor<'de>,
-    /// Those that are as if they were absent when they are null.
+    /// The fields of the struct. One that is `null` counts as absent.
     fields: &'static [&'static str],
     key: Cow<'de, str>,
 }

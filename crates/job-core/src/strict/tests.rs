@@ -224,7 +224,7 @@ proptest! {
         prop_assert_eq!(read::<Value>("the body", &text), Ok(value));
     }
 
-    /// Every input gives an answer: the one that the usual reader gives, but for inputs that are refused here alone.
+    /// Every input is read as `serde_json` reads it, or is refused by a rule of this module.
     #[test]
     fn any_text_is_read_or_refused(text in r#"[\[\]{}:,"\\ a0-9.eE\-tfn]{0,24}"#) {
         let usual = serde_json::from_str::<Value>(&text);

@@ -10,7 +10,7 @@ pub enum ErrorCode {
     ParameterFormat,
     /// GES.8005: a parameter has a wrong value.
     Parameter,
-    /// GES.8006: nothing is served there.
+    /// GES.8006: there is no such path, method or graph.
     Resource,
     /// GES.8007: the client is not known.
     Token,
@@ -24,7 +24,7 @@ pub enum ErrorCode {
     EdgeLabel,
     /// GES.8103: an edge filter has neither labels nor conditions.
     EdgeFilterEmpty,
-    /// GES.8104: the order that an edge filter asks for cannot be had.
+    /// GES.8104: the order of an edge filter's rows is not possible.
     EdgeSort,
     /// GES.8105: an edge filter failed.
     EdgeFilter,
@@ -38,7 +38,7 @@ pub enum ErrorCode {
     VertexFilterEmpty,
     /// GES.8204: a vertex filter failed.
     VertexFilter,
-    /// GES.8205: the order that a vertex filter asks for cannot be had.
+    /// GES.8205: the order of a vertex filter's rows is not possible.
     VertexSort,
     /// GES.8211: a predicate of a vertex filter is unknown.
     VertexPredicate,
@@ -48,13 +48,13 @@ pub enum ErrorCode {
     JobQueryInternal,
     /// GES.8303: the job cannot be cancelled.
     JobCancel,
-    /// GES.8304: cancelling went wrong.
+    /// GES.8304: a cancel could not be stored.
     JobCancelInternal,
     /// GES.8401: algorithm or graph name is empty.
     AlgorithmName,
     /// GES.8402: the algorithm cannot be run.
     Algorithm,
-    /// GES.8403: running the algorithm went wrong.
+    /// GES.8403: the algorithm failed in the service.
     AlgorithmInternal,
     /// GES.8404: the execution mode is unknown.
     AlgorithmMode,

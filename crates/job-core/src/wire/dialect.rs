@@ -14,7 +14,7 @@ use crate::{JobId, JobKind, JobRecord, JobResult, JobState, Outcome, PageRequest
 /// | `jobType` of a vertex filter | 0 | 1 | no `jobType` at all |
 /// | an unknown job | `jobId is  X` (two blanks) | `jobId is  X` | `jobId is X` |
 ///
-/// Of a cancelled job no edition says anything; here it is a failed job whose reason is that it was cancelled.
+/// No edition has a word for a cancelled job. Here it is a failed job whose reason is the cancel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Dialect {
@@ -27,8 +27,8 @@ pub enum Dialect {
     Database,
 }
 
-/// All that an edition says in words of its own. A dialect is one of these and nothing else: who adds one, adds a variant,
-/// one of these, and a line in [`Dialect::ALL`] and [`Dialect::edition`].
+/// The words of one edition. To add a dialect, add a variant, a value of this type, and a line in [`Dialect::ALL`]
+/// and [`Dialect::edition`].
 #[derive(Debug)]
 struct Edition {
     name: &'static str,
@@ -39,9 +39,10 @@ struct Edition {
     failed: Option<&'static str>,
     /// `None`: the rows that a failed job kept are not shown.
     partly_failed: Option<&'static str>,
-    /// A list has a word of its own for a job that succeeded.
+    /// The word of a list for a job that succeeded.
     listed_succeeded: &'static str,
-    /// Whether every answer says in `result` how the query went, and a list how many jobs there are.
+    /// Whether every answer has `result`, which says if the query went well, and a list has the number of all
+    /// jobs.
     has_result: bool,
     /// `jobType` of a vertex filter, an edge filter and an algorithm: opaque numbers, taken from the samples.
     job_types: Option<[u8; 3]>,
@@ -136,7 +137,8 @@ impl Dialect {
         self.edition().name
     }
 
-    /// Whether the answer about this job needs its result: it has succeeded, or the dialect shows what it kept.
+    /// Whether the answer about this job needs its result: the job succeeded, or it kept rows and the dialect
+    /// shows them.
     #[must_use]
     pub const fn shows_result(self, record: &JobRecord) -> bool {
         match record.state {
@@ -146,7 +148,7 @@ impl Dialect {
         }
     }
 
-    /// The answer about a job. Its `result` is looked at where the answer [shows](Self::shows_result) it.
+    /// The answer about a job. `result` is read only if the answer [shows](Self::shows_result) it.
     ///
     /// A job that succeeded but whose `result` is missing is an internal error, never an empty success.
     #[must_use]
@@ -173,8 +175,8 @@ impl Dialect {
         }
     }
 
-    /// The answer about a running job with the rows that it has so far: `total` of them in a list of this name. It has the
-    /// form of a page of a result.
+    /// The answer about a running job with its rows so far: `total` rows in the list `list`. It has the form of a
+    /// page of a result.
     #[must_use]
     pub fn so_far(self, list: &str, total: u64, page: PageRequest) -> StatusPayload {
         let edition = self.edition();
@@ -203,7 +205,7 @@ impl Dialect {
         body
     }
 
-    /// No such job. Any text may be asked for, and is repeated.
+    /// The error about an unknown job. `id` may be any text, and the message repeats it.
     #[must_use]
     pub fn unknown_job(self, id: &str) -> ApiError {
         ApiError::new(ErrorCode::JobQuery, format!("{}{}", self.edition().unknown_job, shown(id)))
@@ -212,7 +214,7 @@ impl Dialect {
 
 /// Answers to other requests.
 impl Dialect {
-    /// The acknowledgement of a job. Of work that the editions do not know the kind of it is left out.
+    /// The acknowledgement of a job. It has no `jobType` for a kind of work that the edition does not know.
     ///
     /// ```
     /// use job_core::{JobId, JobKind, wire::Dialect};
@@ -242,7 +244,7 @@ impl Dialect {
         if self.edition().has_result { br#"{"result":"success"}"# } else { b"{}" }
     }
 
-    /// No such job to cancel, or one that has ended already.
+    /// The error about a cancel of an unknown job or of one that has ended.
     #[must_use]
     pub fn not_cancellable(self, id: &str) -> ApiError {
         ApiError::new(ErrorCode::JobCancel, format!("{}{}", self.edition().not_cancellable, shown(id)))

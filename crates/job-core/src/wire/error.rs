@@ -28,8 +28,8 @@ impl ApiError {
         Self { code, message: message.into() }
     }
 
-    /// Why a job has no result: it failed or was cancelled; `None` for any other. The service answers a query about
-    /// such a job with the code of an unknown job, and tells the two apart by the message alone.
+    /// The error that answers a query about a failed or cancelled job; `None` for any other job. It has the code
+    /// of an unknown job, so only the message tells the two apart.
     #[must_use]
     pub fn of_job(record: &JobRecord) -> Option<Self> {
         let reason = match record.state {

@@ -6,8 +6,7 @@ use serde_json::value::RawValue;
 use super::{ApiError, EXPORT_RESULT};
 use crate::{JobId, JobKind, JobRecord, JobState, Outcome, Timestamp};
 
-/// A job in a list: what it serializes to is the same in every dialect but for the word of its state. A
-/// [`Dialect`](super::Dialect) makes it.
+/// A job in a list. Dialects differ only in the word for its state. A [`Dialect`](super::Dialect) makes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListedJob {
@@ -63,7 +62,7 @@ fn task_type(kind: &JobKind) -> &'static str {
     }
 }
 
-/// The body as the client sent it; of an algorithm, its two fields that are kept.
+/// The body that the client sent; for an algorithm, the two of its fields that are stored.
 fn raw_request(record: &JobRecord) -> String {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -80,7 +79,7 @@ fn raw_request(record: &JobRecord) -> String {
     }
 }
 
-/// One that failed has 100, as in the document's sample.
+/// A failed job has 100 percent, as in the document's sample.
 fn progress(record: &JobRecord, percent: u8) -> u8 {
     match record.state {
         JobState::Waiting => 0,
@@ -90,7 +89,7 @@ fn progress(record: &JobRecord, percent: u8) -> u8 {
     }
 }
 
-/// In UTC, such as `2024-05-23 09:54:00`.
+/// The time in UTC, such as `2024-05-23 09:54:00`.
 fn time(time: Timestamp) -> String {
     let seconds = time.as_micros() / 1_000_000;
     let (year, month, day) = date(seconds / 86_400);
@@ -98,7 +97,7 @@ fn time(time: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3_600, second / 60 % 60, second % 60)
 }
 
-/// The year, month and day of a number of days after the beginning of 1970: Hinnant's `civil_from_days`. It counts
+/// The year, month and day that many days after the beginning of 1970, by Hinnant's `civil_from_days`. It counts
 /// years from March on, so that a leap day is the last of its year, and eras of 400 years.
 const fn date(days: u64) -> (u64, u64, u64) {
     let since = days + 719_468;
@@ -130,7 +129,7 @@ mod tests {
         ] {
             assert_eq!(time(Timestamp::from_micros(seconds * 1_000_000)), expected);
         }
-        // A clock may be wrong by any number of years.
+        // A clock may be set to any year.
         assert_eq!(time(Timestamp::from_micros(u64::MAX)), "586524-01-19 08:01:49");
     }
 

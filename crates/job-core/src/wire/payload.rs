@@ -7,11 +7,11 @@ use serde::Serialize;
 use super::ApiError;
 use crate::{JobResult, PageRequest};
 
-/// The answer to one status query: the bytes before the rows, which rows, the bytes after them. A
+/// The answer to one status query: the bytes before the rows, the range of rows, and the bytes after them. A
 /// [`Dialect`](super::Dialect) makes it.
 ///
-/// The rows are not in it. They are JSON in the store already, separated by commas, and go from there straight into
-/// the output ([`write`](Self::write)). So a payload of 100,000 rows costs no more memory than an empty one.
+/// It does not hold the rows. They are JSON in the store, separated by commas, and [`write`](Self::write) copies
+/// them into the output. So a payload of 100,000 rows needs no more memory than an empty one.
 ///
 /// The shape is the document's: everything under `data.outputs`, as all its samples have it (its table 3 lists
 /// the same names one level higher).
@@ -45,7 +45,7 @@ pub struct StatusPayload {
     tail: Vec<u8>,
 }
 
-/// The names by which a page tells its size: no output of a job may have one.
+/// The names under which a page has its size. No output of a job may have one of them.
 pub(crate) const PAGE_NAMES: [&str; 3] = ["data_return_size", "data_offset", "data_total_size"];
 
 /// How every answer with data begins.
@@ -128,7 +128,7 @@ impl StatusPayload {
         &self.tail
     }
 
-    /// Head, rows and tail, for those who send them piece by piece.
+    /// Head, rows and tail, for a caller that sends them piece by piece.
     #[must_use]
     pub fn into_parts(self) -> (Vec<u8>, Range<u64>, Vec<u8>) {
         (self.head, self.rows, self.tail)
@@ -154,7 +154,7 @@ impl StatusPayload {
     }
 }
 
-/// An answer that is an error, as far as all editions agree: what follows is up to them.
+/// The members of an error that all editions share; each edition adds its own behind them.
 pub(super) fn error_members(code: &str, message: &str) -> Vec<u8> {
     let mut out = b"{".to_vec();
     push_key(&mut out, "errorMessage");
@@ -171,6 +171,6 @@ fn push_key(out: &mut Vec<u8>, name: &str) {
 }
 
 fn push_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
-    // Strings and numbers always serialize, and a Vec never refuses bytes.
+    // Strings and numbers always serialize, and a write to a `Vec` does not fail.
     let _ = serde_json::to_writer(out, value);
 }

@@ -21,7 +21,7 @@ fn failure() -> Event {
     Event::Fail(Failure::new(FailureKind::Handler, "parameter [source] is invalid"))
 }
 
-/// Seven rows, and one value.
+/// A result with seven rows and one value.
 fn result() -> JobResult {
     let mut result = JobResult::default();
     result.outputs.insert("runtime", &0.5).unwrap();
@@ -29,14 +29,14 @@ fn result() -> JobResult {
     result
 }
 
-/// One that failed and kept its rows.
+/// A job that failed and kept its rows.
 fn kept() -> JobRecord {
     let mut record = after(&[Event::Start, failure()]);
     record.size = result().size();
     record
 }
 
-/// The whole answer; a row is its number.
+/// The status and the whole body, with the number of each row as its JSON.
 fn body(payload: &StatusPayload) -> (u16, String) {
     let mut out = Vec::new();
     let written = payload.write(&mut out, |out, rows| {
@@ -97,7 +97,7 @@ const DATABASE: Answers = [
     (200, [STOPPED, r#","status":"failed","result":"failed"}"#]),
 ];
 
-/// Those of every dialect: one without them does not compile.
+/// The answers of every dialect. A dialect without answers does not compile.
 const ANSWERS: [Answers; Dialect::ALL.len()] = [DOCUMENT, MEMORY_2025, DATABASE];
 
 #[test]
@@ -109,7 +109,7 @@ fn each_dialect_answers_a_status_query_in_its_own_bytes() {
     let cancelling = after(&[Event::Start, Event::Cancel]);
     for (dialect, expected) in Dialect::ALL.into_iter().zip(ANSWERS) {
         let found = [
-            // A result that was not asked for is not looked at.
+            // A result is not read where the answer does not show it.
             dialect.status(&waiting(), Some(&result), page),
             dialect.status(&cancelling, Some(&result), page),
             dialect.so_far("score", 6, page),
