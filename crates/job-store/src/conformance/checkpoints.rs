@@ -6,7 +6,7 @@ use super::{Broken, Fixture, at, key, list, running, waiting, write};
 use crate::{Durability, ErrorKind, MAX_CHECKPOINT, Store};
 
 law! { Fixture;
-    /// One per job, the last one written; a later attempt finds it, also when rows were dropped.
+    /// A job has one checkpoint, the last one written. A later attempt finds it, also when rows were dropped.
     [Checkpoint]
     fn the_newest_checkpoint_replaces_the_last(store) {
         let first = running(store, 1)?;
@@ -24,7 +24,7 @@ law! { Fixture;
         assert_eq!(store.checkpoint(first.id)?.as_deref(), Some(b"".as_slice()));
     }
 
-    /// Only the running attempt saves, and not without end.
+    /// Only the running attempt saves a checkpoint, and a checkpoint above the limit is refused.
     [CheckpointRefused, Fence]
     fn a_checkpoint_is_fenced_and_has_a_limit(store) {
         let running = running(store, 1)?;
@@ -38,7 +38,7 @@ law! { Fixture;
         assert_eq!(store.checkpoint(running.id)?.map(|bytes| bytes.len()), Some(1 << 20));
     }
 
-    /// However it ends.
+    /// The end of a job removes its checkpoint, whichever end it is.
     [CheckpointGoes]
     fn a_checkpoint_goes_when_the_job_ends(store) {
         let jobs = [running(store, 1)?, running(store, 2)?, running(store, 3)?];

@@ -7,11 +7,11 @@ use job_core::Event;
 use super::{Broken, Fixture, at, finish, key, list, running, versioned, waiting, write};
 use crate::{Durability, Store, StoreError};
 
-/// How many jobs or blocks there are beside what is asked for: few, and a hundred times as many.
+/// How many other jobs or blocks the store has in the small and in the large case.
 const SIZES: [u64; 2] = [10, 1_000];
 
 law! { Fixture;
-    /// However many others there are, older, newer, complete.
+    /// A call looks at as much in a large store as in a small one. The other jobs are older, newer or complete.
     [Cost]
     fn a_call_costs_what_it_asks_for_whatever_else_is_there(in fixture) {
         let mut store = fixture.open();
@@ -24,10 +24,10 @@ law! { Fixture;
         for size in SIZES {
             while others < size {
                 others += 1;
-                // Half of them older, half of them newer.
+                // Half of the other jobs are older than the asked one, half are newer.
                 finish(&*store, &waiting(others + (others % 2) * 1_000_000))?;
             }
-            // An engine may keep what was deleted a moment ago until it tidies up.
+            // An engine may keep deleted keys until it tidies up, so the store is closed and opened again.
             drop(store);
             store = fixture.open();
             let calls: [(&str, Call<'_>); 10] = [
@@ -52,7 +52,7 @@ law! { Fixture;
         grows_little(&costs)?;
     }
 
-    /// One seek for any first row, then the blocks that it touches.
+    /// A page costs one seek, and then the blocks that it touches, at any first row.
     [Cost, Read]
     fn a_page_costs_its_blocks_wherever_it_begins(in fixture) {
         let mut costs = Vec::new();
@@ -82,14 +82,15 @@ law! { Fixture;
 
 type Call<'c> = &'c dyn Fn() -> Result<(), StoreError>;
 
-/// How much a call looks at; `None` where that is not counted.
+/// The steps that a call takes in the store. `None` where the fixture does not count steps.
 fn cost(fixture: &dyn Fixture, call: Call<'_>) -> Result<Option<u64>, Broken> {
     let Some(before) = fixture.looked_at() else { return Ok(None) };
     call()?;
     Ok(fixture.looked_at().map(|after| after - before))
 }
 
-/// Twice as much, and a little, where there is a hundred times as much: a tree may be one level deeper.
+/// Checks that a store of a hundred times the size costs at most twice as much and a few steps: a tree may be one
+/// level deeper.
 fn grows_little(costs: &[Vec<(&str, u64)>]) -> Result<(), Broken> {
     let [few, many] = costs else { return Err("it was not measured".into()) };
     for ((name, few), (_, many)) in few.iter().zip(many) {

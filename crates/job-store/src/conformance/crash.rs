@@ -6,7 +6,7 @@ use super::{Broken, Death, Fixture, UsageOfOne, at, finish, key, list, read, run
 use crate::{BlockBuilder, Durability, ErrorKind, Pin, Store};
 
 law! { Fixture;
-    /// Every kind of write, and what was removed; nothing of it was told to the disk.
+    /// The process makes every kind of write, removals too, and syncs none of them.
     [Buffered]
     fn a_killed_process_loses_nothing_that_was_acknowledged(in fixture) {
         let store = fixture.open();
@@ -41,12 +41,12 @@ law! { Fixture;
         assert_eq!(store.find_key("图", "key 6")?, Some(versioned(6, "v1").id));
         assert_eq!(store.find_reusable(&reusable.spec)?, Some(reusable.id));
         assert_eq!(store.insert(&[waiting(5)], Durability::Buffered).unwrap_err().kind, ErrorKind::AlreadyExists);
-        // It goes on as if nothing had been.
+        // The running attempt goes on after the crash.
         write(&*store, key(&alive, 1), 0, 9, 2)?;
         finish(&*store, &waiting(8))?;
     }
 
-    /// One kind of write at a time, each the last before the power goes, after others that were not synced.
+    /// Each kind of write in turn is the last before the power goes, and follows writes that were not synced.
     [Synced]
     fn what_was_synced_survives_a_loss_of_power_with_all_before_it(in fixture) {
         for n in [10, 20, 30, 40] {
@@ -93,7 +93,7 @@ law! { Fixture;
         }
     }
 
-    /// Each of them is there as a whole, or has left nothing.
+    /// After the power came back, each unsynced write is there as a whole, or has left nothing.
     [CrashWhole]
     fn a_write_that_was_lost_with_the_power_has_never_been(in fixture) {
         let store = fixture.open();
@@ -151,7 +151,7 @@ law! { Fixture;
         }
     }
 
-    /// Its attempt is fenced as ever, and the next one writes the same segment anew.
+    /// The attempt that wrote them is fenced as before, and the next attempt writes the same segment anew.
     [Buffered, Fence, Discard]
     fn rows_that_were_on_their_way_when_the_process_died_harm_nobody(in fixture) {
         let store = fixture.open();
@@ -187,7 +187,7 @@ law! { Fixture;
     }
 }
 
-/// Runs a job to its end, and tells the disk nothing of it.
+/// Runs a job to its end, with buffered writes only.
 fn buffered_end(store: &dyn Store, n: u64) -> Result<JobRecord, Broken> {
     let running = running(store, n)?;
     let result = list(vec![write(store, key(&running, 0), 0, 50, 7)?]);

@@ -12,7 +12,7 @@ use crate::{BlockBuilder, Durability, ErrorKind, Store, StoreError};
 const MARK: &str = "q7Zk0vXw93Jd5sTeRhLm2BcUyA8oFi6GnPxV1EzKaWtQbYrHuDjM4fSgNlOpIC";
 
 law! { Fixture;
-    /// Neither as what it was nor as what it has become: a record.
+    /// The store hands out neither the record that was written nor the one that the damage made of it.
     [Damage]
     fn a_damaged_record_is_not_handed_out(in fixture) {
         let store = fixture.open();
@@ -26,7 +26,7 @@ law! { Fixture;
         is_told(&store.unfinished())?;
     }
 
-    /// A result.
+    /// The same for a result.
     [Damage]
     fn a_damaged_result_is_not_handed_out(in fixture) {
         let store = fixture.open();
@@ -39,7 +39,7 @@ law! { Fixture;
         is_told(&store.result(done.id))?;
     }
 
-    /// A row, be it read alone, among others or for inspection.
+    /// The same for a row, whether it is read alone, among others or by `blocks`.
     [Damage]
     fn damaged_rows_are_not_handed_out(in fixture) {
         let store = fixture.open();
@@ -62,7 +62,7 @@ law! { Fixture;
             });
             is_told(&read)?;
         }
-        // Undamaged entries are read as ever.
+        // Undamaged entries can still be read.
         let mut seen = 0;
         store.read(key(&done, 0), 15..20, &mut |run| {
             seen += run.len();
@@ -74,7 +74,7 @@ law! { Fixture;
         assert!(found > 0, "verify finds it");
     }
 
-    /// A checkpoint.
+    /// The same for a checkpoint.
     [Damage]
     fn a_damaged_checkpoint_is_not_handed_out(in fixture) {
         let store = fixture.open();
@@ -101,7 +101,7 @@ fn damaged(fixture: &dyn Fixture, store: Arc<dyn Store>) -> Result<Option<Arc<dy
     }
 }
 
-/// The error says that the store is damaged.
+/// Checks that the error is of the kind `Corrupt`.
 fn is_told<T: std::fmt::Debug>(read: &Result<T, StoreError>) -> Result<(), Broken> {
     match read {
         Err(error) if error.kind == ErrorKind::Corrupt => Ok(()),

@@ -10,7 +10,7 @@ use super::{Broken, Fixture, at, finish, running, succeeded, waiting};
 use crate::{Durability, Kept, LeastUsed, Pin, Store, StoreError};
 
 law! { Fixture;
-    /// With filters of one field or several; in pages of any length; when the store is opened again.
+    /// Filters have one field or several, pages have any length, and the store is opened again.
     [FilteredList, Reopening]
     fn a_filter_shows_what_it_takes_page_by_page(in fixture) {
         let store = fixture.open();
@@ -20,7 +20,7 @@ law! { Fixture;
         are_filtered(&*fixture.open(), &all)?;
     }
 
-    /// In every way that a job can take to its end, and back to waiting.
+    /// Jobs take every way to their end, and back to waiting.
     [FilteredList]
     fn a_filter_by_state_follows_the_job(store) {
         let by = |states: &[JobState]| states.iter().fold(JobFilter::default(), |filter, state| filter.state(*state));
@@ -50,7 +50,7 @@ law! { Fixture;
             assert!(store.remove(record.id)?);
             assert_eq!(store.filtered_entries(&by(&JobState::ALL), None, 9)?, []);
         }
-        // With rows that are kept, and as a job that comes with its history.
+        // One job keeps its rows, and one is inserted with its history.
         let runs = running(store, 2)?;
         let kept = runs.apply(Event::Fail(failure()), at(3_000))?;
         store.complete(&[(&kept, &JobResult::default())], Durability::Buffered)?;
@@ -60,7 +60,7 @@ law! { Fixture;
         is_in(JobState::Complete(Outcome::Failed))?;
     }
 
-    /// Of the removed job nothing is found, of the others all is.
+    /// A filtered list does not show the removed job, and shows all others.
     [FilteredList, RemoveWhole]
     fn a_removed_job_is_in_no_filtered_list(store) {
         let mut all = population(store)?;
@@ -72,7 +72,7 @@ law! { Fixture;
         are_filtered(store, &kept.into_iter().map(|(_, job)| job).collect::<Vec<_>>())?;
     }
 
-    /// No job is met twice or missed because it ends between two looks.
+    /// Jobs end while a walk goes from page to page. The walk meets each of them once.
     [FilteredList, Threads]
     fn a_job_that_ends_beside_a_walk_is_met_once(store) {
         let jobs: Vec<_> = (1..=150).map(|n| of_graph(n, if n % 3 == 0 { "other" } else { "图" })).collect();
@@ -96,7 +96,7 @@ law! { Fixture;
         })?;
     }
 
-    /// Up to the most that is asked for.
+    /// The store counts the jobs of a filter up to the most that the call asks for.
     [Count]
     fn jobs_that_a_filter_takes_are_counted(store) {
         let all = population(store)?;
@@ -108,7 +108,7 @@ law! { Fixture;
         }
     }
 
-    /// It may be the one that is looked for, and hides no other.
+    /// An unreadable job may match the filter, so the list shows it. It hides no other job.
     [FilteredList, Unreadable]
     fn a_job_that_cannot_be_read_is_in_filtered_lists(in fixture) {
         let store = fixture.open();
@@ -131,7 +131,7 @@ law! { Fixture;
         assert_eq!(store.kept()?.jobs, 1);
     }
 
-    /// Those that are complete and not pinned, with the bytes of their rows, whenever it is asked.
+    /// The store counts complete jobs without a pin, and the bytes of their rows, at any time.
     [Kept, Reopening]
     fn what_can_be_removed_is_counted(in fixture) {
         let store = fixture.open();
@@ -164,7 +164,8 @@ law! { Fixture;
         assert_eq!(store.kept()?, Kept { jobs: 3, ..rest });
     }
 
-    /// By the end or the last reading, whichever is later, then by id; behind one that is named; those with rows alone.
+    /// The order is by the end or the last reading, whichever is later, then by id. A list may begin behind a
+    /// named job, or hold only jobs with rows.
     [LeastUsed, Reopening]
     fn jobs_come_in_the_order_of_their_last_use(in fixture) {
         let store = fixture.open();
@@ -183,7 +184,7 @@ law! { Fixture;
         assert_eq!(store.least_used(false, Some(two), 2)?, [four, three]);
         assert_eq!(store.least_used(true, Some(two), 2)?, [four, three]);
         assert_eq!(store.least_used(false, None, 0)?, []);
-        // A reading before the end is none.
+        // A reading before the end of a job does not count.
         store.record_reads(&[(five.id, at(5)), (two.id, at(60_000)), (two.id, at(50_000)), (three.id, at(1 << 50))])?;
         store.pin(four.id, Pin::Keep)?;
         let [two, three] = [LeastUsed { used: at(50_000), ..two }, LeastUsed { used: at(1 << 50), ..three }];
@@ -204,7 +205,7 @@ law! { Fixture;
         assert_eq!((store.least_used(false, None, 9)?, store.kept()?), (Vec::new(), Kept::default()));
     }
 
-    /// Readings and pins that came before the end count as those that come after it.
+    /// Readings and pins of a running job count once it has ended.
     [LeastUsed, Kept]
     fn what_is_noted_of_a_running_job_counts_at_its_end(store) {
         let [pinned, read, early] = [running(store, 1)?, running(store, 2)?, running(store, 3)?];
@@ -250,7 +251,7 @@ fn end(store: &dyn Store, job: &JobRecord, how: u8) -> Result<(), Broken> {
     Ok(())
 }
 
-/// Every page of a list by a filter, one after the other.
+/// The ids on all pages of a filtered list, in their order.
 fn walked(store: &dyn Store, filter: &JobFilter, limit: usize) -> Result<Vec<JobId>, Broken> {
     let mut all: Vec<JobId> = Vec::new();
     loop {
@@ -267,7 +268,7 @@ fn walked(store: &dyn Store, filter: &JobFilter, limit: usize) -> Result<Vec<Job
     }
 }
 
-/// Jobs of every kind in every state, which ended in another order than they came. Newest first.
+/// Jobs of every kind in every state, the newest first. They end in another order than they came.
 fn population(store: &dyn Store) -> Result<Vec<JobRecord>, Broken> {
     const JOBS: u64 = 96;
     let kinds = ["", "v", "pagerank"].map(|name| JobKind::Algorithm(name.to_owned()));
@@ -288,7 +289,7 @@ fn population(store: &dyn Store) -> Result<Vec<JobRecord>, Broken> {
     }
     store.insert(&jobs, Durability::Buffered)?;
     for n in 0..JOBS {
-        // In another order than that of the ids.
+        // Jobs end in another order than that of their ids.
         let job = jobs[usize::try_from((n * 37 + 11) % JOBS)?].clone();
         match job.id.as_bytes()[5] % 6 {
             0 => {}
@@ -344,7 +345,7 @@ fn filters() -> Vec<JobFilter> {
     filters
 }
 
-/// Compares lists by every filter with what it takes of all jobs, newest first.
+/// For every filter, compares the list of the store with the jobs of `all` that the filter takes, newest first.
 fn are_filtered(store: &dyn Store, all: &[JobRecord]) -> Result<(), Broken> {
     for filter in filters() {
         let taken: Vec<_> = all.iter().filter(|job| filter.takes(job)).cloned().collect();
@@ -356,7 +357,7 @@ fn are_filtered(store: &dyn Store, all: &[JobRecord]) -> Result<(), Broken> {
             assert_eq!(walked(store, &filter, limit)?, taken, "{filter:?} by {limit}");
         }
         assert_eq!(store.filtered_entries(&filter, None, 0)?, [], "{filter:?}");
-        // The cursor need not be a job of the list, or one at all.
+        // The cursor may be the id of a job outside the list, or of no job.
         let between = waiting(40).id;
         let older: Vec<_> = taken.iter().copied().filter(|id| *id < between).take(3).collect();
         assert_eq!(ids(store.filtered_entries(&filter, Some(between), 3)?), older, "{filter:?}");

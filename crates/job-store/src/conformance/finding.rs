@@ -109,7 +109,8 @@ law! { Fixture;
         }
     }
 
-    /// Same kind, graph, parameters and version; with any options; only once it succeeded; the last one.
+    /// Work is the same if kind, graph, parameters and version are equal. Options do not count. Only the job that
+    /// succeeded last is found.
     [FindReusable]
     fn finished_work_is_found_by_what_was_asked(store) {
         let job = versioned(1, "v1");
@@ -140,7 +141,8 @@ law! { Fixture;
         assert_eq!(store.find_reusable(&older.spec)?, None);
     }
 
-    /// The last note counts; unknown jobs are passed over; it goes with the job.
+    /// The latest note of a reading counts. The store ignores notes about unknown jobs, and removes a note with
+    /// its job.
     [RecordReads, RemoveWhole]
     fn what_was_read_is_noted_of_known_jobs_only(store) {
         let [one, two] = [succeeded(store, 1, 5)?, succeeded(store, 2, 5)?];
@@ -153,7 +155,7 @@ law! { Fixture;
         assert_eq!((store.last_read(one.id)?, store.last_read(two.id)?), (None, Some(at(13))));
     }
 
-    /// In the order in which it is asked for, of unknown jobs too.
+    /// Answers come in the order of the question, with an empty one for an unknown job.
     [Usage]
     fn what_keeps_jobs_is_told_of_many(store) {
         let [one, two] = [succeeded(store, 1, 5)?, succeeded(store, 2, 5)?];
@@ -168,7 +170,7 @@ law! { Fixture;
         assert_eq!(store.usage(&[])?, []);
     }
 
-    /// Pinned means kept, until released; and nothing can be pinned that is not there.
+    /// A pinned job stays until it is released. An unknown job cannot be pinned.
     [Pin, RemoveRefused]
     fn a_pinned_job_is_not_removed(store) {
         let done = succeeded(store, 1, 5)?;

@@ -6,7 +6,8 @@ use super::{Broken, Fixture, at, read, running, succeeded, waiting, write};
 use crate::{Durability, ErrorKind, Store};
 
 law! { Fixture;
-    /// And the others are told which; unless engines share it, and none may.
+    /// A second engine is refused, and the error names the first. A store that engines share refuses every engine
+    /// that wants it alone.
     [OneSeat]
     fn one_engine_has_the_store_for_itself(store) {
         match store.seat("the first") {
@@ -81,7 +82,7 @@ law! { Fixture;
         assert_eq!(store.get(running.id)?, Some(cancelling));
     }
 
-    /// Nothing is created by a replace.
+    /// A replace of an unknown job is refused, and creates nothing.
     [NoSuchJob]
     fn a_replace_needs_a_job(store) {
         let never = waiting(1).apply(Event::Start, at(1))?;
@@ -89,7 +90,8 @@ law! { Fixture;
         assert_eq!(store.get(never.id)?, None);
     }
 
-    /// Newest first; `before` excludes itself; `skip` and `limit` cut; past the end is empty.
+    /// Lists are newest first, without the job `before`. `skip` and `limit` cut them, and a list past the end is
+    /// empty.
     [ListWindow]
     fn a_list_is_newest_first_and_windowed(store) {
         let jobs: Vec<_> = (1..=20).map(waiting).collect();
@@ -118,7 +120,7 @@ law! { Fixture;
         assert_eq!(store.unfinished()?, [waiting(1), running, waiting(5)]);
     }
 
-    /// Record, result and rows go together; neighbours stay.
+    /// A removal takes record, result and rows of the job, and leaves its neighbours.
     [RemoveWhole]
     fn a_removed_job_leaves_nothing_and_takes_nothing_else(store) {
         let jobs = [succeeded(store, 1, 100)?, succeeded(store, 2, 100)?, succeeded(store, 3, 100)?];

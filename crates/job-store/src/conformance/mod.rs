@@ -106,60 +106,61 @@ pub trait Fixture {
     /// Opens the store there, after every earlier store was dropped.
     fn open(&self) -> Arc<dyn Store>;
 
-    /// Writes these bytes where the record of a job is, past every store; none is open meanwhile. `false` where that cannot
-    /// be: then there is no record that cannot be read.
+    /// Overwrites the stored record of a job with these bytes, without the store's own code. No store is open
+    /// then. `false` if this backend has no way to do that: it then has no record that cannot be read.
     fn overwrite(&self, _job: JobId, _record: &[u8]) -> bool {
         false
     }
 
-    /// Lets the store end without being closed, and keeps for the next [`open`](Self::open) what that leaves. `store`
-    /// is the only handle; after the fixture's act it is as if it had never been dropped. `false` where such an end
-    /// cannot be: laws about it pass there.
+    /// Ends the store without closing it, and keeps what that leaves for the next [`open`](Self::open). `store` is
+    /// the only handle, and its destructor must have no effect. `false` if the fixture cannot do that: laws about
+    /// crashes then pass.
     fn crash(&self, _store: Arc<dyn Store>, _death: Death) -> bool {
         false
     }
 
-    /// Flips a bit in the middle of these bytes wherever they are stored, past every store; none is open meanwhile. `false`
-    /// where they are not found: laws about it pass there.
+    /// Flips a bit in the middle of these bytes wherever they are stored, without the store's own code. No store
+    /// is open then. `false` if the bytes are not found: laws about damage then pass.
     fn damage(&self, _bytes: &[u8]) -> bool {
         false
     }
 
-    /// As [`open`](Self::open), after a [`damage`](Self::damage): a store may refuse to open then, with `Corrupt`.
+    /// As [`open`](Self::open), after a [`damage`](Self::damage). The store may refuse to open, with `Corrupt`.
     ///
     /// # Errors
-    /// That of the store.
+    /// The error with which the store refuses to open.
     fn open_damaged(&self) -> Result<Arc<dyn Store>, StoreError> {
         Ok(self.open())
     }
 
-    /// How much all stores that were opened here have looked at so far, as keys, rows or steps. `None` where that is
-    /// not counted, and laws about costs pass.
+    /// How many keys, rows or steps all stores of this fixture have looked at so far. `None` if the fixture does
+    /// not count: laws about costs then pass.
     fn looked_at(&self) -> Option<u64> {
         None
     }
 
-    /// How long a law waits for what a store promises, before it says that the store breaks it.
+    /// How long a law waits for a promised effect before it fails; 1 minute by default.
     fn patience(&self) -> Duration {
         PATIENCE
     }
 }
 
-/// How a store ends that is not closed.
+/// The ways in which a store ends without being closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Death {
-    /// Its process is killed: what the operating system has stays.
+    /// The process is killed: bytes that the operating system has stay.
     Process,
-    /// The power goes: what the disk has stays.
+    /// The power goes: bytes that the disk has stay.
     Power,
 }
 
-/// Long enough for a busy machine.
+/// The default of [`Fixture::patience`]: long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A law: what is tried on a store, and which sentences of the contract that is about. Beside the tests that
-/// [`conformance_tests`](crate::conformance_tests) makes of them, a program can run them.
+/// A law: a test of a store, and the sentences of the contract that it tests.
+/// [`conformance_tests`](crate::conformance_tests) makes `#[test]` functions of all laws; a program can also run
+/// them by itself.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -184,7 +185,7 @@ pub struct Law<F: ?Sized + 'static = dyn Fixture> {
     pub name: &'static str,
     /// The sentences of the contract that it is about.
     pub promises: &'static [Promise],
-    /// Tries it on a new, empty fixture; panics when the store breaks it.
+    /// Runs the law on a new, empty fixture; panics when the store breaks it.
     pub run: fn(&F),
 }
 
@@ -247,8 +248,9 @@ const fn join<F: ?Sized, const N: usize>(modules: &[&[Law<F>]]) -> [Law<F>; N] {
     all
 }
 
-/// Makes one `#[test]` per law; the argument is an expression that makes a new, empty [`Fixture`]. Followed by `, skip`
-/// it makes an `Option` of one, and the tests pass where that is `None`: what the fixture needs is not there.
+/// Makes one `#[test]` per law. The argument is an expression that makes a new, empty [`Fixture`]. With `, skip`
+/// behind it, the expression makes an `Option` of a fixture. The tests pass where it is `None`, because something
+/// that the fixture needs is not installed.
 #[macro_export]
 macro_rules! conformance_tests {
     ($fixture:expr) => {
@@ -360,11 +362,11 @@ macro_rules! conformance_tests {
             what_is_noted_of_a_running_job_counts_at_its_end
         }
     };
-    // As names, for the test that each law is listed.
+    // The names of the laws, for the test that each law is listed.
     (@names $fixture:expr; $($law:ident)*) => {
         [$(stringify!($law)),*]
     };
-    // As functions, for a program that runs them all in one test.
+    // The laws as functions, for a program that runs them all in one test.
     (@functions $fixture:expr; $($law:ident)*) => {
         [$($crate::conformance::$law),*]
     };
@@ -398,7 +400,7 @@ fn report(outcome: Result<(), Broken>) {
     }
 }
 
-/// Looks until there is something to see, or the patience is over.
+/// Calls `look` until it returns a value, or until the patience is over.
 fn within<T>(
     patience: Duration,
     what: &str,
@@ -416,7 +418,7 @@ fn within<T>(
     }
 }
 
-/// The reasons that keep one job.
+/// Asks for the usage of one job.
 trait UsageOfOne: JobStore {
     fn last_read(&self, id: JobId) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.usage(&[id])?[0].last_read)
@@ -533,7 +535,7 @@ mod tests {
 
     use super::*;
 
-    /// One law was in no list: no backend was ever asked whether it keeps it.
+    /// A law that is in no list is run on no backend.
     #[test]
     fn every_law_is_a_test_and_an_entry() {
         let tests = crate::conformance_tests! { @list names () };

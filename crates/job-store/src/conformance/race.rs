@@ -8,7 +8,7 @@ use super::{Broken, Fixture, at, key, list, read, running, within, write};
 use crate::{BlockBuilder, Durability, ErrorKind, Store};
 
 law! { Fixture;
-    /// Compare-and-set under contention: exactly one of each round wins.
+    /// Many threads replace one revision at once: in each round exactly one wins.
     [CompareAndSet, Threads]
     fn of_racing_replaces_one_wins(store) {
         let mut record = running(store, 1)?;
@@ -92,8 +92,8 @@ law! { Fixture;
         assert_eq!(read(store, key, 0..2_000)?.len(), 2_000);
     }
 
-    /// A reader of a job that is being removed gets its rows, or learns that it was removed; never that rows are
-    /// missing.
+    /// A reader beside a removal gets the rows, or learns that the job was removed. It never gets an error about
+    /// missing rows.
     [ReadRefused, Threads]
     fn a_reader_beside_a_removal_sees_rows_or_no_job(store; patience) {
         for n in 1..100 {
@@ -101,7 +101,7 @@ law! { Fixture;
             let key = key(&running, 0);
             let result = list(vec![write(store, key, 0, 3, 2)?]);
             store.complete(&[(&running.apply(Event::Succeed(result.size()), at(7))?, &result)], Durability::Buffered)?;
-            // A store may remember what it was asked.
+            // A store may cache the record after a read.
             assert!(store.get(running.id)?.is_some());
             thread::scope(|scope| {
                 let removal = scope.spawn(|| store.remove(running.id));

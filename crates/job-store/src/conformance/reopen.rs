@@ -6,7 +6,7 @@ use super::{Broken, Fixture, UsageOfOne, at, key, read, running, succeeded, wait
 use crate::{Durability, ErrorKind, Pin};
 
 law! { Fixture;
-    /// Jobs in every state, results and rows; and a removed job stays removed.
+    /// Jobs in every state, results and rows are there again, and a removed job stays removed.
     [Reopening]
     fn what_was_acknowledged_is_there_after_reopening(in fixture) {
         let store = fixture.open();

@@ -8,7 +8,7 @@ use super::{Broken, Fixture, at, key, list, read, running, waiting, write};
 use crate::{BlockBuilder, Durability, ErrorKind, Store, StoreError};
 
 law! { Fixture;
-    /// With blocks of any size, a window is the rows that it names.
+    /// A read of any window gives exactly its rows, with blocks of any size.
     [Read, RowsDense]
     fn every_window_of_a_segment_is_its_rows(store) {
         for (n, per_block) in [(1, 1), (2, 7), (3, 1_000)] {
@@ -24,7 +24,7 @@ law! { Fixture;
         }
     }
 
-    /// Segments written in turns, of one job and of two, keep to themselves.
+    /// Segments of one job and of two jobs are written in turns, and each holds only its own rows.
     [SegmentsApart]
     fn segments_do_not_mix(store) {
         let jobs = [running(store, 1)?, running(store, 2)?];
@@ -47,7 +47,7 @@ law! { Fixture;
         }
     }
 
-    /// A short answer would be a wrong answer.
+    /// A read past the end is refused: a shorter answer would be wrong.
     [ReadRefused]
     fn rows_past_the_end_are_an_error(store) {
         let running = running(store, 1)?;
@@ -153,7 +153,7 @@ law! { Fixture;
         assert_eq!(read(store, key(&second, 0), 0..5)?, [0, 1, 2, 3, 4]);
     }
 
-    /// Nor is there a write to a job that waits, has ended or never was.
+    /// A job that waits, has ended or does not exist takes no rows.
     [Fence]
     fn a_complete_job_takes_no_rows(store) {
         let running = running(store, 1)?;
@@ -169,7 +169,7 @@ law! { Fixture;
         }
     }
 
-    /// No gap, no overlap, no block of another segment, no empty block.
+    /// A block that leaves a gap, overlaps, is of another segment or is empty is refused.
     [AppendRefused]
     fn a_block_must_follow_the_last(store) {
         let running = running(store, 1)?;
@@ -265,7 +265,7 @@ law! { Fixture;
         store.blocks(key(&done, 7), &mut |_, _| panic!("there is no such segment"))?;
     }
 
-    /// A record that counts rows which are not there is refused, or found later with the rows.
+    /// A result that counts missing rows is refused, or `verify` finds it.
     [Blocks]
     fn what_is_missing_is_found(store) {
         let running = running(store, 1)?;
@@ -318,7 +318,7 @@ law! { Fixture;
         assert_eq!(read(store, key, 0..200)?.len(), 200);
     }
 
-    /// Whether or not the store goes on by itself in between.
+    /// `finish` gives the same segment after `start_flush`, whether or not the store flushes in the background.
     [StartFlush]
     fn a_segment_whose_flush_was_started_is_finished_as_any_other(store) {
         let running = running(store, 1)?;
@@ -344,7 +344,7 @@ law! { Fixture;
         }
     }
 
-    /// However a store writes what outgrows its buffers, pages are cut out of it the same way.
+    /// Pages of a segment that outgrows the store's buffers are read as those of a small one.
     [Read, RemoveWhole]
     fn a_large_segment_is_read_like_a_small_one(store) {
         let running = running(store, 1)?;
@@ -370,7 +370,7 @@ law! { Fixture;
         assert_eq!(read(store, key(&running, 0), 0..1).unwrap_err().kind, ErrorKind::NotFound);
     }
 
-    /// Rows of very different size, text in any script.
+    /// Rows of very different size, with text in any script, are read back.
     [Read]
     fn large_and_small_rows_share_a_segment(store) {
         let running = running(store, 1)?;

@@ -73,11 +73,11 @@ macro_rules! sharing_tests {
 
 /// A lease that outlasts every law.
 const LONG: Duration = Duration::from_hours(1);
-/// A lease whose end is waited for.
+/// A lease that is short enough for a law to wait for its end.
 const SHORT: Duration = Duration::from_millis(50);
 
 law! { SharedFixture;
-    /// Each has its own; none has the store for itself.
+    /// Each claimant admits one engine, and no engine may have the shared store for itself.
     [ClaimantSeat]
     fn a_claimant_is_one_engine(one, other) {
         let first = one.shared_seat("the first")?;
@@ -91,7 +91,7 @@ law! { SharedFixture;
         drop(beside);
     }
 
-    /// With any job first in the store.
+    /// A claim takes higher priorities first, then older jobs, whichever was inserted first.
     [ClaimOrder]
     fn a_claim_takes_priority_then_age(one, other) {
         let mut jobs: Vec<_> = (1..=6).map(waiting).collect();
@@ -108,7 +108,7 @@ law! { SharedFixture;
         assert_eq!(order(claim(other, 4, LONG)?), [0u64; 0]);
     }
 
-    /// Its kinds, no more than its limit, and nothing before its time.
+    /// A claim takes jobs of its kinds, at most its limit, and none before its time.
     [ClaimAsked]
     fn a_claim_takes_what_it_asks_for(one, other) {
         let mut filter = waiting(1);
@@ -126,7 +126,7 @@ law! { SharedFixture;
         assert_eq!(ask(&[JobKind::Algorithm("pagerank".to_owned()), JobKind::VertexFilter], 10)?, [filter, waiting(4)]);
     }
 
-    /// After a clock that was a year ahead when an attempt failed, the next one was a year away.
+    /// A clock that is a year ahead can set a pause of a year. A pause longer than any allowed one is over.
     [ClaimDue]
     fn a_pause_that_is_longer_than_any_is_over(one, other; patience) {
         let mut ahead = waiting(1);
@@ -135,11 +135,11 @@ law! { SharedFixture;
         paused.not_before = Some(in_an_hour());
         one.insert(&[ahead.clone(), paused.clone()], Durability::Buffered)?;
         assert_eq!(claim(other, 10, SHORT)?, [ahead.clone()]);
-        // Also when the lease on it has ended.
+        // The pause is over also when the lease on the job has ended.
         assert_eq!(claim_soon(one, patience)?, [ahead]);
     }
 
-    /// And only the claimant starts it.
+    /// A claim changes no record, and only the claimant starts the job.
     [ClaimRecord, OnlyClaimant]
     fn a_claim_leaves_the_record_alone(one, other) {
         one.insert(&[waiting(1)], Durability::Buffered)?;
@@ -153,8 +153,8 @@ law! { SharedFixture;
         assert_eq!(other.get(running.id)?, Some(running));
     }
 
-    /// Of jobs that wait and may have several attempts. Readers see the start, and jobs that ran or failed before are
-    /// left as they are.
+    /// A claim starts jobs that wait for the first of several attempts. Readers see the start. Jobs that ran or
+    /// failed before stay as they are.
     [ClaimStarts]
     fn a_claim_starts_first_attempts(one, other; patience) {
         let running = start(one, 1, LONG)?;
@@ -182,7 +182,8 @@ law! { SharedFixture;
         assert_eq!(one.changed(&known)?, [(second.id, Some(started))]);
     }
 
-    /// Of the same claimant, for as long as the lease lasts, and as they are by then; then it claims others.
+    /// A repeated claim of the same claimant answers its jobs as they are now, while the lease lasts. After that
+    /// it claims other jobs.
     [ClaimAgain]
     fn a_claim_that_is_asked_again_answers_what_it_has_started(one, other; patience) {
         one.insert(&[waiting(1), waiting(2), waiting(3)], Durability::Buffered)?;
@@ -199,7 +200,7 @@ law! { SharedFixture;
         assert_eq!(ask(one, 6, true)?, [(started(3)?, false)], "a job whose lease is over has to be taken up");
     }
 
-    /// So that a claim without an answer leaves no lease without an owner.
+    /// A claim whose answer is lost leaves no lease without an owner.
     [ClaimAgain]
     fn a_claim_that_is_asked_again_answers_what_it_has_not_started_too(one, other; patience) {
         let running = start(other, 1, LONG)?;
@@ -221,7 +222,7 @@ law! { SharedFixture;
         assert_eq!(given(one.claim(&Claim { again: true, ..calm }))?, [(waiting(5), false)], "nothing of it is left");
     }
 
-    /// Its claimant writes and ends it, others cancel it, and can do nothing else.
+    /// Its claimant writes and ends it. Another claimant may cancel it, and nothing else.
     [ClaimStarts, OnlyClaimant]
     fn what_a_claim_has_started_is_a_job_like_any_other(one, other) {
         one.insert(&[waiting(1), waiting(2), waiting(3)], Durability::Buffered)?;
@@ -247,7 +248,7 @@ law! { SharedFixture;
         assert!(other.is_pinned(done.id)?);
     }
 
-    /// Rows, checkpoints and every end; what is refused leaves nothing.
+    /// Another claimant writes no rows, no checkpoint and no end, and a refused write leaves nothing.
     [OnlyClaimant]
     fn only_the_claimant_writes(one, other) {
         let running = start(one, 1, LONG)?;
@@ -261,7 +262,7 @@ law! { SharedFixture;
         assert_eq!(other.result(running.id)?, Some(result));
     }
 
-    /// Not even its claimant, though no other has it.
+    /// After the end of a lease its claimant writes nothing, even if no other has claimed the job.
     [LeaseEnds, Release]
     fn a_lease_that_ended_lets_nobody_write(one, other; patience) {
         let running = start(one, 1, LONG)?;
@@ -273,12 +274,12 @@ law! { SharedFixture;
         assert_all_fenced(other, &running, None)?;
         let started = waiting(2).apply(Event::Start, at(9))?;
         assert_eq!(one.replace(&started, Durability::Buffered).map_err(kind), Err(ErrorKind::Fenced));
-        // A release of what is not held gives it no freedom.
+        // A release by a claimant without the claim does not free the job.
         one.release(&ids([running.id]))?;
         assert_all_fenced(one, &running, None)?;
     }
 
-    /// Neither longer nor shorter: beside one that ends soon.
+    /// A lease ends after its own duration, beside another lease that ends sooner.
     [LeaseEnds]
     fn a_lease_lasts_as_long_as_it_was_asked_for(one, other; patience) {
         one.insert(&[waiting(1), waiting(2)], Durability::Buffered)?;
@@ -292,7 +293,7 @@ law! { SharedFixture;
         one.replace(&running, Durability::Buffered)?;
     }
 
-    /// The same attempt goes on, as if nothing had been; the first to claim the job has it.
+    /// A late renewal lets the same attempt go on. After another claim of the job it has no effect.
     [RenewLate]
     fn a_lease_that_ended_is_renewed_unless_another_has_claimed_the_job(one, other; patience) {
         let (running, second, third) = (start(one, 1, LONG)?, start(one, 2, LONG)?, start(other, 3, LONG)?);
@@ -341,7 +342,7 @@ law! { SharedFixture;
         assert_eq!(soon(other, LONG)?, (running.id, false, false), "it waits");
     }
 
-    /// Waiting jobs are claimed all the same.
+    /// A claim without `lost` leaves running jobs alone, and takes waiting ones.
     [ClaimLost]
     fn a_claim_leaves_what_runs_where_it_is_unless_asked(one, other; patience) {
         let running = start(one, 1, LONG)?;
@@ -356,7 +357,8 @@ law! { SharedFixture;
         assert_eq!(claim_soon(other, patience)?, [running]);
     }
 
-    /// The record says that it runs; the new claimant decides, and the old one writes nothing from then on.
+    /// The record still says that the job runs. The new claimant decides what to do, and the old one writes
+    /// nothing any more.
     [ClaimLost, OnlyClaimant]
     fn a_job_whose_claimant_is_gone_goes_to_another(one, other; patience) {
         let running = start(one, 1, LONG)?;
@@ -384,8 +386,8 @@ law! { SharedFixture;
         assert_eq!(one.get(done.id)?, Some(done));
     }
 
-    /// A waiting job is ended by every caller that asks; of a running one the claimant learns it and does as it is
-    /// told.
+    /// Every caller may end a waiting job by a cancel. Of a running job the claimant learns of the cancel and
+    /// stops it.
     [Cancel]
     fn everybody_may_cancel(one, other) {
         let running = start(one, 1, LONG)?;
@@ -408,7 +410,8 @@ law! { SharedFixture;
         assert_eq!(other.get(running.id)?, Some(stopped));
     }
 
-    /// In every state, with the revisions that the store has; not those of others, and none that is not in the store.
+    /// A renewal answers the claimant's jobs in every state, with their stored revisions. It answers no job of
+    /// others, and no removed one.
     [Renew]
     fn a_renewal_answers_what_is_held(one, other) {
         assert_eq!(one.renew(&[], LONG)?, []);
@@ -425,7 +428,7 @@ law! { SharedFixture;
         assert_eq!(one.renew(&all[2..], LONG)?, expected[1..], "what is not asked for is not answered");
     }
 
-    /// For as long as it is renewed in time, for a claim of any length.
+    /// A claim of any length lasts as long as it is renewed in time.
     [Renew]
     fn a_renewed_lease_goes_on(one, other) {
         one.insert(&[waiting(1), waiting(2)], Durability::Buffered)?;
@@ -448,7 +451,7 @@ law! { SharedFixture;
         write(one, key(&kept, 0), 0, 3, 1)?;
     }
 
-    /// Waiting or running; what another holds is left alone.
+    /// A release frees a waiting or a running job, and leaves jobs of other claimants alone.
     [Release]
     fn a_released_job_is_free_at_once(one, other) {
         let running = start(one, 1, LONG)?;
@@ -462,7 +465,7 @@ law! { SharedFixture;
         assert_eq!(claim(other, 10, LONG)?, [running, waiting(2)]);
     }
 
-    /// A call that comes late, when its claimant has claimed the job again.
+    /// A renewal or a release comes late, after its claimant has claimed the job again.
     [Release, Renew]
     fn a_claim_that_is_over_is_not_renewed_and_not_given_back(one, other) {
         one.insert(&[waiting(1)], Durability::Buffered)?;
@@ -479,7 +482,7 @@ law! { SharedFixture;
         assert_eq!(claim(other, 9, LONG)?, [waiting(1)]);
     }
 
-    /// For every kind of end, by every caller.
+    /// Every kind of end, by every caller, ends the claim.
     [ClaimEnds]
     fn the_end_of_a_job_ends_its_claim(one, other) {
         let [succeeded, failed] = [start(one, 1, LONG)?, start(one, 2, LONG)?];
@@ -495,7 +498,7 @@ law! { SharedFixture;
         assert!(other.remove(done.id)?);
     }
 
-    /// A job that comes, is cancelled, waits again or ends.
+    /// Other claimants get news when a job is submitted, cancelled, waits again or ends.
     [News]
     fn what_others_do_is_heard(one, other; patience) {
         other.wait(Duration::from_millis(1))?;
@@ -521,10 +524,10 @@ law! { SharedFixture;
         hear(other, patience)?;
     }
 
-    /// Whether it came before the wait or during it.
+    /// A wake ends a wait, whether it comes before the wait or during it.
     [Wake]
     fn a_wake_ends_a_wait(one, _other; patience) {
-        // Twice as long as a law has patience, and no longer: a wake that is lost must not hold the law up.
+        // The wait is bounded, so that a lost wake fails the law and does not block it.
         let longer = patience * 2;
         for before in [true, false] {
             thread::scope(|scope| {
@@ -544,7 +547,7 @@ law! { SharedFixture;
         }
     }
 
-    /// Of the jobs that one asks for, and of those that are gone.
+    /// The answer has the asked jobs whose revision changed, and those that were removed.
     [Changed]
     fn what_has_changed_is_told(one, other) {
         let running = start(one, 1, LONG)?;
@@ -555,12 +558,12 @@ law! { SharedFixture;
         assert_eq!(changed, [(running.id, Some(running)), (waiting(4).id, None)]);
         assert_eq!(other.changed(&known[1..3])?, []);
         assert_eq!(other.changed(&[])?, []);
-        // Whichever of the two is greater.
+        // The known revision may be greater than the stored one.
         let never = KnownRevision { id: waiting(2).id, revision: 7 };
         assert_eq!(other.changed(&[known[2], never])?, [(never.id, Some(waiting(2)))]);
     }
 
-    /// The next claimant starts it as if nothing had been.
+    /// The next claimant starts the job after the lease of the first one.
     [ClaimRecord, LeaseEnds]
     fn whoever_dies_between_a_claim_and_a_start_delays_the_job_only(one, other; patience) {
         one.insert(&[waiting(1)], Durability::Buffered)?;
@@ -572,7 +575,7 @@ law! { SharedFixture;
         assert_eq!(one.get(running.id)?, Some(running));
     }
 
-    /// All at once, in pieces.
+    /// Several claimants claim a few jobs at a time, at the same time.
     [ClaimOnce]
     fn two_claimants_never_get_the_same_job(in fixture) {
         let stores = [fixture.open(), fixture.open(), fixture.open(), fixture.open()];
@@ -592,7 +595,7 @@ law! { SharedFixture;
 /// Claims until three times in a row there was nothing; a claim that meets another may find less than there is.
 fn claim_all(store: &dyn SharedStore) -> Result<Vec<JobId>, StoreError> {
     let (mut ids, mut empty) = (Vec::new(), 0);
-    // No claim gets more than there are, unless the same ones come again.
+    // Ends also if the store gives the same jobs again and again.
     while empty < 3 && ids.len() <= 200 {
         let claimed = claim(store, 7, LONG)?;
         empty = if claimed.is_empty() { empty + 1 } else { 0 };
@@ -624,17 +627,17 @@ fn asked(limit: usize, lease: Duration) -> Claim<'static> {
     Claim::new(&*KINDS, limit, lease)
 }
 
-/// The claims that [`claim`] makes on these jobs.
+/// The ids of the claims that [`claim`] makes on these jobs.
 fn ids<const N: usize>(jobs: [JobId; N]) -> [ClaimId; N] {
     jobs.map(|job| ClaimId { job, token: 0 })
 }
 
-/// A claim that starts what it may.
+/// A claim that starts the jobs that a claim may start.
 fn starting(limit: usize, token: u64) -> Claim<'static> {
     Claim { start: Some(at(9)), token, ..asked(limit, LONG) }
 }
 
-/// Each with whether the claim has started it.
+/// The claimed records, each with whether the claim has started the job.
 fn given(claimed: Result<Vec<Claimed>, StoreError>) -> Result<Vec<(JobRecord, bool)>, StoreError> {
     Ok(claimed?.into_iter().map(|claimed| (claimed.record, claimed.started)).collect())
 }
@@ -662,7 +665,7 @@ fn start(store: &dyn SharedStore, n: u64, lease: Duration) -> Result<JobRecord, 
 /// Lets the leases of a claimant on all jobs end; `running` is one of them.
 fn end_leases(store: &dyn SharedStore, running: &JobRecord, patience: Duration) -> Result<(), Broken> {
     let unfinished = store.unfinished()?;
-    // Of whichever of the tokens that laws give.
+    // Laws use these tokens for claims.
     let claims = unfinished.iter().flat_map(|record| (0..10).map(|token| ClaimId { job: record.id, token }));
     store.renew(&claims.collect::<Vec<_>>(), SHORT)?;
     within(patience, "a lease ends", || match store.save_checkpoint(running.id, running.attempt, b"still there") {
@@ -682,7 +685,8 @@ fn hear_no_more(store: &dyn SharedStore, patience: Duration) -> Result<(), Broke
     within(patience, "nothing is heard any more", || Ok((!store.wait(Duration::from_millis(20))?).then_some(())))
 }
 
-/// A claimant that does not hold a running job can do nothing about it, and a writer of an earlier time neither.
+/// Checks that a claimant without the claim can change nothing of a running job, nor can a writer that was opened
+/// earlier.
 fn assert_all_fenced(
     store: &dyn SharedStore,
     running: &JobRecord,

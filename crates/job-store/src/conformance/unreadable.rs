@@ -5,11 +5,11 @@ use job_core::JobId;
 use super::{Broken, Fixture, UsageOfOne, finish, read, running, succeeded, versioned, waiting, write};
 use crate::{Durability, ErrorKind, JobStore, Listed, Pin, StoreError};
 
-/// As a later version would begin a record; and no record at all.
+/// A record of a later version, and bytes that are no record.
 const BYTES: [&[u8]; 3] = [&[9, b'J', 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], &[], b"what is this?"];
 
 law! { Fixture;
-    /// It is among the others, with the error that names it.
+    /// Lists show the unreadable job among the others, with an error that names it.
     [Unreadable]
     fn a_record_that_cannot_be_read_hides_no_other(in fixture) {
         for bytes in BYTES {
@@ -40,7 +40,7 @@ law! { Fixture;
             assert_unreadable(&store.list(None, 0, 9).unwrap_err(), &lost);
             assert_unreadable(&store.unfinished().unwrap_err(), &lost);
             assert_eq!(store.usage(&[lost[0], kept[0].id, lost[1]])?.len(), 3);
-            // The others live on.
+            // The other jobs can still be written.
             write(&*store, super::key(&kept[2], 0), 0, 3, 1)?;
             assert_eq!(read(&*store, super::key(&kept[0], 0), 0..5)?.len(), 5);
             finish(&*store, &waiting(6))?;
@@ -52,7 +52,7 @@ law! { Fixture;
         }
     }
 
-    /// Complete or not; what keeps it and what finds it too.
+    /// An unreadable job is removed in any state, with its pin and with every entry that leads to it.
     [Unreadable]
     fn what_cannot_be_read_is_removed_with_all_that_belongs_to_it(in fixture) {
         let store = fixture.open();
@@ -88,7 +88,7 @@ law! { Fixture;
         assert_eq!(store.find_reusable(&keyed.spec)?, None);
         assert_eq!(store.list(None, 0, 9)?, std::slice::from_ref(&beside));
         assert_eq!(store.unfinished()?, [beside]);
-        // Its name is free.
+        // Its idempotency key can be taken again.
         finish(&*store, &keyed)?;
     }
 }
@@ -98,7 +98,7 @@ fn assert_unreadable(error: &StoreError, jobs: &[JobId]) {
     assert!(error.job.is_some_and(|job| jobs.contains(&job)), "{error}");
 }
 
-/// Ends and removes what is left for the next round.
+/// Ends and removes the remaining jobs before the next round.
 fn clear(fixture: &dyn Fixture, jobs: &[JobId]) -> Result<(), Broken> {
     let store = fixture.open();
     for id in jobs {

@@ -1,4 +1,4 @@
-//! Laws about what is read back: nothing of it is lost, cut, spelled anew or put in another order.
+//! Laws about reading back: no value is lost, cut, spelled differently or put in another order.
 
 use std::{collections::BTreeSet, ops::ControlFlow, sync::Arc, thread};
 
@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{BlockBuilder, Durability, ErrorKind, ResultStore, SegmentKey, Store};
 
-/// JSON whose spelling says more than its value: spaces, order, digits and names that come twice.
+/// JSON with details that a parser drops: spaces, order, digits and repeated names.
 const SPELLED: &str = r#"{ "b" : 1.50, "a":1e2,"a": "\u00e9é", "n":12345678901234567890.10,"c":[ ] , "z":-0.0 }"#;
 
 law! { Fixture;
-    /// One field at a time, so that none stands in for another.
+    /// Each record sets one option, so that a mix-up of two options shows.
     [RecordWhole]
     fn every_option_of_a_request_is_read_back(store) {
         let spec = |kind: &str| JobSpec::algorithm(kind).with_graph("图");
@@ -56,7 +56,7 @@ law! { Fixture;
             .collect();
         store.insert(&records, Durability::Buffered)?;
         are_whole(store, &records)?;
-        // As they were, when the jobs have run as well.
+        // The options are the same after the jobs have run.
         let started = records.iter().map(|record| record.apply(Event::Start, at(7))).collect::<Result<Vec<_>, _>>()?;
         for record in &started {
             store.replace(record, Durability::Buffered)?;
@@ -70,7 +70,7 @@ law! { Fixture;
         are_whole(store, &ended)?;
     }
 
-    /// Each with a value of its own, and all at once.
+    /// Each field is set to its own value, alone and together with all others.
     [RecordWhole]
     fn every_field_of_a_record_is_read_back(store) {
         let plain = running(store, 1)?;
@@ -113,13 +113,13 @@ law! { Fixture;
             store.replace(&next, Durability::Buffered)?;
             are_whole(store, &[next])?;
         }
-        // A job that came with a history of its own.
+        // A job that is inserted with a history.
         let told = JobRecord { id: waiting(99).id, revision: 1 << 33, ..plain };
         store.insert(std::slice::from_ref(&told), Durability::Synced)?;
         are_whole(store, &[told])?;
     }
 
-    /// Their first and last bytes too.
+    /// Ids whose first or last bytes are the least and the greatest.
     [ListWindow, Unfinished, NoSuchJob]
     fn the_least_and_the_greatest_id_are_jobs_like_others(store) {
         let [least, middle, greatest] =
@@ -143,7 +143,7 @@ law! { Fixture;
         assert_eq!(store.list(None, 0, 9)?.len(), 1);
     }
 
-    /// However many there are, and wherever a window begins.
+    /// A walk in windows of any size meets each of many jobs once.
     [ListWindow, Unfinished]
     fn a_walk_over_many_jobs_meets_each_once(store) {
         const JOBS: u64 = 700;
@@ -162,7 +162,7 @@ law! { Fixture;
             assert_eq!(seen, ids[..seen.len()], "in pieces of {limit}");
             assert!(limit == 1 || seen.len() == ids.len(), "in pieces of {limit}: {} jobs", seen.len());
         }
-        // From between two jobs, and with a part left out.
+        // The walk begins between two jobs, and skips some.
         let odd = waiting(401).id;
         assert_eq!(store.list(Some(odd), 0, 1)?, [waiting(400)]);
         assert_eq!(store.list(Some(odd), 199, 3)?, [waiting(2)]);
@@ -171,7 +171,7 @@ law! { Fixture;
         assert_eq!(store.unfinished()?, jobs);
     }
 
-    /// Requeued, suspected and cancelling ones are; ended ones are not.
+    /// Requeued, suspected and cancelling jobs are unfinished; ended ones are not.
     [Unfinished]
     fn a_job_is_unfinished_until_it_ends(store) {
         let failure = |kind| Failure::new(kind, "no");
@@ -194,7 +194,7 @@ law! { Fixture;
         assert_eq!(store.list(None, 0, 99)?.len(), 7);
     }
 
-    /// Not trimmed, not folded, not joined with the name of the graph.
+    /// Keys are not trimmed, not folded to one case, and not joined with the name of the graph.
     [KeyTaken, FindKey]
     fn idempotency_keys_are_compared_byte_by_byte(store) {
         let names = [
@@ -220,7 +220,7 @@ law! { Fixture;
         assert_eq!(store.get(waiting(99).id)?, None);
     }
 
-    /// Every part of the request counts, byte by byte, and only a good end; what else it may have is of no account.
+    /// Every byte of the request counts, and only a job that succeeded. Options do not count.
     [FindReusable]
     fn finished_work_is_told_apart(store) {
         let text = |json: &str| Parameters::from_text(json.to_owned());
@@ -277,7 +277,8 @@ law! { Fixture;
         assert_eq!(store.find_reusable(&specs[3])?, Some(older.id));
     }
 
-    /// As the job put them: that order is the order of its rows. Names, values and their spelling too.
+    /// The order of the segments is the order of the rows. Names, values and their spelling stay as the job gave
+    /// them.
     [ResultWhole, Read]
     fn a_result_is_read_back_whole_with_its_segments_in_order(store) {
         let running = running(store, 1)?;
@@ -308,7 +309,7 @@ law! { Fixture;
         assert_eq!(page, [203, 204, 700, 701, 702, 100, 101, 102]);
     }
 
-    /// More than any table of small things has.
+    /// More segments than a store keeps in one small value.
     [ResultWhole]
     fn a_result_of_very_many_segments_is_read_back(store) {
         let running = running(store, 1)?;
@@ -322,7 +323,7 @@ law! { Fixture;
         assert_eq!(store.result(done.id)?, Some(result));
     }
 
-    /// Byte by byte, with any content and any number in a block.
+    /// Rows come back byte by byte, with any content and any number of rows in a block.
     [Read, RowsDense]
     fn rows_are_handed_out_as_they_were_pushed(store) {
         let running = running(store, 1)?;
@@ -353,7 +354,7 @@ law! { Fixture;
         }
     }
 
-    /// With any number of a segment or of the attempt; an empty range asks for nothing.
+    /// Segments and attempts may have any 32-bit number. A read of an empty range gives nothing.
     [SegmentsApart, ReadRefused]
     fn segments_and_attempts_are_told_apart_by_their_whole_number(store) {
         let mut record = running(store, 1)?;
@@ -386,7 +387,8 @@ law! { Fixture;
         assert_eq!(read(store, key(&record, 0), backwards)?, [0u64; 0]);
     }
 
-    /// To the last: the rows so far may be kept. Only the attempt that runs, not the one before or after it.
+    /// A cancelled attempt writes until its end, because a job may keep its rows. The attempts before and after it
+    /// write nothing.
     [Fence]
     fn an_attempt_that_is_cancelled_writes_until_its_end(store) {
         let running = running(store, 1)?;
@@ -414,7 +416,7 @@ law! { Fixture;
         assert_eq!(store.segment(key(&running, 2)).unwrap_err().kind, ErrorKind::Fenced);
     }
 
-    /// Failed ones and cancelled ones as those that succeeded, until they are removed.
+    /// Failed and cancelled jobs with a result keep their rows until they are removed, as succeeded ones do.
     [ResultWhole, DiscardRefused, RemoveWhole]
     fn however_a_job_ends_with_a_result_it_keeps_its_rows(store) {
         for n in [1, 2, 3, 4] {
@@ -454,7 +456,7 @@ law! { Fixture;
         }
     }
 
-    /// The rows of every attempt and segment, sealed or not, however the job ends; and no other job's.
+    /// Such an end removes the rows of every attempt and segment, sealed or not. Rows of other jobs stay.
     [EndDropsRows]
     fn no_row_stays_behind_a_job_that_ends_without_a_result(store) {
         let failure = |kind| Failure::new(kind, "no");
@@ -499,7 +501,7 @@ law! { Fixture;
         }
     }
 
-    /// Up to and including that attempt: neither less nor more, of unknown jobs nothing.
+    /// A discard drops the rows of all attempts up to the given one. For an unknown job it does nothing.
     [Discard]
     fn discard_drops_up_to_an_attempt_and_no_further(store) {
         let mut record = running(store, 2)?;
@@ -535,7 +537,8 @@ law! { Fixture;
         }
     }
 
-    /// Each job's own, byte by byte; the newest, be it shorter, empty or of a later attempt, and until the end.
+    /// Each job has its own checkpoint, byte by byte. The newest counts, even if it is shorter, empty or of a
+    /// later attempt.
     [Checkpoint, CheckpointGoes]
     fn a_checkpoint_is_of_its_job_and_kept_byte_by_byte(store) {
         let jobs = [running(store, 1)?, running(store, 2)?, running(store, 3)?];
@@ -549,7 +552,8 @@ law! { Fixture;
         assert_eq!(store.checkpoint(jobs[1].id)?.as_deref(), Some(b"\0".as_slice()));
         assert_eq!(store.checkpoint(jobs[2].id)?.as_deref(), Some(&bytes[2..]));
         assert_eq!(store.checkpoint(waiting(4).id)?, None);
-        // It outlives the attempt, a cancel request and a discard; not the end, be it that of a waiting job.
+        // A checkpoint outlives the attempt, a cancel request and a discard. The end of the job removes it, also
+        // of a waiting job.
         let again = jobs[0].apply(Event::Suspect(Failure::new(FailureKind::Interrupted, "died")), at(5))?;
         store.replace(&again, Durability::Buffered)?;
         store.discard(again.id, u32::MAX)?;
@@ -566,7 +570,7 @@ law! { Fixture;
         assert_eq!(store.checkpoint(jobs[2].id)?, None);
     }
 
-    /// One more, neither the same nor two more; and every refusal names the job and leaves it as it was.
+    /// A replace needs the revision after the stored one. Every refusal names the job and leaves it unchanged.
     [CompareAndSet, CompleteRefused, NoSuchJob]
     fn the_next_revision_is_one_more(store) {
         let running = running(store, 1)?;
@@ -594,7 +598,7 @@ law! { Fixture;
         assert_eq!(store.pin(unknown.id, crate::Pin::Release).unwrap_err().kind, ErrorKind::NotFound);
     }
 
-    /// With each of them wrong, and in every way.
+    /// Each end of the batch is the wrong one in turn, in every way.
     [CompleteAll, CompleteRefused]
     fn one_wrong_end_keeps_all_of_them_out(store) {
         let jobs = [running(store, 1)?, running(store, 2)?, running(store, 3)?];
@@ -623,7 +627,7 @@ law! { Fixture;
         assert_eq!(store.unfinished()?, []);
     }
 
-    /// Whichever of a batch is wrong; nothing leads to the others either.
+    /// Each job of the batch is the wrong one in turn. No key or list leads to the other jobs afterwards.
     [InsertWhole, IdTaken]
     fn one_wrong_job_keeps_the_whole_batch_out(store) {
         let named = |n: u64, key: &str| JobRecord {
@@ -649,7 +653,7 @@ law! { Fixture;
         assert_eq!(store.list(None, 0, 9)?.len(), 3);
     }
 
-    /// Waiting jobs can be kept and read too; a neighbour's pin or note is not one's own.
+    /// Waiting jobs can be pinned and noted as read too. A pin or a note of one job does not count for another.
     [Pin, RecordReads, Usage, RemoveRefused]
     fn pins_and_notes_are_of_their_job(store) {
         store.insert(&[waiting(1), waiting(2), waiting(3)], Durability::Buffered)?;
@@ -676,7 +680,7 @@ law! { Fixture;
         assert!(store.remove(ids[1])?);
     }
 
-    /// Its second run of rows, its next attempt, a change of its own record.
+    /// From inside a read, the reader reads a record and other rows, notes the reading, and lists jobs.
     [ReadEach]
     fn a_reader_may_call_the_store(in fixture) {
         let store = fixture.open();
@@ -706,7 +710,7 @@ law! { Fixture;
         assert_eq!(store.last_read(done.id)?, Some(at(4)));
     }
 
-    /// With any list or search before it, and with every call after it.
+    /// Lists and searches before the removal may fill caches. No call after it finds the job.
     [RemoveWhole]
     fn nothing_leads_to_a_removed_job(store) {
         let keyed = finish(store, &versioned(1, "v1"))?;
@@ -726,7 +730,7 @@ law! { Fixture;
         assert_eq!((store.list(None, 0, 9)?, store.unfinished()?), (Vec::new(), Vec::new()));
     }
 
-    /// An algorithm of this name is another kind than the filter.
+    /// An algorithm with the name of a filter is another kind than the filter.
     [RecordWhole]
     fn kinds_are_told_apart(store) {
         let kinds = [
@@ -743,7 +747,7 @@ law! { Fixture;
         are_whole(store, &records)?;
     }
 
-    /// From a thread that looks all the time.
+    /// Another thread reads the record and the result all the time.
     [Threads, ResultWithRecord]
     fn nobody_sees_a_record_before_its_result(store) {
         for n in 1..=20 {
@@ -759,7 +763,7 @@ law! { Fixture;
                 });
                 let ended = store.complete(&[(&done, &result)], Durability::Buffered);
                 if ended.is_err() {
-                    // The other thread waits for an end.
+                    // The job must end in any case, since the other thread waits for its end.
                     let _ = store.replace(&running.apply(Event::Fail(Failure::new(FailureKind::Store, "no")), at(8))?, Durability::Buffered);
                 }
                 ended?;
@@ -769,7 +773,7 @@ law! { Fixture;
         }
     }
 
-    /// A reader beside them sees none of a batch or all of it.
+    /// A reader at the same time sees all jobs of a batch or none.
     [Threads, InsertWhole, CompleteAll]
     fn a_batch_is_seen_whole(store) {
         const BATCH: u64 = 20;
@@ -796,7 +800,7 @@ law! { Fixture;
         }
     }
 
-    /// Rows of a job that has ended without a result are not read.
+    /// A reader at the same time reads no rows of a job that has ended without a result.
     [Threads, EndDropsRows]
     fn an_end_and_its_rows_are_seen_together(store) {
         for n in 1..=10 {
@@ -818,7 +822,7 @@ law! { Fixture;
     }
 }
 
-/// Reads records back in every way there is.
+/// Checks that every call that reads records gives these.
 fn are_whole(store: &dyn Store, records: &[JobRecord]) -> Result<(), Broken> {
     let (all, unfinished) = (store.list(None, 0, 99)?, store.unfinished()?);
     for record in records {
