@@ -24,15 +24,16 @@ const ENTRY: usize = 4;
 pub struct SegmentKey {
     /// The job.
     pub job: JobId,
-    /// Its attempt; in the key so that rows of a dead attempt can never mix with those of a live one.
+    /// The attempt that writes the segment. Rows of a dead attempt have other keys than those of a live one.
     pub attempt: u32,
-    /// The place among the segments of that attempt.
+    /// The number of the segment in its attempt, from 0.
     pub number: u32,
 }
 
 impl SegmentKey {
-    /// The key of the block whose rows end before `end_row`: 32 bytes, big-endian, so keys sort in row order.
-    /// The end, not the start, so that the block of a row is the first one after the row's key: one forward seek.
+    /// The key of the block whose rows end before `end_row`: 32 bytes, big-endian, so that keys sort in row order.
+    /// The key has the end and not the start of the block. So the block of a row is the first one after the key of
+    /// the row, one forward seek away.
     #[must_use]
     pub fn block_key(self, end_row: u64) -> [u8; 32] {
         let mut key = [0; 32];
@@ -67,7 +68,7 @@ impl SegmentKey {
         Some((Self { job, attempt: u32::from_be_bytes(*attempt), number: u32::from_be_bytes(*number) }, end_row))
     }
 
-    /// A corrupt or missing piece of this segment, named for people.
+    /// The error about a corrupt or missing piece of this segment.
     pub(crate) fn corrupt(self, rows: &Range<u64>, what: impl fmt::Display) -> StoreError {
         let detail =
             format!("rows {}..{} of segment {}.{}: {what}", rows.start, rows.end, self.attempt, self.number);
@@ -98,7 +99,7 @@ pub struct BlockBuilder {
     key: SegmentKey,
     first_row: u64,
     bytes: Vec<u8>,
-    /// Where the last whole row ends. Bytes behind it are of a row that came to no end: it failed, or panicked.
+    /// The end of the last whole row. Bytes behind it belong to a row that failed or panicked.
     end: usize,
     starts: Vec<u32>,
     sealed: bool,
@@ -119,8 +120,8 @@ impl BlockBuilder {
     /// Adds a row, serialized to JSON straight into the block.
     ///
     /// # Errors
-    /// When the row does not serialize or is longer than [`MAX_ROW`](Self::MAX_ROW); the block is as before, also when
-    /// the row panics. No more than that is serialized of a longer one.
+    /// When the row does not serialize or is longer than [`MAX_ROW`](Self::MAX_ROW); of a longer row no more than
+    /// that is serialized. After an error or a panic of the row the block is as before.
     pub fn push<T: Serialize + ?Sized>(&mut self, row: &T) -> Result<(), InvalidRow> {
         let start = self.open_row()?;
         append_json(&mut self.bytes, row, Self::MAX_ROW).map_err(|error| match error {
@@ -155,7 +156,7 @@ impl BlockBuilder {
         if !self.starts.is_empty() {
             self.bytes.push(b',');
         }
-        // A block is sealed long before it has 4 GiB; one that is never sealed is not damaged either.
+        // A block is sealed long before it has 4 GiB. The error covers a caller that never seals it.
         u32::try_from(self.bytes.len()).map_err(|_| InvalidRow::BlockFull)
     }
 
@@ -228,7 +229,7 @@ impl BlockBuilder {
     }
 }
 
-/// Covers the key as well, so that a block under a wrong key is found out.
+/// The checksum covers the key as well, so a block under a wrong key is found.
 fn checksum(key: SegmentKey, end_row: u64, bytes: &[u8]) -> u64 {
     let mut hash = Xxh3::new();
     hash.update(&key.block_key(end_row));
@@ -240,29 +241,29 @@ fn checksum(key: SegmentKey, end_row: u64, bytes: &[u8]) -> u64 {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InvalidRow {
-    /// It does not serialize.
+    /// The row does not serialize; the text is the reason.
     #[error("the row is not JSON: {0}")]
     NotJson(String),
-    /// It has a number that JSON does not have.
+    /// The row has a number that JSON does not have.
     #[error(
         "row {row} of its writer cannot be stored: {} is {number}, which JSON does not have; give a number, None, or OrNull to write null",
         if place.is_empty() { "it" } else { place }
     )]
     NotFinite {
-        /// Its number in the segment, from 0.
+        /// The number of the row in the segment, from 0.
         row: u64,
-        /// Where in the row, such as `ranks[3].score`; empty if it is the row itself.
+        /// The place in the row, such as `ranks[3].score`; empty if it is the row itself.
         place: String,
         /// `NaN`, `inf` or `-inf`.
         number: String,
     },
-    /// It is too long.
+    /// The row is too long.
     #[error("the row has more than {max} bytes of JSON: that is the most a row may have")]
     TooLong {
         /// The most bytes that are allowed.
         max: usize,
     },
-    /// The block was not sealed for too long.
+    /// The open block has no room for the row: it has to be sealed first.
     #[error("the block is full: seal it before the next row")]
     BlockFull,
 }
@@ -276,7 +277,7 @@ pub struct SealedBlock<'a> {
     pub first_row: u64,
     /// How many rows it has.
     pub rows: u64,
-    /// How many bytes of JSON they are.
+    /// Bytes of JSON of the rows.
     pub json_bytes: u64,
     /// The bytes to store.
     pub bytes: &'a [u8],
@@ -319,7 +320,7 @@ impl<'a> Block<'a> {
     /// Compares the checksum, which covers the key too. Cost: one pass over the block, some 20 GB/s.
     ///
     /// # Errors
-    /// When a bit is not as it was written, or the block stands under another key.
+    /// When a bit has changed since it was written, or the block has another key.
     pub fn verify(&self, key: SegmentKey, first_row: u64) -> Result<(), InvalidBlock> {
         let (covered, stored) = self.bytes.split_last_chunk::<8>().ok_or(InvalidBlock::Torn)?;
         if checksum(key, first_row.saturating_add(self.len() as u64), covered) == u64::from_be_bytes(*stored) {
@@ -350,7 +351,7 @@ impl<'a> Block<'a> {
         let Some(first) = starts.first() else { return Ok(Rows { json: &[], starts, base: 0 }) };
         let base = position(*first);
         let end = match self.starts.get(range.end) {
-            // The comma before the next row is not ours.
+            // The comma before the next row does not belong to this range.
             Some(next) => position(*next).checked_sub(1).ok_or(InvalidBlock::Torn)?,
             None => self.json.len(),
         };
@@ -367,13 +368,13 @@ fn position(start: [u8; ENTRY]) -> usize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InvalidBlock {
-    /// Shorter than they say, or a table that points outside.
+    /// The bytes are shorter than their footer says, or the table points outside of them.
     #[error("the block is torn")]
     Torn,
-    /// A version this library does not know.
+    /// This library does not know the version of the block.
     #[error("the block has format version {0}, this library reads 1")]
     Version(u8),
-    /// A bit is not as it was written.
+    /// A bit has changed since it was written.
     #[error("the checksum of the block does not match")]
     Checksum,
 }
@@ -523,7 +524,7 @@ mod tests {
         }
     }
 
-    /// A handler may catch the panic and go on; the page then read `[1,{"id":1,2]`.
+    /// A handler may catch the panic and go on. A page must not read `[1,{"id":1,2]` then.
     #[test]
     fn a_row_that_panics_leaves_the_block_as_it_was() {
         let mut builder = BlockBuilder::new(key());
@@ -548,7 +549,7 @@ mod tests {
         assert_eq!(block.rows(0..2).unwrap().json(), b"1,3");
     }
 
-    /// A row of a gigabyte was serialized to its end before it was refused.
+    /// A row of a gigabyte must be refused before all of it is serialized.
     #[test]
     fn a_row_without_end_costs_no_more_than_the_longest_that_fits() {
         let mut builder = BlockBuilder::new(key());

@@ -29,14 +29,15 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// The version of the envelope and of every body in it.
 const VERSION: u8 = 1;
-/// The envelope of a record with its progress when it stopped: a byte more, behind the record. It is only read.
+/// The envelope of a record with its progress at the stop, in one byte behind the record. This library reads it,
+/// and no longer writes it.
 const VERSION_WITH_PROGRESS: u8 = 2;
 /// The envelope of a record with fields behind it, each with a tag. A value that is not set has no field, and a field that is
 /// added later needs no other version.
 const VERSION_WITH_FIELDS: u8 = 3;
 /// The tags of fields.
 mod tag {
-    /// One byte: the progress when it stopped, in percent.
+    /// One byte: the progress at the stop, in percent.
     pub(super) const PROGRESS: u8 = 1;
     /// Text.
     pub(super) const OWNER: u8 = 2;
@@ -47,9 +48,9 @@ pub(crate) const RECORD: u8 = b'J';
 pub(crate) const RESULT: u8 = b'R';
 const CHECKPOINT: u8 = b'C';
 const CHECKSUM: usize = 8;
-/// Caps what a decoder may allocate, should a body lie about a length behind a checksum that matches.
+/// The most bytes that a decoder allocates, even if a body with a right checksum claims a greater length.
 const MAX_DECODED: usize = 256 << 20;
-/// How many bytes in memory a byte of an honest body can become, at most; the list of outputs needs 16.
+/// The most bytes of memory for a byte of a well-formed body. The list of outputs needs 16.
 const GROWTH: usize = 64;
 const SMALL: usize = 1 << 10;
 const MEDIUM: usize = 64 << 10;
@@ -58,10 +59,10 @@ const MEDIUM: usize = 64 << 10;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// Some are missing.
+    /// Bytes are missing.
     #[error("the bytes are cut short")]
     Torn,
-    /// One has changed.
+    /// A byte has changed.
     #[error("the checksum does not match")]
     Checksum,
     /// A later version of this library wrote them.
@@ -69,10 +70,10 @@ pub enum DecodeError {
         "format version {0} is unknown, this library reads {VERSION} and of records up to {VERSION_WITH_FIELDS}"
     )]
     Version(u8),
-    /// They are a result and not a record, say.
+    /// They are of another kind, such as a result in place of a record.
     #[error("the bytes are of another kind")]
     Kind,
-    /// They cannot be read, for this reason.
+    /// The body cannot be read, for this reason.
     #[error("the body cannot be read: {0}")]
     Body(String),
     /// They were stored for this job.
@@ -85,7 +86,7 @@ pub enum DecodeError {
 pub fn encode_record(record: &JobRecord) -> Vec<u8> {
     let stored = StoredRecord::from(record);
     let fields = fields(record);
-    // Without fields it is as the first version wrote it.
+    // A record without fields has the bytes of version 1.
     if fields.is_empty() {
         seal(VERSION, RECORD, &stored)
     } else {
@@ -96,7 +97,7 @@ pub fn encode_record(record: &JobRecord) -> Vec<u8> {
 /// Reads a record that was stored under `id`.
 ///
 /// # Errors
-/// When the bytes are not what was written for this job, or of a version that is unknown.
+/// When the bytes were changed, belong to another job, or are of an unknown version.
 pub fn decode_record(id: JobId, bytes: &[u8]) -> Result<JobRecord, DecodeError> {
     let record = match bytes.first() {
         Some(&VERSION_WITH_FIELDS) => {
@@ -121,7 +122,7 @@ pub fn encode_result(id: JobId, result: &JobResult) -> Vec<u8> {
 /// Reads a result that was stored under `id`.
 ///
 /// # Errors
-/// When the bytes are not what was written for this job, or of a version that is unknown.
+/// When the bytes were changed, belong to another job, or are of an unknown version.
 pub fn decode_result(id: JobId, bytes: &[u8]) -> Result<JobResult, DecodeError> {
     let stored: StoredResult = open(VERSION, RESULT, bytes)?;
     let found = JobId::from_bytes(stored.id);
@@ -141,7 +142,7 @@ pub fn encode_checkpoint(id: JobId, checkpoint: &[u8]) -> Vec<u8> {
 /// Reads a checkpoint that was stored under `id`.
 ///
 /// # Errors
-/// When the bytes are not what was written for this job, or of a version that is unknown.
+/// When the bytes were changed, belong to another job, or are of an unknown version.
 pub fn decode_checkpoint(id: JobId, bytes: &[u8]) -> Result<&[u8], DecodeError> {
     let (found, checkpoint) =
         body(VERSION, CHECKPOINT, bytes)?.split_first_chunk::<16>().ok_or(DecodeError::Torn)?;
@@ -156,7 +157,7 @@ fn seal<T: Encode>(version: u8, kind: u8, body: &T) -> Vec<u8> {
     close(bytes)
 }
 
-/// Any body in envelopes that are right, one of each version, so that a fuzzer gets past the checksum.
+/// The body in valid envelopes of each version, so that a fuzzer gets past the checksum.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn envelopes(kind: u8, body: &[u8]) -> [Vec<u8>; 3] {
     [VERSION, VERSION_WITH_PROGRESS, VERSION_WITH_FIELDS].map(|version| close([&[version, kind], body].concat()))
@@ -171,7 +172,8 @@ fn close(mut bytes: Vec<u8>) -> Vec<u8> {
 fn open<'b, T: BorrowDecode<'b, ()>>(version: u8, kind: u8, bytes: &'b [u8]) -> Result<T, DecodeError> {
     let body = body(version, kind, bytes)?;
     let all = config::standard();
-    // A limit is part of the type, so there are three: a short body cannot claim the memory of a long one.
+    // The limit is part of the type, so there are three of them. So a short body cannot claim the memory of a long
+    // one.
     let decoded = if body.len() <= SMALL {
         bincode::borrow_decode_from_slice(body, all.with_limit::<{ SMALL * GROWTH }>())
     } else if body.len() <= MEDIUM {
@@ -187,7 +189,7 @@ fn open<'b, T: BorrowDecode<'b, ()>>(version: u8, kind: u8, bytes: &'b [u8]) -> 
 fn body(expected: u8, kind: u8, bytes: &[u8]) -> Result<&[u8], DecodeError> {
     let (covered, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(DecodeError::Torn)?;
     let (&[version, found], body) = covered.split_first_chunk::<2>().ok_or(DecodeError::Torn)?;
-    // Before the checksum: another version may sum another way.
+    // The version comes before the checksum, since another version may have another checksum.
     if version != expected {
         return Err(DecodeError::Version(version));
     }
@@ -298,7 +300,7 @@ struct Field<'b> {
     value: &'b [u8],
 }
 
-/// Fields of what a record says beyond the first version, those of later versions last.
+/// The fields of the values that the first version of a record did not have. Fields of later versions come last.
 fn fields(record: &JobRecord) -> Vec<Field<'_>> {
     let options = record.spec.options();
     let progress = record.progress.as_ref().map(|percent| (tag::PROGRESS, slice::from_ref(percent)));
@@ -308,7 +310,7 @@ fn fields(record: &JobRecord) -> Vec<Field<'_>> {
     all.map(|(tag, value)| Field { tag, value }).collect()
 }
 
-/// The content of fields.
+/// The values that the fields of a record hold.
 #[derive(Default)]
 struct Said {
     progress: Option<u8>,
@@ -585,7 +587,7 @@ mod tests {
         }
     }
 
-    /// As an engine of the next version would have written it.
+    /// The bytes as the next version of the library would write them.
     #[test]
     fn fields_of_later_versions_are_kept() {
         let later = [(4, b"trace".to_vec()), (255, Vec::new()), (4, vec![0xff])].into_iter().collect();
@@ -630,7 +632,7 @@ mod tests {
         assert_eq!(decode_result(record().id, &newer), Err(DecodeError::Version(2)));
     }
 
-    /// A body whose checksum is right but whose lengths lie must not take the machine down.
+    /// A right checksum with a wrong length inside must not use up the memory.
     #[test]
     fn a_lying_length_is_an_error_not_an_allocation() {
         let mut bytes = vec![VERSION, RESULT];
@@ -641,7 +643,7 @@ mod tests {
         assert!(matches!(decode_result(JobId::MIN, &bytes), Err(DecodeError::Body(_))));
     }
 
-    /// The fuzzer made 48 bytes ask for 240 MiB: the limit was the same for short bodies and for long ones.
+    /// A fuzzer found 48 bytes that asked for 240 MiB, when short and long bodies had the same limit.
     #[test]
     fn a_short_body_cannot_claim_the_memory_of_a_long_one() {
         let outputs = u64::try_from(2 * SMALL * GROWTH / size_of::<(String, String)>()).unwrap();

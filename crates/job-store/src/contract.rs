@@ -1,11 +1,11 @@
 //! Write a store: the checks of the contract, each in one place, as every backend of this library makes them.
 //!
-//! Two ways lead to a store of your own. Over an ordered key-value engine it is an [adaptor](crate::key_value) of some
-//! 100 lines: keys, blocks, locks and rules are there. A store of another shape, as one in the tables of a database,
-//! implements [`JobStore`] and [`ResultStore`](crate::ResultStore) with what is here. `examples/sqlite-store` in the
-//! repository is such a store, in tables of SQLite. Its `src/lib.rs` has the one transaction that every write is. The
-//! table below says which check stands in which call, and there each call is to be read. The shortest such store is
-//! [`MemoryStore`](crate::MemoryStore): `src/memory.rs` uses nothing that is not public.
+//! There are two ways to write a store. Over an ordered key-value engine it is an [adaptor](crate::key_value) of
+//! some 100 lines: keys, blocks, locks and rules are there. A store of another shape implements [`JobStore`] and
+//! [`ResultStore`](crate::ResultStore) with the functions of this module. `examples/sqlite-store` in the
+//! repository is such a store, in tables of SQLite. Its `src/lib.rs` makes each write as one transaction. The
+//! table below names the check of each call. The shortest such store is [`MemoryStore`](crate::MemoryStore):
+//! `src/memory.rs` uses only public items.
 //!
 //! | in a call | ask |
 //! | --- | --- |
@@ -21,19 +21,20 @@
 //! | `discard` | [`check_discardable`] |
 //! | `save_checkpoint` | [`check_checkpoint`], [`check_attempt`] |
 //!
-//! A check and the write that it is about are one step, which nothing comes between: a transaction, a statement, or a lock.
+//! A check and its write are one step: a transaction, a statement, or a section under a lock.
 //!
-//! A store is a handle, whose clones share one content. The writer of a segment holds a clone, because a worker keeps
-//! it for as long as an attempt lasts. A store that wraps another hands calls on with [`forward!`](crate::forward).
+//! A store is a handle, and its clones share one content. The writer of a segment holds a clone, because a worker
+//! keeps it for as long as an attempt lasts. A store that wraps another forwards calls with
+//! [`forward!`](crate::forward).
 //!
 //! Blocks are stored as they come, under [`SegmentKey::block_key`], which sorts them as their rows.
 //! [`codec`](crate::codec) makes bytes of records, results and checkpoints, with a checksum around them.
 //! [`StoreError::caused`] gives an error of the database or the file system its class. [`Seats`](crate::Seats)
 //! admits one engine at a time. `job-runner` has all this as `job_runner::store`.
 //!
-//! [`conformance`](crate::conformance) tells whether it is a store. A fixture says where one is; its other methods let the laws
-//! about crashes, damage and costs be tried, which pass without them. `tests/laws.rs` of the example has all of them, and the
-//! law of costs found a page there that scanned the whole table:
+//! [`conformance`](crate::conformance) tests a store. A fixture opens it. The other methods of a fixture let the
+//! laws about crashes, damage and costs run; without them these laws pass untested. `tests/laws.rs` of the example
+//! implements all of them. There the law of costs found a page that scanned the whole table:
 //!
 //! ```
 //! # #[cfg(feature = "conformance")] mod tests {
@@ -112,7 +113,7 @@ pub fn check_attempt(found: Option<&JobRecord>, key: SegmentKey) -> Result<(), S
     }
 }
 
-/// Whether a job may be removed.
+/// Checks that a job may be removed.
 ///
 /// # Errors
 /// `Invalid` when it is not complete, or pinned.
@@ -137,7 +138,7 @@ pub fn check_unreadable_removable(job: JobId, pinned: bool) -> Result<(), StoreE
     Ok(())
 }
 
-/// Whether a result may be stored with this record.
+/// Checks that a result may be stored with this record.
 ///
 /// # Errors
 /// `Invalid` when the record does not say that the job is complete.
@@ -149,7 +150,7 @@ pub fn check_complete(next: &JobRecord) -> Result<(), StoreError> {
     Err(StoreError::new(ErrorKind::Invalid, "store the result", detail).on(next.id))
 }
 
-/// Whether rows of a job may be discarded.
+/// Checks that the rows of a job may be discarded.
 ///
 /// # Errors
 /// `Invalid` when the job has a result.
@@ -161,7 +162,7 @@ pub fn check_discardable(job: JobId, has_result: bool) -> Result<(), StoreError>
     Ok(())
 }
 
-/// The refusal of a call about a job that is not there.
+/// The error of a call about an unknown job.
 #[must_use]
 pub fn no_such_job(job: JobId, operation: &'static str) -> StoreError {
     StoreError::new(ErrorKind::NotFound, operation, "no such job").on(job)
@@ -173,15 +174,15 @@ pub fn holds_key(record: &JobRecord) -> bool {
     record.state.holds_key()
 }
 
-/// The refusal of a second job under one idempotency key; `job` has it already.
+/// The error about a second job under one idempotency key, which `job` has.
 #[must_use]
 pub fn key_taken(job: JobId, key: &str) -> StoreError {
     let detail = format!("it has the idempotency key {key:?} already");
     StoreError::new(ErrorKind::AlreadyExists, "insert", detail).on(job)
 }
 
-/// Where the work of `spec` is indexed when it is done: equal for specs that are the same work, and nearly never
-/// for others. `None` without a graph version.
+/// The hash under which finished work is indexed: equal for specs that are the same work, and nearly never for
+/// others. `None` without a graph version.
 #[must_use]
 pub fn work_hash(spec: &JobSpec) -> Option<[u8; 16]> {
     let version = spec.options().graph_version.as_deref()?;
@@ -204,7 +205,7 @@ pub fn is_reusable(record: &JobRecord) -> bool {
     record.state == JobState::Complete(Outcome::Succeeded)
 }
 
-/// Whether a checkpoint is short enough.
+/// Checks that a checkpoint is short enough.
 ///
 /// # Errors
 /// `Invalid` when it is longer than [`MAX_CHECKPOINT`].
@@ -251,7 +252,7 @@ pub fn cut<'a>(
     Ok((!rows.is_empty()).then_some(Cut { rows, first, next: first + to }))
 }
 
-/// Why rows are not there: the job went, or the store is damaged.
+/// The error about missing rows: the job was removed, or the store is damaged.
 #[must_use]
 pub fn missing(store: &dyn JobStore, key: SegmentKey, rows: &Range<u64>) -> StoreError {
     match store.get(key.job) {
@@ -285,7 +286,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Of a segment without rows.
+    /// The tally of a segment without rows.
     #[must_use]
     pub const fn new(key: SegmentKey) -> Self {
         Self { key, rows: 0, bytes: 0 }
@@ -297,7 +298,7 @@ impl Tally {
         self.key
     }
 
-    /// Whether this block comes next.
+    /// Checks that this block comes next.
     ///
     /// # Errors
     /// `Invalid`.
@@ -330,7 +331,7 @@ impl Tally {
         self.rows
     }
 
-    /// The result's entry of the segment.
+    /// The entry of the segment in a result.
     #[must_use]
     pub const fn segment(&self) -> Segment {
         Segment { attempt: self.key.attempt, number: self.key.number, rows: self.rows, bytes: self.bytes }

@@ -1,4 +1,4 @@
-//! [`StoreError`]: what a store could not do, on which job, and what to do about it.
+//! [`StoreError`]: the failed call of a store, the job, and the reason.
 
 use std::{error::Error, fmt, sync::Arc};
 
@@ -6,10 +6,10 @@ use job_core::JobId;
 
 /// The failure of a call to a store.
 ///
-/// A plain value (`Clone`, `PartialEq`), so that every waiter of a job can be told and tests compare kinds. Its cause
-/// is its [`source`](Error::source), if that is known, and counts for no comparison.
+/// It is a plain value (`Clone`, `PartialEq`), so every waiter of a job gets it and tests compare kinds. Its
+/// cause, if known, is its [`source`](Error::source), and does not count in a comparison.
 ///
-/// A store of your own needs the class and the error that it met:
+/// A store gives the class and the error that it met:
 ///
 /// ```
 /// use std::{error::Error, io};
@@ -28,9 +28,9 @@ pub struct StoreError {
     pub kind: ErrorKind,
     /// The operation, to be read after "could not": `append rows`. Empty if it is unknown.
     pub operation: &'static str,
-    /// The job it was tried on, if one.
+    /// The job of the call, if it is about one.
     pub job: Option<JobId>,
-    /// The fault, in the words of the part that knew most of it.
+    /// The fault, as the part that failed reports it.
     pub detail: String,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -49,7 +49,7 @@ impl StoreError {
         Self { kind, operation, job: None, detail: detail.into(), source: None }
     }
 
-    /// An error of this class that another one has caused, whose words it repeats.
+    /// An error of this class with its cause. Its detail repeats the words of the cause.
     #[must_use]
     pub fn caused(kind: ErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let source = source.into();
@@ -72,7 +72,7 @@ impl StoreError {
         self
     }
 
-    /// The same error, with what caused it.
+    /// The same error, with this cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into().into());
@@ -123,9 +123,10 @@ pub enum ErrorKind {
     Conflict,
     /// The attempt that writes is over; its worker must stop.
     Fenced,
-    /// Stored bytes are not what was written.
+    /// Stored bytes have changed since they were written.
     Corrupt,
-    /// Rows of the attempt are gone, because the storage failed before they were flushed: it must run again.
+    /// Rows of the attempt are gone, because the storage failed before they were flushed. The attempt must run
+    /// again.
     Lost,
     /// The store was written by a version this one cannot read.
     Format,
@@ -142,7 +143,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Whether the same call may succeed later without anything else being done.
+    /// Whether the same call may succeed later without any other action.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
         matches!(self, Self::Unavailable | Self::Full)

@@ -1,4 +1,4 @@
-//! [`FaultStore`]: a store that fails on request, so that tests can try every way a disk lets one down.
+//! [`FaultStore`]: a store that fails on request, for tests of storage failures.
 
 use std::{
     collections::BTreeSet,
@@ -27,20 +27,20 @@ pub enum Fault {
     Write(u64),
     /// From this write on every write fails.
     WritesFrom(u64),
-    /// The write with this number is done, but its caller is told that it failed. This is as when a machine dies
-    /// between the fsync and the answer.
+    /// The write with this number is done, but its caller gets an error. So it is when a machine dies between the
+    /// fsync and the answer.
     AfterWrite(u64),
-    /// The write with this number, if it is that of results, and every later one of the same attempts finds that their
-    /// rows are [`Lost`](ErrorKind::Lost). This is as when a server has died and come back without the rows that it
-    /// had not flushed.
+    /// The write with this number, if it stores results, fails because their rows are [`Lost`](ErrorKind::Lost).
+    /// So does every later write of the same attempts. So it is when a server dies and comes back without the rows
+    /// that it had not flushed.
     RowsLost(u64),
-    /// Every call fails, reads too: as when the network to the store is cut.
+    /// Every call fails, reads too, as when the network to the store is cut.
     Cut,
-    /// Every call, reads too, waits until something else is planned: as when a store does not answer.
+    /// Every call, reads too, waits until the next [`plan`](FaultStore::plan), as when a store does not answer.
     Hang,
 }
 
-/// When a hook of a [`FaultStore`] is called.
+/// The moment at which the hook of a [`FaultStore`] is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
     /// The write is about to be done.
@@ -140,7 +140,7 @@ impl Switch {
         })
     }
 
-    /// Whether the record of a job is as it was written.
+    /// Checks that the record of a job is not among the damaged ones.
     fn sound(&self, id: JobId, operation: &'static str) -> Result<(), StoreError> {
         if self.damaged.lock().contains(&id) {
             return Err(StoreError::new(ErrorKind::Corrupt, operation, "injected: the record is damaged").on(id));
@@ -157,7 +157,7 @@ impl Switch {
         entries
     }
 
-    /// Reads, if that gets through.
+    /// Makes a read, unless the planned fault is [`Fault::Cut`] or [`Fault::Hang`].
     fn read<T>(&self, _name: &str, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         match self.fault() {
             Fault::Cut => Err(StoreError::new(ErrorKind::Unavailable, "read", "injected: the network is cut")),
@@ -195,7 +195,7 @@ impl<S: Store + ?Sized> FaultStore<S> {
         self.switch.planned.notify_all();
     }
 
-    /// From now on the record of this job cannot be read, until it is removed. Claims take no notice of that.
+    /// From now on the record of this job cannot be read, until it is removed. Claims still return it.
     pub fn damage(&self, job: JobId) {
         self.switch.damaged.lock().insert(job);
     }
@@ -207,7 +207,7 @@ impl<S: Store + ?Sized> FaultStore<S> {
     }
 }
 
-// A new method of the traits must not slip past the switch.
+// `forward!` with the lint makes sure that a new method of the traits also passes through the fault.
 #[deny(clippy::missing_trait_methods)]
 impl<S: Store + ?Sized> JobStore for FaultStore<S> {
     crate::forward!(self.inner; seat);
@@ -262,7 +262,7 @@ impl<S: Store + ?Sized> ResultStore for FaultStore<S> {
     }
 }
 
-/// Claims count as writes; hearing and waking are never cut.
+/// Claims count as writes. `wait` and `wake` never fail.
 #[deny(clippy::missing_trait_methods)]
 impl<S: SharedStore + ?Sized> SharedStore for FaultStore<S> {
     crate::forward!(self.inner; shared_seat unreadable wait wake);

@@ -216,7 +216,7 @@ macro_rules! forward {
     };
     (@finish $self:ident $inner:ident [$me:ident $($via:tt)+]) => {
         fn finish($self: $crate::forward::Box<Self>) -> Result<$crate::forward::Segment, $crate::StoreError> {
-            // Taken apart, so that the call may consume what is within while the way to it stays.
+            // Unboxed, because the call consumes one field while the method of another field makes it.
             let this = *$self;
             this $($via)+ ("finish", || this.$inner.finish())
         }

@@ -4,7 +4,8 @@ use job_core::{JobRecord, JobState, Outcome};
 
 use crate::{ErrorKind, StoreError};
 
-/// Whether `next` is the cancel of `stored`, which every caller may ask for, also of a job that another has claimed.
+/// Whether `next` is a cancel of `stored`. Every caller may ask for a cancel, also of a job that another has
+/// claimed.
 #[must_use]
 pub fn is_cancel(stored: &JobRecord, next: &JobRecord) -> bool {
     match stored.state {
@@ -16,7 +17,7 @@ pub fn is_cancel(stored: &JobRecord, next: &JobRecord) -> bool {
     }
 }
 
-/// The refusal of an engine that wants a shared store for itself.
+/// The error for an engine that wants a shared store for itself.
 pub(crate) fn only_shared(engine: &str) -> StoreError {
     let detail = format!(
         "engines share this store, and {engine} wants it for itself: open it with `Engine::builder_shared` instead of \

@@ -1,8 +1,8 @@
-//! The entries that lead to finished jobs: the terms of an index, as every backend of this library has them.
+//! The terms of the index of finished jobs, which every backend of this library has.
 
 use job_core::{JobFilter, JobKind, JobRecord, JobSpec, JobState, Outcome, Timestamp};
 
-/// Something that jobs have in common, under which an index has those that are finished.
+/// A property that jobs share, and under which an index finds the finished ones.
 ///
 /// ```
 /// use job_core::{JobFilter, JobSpec};
@@ -39,7 +39,7 @@ impl<'t> Term<'t> {
             .chain(options.labels.iter().map(|label| Self::Label(label)))
     }
 
-    /// The term of a filter that leads to the fewest jobs, most likely; `None` of one that asks for states alone.
+    /// The term of a filter that probably has the fewest jobs; `None` if the filter names states alone.
     #[must_use]
     pub fn leading(filter: &'t JobFilter) -> Option<Self> {
         let label = filter.labels.first().map(|label| Self::Label(label));

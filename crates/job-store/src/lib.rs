@@ -1,15 +1,18 @@
 //! Where jobs and their results are kept.
 //!
-//! Two traits, [`JobStore`] and [`ResultStore`], state a contract; [`conformance`] is that contract as tests, which
-//! any backend can run. These backends come with it. [`MemoryStore`] is the reference. `RocksStore` (feature
-//! `rocksdb`) holds results larger than memory, survives crashes and is the fast one. `RedbStore` (feature `redb`) is
-//! Rust alone. `PostgresStore` (feature `postgres`) is a [`SharedStore`] for engines on many machines, which can keep
-//! large results in an object store (feature `objects`). The two on disk are one [`KeyValueStore`], which runs on any
-//! ordered key-value engine over a small adaptor: see [`key_value`]. [`contract`] tells how to write one of another
-//! shape.
+//! Two traits, [`JobStore`] and [`ResultStore`], state a contract. [`conformance`] is that contract as tests,
+//! which any backend can run. The backends of this crate are:
 //!
-//! This crate knows bytes, order and atomicity. It does **not** know which moves of a job are legal (that is
-//! `job-core`), and it runs no job (that is `job-runner`).
+//! [`MemoryStore`], the reference. `RocksStore` (feature `rocksdb`), the fastest on disk, which holds results
+//! larger than memory and survives crashes. `RedbStore` (feature `redb`), one file in Rust alone. `PostgresStore`
+//! (feature `postgres`), a [`SharedStore`] for engines on many machines, which can keep large results in an object
+//! store (feature `objects`).
+//!
+//! `RocksStore` and `RedbStore` are one [`KeyValueStore`], which runs on any ordered key-value engine over a small
+//! adaptor: see [`key_value`]. [`contract`] says how to write a store of another shape.
+//!
+//! This crate stores bytes in order, in atomic writes. It does **not** know which changes of a job are legal
+//! (`job-core` does), and it runs no job (`job-runner` does).
 //!
 //! ```
 //! use std::ops::ControlFlow;

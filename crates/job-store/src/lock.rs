@@ -1,4 +1,4 @@
-//! [`Lock`]: one process has a store open for writing.
+//! [`Lock`]: only one process has a store open for writing.
 //!
 //! The lock belongs to an open file, and the system ends it when the last descriptor of that open file is closed. RocksDB's
 //! own lock ends when its process closes any descriptor of the locked file: a backup that reads the directory is enough.
@@ -18,7 +18,7 @@ const OPERATION: &str = "open the store";
 /// last.
 const NAME: &str = "job_engine.lock";
 
-/// Holds a directory; lets it go when dropped.
+/// Holds the lock of a directory until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
@@ -28,7 +28,7 @@ impl Lock {
     /// Locks a directory, however its path is spelled.
     ///
     /// # Errors
-    /// `AlreadyOpen`, with the process that has it where the system tells.
+    /// `AlreadyOpen`, with the process that has the lock, if the system says which.
     pub(crate) fn take(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join(NAME);
         let unusable = |error: io::Error| {
@@ -53,7 +53,7 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// For the message to a second process; the lock does not need it.
+/// Writes the process id into the file, for the error of a second process. The lock does not need it.
 fn sign(mut file: &File) {
     let signed = file.set_len(0).and_then(|()| writeln!(file, "{}", process::id()));
     if let Err(error) = signed {
@@ -70,8 +70,8 @@ pub(crate) fn already_open(path: &Path, signed: Option<u32>) -> StoreError {
     StoreError::new(ErrorKind::AlreadyOpen, OPERATION, told(signed, &holders(path), process::id()))
 }
 
-/// Says who has a store. `signed` is the process that locked it last, as it counts itself. `holders` are those that
-/// have the lock now, as far as this one sees.
+/// The sentence that names the process that has a store. `signed` is the process that locked it last, by its own
+/// id. `holders` are the processes that hold the lock now, as far as this process sees them.
 fn told(signed: Option<u32>, holders: &[Holder], this: u32) -> String {
     let all: Vec<String> = holders.iter().map(ToString::to_string).collect();
     match (signed, holders) {
@@ -90,7 +90,7 @@ fn told(signed: Option<u32>, holders: &[Holder], this: u32) -> String {
     }
 }
 
-/// A process that has an open file that is locked.
+/// A process that holds the lock.
 #[derive(Debug)]
 struct Holder {
     process: u32,
@@ -105,7 +105,7 @@ impl std::fmt::Display for Holder {
     }
 }
 
-/// The holders of a lock on the file: Linux tells of the processes of the same user, others of none.
+/// The processes that hold a lock on the file. Linux shows those of the same user; other systems show none.
 fn holders(path: &Path) -> Vec<Holder> {
     let Ok(wanted) = Identity::of(path) else { return Vec::new() };
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -123,7 +123,7 @@ fn holders(path: &Path) -> Vec<Holder> {
 fn holds(process: &Path, wanted: Identity) -> bool {
     let descriptors = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
     descriptors.map(|entry| (entry.path(), process.join("fdinfo").join(entry.file_name()))).any(|(link, info)| {
-        // First whether it is locked at all: a look at any file may hang, as on a network that is gone.
+        // The lock is asked for first: a look at any other file may hang, as on a network that is gone.
         fs::read_to_string(info).is_ok_and(|info| info.lines().any(|line| line.starts_with("lock:")))
             && Identity::of(&link).is_ok_and(|found| found == wanted)
     })
@@ -165,7 +165,7 @@ mod tests {
     fn a_lock_is_of_a_directory_and_ends_with_its_last_descriptor() {
         let directory = tempfile::tempdir().unwrap();
         let lock = Lock::take(directory.path()).unwrap();
-        // As a backup does.
+        // Reads the file, as a backup does.
         fs::read(directory.path().join(NAME)).unwrap();
         let refused = Lock::take(directory.path()).unwrap_err();
         assert_eq!(refused.kind, ErrorKind::AlreadyOpen);

@@ -1,4 +1,4 @@
-//! [`MemoryStore`]: the reference backend, short enough to be read as the contract.
+//! [`MemoryStore`]: the reference backend. It is short enough to be read as the contract.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,9 +15,9 @@ use crate::{
     contract::{self, Cut, Tally, Term},
 };
 
-/// Keeps everything in memory, and nothing beyond its last clone. Clones share one content.
+/// Keeps jobs and rows in memory until its last clone is dropped. Clones share one content.
 ///
-/// For tests, and for engines whose jobs need not survive the process: both durabilities are the same here.
+/// It is for tests, and for engines whose jobs need not survive the process. Both durabilities are the same here.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     content: Arc<RwLock<Content>>,
@@ -70,7 +70,7 @@ impl Content {
         self.note(next.id);
     }
 
-    /// Notes what leads to a job that is there.
+    /// Adds the entries that lead to a stored job.
     fn note(&mut self, id: JobId) {
         let Some(record) = self.jobs.get(&id) else { return };
         let Some(outcome) = contract::outcome(record).map(contract::outcome_number) else {
@@ -86,7 +86,7 @@ impl Content {
         }
     }
 
-    /// Forgets what [`note`](Self::note) noted, before the job changes.
+    /// Removes the entries that [`note`](Self::note) added, before the job changes.
     fn forget(&mut self, id: JobId) {
         self.unfinished.remove(&id);
         if let Some(bytes) = self.place(id).and_then(|place| self.used.remove(&place)) {
@@ -218,7 +218,7 @@ impl JobStore for MemoryStore {
         let content = self.content.read();
         let before = before.map_or(Bound::Unbounded, Bound::Excluded);
         let mut found = content.finished(filter, before, limit);
-        // Older ones are not on the page.
+        // A full page has no room for older jobs.
         let from =
             found.last().filter(|_| found.len() == limit).map_or(Bound::Unbounded, |id| Bound::Excluded(*id));
         let taken = |id: &&JobId| content.jobs.get(id).is_some_and(|record| filter.takes(record));

@@ -1,4 +1,4 @@
-//! [`Place`]: the directory or the file of a store, known by what it is and not by how its path is spelled.
+//! [`Place`]: the directory or the file of a store, identified by the file system and not by its path.
 
 use std::{
     fs::{self, File},
@@ -10,13 +10,13 @@ use std::{
 
 use crate::{ErrorKind, StoreError};
 
-/// Where a store is, and in which process it was opened.
+/// The place of a store, and the process that opened it.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// Absolute and without links: it stays right when the process changes its directory.
+    /// The absolute path without links, which stays right when the process changes its directory.
     path: PathBuf,
     identity: Identity,
-    /// Held open, so that its number is not given to another one.
+    /// Held open, so that the system gives its number to no other file.
     _held: Option<File>,
     process: u32,
     /// Bytes that were written since the last look at the path.
@@ -49,8 +49,8 @@ impl Place {
         &self.path
     }
 
-    /// Refuses a process that was forked from the one that opened the store: threads, and what others hold locked, stayed
-    /// there.
+    /// Refuses a process that was forked from the one that opened the store. A fork has neither the threads nor
+    /// the locks of its parent.
     ///
     /// # Errors
     /// `AlreadyOpen`.
@@ -66,7 +66,8 @@ impl Place {
         Err(StoreError::new(ErrorKind::AlreadyOpen, operation, detail))
     }
 
-    /// Refuses when the path leads no longer to the store, where a new file would be lost or would damage another store.
+    /// Refuses if the path no longer leads to the store. A new file would be lost there, or would damage another
+    /// store.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -88,7 +89,7 @@ impl Place {
         })
     }
 
-    /// As [`check`](Self::check), once for many small writes to files that are open.
+    /// As [`check`](Self::check), but only once in 1 MiB of small writes to open files.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -102,7 +103,7 @@ impl Place {
     }
 }
 
-/// The identity of a file or a directory to the system, independent of its names.
+/// The identity of a file or a directory in the system, independent of its names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {
     device: u64,
@@ -110,7 +111,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Of what is at `path` now.
+    /// The identity of the file or directory that is at `path` now.
     #[cfg(unix)]
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         use std::os::unix::fs::MetadataExt;

@@ -1,4 +1,4 @@
-//! [`Seat`]: the right of one engine to work on a store.
+//! [`Seat`]: the right of one engine to use a store.
 
 use std::{any::Any, fmt, sync::Arc};
 
@@ -8,9 +8,9 @@ use crate::{ErrorKind, StoreError};
 
 const OPERATION: &str = "open an engine on the store";
 
-/// The right of one engine to work on a store. It goes back when this value is dropped.
+/// The right of one engine to use a store. Dropping it gives the right back.
 pub struct Seat {
-    /// The call that gives it back.
+    /// Its destructor gives the seat back.
     _guard: Box<dyn Any + Send + Sync>,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Debug for Seat {
     }
 }
 
-/// One seat, which [`JobStore::seat`](crate::JobStore::seat) hands out and gets back. Clones are the same seat.
+/// One seat, for the implementation of [`JobStore::seat`](crate::JobStore::seat). Clones are the same seat.
 ///
 /// ```
 /// use job_store::{ErrorKind, Seats};
@@ -44,12 +44,12 @@ impl fmt::Debug for Seat {
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Seats {
-    /// The engine that has the seat.
+    /// The name of the engine that has the seat.
     taken: Arc<Mutex<Option<String>>>,
 }
 
 impl Seats {
-    /// Gives the seat to `engine`, which is named to others that ask meanwhile.
+    /// Gives the seat to `engine`. Errors to other engines name it meanwhile.
     ///
     /// # Errors
     /// `AlreadyOpen` when another engine has it; the error names that one.
@@ -64,7 +64,7 @@ impl Seats {
     }
 }
 
-/// Gives the seat back.
+/// Gives the seat back when it is dropped.
 struct Taken(Arc<Mutex<Option<String>>>);
 
 impl Drop for Taken {

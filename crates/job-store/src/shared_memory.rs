@@ -16,10 +16,10 @@ use crate::{
     sync::{Condvar, Instant, Mutex},
 };
 
-/// One claimant of a [`MemoryStore`] that several engines of one process share; [`claimant`](Self::claimant) makes
-/// the others. A claimant that is dropped keeps its claims until their leases end, as a process that died does.
+/// One claimant of a [`MemoryStore`] that several engines of one process share. [`claimant`](Self::claimant) makes
+/// another. A dropped claimant keeps its claims until their leases end, as after the death of a process.
 ///
-/// For tests, and as the contract in code. A claim costs a look at every unfinished job.
+/// It is for tests, and is the contract in code. A claim costs a look at every unfinished job.
 ///
 /// ```
 /// use std::time::Duration;
@@ -44,7 +44,7 @@ pub struct SharedMemory {
     seats: Seats,
 }
 
-/// Tells the time of the store.
+/// The clock of the store.
 type Now = dyn Fn() -> Timestamp + Send + Sync;
 
 /// The state that the claimants of one store share. Every write happens under the lock of its table.
@@ -52,14 +52,14 @@ struct Board {
     now: Box<Now>,
     table: Mutex<Table>,
     changed: Condvar,
-    /// The seat of the store below, which the engines that share it have together.
+    /// The seat of the inner store, which all engines of the shared store hold together.
     together: Mutex<Weak<Seat>>,
 }
 
 #[derive(Debug, Default)]
 struct Table {
     leases: BTreeMap<JobId, Lease>,
-    /// The claimants that are open.
+    /// The signals of the open claimants.
     claimants: BTreeMap<u64, Ears>,
     next: u64,
 }
@@ -68,13 +68,13 @@ struct Table {
 struct Lease {
     claimant: u64,
     until: Timestamp,
-    /// The claim that has given it.
+    /// The token of the claim that made the lease.
     token: u64,
     /// Whether that claim has started the job.
     started: bool,
 }
 
-/// The changes that a claimant has not been told yet.
+/// The signals that the next [`wait`](SharedStore::wait) of a claimant returns for.
 #[derive(Debug, Default)]
 struct Ears {
     news: bool,
@@ -107,7 +107,7 @@ impl Board {
         Err(StoreError::new(ErrorKind::Fenced, operation, detail).on(job))
     }
 
-    /// Tells the others.
+    /// Signals a change to all other claimants.
     fn tell(&self, table: &mut Table, claimant: u64) {
         for (other, ears) in &mut table.claimants {
             ears.news |= *other != claimant;
@@ -117,16 +117,16 @@ impl Board {
 }
 
 impl SharedMemory {
-    /// The first claimant of `store`, whose content is then changed through claimants only.
+    /// The first claimant of `store`. From then on its content must be changed through claimants only.
     #[must_use]
     pub fn new(store: MemoryStore) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let (opened, at) = (Instant::now(), micros(since));
-        // Never back: a lease must not last longer because the clock was set.
+        // The time never goes back: a lease must not last longer because a clock was set.
         Self::with_clock(store, move || Timestamp::from_micros(at.saturating_add(micros(opened.elapsed()))))
     }
 
-    /// As [`new`](Self::new), with leases that end by the time that `now` tells.
+    /// As [`new`](Self::new), with leases that end by this clock.
     #[must_use]
     pub fn with_clock(store: MemoryStore, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         let board = Board {
@@ -144,8 +144,8 @@ impl SharedMemory {
         self.board.join(self.store.clone())
     }
 
-    /// Whether this change ends or takes away the claim of another. It is looked at only when the compare-and-set
-    /// would succeed, so that a conflict is told first.
+    /// Refuses a change of a job that another has claimed. The check comes after the compare-and-set would
+    /// succeed, so that a conflict is reported first.
     fn check(&self, table: &Table, next: &JobRecord, operation: &'static str) -> Result<(), StoreError> {
         match self.store.get(next.id)? {
             Some(stored) if stored.revision + 1 == next.revision && !guard::is_cancel(&stored, next) => {
@@ -155,7 +155,7 @@ impl SharedMemory {
         }
     }
 
-    /// Notes what was written: ends of jobs end their claims, and others hear of it.
+    /// Notes a written record: an end ends the claim, and other claimants are signalled.
     fn written(&self, table: &mut Table, next: &JobRecord) {
         if next.state.is_complete() {
             table.leases.remove(&next.id);
@@ -163,7 +163,7 @@ impl SharedMemory {
         self.board.tell(table, self.me);
     }
 
-    /// The jobs that the claim of this token has given and this claimant still holds, from now on until `until`.
+    /// The jobs of the claim of this token that this claimant still holds. Their leases now end at `until`.
     fn given_by(&self, table: &mut Table, token: u64, until: Timestamp) -> Result<Vec<Claimed>, StoreError> {
         let now = (self.board.now)();
         let mut found = Vec::new();
@@ -190,7 +190,7 @@ impl Drop for SharedMemory {
 #[deny(clippy::missing_trait_methods)]
 impl SharedStore for SharedMemory {
     fn unreadable(&self) -> Vec<StoreError> {
-        // Every record in memory can be read.
+        // In memory every record can be read.
         Vec::new()
     }
 
@@ -367,7 +367,7 @@ impl ResultStore for SharedMemory {
     }
 }
 
-/// The method that each write of rows passes.
+/// Checks the lease before each write of rows.
 #[derive(Debug)]
 struct Fence {
     board: Arc<Board>,

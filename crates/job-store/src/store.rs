@@ -1,5 +1,5 @@
-//! The two traits a backend implements, and their contract. [`conformance`](crate::conformance) tests this text:
-//! each sentence has a name there, `conformance::Promise`, and each law names the sentences that it is about.
+//! The two traits of a backend, and their contract. [`conformance`](crate::conformance) tests this text. Each
+//! sentence has a name, as a variant of `conformance::Promise`, and each law names the sentences that it tests.
 
 use std::{
     fmt::Debug,
@@ -13,7 +13,7 @@ use crate::{Rows, SealedBlock, Seat, SegmentKey, StoreError, index::last_used, v
 /// The longest checkpoint, in bytes.
 pub const MAX_CHECKPOINT: usize = 64 << 20;
 
-/// The place that a write must have reached before it is acknowledged.
+/// The place that a write reaches before it is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Durability {
     /// The operating system has it: it survives the death of the process (`kill -9`), not a power loss.
@@ -40,59 +40,60 @@ pub enum Pin {
 ///   the revision. Of any number of racing writers exactly one wins; the others get `Conflict`.
 /// * Calls may come from any number of threads.
 pub trait JobStore: Debug + Send + Sync + 'static {
-    /// Gives `engine` the one seat of an engine that has this store for itself. Every value that changes the same content
-    /// has the same seat ([`Seats`](crate::Seats) is one). Reading needs none.
+    /// Gives `engine` the one seat of an engine that has this store for itself. All values with the same content
+    /// share one seat, such as a [`Seats`](crate::Seats). Reading needs none.
     ///
     /// # Errors
-    /// `AlreadyOpen` when another engine has it, which the error names; `Invalid` when no engine may have the store for
-    /// itself, because engines [share](crate::SharedStore) it.
+    /// `AlreadyOpen` when another engine has the seat; the error names that engine. `Invalid` when engines
+    /// [share](crate::SharedStore) the store, so that none may have it for itself.
     fn seat(&self, engine: &str) -> Result<Seat, StoreError>;
 
     /// Adds new jobs, all of them or none. A record may have a history already: any state, revision and attempt. Keys are
     /// compared byte by byte.
     ///
     /// # Errors
-    /// `AlreadyExists` when one of the ids is taken, or an idempotency key on its graph (twice in `records` counts
-    /// too). Of a taken key the error's `job` is the one that has it. A job that has failed or was cancelled has it no more
-    /// as soon as another one asks for it.
+    /// `AlreadyExists` when an id is taken, or an idempotency key on its graph; both also twice in `records`. For
+    /// a taken key the error's `job` is the job that has it. A job that failed or was cancelled loses its key to
+    /// the next job that asks for it.
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError>;
 
     /// Reads one job; `None` if there is no such job. Every field is as it was written, parameters and messages byte by byte.
     /// Never touches rows.
     ///
     /// # Errors
-    /// `Corrupt` when the stored record is not what was written.
+    /// `Corrupt` when the stored record has changed since it was written.
     fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError>;
 
-    /// Puts `next` in place of the record whose revision is one less. The caller knows which moves are legal, not the
-    /// store. For a job that succeeds it calls [`ResultStore::complete`], and no store needs to refuse another way.
+    /// Replaces the record whose revision is one less by `next`. The caller knows which changes are legal, not the
+    /// store. The caller ends a succeeded job with [`ResultStore::complete`]; no store needs to refuse another
+    /// way.
     ///
     /// # Errors
     /// `Conflict` when the stored revision is another; `NotFound` when there is no such job.
     fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError>;
 
-    /// Lists jobs, newest id first: those older than `before` (all when `None`), without the first `skip`, at
-    /// most `limit`. One whose record is not what was written, or was written by a later version, is among them with the
-    /// error: it hides no other. Cost: `skip` keys, `limit` records.
+    /// Lists jobs, newest id first: those older than `before` (all when `None`), without the first `skip`, at most
+    /// `limit`. An unreadable record, damaged or of a later version, is in the list as an error, and hides no
+    /// other. Cost: `skip` keys, `limit` records.
     ///
     /// # Errors
     /// When the store cannot be read.
     fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError>;
 
-    /// Every job that is not complete at one moment, oldest id first; of one whose record cannot be read the error, as in
+    /// The jobs that are not complete at one moment, oldest id first. An unreadable one is an error, as in
     /// [`entries`](Self::entries). Cost: those jobs only, however many are complete.
     ///
     /// # Errors
     /// When the store cannot be read.
     fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError>;
 
-    /// As [`entries`](Self::entries), those that `filter` takes: newest id first, older than `before`, at most
-    /// `limit`. A job whose record cannot be read is among them when it is one of those, or when that is unknown.
+    /// As [`entries`](Self::entries), for the jobs that `filter` takes: newest id first, older than `before`, at
+    /// most `limit`. An unreadable job is in the list if the filter takes it, or if that is unknown.
     ///
-    /// Cost, unless a store has a better way: every job that is newer than the last of the page. The stores of this
-    /// library have an index. They read the page, and the unfinished jobs newer than its last one. A filter may name
-    /// more than one of graph, kind, owner and labels. Then they also read the complete jobs that have the first it
-    /// names of: a label, the owner, the graph.
+    /// Cost, unless a store has a better way: every job that is newer than the last one of the page. The stores of
+    /// this library have an index. They read the page, and the unfinished jobs newer than its last one. A filter
+    /// may set more than one of graph, kind, owner and labels. Then they read the complete jobs that match one of
+    /// these: a label, else the owner, else the graph.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -105,8 +106,8 @@ pub trait JobStore: Debug + Send + Sync + 'static {
         filtered(self, filter, before, limit)
     }
 
-    /// How many jobs `filter` takes; of more than `most` it says `most`. Cost: as
-    /// [`filtered_entries`](Self::filtered_entries) of that number.
+    /// How many jobs `filter` takes, counted up to `most`. Cost: as [`filtered_entries`](Self::filtered_entries)
+    /// for that number.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -125,8 +126,8 @@ pub trait JobStore: Debug + Send + Sync + 'static {
         Ok(count)
     }
 
-    /// How many complete jobs can be removed because they have no pin, and how many bytes their rows have. Those that
-    /// cannot be read do not count. Cost, unless a store has a better way: a look at every job.
+    /// How many complete jobs have no pin, so that they can be removed, and how many bytes their rows have.
+    /// Unreadable jobs do not count. Cost, unless a store has a better way: a look at every job.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -134,9 +135,9 @@ pub trait JobStore: Debug + Send + Sync + 'static {
         kept(self)
     }
 
-    /// The jobs of [`kept`](Self::kept) that were used longest ago, in the order of their last use and then of their
-    /// ids. They are those behind `after`, at most `limit`; with `with_rows` only those whose rows have bytes. Cost,
-    /// unless a store has a better way: a look at every job.
+    /// The jobs of [`kept`](Self::kept) behind `after`, in the order of their last use and then of their ids, at
+    /// most `limit`. `with_rows` takes only jobs whose rows have bytes. Cost, unless a store has a better way: a
+    /// look at every job.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -149,49 +150,49 @@ pub trait JobStore: Debug + Send + Sync + 'static {
         least_used(self, with_rows, after, limit)
     }
 
-    /// Removes a complete job with its result and rows; `false` if there was none. The caller waits neither for the
-    /// space to come back nor for the disk: after a power cut the job may be there again, whole.
+    /// Removes a complete job with its result and rows; `false` if there is none. The caller waits neither for the
+    /// space to come back nor for the disk. After a power cut the whole job may be there again.
     ///
-    /// A job whose record cannot be read is removed with everything that belongs to it, complete or not. Cost of that: a
-    /// look at every idempotency key.
+    /// An unreadable job is removed with everything that belongs to it, in any state. Cost of that: a look at
+    /// every idempotency key.
     ///
     /// # Errors
-    /// `Invalid` when the job is not complete (cancel it first) or is pinned (release it first). Also when it cannot
-    /// be read here and is claimed by an engine that can.
+    /// `Invalid` when the job is not complete (cancel it first) or is pinned (release it first). Also when it
+    /// cannot be read here, and an engine that can read it has claimed it.
     fn remove(&self, id: JobId) -> Result<bool, StoreError>;
 
-    /// The job that was submitted last on `graph` under this idempotency key, in any state; `None` if there is none,
-    /// or it was removed.
+    /// The job that was submitted last on `graph` under this idempotency key, in any state; `None` if there is
+    /// none or it was removed. Cost: a point read.
     ///
     /// # Errors
-    /// `Corrupt` when what is stored is not what was written.
+    /// `Corrupt` when the stored bytes have changed since they were written.
     fn find_key(&self, graph: &str, key: &str) -> Result<Option<JobId>, StoreError>;
 
     /// The job that succeeded last among those whose spec [is the same work](JobSpec::is_same_work) as `spec`. `None`
     /// if there is none, if it was removed, or if `spec` names no graph version. Cost: two point reads.
     ///
     /// # Errors
-    /// `Corrupt` when what is stored is not what was written.
+    /// `Corrupt` when the stored bytes have changed since they were written.
     fn find_reusable(&self, spec: &JobSpec) -> Result<Option<JobId>, StoreError>;
 
-    /// Notes when results were last read. Buffered: never an fsync. Unknown jobs are ignored. The note goes with
-    /// the job.
+    /// Notes when results were last read. The write is buffered, without an fsync. Unknown jobs are ignored. The
+    /// note goes with the job.
     ///
     /// # Errors
     /// When the store cannot be written.
     fn record_reads(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError>;
 
-    /// Keeps a job from being removed, or lets it go again. Durable like [`Durability::Synced`].
+    /// Keeps a job from being removed, or allows that again. Durable like [`Durability::Synced`].
     ///
     /// # Errors
     /// `NotFound` when there is no such job.
     fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError>;
 
-    /// The reasons that keep these jobs, in the order in which they are named; nothing keeps an unknown one. For
-    /// retention, which asks for many at once. Cost: two point reads each, unless the store has a better way.
+    /// The last reading and the pin of each of these jobs, in their order; nothing for an unknown job. Retention
+    /// asks for many at once. Cost: two point reads each, unless the store has a better way.
     ///
     /// # Errors
-    /// `Corrupt` when what is stored is not what was written.
+    /// `Corrupt` when the stored bytes have changed since they were written.
     fn usage(&self, jobs: &[JobId]) -> Result<Vec<Usage>, StoreError>;
 }
 
@@ -205,7 +206,7 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// The job of that id, as it was read. An error that concerns more than this job is one of the list.
+    /// A listed job. An error that concerns more than this job is an error of the whole list.
     pub(crate) fn of(id: JobId, record: Result<JobRecord, StoreError>) -> Result<Self, StoreError> {
         match record {
             Err(error) if error.kind != crate::ErrorKind::Corrupt => Err(error),
@@ -214,7 +215,7 @@ impl Listed {
     }
 }
 
-/// How many jobs are read at once by those who read all of them.
+/// How many jobs a walk over all jobs reads at once.
 const PIECE: usize = 1_000;
 
 /// Walks over the jobs older than `before`, the newest first.
@@ -325,10 +326,10 @@ pub struct LeastUsed {
     pub bytes: u64,
 }
 
-/// The reasons that keep a job.
+/// The last reading and the pin of a job, which keep it from retention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
-    /// The latest note of [`record_reads`](JobStore::record_reads).
+    /// The latest time of [`record_reads`](JobStore::record_reads).
     pub last_read: Option<Timestamp>,
     /// Whether it is [pinned](JobStore::pin), which keeps it from being removed.
     pub pinned: bool,
@@ -352,59 +353,61 @@ pub type EachRows<'a> = dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreErro
 /// * A job that ends without a result ([`JobStore::replace`]) loses its rows in the same write: nothing could
 ///   ever name them.
 pub trait ResultStore: Debug + Send + Sync + 'static {
-    /// Opens a new segment of a running job for writing, also while it is being cancelled. An attempt opens each number
-    /// once: a store need not notice a second time, and which rows the segment then has is not promised.
+    /// Opens a new segment of a running job for writing, also while the job is being cancelled. An attempt opens
+    /// each number once. A store need not notice a second time, and the rows of such a segment are undefined.
     ///
-    /// The writer borrows nothing, because a worker keeps it beside the store that it came from, for as long as the attempt
-    /// lasts. So a store is a handle: a value whose clones share one content, which a writer holds a clone of.
+    /// The writer borrows nothing: a worker keeps it beside its store for as long as the attempt lasts. So a store
+    /// is a handle whose clones share one content, and the writer holds a clone.
     ///
     /// # Errors
     /// `Fenced` when that attempt of the job is not running.
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError>;
 
-    /// Ends jobs with one atomic write, all of them or none. It puts each record in place of the one whose revision is
-    /// one less, and its result with it. Every job at most once. With [`Durability::Synced`] the rows are as durable
-    /// as the records.
+    /// Ends jobs with one atomic write, all of them or none. It replaces each record whose revision is one less,
+    /// and stores the result with it. A job may be in `ends` once. With [`Durability::Synced`] the rows are as
+    /// durable as the records.
     ///
-    /// A store whose storage can fail while the engine goes on, such as a database server, compares the segments of a
-    /// result with its rows. It does so in the same write. Blocks that were appended before the failure may not have
-    /// been flushed.
+    /// The storage of a store may fail while the engine goes on, such as a database server. Blocks that were
+    /// appended before the failure may be lost. Such a store compares the segments of a result with its rows, in
+    /// the same write.
     ///
     /// # Errors
-    /// The errors of the first that cannot be ended. `Conflict` and `NotFound` as [`JobStore::replace`]; `Invalid`
-    /// when a record is not complete; `Lost` when rows of a result are gone.
+    /// The error of the first job that cannot be ended. `Conflict` and `NotFound` as [`JobStore::replace`];
+    /// `Invalid` when a record is not complete; `Lost` when rows of a result are gone.
     fn complete(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError>;
 
-    /// Where the result of a job is; `None` if it has none.
+    /// The named values of a job's result, and the segments of its list; `None` if the job has no result. Cost: a
+    /// point read, however many rows there are.
     ///
     /// # Errors
-    /// `Corrupt` when the stored bytes are not what was written.
+    /// `Corrupt` when the stored bytes have changed since they were written.
     fn result(&self, id: JobId) -> Result<Option<JobResult>, StoreError>;
 
-    /// Hands the rows of one segment to `each`, block by block in order, without copying them, until the range or
-    /// `each` ends it. An empty range hands out nothing. `each` may call the store, this read and writes too. Cost:
-    /// one seek for any first row, then the blocks touched.
+    /// Passes the rows of one segment to `each`, block by block in order, without copying them, until the range
+    /// ends or `each` breaks. An empty range passes nothing. `each` may call the store, also to read and write.
+    /// Cost: one seek for any first row, then the blocks touched.
     ///
     /// # Errors
     /// `Corrupt` when a row of the range is not there, `NotFound` when the job was removed meanwhile, or the
     /// first error of `each`.
     fn read(&self, key: SegmentKey, rows: Range<u64>, each: &mut EachRows<'_>) -> Result<(), StoreError>;
 
-    /// Hands every stored block of a segment to `each`, in order and as it is stored, with the row after its last; for
-    /// inspection. A segment that is not there has none.
+    /// Passes every stored block of a segment to `each`, in order and as it is stored, with the row after its
+    /// last. It is for inspection. An unknown segment has no blocks.
     ///
     /// # Errors
     /// `Corrupt` when a block cannot be loaded, or the first error of `each`.
     fn blocks(&self, key: SegmentKey, each: &mut EachBlock<'_>) -> Result<(), StoreError>;
 
-    /// Drops every row that the attempts up to and including `attempt` wrote, sealed or not.
+    /// Drops every row that the attempts up to and including `attempt` wrote, sealed or not. The write is
+    /// buffered. For an unknown job it does nothing.
     ///
     /// # Errors
     /// `Invalid` when the job has a result: its rows are in use.
     fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError>;
 
-    /// Stores where the running attempt stands, in place of the last checkpoint of the job. Buffered. A later
-    /// attempt can read it; it goes when the job ends.
+    /// Stores a checkpoint of the running attempt in place of the last one. The write is buffered. A later attempt
+    /// can read it; the end of the job removes it.
     ///
     /// # Errors
     /// `Fenced` when that attempt is not running; `Invalid` above [`MAX_CHECKPOINT`](crate::MAX_CHECKPOINT) bytes.
@@ -413,22 +416,22 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
     /// The newest checkpoint of a job, whichever attempt wrote it.
     ///
     /// # Errors
-    /// `Corrupt` when the stored bytes are not what was written.
+    /// `Corrupt` when the stored bytes have changed since they were written.
     fn checkpoint(&self, job: JobId) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// About how many bytes the rows of all jobs take on disk; `None` of a store that has no disk.
+    /// About how many bytes the rows of all jobs take on disk; `None` for a store without a disk.
     ///
     /// # Errors
     /// When the store cannot be read.
     fn size_on_disk(&self) -> Result<Option<u64>, StoreError>;
 
-    /// How many bytes of JSON a block should have when it is sealed: what reads and writes fastest here.
-    /// [`BlockBuilder::BYTES`](crate::BlockBuilder::BYTES) where nothing is known of it.
+    /// The bytes of JSON at which a block should be sealed, for the fastest reads and writes. Without a better
+    /// value it is [`BlockBuilder::BYTES`](crate::BlockBuilder::BYTES).
     fn block_bytes(&self) -> usize;
 }
 
-/// Writes one segment. Dropping it without [`finish`](Self::finish) leaves a segment without a name; its rows go with
-/// [`ResultStore::discard`].
+/// Writes one segment. If it is dropped without [`finish`](Self::finish), no result names the segment, and its
+/// rows go with [`ResultStore::discard`] or the end of the job.
 pub trait SegmentWriter: Debug + Send {
     /// Appends a block whose first row follows the last one appended.
     ///
@@ -437,12 +440,12 @@ pub trait SegmentWriter: Debug + Send {
     /// segment, has no rows or leaves a gap.
     fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError>;
 
-    /// How many rows from the start of the segment [`ResultStore::read`] can see already. A store may gather
-    /// blocks before it shows them.
+    /// How many rows from the start of the segment [`ResultStore::read`] can read already. A store may gather
+    /// blocks before it makes them readable.
     fn visible_rows(&self) -> u64;
 
-    /// No block is appended from here on. Begins to store the gathered blocks, and says whether that goes on while the
-    /// caller does something else before [`finish`](Self::finish). By default nothing begins.
+    /// Begins to store the gathered blocks; no block is appended after it. `true` if that goes on in the
+    /// background until [`finish`](Self::finish). By default nothing begins, and it is `false`.
     ///
     /// # Errors
     /// As [`append`](Self::append).

@@ -1,5 +1,5 @@
-//! The locks of [`SharedMemory`](crate::SharedMemory) and the clock by which it waits, named in one place.
-//! job-runner's `tests/schedules` compiles the same source with those of a scheduler that tries many orders.
+//! The locks of [`SharedMemory`](crate::SharedMemory) and the clock of its waits, named in one place. job-runner's
+//! `tests/schedules` compiles the same source with the types of a scheduler that tries many orders.
 
 pub(crate) use std::time::Instant;
 

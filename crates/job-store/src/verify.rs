@@ -1,4 +1,4 @@
-//! [`verify`]: walks a whole store and checks everything in it.
+//! [`verify`]: reads a whole store and checks everything in it.
 
 use std::{
     fmt,
@@ -9,14 +9,14 @@ use job_core::{JobId, JobRecord, JobState, Outcome, Segment};
 
 use crate::{Block, ErrorKind, SegmentKey, Store, StoreError};
 
-/// Something in a store that is not as it was written.
+/// A damaged or missing part of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The job it belongs to.
     pub job: JobId,
     /// Attempt and number of the segment, if it is in the rows.
     pub segment: Option<(u32, u32)>,
-    /// The rows of that segment that are lost by it.
+    /// The rows of that segment that are lost.
     pub rows: Option<Range<u64>>,
     /// The fault.
     pub what: String,
@@ -35,7 +35,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The numbers that [`verify`] went through.
+/// The counts of [`verify`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Verified {
     /// Records read.
@@ -57,8 +57,8 @@ pub struct Verified {
 /// Reads every record, result and block of a store, compares every checksum, table and count, and reports what is
 /// wrong. Cost: the whole store is read once; memory for one block and a few hundred records.
 ///
-/// Jobs that come, end or go meanwhile are read as they are found. Rows that no result names (of running jobs) are
-/// not looked at.
+/// Jobs that are submitted, end or are removed meanwhile are read as they are found. Rows that no result names,
+/// such as those of running jobs, are not read.
 ///
 /// ```
 /// use job_store::{MemoryStore, verify};
@@ -74,7 +74,7 @@ pub fn verify(store: &dyn Store, report: &mut dyn FnMut(Finding)) -> Result<Veri
     const BATCH: usize = 256;
     let mut walk = Walk { store, report, seen: Verified::default() };
     let mut before = None;
-    // One by one past a damaged record, so that its neighbours are seen.
+    // Reads one by one past a damaged record, so that its neighbours are checked.
     let mut batch = BATCH;
     loop {
         match store.list(before, 0, batch) {
@@ -99,7 +99,7 @@ pub fn verify(store: &dyn Store, report: &mut dyn FnMut(Finding)) -> Result<Veri
     }
 }
 
-/// A walk over such a list has no end.
+/// The error about a list that repeats itself: a walk over it has no end.
 pub(crate) fn goes_in_circles(job: JobId) -> StoreError {
     let detail = "the store lists it again, behind an older one: its list cannot be walked";
     StoreError::new(ErrorKind::Corrupt, "list the jobs", detail).on(job)
@@ -123,7 +123,7 @@ impl Walk<'_> {
         let result = match self.store.result(record.id) {
             Ok(Some(result)) => result,
             Ok(None) if record.state == JobState::Complete(Outcome::Succeeded) => {
-                // Unless it was removed between the two reads.
+                // The job may have been removed between the two reads.
                 if self.store.get(record.id)?.is_some() {
                     self.find(record.id, None, None, "it succeeded, but its result is missing".to_owned());
                 }
@@ -184,7 +184,7 @@ impl Walk<'_> {
     }
 }
 
-/// Checks one block that should start at row `next` and end before `end`; its bytes of JSON.
+/// Checks one block that should start at row `next` and end before `end`. Returns its bytes of JSON.
 fn check(key: SegmentKey, next: u64, end: u64, stored: &[u8]) -> Result<u64, String> {
     let block = Block::parse(stored).map_err(|e| e.to_string())?;
     let first = end.checked_sub(block.len() as u64).filter(|first| *first == next);

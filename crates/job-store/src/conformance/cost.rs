@@ -89,7 +89,7 @@ fn cost(fixture: &dyn Fixture, call: Call<'_>) -> Result<Option<u64>, Broken> {
     Ok(fixture.looked_at().map(|after| after - before))
 }
 
-/// Checks that a store of a hundred times the size costs at most twice as much and a few steps: a tree may be one
+/// Checks that a store of a hundred times the size costs at most twice as much and a few steps. A tree may be one
 /// level deeper.
 fn grows_little(costs: &[Vec<(&str, u64)>]) -> Result<(), Broken> {
     let [few, many] = costs else { return Err("it was not measured".into()) };

@@ -1,4 +1,4 @@
-//! Earlier reads, so that the common small reads need not ask the engine twice.
+//! Caches of earlier reads, so that common small reads do not ask the engine twice.
 
 use std::{collections::BTreeMap, hash::BuildHasher, ops::Range};
 
@@ -8,12 +8,12 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::SegmentKey;
 
-/// Decoded records or results of complete jobs: what status queries ask for. A few MiB at most.
+/// Decoded records or results of complete jobs, for status queries. They take a few MiB at most.
 pub(super) struct Decoded<T> {
     shards: Vec<Mutex<FxHashMap<JobId, T>>>,
 }
 
-/// Whether one is small enough: larger ones are rare and would cost the memory of many.
+/// Whether a value is small enough for the cache. Large values are rare, and one would take the room of many.
 pub(super) trait Keep: Clone {
     fn is_kept(&self) -> bool;
 }
@@ -42,7 +42,7 @@ impl<T> Decoded<T> {
     const PER_SHARD: usize = 128;
 
     fn shard(&self, id: JobId) -> Option<&Mutex<FxHashMap<JobId, T>>> {
-        // Not by the bits that the table in the shard goes by.
+        // The table inside the shard uses the other bits of the hash.
         let mixed = FxBuildHasher.hash_one(id) >> 20;
         self.shards.get(usize::try_from(mixed).unwrap_or_default() % Self::SHARDS)
     }
@@ -76,8 +76,8 @@ impl<T> Decoded<T> {
     }
 }
 
-/// Where blocks of segments begin and end, as far as reads have come past them: the keys of blocks, for reads of few
-/// rows. Blocks never change while their job lives, so a note can be of a block that is gone, never wrong.
+/// The first and last rows of blocks that reads have passed, for reads of few rows. A block never changes while
+/// its job lives. So a note may be of a block that is gone, and is never wrong.
 #[derive(Default)]
 pub(super) struct Blocks {
     known: Mutex<Known>,
@@ -91,10 +91,11 @@ struct Known {
 }
 
 impl Blocks {
-    /// About 4 MiB of notes.
+    /// The notes take about 4 MiB.
     const MAX: usize = 64 << 10;
 
-    /// The ends of the one block or the two that hold all of `rows`, if they are known. More are for a scan.
+    /// The ends of the one or two blocks that hold all of `rows`, if they are known. A read of more blocks is a
+    /// scan.
     pub(super) fn of(&self, key: SegmentKey, rows: &Range<u64>) -> [Option<u64>; 2] {
         let known = self.known.lock();
         let Some(blocks) = known.segments.get(&key) else { return [None; 2] };

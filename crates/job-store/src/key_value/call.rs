@@ -1,4 +1,4 @@
-//! The call to an engine, as errors tell it.
+//! The call of a store, for the errors of its engine.
 
 use std::ops::ControlFlow;
 
@@ -7,7 +7,7 @@ use job_core::{JobId, JobRecord, Timestamp};
 use super::{Scan, Table, View, keys};
 use crate::{ErrorKind, StoreError, codec};
 
-/// A call: what it is to do, and on which job.
+/// A call: its operation and its job.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Call {
     pub(super) operation: &'static str,
@@ -28,7 +28,7 @@ impl Call {
         Self { job: Some(job), ..self }
     }
 
-    /// An error of the engine, which does not know what it was asked for.
+    /// An error of the engine, with the operation and the job of this call.
     pub(super) fn failed(self, error: StoreError) -> StoreError {
         error.during(self.operation, self.job)
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Batch, Table};
 
-/// Changes in the order they were asked for, in one piece of memory.
+/// The changes of a batch in their order, in one piece of memory.
 ///
 /// ```
 /// use job_store::key_value::{Batch, Change, Changes, Table};
@@ -49,12 +49,12 @@ pub enum Change<'c> {
         /// Its value from now on.
         value: &'c [u8],
     },
-    /// A key goes.
+    /// Deletes a key.
     Delete {
         /// The key.
         key: &'c [u8],
     },
-    /// Every key of a range goes.
+    /// Deletes every key of a range.
     DeleteRange {
         /// From the first up to the second, which is not part of it.
         keys: Range<&'c [u8]>,

@@ -11,12 +11,12 @@ use crate::{
     contract::{self, Term},
 };
 
-/// How many complete jobs there are that can be removed, and the bytes of their rows.
+/// The number of complete jobs that can be removed, and the bytes of their rows.
 #[derive(Default)]
 pub(super) struct Sums {
-    /// Kept by one caller at a time.
+    /// The sums at the last count. The first caller makes it, while others wait.
     counted: Mutex<Option<Change>>,
-    /// Since the store was opened. Changed only under the locks of the jobs.
+    /// The changes since the store was opened. A caller adds to them under the locks of its jobs.
     since: Mutex<Change>,
 }
 
@@ -60,7 +60,7 @@ impl<K: KeyValue> KeyValueStore<K> {
         let base = match *counted {
             Some(base) if !self.inner.facts.read_only => base,
             _ => {
-                // No write comes between the look at the store and the look at the changes.
+                // All locks are held, so that no write comes between the reads of the store and of the changes.
                 let held = self.inner.locks.everything();
                 let view = self.inner.kv.view().map_err(|error| call.failed(error))?;
                 let before = *sums.since.lock();
@@ -133,7 +133,7 @@ pub(super) struct Ended<'r> {
     pub(super) noted: bool,
 }
 
-/// Puts the entries of one term of these jobs, the `at`-th. Keys that come in order cost a memtable a third of others.
+/// Puts the `at`-th term of each of these jobs. Keys in order cost a memtable a third of keys in another order.
 fn put_terms(batch: &mut impl Batch, ended: &[Ended<'_>], at: usize) -> bool {
     let (mut key, mut any) = (Vec::with_capacity(64), false);
     for record in ended.iter().map(|ended| ended.record) {
@@ -171,7 +171,7 @@ impl<K: KeyValue> Staged<'_, K> {
         Ok(())
     }
 
-    /// Stages the end of the entries of a job that is removed, and is not pinned.
+    /// Stages the deletion of the entries of a removed job, which has no pin.
     pub(super) fn unindex(&mut self, record: &JobRecord) -> Result<(), StoreError> {
         let Some(outcome) = contract::outcome(record).map(contract::outcome_number) else { return Ok(()) };
         for term in Term::of(&record.spec) {
@@ -183,7 +183,7 @@ impl<K: KeyValue> Staged<'_, K> {
         Ok(())
     }
 
-    /// Stages another place in the order of last use: `before` and `after` are when the result was last read.
+    /// Stages a new place in the order of last use. `before` and `after` are the times of the last reading.
     fn read_again(&mut self, record: &JobRecord, before: Option<Timestamp>, after: Timestamp) {
         let [from, to] = [before, Some(after)].map(|read| contract::last_used(record, read));
         if from != to
@@ -194,12 +194,12 @@ impl<K: KeyValue> Staged<'_, K> {
         }
     }
 
-    /// Stages the time of a reading; `false` of a job that is not there.
+    /// Stages the time of a reading; `false` for an unknown job.
     pub(super) fn read_at(&mut self, id: JobId, at: Timestamp) -> Result<bool, StoreError> {
         let call = self.call.about(id);
         let key = keys::key(keys::RECORD, id);
         let Some(bytes) = call.value(&self.view, Table::Jobs, &key)? else { return Ok(false) };
-        // One that cannot be read is where it was.
+        // An unreadable job keeps its place.
         let record = call.decode(id, bytes.as_ref()).ok();
         drop(bytes);
         if let Some(record) = record {
@@ -213,11 +213,11 @@ impl<K: KeyValue> Staged<'_, K> {
         Ok(true)
     }
 
-    /// Stages what a pin changes in the order of last use.
+    /// Stages the effect of a pin on the order of last use.
     pub(super) fn pin(&mut self, id: JobId, pin: Pin) -> Result<(), StoreError> {
         let (read, pinned) = self.notes(id)?;
         self.store.inner.locks.remember_note(id);
-        // One that cannot be read is where it was.
+        // An unreadable job keeps its place.
         let Ok(Some(record)) = self.call.record(&self.view, id) else { return Ok(()) };
         match (pin, contract::last_used(&record, read)) {
             (Pin::Keep, Some(_)) if !pinned => self.take_used(&record, read),
@@ -247,7 +247,7 @@ impl<K: KeyValue> Staged<'_, K> {
         notes(self.call.about(id), &self.view, id)
     }
 
-    /// Stages the end of every entry of a job that cannot be read, whose record does not say which it has.
+    /// Stages the deletion of every entry of an unreadable job. Its record does not say which it has.
     pub(super) fn unindex_unreadable(&mut self, id: JobId) -> Result<(), StoreError> {
         let Self { call, view, batch, change, .. } = self;
         for group in [keys::TERM, keys::USED].map(keys::group) {
@@ -272,8 +272,8 @@ pub(super) fn notes(call: Call, view: &impl View, id: JobId) -> Result<(Option<T
     Ok((call.last_read(view, id)?, call.has(view, &keys::key(keys::PINNED, id))?))
 }
 
-/// Makes the index of a store that has none. It may have begun before, and have been stopped; the version of the store is
-/// written behind it.
+/// Makes the index of a store without one. An earlier attempt may have been stopped, so the version of the store
+/// is written last.
 pub(super) fn build(kv: &impl KeyValue, call: Call) -> Result<(), StoreError> {
     const PIECE: usize = 1_000;
     let view = kv.view().map_err(|error| call.failed(error))?;
@@ -299,7 +299,7 @@ pub(super) fn build(kv: &impl KeyValue, call: Call) -> Result<(), StoreError> {
     put_all(kv, call, &view, &jobs)
 }
 
-/// Deletes what an earlier attempt has left: jobs may have been removed since by who knows no index.
+/// Deletes the entries of an earlier attempt: a library without the index may have removed jobs since.
 fn clear<K: KeyValue>(kv: &K, call: Call, view: &K::View<'_>) -> Result<(), StoreError> {
     let mut any = false;
     let mut batch = kv.batch().map_err(|error| call.failed(error))?;
@@ -336,7 +336,7 @@ fn put_all<K: KeyValue>(
         }
     }
     for id in jobs.iter().filter(|(_, record)| record.is_none()).map(|(id, _)| *id) {
-        // Unfinished ones are found in another way.
+        // The index has no unfinished jobs.
         if !call.has(view, &keys::key(keys::UNFINISHED, id))? {
             batch.put(Table::Jobs, &[keys::unreadable().as_slice(), id.as_bytes()].concat(), &[]);
         }

@@ -54,7 +54,7 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
             }
             staged.batch.put(Table::Jobs, &key, &codec::encode_record(record));
         }
-        // After the records: keys that come in order cost a memtable a third of others.
+        // These keys follow the records: keys in order cost a memtable a third of keys in another order.
         for record in records.iter().filter(|record| !record.state.is_complete()) {
             staged.batch.put(Table::Jobs, &keys::key(keys::UNFINISHED, record.id), &[]);
         }
@@ -75,7 +75,8 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
         if let Some(record) = self.inner.records.get(id) {
             return Ok(Some(record));
         }
-        // Under the lock, or a removal could pass between the read and the note. A reader without the lock just reads.
+        // With the lock the record may be cached: no removal comes between the read and the note. Without the lock
+        // it is only read.
         let held = self.inner.locks.try_job(id);
         let call = Call::of("read the record");
         let record = call.record(&self.latest(call)?, id)?;
@@ -124,7 +125,7 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
         let group = keys::group(keys::UNFINISHED);
         let oldest_first =
             Scan { table: Table::Jobs, keys: &group.start..&group.end, order: Order::Ascending, again: true };
-        // One state of the store: of jobs that end together all are found, or none.
+        // One view of the store shows all or none of the jobs that end together.
         let view = self.inner.kv.view().map_err(|error| call.failed(error))?;
         let mut entries = Vec::new();
         call.scan(&view, &oldest_first, |key, _| {
@@ -172,7 +173,7 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
         let call = Call::on("remove the record", id);
         self.enter(call)?;
-        // The keys to lock are in the record, which never changes in that.
+        // The record says which keys to lock, and that part of it never changes.
         let record = match call.record(&self.latest(call)?, id) {
             Err(error) if error.kind == ErrorKind::Corrupt => return self.remove_unreadable(id, call),
             found => found?,
@@ -182,7 +183,8 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
         let Some(record) = call.record(&staged.view, id)? else { return Ok(false) };
         contract::check_removable(&record, call.has(&staged.view, &keys::key(keys::PINNED, id))?)?;
         staged.remove(&record)?;
-        // Before the write: a reader that misses the rows must not be told that their job is still there.
+        // The cache is cleared before the write. A reader that misses the rows must not find the record of the
+        // job.
         self.forget(id);
         staged.commit(Durability::Buffered, |_| ())?;
         Ok(true)

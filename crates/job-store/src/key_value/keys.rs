@@ -34,15 +34,15 @@ pub(crate) const IDEMPOTENCY: u8 = b'k';
 pub(crate) const WORK: u8 = b'w';
 pub(crate) const TERM: u8 = b'x';
 pub(crate) const USED: u8 = b'o';
-/// In place of the class of a term.
+/// Stands in place of the class of a term.
 const UNREADABLE: u8 = b'?';
 
-/// The key of `id` in one of the groups above.
+/// The key of `id` in one of these groups.
 pub(crate) fn key(group: u8, id: JobId) -> [u8; 17] {
     tagged(group, id.as_bytes())
 }
 
-/// Where the job that did this work is found.
+/// The key that leads to the job that last did this work.
 pub(crate) fn work(hash: [u8; 16]) -> [u8; 17] {
     tagged(WORK, &hash)
 }
@@ -55,7 +55,8 @@ fn tagged(group: u8, bytes: &[u8; 16]) -> [u8; 17] {
     key
 }
 
-/// Where the job with this idempotency key is found. The length keeps `("a", "bc")` from `("ab", "c")`.
+/// The key that leads to the job with this idempotency key. The length keeps `("a", "bc")` apart from `("ab",
+/// "c")`.
 pub(crate) fn idempotency(graph: &str, key: &str) -> Vec<u8> {
     let length = (graph.len() as u64).to_be_bytes();
     [&[IDEMPOTENCY], length.as_slice(), graph.as_bytes(), key.as_bytes()].concat()
@@ -97,7 +98,7 @@ pub(crate) fn kinds_after(kind: Option<&[u8]>) -> Range<Vec<u8>> {
     from..vec![TERM, Term::KIND + 1]
 }
 
-/// Where a complete job is in the order of last use, those without rows first.
+/// The key of a complete job in the order of last use. Jobs without rows come first.
 pub(crate) fn used(job: &LeastUsed) -> Vec<u8> {
     let micros = job.used.as_micros().to_be_bytes();
     [&[USED, u8::from(job.bytes > 0)], micros.as_slice(), job.id.as_bytes()].concat()

@@ -1,4 +1,4 @@
-//! [`KeyValue`]: what a store asks of an ordered key-value engine.
+//! [`KeyValue`]: the calls that a store makes to an ordered key-value engine.
 
 use std::{
     fmt::Debug,
@@ -7,10 +7,10 @@ use std::{
 
 use crate::{BlockBuilder, Durability, StoreError};
 
-/// The tables of a store. Keys of one are never looked for in another.
+/// The tables of a store. Each has keys of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
-    /// Records, results and what finds them: small values, many of which change.
+    /// Records, results and the entries that lead to them: small values, many of which change.
     Jobs,
     /// Checkpoints: large, short-lived, one for a job.
     Checkpoints,
@@ -54,15 +54,15 @@ impl Table {
 /// * A [batch](Self::commit) is seen whole or not at all, by every view and after every crash.
 /// * A view that is made after a batch was committed sees it.
 /// * Open views and scans stop no commit: all threads, and the one that has them, may commit and open more meanwhile.
-/// * One `KeyValueStore` at a time has the engine for writing, in all processes: it keeps locks and revisions in memory. The
-///   adaptor refuses a second one, or its documentation does.
-/// * An error has its class ([`StoreError::caused`]) and needs neither an operation nor a job: the store adds them.
+/// * One `KeyValueStore` at a time has the engine for writing, in all processes, since it keeps locks and
+///   revisions in memory. The adaptor refuses a second one, or its documentation forbids it.
+/// * An error has its class ([`StoreError::caused`]). The store adds the operation and the job.
 ///
 /// The engine needs no transactions: no other call changes the keys of a batch between its reads and its commit.
 pub trait KeyValue: Debug + Send + Sync + 'static {
-    /// A state of the engine, to be read.
+    /// A state of the engine that can be read.
     type View<'k>: View;
-    /// Changes on their way into the engine. [`Changes`](super::Changes) is one for engines that have none of their own.
+    /// A batch of changes. [`Changes`](super::Changes) is one for engines without a batch of their own.
     type Batch<'k>: Batch;
 
     /// The state at this moment, which later commits do not change.
@@ -71,8 +71,8 @@ pub trait KeyValue: Debug + Send + Sync + 'static {
     /// When the engine cannot be read.
     fn view(&self) -> Result<Self::View<'_>, StoreError>;
 
-    /// For a single read, or for reads of keys that do not change meanwhile. Each read of this view may see a later
-    /// state, if that costs less than [`view`](Self::view).
+    /// As [`view`](Self::view), for a single read or for keys that do not change meanwhile. Each read may see a
+    /// later state, if that is cheaper. Default: `view`.
     ///
     /// # Errors
     /// As there.
@@ -83,18 +83,18 @@ pub trait KeyValue: Debug + Send + Sync + 'static {
     /// A batch without changes.
     ///
     /// # Errors
-    /// When there cannot be one.
+    /// When the engine cannot begin a batch.
     fn batch(&self) -> Result<Self::Batch<'_>, StoreError>;
 
-    /// Makes all changes of a batch, in their order, or none. With [`Durability::Synced`] they survive a power cut, and so
-    /// does every batch committed before.
+    /// Makes all changes of a batch in their order, or none. With [`Durability::Synced`] they survive a power cut,
+    /// and so does every batch committed before. With `Buffered` they survive the death of the process.
     ///
     /// # Errors
-    /// `ReadOnly`, `Full` or `Unavailable` when nothing was changed.
+    /// `ReadOnly`, `Full` or `Unavailable`; the engine has changed nothing then.
     fn commit(&self, batch: Self::Batch<'_>, durability: Durability) -> Result<(), StoreError>;
 
-    /// Whether this process may change anything; asked before the store takes a lock, which a forked process may find
-    /// locked for ever.
+    /// Checks that this process may change the store. The store asks before it takes a lock, which a forked
+    /// process may find locked for ever. Default: it may.
     ///
     /// # Errors
     /// `AlreadyOpen` in a process that was forked since.
@@ -102,21 +102,22 @@ pub trait KeyValue: Debug + Send + Sync + 'static {
         Ok(())
     }
 
-    /// The properties of the engine that the store uses; asked once.
+    /// The properties of the engine. The store asks once.
     fn facts(&self) -> Facts {
         Facts::default()
     }
 
-    /// A run of rows for a segment that outgrew memory. `None` (the default) where such a segment is put batch by batch.
+    /// A run for the rows of a segment above [`Facts::gathered_bytes`]. `None`, the default, if such a segment is
+    /// put batch by batch.
     ///
     /// # Errors
-    /// When there cannot be one now.
+    /// When the engine cannot begin a run now.
     fn sorted_run(&self) -> Result<Option<Box<dyn SortedRun>>, StoreError> {
         Ok(None)
     }
 
-    /// Gives the space of deleted rows back, soon, and holds the caller up for nothing of that. Called only where
-    /// [`Facts::reclaims`] says so.
+    /// Gives the space of deleted rows back soon, without blocking the caller. The store calls it only if
+    /// [`Facts::reclaims`] is set. Default: nothing.
     fn reclaim(&self, _dropped: Dropped) {}
 
     /// About how many bytes the rows take on disk; `None` (the default) where that is unknown.
@@ -141,10 +142,11 @@ pub trait View {
     /// The value of a key; `None` if the key is not there.
     ///
     /// # Errors
-    /// `Corrupt` when what is stored is not what was put.
+    /// `Corrupt` when the stored bytes have changed.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Self::Value<'_>>, StoreError>;
 
-    /// Lends the entries of a range to `each`, until that breaks; one state of the engine. `each` may read from this view.
+    /// Lends the entries of a range to `each` until it breaks. All are of one state of the engine. `each` may read
+    /// from this view.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -158,9 +160,9 @@ pub struct Scan<'s> {
     pub table: Table,
     /// From the first key up to the second, which is not part of it.
     pub keys: Range<&'s [u8]>,
-    /// In which order.
+    /// The order of the entries.
     pub order: Order,
-    /// Whether the same is read again soon, as rows of a page are: worth a place in a cache.
+    /// Whether the same entries are read again soon, as rows of a page are: worth a place in a cache.
     pub again: bool,
 }
 
@@ -181,7 +183,8 @@ pub trait Batch {
     /// Deletes a key, which may not be there.
     fn delete(&mut self, table: Table, key: &[u8]);
 
-    /// Deletes a key that was put once since it was last deleted: some engines forget both sooner then.
+    /// Deletes a key that was put once since its last deletion. Some engines then drop both entries sooner.
+    /// Default: [`delete`](Self::delete).
     fn delete_once(&mut self, table: Table, key: &[u8]) {
         self.delete(table, key);
     }
@@ -190,43 +193,45 @@ pub trait Batch {
     fn delete_range(&mut self, table: Table, keys: Range<&[u8]>);
 }
 
-/// Rows in the order of their keys, built beside the table and made part of it as they are. No other key lies between the
-/// first and the last of them. A run that is dropped before it is published leaves nothing.
+/// Rows in the order of their keys, built beside the table and then made part of it. No other key lies between the
+/// first and the last of them. A run that is dropped before [`publish`](Self::publish) leaves nothing.
 pub trait SortedRun: Send {
     /// Adds a row behind all others.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the engine cannot write.
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError>;
 
-    /// Ends the run: from here on its rows survive a power cut. May take its time.
+    /// Ends the run. Its rows survive a power cut from here on. The call may wait for the disk.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the engine cannot write.
     fn seal(&mut self) -> Result<(), StoreError>;
 
-    /// Makes the rows part of [`Table::Rows`], all of them or none. Soon done: the job is locked meanwhile.
+    /// Makes the rows part of [`Table::Rows`], all or none. The store holds the lock of the job meanwhile, so the
+    /// call must be short.
     ///
     /// # Errors
-    /// When that failed.
+    /// When the engine cannot take the rows; then it has none of them.
     fn publish(self: Box<Self>) -> Result<(), StoreError>;
 }
 
 /// The properties of an engine that a store uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
-    /// Whether the engine finds damage by itself whenever it reads. Default: no, so the store compares the checksum of every
+    /// Whether the engine finds damage at each read. Default: false; the store then compares the checksum of every
     /// block that it reads.
     pub checks_reads: bool,
-    /// Whether nothing can be written. Default: no.
+    /// Whether the engine refuses writes. Default: false.
     pub read_only: bool,
-    /// Bytes of JSON in a block of rows that reads and writes fastest. Default: [`BlockBuilder::BYTES`].
+    /// The bytes of JSON in a block of rows with which the engine reads and writes fastest. Default:
+    /// [`BlockBuilder::BYTES`].
     pub block_bytes: usize,
-    /// Bytes of a segment that are gathered in the memory of its writer before they are written. Default: 4 MiB.
+    /// Bytes of a segment that its writer gathers in memory before it writes them. Default: 4 MiB.
     pub gathered_bytes: usize,
     /// Bytes of rows in a [`SortedRun`]. Default: 64 MiB.
     pub run_bytes: u64,
-    /// Whether the space of deleted rows comes back by [`KeyValue::reclaim`] alone. Default: no.
+    /// Whether the space of deleted rows comes back only by [`KeyValue::reclaim`]. Default: false.
     pub reclaims: bool,
 }
 
@@ -243,12 +248,12 @@ impl Default for Facts {
     }
 }
 
-/// Rows that a batch has deleted, whose space is to come back.
+/// Rows that a batch has deleted, and whose space is still used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dropped {
-    /// Their keys in [`Table::Rows`]; nothing is ever put there again.
+    /// The keys of the rows in [`Table::Rows`]. No row is put there again.
     pub keys: Range<Vec<u8>>,
-    /// The key in [`Table::Jobs`] that says so, to be deleted when the space is back. As long as it is there, the rows are
-    /// handed over again whenever the store opens.
+    /// The key in [`Table::Jobs`] that notes the deletion. The engine deletes it when the space is back. Until
+    /// then the store calls [`KeyValue::reclaim`] again at each opening.
     pub note: Vec<u8>,
 }

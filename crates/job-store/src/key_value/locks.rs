@@ -1,4 +1,4 @@
-//! An engine has no compare-and-set, so read, compare and write happen under a lock of the job's.
+//! Locks of jobs: an engine has no compare-and-set, so the store reads, compares and writes under a lock.
 
 use std::{
     hash::{BuildHasher, Hash},
@@ -11,14 +11,14 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::{SegmentKey, StoreError};
 
-/// The greatest id that ever was in the store: a greater one cannot be taken, and needs no look. Ids of engines
+/// The greatest id that ever was in the store. A greater one is free, so it needs no look-up. The ids of an engine
 /// ascend.
 #[derive(Default)]
 pub(super) struct Newest(Mutex<Option<JobId>>);
 
 impl Newest {
-    /// Whether all of `records` are new because of their ids; then they are the greatest from now on. `look` finds
-    /// the greatest id once. The caller holds the locks of the jobs.
+    /// Whether all of `records` have greater ids, and so are new; the last of them is the greatest id from now on.
+    /// `look` finds the greatest id in the store, once. The caller holds the locks of the jobs.
     pub(super) fn pass(
         &self,
         records: &[JobRecord],
@@ -36,8 +36,8 @@ impl Newest {
     }
 }
 
-/// One lock per job or index entry, more or less. There are more stripes than any likely number of submitters, because
-/// a stripe is held during an fsync.
+/// Locks of jobs and index entries, in stripes. There are more stripes than any likely number of submitters,
+/// because a stripe is held during an fsync.
 pub(super) struct Locks {
     stripes: Vec<Mutex<()>>,
     /// Unfinished jobs that this process wrote last, so that neither a compare-and-set nor the fence of a writer
@@ -45,7 +45,7 @@ pub(super) struct Locks {
     known: Mutex<FxHashMap<JobId, Known>>,
 }
 
-/// The known state of a job without a look at its record.
+/// The state of a job that is known without reading its record.
 #[derive(Debug, Clone)]
 struct Known {
     revision: u64,
@@ -55,7 +55,7 @@ struct Known {
     spec: Arc<JobSpec>,
 }
 
-/// The things that a job may have beside its record.
+/// The entries that a job may have beside its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Beside {
     pub(super) checkpoint: bool,
@@ -64,9 +64,9 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    /// Of a new job.
+    /// A new job has none.
     const NOTHING: Self = Self { checkpoint: false, note: false };
-    /// Of a job from an earlier process, which is not known.
+    /// A job of an earlier process may have any.
     pub(super) const ANYTHING: Self = Self { checkpoint: true, note: true };
 }
 
@@ -101,19 +101,19 @@ impl Locks {
         self.stripes.get(Self::stripe(id)).and_then(Mutex::try_lock)
     }
 
-    /// Locks all of them, in the order of the stripes, so that two callers cannot wait for each other.
+    /// Takes all these locks in the order of the stripes, so that two callers cannot wait for each other.
     pub(super) fn all(&self, mut stripes: Vec<usize>) -> Held<'_> {
         stripes.sort_unstable();
         stripes.dedup();
         stripes.into_iter().filter_map(|stripe| self.stripes.get(stripe)).map(Mutex::lock).collect()
     }
 
-    /// Whether the attempt is known to run; if not, the record knows.
+    /// Whether the attempt is known to run. If it is not known, the caller reads the record.
     pub(super) fn is_running(&self, key: SegmentKey) -> bool {
         self.known.lock().get(&key.job).is_some_and(|known| known.running && known.attempt == key.attempt)
     }
 
-    /// The known revision of an unfinished job, and what it has; if there is none, the record has it.
+    /// The known revision of an unfinished job and its entries; `None` if the caller has to read the record.
     pub(super) fn known(&self, job: JobId) -> Option<(u64, Beside)> {
         self.known.lock().get(&job).map(|known| (known.revision, known.beside))
     }
@@ -152,7 +152,7 @@ impl Locks {
         }
     }
 
-    /// Forgets a job whose record may have changed or not. The caller holds its lock.
+    /// Forgets a job after a write whose outcome is unknown. The caller holds its lock.
     pub(super) fn forget(&self, job: JobId) {
         self.known.lock().remove(&job);
     }

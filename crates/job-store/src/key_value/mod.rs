@@ -1,9 +1,9 @@
 //! [`KeyValueStore`]: jobs and rows in any ordered key-value engine, over a small [adaptor](KeyValue).
 //!
-//! `RocksStore` and `RedbStore` are this store over two engines. An engine of your own, or another version of RocksDB,
-//! needs an adaptor. It has point reads, scans, and batches that are made whole or not at all. Keys, blocks, locks,
-//! the compare of revisions and caches are here. [`conformance`](crate::conformance) is the test of an adaptor.
-//! `examples/fjall_store.rs` is a whole one, for fjall; this one is for a map:
+//! `RocksStore` and `RedbStore` are this store over two engines. Another engine, or another version of RocksDB,
+//! needs an adaptor: point reads, scans, and batches that are made whole or not at all. The rest is here: keys,
+//! blocks, locks, the compare of revisions, and caches. [`conformance`](crate::conformance) tests an adaptor.
+//! `examples/fjall_store.rs` is a whole adaptor, for fjall; this one is for a map:
 //!
 //! ```
 #![doc = include_str!("../../examples/btree_map.rs")]
@@ -72,11 +72,13 @@ impl<K: KeyValue> fmt::Debug for KeyValueStore<K> {
 }
 
 impl<K: KeyValue> KeyValueStore<K> {
-    /// The store in an engine; in an empty one a new store. A store of an earlier version is brought up to date once,
-    /// which reads every job. Opened for reading only, it stays as it is, and its lists by a filter cost every job.
+    /// Opens the store in an engine; an empty engine gets a new store. A store of an earlier version is brought up
+    /// to date once, which reads every job. If the engine is read-only, the store stays as it is, and each
+    /// filtered list costs a read of every job.
     ///
     /// # Errors
-    /// `Format` when another version wrote it, or it is to be read only and no store; `Corrupt` when it is damaged.
+    /// `Format` when a later version wrote the store, or when a read-only engine has no store. `Corrupt` when it
+    /// is damaged.
     pub fn new(kv: K) -> Result<Self, StoreError> {
         let facts = kv.facts();
         let index = format::check(&kv, !facts.read_only)?;
@@ -98,23 +100,23 @@ impl<K: KeyValue> KeyValueStore<K> {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// The engine that the store is in.
+    /// The engine of the store.
     #[must_use]
     pub fn engine(&self) -> &K {
         &self.inner.kv
     }
 
-    /// The engine, as it is asked by a call.
+    /// The engine's present state, for the reads of a call.
     fn latest(&self, call: Call) -> Result<K::View<'_>, StoreError> {
         self.inner.kv.latest().map_err(|error| call.failed(error))
     }
 
-    /// Asked before any lock.
+    /// Checks the process before the call takes any lock.
     fn enter(&self, call: Call) -> Result<(), StoreError> {
         self.inner.kv.check_process().map_err(|error| call.failed(error))
     }
 
-    /// Nothing that was read of the job before counts from here on. The caller holds its lock.
+    /// Clears the cached record, result and block places of the job. The caller holds its lock.
     fn forget(&self, job: JobId) {
         self.inner.records.forget(job);
         self.inner.results.forget(job);
@@ -122,7 +124,7 @@ impl<K: KeyValue> KeyValueStore<K> {
     }
 }
 
-/// Hands over again what was dropped before the store was closed or died.
+/// Reclaims again the rows that were dropped before the store was closed or died.
 fn reclaim(kv: &impl KeyValue) -> Result<(), StoreError> {
     let call = Call::of("open the store");
     let view = kv.latest().map_err(|error| call.failed(error))?;

@@ -29,7 +29,7 @@ impl<K: KeyValue> ResultStore for KeyValueStore<K> {
         self.enter(call)?;
         let records: Vec<&JobRecord> = ends.iter().map(|(next, _)| *next).collect();
         let mut staged = self.stage(call, self.lock_with_work(records.iter().copied()))?;
-        // Kind after kind, because keys that come in order cost a memtable a third of others.
+        // Each kind of key in turn: keys in order cost a memtable a third of keys in another order.
         let mut replaced = Vec::with_capacity(ends.len());
         for (next, _) in ends {
             contract::check_complete(next)?;
@@ -55,7 +55,7 @@ impl<K: KeyValue> ResultStore for KeyValueStore<K> {
         if let Some(result) = self.inner.results.get(id) {
             return Ok(Some(result));
         }
-        // As for records: under the lock, or just read.
+        // As for records: with the lock the result may be cached, without it it is only read.
         let held = self.inner.locks.try_job(id);
         let call = Call::on("read the result", id);
         let view = self.latest(call)?;
@@ -91,7 +91,7 @@ impl<K: KeyValue> ResultStore for KeyValueStore<K> {
     fn blocks(&self, key: SegmentKey, each: &mut EachBlock<'_>) -> Result<(), StoreError> {
         let call = Call::on("read rows", key.job);
         let (from, to) = (key.block_key(0), key.block_key(u64::MAX));
-        // Everything once: the blocks that pages are read from stay in memory.
+        // A scan of everything must not displace the cached blocks of pages.
         let all = Scan { table: Table::Rows, keys: &from..&to, order: Order::Ascending, again: false };
         let mut next = 0;
         call.scan(&self.latest(call)?, &all, |at, bytes| {
@@ -141,9 +141,9 @@ impl<K: KeyValue> ResultStore for KeyValueStore<K> {
 }
 
 impl<K: KeyValue> KeyValueStore<K> {
-    /// Reads the first of the wanted rows, known to be in the block that ends before `end`. Returns the row after
-    /// them, the end of `wanted` when `each` has enough, and nothing if the block is gone. A point read costs a third
-    /// of a scan.
+    /// Reads the first wanted rows, which are in the block that ends before `end`. Returns the row after them, the
+    /// end of `wanted` if `each` has enough, and `None` if the block is gone. A point read costs a third of a
+    /// scan.
     fn read_block(
         &self,
         view: &K::View<'_>,
@@ -185,7 +185,7 @@ impl<K: KeyValue> KeyValueStore<K> {
         Ok(done)
     }
 
-    /// The wanted rows in a block, which is as it was written: the engine or we have looked.
+    /// The wanted rows of a block. Either the engine or this call has compared a checksum.
     fn cut<'b>(
         &self,
         key: SegmentKey,
@@ -201,7 +201,7 @@ impl<K: KeyValue> KeyValueStore<K> {
         contract::cut(key, end, bytes, wanted)
     }
 
-    /// Whether the attempt may write at this moment; cheap while it runs.
+    /// Checks that the attempt may write at this moment. Cheap while the attempt runs.
     pub(super) fn fence(&self, key: SegmentKey) -> Result<(), StoreError> {
         if self.inner.locks.is_running(key) {
             return Ok(());
@@ -210,7 +210,7 @@ impl<K: KeyValue> KeyValueStore<K> {
         self.check_attempt(key, &held)
     }
 
-    /// Whether the attempt may write as long as the caller holds the job's lock.
+    /// Checks that the attempt may write as long as the caller holds the job's lock.
     pub(super) fn check_attempt(&self, key: SegmentKey, _held: &Held<'_>) -> Result<(), StoreError> {
         if self.inner.locks.is_running(key) {
             return Ok(());
@@ -225,7 +225,7 @@ impl<K: KeyValue> KeyValueStore<K> {
     }
 }
 
-/// The engine's own word on a block it could not load, with the rows that are lost by it.
+/// The engine's error about a block that it could not load, with the rows that are lost.
 fn damaged(key: SegmentKey, rows: &Range<u64>, error: StoreError) -> StoreError {
     if error.kind == ErrorKind::Corrupt {
         key.corrupt(rows, error.detail)

@@ -1,4 +1,4 @@
-//! Runs of a large segment, on their way into the table.
+//! Runs of a large segment that are not part of the table yet.
 
 use std::{
     sync::{
@@ -44,7 +44,7 @@ impl Run {
             return Ok(());
         }
         let call = Call::on(OPERATION, key.job);
-        // The job's lock is not held meanwhile.
+        // The run is sealed without the job's lock, because that waits for the disk.
         self.run.seal().map_err(|error| call.failed(error))?;
         let held = store.inner.locks.job(key.job);
         store.check_attempt(key, &held)?;
@@ -52,20 +52,20 @@ impl Run {
     }
 }
 
-/// A thread that makes runs part of the store, in the order they come.
+/// A thread that makes runs part of the store, in the order in which they are sent.
 pub(super) struct Publisher {
     queue: Option<SyncSender<(Run, u64)>>,
     thread: Option<JoinHandle<Result<(), StoreError>>>,
 }
 
 impl Publisher {
-    /// `None` when there is no thread to be had; then the writer publishes by itself.
+    /// `None` when the system starts no thread; then the writer publishes by itself.
     pub(super) fn start<K: KeyValue>(
         store: &KeyValueStore<K>,
         key: SegmentKey,
         visible: &Arc<AtomicU64>,
     ) -> Option<Self> {
-        // One run in hand, one waiting: a disk that is slower than the writer holds it back.
+        // The thread has one run in hand and one in the queue. A writer that is faster than the disk waits.
         let (queue, runs) = mpsc::sync_channel::<(Run, u64)>(1);
         let (store, visible) = (store.clone(), Arc::clone(visible));
         let work = move || {
@@ -98,7 +98,7 @@ impl Publisher {
 }
 
 impl Drop for Publisher {
-    /// A writer that gives up leaves no thread with a hand on the store.
+    /// The drop of a writer waits for its thread, so that none uses the store afterwards.
     fn drop(&mut self) {
         let _ = self.join();
     }

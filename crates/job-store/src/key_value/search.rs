@@ -1,4 +1,4 @@
-//! Lists of jobs by what they have in common.
+//! Lists of jobs by a filter.
 
 use std::{cmp::Reverse, ops::ControlFlow};
 
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(super) struct Search<'f> {
     pub(super) filter: &'f JobFilter,
-    /// Older jobs are on the page.
+    /// The page has jobs that are older than this one.
     pub(super) before: Option<JobId>,
     /// The most jobs on it.
     pub(super) limit: usize,
@@ -23,14 +23,14 @@ pub(super) struct Search<'f> {
 const CALL: Call = Call::of("list");
 
 impl Search<'_> {
-    /// The page, all of it of one state of the store: a job that ends at this moment is on it once.
+    /// The page, from one view of the store. A job that ends at this moment is on it once.
     pub(super) fn run<K: KeyValue>(self, store: &KeyValueStore<K>) -> Result<Vec<Listed>, StoreError> {
         if self.limit == 0 {
             return Ok(Vec::new());
         }
         let view = store.inner.kv.view().map_err(|error| CALL.failed(error))?;
         let mut found = self.finished(&view)?;
-        // Older ones are not on a page that is full.
+        // A full page has no room for older jobs.
         let from = found.last().map(|last| last.id).filter(|_| found.len() == self.limit);
         found.extend(self.unfinished(store, &view, from)?);
         found.sort_by_key(|listed| Reverse(listed.id));
@@ -38,7 +38,7 @@ impl Search<'_> {
         Ok(found)
     }
 
-    /// Complete jobs, as the index leads to them.
+    /// The complete jobs that the index leads to.
     fn finished(self, view: &impl View) -> Result<Vec<Listed>, StoreError> {
         let leads = self.leads(view)?;
         let (mut found, mut before) = (Vec::new(), self.before);
@@ -83,7 +83,7 @@ impl Search<'_> {
         let mut found = Vec::new();
         CALL.scan(view, &newest_first, |key, _| {
             let id = CALL.id_in(key)?;
-            // A request never changes, so most jobs of others need not be read.
+            // A request never changes, so the records of most jobs that do not match need not be read.
             if store.inner.locks.spec(id).is_none_or(|spec| self.filter.takes_spec(&spec)) {
                 found.extend(self.job(view, id)?);
             }
@@ -103,7 +103,7 @@ impl Search<'_> {
     }
 }
 
-/// The newest of the jobs that these lead to.
+/// The newest of the jobs under these prefixes.
 fn newest(
     view: &impl View,
     leads: &[Vec<u8>],
@@ -127,7 +127,7 @@ fn newest(
     Ok(ids)
 }
 
-/// The kinds of which there are complete jobs. Cost: a look for each.
+/// The kinds of the complete jobs. Cost: one look-up for each kind.
 fn kinds(view: &impl View) -> Result<Vec<Vec<u8>>, StoreError> {
     let mut kinds: Vec<Vec<u8>> = Vec::new();
     loop {

@@ -17,8 +17,8 @@ use crate::{Durability, ErrorKind, SealedBlock, SegmentKey, SegmentWriter, Store
 
 pub(super) const OPERATION: &str = "append rows";
 
-/// A segment starts in memory. One that stays small is put in one batch. One that grows is put batch by batch. Where
-/// the engine has [runs](KeyValue::sorted_run), it is written to one after the other, and each becomes part of the
+/// A segment starts in memory. A small one is put in one batch. A growing one is put batch by batch. Where the
+/// engine has [runs](KeyValue::sorted_run), it is written to one run after another, and each becomes part of the
 /// store when it is full.
 pub(super) struct Segment<K: KeyValue> {
     tally: Tally,
@@ -26,11 +26,11 @@ pub(super) struct Segment<K: KeyValue> {
     /// Rows of blocks in `gathered`.
     pending: u64,
     visible: Arc<AtomicU64>,
-    /// Of segments of more than one run.
+    /// `Some` once the segment has more than one run.
     publisher: Option<Publisher>,
-    /// A failed write leaves a gap: the segment takes no more.
+    /// The error of a failed write. It leaves a gap, so the segment takes no more rows.
     failed: Option<StoreError>,
-    /// The last field: a run has a hand on the engine, which closes with the store.
+    /// The last field, so that it is dropped last: a run uses the engine, which closes with the store.
     store: KeyValueStore<K>,
 }
 
@@ -70,14 +70,14 @@ impl<K: KeyValue> Segment<K> {
             Gathered::Run(run) => {
                 run.put(call, &block.block_key(), block.bytes)?;
                 if run.bytes() >= facts.run_bytes
-                    // The rest of a large segment stays large: no second gathering in memory.
+                    // The rest of a large segment goes into another run, and is not gathered in memory again.
                     && let Some(next) = Run::new(&self.store.inner.kv, call)?
                 {
                     let full = mem::replace(run, next);
                     self.hand_over(full)?;
                 }
             }
-            // Most segments are of one or a few blocks, so nothing is reserved ahead.
+            // Most segments have one or a few blocks, so nothing is reserved ahead.
             Gathered::Memory { blocks, bytes } => {
                 blocks.push((block.block_key(), block.bytes.len()));
                 bytes.extend_from_slice(block.bytes);
@@ -94,7 +94,7 @@ impl<K: KeyValue> Segment<K> {
         Ok(())
     }
 
-    /// Publishes a full run while the next one is being written: its sync would stop the writer.
+    /// Publishes a full run while the next one is written: its sync would block the writer.
     fn hand_over(&mut self, run: Run) -> Result<(), StoreError> {
         let rows = mem::take(&mut self.pending);
         if self.publisher.is_none() {
@@ -108,7 +108,7 @@ impl<K: KeyValue> Segment<K> {
         if publisher.send(run, rows) {
             return Ok(());
         }
-        // Its thread has ended, which only an error makes it do.
+        // The thread ends only after an error.
         self.wait_for_runs()?;
         Err(self.call().failed(StoreError::new(ErrorKind::Unavailable, "", "a run of rows was lost")))
     }
@@ -118,7 +118,7 @@ impl<K: KeyValue> Segment<K> {
         self.publisher.take().map_or(Ok(()), Publisher::end)
     }
 
-    /// Makes all that was gathered part of the store.
+    /// Makes all gathered rows part of the store.
     fn publish(&mut self) -> Result<(), StoreError> {
         self.wait_for_runs()?;
         match mem::replace(&mut self.gathered, Gathered::nothing()) {
@@ -135,7 +135,7 @@ impl<K: KeyValue> Segment<K> {
         for (key, value) in each(blocks, bytes) {
             batch.put(Table::Rows, key, value);
         }
-        // Held from the fence to the write, so that an attempt cannot end between them.
+        // The lock is held from the fence to the write, so that an attempt cannot end between them.
         let held = self.store.inner.locks.job(self.tally.key().job);
         self.store.check_attempt(self.tally.key(), &held)?;
         self.store.write(batch, Durability::Buffered, self.call())
@@ -148,7 +148,7 @@ impl<K: KeyValue> Segment<K> {
     }
 }
 
-/// The blocks of a gathering: their bytes lie one after the other.
+/// The gathered blocks. Their bytes lie one after the other.
 fn each<'a>(blocks: &'a [([u8; 32], usize)], bytes: &'a [u8]) -> impl Iterator<Item = (&'a [u8; 32], &'a [u8])> {
     blocks.iter().scan(bytes, |rest, (key, length)| {
         let (value, after) = rest.split_at_checked(*length)?;
@@ -178,7 +178,7 @@ impl<K: KeyValue> SegmentWriter for Segment<K> {
                 self.hand_over(run).inspect_err(|error| self.failed = Some(error.clone()))?;
                 Ok(true)
             }
-            // One batch, which is soon put.
+            // One batch in memory is put at once.
             memory @ Gathered::Memory { .. } => {
                 self.gathered = memory;
                 Ok(false)
@@ -194,7 +194,7 @@ impl<K: KeyValue> SegmentWriter for Segment<K> {
 }
 
 impl<K: KeyValue> Drop for Segment<K> {
-    /// A forked process leaves the runs, and the thread that it does not have, to the one that writes them.
+    /// A forked process does not have the thread, and leaves the runs to the process that writes them.
     fn drop(&mut self) {
         if self.store.enter(self.call()).is_err() {
             mem::forget(mem::replace(&mut self.gathered, Gathered::nothing()));

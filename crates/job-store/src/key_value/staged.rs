@@ -1,4 +1,4 @@
-//! [`Staged`]: a change of a store on its way: read, compared and written under locks.
+//! [`Staged`]: the changes of one call, which are read, compared and written under locks.
 
 use std::ops::ControlFlow;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{Durability, StoreError, codec, contract};
 
-/// The changes of a caller that alone changes the same jobs and the entries that find them.
+/// The changes of one call, which holds the locks of the jobs and of the entries that lead to them.
 pub(super) struct Staged<'k, K: KeyValue> {
     pub(super) store: &'k KeyValueStore<K>,
     pub(super) call: Call,
@@ -38,7 +38,7 @@ impl<K: KeyValue> KeyValueStore<K> {
         Ok(Staged { store: self, call, view, batch, dropped: Vec::new(), change: Change::default(), held })
     }
 
-    /// Locks jobs and the entries that their work will have in the index.
+    /// Locks jobs and the index entries of their work.
     pub(super) fn lock_with_work<'r>(&self, records: impl Iterator<Item = &'r JobRecord>) -> Held<'_> {
         self.inner.locks.all(records.flat_map(stripes).collect())
     }
@@ -52,7 +52,7 @@ impl<K: KeyValue> KeyValueStore<K> {
     }
 }
 
-/// The locks of a job and of what finds it.
+/// The locks of a job and of the entries that lead to it.
 fn stripes(record: &JobRecord) -> impl Iterator<Item = usize> {
     let key = record.spec.options().idempotency_key.as_ref();
     let name = key.map(|key| Locks::stripe(keys::idempotency(record.spec.graph(), key)));
@@ -61,7 +61,7 @@ fn stripes(record: &JobRecord) -> impl Iterator<Item = usize> {
 }
 
 impl<K: KeyValue> Staged<'_, K> {
-    /// Writes all of it, and calls `settle` with whether that went well before the locks are let go.
+    /// Writes all changes, and calls `settle` with the success before it releases the locks.
     pub(super) fn commit(self, durability: Durability, settle: impl FnOnce(bool)) -> Result<(), StoreError> {
         let Self { store, call, view, batch, dropped, change, held } = self;
         drop(view);
@@ -106,18 +106,18 @@ impl<K: KeyValue> Staged<'_, K> {
         Ok(Replaced { ends: next.state.is_complete() && unfinished, beside })
     }
 
-    /// Stages what else changes when a job ends.
+    /// Stages the other changes of a job's end.
     pub(super) fn end(&mut self, job: JobId, replaced: &Replaced) -> Result<(), StoreError> {
         if !replaced.ends {
             return Ok(());
         }
-        // Put once, deleted once. In a tree of sorted runs the two vanish together at the next flush. So a list of the
-        // unfinished jobs never reads past the finished ones.
+        // The key was put once. In a tree of sorted runs it vanishes together with this deletion at the next
+        // flush. So a list of the unfinished jobs never reads past the finished ones.
         self.batch.delete_once(Table::Jobs, &keys::key(keys::UNFINISHED, job));
         if replaced.beside.checkpoint { self.drop_checkpoint(job) } else { Ok(()) }
     }
 
-    /// Stages the entries of those of these jobs that end.
+    /// Stages the index entries of the jobs that end.
     pub(super) fn index_ends<'r>(
         &mut self,
         replaced: impl Iterator<Item = (&'r JobRecord, &'r Replaced)>,
@@ -127,7 +127,7 @@ impl<K: KeyValue> Staged<'_, K> {
         self.index(&ended)
     }
 
-    /// Stages the end of a job's checkpoint, unless it has none: a deletion costs more than the look.
+    /// Stages the deletion of a job's checkpoint, if it has one: a deletion costs more than the look-up.
     fn drop_checkpoint(&mut self, job: JobId) -> Result<(), StoreError> {
         if self.call.about(job).value(&self.view, Table::Checkpoints, job.as_bytes())?.is_some() {
             self.batch.delete(Table::Checkpoints, job.as_bytes());
@@ -135,7 +135,7 @@ impl<K: KeyValue> Staged<'_, K> {
         Ok(())
     }
 
-    /// Stages a removal: the record, and what finds it and keeps it.
+    /// Stages a removal: the record, and the entries that find it and keep it.
     pub(super) fn remove(&mut self, record: &JobRecord) -> Result<(), StoreError> {
         for group in [keys::RECORD, keys::RESULT] {
             self.batch.delete(Table::Jobs, &keys::key(group, record.id));
@@ -146,14 +146,14 @@ impl<K: KeyValue> Staged<'_, K> {
         }
         self.unindex(record)?;
         if let Some(key) = &record.spec.options().idempotency_key {
-            // Another may have it, since this one has failed.
+            // Another job may have the key, since this one has failed.
             self.delete_if_of(&keys::idempotency(record.spec.graph(), key), record.id)?;
         }
         if let Some(work) = contract::work_hash(&record.spec) {
             self.delete_if_of(&keys::work(work), record.id)?;
         }
         if record.size.rows > 0 {
-            // No look at the rows: it could mean a block from the disk.
+            // The rows are not looked up, since that could read a block from the disk.
             self.delete_rows(record.id, u32::MAX);
             return Ok(());
         }
@@ -167,8 +167,8 @@ impl<K: KeyValue> Staged<'_, K> {
         Ok(())
     }
 
-    /// Stages the removal of a job whose record cannot be read. Its record does not say what finds it, so every such
-    /// entry is looked at.
+    /// Stages the removal of an unreadable job. Its record does not say which entries lead to it, so every such
+    /// entry is read.
     pub(super) fn remove_unreadable(&mut self, id: JobId) -> Result<(), StoreError> {
         self.unindex_unreadable(id)?;
         let Self { call, view, batch, .. } = self;
@@ -194,11 +194,11 @@ impl<K: KeyValue> Staged<'_, K> {
         Ok(())
     }
 
-    /// Stages the end of the rows of `0..=attempt`, unless there are none: the deletion of a range costs every reader. Says
-    /// whether it did.
+    /// Stages the deletion of the rows of `0..=attempt`, if there are any: a deleted range costs every reader.
+    /// Returns whether it did.
     pub(super) fn drop_rows(&mut self, job: JobId, attempt: u32) -> Result<bool, StoreError> {
         let range = keys::blocks_until(job, attempt);
-        // Only whether there is a key: its value need not stay in memory.
+        // The scan only asks whether there is a key, so its value need not stay in memory.
         let keys = range.start.as_slice()..range.end.as_slice();
         let rows = Scan { table: Table::Rows, keys, order: Order::Ascending, again: false };
         let mut any = false;

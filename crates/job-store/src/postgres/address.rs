@@ -1,4 +1,4 @@
-//! [`Address`]: where the database is, and whether it is spoken to by TLS.
+//! [`Address`]: the hosts of the database, and whether connections use TLS.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -25,7 +25,7 @@ use tokio_postgres::{
 
 use super::{failure::Failed, settings::Settings};
 
-/// The server's messages that answer no call. Nothing moves on a connection unless this is polled.
+/// The messages of the server that answer no call. A connection makes progress only while this stream is polled.
 pub(super) type Messages = BoxStream<'static, Result<AsyncMessage, Error>>;
 
 type Connected = (Client, Messages);
@@ -36,11 +36,11 @@ const NO_TLS: &str = "the URL of the database asks for TLS (`sslmode`), which th
 
 #[derive(Clone)]
 pub(super) struct Address {
-    /// One for each host that the URL names.
+    /// The settings for each host of the URL.
     hosts: Vec<Config>,
-    /// The host that answered last is asked first.
+    /// The index of the host that answered last, which is asked first.
     last: Arc<AtomicUsize>,
-    /// A standby will not do.
+    /// Whether the host must take writes, so that a standby is refused.
     writes: bool,
     #[cfg(feature = "tls")]
     tls: Option<super::tls::Tls>,
@@ -57,7 +57,7 @@ impl Address {
         if config.get_application_name().is_none() {
             config.application_name("job-engine");
         }
-        // A peer that vanished without a word is noticed in half a minute, not after the hours that systems take.
+        // A peer that has vanished is noticed in half a minute, not after the hours that systems take.
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(Duration::from_secs(15));
         }
@@ -65,7 +65,8 @@ impl Address {
         if config.get_keepalives_interval().is_none() {
             config.keepalives_interval(Duration::from_secs(5));
         }
-        // Asked of the server itself: a role may have set what the driver would ask for.
+        // The server itself is asked whether it takes writes, since a role may override the setting that the
+        // driver asks for.
         let wanted = config.get_target_session_attrs();
         let is_list = config.get_hosts().len().max(config.get_hostaddrs().len()) > 1;
         let writes = wanted == TargetSessionAttrs::ReadWrite || (is_list && wanted == TargetSessionAttrs::Any);
@@ -86,8 +87,9 @@ impl Address {
         return if is_plain { Ok(Self { hosts, last, writes }) } else { Err(NO_TLS.to_owned()) };
     }
 
-    /// The first host that answers, and of several one that takes writes. Each has its share of the time that is left,
-    /// so a host that drops everything silently does not keep the others from being asked.
+    /// Connects to the first host that answers; of several hosts, to the first that takes writes. Each host gets
+    /// its share of the remaining time. So a host that drops packets silently does not keep the others from being
+    /// asked.
     pub(super) async fn connect(&self, deadline: Instant) -> Result<Connected, Failed> {
         let (count, first) = (self.hosts.len(), self.last.load(Ordering::Relaxed));
         let mut failed = Failed::Late;
@@ -99,7 +101,7 @@ impl Address {
                     self.last.store(at, Ordering::Relaxed);
                     return Ok(connected);
                 }
-                // An error that a host answered tells more than a time-out does.
+                // The error of a host that answered is better than a time-out.
                 Err(Failed::Late) => {}
                 Err(other) => failed = other,
             }
@@ -107,7 +109,7 @@ impl Address {
         Err(failed)
     }
 
-    /// As [`connect`](Self::connect), of the machines that have the name of one host.
+    /// As [`connect`](Self::connect), for the machines that one host name stands for.
     async fn connect_to(&self, host: &Config, deadline: Instant) -> Result<Connected, Failed> {
         let machines = timeout_at(deadline.into(), machines(host)).await.map_err(|_| Failed::Late)?;
         let count = machines.len();
@@ -140,14 +142,14 @@ impl Address {
     }
 }
 
-/// The time at which one of this number of hosts has to have answered.
+/// The deadline for one of `count` hosts.
 fn share(deadline: Instant, count: usize) -> Instant {
     let now = Instant::now();
     let count = u32::try_from(count).unwrap_or(u32::MAX).max(1);
     now + deadline.saturating_duration_since(now) / count
 }
 
-/// Asked by itself: what a session is set to says nothing of the server.
+/// The server is asked directly, since the settings of a session may say something else.
 async fn is_standby(client: &Client, messages: &mut Messages) -> Result<bool, Failed> {
     let drive = async { while let Some(Ok(_)) = messages.next().await {} };
     tokio::select! {
@@ -155,16 +157,16 @@ async fn is_standby(client: &Client, messages: &mut Messages) -> Result<bool, Fa
             let answer = answer.map_err(Failed::Database)?;
             Ok(answer.iter().any(|said| matches!(said, SimpleQueryMessage::Row(row) if row.get(0) == Some("t"))))
         }
-        // The connection has ended, which the first call will notice.
+        // The connection has ended. The first call will notice.
         () = drive => Ok(false),
     }
 }
 
-/// Where the host is: the driver would give each of its machines as long as all of them have.
+/// The machines of a host. The driver would give each of them the time of all.
 async fn machines(host: &Config) -> Vec<Config> {
     let port = host.get_ports().first().copied().unwrap_or(5432);
     let ([Host::Tcp(name)], []) = (host.get_hosts(), host.get_hostaddrs()) else { return vec![host.clone()] };
-    // One that has no address is left to the driver, which says so.
+    // A name without an address is left to the driver, which reports it.
     let found: Vec<IpAddr> = match name.parse() {
         Ok(address) => vec![address],
         Err(_) => net::lookup_host((name.as_str(), port))
@@ -185,7 +187,7 @@ async fn machines(host: &Config) -> Vec<Config> {
     found.into_iter().map(at).collect()
 }
 
-/// One for each host, with its port.
+/// The settings for each host alone, with its port.
 fn one_by_one(config: &Config) -> Result<Vec<Config>, String> {
     let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
     let count = hosts.len().max(addresses.len());
@@ -213,7 +215,7 @@ fn one_by_one(config: &Config) -> Result<Vec<Config>, String> {
     Ok((0..count).map(one).collect())
 }
 
-/// The driver has no way to take a host out.
+/// A copy of the settings without hosts: the driver cannot remove a host.
 fn without_hosts(config: &Config) -> Config {
     let mut bare = Config::new();
     if let Some(user) = config.get_user() {

@@ -1,9 +1,9 @@
-//! [`Ahead`]: where a claim begins to look, when entries of jobs that are gone are in its way.
+//! [`Ahead`]: where a claim begins in the queue, when many entries of jobs that are gone lie at its front.
 //!
-//! A claimed job leaves an entry in the index of waiting jobs until a vacuum removes it. An open snapshot (`pg_dump`)
-//! keeps all these entries, in front of the jobs that wait, and each claim looks at every one. Then claims begin at
-//! the first job that the last claim found. They pass over a job that another engine puts back with a lower id. So one
-//! claim in a while, 5 s at most, looks at everything.
+//! A claimed job leaves an entry in the index of waiting jobs until a vacuum removes it. An open snapshot
+//! (`pg_dump`) keeps all these entries in front of the waiting jobs, and each claim reads every one. Then claims
+//! begin at the first job that the last claim found. Such a claim misses a job that another engine puts back with
+//! a lower id. So a claim reads everything again at least every 5 s.
 
 use std::{
     collections::HashMap,
@@ -17,14 +17,15 @@ use uuid::Uuid;
 
 use super::{kind_bytes, sharing::CLAIM, uuid};
 
-/// A look that takes longer has something in its way. One alone may have been unlucky.
+/// A claim that takes longer is slow. Two slow ones in a row show that dead entries are in the way.
 const SLOW: Duration = Duration::from_millis(20);
-/// Between two looks at everything. The longest holds for a look that a network or a paused process held up, too.
+/// The time between two claims that read everything. The maximum also bounds it after a claim that was slow
+/// because of a network or a paused process.
 const PATIENCE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(5);
 
-/// `CLAIM` that looks, for each kind, at the jobs above a priority, then at those of it from an id on, then at those
-/// below. It looks further only while there are too few. It leaves ended leases to a look at everything: their index
-/// has such entries too.
+/// `CLAIM` that reads, for each kind, the jobs above a priority, then those of that priority from an id on, then
+/// those below. It reads on only while it has too few. It does not take jobs whose lease has ended, because their
+/// index has dead entries too.
 pub(super) static CLAIM_AHEAD: LazyLock<String> = LazyLock::new(|| ahead(CLAIM));
 
 fn ahead(claim: &str) -> String {
@@ -51,33 +52,33 @@ fn ahead(claim: &str) -> String {
 /// A place in the order of a kind's jobs: its priority and its id.
 pub(super) type Place = (i16, Uuid);
 
-/// Pure: where the next claim begins.
+/// Decides where the next claim begins. Pure.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
-    /// How many looks at everything, one after the other, were slow.
+    /// How many claims in a row that read everything were slow.
     slow: u32,
-    /// Until when claims begin further on.
+    /// Until when claims begin at the noted places.
     until: Option<Instant>,
     places: HashMap<Vec<u8>, Place>,
 }
 
 impl Ahead {
-    /// The place of each kind, or `None` to look at everything.
+    /// The place of each kind; `None` if the claim has to read everything.
     pub(super) fn places(&self, kinds: &[Vec<u8>], now: Instant) -> Option<Vec<Place>> {
         if self.until.is_none_or(|until| now >= until) {
             return None;
         }
-        // Of a kind that nothing is known of, everything.
+        // A kind without a place is read from its beginning.
         let place = |kind| self.places.get(kind).copied().unwrap_or((i16::MIN, Uuid::nil()));
         Some(kinds.iter().map(place).collect())
     }
 
-    /// Whether [`Ahead::note`] has to hear of a look.
+    /// Whether [`Ahead::note`] has to be called for a claim.
     pub(super) fn wants(&self, whole: bool, took: Duration) -> bool {
         !whole || took >= SLOW || self.slow > 0
     }
 
-    /// Notes what a look has found, and how long it took.
+    /// Notes the jobs that a claim found, and how long it took.
     pub(super) fn note(&mut self, whole: bool, took: Duration, now: Instant, found: &[(Vec<u8>, Place)]) {
         match (whole, took >= SLOW) {
             (true, true) => {
@@ -86,7 +87,7 @@ impl Ahead {
                 self.until = (self.slow > 1).then(|| now + pause);
             }
             (false, false) => {}
-            // Nothing is in the way any more, or it is something else.
+            // Either the dead entries are gone, or something else is slow.
             (true, false) | (false, true) => return self.forget(),
         }
         for (kind, place) in first_of_the_lowest(found) {
@@ -94,7 +95,7 @@ impl Ahead {
         }
     }
 
-    /// Notes that jobs wait: one before the place of its kind has to be found.
+    /// Notes jobs that wait. If one of them is before the place of its kind, the next claim reads everything.
     pub(super) fn back(&mut self, records: &[JobRecord]) {
         let is_before = |record: &JobRecord| {
             let place = self.places.get(&kind_bytes(record.spec.kind()));
@@ -105,13 +106,13 @@ impl Ahead {
         }
     }
 
-    /// The next claim looks at everything.
+    /// Forgets all places, so that the next claim reads everything.
     pub(super) fn forget(&mut self) {
         *self = Self::default();
     }
 }
 
-/// Of each kind the first job of the lowest priority: all better ones were found, so none is left before it.
+/// The first job of the lowest found priority, for each kind. All jobs before it were found.
 fn first_of_the_lowest(found: &[(Vec<u8>, Place)]) -> HashMap<Vec<u8>, Place> {
     let mut first: HashMap<Vec<u8>, Place> = HashMap::new();
     for (kind, (priority, job)) in found {
@@ -146,7 +147,7 @@ mod tests {
         [b"v".to_vec(), b"e".to_vec()]
     }
 
-    /// After two slow looks that found vertex filters of two priorities.
+    /// The state after two slow claims that found vertex filters of two priorities.
     fn further_on(now: Instant) -> Ahead {
         let mut ahead = Ahead::default();
         let [v, _] = kinds();
@@ -177,14 +178,14 @@ mod tests {
         let mut ahead = further_on(now);
         ahead.note(false, FAST, now, &[(v, (0, id(7)))]);
         assert_eq!(ahead.places(&kinds(), now), Some(vec![(0, id(7)), EVERYTHING]));
-        // Jobs that others put back are found, also beside others that wait; a look takes a tenth of the time.
+        // The pause is ten times the duration of the claim, so reading everything takes a tenth of the time.
         assert!(ahead.places(&kinds(), now + LONG * 9).is_some());
         assert_eq!(ahead.places(&kinds(), now + LONG * 10), None);
-        // A look that was held up for long is followed by another as soon.
+        // After a claim that was held up for long, the pause is at most the maximum.
         let mut held = further_on(now);
         held.note(true, LONG * 60, now, &[]);
         assert_eq!(held.places(&kinds(), now + LONG * 10), None);
-        // Slow although it began further on: that was no help.
+        // The claim is slow although it began further on, so dead entries are not the cause.
         ahead.note(false, LONG, now, &[]);
         assert_eq!(ahead.places(&kinds(), now), None);
         let mut ahead = further_on(now);

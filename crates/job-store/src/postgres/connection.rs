@@ -21,7 +21,7 @@ use super::{
 };
 use crate::Durability;
 
-/// Every statement is told of here when a connection runs it first, and so are the settings that it runs under.
+/// The target of the log of statements. A connection logs each statement when it first runs it, with its settings.
 const STATEMENTS: &str = "job_store::postgres::statements";
 
 pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -29,29 +29,29 @@ pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 pub(super) struct Connection {
     client: Client,
     driver: AbortHandle,
-    /// By their text, which is part of this library.
+    /// The prepared statements by their text, which is part of this library.
     statements: HashMap<&'static str, Known>,
-    /// The durability that commits have now.
+    /// The present durability of commits.
     durability: Durability,
     /// The `synchronous_commit` of [`Durability::Synced`].
     synced: String,
     session: Session,
-    /// A transaction of several statements is under way.
+    /// Whether a transaction of several statements is open.
     is_within: bool,
 }
 
 /// The owner of the session in which the statements run.
 pub(super) enum Session {
-    /// The connection's own: it is set up once.
+    /// The connection has a session of its own, which is set up once.
     Own,
-    /// One that a pooler lends for a transaction, which begins with this.
+    /// A pooler lends a session for each transaction. The text is the settings with which a transaction begins.
     Lent(String),
 }
 
 /// A statement as the connection knows it.
 enum Known {
     Prepared(Statement),
-    /// In a session that is lent nothing stays prepared: the types of its parameters.
+    /// No statement stays prepared in a lent session. These are the types of its parameters.
     Typed(Vec<Type>),
 }
 
@@ -73,7 +73,7 @@ impl Connection {
         if !options.pooled {
             started.set_up(options, deadline)?;
         }
-        // `Synced` is the server's own setting, which may include standbys, but never less than its disk.
+        // `Synced` uses the server's own setting, which may include standbys, but at least the disk of the server.
         let level = wait(started.client.simple_query("SHOW synchronous_commit"), deadline).ok_or(Failed::Late)?;
         let level = level.map_err(Failed::Database)?.iter().find_map(|said| match said {
             SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
@@ -115,7 +115,7 @@ impl Connection {
         wait(self.client.batch_execute(sql), deadline).ok_or(Failed::Late)?.map_err(Failed::Database)
     }
 
-    /// As [`batch`](Self::batch), however long it takes; now and then `passing` is told for how long it has.
+    /// As [`batch`](Self::batch), without a deadline. `passing` is called now and then with the elapsed time.
     pub(super) fn batch_patiently(&self, sql: &str, passing: impl Fn(Duration)) -> Result<(), Failed> {
         const PATIENCE: Duration = Duration::from_secs(10);
         let since = Instant::now();
@@ -128,7 +128,7 @@ impl Connection {
         }
     }
 
-    /// Runs one statement, which is a transaction of its own unless one is under way.
+    /// Runs one statement. It is a transaction of its own unless one is open.
     pub(super) fn query(
         &mut self,
         durability: Durability,
@@ -147,14 +147,15 @@ impl Connection {
             return wait(query, deadline).ok_or(Failed::Late)?.map_err(Failed::Database);
         }
         let set = self.set(durability);
-        // One way to the server and back for both.
+        // Both are sent in one round trip.
         let (set, rows) = wait(join(self.client.batch_execute(&set), query), deadline).ok_or(Failed::Late)?;
         set.map_err(Failed::Database)?;
         self.durability = durability;
         rows.map_err(Failed::Database)
     }
 
-    /// In a transaction that begins so; in the one that is under way where that is empty. One way to the server and back.
+    /// Runs a statement in a transaction that begins with the text `begin`, or in the open one if that is empty.
+    /// One round trip.
     fn query_lent(
         &mut self,
         begin: &str,
@@ -175,8 +176,8 @@ impl Connection {
         Ok(rows)
     }
 
-    /// The types of a statement's parameters, as the server infers them. A statement that it prepares for that ends
-    /// with the transaction.
+    /// The types of a statement's parameters, as the server infers them. The server prepares the statement for
+    /// that, until the transaction ends.
     fn types(&mut self, begin: &str, sql: &'static str, deadline: Instant) -> Result<Vec<Type>, Failed> {
         if let Some(Known::Typed(types)) = self.statements.get(sql) {
             return Ok(types.clone());
@@ -194,7 +195,7 @@ impl Connection {
         Ok(types)
     }
 
-    /// Runs `body` as one transaction, which leaves nothing behind when that fails or is not `sound`.
+    /// Runs `body` as one transaction. It is rolled back if `body` fails or its answer is not `sound`.
     pub(super) fn transact<T>(
         &mut self,
         durability: Durability,
@@ -241,7 +242,7 @@ impl Connection {
 }
 
 impl Drop for Connection {
-    /// Closes the socket at once, without waiting for more data: behind a broken network that may take for ever.
+    /// Closes the socket at once, without waiting for more data: on a broken network that wait may never end.
     fn drop(&mut self) {
         self.driver.abort();
     }

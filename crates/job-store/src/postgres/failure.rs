@@ -1,4 +1,4 @@
-//! Failures between a call and the database, as a [`StoreError`].
+//! The failures of a call to the database, and the [`StoreError`] of each.
 
 use std::{error::Error, io};
 
@@ -10,7 +10,7 @@ use crate::{ErrorKind, StoreError};
 /// Why a statement did not run.
 pub(super) enum Failed {
     Database(tokio_postgres::Error),
-    /// The deadline came first; whether the statement runs is not known.
+    /// The deadline came before the answer. It is unknown whether the statement has run.
     Late,
     /// None of several servers takes writes.
     Standby,
@@ -22,7 +22,7 @@ impl Failed {
         if let Self::Database(error) = self { error.code() } else { None }
     }
 
-    /// Whether the connection is of no more use.
+    /// Whether the connection cannot be used any more.
     pub(super) fn is_lost(&self) -> bool {
         match self {
             Self::Late | Self::Standby => true,
@@ -31,7 +31,8 @@ impl Failed {
                 None => true,
                 Some(said) => {
                     let ended = matches!(said.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
-                    // Shut down, crashed, starting up; or a former primary that takes no writes any more.
+                    // The server shuts down, has crashed or starts up, or is a former primary that takes no writes
+                    // any more.
                     ended
                         || said.code().code().starts_with("57P")
                         || *said.code() == SqlState::READ_ONLY_SQL_TRANSACTION
@@ -44,29 +45,30 @@ impl Failed {
         matches!(self, Self::Late)
     }
 
-    /// Whether the server has no room for one more connection: one that ends makes some.
+    /// Whether the server has no room for one more connection. The end of another connection makes room.
     pub(super) fn is_shortage(&self) -> bool {
         self.state().is_some_and(|state| state.code().starts_with("53"))
     }
 
-    /// Whether the server undid the statement because of others beside it: then it is run again.
+    /// Whether the server rolled the statement back because of a conflict with others, so that it is run again.
     pub(super) fn is_collision(&self) -> bool {
         let collisions =
             [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::LOCK_NOT_AVAILABLE];
         self.state().is_some_and(|state| collisions.contains(state))
     }
 
-    /// Whether the statement undid itself, because of a key that is taken or a sum that is not what it has to be.
+    /// Whether the statement rolled itself back, because of a taken key or a count that is wrong.
     pub(super) fn is_refused(&self) -> bool {
         [SqlState::UNIQUE_VIOLATION, SqlState::DIVISION_BY_ZERO].iter().any(|state| self.state() == Some(state))
     }
 
-    /// Whether a result was refused because rows of it are not there.
+    /// Whether a result was refused because its rows are missing.
     pub(super) fn lacks_rows(&self) -> bool {
         self.state() == Some(&SqlState::INVALID_ARGUMENT_FOR_LOG)
     }
 
-    /// In one sentence. Neither the driver nor the server repeats a password.
+    /// The failure as an error of this call, in one sentence. Neither the driver nor the server repeats a
+    /// password.
     pub(super) fn on(self, call: Call) -> StoreError {
         match self {
             Self::Store(error) => error,
@@ -107,22 +109,24 @@ impl Call {
         self.failed(ErrorKind::Corrupt, detail.to_string())
     }
 
-    /// The class of what does not fit: a password, a right, a certificate, a table. The user who opens a store has to
-    /// change something. Once it was open all of that fitted, so its schema is being changed, and no job is to blame.
+    /// The class of an error about a password, a right, a certificate or a table. When a store opens, its user has
+    /// to change something. In an open store all of that was right before. So its schema is being changed, and no
+    /// job is to blame.
     pub(super) const fn misfit(self) -> ErrorKind {
         if self.opens { ErrorKind::Invalid } else { ErrorKind::Unavailable }
     }
 }
 
-/// Whether the server has no TLS or none that is accepted; not when the network broke meanwhile.
+/// Whether the server has no TLS, or TLS with a certificate that is not accepted. `false` if the network broke
+/// meanwhile.
 fn is_tls_refused(error: &tokio_postgres::Error) -> bool {
-    // The driver says it in no other way.
+    // The driver has no other sign of it.
     let in_handshake = error.to_string().starts_with("error performing TLS handshake");
     let broken = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     in_handshake && broken.is_none_or(|error| error.kind() == io::ErrorKind::InvalidData)
 }
 
-/// The innermost reason, which the outer ones only introduce.
+/// The innermost cause. The outer errors only introduce it.
 fn cause(error: &tokio_postgres::Error) -> String {
     let mut cause: &dyn Error = error;
     while let Some(inner) = cause.source() {
@@ -131,15 +135,15 @@ fn cause(error: &tokio_postgres::Error) -> String {
     cause.to_string()
 }
 
-/// Pure: the class of what the database says, by the classes of its codes.
+/// The class of an error of the database, by the class of its code. Pure.
 fn kind_of(code: &str, call: Call) -> ErrorKind {
     let is = |classes: &[&str]| classes.iter().any(|class| code.starts_with(class));
     match code {
         "53100" => ErrorKind::Full,
         "XX001" | "XX002" => ErrorKind::Corrupt,
-        // A value of this call is too long, too large or out of range, now and later.
+        // A value of the call is too long, too large or out of range. Trying again does not help.
         _ if is(&["22", "23", "54"]) => ErrorKind::Invalid,
-        // A wrong password, no such database, no right to use it, a statement that it does not know.
+        // A wrong password, an unknown database, a missing right, or a statement that the server does not know.
         _ if is(&["28", "3D", "3F", "42", "0A"]) => call.misfit(),
         _ => ErrorKind::Unavailable,
     }
@@ -152,7 +156,7 @@ mod tests {
     #[test]
     fn an_outage_or_a_shortage_of_the_database_may_be_tried_again() {
         let (open, opens) = (Call::new("claim jobs"), Call::opening("open the store"));
-        // No connection, no memory, a time-out, a lock, others in the way, a standby, a damaged disk.
+        // Connection, memory, time-out, lock, conflict, standby, damaged disk.
         for code in [
             "08000", "08006", "08P01", "53000", "53200", "53300", "53400", "57014", "57P01", "57P02", "57P03",
             "57P05", "55P03", "55006", "40001", "40P01", "25006", "25P03", "58030", "XX000", "72000",
@@ -161,7 +165,7 @@ mod tests {
             assert_eq!(kind_of(code, opens), ErrorKind::Unavailable, "{code}");
         }
         assert_eq!(kind_of("53100", open), ErrorKind::Full);
-        // A key that rotates, a right that is being given anew, tables that are being restored.
+        // A password that is being changed, a right that is being given, tables that are being restored.
         for code in ["28P01", "28000", "3D000", "3F000", "42501", "42P01"] {
             assert_eq!(kind_of(code, open), ErrorKind::Unavailable, "{code}");
             assert_eq!(kind_of(code, opens), ErrorKind::Invalid, "{code}");

@@ -10,7 +10,8 @@ macro_rules! fence {
     };
 }
 
-/// A statement that writes `FROM fence`: it holds the job's row until the write is done, and writes nothing without.
+/// A statement that writes `FROM fence`. It locks the job's row until the write is done. Without that row it
+/// writes nothing.
 macro_rules! fenced {
     ($write:literal) => {
         concat!("WITH fence AS (", $crate::postgres::fence::fence!(), " FOR SHARE)", $write)

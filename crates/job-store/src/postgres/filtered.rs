@@ -54,7 +54,7 @@ const BY_LABEL: &str = page!(
             SELECT job FROM labels WHERE label = $1 AND outcome = e.outcome AND job <= $3 ORDER BY job DESC LIMIT $4
         ) labelled CROSS JOIN LATERAL (SELECT id, record FROM finished WHERE id = labelled.job OFFSET 0) job"
 );
-/// Every job has a kind, and there are few: they are found one after the other.
+/// Every job has a kind, and there are few kinds. The statement finds them one after the other.
 const BY_STATE: &str = page!(
     "
         WITH RECURSIVE kinds AS (
@@ -78,7 +78,7 @@ const LEAST_USED: &str = "
 const KEPT: &str =
     "SELECT sum(jobs)::bigint, least(coalesce(sum(bytes), 0), 9223372036854775807)::bigint FROM kept";
 
-/// Makes one row of many. Others that do so at the same time take other rows.
+/// Replaces many rows by one. Other connections that do so at the same time take other rows.
 const GATHER: &str = "
     WITH gone AS (
         DELETE FROM kept WHERE id = ANY (ARRAY(SELECT id FROM kept ORDER BY id LIMIT 10000 FOR UPDATE SKIP LOCKED))
@@ -89,7 +89,7 @@ const GATHER: &str = "
 const UNREAD: &str = "
     SELECT id, record FROM finished WHERE graph IS NULL AND greatest(id) <= $1 ORDER BY greatest(id) DESC LIMIT 500";
 
-/// Fills in what an earlier version did not know.
+/// Fills the columns that an earlier version of the tables did not have.
 const FILL: &str = "
     WITH told AS (
         SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::smallint[], $5::bytea[], $6::bigint[], $7::bigint[])
@@ -118,7 +118,7 @@ pub(super) struct Ends {
     pub(super) owners: Vec<Option<Vec<u8>>>,
     pub(super) bytes: Vec<i64>,
     pub(super) ended: Vec<i64>,
-    /// A label, the outcome of its job, and the job.
+    /// Each label, with the outcome of its job and the job in the next two columns.
     pub(super) labels: Vec<Vec<u8>>,
     pub(super) label_outcomes: Vec<i16>,
     pub(super) labelled: Vec<Uuid>,
@@ -150,15 +150,15 @@ impl Ends {
 }
 
 impl PostgresStore {
-    /// A page of the list by a filter. The result of a statement is of one moment, and a job that it leaves to the
-    /// next is older than all in it. So a job that ends meanwhile is on the page once.
+    /// A page of a filtered list. The result of a statement is of one moment, and the jobs left for the next
+    /// statement are older than all in it. So a job that ends meanwhile is on the page once.
     pub(super) fn filtered(
         &self,
         filter: &JobFilter,
         before: Option<JobId>,
         limit: usize,
     ) -> Result<Vec<Listed>, StoreError> {
-        /// A statement costs more than some jobs that the filter does not take.
+        /// A statement costs more than reading some jobs that the filter does not take.
         const LEAST: usize = 64;
         const MOST: usize = 1_000;
         let mut found = Vec::new();
@@ -203,7 +203,7 @@ impl PostgresStore {
             .collect();
         let rows = self.rows(call, sql, &[&term, &outcomes, &uuid(from), &signed(limit as u64), &states])?;
         let mut entries = rows.iter().map(|row| entry(call, row)).collect::<Result<Vec<_>, _>>()?;
-        // A source that gave as many as it may has more, all of them older than its last.
+        // A source that gave as many jobs as it may has more of them, all older than its last.
         let mut end = None;
         for source in 0..=2 {
             let of_it = rows
@@ -255,7 +255,7 @@ impl PostgresStore {
         Ok(found)
     }
 
-    /// Makes one row of the many that ends of jobs have left, now and then.
+    /// Now and then replaces the many rows of `kept` that ends of jobs have added by one.
     pub(super) fn gather(&self, ended: usize) {
         const OFTEN: u64 = 10_000;
         let before = self.inner.ended.fetch_add(ended as u64, std::sync::atomic::Ordering::Relaxed);
@@ -266,7 +266,7 @@ impl PostgresStore {
         }
     }
 
-    /// Reads complete jobs that an earlier version wrote, and notes what lists are filtered by.
+    /// Reads the complete jobs of an earlier version, and fills the columns by which lists are filtered.
     pub(super) fn fill(&self) -> Result<(), StoreError> {
         let call = Call::opening("open the store");
         let mut from = Some(JobId::MAX);
@@ -306,7 +306,7 @@ impl PostgresStore {
     }
 }
 
-/// The greatest id that is less; `None` of the least.
+/// The greatest id below `id`; `None` for the least id.
 fn one_less(id: JobId) -> Option<JobId> {
     let number = u128::from_be_bytes(*id.as_bytes()).checked_sub(1)?;
     Some(JobId::from_bytes(number.to_be_bytes()))

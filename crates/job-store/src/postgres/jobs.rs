@@ -16,7 +16,8 @@ use crate::{
     Durability, ErrorKind, JobStore, Kept, LeastUsed, Listed, Pin, Seat, StoreError, Usage, codec, contract, guard,
 };
 
-/// All of them or none: a division by zero undoes the statement when one of the ids is that of a job that is complete.
+/// Inserts all records or none. A division by zero rolls the statement back if one of the ids is taken by a
+/// complete job.
 const INSERT: &str = "
     WITH new AS (
         SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::smallint[], $4::bigint[], $5::boolean[], $6::bytea[],
@@ -36,7 +37,7 @@ const INSERT: &str = "
     )
     SELECT 1 / ((SELECT count(*) FROM queued) + (SELECT count(*) FROM ended) = (SELECT count(*) FROM new))::integer";
 
-/// As `INSERT`, of jobs that are new and have no key, `$7` in all.
+/// As `INSERT`, for new jobs without a key. `$7` is their number.
 const INSERT_NEW: &str = "
     WITH queued AS (
         INSERT INTO queue (job, kind, priority, not_before, once, record, revision, attempt, state)
@@ -48,21 +49,22 @@ const INSERT_NEW: &str = "
     )
     SELECT 1 / (count(*) = $7)::integer FROM queued";
 
-/// As `INSERT_NEW`, of one: nothing comes back of it if its id is taken. Without arrays it costs the server a third less.
+/// As `INSERT_NEW`, for one job. It returns no row if the id is taken. Without arrays it costs the server a third
+/// less.
 const INSERT_ONE: &str = "
     INSERT INTO queue (job, kind, priority, not_before, once, record, revision, attempt, state)
     SELECT $1::uuid, $2::bytea, $3::smallint, $4::bigint, $5::boolean, $6::bytea, 0, 0, 0
     WHERE NOT EXISTS (SELECT FROM finished WHERE id = $1) RETURNING 1";
 
-/// `$6`: whether every caller may.
+/// `$6`: whether every caller may make the change, also of a claimed job.
 const REPLACE: &str = "
     UPDATE queue SET revision = $2, attempt = $3, state = $4, not_before = $5, started = NULL, record = $8
     WHERE job = $1 AND revision = $2::bigint - 1
         AND ($6 OR until IS NULL OR (claimant = $7 AND until > clock_timestamp()))
     RETURNING 1";
 
-/// `$3`: whether every caller may if the job waits. `$6` to `$12`: what lists are filtered by. Says whether objects
-/// are to be deleted now.
+/// `$3`: whether every caller may make the change if the job waits. `$6` to `$12`: the columns by which lists are
+/// filtered. Returns whether objects are to be deleted now.
 const END: &str = "
     WITH gone AS (
         DELETE FROM queue
@@ -86,7 +88,7 @@ const END: &str = "
     SELECT job, $2, $5, last_read, pinned, $6, $7::smallint, $8, $9, $10::bigint, $11::bigint FROM gone
     RETURNING EXISTS (SELECT FROM due)";
 
-/// Without a look at what is skipped but in the index.
+/// Skipped jobs are read from the index only.
 const LIST: &str = "
     SELECT id, record, started FROM jobs
     WHERE id <= (SELECT id FROM jobs ORDER BY id DESC OFFSET $1 LIMIT 1)
@@ -96,7 +98,7 @@ const LIST_BEFORE: &str = "
     WHERE id <= (SELECT id FROM jobs WHERE id < $3 ORDER BY id DESC OFFSET $1 LIMIT 1)
     ORDER BY id DESC LIMIT $2";
 
-/// Says whether objects are to be deleted now.
+/// Returns whether objects are to be deleted now.
 const REMOVE: &str = "
     WITH gone AS (
         DELETE FROM finished WHERE id = $1 AND NOT pinned RETURNING id, graph, bytes
@@ -117,7 +119,7 @@ const REMOVE: &str = "
     )
     SELECT EXISTS (SELECT FROM due) FROM gone";
 
-/// As `REMOVE`, of a job whose record cannot be read here, complete or not, unless an engine that can read it has
+/// As `REMOVE`, for a job whose record cannot be read here, in any state, unless an engine that can read it has
 /// claimed it.
 const REMOVE_UNREADABLE: &str = "
     WITH complete AS (
@@ -174,7 +176,7 @@ impl JobStore for PostgresStore {
     }
 
     fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
-        // The job that has the key or the id may be removed before it is looked up.
+        // Bounds the rounds: the job that has the key or the id may be removed before it is looked up.
         const MOST: usize = 5;
         let call = Call::new("insert").durable(durability);
         if let Some(refused) = twice(records) {
@@ -314,7 +316,7 @@ impl JobStore for PostgresStore {
                 self.collect_if_due(call, Some(&ran.rows), 0)?;
                 return Ok(true);
             }
-            // Removed or pinned in between: the next round tells.
+            // The job was removed or pinned meanwhile. The next round finds out.
         }
     }
 
@@ -342,7 +344,7 @@ impl JobStore for PostgresStore {
     fn pin(&self, id: JobId, pin: Pin) -> Result<(), StoreError> {
         let call = Call::new("pin").on(id).durable(Durability::Synced);
         let keep = pin == Pin::Keep;
-        // One that ends at this moment is in neither table for this statement, and in the other one for the next.
+        // A job that ends at this moment is in neither table for this statement. The next statement finds it.
         while self.rows(call, PIN, &[&uuid(id), &keep])?.is_empty() {
             if self.record(call, id)?.is_none() {
                 return Err(contract::no_such_job(id, call.operation));
@@ -367,13 +369,13 @@ impl JobStore for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Notes what lists are filtered by of jobs that came with their end. Until that is done they are found as those of an
-    /// earlier version are.
+    /// Fills the columns by which lists are filtered, for jobs that are inserted as complete. Until then lists
+    /// find them as jobs of an earlier version.
     fn fill_ended(&self, records: &[JobRecord]) -> Result<(), StoreError> {
         if records.iter().any(|record| record.state.is_complete()) { self.fill() } else { Ok(()) }
     }
 
-    /// Tells others of changes that concern them.
+    /// Notifies other engines of changes that concern them.
     pub(super) fn moved(&self, records: &[&JobRecord]) {
         // A start concerns no other engine.
         if records.iter().any(|record| record.state != JobState::Running { cancelling: false }) {
@@ -401,7 +403,7 @@ impl PostgresStore {
         ))
     }
 
-    /// Why a compare-and-set of `next` changed nothing.
+    /// The error for a compare-and-set of `next` that changed nothing.
     pub(super) fn refusal(&self, call: Call, next: &JobRecord) -> Result<StoreError, StoreError> {
         let call = call.on(next.id);
         let found = self.record(call, next.id)?;
@@ -423,7 +425,8 @@ impl PostgresStore {
         )
     }
 
-    /// Which record of a refused batch is in the way of which stored job. Frees keys that their jobs have no more.
+    /// The error about the first record of a refused batch whose key or id is taken. Frees keys that their jobs no
+    /// longer hold.
     fn taken(&self, call: Call, records: &[JobRecord]) -> Result<Option<StoreError>, StoreError> {
         for record in records {
             if let Some(key) = &record.spec.options().idempotency_key
@@ -432,7 +435,8 @@ impl PostgresStore {
                 if self.get(job)?.is_some_and(|holder| contract::holds_key(&holder)) {
                     return Ok(Some(contract::key_taken(job, key)));
                 }
-                // It is at its end for good. Unless another has taken its place meanwhile.
+                // The holder has ended for good. The deletion does nothing if another job has taken the key
+                // meanwhile.
                 self.rows(
                     call,
                     "DELETE FROM names WHERE name = $1 AND job = $2",
@@ -446,9 +450,9 @@ impl PostgresStore {
         Ok(None)
     }
 
-    /// As [`Columns::insert`], when it is not known whether these jobs are there already. An insertion that is still
-    /// under way comes first, and a job of it may end before this one has looked for its id. It is looked for once
-    /// more behind it.
+    /// As [`Columns::insert`], when these jobs may be stored already. An earlier insertion that is still running
+    /// comes first, and one of its jobs may end before this statement looks for its id. So a second statement
+    /// looks for the ids again.
     fn insert_again(&self, call: Call, columns: &Columns, deadline: Instant) -> Result<bool, Failed> {
         const ENDED: &str = "SELECT 1 FROM finished WHERE id = ANY ($1) LIMIT 1";
         self.inner.pool.with(call, deadline, |connection| {
@@ -465,7 +469,7 @@ impl PostgresStore {
         })
     }
 
-    /// Whether a batch is there, however far its jobs have come: then the answer was lost, not the write.
+    /// Whether all jobs of a batch are stored, in any state. Then only the answer was lost.
     fn holds_all(&self, call: Call, new: &[JobRecord]) -> Result<bool, StoreError> {
         for new in new {
             let same = |found: JobRecord| found.spec == new.spec && found.submitted_at == new.submitted_at;
@@ -481,7 +485,7 @@ fn id_taken(id: JobId) -> StoreError {
     StoreError::new(ErrorKind::AlreadyExists, "insert", "the id is taken").on(id)
 }
 
-/// The refusal of a batch that holds an id or a key twice.
+/// The error about a batch that holds an id or a key twice.
 fn twice(records: &[JobRecord]) -> Option<StoreError> {
     let mut ids = HashSet::new();
     let mut names = BTreeMap::new();
@@ -498,7 +502,7 @@ fn twice(records: &[JobRecord]) -> Option<StoreError> {
     None
 }
 
-/// As it is stored in `names`; `None` of a job without a key.
+/// The key of a job as `names` stores it; `None` for a job without one.
 fn name_of(record: &JobRecord) -> Option<Vec<u8>> {
     let key = record.spec.options().idempotency_key.as_ref()?;
     Some(name(record.spec.graph(), key))
@@ -521,7 +525,7 @@ struct Columns {
     not_befores: Vec<i64>,
     onces: Vec<bool>,
     records: Vec<Vec<u8>>,
-    /// Of jobs that are not all new, or have keys.
+    /// Set for jobs that are not all new, or that have keys.
     rest: Option<Rest>,
 }
 
@@ -555,8 +559,8 @@ impl Columns {
         columns
     }
 
-    /// All of them or none; `false` or a refusal when an id or a key is taken. Sent once: whether a lost connection has
-    /// lost the write is for the caller to find out.
+    /// Inserts all jobs or none. `false` or a refusal if an id or a key is taken. It is sent once: after a lost
+    /// connection the caller finds out whether it took effect.
     fn insert(&self, store: &PostgresStore, call: Call, deadline: Instant) -> Result<bool, Failed> {
         store.on_one(call, deadline, |connection| self.insert_on(connection, call, deadline))
     }

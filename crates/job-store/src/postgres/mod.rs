@@ -54,16 +54,17 @@ const POOLED: &str = "a pooler between lends a session for one transaction only,
 
 /// Keeps jobs and rows in a PostgreSQL database, version 15 or later, which any number of engines share.
 ///
-/// Clones are one claimant and share their connections. The store works from any thread, those of an async runtime
-/// included, and drives its sockets on one thread of its own. A call blocks the thread that makes it. A lost
-/// connection fails the call with `Unavailable`, and the next call connects anew.
+/// Clones are one claimant and share their connections. The store may be called from any thread, also one of an
+/// async runtime. It drives its sockets on one thread of its own. A call blocks its thread. A lost connection
+/// fails the call with `Unavailable`, and the next call connects anew.
 ///
 /// # Durability
-/// `Synced` is a commit as the server is set up for (`synchronous_commit`, but never `off`). It is on the server's
-/// disk, and on that of its standbys where it has some. `Buffered` survives the death of the engine. When the *server*
-/// dies, the last of it (up to three times `wal_writer_delay`, 0.6 s) may be gone, but never something older than the
-/// rest. Rows are buffered. An engine that outlives its server may have written rows that are gone. So a result is
-/// compared with its rows as it is stored, and is refused as `Lost` when some are missing: the attempt runs again.
+/// `Synced` is a commit with the server's own `synchronous_commit`, but never `off`. It is on the server's disk,
+/// and on that of its standbys where it has some. `Buffered` survives the death of the engine. When the *server*
+/// dies, the last buffered writes may be lost (up to three times `wal_writer_delay`, 0.6 s), but never older ones.
+/// Rows are buffered. An engine that outlives its server may have written rows that are lost. So each result is
+/// compared with its rows when it is stored. It is refused as `Lost` if some are missing, and the attempt runs
+/// again.
 ///
 /// # Objects
 /// With the feature `objects` and `PostgresOptions::objects`, blocks of segments that outgrow a limit are put into a
@@ -75,12 +76,12 @@ const POOLED: &str = "a pooler between lends a session for one transaction only,
 /// deleted in the background.
 ///
 /// # Other databases
-/// The statements keep to what databases that speak its protocol share: upserts, statements in `WITH` that write,
-/// arrays for batches, `LATERAL`. These would matter elsewhere. Migrations use `pg_advisory_xact_lock`; where it does
-/// nothing, open the first store alone. News come by `LISTEN`/`NOTIFY`; where it is missing,
-/// [`wait`](crate::SharedStore::wait) waits for the whole time-out, so that polling is left. Claims and fences need
-/// `FOR UPDATE SKIP LOCKED` and `FOR SHARE`. Where `synchronous_commit` has no effect, every write is `Synced`. A
-/// pooler between keeps a session for a client, or [`PostgresOptions::pooled`] says that it does not.
+/// The statements use features that databases with PostgreSQL's protocol share: upserts, statements in `WITH` that
+/// write, arrays for batches, `LATERAL`. On such a database look at these points. Migrations use
+/// `pg_advisory_xact_lock`; where it does nothing, open the first store alone. News come by `LISTEN`/`NOTIFY`;
+/// where it is missing, [`wait`](crate::SharedStore::wait) waits for the whole time-out, and engines poll. Claims
+/// and fences need `FOR UPDATE SKIP LOCKED` and `FOR SHARE`. Where `synchronous_commit` has no effect, every write
+/// is `Synced`. A pooler either keeps a session for each client, or needs [`PostgresOptions::pooled`].
 ///
 /// ```no_run
 /// use job_store::{PostgresOptions, PostgresStore, Store};
@@ -97,19 +98,19 @@ pub struct PostgresStore {
 struct Inner {
     pool: Pool,
     options: PostgresOptions,
-    /// The claimant: every opened value is another one.
+    /// The claimant. Every opened store is another one.
     claimant: Uuid,
-    /// Of the engine that is this claimant.
+    /// The seat of the engine that is this claimant.
     seats: Seats,
-    /// Jobs that claims have met and that cannot be read here: they are not claimed again.
+    /// Jobs that claims have found unreadable here. They are not claimed again.
     unreadable: Mutex<BTreeMap<JobId, StoreError>>,
     /// Where claims begin to look.
     ahead: Mutex<Ahead>,
     notices: Arc<Notices>,
-    /// Where blocks of large segments go, if not to the database.
+    /// The object store for blocks of large segments; `None` if they go to the database.
     #[cfg(feature = "objects")]
     objects: Option<objects::Objects>,
-    /// How many jobs have ended by this store.
+    /// How many jobs this store has ended.
     ended: std::sync::atomic::AtomicU64,
     runtime: Runtime,
 }
@@ -118,15 +119,15 @@ impl PostgresStore {
     /// Opens the store in the database at `url` (`postgres://user:password@host:port/database`, or the same as
     /// `key=value` words), and makes its tables or brings them up to date.
     ///
-    /// With `sslmode=require`, `verify-ca` or `verify-full` it is spoken to by TLS (the feature `tls`). Each of the
-    /// three checks the server's certificate and its host name, by the roots of the system or those in the PEM file
-    /// `sslrootcert`. `disable` and `prefer`, which is the default, are plain text.
+    /// `sslmode=require`, `verify-ca` and `verify-full` use TLS (feature `tls`). Each of the three checks the
+    /// server's certificate and its host name, by the roots of the system or those in the PEM file `sslrootcert`.
+    /// `disable` and `prefer`, the default, are plain text.
     ///
     /// # Errors
-    /// `Invalid` when the URL is none, or when the database refuses the user. Also for a fault of TLS: the server or
-    /// this build has none, or the certificate is not accepted. `Format` when a later version made the tables.
-    /// `Unavailable` when the database cannot be reached. With objects also `Invalid` and `Unavailable` of theirs: the
-    /// bucket does not exist, the keys are wrong, the object store does not answer.
+    /// `Invalid` when the URL is not valid, or when the database refuses the user. Also for a fault of TLS: the
+    /// server or this build has none, or the certificate is not accepted. `Format` when a later version made the
+    /// tables. `Unavailable` when the database cannot be reached. With objects also `Invalid` when the bucket does
+    /// not exist or the keys are wrong, and `Unavailable` when the object store does not answer.
     pub fn open(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
         let call = Call::opening("open the store");
         #[cfg(feature = "objects")]
@@ -139,14 +140,14 @@ impl PostgresStore {
         Ok(store)
     }
 
-    /// Runs one statement; once more on another connection when the first was lost.
+    /// Runs one statement, and sends it once more on another connection when the first one was lost.
     fn run(&self, call: Call, sql: &'static str, parameters: Parameters<'_>) -> Result<Ran, Failed> {
         let mut uncertain = false;
         let rows = self.run_telling(call, sql, parameters, &mut uncertain)?;
         Ok(Ran { rows, uncertain })
     }
 
-    /// As [`run`](Self::run), and tells whether it was sent twice even when it was refused.
+    /// As [`run`](Self::run). Also returns whether the statement was sent twice, even if it was refused.
     fn run_telling(
         &self,
         call: Call,
@@ -165,7 +166,7 @@ impl PostgresStore {
         }
     }
 
-    /// Runs one statement on one connection; again when others were in its way.
+    /// Runs one statement on one connection, and again after a conflict with others.
     fn on_one<T>(
         &self,
         call: Call,
@@ -235,7 +236,7 @@ impl Inner {
 /// The rows of a statement.
 struct Ran {
     rows: Vec<Row>,
-    /// It was sent twice, because the connection was lost: the first may have taken effect.
+    /// Whether it was sent twice, because the connection was lost. The first may have taken effect.
     uncertain: bool,
 }
 
@@ -255,17 +256,17 @@ struct Call {
     operation: &'static str,
     job: Option<JobId>,
     durability: Durability,
-    /// It is the first: what it is refused for was never there.
+    /// Whether the call opens the store. The reason of its refusal is then a fault of the set-up.
     opens: bool,
 }
 
 impl Call {
-    /// One that reads, or writes what need not be synced.
+    /// A call that reads, or whose writes are only buffered.
     const fn new(operation: &'static str) -> Self {
         Self { operation, job: None, durability: Durability::Buffered, opens: false }
     }
 
-    /// One that finds out whether a place can be used at all.
+    /// A call that opens a database or an object store.
     const fn opening(operation: &'static str) -> Self {
         Self { opens: true, ..Self::new(operation) }
     }
@@ -285,12 +286,12 @@ fn uuid(id: JobId) -> Uuid {
     Uuid::from_bytes(*id.as_bytes())
 }
 
-/// A count as SQL has it; none gets near the end of the range.
+/// A count as a signed number of SQL. No count comes near the end of the range.
 fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// As it is stored in `queue.state`; `None` of a job that is complete.
+/// The number of a state in `queue.state`; `None` for a complete job.
 const fn state_number(state: JobState) -> Option<i16> {
     match state {
         JobState::Waiting => Some(0),
@@ -300,7 +301,7 @@ const fn state_number(state: JobState) -> Option<i16> {
     }
 }
 
-/// As it is stored in `queue.kind`.
+/// The bytes of a kind in `queue.kind`.
 fn kind_bytes(kind: &JobKind) -> Vec<u8> {
     match kind {
         JobKind::VertexFilter => b"v".to_vec(),
@@ -309,7 +310,7 @@ fn kind_bytes(kind: &JobKind) -> Vec<u8> {
     }
 }
 
-/// As it is stored in `names`: the length keeps `("a", "bc")` from `("ab", "c")`.
+/// The bytes of a key in `names`. The length keeps `("a", "bc")` apart from `("ab", "c")`.
 fn name(graph: &str, key: &str) -> Vec<u8> {
     let length = (graph.len() as u64).to_be_bytes();
     [length.as_slice(), graph.as_bytes(), key.as_bytes()].concat()

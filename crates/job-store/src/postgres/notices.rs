@@ -1,4 +1,4 @@
-//! How claimants hear of each other's changes: a connection of its own that listens and tells.
+//! Notices between claimants: a connection of its own listens for them and sends them.
 
 use std::{
     sync::Arc,
@@ -19,20 +19,19 @@ use super::{
     wait,
 };
 
-/// At least so long between two notices of one claimant: each is a commit that all others of the database wait for.
+/// The least time between two notices of one claimant. Each is a commit that all others of the database wait for.
 const BETWEEN: Duration = Duration::from_millis(20);
-/// How long after a lost connection the next is tried.
+/// The pause before a lost connection is replaced.
 const RETRY: Duration = Duration::from_secs(1);
-/// A connection that has been silent for this time is asked whether it still is one. Nothing else would notice that it
-/// leads nowhere: a listener sends nothing, and a machine between may keep the socket alive.
+/// After this time without a message the connection is tested. Nothing else would show that it is dead: a listener
+/// sends nothing, and a machine between may keep the socket open.
 const SILENCE: Duration = Duration::from_secs(10);
-/// The mark of a connection that listens, in the text of each statement that it runs.
+/// The comment marks the sessions that listen.
 const TELL: &str = "SELECT pg_notify($1, $2) /* job-engine listens */";
 const ASK: &str = "SELECT 1 /* job-engine listens */";
-/// Ends those that have taken nothing for `$1` milliseconds. An engine that is stopped keeps its listening session in
-/// the middle of a delivery, with a snapshot. So no dead row since then is removed. `tcp_user_timeout` ends it as
-/// well, but neither through a Unix socket nor through a pooler that reads for it. One that lives asks more often than
-/// that.
+/// Ends listening sessions that have read nothing for `$1` milliseconds. A stopped engine keeps its session in the
+/// middle of a delivery, with a snapshot, so dead rows are not removed. `tcp_user_timeout` ends it as well, but
+/// neither through a Unix socket nor through a pooler that reads for it. A live session asks more often than that.
 const END_STOPPED: &str = "
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND usename = current_user AND state = 'idle' AND wait_event = 'ClientWrite'
@@ -42,7 +41,7 @@ const END_STOPPED: &str = "
 pub(super) struct Notices {
     events: Mutex<Events>,
     happened: Condvar,
-    /// Something is to be told.
+    /// Signals that a notice is to be sent.
     outgoing: Notify,
 }
 
@@ -51,13 +50,13 @@ pub(super) struct Notices {
 struct Events {
     heard: u64,
     woken: u64,
-    /// The number that the last wait has answered.
+    /// The value of `heard` at the last answered wait.
     seen_heard: u64,
     seen_woken: u64,
 }
 
 impl Notices {
-    /// Tells the others, soon and without waiting for it.
+    /// Sends a notice to the other claimants soon. Does not wait for it.
     pub(super) fn changed(&self) {
         self.outgoing.notify_one();
     }
@@ -90,7 +89,7 @@ impl Notices {
 }
 
 impl Inner {
-    /// Starts to listen and to tell, until the store closes.
+    /// Starts the connection that listens and sends, until the store closes.
     pub(super) fn listen(&self, address: Address) {
         let notices = Arc::clone(&self.notices);
         let exchange = Exchange {
@@ -119,12 +118,12 @@ struct Exchange {
     schema: String,
     /// The name of this claimant.
     me: String,
-    /// How long the database may take for an answer; later, the connection counts as lost.
+    /// The longest time for an answer of the database. After it the connection counts as lost.
     timeout: Duration,
 }
 
 impl Exchange {
-    /// Over one connection until it is lost.
+    /// Listens and sends over one connection until it is lost.
     async fn run(&self, notices: &Notices) -> Result<(), tokio_postgres::Error> {
         let (client, mut messages) = match self.address.connect(wait::deadline(self.timeout)).await {
             Ok(connected) => connected,
@@ -146,7 +145,7 @@ impl Exchange {
         }
     }
 
-    /// Returns when an answer does not come in time.
+    /// Sends notices. Returns when an answer does not come in time.
     async fn tell(&self, client: &Client, notices: &Notices) -> Result<(), tokio_postgres::Error> {
         let start = async {
             client.batch_execute(&session::needed(&self.schema, self.timeout, Span::Session)).await?;
@@ -154,7 +153,7 @@ impl Exchange {
                 tracing::debug!(%error, "the database has settings of its own");
             }
             client.batch_execute(&format!("LISTEN {}", quoted(&self.channel))).await?;
-            // Every earlier notice is missed.
+            // Notices before this moment were missed, so the engine has to look.
             notices.hear();
             client.prepare(TELL).await
         };
@@ -184,15 +183,15 @@ impl Exchange {
         SILENCE.min(self.timeout)
     }
 
-    /// Ends sessions that others have left in the middle of a delivery, and says that this one is none of them.
+    /// Ends the sessions of stopped engines, and shows that this session is alive.
     async fn end_stopped(&self, client: &Client) -> Result<(), tokio_postgres::Error> {
-        // Others ask as often as this one does, and may be late.
+        // The other sessions ask as often as this one, and may be late.
         let patience = i64::try_from((self.silence() * 3).as_millis()).unwrap_or(i64::MAX);
         match client.query(END_STOPPED, &[&patience]).await {
             Ok(ended) if !ended.is_empty() => {
                 tracing::warn!(sessions = ended.len(), "ended sessions of engines that take nothing any more");
             }
-            // Where there is no such view, or no such right.
+            // The view or the right to it may be missing.
             Err(error) if error.is_closed() => return Err(error),
             Ok(_) | Err(_) => {}
         }
@@ -200,7 +199,7 @@ impl Exchange {
     }
 }
 
-/// Whether the database does not know the statement.
+/// Whether the database does not support the statement.
 fn is_refusal(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|state| state.code().starts_with("0A") || state.code().starts_with("42"))
 }

@@ -1,4 +1,4 @@
-//! [`PostgresOptions`]: where in a database a store is, and how it is spoken to.
+//! [`PostgresOptions`]: the schema, connections and time-outs of a store in a database.
 
 use std::{fmt, time::Duration};
 
@@ -18,23 +18,21 @@ pub struct PostgresOptions {
     pub schema: String,
     /// The most connections that calls use at once; one more listens. A call waits for a free one. Default: 8.
     pub connections: usize,
-    /// How long a call may take before it fails with [`Unavailable`](crate::ErrorKind::Unavailable). The time includes
-    /// connecting and waiting for a free connection. The bound also holds when a network drops everything silently.
-    /// The server gives the statement up as well. It has no effect on leases, which end by the clock. An engine that
-    /// is cut off loses its jobs to others first, and takes new ones at most this much later than it could. Default:
-    /// 30 s.
+    /// How long a call may take before it fails with [`Unavailable`](crate::ErrorKind::Unavailable). Connecting
+    /// and waiting for a free connection count. The bound also holds when a network drops packets silently, and
+    /// the server ends the statement as well. Leases do not depend on it. An engine that is cut off loses its jobs
+    /// to others first, and takes new ones at most this much later than it could. Default: 30 s.
     pub timeout: Duration,
     /// Whether the URL leads to a pooler that lends a session for one transaction (PgBouncer's
-    /// `pool_mode=transaction`), which [`open`](super::PostgresStore::open) refuses otherwise. Then every call is a
-    /// transaction that brings its settings along and leaves none behind. No statement stays prepared, and nothing
-    /// listens unless [`listen`](Self::listen) says where. A call costs some 0.3 ms more of the server's time.
-    /// Default: false.
+    /// `pool_mode=transaction`). Without it [`open`](super::PostgresStore::open) refuses such a pooler. Every call
+    /// is then a transaction that brings its settings along and leaves none behind. No statement stays prepared,
+    /// and no connection listens unless [`listen`](Self::listen) is set. A call costs some 0.3 ms more of the
+    /// server's time. Default: false.
     pub pooled: bool,
-    /// Where to listen for what others do, when the URL of the store leads to a pooler: a URL of the database itself.
-    /// Without, a pooled store neither sends nor gets notices, so changes of others are found by asking. Default:
-    /// none.
+    /// A URL of the database itself, to listen for notices when the URL of the store leads to a pooler. Without it
+    /// a pooled store neither sends nor gets notices, and finds changes of others by polling. Default: none.
     pub listen: Option<String>,
-    /// Where blocks of large results go as objects; without, every block is in the database. Default: none.
+    /// The object store for blocks of large results. Without it every block is in the database. Default: none.
     #[cfg(feature = "objects")]
     pub objects: Option<super::ObjectOptions>,
 }
@@ -100,7 +98,7 @@ impl PostgresOptions {
 }
 
 impl fmt::Debug for PostgresOptions {
-    /// Without the URL, which may have a password.
+    /// Leaves out the URL, which may have a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("PostgresOptions");
         shown

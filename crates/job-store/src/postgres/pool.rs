@@ -1,4 +1,4 @@
-//! Connections: made when they are needed, kept for the next call, thrown away when they break.
+//! The connections of a store. A call makes or reuses one, and a broken one is closed.
 
 use std::{
     collections::HashSet,
@@ -20,11 +20,11 @@ use super::{
 };
 use crate::ErrorKind;
 
-/// A connection that was unused for this time is closed, unless it is the only one. A server or a role has a bounded
-/// number of them, and other engines may wait for a place.
+/// A connection that is unused for this time is closed, unless it is the only one. Servers and roles have a
+/// bounded number of connections, and other engines may wait for one.
 const REST: Duration = Duration::from_secs(30);
-/// After a server has refused a connection for want of room it is asked again after this time. The pause doubles each
-/// time, up to the second.
+/// The first and the longest pause after a server refuses a connection for want of room. The pause doubles each
+/// time.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 pub(super) struct Pool {
@@ -38,9 +38,9 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct Held {
-    /// The last used comes last.
+    /// Idle connections, the last used at the end.
     idle: Vec<Idle>,
-    /// Idle or in use.
+    /// The number of connections, idle or in use.
     open: usize,
 }
 
@@ -76,7 +76,7 @@ impl Pool {
         let outcome = body(&mut connection);
         let mut held = self.held.lock();
         if outcome.as_ref().is_err_and(Failed::is_lost) {
-            // A connection that one call finds lost is lost to the others.
+            // When one connection is lost, the idle ones probably are too.
             held.open -= 1 + held.idle.len();
             held.idle.clear();
             drop(held);
@@ -91,7 +91,8 @@ impl Pool {
         outcome
     }
 
-    /// A place for a call; where the server has none for it, the next that becomes free, here or there.
+    /// Takes an idle connection or opens one. If the server has no room, waits for the next that becomes free, in
+    /// this process or in another.
     fn take(&self, call: Call, deadline: Instant) -> Result<Connection, Failed> {
         let mut pause = PAUSES.0;
         let mut shortage = None;
@@ -108,7 +109,7 @@ impl Pool {
             if !refused.is_shortage() || Instant::now() >= deadline {
                 drop(held);
                 self.returned.notify_one();
-                // Why there was no place tells more than that there was no time to ask once more.
+                // The shortage is a better reason than the time-out that ended the wait for it.
                 return Err(if refused.is_late() { shortage.unwrap_or(refused) } else { refused });
             }
             shortage = Some(refused);
@@ -119,11 +120,11 @@ impl Pool {
         }
     }
 
-    /// An idle connection; `None` when one more may be opened, which is counted as open.
+    /// An idle connection. `None` if the caller may open one more, which already counts as open.
     fn place(&self, call: Call, deadline: Instant) -> Result<Option<Connection>, Failed> {
         let mut held = self.held.lock();
         loop {
-            // The last used is the warmest, unless it would have to change its durability.
+            // The last used one has the warmest caches. One with the right durability is better still.
             let fitting = held.idle.iter().rposition(|idle| idle.connection.durability() == call.durability);
             let found = fitting.map(|at| held.idle.remove(at)).or_else(|| held.idle.pop());
             match found {
@@ -149,7 +150,7 @@ impl Pool {
 
     fn dial(&self, call: Call, deadline: Instant) -> Result<(Client, AbortHandle), Failed> {
         let address = self.address.clone();
-        // Sockets belong to the runtime, so connecting happens there.
+        // Sockets belong to the runtime, so it connects.
         let connecting = self.runtime.spawn(async move { address.connect(deadline).await });
         let abort = connecting.abort_handle();
         let Some(connected) = wait(connecting, deadline) else {
@@ -159,18 +160,18 @@ impl Pool {
         let ended = |ended| Failed::Store(call.failed(ErrorKind::Unavailable, unanswered(&ended)));
         let (client, mut messages) = connected.map_err(ended)??;
         let driver = self.runtime.spawn(async move {
-            // An error reaches the calls that are under way.
+            // An error of the connection reaches the running calls by themselves.
             while let Some(Ok(_)) = messages.next().await {}
         });
         Ok((client, driver.abort_handle()))
     }
 
-    /// Whether a pooler lends sessions for a transaction only. Two connections that have sessions of their own never meet
-    /// in one, nor does either ever change its own. Asked before anything is set.
+    /// Whether a pooler lends a session for each transaction. Two connections with sessions of their own never
+    /// have the same session, and neither changes its own. The check comes before any setting of a session.
     pub(super) fn is_lent(&self, call: Call, deadline: Instant) -> bool {
         const ROUNDS: usize = 3;
         let Ok(one) = self.dial(call, deadline) else { return false };
-        // Where there is no room for two, a call will say what there is to say.
+        // If the server has no room for two connections, the first call reports it.
         let other = self.dial(call, deadline);
         let mut seen = [HashSet::new(), HashSet::new()];
         let both = [Some(&one), other.as_ref().ok()];
@@ -187,7 +188,7 @@ impl Pool {
     }
 }
 
-/// Which process of the server works for a connection at the moment.
+/// The process of the server that answers on a connection at the moment.
 fn session_of(client: &Client, deadline: Instant) -> Option<String> {
     let answer = wait(client.simple_query("SELECT pg_backend_pid()"), deadline)?.ok()?;
     answer.iter().find_map(|said| match said {
@@ -197,7 +198,7 @@ fn session_of(client: &Client, deadline: Instant) -> Option<String> {
 }
 
 impl Held {
-    /// Keeps a connection for the next call, and gives one back that has rested for too long.
+    /// Keeps a connection for the next call. Returns one that was unused for too long, to be closed.
     fn give_back(&mut self, connection: Connection, now: Instant) -> Option<Connection> {
         self.idle.push(Idle { connection, since: now });
         let rested = self.idle.first().is_some_and(|first| now.saturating_duration_since(first.since) > REST);

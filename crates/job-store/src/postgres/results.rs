@@ -18,10 +18,10 @@ use crate::{
     contract::{self, Cut},
 };
 
-/// All of the ends in `$1..` or none. A division by zero undoes the statement when they are not `$5`. A logarithm of
-/// zero does so when rows of the segments in `$9..` are not here. They come in the order of their ids, in which every
-/// statement takes the rows of several jobs. A block without a first row is an earlier version's, and may be all of
-/// its segment.
+/// Stores all ends in `$1..` or none. A division by zero rolls the statement back if their number is not `$5`. A
+/// logarithm of zero does so if rows of the segments in `$9..` are missing. Ends come in the order of their ids,
+/// as in every statement that locks the rows of several jobs. A block without a first row was written by an
+/// earlier version, and may be all of its segment.
 const COMPLETE: &str = "
     WITH ends AS (
         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bytea[],
@@ -64,7 +64,7 @@ const COMPLETE: &str = "
         ELSE 1 / (count(*) = $5)::integer
     END FROM stored";
 
-/// Up to the block that holds the last of the rows `$4..$5`, at most `$6` blocks: two steps into the index.
+/// The blocks from the first to the last of the rows `$4..$5`, at most `$6` of them: two look-ups in the index.
 const READ: &str = "
     SELECT end_row, bytes FROM blocks
     WHERE job = $1 AND attempt = $2 AND segment = $3 AND end_row > $4
@@ -210,7 +210,7 @@ impl ResultStore for PostgresStore {
         loop {
             let found = self.blocks_of(call, key, &wanted)?;
             if found.is_empty() {
-                // All blocks of a segment are here or in objects.
+                // The blocks of a segment are all in the table or all in objects.
                 return if wanted.start == 0 { self.object_blocks(call, key, each) } else { Ok(()) };
             }
             for row in &found {
@@ -277,13 +277,13 @@ impl PostgresStore {
         if self.rows(call, fence!(), parameters)?.is_empty() { Err(self.fenced(call, key)?) } else { Ok(()) }
     }
 
-    /// Why a write of this attempt did not pass the fence.
+    /// The error about a write of this attempt that did not pass the fence.
     pub(super) fn fenced(&self, call: Call, key: SegmentKey) -> Result<StoreError, StoreError> {
         let found = self.record(call, key.job)?;
         Ok(contract::check_attempt(found.as_ref(), key).err().unwrap_or_else(|| self.no_lease(call)))
     }
 
-    /// Rows that are in objects are not missing for a store that cannot reach them.
+    /// Rows in objects are an error of their own for a store without an object store: they are not missing.
     pub(super) fn check_no_objects(&self, call: Call, key: SegmentKey) -> Result<(), StoreError> {
         const ANY: &str = "SELECT 1 FROM objects WHERE job = $1 AND attempt = $2 AND segment = $3 LIMIT 1";
         let (attempt, number) = (i64::from(key.attempt), i64::from(key.number));
@@ -303,7 +303,7 @@ impl PostgresStore {
         Ok(true)
     }
 
-    /// Why a batch of ends changed nothing: the first that is in the way.
+    /// The error about the first end that keeps its batch from being stored.
     fn first_refusal(&self, call: Call, records: &[&JobRecord]) -> Result<StoreError, StoreError> {
         const HELD: &str = "
             SELECT 1 FROM queue
@@ -327,7 +327,7 @@ impl PostgresStore {
     }
 }
 
-/// Where nothing is known of object stores.
+/// A build without object stores.
 #[cfg(not(feature = "objects"))]
 impl PostgresStore {
     fn read_objects(
@@ -346,7 +346,7 @@ impl PostgresStore {
     }
 }
 
-/// Where the rows of results are, column by column.
+/// The segments of results, column by column.
 #[derive(Default)]
 struct Segments {
     owners: Vec<uuid::Uuid>,
@@ -370,7 +370,7 @@ impl Segments {
     }
 }
 
-/// The work that was done, each once: of equal ones the last counts.
+/// The finished work, each once. For equal work the last job counts.
 fn works(ends: &[(&JobRecord, &JobResult)]) -> BTreeMap<Vec<u8>, uuid::Uuid> {
     let reusable = ends.iter().filter(|(next, _)| contract::is_reusable(next));
     reusable.filter_map(|(next, _)| Some((contract::work_hash(&next.spec)?.to_vec(), uuid(next.id)))).collect()
@@ -381,7 +381,7 @@ fn block(call: Call, row: &Row) -> Result<(u64, &[u8]), StoreError> {
     Ok((end.unsigned_abs(), column(call, row, 1)?))
 }
 
-/// PostgreSQL checks its pages only where that was asked for, so the block's own checksum does.
+/// PostgreSQL checks its pages only if that is switched on, so the checksum of the block is compared.
 pub(super) fn verify(key: SegmentKey, end: u64, bytes: &[u8], wanted: &Range<u64>) -> Result<(), StoreError> {
     let corrupt = |error| key.corrupt(wanted, error);
     let block = Block::parse(bytes).map_err(corrupt)?;

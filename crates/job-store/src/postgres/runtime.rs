@@ -8,8 +8,8 @@ use tokio::{
     task::JoinError,
 };
 
-/// A runtime on one thread, which ends some time after this is dropped: waiting for it would panic on a thread of an
-/// async runtime. The thread is started here, because a runtime that starts its own panics where none is to be had.
+/// A runtime on one thread. It ends some time after the drop: a wait for it would panic on a thread of an async
+/// runtime. The thread is started here, because a runtime that starts its own panics when the system gives none.
 pub(super) struct Runtime {
     handle: Handle,
     _ends: oneshot::Sender<()>,
@@ -21,7 +21,7 @@ impl Runtime {
         let handle = runtime.handle().clone();
         let (ends, ended) = oneshot::channel();
         thread::Builder::new().name("job-store-postgres".to_owned()).spawn(move || {
-            // Nothing is ever sent: the sender goes.
+            // No message is sent. The drop of the sender ends the wait.
             let _ = runtime.block_on(ended);
             runtime.shutdown_background();
         })?;

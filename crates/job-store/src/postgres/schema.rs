@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::{Call, connection::Connection, failure::Failed, session, wait};
 use crate::{Durability, ErrorKind};
 
-/// Each brings the tables from the version before to its own, which is its place in this list, counted from 1.
-/// A released one is never changed.
+/// Each migration brings the tables to its own version, which is its place in this list, counted from 1. A
+/// released one never changes.
 const MIGRATIONS: [&str; 6] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
@@ -16,14 +16,14 @@ const MIGRATIONS: [&str; 6] = [
     include_str!("schema/6.sql"),
 ];
 
-/// Settings of PostgreSQL's own storage: where the database has another, its refusal does no harm.
+/// Settings of PostgreSQL's own storage. A database with another storage refuses them, which does no harm.
 const TUNING: &str = include_str!("schema/tuning.sql");
 
-/// Keeps two openings from migrating at once; beside the schema's own lock, so that others' locks are not met.
+/// Locked together with a hash of the schema's name, so that two stores do not migrate one schema at once.
 const LOCK: i32 = 0x6a6f_6273;
 
-/// Makes the schema and its tables, or brings them up to date; refuses those of a later version. The deadline is that of
-/// finding out; what takes as long as the tables are large has none.
+/// Makes the schema and its tables, or brings them up to date. Refuses tables of a later version. The short
+/// statements have a deadline. Those that take longer for larger tables have none.
 pub(super) fn migrate(
     connection: &mut Connection,
     schema: &str,
@@ -59,18 +59,18 @@ pub(super) fn migrate(
 }
 
 fn migrate_locked(connection: &mut Connection, schema: &str, call: Call) -> Result<(), Failed> {
-    // Each of these is short.
+    // The deadline of a short statement.
     let soon = || wait::deadline(Duration::from_mins(1));
     let lock = format!("SELECT pg_advisory_xact_lock({LOCK}, hashtext({}))", literal(schema));
     connection
         .batch_patiently(&lock, |spent| tracing::info!(?spent, "waiting for another store that is migrating"))?;
     let known = "SELECT 1 FROM information_schema.schemata WHERE schema_name = $1";
-    // Asked first, because a user may have rights in a schema and none to make one.
+    // The schema is looked up first, because a user may have rights in it but none to make one.
     if connection.query(Durability::Synced, known, &[&schema], soon())?.is_empty() {
         connection.batch(&format!("CREATE SCHEMA {}", quoted(schema)), soon())?;
     }
     let done = version(connection, call, soon())?;
-    // Statements about whole tables are planned as the database plans them.
+    // Statements about whole tables need the database's own plans.
     connection.batch(&session::plans_of_the_database(), soon())?;
     for (sql, number) in MIGRATIONS.iter().zip(1..).skip(done) {
         migrate_to(connection, sql, number)?;
@@ -84,7 +84,7 @@ fn migrate_locked(connection: &mut Connection, schema: &str, call: Call) -> Resu
     Ok(())
 }
 
-/// Says how far it is, because it takes minutes where there are millions of jobs.
+/// Logs its steps, because it takes minutes for millions of jobs.
 fn migrate_to(connection: &Connection, sql: &str, version: i32) -> Result<(), Failed> {
     let steps: Vec<_> = sql.split(";\n").filter(|step| !step.trim().is_empty()).collect();
     for (step, at) in steps.iter().zip(1..) {
@@ -103,7 +103,7 @@ fn migrate_to(connection: &Connection, sql: &str, version: i32) -> Result<(), Fa
     Ok(())
 }
 
-/// How far the tables are; 0 where there are none.
+/// The version of the tables; 0 if there are none.
 fn version(connection: &mut Connection, call: Call, deadline: Instant) -> Result<usize, Failed> {
     let table = "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'schema_version'";
     if connection.query(Durability::Synced, table, &[], deadline)?.is_empty() {
@@ -119,12 +119,12 @@ fn version(connection: &mut Connection, call: Call, deadline: Instant) -> Result
     Ok(found)
 }
 
-/// A text as SQL takes any, where a session reads backslashes as they are.
+/// A text as a literal of SQL, for sessions that take backslashes as they are.
 pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// A name as SQL takes any.
+/// A name as a quoted identifier of SQL.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

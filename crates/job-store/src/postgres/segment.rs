@@ -7,7 +7,7 @@ use job_core::Segment;
 use super::{Call, Parameters, PostgresStore, fence::fenced, signed, uuid};
 use crate::{SealedBlock, SegmentKey, SegmentWriter, StoreError, contract::Tally};
 
-/// Put in place of a block of the same rows: the statement may be sent twice.
+/// Replaces a block of the same rows, since the statement may be sent twice.
 const APPEND: &str = fenced!(
     "
     INSERT INTO blocks (job, attempt, segment, end_row, bytes, first_row) SELECT job, $2, $4, $5, $6, $7 FROM fence
@@ -15,8 +15,8 @@ const APPEND: &str = fenced!(
         DO UPDATE SET bytes = excluded.bytes, first_row = excluded.first_row RETURNING 1"
 );
 
-/// Nothing is gathered, since a block is large beside the cost of a statement. So a writer learns of a lost lease with
-/// the next block, and its appended blocks can be read.
+/// Blocks are not gathered, since a block is large beside the cost of a statement. So a writer learns of a lost
+/// lease with its next block, and appended blocks can be read at once.
 pub(super) struct PostgresSegment {
     store: PostgresStore,
     tally: Tally,
@@ -33,7 +33,7 @@ impl SegmentWriter for PostgresSegment {
         let key = self.tally.key();
         let call = Call::new("append rows").on(key.job);
         if let Err(refused) = self.tally.check(&block) {
-            // A writer that is fenced off is told of that first.
+            // The fence is checked first, so that a late writer gets `Fenced` also for a faulty block.
             self.store.check_fence(key)?;
             return Err(refused);
         }

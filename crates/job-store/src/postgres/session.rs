@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use super::schema::quoted;
 
-/// How long a peer may leave data unread before the server gives it up. An engine that is stopped takes nothing from
-/// its sockets, and the server would wait for it with an open snapshot.
+/// How long a peer may leave data unread before the server closes the connection. A stopped engine reads nothing
+/// from its sockets, and the server would wait for it with an open snapshot.
 const UNREAD: Duration = Duration::from_secs(15);
 
-/// Every statement here finds its rows by an index, in a table of any size; a plan is made once. Without this setting
-/// the first plan, of tables that are empty yet, might read the whole of them. Most of a small call's time would go
-/// into planning.
+/// Every statement finds its rows by an index, in a table of any size, and its plan is made once. Without these
+/// settings the first plan, made for empty tables, may read whole tables later. Planning each call would take most
+/// of the time of a small one.
 ///
-/// That alone is not enough. An index can be read whole as well, and where statistics say that a table is empty that
-/// costs as little as a look-up. So no statement joins a table by `=`, which can be done in either direction. It says
-/// `key = ANY (ARRAY[other.key])`, `key = (SELECT ...)`, or has a subquery with `OFFSET 0`. Each of these can only be
-/// a look-up by the index. Nor does a condition beside the key imply that of a partial index, which could be read
-/// whole for it. Such a condition stands in a `CASE` or an `OR`. `tests/it/plans.rs` looks at the plans of all
-/// statements.
+/// These settings alone are not enough. An index can also be read whole, which costs as little as a look-up if
+/// statistics say that a table is empty. So no statement joins a table by `=`, which works in either direction. It
+/// says `key = ANY (ARRAY[other.key])`, `key = (SELECT ...)`, or has a subquery with `OFFSET 0`. Each of these can
+/// only be a look-up by the index. A condition beside the key must not imply that of a partial index, which could
+/// be read whole for it. Such a condition stands in a `CASE` or an `OR`. `tests/it/plans.rs` checks the plans of
+/// all statements.
 const PLANS: &[(&str, &str)] = &[
     ("plan_cache_mode", "force_generic_plan"),
     ("jit", "off"),
@@ -33,11 +33,11 @@ const PLANS: &[(&str, &str)] = &[
     ("max_parallel_workers_per_gather", "0"),
 ];
 
-/// Settings that databases which only speak the protocol of PostgreSQL may not know.
+/// Settings that other databases with PostgreSQL's protocol may not know.
 const GUARDS: &[(&str, &str)] = &[
     ("idle_session_timeout", "0"),
     ("default_transaction_deferrable", "off"),
-    // Rows that a policy hides would be jobs that are lost silently.
+    // A policy that hides rows would lose jobs silently. With this setting it is an error.
     ("row_security", "off"),
     ("standard_conforming_strings", "on"),
     ("transform_null_equals", "off"),
@@ -48,19 +48,19 @@ const GUARDS: &[(&str, &str)] = &[
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Span {
     Session,
-    /// Nothing of it is left for the next user of the session.
+    /// For one transaction, so that the next user of the session does not see it.
     Transaction,
 }
 
-/// Without these a call is not what it has to be.
+/// The settings that a call needs to be right.
 pub(super) fn needed(schema: &str, timeout: Duration, span: Span) -> String {
     let timeout = milliseconds(timeout);
     let needed = [
-        // Tables that another user of the session has made for itself come last, not first.
+        // Temporary tables of another user of the session come last in the search path, not first.
         ("search_path", &*format!("{}, pg_temp", quoted(schema))),
         ("statement_timeout", &*timeout),
         ("lock_timeout", "0"),
-        // An engine that is stopped in the middle delays no other for longer.
+        // A stopped engine blocks others for no longer than this.
         ("idle_in_transaction_session_timeout", &*timeout),
         ("default_transaction_isolation", "'read committed'"),
         ("default_transaction_read_only", "off"),
@@ -70,10 +70,10 @@ pub(super) fn needed(schema: &str, timeout: Duration, span: Span) -> String {
     set(&needed, span)
 }
 
-/// Without these it is so only where the defaults are unchanged.
+/// The settings that guard against changed defaults of the database.
 pub(super) fn guards(timeout: Duration, span: Span) -> String {
     let local = span == Span::Transaction;
-    // Not known before PostgreSQL 17.
+    // PostgreSQL knows this setting since version 17.
     let late = format!(
         "SELECT set_config('transaction_timeout', '0', {local}) \
             WHERE current_setting('transaction_timeout', true) IS NOT NULL"
@@ -85,14 +85,14 @@ pub(super) fn plans(span: Span) -> String {
     set(PLANS, span)
 }
 
-/// Begins a transaction that brings along what a session of the store's own would be set to.
+/// The beginning of a transaction, with the settings that a session of its own has.
 pub(super) fn begin(schema: &str, timeout: Duration) -> String {
     let span = Span::Transaction;
     let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE".to_owned();
     [begin, needed(schema, timeout, span), guards(timeout, span), plans(span)].join("; ")
 }
 
-/// The planner as the database has it, for statements about whole tables.
+/// Sets the planner back to the settings of the database, for statements about whole tables.
 pub(super) fn plans_of_the_database() -> String {
     let defaults: Vec<_> = PLANS.iter().map(|&(name, _)| (name, "DEFAULT")).collect();
     set(&defaults, Span::Transaction)
@@ -107,7 +107,7 @@ fn set(settings: &[(&str, &str)], span: Span) -> String {
     each.join("; ")
 }
 
-/// As the server takes it: at least one, because nought is none.
+/// The time in milliseconds, at least 1: for the server 0 means no limit.
 fn milliseconds(time: Duration) -> String {
     time.as_millis().clamp(1, i32::MAX as u128).to_string()
 }

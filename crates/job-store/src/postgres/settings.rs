@@ -1,10 +1,11 @@
-//! [`Settings`]: the address of a database without what its driver does not know.
+//! [`Settings`]: the URL of a database, split into settings that its driver knows and others.
 
 use std::{borrow::Cow, path::PathBuf};
 
 use percent_encoding::percent_decode_str;
 
-/// A URL, or words `name=value`, that the driver understands, and what was taken out of it.
+/// A URL, or words `name=value`, without the settings that the driver does not know. Those are in the other
+/// fields.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Settings {
     pub(super) text: String,
@@ -26,7 +27,7 @@ impl Settings {
         }
     }
 
-    /// Keeps what the driver knows. `meant` makes a name or a value of what is written.
+    /// Keeps the settings that the driver knows. `meant` decodes a name or a value.
     fn known<'t>(
         settings: impl Iterator<Item = &'t str>,
         between: &str,
@@ -37,7 +38,7 @@ impl Settings {
             let pair = setting.split_once('=').map(|(name, value)| (meant(name.trim()), meant(value.trim())));
             match pair.as_ref().map(|(name, value)| (&**name, &**value)) {
                 Some(("sslrootcert", path)) => roots = Some(PathBuf::from(path)),
-                // The meaning of `require` here.
+                // This library treats them as `require`, which checks as much.
                 Some(("sslmode", "verify-ca" | "verify-full")) => kept.push("sslmode=require"),
                 _ => kept.push(setting),
             }
@@ -51,7 +52,8 @@ fn decoded(part: &str) -> Cow<'_, str> {
     percent_decode_str(part).decode_utf8_lossy()
 }
 
-/// A value as PostgreSQL reads it: in quotes where it has blanks, and `\` before a quote or a `\`.
+/// Decodes a value by PostgreSQL's rules: it is in quotes if it has blanks, and `\` stands before a quote or a
+/// `\`.
 fn unquoted(value: &str) -> Cow<'_, str> {
     let bare = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\'')).unwrap_or(value);
     if !bare.contains('\\') {
@@ -65,7 +67,7 @@ fn unquoted(value: &str) -> Cow<'_, str> {
     Cow::Owned(meant)
 }
 
-/// The settings in a text of words: what stands between blanks that are not in quotes, nor around `=`.
+/// The settings in a text of words. Blanks separate them, but not inside quotes or around `=`.
 fn words(text: &str) -> Vec<&str> {
     let (mut words, mut start) = (Vec::new(), 0);
     let (mut is_quoted, mut is_escaped) = (false, false);
@@ -109,7 +111,7 @@ mod tests {
             ("postgres://u@h/d?sslrootcert=/etc/ca.pem&sslmode=require", "postgres://u@h/d?sslmode=require", ca),
             ("postgres://u@a,b/d?sslrootcert=%2Fetc%2Fca.pem", "postgres://u@a,b/d", ca),
             ("postgres://u@h/d?ssl%72ootcert=/etc/my%20ca%27s.pem", "postgres://u@h/d", mine),
-            // A plus is a plus.
+            // A plus is not decoded to a blank.
             ("postgres://u@h/d?sslrootcert=/a+b.pem", "postgres://u@h/d", Some("/a+b.pem")),
             ("host=h dbname=d password='a b'", "host=h dbname=d password='a b'", None),
             ("host=h sslrootcert=/etc/ca.pem", "host=h", ca),

@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{Claim, ClaimId, Claimed, KnownRevision, Listed, Seat, SharedStore, StoreError};
 
-/// The best of each kind and those whose lease has ended are locked in the order of the indexes. The lock does not
-/// wait for those that others are about to take. Of these the best are claimed, by the claim `$6`. With a time `$5`
-/// the fresh ones, which wait for the first of several attempts, are started too. Their records stay as they are until
-/// they are read. Says how many were locked: claimants that looked meanwhile have not seen them. `$7`: whether also
-/// those that run. `$8`: jobs that are left alone.
+/// Claims jobs. It locks the best jobs of each kind, and those whose lease has ended, in the order of the indexes.
+/// It skips jobs that others have locked. It claims the best of these as the claim `$6`. With a time `$5` it also
+/// starts those that wait for the first of several attempts. Their records change when they are read. It returns
+/// how many jobs it locked: other claimants have skipped these meanwhile. `$7`: whether running jobs are claimed
+/// too. `$8`: jobs to leave alone.
 pub(super) const CLAIM: &str = "
     WITH clock AS (
         SELECT (extract(epoch FROM now()) * 1000000)::bigint AS micros,
@@ -55,7 +55,7 @@ pub(super) const CLAIM: &str = "
     )
     SELECT job, record, started, fresh, (SELECT count(*) FROM locked), lost FROM claimed ORDER BY priority DESC, job";
 
-/// Undoes a claim on jobs that cannot be read; `$2` says which of them it has started.
+/// Undoes a claim on unreadable jobs. `$2` says which of them it has started.
 const LEAVE: &str = "
     WITH held AS (
         -- A later change of the job has noted the start in the record.
@@ -69,14 +69,14 @@ const LEAVE: &str = "
         started = CASE WHEN fresh THEN NULL ELSE q.started END, claim = NULL
     FROM held WHERE q.job = held.job RETURNING 1";
 
-/// The jobs that the claim `$2` has given and its claimant still holds, among the leases that have not ended. An index
-/// knows `now()`, which is no later than the clock.
+/// The jobs of the claim `$2` that its claimant still holds, found among the leases that have not ended. The index
+/// needs `now()`, which is no later than the clock.
 const CLAIMED: &str = "
     UPDATE queue SET until = clock_timestamp() + $3::bigint * interval '1 microsecond'
     WHERE claimant = $1 AND claim = $2 AND until > now() AND until > clock_timestamp()
     RETURNING job, record, started, claim_started, 0::bigint, false";
 
-/// Also of leases that have ended: if another engine claims one, that is its claimant then.
+/// Renews ended leases too. If another engine has claimed the job, the job has another claimant by now.
 const RENEW: &str = "
     WITH held AS (
         SELECT q.job FROM (SELECT * FROM unnest($1::uuid[], $4::bigint[]) AS known (id, claim) ORDER BY id OFFSET 0) known
@@ -87,7 +87,7 @@ const RENEW: &str = "
     UPDATE queue q SET until = clock_timestamp() + $3::bigint * interval '1 microsecond'
     FROM held WHERE q.job = ANY (ARRAY[held.job]) RETURNING q.job, q.revision";
 
-/// A lease that ended at once: its row still fences off its earlier claimant.
+/// Ends the lease at once. Its row still fences off the earlier claimant.
 const RELEASE: &str = "
     WITH held AS (
         SELECT q.job FROM (SELECT * FROM unnest($1::uuid[], $3::bigint[]) AS known (id, claim) ORDER BY id OFFSET 0) known
@@ -130,7 +130,7 @@ impl SharedStore for PostgresStore {
             let parameters: Parameters<'_> =
                 &[&kinds, &self.inner.claimant, &lease, &limit, &at, &token, &claim.lost, &left_alone];
             match self.look(call, deadline, &kinds, parameters) {
-                // It may have taken effect.
+                // The lost statement may have taken effect, so its jobs are looked up.
                 Err(failed) if failed.is_lost() && !again && Instant::now() < deadline => again = true,
                 outcome => break outcome.map_err(|failed| failed.on(call))?,
             }
@@ -138,7 +138,7 @@ impl SharedStore for PostgresStore {
         let claimed = self.readable(call, &rows)?;
         let locked: i64 = rows.first().map_or(Ok(0), |row| column(call, row, 4))?;
         if locked > signed(rows.len() as u64) {
-            // Others may have found nothing because of the rest.
+            // Other claimants may have skipped the locked jobs that this one leaves.
             self.inner.notices.changed();
         }
         Ok(claimed)
@@ -210,7 +210,8 @@ impl SharedStore for PostgresStore {
 }
 
 impl PostgresStore {
-    /// The jobs of a claim. Those that cannot be read here are left to engines that can: at once, and from now on.
+    /// The readable jobs of a claim. The others are given back at once, and are not claimed again: other engines
+    /// may be able to read them.
     fn readable(&self, call: Call, rows: &[Row]) -> Result<Vec<Claimed>, StoreError> {
         let mut claimed = Vec::with_capacity(rows.len());
         let (mut ids, mut fresh, mut errors): (Vec<_>, Vec<bool>, Vec<_>) = Default::default();
@@ -227,7 +228,7 @@ impl PostgresStore {
         }
         if !ids.is_empty() {
             self.inner.unreadable.lock().extend(errors);
-            // Should that fail, the claims end by themselves.
+            // If that fails, the claims end with their leases.
             if let Err(error) = self.rows(call, LEAVE, &[&ids, &fresh, &self.inner.claimant]) {
                 tracing::warn!(%error, jobs = ids.len(), "claims on jobs that cannot be read could not be undone");
             }
@@ -236,7 +237,7 @@ impl PostgresStore {
         Ok(claimed)
     }
 
-    /// Runs a claim; where the whole look is slow, from the last place that it found.
+    /// Runs a claim. If a claim that reads everything is slow, begins at the place of the last found job.
     fn look(
         &self,
         call: Call,
@@ -274,7 +275,7 @@ impl PostgresStore {
     }
 }
 
-/// The kind of a claimed job, and its place among those. Of one that cannot be read nothing is known.
+/// The kind of a claimed job and its place in that kind; `None` if its record cannot be read.
 fn place(call: Call, row: &Row) -> Option<(Vec<u8>, Place)> {
     let record = entry(call, row).ok()?.record.ok()?;
     let spec = &record.spec;
@@ -286,7 +287,7 @@ fn columns(claims: &[ClaimId]) -> (Vec<Uuid>, Vec<i64>) {
     claims.iter().map(|claim| (uuid(claim.job), claim.token.cast_signed())).unzip()
 }
 
-/// No more than a point in time can be away.
+/// The duration in microseconds, at most 1,000 years, so that a point in time can hold the sum.
 fn micros(duration: Duration) -> i64 {
     const LONG: Duration = Duration::from_hours(24 * 365 * 1_000);
     i64::try_from(duration.min(LONG).as_micros()).unwrap_or(i64::MAX)

@@ -11,7 +11,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub(super) type Tls = MakeRustlsConnect;
 
-/// One that accepts servers whose certificate goes back to a root in this file, or to one of the system's.
+/// A connector for servers whose certificate has a root in this file, or among those of the system.
 pub(super) fn connector(roots: Option<&Path>) -> Result<Tls, String> {
     let mut trusted = RootCertStore::empty();
     if let Some(path) = roots {

@@ -1,4 +1,4 @@
-//! Waiting for a future on a thread of any owner.
+//! Waits for a future on any thread.
 
 use std::{
     future::Future,
@@ -9,8 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The deadline of a call that begins now and may take this time: never more than some years from now, which clocks
-/// can count.
+/// The deadline of a call that begins now: after `timeout`, but no later than clocks can count.
 pub(super) fn deadline(timeout: Duration) -> Instant {
     const LONGEST: Duration = Duration::from_hours(24 * 365);
     let now = Instant::now();
@@ -19,8 +18,8 @@ pub(super) fn deadline(timeout: Duration) -> Instant {
 
 /// Waits for `future` until `deadline`; `None` when that comes first.
 ///
-/// The connections are driven by a runtime of the store's own, so the thread only sleeps. It may be one of the
-/// caller's async runtime, where starting another runtime would panic.
+/// The store's own runtime drives the connections, so this thread only sleeps. It may be a thread of the caller's
+/// async runtime, where starting another runtime would panic.
 pub(super) fn wait<F: Future>(future: F, deadline: Instant) -> Option<F::Output> {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));

@@ -1,4 +1,4 @@
-//! [`File`]: the open database, and where it is.
+//! [`File`]: the open database and its place.
 
 use std::{
     mem,
@@ -19,7 +19,7 @@ pub(super) const OPERATION: &str = "open the store";
 
 pub(super) struct File {
     place: Place,
-    /// `None` while it could not be opened again.
+    /// `None` after it was closed and could not be opened again.
     db: Mutex<Option<Arc<Database>>>,
     /// Whether a call failed because of the disk.
     failed: AtomicBool,
@@ -37,7 +37,7 @@ impl File {
         Ok(Self { place, db: Mutex::new(Some(Arc::new(db))), failed: AtomicBool::new(false) })
     }
 
-    /// The database, to be read. Its users let it go soon.
+    /// The database for reading. Callers hold it only for a short time.
     pub(super) fn database(&self) -> Result<Arc<Database>, StoreError> {
         let mut db = self.db.lock();
         if self.failed.load(Ordering::Acquire) {
@@ -53,21 +53,21 @@ impl File {
         self.place.check_process("")
     }
 
-    /// The database, to be written: not by a forked process, nor when its file could not be found again.
+    /// The database for writing. Refused in a forked process, and when the path no longer leads to the file.
     pub(super) fn writable(&self) -> Result<Arc<Database>, StoreError> {
         self.check_process()?;
         self.place.check("")?;
         self.database()
     }
 
-    /// After an error of the disk redb takes no call until it is opened again; the next call does that.
+    /// Notes an error of the disk. redb takes no call after it, so the next call opens the database again.
     pub(super) fn note(&self, error: &StoreError) {
         if matches!(error.kind, ErrorKind::Full | ErrorKind::Unavailable) {
             self.failed.store(true, Ordering::Release);
         }
     }
 
-    /// Closes the database, also for those who read from it, and opens it again.
+    /// Closes the database, also for present readers, and opens it again.
     fn open_again(&self, db: &mut Option<Arc<Database>>) -> Result<(), StoreError> {
         match db.take().map(Arc::try_unwrap) {
             Some(Err(in_use)) => {
@@ -91,7 +91,7 @@ fn refused(path: &Path, error: DatabaseError) -> StoreError {
     }
 }
 
-/// Says when redb has to look through the file, as after a crash: nothing else answers meanwhile.
+/// Opens the file, and logs a warning if redb has to read all of it, as after a crash. That takes time.
 fn builder(path: &Path) -> Builder {
     let mut builder = Database::builder();
     let path = path.to_owned();
@@ -103,7 +103,7 @@ fn builder(path: &Path) -> Builder {
 }
 
 impl Drop for File {
-    /// Closing writes, so a forked process leaves the database to the one that opened it.
+    /// Closing writes to the file, so a forked process does not close the database.
     fn drop(&mut self) {
         if let Err(error) = self.place.check_process("close the store") {
             tracing::warn!(%error, "the store is left to the process that opened it");

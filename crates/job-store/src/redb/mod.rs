@@ -20,15 +20,15 @@ type Bytes = &'static [u8];
 
 /// Keeps jobs and rows in one redb file: no C++ in the build, for engines whose results are small.
 ///
-/// Clones share one database; it closes with the last of them. redb has one writer at a time and no log that outlives
-/// a process. So every write is synced, a [`Buffered`](crate::Durability::Buffered) one as well, and writers wait for
-/// each other. Blocks are verified whenever they are read: redb does not check its pages then.
+/// Clones share one database; it closes with the last of them. redb has one writer at a time and no log that
+/// outlives a process. So every write is synced, a [`Buffered`](crate::Durability::Buffered) one as well, and
+/// writers wait for each other. redb does not check its pages at each read, so the store verifies each block.
 ///
-/// After a crash redb reads the whole file when it is opened, some seconds for each GB, and a warning says so.
+/// After a crash redb reads the whole file at the opening, at some seconds for each GB, and logs a warning.
 ///
-/// While a store is open, its file stays where it is. Writes are refused (`Unavailable`) as long as the path leads to
-/// no or another file. A process that was forked while a store was open changes nothing (`AlreadyOpen`), and keeps the
-/// file locked until it ends or starts another program.
+/// Do not move the file while a store is open. Writes are refused (`Unavailable`) while the path leads to no file
+/// or to another one. A process that was forked while a store was open changes nothing (`AlreadyOpen`). It keeps
+/// the file locked until it ends or starts another program.
 ///
 /// ```
 /// use job_store::{RedbStore, Store};
@@ -59,7 +59,7 @@ pub struct Redb {
 impl Redb {
     fn open(path: &Path) -> Result<Self, StoreError> {
         let redb = Self { file: File::open(path)? };
-        // Tables that are read later are there, also in an empty store.
+        // Makes the tables, so that reads find them in an empty store.
         redb.commit(Changes::default(), Durability::Buffered)
             .map_err(|error| error.during(file::OPERATION, None))?;
         Ok(redb)
@@ -105,7 +105,7 @@ impl KeyValue for Redb {
     }
 }
 
-/// Makes the changes in a transaction, which is undone unless it is committed.
+/// Makes the changes in a transaction, which redb rolls back unless it is committed.
 fn transact(db: &Database, changes: &Changes) -> Result<(), redb::Error> {
     let transaction = db.begin_write()?;
     {
@@ -133,7 +133,7 @@ fn transact(db: &Database, changes: &Changes) -> Result<(), redb::Error> {
 pub struct State<'k> {
     redb: &'k Redb,
     transaction: ReadTransaction,
-    /// Opened when they are first read.
+    /// The tables, each opened at its first read.
     tables: [OnceCell<ReadOnlyTable<Bytes, Bytes>>; 3],
 }
 
@@ -174,7 +174,7 @@ impl View for State<'_> {
     }
 }
 
-/// A value in a page of redb's.
+/// A value inside a page of redb.
 pub struct Lent<'v>(AccessGuard<'v, Bytes>);
 
 impl fmt::Debug for Lent<'_> {

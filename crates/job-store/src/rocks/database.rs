@@ -11,16 +11,17 @@ use rocksdb::{
 /// A database that a store can be [in](super::RocksStore::in_database): `DBWithThreadMode` and `OptimisticTransactionDB` of the
 /// crate `rocksdb`, each single-threaded or multi-threaded. No other type can be one.
 ///
-/// `TransactionDB` cannot: RocksDB refuses the deletion of a range there, and the crate has no call to take a file of rows in.
+/// `TransactionDB` is not one: RocksDB refuses to delete a range there, and the crate has no call to ingest a file
+/// of rows.
 pub trait Database: Calls {}
 
 impl<D: Calls> Database for D {}
 
-/// The calls of the adaptor to each, under the name that the crate has for it.
+/// The calls of the adaptor to a database, under the names that the crate has for them.
 pub trait Calls: DBAccess + Sized + Send + Sync + 'static {
     type Family<'d>: AsColumnFamilyRef;
 
-    /// Whether a batch may delete ranges. If not, it deletes each of their keys.
+    /// Whether a batch may delete ranges. Otherwise it deletes each of their keys.
     const RANGES_IN_BATCHES: bool;
 
     fn cf_handle(&self, name: &str) -> Option<Self::Family<'_>>;
@@ -47,7 +48,7 @@ pub trait Calls: DBAccess + Sized + Send + Sync + 'static {
     fn stop_background_work(&self);
 }
 
-/// Whether a batch may delete ranges, and how the database takes one; the rest has the same names for all.
+/// Implements [`Calls`]. The databases differ in whether a batch may delete ranges, and in the type of a batch.
 macro_rules! calls {
     ($database:ty, $family:ty, $ranges:literal, $batch:ident => $taken:expr) => {
         impl Calls for $database {
@@ -125,7 +126,7 @@ calls!(DBWithThreadMode<MultiThreaded>, Arc<BoundColumnFamily<'d>>, true, batch 
 calls!(OptimisticTransactionDB<SingleThreaded>, &'d ColumnFamily, false, batch => transactional(&batch));
 calls!(OptimisticTransactionDB<MultiThreaded>, Arc<BoundColumnFamily<'d>>, false, batch => transactional(&batch));
 
-/// The same batch, as its type is called where there are transactions.
+/// The same batch, under the type that a database with transactions takes.
 fn transactional(batch: &WriteBatch) -> WriteBatchWithTransaction<true> {
     WriteBatchWithTransaction::from_data(batch.data())
 }

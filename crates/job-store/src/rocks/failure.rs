@@ -1,7 +1,7 @@
-//! RocksDB's errors in our classes.
+//! The [`ErrorKind`] of RocksDB's errors.
 //!
-//! The binding hands over a text: what RocksDB calls the class, what it was doing, a path, and what the system says. A path
-//! can hold any words, so only what stands before it and behind it is compared, whole.
+//! The binding gives a text: the class in RocksDB's words, the operation, a path, and the system's message. A path
+//! can hold any words. So only the text before the path and behind it is compared, whole.
 
 use std::io;
 
@@ -19,7 +19,7 @@ const BEGINNINGS: [(&str, ErrorKind); 5] = [
     ("Invalid argument: Column families not opened: ", ErrorKind::Invalid),
     ("IO error: lock hold by current process", ErrorKind::AlreadyOpen),
 ];
-/// Followed by a path and why it was not locked.
+/// A path and the reason follow.
 const NOT_LOCKED: &str = "IO error: While lock file: ";
 
 fn class(message: &str) -> ErrorKind {
@@ -27,7 +27,7 @@ fn class(message: &str) -> ErrorKind {
     let system = |codes: &[i32]| codes.iter().any(|&code| ends_with_error(message, code));
     match begins {
         Some((_, kind)) => *kind,
-        // Its own lock, of a process that does not know of ours.
+        // RocksDB's own lock, held by a process that does not use the lock of this library.
         None if message.starts_with(NOT_LOCKED) && system(&[code::AGAIN, code::ACCES]) => ErrorKind::AlreadyOpen,
         None if message.starts_with("IO error: ") && system(&[code::NOSPC, code::DQUOT]) => ErrorKind::Full,
         None => ErrorKind::Unavailable,
@@ -41,7 +41,7 @@ fn ends_with_error(message: &str, code: i32) -> bool {
     message.strip_suffix(words).is_some_and(|before| before.ends_with(": "))
 }
 
-/// Error numbers of the system.
+/// Error numbers of the operating system.
 mod code {
     pub(super) const ACCES: i32 = 13;
     pub(super) const NOSPC: i32 = 28;

@@ -1,5 +1,5 @@
-//! [`File`]: rows of a large segment, on their way into the database. No log, no memtable, no compaction: no other key lies
-//! between the first and the last of them.
+//! [`File`]: a file with rows of a large segment, before it is part of the database. It needs no log, memtable or
+//! compaction, because no other key lies between its first and its last.
 
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
     place::Place,
 };
 
-/// A file of rows that is not part of the store yet; removed when it never becomes so.
+/// A file of rows that is not part of the store yet. Dropped before it is, the file is removed.
 pub(super) struct File<D> {
     writer: SstFileWriter<'static>,
     path: PathBuf,
@@ -48,7 +48,7 @@ impl<D: Database> SortedRun for File<D> {
         let rows = family(&*self.db, Table::Rows)?;
         let ingest = |how| self.db.ingest(&rows, &options::ingest(how), &self.path);
         let moved = ingest(Ingest::Move);
-        // Not every file system has the links that a move is made of, and each says so in its own way.
+        // A move needs hard links, which some file systems do not have. Each reports that differently.
         if moved.is_err() && !links::are_possible(&self.path) { ingest(Ingest::Copy) } else { moved }
             .map_err(failure)
     }
@@ -56,7 +56,7 @@ impl<D: Database> SortedRun for File<D> {
 
 impl<D> Drop for File<D> {
     fn drop(&mut self) {
-        // Moved into the store, it is no longer there; copied, it is.
+        // A copied file is left over; a moved one is gone.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -1,4 +1,4 @@
-//! Files of rows on their way into the database.
+//! Files of rows that are not part of the database yet.
 
 use std::{
     fs, io,
@@ -20,7 +20,7 @@ impl Files {
         Self { directory: database.join("job_engine.tmp"), next: AtomicU64::new(0) }
     }
 
-    /// Removes what a dead process left.
+    /// Removes the files that a dead process left.
     pub(super) fn remove_left_over(&self) -> Result<(), StoreError> {
         match fs::remove_dir_all(&self.directory) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

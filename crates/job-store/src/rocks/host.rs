@@ -8,7 +8,7 @@ use super::{Database, Rocks, RocksOptions, RocksStore, open};
 use crate::{StoreError, lock::Lock};
 
 impl RocksStore {
-    /// The column families that a store lives in, to be opened together with the host's own; their names start with
+    /// The column families of a store, which the host opens together with its own. Their names start with
     /// `job_engine.`.
     #[must_use]
     pub fn column_families(options: &RocksOptions) -> Vec<ColumnFamilyDescriptor> {
@@ -17,25 +17,26 @@ impl RocksStore {
 }
 
 impl<D: Database> RocksStore<D> {
-    /// A store in a database that the host has open, beside the host's own column families. The host opened it with
-    /// [`column_families`](Self::column_families), and closes it when the last clone of the store is gone.
+    /// Opens a store in a database that the host has open, beside the host's own column families. The host opens
+    /// it with [`column_families`](Self::column_families), and closes it after the last clone of the store is
+    /// dropped.
     ///
-    /// One store per database: a second one would not know of the first one's locks, and is refused. The database's
-    /// own options (log, background jobs) are the host's. It should use
-    /// [`TolerateCorruptedTailRecords`](rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords), so that damage inside
-    /// the log is an error and not a loss. [`open`](Self::open) tells a log that a power cut tore from damage; the
-    /// host's opening does not, unless it does the same: both are errors there.
+    /// A database has one store: a second one would not know the first one's locks, and is refused. The host sets
+    /// the database's own options (log, background jobs). It should use
+    /// [`TolerateCorruptedTailRecords`](rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords), so that damage
+    /// inside the log is an error and not a loss. [`open`](Self::open) tells a log that a power cut tore from a
+    /// damaged one. In a host's own opening both are errors.
     ///
     /// # Types of databases
-    /// Any [`Database`]: of either thread mode (the feature `multi-threaded-cf` makes no difference), with optimistic
-    /// transactions or without. The store writes with the database's own `write`, outside of any transaction, also
-    /// where there are some. A host's transactions are about its own column families. They may read the store's, and
-    /// change nothing there: the store knows of jobs without a look at them. A transaction that has read them with
-    /// `get_for_update` fails to commit when the store has written the same keys since. No other transaction fails
+    /// The database may be of any type of [`Database`]: of either thread mode (the feature `multi-threaded-cf`
+    /// makes no difference), with or without optimistic transactions. The store always writes with the database's
+    /// own `write`, outside of transactions. Transactions of the host may read the store's column families, but
+    /// must not change them: the store knows jobs without reading them. A transaction that has read them with
+    /// `get_for_update` fails to commit if the store has written the same keys since. No other transaction fails
     /// because of the store.
     ///
-    /// RocksDB deletes no range in a batch beside optimistic transactions. There a batch that drops rows deletes each of their
-    /// blocks, and reads them for it.
+    /// With optimistic transactions RocksDB deletes no range in a batch. There a batch that drops rows reads and
+    /// deletes each of their blocks.
     ///
     /// ```
     /// use std::sync::Arc;

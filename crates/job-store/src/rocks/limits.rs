@@ -1,4 +1,4 @@
-//! The limits of the process, and how much of them the database takes: descriptors and threads.
+//! The limits of the process on descriptors and threads, and the database's part of them.
 
 use std::{
     io,
@@ -8,18 +8,18 @@ use std::{
 
 use crate::{ErrorKind, StoreError};
 
-/// Threads that RocksDB starts while a database is opened: for flushes, for compactions, for timers. It ends the process when it
-/// does not get one.
+/// Threads that RocksDB starts when a database is opened: for flushes, compactions and timers. RocksDB ends the
+/// process if the system gives no thread.
 const THREADS: usize = 3;
-/// The stack of a thread of C++ by default.
+/// The default stack of a C++ thread.
 const STACK: usize = 8 << 20;
 
-/// Fails when there are not as many threads as RocksDB is about to start.
+/// Fails if the system does not give as many threads as RocksDB is about to start.
 pub(super) fn try_threads(operation: &'static str) -> Result<(), StoreError> {
     let gate = Mutex::new(());
     let wait = || drop(gate.lock());
     let failures = thread::scope(|scope| {
-        // All at once: none ends before the last was tried.
+        // All threads live at once: none ends before the last was started.
         let held = gate.lock().unwrap_or_else(PoisonError::into_inner);
         let start = |_| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, wait).err();
         let failures: Vec<io::Error> = (0..THREADS).filter_map(start).collect();
@@ -40,7 +40,7 @@ pub(super) fn open_files() -> i32 {
     share(limit())
 }
 
-/// How many descriptors the process may have; `None` without a limit.
+/// The most descriptors of the process; `None` without a limit.
 #[cfg(unix)]
 fn limit() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current
@@ -51,11 +51,11 @@ const fn limit() -> Option<u64> {
     None
 }
 
-/// A part of what the process may have: a quarter, or all but 512, since the others are the host's. More than 512 would not
-/// make reads faster.
+/// The database's part of the descriptors: a quarter, or all but 512 if that is more. The others are the host's.
+/// More than 512 do not make reads faster.
 fn share(limit: Option<u64>) -> i32 {
     const MOST: u64 = 512;
-    /// RocksDB takes no fewer.
+    /// The least that RocksDB accepts.
     const LEAST: u64 = 20;
     let share = limit.map_or(MOST, |limit| (limit / 4).max(limit.saturating_sub(512)).clamp(LEAST, MOST));
     i32::try_from(share).unwrap_or(i32::MAX)

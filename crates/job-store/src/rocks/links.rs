@@ -1,4 +1,4 @@
-//! Second names for files, where the file system has them.
+//! Second names for files, on file systems with hard links.
 
 use std::{
     fs::{self, File},
@@ -14,7 +14,8 @@ pub(super) fn are_possible(file: &Path) -> bool {
     linked
 }
 
-/// Gives a file a second name, or makes a copy under it, which is whole and on the disk; nothing when that is there.
+/// Gives a file a second name. Without links it makes a whole, synced copy. An existing second file is left as it
+/// is.
 pub(super) fn link_or_copy(file: &Path, second: &Path) -> io::Result<()> {
     match fs::hard_link(file, second) {
         Ok(()) => Ok(()),

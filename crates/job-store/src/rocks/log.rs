@@ -1,9 +1,9 @@
-//! Reads RocksDB's logs far enough to tell a write that never came to the disk from damage to one that did. The
-//! write-ahead log and the manifest share their format.
+//! Reads RocksDB's logs far enough to tell a write that never came to the disk from damage to a stored one. The
+//! write-ahead log and the manifest have the same format.
 //!
-//! A power cut takes back what was not synced, in any order, down to sectors; what a file had not reached yet reads as
-//! zeros. A record that a cut tore ends before its length says so. Or it covers a sector of zeros, or zeros from
-//! somewhere to the end of a page. The page was on its way when the record was half written.
+//! A power cut takes back unsynced bytes in any order, down to sectors. Bytes that a file has not reached read as
+//! zeros. A torn record ends before its length says, covers a sector of zeros, or has zeros to the end of a page.
+//! In the last case the page was being written when the record was half there.
 //!
 //! Format: <https://github.com/facebook/rocksdb/wiki/Write-Ahead-Log-File-Format>.
 
@@ -14,7 +14,7 @@ const BLOCK: usize = 32 << 10;
 const HEADER: usize = 7;
 const SECTOR: usize = 512;
 const PAGE: usize = 4 << 10;
-/// Zeros that a record may well end in by itself.
+/// A record may end in this number of zeros of its own.
 const OWN_ZEROS: usize = 6;
 
 /// The state of a log's end.
@@ -22,7 +22,7 @@ const OWN_ZEROS: usize = 6;
 pub(super) enum End {
     /// The last record is whole.
     Whole,
-    /// From here on it was not written, or not all of it.
+    /// The log was not written, or not wholly, from here on.
     Unwritten(usize),
     /// The record here was written, and has changed since.
     Damaged(usize),
@@ -34,7 +34,7 @@ pub(super) fn end(log: &[u8]) -> End {
     while at < log.len() {
         let left_in_block = BLOCK - at % BLOCK;
         if left_in_block < HEADER {
-            // Too little for a header: RocksDB fills it with zeros.
+            // The rest of the block is too short for a header, and RocksDB fills it with zeros.
             at += left_in_block;
             continue;
         }
@@ -52,12 +52,12 @@ pub(super) fn end(log: &[u8]) -> End {
 struct Record {
     range: Range<usize>,
     good: bool,
-    /// No record is of this type: the end of the header is missing, and with it how long the record is.
+    /// The type is that of no record. So the end of the header is missing, and the length is not known.
     headless: bool,
 }
 
 impl Record {
-    /// Where zeros at its end may begin and end.
+    /// The unit in which zeros at its end begin and end.
     const fn unit(&self) -> usize {
         if self.headless { SECTOR } else { PAGE }
     }
@@ -75,12 +75,12 @@ fn record(log: &[u8], at: usize) -> Record {
     Record { range: at..end, good, headless: kind == 0 }
 }
 
-/// RocksDB stores checksums so that one over bytes with checksums in them stays a good one.
+/// RocksDB masks its checksums, so that a checksum over bytes with checksums in them stays a good one.
 const fn masked(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// The sectors that hold a part of the record; of the first, what begins with it.
+/// The sectors that hold a part of the record. The first begins with the record.
 fn sectors(record: &Record) -> impl Iterator<Item = Range<usize>> {
     let Range { start, end } = record.range;
     let end = if record.headless { end + SECTOR } else { end };
@@ -101,7 +101,7 @@ mod tests {
 
     use super::*;
 
-    /// A log of records of these lengths, and where each begins.
+    /// A log with records of these lengths, and the start of each.
     #[expect(clippy::little_endian_bytes, reason = "RocksDB writes them")]
     fn log(lengths: &[u16]) -> (Vec<u8>, Vec<usize>) {
         let (mut log, mut starts) = (Vec::new(), Vec::new());
@@ -142,7 +142,8 @@ mod tests {
         fn any_cut_is_unwritten_or_whole(lengths in lengths(), part in 0..1_000usize) {
             let (log, starts) = log(&lengths);
             let cut = log.len() * part / 1_000;
-            // The record that is cut; none where the next one begins, or what is left of a block.
+            // The record that is cut; `None` if the cut is at the start of a record, or in the unused end of a
+            // block.
             let torn = starts.iter().rev().find(|start| **start < cut).filter(|start| record(&log, **start).range.end > cut);
             let expected = torn.map_or(End::Whole, |at| End::Unwritten(*at));
             prop_assert_eq!(end(&log[..cut]), expected);
@@ -154,7 +155,7 @@ mod tests {
             let sector = log.len() * part / 1_000 / SECTOR * SECTOR;
             let until = (sector + SECTOR).min(log.len());
             log[sector..until].fill(0);
-            // The first record that reaches into it.
+            // The first record that has bytes in the sector.
             let torn = starts.iter().rposition(|start| *start <= sector).unwrap();
             let torn = starts[torn..].iter().find(|start| !record(&log, **start).good);
             prop_assert_eq!(end(&log), torn.map_or(End::Whole, |at| End::Unwritten(*at)));
@@ -164,7 +165,7 @@ mod tests {
         fn a_record_whose_first_part_came_to_the_disk_is_unwritten(lengths in lengths(), part in 1..1_000usize) {
             let (mut log, starts) = log(&lengths);
             let last = *starts.last().unwrap();
-            // At least the last byte of the header is among the zeros, and more of them than a record may end in.
+            // The zeros cover at least the last byte of the header, and more bytes than a record may end in.
             let most = log.len().saturating_sub(OWN_ZEROS + 1).max(last);
             log[last + (most - last) * part / 1_000..].fill(0);
             log.resize(log.len().max(last + HEADER + OWN_ZEROS), 0);

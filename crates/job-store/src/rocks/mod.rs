@@ -36,28 +36,28 @@ use crate::{
     place::Place,
 };
 
-/// The database of a store that has it for itself.
+/// The database of a store with a directory of its own.
 type Db = DBWithThreadMode<SingleThreaded>;
 
 /// Keeps jobs and rows in a RocksDB directory.
 ///
 /// Clones share one database; it closes with the last of them. One process at a time may write; others may
-/// [`open_read_only`](Self::open_read_only) meanwhile. A store is known by its directory, in every spelling of the
-/// path. The process that opens it for writing locks the file `job_engine.lock` in it. The lock lasts until the store
-/// is closed or the process and its forks have ended.
+/// [`open_read_only`](Self::open_read_only) meanwhile. The file system identifies the directory, in every spelling
+/// of its path. The process that opens it for writing locks the file `job_engine.lock` in it. The lock lasts until
+/// the store is closed or the process and its forks have ended.
 ///
 /// # Moves and forks
-/// While a store is open, its directory stays where it is. Writes are refused (`Unavailable`) as long as the path
-/// leads to no or another directory. Buffered ones are refused after 1 MiB at most, all others at once. They go on
-/// when it is back. Closed elsewhere, it opens there.
+/// Do not move the directory while a store is open. Writes are refused (`Unavailable`) while the path leads to no
+/// directory or to another one. Buffered writes are refused after 1 MiB at most, all others at once. They go on
+/// when the directory is back. A store that is closed elsewhere opens there.
 ///
-/// A process that was forked while a store was open may read from it, and changes nothing (`AlreadyOpen`). As long as
-/// it lives and has not started another program, the store stays locked, also when the process that opened it has
-/// ended. The next open is refused, and names it.
+/// A process that was forked while a store was open may read from it, and changes nothing (`AlreadyOpen`). The
+/// store stays locked while the fork lives and has not started another program, even if the process that opened it
+/// has ended. The next opening is refused with an error that names the fork.
 ///
 /// # Files
-/// Large segments are written to files that become part of the database as they are; small ones and records go
-/// through its log. The space of removed jobs is given back by one thread of the store's own.
+/// Large segments are written to files that become part of the database as they are. Small segments and records go
+/// through its log. One thread of the store gives back the space of removed jobs.
 ///
 /// ```
 /// use job_store::{RocksOptions, RocksStore, Store};
@@ -72,13 +72,14 @@ pub type RocksStore<D = DBWithThreadMode<SingleThreaded>> = KeyValueStore<Rocks<
 /// The engine of a [`RocksStore`]: column families of one RocksDB database.
 pub struct Rocks<D: Database = DBWithThreadMode<SingleThreaded>> {
     db: Arc<D>,
-    /// Whether the database is this store's alone, and not read-only: then closing flushes it.
+    /// Whether the store opened the database by itself, for writing. Then it flushes the database when it closes.
     owned: bool,
     options: RocksOptions,
     files: Files,
     reclaimer: Reclaimer<D>,
     place: Arc<Place>,
-    /// Of a store that may write. The last field: it is let go when the database is closed.
+    /// The lock of a store that may write. It is the last field, so that it is released after the database is
+    /// closed.
     lock: Option<Lock>,
 }
 
@@ -117,7 +118,7 @@ impl<D: Database> Rocks<D> {
         Self { files: Files::new(place.path()), db, owned, options, reclaimer, place, lock }
     }
 
-    /// The store in it. Finishes what a dead process left undone.
+    /// Makes the store, and finishes the unfinished work of a dead process.
     fn into_store(self) -> Result<RocksStore<D>, StoreError> {
         let writable = self.lock.is_some();
         self.families().map_err(|error| error.during(open::OPERATION, None))?;
@@ -133,7 +134,7 @@ impl<D: Database> Rocks<D> {
         Ok([jobs?, checkpoints?, rows?])
     }
 
-    /// Never closes the database: closing deletes files by their names, and waits for threads.
+    /// Keeps the database from being closed: closing deletes files by their names, and waits for threads.
     fn abandon(&self) {
         if self.owned {
             mem::forget(Arc::clone(&self.db));
@@ -193,7 +194,7 @@ impl<D: Database> KeyValue for Rocks<D> {
     fn size(&self) -> Result<Option<u64>, StoreError> {
         let rows = family(&*self.db, Table::Rows)?;
         let read = |name| self.db.property(&rows, name).map(Option::unwrap_or_default).map_err(failure);
-        // Writes in memory are in the log as well.
+        // Unflushed writes are counted too: they are in the log.
         Ok(Some(read(properties::LIVE_SST_FILES_SIZE)? + read(properties::CUR_SIZE_ALL_MEM_TABLES)?))
     }
 }
@@ -244,9 +245,9 @@ mod tests {
         let store = RocksStore::open(directory.path(), RocksOptions::default()).unwrap();
         let db = &store.engine().db;
         let mut seen = BTreeSet::new();
-        // More of them than are kept.
+        // More than are kept.
         for _ in 0..20_000 {
-            // Each is told with all the options that there are.
+            // RocksDB logs each with all its options.
             let rows = family(&**db, Table::Rows).unwrap();
             db.set_options_cf(rows, &[("max_compaction_bytes", "1000000000")]).unwrap();
             let entries = fs::read_dir(directory.path()).unwrap().map(Result::unwrap);

@@ -9,7 +9,7 @@ use crate::{ErrorKind, RocksOptions, StoreError, key_value::Table, lock, place::
 
 pub(super) const OPERATION: &str = "open the store";
 
-/// The directory of a store, to be written to.
+/// The directory of a store, for writing. Makes it if it is missing.
 pub(super) fn directory(path: &Path) -> Result<Place, StoreError> {
     Place::directory(path).map_err(|error| unusable(path, error))
 }
@@ -62,7 +62,7 @@ pub(super) fn open_read_only(path: &Path, options: &RocksOptions) -> Result<Db, 
     Db::open_cf_descriptors_read_only(&database, path, column_families(options), false).map_err(failed)
 }
 
-/// The column families of a store, with the options they are to be opened with.
+/// The column families of a store and their options.
 pub(super) fn column_families(options: &RocksOptions) -> Vec<ColumnFamilyDescriptor> {
     let cache = options::cache(options);
     let options = |table| match table {

@@ -1,4 +1,4 @@
-//! [`RocksOptions`], and what they and the measurements behind them make of RocksDB's own.
+//! [`RocksOptions`], and the options of RocksDB that follow from them and from measurements.
 
 use std::sync::LazyLock;
 
@@ -123,7 +123,8 @@ pub(super) fn cache(options: &RocksOptions) -> Cache {
 }
 
 pub(super) fn database(chosen: &RocksOptions) -> Options {
-    // A log tells how long the one before it was: then a power cut cannot take a write out of the middle.
+    // Each log records the length of the one before it. So a write that is lost in a power cut from the middle is
+    // noticed.
     let tracked = Options::default().get_options_from_string("track_and_verify_wals=true");
     untracked(tracked.unwrap_or_default(), chosen)
 }
@@ -132,31 +133,31 @@ fn untracked(mut options: Options, chosen: &RocksOptions) -> Options {
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     options.set_max_background_jobs(2);
-    // RocksDB's notes of its own work have a bound, also in a long life.
+    // RocksDB's log of its own work has a bound, also in a long life.
     options.set_keep_log_file_num(5);
     options.set_max_log_file_size(1 << 20);
-    // So has the list of files, of which every removal and every large segment is a line.
+    // The list of files has a bound too. Every removal and every large segment adds a line to it.
     options.set_max_manifest_file_size(4 << 20);
     // Files are deleted by background threads, not by the thread that releases them last.
     options.set_avoid_unnecessary_blocking_io(true);
-    // Bounds what a reopening after a crash has to replay.
+    // Bounds the log that an opening after a crash replays.
     options.set_max_total_wal_size(64 << 20);
     options.set_bytes_per_sync(1 << 20);
     // A torn end of the log is a write that was never acknowledged. Damage before it is an error, not a loss of all
     // that follows.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
-    // Files beyond these are opened when they are read: reopening does not look at every one.
+    // Files above this number are opened when they are read, so an opening does not read every one.
     options.set_max_open_files(
         chosen.open_files.map_or_else(limits::open_files, |files| i32::try_from(files).unwrap_or(i32::MAX)),
     );
-    // By the thread that opens the store: one more that cannot be started would end the process.
+    // One thread opens files: RocksDB ends the process if the system gives it no further thread.
     options.set_max_file_opening_threads(1);
     options.set_skip_stats_update_on_db_open(true);
     options
 }
 
-/// For a store whose logs a power cut tore. The first write that did not come to the disk, and all after it, count as
-/// never made.
+/// The options for a store whose logs a power cut tore. The first write that did not come to the disk, and all
+/// after it, count as never made.
 pub(super) fn database_up_to_the_tear(chosen: &RocksOptions, logs: Logs) -> Options {
     let mut options = match logs {
         Logs::Some => database(chosen),
@@ -189,7 +190,7 @@ pub(super) fn checkpoints(cache: &Cache) -> Options {
 }
 
 pub(super) fn rows(cache: &Cache, options: &RocksOptions) -> Options {
-    // Each new range tombstone makes RocksDB sort all those in the memtable again; a flush ends that.
+    // RocksDB sorts all range tombstones of the memtable again for each new one. A flush ends that.
     let mut rows =
         Options::default().get_options_from_string("memtable_max_range_deletions=128").unwrap_or_default();
     rows.set_block_based_table_factory(&rows_table(Some(cache)));
@@ -198,7 +199,7 @@ pub(super) fn rows(cache: &Cache, options: &RocksOptions) -> Options {
     rows
 }
 
-/// A value of ours is larger than a block of RocksDB's, so every value is such a block by itself.
+/// Each value is larger than a block of RocksDB, so every value is one such block.
 fn rows_table(cache: Option<&Cache>) -> BlockBasedOptions {
     let mut table = BlockBasedOptions::default();
     match cache {
@@ -216,7 +217,8 @@ fn compression(compression: Compression) -> DBCompressionType {
     }
 }
 
-/// Values that a file writer borrows for as long as it lives: one for each way to write, made once for the process.
+/// The options of file writers, which borrow them for as long as they live. There is one for each way to write,
+/// made once in the process.
 pub(super) fn file(options: &RocksOptions) -> &'static Options {
     static NONE: LazyLock<Options> = LazyLock::new(|| file_options(Compression::None));
     static LZ4: LazyLock<Options> = LazyLock::new(|| file_options(Compression::Lz4));
@@ -245,7 +247,7 @@ pub(super) enum Ingest {
 pub(super) fn ingest(how: Ingest) -> IngestExternalFileOptions {
     let mut options = IngestExternalFileOptions::default();
     options.set_move_files(how == Ingest::Move);
-    // Nothing else writes into the key range of a segment; if something did, an error is better than a stall.
+    // No other write goes into the key range of a segment. If one did, an error is better than a stall.
     options.set_allow_blocking_flush(false);
     options
 }

@@ -1,8 +1,8 @@
-//! Gives the space of removed rows back, behind the caller's back.
+//! Gives back the space of removed rows in a thread of its own.
 //!
-//! A range tombstone has hidden the rows already. Here their files are deleted: whole ones at once, the rest by
-//! compaction when enough has come together. A reader that is inside the rows goes on: its iterator holds the
-//! files. One that comes later finds nothing, looks for the job, and reports that it was removed.
+//! A range tombstone has hidden the rows already. This thread deletes whole files at once. It compacts files that
+//! also hold rows of other jobs, when enough rows in them are dead. A reader inside the rows goes on, since its
+//! iterator holds the files. A later reader finds no rows, looks for the job, and reports that it was removed.
 
 use std::{
     ops::Range,
@@ -30,7 +30,7 @@ const WORTH_COMPACTING: u64 = 32 << 20;
 pub(super) struct Reclaimer<D> {
     db: Arc<D>,
     place: Arc<Place>,
-    /// Started with the first removal: most stores are opened, read and closed without one.
+    /// Started at the first removal: most stores are opened, read and closed without one.
     worker: Mutex<Option<Worker>>,
 }
 
@@ -50,13 +50,13 @@ impl<D: Database> Reclaimer<D> {
         if worker.is_none() {
             *worker = start(&self.db, &self.place);
         }
-        // Without a thread the space comes back when the store is opened again.
+        // Without a thread, the next opening reclaims the space.
         if let Some(worker) = &*worker {
             let _ = worker.queue.send(dropped);
         }
     }
 
-    /// Waits until what is queued is done.
+    /// Waits until the queue is empty, and ends the thread.
     pub(super) fn stop(&self) {
         if let Some(Worker { queue, thread }) = self.worker.lock().take() {
             drop(queue);
@@ -84,7 +84,7 @@ fn work(db: &impl Database, place: &Place, jobs: &Receiver<Dropped>) {
     while let Ok(first) = jobs.recv() {
         let removed: Vec<_> = std::iter::once(first).chain(jobs.try_iter()).collect();
         let reclaim = |dropped| {
-            // Files are deleted by their paths.
+            // Files are deleted by path, so the path must still lead to the store.
             place.check(OPERATION)?;
             reclaim(db, dropped, &mut rest).map_err(|error| error.during(OPERATION, None))
         };
@@ -102,7 +102,7 @@ struct Rest {
     keys: Vec<Range<Vec<u8>>>,
 }
 
-/// Files are gone at once, also from the disk: what removed their rows has to be there before.
+/// A deleted file is gone from the disk at once. So the write that removed its rows has to be on the disk before.
 fn sync(db: &impl Database) -> Result<(), StoreError> {
     db.sync_log().map_err(|error| failure(error).during(OPERATION, None))
 }
@@ -121,7 +121,7 @@ fn reclaim<D: Database>(db: &D, Dropped { keys, note }: Dropped, rest: &mut Rest
 fn compact(db: &impl Database, rest: &mut Rest) -> Result<(), StoreError> {
     let rows = family(db, Table::Rows)?;
     let mut options = CompactOptions::default();
-    // Others may flush and compact meanwhile.
+    // Other flushes and compactions may run meanwhile.
     options.set_exclusive_manual_compaction(false);
     for keys in rest.keys.drain(..) {
         db.compact(&rows, &keys, &options);

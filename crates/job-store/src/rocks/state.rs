@@ -1,4 +1,4 @@
-//! Reads of RocksDB, and changes on their way into it.
+//! Reads of RocksDB, and its batches.
 
 use std::{fmt, mem, ops::Range};
 
@@ -10,7 +10,7 @@ use crate::{
     key_value::{Batch, EachEntry, Order, Scan, Table, View},
 };
 
-/// The database as it is, or as it was at one moment.
+/// The present state of the database, or a snapshot.
 pub struct State<'k, D: Database> {
     db: &'k D,
     frozen: Option<SnapshotWithThreadMode<'k, D>>,
@@ -46,7 +46,7 @@ impl<D: Database> View for State<'_, D> {
         let mut options = ReadOptions::default();
         options.set_iterate_range(scan.keys.clone());
         options.fill_cache(scan.again);
-        // A reader may be the last to hold files of a removed job: deleting them is not its work.
+        // The reader may be the last to hold files of a removed job. The background thread deletes them.
         options.set_background_purge_on_iterator_cleanup(true);
         let mut entries = match &self.frozen {
             Some(frozen) => frozen.raw_iterator_cf_opt(&family, options),
@@ -75,12 +75,12 @@ impl<D: Database> fmt::Debug for State<'_, D> {
     }
 }
 
-/// A batch of RocksDB's.
+/// A batch of RocksDB.
 pub struct Changes<'k, D: Database> {
     db: &'k D,
     families: [D::Family<'k>; 3],
     pub(super) batch: WriteBatch,
-    /// Ranges that the database deletes in no batch: it deletes their keys, one by one.
+    /// Ranges that the database cannot delete in a batch. It deletes their keys one by one.
     ranges: Vec<(Table, Range<Vec<u8>>)>,
 }
 
@@ -89,7 +89,7 @@ impl<'k, D: Database> Changes<'k, D> {
         Self { db, families, batch: WriteBatch::default(), ranges: Vec::new() }
     }
 
-    /// Cost beside optimistic transactions: a read of what the deleted ranges hold.
+    /// Cost with optimistic transactions: a read of the rows in the deleted ranges.
     pub(super) fn write(mut self, options: &WriteOptions) -> Result<(), StoreError> {
         for (table, keys) in mem::take(&mut self.ranges) {
             let family = table.of(&self.families);

@@ -1,8 +1,8 @@
 //! Opens a store whose logs a power cut tore.
 //!
-//! A sync of a log brings all of it to the disk, and those before it. So from the first write on that did not come to
-//! the disk, nothing was acknowledged as synced: RocksDB is asked to end there. By itself it cannot tell such a write
-//! from damage, and refuses to open. Damage stays an error, and loses nothing.
+//! A sync of a log writes all of it to the disk, and all earlier logs. So no write after the first lost one was
+//! acknowledged as synced, and RocksDB is asked to end there. By itself it cannot tell a lost write from damage,
+//! and refuses to open. Damage stays an error, and loses nothing.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{ErrorKind, StoreError, lock};
 
-/// Where the logs stay as the power cut left them, until they are deleted by hand.
+/// The directory that keeps the torn logs until they are deleted by hand.
 const KEPT: &str = "job_engine.torn";
 
 /// After `error`: opens the store up to the first write that did not come to the disk, if there is one.
@@ -43,7 +43,7 @@ pub(super) fn open_up_to_the_tear<T>(
     Ok(db)
 }
 
-/// Whether there is a log of writes at all: a power cut may take a new store's first one.
+/// Whether the store has a log of writes. A power cut may take the first one of a new store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Logs {
     Some,
@@ -59,7 +59,7 @@ struct Torn {
 }
 
 impl Torn {
-    /// `None` when something is damaged that no power cut damages.
+    /// `None` if something is damaged that a power cut does not damage.
     fn find(store: &Path) -> io::Result<Option<Self>> {
         let current = fs::read_to_string(store.join("CURRENT"))?;
         let mut names = Vec::new();
@@ -82,7 +82,7 @@ impl Torn {
         Ok(Some(Self { logs, names, manifest }))
     }
 
-    /// Keeps everything aside that opening may cut or delete, and cuts the manifest.
+    /// Copies all files that opening may cut or delete, and cuts the manifest.
     fn keep(&self, store: &Path) -> io::Result<()> {
         let kept = store.join(KEPT);
         fs::create_dir_all(&kept)?;
@@ -90,7 +90,7 @@ impl Torn {
             links::link_or_copy(&store.join(name), &kept.join(name))?;
         }
         if let Some((name, end)) = &self.manifest {
-            // The one that is read is whole at every moment.
+            // The manifest is replaced, so that a whole one exists at every moment.
             let mut bytes = fs::read(store.join(name))?;
             write(&kept.join(name), &bytes)?;
             bytes.truncate(*end);

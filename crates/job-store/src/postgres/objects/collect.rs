@@ -1,7 +1,7 @@
-//! Deletes the objects that no row names any more or never did.
+//! Deletes the objects without a row in the database.
 //!
-//! Once an attempt is over no row of it can come, so each object of it without a row is garbage. Which attempts to
-//! look at is in the table `uploads`: nothing else of the object store is listed.
+//! An attempt that is over adds no rows, so each of its objects without a row is garbage. The table `uploads` says
+//! which attempts to look at; nothing else of the object store is listed.
 
 use std::{
     collections::HashSet,
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{Durability, StoreError};
 
-/// Attempts that are over, a few at a time.
+/// The due attempts that are over, a few at a time.
 const DUE: &str = "
     SELECT job, attempt, revision FROM uploads u
     WHERE due AND (job, attempt) > ($1, $2)
@@ -31,10 +31,11 @@ const DUE: &str = "
 
 const NAMED: &str = "SELECT name FROM objects WHERE job = $1 AND attempt = $2";
 
-/// A write that changes nothing.
+/// A write without a change. Its synced commit flushes the writes before it.
 const FLUSH: &str = "UPDATE uploads SET due = due WHERE job = $1 AND attempt = $2";
 
-/// Unless more became due meanwhile. `$4`: whether objects are left, which are those of a result.
+/// Marks an attempt as collected, unless more became due meanwhile. `$4`: whether objects are left, which belong
+/// to a result.
 const DONE: &str = "
     WITH kept AS (
         UPDATE uploads SET due = false WHERE job = $1 AND attempt = $2 AND revision = $3 AND $4
@@ -45,9 +46,9 @@ impl PostgresStore {
     /// Deletes objects that no result will ever name. They are those of removed jobs, of jobs that ended without a
     /// result, and of attempts that died while they wrote. Returns how many there were.
     ///
-    /// The store does this by itself: when it is opened, and after it has removed a job, ended one without a result or
-    /// discarded rows. Several stores may do it at once. Cost: one statement, and for each attempt whose objects are
-    /// to be deleted one list, one statement or two and the deletions.
+    /// The store does this by itself when it is opened, and after it has removed a job, ended one without a result
+    /// or discarded rows. Several stores may do it at once. Cost: one statement, and for each attempt whose
+    /// objects are deleted one listing, one or two statements and the deletions.
     ///
     /// # Errors
     /// `Unavailable` when the database or the object store does not answer; what is left is deleted the next time.
@@ -60,8 +61,8 @@ impl PostgresStore {
         loop {
             let rows = self.rows(call, DUE, &[&uuid(after.0), &after.1])?;
             if let Some(first) = rows.first() {
-                // A removal that was only buffered may be undone by the death of the server. Its objects go once it is
-                // flushed, as everything before a synced write is.
+                // A buffered removal may be undone by the death of the server. So a synced write flushes it before
+                // the objects are deleted.
                 let (job, attempt): (_, i64) = (id_column(call, first, 0)?, column(call, first, 1)?);
                 self.rows(call.durable(Durability::Synced), FLUSH, &[&uuid(job), &attempt])?;
             }
@@ -85,7 +86,7 @@ impl PostgresStore {
         revision: i64,
     ) -> Result<u64, StoreError> {
         let found = objects.list(call, job, attempt)?;
-        // Asked after the list was made: what is in both was named all the time.
+        // The names are read after the listing, so an object in both was named all the time.
         let rows = self.rows(call, NAMED, &[&uuid(job), &attempt])?;
         let named: HashSet<&str> = rows.iter().map(|row| column(call, row, 0)).collect::<Result<_, _>>()?;
         let garbage: Vec<_> = found.into_iter().filter(|path| !named.contains(path.as_ref())).collect();
@@ -97,7 +98,7 @@ impl PostgresStore {
         Ok(garbage.len() as u64)
     }
 
-    /// Collects soon if a statement says that something became due, in this column.
+    /// Collects soon if this column of a statement's result says that something became due.
     pub(in super::super) fn collect_if_due(
         &self,
         call: Call,
@@ -117,9 +118,9 @@ impl PostgresStore {
             return;
         }
         let inner = Arc::downgrade(&self.inner);
-        // Not a thread of the runtime, which panics where none is to be had.
+        // A plain thread: the runtime panics if the system starts none.
         let started = thread::Builder::new().name("job-store-objects".to_owned()).spawn(move || {
-            // A store that was closed leaves it to the next.
+            // After this store was closed, the next one collects.
             let Some(inner) = inner.upgrade() else { return };
             if let Err(error) = (Self { inner }).collect_objects() {
                 tracing::warn!(%error, "objects that nobody needs were not deleted: trying again after the next removal");
@@ -140,7 +141,7 @@ impl Objects {
     }
 
     fn delete(&self, call: Call, garbage: &[Path]) -> Result<(), StoreError> {
-        /// As many as S3 takes in one request.
+        /// The most objects that S3 deletes in one request.
         const BATCH: usize = 1000;
         for batch in garbage.chunks(BATCH) {
             let (store, batch) = (self.place.store.clone(), batch.to_vec());
@@ -165,13 +166,12 @@ impl Objects {
         });
     }
 
-    /// In a file system: what is left of an attempt without objects are directories, and files that a dead process did
-    /// not finish.
+    /// Removes the empty directories of an attempt in a file system, and unfinished files of a dead process.
     fn remove_directories(&self, job: JobId, attempt: i64) {
         let Some(place) = &self.place.directory else { return };
         let of_job: &Directory = &place.join(job.to_string());
         let _ = fs::remove_dir_all(of_job.join(attempt.to_string()));
-        // Fails as long as there is another attempt.
+        // Fails while another attempt has objects.
         let _ = fs::remove_dir(of_job);
     }
 }

@@ -1,11 +1,11 @@
-//! The row of an object: which blocks it has, and where.
+//! The row of an object, which names its blocks and their places.
 
 use std::ops::Range;
 
 use super::super::{Call, Parameters, PostgresStore, column, fence::fenced, signed, uuid};
 use crate::{SegmentKey, StoreError};
 
-/// Once more in place of itself: the statement may be sent twice.
+/// A repeated row replaces itself, since the statement may be sent twice.
 const ADD: &str = fenced!(
     "
     INSERT INTO objects (job, attempt, segment, end_row, first_row, name, size, ends, offsets)
@@ -15,13 +15,13 @@ const ADD: &str = fenced!(
     RETURNING 1"
 );
 
-/// Those that come next, whether they hold rows of the page or not: a few rows are cheaper than finding out.
+/// The next objects, whether they hold rows of the page or not: a few rows are cheaper than a test.
 const FIND: &str = "
     SELECT name, ends, offsets FROM objects
     WHERE job = $1 AND attempt = $2 AND segment = $3 AND end_row > $4
     ORDER BY end_row LIMIT 4";
 
-/// The blocks of an object that is there or about to be.
+/// The blocks of an object that is stored or about to be.
 #[derive(Debug, Default)]
 pub(super) struct Object {
     pub(super) name: String,
@@ -67,7 +67,7 @@ impl Object {
 }
 
 impl PostgresStore {
-    /// Makes an object that was put part of its segment.
+    /// Adds a stored object to its segment.
     pub(super) fn add_object(
         &self,
         call: Call,

@@ -1,8 +1,8 @@
 //! Blocks of large segments as objects: files of an S3 bucket or a directory that are written once.
 //!
-//! An object is a run of blocks of one segment. It counts from the moment its row is in the table `objects`, which is
-//! written behind the same fence as a block. Before the first object of an attempt, the attempt is in the table
-//! `uploads`. So all objects that a crash leaves are known by name.
+//! An object is a run of blocks of one segment. It counts from the moment its row is in the table `objects`, which
+//! is written behind the same fence as a block. An attempt is in the table `uploads` before it puts its first
+//! object. So the objects that a crash leaves are found by name.
 
 mod collect;
 mod index;
@@ -36,9 +36,9 @@ use super::{
 };
 use crate::{ErrorKind, StoreError};
 
-/// Where the blocks of large segments go, and how large is large.
+/// The place for blocks of large segments, and the size from which a segment is large.
 ///
-/// All stores that share a database must share the place: a store reads what another wrote.
+/// All stores on one database must use the same place, since a store reads objects that another wrote.
 ///
 /// ```
 /// use job_store::{ObjectOptions, PostgresOptions};
@@ -50,9 +50,9 @@ use crate::{ErrorKind, StoreError};
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ObjectOptions {
-    /// `file:///directory`, which is made when it is missing and which all engines must see; with the feature `s3`,
-    /// `s3://bucket/prefix`, whose bucket must be there. Others where the host turns on their feature of `object_store`,
-    /// or brings them to [`open_with_objects`](PostgresStore::open_with_objects).
+    /// `file:///directory`, which is made if it is missing and which all engines must see. With the feature `s3`
+    /// also `s3://bucket/prefix`, whose bucket must exist. Other URLs need their feature of `object_store`, or a
+    /// host that brings the object store to [`open_with_objects`](PostgresStore::open_with_objects).
     pub url: String,
     /// Settings that an S3 URL does not hold, by the names of the environment's variables. `AWS_ACCESS_KEY_ID` and
     /// `AWS_SECRET_ACCESS_KEY` are the keys, `AWS_REGION` the region. `AWS_ENDPOINT` is for a service other than
@@ -62,15 +62,16 @@ pub struct ObjectOptions {
     pub settings: Vec<(String, String)>,
     /// Bytes up to which a segment is kept in the database. It is gathered in the memory of its writer. Default: 4 MiB.
     pub small_segment: usize,
-    /// Bytes of an object, give or take a block; the last of a segment is smaller. A writer holds up to two of them in
-    /// memory: one is gathered while the other is being put. Default: 8 MiB.
+    /// Bytes of an object, to within a block; the last object of a segment is smaller. A writer holds up to two of
+    /// them in memory: it gathers one while the other is sent. Default: 8 MiB.
     pub object_bytes: usize,
-    /// Bytes of what was read last that are kept in memory, for pages that are read in several calls. Default: 64 MiB.
+    /// Bytes of the latest reads that are kept in memory, for pages that are read in several calls. Default: 64
+    /// MiB.
     pub cache_bytes: usize,
 }
 
 impl ObjectOptions {
-    /// The defaults at this URL.
+    /// The options for this URL, with the defaults.
     pub fn at(url: impl Into<String>) -> Self {
         let (small_segment, object_bytes, cache_bytes) = (4 << 20, 8 << 20, 64 << 20);
         Self { url: url.into(), settings: Vec::new(), small_segment, object_bytes, cache_bytes }
@@ -104,12 +105,12 @@ impl ObjectOptions {
         self
     }
 
-    /// The object store at the URL, for a host that wraps it (to count, limit or delay requests) and brings the whole
-    /// to [`open_with_objects`](PostgresStore::open_with_objects). Nothing is asked of it yet. Its requests are to be
-    /// made on a runtime of tokio, as those of the store are. One for each job store. The connections that it keeps
-    /// end with the runtime that made them, and the next request on one of those fails.
+    /// Connects to the object store at the URL, for a host that wraps it (to count, limit or delay requests). The
+    /// host gives the wrapper to [`open_with_objects`](PostgresStore::open_with_objects). No request is sent yet.
+    /// Its requests have to be made on a runtime of tokio. Make one for each job store. Its connections end with
+    /// the runtime that made them, and the next request on one of those fails.
     ///
-    /// TLS is rustls. Where the process has not chosen its cryptography by the first S3 URL, that becomes *ring*.
+    /// TLS is rustls. If the process has not chosen its cryptography before the first S3 URL, that becomes *ring*.
     ///
     /// ```
     /// use job_store::ObjectOptions;
@@ -122,14 +123,14 @@ impl ObjectOptions {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` when the URL or a setting is none, or the directory cannot be made.
+    /// `Invalid` when the URL or a setting is not valid, or the directory cannot be made.
     pub fn connect(&self) -> Result<Arc<dyn ObjectStore>, StoreError> {
         Place::open(Call::opening("open the object store"), self).map(|place| place.store)
     }
 }
 
 impl fmt::Debug for ObjectOptions {
-    /// Without what may be secret: the values of the settings, and a user in the URL.
+    /// Leaves out possible secrets: the values of the settings, and a user in the URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.url.parse().map_or_else(|_| String::new(), |url| place::shown(&url));
         let names: Vec<_> = self.settings.iter().map(|(name, _)| name).collect();
@@ -144,8 +145,8 @@ impl fmt::Debug for ObjectOptions {
 }
 
 impl PostgresStore {
-    /// Opens the store as [`open`](Self::open) does, with an object store that the host has made: one of another cloud,
-    /// or one that is watched. Of [`PostgresOptions::objects`] the URL is not used; where it is `None`, its defaults are.
+    /// As [`open`](Self::open), with an object store that the host has made: one of another cloud, or one that is
+    /// watched. The URL of [`PostgresOptions::objects`] is not used. If that option is `None`, its defaults hold.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -191,22 +192,23 @@ pub(super) struct Objects {
     runtime: Handle,
     timeout: Duration,
     cache: Mutex<Cache>,
-    /// Held by the store that deletes objects.
+    /// Held while objects are collected, so that one thread does it.
     collecting: Mutex<()>,
-    /// A store will look for objects to delete.
+    /// Whether a collection is due.
     is_due: AtomicBool,
 }
 
 type Request<T> = JoinHandle<Result<T, Error>>;
 
 impl Objects {
-    /// Whether the place can be used, asked before anything relies on it. A bucket that does not exist, or a wrong
-    /// key, would fail the first large result, hours later.
+    /// Checks that the place can be used before anything relies on it. A missing bucket or a wrong key would
+    /// otherwise fail the first large result, hours later.
     fn check(&self, call: Call) -> Result<(), StoreError> {
         if self.place.directory.is_some() {
             return Ok(());
         }
-        // A list would do as well, but what it says of a failure does not tell a wrong key from a network that is down.
+        // The check reads an object and lists none: the error of a list does not tell a wrong key from a network
+        // that is down.
         let store = self.place.store.clone();
         let ask = async move { store.get(&Path::from("none")).await };
         match self.answer(call, self.start(ask))? {
@@ -226,7 +228,7 @@ impl Objects {
         self.runtime.spawn(request)
     }
 
-    /// Waits for a request: what the object store says, if it says anything in time.
+    /// Waits for the answer of the object store until the deadline.
     fn answer<T>(&self, call: Call, request: Request<T>) -> Result<Result<T, Error>, StoreError> {
         let abort = request.abort_handle();
         match wait(request, wait::deadline(self.timeout)) {
@@ -240,8 +242,8 @@ impl Objects {
     }
 }
 
-/// Asks again for some 6 s while the object store does not accept the keys. Where they are changed, old or new ones
-/// may be refused for a moment. Other failures that may pass are the client's own business.
+/// Asks again for some 6 s while the object store does not accept the keys. After a change of keys, it may refuse
+/// old or new ones for a moment. The client itself retries other failures that pass.
 async fn admitted<T, F: Future<Output = Result<T, Error>>>(ask: impl Fn() -> F) -> Result<T, Error> {
     const PAUSES: [u64; 6] = [100, 200, 400, 800, 1_600, 3_200];
     for pause in PAUSES {
@@ -257,10 +259,11 @@ const fn is_denied(error: &Error) -> bool {
     matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. })
 }
 
-/// The object store's message, in one sentence. It repeats no secret: those are in headers, which no error has.
+/// The error of the object store, in one sentence. It holds no secret: secrets are in headers, which no error
+/// repeats.
 fn failure(call: Call, error: &Error) -> StoreError {
     let kind = match error {
-        // The place itself is not there: an object that is missing is no news here.
+        // The place itself is missing; a missing object is handled elsewhere.
         Error::NotFound { .. } => call.misfit(),
         _ if is_denied(error) => call.misfit(),
         Error::InvalidPath { .. }
@@ -273,8 +276,8 @@ fn failure(call: Call, error: &Error) -> StoreError {
     call.failed(kind, format!("the object store says: {error}"))
 }
 
-/// Whether the bucket is missing, not only the object. The element of the answer tells; a key that contains the word has
-/// no tags around it, since both URL and XML escape them.
+/// Whether the bucket is missing, and not only the object. The element of the answer shows it. A key that contains
+/// the word has no tags around it, since both URL and XML escape them.
 fn is_bucket_missing(error: &Error) -> bool {
     const CODE: &str = "<Code>NoSuchBucket</Code>";
     matches!(error, Error::NotFound { source, .. } if source.to_string().contains(CODE))
@@ -292,7 +295,7 @@ fn is_full(error: &Error) -> bool {
     false
 }
 
-/// Parts of objects that were read last. They never change, so nothing here is ever stale.
+/// Parts of objects that were read last. Objects never change, so no part is stale.
 #[derive(Default)]
 struct Cache {
     parts: VecDeque<Part>,
@@ -306,7 +309,7 @@ struct Part {
 }
 
 impl Cache {
-    /// The bytes `wanted` of an object and all bytes that were read behind them.
+    /// The bytes `wanted` of an object, and all bytes that were read behind them.
     fn get(&mut self, name: &str, wanted: &Range<u64>) -> Option<Bytes> {
         let holds =
             |part: &Part| part.name == name && part.range.start <= wanted.start && wanted.end <= part.range.end;
@@ -351,14 +354,14 @@ mod tests {
         for error in errors() {
             assert!(failure(Call::new("append rows"), &error).kind.is_retryable(), "{error}");
         }
-        // At the opening the user has to change something.
+        // At the opening these errors ask the user to change something.
         for error in errors() {
             assert_eq!(failure(Call::opening("open the store"), &error).kind, ErrorKind::Invalid, "{error}");
         }
-        // A key with that word is a missing object.
+        // An object whose key contains the word is only a missing object.
         let named = "404: <Error><Code>NoSuchKey</Code><Key>NoSuchBucket/1</Key></Error>".into();
         assert!(!is_bucket_missing(&Error::NotFound { path: String::new(), source: named }));
-        // 429, 5xx and what is no answer at all.
+        // 429, 5xx and a request without an answer.
         let other = Error::Generic { store: "S3", source: "503 Slow Down".into() };
         assert_eq!(failure(Call::opening("open the store"), &other).kind, ErrorKind::Unavailable);
     }

@@ -15,7 +15,7 @@ use crate::{ErrorKind, StoreError};
 /// Where objects are.
 pub(in super::super) struct Place {
     pub(super) store: Arc<dyn ObjectStore>,
-    /// Of a place in the file system: deleting files leaves directories behind.
+    /// The directory of a place in the file system: deleting files leaves directories behind.
     pub(super) directory: Option<PathBuf>,
 }
 
@@ -62,7 +62,7 @@ fn bucket(call: Call, url: &Url, _options: &ObjectOptions) -> Result<Place, Stor
     Err(call.failed(ErrorKind::Invalid, format!("{bucket} needs the feature `s3`, which this build is without")))
 }
 
-/// Those that the host has turned on in `object_store`.
+/// The other kinds of URL, which the host has turned on in `object_store`.
 fn other(call: Call, url: &Url, options: &ObjectOptions) -> Result<Place, StoreError> {
     let (store, prefix) =
         parse_url_opts(url, options.settings.iter().cloned()).map_err(|error| unusable(call, url, &error))?;
@@ -70,12 +70,12 @@ fn other(call: Call, url: &Url, options: &ObjectOptions) -> Result<Place, StoreE
 }
 
 pub(super) fn unusable(call: Call, url: &Url, error: &impl ToString) -> StoreError {
-    // Some repeat the URL as it is.
+    // Some errors repeat the whole URL.
     let (shown, error) = (shown(url), error.to_string().replace(url.as_str(), "it"));
     call.failed(ErrorKind::Invalid, format!("the object store {shown} cannot be used: {error}"))
 }
 
-/// Without what may be secret: a user, a password, a query.
+/// The URL without possible secrets: a user, a password, a query.
 pub(super) fn shown(url: &Url) -> String {
     format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
 }

@@ -83,7 +83,7 @@ impl PostgresStore {
         if self.inner.objects.is_some() { Ok(()) } else { self.check_no_objects(call, key) }
     }
 
-    /// The bytes of some blocks that follow each other, checked when they come from the object store.
+    /// The bytes of consecutive blocks, checked when they come from the object store.
     fn part(
         &self,
         call: Call,
@@ -135,7 +135,7 @@ impl PostgresStore {
         }
     }
 
-    /// Why an object is not there: its job went, or the object store lost it.
+    /// The error about a missing object: its job was removed, or the object store lost it.
     fn gone(&self, key: SegmentKey, object: &Object, wanted: &Range<u64>) -> StoreError {
         match contract::missing(self, key, wanted) {
             missing if missing.kind == ErrorKind::Corrupt => {
@@ -145,8 +145,8 @@ impl PostgresStore {
         }
     }
 
-    /// Whether a read failed because the object is not as long as it was. The answer for a range behind the end
-    /// differs between object stores.
+    /// Whether a read failed because the object is shorter than its row says. Object stores answer differently to
+    /// a range behind the end.
     fn is_torn(&self, call: Call, object: &Object) -> Result<bool, StoreError> {
         let objects = self.objects(call)?;
         let (store, name) = (objects.place.store.clone(), Path::from(object.name.as_str()));
@@ -159,7 +159,7 @@ fn torn(key: SegmentKey, object: &Object, wanted: &Range<u64>) -> StoreError {
     key.corrupt(wanted, format!("the object {} is not as long as it was written", object.name))
 }
 
-/// One of the blocks whose bytes start with those of the first.
+/// The bytes of one block, in bytes that start with the first of `blocks`.
 fn within<'a>(bytes: &'a Bytes, blocks: &[Placed], block: &Placed) -> Option<&'a [u8]> {
     let base = blocks.first()?.bytes.start;
     let [start, end] = [block.bytes.start, block.bytes.end].map(|at| usize::try_from(at.checked_sub(base)?).ok());

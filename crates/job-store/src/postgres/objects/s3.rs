@@ -1,4 +1,4 @@
-//! S3, and what speaks as it does.
+//! S3, and services with its protocol.
 
 use std::{env, time::Duration};
 
@@ -11,13 +11,12 @@ use url::Url;
 use super::{super::Call, place::unusable};
 use crate::{ErrorKind, StoreError};
 
-/// How often a request with a passing failure is sent again, after 0.1 s, 0.2 s and so on: some 6 s in all. So a call
-/// with the default time-out says its fault, and not only that there was no answer.
+/// How often a request with a passing failure is sent again: after 0.1 s, 0.2 s and so on, some 6 s in all. So a
+/// call with the default time-out reports the failure itself, and not only a time-out.
 const RETRIES: usize = 6;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The bucket that the URL names. Settings that it does not hold come from the environment, unless the settings say
-/// it.
+/// The bucket of the URL. Missing settings come from the environment.
 pub(super) fn connect(call: Call, url: &Url, settings: &[(String, String)]) -> Result<AmazonS3, StoreError> {
     install_cryptography();
     let mut builder = AmazonS3Builder::new().with_url(url.as_str()).with_retry(RetryConfig {
@@ -26,7 +25,7 @@ pub(super) fn connect(call: Call, url: &Url, settings: &[(String, String)]) -> R
         ..RetryConfig::default()
     });
     for (name, value) in variables() {
-        // Many of them are not for an object store.
+        // Many `AWS_` variables are not for an object store.
         if let Ok(key) = key(&name) {
             builder = builder.with_config(key, value);
         }
@@ -40,7 +39,7 @@ pub(super) fn connect(call: Call, url: &Url, settings: &[(String, String)]) -> R
     builder.build().map_err(|error| unusable(call, url, &error))
 }
 
-/// Variables that are no text are none of ours.
+/// A variable that is not text cannot be a setting.
 fn variables() -> impl Iterator<Item = (String, String)> {
     let text =
         env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -51,8 +50,8 @@ fn key(name: &str) -> Result<AmazonS3ConfigKey, object_store::Error> {
     name.to_ascii_lowercase().parse()
 }
 
-/// The client leaves the choice to the process. Where none is chosen, it is *ring*.
+/// Installs *ring* as the process's cryptography, if it has chosen none.
 fn install_cryptography() {
-    // An error says that another thread was faster, whose choice holds.
+    // An error means that another thread was faster. Its choice holds.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

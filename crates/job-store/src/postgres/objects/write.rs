@@ -13,25 +13,25 @@ use super::{
 };
 use crate::{Durability, SealedBlock, SegmentKey, SegmentWriter, StoreError, contract::Tally};
 
-/// Says that an attempt is about to put objects, before it does.
+/// Notes that an attempt is about to put objects.
 const ANNOUNCE: &str = fenced!(
     "
     INSERT INTO uploads (job, attempt, due, revision) SELECT job, $2, true, 1 FROM fence
     ON CONFLICT (job, attempt) DO UPDATE SET due = true, revision = uploads.revision + 1 RETURNING 1"
 );
 
-/// Gathers blocks until they are an object, which is put while the next is being gathered. Its rows become readable
-/// object by object.
+/// Gathers blocks into an object. One object is sent while the next is gathered. Rows become readable object by
+/// object.
 pub(in super::super) struct ObjectSegment {
     store: PostgresStore,
     tally: Tally,
-    /// Of the names, so that no two writers ever mean the same object.
+    /// A part of the names of its objects, so that no two writers use one name.
     writer: Uuid,
     gathered: Gathered,
     put: Option<Put>,
     is_announced: bool,
     visible: u64,
-    /// A failed write leaves a gap: the segment takes no more.
+    /// The error of a failed write. It leaves a gap, so the segment takes no more rows.
     failed: Option<StoreError>,
 }
 
@@ -42,7 +42,7 @@ struct Gathered {
     bytes: Vec<u8>,
 }
 
-/// An object on its way.
+/// An object that is being sent.
 struct Put {
     first_row: u64,
     object: Object,
@@ -50,7 +50,7 @@ struct Put {
 }
 
 impl ObjectSegment {
-    /// `None` where there is no object store.
+    /// `None` if the store has no object store.
     pub(in super::super) fn new(store: &PostgresStore, key: SegmentKey) -> Option<Self> {
         store.inner.objects.as_ref()?;
         Some(Self {
@@ -86,7 +86,7 @@ impl ObjectSegment {
         if self.gathered.bytes.len() >= most { self.put() } else { Ok(()) }
     }
 
-    /// Starts to put what was gathered, once what was put before is there.
+    /// Waits for the last object, then starts to send the gathered blocks.
     fn put(&mut self) -> Result<(), StoreError> {
         self.wait_for_put()?;
         self.announce()?;
@@ -98,7 +98,7 @@ impl ObjectSegment {
         let request = objects.start(async move {
             let payload = PutPayload::from(bytes);
             match admitted(|| place.put_opts(&path, payload.clone(), PutMode::Create.into())).await {
-                // By this writer, whose answer was lost on the way: no other has the name.
+                // This writer put it, and the answer was lost: no other writer has the name.
                 Ok(_) | Err(Error::AlreadyExists { .. }) => Ok(()),
                 Err(error) => Err(error),
             }
@@ -107,14 +107,14 @@ impl ObjectSegment {
         Ok(())
     }
 
-    /// Waits until what was put last is there, and makes it part of the segment.
+    /// Waits until the last object is stored, and adds it to the segment.
     fn wait_for_put(&mut self) -> Result<(), StoreError> {
         let Some(Put { first_row, object, request }) = self.put.take() else { return Ok(()) };
         let (call, key) = (self.call(), self.tally.key());
         let objects = self.store.objects(call)?;
         objects.answer(call, request)?.map_err(|error| failure(call, &error))?;
         if !self.store.add_object(call, key, first_row, &object)? {
-            // The attempt is over, and the collector of its objects may have looked before this one came.
+            // The attempt is over, and its objects may have been collected before this one was stored.
             objects.forget(object.name);
             return Err(self.store.fenced(call, key)?);
         }
@@ -128,7 +128,7 @@ impl ObjectSegment {
         }
         let key = self.tally.key();
         let parameters: Parameters<'_> = &[&uuid(key.job), &i64::from(key.attempt), &self.store.inner.claimant];
-        // A server that dies must not forget where objects may be.
+        // Synced, so that a server that dies still knows where objects may be.
         if self.store.rows(self.call().durable(Durability::Synced), ANNOUNCE, parameters)?.is_empty() {
             return Err(self.store.fenced(self.call(), key)?);
         }
@@ -136,7 +136,7 @@ impl ObjectSegment {
         Ok(())
     }
 
-    /// A segment that stayed small.
+    /// Writes the blocks of a small segment to the database.
     fn store_blocks(&mut self) -> Result<(), StoreError> {
         let Gathered { mut first_row, blocks, bytes } = std::mem::take(&mut self.gathered);
         let mut rest = bytes.as_slice();
@@ -179,7 +179,8 @@ impl SegmentWriter for ObjectSegment {
 }
 
 impl Drop for ObjectSegment {
-    /// A put that is on its way when a writer gives up comes after all, and may come too late for the collector.
+    /// An object that is being sent when the writer is dropped arrives later. That may be too late for the
+    /// collector.
     fn drop(&mut self) {
         let (Some(put), Some(objects)) = (self.put.take(), &self.store.inner.objects) else { return };
         let place = objects.place.store.clone();
