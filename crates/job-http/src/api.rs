@@ -72,45 +72,46 @@ impl Api {
         })
     }
 
-    /// Asks `authorizer` about each request.
+    /// Asks `authorizer` about each request; by default every client may do everything.
     #[must_use]
     pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
         self.0.authorizer = Some(Arc::new(authorizer));
         self
     }
 
-    /// Speaks another dialect than the document's.
+    /// Answers in this dialect; the document's by default.
     #[must_use]
     pub fn dialect(mut self, dialect: Dialect) -> Self {
         self.0.dialect = dialect;
         self
     }
 
-    /// Sets what a request may take.
+    /// Sets the [`Limits`] of requests; their defaults hold without it.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.0.limits = limits;
         self
     }
 
-    /// Says which pages of other sites may ask, and under which names. By default no other page may.
+    /// Sets which pages of other sites may send requests, and under which names this API is reached. By default no
+    /// other page may.
     #[must_use]
     pub fn origins(mut self, origins: Origins) -> Self {
         self.0.origins = origins;
         self
     }
 
-    /// Takes requests for exports. The engine must have an [`Exporter`](crate::Exporter) as its handler of
-    /// [`Exporter::KIND`](crate::Exporter::KIND).
+    /// Takes requests for exports; by default there are no such routes. The engine must have an
+    /// [`Exporter`](crate::Exporter) as its handler of [`Exporter::KIND`](crate::Exporter::KIND).
     #[must_use]
     pub fn exports(mut self) -> Self {
         self.0.exports = true;
         self
     }
 
-    /// Serves `/operator/jobs` for operators: lists and cancels the jobs of every graph, also of graphs that
-    /// the host serves no longer. It knows no project: [`Authorizer`] is asked about [`Action::Operate`](crate::Action::Operate)
-    /// with an empty one.
+    /// Serves `/operator/jobs`, which lists and cancels the jobs of every graph, also of graphs that the host
+    /// serves no longer. By default it is not served. These routes have no project: [`Authorizer`] is asked about
+    /// [`Action::Operate`](crate::Action::Operate) with an empty one.
     #[must_use]
     pub fn operator(mut self) -> Self {
         self.0.operator = true;
@@ -124,13 +125,13 @@ impl Api {
         self
     }
 
-    /// The handle that shuts this API.
+    /// The handle that shuts this API down.
     #[must_use]
     pub fn shutdown_handle(&self) -> ShutdownHandle {
         self.0.shutdown.clone()
     }
 
-    /// The routes. Nothing of them depends on how the host serves them.
+    /// The routes, as a router that a host mounts on any server. See [`serve`](crate::serve).
     pub fn router(self) -> Router {
         let api = Context::new(self.0);
         let (served, document) = routes::all(&api).split_for_parts();

@@ -1,4 +1,4 @@
-//! [`Authorizer`]: who may do what.
+//! [`Authorizer`]: decides which client may do which action.
 
 use std::{future::Future, pin::Pin};
 
@@ -35,9 +35,9 @@ pub enum Denied {
 /// The answer of an [`Authorizer`], which may have to ask another service first.
 pub type Decision<'a> = Pin<Box<dyn Future<Output = Result<(), Denied>> + Send + 'a>>;
 
-/// Decides who may do what. Asked first of all, before a graph or a job is looked for.
+/// Decides which client may do which action. It is asked first, before a graph or a job is looked up.
 ///
-/// Any closure `Fn(&Parts, &str, Action) -> Result<(), Denied>` that needs not wait is one:
+/// A closure `Fn(&Parts, &str, Action) -> Result<(), Denied>` is one. It must not wait:
 ///
 /// ```
 /// use axum::http::request::Parts;

@@ -1,4 +1,4 @@
-//! Bodies that are read from the store as the client takes them.
+//! Bodies of answers that are read from the store while the client takes them.
 
 use std::{
     collections::VecDeque,
@@ -25,14 +25,14 @@ pub(crate) fn json(status: StatusCode, body: impl Into<Body>) -> Response {
     response
 }
 
-/// How many pieces are read at a time. A request holds at most twice as many.
+/// The pieces of one batch. A request holds at most twice as many.
 const PIECES: usize = 4;
 
-/// A source of pieces: read on blocking threads, one batch at a time.
+/// A source of pieces. Blocking threads read it, one batch at a time.
 type Pieces = Box<dyn Iterator<Item = Result<Vec<u8>, StoreError>> + Send>;
 
-/// Starts a body, on a blocking thread. The first batch is read before the answer begins, so that a store that fails
-/// at once is still a proper error. A body that fails later is cut off, which every client can tell from a whole one.
+/// Starts a body, on a blocking thread. It reads the first batch before the answer begins, so an early failure of
+/// the store is still an error answer. A body that fails later is cut off, and every client notices that.
 pub(crate) fn start(
     pieces: impl Iterator<Item = Result<Vec<u8>, StoreError>> + Send + 'static,
     calls: &Calls,
@@ -42,7 +42,7 @@ pub(crate) fn start(
         return Err(error.into());
     }
     Ok(match first.rest {
-        // All of it: sent with its length.
+        // The first batch is everything, so the answer has its length.
         None => Body::from(first.pieces.concat()),
         Some(rest) => Body::from_stream(Pull {
             calls: calls.clone(),
@@ -78,8 +78,8 @@ fn read_batch(mut pieces: Pieces) -> Batch {
     batch
 }
 
-/// Reads the next batch while the one before it is sent, and never further ahead. A client that takes nothing keeps no
-/// thread, and one that has gone takes the rest with it.
+/// Reads the next batch while the last one is sent, and no further ahead. A client that takes nothing holds no
+/// thread. When a client goes, the rest is not read.
 struct Pull {
     calls: Calls,
     ready: VecDeque<Bytes>,
@@ -131,7 +131,7 @@ mod tests {
         start(pieces, &Calls::new(4))
     }
 
-    /// Pieces that count how many of them were read, the last of which may fail.
+    /// A source of pieces that counts those that were read. The last one may fail.
     fn pieces(number: usize, fails: bool) -> (Pieces, Arc<AtomicUsize>) {
         let read = Arc::<AtomicUsize>::default();
         let count = Arc::clone(&read);
@@ -150,7 +150,7 @@ mod tests {
         let (pieces, count) = pieces(1_000, false);
         let mut body = read(pieces).unwrap().into_data_stream();
         assert!(body.next().await.unwrap().is_ok());
-        // Blocking threads run what is queued in order: once this one is over, so is the read before it.
+        // Blocking threads run queued calls in order. After this call, the read before it is over.
         for _ in 0..100 {
             spawn_blocking(|| {}).await.unwrap();
         }

@@ -1,4 +1,4 @@
-//! [`Calls`]: calls that may wait, to the store above all, made beside the threads that serve requests.
+//! [`Calls`]: makes calls that may block, such as those to the store, on threads of their own.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -10,16 +10,16 @@ use tokio::{
 
 use crate::failure::ApiFailure;
 
-/// Makes calls on blocking threads, and no more at once than there are places. A call has its place until it has
-/// ended, also when the request that made it is given up. So a store that hangs takes the places, and nothing else.
+/// Makes calls on blocking threads, a bounded number at once. A call keeps its place until it ends, even if its
+/// request is dropped. So a store that hangs uses up the places, and blocks nothing else.
 #[derive(Debug, Clone)]
 pub(crate) struct Calls(Arc<Semaphore>);
 
-/// How long a new request waits for a place. A store that is well frees one much sooner.
+/// How long a new request waits for a place. A store that works frees one much sooner.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 impl Calls {
-    /// At least one place.
+    /// Allows `places` calls at once, at least one.
     pub(crate) fn new(places: usize) -> Self {
         Self(Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS))))
     }
@@ -42,7 +42,7 @@ impl Calls {
         ended(run(place, call)).await
     }
 
-    /// Makes a further call of a request that has begun: at once if a place is free, else when one is.
+    /// Makes a later call of a request. It begins at once if a place is free, and else waits for one.
     pub(crate) fn go_on<T: Send + 'static>(
         &self,
         call: impl FnOnce() -> T + Send + 'static,

@@ -1,4 +1,4 @@
-//! [`GraphCatalog`]: what the host says about its graphs.
+//! [`GraphCatalog`]: the host's list of its graphs.
 
 use std::fmt::Debug;
 
@@ -6,7 +6,7 @@ use job_runner::{JobSpec, Parameters};
 
 use crate::failure::ApiFailure;
 
-/// The graphs of a host: which there are, and whether a request for work on one of them can be run.
+/// The graphs of a host, and the check of each request for work on one.
 ///
 /// ```
 /// use job_http::{ApiFailure, Graph, GraphCatalog, JobRequest};
@@ -31,11 +31,12 @@ use crate::failure::ApiFailure;
 /// }
 /// ```
 pub trait GraphCatalog: Debug + Send + Sync + 'static {
-    /// The graph of this project under this name; `None` if the project has none, also where another project has one.
-    /// Called for every request, on a thread that serves others too: it must not wait.
+    /// The graph with this name in this project; `None` if the project has none, even if another project has. It
+    /// is called for every request, on a thread that also serves others, so it must not block.
     ///
-    /// Jobs of a graph that is served no longer stay: they run or wait until they end, and only
-    /// [`Api::operator`](crate::Api::operator) shows and cancels them. A handler fails those that it has no graph for.
+    /// If a graph is served no longer, its jobs stay. They run or wait until they end, and only
+    /// [`Api::operator`](crate::Api::operator) shows and cancels them. A handler fails a job whose graph is not
+    /// there.
     fn find(&self, project: &str, name: &str) -> Option<Graph>;
 
     /// The names of a project's graphs, for the page and `GET .../graphs`; empty by default.
@@ -44,12 +45,12 @@ pub trait GraphCatalog: Debug + Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Checks a request and makes the job of it. May take its time (loading a graph, say): it has a thread of its
-    /// own. Graph and version are put into the spec afterwards.
+    /// Checks a request and makes its job. It may take long, to load a graph say, since it runs on a blocking
+    /// thread. The router then sets graph and version in the spec. By default every request is accepted, and one
+    /// that cannot be run fails as a job.
     ///
     /// # Errors
-    /// The answer to the client; no job comes of the request then. By default every request is taken as it is,
-    /// and what cannot be run fails as a job.
+    /// The answer to the client. The request then makes no job.
     fn check(&self, graph: &Graph, request: &JobRequest) -> Result<JobSpec, ApiFailure> {
         Ok(request.spec(graph))
     }
@@ -59,28 +60,28 @@ pub trait GraphCatalog: Debug + Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Graph {
-    /// Its name in the engine. Two projects may each have a graph of the same name. Here the names must differ, since
-    /// they keep the jobs of one project from the other.
+    /// The graph's name in the engine. Two projects may each have a graph of the same name. Their keys must
+    /// differ, since they keep the jobs of one project from the other.
     pub key: String,
     /// The version of its data, for jobs that may share a result.
     pub version: Option<String>,
 }
 
 impl Graph {
-    /// A graph that the engine knows by `key`.
+    /// A graph with this name in the engine, without a version.
     #[must_use]
     pub fn new(key: impl Into<String>) -> Self {
         Self { key: key.into(), version: None }
     }
 
-    /// The same with the version of its data.
+    /// Sets the version of its data; none by default. Jobs on one version may share a result.
     #[must_use]
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
     }
 
-    /// Puts the graph into a spec.
+    /// Sets the graph and its version in a spec.
     pub(crate) fn of(&self, spec: JobSpec) -> JobSpec {
         let spec = spec.with_graph(self.key.as_str());
         match &self.version {
@@ -94,9 +95,9 @@ impl Graph {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum JobRequest {
-    /// A vertex filter; the request's whole body.
+    /// A vertex filter, with the whole body of the request.
     VertexFilter(Parameters),
-    /// An edge filter; the request's whole body.
+    /// An edge filter, with the whole body of the request.
     EdgeFilter(Parameters),
     /// An algorithm.
     Algorithm {
@@ -108,7 +109,7 @@ pub enum JobRequest {
 }
 
 impl JobRequest {
-    /// The job that does it, unchecked.
+    /// The job for the request, unchecked.
     #[must_use]
     pub fn spec(&self, graph: &Graph) -> JobSpec {
         let (spec, parameters) = match self {

@@ -1,4 +1,4 @@
-//! [`Context`]: what every request shares.
+//! [`Context`]: the state that all requests share.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -49,11 +49,11 @@ impl Context {
         Self(Arc::new(Shared { served, calls, vitals: Vitals::default() }))
     }
 
-    /// Makes the first call of a request that may wait, beside the threads that serve requests. Every call to the
-    /// engine, its store or the code of a host that may take time is made in one of these two ways.
+    /// Makes the first blocking call of a request, on a thread of its own. Every call to the engine, its store or
+    /// the code of a host goes through this method or the next.
     ///
     /// # Errors
-    /// As the call; 503 when there are as many calls as there may be.
+    /// The error of the call, or 503 when [`Limits::store_calls`] are running.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
         call: impl FnOnce(&Self) -> Result<T, ApiFailure> + Send + 'static,
@@ -62,10 +62,10 @@ impl Context {
         self.calls().begin(move || call(&api)).await?
     }
 
-    /// Makes a further call of a request that has begun, when there is room for it.
+    /// Makes a later blocking call of a request, when a place is free.
     ///
     /// # Errors
-    /// As the call.
+    /// The error of the call.
     pub(crate) async fn go_on<T: Send + 'static>(
         &self,
         call: impl FnOnce(&Self) -> Result<T, ApiFailure> + Send + 'static,
@@ -82,7 +82,7 @@ impl Context {
         &self.0.vitals
     }
 
-    /// A job as the store has it now. It may wait for the store.
+    /// The record of a job as the store has it now. It may block.
     pub(crate) fn refresh(&self, job: &JobHandle, name: &str) -> Result<JobRecord, ApiFailure> {
         job.refresh().map_err(|error| match error {
             EngineError::UnknownJob(_) => self.dialect.unknown_job(name).into(),
@@ -90,8 +90,8 @@ impl Context {
         })
     }
 
-    /// The job that the request names, if it belongs to the graph that the request names. Anything else is an unknown
-    /// job, in the same words, so that no client learns of jobs that are not theirs. It may wait for the store.
+    /// The job of the request, if it is of the request's graph. Any other job is answered like an unknown one, so
+    /// that no client learns of jobs of others. It may block.
     pub(crate) fn job<A>(&self, scope: &Scope<A>) -> Result<(JobHandle, JobRecord), ApiFailure> {
         let unknown = || ApiFailure::from(self.dialect.unknown_job(&scope.job));
         let id: JobId = scope.job.parse().map_err(|_| unknown())?;

@@ -1,11 +1,11 @@
-//! A job in the list of the API, as it is at this moment.
+//! A job in the list of the API, at this moment.
 
 use job_runner::{
     Engine, JobRecord, JobSnapshot, JobState, Unreadable,
     wire::{Dialect, ListedJob},
 };
 
-/// A job, or why it cannot be read.
+/// The list entry of a job, or of one that cannot be read.
 pub(crate) fn listed(job: &Result<JobRecord, Unreadable>, engine: &Engine, dialect: Dialect) -> ListedJob {
     match job {
         Ok(record) => of(record, engine, dialect),
@@ -14,7 +14,7 @@ pub(crate) fn listed(job: &Result<JobRecord, Unreadable>, engine: &Engine, diale
 }
 
 fn of(record: &JobRecord, engine: &Engine, dialect: Dialect) -> ListedJob {
-    // A job that runs is read again, so that its state and its progress are of one moment.
+    // A running job is read again, so that its state and its progress are of one moment.
     let running = matches!(record.state, JobState::Running { .. });
     if running && let Ok(Some(job)) = engine.job(record.id) {
         let JobSnapshot { record, progress, .. } = job.snapshot();

@@ -3,7 +3,8 @@
 use axum::http::{HeaderMap, HeaderValue, header};
 use job_runner::{JobRecord, JobState, Outcome, PageRequest, wire::Dialect};
 
-/// The tag of this page; `None` if it may still change. It is weak, because the same page is also sent compressed.
+/// The tag of this page; `None` if the page may still change. The tag is weak, because a proxy may send the same
+/// page compressed.
 pub(crate) fn of(record: &JobRecord, page: PageRequest, dialect: Dialect) -> Option<HeaderValue> {
     if record.state != JobState::Complete(Outcome::Succeeded) {
         return None;

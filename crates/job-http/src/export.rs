@@ -27,14 +27,13 @@ use self::{
 
 /// Writes results to files in one directory of the host: a handler for jobs of its own kind.
 ///
-/// The rows go from the store's blocks into the file; memory does not grow with the result. The file appears under its
-/// name when it is whole and on the disk. A file that is there already is never replaced: an attempt takes up only a
-/// file that the store knows to be its own job's. No link below the directory is followed. This service erases the
-/// exported job only when the request says `"erase": true`, and after the file is safe. The original service erases it
-/// unless told not to.
+/// Rows are copied from the store's blocks into the file, so memory does not grow with the result. The file gets
+/// its name when it is whole and synced. An existing file is never replaced, unless the store knows it as the file
+/// of the same job. No link below the directory is followed. The exported job is removed only if the request says
+/// `"erase": true`, and after the file is synced. The original service removes it by default.
 ///
-/// In a file system without hard links the file grows under its name, and an export that is stopped leaves what it
-/// has written. A process that dies leaves `.JOB.ATTEMPT.part`, which the next attempt of the job removes.
+/// In a file system without hard links the file grows under its name, and a stopped export leaves a part of it. A
+/// process that dies leaves `.JOB.ATTEMPT.part`, which the next attempt of the job removes.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -65,7 +64,7 @@ impl fmt::Debug for Exporter {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Export {
     pub(crate) source: JobId,
-    /// Where, below the directory.
+    /// The path below the directory.
     pub(crate) path: String,
     pub(crate) format: Format,
     pub(crate) erase: bool,
@@ -91,7 +90,7 @@ impl Exporter {
         let reader = JobReader::new(Arc::clone(&self.store));
         let found = place.found()?;
         let written = match (Claim::standing(Claim::saved(ctx)?, found), source(ctx, &reader, export)?) {
-            // An attempt that died between erasing the job and its own end has left all of the file.
+            // An attempt that died after it removed the job has left a whole file.
             (Standing::Own(Claim { written: Some(written), .. }), None)
                 if export.erase && found.is_some_and(|found| found.bytes == written.bytes) =>
             {
@@ -110,7 +109,7 @@ impl Exporter {
         Ok(written)
     }
 
-    /// Writes the file, or what is missing of the one that is there, and notes that it is whole.
+    /// Writes the file, or the missing end of an existing one, and notes that it is whole.
     fn write(
         &self,
         ctx: &JobContext,
@@ -124,7 +123,7 @@ impl Exporter {
         let rows = copy(ctx, &reader, export, result, &mut draft)?;
         let sealed = draft.seal()?;
         let claim = match own {
-            // Another file may have the number of one that was removed, so what is in it is compared.
+            // A new file may have the number of a removed one, so the content is compared.
             Some(claim) => {
                 draft.fill(claim, || Ok::<_, Trouble>(ctx.check_stopped()?))?;
                 claim
@@ -155,7 +154,7 @@ impl Exporter {
         })?;
         let claim = Claim { inode, grows: true, written: None };
         if let Err(error) = claim.save(ctx) {
-            // Its owner would be unknown.
+            // Without the note, no later attempt knows whose file it is.
             place.remove_target(inode)?;
             return Err(error.into());
         }
@@ -175,7 +174,7 @@ impl Handler for Exporter {
     }
 }
 
-/// Why there is no file.
+/// The reason why there is no file.
 enum Trouble {
     Job(JobError),
     File(io::Error),
@@ -225,7 +224,7 @@ fn source(ctx: &JobContext, reader: &JobReader, export: &Export) -> Result<Optio
     Ok(Some(reader.result(export.source).map_err(store_error)?.unwrap_or_default()))
 }
 
-/// Writes values and rows; says how many rows.
+/// Writes values and rows. Returns the number of rows.
 fn copy(
     ctx: &JobContext,
     reader: &JobReader,
@@ -233,7 +232,7 @@ fn copy(
     result: &JobResult,
     draft: &mut Draft<'_>,
 ) -> Result<u64, Trouble> {
-    /// Rows from one report of progress to the next.
+    /// Progress is reported after each such number of rows.
     const STEP: u64 = 10_000;
     let total = result.size().rows;
     let list = result.list.as_ref().map(|list| (list.name(), list.rows()));

@@ -1,4 +1,4 @@
-//! The inputs of handlers: a request that was let in, its parameters, its body.
+//! The inputs of handlers: an authorized request, its parameters, its body.
 
 use std::{error::Error, marker::PhantomData};
 
@@ -20,10 +20,10 @@ use crate::{
     serve::bodies::TooSlow,
 };
 
-/// The action of a handler, as a type, so that no handler can be written without saying it.
+/// The action of a handler as a type, so that every handler names one.
 pub(crate) trait Operation {
     const ACTION: Action;
-    /// Which answer a graph gets that is not there.
+    /// The answer about an unknown graph.
     const NO_GRAPH: NoGraph = NoGraph::NotFound;
 }
 
@@ -31,7 +31,7 @@ pub(crate) trait Operation {
 pub(crate) enum NoGraph {
     /// 404.
     NotFound,
-    /// The service's answers to submissions.
+    /// The service's code for submissions.
     Code(ErrorCode),
 }
 
@@ -56,7 +56,7 @@ operations! {
     RunAlgorithm => Submit, Algorithm;
 }
 
-/// A request that was let in: its project, its graph and, where the path has one, its job.
+/// An authorized request: its project, its graph and, if the path has one, its job.
 pub(crate) struct Scope<A> {
     pub(crate) graph: Graph,
     pub(crate) job: String,
@@ -79,9 +79,9 @@ impl<A: Operation> FromRequestParts<Context> for Scope<A> {
     }
 }
 
-/// As [`Scope`], before a graph is looked for.
+/// As [`Scope`], without a graph.
 pub(crate) struct Project<A> {
-    /// Empty where the path has none.
+    /// Empty if the path has none.
     pub(crate) name: String,
     graph: String,
     pub(crate) job: String,
@@ -141,7 +141,7 @@ impl<T: DeserializeOwned> FromRequestParts<Context> for Params<T> {
     }
 }
 
-/// Why a body could not be read.
+/// The error about a body that could not be read.
 fn unread(error: &(dyn Error + 'static)) -> ApiFailure {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -154,7 +154,7 @@ fn unread(error: &(dyn Error + 'static)) -> ApiFailure {
     ApiFailure::of(ErrorCode::ParameterFormat, "the body could not be read")
 }
 
-/// No parameter may be given twice, also one that this API does not know: which of them would be meant?
+/// Refuses a parameter that is given twice, also an unknown one: either of the two values could be meant.
 fn given_once(uri: &Uri) -> Result<(), ApiFailure> {
     let Ok(Query(given)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else { return Ok(()) };
     let mut names: Vec<&str> = given.iter().map(|(name, _)| name.as_str()).collect();
@@ -167,7 +167,7 @@ fn given_once(uri: &Uri) -> Result<(), ApiFailure> {
     }
 }
 
-/// The body as text of JSON, not yet read.
+/// The body as text, which may or may not be JSON.
 pub(crate) struct Text(pub(crate) String);
 
 impl FromRequest<Context> for Text {
@@ -176,7 +176,7 @@ impl FromRequest<Context> for Text {
     async fn from_request(request: Request, api: &Context) -> Result<Self, ApiFailure> {
         let limit = api.limits.body_bytes;
         not_encoded(request.headers())?;
-        // Told before it is sent: a client may wait for `100 Continue`.
+        // The length is refused before the body is sent: a client may wait for `100 Continue`.
         if usize::try_from(request.body().size_hint().lower()).map_or(true, |length| length > limit) {
             return Err(limits::too_long(limit));
         }
@@ -191,7 +191,7 @@ impl FromRequest<Context> for Text {
     }
 }
 
-/// Refuses a body that is compressed, say.
+/// Refuses an encoded body, such as a compressed one.
 fn not_encoded(headers: &HeaderMap) -> Result<(), ApiFailure> {
     let is_plain = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
     match headers.get_all(header::CONTENT_ENCODING).iter().find(|value| !is_plain(value)) {
@@ -204,7 +204,7 @@ fn not_encoded(headers: &HeaderMap) -> Result<(), ApiFailure> {
     }
 }
 
-/// Some editors and programs put a byte order mark before a text: it is no part of the JSON.
+/// Removes a byte order mark, which some editors and programs put before a text. It is not part of the JSON.
 fn without_mark(mut text: String) -> String {
     const MARK: char = '\u{feff}';
     if text.starts_with(MARK) {

@@ -1,4 +1,4 @@
-//! [`ApiFailure`]: an answer that is an error, until it is written in the words of the dialect.
+//! [`ApiFailure`]: an error that becomes an answer in the words of the dialect.
 
 use std::borrow::Cow;
 
@@ -39,14 +39,14 @@ impl ApiFailure {
         Self { status: StatusCode::BAD_REQUEST, code: code.into(), message: message.into(), retry_after: None }
     }
 
-    /// The same with another HTTP status.
+    /// Sets another HTTP status.
     #[must_use]
     pub const fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self
     }
 
-    /// The same with a `Retry-After` of this number of seconds.
+    /// Adds a `Retry-After` of this number of seconds.
     #[must_use]
     pub const fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
@@ -71,12 +71,12 @@ impl ApiFailure {
         &self.message
     }
 
-    /// A documented code, with the HTTP status that goes with it.
+    /// A failure with a documented code and its HTTP status.
     pub(crate) fn of(code: ErrorCode, message: impl Into<String>) -> Self {
         ApiError::new(code, message).into()
     }
 
-    /// Nothing is served at this place: 404.
+    /// An unknown path: 404.
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::of(ErrorCode::Resource, message)
     }
@@ -89,14 +89,14 @@ impl ApiFailure {
         Self::of(ErrorCode::Unavailable, message).retry_after(RETRY_SECONDS)
     }
 
-    /// A failure of this side: what went wrong is logged, and the client is told only that it did.
+    /// An internal failure. The error is logged, and the client gets a general sentence.
     pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "a request could not be answered");
         Self::of(ErrorCode::JobQueryInternal, "the service could not answer; its log says why")
     }
 }
 
-/// How long a client is asked to wait before it tries again, in seconds.
+/// The seconds after which a client should try again.
 pub(crate) const RETRY_SECONDS: u32 = 2;
 
 impl From<ApiError> for ApiFailure {
@@ -150,7 +150,7 @@ impl From<EngineError> for ApiFailure {
     }
 }
 
-/// Leaves the body to `render`, which knows the dialect.
+/// Leaves the body empty: `render` writes it, since it knows the dialect.
 impl IntoResponse for ApiFailure {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
@@ -159,7 +159,7 @@ impl IntoResponse for ApiFailure {
     }
 }
 
-/// Writes the body of every failure on its way out.
+/// Writes the body of every failure.
 pub(crate) async fn render(State(api): State<Context>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     match response.extensions_mut().remove::<ApiFailure>() {

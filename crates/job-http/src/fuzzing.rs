@@ -29,7 +29,7 @@ pub const TARGETS: [(&str, Body); 5] = [
     ("csv_row", csv_row),
 ];
 
-/// The text behind the `?` of a status query; and offset and limit as they are, one a line.
+/// The text behind the `?` of a status query, and offset and limit alone, each on a line.
 pub fn page_request(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (offset, limit) = text.split_once('\n').map_or((&*text, None), |(offset, limit)| (offset, Some(limit)));
@@ -65,7 +65,7 @@ pub fn cursor(data: &[u8]) {
     }
 }
 
-/// The bodies of submissions: what is taken is a JSON object with a size that the body has paid for.
+/// The bodies of submissions. An accepted one is a JSON object, and its size is in proportion to the body.
 pub fn submission(data: &[u8]) {
     let Ok(text) = String::from_utf8(data.to_vec()) else { return };
     let check = |parameters: &Parameters| {
@@ -91,7 +91,7 @@ pub fn export_request(data: &[u8]) {
     }
 }
 
-/// A row as a record of comma-separated fields, and as a line of JSON: one each, for every text that it may hold.
+/// A row as a record of CSV, and as a line of JSON. Each must be one record or line, with any text in it.
 pub fn csv_row(data: &[u8]) {
     let Ok(value) = serde_json::from_slice::<serde_json::Value>(data) else { return };
     let mut out = Vec::new();

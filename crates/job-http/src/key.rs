@@ -1,4 +1,4 @@
-//! [`Key`]: a submission that is sent twice is one job.
+//! [`Key`]: makes one job of a submission that is sent twice.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use job_runner::{Engine, JobHandle, JobSpec};

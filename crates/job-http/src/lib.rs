@@ -1,7 +1,8 @@
 //! The REST surface of a graph engine's jobs, as an axum [`Router`](axum::Router) over any engine.
 //!
-//! An existing client of the service can talk to any graph engine that links this crate. The host says which graphs
-//! there are ([`GraphCatalog`]) and who may do what ([`Authorizer`]), and mounts the router on its own server.
+//! An existing client of the service can use any graph engine that links this crate. The host names its graphs
+//! ([`GraphCatalog`]), decides which client may do which action ([`Authorizer`]), and mounts the router on its own
+//! server.
 //!
 //! | call | path below `/ges/v1.0/{projectId}/graphs/{graphName}` |
 //! | --- | --- |
@@ -17,17 +18,17 @@
 //! add routes for operators: `GET /operator/jobs`, `DELETE /operator/jobs/{jobId}` and
 //! `GET /operator/jobs/{jobId}/rows?offset=&limit=`, which has the rows of a running job, too.
 //!
-//! A submission may be sent again when its answer was lost. With an `Idempotency-Key` that the same request used
-//! before, it is answered with that job. A second cancel is answered as the first.
+//! A client may send a submission again when its answer was lost. If the same request has used its
+//! `Idempotency-Key` before, the answer is that job. A second cancel is answered as the first.
 //!
-//! A page goes from the store's blocks into the body while the client takes it. A request holds at most a few blocks
-//! in memory, for a page of any size. A client that is slow or gone holds no thread and no lock. Every call to the
-//! store is made on a blocking thread. There are never more of them than [`Limits::store_calls`], so a store that does
-//! not answer delays nothing else of the host.
+//! A page is copied from the store's blocks into the body while the client takes it. A request holds at most a few
+//! blocks in memory, for a page of any size. A slow or lost client holds no thread and no lock. Every call to the
+//! store is made on a blocking thread, at most [`Limits::store_calls`] at once. So a store that does not answer
+//! delays no other route of the host.
 //!
-//! [`serve`] is a server for the router, beside routes of the host's own: unlike `axum::serve` it bounds connections in
-//! number and time, and a stop. A host that uses another server bounds them there. [`Origins`] says which pages of
-//! other sites may ask from a browser; by default none may.
+//! [`serve`] serves the router together with routes of the host. Unlike `axum::serve` it bounds the number and the
+//! time of connections, and the time of a stop. A host with another server bounds them there. [`Origins`] names
+//! the pages of other sites that may send requests from a browser; by default none may.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! [`Limits`]: how much of the service one client can take.
+//! [`Limits`]: bounds on requests.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -23,7 +23,7 @@ use tower::{
 
 use crate::failure::ApiFailure;
 
-/// The limits of a request. All of it has defaults.
+/// Bounds on requests. Each has a default.
 ///
 /// ```
 /// use std::time::Duration;
@@ -63,41 +63,41 @@ impl Limits {
         self
     }
 
-    /// How long it may take until an answer begins, not counting a wait that was asked for; 30 s by default.
-    /// Then it is 503. Sending a page may take as long as the client likes: it holds no thread.
+    /// The longest time until an answer begins, besides the `wait` of the request; 30 s by default. After it the
+    /// answer is 503. Sending a page may take any time, since it holds no thread.
     #[must_use]
     pub const fn answer_time(mut self, time: Duration) -> Self {
         self.answer_time = time;
         self
     }
 
-    /// The longest `wait` of a status query; 50 s by default. Proxies give a request up after 60 s by default: an
-    /// answer has to come before that.
+    /// The longest `wait` of a status query; 50 s by default. It should be shorter than the time-out of proxies,
+    /// which is commonly 60 s.
     #[must_use]
     pub const fn longest_wait(mut self, time: Duration) -> Self {
         self.longest_wait = time;
         self
     }
 
-    /// How many calls to the engine's store are made at once; 64 by default, at least 1. Each takes a blocking thread
-    /// of the runtime until it ends, also when its request is given up. A request that finds no place gets 503 with
-    /// `Retry-After` at once; a page that is being sent waits for one. So a store that does not answer costs the
-    /// host these threads, and no other of its routes waits.
+    /// The most calls to the engine's store at once; 64 by default, at least 1. Each holds a blocking thread of
+    /// the runtime until it ends, even if its request is dropped. A request that finds no place within 50 ms gets
+    /// 503 with `Retry-After`; a page that is being sent waits for one. So a store that does not answer costs the
+    /// host these threads, and delays no other route.
     #[must_use]
     pub const fn store_calls(mut self, calls: usize) -> Self {
         self.store_calls = calls;
         self
     }
 
-    /// How many requests are answered at once; no limit by default. Further ones get 503 with `Retry-After`. A
-    /// query that waits for its job counts.
+    /// The most requests that are answered at once; no limit by default. Further ones get 503 with `Retry-After`.
+    /// A query that waits for its job counts.
     #[must_use]
     pub const fn concurrent(mut self, requests: usize) -> Self {
         self.concurrent = Some(requests);
         self
     }
 
-    /// How many requests are taken per time; no limit by default. Further ones get 503 with `Retry-After`. With
+    /// The most requests in each period `per`; no limit by default. Further ones get 503 with `Retry-After`. With
     /// this limit the router must be made inside a tokio runtime.
     #[must_use]
     pub const fn requests(mut self, number: u64, per: Duration) -> Self {
@@ -106,10 +106,10 @@ impl Limits {
     }
 }
 
-/// How many requests wait to be counted against the rate.
+/// The most requests that wait to be counted for the rate.
 const WAITING: usize = 1_024;
 
-/// Puts the limits around the routes: each is one for all routes together.
+/// Adds the limits to the routes. Each holds for all routes together.
 pub(crate) fn around(router: Router, limits: &Limits, dialect: Dialect) -> Router {
     let refuse = HandleErrorLayer::new(move |error: BoxError| async move { refused(&error).write(dialect) });
     let (answer_time, longest_wait) = (limits.answer_time, limits.longest_wait);
@@ -127,7 +127,7 @@ pub(crate) fn around(router: Router, limits: &Limits, dialect: Dialect) -> Route
         service = boxed(layers.service(service));
     }
     if let Some((number, per)) = limits.rate {
-        // The buffer makes one limit of what each connection would have for itself.
+        // The buffer makes it one limit for all connections; without it each connection would have its own.
         let one_limit = RateLimitLayer::new(number.max(1), per);
         let layers = ServiceBuilder::new()
             .layer(refuse)
@@ -140,7 +140,7 @@ pub(crate) fn around(router: Router, limits: &Limits, dialect: Dialect) -> Route
     Router::new().fallback_service(service)
 }
 
-/// How long a request wants to wait, if its route lets it. One that does not say is not given the time for it.
+/// The `wait` of a request, at most the longest one; 0 without it.
 fn asked_wait(uri: &Uri, longest: Duration) -> Duration {
     let waits = uri.query().unwrap_or_default().split('&').filter_map(|field| field.strip_prefix("wait="));
     let seconds = waits.filter_map(|seconds| seconds.parse().ok()).max().unwrap_or(0);

@@ -198,11 +198,11 @@ pub(crate) struct JobListBody {
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct VertexFilterBody {
-    /// A vertex matches with any of them.
+    /// A vertex matches if it has one of these labels.
     labels: Option<Vec<String>>,
     /// Conditions, joined from left to right.
     vertex_filters: Option<Vec<FilterCondition>>,
-    /// Matches to leave out at the beginning of the stored result.
+    /// How many of the first matches are not stored.
     #[schema(format = "uint64")]
     offset: Option<u64>,
     /// The most rows of the stored result; all by default.
@@ -216,11 +216,11 @@ pub(crate) struct VertexFilterBody {
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EdgeFilterBody {
-    /// An edge matches with any of them.
+    /// An edge matches if it has one of these labels.
     labels: Option<Vec<String>>,
     /// Conditions, joined from left to right.
     edge_filters: Option<Vec<FilterCondition>>,
-    /// Matches to leave out at the beginning of the stored result.
+    /// How many of the first matches are not stored.
     #[schema(format = "uint64")]
     offset: Option<u64>,
     /// The most rows of the stored result; all by default.
@@ -259,7 +259,7 @@ pub(crate) struct AlgorithmBody {
     /// The parameters of the algorithm.
     #[schema(value_type = Option<Object>)]
     parameters: Option<serde_json::Value>,
-    /// `async`, the default; nothing else is served.
+    /// `async`, which is the default and the only mode.
     #[schema(pattern = "^async$")]
     execution_mode: Option<String>,
 }

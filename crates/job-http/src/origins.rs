@@ -1,4 +1,4 @@
-//! [`Origins`]: which pages may ask, and under which names.
+//! [`Origins`]: the pages that may send requests, and the names of this API.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,15 +13,15 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::{context::Context, failure::ApiFailure};
 
-/// Which pages may ask this API from a browser, and under which names it is reached.
+/// The pages that may send requests to this API from a browser, and the names under which it is reached.
 ///
-/// A browser lets any page of any site send requests to any address, those of the user's own machine and network
-/// included. So by default only pages of the API's own origin are answered. Programs that are no browsers say
-/// nothing of an origin, and are answered.
+/// A browser lets any page of any site send requests to any address, also on the user's own machine and network.
+/// So by default only pages of the API's own origin are answered. A program that is no browser sends no origin,
+/// and is answered.
 ///
-/// A page may also come by a name of its own that its owner has changed to this machine's address meanwhile. So
-/// [`serve`](crate::serve), when it listens on a loopback address, answers only under `localhost`, names below it,
-/// addresses, and the names of [`host`](Self::host).
+/// A page may also have a name whose owner has pointed it to this machine's address meanwhile. So
+/// [`serve`](crate::serve), when it listens on a loopback address, answers only under certain names. They are
+/// `localhost`, names below it, addresses, and the names of [`host`](Self::host).
 ///
 /// ```
 /// use job_http::Origins;
@@ -36,7 +36,7 @@ pub struct Origins {
     hosts: Vec<String>,
 }
 
-/// A text that is no origin.
+/// A text that is not an origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is no origin: it must be http:// or https://, a host in lower case, and a port where it is not the default"
@@ -44,16 +44,18 @@ pub struct Origins {
 pub struct InvalidOrigin(String);
 
 impl Origins {
-    /// Every page of every site may ask (CORS): for a service whose every request proves who asks by a header.
+    /// Lets every page of every site send requests (CORS). It is for a service in which every request
+    /// authenticates itself by a header.
     #[must_use]
     pub const fn any() -> Self {
         Self { any: true, allowed: Vec::new(), hosts: Vec::new() }
     }
 
-    /// Pages of this origin may ask (CORS), as a browser spells it: `https://console.example.com`.
+    /// Lets pages of this origin send requests (CORS). It is spelled as browsers do:
+    /// `https://console.example.com`.
     ///
     /// # Errors
-    /// When no browser spells an origin so.
+    /// When browsers do not spell an origin like that.
     pub fn allow(mut self, origin: &str) -> Result<Self, InvalidOrigin> {
         let invalid = || InvalidOrigin(origin.chars().take(64).collect());
         let spelled = parse(origin).map(|(scheme, authority)| format!("{scheme}://{authority}"));
@@ -64,15 +66,15 @@ impl Origins {
         Ok(self)
     }
 
-    /// This API is reached under this name, through a proxy say. Once it has such names, requests under others are
-    /// refused wherever it listens.
+    /// Adds a name under which this API is reached, such as that of a proxy. With such names, requests under
+    /// others are refused at any address.
     #[must_use]
     pub fn host(mut self, name: impl Into<String>) -> Self {
         self.hosts.push(name.into());
         self
     }
 
-    /// The header that tells browsers which pages may ask, if there are any.
+    /// The layer that tells browsers which other pages may send requests, if there are any.
     pub(crate) fn cors(&self) -> Option<CorsLayer> {
         let origins = match (self.any, self.allowed.as_slice()) {
             (true, _) => AllowOrigin::any(),
@@ -87,7 +89,8 @@ impl Origins {
         Some(layer)
     }
 
-    /// Whether a page of another site has sent this. Only navigation may come from there: following a link.
+    /// Whether a page of another site has sent the request. Only navigation may come from there: a user who
+    /// follows a link.
     fn is_foreign(&self, method: &Method, host: Option<&Authority>, headers: &HeaderMap) -> bool {
         let origin = headers.get(header::ORIGIN);
         if self.any || origin.is_some_and(|origin| self.allowed.contains(origin)) {
@@ -95,7 +98,7 @@ impl Origins {
         }
         let is = |name: &str, value: &[u8]| headers.get(name).is_some_and(|is| is.as_bytes() == value);
         if headers.contains_key("sec-fetch-site") {
-            // The browser's own word; `none` is a user who has typed the address.
+            // The browser says it by this header; `none` is a user who has typed the address.
             let own = is("sec-fetch-site", b"same-origin") || is("sec-fetch-site", b"none");
             let link = method.is_safe() && is("sec-fetch-mode", b"navigate");
             return !(own || link);
@@ -107,7 +110,7 @@ impl Origins {
         origin.is_some_and(|origin| own(origin) != Some(true))
     }
 
-    /// Whether this API is not reached under that name.
+    /// Whether the API does not have this name.
     fn is_strange(&self, host: &str, on_loopback: bool) -> bool {
         if self.hosts.is_empty() && !on_loopback {
             return false;
@@ -126,14 +129,15 @@ fn parse(origin: &str) -> Option<(String, Authority)> {
     Some((scheme.to_owned(), uri.authority()?.clone()))
 }
 
-/// Whether both are the same place. Behind a proxy the scheme of the request is unknown, so that it is the origin's.
+/// Whether an origin is that of the host. The scheme of a request is unknown behind a proxy, so that of the origin
+/// is taken.
 fn same(scheme: &str, origin: &Authority, host: &Authority) -> bool {
     let default = if scheme == "https" { 443 } else { 80 };
     let port = |authority: &Authority| authority.port_u16().unwrap_or(default);
     origin.host().eq_ignore_ascii_case(host.host()) && port(origin) == port(host)
 }
 
-/// A request that came to a loopback address. Put in by [`serve`](crate::serve).
+/// Marks a request that came to a loopback address. [`serve`](crate::serve) adds it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Loopback;
 
@@ -143,7 +147,7 @@ impl Loopback {
     }
 }
 
-/// Refuses what a page of another site has sent.
+/// Refuses requests of pages of other sites.
 pub(crate) async fn guard(State(api): State<Context>, request: Request, next: Next) -> Response {
     let origins = &api.origins;
     let host = match (request.uri().authority(), request.headers().get(header::HOST)) {
@@ -176,12 +180,12 @@ mod tests {
         let default = Origins::default();
         let allowed = Origins::default().allow("https://console.example.com").unwrap();
         let (get, post) = (Method::GET, Method::POST);
-        // Whether it is foreign: by default, and where https://console.example.com may ask.
+        // Whether the request is foreign: by default, and if https://console.example.com is allowed.
         for (method, host, fields, expected) in [
             // No browser.
             (&post, "h:8080", "", [false, false]),
             (&post, "", "", [false, false]),
-            // A browser that tells the origin alone.
+            // A browser that sends only the origin.
             (&post, "h:8080", "origin: http://h:8080", [false, false]),
             (&post, "H:8080", "origin: https://h:8080", [false, false]),
             (&post, "h", "origin: http://h", [false, false]),
@@ -194,7 +198,7 @@ mod tests {
             (&post, "", "origin: http://h:8080", [true, true]),
             (&post, "console.example.com.evil", "origin: https://console.example.com", [true, false]),
             (&post, "h:8080", "origin: https://console.example.com.evil", [true, true]),
-            // One that tells more.
+            // A browser that sends more headers.
             (&post, "h:8080", "sec-fetch-site: same-origin", [false, false]),
             (&post, "behind-a-proxy", "sec-fetch-site: same-origin; origin: https://h", [false, false]),
             (&post, "h:8080", "sec-fetch-site: none", [false, false]),

@@ -1,4 +1,4 @@
-//! [`Overview`]: a job as people want to see it.
+//! [`Overview`]: a job with its progress and its explanation, for people.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ pub(crate) struct Why {
 }
 
 impl Overview {
-    /// Of a list.
+    /// The overview of a listed job. A running job is read again.
     pub(crate) fn listed(job: &Result<JobRecord, Unreadable>, engine: &Engine) -> Self {
         match job {
             Ok(record) => Self::of(record, engine),
@@ -101,7 +101,7 @@ impl Overview {
         }
     }
 
-    /// Of a listed job. An unfinished job is read again, so that all of it is of one moment.
+    /// The overview of a job. An unfinished job is read again, so that all fields are of one moment.
     pub(crate) fn of(record: &JobRecord, engine: &Engine) -> Self {
         let ended = Explanation::of_end(record);
         if ended.is_none()
@@ -188,8 +188,8 @@ mod tests {
     use super::*;
     use crate::entry::listed;
 
-    /// A reading of the record first and of the rest later told that a running job had succeeded, and that it was at
-    /// its beginning.
+    /// The record and the progress must be read together. Otherwise a job could be shown as succeeded and at its
+    /// beginning.
     #[test]
     fn what_is_told_of_a_job_that_ends_meanwhile_is_of_one_moment() {
         let (started, starts) = mpsc::channel();

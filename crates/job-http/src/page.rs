@@ -1,4 +1,4 @@
-//! The page at `/`: plain HTML and a script, inside the binary.
+//! The page at `/`: plain HTML and scripts, inside the binary.
 
 use axum::{
     Json, Router,

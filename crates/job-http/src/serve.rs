@@ -1,4 +1,4 @@
-//! [`serve`]: a server whose connections are bounded in number, in time, and in how long they hold up a stop.
+//! [`serve`]: a server with bounds on the number of connections, on their time, and on the time of a stop.
 
 mod activity;
 pub(crate) mod bodies;
@@ -34,24 +34,24 @@ use self::{
 };
 use crate::origins::Loopback;
 
-/// How long a connection without a request gets to end by itself.
+/// How long a connection without a request may take to close by itself.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Serves a host's routes until `told` resolves: HTTP/1.1, and HTTP/2 with prior knowledge. Unlike `axum::serve` it
-/// bounds what a client can take, and how long one can hold up the stop of the host:
+/// Serves a host's routes until `told` resolves, over HTTP/1.1, or HTTP/2 with prior knowledge. Unlike
+/// `axum::serve` it bounds the resources of clients, and the time of a stop:
 ///
-/// * a connection that sends no whole request, or takes nothing of its answer, is closed; see [`ServeOptions`];
-/// * the number of connections is bounded;
-/// * once told to stop it accepts nothing, closes idle connections, and gives requests that have begun
-///   [`drain_time`](ServeOptions::drain_time). Then it closes the rest, and returns how many connections that were.
+/// * It closes a connection that sends no whole request, or does not take its answer; see [`ServeOptions`].
+/// * It accepts at most [`connections`](ServeOptions::connections) at once.
+/// * After `told` it accepts nothing, closes idle connections, and gives begun requests
+///   [`drain_time`](ServeOptions::drain_time). Then it closes the rest, and returns the number of those.
 ///
-/// Dropping the future closes every connection at once. Close the API's [`ShutdownHandle`](crate::ShutdownHandle) when told to stop, so
-/// that queries that wait for a job answer; shut the engine down afterwards. A runtime that is dropped waits for calls
-/// to a store, also to one that does not answer: end it with `Runtime::shutdown_background`. A request has the address
-/// of its client as [`ConnectInfo`].
+/// Dropping the future closes every connection at once. At a stop, close the API's
+/// [`ShutdownHandle`](crate::ShutdownHandle), so that queries that wait for a job answer; shut the engine down
+/// afterwards. A dropped runtime waits for its blocking calls, also for one to a store that does not answer: end
+/// it with `Runtime::shutdown_background`. A request has the address of its client as [`ConnectInfo`].
 ///
 /// # Errors
-/// An option that makes no sense; nothing is served then.
+/// When an option is out of its range; nothing is served then.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -86,7 +86,8 @@ where
     let mut connections = JoinSet::new();
     let mut told = pin!(told);
     loop {
-        // A place first: what finds none stays in the queue of the system.
+        // A place is taken before a connection is accepted. Without one, connections wait in the queue of the
+        // system.
         let accept = async {
             let place = Arc::clone(&places).acquire_owned().await.ok()?;
             let (io, address) = listener.accept().await;
@@ -116,7 +117,7 @@ where
     Ok(drained(connections, &options).await)
 }
 
-/// Waits for the connections, which end by themselves; says how many of them were cut.
+/// Waits for the connections to end. Returns how many were cut off.
 async fn drained(mut connections: JoinSet<End>, options: &ServeOptions) -> usize {
     let mut cut = 0;
     let wait = async {
@@ -137,9 +138,9 @@ async fn drained(mut connections: JoinSet<End>, options: &ServeOptions) -> usize
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// By itself, or with nothing to lose.
+    /// It closed by itself, or had no open answer.
     Quiet,
-    /// In the middle of an answer.
+    /// It was cut off in the middle of an answer.
     Cut,
 }
 
@@ -177,7 +178,7 @@ where
             }
         });
         let mut server = auto::Builder::new(TokioExecutor::new());
-        // How long a head may take is judged here, from the beginning of the connection on.
+        // `Activity` bounds the time of a head, from the beginning of the connection on.
         server.http1().timer(TokioTimer::new()).header_read_timeout(None);
         server.http2().timer(TokioTimer::new());
         let mut connection = pin!(server.serve_connection_with_upgrades(TokioIo::new(socket), service));

@@ -1,9 +1,9 @@
-//! [`ShutdownHandle`]: open while requests are served, closed for ever afterwards.
+//! [`ShutdownHandle`]: open while requests are served, then closed for good.
 
 use tokio::sync::watch;
 
-/// Shuts the API. After [`close`](Self::close) every request is answered with 503, and requests that wait for a
-/// job answer at once; pages on their way are finished. Clones shut the same API.
+/// Shuts the API down. After [`close`](Self::close) every new request is answered with 503, and requests that wait
+/// for a job answer at once. Pages that are being sent are finished. Clones shut down the same API.
 #[derive(Debug, Clone)]
 pub struct ShutdownHandle(watch::Sender<bool>);
 
@@ -14,7 +14,7 @@ impl Default for ShutdownHandle {
 }
 
 impl ShutdownHandle {
-    /// Takes no more requests.
+    /// Refuses requests from now on.
     pub fn close(&self) {
         self.0.send_replace(true);
     }
@@ -27,7 +27,7 @@ impl ShutdownHandle {
 
     /// Waits until requests are refused.
     pub async fn closed(&self) {
-        // The sender is in `self`, so that this ends only with the value.
+        // The sender lives in `self`, so the wait ends only with a close.
         let _ = self.0.subscribe().wait_for(|closed| *closed).await;
     }
 }

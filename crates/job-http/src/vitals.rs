@@ -1,4 +1,4 @@
-//! [`Vitals`]: the figures of `/health`, at once.
+//! [`Vitals`]: the figures of `/health`, without a wait for the store.
 
 use std::{sync::Arc, time::Duration};
 
@@ -48,15 +48,15 @@ impl Health {
     }
 }
 
-/// Counts jobs, one count at a time. A count takes the lock of every job, and a write to a store that does not answer
-/// may hold one of them. A request meanwhile gets the figures of the last count.
+/// Counts jobs, one count at a time. A count takes the lock of every job, and a write to a store that hangs may
+/// hold one of them. Then a request gets the figures of the last count.
 #[derive(Debug)]
 pub(crate) struct Vitals {
     count: Calls,
     last: Arc<Mutex<Health>>,
 }
 
-/// How long a count may take.
+/// How long a request waits for a count.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 impl Default for Vitals {

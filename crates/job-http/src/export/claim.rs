@@ -1,22 +1,22 @@
-//! [`Claim`]: how a later attempt knows that the file is its own job's.
+//! [`Claim`]: the note by which a later attempt knows the file of its job.
 //!
-//! The store says so, never the number of the attempt. Before a file gets its name, the job notes in its checkpoint
-//! which file that is. A file that the job has not noted is not its own, and stays as it is.
+//! The store decides, not the number of the attempt. Before a file gets its name, the job saves its inode number
+//! in its checkpoint. A file without that note is not the job's, and stays as it is.
 //!
-//! A death between the making of an empty file and the note about it leaves a file that cannot be told from a foreign
-//! one. So it is refused as well. That happens only where there are no hard links.
+//! A process may die between making an empty file and saving the note. Such a file cannot be told from a foreign
+//! one, so it is refused too. That can happen only without hard links.
 
 use job_runner::{JobContext, JobError};
 use serde::{Deserialize, Serialize};
 
-/// The note that a job keeps about its file.
+/// The note of a job about its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Claim {
-    /// The number of the file in its file system: a file of this number under the name is the job's.
+    /// The inode number of the file. A file with this number under the name is the job's.
     pub(super) inode: u64,
-    /// Whether it grows under its name. Else it gets the name when all of it is there.
+    /// Whether the file grows under its name. Otherwise it gets the name when it is whole.
     pub(super) grows: bool,
-    /// Its content, once the job has seen all of it there.
+    /// The content, after the job has seen the whole file.
     pub(super) written: Option<Written>,
 }
 
@@ -35,29 +35,29 @@ pub(super) struct Found {
     pub(super) is_file: bool,
 }
 
-/// How an attempt finds its file.
+/// The file that an attempt finds under its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     /// Nothing has the name.
     Free,
     /// Another job has it.
     Taken,
-    /// The file is the one that this note is about.
+    /// The file is the one of this note.
     Own(Claim),
 }
 
 impl Claim {
-    /// The note of the attempts before this one. One that is not understood says nothing.
+    /// The note of the earlier attempts. A note that cannot be decoded counts as none.
     pub(super) fn saved(ctx: &JobContext) -> Result<Option<Self>, JobError> {
         Ok(ctx.load_checkpoint()?.and_then(|saved| serde_json::from_slice(&saved).ok()))
     }
 
-    /// Stores the note. An attempt that is over cannot.
+    /// Saves the note. Fails if the attempt is over.
     pub(super) fn save(self, ctx: &JobContext) -> Result<(), JobError> {
         ctx.save_checkpoint(&serde_json::to_vec(&self)?)
     }
 
-    /// Decides whose file it is.
+    /// Decides whose file it is. Pure.
     pub(super) fn standing(claim: Option<Self>, found: Option<Found>) -> Standing {
         let Some(found) = found else { return Standing::Free };
         match claim.filter(|claim| found.is_file && claim.inode == found.inode) {

@@ -1,5 +1,5 @@
-//! Results as comma-separated values (RFC 4180, lines end in `\n`): values in lines that begin with `#`, then a record
-//! a row.
+//! Results as comma-separated values (RFC 4180, lines end in `\n`). Values come first, in lines that begin with
+//! `#`, then one record for each row.
 
 use std::{
     borrow::Cow,
@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 /// Writes the values, the number of rows and the name of the list, a line each.
 ///
-/// A reader that knows no comments takes each line for one record: no text in it opens a quoted field.
+/// A reader without comments reads each of these lines as one record: no text in it opens a quoted field.
 pub(crate) fn head<'r>(
     outputs: impl IntoIterator<Item = (&'r str, &'r str)>,
     list: Option<(&str, u64)>,
@@ -32,8 +32,8 @@ fn comment_name(name: &str, guard: bool) -> String {
     quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
 }
 
-/// JSON on one line in which no field of a record would begin with a quote, nor with a formula when `guard` is set. A
-/// blank behind a comma, or the escape of a comma inside a string, keeps it so.
+/// Writes JSON on one line. No field of that line begins with a quote, nor with a formula if `guard` is set. A
+/// blank behind each comma, or an escape for a comma inside a string, prevents it.
 fn comment(json: &str, guard: bool) -> String {
     let mut text = String::with_capacity(json.len());
     let (mut in_string, mut escaped) = (false, false);
@@ -63,14 +63,14 @@ impl<W: Write> Records<W> {
     pub(crate) fn new(out: W, guard: bool) -> Self {
         let mut builder = WriterBuilder::new();
         builder.flexible(true).quote_style(QuoteStyle::Necessary).terminator(Terminator::Any(b'\n'));
-        // Else a row could be taken for a comment.
+        // Otherwise a row could be read as a comment.
         builder.comment(Some(b'#'));
         Self { out: builder.from_writer(out), guard }
     }
 
-    /// Writes one row: the key and the value of an object with one member, the values of another object, the elements
-    /// of a list. An empty object or list is written as itself. Text is written as it reads; anything else as the JSON
-    /// that it is, to the last digit.
+    /// Writes one row as a record. An object with one member gives its key and its value; another object gives its
+    /// values, a list its elements. An empty object or list is one field. Text is written without quotes and
+    /// escapes of JSON, any other value as its JSON, to the last digit.
     pub(crate) fn row(&mut self, json: &[u8]) -> io::Result<()> {
         let row: &RawValue = serde_json::from_slice(json)?;
         let fields = fields(row)?;
@@ -81,7 +81,7 @@ impl<W: Write> Records<W> {
     }
 
     fn field(&mut self, json: &RawValue) -> io::Result<()> {
-        // A string may hold half of a pair of surrogates, which no text can: then it stays JSON.
+        // A JSON string may hold half of a surrogate pair, which is no text. It is written as JSON.
         let text = Some(json.get()).filter(|json| json.starts_with('"')).and_then(text);
         let field = match text {
             Some(text) if self.guard && is_formula(&text) => Cow::Owned(format!("'{text}")),
@@ -103,7 +103,8 @@ fn text(json: &str) -> Option<Cow<'_, str>> {
         .ok()
 }
 
-/// Whether a spreadsheet may take a text for a formula, by its first character; the wide forms count too.
+/// Whether a spreadsheet may read a text as a formula, by its first character. Wide forms of these characters
+/// count too.
 fn is_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
 }

@@ -1,7 +1,7 @@
-//! Tests: a process dies at each step of an export, and the next attempt goes on from what it left.
+//! Tests in which a process dies at each step of an export, and the next attempt goes on from there.
 //!
-//! A death is a thread that stops for good inside a call to the store: nothing behind it runs, no destructor either. Its
-//! engine leaves the store to the next one, as a process that is gone has.
+//! A death is a thread that blocks for ever inside a call to the store. No code after it runs, no destructor
+//! either. The next engine takes over the store, as after the end of a process.
 
 use std::{
     fs,
@@ -26,7 +26,7 @@ const NAME: &str = "out/rows.jsonl";
 const WHOLE: &str = "0\n1\n2\n";
 const THEIRS: &str = "9\n9\n9\n";
 
-/// As in a file system without hard links.
+/// The link of a file system without hard links: it fails.
 fn no_link(_: &Dir, _: &str, _: &str) -> io::Result<()> {
     Err(io::ErrorKind::PermissionDenied.into())
 }
@@ -49,9 +49,9 @@ fn engine(store: Arc<dyn Store>, directory: &Path, link: Link, workers: usize) -
 /// A process that stops at a step of its export.
 struct Stopped {
     engine: Arc<Engine>,
-    /// Lets it go on.
+    /// Sending lets it go on.
     go: Sender<()>,
-    /// Tells `true` when it stops and `false` at its end.
+    /// Receives `true` when it stops and `false` at its end.
     told: Receiver<bool>,
 }
 
@@ -132,17 +132,17 @@ impl Waiting {
 }
 
 impl Stopped {
-    /// Whether it stopped, rather than came to its end.
+    /// Waits. Returns whether it stopped before its end.
     fn wait(&self) -> bool {
         self.told.recv_timeout(Duration::from_mins(1)).unwrap()
     }
 
-    /// Leaves the store to others, and may still go on.
+    /// Leaves the store to the next process. It may still go on.
     fn pauses(&self) {
         self.engine.shutdown(Duration::ZERO);
     }
 
-    /// It never goes on.
+    /// Ends it for good.
     fn dies(self) {
         self.pauses();
         std::mem::forget(self.go);
@@ -157,8 +157,8 @@ fn why(record: &JobRecord) -> &str {
     record.failure.as_ref().map_or("", |failure| &failure.message)
 }
 
-/// Stops an export at each of its own steps in turn, and hands it to `each`; says how many writes it makes of its own.
-/// The first write of all is the engine's, the start of the job, and so is the last, its end.
+/// Stops an export at each of its own steps in turn, and gives it to `each`. Returns how many writes it makes of
+/// its own. The first and the last write are the engine's: the start and the end of the job.
 fn at_each_step(link: Link, erase: bool, mut each: impl FnMut(u64, &Waiting, Stopped)) -> u64 {
     let writes = Waiting::new(link, erase).writes();
     for step in 2..2 * (writes - 1) {
@@ -193,7 +193,8 @@ fn whenever_a_process_dies_the_next_attempt_ends_the_export() {
     }
 }
 
-/// One step leaves an empty file that cannot be told from a foreign one: it is left alone, and told.
+/// One step leaves an empty file that cannot be told from a foreign one. The next attempt leaves it alone and
+/// fails.
 #[test]
 fn without_hard_links_the_next_attempt_ends_the_export_too() {
     let mut refused = Vec::new();
@@ -232,7 +233,8 @@ fn a_file_of_somebody_else_stays_in_every_attempt() {
     for link in [place::hard_link as Link, no_link] {
         at_each_step(link, true, |step, job, process| {
             process.dies();
-            // The same number of another file is likely where the numbers of removed files are used again.
+            // Another file probably gets the same number, in file systems that use the numbers of removed files
+            // again.
             fs::create_dir_all(job.directory.path().join("out")).unwrap();
             let _ = fs::remove_file(job.file());
             fs::write(job.file(), THEIRS).unwrap();
@@ -249,7 +251,7 @@ fn a_file_of_somebody_else_stays_in_every_attempt() {
     }
 }
 
-/// The very same bytes do not make it the job's own.
+/// A foreign file with the same bytes is still foreign.
 #[test]
 fn a_file_that_came_between_two_attempts_is_not_the_jobs_own_whatever_is_in_it() {
     for link in [place::hard_link as Link, no_link] {
@@ -268,7 +270,7 @@ fn a_file_that_came_between_two_attempts_is_not_the_jobs_own_whatever_is_in_it()
     }
 }
 
-/// A process that was paused, and goes on when a later attempt is over, changes nothing.
+/// A paused process goes on after a later attempt has ended, and changes nothing.
 #[test]
 fn an_attempt_that_wakes_up_too_late_harms_nothing() {
     for link in [place::hard_link as Link, no_link] {

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-/// Writes one row as one line, as the result has it but for line breaks. A row may have been laid out over several
-/// lines, and readers take several characters for the end of a line.
+/// Writes one row as one line, unchanged except for line breaks. A row may be laid out over several lines, and
+/// readers take several characters for the end of a line.
 pub(crate) fn row(json: &[u8], out: &mut dyn Write) -> io::Result<()> {
     let mut rest = json;
     while let Some((at, length, instead)) = next_break(rest) {
@@ -16,8 +16,9 @@ pub(crate) fn row(json: &[u8], out: &mut dyn Write) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// Where the next line break is, how long it is and what means the same: between two tokens a blank, inside a string
-/// an escape. JSON has line feeds only between tokens, and the others only in strings.
+/// The place and length of the next line break, and a replacement of the same meaning. Between two tokens that is
+/// a blank, inside a string an escape. JSON has line feeds only between tokens, and the other breaks only in
+/// strings.
 fn next_break(json: &[u8]) -> Option<(usize, usize, &'static [u8])> {
     json.iter().enumerate().find_map(|(at, byte)| match byte {
         b'\n' | b'\r' => Some((at, 1, b" ".as_slice())),

@@ -1,14 +1,14 @@
-//! Which names of files and directories a client may choose.
+//! The rules for names of files and directories that a client chooses.
 
 use std::fmt;
 
-/// The longest name of a file or directory, in bytes: what file systems commonly take.
+/// The longest name of a file or directory, in bytes, which file systems commonly allow.
 const LONGEST: usize = 255;
 
 /// The longest path below the directory of the host, in bytes.
 const LONGEST_PATH: usize = 1024;
 
-/// A name that is not taken, and why.
+/// A refused name and the reason.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
     name: String,
@@ -29,7 +29,8 @@ pub(crate) fn check_path(path: &str) -> Result<(), Refused> {
     path.split('/').try_for_each(check)
 }
 
-/// Checks one name: it must be seen as it is, mean itself wherever it is read, and not hide.
+/// Checks one name. All of its characters are visible, it has the same meaning on every system, and it is not
+/// hidden.
 pub(crate) fn check(name: &str) -> Result<(), Refused> {
     let why = if name.is_empty() {
         "is an empty name"
@@ -57,10 +58,10 @@ fn refused(name: &str, why: &'static str) -> Refused {
     Refused { name: name.chars().take(64).collect(), why }
 }
 
-/// Whether a character shows itself: no control character, nothing that turns the direction of the text around it,
-/// no blank but the common one.
+/// Whether a character is visible: no control character, none that changes the direction of text, no blank but the
+/// common one.
 fn is_seen(character: char) -> bool {
-    // The tables of the standard library know what is printable; behind a letter a mark that joins it is.
+    // The standard library knows which characters are printable. A combining mark is printable behind a letter.
     let text: String = ['a', character].into_iter().collect();
     matches!(character, '"' | '\'') || text.escape_debug().nth(1) == Some(character)
 }

@@ -1,4 +1,4 @@
-//! [`Place`]: where an export goes, below the directory of the host, and [`Draft`]: the file in the making.
+//! [`Place`]: the directory and name of an export below the directory of the host. [`Draft`]: its unfinished file.
 
 use std::{
     io::{self, BufWriter, Read, Write},
@@ -16,14 +16,15 @@ use super::claim::{Claim, Found};
 
 /// A directory held open, and the name of a file in it.
 ///
-/// Everything is opened through the directory, so that a link put into the path meanwhile leads nowhere.
+/// All files are opened relative to the open directory. So a link that is put into the path meanwhile has no
+/// effect.
 #[derive(Debug)]
 pub(super) struct Place {
     directory: Dir,
     name: String,
 }
 
-/// Gives a file a second name in its directory; an error when the name is taken.
+/// Gives a file a second name in its directory; an error if the name is taken.
 pub(super) type Link = fn(&Dir, from: &str, to: &str) -> io::Result<()>;
 
 /// The link of file systems that have hard links.
@@ -32,8 +33,8 @@ pub(super) fn hard_link(directory: &Dir, from: &str, to: &str) -> io::Result<()>
 }
 
 impl Place {
-    /// Opens the directories of `path` below `root`, one inside the other, and makes those that are missing. No
-    /// link is followed but for `root` itself. The names must have been checked.
+    /// Opens the directories of `path` below `root`, one inside the other, and makes the missing ones. It follows
+    /// no link except `root` itself. The names must have been checked.
     pub(super) fn open(root: &Path, path: &str) -> io::Result<Self> {
         std::fs::create_dir_all(root)?;
         let mut directory = Dir::open_ambient_dir(root, ambient_authority())?;
@@ -53,8 +54,8 @@ impl Place {
         }
     }
 
-    /// Removes what attempts of `job` up to `last` have left. One of them may still run somewhere: without its draft
-    /// it cannot give it a name any more.
+    /// Removes the drafts that attempts of `job` up to `last` have left. One of them may still run somewhere.
+    /// Without its draft it cannot give a file the name.
     pub(super) fn remove_drafts(&self, job: JobId, last: u32) -> io::Result<()> {
         for attempt in 1..=last {
             match self.directory.remove_file(draft_name(job, attempt)) {
@@ -65,14 +66,14 @@ impl Place {
         Ok(())
     }
 
-    /// Begins a file beside the one to be.
+    /// Begins the draft of a file, in the same directory.
     pub(super) fn draft(&self, job: JobId, attempt: u32) -> io::Result<Draft<'_>> {
         let name = draft_name(job, attempt);
         let out = BufWriter::with_capacity(256 << 10, self.create(&name)?);
         Ok(Draft { place: self, name, out })
     }
 
-    /// Makes the file itself, empty; an error when the name is taken.
+    /// Makes the final file, empty; an error if the name is taken.
     pub(super) fn create_target(&self) -> io::Result<u64> {
         Ok(self.create(&self.name)?.metadata()?.ino())
     }
@@ -93,7 +94,7 @@ impl Place {
         }
     }
 
-    /// Brings the names in the directory to the disk.
+    /// Syncs the names in the directory.
     pub(super) fn sync(&self) -> io::Result<()> {
         sync(&self.directory)
     }
@@ -118,11 +119,12 @@ fn descend(directory: &Dir, name: &str) -> io::Result<Dir> {
 }
 
 fn sync(directory: &Dir) -> io::Result<()> {
-    // The directory itself may be open for its path only, which cannot be synced.
+    // The directory may be open as a path only (`O_PATH`), which cannot be synced.
     directory.open(".")?.sync_all()
 }
 
-/// A file in the making, beside its target. Dropped, it goes away: what was published has a name of its own.
+/// An unfinished file beside its target. When it is dropped, its own name is removed; a published file has another
+/// name.
 #[derive(Debug)]
 pub(super) struct Draft<'p> {
     place: &'p Place,
@@ -135,7 +137,7 @@ impl Draft<'_> {
         &mut self.out
     }
 
-    /// Brings all of it to the disk.
+    /// Syncs the file.
     pub(super) fn seal(&mut self) -> io::Result<Found> {
         self.out.flush()?;
         let file = self.out.get_ref();
@@ -144,14 +146,13 @@ impl Draft<'_> {
         Ok(Found { inode: found.ino(), bytes: found.len(), is_file: true })
     }
 
-    /// Gives the file its name as well, as it is.
+    /// Gives the file its final name as a second name.
     pub(super) fn link(&self, link: Link) -> io::Result<()> {
         link(&self.place.directory, &self.name, &self.place.name)
     }
 
-    /// Sees to it that all of the draft is in the target, which must be the file that `claim` is about. Only what is
-    /// missing at the end of a file that grows is written: nothing in it is ever replaced. `each` is asked between
-    /// two pieces.
+    /// Compares the target with the draft, and writes the missing end to a file that grows. The target must be the
+    /// file of `claim`. No byte in it is replaced. `each` is called between two pieces.
     pub(super) fn fill<E: From<io::Error>>(
         &self,
         claim: Claim,
@@ -183,7 +184,7 @@ impl Draft<'_> {
     }
 }
 
-/// How much of a file is compared or copied at once.
+/// Bytes of a file that are compared or copied at once.
 const PIECE: usize = 64 << 10;
 
 /// Reads until the piece is full or the file ends.

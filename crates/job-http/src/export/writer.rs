@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::{csv, jsonl};
 
-/// How an exported result is written.
+/// The format of an exported result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -22,7 +22,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// How the name of such a file ends.
+    /// The extension of the file's name, without a dot.
     #[must_use]
     pub const fn extension(self) -> &'static str {
         match self {
@@ -59,8 +59,9 @@ impl fmt::Debug for ResultWriter<'_> {
 }
 
 impl<'w> ResultWriter<'w> {
-    /// Writes what stands before the rows: names and JSON of the values, and the name of the list and its number of rows.
-    /// With `guard_formulas` a text of a CSV file that a spreadsheet would take for a formula begins with `'`.
+    /// Writes the lines before the rows: names and JSON of the values, the name of the list, and its number of
+    /// rows. With `guard_formulas`, a text of a CSV file that a spreadsheet would read as a formula begins with
+    /// `'`.
     ///
     /// # Errors
     /// When `out` fails.
@@ -89,7 +90,7 @@ impl<'w> ResultWriter<'w> {
         }
     }
 
-    /// Writes what is left.
+    /// Writes the buffered rest.
     ///
     /// # Errors
     /// When the output fails.

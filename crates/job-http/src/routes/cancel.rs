@@ -39,13 +39,13 @@ fn ask(api: &Context, scope: &Scope<Cancel>) -> Result<(), ApiFailure> {
     }
 }
 
-/// Asks for the end of the job that was named so.
+/// Asks for the end of the job with this name.
 pub(crate) fn end(api: &Context, name: &str, job: Option<&JobHandle>) -> Result<(), ApiFailure> {
     let refused = || Err(api.dialect.not_cancellable(name).into());
     let Some(job) = job else { return refused() };
     match job.cancel() {
         Ok(_) => Ok(()),
-        // Asked again, by a proxy say, that did not hear the answer.
+        // The cancel was sent again, by a proxy for example, because its answer was lost.
         Err(EngineError::AlreadyComplete(_)) if job.record().state == JobState::Complete(Outcome::Cancelled) => {
             Ok(())
         }

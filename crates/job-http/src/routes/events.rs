@@ -22,7 +22,7 @@ use crate::{
     overview::Overview,
 };
 
-/// How often progress is told at most. A change of state is told at once.
+/// The least time between two events about progress. An event about a change of state is sent at once.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
 /// Extension: the progress of a job, as server-sent events.
@@ -60,7 +60,7 @@ pub(crate) async fn events(
     let (job, last) = api.call(find).await?;
     let known = headers.get("last-event-id").map(HeaderValue::as_bytes);
     if last.is_some_and(|last| known == Some(last.as_bytes())) {
-        // A browser asks again after each end, until it is told that there is nothing more.
+        // A browser asks again after each end of the stream, until it gets this status.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let watcher = Watcher { api, job, looked: None, told: 0, last: String::new(), ended: false };
@@ -68,31 +68,31 @@ pub(crate) async fn events(
         let event = watcher.next().await?;
         Some((event, watcher))
     });
-    // Something at once: proxies show a client nothing before the first byte.
+    // The first bytes are sent at once: proxies show a client nothing before.
     let first = stream::iter([Event::default().retry(RETRY)]);
     let events = Sse::new(first.chain(news).map(Ok::<_, Infallible>)).keep_alive(KeepAlive::default());
     let mut response = events.into_response();
     let headers = response.headers_mut();
-    // Events of a job are of no use to other clients, or later.
+    // Events are for this client and this moment only.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Or nginx would gather events before it passes them on.
+    // Otherwise nginx buffers events.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
 }
 
-/// How long a client should wait before it asks again after the stream was cut.
+/// The pause after which a client should connect again.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// The id of an event: the last one has no number, so that it is known wherever the client asks next.
+/// The id of an event. The last one has no number, so that any server knows it as the last.
 fn event_id(revision: u64, number: Option<u64>) -> String {
     number.map_or_else(|| format!("{revision}.end"), |number| format!("{revision}.{number}"))
 }
 
-/// The last look at the job.
+/// The job when it was last read.
 struct Looked {
     at: Instant,
     revision: u64,
-    /// The changes since then.
+    /// Resolves when the job has changed since then.
     changed: Changed,
 }
 
@@ -100,14 +100,14 @@ struct Watcher {
     api: Context,
     job: JobHandle,
     looked: Option<Looked>,
-    /// How many events there were.
+    /// The number of sent events.
     told: u64,
     last: String,
     ended: bool,
 }
 
 impl Watcher {
-    /// The next news about the job; `None` after its end, or when the service shuts down.
+    /// The next event of the job; `None` after its end, or when the service shuts down.
     async fn next(&mut self) -> Option<Event> {
         loop {
             self.wait().await;
@@ -128,7 +128,7 @@ impl Watcher {
         }
     }
 
-    /// Waits until there may be something new since the last look, and it is time to tell.
+    /// Waits for a change since the last look, and for the least time between two events.
     async fn wait(&mut self) {
         let Some(Looked { at, revision, changed }) = self.looked.take() else { return };
         if self.ended {
@@ -142,7 +142,7 @@ impl Watcher {
         loop {
             let state = self.job.state_changed();
             let end = self.job.clone().now_or_never();
-            // The engine is gone, and the job is not complete: nothing more can be told.
+            // The engine has closed before the end of the job, so there are no more events.
             self.ended = matches!(end, Some(Err(_)));
             if end.is_some() || self.job.record().revision != revision || until <= Instant::now() {
                 return;
@@ -155,7 +155,7 @@ impl Watcher {
         }
     }
 
-    /// The job, and all there is to say about it.
+    /// The job's record and the JSON of its event.
     async fn look(&self) -> Option<(JobRecord, String)> {
         let job = self.job.clone();
         let look = move |_: &Context| {

@@ -1,4 +1,4 @@
-//! `GET .../jobs/{jobId}/explain` and `GET .../jobs/overview`: jobs as people want to see them (extensions).
+//! `GET .../jobs/{jobId}/explain` and `GET .../jobs/overview`: jobs with progress and explanation (extensions).
 
 use axum::{Json, extract::State};
 use job_runner::PageRequest;
@@ -43,13 +43,13 @@ pub(crate) struct Overviews {
     next: Option<String>,
 }
 
-/// The most jobs of an overview.
+/// The largest `limit` of an overview.
 pub(crate) const MOST: u32 = 1_000;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct OverviewQuery {
-    /// Newest jobs to leave out.
+    /// How many of the newest jobs to skip.
     #[param(value_type = Option<u64>, format = "uint64", minimum = 0, default = 0)]
     offset: Option<String>,
     /// The most jobs to list.

@@ -1,4 +1,4 @@
-//! `POST .../jobs/{jobId}/action?action_id=export-result`: a result becomes a file.
+//! `POST .../jobs/{jobId}/action?action_id=export-result`: writes a result to a file.
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use job_runner::{
@@ -32,19 +32,19 @@ pub(crate) struct ExportAction {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct ExportBody {
-    /// A directory below the host's own, made when missing; that one by default. Names that begin or end with a dot
-    /// or a blank, and characters that are not seen, are refused, here and in `fileName`.
+    /// The directory of the file, below the host's own; made if it is missing. By default the host's own. Names that
+    /// begin or end with a dot or a blank, and invisible characters, are refused, here and in `fileName`.
     export_path: String,
-    /// By default the id of the exported job, with the ending of the format.
+    /// The name of the file. By default the id of the exported job and the extension of the format.
     file_name: Option<String>,
-    /// The form of the file.
+    /// The format of the file: `csv` or `jsonl`.
     format: Format,
-    /// Removes the exported job when the file is written. Departs from the original, where it is `true` by default.
+    /// Removes the exported job after the file is written. In the original service the default is `true`.
     erase: bool,
     /// In a CSV file, puts `'` before a text that a spreadsheet would take for a formula. Such a text begins with `=`,
     /// `+`, `-`, `@`, a tab or a line break.
     guard_formulas: bool,
-    /// Its `enable` must be false: a result goes into one file.
+    /// `enable` must be false: a result goes into one file.
     #[serde(default)]
     paginate: Paginate,
 }
@@ -57,7 +57,7 @@ pub(crate) struct Paginate {
     enable: bool,
 }
 
-/// Writes the result of a job to a file; itself a job.
+/// Writes the result of a job to a file, as a job of its own.
 #[utoipa::path(
     post,
     path = "/ges/v1.0/{projectId}/graphs/{graphName}/jobs/{jobId}/action",

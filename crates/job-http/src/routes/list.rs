@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
-    /// Newest jobs to leave out.
+    /// How many of the newest jobs to skip.
     #[param(value_type = Option<u64>, format = "uint64", minimum = 0, default = 0)]
     pub(crate) offset: Option<String>,
     /// The most jobs to list.
@@ -50,7 +50,7 @@ pub(crate) struct FilterQuery {
 }
 
 impl FilterQuery {
-    /// The filter, of the jobs on this graph or on any.
+    /// The filter for jobs on this graph, or on any.
     pub(crate) fn on(self, graph: Option<String>) -> Result<JobFilter, ApiFailure> {
         let mut filter = JobFilter::default();
         filter.graph = graph;
@@ -104,7 +104,7 @@ pub(crate) async fn list(
     let filter = filter.on(Some(scope.graph.key))?;
     let start = move |api: &Context| {
         let entries = Entries {
-            // A dialect that says how many there are in all has to count the newer ones for that.
+            // A dialect with the number of all jobs needs a count of the newer ones.
             jobs: Jobs::new(api.reader.clone(), filter, page, before, api.dialect.counts_jobs()),
             engine: api.engine.clone(),
             dialect: api.dialect,
@@ -115,36 +115,36 @@ pub(crate) async fn list(
     Ok(body::json(StatusCode::OK, api.call(start).await?))
 }
 
-/// A job of a list, or why it cannot be read.
+/// A listed job, or the reason why it cannot be read.
 pub(crate) type Listed = Result<JobRecord, Unreadable>;
 
 pub(crate) fn id(listed: &Listed) -> JobId {
     listed.as_ref().map_or_else(|unreadable| unreadable.job, |record| record.id)
 }
 
-/// A page of the jobs that a filter takes, read in steps. Cost: those that are newer, and the page.
+/// A page of a filtered list, read in steps. Cost: the newer jobs, and the page.
 pub(crate) struct Jobs {
     reader: JobReader,
     filter: JobFilter,
-    /// Older ones are to be read.
+    /// The next step reads jobs that are older than this one.
     before: JobId,
-    /// Older ones are wanted.
+    /// The page has jobs that are older than this one.
     from: JobId,
     skip: u64,
     left: u32,
     step: u32,
-    /// Jobs that the filter takes, seen so far.
+    /// How many jobs the filter has taken so far.
     pub(crate) seen: u64,
 }
 
 impl Jobs {
-    /// Records read at a time: few at first and wherever they are long. So a list of jobs with a megabyte of
-    /// parameters each takes no gigabytes of memory.
+    /// The least and the most records of a step. Steps are short at first, and where records are long. So a list
+    /// of jobs with a megabyte of parameters each does not take gigabytes of memory.
     const STEPS: (u32, u32) = (16, 256);
-    /// Parameters of one step that are long, in bytes.
+    /// Bytes of parameters from which the next step is short.
     const LONG: usize = 256 << 10;
 
-    /// Jobs older than `from`, but counts all of them.
+    /// The jobs older than `from`. `seen` counts all jobs if `counts_all` is set.
     pub(crate) const fn new(
         reader: JobReader,
         filter: JobFilter,
@@ -168,7 +168,7 @@ impl Jobs {
         self.left == 0
     }
 
-    /// The next jobs of the page, maybe none; `None` at the end of all jobs.
+    /// The next jobs of the page, possibly none; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<Vec<Listed>>, job_runner::EngineError> {
         let mut records = self.reader.filtered(&self.filter, Some(self.before), self.step)?;
         let Some(last) = records.last() else { return Ok(None) };
@@ -189,7 +189,7 @@ impl Jobs {
 }
 
 impl Jobs {
-    /// The whole page, each job as `show` has it, and the cursor of the next one.
+    /// The whole page, with each job as `show` gives it, and the cursor of the next page.
     pub(crate) fn all<T>(
         mut self,
         show: impl Fn(&Listed) -> T,
@@ -287,7 +287,7 @@ mod tests {
         std::iter::from_fn(|| jobs.next().unwrap().map(|records| records.len())).collect()
     }
 
-    /// 256 jobs with a megabyte each were read at once, four times as many written out ahead of the client.
+    /// Without short steps, 256 jobs with a megabyte each are read at once.
     #[test]
     fn jobs_with_long_parameters_are_listed_in_short_steps() {
         assert_eq!(steps(40, 100_000), [16, 16, 8]);

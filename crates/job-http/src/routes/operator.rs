@@ -66,7 +66,7 @@ impl OperatorJob {
 pub(crate) struct OperatorQuery {
     /// Only jobs of this graph, as the engine names it.
     graph: Option<String>,
-    /// Newest jobs to leave out.
+    /// How many of the newest jobs to skip.
     #[param(value_type = Option<u64>, format = "uint64", minimum = 0, default = 0)]
     offset: Option<String>,
     /// The most jobs to list.

@@ -21,7 +21,7 @@ use crate::{
     openapi::{Failures, StatusBody},
 };
 
-// As text, because the errors that name a value are our own.
+// The parameters are text, because this crate writes the errors about their values.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct StatusQuery {
@@ -78,13 +78,13 @@ pub(crate) async fn status(
     api.go_on(move |api| answer(api, &record, page, &headers)).await
 }
 
-/// A first look at a job.
+/// The first read of a job.
 enum Looked {
     Answer(Response),
     Unfinished(JobHandle, HeaderMap),
 }
 
-/// The answer about a job as it is, on a blocking thread: with the first rows of its page, if it has one.
+/// The answer about the present state of a job, with the first rows of its page. Runs on a blocking thread.
 pub(super) fn answer(
     api: &Context,
     record: &JobRecord,
@@ -102,16 +102,16 @@ pub(super) fn answer(
     } else {
         send(api, api.reader.status_in(api.dialect, record.id, page)?)?
     };
-    // A job may be removed after the first look at it: then there is no page any more.
+    // The job may be removed meanwhile. Then there is no page any more.
     if let Some(tag) = tag.filter(|_| known || response.status() == StatusCode::OK) {
         response.headers_mut().insert(header::ETAG, tag);
-        // Ask each time: the job may be removed, or the client no longer be allowed to see it.
+        // A cache asks each time: the job may be removed, or the client may lose the right to see it.
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     }
     Ok(response)
 }
 
-/// Sends an answer to a status query. Its first rows are read here, on a blocking thread.
+/// Starts the answer to a status query. It reads the first rows here, on a blocking thread.
 pub(super) fn send(api: &Context, status: Status) -> Result<Response, ApiFailure> {
     let code = StatusCode::from_u16(status.payload().http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if code.is_server_error() {
@@ -121,9 +121,9 @@ pub(super) fn send(api: &Context, status: Status) -> Result<Response, ApiFailure
     Ok(body::json(code, body::start(status.pieces(), api.calls())?))
 }
 
-/// The job when it is complete, or as it is when the time is over or the service shuts down.
+/// Waits until the job is complete, the time is over, or the service shuts down. Returns the job's record.
 async fn completion(api: &Context, job: &JobHandle, wait: Duration) -> Result<JobRecord, ApiFailure> {
-    // Longer than any answer is waited for, and no longer than a clock can count.
+    // A year: longer than any wait, and within the range of a clock.
     let until = Instant::now() + wait.min(Duration::from_hours(24 * 365));
     let end = tokio::select! {
         end = job.clone() => end.ok(),

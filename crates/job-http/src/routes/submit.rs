@@ -1,4 +1,4 @@
-//! `POST .../action`: vertex filters, edge filters and algorithms become jobs.
+//! `POST .../action`: submits vertex filters, edge filters and algorithms as jobs.
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use job_runner::{
@@ -43,9 +43,9 @@ pub(crate) struct AlgorithmAction {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Marks {
-    /// Extension: for whom the job runs.
+    /// Extension: the user or service for which the job runs.
     owner: Option<String>,
-    /// Extension: a label of the job, or several with commas.
+    /// Extension: the labels of the job, separated by commas.
     label: Option<String>,
 }
 
@@ -58,7 +58,7 @@ impl Marks {
     }
 }
 
-/// Checks the one action that a path serves.
+/// Checks that `action_id` names the one action of the path.
 pub(crate) fn action(given: Option<&str>, expected: &str) -> Result<(), ApiFailure> {
     match given {
         Some(given) if given == expected => Ok(()),
@@ -196,7 +196,7 @@ async fn submit(
     api.call(submit).await
 }
 
-/// A body that is a JSON object, kept as it came.
+/// Checks that a body is a JSON object, and keeps it unchanged.
 pub(crate) fn object(text: String, code: ErrorCode) -> Result<Parameters, ApiFailure> {
     strict::object("the body", text).map_err(|invalid| ApiFailure::of(code, invalid.to_string()))
 }

@@ -1,4 +1,4 @@
-//! [`Activity`]: what a connection does, and whether it has done nothing for too long.
+//! [`Activity`]: the activity of a connection, and whether it has done nothing for too long.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,24 +7,24 @@ use tokio::time::Instant;
 
 use super::options::ServeOptions;
 
-/// The activity of one connection. Its socket and its requests write it down, its task judges it.
+/// The activity of one connection. Its socket and its requests note it, and its task reads it.
 #[derive(Debug, Clone)]
 pub(super) struct Activity(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    /// Requests that have begun and whose answers have not ended.
+    /// The number of requests whose answers have not ended.
     open: usize,
-    /// Whether there ever was one.
+    /// Whether there was a request before.
     used: bool,
-    /// Whether it is HTTP/2: the end of an answer may still be on its way when nothing else shows it.
+    /// Whether the connection is HTTP/2. The end of an answer may then be unsent without any sign of it.
     shared: bool,
-    /// When the last of them ended; before that, when the connection began.
+    /// When the last answer ended; before the first one, when the connection began.
     since: Instant,
-    /// Since when the socket takes nothing.
+    /// The time since which the client takes nothing.
     blocked: Option<Instant>,
-    /// Answers with a piece that was offered and is not yet taken, since when. Of HTTP/2 only: there an answer can
-    /// stand still while the socket takes others. By number of the request.
+    /// For HTTP/2, by the number of the request: the time since which a piece of its answer waits. There one
+    /// answer can stand still while the client takes others.
     offered: BTreeMap<u64, Instant>,
     requests: u64,
 }
@@ -67,17 +67,17 @@ impl Activity {
         Self(Arc::new(Mutex::new(State::new(Instant::now()))))
     }
 
-    /// Whether the connection is to be closed.
+    /// Why the connection has to be closed; `None` if it may stay open.
     pub(super) fn verdict(&self, options: &ServeOptions, draining: bool) -> Option<Verdict> {
         self.0.lock().verdict(Instant::now(), options, draining)
     }
 
-    /// The socket takes nothing, or takes something again.
+    /// Notes that the client takes nothing, or takes bytes again.
     pub(super) fn blocked(&self, blocked: bool) {
         self.0.lock().blocked = blocked.then(Instant::now);
     }
 
-    /// A request has begun, of a connection that others share with it or not.
+    /// Notes a new request. `shared`: whether it is one of several at once on the connection.
     pub(super) fn begin(&self, shared: bool) -> Request {
         let mut state = self.0.lock();
         state.open += 1;
@@ -96,7 +96,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// A piece of the answer is offered, or the last one was taken.
+    /// Notes that a piece of the answer waits, or that the last one was taken.
     pub(super) fn offered(&self, offered: bool) {
         let mut state = self.activity.0.lock();
         if offered {
@@ -132,7 +132,7 @@ mod tests {
             .stall_time(Duration::from_secs(30));
         let (idle, stalled) = (Some(Verdict::Idle), Some(Verdict::Stalled));
         for (open, used, since, blocked, offered, now, draining, expected) in [
-            // Silent, or within its first head.
+            // Silent, or in the middle of its first head.
             (0, false, 0, None, None, 9, false, None),
             (0, false, 0, None, None, 10, false, idle),
             (0, false, 0, None, None, 1, true, idle),
@@ -140,16 +140,16 @@ mod tests {
             (0, true, 5, None, None, 64, false, None),
             (0, true, 5, None, None, 65, false, idle),
             (0, true, 5, None, None, 5, true, idle),
-            // The end of an answer is still to be taken, or may be.
+            // The client has not taken the end of an answer, or may not have.
             (0, true, 5, Some(5), None, 6, true, None),
-            // While a request is answered, however long that takes.
+            // A request is being answered, for any time.
             (1, true, 0, None, None, 9_999, false, None),
             (1, true, 0, None, None, 9_999, true, None),
-            // The client does not take the answer: on the socket, or of one answer among others.
+            // The client takes nothing from the socket, or nothing of one answer among others.
             (1, true, 0, Some(100), None, 129, false, None),
             (1, true, 0, Some(100), None, 130, false, stalled),
             (2, true, 0, None, Some(100), 130, true, stalled),
-            // The end of an answer is still to be taken.
+            // The client has not taken the end of an answer.
             (0, true, 100, Some(100), None, 130, false, stalled),
         ] {
             let mut state = State::new(second(since));

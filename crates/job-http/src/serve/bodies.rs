@@ -1,4 +1,4 @@
-//! Bodies with bounds: of requests that are sent slowly, of answers that a client does not take.
+//! Bounds on the bodies of slow requests, and of answers that a client does not take.
 
 use std::{
     pin::Pin,
@@ -13,12 +13,12 @@ use tokio::time::{Sleep, sleep};
 
 use super::activity::Request;
 
-/// The body of a request was not there in time.
+/// The body of a request did not arrive in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the body of the request did not come in time: all of it must be there within {0:?}")]
 pub(crate) struct TooSlow(Duration);
 
-/// The body of a request, which fails when it is not whole in time. The time begins with the first wait for it.
+/// The body of a request. Reading it fails if it is not whole in time, counted from the first read.
 #[derive(Debug)]
 pub(super) struct Asked {
     inner: Incoming,
@@ -57,12 +57,12 @@ impl HttpBody for Asked {
     }
 }
 
-/// The body of an answer: its request is open until this is dropped.
+/// The body of an answer. Its request counts as open until this is dropped.
 #[derive(Debug)]
 pub(super) struct Answered {
     inner: Body,
     request: Request,
-    /// Whether others share the connection, and may go on while this answer stands still.
+    /// Whether the connection has other answers, which may go on while this one stands still.
     shared: bool,
     offered: bool,
 }

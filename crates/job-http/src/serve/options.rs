@@ -1,9 +1,9 @@
-//! [`ServeOptions`]: what a connection may take.
+//! [`ServeOptions`]: bounds on connections.
 
 use std::time::Duration;
 
-/// Bounds on each connection and on all of them together. Each has a default; a value that makes no sense is
-/// refused before anything is served.
+/// Bounds on each connection and on all of them together. Each has a default. [`serve`](crate::serve) refuses a
+/// value out of range before it serves anything.
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,7 +37,7 @@ impl Default for ServeOptions {
     }
 }
 
-/// A value of [`ServeOptions`] that makes no sense.
+/// A value of [`ServeOptions`] that is out of its range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name} is {value}: it must be from {range}")]
 pub struct InvalidOptions {
@@ -47,7 +47,7 @@ pub struct InvalidOptions {
 }
 
 impl ServeOptions {
-    /// How long a new connection may take until its first request has its whole head; 10 s by default. Then it is
+    /// How long a new connection may take to send the whole head of its first request; 10 s by default. Then it is
     /// closed. Later requests have [`idle_time`](Self::idle_time).
     #[must_use]
     pub const fn head_time(mut self, time: Duration) -> Self {
@@ -63,42 +63,41 @@ impl ServeOptions {
         self
     }
 
-    /// How long a connection stays open after an answer, until the next request has its whole head. 65 s by default,
-    /// longer than proxies keep idle connections to reuse them. Then it is closed.
+    /// How long a connection stays open after an answer, until the next request has its whole head. The default is
+    /// 65 s, longer than proxies keep idle connections for reuse. Then it is closed.
     #[must_use]
     pub const fn idle_time(mut self, time: Duration) -> Self {
         self.idle_time = time;
         self
     }
 
-    /// How long a client may take nothing of an answer that is there for it; 60 s by default. Then its connection
-    /// is closed. A client that takes a little now and then is waited for.
+    /// How long a client may take no byte of a waiting answer; 60 s by default. Then its connection is closed. A
+    /// client that takes a few bytes now and then keeps it.
     #[must_use]
     pub const fn stall_time(mut self, time: Duration) -> Self {
         self.stall_time = time;
         self
     }
 
-    /// How long requests that have begun may go on after the server was told to stop; 10 s by default. Then their
-    /// connections are closed.
+    /// How long begun requests may go on after a stop; 10 s by default. Then their connections are closed.
     #[must_use]
     pub const fn drain_time(mut self, time: Duration) -> Self {
         self.drain_time = time;
         self
     }
 
-    /// How many connections are open at once; 512 by default. Further ones wait, unaccepted, in the queue of the
-    /// system. Each takes a file descriptor, of which the store needs some too: stay well below `ulimit -n`.
+    /// The most open connections; 512 by default. Further ones wait, unaccepted, in the queue of the system. Each
+    /// takes a file descriptor, and the store needs some too: stay well below `ulimit -n`.
     #[must_use]
     pub const fn connections(mut self, connections: usize) -> Self {
         self.connections = connections;
         self
     }
 
-    /// Whether all values make sense.
+    /// Checks the range of all values.
     ///
     /// # Errors
-    /// The first value that does not, with its range. [`serve`](crate::serve) refuses it too.
+    /// The first value out of its range, with the range. [`serve`](crate::serve) refuses it too.
     pub fn check(&self) -> Result<(), InvalidOptions> {
         let times = [
             ("head_time", self.head_time),
@@ -119,7 +118,7 @@ impl ServeOptions {
         Ok(())
     }
 
-    /// How often a connection is looked at.
+    /// The time between two checks of a connection.
     pub(super) fn tick(&self) -> Duration {
         let shortest = self.head_time.min(self.idle_time).min(self.stall_time).min(self.drain_time);
         (shortest / 4).clamp(Duration::from_millis(1), Duration::from_secs(1))

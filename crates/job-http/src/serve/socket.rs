@@ -1,4 +1,4 @@
-//! [`Socket`]: a connection's socket, which writes down when its client takes nothing.
+//! [`Socket`]: the socket of a connection, which notes when its client takes nothing.
 
 use std::{
     io::{self, IoSlice},
@@ -13,7 +13,7 @@ use tokio::{
 
 use super::activity::Activity;
 
-/// A socket with the place of its connection.
+/// A socket, and the place that its connection holds.
 #[derive(Debug)]
 pub(super) struct Socket<S> {
     inner: S,
@@ -29,7 +29,7 @@ impl<S: Unpin> Socket<S> {
 
     fn write<T>(&mut self, write: impl FnOnce(Pin<&mut S>) -> Poll<T>) -> Poll<T> {
         let written = write(Pin::new(&mut self.inner));
-        // The first of several tries that wait is the one that counts.
+        // Only the first of several writes that wait counts.
         if written.is_pending() != self.blocked {
             self.blocked = written.is_pending();
             self.activity.blocked(self.blocked);
