@@ -1,7 +1,7 @@
 //! A job engine for graph engines.
 //!
-//! Long work (a vertex filter, an edge filter, an algorithm) answers at once with a job id. The caller then asks
-//! for the job's status and, when it is complete, for any page of its rows. Jobs and rows are on disk: they
+//! A request for long work (a vertex filter, an edge filter, an algorithm) gets a job id at once. The caller then
+//! asks for the job's status and, when it is complete, for any page of its rows. Jobs and rows are on disk: they
 //! outlive the process, and no result has to fit into memory.
 //!
 //! The engine is **not** a server (see `job-http`) and knows no graph: a host registers handlers, which do the
@@ -76,10 +76,10 @@
 //! returns. It must be repeatable: after a crash it runs again for the same job, without the earlier rows.
 //!
 //! * Call [`JobContext::check_stopped`] about once a millisecond. Cancels, deadlines and shutdowns take effect there.
-//! * [`JobError::transient`] is for a passing fault: the job runs again after a pause ([`RetryPolicy`]), at most as often
-//!   as its [`JobOptions`] say. [`JobError::failed`] and a panic end the job.
+//! * [`JobError::transient`] is for a passing fault: the job runs again after a pause ([`RetryPolicy`]), up to
+//!   [`JobOptions::max_attempts`] attempts, 3 by default. [`JobError::failed`] and a panic end the job.
 //! * A job has no limits by default. Its [`Budget`] bounds rows, bytes of rows and memory.
-//! * A handler may submit jobs and wait for them. Its seat is free for another job meanwhile.
+//! * A handler may submit jobs and wait for them. Another job uses its worker meanwhile.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -157,21 +157,25 @@
 //! | `store::PostgresStore` | `postgres`, with `tls` | the process; power loss as its server is set up | many machines |
 //! | the same with objects | `objects`, `s3` | as the object store | large results of many machines |
 //!
-//! [`store::key_value`] makes a store of any ordered key-value engine, and [`store::contract`] tells how to write one.
-//! With [`Durability::Synced`], the default, a submission and an end cost one fsync, which concurrent ones share.
-//! With [`Durability::Buffered`] the last writes may be lost in a power cut, and none when only the process dies.
+//! [`store::key_value`] makes a store of any ordered key-value engine, and [`store::contract`] says how to write
+//! another one. With [`Durability::Synced`], the default, a submission and an end cost one fsync, which concurrent
+//! ones share. With [`Durability::Buffered`] a power cut may lose the last writes; the death of the process alone
+//! loses none.
 //!
 //! # Tests
 //!
-//! An engine that is opened with [`EngineBuilder::manual`] has no threads: its [`Driver`] runs one job at a time on the
-//! thread of the test. A [`ManualClock`] moves by hand. [`store::FaultStore`] fails, loses or delays any chosen write.
+//! An engine with [`EngineBuilder::manual`] has no threads: its [`Driver`] runs one job at a time on the thread of
+//! the test. The test moves a [`ManualClock`] by hand. [`store::FaultStore`] fails, loses or delays any chosen
+//! write.
 //!
 //! # Promises
 //!
-//! * Acknowledged is stored: `submit` returns after the job is as durable as [`EngineBuilder::durability`] says.
-//! * Succeeded is whole: a record says so only together with its result, in one write, after every row.
+//! * An acknowledged job is stored: `submit` returns after the job is as durable as [`EngineBuilder::durability`]
+//!   says.
+//! * A succeeded job has all its rows: the state is stored together with the result, in one write, after every
+//!   row.
 //! * Every change of a job is a compare-and-set, and every row carries its attempt: a late worker changes nothing.
-//! * A handler that panics, fails or never ends concerns its own job only.
+//! * A handler that panics, fails or never ends affects only its own job.
 
 mod api;
 mod decide;

@@ -31,8 +31,8 @@ use crate::{
 /// # Ok::<(), job_runner::EngineError>(())
 /// ```
 ///
-/// An engine that has its store for itself, or one of several on a store that they share ([`SharedEngineBuilder`]).
-/// Each kind has only the options that apply to it.
+/// The type parameter tells an engine that has its store for itself from one of several on a shared store
+/// ([`SharedEngineBuilder`]). Each kind has only the options that apply to it.
 #[derive(Debug)]
 pub struct EngineBuilder<S = Exclusive> {
     store: Arc<dyn Store>,
@@ -61,7 +61,7 @@ impl EngineBuilder {
         Self::with(store, Exclusive(()))
     }
 
-    /// How many jobs of each class may wait, at least 1; 10,000 by default. Further ones are refused with
+    /// The most waiting jobs of each class, at least 1; 10,000 by default. Further ones are refused with
     /// [`EngineError::QueueFull`].
     #[must_use]
     pub const fn queue_bound(mut self, bound: usize) -> Self {
@@ -69,15 +69,15 @@ impl EngineBuilder {
         self
     }
 
-    /// Opens the engine: takes up the unfinished jobs of an earlier process, then starts the workers. Jobs that waited
-    /// wait again, in their order. Jobs that ran run again as another attempt, unless they have failed as often as they
-    /// may. Cost: one read for each unfinished job, with any number of finished ones.
+    /// Opens the engine: takes up the unfinished jobs of an earlier process, then starts the workers. Jobs that
+    /// waited wait again, in their order. Jobs that ran run again as another attempt, unless they have failed in
+    /// their last allowed one. Cost: one read for each unfinished job, however many finished ones there are.
     ///
     /// # Errors
-    /// [`EngineError::InvalidOption`] when an option is out of range. [`EngineError::Store`] when another engine works
-    /// on the store; the error names the place where that one was opened. Also when the store is only for engines that
-    /// [share](Engine::builder_shared) it, or when it cannot be read. [`EngineError::Thread`] when a thread cannot be
-    /// started.
+    /// [`EngineError::InvalidOption`] when an option is out of range. [`EngineError::Store`] when another engine
+    /// uses the store; the error names where that one was opened. Also when only [sharing](Engine::builder_shared)
+    /// engines may use the store, or when it cannot be read. [`EngineError::Thread`] when the system starts no
+    /// thread.
     #[track_caller]
     pub fn open(self) -> Result<Engine, EngineError> {
         self.config.check(&self.handlers.kinds())?;
@@ -94,42 +94,44 @@ impl SharedEngineBuilder {
     /// How long a claim on a job of a shared store lasts unless it is renewed: 100 ms to a day, 10 s by default. An
     /// engine renews its claims three times as often.
     ///
-    /// Jobs of an engine that dies run again elsewhere after at most this time. It is twice as long when the others
-    /// could not reach the store either. An engine that cannot reach the store for this long stops its jobs, which spends
-    /// no attempt. It runs them again later, unless another does.
+    /// When an engine dies, others run its jobs again after at most this time, or twice that if they could not
+    /// reach the store either. An engine that cannot reach the store for this long stops its jobs, which spends no
+    /// attempt. It runs them again later, unless another engine does.
     #[must_use]
     pub const fn lease_duration(mut self, lease: Duration) -> Self {
         self.config.sharing.lease = lease;
         self
     }
 
-    /// The most jobs that the engine prefetches: claims before a worker is idle. 0 to 1,000,000; 256 by default.
+    /// The most jobs that the engine prefetches, that is, claims before a worker is idle: 0 to 1,000,000; 256 by
+    /// default.
     ///
-    /// The engine prefetches less when jobs run long. A prefetched job goes back to the others when it has waited here
-    /// for two thirds of a lease at most. With 0 an engine claims for idle workers only, which costs throughput of
-    /// short jobs.
+    /// The engine prefetches less when jobs run long. A prefetched job that waits goes back to the other engines
+    /// after at most two thirds of a lease. With 0 an engine claims only for idle workers, which costs throughput
+    /// of short jobs.
     #[must_use]
     pub const fn max_prefetch(mut self, jobs: usize) -> Self {
         self.config.sharing.max_prefetch = jobs;
         self
     }
 
-    /// How often a shared store is asked for work and news when it sends no notice: 1 ms to a day, 1 s by default.
+    /// How often the engine polls a shared store for work and news that had no notice: 1 ms to a day, 1 s by
+    /// default.
     ///
-    /// An ended lease of a dead engine and a due retry are noticed after at most this time. So is a change whose notice
-    /// was lost when a connection was cut.
+    /// The engine notices an ended lease of a dead engine, or a due retry, after at most this time. The same holds
+    /// for a change whose notice was lost with a connection.
     #[must_use]
     pub const fn poll_interval(mut self, interval: Duration) -> Self {
         self.config.sharing.poll = interval;
         self
     }
 
-    /// Opens the engine. It takes jobs up by claims, from now on.
+    /// Opens the engine, which claims jobs from now on.
     ///
     /// # Errors
     /// [`EngineError::InvalidOption`] when an option is out of range, or a front end has handlers.
-    /// [`EngineError::Store`] when another engine works through the same claimant or has the store for itself, or the store
-    /// cannot be read. [`EngineError::Thread`] when a thread cannot be started.
+    /// [`EngineError::Store`] when another engine uses the same claimant or has the store for itself, or when the
+    /// store cannot be read. [`EngineError::Thread`] when the system starts no thread.
     #[track_caller]
     pub fn open(self) -> Result<Engine, EngineError> {
         let kinds = self.handlers.kinds();
@@ -182,14 +184,14 @@ impl<S> EngineBuilder<S> {
         self
     }
 
-    /// How many jobs run at once, 1 to 10,000; as many as the machine has cores by default.
+    /// How many jobs run at once: 1 to 10,000; by default the number of cores.
     #[must_use]
     pub const fn workers(mut self, workers: usize) -> Self {
         self.config.mode = Mode::Workers(workers);
         self
     }
 
-    /// Starts no thread: the caller runs jobs with [`Engine::driver`], for tests.
+    /// Starts no thread: the caller runs jobs with [`Engine::driver`]. It is for tests.
     #[must_use]
     pub const fn manual(mut self) -> Self {
         self.config.mode = Mode::Manual;
@@ -203,8 +205,8 @@ impl<S> EngineBuilder<S> {
         self
     }
 
-    /// How many threads jobs may use in all: 1 to 10,000, at least one a worker; as many as the machine has cores by default.
-    /// Bodies ask for them with [`JobContext::acquire_threads`](crate::JobContext::acquire_threads).
+    /// How many threads all jobs may use together: 1 to 10,000, at least as many as workers; by default the number
+    /// of cores. Bodies ask for them with [`JobContext::acquire_threads`](crate::JobContext::acquire_threads).
     #[must_use]
     pub const fn threads(mut self, threads: usize) -> Self {
         self.config.threads = threads;
@@ -218,7 +220,7 @@ impl<S> EngineBuilder<S> {
         self
     }
 
-    /// How many jobs of this class run at once; no limit but the workers by default.
+    /// How many jobs of this class run at once; no limit by default, besides the number of workers.
     #[must_use]
     pub const fn jobs_per_class(mut self, class: JobClass, limit: NonZeroUsize) -> Self {
         let [read, write] = &mut self.config.per_class;
@@ -236,47 +238,49 @@ impl<S> EngineBuilder<S> {
         self
     }
 
-    /// The faults that acknowledged submissions and outcomes survive. [`Durability::Synced`], the default, survives power
-    /// loss and costs one fsync, which concurrent calls share.
+    /// The faults that acknowledged submissions and outcomes survive. [`Durability::Synced`], the default,
+    /// survives power loss. It costs one fsync, which concurrent calls share. [`Durability::Buffered`] survives
+    /// only the death of the process.
     #[must_use]
     pub const fn durability(mut self, durability: Durability) -> Self {
         self.config.durability = durability;
         self
     }
 
-    /// The pauses before a job with a transient error runs again: 200 ms at first, doubled up to 60 s by default. The
-    /// first may not be longer than the longest, and that not longer than 24 hours. With both 0 there is no pause.
+    /// The pauses before a job with a transient error runs again: 200 ms at first, doubled up to 60 s by default.
+    /// The first must not be longer than the longest, and the longest at most 24 hours. With both 0 there is no
+    /// pause.
     #[must_use]
     pub const fn retry(mut self, retry: RetryPolicy) -> Self {
         self.config.retry = retry;
         self
     }
 
-    /// How often [`JobContext::iterate`](crate::JobContext::iterate) saves the state of an algorithm: 0 to a year, 10 s by
-    /// default. With 0 it saves after each step.
+    /// The time after which [`JobContext::iterate`](crate::JobContext::iterate) saves the state of an algorithm
+    /// again: 0 to a year, 10 s by default. With 0 it saves after each step.
     #[must_use]
     pub const fn checkpoint_interval(mut self, interval: Duration) -> Self {
         self.config.checkpoint_interval = interval;
         self
     }
 
-    /// How long running jobs get to stop when the engine is dropped or has to stop them: 0 to a day, 5 s by default. The
-    /// next open runs those again that have not stopped by then.
+    /// How long running jobs may take to stop at a shutdown or when the engine is dropped: 0 to a day, 5 s by
+    /// default. Jobs that have not stopped by then are left behind, and the next open runs them again.
     #[must_use]
     pub const fn shutdown_timeout(mut self, grace: Duration) -> Self {
         self.config.shutdown_timeout = grace;
         self
     }
 
-    /// Which finished jobs are removed; none by default. The engine looks every 30 s. On a shared store set it on one
-    /// engine, since each that has it does the same work.
+    /// Which finished jobs are removed; none by default. The engine checks every 30 s. On a shared store set it on
+    /// one engine only, since each engine that has it does the same work.
     #[must_use]
     pub const fn retention(mut self, retention: Retention) -> Self {
         self.config.retention = retention;
         self
     }
 
-    /// Takes the time from `clock`; by default from the system's.
+    /// The clock of the engine; the system's by default.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;

@@ -1,4 +1,4 @@
-//! [`Changed`]: news of a job, for a task.
+//! [`Changed`]: a future of the next change of a job.
 
 use std::{
     future::Future,
@@ -17,11 +17,11 @@ use crate::{
     },
 };
 
-/// Resolves when there is something new to say about a job; see [`JobHandle::changed`](crate::JobHandle::changed).
+/// Resolves when something about a job has changed; see [`JobHandle::changed`](crate::JobHandle::changed).
 #[must_use = "it waits when it is awaited"]
 #[derive(Debug)]
 pub struct Changed {
-    /// `None` when nothing can change any more.
+    /// `None` if the job cannot change any more.
     job: Option<Listening<Entry>>,
     /// Set while the job waits: other jobs that come or go change its place in the queue.
     queue: Option<Listening<EngineCore>>,

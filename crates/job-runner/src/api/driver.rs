@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Drives an engine on the calling thread: [`Engine::driver`](crate::Engine::driver). With a
-/// [`ManualClock`](crate::ManualClock) nothing happens that the caller does not ask for.
+/// [`ManualClock`](crate::ManualClock), the engine does only what the caller asks for.
 ///
 /// ```
 /// use std::{sync::Arc, time::Duration};
@@ -45,8 +45,8 @@ impl<'e> Driver<'e> {
         Self { core }
     }
 
-    /// Runs one attempt of the job that is next. First stores what could not be stored before. `None` if no job is ready,
-    /// or the store fails.
+    /// Runs one attempt of the next job, after it has stored earlier failed writes. `None` if no job is ready, or
+    /// the store fails.
     #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
     pub fn run_one(&self) -> Option<JobId> {
         if !attempt::catch_up(self.core) {
@@ -57,7 +57,8 @@ impl<'e> Driver<'e> {
         Some(entry.id)
     }
 
-    /// Runs attempts until no job is ready: the jobs that ran, in their order. Does not advance the clock.
+    /// Runs attempts until no job is ready, and returns the jobs that ran, in their order. Does not advance the
+    /// clock.
     #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
     pub fn run_until_idle(&self) -> Vec<JobId> {
         std::iter::from_fn(|| self.run_one()).collect()

@@ -1,4 +1,4 @@
-//! [`Engine`]: takes jobs, runs them on a fixed pool of threads, answers for them.
+//! [`Engine`]: takes jobs, runs them on a fixed number of threads, and gives their results.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,14 +25,15 @@ use crate::{
     worker::pool,
 };
 
-/// The job engine of one store: takes jobs, runs them, answers for them.
+/// The job engine of one store: it takes jobs, runs them, and gives their results.
 ///
-/// One engine has a store for itself ([`builder`](Self::builder)); share the engine (`Arc<Engine>`), not the store: a
-/// second one is refused. Or several engines, in any number of processes, share a store that is made for it
-/// ([`builder_shared`](Self::builder_shared)). Dropping it stops the running jobs and leaves what is unfinished to the
-/// next open; it waits for them no longer than [`EngineBuilder::shutdown_timeout`]. Then the store is free for another
-/// engine. A body that did not stop may be left behind. Once the next engine has taken up its job, every write of that
-/// body is refused.
+/// An engine has a store for itself ([`builder`](Self::builder)), and a second engine on it is refused: share the
+/// engine (`Arc<Engine>`), not the store. Or several engines, in any number of processes, share a store that is
+/// made for it ([`builder_shared`](Self::builder_shared)).
+///
+/// Dropping the engine stops the running jobs, waits for them at most [`EngineBuilder::shutdown_timeout`], and
+/// leaves unfinished jobs to the next open. Then the store is free for another engine. A body that did not stop
+/// may be left behind. Once the next engine has taken up its job, every write of that body is refused.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -63,25 +64,26 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts to set up an engine over `store`.
+    /// Begins the set-up of an engine that has `store` for itself.
     #[must_use]
     pub fn builder(store: Arc<dyn Store>) -> EngineBuilder {
         EngineBuilder::new(store)
     }
 
-    /// Starts to set up one of several engines that share `store`, which is a claimant of its own for each of them.
+    /// Begins the set-up of one of several engines that share a store. `store` is the claimant of this engine
+    /// alone.
     ///
-    /// A job is submitted to any of them, and run by one that has a handler of its kind and a free worker. Any of them
-    /// cancels it, waits for it and reads it. One without handlers only submits, cancels and reads: a front end. When
-    /// an engine dies, its jobs are run again by others after at most a lease ([`EngineBuilder::lease_duration`]), as
-    /// another attempt.
+    /// A job can be submitted to any of these engines. One that has a handler for its kind and a free worker runs
+    /// it. Any of them can cancel it, wait for it and read it. An engine without handlers is a front end: it only
+    /// submits, cancels and reads. When an engine dies, others run its jobs again after at most a lease
+    /// ([`EngineBuilder::lease_duration`]), as another attempt.
     ///
-    /// Each engine has its own number of workers and threads, limits per graph and class, fair shares of graphs, and
-    /// ageing. Jobs are claimed by priority, then age. There is no bound on what waits in a shared store. A deadline
-    /// of a waiting job takes effect when an engine claims it. The times in records, deadlines and pauses before
-    /// another attempt are by the clock of the engine that writes them. So the clocks of the machines should agree to
-    /// about a second. Leases are by the store's clock. Handles see the changes that other engines make when the store
-    /// tells of them, which is at once as a rule.
+    /// Each engine has its own number of workers and threads, limits per graph and class, fair shares of graphs,
+    /// and ageing. Jobs are claimed by priority, then by age. The number of waiting jobs in a shared store is not
+    /// bounded. The deadline of a waiting job takes effect when an engine claims it. Times in records, deadlines
+    /// and pauses before another attempt go by the clock of the engine that writes them. So the clocks of the
+    /// machines should agree to about a second. Leases go by the store's clock. Handles see the changes of other
+    /// engines when the store announces them, which is at once as a rule.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -117,18 +119,18 @@ impl Engine {
         Ok(Self { core })
     }
 
-    /// Takes a job. When this returns, the job is stored as durably as the engine is set to
-    /// ([`EngineBuilder::durability`]) and will run, in this process or the next. Concurrent submissions share
-    /// one fsync.
+    /// Submits a job. When this returns, the job is stored as durably as the engine is set to
+    /// ([`EngineBuilder::durability`]) and will run, in this process or the next. Concurrent submissions share one
+    /// fsync.
     ///
-    /// The existing job comes back when the idempotency key was used before for the same request, or when a result may
-    /// be reused. A job that has failed or was cancelled has its key no more.
+    /// Returns an existing job if the same request has used the idempotency key before, or if a finished result
+    /// may be reused. A failed or cancelled job has lost its key.
     ///
     /// # Errors
-    /// [`EngineError::QueueFull`], [`ShuttingDown`](EngineError::ShuttingDown),
-    /// [`Unhealthy`](EngineError::Unhealthy), [`InvalidSpec`](EngineError::InvalidSpec), [`KeyTaken`](EngineError::KeyTaken):
-    /// nothing was stored.
-    /// [`Store`](EngineError::Store): the store failed, and the job will not run unless it can be found later.
+    /// Nothing is stored after [`EngineError::QueueFull`], [`ShuttingDown`](EngineError::ShuttingDown),
+    /// [`Unhealthy`](EngineError::Unhealthy), [`InvalidSpec`](EngineError::InvalidSpec) or
+    /// [`KeyTaken`](EngineError::KeyTaken). After [`Store`](EngineError::Store) the store failed: the job runs
+    /// only if it can be found later.
     pub fn submit(&self, spec: JobSpec) -> Result<JobHandle, EngineError> {
         self.submit_one(spec, Patience::None)
     }
@@ -136,13 +138,13 @@ impl Engine {
     /// As [`submit`](Self::submit), but waits for room in the queue, at most `timeout`.
     ///
     /// # Errors
-    /// As [`submit`](Self::submit); `QueueFull` when there was no room in time.
+    /// As [`submit`](Self::submit); `QueueFull` if there was no room in time.
     pub fn submit_timeout(&self, spec: JobSpec, timeout: Duration) -> Result<JobHandle, EngineError> {
         self.submit_one(spec, Patience::Until(until(timeout)))
     }
 
-    /// Takes many jobs at once, all or none, with one write. Handles come in the order of `specs`. A request that is
-    /// made many times can be shared: `Arc<JobSpec>` will do.
+    /// Submits many jobs with one write, all or none. Handles come in the order of `specs`. A request that is
+    /// submitted many times can be shared as an `Arc<JobSpec>`.
     ///
     /// # Errors
     /// As [`submit`](Self::submit).
@@ -171,24 +173,26 @@ impl Engine {
         Ok(self.core.find(id)?.map(|entry| self.handle(entry)))
     }
 
-    /// Asks for the end of a job. A waiting one is cancelled when this returns; a running one shows
-    /// `cancelling`, and is cancelled at its next check. Asking again changes nothing.
+    /// Asks for the end of a job. A waiting job is cancelled when this returns. A running one is `cancelling`, and
+    /// is cancelled at its next check. Asking again changes nothing. The request is stored as durably as a
+    /// submission.
     ///
     /// # Errors
-    /// [`EngineError::UnknownJob`], [`EngineError::AlreadyComplete`], [`EngineError::Closed`] after a shutdown,
-    /// or the store fails.
+    /// [`EngineError::UnknownJob`], [`EngineError::AlreadyComplete`], or [`EngineError::Closed`] after a shutdown.
+    /// Also when the store fails.
     pub fn cancel(&self, id: JobId) -> Result<JobRecord, EngineError> {
         self.job(id)?.ok_or(EngineError::UnknownJob(id))?.cancel()
     }
 
-    /// Reads jobs and results; may be cloned and sent anywhere, and outlives the engine.
+    /// A reader of jobs and results. It may be cloned and sent to any thread, and outlives the engine.
     #[must_use]
     pub fn reader(&self) -> JobReader {
         JobReader::with_reads(Arc::clone(self.core.store()), Arc::clone(&self.core.reads))
     }
 
-    /// Removes a finished job with its rows, or one that [cannot be read](crate::Unreadable); `false` if there was none. The space comes back in the background. With
-    /// either [`Durability`](crate::Durability), a power cut soon after may bring the job back, whole.
+    /// Removes a finished job with its rows, or one that [cannot be read](crate::Unreadable); `false` if there is
+    /// none. The space comes back in the background. With either [`Durability`](crate::Durability), the whole job
+    /// may be there again after a power cut soon afterwards.
     ///
     /// # Errors
     /// When the job is unfinished or pinned, or the store fails.
@@ -203,7 +207,7 @@ impl Engine {
         Ok(removed)
     }
 
-    /// Why a job waits, how far it is, or why it ended.
+    /// Explains why a job waits, its progress, or why it ended.
     ///
     /// # Errors
     /// [`EngineError::UnknownJob`], or the store fails.
@@ -213,7 +217,8 @@ impl Engine {
         Ok(job.snapshot().explanation)
     }
 
-    /// Every change of every job from now on; on a shared store, of the jobs that this engine runs or waits for.
+    /// The changes of all jobs from now on. On a shared store these are the jobs that this engine runs or waits
+    /// for.
     #[must_use]
     pub fn watch(&self) -> JobEvents {
         self.core.events.lock().join(None)
@@ -225,34 +230,35 @@ impl Engine {
         self.core.stats()
     }
 
-    /// Whether outcomes can be stored, and whether the engine's threads live. A job that cannot be read does not count:
+    /// Whether outcomes can be stored, and whether the engine's threads run. An unreadable job does not count:
     /// [`Stats::unreadable`] names it.
     ///
     /// # Errors
-    /// [`EngineError::Unhealthy`] says what fails, until the store works again; no job is taken meanwhile.
-    /// [`EngineError::ThreadPanicked`] for a minute, by the clock of the engine, after one of its threads has panicked
-    /// outside of every handler and callback. The thread has been started anew, jobs are taken and run, and
-    /// [`Stats::thread_panics`] goes on counting. In a process that was forked from the one that opened the engine it
-    /// is always unhealthy: the threads of the engine stayed there.
+    /// [`EngineError::Unhealthy`] with the failure, until the store works again. No job is taken meanwhile.
+    /// [`EngineError::ThreadPanicked`] after one of its threads has panicked outside of every handler and
+    /// callback, for a minute by the engine's clock. That thread was started again, jobs are taken and run, and
+    /// [`Stats::thread_panics`] counts it. A process that was forked from the one that opened the engine is always
+    /// unhealthy, since it does not have the threads.
     pub fn health(&self) -> Result<(), EngineError> {
         self.core.health.report(self.core.clock.now())
     }
 
-    /// Drives an engine that has no threads ([`EngineBuilder::manual`]), step by step: for tests that decide themselves
-    /// what happens when.
+    /// The driver of an engine without threads ([`EngineBuilder::manual`]). A test decides with it what happens at
+    /// which time.
     #[must_use]
     pub const fn driver(&self) -> Driver<'_> {
         Driver::new(&self.core)
     }
 
-    /// Shuts down in order. The engine takes no more jobs and starts none, gives running ones `grace` to end, then
-    /// tells them to stop. It leaves those that do not stop within the stop grace to the next open.
+    /// Shuts down in order. The engine takes and starts no more jobs, gives running ones `grace` to end, then
+    /// tells them to stop. Those that do not stop within [`EngineBuilder::shutdown_timeout`] are left to the next
+    /// open.
     ///
-    /// Returns at the end of it; afterwards the engine only answers for what it has, and another may be opened on the
-    /// store. A second call does nothing, and answers the same.
+    /// Returns when the shutdown is over. After it the engine still answers about its jobs, and another one may be
+    /// opened on the store. A second call does nothing, and returns the same answer.
     ///
-    /// A body that is left behind can do nothing more: every call of its context fails, and nothing it does is stored. A
-    /// handler may shut its own engine down or drop the last of it: its own job is left behind at once.
+    /// Every call to the context of a body that was left behind fails, and none of its writes is stored. A handler
+    /// may shut its own engine down or drop the last handle of it. Its own job is then left behind at once.
     #[expect(clippy::must_use_candidate, reason = "it is called for what it does")]
     pub fn shutdown(&self, grace: Duration) -> Shutdown {
         pool::stop(&self.core, grace)
@@ -263,7 +269,7 @@ impl Engine {
 fn highest_id(store: &dyn Store) -> Result<JobId, StoreError> {
     match store.list(None, 0, 1) {
         Ok(newest) => Ok(newest.first().map_or(JobId::MIN, |record| record.id)),
-        // Its record is damaged, which concerns no other job.
+        // The newest record is damaged, but its id is known.
         Err(StoreError { kind: ErrorKind::Corrupt, job: Some(id), .. }) => Ok(id),
         Err(error) => Err(error),
     }

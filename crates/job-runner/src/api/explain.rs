@@ -1,4 +1,4 @@
-//! [`Explanation`]: why a job waits, how far it is, why it ended.
+//! [`Explanation`]: why a job waits, its progress, or why it ended.
 
 use std::{fmt, time::Duration};
 
@@ -16,82 +16,83 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Explanation {
-    /// No handler in this process can run it; it waits for an engine that can.
+    /// No handler of this engine can run the job. It waits for an engine that has one.
     NoHandler(JobKind),
-    /// It waits for a worker, behind as many jobs of its graph.
+    /// The job waits for a worker, behind other jobs of its graph.
     Queued {
-        /// Jobs of its graph and class that run before it.
+        /// The number of jobs of its graph and class before it.
         ahead: usize,
     },
-    /// Its graph runs as many jobs as one graph may.
+    /// Its graph has as many running jobs as the limit for one graph.
     GraphBusy {
         /// The graph.
         graph: String,
-        /// How many run.
+        /// The number of running jobs.
         running: usize,
     },
-    /// Its class runs as many jobs as the class may.
+    /// Its class has as many running jobs as the limit for the class.
     ClassBusy {
-        /// How many run.
+        /// The number of running jobs.
         running: usize,
     },
-    /// It ran when its process died, and so did others: one such job at a time runs, and another one does.
+    /// The job ran when its process died, and so did others. One such job runs at a time, and another one does
+    /// now.
     Suspect,
-    /// Its last attempt failed for the moment; it is tried again then.
+    /// Its last attempt failed for the moment. The job waits for its next one.
     Delayed {
-        /// Not before this time.
+        /// The earliest start of the next attempt.
         until: Timestamp,
         /// The error.
         failure: Option<Failure>,
     },
     /// A worker is about to start it, or the engine is shutting down.
     Starting,
-    /// On a shared store: it waits for an engine that has a free worker.
+    /// On a shared store: the job waits for an engine with a free worker.
     WaitingForEngine,
-    /// On a shared store: another engine runs it.
+    /// On a shared store: another engine runs the job.
     RunningRemotely {
         /// Which attempt.
         attempt: u32,
-        /// For how long, by the clock of that engine.
+        /// The time since its start, by the clock of that engine.
         since: Duration,
     },
-    /// On a shared store: this engine ran it, and could not say so in time. It waits again as soon as that is known,
-    /// or another engine goes on with it.
+    /// On a shared store: this engine ran the job, and did not renew its lease in time. The job waits again as
+    /// soon as this engine can say so, or another engine takes it.
     LeaseLost,
     /// It runs.
     Running {
-        /// How far it is.
+        /// The progress of the job.
         progress: Progress,
-        /// For how long.
+        /// The time since its start.
         since: Duration,
     },
-    /// It runs, and waits for these jobs.
+    /// The job runs, and its body waits for these jobs.
     Awaiting {
-        /// Each of them once.
+        /// The awaited jobs, each once.
         jobs: Vec<JobId>,
     },
-    /// It was asked to stop and has not checked yet.
+    /// The job was asked to stop, and its body has not stopped yet.
     Cancelling {
-        /// When it was asked.
+        /// The time of the cancel request.
         requested: Timestamp,
-        /// For how long it has not obeyed.
+        /// The time since the request.
         since: Duration,
     },
     /// It succeeded.
     Succeeded(ResultSize),
-    /// It failed, for this reason.
+    /// The job failed, for this reason.
     Failed(Failure),
-    /// It was cancelled.
+    /// The job was cancelled.
     Cancelled {
-        /// When that was asked of a running job; a waiting one ends at once.
+        /// The time of the request, if the job ran then. A waiting job ends at once.
         requested: Option<Timestamp>,
-        /// When it had stopped.
+        /// The end of the job.
         stopped: Option<Timestamp>,
     },
 }
 
 impl Explanation {
-    /// Why a complete job ended; `None` of an unfinished one, of which the engine that has it knows more.
+    /// Why a complete job ended; `None` for an unfinished one. Only its engine can explain that.
     #[must_use]
     pub fn of_end(record: &JobRecord) -> Option<Self> {
         let JobState::Complete(ending) = record.state else { return None };
@@ -109,7 +110,7 @@ impl Explanation {
         })
     }
 
-    /// Of what one look has seen; `progress` is of the same.
+    /// The explanation of a job from one look at it; `progress` is of the same look.
     pub(crate) fn of(engine: &EngineCore, look: &Look, progress: &Progress) -> Self {
         let record = &look.record;
         if let Some(end) = Self::of_end(record) {
@@ -157,7 +158,7 @@ impl Explanation {
             Some(Position::ClassBusy(running)) => Self::ClassBusy { running },
             Some(Position::Suspect) => Self::Suspect,
             Some(Position::Delayed(until)) => Self::Delayed { until, failure: record.failure.clone() },
-            // A worker has taken it since.
+            // A worker has taken the job since the look.
             None => Self::Starting,
         }
     }

@@ -1,4 +1,4 @@
-//! [`JobHandle`]: one job, for those who wait for it.
+//! [`JobHandle`]: one job of an engine, to wait for, read and cancel.
 
 use std::{
     fmt,
@@ -35,22 +35,24 @@ use crate::{
     },
 };
 
-/// A job of an engine. Clones are the same job; dropping all of them changes nothing about it.
+/// A handle of one job. Clones are the same job, and dropping all of them does not change the job.
 ///
-/// It can be waited for from any thread ([`wait`](Self::wait)) and from any async runtime (`.await`).
+/// A caller waits for the job on any thread ([`wait`](Self::wait)) or in any async runtime (`.await`).
 ///
-/// Also inside the body of another job. That job's seat is free while it waits. It counts neither as one of the
-/// workers' jobs nor against the limits of its graph and class, so the awaited job can run. It goes on when there is a
-/// place for it under these limits again. The wait ends with an error that the body should return (`?`). It is
-/// [`EngineError::ToldToStop`] when the waiting job is cancelled, late, or its engine shuts down. It is
-/// [`EngineError::CannotWait`] when the jobs would wait for each other, as far as one engine can see, or when too many
-/// wait already. An engine without workers runs the job that is waited for on the thread that waits.
+/// The body of another job may wait too. Its worker then runs other jobs. While it waits, it does not count
+/// against the workers, nor against the limits of its graph and class. So the awaited job can run. It goes on when
+/// these limits have room for it again.
+///
+/// The wait ends with an error that the body should return (`?`). [`EngineError::ToldToStop`] means that the
+/// waiting job is cancelled or late, or that its engine shuts down. [`EngineError::CannotWait`] means that the
+/// jobs would wait for each other, as far as one engine can see, or that too many jobs wait already. In an engine
+/// without workers, the thread that waits runs the awaited job.
 pub struct JobHandle {
     core: Arc<EngineCore>,
     entry: Arc<Entry>,
-    /// While it is polled inside the body of another job.
+    /// Set while it is polled inside the body of another job.
     waiting: Option<Waiting>,
-    /// Since it was polled elsewhere; gone with the future.
+    /// Set once it was polled elsewhere; dropped with the future.
     listening: Option<Listening<Entry>>,
 }
 
@@ -77,15 +79,15 @@ impl JobHandle {
         self.entry.id
     }
 
-    /// The job as this engine knows it. That is how the store has it, unless another engine may have changed it since:
-    /// [`refresh`](Self::refresh) asks. Cost: a copy in memory; it never calls the store.
+    /// The record as this engine knows it. It is the stored one, unless another engine may have changed the job
+    /// since: [`refresh`](Self::refresh) reads it. Cost: a copy in memory; it never calls the store.
     #[must_use]
     pub fn record(&self) -> JobRecord {
         self.entry.record()
     }
 
-    /// The job as the store has it now. That is a read if another engine may change it, and else what is known here.
-    /// [`snapshot`](Self::snapshot) and [`progress`](Self::progress) are as new from then on.
+    /// The record as the store has it now. It is read only if another engine may change the job.
+    /// [`snapshot`](Self::snapshot) and [`progress`](Self::progress) are up to date from then on.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -103,21 +105,20 @@ impl JobHandle {
     /// ```
     ///
     /// # Errors
-    /// [`EngineError::UnknownJob`] when it was removed; or the store fails.
+    /// [`EngineError::UnknownJob`] when the job was removed. Also when the store fails.
     pub fn refresh(&self) -> Result<JobRecord, EngineError> {
         self.core.refresh(&self.entry)
     }
 
-    /// The progress of the job. While it runs in this engine it is the body's last report. A succeeded job has all of
-    /// it, and a cancelled one the progress at its end. Empty otherwise.
+    /// The progress of the job. While it runs in this engine it is the body's last report. A succeeded job has all
+    /// of its steps done, and a cancelled one has its progress at the end. It is empty otherwise.
     #[must_use]
     pub fn progress(&self) -> Progress {
         Look::at(&self.core, &self.entry).progress()
     }
 
-    /// All that this engine knows of the job at one moment: [`record`](Self::record),
-    /// [explanation](crate::Engine::explain) and [`progress`](Self::progress). Asked for one after the other, they may
-    /// be of different moments.
+    /// The state of the job at one moment: [`record`](Self::record), [explanation](crate::Engine::explain) and
+    /// [`progress`](Self::progress). Separate calls of those may be of different moments.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -138,19 +139,19 @@ impl JobHandle {
         JobSnapshot::of(&self.core, &self.entry)
     }
 
-    /// Blocks the thread until the job is complete. Its end and its rows are stored then, as durably as
+    /// Blocks the thread until the job is complete. Its end and its rows are then stored, as durably as
     /// [`EngineBuilder::durability`](crate::EngineBuilder::durability) says.
     ///
     /// # Errors
-    /// When it will not complete in this process: [`EngineError::LeftUnfinished`] when the engine was shut down first. Of an
-    /// engine without workers also [`EngineError::Unhealthy`] while the store fails: nothing goes on until its caller
-    /// tries again.
+    /// When the job will not complete in this process: [`EngineError::LeftUnfinished`] after a shutdown of the
+    /// engine. In an engine without workers also [`EngineError::Unhealthy`] while the store fails: the caller has
+    /// to try again.
     pub fn wait(&self) -> Result<JobRecord, EngineError> {
         self.prepare()?;
         waiting::wait(&self.core, &self.entry, None).unwrap_or(Err(EngineError::LeftUnfinished(self.entry.id)))
     }
 
-    /// As [`wait`](Self::wait), for at most `timeout`; `None` when it is not complete by then.
+    /// As [`wait`](Self::wait), for at most `timeout`; `None` if the job is not complete by then.
     ///
     /// # Errors
     /// As [`wait`](Self::wait).
@@ -159,33 +160,34 @@ impl JobHandle {
         waiting::wait(&self.core, &self.entry, until(timeout)).transpose()
     }
 
-    /// Before a wait: what can be known of the job at once.
+    /// Called before a wait: has the engine look at the job, and reads its present state where that is needed.
     fn prepare(&self) -> Result<(), EngineError> {
         self.core.source.watch_remote(&self.entry);
         self.core.try_refresh(&self.entry);
         if attempt::catch_up(&self.core) || self.entry.end().is_some() { Ok(()) } else { self.core.health.check() }
     }
 
-    /// Calls `callback` when the job is complete, on the thread that completes it (at once if it is): keep it
-    /// short. Dropped without a call, at once if that is known, if the job does not complete in this process.
+    /// Calls `callback` when the job is complete, on the thread that completes it, or at once if it is complete.
+    /// Keep it short. If the job does not complete in this process, the callback is dropped without a call, as
+    /// soon as that is known.
     pub fn on_complete(&self, callback: impl FnOnce(&JobRecord) + Send + 'static) {
         self.entry.on_complete(Box::new(callback));
         self.core.source.watch_remote(&self.entry);
     }
 
-    /// Every change of this job from now on; ends with the job. Of a job that another engine runs, this engine sees the
-    /// state at each look, and not each change between two.
+    /// The changes of this job from now on, up to its end. If another engine runs the job, this engine sees its
+    /// state at each look, and not each change between two looks.
     #[must_use]
     pub fn watch(&self) -> JobEvents {
         self.core.source.watch_remote(&self.entry);
         self.entry.watch()
     }
 
-    /// Resolves when the job's record, its progress, its rows or its place in the queue has changed. Begin it, then look:
-    /// a change between the two is not missed. The passing of time is no change. It resolves at once when nothing can
-    /// change any more.
+    /// Resolves when the job's record, its progress, its rows or its place in the queue has changed. First call
+    /// it, then read the job, then await: no change is missed then. The passing of time is no change. It resolves
+    /// at once if the job cannot change any more.
     ///
-    /// Needs no particular runtime. One that is dropped leaves nothing behind.
+    /// It works in any runtime, and leaves nothing behind when it is dropped.
     ///
     /// ```
     /// # use std::{pin::pin, sync::Arc, task::{Context, Wake, Waker}, thread::{self, Thread}};
@@ -238,8 +240,8 @@ impl JobHandle {
     /// returns.
     ///
     /// # Errors
-    /// [`EngineError::AlreadyComplete`]; [`EngineError::Closed`] when the engine is gone, because the job may be
-    /// another's by now; or the store fails.
+    /// [`EngineError::AlreadyComplete`], or [`EngineError::Closed`] after a shutdown, since another engine may
+    /// have the job by then. Also when the store fails.
     pub fn cancel(&self) -> Result<JobRecord, EngineError> {
         self.core.cancel(&self.entry)
     }
@@ -253,7 +255,7 @@ impl JobHandle {
         self.reader().status(self.entry.id, page)
     }
 
-    /// As [`status`](Self::status) in the words of this dialect. While the job runs in this engine, it has the rows so
+    /// As [`status`](Self::status), in this dialect. While the job runs in this engine, the answer has its rows so
     /// far, if there are any.
     ///
     /// # Errors
@@ -265,11 +267,11 @@ impl JobHandle {
         }
     }
 
-    /// A page of the rows. While the job runs in this engine it has the rows so far, marked
-    /// [`partial`](Page::is_partial), with offsets that will not change.
+    /// A page of the rows. While the job runs in this engine, the page has its rows so far and is marked
+    /// [`partial`](Page::is_partial). The offset of a row never changes.
     ///
     /// # Errors
-    /// [`EngineError::UnknownJob`] when the job was removed; or the store fails.
+    /// [`EngineError::UnknownJob`] when the job was removed. Also when the store fails.
     pub fn page(&self, page: PageRequest) -> Result<Page, EngineError> {
         self.running_page(page).map_or_else(|| self.reader().page(self.entry.id, page), Ok)
     }
@@ -292,7 +294,7 @@ impl JobHandle {
     }
 }
 
-/// Resolves when the job is complete. Needs no particular runtime, and may be polled by many tasks.
+/// Resolves when the job is complete. It works in any runtime, and many tasks may poll clones of it.
 impl Future for JobHandle {
     type Output = Result<JobRecord, EngineError>;
 
@@ -309,14 +311,14 @@ impl Future for JobHandle {
 }
 
 impl JobHandle {
-    /// The end if it is there; else `waker` is woken when it is, as long as this future is there.
+    /// The end, if it is known. Otherwise `waker` is woken at the end, as long as this future exists.
     fn listen(&mut self, waker: &Waker) -> Option<Result<JobRecord, EngineError>> {
         let mut end = self.entry.end();
         if end.is_none() {
             let known = self.listening.take().filter(|listening| listening.goes_on(waker));
             let begin = || Listening::begin(&self.entry, Listener::Task(News::End, Some(waker.clone())));
             self.listening = Some(known.unwrap_or_else(begin));
-            // It may have come just before.
+            // The end may have come just before the listener was added.
             end = self.entry.end();
         }
         if end.is_some() {
@@ -325,7 +327,7 @@ impl JobHandle {
         end
     }
 
-    /// In the body of a job no thread would wake a parked one when the job is to stop: so it looks again and again.
+    /// Polls inside the body of a job. The stop of that job wakes no parked thread, so it looks again and again.
     fn poll_inside(
         mut self: Pin<&mut Self>,
         body: &Body,

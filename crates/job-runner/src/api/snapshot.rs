@@ -10,29 +10,29 @@ use crate::{
     job::{attempt::Attempt, entry::Entry, place::Place, progress::Progress},
 };
 
-/// A job at one moment. All of it fits together. The data of a running job are of the attempt that runs, and a job
-/// whose record is complete is explained as complete.
+/// A job at one moment. All fields are of that moment. Those of a running job are of its running attempt, and a
+/// job whose record is complete is explained as complete.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct JobSnapshot {
     /// The job.
     pub record: JobRecord,
-    /// Why it waits, how far it is, or why it ended.
+    /// Why the job waits, its progress, or why it ended.
     pub explanation: Explanation,
-    /// How far it is; empty of a job that has not run, or that another engine runs.
+    /// The progress; empty for a job that has not run, or that another engine runs.
     pub progress: Progress,
-    /// Rows of its list: of a running job those that can be read so far.
+    /// Rows of its list; of a running job, those that can be read so far.
     pub rows: u64,
-    /// The name of its list; `None` of a job that does not run, or has no list yet.
+    /// The name of its list; `None` for a job that has no list yet.
     pub list: Option<String>,
 }
 
-/// The data that one look under the lock of a job gives.
+/// The data that are read under one lock of the job.
 pub(crate) struct Look {
     pub(crate) record: JobRecord,
     /// The attempt that runs.
     pub(crate) attempt: Option<Arc<Attempt>>,
-    /// Whether it is this engine's to run.
+    /// Whether this engine has the job.
     pub(crate) here: bool,
     pub(crate) place: Place,
 }

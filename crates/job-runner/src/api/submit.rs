@@ -20,7 +20,7 @@ use crate::{
 pub(crate) enum Patience {
     /// Not at all.
     None,
-    /// Until then; without end when the time cannot be told.
+    /// Until this time; without a limit if the time is beyond the range of the clock.
     Until(Option<Instant>),
 }
 
@@ -49,7 +49,7 @@ impl EngineCore {
         patience: Patience,
     ) -> Result<Vec<Arc<Entry>>, EngineError> {
         self.submit_from_outside(specs, patience).map_err(|error| match inside::body() {
-            // Of a job that this shutdown concerns as well: it runs again.
+            // A body of this engine submits during its shutdown: its own job is stopped too, and runs again.
             Some(body) if error == EngineError::ShuttingDown && Arc::ptr_eq(&body.engine, self) => {
                 body.core.attempt.token.stop(StopCause::Shutdown);
                 EngineError::ToldToStop { job: body.core.entry.id, cause: StopCause::Shutdown }
@@ -75,7 +75,7 @@ impl EngineCore {
                 Ok(stored) => {
                     return Ok(answers.into_iter().filter_map(|answer| answer.entry(&stored)).collect());
                 }
-                // Another thread took a key between our look and our write: its job is the answer.
+                // Another thread took a key after the look-up, so its job is the answer.
                 Err(EngineError::Store(error))
                     if error.kind == ErrorKind::AlreadyExists && looks <= specs.len() =>
                 {
@@ -86,7 +86,7 @@ impl EngineCore {
         }
     }
 
-    /// Which requests are answered by jobs that are there, and which need new ones. Two requests of one batch
+    /// Sorts requests into those that stored jobs answer and those that need a new job. Two requests of one batch
     /// under one key are one job.
     fn sort<'s>(
         self: &Arc<Self>,
@@ -131,7 +131,7 @@ impl EngineCore {
         if options.reuse {
             return match self.store().find_reusable(spec) {
                 Ok(found) => found.map_or(Ok(None), |id| Ok(self.find(id)?)),
-                // Then it is done once more.
+                // A result that cannot be read is not reused: the work is done again.
                 Err(error) if error.kind == ErrorKind::Corrupt => {
                     tracing::warn!(%error, "a result that may be reused cannot be read");
                     Ok(None)
@@ -163,7 +163,8 @@ impl EngineCore {
                 Arc::new(Entry::new(record, place))
             })
             .collect();
-        // Known before they are stored: a reader that finds one in the store must get this handle, not a dead copy.
+        // The jobs are registered before they are stored. A reader that finds one in the store must get this
+        // entry, and not a second one.
         held.show(&entries);
         let records: Vec<JobRecord> = entries.iter().map(|entry| entry.record()).collect();
         self.insert(&records)?;
@@ -171,7 +172,7 @@ impl EngineCore {
         held.take(&mut scheduler);
         for entry in &entries {
             let state = entry.lock();
-            // Another engine may have moved it on, and that may have been told already.
+            // Another engine may have changed the job already, and this engine may have announced that.
             if state.record.revision == 0 {
                 self.events.lock().tell(&state.record);
             }
@@ -180,7 +181,7 @@ impl EngineCore {
         let closed = scheduler.phase == Phase::Closed;
         drop(scheduler);
         if closed {
-            // Stored and acknowledged; the next open runs it.
+            // The jobs are stored and acknowledged, and the next open runs them.
             for entry in &entries {
                 entry.lose(EngineError::LeftUnfinished(entry.id));
             }
@@ -190,11 +191,11 @@ impl EngineCore {
         Ok(entries)
     }
 
-    /// Inserts, and believes the store rather than the error: a write may have happened although it was
-    /// reported as failed.
+    /// Inserts records. After an error it asks the store, since a write may have happened although it was reported
+    /// as failed.
     pub(crate) fn insert(&self, records: &[JobRecord]) -> Result<(), StoreError> {
         self.store().insert(records, self.config.durability).or_else(|error| match records.first() {
-            // Of a shared store another engine may have moved it on already.
+            // In a shared store another engine may have changed the job already.
             Some(first) if error.kind.is_retryable() && matches!(self.store().get(first.id), Ok(Some(_))) => {
                 Ok(())
             }
@@ -252,8 +253,8 @@ fn key_taken(key: &str, job: Option<JobId>, first: &JobSpec, other: &JobSpec) ->
     EngineError::KeyTaken { key: key.to_owned(), job, first: asked(first), other: asked(other) }
 }
 
-/// Places in the queue for jobs that are being stored. They go back when the store fails, or panics, and the jobs are
-/// not shown any more.
+/// Places in the queue for jobs that are being stored. If the store fails or panics, they are given back, and the
+/// jobs are removed from the registry.
 struct Reserved<'s> {
     engine: &'s EngineCore,
     places: [usize; 2],
@@ -266,7 +267,7 @@ impl Reserved<'_> {
         self.engine.scheduler().registry.insert(entries);
     }
 
-    /// The jobs are stored and go to the queue, under the same lock.
+    /// Moves the stored jobs to the queue, under the same lock.
     fn take(mut self, scheduler: &mut Scheduler) {
         self.give_back(scheduler);
         self.shown.clear();
@@ -287,7 +288,7 @@ impl Drop for Reserved<'_> {
         let shown = std::mem::take(&mut self.shown);
         let mut scheduler = self.engine.scheduler();
         self.give_back(&mut scheduler);
-        // Not one that is stored all the same, and that this engine has claimed.
+        // A job with a lease was stored in spite of the error, and this engine has claimed it.
         for entry in shown.iter().filter(|entry| entry.lease().is_none()) {
             scheduler.registry.remove(entry);
         }

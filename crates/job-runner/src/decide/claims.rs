@@ -1,5 +1,6 @@
-//! [`Claims`]: when an engine of several claims jobs, how many, and when it looks at those that it knows. Pure: what
-//! happens and the time come in, what to do comes out. Times are counted from any moment, by a clock that never goes back.
+//! [`Claims`]: decides when an engine on a shared store claims jobs and how many, and when it looks at the jobs
+//! that it knows. Pure: events and times are inputs, and actions are outputs. Times are counted from any moment,
+//! by a clock that never goes back.
 
 use std::time::Duration;
 
@@ -8,42 +9,42 @@ use std::time::Duration;
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 const LOOK_SHARE: u32 = 4;
 
-/// How long a claim in vain keeps the next notice from another claim: at first, doubled each time, at most. A notice
-/// reaches every engine, and one of them has the job. Without a pause the claims of the others would be most of the
-/// load of a database of many engines.
+/// The first and the longest time for which a claim in vain delays the next claim by a notice. It doubles each
+/// time. A notice reaches every engine, and one of them gets the job. Without a pause the claims of the others
+/// would be most of the load of a database with many engines.
 const PAUSE: Duration = Duration::from_millis(1);
 const MAX_PAUSE: Duration = Duration::from_millis(20);
 
-/// How much work is claimed ahead of the workers: less where the claim starts it.
+/// The worker time that is claimed ahead: `AHEAD` if workers start the jobs, `STARTED_AHEAD` if the claim does.
 const AHEAD: Duration = Duration::from_millis(20);
 const STARTED_AHEAD: Duration = Duration::from_millis(10);
 
-/// Longer times between polls might be more than the clock can count.
+/// The bound keeps sums of times within the range of the clock.
 const LONGEST_POLL: Duration = Duration::from_hours(24 * 365);
 
 /// The settings of an engine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
-    /// How many jobs it runs at once; 0 of one that claims none.
+    /// How many jobs the engine runs at once; 0 if it claims none.
     pub(crate) seats: usize,
-    /// Whether claims start what they claim: nothing but a free worker is needed for it.
+    /// Whether claims also start their jobs, which then need only a free worker.
     pub(crate) starts: bool,
-    /// The most jobs that are claimed ahead of the workers.
+    /// The most jobs to claim ahead of the workers.
     pub(crate) max_prefetch: usize,
-    /// How long a claim lasts when it is not renewed.
+    /// How long a claim lasts unless it is renewed.
     pub(crate) lease: Duration,
-    /// The time without a notice after which the store is looked at all the same.
+    /// The time after which the store is looked at even without a notice.
     pub(crate) poll: Duration,
 }
 
-/// The load of the engine at one moment. Suspects that may not start yet do not count: they keep no worker from other jobs.
+/// The load of the engine at one moment. Suspects that may not start yet do not count, since they use no worker.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Load {
-    /// Whether it takes jobs: not when it shuts down.
+    /// Whether the engine takes jobs; `false` in a shutdown.
     pub(crate) open: bool,
-    /// Jobs that it has claimed.
+    /// The number of claimed jobs.
     pub(crate) held: usize,
-    /// The claimed jobs that wait for a worker and are not started.
+    /// The number of claimed jobs that wait for a worker and are not started.
     pub(crate) waiting: usize,
     /// The average time of a job on a worker.
     pub(crate) pace: Duration,
@@ -61,9 +62,9 @@ impl Load {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ask {
     pub(crate) limit: usize,
-    /// Names the claim.
+    /// The token of the claim.
     pub(crate) token: u64,
-    /// The claim of this token has failed, and may have taken effect.
+    /// Whether the claim of this token has failed with an unknown outcome.
     pub(crate) again: bool,
     /// Whether to take running jobs from engines that have not renewed their leases.
     pub(crate) lost: bool,
@@ -72,51 +73,52 @@ pub(crate) struct Ask {
 /// The next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Claim; [`Claims::answered`] is told of the answer.
+    /// Claim jobs, and pass the answer to [`Claims::answered`].
     Claim(Ask),
-    /// Look at the jobs that are known; [`Claims::looked`] is told of it.
+    /// Look at the known jobs, and call [`Claims::looked`] afterwards.
     Look,
     /// Wait for news, at most for this time.
     Rest(Duration),
 }
 
-/// The policy. One claim at a time is under way.
+/// The policy. At most one claim runs at a time.
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that has happened")]
 #[derive(Debug)]
 pub(crate) struct Claims {
     settings: Settings,
-    /// Others may have submitted jobs.
+    /// Whether others may have submitted jobs.
     news: bool,
-    /// A thread of this engine asks for a claim.
+    /// Whether a thread of this engine asks for a claim.
     wanted: bool,
-    /// There is something new to look at.
+    /// Whether the known jobs have to be looked at.
     look: bool,
-    /// The store may have jobs that there was no room for.
+    /// Whether the store may have jobs for which there was no room.
     more: bool,
-    /// Jobs have come to an end since the last claim.
+    /// Whether jobs have ended since the last claim.
     moved: bool,
-    /// There is something new to do, and the waiters for news have been woken for it.
+    /// Whether the thread that rests has been woken for a new task.
     stirred: bool,
     woken: bool,
-    /// How many jobs may be claimed beyond the seats at this time, up to the prefetch.
+    /// How many jobs may be claimed beyond the seats at present, at most `max_prefetch`.
     ahead: usize,
-    /// After the last claim.
+    /// The pause after the last claim in vain.
     pause: Duration,
     next_claim: Duration,
     next_look: Duration,
-    /// When something may have been missed.
+    /// When the next poll is due, for missed notices.
     next_poll: Duration,
-    /// The token of the next claim, and of the last one if it has failed.
+    /// The token of the next claim, or of the last one if that failed.
     token: u64,
     unanswered: Option<u64>,
-    /// Whether the claim that is under way was asked for here.
+    /// Whether a thread of this engine asked for the running claim.
     asked: bool,
     /// When the store last failed or was slow to answer.
     trouble: Option<Duration>,
 }
 
 impl Claims {
-    /// Of an engine that opens now. Another engine may be the same claimant, so tokens begin anywhere.
+    /// The policy of an engine that opens now. Another engine may have used the same claimant, so tokens begin at
+    /// any number.
     pub(crate) const fn new(settings: Settings, token: u64, now: Duration) -> Self {
         Self {
             settings,
@@ -158,7 +160,8 @@ impl Claims {
         Action::Rest(next.saturating_sub(now))
     }
 
-    /// The claim that is due now. One that was asked for here does not wait for the end of the pause.
+    /// The claim that is due now. A claim that a thread of this engine asked for does not wait for the end of the
+    /// pause.
     pub(crate) fn claim(&mut self, now: Duration, load: Load) -> Option<Ask> {
         let asked = std::mem::take(&mut self.wanted);
         let due = asked || (self.news && now >= self.next_claim);
@@ -166,9 +169,9 @@ impl Claims {
         if !due || !load.open || self.settings.seats == 0 {
             return None;
         }
-        // From now on a worker that takes a job says so.
+        // From now on workers report the jobs that they take.
         self.more = true;
-        // A claim without an answer may hold jobs, which have their place already.
+        // A claim without an answer may hold jobs, and their places are already taken.
         let limit = self.room(load).max(usize::from(self.unanswered.is_some()));
         if limit == 0 {
             return None;
@@ -182,10 +185,10 @@ impl Claims {
         Some(Ask { limit, token, again, lost: self.takes_over(now) })
     }
 
-    /// How many jobs to claim: one for each idle worker, and some ahead of them. Those ahead are no more than the
-    /// workers will have begun in [`AHEAD`], since other engines may be idle. The number ahead doubles when workers
-    /// ran out of work though jobs came to an end. It also doubles when the jobs that wait here may not run beside
-    /// those that run. It goes to zero when jobs had to wait here while others might have been idle.
+    /// How many jobs to claim: one for each idle worker, and some ahead. Those ahead are at most the jobs that the
+    /// workers will begin within [`AHEAD`], since other engines may be idle. Their number doubles if workers ran
+    /// out of work although jobs ended, and if the waiting jobs may not run beside the running ones. It becomes
+    /// zero if jobs had to wait here while other engines might be idle.
     fn room(&mut self, load: Load) -> usize {
         let Settings { seats, starts, max_prefetch, .. } = self.settings;
         let idle = load.held - load.waiting.min(load.held) < seats;
@@ -203,12 +206,12 @@ impl Claims {
         (seats + soon).saturating_sub(load.held)
     }
 
-    /// After an outage engines get time to renew: it is no death.
+    /// After an outage engines get time to renew their leases, since they have not died.
     fn takes_over(&self, now: Duration) -> bool {
         self.trouble.is_none_or(|at| now.saturating_sub(at) >= self.settings.lease)
     }
 
-    /// The answer of a claim that was asked for at that time: how many jobs it has given.
+    /// Notes the answer of a claim that began at `asked`: the number of jobs that it gave.
     pub(crate) fn answered(&mut self, ask: Ask, asked: Duration, now: Duration, jobs: Option<usize>) {
         self.note_answer(asked, now, jobs.is_none());
         let Some(jobs) = jobs else {
@@ -226,64 +229,65 @@ impl Claims {
         self.next_claim = now + self.pause;
     }
 
-    /// A look that began at that time is over.
+    /// Notes the end of a look that began at `began`.
     pub(crate) fn looked(&mut self, began: Duration, now: Duration, failed: bool) {
         self.look |= failed;
         let took = now.saturating_sub(began);
         self.next_look = now + LOOK_EVERY.max(took * LOOK_SHARE);
     }
 
-    /// The store has answered what it was asked at that time, or has failed to.
+    /// Notes that the store answered a call of the time `asked`, or failed to.
     pub(crate) fn note_answer(&mut self, asked: Duration, now: Duration, failed: bool) {
         if failed || now.saturating_sub(asked) >= self.settings.lease / 3 {
             self.trouble = Some(now);
         }
     }
 
-    /// Others have changed something.
+    /// Notes a notice of other engines.
     pub(crate) fn hear(&mut self, now: Duration) {
         (self.news, self.look) = (true, true);
         self.next_poll = now + self.settings.poll.min(LONGEST_POLL);
     }
 
-    /// A thread of this engine asks for a claim.
+    /// Notes that a thread of this engine asks for a claim.
     pub(crate) const fn ask(&mut self) {
         self.stirred |= !self.wanted;
         self.wanted = true;
     }
 
-    /// A seat is free: asks for a claim, if the store may have more.
+    /// Notes a free seat, which asks for a claim if the store may have more jobs.
     pub(crate) const fn ask_for_more(&mut self) {
         if self.more {
             self.ask();
         }
     }
 
-    /// A worker has looked for a job; this number is left for others. The next claim is due when it found
-    /// none, or few are left.
+    /// Notes that a worker has looked for a job, and that `left` jobs remain. The next claim is due if it found
+    /// none, or if few are left.
     pub(crate) const fn worker_took(&mut self, found: bool, left: usize) {
         if !found || left <= self.ahead / 2 {
             self.ask_for_more();
         }
     }
 
-    /// There is something new to look at.
+    /// Notes that the known jobs have to be looked at.
     pub(crate) const fn want_look(&mut self) {
         self.stirred |= !self.look;
         self.look = true;
     }
 
-    /// A job has left this engine.
+    /// Notes that a job has left this engine.
     pub(crate) const fn job_left(&mut self) {
         self.moved = true;
     }
 
-    /// Jobs had to wait here: from now on no more is claimed than can start, until jobs are short again.
+    /// Notes that jobs had to wait here. From now on only jobs that can start are claimed, until jobs are short
+    /// again.
     pub(crate) const fn claim_less(&mut self) {
         self.ahead = 0;
     }
 
-    /// Whether to wake the waiters for news; once for each rest.
+    /// Whether to wake the thread that rests; once for each rest.
     pub(crate) const fn wakes(&mut self) -> bool {
         let wakes = self.stirred && !self.woken;
         (self.stirred, self.woken) = (false, self.woken || wakes);
@@ -297,7 +301,7 @@ mod tests {
 
     const HOUR: Duration = Duration::from_hours(1);
     const EIGHT: Settings = Settings { seats: 8, starts: true, max_prefetch: 512, lease: HOUR, poll: HOUR };
-    /// Of an engine whose jobs take a millisecond.
+    /// The load of an engine whose jobs take a millisecond.
     const IDLE: Load = Load { open: true, held: 0, waiting: 0, pace: Duration::from_millis(1) };
 
     fn millis(n: u64) -> Duration {
@@ -413,7 +417,7 @@ mod tests {
         assert!(!next.again && next.token != first.token);
     }
 
-    /// The others could not renew either.
+    /// In an outage no other engine could renew its leases.
     #[test]
     fn after_an_outage_nothing_is_taken_over_for_a_lease() {
         let lease = Duration::from_secs(9);
@@ -447,8 +451,8 @@ mod tests {
         assert_eq!(round(&mut claims, millis(10), full, 0), None, "no room");
     }
 
-    /// Small steps, the same in every run. An engine never holds more than its seats and its prefetch, and a wish
-    /// that was told never waits for the end of a sleep.
+    /// Makes small steps with a fixed seed. An engine never holds more jobs than its seats and its prefetch, and a
+    /// wish never waits for the end of a sleep.
     #[test]
     fn any_history_keeps_the_bounds_and_answers_every_wish() {
         let mut chance = fastrand::Rng::with_seed(7);

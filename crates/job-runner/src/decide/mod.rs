@@ -1,4 +1,4 @@
-//! Decisions as pure functions over data: which job is next, what to claim, what becomes of an attempt.
+//! Decisions as pure functions over data: the next job, the next claim, the outcome of an attempt.
 
 pub(crate) mod claims;
 pub(crate) mod outcome;

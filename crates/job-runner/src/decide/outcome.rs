@@ -16,15 +16,15 @@ use crate::{
 /// How the body ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BodyOutcome {
-    /// It returned, and all its rows are stored.
+    /// The body returned, and all its rows are stored.
     Well,
-    /// It returned an error.
+    /// The body returned an error.
     Badly(JobError),
-    /// It panicked, with this message.
+    /// The body panicked, with this message.
     Panicked(String),
 }
 
-/// The record that is written about it.
+/// The change of the record when an attempt ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The result is stored with the record.
@@ -33,11 +33,11 @@ pub(crate) enum Verdict {
     Fail(Failure),
     /// The job was cancelled.
     Stop,
-    /// Another attempt, not before that time.
+    /// The job waits for another attempt, which begins no earlier than this time.
     Requeue(Failure, Option<Timestamp>),
 }
 
-/// How often and how soon a job that failed for the moment is tried again.
+/// The pauses before a job that failed for the moment runs again.
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,9 +49,9 @@ pub(crate) enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// The pause after the first failure; each further one doubles it. 200 ms by default.
+    /// The pause after the first failure, doubled after each further one; 200 ms by default.
     pub initial_backoff: Duration,
-    /// The longest pause. 60 s by default.
+    /// The longest pause; 60 s by default.
     pub max_backoff: Duration,
 }
 
@@ -62,14 +62,14 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The policy with these pauses: the first, and the longest.
+    /// A policy with this first and this longest pause.
     #[must_use]
     pub const fn new(initial_backoff: Duration, max_backoff: Duration) -> Self {
         Self { initial_backoff, max_backoff }
     }
 
     /// The pause after `failures` failed attempts. `entropy` spreads it over the upper half of its range, so that
-    /// jobs that failed together do not come back together.
+    /// jobs that failed together do not all start together.
     fn pause(self, failures: u32, entropy: u64) -> Duration {
         let full =
             self.initial_backoff.saturating_mul(1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
@@ -84,11 +84,11 @@ impl RetryPolicy {
 pub(crate) struct Circumstances {
     /// Why the body was told to stop, if it was.
     pub(crate) cause: Option<StopCause>,
-    /// A caller asked for the end of the job; such a job is not run again.
+    /// Whether a caller asked for the end of the job. Such a job is not run again.
     pub(crate) cancelling: bool,
     /// The number of this attempt.
     pub(crate) attempt: u32,
-    /// Attempts that failed before this one, and how many may.
+    /// The number of failed attempts before this one. The next field is the most attempts.
     pub(crate) failed_attempts: u32,
     pub(crate) max_attempts: u32,
     pub(crate) now: Timestamp,
@@ -99,7 +99,7 @@ pub(crate) struct Circumstances {
 pub(crate) fn verdict(ended: BodyOutcome, at: Circumstances) -> Verdict {
     let fail = |kind, message: String| Verdict::Fail(Failure::new(kind, message));
     match ended {
-        // A body that came to its end tells the truth, also after a request to stop.
+        // A body that returned successfully has succeeded, also after a request to stop.
         BodyOutcome::Well => Verdict::Succeed,
         BodyOutcome::Panicked(message) => fail(FailureKind::Panicked, format!("the handler panicked: {message}")),
         BodyOutcome::Badly(JobError::Stopped(_)) => stopped(at),
@@ -120,7 +120,7 @@ pub(crate) fn verdict(ended: BodyOutcome, at: Circumstances) -> Verdict {
     }
 }
 
-/// The body obeyed: what that means depends on who asked.
+/// The verdict about a body that stopped on request. It depends on the cause.
 fn stopped(at: Circumstances) -> Verdict {
     match at.cause {
         _ if at.cancelling => Verdict::Stop,
@@ -131,7 +131,7 @@ fn stopped(at: Circumstances) -> Verdict {
         Some(StopCause::Shutdown) => {
             Verdict::Requeue(Failure::new(FailureKind::Shutdown, "the engine was shut down while it ran"), None)
         }
-        // The lease was renewed late: an engine that has lost the job stores nothing about it.
+        // Here the lease was renewed late. An engine that has lost the job stores no verdict.
         Some(StopCause::LeaseLost) => Verdict::Requeue(Failure::new(FailureKind::Shutdown, CUT_OFF), None),
         Some(StopCause::Sibling) | None => Verdict::Fail(Failure::new(
             FailureKind::Handler,
@@ -140,8 +140,8 @@ fn stopped(at: Circumstances) -> Verdict {
     }
 }
 
-/// The store was not there, had no room, or has lost rows. That is no failure of the job, so it is run again, without
-/// a limit. The pause grows with every start, so an outage without an end costs an attempt a minute.
+/// The store was unreachable or full, or has lost rows. The job is not at fault, so it runs again, without a
+/// limit. The pause grows with every start, so a long outage costs one attempt a minute.
 fn without_blame(reason: String, at: Circumstances) -> Verdict {
     if at.cancelling {
         return Verdict::Stop;
@@ -150,7 +150,7 @@ fn without_blame(reason: String, at: Circumstances) -> Verdict {
     Verdict::Requeue(Failure::new(FailureKind::Store, reason), Some(due))
 }
 
-/// It may work another time, unless that was the last one.
+/// Tries again, unless that was the last attempt.
 fn again(kind: FailureKind, reason: String, at: Circumstances) -> Verdict {
     let failures = at.failed_attempts.saturating_add(1);
     if at.cancelling {
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(verdict(ended(), Circumstances { cancelling: true, ..calm() }), Verdict::Stop);
     }
 
-    /// A role whose connections were all in use once failed jobs for good, with the third refusal.
+    /// When a role has used up its connections, jobs must not fail.
     #[test]
     fn an_outage_of_the_store_is_never_a_failed_attempt_and_never_spins() {
         let ended = |kind| BodyOutcome::Badly(JobError::Store(StoreError::new(kind, "append rows", "no room")));
@@ -244,8 +244,8 @@ mod tests {
         }
     }
 
-    /// If it is not this engine's job any more, the store refuses the verdict (compare-and-set). If it is, the
-    /// error came from elsewhere, and the job must not hang.
+    /// If another engine has the job, the store refuses the verdict by its compare-and-set. Otherwise the error
+    /// came from elsewhere, and the job must end.
     #[test]
     fn a_fenced_body_failed() {
         let fenced = JobError::Store(StoreError::new(ErrorKind::Fenced, "append rows", "attempt 1 is over"));

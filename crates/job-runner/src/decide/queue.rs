@@ -1,14 +1,14 @@
-//! [`Queue`]: which job runs next. Pure: no lock, thread or clock in it.
+//! [`Queue`]: decides which job runs next. Pure: it has no lock, thread or clock.
 //!
-//! Jobs wait in lanes, one per graph and class. The lane that has the fewest jobs running comes first, then the one
-//! that has used the least worker time. So graphs share the workers, with any number of submissions. Inside a lane the
-//! rank decides: time of submission, moved ahead by one `priority_aging` interval for each step of priority. The order
-//! of two ranks never changes, and a job that waits long enough is ahead of all later ones. So jobs age without ever
-//! being sorted again.
+//! Jobs wait in lanes, one per graph and class. The lane with the fewest running jobs comes first, then the one
+//! that has used the least worker time. So graphs share the workers, however many jobs each submits. Inside a lane
+//! the rank decides: the time of submission, moved ahead by one `priority_aging` interval for each step of
+//! priority. The order of two ranks never changes, and a job that waits long enough is ahead of all later ones. So
+//! jobs age without being sorted again.
 //!
-//! Jobs that ran when their process died are suspects. They wait in front of their lanes, and one at a time is let in:
-//! the next when that one has ended or is cleared. So when the process dies again, there is one to blame; jobs that
-//! are no suspects run beside it.
+//! Jobs that ran when their process died are suspects. They wait in front of their lanes, and one at a time may
+//! enter its lane. The next one may when that one has ended or is cleared. So after another death of the process
+//! only one job is to blame. Jobs that are no suspects run beside it.
 
 use std::{
     cmp::Reverse,
@@ -28,35 +28,35 @@ pub(crate) struct Waiting<'a> {
     pub(crate) priority: i8,
     pub(crate) submitted_at: Timestamp,
     pub(crate) not_before: Option<Timestamp>,
-    /// Of a suspect: how often it was blamed.
+    /// How often a suspect was blamed; `None` if the job is no suspect.
     pub(crate) suspect: Option<u32>,
 }
 
-/// The limits of jobs that run at once, and the speed of ageing.
+/// The limits on running jobs, and the speed of ageing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// How long a job waits to gain one step of priority.
     pub(crate) priority_aging: Duration,
     /// The longest pause before another attempt.
     pub(crate) longest_pause: Duration,
-    /// Running jobs of one graph, both classes together counted apart.
+    /// The most running jobs of one graph, for each class.
     pub(crate) per_graph: usize,
-    /// Running jobs of each class, read and write.
+    /// The most running jobs of each class, read and write.
     pub(crate) per_class: [usize; 2],
 }
 
 /// Why a waiting job does not run yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Position {
-    /// It is not to start before this time.
+    /// It must not start before this time.
     Delayed(Timestamp),
-    /// Its graph runs as many jobs as one graph may.
+    /// Its graph has as many running jobs as the limit allows.
     GraphBusy(usize),
-    /// Its class runs as many jobs as the class may.
+    /// Its class has as many running jobs as the limit allows.
     ClassBusy(usize),
     /// It is a suspect, and another one comes first.
     Suspect,
-    /// As many jobs of its graph and class are ahead of it.
+    /// This number of jobs of its graph and class is ahead of it.
     Behind(usize),
 }
 
@@ -65,7 +65,7 @@ struct Lane {
     class: JobClass,
     graph: String,
     running: usize,
-    /// Running, and waiting for another job meanwhile.
+    /// Running jobs whose bodies wait for another job.
     paused: usize,
     /// Ready and delayed.
     waiting: usize,
@@ -92,21 +92,22 @@ pub(crate) struct Queue {
     /// Lanes with ready jobs, per class, in the order they are served.
     eligible: [BTreeSet<(usize, u64, u32)>; 2],
     delayed: BTreeSet<(Timestamp, JobId)>,
-    /// Suspects that are not let in yet: the one blamed most comes first, since it is the likeliest culprit.
+    /// Suspects that may not enter their lanes yet. The one that was blamed most comes first, since it is probably
+    /// at fault.
     suspects: BTreeSet<(Reverse<u32>, i64, JobId)>,
-    /// The suspect that is let in: it waits in its lane or runs.
+    /// The suspect that has entered its lane: it waits there or runs.
     suspect: Option<JobId>,
     seats: FxHashMap<JobId, Seat>,
     running: FxHashMap<JobId, u32>,
-    /// Jobs that run and wait for another one, with their lanes.
+    /// Running jobs whose bodies wait for another job, with their lanes.
     paused: FxHashMap<JobId, u32>,
-    /// The running jobs that have waited, and go on when there is a place for them.
+    /// Running jobs that have waited, and go on when the limits have room.
     returning: BTreeSet<JobId>,
     waiting_in: [usize; 2],
     running_in: [usize; 2],
     /// The class that was served last.
     last: Option<JobClass>,
-    /// The most that a lane of each class had used when it was served.
+    /// The most worker time that a lane of each class had used when it was served.
     level: [u64; 2],
 }
 
@@ -150,7 +151,7 @@ impl Queue {
         self.seats.len()
     }
 
-    /// Suspects that wait until another one has ended or is cleared.
+    /// The number of suspects that wait for the end or the clearing of another one.
     pub(crate) fn suspects(&self) -> usize {
         self.suspects.len()
     }
@@ -195,12 +196,13 @@ impl Queue {
         }
     }
 
-    /// Takes the job that runs next; it counts as running until [`finish`](Self::finish).
+    /// Takes the next job. It counts as running until [`finish`](Self::finish).
     pub(crate) fn pop(&mut self, now: Timestamp) -> Option<JobId> {
         self.wake(now);
         self.let_in();
         let mut classes = JobClass::ALL;
-        // As many of each run: the class that did not come last time, or one worker would serve one class only.
+        // If both classes have as many running jobs, the class that was not served last comes first. Otherwise one
+        // worker would serve one class only.
         classes.sort_by_key(|&class| (self.running_in[slot(class)], self.last == Some(class)));
         let lane = classes.into_iter().find_map(|class| self.next_lane_of(class))?;
         self.unlist(lane);
@@ -226,7 +228,7 @@ impl Queue {
         true
     }
 
-    /// A job that is taken out of its lane, which is unlisted, runs from here on.
+    /// Notes that a job begins to run. It is out of its lane, and the lane is unlisted.
     fn begin(&mut self, id: JobId, lane: u32) {
         let Some(taken) = self.lanes.get_mut(&lane) else { return };
         taken.running += 1;
@@ -241,7 +243,8 @@ impl Queue {
         self.enlist(lane);
     }
 
-    /// A running job waits for another one: until it comes back it counts against no limit, and keeps no suspect out.
+    /// Notes that the body of a running job waits for another job. Until it comes back, it counts against no limit
+    /// and blocks no suspect.
     pub(crate) fn pause(&mut self, id: JobId) {
         let Some(number) = self.running.remove(&id) else { return };
         self.clear(id);
@@ -249,7 +252,8 @@ impl Queue {
         self.count(number, -1, 1);
     }
 
-    /// It has waited for long enough: it counts again, and [goes on](Self::go_on) when there is a place for it.
+    /// Notes that a body has stopped waiting. It counts again, and [goes on](Self::go_on) when the limits have
+    /// room for it.
     pub(crate) fn come_back(&mut self, id: JobId) {
         let Some(number) = self.paused.remove(&id) else { return };
         self.running.insert(id, number);
@@ -257,8 +261,8 @@ impl Queue {
         self.count(number, 1, -1);
     }
 
-    /// Whether a job that has come back may go on; it is counted as one that does from here on. `at_once` it may without a
-    /// place.
+    /// Whether a job that has come back may go on. From then on it counts as running. With `at_once` it may even
+    /// without room.
     pub(crate) fn go_on(&mut self, id: JobId, at_once: bool) -> bool {
         let Some(&number) = self.running.get(&id).filter(|_| self.returning.contains(&id)) else { return true };
         let Some(lane) = self.lanes.get(&number) else { return true };
@@ -289,7 +293,7 @@ impl Queue {
         self.enlist(number);
     }
 
-    /// Takes in a job that runs already, until [`finish`](Self::finish).
+    /// Adds a job that runs already. It counts until [`finish`](Self::finish).
     pub(crate) fn run(&mut self, job: Waiting<'_>) {
         let number = self.lane(job.class, job.graph);
         self.unlist(number);
@@ -301,10 +305,10 @@ impl Queue {
         self.enlist(number);
     }
 
-    /// A running job is not running any more, after it used a worker for `used`. A suspect keeps its place until it is
+    /// Notes that a job stopped running after it used a worker for `used`. A suspect keeps its place until it is
     /// [cleared](Self::clear).
     pub(crate) fn finish(&mut self, id: JobId, used: Duration) {
-        // One that ends while it waits has another thread that does.
+        // A job may end while one of its threads still waits.
         self.come_back(id);
         self.returning.remove(&id);
         let Some(lane) = self.running.remove(&id) else { return };
@@ -318,8 +322,8 @@ impl Queue {
         self.prune(lane);
     }
 
-    /// This job is no suspect, or not any more: it has run for long enough, or its end is stored. `true` if another one may
-    /// run now.
+    /// Notes that a job is no suspect any more: it has run for long enough, or its end is stored. `true` if
+    /// another suspect may run now.
     pub(crate) fn clear(&mut self, id: JobId) -> bool {
         let cleared = self.suspect == Some(id);
         if cleared {
@@ -328,7 +332,7 @@ impl Queue {
         cleared && !self.suspects.is_empty()
     }
 
-    /// Takes a waiting job out; `false` if it does not wait.
+    /// Removes a waiting job; `false` if it does not wait.
     pub(crate) fn remove(&mut self, id: JobId) -> bool {
         let Some(seat) = self.seats.remove(&id) else { return false };
         self.clear(id);
@@ -382,12 +386,13 @@ impl Queue {
         if self.running_in[class] >= self.limits.per_class[class] {
             return None;
         }
-        // The first lane has the fewest running: if it is at its limit, so are all.
+        // The first lane has the fewest running jobs. If it is at its limit, all lanes are.
         let &(running, _, lane) = self.eligible[class].first()?;
         (running < self.limits.per_graph).then_some(lane)
     }
 
-    /// Moves jobs whose time has come to their lanes, and those whose pause a clock has set that was ahead.
+    /// Moves jobs whose pause is over to their lanes. So it does with jobs whose pause came from a clock that was
+    /// ahead.
     fn wake(&mut self, now: Timestamp) {
         loop {
             let ends = [self.delayed.first(), self.delayed.last()].into_iter().flatten();
@@ -412,7 +417,7 @@ impl Queue {
         }
     }
 
-    /// Lets the next suspect in, unless one is.
+    /// Lets the next suspect enter its lane, unless one is there.
     fn let_in(&mut self) {
         if self.suspect.is_none()
             && let Some((_, _, id)) = self.suspects.pop_first()
@@ -439,7 +444,8 @@ impl Queue {
         }
         let number = self.next_lane;
         self.next_lane = self.next_lane.wrapping_add(1);
-        // A newcomer starts level with the lane served last, or it would hold all workers until it caught up.
+        // A new lane starts at the level of the lane that was served last. Otherwise it would get all workers
+        // until it caught up.
         let used = self.level[slot(class)];
         let lane = Lane {
             class,
@@ -455,7 +461,7 @@ impl Queue {
         number
     }
 
-    /// Takes the lane off the list of lanes to serve, because what orders it is about to change.
+    /// Takes the lane off the list of lanes to serve, before a change of the values that order it.
     fn unlist(&mut self, number: u32) {
         if let Some(lane) = self.lanes.get(&number) {
             self.eligible[slot(lane.class)].remove(&(lane.running, lane.used, number));
@@ -468,7 +474,7 @@ impl Queue {
         }
     }
 
-    /// Forgets a lane that nothing is in, so that graphs that come and go leave nothing behind.
+    /// Removes an empty lane, so that old graphs use no memory.
     fn prune(&mut self, number: u32) {
         if self.lanes.get(&number).is_some_and(|lane| lane.running + lane.waiting + lane.paused == 0)
             && let Some(lane) = self.lanes.remove(&number)

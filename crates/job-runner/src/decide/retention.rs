@@ -7,9 +7,9 @@ use job_store::{ErrorKind, Kept, LeastUsed, Store, StoreError, Usage};
 
 /// The limits up to which finished jobs are kept. Each is off by default; pinned jobs always stay.
 ///
-/// Over a limit, the job goes first that was last read the longest ago. A job that was never read counts by its end.
-/// Cost: limits of number and bytes cost the removed jobs. An age reads every record once after the engine opens, and
-/// later those whose time has come.
+/// Above a limit, the job whose last reading is longest ago is removed first. A job that was never read counts by
+/// its end. Cost: limits of number and bytes cost the removed jobs. An age reads every record once after the
+/// engine opens, and later the jobs that are old enough.
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,7 +30,7 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// How often limits are looked at.
+    /// The time between two checks of the limits.
     pub(crate) const EVERY: Duration = Duration::from_secs(30);
 
     /// Removes jobs that finished longer ago than `age`.
@@ -59,7 +59,7 @@ impl Retention {
     }
 }
 
-/// How much is kept beyond the limits of number and size.
+/// The excess over the limits of number and size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Surplus {
     jobs: u64,
@@ -67,19 +67,19 @@ struct Surplus {
 }
 
 impl Surplus {
-    /// `None` when nothing has to go.
+    /// `None` if no job has to be removed.
     fn of(policy: Retention, kept: Kept) -> Option<Self> {
         let over = |most: Option<u64>, kept: u64| most.map_or(0, |most| kept.saturating_sub(most));
         Self { jobs: over(policy.jobs, kept.jobs), bytes: over(policy.bytes, kept.bytes) }.some()
     }
 
-    /// Whether the job has to go, if it is the one of all that are left that was used longest ago.
+    /// Whether to remove the job, if it is the one that was used longest ago.
     const fn takes(self, job: &LeastUsed) -> bool {
-        // A job without rows frees nothing.
+        // A job without rows frees no bytes.
         self.jobs > 0 || (self.bytes > 0 && job.bytes > 0)
     }
 
-    /// The rest of it without this job; `None` when nothing else has to go.
+    /// The excess without this job; `None` if no other has to be removed.
     fn without(self, job: &LeastUsed) -> Option<Self> {
         Self { jobs: self.jobs.saturating_sub(1), bytes: self.bytes.saturating_sub(job.bytes) }.some()
     }
@@ -92,12 +92,12 @@ impl Surplus {
 /// The most records that are read at once.
 const PIECE: usize = if cfg!(test) { 7 } else { 1_000 };
 
-/// The times at which jobs have to be looked at again because of their age. Ids stand for places here, not for
-/// times. Of each run of ids a time is known before which none in it has finished. The run is left alone until that is
-/// long ago.
+/// The times at which jobs have to be read again because of their age. Ids stand for places here, not for times.
+/// For each run of ids a time is known before which none of its jobs has finished. The run is not read again
+/// before that time is old enough.
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
-    /// From the newest ids to the oldest.
+    /// The runs of ids, from the newest to the oldest.
     parts: Vec<Part>,
     last: Timestamp,
 }
@@ -106,14 +106,14 @@ pub(crate) struct Looks {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Part {
     from: JobId,
-    /// No job in it has finished earlier; those that come or end later do so after the last look.
+    /// No job of the run has finished before this time. Jobs that come or end later do so after the last look.
     since: Timestamp,
     /// How many jobs it had.
     jobs: usize,
 }
 
 impl Looks {
-    /// The jobs to look at now, in order; after a clock that went back, all.
+    /// The runs to read now, in order; all of them after a clock that went back.
     fn begin(&mut self, now: Timestamp) -> Vec<Part> {
         let went_back = now < std::mem::replace(&mut self.last, now);
         let parts = std::mem::take(&mut self.parts);
@@ -123,7 +123,7 @@ impl Looks {
         parts
     }
 
-    /// Notes a part, as one with the part before it when both are small.
+    /// Notes a run. It is merged with the one before it if both are small.
     fn note(&mut self, part: Part) {
         match self.parts.last_mut() {
             Some(last) if last.jobs + part.jobs <= PIECE => {
@@ -134,9 +134,9 @@ impl Looks {
     }
 }
 
-/// Applies `policy` once; how many jobs were removed comes back. Cost of the limits of number and size: the jobs that
-/// go. Cost of an age: the first pass is one over the records, in pieces. Later passes look at a job again when it is
-/// old enough, or about once in that time.
+/// Applies `policy` once, and returns the number of removed jobs. Cost of the limits of number and size: the
+/// removed jobs. Cost of an age: the first pass reads all records, in pieces. Later passes read a job again when
+/// it is old enough, or about once in that time.
 pub(crate) fn sweep(
     store: &dyn Store,
     policy: Retention,
@@ -148,7 +148,7 @@ pub(crate) fn sweep(
     Ok(old + if limited { sweep_surplus(store, policy)? } else { 0 })
 }
 
-/// Removes what was used longest ago, as long as there is too much.
+/// Removes the jobs that were used longest ago, until the limits hold.
 fn sweep_surplus(store: &dyn Store, policy: Retention) -> Result<u64, StoreError> {
     let (mut removed, mut after) = (0, None);
     let mut surplus = Surplus::of(policy, store.kept()?);
@@ -197,15 +197,15 @@ fn sweep_old(store: &dyn Store, age: Duration, now: Timestamp, looks: &mut Looks
 
 /// Finished jobs next to each other.
 struct Piece {
-    /// Those that can be removed, and the end of each.
+    /// The jobs that can be removed, with their ends.
     jobs: Vec<(JobId, Timestamp)>,
     /// The ends of jobs that may not be removed.
     pinned: Vec<Timestamp>,
-    /// Where it ends.
+    /// The oldest id of the piece.
     from: JobId,
 }
 
-/// Hands over the finished jobs from `from` to `before`, the newest ids first, in pieces.
+/// Passes the finished jobs from `from` to `before` to `each`, the newest ids first, in pieces.
 fn read(
     store: &dyn Store,
     mut before: Option<JobId>,
@@ -233,7 +233,7 @@ fn read(
     }
 }
 
-/// The fate of a job that is to go.
+/// The outcome of the removal of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gone {
     Now,
@@ -257,8 +257,8 @@ fn remove(store: &dyn Store, id: JobId) -> Result<Gone, StoreError> {
     }
 }
 
-/// The reason that keeps these jobs. When a note of one of them is damaged, each is asked for by itself, and that one
-/// stays.
+/// The last readings and pins of these jobs. If one of these notes is damaged, each job is asked for by itself,
+/// and that job stays.
 fn usage(store: &dyn Store, jobs: &[JobId]) -> Result<Vec<Usage>, StoreError> {
     match (store.usage(jobs), jobs) {
         (Err(error), [_]) if error.kind == ErrorKind::Corrupt => {
@@ -289,7 +289,7 @@ mod tests {
         LeastUsed { id: JobId::from_bytes([n; 16]), used: at(used), bytes }
     }
 
-    /// Which of these jobs go, which come in the order of their last use.
+    /// Which of these jobs are removed. They come in the order of their last use.
     fn gone(jobs: &[LeastUsed], policy: Retention) -> Vec<u8> {
         let kept = Kept { jobs: jobs.len() as u64, bytes: jobs.iter().map(|job| job.bytes).sum() };
         let (mut surplus, mut gone) = (Surplus::of(policy, kept), Vec::new());
@@ -302,7 +302,7 @@ mod tests {
         gone
     }
 
-    /// Stores a job with an id of that second that has finished at another.
+    /// Stores a job with an id of one second that has finished in another one.
     fn end(store: &job_store::MemoryStore, id_second: u64, n: u8, finished: u64) -> JobId {
         let id = JobId::from_parts(at(id_second), [n; 10]);
         let record = JobRecord::waiting(id, JobSpec::vertex_filter().with_graph("g"), at(finished));
@@ -312,7 +312,7 @@ mod tests {
         id
     }
 
-    /// Ids that a clock made while it was ten years ahead kept their jobs for ten years.
+    /// Ids of a clock that was ten years ahead must not keep their jobs for ten years.
     #[test]
     fn age_counts_from_the_end_whatever_the_ids_say() {
         let store = job_store::MemoryStore::default();
@@ -352,7 +352,7 @@ mod tests {
         };
         assert_eq!(looks.parts.len(), 5, "{looks:?}");
         assert_eq!([14_600, 14_601, 14_622, 15_600, 15_601].map(|now| due(&looks, now)), [0, 1, 4, 5, 5]);
-        // Parts that have become small are one.
+        // Small neighbouring runs are merged.
         sweep(&store, hour, at(14_628), &mut looks).unwrap();
         assert_eq!(looks.parts.len(), 1, "{looks:?}");
     }

@@ -1,9 +1,10 @@
-//! The blame for the death of a process: only a job that dies alone has it. All of it is pure but the last function.
+//! Decides which job is blamed for the death of a process: only one that ran as the one suspect. All is pure but
+//! the last function.
 //!
-//! Of several jobs that ran when a process died each may have killed it, so each is a suspect and none is blamed. The
-//! [`queue`](crate::decide::queue) then runs one suspect at a time, beside jobs that are none. A suspect that ends, or
-//! runs for long enough, is one no more. One whose process dies meanwhile is blamed, and fails when that has happened
-//! too often.
+//! If several jobs ran when a process died, each may have caused it. So each is a suspect, and none is blamed. The
+//! [`queue`](crate::decide::queue) then runs one suspect at a time, beside jobs that are none. A suspect that
+//! ends, or runs for long enough, is cleared. One whose process dies meanwhile is blamed, and fails after its last
+//! allowed death.
 
 use std::time::Duration;
 
@@ -12,13 +13,13 @@ use job_core::{Event, Failure, FailureKind, JobRecord, JobState, Timestamp};
 /// How long a suspect runs until it is cleared, after its first death.
 const PERIOD: Duration = Duration::from_mins(1);
 
-/// The signs of a process's death in the jobs that it left.
+/// The facts about the death of a process, from the unfinished jobs that it left.
 #[derive(Debug, Default)]
 pub(crate) struct Death {
     running: usize,
-    /// The jobs among them that were suspects already.
+    /// How many of them were suspects already.
     suspects: usize,
-    /// When an earlier death was found out last, of which there are suspects that have not run since.
+    /// The time when the latest earlier death was found, whose suspects have not all run since.
     found: Option<Timestamp>,
 }
 
@@ -36,9 +37,10 @@ impl Death {
         death
     }
 
-    /// Whether this job, one of those that were left, is to blame.
+    /// Whether this job, one of the unfinished ones, is to blame.
     pub(crate) fn blames(&self, record: &JobRecord) -> bool {
-        // Left by the same death as jobs that are taken up already: the process that did that died in the middle of it.
+        // The job ran at the same death as jobs that were taken up already: the process that did that died in the
+        // middle of it.
         let earlier = self.found.is_some_and(|found| record.started_at.is_none_or(|started| started < found));
         let only = match self.suspects {
             0 => self.running == 1,
@@ -57,7 +59,7 @@ pub(crate) fn verdict(record: &JobRecord, is_blamed: bool, how: &str) -> Event {
     let failure = |reason| Failure::new(FailureKind::Interrupted, reason);
     let deaths = record.failed_attempts.saturating_add(1);
     let most = record.spec.options().max_attempts;
-    // A job that may be attempted only once is not run again, blamed or not.
+    // A job with one attempt is not run again, blamed or not.
     if most <= 1 || is_blamed && deaths >= most {
         Event::Fail(failure(format!("{how} (attempt {deaths} of {most})")))
     } else if is_blamed {
@@ -67,8 +69,8 @@ pub(crate) fn verdict(record: &JobRecord, is_blamed: bool, how: &str) -> Event {
     }
 }
 
-/// How long a suspect runs until it is cleared. Twice as long with each attempt, so that a job is found however long
-/// it takes to kill its process.
+/// How long a suspect runs until it is cleared. The time doubles with each attempt, so that a job is found even if
+/// it takes long to kill its process.
 pub(crate) fn period(record: &JobRecord) -> Duration {
     let again = record.attempt.saturating_sub(2);
     PERIOD.saturating_mul(1u32.checked_shl(again).unwrap_or(u32::MAX))
@@ -81,7 +83,7 @@ pub(crate) fn cleared_at(record: &JobRecord) -> Option<Timestamp> {
     Some(started.after(period(record)))
 }
 
-/// The fate of a running job whose engine lives, but could not reach the store until its lease had ended.
+/// The event for a running job whose engine lives, but could not reach the store until its lease had ended.
 pub(crate) fn cut_off(record: &JobRecord) -> Event {
     if record.state == (JobState::Running { cancelling: true }) {
         return Event::Stop;

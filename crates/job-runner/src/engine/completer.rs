@@ -1,4 +1,4 @@
-//! [`Completer`]: the ends of jobs that went well, on their way from the workers to the thread that stores them.
+//! [`Completer`]: the successful ends of jobs, between the workers and the thread that stores them.
 
 use std::sync::{
     Arc,
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Completer {
     sender: Sender<Option<CompletedAttempt>>,
-    /// `None` wakes the thread, which is to end.
+    /// `None` wakes the thread and tells it to end.
     receiver: Receiver<Option<CompletedAttempt>>,
     closed: AtomicBool,
 }
@@ -29,7 +29,7 @@ impl Default for Completer {
     }
 }
 
-/// A body that went well, with all its rows in the store.
+/// An attempt whose body has succeeded, with all its rows in the store.
 #[derive(Debug)]
 pub(crate) struct CompletedAttempt {
     pub(crate) entry: Arc<Entry>,
@@ -38,19 +38,19 @@ pub(crate) struct CompletedAttempt {
 }
 
 impl Completer {
-    /// How many ends may wait before workers store them themselves.
+    /// The most ends that wait. Above it workers store them themselves.
     const BOUND: usize = 1_024;
 
-    /// Hands an end over. It comes back, with those that wait, when these are too many or the queue is closed.
+    /// Adds an end. If too many wait, or the queue is closed, all waiting ends are returned to the caller.
     pub(crate) fn push(&self, end: CompletedAttempt) -> Result<(), Vec<CompletedAttempt>> {
         let is_full = self.sender.len() >= Self::BOUND;
         self.send(Some(end));
-        // Looked at after it was sent: the thread may have taken the last ends before.
+        // Checked after the send: the thread may have taken the last ends before.
         let back = if is_full || self.is_closed() { self.take() } else { Vec::new() };
         if back.is_empty() { Ok(()) } else { Err(back) }
     }
 
-    /// The ends that wait; `None` when the thread is to end and none waits.
+    /// Waits for ends. `None` when the thread has to end and none is left.
     pub(crate) fn next(&self) -> Option<Vec<CompletedAttempt>> {
         loop {
             let first = if self.is_closed() { None } else { self.receiver.recv().ok().flatten() };
@@ -65,7 +65,8 @@ impl Completer {
         }
     }
 
-    /// Has workers store ends themselves from here on. Ends that wait come back to a caller that the thread may wait for.
+    /// Closes the queue, so that workers store ends themselves. Returns the waiting ends, for a caller that the
+    /// thread may wait for.
     pub(crate) fn bypass(&self) -> Vec<CompletedAttempt> {
         self.closed.store(true, Ordering::SeqCst);
         self.take()
@@ -95,7 +96,7 @@ impl Completer {
             }
         }
         if is_woken {
-            // It was for the thread.
+            // The signal was for the thread.
             self.send(None);
         }
         ends

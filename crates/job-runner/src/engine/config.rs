@@ -1,4 +1,4 @@
-//! [`Config`]: what an engine is set to.
+//! [`Config`]: the options of an engine.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::{
 /// The threads that do the work of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// This number of threads runs jobs.
+    /// This number of worker threads.
     Workers(usize),
-    /// The caller, step by step.
+    /// No thread: the caller drives the engine step by step.
     Manual,
-    /// None: the engine only submits and reads.
+    /// No worker: the engine only submits and reads.
     FrontEnd,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// How many threads run jobs.
+    /// The number of worker threads.
     pub(crate) const fn workers(&self) -> usize {
         match self.mode {
             Mode::Workers(workers) => workers,
@@ -47,8 +47,8 @@ impl Config {
         }
     }
 
-    /// Whether an engine can work so. A job is claimed for longer than it takes to renew the claim. No pause is zero
-    /// or endless, and sums of times do not overflow. A front end has no handler.
+    /// Checks the options. A claim lasts longer than its renewal takes. No pause is zero or endless, and sums of
+    /// times do not overflow. A front end has no handler.
     pub(crate) fn check(&self, handlers: &[JobKind]) -> Result<(), InvalidOption> {
         const THREADS: usize = 10_000;
         const DAY: Duration = Duration::from_hours(24);
@@ -67,7 +67,7 @@ impl Config {
         InvalidOption::check("max_prefetch", &self.sharing.max_prefetch, 0..=1_000_000)?;
         let RetryPolicy { initial_backoff: first, max_backoff: most } = self.retry;
         InvalidOption::check("retry (max_backoff)", &most, Duration::ZERO..=LONGEST_PAUSE)?;
-        // No pause at all is one that cannot grow.
+        // Both pauses may be zero. A first pause of zero alone could not grow.
         let least = if most.is_zero() { Duration::ZERO } else { Duration::from_micros(1) };
         InvalidOption::check("retry (initial_backoff)", &first, least..=most)?;
         match handlers.first() {
@@ -84,10 +84,10 @@ impl Config {
 /// How an engine shares its store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sharing {
-    /// How long a claim lasts when it is not renewed.
+    /// How long a claim lasts unless it is renewed.
     pub(crate) lease: Duration,
     /// The most jobs that are claimed ahead of the workers.
     pub(crate) max_prefetch: usize,
-    /// The time without a notice after which the store is looked at all the same.
+    /// The time after which the store is looked at even without a notice.
     pub(crate) poll: Duration,
 }

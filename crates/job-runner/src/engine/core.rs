@@ -1,5 +1,5 @@
-//! [`EngineCore`]: what the engine, its workers, the keeper and the handles share; all moves of jobs but those of a
-//! running attempt (`worker`) are here. Locks are taken in the order scheduler, then job.
+//! [`EngineCore`]: the state that the engine, its workers, the keeper and the handles share. Locks are taken in
+//! the order scheduler, then job.
 
 use std::{
     collections::BTreeSet,
@@ -49,7 +49,7 @@ use crate::{
 /// The state that the engine, its workers and the handles share.
 pub(crate) struct EngineCore {
     store: Arc<dyn Store>,
-    /// The right to work on it, until the engine is shut down.
+    /// The seat on the store, until the engine is shut down.
     seat: Mutex<Option<Seat>>,
     pub(crate) handlers: Handlers,
     pub(crate) clock: Arc<dyn Clock>,
@@ -57,29 +57,29 @@ pub(crate) struct EngineCore {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) thread_budget: ThreadBudget,
     pub(crate) metrics: Metrics,
-    /// Those who watch all jobs.
+    /// The readers of the changes of all jobs.
     pub(crate) events: Mutex<Audience>,
-    /// Jobs have left the queue or a place under the limits, so that others stand elsewhere in it.
+    /// Signalled when jobs leave the queue or the running ones, so that others have another place in it.
     pub(crate) moved: Signal,
     pub(crate) health: Health,
     pub(crate) aside: SetAside,
     pub(crate) reads: Arc<Reads>,
     pub(crate) completer: Completer,
-    /// The threads that were started and are not joined yet.
+    /// The started threads that are not joined yet.
     pub(crate) threads: Mutex<Vec<thread::JoinHandle<()>>>,
-    /// Outcomes that could not be stored, and that no thread of the engine tries again.
+    /// Outcomes that could not be stored, in an engine without a thread that tries again.
     pub(crate) owed: Mutex<Vec<EndedAttempt>>,
     pub(crate) ids: IdSource,
-    /// When retention looks at which jobs.
+    /// When retention reads which jobs again.
     pub(crate) looks: Mutex<retention::Looks>,
     pub(crate) scheduler: Mutex<Scheduler>,
-    /// Something to do for a worker.
+    /// Signalled when a worker has something to do.
     pub(crate) work: Condvar,
-    /// Room in a queue.
+    /// Signalled when a queue has room.
     pub(crate) room: Condvar,
-    /// A job or a worker has ended.
+    /// Signalled when a job or a worker has ended.
     pub(crate) quiet: Condvar,
-    /// The keeper has to look again.
+    /// Signalled when the keeper has to look again.
     pub(crate) keeper: Condvar,
     stopping: AtomicBool,
 }
@@ -170,7 +170,7 @@ impl EngineCore {
         self.scheduler.lock()
     }
 
-    /// Whether the engine has no thread that runs jobs or waits for the store: its caller does it all.
+    /// Whether the engine has no thread that runs jobs or waits for the store, so that its caller does both.
     pub(crate) fn is_driven(&self) -> bool {
         self.config.mode == Mode::Manual
     }
@@ -179,7 +179,7 @@ impl EngineCore {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Puts a waiting job of the registry where a worker finds it.
+    /// Adds a waiting job of the registry to the queue.
     pub(crate) fn enqueue(&self, scheduler: &mut Scheduler, entry: &Arc<Entry>) {
         let mut state = entry.lock();
         let record = &state.record;
@@ -211,14 +211,14 @@ impl EngineCore {
         }))
     }
 
-    /// A worker is done with a job: it is complete, waits again, or is left to the next open.
+    /// Called when a worker no longer holds a job: the job is complete, waits again, or is left to the next open.
     pub(crate) fn release(&self, entry: &Arc<Entry>, used: Duration) {
         self.free(entry, used);
         self.forget(entry);
         self.call();
     }
 
-    /// A worker is done with a job whose end is still to be stored: its place under the limits is free.
+    /// Called when a worker no longer holds a job whose end is not stored yet. Frees its place under the limits.
     pub(crate) fn free(&self, entry: &Entry, used: Duration) {
         let mut scheduler = self.scheduler();
         scheduler.queue.finish(entry.id, used);
@@ -227,11 +227,12 @@ impl EngineCore {
         }
     }
 
-    /// The end of a freed job is stored, or it waits again, or is left to the next open.
+    /// Called when the end of a freed job is stored, or when it waits again or is left to the next open.
     pub(crate) fn forget(&self, entry: &Arc<Entry>) {
         let mut scheduler = self.scheduler();
         scheduler.running -= 1;
-        // Not before its end is stored: else the next one might kill the process, and both would be there again.
+        // The next suspect may run only after this end is stored. Otherwise it might kill the process, and both
+        // would be suspects again.
         let is_next = scheduler.queue.clear(entry.id);
         self.source.release(self, scheduler, entry);
         if is_next {
@@ -241,16 +242,16 @@ impl EngineCore {
         self.tell_moved();
     }
 
-    /// Tells the tasks that watch a waiting job that others have moved. Not under a lock.
+    /// Signals the tasks that watch waiting jobs. The caller holds no lock.
     pub(crate) fn tell_moved(&self) {
         self.moved.tell(News::Progress);
     }
 
-    /// Goes to the next phase of a shutdown and wakes every thread that waits for it.
+    /// Enters a phase of a shutdown, and wakes every thread that waits for it.
     pub(crate) fn enter(&self, phase: Phase) {
         {
             let mut scheduler = self.scheduler();
-            // Never back, when two shut down at once.
+            // The phase never goes back, even if two threads shut down at once.
             scheduler.phase = scheduler.phase.max(phase);
         }
         if phase == Phase::Closed {
@@ -263,13 +264,13 @@ impl EngineCore {
         self.health.wake();
     }
 
-    /// Another engine may have the store.
+    /// Gives the seat back, so that another engine may have the store.
     pub(crate) fn leave_seat(&self) {
         let seat = self.seat.lock().take();
         drop(seat);
     }
 
-    /// Tells every running job to stop. A job that starts meanwhile sees the flag after it can be told.
+    /// Tells every running job to stop. A job that starts meanwhile sees the phase afterwards.
     pub(crate) fn stop_running(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         let entries = self.scheduler().registry.all();
@@ -281,7 +282,7 @@ impl EngineCore {
         self.health.wake();
     }
 
-    /// There may be a job to take.
+    /// Wakes a worker, since there may be a job to take.
     pub(crate) fn call(&self) {
         self.work.notify_one();
     }
@@ -291,7 +292,7 @@ impl EngineCore {
         self.keeper.notify_one();
     }
 
-    /// Hands started jobs to the workers.
+    /// Adds started jobs, and wakes workers for them.
     pub(crate) fn hand_out(&self, batch: Vec<Arc<Entry>>) {
         if batch.is_empty() {
             return;
@@ -302,7 +303,7 @@ impl EngineCore {
         }
     }
 
-    /// Goes on without a job that cannot be read.
+    /// Notes an unreadable job, and goes on without it.
     pub(crate) fn set_aside(&self, job: JobId, error: &StoreError) {
         if self.aside.add(job, error) {
             tracing::error!(%job, %error, "a job cannot be read: it is set aside, and the others go on");

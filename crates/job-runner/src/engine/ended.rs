@@ -1,4 +1,4 @@
-//! [`EndedAttempt`]: an attempt whose body is over, until that is stored.
+//! [`EndedAttempt`]: an attempt whose body has ended, and whose outcome is not stored yet.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,30 +6,31 @@ use job_core::{JobResult, Timestamp};
 
 use crate::{decide::outcome::BodyOutcome, engine::core::EngineCore, handler::context::Core, job::entry::Entry};
 
-/// How an attempt came to its end, before that is stored.
+/// How the body of an attempt ended.
 #[derive(Debug, Clone)]
 pub(crate) enum BodyResult {
     /// The body returned, and all its rows are in the store.
     Well(JobResult),
-    /// It did not, or they are not.
+    /// The body failed, or its rows are not all in the store.
     Badly(BodyOutcome),
 }
 
-/// An attempt whose body is over, and whose outcome is to be stored.
+/// An attempt whose body has ended, and whose outcome has to be stored.
 #[derive(Debug)]
 pub(crate) struct EndedAttempt {
     pub(crate) entry: Arc<Entry>,
     pub(crate) core: Arc<Core>,
     pub(crate) ended: BodyOutcome,
     pub(crate) result: Option<JobResult>,
-    /// Whether rows of an attempt that was stopped can be kept: not when the store has lost them.
+    /// Whether the rows of a stopped attempt can be kept. They cannot if the store has lost them.
     pub(crate) keeps_rows: bool,
-    /// The same in every try, so that a write that was done but reported as failed is known again.
+    /// The time of the end. It is the same in every try, so that a write that was reported as failed is
+    /// recognized.
     pub(crate) now: Timestamp,
     pub(crate) entropy: u64,
-    /// How far the body was, in percent; the same in every try, too.
+    /// The progress of the body in percent, also the same in every try.
     pub(crate) percent: u8,
-    /// For how long it used a worker.
+    /// How long the attempt used a worker.
     pub(crate) used: Duration,
 }
 

@@ -14,11 +14,11 @@ use crate::{
     seam::sync::{Condvar, Mutex, thread},
 };
 
-/// Remembers that the store failed while something had to be written, until it works again; and that a thread of the
-/// engine panicked.
+/// Holds the last failed write to the store until the store works again, and the last panic of a thread of the
+/// engine.
 #[derive(Debug)]
 pub(crate) struct Health {
-    /// The threads of the engine are in this one.
+    /// The process that has the threads of the engine.
     process: u32,
     bad: AtomicBool,
     error: Mutex<Option<StoreError>>,
@@ -49,13 +49,13 @@ impl Default for Health {
 }
 
 impl Health {
-    /// How long the panic of a thread is told of, by the clock of the engine.
+    /// How long the panic of a thread is reported, by the clock of the engine.
     const TOLD: Duration = Duration::from_mins(1);
 
-    /// The answer to a question about health.
+    /// The answer of [`Engine::health`](crate::Engine::health).
     ///
     /// # Errors
-    /// As [`check`](Self::check); `ThreadPanicked` for a while after a thread has.
+    /// As [`check`](Self::check), and `ThreadPanicked` for a minute after a panic.
     pub(crate) fn report(&self, now: Timestamp) -> Result<(), EngineError> {
         self.check()?;
         match &*self.panicked.lock() {
@@ -66,7 +66,7 @@ impl Health {
         }
     }
 
-    /// The calling thread panicked outside of everything that may, and goes on.
+    /// Notes that the calling thread panicked outside of the code of hosts, and goes on.
     pub(crate) fn panicked(&self, message: String, at: Timestamp) {
         let thread = thread::current().name().unwrap_or("of the host").to_owned();
         self.panics.fetch_add(1, Ordering::Relaxed);
@@ -80,7 +80,8 @@ impl Health {
     /// Whether outcomes can be stored.
     ///
     /// # Errors
-    /// `Unhealthy`, with what failed last; in a process that was forked from the one that opened the engine, always.
+    /// `Unhealthy`, with the last failure. Always in a process that was forked from the one that opened the
+    /// engine.
     pub(crate) fn check(&self) -> Result<(), EngineError> {
         if process::id() != self.process {
             return Err(EngineError::Unhealthy(forked_from(self.process)));
@@ -99,13 +100,13 @@ impl Health {
     pub(crate) fn recovered(&self) {
         *self.error.lock() = None;
         self.bad.store(false, Ordering::Release);
-        // Others need not wait out their pause.
+        // Other threads need not wait out their pause.
         self.changed.notify_all();
     }
 
-    /// Ends every pause: there is something new to see.
+    /// Ends every pause after a change.
     pub(crate) fn wake(&self) {
-        // A thread that is about to pause has looked under this lock, or will.
+        // A thread that is about to pause has checked under this lock, or will.
         drop(self.error.lock());
         self.changed.notify_all();
     }

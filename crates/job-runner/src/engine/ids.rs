@@ -1,12 +1,12 @@
-//! [`IdSource`]: ids that ascend in the order of submission, also within a millisecond.
+//! [`IdSource`]: makes ids that ascend in the order of submission, also within a millisecond.
 
 use job_core::{JobId, Timestamp};
 
 use crate::seam::sync::{Mutex, random};
 
-/// Makes job ids. Each is greater than all before it from this source, and than all that were stored when it began.
-/// This holds even if the clock goes back or stands. So the order of ids is the order of submission. Nothing is
-/// decided by the time in one: after a clock that was ahead, ids only count on.
+/// Makes job ids. Each is greater than all earlier ones of this source, and than all that were stored when it
+/// began. That holds even if the clock goes back or stands still. So the order of ids is the order of submission.
+/// No decision depends on the time in an id: after a clock that was ahead, ids only count on.
 #[derive(Debug)]
 pub(crate) struct IdSource {
     last: Mutex<Last>,
@@ -20,8 +20,8 @@ struct Last {
 }
 
 impl IdSource {
-    /// Ids after `highest`, the greatest that is stored. The first of them is random, also when the clock stands: a
-    /// job with the next id may have been there, and been removed.
+    /// Makes ids after `highest`, the greatest stored one. The first of them is random, even if the clock stands
+    /// still: a job with the next id may have existed and been removed.
     pub(crate) fn after(highest: JobId) -> Self {
         const AT_ITS_END: [u8; 10] = [0xff; 10];
         let all = u128::from_be_bytes(*highest.as_bytes());
@@ -51,13 +51,14 @@ impl Last {
         }
     }
 
-    /// This one if it comes after `id`. It does, unless an id was made by other rules.
+    /// This time if it comes after `id`. It does, unless an id was made by other rules.
     fn after(self, id: JobId) -> Self {
         if self.id > id { self } else { Self::new(self.millis + 1, fresh()) }
     }
 }
 
-/// The seven low bytes are a counter that started below half its range; `None` at its end.
+/// The entropy of the next id. Its seven low bytes are a counter that starts below half its range; `None` at its
+/// end.
 fn counted_on(mut entropy: [u8; 10]) -> Option<[u8; 10]> {
     for byte in entropy.iter_mut().skip(3).rev() {
         *byte = byte.wrapping_add(1);
@@ -69,7 +70,7 @@ fn counted_on(mut entropy: [u8; 10]) -> Option<[u8; 10]> {
 }
 
 fn fresh() -> [u8; 10] {
-    // Seven bytes of a random UUID that hold nothing of its version and variant, behind three that do no harm.
+    // Three zero bytes, and seven bytes of a random UUID without its version and variant.
     let random = random();
     let mut entropy = [0; 10];
     for (to, from) in entropy.iter_mut().zip(random.into_iter().take(3).chain(random.into_iter().skip(9))) {
@@ -97,7 +98,7 @@ mod tests {
         }
     }
 
-    /// Another open at the same time gave the next job the id of one that was removed.
+    /// The next id after an opening at the same time must not be that of a removed job.
     #[test]
     fn the_id_of_a_removed_job_is_not_given_again() {
         let now = Timestamp::from_micros(1_700_000_000_000_000);
@@ -111,7 +112,7 @@ mod tests {
         assert_eq!(ids.len(), 200);
     }
 
-    /// After another open at the same time, or an earlier one, ids came before those that were stored.
+    /// After another opening at the same or an earlier time, ids must come after the stored ones.
     #[test]
     fn ids_count_on_from_the_highest_that_is_stored() {
         let at = |millis: u64| Timestamp::from_micros(millis * 1_000);
@@ -121,7 +122,7 @@ mod tests {
             JobId::from_parts(at(1_700_000_000_000), [0; 10]),
             JobId::from_parts(at(1_700_000_000_000), [0xff; 10]),
             JobId::from_parts(at(ten_years), [7; 10]),
-            // Of no version that we make.
+            // An id of a UUID version that this library does not make.
             JobId::from_bytes([0xfa; 16]),
             JobId::from_bytes([0x01; 16]),
         ];

@@ -14,8 +14,8 @@
 //! | `job_oldest_waiting_seconds`, `job_oldest_running_seconds` | gauge | `class` |
 //! | `jobs_cancelling` | gauge | |
 //!
-//! Gauges are set every ten seconds and by [`Driver::tick`](crate::Driver::tick). A host that needs the figures at
-//! another moment asks for [`Stats`].
+//! Gauges are set every 10 s and by [`Driver::tick`](crate::Driver::tick). [`Stats`] gives the figures at any
+//! other moment.
 
 use job_core::{JobRecord, JobState};
 use metrics::{Counter, counter, gauge, histogram};
@@ -27,7 +27,7 @@ use std::{
 
 use crate::{engine::stats::Stats, seam::shield};
 
-/// Handles that are looked up once.
+/// The handles of the metrics, which are looked up once.
 pub(crate) struct Metrics {
     submitted: Counter,
     removed: Counter,
@@ -61,7 +61,7 @@ impl Drop for Metrics {
     }
 }
 
-/// Calls the recorder that a host has installed: a figure that it loses costs no job.
+/// Calls the recorder of the host. If it panics, the figure is lost, and no job.
 fn record(call: impl FnOnce()) {
     static PANICKED: AtomicBool = AtomicBool::new(false);
     if let Err(message) = shield::run(call)

@@ -18,42 +18,42 @@ pub(crate) struct Scheduler {
     pub(crate) registry: Registry,
     pub(crate) deadlines: BTreeSet<(Timestamp, JobId)>,
     pub(crate) scans: Vec<Arc<Scan>>,
-    /// On a shared store.
+    /// The started jobs of a shared store.
     pub(crate) started: Started,
     pub(crate) phase: Phase,
-    /// Places given to submissions that are being stored.
+    /// Places in the queue for submissions that are being stored.
     pub(crate) reserved: [usize; 2],
     pub(crate) running: usize,
     pub(crate) threads: usize,
-    /// Which jobs wait for which others, in their bodies: once for each thread.
+    /// Pairs of a job and one that its body waits for, once for each thread.
     pub(crate) waits: Vec<(JobId, JobId)>,
-    /// Threads that work, and those of them that wait in a body.
+    /// The worker threads. The next field counts those of them that wait in a body.
     pub(crate) workers: usize,
     pub(crate) blocked: usize,
-    /// Workers that have left, because others went on.
+    /// Substitutes that have ended, because the workers that waited went on.
     pub(crate) workers_left: Vec<thread::ThreadId>,
-    /// The answer of a shutdown, once it is over.
+    /// The answer of a finished shutdown.
     pub(crate) left: Option<Shutdown>,
 }
 
-/// How far a shutdown is.
+/// The phases of a shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
-    /// Jobs come and go.
+    /// The engine takes and runs jobs.
     Open,
-    /// Running jobs may end, no other starts.
+    /// Running jobs may end, and no other starts.
     Draining,
     /// Threads end.
     Closed,
 }
 
-/// The state that a shutdown left.
+/// The numbers of jobs that a shutdown left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shutdown {
-    /// Jobs that wait for the next open.
+    /// The number of jobs that wait for the next open.
     pub waiting: usize,
-    /// Jobs whose bodies did not stop in time; the next open runs them again.
+    /// The number of jobs whose bodies did not stop in time. The next open runs them again.
     pub abandoned: usize,
 }
 
@@ -63,17 +63,17 @@ impl Scheduler {
         self.waits.iter().filter(move |(waiter, _)| *waiter == job).map(|(_, awaited)| *awaited)
     }
 
-    /// Whether fewer threads work and do not wait than there should be.
+    /// Whether fewer than `wanted` workers do not wait.
     pub(crate) const fn has_few_workers(&self, wanted: usize) -> bool {
         self.workers.saturating_sub(self.blocked) < wanted
     }
 
-    /// Whether more threads work and do not wait than there should be.
+    /// Whether more than `wanted` workers do not wait.
     pub(crate) const fn has_many_workers(&self, wanted: usize) -> bool {
         self.workers.saturating_sub(self.blocked) > wanted
     }
 
-    /// It is complete, or left to the next open: this engine has no more to do with it.
+    /// Removes a job that is complete or left to the next open.
     pub(crate) fn forget(&mut self, entry: &Entry) {
         self.registry.remove(entry);
         self.forget_deadline(entry);

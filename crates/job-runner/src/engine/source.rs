@@ -1,5 +1,5 @@
-//! [`Source`]: where the jobs of an engine come from, and where they go when it is done with them. An engine has one
-//! of two: `Alone` with its store, or one of several (`Cluster`) on a store that they share. No other room asks which.
+//! [`Source`]: gives an engine its jobs, and takes back those that it no longer holds. There are two: `Alone` for
+//! an engine with its own store, and `Cluster` for one of several on a shared store. No other folder asks which.
 
 use std::{fmt, sync::Arc};
 
@@ -19,38 +19,39 @@ use crate::{
 /// The body of a thread.
 pub(crate) type Life = Arc<dyn Fn(&Arc<EngineCore>) + Send + Sync>;
 
-/// Where jobs come from.
+/// The source of an engine's jobs.
 pub(crate) trait Source: fmt::Debug + Send + Sync {
-    /// Takes up what earlier engines left, before any thread starts.
+    /// Takes up the unfinished jobs of earlier engines, before any thread starts.
     fn open(&self, engine: &Arc<EngineCore>) -> Result<(), EngineError>;
 
-    /// The threads that it needs, by name.
+    /// The threads of the source, by name.
     fn threads(self: Arc<Self>, mode: Mode) -> Vec<(&'static str, Life)>;
 
-    /// Does once what its threads do.
+    /// Does the work of its threads once.
     fn tick(&self, engine: &Arc<EngineCore>) -> Result<(), EngineError>;
 
-    /// Whether new jobs wait in the queue of this engine, which has a bound.
+    /// Whether new jobs wait in this engine's own queue, which has a bound.
     fn queues(&self) -> bool;
 
-    /// New jobs of the registry are stored.
+    /// Called when new jobs of the registry are stored.
     fn accept(&self, engine: &EngineCore, scheduler: &mut Scheduler, new: &[Arc<Entry>]);
 
-    /// A worker has looked for a job.
+    /// Called when a worker has looked for a job.
     fn worker_looked(&self, scheduler: &Scheduler, found: bool);
 
-    /// A worker is free that was not expected to be.
+    /// Called when a worker becomes free unexpectedly.
     fn worker_is_free(&self);
 
     /// Called when a worker no longer holds a job: the job is complete, waits again, or belongs to another engine.
     fn release(&self, engine: &EngineCore, scheduler: MutexGuard<'_, Scheduler>, entry: &Arc<Entry>);
 
-    /// A change of a job met another one: brings the record up to date. `false` where no other engine could change it.
+    /// Called after a conflict of changes: reads the record again. `false` if no other engine could have changed
+    /// it.
     fn catch_up(&self, engine: &EngineCore, entry: &Arc<Entry>) -> Result<bool, StoreError>;
 
-    /// The store works, and has refused a change of this job this number of times. `Ok`: the job is left to its
-    /// present engine. `Err(None)`: the change is to be made once more from the record as it is now. `Err` of an
-    /// error: the record could not be read.
+    /// Called when the working store has refused a change of this job `times` times. `Ok`: the job is left to its
+    /// present engine. `Err(None)`: the change is made once more, from the present record. `Err(Some)`: the record
+    /// could not be read.
     fn refused(
         &self,
         engine: &EngineCore,
@@ -59,21 +60,21 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
         times: u32,
     ) -> Result<(), Option<StoreError>>;
 
-    /// The entry of an unfinished job that the registry does not have.
+    /// Makes the entry of an unfinished job that is not in the registry.
     fn find(&self, engine: &EngineCore, record: JobRecord) -> Arc<Entry>;
 
-    /// Whether a job at this place is this engine's to run.
+    /// Whether this engine may run a job at this place.
     fn has(&self, place: &Place) -> bool;
 
-    /// A caller in this engine waits for this job from now on, so changes by others are looked for.
+    /// Notes that a caller of this engine waits for this job, so that changes by other engines are looked for.
     fn watch_remote(&self, entry: &Entry);
 
-    /// Brings the record of a job up to date that others may have changed.
+    /// Reads the record of a job again, if other engines may have changed it.
     fn refresh(&self, engine: &EngineCore, entry: &Arc<Entry>) -> Result<(), StoreError>;
 
-    /// The engine begins a phase of its shutdown.
+    /// Called when the engine enters a phase of its shutdown.
     fn enter(&self, phase: Phase);
 
-    /// In a shutdown: what has not begun is for others.
+    /// In a shutdown, gives jobs that have not begun to other engines.
     fn drain(&self, engine: &EngineCore);
 }

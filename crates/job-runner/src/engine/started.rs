@@ -1,7 +1,7 @@
-//! [`Started`]: the jobs that a claim has started and that no worker has begun yet.
+//! [`Started`]: the jobs that a claim has started and no worker has begun.
 //!
-//! A claim starts no more than the workers will soon begin, as far as the last jobs tell. Jobs that they have not
-//! begun after [`PATIENCE`] wait again.
+//! A claim starts at most as many jobs as the workers will soon begin, by the time of the last jobs. Jobs that
+//! they have not begun after [`PATIENCE`] wait again.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -12,14 +12,15 @@ use crate::{engine::scheduler::Phase, job::entry::Entry, seam::sync::Instant};
 /// How long a started job may wait for a worker.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Jobs that are started and not begun, and the pace of the workers.
+/// The started jobs that no worker has begun, and the average time of a job.
 #[derive(Debug)]
 pub(crate) struct Started {
-    /// Each with the time when it may not wait any longer.
+    /// Each job with the time until which it may wait.
     jobs: VecDeque<(Instant, Arc<Entry>)>,
-    /// Workers that wait for a job.
+    /// The number of workers that wait for a job.
     pub(crate) idle: usize,
-    /// The average time of a job, in microseconds: the later ones count most. Long before anything is known.
+    /// The average time of a job in microseconds, with more weight on the latest. It is long before any job has
+    /// run.
     pace: u64,
 }
 
@@ -30,7 +31,7 @@ impl Default for Started {
 }
 
 impl Started {
-    /// Adds jobs that a claim has started: how many workers to call.
+    /// Adds jobs that a claim has started. Returns how many workers to wake.
     pub(crate) fn add(&mut self, entries: Vec<Arc<Entry>>, now: Instant) -> usize {
         let (until, count) = (now + PATIENCE, entries.len());
         self.jobs.extend(entries.into_iter().map(|entry| (until, entry)));
@@ -57,26 +58,26 @@ impl Started {
         Duration::from_micros(self.pace)
     }
 
-    /// How long until the oldest of them has waited too long.
+    /// The time until the oldest of them has waited for too long.
     pub(crate) fn patience(&self, now: Instant) -> Option<Duration> {
         self.jobs.front().map(|(until, _)| until.saturating_duration_since(now))
     }
 
-    /// Those that no worker will begin in time, or any more. A worker that waits for a job is about to begin one, however
-    /// long the machine lets it wait.
+    /// Takes out the jobs that no worker will begin in time, and all of them in a shutdown. A worker that waits
+    /// for a job is about to begin one, even if the machine delays it.
     pub(crate) fn overdue(&mut self, phase: Phase, now: Instant) -> Vec<Arc<Entry>> {
         let kept = if phase == Phase::Open { self.idle } else { 0 };
         let late = self.patience(now).is_some_and(|patience| patience.is_zero());
         if self.jobs.len() <= kept || (phase == Phase::Open && !late) {
             return Vec::new();
         }
-        // Jobs are longer than was thought.
+        // Jobs take longer than the average said.
         self.pace = self.pace.max(u64::try_from(PATIENCE.as_micros()).unwrap_or(u64::MAX));
         self.jobs.drain(kept..).map(|(_, entry)| entry).collect()
     }
 }
 
-/// Why a job that was started waits again.
+/// The event of a started job that waits again.
 pub(crate) fn put_back() -> Event {
     Event::Requeue(Failure::new(FailureKind::Shutdown, "no worker was free to begin it"), None)
 }

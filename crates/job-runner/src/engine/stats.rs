@@ -1,4 +1,4 @@
-//! [`Stats`]: what an engine does at one moment.
+//! [`Stats`]: the state of an engine at one moment.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ pub struct Stats {
     pub write: ClassStats,
     /// Waiting jobs that no handler here can run.
     pub unhandled: usize,
-    /// Running jobs that were asked to stop and have not yet.
+    /// Running jobs that were asked to stop and have not stopped.
     pub cancelling: usize,
     /// Why the engine is unhealthy; `None` when it is well.
     pub unhealthy: Option<String>,
     /// How often a thread of the engine has panicked outside of every handler and callback, and was started anew.
     pub thread_panics: u64,
-    /// Jobs that this engine has met in the store and cannot read. They keep it from nothing else.
+    /// Jobs in the store that this engine has found unreadable. It works on without them.
     pub unreadable: Vec<Unreadable>,
 }
 

@@ -1,4 +1,4 @@
-//! [`JobContext`]: everything the body of a job is given.
+//! [`JobContext`]: the inputs and outputs of the body of a job.
 
 use std::{
     collections::VecDeque,
@@ -31,11 +31,12 @@ use crate::{
     seam::{shield, sync::Mutex},
 };
 
-/// The inputs of a handler: the request, a place for rows and values, and the wish to stop.
+/// The context of a handler: the request, the rows and values of the result, and the request to stop.
 ///
-/// Once the engine is gone and has left the body behind, because it did not stop in time, every call that may fail does.
+/// If the engine has shut down and left the body behind, because it did not stop in time, every fallible call
+/// fails.
 ///
-/// It may be shared with threads that the body starts itself (`&JobContext` is `Send`).
+/// The body may share it with threads of its own (`&JobContext` is `Send`).
 #[derive(Debug)]
 pub struct JobContext {
     core: Arc<Core>,
@@ -48,7 +49,7 @@ pub(crate) struct Core {
     pub(crate) entry: Arc<Entry>,
     pub(crate) attempt: Arc<Attempt>,
     pub(crate) spec: Arc<JobSpec>,
-    /// Segments that are closed later: their writer was dropped, or the store is still writing them.
+    /// Segments that are closed later, because their writer was dropped or the store is still writing them.
     parked: Mutex<VecDeque<SegmentBuffer>>,
     closed: Mutex<Vec<Segment>>,
     /// Writers of rows that are not dropped yet.
@@ -57,7 +58,7 @@ pub(crate) struct Core {
     permits: Mutex<Vec<Weak<Grant>>>,
     /// The next iterative algorithm of this attempt.
     iterations: Mutex<Call>,
-    /// The state saved for the next attempt, once it was read.
+    /// The saved state for the next attempt; `None` before it was read.
     saved: Mutex<Option<Versioned>>,
 }
 
@@ -105,9 +106,9 @@ impl Core {
         self.parked.lock().push_back(buffer);
     }
 
-    /// Closes it now, or later when the store is still writing it: the scanning worker goes on meanwhile.
+    /// Closes a segment now, or later if the store is still writing it. The worker goes on scanning meanwhile.
     pub(crate) fn settle(&self, mut buffer: SegmentBuffer) -> Result<(), JobError> {
-        /// So that files that are being written do not become many.
+        /// Bounds the number of files that are being written.
         const AT_MOST: usize = 4;
         if !buffer.settle(self)? {
             return self.close(buffer);
@@ -127,7 +128,7 @@ impl Core {
         Ok(())
     }
 
-    /// Forgets the rows of these segments, whose scan has failed: a body that goes on may scan once more.
+    /// Drops the rows of these segments after their scan has failed. The body may go on and scan again.
     pub(crate) fn abandon(&self, segments: Range<u32>) {
         let of_scan = |number| segments.contains(&number);
         let gone: Vec<SegmentBuffer> = {
@@ -163,7 +164,7 @@ impl Core {
             self.attempt.token.stop(StopCause::Deadline);
         }
         if self.attempt.is_lost() {
-            // A lease ends by itself, also while the threads that renew it hang.
+            // A lease ends by itself, also if the threads that renew it hang.
             Some(StopCause::LeaseLost)
         } else if self.attempt.is_left() {
             Some(StopCause::Shutdown)
@@ -172,7 +173,7 @@ impl Core {
         }
     }
 
-    /// Stores what is left in memory and says where everything is.
+    /// Stores the rows that are still in memory, and returns the whole result.
     pub(crate) fn result(&self) -> Result<JobResult, JobError> {
         if self.writers.load(Ordering::Relaxed) > 0 {
             return Err(JobError::failed(
@@ -191,13 +192,13 @@ impl Core {
 }
 
 impl Core {
-    /// The state saved by this attempt or one before.
+    /// The state that this attempt or an earlier one saved.
     fn saved(&self) -> Result<Saved, StoreError> {
         if let Some(known) = &*self.saved.lock() {
             return Ok(known.saved.clone());
         }
         let found = match self.attempt.number {
-            // There was none before it.
+            // The first attempt has no earlier state.
             1 => None,
             _ => shield::stored("read a checkpoint", || self.services.store().checkpoint(self.entry.id))?,
         };
@@ -205,11 +206,11 @@ impl Core {
         Ok(self.saved.lock().get_or_insert(found).saved.clone())
     }
 
-    /// Changes what is saved, and stores that.
+    /// Changes the saved state, and stores it.
     fn save(&self, change: impl FnOnce(&mut Saved)) -> Result<(), StoreError> {
         match self.saved() {
             Ok(_) => {}
-            // It is replaced.
+            // A damaged state is replaced.
             Err(error) if error.kind == ErrorKind::Corrupt => drop(self.saved.lock().get_or_insert_default()),
             Err(error) => return Err(error),
         }
@@ -234,13 +235,13 @@ impl Core {
                 return stored;
             }
             stored?;
-            // Another thread has saved meanwhile, and may have been stored first.
+            // Another thread has changed the state meanwhile, and may have stored it first.
             mine = known.clone();
         }
     }
 }
 
-/// A call of an iterative algorithm. Unless it comes to a good end, those after it are other ones.
+/// One call of `iterate`. If it does not succeed, later calls have other names.
 struct Iteration<'c> {
     core: &'c Core,
     call: Call,
@@ -266,7 +267,7 @@ impl Drop for Iteration<'_> {
     }
 }
 
-/// Threads that the body has not given back, because it has forgotten them, go back when it has returned.
+/// Gives back the threads of permits that the body has forgotten, after it has returned.
 impl Drop for JobContext {
     fn drop(&mut self) {
         let permits = std::mem::take(&mut *self.core.permits.lock());
@@ -291,17 +292,17 @@ impl JobContext {
         &self.core.spec
     }
 
-    /// Which attempt this is; the first is 1.
+    /// The number of this attempt, from 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.core.attempt.number
     }
 
-    /// Asks whether to go on. Call it about once a millisecond: it costs one atomic load (and a look at the
-    /// clock if the job has a deadline).
+    /// Checks whether the body may go on. Call it about once a millisecond: it costs one atomic load, and one look
+    /// at the clock if the job has a deadline.
     ///
     /// # Errors
-    /// [`JobError::Stopped`] when the body must stop now: return it as it is (`?`).
+    /// [`JobError::Stopped`] when the body must stop now. Return it as it is (`?`).
     pub fn check_stopped(&self) -> Result<(), JobError> {
         self.core.check_stopped()
     }
@@ -312,27 +313,28 @@ impl JobContext {
         self.core.attempt.token.clone()
     }
 
-    /// Says that `done` of `total` steps are behind; the body chooses the size of a step.
+    /// Reports that `done` of `total` steps are done. The body chooses the size of a step.
     pub fn set_progress(&self, done: u64, total: u64) {
         self.core.attempt.counter.set(done, total);
     }
 
-    /// Opens a named part of the job, with a progress of its own.
+    /// Opens a named part of the job with its own progress.
     #[must_use]
     pub fn task(&self, name: &str) -> Task {
         self.core.attempt.counter.task(name)
     }
 
-    /// Gives a named value of the result, such as `modularity`.
+    /// Sets a named value of the result, such as `modularity`. A result has at most
+    /// [`Outputs::MAX`](crate::Outputs::MAX) values, of 1 MiB together.
     ///
     /// # Errors
-    /// When the name is taken or the value is no JSON.
+    /// When the name is taken or too long, when the value is not JSON, or when there are too many values or bytes.
     pub fn set_output<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), InvalidOutput> {
         self.core.attempt.output(name, value)
     }
 
-    /// Opens the job's list called `name` for appending. Opened again under the same name, it goes on behind the rows
-    /// that are there. Another thread may open it at the same time: each writer fills a segment of its own.
+    /// Opens the job's list `name` for appending. Opened again under the same name, it goes on behind the existing
+    /// rows. Several threads may open it at the same time: each writer fills its own segment.
     ///
     /// # Errors
     /// When the job has a list of another name, or the name is taken by a value.
@@ -341,17 +343,17 @@ impl JobContext {
         Ok(RowWriter::new(&self.core, number))
     }
 
-    /// Runs `scan` over a range of ids in partitions, on this thread and on every worker that is idle meanwhile. Rows
-    /// are read in the order of ids, for all writers. A worker looks for waiting jobs before each further partition,
-    /// so a large scan never holds all of them. Progress counts partitions.
+    /// Runs `scan` over a range of ids in partitions, on this thread and on all idle workers. Readers get the rows
+    /// in the order of ids, whichever worker wrote them. A worker looks for waiting jobs before each further
+    /// partition, so a large scan never keeps all workers. Progress counts partitions.
     ///
     /// [`ScanOptions`] says how large a partition is. A store gathers some rows of a partition in memory (4 MiB as
     /// JSON in `RocksStore`). More rows are written while the next partition is scanned.
     ///
     /// # Errors
-    /// The first error of `scan`; the other partitions then stop at their next check. The rows of a scan that fails or
-    /// panics are dropped, so that a body which goes on may scan once more. They stay when the body was told to stop,
-    /// or when a budget is used up.
+    /// The first error of `scan`; the other partitions then stop at their next check. The rows of a scan that
+    /// fails or panics are dropped, so the body may go on and scan again. The rows are kept if the body was told
+    /// to stop, or if a budget is used up.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -381,9 +383,9 @@ impl JobContext {
         partition::scan(&self.core, name, ids, options, Box::new(scan))
     }
 
-    /// Asks for up to `most` threads for the inside of this job, its own included. The granted threads (at least 1)
-    /// come out of the engine's one budget. They go back when the guard is dropped, or at the end of the body. So jobs
-    /// together never use more threads than the engine has.
+    /// Asks for up to `most` threads for the work inside this job, its own thread included. The engine grants at
+    /// least 1, from one budget for all jobs. They go back when the guard is dropped, or at the end of the body.
+    /// So all jobs together never use more threads than the engine has.
     #[must_use]
     pub fn acquire_threads(&self, most: usize) -> ThreadPermits {
         let granted = self.core.services.threads().grant(most);
@@ -393,17 +395,17 @@ impl JobContext {
         granted
     }
 
-    /// Reports that the body uses `bytes` of memory now.
+    /// Reports that the body uses `bytes` bytes of memory now.
     ///
     /// # Errors
-    /// When that is over the job's budget.
+    /// When that is above the job's budget.
     pub fn report_memory(&self, bytes: u64) -> Result<(), JobError> {
         self.core.attempt.check_memory(bytes)
     }
 
-    /// Stores where the body is, so that the next attempt can go on from there after a crash. Replaces what was
-    /// saved before, and leaves the state of an [iterative](Self::iterate) algorithm alone. Survives the death of the
-    /// process when it returns. Both together have at most 64 MiB.
+    /// Stores a state from which the next attempt can go on after a crash. It replaces the last saved state, and
+    /// leaves the state of an [iterative](Self::iterate) algorithm alone. When this returns, the state survives
+    /// the death of the process, but not a power loss. Both states together have at most 64 MiB.
     ///
     /// # Errors
     /// When the store fails.
@@ -416,25 +418,26 @@ impl JobContext {
     /// The state that [`save_checkpoint`](Self::save_checkpoint) saved last, in this attempt or an earlier one.
     ///
     /// # Errors
-    /// When the store fails or what it has is damaged.
+    /// When the store fails, or the stored state is damaged.
     pub fn load_checkpoint(&self) -> Result<Option<Vec<u8>>, JobError> {
         self.core.attempt.check()?;
         Ok(self.core.saved()?.own.map(|own| own.to_vec()))
     }
 
-    /// Runs an iterative algorithm step by step, with a check and progress between steps. It saves the state as often
-    /// as the engine is set to. It takes up the state that an earlier attempt saved. A body that runs several, one
-    /// after the other, takes up the one that was running. Those before it run again and have to end as they did, well
-    /// or badly; otherwise the one that was running starts anew.
+    /// Runs an iterative algorithm step by step, with a check and progress between steps. It saves the state every
+    /// [`checkpoint_interval`](crate::EngineBuilder::checkpoint_interval), and begins with the state that an
+    /// earlier attempt saved. A body may run several algorithms, one after the other. The next attempt continues
+    /// the one that was running. The algorithms before it run again, and have to end as before, with success or
+    /// failure. Otherwise the one that was running begins anew.
     ///
     /// # Errors
     /// The first error of a step, or of the store.
     pub fn iterate<I: Iterative>(&self, algorithm: &mut I) -> Result<(), JobError> {
-        // The state of one algorithm must not be taken for that of another.
+        // The state of one algorithm must not be used for another.
         let mut iteration = Iteration::begin(&self.core);
         let call = iteration.call;
         let saved = self.core.saved()?.iterative;
-        // Nor may it take the place of a later one's.
+        // Nor may it replace the state of a later one.
         let later = saved.as_ref().is_some_and(|(saved, _)| saved.number > call.number);
         if let Some((_, state)) = saved.filter(|(saved, _)| *saved == call) {
             algorithm.restore(&state)?;
@@ -452,7 +455,7 @@ impl JobContext {
             }
             let now = self.core.services.clock().now();
             if !later
-                // Or the clock has gone back, and it is not known how long ago that was.
+                // If the clock has gone back, the age of the saved state is unknown.
                 && (now.since(saved_at) >= every || now < saved_at)
                 && let Some(state) = algorithm.save()
             {
@@ -463,23 +466,23 @@ impl JobContext {
     }
 }
 
-/// An algorithm that goes step by step. See [`JobContext::iterate`].
+/// An algorithm that runs step by step. See [`JobContext::iterate`].
 pub trait Iterative {
-    /// One bounded step; `Break` when there is nothing left to do.
+    /// Makes one bounded step. `Break` when the algorithm has finished.
     ///
     /// # Errors
-    /// Any of them ends the job.
+    /// Any error ends the job.
     fn step(&mut self) -> Result<ControlFlow<()>, JobError>;
 
-    /// Steps behind and in all.
+    /// The number of steps that are done, and the number of all steps.
     fn progress(&self) -> Range<u64>;
 
     /// The state after the last step; `None` if it cannot be saved.
     fn save(&self) -> Option<Vec<u8>>;
 
-    /// Takes up from a state that [`save`](Self::save) gave in an earlier attempt.
+    /// Restores a state that [`save`](Self::save) gave in an earlier attempt.
     ///
     /// # Errors
-    /// When the state is of no use; the job fails then.
+    /// When the state cannot be used. The job fails then.
     fn restore(&mut self, state: &[u8]) -> Result<(), JobError>;
 }

@@ -1,4 +1,4 @@
-//! [`Handler`]: the body of jobs of one kind, and everything that it is given.
+//! [`Handler`]: runs the jobs of one kind, with a [`JobContext`].
 
 pub(crate) mod context;
 pub(crate) mod partition;
@@ -16,9 +16,8 @@ use crate::{handler::context::JobContext, job::error::JobError, seam::shield};
 
 /// Runs jobs of one kind. Any closure `Fn(&mut JobContext) -> Result<(), JobError>` is one.
 ///
-/// A handler may be called by several workers at once, each with a job of its own. The body must be repeatable: after
-/// a crash it is called again for the same job. [`JobContext::attempt`] is one higher then, and nothing of the earlier
-/// rows is left.
+/// Several workers may call a handler at once, each with its own job. The body must be repeatable: after a crash
+/// it is called again for the same job. [`JobContext::attempt`] is then one higher, and the earlier rows are gone.
 pub trait Handler: Send + Sync + 'static {
     /// Does the work of one job.
     ///

@@ -1,4 +1,4 @@
-//! [`Partition`]: one job's scan, shared with the workers that are idle.
+//! [`Partition`]: a part of a job's scan, which idle workers share.
 
 use std::{
     any::Any,
@@ -34,13 +34,13 @@ pub struct ScanOptions {
 }
 
 impl ScanOptions {
-    /// Partitions for each worker where the size is not set: this many share the work evenly.
+    /// Partitions for each worker, if no size is set. With this many the workers share the work evenly.
     const PARTITIONS_A_WORKER: u64 = 16;
-    /// And no more ids than that in one, so that other jobs need not wait long for a worker.
+    /// The most ids of a partition, if no size is set, so that other jobs do not wait long for a worker.
     const LARGEST: u64 = 65_536;
 
-    /// How many ids a partition has, at least 1. By default 16 partitions for each worker, of at most 65,536 ids. Where
-    /// one id stands for much work, such as a range of keys, 1 is right.
+    /// How many ids a partition has, at least 1. By default there are 16 partitions for each worker, of at most
+    /// 65,536 ids. If one id stands for much work, such as a range of keys, set 1.
     #[must_use]
     pub const fn partition_size(mut self, ids: u64) -> Self {
         self.partition_size = Some(ids);
@@ -57,8 +57,7 @@ impl ScanOptions {
 /// The body of a scan: called once for each partition.
 pub(crate) type Body = Box<dyn Fn(&mut Partition<'_>) -> Result<(), JobError> + Send + Sync>;
 
-/// A run of ids of a scan, and the place for its rows. See
-/// [`JobContext::scan`](crate::JobContext::scan).
+/// A run of ids of a scan, with a writer for its rows. See [`JobContext::scan`](crate::JobContext::scan).
 #[derive(Debug)]
 pub struct Partition<'c> {
     ids: Range<u64>,
@@ -67,13 +66,13 @@ pub struct Partition<'c> {
 }
 
 impl Partition<'_> {
-    /// The ids to look at.
+    /// The ids to scan.
     #[must_use]
     pub fn ids(&self) -> Range<u64> {
         self.ids.clone()
     }
 
-    /// Appends one row; rows of a partition are read in the order they were pushed.
+    /// Appends one row. Readers get the rows of a partition in this order.
     ///
     /// # Errors
     /// As [`RowWriter::push`].
@@ -81,7 +80,7 @@ impl Partition<'_> {
         self.rows.push(row)
     }
 
-    /// Asks whether to go on, as [`JobContext::check_stopped`](crate::JobContext::check_stopped).
+    /// Checks whether the scan may go on, as [`JobContext::check_stopped`](crate::JobContext::check_stopped).
     ///
     /// # Errors
     /// [`JobError::Stopped`] when the scan must stop now.
@@ -90,7 +89,7 @@ impl Partition<'_> {
     }
 }
 
-/// A scan in progress, as idle workers find it.
+/// A running scan that idle workers can join.
 pub(crate) struct Scan {
     core: Arc<Core>,
     body: Body,
@@ -105,13 +104,13 @@ pub(crate) struct Scan {
 #[derive(Default)]
 struct State {
     next: u32,
-    /// Partitions that some thread is in.
+    /// The number of partitions that threads are scanning.
     open: u32,
     finished: u32,
     outcome: Outcome,
 }
 
-/// How a partition went, or the whole scan.
+/// The outcome of a partition, or of the whole scan.
 #[derive(Default)]
 enum Outcome {
     #[default]
@@ -121,7 +120,8 @@ enum Outcome {
 }
 
 impl Outcome {
-    /// Whether its rows go. The rows of a scan that was stopped from outside are kept, for a job that may keep them.
+    /// Whether its rows are dropped. The rows of a scan that was stopped from outside are kept, for a job that may
+    /// keep them.
     const fn leaves_nothing(&self) -> bool {
         match self {
             Self::Well | Self::Error(JobError::Stopped(_) | JobError::OverBudget(..)) => false,
@@ -132,7 +132,7 @@ impl Outcome {
 
 impl Drop for Scan {
     fn drop(&mut self) {
-        // On whichever thread was the last to help.
+        // The body is dropped on the last thread that helped, so its panic is caught.
         shield::discard(mem::replace(&mut self.body, Box::new(|_| Ok(()))));
         let outcome = mem::take(&mut self.state.lock().outcome);
         shield::discard(outcome);
@@ -149,7 +149,7 @@ impl fmt::Debug for Scan {
 }
 
 impl Scan {
-    /// The body that it is part of.
+    /// The attempt whose body runs the scan.
     pub(crate) const fn core(&self) -> &Arc<Core> {
         &self.core
     }
@@ -185,16 +185,16 @@ impl Scan {
         }
         drop(state);
         self.core.attempt.counter.tell();
-        // Of no interest any more.
+        // A failure after the first is dropped.
         shield::discard(surplus);
         true
     }
 
-    /// Keeps the first failure and sees to it that no other partition goes on; a later one comes back.
+    /// Keeps the first failure, and stops the other partitions. Returns a later failure.
     fn fail(&self, state: &mut State, failure: Outcome) -> Option<Outcome> {
         state.next = self.count;
         self.core.attempt.token.stop(StopCause::Sibling);
-        // Under this lock the first came before any that the stop leads to.
+        // Under this lock the first failure comes before any that its stop causes.
         if matches!(state.outcome, Outcome::Well) {
             state.outcome = failure;
             None
@@ -213,7 +213,7 @@ impl Scan {
         partition.rows.settle()
     }
 
-    /// Waits until no thread is inside a partition, and says how it went.
+    /// Waits until no thread scans a partition, and returns the outcome.
     fn join(&self) -> Outcome {
         let mut state = self.state.lock();
         while state.open > 0 {

@@ -1,4 +1,4 @@
-//! [`RowWriter`]: rows of a running job, packed into blocks and stored as they come.
+//! [`RowWriter`]: packs the rows of a running job into blocks, and stores each full block.
 
 use std::fmt;
 
@@ -8,19 +8,19 @@ use serde::Serialize;
 
 use crate::{handler::context::Core, job::error::JobError, seam::shield};
 
-/// One segment in the making. It holds at most one block in memory.
+/// An open segment. It holds at most one block in memory.
 pub(crate) struct SegmentBuffer {
     number: u32,
     builder: BlockBuilder,
-    /// Opened with the first block, so that an empty segment costs nothing.
+    /// Opened with the first block, so an empty segment costs nothing.
     writer: Option<Box<dyn SegmentWriter>>,
-    /// Bytes handed to the store.
+    /// Bytes that were passed to the store.
     stored_bytes: u64,
-    /// Whether the store has taken every block; not while it takes one, and not after a panic in it.
+    /// Whether the store has taken every block. `false` during a call to it, so that a panic there is noticed.
     is_whole: bool,
-    /// Why a block was not taken. Its rows are missing, also when the body ignores that.
+    /// Why the store refused a block. Its rows are missing, even if the body ignores the error.
     failure: Option<StoreError>,
-    /// How many bytes of rows make a block.
+    /// Bytes of rows in a full block.
     block_bytes: usize,
 }
 
@@ -100,7 +100,7 @@ impl SegmentBuffer {
         }
     }
 
-    /// Lets the store begin to write what is left, and says whether it does that by itself from here on.
+    /// Lets the store begin to write the rest. Returns whether it goes on in the background.
     pub(crate) fn settle(&mut self, core: &Core) -> Result<bool, JobError> {
         self.flush(core)?;
         let settled = self
@@ -110,7 +110,7 @@ impl SegmentBuffer {
         settled.map_err(|error| self.failure.insert(error).clone().into())
     }
 
-    /// Stores what is left and closes the segment; `None` if it has no row.
+    /// Stores the rest and closes the segment; `None` if it has no row.
     pub(crate) fn close(mut self, core: &Core) -> Result<Option<Segment>, JobError> {
         self.flush(core)?;
         let finish = |writer: Box<dyn SegmentWriter>| shield::stored("append rows", || writer.finish());
@@ -130,9 +130,9 @@ impl fmt::Debug for SegmentBuffer {
 /// Appends rows to the list of a running job. Rows become durable with the job's end. A full block goes to the store
 /// at once, so that memory does not grow with the rows.
 ///
-/// The engine stores the rest when the body returns, if the writer was dropped before, and reports a failure of that.
-/// One that is never dropped (`mem::forget`) fails the job: its rows are lost. Made by
-/// [`JobContext::rows`](crate::JobContext::rows).
+/// [`JobContext::rows`](crate::JobContext::rows) makes it. Drop it before the body returns: the engine then stores
+/// the rest, and a failure of that fails the job. A writer that is never dropped (`mem::forget`) fails the job,
+/// since its rows are lost.
 #[derive(Debug)]
 pub struct RowWriter<'c> {
     core: &'c Core,
@@ -146,15 +146,15 @@ impl<'c> RowWriter<'c> {
         Self { core, buffer }
     }
 
-    /// Appends one row, serialized to JSON once, here. Cost: the serialization and, once per block, a write. A row
-    /// with a `null` in it is walked once more, because NaN and infinities, which JSON does not have, are refused.
-    /// [`OrNull`](job_core::OrNull) writes `null` for them. A `serde_json::Value` has `null` in their place already,
-    /// and a `RawValue` is stored as it is.
+    /// Appends one row, and serializes it to JSON here, once. Cost: the serialization and, once per block, a
+    /// write. A row with a `null` in it is walked a second time, because NaN and infinities are refused: JSON does
+    /// not have them. [`OrNull`](job_core::OrNull) writes `null` for them. A `serde_json::Value` already has
+    /// `null` in their place, and a `RawValue` is stored unchanged.
     ///
     /// # Errors
-    /// When the row is no JSON or too long, or when a budget is used up. The list is then as before the call, as it is
-    /// when the row panics. Or when the store fails; then rows are missing, and the job cannot succeed. The body
-    /// should return the error as it is (`?`).
+    /// When the row is not JSON or is longer than 16 MiB, or when a budget is used up. The list is then as before
+    /// the call, also after a panic of the row. When the store fails, rows are missing, and the job cannot
+    /// succeed. The body should return the error as it is (`?`).
     pub fn push<T: Serialize + ?Sized>(&mut self, row: &T) -> Result<(), JobError> {
         match &mut self.buffer {
             Some(buffer) => buffer.push(self.core, row),
@@ -162,13 +162,13 @@ impl<'c> RowWriter<'c> {
         }
     }
 
-    /// As dropping it, but the store begins to write what is left.
+    /// As a drop, and the store begins to write the rest.
     pub(crate) fn settle(mut self) -> Result<(), JobError> {
         self.buffer.take().map_or(Ok(()), |buffer| self.core.settle(buffer))
     }
 }
 
-/// Only a move in memory: the engine stores the rest when the body has returned, where an error can be told.
+/// Only moves the rest. The engine stores it after the body has returned, where it can report an error.
 impl Drop for RowWriter<'_> {
     fn drop(&mut self) {
         if let Some(buffer) = self.buffer.take() {

@@ -1,20 +1,20 @@
-//! The saved state of a job's body for the next attempt: its own, and that of its iterative algorithm.
+//! The saved state of a job for its next attempt: the body's own, and that of its iterative algorithm.
 //!
-//! A store keeps one checkpoint of a job. The two have places of their own in it, so that neither is taken for the other
-//! or replaces it.
+//! A store keeps one checkpoint of a job, and each of the two states has its part in it. So neither is taken for
+//! the other or replaces it.
 
 use std::{borrow::Cow, sync::Arc};
 
-/// Begins a checkpoint that holds the state of an algorithm. Others are the body's own bytes, as they are.
+/// The first bytes of a checkpoint with the state of an algorithm. Any other checkpoint is the body's own bytes.
 const MARK: [u8; 16] = *b"\xf5job-iterative\x01\x0a";
 
 /// The number of the call of [`JobContext::iterate`](crate::JobContext::iterate) in an attempt. The outcomes of
 /// earlier calls count, because a body may go another way after a failure that it has caught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Call {
-    /// How many were begun before it.
+    /// How many calls began before it.
     pub(crate) number: u32,
-    /// How many of these failed or panicked.
+    /// How many of those failed or panicked.
     pub(crate) failed: u32,
 }
 
@@ -26,11 +26,12 @@ pub(crate) struct Saved {
 }
 
 impl Saved {
-    /// As a store keeps it: the mark; one byte, 1 if the body has saved; the length of that, and it; the call; its state.
+    /// The stored form: the mark, one byte, the length of the body's state, that state, the call, and the
+    /// algorithm's state. The byte is 1 if the body has saved.
     pub(crate) fn encode(&self) -> Cow<'_, [u8]> {
         let own = self.own.as_deref().unwrap_or_default();
         let Some((call, state)) = &self.iterative else {
-            // Unless it would be read as something else.
+            // The body's own bytes stay as they are, unless they begin with the mark.
             return if own.starts_with(&MARK) {
                 Cow::Owned(self.pack(Call::NONE, &[]))
             } else {
@@ -55,8 +56,8 @@ impl Saved {
         .concat()
     }
 
-    /// From what a store has. A state of an algorithm that an earlier version saved is the body's own now; the body
-    /// starts its algorithm anew.
+    /// Decodes the stored form. The state of an algorithm that an earlier version saved counts as the body's own,
+    /// so the algorithm begins anew.
     pub(crate) fn decode(bytes: &[u8]) -> Self {
         Self::unpack(bytes).unwrap_or_else(|| Self { own: Some(bytes.into()), iterative: None })
     }
@@ -105,7 +106,7 @@ mod tests {
         }
     }
 
-    /// Bytes of the body's own stay what they are in the store, as before there were two places.
+    /// The body's own bytes are stored unchanged, as before there were two states.
     #[test]
     fn own_bytes_are_stored_as_they_are() {
         for own in [&b""[..], b"half", &7u64.to_be_bytes()] {

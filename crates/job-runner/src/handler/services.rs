@@ -1,4 +1,4 @@
-//! [`Services`]: what a running body asks of its engine.
+//! [`Services`]: the calls of a running body to its engine.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::seam::clock::Clock;
 
 /// The services of an engine to a running body.
 pub(crate) trait Services: fmt::Debug + Send + Sync {
-    /// Called with no lock of the engine held.
+    /// The store. The caller holds no lock of the engine.
     fn store(&self) -> &Arc<dyn Store>;
 
     fn clock(&self) -> &dyn Clock;
@@ -20,10 +20,10 @@ pub(crate) trait Services: fmt::Debug + Send + Sync {
     /// The threads that bodies may ask for.
     fn threads(&self) -> &ThreadBudget;
 
-    /// How often the state of an iterative algorithm is saved.
+    /// The time after which the state of an iterative algorithm is saved again.
     fn checkpoint_interval(&self) -> Duration;
 
-    /// Counts rows that are stored.
+    /// Adds to the counts of stored rows and bytes.
     fn rows_written(&self, rows: u64, bytes: u64);
 
     /// Offers the partitions of a scan to idle workers.

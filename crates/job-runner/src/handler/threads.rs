@@ -1,11 +1,11 @@
-//! [`ThreadPermits`]: how many threads a job may use inside, out of one budget for the whole engine.
+//! [`ThreadPermits`]: the threads that a job may use, from one budget for the whole engine.
 
 use std::sync::{
     Arc, Weak,
     atomic::{AtomicUsize, Ordering},
 };
 
-/// The threads that no job has.
+/// The number of threads that no job has.
 #[derive(Debug, Clone)]
 pub(crate) struct ThreadBudget(Arc<AtomicUsize>);
 
@@ -27,7 +27,7 @@ impl ThreadBudget {
     }
 }
 
-/// Threads that were granted and are not given back yet.
+/// Granted threads that are not given back yet.
 #[derive(Debug)]
 pub(crate) struct Grant {
     budget: ThreadBudget,
@@ -41,7 +41,8 @@ impl Grant {
     }
 }
 
-/// Threads that a job was granted; they go back when this is dropped, and at the latest when its body has returned.
+/// The threads that a job was granted. They go back when this is dropped, or at the latest when the body has
+/// returned.
 #[derive(Debug)]
 pub struct ThreadPermits {
     grant: Arc<Grant>,
@@ -49,7 +50,7 @@ pub struct ThreadPermits {
 }
 
 impl ThreadPermits {
-    /// How many threads the job may use, its own included.
+    /// How many threads the job may use, its own thread included.
     #[must_use]
     pub const fn get(&self) -> usize {
         self.extra + 1

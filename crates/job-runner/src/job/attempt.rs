@@ -1,4 +1,4 @@
-//! [`Attempt`]: what one run of a job shares between its body, its helpers and those who watch it.
+//! [`Attempt`]: the state of one run of a job, which its body, its helpers and its watchers share.
 
 use std::{
     ops::Range,
@@ -27,9 +27,9 @@ pub(crate) struct Attempt {
     pub(crate) token: CancelToken,
     pub(crate) counter: Counter,
     pub(crate) started: Instant,
-    /// The claim it runs under, if the store is shared.
+    /// The claim of the attempt, on a shared store.
     lease: Option<Arc<Lease>>,
-    /// Whether the engine has left it behind: nothing that its body does counts any more.
+    /// Whether the engine has left it behind, so that its body's writes do not count.
     left: AtomicBool,
     budget: Budget,
     rows: AtomicU64,
@@ -50,14 +50,14 @@ struct Written {
 struct Slot {
     rows: u64,
     bytes: u64,
-    /// Whether no row can follow.
+    /// Whether the segment takes no more rows.
     closed: bool,
-    /// Whether anything was handed to the store.
+    /// Whether any row was passed to the store.
     used: bool,
 }
 
 impl Written {
-    /// Whether a value can still be given under this name.
+    /// Checks that a value can still be set under this name.
     fn check_name(&self, name: &str) -> Result<(), InvalidOutput> {
         if self.list.as_deref() == Some(name) {
             return Err(InvalidOutput::NameTaken { name: name.to_owned() });
@@ -87,7 +87,7 @@ impl Attempt {
         Self { token: lease.token.clone(), lease: Some(lease), ..Self::new(number, budget) }
     }
 
-    /// Whether the job may be another engine's by now; then the attempt has been told to stop.
+    /// Whether another engine may have the job. The attempt has then been told to stop.
     pub(crate) fn is_lost(&self) -> bool {
         let lost = self.lease.as_ref().is_some_and(|lease| lease.is_over());
         if lost {
@@ -107,7 +107,8 @@ impl Attempt {
         }
     }
 
-    /// The engine goes, and leaves the job to the next open. Under the job's lock, so that its end is not being stored.
+    /// Leaves the job to the next open, when the engine shuts down. The caller holds the job's lock, so its end is
+    /// not being stored.
     pub(crate) fn leave(&self) {
         self.left.store(true, Ordering::Release);
     }
@@ -116,15 +117,15 @@ impl Attempt {
         self.left.load(Ordering::Acquire)
     }
 
-    /// Whether what the body does still counts.
+    /// Checks that the writes of the body still count.
     ///
     /// # Errors
-    /// `Stopped` when the engine has left it behind.
+    /// `Stopped` if the engine has left the attempt behind.
     pub(crate) fn check(&self) -> Result<(), JobError> {
         if self.left.load(Ordering::Relaxed) { Err(JobError::Stopped(StopCause::Shutdown)) } else { Ok(()) }
     }
 
-    /// Notes a named value. The value's own code runs under no lock: it may be slow, or ask about its job.
+    /// Notes a named value. The value's own code runs under no lock, since it may be slow or read its job.
     pub(crate) fn output<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), InvalidOutput> {
         if self.is_left() {
             return Err(InvalidOutput::AttemptOver);
@@ -136,7 +137,7 @@ impl Attempt {
         written.outputs.insert_json(name, json)
     }
 
-    /// Opens `count` segments of the list `name` behind those that are there; the number of the first comes back.
+    /// Opens `count` segments of the list `name` behind the existing ones. Returns the number of the first.
     pub(crate) fn open_segments(&self, name: &str, count: u32) -> Result<u32, JobError> {
         self.check()?;
         let mut written = self.written.lock();
@@ -160,7 +161,7 @@ impl Attempt {
         Ok(first)
     }
 
-    /// Notes how far readers can see into a segment.
+    /// Notes how many rows of a segment can be read.
     pub(crate) fn publish(&self, number: u32, rows: u64, bytes: u64, closed: bool) {
         let at = usize::try_from(number).unwrap_or(usize::MAX);
         if let Some(slot) = self.written.lock().segments.get_mut(at) {
@@ -169,7 +170,7 @@ impl Attempt {
         self.counter.tell();
     }
 
-    /// Notes that rows of a segment are on their way, readable or not.
+    /// Notes that rows of a segment were passed to the store, readable or not.
     pub(crate) fn mark_used(&self, number: u32) {
         let at = usize::try_from(number).unwrap_or(usize::MAX);
         if let Some(slot) = self.written.lock().segments.get_mut(at) {
@@ -177,18 +178,19 @@ impl Attempt {
         }
     }
 
-    /// Whether anything was handed to the store that a failed attempt must take back.
+    /// Whether the store has rows that a failed attempt must discard.
     pub(crate) fn has_rows(&self) -> bool {
         self.written.lock().segments.iter().any(|slot| slot.used)
     }
 
-    /// Whether the body gave anything at all.
+    /// Whether the body has made any row or value.
     pub(crate) fn has_output(&self) -> bool {
         let written = self.written.lock();
         written.list.is_some() || written.outputs.iter().next().is_some()
     }
 
-    /// Counts a row of `bytes` against the budget; one that is refused is not counted. Free when there is none.
+    /// Counts a row of `bytes` bytes against the budget. A refused row is not counted. Costs nothing without a
+    /// budget.
     pub(crate) fn charge_row(&self, bytes: u64) -> Result<(), JobError> {
         self.check()?;
         if let Some(most) = self.budget.rows
@@ -206,7 +208,7 @@ impl Attempt {
         Ok(())
     }
 
-    /// Takes rows back from what is counted.
+    /// Subtracts rows from the count.
     fn refund(&self, rows: u64, bytes: u64) {
         if self.budget.rows.is_some() {
             self.rows.fetch_sub(rows, Ordering::Relaxed);
@@ -216,7 +218,7 @@ impl Attempt {
         }
     }
 
-    /// Segments whose scan has failed: nothing of them is read any more, and this number of rows counts for nothing.
+    /// Drops segments whose scan has failed: their rows are not read any more, and do not count.
     pub(crate) fn abandon(&self, segments: Range<u32>, rows: u64, bytes: u64) {
         self.refund(rows, bytes);
         for number in segments {
@@ -238,8 +240,8 @@ impl Attempt {
         (std::mem::take(&mut written.outputs), written.list.clone())
     }
 
-    /// The list as far as it can be read now: whole segments in order, then the readable part of the first that
-    /// still grows. So the offset of a row never changes.
+    /// The readable part of the list: whole segments in order, then the readable part of the first open one. So
+    /// the offset of a row never changes.
     pub(crate) fn readable(&self) -> Option<RowList> {
         let written = self.written.lock();
         let name = written.list.clone()?;
@@ -287,7 +289,7 @@ mod tests {
         assert!(other.open_segments("runtime", 1).is_err());
     }
 
-    /// A result of more segments than a decoder allows was stored and could never be read.
+    /// Without the limit, a result with more segments than a decoder allows could be stored and never be read.
     #[test]
     fn a_list_has_no_more_segments_than_can_be_read_back() {
         let attempt = Attempt::new(1, Budget::default());

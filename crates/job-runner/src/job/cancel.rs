@@ -17,9 +17,9 @@ pub enum StopCause {
     Shutdown,
     /// The job's deadline has passed.
     Deadline,
-    /// Another partition of the same scan failed. It holds until the scan is over.
+    /// Another partition of the same scan failed. The cause holds until the scan is over.
     Sibling,
-    /// On a shared store: the job may be another engine's by now, and nothing that is written counts any more.
+    /// On a shared store: another engine may have the job, and the attempt's writes do not count any more.
     LeaseLost,
 }
 
@@ -42,7 +42,7 @@ const SIBLING: u8 = 4;
 pub struct CancelToken(Arc<AtomicU8>);
 
 impl CancelToken {
-    /// Whether and why to stop.
+    /// The cause of a request to stop; `None` if the attempt may go on.
     #[must_use]
     pub fn cause(&self) -> Option<StopCause> {
         match self.0.load(Ordering::Acquire) {
@@ -55,7 +55,7 @@ impl CancelToken {
         }
     }
 
-    /// Tells it to stop; `false` if it was told before.
+    /// Tells the attempt to stop; `false` if it was told before.
     pub(crate) fn stop(&self, cause: StopCause) -> bool {
         let code = match cause {
             StopCause::Cancel => 1,
@@ -68,7 +68,7 @@ impl CancelToken {
         self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, may).is_ok()
     }
 
-    /// The scan that failed is over: a body that goes on without it may do so.
+    /// Clears [`StopCause::Sibling`] when the failed scan is over, since the body may go on.
     pub(crate) fn forgive_sibling(&self) {
         // Any other cause stays.
         let _ = self.0.compare_exchange(SIBLING, 0, Ordering::AcqRel, Ordering::Acquire);

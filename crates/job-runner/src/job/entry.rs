@@ -1,4 +1,4 @@
-//! [`Entry`]: one unfinished job as this process knows it; what handles wait on.
+//! [`Entry`]: one unfinished job in this process. Its handles wait on it.
 
 use std::{fmt, mem, sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// One job. The record in it is the one in the store, or the one before while a [`Change`] is being stored.
+/// One job. Its record is the stored one. While a [`Change`] is being stored, it is the one before.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) id: JobId,
@@ -30,13 +30,14 @@ pub(crate) struct Entry {
 pub(crate) struct State {
     pub(crate) record: JobRecord,
     pub(crate) place: Place,
-    /// A change of the record is being stored at this moment, without the lock: no other begins.
+    /// Whether a change of the record is being stored, without the lock. No other change begins meanwhile.
     recording: bool,
-    /// A thread of this engine waits for it, so the engine looks at it while it is outside.
+    /// Whether a thread of this engine waits for the job, so that the engine looks at it while another engine has
+    /// it.
     pub(crate) awaited: bool,
-    /// Why the job is left, unless it is complete when the change that is being stored at this moment is over.
+    /// Why the job is left, unless the change that is being stored completes it.
     leaving: Option<EngineError>,
-    /// Those who watch this job.
+    /// The readers of this job's changes.
     pub(crate) events: Audience,
 }
 
@@ -47,7 +48,7 @@ impl fmt::Debug for State {
 }
 
 impl State {
-    /// How it ended, for those who wait; `None` while it may still change.
+    /// The answer to waiters; `None` while the job may still change.
     fn end(&self) -> Option<Result<JobRecord, EngineError>> {
         if self.record.state.is_complete() {
             return Some(Ok(self.record.clone()));
@@ -58,17 +59,18 @@ impl State {
         }
     }
 
-    /// Whether the record in it is true: no other engine changes it.
+    /// Whether no other engine can change the record, so that it is up to date.
     pub(crate) const fn is_settled_or_here(&self) -> bool {
         self.place.is_here() || self.is_over()
     }
 
-    /// Whether it will not change any more, as far as this process can see.
+    /// Whether the job will not change any more in this process.
     pub(crate) const fn is_over(&self) -> bool {
         self.record.state.is_complete() || self.place.is_left()
     }
 
-    /// Shows a later record. Each watch of this job gets every change, in order, because the lock is held.
+    /// Replaces the record by a later one, and announces it. All watches get every change in order, because the
+    /// lock is held.
     pub(crate) fn show(&mut self, record: JobRecord) {
         self.events.tell(&record);
         if record.state.is_complete() {
@@ -77,7 +79,7 @@ impl State {
         self.record = record;
     }
 
-    /// The number of the attempt that runs in its record.
+    /// The attempt of a record that says running; `None` otherwise.
     pub(crate) const fn runs(&self) -> Option<u32> {
         match self.record.state {
             JobState::Running { .. } => Some(self.record.attempt),
@@ -116,7 +118,7 @@ impl Entry {
         self.lock().place.lease().cloned()
     }
 
-    /// Whether this engine had a claim on it that is over.
+    /// Whether this engine had a claim on the job that is over.
     pub(crate) fn is_lease_over(&self) -> bool {
         self.lock().place.lease().is_some_and(|lease| lease.is_over())
     }
@@ -126,7 +128,7 @@ impl Entry {
         self.lock().end()
     }
 
-    /// Waits for the end, at most until `until`; `None` if it came first.
+    /// Waits for the end, at most until `until`; `None` if that time comes first.
     pub(crate) fn wait(&self, until: Option<Instant>) -> Option<Result<JobRecord, EngineError>> {
         let mut state = self.lock();
         loop {
@@ -139,13 +141,13 @@ impl Entry {
         }
     }
 
-    /// Whether there is work to do for it, though it has no handle.
+    /// Whether the job is still needed when it has no handle.
     pub(crate) fn is_needed(&self) -> bool {
         let state = self.lock();
         state.place.is_here() || state.place.stopped().is_some() || self.signal.count() > 0
     }
 
-    /// Calls `callback` at the end, on the thread that brings it; at once if it is there.
+    /// Calls `callback` at the end, on the thread that completes the job; at once if it is complete.
     pub(crate) fn on_complete(&self, callback: Callback) {
         let state = self.lock();
         if state.record.state.is_complete() {
@@ -153,7 +155,7 @@ impl Entry {
             drop(state);
             self.shield(|| callback(&record));
         } else if state.place.is_left() {
-            // It will never be called: no thread must wait for a value that it holds.
+            // The callback will not be called. It is dropped, since a thread may wait for a value that it holds.
             drop(state);
             shield::discard(callback);
         } else {
@@ -161,9 +163,9 @@ impl Entry {
         }
     }
 
-    /// Its changes from now on.
+    /// The changes of the job from now on.
     pub(crate) fn watch(self: &Arc<Self>) -> JobEvents {
-        // Under the lock no change can come between the look and the watch.
+        // Under the lock no change comes between the check and the watch.
         let mut state = self.lock();
         if state.is_over() {
             state.events.close();
@@ -171,7 +173,7 @@ impl Entry {
         state.events.join(Some(Arc::clone(self)))
     }
 
-    /// Begins a change of the record, once none is under way.
+    /// Begins a change of the record. Waits for the end of another change.
     pub(crate) fn change(self: &Arc<Self>) -> Change {
         let mut state = self.lock();
         while state.recording {
@@ -182,18 +184,18 @@ impl Entry {
         Change(Arc::clone(self))
     }
 
-    /// Begins a change of the record; `None` while one is under way.
+    /// Begins a change of the record; `None` if another change is being stored.
     pub(crate) fn try_change(self: &Arc<Self>) -> Option<Change> {
         let was_recording = mem::replace(&mut self.lock().recording, true);
         (!was_recording).then(|| Change(Arc::clone(self)))
     }
 
-    /// Locks the job unless a change of it is under way.
+    /// Locks the job; `None` while a change of it is being stored.
     pub(crate) fn lock_unchanging(&self) -> Option<MutexGuard<'_, State>> {
         Some(self.lock()).filter(|state| !state.recording)
     }
 
-    /// Tells all waiters, after the record has become complete. No lock is held while they are told.
+    /// Wakes all waiters, after the record has become complete. The caller holds no lock.
     pub(crate) fn tell_end(&self) {
         self.signal.wake_threads();
         let callbacks = self.signal.tell(News::End);
@@ -206,20 +208,20 @@ impl Entry {
         }
     }
 
-    /// Tells that its record or its place is another one. Not under a lock.
+    /// Signals a new record or a new place. The caller holds no lock.
     pub(crate) fn tell_state(&self) {
-        // Callbacks wait for the end.
+        // Callbacks are called only at the end.
         self.signal.tell(News::State);
     }
 
-    /// Runs code of the host that must not take the thread down: a worker, the keeper, or the caller of a cancel.
+    /// Runs code of the host. Its panic does not end the thread: a worker, the keeper, or the caller of a cancel.
     fn shield(&self, call: impl FnOnce()) {
         if let Err(message) = shield::run(call) {
             shield::log(|| tracing::error!(job = %self.id, message, "a callback at the end of a job panicked"));
         }
     }
 
-    /// Tells all waiters that the end will not come in this process, and ensures that it does not.
+    /// Tells all waiters that the job will not end in this process, and ensures that it does not.
     pub(crate) fn lose(&self, why: EngineError) {
         let mut state = self.lock();
         if state.recording {
@@ -229,19 +231,20 @@ impl Entry {
         state.place.leave(why);
         state.events.close();
         drop(state);
-        // They will never be called; no thread must wait for a value that they hold, such as a channel.
+        // The callbacks will not be called. They are dropped, since a thread may wait for a value that they hold,
+        // such as a channel.
         self.signal.wake_threads();
         shield::discard_all(self.signal.tell(News::End));
     }
 }
 
-/// One change of the record of a job, from its beginning until it is stored and shown, or given up: drop it then. No lock
-/// is held meanwhile, so that only those who want to change this job wait for the store.
+/// One change of a job's record, from its beginning until it is stored and shown. Dropping it gives the change up.
+/// It holds no lock, so only other changes of this job wait for the store.
 #[derive(Debug)]
 pub(crate) struct Change(Arc<Entry>);
 
 impl Change {
-    /// The job as it is, for a moment: not across a call to the store.
+    /// The state of the job. Do not hold it across a call to the store.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock()
     }

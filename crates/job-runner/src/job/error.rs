@@ -1,4 +1,4 @@
-//! [`EngineError`]: what an engine answers instead of doing something. [`JobError`]: how a handler ends badly.
+//! [`EngineError`]: why an engine refused a call. [`JobError`]: why the body of a job ended without success.
 
 use std::{
     error::Error,
@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::job::cancel::StopCause;
 
-/// Why an engine did not do what it was asked. A plain value: every waiter of a job can be told.
+/// Why an engine refused a call. It is a plain value, so every waiter of a job gets it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum EngineError {
@@ -23,25 +23,26 @@ pub enum EngineError {
     QueueFull {
         /// Which queue.
         class: JobClass,
-        /// How many may wait.
+        /// The most waiting jobs of that class.
         bound: usize,
     },
     /// The engine shuts down and takes no more work. Nothing was stored: submit to another one.
     #[error("the engine is shutting down: it takes no new jobs")]
     ShuttingDown,
-    /// The awaited end will not come in this engine, which was shut down first. The job is stored, and runs when its
-    /// store is opened next, or in another engine that shares it.
+    /// The job will not end in this engine, which was shut down first. It is stored, and runs when its store is
+    /// opened again, or in another engine that shares the store.
     #[error("job {0} has not ended in this engine, which is shut down: the next one on its store goes on with it")]
     LeftUnfinished(JobId),
-    /// The engine is shut down, and the job may be another's by now, which would not hear of a change: ask that one.
+    /// The engine is shut down, and another engine may have the job, which would not learn of a change. Ask that
+    /// engine.
     #[error("the engine is shut down: job {0} can be changed only in one that is open")]
     Closed(JobId),
-    /// The store failed while the outcome of a job was written. The engine goes on trying; until then no new job
-    /// is taken.
+    /// The store failed while the outcome of a job was written. The engine tries again, and takes no new job until
+    /// it succeeds.
     #[error("the engine is unhealthy: {0}")]
     Unhealthy(#[source] StoreError),
-    /// The job whose body waits was told to stop. The body should return this error as it is (`?`); the job then ends
-    /// by the reason that it was given.
+    /// The job whose body waits was told to stop. The body should return this error as it is (`?`). The job then
+    /// ends for that cause.
     #[error("job {job} waits no longer: it was told to stop: {cause}")]
     ToldToStop {
         /// The job that waited.
@@ -49,14 +50,14 @@ pub enum EngineError {
         /// Why it was told to stop.
         cause: StopCause,
     },
-    /// A wait that would never end, or that the engine cannot afford.
+    /// The wait would never end, or the engine has no thread for it.
     #[error("{} cannot wait for job {awaited}: {reason}", waiter(*job))]
     CannotWait {
         /// The job whose body would wait; `None` in a callback.
         job: Option<JobId>,
-        /// The job that would be waited for.
+        /// The job to wait for.
         awaited: JobId,
-        /// Why not, and what to do about it.
+        /// The reason, and what to do about it.
         reason: String,
     },
     /// There is no such job.
@@ -65,10 +66,10 @@ pub enum EngineError {
     /// The job is complete; a complete job never changes.
     #[error("job {0} is complete: it cannot be cancelled")]
     AlreadyComplete(JobId),
-    /// The request is not one that can be run.
+    /// The request cannot be run.
     #[error(transparent)]
     InvalidSpec(#[from] InvalidSpec),
-    /// The idempotency key is that of another request. Nothing was stored.
+    /// Another request has the idempotency key. Nothing was stored.
     #[error(
         "the idempotency key {key:?} is that of {}, {first}: it cannot name {other} as well; give each request a key of its own",
         job.map_or_else(|| "another request of the batch".to_owned(), |job| format!("job {job}"))
@@ -76,27 +77,28 @@ pub enum EngineError {
     KeyTaken {
         /// The key.
         key: String,
-        /// The job that has it; `None` when that is another request of the same batch.
+        /// The job that has the key; `None` if another request of the same batch has it.
         job: Option<JobId>,
         /// The request of that job.
         first: String,
         /// The request that was made now.
         other: String,
     },
-    /// The page asked for is out of range.
+    /// The requested page is out of range.
     #[error(transparent)]
     InvalidPage(#[from] InvalidParameter),
-    /// The store could not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The engine cannot be opened as it is set up.
+    /// The engine cannot be opened with these options.
     #[error(transparent)]
     InvalidOption(#[from] InvalidOption),
     /// A thread could not be started.
     #[error("a worker thread could not be started: {0}")]
     Thread(#[source] Cause),
-    /// A thread of the engine panicked outside of every handler and callback. It has been started anew; the job it ran
-    /// has failed. [`Engine::health`](crate::Engine::health) says so for a minute after the last panic.
+    /// A thread of the engine panicked outside of every handler and callback. It was started again, and the job
+    /// that it ran has failed. [`Engine::health`](crate::Engine::health) reports it for a minute after the last
+    /// panic.
     #[error("thread {thread} of the engine panicked in the last minute and was started anew: {message}")]
     ThreadPanicked {
         /// The name of the thread.
@@ -107,7 +109,7 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// Whether the same call on the same engine may succeed later without anything else being done.
+    /// Whether the same call on the same engine may succeed later without any other action.
     ///
     /// ```
     /// use job_runner::{EngineError, JobClass};
@@ -139,7 +141,7 @@ fn waiter(job: Option<JobId>) -> String {
     job.map_or_else(|| "a callback".to_owned(), |job| format!("job {job}"))
 }
 
-/// An error beneath an [`EngineError`]. Two are equal that say the same.
+/// The cause of an [`EngineError`]. Two causes with the same text are equal.
 #[derive(Debug, Clone)]
 pub struct Cause(Arc<dyn Error + Send + Sync>);
 
@@ -165,7 +167,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// One that is known by its words alone.
+/// A cause that is only a text.
 impl From<String> for Cause {
     fn from(words: String) -> Self {
         Self(Box::<dyn Error + Send + Sync>::from(words).into())
@@ -178,11 +180,11 @@ impl From<io::Error> for Cause {
     }
 }
 
-/// How the body of a job ends when it does not end well. `?` makes it of any error.
+/// Why the body of a job ended without success. `?` converts any error into it.
 ///
-/// Of an error of a store or an engine it keeps what is to be done about it: a shortage is tried again. Of any other it is
-/// [`Failed`](Self::Failed), with what the error says and those beneath it, once each. That they can be dropped there and
-/// then is why this is no [`Error`] itself, and has no source.
+/// The error of a store or an engine keeps its class, so that a shortage is tried again. Any other error becomes
+/// [`Failed`](Self::Failed), with its text and that of its sources, each once. The error itself is dropped then,
+/// so this type is no [`Error`] and has no source.
 ///
 /// ```
 /// use job_runner::JobError;
@@ -196,13 +198,13 @@ impl From<io::Error> for Cause {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JobError {
-    /// The body stops because it was told to, for this reason.
+    /// The body stopped because it was told to, for this cause.
     Stopped(StopCause),
-    /// The work cannot be done: the reason, one sentence for the caller of the job.
+    /// The work cannot be done. The text is the reason, one sentence for the job's caller.
     Failed(String),
-    /// The work could not be done now; another attempt may succeed.
+    /// The work could not be done now, and another attempt may succeed. The text is the reason.
     Transient(String),
-    /// The job would have used more than its budget allows.
+    /// The job would use more of this resource than its budget allows.
     OverBudget(Resource, u64),
     /// Rows could not be stored.
     Store(StoreError),
@@ -240,7 +242,7 @@ impl JobError {
         Self::Transient(reason.into())
     }
 
-    /// As `?` makes it of an error that need not be of a known type, such as `&*boxed`.
+    /// As `?` does, for an error that need not be of a known type, such as `&*boxed`.
     #[must_use]
     pub fn from_error(error: &(dyn Error + 'static)) -> Self {
         if let Some(error) = error.downcast_ref::<StoreError>() {
@@ -278,7 +280,7 @@ impl<E: Error + 'static> From<E> for JobError {
     }
 }
 
-/// Elsewhere than in the body of a job it is an error like others.
+/// Outside of the body of a job it is an error like others.
 impl From<JobError> for Box<dyn Error + Send + Sync> {
     fn from(error: JobError) -> Self {
         error.to_string().into()
@@ -291,14 +293,14 @@ impl From<JobError> for Box<dyn Error> {
     }
 }
 
-/// An error and those beneath it. One may name itself as its cause.
+/// An error and its sources. The chain is cut off, since an error may be its own source.
 fn chain<'e>(first: Option<&'e (dyn Error + 'static)>) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     const MOST: usize = 32;
     let beneath: fn(&&'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> = |error| (*error).source();
     iter::successors(first, beneath).take(MOST)
 }
 
-/// The text of an error and of its sources: each once, because many repeat the text of their cause.
+/// The text of an error and of its sources, each once: many errors repeat the text of their source.
 fn told(error: &(dyn Error + 'static)) -> String {
     chain(error.source()).map(ToString::to_string).fold(error.to_string(), |mut told, cause| {
         if !told.contains(&cause) {
@@ -342,7 +344,7 @@ mod tests {
 
     use super::*;
 
-    /// An error of a host, above another one.
+    /// An error of a host that has another one as its source.
     #[derive(Debug, Error)]
     enum Above {
         #[error("the index cannot be read")]
@@ -397,7 +399,7 @@ mod tests {
         assert_eq!(JobError::from(busy.clone()), JobError::transient(busy.to_string()));
         let unknown = EngineError::UnknownJob(JobId::MIN);
         assert_eq!(JobError::from(unknown.clone()), JobError::failed(unknown.to_string()));
-        // Also beneath an error of the host's.
+        // The class is kept also if an error of the host is above it.
         let repeats = format!("the index cannot be read: {}", full());
         assert_eq!(JobError::from(Above::Repeats(full())), JobError::transient(repeats));
         let damaged = Above::Repeats(store(ErrorKind::Corrupt));
@@ -412,7 +414,7 @@ mod tests {
         let error = EngineError::Unhealthy(below.clone());
         let source = error.source().and_then(|source| source.source());
         assert!(source.is_some_and(<dyn Error>::is::<io::Error>), "{error:?}");
-        // Through the error that is only handed on, too.
+        // The source is found also through a transparent error.
         assert!(EngineError::Store(below).source().is_some_and(<dyn Error>::is::<io::Error>));
     }
 }

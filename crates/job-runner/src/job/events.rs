@@ -19,15 +19,15 @@ use crate::{
 pub struct Change {
     /// The job.
     pub id: JobId,
-    /// Its state after the change.
+    /// The state after the change.
     pub state: JobState,
     /// Its attempt.
     pub attempt: u32,
-    /// Its revision, which tells an earlier change from a later one.
+    /// The revision, which orders the changes of a job.
     pub revision: u64,
     /// When the state began.
     pub at: Timestamp,
-    /// Changes just before this one that are lost to this reader, because it was too slow.
+    /// How many changes just before this one the reader has lost, because it was too slow.
     pub lagged: u64,
 }
 
@@ -49,8 +49,8 @@ impl Change {
 /// The changes of a job ([`JobHandle::watch`](crate::JobHandle::watch)) or of all jobs
 /// ([`Engine::watch`](crate::Engine::watch)), for one reader.
 ///
-/// The last [`CAPACITY`](Self::CAPACITY) changes are kept, once for all readers. One that is slower loses those before, and
-/// is told how many ([`Change::lagged`]). It never holds up a job.
+/// The last [`CAPACITY`](Self::CAPACITY) changes are kept, once for all readers. A slower reader loses the earlier
+/// ones, and [`Change::lagged`] says how many. A slow reader never delays a job.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -70,7 +70,7 @@ pub struct JobEvents {
     ring: Arc<Ring>,
     /// The number of the next change to read.
     next: u64,
-    /// The engine looks at a job of another engine as long as it has this value.
+    /// Keeps the entry of one job. The engine looks at a job of another engine while this exists.
     _of: Option<Arc<Entry>>,
 }
 
@@ -78,12 +78,12 @@ impl JobEvents {
     /// How many changes are kept for slow readers.
     pub const CAPACITY: usize = 4_096;
 
-    /// The next change; `None` when none came in time or no more will come.
+    /// Waits for the next change; `None` if none came in time, or if there will be no more.
     pub fn next_timeout(&mut self, timeout: Duration) -> Option<Change> {
         self.read(until(timeout))
     }
 
-    /// The next change if it is there.
+    /// The next change, if there is one already.
     pub fn try_next(&mut self) -> Option<Change> {
         self.next_timeout(Duration::ZERO)
     }
@@ -109,7 +109,7 @@ impl JobEvents {
     }
 }
 
-/// Waits for each change; ends with the job or the engine.
+/// Waits for each change. Ends with the job or the engine.
 impl Iterator for JobEvents {
     type Item = Change;
 
@@ -118,8 +118,7 @@ impl Iterator for JobEvents {
     }
 }
 
-/// The state that readers share. Threads alone wait for it, so nothing of a host is called when there is something to
-/// read.
+/// The changes that all readers share. Only threads wait for it, so an announcement calls no code of a host.
 #[derive(Debug, Default)]
 struct Ring {
     changes: Mutex<Changes>,
@@ -128,9 +127,9 @@ struct Ring {
 
 #[derive(Debug, Default)]
 struct Changes {
-    /// Grows as changes come.
+    /// The latest changes, at most the capacity.
     last: VecDeque<Change>,
-    /// How many there were before those.
+    /// How many changes came before those.
     before: u64,
     /// No more will come.
     closed: bool,
@@ -141,7 +140,7 @@ impl Changes {
         self.before + self.last.len() as u64
     }
 
-    /// The change with this number or the first after it that is left, with its own.
+    /// The change with this number, or else the first kept one after it, with its number.
     fn get(&self, number: u64) -> Option<(u64, Change)> {
         let number = number.max(self.before);
         let at = usize::try_from(number - self.before).ok()?;
@@ -149,7 +148,7 @@ impl Changes {
     }
 }
 
-/// Where changes are told. The ring exists only while it has a reader.
+/// Announces changes to readers. The ring exists only while there is a reader.
 #[derive(Debug, Default)]
 pub(crate) struct Audience {
     ring: Weak<Ring>,
@@ -157,7 +156,7 @@ pub(crate) struct Audience {
 }
 
 impl Audience {
-    /// One more reader of what comes from now on.
+    /// Adds a reader of the changes from now on.
     pub(crate) fn join(&mut self, of: Option<Arc<Entry>>) -> JobEvents {
         let ring = self.ring.upgrade().unwrap_or_default();
         let next = {
@@ -202,13 +201,13 @@ mod tests {
         JobRecord::waiting(JobId::MIN, JobSpec::algorithm("a").with_graph("g"), Timestamp::from_micros(1))
     }
 
-    /// The cost of reading: a reader's own memory, and the ring.
+    /// The memory of a reader, and that of the ring.
     fn bytes(events: &JobEvents) -> (usize, usize) {
         let slots = events.ring.changes.lock().last.capacity();
         (size_of::<JobEvents>(), size_of::<Ring>() + slots * size_of::<Change>())
     }
 
-    /// Each watch had a channel of 230 kB.
+    /// A channel for each watch would take 230 kB.
     #[test]
     fn a_watch_that_nobody_reads_costs_hundreds_of_bytes() {
         let mut audience = Audience::default();

@@ -1,4 +1,4 @@
-//! [`Lease`]: the claim on one job, for as long as this engine may believe in it.
+//! [`Lease`]: the claim of this engine on one job, for as long as it may rely on it.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -12,14 +12,14 @@ use crate::{
 
 /// A claim on one job of a shared store. One attempt at most runs under it.
 ///
-/// Its end is counted from the moment before the store was asked, by the clock of this process that never goes back.
-/// So it has ended here before it ends in the store.
+/// Its end counts from the moment before the store was asked, by a clock of this process that never goes back. So
+/// the lease ends here before it ends in the store.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    /// Tells the attempt that runs under it to stop.
+    /// Stops the attempt that runs under it.
     pub(crate) token: CancelToken,
     claimed: Instant,
-    /// In microseconds after `claimed`; 0 once it is lost.
+    /// The end, in microseconds after `claimed`; 0 for a lost lease.
     until: AtomicU64,
     /// The revision of the record when it was last renewed.
     revision: AtomicU64,
@@ -38,7 +38,7 @@ impl Lease {
         }
     }
 
-    /// Whether the job may be another's by now. One look at the clock.
+    /// Whether another engine may have the job. Cost: one look at the clock.
     pub(crate) fn is_over(&self) -> bool {
         micros(self.claimed.elapsed()) >= self.until.load(Ordering::Acquire)
     }
@@ -48,7 +48,7 @@ impl Lease {
         self.claimed.elapsed()
     }
 
-    /// It was renewed; `true` if the record has changed since the last time.
+    /// Notes a renewal; `true` if the record has changed since the last one.
     pub(crate) fn extend(&self, asked: Instant, length: Duration, revision: u64) -> bool {
         let until = asked.saturating_duration_since(self.claimed).saturating_add(length);
         self.until.store(micros(until), Ordering::Release);
@@ -60,12 +60,12 @@ impl Lease {
         self.claim.load(Ordering::Acquire)
     }
 
-    /// Another claim has given the same job: no other engine had it meanwhile.
+    /// Notes a new claim on the same job. No other engine had the job meanwhile.
     pub(crate) fn claimed_again(&self, token: u64) {
         self.claim.store(token, Ordering::Release);
     }
 
-    /// It is lost: the attempt under it stops.
+    /// Notes that the lease is lost, and stops its attempt.
     pub(crate) fn end(&self) {
         self.until.store(0, Ordering::Release);
         self.token.stop(StopCause::LeaseLost);

@@ -1,4 +1,4 @@
-//! One job as this process knows it: its record, where it is, its attempt. No store and no thread.
+//! One job in this process: its record, its place, its attempt. No store and no thread.
 
 pub(crate) mod attempt;
 pub(crate) mod cancel;

@@ -1,18 +1,19 @@
-//! [`Place`]: where an unfinished job is, as this engine knows it. Pure: each move is a function over the place alone.
+//! [`Place`]: which part of this engine has an unfinished job, if any. Pure: each transition is a function of the
+//! place alone.
 
 use std::sync::Arc;
 
 use crate::job::{attempt::Attempt, error::EngineError, lease::Lease};
 
-/// Where a job is. On a store that one engine has for itself there are no leases, and a job of the registry is never
-/// outside.
+/// The place of a job. On a store that one engine has for itself there are no leases, and a registered job is
+/// never outside.
 #[derive(Debug, Clone)]
 pub(crate) enum Place {
-    /// It is not this engine's: another engine has it, it waits for one, or it is complete. Its record may be older
-    /// than the stored one.
+    /// This engine does not have it: another engine has it, it waits for one, or it is complete. Its record may be
+    /// older than the stored one.
     Outside,
-    /// This engine had a claim on it and has lost it, and the record is unchanged since. With an attempt that has
-    /// ended here without a lease: the job is put back, unless another has it by now.
+    /// This engine has lost its claim, and the record is unchanged since. It has an attempt if one has ended here
+    /// without a lease. Then the job is put back, unless another engine has it.
     LeaseLost(Option<Stopped>),
     /// It waits here for a worker.
     Waiting(Option<Arc<Lease>>),
@@ -20,7 +21,7 @@ pub(crate) enum Place {
     Unhandled,
     /// Its claim has started it, and no worker has begun it.
     Started(Arc<Attempt>),
-    /// A worker has it, or its end is being stored.
+    /// A worker runs it, or its end is being stored.
     Running(Arc<Attempt>),
     /// No thread of this process will see its end.
     Left(Box<EngineError>),
@@ -30,12 +31,12 @@ pub(crate) enum Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stopped {
     pub(crate) attempt: u32,
-    /// Names the claim that it ran under.
+    /// The token of the claim that it ran under.
     pub(crate) token: u64,
 }
 
 impl Place {
-    /// The claim of this engine on it.
+    /// This engine's claim on the job.
     pub(crate) fn lease(&self) -> Option<&Arc<Lease>> {
         match self {
             Self::Waiting(lease) => lease.as_ref(),
@@ -44,7 +45,7 @@ impl Place {
         }
     }
 
-    /// The attempt that is under way.
+    /// The running attempt.
     pub(crate) const fn attempt(&self) -> Option<&Arc<Attempt>> {
         match self {
             Self::Started(attempt) | Self::Running(attempt) => Some(attempt),
@@ -52,7 +53,7 @@ impl Place {
         }
     }
 
-    /// Whether it is this engine's to run.
+    /// Whether this engine may run the job.
     pub(crate) const fn is_here(&self) -> bool {
         matches!(self, Self::Waiting(_) | Self::Unhandled | Self::Started(_) | Self::Running(_))
     }
@@ -61,7 +62,7 @@ impl Place {
         matches!(self, Self::Left(_))
     }
 
-    /// A claim has given it to this engine, or it is new and this engine's alone.
+    /// The job waits here: a claim has given it, or it is new in an engine alone.
     pub(crate) fn wait(&mut self, lease: Option<Arc<Lease>>) {
         if !self.is_left() {
             *self = Self::Waiting(lease);
@@ -75,7 +76,7 @@ impl Place {
         }
     }
 
-    /// Its claim has started it.
+    /// The claim of the job has started it.
     pub(crate) fn start(&mut self, attempt: Arc<Attempt>) {
         if matches!(self, Self::Waiting(_)) {
             *self = Self::Started(attempt);
@@ -89,7 +90,7 @@ impl Place {
         }
     }
 
-    /// A worker begins the attempt that its claim has started; the attempt comes back.
+    /// A worker begins the attempt that the claim started. Returns the attempt.
     pub(crate) fn begin(&mut self) -> Option<Arc<Attempt>> {
         if let Self::Started(attempt) = self {
             *self = Self::Running(Arc::clone(attempt));
@@ -97,15 +98,15 @@ impl Place {
         self.attempt().cloned()
     }
 
-    /// Its attempt is over, and that is stored.
+    /// The attempt is over, and its outcome is stored.
     pub(crate) fn stop(&mut self) {
         if let Some(attempt) = self.attempt() {
             *self = Self::Waiting(attempt.lease().cloned());
         }
     }
 
-    /// This engine has nothing to do with it any more. `runs`: the number of its attempt, if it runs in its record.
-    /// Whether its claim is to be given back.
+    /// This engine no longer has the job. `runs`: the number of its attempt, if its record says running. Returns
+    /// whether its claim has to be given back.
     pub(crate) fn go(&mut self, runs: Option<u32>) -> bool {
         let lease = self.lease().cloned();
         if !self.is_left() {
@@ -119,7 +120,8 @@ impl Place {
         lease.is_some() && matches!(self, Self::Outside) && runs.is_none()
     }
 
-    /// Another engine has changed it. An attempt that `runs` in its record, and is to be put back, still is.
+    /// Another engine has changed the job. An attempt that `runs` in its record and has to be put back still has
+    /// to be.
     pub(crate) fn meet_change(&mut self, runs: Option<u32>) {
         if matches!(self, Self::LeaseLost(stopped) if stopped.is_none_or(|stopped| Some(stopped.attempt) != runs))
         {
@@ -135,14 +137,14 @@ impl Place {
         }
     }
 
-    /// The attempt that stopped without a lease is put back, or another engine has the job.
+    /// The attempt that ended without a lease was put back, or another engine has the job.
     pub(crate) fn settle(&mut self) {
         if let Self::LeaseLost(stopped) = self {
             *stopped = None;
         }
     }
 
-    /// No thread of this process will see its end. Further work of its body counts for nothing.
+    /// No thread of this process will see the end of the job. Later writes of its body do not count.
     pub(crate) fn leave(&mut self, why: EngineError) {
         if let Some(attempt) = self.attempt() {
             attempt.leave();
@@ -199,7 +201,7 @@ mod tests {
         }
     }
 
-    /// Where a move leads from each place, in the order of [`all`].
+    /// The place after a transition, from each place in the order of [`all`].
     fn row(length: Duration, step: impl Fn(&mut Place)) -> String {
         let places = all(length).into_iter().map(|mut place| {
             step(&mut place);

@@ -1,4 +1,4 @@
-//! [`Progress`]: how far a job is, as a tree of named tasks.
+//! [`Progress`]: the progress of a job, as a tree of named tasks.
 
 use std::{
     fmt,
@@ -17,22 +17,22 @@ use crate::{
     seam::sync::{Instant, Mutex},
 };
 
-/// How far a job is. While an attempt runs, its progress never falls: a report of a smaller part than before changes
-/// nothing. One that finds more work on its way stays where it was until it is past it.
+/// The progress of a job. While an attempt runs, it never falls: a report of a smaller part than before has no
+/// effect. An attempt that finds more work shows the earlier part until it has done more.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Progress {
     /// Steps behind.
     pub done: u64,
-    /// Steps in all; 0 while the job has not said.
+    /// The number of all steps; 0 before the job reports it.
     pub total: u64,
-    /// The time that is probably left, if the rest goes on as fast as the part behind.
+    /// The estimated rest of the time, if the remaining steps take as long as those that are done.
     pub remaining: Option<Duration>,
-    /// Its named parts, in the order they began.
+    /// The named parts, in the order in which they began.
     pub tasks: Vec<TaskProgress>,
 }
 
-/// How far a named part of a job is.
+/// The progress of a named part of a job.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct TaskProgress {
@@ -40,14 +40,14 @@ pub struct TaskProgress {
     pub name: String,
     /// Steps behind.
     pub done: u64,
-    /// Steps in all; 0 while unknown.
+    /// The number of all steps; 0 while it is unknown.
     pub total: u64,
     /// Its own parts.
     pub tasks: Vec<Self>,
 }
 
 impl Progress {
-    /// The part behind, from 0 to 1; 0 while the total is unknown.
+    /// The part that is done, from 0 to 1; 0 while the total is unknown.
     ///
     /// ```
     /// assert_eq!(job_runner::Progress::default().ratio(), 0.0);
@@ -58,7 +58,7 @@ impl Progress {
         if self.total == 0 { 0.0 } else { (self.done.min(self.total) as f64) / (self.total as f64) }
     }
 
-    /// The part behind in whole percents, from 0 to 100; 100 only when nothing is left.
+    /// The part that is done, in whole percent from 0 to 100. It is 100 only when all is done.
     ///
     /// ```
     /// assert_eq!(job_runner::Progress::default().percent(), 0);
@@ -69,8 +69,8 @@ impl Progress {
         done.checked_div(u128::from(self.total)).and_then(|percent| u8::try_from(percent).ok()).unwrap_or_default()
     }
 
-    /// The progress of a job that does not run. A succeeded one has one step of one behind; the record of a cancelled
-    /// one has its percents.
+    /// The progress of a job that does not run. A succeeded job has done one step of one; the record of a
+    /// cancelled one has its percent.
     pub(crate) fn at_rest(record: &JobRecord) -> Self {
         let (done, total) = match record.state {
             JobState::Complete(Outcome::Succeeded) => (1, 1),
@@ -80,23 +80,23 @@ impl Progress {
     }
 }
 
-/// Where one attempt counts. Nothing is written to the store.
+/// The counter of one attempt. It is not stored.
 #[derive(Debug)]
 pub(crate) struct Counter {
     start: Instant,
     root: Arc<Root>,
 }
 
-/// The report of steps.
+/// The job whose signal announces steps.
 type Job = dyn AsRef<Signal> + Send + Sync;
 
 /// The state that the parts of an attempt share.
 #[derive(Default)]
 struct Root {
     node: Node,
-    /// Whether a listener wants the next step. Without a listener none does, and then a step costs nothing more.
+    /// Whether a listener wants the next step. Without a listener a step costs no more than this check.
     watched: AtomicBool,
-    /// The job, once a listener exists.
+    /// The job; set with the first listener.
     job: Mutex<Option<Weak<Job>>>,
 }
 
@@ -107,7 +107,7 @@ impl fmt::Debug for Root {
 }
 
 impl Root {
-    /// There is more to see, which has been put under a lock.
+    /// Announces a report that was made under a lock.
     fn tell(&self) {
         if self.watched.load(Ordering::Relaxed) {
             self.tell_job();
@@ -126,13 +126,13 @@ impl Root {
 
 #[derive(Debug, Default)]
 struct Node {
-    /// How many parts it is inside of.
+    /// The number of parts around it.
     depth: u32,
     steps: Mutex<Steps>,
     tasks: Mutex<Vec<(String, Arc<Node>)>>,
 }
 
-/// Steps behind and in all. Both change together, so that no reader sees a part that was never reported.
+/// The done steps and all steps. Both change together, so no reader sees a pair that was never reported.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Steps {
     done: u64,
@@ -140,7 +140,7 @@ struct Steps {
 }
 
 impl Steps {
-    /// The part to show after a body has said `next`: never a smaller one than before.
+    /// The steps to show after the report `next`: never a smaller part than before.
     fn after(self, next: Self) -> Self {
         let falls = u128::from(next.done) * u128::from(self.total.max(1))
             < u128::from(self.done) * u128::from(next.total.max(1));
@@ -194,17 +194,18 @@ impl Counter {
         self.tell();
     }
 
-    /// As [`set`](Self::set), under a lock: it is told later.
+    /// As [`set`](Self::set), for a caller that holds a lock and announces later.
     pub(crate) fn note(&self, done: u64, total: u64) {
         self.root.node.set(done, total);
     }
 
-    /// Tells who watches that there is more to see. Not under a lock.
+    /// Announces a report to listeners. The caller holds no lock.
     pub(crate) fn tell(&self) {
         self.root.tell();
     }
 
-    /// Has the next step told to the listeners of this job. A step that is not seen afterwards is told.
+    /// Has the next step announced to the listeners of this job. A step that the listener does not see afterwards
+    /// is announced.
     pub(crate) fn watch(&self, job: Weak<Job>) {
         *self.root.job.lock() = Some(job);
         self.root.watched.store(true, Ordering::Relaxed);
@@ -229,7 +230,7 @@ fn remaining(elapsed: Duration, done: u64, total: u64) -> Option<Duration> {
     u64::try_from(nanos).ok().map(Duration::from_nanos)
 }
 
-/// A named part of a job that counts for itself. Clones count together. Of its name the first 256 bytes are kept.
+/// A named part of a job with its own progress. Clones count together. Names are cut to 256 bytes.
 #[derive(Debug, Clone)]
 pub struct Task {
     node: Arc<Node>,
@@ -237,12 +238,12 @@ pub struct Task {
 }
 
 impl Task {
-    /// The most parts that are shown of a job or of one part of it. Further ones count for themselves.
+    /// The most shown parts of a job or of one part. Further ones count, and are not shown.
     pub const MAX: usize = 1_000;
     /// How deep parts inside parts are shown.
     pub const MAX_DEPTH: u32 = 8;
 
-    /// Says that `done` of `total` steps of this part are behind.
+    /// Reports that `done` of `total` steps of this part are done.
     pub fn set_progress(&self, done: u64, total: u64) {
         self.node.set(done, total);
         self.root.tell();
@@ -268,7 +269,7 @@ mod tests {
         assert_eq!(remaining(Duration::from_secs(10), 100, 100), Some(Duration::ZERO));
     }
 
-    /// A part inside a hundred thousand others overflowed the stack of the reader.
+    /// Parts nested a hundred thousand deep must not overflow the stack of a reader.
     #[test]
     fn parts_without_number_or_depth_are_not_shown() {
         let counter = Counter::default();
@@ -293,7 +294,7 @@ mod tests {
             ((0, 0), (0, 0), (0, 0)),
             ((0, 0), (1, 4), (1, 4)),
             ((1, 4), (2, 4), (2, 4)),
-            // Back, begun anew, forgotten.
+            // A smaller part, a new beginning, a total of 0.
             ((2, 4), (1, 4), (2, 4)),
             ((4, 4), (0, 9), (4, 4)),
             ((2, 4), (0, 0), (2, 4)),

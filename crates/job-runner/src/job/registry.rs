@@ -1,4 +1,4 @@
-//! [`Registry`]: every unfinished job that this engine has to do with, once.
+//! [`Registry`]: the unfinished jobs of this engine, each once.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::job::{
     place::Place,
 };
 
-/// The jobs that this engine may run, and those of other engines that have a handle here. The [`Place`] of each says
-/// where it is.
+/// The jobs that this engine may run, and those of other engines that have a handle here. The [`Place`] of each
+/// says which.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     jobs: FxHashMap<JobId, Arc<Entry>>,
@@ -23,7 +23,7 @@ impl Registry {
         self.jobs.get(&id)
     }
 
-    /// The one [`Entry`] of a job of a shared store.
+    /// The [`Entry`] of a job of a shared store, of which there is one.
     pub(crate) fn get_or_insert(&mut self, record: &JobRecord) -> Arc<Entry> {
         let entry = self.jobs.entry(record.id);
         Arc::clone(entry.or_insert_with(|| Arc::new(Entry::new(record.clone(), Place::Outside))))
@@ -44,18 +44,18 @@ impl Registry {
         self.jobs.values().cloned().collect()
     }
 
-    /// Notes that no handler here can run this job of the registry.
+    /// Notes that no handler of this engine can run this job.
     pub(crate) fn miss_handler(&mut self, state: &mut State) {
         state.place.miss_handler();
         self.unhandled += 1;
     }
 
-    /// How many jobs no handler here can run.
+    /// The number of jobs that no handler of this engine can run.
     pub(crate) const fn unhandled(&self) -> usize {
         self.unhandled
     }
 
-    /// Forgets the jobs of other engines that have no handle here any more. Cost: a look at every job.
+    /// Removes the jobs of other engines that have no handle any more. Cost: a look at every job.
     pub(crate) fn forget_unasked(&mut self) {
         self.jobs.retain(|_, entry| Arc::strong_count(entry) > 1 || entry.is_needed());
     }

@@ -1,8 +1,9 @@
-//! [`Signal`]: the one notification of a job. Threads, tasks and callbacks wait for it here.
+//! [`Signal`]: the notification of a job. Threads, tasks and callbacks wait for it.
 //!
-//! The crate `event-listener` does not fit. It calls wakers under its lock, but a waker is code of the host: it may panic,
-//! hang, or come back to the same job. And its threads park where the scheduler of `tests/schedules` does not see them, so
-//! that a schedule would never end. Here threads wait on the seam (`seam::sync`), and wakers are called under no lock.
+//! The crate `event-listener` does not fit. It calls wakers under its lock, but a waker is code of the host: it
+//! may panic, hang, or call the same job. Its threads also park where the scheduler of `tests/schedules` does not
+//! see them, so a schedule would never end. Here threads wait by `seam::sync`, and wakers are called under no
+//! lock.
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +28,7 @@ pub(crate) type Callback = Box<dyn FnOnce(&JobRecord) + Send>;
 /// The news of a job, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum News {
-    /// How far it is, or where it stands among those that wait.
+    /// Its progress, or its place in the queue.
     Progress,
     /// Its record, or which engine has it.
     State,
@@ -35,11 +36,11 @@ pub(crate) enum News {
     End,
 }
 
-/// The waiters without a thread of their own.
+/// The waiters that are no threads.
 pub(crate) enum Listener {
-    /// A task, and the least that it waits for. Without a waker until it is polled.
+    /// A task, and the least news that it waits for. It has no waker before it is polled.
     Task(News, Option<Waker>),
-    /// Called at the end.
+    /// A callback, to be called at the end.
     Callback(Callback),
 }
 
@@ -52,11 +53,11 @@ impl Listener {
     }
 }
 
-/// Tells all waiters to look again. Each listener is told once, and then forgotten.
+/// Wakes all waiters, which then look at the job again. Each listener is woken once, and then removed.
 #[derive(Default)]
 pub(crate) struct Signal {
     threads: Condvar,
-    /// How many listeners there are, which is none as a rule.
+    /// The number of listeners, which is 0 for most jobs.
     count: AtomicUsize,
     listeners: Mutex<Listeners>,
 }
@@ -64,7 +65,7 @@ pub(crate) struct Signal {
 #[derive(Default)]
 struct Listeners {
     next: u64,
-    /// In the order they came.
+    /// The listeners, in the order in which they came.
     waiting: BTreeMap<u64, Listener>,
 }
 
@@ -81,7 +82,7 @@ impl fmt::Debug for Signal {
 }
 
 impl Signal {
-    /// Waits until the threads are told, or until that moment; whether it came first.
+    /// Waits until the threads are woken, or until `until`. Returns whether that time came first.
     pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>, until: Option<Instant>) -> bool {
         match until {
             None => {
@@ -92,7 +93,7 @@ impl Signal {
         }
     }
 
-    /// Has the threads look again.
+    /// Wakes the threads.
     pub(crate) fn wake_threads(&self) {
         self.threads.notify_all();
     }
@@ -102,8 +103,8 @@ impl Signal {
         self.count.load(Ordering::Acquire)
     }
 
-    /// Adds a listener. The caller must look at the awaited state afterwards, or under a lock that is held meanwhile:
-    /// it may have come just before.
+    /// Adds a listener. The caller must look at the awaited state after this, or hold its lock meanwhile.
+    /// Otherwise a change just before is missed.
     pub(crate) fn add(&self, listener: Listener) -> u64 {
         let mut listeners = self.listeners.lock();
         let key = listeners.next;
@@ -120,9 +121,9 @@ impl Signal {
         removed
     }
 
-    /// The task behind this listener has another waker; `false` if it has been told.
+    /// Replaces the waker of a task; `false` if the listener was woken already.
     fn replace(&self, key: u64, waker: &Waker) -> bool {
-        // Code of the host, like its drop: not under the lock.
+        // Cloning and dropping a waker runs code of the host, so not under the lock.
         let mut waker = Some(waker.clone());
         let mut listeners = self.listeners.lock();
         let known = match listeners.waiting.get_mut(&key) {
@@ -137,7 +138,7 @@ impl Signal {
         known
     }
 
-    /// Tells the tasks that wait for these news. Returns the callbacks to call. Not under a lock.
+    /// Wakes the tasks that wait for these news. Returns the callbacks to call. The caller holds no lock.
     pub(crate) fn tell(&self, news: News) -> Vec<Callback> {
         if self.count() == 0 {
             return Vec::new();
@@ -150,7 +151,7 @@ impl Signal {
     }
 }
 
-/// Wakes a task, which may be code of a host that panics. A callback comes back.
+/// Wakes a task, whose code may panic. Returns a callback.
 fn wake(listener: Listener) -> Option<Callback> {
     let waker = match listener {
         Listener::Task(_, waker) => waker,
@@ -162,7 +163,7 @@ fn wake(listener: Listener) -> Option<Callback> {
     None
 }
 
-/// A listener that is forgotten when this is dropped.
+/// A listener that is removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Listening<T: AsRef<Signal>> {
     of: Arc<T>,
@@ -175,7 +176,7 @@ impl<T: AsRef<Signal>> Listening<T> {
         Self { of: Arc::clone(of), key: of.as_ref().as_ref().add(listener) }
     }
 
-    /// Whether it is still to be told: then `waker` is woken for it.
+    /// Whether the listener still waits. Then it wakes `waker`.
     pub(crate) fn goes_on(&self, waker: &Waker) -> bool {
         self.of.as_ref().as_ref().replace(self.key, waker)
     }

@@ -1,4 +1,4 @@
-//! [`Page`]: rows of one result, ready to be read in the form the caller wants.
+//! [`Page`]: a range of the rows of one result, which is read when it is used.
 
 use std::{
     io::{self, Write},
@@ -9,8 +9,8 @@ use std::{
 use job_core::{JobId, PageRequest, RowList, Segment};
 use job_store::{Rows, SegmentKey, Store, StoreError};
 
-/// A window of the rows of one job. Nothing is read until one of its two ways is taken: [`for_each`](Self::for_each) row,
-/// or [`write_to`](Self::write_to) as JSON. Neither holds more than a block in memory.
+/// A range of the rows of one job. Rows are read by [`for_each`](Self::for_each), one by one, or by
+/// [`write_to`](Self::write_to), as JSON. Neither holds more than a block in memory.
 ///
 /// ```
 /// use std::{error::Error, ops::ControlFlow};
@@ -39,7 +39,7 @@ pub struct Page {
     store: Arc<dyn Store>,
     job: JobId,
     list: RowList,
-    /// The row that was asked for first; it may be behind the last.
+    /// The first row of the request; it may be behind the last row.
     offset: u64,
     window: Range<u64>,
     partial: bool,
@@ -52,7 +52,7 @@ impl Page {
         Self { store, job, list, offset: request.offset(), window, partial: false }
     }
 
-    /// The same of a job that has not succeeded.
+    /// The page, marked as that of a job that has not succeeded.
     pub(crate) fn into_partial(self) -> Self {
         Self { partial: true, ..self }
     }
@@ -63,7 +63,7 @@ impl Page {
         Self { store, job, list, offset: first, window: first.min(all)..all, partial: false }
     }
 
-    /// The row that was asked for first.
+    /// The first row of the request.
     #[must_use]
     pub const fn offset(&self) -> u64 {
         self.offset
@@ -81,7 +81,7 @@ impl Page {
         self.len() == 0
     }
 
-    /// Rows of the whole result; of a running job, those that can be read so far.
+    /// Rows of the whole result; of a running job, the number that can be read so far.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.list.rows()
@@ -93,15 +93,15 @@ impl Page {
         self.list.name()
     }
 
-    /// Whether the job has not succeeded: it still runs, or its rows were kept when it was ended. More rows may
-    /// follow or be missing.
+    /// Whether the job has not succeeded: it still runs, or its rows were kept when it ended. More rows may follow
+    /// or be missing.
     #[must_use]
     pub const fn is_partial(&self) -> bool {
         self.partial
     }
 
-    /// Hands each row to `each` as JSON, borrowed from the store's own memory, until it breaks. Cost: one seek, and the
-    /// blocks that the page lies in.
+    /// Passes each row to `each` as JSON, borrowed from the store's own memory, until it breaks. Cost: one seek,
+    /// and the blocks of the page.
     ///
     /// # Errors
     /// When the rows cannot be read, or the first error of `each`.
@@ -126,8 +126,8 @@ impl Page {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Writes the rows as JSON with a comma between every two, without `[` and `]`. Cost: one seek, and a copy of the
-    /// page's bytes block by block; no row is parsed.
+    /// Writes the rows as JSON with a comma between every two, without `[` and `]`. Cost: one seek, and a copy of
+    /// the page's bytes, block by block. No row is parsed.
     ///
     /// # Errors
     /// When the rows cannot be read (as an [`io::Error`] that holds the [`StoreError`]), or `out` fails.
@@ -144,11 +144,12 @@ impl Page {
         read.map_err(io::Error::other)
     }
 
-    /// Hands out the rows as they lie in blocks.
+    /// Passes the rows to `each` in runs, as they lie in blocks.
     fn for_each_run(&self, each: &mut dyn FnMut(Rows<'_>) -> ControlFlow<()>) -> Result<(), StoreError> {
         let mut next = self.window.start;
         while next < self.window.end {
-            // No call of the store is longer than that of the longest page: it may keep files and memory until its end.
+            // A call to the store covers at most the longest page, since it may hold files and memory until its
+            // end.
             let step = next..self.window.end.min(next.saturating_add(PageRequest::MAX_LIMIT.into()));
             next = step.end;
             for (segment, rows) in self.list.parts(step) {
@@ -165,9 +166,9 @@ impl Page {
         Ok(())
     }
 
-    /// Appends to `piece` the JSON of the rows from `row` of the page on, as far as one block goes. A comma stands
-    /// before it unless it is the first. Comes back with the row that is next; `None` at the end of the page. Cost: a
-    /// seek and a block; nothing is held between two calls.
+    /// Appends to `piece` the JSON of the rows from `row` of the page on, to the end of one block. A comma stands
+    /// before it unless it is the first. Returns the next row; `None` at the end of the page. Cost: a seek and a
+    /// block. Nothing is held between two calls.
     pub(crate) fn next_block(&self, row: u64, piece: &mut Vec<u8>) -> Result<Option<u64>, StoreError> {
         let start = self.window.start + row;
         let Some((segment, rows)) = self.list.parts(start..self.window.end).next() else { return Ok(None) };

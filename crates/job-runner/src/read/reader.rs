@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// Answers about jobs, of this process or another. Cheap to clone.
+/// Reads jobs of this process or another. It is cheap to clone.
 #[derive(Debug, Clone)]
 pub struct JobReader {
     store: Arc<dyn Store>,
@@ -30,7 +30,7 @@ pub struct JobReader {
 }
 
 impl JobReader {
-    /// Reads `store`, which may be opened for reading only.
+    /// A reader of `store`, which may be read-only.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store, reads: None }
@@ -48,7 +48,7 @@ impl JobReader {
         Ok(self.store.get(id)?)
     }
 
-    /// The answer to a status query, as the API document has it. Of an unknown job it is the document's error.
+    /// The answer to a status query, in the API document's dialect. For an unknown job it is the document's error.
     ///
     /// # Errors
     /// When the store fails.
@@ -56,7 +56,7 @@ impl JobReader {
         self.status_in(Dialect::Document, id, page)
     }
 
-    /// As [`status`](Self::status), in the words of this dialect.
+    /// As [`status`](Self::status), in this dialect.
     ///
     /// # Errors
     /// When the store fails.
@@ -65,7 +65,7 @@ impl JobReader {
             return Ok(Status { payload: dialect.error(&dialect.unknown_job(&id.to_string())), page: None });
         };
         let payload = dialect.status(&record, result.as_ref(), page);
-        // Also one without rows.
+        // Also a result without rows is read.
         if result.is_some() {
             self.note(id);
         }
@@ -74,8 +74,8 @@ impl JobReader {
         Ok(Status { payload, page })
     }
 
-    /// A page of the rows of a complete job. Empty for a job without a list, or one that is not complete (ask
-    /// its [`JobHandle`](crate::JobHandle::page) for the rows of a running job).
+    /// A page of the rows of a complete job. It is empty for a job without a list, or for one that is not
+    /// complete: [`JobHandle::page`](crate::JobHandle::page) has the rows of a running job.
     ///
     /// # Errors
     /// [`EngineError::UnknownJob`], or the store fails.
@@ -129,8 +129,8 @@ impl JobReader {
         Ok(result)
     }
 
-    /// Jobs, the newest first, those that cannot be read among them with the reason. Cost: the records from the
-    /// newest to the end of the page; those of the page are in memory at once. It reads no rows.
+    /// A page of the jobs, the newest first. An unreadable job is an error in the list, with the reason. Cost: the
+    /// records from the newest to the end of the page; those of the page are in memory at once. It reads no rows.
     ///
     /// # Errors
     /// When the store fails.
@@ -139,7 +139,7 @@ impl JobReader {
         Ok(self.store.entries(None, page.offset(), limit)?.into_iter().map(entry).collect())
     }
 
-    /// As [`entries`](Self::entries), those older than `before`: pages of a list that grows meanwhile.
+    /// As [`entries`](Self::entries), for jobs older than `before`: pages of a list that grows meanwhile.
     ///
     /// # Errors
     /// When the store fails.
@@ -152,10 +152,10 @@ impl JobReader {
         Ok(self.store.entries(Some(before), 0, limit)?.into_iter().map(entry).collect())
     }
 
-    /// Jobs that `filter` takes, the newest first, older than `before`; the id of the last one is the cursor of the
-    /// next page. A job that cannot be read is among them, with the reason, when it is one of those or when that is
-    /// unknown. Cost: the page, and what is not complete and newer than its last job. See
-    /// [`filtered_entries`](job_store::JobStore::filtered_entries) for filters that name several things.
+    /// Jobs that `filter` takes, the newest first, older than `before`. The id of the last one is the cursor of
+    /// the next page. An unreadable job is an error in the list if the filter takes it, or if that is unknown.
+    /// Cost: the page, and the unfinished jobs newer than its last one. See
+    /// [`filtered_entries`](job_store::JobStore::filtered_entries) for filters with several fields.
     ///
     /// # Errors
     /// When the store fails.
@@ -169,8 +169,9 @@ impl JobReader {
         Ok(self.store.filtered_entries(filter, before, limit)?.into_iter().map(entry).collect())
     }
 
-    /// How many jobs that `filter` takes are in each state that it takes. Those that are not complete are counted to the last,
-    /// complete ones up to [`StateCount::MOST`]: then a count says that there are more. Cost: the jobs that are counted.
+    /// The number of jobs that `filter` takes, for each state that it takes. All unfinished jobs are counted.
+    /// Complete ones are counted up to [`StateCount::MOST`], and the count then says that there are more. Cost:
+    /// the counted jobs.
     ///
     /// # Errors
     /// When the store fails.
@@ -185,8 +186,8 @@ impl JobReader {
         states.map(count).collect()
     }
 
-    /// Jobs, the newest first. Those that cannot be read count for the page and are not shown:
-    /// [`entries`](Self::entries) tells of them. Never touches rows.
+    /// A page of the readable jobs, the newest first. Unreadable ones count for `offset` and `limit`, and only
+    /// [`entries`](Self::entries) shows them. It reads no rows.
     ///
     /// # Errors
     /// When the store fails.
@@ -194,8 +195,7 @@ impl JobReader {
         Ok(self.entries(page)?.into_iter().filter_map(Result::ok).collect())
     }
 
-    /// Jobs older than `before`, the newest first: pages of a list that grows meanwhile. Those that cannot be read are
-    /// passed over.
+    /// Readable jobs older than `before`, the newest first: pages of a list that grows meanwhile.
     ///
     /// # Errors
     /// When the store fails.
@@ -224,7 +224,7 @@ impl JobReader {
         Ok((result.and_then(|result| result.list).unwrap_or_default(), record.state))
     }
 
-    /// A job with its result, if it is wanted and there.
+    /// A job with its result, if that is asked for and exists.
     fn job(
         &self,
         id: JobId,
@@ -252,14 +252,14 @@ impl JobReader {
 pub struct StateCount {
     /// The state.
     pub state: JobState,
-    /// How many, [`MOST`](Self::MOST) at most of one that is complete.
+    /// The number of jobs; for a complete state at most [`MOST`](Self::MOST).
     pub jobs: u64,
     /// Whether there are more.
     pub is_capped: bool,
 }
 
 impl StateCount {
-    /// The most that complete jobs of one state are counted to.
+    /// The number up to which complete jobs of one state are counted.
     pub const MOST: u64 = 1_000;
 
     fn of(state: JobState, jobs: u64) -> Self {
@@ -280,7 +280,7 @@ fn entry(listed: Listed) -> Result<JobRecord, Unreadable> {
     record.map_err(|error| Unreadable { job, reason: unreadable::reason(&error) })
 }
 
-/// The answer to one status query, in the words of one dialect. The rows stay in the store until it is written
+/// The answer to one status query, in one dialect. The rows stay in the store until the answer is written
 /// ([`write_to`](Self::write_to)) or sent ([`pieces`](Self::pieces)).
 #[derive(Debug, Clone)]
 pub struct Status {
@@ -309,13 +309,13 @@ impl Status {
     /// Writes the payload, block by block.
     ///
     /// # Errors
-    /// When the rows cannot be read (as an [`io::Error`] that holds the [`StoreError`]), or `out` fails. The output is
-    /// then cut short, which no JSON reader takes for whole.
+    /// When the rows cannot be read (as an [`io::Error`] that holds the [`StoreError`]), or `out` fails. The
+    /// output is then cut short, and no longer valid JSON.
     pub fn write_to<W: Write + ?Sized>(&self, out: &mut W) -> io::Result<()> {
         self.payload.write(out, |out, _| self.page.as_ref().map_or(Ok(()), |page| page.write_to(out)))
     }
 
-    /// The same bytes in pieces of about a block each, for a body that is sent as it is read.
+    /// The same bytes in pieces of about a block each, for a body that is sent while it is read.
     #[must_use]
     pub fn pieces(self) -> Pieces {
         let (head, _, tail) = self.payload.into_parts();
@@ -323,8 +323,8 @@ impl Status {
     }
 }
 
-/// The pieces of an answer, in order. None is read before it is asked for, and nothing is held between two; after an error
-/// there are none.
+/// The pieces of an answer, in order. A piece is read when it is asked for, and no memory or lock is held between
+/// two. After an error there are none.
 #[derive(Debug)]
 pub struct Pieces {
     head: Vec<u8>,

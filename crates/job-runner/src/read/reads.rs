@@ -1,4 +1,4 @@
-//! [`Reads`]: when results were last read, until that is noted in the store.
+//! [`Reads`]: the times of readings that are not noted in the store yet.
 
 use std::{collections::HashMap, mem, sync::Arc, time::Duration};
 
@@ -9,26 +9,26 @@ use crate::seam::{
     sync::{Condvar, Mutex},
 };
 
-/// When results were last read, until it is noted in the store.
+/// The times of readings that are not noted in the store yet.
 #[derive(Debug)]
 pub(crate) struct Reads {
     clock: Arc<dyn Clock>,
     noted: Mutex<Noted>,
-    /// Much is noted, or the notes are stored no more.
+    /// Signalled when there are many notes, or when notes are not stored any more.
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct Noted {
     young: HashMap<JobId, Timestamp>,
-    /// Notes from before the young became too many.
+    /// Older notes, from before the young ones became too many.
     old: HashMap<JobId, Timestamp>,
     is_full: bool,
     is_closed: bool,
 }
 
 impl Reads {
-    /// How many notes are young, and how many old, at most. The oldest go when they are not stored in time.
+    /// The most young notes, and the most old ones. The oldest are dropped if they are not stored in time.
     const MOST: usize = 50_000;
 
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
@@ -58,7 +58,7 @@ impl Reads {
         all.into_iter().collect()
     }
 
-    /// Keeps what could not be stored for the next time; what was noted since is newer.
+    /// Keeps notes that could not be stored for the next try. Later notes of the same jobs count.
     pub(crate) fn put_back(&self, reads: Vec<(JobId, Timestamp)>) {
         let mut noted = self.noted.lock();
         for (id, read) in reads {
@@ -71,7 +71,7 @@ impl Reads {
         }
     }
 
-    /// Waits until it is time to store the notes, at most for this time; `false` when the engine is closed.
+    /// Waits until it is time to store the notes, at most for this time; `false` if the engine is closed.
     pub(crate) fn rest(&self, at_most: Duration) -> bool {
         let mut noted = self.noted.lock();
         if !noted.is_full && !noted.is_closed {
@@ -104,7 +104,7 @@ mod tests {
         let taken: HashMap<_, _> = reads.take().into_iter().collect();
         assert!(taken.len() <= 2 * Reads::MOST, "{}", taken.len());
         assert!((all - Reads::MOST..all).all(|n| taken.contains_key(&id(n))));
-        // Nor do those that cannot be stored make them more.
+        // Notes that cannot be stored do not exceed the bound either.
         reads.put_back(taken.into_iter().collect());
         reads.put_back((0..all).map(|n| (id(n), Timestamp::default())).collect());
         assert!(reads.take().len() <= 2 * Reads::MOST);

@@ -1,4 +1,4 @@
-//! [`Unreadable`]: a job that is in the store and cannot be read. It holds nothing else up.
+//! [`Unreadable`]: a stored job whose record cannot be read. Other jobs go on.
 
 use std::collections::BTreeMap;
 
@@ -8,23 +8,23 @@ use serde::Serialize;
 
 use crate::seam::sync::Mutex;
 
-/// A job that is in the store and cannot be read: its record is damaged, or a later version wrote it. It is left alone,
-/// because that version may read it, until [`Engine::remove`](crate::Engine::remove) is asked to remove it.
+/// A stored job whose record cannot be read: it is damaged, or a later version wrote it. The engine leaves it
+/// alone, since that version may read it, until [`Engine::remove`](crate::Engine::remove) removes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Unreadable {
     /// Which.
     pub job: JobId,
-    /// Why, in a sentence.
+    /// The reason, in a sentence.
     pub reason: String,
 }
 
-/// The jobs that this engine has met and cannot read.
+/// The unreadable jobs that this engine has found.
 #[derive(Debug, Default)]
 pub(crate) struct SetAside(Mutex<BTreeMap<JobId, StoreError>>);
 
 impl SetAside {
-    /// Adds a job that cannot be read; whether it was not among them.
+    /// Adds an unreadable job. Returns whether it is new.
     pub(crate) fn add(&self, job: JobId, error: &StoreError) -> bool {
         self.0.lock().insert(job, error.clone()).is_none()
     }
@@ -34,13 +34,13 @@ impl SetAside {
         aside.iter().map(|(job, error)| Unreadable { job: *job, reason: reason(error) }).collect()
     }
 
-    /// It was removed.
+    /// Removes a job that was removed from the store.
     pub(crate) fn forget(&self, job: JobId) {
         self.0.lock().remove(&job);
     }
 }
 
-/// Why a job is in a list without its record.
+/// The reason why a job is in a list without its record.
 pub(crate) fn reason(error: &StoreError) -> String {
     format!("cannot be read: {}", error.detail)
 }

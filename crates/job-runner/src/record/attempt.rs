@@ -1,4 +1,4 @@
-//! How an attempt ends: the verdict about it, and its record.
+//! Stores the outcome of an attempt: the verdict, and the record after it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,13 +16,13 @@ use crate::{
 };
 
 impl EndedAttempt {
-    /// Stores it: the record, if there was anything to store. A store that fails is tried again until it works or the
-    /// engine stops. Where no thread of the engine would do that, it is an error after a few tries.
+    /// Stores the outcome, and returns the record if there was one to store. A failed write is tried again until
+    /// it succeeds or the engine stops. In an engine without a thread for that, it is an error after a few tries.
     pub(crate) fn store(&mut self, engine: &Arc<EngineCore>) -> Result<Option<JobRecord>, StoreError> {
         let entry = Arc::clone(&self.entry);
         let mut stored = None;
         store_surely(engine, &entry, |change| {
-            // Waits have been told that it runs again.
+            // The waiters were told that the job runs again.
             if self.core.attempt.is_left() {
                 return Ok(());
             }
@@ -39,7 +39,7 @@ impl EndedAttempt {
         Ok(stored)
     }
 
-    /// The store does not have the rows any more: what succeeded has to run again, what was stopped keeps none.
+    /// Called when the store has lost the rows. A successful attempt runs again, and a stopped one keeps no rows.
     fn lose_rows(&mut self, error: StoreError) {
         self.result = None;
         self.keeps_rows = false;
@@ -62,7 +62,7 @@ impl EndedAttempt {
         outcome::verdict(self.ended.clone(), at)
     }
 
-    /// Stores the verdict: rows first, the record last. The record comes back, if there was anything to store.
+    /// Stores the verdict: rows first, the record last. Returns the record, if there was one to store.
     fn record(&mut self, engine: &EngineCore, change: &Change) -> Result<Option<JobRecord>, StoreError> {
         let record = change.state().record.clone();
         let event = match self.verdict(engine, &record) {
@@ -86,7 +86,7 @@ impl EndedAttempt {
         let next = if stopped { next.stopped_at(self.percent) } else { next };
         if keeps {
             if self.result.is_none() {
-                // Rows that cannot be stored any more are lost; those that are stored are kept.
+                // Rows that cannot be stored any more are lost. The stored ones are kept.
                 self.result = self.core.result().ok();
             }
             if let Some(result) = &self.result {
@@ -100,7 +100,8 @@ impl EndedAttempt {
     }
 }
 
-/// Tries again what could not be stored, where no thread of the engine does; whether the store works and nothing is left.
+/// Tries failed writes again, in an engine without a thread for that. Returns whether the store works and none is
+/// left.
 pub(crate) fn catch_up(engine: &Arc<EngineCore>) -> bool {
     if !engine.is_driven() {
         return true;
@@ -122,7 +123,8 @@ pub(crate) fn catch_up(engine: &Arc<EngineCore>) -> bool {
 }
 
 impl EngineCore {
-    /// Without workers no thread tries failed writes again, so no other call would see that the store works.
+    /// In an engine without workers no thread tries failed writes again, so this call finds out whether the store
+    /// works.
     pub(crate) fn probe(&self) {
         if self.config.workers() == 0 && self.health.check().is_err() && self.store().record_reads(&[]).is_ok() {
             self.health.recovered();
@@ -130,7 +132,7 @@ impl EngineCore {
     }
 }
 
-/// Whether a job that ends so may keep its rows: it was stopped from outside, not by a mistake of its own.
+/// Whether a job with this end may keep its rows: it was stopped from outside, not by its own fault.
 fn keeps_rows(event: &Event) -> bool {
     match event {
         Event::Stop => true,
@@ -154,7 +156,7 @@ fn complete(
     Ok(next)
 }
 
-/// Ends a job that was taken, begun or not.
+/// Fails a job that a worker has taken, begun or not.
 pub(crate) fn fail(engine: &EngineCore, entry: &Arc<Entry>, failure: &Failure) -> Option<JobRecord> {
     let mut stored = None;
     let now = engine.clock.now();
@@ -180,7 +182,7 @@ pub(crate) fn fail(engine: &EngineCore, entry: &Arc<Entry>, failure: &Failure) -
     stored
 }
 
-/// Lets a job wait again that was started and that no worker has begun; one with a request to end, ends.
+/// Puts a started job that no worker has begun back into the queue. A job with a cancel request ends.
 pub(crate) fn put_back(engine: &EngineCore, entry: &Arc<Entry>) {
     let stored = put_back_record(engine, entry);
     engine.release(entry, Duration::ZERO);

@@ -1,4 +1,4 @@
-//! Cancelling jobs, and the end of one that no worker has.
+//! Cancels jobs, and ends jobs without a worker.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ impl EngineCore {
     pub(crate) fn cancel(self: &Arc<Self>, entry: &Arc<Entry>) -> Result<JobRecord, EngineError> {
         attempt::catch_up(self);
         self.try_refresh(entry);
-        // The store may have another engine by now, which would not hear of it.
+        // Another engine may have the store by now, and would not learn of the cancel.
         let closed = self.scheduler().phase == Phase::Closed;
         let record = loop {
             let change = entry.change();
@@ -23,7 +23,7 @@ impl EngineCore {
                 let state = change.state();
                 let asked = state.record.state == JobState::Running { cancelling: true };
                 if asked && let Some(attempt) = state.place.attempt() {
-                    // Asked before: nothing new to store, but the flag may still have to be seen.
+                    // The cancel is stored already, but the body may not have seen the flag.
                     attempt.token.stop(StopCause::Cancel);
                     return Ok(state.record.clone());
                 }
@@ -40,7 +40,7 @@ impl EngineCore {
                 Ok(()) => {}
                 Err(error) => {
                     drop(change);
-                    // Another engine was first: once more, from what the job is now.
+                    // Another engine was first. Tries again from the present record.
                     if error.kind == ErrorKind::Conflict && self.source.catch_up(self, entry)? {
                         continue;
                     }
@@ -58,7 +58,7 @@ impl EngineCore {
         Ok(record)
     }
 
-    /// After a waiting job has changed without a worker: takes it out of the queue and tells its end.
+    /// Called after a waiting job has changed without a worker. Takes it out of the queue, and announces its end.
     pub(crate) fn ended_waiting(&self, entry: &Entry, record: &JobRecord) {
         if record.state.is_complete() {
             let mut scheduler = self.scheduler();
@@ -66,7 +66,7 @@ impl EngineCore {
             scheduler.forget(entry);
             drop(scheduler);
             self.room.notify_all();
-            // It may have been the suspect that others wait for.
+            // It may have been the suspect for which others wait.
             self.call();
             self.metrics.ended(record);
             entry.tell_end();

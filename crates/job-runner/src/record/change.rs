@@ -1,4 +1,4 @@
-//! One change of a job: begun, stored without a lock, then shown.
+//! A change of a job: it is begun, stored without a lock, then shown.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl EngineCore {
-    /// One move of a job: applies the event, stores the next record, then shows it.
+    /// One transition of a job: applies the event, stores the next record, then shows it.
     pub(crate) fn advance(
         &self,
         entry: &Arc<Entry>,
@@ -29,8 +29,8 @@ impl EngineCore {
         Ok(next)
     }
 
-    /// Shows a record that is stored, unless a later one was read from the store meanwhile. Under the job's lock, so that
-    /// watchers see changes in their order.
+    /// Shows a stored record, unless a later one was read from the store meanwhile. The caller holds the job's
+    /// lock, so that watchers see changes in their order.
     pub(crate) fn show(&self, state: &mut State, next: JobRecord) {
         if state.record.revision < next.revision {
             self.events.lock().tell(&next);
@@ -47,21 +47,21 @@ impl EngineCore {
         }
     }
 
-    /// Brings the record of a job up to date, as far as the store answers. Waiters go on, and a writer learns of the
-    /// change then.
+    /// Reads the record of a job again, if the store answers. On an error waiters go on with the old record, and a
+    /// writer learns of the change by a conflict.
     pub(crate) fn try_refresh(&self, entry: &Arc<Entry>) {
         if let Err(error) = self.source.refresh(self, entry) {
             tracing::warn!(job = %entry.id, %error, "a job of another engine could not be looked at");
         }
     }
 
-    /// Replaces, and believes the store rather than the error.
+    /// Replaces a record. After an error it asks the store whether the write has happened.
     pub(crate) fn replace(&self, next: &JobRecord, durability: Durability) -> Result<(), StoreError> {
         shield::stored("change a job", || self.store().replace(next, durability))
             .or_else(|error| self.already(next, error))
     }
 
-    /// A write that was reported as failed may have happened; or the next try meets its own revision.
+    /// A write that was reported as failed may have happened. Otherwise the next try would meet its own revision.
     pub(crate) fn already(&self, next: &JobRecord, error: StoreError) -> Result<(), StoreError> {
         let doubtful = error.kind == ErrorKind::Conflict || error.kind.is_retryable();
         if doubtful && self.store().get(next.id).is_ok_and(|stored| stored.as_ref() == Some(next)) {
@@ -71,7 +71,7 @@ impl EngineCore {
     }
 }
 
-/// Why a move was not made.
+/// Why a transition was not made.
 #[derive(Debug)]
 pub(crate) enum AdvanceError {
     /// The job's state does not allow it.
@@ -91,8 +91,8 @@ impl From<StoreError> for AdvanceError {
     }
 }
 
-/// Tells and counts the end of a job. `record` is what was stored, not what the job is now: a job that waits again
-/// may be another worker's already.
+/// Announces and counts the end of a job. `record` is the stored record, not the present one: a job that waits
+/// again may have another worker already.
 pub(crate) fn tell(engine: &EngineCore, entry: &Entry, record: &JobRecord) {
     if record.state.is_complete() {
         engine.metrics.ended(record);
@@ -109,10 +109,10 @@ pub(crate) fn replace(engine: &EngineCore, change: &Change, next: JobRecord) -> 
     Ok(next)
 }
 
-/// Does `write`, a change of the job, until it works. The engine is unhealthy meanwhile. Gives up when the engine
-/// stops: the store then still says what is true, and the next open goes on from there. Gives up too when the store
-/// works but refuses this job's change, which no further try would alter. An engine that is driven by its caller does
-/// not keep him: after a few tries it is an error, and the caller tries again.
+/// Makes `write`, a change of the job, until it succeeds. The engine is unhealthy meanwhile. It gives up when the
+/// engine stops: the store is then still consistent, and the next open goes on. It also gives up if the working
+/// store refuses this job's change, since no further try helps. In an engine that its caller drives it is an error
+/// after a few tries, and the caller tries again.
 pub(crate) fn store_surely(
     engine: &EngineCore,
     entry: &Arc<Entry>,
@@ -124,7 +124,7 @@ pub(crate) fn store_surely(
         if entry.is_lease_over() {
             return Ok(()); // another engine's, or none's: it is not for this engine to write
         }
-        // A change of its own for each try: others may cancel the job between them.
+        // Each try is a change of its own, so that others may cancel the job in between.
         let written = shield::stored("change a job", || write(&entry.change()));
         let answered = written.as_ref().map_or_else(|error| refuses_job(error.kind), |()| true);
         if answered && failures > 0 {
@@ -160,7 +160,7 @@ pub(crate) fn store_surely(
     }
 }
 
-/// Whether the store works, but says that this job is another engine's by now, or damaged.
+/// Whether the error says that the store works, but another engine has the job, or it is damaged.
 const fn refuses_job(kind: ErrorKind) -> bool {
     matches!(
         kind,

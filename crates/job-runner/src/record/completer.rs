@@ -1,7 +1,7 @@
-//! [`Completer`]: stores the ends of jobs that went well, many with one write.
+//! [`Completer`]: stores the ends of successful jobs, many with one write.
 //!
-//! A worker whose body has returned hands the end over and takes the next job. All waiting ends are stored together:
-//! one write to the log, one fsync. Watchers are told of an end after it is stored.
+//! A worker whose body has returned passes the end on, and takes the next job. All waiting ends are stored
+//! together, with one write to the log and one fsync. Watchers learn of an end after it is stored.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,14 +19,14 @@ use crate::{
     seam::shield,
 };
 
-/// The life of the completer's thread.
+/// The loop of the completer's thread.
 pub(crate) fn record(engine: &Arc<EngineCore>) {
     while let Some(ends) = engine.completer.next() {
         store(engine, ends);
     }
 }
 
-/// Stores these ends with one write, then tells of them.
+/// Stores these ends with one write, then announces them.
 pub(crate) fn store(engine: &Arc<EngineCore>, ends: Vec<CompletedAttempt>) {
     if ends.is_empty() {
         return;
@@ -35,12 +35,12 @@ pub(crate) fn store(engine: &Arc<EngineCore>, ends: Vec<CompletedAttempt>) {
     let mut moves: Vec<(JobRecord, CompletedAttempt, Change)> = Vec::with_capacity(ends.len());
     let mut missed = Vec::new();
     for end in ends {
-        // Of a lost job nothing is stored, and it would keep the others from being stored together.
+        // Nothing is stored for a lost job, and it would keep the others from being stored together.
         if end.core.attempt.is_lost() {
             engine.forget(&end.entry);
             continue;
         }
-        // The thread waits for a change of the job that is being made, by a cancel for example, and holds nothing else
+        // This end waits for another change of its job, such as a cancel. The thread holds no other change
         // meanwhile.
         let Some(change) = end.entry.try_change() else {
             missed.push(end);
@@ -60,7 +60,7 @@ pub(crate) fn store(engine: &Arc<EngineCore>, ends: Vec<CompletedAttempt>) {
     }
     let batch: Vec<(&JobRecord, &JobResult)> = moves.iter().map(|(next, end, _)| (next, &end.result)).collect();
     let stored = shield::stored("complete jobs", || engine.store().complete(&batch, engine.config.durability));
-    // All at once: a cancel of one of them must not wait until the others have been tried again.
+    // All changes end here: a cancel of one job must not wait until the others have been tried again.
     let mut told = Vec::with_capacity(moves.len());
     for (next, end, change) in moves {
         match settle(engine, &next, end, change, &stored) {
@@ -68,7 +68,7 @@ pub(crate) fn store(engine: &Arc<EngineCore>, ends: Vec<CompletedAttempt>) {
             Err(end) => missed.push(end),
         }
     }
-    // A callback may drop the engine, which waits for all of them.
+    // A callback may drop the engine, which waits for all of them to be stored.
     for (entry, record) in told {
         change::tell(engine, &entry, &record);
     }
@@ -76,14 +76,14 @@ pub(crate) fn store(engine: &Arc<EngineCore>, ends: Vec<CompletedAttempt>) {
         let ending = BodyResult::Well(end.result);
         let stored = EndedAttempt::new(engine, &end.entry, &end.core, ending, Duration::ZERO).store(engine);
         engine.forget(&end.entry);
-        // An engine that has a completer tries until it works.
+        // An engine with a completer tries until it succeeds.
         if let Ok(Some(record)) = stored {
             change::tell(engine, &end.entry, &record);
         }
     }
 }
 
-/// The outcome of one end of a write; back when it was not stored.
+/// The outcome of one end of the write. Returns the end if it was not stored.
 fn settle(
     engine: &EngineCore,
     next: &JobRecord,

@@ -1,4 +1,4 @@
-//! Deadlines: jobs end when their time is over, whether they wait or run.
+//! Deadlines: jobs end at their deadline, whether they wait or run.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl EngineCore {
-    /// Ends what is past its deadline: waiting jobs at once, running ones at their next check.
+    /// Ends jobs past their deadline: waiting ones at once, running ones at their next check.
     pub(crate) fn expire(&self) {
         let now = self.clock.now();
         loop {
@@ -40,16 +40,16 @@ impl EngineCore {
         let failure = Failure::new(FailureKind::Deadline, "its deadline passed while it waited");
         match self.advance(entry, Event::Expire(failure), self.config.durability) {
             Ok(record) => self.ended_waiting(entry, &record),
-            // A worker took it at this moment; its own check looks at the deadline.
+            // A worker took it at this moment, and checks the deadline itself.
             Err(AdvanceError::Illegal) => {}
-            // Another engine has changed it: cancelled, most likely.
+            // Another engine has changed it, probably by a cancel.
             Err(AdvanceError::Store(error))
                 if error.kind == ErrorKind::Conflict && self.source.catch_up(self, entry) == Ok(true) => {}
             Err(AdvanceError::Store(error)) => {
                 tracing::warn!(job = %entry.id, %error, "a deadline could not be recorded; it is tried again");
                 let due = entry.record().spec.options().deadline;
                 let mut scheduler = self.scheduler();
-                // Not at once: the store needs time.
+                // The next try is not at once, since the store needs time.
                 let again = self.clock.now().after(Duration::from_secs(1));
                 scheduler.deadlines.insert((due.map_or(again, |due| due.max(again)), entry.id));
             }

@@ -1,4 +1,4 @@
-//! Clears suspects that have run long enough.
+//! Clears suspects that have run for long enough.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use job_store::{Durability, ErrorKind, StoreError};
 use crate::{decide::suspicion::cleared_at, engine::core::EngineCore, job::entry::Entry};
 
 impl EngineCore {
-    /// The suspect that runs here, and when it is cleared.
+    /// The suspect that runs in this engine, and the time when it is cleared.
     pub(crate) fn running_suspect(&self) -> Option<(Arc<Entry>, Timestamp)> {
         let entry = {
             let scheduler = self.scheduler();
@@ -35,7 +35,7 @@ impl EngineCore {
                 self.scheduler().queue.clear(entry.id);
                 self.call();
             }
-            // A caller has asked for its end.
+            // A caller has cancelled it.
             Err(error) if error.kind == ErrorKind::Conflict && self.source.catch_up(self, &entry) == Ok(true) => {}
             Err(error) => {
                 tracing::warn!(job = %entry.id, %error, "a job could not be cleared of suspicion; it is tried again");
@@ -43,7 +43,7 @@ impl EngineCore {
         }
     }
 
-    /// `false` of a job that has come to its end meanwhile, or was asked to.
+    /// Clears one job; `false` if it has ended or was cancelled meanwhile.
     fn clear(&self, entry: &Arc<Entry>) -> Result<bool, StoreError> {
         let change = entry.change();
         let next = {

@@ -1,18 +1,18 @@
-//! Notes what was read, and removes what retention does not keep.
+//! Notes readings, and removes the jobs that retention does not keep.
 
 use crate::{decide::retention, engine::core::EngineCore, job::error::EngineError};
 
 impl EngineCore {
-    /// Removes what retention does not keep, and notes what was read.
+    /// Removes the jobs that retention does not keep, and notes readings.
     pub(crate) fn sweep(&self) -> Result<(), EngineError> {
         self.sweep_reads()?;
         self.sweep_surplus()
     }
 
-    /// Removes what retention does not keep.
+    /// Removes the jobs that retention does not keep.
     pub(crate) fn sweep_surplus(&self) -> Result<(), EngineError> {
         if !self.config.retention.is_off() {
-            // Taken meanwhile: one that sweeps at the same time looks at everything.
+            // The looks are taken out meanwhile. A sweep at the same time reads all records.
             let mut looks = std::mem::take(&mut *self.looks.lock());
             let removed = retention::sweep(&**self.store(), self.config.retention, self.clock.now(), &mut looks)?;
             *self.looks.lock() = looks;

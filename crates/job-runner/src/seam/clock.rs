@@ -1,4 +1,4 @@
-//! [`Clock`]: the one place where time comes from.
+//! [`Clock`]: the source of time of an engine.
 
 use std::{
     fmt::Debug,
@@ -14,9 +14,9 @@ use job_core::Timestamp;
 
 use crate::seam::shield;
 
-/// Tells the time. Times that are stored and compared come from here; how long a thread sleeps does not.
+/// A source of time. Times that are stored and compared come from it; the sleep of a thread does not.
 pub trait Clock: Debug + Send + Sync + 'static {
-    /// The time now. It may go back; nothing in the engine relies on the opposite.
+    /// The present time. It may go back; no part of the engine relies on the opposite.
     fn now(&self) -> Timestamp;
 }
 
@@ -31,7 +31,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only when it is told to, for tests.
+/// A clock that moves only by [`advance`](Self::advance) and [`set`](Self::set), for tests.
 ///
 /// ```
 /// use std::time::Duration;
@@ -46,21 +46,21 @@ impl Clock for SystemClock {
 pub struct ManualClock(AtomicU64);
 
 impl Default for ManualClock {
-    /// Stands at some time in 2023.
+    /// A clock at a fixed time in 2023.
     fn default() -> Self {
         Self(AtomicU64::new(1_700_000_000_000_000))
     }
 }
 
 impl ManualClock {
-    /// Moves it forward, no further than to the end of time.
+    /// Moves the clock forward, at most to the greatest [`Timestamp`].
     pub fn advance(&self, by: Duration) {
         let moved = |now| Some(Timestamp::from_micros(now).after(by).as_micros());
         // The closure never refuses.
         let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, moved);
     }
 
-    /// Sets it, also back.
+    /// Sets the time, which may be earlier than the present one.
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.as_micros(), Ordering::SeqCst);
     }
@@ -72,7 +72,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// A host's clock inside an engine: while it panics, its last time stands still.
+/// A host's clock inside an engine. If it panics, the last time is used.
 #[derive(Debug)]
 pub(crate) struct Shielded {
     clock: Arc<dyn Clock>,

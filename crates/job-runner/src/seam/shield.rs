@@ -1,5 +1,5 @@
-//! Code of a host that an engine calls or drops: handlers, callbacks, wakers, clocks, recorders of metrics, and what
-//! they own. It may panic at any moment, also while it is dropped, and takes no thread of the engine with it.
+//! Runs and drops code of a host: handlers, callbacks, wakers, clocks, recorders of metrics, and their values. It
+//! may panic at any moment, also while it is dropped. No such panic ends a thread of the engine.
 
 use std::{
     any::Any,
@@ -11,7 +11,7 @@ use job_store::{ErrorKind, StoreError};
 
 use crate::seam::sync::assert_none_held;
 
-/// Runs `code`: its value, or the message of its panic.
+/// Runs `code`. Returns its value, or the message of its panic.
 pub(crate) fn run<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(|panic| {
         let message = message(&*panic);
@@ -20,23 +20,23 @@ pub(crate) fn run<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// Drops `value`, and survives a panic of that.
+/// Drops `value`, and catches a panic of its destructor.
 pub(crate) fn discard<T>(value: T) {
     let dropped = catch_unwind(AssertUnwindSafe(|| drop(value)));
     if let Err(panic) = dropped
         && let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic)))
     {
-        // The value of a panic may panic when it is dropped, and so on without end. This one never is.
+        // The payload of a panic may panic when it is dropped, and so on without end. This one is never dropped.
         mem::forget(again);
     }
 }
 
-/// Drops each of `values` by itself: a second panic during the first would end the process.
+/// Drops each of `values` separately: a second panic during the first would end the process.
 pub(crate) fn discard_all<T>(values: impl IntoIterator<Item = T>) {
     values.into_iter().for_each(discard);
 }
 
-/// Calls a store that a host may have written. Its panic is an outage: it says nothing about the job.
+/// Calls a store, which a host may have written. A panic in it counts as an outage, so no job is to blame.
 pub(crate) fn stored<T>(
     operation: &'static str,
     call: impl FnOnce() -> Result<T, StoreError>,
@@ -48,9 +48,9 @@ pub(crate) fn stored<T>(
     })
 }
 
-/// Says something where a panic of the host's subscriber would leave others waiting.
+/// Writes a log event, where a panic of the host's subscriber would leave others waiting.
 pub(crate) fn log(say: impl FnOnce()) {
-    // Nothing is left to say.
+    // A panic of the subscriber is not logged.
     let _ = run(say);
 }
 

@@ -1,8 +1,8 @@
-//! The locks and threads of the engine, its clock for waits and its source of chance, named in one place.
-//! `tests/schedules` compiles the same sources with those of a scheduler that tries many orders.
+//! The locks and threads of the engine, its clock for waits and its source of randomness, named in one place.
+//! `tests/schedules` compiles the same sources with the types of a scheduler that tries many orders.
 //!
-//! No lock is held across a call to the store, so that a store that does not answer stops only its caller. Debug
-//! builds, and tests by the feature `checked-locks`, count the locks of a thread and panic where one is held.
+//! No lock is held across a call to the store, so a store that does not answer blocks only its caller. Debug
+//! builds, and tests by the feature `checked-locks`, count the locks of a thread and panic if one is held.
 
 pub(crate) use std::{thread, thread_local, time::Instant};
 
@@ -15,12 +15,12 @@ pub(crate) use self::checked::{Condvar, Mutex, MutexGuard, assert_none_held};
 #[cfg(not(any(debug_assertions, feature = "checked-locks")))]
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 
-/// Bytes that no other call gets, but for the bits of version and variant of a UUID.
+/// Random bytes, with the fixed bits of version and variant of a UUID.
 pub(crate) fn random() -> [u8; 16] {
     Uuid::new_v4().into_bytes()
 }
 
-/// Before a call to the store. Nothing where locks are not counted.
+/// Called before a call to the store. Does nothing if locks are not counted.
 #[cfg(not(any(debug_assertions, feature = "checked-locks")))]
 pub(crate) const fn assert_none_held() {}
 
@@ -40,7 +40,7 @@ mod checked {
         static HELD: Cell<usize> = const { Cell::new(0) };
     }
 
-    /// Panics where this thread holds a lock of an engine.
+    /// Panics if this thread holds a lock of an engine.
     pub(crate) fn assert_none_held() {
         let held = HELD.get();
         assert!(held == 0, "{held} locks of the engine are held across a call to the store");

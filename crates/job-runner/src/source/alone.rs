@@ -1,4 +1,4 @@
-//! [`Alone`]: an engine that has its store for itself. Every unfinished job is its own.
+//! [`Alone`]: the source of an engine with its own store. Every unfinished job belongs to it.
 
 use std::{slice, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::{
     source::take_up::take_up,
 };
 
-/// An engine alone.
+/// The source of an engine with its own store.
 #[derive(Debug)]
 pub(crate) struct Alone;
 
@@ -50,7 +50,7 @@ impl Source for Alone {
     fn worker_is_free(&self) {}
 
     fn release(&self, engine: &EngineCore, mut scheduler: MutexGuard<'_, Scheduler>, entry: &Arc<Entry>) {
-        // Read under this lock: a later cancel finds it in the queue.
+        // The record is read under this lock, so a later cancel finds the job in the queue.
         let waits = {
             let state = entry.lock();
             state.record.state == JobState::Waiting && !state.place.is_left()
@@ -77,7 +77,7 @@ impl Source for Alone {
         Ok(())
     }
 
-    /// It was left to the next open. Waiting for it would never end, so it says so.
+    /// The job was left to the next open. A wait for it would never end, so it fails at once.
     fn find(&self, engine: &EngineCore, record: JobRecord) -> Arc<Entry> {
         let entry = Arc::new(Entry::new(record, Place::Outside));
         entry.lose(engine.health.check().err().unwrap_or(EngineError::LeftUnfinished(entry.id)));
@@ -99,11 +99,10 @@ impl Source for Alone {
     fn drain(&self, _shared: &EngineCore) {}
 }
 
-/// Queues every unfinished job again, in the order of submission; one that cannot be read holds up no other. Those that
-/// ran go back to the queue without their rows.
-/// Whichever of them can alone be to blame for the death of the process has failed an attempt by it; the others are
-/// suspects. So a job that kills its process cannot keep the engine from opening, or kill it for ever, and takes no other
-/// with it.
+/// Queues every unfinished job again, in the order of submission, and goes on past unreadable ones. Jobs that ran
+/// go back to the queue without their rows. The one that can alone be to blame for the death of the process has
+/// failed an attempt; the others are suspects. So a job that kills its process cannot do so for ever, keep the
+/// engine from opening, or take other jobs with it.
 fn recover(engine: &Arc<EngineCore>) -> Result<(), EngineError> {
     let mut left = Vec::new();
     for Listed { id, record } in engine.store().unfinished_entries()? {
@@ -113,7 +112,7 @@ fn recover(engine: &Arc<EngineCore>) -> Result<(), EngineError> {
         }
     }
     let death = Death::of(&left);
-    // Blamed jobs first: if this process dies in the middle of this, the blame is known.
+    // Blamed jobs come first. If this process dies in the middle of the recovery, the blame is stored.
     left.sort_by_key(|record| !death.blames(record));
     for record in left {
         let is_blamed = death.blames(&record);
@@ -137,7 +136,7 @@ fn recover(engine: &Arc<EngineCore>) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Leaves a job to its present engine: the store's record is true.
+/// Leaves a job to its present engine. The stored record holds.
 fn leave(engine: &EngineCore, entry: &Entry, error: StoreError) {
     tracing::error!(job = %entry.id, %error, "the store refused the change of a job: it is left as it is stored");
     if let Ok(Some(stored)) = engine.store().get(entry.id) {

@@ -1,4 +1,4 @@
-//! The thread of an engine on a shared store that claims jobs, and looks at those that are waited for.
+//! The thread of an engine on a shared store that claims jobs, and looks at the awaited ones.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,17 +21,17 @@ use crate::{
     source::{cluster::Cluster, remote, take_up::take_up},
 };
 
-/// Between two looks at started jobs that wait for a worker that is about to be there.
+/// The time between two looks at started jobs whose worker is about to begin.
 const MIN_REST: Duration = Duration::from_millis(1);
 
-/// The life of the claimer.
+/// The loop of the claimer.
 pub(super) fn run(engine: &Arc<EngineCore>, cluster: &Cluster) {
     let mut failures = 0;
     while engine.scheduler().phase != Phase::Closed {
         match step(engine, cluster) {
             Ok(Answered::Yes) => {
                 failures = 0;
-                // The thread that found it bad may have given up since.
+                // The thread that noted the failure may have given up since.
                 if engine.health.check().is_err() {
                     engine.health.recovered();
                 }
@@ -56,7 +56,7 @@ enum Answered {
     NotAsked,
 }
 
-/// Takes back what has waited too long, and does what the policy says.
+/// Puts back jobs that have waited for too long, and takes the next step of the policy.
 fn step(engine: &Arc<EngineCore>, cluster: &Cluster) -> Result<Answered, StoreError> {
     take_back(engine, cluster);
     let load = load(&engine.scheduler());
@@ -74,7 +74,7 @@ fn step(engine: &Arc<EngineCore>, cluster: &Cluster) -> Result<Answered, StoreEr
     }
 }
 
-/// Looks at the jobs that run here and at those that this engine's callers wait for.
+/// Reads the running jobs of this engine, and those that its callers wait for.
 pub(super) fn look(engine: &Arc<EngineCore>, cluster: &Cluster) -> Result<(), StoreError> {
     let began = cluster.now();
     let known = remote::to_look_at(engine);
@@ -130,7 +130,7 @@ fn ask_store(engine: &Arc<EngineCore>, cluster: &Cluster, ask: Ask) -> Result<()
             let lease = cluster.lease(&record, asked, ask.token);
             started.push(take_in(engine, record, lease));
         } else if let Some(lease) = lease_of(engine, record.id) {
-            // It had ended, and no other engine had the job.
+            // The lease had ended, and no other engine had the job.
             lease.claimed_again(ask.token);
             cluster.extend(&lease, asked, record.revision);
         } else {
@@ -145,9 +145,9 @@ fn ask_store(engine: &Arc<EngineCore>, cluster: &Cluster, ask: Ask) -> Result<()
     Ok(())
 }
 
-/// The load of the engine now.
+/// The present load of the engine.
 fn load(scheduler: &Scheduler) -> Load {
-    // Suspects that may not start yet keep no worker from other jobs.
+    // Suspects that may not start yet use no worker.
     let late = scheduler.queue.suspects();
     Load {
         open: scheduler.phase == Phase::Open,
@@ -157,7 +157,7 @@ fn load(scheduler: &Scheduler) -> Load {
     }
 }
 
-/// Takes in a job that the claim has started: a worker has to begin it.
+/// Registers a job that the claim has started. A worker has to begin it.
 fn take_in(engine: &Arc<EngineCore>, record: JobRecord, lease: Arc<Lease>) -> Arc<Entry> {
     let mut scheduler = engine.scheduler();
     if let Some(deadline) = record.spec.options().deadline {
@@ -171,7 +171,7 @@ fn take_in(engine: &Arc<EngineCore>, record: JobRecord, lease: Arc<Lease>) -> Ar
     }
     let entry = hold(engine, &mut scheduler, record, lease);
     let mut state = entry.lock();
-    // It may have been cancelled here since the claim.
+    // It may have been cancelled in this engine since the claim.
     if state.record.state == (JobState::Running { cancelling: true }) {
         attempt.token.stop(StopCause::Cancel);
     }
@@ -180,13 +180,13 @@ fn take_in(engine: &Arc<EngineCore>, record: JobRecord, lease: Arc<Lease>) -> Ar
     entry
 }
 
-/// Takes a claimed job in. `lost`: another engine had it, and has died or lost touch.
+/// Registers a claimed job. `lost`: another engine had it, and has died or lost its connection.
 fn adopt(engine: &Arc<EngineCore>, cluster: &Cluster, record: JobRecord, lease: Arc<Lease>, lost: bool) {
     let claim = ClaimId { job: record.id, token: lease.claim() };
     let entry = hold(engine, &mut engine.scheduler(), record.clone(), lease);
     let verdict = |record: &JobRecord| {
         if lost {
-            // Another job that ran there may have been at fault, so only the one suspect of that engine is blamed.
+            // Another job of that engine may have been at fault, so only its one suspect is blamed.
             suspicion::verdict(record, record.is_suspect(), "its engine did not renew its lease while it ran")
         } else {
             suspicion::cut_off(record)
@@ -194,7 +194,7 @@ fn adopt(engine: &Arc<EngineCore>, cluster: &Cluster, record: JobRecord, lease: 
     };
     match take_up(engine, record, verdict) {
         Ok(record) => {
-            // A cancel of it may be under way.
+            // A cancel of it may be running.
             let change = entry.change();
             engine.show(&mut change.state(), record.clone());
             drop(change);
@@ -214,7 +214,7 @@ fn adopt(engine: &Arc<EngineCore>, cluster: &Cluster, record: JobRecord, lease: 
     cluster.give_back(&[claim]);
 }
 
-/// Counts a claimed job among those of this engine, with the handles that there are.
+/// Adds a claimed job to the registry, together with the handles that exist.
 fn hold(engine: &EngineCore, scheduler: &mut Scheduler, record: JobRecord, lease: Arc<Lease>) -> Arc<Entry> {
     let entry = scheduler.registry.get_or_insert(&record);
     let mut state = entry.lock();
@@ -229,7 +229,7 @@ fn lease_of(engine: &EngineCore, id: JobId) -> Option<Arc<Lease>> {
     engine.scheduler().registry.get(id)?.lease()
 }
 
-/// Lets those wait again that no worker has begun in time; in a shutdown all of them.
+/// Puts back started jobs that no worker has begun in time; in a shutdown all of them.
 fn take_back(engine: &EngineCore, cluster: &Cluster) {
     let (overdue, phase) = {
         let mut scheduler = engine.scheduler();

@@ -1,7 +1,7 @@
-//! [`Cluster`]: an engine that shares its store with others.
+//! [`Cluster`]: the source of an engine that shares its store with others.
 //!
-//! The jobs that an engine runs are those that it has claimed: the [`Place`] of each has a [`Lease`]. The registry
-//! also holds the others that have a handle here; `remote` looks at those that are waited for.
+//! An engine runs the jobs that it has claimed: the [`Place`] of each has a [`Lease`]. The registry also holds
+//! jobs of other engines that have a handle here. `remote` looks at the awaited ones.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -21,19 +21,19 @@ use crate::{
     source::{claimer, leases, remote, turn::Turn},
 };
 
-/// One of several engines on a store.
+/// The source of one of several engines on a store.
 pub(crate) struct Cluster {
     store: Arc<dyn SharedStore>,
     pub(crate) kinds: Vec<JobKind>,
     pub(crate) sharing: Sharing,
-    /// Whether claims start what they claim.
+    /// Whether claims also start their jobs.
     pub(crate) starts: bool,
     claims: Mutex<Claims>,
-    /// The times of `claims` are counted from here.
+    /// The moment from which the times of `claims` count.
     opened: Instant,
-    /// One claim at a time.
+    /// Held by the thread that claims: one claim runs at a time.
     pub(crate) claiming: Turn,
-    /// Whether the keeper of the leases is to end.
+    /// Whether the keeper of the leases has to end.
     closed: Mutex<bool>,
     closing: Condvar,
 }
@@ -82,7 +82,7 @@ impl Cluster {
         self.opened.elapsed()
     }
 
-    /// Tells the policy of claims what has happened, and wakes the claimer if that is news for it.
+    /// Reports an event to the policy of claims, and wakes the claimer if it has something to do.
     pub(crate) fn tell<T>(&self, news: impl FnOnce(&mut Claims) -> T) -> T {
         let (answer, wakes) = {
             let mut claims = self.claims.lock();
@@ -94,12 +94,12 @@ impl Cluster {
         answer
     }
 
-    /// The lease on a job that a claim has given, which was asked for at that time.
+    /// The lease on a job of a claim that began at `asked`.
     pub(crate) fn lease(&self, record: &JobRecord, asked: Instant, token: u64) -> Arc<Lease> {
         Arc::new(Lease::new(asked, self.sharing.lease, record.revision, token))
     }
 
-    /// Renews a lease by an answer of the store to a question of that time.
+    /// Renews a lease after an answer of the store to a call that began at `asked`.
     pub(crate) fn extend(&self, lease: &Lease, asked: Instant, revision: u64) {
         if lease.extend(asked, self.sharing.lease, revision) {
             self.tell(Claims::want_look);
@@ -115,8 +115,8 @@ impl Cluster {
         !*closed
     }
 
-    /// This engine is done with a job, or its lease is lost: if it is not complete, it is outside from now on. The
-    /// claim comes back that has to be given back.
+    /// Called when this engine no longer holds a job, or its lease is lost. An unfinished job is outside from now
+    /// on. Returns the claim that has to be given back.
     pub(crate) fn leave(&self, scheduler: &mut Scheduler, entry: &Arc<Entry>) -> Option<ClaimId> {
         self.tell(Claims::job_left);
         let (ends, back) = {
@@ -138,7 +138,7 @@ impl Cluster {
         back.map(|token| ClaimId { job: entry.id, token })
     }
 
-    /// Lets others have these jobs. Should that fail, their leases end by themselves.
+    /// Gives these claims back. If that fails, their leases end by themselves.
     pub(crate) fn give_back(&self, claims: &[ClaimId]) {
         if claims.is_empty() {
             return;
@@ -148,7 +148,7 @@ impl Cluster {
         }
     }
 
-    /// Takes those of `jobs` that wait in the queue out of it, and lets others have them.
+    /// Takes waiting jobs out of the queue, and gives their claims back.
     pub(crate) fn give_up_waiting(&self, engine: &EngineCore, jobs: &[JobId]) -> usize {
         let (mut gone, mut back) = (Vec::new(), Vec::new());
         {
@@ -165,7 +165,7 @@ impl Cluster {
             entry.tell_state();
         }
         if !jobs.is_empty() {
-            // Suspects may have waited for one of them.
+            // Suspects may have waited for the end of one of them.
             engine.call();
         }
         self.give_back(&back);
@@ -179,12 +179,12 @@ impl Cluster {
 }
 
 impl Source for Cluster {
-    /// Nothing is taken up but by claims.
+    /// Jobs come only by claims.
     fn open(&self, _shared: &Arc<EngineCore>) -> Result<(), EngineError> {
         Ok(())
     }
 
-    /// One that only submits and reads needs a thread without workers too.
+    /// An engine that only submits and reads also needs a thread without workers.
     fn threads(self: Arc<Self>, mode: Mode) -> Vec<(&'static str, Life)> {
         let (runs, claimer, keeper) = (self.runs(), Arc::clone(&self), self);
         let mut threads: Vec<(&'static str, Life)> = Vec::new();
@@ -204,7 +204,7 @@ impl Source for Cluster {
         Ok(())
     }
 
-    /// They wait in the store, for whichever engine is free first.
+    /// New jobs wait in the store, for any free engine.
     fn queues(&self) -> bool {
         false
     }
@@ -222,7 +222,7 @@ impl Source for Cluster {
         self.tell(Claims::ask_for_more);
     }
 
-    /// Whichever engine is free runs it again.
+    /// Any free engine runs the job again.
     fn release(&self, _shared: &EngineCore, mut scheduler: MutexGuard<'_, Scheduler>, entry: &Arc<Entry>) {
         let back = self.leave(&mut scheduler, entry);
         drop(scheduler);
@@ -244,7 +244,7 @@ impl Source for Cluster {
     ) -> Result<(), Option<StoreError>> {
         const MOST: u32 = 100;
         if error.kind == ErrorKind::Conflict && times < MOST {
-            // A caller has asked for its end, most likely.
+            // The job was probably cancelled.
             return Err(remote::refresh(engine, self, entry).err());
         }
         tracing::warn!(job = %entry.id, %error, "the store refused the change of a job: it is left to other engines");
@@ -269,7 +269,7 @@ impl Source for Cluster {
         place.is_here()
     }
 
-    /// If it is outside, it is looked at.
+    /// An awaited job that is outside is looked at.
     fn watch_remote(&self, entry: &Entry) {
         let news = {
             let mut state = entry.lock();

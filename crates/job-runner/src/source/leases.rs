@@ -14,14 +14,14 @@ use crate::{
     source::{cluster::Cluster, remote, take_up::take_up},
 };
 
-/// The life of the keeper of the leases.
+/// The loop of the keeper of the leases.
 pub(super) fn keep(engine: &Arc<EngineCore>, cluster: &Cluster) {
     let every = cluster.sharing.lease / 3;
     let mut pause = every;
     while cluster.rest(pause) {
         let asked = Instant::now();
         pause = match renew(engine, cluster) {
-            // Leases count from when they were asked for.
+            // A lease counts from the beginning of its call.
             Ok(()) => every.saturating_sub(asked.elapsed()),
             Err(error) => {
                 tracing::warn!(%error, "leases could not be renewed; it is tried again");
@@ -31,7 +31,7 @@ pub(super) fn keep(engine: &Arc<EngineCore>, cluster: &Cluster) {
     }
 }
 
-/// Renews every lease, finds out which are lost, and puts back what has stopped without one.
+/// Renews every lease, notes the lost ones, and puts back jobs that have stopped without a lease.
 pub(super) fn renew(engine: &Arc<EngineCore>, cluster: &Cluster) -> Result<(), StoreError> {
     let (leased, stopped) = to_renew(engine);
     let running = leased.iter().map(|(job, lease)| ClaimId { job: *job, token: lease.claim() });
@@ -51,9 +51,9 @@ pub(super) fn renew(engine: &Arc<EngineCore>, cluster: &Cluster) -> Result<(), S
     for (id, lease) in &leased {
         match held.get(id) {
             Some(revision) => cluster.extend(lease, asked, *revision),
-            // Unanswered: it is ours until its time is over.
+            // Without an answer the lease holds until its end.
             None if renewed.is_err() && !lease.is_over() => {}
-            // Lost, or the job has just ended: then there is nothing left to stop.
+            // The lease is lost. Or the job has just ended, and there is nothing left to stop.
             None => {
                 lease.end();
                 lost.push(*id);
@@ -65,7 +65,7 @@ pub(super) fn renew(engine: &Arc<EngineCore>, cluster: &Cluster) -> Result<(), S
             if held.contains_key(&entry.id) {
                 put_back(engine, cluster, &entry, stopped);
             } else {
-                // Another's by now.
+                // Another engine has the job.
                 entry.lock().place.settle();
             }
         }
@@ -101,7 +101,7 @@ fn to_renew(engine: &EngineCore) -> (Leased, StoppedHere) {
     (leased, stopped)
 }
 
-/// Lets a job wait again whose body has ended here without a lease, and that is still this engine's.
+/// Puts back a job whose body has ended here without a lease, if this engine still has it.
 fn put_back(engine: &Arc<EngineCore>, cluster: &Cluster, entry: &Arc<Entry>, stopped: Stopped) {
     match put_one_back(engine, entry.id, stopped.attempt) {
         Ok(record) => {
@@ -118,7 +118,7 @@ fn put_back(engine: &Arc<EngineCore>, cluster: &Cluster, entry: &Arc<Entry>, sto
     }
 }
 
-/// The job as it is then; `None` if it has gone on without.
+/// The record after that; `None` if the job has changed meanwhile.
 fn put_one_back(engine: &EngineCore, id: JobId, attempt: u32) -> Result<Option<JobRecord>, EngineError> {
     let runs = |record: &JobRecord| record.attempt == attempt && matches!(record.state, JobState::Running { .. });
     match engine.store().get(id)?.filter(runs) {
@@ -127,7 +127,7 @@ fn put_one_back(engine: &EngineCore, id: JobId, attempt: u32) -> Result<Option<J
     }
 }
 
-/// Gives back the jobs that have waited for a worker here for a third of a lease: another engine may be idle.
+/// Gives back jobs that have waited here for a worker for a third of a lease: another engine may be idle.
 fn share_waiting(engine: &EngineCore, cluster: &Cluster, known: &[(JobId, Arc<Lease>)]) {
     let long = |lease: &Lease| lease.age() >= cluster.sharing.lease / 3;
     let stale: Vec<JobId> = known.iter().filter(|(_, lease)| long(lease)).map(|(id, _)| *id).collect();

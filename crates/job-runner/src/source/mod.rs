@@ -1,4 +1,5 @@
-//! The two sources of jobs: an engine [`Alone`] with its store, or one of several ([`Cluster`]) on a store that they share.
+//! The two sources of jobs: [`Alone`] for an engine with its own store, [`Cluster`] for one of several on a shared
+//! store.
 
 mod alone;
 mod claimer;

@@ -1,4 +1,4 @@
-//! The jobs of other engines, as far as this engine has handles of them.
+//! The jobs of other engines that have a handle in this one.
 
 use std::sync::Arc;
 
@@ -19,16 +19,16 @@ pub(super) fn refresh(engine: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>
     Ok(())
 }
 
-/// Takes over the stored record if it is newer: shows it, and does what it asks for.
+/// Shows the stored record if it is newer, and acts on its change.
 pub(super) fn apply(engine: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>, stored: Option<JobRecord>) {
     let Some(stored) = stored else {
-        // It was complete and has been removed before this engine looked.
+        // The job ended and was removed before this engine looked.
         engine.scheduler().forget(entry);
         return entry.lose(EngineError::UnknownJob(entry.id));
     };
     let runs_here = {
         let Some(mut state) = entry.lock_unchanging() else {
-            // The change that is under way finds out by itself; the next look finds the rest.
+            // The running change meets the new record by a conflict. The next look does the rest.
             return cluster.tell(Claims::want_look);
         };
         if stored.revision <= state.record.revision {
@@ -41,7 +41,7 @@ pub(super) fn apply(engine: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>, 
                         attempt.token.stop(StopCause::Cancel);
                     }
                 }
-                // Another has taken it up.
+                // Another engine has taken it up.
                 _ => attempt.end_lease(),
             }
         }
@@ -64,7 +64,7 @@ pub(super) fn apply(engine: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>, 
     }
 }
 
-/// The jobs to look at, each with the revision that is known.
+/// The jobs to look at, each with its known revision.
 pub(super) fn to_look_at(engine: &EngineCore) -> Vec<(Arc<Entry>, KnownRevision)> {
     let all = {
         let mut scheduler = engine.scheduler();

@@ -1,12 +1,12 @@
-//! Taking up a job that another engine, or an earlier process, has left.
+//! Takes up a job that another engine, or an earlier process, has left.
 
 use job_core::{Event, JobRecord, JobState};
 use job_store::{Durability, ErrorKind};
 
 use crate::{engine::core::EngineCore, job::error::EngineError};
 
-/// The state of an unfinished job when this engine takes it up: waiting, or at its end. `verdict` says what becomes of
-/// one that runs in its record.
+/// The record of an unfinished job after this engine takes it up: waiting, or ended. `verdict` decides about one
+/// whose record says running.
 pub(super) fn take_up(
     engine: &EngineCore,
     record: JobRecord,
@@ -14,14 +14,14 @@ pub(super) fn take_up(
 ) -> Result<JobRecord, EngineError> {
     let record = interrupted(engine, record, verdict)?;
     if record.state == JobState::Waiting && record.attempt > 0 {
-        // Of the attempt that was interrupted, or of one before whose rows the process had no time to drop.
+        // Drops rows of the interrupted attempt, and of earlier ones whose rows the process had no time to drop.
         engine.store().discard(record.id, record.attempt)?;
     }
     Ok(record)
 }
 
-/// The move of a job that was left running. Its record goes first. A thread of an engine that was dropped without
-/// waiting for it can write nothing more from then on. It must not find its rows gone while it still can.
+/// The transition of a job that was left running. Its record is written first. From then on a thread of an engine
+/// that was dropped without waiting for it can write nothing. It must not find its rows gone while it still can.
 fn interrupted(
     engine: &EngineCore,
     mut record: JobRecord,
@@ -38,7 +38,7 @@ fn interrupted(
                 }
                 return Ok(next);
             }
-            // Such a thread has just ended it.
+            // Such a thread has just ended the job.
             Err(error) if error.kind == ErrorKind::Conflict => match engine.store().get(record.id)? {
                 Some(stored) => record = stored,
                 None => return Ok(record),

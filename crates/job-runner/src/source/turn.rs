@@ -1,8 +1,8 @@
-//! [`Turn`]: what one thread does at a time, though it calls the store meanwhile.
+//! [`Turn`]: lets one thread at a time do a task that calls the store.
 
 use crate::seam::sync::{Condvar, Mutex};
 
-/// One thread at a time, which holds no lock meanwhile.
+/// Admits one thread at a time. It holds no lock meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
     is_taken: Mutex<bool>,

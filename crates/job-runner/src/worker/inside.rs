@@ -1,10 +1,10 @@
-//! The work of the calling thread: the engine whose thread it is, and the jobs whose bodies it is inside of.
+//! The role of the calling thread: its engine, and the jobs whose bodies it is running.
 
 use std::{cell::RefCell, sync::Arc};
 
 use crate::{engine::core::EngineCore, handler::context::Core, seam::sync::thread_local};
 
-/// A body that the calling thread is inside of.
+/// A body that the calling thread is running.
 #[derive(Debug, Clone)]
 pub(crate) struct Body {
     pub(crate) engine: Arc<EngineCore>,
@@ -15,7 +15,7 @@ pub(crate) struct Body {
 struct Place {
     /// The address of the engine's shared part, and whether the thread is one of its workers.
     engine: Option<(usize, bool)>,
-    /// The innermost last.
+    /// The running bodies, the innermost last.
     jobs: Vec<Body>,
 }
 
@@ -27,7 +27,7 @@ fn address(engine: &Arc<EngineCore>) -> usize {
     Arc::as_ptr(engine).addr()
 }
 
-/// The calling thread is one of the engine's from here on.
+/// Marks the calling thread as one of the engine.
 pub(crate) fn serve(engine: &Arc<EngineCore>, works: bool) {
     PLACE.with(|place| place.borrow_mut().engine = Some((address(engine), works)));
 }
@@ -42,10 +42,10 @@ pub(crate) fn works_for(engine: &Arc<EngineCore>) -> bool {
     PLACE.with(|place| place.borrow().engine == Some((address(engine), true)))
 }
 
-/// That the calling thread is inside the body of a job.
+/// A guard: the calling thread is running the body of a job.
 pub(crate) struct Inside(());
 
-/// The calling thread is inside the body of this job until the guard is dropped.
+/// Marks the calling thread as running the body of this job, until the guard is dropped.
 pub(crate) fn enter(engine: &Arc<EngineCore>, core: &Arc<Core>) -> Inside {
     let body = Body { engine: Arc::clone(engine), core: Arc::clone(core) };
     PLACE.with(|place| place.borrow_mut().jobs.push(body));
@@ -59,17 +59,17 @@ impl Drop for Inside {
     }
 }
 
-/// The body that the calling thread is inside of, the innermost.
+/// The innermost body that the calling thread is running.
 pub(crate) fn body() -> Option<Body> {
     PLACE.with(|place| place.borrow().jobs.last().cloned())
 }
 
-/// How many bodies the calling thread is inside of.
+/// How many bodies the calling thread is running, one inside the other.
 pub(crate) fn depth() -> usize {
     PLACE.with(|place| place.borrow().jobs.len())
 }
 
-/// How many jobs of this engine the calling thread is inside of: they cannot end before it goes on.
+/// How many jobs of this engine the calling thread is running. They cannot end before it goes on.
 pub(crate) fn jobs_of(engine: &Arc<EngineCore>) -> usize {
     PLACE.with(|place| {
         let place = place.borrow();

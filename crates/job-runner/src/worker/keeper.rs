@@ -1,4 +1,4 @@
-//! The keeper and the sweeper: threads that do what is due.
+//! The keeper, a thread for deadlines, and the sweeper, a thread for retention and metrics.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,9 +8,9 @@ use crate::{
     seam::sync::Instant,
 };
 
-/// The keeper's life: deadlines when they are due, and nothing else that could keep it from them.
+/// The loop of the keeper. It handles deadlines only, so that no other task delays them.
 pub(super) fn keep(engine: &Arc<EngineCore>) {
-    /// A clock may jump.
+    /// Bounds the wait, since the clock may jump.
     const AT_MOST: Duration = Duration::from_secs(10);
     while engine.keeper_waits(AT_MOST) {
         engine.expire();
@@ -18,11 +18,11 @@ pub(super) fn keep(engine: &Arc<EngineCore>) {
     }
 }
 
-/// The sweeper's life: notes what was read, sets gauges, removes what is not kept. It never touches a page.
+/// The loop of the sweeper: notes readings, sets gauges, and removes jobs by retention. It reads no rows.
 pub(super) fn sweep(engine: &Arc<EngineCore>) {
     const READS_EVERY: Duration = Duration::from_secs(5);
     const GAUGES_EVERY: Duration = Duration::from_secs(10);
-    // A process that never lives long sweeps too.
+    // The first sweep is at once, for processes that never live long.
     let (mut swept, mut gauged) = (None::<Instant>, Instant::now());
     loop {
         if let Err(error) = engine.sweep_reads() {
@@ -45,9 +45,9 @@ pub(super) fn sweep(engine: &Arc<EngineCore>) {
 }
 
 impl EngineCore {
-    /// Waits until the keeper has something to do; `false` when it is to end.
+    /// Waits until the keeper has something to do; `false` if it has to end.
     fn keeper_waits(&self, at_most: Duration) -> bool {
-        // A suspect that could not be cleared in time is tried again at the next task of this thread.
+        // A suspect that could not be cleared in time is tried again with the next task of this thread.
         let now = self.clock.now();
         let cleared = self.running_suspect().map(|(_, due)| due).filter(|due| *due > now);
         let mut scheduler = self.scheduler();

@@ -1,4 +1,4 @@
-//! The threads of an engine and what they do.
+//! The threads of an engine and their tasks.
 
 pub(crate) mod inside;
 pub(crate) mod keeper;

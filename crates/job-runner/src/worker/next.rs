@@ -19,7 +19,7 @@ pub(crate) enum Work {
 }
 
 impl EngineCore {
-    /// Blocks until there is work. `None` at shutdown. `None` when the thread is to end.
+    /// Blocks until there is work. `None` if the thread has to end, as in a shutdown.
     pub(crate) fn next(&self) -> Option<Work> {
         let mut scheduler = self.scheduler();
         loop {
@@ -27,7 +27,8 @@ impl EngineCore {
                 return None;
             }
             if scheduler.has_many_workers(self.config.workers()) {
-                // The one that it has worked for goes on. The work that it was called for is another's.
+                // The waiting worker whose substitute this is goes on. So this one ends, and passes its call on to
+                // another.
                 scheduler.workers -= 1;
                 scheduler.workers_left.push(thread::current().id());
                 self.work.notify_one();
@@ -53,21 +54,21 @@ impl EngineCore {
         }
     }
 
-    /// A job for a worker: one that waits, else one that its claim has started. The latter are few, and cannot keep a job
-    /// from running that is tried again.
+    /// A job for a worker: a waiting one, else one that its claim has started. Started ones are few, and must not
+    /// keep jobs that are tried again from running.
     fn take(&self, scheduler: &mut Scheduler) -> Option<Arc<Entry>> {
         let entry = self.pop(scheduler).or_else(|| scheduler.started.take());
         self.source.worker_looked(scheduler, entry.is_some());
         entry
     }
 
-    /// The job that is next, if one is.
+    /// The next job, if there is one.
     pub(crate) fn try_next(&self) -> Option<Arc<Entry>> {
         let mut scheduler = self.scheduler();
         if scheduler.phase == Phase::Open { self.pop(&mut scheduler) } else { None }
     }
 
-    /// Takes this job out of the queue, if it may run now.
+    /// Takes this job out of the queue if it may run now.
     pub(crate) fn take_waiting(&self, entry: &Entry) -> bool {
         let mut scheduler = self.scheduler();
         let now = self.clock.now();

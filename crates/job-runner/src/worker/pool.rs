@@ -1,4 +1,4 @@
-//! The threads of an engine. The only file that starts any.
+//! Starts and ends the threads of an engine. No other file starts one.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::{
     worker::{inside, keeper, run},
 };
 
-/// Starts the threads of an engine. They hold the shared part of it, never the engine itself.
+/// Starts the threads of an engine. They hold its shared state, and never the engine itself.
 pub(crate) fn start(engine: &Arc<EngineCore>) -> Result<(), EngineError> {
     start_all(engine).inspect_err(|_| {
         stop(engine, Duration::ZERO);
@@ -30,7 +30,7 @@ fn start_all(engine: &Arc<EngineCore>) -> Result<(), EngineError> {
         spawn(engine, "job-keeper", keeper::keep)?;
         spawn(engine, "job-completer", completer::record)?;
     }
-    // A front end reads too.
+    // A front end reads, so it has a sweeper too.
     if !engine.is_driven() {
         spawn(engine, "job-sweeper", keeper::sweep)?;
     }
@@ -38,7 +38,7 @@ fn start_all(engine: &Arc<EngineCore>) -> Result<(), EngineError> {
     threads.into_iter().try_for_each(|(name, life)| spawn(engine, name, move |own| life(own)))
 }
 
-/// One more worker, for one that waits in a body. It leaves when that one goes on.
+/// Starts a substitute for a worker that waits in a body. It ends when that worker goes on.
 pub(crate) fn substitute(engine: &Arc<EngineCore>) -> Result<(), EngineError> {
     let left = std::mem::take(&mut engine.scheduler().workers_left);
     engine.threads.lock().retain(|thread| !left.contains(&thread.thread().id()));
@@ -58,7 +58,7 @@ fn spawn(
     spawn_as(engine, name.to_owned(), false, life)
 }
 
-/// `works`: it runs jobs.
+/// `works`: whether the thread runs jobs.
 fn spawn_as(
     engine: &Arc<EngineCore>,
     name: String,
@@ -85,8 +85,8 @@ fn spawn_as(
     }
 }
 
-/// Ends all threads: running jobs get `grace` to end, then are told to stop and get the stop grace to do so. Those
-/// whose bodies call this are left behind: they cannot end before it returns.
+/// Ends all threads. Running jobs get `grace` to end. Then they are told to stop, and get the shutdown time-out to
+/// do so. Jobs whose bodies make this call are left behind: they cannot end before it returns.
 pub(crate) fn stop(engine: &Arc<EngineCore>, grace: Duration) -> Shutdown {
     if let Some(left) = engine.scheduler().left {
         return left;
@@ -94,7 +94,7 @@ pub(crate) fn stop(engine: &Arc<EngineCore>, grace: Duration) -> Shutdown {
     engine.enter(Phase::Draining);
     engine.source.drain(engine);
     if inside::serves(engine) {
-        // This may be the thread that would store them.
+        // The completer's thread may be the one that makes this call, so the ends are stored here.
         completer::store(engine, engine.completer.bypass());
     }
     attempt::catch_up(engine);
@@ -102,7 +102,7 @@ pub(crate) fn stop(engine: &Arc<EngineCore>, grace: Duration) -> Shutdown {
     let owed = engine.owed.lock().len();
     wait(engine, until(grace), |scheduler| scheduler.running <= own + owed);
     engine.stop_running();
-    // For the last time.
+    // The last try to store failed writes.
     attempt::catch_up(engine);
     wait(engine, until(engine.config.shutdown_timeout), |scheduler| scheduler.running <= own);
     engine.enter(Phase::Closed);
@@ -119,20 +119,20 @@ pub(crate) fn stop(engine: &Arc<EngineCore>, grace: Duration) -> Shutdown {
 
 fn join(engine: &EngineCore, left: Shutdown) {
     let threads = std::mem::take(&mut *engine.threads.lock());
-    // A thread inside a body that does not stop cannot be joined; it ends with its body.
+    // A thread in a body that does not stop cannot be joined. It ends with its body.
     if left.abandoned > 0 {
         tracing::warn!(left.abandoned, "jobs did not stop in time: they run again after the next open");
         return;
     }
-    // Nor can this thread join itself, when the last owner of the engine is a callback.
+    // This thread cannot join itself, if a callback is the last owner of the engine.
     let others = threads.into_iter().filter(|thread| thread.thread().id() != thread::current().id());
     for thread in others {
-        // The thread has no panic of its own to report.
+        // The threads catch all panics, so there is none to report.
         let _ = thread.join();
     }
 }
 
-/// Tells all waits for unfinished jobs that these are left to the next open, and counts those jobs once.
+/// Tells all waiters that unfinished jobs are left to the next open, and counts those jobs once.
 fn leave(engine: &EngineCore) -> Shutdown {
     let (left, entries) = {
         let mut scheduler = engine.scheduler();
@@ -148,7 +148,7 @@ fn leave(engine: &EngineCore) -> Shutdown {
     left
 }
 
-/// A thread's life. Nothing of ours panics; should it happen all the same, the life begins anew, not without a pause.
+/// Runs the loop of a thread. This library does not panic. If it does, the loop begins again after a pause.
 fn live_through(engine: &Arc<EngineCore>, life: impl Fn(&Arc<EngineCore>)) {
     let mut panics = 0;
     while let Err(message) = shield::run(|| life(engine)) {

@@ -1,4 +1,4 @@
-//! One attempt of one job, from its start to its recorded outcome.
+//! Runs one attempt of one job, from its start to its stored outcome.
 
 use std::{cell::Cell, sync::Arc, time::Duration};
 
@@ -32,24 +32,24 @@ use crate::{
     worker::{inside, next::Work},
 };
 
-/// A worker's life.
+/// The loop of a worker.
 pub(crate) fn work(engine: &Arc<EngineCore>) {
     while let Some(work) = engine.next() {
         match work {
             Work::Job(entry) => run(engine, &entry),
-            // One partition, then look again: a waiting job goes first.
+            // Scans one partition, then looks again, since a waiting job goes first.
             Work::Help(scan) => {
                 let inside = inside::enter(engine, scan.core());
                 scan.help();
                 drop(inside);
-                // Perhaps the last that has it, with what its body owns.
+                // This may drop the last reference to the scan and the values of its body.
                 shield::discard(scan);
             }
         }
     }
 }
 
-/// Runs one job to the end of this attempt, and gives its seat back in every case.
+/// Runs one job to the end of this attempt. Frees its seat in every case.
 pub(crate) fn run(engine: &Arc<EngineCore>, entry: &Arc<Entry>) {
     let seat = Seat { engine, entry, held: Cell::new(true) };
     if let Err(message) = shield::run(|| run_on(&seat)) {
@@ -65,20 +65,20 @@ struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    /// The worker is done with the job.
+    /// Frees the seat when the attempt is over.
     fn release(&self, used: Duration) {
         if self.held.replace(false) {
             self.engine.release(self.entry, used);
         }
     }
 
-    /// The outcome is stored later, by the thread that drives the engine; until then the job runs.
+    /// Leaves the outcome to the thread that drives the engine. The job counts as running until then.
     fn owe(&self, outcome: EndedAttempt) {
         self.held.set(false);
         self.engine.owed.lock().push(outcome);
     }
 
-    /// The end of the job is the completer's from here on.
+    /// Frees the seat, and leaves the end to the completer.
     fn free(&self, used: Duration) {
         self.held.set(false);
         self.engine.free(self.entry, used);
@@ -101,14 +101,14 @@ fn run_on(seat: &Seat<'_>) {
             return stored.map_or((), |record| tell(engine, entry, &record));
         }
     };
-    // Every job behind it in the queue has moved up.
+    // Every job behind it in the queue has a new place.
     engine.tell_moved();
     let ending = after_a_gap(&core, attempt(engine, entry, &core, &*handler));
-    // Perhaps the last that has it: the engine may be gone.
+    // This may drop the last reference to the handler, since the engine may be gone.
     shield::discard(handler);
     let used = engine.clock.now().since(from);
     match ending {
-        // Not a word more: the job may be another engine's.
+        // Nothing is stored, since another engine may have the job.
         _ if core.attempt.is_lost() || core.attempt.is_left() => seat.release(used),
         BodyResult::Well(result) if engine.config.workers() > 0 => {
             seat.free(used);
@@ -132,7 +132,8 @@ fn run_on(seat: &Seat<'_>) {
     }
 }
 
-/// The engine itself panicked while it ran a job, outside of the handler: the job fails, and its seat is free.
+/// Called when the engine itself panicked while it ran a job, outside of the handler. The job fails, and its seat
+/// is free.
 fn end_panicked(seat: &Seat<'_>, message: String) {
     let Seat { engine, entry, .. } = seat;
     shield::log(
@@ -154,7 +155,8 @@ fn end_panicked(seat: &Seat<'_>, message: String) {
     }
 }
 
-/// A write that was refused because the lease had ended says nothing of the job, also when the lease was renewed since.
+/// The outcome after a write that was refused because the lease had ended. The job is not at fault, even if the
+/// lease was renewed since.
 fn after_a_gap(core: &Core, ending: BodyResult) -> BodyResult {
     match ending {
         BodyResult::Badly(BodyOutcome::Badly(JobError::Store(error)))
@@ -184,9 +186,9 @@ enum Begun {
     Running(Arc<Core>, Arc<dyn Handler>),
     /// Its deadline had passed, and that is stored.
     Expired(Box<JobRecord>),
-    /// Another thread ended it first, and has told so; or it could not be started at all.
+    /// Another thread ended it first, and has announced that. Or it could not be started at all.
     Gone,
-    /// Its claim has started it, and it was told to stop before its turn came.
+    /// Its claim has started it, and it was told to stop before a worker began it.
     Stopped,
 }
 
@@ -205,15 +207,15 @@ fn begin(engine: &Arc<EngineCore>, entry: &Arc<Entry>) -> Begun {
         return expire(engine, entry);
     }
     if let Some(attempt) = started {
-        // By its claim.
+        // Its claim has started it.
         return running(engine, entry, attempt, handler);
     }
     let now = engine.clock.now();
-    // The start need not survive a power loss: without it the job still waits.
+    // The start is buffered: after a power loss without it the job still waits.
     let started = store_surely(engine, entry, |change| {
         let next = {
             let state = change.state();
-            // The engine goes without it, or it was cancelled meanwhile: then there is nothing to start.
+            // The engine has left the job, or the job was cancelled meanwhile.
             if state.place.is_left() { None } else { state.record.apply(Event::Start, now).ok() }
         };
         let Some(next) = next else { return Ok(()) };
@@ -249,12 +251,12 @@ fn running(
 }
 
 fn expire(engine: &EngineCore, entry: &Arc<Entry>) -> Begun {
-    // One that its claim has started, and that no worker had begun, fails.
+    // A job that its claim has started, and that no worker had begun, fails.
     let failure = Failure::new(FailureKind::Deadline, "its deadline passed while it waited");
     fail(engine, entry, &failure).map_or(Begun::Gone, |record| Begun::Expired(Box::new(record)))
 }
 
-/// Calls the handler and stores the rows that are left in memory.
+/// Calls the handler, and stores the rows that are left in memory.
 fn body(engine: &Arc<EngineCore>, core: &Arc<Core>, handler: &dyn Handler) -> BodyResult {
     let mut ctx = JobContext::new(Arc::clone(core));
     let _inside = inside::enter(engine, core);

@@ -1,7 +1,7 @@
-//! Jobs that wait for jobs: a handler submits work, and needs its outcome.
+//! Waits of a handler for jobs that it has submitted.
 //!
-//! While it waits its seat is free: another worker runs what it waits for, and it counts against no limit. Waits that would
-//! close a circle are refused, and a job that is told to stop waits no longer.
+//! During a wait its seat is free: another worker runs the awaited job, and the waiting one counts against no
+//! limit. A wait that would close a circle is refused. A job that is told to stop ends its wait.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -17,16 +17,16 @@ use crate::{
     },
 };
 
-/// How often a waiting body is asked whether it should stop.
+/// The time between two checks whether a waiting body has to stop.
 const STEP: Duration = Duration::from_millis(20);
-/// How many threads of an engine wait in bodies at once: each keeps its stack, and has another one work for it.
+/// The most threads of an engine that wait in bodies at once. Each keeps its stack, and has a substitute.
 const MOST: usize = 256;
-/// How deep jobs are run inside of each other, where the caller's thread does it all.
+/// The deepest nesting of jobs that the caller's thread runs inside of each other.
 const DEEPEST: usize = 32;
 
 type End = Result<JobRecord, EngineError>;
 
-/// Waits for the end of a job on whichever thread; `None` if `until` came first.
+/// Waits for the end of a job on any thread; `None` if `until` came first.
 pub(crate) fn wait(engine: &Arc<EngineCore>, entry: &Arc<Entry>, until: Option<Instant>) -> Option<End> {
     let over = |now: Instant| until.is_some_and(|until| until <= now);
     let end = entry.end();
@@ -52,7 +52,7 @@ pub(crate) fn wait(engine: &Arc<EngineCore>, entry: &Arc<Entry>, until: Option<I
     }
 }
 
-/// That a thread waits inside the body of one job for another job.
+/// The wait of a thread, inside the body of one job, for another job.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     body: Body,
@@ -63,7 +63,7 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    /// The calling thread, inside of `body`, waits for `entry` from here on.
+    /// Begins the wait of the calling thread, which runs `body`, for `entry`.
     pub(crate) fn begin(body: &Body, entry: &Entry) -> Result<Self, EngineError> {
         let (engine, job, awaited) = (&body.engine, body.core.entry.id, entry.id);
         let works = inside::works_for(engine);
@@ -89,7 +89,7 @@ impl Waiting {
         if lacks {
             pool::substitute(engine)?;
         }
-        // A place under a limit is free.
+        // A limit has room for another job.
         engine.call();
         engine.source.worker_is_free();
         body.core.entry.tell_state();
@@ -100,7 +100,7 @@ impl Waiting {
         &self.body
     }
 
-    /// Waits a moment: the end of the job, or why it is not waited for any longer.
+    /// Waits for a moment. Returns the end of the job, or the reason for ending the wait.
     pub(crate) fn step(
         &self,
         engine: &Arc<EngineCore>,
@@ -114,7 +114,7 @@ impl Waiting {
         entry.wait(Some(until.map_or(next, |until| until.min(next))))
     }
 
-    /// Whether to go on waiting. Where no other thread would, runs what is waited for.
+    /// Checks whether to go on waiting. Runs the awaited job if no other thread would.
     fn look(&self, engine: &Arc<EngineCore>, entry: &Arc<Entry>) -> Result<(), EngineError> {
         let job = self.body.core.entry.id;
         if let Some(cause) = self.body.core.stop_cause() {
@@ -125,13 +125,13 @@ impl Waiting {
             let state = entry.lock();
             (state.record.state == JobState::Waiting, state.place.clone())
         };
-        // Of several engines another one may run it.
+        // On a shared store another engine may run it.
         if !waits || !(engine.source.has(&place) || engine.is_driven()) {
             return Ok(());
         }
         let phase = engine.scheduler().phase;
         if phase != Phase::Open && Arc::ptr_eq(engine, &self.body.engine) {
-            // It starts no more.
+            // In a shutdown the awaited job does not start any more.
             self.body.core.attempt.token.stop(StopCause::Shutdown);
             return Err(EngineError::ToldToStop { job, cause: StopCause::Shutdown });
         }
@@ -154,12 +154,12 @@ impl Waiting {
         Ok(())
     }
 
-    /// The thread goes on, once its job has a place under the limits again.
+    /// Ends the wait. The thread goes on when the limits have room for its job.
     pub(crate) fn end(mut self, end: Option<End>) -> Option<End> {
         self.leave();
         let engine = &self.body.engine;
         loop {
-            // Told to stop it goes on without a place, and returns.
+            // A job that is told to stop goes on without room, and returns.
             let stops = self.body.core.stop_cause().is_some();
             let mut scheduler = engine.scheduler();
             if scheduler.queue.go_on(self.body.core.entry.id, stops) {
@@ -169,7 +169,7 @@ impl Waiting {
         }
     }
 
-    /// The thread does not wait any more.
+    /// Notes the end of the wait.
     fn leave(&mut self) {
         self.is_over = true;
         let job = self.body.core.entry.id;
@@ -186,7 +186,7 @@ impl Waiting {
     }
 }
 
-/// A future that is not polled to its end, or a panic: its thread goes on at once.
+/// A dropped future or a panic ends the wait at once.
 impl Drop for Waiting {
     fn drop(&mut self) {
         if !self.is_over {
@@ -213,7 +213,7 @@ fn path(waits: &[(JobId, JobId)], from: JobId, to: JobId) -> Option<Vec<JobId>> 
     None
 }
 
-/// The reason why no job of this circle would ever go on.
+/// The sentence about a circle of jobs that would never end.
 fn circle(path: &[JobId]) -> String {
     match path {
         [] | [_] => "a job cannot end before it has ended".to_owned(),

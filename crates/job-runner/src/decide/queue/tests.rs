@@ -164,7 +164,7 @@ fn suspects_run_one_at_a_time_and_others_beside_them() {
     assert_eq!((queue.running_suspect(), queue.suspects()), (Some(id(4)), 0));
 }
 
-/// The likeliest first: else a long job beside it would die with it again.
+/// The most blamed suspect comes first. Otherwise a long job beside it would die with it again.
 #[test]
 fn of_the_suspects_whoever_was_blamed_most_comes_first() {
     let mut queue = queue(9, [9, 9]);
@@ -239,13 +239,13 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Nothing is lost or given twice, limits hold, one suspect at a time runs, and a job is left waiting only for a
-    /// reason.
+    /// No job is lost or given twice, and limits hold. One suspect runs at a time, and a waiting job has a reason
+    /// to wait.
     #[test]
     fn any_use_keeps_the_promises(steps in prop::collection::vec(step(), 0..200)) {
         let mut queue = queue(2, [3, 1]);
         let (mut waiting, mut running): (Vec<Waiting>, Vec<Waiting>) = (Vec::new(), Vec::new());
-        // The suspect that is let in.
+        // The suspect that has entered its lane.
         let mut let_in: Option<JobId> = None;
         for (now, step) in (0u64..).zip(steps) {
             match step {
