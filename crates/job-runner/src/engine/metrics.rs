@@ -1,19 +1,20 @@
 //! Counters, gauges and histograms for a recorder of the `metrics` facade, if one is installed.
 //!
-//! | name | kind | labels |
-//! | --- | --- | --- |
-//! | `jobs_submitted_total` | counter | |
-//! | `jobs_started_total` | counter | `class` |
-//! | `jobs_ended_total` | counter | `class`, `ending` |
-//! | `jobs_removed_total` | counter | |
-//! | `job_waited_seconds` | histogram | `class` |
-//! | `job_ran_seconds` | histogram | `class`, `ending` |
-//! | `job_cancel_seconds` | histogram | |
-//! | `job_rows_written_total`, `job_row_bytes_written_total` | counter | |
-//! | `jobs_waiting`, `jobs_running` | gauge | `class` |
-//! | `job_oldest_waiting_seconds`, `job_oldest_running_seconds` | gauge | `class` |
-//! | `jobs_cancelling` | gauge | |
+//! | name | kind | labels | measures |
+//! | --- | --- | --- | --- |
+//! | `jobs_submitted_total` | counter | | new jobs |
+//! | `jobs_started_total` | counter | `class` | attempts that began |
+//! | `jobs_ended_total` | counter | `class`, `ending` | jobs that ended |
+//! | `jobs_removed_total` | counter | | removed jobs |
+//! | `job_waited_seconds` | histogram | `class` | from submission to the start of an attempt |
+//! | `job_ran_seconds` | histogram | `class`, `ending` | from the start of the last attempt to the end |
+//! | `job_cancel_seconds` | histogram | | from the first cancel request to the end |
+//! | `job_rows_written_total`, `job_row_bytes_written_total` | counter | | stored rows, and their bytes of JSON |
+//! | `jobs_waiting`, `jobs_running` | gauge | `class` | jobs at this moment |
+//! | `job_oldest_waiting_seconds`, `job_oldest_running_seconds` | gauge | `class` | the longest time; 0 without a job |
+//! | `jobs_cancelling` | gauge | | running jobs with a cancel request |
 //!
+//! `class` is `read` or `write`; `ending` is `succeeded`, `failed` or `cancelled`. All figures are of one engine.
 //! Gauges are set every 10 s and by [`Driver::tick`](crate::Driver::tick). [`Stats`] gives the figures at any
 //! other moment.
 
