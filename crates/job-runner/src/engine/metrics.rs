@@ -5,7 +5,7 @@
 //! | `jobs_submitted_total` | counter | | new jobs |
 //! | `jobs_started_total` | counter | `class` | attempts that began |
 //! | `jobs_ended_total` | counter | `class`, `ending` | jobs that ended |
-//! | `jobs_removed_total` | counter | | removed jobs |
+//! | `jobs_removed_total` | counter | | jobs that retention removed |
 //! | `job_waited_seconds` | histogram | `class` | from submission to the start of an attempt |
 //! | `job_ran_seconds` | histogram | `class`, `ending` | from the start of the last attempt to the end |
 //! | `job_cancel_seconds` | histogram | | from the first cancel request to the end |
