@@ -1,8 +1,8 @@
 //! The algorithms of the demo's graph engine, each in a file of its own.
 //!
-//! Every file has the parameters as a type that deserializes from the request, where numbers may come as numbers or as
-//! strings. It also has a plain function from graph and parameters to a result, and the result's form in the payload.
-//! Results are the same on every run: ties are broken by graph order and nothing is random.
+//! Every file has a type for the parameters, which deserializes from the request. It also has a plain function
+//! from graph and parameters to a result, and the form of that result in the payload. Results are the same on
+//! every run: graph order decides between equals, and nothing is random.
 
 pub mod closeness;
 pub mod cluster_coefficient;
@@ -35,7 +35,7 @@ pub use self::{
 };
 use crate::{graph::Graph, watch::Watch};
 
-/// An algorithm under the name that requests call it by.
+/// An algorithm and its name in requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Algorithm {
     name: &'static str,
@@ -101,8 +101,8 @@ impl Algorithm {
         self.name
     }
 
-    /// Whether it can be run with `parameters`, a JSON object. Looks at no row of the graph: a property that holds
-    /// something else than it should is found by the run.
+    /// Checks that it can be run with `parameters`, a JSON object. Reads no element of the graph: the run finds a
+    /// property with a wrong value.
     ///
     /// # Errors
     /// [`AlgorithmError`]: a parameter is missing, unknown, out of range or not of this graph.
@@ -133,7 +133,7 @@ mod tests {
 
     const SOURCE: &str = r#"{"source":"Sarah","target":"Sidney","k":2}"#;
 
-    /// The part of `SOURCE` that this algorithm takes.
+    /// The parameters of `SOURCE` that this algorithm takes.
     fn parameters(name: &str) -> String {
         let all: serde_json::Map<_, _> = serde_json::from_str(SOURCE).unwrap();
         let takes: &[&str] = match name {
@@ -160,7 +160,7 @@ mod tests {
         }
     }
 
-    /// Notes every word about progress.
+    /// Notes every report of progress.
     #[derive(Default)]
     struct Notes(RefCell<Vec<(u64, u64)>>);
 
@@ -174,7 +174,7 @@ mod tests {
         }
     }
 
-    /// A tree in which every vertex has three below it, with some edges across.
+    /// A tree in which every vertex has three children, with some edges across.
     fn tree(vertices: u32) -> Graph {
         let mut builder = GraphBuilder::default();
         for vertex in 0..vertices {
@@ -213,14 +213,14 @@ mod tests {
             assert_eq!((last.0, last.1), (first.1, first.1), "{name}: it ends with all of it");
             assert!(notes.iter().all(|(done, total)| done <= total && *total == first.1), "{name}: one total");
             assert!(notes.is_sorted(), "{name}: it never goes back");
-            // Work that ends near its source ends before there is any progress to tell.
+            // Work near its source ends before it reports any progress.
             let is_near = parameters.contains("\"k\":2") || parameters.contains("\"target\":\"Sidney\"");
             let between = notes.iter().any(|(done, total)| (1..*total).contains(done));
             assert!(between || is_near, "{name} {parameters}: nothing between begin and end");
         }
     }
 
-    /// Five iterations of a thousand were told as half a percent, and an hour as the time left.
+    /// An algorithm that converges in 5 of 1,000 iterations must not report half a percent and an hour to go.
     #[test]
     fn what_converges_early_is_half_done_half_way() {
         let graph = tree(20_000);

@@ -1,4 +1,4 @@
-//! [`check`]: what every way to submit a job asks before the job is stored.
+//! [`check`]: the check of a request before its job is stored, for HTTP and for the command line.
 
 use job_runner::{JobKind, JobSpec, job_core::shown, wire::ErrorCode};
 use thiserror::Error;
@@ -10,7 +10,7 @@ use crate::{
     graphs::Graphs,
 };
 
-/// Whether a job can be run on its graph. Loads the graph if it is not loaded yet.
+/// Checks that a job can be run on its graph. Loads the graph if it is not loaded yet.
 ///
 /// ```
 /// use job_demo::{check, graphs::Graphs};

@@ -58,10 +58,10 @@ use self::{list::Listing, location::Location, pick::Pick, submit::Marks};
 
 const DEFAULT_STORE: &str = "job-demo-store";
 
-/// Names the store of commands that do not.
+/// The environment variable with the store for commands without `--store`.
 const STORE: &str = "JOB_DEMO_STORE";
 
-/// Where a server listens that is told nothing else.
+/// The default address of a server.
 const ADDRESS: &str = "127.0.0.1:8080";
 
 /// The result of every command: an exit code, or an error that is one sentence.
@@ -126,7 +126,7 @@ impl Global {
         self.synthetic.into_iter().fold(graphs, Graphs::synthetic)
     }
 
-    /// Loads the graph that new jobs read, before one of them needs it: a wrong directory is told at once.
+    /// Loads the graph of new jobs before one needs it, so that a wrong directory is an error at once.
     fn load<'g>(&self, graphs: &'g Graphs) -> Result<&'g Graph, GraphsError> {
         if self.graph() == GraphName::Synthetic && !self.json {
             let vertices = words::thousands(self.synthetic.unwrap_or(synthetic::DEFAULT));
@@ -135,7 +135,7 @@ impl Global {
         graphs.get(self.graph().as_str())
     }
 
-    /// Where results are exported to.
+    /// The directory of exports.
     fn exports(&self, given: Option<PathBuf>) -> Option<PathBuf> {
         given.or_else(|| match &self.store {
             Location::Directory(directory) => Some(directory.join("exports")),
@@ -143,8 +143,8 @@ impl Global {
         })
     }
 
-    /// The graphs of a process that serves or works: those that are named, and the one that ships with the program. A
-    /// job of a graph that is not served here fails at once.
+    /// The graphs of a server or worker: those that are named, and the one inside the program. A job of another
+    /// graph fails at once.
     fn served(&self) -> Graphs {
         let made = self.synthetic.map(|_| GraphName::Synthetic);
         let names: Vec<&str> =
@@ -295,7 +295,7 @@ enum Command {
     },
 }
 
-/// The error as one line that a terminal only shows: it may repeat text that a client sent.
+/// The error as one line without control characters, since it may repeat text of a client.
 pub(crate) fn sentence(error: &dyn Error) -> String {
     without_numbers(&plain::plain(&error.to_string()))
 }
@@ -305,7 +305,7 @@ pub(crate) fn exit_code(error: &(dyn Error + 'static)) -> ExitCode {
     exit::exit(error).into()
 }
 
-/// The standard library ends the system's message with a number that does not help a reader.
+/// Removes the number that the standard library adds to the system's message.
 fn without_numbers(text: &str) -> String {
     let mut parts = text.split(" (os error ");
     let mut out = parts.next().unwrap_or_default().to_owned();

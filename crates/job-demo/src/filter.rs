@@ -1,5 +1,5 @@
-//! Vertex and edge filters: a request body becomes a [`Filter`] that has been checked against a graph, and the
-//! filter gives the rows that match.
+//! Vertex and edge filters. A request body becomes a [`Filter`], which is checked against a graph and gives the
+//! matching rows.
 //!
 //! The body has `labels` (a list; an element matches with any of them), or `vertexFilters` / `edgeFilters`, or both:
 //!
@@ -11,16 +11,15 @@
 //!
 //! * `predicate` is `=` (equal to any of `values`), `<`, `>`, `<=`, `>=` (one value), `range` (two values, both
 //!   inclusive), `has` or `hasNot` (no values). A property is a list; it matches when one of its values does.
-//! * `type` is `and` (the default) or `or`. Filters are joined from left to right, each to all of those before it;
-//!   the first one's type says nothing. Labels are then required as well.
-//! * The property decides how values compare. A number in the graph compares as a number, and never matches a value
-//!   that does not read as one. A text in the graph compares by code point with the value as it is written. Numbers
-//!   compare by their value, to the last digit: `1` is `1.0`, and `-0` is `0`.
-//! * `sorts` order by the first value of each property: numbers before texts. Elements without the property come last
-//!   in either order, and equal ones stay in graph order. A property that was named before decides nothing any more,
-//!   and is passed over.
-//! * `offset` and `limit` (numbers, or numbers in strings) cut the result that is stored. Without them **every** row
-//!   is stored: a status query pages the stored rows with an offset and limit of its own, and the two stack.
+//! * `type` is `and` (the default) or `or`. Conditions are joined from left to right, each to all before it; the
+//!   type of the first has no effect. Labels are then required as well.
+//! * The value in the graph decides how it is compared. A number compares as a number, and never matches a text
+//!   that is not one. A text compares by code point with the value as it is written. Numbers compare by their
+//!   value, to the last digit: `1` equals `1.0`, and `-0` equals `0`.
+//! * `sorts` order by the first value of each property: numbers before texts. Elements without the property come
+//!   last in either order, and equal ones stay in graph order. A second sort by the same property has no effect.
+//! * `offset` and `limit` (numbers, or numbers in strings) cut the stored result. Without them **every** row is
+//!   stored. A status query pages through the stored rows, with its own offset and limit.
 
 mod body;
 mod condition;
@@ -39,7 +38,7 @@ use self::{condition::Condition, select::Sort};
 /// A filter that can be run on the graph it was checked against.
 #[derive(Debug)]
 pub struct Filter {
-    /// Empty: any label.
+    /// The labels; empty for any label.
     labels: Vec<Arc<str>>,
     conditions: Vec<Condition>,
     sorts: Vec<Sort>,

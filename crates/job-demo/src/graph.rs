@@ -47,9 +47,9 @@ impl Serialize for Vertex {
 pub struct Edge {
     /// Its number among the edges from the same source to the same target, 0 first.
     pub index: u32,
-    /// Where it starts.
+    /// The source vertex.
     pub source: VertexIndex,
-    /// Where it ends.
+    /// The target vertex.
     pub target: VertexIndex,
     /// Its label, such as `rate`.
     pub label: Arc<str>,

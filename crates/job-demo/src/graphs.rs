@@ -22,7 +22,7 @@ impl Graphs {
     /// The names.
     pub const NAMES: [&str; 3] = ["wordnet", "movies", "synthetic"];
 
-    /// Nothing is loaded yet; `wordnet` will come from this directory.
+    /// Graphs that are not loaded yet; `wordnet` is loaded from this directory.
     #[must_use]
     pub fn new(wordnet_directory: PathBuf) -> Self {
         Self {
@@ -35,33 +35,35 @@ impl Graphs {
         }
     }
 
-    /// Makes `synthetic` of this number of vertices.
+    /// Sets the number of vertices of `synthetic`.
     #[must_use]
     pub const fn synthetic(mut self, vertices: u32) -> Self {
         self.vertices = vertices;
         self
     }
 
-    /// Has these only. Jobs of the others fail.
+    /// Serves only these graphs. Jobs of others fail.
     #[must_use]
     pub fn serving(mut self, names: &[&'static str]) -> Self {
         self.served.retain(|name| names.contains(name));
         self
     }
 
-    /// The names of those that it has.
+    /// The names of the served graphs.
     #[must_use]
     pub fn names(&self) -> &[&'static str] {
         &self.served
     }
 
-    /// The mark that tells the graph of this name from another that has the name in another process.
+    /// The version of the graph with this name, which differs between processes with different graphs of that
+    /// name.
     #[must_use]
     pub fn version(&self, name: &str) -> String {
         if name == "synthetic" { format!("{} vertices", self.vertices) } else { "1".to_owned() }
     }
 
-    /// The graph of this name. The first call loads it, and others wait meanwhile; a failure to load is kept, too.
+    /// The graph with this name. The first call loads it, and others wait meanwhile. A failure to load is kept
+    /// too.
     ///
     /// # Errors
     /// [`GraphsError`] when there is no such graph or it cannot be loaded.
@@ -83,7 +85,7 @@ impl Graphs {
     }
 }
 
-/// A graph that cannot be had.
+/// Why there is no such graph.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum GraphsError {
@@ -95,7 +97,7 @@ pub enum GraphsError {
     NotServed {
         /// Its name.
         name: String,
-        /// The names of those that are.
+        /// The names of the served graphs.
         served: String,
     },
     /// It could not be loaded.

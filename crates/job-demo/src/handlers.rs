@@ -1,6 +1,6 @@
-//! Filters and algorithms as job handlers: all that a graph engine writes to put its work under the job library.
+//! Filters and algorithms as job handlers: the whole code that connects a graph engine to the job library.
 //!
-//! Rows go from the graph straight into the job's list, one by one; a filter holds none of them.
+//! Rows go from the graph into the job's list, one by one; a filter keeps none of them.
 
 use std::{cell::RefCell, sync::Arc, time::Instant};
 
@@ -87,7 +87,7 @@ fn filter(ctx: &JobContext, subject: Subject, graph: &Graph) -> Result<Filter, J
         .map_err(|error: FilterError| JobError::failed(error.to_string()))
 }
 
-/// A job's context as the watcher of its work.
+/// The watcher of a job's work, over its context.
 struct JobWatch<'c> {
     ctx: &'c JobContext,
     /// The error with which the job library stopped the work.

@@ -1,4 +1,5 @@
-//! A small graph engine that links the job library: what a real engine has to write to run its work as jobs.
+//! A small graph engine that links the job library. It shows the code that a real engine needs to run its work as
+//! jobs.
 //!
 //! It is a demonstration, **not** a graph database: graphs are read-only and sit in memory.
 //!

@@ -26,7 +26,7 @@ fn log() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).init();
 }
 
-/// Whether the reader of our output went away, as `head` does; that is no error of ours.
+/// Whether the reader of standard output has closed it, as `head` does. That is not an error.
 fn closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {

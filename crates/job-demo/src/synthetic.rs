@@ -1,8 +1,8 @@
-//! A made-up graph of any size, for work that takes long enough to be watched.
+//! A generated graph of any size, for work that takes long enough to be watched.
 //!
-//! Vertices are `v0`, `v1` and so on; every tenth is a `company`, the others are of label `person`. Each but the first
-//! `knows` two earlier ones, which are the rather known the earlier they are. The same number of vertices gives the
-//! same graph everywhere.
+//! Vertices are `v0`, `v1` and so on. Every tenth has the label `company`, the others `person`. Each but the first
+//! `knows` two earlier ones, and earlier ones are known more often. The same number of vertices gives the same
+//! graph on every machine.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub const DEFAULT: u32 = 1_000_000;
 /// ```
 ///
 /// # Errors
-/// None for a number that [`GraphBuilder`] takes.
+/// When [`GraphBuilder`] does not take this number of vertices.
 pub fn make(vertices: u32) -> Result<Graph, GraphError> {
     let mut builder = GraphBuilder::default();
     let [person, company, knows]: [Arc<str>; 3] = ["person", "company", "knows"].map(Into::into);
@@ -33,7 +33,7 @@ pub fn make(vertices: u32) -> Result<Graph, GraphError> {
     let mut chance = Chance(u64::from(vertices));
     for vertex in 1..vertices {
         for _ in 0..2 {
-            // Twice a part of what is left: small numbers are the likelier ones.
+            // A random part of a random part, so small numbers are more frequent.
             let end = chance.below(vertex) + 1;
             let target = chance.below(end);
             builder.edge(vertex, target, Arc::clone(&knows), Properties::default())?;
@@ -42,7 +42,7 @@ pub fn make(vertices: u32) -> Result<Graph, GraphError> {
     Ok(builder.build())
 }
 
-/// Numbers that look like chance and are the same every time: splitmix64.
+/// Pseudo-random numbers, the same on every run: splitmix64.
 struct Chance(u64);
 
 impl Chance {

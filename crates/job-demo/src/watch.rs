@@ -7,22 +7,22 @@ use thiserror::Error;
 #[error("the work was stopped")]
 pub struct Stopped;
 
-/// The caller of long work, as the work sees it.
+/// The interface of long work to its caller.
 pub trait Watch {
-    /// Asks whether to go on. Work calls this about once a millisecond.
+    /// Checks whether the work may go on. Work calls this about once a millisecond.
     ///
     /// # Errors
     /// [`Stopped`] when the work must end now.
     fn check_stopped(&self) -> Result<(), Stopped>;
 
-    /// Says that `done` of `total` steps are behind; the work chooses the size of a step. The last word of work that
-    /// came to its end is that all of them are.
+    /// Reports that `done` of `total` steps are done. The work chooses the size of a step. Its last report says
+    /// that all are done.
     fn progress(&self, done: u64, total: u64);
 
-    /// Says that the work takes `bytes` of memory now.
+    /// Reports that the work uses `bytes` bytes of memory now.
     ///
     /// # Errors
-    /// [`Stopped`] when that is more than it may.
+    /// [`Stopped`] if that is more than allowed.
     fn memory(&self, bytes: u64) -> Result<(), Stopped> {
         let _ = bytes;
         Ok(())
@@ -41,14 +41,14 @@ impl Watch for Unwatched {
     fn progress(&self, _done: u64, _total: u64) {}
 }
 
-/// Turns steps of work into checks: one for every [`STRIDE`](Self::STRIDE) steps.
+/// Counts steps of work, and makes one check for every [`STRIDE`](Self::STRIDE) steps.
 pub struct Pace<'w> {
     watch: &'w dyn Watch,
     steps: usize,
 }
 
 impl<'w> Pace<'w> {
-    /// How many steps, each of some nanoseconds, lie between two checks.
+    /// The steps between two checks. A step takes some nanoseconds.
     pub const STRIDE: usize = 1 << 14;
 
     /// Starts to count.
@@ -60,12 +60,12 @@ impl<'w> Pace<'w> {
     /// Counts `steps`, such as the neighbours just visited.
     ///
     /// # Errors
-    /// [`Stopped`] when a check was due and said so.
+    /// [`Stopped`] if a check was due and stopped the work.
     pub fn step(&mut self, steps: usize) -> Result<(), Stopped> {
         if self.is_due(steps) { self.watch.check_stopped() } else { Ok(()) }
     }
 
-    /// As [`step`](Self::step); with a check goes a word about how far the work is.
+    /// As [`step`](Self::step), with a report of progress at each check.
     ///
     /// # Errors
     /// As [`step`](Self::step).

@@ -77,7 +77,7 @@ pub fn load(directory: &Path) -> Result<Graph, WordNetError> {
     loader.connect()
 }
 
-/// A pointer waits until every synset is a vertex: it may lead to a file that is read later.
+/// A pointer that waits until every synset is a vertex, since its target may be in a file that is read later.
 struct Waiting {
     source: VertexIndex,
     pointer: Pointer,
@@ -173,7 +173,7 @@ fn lemma(builder: &GraphBuilder, vertex: VertexIndex, number: u8) -> Result<Valu
         .ok_or_else(|| format!("a pointer names word {number} of a synset with {}", lemmas.len()))
 }
 
-/// Texts that recur half a million times are stored once.
+/// Texts that occur up to half a million times are stored once.
 #[derive(Default)]
 struct Texts(HashMap<&'static str, Arc<str>>);
 
@@ -205,7 +205,7 @@ pub enum WordNetError {
         path: PathBuf,
         /// The line, 1 first.
         line: usize,
-        /// The fault in it.
+        /// The fault in the line.
         reason: String,
     },
 }

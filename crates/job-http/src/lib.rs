@@ -14,9 +14,9 @@
 //! | export to a file | `POST /jobs/{jobId}/action?action_id=export-result` |
 //! | extensions | `GET /jobs/{jobId}/events` (server-sent), `GET /jobs/{jobId}/explain`, `GET /jobs/overview` |
 //!
-//! Beside them: `GET /ges/v1.0/{projectId}/graphs`, `GET /health`, `GET /openapi.json`, and a page at `/`. A host may
-//! add routes for operators: `GET /operator/jobs`, `DELETE /operator/jobs/{jobId}` and
-//! `GET /operator/jobs/{jobId}/rows?offset=&limit=`, which has the rows of a running job, too.
+//! There are also `GET /ges/v1.0/{projectId}/graphs`, `GET /health` and `GET /openapi.json`. A host may add a page
+//! for people at `/`. It may also add routes for operators: `GET /operator/jobs`, `DELETE /operator/jobs/{jobId}`
+//! and `GET /operator/jobs/{jobId}/rows?offset=&limit=`. The last one also has the rows of a running job.
 //!
 //! A client may send a submission again when its answer was lost. If the same request has used its
 //! `Idempotency-Key` before, the answer is that job. A second cancel is answered as the first.

@@ -35,14 +35,14 @@ pub struct List {
     pub values: Values,
 }
 
-/// The part of a list's rows that is about vertices.
+/// The values of the rows, each for a vertex.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Values {
-    /// Only which ones.
+    /// The ids of some vertices.
     Ids(Vec<VertexIndex>),
-    /// A number each.
+    /// A number for each of some vertices.
     Doubles(Vec<(VertexIndex, f64)>),
-    /// A whole number each.
+    /// A whole number for each of some vertices.
     Ints(Vec<(VertexIndex, u64)>),
     /// A text for every vertex of the graph, in graph order.
     Texts(Vec<Arc<str>>),

@@ -66,7 +66,7 @@ mod tests {
     fn a_path_and_a_stranger_are_computed_by_hand() {
         let graph = sample::graph(5, &[(0, 1), (2, 1), (2, 3)]);
         let of = |source: &str| closeness(&graph, &Closeness { source: source.to_owned() }, &Unwatched).unwrap();
-        // From 0 the others are 1, 2 and 3 away: 3/6, and 3 of the 4 others are reached.
+        // From vertex 0 the others are 1, 2 and 3 edges away: 3/6, and it reaches 3 of the 4 others.
         assert!((of("0") - 0.5 * 0.75).abs() < 1e-12);
         assert!((of("1") - 0.75 * 0.75).abs() < 1e-12);
         assert!(of("4").abs() < 1e-12);

@@ -1,9 +1,9 @@
-//! [`Convergence`]: how far an algorithm is that goes on until nothing much changes any more.
+//! [`Convergence`]: the progress of an algorithm that iterates until its changes are small.
 
-/// The way from the change of the first iteration to a change that is small enough.
+/// The progress from the change of the first iteration to one that is small enough.
 ///
-/// The most iterations that are allowed say little: a graph converges in five of a thousand. The change of each
-/// iteration falls by about the same factor each time, so its logarithm falls by about the same step.
+/// The most iterations are no measure: a graph converges in 5 of 1,000. The change falls by about the same factor
+/// in each iteration, so its logarithm falls by about the same step.
 #[derive(Debug)]
 pub(super) struct Convergence {
     /// The change that is small enough.
@@ -14,15 +14,15 @@ pub(super) struct Convergence {
 }
 
 impl Convergence {
-    /// Steps of the whole way.
+    /// The number of all steps.
     pub(super) const STEPS: u64 = 1_000;
 
     pub(super) const fn new(goal: f64, most_iterations: u32) -> Self {
         Self { goal, most_iterations, first: None, done: 0 }
     }
 
-    /// The steps behind after this number of iterations, the last of which made this change. Never less than before,
-    /// and all of them only when there is no further iteration.
+    /// The number of done steps after these iterations, the last of which made this change. It never falls, and is
+    /// the number of all steps only after the last iteration.
     pub(super) fn after(&mut self, iterations: u32, change: f64) -> u64 {
         let first = *self.first.get_or_insert(change);
         let by_change = if change <= self.goal { 1.0 } else { (first / change).ln() / (first / self.goal).ln() };
@@ -47,13 +47,13 @@ mod tests {
     #[test]
     fn steps_follow_the_change_or_the_iterations_whichever_is_further() {
         for (goal, most, changes, steps) in [
-            // A tenth each time.
+            // The change falls to a tenth each time.
             (1e-4, 1_000, &[1.0, 0.1, 0.01, 0.001, 0.0001][..], &[1, 250, 500, 750, 999][..]),
-            // It never converges, and ends with the iterations.
+            // It does not converge, and ends after the most iterations.
             (1e-4, 4, &[1.0, 1.0, 1.0, 1.0], &[250, 500, 750, 999]),
-            // A step back is not told.
+            // A larger change is no step back.
             (1e-2, 1_000, &[1.0, 0.1, 0.9, 0.05], &[1, 500, 500, 651]),
-            // Done at once, or no number at all.
+            // The change is 0 at once, or not a number.
             (1e-2, 1_000, &[0.0], &[999]),
             (1e-2, 1_000, &[f64::NAN, f64::NAN], &[1, 2]),
         ] {

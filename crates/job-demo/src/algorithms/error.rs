@@ -10,10 +10,10 @@ use crate::watch::Stopped;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AlgorithmError {
-    /// It was stopped.
+    /// The watcher stopped the work.
     #[error(transparent)]
     Stopped(#[from] Stopped),
-    /// The parameters are no JSON object, name one twice, or one of them cannot be used.
+    /// The parameters are not a JSON object, have a name twice, or have a wrong value.
     #[error(transparent)]
     Request(#[from] InvalidBody),
     /// A parameter does not fit the graph.

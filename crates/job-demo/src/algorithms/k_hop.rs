@@ -14,7 +14,7 @@ use crate::{
 pub struct KHop {
     /// `source`: the id of the vertex to start at; required.
     pub source: String,
-    /// `k`: how many edges away; 1 to 100, required.
+    /// `k`: the greatest number of edges from the source; 1 to 100, required.
     pub k: u32,
     /// `mode`: `OUT` (the default) follows edges from source to target, `IN` from target to source, `ALL` both.
     pub mode: Direction,

@@ -1,4 +1,4 @@
-//! `kcore`: how deep every vertex sits in the dense part of the graph.
+//! `kcore`: the coreness of every vertex: the greatest k such that it is in a part where each has k neighbours or more.
 #![expect(
     clippy::indexing_slicing,
     reason = "vertices are below the vertex count and degrees below the bin count, the lengths of the arrays"
@@ -35,8 +35,8 @@ impl Fits for KCore {}
 /// The coreness of every vertex, in graph order. It is the greatest k such that the vertex is in a subgraph where each
 /// vertex has k neighbours or more. Directions, loops and parallel edges do not count.
 ///
-/// Peels vertices off by rising degree, kept sorted in bins (Batagelj and Zaveršnik, 2003), in time linear in the
-/// edges; petgraph has no such function.
+/// Removes vertices by rising degree, sorted in bins (Batagelj and Zaveršnik, 2003), in time linear in the edges.
+/// petgraph has no such function.
 ///
 /// # Errors
 /// [`AlgorithmError::Stopped`].
@@ -95,7 +95,8 @@ impl Bins {
         Self { order, place, start }
     }
 
-    /// Takes one off the degree of a vertex: it changes places with the first of its bin, which then begins later.
+    /// Lowers the degree of a vertex by one. The vertex changes places with the first of its bin, which then
+    /// begins later.
     fn lower(&mut self, vertex: u32, degrees: &mut [usize]) {
         let degree = &mut degrees[vertex as usize];
         let first_at = self.start[*degree];
@@ -109,7 +110,7 @@ impl Bins {
     }
 }
 
-/// `coreness`: `[{"id": k}, …]`, the deepest first.
+/// `coreness`: `[{"id": k}, …]`, the greatest k first.
 pub(super) fn answer(graph: &Graph, parameters: &str, watch: &dyn Watch) -> Result<Answer, AlgorithmError> {
     let params: KCore = super::request::read(parameters)?;
     let mut rows = answer::falling(&coreness(graph, watch)?, u32::cmp);

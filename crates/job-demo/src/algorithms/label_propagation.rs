@@ -18,9 +18,10 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "Fields")]
 pub struct LabelPropagation {
-    /// `convergence`: stop when a smaller share of the vertices changed; above 0, below 1, 0.00001 by default.
+    /// `convergence`: stop when an iteration changes a smaller share of the vertices than this; above 0, below 1,
+    /// 0.00001 by default.
     pub convergence: f64,
-    /// `max_iterations`: stop after as many; 1 to 2000, 1000 by default.
+    /// `max_iterations`: stop after this number of iterations; 1 to 2000, 1000 by default.
     pub max_iterations: u32,
     /// `initial`: the vertex property that holds known labels, which stay as they are. Without it, the default, every
     /// vertex starts with a label of its own.
@@ -49,7 +50,7 @@ impl Fits for LabelPropagation {
     }
 }
 
-/// A vertex whose label is not known yet; it has no vote.
+/// The label of a vertex before it has one. It has no vote.
 const UNKNOWN: u32 = u32::MAX;
 
 struct Labels {
@@ -79,7 +80,7 @@ impl Labels {
                 }
                 Some(Value::Text(text)) => Arc::clone(text),
                 Some(Value::Int(number)) => number.to_string().into(),
-                // A zero has no sign here.
+                // Adding 0.0 removes the sign of a zero.
                 Some(Value::Double(number)) => (number + 0.0).to_string().into(),
             };
             let free = u32::try_from(names.len()).unwrap_or(UNKNOWN);
@@ -103,9 +104,9 @@ fn unknown_initial(property: &str) -> InvalidParameter {
 /// The community of every vertex, in graph order: the id of the vertex that its label comes from. With `initial` it is
 /// a value of that property, empty where no label arrived.
 ///
-/// Directions do not count, parallel edges vote as often as there are. Vertices change one after another in graph
-/// order, each at once. Of equally frequent labels a vertex keeps its own, else takes the last. Labels ahead have not
-/// spread yet, so none of them floods the graph.
+/// Directions do not count, and each parallel edge has a vote. Vertices change one after another in graph order,
+/// each at once. Of equally frequent labels a vertex keeps its own, or else takes the last. Later labels have not
+/// spread yet, so none of them takes the whole graph.
 ///
 /// # Errors
 /// [`AlgorithmError::Parameter`] when no vertex has the property `initial`, [`AlgorithmError::Stopped`].
@@ -122,7 +123,7 @@ pub fn communities(
     let mut votes = Votes { counts: vec![0; labels.names.len()], seen: Vec::new() };
     let mut pace = Pace::new(watch);
     let enough = params.convergence * f64::from(graph.vertex_count());
-    // No part of a vertex changes: less than one is none.
+    // A change of less than one vertex is none.
     let mut convergence = Convergence::new(enough.max(0.5), params.max_iterations);
     watch.progress(0, Convergence::STEPS);
     for iteration in 1..=params.max_iterations {
@@ -149,7 +150,7 @@ pub fn communities(
     Ok(labels.of.iter().map(|&label| Arc::clone(labels.names.get(label as usize).unwrap_or(&unknown))).collect())
 }
 
-/// Counts per label, cleared after each vertex by the list of labels it has seen.
+/// The votes for each label. They are cleared after each vertex, by the list of its labels.
 struct Votes {
     counts: Vec<u64>,
     seen: Vec<u32>,
@@ -159,7 +160,7 @@ impl Votes {
     fn winner(&mut self, adjacency: &Adjacency, vertex: VertexIndex, labels: &[u32]) -> u32 {
         for (neighbor, times) in adjacency.weighted(vertex) {
             let label = labels[neighbor as usize];
-            // A loop is no neighbour's opinion.
+            // A loop has no vote.
             if neighbor == vertex || label == UNKNOWN {
                 continue;
             }

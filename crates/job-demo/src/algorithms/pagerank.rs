@@ -1,4 +1,4 @@
-//! `pagerank`: where a walker who follows edges at random is found.
+//! `pagerank`: how often a random walk along the edges visits each vertex.
 
 use serde::Deserialize;
 
@@ -12,11 +12,12 @@ use crate::{graph::Graph, watch::Watch};
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "Fields")]
 pub struct PageRank {
-    /// `alpha`: the chance to follow an edge rather than to start anew; above 0, below 1, 0.85 by default.
+    /// `alpha`: the probability of following an edge instead of restarting; above 0, below 1, 0.85 by default.
     pub alpha: f64,
-    /// `convergence`: stop when all ranks together change by less; above 0, below 1, 0.00001 by default.
+    /// `convergence`: stop when an iteration changes all ranks together by less than this; above 0, below 1,
+    /// 0.00001 by default.
     pub convergence: f64,
-    /// `max_iterations`: stop after as many; 1 to 2000, 1000 by default.
+    /// `max_iterations`: stop after this number of iterations; 1 to 2000, 1000 by default.
     pub max_iterations: u32,
     /// `directed`: whether edges are followed from source to target only; true by default.
     pub directed: bool,

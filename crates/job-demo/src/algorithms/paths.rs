@@ -14,9 +14,9 @@ use crate::{
     watch::{Pace, Stopped, Watch},
 };
 
-/// How many edges away each vertex is.
+/// The distance of each vertex, in edges.
 pub(super) struct Hops {
-    /// The vertices that were reached, the nearest first, the source itself at the head.
+    /// The reached vertices, the nearest first; the first is the source.
     pub(super) reached: Vec<VertexIndex>,
     of: Vec<u32>,
 }
@@ -50,7 +50,7 @@ impl Hops {
             }
             next += 1;
             let neighbors = adjacency.neighbors(vertex);
-            // It may end with fewer: how many can be reached is known when they are.
+            // The total is an upper bound: the search may reach fewer vertices.
             pace.step_to(1 + neighbors.len(), next as u64, total)?;
             for &neighbor in neighbors {
                 if of[neighbor as usize] == Self::FAR {
@@ -113,9 +113,9 @@ impl Weights {
         let (mut settled, total) = (0, self.0.node_count() as u64);
         watch.progress(0, total);
         let mut stopped = Ok(());
-        // The test for the goal is the one place where petgraph's search can be left.
+        // petgraph's search can be left only in the test for the goal.
         let goal = |vertex: &VertexIndex| {
-            // A vertex costs far more here than in a plain loop: it goes through a heap and a hash map.
+            // A vertex costs far more than in a plain loop, since it goes through a heap and a hash map.
             stopped = pace.step_to(64 * (1 + self.0.neighbors_slice(*vertex).len()), settled, total);
             settled = total.min(settled + 1);
             stopped.is_err() || Some(*vertex) == target
@@ -154,7 +154,7 @@ fn weight(graph: &Graph, edge: &Edge, property: &str) -> Result<f64, InvalidPara
     })
 }
 
-/// The path to `target`, walked backwards: each step goes to the first vertex that explains the distance.
+/// The path to `target`, found backwards: each step goes to the first vertex that fits the distance.
 pub(super) fn path_by_hops(
     graph: &Graph,
     direction: Direction,
@@ -179,7 +179,7 @@ pub(super) fn path_by_hops(
     path
 }
 
-/// The same for weights. They are above 0, so the distance falls with each step and the walk ends.
+/// The same for weights. These are above 0, so the distance falls with each step, and the walk ends.
 #[expect(clippy::float_cmp, reason = "a distance was made by this very addition")]
 pub(super) fn path_by_weight(
     graph: &Graph,

@@ -18,9 +18,9 @@ use crate::{
 pub struct Ranks {
     /// The ranks, in graph order; they sum up to 1.
     pub values: Vec<f64>,
-    /// How many iterations it took.
+    /// The number of iterations.
     pub iterations: u32,
-    /// How much the last iteration still changed, summed over all vertices.
+    /// The change of the last iteration, summed over all vertices.
     pub change: f64,
 }
 
@@ -47,7 +47,7 @@ impl Power {
         Self { alpha: 0.85, convergence: 0.000_01, max_iterations: 1000, directed: true };
 }
 
-/// Where a walk goes on when it starts anew, or when it stands on a vertex without edges to follow.
+/// Where a walk restarts, also after a vertex without edges to follow.
 #[derive(Clone, Copy)]
 pub(super) enum Restart {
     Anywhere,

@@ -108,7 +108,7 @@ impl Fields {
         self.text(name)?.ok_or_else(|| InvalidParameter::new(name, "missing", VERTEX))
     }
 
-    /// Ends the reading: nothing may be left.
+    /// Ends the reading. A parameter that is left is an error.
     pub(super) fn finish(self) -> Result<(), InvalidParameter> {
         let Some(name) = self.given.keys().next() else {
             return Ok(());
@@ -122,9 +122,10 @@ impl Fields {
     }
 }
 
-/// Parameters that are right in themselves, and may not fit a graph.
+/// Parameters with valid values, which may still not fit a graph.
 pub(super) trait Fits {
-    /// Whether what they name is there. Takes no time that grows with the graph.
+    /// Checks that the graph has the vertices and properties that they name. The time does not grow with the
+    /// graph.
     fn fits(&self, _graph: &Graph) -> Result<(), InvalidParameter> {
         Ok(())
     }

@@ -21,8 +21,8 @@ pub struct ShortestPath {
     pub source: String,
     /// `target`: the id of the vertex to reach; required.
     pub target: String,
-    /// `weight`: the edge property with the length of an edge, a number above 0; 1 where it is absent. Without it, the
-    /// default, every edge is 1 long.
+    /// `weight`: the edge property with the length of an edge, a number above 0. An edge without it has length 1.
+    /// By default every edge has length 1.
     pub weight: Option<String>,
     /// `directed`: whether edges are followed from source to target only; false by default.
     pub directed: bool,
@@ -52,8 +52,8 @@ impl Fits for ShortestPath {
     }
 }
 
-/// The vertices of a shortest path, both ends included; empty when there is none. Of several shortest paths it is
-/// always the same one.
+/// The vertices of a shortest path, with both ends; empty if there is none. Of several shortest paths the result
+/// is always the same one.
 ///
 /// # Errors
 /// [`AlgorithmError::Parameter`] when an end is no vertex or a weight no number above 0, [`AlgorithmError::Stopped`].

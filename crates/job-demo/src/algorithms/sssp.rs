@@ -18,8 +18,8 @@ use crate::{
 pub struct Sssp {
     /// `source`: the id of the vertex to start at; required.
     pub source: String,
-    /// `weight`: the edge property with the length of an edge, a number above 0; 1 where it is absent. Without it, the
-    /// default, every edge is 1 long.
+    /// `weight`: the edge property with the length of an edge, a number above 0. An edge without it has length 1.
+    /// By default every edge has length 1.
     pub weight: Option<String>,
     /// `directed`: whether edges are followed from source to target only; true by default.
     pub directed: bool,

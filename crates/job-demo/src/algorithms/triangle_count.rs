@@ -1,4 +1,4 @@
-//! `triangle_count`: how often three vertices are joined pairwise.
+//! `triangle_count`: the number of triangles: three vertices with an edge between every two.
 #![expect(
     clippy::indexing_slicing,
     reason = "every vertex of an adjacency is below the vertex count, the length of the arrays"
@@ -37,13 +37,13 @@ impl Fits for TriangleCount {}
 pub struct Triangles {
     /// How many there are.
     pub total: u64,
-    /// In how many each vertex is, in graph order; they sum up to three times the total.
+    /// The number of triangles of each vertex, in graph order; their sum is three times the total.
     pub of: Vec<u64>,
 }
 
 /// Counts triangles. Directions, loops and parallel edges do not count.
 ///
-/// Every edge is looked at from its end with fewer neighbours. So a vertex with many neighbours costs at most the
+/// Every edge is read from its end with fewer neighbours. So a vertex with many neighbours costs at most the
 /// square root of the edges for each of them. petgraph has no such function.
 ///
 /// # Errors

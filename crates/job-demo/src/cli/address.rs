@@ -1,4 +1,4 @@
-//! [`Address`]: where the server of a store is, as a file in the directory of the store says.
+//! [`Address`]: the address of a store's server, in a file in the directory of the store.
 
 use std::{
     fs::{self, OpenOptions},
@@ -12,22 +12,22 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Its name. The store knows its own files, and leaves this one alone.
+/// The name of the file. The store uses only files that it knows.
 const FILE: &str = "job-demo.address";
 
-/// Where a server is.
+/// The address of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Address {
     pub(super) url: String,
     pub(super) pid: u32,
-    /// The server answers with this word, and no other does: a port and a process id are given again.
+    /// A word that only this server answers with: ports and process ids are used again.
     pub(super) instance: String,
 }
 
 impl Address {
-    /// Of this process.
+    /// The address of this process.
     pub(super) fn own(listens: SocketAddr) -> Self {
-        // One that listens everywhere is here, too.
+        // A server on all addresses is reached on the loopback one.
         let ip = match listens.ip() {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
@@ -37,18 +37,18 @@ impl Address {
         Self { url, pid: process::id(), instance: Uuid::new_v4().to_string() }
     }
 
-    /// The content of the file; `None` if there is none, or half of one.
+    /// The content of the file; `None` if it does not exist or is incomplete.
     pub(super) fn read(directory: &Path) -> Option<Self> {
         serde_json::from_slice(&fs::read(directory.join(FILE)).ok()?).ok()
     }
 
-    /// Writes the file, which only the user may read. It is removed with what is returned.
+    /// Writes the file, which only the user may read. Dropping the returned value removes it.
     pub(super) fn publish(self, directory: &Path) -> io::Result<Published> {
         let draft = directory.join(format!("{FILE}.{}", self.pid));
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
         serde_json::to_writer(&mut file, &self)?;
         file.flush()?;
-        // So no process reads half of it.
+        // The rename ensures that no process reads a part of it.
         fs::rename(&draft, directory.join(FILE))?;
         Ok(Published { address: self, directory: directory.to_owned() })
     }
@@ -70,7 +70,7 @@ impl Drop for Published {
     }
 }
 
-/// The answer at an address.
+/// The answer to a request at an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Heard {
     /// The server answered with this word.
@@ -81,19 +81,19 @@ pub(super) enum Heard {
     Silence,
 }
 
-/// The judgement of an address.
+/// The state of the server at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// The server is there.
+    /// The server answers.
     Serves,
-    /// It has ended without removing its file.
+    /// The server has ended without removing its file.
     Stale,
-    /// It is there and does not answer: it is stopped, or has too much to do.
+    /// The server does not answer: it is stopped, or has too much to do.
     Hangs,
 }
 
-/// The judgement of an address after a request to it. A process is looked for only where no answer came. It may be in
-/// a container of its own, and its number be that of another process here.
+/// Decides about an address after a request to it. The process is looked for only without an answer. The server
+/// may be in a container of its own, and another process here may have its id.
 pub(super) fn judge(address: &Address, heard: &Heard, is_alive: bool) -> Standing {
     match heard {
         Heard::Instance(instance) if *instance == address.instance => Standing::Serves,
@@ -122,9 +122,9 @@ mod tests {
         let instance = |word: &str| Heard::Instance(word.to_owned());
         for (heard, is_alive, expected) in [
             (instance("a"), true, Standing::Serves),
-            // Its process has a number of another container.
+            // Its process id is of another container.
             (instance("a"), false, Standing::Serves),
-            // Another program has its port now, also if a process has its number.
+            // Another program has its port, even if a process has its id.
             (instance("b"), true, Standing::Stale),
             (instance(""), true, Standing::Stale),
             (instance("b"), false, Standing::Stale),

@@ -1,4 +1,4 @@
-//! How this program is called, for the commands that it tells a person to type.
+//! The name of this program, for commands that it suggests.
 
 use std::env;
 
@@ -6,16 +6,17 @@ use job_demo::wordnet;
 
 use super::{DEFAULT_STORE, Global, GraphName, STORE, location::Location, plain::plain};
 
-/// The name of the program where another one calls it, as `cargo xtask demo` does.
+/// The environment variable with the name of the program, set by another program that calls it, such as `cargo
+/// xtask demo`.
 const CALLED: &str = "JOB_DEMO_CALLED";
 
-/// A command that a person can type as it is: `words` behind the program, and the options that this process has.
+/// A command to type: `words` behind the program's name, and the options of this process.
 pub(super) fn command(global: &Global, words: &str) -> String {
     let default = env::var(STORE).unwrap_or_else(|_| DEFAULT_STORE.to_owned());
     format!("{} {words}{}", program(), store(&global.store, &default))
 }
 
-/// As [`command`], of one that reads the graph, too.
+/// As [`command`], for a command that also reads the graph.
 pub(super) fn on_graph(global: &Global, words: &str) -> String {
     let is_found = called().is_some() || global.wordnet.as_os_str() == wordnet::DEFAULT_DIRECTORY;
     let wordnet = Some(&global.wordnet).filter(|_| !is_found);
@@ -35,7 +36,7 @@ fn program() -> String {
     }
 }
 
-/// Nothing of the store that is used where none is named.
+/// The option for the store; empty for the default one.
 fn store(store: &Location, default: &str) -> String {
     let Ok(default) = default.parse::<Location>();
     if *store == default { String::new() } else { format!(" --store {}", word(&store.to_string())) }

@@ -19,13 +19,13 @@ use tokio::{
 
 use super::exit::{Exit, Mistake};
 
-/// How long a connection may take to come about.
+/// The longest time to connect.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long an answer may take.
+/// The longest time for an answer.
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Asks one server.
+/// Sends requests to one server.
 #[derive(Debug)]
 pub(super) struct Client {
     runtime: Runtime,
@@ -52,14 +52,14 @@ pub(super) enum Unreached {
 }
 
 impl Client {
-    /// For a URL such as `http://127.0.0.1:8080`.
+    /// The client for a URL such as `http://127.0.0.1:8080`.
     pub(super) fn new(url: &str) -> Result<Self, Box<dyn Error>> {
         let authority = authority(url)?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { runtime, url: format!("http://{authority}"), authority })
     }
 
-    /// Asks for a path, and sends JSON with it.
+    /// Sends a request for a path, with JSON as its body.
     pub(super) fn ask(
         &self,
         method: Method,

@@ -6,19 +6,19 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
     pub(super) head: &'static str,
-    /// Whether it stands at the right, as numbers do.
+    /// Whether it is aligned to the right, as numbers are.
     pub(super) right: bool,
-    /// Whether it is cut before those that are not: a reader guesses the end of a name, and not of a number.
+    /// Whether it is cut before other columns. A reader can guess the end of a name, and not of a number.
     pub(super) cut: bool,
 }
 
-/// Between two columns.
+/// Blanks between two columns.
 const GAP: usize = 2;
 
-/// The columns are no narrower than this when others can be cut.
+/// The least width of a column while others can be cut.
 const LEAST: usize = 8;
 
-/// The head and the rows, each as its cells: as wide as what they hold, together no wider than `width`.
+/// The head and the rows, each as its cells. Columns are as wide as their cells, and together at most `width`.
 pub(super) fn lay_out<const N: usize>(
     columns: &[Column; N],
     rows: &[[String; N]],
@@ -46,7 +46,7 @@ pub(super) fn join<const N: usize>(cells: &[String; N]) -> String {
     cells.join(&" ".repeat(GAP)).trim_end().to_owned()
 }
 
-/// Takes from the widest column that may be cut; where there is none, from the widest.
+/// Makes the widest column that may be cut narrower, or else the widest of all.
 fn shrink<const N: usize>(columns: &[Column; N], widths: &mut [usize; N], width: usize) {
     let gaps = GAP * N.saturating_sub(1);
     while widths.iter().sum::<usize>() + gaps > width {

@@ -9,10 +9,10 @@ use job_runner::{
     EngineError, InvalidJobId, InvalidParameter, StoreError, job_core::strict::InvalidBody, store::ErrorKind,
 };
 
-/// How a command ends that does not succeed.
+/// The exit code of a command without success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// Something that no other code names, such as an address in use.
+    /// Another error, such as an address in use.
     Other = 1,
     /// The command line is wrong. clap ends with the same code.
     Usage = 2,
@@ -26,7 +26,7 @@ pub(super) enum Exit {
     Store = 6,
 }
 
-/// For the end of `--help`.
+/// The table at the end of `--help`.
 pub(super) const HELP: &str = "\
 Exit codes:
   0  done
@@ -43,7 +43,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// A sentence with its exit code, where no error of the libraries says both.
+/// A sentence and its exit code, for mistakes that are no error of the libraries.
 #[derive(Debug)]
 pub(super) struct Mistake {
     exit: Exit,
@@ -76,7 +76,7 @@ pub(super) fn exit(error: &(dyn Error + 'static)) -> Exit {
     Exit::Other
 }
 
-/// An I/O error that holds another one names only what lies beneath that as its source.
+/// The source of an error. An I/O error that holds another one gives as its source only the source of that.
 fn beneath<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
     let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     held.map_or_else(|| error.source(), |held| Some(held as _))

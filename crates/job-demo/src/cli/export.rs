@@ -48,7 +48,7 @@ pub(super) fn export(global: &Global, id: &str, output: Option<&Path>, format: O
         out.flush()?;
         return Ok(ExitCode::SUCCESS);
     };
-    // Asked for before there is a file.
+    // The result is asked for before the file is made.
     payload::page(&*source, id, PageRequest::new(0, 1)?)?;
     let mut file = BufWriter::new(File::create_new(path).map_err(|error| unwritten(path, &error))?);
     let copied = copy(&*source, id, format, &mut file)
@@ -57,7 +57,7 @@ pub(super) fn export(global: &Global, id: &str, output: Option<&Path>, format: O
         Ok(rows) if !global.json => eprintln!("{} rows in {}", thousands(rows), path.display()),
         Ok(_) => {}
         Err(error) => {
-            // Half of a result looks like a result.
+            // A part of a result must not look like a whole one.
             fs::remove_file(path)?;
             return Err(error);
         }
@@ -65,7 +65,7 @@ pub(super) fn export(global: &Global, id: &str, output: Option<&Path>, format: O
     Ok(ExitCode::SUCCESS)
 }
 
-/// The format that the name of the file asks for.
+/// The format by the name of the file.
 fn of_name(path: Option<&Path>) -> Format {
     let ending = path.and_then(Path::extension).and_then(OsStr::to_str);
     if ending.is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) { Format::Csv } else { Format::Jsonl }
@@ -79,7 +79,7 @@ fn unwritten(path: &Path, error: &io::Error) -> String {
     }
 }
 
-/// Writes all of the result, page by page; says how many rows.
+/// Writes the whole result, page by page. Returns the number of rows.
 fn copy(source: &dyn Source, id: JobId, format: ExportFormat, out: &mut dyn Write) -> Result<u64, Box<dyn Error>> {
     const STEP: u32 = 10_000;
     let mut answer = payload::page(source, id, PageRequest::new(0, STEP)?)?;

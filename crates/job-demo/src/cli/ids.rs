@@ -1,4 +1,4 @@
-//! Ids for people: the end of an id, as long as it has to be.
+//! Short ids for people: the end of an id, as long as it takes to be unique.
 
 use std::error::Error;
 use std::ops::ControlFlow;
@@ -13,14 +13,14 @@ use super::{
 /// The fewest characters that are shown.
 const SHORTEST: usize = 8;
 
-/// The fewest characters that are taken for an end.
+/// The fewest characters of an end that a command accepts.
 const FEWEST: usize = 4;
 
-/// How many ids are named when an end is that of several.
+/// How many ids an error names when an end is not unique.
 const NAMED: usize = 5;
 
-/// The ends of `shown`, all of the same length, so long that each is that of no other among `all`. The beginning of an id
-/// is its time, which jobs of one minute share.
+/// The ends of `shown`, all of one length at which each is unique among `all`. The beginning of an id is its time,
+/// which jobs of one minute share.
 pub(super) fn short(shown: &[JobId], all: &[JobId]) -> Vec<String> {
     let mut backwards: Vec<String> = shown.iter().chain(all).map(|id| backwards(*id)).collect();
     backwards.sort_unstable();
@@ -33,7 +33,7 @@ fn backwards(id: JobId) -> String {
     id.to_string().chars().rev().collect()
 }
 
-/// How many characters of the end tell this one from those beside it.
+/// How many characters of the end distinguish this id from its neighbours in the order of ends.
 fn distinct(sorted: &[String], id: JobId) -> usize {
     let own = backwards(id);
     let place = sorted.partition_point(|other| *other < own);
@@ -46,14 +46,14 @@ fn common(one: &str, other: &str) -> usize {
     one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count()
 }
 
-/// The last characters; one more where the first would be a hyphen, which begins an option.
+/// The last characters. One more if the first would be a hyphen, which begins an option.
 fn end(id: &str, length: usize) -> &str {
     let from = id.len().saturating_sub(length);
     let from = if id.get(from..).is_some_and(|end| end.starts_with('-')) { from - 1 } else { from };
     id.get(from..).unwrap_or(id)
 }
 
-/// The job that is meant by an id or by the end of one; `None` if there is none.
+/// The job with this id or with this end of an id; `None` if there is none.
 pub(super) fn find(source: &dyn Source, text: &str) -> Result<Option<JobId>, Box<dyn Error>> {
     if let Ok(id) = text.parse() {
         return Ok(Some(id));
@@ -75,7 +75,7 @@ pub(super) fn find(source: &dyn Source, text: &str) -> Result<Option<JobId>, Box
     }
 }
 
-/// As [`find`], for what needs a job.
+/// As [`find`], with an error if there is no such job.
 pub(super) fn resolve(source: &dyn Source, text: &str) -> Result<JobId, Box<dyn Error>> {
     match find(source, text)? {
         Some(id) => Ok(id),

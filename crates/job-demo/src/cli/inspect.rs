@@ -1,4 +1,4 @@
-//! `inspect`: what a store holds, job by job or segment by segment, with every checksum compared.
+//! `inspect`: the content of a store, job by job or segment by segment, with every checksum compared.
 
 use std::{
     error::Error,
@@ -51,7 +51,7 @@ fn whole(out: &mut impl Write, global: &Global, store: &dyn Store) -> CommandRes
     let mut before = None;
     loop {
         let entries = store.entries(before, 0, PIECE)?;
-        // One that cannot be read is a finding below.
+        // An unreadable job is a finding below.
         let records: Vec<_> = entries.iter().filter_map(|entry| entry.record.as_ref().ok()).collect();
         if global.json {
             for record in records {
@@ -83,7 +83,7 @@ const COLUMNS: [Column; 6] = [
     Column { head: "SEGMENTS", right: true, cut: false },
 ];
 
-/// A line a job, below a head in the first part of them.
+/// One line for each job, below a head in the first part of them.
 fn table(store: &dyn Store, records: &[&JobRecord], is_first: bool, terminal: Terminal) -> Vec<String> {
     let ids: Vec<JobId> = records.iter().map(|record| record.id).collect();
     let cells = |(record, id): (&&JobRecord, String)| {

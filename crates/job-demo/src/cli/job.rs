@@ -1,4 +1,4 @@
-//! [`Job`]: a job as the commands show it, whether a store or a server told of it.
+//! [`Job`]: a job as the commands show it, from a store or a server.
 
 use std::fmt;
 
@@ -22,13 +22,13 @@ pub(super) struct Job {
     pub(super) submitted: Option<Timestamp>,
     pub(super) started: Option<Timestamp>,
     pub(super) finished: Option<Timestamp>,
-    /// Of a running job, in percent, where that is known.
+    /// The progress of a running job in percent, if it is known.
     pub(super) progress: Option<u64>,
     /// Why it failed, or cannot be read.
     pub(super) why: Option<String>,
 }
 
-/// Where a job stands.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum State {
     Waiting,
@@ -55,13 +55,13 @@ impl State {
         }
     }
 
-    /// The state of this name. One that is not known is that of a later version.
+    /// The state with this name. An unknown name is of a later version.
     pub(super) fn named(name: &str) -> Self {
         let states = Self::value_variants().iter();
         states.copied().find(|state| state.as_str() == name).unwrap_or(Self::Unreadable)
     }
 
-    /// As a store has it; none of a job that cannot be read.
+    /// The stored state; `None` for an unreadable job.
     pub(super) const fn stored(self) -> Option<JobState> {
         match self {
             Self::Waiting => Some(JobState::Waiting),
@@ -91,7 +91,7 @@ impl State {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
     }
 
-    /// As a status query has it.
+    /// The word of a status query.
     pub(super) const fn wire(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",

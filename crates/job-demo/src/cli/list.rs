@@ -26,17 +26,17 @@ use super::{
     words::thousands,
 };
 
-/// The most jobs of a list that says nothing about it.
+/// The default number of jobs in a list.
 pub(super) const LIMIT: &str = "20";
 
-/// How many of the newest jobs are looked at so that the ends of ids are told from theirs. An end that is that of an older
-/// job, too, is refused where it is given.
+/// How many of the newest jobs the short ids must differ from. A command refuses a short id that an older job
+/// shares.
 const CONSIDERED: usize = 10_000;
 
-/// How many jobs behind the list are counted.
+/// The number up to which further jobs are counted.
 const MORE: u64 = 1_000;
 
-/// How often `--watch` looks.
+/// The time between two lists of `--watch`.
 const TICK: Duration = Duration::from_secs(1);
 
 /// The selection of jobs to list.
@@ -44,7 +44,7 @@ const TICK: Duration = Duration::from_secs(1);
 pub(super) struct Listing {
     pub(super) pick: Pick,
     pub(super) page: PageRequest,
-    /// Whether to look again and again.
+    /// Whether to list again and again.
     pub(super) watch: bool,
 }
 
@@ -72,9 +72,9 @@ struct Look {
     jobs: Vec<Job>,
     /// The ids of the newest jobs of all.
     all: Vec<JobId>,
-    /// Jobs that are behind these.
+    /// The number of further jobs.
     more: u64,
-    /// Whether there may be more than those.
+    /// Whether there are more than that number.
     is_cut: bool,
 }
 
@@ -82,7 +82,7 @@ impl Look {
     fn at(source: &dyn Source, listing: &Listing, global: &Global) -> Result<Self, Box<dyn Error>> {
         let graph = global.graph.map(super::GraphName::as_str);
         let limit = usize::try_from(listing.page.limit())?;
-        // Whole ids are told from all others.
+        // Whole ids need no comparison with others.
         let considered = if global.json { 0 } else { CONSIDERED };
         let mut skip = listing.page.offset();
         let mut look = Self { jobs: Vec::new(), all: Vec::new(), more: 0, is_cut: false };
@@ -123,10 +123,10 @@ impl Look {
     }
 }
 
-/// The part of a job that does not change with time alone.
+/// The part of a job that changes only by an event.
 type Seen = (JobId, State, u64, Option<u64>);
 
-/// The last output, so that the same is not told again.
+/// The last output, so that it is not repeated.
 #[derive(Default)]
 struct Told {
     lines: HashMap<JobId, String>,
@@ -134,7 +134,7 @@ struct Told {
 }
 
 impl Told {
-    /// The table, which replaces the one before it on a terminal, and follows it elsewhere if something has changed.
+    /// The table. On a terminal it replaces the last one; elsewhere it follows if something has changed.
     fn people(&mut self, look: &Look, listing: &Listing, terminal: Terminal) -> String {
         let states = look.jobs.iter().map(|job| (job.id, job.state, job.rows, job.progress)).collect();
         let is_new = self.states.replace(states) != self.states;
@@ -165,7 +165,7 @@ pub(super) fn line(job: &Job, parameters: Option<&Parameters>) -> Result<String,
         State::Unreadable => json!({ "jobId": job.id.to_string(), "unreadable": job.why }).to_string(),
         _ => serde_json::to_string(&Line::of(job, parameters))?,
     };
-    // Parameters are as they came, perhaps laid out over several lines.
+    // Parameters are as the client sent them, possibly over several lines.
     Ok(format!("{}\n", one_line(&json)))
 }
 

@@ -1,8 +1,8 @@
-//! [`Location`]: where the job store is, as `--store` names it.
+//! [`Location`]: the place of the job store, as `--store` names it.
 
 use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr};
 
-/// Where the job store is.
+/// The place of the job store.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Location {
     /// A directory of this machine, for one process.
@@ -11,7 +11,7 @@ pub(super) enum Location {
     Postgres {
         /// Its URL.
         database: String,
-        /// URL of the place for blocks of large results, if that is another.
+        /// The URL of the object store for blocks of large results, if there is one.
         blocks: Option<String>,
     },
 }
@@ -43,7 +43,7 @@ impl Location {
     }
 }
 
-/// As `--store` takes it, but for what may hold a password.
+/// The text that `--store` takes, without parts that may hold a password.
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! Pages of finished jobs, each under the command that asks for it, and what to do next.
+//! Pages of finished jobs, each under its command, and suggestions of the next commands.
 
 use std::{error::Error, io::Write};
 
@@ -11,7 +11,7 @@ use super::{
     source::Source,
 };
 
-/// The work to show and how many rows of it, the richest at the end.
+/// The kinds of work to show and the number of rows, those with the most rows at the end.
 const SHOWN: [(&str, u32); 7] = [
     ("shortest_path", 1),
     ("triangle_count", 3),
@@ -22,7 +22,7 @@ const SHOWN: [(&str, u32); 7] = [
     ("pagerank", 5),
 ];
 
-/// Vertices of a graph that is large enough, on a machine that may be small.
+/// The vertices of a graph that takes long enough, on a machine that may be small.
 const WATCHED: u32 = 5_000_000;
 
 /// Writes the first page of some of the jobs.
@@ -34,7 +34,7 @@ pub(super) fn write(
 ) -> Result<(), Box<dyn Error>> {
     let all: Vec<_> = records.iter().map(|record| record.id).collect();
     for (name, limit) in SHOWN {
-        // The newest of a kind: an earlier process may have left one as well.
+        // The newest job of the kind, since an earlier process may have left another.
         let found = records.iter().rev().find(|record| record.spec.kind().to_string() == name);
         if let Some(record) = found.filter(|record| record.state == JobState::Complete(Outcome::Succeeded)) {
             let id = ids::short(&[record.id], &all).concat();
@@ -47,7 +47,7 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Says what a person may do with the jobs: the richest of them as the example.
+/// Suggests commands for the jobs. The job with the most rows is the example.
 pub(super) fn what_next(
     out: &mut impl Write,
     global: &Global,

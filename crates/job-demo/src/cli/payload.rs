@@ -1,4 +1,4 @@
-//! [`ResultPage`]: a page of rows, out of the answer to a status query.
+//! [`ResultPage`]: a page of rows, read from the answer to a status query.
 
 use std::error::Error;
 
@@ -21,7 +21,7 @@ pub(super) struct ResultPage<'a> {
     pub(super) list: Option<String>,
     /// The rows of the page.
     pub(super) rows: Vec<&'a RawValue>,
-    /// Rows of the whole list; of a job that is not complete, those that there are so far.
+    /// Rows of the whole list; of an unfinished job, the number so far.
     pub(super) total: u64,
     /// Whether the job is complete.
     pub(super) is_whole: bool,
@@ -71,7 +71,7 @@ pub(super) fn page(source: &dyn Source, id: JobId, page: PageRequest) -> Result<
     }
 }
 
-/// As [`page`], also of a job that runs in a server: its rows so far.
+/// As [`page`], and the rows so far of a job that runs in a server.
 pub(super) fn so_far(source: &dyn Source, id: JobId, page: PageRequest) -> Result<Answer, Box<dyn Error>> {
     let Some(state) = unfinished(source, id)? else { return whole(source, id, page) };
     if state == State::Waiting {

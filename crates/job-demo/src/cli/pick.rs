@@ -23,20 +23,20 @@ pub(super) struct Pick {
 }
 
 impl Pick {
-    /// The entries that lead to the jobs, on this graph if one is named.
+    /// The filter for the jobs, on this graph if one is named.
     pub(super) fn filter(&self, graph: Option<&str>) -> JobFilter {
         let mut filter = JobFilter::default();
         filter.graph = graph.map(str::to_owned);
         filter.kind = self.work.as_deref().map(kind);
         filter.owner.clone_from(&self.owner);
         filter.labels.extend(self.label.clone());
-        // Those that cannot be read have no state: they are picked out of all.
+        // Unreadable jobs have no state, so they are picked from all jobs.
         let states: Option<Vec<_>> = self.state.iter().map(|state| state.stored()).collect();
         filter.states = states.unwrap_or_default();
         filter
     }
 
-    /// Whether a job that the filter leads to is one of those. Of one that cannot be read, no more is known.
+    /// Whether a job of the filter is listed. The other fields of an unreadable job are unknown.
     pub(super) fn takes(&self, job: &Job) -> bool {
         let asks = self.work.is_some() || self.owner.is_some() || self.label.is_some();
         match job.state {

@@ -1,16 +1,16 @@
-//! Texts of jobs on a terminal. A name, a failure or a row must not move the cursor, turn the direction of later text,
-//! or begin a line of its own.
+//! Makes texts of jobs safe for a terminal. A name, a failure or a row must not move the cursor, change the
+//! direction of later text, or begin a new line.
 
 use std::{borrow::Cow, fmt::Write};
 
-/// The text with every character that a terminal would act on as an escape, as JSON writes it.
+/// The text, with a JSON escape for every character that a terminal would act on.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
     replace(text, escape)
 }
 
-/// JSON on one line that means the same: between tokens a blank, inside strings an escape.
+/// The JSON on one line, with the same meaning: between tokens a blank, inside strings an escape.
 pub(super) fn one_line(json: &str) -> Cow<'_, str> {
-    // JSON has control characters only between tokens, but for the last of ASCII; and the others only in strings.
+    // JSON has control characters only between tokens, except DEL; the other characters are only in strings.
     replace(json, |character, out| match character {
         '\n' | '\r' | '\t' => out.push(' '),
         other => escape(other, out),
@@ -41,13 +41,13 @@ fn escape(character: char, out: &mut String) {
     }
 }
 
-/// Whether a character is only seen: no control character, no direction of text, nothing without a form.
+/// Whether a character is only shown: no control character, no change of direction, none without a form.
 fn is_plain(character: char) -> bool {
     if character.is_ascii() {
         return !character.is_ascii_control();
     }
     let is_line = matches!(character, '\u{85}' | '\u{2028}' | '\u{2029}');
-    // The tables of the standard library know the rest; behind a letter a mark that joins it is seen.
+    // The standard library knows the rest. A combining mark is shown behind a letter.
     let is_printable = || {
         let text: String = ['a', character].into_iter().collect();
         text.escape_debug().nth(1) == Some(character)

@@ -1,4 +1,4 @@
-//! JSON laid out for reading: what fits on a line stays on it, long lists and texts are cut and say so.
+//! Formats JSON for people: short values stay on one line, and long lists and texts are cut with a note.
 
 use std::io::{self, Write};
 
@@ -17,13 +17,13 @@ pub(super) struct Cut {
 }
 
 impl Cut {
-    /// For an answer that was asked for.
+    /// The cut of an answer to a query.
     pub(super) const LONG: Self = Self { rows: 20, text: 400 };
-    /// For a sample among others.
+    /// The cut of a sample among others.
     pub(super) const SHORT: Self = Self { rows: 10, text: 72 };
 }
 
-/// Columns of a terminal, but for one that wraps a full line.
+/// Columns of a line, one less than a terminal that wraps full lines.
 const WIDTH: usize = 79;
 
 /// Parts that are deeper than this are not shown.
@@ -37,7 +37,7 @@ pub(super) fn write(out: &mut impl Write, json: &[u8], cut: Cut) -> io::Result<(
     writeln!(out, "{text}")
 }
 
-/// A JSON value, as much of it as is shown.
+/// The shown part of a JSON value.
 enum Node {
     /// All that fits on any line.
     Leaf(String),
@@ -126,7 +126,8 @@ fn more(elements: usize, cut: Cut) -> Option<String> {
     Some(format!("… {} more", super::words::thousands(left as u64)))
 }
 
-/// A JSON string for a terminal. One that is no text, such as half of a pair of surrogates, stays as it is written.
+/// A JSON string for a terminal. A string that is not text, such as half of a surrogate pair, stays as it is
+/// written.
 fn quoted(json: &str, cut: Cut) -> String {
     let Ok(text) = serde_json::from_str::<String>(json) else { return plain(json).into_owned() };
     let kept = text.char_indices().nth(cut.text).and_then(|(end, _)| text.get(..end));

@@ -13,7 +13,7 @@ const TICK: Duration = Duration::from_millis(40);
 /// Columns of the name of a job: the longest of the demo has 19.
 const NAME: usize = 20;
 
-/// The last part takes what is left of the line of the terminal, and is cut there.
+/// The message takes the rest of the line, and is cut there.
 const TEMPLATE: &str = "{prefix} {bar:20} {percent:>3} %  {wide_msg}";
 
 /// Waits for every job. Without a terminal no bar is drawn.

@@ -1,4 +1,4 @@
-//! [`Remote`]: the jobs of a store that a server has open, asked for over its REST API.
+//! [`Remote`]: the jobs of a store that a server has open, over its REST API.
 
 use std::{error::Error, ops::ControlFlow, time::Duration};
 
@@ -27,7 +27,7 @@ impl Remote {
         Ok(Self(Client::new(url)?))
     }
 
-    /// The word by which a server is known; empty if another program answers.
+    /// The word that identifies a server; empty if another program answers.
     pub(super) fn instance(&self, patience: Duration) -> Result<String, Unreached> {
         let reply = match self.0.ask(Method::GET, INSTANCE, String::new(), patience) {
             Err(Unreached::Broken { .. }) => return Ok(String::new()),
@@ -50,7 +50,7 @@ impl Remote {
     }
 }
 
-/// The part of a path before what a graph has.
+/// The beginning of the paths of a graph.
 fn base(graph: &str) -> String {
     format!("/ges/v1.0/{PROJECT}/graphs/{}", escaped(graph))
 }
@@ -75,7 +75,7 @@ fn parameters_of(filter: &JobFilter) -> String {
     ])
 }
 
-/// Parameters of a path behind others, those that there are.
+/// The parameters with a value, to follow others in a path.
 fn behind<const N: usize>(parameters: [(&str, Option<String>); N]) -> String {
     parameters.into_iter().filter_map(|(name, value)| Some(format!("&{name}={}", escaped(&value?)))).collect()
 }
@@ -90,7 +90,7 @@ fn accepted(reply: Reply) -> Result<Reply, Mistake> {
     Err(Mistake::new(exit(reply.status, is_parameter), told))
 }
 
-/// The kind of mistake that an HTTP status is.
+/// The exit code for an HTTP status.
 const fn exit(status: u16, is_parameter: bool) -> Exit {
     match status {
         404 => Exit::NotFound,
@@ -112,7 +112,7 @@ struct Listed {
     next: Option<String>,
 }
 
-/// A job as `/operator/jobs` has it. Times are milliseconds.
+/// A job of `/operator/jobs`. Times are milliseconds.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry {
@@ -210,7 +210,7 @@ impl Source for Remote {
         };
         let query = format!("offset={}&limit={}", page.offset(), page.limit());
         let reply = self.page_of(id, &job.graph, &query)?;
-        // An answer that is not about the job is an error of the server.
+        // Any other answer is an error of the server.
         let reply = if reply.status == 400 { reply } else { accepted(reply)? };
         Ok(Answer { http_status: reply.status, body: reply.body.to_vec() })
     }
@@ -222,7 +222,7 @@ impl Source for Remote {
     }
 }
 
-/// The parameters in the request of a job: of an algorithm, a part of it.
+/// The parameters in the request of a job; for an algorithm they are a part of it.
 fn parameters(work: &str, request: String) -> Result<Parameters, serde_json::Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -265,7 +265,7 @@ impl Changes for Remote {
 
     fn cancel(&self, id: JobId) -> Result<(), Box<dyn Error>> {
         let job = self.job(id)?.ok_or(EngineError::UnknownJob(id))?;
-        // Asked again, the API says what it said the first time.
+        // The API answers a second cancel as the first.
         if job.state.is_complete() {
             return Err(EngineError::AlreadyComplete(id).into());
         }
@@ -280,7 +280,7 @@ impl Changes for Remote {
                 return Ok(job);
             }
             show(&job);
-            // Answered at the end of the job, or after a second.
+            // The server answers at the end of the job, or after a second.
             let reply = self.page_of(id, &job.graph, "limit=1&wait=1")?;
             if reply.status != 400 {
                 accepted(reply)?;

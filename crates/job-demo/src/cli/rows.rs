@@ -1,4 +1,4 @@
-//! `rows`: the rows of a result, a line each; of a running job, those that are there so far.
+//! `rows`: the rows of a result, one on each line; of a running job, its rows so far.
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use super::{
     words::thousands,
 };
 
-/// The most rows of a page that says nothing about it.
+/// The default number of rows.
 pub(super) const LIMIT: &str = "20";
 
 pub(super) fn rows(global: &Global, id: &str, request: PageRequest) -> CommandResult {

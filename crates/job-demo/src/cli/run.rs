@@ -1,4 +1,4 @@
-//! `run`: finishes what was left, runs one of everything, shows what came out.
+//! `run`: finishes unfinished jobs, runs one job of every kind, and shows pages of the results.
 
 use std::{
     collections::BTreeSet,
@@ -24,14 +24,14 @@ use super::{
     words::thousands,
 };
 
-/// How many jobs run at once where a command runs them.
+/// How many jobs run at once in a command that runs jobs.
 pub(super) const WORKERS: usize = 2;
 
 pub(super) fn run(global: &Global, pending: bool) -> CommandResult {
     let graphs = Arc::new(global.graphs());
     server::none(global, "run")?;
     let store = store::write(global)?;
-    // A record that cannot be read is left to a version that can.
+    // An unreadable record is left to a version that can read it.
     let left = store.store().unfinished_entries()?.into_iter().filter_map(|entry| entry.record.ok());
     let left: Vec<JobRecord> = left.collect();
     load(global, &graphs, &left, pending)?;
@@ -54,15 +54,15 @@ pub(super) fn run(global: &Global, pending: bool) -> CommandResult {
     Ok(if bad { Exit::JobFailed.into() } else { ExitCode::SUCCESS })
 }
 
-/// A job that is waited for.
+/// An awaited job.
 pub(super) struct Job {
-    /// Its work, for people.
+    /// The kind of work, for people.
     pub(super) work: String,
     pub(super) handle: JobHandle,
 }
 
-/// Loads graphs before a worker needs them, so that no job counts the loading as its own time. A graph that only
-/// jobs of an earlier process name may be gone; they will fail then and say why.
+/// Loads graphs before a worker needs them, so that no job counts the loading as its own time. A graph of an
+/// earlier process's jobs may be missing. These jobs then fail with the reason.
 fn load(global: &Global, graphs: &Graphs, left: &[JobRecord], pending: bool) -> Result<(), Box<dyn Error>> {
     let own = Some(global.graph().as_str()).filter(|_| !pending);
     let names: BTreeSet<&str> = left.iter().map(|record| record.spec.graph()).chain(own).collect();

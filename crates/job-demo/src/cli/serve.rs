@@ -34,13 +34,13 @@ use super::{
 /// The one project of the demo.
 pub(super) const PROJECT: &str = "demo";
 
-/// Where a server says which one it is.
+/// The path at which a server answers with its word.
 pub(super) const INSTANCE: &str = "/instance";
 
-/// How long running jobs get to end by themselves when the program is told to stop.
+/// How long running jobs may go on after the program is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// The sites that may ask from a browser.
+/// The names of the server, and the sites whose pages may send requests.
 #[derive(Debug, Args)]
 pub(super) struct Reach {
     /// A name that this server has, through a proxy say; may be repeated. On a loopback address it answers under no others
@@ -74,17 +74,17 @@ pub(super) fn serve(
     let engine = Arc::new(engine(global, &graphs, exports, workers.unwrap_or_else(cores))?);
     let host = Host { graphs };
     let api = Api::new(Arc::clone(&engine), host).operator().page(PROJECT).origins(origins);
-    // Without a place for them they are not taken.
+    // Without a directory for them, exports are not served.
     let api = if exports.is_some() { api.exports() } else { api };
     let runtime = Runtime::new()?;
     runtime.block_on(listen_until_told(global, listen, api, told))?;
     engine.shutdown(GRACE);
-    // A call to a store that does not answer must not hold up the end.
+    // A call to a store that hangs must not delay the end.
     runtime.shutdown_background();
     Ok(ExitCode::SUCCESS)
 }
 
-/// Without workers it has no handlers either: other processes run what is submitted here.
+/// Without workers the engine has no handlers: other processes run the jobs.
 fn engine(
     global: &Global,
     graphs: &Arc<Graphs>,
@@ -119,7 +119,7 @@ async fn listen_until_told(
     let own = Address::own(address);
     let instance = own.instance.clone();
     let router = api.router().route(INSTANCE, get(move || async move { instance }));
-    // Removed at the end.
+    // The file is removed at the end.
     let _published = match &global.store {
         Location::Directory(directory) => Some(own.publish(directory).map_err(|error| {
             let directory = directory.display();
@@ -127,7 +127,7 @@ async fn listen_until_told(
         })?),
         Location::Postgres { .. } => None,
     };
-    // At once: who reads only the first line may close the pipe behind it.
+    // Written in one call, since a reader of only the first line may close the pipe after it.
     let text = format!(
         "http://{address}/ is a page for people; Ctrl-C stops\n\
          http://{address}/ges/v1.0/{PROJECT}/graphs/{graph} is the API\n"
@@ -141,7 +141,7 @@ async fn listen_until_told(
     Ok(())
 }
 
-/// The demo's graphs, as the API asks for them.
+/// The demo's graphs as a catalog of the API.
 #[derive(Debug)]
 struct Host {
     graphs: Arc<Graphs>,
@@ -149,7 +149,7 @@ struct Host {
 
 impl job_http::GraphCatalog for Host {
     fn find(&self, project: &str, name: &str) -> Option<job_http::Graph> {
-        // The graphs never change, so a result is as good as the next one.
+        // The graphs never change, so a result stays right.
         (project == PROJECT && self.graphs.names().contains(&name))
             .then(|| job_http::Graph::new(name).version(self.graphs.version(name)))
     }

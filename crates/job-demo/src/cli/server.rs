@@ -11,10 +11,10 @@ use super::{
     remote::Remote,
 };
 
-/// How long a server may think about who it is.
+/// The longest time for a server to identify itself.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The server that is named by `--server`, else the one that has the store; `None` if the store is free.
+/// The server of `--server`, or else the one that has the store; `None` if the store is free.
 pub(super) fn find(global: &Global) -> Result<Option<Remote>, Box<dyn Error>> {
     if let Some(url) = &global.server {
         return Ok(Some(Remote::new(url)?));
@@ -25,7 +25,7 @@ pub(super) fn find(global: &Global) -> Result<Option<Remote>, Box<dyn Error>> {
     })
 }
 
-/// Where the server of the store is, if it runs.
+/// The address of the store's server, if it runs.
 fn running(global: &Global) -> Result<Option<Address>, Box<dyn Error>> {
     let Location::Directory(directory) = &global.store else { return Ok(None) };
     let Some(address) = Address::read(directory) else { return Ok(None) };
@@ -47,7 +47,7 @@ fn running(global: &Global) -> Result<Option<Address>, Box<dyn Error>> {
     }
 }
 
-/// Refuses what cannot be done beside a server, or by one.
+/// Refuses a command that cannot run beside a server, or through one.
 pub(super) fn none(global: &Global, command: &str) -> Result<(), Box<dyn Error>> {
     if global.server.is_some() {
         let message = format!("{command} opens a store itself: leave out --server");

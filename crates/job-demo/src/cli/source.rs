@@ -1,4 +1,4 @@
-//! [`Source`]: the jobs that a command asks about or changes, in a store or behind a server.
+//! [`Source`]: the jobs that a command reads or changes, in a store or behind a server.
 
 use std::{error::Error, ops::ControlFlow, sync::Arc, time::Duration};
 
@@ -17,14 +17,14 @@ use super::{
 
 /// The answer to a status query.
 pub(super) struct Answer {
-    /// 200, or what an HTTP client would get instead.
+    /// The HTTP status of the same answer by the API.
     pub(super) http_status: u16,
     /// The payload of the API, byte for byte.
     pub(super) body: Vec<u8>,
 }
 
 impl Answer {
-    /// About a job that is not there. Any text may be asked for: one that is no id names no job.
+    /// The answer about an unknown job. `id` may be any text.
     pub(super) fn unknown(id: &str) -> Self {
         let dialect = Dialect::Document;
         let payload = dialect.error(&dialect.unknown_job(id));
@@ -32,7 +32,7 @@ impl Answer {
     }
 }
 
-/// Answers about jobs.
+/// Reads jobs.
 pub(super) trait Source {
     /// Shows every job that `filter` takes, the newest first, until `visit` breaks.
     fn each(
@@ -52,15 +52,15 @@ pub(super) trait Source {
     /// The state of a job, or a page of its result.
     fn status(&self, id: JobId, page: PageRequest) -> Result<Answer, Box<dyn Error>>;
 
-    /// As [`status`](Self::status), with the rows that a running job has so far; `None` where only the process that runs
-    /// it knows of them.
+    /// As [`status`](Self::status), with the rows so far of a running job; `None` if only the process that runs it
+    /// knows them.
     fn so_far(&self, id: JobId, page: PageRequest) -> Result<Option<Answer>, Box<dyn Error>> {
         let _ = (id, page);
         Ok(None)
     }
 }
 
-/// Changes jobs, too.
+/// Reads and changes jobs.
 pub(super) trait Changes: Source {
     /// Stores a job, if it can be run.
     fn submit(&self, spec: JobSpec) -> Result<JobId, Box<dyn Error>>;
@@ -68,11 +68,11 @@ pub(super) trait Changes: Source {
     /// Cancels a job that has not ended.
     fn cancel(&self, id: JobId) -> Result<(), Box<dyn Error>>;
 
-    /// Waits for the end of a job, which is shown now and then until then.
+    /// Waits for the end of a job. Calls `show` now and then until then.
     fn wait(&self, id: JobId, show: &mut dyn FnMut(&Job)) -> Result<Job, Box<dyn Error>>;
 }
 
-/// Opens what answers: the server of the store, or the store itself.
+/// Opens a source for reading: the server of the store, or the store itself.
 pub(super) fn read(global: &Global) -> Result<Box<dyn Source>, Box<dyn Error>> {
     match server::find(global)? {
         Some(server) => Ok(Box::new(server)),
@@ -80,7 +80,7 @@ pub(super) fn read(global: &Global) -> Result<Box<dyn Source>, Box<dyn Error>> {
     }
 }
 
-/// Opens what takes changes. It runs no job.
+/// Opens a source for changes, which runs no job.
 pub(super) fn write(global: &Global) -> Result<Box<dyn Changes>, Box<dyn Error>> {
     match server::find(global)? {
         Some(server) => Ok(Box::new(server)),
@@ -88,7 +88,7 @@ pub(super) fn write(global: &Global) -> Result<Box<dyn Changes>, Box<dyn Error>>
     }
 }
 
-/// Opens what takes changes and sees to it that jobs run: here, if the store is of this process alone.
+/// Opens a source for changes, and makes sure that jobs run: in this process if it has the store for itself.
 pub(super) fn run(global: &Global) -> Result<Box<dyn Changes>, Box<dyn Error>> {
     if let Some(server) = server::find(global)? {
         return Ok(Box::new(server));

@@ -42,7 +42,7 @@ pub(super) fn status(global: &Global, id: &str, offset: Option<&str>, limit: Opt
     Ok(bad.map_or(ExitCode::SUCCESS, ExitCode::from))
 }
 
-/// The message of an error payload; the payload itself should it have none.
+/// The message of an error payload, or the payload itself if it has none.
 pub(super) fn sentence(body: &[u8]) -> String {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

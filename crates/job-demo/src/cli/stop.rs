@@ -1,4 +1,4 @@
-//! How a program that runs on learns that it is to stop.
+//! Waits for the signal to stop.
 
 use std::{future::pending, io, thread};
 
@@ -9,7 +9,7 @@ use signal_hook::{
 };
 use tokio::sync::watch;
 
-/// Whether the program was told to stop.
+/// Resolves when the program is told to stop.
 #[derive(Debug)]
 pub(super) struct Told(watch::Receiver<bool>);
 

@@ -1,5 +1,5 @@
-//! Opening the store. A directory is opened for writing by one process and for reading by any number beside it. A
-//! database is shared by any number of processes.
+//! Opens the store. A directory has one process that writes, and any number that read. A database has any number
+//! of processes.
 
 use std::{error::Error, path::Path, sync::Arc};
 
@@ -20,12 +20,12 @@ use super::{
     location::Location,
 };
 
-/// A store that engines write.
+/// A store that is open for writing.
 #[derive(Clone)]
 pub(super) enum Opened {
-    /// Of this process alone.
+    /// A store of this process alone.
     Own(Arc<dyn Store>),
-    /// Of others too.
+    /// A store that other processes share.
     Shared(Arc<dyn SharedStore>),
 }
 
@@ -37,7 +37,7 @@ impl Opened {
         }
     }
 
-    /// Opens an engine over it that does this work.
+    /// Opens an engine for this work on the store.
     pub(super) fn engine(&self, work: &Work<'_>) -> Result<Engine, EngineError> {
         match self {
             Self::Own(store) => work.set_up(Engine::builder(Arc::clone(store)), self).open(),
@@ -68,14 +68,14 @@ pub(super) fn write(global: &Global) -> Result<Opened, Box<dyn Error>> {
 pub(super) struct Work<'a> {
     pub(super) graphs: &'a Arc<Graphs>,
     pub(super) workers: usize,
-    /// Where exported files go.
+    /// The directory of exported files.
     pub(super) exports: Option<&'a Path>,
 }
 
 impl Work<'_> {
     fn set_up<S>(&self, builder: EngineBuilder<S>, store: &Opened) -> EngineBuilder<S> {
         let builder = handlers::register(builder, self.graphs);
-        // Another process runs what this one submits.
+        // Another process runs the jobs that this one submits.
         let builder = if self.workers == 0 { builder.manual() } else { builder.workers(self.workers) };
         match self.exports {
             Some(directory) => builder.algorithm(Exporter::KIND, Exporter::new(store.store(), directory)),
@@ -98,7 +98,7 @@ pub(super) fn read_only(global: &Global) -> Result<Arc<dyn Store>, Box<dyn Error
     }
 }
 
-/// Answers queries, also while other processes write the store.
+/// A reader of the store, also while other processes write to it.
 pub(super) fn read(global: &Global) -> Result<JobReader, Box<dyn Error>> {
     Ok(JobReader::new(read_only(global)?))
 }

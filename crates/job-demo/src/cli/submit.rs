@@ -1,4 +1,4 @@
-//! `submit` and `retry`: a job is stored and acknowledged; where that is asked for, it is waited for.
+//! `submit` and `retry`: store a job, and wait for its end if asked to.
 
 use std::{
     error::Error,
@@ -69,7 +69,7 @@ fn acknowledge(global: &Global, jobs: &dyn Changes, id: JobId, wait: bool) -> Co
     match (wait, global.json) {
         (false, true) => writeln!(io::stdout().lock(), r#"{{"jobId":"{id}"}}"#)?,
         (_, false) => writeln!(io::stdout().lock(), "{id}")?,
-        // The line of the end has the id.
+        // The line about the end has the id.
         (true, true) => {}
     }
     if !wait {
@@ -88,7 +88,7 @@ fn acknowledge(global: &Global, jobs: &dyn Changes, id: JobId, wait: bool) -> Co
     Ok(ExitCode::SUCCESS)
 }
 
-/// How the job ended.
+/// The line about the end of the job.
 fn ending(job: &Job) -> String {
     let why = job.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
     let rows = match job.rows {
@@ -99,7 +99,7 @@ fn ending(job: &Job) -> String {
     format!("job {} {}{}{rows}{why}", job.id, job.state, time.unwrap_or_default())
 }
 
-/// Refuses a name before anything is opened.
+/// Refuses an unknown name before a store or a server is asked.
 fn known(work: &str) -> Result<(), Mistake> {
     if matches!(work, "vertex_filter" | "edge_filter") || Algorithm::find(work).is_some() {
         return Ok(());

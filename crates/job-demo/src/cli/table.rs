@@ -21,24 +21,25 @@ const COLUMNS: [Column; 7] = [
     Column { head: "TOOK", right: true, cut: false },
 ];
 
-/// How a table is seen.
+/// How a table is shown.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View {
     pub(super) now: Timestamp,
-    /// No line is wider.
+    /// The most columns of a line.
     pub(super) width: usize,
     /// Whether states have colours.
     pub(super) colour: bool,
 }
 
 impl View {
-    /// Now, on standard output.
+    /// The present view on standard output.
     pub(super) fn of(terminal: Terminal) -> Self {
         Self { now: SystemClock.now(), width: terminal.width, colour: terminal.colour }
     }
 }
 
-/// A head line and a line a job, and below a job why it failed. `all` are the ids that those of the jobs are told from.
+/// A head line and one line for each job, with the reason below a failed job. `all` are the ids that the short ids
+/// must differ from.
 pub(super) fn lines(jobs: &[Job], all: &[job_runner::JobId], view: View) -> Vec<String> {
     let shown: Vec<_> = jobs.iter().map(|job| job.id).collect();
     let rows: Vec<_> =
@@ -146,7 +147,7 @@ JOB       WORK                 GRAPH    STATE      SUBMITTED     ROWS     TOOK
         assert_eq!(anstream::adapter::strip_str(&painted).to_string(), text(&jobs, VIEW));
     }
 
-    /// Every line, with jobs of any content.
+    /// Every line fits, for jobs of any content.
     #[test]
     fn a_list_fits_80_columns() {
         let now = Timestamp::from_micros(1_000_000);

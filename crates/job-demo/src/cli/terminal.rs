@@ -1,4 +1,4 @@
-//! [`Terminal`]: what standard output is.
+//! [`Terminal`]: the kind of standard output.
 
 use std::{
     env,
@@ -12,7 +12,7 @@ use anstream::{AutoStream, ColorChoice, stream::RawStream};
 pub(super) struct Terminal {
     /// Columns of a line.
     pub(super) width: usize,
-    /// Whether a person looks at it, and not a file or a program.
+    /// Whether it is a terminal, and not a file or a program.
     pub(super) is_seen: bool,
     /// Whether states have colours: on a terminal, and not where `NO_COLOR` is set.
     pub(super) colour: bool,
@@ -23,11 +23,11 @@ pub(crate) fn colour(stream: &impl RawStream) -> bool {
     AutoStream::choice(stream) != ColorChoice::Never
 }
 
-/// Columns of a terminal that does not say how many it has, and of a file.
+/// The columns of a file, and of a terminal that does not say its width.
 const WIDTH: usize = 80;
 
 impl Terminal {
-    /// Looks at standard output now: a terminal may be resized.
+    /// Looks at standard output each time, since a terminal may be resized.
     pub(super) fn look() -> Self {
         let is_seen = io::stdout().is_terminal();
         let columns = || terminal_size::terminal_size().map(|(width, _)| width.0.into()).filter(|_| is_seen);
@@ -39,7 +39,7 @@ impl Terminal {
     }
 }
 
-/// The width that the user sets, else the terminal's; neither so narrow that nothing can be read.
+/// The width that the user sets, or else the terminal's, with a lower bound for readability.
 fn width(said: Option<&str>, columns: Option<usize>) -> usize {
     const NARROWEST: usize = 40;
     let said = said.and_then(|text| text.parse().ok());

@@ -15,7 +15,7 @@ pub(super) fn thousands(number: impl Into<u64>) -> String {
     text
 }
 
-/// A number in at most 12 characters: of a very large one, how many millions, or millions of them.
+/// A number in at most 12 characters. A very large one is given in millions, or in millions of millions.
 pub(super) fn count(number: u64) -> String {
     const MILLION: u64 = 1_000_000;
     match number {
@@ -25,7 +25,7 @@ pub(super) fn count(number: u64) -> String {
     }
 }
 
-/// How long something took, in at most 7 characters until it is 1000 days.
+/// A duration, in at most 7 characters below 1,000 days.
 pub(super) fn took(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
@@ -37,7 +37,7 @@ pub(super) fn took(time: Duration) -> String {
     }
 }
 
-/// How long ago something was.
+/// A time in the past, such as `5 min ago`.
 pub(super) fn ago(time: Duration) -> String {
     const DAY: u64 = 24 * 3_600;
     let seconds = time.as_secs();

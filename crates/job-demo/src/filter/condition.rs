@@ -76,7 +76,7 @@ impl Condition {
         }
     }
 
-    /// The result so far, joined with this condition; `own` is evaluated only when it matters.
+    /// The result so far, joined with this condition. `own` is called only if its value matters.
     pub(super) fn join(&self, so_far: bool, own: impl FnOnce() -> bool) -> bool {
         match self.join {
             Join::And => so_far && own(),
@@ -151,7 +151,7 @@ impl Operand {
         Some(Self { number: Number::parse(&text), text })
     }
 
-    /// How `value` lies to this operand; `None` when the two do not compare.
+    /// The order of `value` and this operand; `None` if they do not compare.
     fn order_of(&self, value: &Value) -> Option<Ordering> {
         match value {
             Value::Text(text) => Some((**text).cmp(self.text.as_str())),
@@ -160,12 +160,12 @@ impl Operand {
     }
 }
 
-/// The number that a value is. A value that is no number compares with nothing.
+/// The number of a value. A value that is not a number compares with nothing.
 fn finite(value: &Value) -> Option<Number> {
     value.exact().filter(|number| !matches!(number, Number::Double(double) if double.is_nan()))
 }
 
-/// Any of many operands, sorted: a request may have a hundred thousand.
+/// The operands of `=`, sorted, since a request may have a hundred thousand.
 #[derive(Debug)]
 struct AnyOf {
     texts: Vec<String>,

@@ -19,7 +19,7 @@ pub struct Codes {
 }
 
 impl Codes {
-    /// Of vertex filters.
+    /// The codes of vertex filters.
     pub const VERTEX: Self = Self {
         condition: ErrorCode::VertexCondition,
         label: ErrorCode::VertexLabel,
@@ -27,7 +27,7 @@ impl Codes {
         sort: ErrorCode::VertexSort,
         predicate: ErrorCode::VertexPredicate,
     };
-    /// Of edge filters.
+    /// The codes of edge filters.
     pub const EDGE: Self = Self {
         condition: ErrorCode::EdgeCondition,
         label: ErrorCode::EdgeLabel,
@@ -52,14 +52,14 @@ impl FilterError {
         Self { code, message: message.into() }
     }
 
-    /// There are more of something than are allowed.
+    /// A field has more items than are allowed.
     pub(super) fn too_many(code: ErrorCode, field: &str, number: usize, what: &str, most: usize) -> Self {
         Self::new(code, format!("{field} has {number} {what}: at most {most} are allowed"))
     }
 
     /// `field` has a value that is not among the ones that exist.
     pub(super) fn unknown(code: ErrorCode, field: &str, value: &str, known: &[impl AsRef<str>]) -> Self {
-        /// The names that are told.
+        /// The most names that the error shows.
         const TOLD: usize = 32;
         let mut told: Vec<&str> = known.iter().take(TOLD).map(AsRef::as_ref).collect();
         if known.len() > TOLD {

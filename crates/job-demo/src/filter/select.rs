@@ -1,4 +1,4 @@
-//! Which elements a filter gives, in which order.
+//! The matching elements of a filter, in its order.
 
 use std::{cmp::Ordering, sync::Arc};
 
@@ -43,7 +43,7 @@ pub(super) struct Sort {
     descending: bool,
 }
 
-/// The first sort of each property: another one of the same would decide nothing.
+/// The first sort by each property: a second one by the same has no effect.
 pub(super) fn sorts(given: &[SortBody], vocabulary: &Vocabulary, codes: Codes) -> Result<Vec<Sort>, FilterError> {
     let mut sorts: Vec<Sort> = Vec::new();
     for (place, body) in given.iter().enumerate() {
@@ -88,19 +88,19 @@ impl Sort {
     }
 }
 
-/// A match with the values that it is sorted by, looked up once.
+/// A match, with its sort values, which are looked up once.
 struct Found<'g, T> {
     keys: Box<[Option<&'g Value>]>,
     element: &'g T,
 }
 
 impl Filter {
-    /// Hands every match, in the filter's order and within its window, to `emit`. Without `sorts`, matches are handed
-    /// over as they are found and nothing is collected. With `sorts`, references are collected, at most twice as many
-    /// as the window ends at, and `watch` is told their memory.
+    /// Passes every match, in the filter's order and within its window, to `emit`. Without `sorts`, matches are
+    /// passed as they are found, and none is kept. With `sorts`, references are kept, at most twice as many as the
+    /// end of the window, and `watch` gets their memory.
     ///
     /// # Errors
-    /// The first error of `emit`, or [`Stopped`] when `watch` says so.
+    /// The first error of `emit`, or [`Stopped`] if `watch` stops the work.
     pub fn select<'g, T: Element, E: From<Stopped>>(
         &self,
         elements: &'g [T],
@@ -164,10 +164,11 @@ impl Filter {
         Ok(())
     }
 
-    /// How many elements are looked at between two checks: well below a millisecond of work.
+    /// How many elements are tested between two checks: well below a millisecond of work.
     const CHUNK: usize = 1024;
 
-    /// The elements in pieces, the smaller the more there is to ask of each; a check before each piece.
+    /// The elements in pieces, with a check before each piece. Pieces are smaller for filters with more
+    /// conditions.
     fn chunks<'g, 'w, T>(
         &self,
         elements: &'g [T],
@@ -195,7 +196,7 @@ impl Filter {
         (list + found.len() * keys) as u64
     }
 
-    /// Brings the matches in order, equal ones as they were, and keeps the first of them.
+    /// Sorts the matches, with equal ones in their earlier order, and keeps the first `keep`.
     fn sort<T>(&self, found: &mut Vec<Found<'_, T>>, keep: usize) {
         found.sort_by(|left, right| self.order(&left.keys, &right.keys));
         found.truncate(keep);
@@ -292,7 +293,7 @@ mod tests {
         builder.build()
     }
 
-    /// Remembers the most memory that it was told of.
+    /// Keeps the greatest reported memory.
     #[derive(Default)]
     struct Scales(Cell<u64>);
 

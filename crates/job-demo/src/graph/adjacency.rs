@@ -1,4 +1,4 @@
-//! [`Adjacency`]: who is next to whom, in compressed rows.
+//! [`Adjacency`]: the neighbours of every vertex, in compressed rows.
 
 use petgraph::{Directed, csr::Csr};
 
@@ -43,7 +43,7 @@ impl Adjacency {
                 run.first().map(|&(source, target)| (source, target, u32::try_from(run.len()).unwrap_or(u32::MAX)))
             })
             .collect();
-        // Rows of sorted, distinct pairs cannot be refused; an empty graph stands in so that nothing here can panic.
+        // Rows of sorted, distinct pairs are never refused. An empty graph stands in, so that this cannot panic.
         let mut rows = Rows::from_sorted_edges(&joined).unwrap_or_default();
         // petgraph makes rows up to the last vertex that has an edge.
         while rows.node_count() < vertex_count as usize {

@@ -1,4 +1,4 @@
-//! [`GraphBuilder`]: the only way to a [`Graph`].
+//! [`GraphBuilder`]: makes a [`Graph`].
 
 use std::{
     collections::{BTreeSet, HashMap, hash_map::Entry},
@@ -119,7 +119,7 @@ pub enum GraphError {
     /// Two vertices have the same id.
     #[error("vertex {0} is there twice: give each vertex an id of its own")]
     DuplicateId(String),
-    /// An edge ends nowhere.
+    /// An end of an edge is not a vertex.
     #[error("an edge ends at vertex number {0}, which does not exist")]
     NoVertex(VertexIndex),
     /// There are too many vertices.

@@ -1,10 +1,10 @@
-//! [`Value`] and [`Properties`]: what vertices and edges carry.
+//! [`Value`] and [`Properties`]: the properties of vertices and edges.
 
 use std::{cmp::Ordering, sync::Arc};
 
 use serde::{Serialize, Serializer};
 
-/// A number of any size, compared by its value: digits are never lost on the way.
+/// A number of any size, which is compared by its value, without loss of digits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Number {
     Whole(i128),
@@ -24,7 +24,7 @@ impl Number {
         whole.map_or(text, |(whole, _)| whole).parse().ok().map(Self::Whole).or_else(double)
     }
 
-    /// By value: `1` is `1.0`, and `-0` is `0`. Values that are no numbers come after all of them.
+    /// The order by value: `1` equals `1.0`, and `-0` equals `0`. Values that are not numbers come last.
     pub(crate) fn order(self, other: Self) -> Ordering {
         match (self, other) {
             (Self::Whole(left), Self::Whole(right)) => left.cmp(&right),
@@ -133,7 +133,7 @@ impl From<f64> for Value {
 
 /// Property names, each with its list of values, in the order in which they were given.
 ///
-/// A list rather than a map: elements have a handful of properties, and a result shows them in their own order.
+/// A list and not a map, because elements have a handful of properties, and a result shows them in their order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Properties(Box<[Property]>);
 

@@ -36,7 +36,7 @@ impl<'l> Synset<'l> {
             .map(|_| {
                 let word = fields.next("word")?;
                 fields.next("lexical id")?;
-                // Adjectives may say where they stand, as in `galore(ip)`.
+                // An adjective may have a mark of its position, as in `galore(ip)`.
                 Ok(word.split_once('(').map_or(word, |(bare, _)| bare))
             })
             .collect::<Result<_, String>>()?;
