@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 use crate::support::{Rig, drain, gated, job, wire};
 
-/// Adds up `1..=10`, one number a step, one second a step; may come to grief before a step.
+/// Adds up `1..=10`, one number in each step of a second. It may end before a step.
 struct Sum {
     next: u64,
     so_far: u64,
@@ -70,7 +70,7 @@ impl Iterative for Endless {
 
 type Body = Box<dyn Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync>;
 
-/// A handler that adds up with a saved state every 3 s; `grief(attempt, step)` may end an attempt.
+/// A handler that adds up and saves its state every 3 s; `grief(attempt, step)` may end an attempt.
 fn summing(
     clock: &Arc<ManualClock>,
     steps: &Sender<u64>,
@@ -157,7 +157,7 @@ fn an_algorithm_goes_on_from_its_saved_state_after_the_death_of_the_process() {
             .open()
             .unwrap()
     };
-    // A body that never comes back from its ninth step stands for a process that is killed there.
+    // A body that never returns from its ninth step stands for a killed process.
     let (own_clock, own_tell) = (Arc::clone(&clock), tell.clone());
     let engine = open(
         Box::new(move |ctx: &mut JobContext| {
@@ -226,8 +226,8 @@ fn an_algorithm_does_not_take_up_the_state_of_another() {
     assert_eq!(of_second_attempt, (1..=10).chain(4..=10).collect::<Vec<_>>());
 }
 
-/// A handler with a state of its own beside that of an algorithm. `own` is given the first time, and the attempt then
-/// fails at step 9 if `grief` says so.
+/// A handler with its own state beside that of an algorithm. It saves `own` in the first attempt, which fails at
+/// step 9 if `grief` says so.
 fn with_own_state(rig_clock: &Arc<ManualClock>, steps: &Sender<u64>, own: &'static [u8], grief: bool) -> Body {
     let grief: fn(u32, u64) -> Result<(), JobError> = if grief {
         |attempt, step| if attempt == 1 && step == 9 { Err(JobError::transient("again")) } else { Ok(()) }
@@ -246,7 +246,7 @@ fn with_own_state(rig_clock: &Arc<ManualClock>, steps: &Sender<u64>, own: &'stat
     })
 }
 
-/// A big-endian number below 2^32 began as the state of the first algorithm does.
+/// A big-endian number below 2^32 begins like the first form of an algorithm's state.
 #[test]
 fn neither_a_body_nor_its_algorithm_takes_up_the_state_of_the_other() {
     let seven = &[0, 0, 0, 0, 0, 0, 0, 7];
@@ -271,8 +271,8 @@ fn neither_a_body_nor_its_algorithm_takes_up_the_state_of_the_other() {
     }
 }
 
-/// After a panic that its body catches, an algorithm is run once more. It is the second call then, and in an attempt
-/// without a panic the second call is another algorithm.
+/// After a caught panic, the body runs an algorithm again, as its second call. In an attempt without a panic the
+/// second call is another algorithm.
 #[test]
 fn the_state_of_a_call_after_a_panic_is_not_taken_for_that_of_another() {
     let clock = Arc::new(ManualClock::default());
@@ -312,7 +312,7 @@ fn the_state_of_a_call_after_a_panic_is_not_taken_for_that_of_another() {
     assert_eq!(sum_of(&rig, record.id), "first=55 second=155");
 }
 
-/// Saving goes on after a state that was too long to be saved.
+/// Later states are saved after one that was too long.
 #[test]
 fn a_state_that_is_refused_leaves_what_was_saved_before() {
     let rig = Rig::new(|builder| {
@@ -440,7 +440,7 @@ fn jobs_together_never_have_more_threads_than_the_engine() {
     handle.wait().unwrap();
 }
 
-/// They were missing from the budget of the engine until its end.
+/// Forgotten threads must not be missing from the budget of the engine.
 #[test]
 fn threads_that_a_body_forgets_go_back_when_it_returns() {
     let (tell, widths) = wire();
@@ -460,7 +460,7 @@ fn threads_that_a_body_forgets_go_back_when_it_returns() {
     assert_eq!(widths.try_iter().collect::<Vec<_>>(), [5, 5, 5]);
 }
 
-/// It went back.
+/// The clock went back.
 #[test]
 fn a_clock_that_is_moved_past_the_end_of_time_stands_there() {
     let rig = Rig::new(|builder| builder.algorithm("a", crate::support::nothing));
@@ -481,7 +481,7 @@ fn the_clock_of_an_engine_is_the_one_it_was_given() {
     assert_eq!((record.submitted_at, record.finished_at), (now, Some(now)));
 }
 
-/// Nothing was saved for as long as the clock had been ahead.
+/// States must be saved even if an earlier one has a time that is ahead.
 #[test]
 fn a_clock_that_goes_back_keeps_no_state_from_being_saved() {
     let clock = Arc::new(ManualClock::default());

@@ -11,10 +11,10 @@ use parking_lot::Mutex;
 
 use crate::support::{Gate, gated, job, nothing};
 
-/// Longer than anything here takes, so that only what waits for ever fails.
+/// Longer than any step of these tests, so that only an endless wait fails.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Keeps the next write of a thread of this name waiting, once it is told to.
+/// Blocks the next write of a thread with this name, once it is armed.
 struct Blocker {
     thread: Arc<Mutex<Option<&'static str>>>,
     blocked: Receiver<()>,
@@ -54,7 +54,7 @@ impl Blocker {
         self.go.send(()).unwrap();
     }
 
-    /// A cancel whose write waits.
+    /// Cancels a job, with a write that is blocked.
     fn cancel(&self, handle: &JobHandle) -> thread::JoinHandle<Result<JobRecord, EngineError>> {
         self.arm("cancel");
         let handle = handle.clone();
@@ -71,7 +71,8 @@ fn in_time<T: Send + 'static>(what: &'static str, code: impl FnOnce() -> T + Sen
     told.recv_timeout(PATIENCE / 2).unwrap_or_else(|_| panic!("{what} waits for a store that does not answer"))
 }
 
-/// While the store does not answer a call about one job, all other callers are served, and the job is shown as it was.
+/// While the store does not answer a call about one job, all other callers are served. That job is shown as before
+/// the call.
 fn others_go_on(engine: &Arc<Engine>, job_of_the_call: &JobHandle, ends_are_stored: bool) {
     let shown = job_of_the_call.clone();
     in_time("a look at the job", move || (shown.record(), shown.snapshot(), shown.progress()));
@@ -108,7 +109,7 @@ fn engines() -> [(Arc<Engine>, Blocker, Gate); 2] {
     let (shared, hook) = Blocker::new();
     let store = FaultStore::with_hook(Arc::new(SharedMemory::new(MemoryStore::default())), hook);
     let (builder, second) = handlers(Engine::builder_shared(Arc::new(store)));
-    // Nothing but the jobs of the test makes this engine write.
+    // The engine writes only for the jobs of the test.
     let builder = builder.lease_duration(Duration::from_hours(1)).poll_interval(Duration::from_hours(1));
     [(one, alone, first), (Arc::new(builder.open().unwrap()), shared, second)]
 }
@@ -140,7 +141,7 @@ fn a_cancel_of_a_running_job_keeps_nobody_waiting_and_not_the_job_itself() {
     }
 }
 
-/// Of an engine alone: on a shared store a claim starts the job, and no engine has it before.
+/// For an engine with its own store: on a shared store a claim starts the job, and no engine has it before.
 #[test]
 fn the_start_of_a_job_keeps_nobody_waiting_and_no_shutdown() {
     let [(engine, blocker, gate), _] = engines();
@@ -163,7 +164,7 @@ fn the_end_of_a_job_keeps_nobody_waiting() {
         blocker.arm("job-completer");
         gate.open();
         blocker.met();
-        // Ends are stored by one thread, together.
+        // One thread stores all ends.
         others_go_on(&engine, &handle, false);
         blocker.open();
         let ended = handle.wait_timeout(PATIENCE).unwrap().unwrap();
@@ -171,7 +172,7 @@ fn the_end_of_a_job_keeps_nobody_waiting() {
     }
 }
 
-/// A cancel that is still being stored is not undone by the job's own end meanwhile, and comes first.
+/// The end of a job waits for a cancel that is being stored, and does not undo it.
 #[test]
 fn a_job_that_ends_while_its_cancel_is_stored_waits_for_it() {
     for (engine, blocker, gate) in engines() {

@@ -1,4 +1,4 @@
-//! Cancelling: at every moment of a job's life, and against everything else that may happen to it.
+//! Cancels at every moment of a job's life, and beside every other event.
 
 use std::{sync::Barrier, thread, time::Duration};
 
@@ -199,7 +199,7 @@ fn race(
                 start.wait();
                 other(&handle);
             });
-            // In either order no caller waits for ever, and the store agrees.
+            // In either order every wait ends, and the store agrees.
             let record = handle.wait().unwrap();
             assert_eq!(engine.reader().record(handle.id()).unwrap(), Some(record.clone()));
             record.state
@@ -220,7 +220,7 @@ fn race_complete_against_cancel() {
 
 #[test]
 fn race_complete_against_cancel_in_both_orders() {
-    // First the cancel, then the end of a body that does not look.
+    // First the cancel, then the end of a body that does not check.
     let (gate, pass) = Gate::new();
     let rig = Rig::new(|builder| {
         builder.algorithm("a", move |ctx: &mut JobContext| {
@@ -251,7 +251,7 @@ fn race_complete_against_cancel_on_workers() {
     for _ in 0..300 {
         let handles = engine.submit_all(vec![job("a"); 4]).unwrap();
         for handle in &handles {
-            // There is one answer in each case.
+            // The cancel has an answer in each case.
             let _ = handle.cancel();
         }
         for handle in handles {
@@ -327,7 +327,7 @@ fn race_deadline_against_complete() {
 fn race_retry_against_cancel() {
     let rig = Rig::new(|builder| builder.algorithm("a", |_: &mut JobContext| Err(JobError::transient("again"))));
     let ends = race(300, &rig.engine, "a", |handle| {
-        // It waits to be tried again, runs, or has not started: a cancel ends it in any case.
+        // The job waits for a retry, runs, or has not started. A cancel ends it in each case.
         handle.cancel().unwrap();
     });
     assert!(ends.iter().all(|&end| end == CANCELLED));
@@ -348,7 +348,7 @@ fn a_job_that_waits_to_be_tried_again_can_be_cancelled() {
 
 #[test]
 fn race_recovery_against_cancel() {
-    // A handle of an engine that is gone must not move jobs behind the back of the one that took them up.
+    // A handle of a closed engine must not change jobs of the engine that took them up.
     for reopened in [false, true] {
         let rig = Rig::new(|builder| builder.algorithm("a", nothing));
         let old = rig.submit(job("a"));
@@ -387,7 +387,7 @@ fn a_job_that_was_to_be_cancelled_when_the_process_died_is_cancelled_by_recovery
     let record = rig.stored(handle.id());
     assert_eq!(record.state, CANCELLED);
     assert!(record.cancel_requested_at.is_some());
-    // The body that was left behind ends well, too late.
+    // The body that was left behind succeeds too late.
     gate.open();
     assert!(matches!(handle.wait(), Err(EngineError::LeftUnfinished(_)) | Ok(_)));
     assert_eq!(rig.stored(handle.id()), record);

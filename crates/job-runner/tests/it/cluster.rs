@@ -19,10 +19,10 @@ use crate::support::{Gate, block_on, count, drain, gated, job, nothing, numbers,
 const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
 const CANCELLED: JobState = JobState::Complete(Outcome::Cancelled);
 
-/// The lease of every engine of a test, by the clock that the test moves.
+/// The lease of the engines, by the clock of the test.
 const LEASE: Duration = Duration::from_mins(10);
 
-/// A shared store on a clock that moves when told to.
+/// A shared store with a clock that the test moves.
 pub(crate) struct Group {
     pub(crate) store: SharedMemory,
     pub(crate) clock: Arc<ManualClock>,
@@ -48,7 +48,7 @@ impl Group {
         setup(self.builder()).open().unwrap()
     }
 
-    /// One that submits, cancels and reads only.
+    /// An engine that only submits, cancels and reads.
     pub(crate) fn front(&self) -> Engine {
         self.engine(|builder| builder.front_end().poll_interval(Duration::from_hours(1)))
     }
@@ -62,7 +62,7 @@ impl Group {
     }
 }
 
-/// Claims and runs until there is nothing to claim.
+/// Claims and runs jobs until none is left to claim.
 pub(crate) fn work(engine: &Engine) -> usize {
     let mut attempts = 0;
     loop {
@@ -84,7 +84,7 @@ fn halves(pass: impl Fn(&JobContext)) -> impl Fn(&mut JobContext) -> Result<(), 
     }
 }
 
-/// An engine that runs a job up to a gate, and whose store can be taken away from it.
+/// An engine that runs a job up to a gate, and can lose its store.
 struct Mortal {
     engine: Engine,
     store: FaultStore<SharedMemory>,
@@ -106,7 +106,7 @@ impl Mortal {
         Self { engine, store, gate }
     }
 
-    /// Dies as a process does: without a word to the store.
+    /// Dies as a process does: without a call to the store.
     fn die(self) -> Gate {
         self.store.plan(Fault::Cut);
         self.gate
@@ -172,13 +172,13 @@ fn a_front_end_waits_in_every_way_for_what_others_run() {
     let mut body = Vec::new();
     handle.status(page(0, 1)).unwrap().write_to(&mut body).unwrap();
     assert!(String::from_utf8(body).unwrap().contains(r#""data_total_size":100"#));
-    // A third that had nothing to do with it.
+    // A third engine, which neither submitted nor ran the job.
     let other = group.front();
     assert_eq!(other.job(record.id).unwrap().unwrap().wait(), Ok(record));
 }
 
-/// A long poll on a front end was answered only when its time was over. A watch of the whole engine was told nothing
-/// of jobs that only others run.
+/// A wait in a front end must end with the job, and not only at its time-out. A watch of the whole engine must get
+/// the changes of jobs that only others run.
 #[test]
 fn who_watches_the_engine_is_told_of_a_job_that_somebody_waits_for() {
     let group = Group::new();
@@ -191,7 +191,7 @@ fn who_watches_the_engine_is_told_of_a_job_that_somebody_waits_for() {
     assert!(told.map(|change| (change.id, change.state)).any(|change| change == (job.id(), SUCCEEDED)));
 }
 
-/// It got no more changes once its handle was gone.
+/// A watch must get changes after its handle was dropped.
 #[test]
 fn a_watch_outlives_its_handle() {
     let group = Group::new();
@@ -203,7 +203,7 @@ fn a_watch_outlives_its_handle() {
     assert_eq!(told.last().map(|change| change.state), Some(SUCCEEDED));
 }
 
-/// It was a call to the store that hid its error, and told of the past as if it were now.
+/// A record must not be a call to the store that hides its error and shows an old state as the present one.
 #[test]
 fn a_record_is_what_is_known_and_a_refresh_asks_the_store_or_says_that_it_cannot() {
     let group = Group::new();
@@ -254,7 +254,7 @@ fn a_running_job_is_seen_and_cancelled_from_another_engine() {
     assert_eq!(front.cancel(handle.id()), Err(EngineError::AlreadyComplete(handle.id())));
 }
 
-/// It waits in the queue of an engine that is busy, and is ended by another.
+/// The job waits in the queue of a busy engine, and another engine ends it.
 #[test]
 fn a_claimed_job_that_waits_is_cancelled_from_another_engine() {
     let group = Group::new();
@@ -265,7 +265,7 @@ fn a_claimed_job_that_waits_is_cancelled_from_another_engine() {
     let front = group.front();
     assert_eq!(front.cancel(handle.id()).unwrap().state, CANCELLED);
     let again = worker.submit(job("a")).unwrap();
-    // The queue still has it: the start is refused, and nothing is run.
+    // The queue still has it. Its start is refused, and no body runs.
     assert_eq!(drain(&worker), 1);
     assert_eq!(handle.wait().unwrap().state, CANCELLED);
     assert_eq!((group.stored(handle.id()).attempt, work(&worker)), (0, 1));
@@ -286,11 +286,11 @@ fn the_jobs_of_a_dead_engine_run_again_elsewhere() {
     group.leases_end();
     assert_eq!(work(&other), 1);
     let record = group.stored(handle.id());
-    // It may have been the fault of another job that ran there.
+    // Another job of that engine may have been at fault.
     assert_eq!((record.state, record.attempt, record.failed_attempts), (SUCCEEDED, 2, 0));
     let elsewhere = other.job(handle.id()).unwrap().unwrap();
     assert_eq!(rows(&elsewhere, 0, 10), [0, 1, 2]);
-    // It was not dead, only cut off: what its body does from now on changes nothing, and its waiters learn the outcome.
+    // The engine was only cut off. Later writes of its body change nothing, and its waiters learn the outcome.
     store.plan(Fault::Never);
     gate.open();
     assert_eq!(handle.wait(), Ok(record.clone()));
@@ -318,12 +318,12 @@ fn jobs_that_a_dead_engine_had_only_claimed_lose_nothing() {
     }
 }
 
-/// As a process that is stopped for longer than its leases, and goes on without knowing.
+/// Like a process that is stopped for longer than its leases, and then goes on.
 #[test]
 fn a_paused_engine_writes_nothing_when_it_goes_on() {
     let group = Group::new();
     let (gate, pass) = Gate::new();
-    // It claims only when told to: any engine may take a lease that is over, its own engine too.
+    // It claims only when the test says so: any engine may take an ended lease, its own engine too.
     let paused = group.engine(|builder| builder.algorithm("numbers", halves(pass)));
     let handle = paused.submit(count(3)).unwrap();
     paused.driver().tick().unwrap();
@@ -336,7 +336,7 @@ fn a_paused_engine_writes_nothing_when_it_goes_on() {
         assert!(runs.join().unwrap().is_some());
         before
     });
-    // No other engine has it yet; its rows and its end are refused all the same, and it is told so.
+    // No other engine has it yet. Its rows and its end are refused all the same, with a reason.
     assert_eq!(paused.health(), Ok(()));
     assert_eq!(group.stored(handle.id()), before);
     let why = paused.explain(handle.id()).unwrap();
@@ -380,8 +380,8 @@ fn an_engine_that_is_cut_off_stops_its_jobs() {
     }
 }
 
-/// The only engine never died and no other had the job. After three outages it ended as "the process died while it ran
-/// (attempt 3 of 3)".
+/// The only engine never dies, and no other has the job. Three outages must not end it as "the process died while
+/// it ran (attempt 3 of 3)".
 #[test]
 fn an_outage_longer_than_a_lease_costs_no_attempt_however_often_it_comes() {
     let memory = SharedMemory::new(MemoryStore::default());
@@ -414,7 +414,7 @@ fn an_outage_longer_than_a_lease_costs_no_attempt_however_often_it_comes() {
     assert!(record.attempt > 4);
 }
 
-/// Its lease has ended and no engine took the job: the attempt goes on when the store is there again.
+/// Its lease has ended and no engine took the job. The attempt goes on when the store is back.
 #[test]
 fn a_body_that_did_not_notice_an_outage_goes_on() {
     let group = Group::new();
@@ -443,7 +443,7 @@ fn a_body_that_did_not_notice_an_outage_goes_on() {
     );
 }
 
-/// An engine that claimed before it renewed took its own job for that of a dead one.
+/// An engine that claims before it renews must not take its own job for that of a dead one.
 #[test]
 fn a_claim_of_a_job_that_runs_here_renews_it() {
     let group = Group::new();
@@ -469,7 +469,7 @@ fn a_claim_of_a_job_that_runs_here_renews_it() {
     assert_eq!((record.state, record.attempt, record.failed_attempts), (SUCCEEDED, 1, 0));
 }
 
-/// An engine that could not reach the store either lets the others renew first.
+/// After an outage an engine lets the others renew first.
 #[test]
 fn an_outage_that_all_engines_see_takes_no_job_from_any() {
     let group = Group::new();
@@ -502,7 +502,7 @@ fn an_outage_that_all_engines_see_takes_no_job_from_any() {
     assert_eq!(beside.wait().unwrap().state, SUCCEEDED);
 }
 
-/// The body ran on and wrote when its lease had ended; the lease was renewed before it returned.
+/// The body goes on and writes after the end of its lease. The lease is renewed before it returns.
 #[test]
 fn a_write_that_was_refused_in_an_outage_is_no_failure_of_the_job() {
     let group = Group::new();
@@ -536,7 +536,8 @@ fn a_write_that_was_refused_in_an_outage_is_no_failure_of_the_job() {
     assert_eq!(handle.wait().unwrap().state, SUCCEEDED);
 }
 
-/// Each may have killed it, so none is blamed at first, and others run beside the one that is tried.
+/// Each may have killed the process, so none is blamed at first. Jobs that are no suspects run beside the one
+/// suspect.
 #[test]
 fn jobs_of_a_dead_engine_run_one_after_another_and_the_one_that_kills_is_found() {
     let group = Group::new();
@@ -595,7 +596,7 @@ fn a_job_that_kills_every_engine_is_given_up() {
     let front = group.front();
     let handle = front.submit(count(1)).unwrap();
     let mut gates = Vec::new();
-    // Once it may have been another's fault; from then on it is the one suspect of its engine.
+    // The first death may be another job's fault. From then on it is the one suspect of its engine.
     for attempt in 1..=4 {
         let dying = Mortal::open(&group);
         dying.gate.entered();
@@ -612,7 +613,7 @@ fn a_job_that_kills_every_engine_is_given_up() {
     assert_eq!(failure.message, "its engine did not renew its lease while it ran (attempt 3 of 3)");
 }
 
-/// The request is stored, and the engine that has the job dies before it stops the job.
+/// The request is stored. The engine of the job dies before it stops the job.
 #[test]
 fn a_job_that_was_to_be_cancelled_is_not_run_again() {
     let group = Group::new();
@@ -702,12 +703,12 @@ fn a_job_that_waits_past_its_deadline_expires_when_it_is_claimed() {
     assert_eq!(handle.wait().unwrap().failure.unwrap().kind, FailureKind::Deadline);
 }
 
-/// A worker that is busy must not keep others from jobs that it cannot start.
+/// A busy worker must not keep other engines from jobs that it cannot start.
 #[test]
 fn what_waits_long_in_one_engine_goes_to_another() {
     let group = Group::new();
     let (gate, pass) = Gate::new();
-    // The store's clock stands still, so no lease ends there; what is long here is by the clock of the machine.
+    // The store's clock stands still, so no lease ends. Other times go by the clock of the machine.
     let busy = group.engine(|builder| {
         let gated = move |ctx: &mut JobContext| {
             pass(ctx);
@@ -715,7 +716,7 @@ fn what_waits_long_in_one_engine_goes_to_another() {
         };
         builder.algorithm("gated", gated).algorithm("a", nothing).lease_duration(Duration::from_secs(3)).workers(1)
     });
-    // Short jobs, so that it claims ahead from then on.
+    // After short jobs the engine claims ahead.
     for handle in busy.submit_all(vec![job("a"); 50]).unwrap() {
         handle.wait().unwrap();
     }
@@ -728,7 +729,7 @@ fn what_waits_long_in_one_engine_goes_to_another() {
     }
     gate.open();
     for handle in handles {
-        // A job that was started ahead and put back is at its second attempt, and nothing has failed.
+        // A job that was started ahead and put back is in its second attempt, without a failed one.
         assert_eq!(handle.wait().unwrap().failed_attempts, 0);
     }
 }
@@ -741,7 +742,7 @@ fn a_key_is_one_job_whichever_engine_is_asked() {
     assert_eq!(ids[0], ids[1]);
 }
 
-/// There was no look before retention took it.
+/// Retention removes the job before the engine looks at it.
 #[test]
 fn who_waits_for_a_removed_job_is_told_so() {
     let group = Group::new();
@@ -779,7 +780,7 @@ fn a_store_that_fails_is_told_of_and_gets_well() {
     assert_eq!(handle.wait().unwrap().state, SUCCEEDED);
 }
 
-/// A claim whose answer is lost: the job does not run until the engine finds out that it holds it.
+/// The answer of a claim is lost. The job does not run until the engine finds out that it holds it.
 #[test]
 fn a_claim_that_was_reported_as_failed_is_given_back() {
     let group = Group::new();
@@ -792,21 +793,21 @@ fn a_claim_that_was_reported_as_failed_is_given_back() {
     other.driver().tick().unwrap();
     assert!(other.driver().run_one().is_some());
     assert_eq!(work(&other), 0);
-    // The first renewal gives back what the engine does not know of.
+    // The first renewal gives back jobs that the engine does not know.
     assert_eq!(work(&engine), 1);
     for handle in handles {
         assert_eq!(handle.wait().unwrap().attempt, 1);
     }
 }
 
-/// The network was cut between the start of a job and its answer. The job ran as a second attempt, and the first
-/// counted as a failure.
+/// The network is cut between the start of a job and the answer. The job must not run as a second attempt after a
+/// failed first one.
 #[test]
 fn a_start_that_was_reported_as_failed_is_known_again() {
     let group = Group::new();
     let handle = group.front().submit(job("a")).unwrap();
     let store = FaultStore::new(Arc::new(group.store.claimant()));
-    // The first write is the claim. Where there are limits it starts nothing.
+    // The first write is the claim. With limits it starts no job.
     store.plan(Fault::AfterWrite(1));
     let limited = group.on(Arc::new(store.clone())).jobs_per_graph(std::num::NonZeroUsize::MIN);
     let engine = limited.algorithm("a", nothing).workers(1).open().unwrap();
@@ -831,7 +832,7 @@ fn limits_hold_inside_each_engine() {
     }
 }
 
-/// Bodies end, fail for the moment and are cancelled from two sides, while engines come and go.
+/// Bodies end, fail for the moment and are cancelled from two sides, while engines open and close.
 #[test]
 fn race_everything_on_one_store() {
     for round in 0..20 {
@@ -896,7 +897,7 @@ fn whoever_waits_for_a_job_that_was_removed_elsewhere_hears_that_it_is_gone() {
     let (tell, told) = wire::<()>();
     handle.on_complete(move |_| tell.send(()).unwrap());
     assert!(told.recv().is_err());
-    // Neither a watch that was there nor one that comes now waits for ever.
+    // Neither an earlier watch nor a new one waits for ever.
     watch.for_each(drop);
     handle.watch().for_each(drop);
 }
@@ -924,7 +925,7 @@ fn a_front_end_notes_in_the_store_what_is_read_there_by_itself() {
     assert_eq!([read, other].map(|handle| group.store.get(handle.id()).unwrap().is_some()), [true, false]);
 }
 
-/// The claim had started the job, and its engine did not know that yet: the attempt was told nothing, and went on.
+/// The claim has started the job, and its engine does not know that yet. The attempt must still be stopped.
 #[test]
 fn a_cancel_between_a_claim_and_its_answer_takes_effect() {
     let memory = SharedMemory::new(MemoryStore::default());
@@ -955,7 +956,7 @@ fn a_cancel_between_a_claim_and_its_answer_takes_effect() {
         .unwrap();
     let engine = own.get_or_init(|| engine);
     let front = Engine::builder_shared(Arc::new(memory.claimant())).front_end().open().unwrap();
-    // Known here before it is claimed.
+    // The engine knows the job before it claims it.
     let spec = job("a");
     let far = front.submit(spec).unwrap();
     submitted.set(far.id()).unwrap();

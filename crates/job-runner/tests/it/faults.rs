@@ -1,4 +1,4 @@
-//! A store that fails at every possible moment: every acknowledged job ends, or is found by the next open.
+//! A store fails at every possible moment. Every acknowledged job ends, or the next open finds it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -34,7 +34,7 @@ fn handlers(builder: EngineBuilder) -> EngineBuilder {
         })
 }
 
-/// Submits one job of each sort, cancels one, runs what can run. The ids of those that were acknowledged.
+/// Submits one job of each sort, cancels one, and runs those that can run. Returns the acknowledged ids.
 fn scenario(engine: &Engine, clock: &job_runner::ManualClock) -> Vec<JobId> {
     let specs = [
         count(30_000),
@@ -61,7 +61,7 @@ fn scenario(engine: &Engine, clock: &job_runner::ManualClock) -> Vec<JobId> {
     taken
 }
 
-/// Everything that was acknowledged has ended, once, and all of its rows are there.
+/// Every acknowledged job has ended once, with all of its rows.
 fn check(rig: &Rig, taken: &[JobId], what: &str) {
     for &id in taken {
         let record = rig.stored(id);
@@ -80,7 +80,7 @@ fn check(rig: &Rig, taken: &[JobId], what: &str) {
         let may_fail = kind == "bad" || kind == "over";
         assert!(may_fail || record.state != JobState::Complete(Outcome::Failed), "{what}: {record:?}");
     }
-    // Nothing else was stored but what an error hid from its caller.
+    // The store has no other job, except one whose submission was reported as failed.
     assert!(rig.store.unfinished().unwrap().is_empty(), "{what}");
     assert_eq!(rig.engine.stats(), job_runner::Stats::default(), "{what}");
 }
@@ -110,7 +110,7 @@ fn try_every_on(open: impl Fn(u64) -> Arc<dyn Store>, fault: impl Fn(u64) -> Fau
         let taken = scenario(&rig.engine, &rig.clock);
         let what = format!("{fault:?}");
         if matches!(fault, Fault::Write(_) | Fault::AfterWrite(_)) {
-            // One failure is overcome in the same process.
+            // The same process goes on after one failure.
             rig.engine.health().unwrap_or_else(|error| panic!("{what}: {error}"));
         }
         store.plan(Fault::Never);
@@ -138,7 +138,7 @@ fn the_store_may_fail_for_good_from_any_write_on() {
     try_every(Fault::WritesFrom);
 }
 
-/// A record must be read back as it was written, or a doubtful write could not be told from a conflict.
+/// A record must be read back unchanged. Otherwise a doubtful write looks like a conflict.
 #[cfg(feature = "rocksdb")]
 #[test]
 fn every_single_write_to_a_disk_may_fail_or_be_reported_as_failed() {
@@ -163,7 +163,7 @@ fn workers_whose_store_fails_for_good_lose_nothing() {
         let taken: Vec<_> = specs.into_iter().filter_map(|spec| engine.submit(spec).ok()).collect();
         assert_eq!(engine.shutdown(Duration::ZERO).abandoned, 0, "{n}");
         drop(engine);
-        // No waiter is left hanging.
+        // Every wait ends.
         for handle in &taken {
             let _ = handle.wait();
         }
@@ -275,7 +275,7 @@ fn a_shutdown_while_the_store_fails_does_not_hang_and_the_next_open_runs_the_job
     assert_eq!(rig.stored(handle.id()).attempt, 2);
 }
 
-/// A store that fails for longer than a caller is kept, and works again: what was to be stored is not forgotten.
+/// The store fails for longer than the caller waits, and then works again. The outcome must still be stored.
 #[test]
 fn without_workers_whoever_drives_the_engine_tries_again_what_could_not_be_stored() {
     type Drive = fn(&Rig, &JobHandle);
@@ -299,7 +299,7 @@ fn without_workers_whoever_drives_the_engine_tries_again_what_could_not_be_store
             assert!(matches!(handle.wait(), Err(EngineError::Unhealthy(_))), "{name}, {first}");
             assert!(matches!(rig.engine.submit(job("nothing")), Err(EngineError::Unhealthy(_))));
             assert!(rig.engine.driver().tick().is_ok() && rig.engine.health().is_err());
-            // Found again, the job still says what keeps it.
+            // The handle of the job still has the reason.
             let found = rig.engine.job(handle.id()).unwrap().unwrap();
             assert!(matches!(found.wait_timeout(Duration::ZERO), Err(EngineError::Unhealthy(_))));
             store.plan(Fault::Never);
@@ -310,7 +310,7 @@ fn without_workers_whoever_drives_the_engine_tries_again_what_could_not_be_store
             drain(&rig.engine);
             rig.engine.health().unwrap();
             let record = handle.wait().unwrap();
-            // Without its rows it is to be tried again, and waits.
+            // Without its rows the job waits for another attempt.
             let ending = if (name, first) == ("cancel", 1) { Outcome::Cancelled } else { Outcome::Failed };
             assert_eq!(record.state, JobState::Complete(ending), "{name}, {first}");
             assert_eq!(rig.stored(handle.id()), record);
@@ -389,8 +389,8 @@ fn a_failed_write_of_rows_is_another_attempt_not_a_broken_result() {
     assert_eq!(handle.page(page).unwrap().len(), 1);
 }
 
-/// A database that was killed once came back without the last blocks of an attempt that had outlived it, which then
-/// succeeded without them.
+/// A killed database may come back without the last blocks of an attempt that outlived it. The attempt must not
+/// succeed without them.
 #[test]
 fn an_attempt_whose_rows_the_store_has_lost_runs_again_without_blame() {
     let store = FaultStore::new(Arc::new(MemoryStore::default()));

@@ -1,4 +1,4 @@
-//! Filters in parallel: one job's partitions on every idle worker.
+//! Filters in parallel: the partitions of one job on every idle worker.
 
 use std::sync::{
     Arc,
@@ -103,7 +103,7 @@ fn more_partitions_than_can_be_numbered_are_refused() {
     assert!(rig.finish(filter()).failure.unwrap().message.contains("too many partitions"));
 }
 
-/// A filter whose first partitions meet at a gate, so that several workers are inside when one goes wrong.
+/// A filter whose first partitions meet at a gate, so that several workers are inside when one fails.
 fn wrong_in_one(workers: usize, wrong: fn() -> Result<(), JobError>) -> (JobHandle, Arc<AtomicUsize>, Engine) {
     let started = Arc::new(AtomicUsize::new(0));
     let begun = Arc::clone(&started);
@@ -122,7 +122,7 @@ fn wrong_in_one(workers: usize, wrong: fn() -> Result<(), JobError>) -> (JobHand
                 return wrong();
             }
             let _ = receiver.recv();
-            // Told to stop by the partition that went wrong, sooner or later.
+            // The failed partition stops this one, sooner or later.
             loop {
                 part.check_stopped()?;
                 std::thread::yield_now();
@@ -177,11 +177,11 @@ fn a_waiting_job_gets_a_worker_while_a_large_scan_runs() {
     entered.recv().unwrap();
     entered.recv().unwrap(); // both workers are inside
     let small = engine.submit(job("a")).unwrap();
-    // Each worker ends its partition; one of them takes the job before a further one.
+    // Each worker ends its partition. One of them takes the job before another partition.
     step.send(()).unwrap();
     step.send(()).unwrap();
     while small.wait_timeout(std::time::Duration::from_millis(1)).unwrap().is_none() {
-        // The job's own worker may have been the one that went on; a helper must be next.
+        // The job's own worker may be the one that went on. Then a helper is next.
         let _ = step.try_send(());
     }
     assert!(!scan.record().state.is_complete(), "it did not have to wait for the scan");

@@ -1,4 +1,4 @@
-//! Code and values of a host that panic wherever an engine calls or drops them: no thread ends and no call hangs.
+//! Code and values of a host panic wherever an engine calls or drops them. No thread ends, and no call hangs.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, panic_any},
@@ -26,7 +26,7 @@ use crate::{
 
 const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
 
-/// Panics when it is dropped, with another of its kind as long as there are any.
+/// Panics when it is dropped, with a payload of the same kind, this number of times.
 struct Bomb(u32);
 
 impl Drop for Bomb {
@@ -72,7 +72,7 @@ fn partitions_that_panic_with_such_values_fail_their_scan_whoever_helps() {
         .vertex_filter(|ctx: &mut JobContext| {
             let owned = Arc::new(AtomicUsize::new(0));
             ctx.scan("n", 0..64, ScanOptions::default().partition_size(1), move |part: &mut Partition<'_>| {
-                // A few panic at the same time: one of them is told, the others are dropped.
+                // Several panic at the same time. One panic is reported, the others are dropped.
                 owned.fetch_add(1, Ordering::SeqCst);
                 thread::yield_now();
                 if part.ids().start % 2 == 0 { panic_any(Bomb(1)) } else { Err(JobError::failed("odd")) }
@@ -90,7 +90,7 @@ fn partitions_that_panic_with_such_values_fail_their_scan_whoever_helps() {
     engine.health().unwrap();
 }
 
-/// The last helper drops it: a worker of other jobs.
+/// The last helper drops the body. It is a worker of other jobs.
 #[test]
 fn what_the_body_of_a_scan_owns_may_panic_when_it_is_dropped() {
     let engine = Engine::builder(Arc::new(MemoryStore::default()))
@@ -129,7 +129,7 @@ fn a_callback_that_panics_reaches_nobody() {
     gate.open();
     assert_eq!(end(&handle).state, SUCCEEDED);
     told.recv_timeout(Duration::from_mins(1)).unwrap();
-    // Complete: on this thread.
+    // The job is complete, so the callback runs on this thread.
     handle.on_complete(|_| panic_any(Bomb(2)));
     engine.health().unwrap();
 }
@@ -148,7 +148,7 @@ fn what_callbacks_own_may_panic_when_their_job_is_lost() {
 
 struct BadWaker {
     woken: Arc<AtomicUsize>,
-    /// When it panics: as it is dropped, or as it is woken.
+    /// Whether it panics when it is dropped, or when it is woken.
     dropped: bool,
 }
 
@@ -302,7 +302,7 @@ fn requests_that_panic_as_they_are_handed_over_leave_nothing_behind() {
     assert!(rig.store.list(None, 0, 9).unwrap().is_empty());
 }
 
-/// As an outage: nothing is blamed on a job, and no thread ends.
+/// A panic counts as an outage: no job is blamed, and no thread ends.
 #[test]
 fn a_store_that_panics_at_any_write_is_tried_again() {
     for bad in 0..12 {
@@ -319,7 +319,7 @@ fn a_store_that_panics_at_any_write_is_tried_again() {
             .workers(2)
             .open()
             .unwrap();
-        // On the thread that submits, the panic is the caller's.
+        // A panic on the thread that submits reaches the caller.
         let submit = |_| catch_unwind(AssertUnwindSafe(|| engine.submit(count(30_000)))).ok()?.ok();
         let handles: Vec<_> = (0..3).filter_map(submit).collect();
         for handle in &handles {
@@ -332,7 +332,7 @@ fn a_store_that_panics_at_any_write_is_tried_again() {
     }
 }
 
-/// The logger of a program; it panics at a job of the kind `log_panics`.
+/// The logger of a program. It panics at a job of the kind `log_panics`.
 struct BadLog;
 
 #[derive(Default)]
@@ -379,7 +379,7 @@ fn an_engine_thread_that_panics_all_the_same_ends_its_job_goes_on_and_health_say
     for _ in 0..6 {
         assert!(failed_of_panic(&engine.submit(job("log_panics")).unwrap()));
     }
-    // Seats and places are free.
+    // Seats and places in the queue are free again.
     assert_eq!(end(&engine.submit(job("good")).unwrap()).state, SUCCEEDED);
     let said = engine.health().unwrap_err();
     assert!(

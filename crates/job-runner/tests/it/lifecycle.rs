@@ -1,4 +1,4 @@
-//! From submission to the end, and the ways to hear of it.
+//! From submission to the end, and the ways to wait for it.
 
 use std::{
     future::Future,
@@ -134,7 +134,7 @@ fn a_future_is_woken_once_and_may_be_polled_by_many_tasks() {
     assert!(block_on(other).unwrap().state.is_complete());
 }
 
-/// The waker of each stayed until the job ended.
+/// The waker of a dropped future must not stay until the job ends.
 #[test]
 fn futures_that_are_dropped_leave_no_waker() {
     struct Nobody;
@@ -153,7 +153,7 @@ fn futures_that_are_dropped_leave_no_waker() {
     for _ in 0..10_000 {
         let mut end = handle.clone();
         let mut end = std::future::poll_fn(move |context| Pin::new(&mut end).poll(context).map(drop));
-        // Polled by two tasks, one after the other: the second is to be woken.
+        // Two tasks poll it, one after the other. The second must be woken.
         wakers.extend([polled(&mut end), polled(&mut end)]);
         assert_eq!(wakers.iter().rev().take(2).map(Weak::strong_count).collect::<Vec<_>>(), [1, 0]);
         wakers.extend([polled(&mut handle.changed()), polled(&mut handle.state_changed())]);

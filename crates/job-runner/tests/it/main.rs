@@ -1,5 +1,5 @@
-//! How jobs live and end, through the public interface. Tests are deterministic where one thread will do
-//! (`workers(0)`, a manual clock); where it takes several, channels are the barriers.
+//! Jobs through the public interface. Tests are deterministic where one thread suffices (`workers(0)`, a manual
+//! clock). With several threads, channels are the barriers.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod algorithms;

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 
 use crate::support::{Rig, count, drain, job, numbers};
 
-/// Adds up counters, and counts what histograms are given.
+/// Adds up counters, and counts the values of histograms.
 #[derive(Debug, Default)]
 struct Tally(Mutex<BTreeMap<String, Arc<AtomicU64>>>, Mutex<BTreeMap<String, Arc<AtomicU64>>>);
 

@@ -58,7 +58,7 @@ fn reason(handle: &JobHandle) -> String {
     record.failure.unwrap().message
 }
 
-/// Submits what its parameters name, waits for it, and fails as it fails.
+/// Submits the job of its parameters, waits for it, and fails if it fails.
 fn parent(own: &Own) -> impl Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync + 'static {
     let own = own.clone();
     move |ctx: &mut JobContext| {
@@ -73,7 +73,7 @@ fn parent_of(child: &str) -> JobSpec {
     job("parent").with_parameters(&child).unwrap()
 }
 
-/// Waits for another of its kind, as often as its parameters say.
+/// Waits for another job of its kind, to the depth of its parameters.
 fn deep(own: &Own) -> impl Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync + 'static {
     let own = own.clone();
     move |ctx: &mut JobContext| {
@@ -162,7 +162,7 @@ fn jobs_that_would_wait_for_each_other_are_told_who_waits_for_whom() {
     let builder = builder.algorithm("second", move |ctx: &mut JobContext| {
         let first: String = ctx.spec().parameters().read()?;
         let first: JobId = first.parse()?;
-        // Not before it waits.
+        // The test goes on after it waits.
         while !matches!(back.engine().explain(first)?, Explanation::Awaiting { .. }) {
             thread::yield_now();
         }
@@ -240,7 +240,7 @@ fn a_job_that_waits_obeys_a_shutdown_and_runs_again() {
     }
 }
 
-/// However long running jobs may take: nothing that they wait for or want to submit is started any more.
+/// No awaited job, and no job of a running body, starts in a shutdown, however long the running jobs may take.
 #[test]
 fn a_job_that_needs_another_one_while_its_engine_shuts_down_runs_again_without_blame() {
     for submits in [true, false] {
@@ -381,7 +381,7 @@ fn on_a_shared_store_a_handler_that_waits_leaves_its_worker_to_others() {
         assert_eq!(end(&handle).state, SUCCEEDED);
     }
     assert_eq!(end(&engine.submit(job("deep").with_parameters(&10).unwrap()).unwrap()).state, SUCCEEDED);
-    // By the handle of a front end as well.
+    // The same by the handle of a front end.
     let front = Arc::new(Engine::builder_shared(Arc::new(store.claimant())).front_end().open().unwrap());
     let of = Arc::clone(&front);
     drop(engine);

@@ -28,7 +28,7 @@ impl Serialize for Panics {
     }
 }
 
-/// Calls what panics, and goes on.
+/// Makes a call that panics, and goes on.
 fn caught<T>(call: impl FnOnce() -> T) {
     assert!(catch_unwind(AssertUnwindSafe(call)).is_err(), "nothing panicked");
 }
@@ -86,7 +86,7 @@ fn workers_survive_any_number_of_panics() {
     assert_eq!(engine.shutdown(Duration::MAX).abandoned, 0);
 }
 
-/// The page read `[1,{"id":1,2]`, and the job had succeeded.
+/// The page must not read `[1,{"id":1,2]` in a job that succeeds.
 #[test]
 fn a_row_that_panics_and_is_caught_was_never_pushed() {
     let rig = Rig::new(|builder| {
@@ -128,7 +128,7 @@ impl Serialize for Asks<'_> {
     }
 }
 
-/// It waited for itself for ever.
+/// It must not wait for itself.
 #[test]
 fn a_value_may_ask_its_job_while_it_is_serialized() {
     let engine = Engine::builder(Arc::new(MemoryStore::default()))
@@ -142,7 +142,7 @@ fn a_value_may_ask_its_job_while_it_is_serialized() {
     assert_eq!(record.state, JobState::Complete(Outcome::Succeeded));
 }
 
-/// A scan of 40 ids whose partition 3 goes wrong after its second row.
+/// A scan of 40 ids whose partition 3 fails after its second row.
 fn scan(ctx: &JobContext, wrong: fn() -> Result<(), JobError>) -> Result<(), JobError> {
     ctx.scan("n", 0..40, ScanOptions::default().partition_size(10), move |part: &mut Partition<'_>| {
         part.ids().try_for_each(|id| {
@@ -153,7 +153,7 @@ fn scan(ctx: &JobContext, wrong: fn() -> Result<(), JobError>) -> Result<(), Job
     })
 }
 
-/// Its rows stayed, a further scan was told to stop, and the engine kept the store for ever.
+/// Its rows must not stay. A later scan must run, and the engine must let the store go.
 #[test]
 fn a_scan_that_goes_wrong_and_is_caught_leaves_nothing_behind() {
     let rig = Rig::new(|builder| {
@@ -188,7 +188,7 @@ fn a_scan_that_panics_lets_go_of_the_store() {
     assert_eq!(Arc::strong_count(&store), 1, "nobody holds the store any more");
 }
 
-/// The places of jobs that were never stored were taken for good.
+/// The places of jobs that were not stored must be free again.
 #[test]
 fn a_store_that_panics_while_it_takes_a_job_costs_no_place_in_the_queue() {
     let panics = Arc::new(AtomicBool::new(true));
@@ -206,7 +206,7 @@ fn a_store_that_panics_while_it_takes_a_job_costs_no_place_in_the_queue() {
     assert_eq!(drain(&rig.engine), 1);
 }
 
-/// A job of rows that need several blocks, whose body does not care what became of them.
+/// A job with rows in several blocks, whose body ignores errors.
 fn deaf(count: u64) -> impl Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync + 'static {
     move |ctx: &mut JobContext| {
         let mut rows = ctx.rows("n")?;
@@ -217,12 +217,12 @@ fn deaf(count: u64) -> impl Fn(&mut JobContext) -> Result<(), JobError> + Send +
     }
 }
 
-/// Rows that the store had refused were missing from a job that had succeeded.
+/// Rows that the store refused must not be missing from a job that succeeds.
 #[test]
 fn rows_that_the_store_did_not_take_are_missed_whatever_the_body_makes_of_it() {
     let setup = |builder: job_runner::EngineBuilder| builder.algorithm("a", deaf(100_000));
     let once = |spec: JobSpec| spec.max_attempts(1);
-    // Writes: the submission, the start, then blocks.
+    // The writes are the submission, the start, then the blocks.
     for (write, panics) in [(2, false), (3, false), (2, true), (3, true)] {
         let hook = move |_, number| assert!(!(panics && number == write), "the store panics");
         let store = FaultStore::with_hook(Arc::new(MemoryStore::default()), hook);
@@ -230,12 +230,12 @@ fn rows_that_the_store_did_not_take_are_missed_whatever_the_body_makes_of_it() {
         let fault = job_runner::store::Fault::Write(write);
         store.plan(if panics { job_runner::store::Fault::Never } else { fault });
         let record = rig.finish(once(job("a")));
-        // A shortage of the store is no fault of the job, which waits for the next attempt.
+        // A shortage of the store is no fault of the job, which waits for its next attempt.
         assert_ne!(record.state, JobState::Complete(Outcome::Succeeded), "write {write}, panics {panics}");
     }
 }
 
-/// A job had succeeded without 100,000 of its rows.
+/// Otherwise a job can succeed without 100,000 of its rows.
 #[test]
 fn a_row_writer_that_is_forgotten_fails_its_job() {
     let rig = Rig::new(|builder| {

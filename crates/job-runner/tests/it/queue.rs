@@ -1,4 +1,4 @@
-//! Submissions: those that are taken, the order in which they run, the answer to a repeated request.
+//! Submissions: which are accepted, in which order they run, and how a repeated request is answered.
 
 use std::{
     num::NonZeroUsize,
@@ -17,7 +17,7 @@ use crate::support::{Rig, count, drain, gated, job, nothing, numbers, page, wire
 
 type Notes = Arc<Mutex<Vec<String>>>;
 
-/// A handler that notes the names of the jobs it ran, and those notes.
+/// A handler that notes the names of its jobs, and the notes.
 fn noting() -> (Notes, impl Fn(&mut JobContext) -> Result<(), JobError>) {
     let order = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&order);
@@ -153,7 +153,7 @@ fn classes_take_turns_on_one_worker() {
     assert_eq!(*order.lock(), ["read 0", "write 0", "read 1", "write 1", "read 2", "read 3"]);
 }
 
-/// Runs gated jobs of `specs` on 4 workers; the most that were inside at once come back.
+/// Runs gated jobs of `specs` on 4 workers. Returns the most that were inside at once.
 fn most_at_once(
     specs: &[JobSpec],
     setup: impl FnOnce(job_runner::EngineBuilder) -> job_runner::EngineBuilder,
@@ -290,7 +290,7 @@ fn a_finished_result_is_given_back_when_the_request_allows_it() {
         assert_ne!(rig.submit(other).id(), first.id);
     }
     drain(&rig.engine);
-    // The newest of them.
+    // The newest of these jobs is reused.
     let newest = rig.submit(wish());
     assert!(newest.id() > first.id);
     assert!(newest.record().state.is_complete());
@@ -333,14 +333,14 @@ fn workers_drain_what_eight_threads_submit() {
     assert_eq!(engine.stats(), job_runner::Stats::default());
 }
 
-/// The second request got the job of the first, and its rows.
+/// The second request must not get the job and the rows of the first.
 #[test]
 fn another_request_under_the_same_key_is_refused_and_both_are_named() {
     let rig = Rig::new(|builder| builder.algorithm("numbers", numbers).algorithm("a", nothing));
     let keyed = |spec: JobSpec| spec.idempotency_key("nightly");
     let text = |text: &str| Parameters::from_text(text.to_owned()).unwrap();
     let first = rig.submit(keyed(job("numbers").with_raw_parameters(text("[1, 2]"))));
-    // The same request in other words.
+    // The same request with another spelling.
     assert_eq!(rig.submit(keyed(job("numbers").with_raw_parameters(text("[1,2]")).priority(3))).id(), first.id());
     let refused = rig.engine.submit(keyed(job("numbers").with_raw_parameters(text("[2,1]")))).unwrap_err();
     let why = format!(
@@ -353,13 +353,13 @@ fn another_request_under_the_same_key_is_refused_and_both_are_named() {
     assert!(matches!(other_kind, Err(EngineError::KeyTaken { job, .. }) if job == Some(first.id())));
     // Each graph has keys of its own.
     assert_ne!(rig.submit(keyed(JobSpec::algorithm("a").with_graph("h"))).id(), first.id());
-    // Two of one batch.
+    // Two requests of one batch.
     let batch = rig.engine.submit_all([count(1), count(2)].map(|spec| spec.idempotency_key("k")));
     assert!(matches!(batch, Err(EngineError::KeyTaken { job: None, .. })), "{batch:?}");
     assert_eq!(rig.engine.reader().list(page(0, 10)).unwrap().len(), 2, "nothing of what was refused is stored");
 }
 
-/// Its key gave the failed job back for ever.
+/// The key must not give the failed job back for ever.
 #[test]
 fn a_job_that_failed_or_was_cancelled_gives_its_key_free() {
     let setup = |builder: job_runner::EngineBuilder| {
@@ -372,7 +372,7 @@ fn a_job_that_failed_or_was_cancelled_gives_its_key_free() {
     assert_ne!(cancelled.id(), failed);
     cancelled.cancel().unwrap();
     rig = rig.reopen(setup);
-    // Also for other work.
+    // The key is also free for other work.
     let done = rig.submit(keyed("a"));
     assert!(![failed, cancelled.id()].contains(&done.id()));
     assert_eq!(rig.submit(keyed("a")).id(), done.id(), "it waits");

@@ -44,7 +44,7 @@ fn pages_of_any_offset_and_limit_are_windows_of_the_list() {
 #[test]
 fn a_whole_result_is_read_in_one_walk_from_any_row() {
     let rig = rig();
-    // More than a page may have, and than the engine asks a store for at a time.
+    // More rows than a page may have, and than the engine asks a store for at a time.
     let handle = done(&rig, 250_000);
     let reader = rig.engine.reader();
     for first in [0, 1, 99_999, 100_000, 200_001, 249_999] {

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use crate::support::{Gate, Rig, count, drain, job, nothing, numbers, page, rows, until_told, wire};
 
-/// An engine that dies while a body is inside: the body never stops, and is left behind.
+/// An engine that dies while a body runs. The body never stops, and is left behind.
 struct Dying {
     gate: Gate,
     engine: Engine,
@@ -78,7 +78,7 @@ fn a_running_job_runs_again_as_another_attempt_without_its_old_rows() {
     assert_eq!(drain(&rig.engine), 1);
     let handle = rig.engine.job(old.id()).unwrap().unwrap();
     assert_eq!((handle.record().attempt, rows(&handle, 0, 10)), (2, vec![2]));
-    // The old body goes on now, and can write nothing.
+    // The old body goes on now, and its writes are refused.
     let record = handle.record();
     drop(gate);
     assert_eq!(rig.stored(old.id()), record);
@@ -91,7 +91,7 @@ fn a_body_left_behind_that_ends_before_the_next_open_has_done_nothing_and_runs_a
     let id = dying.engine.submit(job("stuck")).unwrap().id();
     dying.gate.entered();
     drop(dying.die());
-    // Its worker has ended, and with it all that holds the store.
+    // Waits until the worker has ended and all owners of the store are dropped.
     while Arc::strong_count(&store) > 1 {
         std::thread::yield_now();
     }
@@ -277,7 +277,7 @@ fn an_engine_with_workers_runs_jobs_on_disk_and_opens_again() {
     }
 }
 
-/// A clock that stood or went back between two opens gave ids before those that were stored.
+/// A clock that stood or went back between two opens must not give ids before the stored ones.
 #[test]
 fn over_opens_the_list_is_by_ids_and_jobs_run_by_their_times_whatever_the_clock_does() {
     let order: Arc<Mutex<Vec<JobId>>> = Arc::default();
@@ -294,7 +294,7 @@ fn over_opens_the_list_is_by_ids_and_jobs_run_by_their_times_whatever_the_clock_
         let start = Clock::now(&*rig.clock);
         let at = |seconds: u64| Timestamp::from_micros(start.as_micros() + seconds * 1_000_000);
         let mut submitted = Vec::new();
-        // It stands, goes on, back and far ahead.
+        // The clock stands, goes on, back, and far ahead.
         for seconds in [1_000, 1_000, 1_001, 500, 500, 300_000_000, 600] {
             rig.clock.set(at(seconds));
             for _ in 0..3 {
@@ -312,7 +312,7 @@ fn over_opens_the_list_is_by_ids_and_jobs_run_by_their_times_whatever_the_clock_
     }
 }
 
-/// A host that builds no C++ has a store on disk as well.
+/// A host without C++ in its build also has a store on disk.
 #[cfg(feature = "redb")]
 #[test]
 fn jobs_in_a_redb_file_are_there_for_the_next_engine() {

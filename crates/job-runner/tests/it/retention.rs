@@ -1,4 +1,4 @@
-//! Which finished jobs go, and in which order.
+//! The finished jobs that retention removes, and their order.
 
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ fn a_reading_that_could_not_be_noted_is_noted_later() {
     assert_eq!(drain(&rig.engine), 0);
 }
 
-/// The ids of all jobs after it were ten years ahead as well, and age went by the time in an id.
+/// The ids of all later jobs are ten years ahead as well. The age must not go by the time in an id.
 #[test]
 fn a_clock_that_was_ten_years_ahead_for_one_job_keeps_nothing_for_ever() {
     let day = Duration::from_hours(24);
@@ -139,7 +139,7 @@ fn a_sweep_that_takes_long_keeps_no_deadline() {
     let store = FaultStore::with_hook(memory, move |moment, _| {
         if moment == Moment::Before && std::thread::current().name() == Some("job-sweeper") {
             enter.send(()).unwrap();
-            // Until the test is over.
+            // Blocks until the test is over.
             let _ = gone.recv();
         }
     });
@@ -151,7 +151,7 @@ fn a_sweep_that_takes_long_keeps_no_deadline() {
         .unwrap();
     entered.recv().unwrap();
     let due = SystemClock.now();
-    // No handler here runs it, so only its deadline ends it.
+    // No handler of this engine runs it, so only its deadline ends it.
     let late = engine.submit(job("unknown").deadline(due)).unwrap();
     assert_eq!(late.wait().unwrap().failure.unwrap().kind, FailureKind::Deadline);
     drop(go);

@@ -1,4 +1,4 @@
-//! Errors for the moment: another attempt, later each time, and not for ever.
+//! Passing errors: another attempt after a growing pause, and not for ever.
 
 use std::{sync::Arc, time::Duration};
 
@@ -109,7 +109,7 @@ fn an_error_of_the_store_inside_the_body_is_tried_again_if_it_may_pass() {
         if again {
             assert_eq!((record.state, record.failed_attempts), (JobState::Waiting, 0), "{kind:?}");
         } else {
-            // Also if another store of the handler's said so: the job must not be left hanging.
+            // The same if the error is of another store of the handler. The job must not hang.
             assert_eq!(record.state, JobState::Complete(Outcome::Failed), "{kind:?}");
         }
         assert_eq!(record.failure.unwrap().kind, FailureKind::Store);
@@ -155,7 +155,7 @@ fn a_retry_survives_a_restart_with_its_time() {
     assert_eq!(rig.stored(id).attempt, 2);
 }
 
-/// The next attempt was a year away, in this engine and in the next one.
+/// The next attempt must not be a year away, in this engine or in the next one.
 #[test]
 fn a_clock_that_was_a_year_ahead_when_an_attempt_failed_delays_the_next_by_no_more_than_a_pause() {
     let body = |ctx: &mut JobContext| {
@@ -177,7 +177,7 @@ fn a_clock_that_was_a_year_ahead_when_an_attempt_failed_delays_the_next_by_no_mo
     }
 }
 
-/// A lease of nothing, 1 ms or for ever: nothing ever ran, and the engine was well.
+/// With a lease of zero, 1 ms or for ever, no job would run and the engine would be healthy.
 #[test]
 fn an_engine_that_could_not_work_as_it_is_set_up_is_not_opened() {
     let error = |setup: fn(SharedEngineBuilder) -> SharedEngineBuilder| {

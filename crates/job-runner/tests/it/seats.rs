@@ -1,4 +1,4 @@
-//! One engine works on a store, or several that share it: never two that do not know of each other.
+//! One engine uses a store, or several that share it: never two that do not know of each other.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ fn refused(opened: Result<Engine, EngineError>) -> StoreError {
     }
 }
 
-/// It was accepted: both ran the same jobs, and three opens made a healthy job fail.
+/// Otherwise both run the same jobs, and three openings make a healthy job fail.
 #[test]
 fn a_second_engine_on_a_store_is_refused_and_told_of_the_first() {
     let memory = MemoryStore::default();
@@ -92,7 +92,7 @@ fn a_store_that_engines_share_is_nobodys_own() {
     let error = refused(open(&own));
     assert_eq!(error.kind, ErrorKind::Invalid);
     assert!(error.to_string().contains("`Engine::builder_shared`"), "{error}");
-    // Past the claimants, while engines share it, and the other way round.
+    // An engine on the inner store while others share it, and the other way round.
     let below: Arc<dyn Store> = Arc::new(memory);
     let one = Engine::builder_shared(Arc::new(shared.claimant())).front_end().open().unwrap();
     let other = Engine::builder_shared(Arc::new(shared.claimant())).front_end().open().unwrap();
@@ -106,7 +106,7 @@ fn a_store_that_engines_share_is_nobodys_own() {
     assert!(Engine::builder_shared(Arc::new(shared)).front_end().open().is_ok());
 }
 
-/// They gave each other's claims back, as claims whose answer was lost.
+/// Otherwise they give each other's claims back, as claims whose answer was lost.
 #[test]
 fn two_engines_are_not_one_claimant() {
     let claimant = Arc::new(SharedMemory::new(MemoryStore::default()));

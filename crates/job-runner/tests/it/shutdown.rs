@@ -1,4 +1,4 @@
-//! The end of an engine: in order, or at once; no call hangs and nothing is lost.
+//! The end of an engine, in order or at once. No call hangs, and no job is lost.
 
 use std::{
     ops::{ControlFlow, Range},
@@ -30,7 +30,7 @@ fn a_shutdown_lets_running_jobs_end_and_leaves_waiting_ones() {
     let waiting = engine.submit_all(vec![job("a"); 3]).unwrap();
     thread::scope(|scope| {
         let stopping = scope.spawn(|| engine.shutdown(Duration::MAX));
-        // It takes no more jobs from the moment it has begun.
+        // It takes no more jobs from the beginning of the shutdown.
         while let Ok(handle) = engine.submit(job("a")) {
             handle.cancel().unwrap();
         }
@@ -197,7 +197,7 @@ fn a_dropped_engine_stops_its_jobs() {
     entered.recv().unwrap();
     drop(engine);
     assert!(handle.wait().is_err());
-    // A callback that will never be called is dropped: no thread waits for a value that it holds.
+    // A callback that will not be called is dropped, so that no thread waits for a value that it holds.
     assert!(told.recv().is_err());
 }
 
@@ -221,7 +221,7 @@ impl Iterative for Endless {
     }
 }
 
-/// Every call of a context that can fail, by its name, with what came of it.
+/// Makes every fallible call of a context. Returns their names and whether they succeeded.
 fn every_call(ctx: &JobContext) -> Vec<(&'static str, bool)> {
     vec![
         ("checkpoint", ctx.check_stopped().is_ok()),
@@ -252,7 +252,7 @@ fn a_body_that_is_left_behind_can_do_nothing_more() {
             assert!(every_call(ctx).iter().all(|(_, well)| *well));
             pass(ctx);
             let mut calls = every_call(ctx);
-            // One row, and as many as make a block.
+            // Rows up to a full block.
             calls.push(("push", (0..50_000).any(|n| rows.push(&n).is_ok())));
             tell.send(calls).unwrap();
         }
@@ -285,7 +285,7 @@ fn a_body_that_is_left_behind_can_do_nothing_more() {
     assert_eq!((rig.stored(id).attempt, rig.stored(id).state), (2, JobState::Complete(Outcome::Succeeded)));
 }
 
-/// An engine that waits for hours for a body that does not stop, in a place from which its jobs can drop it.
+/// An engine that waits for hours for a body that does not stop. Its jobs can drop it.
 fn held(setup: impl FnOnce(job_runner::EngineBuilder) -> job_runner::EngineBuilder) -> Arc<Mutex<Option<Engine>>> {
     let engine = setup(Engine::builder(Arc::new(MemoryStore::default())))
         .workers(3)
@@ -348,7 +348,7 @@ fn the_last_engine_that_is_dropped_inside_a_partition_does_not_wait_for_its_scan
             let (handed, tell) = (handed.clone(), tell.clone());
             let together = Barrier::new(3);
             ctx.scan("n", 0..3, ScanOptions::default().partition_size(1), move |part: &mut Partition<'_>| {
-                // Each on a worker of its own.
+                // Each job runs on its own worker.
                 together.wait();
                 if part.ids().start == 2 {
                     drop_engine(&handed.recv().unwrap());
@@ -364,7 +364,7 @@ fn the_last_engine_that_is_dropped_inside_a_partition_does_not_wait_for_its_scan
     assert_eq!(handle.wait(), Err(EngineError::LeftUnfinished(handle.id())));
 }
 
-/// On the thread that stores ends, while the ends of others wait for it.
+/// The drop is on the thread that stores ends, while the ends of others wait for it.
 #[test]
 fn the_last_engine_that_is_dropped_in_a_callback_waits_for_no_end_that_its_thread_has_to_store() {
     for _ in 0..20 {

@@ -21,8 +21,8 @@ use crate::{
 
 const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
 
-/// The answer of the claim is lost. No other engine may take them to be interrupted, nor may they wait for a lease to
-/// end.
+/// The answer of the claim is lost. No other engine may treat the jobs as interrupted, and they must not wait for
+/// the end of a lease.
 #[test]
 fn jobs_of_a_claim_that_was_reported_as_failed_run_as_their_first_attempt() {
     for jobs in [1, 5] {
@@ -58,7 +58,8 @@ fn a_started_job_whose_deadline_has_passed_fails_before_it_begins() {
     assert_eq!(began.load(Ordering::Relaxed), 1);
 }
 
-/// Also of jobs that it does not know, as if its workers had started them one by one.
+/// The watch also gets changes of jobs that the engine does not know, as if its workers had started them one by
+/// one.
 #[test]
 fn who_watches_the_engine_is_told_that_they_run() {
     let group = Group::new();
@@ -75,7 +76,7 @@ fn who_watches_the_engine_is_told_that_they_run() {
     }
 }
 
-/// Started ahead of the worker when the engine is told to end: nothing of that is a failed attempt.
+/// Jobs are started ahead of the worker when the engine shuts down. None has a failed attempt.
 #[test]
 fn what_was_started_ahead_waits_again_when_the_engine_ends() {
     let group = Group::new();
@@ -85,7 +86,7 @@ fn what_was_started_ahead_waits_again_when_the_engine_ends() {
     };
     let leaving =
         group.engine(|builder| builder.algorithm("hang", hang.clone()).algorithm("a", nothing).workers(1));
-    // Short jobs, so that it claims ahead from then on.
+    // After short jobs the engine claims ahead.
     for handle in leaving.submit_all(vec![job("a"); 100]).unwrap() {
         handle.wait().unwrap();
     }

@@ -1,4 +1,4 @@
-//! The parts that the tests share.
+//! Helpers that the tests share.
 
 use std::{
     future::Future,
@@ -16,7 +16,7 @@ use job_runner::{
     store::{MemoryStore, Store},
 };
 
-/// An engine on a clock that moves when told to, over a store that may outlive it.
+/// An engine with a clock that the test moves, over a store that may outlive it.
 pub(crate) struct Rig {
     pub(crate) engine: Engine,
     pub(crate) clock: Arc<ManualClock>,
@@ -47,7 +47,7 @@ impl Rig {
         self.engine.submit(spec).unwrap()
     }
 
-    /// Submits, and forgets the handle.
+    /// Submits a job, and drops the handle.
     pub(crate) fn queue(&self, spec: JobSpec) {
         drop(self.submit(spec));
     }
@@ -64,7 +64,7 @@ impl Rig {
     }
 }
 
-/// Runs what is ready; how many attempts that were comes back.
+/// Runs all ready jobs. Returns the number of attempts.
 pub(crate) fn drain(engine: &Engine) -> usize {
     let mut attempts = 0;
     while engine.driver().run_one().is_some() {
@@ -114,7 +114,7 @@ pub(crate) fn read(page: &Page) -> Vec<u64> {
     rows
 }
 
-/// A body that says when it is inside and goes on when it is let.
+/// A gate for bodies: a body reports that it is inside, and goes on when the gate opens.
 pub(crate) struct Gate {
     entered: Receiver<JobId>,
     go: Sender<()>,
@@ -126,14 +126,14 @@ impl Gate {
         let (enter, entered) = unbounded();
         let (go, gone) = unbounded();
         let pass = move |ctx: &JobContext| {
-            // A dropped gate is open.
+            // After the gate was dropped, bodies pass.
             let _ = enter.send(ctx.id());
             let _ = gone.recv();
         };
         (Self { entered, go }, pass)
     }
 
-    /// Waits until a body is inside; its job comes back.
+    /// Waits until a body is inside. Returns its job.
     pub(crate) fn entered(&self) -> JobId {
         self.entered.recv().unwrap()
     }
@@ -144,7 +144,7 @@ impl Gate {
     }
 }
 
-/// A body that passes a gate, then looks whether it should stop.
+/// A body that passes a gate, then checks whether to stop.
 pub(crate) fn gated() -> (Gate, impl Fn(&mut JobContext) -> Result<(), JobError> + Clone + Send + Sync + 'static) {
     let (gate, pass) = Gate::new();
     let body = move |ctx: &mut JobContext| {
@@ -154,7 +154,7 @@ pub(crate) fn gated() -> (Gate, impl Fn(&mut JobContext) -> Result<(), JobError>
     (gate, body)
 }
 
-/// A body that says that it is inside, then works until it is told to stop.
+/// A body that reports that it is inside, then works until it is told to stop.
 pub(crate) fn until_told(ctx: &mut JobContext, inside: &Sender<()>) -> Result<(), JobError> {
     inside.send(()).unwrap();
     loop {
@@ -163,7 +163,7 @@ pub(crate) fn until_told(ctx: &mut JobContext, inside: &Sender<()>) -> Result<()
     }
 }
 
-/// A sender whose receiver gets what a callback or thread says.
+/// A channel for the messages of a callback or a thread.
 pub(crate) fn wire<T>() -> (Sender<T>, Receiver<T>) {
     bounded(1_000)
 }
@@ -176,7 +176,7 @@ impl Wake for Unpark {
     }
 }
 
-/// The smallest runtime there is.
+/// A minimal runtime.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut future = pin!(future);

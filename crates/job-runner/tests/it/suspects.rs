@@ -1,4 +1,4 @@
-//! Only what dies alone is blamed: jobs that ran beside one that kills its process come to their end.
+//! Only a job that dies alone is blamed. Jobs beside one that kills its process reach their end.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,11 +9,12 @@ use job_runner::{
 
 use crate::support::{Gate, drain, job, nothing};
 
-/// One process after another on one store: in each, bodies stay inside until it dies, and tell the store nothing.
+/// One process after another on one store. In each, bodies stay inside until it dies, and make no call to the
+/// store.
 struct Lives {
     store: Arc<MemoryStore>,
     clock: Arc<ManualClock>,
-    /// Of the bodies that died, which never go on.
+    /// The gates of the bodies that died, which never go on.
     gates: Vec<Gate>,
 }
 
@@ -67,14 +68,14 @@ impl Lives {
 
 const RUNNING: JobState = JobState::Running { cancelling: false };
 
-/// The jobs that are inside, when as many are as run at once.
+/// The jobs inside, once as many are inside as run at once.
 fn inside<const N: usize>(life: &Life) -> [JobId; N] {
     let mut inside = [(); N].map(|()| life.gate.entered());
     inside.sort();
     inside
 }
 
-/// It ended as "the process died while it ran (attempt 3 of 3)".
+/// It must not end as "the process died while it ran (attempt 3 of 3)".
 #[test]
 fn a_job_that_runs_beside_one_that_kills_its_process_three_times_is_not_blamed() {
     let mut lives = Lives::new();
@@ -83,7 +84,8 @@ fn a_job_that_runs_beside_one_that_kills_its_process_three_times_is_not_blamed()
     assert_eq!(inside(&life), [long, killer]);
     lives.die(life);
 
-    // Each may have been it, so none is blamed and one at a time runs: here the one that is not.
+    // Each may be at fault, so none is blamed, and one suspect runs at a time. Here it is one that is not at
+    // fault.
     let life = lives.life();
     assert_eq!(inside(&life), [long]);
     assert_eq!(lives.stored(killer), (JobState::Waiting, 0, true));
@@ -99,7 +101,7 @@ fn a_job_that_runs_beside_one_that_kills_its_process_three_times_is_not_blamed()
     assert_eq!(inside(&life), [killer], "beside the one that is cleared");
     lives.die(life);
 
-    // Now one of them was the suspect; it comes first from here on, and takes no other job with it.
+    // Now one of them was the suspect. It comes first from here on, and takes no other job with it.
     for deaths in 1..=2 {
         let life = lives.life();
         assert_eq!(inside(&life), [killer]);
@@ -119,7 +121,7 @@ fn a_job_that_runs_beside_one_that_kills_its_process_three_times_is_not_blamed()
     assert_eq!(lives.stored(long), (JobState::Complete(Outcome::Succeeded), 0, false));
 }
 
-/// A death may be that of another job beside the suspects, which is cleared by its own end.
+/// Another job beside the suspects may cause a death. The suspect is then cleared by its own end.
 #[test]
 fn suspects_run_one_after_another_and_are_cleared_by_their_ends() {
     let mut lives = Lives::new();
@@ -132,7 +134,8 @@ fn suspects_run_one_after_another_and_are_cleared_by_their_ends() {
     for next in 1..4 {
         life.gate.open();
         assert_eq!(inside(&life), [ids[next]]);
-        // Not before the end of the last is stored, or both would have run when the process dies now.
+        // The next one runs after the end of the last is stored. Otherwise both would be suspects after a death
+        // now.
         assert_eq!(lives.stored(ids[next - 1]), (JobState::Complete(Outcome::Succeeded), 0, false));
     }
     let other = life.engine.submit(job("stay")).unwrap();
@@ -140,7 +143,7 @@ fn suspects_run_one_after_another_and_are_cleared_by_their_ends() {
     lives.die(life);
 }
 
-/// It would be blamed for what it has never done: its process died while it waited.
+/// A job that waited when its process died must not be blamed.
 #[test]
 fn a_suspect_that_waits_when_the_process_dies_is_not_blamed() {
     let mut lives = Lives::new();
@@ -159,7 +162,7 @@ fn a_suspect_that_waits_when_the_process_dies_is_not_blamed() {
     }
 }
 
-/// An orderly shutdown is no death, and no proof of innocence.
+/// An orderly shutdown is no death, and clears no suspect.
 #[test]
 fn a_shutdown_blames_and_clears_nobody() {
     let mut lives = Lives::new();
@@ -179,7 +182,7 @@ fn a_shutdown_blames_and_clears_nobody() {
     assert_eq!(drain(&lives.last()), 2);
 }
 
-/// The process dies at each write of the recovery: no job is blamed for the death of another.
+/// The process dies at each write of the recovery. No job is blamed for the death of another.
 #[test]
 fn a_process_that_dies_while_it_takes_jobs_up_blames_nobody_for_it() {
     for write in 0..4 {
@@ -204,7 +207,7 @@ fn a_process_that_dies_while_it_takes_jobs_up_blames_nobody_for_it() {
     }
 }
 
-/// No thread would have looked for the next one.
+/// A thread must look for the next one.
 #[test]
 fn a_suspect_that_is_cancelled_while_it_waits_lets_the_next_one_run() {
     let mut lives = Lives::new();
@@ -212,7 +215,7 @@ fn a_suspect_that_is_cancelled_while_it_waits_lets_the_next_one_run() {
     let ids = [(); 3].map(|()| life.engine.submit(job("stay")).unwrap().id());
     assert_eq!(inside(&life), ids);
     lives.die(life);
-    // The first runs; the second is let in when it ends, and is cancelled in its turn.
+    // The first runs. The second may run when it ends, and is cancelled before.
     let life = lives.life();
     assert_eq!(inside(&life), [ids[0]]);
     life.engine.cancel(ids[1]).unwrap();

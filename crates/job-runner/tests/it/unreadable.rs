@@ -1,4 +1,4 @@
-//! A record that cannot be read holds up nothing but its own job.
+//! An unreadable record stops no job but its own.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ fn rocks(directory: &Path) -> Arc<dyn Store> {
     Arc::new(RocksStore::open(directory, RocksOptions::default()).unwrap())
 }
 
-/// Writes these bytes where the record of a job is, past every store.
+/// Overwrites the stored record of a job with these bytes, without the store.
 fn overwrite(directory: &Path, job: JobId, record: &[u8]) {
     let names = rocksdb::DB::list_cf(&rocksdb::Options::default(), directory).unwrap();
     let db = rocksdb::DB::open_cf(&rocksdb::Options::default(), directory, names).unwrap();
@@ -23,14 +23,14 @@ fn overwrite(directory: &Path, job: JobId, record: &[u8]) {
     db.put_cf(db.cf_handle("job_engine.jobs").unwrap(), key, record).unwrap();
 }
 
-/// As a later version would begin one.
+/// The beginning of a record of a later version.
 const LATER: [u8; 10] = [9, b'J', 1, 2, 3, 4, 5, 6, 7, 8];
 
 fn setup<S>(builder: EngineBuilder<S>) -> EngineBuilder<S> {
     builder.algorithm("a", nothing).algorithm("numbers", numbers)
 }
 
-/// `open` failed, and with it every other job.
+/// `open` must not fail, and stop every other job.
 #[test]
 fn an_engine_opens_and_works_beside_a_record_that_it_cannot_read() {
     let directory = tempfile::tempdir().unwrap();
@@ -52,7 +52,7 @@ fn an_engine_opens_and_works_beside_a_record_that_it_cannot_read() {
     assert_eq!(rig.stored(beside).state, SUCCEEDED);
     assert_eq!(rig.finish(job("a")).state, SUCCEEDED, "new jobs are taken");
 
-    // It is in the lists, and is named by each call for it alone.
+    // Lists show it, and each call about it alone is an error that names it.
     let reader = rig.engine.reader();
     let entries = reader.entries(page(0, 10)).unwrap();
     assert_eq!(entries.len(), 4);
@@ -67,7 +67,7 @@ fn an_engine_opens_and_works_beside_a_record_that_it_cannot_read() {
     assert_eq!(refused(rig.engine.submit(job("a").idempotency_key("k"))), (ErrorKind::Corrupt, Some(lost)));
     assert!(matches!(rig.engine.cancel(lost), Err(EngineError::Store(error)) if error.job == Some(lost)));
 
-    // Until it is removed by hand.
+    // It stays until it is removed by hand.
     assert!(rig.engine.remove(lost).unwrap());
     assert_eq!(rig.engine.stats().unreadable, []);
     assert_eq!(reader.entries(page(0, 10)).unwrap().len(), 3);
@@ -75,7 +75,7 @@ fn an_engine_opens_and_works_beside_a_record_that_it_cannot_read() {
     assert_eq!(rig.stored(done.id), done);
 }
 
-/// It is there again with its version, as if nothing had been.
+/// Its own version finds it unchanged.
 #[test]
 fn a_job_of_a_later_version_is_left_to_it() {
     let directory = tempfile::tempdir().unwrap();
@@ -111,7 +111,7 @@ fn a_job_of_a_later_version_is_left_to_it() {
     assert_eq!(rig.stored(id).state, SUCCEEDED);
 }
 
-/// The work is done once more; the submission was refused.
+/// The work is done again. The submission must not be refused.
 #[test]
 fn a_result_that_cannot_be_read_is_not_reused() {
     let directory = tempfile::tempdir().unwrap();
@@ -127,7 +127,7 @@ fn a_result_that_cannot_be_read_is_not_reused() {
     assert_eq!(rig.submit(reusing()).id(), again.id);
 }
 
-/// A note of when a result was read stopped retention for all others.
+/// A damaged note of a reading must not stop retention for other jobs.
 #[test]
 fn a_damaged_note_keeps_its_own_job_only() {
     let directory = tempfile::tempdir().unwrap();
@@ -147,7 +147,7 @@ fn a_damaged_note_keeps_its_own_job_only() {
     assert_eq!(jobs.map(|id| rig.store.get(id).unwrap().is_some()), [false, true, false]);
 }
 
-/// A body that runs here would write into nothing.
+/// The body of a removed job would write without a job.
 #[test]
 fn a_job_that_runs_here_is_not_removed_although_its_record_is_damaged() {
     let store = Arc::new(MemoryStore::default());

@@ -89,7 +89,7 @@ fn a_watcher_that_is_slow_is_told_what_it_missed() {
     assert_eq!(watch.try_next(), None);
     handles[1].cancel().unwrap();
     assert_eq!(watch.try_next().unwrap().lagged, 0);
-    // With any changes of other jobs, those of one are not lost.
+    // Changes of one job are not lost among any number of changes of others.
     drain(&rig.engine);
     assert_eq!(watch_of_one.next().map(|change| (change.state, change.lagged)), Some((RUNNING, 0)));
 }
@@ -104,7 +104,7 @@ impl Wake for Task {
     }
 }
 
-/// A wait for news, by a task of its own.
+/// A wait for a change, by a task of its own.
 struct Listening {
     task: Arc<Task>,
     changed: Changed,
@@ -117,7 +117,7 @@ impl Listening {
         new
     }
 
-    /// Whether the future is ready, which the task has been woken for.
+    /// Whether the future is ready. Its task must have been woken then.
     fn is_told(&mut self) -> bool {
         let woken = self.task.0.load(Ordering::SeqCst);
         let waker = Waker::from(Arc::clone(&self.task));
@@ -129,7 +129,7 @@ impl Listening {
 
 type Step = Box<dyn FnOnce(&mut JobContext) + Send>;
 
-/// Progress and rows were looked for four times a second.
+/// Progress and rows must be announced, and not polled four times a second.
 #[test]
 fn whoever_waits_for_news_of_a_job_is_told_of_its_state_progress_and_rows() {
     let (step, steps) = wire::<Step>();
@@ -173,7 +173,7 @@ fn whoever_waits_for_news_of_a_job_is_told_of_its_state_progress_and_rows() {
         drop(step);
     });
     assert_eq!(told(false), [true, true], "it has ended");
-    // Nothing can change any more.
+    // The job cannot change any more.
     block_on(handle.changed());
     block_on(handle.state_changed());
 }
@@ -287,7 +287,7 @@ fn stats_count_each_class_and_come_back_to_nothing() {
     assert_eq!(unknown.cancel(), Err(EngineError::AlreadyComplete(unknown.id())));
 }
 
-/// Told one after the other, a running job had succeeded, and its progress was 0 again.
+/// Read one after the other, a job could be succeeded with a progress of 0.
 #[test]
 fn a_snapshot_is_of_one_moment_and_progress_never_falls_within_an_attempt() {
     let rig = Rig::new(|builder| {

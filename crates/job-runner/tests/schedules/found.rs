@@ -1,4 +1,4 @@
-//! The findings of the simulation: none in the library, and each of the [mistakes](Mistake) that can be put into it.
+//! The simulation finds no fault in the library, and each of the [mistakes](Mistake) that can be put into it.
 
 use std::{env, fmt::Write as _, time::Instant};
 
@@ -10,7 +10,7 @@ use crate::{
     simulation::{self, Run},
 };
 
-/// Seeds that are tried by default.
+/// The default number of seeds.
 const SEEDS: u64 = 200;
 /// The number of seeds within which a mistake is found.
 #[cfg(feature = "mistakes")]
@@ -30,7 +30,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-/// The mistake that every run is to have, for who wants to see one.
+/// The mistake that every run has, for a person who wants to see one.
 fn asked() -> Result<Option<Mistake>, Failed> {
     let Ok(asked) = env::var("JOB_MISTAKE") else { return Ok(None) };
     let known = Mistake::ALL.iter().find(|(name, _)| *name == asked);
@@ -52,7 +52,7 @@ fn holds() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A run that has broken a promise, told from its beginning.
+/// The error about a run that has broken a promise, with its events.
 fn broken(seed: u64, run: Run) -> Result<(), Failed> {
     let Some(violation) = run.violation else { return Ok(()) };
     let mut text = format!("seed {seed}: {violation}\n");
@@ -63,7 +63,7 @@ fn broken(seed: u64, run: Run) -> Result<(), Failed> {
     Err(text.into())
 }
 
-/// The same seed makes the same run, to the last event: else none could be made again.
+/// The same seed makes the same run, to the last event, so that a run can be repeated.
 fn is_repeated() -> Result<(), Failed> {
     for seed in 0..5 {
         let (once, again) = (simulation::run(seed, None, true), simulation::run(seed, None, true));

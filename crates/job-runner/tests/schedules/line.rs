@@ -1,5 +1,5 @@
-//! [`Line`]: the line by which an engine of a simulation reaches its store; it delays, fails and loses answers.
-//! [`World`] sees all that happens in the store and says which of it must not.
+//! [`Line`]: the connection of a simulated engine to its store, which delays, fails and loses answers. [`World`]
+//! sees all events in the store, and finds those that break a promise.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,11 +29,11 @@ pub(crate) const LEASE: Duration = Duration::from_secs(1);
 /// A mistake that the simulation has to find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mistake {
-    /// The renewal of an engine takes back what it has given back, though another has claimed it since.
+    /// The renewal of an engine takes back a job that it has given back, though another has claimed it since.
     PutBackRenewed,
-    /// A claim whose answer was lost is not known again: what it has started is free, and is started once more.
+    /// A claim whose answer was lost is not recognized. Its started jobs are free, and are started again.
     ClaimStartsTwice,
-    /// An end that could not be stored is taken for one that is.
+    /// An end that could not be stored counts as stored.
     EndLost,
     /// A lease that was lost to another engine is renewed.
     LostLeaseRenewed,
@@ -51,7 +51,7 @@ impl Mistake {
     ];
 }
 
-/// How bad a line is: how many of 1,000 calls fail, are done without an answer, or take long.
+/// The faults of a line: how many of 1,000 calls fail, are done without an answer, or take long.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Weather {
     pub(crate) fails: u32,
@@ -59,7 +59,7 @@ pub(crate) struct Weather {
     pub(crate) slow: u32,
 }
 
-/// A claim as the store has it.
+/// A claim in the store.
 #[derive(Debug, Clone, Copy)]
 struct Holder {
     line: usize,
@@ -71,7 +71,7 @@ struct Holder {
 #[derive(Debug, Clone, Copy)]
 struct Started {
     line: usize,
-    /// Whether the engine of that line was told of it.
+    /// Whether the engine of that line has the answer.
     is_known: bool,
     /// Whether a later claim was answered without it, while it was held.
     is_missed: bool,
@@ -84,7 +84,7 @@ struct Seen {
     started: BTreeMap<(JobId, u32), Started>,
     begun: BTreeSet<(JobId, u32)>,
     ends: BTreeMap<JobId, JobRecord>,
-    /// Of each line: what it has given back.
+    /// The jobs that each line has given back.
     given: BTreeSet<(usize, JobId)>,
     /// The revisions of cancels whose notice is lost.
     unheard: BTreeMap<JobId, u64>,
@@ -93,13 +93,13 @@ struct Seen {
     violation: Option<String>,
 }
 
-/// All that the engines of a run share.
+/// The state that the engines of a run share.
 #[derive(Debug)]
 pub(crate) struct World {
     memory: MemoryStore,
     first: SharedMemory,
     lines: std::sync::Mutex<Vec<Arc<SharedMemory>>>,
-    /// One change of the store at a time, with what is noted about it.
+    /// Held for one change of the store and the notes about it.
     turn: shuttle::sync::Mutex<()>,
     seen: std::sync::Mutex<Seen>,
     story: std::sync::Mutex<Vec<String>>,
@@ -146,7 +146,7 @@ impl World {
         lock(&self.seen).cut.clear();
     }
 
-    /// Nothing gets through on this line any more: its engine dies without a word to the store.
+    /// Cuts a line for ever: its engine dies without a call to the store.
     pub(crate) fn die(&self, line: usize) {
         self.note(|| format!("line {line} dies"));
         lock(&self.seen).dead.insert(line);
@@ -176,7 +176,7 @@ impl World {
         self.memory.list(None, 0, usize::MAX).unwrap_or_default()
     }
 
-    /// Notes that something happened that must not.
+    /// Notes a broken promise.
     pub(crate) fn violate(&self, what: impl FnOnce() -> String) {
         let seen = &mut *lock(&self.seen);
         if seen.violation.is_none() {
@@ -188,7 +188,7 @@ impl World {
         lock(&self.seen).violation.clone()
     }
 
-    /// The events, for a person who looks at one run.
+    /// Notes an event, for a person who reads one run.
     pub(crate) fn note(&self, what: impl FnOnce() -> String) {
         if self.tells {
             let line = format!("{:>12?} {}", time::now(), what());
@@ -214,7 +214,7 @@ impl World {
         self.mistake == Some(mistake)
     }
 
-    /// A body begins: no attempt does twice.
+    /// Called when a body begins. No attempt may begin twice.
     pub(crate) fn begin(&self, line: usize, ctx: &JobContext) {
         self.note(|| format!("line {line} begins attempt {} of {}", ctx.attempt(), short(ctx.id())));
         if !lock(&self.seen).begun.insert((ctx.id(), ctx.attempt())) {
@@ -249,7 +249,7 @@ fn short(job: JobId) -> String {
     job.to_string().split_off(30)
 }
 
-/// The line by which an engine reaches the store.
+/// The connection of an engine to the store.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     world: Arc<World>,
@@ -273,7 +273,7 @@ impl Line {
         sleep(Duration::from_micros(micros));
     }
 
-    /// Whether the network lets nothing through at this moment.
+    /// Whether the network fails this call.
     fn breaks(&self, of_thousand: u32) -> bool {
         self.is_cut() || !self.world.calm.load(Ordering::SeqCst) && self.world.chance(of_thousand)
     }
@@ -340,7 +340,7 @@ impl Line {
     /// Notes what a claim has given.
     fn claimed(&self, seen: &mut Seen, claim: &Claim<'_>, claimed: &[Claimed]) {
         let (now, token) = (time::now(), claim.token);
-        // An engine asks again for what it was not told of, and nothing else, before it claims more.
+        // An engine asks again for the jobs of a lost answer before it claims others.
         for (&(job, attempt), started) in seen.started.iter_mut().filter(|(_, by)| by.line == self.number) {
             let holds = seen.claims.get(&job).is_some_and(|claim| claim.line == self.number && claim.until > now);
             let is_told = claimed.iter().any(|claimed| claimed.record.id == job);
@@ -400,7 +400,7 @@ impl Line {
         });
     }
 
-    /// With [`Mistake::PutBackRenewed`]: takes from others what this line has given back.
+    /// With [`Mistake::PutBackRenewed`]: takes back jobs that this line has given back.
     fn take_back(&self, lease: Duration, held: &mut Vec<KnownRevision>) -> Result<(), StoreError> {
         let taken: Vec<(JobId, Holder)> = {
             let seen = lock(&self.world.seen);
@@ -426,7 +426,7 @@ impl Line {
         Ok(())
     }
 
-    /// With [`Mistake::LostLeaseRenewed`]: answers for what another has by now.
+    /// With [`Mistake::LostLeaseRenewed`]: answers for jobs that another claimant has.
     fn answer_for_lost(&self, claims: &[ClaimId], held: &mut Vec<KnownRevision>) {
         let seen = lock(&self.world.seen);
         for ClaimId { job: id, .. } in claims {
@@ -511,7 +511,7 @@ impl SharedStore for Line {
 
     fn wait(&self, timeout: Duration) -> Result<bool, StoreError> {
         let heard = self.inner.wait(timeout)?;
-        // News that come while the line is cut are lost.
+        // Notices are lost while the line is cut.
         Ok(heard && !self.is_cut())
     }
 }

@@ -1,11 +1,11 @@
 //! The engine under a scheduler that tries many orders of its threads (shuttle).
 //!
-//! These are the sources of the library once more, with other locks and threads ([`seam`]). Whole engines with
-//! workers, keeper and completer run over a store in memory. A deadlock, a waiter that is never woken and a wrong
-//! outcome are failures, and the schedule that led there is printed.
+//! This compiles the sources of the library with other locks and threads ([`seam`]). Whole engines with workers,
+//! keeper and completer run over a store in memory. A deadlock, a waiter that is never woken and a wrong outcome
+//! are failures, and their schedule is printed.
 //!
-//! `JOB_SCHEDULES` says how many schedules each scenario tries, one of two engines a quarter of them: 1,000 by default,
-//! 100,000 for the long form. Time is the scheduler's too ([`time`]).
+//! `JOB_SCHEDULES` is the number of schedules of each scenario: 1,000 by default, 100,000 in the long form, a
+//! quarter of that for two engines. The scheduler also decides the time ([`time`]).
 //!
 //! Besides, several engines are simulated on one store ([`simulation`]), over lines that delay, fail and lose answers.
 //! `JOB_SEEDS` says how many seeds are tried, 200 by default, and `JOB_SEED` which is the first. With both, and with
@@ -68,7 +68,7 @@ use shuttle::{
 
 /// Schedules of a scenario by default.
 const SCHEDULES: u64 = 1_000;
-/// Out of this number of steps one lets time pass although others could go on.
+/// Time passes in one of this number of steps, although threads could go on.
 const TIME_EVERY: u64 = 32;
 
 fn main() -> ExitCode {
@@ -79,7 +79,8 @@ fn main() -> ExitCode {
             let half = usize::try_from(schedules.div_ceil(2)).unwrap_or(usize::MAX);
             all.iter().map(move |&(name, scenario)| {
                 Trial::test(name, move || {
-                    // Half of them by chance, half with few changes of priority, which finds what needs long runs of one thread.
+                    // Half of the schedules are random. The others change priorities rarely, which finds faults
+                    // that need long runs of one thread.
                     run(RandomScheduler::new(half), scenario);
                     run(PctScheduler::new(3, half), scenario);
                     Ok(())

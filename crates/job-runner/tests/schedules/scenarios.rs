@@ -124,7 +124,7 @@ fn room() {
     rest(&store, &engine);
 }
 
-/// The answer to a cancel and the end of the job fit together.
+/// Checks that the answer to a cancel and the end of the job agree.
 fn cancelled_or_not(answer: &Result<JobRecord, EngineError>, end: &JobRecord) {
     match answer {
         Ok(record) => assert!(record.revision <= end.revision && !matches!(record.state, SUCCEEDED)),
@@ -218,7 +218,7 @@ fn retry_against_cancel() {
     let end = handle.wait().unwrap();
     cancelled_or_not(&cancel.join().unwrap(), &end);
     rest(&store, &engine);
-    // Every change is told, once and in order, although two workers take turns.
+    // Every change is announced, once and in order, although two workers take turns.
     let revisions: Vec<u64> = all.map(|change| change.revision).collect();
     assert!(revisions.is_sorted_by(|a, b| a < b), "{revisions:?}");
     assert_eq!(revisions.last(), Some(&end.revision));
@@ -323,7 +323,7 @@ fn future() {
     rest(&store, &engine);
 }
 
-/// The body goes on only when its progress was seen: news that are missed leave both waiting for ever.
+/// The body goes on only when its progress was seen. A missed announcement leaves both waiting for ever.
 fn news() {
     let store = Arc::new(MemoryStore::default());
     let (see, seen) = shuttle::sync::mpsc::channel();
@@ -351,7 +351,7 @@ fn news() {
             last = now.progress.done;
             see.send(last).unwrap();
         }
-        // Of one that is dropped nothing is left.
+        // A dropped future leaves nothing behind.
         drop(handle.state_changed());
         shuttle::future::block_on(changed);
     }
@@ -376,7 +376,7 @@ fn failing_write() {
         let cancel = thread::spawn(move || other.cancel());
         let end = handle.wait().unwrap();
         match cancel.join().unwrap() {
-            // The store failed while the cancel was written: it says so, and the job goes on.
+            // The store failed at the cancel. The call is an error, and the job goes on.
             Err(EngineError::Store(_)) => assert_eq!(end.state, SUCCEEDED),
             answer => cancelled_or_not(&answer, &end),
         }

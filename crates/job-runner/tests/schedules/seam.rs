@@ -1,4 +1,4 @@
-//! The room `seam` of the library with other locks and threads, which the scheduler knows.
+//! The folder `seam` of the library with the scheduler's locks and threads.
 
 #[path = "../../src/seam/clock.rs"]
 pub(crate) mod clock;

@@ -1,5 +1,5 @@
-//! Two engines on one store, in many orders of their threads and with leases that may end at any moment. Every scenario
-//! ends with engines at rest and a store that agrees with what they have told.
+//! Two engines on one store, in many orders of their threads, with leases that may end at any moment. Every
+//! scenario ends with engines at rest, and a store that agrees with their answers.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "scenarios of tests")]
 
@@ -45,7 +45,7 @@ const CANCELLED: JobState = JobState::Complete(Outcome::Cancelled);
 const PAUSE: Duration = Duration::from_secs(3);
 const ROWS: u64 = 3;
 
-/// A store for two engines. The lines to it are good.
+/// A store for two engines, with lines without faults.
 struct Two {
     world: Arc<World>,
 }
@@ -58,7 +58,7 @@ impl Two {
         Self { world }
     }
 
-    /// Work that any engine may run; this one has that line.
+    /// Sets up an engine on a line, with handlers that every engine has.
     fn on(&self, line: usize, store: Arc<dyn SharedStore>) -> SharedEngineBuilder {
         let (rows, again) = (Arc::clone(&self.world), Arc::clone(&self.world));
         self.front(store)
@@ -81,7 +81,7 @@ impl Two {
             })
     }
 
-    /// One that only submits, cancels and waits.
+    /// Sets up an engine that only submits, cancels and waits.
     #[expect(clippy::unused_self, reason = "the store belongs to it")]
     fn front(&self, store: Arc<dyn SharedStore>) -> SharedEngineBuilder {
         Engine::builder_shared(store)
@@ -96,7 +96,7 @@ impl Two {
         Arc::new(self.on(line.number, Arc::new(line)).open().unwrap())
     }
 
-    /// One whose writes are done, fail or take long as planned.
+    /// Opens a line whose writes succeed, fail or take long as planned.
     fn faulty(&self, hook: impl Fn(Moment, u64) + Send + Sync + 'static) -> (FaultStore<Line>, Engine) {
         let line = self.world.line();
         let number = line.number;
@@ -105,7 +105,7 @@ impl Two {
         (store, engine)
     }
 
-    /// The end of a job, as it is told and stored.
+    /// The end of a job, which the engine and the store must agree on.
     fn end(&self, handle: &JobHandle) -> JobRecord {
         let end = handle.wait().unwrap();
         assert_eq!(self.world.stored(end.id).as_ref(), Some(&end));
@@ -127,15 +127,15 @@ impl Two {
     }
 }
 
-/// Leases end so often here that a job may be suspected as often.
+/// A job with many attempts, since leases end often here.
 fn job(name: &str) -> JobSpec {
     JobSpec::algorithm(name).with_graph("g").max_attempts(1_000)
 }
 
-/// The answer to a cancel and the end of the job fit together.
+/// Checks that the answer to a cancel and the end of the job agree.
 fn cancelled_or_not(answer: &Result<JobRecord, EngineError>, end: &JobRecord) {
     match answer {
-        // A body that was in time has succeeded all the same.
+        // A body that ended before the cancel has succeeded.
         Ok(record) => assert!(record.revision <= end.revision),
         Err(EngineError::AlreadyComplete(_)) => {}
         Err(error) => panic!("{error}"),
@@ -183,7 +183,7 @@ fn answer_lost() {
     let two = Two::new();
     let (store, one) = two.faulty(|_, _| {});
     store.plan(Fault::AfterWrite(time::random() % 6));
-    // Of its submission too: the job is there nevertheless.
+    // The answer of the submission may be lost too. The job is stored nevertheless.
     let handle = one.submit(job("rows")).unwrap();
     let other = two.engine();
     let end = two.end(&handle);
@@ -215,7 +215,7 @@ fn put_back_against_renewal() {
     two.rest(&[&one, &other]);
 }
 
-/// A job that is submitted while one of the engines goes is the other's.
+/// The other engine runs a job that is submitted while one shuts down.
 fn shutdown_against_notice() {
     let two = Two::new();
     let (one, other) = (two.engine(), two.engine());
@@ -231,7 +231,7 @@ fn shutdown_against_notice() {
     two.rest(&[&other]);
 }
 
-/// No engine runs a job again before its time, whichever has failed it.
+/// No engine runs a failed job before its pause is over.
 fn pause() {
     let two = Two::new();
     let due: Arc<std::sync::Mutex<Option<Timestamp>>> = Arc::default();
@@ -246,7 +246,7 @@ fn pause() {
                 *due = Some(time::timestamp().after(PAUSE / 2));
                 return Err(JobError::transient("later"));
             };
-            // Unless the failure could not be stored in time.
+            // The pause counts only if the failure was stored.
             let is_stored = world.stored(ctx.id()).is_some_and(|record| record.failed_attempts > 0);
             assert!(!is_stored || time::timestamp() >= due, "it runs again before its time");
             Ok(())
@@ -273,7 +273,7 @@ fn retry_against_cancel() {
     two.rest(&[&one, &other]);
 }
 
-/// It is told of the end in every way.
+/// A front end learns of the end in every way.
 fn front_end() {
     let two = Two::new();
     let front = two.front(Arc::new(two.world.line())).open().unwrap();

@@ -1,8 +1,9 @@
-//! Several engines on one store, over lines that delay calls, fail them and lose their answers, in a time of their own.
+//! Simulates several engines on one store, over lines that delay calls, fail them and lose their answers. It has
+//! its own time.
 //!
-//! A seed decides everything. It gives the number of engines and jobs, the bodies, the cancels and the engine that
-//! dies. It also gives the faults of the lines and the order in which the threads go on. [`World`] looks at every
-//! step, and at the end at what became of each job.
+//! A seed decides everything: the number of engines and jobs, the bodies, the cancels and the engine that dies. It
+//! also decides the faults of the lines and the order of the threads. [`World`] checks every step, and at the end
+//! the outcome of each job.
 
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -31,9 +32,9 @@ use crate::{
     time::{self, RunClock, Timed, sleep},
 };
 
-/// Lines are bad for this long.
+/// How long the lines have faults.
 const STORM: Duration = Duration::from_secs(15);
-/// By then every job has ended.
+/// The time by which every job has ended.
 const CALM: Duration = Duration::from_mins(3);
 
 const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
@@ -43,7 +44,7 @@ const CANCELLED: JobState = JobState::Complete(Outcome::Cancelled);
 /// The body of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Body {
-    /// Writes a row a step.
+    /// Writes a row in each step.
     Rows,
     Fails,
     /// Fails with a transient error this number of times.
@@ -111,7 +112,7 @@ fn plan(chance: &mut fastrand::Rng) -> Plan {
     // Half of them while the job is just being claimed.
     let soon = if chance.bool() { 30 } else { 4_000 };
     let cancelled = (body == Body::Endless || chance.u8(..4) == 0).then(|| millis(chance, soon));
-    // A few are longer than a lease.
+    // A few steps are longer than a lease.
     let step = if chance.u8(..4) == 0 { 3_000 } else { 400 };
     Plan {
         body,
@@ -180,7 +181,7 @@ fn open(world: &Arc<World>, line: Line, workers: usize, plans: &[Plan]) -> Resul
 fn client(world: &Arc<World>, engine: &(usize, Arc<Engine>), front: &Arc<Engine>, job: usize, plan: Plan) {
     let (line, engine) = engine;
     sleep(plan.submitted);
-    // With a key: a submission that is not acknowledged is made again, and is one job all the same.
+    // The job has a key, so that a repeated submission is the same job.
     let spec = JobSpec::algorithm(name(job)).with_graph("g").max_attempts(1_000).idempotency_key(name(job));
     let handle = loop {
         let through = if world.is_dead(*line) { front } else { engine };
@@ -211,16 +212,16 @@ fn client(world: &Arc<World>, engine: &(usize, Arc<Engine>), front: &Arc<Engine>
             sleep(LEASE / 4);
         }
     }
-    // Its panic has ended the run.
+    // A panic of that thread has ended the run.
     let _ = waits.join();
 }
 
-/// Whether the same may go well later.
+/// Whether the call may succeed later.
 const fn is_passing(error: &EngineError) -> bool {
     matches!(error, EngineError::Store(_) | EngineError::Unhealthy(_))
 }
 
-/// A caller that is told of an end finds it in the store.
+/// Checks that an announced end is in the store.
 fn check_told(world: &World, handle: &JobHandle) {
     let Ok(told) = handle.wait() else { return };
     let stored = world.stored(told.id);
@@ -229,7 +230,7 @@ fn check_told(world: &World, handle: &JobHandle) {
     }
 }
 
-/// The outcome of a job is that of its body.
+/// Checks that the outcome of a job fits its body.
 fn check_end(reader: &Engine, plan: Plan, end: &JobRecord) -> Result<(), String> {
     let asked = plan.cancelled.is_some();
     let may = match plan.body {
@@ -252,7 +253,7 @@ fn check_end(reader: &Engine, plan: Plan, end: &JobRecord) -> Result<(), String>
     Ok(())
 }
 
-/// One run; what must not be, if it was.
+/// Makes one run. Returns the broken promise, if there was one.
 fn simulate(seed: u64, setup: &Setup, mistake: Option<Mistake>, tells: bool) -> Run {
     let world = World::new(seed, setup.weather, mistake, tells);
     time::tell({
@@ -316,7 +317,7 @@ fn play(world: &Arc<World>, setup: &Setup) -> Result<(), String> {
         return Err(violation);
     }
     if let Some(death) = death {
-        // Its panic has ended the run.
+        // A panic of that thread has ended the run.
         let _ = death.join();
     }
     for engine in engines.iter().chain([&front]) {
@@ -355,7 +356,7 @@ pub(crate) fn run(seed: u64, mistake: Option<Mistake>, tells: bool) -> Run {
                 let run = simulate(seed, &setup, mistake, tells);
                 let violation = run.violation.clone();
                 *of_run.lock().unwrap_or_else(PoisonError::into_inner) = run;
-                // Work that goes on after a violation may never end.
+                // The run ends at a violation, since it may never end otherwise.
                 assert!(violation.is_none(), "{}", violation.unwrap_or_default());
             });
         })
@@ -367,7 +368,7 @@ pub(crate) fn run(seed: u64, mistake: Option<Mistake>, tells: bool) -> Run {
     run
 }
 
-/// Goes on with any task, as the seed says.
+/// Chooses the next task by the seed.
 #[derive(Debug)]
 struct Chance {
     seed: Option<u64>,

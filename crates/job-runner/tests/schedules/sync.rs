@@ -1,4 +1,4 @@
-//! The engine's locks, threads, time and chance, all of them the scheduler's. Only what the engine uses.
+//! The locks, threads, time and randomness of the scheduler, as far as the engine uses them.
 
 use std::{
     cell::Cell,
@@ -14,7 +14,7 @@ pub(crate) use shuttle::{thread, thread_local};
 pub(crate) use crate::time::Instant;
 use crate::time::{self, Waits};
 
-/// Bytes that follow from the schedule.
+/// Random bytes, which the schedule decides.
 pub(crate) fn random() -> [u8; 16] {
     (u128::from(time::random()) << 64 | u128::from(time::random())).to_be_bytes()
 }
@@ -24,7 +24,7 @@ thread_local! {
     static HELD: Cell<usize> = Cell::new(0);
 }
 
-/// Panics where this thread holds a lock of an engine.
+/// Panics if this thread holds a lock of an engine.
 pub(crate) fn assert_none_held() {
     let held = HELD.with(Cell::get);
     assert!(held == 0, "{held} locks of the engine are held across a call to the store");
@@ -39,7 +39,7 @@ pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
 
 pub(crate) struct MutexGuard<'a, T> {
     mutex: &'a Mutex<T>,
-    /// Absent only while a condition is waited for.
+    /// `None` only while a condition variable waits.
     held: Option<shuttle::sync::MutexGuard<'a, T>>,
 }
 
@@ -96,7 +96,7 @@ impl fmt::Debug for Condvar {
     }
 }
 
-/// Whether a timed wait came to its end.
+/// Whether a timed wait reached its time.
 pub(crate) struct TimedOut(bool);
 
 impl TimedOut {
@@ -140,7 +140,7 @@ impl Condvar {
     }
 }
 
-/// A queue without bound, with the few calls of `crossbeam_channel` that the engine makes. It is never closed.
+/// An unbounded queue, with the calls of `crossbeam_channel` that the engine makes. It is never closed.
 pub(crate) fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
     let queue = Arc::<Queue<T>>::default();
     (Sender(Arc::clone(&queue)), Receiver(queue))

@@ -1,7 +1,7 @@
-//! Time that passes when every thread waits for it, and by chance also while threads work.
+//! A time that passes when every thread waits for it, and randomly also while threads work.
 //!
-//! One task of each run is the clock. [`Timed`] lets it go on when no other can, or when the dice say so. It then
-//! moves the time to the end of the shortest sleep.
+//! One task of each run is the clock. [`Timed`] lets it run when no other can, or at random. It then moves the
+//! time to the end of the shortest sleep.
 
 use std::{
     cell::RefCell,
@@ -25,10 +25,10 @@ use shuttle::{
 
 use crate::seam::clock::Clock;
 
-/// So long at most time passes while others work: then they have the time that they need, or do not end for a reason.
+/// The most time that passes while others work. After it they get the time that they need.
 const HASTE: Duration = Duration::from_mins(1);
 
-/// No run takes longer: a thread that still waits then would wait for ever.
+/// The longest run. A thread that still waits then waits for ever.
 const LONGEST: Duration = Duration::from_mins(20);
 
 std::thread_local! {
@@ -41,15 +41,15 @@ struct Time {
     now: Duration,
     clock: Option<TaskId>,
     sleeps: BTreeMap<(Duration, u64), Arc<Sleep>>,
-    /// Counts sleeps, so that those that end together end in their order.
+    /// Numbers the sleeps, so that those with the same end are ended in their order.
     count: u64,
-    /// As many permits as sleeps have begun, and one for the end of the run.
+    /// Has a permit for each begun sleep, and one for the end of the run.
     begun: Option<Arc<BatchSemaphore>>,
     is_over: bool,
-    /// Out of this number of steps one lets time pass; in none if 0.
+    /// Time passes in one of this number of steps; in none if it is 0.
     every: u64,
     random: u64,
-    /// Says how things stand, for a run that does not end. After a run that has failed it cannot be dropped.
+    /// Describes the state of a run that does not end. After a failed run it cannot be dropped.
     state: ManuallyDrop<Option<Box<dyn Fn() -> String>>>,
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn run(every: u64, scenario: impl FnOnce()) {
     let clock = thread::spawn(pass);
     scenario();
     drop(with(|time| time.state.take()));
-    // Threads that an engine has left behind may still sleep; from here on none does.
+    // Threads that an engine has left behind may still sleep. From here on none does.
     let sleeps = with(|time| {
         time.is_over = true;
         std::mem::take(&mut time.sleeps)
@@ -73,11 +73,11 @@ pub(crate) fn run(every: u64, scenario: impl FnOnce()) {
         sleep.end(TIMED_OUT);
     }
     begun.release(1);
-    // Its panic has ended the run.
+    // A panic of the clock has ended the run.
     let _ = clock.join();
 }
 
-/// The life of the clock.
+/// The loop of the clock.
 fn pass() {
     let begun = with(|time| {
         time.clock = Some(current::me());
@@ -94,18 +94,18 @@ fn pass() {
     }
 }
 
-/// The report of a run that does not end.
+/// Sets the description for a run that does not end.
 pub(crate) fn tell(state: impl Fn() -> String + 'static) {
-    // The last one is dropped when nothing is borrowed.
+    // The earlier one is dropped without a borrow.
     drop(with(|time| time.state.replace(Box::new(state))));
 }
 
-/// Lets this much time pass while no thread does anything: those that sleep find out when they wake.
+/// Moves the time while no thread runs. Sleeping threads notice when they wake.
 pub(crate) fn skip(by: Duration) {
     with(|time| time.now += by);
 }
 
-/// The caller does nothing for this long.
+/// Blocks the caller for this time.
 pub(crate) fn sleep(time: Duration) {
     let sleep = Arc::new(Sleep::default());
     sleep.begin(Some(Instant::now() + time));
@@ -117,12 +117,12 @@ pub(crate) fn now() -> Duration {
     with(|time| time.now)
 }
 
-/// The time as records tell it.
+/// The time in the form of records.
 pub(crate) fn timestamp() -> Timestamp {
     Timestamp::from_micros(1_700_000_000_000_000).after(now())
 }
 
-/// A number that follows from the schedule.
+/// A random number, which the schedule decides.
 pub(crate) fn random() -> u64 {
     with(|time| {
         // SplitMix64.
@@ -143,7 +143,7 @@ impl Clock for RunClock {
     }
 }
 
-/// A moment, as [`std::time::Instant`] is one.
+/// A moment, in place of [`std::time::Instant`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instant(Duration);
 
@@ -156,7 +156,7 @@ impl Instant {
         now().saturating_sub(self.0)
     }
 
-    /// `None` past the end of time, as of the real one.
+    /// `None` above the greatest moment, as of the real one.
     pub(crate) fn checked_add(self, by: Duration) -> Option<Self> {
         self.0.checked_add(by).filter(|until| *until < Duration::MAX / 2).map(Self)
     }
@@ -199,10 +199,10 @@ impl Default for Sleep {
 }
 
 impl Sleep {
-    /// From now on the clock may end it.
+    /// Begins the sleep. From now on the clock may end it.
     fn begin(self: &Arc<Self>, until: Option<Instant>) {
         let Some(Instant(until)) = until else { return };
-        // Time goes by whole microseconds, as records count it.
+        // Time has whole microseconds, as in records.
         let until = Duration::from_micros(u64::try_from(until.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX));
         if with(|time| time.is_over) {
             self.end(TIMED_OUT);
@@ -218,14 +218,14 @@ impl Sleep {
         }
     }
 
-    /// Whether it timed out.
+    /// Waits for the end. Returns whether it timed out.
     fn wait(&self) -> bool {
-        // It is never closed.
+        // The semaphore is never closed.
         let _ = self.over.acquire_blocking(1);
         self.state.load(Ordering::SeqCst) == TIMED_OUT
     }
 
-    /// Ends it; `false` if it was over.
+    /// Ends the sleep; `false` if it was over.
     fn end(&self, how: u8) -> bool {
         let ends = self.state.compare_exchange(WAITING, how, Ordering::SeqCst, Ordering::SeqCst).is_ok();
         if ends {
@@ -235,7 +235,7 @@ impl Sleep {
     }
 }
 
-/// The waits of one condition variable, in their order.
+/// The sleeps of one condition variable, in their order.
 #[derive(Default)]
 pub(crate) struct Waits(std::sync::Mutex<VecDeque<Arc<Sleep>>>);
 
@@ -244,7 +244,7 @@ impl Waits {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits without what `unlock` drops, until notified or that moment; whether it timed out.
+    /// Waits, after `unlock`, until it is notified or until that moment. Returns whether it timed out.
     pub(crate) fn wait(&self, until: Option<Instant>, unlock: impl FnOnce()) -> bool {
         let sleep = Arc::new(Sleep::default());
         self.queue().push_back(Arc::clone(&sleep));
@@ -262,7 +262,7 @@ impl Waits {
     pub(crate) fn notify_one(&self) {
         loop {
             let next = self.queue().pop_front();
-            // One that timed out at this moment was not notified: the next one is.
+            // A sleep that timed out at this moment was not notified, so the next one is.
             if next.is_none_or(|sleep| sleep.end(NOTIFIED)) {
                 return;
             }
@@ -289,7 +289,7 @@ impl<S> Timed<S> {
         Self { inner, dice: 0 }
     }
 
-    /// Whether time passes although others could go on.
+    /// Whether time passes now although others could go on.
     fn passes(&mut self, every: u64) -> bool {
         // Xorshift.
         self.dice ^= self.dice << 13;

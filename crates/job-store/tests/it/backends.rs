@@ -16,7 +16,7 @@ impl Fixture for Memory {
     }
 }
 
-/// A wrapper that does nothing must be invisible.
+/// A [`FaultStore`] without a planned fault keeps every law.
 struct Faultless(MemoryStore, SharedMemory);
 
 impl Default for Faultless {
@@ -31,7 +31,7 @@ impl Fixture for Faultless {
     }
 }
 
-/// Claimants come and go; what they share stays.
+/// Claimants are opened and dropped; the shared store stays.
 struct Shared(SharedMemory);
 
 impl Default for Shared {
@@ -73,7 +73,7 @@ mod memory {
     job_store::conformance_tests!(super::Memory::default());
 }
 
-/// Written with what is public alone.
+/// Stores outside of the library, written with its public items alone.
 mod outside {
     use std::sync::Arc;
 
@@ -179,7 +179,7 @@ mod rocks {
     pub struct Rocks(Place);
 
     impl Rocks {
-        /// The database, past the store, with its families.
+        /// The database itself, without the store, and its column families.
         fn database(&self) -> (DB, Vec<String>) {
             let names = DB::list_cf(&Options::default(), self.0.path()).unwrap();
             (DB::open_cf(&Options::default(), self.0.path(), &names).unwrap(), names)
@@ -203,7 +203,7 @@ mod rocks {
             self.0.crash(store, death)
         }
 
-        /// In the tables: of a log that is damaged, a torn end is the likelier cause.
+        /// Damages tables only: in a log, a damaged end counts as torn.
         fn damage(&self, bytes: &[u8]) -> bool {
             let (db, names) = self.database();
             for name in names {
@@ -217,7 +217,7 @@ mod rocks {
             Ok(Arc::new(RocksStore::open(self.0.path(), RocksOptions::default())?))
         }
 
-        /// On this thread, since it began.
+        /// The count of this thread, since it began.
         fn looked_at(&self) -> Option<u64> {
             let context = PerfContext::default();
             let counts = [
@@ -233,8 +233,8 @@ mod rocks {
 
     job_store::conformance_tests!(Rocks::default());
 
-    /// The record cache once kept a removed job for a moment after its rows were gone. About one removal in a thousand
-    /// was reported to a reader as damage.
+    /// Without it, the record cache keeps a removed job for a moment after its rows are gone. One removal in a
+    /// thousand is then reported to a reader as damage.
     #[test]
     fn a_removed_job_is_not_remembered_beyond_its_rows() {
         for _ in 0..10 {
@@ -286,7 +286,7 @@ mod redb {
     job_store::conformance_tests!(Redb::default());
 }
 
-/// A law passes where its fixture cannot do what it needs. These can, so there it is tried.
+/// A law passes untested if its fixture cannot do what it needs. These fixtures can.
 mod able {
     use job_core::{JobId, JobRecord, JobSpec, Parameters, Timestamp};
     use job_store::{

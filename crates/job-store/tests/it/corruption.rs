@@ -1,4 +1,4 @@
-//! A flipped bit in any file: a correct answer or an error that names the place, never a wrong row or a panic.
+//! A flipped bit in any file gives a correct answer or an error with its place, never a wrong row or a panic.
 
 use std::fs;
 

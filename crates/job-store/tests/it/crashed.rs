@@ -1,4 +1,4 @@
-//! Writes that a server loses when it dies while its engines live on: the last of the buffered ones.
+//! The last buffered writes, which a server loses when it dies while its engines live on.
 
 use std::ops::{ControlFlow, Range};
 
@@ -24,7 +24,7 @@ fn crash(server: &Postgres) {
     server.start_again().unwrap();
 }
 
-/// Every buffered write so far is on the disk.
+/// Brings every buffered write so far to the disk.
 fn flush(store: &PostgresStore, unused: u64) {
     store.insert(&[job(unused)], Durability::Synced).unwrap();
 }
@@ -54,7 +54,7 @@ fn rows(store: &PostgresStore, job: &JobRecord) -> Result<u64, StoreError> {
     Ok(read)
 }
 
-/// The server dies after each block, and once all of them are finished; or never.
+/// The server dies after each block, after all of them, or never.
 fn a_result_is_stored_with_all_its_rows_or_not_at_all_on(store: &PostgresStore, server: &Postgres, first: u64) {
     const FINISHED: u64 = 3;
     for crashed in (first..=FINISHED).map(Some).chain([None]) {
@@ -81,7 +81,7 @@ fn a_result_is_stored_with_all_its_rows_or_not_at_all_on(store: &PostgresStore, 
         let error = stored.unwrap_err();
         assert_eq!((error.kind, error.job), (ErrorKind::Lost, Some(running.id)), "{crashed}: {error}");
         assert_eq!(store.get(running.id).unwrap(), Some(running.clone()), "{crashed}");
-        // With others that lack nothing, too: all of them or none.
+        // A batch with a whole result beside the torn one: it stores all or none.
         let other = start(store, n + 6);
         let other = other.apply(Event::Succeed(JobResult::default().size()), Timestamp::from_micros(9)).unwrap();
         let segment = Segment { attempt: running.attempt, number: 0, rows: 300, bytes: 1 };
@@ -154,7 +154,7 @@ mod objects {
         assert_eq!(files(&directory), 0);
     }
 
-    /// A removal is buffered: were it undone after its objects are deleted, the job would be there without its rows.
+    /// A removal is buffered. If the server undid it after the objects are deleted, the job would have no rows.
     #[test]
     fn a_removal_whose_objects_are_deleted_is_not_undone() {
         let Some(server) = server() else { return };

@@ -10,7 +10,7 @@ use job_store::{Store, conformance::Death};
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
-/// Where a store is. A death moves it.
+/// The directory of a store. After a death, the copy that it left is the directory.
 pub struct Place {
     now: Mutex<TempDir>,
 }
@@ -26,7 +26,7 @@ impl Place {
         self.now.lock().path().to_owned()
     }
 
-    /// The files as they are while the store is open are what a killed process leaves. Nothing here takes the power away.
+    /// The present files of the open store are what a killed process leaves. The power is never cut here.
     pub fn crash(&self, store: Arc<dyn Store>, death: Death) -> bool {
         if death != Death::Process {
             return false;

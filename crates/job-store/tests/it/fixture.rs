@@ -78,7 +78,7 @@ pub struct Content {
 const SMALL: u64 = 50;
 const LARGE: u64 = 600;
 
-/// Files come early, so that the store has every kind of them and stays small.
+/// Rows go to files early, so that the store has every kind of file and stays small.
 pub fn options() -> RocksOptions {
     RocksOptions::default().small_segment(8 << 10).file_bytes(16 << 10)
 }
@@ -125,7 +125,7 @@ impl Content {
         [&self.waiting, &self.running, &self.cancelled, &self.failed, &self.large, &self.small]
     }
 
-    /// Reads everything back: each answer is the one that was written, or an error that names its place. The errors.
+    /// Reads everything back. Each answer is the written one, or an error with its place. Returns the errors.
     pub fn check(&self, store: &RocksStore) -> Vec<job_store::StoreError> {
         let mut errors = Vec::new();
         for expected in self.all() {
@@ -184,7 +184,7 @@ fn fixture() -> std::path::PathBuf {
 #[test]
 fn a_store_of_the_first_version_is_read_whole() {
     let directory = tempfile::tempdir().unwrap();
-    // The jobs are those that today's code would write: their values are part of the format.
+    // Today's code must write the same jobs: their values are part of the format.
     let written = write(&RocksStore::open(directory.path(), options()).unwrap());
     let copied = tempfile::tempdir().unwrap();
     copy(&fixture(), copied.path());
@@ -197,7 +197,7 @@ fn a_store_of_the_first_version_is_read_whole() {
     has_an_index(&store, &written);
     let seen = verify(&store, &mut |finding| panic!("{finding}")).unwrap();
     assert_eq!((seen.jobs, seen.results, seen.rows), (6, 2, SMALL + 2 * LARGE));
-    // It can be written as well.
+    // The store can be written to.
     store.insert(&[waiting(7)], Durability::Synced).unwrap();
     assert!(store.remove(written.large.id).unwrap());
 }
@@ -214,7 +214,7 @@ fn has_an_index(store: &RocksStore, written: &Content) {
     let failed = any().kind(written.failed.spec.kind().clone()).state(JobState::Complete(Outcome::Failed));
     assert_eq!(ids(&failed), std::slice::from_ref(&written.failed));
     assert_eq!(ids(&any().state(JobState::Waiting)), std::slice::from_ref(&written.waiting));
-    // One is pinned.
+    // One of the jobs is pinned.
     assert_eq!(store.kept().unwrap(), Kept { jobs: 3, bytes: written.large.size.bytes });
     let used: Vec<_> = store.least_used(false, None, 9).unwrap().iter().map(|job| job.id).collect();
     assert_eq!(used, [&written.large, &written.failed, &written.cancelled].map(|job| job.id));
@@ -231,7 +231,7 @@ fn a_store_of_the_first_version_is_filtered_also_when_it_is_only_read() {
     has_an_index(&RocksStore::open_read_only(copied.path()).unwrap(), &written);
 }
 
-/// Only for a new format version: under a new name, beside the old ones.
+/// Run it only for a new version of the format, under a new name beside the old ones.
 #[test]
 #[ignore = "writes tests/fixtures"]
 fn write_the_fixture() {

@@ -1,4 +1,4 @@
-//! The index of stores over key-value engines, where it is made for a store that has none.
+//! The index of stores over key-value engines, and its making for a store without one.
 
 use job_core::{Event, JobFilter, JobId, JobRecord, JobSpec, Timestamp};
 use job_store::{
@@ -34,7 +34,7 @@ fn change(map: &Map, change: impl FnOnce(&mut Changes)) {
     map.commit(changes, Durability::Buffered).unwrap();
 }
 
-/// A store of version 1 whose index was begun by an opening that did not come to its end; then the earlier version went on.
+/// A store of version 1. An opening has begun its index and was stopped; then the earlier version wrote to it.
 #[test]
 fn an_index_that_was_begun_is_made_anew() {
     let map = Map::default();
@@ -65,7 +65,7 @@ fn an_index_that_was_begun_is_made_anew() {
     assert_eq!(found.iter().map(|listed| listed.id).collect::<Vec<_>>(), numbers.map(|n| job(n).id));
     assert_eq!(store.kept().unwrap(), Kept { jobs: 2_494, bytes: 0 });
     drop(store);
-    // And not again.
+    // The index is not made a second time.
     let before = entries(&map);
     drop(KeyValueStore::new(map.clone()).unwrap());
     assert_eq!(entries(&map), before);

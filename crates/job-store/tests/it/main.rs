@@ -1,4 +1,4 @@
-//! The contract of a store on every backend, and what only RocksDB has.
+//! The contract of a store on every backend, and the tests of single backends.
 #![allow(
     missing_docs,
     unreachable_pub,

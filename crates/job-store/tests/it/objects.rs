@@ -32,17 +32,17 @@ fn low(url: impl Into<String>) -> ObjectOptions {
     ObjectOptions::at(url).small_segment(100).object_bytes(300)
 }
 
-/// A schema, and a place for its objects that is watched.
+/// A schema, and a place for its objects whose requests are watched.
 pub struct Place {
     schema: Schema,
     objects: Arc<Watch>,
-    /// For requests past every job store. Its connections are those of the runtime: each store has a client of its own.
+    /// For requests without a job store. It has connections of its own, as each store has.
     own: Arc<dyn ObjectStore>,
     runtime: tokio::runtime::Runtime,
     server: Server,
 }
 
-/// The owner of a place, which lasts as long as it.
+/// The owner of a place. It lives as long as the place.
 enum Server {
     Directory(tempfile::TempDir),
     #[cfg(feature = "s3")]
@@ -50,14 +50,14 @@ enum Server {
 }
 
 impl Place {
-    /// `None` where there is no PostgreSQL.
+    /// `None` if there is no PostgreSQL.
     pub fn directory() -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("file://{}/objects", directory.path().display());
         Self::at(low(url), Server::Directory(directory))
     }
 
-    /// `None` where there is no PostgreSQL or no S3 server.
+    /// `None` if there is no PostgreSQL or no S3 server.
     #[cfg(feature = "s3")]
     pub fn s3() -> Option<Self> {
         let server = S3::open().unwrap()?;
@@ -82,7 +82,7 @@ impl Place {
         self.store_with(|_| ())
     }
 
-    /// One with other limits.
+    /// A watched store with other limits.
     fn store_with(&self, limits: impl FnMut(&mut ObjectOptions)) -> PostgresStore {
         let mut options = self.schema.options.clone();
         let inner = options.objects.as_ref().unwrap().connect().unwrap();
@@ -125,7 +125,7 @@ impl SharedFixture for Place {
     }
 }
 
-/// The same laws in every kind of place.
+/// Runs a test in every kind of place.
 macro_rules! everywhere {
     ($($law:ident)*) => {
         mod directory {
@@ -174,9 +174,9 @@ struct Watched {
 #[derive(Debug, Default)]
 struct Watch {
     ranged_reads: AtomicUsize,
-    /// This number of requests is refused, because the keys are being changed.
+    /// The number of requests that are refused, as while keys are changed.
     denials: AtomicUsize,
-    /// Answers are lost: what was asked for is done, or never was if it was a deletion.
+    /// Whether answers are lost. The requests are done, except deletions.
     is_cut_off: AtomicBool,
 }
 
@@ -293,7 +293,7 @@ mod laws {
         let job = succeeded(&store, 1, 10_000);
         let objects = place.objects().len() as u64;
         assert!(objects > 10, "{objects}");
-        // About half of an object: in one or two.
+        // A page of half an object lies in one or two objects.
         let page = 10_000 / objects / 2;
         for start in (0..10_000 - page).step_by(97) {
             place.objects.ranged_reads.store(0, Ordering::SeqCst);
@@ -306,8 +306,8 @@ mod laws {
         }
     }
 
-    /// A page that is streamed is read a block at a time. Each call has the rest of the page as its range. Each of
-    /// them once fetched all of that rest.
+    /// A streamed page is read block by block, and each call has the rest of the page as its range. It must not
+    /// fetch all of that rest.
     pub(super) fn a_page_that_is_read_block_by_block_is_fetched_once(place: &Place) {
         let store = place.store_with(|limits| limits.object_bytes = 8 << 10);
         let job = succeeded(&store, 1, 10_000);
@@ -349,14 +349,14 @@ mod laws {
         store.collect_objects().unwrap();
         assert_eq!(place.objects(), []);
         assert_eq!(place.schema.sql("SELECT count(*) FROM uploads").trim(), "0");
-        // In a file system no directories either.
+        // In a file system the directories are gone too.
         #[cfg_attr(not(feature = "s3"), expect(irrefutable_let_patterns, reason = "there is S3 as well"))]
         if let Server::Directory(directory) = &place.server {
             assert_eq!(fs::read_dir(directory.path().join("objects")).unwrap().count(), 0);
         }
     }
 
-    /// The writer dies when its object is there and the row that names it is not.
+    /// The writer dies after its object was put and before the row is written.
     pub(super) fn an_object_without_its_row_is_no_rows_and_is_collected(place: &Place) {
         let store = place.store();
         let running = start(&store, 1);
@@ -369,7 +369,7 @@ mod laws {
 
         let store = place.store();
         assert_eq!(read(&store, &running, 0..1).unwrap_err().kind, ErrorKind::Corrupt);
-        // As long as the attempt runs they may still become part of it.
+        // While the attempt runs, the object may still get its row.
         store.collect_objects().unwrap();
         assert_ne!(place.objects(), []);
         requeue(&store, &running);
@@ -406,7 +406,7 @@ mod laws {
         block.push(&100).unwrap();
         assert_eq!(writer.append(block.seal()).unwrap_err().kind, ErrorKind::Fenced);
         drop(writer);
-        // Rows that count go with the attempt's others.
+        // A discard also removes rows in objects.
         store.discard(running.id, running.attempt).unwrap();
         store.collect_objects().unwrap();
         while !place.objects().is_empty() {
@@ -438,7 +438,7 @@ mod laws {
         );
     }
 
-    /// One second of 403, while keys were changed, once failed the jobs that wrote then.
+    /// A second of 403 while keys are changed must not fail the jobs that write then.
     pub(super) fn keys_that_are_refused_for_a_moment_fail_nothing(place: &Place) {
         let store = place.store_with(|limits| limits.cache_bytes = 0);
         place.objects.denials.store(2, Ordering::SeqCst);
@@ -457,7 +457,7 @@ mod laws {
         let error = read(&store, &job, 0..1).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Invalid);
         assert!(error.to_string().contains("`objects`"), "{error}");
-        // Objects that it removes are deleted by others.
+        // Other stores delete the objects of jobs that it removes.
         assert!(store.remove(job.id).unwrap());
         assert!(place.plain().collect_objects().is_ok());
         while !place.objects().is_empty() {
@@ -501,7 +501,7 @@ fn a_build_without_s3_says_so() {
     assert!(error.to_string().contains("feature `s3`"), "{error}");
 }
 
-/// Each of them was once noticed with the first large result only.
+/// Without the check, each of these is noticed only with the first large result.
 #[cfg(feature = "s3")]
 #[test]
 fn a_bucket_that_cannot_be_used_is_refused_when_the_store_opens() {

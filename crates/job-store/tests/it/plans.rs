@@ -69,7 +69,7 @@ impl Visit for Heard {
     fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
 
-/// Every law once, and what is only said when an answer was lost.
+/// Runs every law once, and the statements that follow a lost answer.
 fn run_everything() {
     for law in job_store::conformance_tests! { @list functions () } {
         let Some(place) = Place::directory() else { return };
@@ -140,9 +140,9 @@ fn states() -> Vec<(&'static str, String)> {
     let tables =
         ["finished", "queue", "blocks", "objects", "uploads", "works", "names", "checkpoints", "labels", "kept"];
     let empty = format!("TRUNCATE {};", tables.join(", "));
-    // Of these tables alone: other tests change theirs.
+    // Analyzes these tables alone, since other tests change theirs.
     let analyze = format!("ANALYZE {};", tables.join(", "));
-    // Kept up to date by hand here, so that no other process looks at the tables meanwhile.
+    // Autovacuum is off here, so that no other process analyzes the tables meanwhile.
     let alone = |table: &str| format!("ALTER TABLE {table} SET (autovacuum_enabled = off);");
     let manual: String = tables.iter().map(|table| alone(table)).collect();
     vec![
@@ -166,7 +166,7 @@ fn states() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// `PREPARE` and `EXPLAIN` of one statement, as if with any parameters.
+/// `PREPARE` and `EXPLAIN` of one statement, for any parameters.
 fn explain(number: usize, sql: &str) -> String {
     let most = (1..99).rev().find(|n| sql.contains(&format!("${n}"))).unwrap_or(0);
     let nulls = vec!["NULL"; most].join(", ");
@@ -174,9 +174,9 @@ fn explain(number: usize, sql: &str) -> String {
     format!("PREPARE s{number} AS {sql}; EXPLAIN (FORMAT JSON) EXECUTE s{number}{arguments};")
 }
 
-/// The text of a statement that is to hold whole tables.
+/// Whether a statement is meant to read whole tables.
 fn reads_a_whole_table(sql: &str) -> bool {
-    // All unfinished jobs are asked for; how large all objects are; what few rows of changes add up to.
+    // These read all unfinished jobs, the size of all objects, and the few rows of counts.
     sql == "SELECT job, record, started FROM queue ORDER BY job"
         || sql.contains("sum(size)")
         || sql.contains("FROM kept")
@@ -191,7 +191,7 @@ fn unbounded(plan: &Value, is_limited: bool, found: &mut Vec<String>) {
     if reads && (!kind.starts_with("Index") || (plan["Index Cond"].is_null() && !is_limited)) {
         found.push(format!("{kind} on {table}"));
     }
-    // In the order of the index, so that nothing is read behind the limit.
+    // Read in the order of the index, so no row behind the limit is read.
     let passes_on = ["Limit", "Append", "Merge Append", "LockRows", "Subquery Scan", "Result"].contains(&kind);
     for inner in plan["Plans"].as_array().into_iter().flatten() {
         let is_main =
@@ -200,8 +200,8 @@ fn unbounded(plan: &Value, is_limited: bool, found: &mut Vec<String>) {
     }
 }
 
-/// Statistics of empty tables, as an `ANALYZE` before the first load leaves them, once made 241 of 28,000 submissions
-/// a second. Each submission looked at every finished job.
+/// An `ANALYZE` before the first load leaves statistics of empty tables. With a plan by these, each submission
+/// looked at every finished job: 241 submissions a second in place of 28,000.
 #[test]
 fn every_statement_is_planned_by_index_whatever_the_statistics_say() {
     let heard = Arc::new(Mutex::new(Heard::default()));

@@ -11,14 +11,14 @@ use test_servers::{Pooler, Shared};
 
 use crate::postgres::{Schema, claim, job, start};
 
-/// An empty schema, and a pooler before its server.
+/// An empty schema, and a pooler in front of its server.
 pub struct Pooled {
     schema: Schema,
     pooler: Pooler,
 }
 
 impl Pooled {
-    /// `None` where there is no PostgreSQL or no PgBouncer.
+    /// `None` if there is no PostgreSQL or no PgBouncer.
     pub fn new(sessions: usize) -> Option<Self> {
         let schema = Schema::new()?;
         let (_, place) = schema.server.url().rsplit_once(':')?;
@@ -40,12 +40,12 @@ impl Pooled {
         PostgresStore::open(&self.url(), self.options()).unwrap()
     }
 
-    /// The view of another client of the pooler.
+    /// Runs a statement as another client of the pooler.
     fn sql(&self, sql: &str) -> String {
         self.schema.server.sql_at(&self.url(), sql).unwrap().trim().to_owned()
     }
 
-    /// Whether a session that is lent is as any other.
+    /// Whether a lent session has only default settings.
     fn is_clean(&self) -> bool {
         let settings = "SELECT concat_ws(' ', current_setting('search_path'), current_setting('enable_seqscan'),
             current_setting('statement_timeout'), current_setting('synchronous_commit'),
@@ -66,7 +66,8 @@ impl SharedFixture for Pooled {
     }
 }
 
-/// Eighty jobs of two stores once landed in one schema, and other clients of the pooler had the store's settings.
+/// Without the check, jobs of two stores land in one schema, and other clients of the pooler get the store's
+/// settings.
 #[test]
 fn a_pooler_that_lends_sessions_is_found_out_and_refused() {
     for sessions in [1, 3] {

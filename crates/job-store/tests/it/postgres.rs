@@ -18,7 +18,7 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// `None` where there is no PostgreSQL.
+    /// `None` if there is no PostgreSQL.
     pub fn new() -> Option<Self> {
         let server = Shared::open().unwrap()?;
         Some(Self { server, options: PostgresOptions::default().schema(Shared::schema()) })
@@ -28,7 +28,7 @@ impl Schema {
         PostgresStore::open(self.server.url(), self.options.clone()).unwrap()
     }
 
-    /// Runs statements in the schema, past every store.
+    /// Runs statements in the schema, without a store.
     pub fn sql(&self, sql: &str) -> String {
         self.server.sql(&format!("SET search_path TO {}; {sql}", self.options.schema)).unwrap()
     }
@@ -57,7 +57,7 @@ impl Fixture for Schema {
         true
     }
 
-    /// Every acknowledged write is the server's. The server itself dies in `crashed`.
+    /// The server has every acknowledged write. It dies in the tests of `crashed`.
     fn crash(&self, store: Arc<dyn Store>, death: Death) -> bool {
         drop(store);
         death == Death::Process
@@ -166,7 +166,7 @@ fn filtered(store: &PostgresStore, filter: &JobFilter) -> Vec<JobId> {
     store.filtered_entries(filter, None, 99).unwrap().iter().map(|listed| listed.id).collect()
 }
 
-/// As an engine of the version before leaves them, which goes on until it is stopped.
+/// The jobs as an engine of the version before leaves them, until it is stopped.
 #[test]
 fn jobs_that_another_version_has_ended_are_filtered_and_counted_later() {
     let Some(schema) = Schema::new() else { return };
@@ -197,7 +197,7 @@ fn jobs_that_another_version_has_ended_are_filtered_and_counted_later() {
         ]
     };
     let ids = |numbers: &[u64]| numbers.iter().map(|n| job(*n).id).collect::<Vec<_>>();
-    // One that cannot be read may be any.
+    // An unreadable job may match any filter.
     let expected = [ids(&[5, 3, 2, 1]), ids(&[6, 5, 4, 3, 2, 1]), ids(&[6, 5, 4, 3, 2, 1]), ids(&[5, 4, 3, 2, 1])];
     let store_again = || schema.store();
     for filled in [false, true] {
@@ -237,8 +237,8 @@ fn two_schemas_share_nothing() {
     assert_eq!(claim(&other.store(), 9), []);
 }
 
-/// A claim decoded its batch after it took effect. Every next one failed the same way, and the good jobs of the batch
-/// were started and not renewed.
+/// A claim must not fail because of one unreadable job after it took effect. Otherwise every later claim fails
+/// too, and the good jobs of the batch are started and not renewed.
 #[test]
 fn a_claim_leaves_what_it_cannot_read_to_whoever_can_and_is_not_given_it_again() {
     let Some(schema) = Schema::new() else { return };
@@ -263,11 +263,11 @@ fn a_claim_leaves_what_it_cannot_read_to_whoever_can_and_is_not_given_it_again()
         assert!(error.to_string().contains("format version 9 is unknown"), "{error}");
         held.extend(ids.into_iter().map(|job| ClaimId { job, token: 0 }));
         assert_eq!(old.renew(&held, Duration::from_hours(1)).unwrap().len(), held.len());
-        // Not once more: the row does not change.
+        // A second claim leaves the row unchanged.
         let version = schema.sql(&format!("SELECT xmin FROM queue WHERE job = '{}'", jobs[1].id));
         assert_eq!(old.claim(&Claim { start, ..filters(9) }).unwrap(), []);
         assert_eq!(schema.sql(&format!("SELECT xmin FROM queue WHERE job = '{}'", jobs[1].id)), version);
-        // An engine that can read it has it at once.
+        // An engine that can read it claims it at once.
         let hex = record.trim();
         schema.sql(&format!("UPDATE queue SET record = decode('{hex}', 'hex') WHERE job = '{}'", jobs[1].id));
         assert_eq!(claim(&new, 9), [jobs[1].clone()]);
@@ -275,7 +275,7 @@ fn a_claim_leaves_what_it_cannot_read_to_whoever_can_and_is_not_given_it_again()
     assert_eq!(new.unreadable(), []);
 }
 
-/// One that is not at its revision any more made every look fail.
+/// An unreadable job with a new revision must not make every look fail.
 #[test]
 fn a_look_passes_over_what_cannot_be_read() {
     let Some(schema) = Schema::new() else { return };
@@ -289,7 +289,7 @@ fn a_look_passes_over_what_cannot_be_read() {
     assert_eq!(changed, [(running.id, Some(running)), (job(3).id, None)]);
 }
 
-/// A later version works on it: no other takes it away from there.
+/// An engine of a later version works on it, and no other removes it.
 #[test]
 fn what_another_has_claimed_is_not_removed_because_it_cannot_be_read_here() {
     let Some(schema) = Schema::new() else { return };
@@ -329,7 +329,7 @@ fn a_password_is_in_no_text() {
     assert!(said.iter().all(|text| !text.contains("sesame")), "{said:?}");
 }
 
-/// A client that asks for TLS must not get plain text, nor an error that lets it try again.
+/// A client that asks for TLS must get neither plain text nor an error that says to try again.
 #[test]
 fn a_url_that_asks_for_tls_is_refused_where_there_is_none() {
     let Some(schema) = Schema::new() else { return };
@@ -342,7 +342,7 @@ fn a_url_that_asks_for_tls_is_refused_where_there_is_none() {
     }
 }
 
-/// The blocking client of the same driver panics there: it starts a runtime of its own for every call.
+/// The blocking client of the driver panics there, since it starts a runtime for every call.
 #[test]
 fn a_store_is_opened_used_and_dropped_on_a_thread_of_an_async_runtime() {
     let Some(schema) = Schema::new() else { return };
@@ -405,7 +405,7 @@ fn a_server_that_dies_keeps_what_was_acknowledged_and_is_found_again() {
     let found = store.unfinished().unwrap();
     assert!((1..=acknowledged).all(|n| found.contains(&job(n))), "{acknowledged} of {}", found.len());
     store.insert(&[job(acknowledged + 2)], Durability::Synced).unwrap();
-    // Those that listen find it again as well.
+    // The connections that listen find it again too.
     let other = PostgresStore::open(&server.url(), PostgresOptions::default()).unwrap();
     let mut heard = false;
     while !heard {
@@ -414,7 +414,7 @@ fn a_server_that_dies_keeps_what_was_acknowledged_and_is_found_again() {
     }
 }
 
-/// The server ends every connection, as when it is restarted: the next call of each is to notice nothing.
+/// The server ends every connection, as in a restart. The next call of each store must not fail.
 #[test]
 fn a_connection_that_was_lost_while_idle_costs_no_error() {
     let Some(schema) = Schema::new() else { return };
@@ -451,7 +451,7 @@ fn more_threads_than_connections_wait_for_each_other() {
     assert_eq!(store.unfinished().unwrap().len(), 16);
 }
 
-/// The server that all tests share, over a network that can be broken.
+/// The shared server, over a network that a test can break.
 pub fn far(schema: &Schema) -> (Proxy, String) {
     let (server, place) = schema.server.url().rsplit_once(':').unwrap();
     let (port, database) = place.split_once('/').unwrap();
@@ -477,8 +477,8 @@ fn a_call_into_a_black_hole_ends_and_the_next_finds_the_network_again() {
     assert_eq!(store.get(job(1).id).unwrap(), Some(job(1)));
 }
 
-/// A connection that only listens once waited for ever where a firewall had forgotten it: the engine found work by
-/// polling alone from then on.
+/// A connection that only listens would wait for ever if a firewall forgets it, and the engine would find work by
+/// polling alone.
 #[test]
 fn a_connection_that_listens_in_a_black_hole_is_replaced() {
     let Some(schema) = Schema::new() else { return };
@@ -497,7 +497,7 @@ fn a_connection_that_listens_in_a_black_hole_is_replaced() {
     while !hears() {}
 }
 
-/// The network keeps what a worker wrote until long after its lease: by then the job is another's.
+/// The network holds a worker's write until long after its lease. The job has another claimant by then.
 #[test]
 fn what_a_network_held_back_is_refused_when_it_comes() {
     let Some(schema) = Schema::new() else { return };
@@ -523,7 +523,7 @@ fn what_a_network_held_back_is_refused_when_it_comes() {
     let other = schema.store();
     assert_eq!(claim(&other, 1), std::slice::from_ref(&running));
     network.hold(false);
-    // Behind what was held back the server reads the end of the connection.
+    // After the held write the server reads the end of the connection.
     while writers() != "0" {
         thread::yield_now();
     }

@@ -19,7 +19,7 @@ fn a_store_is_known_by_its_file_however_its_path_is_spelled() {
     std::os::unix::fs::symlink(&path, directory.path().join("link")).unwrap();
     fs::hard_link(&path, directory.path().join("same")).unwrap();
     for spelled in ["jobs.redb", "x/../jobs.redb", "link", "same"] {
-        // The steps of a backup.
+        // Reads the file, as a backup does.
         fs::read(directory.path().join(spelled)).unwrap();
         let error = RedbStore::open(directory.path().join(spelled)).unwrap_err();
         assert_eq!(error.kind, ErrorKind::AlreadyOpen, "{spelled}: {error}");
@@ -30,7 +30,7 @@ fn a_store_is_known_by_its_file_however_its_path_is_spelled() {
     assert_eq!(RedbStore::open(path).unwrap().get(job(1).id).unwrap(), Some(job(1)));
 }
 
-/// A write to a file that was removed or replaced would be acknowledged, and gone.
+/// A write to a removed or replaced file would be acknowledged and lost.
 #[test]
 fn a_store_whose_file_was_moved_takes_nothing_until_it_is_back() {
     let directory = tempfile::tempdir().unwrap();

@@ -19,7 +19,7 @@ fn open(path: &std::path::Path) -> Result<RocksStore, job_store::StoreError> {
     RocksStore::open(path, RocksOptions::default())
 }
 
-/// The database of a store, without the store.
+/// Opens the database of a store, without the store.
 fn raw(path: &std::path::Path) -> rocksdb::DB {
     let names = rocksdb::DB::list_cf(&rocksdb::Options::default(), path).unwrap();
     rocksdb::DB::open_cf(&rocksdb::Options::default(), path, names).unwrap()
@@ -34,7 +34,7 @@ fn a_second_writer_is_told_that_the_store_is_open() {
     assert!(open(directory.path()).is_ok());
 }
 
-/// Two databases in one directory: both took jobs, and afterwards it did not open again.
+/// Without the check, two databases take jobs in one directory, and it does not open again.
 #[test]
 fn a_store_is_known_by_its_directory_however_its_path_is_spelled() {
     let directory = tempfile::tempdir().unwrap();
@@ -65,7 +65,7 @@ fn a_store_that_is_opened_by_a_relative_path_stays_where_it_is() {
     let root = directory.path().canonicalize().unwrap();
     let up = std::env::current_dir().unwrap().components().skip(1).map(|_| "..").collect::<std::path::PathBuf>();
     let store = open(&up.join(root.strip_prefix("/").unwrap())).unwrap();
-    // Files that RocksDB makes later are made there, in any working directory of the process.
+    // RocksDB makes later files there, in any working directory of the process.
     assert!(format!("{store:?}").contains(&format!("{root:?}")), "{store:?}");
 }
 
@@ -164,7 +164,7 @@ fn the_files_of_a_removed_job_are_gone_after_closing() {
     drop(store);
     let store = RocksStore::open(directory.path(), fixture::options()).unwrap();
     let after = store.size_on_disk().unwrap().unwrap();
-    // Two files of 20 KiB made most of it.
+    // Two files of 20 KiB were most of it.
     assert!(after + 30_000 < before, "{after} of {before} bytes are left");
     assert_eq!(store.get(content.large.id).unwrap(), None);
 }
@@ -242,7 +242,7 @@ fn a_store_lives_beside_the_tables_of_its_host() {
     assert_eq!(db.get_cf(db.cf_handle("vertices").unwrap(), b"Sarah").unwrap().as_deref(), Some(b"{}".as_slice()));
 }
 
-/// A table of a host that another codec packed could not be read where our RocksDB knew LZ4 alone.
+/// RocksDB has to be built with all usual codecs, since a host's tables may use any.
 #[test]
 fn a_host_may_pack_its_tables_with_any_usual_codec() {
     use rocksdb::DBCompressionType::{Lz4, Lz4hc, None, Snappy, Zstd};
@@ -283,7 +283,7 @@ fn a_database_without_our_column_families_is_refused() {
     assert!(error.detail.contains("job_engine.jobs"), "{error}");
 }
 
-/// It was taken without one of them, and the first job with rows failed.
+/// Without the check, the store opens and the first job with rows fails.
 #[test]
 fn a_database_without_one_of_our_column_families_is_refused() {
     for missing in ["job_engine.jobs", "job_engine.checkpoints", "job_engine.rows"] {
@@ -314,7 +314,7 @@ fn the_database_of_a_host_is_not_opened_as_a_store_and_not_tried_again() {
     assert!(error.detail.contains("in_database") && error.detail.contains("vertices"), "{error}");
 }
 
-/// The files of a store as a process that dies now leaves them: closing it in order would empty its log.
+/// The files of a store that a dying process leaves. An orderly close would empty its log.
 fn left_by_death(store: &std::path::Path) -> tempfile::TempDir {
     let left = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(store).unwrap() {
@@ -331,8 +331,8 @@ fn newest_log(store: &std::path::Path) -> std::path::PathBuf {
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max().unwrap()
 }
 
-/// A power cut left zeros where the end of the last record of the log was to be. The store then said that it was
-/// damaged, and could not be opened any more, although nothing acknowledged was missing.
+/// A power cut may leave zeros in place of the end of the last record. No acknowledged write is missing then, so
+/// the store must open.
 #[test]
 fn a_log_that_ends_in_zeros_after_a_power_cut_is_opened_without_them() {
     let directory = tempfile::tempdir().unwrap();
@@ -348,8 +348,8 @@ fn a_log_that_ends_in_zeros_after_a_power_cut_is_opened_without_them() {
     assert_eq!(open(left.path()).unwrap().unfinished().unwrap(), [job(1)]);
 }
 
-/// The last bytes of a record lay in a sector of their own, which the power cut left unwritten. They are fewer zeros
-/// than a record may end in by itself.
+/// The last bytes of a record may lie in a sector that the power cut left unwritten. These zeros are fewer than a
+/// record may end in by itself.
 #[test]
 fn a_log_whose_last_sector_was_not_written_is_opened_without_it() {
     let directory = tempfile::tempdir().unwrap();
@@ -358,7 +358,7 @@ fn a_log_whose_last_sector_was_not_written_is_opened_without_it() {
     let (before, size) = loop {
         let before = fs::metadata(newest_log(directory.path())).unwrap().len();
         n += 1;
-        // The id ends the record; it must not itself end in zeros.
+        // The id is the end of the record, and must not end in zeros.
         let record = JobRecord { id: JobId::from_parts(Timestamp::from_micros(n * 1_000), [7; 10]), ..job(n) };
         store.insert(&[record], Durability::Buffered).unwrap();
         let size = fs::metadata(newest_log(directory.path())).unwrap().len();
@@ -375,8 +375,8 @@ fn a_log_whose_last_sector_was_not_written_is_opened_without_it() {
     assert_eq!(open(left.path()).unwrap().unfinished().unwrap().len() as u64, n - 1);
 }
 
-/// A power cut may leave a later page of the log and not an earlier one. The store could not be opened any more, although
-/// nothing from the missing page on was acknowledged as synced.
+/// A power cut may leave a later page of the log and not an earlier one. No write from the missing page on was
+/// acknowledged as synced, so the store must open.
 #[test]
 fn a_log_with_a_page_missing_in_the_middle_is_opened_up_to_it() {
     const PAGE: usize = 4_096;
@@ -419,7 +419,8 @@ fn damage_inside_the_log_stays_an_error_and_loses_nothing() {
     assert_eq!(fs::read(&log).unwrap(), bytes);
 }
 
-/// Below a directory called `blocks` a missing permission was told as a second process, and failed jobs for good.
+/// The name of a directory must not decide the class of an error, such as a missing permission below a directory
+/// called `blocks`.
 #[test]
 fn the_name_of_a_directory_does_not_change_what_an_error_is() {
     for name in ["blocks", "a: No space left on device", "read only", "Corruption"] {
@@ -427,7 +428,7 @@ fn the_name_of_a_directory_does_not_change_what_an_error_is() {
         let path = directory.path().join(name);
         let store = RocksStore::open(&path, fixture::options()).unwrap();
         let running = fixture::write(&store).running;
-        // In the way of the files of large segments, for root as well.
+        // A file in place of the directory for large segments fails writes of root too.
         fs::remove_dir_all(path.join("job_engine.tmp")).unwrap();
         fs::write(path.join("job_engine.tmp"), b"").unwrap();
         let key = SegmentKey { job: running.id, attempt: 1, number: 9 };
@@ -439,7 +440,7 @@ fn the_name_of_a_directory_does_not_change_what_an_error_is() {
         });
         assert_eq!(error.unwrap().kind, ErrorKind::Unavailable, "{name}");
         drop((writer, store));
-        // RocksDB itself cannot write: a directory has the name of its next file.
+        // A directory with the name of its next file keeps RocksDB from writing.
         fs::remove_file(path.join("LOCK")).unwrap();
         fs::create_dir(path.join("LOCK")).unwrap();
         let error = open(&path).unwrap_err();
@@ -447,7 +448,7 @@ fn the_name_of_a_directory_does_not_change_what_an_error_is() {
     }
 }
 
-/// The store writes past transactions, and none of a host's own fails by that.
+/// The store writes outside of transactions, and no transaction of the host fails because of that.
 #[test]
 fn a_transaction_of_the_host_commits_beside_the_writes_of_the_store() {
     let directory = tempfile::tempdir().unwrap();
@@ -472,7 +473,7 @@ fn a_transaction_of_the_host_commits_beside_the_writes_of_the_store() {
     transaction.commit().unwrap();
     assert_eq!(db.get_cf(vertices, b"Sarah").unwrap().as_deref(), Some(b"{}".as_slice()));
 
-    // Of what it has read with `get_for_update` it is told that it changed.
+    // A transaction learns of changes to keys that it has read with `get_for_update`.
     let jobs = db.cf_handle("job_engine.jobs").unwrap();
     let transaction = db.transaction();
     assert!(!read(&transaction, jobs, &[b"j", job(2).id.as_bytes().as_slice()].concat()));

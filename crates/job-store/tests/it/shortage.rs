@@ -1,4 +1,4 @@
-//! A resource that a server, a role or a network does not give is waited for, or told as a passing fault.
+//! If a server, a role or a network lacks a resource, calls wait for it or fail with a passing error.
 
 use std::{
     process::{Command, Stdio},
@@ -14,7 +14,7 @@ use test_servers::{Postgres, Proxy, Shared};
 
 use crate::postgres::{Schema, claim, job, start};
 
-/// Another user of the server, who may make a schema; and the URL to be that user.
+/// Makes another user of the server, who may create a schema. Returns the user and its URL.
 fn role(schema: &Schema, settings: &str) -> (String, String) {
     let name = Shared::schema();
     schema.sql(&format!("CREATE ROLE {name} LOGIN; GRANT CREATE ON DATABASE postgres TO {name}"));
@@ -50,7 +50,7 @@ pub fn is_locked(schema: &Schema, table: &str) -> bool {
     schema.sql(&held).trim() != "0"
 }
 
-/// A store whose claims of these jobs, one each, had to wait.
+/// A store that claims these jobs one by one, and had to wait for each.
 pub fn slow_to_claim(schema: &Schema, jobs: &[JobRecord]) -> PostgresStore {
     let name = &schema.options.schema;
     let url = format!("{}?application_name={name}", schema.server.url());
@@ -70,7 +70,7 @@ pub fn slow_to_claim(schema: &Schema, jobs: &[JobRecord]) -> PostgresStore {
     store
 }
 
-/// Four of forty jobs once failed for good, because the fifth connection is refused.
+/// A refused fifth connection must not fail a job.
 #[test]
 fn a_role_with_fewer_connections_than_the_pool_fails_no_call() {
     let Some(schema) = Schema::new() else { return };
@@ -96,7 +96,7 @@ fn a_call_that_gets_no_place_in_time_says_that_it_may_be_tried_again() {
     assert!(error.kind.is_retryable() && error.to_string().contains("53300"), "{error}");
 }
 
-/// Each of these once failed a call, or did worse.
+/// Each of these settings fails a call if the store does not override it.
 #[test]
 fn nothing_that_a_role_has_set_holds_for_the_store() {
     let Some(schema) = Schema::new() else { return };
@@ -149,7 +149,7 @@ fn nothing_that_a_role_has_set_holds_for_the_store() {
     assert_eq!(store.unfinished().unwrap().len(), 3);
 }
 
-/// A restored dump, a right that is given anew, a password that is changed: the store was open, so no job is to blame.
+/// A restored dump, a right that is given anew, a changed password: the store was open, so no job is to blame.
 #[test]
 fn what_is_taken_away_from_an_open_store_may_come_back() {
     let Some(schema) = Schema::new() else { return };
@@ -174,7 +174,7 @@ fn what_is_taken_away_from_an_open_store_may_come_back() {
     assert_eq!(PostgresStore::open(&url, options).unwrap_err().kind, ErrorKind::Invalid);
 }
 
-/// Six million finished jobs took longer than a call may, at each of three opens.
+/// A migration of six million finished jobs takes longer than the time-out of a call.
 #[test]
 fn a_migration_takes_as_long_as_it_takes() {
     let Some(schema) = Schema::new() else { return };
@@ -200,7 +200,7 @@ fn a_migration_takes_as_long_as_it_takes() {
     });
 }
 
-/// The first once had the whole time of the call.
+/// The first host must not use up the time of the call.
 #[test]
 fn the_next_host_of_a_list_is_asked_when_one_swallows_everything() {
     let Some(schema) = Schema::new() else { return };
@@ -230,7 +230,7 @@ fn the_host_of_a_list_that_takes_writes_is_found() {
     assert!(error.kind.is_retryable() && error.to_string().contains("standby"), "{error}");
 }
 
-/// It panicked, where the moment of its end is more than a clock can tell.
+/// The end of the time-out may be beyond the range of a clock. It must not panic.
 #[test]
 fn a_time_out_may_be_of_any_length() {
     let Some(schema) = Schema::new() else { return };
@@ -242,10 +242,10 @@ fn a_time_out_may_be_of_any_length() {
     assert_eq!(store.get(JobId::MIN).unwrap(), None);
 }
 
-/// It panicked as well.
+/// The store must not panic then.
 #[test]
 fn a_store_that_gets_no_thread_says_so() {
-    // Of a user that has this one process.
+    // A user with a limit of this one process.
     let own = std::env::current_exe().unwrap();
     let copy = tempfile::tempdir().unwrap();
     let binary = copy.path().join("it");

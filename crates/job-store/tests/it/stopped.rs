@@ -1,4 +1,4 @@
-//! An engine that is stopped delays no other, nor does an open snapshot.
+//! A stopped engine delays no other, and neither does an open snapshot.
 
 use std::{
     io::Write,
@@ -17,14 +17,14 @@ use crate::{
     shortage::slow_to_claim,
 };
 
-/// Tells so much that no buffer between takes all of it.
+/// Sends more notices than all buffers in between hold.
 const FLOOD: &str =
     "SELECT count(pg_notify('CHANNEL', n || repeat('x', 7900))) FROM generate_series(1, 4000) AS n";
 
-/// Those that listen as a store does.
+/// The sessions that listen as a store does.
 const LISTENERS: &str = "FROM pg_stat_activity WHERE query LIKE '%/* job-engine listens */%' AND state = 'idle'";
 
-/// Sends notices that are not taken, until this session is gone.
+/// Sends notices that are not read, until this session is gone.
 fn flood_until_gone(schema: &Schema, channel: &str, pid: &str) {
     let left = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}");
     for _ in 0..1_000 {
@@ -36,8 +36,8 @@ fn flood_until_gone(schema: &Schema, channel: &str, pid: &str) {
     panic!("a session still waits for an engine that takes nothing");
 }
 
-/// Its listening session once kept a snapshot and the queue of notices for as long as it was stopped. No dead row was
-/// removed, and all others became slower by the minute.
+/// The listening session of a stopped engine keeps a snapshot and the queue of notices. No dead row is removed
+/// then, and all others get slower.
 #[test]
 fn the_sessions_of_a_stopped_engine_end() {
     let Some(schema) = Schema::new() else { return };
@@ -52,19 +52,19 @@ fn the_sessions_of_a_stopped_engine_end() {
         thread::yield_now();
     }
     let pid = listener();
-    // Data that comes is not taken, as in a process that is stopped.
+    // The network holds arriving data, as if the process were stopped.
     network.hold(true);
     flood_until_gone(&schema, name, &pid);
 }
 
-/// A client of the server's Unix socket that listens as a store does and is stopped in the middle.
+/// A client on the server's Unix socket that listens as a store does, and is stopped in the middle of a delivery.
 struct Stopped(Child);
 
 impl Stopped {
     fn listen(server: &Postgres, channel: &str) -> Self {
         let mut psql = server.psql();
         let mut child = psql.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        // One statement for each line, as psql sends them.
+        // One statement on each line, as psql sends them.
         let lines = format!("LISTEN \"{channel}\";\nSELECT 1 /* job-engine listens */\n;\n");
         child.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
         while server.sql(&format!("SELECT count(*) {LISTENERS}")).unwrap().trim() == "0" {
@@ -82,7 +82,7 @@ impl Drop for Stopped {
     }
 }
 
-/// No time-out of the network ends a session there.
+/// No network time-out ends a session there.
 #[test]
 fn others_end_the_session_of_an_engine_that_was_stopped_behind_a_unix_socket() {
     let Some(server) = Postgres::start().unwrap() else { return };
@@ -100,8 +100,8 @@ fn others_end_the_session_of_an_engine_that_was_stopped_behind_a_unix_socket() {
     drop(stopped);
 }
 
-/// Claims that were held up look no more at what is in front of the last job that they found. They still find a better
-/// job at once, one that this process puts back at once, and one that another puts back after a while.
+/// Slow claims begin at the last job that they found. They still find a better job at once: one that this process
+/// puts back immediately, and one that another puts back after a while.
 #[test]
 fn a_claim_that_begins_further_on_misses_nothing() {
     let Some(schema) = Schema::new() else { return };

@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use job_store::{ErrorKind, PostgresOptions, PostgresStore, SharedStore, Store, StoreError};
 use test_servers::Postgres;
 
-/// A certificate that vouches for itself, and its key.
+/// A self-signed certificate, and its key.
 struct Certificate {
     pem: String,
     key: String,
@@ -56,7 +56,7 @@ fn tls_is_spoken_to_a_server_whose_certificate_is_accepted_and_to_no_other() {
     for mode in ["sslmode=require&", "sslmode=verify-ca&", "sslmode=verify-full&", ""] {
         let store = open(&server, &format!("{mode}sslrootcert={roots}")).unwrap();
         assert_eq!(store.unfinished().unwrap(), []);
-        // It listens, on a connection of its own.
+        // The store listens on a connection of its own.
         assert!(store.wait(Duration::from_mins(1)).unwrap());
         let (encrypted, plain) = connections(&server);
         assert!(encrypted >= 2 && plain == 0, "{mode}: {encrypted} and {plain}");
@@ -71,7 +71,7 @@ fn tls_is_spoken_to_a_server_whose_certificate_is_accepted_and_to_no_other() {
     let why = refused(&server, "sslrootcert=/none/ca.pem");
     assert!(why.contains("/none/ca.pem"), "{why}");
 
-    // Of another host.
+    // The certificate of another host.
     let other = Certificate::of("db.example");
     server.encrypt(&other.pem, &other.key).unwrap();
     let roots = other.file(&directory.path().join("other.pem"));

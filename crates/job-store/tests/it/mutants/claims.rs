@@ -130,7 +130,7 @@ impl Claimant {
         }
     }
 
-    /// Takes news away that others do not have yet.
+    /// Drops the notices that other claimants have not got yet.
     fn hush(&self) {
         for other in self.others() {
             let _ = other.wait(Duration::ZERO);
@@ -145,7 +145,7 @@ impl Claimant {
         self.inner.get(job).ok().flatten()
     }
 
-    /// Claims all there is, and keeps of it what a mutant would take.
+    /// Claims all jobs, and keeps those that a mutant would claim.
     fn choose(&self, claim: &Claim<'_>, sort: impl Fn(&mut Vec<Claimed>)) -> Result<Vec<Claimed>, StoreError> {
         let mut all = self.inner.claim(&Claim { limit: usize::MAX, start: None, ..*claim })?;
         let before: Vec<JobId> = all.iter().map(|claimed| claimed.record.id).collect();
@@ -157,7 +157,7 @@ impl Claimant {
         Ok(all)
     }
 
-    /// Starts what the claim has left waiting, of those that `which` says.
+    /// Also starts jobs that the claim has left waiting, those for which `which` is true.
     fn start_too(
         &self,
         claim: &Claim<'_>,
@@ -234,7 +234,7 @@ impl Claimant {
         }
     }
 
-    /// Claims as a mutant does that starts jobs, asks again or tells what was lost.
+    /// Claims as the mutants about starts, repeated claims and lost leases do.
     fn claim_and_start(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
         match self.mutant {
             M::StartsUnasked => {
@@ -633,7 +633,7 @@ impl ResultStore for Claimant {
     }
 
     fn save_checkpoint(&self, job: JobId, attempt: u32, bytes: &[u8]) -> Result<(), StoreError> {
-        // The laws see by a checkpoint when a lease has ended.
+        // The laws find out by a checkpoint whether a lease has ended.
         let wrong = self.is(M::LateCheckpoint) && bytes == b"too late" || self.is_free(job);
         if wrong {
             return self.late(true, job, |store| store.save_checkpoint(job, attempt, bytes));

@@ -46,8 +46,8 @@ pub struct Commit {
     pub synced: bool,
 }
 
-/// The rest of the commits since the engine was last opened or died. A disk that keeps its promises loses what was
-/// buffered with the power, and nothing with the process.
+/// The commits that are left after a death, of those since the engine was opened or last died. A right disk loses
+/// buffered commits with the power, and none with the process.
 pub type Left = fn(Vec<Commit>, Death) -> Vec<Commit>;
 
 pub fn sound(mut commits: Vec<Commit>, death: Death) -> Vec<Commit> {
@@ -67,9 +67,9 @@ pub struct Engine {
 
 #[derive(Debug)]
 struct Disk {
-    /// As the process sees it.
+    /// The entries that the process sees.
     now: Arc<Entries>,
-    /// As it was when it was opened.
+    /// The entries at the opening.
     before: Arc<Entries>,
     since: Vec<Commit>,
     left: Left,
@@ -103,7 +103,7 @@ impl Engine {
         disk.before = Arc::clone(&disk.now);
     }
 
-    /// Changes values that hold these bytes; whether there was one.
+    /// Changes values that hold these bytes. Returns whether there was one.
     pub fn damage(&self, mark: &[u8], change: impl Fn(&Key, &[u8], usize) -> Vec<u8>) -> bool {
         let disk = &mut *self.disk.lock();
         let mut found = false;

@@ -1,4 +1,4 @@
-//! Lists by a filter, and the order of last use, as mutants have them.
+//! Lists by a filter, and the order of last use, of mutants.
 
 use std::cmp::Reverse;
 
@@ -53,7 +53,7 @@ impl Wrong {
             M::FilteredForgetsWhenClosed if self.notes.lock().opened > 1 => {
                 all.retain(|record| !record.state.is_complete());
             }
-            // As a store that looks at its lists one after the other, and not at one moment.
+            // Reads its lists one after the other, and not at one moment.
             M::EndsAreSeenTwice | M::EndsAreMissed => {
                 let complete = |record: &JobRecord| record.state.is_complete();
                 let seen_twice = self.mutant == M::EndsAreSeenTwice;

@@ -62,7 +62,7 @@ impl Fixture for Frail {
     }
 }
 
-/// The remains of a mutant's disk.
+/// The remaining commits on the disk of a mutant.
 fn left(mutant: FrailMutant) -> Left {
     match mutant {
         M::KilledLosesBuffered => |commits, _| sound(commits, Death::Power),
@@ -103,7 +103,7 @@ fn left(mutant: FrailMutant) -> Left {
         M::PowerLosesPins => |commits, death| of_power(commits, death, |key| is_group(key, b'p')),
         M::PowerLosesCheckpoints => |commits, death| of_power(commits, death, |key| key.0 == Table::Checkpoints),
         M::PowerLosesNotes => |commits, death| of_power(commits, death, |key| is_group(key, b't')),
-        // Buffered writes are there, but for a part of them.
+        // Buffered commits are kept, without a part of them.
         M::PowerTearsCommits => |mut commits, death| {
             if death == Death::Power {
                 for commit in commits.iter_mut().filter(|commit| !commit.synced) {
@@ -133,7 +133,7 @@ fn is_group(key: &Key, group: u8) -> bool {
     key.0 == Table::Jobs && key.1.first() == Some(&group)
 }
 
-/// Without the changes of some keys, however the store died.
+/// Drops the changes of some keys at any death.
 fn without(mut commits: Vec<Commit>, death: Death, lost: fn(&Key) -> bool) -> Vec<Commit> {
     for commit in &mut commits {
         commit.steps.retain(|step| !matches!(step, Step::Put(key, _) | Step::Delete(key) if lost(key)));
@@ -141,12 +141,12 @@ fn without(mut commits: Vec<Commit>, death: Death, lost: fn(&Key) -> bool) -> Ve
     sound(commits, death)
 }
 
-/// Without the changes of some keys, when the power went.
+/// Drops the changes of some keys when the power goes.
 fn of_power(commits: Vec<Commit>, death: Death, lost: fn(&Key) -> bool) -> Vec<Commit> {
     if death == Death::Power { without(commits, death, lost) } else { commits }
 }
 
-/// With all that was buffered, when the power went, but for some keys.
+/// Keeps all buffered changes when the power goes, except those of some keys.
 fn torn(mut commits: Vec<Commit>, death: Death, lost: fn(&Key) -> bool) -> Vec<Commit> {
     if death == Death::Power {
         for commit in commits.iter_mut().filter(|commit| !commit.synced) {
@@ -156,7 +156,7 @@ fn torn(mut commits: Vec<Commit>, death: Death, lost: fn(&Key) -> bool) -> Vec<C
     commits
 }
 
-/// The value that a store without checksums finds where one was damaged: another value, as sound as the first.
+/// The value that a store without checksums reads after damage: another value of valid form.
 fn sealed_anew(mutant: FrailMutant, (table, key): &Key, value: &[u8]) -> Option<Vec<u8>> {
     let id = || Some(JobId::from_bytes(key.get(1..17)?.try_into().ok()?));
     match (mutant, table, key.first()) {
@@ -178,7 +178,7 @@ fn sealed_anew(mutant: FrailMutant, (table, key): &Key, value: &[u8]) -> Option<
         (M::RowsUnchecked, Table::Rows, _) => {
             let (key, end) = SegmentKey::of_block(key)?;
             let mut block = BlockBuilder::new(key);
-            // A block says where it begins: rows before it are made up, sealed and thrown away.
+            // The builder begins at row 0, so the rows before the block are made up, sealed and dropped.
             let rows = Block::parse(value).ok()?.len() as u64;
             for _ in 0..end - rows {
                 block.push(&0).ok()?;
@@ -216,7 +216,7 @@ impl FrailStore {
         }
     }
 
-    /// An error as a mutant tells it.
+    /// An error as a mutant returns it.
     fn told<T: Default>(&self, read: Result<T, StoreError>) -> Result<T, StoreError> {
         match read {
             Err(error) if error.kind == ErrorKind::Corrupt => match self.mutant {

@@ -1,4 +1,4 @@
-//! Stores that are wrong on purpose, each in one way: for every one a law must fail that is about the promise it breaks.
+//! Stores that are wrong on purpose, each in one way. A law about the broken promise must fail on each of them.
 
 mod claims;
 mod engine;
@@ -175,8 +175,8 @@ fn catch<F: ?Sized, M: Copy + Debug>(
     caught
 }
 
-/// A sentence of the contract without a mutant that is caught is one that no law tests. A law that is never the only one to
-/// catch a mutant tests nothing that others do not.
+/// Checks that every promise has a mutant that is caught, since otherwise no law tests it. Also that every law is
+/// the only one to catch some mutant, since otherwise other laws make it redundant.
 fn check<F: ?Sized>(laws: &[Law<F>], caught: &[Caught]) {
     let survivors: Vec<_> = caught.iter().filter(|(_, _, by)| by.is_empty()).collect();
     assert!(survivors.is_empty(), "no law about the promise fails on these: {survivors:#?}");
@@ -207,7 +207,7 @@ fn every_wrong_claimant_is_caught_by_a_law_about_the_promise_it_breaks() {
     check(SHARING_LAWS, &catch(SHARING_LAWS, CLAIM_MUTANTS, try_sharing));
 }
 
-/// A law that catches a mutant must notice its fault alone.
+/// A law must catch a mutant for its fault alone.
 #[test]
 fn a_mutant_that_breaks_nothing_is_caught_by_no_law() {
     for law in LAWS {

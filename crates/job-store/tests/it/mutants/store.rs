@@ -36,7 +36,7 @@ type KeptBlocks = Vec<(u64, Vec<u8>)>;
 pub(super) struct Notes {
     /// Jobs that a mutant hides for the moment.
     hidden: BTreeSet<JobId>,
-    /// All calls, in their order.
+    /// All inserted records, in their order.
     inserted: Vec<JobRecord>,
     /// Jobs that ended with a result, in that order.
     finished: Vec<JobId>,
@@ -50,7 +50,7 @@ pub(super) struct Notes {
     pub(super) unlisted: BTreeSet<JobId>,
     /// Jobs whose readings were noted before their end.
     pub(super) noted_early: BTreeSet<JobId>,
-    /// Ends that came without a result.
+    /// Records of jobs that ended without a result.
     ended: Vec<JobRecord>,
     /// Discards that were made.
     discarded: BTreeSet<(JobId, u32)>,
@@ -62,7 +62,7 @@ pub(super) struct Notes {
     open: BTreeMap<JobId, Vec<u32>>,
     /// How often the store was opened.
     pub(super) opened: u32,
-    /// The most jobs that were ever told as kept.
+    /// The most kept jobs that the store has returned.
     pub(super) most_kept: u64,
 }
 
@@ -80,7 +80,7 @@ impl Fixture for WrongFixture {
     }
 
     fn patience(&self) -> Duration {
-        // A store that is right must not be caught because the machine is busy.
+        // A right store must not be caught on a busy machine.
         if self.0.is(M::Right) { Duration::from_mins(1) } else { Duration::from_secs(2) }
     }
 }
@@ -451,7 +451,7 @@ impl JobStore for Wrong {
             M::StaleEndIsFine if complete && found.as_ref().is_some_and(|f| f.revision >= next.revision) => {
                 return Ok(());
             }
-            // So that the two meet.
+            // The pause makes the two threads meet.
             M::CompleteChecksBeforehand => thread::sleep(Duration::from_micros(300)),
             M::ReplaceChecksBeforehand if found.as_ref().is_some_and(|f| f.revision + 1 == next.revision) => {
                 thread::sleep(Duration::from_micros(200));
@@ -1193,7 +1193,7 @@ impl Wrong {
     ) -> Option<Result<(), StoreError>> {
         let found = || self.inner.get(next.id).ok().flatten();
         match self.mutant {
-            // So that they end beside the walk.
+            // The pause makes them end beside the walk.
             M::EndsAreSeenTwice | M::EndsAreMissed => {
                 thread::sleep(Duration::from_micros(300));
                 None
@@ -1301,7 +1301,7 @@ impl Wrong {
         self.inner.read(key, rows, each)
     }
 
-    /// Whether a mutant lets a writer in that the store does not.
+    /// Whether a mutant admits a writer that the store refuses.
     fn lets_in(&self, key: SegmentKey, record: &JobRecord) -> bool {
         let runs = matches!(record.state, JobState::Running { .. });
         match self.mutant {
@@ -1322,7 +1322,7 @@ fn outputs(pairs: Vec<(String, String)>) -> Outputs {
     outputs
 }
 
-/// Takes everything and keeps nothing.
+/// A writer that drops all blocks.
 #[derive(Debug)]
 struct Sink(Segment);
 
@@ -1364,7 +1364,7 @@ impl SegmentWriter for WrongSegment {
         self.blocks += 1;
         let inner = self.inner.as_mut().unwrap();
         if m == M::OpenSegmentReadsShort {
-            // So that others read meanwhile.
+            // The pause lets others read meanwhile.
             thread::sleep(Duration::from_micros(100));
         }
         let whole = block.first_row == self.rows && block.rows > 0 && block.key == self.key;
