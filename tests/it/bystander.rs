@@ -1,9 +1,9 @@
-//! Only what dies alone is blamed, in processes that die indeed.
+//! Only a job that dies alone is blamed, tested with processes that die.
 
 use job_tests::bystander;
 use test_servers::Postgres;
 
-/// It ended as "the process died while it ran (attempt 3 of 3)".
+/// It must not end as "the process died while it ran (attempt 3 of 3)".
 #[test]
 fn jobs_beside_one_that_kills_its_process_every_time_succeed() {
     let deaths = bystander::alone(env!("CARGO_BIN_EXE_torture").as_ref());

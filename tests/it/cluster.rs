@@ -1,5 +1,5 @@
-//! Processes that share a database lose nothing when any of them dies or sleeps, nor when the database or the networks
-//! to it fail.
+//! Processes that share a database lose no job when one of them dies or stops, or when the database or the
+//! networks fail.
 
 use job_tests::cluster::Cluster;
 

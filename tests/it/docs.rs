@@ -8,7 +8,7 @@ fn document(name: &str) -> Option<String> {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)).ok()
 }
 
-/// The cells of every table line with as many columns.
+/// The cells of every table line with this number of columns.
 fn table(text: &str, columns: usize) -> Vec<Vec<String>> {
     let cells = |line: &str| -> Vec<String> {
         let inner = line.trim().trim_start_matches('|').trim_end_matches('|');
@@ -53,7 +53,7 @@ const DOCUMENTS: [&str; 13] = [
 /// Names that other programs have.
 const FOREIGN: [&str; 2] = ["MultiGet", "pg_dump"];
 
-/// Every test that a document names exists: a promise without its test is none.
+/// Every test that a document names exists, since a promise without its test is not tested.
 #[test]
 fn every_test_that_the_guarantees_name_exists() {
     let sources = sources();
@@ -97,12 +97,12 @@ fn every_symbol_and_file_that_a_document_names_exists() {
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
-/// Whether a source has the name: a part of a longer one will do for the filter of a test.
+/// Whether a source has the name. A part of a longer name counts, for filters of tests.
 fn exists_as(name: &str, word: &str) -> bool {
     word.eq_ignore_ascii_case(name) || (name.contains('_') && word.contains(name))
 }
 
-/// Whether a name in a quotation is one of the source: it has the form of one, or stands in a path.
+/// Whether a quoted name is that of a symbol: it has the form of one, or is in a path.
 fn is_symbol(name: &str, quoted: &str) -> bool {
     let inner_upper =
         name.chars().zip(name.chars().skip(1)).any(|(a, b)| a.is_ascii_lowercase() && b.is_ascii_uppercase());

@@ -1,4 +1,4 @@
-//! Faults around a store: each is a clear error, and nothing acknowledged is lost.
+//! Faults around a store. Each is a clear error, and no acknowledged job is lost.
 
 use std::{
     fmt::Write as _,
@@ -39,7 +39,7 @@ fn engine(store: Arc<dyn Store>) -> Result<Engine, EngineError> {
         .vertex_filter(|ctx: &mut JobContext| {
             let count: u64 = ctx.spec().parameters().read()?;
             let mut rows = ctx.rows("vertices")?;
-            // Incompressible enough to fill a disk.
+            // The rows compress too little to fit on the disk.
             (0..count).try_for_each(|n| rows.push(&noise(n)))
         })
         .open()
@@ -66,7 +66,7 @@ fn rows_of(store: &Arc<dyn Store>, id: JobId) -> Vec<String> {
     script::rows(&page).unwrap().iter().map(|row| serde_json::from_str(row).unwrap()).collect()
 }
 
-/// A small file system of its own, gone with the value; `None` where that is not allowed.
+/// A small mounted file system, unmounted on drop; `None` where mounting is not allowed.
 struct Mounted(tempfile::TempDir);
 
 impl Mounted {
@@ -111,7 +111,7 @@ fn a_full_disk_is_said_and_loses_nothing_that_was_acknowledged() {
         full = job.id();
         assert!(engine.driver().run_one().is_some());
         let record = job.record();
-        // It waits for another attempt, or the engine says that it cannot store anything.
+        // The job waits for another attempt, or the engine says that it cannot store anything.
         match engine.health() {
             Ok(()) => {
                 let failure = record.failure.unwrap();
@@ -131,7 +131,7 @@ fn a_full_disk_is_said_and_loses_nothing_that_was_acknowledged() {
     let engine = engine(Arc::clone(&store)).unwrap();
     let record = engine.job(full).unwrap().unwrap().record();
     assert_eq!(record.state, JobState::Waiting, "{record:?}");
-    // Its pause may not be over: then there is nothing to run yet, which is as right.
+    // Its pause may not be over. Then no job is ready, which is right too.
     engine.driver().run_until_idle();
     for record in engine.reader().list(PageRequest::default()).unwrap() {
         if record.state == JobState::Complete(Outcome::Succeeded) && record.id == full {
@@ -175,7 +175,7 @@ fn rows_in(store: &dyn Store, key: SegmentKey, rows: u64) -> Result<Vec<String>,
     Ok(found)
 }
 
-/// redb took no call any more after the first that found the disk full.
+/// redb takes no call after one that found the disk full, until the database is opened again.
 #[test]
 fn after_a_full_disk_the_same_process_goes_on_when_there_is_room() {
     type Open = fn(&Path) -> Arc<dyn Store>;
@@ -191,7 +191,7 @@ fn after_a_full_disk_the_same_process_goes_on_when_there_is_room() {
         let full = segment(&*store, second, 60_000).unwrap_err();
         assert_eq!(full.kind, ErrorKind::Full, "{full}");
         for _ in 0..3 {
-            // There is no room yet: it may work or not, but it says nothing else.
+            // There is no room yet. The call may succeed, or fail with the same class of error.
             if let Err(still) = segment(&*store, SegmentKey { number: 1, ..second }, 60_000) {
                 assert!(still.kind.is_retryable(), "{still}");
             }
@@ -214,7 +214,7 @@ fn after_a_full_disk_the_same_process_goes_on_when_there_is_room() {
     }
 }
 
-/// Large results failed on file systems without hard links, and so did opening a log that a power cut had torn.
+/// Without it, large results fail on file systems without hard links, and so does opening a torn log.
 #[test]
 fn a_file_system_without_hard_links_takes_large_results_and_opens_torn_logs() {
     if !trace::is_possible() {
@@ -294,8 +294,8 @@ fn a_second_process_is_told_that_the_store_is_open() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// RocksDB's own lock is gone as soon as its process closes any descriptor of the locked file, which a backup does. A second
-/// process then opened the store for writing.
+/// RocksDB's own lock ends when its process closes any descriptor of the locked file, as a backup does. A second
+/// process could then open the store for writing.
 #[test]
 fn a_second_process_is_refused_also_after_a_backup_has_read_every_file() {
     let directory = tempfile::tempdir().unwrap();
@@ -314,7 +314,7 @@ fn a_second_process_is_refused_also_after_a_backup_has_read_every_file() {
     drop(store);
 }
 
-/// A process that forked with stores open, to be ended in any case.
+/// A process that has forked with open stores. It is ended in any case.
 struct Forked {
     parent: std::process::Child,
     lines: mpsc::Receiver<String>,
@@ -336,7 +336,7 @@ impl Forked {
         Self { parent, lines, child: None }
     }
 
-    /// The output until one of the processes is done.
+    /// The lines up to the end of one of the processes.
     fn listen(&mut self) -> Vec<Said> {
         let mut said = Vec::new();
         loop {
@@ -364,8 +364,7 @@ impl Drop for Forked {
     }
 }
 
-/// A forked process submitted a job, which was acknowledged; the process that went on was killed, and 40 acknowledged jobs were
-/// out of reach.
+/// A forked process must not submit a job. After a kill of its parent, 40 acknowledged jobs were then lost.
 #[test]
 fn a_forked_process_changes_nothing_says_so_and_keeps_the_store_locked_while_it_lives() {
     let directory = tempfile::tempdir().unwrap();
@@ -405,7 +404,7 @@ fn a_forked_process_changes_nothing_says_so_and_keeps_the_store_locked_while_it_
     assert_eq!(patiently(|| open(&side)).unfinished().unwrap(), []);
 }
 
-/// Tries until a process that was killed has let go.
+/// Tries until the killed process has released the store.
 fn patiently<T>(open: impl Fn() -> Result<T, job_runner::StoreError>) -> T {
     let until = Instant::now() + Duration::from_mins(1);
     loop {
@@ -416,7 +415,7 @@ fn patiently<T>(open: impl Fn() -> Result<T, job_runner::StoreError>) -> T {
     }
 }
 
-/// A job with a large result succeeded, half of its store in the old place and half in the new: neither opened again.
+/// Otherwise a large result is written half in the old place and half in the new, and neither store opens again.
 #[test]
 fn a_store_whose_directory_was_moved_takes_nothing_until_it_is_back_and_opens_where_it_is() {
     for replaced in [false, true] {
@@ -460,8 +459,8 @@ fn a_store_whose_directory_was_moved_takes_nothing_until_it_is_back_and_opens_wh
     }
 }
 
-/// With few descriptors a store cannot be opened, or an engine cannot go on; either is an error. Jobs that were
-/// acknowledged are there when there are enough descriptors again.
+/// With few descriptors a store cannot be opened, or an engine cannot go on. Either is an error. With enough
+/// descriptors again, every acknowledged job is there.
 #[test]
 fn a_process_without_file_descriptors_says_so_and_loses_nothing() {
     for limit in [8, 20, 32] {
@@ -487,8 +486,8 @@ fn a_process_without_file_descriptors_says_so_and_loses_nothing() {
     }
 }
 
-/// With 256 descriptors, which some systems give by default, and 700 results in files of their own, the database took
-/// all of them. The host could open nothing, and jobs failed.
+/// With 256 descriptors, the default of some systems, and 700 results in files of their own, the database must not
+/// use all of them. The host has to open files too.
 #[test]
 fn many_results_leave_the_host_most_of_its_descriptors() {
     let directory = tempfile::tempdir().unwrap();
@@ -500,7 +499,8 @@ fn many_results_leave_the_host_most_of_its_descriptors() {
     assert!(left >= 128, "{left} are left");
 }
 
-/// RocksDB ends the process when it cannot start a thread. As a user with this number of threads: root has no limit.
+/// RocksDB ends the process if the system gives no thread. The test runs as a user with a limit, since root has
+/// none.
 #[test]
 fn a_process_that_may_not_start_threads_says_how_many_are_needed() {
     const USER: &str = "--reuid=61234";
@@ -512,7 +512,7 @@ fn a_process_that_may_not_start_threads_says_how_many_are_needed() {
         test_servers::skip("only root can become another user");
         return;
     }
-    // Where that user may read it: the directories of a build may belong to another user.
+    // The program is copied to a directory that this user may read.
     let programs = tempfile::tempdir().unwrap();
     let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(programs.path(), readable).unwrap();
@@ -532,7 +532,7 @@ fn a_process_that_may_not_start_threads_says_how_many_are_needed() {
     }
 }
 
-/// The outcome that a scenario must have, at every single failure in it.
+/// The scenario, whose outcome must be the same after every single failure.
 fn scenario(store: &FaultStore) -> Result<(), EngineError> {
     let engine = engine(Arc::new(store.clone()))?;
     let large = engine.submit(job(400))?;
@@ -552,7 +552,7 @@ fn scenario(store: &FaultStore) -> Result<(), EngineError> {
     engine.driver().tick()
 }
 
-/// After any one fault, at any write, done or not: the next process finds everything, and ends it.
+/// After one fault at any write, done or not, the next process finds every job and ends it.
 fn sweep(fresh: impl Fn() -> (Box<dyn std::any::Any>, Arc<dyn Store>)) -> u64 {
     let count = {
         let (_keep, inner) = fresh();
@@ -574,7 +574,7 @@ fn sweep(fresh: impl Fn() -> (Box<dyn std::any::Any>, Arc<dyn Store>)) -> u64 {
             let engine = engine(Arc::clone(&inner)).unwrap();
             for record in engine.reader().list(PageRequest::default()).unwrap() {
                 let expected: u64 = record.spec.parameters().read().unwrap();
-                // Another attempt may have to wait for its time: take it up at once.
+                // Another attempt may have to wait, so the clock is moved.
                 engine.driver().run_until_idle();
                 let record = inner.get(record.id).unwrap().unwrap();
                 if record.state == JobState::Complete(Outcome::Succeeded) {
@@ -607,7 +607,7 @@ fn whichever_write_fails_once_nothing_is_lost_or_wrong() {
     println!("{} faults", in_memory + on_disk);
 }
 
-/// The engine must not hang on to files, memory or a lock of a store whose directory is taken away.
+/// The engine must not keep files, memory or a lock of a store whose directory was removed.
 #[test]
 fn a_store_whose_directory_is_gone_fails_with_an_error() {
     let directory = tempfile::tempdir().unwrap();
@@ -615,7 +615,7 @@ fn a_store_whose_directory_is_gone_fails_with_an_error() {
     let engine = engine(open(&missing).unwrap()).unwrap();
     drop(engine.submit(job(3)).unwrap());
     fs::remove_dir_all(&missing).unwrap();
-    // The log is still an open file: what happens now may work or fail, but it ends.
+    // The log is still an open file, so the call may succeed or fail, but it ends.
     let _ = engine.driver().run_one();
     drop(engine);
     let _ = open(&missing);

@@ -1,4 +1,4 @@
-//! The fuzz targets' checks, without a fuzzer: over the committed inputs, and over those with bytes changed.
+//! The checks of the fuzz targets without a fuzzer, over the committed inputs and changed ones.
 
 use std::{
     collections::BTreeSet,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{backends, body};
 
-/// One sample: what a job leaves, what is asked, what must be answered.
+/// One sample: the result of a job, the request, and the answer.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sample {
@@ -19,7 +19,7 @@ struct Sample {
     list: Option<String>,
     #[serde(default)]
     rows: Vec<Value>,
-    /// Rows of no interest behind the ones that are shown.
+    /// The number of further rows, which are not compared.
     #[serde(default)]
     more: usize,
     #[serde(default)]
@@ -71,11 +71,11 @@ impl Sample {
     }
 }
 
-/// Brings a job to where the sample wants it, and asks.
+/// Brings a job to the state of the sample, and sends the request.
 fn answer(sample: &Arc<Sample>, store: Arc<dyn Store>) -> (u16, Vec<u8>, String) {
     let given = Arc::clone(sample);
     let page = PageRequest::parse(sample.offset.as_deref(), sample.limit.as_deref()).unwrap();
-    // A running job answers for itself, from inside its body.
+    // The query about a running job comes from inside its body.
     let (tell, told) = std::sync::mpsc::channel();
     let reader = job_runner::JobReader::new(Arc::clone(&store));
     let handler = move |ctx: &mut JobContext| {
@@ -125,8 +125,8 @@ fn every_documented_payload_is_answered_as_documented() {
     }
 }
 
-/// A client that reads the head of a large answer learns how much there is before the rows come. The keys of the page
-/// never depend on the order of a map.
+/// The sizes come first, so that a client of a large answer knows them before the rows. The order of keys must
+/// never depend on a map.
 #[test]
 fn the_sizes_of_a_page_come_before_its_rows() {
     for (_, store, _directory) in backends() {

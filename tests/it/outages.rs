@@ -10,8 +10,8 @@ use test_servers::{Postgres, Proxy};
 
 const LEASE: Duration = Duration::from_millis(600);
 
-/// Away for longer than a lease, again and again, as a broken network and as `VACUUM FULL` do. The only engine never
-/// died and no other had the job, but it ended as "the process died while it ran (attempt 3 of 3)".
+/// The database is unreachable for longer than a lease, again and again, by a broken network and by `VACUUM FULL`.
+/// The only engine never dies, so no attempt may count as failed.
 #[test]
 fn a_database_that_is_gone_three_times_for_longer_than_a_lease_costs_no_attempt() {
     let Some(server) = Postgres::start().unwrap() else { return };

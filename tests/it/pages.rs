@@ -21,7 +21,7 @@ fn json() -> impl Strategy<Value = String> {
         any::<i64>().prop_map(Value::from),
         any::<f64>().prop_filter("JSON has no such number", |x| x.is_finite()).prop_map(Value::from),
         ".{0,12}".prop_map(Value::from),
-        // Longer than half a block, so that one row, two rows and many rows fill one.
+        // Longer than half a block, so that blocks have one row, two rows or many.
         (60_000usize..140_000).prop_map(|length| Value::from("长".repeat(length / 3))),
     ];
     let weighted = prop_oneof![20 => leaf.prop_recursive(3, 12, 4, |inner| prop_oneof![
@@ -56,7 +56,7 @@ fn finished(store: Arc<dyn Store>, writers: &Writers) -> (Engine, JobHandle) {
             if given.is_empty() {
                 drop(ctx.rows("vertices")?);
             }
-            // All open at once, filled in turns: segments keep the order in which they were opened.
+            // All are open at once and filled in turns. Segments keep the order in which they were opened.
             let mut open: Vec<_> = given.iter().map(|_| ctx.rows("vertices")).collect::<Result<_, _>>()?;
             let longest = given.iter().map(Vec::len).max().unwrap_or(0);
             for at in 0..longest {
@@ -178,7 +178,7 @@ fn any_page_of_any_rows_is_the_slice_of_the_whole() {
         .unwrap();
 }
 
-/// The same at sizes where pages cross many blocks: 100,001 rows, one more than a page may have.
+/// The same for a result of 100,001 rows, one more than a page may have, whose pages cross many blocks.
 #[test]
 fn a_result_longer_than_a_page_is_read_in_pages() {
     for (_, store, _directory) in backends() {

@@ -1,4 +1,4 @@
-//! The promise of each durability when the power goes.
+//! The promise of each durability about a power cut.
 
 use job_tests::power::Power;
 

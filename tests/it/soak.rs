@@ -1,4 +1,4 @@
-//! Everything at once, for a few seconds; `torture soak --minutes 60` is the long form.
+//! Submits, reads, cancels and removes at once, for a few seconds. `torture soak --minutes 60` is the long form.
 
 use std::time::Duration;
 

@@ -13,8 +13,8 @@ fn nothing(_: &mut JobContext) -> Result<(), JobError> {
     Ok(())
 }
 
-/// Every claim failed, the engine went unhealthy, submissions were refused, and the good jobs of the batch were started and
-/// never renewed.
+/// Otherwise every claim fails, the engine gets unhealthy, submissions are refused, and the good jobs of the batch
+/// are started and not renewed.
 #[test]
 fn a_cluster_works_beside_a_record_that_it_cannot_read() {
     let Some(server) = Postgres::start().unwrap() else { return };
@@ -39,7 +39,7 @@ fn a_cluster_works_beside_a_record_that_it_cannot_read() {
         let record = job.wait().unwrap();
         assert_eq!((record.state, record.attempt), (JobState::Complete(Outcome::Succeeded), 1));
     }
-    // Jobs come and go, and nothing is claimed in vain again and again.
+    // Other jobs run, and no claim takes the unreadable job again and again.
     let version = || server.sql(&format!("SELECT xmin FROM job_engine.queue WHERE job = '{lost}'")).unwrap();
     let before = version();
     for _ in 0..5 {

@@ -1,5 +1,4 @@
-//! The database's own look at every write: triggers that know which process holds a job, and note each write by any
-//! other.
+//! The database checks every write: triggers know which process holds a job, and note each write by any other.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +10,7 @@ pub(crate) fn install(server: &Postgres) {
     server.sql(include_str!("audit.sql")).expect("the triggers are installed");
 }
 
-/// Writes without a lease, a line each.
+/// The writes without a lease, one on each line.
 pub(crate) fn findings(server: &Postgres) -> String {
     server.sql("SELECT * FROM job_engine.audit_wrong").expect("the notes can be read")
 }
@@ -70,7 +69,7 @@ mod tests {
         store.save_checkpoint(waiting.id, 1, b"here").unwrap();
         assert_eq!((held(&server, "worker-1"), findings(&server)), (1, String::new()));
 
-        // Another process does the same past the store.
+        // Another process makes the same writes without the store.
         for wrong in [
             "INSERT INTO job_engine.blocks SELECT job, attempt, 0, 1, '' FROM job_engine.queue",
             "UPDATE job_engine.checkpoints SET bytes = ''",

@@ -1,4 +1,4 @@
-//! [`Bystander`]: a process that works beside a job which kills it, every time that it runs. The others must not pay for it.
+//! [`Bystander`]: a process with a job that kills it every time it runs, and other jobs, which must not fail.
 
 use std::{
     collections::BTreeMap,
@@ -23,9 +23,9 @@ use crate::child;
 
 /// How long a claim lasts.
 const LEASE: Duration = Duration::from_millis(1_500);
-/// Rows of a job that is no killer.
+/// Rows of a job that does not kill its process.
 const ROWS: u64 = 500;
-/// After this time nothing comes of it any more, also on a slow machine.
+/// After this time the run counts as stuck, also on a slow machine.
 const STUCK: Duration = Duration::from_mins(3);
 
 /// The task of the process.
@@ -38,10 +38,10 @@ pub enum Bystander {
     Sharing(String),
 }
 
-/// Bodies of this process that are no killers.
+/// The running bodies of this process that do not kill it.
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
 
-/// In its first attempt it stays until the process dies.
+/// A body that stays, in its first attempt, until the process dies.
 fn long(ctx: &mut JobContext) -> Result<(), JobError> {
     INSIDE.fetch_add(1, Ordering::SeqCst);
     while ctx.attempt() == 1 {
@@ -52,7 +52,7 @@ fn long(ctx: &mut JobContext) -> Result<(), JobError> {
     (0..ROWS).try_for_each(|row| rows.push(&row))
 }
 
-/// In its first attempt it waits until others are inside.
+/// A body that kills its process. In its first attempt it waits until others are inside.
 fn kill(ctx: &mut JobContext) -> Result<(), JobError> {
     while ctx.attempt() == 1 && INSIDE.load(Ordering::SeqCst) < 2 {
         ctx.check_stopped()?;
@@ -105,7 +105,7 @@ impl Bystander {
     }
 }
 
-/// It ends with this value.
+/// A process that is killed when this is dropped.
 struct Process(Child);
 
 impl Drop for Process {
@@ -115,7 +115,7 @@ impl Drop for Process {
     }
 }
 
-/// One process after another on a store on disk; how many died.
+/// Runs one process after another on a store on disk. Returns how many died.
 ///
 /// # Panics
 /// When a job that is no killer does not succeed, or the killer does not fail.
@@ -133,7 +133,7 @@ pub fn alone(program: &Path) -> u32 {
     deaths
 }
 
-/// Two processes on one database, and another for each that dies; how many did.
+/// Runs two processes on one database, and another for each that dies. Returns how many died.
 ///
 /// # Panics
 /// As [`alone`], and when nothing comes to an end.
@@ -143,7 +143,7 @@ pub fn sharing(program: &Path, url: &str) -> u32 {
     let front = Engine::builder_shared(Arc::new(store.clone())).front_end().open().expect("the engine opens");
     let jobs = front.submit_all(specs()).expect("the engine takes jobs");
     let task = Bystander::Sharing(url.to_owned());
-    // Until all are in one process there is no other to lock out.
+    // With one process first, all jobs are in it when it dies.
     let mut processes = vec![task.start(program)];
     let (mut deaths, start) = (0, Instant::now());
     for job in &jobs {

@@ -1,4 +1,4 @@
-//! [`Child`]: a process at work on a store. It tells every acknowledgement on its standard output as it comes.
+//! [`Child`]: a process that works on a store, and prints every acknowledgement when it comes.
 
 use std::{
     io::{self, Write},
@@ -28,7 +28,7 @@ use crate::{
 pub struct Child {
     /// The store.
     pub store: PathBuf,
-    /// Where chance begins.
+    /// The seed of its random choices.
     pub seed: u64,
     /// Jobs to submit, from each of two threads.
     pub jobs: u32,
@@ -38,11 +38,11 @@ pub struct Child {
     pub synced: bool,
 }
 
-/// One line of a child: something that its caller may rely on from then on.
+/// One line of a child: a fact that its caller may rely on from then on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Told {
-    /// The engine is open: every job that was left is taken up.
+    /// The engine is open, and has taken up every unfinished job.
     Open,
     /// A job is acknowledged.
     Submitted(JobId, Script),
@@ -54,7 +54,7 @@ pub enum Told {
     Removing(JobId),
     /// A job is removed.
     Removed(JobId),
-    /// The engine refused something that it has to take.
+    /// The engine refused a valid request.
     Refused(String),
     /// Everything is done.
     Done,
@@ -71,7 +71,7 @@ pub enum How {
 }
 
 impl How {
-    /// The end of that state; `None` of an unfinished job.
+    /// The end in this state; `None` for an unfinished job.
     #[must_use]
     pub const fn of(state: JobState) -> Option<Self> {
         match state {
@@ -83,7 +83,7 @@ impl How {
     }
 }
 
-/// Options under which a small store goes through all of its machinery: small segments and large ones, many files.
+/// Options with which a small store uses all kinds of files: small and large segments, many files.
 #[must_use]
 pub fn options() -> RocksOptions {
     RocksOptions::default()
@@ -163,7 +163,7 @@ impl Child {
                             tell(&Told::Ended(record.id, how));
                         }
                     });
-                    // One in four is waited for, so that ends come between submissions.
+                    // Waits for one job in four, so that ends come between submissions.
                     if turn % 4 == 3 {
                         wait(engine, &job);
                     }
@@ -185,7 +185,7 @@ impl Child {
     }
 }
 
-/// Waits for the end of a job, or gives up with the engine's own word on why it does not come.
+/// Waits for the end of a job, or prints the engine's reason why it does not come.
 fn wait(engine: &Engine, job: &JobHandle) {
     while let Ok(None) = job.wait_timeout(Duration::from_millis(50)) {
         if let Err(error) = engine.health() {
@@ -208,11 +208,11 @@ fn remove(engine: &Engine, id: JobId) {
     }
 }
 
-/// One line, in one write: a line that was cut was never said.
+/// Writes one line in one write. A line that was cut does not count.
 fn tell(told: &Told) {
     let mut line = serde_json::to_string(told).expect("a line is JSON");
     line.push('\n');
     let mut out = io::stdout().lock();
-    // The reader is gone: then nothing has to be said.
+    // The reader has closed the pipe, so the line is not needed.
     let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
 }

@@ -1,6 +1,6 @@
-//! [`Cluster`]: several processes on one PostgreSQL server, each over a network of its own. Kills and stops them and the
-//! server and breaks their networks, at random. Then checks that nothing is lost, doubled or stuck, and that no process
-//! that lost its lease wrote anything.
+//! [`Cluster`]: several processes on one PostgreSQL server, each over its own network. It kills and stops them and
+//! the server, and breaks their networks, at random. Then it checks that no job is lost, doubled or stuck, and
+//! that no process without its lease wrote anything.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,10 +29,11 @@ use crate::{
 
 const WORKERS: usize = 4;
 const FRONTS: usize = 2;
-/// How long nothing at all may end before the rest counts as stuck: far longer than a lease, however slow the machine.
+/// The longest time without an end of any job, before the rest counts as stuck: far longer than a lease, also on a
+/// slow machine.
 const STUCK: Duration = Duration::from_mins(2);
-/// After this time without news the harm pauses, and the message names the processes that are awaited. A slow machine
-/// may need longer to start a killed process again than until it is killed the next time.
+/// After this time without a line the harm pauses, and the message names the awaited processes. A slow machine may
+/// need longer to start a killed process than the time until its next kill.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// A series of harm to a cluster at work.
@@ -42,7 +43,7 @@ pub struct Cluster {
     pub program: PathBuf,
     /// Jobs to submit in all.
     pub jobs: u32,
-    /// Where chance begins.
+    /// The seed of its random choices.
     pub seed: u64,
 }
 
@@ -92,10 +93,10 @@ impl fmt::Display for Seen {
 }
 
 impl Cluster {
-    /// Harms and checks; `None` where PostgreSQL is not installed, with a line that says so.
+    /// Runs the cluster and checks it; `None` if PostgreSQL is not installed, with a line that says so.
     ///
     /// # Panics
-    /// When something acknowledged is lost, wrong or stuck; the message has the seed.
+    /// When an acknowledged job is lost, wrong or stuck. The message has the seed.
     #[must_use]
     pub fn run(&self) -> Option<Seen> {
         let server = Postgres::start().expect("PostgreSQL starts")?;
@@ -109,17 +110,17 @@ impl Cluster {
     }
 }
 
-/// The harm that is done.
+/// The kinds of harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Harm {
     KillWorker,
     KillFront,
     PauseWorker,
-    /// All connections of a process end, and for a while there are no new ones.
+    /// All connections of a process end, and new ones are refused for a while.
     Cut,
-    /// Connections are there and nothing moves; later everything does that was sent meanwhile.
+    /// Connections stay and no byte moves. Later all bytes that were sent meanwhile arrive.
     Hold,
-    /// Connections are there and lead nowhere, for ever; new ones are made as before.
+    /// Connections stay and never carry a byte again. New ones work.
     Swallow,
     KillServer,
 }
@@ -135,9 +136,9 @@ struct Run<'c> {
     send: mpsc::Sender<(usize, Heard)>,
     heard: mpsc::Receiver<(usize, Heard)>,
     told: Told,
-    /// When a front end told something last.
+    /// When the last line of a front end came.
     told_at: Instant,
-    /// Whether the harm pauses because that is long ago.
+    /// Whether the harm pauses because that was long ago.
     quiet: bool,
     seen: Seen,
 }
@@ -145,7 +146,7 @@ struct Run<'c> {
 /// The lines of front ends.
 #[derive(Debug, Default)]
 struct Told {
-    /// Of each front end, by the number of the job.
+    /// The jobs of each front end, by their numbers.
     submitted: [BTreeMap<u32, JobId>; FRONTS],
     ended: BTreeMap<JobId, How>,
     cancelled: Vec<JobId>,
@@ -187,7 +188,7 @@ impl<'c> Run<'c> {
         self.start(0, "worker", Role::Worker)
     }
 
-    /// Front end number so and so, going on where it was.
+    /// Starts the front end `number`, which goes on where it was.
     fn front(&mut self, number: usize) -> Process {
         let from = self.told.submitted[number].last_key_value().map_or(0, |(turn, _)| turn + 1);
         let seed = self.front_seed(number);
@@ -202,7 +203,7 @@ impl<'c> Run<'c> {
         self.cluster.jobs.div_ceil(u32::try_from(FRONTS).expect("few"))
     }
 
-    /// One harm after another until everything is submitted and has ended, and every harm was done.
+    /// Does one harm after another until every job is submitted and has ended, and every kind of harm was done.
     fn harm(&mut self, store: &PostgresStore) {
         let mut first = vec![
             Harm::KillWorker,
@@ -237,8 +238,8 @@ impl<'c> Run<'c> {
         }
     }
 
-    /// Whether front ends that are not done have told nothing for long. Then all processes get time, and after that it
-    /// counts as stuck.
+    /// Whether unfinished front ends have printed no line for long. Then all processes get time, and after that
+    /// the run counts as stuck.
     fn is_quiet(&mut self, store: &PostgresStore) -> bool {
         let since = self.told_at.elapsed();
         let quiet = self.told.done.contains(&false) && since >= QUIET;
@@ -294,7 +295,7 @@ impl<'c> Run<'c> {
                 let number = number % FRONTS;
                 if !self.told.done[number] {
                     self.fronts[number].kill();
-                    // Its output before it died.
+                    // Reads its output from before its death.
                     self.listen(Duration::ZERO);
                     self.fronts[number] = self.front(number);
                     self.seen.fronts_killed += 1;
@@ -327,7 +328,7 @@ impl<'c> Run<'c> {
         }
     }
 
-    /// Each process by a number of its own, workers first.
+    /// The process with this number, workers first.
     fn any(&mut self, number: usize) -> &mut Process {
         self.workers.iter_mut().chain(&mut self.fronts).nth(number).expect("there are so many")
     }
@@ -350,7 +351,7 @@ impl<'c> Run<'c> {
         }
     }
 
-    /// Takes the lines that come within this time.
+    /// Reads the lines that come within this time.
     fn listen(&mut self, pause: Duration) {
         let until = Instant::now() + pause;
         loop {
@@ -380,7 +381,7 @@ impl<'c> Run<'c> {
         }
     }
 
-    /// Without more harm: every job of a front end that died comes to its end, then all processes stop in order.
+    /// Ends the run without more harm: every job of a front end that died ends, then all processes stop in order.
     fn finish(&mut self, store: &PostgresStore) {
         for process in self.workers.iter_mut().chain(&mut self.fronts) {
             process.mend(Instant::now() + STUCK);
@@ -408,7 +409,7 @@ impl<'c> Run<'c> {
         self.listen(Duration::ZERO);
     }
 
-    /// Everything that must hold, now that everything has ended.
+    /// Checks the whole state after every job has ended.
     fn check(&mut self, store: &Arc<PostgresStore>) {
         let seed = self.cluster.seed;
         assert_eq!(audit::findings(self.server), "", "seed {seed}: written without a lease");
@@ -475,8 +476,8 @@ fn key(record: &JobRecord) -> Option<&str> {
     record.spec.options().idempotency_key.as_deref()
 }
 
-/// Jobs of requests that were run again though the job before had not failed. A job that has failed frees its key: a front
-/// end that was not told of it, because its network broke, asks again.
+/// Jobs of requests that were run again though the job before had not failed. A failed job frees its key. A front
+/// end that did not learn of it, because its network broke, submits again.
 fn doubled(records: &[JobRecord]) -> Vec<[&JobRecord; 2]> {
     let mut jobs: BTreeMap<_, Vec<&JobRecord>> = BTreeMap::new();
     for record in records {
@@ -493,13 +494,13 @@ fn doubled(records: &[JobRecord]) -> Vec<[&JobRecord; 2]> {
     doubled
 }
 
-/// A process of the cluster. It dies with this value.
+/// A process of the cluster. It is killed when this is dropped.
 struct Process {
     name: String,
     child: Child,
     reader: Option<JoinHandle<()>>,
     paused_until: Option<Instant>,
-    /// To the server.
+    /// The network to the server.
     network: Proxy,
     network_mended: Option<Instant>,
 }
@@ -532,7 +533,7 @@ impl Process {
         Self { name, child, reader, paused_until: None, network, network_mended: None }
     }
 
-    /// Undoes what was to last until `now`.
+    /// Undoes the harm that lasts until `now`.
     fn mend(&mut self, now: Instant) {
         if self.paused_until.take_if(|until| *until <= now).is_some() {
             self.signal("CONT");
@@ -548,7 +549,7 @@ impl Process {
         assert!(status.expect("kill runs").success(), "{} has ended by itself", self.name);
     }
 
-    /// As `kill -9`; what it had told is in the channel when this returns.
+    /// Kills it as `kill -9` does. Its lines are in the channel when this returns.
     fn kill(&mut self) {
         let ended = self.child.try_wait().expect("it can be waited for");
         assert!(ended.is_none(), "{} has ended by itself: {ended:?}", self.name);

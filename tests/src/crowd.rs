@@ -17,7 +17,7 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// Makes the results, reads each, and says how many files can be opened besides.
+    /// Makes the results, reads each, and prints how many files can still be opened.
     pub fn work(&self) {
         let store = Arc::new(RocksStore::open(&self.store, child::options()).expect("the store opens"));
         let engine = Engine::builder(store)

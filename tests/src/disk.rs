@@ -1,4 +1,4 @@
-//! [`Disk`]: which bytes and names are on the disk, and what a power cut may leave of those that are on their way.
+//! [`Disk`]: which bytes and names are synced, and which of the others a power cut leaves.
 //!
 //! A sync of a file brings its bytes and length to the disk. It also brings the name of a new file, as the file
 //! systems of Linux do and RocksDB relies on. A sync of a directory brings all names in it. Of everything else any
@@ -28,9 +28,9 @@ pub struct Disk {
     open: HashMap<Fd, Open>,
     /// The names that the process sees.
     names: BTreeMap<PathBuf, Inode>,
-    /// The names that are on the disk.
+    /// The synced names.
     durable: BTreeMap<PathBuf, Inode>,
-    /// Changes of names since their directory was synced, each with its place in the order of all changes.
+    /// Unsynced changes of names, each with its place in the order of all changes.
     pending: Vec<(usize, NameChange)>,
     renamed: usize,
     syncs: HashMap<Thread, Sync>,
@@ -41,7 +41,7 @@ struct File {
     length: usize,
     durable: Vec<u8>,
     pending: Vec<Change>,
-    /// How many changes are on the disk: syncs that overlap count from the beginning.
+    /// How many changes are synced. Overlapping syncs count from their beginning.
     synced: usize,
 }
 
@@ -75,11 +75,11 @@ enum Sync {
 enum Left {
     Nothing,
     Everything,
-    /// The first of them, the last cut in the middle.
+    /// The first writes, the last of them torn.
     First,
-    /// The length, and sectors up to one of them.
+    /// The full length, and the sectors up to one of them.
     LengthAndFirst,
-    /// The length, and any pages.
+    /// The full length, and any of the pages.
     LengthAndAny,
 }
 
@@ -99,7 +99,7 @@ impl Disk {
         }
     }
 
-    /// A directory of files that are all on the disk.
+    /// A directory whose files are all synced.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -155,7 +155,7 @@ impl Disk {
                 }
                 self.rename(NameChange::Remove(path.clone()));
             }
-            // A directory comes with the files in it.
+            // A directory is made with its first file.
             Call::MakeDirectory { .. } | Call::RemoveDirectory { .. } => return false,
         }
         true
@@ -245,13 +245,13 @@ impl Disk {
         });
     }
 
-    /// Writes into an empty directory what a power cut at this moment may leave; `chance` decides what it does.
+    /// Writes a state after a power cut at this moment into an empty directory. `chance` chooses the state.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub(crate) fn cut(&self, into: &Path, chance: &mut fastrand::Rng) -> io::Result<String> {
         let mut names = self.durable.clone();
-        // A journal keeps the order of names; without one, any of them may be there.
+        // A journal keeps the order of changes of names. Without one, any of them may be lost.
         let (ordered, first) = (chance.bool(), chance.u64(..=self.pending.len() as u64));
         for (at, (_, change)) in self.pending.iter().enumerate() {
             if if ordered { (at as u64) < first } else { chance.bool() } {
@@ -359,11 +359,11 @@ impl File {
         bytes
     }
 
-    /// Makes a part of the file what it was when it last came to the disk, and zeros where it was not there.
+    /// Sets a part of the file to an earlier state since its last sync, with zeros where it had no bytes.
     fn take_back(&self, bytes: &mut [u8], part: Range<usize>, chance: &mut fastrand::Rng) {
         let mut older = self.durable.clone();
         let written = chance.usize(..=self.pending.len());
-        // Half of the time it never did since the sync.
+        // In half of the cases no write since the sync is kept.
         for change in self.pending.iter().take(if chance.bool() { 0 } else { written }) {
             change.apply(&mut older);
         }

@@ -1,5 +1,5 @@
-//! A process that forks while it has stores open. Rust has no safe way to fork, so a few lines of C do it. They stand
-//! before the system's `chdir`, and fork when the directory is called `FORK`.
+//! A process that forks while it has stores open. Rust has no safe fork, so a preloaded C library does it: its
+//! `chdir` forks when the directory is called `FORK`.
 
 use std::{
     io::{self, Write},
@@ -33,7 +33,7 @@ int chdir(const char *path) {
 }
 "#;
 
-/// Compiles what has to be preloaded (`LD_PRELOAD`); `None` where there is no C compiler, with a line that says so.
+/// Compiles the library for `LD_PRELOAD`; `None` without a C compiler, with a line that says so.
 #[must_use]
 pub fn library(directory: &Path) -> Option<PathBuf> {
     let [source, library] = ["fork.c", "fork.so"].map(|name| directory.join(name));
@@ -55,16 +55,16 @@ pub struct Forking {
     pub side: PathBuf,
     /// A store in a redb file.
     pub file: PathBuf,
-    /// How many jobs the process submits that goes on.
+    /// How many jobs the parent submits.
     pub jobs: u32,
 }
 
-/// A line of either process.
+/// A line of one of the two processes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Said {
-    /// The forked process begins.
+    /// The forked process has begun.
     Forked(u32),
     Acknowledged(JobId),
     Refused(String),
@@ -107,7 +107,7 @@ impl Forking {
     }
 }
 
-/// The forked process: nothing of this may be taken, hang, or write.
+/// In the forked process: none of these calls may succeed, hang, or write.
 fn try_everything(engine: &Engine, store: &dyn Store, side: RocksStore, file: &Arc<dyn Store>) {
     say(&Said::Forked(process::id()));
     say(&engine.health().map_or_else(|error| Said::Unhealthy(error.to_string()), |()| Said::Healthy));
@@ -137,7 +137,7 @@ fn say_of(inserted: Result<JobId, job_store::StoreError>) {
     say(&inserted.map_or_else(|error| Said::Refused(error.to_string()), Said::Acknowledged));
 }
 
-/// One line, in one write.
+/// Writes one line in one write.
 fn say(said: &Said) {
     let mut line = serde_json::to_string(said).expect("a line is JSON");
     line.push('\n');

@@ -1,5 +1,5 @@
-//! Kills a [`Child`] again and again, at random and at chosen writes, also while it recovers, and checks what is
-//! left after each death.
+//! Kills a [`Child`] again and again, at random times and at chosen writes, also while it recovers. Checks the
+//! store after each death.
 
 use std::{
     collections::BTreeMap,
@@ -31,7 +31,7 @@ pub struct Kills {
     pub program: PathBuf,
     /// Deaths in all.
     pub kills: u32,
-    /// Where chance begins.
+    /// The seed of its random choices.
     pub seed: u64,
 }
 
@@ -83,7 +83,7 @@ impl fmt::Display for Seen {
     }
 }
 
-/// The knowledge of a job from the lines of children.
+/// The facts about a job from the lines of children.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
     script: Script,
@@ -97,7 +97,7 @@ impl Kills {
     /// Kills, and checks after every death.
     ///
     /// # Panics
-    /// When something acknowledged is lost, wrong or stuck; the message has the seed.
+    /// When an acknowledged job is lost, wrong or stuck. The message has the seed.
     #[must_use]
     pub fn run(&self) -> Seen {
         let mut seen = Seen::default();
@@ -120,7 +120,7 @@ impl Kills {
     /// One life and its end.
     fn one(&self, store: &Path, chance: &mut fastrand::Rng, known: &mut BTreeMap<JobId, Known>, seen: &mut Seen) {
         let chosen = chance.bool();
-        // Early writes are those of the recovery.
+        // The first writes are those of the recovery.
         let within = if chance.u64(..3) == 0 { 6 } else { 120 };
         let child = Child {
             store: store.to_owned(),
@@ -141,14 +141,14 @@ impl Kills {
     }
 }
 
-/// How long a child lives: from its start, or from when its engine is open.
+/// The life of a child, counted from its start or from the opening of its engine.
 #[derive(Debug, Clone, Copy)]
 struct Life {
     from_start: bool,
     micros: u64,
 }
 
-/// Runs a child until it dies: by itself, or killed at the end of its life. The job that it told of comes back.
+/// Runs a child until it dies by itself, or is killed at the end of its life. Returns its lines.
 fn live(program: &Path, child: &Child, life: Option<Life>) -> Vec<Told> {
     let mut process = Command::new(program)
         .arg("child")
@@ -172,7 +172,7 @@ fn live(program: &Path, child: &Child, life: Option<Life>) -> Vec<Told> {
         if !life.from_start {
             told.extend(lines.recv());
         }
-        // How long it lives is part of the experiment, no wait for something.
+        // The length of its life is random; the sleep waits for no event.
         thread::sleep(Duration::from_micros(life.micros));
         process.kill().expect("the child can be killed");
     }
@@ -190,7 +190,7 @@ pub(crate) fn learn(told: Told, known: &mut BTreeMap<JobId, Known>, seen: &mut S
             let earlier = known.entry(id).or_insert_with(|| new(script.clone()));
             earlier.script = script;
         }
-        // An end may be told before its submission, by another thread.
+        // Another thread may print an end before its submission.
         Told::Ended(id, how) => known.entry(id).or_insert_with(|| new(nothing())).ended = Some(how),
         Told::Cancelled(id) => known.entry(id).or_insert_with(|| new(nothing())).cancelled = true,
         Told::Removing(id) => known.entry(id).or_insert_with(|| new(nothing())).removing = true,
@@ -232,7 +232,7 @@ pub(crate) fn check_after_death(path: &Path, known: &BTreeMap<JobId, Known>, see
             );
         }
     }
-    // Jobs that were never acknowledged may be there: the answer died with the process.
+    // Unacknowledged jobs may be stored: the answer died with the process.
     for record in store.list(None, 0, usize::MAX).unwrap_or_else(|error| panic!("{error}")) {
         if record.state == JobState::Complete(Outcome::Succeeded) {
             let script: Script = record.spec.parameters().read().expect("a script");
@@ -260,7 +260,7 @@ pub(crate) fn finish(path: &Path, known: &BTreeMap<JobId, Known>, seen: &mut See
             "job {id} is complete, but what it saved is there"
         );
         let failure = record.failure.as_ref().map(|failure| failure.kind);
-        // Too many deaths in a row end a job; else it ends as its script says.
+        // Too many deaths in a row end a job. Otherwise it ends by its script.
         if failure != Some(FailureKind::Interrupted) && !job.cancelled && job.ended.is_none() {
             check_end(id, &job.script, record.state);
         }
@@ -283,7 +283,7 @@ fn wait_for_all(engine: &Engine) {
     }
 }
 
-/// A script that was asked to stop may still come to its end first, and the other way round.
+/// A script with a cancel request may still succeed, and the other way round.
 pub(crate) fn check_end(id: JobId, script: &Script, state: JobState) {
     let may_be_cancelled = script.steps.contains(&Step::Cancel);
     let lawful = match state {
@@ -292,7 +292,7 @@ pub(crate) fn check_end(id: JobId, script: &Script, state: JobState) {
         JobState::Complete(Outcome::Cancelled) => may_be_cancelled,
         _ => false,
     };
-    // A cancel from outside whose answer died with the process looks the same.
+    // An outside cancel whose answer died with the process looks the same.
     assert!(
         lawful || state == JobState::Complete(Outcome::Cancelled),
         "job {id} is {state}, but its script is {script:?}"
@@ -320,10 +320,10 @@ pub(crate) fn check_rows(store: &Arc<dyn Store>, id: JobId, script: &Script, see
     seen.rows += walked as u64;
 }
 
-/// No row of a job without a result is left.
+/// Checks that a job without a result has no rows.
 fn check_gone(store: &Arc<dyn Store>, job: JobId, attempts: u32) {
     for attempt in 1..=attempts {
-        // More segments than any script opens; the store looks for each by its key.
+        // More segments than any script opens. The store looks each up by its key.
         for number in 0..700 {
             let key = SegmentKey { job, attempt, number };
             store

@@ -1,10 +1,10 @@
 //! The parts that the tests and the `torture` program share. These are jobs whose every row is known beforehand, a
 //! model of the whole engine, processes that are killed, and disks that lose power.
 //!
-//! * [`script`]: a job as data. Its rows follow from it, so any process can tell a right page from a wrong one.
+//! * [`script`]: a job as data. Its rows follow from it, so any process can check a page.
 //! * [`model`]: the engine against a plain model, move by move (`proptest-state-machine`).
-//! * [`child`] and [`kill`]: a process at work, and the one that kills it and checks what is left.
-//! * [`member`] and [`cluster`]: processes that share a database, and the one that kills, stops and checks them.
+//! * [`child`] and [`kill`]: a process that works, and one that kills it and checks the store.
+//! * [`member`] and [`cluster`]: processes that share a database, and one that kills, stops and checks them.
 //! * [`bystander`]: processes with a job that kills them every time.
 //! * [`crowd`]: a process with more results than it may have files open.
 //! * [`fork`]: a process that forks while it has stores open, and what both halves say.

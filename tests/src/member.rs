@@ -1,5 +1,5 @@
-//! [`Member`]: a process of a cluster, which runs jobs or submits them. It tells every acknowledgement on its standard
-//! output as it comes, and ends when its standard input does.
+//! [`Member`]: a process of a cluster, which runs jobs or submits them. It prints every acknowledgement when it
+//! comes, and ends with its standard input.
 
 use std::{
     collections::VecDeque,
@@ -27,12 +27,11 @@ use crate::{
 
 /// How long a claim lasts.
 pub const LEASE: Duration = Duration::from_millis(1_500);
-/// How long the database may take for an answer. The time for which a member is of no use when the network drops its
-/// calls silently.
+/// The time-out of the database: how long a member is blocked when the network drops its calls silently.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// The most jobs of a front end that are not waited for yet.
+/// The most jobs of a front end that it does not wait for yet.
 const AHEAD: usize = 40;
-/// How long is waited before something that the database refused is asked again.
+/// The pause before a call that the database refused is made again.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The task of a process of the cluster.
@@ -54,7 +53,7 @@ pub enum Role {
     Worker,
     /// Submits these of the jobs that follow from the seed, and waits for them.
     Front {
-        /// Where its jobs come from.
+        /// The seed of its jobs.
         seed: u64,
         /// The first.
         from: u32,
@@ -63,17 +62,17 @@ pub enum Role {
     },
 }
 
-/// One line of a member: something that its caller may rely on from then on.
+/// One line of a member: a fact that its caller may rely on from then on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Heard {
-    /// Job number so and so of the seed is acknowledged.
+    /// The job with this number of the seed is acknowledged.
     Submitted(u32, JobId),
     /// A cancel is acknowledged; the job was waiting.
     Cancelled(JobId),
     /// A job is complete.
     Ended(JobId, How),
-    /// A process saw something that must not be.
+    /// A process found a wrong result.
     Wrong(String),
     /// Everything is submitted, and has ended.
     Done,
@@ -85,7 +84,7 @@ pub fn script(seed: u64, turn: u32) -> Script {
     let seed = RngSeed::Fixed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(u64::from(turn)));
     let mut chance = TestRunner::new(Config { rng_seed: seed, failure_persistence: None, ..Config::default() });
     let mut script = Script::any(120).new_tree(&mut chance).expect("a script").current();
-    // Of a job that another engine runs by now, a body may look at rows that are not its own.
+    // If another engine has the job by now, the body would see rows that are not its own.
     script.steps.retain(|step| *step != Step::Peek);
     script
 }
@@ -111,7 +110,7 @@ impl Member {
             }
             Role::Front { seed, from, to } => {
                 let engine = builder.front_end().open().expect("the engine opens");
-                // It must not outlive its caller in any case.
+                // It ends with its caller in any case.
                 thread::spawn(|| {
                     until_input_ends();
                     process::exit(0);
@@ -172,7 +171,7 @@ impl Front {
         }
     }
 
-    /// Under a key, so that asking again after a failure is the same job.
+    /// The job has a key, so that a repeated submission is the same job.
     fn submit_one(&self, turn: u32) -> JobHandle {
         let key = format!("{}-{turn}", self.seed);
         loop {
@@ -226,11 +225,11 @@ impl Front {
     }
 }
 
-/// One line, in one write: a line that was cut was never said.
+/// Writes one line in one write. A line that was cut does not count.
 fn tell(heard: &Heard) {
     let mut line = serde_json::to_string(heard).expect("a line is JSON");
     line.push('\n');
     let mut out = io::stdout().lock();
-    // The reader is gone: then nothing has to be said.
+    // The reader has closed the pipe, so the line is not needed.
     let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
 }

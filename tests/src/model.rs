@@ -19,7 +19,7 @@ use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 pub use self::world::{Backend, InMemory, OnDisk, World};
 use crate::script::Script;
 
-/// The possible actions. Numbers pick a job: modulo the jobs there are.
+/// The possible actions. A number chooses a job, modulo the number of jobs.
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "the names of the fields are the parameters of the engine")]
 pub enum Move {
@@ -29,19 +29,19 @@ pub enum Move {
     Run,
     /// The same while the store fails once, at this write.
     RunWithFault { write: u64, applied: Applied },
-    /// The same, and before this write the process dies; then a new one opens the store.
+    /// The same, and the process dies before this write. Then a new one opens the store.
     RunAndCrash { write: u64 },
     /// A caller asks for the end of a job.
     Cancel { job: usize, fault: Option<Applied> },
     /// A finished job is removed.
     Remove { job: usize },
-    /// A finished job is kept, or let go.
+    /// A finished job is pinned or released.
     Pin { job: usize, keep: bool },
-    /// Rows are asked for.
+    /// A page of rows is read.
     Page { job: usize, offset: u64, limit: u32 },
-    /// Jobs are asked for.
+    /// A page of jobs is listed.
     List { offset: u64, limit: u32 },
-    /// Time passes, and what is due is done.
+    /// Time passes, and due work is done.
     Pass { millis: u32 },
     /// The clock jumps back.
     JumpBack { millis: u32 },
@@ -54,7 +54,7 @@ pub enum Move {
 /// The fate of a write that was reported as failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
-    /// It was done all the same.
+    /// The write was done.
     Yes,
     /// It was not done.
     No,
@@ -126,7 +126,7 @@ fn a_move() -> impl Strategy<Value = Move> {
     ]
 }
 
-/// Generates moves. Every move can be made at any time, so there is nothing to remember between them.
+/// Generates moves. Every move is possible at any time, so no state is needed between them.
 #[derive(Debug)]
 pub struct Moves;
 
@@ -173,17 +173,17 @@ impl<B: Backend> StateMachineTest for Machine<B> {
 pub struct Walks {
     /// How many walks.
     pub walks: u32,
-    /// Moves of each, about.
+    /// The approximate number of moves of each.
     pub moves: usize,
-    /// Where chance begins.
+    /// The seed of the random choices.
     pub seed: u64,
 }
 
 impl Walks {
-    /// Makes them. Returns the moves made.
+    /// Makes the walks. Returns the number of moves.
     ///
     /// # Errors
-    /// The shortest walk found on which engine and model part.
+    /// The shortest found walk on which engine and model differ.
     pub fn run<B: Backend>(self) -> Result<u64, Parted> {
         let config = Config {
             cases: self.walks,
@@ -210,7 +210,7 @@ impl Walks {
     }
 }
 
-/// Engine and model say different things.
+/// The difference between engine and model.
 #[derive(Debug)]
 pub struct Parted(String);
 

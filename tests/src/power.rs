@@ -1,5 +1,5 @@
-//! Records a [`Child`] at work on a store, lets the power go at any of its calls, and checks what each durability
-//! promises. The work goes on with what one of the cuts left, so that the power also goes in a recovery.
+//! Records a [`Child`] that works on a store, cuts the power at any of its calls, and checks what each durability
+//! promises. Work goes on with the state of one of the cuts, so power cuts also come in a recovery.
 
 use std::{
     collections::BTreeMap,
@@ -25,11 +25,11 @@ pub struct Power {
     pub program: PathBuf,
     /// Whether acknowledgements wait for the disk.
     pub synced: bool,
-    /// Lives, one after the other on what was left of the one before.
+    /// The number of lives, each on the state that the one before left.
     pub lives: u32,
     /// Cuts of each life.
     pub cuts: u32,
-    /// Where chance begins.
+    /// The seed of its random choices.
     pub seed: u64,
 }
 
@@ -69,10 +69,10 @@ impl fmt::Display for Cuts {
 type Said = Vec<(Thread, Told)>;
 
 impl Power {
-    /// Cuts, and checks what is left; `None` where no process can be recorded.
+    /// Cuts the power and checks the states; `None` if no process can be recorded.
     ///
     /// # Panics
-    /// When a store does not open after a cut, or something is lost or wrong that must not be.
+    /// When a store does not open after a cut, or a job is lost or wrong against a promise.
     #[must_use]
     pub fn run(&self) -> Option<Cuts> {
         let mut seen = Cuts::default();
@@ -96,7 +96,7 @@ impl Power {
         Some(seen)
     }
 
-    /// Cuts a life at each of these moments. The state that one of the cuts left comes back, with all that was known
+    /// Cuts a life at each of these moments. Returns the state that one of the cuts left, with all that was known
     /// by then.
     fn live(
         &self,
@@ -137,7 +137,7 @@ impl Power {
         let place = Place(place);
         let mut rows = Seen::default();
         let mut promised = if self.synced { known.clone() } else { BTreeMap::new() };
-        // A removal is never waited for: the job may be there again, whole.
+        // A removal does not wait for the disk, so the whole job may be there again.
         for job in promised.values_mut() {
             job.removed = false;
         }
@@ -204,7 +204,7 @@ fn told(call: &Call) -> Option<(Thread, Told)> {
     Some((*thread, serde_json::from_slice(bytes).expect("a line of a child")))
 }
 
-/// Of what one thread said, what is lost is the latest, never something in the middle.
+/// Checks that a cut lost only the latest acknowledgements of each thread, none before them.
 fn check_order(files: &Path, known: &BTreeMap<JobId, Known>, said: &Said) {
     let store = open(files);
     let mut lost: BTreeMap<Thread, &Told> = BTreeMap::new();

@@ -23,9 +23,9 @@ pub const LIST: &str = "vertices";
 /// The steps of a job's body, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Script {
-    /// Goes into every row, so that rows of two jobs are never alike.
+    /// A part of every row, so that rows of two jobs always differ.
     pub seed: u32,
-    /// In this order.
+    /// The steps, in this order.
     pub steps: Vec<Step>,
     /// How it returns.
     pub end: End,
@@ -35,21 +35,21 @@ pub struct Script {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// That many rows, through a writer of its own.
+    /// Writes that many rows, through its own writer.
     Rows(u16),
-    /// A scan of that many ids in partitions of that size, which drops every third id.
+    /// Scans that many ids in partitions of that size, and drops every third id.
     Scan(u16, u16),
     /// A named value.
     Value,
-    /// Saves where it is, for the next attempt.
+    /// Saves a checkpoint for the next attempt.
     Save,
-    /// Asks whether to go on.
+    /// Calls `check_stopped`.
     Checkpoint,
     /// Asks for the end of the job itself.
     Cancel,
-    /// As many milliseconds pass.
+    /// Lets that many milliseconds pass.
     Pass(u32),
-    /// Work that is due by the clock is done.
+    /// Does the work that is due by the clock.
     Tick,
     /// Looks at the rows so far, as a reader beside the job does.
     Peek,
@@ -61,9 +61,9 @@ pub enum Step {
 pub enum End {
     /// Well.
     Well,
-    /// With a mistake of its own.
+    /// With an error of its own.
     Fail,
-    /// With a failure that is over after this number of attempts.
+    /// With a transient error, in this number of attempts.
     Transient(u32),
     /// It panics.
     Panic,
@@ -157,7 +157,7 @@ impl Script {
     }
 }
 
-/// Where scripts are played: what a body needs beside its context, and what it saw.
+/// The surroundings of scripts: values that a body needs beside its context, and those that it saw.
 #[derive(Debug, Default)]
 pub struct Stage {
     /// Moves when a script lets time pass; `None` lets it stand.

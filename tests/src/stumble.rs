@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use job_runner::store::{FaultStore, Moment, Store};
 
-/// Where the process dies: at the write with this number, the first being 0.
+/// The moment of the death: the write with this number, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Death {
-    /// Stops before the write, which is then not done; or after it, so that its caller is not told.
+    /// Before the write, which is then not done; or after it, so that its caller gets no answer.
     pub moment: Moment,
     /// Its number.
     pub write: u64,

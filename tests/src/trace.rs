@@ -1,6 +1,6 @@
-//! [`record`]: what a process asked of the file system, call by call, in order (`strace`).
+//! [`record`]: the calls of a process to the file system, in order (`strace`).
 //!
-//! A call has its effect where it ends, except a close and the beginning of a sync: they count from where they begin.
+//! A call takes effect at its end. A close, and the beginning of a sync, count from the beginning of the call.
 
 use std::{
     collections::HashMap,
@@ -11,12 +11,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// The calls that change files, or bring them to the disk. One that is recorded and not understood ends the test.
+/// The calls that change or sync files. A recorded call that is not understood ends the test.
 const CALLS: &str = "trace=openat,close,write,pwrite64,writev,pwritev,pwritev2,lseek,ftruncate,truncate,fsync,\
     fdatasync,syncfs,sync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir,sendfile,\
     copy_file_range,splice,dup,dup2,dup3";
 
-/// A number that the process knows an open file by.
+/// A file descriptor.
 pub type Fd = u64;
 /// A thread of the process.
 pub type Thread = u64;
@@ -76,7 +76,7 @@ pub enum Call {
     },
 }
 
-/// Runs a program to its end and hands over every call as it was made.
+/// Runs a program to its end, and passes every call to `each`.
 ///
 /// `false` where `strace` is not installed or not allowed, with a line that says so.
 ///
@@ -126,7 +126,7 @@ fn read(trace: impl BufRead, each: &mut dyn FnMut(Call)) -> io::Result<()> {
 
 #[derive(Default)]
 struct Reader {
-    /// Calls that were begun and have not ended.
+    /// Calls that have begun and not ended.
     begun: HashMap<Thread, String>,
     /// Open directories: other names are given relative to them.
     directories: HashMap<Fd, PathBuf>,
@@ -169,7 +169,7 @@ impl Reader {
     }
 
     fn end(&mut self, thread: Thread, call: &str, each: &mut dyn FnMut(Call)) -> Option<()> {
-        // `?` stands for the answer of a call that the end of the process cut short.
+        // `?` is the answer of a call that the end of the process interrupted.
         let (call, answer) = call.rsplit_once(" = ")?;
         if answer.starts_with('-') || answer.starts_with('?') {
             return Some(());

@@ -1,4 +1,4 @@
-//! The directory of a server, and how the server ends with its users.
+//! The directory of a server, and its end after its last user.
 
 use std::{
     fs::{self, File},
@@ -10,9 +10,9 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-/// Stops a server once no test has held the lock of its users for a while. Tests that run one after the other leave
-/// gaps. A killed test cleans nothing up. `$1` is the directory, the rest the command that stops the server. Both
-/// locks are held meanwhile, so that no other process starts or uses the server.
+/// Stops a server after no test has held the lock of its users for a while: tests that run one after the other
+/// leave gaps. A killed test removes nothing. `$1` is the directory, the rest the command that stops the server.
+/// Both locks are held meanwhile, so that no other process starts or uses it.
 const WATCH: &str = r#"
 directory=$1; shift
 idle=0
@@ -35,8 +35,8 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Joins the users of the server in this directory; `start` is called when none `answers` yet. The file that says
-    /// where one runs is not enough: it outlives a machine that was switched off with its tests.
+    /// Joins the users of the server in this directory. `start` is called if none `answers`. The file with its
+    /// address is not enough, since it outlives a machine that was switched off.
     pub(crate) fn join(
         path: &Path,
         answers: impl FnOnce(&str) -> bool,
@@ -57,11 +57,11 @@ impl Directory {
         Ok((directory, address))
     }
 
-    /// Leaves a process behind that runs `stop` when all users have gone.
+    /// Starts a process that runs `stop` when all users have gone.
     pub(crate) fn watch(path: &Path, stop: &Command) -> io::Result<()> {
         let mut watch = Command::new("sh");
         watch.args(["-c", WATCH, "watch"]).arg(path).arg(stop.get_program()).args(stop.get_args());
-        // Neither a signal to the tests nor the end of their output concerns it.
+        // A signal to the tests or the end of their output does not reach it.
         watch.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         watch.spawn().map(drop)
     }

@@ -15,7 +15,8 @@ use crate::{postgres::User, skip};
 
 const PROGRAM: &str = "/usr/sbin/pgbouncer";
 
-/// Lends the sessions of a server, each for one transaction. It ends with this value, or with the thread that made it.
+/// A pooler that lends each session of a server for one transaction. It ends when this is dropped, or with the
+/// thread that made it.
 #[derive(Debug)]
 pub struct Pooler {
     child: Child,
@@ -24,8 +25,8 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// In front of the server on this port of the loopback address, with this number of sessions for each user. `None`
-    /// where PgBouncer is not installed, with a line that says so.
+    /// Starts a pooler for the server on this loopback port, with this number of sessions for each user. `None` if
+    /// PgBouncer is not installed, with a line that says so.
     ///
     /// # Errors
     /// When it is installed and does not start.
@@ -39,7 +40,7 @@ impl Pooler {
         let settings = directory.path().join("pgbouncer.ini");
         fs::write(&settings, ini(server, port, sessions))?;
         let mut command = Command::new("setpriv");
-        // Nothing else would end it when the test is killed.
+        // The option ends it when the test is killed.
         command.args(["--pdeathsig", "KILL"]);
         if let Some((uid, gid)) = User::of_server().numbers() {
             chown(directory.path(), Some(uid), Some(gid))?;
@@ -53,13 +54,13 @@ impl Pooler {
         Ok(Some(started))
     }
 
-    /// Where it listens, on the loopback address.
+    /// The port on the loopback address.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// Until it takes connections.
+    /// Waits until it takes connections.
     fn wait(&mut self) -> io::Result<()> {
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             if let Some(status) = self.child.try_wait()? {

@@ -18,7 +18,7 @@ use crate::{
     skip,
 };
 
-/// Names the directory of PostgreSQL's programs, where they are not found by themselves.
+/// The environment variable with the directory of PostgreSQL's programs.
 const PROGRAMS: &str = "JOB_ENGINE_POSTGRES";
 
 const MISSING: &str = "PostgreSQL is not installed (`sudo apt-get install postgresql`)";
@@ -27,8 +27,8 @@ const MISSING: &str = "PostgreSQL is not installed (`sudo apt-get install postgr
 const SETTINGS: &str =
     "-c listen_addresses=127.0.0.1 -c max_connections=400 -c shared_buffers=64MB -c max_wal_size=256MB";
 
-/// A place in the server that all test processes of one run share; it is up before the first and gone soon after the
-/// last. A power cut would harm it: it never syncs.
+/// A database in the server that all test processes of one run share. The server starts before the first and ends
+/// soon after the last. It never syncs, so a power cut would harm it.
 #[derive(Debug)]
 pub struct Shared {
     _directory: Directory,
@@ -60,13 +60,13 @@ impl Shared {
         Ok(Some(Self { _directory: directory, programs, url }))
     }
 
-    /// Where it listens.
+    /// The URL of the server.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Runs statements past every store; what they print.
+    /// Runs statements without a store. Returns their output.
     ///
     /// # Errors
     /// When one of them fails.
@@ -146,7 +146,7 @@ impl Postgres {
         self.port
     }
 
-    /// Runs statements past every store; what they print.
+    /// Runs statements without a store. Returns their output.
     ///
     /// # Errors
     /// When one of them fails.

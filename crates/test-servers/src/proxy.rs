@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-/// Passes on what comes to a port of its own, until it is told not to. Dropping cuts every connection.
+/// A proxy on a port of its own, until a test breaks it. Dropping it cuts every connection.
 ///
 /// ```
 /// use std::{io::{Read, Write}, net::{TcpListener, TcpStream}};
@@ -51,15 +51,15 @@ struct State {
 struct Connection {
     number: u64,
     ends: [TcpStream; 2],
-    /// Nothing will ever come through again.
+    /// Whether the connection carries no byte any more.
     is_swallowed: bool,
 }
 
 impl Proxy {
-    /// In front of this port of the loopback address.
+    /// Starts a proxy for this loopback port.
     ///
     /// # Errors
-    /// When no port can be had.
+    /// When the system gives no port.
     pub fn start(server: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
@@ -71,14 +71,14 @@ impl Proxy {
                 if accepting.state().is_over {
                     return;
                 }
-                // A server that is down closes the client's end.
+                // If the server is down, the client's end is closed.
                 let _ = client.and_then(|client| Network::join(&accepting, client));
             }
         });
         Ok(Self { port, network })
     }
 
-    /// Where it listens, on the loopback address.
+    /// The port on the loopback address.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
@@ -95,15 +95,15 @@ impl Proxy {
         self.network.state().refuses = refuses;
     }
 
-    /// Whether everything that comes is held back: connections are there, are made too, and nothing moves. Bytes that
-    /// were held back go on afterwards.
+    /// Whether all bytes are held: connections stay, new ones are made, and no byte moves. Held bytes go on
+    /// afterwards.
     pub fn hold(&self, holds: bool) {
         self.network.state().holds = holds;
         self.network.changed.notify_all();
     }
 
-    /// The present connections carry nothing more, and neither end is told; not even that they are over. New ones are
-    /// made as before.
+    /// Lets the present connections carry no more bytes. Neither end learns of it, not even of a close. New
+    /// connections work.
     pub fn swallow(&self) {
         for connection in &mut self.network.state().open {
             connection.is_swallowed = true;
@@ -115,7 +115,7 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.network.state().is_over = true;
         self.cut();
-        // It notices with the next connection.
+        // The thread notices at the next connection.
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
     }
 }
@@ -145,12 +145,12 @@ impl Network {
         Ok(())
     }
 
-    /// Until one end closes or the connection is cut.
+    /// Passes bytes until one end closes or the connection is cut.
     fn pump(&self, number: u64, mut from: TcpStream, mut to: TcpStream) {
         let mut buffer = [0; 16 << 10];
         loop {
             let length = from.read(&mut buffer).unwrap_or(0);
-            // The end of a connection comes no further than its bytes do.
+            // The end of a connection passes only after its bytes.
             if !self.lets_pass(number) || length == 0 {
                 break;
             }

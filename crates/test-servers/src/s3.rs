@@ -17,7 +17,7 @@ use crate::{
     skip,
 };
 
-/// Names the program, where it is not where `cargo xtask test` puts it.
+/// The environment variable with the program, if it is not where `cargo xtask test` puts it.
 const PROGRAM: &str = "JOB_ENGINE_SEAWEEDFS";
 const BUCKET: &str = "tests";
 const KEY: &str = "engine";
@@ -26,8 +26,8 @@ const SECRET: &str = "not-a-secret";
 const USERS: &str = r#"{"identities":[{"name":"tests","credentials":[{"accessKey":"engine","secretKey":"not-a-secret"}],
 "actions":["Admin","Read","Write","List"]}]}"#;
 
-/// A place in the S3 server that all test processes of one run share. The server starts before the first and ends soon
-/// after the last.
+/// A bucket in the S3 server that all test processes of one run share. The server starts before the first and ends
+/// soon after the last.
 #[derive(Debug)]
 pub struct S3 {
     _directory: Directory,
@@ -62,7 +62,7 @@ impl S3 {
         format!("s3://{BUCKET}/{}", directory::unique_name())
     }
 
-    /// Settings that such a URL does not hold, by the names of the environment's variables.
+    /// The settings that such a URL does not hold, by the names of environment variables.
     #[must_use]
     pub fn settings(&self) -> Vec<(String, String)> {
         let settings = [
@@ -82,7 +82,7 @@ struct Server {
     ports: Ports,
 }
 
-/// Of its parts, each of which listens twice.
+/// The ports of its parts, each of which has two.
 #[derive(Clone, Copy)]
 struct Ports {
     master: u16,
@@ -93,7 +93,7 @@ struct Ports {
 }
 
 impl Ports {
-    /// Free a moment ago.
+    /// Ports that were free a moment ago.
     fn find() -> io::Result<Self> {
         let mut listeners = Vec::new();
         let mut free = || {
@@ -108,7 +108,7 @@ impl Ports {
 }
 
 impl Server {
-    /// Another process may take a port before the server does; then it takes others.
+    /// Another process may take a port before the server does. Then it takes others.
     fn start(program: &Path, data: &Path) -> io::Result<Self> {
         const TRIES: usize = 5;
         fs::create_dir_all(data)?;
@@ -127,7 +127,7 @@ impl Server {
         Err(io::Error::other(format!("SeaweedFS does not start: {}", end.join(" / "))))
     }
 
-    /// At once: it would take its time. A process of another program may have its number by then.
+    /// Kills it, since an orderly stop takes long. Another program may have its process id by then.
     fn stop(&self, data: &Path) -> Command {
         const STOP: &str = r#"[ "$(readlink "/proc/$1/cwd")" = "$2" ] && kill -KILL "$1""#;
         let mut stop = Command::new("sh");
@@ -135,10 +135,11 @@ impl Server {
         stop
     }
 
-    /// False when it has ended.
+    /// Waits until it is ready; `false` if it has ended.
     fn waits_until_ready(&mut self) -> io::Result<bool> {
         const AGAIN: Duration = Duration::from_millis(50);
-        // Its parts come up one after the other, and find each other: there must be room for an object, then a bucket.
+        // Its parts start one after the other, and find each other. It is ready when it has room for an object and
+        // a bucket.
         let steps = [
             (self.ports.master, "GET /dir/assign".to_owned(), "\"fid\""),
             (self.ports.filer, format!("POST /buckets/{BUCKET}/"), "201"),
@@ -160,7 +161,7 @@ fn command(program: &Path, data: &Path, ports: Ports) -> io::Result<Command> {
     let log = File::create(data.join("log"))?;
     let mut command = Command::new(program);
     command.args(["-logtostderr=true", "-v=-1", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]);
-    // It does not announce that it runs.
+    // The option turns its telemetry off.
     command.args(["-master.telemetry=false", "-master.volumeSizeLimitMB=256", "-volume.max=100", "-filer", "-s3"]);
     command.args(["-volume.preStopSeconds=0", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]);
     let [master, volume, filer, s3] = ports.inner;
@@ -181,7 +182,7 @@ fn command(program: &Path, data: &Path, ports: Ports) -> io::Result<Command> {
     {
         command.arg(format!("-{name}={}", data.join(file).display()));
     }
-    // Neither a signal to the tests nor the end of their output concerns it.
+    // A signal to the tests or the end of their output does not reach it.
     command.process_group(0).current_dir(data).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     Ok(command)
 }
@@ -202,7 +203,7 @@ fn ask(port: u16, request: &str) -> io::Result<String> {
     Ok(answer)
 }
 
-/// The one that is named, else the one in the cache that all clones of a user share.
+/// The program of the variable, or else the one in the cache that all clones of a user share.
 fn program() -> Option<PathBuf> {
     let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(named) = variable(PROGRAM) {

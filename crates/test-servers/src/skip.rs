@@ -1,4 +1,4 @@
-//! Tests that cannot be tried on this machine.
+//! Tests that cannot run on this machine.
 
 use std::{
     env,
@@ -8,16 +8,16 @@ use std::{
     thread,
 };
 
-/// Where they are noted, a line each: `cargo xtask test` counts the lines.
+/// The environment variable with the file of notes, one on each line. `cargo xtask test` counts them.
 const NOTES: &str = "JOB_ENGINE_SKIPPED";
 
-/// Where this is set, what a test needs has to be there.
+/// With this environment variable, a test fails if something that it needs is missing.
 const ALL: &str = "JOB_ENGINE_ALL_TESTS";
 
-/// Says that the calling test is not tried, and why.
+/// Notes that the calling test is skipped, and why.
 ///
 /// # Panics
-/// Where `JOB_ENGINE_ALL_TESTS` is set: the test fails instead.
+/// When `JOB_ENGINE_ALL_TESTS` is set: the test fails instead.
 pub fn skip(why: &str) {
     eprintln!("skipped: {why}");
     if let Some(notes) = set(NOTES)
@@ -32,7 +32,7 @@ fn set(name: &str) -> Option<std::ffi::OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// In one write, because others write the file, too.
+/// Written in one call, because other processes write to the file too.
 fn note(notes: &Path, why: &str) -> io::Result<()> {
     let line = format!("{why}\t{}\n", test());
     OpenOptions::new().create(true).append(true).open(notes)?.write_all(line.as_bytes())

@@ -34,10 +34,10 @@ impl Command {
     }
 }
 
-/// Where WordNet comes from.
+/// The source of WordNet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum WordNet {
-    /// Wherever it is, else from the Debian package.
+    /// An installed one, or else the Debian package.
     Anywhere,
     Directory(PathBuf),
     Nowhere,
@@ -69,7 +69,7 @@ impl Options {
             }
             match argument.as_str() {
                 "--no-wordnet" => options.wordnet = WordNet::Nowhere,
-                // Behind a word of its own it is a question to the program that is started.
+                // Behind an argument of the program it is an option of that program.
                 "--help" | "-h" if options.rest.is_empty() => {
                     (options.command, options.topic) = (Command::Help, Some(command));
                 }
@@ -99,7 +99,7 @@ fn unknown(name: &str) -> String {
     format!("there is no command `{name}`: see `cargo xtask help` for those there are")
 }
 
-/// How many schedules `torture schedules` is asked for.
+/// The number of schedules for `torture schedules`.
 pub(crate) fn schedules(rest: &[String]) -> Result<u64, String> {
     const LONG_FORM: u64 = 100_000;
     match rest {
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(options.rest, ["status", "1", "--offset", "5"]);
     }
 
-    /// The directory was handed on to the demo, and WordNet set up from elsewhere.
+    /// The directory must not be passed on to the demo, with WordNet set up from elsewhere.
     #[test]
     fn a_directory_may_stand_behind_an_equals_sign() {
         let options = parse("demo --wordnet=data status 1 --wordnets=x").unwrap();

@@ -23,7 +23,8 @@ use crate::{
     workspace::{TEST_FEATURES, Workspace},
 };
 
-/// Packages with the features they must also compile with, each alone: features that others turn on hide mistakes.
+/// Packages with the features that they must also compile with, each alone: features that other packages turn on
+/// hide mistakes.
 const COMBINATIONS: [(&str, &[&str]); 15] = [
     ("job-core", &[]),
     ("job-store", &[]),
@@ -42,7 +43,7 @@ const COMBINATIONS: [(&str, &[&str]); 15] = [
     ("job-demo", &["--features", "objects"]),
 ];
 
-/// For each fuzz target.
+/// The seconds for each fuzz target.
 const FUZZ_SECONDS: u32 = 10;
 
 type Step<'a> = (String, Box<dyn Fn() -> Outcome + 'a>);

@@ -32,10 +32,10 @@ pub(crate) const COMMANDS: [&str; 13] = [
     "help",
 ];
 
-/// Where job-demo learns what a person types instead of its name.
+/// The environment variable that tells job-demo its name in commands.
 const CALLED: &str = "JOB_DEMO_CALLED";
 
-/// Where it learns the store of commands that name none.
+/// The environment variable with the store of commands that name none.
 const STORE: &str = "JOB_DEMO_STORE";
 
 /// Runs the demo in place of this process: its exit code is the answer, and signals reach it.
@@ -53,7 +53,7 @@ pub(crate) fn demo(workspace: &Workspace, options: &Options) -> Outcome {
     Err(process::not_started(&command, &error).into())
 }
 
-/// Says nothing where there is nothing to compile.
+/// Builds the demo. Prints no line if there is nothing to compile.
 fn build(workspace: &Workspace, is_built: bool) -> Outcome {
     const MOMENT: Duration = Duration::from_secs(2);
     let mut cargo = workspace.cargo();
@@ -80,7 +80,7 @@ fn arguments(options: &Options, wordnet: Option<&Path>) -> Vec<OsString> {
     arguments
 }
 
-/// The words before a command of the demo: an option for this program has to be given each time.
+/// The words before a command of the demo. An option of this program has to be given each time.
 fn called(wordnet: &WordNet) -> String {
     let demo = "cargo xtask demo";
     match wordnet {
@@ -98,7 +98,7 @@ fn has(arguments: &[String], option: &str) -> bool {
     arguments.iter().any(|argument| argument.split('=').next() == Some(option))
 }
 
-/// Whether the caller chose what the demo does; without, it runs everything.
+/// Whether the caller names a command. Without one the demo runs everything.
 fn names_a_command(arguments: &[String]) -> bool {
     arguments.iter().any(|argument| COMMANDS.contains(&argument.as_str()))
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: every decoder with a coverage-guided fuzzer, each for a while.
+//! `cargo xtask fuzz`: runs a coverage-guided fuzzer on every decoder for a while.
 
 use std::{
     fs,
@@ -16,11 +16,11 @@ use crate::{
     workspace::Workspace,
 };
 
-/// The most that one allocation may ask for, in MiB: inputs have a few KiB.
+/// The largest allocation, in MiB. Inputs have a few KiB.
 const LARGEST_ALLOCATION: u32 = 32;
 /// The most memory of the fuzzer itself, in MiB.
 const MEMORY: u32 = 2_048;
-/// An input that takes as many seconds hangs.
+/// The seconds after which an input counts as hanging.
 const HANG: u32 = 20;
 
 /// The options of the compiler that libFuzzer needs, as cargo-fuzz gives them. These are options that only a nightly
@@ -48,7 +48,7 @@ pub(crate) fn fuzz(workspace: &Workspace, options: &Options) -> Outcome {
     fuzzer.run(workspace, if only.is_empty() { targets } else { only }, seconds)
 }
 
-/// Every target for a few seconds. Without a network, where its packages are not there yet, it is skipped.
+/// Runs every target for a few seconds. Skipped without a network if its packages are not downloaded.
 pub(crate) fn each_shortly(workspace: &Workspace, skipped: &Skipped, seconds: u32) -> Outcome {
     let fuzzer = Fuzzer::of(workspace);
     if fetched(fuzzer.cargo(workspace), "fuzz", skipped)? {
@@ -57,7 +57,7 @@ pub(crate) fn each_shortly(workspace: &Workspace, skipped: &Skipped, seconds: u3
     Ok(())
 }
 
-/// Whether the packages of a workspace of its own are there, or could be had. If not, that it is left out is noted.
+/// Whether the packages of a separate workspace are downloaded or could be. If not, notes that it is skipped.
 pub(crate) fn fetched(mut cargo: Command, name: &str, skipped: &Skipped) -> Outcome<bool> {
     match process::output(cargo.args(["fetch", "--quiet", "--locked"])) {
         Ok(_) => Ok(true),
@@ -68,7 +68,7 @@ pub(crate) fn fetched(mut cargo: Command, name: &str, skipped: &Skipped) -> Outc
     }
 }
 
-/// Where the fuzz targets are, and what is made of them.
+/// The directories of the fuzz targets and of their output.
 struct Fuzzer {
     package: PathBuf,
     /// Programs, logs, and the inputs that were found: the corpus that is committed stays small.

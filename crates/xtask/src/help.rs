@@ -218,7 +218,7 @@ mod tests {
         }
     }
 
-    /// Options that only their own program listed were not found.
+    /// An option that only its own program lists is not found.
     #[test]
     fn the_options_of_the_programs_are_in_the_help() {
         let root = Workspace::locate().unwrap().root;
@@ -242,7 +242,7 @@ mod tests {
         }
     }
 
-    /// Fields that clap takes as options, but for those that it hides. An attribute may be of several lines.
+    /// The fields that clap takes as options, except hidden ones. An attribute may span several lines.
     fn long_options(source: &str) -> Vec<&str> {
         let fields = source.split("#[arg(").skip(1);
         let fields = fields.filter(|rest| rest.trim_start().starts_with("long"));

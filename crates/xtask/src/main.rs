@@ -1,6 +1,6 @@
 //! `cargo xtask`: sets a machine up for this workspace, and runs its demo, tests, benches and checks.
 //!
-//! It is built before RocksDB can be, so it depends on no other package of the workspace.
+//! It is built before RocksDB, so it depends on no other package of the workspace.
 
 mod arguments;
 mod ci;
@@ -55,7 +55,7 @@ fn run(options: &Options) -> Outcome {
     }
 }
 
-/// Runs the benchmark harness, which knows the rest.
+/// Runs the benchmark harness with the remaining arguments.
 fn bench(workspace: &Workspace, options: &Options) -> Outcome {
     setup::setup(workspace, options)?;
     let mut harness = workspace.cargo();
@@ -74,8 +74,8 @@ fn torture(workspace: &Workspace, options: &Options) -> Outcome {
     process::run(&mut torture)
 }
 
-/// Tries this number of orders of threads for each scenario, and of seeds of the simulation. By cargo's own runner: it
-/// ends no test that takes hours.
+/// Tries this number of thread orders for each scenario, and of seeds for the simulation. It uses cargo's own
+/// runner, which does not end a test that takes hours.
 fn schedules(workspace: &Workspace, options: &Options, rest: &[String]) -> Outcome {
     let number = arguments::schedules(rest)?;
     setup::setup(workspace, options)?;

@@ -1,4 +1,4 @@
-//! Other programs, run so that a failure is one sentence.
+//! Runs other programs, and makes each failure one sentence.
 
 use std::{
     fs::{self, File},
@@ -17,7 +17,7 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
     if status.success() { Ok(()) } else { Err(format!("`{}` failed: {status}", line(command)).into()) }
 }
 
-/// Runs a program that prints nothing of its work: `what` is printed for it if it takes longer than a `moment`.
+/// Runs a program quietly. `what` is printed if it takes longer than `moment`.
 pub(crate) fn run_quietly(command: &mut Command, moment: Duration, what: &str) -> Outcome {
     let mut child = command.spawn().map_err(|error| not_started(command, &error))?;
     let start = Instant::now();
@@ -31,7 +31,7 @@ pub(crate) fn run_quietly(command: &mut Command, moment: Duration, what: &str) -
     if status.success() { Ok(()) } else { Err(format!("`{}` failed: {status}", line(command)).into()) }
 }
 
-/// Runs a program quietly and returns its standard output; when it fails, the error ends with its last words.
+/// Runs a program quietly and returns its standard output. The error of a failed one ends with its last lines.
 pub(crate) fn output(command: &mut Command) -> Outcome<String> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| not_started(command, &error))?;
     if output.status.success() {
@@ -40,8 +40,8 @@ pub(crate) fn output(command: &mut Command) -> Outcome<String> {
     Err(format!("`{}` failed: {}", line(command), last_words(&output)).into())
 }
 
-/// Runs a program quietly, with its output in the file `log`, and returns that output. The error of one that fails
-/// names the file and ends with its last words. One that takes longer than `hang` is ended.
+/// Runs a program quietly, with its output in the file `log`, and returns that output. The error of a failed one
+/// names the file and ends with its last lines. A program that takes longer than `hang` is ended.
 pub(crate) fn logged(command: &mut Command, log: &Path, hang: Duration) -> Outcome<String> {
     let file = File::create(log)?;
     command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
@@ -81,7 +81,7 @@ fn last_words(output: &Output) -> String {
     last.map_or_else(|| output.status.to_string(), |line| line.trim().to_owned())
 }
 
-/// The command as one would type it, without the directories of the program.
+/// The command as a person types it, without the directory of the program.
 pub(crate) fn line(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let program = program.file_name().unwrap_or(command.get_program());

@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: what a bare machine lacks, found or made once, and written down for cargo.
+//! `cargo xtask setup`: finds or makes what a bare machine lacks, and writes it down for cargo.
 
 mod cargo_config;
 pub(crate) mod debian;
@@ -17,15 +17,15 @@ use std::{fs, path::PathBuf};
 use crate::{Outcome, arguments::Options, workspace::Workspace};
 use cargo_config::CargoConfig;
 
-/// Measured: what the demo needs takes 730 MB below `target`.
+/// The build of the demo takes 730 MB below `target`, as measured.
 const MEGABYTES: u64 = 1_000;
 
-/// Sets the machine up; when it is already, this takes well under a second. Returns the directory of WordNet.
+/// Sets the machine up. If it is set up already, this takes well under a second. Returns the directory of WordNet.
 pub(crate) fn setup(workspace: &Workspace, options: &Options) -> Outcome<Option<PathBuf>> {
     let compiler = rocksdb::compiler();
     let libclang = libclang::find(&workspace.cache);
     let wordnet = wordnet::find(&workspace.cache, &options.wordnet);
-    // All that is missing is told at once: one round of installing is enough.
+    // All missing packages are reported at once, so that one installation is enough.
     let missing = [compiler.as_ref().err(), libclang.as_ref().err(), wordnet.as_ref().err()];
     let missing: Vec<String> = missing.into_iter().flatten().map(ToString::to_string).collect();
     if !missing.is_empty() {
@@ -40,7 +40,7 @@ pub(crate) fn setup(workspace: &Workspace, options: &Options) -> Outcome<Option<
     }
     let library = rocksdb::Library::of(workspace)?;
     if !library.is_built() {
-        // The old file may name a library that is gone, and then cargo would build none.
+        // The old file may name a removed library. Then cargo would build none.
         config.write(&workspace.setup_file())?;
         library.build(workspace)?;
     }
@@ -57,7 +57,7 @@ pub(crate) fn servers(workspace: &Workspace) {
     seaweedfs::find(workspace);
 }
 
-/// A step that takes a moment; on standard error, as cargo tells what it does.
+/// Prints a step that takes a moment to standard error, as cargo does.
 fn say(what: &str) {
     eprintln!("setup: {what}");
 }

@@ -1,4 +1,4 @@
-//! Tests that were skipped on this machine: their own notes are easily missed, so the end of a run says it again.
+//! Skipped tests: their own notes are easily missed, so the end of a run repeats them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,10 +11,10 @@ use std::{
 
 use crate::{Outcome, workspace::Workspace};
 
-/// Where tests note that they are skipped.
+/// The environment variable with the file for notes of skipped tests.
 const NOTES: &str = "JOB_ENGINE_SKIPPED";
 
-/// Where this is set, nothing may be left out.
+/// With this environment variable, a skipped test is an error.
 const ALL: &str = "JOB_ENGINE_ALL_TESTS";
 
 /// Collects what is skipped.
@@ -32,7 +32,7 @@ impl Skipped {
         Ok(Self { notes })
     }
 
-    /// Has the tests of this command noted.
+    /// Has the tests of this command note what they skip.
     pub(crate) fn by<'c>(&self, tests: &'c mut Command) -> &'c mut Command {
         tests.env(NOTES, &self.notes)
     }
@@ -44,10 +44,10 @@ impl Skipped {
         Ok(OpenOptions::new().append(true).open(&self.notes)?.write_all(line.as_bytes())?)
     }
 
-    /// Says what was skipped: the last word, so that it is seen.
+    /// Prints the skipped tests at the end, where they are seen.
     ///
     /// # Errors
-    /// Where nothing may be: `JOB_ENGINE_ALL_TESTS` is set.
+    /// When tests were skipped and `JOB_ENGINE_ALL_TESTS` is set.
     pub(crate) fn tell(&self) -> Outcome {
         let lines = summary(&fs::read_to_string(&self.notes).unwrap_or_default());
         for line in &lines {
@@ -62,7 +62,7 @@ impl Skipped {
 
 impl Drop for Skipped {
     fn drop(&mut self) {
-        // It says nothing that was not told.
+        // The notes were printed, so the file is not needed.
         let _ = fs::remove_file(&self.notes);
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test of the workspace, on each backend that the machine has, and the doctests.
+//! `cargo xtask test`: runs every test of the workspace, on each backend that the machine has, and the doctests.
 
 use std::process::{Command, Stdio};
 
@@ -15,7 +15,7 @@ pub(crate) fn test(workspace: &Workspace, options: &Options) -> Outcome {
     setup::servers(workspace);
     let skipped = Skipped::of(workspace)?;
     let outcome = tests(workspace, &options.rest, &skipped);
-    // Also beside a test that failed.
+    // Skipped tests are printed also after a failed test.
     let told = skipped.tell();
     outcome.and(told)
 }

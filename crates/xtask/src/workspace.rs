@@ -1,4 +1,4 @@
-//! Where things are: the clone, and the cache that all clones of a user share.
+//! The directories: the clone, and the cache that all clones of a user share.
 
 use std::{
     env,
@@ -23,7 +23,7 @@ pub(crate) struct Workspace {
 
 impl Workspace {
     pub(crate) fn locate() -> Outcome<Self> {
-        // As `cargo run` says: clones that share a target directory share this program, too.
+        // As `cargo run` sets it: clones that share a target directory also share this program.
         let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         let root = Path::new(&package).ancestors().nth(2).ok_or("xtask is not in a workspace")?.to_owned();
         let cache = cache_directory(|name| env::var_os(name).filter(|value| !value.is_empty()))
@@ -38,14 +38,14 @@ impl Workspace {
         command
     }
 
-    /// The files that git keeps, as paths from the root of the clone.
+    /// The tracked files, as paths from the root of the clone.
     pub(crate) fn tracked(&self) -> Outcome<Vec<String>> {
         let mut git = Command::new("git");
         let list = process::output(git.args(["ls-files", "-z"]).current_dir(&self.root))?;
         Ok(list.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 
-    /// Where cargo puts what it builds.
+    /// The target directory of cargo.
     pub(crate) fn target(&self) -> PathBuf {
         let directory = env::var_os("CARGO_TARGET_DIR").filter(|directory| !directory.is_empty());
         self.root.join(directory.map_or_else(|| "target".into(), PathBuf::from))

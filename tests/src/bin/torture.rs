@@ -22,13 +22,13 @@ use job_tests::{
     soak::Soak,
 };
 
-/// Tries to make the engine lose, mix up or hold something back, until the time is over.
+/// Tries to make the engine lose, mix up or block jobs, until the time is over.
 #[derive(Parser)]
 struct Torture {
     /// How long.
     #[arg(long, default_value_t = 10, global = true)]
     minutes: u64,
-    /// Where chance begins; printed when it is not given.
+    /// The seed; a random one is printed.
     #[arg(long, global = true)]
     seed: Option<u64>,
     #[command(subcommand)]
@@ -159,7 +159,7 @@ fn kill(seed: u64) -> Seen {
     Kills { program: std::env::current_exe().unwrap(), kills: 30, seed }.run()
 }
 
-/// Nothing where no process can be recorded.
+/// Does nothing where `strace` is missing.
 fn power(seed: u64) -> Cuts {
     let lives = |synced| {
         let program = std::env::current_exe().unwrap();
@@ -206,7 +206,7 @@ fn soak(time: Duration, seed: u64) {
     soaked.assert_flat();
 }
 
-/// All of it that has an end, one after the other.
+/// Every test that ends by itself, one after the other.
 #[derive(Default)]
 struct Round {
     moves: Moves,

@@ -1,4 +1,4 @@
-//! [`Expected`]: what the model knows of one job, and what it says an attempt leads to.
+//! [`Expected`]: one job of the model, and the outcomes of its attempts.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -21,7 +21,7 @@ pub(super) struct Expected {
     pub(super) failure: Option<FailureKind>,
     pub(super) submitted: Timestamp,
     pub(super) not_before: Option<Timestamp>,
-    /// Its time had come when the engine last looked: a clock that jumps back does not send it away again.
+    /// Whether its time had come when the engine last looked. A clock that jumps back does not change that.
     pub(super) due: bool,
     pub(super) finished: Option<Timestamp>,
     pub(super) last_read: Option<Timestamp>,
@@ -43,7 +43,7 @@ pub(super) struct Fate {
     pub(super) due: Option<RangeInclusive<u64>>,
     /// The time afterwards.
     pub(super) now: Timestamp,
-    /// When the body let be done what was due.
+    /// The times at which the body had due work done.
     pub(super) ticks: Vec<Timestamp>,
     pub(super) saved: Option<Vec<u8>>,
 }
@@ -55,7 +55,7 @@ enum Stop {
     OverBudget,
 }
 
-/// A body being played: the plain reading of a script.
+/// A running body of the model, which interprets the script.
 struct Play<'e> {
     job: &'e Expected,
     now: Timestamp,
@@ -91,8 +91,8 @@ impl Expected {
         self.finished.max(self.last_read).unwrap_or_default()
     }
 
-    /// The outcome of an attempt that starts at `now` when nothing fails. `muted`: ticks do nothing. `ignored`: this
-    /// number of cancels comes before one that is refused.
+    /// The outcome of an attempt that starts at `now` without a fault. With `muted`, ticks have no effect.
+    /// `ignored` is the number of cancels before one that is refused.
     pub(super) fn fate(&self, now: Timestamp, muted: bool, ignored: Option<usize>) -> Fate {
         let mut play = Play {
             job: self,

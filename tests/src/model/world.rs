@@ -72,7 +72,7 @@ pub struct World<B> {
     clock: Arc<ManualClock>,
     stage: Arc<Stage>,
     late: bool,
-    /// Of the jobs whose process died while they ran, the one that is let in.
+    /// The suspect that may run, of the jobs whose process died while they ran.
     let_in: Option<usize>,
     jobs: Vec<Expected>,
     keys: HashMap<(u8, u8), JobId>,
@@ -119,7 +119,7 @@ impl<B: Backend> World<B> {
         self.store = Some(store);
         self.engine = Some(engine);
         self.let_in = None;
-        // A pause that is over when the engine opens stays so, also when the clock goes back.
+        // A pause that is over when the engine opens stays over, also when the clock goes back.
         let now = self.now();
         for job in &mut self.jobs {
             job.due = job.not_before.is_some_and(|due| due <= now);
@@ -198,7 +198,7 @@ impl<B: Backend> World<B> {
     // ---- submission
 
     fn submit(&mut self, script: Script, how: How, fault: Option<Applied>) {
-        // Requests that may be answered by a finished one have to be alike, and some of those under one key.
+        // Requests that may reuse a result have to be alike, and some of those under one key.
         let alike = |seed: u8| Script { seed: u32::from(seed), steps: vec![Step::Rows(5)], end: End::Well };
         let script = match (how.version, how.key) {
             (Some(version), _) => alike(version),
@@ -274,14 +274,14 @@ impl<B: Backend> World<B> {
         });
     }
 
-    /// Whether it waits where a worker of this engine finds it.
+    /// Whether it waits in the queue of this engine.
     fn is_queued(&self, job: &Expected) -> bool {
         job.is_waiting() && (!job.late || self.late)
     }
 
     /// Whether it would run now.
     fn is_ready(&self, job: &Expected) -> bool {
-        // A pause that a clock has set which was ahead is over.
+        // A pause of a clock that was ahead is over.
         let longest = RetryPolicy::default().max_backoff;
         self.is_queued(job) && (job.due || JobRecord::is_over(job.not_before, self.now(), longest))
     }
@@ -320,14 +320,14 @@ impl<B: Backend> World<B> {
         }
     }
 
-    /// Whether the stored record is not the one the model knows (other than by what happened beside the run).
+    /// Whether the stored record differs from the model's by more than the events beside the run.
     fn has_moved(&self, at: usize) -> bool {
         let job = &self.jobs[at];
         if job.removed || job.is_complete() {
             return false;
         }
         let store = self.peek_store();
-        // A tick inside the body may have ended a waiting job; the model does so when it settles the run.
+        // A tick inside the body may have ended a waiting job. The model does so when it settles the run.
         let ticked = !self.stage.ticks.lock().is_empty();
         let Some(record) = store.get(job.id).unwrap() else {
             assert!(ticked, "an unfinished job is gone");
@@ -343,8 +343,7 @@ impl<B: Backend> World<B> {
         self.store.as_ref().map_or_else(|| self.backend.open(), |store| Arc::new(store.clone()))
     }
 
-    /// Of those whose process died while they ran, one is let in: the one that was blamed most, then the first by
-    /// rank.
+    /// The suspect that may run: the one that was blamed most, then the first by rank.
     fn let_in(&mut self, ready: &[usize]) {
         let waits = |at: usize| self.is_queued(&self.jobs[at]) && is_suspect(&self.jobs[at]);
         if self.let_in.is_none_or(|at| !waits(at)) {
@@ -436,12 +435,12 @@ impl<B: Backend> World<B> {
         let Mishap::Fault(..) = mishap else {
             panic!("job {at} became {found:?} (due {due:?}), but had to become {fate:?}");
         };
-        // A wish of the job's own to end may have been what could not be stored.
+        // The failed write may be a cancel by the job's own body.
         let cancels = job.script.steps.iter().filter(|step| **step == Step::Cancel).count();
         if (0..cancels).any(|ignored| is(&job.fate(started, muted, Some(ignored)))) {
             return;
         }
-        // Else rows could not be stored: the attempt came to nothing without blame, also with steps left to do.
+        // Otherwise rows could not be stored. The attempt ends without blame, also with steps left.
         assert!(
             job.script.steps.iter().any(Step::stores),
             "job {at} has no rows, but became {found:?}, not {fate:?}"
@@ -483,7 +482,7 @@ impl<B: Backend> World<B> {
         *self.stage.engine.lock() = std::sync::Weak::new();
     }
 
-    /// The outcome of the next open for jobs that ran.
+    /// The outcome of the next opening for jobs that ran.
     fn recovered(&mut self) {
         let now = self.now();
         for job in self.jobs.iter_mut().filter(|job| !job.removed) {
@@ -504,7 +503,7 @@ impl<B: Backend> World<B> {
         }
     }
 
-    /// Due work is done: deadlines first, then the times of readings are noted, then old jobs go.
+    /// Does due work: deadlines first, then notes of readings, then retention.
     fn ticked(&mut self, now: Timestamp, running: Option<usize>) {
         for (at, job) in self.jobs.iter_mut().enumerate() {
             if Some(at) != running && job.is_waiting() && job.is_past(now) {
@@ -664,7 +663,7 @@ impl<B: Backend> World<B> {
         assert_eq!(unfinished, wanted, "the unfinished jobs");
     }
 
-    /// Brings everything to its end: nothing is stuck, every row of every result is right.
+    /// Brings every job to its end, and checks every row of every result.
     pub(super) fn finish(&mut self) {
         self.make(Move::Reopen { late: true });
         for _ in 0..100 {

@@ -65,7 +65,7 @@ fn without_workers_and_without_a_shared_store_nothing_is_served() {
     }
 }
 
-/// The standard error of `list` when it fails.
+/// The standard error of a failed `list`.
 #[cfg(feature = "objects")]
 fn refused(store: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_job-demo")).args(["--store", store, "list"]).output().unwrap();
@@ -85,7 +85,7 @@ fn large_results_of_a_database_go_where_the_store_says() {
         .output()
         .unwrap();
     assert!(ran.status.success(), "{ran:?}");
-    // Results of the small graph are too small to leave the database.
+    // Results of the small graph stay in the database.
     assert!(blocks.is_dir());
 
     let told = refused(&format!("postgres:{},blocks=nowhere", server.url()));

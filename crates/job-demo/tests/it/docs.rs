@@ -64,7 +64,7 @@ fn parameters(source: &str) -> Vec<String> {
     parameters
 }
 
-/// The comment that stands before the line with this text, up to its first heading.
+/// The comment before the line with this text, up to its first heading.
 fn comment_before(source: &str, text: &str) -> String {
     let lines: Vec<&str> = source.lines().collect();
     let at = lines.iter().position(|line| line.contains(text)).unwrap();

@@ -75,7 +75,7 @@ fn payloads_are_golden() {
     }
 }
 
-/// The keys of `data.outputs` by the API's own pages, besides `runtime`.
+/// The keys of `data.outputs` by the pages of the API, besides `runtime`.
 #[test]
 fn outputs_have_the_keys_of_the_api() {
     let engine = engine();
@@ -153,7 +153,7 @@ fn a_bad_request_fails_with_a_sentence() {
     }
 }
 
-/// They ran on the workers of a process that did not serve their graph, for as long as it took to load.
+/// They must not use a worker of a process that does not serve their graph.
 #[test]
 fn a_job_of_a_graph_that_is_not_served_fails_at_once_with_a_sentence() {
     let graphs = Arc::new(Graphs::new("/nowhere".into()).serving(&["movies"]));

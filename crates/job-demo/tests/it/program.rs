@@ -41,7 +41,7 @@ fn refused(store: &Path, code: i32, arguments: &[&str]) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// Stores a job that the program would refuse, as another host can that writes the same store.
+/// Stores a job that the program would refuse, as another host of the store can.
 fn unchecked(store: &Path, algorithm: &str, parameters: &str) -> String {
     let store = Arc::new(RocksStore::open(store, RocksOptions::default()).unwrap());
     let engine = Engine::builder(store).algorithm(algorithm, |_: &mut JobContext| Ok(())).manual().open().unwrap();
@@ -202,7 +202,7 @@ fn one_of_everything_runs_and_shows_its_pages() {
     assert_eq!(lines.lines().count(), 3);
 }
 
-/// The commands that `run` tells a person to type.
+/// The commands that `run` suggests.
 fn commands_of(shown: &str) -> Vec<&str> {
     let pages =
         shown.lines().filter_map(|line| line.split_once(": ").filter(|(_, command)| command.contains(" status ")));
@@ -268,7 +268,7 @@ fn a_list_is_picked_by_state_work_and_graph_and_has_20_jobs() {
         assert_eq!(lines.lines().count(), count, "{options:?}");
     }
     assert_eq!(told(store, &["list", "--state", "failed"]), "no such jobs\n");
-    // The other helpers of this file name the graph.
+    // The other helpers of this file pass `--graph`.
     let of = |graph: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_job-demo"));
         let output = command.args(["list", "--json", "--graph", graph, "--store"]).arg(store).output().unwrap();
@@ -295,7 +295,7 @@ fn the_end_of_an_id_is_taken_wherever_an_id_is() {
     for (code, command) in [(3, "status"), (3, "cancel"), (3, "inspect")] {
         refused(store, code, &[command, "00000000"]);
     }
-    // The store of a host whose ids end with the same.
+    // A store with ids that have the same end.
     let store = directory.path().join("other");
     let same = ["018bcfe5-6800-7000-8000-0123456789ab", "018bcfe5-6801-7000-8000-0123456789ab"];
     let rocks = RocksStore::open(&store, RocksOptions::default()).unwrap();
@@ -389,7 +389,7 @@ fn a_retry_is_the_same_request_as_a_new_job() {
     for field in ["kind", "graph", "parameters"] {
         assert_eq!(jobs[0][field], jobs[1][field]);
     }
-    // A request that cannot be run is refused as it is by `submit`.
+    // `retry` refuses a request that cannot be run, as `submit` does.
     let broken = unchecked(store, "kcore", r#"{"k":"many"}"#);
     assert!(refused(store, 4, &["retry", &broken]).contains("parameter k is \"many\""));
     refused(store, 3, &["retry", "018bcfe5-6800-7000-8000-000000000000"]);

@@ -44,7 +44,7 @@ fn every_shell_block_in_the_readme_can_be_pasted() {
         let checked = Command::new("bash").args(["-nc", block]).output().unwrap();
         assert!(checked.status.success(), "{block}\n{}", String::from_utf8_lossy(&checked.stderr));
         for line in block.lines() {
-            // A newcomer pastes the line, and has the program in no directory of the path.
+            // A reader pastes the line, and the program is in no directory of `PATH`.
             assert!(!line.starts_with('$') && !line.starts_with("job-demo"), "{line}");
         }
     }
@@ -91,7 +91,7 @@ fn the_exit_codes_in_the_readme_are_those_of_the_help() {
     }
 }
 
-/// A worker; it dies with the test.
+/// A worker process, which ends with the test.
 #[cfg(feature = "postgres")]
 struct Worker(std::process::Child);
 

@@ -1,4 +1,4 @@
-//! The program as a server, asked over a socket.
+//! The program as a server, with requests over a socket.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::Value;
 
-/// A server of its own; it dies with the test.
+/// A server process, which ends with the test.
 pub(crate) struct Server {
     child: Child,
     address: String,
@@ -39,7 +39,7 @@ impl Server {
         &self.address
     }
 
-    /// A client that has sent this part of a request, and has got this part of its answer.
+    /// A client that has sent a part of a request, and has got a part of the answer.
     fn client(&self, sent: &str, comes: &str) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.write_all(sent.as_bytes()).unwrap();
@@ -58,7 +58,7 @@ impl Server {
         self.child.id()
     }
 
-    /// How it ended; killed if it did not.
+    /// How the process ended. It is killed if it did not end.
     pub(crate) fn end(mut self) -> ExitStatus {
         let pid = self.child.id().to_string();
         let (done, is_done) = mpsc::channel::<()>();
@@ -108,7 +108,7 @@ pub(crate) fn command(store: &Path) -> Command {
     command
 }
 
-/// A request whose body is asked for, and does not come.
+/// A request whose head announces a body that does not come.
 const HALF_A_BODY: &str = "POST /ges/v1.0/demo/graphs/movies/vertices/action?action_id=query HTTP/1.1\r\n\
                            Host: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n";
 
@@ -131,7 +131,7 @@ fn a_second_signal_ends_the_server_at_once() {
     let server = Server::start(directory.path());
     let _client = server.client(HALF_A_BODY, "HTTP/1.1 100 Continue\r\n\r\n");
     server.terminate();
-    // The first one is over when no connection is accepted any more.
+    // The server has ended when it accepts no connection.
     while TcpStream::connect(&server.address).is_ok() {}
     server.terminate();
     assert_eq!(server.end().signal(), Some(15));

@@ -29,7 +29,7 @@ fn refused(store: &Path, code: i32, arguments: &[&str]) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// Jobs of a list, but for their times, which a server tells in milliseconds.
+/// The jobs of a list without their times, which a server gives in milliseconds.
 fn jobs(list: &str) -> Vec<Value> {
     let jobs = list.lines().map(|line| serde_json::from_str(line).unwrap());
     let without_times = |mut job: Value| {
@@ -111,13 +111,13 @@ fn a_server_that_was_killed_leaves_a_file_that_nobody_believes() {
     let store = directory.path();
     let first = Server::start(store);
     told(store, &["submit", "kcore", "--wait"]);
-    // Killed, not told to stop.
+    // The server is killed.
     drop(first);
     let left = fs::read(store.join(ADDRESS)).unwrap();
     told(store, &["submit", "kcore"]);
     assert_eq!(jobs(&told(store, &["list", "--json"])).len(), 2);
 
-    // Another server, which knows nothing of this store, has the port that the file says.
+    // A server of another store has the port of the file.
     let other_directory = tempfile::tempdir().unwrap();
     let other = Server::start(other_directory.path());
     let mut address: Value = serde_json::from_slice(&left).unwrap();
@@ -182,7 +182,7 @@ fn a_server_is_asked_by_its_url_from_anywhere() {
     assert!(told.contains(&format!("the server at {url} cannot be reached: Connection refused\n")), "{told}");
 }
 
-/// A server with a graph that is large enough for work to be seen on it.
+/// A server with a graph on which jobs run long enough to be seen.
 fn busy(store: &Path) -> Server {
     let mut command = command(store);
     Server::of(command.args(["serve", "--listen", "127.0.0.1:0", "--synthetic", "200000"]))
@@ -195,7 +195,7 @@ fn rows_of_a_job_that_a_server_runs_are_read_before_its_end() {
     let server = busy(store);
     let everything = r#"{"labels":["knows"]}"#;
     let submit = ["submit", "edge_filter", "--graph", "synthetic", "--parameters", everything];
-    // A job may be over before it is asked for: not each of them.
+    // A job may end before it is asked for, so not each is seen running.
     let seen_running = (0..50).any(|_| {
         let id = told(store, &submit);
         loop {

@@ -1,4 +1,4 @@
-//! Facts about `WordNet`, each computed by other means as well. Without it there is nothing to test.
+//! Facts about `WordNet`, each also computed by other means. Skipped without `WordNet`.
 
 use std::{env, path::PathBuf, sync::OnceLock};
 
@@ -23,7 +23,7 @@ const DOG: &str = "dog.n.02084071";
 
 fn graph() -> Option<&'static Graph> {
     static GRAPH: OnceLock<Option<Graph>> = OnceLock::new();
-    // Where the set-up has found it, if that is another place.
+    // The directory that the set-up has found, if it is another.
     let named = env::var_os("JOB_ENGINE_WORDNET").map(PathBuf::from);
     let directory = named.unwrap_or_else(|| wordnet::DEFAULT_DIRECTORY.into());
     let graph = GRAPH.get_or_init(|| directory.exists().then(|| wordnet::load(&directory).unwrap())).as_ref();

@@ -1,4 +1,4 @@
-//! The rights of clients, and the jobs that are hidden from them.
+//! The rights of clients, and the jobs that clients cannot see.
 
 use axum::{
     body::Body,

@@ -163,7 +163,7 @@ async fn each_dialect_answers_about_a_running_job_in_its_own_words() {
             .workers(1)
             .algorithm("score", move |ctx: &mut JobContext| {
                 let mut rows = ctx.rows("score")?;
-                // Many blocks, so that some are stored.
+                // Rows for many blocks, so that some are stored.
                 (0..100_000).try_for_each(|n| rows.push(&json!({"v": n})))?;
                 started.lock().unwrap().send(()).unwrap();
                 ends.lock().unwrap().recv().unwrap();

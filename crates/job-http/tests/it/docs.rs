@@ -55,7 +55,7 @@ fn paragraphs(operation: &Value) -> String {
     told.iter().filter(|part| !part.is_empty()).flat_map(|part| [*part, "\n\n"]).collect()
 }
 
-/// A table of the parameters, but for those that every path has.
+/// A table of the parameters, except those in the path.
 fn parameters(operation: &Value) -> String {
     let all = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);
     let own: Vec<&Value> = all.iter().filter(|parameter| parameter["in"] != "path").collect();
@@ -111,7 +111,7 @@ fn body(document: &Value, operation: &Value) -> String {
     text + "\n"
 }
 
-/// The statuses that are the operation's own: those that each may have stand once in the document.
+/// The statuses of the operation itself. The common ones are in a table of the document.
 fn answers(operation: &Value) -> String {
     let own = operation["responses"].as_object().unwrap().iter().filter(|(status, _)| status.as_str() < "400");
     let list: Vec<String> =

@@ -56,7 +56,7 @@ async fn a_waiting_query_is_answered_when_the_service_shuts_down() {
     let id = service.submit(JobSpec::algorithm("path"));
     let query = service.status(id, "?wait=50");
     let (answer, ()) = tokio::join!(query, async { gate.unwrap().close() });
-    // Whichever came first: refused, or answered as it stands.
+    // The request is refused, or answered with the present state, whichever comes first.
     assert!(answer.status == 503 || answer.body == r#"{"status":"waiting"}"#, "{answer:?}");
     assert_eq!(service.status(id, "").await.error().0, 503);
 }
@@ -69,7 +69,7 @@ async fn the_longest_wait_is_the_hosts() {
     assert_eq!(service.status(id, "?wait=6").await.error().1, "GES.8005");
 }
 
-/// A service whose algorithm `gated` says `started` and ends when told to.
+/// A service whose algorithm `gated` sends `started` and ends when the test says so.
 fn gated() -> (Service, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (started, starts) = mpsc::channel();
     let (end, ends) = mpsc::channel::<()>();
@@ -87,7 +87,7 @@ fn gated() -> (Service, mpsc::Receiver<()>, mpsc::Sender<()>) {
     (over(Arc::new(engine), |api| api), starts, end)
 }
 
-/// It had 100, as if it had done all of it.
+/// A cancelled job must not have 100, as if it had done all.
 #[tokio::test]
 async fn a_cancelled_job_lists_how_far_it_was() {
     let (started, starts) = mpsc::channel();
@@ -157,7 +157,7 @@ async fn events_of(service: &Service, id: JobId) -> Body {
     service.router.clone().oneshot(request.unwrap()).await.unwrap().into_body()
 }
 
-/// It looked at the job four times a second, and told each time for how long it had been running.
+/// The stream must not send an event four times a second only because time passes.
 #[tokio::test(start_paused = true)]
 async fn events_come_when_there_is_news_and_time_that_passes_is_none() {
     let (said, says) = mpsc::channel();
@@ -183,7 +183,7 @@ async fn events_come_when_there_is_news_and_time_that_passes_is_none() {
     assert_eq!(next_event(&mut body).await["state"], "running");
     for done in [3, 5] {
         clock.advance(Duration::from_secs(5));
-        // The clock of the test goes on by itself when no thread has anything to do.
+        // The test's clock advances by itself when no thread has work.
         assert!(timeout(Duration::from_mins(1), next_event(&mut body)).await.is_err(), "nothing is new");
         step.send(done).unwrap();
         assert_eq!(next_event(&mut body).await["progress"]["done"], done);
@@ -203,7 +203,7 @@ async fn events_tell_of_a_waiting_job_when_others_make_way() {
     assert_eq!(next_event(&mut body).await["why"]["jobs"], 0);
 }
 
-/// Nothing would ever be told.
+/// No event would ever come.
 #[tokio::test]
 async fn events_end_when_the_engine_is_gone() {
     let service = service();

@@ -1,4 +1,4 @@
-//! A store that does not answer: it costs the places of its calls, and no other request waits.
+//! A store that does not answer uses up the places of its calls, and delays no other request.
 
 use std::{
     future::Future,
@@ -24,8 +24,8 @@ use tokio::task::JoinHandle;
 
 use crate::host::{Answer, MOVIES, Service, builder, over};
 
-/// A service whose store hangs while this lives. A route that blocks the one thread of a test would wait for ever. So
-/// the store is let go after a while, and the test fails.
+/// A service whose store hangs while this value lives. A route that blocks the test's only thread would wait for
+/// ever. So the store answers after a while, and the test fails.
 struct Hanging {
     service: Arc<Service>,
     store: FaultStore<MemoryStore>,
@@ -90,8 +90,8 @@ impl Drop for Hanging {
     }
 }
 
-/// Every route that looks at the store or at a job, about a job that has ended and one that waits. The cancel of the
-/// latter is first, so that the store writes it while the others look at the job.
+/// Every route that reads the store or a job, for a job that has ended and one that waits. The cancel of the
+/// latter is first, so that the store writes it while the others read the job.
 fn everything(waiting: JobId, ended: JobId) -> Vec<(Method, String, &'static str)> {
     let mut requests = vec![
         (Method::GET, "/jobs/status".to_owned(), ""),
@@ -120,7 +120,7 @@ async fn a_store_that_does_not_answer_blocks_no_thread_that_serves() {
     for (method, path, body) in everything(hanging.waiting, hanging.ended) {
         begun.push((path.clone(), hanging.start(method, &path, body)));
         hanging.settle().await;
-        // A route of the host's own, and one of ours that needs no store.
+        // A route of the host, and a route of the API without the store.
         assert_eq!(hanging.in_time(tokio::spawn(async { 7 })).await.unwrap(), 7, "{path}");
         assert_eq!(hanging.health().await.status, 200, "{path}");
     }
@@ -144,7 +144,7 @@ async fn a_request_without_a_place_for_its_call_is_refused_at_once() {
         assert_eq!(refused.error(), expected, "{path}");
         assert!(refused.headers.contains_key(header::RETRY_AFTER));
     }
-    // A client that gives up frees no place: the call goes on.
+    // A place stays taken when its client goes, since the call goes on.
     for request in begun {
         request.abort();
         assert!(request.await.is_err());

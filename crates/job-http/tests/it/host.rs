@@ -17,7 +17,7 @@ use job_runner::{
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-/// `demo` and `other` have a graph `movies` each.
+/// The projects `demo` and `other` each have a graph `movies`.
 #[derive(Debug)]
 pub(crate) struct Host;
 
@@ -63,7 +63,7 @@ pub(crate) fn builder(store: Arc<dyn Store>) -> EngineBuilder {
         .algorithm("shortest_path", |_: &mut JobContext| Err(JobError::failed("parameter [source] is invalid")))
 }
 
-/// As many rows as the parameter `rows` says, 2 by default.
+/// Writes the number of rows in the parameter `rows`, 2 by default.
 fn rows(ctx: &mut JobContext, list: &str) -> Result<(), JobError> {
     let parameters: Value = ctx.spec().parameters().read()?;
     let mut rows = ctx.rows(list)?;
@@ -83,7 +83,7 @@ pub(crate) fn service() -> Service {
     with(|api| api)
 }
 
-/// A service whose API is set up further by `set`.
+/// A service whose API has further settings by `set`.
 pub(crate) fn with(set: impl FnOnce(Api) -> Api) -> Service {
     over(Arc::new(builder(Arc::new(MemoryStore::default())).open().unwrap()), set)
 }

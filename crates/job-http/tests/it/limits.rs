@@ -63,7 +63,7 @@ async fn a_long_body_is_refused() {
     assert_eq!(answer.error(), expected);
 }
 
-/// A host that takes its time over a request until the sender of this channel is gone.
+/// A host that checks a request until the sender of this channel is dropped.
 #[derive(Debug)]
 struct Slow(Mutex<mpsc::Receiver<()>>);
 
@@ -82,7 +82,7 @@ impl GraphCatalog for Slow {
 async fn an_answer_that_takes_too_long_is_given_up() {
     let (end, ends) = mpsc::channel();
     let engine = Arc::new(builder(Arc::new(MemoryStore::default())).open().unwrap());
-    // The time of a wait is only for those who ask for one.
+    // Only a request with `wait` gets the time for it.
     let limits = Limits::default().answer_time(Duration::ZERO).longest_wait(Duration::from_hours(1));
     let router = Api::new(Arc::clone(&engine), Slow(Mutex::new(ends))).limits(limits).router();
     let answer = Service { engine, router }.post("/vertices/action?action_id=query", "{}").await;
@@ -126,7 +126,7 @@ async fn hostile_requests_are_refused_with_a_sentence() {
     assert!(service.engine.reader().list(PageRequest::default()).unwrap().is_empty());
 }
 
-/// Of a megabyte in a name, a path or a number the answer had a megabyte.
+/// An error must not repeat a megabyte of a name, a path or a number.
 #[tokio::test]
 async fn no_error_shows_more_than_64_characters_of_what_was_given() {
     let service = with(Api::exports);
@@ -196,7 +196,7 @@ async fn requests_over_the_number_at_once_are_refused() {
     let id = service.submit(JobSpec::algorithm("path"));
     let waits = service.status(id, "?wait=50");
     let refused = async {
-        // The other request is polled first and waits for the job.
+        // The other request is polled first, and waits for the job.
         let refused = service.status(id, "").await;
         service.engine.driver().run_one();
         refused
@@ -243,7 +243,7 @@ async fn an_unhealthy_engine_takes_no_jobs_but_answers_for_those_it_has() {
     assert_eq!(health().await.status, 200);
 }
 
-/// On a busy machine an answer may be that of the last count.
+/// On a busy machine an answer may have the figures of the last count.
 #[tokio::test]
 async fn health_is_told() {
     let service = service();

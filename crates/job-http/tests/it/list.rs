@@ -43,7 +43,7 @@ async fn jobs_are_listed_newest_first_with_what_was_asked() {
     assert_eq!(service.get("/jobs/status?limit=100001").await.error().1, "GES.8005");
 }
 
-/// One such job ended every list with an error.
+/// One such job must not turn every list into an error.
 #[tokio::test]
 async fn a_job_that_cannot_be_read_is_listed_among_the_others() {
     let store = FaultStore::new(Arc::new(MemoryStore::default()) as Arc<dyn Store>);
@@ -85,7 +85,7 @@ async fn pages_of_a_long_list_are_its_parts() {
     }
 }
 
-/// With an offset, a page begins anew with every job that comes: 52 of 2,653 were listed twice.
+/// With an offset, new jobs move every page: 52 of 2,653 jobs would be listed twice.
 #[tokio::test]
 async fn a_walk_by_cursor_repeats_no_job_while_new_ones_come() {
     for (path, step) in
@@ -131,7 +131,7 @@ async fn a_cursor_is_an_id_and_goes_with_an_offset_and_the_total() {
     }
 }
 
-/// 1,000 of 1,503 came, and nothing said so.
+/// It must not list 1,000 of 1,503 jobs without a sign.
 #[tokio::test]
 async fn an_overview_of_more_jobs_than_it_may_have_is_refused_not_cut() {
     let service = service();
@@ -168,7 +168,7 @@ async fn other_dialects_have_other_words_for_states() {
     }
 }
 
-/// A page of one graph read every newer job of all graphs.
+/// A page of one graph must not read every newer job of all graphs.
 #[tokio::test]
 async fn a_list_is_filtered_by_state_kind_owner_and_label() {
     let service = service();

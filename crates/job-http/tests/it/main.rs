@@ -1,4 +1,4 @@
-//! The API over an engine in memory, asked through the router without a network.
+//! The API over an engine in memory, through the router and without a network.
 #![cfg(test)]
 
 mod access;

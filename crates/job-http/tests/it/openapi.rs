@@ -57,7 +57,7 @@ fn parameter(document: &Value, path: &str, name: &str) -> Value {
     all.as_array().unwrap().iter().find(|parameter| parameter["name"] == name).unwrap()["schema"].clone()
 }
 
-/// Every value inside `json` with the name that it has there.
+/// Every value inside `json`, with its name.
 fn each(json: &Value, name: &str, see: &mut impl FnMut(&str, &Value)) {
     see(name, json);
     match json {
@@ -87,7 +87,7 @@ async fn the_document_tells_the_true_limits_numbers_and_rows() {
             assert!(document.pointer(path).is_some_and(Value::is_object), "{value} is not there");
         }
     });
-    // int32: the seconds of Retry-After.
+    // `int32` is the format of the seconds of `Retry-After`.
     assert_eq!(formats.into_iter().collect::<Vec<_>>(), ["double", "int32", "uint32", "uint64", "uint8"]);
     let schemas = &document["components"]["schemas"];
     let outputs = &schemas["StatusOutputs"]["properties"];

@@ -26,7 +26,7 @@ fn ids(list: &Value) -> Vec<String> {
     list["jobs"].as_array().unwrap().iter().map(|job| job["jobId"].as_str().unwrap().to_owned()).collect()
 }
 
-/// They ran on and could be neither seen nor ended.
+/// Without these routes such jobs run, and no client can see or end them.
 #[tokio::test]
 async fn jobs_of_a_graph_that_is_served_no_longer_are_listed_and_cancelled_by_an_operator() {
     let (started, starts) = mpsc::channel();
@@ -75,7 +75,7 @@ async fn jobs_of_a_graph_that_is_served_no_longer_are_listed_and_cancelled_by_an
     }
 }
 
-/// Only the process itself could see the rows of a job before its end.
+/// Without this route only the process itself can read the rows of a running job.
 #[tokio::test]
 async fn the_rows_that_a_running_job_has_so_far_are_read_by_an_operator() {
     let (started, starts) = mpsc::channel();
@@ -85,7 +85,7 @@ async fn the_rows_that_a_running_job_has_so_far_are_read_by_an_operator() {
         .workers(1)
         .algorithm("score", move |ctx: &mut JobContext| {
             let mut rows = ctx.rows("score")?;
-            // Many blocks, so that some are stored.
+            // Rows for many blocks, so that some are stored.
             (0..200_000).try_for_each(|n| rows.push(&json!({"v": n})))?;
             started.lock().unwrap().send(()).unwrap();
             ends.lock().unwrap().recv().unwrap();

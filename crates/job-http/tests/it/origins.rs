@@ -1,4 +1,4 @@
-//! Pages of other sites, in the browser of a user who may ask.
+//! Requests of other sites' pages, in the browser of a user with access.
 
 use axum::{
     body::Body,

@@ -1,4 +1,4 @@
-//! Clients behind proxies: answers that are lost, streams that are cut, bodies in other forms.
+//! Clients behind proxies: lost answers, cut streams, bodies in other encodings.
 
 use axum::{
     body::Body,
@@ -54,7 +54,7 @@ async fn a_request_that_is_sent_again_with_its_key_is_one_job() {
         let unlike = post(&service, path, &[("idempotency-key", &format!("another {number}"))], body).await.body;
         let without = post(&service, path, &[], body).await.body;
         assert!(unlike != first.body && without != first.body && without != unlike, "{path}");
-        // The key of one kind of work is not that of another.
+        // A key counts for one kind of work.
         let elsewhere = if path == VERTICES { ALGORITHM } else { VERTICES };
         assert_eq!(post(&service, elsewhere, &key, r#"{"algorithmName":"path"}"#).await.status, 409);
     }
@@ -105,14 +105,14 @@ async fn a_browser_that_has_heard_of_the_end_asks_no_more() {
     let id = service.submit(JobSpec::algorithm("path"));
     let mut stream = events(&service, id, None).await;
     assert_eq!(stream.headers()["x-accel-buffering"], "no");
-    // The first bytes are there before there is any news.
+    // The first bytes come before any event.
     let first = stream.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
     assert!(first.starts_with(b"retry"), "{first:?}");
     let waiting = stream.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
     let cut = ids(std::str::from_utf8(&waiting).unwrap());
     drop(stream);
     service.engine.driver().run_until_idle();
-    // The stream was cut before the end: there is one more event, and then no more.
+    // The stream was cut before the end, so there is one more event.
     let rest = Answer::of(events(&service, id, Some(&cut[0])).await).await;
     assert_eq!(rest.status, 200);
     let last = ids(&rest.body);

@@ -1,4 +1,4 @@
-//! Exported files, read back by Python: one row is one record, and says what the row said.
+//! Exported files, read back by Python: one row is one record with the same content.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use crate::host::{Service, builder, over};
 
-/// Reads a directory with `rows.json` (what was pushed), `a.csv` and `a.jsonl`.
+/// Reads a directory with `rows.json` (the pushed rows), `a.csv` and `a.jsonl`.
 const READER: &str = r#"
 import csv, json, sys
 directory, heads = sys.argv[1], int(sys.argv[2])
@@ -92,7 +92,7 @@ fn exporting(directory: &Path, content: Arc<Mutex<Content>>) -> Service {
     over(Arc::new(engine), Api::exports)
 }
 
-/// Exports the content in both formats and has it read.
+/// Exports the content in both formats, and has Python read it.
 fn check(content: &Content) -> Result<(), String> {
     let directory = tempfile::tempdir().unwrap();
     let service = exporting(directory.path(), Arc::new(Mutex::new(content.clone())));
@@ -115,7 +115,7 @@ fn check(content: &Content) -> Result<(), String> {
     if read.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&read.stderr).into_owned()) }
 }
 
-/// Texts made of what separates, quotes, escapes and ends lines somewhere.
+/// Texts of characters that separate, quote, escape or end lines in some format.
 fn text() -> impl Strategy<Value = String> {
     let hard = prop::sample::select(
         "\"\",,\n\r\t#=+-@'\\;|{}[]: \u{0}\u{b}\u{c}\u{1c}\u{7f}\u{85}\u{a0}\u{2028}\u{2029}\u{202e}\u{feff}莎😀a"
@@ -143,7 +143,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A row as a host may have written it: on one line or on several, or in a form that this library never writes.
+/// A row as a host may write it: on one line, on several, or in a form that this library never writes.
 fn row() -> impl Strategy<Value = String> {
     let odd = [
         "\"\"",
@@ -172,7 +172,7 @@ fn row() -> impl Strategy<Value = String> {
 
 fn content() -> impl Strategy<Value = Content> {
     (vec((text(), value()), 0..4), text(), vec(row(), 0..60)).prop_map(|(outputs, list, rows)| {
-        // Each name once, and none that the document has.
+        // Each name is there once, and none is a name of the document.
         let outputs = outputs.into_iter().enumerate().map(|(n, (name, value))| (format!("{n}{name}"), value));
         Content { outputs: outputs.collect(), list: format!("list{list}"), rows }
     })

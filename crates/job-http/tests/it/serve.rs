@@ -1,4 +1,4 @@
-//! The server over real sockets, with clients that do not do their part.
+//! The server over real sockets, with clients that stop in the middle.
 
 use std::{
     convert::Infallible,
@@ -32,14 +32,14 @@ use tokio::{
 
 use crate::host::{MOVIES, service};
 
-/// How long a test waits for what must come.
+/// How long a test waits for an expected event.
 const BOUND: Duration = Duration::from_mins(1);
 
 async fn within<T>(what: impl Future<Output = T>) -> T {
     timeout(BOUND, what).await.expect("it did not come")
 }
 
-/// Nothing is closed but what a test is about.
+/// Options under which no connection is closed, except the one of the test.
 fn patient() -> ServeOptions {
     let long = Duration::from_hours(1);
     ServeOptions::default().head_time(long).body_time(long).idle_time(long).stall_time(long).drain_time(long)
@@ -71,14 +71,14 @@ impl Server {
         client
     }
 
-    /// Tells it to stop; how many connections it cut.
+    /// Tells the server to stop. Returns how many connections it cut.
     async fn stop(self) -> usize {
         self.stop.send(()).unwrap();
         within(self.served).await.unwrap().unwrap()
     }
 }
 
-/// All that still comes; a reset is an end too.
+/// The remaining bytes. A reset counts as the end.
 async fn rest(client: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let _ = within(client.read_to_end(&mut bytes)).await;
@@ -91,7 +91,7 @@ async fn some(client: &mut TcpStream) -> String {
     String::from_utf8_lossy(&bytes[..read]).into_owned()
 }
 
-/// Tells when it is dropped.
+/// Sends a message when it is dropped.
 struct Held(mpsc::Sender<()>);
 
 impl Drop for Held {
@@ -100,8 +100,8 @@ impl Drop for Held {
     }
 }
 
-/// Routes of a host: one that answers, one that needs a body, one whose page never ends. The last part tells that such
-/// a page was let go.
+/// Routes of a host: one that answers, one that needs a body, one with an endless page. The receiver gets a
+/// message when such a page is dropped.
 fn routes() -> (Router, mpsc::Receiver<()>) {
     let (held, gone) = mpsc::channel(1);
     let endless = move || async move {
@@ -133,7 +133,7 @@ async fn a_client_that_sends_half_a_request_does_not_hold_up_a_stop() {
     for half in ["", "PRI", "GET / HT", "GET / HTTP/1.1\r\nhost: h", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
         let server = Server::start(router(), patient()).await;
         let mut client = server.connect(half).await;
-        // The server has accepted it: another that came later is served.
+        // The server has accepted it, since a later connection is served.
         assert!(some(&mut server.connect(WHOLE).await).await.contains("200 OK"));
         assert_eq!(server.stop().await, 0, "{half}");
         assert!(!rest(&mut client).await.contains("200 OK"));
@@ -185,7 +185,7 @@ async fn a_request_that_has_begun_is_answered_before_a_stop() {
     let mut client = server.connect(WHOLE).await;
     within(enters.recv()).await.unwrap();
     let (address, stopped) = (server.address, tokio::spawn(server.stop()));
-    // It accepts no connection any more.
+    // Waits until the server accepts no connection.
     within(async { while TcpStream::connect(address).await.is_ok() {} }).await;
     end.add_permits(1);
     let answer = rest(&mut client).await;
@@ -269,7 +269,7 @@ async fn an_answer_that_nobody_takes_is_given_up_beside_others_of_its_connection
     let server = Server::start(router(), patient().stall_time(SHORT)).await;
     let (mut client, connection) = http2_client(&server).await;
     let stalled = within(client.send_request(http2_get("/endless"))).await.unwrap();
-    // Others of the connection are answered meanwhile, until it is closed.
+    // Other requests of the connection are answered, until it is closed.
     while within(client.send_request(http2_get("/"))).await.is_ok() {}
     assert!(within(connection).await.unwrap().is_err());
     drop(stalled);
@@ -307,7 +307,7 @@ async fn no_more_connections_are_open_than_there_may_be() {
         tokio::task::yield_now().await;
         assert!(enters.try_recv().is_err(), "a third connection was accepted");
     }
-    // A connection that closes makes room for the next one.
+    // A closed connection makes room for the next one.
     for mut client in clients {
         assert!(some(&mut client).await.contains("200 OK"));
     }
@@ -331,7 +331,7 @@ async fn dropping_the_server_closes_everything() {
     assert!(TcpStream::connect(address).await.is_err());
 }
 
-/// A page whose name was pointed at this machine after the browser had loaded it.
+/// A page whose name points to this machine after the browser has loaded it.
 #[tokio::test]
 async fn on_a_loopback_address_nobody_asks_under_a_name_of_his_own() {
     let server = Server::start(service().router, patient()).await;

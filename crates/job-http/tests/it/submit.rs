@@ -62,7 +62,7 @@ async fn work_on_a_graph_that_is_not_there_is_a_bad_request() {
     }
 }
 
-/// A body that is a list was taken for a struct, field by field, and the last of two values under a key was used.
+/// A list must not be read as a struct, field by field, and a second value under a key must be refused.
 #[tokio::test]
 async fn a_body_is_an_object_with_every_key_once_or_a_sentence_in_plain_words() {
     let service = service();

@@ -1,4 +1,4 @@
-//! The directions of dependencies: who may know whom.
+//! The directions of dependencies between packages.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ const LAYERS: [(&str, &[&str]); 3] = [
     ("job-runner", &["job-core", "job-store", SERVERS]),
 ];
 
-/// For tests alone: a package that ships it breaks a ban below.
+/// A package for tests alone. A package of the library that depends on it breaks a ban below.
 const SERVERS: &str = "test-servers";
 
 /// Packages that only these may know. Benches compare the store with what it is built on, so they know RocksDB.
@@ -21,8 +21,8 @@ const OWNED: [(&str, &[&str]); 3] = [
     ("object_store", &["job-store"]),
 ];
 
-/// Packages that a package must not pull in, however indirectly, with these features. The client of PostgreSQL is
-/// built on tokio, which therefore comes with the feature `postgres` and with nothing else.
+/// Packages that a package must not depend on, also indirectly, with these features. The client of PostgreSQL is
+/// built on tokio, which therefore comes with the feature `postgres` alone.
 const BANS: [(&str, &[&str], &[&str]); 11] = [
     ("job-core", &["--all-features"], &["librocksdb-sys", "rocksdb", "tokio", "axum", "hyper"]),
     ("job-store", &["--features", "conformance,rocksdb,redb"], &["tokio", "tokio-postgres", "axum", "hyper"]),
@@ -34,9 +34,9 @@ const BANS: [(&str, &[&str], &[&str]); 11] = [
     ("job-runner", &["--all-features"], &["axum", SERVERS]),
     ("job-runner", &[], &["tokio", "tokio-postgres", "axum", "hyper"]),
     ("job-runner", &["--no-default-features"], &["librocksdb-sys", "rocksdb"]),
-    // A store on disk of Rust alone.
+    // A store on disk in Rust alone.
     ("job-runner", &["--no-default-features", "--features", "redb"], &["librocksdb-sys", "rocksdb", "cc"]),
-    // The first command of a newcomer: it compiles nothing that it does not use.
+    // The first command that a reader runs compiles only code that it uses.
     (
         "job-demo",
         &[],

@@ -12,7 +12,7 @@ const CHECKS: [&[&str]; 3] = [
     &["test", "--quiet", "--release", "--locked"],
 ];
 
-/// Every check of each. Without a network, where its packages are not there yet, an example is skipped.
+/// Runs every check of each example. Without a network, an example is skipped if its packages are not downloaded.
 pub(super) fn examples(workspace: &Workspace, skipped: &Skipped) -> Outcome {
     for example in EXAMPLES {
         if fetched(cargo(workspace, example), example, skipped)? {

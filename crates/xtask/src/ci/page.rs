@@ -11,9 +11,9 @@ use crate::{
 
 use super::service::{ANY_PORT, Service};
 
-/// More than the browser keeps at a time, and made in a moment.
+/// More rows than the browser keeps, which a job makes quickly.
 const ROWS: &str = "200000";
-/// A run that takes as long has met something that hangs.
+/// A run that takes longer hangs.
 const HANG: Duration = Duration::from_mins(6);
 
 pub(super) fn page(workspace: &Workspace, skipped: &Skipped) -> Outcome {

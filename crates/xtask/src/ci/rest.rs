@@ -1,4 +1,4 @@
-//! The REST surface against its own `OpenAPI` document: schemathesis makes requests from it, right and wrong ones.
+//! Tests the REST surface against its own `OpenAPI` document: schemathesis makes right and wrong requests from it.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::service::{ANY_PORT, Service};
 
 /// After this number of seconds it makes no new requests.
 const BUDGET: &str = "100";
-/// A run that takes as long has met something that hangs.
+/// A run that takes longer hangs.
 const HANG: Duration = Duration::from_mins(6);
 
 pub(super) fn rest(workspace: &Workspace) -> Outcome {
@@ -20,7 +20,7 @@ pub(super) fn rest(workspace: &Workspace) -> Outcome {
     let demo = Service::of(workspace, "job-demo", &arguments)?;
     let mut command = pip::program(&packages, "schemathesis");
     command.arg("--config-file").arg(files.join("schemathesis.toml")).arg("run");
-    // The same requests every time: a failure here is one on every machine.
+    // The requests are the same every time, so a failure repeats on every machine.
     command.args(["--generation-deterministic", "--max-examples", "20", "--max-time", BUDGET, "--no-color"]);
     command.arg(format!("{}/openapi.json", demo.url)).current_dir(demo.directory());
     let log = workspace.target().join("schemathesis.log");

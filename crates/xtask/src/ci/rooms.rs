@@ -1,4 +1,5 @@
-//! The rooms of `job-runner`: folders that import in one direction, without long circles of files. Counts its code too.
+//! Checks the rooms of `job-runner`: folders that import in one direction, without long circles of files. Counts
+//! its code too.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +10,7 @@ use std::{
 use super::tidy::code_length;
 use crate::{Outcome, workspace::Workspace};
 
-/// Where the rooms are.
+/// The directory of the rooms.
 const SOURCES: &str = "crates/job-runner/src";
 
 /// The rooms, the lowest first: each may import from itself and from those before it.

@@ -13,22 +13,22 @@ use crate::{
     workspace::{TEST_FEATURES, Workspace},
 };
 
-/// Where programs are told to listen: the system picks the port, so checks of several clones do not meet.
+/// The address for programs to listen on. The system chooses the port, so checks of several clones do not meet.
 pub(super) const ANY_PORT: &str = "127.0.0.1:0";
 
-/// A running server. It ends, and its directory goes, when this is dropped.
+/// A running server. Dropping it ends the server and removes its directory.
 #[derive(Debug)]
 pub(super) struct Service {
     child: Child,
     directory: PathBuf,
-    /// Kept open: a server that can say nothing more may end.
+    /// Kept open, since a server may end when it cannot write.
     stdout: Option<BufReader<ChildStdout>>,
-    /// Such as `http://127.0.0.1:4567`.
+    /// The URL, such as `http://127.0.0.1:4567`.
     pub(super) url: String,
 }
 
 impl Service {
-    /// Builds and starts a program of the workspace, by its path below the directory of what is built.
+    /// Builds a program of the workspace, and starts it by its path below the target directory.
     pub(super) fn of<A: AsRef<OsStr>>(workspace: &Workspace, program: &str, arguments: &[A]) -> Outcome<Self> {
         build(workspace)?;
         Self::start(&workspace.target().join("release").join(program), arguments)
@@ -60,7 +60,8 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // It may have ended by itself, and a file that stays in the system's temporary directory does no harm.
+        // Errors are ignored: the server may have ended by itself, and a file in the temporary directory does no
+        // harm.
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.directory);
@@ -74,7 +75,7 @@ fn build(workspace: &Workspace) -> Outcome {
     process::run(command.args(["--bin", "job-demo", "--example", "load"]))
 }
 
-/// The first thing in a line that looks like one, without a path.
+/// The first URL in a line, without its path.
 fn address(line: &str) -> Option<String> {
     let host = line.split("http://").nth(1)?;
     let end = host.find(|letter: char| letter == '/' || letter.is_whitespace()).unwrap_or(host.len());

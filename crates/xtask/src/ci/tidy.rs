@@ -8,8 +8,8 @@ use crate::{Outcome, workspace::Workspace};
 /// Beyond this a file has more than one purpose.
 const LONGEST: usize = 600;
 
-/// Must not appear in any tracked text: paths of one machine and hosts of package registries. Cut in two here, so that
-/// this file need not be left out.
+/// Texts that no tracked file may have: paths of one machine and hosts of package registries. They are cut in two
+/// here, so that this file passes.
 const BANNED: [&str; 10] = [
     concat!("/wo", "rk/"),
     concat!("/ro", "ot/"),
@@ -35,7 +35,7 @@ const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 pub(super) fn tidy(workspace: &Workspace) -> Outcome {
     let mut wrong = Vec::new();
     for name in workspace.tracked()? {
-        // Neither a file that is deleted but not committed yet, nor one that is no text, is of interest.
+        // Files that are deleted and not committed, and files that are no text, are skipped.
         let Ok(text) = fs::read_to_string(workspace.root.join(&name)) else { continue };
         wrong.extend(complaints(&name, &text));
     }

@@ -10,7 +10,7 @@ use crate::Outcome;
 
 use super::libclang::Libclang;
 
-/// Tells where WordNet is, when that is not where Debian puts it.
+/// The environment variable with the directory of WordNet, if it is not Debian's.
 pub(super) const WORDNET: &str = "JOB_ENGINE_WORDNET";
 
 #[derive(Debug, Default)]
@@ -38,13 +38,14 @@ impl CargoConfig {
         ];
         for (name, value) in variables {
             let Some(value) = value else { continue };
-            // Forced, because xtask hands its own environment, and so an older file's, to the cargo it starts.
+            // Forced, because xtask passes its own environment, with values of an older file, to the cargo that it
+            // starts.
             let _ = writeln!(text, "{name} = {{ value = {}, force = true }}", quoted(&value));
         }
         text
     }
 
-    /// Writes the file, if it says anything else: cargo then sees the same file and builds nothing anew.
+    /// Writes the file if its content differs, so that cargo builds nothing again.
     pub(super) fn write(&self, file: &Path) -> Outcome {
         let text = self.text();
         if fs::read_to_string(file).is_ok_and(|old| old == text) {

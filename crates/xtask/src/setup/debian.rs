@@ -35,7 +35,7 @@ pub(super) fn update() -> Outcome {
     process::output(apt_get().arg("update")).map(drop)
 }
 
-/// Downloads a package and unpacks it below `into`, which needs no root. Nothing of it is run or set up.
+/// Downloads a package and unpacks it below `into`, without root. No script of it runs.
 pub(super) fn unpack(package: &str, into: &Path) -> Outcome {
     let downloads = into.join("downloads");
     fs::create_dir_all(&downloads)?;

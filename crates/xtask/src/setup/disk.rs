@@ -4,10 +4,10 @@ use std::{path::Path, process::Command};
 
 use crate::{Outcome, process};
 
-/// Refuses to begin what would end in the middle for want of room. `directory` is there; the variable `instead` names
+/// Refuses to begin work for which the disk has too little room. `directory` exists; the variable `instead` names
 /// another.
 pub(super) fn has_room(directory: &Path, megabytes: u64, what: &str, instead: &str) -> Outcome {
-    // Where it cannot be told, the work itself says what it lacks.
+    // If `df` fails, the work itself reports a full disk.
     let Ok(told) = process::output(Command::new("df").arg("-Pk").arg(directory).env("LC_ALL", "C")) else {
         return Ok(());
     };

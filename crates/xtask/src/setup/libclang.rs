@@ -10,15 +10,15 @@ use crate::{Outcome, process};
 
 use super::{debian, pip, say};
 
-/// Forces one way to libclang.
+/// The environment variable that chooses one way to find libclang.
 const WAY: &str = "JOB_ENGINE_LIBCLANG";
 const WHEEL: &str = "libclang==18.1.1";
 
-/// The lines that tell cargo of libclang; none where bindgen finds it by itself.
+/// The settings for cargo; none if bindgen finds libclang by itself.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Libclang {
     pub(super) directory: Option<PathBuf>,
-    /// The compiler's own headers (`stdbool.h`), where libclang comes without.
+    /// The compiler's own headers (`stdbool.h`), if libclang comes without them.
     pub(super) headers: Option<PathBuf>,
 }
 
@@ -29,7 +29,7 @@ enum Way {
     Wheel,
 }
 
-/// Finds libclang, else installs it: from Debian as root, else from PyPI into the cache.
+/// Finds libclang. Otherwise installs Debian's as root, or puts PyPI's into the cache.
 pub(super) fn find(cache: &Path) -> Outcome<Libclang> {
     let mut reasons = Vec::new();
     for way in ways(env::var(WAY).ok().as_deref())? {
@@ -85,7 +85,7 @@ fn apt() -> Outcome<Libclang> {
     system()
 }
 
-/// The library and its headers alone, which are a tenth of `libclang-dev`, in the release's default version.
+/// The packages of the library and its headers, in the release's default version: a tenth of `libclang-dev`.
 fn packages(dependencies: &[String]) -> Option<Vec<String>> {
     let mut names = dependencies.iter();
     let version = names.find_map(|name| name.strip_prefix("libclang-")?.strip_suffix("-dev"))?;

@@ -6,7 +6,7 @@ use crate::{Outcome, process};
 
 use super::{debian, say};
 
-/// The file in a directory of wheels that says which they are.
+/// The file in a directory of wheels that lists them.
 const NOTE: &str = "installed.txt";
 
 /// Unpacks one wheel, without what it depends on, into a directory of its own.
@@ -14,8 +14,8 @@ pub(super) fn install(requirement: &str, into: &Path, cache: &Path) -> Outcome {
     unpack(&[requirement.as_ref()], into, cache)
 }
 
-/// Makes the directory `into` hold the wheels that the file `requirements` pins, all of them, and nothing else. When it
-/// does already, nothing is asked of the network.
+/// Puts all wheels that the file `requirements` pins into the directory `into`, and no others. Needs no network if
+/// they are there.
 pub(crate) fn install_all(requirements: &Path, into: &Path, cache: &Path) -> Outcome {
     let (wanted, note) = (fs::read(requirements)?, into.join(NOTE));
     if fs::read(&note).is_ok_and(|installed| installed == wanted) {
@@ -35,7 +35,7 @@ pub(crate) fn program(directory: &Path, name: &str) -> Command {
 }
 
 fn unpack(what: &[&OsStr], into: &Path, cache: &Path) -> Outcome {
-    // Of this process alone, so that two clones can install at the same time.
+    // A directory of this process alone, so that two clones can install at the same time.
     let draft = into.with_extension(format!("draft-{}", std::process::id()));
     remove(&draft)?;
     let mut command = pip(cache)?;
@@ -44,7 +44,7 @@ fn unpack(what: &[&OsStr], into: &Path, cache: &Path) -> Outcome {
     Ok(fs::rename(&draft, into)?)
 }
 
-/// The last line of pip: without a network it is that there is no such package.
+/// The last line of pip. Without a network it says that there is no such package.
 fn unloaded(error: &str) -> String {
     let told = error.rsplit_once("` failed: ").map_or(error, |(_, told)| told);
     format!("PyPI gave nothing: {told}; it needs a network")
@@ -57,7 +57,7 @@ fn remove(directory: &Path) -> Outcome {
     }
 }
 
-/// `python3 -m pip`; where Python comes without it, as in Debian, the one in a package that needs no installing.
+/// `python3 -m pip`. If Python comes without it, as in Debian, the one in a wheel, which needs no installation.
 fn pip(cache: &Path) -> Outcome<Command> {
     let mut command = Command::new("python3");
     command.env("PIP_DISABLE_PIP_VERSION_CHECK", "1").env("PIP_ROOT_USER_ACTION", "ignore");

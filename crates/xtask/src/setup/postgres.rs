@@ -1,12 +1,12 @@
-//! PostgreSQL and a pooler before it, which the tests of its store start by themselves.
+//! PostgreSQL and a pooler, which tests start by themselves.
 
 use std::{env, fs, path::Path};
 
 use super::{debian, say};
 
-/// Names the directory of its programs, where they are not found by themselves.
+/// The environment variable with the directory of its programs.
 const PROGRAMS: &str = "JOB_ENGINE_POSTGRES";
-/// Where Debian keeps them, by version.
+/// Debian's directory of them, by version.
 const INSTALLED: &str = "/usr/lib/postgresql";
 /// The server of the release's own version.
 const PACKAGE: &str = "postgresql";
@@ -14,7 +14,7 @@ const PACKAGE: &str = "postgresql";
 const POOLER: &str = "/usr/sbin/pgbouncer";
 const POOLER_PACKAGE: &str = "pgbouncer";
 
-/// Installs PostgreSQL where that is possible. Without it the tests that need it pass untried, and this says so.
+/// Installs PostgreSQL if that is possible. Otherwise prints that its tests are skipped.
 pub(super) fn find() {
     find_pooler();
     if is_there() {

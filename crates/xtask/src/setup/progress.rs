@@ -10,10 +10,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::say;
 
 const LINE_EVERY: Duration = Duration::from_mins(1);
-/// Of a bar, which shows parts of the whole.
+/// The steps of a bar.
 const STEPS: u64 = 1_000;
 
-/// Shows how far a work is. A bar goes when this is dropped.
+/// Shows the progress of a task. Dropping it removes the bar.
 pub(super) struct Progress {
     name: &'static str,
     way: Way,
@@ -22,7 +22,7 @@ pub(super) struct Progress {
 
 enum Way {
     Bar(ProgressBar),
-    /// When the last line was, and whether one told how long all takes.
+    /// The time of the last line, and whether one has given an estimate.
     Lines {
         last: Instant,
         is_estimated: bool,
@@ -35,7 +35,7 @@ impl Progress {
         Self { name, way, start: Instant::now() }
     }
 
-    /// Tells what is done, and, as soon as that is known, which part of the whole and how long the rest takes.
+    /// Shows the present step and, if they are known, the done part and the remaining time.
     pub(super) fn show(&mut self, done: &str, estimate: Option<(f64, Duration)>) {
         match &mut self.way {
             Way::Bar(bar) => {
@@ -87,7 +87,7 @@ fn line(name: &str, done: &str, elapsed: Duration, left: Option<Duration>) -> St
     format!("{name}: {done} after {}{left}", minutes(elapsed))
 }
 
-/// Such as `40 s`, `3 min 20 s` or `25 min`.
+/// A duration, such as `40 s`, `3 min 20 s` or `25 min`.
 pub(super) fn minutes(time: Duration) -> String {
     let seconds = time.as_secs();
     match (seconds / 60, seconds % 60) {

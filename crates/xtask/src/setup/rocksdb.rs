@@ -32,7 +32,7 @@ const MEGABYTES: u64 = 200;
 #[derive(Debug)]
 pub(super) struct Library {
     recipe: Recipe,
-    /// Named after all that makes two builds differ.
+    /// The directory, whose name has all values that make two builds differ.
     pub(super) directory: PathBuf,
 }
 
@@ -57,7 +57,7 @@ impl Library {
         }
         disk::has_room(&workspace.cache, MEGABYTES, "RocksDB", "JOB_ENGINE_CACHE")?;
         let tree = workspace.cache.join("build");
-        // One that was cut short.
+        // Removes the tree of an interrupted build.
         let _ = fs::remove_dir_all(&tree);
         fs::create_dir_all(&tree)?;
         self.tell_of_others(&workspace.cache);
@@ -68,12 +68,12 @@ impl Library {
             )
         })?;
         self.keep(&made)?;
-        // Only space: the next build begins with a tree of its own whether or not this one is gone.
+        // An error costs only space, since each build begins with a tree of its own.
         let _ = fs::remove_dir_all(&tree);
         Ok(())
     }
 
-    /// Compiles all files, and returns the library of them.
+    /// Compiles all files. Returns the library.
     fn compile(&self, workspace: &Workspace, tree: &Path, lock: &mut File) -> Outcome<PathBuf> {
         let start = Instant::now();
         let build = self.recipe.compiler(workspace, tree)?;
@@ -124,7 +124,7 @@ impl Library {
         }
     }
 
-    /// Moves the library to its place in one step, so that no build links half of it.
+    /// Moves the library to its place in one step, so that no build links a part of it.
     fn keep(&self, made: &Path) -> Outcome {
         fs::create_dir_all(&self.directory)?;
         let draft = self.directory.join(format!("{FILE}.draft"));
@@ -133,7 +133,7 @@ impl Library {
     }
 }
 
-/// Takes the lock, if need be after the process that builds. It is held until this process ends, however it ends.
+/// Takes the lock, after the process that builds if there is one. It is held until this process ends.
 fn lock(path: &Path) -> Outcome<File> {
     let lock = File::options().create(true).truncate(false).read(true).write(true).open(path)?;
     let mut progress = None;
@@ -155,7 +155,7 @@ fn lock(path: &Path) -> Outcome<File> {
     }
 }
 
-/// Writes into the lock file how far the build is, for those that wait. They can do without.
+/// Writes the progress of the build into the lock file, for processes that wait. An error does no harm.
 fn note(lock: &mut File, done: &str) {
     let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(done.as_bytes()));
 }

@@ -6,10 +6,10 @@ use crate::workspace::Workspace;
 
 use super::{pip, say};
 
-/// Names the program, where it is not the one in the cache.
+/// The environment variable with the program, if it is not in the cache.
 const PROGRAM: &str = "JOB_ENGINE_SEAWEEDFS";
 
-/// Installs it where that is possible. Without it the tests that need it pass untried, and this says so.
+/// Installs it if that is possible. Otherwise prints that its tests are skipped.
 pub(super) fn find(workspace: &Workspace) {
     if env::var_os(PROGRAM).is_some_and(|named| !named.is_empty()) {
         return;

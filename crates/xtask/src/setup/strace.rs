@@ -1,11 +1,11 @@
-//! `strace`, with which the tests record what a process asked of the disk, so that they can take parts of it back.
+//! `strace`, with which the tests record the calls of a process to the file system.
 
 use super::{debian, say};
 use crate::process;
 
 const PACKAGE: &str = "strace";
 
-/// Installs it where that is possible. Without it the tests of power cuts pass untried, and this says so.
+/// Installs it if that is possible. Otherwise prints that the tests of power cuts are skipped.
 pub(super) fn find() {
     if is_there() {
         return;

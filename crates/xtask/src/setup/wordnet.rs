@@ -14,7 +14,7 @@ const INSTALLED: &str = "/usr/share/wordnet";
 const PACKAGE: &str = "wordnet-base";
 const FILES: [&str; 4] = ["data.noun", "data.verb", "data.adj", "data.adv"];
 
-/// Finds or installs WordNet; none when the caller does without.
+/// Finds or installs WordNet; `None` if the caller wants none.
 pub(super) fn find(cache: &Path, wanted: &WordNet) -> Outcome<Option<PathBuf>> {
     let unpacked = cache.join("wordnet");
     match wanted {
@@ -57,7 +57,7 @@ pub(super) fn is_default(directory: &Path) -> bool {
     directory == Path::new(INSTALLED)
 }
 
-/// The first data file that is not there, or empty.
+/// The first data file that is missing or empty.
 fn missing(directory: &Path) -> Option<&'static str> {
     FILES.into_iter().find(|file| !fs::metadata(directory.join(file)).is_ok_and(|file| file.len() > 0))
 }

@@ -2,7 +2,7 @@
 
 use pulldown_cmark::{Event, Options, Parser, Tag};
 
-/// A line for people for each link that leads nowhere. `exists` takes a path from the root of the clone.
+/// A line for people for each broken link. `exists` takes a path from the root of the clone.
 pub(super) fn broken(name: &str, text: &str, exists: &dyn Fn(&str) -> bool) -> Vec<String> {
     let headings = anchors(text);
     let mut broken = Vec::new();

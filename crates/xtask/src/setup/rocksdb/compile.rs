@@ -1,4 +1,4 @@
-//! Compiles the units, some at a time.
+//! Compiles the units, a few at a time.
 
 use std::{
     fmt::Write,
@@ -16,10 +16,10 @@ use super::{
     units::{Stage, Unit, estimate},
 };
 
-/// Told what is done and, as soon as that is known, which part of the whole and how long the rest takes.
+/// Called with the present step and, if they are known, the done part and the remaining time.
 type Tell<'a> = &'a mut dyn FnMut(&str, Option<(f64, Duration)>);
 
-/// A running compiler. It is ended when this is dropped.
+/// A running compiler. Dropping this ends it.
 struct Compiler {
     index: usize,
     child: Child,
@@ -34,9 +34,9 @@ impl Drop for Compiler {
     }
 }
 
-/// The units of one library, and how far they are.
+/// The units of one library, and their progress.
 pub(super) struct Compilation<'a> {
-    /// The compiler with its flags, run where names of files begin.
+    /// Makes the compiler with its flags, in the directory of the source files.
     pub(super) compiler: &'a dyn Fn() -> Command,
     /// Where objects and notes are put.
     pub(super) tree: &'a Path,
@@ -46,7 +46,7 @@ pub(super) struct Compilation<'a> {
 }
 
 impl Compilation<'_> {
-    /// Compiles all of them and returns the objects. The error is what the compiler said of the file that failed.
+    /// Compiles all units and returns the objects. The error is the compiler's message about the failed file.
     pub(super) fn run(mut self, tell: Tell<'_>) -> Outcome<Vec<PathBuf>> {
         self.stages = vec![Stage::Waiting; self.units.len()];
         let mut running: Vec<Compiler> = Vec::new();
@@ -73,7 +73,7 @@ impl Compilation<'_> {
         }
     }
 
-    /// Starts compilers on what waits, as many as may run.
+    /// Starts compilers for waiting units, as many as may run.
     fn fill(&mut self, running: &mut Vec<Compiler>) -> Outcome {
         while running.len() < self.jobs {
             let Some(index) = self.stages.iter().position(|stage| *stage == Stage::Waiting) else { break };
@@ -122,7 +122,7 @@ impl Compilation<'_> {
         self.tree.join(format!("unit-{index}.log"))
     }
 
-    /// None of a unit that was taken apart.
+    /// The object of a unit; `None` if the unit was split.
     fn object(&self, index: usize) -> Option<PathBuf> {
         let unit = self.units.get(index)?;
         (!unit.files.is_empty()).then(|| self.tree.join(format!("unit-{index}.o")))
@@ -145,7 +145,7 @@ fn text(unit: &Unit, directory: &Path) -> String {
     })
 }
 
-/// The line of a compiler's words that says most.
+/// The most useful line of a compiler's output.
 fn reason(log: &str) -> String {
     let fatal = log.lines().find(|line| line.contains("error: ") || line.contains("error:"));
     fatal.or_else(|| log.lines().last()).unwrap_or("the compiler said nothing").trim().to_owned()

@@ -1,7 +1,8 @@
-//! How RocksDB's files are compiled: what the build script of `librocksdb-sys` asks of the package `cc`, asked again.
+//! How RocksDB's files are compiled. It makes the same calls to the package `cc` as the build script of
+//! `librocksdb-sys`.
 //!
 //! The script compiles each file by itself, which takes eight times as long as several of them in one unit. A test
-//! compares these lists with the script, so that a new version of the package cannot differ unseen.
+//! compares these lists with the script, so that a new version of the package is noticed.
 
 use std::{
     env, fs,
@@ -42,10 +43,10 @@ const FLAGS: [&str; 11] = [
     "cstdint",
 ];
 
-/// The newest dialect that the files are written in; the script takes another from the environment.
+/// The newest dialect of the files; the script takes another from the environment.
 const STANDARD: (&str, &str) = ("ROCKSDB_CXX_STD", "-std=c++20");
 
-/// Flags for what a processor can do, by its feature in Rust's words.
+/// Flags for the features of a processor, by their names in Rust.
 const PROCESSOR_FLAGS: [(&str, &str); 7] = [
     ("sse2", "-msse2"),
     ("sse4.1", "-msse4.1"),
@@ -78,9 +79,9 @@ const VERSION: (&str, &str) = ("util/build_version.cc", "build_version.cc");
 #[derive(Debug)]
 pub(super) struct Recipe {
     pub(super) version: String,
-    /// Of the package: names of files and headers are relative to it.
+    /// The directory of the package. Names of files and headers are relative to it.
     pub(super) directory: PathBuf,
-    /// Such as `x86-64-v2`.
+    /// The processor, such as `x86-64-v2`.
     pub(super) processor: String,
     pub(super) codecs: Vec<&'static str>,
     defines: Vec<&'static str>,
@@ -137,7 +138,7 @@ impl Recipe {
         // Nothing here is a build script of cargo.
         build.cargo_output(false).cargo_metadata(false).cargo_debug(false).emit_rerun_if_env_changed(false);
         build.cpp(true).target(&host).host(&host).opt_level(3).debug(false).out_dir(scratch);
-        // The processor is handed over below, as the script does; other flags of rustc mean nothing to these files.
+        // The processor is set below, as in the script. Other flags of rustc have no meaning for these files.
         build.inherit_rustflags(false);
         build.includes(INCLUDES).includes(&self.headers);
         let codecs = self.defines.iter().map(|name| (*name, Some("1")));
@@ -172,7 +173,7 @@ fn find<'a>(packages: &[Package<'a>], name: &str) -> Outcome<Package<'a>> {
     package.ok_or_else(|| format!("no package of the workspace depends on {name}, which RocksDB needs").into())
 }
 
-/// Whether a feature of the package means something here: a codec, or how the library is bound, which is not in it.
+/// Whether a feature of the package is known: a codec, or a way of binding, which does not change the library.
 fn is_known(feature: &str) -> bool {
     ["default", "static", "bindgen-runtime"].contains(&feature)
         || CODECS.iter().any(|codec| codec.feature == feature || codec.headers.0 == feature)

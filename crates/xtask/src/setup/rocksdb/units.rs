@@ -1,11 +1,11 @@
-//! How RocksDB's files are put together to units that are compiled at once, and how long what is left of them takes.
+//! Groups RocksDB's files into units that are compiled at once, and estimates the remaining time.
 //!
-//! A file by itself takes eight seconds, nearly all of them for headers that the next file reads again. A unit reads them
-//! once. More units than cores keep all cores busy to the end; larger units take more memory.
+//! A file by itself takes eight seconds, nearly all of them for headers that the next file reads again. A unit
+//! reads them once. With more units than cores, all cores are busy to the end; larger units take more memory.
 
 use std::{fs, thread, time::Duration};
 
-/// Files that are compiled by themselves, since what they define would reach the files after them.
+/// Files that are compiled alone, since their definitions would reach the files after them.
 const APART: [(&str, &str); 2] = [
     ("util/xxhash.cc", "sets XXH_IMPLEMENTATION, by which a later look at xxhash.h would define it all again"),
     ("port/stack_trace.cc", "makes `gettid` a macro"),
@@ -15,7 +15,7 @@ const APART: [(&str, &str); 2] = [
 const MEGABYTES_EACH: u64 = 2_000;
 const UNITS_FOR_EACH_CORE: usize = 4;
 const FEWEST_UNITS: usize = 8;
-/// On a machine with little memory: then a unit takes some 700 MB.
+/// The number of units on a machine with little memory, where a unit takes some 700 MB.
 const SMALL_UNITS: usize = 32;
 
 /// The cost of a file besides its own text, in bytes of text.
@@ -36,7 +36,7 @@ pub(super) struct Unit {
 }
 
 impl Unit {
-    /// About in proportion to the time it takes.
+    /// A value in proportion to its compile time, approximately.
     pub(super) fn weight(&self) -> u64 {
         UNIT + self.files.iter().map(|file| file.bytes + FILE).sum::<u64>()
     }
@@ -56,11 +56,11 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// This one, as far as this process may use it.
+    /// The cores and memory that this process may use.
     pub(super) fn this() -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let free = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available(&text));
-        // Of a container, where it has a limit.
+        // The limit of a container, if there is one.
         let limit = fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
         let limit = limit.and_then(|bytes| bytes.trim().parse::<u64>().ok()).map(|bytes| bytes >> 20);
         Self { cores, megabytes: free.into_iter().chain(limit).min() }
@@ -112,7 +112,7 @@ pub(super) fn plan(files: Vec<Source>, machine: Machine) -> Vec<Unit> {
     units
 }
 
-/// How far a unit is.
+/// The stage of a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Waiting,
@@ -127,7 +127,7 @@ pub(super) struct Estimate {
     pub(super) left: Duration,
 }
 
-/// Measured by the units that are done, so there is none before the first.
+/// The estimate by the finished units; `None` before the first.
 #[expect(clippy::cast_precision_loss, reason = "weights are far below 2^52, and this is an estimate")]
 pub(super) fn estimate(units: &[(u64, Stage)], jobs: usize) -> Option<Estimate> {
     let done = units.iter().filter_map(|(weight, stage)| match stage {
@@ -141,7 +141,7 @@ pub(super) fn estimate(units: &[(u64, Stage)], jobs: usize) -> Option<Estimate> 
     let speed = weight as f64 / seconds;
     let left = |&(weight, stage): &(u64, Stage)| match stage {
         Stage::Waiting => weight as f64,
-        // It may take longer than the others did, so it is never done before it says so.
+        // It may take longer than the others, so it counts as unfinished until it ends.
         Stage::Running(took) => speed.mul_add(-took.as_secs_f64(), weight as f64).max(0.05 * weight as f64),
         Stage::Done(_) => 0.0,
     };
@@ -230,9 +230,9 @@ mod tests {
             (vec![(100, Waiting), (100, Running(s(5)))], 2, None),
             (vec![(100, Done(s(10))), (100, Waiting), (100, Waiting)], 2, Some(10)),
             (vec![(100, Done(s(10))), (100, Running(s(5))), (100, Waiting)], 1, Some(15)),
-            // One compiler has the last unit, so the other core does not help.
+            // One compiler has the last unit, and the other cores are idle.
             (vec![(100, Done(s(10))), (100, Waiting)], 8, Some(10)),
-            // It takes longer than it should.
+            // It takes longer than estimated.
             (vec![(100, Done(s(20))), (100, Running(s(90)))], 2, Some(1)),
             (vec![(100, Done(s(20))), (100, Done(s(20)))], 2, Some(0)),
         ] {
