@@ -198,7 +198,12 @@ impl Engine {
     /// When the job is unfinished or pinned, or the store fails.
     pub fn remove(&self, id: JobId) -> Result<bool, EngineError> {
         let entry = self.core.scheduler().registry.get(id).cloned();
-        if let Some(entry) = entry.filter(|entry| entry.lock().place.is_here()) {
+        // A job whose end is stored may be its worker's for a moment longer.
+        let unfinished = |entry: &Arc<Entry>| {
+            let state = entry.lock();
+            state.place.is_here() && !state.record.state.is_complete()
+        };
+        if let Some(entry) = entry.filter(unfinished) {
             let detail = format!("it is {}: cancel it first", entry.record().state);
             return Err(StoreError::new(ErrorKind::Invalid, "remove the record", detail).on(id).into());
         }

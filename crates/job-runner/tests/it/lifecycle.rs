@@ -255,6 +255,21 @@ fn a_handle_is_found_again_by_its_id() {
     assert!(matches!(rig.engine.explain(JobId::MIN), Err(EngineError::UnknownJob(JobId::MIN))));
 }
 
+/// Its worker had not let go of it yet, and the removal was refused: "it is succeeded: cancel it first".
+#[test]
+fn a_job_is_removed_as_soon_as_its_end_is_known() {
+    let store = Arc::new(MemoryStore::default());
+    let body =
+        |ctx: &mut JobContext| if ctx.spec().graph() == "good" { Ok(()) } else { Err(JobError::failed("no")) };
+    let engine = Engine::builder(store).algorithm("end", body).workers(2).open().unwrap();
+    for round in 0..1_000 {
+        let graph = if round % 2 == 0 { "good" } else { "bad" };
+        let job = engine.submit(JobSpec::algorithm("end").with_graph(graph)).unwrap();
+        assert!(job.wait().unwrap().state.is_complete());
+        assert_eq!(engine.remove(job.id()), Ok(true), "round {round}");
+    }
+}
+
 #[test]
 fn a_removed_job_is_gone() {
     let rig = Rig::new(|builder| builder.algorithm("numbers", numbers));
