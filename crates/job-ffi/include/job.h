@@ -1,0 +1,601 @@
+/* The C interface of the job engine. `include/job.h` is written out of these sources.
+ *
+ * A host in C, C++ or another language links `libjob`, registers its handlers as functions, opens an engine, and
+ * submits jobs as JSON. Rows and pages are bytes of JSON.
+ *
+ * # Calls
+ *
+ * * Every call answers with a status: JOB_OK or the class of an error. job_last_error has the sentence.
+ * * Any thread may call. Calls about one list of rows wait for each other; others do not.
+ * * No panic leaves a call (JOB_ERROR_PANIC). A function of the host must throw no exception: the process ends.
+ * * When memory is used up, the process ends, as it does in Rust.
+ *
+ * # Handles
+ *
+ * Builders, engines, contexts and lists are numbers. A number that names nothing is an error (JOB_ERROR_HANDLE): 0, a
+ * handle that was freed, or the handle of something else. A job has no handle. It has an id, which stays the same for
+ * ever.
+ *
+ * # Memory
+ *
+ * * Texts that come in have an explicit length and need no byte 0 at their end. They are UTF-8. The library keeps a copy
+ *   of what it needs, so the host may free them after the call.
+ * * Answers go into a buffer of the host. One that is too small gives JOB_ERROR_BUFFER and the needed size. A buffer
+ *   of 0 bytes asks for the size.
+ * * Bytes that a callback gets are borrowed until it returns.
+ * * `user_data` belongs to the host. `destroy` is called once, after the last use, on any thread.
+ *
+ * # Threads, signals, processes
+ *
+ * * **Threads.** An engine starts threads of its own. They inherit the signal mask of the thread that opens it. Handlers
+ *   and callbacks run on them.
+ * * **Signals.** The library installs no handler of a signal and blocks none. No call is safe inside of a handler of a
+ *   signal.
+ * * **fork.** In a process that was forked while an engine was open, calls about engines and builders answer
+ *   JOB_ERROR_FORKED. The threads stay in the parent. The child starts another program or ends with `_exit`. It keeps
+ *   the store locked until then.
+ * * **exit.** Free engines before `main` returns. Otherwise their threads run while static objects of the host are
+ *   destroyed. Jobs lose nothing: the next open goes on with them.
+ * * **dlclose.** The shared library stays in memory after `dlclose`. The host's own code may be unloaded once
+ *   job_engine_free has answered JOB_OK: no handler runs and no callback comes after that. After
+ *   JOB_ERROR_RUNNING a handler is still inside of the host's code.
+ *
+ * # Versions
+ *
+ * job_abi_version is 1. It changes when a call or a struct changes. New calls and statuses may come without a change.
+ * A struct never grows: a new one gets another name.
+ */
+
+#ifndef JOB_H
+#define JOB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// The version of this interface.
+#define JOB_ABI_VERSION 1
+
+// Waits without a limit.
+#define JOB_FOREVER UINT64_MAX
+
+// The answer of every call: JOB_OK, or the class of an error. job_last_error has the
+// sentence. Later versions may add statuses, so a caller takes an unknown one for an error.
+typedef int32_t JobStatus;
+
+// The handle of handlers that an engine will have.
+typedef uint64_t JobBuilder;
+
+// The handle of the context of a handler: valid from its call to its return, on any thread.
+typedef uint64_t JobContext;
+
+// The work of one job. Called on a thread of the engine, by several at once for several jobs. It returns JOB_OK, or
+// the status of the call that failed. It must be repeatable: after a crash it is called again for the same job.
+typedef JobStatus (*JobHandler)(void *user_data, JobContext context);
+
+// Frees the data of a callback. Called once, on any thread, after the last use of the data.
+typedef void (*JobDestroy)(void *user_data);
+
+// The handle of an open engine.
+typedef uint64_t JobEngine;
+
+// The handle of a list that a handler writes. A list of job_context_rows is valid until
+// job_rows_close or the return of the handler, one of a scan until the callback returns. Any thread may use it; two
+// at once wait for each other.
+typedef uint64_t JobRows;
+
+// The id of a job: 16 bytes that sort by the time of submission.
+typedef struct JobId {
+  // A UUID of version 7, as its bytes are written.
+  uint8_t bytes[16];
+} JobId;
+
+// The scan of one partition: the ids from `first` to before `end`, whose rows go to `rows`. Called on several threads
+// at once. It returns JOB_OK, or the status of the call that failed.
+typedef JobStatus (*JobScan)(void *user_data,
+                             JobContext context,
+                             JobRows rows,
+                             uint64_t first,
+                             uint64_t end);
+
+// The state of a job. Later versions may add some.
+typedef int32_t JobStateCode;
+
+// The end of a job, told once on a thread of the engine: keep it short, and do not wait in it.
+typedef void (*JobCompleted)(void *user_data, const struct JobId *job, JobStateCode state);
+
+// The size of a page.
+typedef struct JobPage {
+  // Rows of the page.
+  uint64_t rows;
+  // Rows of the whole result; of a running job those that can be read so far.
+  uint64_t total;
+  // 1 if the job has not succeeded, so that rows may follow or be missing; else 0.
+  uint64_t partial;
+} JobPage;
+
+// Bytes of an answer, borrowed from the store until the callback returns. It returns 0 to get the next ones.
+typedef int32_t (*JobPiece)(void *user_data, const char *bytes, size_t length);
+
+// It is done.
+#define JOB_OK 0
+
+// An argument cannot be used: a NULL, text that is not UTF-8, JSON or an option that is wrong.
+#define JOB_ERROR_ARGUMENT 1
+
+// A handle names nothing: it was freed, or it is the handle of something else.
+#define JOB_ERROR_HANDLE 2
+
+// There is no such job, or no checkpoint.
+#define JOB_ERROR_NOT_FOUND 3
+
+// The job has ended, so it cannot be cancelled.
+#define JOB_ERROR_COMPLETE 4
+
+// Another request has this idempotency key, or another caller changed the job first.
+#define JOB_ERROR_CONFLICT 5
+
+// The queue is full. Nothing was stored; the same call may succeed later.
+#define JOB_ERROR_BUSY 6
+
+// The store or the machine lacks something for now. The same call may succeed later.
+#define JOB_ERROR_UNAVAILABLE 7
+
+// The engine is shut down.
+#define JOB_ERROR_CLOSED 8
+
+// The job has not ended in the given time.
+#define JOB_ERROR_TIMEOUT 9
+
+// The handler was told to stop: it returns this status.
+#define JOB_ERROR_STOPPED 10
+
+// A budget of the job is used up: the handler returns this status.
+#define JOB_ERROR_BUDGET 11
+
+// The buffer is too small. The needed size is told, and the content of the buffer is undefined.
+#define JOB_ERROR_BUFFER 12
+
+// The store cannot be used: it is damaged, of another version, or only for reading.
+#define JOB_ERROR_STORE 13
+
+// Another process or another engine has the store.
+#define JOB_ERROR_LOCKED 14
+
+// This library was built without that.
+#define JOB_ERROR_UNSUPPORTED 15
+
+// The process was forked from the one that has the engine.
+#define JOB_ERROR_FORKED 16
+
+// The wait would never end: it is in a callback, or jobs would wait for each other.
+#define JOB_ERROR_CANNOT_WAIT 17
+
+// The engine is freed, and a handler has not stopped in time. Its code must stay in memory.
+#define JOB_ERROR_RUNNING 18
+
+// For handlers: the job fails. job_context_fail gives the reason.
+#define JOB_ERROR_FAILED 19
+
+// For handlers: the job failed for now and runs again later. job_context_retry gives the
+// reason.
+#define JOB_ERROR_TRANSIENT 20
+
+// A callback ended the call: it did not return 0.
+#define JOB_ERROR_CALLBACK 21
+
+// The call panicked: a bug of the library, or of a function of the host in Rust. The process goes on.
+#define JOB_ERROR_PANIC 22
+
+// It is stored and has not started.
+#define JOB_STATE_WAITING 0
+
+// A worker runs it.
+#define JOB_STATE_RUNNING 1
+
+// It runs and was told to stop.
+#define JOB_STATE_CANCELLING 2
+
+// It has ended well, and its whole result is stored.
+#define JOB_STATE_SUCCEEDED 3
+
+// It has ended with a failure.
+#define JOB_STATE_FAILED 4
+
+// It was cancelled.
+#define JOB_STATE_CANCELLED 5
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+// The sentence of the last call of this thread that failed: UTF-8, with a byte 0 at its end. Valid until the next call
+// of this thread that fails, or the end of the thread. Empty if none has failed. `length` may be NULL; it gets the
+// bytes before the 0.
+//
+// # Safety
+// `length` is NULL or may be written.
+const char *job_last_error(size_t *length);
+
+// The version of this interface that the library has: JOB_ABI_VERSION of its header. A host compares the two.
+uint32_t job_abi_version(void);
+
+// Begins to set an engine up. Free it with job_builder_free, also after an engine was opened.
+//
+// # Safety
+// `builder` may be written.
+JobStatus job_builder_new(JobBuilder *builder);
+
+// Runs jobs of a kind with this handler. `kind` is `vertex_filter`, `edge_filter` or the name of an algorithm. A second
+// handler of a kind takes the place of the first. `destroy` frees `user_data` after the last use, also when this call
+// fails; it may be NULL.
+//
+// # Safety
+// `kind` has `length` bytes. `handler` may be called with `user_data` on any thread, by several at once, until
+// `destroy` is called.
+JobStatus job_builder_handler(JobBuilder builder,
+                              const char *kind,
+                              size_t length,
+                              JobHandler handler,
+                              void *user_data,
+                              JobDestroy destroy);
+
+// Frees a builder. Engines that it opened keep its handlers.
+JobStatus job_builder_free(JobBuilder builder);
+
+// Opens an engine: its store, and the unfinished jobs of an earlier process, which run again. `options` is JSON:
+//
+// | key | value | default |
+// | --- | --- | --- |
+// | `store` | `"memory"`, `{"rocksdb": DIRECTORY}`, `{"redb": FILE}` or `{"postgres": URL}` | must be given |
+// | `workers` | how many jobs run at once, 1 to 10,000 | the cores |
+// | `front_end` | `true`: the engine runs no jobs and has no handlers | `false` |
+// | `threads` | how many threads jobs may use in all | the cores |
+// | `queue_bound` | how many jobs of a class may wait; not with `postgres` | 10,000 |
+// | `jobs_per_graph` | how many jobs of a graph and class run at once | no limit |
+// | `jobs_per_class` | the same of a class: `{"read": N, "write": N}` | no limit |
+// | `priority_aging_ms` | the time in which a waiting job gains a step of priority | 60,000 |
+// | `durability` | `"synced"` survives power loss, `"buffered"` the death of the process | `"synced"` |
+// | `retry` | `{"initial_backoff_ms": N, "max_backoff_ms": N}` | 200 and 60,000 |
+// | `checkpoint_interval_ms` | how often an iterative algorithm is saved | 10,000 |
+// | `shutdown_timeout_ms` | the time for running handlers to stop | 5,000 |
+// | `retention` | which finished jobs stay: `{"age_ms": N, "jobs": N, "bytes": N}` | all |
+// | `lease_duration_ms`, `max_prefetch`, `poll_interval_ms` | with `postgres` only | 10,000, 256, 1,000 |
+//
+// Handlers may be called before this returns.
+//
+// # Safety
+// `options` has `length` bytes, and `engine` may be written.
+JobStatus job_engine_open(JobBuilder builder,
+                          const char *options,
+                          size_t length,
+                          JobEngine *engine);
+
+// Shuts an engine down in order: it takes and starts no more jobs, gives running ones `grace_ms` to end, then tells them
+// to stop. `waiting` gets the jobs that the next open goes on with, `left` the handlers that have not stopped. Both may
+// be NULL. Afterwards the engine still answers for its jobs.
+//
+// # Safety
+// `waiting` and `left` are NULL or may be written.
+JobStatus job_engine_shutdown(JobEngine engine,
+                              uint64_t grace_ms,
+                              size_t *waiting,
+                              size_t *left);
+
+// Frees an engine. If it is not shut down, this does so with a grace of 0. Calls of other threads that wait in it return
+// with JOB_ERROR_CLOSED. With the answer JOB_ERROR_RUNNING the
+// engine is freed too, but a handler has not stopped. The code of the host must stay in memory then.
+JobStatus job_engine_free(JobEngine engine);
+
+// Whether the engine can store outcomes, and its threads live: JOB_OK, or
+// JOB_ERROR_UNAVAILABLE with the reason.
+JobStatus job_engine_health(JobEngine engine);
+
+// The state of the engine at this moment, as a JSON object.
+//
+// # Safety
+// `buffer` has `capacity` bytes that may be written, and `length` may be written.
+JobStatus job_engine_stats(JobEngine engine, char *buffer, size_t capacity, size_t *length);
+
+// Appends one row: UTF-8 that is one JSON value. It is checked to be one, and stored as it is.
+//
+// # Safety
+// `row` has `length` bytes.
+JobStatus job_rows_push(JobRows rows, const char *row, size_t length);
+
+// As job_rows_push, of a row that the host vouches for: it is checked to be UTF-8, and not to be JSON. One that is
+// no JSON value makes the pages that have it no JSON. It damages no other row.
+//
+// # Safety
+// `row` has `length` bytes.
+JobStatus job_rows_push_unchecked(JobRows rows,
+                                  const char *row,
+                                  size_t length);
+
+// Appends `count` rows in one call. They lie in `rows_bytes` one after the other, with nothing between them, and
+// `lengths` has the bytes of each. `checked` is 0 for rows that the host vouches for. Rows before one that fails stay.
+//
+// # Safety
+// `lengths` has `count` numbers, and `rows_bytes` as many bytes as their sum.
+JobStatus job_rows_push_many(JobRows rows,
+                             const char *rows_bytes,
+                             const size_t *lengths,
+                             size_t count,
+                             int32_t checked);
+
+// Closes the list. Its rows are stored at the latest when the handler has returned.
+//
+// A list of a scan is closed when its callback returns, and not by this.
+JobStatus job_rows_close(JobRows rows);
+
+// The id of the job.
+//
+// # Safety
+// `job` may be written.
+JobStatus job_context_id(JobContext context, struct JobId *job);
+
+// The number of the attempt; the first is 1.
+//
+// # Safety
+// `attempt` may be written.
+JobStatus job_context_attempt(JobContext context, uint32_t *attempt);
+
+// The request as JSON, as job_submit takes it. Valid until the handler returns.
+//
+// # Safety
+// `spec` and `length` may be written.
+JobStatus job_context_spec(JobContext context,
+                           const char **spec,
+                           size_t *length);
+
+// Whether the handler goes on: JOB_OK, or JOB_ERROR_STOPPED, which it
+// returns. Call it about once a millisecond: cancels, deadlines and shutdowns take effect here.
+JobStatus job_context_check_stopped(JobContext context);
+
+// Says that `done` of `total` steps are behind.
+JobStatus job_context_set_progress(JobContext context, uint64_t done, uint64_t total);
+
+// Gives a named value of the result, as JSON. It is checked to be one JSON value.
+//
+// # Safety
+// `name` has `name_length` bytes, and `json` `json_length`.
+JobStatus job_context_set_output(JobContext context,
+                                 const char *name,
+                                 size_t name_length,
+                                 const char *json,
+                                 size_t json_length);
+
+// Opens the list of this name for appending. Opened again, it goes on behind the rows that are there.
+//
+// # Safety
+// `name` has `length` bytes, and `rows` may be written.
+JobStatus job_context_rows(JobContext context,
+                           const char *name,
+                           size_t length,
+                           JobRows *rows);
+
+// Stores the state of the handler, at most 64 MiB, for the next attempt. Replaces the one that was saved before. It
+// survives the death of the process when this returns.
+//
+// # Safety
+// `state` has `length` bytes.
+JobStatus job_context_save_checkpoint(JobContext context,
+                                      const void *state,
+                                      size_t length);
+
+// The state that was saved last, in this attempt or an earlier one; JOB_ERROR_NOT_FOUND if there is none.
+//
+// # Safety
+// `buffer` has `capacity` bytes that may be written, and `length` may be written.
+JobStatus job_context_load_checkpoint(JobContext context,
+                                      void *buffer,
+                                      size_t capacity,
+                                      size_t *length);
+
+// Reports that the handler uses `bytes` of memory now. JOB_ERROR_BUDGET when that is over
+// the budget of the job.
+JobStatus job_context_report_memory(JobContext context,
+                                    uint64_t bytes);
+
+// Asks for up to `most` threads for the inside of this job, its own included. `granted` gets at least 1. They go back
+// with job_context_release_threads or when the handler returns.
+//
+// # Safety
+// `granted` may be written.
+JobStatus job_context_acquire_threads(JobContext context,
+                                      size_t most,
+                                      size_t *granted);
+
+// Gives all threads back that the job was granted, but for its own.
+JobStatus job_context_release_threads(JobContext context);
+
+// Gives the reason why the job fails, a sentence for its caller. Answers with
+// JOB_ERROR_FAILED, which the handler returns.
+//
+// # Safety
+// `reason` has `length` bytes.
+JobStatus job_context_fail(JobContext context, const char *reason, size_t length);
+
+// Gives the reason why the job cannot be done now. Answers with JOB_ERROR_TRANSIENT, which the handler returns: the
+// job runs again after a pause, as often as its `max_attempts` says.
+//
+// # Safety
+// `reason` has `length` bytes.
+JobStatus job_context_retry(JobContext context,
+                            const char *reason,
+                            size_t length);
+
+// Runs `scan` over the ids from `first` to before `end` in partitions, on this thread and on idle workers. Returns when
+// all partitions are done. Readers get the rows in the order of ids. `partition_size` is how many ids a partition has;
+// 0 takes the default: 16 partitions a worker, of at most 65,536 ids.
+//
+// # Safety
+// `name` has `length` bytes. `scan` may be called with `user_data` on any thread, by several at once.
+JobStatus job_context_scan(JobContext context,
+                           const char *name,
+                           size_t length,
+                           uint64_t first,
+                           uint64_t end,
+                           uint64_t partition_size,
+                           JobScan scan,
+                           void *user_data);
+
+// The text of an id: 36 bytes, lower case with hyphens.
+//
+// # Safety
+// `job` has an id. `buffer` has `capacity` bytes that may be written, and `length` may be written.
+JobStatus job_id_text(const struct JobId *job, char *buffer, size_t capacity, size_t *length);
+
+// The id that a text has.
+//
+// # Safety
+// `id` has `length` bytes, and `job` may be written.
+JobStatus job_id_parse(const char *id, size_t length, struct JobId *job);
+
+// Takes a job. `spec` is JSON: `{"kind": K, "graph": NAME, "parameters": {...}, "options": {...}}`. The kind is
+// `"vertex_filter"`, `"edge_filter"` or `{"algorithm": NAME}`; parameters and options may be left out. Once this
+// returns JOB_OK, the job is stored and will run. `wait_ms` is how long to wait for room in a full
+// queue; 0 is not at all.
+//
+// # Safety
+// `spec` has `length` bytes, and `job` may be written.
+JobStatus job_submit(JobEngine engine,
+                     const char *spec,
+                     size_t length,
+                     uint64_t wait_ms,
+                     struct JobId *job);
+
+// The state of a job: one of the `JOB_STATE_` numbers.
+//
+// # Safety
+// `job` has an id, and `state` may be written.
+JobStatus job_state(JobEngine engine, const struct JobId *job, JobStateCode *state);
+
+// Waits until the job has ended, for at most `timeout_ms`; JOB_FOREVER has no limit.
+// JOB_ERROR_TIMEOUT when it has not ended by then. A handler may wait for another job.
+// `state` gets how it ended; it may be NULL.
+//
+// # Safety
+// `job` has an id, and `state` is NULL or may be written.
+JobStatus job_wait(JobEngine engine,
+                   const struct JobId *job,
+                   uint64_t timeout_ms,
+                   JobStateCode *state);
+
+// Calls `completed` when the job has ended: on a thread of the engine, or at once on this one if it has ended. It is not
+// called if the job does not end in this engine. `destroy` frees `user_data` in every case, also when this call fails.
+//
+// # Safety
+// `job` has an id. `completed` and `destroy` may be called with `user_data` on any thread.
+JobStatus job_on_complete(JobEngine engine,
+                          const struct JobId *job,
+                          JobCompleted completed,
+                          void *user_data,
+                          JobDestroy destroy);
+
+// Asks for the end of a job. A waiting one is cancelled when this returns, a running one at its next check.
+//
+// # Safety
+// `job` has an id.
+JobStatus job_cancel(JobEngine engine,
+                     const struct JobId *job);
+
+// Removes a job that has ended, with its rows. JOB_ERROR_NOT_FOUND if there is none.
+//
+// # Safety
+// `job` has an id.
+JobStatus job_remove(JobEngine engine,
+                     const struct JobId *job);
+
+// Keeps a job from being removed if `pinned` is not 0, or lets it go again.
+//
+// # Safety
+// `job` has an id.
+JobStatus job_pin(JobEngine engine, const struct JobId *job, int32_t pinned);
+
+// A job as a JSON object: its state, why it waits or how it ended, its progress, times, rows, failure and request.
+//
+// # Safety
+// `job` has an id. `buffer` has `capacity` bytes that may be written, and `length` may be written.
+JobStatus job_explain(JobEngine engine,
+                      const struct JobId *job,
+                      char *buffer,
+                      size_t capacity,
+                      size_t *length);
+
+// Jobs, the newest first, as `{"jobs": [...], "next": ID or null}`. `filter` is JSON, and may be empty:
+// `{"graph": NAME, "kind": NAME, "owner": NAME, "labels": [...], "states": [...], "before": ID, "limit": N}`. The limit is
+// from 1 to 1,000; 100 by default. `next` of a page is `before` of the one behind it.
+//
+// # Safety
+// `filter` has `filter_length` bytes. `buffer` has `capacity` bytes that may be written, and `length` may be written.
+JobStatus job_list(JobEngine engine,
+                   const char *filter,
+                   size_t filter_length,
+                   char *buffer,
+                   size_t capacity,
+                   size_t *length);
+
+// Rows of a job as a JSON array: at most `limit` from row `offset` on, the first being 0. The limit is from 1 to 100,000.
+// A running job has the rows that can be read so far. `page` may be NULL.
+//
+// # Safety
+// `job` has an id. `buffer` has `capacity` bytes that may be written; `length` may be written, `page` is NULL or may be.
+JobStatus job_page(JobEngine engine,
+                   const struct JobId *job,
+                   uint64_t offset,
+                   uint32_t limit,
+                   char *buffer,
+                   size_t capacity,
+                   size_t *length,
+                   struct JobPage *page);
+
+// As job_page, without a copy: `piece` gets the rows with a comma between every two, without brackets, block by
+// block. A piece may be a part of that of any length. `page` is set before the first.
+//
+// # Safety
+// `job` has an id, and `page` is NULL or may be written. `piece` may be called with `user_data` on this thread.
+JobStatus job_page_pieces(JobEngine engine,
+                          const struct JobId *job,
+                          uint64_t offset,
+                          uint32_t limit,
+                          JobPiece piece,
+                          void *user_data,
+                          struct JobPage *page);
+
+// The answer to a status query, byte for byte as the REST interface gives it, also for a job that there is not.
+// `dialect` is `document`, `memory-2025` or `database`, and empty for the first. `http_status` may be NULL.
+//
+// # Safety
+// `job` has an id, and `dialect` `dialect_length` bytes. `buffer` has `capacity` bytes that may be written; `length` may
+// be written, `http_status` is NULL or may be.
+JobStatus job_status_payload(JobEngine engine,
+                             const struct JobId *job,
+                             const char *dialect,
+                             size_t dialect_length,
+                             uint64_t offset,
+                             uint32_t limit,
+                             char *buffer,
+                             size_t capacity,
+                             size_t *length,
+                             uint32_t *http_status);
+
+// As job_status_payload, without a copy of the rows: piece by piece. `http_status` is set before the first.
+//
+// # Safety
+// `job` has an id, and `dialect` `dialect_length` bytes. `http_status` is NULL or may be written. `piece` may be called
+// with `user_data` on this thread.
+JobStatus job_status_pieces(JobEngine engine,
+                            const struct JobId *job,
+                            const char *dialect,
+                            size_t dialect_length,
+                            uint64_t offset,
+                            uint32_t limit,
+                            JobPiece piece,
+                            void *user_data,
+                            uint32_t *http_status);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* JOB_H */

@@ -1,0 +1,238 @@
+//! Jobs: submitted, waited for, ended.
+
+use std::{
+    ffi::{c_char, c_void},
+    io::Write,
+    time::Duration,
+};
+
+use job_runner::{EngineError, JobHandle, JobId as Id, store::Pin};
+
+use crate::{
+    engine::{JobEngine, engine},
+    error::{Failure, Outcome, call},
+    host::{JobDestroy, UserData},
+    memory::{Buffer, Out, text, value},
+    request,
+    status::{JOB_ERROR_TIMEOUT, JobStateCode, JobStatus, state_code},
+};
+
+/// The id of a job: 16 bytes that sort by the time of submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct JobId {
+    /// A UUID of version 7, as its bytes are written.
+    pub bytes: [u8; 16],
+}
+
+impl From<Id> for JobId {
+    fn from(id: Id) -> Self {
+        Self { bytes: *id.as_bytes() }
+    }
+}
+
+impl From<JobId> for Id {
+    fn from(id: JobId) -> Self {
+        Self::from_bytes(id.bytes)
+    }
+}
+
+/// The end of a job, told once on a thread of the engine: keep it short, and do not wait in it.
+pub type JobCompleted =
+    Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, job: *const JobId, state: JobStateCode)>;
+
+/// Waits without a limit.
+pub const JOB_FOREVER: u64 = u64::MAX;
+
+/// The handle of a job of an engine.
+pub(crate) fn job(handle: JobEngine, id: Id) -> Outcome<JobHandle> {
+    Ok(engine(handle)?.engine.job(id)?.ok_or(EngineError::UnknownJob(id))?)
+}
+
+/// The text of an id: 36 bytes, lower case with hyphens.
+///
+/// # Safety
+/// `job` has an id. `buffer` has `capacity` bytes that may be written, and `length` may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn job_id_text(
+    job: *const JobId,
+    buffer: *mut c_char,
+    capacity: usize,
+    length: *mut usize,
+) -> JobStatus {
+    call(|| {
+        // SAFETY: the caller promises it.
+        let id = Id::from(unsafe { value(job, "job") }?);
+        // SAFETY: the caller promises it.
+        let mut buffer = unsafe { Buffer::new(buffer, capacity, length) }?;
+        // It takes any bytes.
+        let _ = write!(buffer, "{id}");
+        buffer.finish()
+    })
+}
+
+/// The id that a text has.
+///
+/// # Safety
+/// `id` has `length` bytes, and `job` may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn job_id_parse(id: *const c_char, length: usize, job: *mut JobId) -> JobStatus {
+    call(|| {
+        // SAFETY: the caller promises it.
+        let job = unsafe { Out::new(job, "job") }?;
+        // SAFETY: the caller promises it.
+        let id = unsafe { text(id, length, "id") }?;
+        let id: Id = id.parse().map_err(|error| Failure::argument(format!("{error}")))?;
+        job.set(id.into());
+        Ok(())
+    })
+}
+
+/// Takes a job. `spec` is JSON: `{"kind": K, "graph": NAME, "parameters": {...}, "options": {...}}`. The kind is
+/// `"vertex_filter"`, `"edge_filter"` or `{"algorithm": NAME}`; parameters and options may be left out. Once this
+/// returns [`JOB_OK`](crate::JOB_OK), the job is stored and will run. `wait_ms` is how long to wait for room in a full
+/// queue; 0 is not at all.
+///
+/// # Safety
+/// `spec` has `length` bytes, and `job` may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn job_submit(
+    engine: JobEngine,
+    spec: *const c_char,
+    length: usize,
+    wait_ms: u64,
+    job: *mut JobId,
+) -> JobStatus {
+    call(|| {
+        // SAFETY: the caller promises it.
+        let job = unsafe { Out::new(job, "job") }?;
+        // SAFETY: the caller promises it.
+        let spec = request::spec(unsafe { text(spec, length, "spec") }?)?;
+        let open = self::engine(engine)?;
+        let submitted = match wait_ms {
+            0 => open.engine.submit(spec),
+            _ => open.engine.submit_timeout(spec, Duration::from_millis(wait_ms)),
+        };
+        job.set(submitted?.id().into());
+        Ok(())
+    })
+}
+
+/// The state of a job: one of the `JOB_STATE_` numbers.
+///
+/// # Safety
+/// `job` has an id, and `state` may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn job_state(engine: JobEngine, job: *const JobId, state: *mut JobStateCode) -> JobStatus {
+    call(|| {
+        // SAFETY: the caller promises it.
+        let state = unsafe { Out::new(state, "state") }?;
+        // SAFETY: the caller promises it.
+        let id = unsafe { value(job, "job") }?;
+        state.set(state_code(self::job(engine, id.into())?.refresh()?.state));
+        Ok(())
+    })
+}
+
+/// Waits until the job has ended, for at most `timeout_ms`; [`JOB_FOREVER`] has no limit.
+/// [`JOB_ERROR_TIMEOUT`](crate::JOB_ERROR_TIMEOUT) when it has not ended by then. A handler may wait for another job.
+/// `state` gets how it ended; it may be NULL.
+///
+/// # Safety
+/// `job` has an id, and `state` is NULL or may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn job_wait(
+    engine: JobEngine,
+    job: *const JobId,
+    timeout_ms: u64,
+    state: *mut JobStateCode,
+) -> JobStatus {
+    call(|| {
+        // SAFETY: the caller promises it.
+        let state = unsafe { Out::optional(state, "state") }?;
+        // SAFETY: the caller promises it.
+        let id = Id::from(unsafe { value(job, "job") }?);
+        let job = self::job(engine, id)?;
+        let ended = match timeout_ms {
+            JOB_FOREVER => job.wait().map(Some),
+            _ => job.wait_timeout(Duration::from_millis(timeout_ms)),
+        }?;
+        let Some(record) = ended else {
+            let message = format!("job {id} has not ended in {timeout_ms} ms");
+            return Err(Failure::new(JOB_ERROR_TIMEOUT, message));
+        };
+        if let Some(state) = state {
+            state.set(state_code(record.state));
+        }
+        Ok(())
+    })
+}
+
+/// Calls `completed` when the job has ended: on a thread of the engine, or at once on this one if it has ended. It is not
+/// called if the job does not end in this engine. `destroy` frees `user_data` in every case, also when this call fails.
+///
+/// # Safety
+/// `job` has an id. `completed` and `destroy` may be called with `user_data` on any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn job_on_complete(
+    engine: JobEngine,
+    job: *const JobId,
+    completed: JobCompleted,
+    user_data: *mut c_void,
+    destroy: JobDestroy,
+) -> JobStatus {
+    call(|| {
+        // First of all, so that it is freed in any case.
+        let user_data = UserData::new(user_data, destroy);
+        let completed = completed.ok_or_else(|| Failure::argument("completed is NULL: give a function"))?;
+        // SAFETY: the caller promises it.
+        let id = unsafe { value(job, "job") }?;
+        self::job(engine, id.into())?.on_complete(move |record| {
+            let id = JobId::from(record.id);
+            // SAFETY: the host gave the function for this data, which is freed after it.
+            unsafe { completed(user_data.get(), &raw const id, state_code(record.state)) }
+        });
+        Ok(())
+    })
+}
+
+/// Asks for the end of a job. A waiting one is cancelled when this returns, a running one at its next check.
+///
+/// # Safety
+/// `job` has an id.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn job_cancel(engine: JobEngine, job: *const JobId) -> JobStatus {
+    call(|| {
+        // SAFETY: the caller promises it.
+        let id = unsafe { value(job, "job") }?;
+        self::job(engine, id.into())?.cancel()?;
+        Ok(())
+    })
+}
+
+/// Removes a job that has ended, with its rows. [`JOB_ERROR_NOT_FOUND`](crate::JOB_ERROR_NOT_FOUND) if there is none.
+///
+/// # Safety
+/// `job` has an id.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn job_remove(engine: JobEngine, job: *const JobId) -> JobStatus {
+    call(|| {
+        // SAFETY: the caller promises it.
+        let id = Id::from(unsafe { value(job, "job") }?);
+        if self::engine(engine)?.engine.remove(id)? { Ok(()) } else { Err(EngineError::UnknownJob(id).into()) }
+    })
+}
+
+/// Keeps a job from being removed if `pinned` is not 0, or lets it go again.
+///
+/// # Safety
+/// `job` has an id.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn job_pin(engine: JobEngine, job: *const JobId, pinned: i32) -> JobStatus {
+    call(|| {
+        // SAFETY: the caller promises it.
+        let id = unsafe { value(job, "job") }?;
+        let pin = if pinned == 0 { Pin::Release } else { Pin::Keep };
+        Ok(self::engine(engine)?.store.pin(id.into(), pin)?)
+    })
+}

@@ -1,0 +1,241 @@
+//! Pages of rows, and answers to status queries: into a buffer, or piece by piece without a copy.
+
+use std::{
+    ffi::{c_char, c_void},
+    io::{self, Write},
+};
+
+use job_runner::{JobId as Id, Page, PageRequest, Status, StoreError, wire::Dialect};
+
+use crate::{
+    engine::{JobEngine, engine},
+    error::{Failure, Outcome, call},
+    jobs::{JobId, job},
+    memory::{Buffer, Out, text, value},
+    status::{JOB_ERROR_CALLBACK, JobStatus},
+};
+
+/// Bytes of an answer, borrowed from the store until the callback returns. It returns 0 to get the next ones.
+pub type JobPiece =
+    Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, bytes: *const c_char, length: usize) -> i32>;
+
+/// The size of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct JobPage {
+    /// Rows of the page.
+    pub rows: u64,
+    /// Rows of the whole result; of a running job those that can be read so far.
+    pub total: u64,
+    /// 1 if the job has not succeeded, so that rows may follow or be missing; else 0.
+    pub partial: u64,
+}
+
+impl JobPage {
+    fn of(page: &Page) -> Self {
+        Self { rows: page.len(), total: page.total(), partial: page.is_partial().into() }
+    }
+}
+
+/// Rows of a job as a JSON array: at most `limit` from row `offset` on, the first being 0. The limit is from 1 to 100,000.
+/// A running job has the rows that can be read so far. `page` may be NULL.
+///
+/// # Safety
+/// `job` has an id. `buffer` has `capacity` bytes that may be written; `length` may be written, `page` is NULL or may be.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn job_page(
+    engine: JobEngine,
+    job: *const JobId,
+    offset: u64,
+    limit: u32,
+    buffer: *mut c_char,
+    capacity: usize,
+    length: *mut usize,
+    page: *mut JobPage,
+) -> JobStatus {
+    call(|| {
+        // SAFETY: the caller promises it.
+        let mut buffer = unsafe { Buffer::new(buffer, capacity, length) }?;
+        // SAFETY: the caller promises it.
+        let size = unsafe { Out::optional(page, "page") }?;
+        // SAFETY: the caller promises it.
+        let id = unsafe { value(job, "job") }?;
+        let page = read(engine, id.into(), offset, limit)?;
+        if let Some(size) = size {
+            size.set(JobPage::of(&page));
+        }
+        // It takes any bytes.
+        let _ = buffer.write_all(b"[");
+        told(page.write_to(&mut buffer))?;
+        let _ = buffer.write_all(b"]");
+        buffer.finish()
+    })
+}
+
+/// As [`job_page`], without a copy: `piece` gets the rows with a comma between every two, without brackets, block by
+/// block. A piece may be a part of that of any length. `page` is set before the first.
+///
+/// # Safety
+/// `job` has an id, and `page` is NULL or may be written. `piece` may be called with `user_data` on this thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn job_page_pieces(
+    engine: JobEngine,
+    job: *const JobId,
+    offset: u64,
+    limit: u32,
+    piece: JobPiece,
+    user_data: *mut c_void,
+    page: *mut JobPage,
+) -> JobStatus {
+    call(|| {
+        let mut pieces = Pieces::new(piece, user_data)?;
+        // SAFETY: the caller promises it.
+        let size = unsafe { Out::optional(page, "page") }?;
+        // SAFETY: the caller promises it.
+        let id = unsafe { value(job, "job") }?;
+        let page = read(engine, id.into(), offset, limit)?;
+        if let Some(size) = size {
+            size.set(JobPage::of(&page));
+        }
+        let written = page.write_to(&mut pieces);
+        pieces.finish(written)
+    })
+}
+
+fn read(engine: JobEngine, id: Id, offset: u64, limit: u32) -> Outcome<Page> {
+    Ok(job(engine, id)?.page(request(offset, limit)?)?)
+}
+
+fn request(offset: u64, limit: u32) -> Outcome<PageRequest> {
+    PageRequest::new(offset, limit).map_err(|error| Failure::argument(error.to_string()))
+}
+
+/// The answer to a status query, byte for byte as the REST interface gives it, also for a job that there is not.
+/// `dialect` is `document`, `memory-2025` or `database`, and empty for the first. `http_status` may be NULL.
+///
+/// # Safety
+/// `job` has an id, and `dialect` `dialect_length` bytes. `buffer` has `capacity` bytes that may be written; `length` may
+/// be written, `http_status` is NULL or may be.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn job_status_payload(
+    engine: JobEngine,
+    job: *const JobId,
+    dialect: *const c_char,
+    dialect_length: usize,
+    offset: u64,
+    limit: u32,
+    buffer: *mut c_char,
+    capacity: usize,
+    length: *mut usize,
+    http_status: *mut u32,
+) -> JobStatus {
+    call(|| {
+        // SAFETY: the caller promises it.
+        let mut buffer = unsafe { Buffer::new(buffer, capacity, length) }?;
+        // SAFETY: the caller promises it.
+        let http_status = unsafe { Out::optional(http_status, "http_status") }?;
+        // SAFETY: the caller promises it.
+        let dialect = self::dialect(unsafe { text(dialect, dialect_length, "dialect") }?)?;
+        // SAFETY: the caller promises it.
+        let id = unsafe { value(job, "job") }?;
+        let status = status(engine, id.into(), dialect, request(offset, limit)?)?;
+        if let Some(http_status) = http_status {
+            http_status.set(status.payload().http_status().into());
+        }
+        told(status.write_to(&mut buffer))?;
+        buffer.finish()
+    })
+}
+
+/// As [`job_status_payload`], without a copy of the rows: piece by piece. `http_status` is set before the first.
+///
+/// # Safety
+/// `job` has an id, and `dialect` `dialect_length` bytes. `http_status` is NULL or may be written. `piece` may be called
+/// with `user_data` on this thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn job_status_pieces(
+    engine: JobEngine,
+    job: *const JobId,
+    dialect: *const c_char,
+    dialect_length: usize,
+    offset: u64,
+    limit: u32,
+    piece: JobPiece,
+    user_data: *mut c_void,
+    http_status: *mut u32,
+) -> JobStatus {
+    call(|| {
+        let mut pieces = Pieces::new(piece, user_data)?;
+        // SAFETY: the caller promises it.
+        let http_status = unsafe { Out::optional(http_status, "http_status") }?;
+        // SAFETY: the caller promises it.
+        let dialect = self::dialect(unsafe { text(dialect, dialect_length, "dialect") }?)?;
+        // SAFETY: the caller promises it.
+        let id = unsafe { value(job, "job") }?;
+        let status = status(engine, id.into(), dialect, request(offset, limit)?)?;
+        if let Some(http_status) = http_status {
+            http_status.set(status.payload().http_status().into());
+        }
+        let written = status.write_to(&mut pieces);
+        pieces.finish(written)
+    })
+}
+
+fn status(engine: JobEngine, id: Id, dialect: Dialect, page: PageRequest) -> Outcome<Status> {
+    let open = self::engine(engine)?;
+    Ok(match open.engine.job(id)? {
+        Some(job) => job.status_so_far(dialect, page)?,
+        None => open.engine.reader().status_in(dialect, id, page)?,
+    })
+}
+
+fn dialect(name: &str) -> Outcome<Dialect> {
+    let known = Dialect::ALL.into_iter().find(|dialect| dialect.name() == name || name.is_empty());
+    known.ok_or_else(|| {
+        let names = Dialect::ALL.map(Dialect::name).join(", ");
+        Failure::argument(format!("dialect is {name:?}: it must be one of {names}"))
+    })
+}
+
+/// Bytes that go to a callback of the host.
+struct Pieces {
+    piece: unsafe extern "C-unwind" fn(*mut c_void, *const c_char, usize) -> i32,
+    user_data: *mut c_void,
+    /// The callback wants no more.
+    ended: bool,
+}
+
+impl Pieces {
+    fn new(piece: JobPiece, user_data: *mut c_void) -> Outcome<Self> {
+        let piece = piece.ok_or_else(|| Failure::argument("piece is NULL: give a function"))?;
+        Ok(Self { piece, user_data, ended: false })
+    }
+
+    fn finish(self, written: io::Result<()>) -> Outcome {
+        if self.ended {
+            return Err(Failure::new(JOB_ERROR_CALLBACK, "the callback ended the answer: it did not return 0"));
+        }
+        told(written)
+    }
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // SAFETY: the host gave the function for this data, and gets bytes that live as long as the call.
+        let answer = unsafe { (self.piece)(self.user_data, bytes.as_ptr().cast(), bytes.len()) };
+        self.ended = answer != 0;
+        if self.ended { Err(io::Error::other("the callback ended the answer")) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The failure of a store while an answer was written.
+fn told(written: io::Result<()>) -> Outcome {
+    written.map_err(|error| match error.get_ref().and_then(|inner| inner.downcast_ref::<StoreError>()) {
+        Some(error) => error.clone().into(),
+        None => Failure::argument(error.to_string()),
+    })
+}

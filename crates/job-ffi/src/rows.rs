@@ -1,0 +1,168 @@
+//! Lists of rows that handlers write.
+
+use std::{ffi::c_char, sync::Arc};
+
+use job_runner::{JobError, Partition, RowWriter};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    error::{Failure, Outcome, call},
+    handler::Failures,
+    memory::{bytes, utf8},
+    ready::Ready,
+    status::JobStatus,
+    table::{Kind, Table},
+};
+
+/// The handle of a list that a handler writes. A list of [`job_context_rows`](crate::job_context_rows) is valid until
+/// [`job_rows_close`] or the return of the handler, one of a scan until the callback returns. Any thread may use it; two
+/// at once wait for each other.
+pub type JobRows = u64;
+
+static LISTS: Table<List> = Table::new(Kind::Rows);
+
+struct List {
+    /// Where rows go. The borrow is not `'static`: the value leaves its table before the borrow ends.
+    sink: Sink,
+    failures: Arc<Failures>,
+}
+
+// SAFETY: the table gives this value to one thread at a time: nothing here calls `read`, and no method takes `&self`.
+unsafe impl Sync for List {}
+
+#[expect(clippy::large_enum_variant, reason = "most lists have a writer")]
+enum Sink {
+    Writer(RowWriter<'static>),
+    Partition(&'static mut Partition<'static>),
+}
+
+impl List {
+    fn push<T: Serialize + ?Sized>(&mut self, row: &T) -> Outcome {
+        let pushed = match &mut self.sink {
+            Sink::Writer(writer) => writer.push(row),
+            Sink::Partition(partition) => partition.push(row),
+        };
+        self.failures.of(pushed)
+    }
+
+    fn push_checked(&mut self, row: &[u8]) -> Outcome {
+        match serde_json::from_slice::<&RawValue>(row) {
+            Ok(row) => self.push(row),
+            Err(error) => {
+                self.failures.of(Err(JobError::failed(format!("the row is not one JSON value: {error}"))))
+            }
+        }
+    }
+
+    fn push_ready(&mut self, row: &[u8]) -> Outcome {
+        match utf8(row, "the row") {
+            Ok("") => Err(Failure::argument("the row is empty: give one JSON value")),
+            Ok(row) => self.push(&Ready(row)),
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+/// The caller takes the list out, by [`discard`], before the borrow of the writer ends.
+pub(crate) fn insert_writer(writer: RowWriter<'static>, failures: &Arc<Failures>) -> Outcome<JobRows> {
+    LISTS.insert(List { sink: Sink::Writer(writer), failures: Arc::clone(failures) })
+}
+
+/// As [`insert_writer`], of a part of a scan.
+pub(crate) fn insert_partition(
+    partition: &'static mut Partition<'static>,
+    failures: &Arc<Failures>,
+) -> Outcome<JobRows> {
+    LISTS.insert(List { sink: Sink::Partition(partition), failures: Arc::clone(failures) })
+}
+
+/// Waits for a thread that writes the list, and closes it. It may be closed already.
+pub(crate) fn discard(list: JobRows) {
+    drop(LISTS.take(list));
+}
+
+/// Appends one row: UTF-8 that is one JSON value. It is checked to be one, and stored as it is.
+///
+/// # Safety
+/// `row` has `length` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn job_rows_push(rows: JobRows, row: *const c_char, length: usize) -> JobStatus {
+    call(|| {
+        // SAFETY: the caller promises it.
+        let row = unsafe { bytes(row, length, "row") }?;
+        LISTS.write(rows)?.push_checked(row)
+    })
+}
+
+/// As [`job_rows_push`], of a row that the host vouches for: it is checked to be UTF-8, and not to be JSON. One that is
+/// no JSON value makes the pages that have it no JSON. It damages no other row.
+///
+/// # Safety
+/// `row` has `length` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn job_rows_push_unchecked(rows: JobRows, row: *const c_char, length: usize) -> JobStatus {
+    call(|| {
+        // SAFETY: the caller promises it.
+        let row = unsafe { bytes(row, length, "row") }?;
+        LISTS.write(rows)?.push_ready(row)
+    })
+}
+
+/// Appends `count` rows in one call. They lie in `rows_bytes` one after the other, with nothing between them, and
+/// `lengths` has the bytes of each. `checked` is 0 for rows that the host vouches for. Rows before one that fails stay.
+///
+/// # Safety
+/// `lengths` has `count` numbers, and `rows_bytes` as many bytes as their sum.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn job_rows_push_many(
+    rows: JobRows,
+    rows_bytes: *const c_char,
+    lengths: *const usize,
+    count: usize,
+    checked: i32,
+) -> JobStatus {
+    call(|| {
+        // SAFETY: the caller promises it.
+        let lengths = unsafe { numbers(lengths, count) }?;
+        let total = lengths.iter().try_fold(0_usize, |sum, length| sum.checked_add(*length));
+        let total = total.ok_or_else(|| Failure::argument("the lengths of the rows are more than memory has"))?;
+        // SAFETY: the caller promises it.
+        let mut rest = unsafe { bytes(rows_bytes, total, "rows_bytes") }?;
+        let mut list = LISTS.write(rows)?;
+        for length in lengths {
+            let (row, behind) = rest.split_at_checked(*length).unwrap_or_default();
+            rest = behind;
+            if checked == 0 { list.push_ready(row) } else { list.push_checked(row) }?;
+        }
+        Ok(())
+    })
+}
+
+/// The numbers that the host gives.
+///
+/// # Safety
+/// As [`bytes`], of numbers.
+unsafe fn numbers<'a>(pointer: *const usize, count: usize) -> Outcome<&'a [usize]> {
+    if count == 0 {
+        return Ok(&[]);
+    }
+    if pointer.is_null() || !pointer.is_aligned() || count > isize::MAX as usize / size_of::<usize>() {
+        return Err(Failure::argument(format!("lengths is not an address of {count} numbers")));
+    }
+    // SAFETY: it is aligned, not NULL and not longer than memory can be, and the caller promises the rest.
+    Ok(unsafe { std::slice::from_raw_parts(pointer, count) })
+}
+
+/// Closes the list. Its rows are stored at the latest when the handler has returned.
+///
+/// A list of a scan is closed when its callback returns, and not by this.
+#[unsafe(no_mangle)]
+pub extern "C" fn job_rows_close(rows: JobRows) -> JobStatus {
+    call(|| {
+        if matches!(LISTS.write(rows)?.sink, Sink::Partition(_)) {
+            return Err(Failure::argument("a list of a scan is closed when its callback returns"));
+        }
+        LISTS.take(rows).map(drop)
+    })
+}
