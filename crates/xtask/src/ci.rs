@@ -25,7 +25,7 @@ use crate::{
 
 /// Packages with the features that they must also compile with, each alone: features that other packages turn on
 /// hide mistakes.
-const COMBINATIONS: [(&str, &[&str]); 15] = [
+const COMBINATIONS: [(&str, &[&str]); 18] = [
     ("job-core", &[]),
     ("job-store", &[]),
     ("job-store", &["--features", "conformance"]),
@@ -38,6 +38,9 @@ const COMBINATIONS: [(&str, &[&str]); 15] = [
     ("job-runner", &["--no-default-features"]),
     ("job-runner", &["--no-default-features", "--features", "redb"]),
     ("job-runner", &[]),
+    ("job-ffi", &["--no-default-features"]),
+    ("job-ffi", &[]),
+    ("job-ffi", &["--features", "postgres"]),
     ("job-demo", &[]),
     ("job-demo", &["--features", "postgres"]),
     ("job-demo", &["--features", "objects"]),

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use crate::{Outcome, process, workspace::Workspace};
 
 /// Packages of the library, the lowest first, with those of the workspace that each may know.
-const LAYERS: [(&str, &[&str]); 3] = [
+const LAYERS: [(&str, &[&str]); 4] = [
     ("job-core", &[]),
     ("job-store", &["job-core", SERVERS]),
     ("job-runner", &["job-core", "job-store", SERVERS]),
+    ("job-ffi", &["job-runner", SERVERS]),
 ];
 
 /// A package for tests alone. A package of the library that depends on it breaks a ban below.
@@ -23,7 +24,7 @@ const OWNED: [(&str, &[&str]); 3] = [
 
 /// Packages that a package must not depend on, also indirectly, with these features. The client of PostgreSQL is
 /// built on tokio, which therefore comes with the feature `postgres` alone.
-const BANS: [(&str, &[&str], &[&str]); 11] = [
+const BANS: [(&str, &[&str], &[&str]); 13] = [
     ("job-core", &["--all-features"], &["librocksdb-sys", "rocksdb", "tokio", "axum", "hyper"]),
     ("job-store", &["--features", "conformance,rocksdb,redb"], &["tokio", "tokio-postgres", "axum", "hyper"]),
     ("job-store", &["--features", "postgres"], &["object_store", "hyper", "axum"]),
@@ -36,6 +37,9 @@ const BANS: [(&str, &[&str], &[&str]); 11] = [
     ("job-runner", &["--no-default-features"], &["librocksdb-sys", "rocksdb"]),
     // A store on disk in Rust alone.
     ("job-runner", &["--no-default-features", "--features", "redb"], &["librocksdb-sys", "rocksdb", "cc"]),
+    // A library that hosts in C link: cbindgen writes its header, in a test.
+    ("job-ffi", &[], &["tokio", "tokio-postgres", "axum", "hyper", "cbindgen", SERVERS]),
+    ("job-ffi", &["--no-default-features", "--features", "redb"], &["librocksdb-sys", "rocksdb", "cc"]),
     // The first command that a reader runs compiles only code that it uses.
     (
         "job-demo",
@@ -99,8 +103,11 @@ mod tests {
         assert_eq!(wrong_edge("job-runner", "job-core", true), None);
         assert_eq!(wrong_edge("job-core", "serde", false), None);
         assert_eq!(wrong_edge("job-demo", "job-runner", true), None);
+        assert_eq!(wrong_edge("job-ffi", "job-runner", true), None);
         assert!(wrong_edge("job-core", "job-store", true).is_some());
         assert!(wrong_edge("job-store", "job-runner", true).is_some());
+        assert!(wrong_edge("job-runner", "job-ffi", true).is_some());
+        assert!(wrong_edge("job-ffi", "job-http", true).is_some());
         assert!(wrong_edge("xtask", "job-core", true).is_some());
     }
 
