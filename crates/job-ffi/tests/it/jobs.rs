@@ -13,7 +13,7 @@ use std::{
 use job::*;
 use serde_json::{Value, json};
 
-use crate::support::{MEMORY, algorithm, builder, explain, filled, ok, open, submit, told, until_stopped, wait};
+use crate::support::{MEMORY, algorithm, explain, filled, ok, open, submit, told, until_stopped, wait};
 
 unsafe extern "C-unwind" fn nothing(_: *mut c_void, _: JobContext) -> JobStatus {
     JOB_OK
@@ -211,7 +211,7 @@ fn unfinished_jobs_go_on_after_the_next_open() {
         let engine = open(&options, &[("x", until_stopped, ptr::null_mut())]);
         let job = submit(engine, &algorithm("x"));
         // No other engine opens it.
-        let (builder, mut second) = (builder(&[]), 0);
+        let (builder, mut second) = (crate::support::builder(&[]), 0);
         // SAFETY: the text has its length, and the place may be written.
         let status = unsafe { job_engine_open(builder, options.as_ptr().cast(), options.len(), &raw mut second) };
         assert_eq!((status, second), (JOB_ERROR_LOCKED, 0), "{}", told());

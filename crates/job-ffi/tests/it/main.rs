@@ -7,5 +7,6 @@ mod handlers;
 mod handles;
 mod header;
 mod jobs;
+mod library;
 mod pages;
 mod support;
