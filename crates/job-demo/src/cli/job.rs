@@ -1,6 +1,6 @@
 //! [`Job`]: a job as the commands show it, from a store or a server.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use anstyle::AnsiColor;
 use clap::ValueEnum;
@@ -13,6 +13,8 @@ pub(super) struct Job {
     /// `vertex_filter`, `edge_filter` or the name of an algorithm; empty of one that cannot be read.
     pub(super) work: String,
     pub(super) graph: String,
+    pub(super) owner: Option<String>,
+    pub(super) labels: BTreeSet<String>,
     pub(super) state: State,
     pub(super) attempt: u32,
     pub(super) rows: u64,
@@ -126,6 +128,8 @@ impl From<&JobRecord> for Job {
             id: record.id,
             work: record.spec.kind().to_string(),
             graph: record.spec.graph().to_owned(),
+            owner: record.spec.options().owner.clone(),
+            labels: record.spec.options().labels.clone(),
             state: record.state.into(),
             attempt: record.attempt,
             rows: record.size.rows,
@@ -146,6 +150,8 @@ impl From<&Unreadable> for Job {
             id: unreadable.job,
             work: String::new(),
             graph: String::new(),
+            owner: None,
+            labels: BTreeSet::new(),
             state: State::Unreadable,
             attempt: 0,
             rows: 0,

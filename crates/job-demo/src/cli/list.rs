@@ -1,7 +1,7 @@
 //! `list`: jobs, the newest first.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     error::Error,
     io::{self, BufWriter, Write},
     ops::ControlFlow,
@@ -176,6 +176,10 @@ struct Line<'j> {
     job_id: String,
     kind: &'j str,
     graph: &'j str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<&'j str>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    labels: &'j BTreeSet<String>,
     parameters: Option<&'j Parameters>,
     /// `waiting`, `running` or `complete`.
     status: &'static str,
@@ -196,6 +200,8 @@ impl<'j> Line<'j> {
             job_id: job.id.to_string(),
             kind: &job.work,
             graph: &job.graph,
+            owner: job.owner.as_deref(),
+            labels: &job.labels,
             parameters,
             status: job.state.wire(),
             outcome: Some(job.state.as_str()).filter(|_| job.state.is_complete()),

@@ -1,6 +1,6 @@
 //! [`Remote`]: the jobs of a store that a server has open, over its REST API.
 
-use std::{error::Error, ops::ControlFlow, time::Duration};
+use std::{collections::BTreeSet, error::Error, ops::ControlFlow, time::Duration};
 
 use hyper::Method;
 use job_runner::{
@@ -119,6 +119,9 @@ struct Entry {
     job_id: JobId,
     kind: String,
     graph: String,
+    owner: Option<String>,
+    #[serde(default)]
+    labels: BTreeSet<String>,
     state: String,
     attempt: u32,
     rows: u64,
@@ -145,6 +148,8 @@ impl From<Entry> for Job {
             id: entry.job_id,
             work: entry.kind,
             graph: entry.graph,
+            owner: entry.owner,
+            labels: entry.labels,
             state,
             attempt: entry.attempt,
             rows: entry.rows,

@@ -57,7 +57,8 @@ pub(super) fn retry(global: &Global, id: &str, wait: bool) -> CommandResult {
     let id = ids::resolve(&*jobs, id)?;
     let job = jobs.job(id)?.ok_or(EngineError::UnknownJob(id))?;
     let parameters = jobs.parameters(&job)?.ok_or(EngineError::UnknownJob(id))?;
-    let spec = spec(&job.work).with_graph(job.graph).with_raw_parameters(parameters);
+    let marks = Marks { owner: job.owner, label: job.labels.into_iter().collect() };
+    let spec = marks.put_on(spec(&job.work).with_graph(job.graph).with_raw_parameters(parameters));
     acknowledge(global, &*jobs, jobs.submit(spec)?, wait)
 }
 

@@ -379,14 +379,16 @@ fn a_job_that_is_waited_for_says_how_it_ended_and_shows_its_rows() {
 fn a_retry_is_the_same_request_as_a_new_job() {
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path();
-    let first = told(store, &["submit", "vertex_filter", "--parameters", YOUNG]);
+    let marks = ["--owner", "Sarah", "--label", "nightly,team=search"];
+    let first = told(store, &[&["submit", "vertex_filter", "--parameters", YOUNG], &marks[..]].concat());
     told(store, &["cancel", first.trim_end()]);
     let again = told(store, &["retry", &first.trim_end()[28..], "--wait"]);
     let (again, end) = again.split_once('\n').unwrap();
     assert!(again != first.trim_end() && end.contains("succeeded"), "{again} {end}");
     let jobs: Vec<Value> = told(store, &["list", "--json"]).lines().map(json).collect();
     assert_eq!((&jobs[0]["jobId"], jobs.len()), (&json!(again), 2));
-    for field in ["kind", "graph", "parameters"] {
+    for field in ["kind", "graph", "parameters", "owner", "labels"] {
+        assert!(!jobs[0][field].is_null(), "{field}");
         assert_eq!(jobs[0][field], jobs[1][field]);
     }
     // `retry` refuses a request that cannot be run, as `submit` does.

@@ -48,7 +48,8 @@ fn every_command_goes_to_the_server_that_has_the_store_and_says_the_same() {
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path();
     let server = Server::start(store);
-    let done = told(store, &["submit", "--wait", "vertex_filter", "--parameters", YOUNG]);
+    let marks = ["--owner", "Sarah", "--label", "nightly"];
+    let done = told(store, &[&["submit", "--wait", "vertex_filter", "--parameters", YOUNG], &marks[..]].concat());
     let (id, end) = done.split_once('\n').unwrap();
     assert!(end.contains(" succeeded after 0.") && end.ends_with(", 19 rows\n"), "{end}");
     let short = &id[28..];

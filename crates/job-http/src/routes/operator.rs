@@ -1,5 +1,7 @@
 //! `/operator/jobs`: the jobs of every graph and the rows that they have so far, for operators (extension).
 
+use std::collections::BTreeSet;
+
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use job_runner::{Engine, JobId, PageRequest};
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,12 @@ pub(crate) struct OperatorJobs {
 pub(crate) struct OperatorJob {
     /// The graph, as the engine names it; empty of a job that cannot be read.
     graph: String,
+    /// The owner that was given at submission.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
+    /// The labels that were given at submission.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    labels: BTreeSet<String>,
     /// Bytes of the rows of the result.
     #[schema(format = "uint64")]
     bytes: u64,
@@ -50,13 +58,20 @@ impl OperatorJob {
         match listed {
             Ok(record) => Self {
                 graph: record.spec.graph().to_owned(),
+                owner: record.spec.options().owner.clone(),
+                labels: record.spec.options().labels.clone(),
                 bytes: record.size.bytes,
                 fail_reason: record.failure.as_ref().map(|failure| failure.message.clone()),
                 job,
             },
-            Err(unreadable) => {
-                Self { graph: String::new(), bytes: 0, fail_reason: Some(unreadable.reason.clone()), job }
-            }
+            Err(unreadable) => Self {
+                graph: String::new(),
+                owner: None,
+                labels: BTreeSet::new(),
+                bytes: 0,
+                fail_reason: Some(unreadable.reason.clone()),
+                job,
+            },
         }
     }
 }
