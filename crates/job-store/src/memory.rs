@@ -326,8 +326,8 @@ impl ResultStore for MemoryStore {
 
     fn complete(&self, ends: &[(&JobRecord, &JobResult)], _: Durability) -> Result<(), StoreError> {
         let mut content = self.content.write();
+        ends.iter().try_for_each(|(next, _)| contract::check_complete(next))?;
         for (next, _) in ends {
-            contract::check_complete(next)?;
             content.check_revision(next, "store the result")?;
         }
         for (next, result) in ends {

@@ -372,8 +372,9 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
     /// the same write.
     ///
     /// # Errors
-    /// The error of the first job that cannot be ended. `Conflict` and `NotFound` as [`JobStore::replace`];
-    /// `Invalid` when a record is not complete; `Lost` when rows of a result are gone.
+    /// `Invalid` when a record is not complete, before the store looks at any. Else the error of the first job of
+    /// `ends` that cannot be ended: `Conflict` and `NotFound` as [`JobStore::replace`]. `Lost` when rows of a result
+    /// are gone.
     fn complete(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError>;
 
     /// The named values of a job's result, and the segments of its list; `None` if the job has no result. Cost: a

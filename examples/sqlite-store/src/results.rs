@@ -21,9 +21,9 @@ impl ResultStore for SqliteStore {
 
     fn complete(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
         const OPERATION: &str = "store the result";
+        ends.iter().try_for_each(|(next, _)| contract::check_complete(next))?;
         self.write(OPERATION, durability, |tx| {
             for (next, result) in ends {
-                contract::check_complete(next)?;
                 jobs::put_next(tx, next, OPERATION)?;
                 let encoded = codec::encode_result(next.id, result);
                 tx.prepare_cached("UPDATE jobs SET result = ?2 WHERE id = ?1")?

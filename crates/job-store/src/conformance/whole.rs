@@ -598,7 +598,8 @@ law! { Fixture;
         assert_eq!(store.pin(unknown.id, crate::Pin::Release).unwrap_err().kind, ErrorKind::NotFound);
     }
 
-    /// Each end of the batch is the wrong one in turn, in every way.
+    /// Each end of the batch is the wrong one in turn, in every way. Of two wrong ends the first is told, unless the other
+    /// is not complete.
     [CompleteAll, CompleteRefused]
     fn one_wrong_end_keeps_all_of_them_out(store) {
         let jobs = [running(store, 1)?, running(store, 2)?, running(store, 3)?];
@@ -622,6 +623,13 @@ law! { Fixture;
                     assert_eq!(store.result(job.id)?, None);
                 }
             }
+        }
+        for (first, second, told) in
+            [(&unknown, &stale, &unknown), (&stale, &unknown, &stale), (&stale, &open, &open), (&open, &unknown, &open)]
+        {
+            let batch = [(&ends[1], &result), (first, &result), (second, &result)];
+            let refused = store.complete(&batch, Durability::Buffered).unwrap_err();
+            assert_eq!((refused.job, refused.kind == ErrorKind::Invalid), (Some(told.id), told == &open));
         }
         store.complete(&ends.iter().map(|end| (end, &result)).collect::<Vec<_>>(), Durability::Buffered)?;
         assert_eq!(store.unfinished()?, []);

@@ -114,9 +114,7 @@ impl ResultStore for PostgresStore {
         if let [(only, _)] = ends {
             call = call.on(only.id);
         }
-        for (next, _) in ends {
-            contract::check_complete(next)?;
-        }
+        ends.iter().try_for_each(|(next, _)| contract::check_complete(next))?;
         if ends.is_empty() {
             return Ok(());
         }
