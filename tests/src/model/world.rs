@@ -519,13 +519,12 @@ impl<B: Backend> World<B> {
             .filter(|&at| self.jobs[at].is_complete() && !self.jobs[at].removed && !self.jobs[at].pinned)
             .collect();
         kept.sort_by_key(|&at| (self.jobs[at].used(), self.jobs[at].id));
-        let mut left = kept.len();
-        for at in kept {
-            let old = now.since(self.jobs[at].finished.unwrap_or_default()) > KEPT_AGE;
-            if old || left > KEPT_JOBS {
-                left -= 1;
-                self.gone(at);
-            }
+        // Jobs that are too old do not count against the number.
+        let is_old = |job: &Expected| now.since(job.finished.unwrap_or_default()) > KEPT_AGE;
+        let (old, young): (Vec<_>, Vec<_>) = kept.into_iter().partition(|&at| is_old(&self.jobs[at]));
+        let surplus = young.len().saturating_sub(KEPT_JOBS);
+        for at in old.into_iter().chain(young.into_iter().take(surplus)) {
+            self.gone(at);
         }
     }
 

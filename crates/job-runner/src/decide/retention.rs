@@ -7,9 +7,10 @@ use job_store::{ErrorKind, Kept, LeastUsed, Store, StoreError, Usage};
 
 /// The limits up to which finished jobs are kept. Each is off by default; pinned jobs always stay.
 ///
-/// Above a limit, the job whose last reading is longest ago is removed first. A job that was never read counts by
-/// its end. Cost: limits of number and bytes cost the removed jobs. An age reads every record once after the
-/// engine opens, and later the jobs that are old enough.
+/// Jobs that are too old go first, and the other limits count those that are left. Above such a limit, the job
+/// whose last reading is longest ago is removed first. A job that was never read counts by its end. Cost: limits of
+/// number and bytes cost the removed jobs. An age reads every record once after the engine opens, and later the jobs
+/// that are old enough.
 ///
 /// ```
 /// use std::time::Duration;
@@ -324,6 +325,16 @@ mod tests {
         assert_eq!(sweep(&store, minute, at(150), &mut looks).unwrap(), 0);
         assert_eq!(sweep(&store, minute, at(151), &mut looks).unwrap(), 1);
         assert_eq!(sweep(&store, minute, at(156), &mut looks).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_job_that_is_too_old_does_not_count_against_the_number() {
+        let store = job_store::MemoryStore::default();
+        let [old, young] = [end(&store, 1, 1, 10), end(&store, 2, 2, 90)];
+        store.record_reads(&[(old, at(95))]).unwrap();
+        let both = Retention::default().max_age(Duration::from_mins(1)).max_jobs(1);
+        assert_eq!(sweep(&store, both, at(100), &mut Looks::default()).unwrap(), 1);
+        assert_eq!([old, young].map(|id| store.get(id).unwrap().is_some()), [false, true]);
     }
 
     #[test]
