@@ -3,7 +3,7 @@
 use job_tests::bystander;
 use test_servers::Postgres;
 
-/// It must not end as "the process died while it ran (attempt 3 of 3)".
+/// The job must not end as "the process died while it ran (attempt 3 of 3)".
 #[test]
 fn jobs_beside_one_that_kills_its_process_every_time_succeed() {
     let deaths = bystander::alone(env!("CARGO_BIN_EXE_torture").as_ref());

@@ -131,7 +131,7 @@ fn a_full_disk_is_said_and_loses_nothing_that_was_acknowledged() {
     let engine = engine(Arc::clone(&store)).unwrap();
     let record = engine.job(full).unwrap().unwrap().record();
     assert_eq!(record.state, JobState::Waiting, "{record:?}");
-    // Its pause may not be over. Then no job is ready, which is right too.
+    // The pause of the job may not be over. Then no job is ready, which is right too.
     engine.driver().run_until_idle();
     for record in engine.reader().list(PageRequest::default()).unwrap() {
         if record.state == JobState::Complete(Outcome::Succeeded) && record.id == full {

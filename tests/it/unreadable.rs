@@ -1,4 +1,4 @@
-//! A cluster goes on beside records that it cannot read, as in a rolling upgrade.
+//! A cluster works on while the store has records that it cannot read, as in a rolling upgrade.
 
 use std::{sync::Arc, time::Duration};
 

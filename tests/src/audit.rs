@@ -24,8 +24,8 @@ pub(crate) fn held(server: &Postgres, application: &str) -> u64 {
     server.sql(&count).expect("the server answers").parse().expect("a number")
 }
 
-/// Rows and checkpoints that belong to no result: those of jobs that did not succeed, and of segments that no result
-/// lists. `listed` has each as [`segment`] writes it.
+/// Rows and checkpoints that belong to no result: those of jobs that did not succeed, and of segments that no
+/// result lists. `listed` has each listed segment in the form of [`segment`].
 pub(crate) fn left_over(server: &Postgres, listed: &BTreeSet<String>) -> Vec<String> {
     const STORED: &str = "
         SELECT DISTINCT replace(job::text, '-', ''), attempt, segment FROM job_engine.blocks
@@ -69,7 +69,7 @@ mod tests {
         store.save_checkpoint(waiting.id, 1, b"here").unwrap();
         assert_eq!((held(&server, "worker-1"), findings(&server)), (1, String::new()));
 
-        // Another process makes the same writes without the store.
+        // Another process makes writes of the same form without the store's code.
         for wrong in [
             "INSERT INTO job_engine.blocks SELECT job, attempt, 0, 1, '' FROM job_engine.queue",
             "UPDATE job_engine.checkpoints SET bytes = ''",

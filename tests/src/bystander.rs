@@ -38,7 +38,7 @@ pub enum Bystander {
     Sharing(String),
 }
 
-/// The running bodies of this process that do not kill it.
+/// The number of running bodies of this process that do not kill it.
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
 
 /// A body that stays, in its first attempt, until the process dies.
@@ -52,7 +52,7 @@ fn long(ctx: &mut JobContext) -> Result<(), JobError> {
     (0..ROWS).try_for_each(|row| rows.push(&row))
 }
 
-/// A body that kills its process. In its first attempt it waits until others are inside.
+/// A body that kills its process. In its first attempt it waits until other bodies run.
 fn kill(ctx: &mut JobContext) -> Result<(), JobError> {
     while ctx.attempt() == 1 && INSIDE.load(Ordering::SeqCst) < 2 {
         ctx.check_stopped()?;
@@ -136,7 +136,7 @@ pub fn alone(program: &Path) -> u32 {
 /// Runs two processes on one database, and another for each that dies. Returns how many died.
 ///
 /// # Panics
-/// As [`alone`], and when nothing comes to an end.
+/// When [`alone`] panics, and when no job ends.
 #[must_use]
 pub fn sharing(program: &Path, url: &str) -> u32 {
     let store = PostgresStore::open(url, PostgresOptions::default()).expect("it opens");

@@ -97,7 +97,7 @@ pub fn options() -> RocksOptions {
 /// The engine of children, over `store`.
 ///
 /// # Errors
-/// As [`Engine`]'s open.
+/// The errors of opening an [`Engine`].
 pub fn engine(
     store: Arc<dyn Store>,
     workers: usize,

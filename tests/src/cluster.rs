@@ -188,7 +188,7 @@ impl<'c> Run<'c> {
         self.start(0, "worker", Role::Worker)
     }
 
-    /// Starts the front end `number`, which goes on where it was.
+    /// Starts the front end `number`, which continues at the request where it ended before.
     fn front(&mut self, number: usize) -> Process {
         let from = self.told.submitted[number].last_key_value().map_or(0, |(turn, _)| turn + 1);
         let seed = self.front_seed(number);
@@ -295,7 +295,7 @@ impl<'c> Run<'c> {
                 let number = number % FRONTS;
                 if !self.told.done[number] {
                     self.fronts[number].kill();
-                    // Reads its output from before its death.
+                    // Reads the output that the process wrote before its death.
                     self.listen(Duration::ZERO);
                     self.fronts[number] = self.front(number);
                     self.seen.fronts_killed += 1;
@@ -351,7 +351,7 @@ impl<'c> Run<'c> {
         }
     }
 
-    /// Reads the lines that come within this time.
+    /// Reads the lines of front ends that arrive within this time.
     fn listen(&mut self, pause: Duration) {
         let until = Instant::now() + pause;
         loop {

@@ -1,4 +1,4 @@
-//! [`Crowd`]: a process with many large results, and files of its own beside them.
+//! [`Crowd`]: a process with many large results that also opens many files of its own.
 
 use std::{fs::File, path::PathBuf, sync::Arc};
 

@@ -75,9 +75,9 @@ enum Sync {
 enum Left {
     Nothing,
     Everything,
-    /// The first writes, the last of them torn.
+    /// The first writes of the file, the last of which is torn.
     First,
-    /// The full length, and the sectors up to one of them.
+    /// The full length of the write, with its sectors up to a random one.
     LengthAndFirst,
     /// The full length, and any of the pages.
     LengthAndAny,
@@ -102,7 +102,7 @@ impl Disk {
     /// A directory whose files are all synced.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the directory cannot be read.
     pub fn of(root: &Path) -> io::Result<Self> {
         let mut disk = Self::new(root);
         let mut directories = vec![root.to_owned()];

@@ -117,10 +117,10 @@ impl Kills {
         seen
     }
 
-    /// One life and its end.
+    /// Runs one process until its end, and checks the store.
     fn one(&self, store: &Path, chance: &mut fastrand::Rng, known: &mut BTreeMap<JobId, Known>, seen: &mut Seen) {
         let chosen = chance.bool();
-        // The first writes are those of the recovery.
+        // The first writes of a process are those of its recovery.
         let within = if chance.u64(..3) == 0 { 6 } else { 120 };
         let child = Child {
             store: store.to_owned(),
@@ -283,7 +283,8 @@ fn wait_for_all(engine: &Engine) {
     }
 }
 
-/// A script with a cancel request may still succeed, and the other way round.
+/// Checks that the end of a job is one that its script allows. A script that requests a cancel may still succeed
+/// or fail.
 pub(crate) fn check_end(id: JobId, script: &Script, state: JobState) {
     let may_be_cancelled = script.steps.contains(&Step::Cancel);
     let lawful = match state {
@@ -292,7 +293,7 @@ pub(crate) fn check_end(id: JobId, script: &Script, state: JobState) {
         JobState::Complete(Outcome::Cancelled) => may_be_cancelled,
         _ => false,
     };
-    // An outside cancel whose answer died with the process looks the same.
+    // A cancel from outside whose acknowledgement was lost with the process has the same effect.
     assert!(
         lawful || state == JobState::Complete(Outcome::Cancelled),
         "job {id} is {state}, but its script is {script:?}"

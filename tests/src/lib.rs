@@ -3,7 +3,7 @@
 //!
 //! * [`script`]: a job as data. Its rows follow from it, so any process can check a page.
 //! * [`model`]: the engine against a plain model, move by move (`proptest-state-machine`).
-//! * [`child`] and [`kill`]: a process that works, and one that kills it and checks the store.
+//! * [`child`] and [`kill`]: a process that works on a store, and one that kills it and checks the store.
 //! * [`member`] and [`cluster`]: processes that share a database, and one that kills, stops and checks them.
 //! * [`bystander`]: processes with a job that kills them every time.
 //! * [`crowd`]: a process with more results than it may have files open.

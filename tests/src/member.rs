@@ -39,7 +39,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct Member {
     /// The database.
     pub url: String,
-    /// Its name in the cluster.
+    /// The name of the process in the cluster.
     pub name: String,
     /// Its work.
     pub role: Role,
@@ -110,7 +110,7 @@ impl Member {
             }
             Role::Front { seed, from, to } => {
                 let engine = builder.front_end().open().expect("the engine opens");
-                // It ends with its caller in any case.
+                // The process ends with its caller in any case.
                 thread::spawn(|| {
                     until_input_ends();
                     process::exit(0);

@@ -56,7 +56,7 @@ pub enum Move {
 pub enum Applied {
     /// The write was done.
     Yes,
-    /// It was not done.
+    /// The write was not done.
     No,
 }
 

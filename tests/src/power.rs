@@ -182,7 +182,7 @@ impl Life {
         Some(Self { child, calls, changes })
     }
 
-    /// Moments to cut at, in order.
+    /// Random moments for a power cut, in order. Each is the number of a call that changes the disk.
     fn moments(&self, count: u32, chance: &mut fastrand::Rng) -> Vec<usize> {
         let mut any = || self.changes[chance.usize(..self.changes.len())];
         let mut moments: Vec<usize> = (0..count).map(|_| any()).collect();

@@ -27,7 +27,7 @@ pub struct Script {
     pub seed: u32,
     /// The steps, in this order.
     pub steps: Vec<Step>,
-    /// How it returns.
+    /// How the body returns.
     pub end: End,
 }
 
@@ -35,7 +35,7 @@ pub struct Script {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// Writes that many rows, through its own writer.
+    /// Writes this number of rows, through a writer of its own.
     Rows(u16),
     /// Scans that many ids in partitions of that size, and drops every third id.
     Scan(u16, u16),
@@ -47,7 +47,7 @@ pub enum Step {
     Checkpoint,
     /// Asks for the end of the job itself.
     Cancel,
-    /// Lets that many milliseconds pass.
+    /// Lets this number of milliseconds pass.
     Pass(u32),
     /// Does the work that is due by the clock.
     Tick,
@@ -59,13 +59,13 @@ pub enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
-    /// Well.
+    /// The body succeeds.
     Well,
-    /// With an error of its own.
+    /// The body returns an error of its own.
     Fail,
-    /// With a transient error, in this number of attempts.
+    /// The body returns a transient error in this number of attempts.
     Transient(u32),
-    /// It panics.
+    /// The body panics.
     Panic,
 }
 
@@ -89,13 +89,13 @@ fn scanned(base: u64, ids: u64) -> impl Iterator<Item = u64> {
 }
 
 impl Step {
-    /// Whether it opens the list.
+    /// Whether the step opens the list.
     #[must_use]
     pub const fn writes(&self) -> bool {
         matches!(self, Self::Rows(_) | Self::Scan(..))
     }
 
-    /// Whether a store that fails can fail it.
+    /// Whether a failing store can make the step fail.
     #[must_use]
     pub const fn stores(&self) -> bool {
         self.writes() || matches!(self, Self::Save)
@@ -157,12 +157,12 @@ impl Script {
     }
 }
 
-/// The surroundings of scripts: values that a body needs beside its context, and those that it saw.
+/// The surroundings of scripts: values that a body needs in addition to its context, and the values that it saw.
 #[derive(Debug, Default)]
 pub struct Stage {
-    /// Moves when a script lets time pass; `None` lets it stand.
+    /// The clock that a script moves to let time pass. With `None`, no time passes.
     pub clock: Option<Arc<ManualClock>>,
-    /// The engine that plays.
+    /// The engine that runs the scripts.
     pub engine: Mutex<Weak<Engine>>,
     /// Without a clock, a hundredth of [`Step::Pass`] passes indeed, so that bodies last.
     pub lasting: bool,
@@ -178,7 +178,7 @@ impl Stage {
     /// The handler of scripts.
     ///
     /// # Errors
-    /// As the script says.
+    /// The error of the script's end, or of a step.
     pub fn play(&self, ctx: &mut JobContext) -> Result<(), JobError> {
         let script: Script = ctx.spec().parameters().read()?;
         let mut base = 0;
@@ -233,7 +233,7 @@ impl Stage {
     fn tick(&self) {
         if let Some(engine) = self.engine().filter(|_| !self.muted.load(Ordering::SeqCst)) {
             self.ticks.lock().push(self.now());
-            // A store that fails here says so in its own tests.
+            // Failures of the store at this place have tests of their own.
             let _ = engine.driver().tick();
         }
     }
@@ -268,7 +268,7 @@ impl Stage {
 /// The JSON of each row of a page.
 ///
 /// # Errors
-/// As the store.
+/// The errors of the store.
 pub fn rows(page: &Page) -> Result<Vec<String>, StoreError> {
     let mut rows = Vec::new();
     page.for_each(|row| {

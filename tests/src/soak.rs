@@ -49,7 +49,7 @@ pub struct Usage {
     pub p99_micros: u64,
 }
 
-/// One of the figures.
+/// Selects one of the figures.
 type Amount = fn(&Usage) -> u64;
 
 /// The outcome.
@@ -241,7 +241,7 @@ impl Hall {
         }
     }
 
-    /// One of the latest jobs; which one changes with the time.
+    /// One of the latest jobs. The choice changes with the time.
     fn any(&self) -> Option<(JobId, Script)> {
         let latest = self.latest.lock();
         let at = usize::try_from(SystemClock.now().as_micros()).unwrap_or(0) % latest.len().max(1);

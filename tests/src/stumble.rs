@@ -7,9 +7,10 @@ use job_runner::store::{FaultStore, Moment, Store};
 /// The moment of the death: the write with this number, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Death {
-    /// Before the write, which is then not done; or after it, so that its caller gets no answer.
+    /// Whether the process dies before the write, which is then not done, or after it, so that the caller gets no
+    /// answer.
     pub moment: Moment,
-    /// Its number.
+    /// The number of the write.
     pub write: u64,
 }
 

@@ -21,7 +21,7 @@ pub type Fd = u64;
 /// A thread of the process.
 pub type Thread = u64;
 
-/// A call that succeeded.
+/// A system call that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are those of the system")]
 pub enum Call {
@@ -35,7 +35,7 @@ pub enum Call {
     Close {
         fd: Fd,
     },
-    /// At the position of the file, unless it says where.
+    /// A write at the position of the file, unless `at` names the place.
     Write {
         thread: Thread,
         fd: Fd,

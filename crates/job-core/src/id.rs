@@ -26,9 +26,9 @@ use crate::shown;
 pub struct JobId([u8; 16]);
 
 impl JobId {
-    /// The smallest id; no job has it.
+    /// The smallest id. No job has this id.
     pub const MIN: Self = Self([0; 16]);
-    /// The greatest id; no job has it.
+    /// The greatest id. No job has this id.
     pub const MAX: Self = Self([0xff; 16]);
 
     /// Builds the id of a job created at `now` (kept to the millisecond) with 74 bits of `entropy`.

@@ -107,7 +107,7 @@ fn too_long(is_over: &mut bool) -> io::Result<()> {
     Err(io::ErrorKind::FileTooLarge.into())
 }
 
-/// A buffer that takes no byte behind `end`.
+/// A buffer that refuses bytes after its `end`-th byte.
 struct Bounded<'b> {
     buffer: &'b mut Vec<u8>,
     end: usize,

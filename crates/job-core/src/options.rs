@@ -131,11 +131,11 @@ impl JobClass {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Budget {
-    /// Rows of its list.
+    /// Rows of the job's list.
     pub rows: Option<u64>,
     /// Bytes of JSON of those rows, with the comma between every two of a block.
     pub bytes: Option<u64>,
-    /// Bytes of memory, as its handler reports them.
+    /// Bytes of memory, as the job's handler reports them.
     pub memory: Option<u64>,
 }
 

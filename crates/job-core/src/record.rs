@@ -33,7 +33,7 @@ pub struct JobRecord {
     pub started_at: Option<Timestamp>,
     /// When a running job was first asked to stop.
     pub cancel_requested_at: Option<Timestamp>,
-    /// When it became complete.
+    /// When the job became complete.
     pub finished_at: Option<Timestamp>,
     /// The earliest start of a waiting job whose latest attempt failed for the moment.
     pub not_before: Option<Timestamp>,
@@ -87,7 +87,7 @@ impl FromIterator<(u8, Vec<u8>)> for LaterFields {
 /// An event of a job's life, with its data.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// A worker takes it: a new attempt.
+    /// A worker takes the job: a new attempt begins.
     Start,
     /// The body ended well; the same write stores the result, which has this size.
     Succeed(ResultSize),
@@ -222,14 +222,14 @@ impl JobRecord {
         !self.state.is_complete() && self.failure.as_ref().is_some_and(interrupted)
     }
 
-    /// This record with the progress of its attempt at the stop, in percent.
+    /// Adds the progress of the attempt at its stop, in percent.
     #[must_use]
     pub const fn stopped_at(mut self, percent: u8) -> Self {
         self.progress = Some(percent);
         self
     }
 
-    /// This record with the size of the kept rows of a job that did not succeed.
+    /// Adds the size of the kept rows of a job that did not succeed.
     #[must_use]
     pub fn keeping(mut self, rows: ResultSize) -> Self {
         self.size = rows;
@@ -241,9 +241,9 @@ impl JobRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("job {id} is {state}: it cannot {event}")]
 pub struct IllegalTransition {
-    /// Which job.
+    /// The id of the job.
     pub id: JobId,
-    /// The state it is in.
+    /// The present state of the job.
     pub state: JobState,
     /// The event that was refused.
     pub event: EventKind,
@@ -252,7 +252,7 @@ pub struct IllegalTransition {
 /// How large a result is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ResultSize {
-    /// Rows in its list.
+    /// Rows in the job's list.
     pub rows: u64,
     /// Bytes of their JSON, with the comma between every two of a block.
     pub bytes: u64,
@@ -306,15 +306,15 @@ pub enum FailureKind {
     /// The engine was shut down while the job ran, had no worker for the started job, or could not reach the
     /// store. The job is not at fault.
     Shutdown,
-    /// Its rows or its result could not be stored.
+    /// The rows or the result of the job could not be stored.
     Store,
     /// The deadline of the job passed.
     Deadline,
-    /// It had more rows than its budget allows.
+    /// The job had more rows than its budget allows.
     RowBudget,
-    /// Its rows had more bytes than its budget allows.
+    /// The rows of the job had more bytes than its budget allows.
     ByteBudget,
-    /// It used more memory than its budget allows.
+    /// The job used more memory than its budget allows.
     MemoryBudget,
 }
 

@@ -112,7 +112,7 @@ impl Outputs {
     /// Checks that `name` can still be given to a value or a list.
     ///
     /// # Errors
-    /// When it is taken or longer than [`MAX_NAME`](Self::MAX_NAME).
+    /// When the name is taken or longer than [`MAX_NAME`](Self::MAX_NAME).
     pub fn check_name(&self, name: &str) -> Result<(), InvalidOutput> {
         Self::check_length(name)?;
         if PAGE_NAMES.contains(&name) || self.0.iter().any(|(taken, _)| taken == name) {
@@ -124,7 +124,7 @@ impl Outputs {
     /// Checks that `name` is short enough for a value or a list.
     ///
     /// # Errors
-    /// When it is longer than [`MAX_NAME`](Self::MAX_NAME).
+    /// When the name is longer than [`MAX_NAME`](Self::MAX_NAME).
     pub const fn check_length(name: &str) -> Result<(), InvalidOutput> {
         if name.len() > Self::MAX_NAME {
             Err(InvalidOutput::NameTooLong { length: name.len(), max: Self::MAX_NAME })
@@ -158,7 +158,7 @@ pub enum InvalidOutput {
     /// The name is too long.
     #[error("the name of an output has {length} bytes: at most {max} are allowed")]
     NameTooLong {
-        /// Its length in bytes.
+        /// The length of the name in bytes.
         length: usize,
         /// The most that is allowed.
         max: usize,
@@ -203,7 +203,7 @@ pub enum InvalidOutput {
     SecondList {
         /// The name asked for.
         name: String,
-        /// The list it has.
+        /// The name of the list that the job has.
         list: String,
     },
 }
@@ -211,11 +211,11 @@ pub enum InvalidOutput {
 /// A run of rows that one worker wrote in order: rows `0..rows` under one key prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Segment {
-    /// The attempt that wrote it.
+    /// The attempt that wrote the segment.
     pub attempt: u32,
-    /// Its place among the segments of that attempt.
+    /// The place of the segment among those of its attempt, from 0.
     pub number: u32,
-    /// How many rows it has.
+    /// The number of rows in the segment.
     pub rows: u64,
     /// Bytes of JSON of the rows.
     pub bytes: u64,

@@ -338,15 +338,15 @@ pub enum InvalidSpec {
     /// A name is missing.
     #[error("the {field} is empty: name it")]
     Empty {
-        /// Which one.
+        /// The name of the field.
         field: &'static str,
     },
     /// A field is too long.
     #[error("{field} has {length} bytes: at most {max} are allowed")]
     TooLong {
-        /// Which one.
+        /// The name of the field.
         field: &'static str,
-        /// Its length in bytes.
+        /// The length of the field in bytes.
         length: usize,
         /// The most that is allowed.
         max: usize,
@@ -357,9 +357,9 @@ pub enum InvalidSpec {
     /// A field has too many parts.
     #[error("there are {count} {field}: at most {max} are allowed")]
     TooMany {
-        /// Which one.
+        /// The name of the field.
         field: &'static str,
-        /// How many it has.
+        /// The number of its parts.
         count: usize,
         /// The most that is allowed.
         max: usize,
@@ -367,7 +367,7 @@ pub enum InvalidSpec {
     /// A field has JSON that no parser can turn into a value.
     #[error("{field} cannot be read back: {part} is no number that fits, or half of a character")]
     Unreadable {
-        /// Which one.
+        /// The name of the field.
         field: &'static str,
         /// The part, or its beginning.
         part: String,
@@ -375,7 +375,7 @@ pub enum InvalidSpec {
     /// A field has too many arrays and objects inside one another.
     #[error("{field} are nested deeper than {max} arrays and objects, which is the most")]
     TooDeep {
-        /// Which one.
+        /// The name of the field.
         field: &'static str,
         /// The most that is allowed.
         max: usize,
@@ -458,8 +458,8 @@ impl Parameters {
     /// Serializes `value`.
     ///
     /// # Errors
-    /// When it does not serialize to JSON, or has a number that is NaN or infinite: [`OrNull`](crate::OrNull) writes `null`
-    /// for it.
+    /// When the value does not serialize to JSON, or has a number that is NaN or infinite.
+    /// [`OrNull`](crate::OrNull) writes `null` for such a number.
     pub fn new<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
         let mut json = Vec::new();
         append_json(&mut json, value, usize::MAX).map_err(serde_json::Error::custom)?;
@@ -513,7 +513,7 @@ impl Parameters {
     /// Reads the parameters [strictly](crate::strict) as a type of the caller's.
     ///
     /// # Errors
-    /// When they do not fit the type; the error names the field and what it must be.
+    /// When the parameters do not fit the type. It names the field and the expected type.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, InvalidBody> {
         strict::read("parameters", self.0.get())
     }

@@ -10,7 +10,7 @@ use std::fmt;
 pub enum JobState {
     /// Acknowledged, durable, not started.
     Waiting,
-    /// A worker runs it.
+    /// A worker runs the job.
     Running {
         /// A cancel was requested; the job has not stopped yet.
         cancelling: bool,
@@ -22,18 +22,18 @@ pub enum JobState {
 /// How a complete job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// Its whole result is stored.
+    /// The whole result of the job is stored.
     Succeeded,
-    /// It ended with a [`Failure`](crate::Failure).
+    /// The job ended with a [`Failure`](crate::Failure).
     Failed,
-    /// It was stopped on request.
+    /// The job was stopped on request.
     Cancelled,
 }
 
 /// An event of a job's life, without the data that comes with it (see [`Event`](crate::Event)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
-    /// A worker takes it; a new attempt begins.
+    /// A worker takes the job; a new attempt begins.
     Start,
     /// The body ended well and every row is stored.
     Succeed,

@@ -50,7 +50,7 @@ pub fn read<'b, T: Deserialize<'b>>(name: &'static str, text: &'b str) -> Result
 /// Takes `text` as parameters, byte for byte, if it is one JSON object by the rules of [`check`].
 ///
 /// # Errors
-/// As [`check`], or when it is no object.
+/// Those of [`check`], and an error if the text is no JSON object.
 ///
 /// ```
 /// use job_core::strict;
@@ -76,7 +76,7 @@ pub fn object(name: &'static str, text: String) -> Result<Parameters, InvalidBod
 /// than [`JobSpec::MAX_DEPTH`]. Cost: two passes over the text, and memory for the keys of open objects.
 ///
 /// # Errors
-/// [`InvalidBody`] says which of these does not hold.
+/// [`InvalidBody`] says which rule the text breaks.
 pub fn check(name: &'static str, text: &str) -> Result<(), InvalidBody> {
     let valid = serde_json::from_str::<&RawValue>(text);
     valid.map_err(|error| InvalidBody::syntax(text.trim().is_empty(), &error).of(name))?;

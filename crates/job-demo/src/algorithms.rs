@@ -110,7 +110,7 @@ impl Algorithm {
         (self.check)(graph, parameters)
     }
 
-    /// Runs it with `parameters`, a JSON object.
+    /// Runs the algorithm with `parameters`, a JSON object.
     ///
     /// # Errors
     /// [`AlgorithmError`]: a parameter is missing, unknown or out of range, or `watch` stopped the work.

@@ -24,9 +24,9 @@ pub type VertexIndex = u32;
 /// A vertex. Serializes as `{"id":…,"label":…,"properties":{name:[…]}}`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Vertex {
-    /// Its id, unique in the graph.
+    /// The id of the vertex, unique in the graph.
     pub id: Arc<str>,
-    /// Its label, such as `user`.
+    /// The label of the vertex, such as `user`.
     pub label: Arc<str>,
     /// Its properties.
     pub properties: Properties,
@@ -45,13 +45,13 @@ impl Serialize for Vertex {
 /// An edge. It knows its ends by index; [`Graph::edge_row`] is the form that serializes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Edge {
-    /// Its number among the edges from the same source to the same target, 0 first.
+    /// The number of the edge among those from the same source to the same target, from 0.
     pub index: u32,
     /// The source vertex.
     pub source: VertexIndex,
     /// The target vertex.
     pub target: VertexIndex,
-    /// Its label, such as `rate`.
+    /// The label of the edge, such as `rate`.
     pub label: Arc<str>,
     /// Its properties.
     pub properties: Properties,

@@ -92,7 +92,7 @@ pub enum GraphsError {
     /// No graph has this name.
     #[error("graph {0:?} is unknown: it must be one of {names}", names = Graphs::NAMES.join(", "))]
     Unknown(String),
-    /// This process does not serve it.
+    /// This process does not serve the graph.
     #[error("graph {name} is not served here, only {served}: start with --graph {name} and submit the job again")]
     NotServed {
         /// Its name.
@@ -100,7 +100,7 @@ pub enum GraphsError {
         /// The names of the served graphs.
         served: String,
     },
-    /// It could not be loaded.
+    /// The graph could not be loaded.
     #[error("graph {name} cannot be loaded: {reason}")]
     Unloadable {
         /// Its name.

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// The work was told to stop before it had a result.
+/// The work was stopped before it had a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the work was stopped")]
 pub struct Stopped;

@@ -55,7 +55,7 @@ pub type Decision<'a> = Pin<Box<dyn Future<Output = Result<(), Denied>> + Send +
 /// takes(check);
 /// ```
 pub trait Authorizer: Send + Sync + 'static {
-    /// Decides about one request.
+    /// Decides whether one request is allowed.
     fn check<'a>(&'a self, request: &'a Parts, project: &'a str, action: Action) -> Decision<'a>;
 }
 

@@ -131,7 +131,7 @@ mod tests {
         start(pieces, &Calls::new(4))
     }
 
-    /// A source of pieces that counts those that were read. The last one may fail.
+    /// A body in pieces, with a counter of the pieces that were read. The last piece may fail.
     fn pieces(number: usize, fails: bool) -> (Pieces, Arc<AtomicUsize>) {
         let read = Arc::<AtomicUsize>::default();
         let count = Arc::clone(&read);

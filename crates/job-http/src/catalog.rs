@@ -56,7 +56,7 @@ pub trait GraphCatalog: Debug + Send + Sync + 'static {
     }
 }
 
-/// A graph as the host knows it.
+/// A graph that the host serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Graph {
@@ -101,9 +101,9 @@ pub enum JobRequest {
     EdgeFilter(Parameters),
     /// An algorithm.
     Algorithm {
-        /// Its name, not empty.
+        /// The name of the algorithm, not empty.
         name: String,
-        /// Its parameters, a JSON object.
+        /// The parameters of the algorithm, a JSON object.
         parameters: Parameters,
     },
 }

@@ -174,7 +174,7 @@ impl Handler for Exporter {
     }
 }
 
-/// The reason why there is no file.
+/// The reason why an export wrote no file.
 enum Trouble {
     Job(JobError),
     File(io::Error),

@@ -99,7 +99,7 @@ pub(crate) struct StatusOutputs {
     /// Rows of this page.
     #[schema(format = "uint64")]
     data_return_size: Option<u64>,
-    /// The offset that was asked for.
+    /// The offset of the request.
     #[schema(format = "uint64")]
     data_offset: Option<u64>,
     /// Rows of the whole result.
@@ -117,7 +117,7 @@ pub(crate) struct StatusOutputs {
 pub(crate) struct VertexRow {
     id: String,
     label: String,
-    /// Of each property a list of values.
+    /// For each property, the list of its values.
     properties: HashMap<String, Vec<serde_json::Value>>,
 }
 
@@ -126,10 +126,10 @@ pub(crate) struct VertexRow {
 pub(crate) struct EdgeRow {
     source: String,
     target: String,
-    /// Its number among the edges between the same two vertices, as text.
+    /// The number of the edge among those between the same two vertices, as text.
     index: String,
     label: String,
-    /// Of each property a list of values.
+    /// For each property, the list of its values.
     properties: HashMap<String, Vec<serde_json::Value>>,
 }
 
@@ -143,7 +143,7 @@ pub(crate) struct Part {
     /// 0 while unknown.
     #[schema(format = "uint64")]
     total: u64,
-    /// Its own parts.
+    /// The parts of this part.
     tasks: Vec<Self>,
 }
 
@@ -171,7 +171,7 @@ pub(crate) struct Entry {
     raw_request: String,
     /// `VertexQuery`, `EdgeQuery`, `Algorithm` or `ExportResult`; `Unknown` of a job that cannot be read.
     task_type: String,
-    /// Whether it can be cancelled.
+    /// Whether the job can be cancelled.
     can_stop: bool,
     /// From `"0"` to `"100"`.
     progress: String,

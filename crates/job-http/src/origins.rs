@@ -137,7 +137,7 @@ fn same(scheme: &str, origin: &Authority, host: &Authority) -> bool {
     origin.host().eq_ignore_ascii_case(host.host()) && port(origin) == port(host)
 }
 
-/// Marks a request that came to a loopback address. [`serve`](crate::serve) adds it.
+/// Marks a request that arrived at a loopback address. [`serve`](crate::serve) adds the mark.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Loopback;
 

@@ -38,7 +38,7 @@ pub(crate) struct Overview {
     finished: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<Steps>,
-    /// Why it waits, how far it is or why it ended.
+    /// Why the job waits, its progress, or why it ended.
     why: Why,
 }
 

@@ -138,9 +138,9 @@ async fn drained(mut connections: JoinSet<End>, options: &ServeOptions) -> usize
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// It closed by itself, or had no open answer.
+    /// The connection closed by itself, or had no open answer.
     Quiet,
-    /// It was cut off in the middle of an answer.
+    /// The connection was cut off in the middle of an answer.
     Cut,
 }
 

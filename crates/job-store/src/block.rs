@@ -138,7 +138,7 @@ impl BlockBuilder {
     /// Adds a row that is JSON already. The caller vouches for it: it is not parsed again.
     ///
     /// # Errors
-    /// When it is longer than [`MAX_ROW`](Self::MAX_ROW); the block is as before.
+    /// When the row is longer than [`MAX_ROW`](Self::MAX_ROW). The block is then unchanged.
     pub fn push_json(&mut self, row: &serde_json::value::RawValue) -> Result<(), InvalidRow> {
         if row.get().len() > Self::MAX_ROW {
             return Err(InvalidRow::TooLong { max: Self::MAX_ROW });
@@ -170,7 +170,7 @@ impl BlockBuilder {
         self.reset_if_sealed();
         let Some(start) = self.starts.pop() else { return false };
         let start = position(start.to_be_bytes());
-        // The comma before it goes too, unless it was the first.
+        // The comma before the row is removed too. The first row has none.
         self.end = if self.starts.is_empty() { start } else { start - 1 };
         true
     }
@@ -271,11 +271,11 @@ pub enum InvalidRow {
 /// A block that is ready to be stored.
 #[derive(Debug, Clone, Copy)]
 pub struct SealedBlock<'a> {
-    /// The segment it belongs to.
+    /// The segment that the block belongs to.
     pub key: SegmentKey,
     /// The number of its first row in the segment.
     pub first_row: u64,
-    /// How many rows it has.
+    /// The number of rows in the block.
     pub rows: u64,
     /// Bytes of JSON of the rows.
     pub json_bytes: u64,
@@ -284,7 +284,7 @@ pub struct SealedBlock<'a> {
 }
 
 impl SealedBlock<'_> {
-    /// The key to store it under.
+    /// The key under which a store keeps the block.
     #[must_use]
     pub fn block_key(&self) -> [u8; 32] {
         self.key.block_key(self.first_row.saturating_add(self.rows))
@@ -330,13 +330,13 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// How many rows it has.
+    /// The number of rows in the block.
     #[must_use]
     pub fn len(&self) -> usize {
         self.starts.len()
     }
 
-    /// Whether it has none.
+    /// Whether the block has no row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.starts.is_empty()
@@ -374,7 +374,7 @@ pub enum InvalidBlock {
     /// This library does not know the version of the block.
     #[error("the block has format version {0}, this library reads 1")]
     Version(u8),
-    /// A bit has changed since it was written.
+    /// The bytes have changed since they were written.
     #[error("the checksum of the block does not match")]
     Checksum,
 }

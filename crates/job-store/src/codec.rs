@@ -29,8 +29,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// The version of the envelope and of every body in it.
 const VERSION: u8 = 1;
-/// The envelope of a record with its progress at the stop, in one byte behind the record. This library reads it,
-/// and no longer writes it.
+/// The envelope of a record that has, in one byte after it, the progress at the stop. This library reads it, and
+/// no longer writes it.
 const VERSION_WITH_PROGRESS: u8 = 2;
 /// The envelope of a record with fields behind it, each with a tag. A value that is not set has no field, and a field that is
 /// added later needs no other version.
@@ -65,18 +65,18 @@ pub enum DecodeError {
     /// A byte has changed.
     #[error("the checksum does not match")]
     Checksum,
-    /// A later version of this library wrote them.
+    /// A later version of this library wrote the bytes.
     #[error(
         "format version {0} is unknown, this library reads {VERSION} and of records up to {VERSION_WITH_FIELDS}"
     )]
     Version(u8),
-    /// They are of another kind, such as a result in place of a record.
+    /// The bytes are of another kind, such as a result in place of a record.
     #[error("the bytes are of another kind")]
     Kind,
     /// The body cannot be read, for this reason.
     #[error("the body cannot be read: {0}")]
     Body(String),
-    /// They were stored for this job.
+    /// The bytes were stored for this job.
     #[error("the bytes are of job {0}")]
     OtherJob(JobId),
 }
@@ -129,7 +129,7 @@ pub fn decode_result(id: JobId, bytes: &[u8]) -> Result<JobResult, DecodeError> 
     if found == id { stored.into_result() } else { Err(DecodeError::OtherJob(found)) }
 }
 
-/// The bytes of a checkpoint: it is bytes of the handler's, which stay as they are behind the job's id.
+/// The stored bytes of a checkpoint: the job's id, then the handler's bytes unchanged.
 #[must_use]
 pub fn encode_checkpoint(id: JobId, checkpoint: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(2 + 16 + checkpoint.len() + CHECKSUM);
@@ -697,7 +697,7 @@ mod tests {
         }
     }
 
-    /// The bytes of `docs/format.md`: they must never change.
+    /// These are the bytes in `docs/format.md`, which must never change.
     #[test]
     fn golden_bytes() {
         let hex = |bytes: Vec<u8>| {

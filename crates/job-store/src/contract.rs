@@ -116,7 +116,7 @@ pub fn check_attempt(found: Option<&JobRecord>, key: SegmentKey) -> Result<(), S
 /// Checks that a job may be removed.
 ///
 /// # Errors
-/// `Invalid` when it is not complete, or pinned.
+/// `Invalid` if the job is not complete, or is pinned.
 pub fn check_removable(record: &JobRecord, pinned: bool) -> Result<(), StoreError> {
     let detail = match record.state.is_complete() {
         true if pinned => "it is pinned: release it first".to_owned(),
@@ -129,7 +129,7 @@ pub fn check_removable(record: &JobRecord, pinned: bool) -> Result<(), StoreErro
 /// As [`check_removable`], of a job whose record cannot be read.
 ///
 /// # Errors
-/// `Invalid` when it is pinned.
+/// `Invalid` if the job is pinned.
 pub fn check_unreadable_removable(job: JobId, pinned: bool) -> Result<(), StoreError> {
     if pinned {
         let detail = "it is pinned: release it first";
@@ -208,7 +208,7 @@ pub fn is_reusable(record: &JobRecord) -> bool {
 /// Checks that a checkpoint is short enough.
 ///
 /// # Errors
-/// `Invalid` when it is longer than [`MAX_CHECKPOINT`].
+/// `Invalid` if the checkpoint is longer than [`MAX_CHECKPOINT`].
 pub fn check_checkpoint(job: JobId, bytes: &[u8]) -> Result<(), StoreError> {
     if bytes.len() <= MAX_CHECKPOINT {
         return Ok(());
@@ -217,14 +217,14 @@ pub fn check_checkpoint(job: JobId, bytes: &[u8]) -> Result<(), StoreError> {
     Err(StoreError::new(ErrorKind::Invalid, "save the checkpoint", detail).on(job))
 }
 
-/// Rows of one block.
+/// The wanted rows of one block.
 #[derive(Debug)]
 pub struct Cut<'a> {
     /// The rows that were wanted of the block.
     pub rows: Rows<'a>,
     /// The first row of the block.
     pub first: u64,
-    /// The row after those that were cut.
+    /// The row after the last row of `rows`.
     pub next: u64,
 }
 
@@ -292,13 +292,13 @@ impl Tally {
         Self { key, rows: 0, bytes: 0 }
     }
 
-    /// Which segment.
+    /// The key of the segment.
     #[must_use]
     pub const fn key(&self) -> SegmentKey {
         self.key
     }
 
-    /// Checks that this block comes next.
+    /// Checks that this block begins at the row after the last block.
     ///
     /// # Errors
     /// `Invalid`.

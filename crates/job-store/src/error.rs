@@ -28,7 +28,7 @@ pub struct StoreError {
     pub kind: ErrorKind,
     /// The operation, to be read after "could not": `append rows`. Empty if it is unknown.
     pub operation: &'static str,
-    /// The job of the call, if it is about one.
+    /// The job of the call, if the call is about one job.
     pub job: Option<JobId>,
     /// The fault, as the part that failed reports it.
     pub detail: String,
@@ -63,7 +63,7 @@ impl StoreError {
         self
     }
 
-    /// The same error, with the call that failed, if it is not set.
+    /// The same error with the name of the failed call, unless the error has one.
     pub(crate) fn during(mut self, operation: &'static str, job: Option<JobId>) -> Self {
         if self.operation.is_empty() {
             self.operation = operation;

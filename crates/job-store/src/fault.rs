@@ -200,7 +200,7 @@ impl<S: Store + ?Sized> FaultStore<S> {
         self.switch.damaged.lock().insert(job);
     }
 
-    /// Writes since the last plan, those that failed included.
+    /// The number of writes since the last plan, with those that failed.
     #[must_use]
     pub fn writes(&self) -> u64 {
         self.switch.writes.load(Ordering::SeqCst)

@@ -216,7 +216,8 @@ macro_rules! forward {
     };
     (@finish $self:ident $inner:ident [$me:ident $($via:tt)+]) => {
         fn finish($self: $crate::forward::Box<Self>) -> Result<$crate::forward::Segment, $crate::StoreError> {
-            // Unboxed, because the call consumes one field while the method of another field makes it.
+            // The writer is unboxed, because the call consumes one of its fields and the call comes from the
+            // method of another one.
             let this = *$self;
             this $($via)+ ("finish", || this.$inner.finish())
         }

@@ -94,7 +94,7 @@ fn told(signed: Option<u32>, holders: &[Holder], this: u32) -> String {
 #[derive(Debug)]
 struct Holder {
     process: u32,
-    /// The name of its program, where it can be read.
+    /// The name of the process's program, where the system tells it.
     name: Option<String>,
 }
 

@@ -17,7 +17,8 @@ use crate::{
 
 /// Keeps jobs and rows in memory until its last clone is dropped. Clones share one content.
 ///
-/// It is for tests, and for engines whose jobs need not survive the process. Both durabilities are the same here.
+/// This store is for tests, and for engines whose jobs need not survive the process. The two values of
+/// `Durability` make no difference.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     content: Arc<RwLock<Content>>,
@@ -28,7 +29,7 @@ pub struct MemoryStore {
 struct Content {
     jobs: BTreeMap<JobId, JobRecord>,
     unfinished: BTreeSet<JobId>,
-    /// Each term and outcome of complete jobs -> those that have both.
+    /// Term and outcome -> the complete jobs that have both.
     terms: BTreeMap<(Vec<u8>, u8), BTreeSet<JobId>>,
     /// Complete jobs without a pin, those without rows first, then by their last use -> the bytes of their rows.
     used: BTreeMap<(bool, Timestamp, JobId), u64>,

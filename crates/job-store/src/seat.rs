@@ -10,7 +10,7 @@ const OPERATION: &str = "open an engine on the store";
 
 /// The right of one engine to use a store. Dropping it gives the right back.
 pub struct Seat {
-    /// Its destructor gives the seat back.
+    /// The destructor gives the seat back.
     _guard: Box<dyn Any + Send + Sync>,
 }
 
@@ -49,10 +49,10 @@ pub struct Seats {
 }
 
 impl Seats {
-    /// Gives the seat to `engine`. Errors to other engines name it meanwhile.
+    /// Gives the seat to `engine`. Until the seat is dropped, errors to other engines name this engine.
     ///
     /// # Errors
-    /// `AlreadyOpen` when another engine has it; the error names that one.
+    /// `AlreadyOpen` if another engine has the seat; the error names that engine.
     pub fn take(&self, engine: &str) -> Result<Seat, StoreError> {
         let mut taken = self.taken.lock();
         if let Some(first) = &*taken {

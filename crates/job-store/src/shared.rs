@@ -111,7 +111,7 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// One claim of a claimant on one job.
+/// The id of one claim on one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClaimId {
     /// The job.
@@ -125,7 +125,7 @@ pub struct ClaimId {
 pub struct Claimed {
     /// The stored record.
     pub record: JobRecord,
-    /// Whether this claim has started it.
+    /// Whether this claim has started the job.
     pub started: bool,
     /// Whether the job runs under another claimant whose lease has ended, because that one died or lost its
     /// connection. A running job with neither `lost` nor `started` set has one of three histories. Its lease was
@@ -138,7 +138,7 @@ pub struct Claimed {
 pub struct KnownRevision {
     /// The job.
     pub id: JobId,
-    /// The revision of its record. If it is new for the claimant, another caller has changed the job: it was
-    /// cancelled.
+    /// The revision of the job's record. If the claimant does not know this revision, another caller has changed
+    /// the job, which can only be a cancel.
     pub revision: u64,
 }

@@ -19,7 +19,7 @@ use crate::{
 /// One claimant of a [`MemoryStore`] that several engines of one process share. [`claimant`](Self::claimant) makes
 /// another. A dropped claimant keeps its claims until their leases end, as after the death of a process.
 ///
-/// It is for tests, and is the contract in code. A claim costs a look at every unfinished job.
+/// This store is for tests, and is the contract in code. A claim reads every unfinished job.
 ///
 /// ```
 /// use std::time::Duration;
@@ -138,7 +138,7 @@ impl SharedMemory {
         Arc::new(board).join(store)
     }
 
-    /// Another claimant of the same store.
+    /// Opens another claimant of the same store.
     #[must_use]
     pub fn claimant(&self) -> Self {
         self.board.join(self.store.clone())

@@ -13,12 +13,13 @@ use crate::{Rows, SealedBlock, Seat, SegmentKey, StoreError, index::last_used, v
 /// The longest checkpoint, in bytes.
 pub const MAX_CHECKPOINT: usize = 64 << 20;
 
-/// The place that a write reaches before it is acknowledged.
+/// The place that a write must reach before the call returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Durability {
     /// The operating system has it: it survives the death of the process (`kill -9`), not a power loss.
     Buffered,
-    /// The disk has it (fsync): it survives power loss too. So does every write acknowledged before it.
+    /// The disk has the write (fsync), so it survives power loss too. So does every write that was acknowledged
+    /// before it.
     #[default]
     Synced,
 }
@@ -26,9 +27,9 @@ pub enum Durability {
 /// Whether a job is kept for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Pin {
-    /// It cannot be removed.
+    /// The job cannot be removed.
     Keep,
-    /// It can be removed again.
+    /// The job can be removed again.
     Release,
 }
 
@@ -199,9 +200,9 @@ pub trait JobStore: Debug + Send + Sync + 'static {
 /// A job in a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
-    /// Which.
+    /// The id of the job.
     pub id: JobId,
-    /// The job, or why it cannot be read.
+    /// The record of the job, or the reason why it cannot be read.
     pub record: Result<JobRecord, StoreError>,
 }
 
@@ -292,7 +293,7 @@ pub(crate) fn least_used<S: JobStore + ?Sized>(
     Ok(all)
 }
 
-/// Looks at every job that can be removed.
+/// Passes every job that can be removed to `each`.
 fn each_kept<S: JobStore + ?Sized>(store: &S, each: &mut dyn FnMut(LeastUsed)) -> Result<(), StoreError> {
     walk(store, None, &mut |listed| {
         if let Ok(record) = listed.record
@@ -318,9 +319,9 @@ pub struct Kept {
 /// A complete job in the order of last use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeastUsed {
-    /// Which.
+    /// The id of the job.
     pub id: JobId,
-    /// When it ended or, if that was later, was last read.
+    /// The end of the job or, if that was later, the last time it was read.
     pub used: Timestamp,
     /// Bytes of its rows, as JSON.
     pub bytes: u64,
@@ -331,14 +332,14 @@ pub struct LeastUsed {
 pub struct Usage {
     /// The latest time of [`record_reads`](JobStore::record_reads).
     pub last_read: Option<Timestamp>,
-    /// Whether it is [pinned](JobStore::pin), which keeps it from being removed.
+    /// Whether the job is [pinned](JobStore::pin). A pinned job is not removed.
     pub pinned: bool,
 }
 
 /// Takes stored blocks, each with the row after its last.
 pub type EachBlock<'a> = dyn FnMut(u64, &[u8]) -> Result<ControlFlow<()>, StoreError> + 'a;
 
-/// Takes runs of rows, each as it lies in its block.
+/// A callback that takes runs of rows, each with its bytes as the block has them.
 pub type EachRows<'a> = dyn FnMut(Rows<'_>) -> Result<ControlFlow<()>, StoreError> + 'a;
 
 /// Keeps the results of jobs.

@@ -12,11 +12,11 @@ use crate::{Block, ErrorKind, SegmentKey, Store, StoreError};
 /// A damaged or missing part of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The job it belongs to.
+    /// The job that the loss belongs to.
     pub job: JobId,
     /// Attempt and number of the segment, if it is in the rows.
     pub segment: Option<(u32, u32)>,
-    /// The rows of that segment that are lost.
+    /// The lost rows of the segment.
     pub rows: Option<Range<u64>>,
     /// The fault.
     pub what: String,
@@ -46,9 +46,9 @@ pub struct Verified {
     pub segments: u64,
     /// Blocks whose checksum is right.
     pub blocks: u64,
-    /// Rows in those blocks.
+    /// The number of rows in the read blocks.
     pub rows: u64,
-    /// Bytes of those blocks.
+    /// The bytes of the read blocks.
     pub bytes: u64,
     /// How many findings were reported.
     pub findings: u64,
@@ -57,8 +57,8 @@ pub struct Verified {
 /// Reads every record, result and block of a store, compares every checksum, table and count, and reports what is
 /// wrong. Cost: the whole store is read once; memory for one block and a few hundred records.
 ///
-/// Jobs that are submitted, end or are removed meanwhile are read as they are found. Rows that no result names,
-/// such as those of running jobs, are not read.
+/// Jobs that are submitted, end or are removed during the call are checked in the state in which they are found.
+/// Rows that no result names, such as those of running jobs, are not read.
 ///
 /// ```
 /// use job_store::{MemoryStore, verify};

@@ -10,9 +10,10 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-/// Stops a server after no test has held the lock of its users for a while: tests that run one after the other
-/// leave gaps. A killed test removes nothing. `$1` is the directory, the rest the command that stops the server.
-/// Both locks are held meanwhile, so that no other process starts or uses it.
+/// Stops a server once no test has held the lock of its users for a while. Tests that run one after the other
+/// leave gaps. A killed test removes nothing. `$1` is the directory, the rest is the command that stops the
+/// server. The script holds both locks while it stops the server, so that no other process starts or uses the
+/// server meanwhile.
 const WATCH: &str = r#"
 directory=$1; shift
 idle=0
@@ -74,7 +75,7 @@ pub(crate) fn unique_name() -> String {
     format!("{}_{now}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Removes a directory and what is in it, if there is one.
+/// Removes a directory with its contents. A missing directory is no error.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

@@ -29,7 +29,7 @@ impl Pooler {
     /// PgBouncer is not installed, with a line that says so.
     ///
     /// # Errors
-    /// When it is installed and does not start.
+    /// When PgBouncer is installed and does not start.
     pub fn start(server: u16, sessions: usize) -> io::Result<Option<Self>> {
         if !Path::new(PROGRAM).is_file() {
             skip("PgBouncer is not installed (`sudo apt-get install pgbouncer`)");
@@ -60,7 +60,7 @@ impl Pooler {
         self.port
     }
 
-    /// Waits until it takes connections.
+    /// Waits until the pooler accepts connections.
     fn wait(&mut self) -> io::Result<()> {
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             if let Some(status) = self.child.try_wait()? {

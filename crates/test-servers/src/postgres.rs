@@ -40,7 +40,7 @@ impl Shared {
     /// `None` where PostgreSQL is not installed, with a line that says so.
     ///
     /// # Errors
-    /// When it is installed and does not start.
+    /// When PostgreSQL is installed and does not start.
     pub fn open() -> io::Result<Option<Self>> {
         let Some(programs) = programs() else {
             skip(MISSING);
@@ -69,7 +69,7 @@ impl Shared {
     /// Runs statements without a store. Returns their output.
     ///
     /// # Errors
-    /// When one of them fails.
+    /// When one of the statements fails.
     pub fn sql(&self, statements: &str) -> io::Result<String> {
         sql(&self.programs, &self.url, statements)
     }
@@ -77,7 +77,7 @@ impl Shared {
     /// As [`sql`](Self::sql), by way of a pooler.
     ///
     /// # Errors
-    /// When one of them fails.
+    /// When one of the statements fails.
     pub fn sql_at(&self, url: &str, statements: &str) -> io::Result<String> {
         sql(&self.programs, url, statements)
     }
@@ -102,7 +102,7 @@ impl Postgres {
     /// `None` where PostgreSQL is not installed, with a line that says so.
     ///
     /// # Errors
-    /// When it is installed and does not start.
+    /// When PostgreSQL is installed and does not start.
     pub fn start() -> io::Result<Option<Self>> {
         let Some(programs) = programs() else {
             skip(MISSING);
@@ -124,16 +124,16 @@ impl Postgres {
         Ok(Some(Self { cluster, port, _directory: directory, _temporary: temporary }))
     }
 
-    /// Where it listens, also after it was started again.
+    /// The URL of the server. A restart does not change it.
     #[must_use]
     pub fn url(&self) -> String {
         url(self.port)
     }
 
-    /// A new database in it, and where that is.
+    /// Creates a database in the server, and returns its URL.
     ///
     /// # Errors
-    /// When there is one of that name.
+    /// When the server has a database of that name.
     pub fn database(&self, name: &str) -> io::Result<String> {
         sql(&self.cluster.programs, &self.url(), &format!("CREATE DATABASE {name}"))?;
         let server = self.url();
@@ -149,12 +149,12 @@ impl Postgres {
     /// Runs statements without a store. Returns their output.
     ///
     /// # Errors
-    /// When one of them fails.
+    /// When one of the statements fails.
     pub fn sql(&self, statements: &str) -> io::Result<String> {
         sql(&self.cluster.programs, &self.url(), statements)
     }
 
-    /// A session at its Unix socket, which reads statements.
+    /// A session of `psql` on the server's Unix socket, which reads statements from its input.
     #[must_use]
     pub fn psql(&self) -> Command {
         let mut psql = Command::new(self.cluster.programs.join("psql"));
@@ -166,7 +166,7 @@ impl Postgres {
     /// Starts it again with this certificate and its key (PEM), to speak TLS with clients that ask for it.
     ///
     /// # Errors
-    /// When they cannot be written, or it does not start.
+    /// When the certificate or key cannot be written, or the server does not start.
     pub fn encrypt(&self, certificate: &str, key: &str) -> io::Result<()> {
         for (name, text) in [("server.crt", certificate), ("server.key", key)] {
             let path = self.cluster.data.join(name);
@@ -184,7 +184,7 @@ impl Postgres {
     /// Makes a standby of it: it can be read, and takes no writes.
     ///
     /// # Errors
-    /// When it does not start.
+    /// When the server does not start.
     pub fn demote(&self) -> io::Result<()> {
         self.stop()?;
         let path = self.cluster.data.join("standby.signal");
@@ -195,10 +195,10 @@ impl Postgres {
         self.start_again()
     }
 
-    /// Kills it without warning, as `kill -9` does.
+    /// Kills the server without warning, as `kill -9` does.
     ///
     /// # Errors
-    /// When it does not run.
+    /// When the server does not run.
     pub fn kill(&self) -> io::Result<()> {
         let file = fs::read_to_string(self.cluster.data.join("postmaster.pid"))?;
         let pid = file.lines().next().unwrap_or_default();
@@ -208,16 +208,17 @@ impl Postgres {
     /// Stops it in order: every connection ends at once.
     ///
     /// # Errors
-    /// When it does not run.
+    /// When the server does not run.
     pub fn stop(&self) -> io::Result<()> {
         let mut stop = self.cluster.command("pg_ctl");
         run(stop.arg("-D").arg(&self.cluster.data).args(["-w", "-m", "fast", "stop"])).map(drop)
     }
 
-    /// Starts it again on the same port, after it was killed or stopped; it recovers what it had acknowledged.
+    /// Starts a killed or stopped server again on the same port. The server recovers the writes that it had
+    /// acknowledged.
     ///
     /// # Errors
-    /// When it does not start.
+    /// When the server does not start.
     pub fn start_again(&self) -> io::Result<()> {
         // The rest of a killed server ends by itself, in its time.
         const TRIES: usize = 100;
@@ -278,7 +279,7 @@ impl Cluster {
         run(init.arg("-D").arg(&self.data).args(locale)).map(drop)
     }
 
-    /// Another process may take the port before the server does; then it is another one.
+    /// Another process may take the port before the server does. Then the next try uses another port.
     fn start_somewhere(&self, settings: &str) -> io::Result<u16> {
         const TRIES: usize = 5;
         let mut outcome = Err(io::Error::other("no port is free"));
@@ -292,7 +293,7 @@ impl Cluster {
         outcome
     }
 
-    /// Returns when it takes connections.
+    /// Returns when the server accepts connections.
     fn start(&self, port: u16, settings: &str) -> io::Result<()> {
         let data = self.data.display();
         let options = format!("{SETTINGS} {settings} -p {port} -k {data}");
@@ -301,7 +302,7 @@ impl Cluster {
         run(start.arg(options).arg("start")).map(drop)
     }
 
-    /// Stops it at once; nothing of it is needed any more.
+    /// The command that stops the server at once, when its data is no longer needed.
     fn stop(&self) -> Command {
         let mut stop = self.command("pg_ctl");
         stop.arg("-D").arg(&self.data).args(["-m", "immediate", "stop"]);
@@ -323,7 +324,7 @@ impl Cluster {
 pub(crate) struct User(Option<(u32, u32)>);
 
 impl User {
-    /// His number and that of his group, where this process may become him.
+    /// The numbers of the user and its group, where this process may run commands as that user.
     pub(crate) const fn numbers(self) -> Option<(u32, u32)> {
         self.0
     }
@@ -364,9 +365,10 @@ fn programs() -> Option<PathBuf> {
     Some(directory.join("bin"))
 }
 
-/// Runs a command to its end and returns what it said; when it fails, the error ends with that.
+/// Runs a command to its end and returns its output. If the command fails, the error ends with that output.
 fn run(command: &mut Command) -> io::Result<String> {
-    // Not pipes: a server that outlives the command would keep them open.
+    // The output goes to a file and not to a pipe, since a server that outlives the command would keep the pipe
+    // open.
     let mut words = tempfile::tempfile()?;
     command.current_dir(Path::new("/")).stdin(Stdio::null()).stdout(words.try_clone()?).stderr(words.try_clone()?);
     let status = command.status()?;

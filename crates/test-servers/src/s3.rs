@@ -38,7 +38,7 @@ impl S3 {
     /// `None` where SeaweedFS is not installed, with a line that says so.
     ///
     /// # Errors
-    /// When it is installed and does not start.
+    /// When SeaweedFS is installed and does not start.
     pub fn open() -> io::Result<Option<Self>> {
         let Some(program) = program() else {
             skip("SeaweedFS, an S3 server, is not installed (`cargo xtask test` does it)");
@@ -108,7 +108,7 @@ impl Ports {
 }
 
 impl Server {
-    /// Another process may take a port before the server does. Then it takes others.
+    /// Another process may take a port before the server does. Then the next try uses other ports.
     fn start(program: &Path, data: &Path) -> io::Result<Self> {
         const TRIES: usize = 5;
         fs::create_dir_all(data)?;
@@ -135,11 +135,11 @@ impl Server {
         stop
     }
 
-    /// Waits until it is ready; `false` if it has ended.
+    /// Waits until the server is ready. `false` if the server has ended.
     fn waits_until_ready(&mut self) -> io::Result<bool> {
         const AGAIN: Duration = Duration::from_millis(50);
-        // Its parts start one after the other, and find each other. It is ready when it has room for an object and
-        // a bucket.
+        // The parts of the server start one after the other, and find each other. The server is ready when it has
+        // room for an object and a bucket.
         let steps = [
             (self.ports.master, "GET /dir/assign".to_owned(), "\"fid\""),
             (self.ports.filer, format!("POST /buckets/{BUCKET}/"), "201"),

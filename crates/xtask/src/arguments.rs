@@ -46,10 +46,10 @@ pub(crate) enum WordNet {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) command: Command,
-    /// The command that help is asked for, of `help`.
+    /// The argument of `help`: the command to explain.
     pub(crate) topic: Option<Command>,
     pub(crate) wordnet: WordNet,
-    /// For the program that the command starts.
+    /// The arguments of the program that the command starts.
     pub(crate) rest: Vec<String>,
 }
 

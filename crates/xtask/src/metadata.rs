@@ -55,7 +55,7 @@ impl<'a> Package<'a> {
         list(field(self.0, "dependencies")).map(|dependency| text(field(dependency, "name"))).collect()
     }
 
-    /// Where its sources are.
+    /// The directory of the package's sources.
     pub(crate) fn directory(self) -> PathBuf {
         Path::new(text(field(self.0, "manifest_path"))).parent().map(Path::to_owned).unwrap_or_default()
     }

@@ -32,7 +32,7 @@ impl Skipped {
         Ok(Self { notes })
     }
 
-    /// Has the tests of this command note what they skip.
+    /// Adds the environment variable under which the tests of this command note each skipped test.
     pub(crate) fn by<'c>(&self, tests: &'c mut Command) -> &'c mut Command {
         tests.env(NOTES, &self.notes)
     }

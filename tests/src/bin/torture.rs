@@ -69,7 +69,7 @@ enum Part {
         /// The task, as JSON.
         task: String,
     },
-    /// A process with a job that kills it.
+    /// A process with a job that kills the process.
     #[command(hide = true)]
     Bystander {
         /// The task, as JSON.
@@ -206,7 +206,7 @@ fn soak(time: Duration, seed: u64) {
     soaked.assert_flat();
 }
 
-/// Every test that ends by itself, one after the other.
+/// A round of every test that ends by itself, one after the other.
 #[derive(Default)]
 struct Round {
     moves: Moves,

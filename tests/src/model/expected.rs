@@ -25,9 +25,9 @@ pub(super) struct Expected {
     pub(super) due: bool,
     pub(super) finished: Option<Timestamp>,
     pub(super) last_read: Option<Timestamp>,
-    /// The rows of its result; `None` without one.
+    /// The rows of the job's result; `None` without a result.
     pub(super) rows: Option<Vec<u64>>,
-    /// The state that it saved last for its next attempt.
+    /// The state that the job saved last for its next attempt.
     pub(super) saved: Option<Vec<u8>>,
     pub(super) pinned: bool,
     pub(super) removed: bool,
@@ -86,7 +86,7 @@ impl Expected {
         self.spec.options().deadline.is_some_and(|deadline| now >= deadline)
     }
 
-    /// The later of its end and its last reading.
+    /// The end of the job or the time when it was last read, whichever is later.
     pub(super) fn used(&self) -> Timestamp {
         self.finished.max(self.last_read).unwrap_or_default()
     }

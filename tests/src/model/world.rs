@@ -24,13 +24,13 @@ use crate::script::{self, End, LIST, Script, Stage, Step, row};
 
 /// A place for a store that outlives its engine.
 pub trait Backend: Debug + 'static {
-    /// A new, empty one.
+    /// Makes a new, empty place.
     fn new() -> Self;
     /// Opens the store there.
     fn open(&self) -> Arc<dyn Store>;
 }
 
-/// In memory.
+/// A place in memory.
 #[derive(Debug)]
 pub struct InMemory(MemoryStore);
 
@@ -44,7 +44,7 @@ impl Backend for InMemory {
     }
 }
 
-/// In RocksDB, in a directory of its own.
+/// A place in RocksDB, in a directory of its own.
 #[derive(Debug)]
 pub struct OnDisk(tempfile::TempDir);
 
@@ -143,7 +143,7 @@ impl<B: Backend> World<B> {
         self.clock.now()
     }
 
-    /// Makes one move on both sides.
+    /// Makes one move in the engine and in the model.
     pub(super) fn make(&mut self, step: Move) {
         match step {
             Move::Submit { script, how, fault } => self.submit(script, how, fault),
@@ -274,12 +274,12 @@ impl<B: Backend> World<B> {
         });
     }
 
-    /// Whether it waits in the queue of this engine.
+    /// Whether the job waits in the queue of this engine.
     fn is_queued(&self, job: &Expected) -> bool {
         job.is_waiting() && (!job.late || self.late)
     }
 
-    /// Whether it would run now.
+    /// Whether the job would run now.
     fn is_ready(&self, job: &Expected) -> bool {
         // A pause of a clock that was ahead is over.
         let longest = RetryPolicy::default().max_backoff;
@@ -721,7 +721,7 @@ fn rank(job: &Expected) -> (i128, JobId) {
     (i128::from(job.submitted.as_micros()) - ahead, job.id)
 }
 
-/// Whether its process died while it ran.
+/// Whether the process of the job died while the job ran.
 fn is_suspect(job: &Expected) -> bool {
     job.is_waiting() && job.failure == Some(FailureKind::Interrupted)
 }

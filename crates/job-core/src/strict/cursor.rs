@@ -31,12 +31,12 @@ impl<'j> Cursor<'j> {
         self.left().first().copied().unwrap_or(Self::END)
     }
 
-    /// Passes over one byte.
+    /// Moves past one byte.
     pub(super) const fn step(&mut self) {
         self.at += 1;
     }
 
-    /// Passes over the byte if it is the next one.
+    /// Moves past the next byte if it is `byte`. Returns whether it was.
     pub(super) fn took(&mut self, byte: u8) -> bool {
         let found = self.peek() == byte;
         self.at += usize::from(found);

@@ -259,7 +259,7 @@ impl<'de> Cursor<'de> {
     }
 }
 
-/// A variant with what belongs to it: an object of one key.
+/// A variant of an enum with its content: a JSON object of one key.
 struct Variant<'c, 'de> {
     cursor: &'c mut Cursor<'de>,
     name: Cow<'de, str>,

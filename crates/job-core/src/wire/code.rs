@@ -137,7 +137,7 @@ impl ErrorCode {
         self.sent().0
     }
 
-    /// The HTTP status that goes with it.
+    /// The HTTP status of an answer with this code.
     #[must_use]
     pub const fn http_status(self) -> u16 {
         self.sent().1

@@ -131,7 +131,7 @@ impl Dialect {
         }
     }
 
-    /// Its name, such as `memory-2025`.
+    /// The name of the dialect, such as `memory-2025`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.edition().name
@@ -212,7 +212,7 @@ impl Dialect {
     }
 }
 
-/// Answers to other requests.
+/// Answers to requests other than a status query.
 impl Dialect {
     /// The acknowledgement of a job. It has no `jobType` for a kind of work that the edition does not know.
     ///

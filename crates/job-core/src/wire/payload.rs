@@ -154,7 +154,7 @@ impl StatusPayload {
     }
 }
 
-/// The members of an error that all editions share; each edition adds its own behind them.
+/// The members of an error that all editions share. Each edition appends its own members.
 pub(super) fn error_members(code: &str, message: &str) -> Vec<u8> {
     let mut out = b"{".to_vec();
     push_key(&mut out, "errorMessage");

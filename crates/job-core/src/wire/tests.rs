@@ -29,7 +29,7 @@ fn result() -> JobResult {
     result
 }
 
-/// A job that failed and kept its rows.
+/// The record of a job that failed and kept its rows.
 fn kept() -> JobRecord {
     let mut record = after(&[Event::Start, failure()]);
     record.size = result().size();

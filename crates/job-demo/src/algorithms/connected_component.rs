@@ -34,11 +34,11 @@ impl Fits for ConnectedComponent {}
 /// The weakly connected components of a graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Components {
-    /// The component of every vertex, in graph order: its first vertex.
+    /// For every vertex, in graph order, the first vertex of its component.
     pub first: Vec<VertexIndex>,
     /// The first vertex of the largest component; `None` in an empty graph.
     pub largest: Option<VertexIndex>,
-    /// How many vertices that one has.
+    /// How many vertices the largest component has; 0 in an empty graph.
     pub largest_size: u64,
 }
 

@@ -49,7 +49,7 @@ mod tests {
         for (goal, most, changes, steps) in [
             // The change falls to a tenth each time.
             (1e-4, 1_000, &[1.0, 0.1, 0.01, 0.001, 0.0001][..], &[1, 250, 500, 750, 999][..]),
-            // It does not converge, and ends after the most iterations.
+            // The ranks do not converge, so the run ends after the most iterations.
             (1e-4, 4, &[1.0, 1.0, 1.0, 1.0], &[250, 500, 750, 999]),
             // A larger change is no step back.
             (1e-2, 1_000, &[1.0, 0.1, 0.9, 0.05], &[1, 500, 500, 651]),

@@ -26,7 +26,7 @@ impl Hops {
 
     /// Searches breadth first, at most `most` edges deep, until `target` is reached.
     ///
-    /// petgraph's `Bfs` walks the same way but does not say how deep it is.
+    /// petgraph's `Bfs` visits vertices in the same order, but gives no depth.
     pub(super) fn search(
         graph: &Graph,
         direction: Direction,
@@ -179,7 +179,8 @@ pub(super) fn path_by_hops(
     path
 }
 
-/// The same for weights. These are above 0, so the distance falls with each step, and the walk ends.
+/// The same search for weighted paths. Weights are above 0, so the distance falls with each step, and the walk
+/// ends.
 #[expect(clippy::float_cmp, reason = "a distance was made by this very addition")]
 pub(super) fn path_by_weight(
     graph: &Graph,

@@ -94,7 +94,7 @@ impl Fields {
         }
     }
 
-    /// A text; the empty one is the same as absent.
+    /// Takes a text parameter. An empty text counts as an absent one.
     pub(super) fn text(&mut self, name: &'static str) -> Result<Option<String>, InvalidParameter> {
         match self.take(name) {
             None => Ok(None),

@@ -14,7 +14,7 @@ pub(super) fn graph(count: u32, edges: &[(u32, u32)]) -> Graph {
     builder.build()
 }
 
-/// The same with a property `weight` on every edge.
+/// The same graph with a property `weight` on every edge.
 pub(super) fn weighted(count: u32, edges: &[(u32, u32, f64)]) -> Graph {
     let mut builder = GraphBuilder::default();
     for vertex in 0..count {

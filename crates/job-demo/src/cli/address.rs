@@ -12,7 +12,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The name of the file. The store uses only files that it knows.
+/// The name of the file with the server's address. It lies in the directory of the store, which ignores files of
+/// other names than its own.
 const FILE: &str = "job-demo.address";
 
 /// The address of a server.
@@ -122,9 +123,9 @@ mod tests {
         let instance = |word: &str| Heard::Instance(word.to_owned());
         for (heard, is_alive, expected) in [
             (instance("a"), true, Standing::Serves),
-            // Its process id is of another container.
+            // The server's process id is of another container.
             (instance("a"), false, Standing::Serves),
-            // Another program has its port, even if a process has its id.
+            // Another program has the server's port, even if some process has the server's process id.
             (instance("b"), true, Standing::Stale),
             (instance(""), true, Standing::Stale),
             (instance("b"), false, Standing::Stale),

@@ -48,7 +48,7 @@ fn graph(graph: Option<GraphName>, synthetic: Option<u32>) -> String {
     graph.into_iter().chain(synthetic).collect()
 }
 
-/// A text as one word of a shell.
+/// Quotes a text so that a shell takes it for one word.
 fn word(text: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,@%+".contains(letter);
     let text = plain(text);

@@ -41,7 +41,7 @@ pub(super) fn lay_out<const N: usize>(
     lines().map(line).collect()
 }
 
-/// The cells of a line beside one another.
+/// Puts the cells of a line into one text, side by side.
 pub(super) fn join<const N: usize>(cells: &[String; N]) -> String {
     cells.join(&" ".repeat(GAP)).trim_end().to_owned()
 }

@@ -26,7 +26,7 @@ pub(super) struct Job {
     pub(super) finished: Option<Timestamp>,
     /// The progress of a running job in percent, if it is known.
     pub(super) progress: Option<u64>,
-    /// Why it failed, or cannot be read.
+    /// Why the job failed, or why its record cannot be read.
     pub(super) why: Option<String>,
 }
 

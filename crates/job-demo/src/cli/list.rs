@@ -74,7 +74,7 @@ struct Look {
     all: Vec<JobId>,
     /// The number of further jobs.
     more: u64,
-    /// Whether there are more than that number.
+    /// Whether the listing stopped before the last job, so that `more` is not the full number.
     is_cut: bool,
 }
 
@@ -126,7 +126,7 @@ impl Look {
 /// The part of a job that changes only by an event.
 type Seen = (JobId, State, u64, Option<u64>);
 
-/// The last output, so that it is not repeated.
+/// The last printed output, so that the same output is not printed again.
 #[derive(Default)]
 struct Told {
     lines: HashMap<JobId, String>,

@@ -39,7 +39,7 @@ pub(super) fn write(out: &mut impl Write, json: &[u8], cut: Cut) -> io::Result<(
 
 /// The shown part of a JSON value.
 enum Node {
-    /// All that fits on any line.
+    /// A value that is always printed on one line.
     Leaf(String),
     List(Vec<Node>),
     Object(Vec<(String, Node)>),

@@ -27,7 +27,7 @@ impl Remote {
         Ok(Self(Client::new(url)?))
     }
 
-    /// The word that identifies a server; empty if another program answers.
+    /// The text that identifies a server; empty if another program answers.
     pub(super) fn instance(&self, patience: Duration) -> Result<String, Unreached> {
         let reply = match self.0.ask(Method::GET, INSTANCE, String::new(), patience) {
             Err(Unreached::Broken { .. }) => return Ok(String::new()),
@@ -63,7 +63,7 @@ fn escaped(name: &str) -> String {
     })
 }
 
-/// A filter behind other parameters of a path.
+/// A filter as parameters of a URL, to append to other parameters.
 fn parameters_of(filter: &JobFilter) -> String {
     let states: Vec<String> = filter.states.iter().map(ToString::to_string).collect();
     behind([

@@ -34,7 +34,7 @@ use super::{
 /// The one project of the demo.
 pub(super) const PROJECT: &str = "demo";
 
-/// The path at which a server answers with its word.
+/// The path at which a server answers with the text that identifies it.
 pub(super) const INSTANCE: &str = "/instance";
 
 /// How long running jobs may go on after the program is told to stop.

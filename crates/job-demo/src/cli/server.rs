@@ -47,7 +47,7 @@ fn running(global: &Global) -> Result<Option<Address>, Box<dyn Error>> {
     }
 }
 
-/// Refuses a command that cannot run beside a server, or through one.
+/// Refuses a command that cannot run while a server has the store open, nor through a server.
 pub(super) fn none(global: &Global, command: &str) -> Result<(), Box<dyn Error>> {
     if global.server.is_some() {
         let message = format!("{command} opens a store itself: leave out --server");

@@ -62,7 +62,7 @@ pub(super) trait Source {
 
 /// Reads and changes jobs.
 pub(super) trait Changes: Source {
-    /// Stores a job, if it can be run.
+    /// Stores a job. A job that cannot be run is refused.
     fn submit(&self, spec: JobSpec) -> Result<JobId, Box<dyn Error>>;
 
     /// Cancels a job that has not ended.

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::{Adjacency, Edge, Graph, Properties, Vertex, VertexIndex, Vocabulary};
 
-/// Collects vertices and edges, and checks them as they come.
+/// Collects vertices and edges. Each is checked when it is added.
 #[derive(Debug, Default)]
 pub struct GraphBuilder {
     vertices: Vec<Vertex>,
@@ -75,7 +75,7 @@ impl GraphBuilder {
         Ok(())
     }
 
-    /// Makes the graph: sorts its adjacency, collects its labels and property names.
+    /// Makes the graph: sorts its adjacency lists, and collects its labels and property names.
     #[must_use]
     pub fn build(self) -> Graph {
         let Self { vertices, edges, by_id, parallel: _ } = self;

@@ -5,7 +5,7 @@ use std::str::{FromStr, SplitWhitespace};
 
 use super::{PartOfSpeech, names};
 
-/// A line, its texts borrowed from it.
+/// One line of a WordNet file. The texts are borrowed from the line.
 pub(super) struct Synset<'l> {
     pub(super) offset: u32,
     pub(super) category: &'static str,

@@ -153,7 +153,7 @@ fn a_bad_request_fails_with_a_sentence() {
     }
 }
 
-/// They must not use a worker of a process that does not serve their graph.
+/// These jobs must not use a worker of a process that does not serve their graph.
 #[test]
 fn a_job_of_a_graph_that_is_not_served_fails_at_once_with_a_sentence() {
     let graphs = Arc::new(Graphs::new("/nowhere".into()).serving(&["movies"]));

@@ -295,7 +295,7 @@ fn the_end_of_an_id_is_taken_wherever_an_id_is() {
     for (code, command) in [(3, "status"), (3, "cancel"), (3, "inspect")] {
         refused(store, code, &[command, "00000000"]);
     }
-    // A store with ids that have the same end.
+    // A store in which two ids have the same end.
     let store = directory.path().join("other");
     let same = ["018bcfe5-6800-7000-8000-0123456789ab", "018bcfe5-6801-7000-8000-0123456789ab"];
     let rocks = RocksStore::open(&store, RocksOptions::default()).unwrap();

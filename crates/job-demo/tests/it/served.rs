@@ -1,4 +1,4 @@
-//! Commands beside a server that has their store open.
+//! Commands on a store that a server has open.
 
 use std::{
     fs,

@@ -23,7 +23,7 @@ const DOG: &str = "dog.n.02084071";
 
 fn graph() -> Option<&'static Graph> {
     static GRAPH: OnceLock<Option<Graph>> = OnceLock::new();
-    // The directory that the set-up has found, if it is another.
+    // The directory of WordNet that the set-up found, if it is not the usual one.
     let named = env::var_os("JOB_ENGINE_WORDNET").map(PathBuf::from);
     let directory = named.unwrap_or_else(|| wordnet::DEFAULT_DIRECTORY.into());
     let graph = GRAPH.get_or_init(|| directory.exists().then(|| wordnet::load(&directory).unwrap())).as_ref();

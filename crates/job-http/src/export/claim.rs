@@ -40,9 +40,9 @@ pub(super) struct Found {
 pub(super) enum Standing {
     /// Nothing has the name.
     Free,
-    /// Another job has it.
+    /// Another job has the file.
     Taken,
-    /// The file is the one of this note.
+    /// The file is the one that this note names.
     Own(Claim),
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn head<'r>(
     writeln!(out, "# data_total_size: {rows}\n# {}:", comment_name(list, guard))
 }
 
-/// A name as it stands between the quotes of a JSON string.
+/// A name, escaped as between the quotes of a JSON string.
 fn comment_name(name: &str, guard: bool) -> String {
     let quoted = comment(&serde_json::Value::from(name).to_string(), guard);
     quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()

@@ -49,13 +49,13 @@ fn engine(store: Arc<dyn Store>, directory: &Path, link: Link, workers: usize) -
 /// A process that stops at a step of its export.
 struct Stopped {
     engine: Arc<Engine>,
-    /// Sending lets it go on.
+    /// Sending lets the export go on.
     go: Sender<()>,
-    /// Receives `true` when it stops and `false` at its end.
+    /// Receives `true` when the export stops before a step, and `false` when it has ended.
     told: Receiver<bool>,
 }
 
-/// An export that waits, and the directory it goes to.
+/// An export that waits before a step, and the directory of its file.
 struct Waiting {
     store: Arc<dyn Store>,
     directory: tempfile::TempDir,
@@ -132,7 +132,7 @@ impl Waiting {
 }
 
 impl Stopped {
-    /// Waits. Returns whether it stopped before its end.
+    /// Waits until the export stops or ends. Returns whether it stopped before its end.
     fn wait(&self) -> bool {
         self.told.recv_timeout(Duration::from_mins(1)).unwrap()
     }
@@ -142,7 +142,7 @@ impl Stopped {
         self.engine.shutdown(Duration::ZERO);
     }
 
-    /// Ends it for good.
+    /// Ends the export for ever, as the death of its process does.
     fn dies(self) {
         self.pauses();
         std::mem::forget(self.go);
@@ -213,7 +213,7 @@ fn without_hard_links_the_next_attempt_ends_the_export_too() {
     assert_eq!(refused, [4], "before the note about the file that was just made");
 }
 
-/// A copy that was cut anywhere goes on where it ended.
+/// An attempt continues a copy at the byte where an earlier attempt ended, wherever that is.
 #[test]
 fn without_hard_links_a_file_that_was_begun_is_ended() {
     for cut in 0..=WHOLE.len() {

@@ -39,7 +39,7 @@ fn ask(api: &Context, scope: &Scope<Cancel>) -> Result<(), ApiFailure> {
     }
 }
 
-/// Asks for the end of the job with this name.
+/// Requests the end of the job with this id.
 pub(crate) fn end(api: &Context, name: &str, job: Option<&JobHandle>) -> Result<(), ApiFailure> {
     let refused = || Err(api.dialect.not_cancellable(name).into());
     let Some(job) = job else { return refused() };

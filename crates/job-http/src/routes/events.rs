@@ -68,7 +68,7 @@ pub(crate) async fn events(
         let event = watcher.next().await?;
         Some((event, watcher))
     });
-    // The first bytes are sent at once: proxies show a client nothing before.
+    // The first bytes are sent at once, since proxies pass nothing to a client before they have bytes.
     let first = stream::iter([Event::default().retry(RETRY)]);
     let events = Sse::new(first.chain(news).map(Ok::<_, Infallible>)).keep_alive(KeepAlive::default());
     let mut response = events.into_response();
@@ -88,7 +88,7 @@ fn event_id(revision: u64, number: Option<u64>) -> String {
     number.map_or_else(|| format!("{revision}.end"), |number| format!("{revision}.{number}"))
 }
 
-/// The job when it was last read.
+/// The job as this stream read it last.
 struct Looked {
     at: Instant,
     revision: u64,

@@ -45,7 +45,7 @@ pub(crate) struct OperatorJob {
     /// Bytes of the rows of the result.
     #[schema(format = "uint64")]
     bytes: u64,
-    /// Why it failed, or cannot be read.
+    /// Why the job failed, or why its record cannot be read.
     #[serde(rename = "failReason", skip_serializing_if = "Option::is_none")]
     fail_reason: Option<String>,
     #[serde(flatten)]

@@ -73,7 +73,7 @@ fn rows(ctx: &mut JobContext, list: &str) -> Result<(), JobError> {
     Ok(())
 }
 
-/// An engine, its API and a client of it.
+/// An engine, its HTTP API, and a client of that API.
 pub(crate) struct Service {
     pub(crate) engine: Arc<Engine>,
     pub(crate) router: Router,

@@ -131,7 +131,7 @@ async fn a_cursor_is_an_id_and_goes_with_an_offset_and_the_total() {
     }
 }
 
-/// It must not list 1,000 of 1,503 jobs without a sign.
+/// The answer must not list 1,000 of 1,503 jobs without a sign that there are more.
 #[tokio::test]
 async fn an_overview_of_more_jobs_than_it_may_have_is_refused_not_cut() {
     let service = service();

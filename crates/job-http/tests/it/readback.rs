@@ -92,7 +92,7 @@ fn exporting(directory: &Path, content: Arc<Mutex<Content>>) -> Service {
     over(Arc::new(engine), Api::exports)
 }
 
-/// Exports the content in both formats, and has Python read it.
+/// Exports the content in both formats, and compares it with the content that Python reads from the files.
 fn check(content: &Content) -> Result<(), String> {
     let directory = tempfile::tempdir().unwrap();
     let service = exporting(directory.path(), Arc::new(Mutex::new(content.clone())));

@@ -25,7 +25,7 @@ use crate::{
     worker::pool,
 };
 
-/// The job engine of one store: it takes jobs, runs them, and gives their results.
+/// The job engine of one store. It stores submitted jobs, runs them, and reads their results.
 ///
 /// An engine has a store for itself ([`builder`](Self::builder)), and a second engine on it is refused: share the
 /// engine (`Arc<Engine>`), not the store. Or several engines, in any number of processes, share a store that is

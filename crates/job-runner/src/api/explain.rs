@@ -18,19 +18,19 @@ use crate::{
 pub enum Explanation {
     /// No handler of this engine can run the job. It waits for an engine that has one.
     NoHandler(JobKind),
-    /// The job waits for a worker, behind other jobs of its graph.
+    /// The job waits for a worker, after other jobs of its graph.
     Queued {
-        /// The number of jobs of its graph and class before it.
+        /// The number of jobs of the same graph and class that run before this one.
         ahead: usize,
     },
-    /// Its graph has as many running jobs as the limit for one graph.
+    /// The graph of the job has as many running jobs as the limit for one graph.
     GraphBusy {
         /// The graph.
         graph: String,
         /// The number of running jobs.
         running: usize,
     },
-    /// Its class has as many running jobs as the limit for the class.
+    /// The class of the job has as many running jobs as the limit for the class.
     ClassBusy {
         /// The number of running jobs.
         running: usize,
@@ -38,7 +38,7 @@ pub enum Explanation {
     /// The job ran when its process died, and so did others. One such job runs at a time, and another one does
     /// now.
     Suspect,
-    /// Its last attempt failed for the moment. The job waits for its next one.
+    /// The last attempt of the job failed for a passing reason. The job waits for its next attempt.
     Delayed {
         /// The earliest start of the next attempt.
         until: Timestamp,
@@ -51,9 +51,9 @@ pub enum Explanation {
     WaitingForEngine,
     /// On a shared store: another engine runs the job.
     RunningRemotely {
-        /// Which attempt.
+        /// The number of the running attempt.
         attempt: u32,
-        /// The time since its start, by the clock of that engine.
+        /// The time since the start of the attempt, by the clock of the engine that runs it.
         since: Duration,
     },
     /// On a shared store: this engine ran the job, and did not renew its lease in time. The job waits again as
@@ -110,7 +110,7 @@ impl Explanation {
         })
     }
 
-    /// The explanation of a job from one look at it; `progress` is of the same look.
+    /// The explanation of a job from one reading of its state. `progress` was read at the same moment.
     pub(crate) fn of(engine: &EngineCore, look: &Look, progress: &Progress) -> Self {
         let record = &look.record;
         if let Some(end) = Self::of_end(record) {

@@ -35,7 +35,7 @@ use crate::{
     },
 };
 
-/// A handle of one job. Clones are the same job, and dropping all of them does not change the job.
+/// A handle of one job. Clones are handles of the same job. Dropping all of them does not change the job.
 ///
 /// A caller waits for the job on any thread ([`wait`](Self::wait)) or in any async runtime (`.await`).
 ///
@@ -50,7 +50,7 @@ use crate::{
 pub struct JobHandle {
     core: Arc<EngineCore>,
     entry: Arc<Entry>,
-    /// Set while it is polled inside the body of another job.
+    /// Set while this handle is polled inside the body of another job.
     waiting: Option<Waiting>,
     /// Set once it was polled elsewhere; dropped with the future.
     listening: Option<Listening<Entry>>,
@@ -187,7 +187,7 @@ impl JobHandle {
     /// it, then read the job, then await: no change is missed then. The passing of time is no change. It resolves
     /// at once if the job cannot change any more.
     ///
-    /// It works in any runtime, and leaves nothing behind when it is dropped.
+    /// The future works in any runtime. Dropping it leaves no thread and no listener.
     ///
     /// ```
     /// # use std::{pin::pin, sync::Arc, task::{Context, Wake, Waker}, thread::{self, Thread}};

@@ -1,4 +1,4 @@
-//! The engine as its users see it.
+//! The public interface of the engine.
 
 pub(crate) mod builder;
 pub(crate) mod changed;

@@ -30,7 +30,7 @@ pub struct JobSnapshot {
 /// The data that are read under one lock of the job.
 pub(crate) struct Look {
     pub(crate) record: JobRecord,
-    /// The attempt that runs.
+    /// The running attempt of the job, if this engine runs it.
     pub(crate) attempt: Option<Arc<Attempt>>,
     /// Whether this engine has the job.
     pub(crate) here: bool,

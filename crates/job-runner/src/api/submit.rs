@@ -86,8 +86,8 @@ impl EngineCore {
         }
     }
 
-    /// Sorts requests into those that stored jobs answer and those that need a new job. Two requests of one batch
-    /// under one key are one job.
+    /// Sorts requests into those that a stored job answers and those that need a new job. Two requests of one
+    /// batch with the same key become one job.
     fn sort<'s>(
         self: &Arc<Self>,
         specs: &'s [Arc<JobSpec>],
@@ -112,7 +112,7 @@ impl EngineCore {
         Ok((answers, new))
     }
 
-    /// The job that stands for this request already.
+    /// The stored job that answers this request, if there is one.
     fn find_existing(self: &Arc<Self>, spec: &JobSpec) -> Result<Option<Arc<Entry>>, EngineError> {
         let options = spec.options();
         if let Some(key) = &options.idempotency_key

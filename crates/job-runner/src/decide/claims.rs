@@ -169,7 +169,7 @@ impl Claims {
         if !due || !load.open || self.settings.seats == 0 {
             return None;
         }
-        // From now on workers report the jobs that they take.
+        // From now on, workers report the jobs that they start.
         self.more = true;
         // A claim without an answer may hold jobs, and their places are already taken.
         let limit = self.room(load).max(usize::from(self.unanswered.is_some()));
@@ -206,7 +206,7 @@ impl Claims {
         (seats + soon).saturating_sub(load.held)
     }
 
-    /// After an outage engines get time to renew their leases, since they have not died.
+    /// After an outage, other engines get time to renew their leases, since they have not died.
     fn takes_over(&self, now: Duration) -> bool {
         self.trouble.is_none_or(|at| now.saturating_sub(at) >= self.settings.lease)
     }
@@ -417,7 +417,7 @@ mod tests {
         assert!(!next.again && next.token != first.token);
     }
 
-    /// In an outage no other engine could renew its leases.
+    /// During an outage, no other engine could renew its leases.
     #[test]
     fn after_an_outage_nothing_is_taken_over_for_a_lease() {
         let lease = Duration::from_secs(9);

@@ -82,7 +82,7 @@ impl RetryPolicy {
 /// The inputs of the verdict besides the end of the body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Circumstances {
-    /// Why the body was told to stop, if it was.
+    /// Why the body was stopped, if it was.
     pub(crate) cause: Option<StopCause>,
     /// Whether a caller asked for the end of the job. Such a job is not run again.
     pub(crate) cancelling: bool,

@@ -48,15 +48,15 @@ pub(crate) struct Limits {
 /// Why a waiting job does not run yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Position {
-    /// It must not start before this time.
+    /// The job must not start before this time.
     Delayed(Timestamp),
-    /// Its graph has as many running jobs as the limit allows.
+    /// The graph of the job has as many running jobs as the limit allows.
     GraphBusy(usize),
-    /// Its class has as many running jobs as the limit allows.
+    /// The class of the job has as many running jobs as the limit allows.
     ClassBusy(usize),
-    /// It is a suspect, and another one comes first.
+    /// The job is a suspect, and another suspect comes first.
     Suspect,
-    /// This number of jobs of its graph and class is ahead of it.
+    /// This number of jobs of the same graph and class come before the job.
     Behind(usize),
 }
 
@@ -92,10 +92,10 @@ pub(crate) struct Queue {
     /// Lanes with ready jobs, per class, in the order they are served.
     eligible: [BTreeSet<(usize, u64, u32)>; 2],
     delayed: BTreeSet<(Timestamp, JobId)>,
-    /// Suspects that may not enter their lanes yet. The one that was blamed most comes first, since it is probably
-    /// at fault.
+    /// Suspects that may not enter their lanes yet. The suspect with the most blames comes first, since it is
+    /// probably at fault.
     suspects: BTreeSet<(Reverse<u32>, i64, JobId)>,
-    /// The suspect that has entered its lane: it waits there or runs.
+    /// The suspect that has entered its lane. It waits in the lane, or runs.
     suspect: Option<JobId>,
     seats: FxHashMap<JobId, Seat>,
     running: FxHashMap<JobId, u32>,
@@ -156,7 +156,7 @@ impl Queue {
         self.suspects.len()
     }
 
-    /// The suspect that runs, if one does.
+    /// The running suspect, if there is one.
     pub(crate) fn running_suspect(&self) -> Option<JobId> {
         self.suspect.filter(|id| self.running.contains_key(id))
     }
@@ -417,7 +417,7 @@ impl Queue {
         }
     }
 
-    /// Lets the next suspect enter its lane, unless one is there.
+    /// Lets the next suspect enter its lane, unless another suspect has entered its lane.
     fn let_in(&mut self) {
         if self.suspect.is_none()
             && let Some((_, _, id)) = self.suspects.pop_first()

@@ -74,7 +74,7 @@ impl Surplus {
         Self { jobs: over(policy.jobs, kept.jobs), bytes: over(policy.bytes, kept.bytes) }.some()
     }
 
-    /// Whether to remove the job, if it is the one that was used longest ago.
+    /// Whether to remove this job, given that no other job was unused for longer.
     const fn takes(self, job: &LeastUsed) -> bool {
         // A job without rows frees no bytes.
         self.jobs > 0 || (self.bytes > 0 && job.bytes > 0)
@@ -109,7 +109,7 @@ struct Part {
     from: JobId,
     /// No job of the run has finished before this time. Jobs that come or end later do so after the last look.
     since: Timestamp,
-    /// How many jobs it had.
+    /// How many jobs the run had.
     jobs: usize,
 }
 
@@ -124,7 +124,7 @@ impl Looks {
         parts
     }
 
-    /// Notes a run. It is merged with the one before it if both are small.
+    /// Notes a run of ids. It is merged with the run before it if both are small.
     fn note(&mut self, part: Part) {
         match self.parts.last_mut() {
             Some(last) if last.jobs + part.jobs <= PIECE => {
@@ -198,7 +198,7 @@ fn sweep_old(store: &dyn Store, age: Duration, now: Timestamp, looks: &mut Looks
 
 /// Finished jobs next to each other.
 struct Piece {
-    /// The jobs that can be removed, with their ends.
+    /// The jobs that can be removed, each with the time of its end.
     jobs: Vec<(JobId, Timestamp)>,
     /// The ends of jobs that may not be removed.
     pinned: Vec<Timestamp>,
@@ -238,9 +238,9 @@ fn read(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gone {
     Now,
-    /// Another engine has removed it.
+    /// Another engine has removed the job.
     Before,
-    /// It was pinned meanwhile, or cannot be read: a later version may read it.
+    /// The job was pinned meanwhile, or its record cannot be read. A later version may read it.
     Stays,
 }
 

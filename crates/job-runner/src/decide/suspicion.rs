@@ -17,7 +17,7 @@ const PERIOD: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(crate) struct Death {
     running: usize,
-    /// How many of them were suspects already.
+    /// How many of the found jobs were suspects already.
     suspects: usize,
     /// The time when the latest earlier death was found, whose suspects have not all run since.
     found: Option<Timestamp>,

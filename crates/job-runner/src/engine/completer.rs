@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Completer {
     sender: Sender<Option<CompletedAttempt>>,
-    /// `None` wakes the thread and tells it to end.
+    /// `None` wakes the thread, so that it looks whether to end.
     receiver: Receiver<Option<CompletedAttempt>>,
     closed: AtomicBool,
 }
@@ -38,7 +38,7 @@ pub(crate) struct CompletedAttempt {
 }
 
 impl Completer {
-    /// The most ends that wait. Above it workers store them themselves.
+    /// The most ends that wait to be stored. If more wait, workers store their ends themselves.
     const BOUND: usize = 1_024;
 
     /// Adds an end. If too many wait, or the queue is closed, all waiting ends are returned to the caller.

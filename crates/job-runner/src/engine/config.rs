@@ -13,7 +13,7 @@ use crate::{
 /// The threads that do the work of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// This number of worker threads.
+    /// The engine starts this number of worker threads.
     Workers(usize),
     /// No thread: the caller drives the engine step by step.
     Manual,

@@ -59,7 +59,7 @@ pub(crate) struct EngineCore {
     pub(crate) metrics: Metrics,
     /// The readers of the changes of all jobs.
     pub(crate) events: Mutex<Audience>,
-    /// Signalled when jobs leave the queue or the running ones, so that others have another place in it.
+    /// Signalled when jobs leave the queue or stop running, so that other jobs have a new place in the queue.
     pub(crate) moved: Signal,
     pub(crate) health: Health,
     pub(crate) aside: SetAside,
@@ -292,7 +292,7 @@ impl EngineCore {
         self.keeper.notify_one();
     }
 
-    /// Adds started jobs, and wakes workers for them.
+    /// Adds started jobs to the list for workers, and wakes workers.
     pub(crate) fn hand_out(&self, batch: Vec<Arc<Entry>>) {
         if batch.is_empty() {
             return;

@@ -100,7 +100,7 @@ impl Health {
     pub(crate) fn recovered(&self) {
         *self.error.lock() = None;
         self.bad.store(false, Ordering::Release);
-        // Other threads need not wait out their pause.
+        // Other threads end their pause, since the store answers again.
         self.changed.notify_all();
     }
 

@@ -51,7 +51,8 @@ impl Last {
         }
     }
 
-    /// This time if it comes after `id`. It does, unless an id was made by other rules.
+    /// This value, or one of the next millisecond if its id does not come after `id`. The second case occurs only
+    /// if an id was made by other rules.
     fn after(self, id: JobId) -> Self {
         if self.id > id { self } else { Self::new(self.millis + 1, fresh()) }
     }

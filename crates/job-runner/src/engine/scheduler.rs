@@ -27,7 +27,7 @@ pub(crate) struct Scheduler {
     pub(crate) threads: usize,
     /// Pairs of a job and one that its body waits for, once for each thread.
     pub(crate) waits: Vec<(JobId, JobId)>,
-    /// The worker threads. The next field counts those of them that wait in a body.
+    /// The number of worker threads. The next field counts the worker threads that wait in a body.
     pub(crate) workers: usize,
     pub(crate) blocked: usize,
     /// Substitutes that have ended, because the workers that waited went on.
@@ -58,7 +58,7 @@ pub struct Shutdown {
 }
 
 impl Scheduler {
-    /// The jobs that this one waits for in its body.
+    /// The jobs for which the body of this job waits.
     pub(crate) fn waits(&self, job: JobId) -> impl Iterator<Item = JobId> {
         self.waits.iter().filter(move |(waiter, _)| *waiter == job).map(|(_, awaited)| *awaited)
     }

@@ -75,6 +75,6 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
     /// Called when the engine enters a phase of its shutdown.
     fn enter(&self, phase: Phase);
 
-    /// In a shutdown, gives jobs that have not begun to other engines.
+    /// In a shutdown, gives the claimed jobs that have not begun back, so that other engines can claim them.
     fn drain(&self, engine: &EngineCore);
 }

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// The started jobs that no worker has begun, and the average time of a job.
 #[derive(Debug)]
 pub(crate) struct Started {
-    /// Each job with the time until which it may wait.
+    /// Each job, with the time after which it is put back to the waiting ones.
     jobs: VecDeque<(Instant, Arc<Entry>)>,
     /// The number of workers that wait for a job.
     pub(crate) idle: usize,
@@ -38,7 +38,7 @@ impl Started {
         count.min(self.idle)
     }
 
-    /// The next for a worker.
+    /// Takes the next job for a worker.
     pub(crate) fn take(&mut self) -> Option<Arc<Entry>> {
         self.jobs.pop_front().map(|(_, entry)| entry)
     }

@@ -42,7 +42,7 @@ pub struct JobContext {
     core: Arc<Core>,
 }
 
-/// The part that helpers on other threads share.
+/// The part of the context that the threads of one body share, as in `scan`.
 #[derive(Debug)]
 pub(crate) struct Core {
     services: Arc<dyn Services>,
@@ -206,7 +206,7 @@ impl Core {
         Ok(self.saved.lock().get_or_insert(found).saved.clone())
     }
 
-    /// Changes the saved state, and stores it.
+    /// Changes the saved state, and stores the new one.
     fn save(&self, change: impl FnOnce(&mut Saved)) -> Result<(), StoreError> {
         match self.saved() {
             Ok(_) => {}
@@ -241,7 +241,7 @@ impl Core {
     }
 }
 
-/// One call of `iterate`. If it does not succeed, later calls have other names.
+/// One call of `iterate`. If the call does not succeed, later calls have other names.
 struct Iteration<'c> {
     core: &'c Core,
     call: Call,
@@ -398,7 +398,7 @@ impl JobContext {
     /// Reports that the body uses `bytes` bytes of memory now.
     ///
     /// # Errors
-    /// When that is above the job's budget.
+    /// When `bytes` is above the job's budget.
     pub fn report_memory(&self, bytes: u64) -> Result<(), JobError> {
         self.core.attempt.check_memory(bytes)
     }
@@ -437,7 +437,7 @@ impl JobContext {
         let mut iteration = Iteration::begin(&self.core);
         let call = iteration.call;
         let saved = self.core.saved()?.iterative;
-        // Nor may it replace the state of a later one.
+        // This call must not replace the saved state of a later call.
         let later = saved.as_ref().is_some_and(|(saved, _)| saved.number > call.number);
         if let Some((_, state)) = saved.filter(|(saved, _)| *saved == call) {
             algorithm.restore(&state)?;

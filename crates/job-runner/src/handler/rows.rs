@@ -47,7 +47,7 @@ impl SegmentBuffer {
         self.builder.next_row()
     }
 
-    /// Bytes of those rows.
+    /// The bytes of these rows.
     pub(crate) fn bytes(&self) -> u64 {
         self.stored_bytes + self.builder.bytes() as u64
     }
@@ -100,7 +100,7 @@ impl SegmentBuffer {
         }
     }
 
-    /// Lets the store begin to write the rest. Returns whether it goes on in the background.
+    /// Lets the store begin to write the remaining rows. Returns whether the store writes them in the background.
     pub(crate) fn settle(&mut self, core: &Core) -> Result<bool, JobError> {
         self.flush(core)?;
         let settled = self
@@ -110,7 +110,7 @@ impl SegmentBuffer {
         settled.map_err(|error| self.failure.insert(error).clone().into())
     }
 
-    /// Stores the rest and closes the segment; `None` if it has no row.
+    /// Stores the remaining rows and closes the segment. `None` if the segment has no row.
     pub(crate) fn close(mut self, core: &Core) -> Result<Option<Segment>, JobError> {
         self.flush(core)?;
         let finish = |writer: Box<dyn SegmentWriter>| shield::stored("append rows", || writer.finish());
@@ -162,7 +162,7 @@ impl<'c> RowWriter<'c> {
         }
     }
 
-    /// As a drop, and the store begins to write the rest.
+    /// Does what a drop does, and lets the store begin to write the remaining rows.
     pub(crate) fn settle(mut self) -> Result<(), JobError> {
         self.buffer.take().map_or(Ok(()), |buffer| self.core.settle(buffer))
     }

@@ -12,9 +12,9 @@ const MARK: [u8; 16] = *b"\xf5job-iterative\x01\x0a";
 /// earlier calls count, because a body may go another way after a failure that it has caught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Call {
-    /// How many calls began before it.
+    /// How many calls of `iterate` began before this one.
     pub(crate) number: u32,
-    /// How many of those failed or panicked.
+    /// How many of the earlier calls failed or panicked.
     pub(crate) failed: u32,
 }
 

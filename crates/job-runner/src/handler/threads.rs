@@ -35,7 +35,7 @@ pub(crate) struct Grant {
 }
 
 impl Grant {
-    /// Gives them back, once.
+    /// Gives the threads back. A second call does nothing.
     pub(crate) fn give_back(&self) {
         self.budget.0.fetch_add(self.extra.swap(0, Ordering::AcqRel), Ordering::AcqRel);
     }

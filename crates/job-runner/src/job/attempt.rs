@@ -29,7 +29,7 @@ pub(crate) struct Attempt {
     pub(crate) started: Instant,
     /// The claim of the attempt, on a shared store.
     lease: Option<Arc<Lease>>,
-    /// Whether the engine has left it behind, so that its body's writes do not count.
+    /// Whether the engine has abandoned the attempt. Writes of its body then have no effect.
     left: AtomicBool,
     budget: Budget,
     rows: AtomicU64,
@@ -96,7 +96,7 @@ impl Attempt {
         lost
     }
 
-    /// The claim that it runs under.
+    /// The claim under which the attempt runs.
     pub(crate) const fn lease(&self) -> Option<&Arc<Lease>> {
         self.lease.as_ref()
     }

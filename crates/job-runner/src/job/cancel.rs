@@ -55,7 +55,7 @@ impl CancelToken {
         }
     }
 
-    /// Tells the attempt to stop; `false` if it was told before.
+    /// Requests that the attempt stop. `false` if this was requested before.
     pub(crate) fn stop(&self, cause: StopCause) -> bool {
         let code = match cause {
             StopCause::Cancel => 1,

@@ -1,4 +1,4 @@
-//! [`Entry`]: one unfinished job in this process. Its handles wait on it.
+//! [`Entry`]: one unfinished job in this process. The job's handles wait on its entry.
 
 use std::{fmt, mem, sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// One job. Its record is the stored one. While a [`Change`] is being stored, it is the one before.
+/// One job. `record` is the stored record. While a [`Change`] is being stored, it is the record before the change.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) id: JobId,

@@ -21,7 +21,7 @@ pub enum EngineError {
     /// [`Engine::submit_timeout`](crate::Engine::submit_timeout).
     #[error("the queue of {} jobs is full: {bound} are waiting; try again later", class.as_str())]
     QueueFull {
-        /// Which queue.
+        /// The class of jobs whose queue is full.
         class: JobClass,
         /// The most waiting jobs of that class.
         bound: usize,
@@ -45,9 +45,9 @@ pub enum EngineError {
     /// ends for that cause.
     #[error("job {job} waits no longer: it was told to stop: {cause}")]
     ToldToStop {
-        /// The job that waited.
+        /// The job whose body waited.
         job: JobId,
-        /// Why it was told to stop.
+        /// Why the body was stopped.
         cause: StopCause,
     },
     /// The wait would never end, or the engine has no thread for it.
@@ -57,7 +57,7 @@ pub enum EngineError {
         job: Option<JobId>,
         /// The job to wait for.
         awaited: JobId,
-        /// The reason, and what to do about it.
+        /// The reason, with the remedy.
         reason: String,
     },
     /// There is no such job.
@@ -79,9 +79,9 @@ pub enum EngineError {
         key: String,
         /// The job that has the key; `None` if another request of the same batch has it.
         job: Option<JobId>,
-        /// The request of that job.
+        /// The request that took the key first, in words.
         first: String,
-        /// The request that was made now.
+        /// The refused request, in words.
         other: String,
     },
     /// The requested page is out of range.
@@ -198,7 +198,7 @@ impl From<io::Error> for Cause {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JobError {
-    /// The body stopped because it was told to, for this cause.
+    /// The body stopped because it was asked to, for this cause.
     Stopped(StopCause),
     /// The work cannot be done. The text is the reason, one sentence for the job's caller.
     Failed(String),
@@ -215,7 +215,7 @@ pub enum JobError {
 pub enum Resource {
     /// Rows of the list.
     Rows,
-    /// Bytes of JSON of those rows.
+    /// Bytes of JSON of the job's rows.
     Bytes,
     /// Bytes of memory, as the handler reports them.
     Memory,
@@ -316,7 +316,7 @@ fn told(error: &(dyn Error + 'static)) -> String {
 #[error("the option {option} is {value}: it must be {range}")]
 #[non_exhaustive]
 pub struct InvalidOption {
-    /// The method of [`EngineBuilder`](crate::EngineBuilder) that sets it.
+    /// The method of [`EngineBuilder`](crate::EngineBuilder) that sets the option.
     pub option: &'static str,
     /// The given value.
     pub value: String,
@@ -344,7 +344,7 @@ mod tests {
 
     use super::*;
 
-    /// An error of a host that has another one as its source.
+    /// An error of a host whose source is another error.
     #[derive(Debug, Error)]
     enum Above {
         #[error("the index cannot be read")]

@@ -1,4 +1,4 @@
-//! [`JobEvents`]: the changes of jobs as they happen.
+//! [`JobEvents`]: the changes of jobs, in the order in which they happen.
 
 use std::{
     collections::VecDeque,
@@ -27,7 +27,7 @@ pub struct Change {
     pub revision: u64,
     /// When the state began.
     pub at: Timestamp,
-    /// How many changes just before this one the reader has lost, because it was too slow.
+    /// How many changes the reader has lost just before this one, because it read too slowly.
     pub lagged: u64,
 }
 
@@ -129,7 +129,7 @@ struct Ring {
 struct Changes {
     /// The latest changes, at most the capacity.
     last: VecDeque<Change>,
-    /// How many changes came before those.
+    /// How many changes were dropped before these.
     before: u64,
     /// No more will come.
     closed: bool,

@@ -16,7 +16,7 @@ use crate::{
 /// the lease ends here before it ends in the store.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    /// Stops the attempt that runs under it.
+    /// Stops the attempt that runs under this lease.
     pub(crate) token: CancelToken,
     claimed: Instant,
     /// The end, in microseconds after `claimed`; 0 for a lost lease.

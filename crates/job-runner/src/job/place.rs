@@ -9,19 +9,19 @@ use crate::job::{attempt::Attempt, error::EngineError, lease::Lease};
 /// never outside.
 #[derive(Debug, Clone)]
 pub(crate) enum Place {
-    /// This engine does not have it: another engine has it, it waits for one, or it is complete. Its record may be
-    /// older than the stored one.
+    /// This engine does not have the job. Another engine has it, it waits for an engine, or it is complete. The
+    /// record in this process may be older than the stored one.
     Outside,
     /// This engine has lost its claim, and the record is unchanged since. It has an attempt if one has ended here
     /// without a lease. Then the job is put back, unless another engine has it.
     LeaseLost(Option<Stopped>),
-    /// It waits here for a worker.
+    /// The job waits for a worker of this engine.
     Waiting(Option<Arc<Lease>>),
-    /// It waits for an engine that has a handler for its kind.
+    /// The job waits for an engine that has a handler for its kind.
     Unhandled,
-    /// Its claim has started it, and no worker has begun it.
+    /// The claim has started the job, and no worker has begun it.
     Started(Arc<Attempt>),
-    /// A worker runs it, or its end is being stored.
+    /// A worker runs the job, or its end is being stored.
     Running(Arc<Attempt>),
     /// No thread of this process will see its end.
     Left(Box<EngineError>),
@@ -31,7 +31,7 @@ pub(crate) enum Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stopped {
     pub(crate) attempt: u32,
-    /// The token of the claim that it ran under.
+    /// The token of the claim under which the job ran.
     pub(crate) token: u64,
 }
 
@@ -69,7 +69,7 @@ impl Place {
         }
     }
 
-    /// No handler here can run it.
+    /// No handler of this engine can run the job.
     pub(crate) fn miss_handler(&mut self) {
         if matches!(self, Self::Waiting(_)) {
             *self = Self::Unhandled;
@@ -83,7 +83,7 @@ impl Place {
         }
     }
 
-    /// A worker has started an attempt of it.
+    /// A worker has started an attempt of the job.
     pub(crate) fn run(&mut self, attempt: Arc<Attempt>) {
         if matches!(self, Self::Waiting(_)) {
             *self = Self::Running(attempt);
@@ -172,7 +172,7 @@ mod tests {
         Arc::new(Attempt::under(lease, 7, Budget::default()))
     }
 
-    /// One place of each kind. Its lease, if it has one, lasts for `length`.
+    /// One place of each kind. The leases of places that have one last for `length`.
     fn all(length: Duration) -> Vec<Place> {
         vec![
             Place::Outside,

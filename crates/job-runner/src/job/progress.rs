@@ -28,7 +28,7 @@ pub struct Progress {
     pub total: u64,
     /// The estimated rest of the time, if the remaining steps take as long as those that are done.
     pub remaining: Option<Duration>,
-    /// The named parts, in the order in which they began.
+    /// The named parts of the job, in the order in which they began.
     pub tasks: Vec<TaskProgress>,
 }
 
@@ -42,7 +42,7 @@ pub struct TaskProgress {
     pub done: u64,
     /// The number of all steps; 0 while it is unknown.
     pub total: u64,
-    /// Its own parts.
+    /// The parts of this part.
     pub tasks: Vec<Self>,
 }
 
@@ -126,7 +126,7 @@ impl Root {
 
 #[derive(Debug, Default)]
 struct Node {
-    /// The number of parts around it.
+    /// How many parts contain this part.
     depth: u32,
     steps: Mutex<Steps>,
     tasks: Mutex<Vec<(String, Arc<Node>)>>,
@@ -204,8 +204,8 @@ impl Counter {
         self.root.tell();
     }
 
-    /// Has the next step announced to the listeners of this job. A step that the listener does not see afterwards
-    /// is announced.
+    /// From now on, the next step is announced to the listeners of this job. A listener that reads the progress
+    /// after this call misses no step: it sees the step, or the step is announced.
     pub(crate) fn watch(&self, job: Weak<Job>) {
         *self.root.job.lock() = Some(job);
         self.root.watched.store(true, Ordering::Relaxed);

@@ -10,8 +10,8 @@ use crate::job::{
     place::Place,
 };
 
-/// The jobs that this engine may run, and those of other engines that have a handle here. The [`Place`] of each
-/// says which.
+/// The jobs that this engine may run, and jobs of other engines for which this process has a handle. The [`Place`]
+/// of each says which of the two it is.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     jobs: FxHashMap<JobId, Arc<Entry>>,

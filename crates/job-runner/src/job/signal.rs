@@ -28,9 +28,9 @@ pub(crate) type Callback = Box<dyn FnOnce(&JobRecord) + Send>;
 /// The news of a job, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum News {
-    /// Its progress, or its place in the queue.
+    /// The progress of the job, or its place in the queue.
     Progress,
-    /// Its record, or which engine has it.
+    /// The record of the job, or the engine that has it.
     State,
     /// Its end.
     End,
@@ -65,7 +65,7 @@ pub(crate) struct Signal {
 #[derive(Default)]
 struct Listeners {
     next: u64,
-    /// The listeners, in the order in which they came.
+    /// The listeners, in the order in which they began to wait.
     waiting: BTreeMap<u64, Listener>,
 }
 

@@ -75,7 +75,7 @@ impl Page {
         self.window.end - self.window.start
     }
 
-    /// Whether it has no row.
+    /// Whether the page has no row.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0

@@ -224,7 +224,7 @@ impl JobReader {
         Ok((result.and_then(|result| result.list).unwrap_or_default(), record.state))
     }
 
-    /// A job with its result, if that is asked for and exists.
+    /// A job, with its result if the caller asks for the result and the job has one.
     fn job(
         &self,
         id: JobId,
@@ -268,7 +268,7 @@ impl StateCount {
     }
 }
 
-/// The number, with a plus behind it when there are more: `1000+`.
+/// Writes the number, and a plus after it if there are more jobs: `1000+`.
 impl fmt::Display for StateCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&format!("{}{}", self.jobs, if self.is_capped { "+" } else { "" }))

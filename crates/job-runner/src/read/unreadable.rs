@@ -13,7 +13,7 @@ use crate::seam::sync::Mutex;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Unreadable {
-    /// Which.
+    /// The id of the job.
     pub job: JobId,
     /// The reason, in a sentence.
     pub reason: String,

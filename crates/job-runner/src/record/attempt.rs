@@ -200,7 +200,7 @@ pub(crate) fn put_back_record(engine: &EngineCore, entry: &Arc<Entry>) -> Option
             let cancelling = record.state == JobState::Running { cancelling: true };
             record.apply(if cancelling { Event::Stop } else { started::put_back() }, now)
         };
-        // One that could not be started waits anyhow.
+        // A job that could not be started waits already.
         let Ok(next) = next else { return Ok(()) };
         stored = Some(replace(engine, change, next)?);
         Ok(())

@@ -66,7 +66,7 @@ impl EngineCore {
             scheduler.forget(entry);
             drop(scheduler);
             self.room.notify_all();
-            // It may have been the suspect for which others wait.
+            // The job may have been the suspect for which other suspects wait.
             self.call();
             self.metrics.ended(record);
             entry.tell_end();

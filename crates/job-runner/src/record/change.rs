@@ -38,7 +38,7 @@ impl EngineCore {
         }
     }
 
-    /// The job as the store has it now.
+    /// Reads the stored record of the job.
     pub(crate) fn refresh(&self, entry: &Arc<Entry>) -> Result<JobRecord, EngineError> {
         self.source.refresh(self, entry)?;
         match entry.end() {
@@ -74,7 +74,7 @@ impl EngineCore {
 /// Why a transition was not made.
 #[derive(Debug)]
 pub(crate) enum AdvanceError {
-    /// The job's state does not allow it.
+    /// The job's state does not allow the change.
     Illegal,
     Store(StoreError),
 }

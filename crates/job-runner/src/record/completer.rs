@@ -46,7 +46,7 @@ pub(crate) fn store(engine: &Arc<EngineCore>, ends: Vec<CompletedAttempt>) {
             missed.push(end);
             continue;
         };
-        // Waits have been told that it runs again.
+        // Waiting callers have seen that the job runs again.
         if end.core.attempt.is_left() {
             drop(change);
             engine.forget(&end.entry);

@@ -42,7 +42,7 @@ impl EngineCore {
             Ok(record) => self.ended_waiting(entry, &record),
             // A worker took it at this moment, and checks the deadline itself.
             Err(AdvanceError::Illegal) => {}
-            // Another engine has changed it, probably by a cancel.
+            // Another engine has changed the job, probably by a cancel.
             Err(AdvanceError::Store(error))
                 if error.kind == ErrorKind::Conflict && self.source.catch_up(self, entry) == Ok(true) => {}
             Err(AdvanceError::Store(error)) => {

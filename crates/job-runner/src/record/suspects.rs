@@ -22,7 +22,7 @@ impl EngineCore {
         Some((entry, due))
     }
 
-    /// Clears the suspect that has run for long enough, so that the next one may run beside it.
+    /// Clears the suspect if it has run for long enough, so that the next suspect may run beside it.
     pub(crate) fn clear_suspect(&self) {
         let Some((entry, due)) = self.running_suspect() else { return };
         if due > self.clock.now() {
@@ -35,7 +35,7 @@ impl EngineCore {
                 self.scheduler().queue.clear(entry.id);
                 self.call();
             }
-            // A caller has cancelled it.
+            // A caller has cancelled the suspect.
             Err(error) if error.kind == ErrorKind::Conflict && self.source.catch_up(self, &entry) == Ok(true) => {}
             Err(error) => {
                 tracing::warn!(job = %entry.id, %error, "a job could not be cleared of suspicion; it is tried again");

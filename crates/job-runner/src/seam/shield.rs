@@ -66,7 +66,7 @@ mod tests {
 
     use super::*;
 
-    /// Panics with another of its kind when it is dropped, this number of times.
+    /// A panic payload whose drop panics with another such payload, this number of times.
     struct Endless(u32);
 
     impl Drop for Endless {

@@ -171,7 +171,7 @@ fn take_in(engine: &Arc<EngineCore>, record: JobRecord, lease: Arc<Lease>) -> Ar
     }
     let entry = hold(engine, &mut scheduler, record, lease);
     let mut state = entry.lock();
-    // It may have been cancelled in this engine since the claim.
+    // The job may have been cancelled in this engine since the claim.
     if state.record.state == (JobState::Running { cancelling: true }) {
         attempt.token.stop(StopCause::Cancel);
     }
@@ -194,7 +194,7 @@ fn adopt(engine: &Arc<EngineCore>, cluster: &Cluster, record: JobRecord, lease: 
     };
     match take_up(engine, record, verdict) {
         Ok(record) => {
-            // A cancel of it may be running.
+            // A cancel of the job may be running.
             let change = entry.change();
             engine.show(&mut change.state(), record.clone());
             drop(change);

@@ -165,14 +165,14 @@ impl Cluster {
             entry.tell_state();
         }
         if !jobs.is_empty() {
-            // Suspects may have waited for the end of one of them.
+            // Suspects may have waited for the end of one of these jobs.
             engine.call();
         }
         self.give_back(&back);
         back.len()
     }
 
-    /// Whether it claims jobs.
+    /// Whether this engine claims jobs.
     fn runs(&self) -> bool {
         !self.kinds.is_empty()
     }

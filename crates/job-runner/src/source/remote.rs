@@ -1,4 +1,4 @@
-//! The jobs of other engines that have a handle in this one.
+//! Jobs of other engines for which this engine has a handle.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     source::cluster::Cluster,
 };
 
-/// Reads the record of a job that another engine may have changed, and shows it.
+/// Reads the record of a job that another engine may have changed, and announces the change.
 pub(super) fn refresh(engine: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>) -> Result<(), StoreError> {
     let stored = engine.store().get(entry.id)?;
     apply(engine, cluster, entry, stored);
@@ -41,7 +41,7 @@ pub(super) fn apply(engine: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>, 
                         attempt.token.stop(StopCause::Cancel);
                     }
                 }
-                // Another engine has taken it up.
+                // Another engine has taken the job up.
                 _ => attempt.end_lease(),
             }
         }

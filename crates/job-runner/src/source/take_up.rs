@@ -14,7 +14,8 @@ pub(super) fn take_up(
 ) -> Result<JobRecord, EngineError> {
     let record = interrupted(engine, record, verdict)?;
     if record.state == JobState::Waiting && record.attempt > 0 {
-        // Drops rows of the interrupted attempt, and of earlier ones whose rows the process had no time to drop.
+        // Drops the rows of the interrupted attempt, and of earlier attempts whose rows the process had no time to
+        // drop.
         engine.store().discard(record.id, record.attempt)?;
     }
     Ok(record)

@@ -64,7 +64,7 @@ pub(crate) fn body() -> Option<Body> {
     PLACE.with(|place| place.borrow().jobs.last().cloned())
 }
 
-/// How many bodies the calling thread is running, one inside the other.
+/// How many bodies the calling thread runs, each inside a wait of the one before.
 pub(crate) fn depth() -> usize {
     PLACE.with(|place| place.borrow().jobs.len())
 }

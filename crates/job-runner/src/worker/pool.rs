@@ -124,7 +124,8 @@ fn join(engine: &EngineCore, left: Shutdown) {
         tracing::warn!(left.abandoned, "jobs did not stop in time: they run again after the next open");
         return;
     }
-    // This thread cannot join itself, if a callback is the last owner of the engine.
+    // If a callback is the last owner of the engine, this is one of the engine's threads, which cannot join
+    // itself.
     let others = threads.into_iter().filter(|thread| thread.thread().id() != thread::current().id());
     for thread in others {
         // The threads catch all panics, so there is none to report.

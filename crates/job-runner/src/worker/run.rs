@@ -42,7 +42,7 @@ pub(crate) fn work(engine: &Arc<EngineCore>) {
                 let inside = inside::enter(engine, scan.core());
                 scan.help();
                 drop(inside);
-                // This may drop the last reference to the scan and the values of its body.
+                // This line may drop the last reference to the scan and to the values of its body.
                 shield::discard(scan);
             }
         }
@@ -101,10 +101,10 @@ fn run_on(seat: &Seat<'_>) {
             return stored.map_or((), |record| tell(engine, entry, &record));
         }
     };
-    // Every job behind it in the queue has a new place.
+    // Every later job in the queue has a new place.
     engine.tell_moved();
     let ending = after_a_gap(&core, attempt(engine, entry, &core, &*handler));
-    // This may drop the last reference to the handler, since the engine may be gone.
+    // This line may drop the last reference to the handler, since the engine may be gone.
     shield::discard(handler);
     let used = engine.clock.now().since(from);
     match ending {
@@ -184,11 +184,11 @@ fn attempt(engine: &Arc<EngineCore>, entry: &Arc<Entry>, core: &Arc<Core>, handl
 enum Begun {
     /// A new attempt runs.
     Running(Arc<Core>, Arc<dyn Handler>),
-    /// Its deadline had passed, and that is stored.
+    /// The deadline of the job had passed, and its end is stored.
     Expired(Box<JobRecord>),
-    /// Another thread ended it first, and has announced that. Or it could not be started at all.
+    /// Another thread ended the job first and announced its end, or the job could not be started.
     Gone,
-    /// Its claim has started it, and it was told to stop before a worker began it.
+    /// The claim has started the job, and the job was stopped before a worker began it.
     Stopped,
 }
 
@@ -207,7 +207,7 @@ fn begin(engine: &Arc<EngineCore>, entry: &Arc<Entry>) -> Begun {
         return expire(engine, entry);
     }
     if let Some(attempt) = started {
-        // Its claim has started it.
+        // The claim has started the job.
         return running(engine, entry, attempt, handler);
     }
     let now = engine.clock.now();

@@ -125,7 +125,7 @@ impl Waiting {
             let state = entry.lock();
             (state.record.state == JobState::Waiting, state.place.clone())
         };
-        // On a shared store another engine may run it.
+        // On a shared store, another engine may run the job.
         if !waits || !(engine.source.has(&place) || engine.is_driven()) {
             return Ok(());
         }

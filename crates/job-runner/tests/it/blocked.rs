@@ -100,7 +100,7 @@ fn handlers<S>(builder: EngineBuilder<S>) -> (EngineBuilder<S>, Gate) {
     (builder.workers(3).algorithm("nothing", nothing).algorithm("gated", body), gate)
 }
 
-/// An engine alone, and one that shares its store.
+/// An engine that has its store for itself, and one that shares its store.
 fn engines() -> [(Arc<Engine>, Blocker, Gate); 2] {
     let (alone, hook) = Blocker::new();
     let store = FaultStore::with_hook(Arc::new(MemoryStore::default()), hook);

@@ -318,12 +318,13 @@ fn jobs_that_a_dead_engine_had_only_claimed_lose_nothing() {
     }
 }
 
-/// Like a process that is stopped for longer than its leases, and then goes on.
+/// The test stands for a process that is stopped for longer than its leases, and then continues.
 #[test]
 fn a_paused_engine_writes_nothing_when_it_goes_on() {
     let group = Group::new();
     let (gate, pass) = Gate::new();
-    // It claims only when the test says so: any engine may take an ended lease, its own engine too.
+    // The paused engine claims only when the test lets it. Any engine may take a job whose lease has ended, also
+    // the engine that had it.
     let paused = group.engine(|builder| builder.algorithm("numbers", halves(pass)));
     let handle = paused.submit(count(3)).unwrap();
     paused.driver().tick().unwrap();
@@ -336,7 +337,7 @@ fn a_paused_engine_writes_nothing_when_it_goes_on() {
         assert!(runs.join().unwrap().is_some());
         before
     });
-    // No other engine has it yet. Its rows and its end are refused all the same, with a reason.
+    // No other engine has the job yet. Its rows and its end are refused nevertheless, with a reason.
     assert_eq!(paused.health(), Ok(()));
     assert_eq!(group.stored(handle.id()), before);
     let why = paused.explain(handle.id()).unwrap();
@@ -414,7 +415,7 @@ fn an_outage_longer_than_a_lease_costs_no_attempt_however_often_it_comes() {
     assert!(record.attempt > 4);
 }
 
-/// Its lease has ended and no engine took the job. The attempt goes on when the store is back.
+/// The lease of the job has ended and no engine took the job. The attempt goes on when the store answers again.
 #[test]
 fn a_body_that_did_not_notice_an_outage_goes_on() {
     let group = Group::new();
@@ -443,7 +444,7 @@ fn a_body_that_did_not_notice_an_outage_goes_on() {
     );
 }
 
-/// An engine that claims before it renews must not take its own job for that of a dead one.
+/// An engine that claims before it renews must not treat its own job as that of a dead engine.
 #[test]
 fn a_claim_of_a_job_that_runs_here_renews_it() {
     let group = Group::new();
@@ -469,7 +470,7 @@ fn a_claim_of_a_job_that_runs_here_renews_it() {
     assert_eq!((record.state, record.attempt, record.failed_attempts), (SUCCEEDED, 1, 0));
 }
 
-/// After an outage an engine lets the others renew first.
+/// After an outage, an engine lets the other engines renew first.
 #[test]
 fn an_outage_that_all_engines_see_takes_no_job_from_any() {
     let group = Group::new();
@@ -596,7 +597,7 @@ fn a_job_that_kills_every_engine_is_given_up() {
     let front = group.front();
     let handle = front.submit(count(1)).unwrap();
     let mut gates = Vec::new();
-    // The first death may be another job's fault. From then on it is the one suspect of its engine.
+    // The first death may be the fault of another job. From then on the job is the only suspect of its engine.
     for attempt in 1..=4 {
         let dying = Mortal::open(&group);
         dying.gate.entered();
@@ -916,7 +917,7 @@ fn a_front_end_notes_in_the_store_what_is_read_there_by_itself() {
     worker.driver().tick().unwrap();
     drain(&worker);
     group.clock.advance(Duration::from_secs(1));
-    // Also a result that has no rows.
+    // A result without rows is read too.
     front.reader().status(read.id(), page(0, 1)).unwrap();
     while group.store.usage(&[read.id()]).unwrap()[0].last_read.is_none() {
         thread::yield_now();
@@ -956,7 +957,7 @@ fn a_cancel_between_a_claim_and_its_answer_takes_effect() {
         .unwrap();
     let engine = own.get_or_init(|| engine);
     let front = Engine::builder_shared(Arc::new(memory.claimant())).front_end().open().unwrap();
-    // The engine knows the job before it claims it.
+    // The engine has a handle of the job before it claims the job.
     let spec = job("a");
     let far = front.submit(spec).unwrap();
     submitted.set(far.id()).unwrap();

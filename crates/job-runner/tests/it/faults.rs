@@ -110,7 +110,7 @@ fn try_every_on(open: impl Fn(u64) -> Arc<dyn Store>, fault: impl Fn(u64) -> Fau
         let taken = scenario(&rig.engine, &rig.clock);
         let what = format!("{fault:?}");
         if matches!(fault, Fault::Write(_) | Fault::AfterWrite(_)) {
-            // The same process goes on after one failure.
+            // The same engine works on after one failure.
             rig.engine.health().unwrap_or_else(|error| panic!("{what}: {error}"));
         }
         store.plan(Fault::Never);
@@ -310,7 +310,7 @@ fn without_workers_whoever_drives_the_engine_tries_again_what_could_not_be_store
             drain(&rig.engine);
             rig.engine.health().unwrap();
             let record = handle.wait().unwrap();
-            // Without its rows the job waits for another attempt.
+            // A job whose rows are lost waits for another attempt.
             let ending = if (name, first) == ("cancel", 1) { Outcome::Cancelled } else { Outcome::Failed };
             assert_eq!(record.state, JobState::Complete(ending), "{name}, {first}");
             assert_eq!(rig.stored(handle.id()), record);
@@ -389,8 +389,8 @@ fn a_failed_write_of_rows_is_another_attempt_not_a_broken_result() {
     assert_eq!(handle.page(page).unwrap().len(), 1);
 }
 
-/// A killed database may come back without the last blocks of an attempt that outlived it. The attempt must not
-/// succeed without them.
+/// A killed database may restart without the last blocks of an attempt that still runs. The attempt must not
+/// succeed without these blocks.
 #[test]
 fn an_attempt_whose_rows_the_store_has_lost_runs_again_without_blame() {
     let store = FaultStore::new(Arc::new(MemoryStore::default()));

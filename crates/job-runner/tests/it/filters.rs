@@ -177,7 +177,7 @@ fn a_waiting_job_gets_a_worker_while_a_large_scan_runs() {
     entered.recv().unwrap();
     entered.recv().unwrap(); // both workers are inside
     let small = engine.submit(job("a")).unwrap();
-    // Each worker ends its partition. One of them takes the job before another partition.
+    // Each worker ends its partition. One worker then takes the job, before it takes another partition.
     step.send(()).unwrap();
     step.send(()).unwrap();
     while small.wait_timeout(std::time::Duration::from_millis(1)).unwrap().is_none() {

@@ -148,7 +148,7 @@ fn what_callbacks_own_may_panic_when_their_job_is_lost() {
 
 struct BadWaker {
     woken: Arc<AtomicUsize>,
-    /// Whether it panics when it is dropped, or when it is woken.
+    /// Whether the waker panics when it is dropped; otherwise it panics when it is woken.
     dropped: bool,
 }
 
@@ -217,7 +217,7 @@ fn a_handler_that_panics_when_dropped_ends_no_thread_and_reaches_nobody() {
     drop(Engine::builder(Arc::new(MemoryStore::default())).algorithm("a", Handler(Bomb(1))));
 }
 
-/// Panics while it is told to.
+/// A clock that panics while its flag is set.
 #[derive(Debug, Default)]
 struct BadClock {
     inner: ManualClock,

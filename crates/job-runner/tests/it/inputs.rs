@@ -106,7 +106,7 @@ fn hostile_requests_are_refused_before_anything_is_stored() {
     assert!(rig.engine.reader().list(PageRequest::default()).unwrap().is_empty());
 }
 
-/// They must not be stored as null in a job that succeeds.
+/// Such numbers must not be stored as null in a job that succeeds.
 #[test]
 fn numbers_that_json_does_not_have_are_refused_with_their_row_and_place() {
     #[derive(serde::Serialize)]
@@ -133,7 +133,7 @@ fn numbers_that_json_does_not_have_are_refused_with_their_row_and_place() {
     assert!(output.starts_with(&format!("output \"modularity\" is not JSON: it is inf, {why}")), "{output}");
 }
 
-/// They must not be acknowledged and then fail when their handler reads them.
+/// Such parameters must not be acknowledged and then fail when their handler reads them.
 #[test]
 fn parameters_that_no_handler_could_read_are_not_acknowledged() {
     let rig = Rig::new(|builder| builder.algorithm("a", nothing));

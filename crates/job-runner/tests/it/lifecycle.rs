@@ -1,4 +1,4 @@
-//! From submission to the end, and the ways to wait for it.
+//! The life of a job from submission to its end, and the ways to wait for the end.
 
 use std::{
     future::Future,
@@ -153,7 +153,7 @@ fn futures_that_are_dropped_leave_no_waker() {
     for _ in 0..10_000 {
         let mut end = handle.clone();
         let mut end = std::future::poll_fn(move |context| Pin::new(&mut end).poll(context).map(drop));
-        // Two tasks poll it, one after the other. The second must be woken.
+        // Two tasks poll the future, one after the other. The second must be woken.
         wakers.extend([polled(&mut end), polled(&mut end)]);
         assert_eq!(wakers.iter().rev().take(2).map(Weak::strong_count).collect::<Vec<_>>(), [1, 0]);
         wakers.extend([polled(&mut handle.changed()), polled(&mut handle.state_changed())]);

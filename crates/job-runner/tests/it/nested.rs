@@ -162,7 +162,7 @@ fn jobs_that_would_wait_for_each_other_are_told_who_waits_for_whom() {
     let builder = builder.algorithm("second", move |ctx: &mut JobContext| {
         let first: String = ctx.spec().parameters().read()?;
         let first: JobId = first.parse()?;
-        // The test goes on after it waits.
+        // The test continues when the job waits.
         while !matches!(back.engine().explain(first)?, Explanation::Awaiting { .. }) {
             thread::yield_now();
         }
@@ -183,7 +183,7 @@ fn jobs_that_would_wait_for_each_other_are_told_who_waits_for_whom() {
     assert!(told.ends_with("so none of them would end"), "{told}");
 }
 
-/// A parent that waits for a child that runs until it is told to stop.
+/// A parent that waits for a child. The child runs until it is stopped.
 fn waits_for_ever(setup: impl FnOnce(EngineBuilder) -> EngineBuilder) -> (Arc<Engine>, JobHandle, JobId) {
     let own = Own::default();
     let (inside, entered) = wire();

@@ -28,7 +28,7 @@ impl Serialize for Panics {
     }
 }
 
-/// Makes a call that panics, and goes on.
+/// Makes a call that panics, and catches the panic.
 fn caught<T>(call: impl FnOnce() -> T) {
     assert!(catch_unwind(AssertUnwindSafe(call)).is_err(), "nothing panicked");
 }
@@ -118,7 +118,7 @@ fn an_output_that_panics_and_is_caught_was_never_given() {
     assert_eq!(result.outputs.iter().collect::<Vec<_>>(), [("a", "1")]);
 }
 
-/// Gives another output of its job while it is serialized.
+/// An output that sets another output of its job while it is serialized.
 struct Asks<'c>(&'c JobContext);
 
 impl Serialize for Asks<'_> {
@@ -128,7 +128,7 @@ impl Serialize for Asks<'_> {
     }
 }
 
-/// It must not wait for itself.
+/// The thread must not wait for itself.
 #[test]
 fn a_value_may_ask_its_job_while_it_is_serialized() {
     let engine = Engine::builder(Arc::new(MemoryStore::default()))
@@ -153,7 +153,7 @@ fn scan(ctx: &JobContext, wrong: fn() -> Result<(), JobError>) -> Result<(), Job
     })
 }
 
-/// Its rows must not stay. A later scan must run, and the engine must let the store go.
+/// The rows of the scan must not stay. A later scan must run, and the engine must release the store.
 #[test]
 fn a_scan_that_goes_wrong_and_is_caught_leaves_nothing_behind() {
     let rig = Rig::new(|builder| {

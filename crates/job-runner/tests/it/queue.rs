@@ -40,7 +40,7 @@ fn a_full_queue_names_its_class_and_bound_and_stores_nothing() {
     let full = rig.engine.submit(job("a")).unwrap_err();
     assert_eq!(full, EngineError::QueueFull { class: JobClass::Read, bound: 2 });
     assert_eq!(full.to_string(), "the queue of read jobs is full: 2 are waiting; try again later");
-    // The other class has a queue of its own.
+    // The class `Write` has a queue of its own.
     let write = rig.submit(job("a").class(JobClass::Write));
     assert_eq!(rig.engine.reader().list(page(0, 10)).unwrap().len(), 3);
     assert_eq!(write.record().spec.options().class, JobClass::Write);
@@ -340,7 +340,7 @@ fn another_request_under_the_same_key_is_refused_and_both_are_named() {
     let keyed = |spec: JobSpec| spec.idempotency_key("nightly");
     let text = |text: &str| Parameters::from_text(text.to_owned()).unwrap();
     let first = rig.submit(keyed(job("numbers").with_raw_parameters(text("[1, 2]"))));
-    // The same request with another spelling.
+    // The same request, with its parameters spelt differently.
     assert_eq!(rig.submit(keyed(job("numbers").with_raw_parameters(text("[1,2]")).priority(3))).id(), first.id());
     let refused = rig.engine.submit(keyed(job("numbers").with_raw_parameters(text("[2,1]")))).unwrap_err();
     let why = format!(
@@ -353,7 +353,7 @@ fn another_request_under_the_same_key_is_refused_and_both_are_named() {
     assert!(matches!(other_kind, Err(EngineError::KeyTaken { job, .. }) if job == Some(first.id())));
     // Each graph has keys of its own.
     assert_ne!(rig.submit(keyed(JobSpec::algorithm("a").with_graph("h"))).id(), first.id());
-    // Two requests of one batch.
+    // Two requests with one key in one batch.
     let batch = rig.engine.submit_all([count(1), count(2)].map(|spec| spec.idempotency_key("k")));
     assert!(matches!(batch, Err(EngineError::KeyTaken { job: None, .. })), "{batch:?}");
     assert_eq!(rig.engine.reader().list(page(0, 10)).unwrap().len(), 2, "nothing of what was refused is stored");

@@ -1,4 +1,4 @@
-//! The jobs that a process leaves behind, and how the next engine takes them up.
+//! Jobs that were unfinished when their process ended, and how the next engine takes them up.
 
 use std::{sync::Arc, time::Duration};
 

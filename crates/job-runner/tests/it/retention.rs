@@ -151,7 +151,7 @@ fn a_sweep_that_takes_long_keeps_no_deadline() {
         .unwrap();
     entered.recv().unwrap();
     let due = SystemClock.now();
-    // No handler of this engine runs it, so only its deadline ends it.
+    // No handler of this engine can run the job, so only its deadline ends it.
     let late = engine.submit(job("unknown").deadline(due)).unwrap();
     assert_eq!(late.wait().unwrap().failure.unwrap().kind, FailureKind::Deadline);
     drop(go);

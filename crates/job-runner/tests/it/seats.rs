@@ -1,4 +1,4 @@
-//! One engine uses a store, or several that share it: never two that do not know of each other.
+//! A store has one engine, or several that share it. It never has two engines that each take it for theirs alone.
 
 use std::{sync::Arc, time::Duration};
 
@@ -92,7 +92,8 @@ fn a_store_that_engines_share_is_nobodys_own() {
     let error = refused(open(&own));
     assert_eq!(error.kind, ErrorKind::Invalid);
     assert!(error.to_string().contains("`Engine::builder_shared`"), "{error}");
-    // An engine on the inner store while others share it, and the other way round.
+    // An engine on the inner store is refused while others share the store, and a shared one while an engine has
+    // the inner store.
     let below: Arc<dyn Store> = Arc::new(memory);
     let one = Engine::builder_shared(Arc::new(shared.claimant())).front_end().open().unwrap();
     let other = Engine::builder_shared(Arc::new(shared.claimant())).front_end().open().unwrap();

@@ -30,7 +30,7 @@ fn a_shutdown_lets_running_jobs_end_and_leaves_waiting_ones() {
     let waiting = engine.submit_all(vec![job("a"); 3]).unwrap();
     thread::scope(|scope| {
         let stopping = scope.spawn(|| engine.shutdown(Duration::MAX));
-        // It takes no more jobs from the beginning of the shutdown.
+        // From the beginning of the shutdown, the engine takes no more jobs.
         while let Ok(handle) = engine.submit(job("a")) {
             handle.cancel().unwrap();
         }
@@ -273,7 +273,7 @@ fn a_body_that_is_left_behind_can_do_nothing_more() {
     let calls = told.recv().unwrap();
     assert!(calls.iter().all(|(_, well)| !well), "{calls:?}");
     drop(gate);
-    // Its worker has ended, and with it all that holds the store.
+    // The worker has ended, and with it everything that holds the store.
     drop(handle);
     while Arc::strong_count(&store) > 1 {
         thread::yield_now();

@@ -35,7 +35,7 @@ impl Rig {
         Self { engine: setup(builder).open().unwrap(), clock, store }
     }
 
-    /// Drops the engine as it is and opens another on the same store.
+    /// Drops the engine without a shutdown, and opens another one on the same store.
     pub(crate) fn reopen(self, setup: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Self {
         let Self { engine, clock, store } = self;
         drop(engine);
@@ -154,7 +154,7 @@ pub(crate) fn gated() -> (Gate, impl Fn(&mut JobContext) -> Result<(), JobError>
     (gate, body)
 }
 
-/// A body that reports that it is inside, then works until it is told to stop.
+/// A body that reports that it has begun, then works until it is stopped.
 pub(crate) fn until_told(ctx: &mut JobContext, inside: &Sender<()>) -> Result<(), JobError> {
     inside.send(()).unwrap();
     loop {

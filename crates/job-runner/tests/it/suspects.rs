@@ -53,7 +53,7 @@ impl Lives {
         self.gates.push(life.gate);
     }
 
-    /// A process without threads, in which bodies come to their end.
+    /// An engine without threads, in which bodies reach their end.
     fn last(&self) -> Engine {
         let store = Arc::<MemoryStore>::clone(&self.store) as Arc<dyn Store>;
         self.open(store, |builder| builder.algorithm("stay", nothing).manual())
@@ -75,7 +75,7 @@ fn inside<const N: usize>(life: &Life) -> [JobId; N] {
     inside
 }
 
-/// It must not end as "the process died while it ran (attempt 3 of 3)".
+/// The job must not end as "the process died while it ran (attempt 3 of 3)".
 #[test]
 fn a_job_that_runs_beside_one_that_kills_its_process_three_times_is_not_blamed() {
     let mut lives = Lives::new();
@@ -84,7 +84,7 @@ fn a_job_that_runs_beside_one_that_kills_its_process_three_times_is_not_blamed()
     assert_eq!(inside(&life), [long, killer]);
     lives.die(life);
 
-    // Each may be at fault, so none is blamed, and one suspect runs at a time. Here it is one that is not at
+    // Each job may be at fault, so none is blamed, and one suspect runs at a time. Here this suspect is not at
     // fault.
     let life = lives.life();
     assert_eq!(inside(&life), [long]);
@@ -101,7 +101,8 @@ fn a_job_that_runs_beside_one_that_kills_its_process_three_times_is_not_blamed()
     assert_eq!(inside(&life), [killer], "beside the one that is cleared");
     lives.die(life);
 
-    // Now one of them was the suspect. It comes first from here on, and takes no other job with it.
+    // One of the jobs was the suspect at a death. From here on it comes first, and no other job is blamed for its
+    // deaths.
     for deaths in 1..=2 {
         let life = lives.life();
         assert_eq!(inside(&life), [killer]);

@@ -52,7 +52,7 @@ fn an_engine_opens_and_works_beside_a_record_that_it_cannot_read() {
     assert_eq!(rig.stored(beside).state, SUCCEEDED);
     assert_eq!(rig.finish(job("a")).state, SUCCEEDED, "new jobs are taken");
 
-    // Lists show it, and each call about it alone is an error that names it.
+    // Lists show the job, and each call about this job alone returns an error that names it.
     let reader = rig.engine.reader();
     let entries = reader.entries(page(0, 10)).unwrap();
     assert_eq!(entries.len(), 4);
@@ -67,7 +67,7 @@ fn an_engine_opens_and_works_beside_a_record_that_it_cannot_read() {
     assert_eq!(refused(rig.engine.submit(job("a").idempotency_key("k"))), (ErrorKind::Corrupt, Some(lost)));
     assert!(matches!(rig.engine.cancel(lost), Err(EngineError::Store(error)) if error.job == Some(lost)));
 
-    // It stays until it is removed by hand.
+    // The unreadable job stays until a caller removes it.
     assert!(rig.engine.remove(lost).unwrap());
     assert_eq!(rig.engine.stats().unreadable, []);
     assert_eq!(reader.entries(page(0, 10)).unwrap().len(), 3);
@@ -75,7 +75,7 @@ fn an_engine_opens_and_works_beside_a_record_that_it_cannot_read() {
     assert_eq!(rig.stored(done.id), done);
 }
 
-/// Its own version finds it unchanged.
+/// The version that wrote the job finds it unchanged.
 #[test]
 fn a_job_of_a_later_version_is_left_to_it() {
     let directory = tempfile::tempdir().unwrap();
@@ -95,7 +95,7 @@ fn a_job_of_a_later_version_is_left_to_it() {
         before
     };
     let record = raw(Some(&LATER));
-    // Retention leaves it alone, under any settings.
+    // Retention never removes the unreadable job, under any settings.
     let rig = Rig::on(rocks(directory.path()), |builder| {
         setup(builder).retention(Retention::default().max_jobs(0).max_age(Duration::ZERO))
     });

@@ -94,7 +94,7 @@ fn a_watcher_that_is_slow_is_told_what_it_missed() {
     assert_eq!(watch_of_one.next().map(|change| (change.state, change.lagged)), Some((RUNNING, 0)));
 }
 
-/// A task that notes whether it was woken.
+/// A waker that notes whether it was woken.
 #[derive(Default)]
 struct Task(AtomicBool);
 

@@ -29,7 +29,8 @@ pub(crate) const LEASE: Duration = Duration::from_secs(1);
 /// A mistake that the simulation has to find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mistake {
-    /// The renewal of an engine takes back a job that it has given back, though another has claimed it since.
+    /// The renewal of an engine takes back a job that it has given back, although another engine has claimed it
+    /// since.
     PutBackRenewed,
     /// A claim whose answer was lost is not recognized. Its started jobs are free, and are started again.
     ClaimStartsTwice,
@@ -73,7 +74,7 @@ struct Started {
     line: usize,
     /// Whether the engine of that line has the answer.
     is_known: bool,
-    /// Whether a later claim was answered without it, while it was held.
+    /// Whether a later claim was answered without this answer, while this answer was held.
     is_missed: bool,
 }
 
@@ -99,7 +100,7 @@ pub(crate) struct World {
     memory: MemoryStore,
     first: SharedMemory,
     lines: std::sync::Mutex<Vec<Arc<SharedMemory>>>,
-    /// Held for one change of the store and the notes about it.
+    /// Held during one change of the store and the notes about that change.
     turn: shuttle::sync::Mutex<()>,
     seen: std::sync::Mutex<Seen>,
     story: std::sync::Mutex<Vec<String>>,
@@ -426,7 +427,7 @@ impl Line {
         Ok(())
     }
 
-    /// With [`Mistake::LostLeaseRenewed`]: answers for jobs that another claimant has.
+    /// With [`Mistake::LostLeaseRenewed`], answers that jobs of another claimant are renewed.
     fn answer_for_lost(&self, claims: &[ClaimId], held: &mut Vec<KnownRevision>) {
         let seen = lock(&self.world.seen);
         for ClaimId { job: id, .. } in claims {

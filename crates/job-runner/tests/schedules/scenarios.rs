@@ -442,7 +442,7 @@ fn nested_cancel() {
     let cancel = thread::spawn(move || other.cancel());
     let end = handle.wait().unwrap();
     cancelled_or_not(&cancel.join().unwrap(), &end);
-    // Its child may still run, or wait.
+    // The child of the job may still run, or wait.
     while engine.stats() != Stats::default() {
         thread::yield_now();
     }

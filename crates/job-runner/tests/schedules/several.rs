@@ -148,7 +148,7 @@ fn cancel(engine: &Arc<Engine>, handle: &JobHandle) -> thread::JoinHandle<Result
     thread::spawn(move || engine.cancel(id))
 }
 
-/// Both engines are about to claim a job when it is cancelled, by one of them and by the other.
+/// Both engines cancel a job while both are about to claim it.
 fn claim_against_cancel() {
     let two = Two::new();
     let (one, other) = (two.engine(), two.engine());
@@ -178,7 +178,7 @@ fn lease_ends_while_recording() {
     two.rest(&[&one, &other]);
 }
 
-/// One of the writes is done, but its engine is told that it failed.
+/// One of the writes is done, but its engine gets an error for it.
 fn answer_lost() {
     let two = Two::new();
     let (store, one) = two.faulty(|_, _| {});

@@ -49,7 +49,7 @@ enum Body {
     Fails,
     /// Fails with a transient error this number of times.
     Again(u32),
-    /// Goes on until it is told to stop.
+    /// The body runs until it is stopped.
     Endless,
 }
 
@@ -177,7 +177,7 @@ fn open(world: &Arc<World>, line: Line, workers: usize, plans: &[Plan]) -> Resul
     plans.iter().enumerate().fold(builder, setup).open().map(Arc::new)
 }
 
-/// Submits a job when it is time, cancels it if that is planned, and waits for it.
+/// Submits a job at its planned time, cancels it if that is planned, and waits for its end.
 fn client(world: &Arc<World>, engine: &(usize, Arc<Engine>), front: &Arc<Engine>, job: usize, plan: Plan) {
     let (line, engine) = engine;
     sleep(plan.submitted);
@@ -201,13 +201,13 @@ fn client(world: &Arc<World>, engine: &(usize, Arc<Engine>), front: &Arc<Engine>
     });
     if let Some(after) = plan.cancelled {
         sleep(after);
-        // Through an engine of its own, or the one that may run it.
+        // The cancel goes through an engine of its own, or through the engine that may run the job.
         let through = if plan.steps.is_multiple_of(2) { engine } else { front };
         while through.cancel(id).is_err_and(|error| is_passing(&error)) && !world.is_dead(*line) {
             sleep(LEASE / 4);
         }
         world.note(|| format!("job {job} was asked to end"));
-        // The engine may have died with it.
+        // The engine may have died during the call.
         while front.cancel(id).is_err_and(|error| is_passing(&error)) {
             sleep(LEASE / 4);
         }

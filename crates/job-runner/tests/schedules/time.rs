@@ -25,7 +25,8 @@ use shuttle::{
 
 use crate::seam::clock::Clock;
 
-/// The most time that passes while others work. After it they get the time that they need.
+/// Until this time of the run, time may pass while other threads can work. After it, time passes only when all
+/// other threads wait.
 const HASTE: Duration = Duration::from_mins(1);
 
 /// The longest run. A thread that still waits then waits for ever.
@@ -41,7 +42,7 @@ struct Time {
     now: Duration,
     clock: Option<TaskId>,
     sleeps: BTreeMap<(Duration, u64), Arc<Sleep>>,
-    /// Numbers the sleeps, so that those with the same end are ended in their order.
+    /// Numbers the sleeps, so that sleeps with the same end are ended in the order in which they began.
     count: u64,
     /// Has a permit for each begun sleep, and one for the end of the run.
     begun: Option<Arc<BatchSemaphore>>,
@@ -225,7 +226,7 @@ impl Sleep {
         self.state.load(Ordering::SeqCst) == TIMED_OUT
     }
 
-    /// Ends the sleep; `false` if it was over.
+    /// Ends the sleep. `false` if it was over before.
     fn end(&self, how: u8) -> bool {
         let ends = self.state.compare_exchange(WAITING, how, Ordering::SeqCst, Ordering::SeqCst).is_ok();
         if ends {

@@ -38,7 +38,7 @@ law! { Fixture;
         assert_eq!(store.checkpoint(running.id)?.map(|bytes| bytes.len()), Some(1 << 20));
     }
 
-    /// The end of a job removes its checkpoint, whichever end it is.
+    /// The end of a job removes its checkpoint, for each of the ways to end.
     [CheckpointGoes]
     fn a_checkpoint_goes_when_the_job_ends(store) {
         let jobs = [running(store, 1)?, running(store, 2)?, running(store, 3)?];

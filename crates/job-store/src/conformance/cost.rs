@@ -24,7 +24,7 @@ law! { Fixture;
         for size in SIZES {
             while others < size {
                 others += 1;
-                // Half of the other jobs are older than the asked one, half are newer.
+                // Half of the other jobs are older than the job of the call, half are newer.
                 finish(&*store, &waiting(others + (others % 2) * 1_000_000))?;
             }
             // An engine may keep deleted keys until it tidies up, so the store is closed and opened again.

@@ -151,7 +151,7 @@ law! { Fixture;
         }
     }
 
-    /// The attempt that wrote them is fenced as before, and the next attempt writes the same segment anew.
+    /// The attempt that wrote the rows is fenced as before, and the next attempt writes the same segment anew.
     [Buffered, Fence, Discard]
     fn rows_that_were_on_their_way_when_the_process_died_harm_nobody(in fixture) {
         let store = fixture.open();

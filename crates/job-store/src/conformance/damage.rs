@@ -1,4 +1,4 @@
-//! Laws about bytes that are not as they were written.
+//! Laws about stored bytes that were changed from outside.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{BlockBuilder, Durability, ErrorKind, Store, StoreError};
 const MARK: &str = "q7Zk0vXw93Jd5sTeRhLm2BcUyA8oFi6GnPxV1EzKaWtQbYrHuDjM4fSgNlOpIC";
 
 law! { Fixture;
-    /// The store hands out neither the record that was written nor the one that the damage made of it.
+    /// The store returns an error, and never a record that differs from the one that was written.
     [Damage]
     fn a_damaged_record_is_not_handed_out(in fixture) {
         let store = fixture.open();
@@ -26,7 +26,7 @@ law! { Fixture;
         is_told(&store.unfinished())?;
     }
 
-    /// The same for a result.
+    /// The same holds for a result.
     [Damage]
     fn a_damaged_result_is_not_handed_out(in fixture) {
         let store = fixture.open();
@@ -39,7 +39,7 @@ law! { Fixture;
         is_told(&store.result(done.id))?;
     }
 
-    /// The same for a row, whether it is read alone, among others or by `blocks`.
+    /// The same holds for a row, whether it is read alone, among others or by `blocks`.
     [Damage]
     fn damaged_rows_are_not_handed_out(in fixture) {
         let store = fixture.open();
@@ -74,7 +74,7 @@ law! { Fixture;
         assert!(found > 0, "verify finds it");
     }
 
-    /// The same for a checkpoint.
+    /// The same holds for a checkpoint.
     [Damage]
     fn a_damaged_checkpoint_is_not_handed_out(in fixture) {
         let store = fixture.open();

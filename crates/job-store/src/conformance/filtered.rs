@@ -289,7 +289,7 @@ fn population(store: &dyn Store) -> Result<Vec<JobRecord>, Broken> {
     }
     store.insert(&jobs, Durability::Buffered)?;
     for n in 0..JOBS {
-        // Jobs end in another order than that of their ids.
+        // The order in which jobs end differs from the order of their ids.
         let job = jobs[usize::try_from((n * 37 + 11) % JOBS)?].clone();
         match job.id.as_bytes()[5] % 6 {
             0 => {}

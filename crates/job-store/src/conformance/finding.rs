@@ -1,4 +1,4 @@
-//! Laws about finding jobs by what was asked, and about keeping them.
+//! Laws about finding jobs by their request, and about pins.
 
 use std::{sync::Arc, thread};
 

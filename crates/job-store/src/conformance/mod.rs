@@ -29,7 +29,7 @@
 //! it in one of the modules with `law!` and name it in [`conformance_tests`](crate::conformance_tests); a test says so
 //! when that is forgotten.
 
-// A law ends a test by panicking: that is how it reports.
+// A law that does not hold panics, which fails its test.
 #![allow(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, clippy::missing_panics_doc)]
 
 /// Writes laws: each a function of a fixture, and an entry of the module's `LAWS` with the promises that it is about. A law
@@ -181,9 +181,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// }
 /// ```
 pub struct Law<F: ?Sized + 'static = dyn Fixture> {
-    /// Its name, which is that of its test.
+    /// The name of the law and of its test.
     pub name: &'static str,
-    /// The sentences of the contract that it is about.
+    /// The promises of the contract that the law checks.
     pub promises: &'static [Promise],
     /// Runs the law on a new, empty fixture; panics when the store breaks it.
     pub run: fn(&F),

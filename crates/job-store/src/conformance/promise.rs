@@ -12,7 +12,7 @@ macro_rules! promises {
         }
 
         impl Promise {
-            /// All of them.
+            /// All promises.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
             /// The promise.
@@ -27,7 +27,7 @@ macro_rules! promises {
 }
 
 promises! {
-    /// One engine has a store for itself, and others are told which.
+    /// One engine has a store for itself. The error to another engine names the first one.
     OneSeat
     /// Calls may come from any number of threads: a reader sees the state before a write or after it.
     Threads
@@ -35,13 +35,14 @@ promises! {
     InsertWhole
     /// An id is taken once.
     IdTaken
-    /// An idempotency key is taken once on its graph, compared byte by byte; the refusal names the job that has it.
+    /// On one graph, one job has an idempotency key. Keys are compared byte by byte, and the refusal names the job
+    /// that has the key.
     KeyTaken
-    /// A job that has failed or was cancelled gives its idempotency key to the next that asks for it.
+    /// After a job has failed or was cancelled, another job may take its idempotency key.
     KeyFreed
     /// A record is read back as it was written: every field, and parameters and messages byte by byte.
     RecordWhole
-    /// Of a job that is not there everything is nothing, and nothing is created by a change of it.
+    /// Reads of an unknown job return nothing, and a change of an unknown job creates nothing.
     NoSuchJob
     /// A record changes only by a compare-and-set on its revision; of racing writers exactly one wins.
     CompareAndSet
@@ -53,11 +54,12 @@ promises! {
     Count
     /// Complete jobs that are not pinned are counted, and the bytes of their rows.
     Kept
-    /// Those jobs come in the order of their last use.
+    /// The jobs that may be removed come in the order of their last use.
     LeastUsed
     /// Every job that is not complete is found, oldest id first.
     Unfinished
-    /// A record that cannot be read is told as such, hides no other, and is removed with all that belongs to it.
+    /// A record that cannot be read gives an error that names its job. It hides no other record, and is removed
+    /// with all that belongs to the job.
     Unreadable
     /// A removed job is gone with everything that belongs to it, and takes nothing of others.
     RemoveWhole
@@ -115,7 +117,7 @@ promises! {
     ReadEach
     /// The stored blocks of a segment are listed in order, as they are stored.
     Blocks
-    /// Rows of an attempt and those before it are dropped, and no others.
+    /// The rows of an attempt and of the attempts before it are dropped, and no others.
     Discard
     /// Rows of a result are not discarded.
     DiscardRefused
@@ -139,11 +141,11 @@ promises! {
     ClaimRecord
     /// A claim that starts jobs starts first attempts of those that may have several.
     ClaimStarts
-    /// A claim that is asked again answers what it has given.
+    /// A claim that is repeated returns the jobs that it has given.
     ClaimAgain
     /// A claim takes running jobs whose lease has ended if asked to, and tells whose it was.
     ClaimLost
-    /// Of a claimed job only the claimant starts an attempt, writes rows, checkpoints or an end.
+    /// Only the claimant of a job starts an attempt of it, and writes its rows, checkpoints or end.
     OnlyClaimant
     /// A lease that has ended lets no claimant write.
     LeaseEnds
@@ -156,12 +158,12 @@ promises! {
     Release
     /// The end of a job ends its claim.
     ClaimEnds
-    /// Every claimant may cancel, and the one that has the job learns it from the revision.
+    /// Every claimant may cancel a job. The claimant that has the job sees the cancel by the new revision.
     Cancel
     /// Changes of others are announced.
     News
     /// A wake ends a wait.
     Wake
-    /// Jobs that are not at the known revision are told, and those that are gone.
+    /// `changed` returns the jobs whose revision differs from the known one, and the jobs that were removed.
     Changed
 }

@@ -122,7 +122,7 @@ law! { Fixture;
         }
     }
 
-    /// Two workers fill a segment each; both come out whole.
+    /// Two workers fill a segment each, and both segments are complete.
     [SegmentsApart, Threads]
     fn two_segments_of_a_job_grow_side_by_side(store) {
         let running = running(store, 1)?;

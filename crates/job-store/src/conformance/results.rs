@@ -91,7 +91,7 @@ law! { Fixture;
         assert_eq!(store.result(waiting(5).id)?, None);
     }
 
-    /// No rows, no list, values only: each comes back as it was.
+    /// Results with a list without rows, without a list, and with values only are read as they were written.
     [ResultWhole]
     fn an_empty_list_is_a_result(store) {
         let mut outputs = Outputs::default();

@@ -16,9 +16,9 @@ use crate::{
     SharedStore, StoreError,
 };
 
-/// One store that several claimants open.
+/// A place of one store that several claimants open.
 pub trait SharedFixture {
-    /// Opens one more claimant, beside those that are open.
+    /// Opens the store as one more claimant. Claimants that are open stay open.
     fn open(&self) -> Arc<dyn SharedStore>;
 
     /// How long a law waits, as [`Fixture::patience`](super::Fixture::patience).
@@ -182,8 +182,8 @@ law! { SharedFixture;
         assert_eq!(one.changed(&known)?, [(second.id, Some(started))]);
     }
 
-    /// A repeated claim of the same claimant answers its jobs as they are now, while the lease lasts. After that
-    /// it claims other jobs.
+    /// A repeated claim of the same claimant returns its jobs in their present state, while the lease lasts. After
+    /// that it claims other jobs.
     [ClaimAgain]
     fn a_claim_that_is_asked_again_answers_what_it_has_started(one, other; patience) {
         one.insert(&[waiting(1), waiting(2), waiting(3)], Durability::Buffered)?;
@@ -222,7 +222,7 @@ law! { SharedFixture;
         assert_eq!(given(one.claim(&Claim { again: true, ..calm }))?, [(waiting(5), false)], "nothing of it is left");
     }
 
-    /// Its claimant writes and ends it. Another claimant may cancel it, and nothing else.
+    /// The claimant of a running job writes its rows and ends it. Another claimant may only cancel it.
     [ClaimStarts, OnlyClaimant]
     fn what_a_claim_has_started_is_a_job_like_any_other(one, other) {
         one.insert(&[waiting(1), waiting(2), waiting(3)], Durability::Buffered)?;
@@ -441,7 +441,7 @@ law! { SharedFixture;
         write(one, key(&running, 0), 0, 3, 1)?;
     }
 
-    /// A claimant that forgets one of its jobs loses it, and keeps the others.
+    /// A claimant that leaves one of its jobs out of a renewal loses that job, and keeps the others.
     [Renew]
     fn a_renewal_leaves_other_leases_as_they_are(one, other; patience) {
         let (kept, forgotten) = (start(one, 1, LONG)?, start(one, 2, LONG)?);
@@ -547,7 +547,7 @@ law! { SharedFixture;
         }
     }
 
-    /// The answer has the asked jobs whose revision changed, and those that were removed.
+    /// The answer has the listed jobs whose revision changed, and those that were removed.
     [Changed]
     fn what_has_changed_is_told(one, other) {
         let running = start(one, 1, LONG)?;
@@ -662,7 +662,7 @@ fn start(store: &dyn SharedStore, n: u64, lease: Duration) -> Result<JobRecord, 
     Ok(running)
 }
 
-/// Lets the leases of a claimant on all jobs end; `running` is one of them.
+/// Waits until the leases of a claimant on all its jobs have ended; `running` is one of the jobs.
 fn end_leases(store: &dyn SharedStore, running: &JobRecord, patience: Duration) -> Result<(), Broken> {
     let unfinished = store.unfinished()?;
     // Laws use these tokens for claims.

@@ -88,7 +88,7 @@ law! { Fixture;
         assert_eq!(store.find_reusable(&keyed.spec)?, None);
         assert_eq!(store.list(None, 0, 9)?, std::slice::from_ref(&beside));
         assert_eq!(store.unfinished()?, [beside]);
-        // Its idempotency key can be taken again.
+        // The idempotency key of the removed job can be taken again.
         finish(&*store, &keyed)?;
     }
 }

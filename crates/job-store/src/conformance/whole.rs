@@ -830,7 +830,7 @@ law! { Fixture;
     }
 }
 
-/// Checks that every call that reads records gives these.
+/// Checks that every call that reads records returns these records.
 fn are_whole(store: &dyn Store, records: &[JobRecord]) -> Result<(), Broken> {
     let (all, unfinished) = (store.list(None, 0, 99)?, store.unfinished()?);
     for record in records {

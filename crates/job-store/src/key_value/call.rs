@@ -7,7 +7,7 @@ use job_core::{JobId, JobRecord, Timestamp};
 use super::{Scan, Table, View, keys};
 use crate::{ErrorKind, StoreError, codec};
 
-/// A call: its operation and its job.
+/// A call of a store: its operation and its job, for errors.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Call {
     pub(super) operation: &'static str,
@@ -23,7 +23,7 @@ impl Call {
         Self { operation, job: Some(job) }
     }
 
-    /// The same call, as far as it is about this job.
+    /// The same call, with this job for its errors.
     pub(super) const fn about(self, job: JobId) -> Self {
         Self { job: Some(job), ..self }
     }

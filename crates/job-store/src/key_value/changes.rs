@@ -39,14 +39,14 @@ enum Kind {
     DeleteRange,
 }
 
-/// One of [`Changes`].
+/// One step of [`Changes`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change<'c> {
     /// A value for a key.
     Put {
         /// The key.
         key: &'c [u8],
-        /// Its value from now on.
+        /// The value of the key from now on.
         value: &'c [u8],
     },
     /// Deletes a key.

@@ -14,7 +14,7 @@ const WITHOUT_INDEX: u8 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Index {
     Made,
-    /// It was written by an earlier version, and is read only.
+    /// The store was written by an earlier version, and is open for reads only.
     Missing,
 }
 

@@ -20,7 +20,7 @@ pub(super) struct Sums {
     since: Mutex<Change>,
 }
 
-/// Jobs and bytes that came, less those that went.
+/// The jobs and bytes that were added, less those that were removed.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Change {
     jobs: i64,

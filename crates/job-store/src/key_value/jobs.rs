@@ -1,4 +1,4 @@
-//! Records, and what is found by them.
+//! The records of jobs, and the calls that find jobs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -173,7 +173,7 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
         let call = Call::on("remove the record", id);
         self.enter(call)?;
-        // The record says which keys to lock, and that part of it never changes.
+        // The record decides which keys to lock, and that part of the record never changes.
         let record = match call.record(&self.latest(call)?, id) {
             Err(error) if error.kind == ErrorKind::Corrupt => return self.remove_unreadable(id, call),
             found => found?,

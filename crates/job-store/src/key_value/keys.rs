@@ -92,7 +92,7 @@ pub(crate) fn kind_of(key: &[u8]) -> Option<&[u8]> {
     key.get(..6 + usize::try_from(length).ok()?)
 }
 
-/// The entries of kinds behind this one, or all of them.
+/// The entries of the kinds after this one; of all kinds for `None`.
 pub(crate) fn kinds_after(kind: Option<&[u8]>) -> Range<Vec<u8>> {
     let from = kind.map_or_else(|| vec![TERM, Term::KIND], |kind| [kind, &[u8::MAX]].concat());
     from..vec![TERM, Term::KIND + 1]

@@ -19,10 +19,10 @@ pub enum Table {
 }
 
 impl Table {
-    /// All of them.
+    /// All families.
     pub const ALL: [Self; 3] = [Self::Jobs, Self::Checkpoints, Self::Rows];
 
-    /// Its name in an engine that has names for tables.
+    /// The name of the family in an engine that has names for tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -196,7 +196,7 @@ pub trait Batch {
 /// Rows in the order of their keys, built beside the table and then made part of it. No other key lies between the
 /// first and the last of them. A run that is dropped before [`publish`](Self::publish) leaves nothing.
 pub trait SortedRun: Send {
-    /// Adds a row behind all others.
+    /// Adds a row after all others.
     ///
     /// # Errors
     /// When the engine cannot write.

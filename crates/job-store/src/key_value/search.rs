@@ -16,7 +16,7 @@ pub(super) struct Search<'f> {
     pub(super) filter: &'f JobFilter,
     /// The page has jobs that are older than this one.
     pub(super) before: Option<JobId>,
-    /// The most jobs on it.
+    /// The most jobs on the page.
     pub(super) limit: usize,
 }
 

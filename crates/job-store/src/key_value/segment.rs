@@ -1,4 +1,4 @@
-//! [`Segment`]: writes one segment.
+//! [`Segment`]: gathers the blocks of one segment, and writes them.
 
 use std::{
     fmt, mem,
@@ -148,7 +148,7 @@ impl<K: KeyValue> Segment<K> {
     }
 }
 
-/// The gathered blocks. Their bytes lie one after the other.
+/// The gathered blocks, from their keys and lengths and from the bytes of all blocks in a row.
 fn each<'a>(blocks: &'a [([u8; 32], usize)], bytes: &'a [u8]) -> impl Iterator<Item = (&'a [u8; 32], &'a [u8])> {
     blocks.iter().scan(bytes, |rest, (key, length)| {
         let (value, after) = rest.split_at_checked(*length)?;

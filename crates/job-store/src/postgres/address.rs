@@ -38,7 +38,7 @@ const NO_TLS: &str = "the URL of the database asks for TLS (`sslmode`), which th
 pub(super) struct Address {
     /// The settings for each host of the URL.
     hosts: Vec<Config>,
-    /// The index of the host that answered last, which is asked first.
+    /// The index of the host that answered last. It is tried first.
     last: Arc<AtomicUsize>,
     /// Whether the host must take writes, so that a standby is refused.
     writes: bool,
@@ -109,7 +109,7 @@ impl Address {
         Err(failed)
     }
 
-    /// As [`connect`](Self::connect), for the machines that one host name stands for.
+    /// As [`connect`](Self::connect), for all addresses of one host name.
     async fn connect_to(&self, host: &Config, deadline: Instant) -> Result<Connected, Failed> {
         let machines = timeout_at(deadline.into(), machines(host)).await.map_err(|_| Failed::Late)?;
         let count = machines.len();

@@ -1,4 +1,4 @@
-//! One connection: the settings of its session, its prepared statements, its calls.
+//! One connection, with the settings of its session, its prepared statements and its calls.
 
 use std::{
     collections::HashMap,
@@ -48,7 +48,7 @@ pub(super) enum Session {
     Lent(String),
 }
 
-/// A statement as the connection knows it.
+/// The state of a statement on the connection.
 enum Known {
     Prepared(Statement),
     /// No statement stays prepared in a lent session. These are the types of its parameters.
@@ -110,7 +110,7 @@ impl Connection {
         self.durability
     }
 
-    /// Runs statements that take no parameters, for their effect.
+    /// Runs statements without parameters. Their rows are ignored.
     pub(super) fn batch(&self, sql: &str, deadline: Instant) -> Result<(), Failed> {
         wait(self.client.batch_execute(sql), deadline).ok_or(Failed::Late)?.map_err(Failed::Database)
     }
@@ -147,7 +147,7 @@ impl Connection {
             return wait(query, deadline).ok_or(Failed::Late)?.map_err(Failed::Database);
         }
         let set = self.set(durability);
-        // Both are sent in one round trip.
+        // The setting and the statement are sent in one round trip.
         let (set, rows) = wait(join(self.client.batch_execute(&set), query), deadline).ok_or(Failed::Late)?;
         set.map_err(Failed::Database)?;
         self.durability = durability;

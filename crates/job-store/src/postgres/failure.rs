@@ -120,7 +120,7 @@ impl Call {
 /// Whether the server has no TLS, or TLS with a certificate that is not accepted. `false` if the network broke
 /// meanwhile.
 fn is_tls_refused(error: &tokio_postgres::Error) -> bool {
-    // The driver has no other sign of it.
+    // The driver shows this failure only in its text.
     let in_handshake = error.to_string().starts_with("error performing TLS handshake");
     let broken = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     in_handshake && broken.is_none_or(|error| error.kind() == io::ErrorKind::InvalidData)

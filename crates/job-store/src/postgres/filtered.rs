@@ -54,7 +54,7 @@ const BY_LABEL: &str = page!(
             SELECT job FROM labels WHERE label = $1 AND outcome = e.outcome AND job <= $3 ORDER BY job DESC LIMIT $4
         ) labelled CROSS JOIN LATERAL (SELECT id, record FROM finished WHERE id = labelled.job OFFSET 0) job"
 );
-/// Every job has a kind, and there are few kinds. The statement finds them one after the other.
+/// Every job has a kind, and there are few kinds. The statement looks the kinds up one after the other.
 const BY_STATE: &str = page!(
     "
         WITH RECURSIVE kinds AS (
@@ -78,7 +78,7 @@ const LEAST_USED: &str = "
 const KEPT: &str =
     "SELECT sum(jobs)::bigint, least(coalesce(sum(bytes), 0), 9223372036854775807)::bigint FROM kept";
 
-/// Replaces many rows by one. Other connections that do so at the same time take other rows.
+/// Replaces many rows by one. Connections that run this at the same time replace different rows.
 const GATHER: &str = "
     WITH gone AS (
         DELETE FROM kept WHERE id = ANY (ARRAY(SELECT id FROM kept ORDER BY id LIMIT 10000 FOR UPDATE SKIP LOCKED))

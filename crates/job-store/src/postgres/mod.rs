@@ -98,7 +98,7 @@ pub struct PostgresStore {
 struct Inner {
     pool: Pool,
     options: PostgresOptions,
-    /// The claimant. Every opened store is another one.
+    /// The id of this claimant. Every opened store is a claimant of its own.
     claimant: Uuid,
     /// The seat of the engine that is this claimant.
     seats: Seats,
@@ -140,7 +140,7 @@ impl PostgresStore {
         Ok(store)
     }
 
-    /// Runs one statement, and sends it once more on another connection when the first one was lost.
+    /// Runs one statement. If the connection is lost, sends the statement once more on another one.
     fn run(&self, call: Call, sql: &'static str, parameters: Parameters<'_>) -> Result<Ran, Failed> {
         let mut uncertain = false;
         let rows = self.run_telling(call, sql, parameters, &mut uncertain)?;

@@ -56,7 +56,7 @@ struct Events {
 }
 
 impl Notices {
-    /// Sends a notice to the other claimants soon. Does not wait for it.
+    /// Has a notice sent to the other claimants, and does not wait until it is sent.
     pub(super) fn changed(&self) {
         self.outgoing.notify_one();
     }

@@ -76,7 +76,7 @@ impl Pool {
         let outcome = body(&mut connection);
         let mut held = self.held.lock();
         if outcome.as_ref().is_err_and(Failed::is_lost) {
-            // When one connection is lost, the idle ones probably are too.
+            // If one connection is lost, the idle ones are probably lost too.
             held.open -= 1 + held.idle.len();
             held.idle.clear();
             drop(held);
@@ -150,7 +150,7 @@ impl Pool {
 
     fn dial(&self, call: Call, deadline: Instant) -> Result<(Client, AbortHandle), Failed> {
         let address = self.address.clone();
-        // Sockets belong to the runtime, so it connects.
+        // Sockets belong to the runtime, so a task of the runtime connects.
         let connecting = self.runtime.spawn(async move { address.connect(deadline).await });
         let abort = connecting.abort_handle();
         let Some(connected) = wait(connecting, deadline) else {

@@ -84,7 +84,7 @@ fn migrate_locked(connection: &mut Connection, schema: &str, call: Call) -> Resu
     Ok(())
 }
 
-/// Logs its steps, because it takes minutes for millions of jobs.
+/// Logs its steps, because a migration takes minutes for millions of jobs.
 fn migrate_to(connection: &Connection, sql: &str, version: i32) -> Result<(), Failed> {
     let steps: Vec<_> = sql.split(";\n").filter(|step| !step.trim().is_empty()).collect();
     for (step, at) in steps.iter().zip(1..) {

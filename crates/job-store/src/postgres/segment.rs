@@ -7,7 +7,7 @@ use job_core::Segment;
 use super::{Call, Parameters, PostgresStore, fence::fenced, signed, uuid};
 use crate::{SealedBlock, SegmentKey, SegmentWriter, StoreError, contract::Tally};
 
-/// Replaces a block of the same rows, since the statement may be sent twice.
+/// The statement replaces a block of the same rows, since it may be sent twice.
 const APPEND: &str = fenced!(
     "
     INSERT INTO blocks (job, attempt, segment, end_row, bytes, first_row) SELECT job, $2, $4, $5, $6, $7 FROM fence

@@ -48,7 +48,7 @@ const GUARDS: &[(&str, &str)] = &[
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Span {
     Session,
-    /// For one transaction, so that the next user of the session does not see it.
+    /// The setting holds for one transaction, so that the next user of the session is not affected.
     Transaction,
 }
 

@@ -38,7 +38,7 @@ impl Settings {
             let pair = setting.split_once('=').map(|(name, value)| (meant(name.trim()), meant(value.trim())));
             match pair.as_ref().map(|(name, value)| (&**name, &**value)) {
                 Some(("sslrootcert", path)) => roots = Some(PathBuf::from(path)),
-                // This library treats them as `require`, which checks as much.
+                // This library treats these values as `require`, which checks as much.
                 Some(("sslmode", "verify-ca" | "verify-full")) => kept.push("sslmode=require"),
                 _ => kept.push(setting),
             }

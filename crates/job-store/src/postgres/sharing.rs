@@ -55,7 +55,7 @@ pub(super) const CLAIM: &str = "
     )
     SELECT job, record, started, fresh, (SELECT count(*) FROM locked), lost FROM claimed ORDER BY priority DESC, job";
 
-/// Undoes a claim on unreadable jobs. `$2` says which of them it has started.
+/// Undoes a claim on unreadable jobs. `$2` says which of the jobs the claim has started.
 const LEAVE: &str = "
     WITH held AS (
         -- A later change of the job has noted the start in the record.
@@ -228,7 +228,7 @@ impl PostgresStore {
         }
         if !ids.is_empty() {
             self.inner.unreadable.lock().extend(errors);
-            // If that fails, the claims end with their leases.
+            // If this statement fails, the claims end with their leases.
             if let Err(error) = self.rows(call, LEAVE, &[&ids, &fresh, &self.inner.claimant]) {
                 tracing::warn!(%error, jobs = ids.len(), "claims on jobs that cannot be read could not be undone");
             }

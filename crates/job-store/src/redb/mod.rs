@@ -44,8 +44,8 @@ impl RedbStore {
     /// Opens the store in the file `path`, or makes one.
     ///
     /// # Errors
-    /// `AlreadyOpen` when a process (this one too) has it open, `Format` when another version wrote it, `Corrupt`
-    /// when the file is damaged.
+    /// `AlreadyOpen` if a process has the file open, which may be this one. `Format` if another version wrote the
+    /// file. `Corrupt` if the file is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::new(Redb::open(path.as_ref())?)
     }
@@ -59,7 +59,7 @@ pub struct Redb {
 impl Redb {
     fn open(path: &Path) -> Result<Self, StoreError> {
         let redb = Self { file: File::open(path)? };
-        // Makes the tables, so that reads find them in an empty store.
+        // The commit makes the tables, so that reads find them in an empty store.
         redb.commit(Changes::default(), Durability::Buffered)
             .map_err(|error| error.during(file::OPERATION, None))?;
         Ok(redb)
@@ -128,7 +128,7 @@ fn transact(db: &Database, changes: &Changes) -> Result<(), redb::Error> {
     Ok(transaction.commit()?)
 }
 
-/// The file as it was at one moment.
+/// The contents of the file at one moment.
 #[derive(Debug)]
 pub struct State<'k> {
     redb: &'k Redb,

@@ -126,7 +126,7 @@ calls!(DBWithThreadMode<MultiThreaded>, Arc<BoundColumnFamily<'d>>, true, batch 
 calls!(OptimisticTransactionDB<SingleThreaded>, &'d ColumnFamily, false, batch => transactional(&batch));
 calls!(OptimisticTransactionDB<MultiThreaded>, Arc<BoundColumnFamily<'d>>, false, batch => transactional(&batch));
 
-/// The same batch, under the type that a database with transactions takes.
+/// Copies the batch into the type that a database with transactions takes.
 fn transactional(batch: &WriteBatch) -> WriteBatchWithTransaction<true> {
     WriteBatchWithTransaction::from_data(batch.data())
 }

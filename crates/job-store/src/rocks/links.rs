@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-/// Whether this file can have a second name beside it.
+/// Whether this file can have a second name in its directory (a hard link).
 pub(super) fn are_possible(file: &Path) -> bool {
     let second = file.with_extension("link");
     let linked = fs::hard_link(file, &second).is_ok();

@@ -75,7 +75,7 @@ fn record(log: &[u8], at: usize) -> Record {
     Record { range: at..end, good, headless: kind == 0 }
 }
 
-/// RocksDB masks its checksums, so that a checksum over bytes with checksums in them stays a good one.
+/// RocksDB masks its checksums, since a CRC over bytes that contain their CRC detects less.
 const fn masked(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }

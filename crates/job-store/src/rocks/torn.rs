@@ -54,7 +54,7 @@ struct Torn {
     logs: Logs,
     /// All logs of writes.
     names: Vec<String>,
-    /// The manifest, and where it is torn.
+    /// The name of the manifest, and the byte at which it is torn.
     manifest: Option<(String, usize)>,
 }
 

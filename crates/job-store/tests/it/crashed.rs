@@ -81,7 +81,7 @@ fn a_result_is_stored_with_all_its_rows_or_not_at_all_on(store: &PostgresStore, 
         let error = stored.unwrap_err();
         assert_eq!((error.kind, error.job), (ErrorKind::Lost, Some(running.id)), "{crashed}: {error}");
         assert_eq!(store.get(running.id).unwrap(), Some(running.clone()), "{crashed}");
-        // A batch with a whole result beside the torn one: it stores all or none.
+        // A batch with a complete result and a torn one stores both or none.
         let other = start(store, n + 6);
         let other = other.apply(Event::Succeed(JobResult::default().size()), Timestamp::from_micros(9)).unwrap();
         let segment = Segment { attempt: running.attempt, number: 0, rows: 300, bytes: 1 };
@@ -143,7 +143,7 @@ mod objects {
         append(&mut *writer, &mut block, 0..10);
         append(&mut *writer, &mut block, 10..20);
         assert!(files(&directory) > 0);
-        // The writer dies as well: it cannot delete what it has put.
+        // The writer dies with the store, so it cannot delete the objects that it has put.
         std::mem::forget(writer);
         crash(&server);
         let ended = running.apply(Event::Cancel, Timestamp::from_micros(8)).unwrap();

@@ -1,4 +1,4 @@
-//! Faults that only a store with an object store beside it can have.
+//! Faults that only a store with an object store can have.
 
 use std::{
     fmt, fs,
@@ -72,7 +72,7 @@ impl Place {
         Some(Self { schema, objects: Arc::default(), own, runtime, server })
     }
 
-    /// A store that opens the place by its URL.
+    /// Opens a store whose options name the place by its URL.
     fn plain(&self) -> PostgresStore {
         self.schema.store()
     }

@@ -267,7 +267,7 @@ fn a_claim_leaves_what_it_cannot_read_to_whoever_can_and_is_not_given_it_again()
         let version = schema.sql(&format!("SELECT xmin FROM queue WHERE job = '{}'", jobs[1].id));
         assert_eq!(old.claim(&Claim { start, ..filters(9) }).unwrap(), []);
         assert_eq!(schema.sql(&format!("SELECT xmin FROM queue WHERE job = '{}'", jobs[1].id)), version);
-        // An engine that can read it claims it at once.
+        // An engine that can read the job claims it at once.
         let hex = record.trim();
         schema.sql(&format!("UPDATE queue SET record = decode('{hex}', 'hex') WHERE job = '{}'", jobs[1].id));
         assert_eq!(claim(&new, 9), [jobs[1].clone()]);
@@ -405,7 +405,7 @@ fn a_server_that_dies_keeps_what_was_acknowledged_and_is_found_again() {
     let found = store.unfinished().unwrap();
     assert!((1..=acknowledged).all(|n| found.contains(&job(n))), "{acknowledged} of {}", found.len());
     store.insert(&[job(acknowledged + 2)], Durability::Synced).unwrap();
-    // The connections that listen find it again too.
+    // The listening connections find the server again too.
     let other = PostgresStore::open(&server.url(), PostgresOptions::default()).unwrap();
     let mut heard = false;
     while !heard {

@@ -34,7 +34,7 @@ fn a_second_writer_is_told_that_the_store_is_open() {
     assert!(open(directory.path()).is_ok());
 }
 
-/// Without the check, two databases take jobs in one directory, and it does not open again.
+/// Without the check, two databases write to one directory, and no process can open the directory afterwards.
 #[test]
 fn a_store_is_known_by_its_directory_however_its_path_is_spelled() {
     let directory = tempfile::tempdir().unwrap();
@@ -164,7 +164,7 @@ fn the_files_of_a_removed_job_are_gone_after_closing() {
     drop(store);
     let store = RocksStore::open(directory.path(), fixture::options()).unwrap();
     let after = store.size_on_disk().unwrap().unwrap();
-    // Two files of 20 KiB were most of it.
+    // Two files of 20 KiB were most of the freed space.
     assert!(after + 30_000 < before, "{after} of {before} bytes are left");
     assert_eq!(store.get(content.large.id).unwrap(), None);
 }

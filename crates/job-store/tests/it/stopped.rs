@@ -64,7 +64,7 @@ impl Stopped {
     fn listen(server: &Postgres, channel: &str) -> Self {
         let mut psql = server.psql();
         let mut child = psql.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        // One statement on each line, as psql sends them.
+        // psql sends one statement for each line.
         let lines = format!("LISTEN \"{channel}\";\nSELECT 1 /* job-engine listens */\n;\n");
         child.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
         while server.sql(&format!("SELECT count(*) {LISTENERS}")).unwrap().trim() == "0" {

@@ -6,7 +6,7 @@ use crate::{Outcome, process, setup::pip, workspace::Workspace};
 
 use super::service::{ANY_PORT, Service};
 
-/// After this number of seconds it makes no new requests.
+/// After this number of seconds, the program sends no new requests.
 const BUDGET: &str = "100";
 /// A run that takes longer hangs.
 const HANG: Duration = Duration::from_mins(6);

@@ -157,7 +157,7 @@ fn circles(imports: &Imports) -> Vec<String> {
     .collect()
 }
 
-/// The modules that one imports, directly or not.
+/// The modules that `module` imports, directly or through other modules.
 fn reach<'i>(imports: &'i Imports, module: &'i str) -> BTreeSet<&'i str> {
     let (mut seen, mut next) = (BTreeSet::new(), vec![module]);
     while let Some(module) = next.pop() {

@@ -34,7 +34,7 @@ impl Service {
         Self::start(&workspace.target().join("release").join(program), arguments)
     }
 
-    /// Starts `program` in an empty directory of its own, and waits until it tells its address in its first line.
+    /// Starts `program` in an empty directory of its own, and waits until it prints its address in its first line.
     fn start<A: AsRef<OsStr>>(program: &Path, arguments: &[A]) -> Outcome<Self> {
         let name = program.file_name().map(OsStr::to_string_lossy).unwrap_or_default();
         let directory = std::env::temp_dir().join(format!("job-engine-{name}-{}", std::process::id()));

@@ -6,7 +6,7 @@ use crate::{Outcome, process};
 
 use super::{debian, say};
 
-/// The file in a directory of wheels that lists them.
+/// The name of the file that lists the wheels of its directory.
 const NOTE: &str = "installed.txt";
 
 /// Unpacks one wheel, without what it depends on, into a directory of its own.
@@ -57,7 +57,7 @@ fn remove(directory: &Path) -> Outcome {
     }
 }
 
-/// `python3 -m pip`. If Python comes without it, as in Debian, the one in a wheel, which needs no installation.
+/// `python3 -m pip`. If Python has no pip, as in Debian, the pip inside a wheel, which needs no installation.
 fn pip(cache: &Path) -> Outcome<Command> {
     let mut command = Command::new("python3");
     command.env("PIP_DISABLE_PIP_VERSION_CHECK", "1").env("PIP_ROOT_USER_ACTION", "ignore");

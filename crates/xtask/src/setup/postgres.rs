@@ -6,7 +6,7 @@ use super::{debian, say};
 
 /// The environment variable with the directory of its programs.
 const PROGRAMS: &str = "JOB_ENGINE_POSTGRES";
-/// Debian's directory of them, by version.
+/// Debian's directory of PostgreSQL servers, with a subdirectory for each version.
 const INSTALLED: &str = "/usr/lib/postgresql";
 /// The server of the release's own version.
 const PACKAGE: &str = "postgresql";

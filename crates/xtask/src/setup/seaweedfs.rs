@@ -9,7 +9,7 @@ use super::{pip, say};
 /// The environment variable with the program, if it is not in the cache.
 const PROGRAM: &str = "JOB_ENGINE_SEAWEEDFS";
 
-/// Installs it if that is possible. Otherwise prints that its tests are skipped.
+/// Installs SeaweedFS if that is possible. Otherwise prints that the tests with S3 are skipped.
 pub(super) fn find(workspace: &Workspace) {
     if env::var_os(PROGRAM).is_some_and(|named| !named.is_empty()) {
         return;

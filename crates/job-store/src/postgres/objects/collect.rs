@@ -148,7 +148,7 @@ impl Objects {
             let delete = async move {
                 let paths = stream::iter(batch).map(Ok).boxed();
                 let gone = store.delete_stream(paths).filter_map(|deleted| async move {
-                    // Another store deleted it.
+                    // Another store has deleted the object.
                     (!matches!(deleted, Err(Error::NotFound { .. }))).then_some(deleted)
                 });
                 gone.try_for_each(|_| async { Ok(()) }).await
@@ -158,7 +158,7 @@ impl Objects {
         Ok(())
     }
 
-    /// Deletes an object without waiting for it.
+    /// Deletes an object in the background.
     pub(super) fn forget(&self, name: String) {
         let store = self.place.store.clone();
         self.runtime.spawn(async move {

@@ -192,7 +192,7 @@ pub(super) struct Objects {
     runtime: Handle,
     timeout: Duration,
     cache: Mutex<Cache>,
-    /// Held while objects are collected, so that one thread does it.
+    /// Held while objects are collected, so that one thread at a time collects.
     collecting: Mutex<()>,
     /// Whether a collection is due.
     is_due: AtomicBool,
@@ -309,7 +309,7 @@ struct Part {
 }
 
 impl Cache {
-    /// The bytes `wanted` of an object, and all bytes that were read behind them.
+    /// The bytes `wanted` of an object, and the bytes after them that were read ahead.
     fn get(&mut self, name: &str, wanted: &Range<u64>) -> Option<Bytes> {
         let holds =
             |part: &Part| part.name == name && part.range.start <= wanted.start && wanted.end <= part.range.end;

@@ -98,7 +98,7 @@ impl ObjectSegment {
         let request = objects.start(async move {
             let payload = PutPayload::from(bytes);
             match admitted(|| place.put_opts(&path, payload.clone(), PutMode::Create.into())).await {
-                // This writer put it, and the answer was lost: no other writer has the name.
+                // This writer has put the object and lost the answer, since no other writer uses the name.
                 Ok(_) | Err(Error::AlreadyExists { .. }) => Ok(()),
                 Err(error) => Err(error),
             }

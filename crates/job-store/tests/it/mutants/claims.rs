@@ -40,11 +40,11 @@ struct Group {
 /// The memory of a mutant beside the store.
 #[derive(Debug, Default)]
 struct Notes {
-    /// Jobs that were given to any claimant that asked.
+    /// Jobs that the mutant has given although their pause was not over.
     given: BTreeSet<JobId>,
-    /// Jobs that any claimant writes.
+    /// Jobs that the mutant lets every claimant write.
     free: BTreeSet<JobId>,
-    /// Jobs, each with a claimant that has had it.
+    /// Pairs of a claimant and a job that it has had.
     had: BTreeSet<(usize, JobId)>,
     /// Jobs whose leases were renewed.
     renewed: BTreeSet<JobId>,
@@ -157,7 +157,7 @@ impl Claimant {
         Ok(all)
     }
 
-    /// Also starts jobs that the claim has left waiting, those for which `which` is true.
+    /// Also starts those jobs that the claim has left waiting for which `which` is true.
     fn start_too(
         &self,
         claim: &Claim<'_>,

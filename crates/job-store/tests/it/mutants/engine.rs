@@ -58,7 +58,7 @@ pub fn sound(mut commits: Vec<Commit>, death: Death) -> Vec<Commit> {
     commits
 }
 
-/// Clones are one engine.
+/// A key-value engine in memory. Clones are handles of one engine.
 #[derive(Debug, Clone)]
 pub struct Engine {
     disk: Arc<Mutex<Disk>>,
@@ -153,7 +153,7 @@ impl KeyValue for Engine {
     }
 }
 
-/// The engine as it was at one moment.
+/// The contents of the engine at one moment.
 #[derive(Debug)]
 pub struct State {
     entries: Arc<Entries>,

@@ -53,7 +53,7 @@ impl Wrong {
             M::FilteredForgetsWhenClosed if self.notes.lock().opened > 1 => {
                 all.retain(|record| !record.state.is_complete());
             }
-            // Reads its lists one after the other, and not at one moment.
+            // The mutant reads its lists one after the other, and not at one moment.
             M::EndsAreSeenTwice | M::EndsAreMissed => {
                 let complete = |record: &JobRecord| record.state.is_complete();
                 let seen_twice = self.mutant == M::EndsAreSeenTwice;

@@ -216,7 +216,7 @@ impl FrailStore {
         }
     }
 
-    /// An error as a mutant returns it.
+    /// Changes an error as the mutant does.
     fn told<T: Default>(&self, read: Result<T, StoreError>) -> Result<T, StoreError> {
         match read {
             Err(error) if error.kind == ErrorKind::Corrupt => match self.mutant {

@@ -24,7 +24,7 @@ use self::{
     store::{Wrong, WrongFixture},
 };
 
-/// Writes mutants, and the promise that each of them breaks.
+/// Defines the mutants, each with the promise that it breaks.
 macro_rules! mutants {
     ($name:ident $all:ident; $($promise:ident: $($mutant:ident)+;)+) => {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -156,7 +156,7 @@ fn fails(run: impl FnOnce()) -> bool {
     panic::catch_unwind(AssertUnwindSafe(run)).is_err()
 }
 
-/// A mutant, the promise that it breaks, and the laws about that promise that fail on it.
+/// The name of a mutant, the promise that it breaks, and the laws about that promise that fail on the mutant.
 type Caught = (String, Promise, Vec<&'static str>);
 
 /// Tries every law about the promise that a mutant breaks, for each mutant.

@@ -36,9 +36,9 @@ type KeptBlocks = Vec<(u64, Vec<u8>)>;
 pub(super) struct Notes {
     /// Jobs that a mutant hides for the moment.
     hidden: BTreeSet<JobId>,
-    /// All inserted records, in their order.
+    /// All inserted records, in the order of the inserts.
     inserted: Vec<JobRecord>,
-    /// Jobs that ended with a result, in that order.
+    /// Jobs that ended with a result, in the order of their ends.
     finished: Vec<JobId>,
     results: BTreeMap<JobId, JobResult>,
     pub(super) removed: BTreeMap<JobId, JobRecord>,
@@ -52,7 +52,7 @@ pub(super) struct Notes {
     pub(super) noted_early: BTreeSet<JobId>,
     /// Records of jobs that ended without a result.
     ended: Vec<JobRecord>,
-    /// Discards that were made.
+    /// The discards so far.
     discarded: BTreeSet<(JobId, u32)>,
     /// Work that is not found any more.
     lost_work: BTreeSet<JobId>,
@@ -94,7 +94,7 @@ impl Wrong {
         self.mutant == mutant
     }
 
-    /// The record as a mutant gives it back.
+    /// The record as the mutant returns it.
     fn shown(&self, mut record: JobRecord) -> JobRecord {
         let options = |record: &mut JobRecord, change: &dyn Fn(&mut JobOptions)| {
             let mut options = record.spec.options().clone();
@@ -1184,7 +1184,7 @@ impl Wrong {
         Ok(self.inner.usage(&[id])?.first().copied().unwrap_or_default())
     }
 
-    /// Ends one job, if the mutant does that wrong.
+    /// Ends one job in the wrong way of the mutant, if it has one.
     fn complete_one(
         &self,
         next: &JobRecord,
@@ -1193,7 +1193,7 @@ impl Wrong {
     ) -> Option<Result<(), StoreError>> {
         let found = || self.inner.get(next.id).ok().flatten();
         match self.mutant {
-            // The pause makes them end beside the walk.
+            // The pause lets jobs end during the walk.
             M::EndsAreSeenTwice | M::EndsAreMissed => {
                 thread::sleep(Duration::from_micros(300));
                 None
@@ -1364,7 +1364,7 @@ impl SegmentWriter for WrongSegment {
         self.blocks += 1;
         let inner = self.inner.as_mut().unwrap();
         if m == M::OpenSegmentReadsShort {
-            // The pause lets others read meanwhile.
+            // The pause lets other threads read in between.
             thread::sleep(Duration::from_micros(100));
         }
         let whole = block.first_row == self.rows && block.rows > 0 && block.key == self.key;

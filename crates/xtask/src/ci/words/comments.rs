@@ -14,7 +14,7 @@ pub(super) enum Language {
     Dashes,
 }
 
-/// Lines that stand together, as Markdown.
+/// Comment lines without a line between them, as Markdown.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Block {
     /// The line of the file with the first line of the text, counted from 1.

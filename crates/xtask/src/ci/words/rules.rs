@@ -6,7 +6,7 @@ const LONGEST: usize = 25;
 /// Words that hide the subject of a sentence which they begin.
 const NO_SUBJECT: [&str; 5] = ["What", "Who", "Whoever", "Whatever", "Whose"];
 
-/// Words that name no part of the engine, that make a person of one, or that stand for another word.
+/// Words that name no part of the engine, that treat a part as a person, or that have a plainer word.
 const BANNED: [&str; 24] = [
     "whoever",
     "whomever",
@@ -37,7 +37,7 @@ const BANNED: [&str; 24] = [
 /// Phrases that leave a number or its owner open.
 const VAGUE: [&str; 3] = ["so many", "for so long", "nothing else is said"];
 
-/// Says which rule a sentence breaks, and how to keep it.
+/// The rule that a sentence breaks, and how to change the sentence. `None` if it breaks no rule.
 pub(super) fn fault(sentence: &str) -> Option<String> {
     let words: Vec<&str> = words(sentence).collect();
     if words.len() > LONGEST {

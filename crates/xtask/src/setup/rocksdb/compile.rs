@@ -28,7 +28,7 @@ struct Compiler {
 
 impl Drop for Compiler {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The compiler may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

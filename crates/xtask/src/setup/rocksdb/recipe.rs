@@ -62,7 +62,8 @@ const PROCESSOR_FLAGS: [(&str, &str); 7] = [
 struct Codec {
     feature: &'static str,
     define: &'static str,
-    /// The package that brings it, with the directory of its headers; its own build script compiles it.
+    /// The package that brings the library, and the directory of the headers. The package's build script compiles
+    /// the library.
     headers: (&'static str, &'static str),
 }
 

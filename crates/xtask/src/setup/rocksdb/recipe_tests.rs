@@ -34,7 +34,7 @@ fn define(name: &str, value: Option<&str>) -> String {
     value.map_or_else(|| format!("\"{name}\", None"), |value| format!("\"{name}\", Some(\"{value}\")"))
 }
 
-/// Of other systems, and of features that the workspace does not turn on.
+/// Files of other systems, and of features that the workspace does not turn on.
 const OTHER_DEFINES: [&str; 25] = [
     "ZLIB",
     "BZIP2",

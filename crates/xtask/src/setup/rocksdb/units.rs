@@ -141,7 +141,7 @@ pub(super) fn estimate(units: &[(u64, Stage)], jobs: usize) -> Option<Estimate> 
     let speed = weight as f64 / seconds;
     let left = |&(weight, stage): &(u64, Stage)| match stage {
         Stage::Waiting => weight as f64,
-        // It may take longer than the others, so it counts as unfinished until it ends.
+        // A running unit may take longer than the others, so it counts as unfinished until it ends.
         Stage::Running(took) => speed.mul_add(-took.as_secs_f64(), weight as f64).max(0.05 * weight as f64),
         Stage::Done(_) => 0.0,
     };
@@ -232,7 +232,7 @@ mod tests {
             (vec![(100, Done(s(10))), (100, Running(s(5))), (100, Waiting)], 1, Some(15)),
             // One compiler has the last unit, and the other cores are idle.
             (vec![(100, Done(s(10))), (100, Waiting)], 8, Some(10)),
-            // It takes longer than estimated.
+            // The unit takes longer than estimated.
             (vec![(100, Done(s(20))), (100, Running(s(90)))], 2, Some(1)),
             (vec![(100, Done(s(20))), (100, Done(s(20)))], 2, Some(0)),
         ] {
