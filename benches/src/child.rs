@@ -1,4 +1,4 @@
-//! A process of its own for what is measured per process: this program again, with a task's name.
+//! A child process for figures that are measured for a process: this program again, with the name of a task.
 
 use std::{path::Path, process::Command};
 
@@ -19,7 +19,7 @@ pub struct Told {
 }
 
 impl Told {
-    /// Runs `task` in this process and says what it cost.
+    /// Runs `task` in this process, and reports its time and memory.
     ///
     /// # Errors
     /// As `task`.
@@ -33,7 +33,7 @@ impl Told {
 /// Runs `task` in a child process on the store in `directory`.
 ///
 /// # Errors
-/// When the child fails or says something else than a [`Told`].
+/// When the child fails or prints anything but a [`Told`].
 pub fn run(task: &str, directory: &Path, rows: usize) -> Result<Told> {
     let program = std::env::current_exe().context("find this program")?;
     let output = Command::new(program)
@@ -45,10 +45,10 @@ pub fn run(task: &str, directory: &Path, rows: usize) -> Result<Told> {
     serde_json::from_slice(&output.stdout).context("read what the child said")
 }
 
-/// The child's side.
+/// Runs the task in the child process, and prints the report.
 ///
 /// # Errors
-/// As the task, and when there is no such task.
+/// The errors of the task, and one for an unknown task.
 pub fn serve(task: &str, directory: &Path, rows: usize) -> Result<()> {
     let told = match task {
         "write" => scenarios::memory::write(directory, rows)?,

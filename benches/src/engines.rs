@@ -16,7 +16,7 @@ pub fn noop() -> JobSpec {
     JobSpec::algorithm("noop").with_graph("movies")
 }
 
-/// An engine over `store` for such jobs.
+/// An engine over `store` that runs no-op jobs.
 #[must_use]
 pub fn builder(store: Arc<dyn Store>, durability: Durability) -> EngineBuilder {
     Engine::builder(store)
@@ -28,7 +28,7 @@ pub fn builder(store: Arc<dyn Store>, durability: Durability) -> EngineBuilder {
 /// Submits `n` no-op jobs in batches.
 ///
 /// # Errors
-/// As the engine.
+/// The errors of the engine.
 pub fn submit_batches(engine: &Engine, n: usize) -> Result<Vec<JobHandle>> {
     let mut handles = Vec::with_capacity(n);
     for first in (0..n).step_by(BATCH) {
@@ -40,7 +40,7 @@ pub fn submit_batches(engine: &Engine, n: usize) -> Result<Vec<JobHandle>> {
 /// Waits until every job is complete in the store.
 ///
 /// # Errors
-/// When one did not succeed.
+/// When a job did not succeed.
 pub fn wait_all(handles: &[JobHandle]) -> Result<()> {
     for handle in handles {
         let record = handle.wait()?;
@@ -49,7 +49,7 @@ pub fn wait_all(handles: &[JobHandle]) -> Result<()> {
     Ok(())
 }
 
-/// Keeps every worker of an engine busy until it is opened, so that jobs gather behind it.
+/// Keeps every worker of an engine busy until the gate is opened, so that jobs wait.
 #[derive(Debug, Default)]
 pub struct Gate {
     open: Mutex<bool>,
@@ -68,10 +68,10 @@ impl Gate {
         })
     }
 
-    /// Sends one job for each of `workers` to the gate, and returns when all of them stand there.
+    /// Submits one job for each of `workers` that waits at the gate, and returns when all of these jobs run.
     ///
     /// # Errors
-    /// As the engine.
+    /// The errors of the engine.
     pub fn hold(&self, engine: &Engine, workers: usize) -> Result<Vec<JobHandle>> {
         let specs = vec![JobSpec::algorithm("gate").with_graph("movies").priority(100); workers];
         let handles = engine.submit_all(specs)?;
@@ -81,7 +81,7 @@ impl Gate {
         Ok(handles)
     }
 
-    /// Lets them go on.
+    /// Ends the jobs that wait at the gate.
     pub fn open(&self) {
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.changed.notify_all();

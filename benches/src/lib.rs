@@ -1,4 +1,4 @@
-//! The benchmark harness: each figure is a ratio against something that runs beside it in the same run.
+//! The benchmark harness. Each figure is a ratio to another figure that is measured in the same run.
 //!
 //! `cargo run --release -p job-benches -- [--quick] [--only NAME] [--out DIR]` runs the [`scenarios`], prints a table
 //! and writes it as Markdown and SVG. Rounds are interleaved and the order rotates ([`measure`]), so that a noisy

@@ -23,7 +23,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Looks around, and appends to a file in `directory` for half a second to see what an fsync costs there.
+    /// Reads the facts of the machine, and appends to a file in `directory` for half a second to measure the time
+    /// of an fsync.
     ///
     /// # Errors
     /// When that file cannot be written.

@@ -12,7 +12,7 @@ use job_benches::{
     scenarios::{self, Bench},
 };
 
-/// Measures the job engine beside its peers, prints a table, writes Markdown and a plot.
+/// Measures the job engine and its peers, prints a table, and writes Markdown and a plot.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Small sizes: under two minutes.
@@ -21,10 +21,10 @@ struct Arguments {
     /// Only the scenarios whose name contains this; may be given more than once.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// Where the Markdown and the plot go.
+    /// The directory for the Markdown and the plot.
     #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/results"))]
     out: PathBuf,
-    /// Where the stores are made; a directory on the disk to be measured.
+    /// The directory for the stores, on the disk to be measured.
     #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench-stores"))]
     stores: PathBuf,
     /// Runs one task for a parent process.

@@ -12,7 +12,7 @@ impl Series {
     /// A series of these figures.
     ///
     /// # Errors
-    /// When there are none.
+    /// When there are no figures.
     pub fn new(values: Vec<f64>) -> Result<Self> {
         ensure!(!values.is_empty(), "a series needs at least one round");
         Ok(Self(values))
@@ -56,13 +56,13 @@ impl Series {
         self.quantile(1.0)
     }
 
-    /// Round by round, this figure over the other's: noise that both had in a round cancels out.
+    /// This figure divided by the other one, round by round. Noise that both had in a round cancels out.
     #[must_use]
     pub fn over(&self, other: &Self) -> Self {
         Self(self.0.iter().zip(&other.0).map(|(ours, theirs)| ours / theirs).collect())
     }
 
-    /// `amount` over each figure: seconds become a rate.
+    /// `amount` divided by each figure, which makes a rate of seconds.
     #[must_use]
     pub fn per(&self, amount: f64) -> Self {
         Self(self.0.iter().map(|seconds| amount / seconds).collect())
@@ -72,7 +72,8 @@ impl Series {
 /// One side of a round; it returns the seconds that it took.
 pub type Contender<'a> = &'a mut dyn FnMut() -> Result<f64>;
 
-/// Runs all contenders `rounds` times, one after the other in each round, another one first each time.
+/// Runs all contenders `rounds` times, one after the other in each round. Each round begins with a different
+/// contender.
 ///
 /// # Errors
 /// The first error of a contender.
@@ -112,7 +113,7 @@ pub fn warm(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
     seconds(work)
 }
 
-/// Calls `work` again and again for `time`, at least once, and answers with the seconds of each call.
+/// Calls `work` repeatedly for `time`, at least once, and returns the seconds of each call.
 ///
 /// # Errors
 /// As `work`.

@@ -1,4 +1,4 @@
-//! The peers: programs of their own, built on first use and run as children.
+//! The peers: separate programs, which are built on first use and run as child processes.
 
 use std::{
     collections::HashSet,
@@ -16,7 +16,7 @@ use crate::{measure::Series, team::Team};
 /// A peer in one of its settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer {
-    /// Its name in the table.
+    /// The name of the peer in the table.
     pub name: &'static str,
     package: &'static str,
     variant: &'static str,
@@ -30,7 +30,7 @@ const fn peer(name: &'static str, package: &'static str, variant: &'static str) 
 pub const EFFECTUM: Peer = peer("effectum as shipped", "effectum", "");
 /// No fsync per commit.
 pub const EFFECTUM_WAL: Peer = peer("effectum, WAL forced", "effectum", "wal");
-/// WAL; no fsync on the one connection that its set-up reached.
+/// WAL, with no fsync on the one connection that the peer's set-up changed.
 pub const APALIS: Peer = peer("apalis-sqlite as shipped", "apalis", "");
 /// WAL, an fsync per commit.
 pub const APALIS_FULL: Peer = peer("apalis-sqlite, FULL", "apalis", "full");
@@ -67,8 +67,8 @@ struct Line {
     p99: Option<f64>,
 }
 
-/// One peer with one order, through all rounds. A peer that cannot be built or that fails is left out from then on,
-/// with a line on the standard error. The other figures do not wait for it.
+/// One peer with one order, in all rounds. A peer that cannot be built or that fails is left out of later rounds,
+/// with a line on the standard error. The other figures are measured nevertheless.
 #[derive(Debug)]
 pub struct Lane {
     /// The peer that runs.
@@ -80,18 +80,18 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// A peer at the start.
+    /// A peer that has not run yet.
     #[must_use]
     pub const fn new(peer: Peer, order: Order) -> Self {
         Self { peer, order, rates: Vec::new(), failed: false }
     }
 
-    /// Runs it once.
+    /// Runs the peer once.
     pub fn round(&mut self, stores: &Path) {
         self.round_on(stores, None);
     }
 
-    /// Runs it once, on an empty database if it works on a server.
+    /// Runs the peer once, on an empty database if the peer needs a server.
     pub fn round_on(&mut self, stores: &Path, database: Option<&str>) {
         if self.failed {
             return;
@@ -100,7 +100,7 @@ impl Lane {
         self.note(rate);
     }
 
-    /// Runs it once in this number of processes.
+    /// Runs the peer once in this number of processes.
     pub fn round_of(&mut self, stores: &Path, processes: usize, database: &str) {
         if !self.failed {
             let rate = self.peer.team(stores, self.order, processes, database);
@@ -118,7 +118,7 @@ impl Lane {
         }
     }
 
-    /// Its jobs a second, if it came through.
+    /// The peer's jobs a second, if it did not fail.
     #[must_use]
     pub fn rates(&self) -> Option<Series> {
         if self.failed { None } else { Series::new(self.rates.clone()).ok() }
@@ -137,7 +137,7 @@ impl Peer {
     /// Seconds from submission to end, median and 99th percentile.
     ///
     /// # Errors
-    /// When the peer cannot be built, fails, or says something unknown.
+    /// When the peer cannot be built, fails, or prints an unknown line.
     pub fn latency(self, stores: &Path, order: Order) -> Result<(f64, f64)> {
         let line = self.run(stores, order, None)?;
         line.p50.zip(line.p99).context("a peer must say how long its jobs took")
@@ -207,7 +207,7 @@ impl Peer {
     }
 }
 
-/// Waits for a child that says little, but not for ever.
+/// Waits for a child that prints little, at most [`PATIENCE`].
 fn end(mut child: Child) -> Result<Output> {
     let start = Instant::now();
     while child.try_wait()?.is_none() {

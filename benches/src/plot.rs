@@ -1,4 +1,4 @@
-//! The run as a picture: how far each row is beyond its goal, on a logarithmic scale.
+//! A plot of the run: the distance of each row from its goal, on a logarithmic scale.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ const ROW: u32 = 22;
 const TOP: u32 = 70;
 const LABELS: f64 = 520.0;
 const WIDTH: f64 = 460.0;
-/// A hundredth of the goal to a hundred times it.
+/// Powers of ten on each side of the goal: the plot shows a hundredth of the goal to a hundred times the goal.
 const DECADES: f64 = 2.0;
 
 /// An SVG picture of the rows that have a goal.

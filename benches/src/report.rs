@@ -1,4 +1,4 @@
-//! The table: what was measured, beside what, and whether the goal is met.
+//! The table: each figure, the figure that it is compared with, and whether the goal is met.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// The figure for people.
+    /// The figure as text with its unit.
     #[must_use]
     pub fn show(self, value: f64) -> String {
         match self {
@@ -35,15 +35,15 @@ impl Unit {
 /// The goal of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Goal {
-    /// The time or memory of the other times this, at most.
+    /// Our time or memory is at most this number of times that of the other.
     CostAtMost(f64),
-    /// This many times as fast as the other, at least.
+    /// Ours is at least this number of times as fast as the other.
     SpeedupAtLeast(f64),
-    /// Ours itself, at most.
+    /// Our own figure is at most this one.
     AtMost(f64),
-    /// Ours itself, at least.
+    /// Our own figure is at least this one.
     AtLeast(f64),
-    /// Nothing: the row is there to be seen.
+    /// The row has no goal, and is shown for information.
     Shown,
 }
 
@@ -59,13 +59,13 @@ pub struct Row {
 }
 
 impl Row {
-    /// A row about `what`, with how durable its writes are or how warm its reads.
+    /// A row about `what`. `class` names the durability of its writes or the state of the caches for its reads.
     #[must_use]
     pub fn new(what: impl Into<String>, class: &'static str, unit: Unit, ours: Series) -> Self {
         Self { what: what.into(), class, unit, ours, beside: None, goal: Goal::Shown }
     }
 
-    /// The figure that was measured beside it.
+    /// Adds the figure that ours is compared with.
     #[must_use]
     pub fn beside(mut self, name: impl Into<String>, figures: Series) -> Self {
         self.beside = Some((name.into(), figures));
@@ -85,7 +85,7 @@ impl Row {
         &self.what
     }
 
-    /// The ratio that the goal speaks of, or how many times as fast ours is if it speaks of none.
+    /// The ratio of the goal. For a goal without a ratio, how many times as fast ours is.
     #[must_use]
     pub fn ratio(&self) -> Option<Series> {
         let (_, beside) = self.beside.as_ref()?;
@@ -97,7 +97,7 @@ impl Row {
         Some(if more_is_better == cost { beside.over(&self.ours) } else { self.ours.over(beside) })
     }
 
-    /// Whether the median reaches the goal; `None` without one, or without what it is measured against.
+    /// Whether the median reaches the goal. `None` without a goal, or without the figure to compare with.
     #[must_use]
     pub fn met(&self) -> Option<bool> {
         let ratio = self.ratio().map(|ratio| ratio.median());
@@ -110,7 +110,7 @@ impl Row {
         }
     }
 
-    /// How far the row is beyond its goal: 1 is exactly there, 2 twice as good.
+    /// The figure in relation to the goal: 1 meets the goal exactly, 2 is twice as good.
     #[must_use]
     pub fn margin(&self) -> Option<f64> {
         let ratio = self.ratio().map(|ratio| ratio.median());
@@ -157,14 +157,14 @@ impl Row {
 
 const HEADINGS: [&str; 7] = ["what", "class", "ours", "beside", "ratio (least..greatest)", "goal", "met"];
 
-/// A whole run.
+/// All results of one run.
 #[derive(Debug)]
 pub struct Report {
-    /// Where and when.
+    /// The machine and the time of the run.
     pub machine: Machine,
     /// The load average at the end.
     pub load_after: String,
-    /// Whether the sizes were the small ones.
+    /// Whether the run used the small sizes.
     pub quick: bool,
     /// The scenarios with their rows, in order.
     pub sections: Vec<(String, Vec<Row>)>,

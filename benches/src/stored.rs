@@ -11,12 +11,12 @@ use job_runner::JobReader;
 use job_store::{BlockBuilder, Durability, SegmentKey, Store};
 use serde::Serialize;
 
-/// A block is sealed at this many bytes of JSON, as the runner does.
+/// A block is sealed at this number of bytes of JSON, as in `job-runner`.
 pub const BLOCK_BYTES: usize = BlockBuilder::BYTES;
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// A waiting job that no store holds yet; ids rise.
+/// A new waiting job, which no store has yet. Each call gives a greater id.
 #[must_use]
 pub fn waiting() -> JobRecord {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -31,7 +31,7 @@ pub fn waiting() -> JobRecord {
 /// A job that a worker has taken, inserted in the store.
 ///
 /// # Errors
-/// As the store.
+/// The errors of the store.
 pub fn running(store: &dyn Store) -> Result<JobRecord> {
     let waiting = waiting();
     store.insert(std::slice::from_ref(&waiting), Durability::Buffered)?;
@@ -43,7 +43,7 @@ pub fn running(store: &dyn Store) -> Result<JobRecord> {
 /// Writes `rows` as segment `number` of a running job.
 ///
 /// # Errors
-/// As the store.
+/// The errors of the store.
 pub fn segment<'a, T: Serialize + 'a>(
     store: &dyn Store,
     job: &JobRecord,
@@ -68,17 +68,17 @@ pub fn segment<'a, T: Serialize + 'a>(
 /// Ends a running job with its segments.
 ///
 /// # Errors
-/// As the store.
+/// The errors of the store.
 pub fn complete(store: &dyn Store, job: &JobRecord, segments: Vec<Segment>, durability: Durability) -> Result<()> {
     let result = JobResult { list: Some(RowList::new("vertices", segments)), ..JobResult::default() };
     let done = job.apply(Event::Succeed(result.size()), job.submitted_at)?;
     Ok(store.complete(&[(&done, &result)], durability)?)
 }
 
-/// A finished job with `count` rows, `pool` over and over.
+/// Stores a finished job with `count` rows, which repeat `pool`.
 ///
 /// # Errors
-/// As the store.
+/// The errors of the store.
 pub fn finished<T: Serialize>(store: &dyn Store, pool: &[T], count: usize) -> Result<JobId> {
     let job = running(store)?;
     let rows = segment(store, &job, 0, pool.iter().cycle().take(count))?;
@@ -89,7 +89,7 @@ pub fn finished<T: Serialize>(store: &dyn Store, pool: &[T], count: usize) -> Re
 /// Writes the whole answer of a status query to `out`.
 ///
 /// # Errors
-/// As the store.
+/// The errors of the store.
 pub fn status<W: Write>(reader: &JobReader, job: JobId, page: PageRequest, out: &mut W) -> Result<()> {
     Ok(reader.status(job, page)?.write_to(out)?)
 }

@@ -1,7 +1,8 @@
-//! Several processes that work on one database together, from one moment on.
+//! Several processes that begin to work on one database at the same moment.
 //!
-//! Each prints `ready` when it is set up and begins when it reads a line. A process that submits ends when it is done.
-//! One that runs jobs prints their number whenever it has changed, and ends with its standard input.
+//! Each process prints `ready` when it is set up, and begins when it reads a line. A process that submits ends
+//! after its last submission. A process that runs jobs prints the number of its jobs whenever it has changed, and
+//! ends with its standard input.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -19,7 +20,7 @@ use anyhow::{Context, Result, bail, ensure};
 /// How long a team may take.
 const PATIENCE: Duration = Duration::from_secs(100);
 
-/// Processes that are set up and wait for the word.
+/// Processes that are set up and wait for the line that starts them.
 #[derive(Debug)]
 pub struct Team {
     members: Vec<Member>,
@@ -40,10 +41,10 @@ impl Drop for Member {
 }
 
 impl Team {
-    /// Starts them, and returns when all are ready.
+    /// Starts the processes, and returns when all are ready.
     ///
     /// # Errors
-    /// When one cannot be started or is not ready in time.
+    /// When a process cannot be started or is not ready in time.
     pub fn start(commands: Vec<Command>) -> Result<Self> {
         let (send, said) = mpsc::channel();
         let mut members = Vec::new();
@@ -70,10 +71,10 @@ impl Team {
         Ok(team)
     }
 
-    /// Seconds until all have ended.
+    /// Starts the work. Returns the seconds until all processes have ended.
     ///
     /// # Errors
-    /// When one fails or is late.
+    /// When a process fails or is late.
     pub fn submit(mut self) -> Result<f64> {
         let start = self.go()?;
         let (mut left, until) = (self.members.len(), start + PATIENCE);
@@ -89,10 +90,10 @@ impl Team {
         Ok(seconds)
     }
 
-    /// Seconds until they have run `jobs` together, and `done` is true.
+    /// Starts the work. Returns the seconds until the processes have run `jobs` jobs together and `done` is true.
     ///
     /// # Errors
-    /// When one ends or all are late.
+    /// When a process ends early, or the jobs are late.
     pub fn drain(mut self, jobs: usize, mut done: impl FnMut() -> Result<bool>) -> Result<f64> {
         let start = self.go()?;
         let until = start + PATIENCE;
@@ -125,16 +126,16 @@ impl Team {
     }
 }
 
-/// A member's side: it is set up, and waits for the word.
+/// For a process of a team: reports that it is set up, and waits for the line that starts it.
 ///
 /// # Errors
-/// When its standard input cannot be read.
+/// When the standard input cannot be read.
 pub fn ready() -> Result<()> {
     println!("ready");
     Ok(io::stdin().read_line(&mut String::new()).map(drop)?)
 }
 
-/// A member's side: tells how many jobs it has run until its standard input ends, then ends the process.
+/// For a process of a team: prints how many jobs it has run until its standard input ends, then ends the process.
 pub fn tell(ran: &AtomicUsize) -> ! {
     thread::spawn(|| {
         let _ = io::stdin().read_to_end(&mut Vec::new());

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 /// A vertex as a generic graph engine has it: the schema is the user's, so properties are a map of lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 pub struct Vertex {
-    /// Unique in the graph.
+    /// The id of the vertex, unique in the graph.
     pub id: String,
     /// Its kind.
     pub label: String,
-    /// Values by name, a list each.
+    /// The properties by name, each with a list of values.
     pub properties: BTreeMap<String, Vec<String>>,
 }
 
@@ -30,10 +30,10 @@ const FAMILY: [&str; 12] = ["王", "李", "张", "刘", "陈", "杨", "赵", "�
 const GIVEN: [&str; 12] = ["莎拉", "悉尼", "伟", "秀英", "娜", "敏", "静", "丽", "强", "磊", "洋", "艳"];
 const AGES: [&str; 5] = ["Under 18", "18-24", "25-34", "35-44", "45-49"];
 
-/// The seed of every run, so that two runs store the same bytes.
+/// The seed of every run. It never changes, so two runs store the same bytes.
 pub const SEED: u64 = 0x5eed_0a11;
 
-/// `count` vertices, always the same.
+/// Makes `count` vertices, which are the same in every run.
 #[must_use]
 pub fn vertices(count: usize) -> Vec<Vertex> {
     let mut random = Random(SEED);

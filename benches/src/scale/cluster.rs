@@ -15,14 +15,15 @@ use super::{
     station::{Calendar, Station},
 };
 
-/// As in `job-store`'s notices and `job-runner`'s configuration.
+/// The values are those of `job-store`'s notices and of `job-runner`'s defaults.
 const BETWEEN_NOTICES: Duration = Duration::from_millis(20);
 const POLL: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(10);
-/// Listeners are served by backends of their own: their share of a notice is work for this number of slots.
+/// Each listener has a backend of its own in the server. The work of a notice for this number of listeners is one
+/// piece of work for a core.
 const LISTENERS_A_PIECE: usize = 8;
 
-/// The step that follows when a statement is done.
+/// The step of the model that follows the end of a statement.
 #[derive(Debug, Clone)]
 enum Then {
     Stored(usize, Duration),
@@ -56,11 +57,11 @@ struct Partition {
 #[expect(clippy::struct_excessive_bools, reason = "what its threads are doing")]
 #[derive(Debug)]
 struct Engine {
-    /// Started jobs that wait for a worker: when they came.
+    /// The times at which the started jobs that wait for a worker were submitted.
     started: VecDeque<Duration>,
     running: usize,
     claims: Claims,
-    /// Whether the claimer is at work, and which of its rests this is.
+    /// Whether the claimer is at work, and the number of its present rest.
     busy: bool,
     rest: u64,
     /// The completer.
@@ -112,7 +113,7 @@ struct Model<'a> {
     flushed: Duration,
 }
 
-/// Runs it. The same shape and costs give the same outcome.
+/// Runs the model. The same shape and costs give the same outcome.
 #[must_use]
 pub fn run(shape: &Shape, costs: &Costs) -> Outcome {
     let partition = |_| Partition {
@@ -259,7 +260,8 @@ impl Model<'_> {
         }
     }
 
-    /// A submission or a status query comes to one of the engines of a partition; then the next is expected.
+    /// A submission or a status query arrives at one of the engines of a partition. Then the next one is
+    /// scheduled.
     fn request(&mut self, partition: usize) {
         let share = self.calendar.now.as_secs_f64() / self.shape.time.as_secs_f64();
         let level = 1.0 - (self.shape.peak - 1.0) * (share * std::f64::consts::TAU).cos();
@@ -285,7 +287,7 @@ impl Model<'_> {
         }
     }
 
-    /// The claimer does what the policy says.
+    /// The claimer takes the action that the policy decides.
     fn round(&mut self, engine: usize) {
         let (now, pace) = (self.calendar.now, self.shape.body);
         let Some(one) = self.engine(engine) else { return };
@@ -346,7 +348,7 @@ impl Model<'_> {
         self.wake(engine);
     }
 
-    /// The ends that have come meanwhile go into one statement.
+    /// The ends that wait to be stored go into one statement.
     fn record(&mut self, engine: usize) {
         let Some(one) = self.engine(engine) else { return };
         if one.recording || one.ends == 0 {
@@ -357,7 +359,7 @@ impl Model<'_> {
         self.send(engine, Statement::End, usize::try_from(ends).unwrap_or_default(), Then::Ended(engine, ends));
     }
 
-    /// Renews what is held.
+    /// Renews the leases of the engine.
     fn renew(&mut self, engine: usize) {
         self.calendar.after(LEASE / 3, Event::Renew(engine));
         let held = self.engine(engine).map_or(0, |one| one.held());
@@ -366,7 +368,7 @@ impl Model<'_> {
         }
     }
 
-    /// Tells the others, with a least pause between two notices.
+    /// Sends a notice to the other engines, with a minimum pause between two notices.
     fn tell(&mut self, engine: usize) {
         let now = self.calendar.now;
         let Some(one) = self.engine(engine) else { return };
@@ -413,7 +415,7 @@ impl Model<'_> {
 
     /// Work that takes `micros` on average.
     fn occupy(&mut self, at: usize, micros: f64, tail: f64, then: Then) {
-        // Where the slowest hundredth of a log-normal time begins is 2.326 deviations above the median.
+        // The slowest hundredth of a log-normal time begins 2.326 deviations above the median.
         let deviation = tail.max(1.0).ln() / 2.326;
         let spread = LogNormal::new(-deviation * deviation / 2.0, deviation);
         let factor = spread.map_or(1.0, |spread| spread.sample(&mut self.random));
@@ -432,7 +434,7 @@ impl Model<'_> {
         self.flush(at);
     }
 
-    /// One flush for all that wait for one.
+    /// Flushes the log once for all statements that wait for a flush.
     fn flush(&mut self, at: usize) {
         let takes = Duration::from_secs_f64(self.costs.flush / 1e6);
         let Some(partition) = self.partition(at) else { return };
@@ -463,7 +465,7 @@ impl Model<'_> {
     }
 }
 
-/// One of `count`.
+/// Picks one of `count` by a uniform number from 0 to 1.
 fn pick(uniform: f64, count: usize) -> usize {
     whole(uniform * count as f64).min(count.saturating_sub(1))
 }

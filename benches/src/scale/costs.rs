@@ -1,18 +1,18 @@
-//! The cost of each statement: the one place where the model and docs/scale.md take it from.
+//! The cost of each statement. The model and docs/scale.md take their costs from here.
 
 use std::fmt;
 
-/// `fixed + each * n`: of a statement about `n` jobs.
+/// A cost that grows in a line: `fixed + each * n` for a statement about `n` jobs.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Line {
-    /// Of the statement itself.
+    /// The cost of the statement itself.
     pub fixed: f64,
-    /// Of each job in it.
+    /// The cost of each job in the statement.
     pub each: f64,
 }
 
 impl Line {
-    /// The line through what one job cost and what `n` of them cost together.
+    /// The line through the cost of one job and the cost of `n` jobs together.
     #[must_use]
     pub fn through(one: f64, many: f64, n: f64) -> Self {
         let each = ((many - one) / (n - 1.0)).max(0.0);
@@ -35,7 +35,7 @@ pub struct Cost {
     pub engine: Line,
     /// Bytes of write-ahead log.
     pub wal: Line,
-    /// How much longer the slowest hundredth takes than the median.
+    /// The time of the slowest hundredth, divided by the median.
     pub tail: f64,
 }
 
@@ -46,19 +46,19 @@ pub enum Statement {
     Submit,
     /// `claim` that finds jobs and starts them.
     Claim,
-    /// `claim` that finds none.
+    /// `claim` that finds no job.
     Ask,
     /// `complete`, synced.
     End,
     /// `renew`.
     Renew,
-    /// `changed`, of jobs that have not.
+    /// `changed`, for jobs that have not changed.
     Look,
     /// `get`: a status query of an unfinished job.
     State,
-    /// `remove`, of retention.
+    /// `remove`, as retention calls it.
     Remove,
-    /// A notice; `each` is of a listener.
+    /// A notice; `each` is the cost of one listener.
     Notice,
     /// One block of 128 KiB of rows.
     Block,
@@ -67,7 +67,7 @@ pub enum Statement {
 }
 
 impl Statement {
-    /// All of them.
+    /// All statements.
     pub const ALL: [Self; 11] = [
         Self::Submit,
         Self::Claim,
@@ -83,15 +83,15 @@ impl Statement {
     ];
 }
 
-/// Everything that is measured.
+/// All measured costs.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Costs {
     statements: [Cost; Statement::ALL.len()],
     /// Microseconds until the log is on the disk.
     pub flush: f64,
-    /// Core time of the server's own processes (log, checkpoints, vacuum) over that of all statements.
+    /// Core time of the server's own processes (log, checkpoints, vacuum), divided by that of all statements.
     pub background: f64,
-    /// Microseconds of an engine's core for a job, beside its statements.
+    /// Microseconds of an engine's core for a job, without its statements.
     pub engine: f64,
     /// Bytes of tables and indexes for each finished job without rows.
     pub kept: f64,
@@ -105,10 +105,11 @@ const fn cost(server: [f64; 2], engine: [f64; 2], wal: [f64; 2], tail: f64) -> C
 }
 
 impl Costs {
-    /// As `cargo xtask bench --only scale` prints them; put its lines here when the store has changed.
+    /// The costs as `cargo xtask bench --only scale` prints them. Copy its lines to here after a change of the
+    /// store.
     ///
-    /// These are of 2026-11-25, 2,048 calls each on the idle machine of `results/run.md`. The engine's own time is that of
-    /// a drain in memory.
+    /// These costs were measured on 2026-11-25, with 2,048 calls each, on the idle machine of `results/run.md`.
+    /// The engine's own time is that of a drain in memory.
     pub const MEASURED: Self = Self {
         statements: [
             /* Submit */ cost([159.3, 13.7], [74.4, 3.7], [39.8, 345.0], 1.7),
@@ -129,13 +130,13 @@ impl Costs {
         kept: 240.0,
     };
 
-    /// Of one statement.
+    /// The cost of one statement.
     #[must_use]
     pub fn of(&self, statement: Statement) -> Cost {
         self.statements.get(statement as usize).copied().unwrap_or_default()
     }
 
-    /// Sets what one statement costs, and says so.
+    /// Sets the cost of one statement, and prints it.
     pub fn set(&mut self, statement: Statement, cost: Cost) {
         println!("  {statement:?}: {cost:.1?}");
         if let Some(place) = self.statements.get_mut(statement as usize) {
@@ -144,7 +145,7 @@ impl Costs {
     }
 }
 
-/// As source text, to be put above.
+/// Prints the costs as source text, for [`Costs::MEASURED`].
 impl fmt::Display for Costs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for statement in Statement::ALL {

@@ -1,4 +1,4 @@
-//! Measures [`Costs`], and the rates of real engines, on a PostgreSQL that runs for this alone.
+//! Measures [`Costs`], and the rates of real engines, on a PostgreSQL server of its own.
 
 use std::{
     collections::HashMap,
@@ -39,12 +39,12 @@ pub(super) fn open(url: &str) -> Result<Arc<PostgresStore>> {
     Ok(Arc::new(PostgresStore::open(url, PostgresOptions::default())?))
 }
 
-/// Reads the clocks of the processes on both sides.
+/// Reads the clocks of the server's processes and of this process.
 struct Meter {
     client: Client,
 }
 
-/// The use until a moment: microseconds of cores, bytes.
+/// The use of cores (microseconds) and of the log (bytes) until one moment.
 struct Used {
     backends: HashMap<i32, f64>,
     own_processes: HashMap<i32, f64>,
@@ -52,7 +52,7 @@ struct Used {
     wal: f64,
 }
 
-/// Of one call or job: microseconds of cores, bytes, and the seconds of all calls.
+/// The cost of one call or job: microseconds of cores, bytes of the log, and the seconds of all calls.
 pub(super) struct Reading {
     server: f64,
     background: f64,
@@ -74,7 +74,7 @@ impl Meter {
         let (mut backends, mut own_processes) = (HashMap::new(), HashMap::new());
         for row in rows {
             let pid: i32 = row.get(0);
-            // One that has just ended is missed.
+            // A process that has just ended is missed.
             let Ok(text) = fs::read_to_string(format!("/proc/{pid}/schedstat")) else { continue };
             let nanos: f64 = text.split_whitespace().next().context("the time of a process")?.parse()?;
             if row.get(1) { &mut backends } else { &mut own_processes }.insert(pid, nanos / 1e3);
@@ -83,7 +83,7 @@ impl Meter {
         Ok(Used { backends, own_processes, engine: own_time()?, wal: self.client.query_one(lsn, &[])?.get(0) })
     }
 
-    /// The cost of each of `n` jobs or calls since then.
+    /// The cost of each of `n` jobs or calls since `before`.
     fn since(&mut self, before: &Used, n: usize, times: Series) -> Result<Reading> {
         let after = self.used()?;
         let spent = |before: &HashMap<i32, f64>, after: &HashMap<i32, f64>| -> f64 {
@@ -116,7 +116,7 @@ fn own_time() -> Result<f64> {
 }
 
 impl Reading {
-    /// Seconds of cores, of all processes.
+    /// Seconds of cores that all processes have used.
     pub(super) fn cores(&self) -> f64 {
         (self.server + self.background + self.engine) / 1e6
     }
@@ -125,7 +125,7 @@ impl Reading {
         self.times.quantile(0.99) / self.times.median()
     }
 
-    /// Of a statement that is always about the same.
+    /// The cost of a statement that was measured for one number of jobs, so without a cost of each job.
     fn alone(&self) -> Cost {
         let line = |fixed| Line { fixed, each: 0.0 };
         Cost { server: line(self.server), engine: line(self.engine), wal: line(self.wal), tail: self.tail() }
@@ -142,7 +142,7 @@ impl Reading {
     }
 }
 
-/// Each statement by itself, `n` times, on one connection.
+/// Measures each statement by itself, with `n` calls on one connection.
 pub(super) fn costs(server: &Postgres, n: usize) -> Result<Costs> {
     let url = server.database("scale_costs")?;
     let (store, mut meter) = (open(&url)?, Meter::open(&url)?);
@@ -192,7 +192,7 @@ pub(super) fn costs(server: &Postgres, n: usize) -> Result<Costs> {
     Ok(costs)
 }
 
-/// A lease of one job by another claimant, and all `held` of `store`.
+/// Measures the renewal of one lease by another claimant, and of all leases `held` of `store`.
 fn renew(url: &str, meter: &mut Meter, store: &PostgresStore, held: &[ClaimId]) -> Result<Cost> {
     let other = open(url)?;
     store.insert(&[stored::waiting()], Durability::Buffered)?;
@@ -209,7 +209,7 @@ fn renew(url: &str, meter: &mut Meter, store: &PostgresStore, held: &[ClaimId]) 
     Ok(one.with(&many, held.len()))
 }
 
-/// Ends and removes jobs that are started.
+/// Measures the end and the removal of started jobs.
 fn finish(costs: &mut Costs, meter: &mut Meter, store: &PostgresStore, jobs: &[JobRecord]) -> Result<()> {
     let (alone, together) = jobs.split_at(jobs.len() / 3);
     let batches: Vec<&[JobRecord]> = together.chunks_exact(BATCH).collect();
@@ -239,7 +239,7 @@ fn finish(costs: &mut Costs, meter: &mut Meter, store: &PostgresStore, jobs: &[J
     Ok(())
 }
 
-/// Blocks in, pages of 100 rows out.
+/// Measures the write of blocks, and the read of pages of 100 rows.
 fn rows(costs: &mut Costs, meter: &mut Meter, store: &PostgresStore, n: usize) -> Result<()> {
     let (pool, job) = (vertices(100_000), stored::running(store)?);
     let mut blocks = 0.0;
@@ -265,7 +265,7 @@ fn rows(costs: &mut Costs, meter: &mut Meter, store: &PostgresStore, n: usize) -
     Ok(())
 }
 
-/// With no listener but the stores, and with 64 more.
+/// Measures a notice with no listener but the stores, and with 64 more listeners.
 fn notice(url: &str, meter: &mut Meter) -> Result<Cost> {
     const LISTENERS: usize = 64;
     let mut teller = Client::connect(url, NoTls)?;
@@ -288,7 +288,7 @@ fn notice(url: &str, meter: &mut Meter) -> Result<Cost> {
     Ok(one.with(&many, LISTENERS + 1))
 }
 
-/// The rest of `n` jobs that one engine has run, and the bytes that it wrote.
+/// Measures the bytes that remain of each of `n` jobs that one engine has run.
 fn kept(server: &Postgres, n: usize) -> Result<f64> {
     let url = server.database("scale_kept")?;
     let all = drain(&url, 1, n)?;
@@ -335,11 +335,11 @@ pub(super) fn drain(url: &str, engines: usize, n: usize) -> Result<Reading> {
         }
         Ok(())
     })?;
-    // Before connections end, whose processes take their clocks along.
+    // The clocks are read before connections end, since the server's processes end with them.
     meter.since(&before, n, Series::once(all))
 }
 
-/// How many jobs a second `engines` engines store, one call a job.
+/// The jobs a second that `engines` engines store, with one call for each job.
 pub(super) fn submit(url: &str, engines: usize, n: usize) -> Result<f64> {
     let fronts: Vec<Engine> =
         (0..engines).map(|_| Ok(Engine::builder_shared(open(url)?).front_end().open()?)).collect::<Result<_>>()?;
@@ -364,8 +364,8 @@ pub(super) fn submit(url: &str, engines: usize, n: usize) -> Result<f64> {
     Ok(n as f64 / all)
 }
 
-/// Jobs come at `rate` a second to `engines` engines in turn and take `body` each, both at random. Returns how long
-/// each waited for a worker.
+/// Submits `rate` jobs a second to `engines` engines in turn. Each job takes `body`; both are random averages.
+/// Returns how long each job waited for a worker.
 pub(super) fn paced(
     url: &str,
     engines: usize,
@@ -399,14 +399,14 @@ pub(super) fn paced(
     }
     let waits = handles.iter().map(|handle| {
         let record = handle.wait()?;
-        // Not when the claim has started it: it may have waited for a worker after that.
+        // The time of the claim would be too early: the job may have waited for a worker after its claim.
         let begun = begins.lock().get(&record.id).copied().context("a job never began")?;
         Ok(begun.since(record.submitted_at).as_secs_f64())
     });
     Series::new(waits.collect::<Result<_>>()?)
 }
 
-/// Lets the server count its statements.
+/// Makes the server count its statements.
 pub(super) fn count_statements(server: &Postgres) -> Result<()> {
     server.sql("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")?;
     server.stop()?;
@@ -415,7 +415,7 @@ pub(super) fn count_statements(server: &Postgres) -> Result<()> {
     Ok(())
 }
 
-/// How often claims were sent so far, in all databases.
+/// The number of claims that were sent so far, in all databases.
 pub(super) fn claims(server: &Postgres) -> Result<f64> {
     let count = "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE query LIKE '%SKIP LOCKED%'";
     Ok(server.sql(count)?.trim().parse()?)

@@ -1,7 +1,7 @@
-//! How far the design goes on a cluster: measured costs of statements, a model that is fed with them, and real engines
-//! beside the model. docs/scale.md draws the conclusions.
+//! The limits of the design on a cluster. The figures are measured costs of statements, a model that uses these
+//! costs, and real engines to compare with the model. docs/scale.md draws the conclusions.
 
-/// The policy of an engine of several, which is no public item of `job-runner`.
+/// The policy of an engine on a shared store, which is no public item of `job-runner`.
 #[path = "../../../crates/job-runner/src/decide/claims.rs"]
 #[allow(dead_code, reason = "the model loses no answer and closes no engine")]
 mod claims;
@@ -36,7 +36,7 @@ use crate::{
 /// When the server or an engine fails, or the file cannot be written.
 pub fn run(bench: &Bench) -> Result<Vec<Row>> {
     let rows = match Postgres::start()? {
-        // The line that says so has been printed.
+        // PostgreSQL is not installed, and a line that says so has been printed.
         None => Vec::new(),
         Some(server) => {
             measure::count_statements(&server)?;
@@ -53,7 +53,8 @@ pub fn run(bench: &Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Real rates on this machine, and what the model makes of costs that were measured a moment ago on the same.
+/// The rates of real engines on this machine, and the rates of the model with costs that were just measured on the
+/// same machine.
 fn beside_the_model(bench: &Bench, server: &Postgres, costs: &Costs) -> Result<Vec<Row>> {
     let jobs = bench.size(10_000, 1_000);
     let cores = std::thread::available_parallelism()?.get();
@@ -88,16 +89,17 @@ fn beside_the_model(bench: &Bench, server: &Postgres, costs: &Costs) -> Result<V
     Ok(rows)
 }
 
-/// Each of `submitters` sends the next when the last is answered.
+/// The rate of `submitters` that each send the next submission when the last one is answered.
 fn submits(costs: &Costs, cores: usize, submitters: usize) -> f64 {
     let cost = costs.of(Statement::Submit);
     let busy = cost.server.at(1.0) * (1.0 + costs.background) + cost.engine.at(1.0);
     let (n, cores) = (submitters as f64, cores as f64);
-    // No faster than the cores, nor than answers come.
+    // The rate is limited by the cores and by the time of an answer.
     (cores / busy).min(n / (busy + costs.flush)) * 1e6
 }
 
-/// Jobs of 50 ms on four engines that are half busy: how long until they start, with and without a prefetch.
+/// Jobs of 50 ms on four engines that are half busy. The figure is the time until they start, with and without a
+/// prefetch.
 fn paced(
     bench: &Bench,
     server: &Postgres,

@@ -1,4 +1,4 @@
-//! The questions to the model, and its answers.
+//! The input of the model, and its output.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use super::costs::Statement;
 /// A cluster and its load.
 #[derive(Debug, Clone)]
 pub struct Shape {
-    /// Servers; engines and jobs are dealt out evenly.
+    /// The number of servers. Engines and jobs are divided evenly among them.
     pub partitions: usize,
-    /// Engines in all: each takes submissions and works.
+    /// The number of engines in all. Each takes submissions and runs jobs.
     pub engines: usize,
-    /// Of each engine.
+    /// The number of workers of each engine.
     pub workers: usize,
     /// `EngineBuilder::max_prefetch`.
     pub max_prefetch: usize,
@@ -19,26 +19,27 @@ pub struct Shape {
     pub cores: usize,
     /// Jobs a second in all, on average.
     pub rate: f64,
-    /// The busiest moment of the day over the average, 1 to 2; the day is squeezed into the run.
+    /// The load at the busiest moment of the day, divided by the average: 1 to 2. The run has the curve of one
+    /// day.
     pub peak: f64,
-    /// How long a job runs on average; times are exponential.
+    /// The average time of a job; times have an exponential distribution.
     pub body: Duration,
     /// Status queries for each job.
     pub queries: f64,
-    /// Whether each job that ends pays for the removal of an old one.
+    /// Whether an old job is removed for each job that ends.
     pub removes: bool,
     /// Whether the engines run on the cores of the server, as in a measurement on one machine.
     pub on_one_machine: bool,
-    /// Jobs that wait when it begins, in all.
+    /// The number of jobs that wait at the beginning, in all.
     pub waiting: usize,
-    /// How long it runs.
+    /// The modelled time.
     pub time: Duration,
-    /// Of all chance.
+    /// The seed of all random numbers.
     pub seed: u64,
 }
 
 impl Default for Shape {
-    /// One engine as it is shipped on one server of 16 cores, without any load.
+    /// One engine with default options on one server of 16 cores, without any load.
     fn default() -> Self {
         Self {
             partitions: 1,
@@ -62,13 +63,13 @@ impl Default for Shape {
 /// The outcome.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Outcome {
-    /// Jobs that came and that ended.
+    /// The number of jobs that were submitted and of jobs that ended.
     pub came: u64,
     /// See `came`.
     pub ended: u64,
-    /// When the last ended.
+    /// When the last job ended.
     pub last_end: Duration,
-    /// Share of the time that the cores were busy, and that a flush was under way.
+    /// The share of the time in which the cores were busy, and in which a flush ran.
     pub cores: f64,
     /// See `cores`.
     pub flushing: f64,

@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
-/// Future events, in the order of time; of two at the same time the one that was added first.
+/// Future events, in the order of time. Of two events at the same time, the one that was added first comes first.
 #[derive(Debug)]
 pub(super) struct Calendar<E> {
     entries: BinaryHeap<Entry<E>>,
     number: u64,
-    /// The time of the last one that was taken out.
+    /// The time of the last event that was taken out.
     pub(super) now: Duration,
 }
 
@@ -32,7 +32,7 @@ impl<E> Calendar<E> {
         self.entries.push(Entry { at: self.now + pause, number: self.number, event });
     }
 
-    /// The next, until `end`.
+    /// Takes out the next event. `None` if there is none up to `end`.
     pub(super) fn next(&mut self, end: Duration) -> Option<E> {
         let entry = self.entries.pop().filter(|entry| entry.at <= end)?;
         self.now = entry.at;
@@ -60,12 +60,12 @@ impl<E> PartialEq for Entry<E> {
 
 impl<E> Eq for Entry<E> {}
 
-/// This number of slots that serve one piece of work each; work that comes when all are busy waits in line.
+/// A number of slots that each serve one piece of work. Work that arrives when all slots are busy waits in line.
 #[derive(Debug)]
 pub(super) struct Station<W> {
     free: usize,
     waiting: VecDeque<(Duration, W)>,
-    /// How long slots have been busy or will be with what they have begun, all together.
+    /// The busy time of all slots together, with the time of the work that they have begun.
     pub(super) used: Duration,
 }
 
@@ -74,7 +74,7 @@ impl<W> Station<W> {
         Self { free: slots, waiting: VecDeque::new(), used: Duration::ZERO }
     }
 
-    /// Work comes in; it begins at once if it comes back.
+    /// Adds a piece of work. It is returned if it begins at once.
     pub(super) fn enter(&mut self, service: Duration, work: W) -> Option<(Duration, W)> {
         if self.free == 0 {
             self.waiting.push_back((service, work));
@@ -85,7 +85,7 @@ impl<W> Station<W> {
         Some((service, work))
     }
 
-    /// A slot is done; what begins in it.
+    /// Frees a slot. Returns the work that begins in the slot.
     pub(super) fn leave(&mut self) -> Option<(Duration, W)> {
         let next = self.waiting.pop_front();
         match &next {
@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    /// The mean time in line, of customers that come and are served at random.
+    /// The mean time in line of simulated customers that arrive at random and take a random time.
     fn simulated(arrivals: f64, services: f64, slots: usize, customers: u64) -> f64 {
         enum Event {
             Comes,
@@ -131,7 +131,7 @@ mod tests {
         waited.as_secs_f64() / customers as f64
     }
 
-    /// The same by Erlang's formula.
+    /// The mean time in line by Erlang's formula.
     fn by_formula(arrivals: f64, services: f64, slots: usize) -> f64 {
         let (c, load) = (slots as f64, arrivals / services);
         let mut term = 1.0;

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use super::{Costs, Outcome, Shape, Statement, simulate};
 use crate::{measure::Series, scenarios::Bench};
 
-/// A way to set engines up.
+/// A set of options of engines.
 struct Variant {
     name: &'static str,
     max_prefetch: usize,
@@ -14,7 +14,8 @@ struct Variant {
 const VARIANTS: [Variant; 2] =
     [Variant { name: "as shipped", max_prefetch: 256 }, Variant { name: "`max_prefetch(0)`", max_prefetch: 0 }];
 
-/// The largest share of the time for which cores may be busy, and the longest wait of jobs in the slowest hundredth.
+/// The bounds of a tolerable load: the share of time in which cores are busy, and the wait of the slowest
+/// hundredth of the jobs.
 const BUSY: f64 = 0.6;
 const WAIT: f64 = 0.1;
 
@@ -114,7 +115,7 @@ fn is_full(outcome: &Outcome) -> bool {
     outcome.cores > BUSY || waits > WAIT
 }
 
-/// By trying: the load is doubled, then halved in between.
+/// Finds the highest load by trials: the load is doubled until it is too high, then found by bisection.
 pub(super) fn most(engines: usize, costs: &Costs, variant: usize) -> f64 {
     let Some(variant) = VARIANTS.get(variant) else { return 0.0 };
     let full = |rate| is_full(&simulate(&Shape { ..of(engines, rate, variant) }, costs));
@@ -145,7 +146,7 @@ fn capacity(text: &mut String, bench: &Bench, costs: &Costs) {
     }
 }
 
-/// Engines, jobs a day.
+/// The number of engines, and the jobs a day.
 const SIZES: [(usize, f64); 3] = [(10, 1e6), (100, 1e8), (1_000, 1e9)];
 /// More engines than this on one partition are not tried.
 const MOST_ENGINES: usize = 80;

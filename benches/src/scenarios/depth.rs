@@ -1,4 +1,5 @@
-//! A page costs the same at every place of a result, however much else is in the store.
+//! Measures that a page costs the same at every place of a result, and with any number of other results in the
+//! store.
 
 use std::path::Path;
 
@@ -42,7 +43,8 @@ fn last_against_first(bench: &Bench) -> Result<Row> {
     Ok(Row::new(what, "warm read", Unit::Seconds, last).beside("first page", first).goal(Goal::CostAtMost(1.1)))
 }
 
-/// The same page in a store with `others` other results of `rows` rows each, and in one with a single other.
+/// Measures the same page in a store with `others` other results of `rows` rows each, and in one with a single
+/// other result.
 fn among(bench: &Bench, others: usize, rows: usize) -> Result<Row> {
     let pool = vertices(PAGE as usize);
     let (many, few) = (bench.directory()?, bench.directory()?);

@@ -1,4 +1,4 @@
-//! Running no-op jobs that wait already: what the engine itself costs a job.
+//! Runs no-op jobs that wait already. The figure is the engine's own cost of a job.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Jobs a second of `n` jobs that waited behind a gate, until all are complete in `store`.
+/// The jobs a second of `n` jobs that waited at a gate, from its opening until all are complete in `store`.
 pub(super) fn rate(store: Arc<dyn Store>, n: usize, workers: usize) -> Result<f64> {
     let gate = Arc::new(Gate::default());
     let builder = engines::builder(store, Durability::Buffered).workers(workers);

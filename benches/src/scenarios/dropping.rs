@@ -1,5 +1,5 @@
-//! Removing a large result: what the caller waits, when the disk has the space back, what pages of another result cost
-//! meanwhile.
+//! Removes a large result. The figures are the wait of the caller, the time until the disk has the space back, and
+//! the cost of pages of another result.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use crate::{
     vertices::vertices,
 };
 
-/// When to give up waiting for the space.
+/// The longest wait for the space.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
@@ -44,7 +44,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let (caller, meanwhile, back) = std::thread::scope(|scope| -> Result<_> {
         let remover = scope.spawn(|| seconds(|| store.remove(large).map(drop).map_err(Into::into)));
         let mut times = Vec::new();
-        // A tenth of the result may linger in half-empty files.
+        // A tenth of the result may remain in half-empty files.
         let enough = without + (with.saturating_sub(without)) / 10;
         let mut back = None;
         while (back.is_none() && start.elapsed() < PATIENCE) || start.elapsed() < Duration::from_millis(500) {
@@ -85,8 +85,8 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     ])
 }
 
-/// Bytes of all table files in the directory: the log beside them has a bound of its own. A file that goes meanwhile
-/// counts nothing.
+/// The bytes of all table files in the directory. The log has a bound of its own and is not counted. A file that
+/// is removed meanwhile counts nothing.
 fn size(directory: &Path) -> Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(directory)? {

@@ -1,4 +1,4 @@
-//! The cost of finished jobs in the store for those that run, and the memory of waiting ones.
+//! The cost that finished jobs in the store add to running ones, and the memory of waiting jobs.
 
 use std::path::Path;
 
@@ -46,7 +46,7 @@ fn waiting(bench: &Bench) -> Result<Row> {
 /// Lets `jobs` jobs wait in an engine without workers; for a child process.
 ///
 /// # Errors
-/// As the engine.
+/// The errors of the engine.
 pub fn wait(directory: &Path, jobs: usize) -> Result<Told> {
     let engine = engines::builder(open(directory)?, Durability::Buffered).manual().open()?;
     Told::about(|| {

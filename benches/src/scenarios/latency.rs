@@ -1,4 +1,5 @@
-//! One job at a time, from the call to its end; and the time until a running job sees its cancel.
+//! Runs one job at a time, and measures the time from the call to the end of the job. Also measures the time until
+//! a running job sees its cancel.
 
 use std::{
     sync::Arc,
@@ -58,7 +59,7 @@ fn submit_to_done(bench: &Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// A job that computes for ever and asks every millisecond whether to go on.
+/// Measures the cancel of a job that computes for ever and calls `check_stopped` every millisecond.
 fn cancel(bench: &Bench) -> Result<Row> {
     let directory = bench.directory()?;
     let store: Arc<dyn Store> = open(directory.path())?;
@@ -79,7 +80,7 @@ fn cancel(bench: &Bench) -> Result<Row> {
         while !matches!(job.record().state, JobState::Running { .. }) {
             std::thread::yield_now();
         }
-        // So that the request comes anywhere between two checkpoints.
+        // With a random pause, the request arrives at any point between two checks.
         std::thread::sleep(Duration::from_micros(random.below(3_000)));
         times.push(seconds(|| {
             job.cancel()?;

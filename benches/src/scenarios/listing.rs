@@ -1,4 +1,4 @@
-//! Lists by a filter, retention and labels: each costs its own part, with anything else in the store.
+//! Measures that lists by a filter, retention and labels cost the same with any number of other jobs in the store.
 
 use std::{path::Path, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
     stored,
 };
 
-/// Jobs of the graph whose list is read.
+/// The number of jobs of the graph whose list is read.
 const OWN: usize = 1_000;
 const PAGE: usize = 100;
 /// Jobs that a pass of retention removes.
@@ -32,7 +32,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Half of the jobs of others are older than those of the graph, half are newer.
+/// Half of the jobs of other graphs are older than those of the graph, half are newer.
 fn fill(directory: &Path, others: usize) -> Result<()> {
     reopening::fill(directory, others / 2)?;
     let store = open(directory)?;

@@ -1,4 +1,4 @@
-//! The peak memory of a process that does nothing but write, or stream, a large result.
+//! The peak memory of a process that only writes, or only streams, a large result.
 
 use std::{io, path::Path, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{
 
 const BLOCK_CACHE: usize = 32 << 20;
 const WRITE_BUFFER: usize = 8 << 20;
-/// The block cache, and as many write buffers as may be in use.
+/// The bytes of the block cache and of the most write buffers that may be in use.
 const CONFIGURED: usize = BLOCK_CACHE + 2 * WRITE_BUFFER;
 
 pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
@@ -46,7 +46,7 @@ fn open(directory: &Path) -> Result<RocksStore> {
 /// Writes a result of `rows` rows; for a child process.
 ///
 /// # Errors
-/// As the store.
+/// The errors of the store.
 pub fn write(directory: &Path, rows: usize) -> Result<Told> {
     let store = open(directory)?;
     let pool = vertices(1_000);
@@ -56,7 +56,7 @@ pub fn write(directory: &Path, rows: usize) -> Result<Told> {
 /// Streams the one result of the store, page by page; for a child process.
 ///
 /// # Errors
-/// As the store.
+/// The errors of the store.
 pub fn stream(directory: &Path) -> Result<Told> {
     let store = Arc::new(open(directory)?);
     let reader = reader(&store);

@@ -1,4 +1,4 @@
-//! One file per scenario.
+//! The scenarios, with one file for each.
 
 use std::{
     path::{Path, PathBuf},
@@ -39,7 +39,7 @@ mod writing;
 /// A scenario.
 #[derive(Debug)]
 pub struct Scenario {
-    /// Its name, as `--only` has it.
+    /// The name of the scenario, for `--only`.
     pub name: &'static str,
     /// The measured quantity, in a few words.
     pub about: &'static str,
@@ -47,7 +47,7 @@ pub struct Scenario {
     pub run: fn(&Bench) -> Result<Vec<Row>>,
 }
 
-/// All of them, in the order in which they run.
+/// All scenarios, in the order in which they run.
 pub const ALL: &[Scenario] = &[
     Scenario { name: "page", about: "100,000 vertex rows as a whole status payload, warm", run: page::run },
     Scenario { name: "other-stores", about: "the same page out of other stores", run: other_stores::run },
@@ -76,25 +76,25 @@ pub const ALL: &[Scenario] = &[
 /// The arguments of a scenario.
 #[derive(Debug)]
 pub struct Bench {
-    /// Whether the sizes are the small ones.
+    /// Whether to use the small sizes.
     pub quick: bool,
-    /// Where stores are made.
+    /// The directory for stores.
     pub stores: PathBuf,
-    /// Where the tables go.
+    /// The directory for the tables.
     pub out: PathBuf,
 }
 
 impl Bench {
-    /// One size or the other.
+    /// `quick` in a run with small sizes, else `full`.
     #[must_use]
     pub const fn size(&self, full: usize, quick: usize) -> usize {
         if self.quick { quick } else { full }
     }
 
-    /// An empty directory on the disk that is measured; it goes when dropped.
+    /// An empty directory on the disk that is measured. Dropping the value removes the directory.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When the directory cannot be made.
     pub fn directory(&self) -> Result<TempDir> {
         tempfile::tempdir_in(&self.stores).context("make a directory for a store")
     }
@@ -103,7 +103,7 @@ impl Bench {
 /// A store with default options in `directory`.
 ///
 /// # Errors
-/// As the store.
+/// The errors of the store.
 pub fn open(directory: &Path) -> Result<Arc<RocksStore>> {
     Ok(Arc::new(RocksStore::open(directory, RocksOptions::default())?))
 }
@@ -114,7 +114,7 @@ pub fn reader(store: &Arc<RocksStore>) -> JobReader {
     JobReader::new(Arc::clone(store) as Arc<dyn Store>)
 }
 
-/// Our rate beside each peer that came through: at least `goal` times as fast as every one.
+/// Compares our rate with each peer that did not fail. Ours has to be at least `goal` times as fast as every peer.
 fn beside_peers(what: &str, class: &'static str, ours: &Series, lanes: &[Lane], goal: f64) -> Vec<Row> {
     let beside = lanes.iter().filter_map(|lane| {
         let row = Row::new(format!("{what} / {}", lane.peer.name), class, Unit::PerSecond, ours.clone());

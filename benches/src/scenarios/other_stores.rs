@@ -1,5 +1,5 @@
-//! The last 100,000 rows of a larger result, out of `SQLite`, redb and fjall. There is one row per key, as JSON
-//! already, so the others only find, copy and add commas.
+//! Reads the last 100,000 rows of a larger result from `SQLite`, redb and fjall. These have one row for each key,
+//! which is JSON already. So they only find and copy rows, and add commas.
 
 use anyhow::{Context, Result, ensure};
 use job_core::PageRequest;

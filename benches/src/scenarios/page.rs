@@ -1,5 +1,5 @@
-//! A page of 100,000 rows, warm, as a whole status payload in a reused buffer. It runs beside a memcpy of the same
-//! bytes, and beside the layout that most engines start with.
+//! Writes a page of 100,000 rows with warm caches, as a whole status payload, into a reused buffer. The page is
+//! compared with a memcpy of the same bytes, and with the layout that most engines have at first.
 
 use anyhow::{Result, ensure};
 use job_core::PageRequest;

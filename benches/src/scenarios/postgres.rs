@@ -1,4 +1,4 @@
-//! On a PostgreSQL server that runs for this alone, beside the job libraries for it: engines that share a store.
+//! Measures engines that share a store, and job libraries for PostgreSQL, on a server of its own.
 
 use std::{
     process::Command,
@@ -33,14 +33,14 @@ const PROCESSES: usize = 4;
 const PAGE: u32 = 100_000;
 
 pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
-    // Without a server there is nothing to measure, and the line that says so has been printed.
+    // PostgreSQL is not installed, and a line that says so has been printed.
     let Some(server) = Postgres::start()? else { return Ok(Vec::new()) };
     let mut rows = jobs(bench, &server)?;
     rows.extend(pages(bench, &server)?);
     Ok(rows)
 }
 
-/// Databases that are unused so far.
+/// A source of databases that were not used before.
 struct Databases<'a> {
     server: &'a Postgres,
     made: usize,
@@ -57,7 +57,8 @@ fn store(url: &str) -> Result<Arc<PostgresStore>> {
     Ok(Arc::new(PostgresStore::open(url, PostgresOptions::default())?))
 }
 
-/// One call a job, 1,000 a call, and the drain of what waits, each beside the peers in the same rounds.
+/// Submits with one call for each job and with 1,000 jobs for each call, and drains waiting jobs. The peers do the
+/// same in the same rounds.
 fn jobs(bench: &Bench, server: &Postgres) -> Result<Vec<Row>> {
     let (single, batch, waiting) = (bench.size(3_000, 300), bench.size(20_000, 2_000), bench.size(10_000, 1_000));
     let lanes = |scenario, n| {
@@ -111,7 +112,7 @@ fn submit_beside_finished(url: &str, n: usize, look: &str) -> Result<f64> {
     Ok(n as f64 / seconds(|| engines::submit_batches(&engine, n).map(drop))?)
 }
 
-/// As [`jobs`], in several processes on one database.
+/// Measures the same as [`jobs`], with several processes on one database.
 fn teams(bench: &Bench, databases: &mut Databases<'_>) -> Result<Vec<Row>> {
     let (single, waiting) = (bench.size(6_000, 600), bench.size(20_000, 2_000));
     let mut rows = Vec::new();
@@ -157,7 +158,7 @@ fn team(url: &str, task: &str, n: usize) -> Result<f64> {
 /// The task of a process of a team.
 ///
 /// # Errors
-/// As the engine, and when there is no such task.
+/// The errors of the engine, and one for an unknown task.
 pub fn serve(task: &str, url: &str, n: usize) -> Result<()> {
     match task {
         "submit" => {
@@ -189,7 +190,7 @@ fn worker(store: Arc<PostgresStore>, ran: &Arc<AtomicUsize>) -> Result<Engine> {
     Ok(builder.durability(Durability::Synced).workers(WORKERS).open()?)
 }
 
-/// An engine without handlers: it submits, others run.
+/// An engine without handlers, which only submits jobs.
 fn front(url: &str) -> Result<Engine> {
     Ok(Engine::builder_shared(store(url)?).durability(Durability::Synced).manual().open()?)
 }
@@ -210,7 +211,8 @@ fn submit_batches(url: &str, n: usize) -> Result<f64> {
     Ok(n as f64 / seconds(|| engines::submit_batches(&engine, n).map(drop))?)
 }
 
-/// Until the store has no unfinished job; the peers' clocks stop when their last handler has run.
+/// Measures until the store has no unfinished job. The clock of a peer stops earlier: when its last handler has
+/// run.
 fn drain(url: &str, n: usize) -> Result<f64> {
     drop(engines::submit_batches(&front(url)?, n)?);
     let store = store(url)?;
@@ -230,7 +232,8 @@ fn drain(url: &str, n: usize) -> Result<f64> {
     Ok(n as f64 / all)
 }
 
-/// The first and the last page of a long result, and the last one out of a table that has a row for each row.
+/// Measures the first and the last page of a long result, and the last page from a table with one database row for
+/// each row.
 fn pages(bench: &Bench, server: &Postgres) -> Result<Vec<Row>> {
     let rows = bench.size(1_000_000, 300_000);
     let pool = vertices(100_000);
@@ -263,7 +266,7 @@ fn pages(bench: &Bench, server: &Postgres) -> Result<Vec<Row>> {
     ])
 }
 
-/// The same rows, one to a row of a table with the key that such a table has.
+/// Writes the same rows into a table with one database row for each row, and with the key of such a table.
 fn fill_table(client: &mut Client, pool: &[impl serde::Serialize], rows: usize) -> Result<()> {
     client.batch_execute("CREATE TABLE result (job int8, n int8, row text, PRIMARY KEY (job, n))")?;
     let texts: Vec<String> = pool.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
@@ -278,7 +281,7 @@ fn fill_table(client: &mut Client, pool: &[impl serde::Serialize], rows: usize) 
     Ok(client.batch_execute("VACUUM ANALYZE result")?)
 }
 
-/// A page as such a table gives it, joined to a list.
+/// Reads a page from such a table, joined to a list.
 fn offset(client: &mut Client, offset: u64) -> Result<()> {
     let found = client.query(
         "SELECT row FROM result WHERE job = 1 ORDER BY n LIMIT $1 OFFSET $2",

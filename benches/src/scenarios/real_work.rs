@@ -1,4 +1,5 @@
-//! Real work as a job: what the engine adds to an algorithm, and what a second worker takes off a filter.
+//! Runs real work as jobs. The figures are the time that the engine adds to an algorithm, and the time that a
+//! second worker saves in a filter.
 
 use std::sync::Arc;
 
@@ -24,7 +25,8 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Two vertices per step down the quadrants of the adjacency matrix: the R-MAT of Graph500 (0.57, 0.19, 0.19, 0.05).
+/// Makes edges by the R-MAT method of Graph500: each step chooses a quadrant of the adjacency matrix, with the
+/// probabilities 0.57, 0.19, 0.19 and 0.05.
 fn rmat(scale: u32, edges: usize) -> Result<Graph> {
     let mut random = Random(SEED);
     let mut graph = GraphBuilder::default();
@@ -118,7 +120,7 @@ fn succeed(engine: &Engine, spec: JobSpec) -> Result<()> {
     Ok(())
 }
 
-/// Women of 18 to 24 among all vertices: about one in ten.
+/// Whether the vertex is a woman of 18 to 24: about one in ten is.
 fn matches(vertex: &Vertex) -> bool {
     let is = |name: &str, value: &str| {
         vertex.properties.get(name).is_some_and(|values| values.iter().any(|v| v == value))
@@ -126,7 +128,7 @@ fn matches(vertex: &Vertex) -> bool {
     is("Gender", "F") && is("Age", "18-24")
 }
 
-/// The vertex `id`, if the filter wants it.
+/// The vertex `id`, if the filter takes it.
 fn found(pool: &[Vertex], id: u64) -> Option<&Vertex> {
     let vertex = usize::try_from(id % pool.len() as u64).ok().and_then(|place| pool.get(place));
     vertex.filter(|vertex| matches(vertex))
@@ -171,7 +173,7 @@ fn filter(bench: &Bench) -> Result<Vec<Row>> {
     ])
 }
 
-/// The filter without an engine, on this number of threads.
+/// Runs the filter without an engine, on this number of threads.
 fn bare(pool: &[Vertex], ids: u64, threads: u64) -> Result<()> {
     let part = |thread: u64| -> Result<Vec<u8>> {
         let mut out = Vec::new();

@@ -1,4 +1,4 @@
-//! Opening a store and finding the unfinished jobs costs those, not the finished ones.
+//! Measures that the cost of opening a store and finding the unfinished jobs does not depend on the finished ones.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     ])
 }
 
-/// `jobs` jobs that were cancelled, and ten that wait.
+/// Fills a store with `jobs` cancelled jobs and ten waiting ones.
 pub(super) fn fill(directory: &Path, jobs: usize) -> Result<()> {
     let store = open(directory)?;
     let mut left = jobs;

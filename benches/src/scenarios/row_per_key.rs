@@ -1,5 +1,5 @@
-//! The layout of most engines at first: a RocksDB key per row, the row in bincode, decoded and turned into JSON for
-//! each page.
+//! The layout that most engines have at first: a RocksDB key for each row. The row is stored as bincode, and is
+//! decoded and turned into JSON for each page.
 
 use anyhow::Result;
 use rocksdb::{DB, Direction, IteratorMode, Options, WriteBatch};
@@ -35,7 +35,7 @@ impl RowPerKey {
         Ok(Self { db, rows: rows.len(), _directory: directory })
     }
 
-    /// All rows in the same payload that ours has.
+    /// Writes all rows as the same payload as our engine does.
     pub(super) fn page(&self, out: &mut Vec<u8>) -> Result<()> {
         let rows = self.rows;
         out.extend_from_slice(

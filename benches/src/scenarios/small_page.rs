@@ -1,4 +1,5 @@
-//! A page of 10 rows at a random place, beside RocksDB's point read of one block: the least that any layout in blocks costs.
+//! Reads a page of 10 rows at a random place. The page is compared with RocksDB's point read of one block, which
+//! is the minimum for any layout in blocks.
 
 use anyhow::{Context, Result};
 use job_core::PageRequest;
@@ -35,7 +36,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
         std::hint::black_box(value.last());
         Ok(())
     };
-    // Once through everything, so that both are warm.
+    // Reads everything once, so that the caches are warm for both.
     for block in 0..blocks {
         page(block * rows as u64 / blocks)?;
         point(block)?;

@@ -1,4 +1,4 @@
-//! How often a second one thread can ask for the status of finished jobs.
+//! Measures how many status queries of finished jobs one thread can make in a second.
 
 use anyhow::Result;
 use job_core::{Event, JobResult, PageRequest};

@@ -1,4 +1,4 @@
-//! Submitting jobs, beside the job libraries that an engine could embed instead.
+//! Submits jobs, and compares with the job libraries that a graph engine could embed instead.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ fn batches(bench: &Bench) -> Result<Vec<Row>> {
     beside(bench, "submit, 1,000 a call", n, &ours, ("batch", &peers), 4.0)
 }
 
-/// Ours once and each peer once, in every round. No worker runs.
+/// Runs ours once and each peer once in every round. No worker runs.
 fn beside(
     bench: &Bench,
     what: &str,

@@ -1,4 +1,5 @@
-//! Submitting and draining with an fsync before every acknowledgement: 64 submitters, so that one fsync can serve many.
+//! Submits and drains with an fsync before every acknowledgement. 64 threads submit, so that one fsync can serve
+//! many.
 
 use anyhow::{Context, Result};
 use job_runner::{Durability, Engine};

@@ -1,4 +1,5 @@
-//! Typed rows in, durable result out, beside `serde_json` serializing the same rows into a Vec.
+//! Writes typed rows as a durable result, and compares with `serde_json`, which serializes the same rows into a
+//! `Vec`.
 
 use anyhow::Result;
 use job_store::{Durability, RocksStore};
@@ -71,7 +72,7 @@ fn write(store: &RocksStore, pool: &[Vertex], rows: usize, segments: u32) -> Res
     stored::complete(store, &job, written?, Durability::Synced)
 }
 
-/// Half of the rows on each of two threads.
+/// Serializes half of the rows on each of two threads.
 fn serialize_twice(pool: &[Vertex], each: usize) -> Result<()> {
     std::thread::scope(|scope| {
         let threads = [(); 2].map(|()| scope.spawn(|| serialize(pool, each, 1 << 20, &mut Vec::new())));

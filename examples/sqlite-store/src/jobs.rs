@@ -1,4 +1,4 @@
-//! Records, and what is found by them.
+//! The records of jobs, and the calls that find jobs.
 
 use job_core::{JobId, JobRecord, JobSpec, Timestamp};
 use job_store::{Durability, ErrorKind, JobStore, Listed, Pin, Seat, StoreError, Usage, codec, contract};
@@ -51,12 +51,13 @@ impl JobStore for SqliteStore {
     }
 
     fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError> {
-        // Skipped by the index: no record is read for it.
+        // `OFFSET` skips entries of the index, and reads no record.
         const PAGE: &str = "
             SELECT id, record FROM jobs
             WHERE id IN (SELECT id FROM jobs WHERE id < ?1 ORDER BY id DESC LIMIT ?3 OFFSET ?2)
             ORDER BY id DESC";
-        // Greater than every id: `?1 IS NULL OR id < ?1` would be a scan of the whole table.
+        // Without `before`, the bound is greater than every id, since `?1 IS NULL OR id < ?1` would scan the whole
+        // table.
         let before = before.map_or_else(|| vec![u8::MAX; 17], |id| id.as_bytes().to_vec());
         let [skip, limit] = [skip, limit as u64].map(|number| i64::try_from(number).unwrap_or(i64::MAX));
         self.listed("list", |connection| {
@@ -76,7 +77,7 @@ impl JobStore for SqliteStore {
     }
 
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
-        // The caller waits neither for the space nor for the disk.
+        // The removal is buffered: the caller waits neither for the space nor for the disk.
         self.write("remove the record", Durability::Buffered, |tx| {
             let Some(found) = stored(tx, id)? else { return Ok(false) };
             match decoded(id, &found.record, "remove the record") {
@@ -109,7 +110,7 @@ impl JobStore for SqliteStore {
             statement.query_row(params![hash], |row| Ok((id(row.get(0)?), row.get::<_, Vec<u8>>(1)?))).optional()
         })?;
         let Some((id, bytes)) = found else { return Ok(None) };
-        // Two works may share a hash.
+        // Two specs may have the same hash, so the specs are compared too.
         Ok(decoded(id, &bytes, OPERATION)?.spec.is_same_work(spec).then_some(id))
     }
 
@@ -174,7 +175,7 @@ fn holder(connection: &Connection, graph: &str, key: &str) -> rusqlite::Result<O
     statement.query_row(params![graph, key], |row| row.get(0).map(id)).optional()
 }
 
-/// Gives a new job its idempotency key, which a job that keeps it may have.
+/// Gives a new job its idempotency key, or refuses if a job has the key and keeps it.
 fn take_key(connection: &Connection, new: &JobRecord, key: &str) -> Result<(), Refused> {
     let graph = new.spec.graph();
     if let Some(job) = holder(connection, graph, key)?
@@ -188,7 +189,7 @@ fn take_key(connection: &Connection, new: &JobRecord, key: &str) -> Result<(), R
     Ok(())
 }
 
-/// Puts a record in place of the one before it.
+/// Replaces the stored record by the next one.
 pub(crate) fn put_next(connection: &Connection, next: &JobRecord, operation: &'static str) -> Result<(), Refused> {
     let mut statement = connection.prepare_cached("SELECT revision FROM jobs WHERE id = ?1")?;
     let found = statement.query_row(params![next.id.as_bytes()], |row| row.get::<_, i64>(0)).optional()?;

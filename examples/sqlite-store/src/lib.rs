@@ -1,14 +1,15 @@
 //! A store of `job-runner` in tables of SQLite.
 //!
-//! It is written with what `job_store` makes public, and is the example of its chapter "Write a store"
+//! The store uses only public items of `job_store`. It is the example of the chapter "Write a store"
 //! (`job_store::contract`). Read it in this order: the tables in [`mod@schema`], the transaction of every write in
 //! [`SqliteStore::write`], then one trait after the other.
 //!
-//! * A write is one transaction. It checks and changes under SQLite's lock of writers, so nothing comes between.
-//! * `Durability::Buffered` is `synchronous = NORMAL` in WAL mode, `Durability::Synced` is `FULL`: that syncs the log, and with
-//!   it every write before.
-//! * Rows, records, results and checkpoints have the checksums of `job_store::codec` and of blocks, because SQLite checks
-//!   none of its pages.
+//! * A write is one transaction. It checks and changes under SQLite's lock of writers, so no other write comes in
+//!   between.
+//! * `Durability::Buffered` is `synchronous = NORMAL` in WAL mode. `Durability::Synced` is `FULL`, which syncs the
+//!   log with every earlier write.
+//! * Rows, records, results and checkpoints have the checksums of `job_store::codec` and of blocks, because SQLite
+//!   checks none of its pages.
 
 mod jobs;
 mod results;
@@ -23,10 +24,11 @@ use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
 
 const OPEN: &str = "open the store";
-/// How long opening waits for a process that is about to end.
+/// How long `open` waits for a process that has the file open and is about to end.
 const BUSY: Duration = Duration::from_secs(1);
 
-/// Jobs and their results in one file of SQLite. Clones are handles of one store: a writer of rows has one of its own.
+/// Jobs and their results in one file of SQLite. Clones are handles of the same store; each writer of rows holds
+/// one.
 #[derive(Clone)]
 pub struct SqliteStore {
     inner: Arc<Inner>,
@@ -47,7 +49,7 @@ impl SqliteStore {
     /// Opens the store in this file, or makes a new one there. No other process may have it open.
     ///
     /// # Errors
-    /// `AlreadyOpen` when another process has the file open; `Corrupt` when it is no database.
+    /// `AlreadyOpen` when another process has the file open; `Corrupt` when the file is no database.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::over(Connection::open(path).map_err(|error| failed(OPEN, &error))?)
     }
@@ -66,7 +68,7 @@ impl SqliteStore {
         Ok(Self { inner: Arc::new(Inner { connection: Mutex::new(connection), seats: Seats::default() }) })
     }
 
-    /// Looks at the tables. No caller holds this while it calls what is not its own.
+    /// Reads the tables. No caller holds the connection while it calls code of others.
     fn read<T>(
         &self,
         operation: &'static str,
@@ -75,7 +77,7 @@ impl SqliteStore {
         body(&self.connection()).map_err(|error| failed(operation, &error))
     }
 
-    /// Changes the tables in one transaction: all that `body` does or, when it fails, nothing.
+    /// Changes the tables in one transaction. If `body` fails, none of its changes are made.
     fn write<T>(
         &self,
         operation: &'static str,
@@ -111,7 +113,7 @@ impl SqliteStore {
     }
 }
 
-/// Why a transaction was given up: the contract forbids what it was to do, or SQLite failed.
+/// The reason why a transaction was rolled back: the contract forbids it, or SQLite failed.
 enum Refused {
     By(Box<StoreError>),
     Failed(rusqlite::Error),
@@ -129,7 +131,7 @@ impl From<rusqlite::Error> for Refused {
     }
 }
 
-/// An error of SQLite, with its class by the code of it.
+/// An error of SQLite. The code of SQLite decides the class of the error.
 fn failed(operation: &'static str, error: &rusqlite::Error) -> StoreError {
     let kind = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => ErrorKind::Corrupt,
@@ -157,7 +159,7 @@ fn stored(connection: &Connection, id: JobId) -> rusqlite::Result<Option<Stored>
         .optional()
 }
 
-/// The record of a job, in a transaction.
+/// Reads the record of a job in a transaction.
 fn record(connection: &Connection, id: JobId, operation: &'static str) -> Result<Option<JobRecord>, Refused> {
     let found = stored(connection, id)?;
     Ok(found.map(|found| decoded(id, &found.record, operation)).transpose()?)

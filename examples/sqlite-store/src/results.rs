@@ -53,7 +53,7 @@ impl ResultStore for SqliteStore {
     fn read(&self, key: SegmentKey, rows: Range<u64>, each: &mut EachRows<'_>) -> Result<(), StoreError> {
         let mut wanted = rows;
         while !wanted.is_empty() {
-            // Block by block: nothing is held while `each` runs.
+            // The rows are read block by block, so that the connection is free while `each` runs.
             let Some((end, bytes)) = self.block_after(key, wanted.start)? else {
                 return Err(contract::missing(self, key, &wanted));
             };
@@ -127,13 +127,13 @@ impl ResultStore for SqliteStore {
 }
 
 impl SqliteStore {
-    /// The record of a job that is to be written to.
+    /// The record of the job of a segment, which has to run for a write.
     pub(crate) fn get_running(&self, key: SegmentKey) -> Result<Option<JobRecord>, StoreError> {
         let found = self.read("write rows", |connection| stored(connection, key.job))?;
         found.map(|found| crate::decoded(key.job, &found.record, "write rows")).transpose()
     }
 
-    /// The block that holds this row, or the first after it; with the row after its last.
+    /// The block that has this row or, if none has it, the next one. The number is the row after the block's last.
     fn block_after(&self, key: SegmentKey, row: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
         const NEXT: &str = "
             SELECT end, bytes FROM blocks WHERE job = ?1 AND attempt = ?2 AND segment = ?3 AND end > ?4
@@ -147,7 +147,7 @@ impl SqliteStore {
     }
 }
 
-/// SQLite checks none of its pages, so the block's own checksum is looked at.
+/// Compares the block's checksum, since SQLite checks none of its pages.
 fn verify(key: SegmentKey, end: u64, bytes: &[u8], wanted: &Range<u64>) -> Result<(), StoreError> {
     let damaged =
         |error: String| corrupt(key.job, "read rows", format!("rows {}..{}: {error}", wanted.start, wanted.end));

@@ -1,4 +1,4 @@
-//! The writer of a segment, and what goes with a job.
+//! The writer of a segment, and the removal of a job's rows.
 
 use job_core::{JobId, Segment};
 use job_store::{
@@ -11,7 +11,7 @@ use crate::{SqliteStore, record, signed};
 
 const OPERATION: &str = "write rows";
 
-/// Writes a segment block by block, each in a transaction that sees whether the attempt still runs.
+/// Writes a segment block by block. The transaction of each block checks that the attempt still runs.
 #[derive(Debug)]
 pub(crate) struct Writer {
     store: SqliteStore,
@@ -29,7 +29,8 @@ impl SegmentWriter for Writer {
         const APPEND: &str = "INSERT INTO blocks (job, attempt, segment, end, bytes) VALUES (?1, ?2, ?3, ?4, ?5)";
         let (key, tally) = (self.tally.key(), &self.tally);
         self.store.write(OPERATION, Durability::Buffered, |tx| {
-            // First: a worker that has lost its job is told that, also when its block is wrong.
+            // The attempt is checked first, so that a worker that has lost its job gets that error even if its
+            // block is wrong.
             contract::check_attempt(record(tx, key.job, OPERATION)?.as_ref(), key)?;
             tally.check(&block)?;
             let end = signed(block.first_row + block.rows);

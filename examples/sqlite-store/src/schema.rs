@@ -7,8 +7,9 @@ use crate::BUSY;
 /// The version of the tables. A store of another one is refused, so that no version misreads another's.
 const VERSION: i64 = 1;
 
-/// `unfinished` is 1 for a job that is not complete; its index holds those jobs alone, so that finding them costs nothing for
-/// the others. The name of a graph and a key are compared byte by byte, which is what SQLite does with text.
+/// `unfinished` is 1 for a job that is not complete. Its index has only these jobs, so that finding them costs
+/// nothing for the others. Names of graphs and keys are compared byte by byte, which is the default of SQLite for
+/// text.
 const TABLES: &str = "
     CREATE TABLE jobs (
         id BLOB PRIMARY KEY,
@@ -31,10 +32,10 @@ const TABLES: &str = "
     );
 ";
 
-/// Makes the tables where there are none.
+/// Makes the tables if the file has none.
 pub(crate) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY)?;
-    // One process has the file: what a second one wrote, its seat would not guard.
+    // Only one process has the file open, since a seat does not guard against writes of a second process.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;

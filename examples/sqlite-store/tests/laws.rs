@@ -1,4 +1,4 @@
-//! The contract of a store, law by law; and that the laws about crashes, damage and costs are tried.
+//! Checks the contract of a store, law by law. Also checks that the laws about crashes, damage and costs do run.
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::{
@@ -21,7 +21,7 @@ use sqlite_store::SqliteStore;
 
 struct File {
     directory: tempfile::TempDir,
-    /// Where the store is; a crash moves it.
+    /// The path of the store; a crash moves the store.
     path: Mutex<PathBuf>,
     steps: Arc<AtomicU64>,
 }
@@ -58,7 +58,8 @@ impl Fixture for File {
         connection.execute(update, params![job.as_bytes(), record]).unwrap() == 1
     }
 
-    /// The files as they are while the store is open are what a killed process leaves. Nothing here can take the power away.
+    /// The files of an open store are those that a killed process leaves. This fixture cannot simulate a power
+    /// cut.
     fn crash(&self, store: Arc<dyn Store>, death: Death) -> bool {
         if death != Death::Process {
             return false;
@@ -102,7 +103,7 @@ mod sqlite {
     job_runner::store::conformance_tests!(super::File::default());
 }
 
-/// A law passes where its fixture cannot do what it needs: here it can.
+/// A law passes if its fixture cannot do what the law needs. This test checks that this fixture can.
 #[test]
 fn the_file_can_be_damaged_and_left_by_a_killed_process() {
     let file = File::default();

@@ -16,10 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Jobs whose handler has run, and how many the main thread waits for.
+/// The number of jobs whose handler has run, and the number for which the main thread waits.
 ///
-/// The clock of a peer stops when its last handler runs. The peer may still be writing its own note of that, so the
-/// doubt is in its favour.
+/// The clock of a peer stops when its last handler runs. The peer may still be writing the end of that job, so the
+/// error is in the peer's favour.
 static DONE: AtomicU64 = AtomicU64::new(0);
 static WANTED: AtomicU64 = AtomicU64::new(u64::MAX);
 static MAIN: OnceLock<Thread> = OnceLock::new();
@@ -57,7 +57,7 @@ pub trait Peer: Clone + Send + Sync + 'static {
         }
     }
 
-    /// Starts `workers` that call [`done`] in each job; they work until the answer is dropped.
+    /// Starts `workers` that call [`done`] in each job. They work until the returned value is dropped.
     fn work(&self, workers: usize) -> impl Future<Output = Box<dyn Any>>;
 }
 
@@ -68,12 +68,12 @@ pub struct Run {
     n: u64,
     workers: usize,
     batch: u64,
-    /// A setting of the peer's own, such as `wal` or `memory`; empty as shipped.
+    /// The setting of the peer, such as `wal` or `memory`; empty for the peer as shipped.
     pub variant: String,
     /// An empty directory for its files.
     pub directory: PathBuf,
     url: Option<String>,
-    /// Whether to wait for the word of the caller, who starts several at one moment.
+    /// Whether to wait for a line of the caller, which starts several peers at one moment.
     gate: bool,
 }
 
@@ -83,7 +83,7 @@ impl Run {
     /// Reads the program's arguments.
     ///
     /// # Panics
-    /// When one is missing or unreadable.
+    /// When an argument is missing or unreadable.
     pub fn from_args() -> Self {
         let words: Vec<String> = std::env::args().skip(1).collect();
         let value = |key: &str| {
@@ -104,7 +104,7 @@ impl Run {
     /// The address of an empty database.
     ///
     /// # Panics
-    /// When none was given.
+    /// When the program was given no address.
     pub fn url(&self) -> &str {
         self.url.as_deref().expect("url=URL")
     }
@@ -151,7 +151,8 @@ impl Run {
                 wait_until(self.n);
                 print_seconds(start);
             }
-            // Works beside others on what waits, and says how many jobs it has run, until its standard input ends.
+            // Runs waiting jobs together with other processes, and prints how many it has run, until its standard
+            // input ends.
             "join" => {
                 let _workers = peer.work(self.workers).await;
                 tell();
