@@ -93,7 +93,8 @@ pub fn check_revision(found: Option<u64>, next: &JobRecord, operation: &'static 
     }
 }
 
-/// The fence of every write of rows and of checkpoints: the attempt of `key` runs.
+/// Checks that the attempt of `key` runs: `found` is the stored record of its job. Every write of rows and of
+/// checkpoints has this fence.
 ///
 /// # Errors
 /// `Fenced`.

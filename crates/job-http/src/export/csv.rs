@@ -32,8 +32,9 @@ fn comment_name(name: &str, guard: bool) -> String {
     quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
 }
 
-/// Writes JSON on one line. No field of that line begins with a quote, nor with a formula if `guard` is set. A
-/// blank behind each comma, or an escape for a comma inside a string, prevents it.
+/// Writes JSON on one line of a CSV comment. A reader of CSV splits this line at its commas. A comma is followed
+/// by a blank, or is an escape inside a string, where the next field would begin with a quote. With `guard`, this
+/// holds for every comma, so that no field begins with a formula.
 fn comment(json: &str, guard: bool) -> String {
     let mut text = String::with_capacity(json.len());
     let (mut in_string, mut escaped) = (false, false);

@@ -45,7 +45,7 @@ pub enum Explanation {
         /// The error.
         failure: Option<Failure>,
     },
-    /// A worker is about to start it, or the engine is shutting down.
+    /// A worker is about to start the job, or the engine is shutting down.
     Starting,
     /// On a shared store: the job waits for an engine with a free worker.
     WaitingForEngine,
@@ -63,7 +63,7 @@ pub enum Explanation {
     Running {
         /// The progress of the job.
         progress: Progress,
-        /// The time since its start.
+        /// The time since the start of the attempt.
         since: Duration,
     },
     /// The job runs, and its body waits for these jobs.

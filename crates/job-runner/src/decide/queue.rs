@@ -243,8 +243,8 @@ impl Queue {
         self.enlist(lane);
     }
 
-    /// Notes that the body of a running job waits for another job. Until it comes back, it counts against no limit
-    /// and blocks no suspect.
+    /// Notes that the body of a running job waits for another job. Until the wait ends, the job counts against no
+    /// limit and blocks no suspect.
     pub(crate) fn pause(&mut self, id: JobId) {
         let Some(number) = self.running.remove(&id) else { return };
         self.clear(id);
@@ -252,8 +252,7 @@ impl Queue {
         self.count(number, -1, 1);
     }
 
-    /// Notes that a body has stopped waiting. It counts again, and [goes on](Self::go_on) when the limits have
-    /// room for it.
+    /// Notes that a body has stopped waiting. Its job [goes on](Self::go_on) when the limits have room for it.
     pub(crate) fn come_back(&mut self, id: JobId) {
         let Some(number) = self.paused.remove(&id) else { return };
         self.running.insert(id, number);
@@ -261,8 +260,8 @@ impl Queue {
         self.count(number, 1, -1);
     }
 
-    /// Whether a job that has come back may go on. From then on it counts as running. With `at_once` it may even
-    /// without room.
+    /// Whether a job whose body has stopped waiting may go on. From then on the job counts as running. With
+    /// `at_once` it may go on even without room.
     pub(crate) fn go_on(&mut self, id: JobId, at_once: bool) -> bool {
         let Some(&number) = self.running.get(&id).filter(|_| self.returning.contains(&id)) else { return true };
         let Some(lane) = self.lanes.get(&number) else { return true };
@@ -391,8 +390,8 @@ impl Queue {
         (running < self.limits.per_graph).then_some(lane)
     }
 
-    /// Moves jobs whose pause is over to their lanes. So it does with jobs whose pause came from a clock that was
-    /// ahead.
+    /// Moves jobs whose pause is over to their lanes. A pause that ends later than the longest pause allows is
+    /// over too: the clock was ahead when it was set.
     fn wake(&mut self, now: Timestamp) {
         loop {
             let ends = [self.delayed.first(), self.delayed.last()].into_iter().flatten();

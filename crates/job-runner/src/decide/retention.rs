@@ -93,9 +93,9 @@ impl Surplus {
 /// The most records that are read at once.
 const PIECE: usize = if cfg!(test) { 7 } else { 1_000 };
 
-/// The times at which jobs have to be read again because of their age. Ids stand for places here, not for times.
-/// For each run of ids a time is known before which none of its jobs has finished. The run is not read again
-/// before that time is old enough.
+/// The times at which jobs have to be read again because of their age. Jobs are grouped into runs of neighbouring
+/// ids; the time in an id is not used. For each run a time is known before which none of its jobs has finished.
+/// The run is not read again before that time is old enough.
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
     /// The runs of ids, from the newest to the oldest.

@@ -1,5 +1,5 @@
-//! Decides which job is blamed for the death of a process: only one that ran as the one suspect. All is pure but
-//! the last function.
+//! Decides which job is blamed for the death of a process: only a job that ran as the only suspect. All functions
+//! are pure but the last one.
 //!
 //! If several jobs ran when a process died, each may have caused it. So each is a suspect, and none is blamed. The
 //! [`queue`](crate::decide::queue) then runs one suspect at a time, beside jobs that are none. A suspect that
@@ -39,8 +39,8 @@ impl Death {
 
     /// Whether this job, one of the unfinished ones, is to blame.
     pub(crate) fn blames(&self, record: &JobRecord) -> bool {
-        // The job ran at the same death as jobs that were taken up already: the process that did that died in the
-        // middle of it.
+        // A job that started before `found` belongs to an earlier death. The process that took up the jobs of that
+        // death died before it had taken up this one.
         let earlier = self.found.is_some_and(|found| record.started_at.is_none_or(|started| started < found));
         let only = match self.suspects {
             0 => self.running == 1,

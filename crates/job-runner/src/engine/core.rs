@@ -264,7 +264,7 @@ impl EngineCore {
         self.health.wake();
     }
 
-    /// Gives the seat back, so that another engine may have the store.
+    /// Gives the seat on the store back, so that another engine may use the store.
     pub(crate) fn leave_seat(&self) {
         let seat = self.seat.lock().take();
         drop(seat);

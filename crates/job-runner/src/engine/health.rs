@@ -66,7 +66,7 @@ impl Health {
         }
     }
 
-    /// Notes that the calling thread panicked outside of the code of hosts, and goes on.
+    /// Notes a panic of the calling thread outside of the code of hosts.
     pub(crate) fn panicked(&self, message: String, at: Timestamp) {
         let thread = thread::current().name().unwrap_or("of the host").to_owned();
         self.panics.fetch_add(1, Ordering::Relaxed);
@@ -80,8 +80,8 @@ impl Health {
     /// Whether outcomes can be stored.
     ///
     /// # Errors
-    /// `Unhealthy`, with the last failure. Always in a process that was forked from the one that opened the
-    /// engine.
+    /// `Unhealthy`, with the last failure. Also, at any time, in a process that was forked from the one that
+    /// opened the engine.
     pub(crate) fn check(&self) -> Result<(), EngineError> {
         if process::id() != self.process {
             return Err(EngineError::Unhealthy(forked_from(self.process)));

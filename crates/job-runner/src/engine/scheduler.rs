@@ -30,7 +30,7 @@ pub(crate) struct Scheduler {
     /// The number of worker threads. The next field counts the worker threads that wait in a body.
     pub(crate) workers: usize,
     pub(crate) blocked: usize,
-    /// Substitutes that have ended, because the workers that waited went on.
+    /// Substitute workers that have ended, because the workers that waited in bodies went on.
     pub(crate) workers_left: Vec<thread::ThreadId>,
     /// The answer of a finished shutdown.
     pub(crate) left: Option<Shutdown>,

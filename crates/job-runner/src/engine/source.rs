@@ -27,7 +27,7 @@ pub(crate) trait Source: fmt::Debug + Send + Sync {
     /// The threads of the source, by name.
     fn threads(self: Arc<Self>, mode: Mode) -> Vec<(&'static str, Life)>;
 
-    /// Does the work of its threads once.
+    /// Does one round of the work of the source's threads, on the calling thread.
     fn tick(&self, engine: &Arc<EngineCore>) -> Result<(), EngineError>;
 
     /// Whether new jobs wait in this engine's own queue, which has a bound.

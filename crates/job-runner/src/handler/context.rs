@@ -333,7 +333,7 @@ impl JobContext {
         self.core.attempt.output(name, value)
     }
 
-    /// Opens the job's list `name` for appending. Opened again under the same name, it goes on behind the existing
+    /// Opens the job's list `name` for appending. A second call with the same name appends after the existing
     /// rows. Several threads may open it at the same time: each writer fills its own segment.
     ///
     /// # Errors

@@ -120,8 +120,8 @@ enum Outcome {
 }
 
 impl Outcome {
-    /// Whether its rows are dropped. The rows of a scan that was stopped from outside are kept, for a job that may
-    /// keep them.
+    /// Whether the rows of the scan are dropped. The rows of a scan that was stopped from outside are kept, for a
+    /// job that may keep them.
     const fn leaves_nothing(&self) -> bool {
         match self {
             Self::Well | Self::Error(JobError::Stopped(_) | JobError::OverBudget(..)) => false,
@@ -185,7 +185,7 @@ impl Scan {
         }
         drop(state);
         self.core.attempt.counter.tell();
-        // A failure after the first is dropped.
+        // Failures after the first one are dropped.
         shield::discard(surplus);
         true
     }
@@ -222,7 +222,7 @@ impl Scan {
         mem::take(&mut state.outcome)
     }
 
-    /// The numbers of its segments.
+    /// The numbers of the scan's segments.
     const fn segments(&self) -> Range<u32> {
         self.first_segment..self.first_segment + self.count
     }

@@ -1,7 +1,7 @@
 //! The saved state of a job for its next attempt: the body's own, and that of its iterative algorithm.
 //!
-//! A store keeps one checkpoint of a job, and each of the two states has its part in it. So neither is taken for
-//! the other or replaces it.
+//! A store keeps one checkpoint of a job, which has a part for each of the two states. So neither state is taken
+//! for the other or replaces it.
 
 use std::{borrow::Cow, sync::Arc};
 

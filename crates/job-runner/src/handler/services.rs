@@ -29,6 +29,6 @@ pub(crate) trait Services: fmt::Debug + Send + Sync {
     /// Offers the partitions of a scan to idle workers.
     fn offer(&self, scan: &Arc<Scan>);
 
-    /// Takes the offer back.
+    /// Withdraws the offer of [`offer`](Self::offer).
     fn withdraw(&self, scan: &Arc<Scan>);
 }

@@ -57,7 +57,7 @@ struct Slot {
 }
 
 impl Written {
-    /// Checks that a value can still be set under this name.
+    /// Checks that a value can be set under this name.
     fn check_name(&self, name: &str) -> Result<(), InvalidOutput> {
         if self.list.as_deref() == Some(name) {
             return Err(InvalidOutput::NameTaken { name: name.to_owned() });
@@ -137,7 +137,7 @@ impl Attempt {
         written.outputs.insert_json(name, json)
     }
 
-    /// Opens `count` segments of the list `name` behind the existing ones. Returns the number of the first.
+    /// Opens `count` segments of the list `name` after the existing ones. Returns the number of the first.
     pub(crate) fn open_segments(&self, name: &str, count: u32) -> Result<u32, JobError> {
         self.check()?;
         let mut written = self.written.lock();

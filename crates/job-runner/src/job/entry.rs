@@ -35,7 +35,8 @@ pub(crate) struct State {
     /// Whether a thread of this engine waits for the job, so that the engine looks at it while another engine has
     /// it.
     pub(crate) awaited: bool,
-    /// Why the job is left, unless the change that is being stored completes it.
+    /// The reason why the job is left to another engine or the next open, unless the change that is being stored
+    /// completes it.
     leaving: Option<EngineError>,
     /// The readers of this job's changes.
     pub(crate) events: Audience,

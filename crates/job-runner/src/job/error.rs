@@ -280,7 +280,7 @@ impl<E: Error + 'static> From<E> for JobError {
     }
 }
 
-/// Outside of the body of a job it is an error like others.
+/// Outside of the body of a job, this error is an error like others.
 impl From<JobError> for Box<dyn Error + Send + Sync> {
     fn from(error: JobError) -> Self {
         error.to_string().into()

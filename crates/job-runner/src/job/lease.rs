@@ -12,8 +12,8 @@ use crate::{
 
 /// A claim on one job of a shared store. One attempt at most runs under it.
 ///
-/// Its end counts from the moment before the store was asked, by a clock of this process that never goes back. So
-/// the lease ends here before it ends in the store.
+/// The end counts from the moment before the call to the store, by a clock of this process that never goes back.
+/// So the lease ends here before it ends in the store.
 #[derive(Debug)]
 pub(crate) struct Lease {
     /// Stops the attempt that runs under this lease.

@@ -12,8 +12,8 @@ pub(crate) enum Place {
     /// This engine does not have the job. Another engine has it, it waits for an engine, or it is complete. The
     /// record in this process may be older than the stored one.
     Outside,
-    /// This engine has lost its claim, and the record is unchanged since. It has an attempt if one has ended here
-    /// without a lease. Then the job is put back, unless another engine has it.
+    /// This engine has lost its claim, and the record is unchanged since. The value is an attempt that has ended
+    /// here without a lease, if there is one. Then the job is put back, unless another engine has it.
     LeaseLost(Option<Stopped>),
     /// The job waits for a worker of this engine.
     Waiting(Option<Arc<Lease>>),
@@ -23,7 +23,7 @@ pub(crate) enum Place {
     Started(Arc<Attempt>),
     /// A worker runs the job, or its end is being stored.
     Running(Arc<Attempt>),
-    /// No thread of this process will see its end.
+    /// No thread of this process will see the end of the job.
     Left(Box<EngineError>),
 }
 
@@ -105,8 +105,8 @@ impl Place {
         }
     }
 
-    /// This engine no longer has the job. `runs`: the number of its attempt, if its record says running. Returns
-    /// whether its claim has to be given back.
+    /// This engine no longer has the job. `runs` is the number of its attempt, if its record says running. Returns
+    /// whether the engine's claim has to be given back.
     pub(crate) fn go(&mut self, runs: Option<u32>) -> bool {
         let lease = self.lease().cloned();
         if !self.is_left() {
@@ -120,8 +120,8 @@ impl Place {
         lease.is_some() && matches!(self, Self::Outside) && runs.is_none()
     }
 
-    /// Another engine has changed the job. An attempt that `runs` in its record and has to be put back still has
-    /// to be.
+    /// Another engine has changed the job. A lost lease becomes `Outside`, unless its attempt still `runs` by the
+    /// new record and has to be put back.
     pub(crate) fn meet_change(&mut self, runs: Option<u32>) {
         if matches!(self, Self::LeaseLost(stopped) if stopped.is_none_or(|stopped| Some(stopped.attempt) != runs))
         {

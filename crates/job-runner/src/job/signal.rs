@@ -38,7 +38,7 @@ pub(crate) enum News {
 
 /// The waiters that are no threads.
 pub(crate) enum Listener {
-    /// A task, and the least news that it waits for. It has no waker before it is polled.
+    /// A task, and the least news that it waits for. The task has no waker before its first poll.
     Task(News, Option<Waker>),
     /// A callback, to be called at the end.
     Callback(Callback),
@@ -103,8 +103,8 @@ impl Signal {
         self.count.load(Ordering::Acquire)
     }
 
-    /// Adds a listener. The caller must look at the awaited state after this, or hold its lock meanwhile.
-    /// Otherwise a change just before is missed.
+    /// Adds a listener. The caller must look at the awaited state after this call, or hold the lock of that state
+    /// during it. Otherwise a change just before is missed.
     pub(crate) fn add(&self, listener: Listener) -> u64 {
         let mut listeners = self.listeners.lock();
         let key = listeners.next;

@@ -39,7 +39,7 @@ pub struct Page {
     store: Arc<dyn Store>,
     job: JobId,
     list: RowList,
-    /// The first row of the request; it may be behind the last row.
+    /// The first row of the request; it may be after the last row of the result.
     offset: u64,
     window: Range<u64>,
     partial: bool,

@@ -58,7 +58,8 @@ impl Reads {
         all.into_iter().collect()
     }
 
-    /// Keeps notes that could not be stored for the next try. Later notes of the same jobs count.
+    /// Keeps notes that could not be stored, for the next try. A later note of the same job replaces an earlier
+    /// one.
     pub(crate) fn put_back(&self, reads: Vec<(JobId, Timestamp)>) {
         let mut noted = self.noted.lock();
         for (id, read) in reads {
@@ -104,7 +105,7 @@ mod tests {
         let taken: HashMap<_, _> = reads.take().into_iter().collect();
         assert!(taken.len() <= 2 * Reads::MOST, "{}", taken.len());
         assert!((all - Reads::MOST..all).all(|n| taken.contains_key(&id(n))));
-        // Notes that cannot be stored do not exceed the bound either.
+        // Notes that cannot be stored stay within the bound too.
         reads.put_back(taken.into_iter().collect());
         reads.put_back((0..all).map(|n| (id(n), Timestamp::default())).collect());
         assert!(reads.take().len() <= 2 * Reads::MOST);

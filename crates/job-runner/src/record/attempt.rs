@@ -100,8 +100,8 @@ impl EndedAttempt {
     }
 }
 
-/// Tries failed writes again, in an engine without a thread for that. Returns whether the store works and none is
-/// left.
+/// Tries failed writes again, in an engine without a thread for that. Returns whether the store works and no
+/// failed write is left.
 pub(crate) fn catch_up(engine: &Arc<EngineCore>) -> bool {
     if !engine.is_driven() {
         return true;

@@ -40,7 +40,7 @@ impl EngineCore {
                 Ok(()) => {}
                 Err(error) => {
                     drop(change);
-                    // Another engine was first. Tries again from the present record.
+                    // Another engine has changed the job first. The cancel is tried again from the present record.
                     if error.kind == ErrorKind::Conflict && self.source.catch_up(self, entry)? {
                         continue;
                     }

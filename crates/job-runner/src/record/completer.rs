@@ -35,7 +35,7 @@ pub(crate) fn store(engine: &Arc<EngineCore>, ends: Vec<CompletedAttempt>) {
     let mut moves: Vec<(JobRecord, CompletedAttempt, Change)> = Vec::with_capacity(ends.len());
     let mut missed = Vec::new();
     for end in ends {
-        // Nothing is stored for a lost job, and it would keep the others from being stored together.
+        // Nothing is stored for a lost job. In the batch, it would keep the other ends from being stored.
         if end.core.attempt.is_lost() {
             engine.forget(&end.entry);
             continue;
@@ -60,7 +60,8 @@ pub(crate) fn store(engine: &Arc<EngineCore>, ends: Vec<CompletedAttempt>) {
     }
     let batch: Vec<(&JobRecord, &JobResult)> = moves.iter().map(|(next, end, _)| (next, &end.result)).collect();
     let stored = shield::stored("complete jobs", || engine.store().complete(&batch, engine.config.durability));
-    // All changes end here: a cancel of one job must not wait until the others have been tried again.
+    // All changes of jobs are dropped here, before failed ends are tried again. A cancel of one job must not wait
+    // for the ends of the others.
     let mut told = Vec::with_capacity(moves.len());
     for (next, end, change) in moves {
         match settle(engine, &next, end, change, &stored) {
@@ -68,7 +69,7 @@ pub(crate) fn store(engine: &Arc<EngineCore>, ends: Vec<CompletedAttempt>) {
             Err(end) => missed.push(end),
         }
     }
-    // A callback may drop the engine, which waits for all of them to be stored.
+    // Ends are announced after all are stored, since a callback may drop the engine, which waits for all ends.
     for (entry, record) in told {
         change::tell(engine, &entry, &record);
     }

@@ -40,7 +40,7 @@ impl EngineCore {
         let failure = Failure::new(FailureKind::Deadline, "its deadline passed while it waited");
         match self.advance(entry, Event::Expire(failure), self.config.durability) {
             Ok(record) => self.ended_waiting(entry, &record),
-            // A worker took it at this moment, and checks the deadline itself.
+            // A worker has just taken the job, and checks the deadline itself.
             Err(AdvanceError::Illegal) => {}
             // Another engine has changed the job, probably by a cancel.
             Err(AdvanceError::Store(error))
@@ -49,7 +49,7 @@ impl EngineCore {
                 tracing::warn!(job = %entry.id, %error, "a deadline could not be recorded; it is tried again");
                 let due = entry.record().spec.options().deadline;
                 let mut scheduler = self.scheduler();
-                // The next try is not at once, since the store needs time.
+                // The next try comes later, since the store needs time.
                 let again = self.clock.now().after(Duration::from_secs(1));
                 scheduler.deadlines.insert((due.map_or(again, |due| due.max(again)), entry.id));
             }

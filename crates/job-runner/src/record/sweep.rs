@@ -12,7 +12,8 @@ impl EngineCore {
     /// Removes the jobs that retention does not keep.
     pub(crate) fn sweep_surplus(&self) -> Result<(), EngineError> {
         if !self.config.retention.is_off() {
-            // The looks are taken out meanwhile. A sweep at the same time reads all records.
+            // The lock is free during the sweep, so a second sweep at the same time finds no looks and reads all
+            // records.
             let mut looks = std::mem::take(&mut *self.looks.lock());
             let removed = retention::sweep(&**self.store(), self.config.retention, self.clock.now(), &mut looks)?;
             *self.looks.lock() = looks;

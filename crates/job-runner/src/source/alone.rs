@@ -99,9 +99,9 @@ impl Source for Alone {
     fn drain(&self, _shared: &EngineCore) {}
 }
 
-/// Queues every unfinished job again, in the order of submission, and goes on past unreadable ones. Jobs that ran
-/// go back to the queue without their rows. The one that can alone be to blame for the death of the process has
-/// failed an attempt; the others are suspects. So a job that kills its process cannot do so for ever, keep the
+/// Queues every unfinished job again, in the order of submission, and skips unreadable ones. Jobs that ran go back
+/// to the queue without their rows. If only one job can be to blame for the death of the process, it has failed an
+/// attempt. Otherwise all that ran are suspects. So a job that kills its process cannot do so for ever, keep the
 /// engine from opening, or take other jobs with it.
 fn recover(engine: &Arc<EngineCore>) -> Result<(), EngineError> {
     let mut left = Vec::new();

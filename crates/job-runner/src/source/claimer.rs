@@ -50,7 +50,7 @@ pub(super) fn run(engine: &Arc<EngineCore>, cluster: &Cluster) {
     take_back(engine, cluster);
 }
 
-/// Whether the store has answered a question.
+/// Whether a step has had an answer of the store.
 enum Answered {
     Yes,
     NotAsked,
@@ -130,7 +130,7 @@ fn ask_store(engine: &Arc<EngineCore>, cluster: &Cluster, ask: Ask) -> Result<()
             let lease = cluster.lease(&record, asked, ask.token);
             started.push(take_in(engine, record, lease));
         } else if let Some(lease) = lease_of(engine, record.id) {
-            // The lease had ended, and no other engine had the job.
+            // The lease of this engine had ended, and no other engine had claimed the job.
             lease.claimed_again(ask.token);
             cluster.extend(&lease, asked, record.revision);
         } else {

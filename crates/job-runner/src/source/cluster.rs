@@ -51,7 +51,7 @@ impl Cluster {
     pub(crate) fn new(store: Arc<dyn SharedStore>, kinds: Vec<JobKind>, config: &Config) -> Self {
         let Sharing { lease, max_prefetch, poll } = config.sharing;
         let starts = config.workers() > 0 && config.per_graph == usize::MAX && config.per_class == [usize::MAX; 2];
-        // Without workers the caller runs one at a time.
+        // Without workers, the caller runs one job at a time.
         let seats = if kinds.is_empty() { 0 } else { config.workers().max(1) };
         let token = u64::try_from(u128::from_be_bytes(random()) >> 64).unwrap_or_default();
         Self {
@@ -269,7 +269,7 @@ impl Source for Cluster {
         place.is_here()
     }
 
-    /// An awaited job that is outside is looked at.
+    /// A job that is awaited here and that another engine may have is looked at.
     fn watch_remote(&self, entry: &Entry) {
         let news = {
             let mut state = entry.lock();

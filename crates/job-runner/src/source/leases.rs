@@ -53,7 +53,7 @@ pub(super) fn renew(engine: &Arc<EngineCore>, cluster: &Cluster) -> Result<(), S
             Some(revision) => cluster.extend(lease, asked, *revision),
             // Without an answer the lease holds until its end.
             None if renewed.is_err() && !lease.is_over() => {}
-            // The lease is lost. Or the job has just ended, and there is nothing left to stop.
+            // Either the lease is lost, or the job has just ended and no attempt is left to stop.
             None => {
                 lease.end();
                 lost.push(*id);
@@ -118,7 +118,7 @@ fn put_back(engine: &Arc<EngineCore>, cluster: &Cluster, entry: &Arc<Entry>, sto
     }
 }
 
-/// The record after that; `None` if the job has changed meanwhile.
+/// The record after the job was put back; `None` if the job has changed meanwhile.
 fn put_one_back(engine: &EngineCore, id: JobId, attempt: u32) -> Result<Option<JobRecord>, EngineError> {
     let runs = |record: &JobRecord| record.attempt == attempt && matches!(record.state, JobState::Running { .. });
     match engine.store().get(id)?.filter(runs) {

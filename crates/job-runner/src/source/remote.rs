@@ -28,7 +28,8 @@ pub(super) fn apply(engine: &EngineCore, cluster: &Cluster, entry: &Arc<Entry>, 
     };
     let runs_here = {
         let Some(mut state) = entry.lock_unchanging() else {
-            // The running change meets the new record by a conflict. The next look does the rest.
+            // The change that is being stored will fail with a conflict, and then read the new record. The next
+            // look does the rest.
             return cluster.tell(Claims::want_look);
         };
         if stored.revision <= state.record.revision {

@@ -5,7 +5,7 @@ use job_store::{Durability, ErrorKind};
 
 use crate::{engine::core::EngineCore, job::error::EngineError};
 
-/// The record of an unfinished job after this engine takes it up: waiting, or ended. `verdict` decides about one
+/// The record of an unfinished job after this engine takes it up: waiting, or ended. `verdict` decides about a job
 /// whose record says running.
 pub(super) fn take_up(
     engine: &EngineCore,
@@ -21,8 +21,9 @@ pub(super) fn take_up(
     Ok(record)
 }
 
-/// The transition of a job that was left running. Its record is written first. From then on a thread of an engine
-/// that was dropped without waiting for it can write nothing. It must not find its rows gone while it still can.
+/// The transition of a job that was left running. The record is written before the rows are dropped. A thread of a
+/// dropped engine may still run the job, and can write nothing once the record is written. Without this order that
+/// thread could end the job although its rows are gone.
 fn interrupted(
     engine: &EngineCore,
     mut record: JobRecord,
@@ -39,7 +40,7 @@ fn interrupted(
                 }
                 return Ok(next);
             }
-            // Such a thread has just ended the job.
+            // A thread of a dropped engine has just ended the job.
             Err(error) if error.kind == ErrorKind::Conflict => match engine.store().get(record.id)? {
                 Some(stored) => record = stored,
                 None => return Ok(record),

@@ -2,7 +2,7 @@
 
 use crate::seam::sync::{Condvar, Mutex};
 
-/// Admits one thread at a time. It holds no lock meanwhile.
+/// Admits one thread at a time. No lock is held during the turn.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
     is_taken: Mutex<bool>,

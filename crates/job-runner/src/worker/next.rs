@@ -27,8 +27,8 @@ impl EngineCore {
                 return None;
             }
             if scheduler.has_many_workers(self.config.workers()) {
-                // The waiting worker whose substitute this is goes on. So this one ends, and passes its call on to
-                // another.
+                // The worker whose substitute this thread is has stopped waiting. So this thread ends, and passes
+                // its wake-up on to another one.
                 scheduler.workers -= 1;
                 scheduler.workers_left.push(thread::current().id());
                 self.work.notify_one();

@@ -85,8 +85,8 @@ fn spawn_as(
     }
 }
 
-/// Ends all threads. Running jobs get `grace` to end. Then they are told to stop, and get the shutdown time-out to
-/// do so. Jobs whose bodies make this call are left behind: they cannot end before it returns.
+/// Ends all threads. Running jobs get the time `grace` to end. Then they are asked to stop, and get the shutdown
+/// time-out to do so. A job whose body makes this call is abandoned, since it cannot end before the call returns.
 pub(crate) fn stop(engine: &Arc<EngineCore>, grace: Duration) -> Shutdown {
     if let Some(left) = engine.scheduler().left {
         return left;

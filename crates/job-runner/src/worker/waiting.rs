@@ -1,7 +1,7 @@
 //! Waits of a handler for jobs that it has submitted.
 //!
-//! During a wait its seat is free: another worker runs the awaited job, and the waiting one counts against no
-//! limit. A wait that would close a circle is refused. A job that is told to stop ends its wait.
+//! During a wait the seat of the worker is free: another worker runs the awaited job, and the waiting job counts
+//! against no limit. A wait that would close a circle is refused. A job that is told to stop ends its wait.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 

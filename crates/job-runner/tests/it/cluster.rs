@@ -450,7 +450,7 @@ fn a_claim_of_a_job_that_runs_here_renews_it() {
     let group = Group::new();
     let store = FaultStore::new(Arc::new(group.store.claimant()));
     let (gate, pass) = Gate::new();
-    // Leases are renewed every few minutes of the machine, and the store is polled all the time.
+    // A renewal is due only after minutes of the machine's time, and the store is polled every millisecond.
     let engine = group
         .on(Arc::new(store.clone()))
         .algorithm("numbers", halves(pass))

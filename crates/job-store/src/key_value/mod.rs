@@ -41,7 +41,7 @@ pub use self::{
 };
 use crate::{Seats, StoreError};
 
-/// Keeps jobs and rows in an ordered key-value engine. Clones share it.
+/// A store that keeps jobs and rows in an ordered key-value engine. Clones share the engine.
 pub struct KeyValueStore<K: KeyValue> {
     inner: Arc<Inner<K>>,
 }

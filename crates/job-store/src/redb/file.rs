@@ -26,7 +26,8 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Opens the file, or makes it. redb locks it: an open file, independent of its names.
+    /// Opens the file, or makes it. redb locks the open file itself, so the lock holds under every name of the
+    /// file.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let db = builder(path).create(path).map_err(|error| refused(path, error))?;
         let unusable = |error| {

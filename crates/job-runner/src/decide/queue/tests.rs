@@ -164,7 +164,7 @@ fn suspects_run_one_at_a_time_and_others_beside_them() {
     assert_eq!((queue.running_suspect(), queue.suspects()), (Some(id(4)), 0));
 }
 
-/// The most blamed suspect comes first. Otherwise a long job beside it would die with it again.
+/// The most blamed suspect comes first. Otherwise a long job could run beside it, and die with it again.
 #[test]
 fn of_the_suspects_whoever_was_blamed_most_comes_first() {
     let mut queue = queue(9, [9, 9]);
