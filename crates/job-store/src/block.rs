@@ -99,7 +99,7 @@ pub struct BlockBuilder {
     key: SegmentKey,
     first_row: u64,
     bytes: Vec<u8>,
-    /// The end of the last whole row. Bytes behind it belong to a row that failed or panicked.
+    /// The end of the last complete row. Bytes after it belong to a row that failed or panicked.
     end: usize,
     starts: Vec<u32>,
     sealed: bool,
@@ -135,7 +135,7 @@ impl BlockBuilder {
         Ok(())
     }
 
-    /// Adds a row that is JSON already. The caller vouches for it: it is not parsed again.
+    /// Adds a row that is JSON already. The caller guarantees that it is: the row is not parsed.
     ///
     /// # Errors
     /// When the row is longer than [`MAX_ROW`](Self::MAX_ROW). The block is then unchanged.
@@ -149,14 +149,15 @@ impl BlockBuilder {
         Ok(())
     }
 
-    /// Where the next row starts; everything before it is in place.
+    /// Begins a row after the last complete one, with a comma before it if it is not the first. Returns the start
+    /// of the row.
     fn open_row(&mut self) -> Result<u32, InvalidRow> {
         self.reset_if_sealed();
         self.bytes.truncate(self.end);
         if !self.starts.is_empty() {
             self.bytes.push(b',');
         }
-        // A block is sealed long before it has 4 GiB. The error covers a caller that never seals it.
+        // A block is sealed long before it has 4 GiB. The error is for a caller that never seals the block.
         u32::try_from(self.bytes.len()).map_err(|_| InvalidRow::BlockFull)
     }
 
@@ -165,7 +166,7 @@ impl BlockBuilder {
         self.end = self.bytes.len();
     }
 
-    /// Takes back the last row of the open block; `false` if it has none.
+    /// Removes the last row of the open block. `false` if the block has none.
     pub fn pop(&mut self) -> bool {
         self.reset_if_sealed();
         let Some(start) = self.starts.pop() else { return false };
@@ -394,13 +395,13 @@ impl<'a> Rows<'a> {
         self.json
     }
 
-    /// How many rows.
+    /// The number of rows.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.starts.len()
     }
 
-    /// Whether there are none.
+    /// Whether there is no row.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.starts.is_empty()
@@ -524,7 +525,7 @@ mod tests {
         }
     }
 
-    /// A handler may catch the panic and go on. A page must not read `[1,{"id":1,2]` then.
+    /// A handler may catch the panic and add more rows. A page must not be `[1,{"id":1,2]` then.
     #[test]
     fn a_row_that_panics_leaves_the_block_as_it_was() {
         let mut builder = BlockBuilder::new(key());

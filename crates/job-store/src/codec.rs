@@ -1,4 +1,5 @@
-//! Records and results as bytes, for stores that keep them so: what this version writes, every later one reads.
+//! Records and results as bytes, for stores that keep bytes. Later versions of this library read what this one
+//! writes.
 //!
 //! ```
 //! use job_core::{JobId, JobRecord, JobSpec, Timestamp};
@@ -32,8 +33,8 @@ const VERSION: u8 = 1;
 /// The envelope of a record that has, in one byte after it, the progress at the stop. This library reads it, and
 /// no longer writes it.
 const VERSION_WITH_PROGRESS: u8 = 2;
-/// The envelope of a record with fields behind it, each with a tag. A value that is not set has no field, and a field that is
-/// added later needs no other version.
+/// The envelope of a record that has fields after it, each with a tag. A value that is not set has no field. A
+/// field that is added later needs no other version.
 const VERSION_WITH_FIELDS: u8 = 3;
 /// The tags of fields.
 mod tag {
@@ -152,7 +153,8 @@ pub fn decode_checkpoint(id: JobId, bytes: &[u8]) -> Result<&[u8], DecodeError> 
 fn seal<T: Encode>(version: u8, kind: u8, body: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
     bytes.extend_from_slice(&[version, kind]);
-    // Encoding owned data into a Vec has no failing case; a body cut short would fail its checksum-guarded decode.
+    // Encoding owned data into a `Vec` does not fail. If it did, the body would be too short, and a decoder would
+    // refuse it.
     let _ = bincode::encode_into_std_write(body, &mut bytes, config::standard());
     close(bytes)
 }
@@ -172,8 +174,8 @@ fn close(mut bytes: Vec<u8>) -> Vec<u8> {
 fn open<'b, T: BorrowDecode<'b, ()>>(version: u8, kind: u8, bytes: &'b [u8]) -> Result<T, DecodeError> {
     let body = body(version, kind, bytes)?;
     let all = config::standard();
-    // The limit is part of the type, so there are three of them. So a short body cannot claim the memory of a long
-    // one.
+    // The limit is part of the type of a decoder, so there are three limits. With them a short body cannot claim
+    // the memory of a long one.
     let decoded = if body.len() <= SMALL {
         bincode::borrow_decode_from_slice(body, all.with_limit::<{ SMALL * GROWTH }>())
     } else if body.len() <= MEDIUM {
@@ -293,7 +295,7 @@ impl<'b> From<&'b JobRecord> for StoredRecord<'b> {
     }
 }
 
-/// A field behind a record.
+/// A field after a record.
 #[derive(Encode, BorrowDecode)]
 struct Field<'b> {
     tag: u8,

@@ -66,7 +66,7 @@ pub use crate::{
     index::{Term, last_used, outcome, outcome_number, outcomes},
 };
 
-/// The compare of every compare-and-set: `next` follows the revision that is `found`.
+/// Checks the revision for a compare-and-set: that of `next` is one more than that of the record `found`.
 ///
 /// ```
 /// use job_core::{JobId, JobRecord, JobSpec, Timestamp};

@@ -30,7 +30,7 @@ pub struct StoreError {
     pub operation: &'static str,
     /// The job of the call, if the call is about one job.
     pub job: Option<JobId>,
-    /// The fault, as the part that failed reports it.
+    /// The reason, in the words of the part that failed.
     pub detail: String,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }

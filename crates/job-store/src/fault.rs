@@ -17,7 +17,7 @@ use crate::{
     StoreError,
 };
 
-/// Which operations fail, and how.
+/// The operations that fail, and the way in which they fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -27,11 +27,11 @@ pub enum Fault {
     Write(u64),
     /// From this write on every write fails.
     WritesFrom(u64),
-    /// The write with this number is done, but its caller gets an error. So it is when a machine dies between the
-    /// fsync and the answer.
+    /// The write with this number is done, but its caller gets an error, as when a machine dies between the fsync
+    /// and the answer.
     AfterWrite(u64),
     /// The write with this number, if it stores results, fails because their rows are [`Lost`](ErrorKind::Lost).
-    /// So does every later write of the same attempts. So it is when a server dies and comes back without the rows
+    /// Later writes of the same attempts fail too. This simulates a server that dies and restarts without the rows
     /// that it had not flushed.
     RowsLost(u64),
     /// Every call fails, reads too, as when the network to the store is cut.
@@ -122,7 +122,7 @@ impl Switch {
         }
     }
 
-    /// As [`write`](Self::write), of results.
+    /// As [`write`](Self::write), for a write of results.
     fn complete(
         &self,
         ends: &[(&JobRecord, &JobResult)],

@@ -1,4 +1,4 @@
-//! [`forward!`](crate::forward): the one place in which a store that wraps another hands a call on.
+//! [`forward!`](crate::forward): writes the methods of a store that wraps another one and passes calls to it.
 
 #[doc(hidden)]
 pub use {
@@ -7,12 +7,12 @@ pub use {
 };
 
 /// Writes methods of a store, of a [`SharedStore`](crate::SharedStore) or of a
-/// [`SegmentWriter`](crate::SegmentWriter). They hand the call on to the one that a field of `self` holds.
+/// [`SegmentWriter`](crate::SegmentWriter). They pass the call to the inner one, which a field of `self` holds.
 ///
-/// `forward!(self.inner; get pin)` hands the calls on as they are.
-/// `forward!(self.inner through [self.count]; get pin)` makes each pass through a method of `self`, or of one of its
-/// fields. That method takes the name of the call and a closure that makes it.
-/// `#[deny(clippy::missing_trait_methods)]` on the `impl` says when a new method is forgotten.
+/// `forward!(self.inner; get pin)` passes the calls on unchanged. `forward!(self.inner through [self.count]; get
+/// pin)` makes each call through a method of `self`, or of one of its fields. That method takes the name of the
+/// call and a closure that makes the call. With `#[deny(clippy::missing_trait_methods)]` on the `impl`, a
+/// forgotten new method is an error.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};

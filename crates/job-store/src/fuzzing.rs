@@ -1,8 +1,8 @@
 //! The checks of the fuzz targets of this crate and of `job-core`. Not part of the API: the feature is for `fuzz/` and
 //! for the test that runs the same functions without a fuzzer.
 //!
-//! Any bytes must be a value or an error, never a panic, a hang or an allocation without relation to their length. A
-//! value must be the same after it was written and read again.
+//! Any bytes must give a value or an error, never a panic, a hang or an allocation without relation to their
+//! length. A value must be the same after it was written and read again.
 
 use job_core::{JobId, JobRecord, JobSpec, Timestamp};
 
@@ -102,7 +102,8 @@ fn packed(key: SegmentKey, bytes: &[u8]) {
     }));
 }
 
-/// Keys of every table: what is read from one is what was put in, and they sort as what they name.
+/// Keys of every table: the values that are read from a key are those that made it, and keys sort as their values
+/// do.
 pub fn keys(data: &[u8]) {
     const GROUPS: [u8; 6] =
         [keys::RECORD, keys::RESULT, keys::UNFINISHED, keys::LAST_READ, keys::PINNED, keys::DROPPED];

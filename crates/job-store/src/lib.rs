@@ -87,7 +87,7 @@ pub use error::{ErrorKind, StoreError};
 pub use fault::{Fault, FaultStore, Moment};
 pub use key_value::KeyValueStore;
 pub use memory::MemoryStore;
-/// The client of object stores that [`PostgresStore`] is built with, for hosts that bring one of their own.
+/// The client of object stores that [`PostgresStore`] uses, for hosts that bring an object store of their own.
 #[cfg(feature = "objects")]
 pub use object_store;
 #[cfg(feature = "objects")]
@@ -98,7 +98,7 @@ pub use postgres::{PostgresOptions, PostgresStore};
 pub use redb::{Redb, RedbStore};
 #[cfg(feature = "rocksdb")]
 pub use rocks::{Compression, Database, Rocks, RocksOptions, RocksStore};
-/// The RocksDB bindings that [`RocksStore`] is built with, for hosts that share a database with it.
+/// The RocksDB bindings that [`RocksStore`] uses, for hosts that share a database with it.
 #[cfg(feature = "rocksdb")]
 pub use rocksdb;
 pub use seat::{Seat, Seats};

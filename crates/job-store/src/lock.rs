@@ -48,7 +48,7 @@ impl Lock {
     }
 }
 
-/// Whether a disk or a quota has no room.
+/// Whether the error says that a disk or a quota is full.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
@@ -123,7 +123,8 @@ fn holders(path: &Path) -> Vec<Holder> {
 fn holds(process: &Path, wanted: Identity) -> bool {
     let descriptors = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
     descriptors.map(|entry| (entry.path(), process.join("fdinfo").join(entry.file_name()))).any(|(link, info)| {
-        // The lock is asked for first: a look at any other file may hang, as on a network that is gone.
+        // The descriptor is checked for a lock first, since a look at any other file may hang, as on a lost
+        // network.
         fs::read_to_string(info).is_ok_and(|info| info.lines().any(|line| line.starts_with("lock:")))
             && Identity::of(&link).is_ok_and(|found| found == wanted)
     })

@@ -105,7 +105,7 @@ impl Content {
         }
     }
 
-    /// Where a job is in the order of last use, if it can be removed.
+    /// The place of a job in the order of last use; `None` if the job cannot be removed.
     fn place(&self, id: JobId) -> Option<(bool, Timestamp, JobId)> {
         let record = self.jobs.get(&id).filter(|_| !self.pinned.contains(&id))?;
         let used = contract::last_used(record, self.reads.get(&id).copied())?;

@@ -16,7 +16,7 @@ pub(crate) struct Place {
     /// The absolute path without links, which stays right when the process changes its directory.
     path: PathBuf,
     identity: Identity,
-    /// Held open, so that the system gives its number to no other file.
+    /// The directory or file is held open, so that the system gives its number to no other file.
     _held: Option<File>,
     process: u32,
     /// Bytes that were written since the last look at the path.

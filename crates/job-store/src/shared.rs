@@ -81,7 +81,7 @@ pub trait SharedStore: Store {
     fn wake(&self);
 }
 
-/// The jobs to claim.
+/// Describes the jobs that a claim takes.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim<'a> {
     /// Jobs of these kinds only: those that the claimant has handlers for.

@@ -183,7 +183,7 @@ pub trait JobStore: Debug + Send + Sync + 'static {
     /// When the store cannot be written.
     fn record_reads(&self, reads: &[(JobId, Timestamp)]) -> Result<(), StoreError>;
 
-    /// Keeps a job from being removed, or allows that again. Durable like [`Durability::Synced`].
+    /// Keeps a job from being removed, or allows its removal again. The write is [`Durability::Synced`].
     ///
     /// # Errors
     /// `NotFound` when there is no such job.
@@ -336,7 +336,7 @@ pub struct Usage {
     pub pinned: bool,
 }
 
-/// Takes stored blocks, each with the row after its last.
+/// A callback that takes stored blocks, each with the row after its last one.
 pub type EachBlock<'a> = dyn FnMut(u64, &[u8]) -> Result<ControlFlow<()>, StoreError> + 'a;
 
 /// A callback that takes runs of rows, each with its bytes as the block has them.
@@ -455,7 +455,7 @@ pub trait SegmentWriter: Debug + Send {
         Ok(false)
     }
 
-    /// Makes every appended row readable and says what the segment holds.
+    /// Makes every appended row readable. Returns the entry of the segment for the result.
     ///
     /// # Errors
     /// `Fenced` when the attempt is over.

@@ -74,7 +74,7 @@ pub fn verify(store: &dyn Store, report: &mut dyn FnMut(Finding)) -> Result<Veri
     const BATCH: usize = 256;
     let mut walk = Walk { store, report, seen: Verified::default() };
     let mut before = None;
-    // Reads one by one past a damaged record, so that its neighbours are checked.
+    // Reads records one by one around a damaged one, so that its neighbours are checked.
     let mut batch = BATCH;
     loop {
         match store.list(before, 0, batch) {

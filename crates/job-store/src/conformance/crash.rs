@@ -46,7 +46,8 @@ law! { Fixture;
         finish(&*store, &waiting(8))?;
     }
 
-    /// Each kind of write in turn is the last before the power goes, and follows writes that were not synced.
+    /// In each round another kind of write is the last one before the power cut. It follows writes that were not
+    /// synced.
     [Synced]
     fn what_was_synced_survives_a_loss_of_power_with_all_before_it(in fixture) {
         for n in [10, 20, 30, 40] {
@@ -102,7 +103,7 @@ law! { Fixture;
         let removed = super::succeeded(&*store, 3, 30)?;
         store.save_checkpoint(suspended.id, 1, b"before")?;
         store.insert(&[versioned(4, "v1")], Durability::Synced)?;
-        // From here on everything is buffered.
+        // From here on every write is buffered.
         let batch: Vec<JobRecord> = (5..25).map(|n| versioned(n, "v1")).collect();
         store.insert(&batch, Durability::Buffered)?;
         let segment = write(&*store, key(&alive, 0), 0, 30, 7)?;

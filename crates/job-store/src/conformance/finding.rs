@@ -8,7 +8,7 @@ use super::{Broken, Fixture, UsageOfOne, at, finish, succeeded, versioned, waiti
 use crate::{Durability, ErrorKind, Pin, Store, Usage};
 
 law! { Fixture;
-    /// The key leads to the job in every state, on its graph only, until the job is removed.
+    /// An idempotency key leads to the job in every state, on its graph only, until the job is removed.
     [FindKey, RemoveWhole]
     fn an_idempotency_key_finds_its_job_until_that_is_removed(store) {
         let job = versioned(1, "v1");
@@ -26,8 +26,8 @@ law! { Fixture;
         assert_eq!(store.find_key("图", "key 1")?, Some(again.id));
     }
 
-    /// A second submission asks for the work to be done. The end of the other job, or its removal, takes nothing from
-    /// the new one.
+    /// A second submission under a freed key is a new job. The end or the removal of the first job does not take
+    /// the key from the new one.
     [KeyFreed, FindKey]
     fn a_job_that_failed_or_was_cancelled_gives_its_idempotency_key_free(store) {
         let with_key = |n| {
@@ -155,7 +155,7 @@ law! { Fixture;
         assert_eq!((store.last_read(one.id)?, store.last_read(two.id)?), (None, Some(at(13))));
     }
 
-    /// Answers come in the order of the question, with an empty one for an unknown job.
+    /// `usage` returns one entry for each job, in the order of the argument. The entry of an unknown job is empty.
     [Usage]
     fn what_keeps_jobs_is_told_of_many(store) {
         let [one, two] = [succeeded(store, 1, 5)?, succeeded(store, 2, 5)?];

@@ -69,7 +69,7 @@ law! { Fixture;
         assert_eq!(store.unfinished()?, batch[..50]);
     }
 
-    /// Compare-and-set: a record made from an old revision loses, and says so.
+    /// Compare-and-set: a record that was made from an old revision is refused with `Conflict`.
     [CompareAndSet]
     fn a_stale_replace_changes_nothing(store) {
         let running = running(store, 1)?;

@@ -48,7 +48,8 @@ promises! {
     CompareAndSet
     /// A list is newest id first, without what `before`, `skip` and `limit` leave out.
     ListWindow
-    /// A list by a filter holds the jobs that it takes and no others, newest id first, as far as `before` and `limit` say.
+    /// A list by a filter holds the jobs that the filter takes and no others, newest id first, as far as `before`
+    /// and `limit` say.
     FilteredList
     /// The jobs that a filter takes are counted, up to the most that is asked for.
     Count
@@ -73,7 +74,7 @@ promises! {
     RecordReads
     /// A pin keeps a job until it is released.
     Pin
-    /// Last read and pins of many jobs are told in their order.
+    /// The last reads and the pins of many jobs are returned in the order of the jobs.
     Usage
     /// Every acknowledged write is there when the store is opened again.
     Reopening
@@ -83,23 +84,24 @@ promises! {
     Synced
     /// After a crash each write is there as a whole or not at all.
     CrashWhole
-    /// An entry that is not as it was written is told as `Corrupt`, and is never handed out.
+    /// A read of an entry that differs from what was written is `Corrupt`. The entry is never returned.
     Damage
-    /// A call costs its own answer, with anything else in the store.
+    /// The cost of a call depends on its answer, and not on other contents of the store.
     Cost
     /// Rows of a segment are dense, in the order in which they were appended.
     RowsDense
-    /// Rows belong to a segment, a segment to an attempt, an attempt to a job; none mix.
+    /// Rows belong to a segment, a segment to an attempt, an attempt to a job. Rows of two segments never mix.
     SegmentsApart
-    /// Only the attempt that runs writes; every write of another is `Fenced`, also when it has a second fault.
+    /// Only the running attempt writes. Every write of another attempt is `Fenced`, also if the write has a second
+    /// fault.
     Fence
     /// A block that does not follow the last one of its segment is `Invalid`.
     AppendRefused
-    /// Rows that `visible_rows` counts can be read, and no others than were appended.
+    /// Rows that `visible_rows` counts can be read. Only appended rows are counted.
     VisibleRows
-    /// `start_flush` changes nothing of what `finish` answers.
+    /// `start_flush` does not change the result of `finish`.
     StartFlush
-    /// A record is `Succeeded` only together with its result, and a reader that sees it can read every row.
+    /// A record is `Succeeded` only together with its result. A reader that sees this state can read every row.
     ResultWithRecord
     /// A result is read back as it was written, its segments in their order.
     ResultWhole
@@ -109,9 +111,9 @@ promises! {
     CompleteAll
     /// A job that ends without a result loses its rows in the same write.
     EndDropsRows
-    /// A read hands out the rows of the range, all of them, in order.
+    /// A read passes all rows of the range, in order.
     Read
-    /// A row of the range that is not there is `Corrupt`, of a removed job `NotFound`.
+    /// A read of a missing row is `Corrupt`, and of a removed job `NotFound`.
     ReadRefused
     /// The reader of rows ends the read when it has enough, and with its first error.
     ReadEach
@@ -127,32 +129,33 @@ promises! {
     CheckpointRefused
     /// A checkpoint goes when its job ends.
     CheckpointGoes
-    /// A claimant is one engine's.
+    /// A claimant belongs to one engine.
     ClaimantSeat
     /// A claim takes a higher priority first, then the older job.
     ClaimOrder
-    /// A claim takes jobs of its kinds, no more than its limit.
+    /// A claim takes only jobs of its kinds, and at most its limit.
     ClaimAsked
-    /// A claim takes no job before its time, unless that is further off than any pause.
+    /// A claim takes no job before its time, unless this time is further off than any pause can be.
     ClaimDue
     /// Two claimants never get the same job.
     ClaimOnce
     /// A claim changes neither record nor revision, unless it is asked to start jobs.
     ClaimRecord
-    /// A claim that starts jobs starts first attempts of those that may have several.
+    /// A claim that starts jobs only starts first attempts, of jobs that may have several.
     ClaimStarts
     /// A claim that is repeated returns the jobs that it has given.
     ClaimAgain
-    /// A claim takes running jobs whose lease has ended if asked to, and tells whose it was.
+    /// A claim takes running jobs whose lease has ended if the caller wants them. It says whether the lease was
+    /// another claimant's.
     ClaimLost
     /// Only the claimant of a job starts an attempt of it, and writes its rows, checkpoints or end.
     OnlyClaimant
     /// A lease that has ended lets no claimant write.
     LeaseEnds
-    /// A renewal answers the jobs of those of its claims that hold, with the stored revisions, and moves their leases and no
-    /// others.
+    /// A renewal returns the jobs of its claims that hold, with the stored revisions. It moves the leases of these
+    /// claims and no others.
     Renew
-    /// A lease that has ended is renewed unless another has claimed the job.
+    /// A lease that has ended can be renewed unless the job was claimed since.
     RenewLate
     /// A job that is given back may be claimed at once; a claim that does not hold is left alone.
     Release

@@ -51,7 +51,7 @@ law! { Fixture;
         }
     }
 
-    /// A reader beside the writer sees a block whole or not yet.
+    /// A reader during a write sees either a whole block or nothing of it.
     [VisibleRows, Threads]
     fn readers_beside_a_writer_see_whole_blocks(store; patience) {
         let running = running(store, 1)?;
@@ -92,7 +92,7 @@ law! { Fixture;
         assert_eq!(read(store, key, 0..2_000)?.len(), 2_000);
     }
 
-    /// A reader beside a removal gets the rows, or learns that the job was removed. It never gets an error about
+    /// A reader during a removal gets the rows, or an error that the job was removed. It never gets an error about
     /// missing rows.
     [ReadRefused, Threads]
     fn a_reader_beside_a_removal_sees_rows_or_no_job(store; patience) {

@@ -26,7 +26,7 @@ law! { Fixture;
         assert_eq!((store.get(removed.id)?, store.result(removed.id)?), (None, None));
     }
 
-    /// A worker's rows outlive it until recovery drops them, and its attempt stays fenced.
+    /// The rows of a dead worker stay until recovery drops them, and its attempt stays fenced.
     [Reopening, Discard]
     fn rows_of_an_attempt_survive_reopening_until_discarded(in fixture) {
         let store = fixture.open();

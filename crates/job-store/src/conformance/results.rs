@@ -210,7 +210,7 @@ law! { Fixture;
         assert_eq!(read(store, key(&other, 0), 0..30)?, (0..30).collect::<Vec<_>>());
     }
 
-    /// A caller that was told `succeeded` keeps the rows.
+    /// The rows of a succeeded job cannot be discarded.
     [DiscardRefused]
     fn a_result_in_use_is_not_discarded(store) {
         let done = super::succeeded(store, 1, 20)?;
@@ -218,7 +218,7 @@ law! { Fixture;
         assert_eq!(read(store, key(&done, 0), 0..20)?.len(), 20);
     }
 
-    /// A reader that cannot go on stops the read, and its error comes through.
+    /// An error of the reader ends the read, and the read returns this error.
     [ReadEach]
     fn the_first_error_of_a_reader_ends_the_read(store) {
         let running = running(store, 1)?;
@@ -370,7 +370,7 @@ law! { Fixture;
         assert_eq!(read(store, key(&running, 0), 0..1).unwrap_err().kind, ErrorKind::NotFound);
     }
 
-    /// Rows of very different size, with text in any script, are read back.
+    /// Rows of very different sizes, with text in any script, are read as they were written.
     [Read]
     fn large_and_small_rows_share_a_segment(store) {
         let running = running(store, 1)?;

@@ -135,7 +135,7 @@ law! { SharedFixture;
         paused.not_before = Some(in_an_hour());
         one.insert(&[ahead.clone(), paused.clone()], Durability::Buffered)?;
         assert_eq!(claim(other, 10, SHORT)?, [ahead.clone()]);
-        // The pause is over also when the lease on the job has ended.
+        // Such a pause is over also for a job whose lease has ended.
         assert_eq!(claim_soon(one, patience)?, [ahead]);
     }
 
@@ -200,7 +200,7 @@ law! { SharedFixture;
         assert_eq!(ask(one, 6, true)?, [(started(3)?, false)], "a job whose lease is over has to be taken up");
     }
 
-    /// A claim whose answer is lost leaves no lease without an owner.
+    /// A claim whose answer is lost leaves no job claimed for ever.
     [ClaimAgain]
     fn a_claim_that_is_asked_again_answers_what_it_has_not_started_too(one, other; patience) {
         let running = start(other, 1, LONG)?;
@@ -465,7 +465,7 @@ law! { SharedFixture;
         assert_eq!(claim(other, 10, LONG)?, [running, waiting(2)]);
     }
 
-    /// A renewal or a release comes late, after its claimant has claimed the job again.
+    /// A late renewal or release of an earlier claim does not change a later claim of the same claimant.
     [Release, Renew]
     fn a_claim_that_is_over_is_not_renewed_and_not_given_back(one, other) {
         one.insert(&[waiting(1)], Durability::Buffered)?;
@@ -592,7 +592,8 @@ law! { SharedFixture;
     }
 }
 
-/// Claims until three times in a row there was nothing; a claim that meets another may find less than there is.
+/// Claims until three claims in a row have found nothing, since a claim may skip jobs that another claim has
+/// locked.
 fn claim_all(store: &dyn SharedStore) -> Result<Vec<JobId>, StoreError> {
     let (mut ids, mut empty) = (Vec::new(), 0);
     // Ends also if the store gives the same jobs again and again.

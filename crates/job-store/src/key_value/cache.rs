@@ -54,7 +54,7 @@ impl<T> Decoded<T> {
         self.shard(id)?.lock().get(&id).cloned()
     }
 
-    /// The caller holds the job's lock, so that `decoded` is what is in the store.
+    /// The caller holds the job's lock, so that `decoded` is the stored value.
     pub(super) fn note(&self, id: JobId, decoded: &T)
     where
         T: Keep,

@@ -56,7 +56,7 @@ pub enum Change<'c> {
     },
     /// Deletes every key of a range.
     DeleteRange {
-        /// From the first up to the second, which is not part of it.
+        /// The range from the first key up to the second, which is not part of the range.
         keys: Range<&'c [u8]>,
     },
 }

@@ -1,4 +1,4 @@
-//! The version of what a store has written.
+//! The version of a store's tables and keys.
 
 use std::ops::ControlFlow;
 

@@ -14,7 +14,7 @@ use crate::{
 /// The number of complete jobs that can be removed, and the bytes of their rows.
 #[derive(Default)]
 pub(super) struct Sums {
-    /// The sums at the last count. The first caller makes it, while others wait.
+    /// The sums at the last count of all jobs. The first caller counts, while others wait.
     counted: Mutex<Option<Change>>,
     /// The changes since the store was opened. A caller adds to them under the locks of its jobs.
     since: Mutex<Change>,
@@ -52,7 +52,7 @@ impl Sums {
 }
 
 impl<K: KeyValue> KeyValueStore<K> {
-    /// Reads the whole order of last use once, and after that nothing.
+    /// Reads the whole order of last use at the first call, and nothing at later ones.
     pub(super) fn sums(&self) -> Result<Kept, StoreError> {
         let call = Call::of("count the finished jobs");
         let sums = &self.inner.sums;
@@ -129,7 +129,7 @@ fn for_each_used(
 #[derive(Clone, Copy)]
 pub(super) struct Ended<'r> {
     pub(super) record: &'r JobRecord,
-    /// Whether it may be pinned or have been read.
+    /// Whether the job may be pinned or may have been read.
     pub(super) noted: bool,
 }
 

@@ -54,7 +54,8 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
             }
             staged.batch.put(Table::Jobs, &key, &codec::encode_record(record));
         }
-        // These keys follow the records: keys in order cost a memtable a third of keys in another order.
+        // These keys are put after all records, since keys in order cost a memtable a third of keys in another
+        // order.
         for record in records.iter().filter(|record| !record.state.is_complete()) {
             staged.batch.put(Table::Jobs, &keys::key(keys::UNFINISHED, record.id), &[]);
         }
@@ -75,8 +76,8 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
         if let Some(record) = self.inner.records.get(id) {
             return Ok(Some(record));
         }
-        // With the lock the record may be cached: no removal comes between the read and the note. Without the lock
-        // it is only read.
+        // With the lock, the record may be put into the cache, since no removal comes between the read and the
+        // cache. Without the lock, the record is only read.
         let held = self.inner.locks.try_job(id);
         let call = Call::of("read the record");
         let record = call.record(&self.latest(call)?, id)?;

@@ -34,7 +34,7 @@ pub(crate) const IDEMPOTENCY: u8 = b'k';
 pub(crate) const WORK: u8 = b'w';
 pub(crate) const TERM: u8 = b'x';
 pub(crate) const USED: u8 = b'o';
-/// Stands in place of the class of a term.
+/// This byte takes the place of the class of a term.
 const UNREADABLE: u8 = b'?';
 
 /// The key of `id` in one of these groups.
@@ -111,7 +111,7 @@ pub(crate) fn of_used(key: &[u8], value: &[u8]) -> Option<LeastUsed> {
     Some(LeastUsed { id: last_id(key)?, used, bytes })
 }
 
-/// The places behind `after` in the order of last use, of jobs with rows or without.
+/// The places after `after` in the order of last use, of jobs with rows or of jobs without.
 pub(crate) fn used_after(with_rows: bool, after: Option<LeastUsed>) -> Range<Vec<u8>> {
     let class = u8::from(with_rows);
     let from = after.map_or_else(

@@ -53,7 +53,8 @@ impl Table {
 /// # Contract
 /// * A [batch](Self::commit) is seen whole or not at all, by every view and after every crash.
 /// * A view that is made after a batch was committed sees it.
-/// * Open views and scans stop no commit: all threads, and the one that has them, may commit and open more meanwhile.
+/// * Open views and scans block no commit. All threads may commit and open more views meanwhile, also the thread
+///   that has the view or scan open.
 /// * One `KeyValueStore` at a time has the engine for writing, in all processes, since it keeps locks and
 ///   revisions in memory. The adaptor refuses a second one, or its documentation forbids it.
 /// * An error has its class ([`StoreError::caused`]). The store adds the operation and the job.
@@ -162,7 +163,8 @@ pub struct Scan<'s> {
     pub keys: Range<&'s [u8]>,
     /// The order of the entries.
     pub order: Order,
-    /// Whether the same entries are read again soon, as rows of a page are: worth a place in a cache.
+    /// Whether the same entries are probably read again soon, as the rows of a page are. Then a cache should keep
+    /// them.
     pub again: bool,
 }
 

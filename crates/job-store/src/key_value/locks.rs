@@ -64,9 +64,9 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    /// A new job has none.
+    /// A new job has no such entry.
     const NOTHING: Self = Self { checkpoint: false, note: false };
-    /// A job of an earlier process may have any.
+    /// A job of an earlier process may have any of these entries.
     pub(super) const ANYTHING: Self = Self { checkpoint: true, note: true };
 }
 
@@ -96,7 +96,7 @@ impl Locks {
         self.all((0..Self::STRIPES).collect())
     }
 
-    /// The lock of a job, unless it is taken.
+    /// The lock of a job; `None` if another thread holds it.
     pub(super) fn try_job(&self, id: JobId) -> Option<MutexGuard<'_, ()>> {
         self.stripes.get(Self::stripe(id)).and_then(Mutex::try_lock)
     }

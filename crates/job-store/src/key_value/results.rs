@@ -55,7 +55,7 @@ impl<K: KeyValue> ResultStore for KeyValueStore<K> {
         if let Some(result) = self.inner.results.get(id) {
             return Ok(Some(result));
         }
-        // As for records: with the lock the result may be cached, without it it is only read.
+        // As for records: with the lock the result may be put into the cache, without the lock it is only read.
         let held = self.inner.locks.try_job(id);
         let call = Call::on("read the result", id);
         let view = self.latest(call)?;

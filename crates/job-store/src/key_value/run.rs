@@ -44,7 +44,7 @@ impl Run {
             return Ok(());
         }
         let call = Call::on(OPERATION, key.job);
-        // The run is sealed without the job's lock, because that waits for the disk.
+        // The run is sealed without the job's lock, because sealing waits for the disk.
         self.run.seal().map_err(|error| call.failed(error))?;
         let held = store.inner.locks.job(key.job);
         store.check_attempt(key, &held)?;
@@ -98,7 +98,7 @@ impl Publisher {
 }
 
 impl Drop for Publisher {
-    /// The drop of a writer waits for its thread, so that none uses the store afterwards.
+    /// The drop of a writer waits for its thread, so that the thread does not use the store afterwards.
     fn drop(&mut self) {
         let _ = self.join();
     }

@@ -38,7 +38,7 @@ impl Search<'_> {
         Ok(found)
     }
 
-    /// The complete jobs that the index leads to.
+    /// The complete jobs that are found by the index.
     fn finished(self, view: &impl View) -> Result<Vec<Listed>, StoreError> {
         let leads = self.leads(view)?;
         let (mut found, mut before) = (Vec::new(), self.before);
@@ -61,7 +61,7 @@ impl Search<'_> {
                 leads.extend(contract::outcomes(self.filter).map(|outcome| keys::term(term, outcome)));
                 return Ok(leads);
             }
-            // Every job has a kind, and there are few.
+            // Every job has a kind, and there are few kinds.
             None => kinds(view)?,
         };
         for kind in kinds {

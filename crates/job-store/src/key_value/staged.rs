@@ -61,7 +61,7 @@ fn stripes(record: &JobRecord) -> impl Iterator<Item = usize> {
 }
 
 impl<K: KeyValue> Staged<'_, K> {
-    /// Writes all changes, and calls `settle` with the success before it releases the locks.
+    /// Writes all changes. Before it releases the locks, calls `settle` with whether the write succeeded.
     pub(super) fn commit(self, durability: Durability, settle: impl FnOnce(bool)) -> Result<(), StoreError> {
         let Self { store, call, view, batch, dropped, change, held } = self;
         drop(view);
@@ -194,8 +194,8 @@ impl<K: KeyValue> Staged<'_, K> {
         Ok(())
     }
 
-    /// Stages the deletion of the rows of `0..=attempt`, if there are any: a deleted range costs every reader.
-    /// Returns whether it did.
+    /// Stages the deletion of the rows of the attempts `0..=attempt`. Returns whether there are such rows. Without
+    /// rows nothing is deleted, since a deleted range costs every reader.
     pub(super) fn drop_rows(&mut self, job: JobId, attempt: u32) -> Result<bool, StoreError> {
         let range = keys::blocks_until(job, attempt);
         // The scan only asks whether there is a key, so its value need not stay in memory.

@@ -63,7 +63,7 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// The place of each kind; `None` if the claim has to read everything.
+    /// The place of each kind. `None` if the claim has to read the whole queue.
     pub(super) fn places(&self, kinds: &[Vec<u8>], now: Instant) -> Option<Vec<Place>> {
         if self.until.is_none_or(|until| now >= until) {
             return None;
@@ -147,7 +147,7 @@ mod tests {
         [b"v".to_vec(), b"e".to_vec()]
     }
 
-    /// The state after two slow claims that found vertex filters of two priorities.
+    /// The state after two slow claims. They found vertex filters of two priorities.
     fn further_on(now: Instant) -> Ahead {
         let mut ahead = Ahead::default();
         let [v, _] = kinds();

@@ -7,12 +7,12 @@ use tokio_postgres::error::{Severity, SqlState};
 use super::Call;
 use crate::{ErrorKind, StoreError};
 
-/// Why a statement did not run.
+/// The reason why a statement failed.
 pub(super) enum Failed {
     Database(tokio_postgres::Error),
     /// The deadline came before the answer. It is unknown whether the statement has run.
     Late,
-    /// None of several servers takes writes.
+    /// Several servers answered, and none of them takes writes.
     Standby,
     Store(StoreError),
 }

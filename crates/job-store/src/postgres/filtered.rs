@@ -203,7 +203,8 @@ impl PostgresStore {
             .collect();
         let rows = self.rows(call, sql, &[&term, &outcomes, &uuid(from), &signed(limit as u64), &states])?;
         let mut entries = rows.iter().map(|row| entry(call, row)).collect::<Result<Vec<_>, _>>()?;
-        // A source that gave as many jobs as it may has more of them, all older than its last.
+        // A source that returned the most jobs it may return has more jobs, which are all older than the last
+        // returned one.
         let mut end = None;
         for source in 0..=2 {
             let of_it = rows

@@ -1,4 +1,4 @@
-//! Records in PostgreSQL, and what is found by them.
+//! Records in PostgreSQL, and the calls that find jobs.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -147,7 +147,7 @@ const REMOVE_UNREADABLE: &str = "
     )
     SELECT EXISTS (SELECT FROM due) FROM gone";
 
-/// A job is in one of the two tables.
+/// Every job is in exactly one of the two tables.
 const TOUCH: &str = "
     WITH latest AS (
         SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS latest (job, at)
@@ -316,7 +316,7 @@ impl JobStore for PostgresStore {
                 self.collect_if_due(call, Some(&ran.rows), 0)?;
                 return Ok(true);
             }
-            // The job was removed or pinned meanwhile. The next round finds out.
+            // The job was removed or pinned meanwhile, which the next round sees.
         }
     }
 

@@ -236,7 +236,8 @@ impl Inner {
 /// The rows of a statement.
 struct Ran {
     rows: Vec<Row>,
-    /// Whether it was sent twice, because the connection was lost. The first may have taken effect.
+    /// Whether the statement was sent twice, because the connection was lost. The first statement may have taken
+    /// effect.
     uncertain: bool,
 }
 

@@ -153,7 +153,7 @@ impl Exchange {
                 tracing::debug!(%error, "the database has settings of its own");
             }
             client.batch_execute(&format!("LISTEN {}", quoted(&self.channel))).await?;
-            // Notices before this moment were missed, so the engine has to look.
+            // Notices before this moment were missed, so the engine has to look for changes.
             notices.hear();
             client.prepare(TELL).await
         };

@@ -124,7 +124,8 @@ impl Pool {
     fn place(&self, call: Call, deadline: Instant) -> Result<Option<Connection>, Failed> {
         let mut held = self.held.lock();
         loop {
-            // The last used one has the warmest caches. One with the right durability is better still.
+            // The connection that was used last has the warmest caches. A connection with the wanted durability is
+            // better still.
             let fitting = held.idle.iter().rposition(|idle| idle.connection.durability() == call.durability);
             let found = fitting.map(|at| held.idle.remove(at)).or_else(|| held.idle.pop());
             match found {

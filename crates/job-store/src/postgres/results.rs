@@ -301,7 +301,7 @@ impl PostgresStore {
         Ok(true)
     }
 
-    /// The error about the first end that keeps its batch from being stored.
+    /// The error about the first end because of which the batch is refused.
     fn first_refusal(&self, call: Call, records: &[&JobRecord]) -> Result<StoreError, StoreError> {
         const HELD: &str = "
             SELECT 1 FROM queue

@@ -33,7 +33,7 @@ impl Runtime {
     }
 }
 
-/// Why a task of the runtime gave no answer.
+/// The reason why a task of the runtime gave no answer.
 pub(super) fn unanswered(ended: &JoinError) -> &'static str {
     // Names are looked up and files are read on threads that the runtime starts when it needs them.
     if ended.is_panic() { "no thread is to be had for it, or it panicked" } else { "the store is closing" }

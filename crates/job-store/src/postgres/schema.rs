@@ -16,7 +16,7 @@ const MIGRATIONS: [&str; 6] = [
     include_str!("schema/6.sql"),
 ];
 
-/// Settings of PostgreSQL's own storage. A database with another storage refuses them, which does no harm.
+/// Settings of PostgreSQL's own storage. A database with another storage refuses them, and works without them.
 const TUNING: &str = include_str!("schema/tuning.sql");
 
 /// Locked together with a hash of the schema's name, so that two stores do not migrate one schema at once.
@@ -70,7 +70,7 @@ fn migrate_locked(connection: &mut Connection, schema: &str, call: Call) -> Resu
         connection.batch(&format!("CREATE SCHEMA {}", quoted(schema)), soon())?;
     }
     let done = version(connection, call, soon())?;
-    // Statements about whole tables need the database's own plans.
+    // Statements about whole tables need the plans that the database would choose by itself.
     connection.batch(&session::plans_of_the_database(), soon())?;
     for (sql, number) in MIGRATIONS.iter().zip(1..).skip(done) {
         migrate_to(connection, sql, number)?;

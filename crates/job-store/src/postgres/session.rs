@@ -60,7 +60,7 @@ pub(super) fn needed(schema: &str, timeout: Duration, span: Span) -> String {
         ("search_path", &*format!("{}, pg_temp", quoted(schema))),
         ("statement_timeout", &*timeout),
         ("lock_timeout", "0"),
-        // A stopped engine blocks others for no longer than this.
+        // A stopped engine blocks other engines for at most this time.
         ("idle_in_transaction_session_timeout", &*timeout),
         ("default_transaction_isolation", "'read committed'"),
         ("default_transaction_read_only", "off"),

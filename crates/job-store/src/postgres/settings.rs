@@ -27,7 +27,7 @@ impl Settings {
         }
     }
 
-    /// Keeps the settings that the driver knows. `meant` decodes a name or a value.
+    /// Keeps the settings that the driver knows. The function `meant` decodes a name or a value.
     fn known<'t>(
         settings: impl Iterator<Item = &'t str>,
         between: &str,

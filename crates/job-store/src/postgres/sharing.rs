@@ -87,7 +87,7 @@ const RENEW: &str = "
     UPDATE queue q SET until = clock_timestamp() + $3::bigint * interval '1 microsecond'
     FROM held WHERE q.job = ANY (ARRAY[held.job]) RETURNING q.job, q.revision";
 
-/// Ends the lease at once. Its row still fences off the earlier claimant.
+/// Ends the lease at once. The row stays, and refuses writes of the earlier claimant.
 const RELEASE: &str = "
     WITH held AS (
         SELECT q.job FROM (SELECT * FROM unnest($1::uuid[], $3::bigint[]) AS known (id, claim) ORDER BY id OFFSET 0) known

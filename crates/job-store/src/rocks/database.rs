@@ -17,7 +17,7 @@ pub trait Database: Calls {}
 
 impl<D: Calls> Database for D {}
 
-/// The calls of the adaptor to a database, under the names that the crate has for them.
+/// The calls that the adaptor makes to a database, with the names of the crate `rocksdb`.
 pub trait Calls: DBAccess + Sized + Send + Sync + 'static {
     type Family<'d>: AsColumnFamilyRef;
 

@@ -19,7 +19,7 @@ const BEGINNINGS: [(&str, ErrorKind); 5] = [
     ("Invalid argument: Column families not opened: ", ErrorKind::Invalid),
     ("IO error: lock hold by current process", ErrorKind::AlreadyOpen),
 ];
-/// A path and the reason follow.
+/// After these words come a path and the reason.
 const NOT_LOCKED: &str = "IO error: While lock file: ";
 
 fn class(message: &str) -> ErrorKind {

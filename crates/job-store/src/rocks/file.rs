@@ -56,7 +56,7 @@ impl<D: Database> SortedRun for File<D> {
 
 impl<D> Drop for File<D> {
     fn drop(&mut self) {
-        // A copied file is left over; a moved one is gone.
+        // If the file was copied, the original is removed here; a moved file is gone already.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -22,7 +22,7 @@ const OWN_ZEROS: usize = 6;
 pub(super) enum End {
     /// The last record is whole.
     Whole,
-    /// The log was not written, or not wholly, from here on.
+    /// From here on, the log was not written to the disk, or only in parts.
     Unwritten(usize),
     /// The record here was written, and has changed since.
     Damaged(usize),
@@ -52,7 +52,7 @@ pub(super) fn end(log: &[u8]) -> End {
 struct Record {
     range: Range<usize>,
     good: bool,
-    /// The type is that of no record. So the end of the header is missing, and the length is not known.
+    /// No record has this type. So the end of the header is missing, and the length of the record is unknown.
     headless: bool,
 }
 

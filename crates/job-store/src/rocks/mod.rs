@@ -194,7 +194,7 @@ impl<D: Database> KeyValue for Rocks<D> {
     fn size(&self) -> Result<Option<u64>, StoreError> {
         let rows = family(&*self.db, Table::Rows)?;
         let read = |name| self.db.property(&rows, name).map(Option::unwrap_or_default).map_err(failure);
-        // Unflushed writes are counted too: they are in the log.
+        // Unflushed writes are counted too, since they are in the log.
         Ok(Some(read(properties::LIVE_SST_FILES_SIZE)? + read(properties::CUR_SIZE_ALL_MEM_TABLES)?))
     }
 }
@@ -245,9 +245,9 @@ mod tests {
         let store = RocksStore::open(directory.path(), RocksOptions::default()).unwrap();
         let db = &store.engine().db;
         let mut seen = BTreeSet::new();
-        // More than are kept.
+        // More calls than the kept logs have room for.
         for _ in 0..20_000 {
-            // RocksDB logs each with all its options.
+            // RocksDB logs each change with all options.
             let rows = family(&**db, Table::Rows).unwrap();
             db.set_options_cf(rows, &[("max_compaction_bytes", "1000000000")]).unwrap();
             let entries = fs::read_dir(directory.path()).unwrap().map(Result::unwrap);

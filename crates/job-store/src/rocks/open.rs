@@ -14,7 +14,7 @@ pub(super) fn directory(path: &Path) -> Result<Place, StoreError> {
     Place::directory(path).map_err(|error| unusable(path, error))
 }
 
-/// The directory of a store that is there already.
+/// The directory of an existing store.
 pub(super) fn existing(path: &Path) -> Result<Place, StoreError> {
     Place::found(path).map_err(|error| unusable(path, error))
 }

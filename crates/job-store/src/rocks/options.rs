@@ -13,10 +13,10 @@ use crate::BlockBuilder;
 /// How blocks are compressed on disk. Pages come from the block cache, which holds them uncompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compression {
-    /// Not at all: writing costs least.
+    /// Blocks are not compressed: writing costs least.
     #[default]
     None,
-    /// LZ4: about a third of the size for vertex rows, for a fifth more time to write them.
+    /// LZ4: vertex rows take about a third of the size, and a fifth more time to write.
     Lz4,
 }
 

@@ -24,13 +24,13 @@ use crate::{
 };
 
 const OPERATION: &str = "reclaim the space";
-/// Dead bytes inside files shared with other jobs before those files are rewritten.
+/// The bytes of dead rows at which files that also hold rows of other jobs are rewritten.
 const WORTH_COMPACTING: u64 = 32 << 20;
 
 pub(super) struct Reclaimer<D> {
     db: Arc<D>,
     place: Arc<Place>,
-    /// Started at the first removal: most stores are opened, read and closed without one.
+    /// The thread is started at the first removal, since most stores are opened, read and closed without one.
     worker: Mutex<Option<Worker>>,
 }
 

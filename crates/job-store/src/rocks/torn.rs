@@ -59,7 +59,7 @@ struct Torn {
 }
 
 impl Torn {
-    /// `None` if something is damaged that a power cut does not damage.
+    /// `None` if there is damage that no power cut causes.
     fn find(store: &Path) -> io::Result<Option<Self>> {
         let current = fs::read_to_string(store.join("CURRENT"))?;
         let mut names = Vec::new();

@@ -98,7 +98,7 @@ impl PostgresStore {
         Ok(garbage.len() as u64)
     }
 
-    /// Collects soon if this column of a statement's result says that something became due.
+    /// Starts a collection soon if this column of a statement's result says that attempts became due.
     pub(in super::super) fn collect_if_due(
         &self,
         call: Call,
@@ -120,7 +120,7 @@ impl PostgresStore {
         let inner = Arc::downgrade(&self.inner);
         // A plain thread: the runtime panics if the system starts none.
         let started = thread::Builder::new().name("job-store-objects".to_owned()).spawn(move || {
-            // After this store was closed, the next one collects.
+            // If this store is closed, the next one collects.
             let Some(inner) = inner.upgrade() else { return };
             if let Err(error) = (Self { inner }).collect_objects() {
                 tracing::warn!(%error, "objects that nobody needs were not deleted: trying again after the next removal");

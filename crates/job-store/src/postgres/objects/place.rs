@@ -1,4 +1,4 @@
-//! Where objects are: a directory, a bucket, or an object store that the host has made.
+//! The place of objects: a directory, a bucket, or an object store that the host has made.
 
 use std::{fs, io, path::PathBuf, sync::Arc};
 
@@ -12,7 +12,7 @@ use super::s3;
 use super::{super::Call, ObjectOptions, failure};
 use crate::{ErrorKind, StoreError};
 
-/// Where objects are.
+/// The place of objects.
 pub(in super::super) struct Place {
     pub(super) store: Arc<dyn ObjectStore>,
     /// The directory of a place in the file system: deleting files leaves directories behind.
@@ -62,7 +62,7 @@ fn bucket(call: Call, url: &Url, _options: &ObjectOptions) -> Result<Place, Stor
     Err(call.failed(ErrorKind::Invalid, format!("{bucket} needs the feature `s3`, which this build is without")))
 }
 
-/// The other kinds of URL, which the host has turned on in `object_store`.
+/// Other kinds of URL, for which the host has turned on a feature of `object_store`.
 fn other(call: Call, url: &Url, options: &ObjectOptions) -> Result<Place, StoreError> {
     let (store, prefix) =
         parse_url_opts(url, options.settings.iter().cloned()).map_err(|error| unusable(call, url, &error))?;

@@ -128,7 +128,7 @@ impl ObjectSegment {
         }
         let key = self.tally.key();
         let parameters: Parameters<'_> = &[&uuid(key.job), &i64::from(key.attempt), &self.store.inner.claimant];
-        // Synced, so that a server that dies still knows where objects may be.
+        // The write is synced, so that a server that dies still knows of the attempts that may have objects.
         if self.store.rows(self.call().durable(Durability::Synced), ANNOUNCE, parameters)?.is_empty() {
             return Err(self.store.fenced(self.call(), key)?);
         }
