@@ -1,6 +1,6 @@
 SET search_path = job_engine;
 
--- Which process has which claimant; a process names itself as its application.
+-- The process of each claimant. A process sets its name as `application_name`.
 CREATE TABLE audit_claimants (claimant uuid PRIMARY KEY, application text NOT NULL);
 CREATE TABLE audit_wrong (job uuid, what text, application text);
 
@@ -23,7 +23,7 @@ $$;
 -- A statement that began after the end of a lease must not have taken effect under it.
 CREATE FUNCTION audit_queue() RETURNS trigger LANGUAGE plpgsql SET search_path = job_engine AS $$
 BEGIN
-    -- A claim; after the end of a lease also by the earlier claimant.
+    -- A claim is allowed, after the end of a lease also one by the earlier claimant.
     IF TG_OP = 'UPDATE' AND NEW.claimant IS NOT NULL
             AND (NEW.claimant IS DISTINCT FROM OLD.claimant OR OLD.until <= now() AND NEW.until > OLD.until) THEN
         INSERT INTO audit_claimants VALUES (NEW.claimant, current_setting('application_name')) ON CONFLICT DO NOTHING;

@@ -12,14 +12,14 @@ import time
 
 from playwright.sync_api import expect, sync_playwright
 
-# A machine may be busy: nothing here measures it.
+# The machine may be busy, so the time-out is long.
 expect.set_options(timeout=120_000)
 
 url, shots = sys.argv[1], sys.argv[2]
 os.makedirs(shots, exist_ok=True)
 
 
-# Rows that are asked for and not there yet.
+# The placeholders of rows that are requested and have not arrived.
 PENDING = "[...document.querySelectorAll('#rows div:not([hidden])')].some(d => d.textContent.endsWith('…'))"
 
 
@@ -50,7 +50,7 @@ with sync_playwright() as playwright:
     expect(show).to_have_text("Result")
     expect(page.locator("td.why").first).not_to_be_empty()
 
-    # The list by keyboard alone: to the result of a job, and back.
+    # With the keyboard alone, go from the list to the result of a job, and back.
     for _ in range(40):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.className") in ("show", "cancel"):
@@ -75,7 +75,7 @@ with sync_playwright() as playwright:
     expect(page.locator("#result")).to_be_hidden()
     assert page.evaluate("document.activeElement.className") == "show", "the focus is back in the list"
 
-    # The other language, kept over a reload.
+    # Choose the other language, which a reload keeps.
     page.click("#language")
     expect(page.locator("h1")).to_have_text("作业")
     page.reload()
@@ -86,13 +86,13 @@ with sync_playwright() as playwright:
     page.screenshot(path=f"{shots}/chinese.png")
     page.keyboard.press("Escape")
 
-    # A new job from the page, cancelled by keyboard.
+    # Submit a job from the page, and cancel it by the keyboard.
     before = page.locator("tbody tr").count()
     page.locator("summary").press("Enter")
     page.select_option("#kind", "edges")
     page.locator("#new button").press("Enter")
     expect(page.locator("#message")).to_contain_text("已保存")
-    # Before the list has it, the first job that can be cancelled is another one.
+    # Wait until the list has the new job. Before that, the first job that can be cancelled is another one.
     expect(page.locator("tbody tr")).to_have_count(before + 1)
     stop = page.locator("button.cancel:not(:disabled)").first
     stop.focus()

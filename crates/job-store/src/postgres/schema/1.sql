@@ -17,7 +17,8 @@ CREATE TABLE jobs (
 
 CREATE UNIQUE INDEX jobs_name ON jobs (name) WHERE name IS NOT NULL;
 
--- Jobs that are not complete: what is searched and what changes often, in short rows. A job that ends leaves it.
+-- Jobs that are not complete: the searched values and those that change often, in short rows. A job that ends leaves the
+-- table.
 CREATE TABLE queue (
     job uuid PRIMARY KEY,
     revision bigint NOT NULL,
@@ -28,16 +29,16 @@ CREATE TABLE queue (
     priority smallint NOT NULL,
     -- Microseconds since 1970.
     not_before bigint NOT NULL,
-    -- The engine that has claimed it, or had until the lease ended.
+    -- The claimant that has the job, or had it until the lease ended.
     claimant uuid,
-    -- End of the lease; null of a job that was never claimed.
+    -- The end of the lease. Null for a job that was never claimed.
     until timestamptz
 );
 
 CREATE INDEX queue_claimable ON queue (kind, priority DESC, job) WHERE claimant IS NULL;
 CREATE INDEX queue_leases ON queue (until) WHERE until IS NOT NULL;
 
--- The job that did some work last.
+-- For each finished work, the job that did it last.
 CREATE TABLE works (
     hash bytea PRIMARY KEY,
     job uuid NOT NULL
@@ -52,7 +53,7 @@ CREATE TABLE blocks (
     job uuid NOT NULL,
     attempt bigint NOT NULL,
     segment bigint NOT NULL,
-    -- The row after the last, so that the block of a row is one step forward from it.
+    -- The row after the last row of the block, so that the block of a row is the first one after that row.
     end_row bigint NOT NULL,
     bytes bytea NOT NULL,
     PRIMARY KEY (job, attempt, segment, end_row)

@@ -3,25 +3,26 @@ CREATE TABLE objects (
     job uuid NOT NULL,
     attempt bigint NOT NULL,
     segment bigint NOT NULL,
-    -- The row after the last, as of a block.
+    -- The row after the last row of the object, as for a block.
     end_row bigint NOT NULL,
     first_row bigint NOT NULL,
-    -- Below the place where all objects of the store are.
+    -- The name below the place of all objects of the store.
     name text NOT NULL,
     size bigint NOT NULL,
-    -- Of each block: the row after its last, and the byte after its last.
+    -- For each block, the row after its last row, and the byte after its last byte.
     ends bigint[] NOT NULL,
     offsets bigint[] NOT NULL,
     PRIMARY KEY (job, attempt, segment, end_row)
 );
 
--- Attempts that have objects or may have: a row is here before the first is put and until the last is deleted.
+-- Attempts that may have objects. The row of an attempt exists before its first object is put, and until its last object
+-- is deleted.
 CREATE TABLE uploads (
     job uuid NOT NULL,
     attempt bigint NOT NULL,
-    -- Once the attempt is over, its objects that no row names are to be deleted.
+    -- Whether objects without a row in `objects` are to be deleted, once the attempt is over.
     due boolean NOT NULL,
-    -- Counts the rows that became due: a store that has deleted objects meanwhile looks again.
+    -- Counts how often the row became due, so that a store that was deleting objects meanwhile looks again.
     revision bigint NOT NULL,
     PRIMARY KEY (job, attempt)
 );

@@ -1,13 +1,13 @@
--- A job that is not complete has its only row in the queue, record and all. One that ends moves to a table that grows
--- by plain insertions. So a submission writes one row, and the large table has none that dies before its job is
--- removed.
+-- A job that is not complete has its only row in the queue, with its record. A job that ends moves to the table
+-- `finished`, which grows by plain insertions. So a submission writes one row, and a row of the large table dies only
+-- when its job is removed.
 ALTER TABLE queue
     ADD COLUMN record bytea,
-    -- It may not be attempted twice: not to be started before a worker is free.
+    -- Whether the job has at most one attempt. A claim does not start such a job, since a worker may not be free.
     ADD COLUMN once boolean NOT NULL DEFAULT false,
-    -- When an attempt was started that the record does not tell of yet; microseconds since 1970.
+    -- The start of an attempt that is not in the record yet, in microseconds since 1970.
     ADD COLUMN started bigint,
-    -- The claim that has started it: a claimant that has lost the answer asks for it.
+    -- The claim that has started the attempt. A claimant that has lost the answer of a claim asks for it again.
     ADD COLUMN started_by bigint,
     ADD COLUMN last_read bigint,
     ADD COLUMN pinned boolean NOT NULL DEFAULT false;

@@ -1,2 +1,2 @@
--- The first row of a block; null of a block that an earlier version wrote. So a result can be compared with its rows.
+-- The first row of a block, by which a result is compared with its rows. Null for a block of an earlier version.
 ALTER TABLE blocks ADD COLUMN first_row bigint;
