@@ -214,7 +214,7 @@ fn after_a_full_disk_the_same_process_goes_on_when_there_is_room() {
     }
 }
 
-/// Without it, large results fail on file systems without hard links, and so does opening a torn log.
+/// On file systems without hard links, large results must not fail, nor the opening of a store with a torn log.
 #[test]
 fn a_file_system_without_hard_links_takes_large_results_and_opens_torn_logs() {
     if !trace::is_possible() {
@@ -415,7 +415,8 @@ fn patiently<T>(open: impl Fn() -> Result<T, job_runner::StoreError>) -> T {
     }
 }
 
-/// Otherwise a large result is written half in the old place and half in the new, and neither store opens again.
+/// If the store went on after a move, half of a large result would be in the old place and half in the new.
+/// Neither directory would open again.
 #[test]
 fn a_store_whose_directory_was_moved_takes_nothing_until_it_is_back_and_opens_where_it_is() {
     for replaced in [false, true] {
@@ -574,7 +575,7 @@ fn sweep(fresh: impl Fn() -> (Box<dyn std::any::Any>, Arc<dyn Store>)) -> u64 {
             let engine = engine(Arc::clone(&inner)).unwrap();
             for record in engine.reader().list(PageRequest::default()).unwrap() {
                 let expected: u64 = record.spec.parameters().read().unwrap();
-                // Another attempt may have to wait, so the clock is moved.
+                // The next attempt may have to wait, so the clock is moved.
                 engine.driver().run_until_idle();
                 let record = inner.get(record.id).unwrap().unwrap();
                 if record.state == JobState::Complete(Outcome::Succeeded) {

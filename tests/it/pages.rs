@@ -178,7 +178,7 @@ fn any_page_of_any_rows_is_the_slice_of_the_whole() {
         .unwrap();
 }
 
-/// The same for a result of 100,001 rows, one more than a page may have, whose pages cross many blocks.
+/// The same holds for a result of 100,001 rows, one more than a page may have, whose pages cross many blocks.
 #[test]
 fn a_result_longer_than_a_page_is_read_in_pages() {
     for (_, store, _directory) in backends() {

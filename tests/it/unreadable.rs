@@ -13,8 +13,8 @@ fn nothing(_: &mut JobContext) -> Result<(), JobError> {
     Ok(())
 }
 
-/// Otherwise every claim fails, the engine gets unhealthy, submissions are refused, and the good jobs of the batch
-/// are started and not renewed.
+/// One record that an engine cannot read must not fail its claims. Otherwise the engine gets unhealthy and refuses
+/// submissions, and the good jobs of the batch are started and not renewed.
 #[test]
 fn a_cluster_works_beside_a_record_that_it_cannot_read() {
     let Some(server) = Postgres::start().unwrap() else { return };

@@ -56,7 +56,7 @@ pub enum Told {
     Removed(JobId),
     /// The engine refused a valid request.
     Refused(String),
-    /// Everything is done.
+    /// The child has done all its work.
     Done,
 }
 

@@ -476,8 +476,8 @@ fn key(record: &JobRecord) -> Option<&str> {
     record.spec.options().idempotency_key.as_deref()
 }
 
-/// Jobs of requests that were run again though the job before had not failed. A failed job frees its key. A front
-/// end that did not learn of it, because its network broke, submits again.
+/// Requests that were run twice although the first job had not failed. Only a failed job frees its key for a front
+/// end that submits again because its network broke.
 fn doubled(records: &[JobRecord]) -> Vec<[&JobRecord; 2]> {
     let mut jobs: BTreeMap<_, Vec<&JobRecord>> = BTreeMap::new();
     for record in records {

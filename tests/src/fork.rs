@@ -74,7 +74,7 @@ pub enum Said {
 }
 
 impl Forking {
-    /// Works, forks, and goes on twice, until the processes are ended.
+    /// Works and forks. Both processes go on until they are ended.
     pub fn work(&self) {
         let store = Arc::new(RocksStore::open(&self.store, child::options()).expect("the store opens"));
         let side = RocksStore::open(&self.side, child::options()).expect("the store opens");
@@ -107,7 +107,7 @@ impl Forking {
     }
 }
 
-/// In the forked process: none of these calls may succeed, hang, or write.
+/// Makes calls in the forked process. None of them may succeed, hang or write.
 fn try_everything(engine: &Engine, store: &dyn Store, side: RocksStore, file: &Arc<dyn Store>) {
     say(&Said::Forked(process::id()));
     say(&engine.health().map_or_else(|error| Said::Unhealthy(error.to_string()), |()| Said::Healthy));

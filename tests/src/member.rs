@@ -55,9 +55,9 @@ pub enum Role {
     Front {
         /// The seed of its jobs.
         seed: u64,
-        /// The first.
+        /// The number of the first job.
         from: u32,
-        /// The one after the last.
+        /// The number after the last job.
         to: u32,
     },
 }
@@ -123,7 +123,7 @@ impl Member {
         ExitCode::SUCCESS
     }
 
-    /// The server may be down just now.
+    /// The server may be down at the moment.
     fn open(&self) -> PostgresStore {
         let url = format!("{}?application_name={}", self.url, self.name);
         loop {

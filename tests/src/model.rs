@@ -25,11 +25,11 @@ use crate::script::Script;
 pub enum Move {
     /// A job is submitted; `fault`: the write fails, or is done but reported as failed.
     Submit { script: Script, how: How, fault: Option<Applied> },
-    /// The job that is next runs.
+    /// The next job runs.
     Run,
-    /// The same while the store fails once, at this write.
+    /// The next job runs while the store fails once, at this write.
     RunWithFault { write: u64, applied: Applied },
-    /// The same, and the process dies before this write. Then a new one opens the store.
+    /// The next job runs, and the process dies before this write. Then a new process opens the store.
     RunAndCrash { write: u64 },
     /// A caller asks for the end of a job.
     Cancel { job: usize, fault: Option<Applied> },

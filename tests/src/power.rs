@@ -133,7 +133,7 @@ impl Power {
     }
 
     fn check(&self, files: &Path, known: &BTreeMap<JobId, Known>, said: &Said, place: &str, seen: &mut Cuts) {
-        // The place of every panic below.
+        // The place that every panic of the checks reports.
         let place = Place(place);
         let mut rows = Seen::default();
         let mut promised = if self.synced { known.clone() } else { BTreeMap::new() };

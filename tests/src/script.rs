@@ -39,7 +39,7 @@ pub enum Step {
     Rows(u16),
     /// Scans that many ids in partitions of that size, and drops every third id.
     Scan(u16, u16),
-    /// A named value.
+    /// Sets a named value.
     Value,
     /// Saves a checkpoint for the next attempt.
     Save,
@@ -164,13 +164,13 @@ pub struct Stage {
     pub clock: Option<Arc<ManualClock>>,
     /// The engine that runs the scripts.
     pub engine: Mutex<Weak<Engine>>,
-    /// Without a clock, a hundredth of [`Step::Pass`] passes indeed, so that bodies last.
+    /// Whether a body without a clock sleeps for a hundredth of each [`Step::Pass`], so that it takes some time.
     pub lasting: bool,
     /// Whether [`Step::Tick`] does nothing.
     pub muted: AtomicBool,
-    /// When bodies let be done what was due.
+    /// The times at which bodies did the due work.
     pub ticks: Mutex<Vec<Timestamp>>,
-    /// The fault.
+    /// The faults that bodies have found.
     pub wrong: Mutex<Vec<String>>,
 }
 

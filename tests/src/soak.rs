@@ -1,5 +1,5 @@
-//! Everything at once for a long time: many submitters, readers, cancels, removals, retention. Memory, open files
-//! and disk have to be as flat at the end as pages are right all the while.
+//! Runs everything at once for a long time: many submitters, readers, cancels, removals, retention. All pages have
+//! to be right, and memory, open files and disk must not grow.
 
 use std::{
     collections::VecDeque,
@@ -33,7 +33,7 @@ use crate::{
 pub struct Soak {
     /// How long.
     pub time: Duration,
-    /// Where chance begins.
+    /// The seed of all random choices.
     pub seed: u64,
     /// Finished jobs that are kept.
     pub kept: u64,
@@ -61,7 +61,7 @@ pub struct Soaked {
     pub cancels: u64,
     pub removals: u64,
     pub unfinished: u64,
-    /// After each tenth of the time.
+    /// The use after each tenth of the time.
     pub usage: Vec<Usage>,
 }
 
@@ -96,7 +96,7 @@ impl Soaked {
     /// than that within the hour. Caches that fill and merges that are under way are less.
     ///
     /// # Panics
-    /// When something grew.
+    /// When memory, files or disk have grown.
     pub fn assert_flat(&self) {
         let (first, second) = self.usage.split_at(self.usage.len() / 2);
         let most = |half: &[Usage], of: Amount| half.iter().map(of).max().unwrap_or(0);
@@ -113,7 +113,7 @@ impl Soaked {
     }
 }
 
-/// How long the latest pages took. As many as that, so that it does not grow itself.
+/// The times of the latest pages. Their number is bounded, so that this list itself does not grow.
 #[derive(Default)]
 struct Latencies {
     micros: Vec<u64>,
@@ -283,7 +283,7 @@ impl Hall {
         }
     }
 
-    /// Cancels, removes, lists, and does what is due.
+    /// Cancels, removes and lists jobs, and does the due work.
     fn meddle(&self) {
         let mut turn = 0u64;
         while !self.is_over() {
@@ -305,7 +305,7 @@ impl Hall {
         }
     }
 
-    /// Waits for what was submitted, as long as any of it ends; how many jobs did not comes back.
+    /// Waits for the submitted jobs, as long as any of them ends. Returns how many have not ended.
     fn drain(&self) -> u64 {
         const PATIENCE: Duration = Duration::from_mins(1);
         let unfinished = || {

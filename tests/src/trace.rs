@@ -89,7 +89,7 @@ pub fn record(program: &mut Command, each: &mut dyn FnMut(Call)) -> io::Result<b
     let directory = tempfile::tempdir()?;
     let trace = directory.path().join("trace");
     let mut strace = Command::new("strace");
-    // All strings in hexadecimal digits, none cut short.
+    // With these options strace prints all strings in hexadecimal digits and cuts none short.
     strace.args(["-f", "-xx", "-s", "33554432", "-e", "signal=none", "-e", CALLS, "-o"]).arg(&trace);
     strace.arg(program.get_program()).args(program.get_args()).stdin(Stdio::null()).stdout(Stdio::null());
     let status = strace.status()?;
@@ -169,7 +169,7 @@ impl Reader {
     }
 
     fn end(&mut self, thread: Thread, call: &str, each: &mut dyn FnMut(Call)) -> Option<()> {
-        // `?` is the answer of a call that the end of the process interrupted.
+        // The end of the process interrupted a call whose answer is `?`.
         let (call, answer) = call.rsplit_once(" = ")?;
         if answer.starts_with('-') || answer.starts_with('?') {
             return Some(());

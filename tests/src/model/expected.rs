@@ -39,7 +39,7 @@ pub(super) struct Fate {
     pub(super) state: JobState,
     pub(super) failure: Option<FailureKind>,
     pub(super) rows: Option<Vec<u64>>,
-    /// When another attempt may start, of a job that waits again.
+    /// For a job that waits again, the time at which another attempt may start.
     pub(super) due: Option<RangeInclusive<u64>>,
     /// The time afterwards.
     pub(super) now: Timestamp,

@@ -196,7 +196,7 @@ fn rows_of_a_job_that_a_server_runs_are_read_before_its_end() {
     let server = busy(store);
     let everything = r#"{"labels":["knows"]}"#;
     let submit = ["submit", "edge_filter", "--graph", "synthetic", "--parameters", everything];
-    // A job may end before it is asked for, so not each is seen running.
+    // A job may end before the test asks for it, so not each job is seen running.
     let seen_running = (0..50).any(|_| {
         let id = told(store, &submit);
         loop {

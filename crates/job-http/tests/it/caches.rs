@@ -53,7 +53,7 @@ async fn only_pages_of_complete_results_may_be_kept_and_by_their_client_alone() 
             (Method::POST, format!("{MOVIES}/vertices/action?action_id=query")),
             (Method::POST, format!("{MOVIES}/jobs/{done}/action?action_id=export-result")),
             (Method::DELETE, format!("{MOVIES}/jobs/{waiting}")),
-            // Answers with errors, which may pass at any moment.
+            // Answers with errors, which may change at any moment.
             (Method::GET, format!("{MOVIES}/jobs/{failed}/status")),
             (Method::GET, format!("{MOVIES}/jobs/{cancelled}/status")),
             (Method::GET, format!("{MOVIES}/jobs/{unknown}/status")),

@@ -203,7 +203,7 @@ async fn events_tell_of_a_waiting_job_when_others_make_way() {
     assert_eq!(next_event(&mut body).await["why"]["jobs"], 0);
 }
 
-/// No event would ever come.
+/// A stream must not stay open after its engine is gone, since no event would ever come.
 #[tokio::test]
 async fn events_end_when_the_engine_is_gone() {
     let service = service();

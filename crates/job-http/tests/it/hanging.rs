@@ -60,7 +60,7 @@ impl Hanging {
         tokio::spawn(async move { service.send(request).await })
     }
 
-    /// Polls everything that has something to do.
+    /// Lets every task run that is ready.
     async fn settle(&self) {
         for _ in 0..50 {
             tokio::task::yield_now().await;

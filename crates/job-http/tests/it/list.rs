@@ -43,7 +43,7 @@ async fn jobs_are_listed_newest_first_with_what_was_asked() {
     assert_eq!(service.get("/jobs/status?limit=100001").await.error().1, "GES.8005");
 }
 
-/// One such job must not turn every list into an error.
+/// One unreadable job must not turn every list into an error.
 #[tokio::test]
 async fn a_job_that_cannot_be_read_is_listed_among_the_others() {
     let store = FaultStore::new(Arc::new(MemoryStore::default()) as Arc<dyn Store>);

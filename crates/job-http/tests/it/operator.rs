@@ -26,7 +26,7 @@ fn ids(list: &Value) -> Vec<String> {
     list["jobs"].as_array().unwrap().iter().map(|job| job["jobId"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Without these routes such jobs run, and no client can see or end them.
+/// Without these routes, no client could see or end jobs of a graph that is not served.
 #[tokio::test]
 async fn jobs_of_a_graph_that_is_served_no_longer_are_listed_and_cancelled_by_an_operator() {
     let (started, starts) = mpsc::channel();
@@ -75,7 +75,7 @@ async fn jobs_of_a_graph_that_is_served_no_longer_are_listed_and_cancelled_by_an
     }
 }
 
-/// Without this route only the process itself can read the rows of a running job.
+/// Without this route, only the process that runs a job could read its rows.
 #[tokio::test]
 async fn the_rows_that_a_running_job_has_so_far_are_read_by_an_operator() {
     let (started, starts) = mpsc::channel();

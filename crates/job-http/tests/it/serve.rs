@@ -133,7 +133,7 @@ async fn a_client_that_sends_half_a_request_does_not_hold_up_a_stop() {
     for half in ["", "PRI", "GET / HT", "GET / HTTP/1.1\r\nhost: h", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
         let server = Server::start(router(), patient()).await;
         let mut client = server.connect(half).await;
-        // The server has accepted it, since a later connection is served.
+        // The server has accepted the first connection, since a later one is served.
         assert!(some(&mut server.connect(WHOLE).await).await.contains("200 OK"));
         assert_eq!(server.stop().await, 0, "{half}");
         assert!(!rest(&mut client).await.contains("200 OK"));

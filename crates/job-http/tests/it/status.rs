@@ -76,7 +76,7 @@ async fn an_unknown_job_is_spelled_as_in_the_sample() {
     assert_eq!(answer.error().2, "can not find job, jobId is  a \"b\"");
 }
 
-/// Each spelling of an id would be a resource of its own, and exports would have its name.
+/// If ids had several spellings, each spelling would be a resource of its own, and a name of exported files.
 #[tokio::test]
 async fn an_id_in_another_spelling_names_no_job() {
     let service = with(job_http::Api::exports);

@@ -70,7 +70,7 @@ impl Iterative for Endless {
 
 type Body = Box<dyn Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync>;
 
-/// A handler that adds up and saves its state every 3 s; `grief(attempt, step)` may end an attempt.
+/// A handler that adds up the numbers and saves its state every 3 s. `grief(attempt, step)` may end an attempt.
 fn summing(
     clock: &Arc<ManualClock>,
     steps: &Sender<u64>,
@@ -135,7 +135,7 @@ fn a_further_attempt_goes_on_from_the_saved_state() {
     rig.clock.advance(Duration::from_mins(1));
     assert!(rig.engine.driver().run_one().is_some());
     assert_eq!(sum_of(&rig, handle.id()), "sum=55");
-    // Saved after steps 3 and 6.
+    // The state is saved after steps 3 and 6.
     assert_eq!(steps.try_iter().collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7, 8, 7, 8, 9, 10]);
 }
 
@@ -312,7 +312,7 @@ fn the_state_of_a_call_after_a_panic_is_not_taken_for_that_of_another() {
     assert_eq!(sum_of(&rig, record.id), "first=55 second=155");
 }
 
-/// Later states are saved after one that was too long.
+/// States after one that was too long are saved.
 #[test]
 fn a_state_that_is_refused_leaves_what_was_saved_before() {
     let rig = Rig::new(|builder| {
@@ -510,6 +510,6 @@ fn a_clock_that_goes_back_keeps_no_state_from_being_saved() {
     });
     let record = rig.finish(job("sum"));
     assert_eq!(sum_of(&rig, record.id), "sum=55");
-    // Saved after steps 2, 5 and 8.
+    // The state is saved after steps 2, 5 and 8.
     assert_eq!(steps.try_iter().collect::<Vec<_>>(), (1..=8).chain(9..=10).collect::<Vec<_>>());
 }

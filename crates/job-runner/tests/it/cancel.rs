@@ -199,7 +199,7 @@ fn race(
                 start.wait();
                 other(&handle);
             });
-            // In either order every wait ends, and the store agrees.
+            // In either order every wait ends with the stored end.
             let record = handle.wait().unwrap();
             assert_eq!(engine.reader().record(handle.id()).unwrap(), Some(record.clone()));
             record.state
@@ -220,7 +220,7 @@ fn race_complete_against_cancel() {
 
 #[test]
 fn race_complete_against_cancel_in_both_orders() {
-    // First the cancel, then the end of a body that does not check.
+    // The cancel comes first, then the end of a body that does not check.
     let (gate, pass) = Gate::new();
     let rig = Rig::new(|builder| {
         builder.algorithm("a", move |ctx: &mut JobContext| {
@@ -235,7 +235,7 @@ fn race_complete_against_cancel_in_both_orders() {
         assert_eq!(handle.cancel().unwrap().state, JobState::Running { cancelling: true });
         gate.open();
         running.join().unwrap();
-        // First the end, then the cancel.
+        // The end comes first, then the cancel.
         assert_eq!(handle.cancel(), Err(EngineError::AlreadyComplete(handle.id())));
     });
     assert_eq!(handle.record().state, SUCCEEDED);
@@ -387,7 +387,7 @@ fn a_job_that_was_to_be_cancelled_when_the_process_died_is_cancelled_by_recovery
     let record = rig.stored(handle.id());
     assert_eq!(record.state, CANCELLED);
     assert!(record.cancel_requested_at.is_some());
-    // The body that was left behind succeeds too late.
+    // The body that the closed engine abandoned succeeds too late.
     gate.open();
     assert!(matches!(handle.wait(), Err(EngineError::LeftUnfinished(_)) | Ok(_)));
     assert_eq!(rig.stored(handle.id()), record);

@@ -286,11 +286,12 @@ fn the_jobs_of_a_dead_engine_run_again_elsewhere() {
     group.leases_end();
     assert_eq!(work(&other), 1);
     let record = group.stored(handle.id());
-    // Another job of that engine may have been at fault.
+    // Another job of the dead engine may have been at fault.
     assert_eq!((record.state, record.attempt, record.failed_attempts), (SUCCEEDED, 2, 0));
     let elsewhere = other.job(handle.id()).unwrap().unwrap();
     assert_eq!(rows(&elsewhere, 0, 10), [0, 1, 2]);
-    // The engine was only cut off. Later writes of its body change nothing, and its waiters learn the outcome.
+    // The engine lives, and was only cut off. Later writes of its body change nothing, and its waiters get the
+    // outcome.
     store.plan(Fault::Never);
     gate.open();
     assert_eq!(handle.wait(), Ok(record.clone()));
@@ -537,7 +538,7 @@ fn a_write_that_was_refused_in_an_outage_is_no_failure_of_the_job() {
     assert_eq!(handle.wait().unwrap().state, SUCCEEDED);
 }
 
-/// Each may have killed the process, so none is blamed at first. Jobs that are no suspects run beside the one
+/// Each job may have killed the process, so none is blamed at first. Jobs that are no suspects run beside the only
 /// suspect.
 #[test]
 fn jobs_of_a_dead_engine_run_one_after_another_and_the_one_that_kills_is_found() {

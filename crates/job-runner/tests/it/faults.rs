@@ -100,7 +100,7 @@ fn try_every(fault: impl Fn(u64) -> Fault) {
     try_every_on(|_| Arc::new(MemoryStore::default()), fault);
 }
 
-/// `open` gives a new, empty store each time.
+/// Each call of `open` gives a new, empty store.
 fn try_every_on(open: impl Fn(u64) -> Arc<dyn Store>, fault: impl Fn(u64) -> Fault) {
     for n in 0..writes_of_the_scenario() {
         let fault = fault(n);
@@ -288,7 +288,7 @@ fn without_workers_whoever_drives_the_engine_tries_again_what_could_not_be_store
         ("cancel", |_, handle| drop(handle.cancel())),
     ];
     for (name, drive) in drives {
-        // The write that fails first: the start, the rows, the end.
+        // The first failing write is the start, the rows or the end.
         for first in 0..3 {
             let store = FaultStore::new(Arc::new(MemoryStore::default()));
             let rig = Rig::on(Arc::new(store.clone()), handlers);
@@ -396,7 +396,7 @@ fn an_attempt_whose_rows_the_store_has_lost_runs_again_without_blame() {
     let store = FaultStore::new(Arc::new(MemoryStore::default()));
     let rig = Rig::on(Arc::new(store.clone()), handlers);
     let handle = rig.submit(count(5_000).max_attempts(1));
-    // After the start, the block and the end of its segment.
+    // The write 3 comes after the start, the block and the end of the block's segment.
     store.plan(Fault::RowsLost(3));
     drain(&rig.engine);
     let record = handle.record();

@@ -181,7 +181,8 @@ fn a_waiting_job_gets_a_worker_while_a_large_scan_runs() {
     step.send(()).unwrap();
     step.send(()).unwrap();
     while small.wait_timeout(std::time::Duration::from_millis(1)).unwrap().is_none() {
-        // The job's own worker may be the one that went on. Then a helper is next.
+        // The worker of the scan's job may be the one that took a partition. Then the other worker takes the small
+        // job.
         let _ = step.try_send(());
     }
     assert!(!scan.record().state.is_complete(), "it did not have to wait for the scan");

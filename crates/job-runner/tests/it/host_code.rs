@@ -72,7 +72,7 @@ fn partitions_that_panic_with_such_values_fail_their_scan_whoever_helps() {
         .vertex_filter(|ctx: &mut JobContext| {
             let owned = Arc::new(AtomicUsize::new(0));
             ctx.scan("n", 0..64, ScanOptions::default().partition_size(1), move |part: &mut Partition<'_>| {
-                // Several panic at the same time. One panic is reported, the others are dropped.
+                // Several partitions panic at the same time. One panic is reported, the others are dropped.
                 owned.fetch_add(1, Ordering::SeqCst);
                 thread::yield_now();
                 if part.ids().start % 2 == 0 { panic_any(Bomb(1)) } else { Err(JobError::failed("odd")) }

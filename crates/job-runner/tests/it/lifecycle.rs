@@ -203,7 +203,7 @@ fn a_callback_that_panics_hurts_neither_the_worker_nor_the_other_callbacks() {
     handle.on_complete(move |_| tell.send(()).unwrap());
     gate.open();
     told.recv().unwrap();
-    // The only worker is alive.
+    // The only worker of the engine is alive.
     for _ in 0..3 {
         assert!(engine.submit(job("a")).unwrap().wait().unwrap().state.is_complete());
     }
@@ -255,7 +255,8 @@ fn a_handle_is_found_again_by_its_id() {
     assert!(matches!(rig.engine.explain(JobId::MIN), Err(EngineError::UnknownJob(JobId::MIN))));
 }
 
-/// Its worker had not let go of it yet, and the removal was refused: "it is succeeded: cancel it first".
+/// The worker of the job may still hold it when the end is known. The removal must not be refused with "it is
+/// succeeded: cancel it first".
 #[test]
 fn a_job_is_removed_as_soon_as_its_end_is_known() {
     let store = Arc::new(MemoryStore::default());

@@ -45,7 +45,7 @@ fn the_row_budget_is_exact() {
 #[test]
 fn the_byte_budget_is_exact() {
     let rig = rig();
-    // `0,1,2,3,4,5,6,7,8,9`: commas count, as they do in the size of a result.
+    // The rows are `0,1,2,3,4,5,6,7,8,9`. Commas count, as in the size of a result.
     let fits = rig.finish(count(10).max_bytes(19));
     assert_eq!(fits.size.bytes, 19);
     let size = fits.size;

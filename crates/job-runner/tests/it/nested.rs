@@ -23,7 +23,7 @@ const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
 const FAILED: JobState = JobState::Complete(Outcome::Failed);
 const CANCELLED: JobState = JobState::Complete(Outcome::Cancelled);
 
-/// The engine that a handler belongs to, once it is open.
+/// The engine of a handler, set when the engine is open.
 #[derive(Clone, Default)]
 struct Own(Arc<OnceLock<Weak<Engine>>>);
 
@@ -58,7 +58,7 @@ fn reason(handle: &JobHandle) -> String {
     record.failure.unwrap().message
 }
 
-/// Submits the job of its parameters, waits for it, and fails if it fails.
+/// A handler that submits the job in its parameters and waits for that job. It fails if that job fails.
 fn parent(own: &Own) -> impl Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync + 'static {
     let own = own.clone();
     move |ctx: &mut JobContext| {
@@ -73,7 +73,7 @@ fn parent_of(child: &str) -> JobSpec {
     job("parent").with_parameters(&child).unwrap()
 }
 
-/// Waits for another job of its kind, to the depth of its parameters.
+/// A handler that submits another job of its kind and waits for it, to the depth in its parameters.
 fn deep(own: &Own) -> impl Fn(&mut JobContext) -> Result<(), JobError> + Send + Sync + 'static {
     let own = own.clone();
     move |ctx: &mut JobContext| {
@@ -381,7 +381,7 @@ fn on_a_shared_store_a_handler_that_waits_leaves_its_worker_to_others() {
         assert_eq!(end(&handle).state, SUCCEEDED);
     }
     assert_eq!(end(&engine.submit(job("deep").with_parameters(&10).unwrap()).unwrap()).state, SUCCEEDED);
-    // The same by the handle of a front end.
+    // The same holds for the handle of a front end.
     let front = Arc::new(Engine::builder_shared(Arc::new(store.claimant())).front_end().open().unwrap());
     let of = Arc::clone(&front);
     drop(engine);

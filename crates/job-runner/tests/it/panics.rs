@@ -235,7 +235,7 @@ fn rows_that_the_store_did_not_take_are_missed_whatever_the_body_makes_of_it() {
     }
 }
 
-/// Otherwise a job can succeed without 100,000 of its rows.
+/// A job must not succeed without the 100,000 rows of a forgotten writer.
 #[test]
 fn a_row_writer_that_is_forgotten_fails_its_job() {
     let rig = Rig::new(|builder| {

@@ -208,7 +208,7 @@ fn the_same_key_gives_the_same_job_whatever_its_state() {
     drain(&rig.engine);
     let again = rig.submit(keyed());
     assert_eq!((again.id(), again.wait()), (first.id(), first.wait()));
-    // Another graph, another key or none: another job.
+    // With another graph, another key or no key, the request is another job.
     assert_ne!(rig.submit(keyed().with_graph("h")).id(), first.id());
     assert_ne!(rig.submit(job("a").idempotency_key("daily")).id(), first.id());
     assert_ne!(rig.submit(job("a")).id(), first.id());
@@ -290,7 +290,7 @@ fn a_finished_result_is_given_back_when_the_request_allows_it() {
         assert_ne!(rig.submit(other).id(), first.id);
     }
     drain(&rig.engine);
-    // The newest of these jobs is reused.
+    // The newest of the finished jobs is reused.
     let newest = rig.submit(wish());
     assert!(newest.id() > first.id);
     assert!(newest.record().state.is_complete());
@@ -340,7 +340,7 @@ fn another_request_under_the_same_key_is_refused_and_both_are_named() {
     let keyed = |spec: JobSpec| spec.idempotency_key("nightly");
     let text = |text: &str| Parameters::from_text(text.to_owned()).unwrap();
     let first = rig.submit(keyed(job("numbers").with_raw_parameters(text("[1, 2]"))));
-    // The same request, with its parameters spelt differently.
+    // The same request, with its parameters in another spelling.
     assert_eq!(rig.submit(keyed(job("numbers").with_raw_parameters(text("[1,2]")).priority(3))).id(), first.id());
     let refused = rig.engine.submit(keyed(job("numbers").with_raw_parameters(text("[2,1]")))).unwrap_err();
     let why = format!(

@@ -33,7 +33,7 @@ impl Dying {
         Self { gate, engine: setup(builder).open().unwrap() }
     }
 
-    /// The gate of the body that was left behind.
+    /// Drops the engine. Returns the gate of the body that is left behind.
     fn die(self) -> Gate {
         drop(self.engine);
         self.gate
@@ -78,7 +78,7 @@ fn a_running_job_runs_again_as_another_attempt_without_its_old_rows() {
     assert_eq!(drain(&rig.engine), 1);
     let handle = rig.engine.job(old.id()).unwrap().unwrap();
     assert_eq!((handle.record().attempt, rows(&handle, 0, 10)), (2, vec![2]));
-    // The old body goes on now, and its writes are refused.
+    // The body of the dead engine goes on now, and its writes are refused.
     let record = handle.record();
     drop(gate);
     assert_eq!(rig.stored(old.id()), record);

@@ -109,7 +109,8 @@ fn an_error_of_the_store_inside_the_body_is_tried_again_if_it_may_pass() {
         if again {
             assert_eq!((record.state, record.failed_attempts), (JobState::Waiting, 0), "{kind:?}");
         } else {
-            // The same if the error is of another store of the handler. The job must not hang.
+            // The job fails too if the error comes from another store that the handler uses. The job must not
+            // hang.
             assert_eq!(record.state, JobState::Complete(Outcome::Failed), "{kind:?}");
         }
         assert_eq!(record.failure.unwrap().kind, FailureKind::Store);

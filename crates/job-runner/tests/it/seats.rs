@@ -20,7 +20,7 @@ fn refused(opened: Result<Engine, EngineError>) -> StoreError {
     }
 }
 
-/// Otherwise both run the same jobs, and three openings make a healthy job fail.
+/// Two engines on one store would both run its jobs, and three openings would make a healthy job fail.
 #[test]
 fn a_second_engine_on_a_store_is_refused_and_told_of_the_first() {
     let memory = MemoryStore::default();
@@ -107,7 +107,7 @@ fn a_store_that_engines_share_is_nobodys_own() {
     assert!(Engine::builder_shared(Arc::new(shared)).front_end().open().is_ok());
 }
 
-/// Otherwise they give each other's claims back, as claims whose answer was lost.
+/// Two engines with one claimant would give back each other's claims, as those of a lost answer.
 #[test]
 fn two_engines_are_not_one_claimant() {
     let claimant = Arc::new(SharedMemory::new(MemoryStore::default()));

@@ -68,7 +68,7 @@ impl Lives {
 
 const RUNNING: JobState = JobState::Running { cancelling: false };
 
-/// The jobs inside, once as many are inside as run at once.
+/// Waits until `N` bodies run. Returns their jobs.
 fn inside<const N: usize>(life: &Life) -> [JobId; N] {
     let mut inside = [(); N].map(|()| life.gate.entered());
     inside.sort();
@@ -135,8 +135,8 @@ fn suspects_run_one_after_another_and_are_cleared_by_their_ends() {
     for next in 1..4 {
         life.gate.open();
         assert_eq!(inside(&life), [ids[next]]);
-        // The next one runs after the end of the last is stored. Otherwise both would be suspects after a death
-        // now.
+        // The next suspect runs only after the end of the last one is stored. Otherwise both would be suspects
+        // after a death now.
         assert_eq!(lives.stored(ids[next - 1]), (JobState::Complete(Outcome::Succeeded), 0, false));
     }
     let other = life.engine.submit(job("stay")).unwrap();
@@ -208,7 +208,7 @@ fn a_process_that_dies_while_it_takes_jobs_up_blames_nobody_for_it() {
     }
 }
 
-/// A thread must look for the next one.
+/// After the cancel of a waiting suspect, a thread must look for the next suspect.
 #[test]
 fn a_suspect_that_is_cancelled_while_it_waits_lets_the_next_one_run() {
     let mut lives = Lives::new();
@@ -216,7 +216,7 @@ fn a_suspect_that_is_cancelled_while_it_waits_lets_the_next_one_run() {
     let ids = [(); 3].map(|()| life.engine.submit(job("stay")).unwrap().id());
     assert_eq!(inside(&life), ids);
     lives.die(life);
-    // The first runs. The second may run when it ends, and is cancelled before.
+    // The first suspect runs. The second one may run after it, and is cancelled before that.
     let life = lives.life();
     assert_eq!(inside(&life), [ids[0]]);
     life.engine.cancel(ids[1]).unwrap();

@@ -30,7 +30,7 @@ fn setup<S>(builder: EngineBuilder<S>) -> EngineBuilder<S> {
     builder.algorithm("a", nothing).algorithm("numbers", numbers)
 }
 
-/// `open` must not fail, and stop every other job.
+/// `open` must not fail because of one record, since that would stop every other job.
 #[test]
 fn an_engine_opens_and_works_beside_a_record_that_it_cannot_read() {
     let directory = tempfile::tempdir().unwrap();
@@ -111,7 +111,7 @@ fn a_job_of_a_later_version_is_left_to_it() {
     assert_eq!(rig.stored(id).state, SUCCEEDED);
 }
 
-/// The work is done again. The submission must not be refused.
+/// A submission that would reuse the damaged result must not be refused. Its work is done again.
 #[test]
 fn a_result_that_cannot_be_read_is_not_reused() {
     let directory = tempfile::tempdir().unwrap();

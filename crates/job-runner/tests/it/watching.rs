@@ -287,14 +287,14 @@ fn stats_count_each_class_and_come_back_to_nothing() {
     assert_eq!(unknown.cancel(), Err(EngineError::AlreadyComplete(unknown.id())));
 }
 
-/// Read one after the other, a job could be succeeded with a progress of 0.
+/// If record and progress were read one after the other, a job could be succeeded with a progress of 0.
 #[test]
 fn a_snapshot_is_of_one_moment_and_progress_never_falls_within_an_attempt() {
     let rig = Rig::new(|builder| {
         builder.workers(2).algorithm("back", |ctx: &mut JobContext| {
             let mut rows = ctx.rows("score")?;
             for n in 0..200 {
-                // Up and down, while more work is found.
+                // The reported part goes up and down, while more work is found.
                 ctx.set_progress(n % 50 + n / 2, 100 + n);
                 rows.push(&n)?;
             }

@@ -72,7 +72,7 @@ struct Holder {
 #[derive(Debug, Clone, Copy)]
 struct Started {
     line: usize,
-    /// Whether the engine of that line has the answer.
+    /// Whether the engine of the line has the answer of the claim.
     is_known: bool,
     /// Whether a later claim was answered without this answer, while this answer was held.
     is_missed: bool,

@@ -7,10 +7,11 @@
 //! `JOB_SCHEDULES` is the number of schedules of each scenario: 1,000 by default, 100,000 in the long form, a
 //! quarter of that for two engines. The scheduler also decides the time ([`time`]).
 //!
-//! Besides, several engines are simulated on one store ([`simulation`]), over lines that delay, fail and lose answers.
-//! `JOB_SEEDS` says how many seeds are tried, 200 by default, and `JOB_SEED` which is the first. With both, and with
-//! `JOB_STORY` set, one run is made again and told. The feature `mistakes` puts five mistakes into the lines, each of
-//! which the simulation has to find; `JOB_MISTAKE` puts one of them into every run.
+//! The tests also simulate several engines on one store ([`simulation`]), over lines that delay, fail and lose
+//! answers. `JOB_SEEDS` is the number of seeds, 200 by default, and `JOB_SEED` is the first one. With both, and
+//! with `JOB_STORY` set, one run is made again and its events are printed. The feature `mistakes` puts five
+//! mistakes into the lines, each of which the simulation has to find. `JOB_MISTAKE` puts one of them into every
+//! run.
 #![allow(
     dead_code,
     unused_imports,

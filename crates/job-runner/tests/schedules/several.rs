@@ -223,7 +223,7 @@ fn shutdown_against_notice() {
         let other = Arc::clone(&other);
         thread::spawn(move || (0..2).map(|_| other.submit(job("rows")).unwrap()).collect::<Vec<_>>())
     };
-    // A claim that is answered only now counts as abandoned for a moment.
+    // A claim whose answer comes only now counts as abandoned for a moment.
     one.shutdown(Duration::MAX);
     for handle in submitter.join().unwrap() {
         assert_eq!(two.end(&handle).state, SUCCEEDED);

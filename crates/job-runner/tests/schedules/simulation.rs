@@ -109,7 +109,7 @@ fn plan(chance: &mut fastrand::Rng) -> Plan {
         2 | 3 => Body::Endless,
         _ => Body::Rows,
     };
-    // Half of them while the job is just being claimed.
+    // Half of the cancels come while the job is being claimed.
     let soon = if chance.bool() { 30 } else { 4_000 };
     let cancelled = (body == Body::Endless || chance.u8(..4) == 0).then(|| millis(chance, soon));
     // A few steps are longer than a lease.

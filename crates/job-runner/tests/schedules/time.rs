@@ -65,7 +65,7 @@ pub(crate) fn run(every: u64, scenario: impl FnOnce()) {
     let clock = thread::spawn(pass);
     scenario();
     drop(with(|time| time.state.take()));
-    // Threads that an engine has left behind may still sleep. From here on none does.
+    // Threads that an engine has left behind may still sleep. Their sleeps end here, and none begins later.
     let sleeps = with(|time| {
         time.is_over = true;
         std::mem::take(&mut time.sleeps)
@@ -97,7 +97,7 @@ fn pass() {
 
 /// Sets the description for a run that does not end.
 pub(crate) fn tell(state: impl Fn() -> String + 'static) {
-    // The earlier one is dropped without a borrow.
+    // The earlier description is dropped while nothing is borrowed.
     drop(with(|time| time.state.replace(Box::new(state))));
 }
 
@@ -305,7 +305,7 @@ impl<S: Scheduler> Scheduler for Timed<S> {
         let schedule = self.inner.new_execution()?;
         self.dice = schedule.seed | 1;
         let last = TIME.replace(Time { random: schedule.seed, ..Time::default() });
-        // The remains of a failed run cannot be dropped outside of it.
+        // The remains of a failed run cannot be dropped outside of that run.
         std::mem::forget(last);
         Some(schedule)
     }

@@ -217,7 +217,7 @@ mod rocks {
             Ok(Arc::new(RocksStore::open(self.0.path(), RocksOptions::default())?))
         }
 
-        /// The count of this thread, since it began.
+        /// The count of this thread since its beginning.
         fn looked_at(&self) -> Option<u64> {
             let context = PerfContext::default();
             let counts = [
@@ -233,8 +233,8 @@ mod rocks {
 
     job_store::conformance_tests!(Rocks::default());
 
-    /// Without it, the record cache keeps a removed job for a moment after its rows are gone. One removal in a
-    /// thousand is then reported to a reader as damage.
+    /// The cache of records must not keep a removed job after its rows are gone. Otherwise a reader gets an error
+    /// about damage once in a thousand removals.
     #[test]
     fn a_removed_job_is_not_remembered_beyond_its_rows() {
         for _ in 0..10 {

@@ -1,4 +1,4 @@
-//! The last buffered writes, which a server loses when it dies while its engines live on.
+//! Tests of buffered writes that a dying server loses, while its engines live on.
 
 use std::ops::{ControlFlow, Range};
 

@@ -65,7 +65,7 @@ fn an_index_that_was_begun_is_made_anew() {
     assert_eq!(found.iter().map(|listed| listed.id).collect::<Vec<_>>(), numbers.map(|n| job(n).id));
     assert_eq!(store.kept().unwrap(), Kept { jobs: 2_494, bytes: 0 });
     drop(store);
-    // The index is not made a second time.
+    // The second opening does not make the index again.
     let before = entries(&map);
     drop(KeyValueStore::new(map.clone()).unwrap());
     assert_eq!(entries(&map), before);

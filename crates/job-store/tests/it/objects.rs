@@ -36,7 +36,7 @@ fn low(url: impl Into<String>) -> ObjectOptions {
 pub struct Place {
     schema: Schema,
     objects: Arc<Watch>,
-    /// For requests without a job store. It has connections of its own, as each store has.
+    /// A client for requests without a job store. It has connections of its own, as each store has.
     own: Arc<dyn ObjectStore>,
     runtime: tokio::runtime::Runtime,
     server: Server,
@@ -245,7 +245,7 @@ const fn key(running: &JobRecord) -> SegmentKey {
     SegmentKey { job: running.id, attempt: running.attempt, number: 0 }
 }
 
-/// Appends numbers, ten to a block, and does not finish unless told to.
+/// Appends numbers, ten to a block, and closes the segment. Returns the result; the job still runs.
 fn append(store: &PostgresStore, running: &JobRecord, rows: u64) -> Result<JobResult, StoreError> {
     let mut writer = store.segment(key(running))?;
     let mut block = BlockBuilder::new(key(running));
@@ -349,7 +349,7 @@ mod laws {
         store.collect_objects().unwrap();
         assert_eq!(place.objects(), []);
         assert_eq!(place.schema.sql("SELECT count(*) FROM uploads").trim(), "0");
-        // In a file system the directories are gone too.
+        // In a file system, the directories of the attempt are gone too.
         #[cfg_attr(not(feature = "s3"), expect(irrefutable_let_patterns, reason = "there is S3 as well"))]
         if let Server::Directory(directory) = &place.server {
             assert_eq!(fs::read_dir(directory.path().join("objects")).unwrap().count(), 0);
@@ -369,7 +369,7 @@ mod laws {
 
         let store = place.store();
         assert_eq!(read(&store, &running, 0..1).unwrap_err().kind, ErrorKind::Corrupt);
-        // While the attempt runs, the object may still get its row.
+        // While the attempt runs, the row of the object may still be written.
         store.collect_objects().unwrap();
         assert_ne!(place.objects(), []);
         requeue(&store, &running);
@@ -501,7 +501,7 @@ fn a_build_without_s3_says_so() {
     assert!(error.to_string().contains("feature `s3`"), "{error}");
 }
 
-/// Without the check, each of these is noticed only with the first large result.
+/// A store that did not check the bucket would notice each of these mistakes only at the first large result.
 #[cfg(feature = "s3")]
 #[test]
 fn a_bucket_that_cannot_be_used_is_refused_when_the_store_opens() {

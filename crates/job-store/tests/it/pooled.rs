@@ -66,8 +66,8 @@ impl SharedFixture for Pooled {
     }
 }
 
-/// Without the check, jobs of two stores land in one schema, and other clients of the pooler get the store's
-/// settings.
+/// A store that did not find the pooler out would put jobs of two stores into one schema. Other clients of the
+/// pooler would get its settings.
 #[test]
 fn a_pooler_that_lends_sessions_is_found_out_and_refused() {
     for sessions in [1, 3] {

@@ -35,7 +35,7 @@ impl Schema {
 }
 
 impl Schema {
-    /// Writes these bytes where the record of a job is.
+    /// Overwrites the stored record of a job with these bytes.
     pub fn overwrite(&self, job: JobId, record: &[u8]) {
         let hex = hex(record);
         let set = format!("SET record = '\\x{hex}'::bytea WHERE");
@@ -289,7 +289,7 @@ fn a_look_passes_over_what_cannot_be_read() {
     assert_eq!(changed, [(running.id, Some(running)), (job(3).id, None)]);
 }
 
-/// An engine of a later version works on it, and no other removes it.
+/// An engine of a later version works on the job, so no other engine removes it.
 #[test]
 fn what_another_has_claimed_is_not_removed_because_it_cannot_be_read_here() {
     let Some(schema) = Schema::new() else { return };
@@ -342,7 +342,8 @@ fn a_url_that_asks_for_tls_is_refused_where_there_is_none() {
     }
 }
 
-/// The blocking client of the driver panics there, since it starts a runtime for every call.
+/// The store must not use the blocking client of the driver, which starts a runtime for every call and so panics
+/// on such a thread.
 #[test]
 fn a_store_is_opened_used_and_dropped_on_a_thread_of_an_async_runtime() {
     let Some(schema) = Schema::new() else { return };

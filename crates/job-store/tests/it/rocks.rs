@@ -34,7 +34,7 @@ fn a_second_writer_is_told_that_the_store_is_open() {
     assert!(open(directory.path()).is_ok());
 }
 
-/// Without the check, two databases write to one directory, and no process can open the directory afterwards.
+/// If two databases wrote to one directory, no process could open the directory afterwards.
 #[test]
 fn a_store_is_known_by_its_directory_however_its_path_is_spelled() {
     let directory = tempfile::tempdir().unwrap();
@@ -65,7 +65,7 @@ fn a_store_that_is_opened_by_a_relative_path_stays_where_it_is() {
     let root = directory.path().canonicalize().unwrap();
     let up = std::env::current_dir().unwrap().components().skip(1).map(|_| "..").collect::<std::path::PathBuf>();
     let store = open(&up.join(root.strip_prefix("/").unwrap())).unwrap();
-    // RocksDB makes later files there, in any working directory of the process.
+    // RocksDB makes later files in the store's directory, in any working directory of the process.
     assert!(format!("{store:?}").contains(&format!("{root:?}")), "{store:?}");
 }
 
@@ -283,7 +283,7 @@ fn a_database_without_our_column_families_is_refused() {
     assert!(error.detail.contains("job_engine.jobs"), "{error}");
 }
 
-/// Without the check, the store opens and the first job with rows fails.
+/// A store that opened without the column family would fail at the first job with rows.
 #[test]
 fn a_database_without_one_of_our_column_families_is_refused() {
     for missing in ["job_engine.jobs", "job_engine.checkpoints", "job_engine.rows"] {

@@ -149,7 +149,8 @@ fn nothing_that_a_role_has_set_holds_for_the_store() {
     assert_eq!(store.unfinished().unwrap().len(), 3);
 }
 
-/// A restored dump, a right that is given anew, a changed password: the store was open, so no job is to blame.
+/// A database may be restored, a right given anew or a password changed while a store is open. No job is to blame
+/// for that.
 #[test]
 fn what_is_taken_away_from_an_open_store_may_come_back() {
     let Some(schema) = Schema::new() else { return };
@@ -230,7 +231,7 @@ fn the_host_of_a_list_that_takes_writes_is_found() {
     assert!(error.kind.is_retryable() && error.to_string().contains("standby"), "{error}");
 }
 
-/// The end of the time-out may be beyond the range of a clock. It must not panic.
+/// The end of a time-out may be beyond the range of a clock. The call must not panic.
 #[test]
 fn a_time_out_may_be_of_any_length() {
     let Some(schema) = Schema::new() else { return };
@@ -242,7 +243,7 @@ fn a_time_out_may_be_of_any_length() {
     assert_eq!(store.get(JobId::MIN).unwrap(), None);
 }
 
-/// The store must not panic then.
+/// A store that gets no thread must not panic.
 #[test]
 fn a_store_that_gets_no_thread_says_so() {
     // A user with a limit of this one process.

@@ -82,7 +82,7 @@ impl Drop for Stopped {
     }
 }
 
-/// No network time-out ends a session there.
+/// No network time-out ends a session on a Unix socket.
 #[test]
 fn others_end_the_session_of_an_engine_that_was_stopped_behind_a_unix_socket() {
     let Some(server) = Postgres::start().unwrap() else { return };

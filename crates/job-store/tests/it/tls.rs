@@ -71,7 +71,7 @@ fn tls_is_spoken_to_a_server_whose_certificate_is_accepted_and_to_no_other() {
     let why = refused(&server, "sslrootcert=/none/ca.pem");
     assert!(why.contains("/none/ca.pem"), "{why}");
 
-    // The certificate of another host.
+    // The server has the certificate of another host.
     let other = Certificate::of("db.example");
     server.encrypt(&other.pem, &other.key).unwrap();
     let roots = other.file(&directory.path().join("other.pem"));

@@ -12,7 +12,7 @@ ALTER TABLE finished
     ADD COLUMN ended bigint;
 
 -- The indexes have `greatest(id)`, which is the id, in place of the id. So the planner never reads the whole primary key
--- in place of one of these indexes, and none of them in place of the primary key.
+-- in place of one of these indexes. Nor does it read one of these in place of the primary key.
 CREATE INDEX finished_graph ON finished (graph, outcome, greatest(id));
 CREATE INDEX finished_kind ON finished (kind, outcome, greatest(id));
 CREATE INDEX finished_owner ON finished (owner, outcome, greatest(id)) WHERE owner IS NOT NULL;

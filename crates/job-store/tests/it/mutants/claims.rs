@@ -97,7 +97,7 @@ impl Claimant {
         TOKENS.map(|token| ClaimId { job, token }).collect()
     }
 
-    /// Makes a call on behalf of a claimant that may, when it is refused to this one.
+    /// If a call is refused to this claimant, makes it through a claimant that may make it.
     fn as_another<T>(
         &self,
         wrong: bool,
@@ -633,7 +633,7 @@ impl ResultStore for Claimant {
     }
 
     fn save_checkpoint(&self, job: JobId, attempt: u32, bytes: &[u8]) -> Result<(), StoreError> {
-        // The laws find out by a checkpoint whether a lease has ended.
+        // The laws save a checkpoint to find out whether a lease has ended.
         let wrong = self.is(M::LateCheckpoint) && bytes == b"too late" || self.is_free(job);
         if wrong {
             return self.late(true, job, |store| store.save_checkpoint(job, attempt, bytes));

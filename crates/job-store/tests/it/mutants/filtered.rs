@@ -84,7 +84,7 @@ impl Wrong {
             _ => limit,
         };
         let all = if self.mutant == M::FilteredAfterThePage {
-            // The page is cut before it is filtered.
+            // The mutant cuts the page before it filters it.
             let page = self.inner.list(before, 0, limit)?;
             page.into_iter().filter(|record| filter.takes(record)).collect()
         } else {

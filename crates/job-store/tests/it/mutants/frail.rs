@@ -103,7 +103,7 @@ fn left(mutant: FrailMutant) -> Left {
         M::PowerLosesPins => |commits, death| of_power(commits, death, |key| is_group(key, b'p')),
         M::PowerLosesCheckpoints => |commits, death| of_power(commits, death, |key| key.0 == Table::Checkpoints),
         M::PowerLosesNotes => |commits, death| of_power(commits, death, |key| is_group(key, b't')),
-        // Buffered commits are kept, without a part of them.
+        // Buffered commits are kept, but each loses a part.
         M::PowerTearsCommits => |mut commits, death| {
             if death == Death::Power {
                 for commit in commits.iter_mut().filter(|commit| !commit.synced) {

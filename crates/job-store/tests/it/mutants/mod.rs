@@ -207,7 +207,7 @@ fn every_wrong_claimant_is_caught_by_a_law_about_the_promise_it_breaks() {
     check(SHARING_LAWS, &catch(SHARING_LAWS, CLAIM_MUTANTS, try_sharing));
 }
 
-/// A law must catch a mutant for its fault alone.
+/// A law must catch a mutant only for the mutant's fault, so a mutant without a fault passes every law.
 #[test]
 fn a_mutant_that_breaks_nothing_is_caught_by_no_law() {
     for law in LAWS {

@@ -80,7 +80,7 @@ impl Fixture for WrongFixture {
     }
 
     fn patience(&self) -> Duration {
-        // A right store must not be caught on a busy machine.
+        // A store without a fault must not fail a law on a busy machine.
         if self.0.is(M::Right) { Duration::from_mins(1) } else { Duration::from_secs(2) }
     }
 }
@@ -229,7 +229,7 @@ impl Wrong {
         }
     }
 
-    /// Adds jobs, if the mutant does that wrong with their ids or keys.
+    /// Adds jobs in the wrong way of a mutant about ids or keys.
     fn insert_keyed(&self, records: &[JobRecord], durability: Durability) -> Option<Result<(), StoreError>> {
         match self.mutant {
             M::IdOfAStartedJobIsFree
@@ -451,7 +451,7 @@ impl JobStore for Wrong {
             M::StaleEndIsFine if complete && found.as_ref().is_some_and(|f| f.revision >= next.revision) => {
                 return Ok(());
             }
-            // The pause makes the two threads meet.
+            // The pause lets the two threads run the same step at once.
             M::CompleteChecksBeforehand => thread::sleep(Duration::from_micros(300)),
             M::ReplaceChecksBeforehand if found.as_ref().is_some_and(|f| f.revision + 1 == next.revision) => {
                 thread::sleep(Duration::from_micros(200));
@@ -1239,7 +1239,7 @@ impl Wrong {
         }
     }
 
-    /// Reads for a reader that a mutant serves badly.
+    /// Reads rows in the wrong way of a mutant.
     fn read_through(&self, key: SegmentKey, rows: Range<u64>, each: &mut EachRows<'_>) -> Result<(), StoreError> {
         match self.mutant {
             M::ReaderHoldsALock => {
