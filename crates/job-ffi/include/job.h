@@ -1,49 +1,50 @@
-/* The C interface of the job engine. `include/job.h` is written out of these sources.
+/* The C interface of the job engine. `include/job.h` is generated from these sources.
  *
  * A host in C, C++ or another language links `libjob`, registers its handlers as functions, opens an engine, and
  * submits jobs as JSON. Rows and pages are bytes of JSON.
  *
  * # Calls
  *
- * * Every call answers with a status: JOB_OK or the class of an error. job_last_error has the sentence.
- * * Any thread may call. Calls about one list of rows wait for each other; others do not.
- * * No panic leaves a call (JOB_ERROR_PANIC). A function of the host must throw no exception: the process ends.
+ * * Every call returns a status: JOB_OK or the class of an error. job_last_error has the sentence.
+ * * Any thread may make any call. Calls about one list of rows wait for each other; other calls do not.
+ * * A panic of the library is a status (JOB_ERROR_PANIC). A function of the host must throw no exception
+ *   through the library, since that ends the process.
  * * When memory is used up, the process ends, as it does in Rust.
  *
  * # Handles
  *
- * Builders, engines, contexts and lists are numbers. A number that names nothing is an error (JOB_ERROR_HANDLE): 0, a
- * handle that was freed, or the handle of something else. A job has no handle. It has an id, which stays the same for
- * ever.
+ * Builders, engines, contexts and lists have handles, which are numbers. A number that is no valid handle is an
+ * error (JOB_ERROR_HANDLE): 0, a handle that was freed, or the handle of another kind of object. A job has no
+ * handle. It has an id, which never changes.
  *
  * # Memory
  *
- * * Texts that come in have an explicit length and need no byte 0 at their end. They are UTF-8. The library keeps a copy
- *   of what it needs, so the host may free them after the call.
- * * Answers go into a buffer of the host. One that is too small gives JOB_ERROR_BUFFER and the needed size. A buffer
- *   of 0 bytes asks for the size.
- * * Bytes that a callback gets are borrowed until it returns.
- * * `user_data` belongs to the host. `destroy` is called once, after the last use, on any thread.
+ * * Texts that the host passes in have an explicit length and need no byte 0 at their end. They are UTF-8. The
+ *   library keeps a copy of what it needs, so the host may free them after the call.
+ * * Results are written into a buffer of the host. A buffer that is too small gives JOB_ERROR_BUFFER and the
+ *   needed size. With a buffer of 0 bytes, a call only returns the size.
+ * * Bytes that a callback gets are valid until the callback returns.
+ * * `user_data` belongs to the host. `destroy` is called once, after the last use of `user_data`, on any thread.
  *
  * # Threads, signals, processes
  *
  * * **Threads.** An engine starts threads of its own. They inherit the signal mask of the thread that opens it. Handlers
  *   and callbacks run on them.
- * * **Signals.** The library installs no handler of a signal and blocks none. No call is safe inside of a handler of a
- *   signal.
- * * **fork.** In a process that was forked while an engine was open, calls about engines and builders answer
- *   JOB_ERROR_FORKED. The threads stay in the parent. The child starts another program or ends with `_exit`. It keeps
- *   the store locked until then.
- * * **exit.** Free engines before `main` returns. Otherwise their threads run while static objects of the host are
- *   destroyed. Jobs lose nothing: the next open goes on with them.
- * * **dlclose.** The shared library stays in memory after `dlclose`. The host's own code may be unloaded once
- *   job_engine_free has answered JOB_OK: no handler runs and no callback comes after that. After
- *   JOB_ERROR_RUNNING a handler is still inside of the host's code.
+ * * **Signals.** The library installs no signal handler and blocks no signal. No call is safe inside a signal
+ *   handler.
+ * * **fork.** In a process that was forked while an engine was open, calls about engines and builders return
+ *   JOB_ERROR_FORKED. The threads stay in the parent. The child has to start another program or end with
+ *   `_exit`. It keeps the store locked until then.
+ * * **exit.** Free engines before `main` returns. Otherwise their threads run while static objects of the host
+ *   are destroyed. No job is lost: the next open runs the unfinished jobs again.
+ * * **dlclose.** The shared library stays in memory after `dlclose`. The host may unload its own code once
+ *   job_engine_free has returned JOB_OK: no handler runs and no callback comes after that. After
+ *   JOB_ERROR_RUNNING a handler still runs in the host's code.
  *
  * # Versions
  *
- * job_abi_version is 1. It changes when a call or a struct changes. New calls and statuses may come without a change.
- * A struct never grows: a new one gets another name.
+ * job_abi_version is 1. It changes when a call or a struct changes. New calls and statuses may be added
+ * without a change of the version. A struct never grows: a larger one gets another name.
  */
 
 #ifndef JOB_H
@@ -58,71 +59,75 @@
 // Waits without a limit.
 #define JOB_FOREVER UINT64_MAX
 
-// The answer of every call: JOB_OK, or the class of an error. job_last_error has the
-// sentence. Later versions may add statuses, so a caller takes an unknown one for an error.
+// The result of every call: JOB_OK, or the class of an error. job_last_error has
+// the sentence. Later versions may add statuses, so a caller must treat an unknown one as an error.
 typedef int32_t JobStatus;
 
-// The handle of handlers that an engine will have.
+// The handle of a builder, which collects the handlers of an engine.
 typedef uint64_t JobBuilder;
 
-// The handle of the context of a handler: valid from its call to its return, on any thread.
+// The handle of the context of a running handler. It is valid on any thread, until the handler returns.
 typedef uint64_t JobContext;
 
-// The work of one job. Called on a thread of the engine, by several at once for several jobs. It returns JOB_OK, or
-// the status of the call that failed. It must be repeatable: after a crash it is called again for the same job.
+// The function that does the work of one job. The engine calls it on its own threads, for several jobs at once.
+// It returns JOB_OK, or the status of the call that failed. It must be repeatable: after a crash it is called
+// again for the same job.
 typedef JobStatus (*JobHandler)(void *user_data, JobContext context);
 
-// Frees the data of a callback. Called once, on any thread, after the last use of the data.
+// The function that frees the data of a callback. It is called once, on any thread, after the last use of the
+// data.
 typedef void (*JobDestroy)(void *user_data);
 
 // The handle of an open engine.
 typedef uint64_t JobEngine;
 
-// The handle of a list that a handler writes. A list of job_context_rows is valid until
-// job_rows_close or the return of the handler, one of a scan until the callback returns. Any thread may use it; two
-// at once wait for each other.
+// The handle of a list of rows that a handler writes. The list of job_context_rows
+// is valid until job_rows_close or the return of the handler. The list of a scan is valid until the callback
+// returns. Any thread may use a list; two calls at once wait for each other.
 typedef uint64_t JobRows;
 
 // The id of a job: 16 bytes that sort by the time of submission.
 typedef struct JobId {
-  // A UUID of version 7, as its bytes are written.
+  // The bytes of a UUID of version 7, in the order of its text.
   uint8_t bytes[16];
 } JobId;
 
-// The scan of one partition: the ids from `first` to before `end`, whose rows go to `rows`. Called on several threads
-// at once. It returns JOB_OK, or the status of the call that failed.
+// The function that scans one partition: the ids from `first` to before `end`. It appends its rows to `rows`. The
+// engine calls it on several threads at once. It returns JOB_OK, or the status of the call that failed.
 typedef JobStatus (*JobScan)(void *user_data,
                              JobContext context,
                              JobRows rows,
                              uint64_t first,
                              uint64_t end);
 
-// The state of a job. Later versions may add some.
+// The state of a job. Later versions may add states.
 typedef int32_t JobStateCode;
 
-// The end of a job, told once on a thread of the engine: keep it short, and do not wait in it.
+// The function that is called once when a job ends, on a thread of the engine. Keep it short, and do not wait in
+// it.
 typedef void (*JobCompleted)(void *user_data, const struct JobId *job, JobStateCode state);
 
 // The size of a page.
 typedef struct JobPage {
   // Rows of the page.
   uint64_t rows;
-  // Rows of the whole result; of a running job those that can be read so far.
+  // Rows of the whole result; for a running job, the rows that can be read so far.
   uint64_t total;
   // 1 if the job has not succeeded, so that rows may follow or be missing; else 0.
   uint64_t partial;
 } JobPage;
 
-// Bytes of an answer, borrowed from the store until the callback returns. It returns 0 to get the next ones.
+// The function that gets the bytes of a result piece by piece. The bytes are valid until it returns. It returns 0
+// to get the next piece, and any other number to end the call.
 typedef int32_t (*JobPiece)(void *user_data, const char *bytes, size_t length);
 
-// It is done.
+// The call has succeeded.
 #define JOB_OK 0
 
-// An argument cannot be used: a NULL, text that is not UTF-8, JSON or an option that is wrong.
+// An argument cannot be used: it is NULL, not UTF-8, invalid JSON, or an invalid option.
 #define JOB_ERROR_ARGUMENT 1
 
-// A handle names nothing: it was freed, or it is the handle of something else.
+// A handle is not valid: it was freed, or it is the handle of another kind of object.
 #define JOB_ERROR_HANDLE 2
 
 // There is no such job, or no checkpoint.
@@ -137,7 +142,7 @@ typedef int32_t (*JobPiece)(void *user_data, const char *bytes, size_t length);
 // The queue is full. Nothing was stored; the same call may succeed later.
 #define JOB_ERROR_BUSY 6
 
-// The store or the machine lacks something for now. The same call may succeed later.
+// The store does not answer, or the machine lacks a resource. The same call may succeed later.
 #define JOB_ERROR_UNAVAILABLE 7
 
 // The engine is shut down.
@@ -146,31 +151,31 @@ typedef int32_t (*JobPiece)(void *user_data, const char *bytes, size_t length);
 // The job has not ended in the given time.
 #define JOB_ERROR_TIMEOUT 9
 
-// The handler was told to stop: it returns this status.
+// The job was asked to stop. The handler has to return this status.
 #define JOB_ERROR_STOPPED 10
 
-// A budget of the job is used up: the handler returns this status.
+// A budget of the job is used up. The handler has to return this status.
 #define JOB_ERROR_BUDGET 11
 
-// The buffer is too small. The needed size is told, and the content of the buffer is undefined.
+// The buffer is too small. The call has returned the needed size, and the content of the buffer is undefined.
 #define JOB_ERROR_BUFFER 12
 
-// The store cannot be used: it is damaged, of another version, or only for reading.
+// The store cannot be used: it is damaged, of another version, or open for reading only.
 #define JOB_ERROR_STORE 13
 
 // Another process or another engine has the store.
 #define JOB_ERROR_LOCKED 14
 
-// This library was built without that.
+// This library was built without the feature that the call needs.
 #define JOB_ERROR_UNSUPPORTED 15
 
 // The process was forked from the one that has the engine.
 #define JOB_ERROR_FORKED 16
 
-// The wait would never end: it is in a callback, or jobs would wait for each other.
+// The wait would never end: the call is in a callback, or jobs would wait for each other.
 #define JOB_ERROR_CANNOT_WAIT 17
 
-// The engine is freed, and a handler has not stopped in time. Its code must stay in memory.
+// The engine is freed, and a handler has not stopped in time. The code of the handler must stay in memory.
 #define JOB_ERROR_RUNNING 18
 
 // For handlers: the job fails. job_context_fail gives the reason.
@@ -183,51 +188,52 @@ typedef int32_t (*JobPiece)(void *user_data, const char *bytes, size_t length);
 // A callback ended the call: it did not return 0.
 #define JOB_ERROR_CALLBACK 21
 
-// The call panicked: a bug of the library, or of a function of the host in Rust. The process goes on.
+// The call panicked, by a bug of the library or of a function of the host in Rust. The process goes on.
 #define JOB_ERROR_PANIC 22
 
-// It is stored and has not started.
+// The job is stored and has not started.
 #define JOB_STATE_WAITING 0
 
-// A worker runs it.
+// A worker runs the job.
 #define JOB_STATE_RUNNING 1
 
-// It runs and was told to stop.
+// The job runs and was asked to stop.
 #define JOB_STATE_CANCELLING 2
 
-// It has ended well, and its whole result is stored.
+// The job has succeeded, and its whole result is stored.
 #define JOB_STATE_SUCCEEDED 3
 
-// It has ended with a failure.
+// The job has failed.
 #define JOB_STATE_FAILED 4
 
-// It was cancelled.
+// The job was cancelled.
 #define JOB_STATE_CANCELLED 5
 
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
 
-// The sentence of the last call of this thread that failed: UTF-8, with a byte 0 at its end. Valid until the next call
-// of this thread that fails, or the end of the thread. Empty if none has failed. `length` may be NULL; it gets the
-// bytes before the 0.
+// The sentence of the last failed call of this thread: UTF-8, with a byte 0 at its end. It is valid until the
+// next failed call of this thread, or the end of the thread. Empty if no call has failed. `length` may be NULL;
+// it gets the number of bytes before the byte 0.
 //
 // # Safety
 // `length` is NULL or may be written.
 const char *job_last_error(size_t *length);
 
-// The version of this interface that the library has: JOB_ABI_VERSION of its header. A host compares the two.
+// The version of this interface in the library. A host compares it with JOB_ABI_VERSION of the header.
 uint32_t job_abi_version(void);
 
-// Begins to set an engine up. Free it with job_builder_free, also after an engine was opened.
+// Makes a builder, which collects the handlers of an engine. Free it with job_builder_free, also after an
+// engine was opened.
 //
 // # Safety
 // `builder` may be written.
 JobStatus job_builder_new(JobBuilder *builder);
 
-// Runs jobs of a kind with this handler. `kind` is `vertex_filter`, `edge_filter` or the name of an algorithm. A second
-// handler of a kind takes the place of the first. `destroy` frees `user_data` after the last use, also when this call
-// fails; it may be NULL.
+// Registers the handler of a kind of jobs. `kind` is `vertex_filter`, `edge_filter` or the name of an algorithm.
+// A second handler of the same kind replaces the first. `destroy` frees `user_data` after the last use, also when
+// this call fails; it may be NULL.
 //
 // # Safety
 // `kind` has `length` bytes. `handler` may be called with `user_data` on any thread, by several at once, until
@@ -242,7 +248,7 @@ JobStatus job_builder_handler(JobBuilder builder,
 // Frees a builder. Engines that it opened keep its handlers.
 JobStatus job_builder_free(JobBuilder builder);
 
-// Opens an engine: its store, and the unfinished jobs of an earlier process, which run again. `options` is JSON:
+// Opens an engine on a store. Unfinished jobs of an earlier process run again. `options` is JSON:
 //
 // | key | value | default |
 // | --- | --- | --- |
@@ -261,7 +267,7 @@ JobStatus job_builder_free(JobBuilder builder);
 // | `retention` | which finished jobs stay: `{"age_ms": N, "jobs": N, "bytes": N}` | all |
 // | `lease_duration_ms`, `max_prefetch`, `poll_interval_ms` | with `postgres` only | 10,000, 256, 1,000 |
 //
-// Handlers may be called before this returns.
+// Handlers may be called before this call returns.
 //
 // # Safety
 // `options` has `length` bytes, and `engine` may be written.
@@ -270,9 +276,9 @@ JobStatus job_engine_open(JobBuilder builder,
                           size_t length,
                           JobEngine *engine);
 
-// Shuts an engine down in order: it takes and starts no more jobs, gives running ones `grace_ms` to end, then tells them
-// to stop. `waiting` gets the jobs that the next open goes on with, `left` the handlers that have not stopped. Both may
-// be NULL. Afterwards the engine still answers for its jobs.
+// Shuts an engine down in order. It takes and starts no more jobs, gives running ones `grace_ms` to end, then
+// asks them to stop. `waiting` gets the number of jobs that the next open runs, `left` the number of handlers
+// that have not stopped. Both may be NULL. Afterwards the engine still answers calls about its jobs.
 //
 // # Safety
 // `waiting` and `left` are NULL or may be written.
@@ -281,12 +287,12 @@ JobStatus job_engine_shutdown(JobEngine engine,
                               size_t *waiting,
                               size_t *left);
 
-// Frees an engine. If it is not shut down, this does so with a grace of 0. Calls of other threads that wait in it return
-// with JOB_ERROR_CLOSED. With the answer JOB_ERROR_RUNNING the
-// engine is freed too, but a handler has not stopped. The code of the host must stay in memory then.
+// Frees an engine. An engine that is not shut down is shut down with a grace of 0. Calls of other threads that
+// wait in the engine return with JOB_ERROR_CLOSED. After JOB_ERROR_RUNNING the
+// engine is freed too, but a handler has not stopped. The code of the host must then stay in memory.
 JobStatus job_engine_free(JobEngine engine);
 
-// Whether the engine can store outcomes, and its threads live: JOB_OK, or
+// Checks whether the engine can store outcomes, and whether its threads live: JOB_OK, or
 // JOB_ERROR_UNAVAILABLE with the reason.
 JobStatus job_engine_health(JobEngine engine);
 
@@ -296,14 +302,14 @@ JobStatus job_engine_health(JobEngine engine);
 // `buffer` has `capacity` bytes that may be written, and `length` may be written.
 JobStatus job_engine_stats(JobEngine engine, char *buffer, size_t capacity, size_t *length);
 
-// Appends one row: UTF-8 that is one JSON value. It is checked to be one, and stored as it is.
+// Appends one row, which is one JSON value in UTF-8. The row is checked, and stored unchanged.
 //
 // # Safety
 // `row` has `length` bytes.
 JobStatus job_rows_push(JobRows rows, const char *row, size_t length);
 
-// As job_rows_push, of a row that the host vouches for: it is checked to be UTF-8, and not to be JSON. One that is
-// no JSON value makes the pages that have it no JSON. It damages no other row.
+// As job_rows_push, for a row that the host guarantees to be JSON. Only UTF-8 is checked. A row that is no
+// JSON value makes the pages that contain it invalid JSON. It damages no other row.
 //
 // # Safety
 // `row` has `length` bytes.
@@ -311,8 +317,9 @@ JobStatus job_rows_push_unchecked(JobRows rows,
                                   const char *row,
                                   size_t length);
 
-// Appends `count` rows in one call. They lie in `rows_bytes` one after the other, with nothing between them, and
-// `lengths` has the bytes of each. `checked` is 0 for rows that the host vouches for. Rows before one that fails stay.
+// Appends `count` rows in one call. `rows_bytes` has the rows one after the other, with nothing between them, and
+// `lengths` has the number of bytes of each. With `checked` 0, the host guarantees that the rows are JSON. If a
+// row fails, the rows before it stay.
 //
 // # Safety
 // `lengths` has `count` numbers, and `rows_bytes` as many bytes as their sum.
@@ -324,7 +331,7 @@ JobStatus job_rows_push_many(JobRows rows,
 
 // Closes the list. Its rows are stored at the latest when the handler has returned.
 //
-// A list of a scan is closed when its callback returns, and not by this.
+// A list of a scan is closed when its callback returns, and not by this call.
 JobStatus job_rows_close(JobRows rows);
 
 // The id of the job.
@@ -333,13 +340,14 @@ JobStatus job_rows_close(JobRows rows);
 // `job` may be written.
 JobStatus job_context_id(JobContext context, struct JobId *job);
 
-// The number of the attempt; the first is 1.
+// The number of the attempt, from 1.
 //
 // # Safety
 // `attempt` may be written.
 JobStatus job_context_attempt(JobContext context, uint32_t *attempt);
 
-// The request as JSON, as job_submit takes it. Valid until the handler returns.
+// The request of the job as JSON, in the form of job_submit. The text is valid until the
+// handler returns.
 //
 // # Safety
 // `spec` and `length` may be written.
@@ -347,14 +355,15 @@ JobStatus job_context_spec(JobContext context,
                            const char **spec,
                            size_t *length);
 
-// Whether the handler goes on: JOB_OK, or JOB_ERROR_STOPPED, which it
-// returns. Call it about once a millisecond: cancels, deadlines and shutdowns take effect here.
+// Checks whether the handler may go on: JOB_OK, or
+// JOB_ERROR_STOPPED, which the handler then returns. Call it about once a
+// millisecond: cancels, deadlines and shutdowns take effect here.
 JobStatus job_context_check_stopped(JobContext context);
 
-// Says that `done` of `total` steps are behind.
+// Reports that `done` of `total` steps are done.
 JobStatus job_context_set_progress(JobContext context, uint64_t done, uint64_t total);
 
-// Gives a named value of the result, as JSON. It is checked to be one JSON value.
+// Sets a named value of the result. The value must be one JSON value, which is checked.
 //
 // # Safety
 // `name` has `name_length` bytes, and `json` `json_length`.
@@ -364,7 +373,8 @@ JobStatus job_context_set_output(JobContext context,
                                  const char *json,
                                  size_t json_length);
 
-// Opens the list of this name for appending. Opened again, it goes on behind the rows that are there.
+// Opens the list `name` of the job for appending. A second call with the same name appends after the existing
+// rows.
 //
 // # Safety
 // `name` has `length` bytes, and `rows` may be written.
@@ -373,8 +383,8 @@ JobStatus job_context_rows(JobContext context,
                            size_t length,
                            JobRows *rows);
 
-// Stores the state of the handler, at most 64 MiB, for the next attempt. Replaces the one that was saved before. It
-// survives the death of the process when this returns.
+// Stores a state of the handler, at most 64 MiB, for the next attempt. It replaces the state that was saved
+// before. When the call returns, the state survives the death of the process, but not a power loss.
 //
 // # Safety
 // `state` has `length` bytes.
@@ -391,13 +401,13 @@ JobStatus job_context_load_checkpoint(JobContext context,
                                       size_t capacity,
                                       size_t *length);
 
-// Reports that the handler uses `bytes` of memory now. JOB_ERROR_BUDGET when that is over
-// the budget of the job.
+// Reports that the handler uses `bytes` bytes of memory now. JOB_ERROR_BUDGET if
+// that is above the budget of the job.
 JobStatus job_context_report_memory(JobContext context,
                                     uint64_t bytes);
 
-// Asks for up to `most` threads for the inside of this job, its own included. `granted` gets at least 1. They go back
-// with job_context_release_threads or when the handler returns.
+// Asks for up to `most` threads for the work of this job, its own thread included. `granted` gets at least 1. The
+// threads are given back with job_context_release_threads or when the handler returns.
 //
 // # Safety
 // `granted` may be written.
@@ -405,18 +415,18 @@ JobStatus job_context_acquire_threads(JobContext context,
                                       size_t most,
                                       size_t *granted);
 
-// Gives all threads back that the job was granted, but for its own.
+// Gives all granted threads back, except the thread of the handler.
 JobStatus job_context_release_threads(JobContext context);
 
-// Gives the reason why the job fails, a sentence for its caller. Answers with
-// JOB_ERROR_FAILED, which the handler returns.
+// Sets the reason why the job fails, a sentence for its caller. Returns
+// JOB_ERROR_FAILED, which the handler has to return.
 //
 // # Safety
 // `reason` has `length` bytes.
 JobStatus job_context_fail(JobContext context, const char *reason, size_t length);
 
-// Gives the reason why the job cannot be done now. Answers with JOB_ERROR_TRANSIENT, which the handler returns: the
-// job runs again after a pause, as often as its `max_attempts` says.
+// Sets the reason why the job cannot be done now. Returns JOB_ERROR_TRANSIENT, which the handler has to
+// return. The job then runs again after a pause, up to its `max_attempts`.
 //
 // # Safety
 // `reason` has `length` bytes.
@@ -424,9 +434,9 @@ JobStatus job_context_retry(JobContext context,
                             const char *reason,
                             size_t length);
 
-// Runs `scan` over the ids from `first` to before `end` in partitions, on this thread and on idle workers. Returns when
-// all partitions are done. Readers get the rows in the order of ids. `partition_size` is how many ids a partition has;
-// 0 takes the default: 16 partitions a worker, of at most 65,536 ids.
+// Runs `scan` over the ids from `first` to before `end` in partitions, on this thread and on idle workers.
+// Returns when all partitions are done. Readers get the rows in the order of ids. `partition_size` is the number
+// of ids of a partition. With 0 there are 16 partitions for each worker, of at most 65,536 ids.
 //
 // # Safety
 // `name` has `length` bytes. `scan` may be called with `user_data` on any thread, by several at once.
@@ -445,16 +455,16 @@ JobStatus job_context_scan(JobContext context,
 // `job` has an id. `buffer` has `capacity` bytes that may be written, and `length` may be written.
 JobStatus job_id_text(const struct JobId *job, char *buffer, size_t capacity, size_t *length);
 
-// The id that a text has.
+// Reads the id from its text.
 //
 // # Safety
 // `id` has `length` bytes, and `job` may be written.
 JobStatus job_id_parse(const char *id, size_t length, struct JobId *job);
 
-// Takes a job. `spec` is JSON: `{"kind": K, "graph": NAME, "parameters": {...}, "options": {...}}`. The kind is
-// `"vertex_filter"`, `"edge_filter"` or `{"algorithm": NAME}`; parameters and options may be left out. Once this
-// returns JOB_OK, the job is stored and will run. `wait_ms` is how long to wait for room in a full
-// queue; 0 is not at all.
+// Submits a job. `spec` is JSON: `{"kind": K, "graph": NAME, "parameters": {...}, "options": {...}}`. The kind is
+// `"vertex_filter"`, `"edge_filter"` or `{"algorithm": NAME}`; parameters and options may be left out. When this
+// call has returned JOB_OK, the job is stored and will run. `wait_ms` is how long the call
+// waits for room in a full queue; with 0 it does not wait.
 //
 // # Safety
 // `spec` has `length` bytes, and `job` may be written.
@@ -470,9 +480,9 @@ JobStatus job_submit(JobEngine engine,
 // `job` has an id, and `state` may be written.
 JobStatus job_state(JobEngine engine, const struct JobId *job, JobStateCode *state);
 
-// Waits until the job has ended, for at most `timeout_ms`; JOB_FOREVER has no limit.
-// JOB_ERROR_TIMEOUT when it has not ended by then. A handler may wait for another job.
-// `state` gets how it ended; it may be NULL.
+// Waits until the job has ended, at most `timeout_ms`; with JOB_FOREVER without a limit.
+// JOB_ERROR_TIMEOUT if the job has not ended by then. A handler may wait for
+// another job. `state` gets the final state of the job; it may be NULL.
 //
 // # Safety
 // `job` has an id, and `state` is NULL or may be written.
@@ -481,8 +491,9 @@ JobStatus job_wait(JobEngine engine,
                    uint64_t timeout_ms,
                    JobStateCode *state);
 
-// Calls `completed` when the job has ended: on a thread of the engine, or at once on this one if it has ended. It is not
-// called if the job does not end in this engine. `destroy` frees `user_data` in every case, also when this call fails.
+// Calls `completed` when the job has ended. The call comes on a thread of the engine, or at once on this thread
+// if the job has ended already. It does not come if the job does not end in this engine. `destroy` frees
+// `user_data` in every case, also when this call fails.
 //
 // # Safety
 // `job` has an id. `completed` and `destroy` may be called with `user_data` on any thread.
@@ -492,21 +503,22 @@ JobStatus job_on_complete(JobEngine engine,
                           void *user_data,
                           JobDestroy destroy);
 
-// Asks for the end of a job. A waiting one is cancelled when this returns, a running one at its next check.
+// Requests the end of a job. A waiting job is cancelled when the call returns, a running one at its next check.
 //
 // # Safety
 // `job` has an id.
 JobStatus job_cancel(JobEngine engine,
                      const struct JobId *job);
 
-// Removes a job that has ended, with its rows. JOB_ERROR_NOT_FOUND if there is none.
+// Removes a complete job with its rows. JOB_ERROR_NOT_FOUND if there is no such
+// job.
 //
 // # Safety
 // `job` has an id.
 JobStatus job_remove(JobEngine engine,
                      const struct JobId *job);
 
-// Keeps a job from being removed if `pinned` is not 0, or lets it go again.
+// Keeps a job from being removed if `pinned` is not 0. Otherwise allows its removal again.
 //
 // # Safety
 // `job` has an id.
@@ -523,8 +535,8 @@ JobStatus job_explain(JobEngine engine,
                       size_t *length);
 
 // Jobs, the newest first, as `{"jobs": [...], "next": ID or null}`. `filter` is JSON, and may be empty:
-// `{"graph": NAME, "kind": NAME, "owner": NAME, "labels": [...], "states": [...], "before": ID, "limit": N}`. The limit is
-// from 1 to 1,000; 100 by default. `next` of a page is `before` of the one behind it.
+// `{"graph": NAME, "kind": NAME, "owner": NAME, "labels": [...], "states": [...], "before": ID, "limit": N}`. The
+// limit is from 1 to 1,000; 100 by default. For the next page, pass `next` of a page as `before`.
 //
 // # Safety
 // `filter` has `filter_length` bytes. `buffer` has `capacity` bytes that may be written, and `length` may be written.
@@ -535,8 +547,8 @@ JobStatus job_list(JobEngine engine,
                    size_t capacity,
                    size_t *length);
 
-// Rows of a job as a JSON array: at most `limit` from row `offset` on, the first being 0. The limit is from 1 to 100,000.
-// A running job has the rows that can be read so far. `page` may be NULL.
+// Rows of a job as a JSON array: at most `limit` rows from row `offset` on; the first row is 0. The limit is from
+// 1 to 100,000. For a running job, the rows that can be read so far. `page` may be NULL.
 //
 // # Safety
 // `job` has an id. `buffer` has `capacity` bytes that may be written; `length` may be written, `page` is NULL or may be.
@@ -549,8 +561,8 @@ JobStatus job_page(JobEngine engine,
                    size_t *length,
                    struct JobPage *page);
 
-// As job_page, without a copy: `piece` gets the rows with a comma between every two, without brackets, block by
-// block. A piece may be a part of that of any length. `page` is set before the first.
+// As job_page, without a copy. `piece` gets the rows with a comma between every two, without brackets, in
+// pieces of any length. `page` is set before the first piece.
 //
 // # Safety
 // `job` has an id, and `page` is NULL or may be written. `piece` may be called with `user_data` on this thread.
@@ -562,8 +574,8 @@ JobStatus job_page_pieces(JobEngine engine,
                           void *user_data,
                           struct JobPage *page);
 
-// The answer to a status query, byte for byte as the REST interface gives it, also for a job that there is not.
-// `dialect` is `document`, `memory-2025` or `database`, and empty for the first. `http_status` may be NULL.
+// The answer to a status query, byte for byte as in the REST interface, also for an unknown job. `dialect` is
+// `document`, `memory-2025` or `database`; an empty text stands for `document`. `http_status` may be NULL.
 //
 // # Safety
 // `job` has an id, and `dialect` `dialect_length` bytes. `buffer` has `capacity` bytes that may be written; `length` may
@@ -579,7 +591,8 @@ JobStatus job_status_payload(JobEngine engine,
                              size_t *length,
                              uint32_t *http_status);
 
-// As job_status_payload, without a copy of the rows: piece by piece. `http_status` is set before the first.
+// As job_status_payload, without a copy of the rows: `piece` gets the answer piece by piece. `http_status` is
+// set before the first piece.
 //
 // # Safety
 // `job` has an id, and `dialect` `dialect_length` bytes. `http_status` is NULL or may be written. `piece` may be called

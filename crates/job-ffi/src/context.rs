@@ -23,7 +23,7 @@ use crate::{
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn job_context_id(context: JobContext, job: *mut JobId) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let job = unsafe { Out::new(job, "job") }?;
         handler::with(context, |body| {
             job.set(body.context.id().into());
@@ -32,14 +32,14 @@ pub unsafe extern "C" fn job_context_id(context: JobContext, job: *mut JobId) ->
     })
 }
 
-/// The number of the attempt; the first is 1.
+/// The number of the attempt, from 1.
 ///
 /// # Safety
 /// `attempt` may be written.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn job_context_attempt(context: JobContext, attempt: *mut u32) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let attempt = unsafe { Out::new(attempt, "attempt") }?;
         handler::with(context, |body| {
             attempt.set(body.context.attempt());
@@ -48,7 +48,8 @@ pub unsafe extern "C" fn job_context_attempt(context: JobContext, attempt: *mut 
     })
 }
 
-/// The request as JSON, as [`job_submit`](crate::job_submit) takes it. Valid until the handler returns.
+/// The request of the job as JSON, in the form of [`job_submit`](crate::job_submit). The text is valid until the
+/// handler returns.
 ///
 /// # Safety
 /// `spec` and `length` may be written.
@@ -59,9 +60,9 @@ pub unsafe extern "C" fn job_context_spec(
     length: *mut usize,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let spec = unsafe { Out::new(spec, "spec") }?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let length = unsafe { Out::new(length, "length") }?;
         handler::with(context, |body| {
             let text = body.spec()?;
@@ -72,14 +73,15 @@ pub unsafe extern "C" fn job_context_spec(
     })
 }
 
-/// Whether the handler goes on: [`JOB_OK`](crate::JOB_OK), or [`JOB_ERROR_STOPPED`](crate::JOB_ERROR_STOPPED), which it
-/// returns. Call it about once a millisecond: cancels, deadlines and shutdowns take effect here.
+/// Checks whether the handler may go on: [`JOB_OK`](crate::JOB_OK), or
+/// [`JOB_ERROR_STOPPED`](crate::JOB_ERROR_STOPPED), which the handler then returns. Call it about once a
+/// millisecond: cancels, deadlines and shutdowns take effect here.
 #[unsafe(no_mangle)]
 pub extern "C" fn job_context_check_stopped(context: JobContext) -> JobStatus {
     call(|| handler::with(context, handler::check_stopped))
 }
 
-/// Says that `done` of `total` steps are behind.
+/// Reports that `done` of `total` steps are done.
 #[unsafe(no_mangle)]
 pub extern "C" fn job_context_set_progress(context: JobContext, done: u64, total: u64) -> JobStatus {
     call(|| {
@@ -90,7 +92,7 @@ pub extern "C" fn job_context_set_progress(context: JobContext, done: u64, total
     })
 }
 
-/// Gives a named value of the result, as JSON. It is checked to be one JSON value.
+/// Sets a named value of the result. The value must be one JSON value, which is checked.
 ///
 /// # Safety
 /// `name` has `name_length` bytes, and `json` `json_length`.
@@ -103,9 +105,9 @@ pub unsafe extern "C" fn job_context_set_output(
     json_length: usize,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let name = unsafe { text(name, name_length, "name") }?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let json = unsafe { bytes(json, json_length, "json") }?;
         let value = serde_json::from_slice::<&RawValue>(json)
             .map_err(|error| Failure::argument(format!("the output {name} is not one JSON value: {error}")))?;
@@ -113,7 +115,8 @@ pub unsafe extern "C" fn job_context_set_output(
     })
 }
 
-/// Opens the list of this name for appending. Opened again, it goes on behind the rows that are there.
+/// Opens the list `name` of the job for appending. A second call with the same name appends after the existing
+/// rows.
 ///
 /// # Safety
 /// `name` has `length` bytes, and `rows` may be written.
@@ -125,9 +128,9 @@ pub unsafe extern "C" fn job_context_rows(
     rows: *mut JobRows,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let name = unsafe { text(name, length, "name") }?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let rows = unsafe { Out::new(rows, "rows") }?;
         rows.set(0);
         handler::with(context, |body| {
@@ -137,8 +140,8 @@ pub unsafe extern "C" fn job_context_rows(
     })
 }
 
-/// Stores the state of the handler, at most 64 MiB, for the next attempt. Replaces the one that was saved before. It
-/// survives the death of the process when this returns.
+/// Stores a state of the handler, at most 64 MiB, for the next attempt. It replaces the state that was saved
+/// before. When the call returns, the state survives the death of the process, but not a power loss.
 ///
 /// # Safety
 /// `state` has `length` bytes.
@@ -149,7 +152,7 @@ pub unsafe extern "C" fn job_context_save_checkpoint(
     length: usize,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let state = unsafe { bytes(state, length, "state") }?;
         handler::with(context, |body| body.failures.of(body.context.save_checkpoint(state)))
     })
@@ -167,28 +170,28 @@ pub unsafe extern "C" fn job_context_load_checkpoint(
     length: *mut usize,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let mut buffer = unsafe { Buffer::new(buffer, capacity, length) }?;
         handler::with(context, |body| {
             let Some(state) = body.failures.of(body.context.load_checkpoint())? else {
                 return Err(Failure::new(JOB_ERROR_NOT_FOUND, "the job has saved no checkpoint"));
             };
-            // It takes any bytes.
+            // A buffer accepts any number of bytes.
             let _ = buffer.write_all(&state);
             buffer.finish()
         })
     })
 }
 
-/// Reports that the handler uses `bytes` of memory now. [`JOB_ERROR_BUDGET`](crate::JOB_ERROR_BUDGET) when that is over
-/// the budget of the job.
+/// Reports that the handler uses `bytes` bytes of memory now. [`JOB_ERROR_BUDGET`](crate::JOB_ERROR_BUDGET) if
+/// that is above the budget of the job.
 #[unsafe(no_mangle)]
 pub extern "C" fn job_context_report_memory(context: JobContext, bytes: u64) -> JobStatus {
     call(|| handler::with(context, |body| body.failures.of(body.context.report_memory(bytes))))
 }
 
-/// Asks for up to `most` threads for the inside of this job, its own included. `granted` gets at least 1. They go back
-/// with [`job_context_release_threads`] or when the handler returns.
+/// Asks for up to `most` threads for the work of this job, its own thread included. `granted` gets at least 1. The
+/// threads are given back with [`job_context_release_threads`] or when the handler returns.
 ///
 /// # Safety
 /// `granted` may be written.
@@ -199,7 +202,7 @@ pub unsafe extern "C" fn job_context_acquire_threads(
     granted: *mut usize,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let granted = unsafe { Out::new(granted, "granted") }?;
         handler::with(context, |body| {
             let permits = body.context.acquire_threads(most);
@@ -210,7 +213,7 @@ pub unsafe extern "C" fn job_context_acquire_threads(
     })
 }
 
-/// Gives all threads back that the job was granted, but for its own.
+/// Gives all granted threads back, except the thread of the handler.
 #[unsafe(no_mangle)]
 pub extern "C" fn job_context_release_threads(context: JobContext) -> JobStatus {
     call(|| {
@@ -221,22 +224,22 @@ pub extern "C" fn job_context_release_threads(context: JobContext) -> JobStatus 
     })
 }
 
-/// Gives the reason why the job fails, a sentence for its caller. Answers with
-/// [`JOB_ERROR_FAILED`](crate::JOB_ERROR_FAILED), which the handler returns.
+/// Sets the reason why the job fails, a sentence for its caller. Returns
+/// [`JOB_ERROR_FAILED`](crate::JOB_ERROR_FAILED), which the handler has to return.
 ///
 /// # Safety
 /// `reason` has `length` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn job_context_fail(context: JobContext, reason: *const c_char, length: usize) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let reason = unsafe { text(reason, length, "reason") }?;
         handler::give_reason(context, JOB_ERROR_FAILED, reason)
     })
 }
 
-/// Gives the reason why the job cannot be done now. Answers with [`JOB_ERROR_TRANSIENT`], which the handler returns: the
-/// job runs again after a pause, as often as its `max_attempts` says.
+/// Sets the reason why the job cannot be done now. Returns [`JOB_ERROR_TRANSIENT`], which the handler has to
+/// return. The job then runs again after a pause, up to its `max_attempts`.
 ///
 /// # Safety
 /// `reason` has `length` bytes.
@@ -247,7 +250,7 @@ pub unsafe extern "C" fn job_context_retry(
     length: usize,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let reason = unsafe { text(reason, length, "reason") }?;
         handler::give_reason(context, JOB_ERROR_TRANSIENT, reason)
     })

@@ -1,4 +1,4 @@
-//! Jobs as JSON, for hosts: one, or a page of a list.
+//! Jobs as JSON: one job, or a page of a list.
 
 use std::{ffi::c_char, io::Write};
 
@@ -90,7 +90,7 @@ impl<'r> Described<'r> {
     }
 }
 
-/// A job of a list that cannot be read.
+/// A job of a list whose record cannot be read.
 #[derive(Serialize)]
 struct Unread<'r> {
     id: Id,
@@ -110,9 +110,9 @@ pub unsafe extern "C" fn job_explain(
     length: *mut usize,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let mut buffer = unsafe { Buffer::new(buffer, capacity, length) }?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let id = unsafe { value(job, "job") }?;
         let job: JobHandle = self::job(engine, id.into())?;
         job.refresh()?;
@@ -122,8 +122,8 @@ pub unsafe extern "C" fn job_explain(
 }
 
 /// Jobs, the newest first, as `{"jobs": [...], "next": ID or null}`. `filter` is JSON, and may be empty:
-/// `{"graph": NAME, "kind": NAME, "owner": NAME, "labels": [...], "states": [...], "before": ID, "limit": N}`. The limit is
-/// from 1 to 1,000; 100 by default. `next` of a page is `before` of the one behind it.
+/// `{"graph": NAME, "kind": NAME, "owner": NAME, "labels": [...], "states": [...], "before": ID, "limit": N}`. The
+/// limit is from 1 to 1,000; 100 by default. For the next page, pass `next` of a page as `before`.
 ///
 /// # Safety
 /// `filter` has `filter_length` bytes. `buffer` has `capacity` bytes that may be written, and `length` may be written.
@@ -137,15 +137,15 @@ pub unsafe extern "C" fn job_list(
     length: *mut usize,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let mut buffer = unsafe { Buffer::new(buffer, capacity, length) }?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let listing = request::listing(unsafe { text(filter, filter_length, "filter") }?)?;
         let open = self::engine(engine)?;
         let jobs = open.engine.reader().filtered(&listing.filter, listing.before, listing.limit)?;
         let is_full = jobs.len() == listing.limit as usize;
         let next = jobs.last().map(id_of).filter(|_| is_full);
-        // It takes any bytes.
+        // A buffer accepts any number of bytes.
         let _ = buffer.write_all(b"{\"jobs\":[");
         for (at, job) in jobs.iter().enumerate() {
             if at > 0 {

@@ -22,7 +22,7 @@ use crate::{
     table::{Kind, Table},
 };
 
-/// The handle of handlers that an engine will have.
+/// The handle of a builder, which collects the handlers of an engine.
 pub type JobBuilder = u64;
 
 /// The handle of an open engine.
@@ -41,7 +41,7 @@ pub(crate) struct Open {
     pub(crate) store: Arc<dyn Store>,
 }
 
-/// Engines that are open or being opened, and the process in which they are.
+/// The number of engines that are open or being opened, and the process that has them.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 
@@ -68,14 +68,14 @@ pub(crate) fn kind(name: &str) -> JobKind {
     }
 }
 
-/// The engine of a handle. It lives on as long as a call uses it.
+/// The engine of a handle. The engine lives as long as a call uses it.
 pub(crate) fn engine(handle: JobEngine) -> Outcome<Arc<Open>> {
     not_forked()?;
     Ok(Arc::clone(&*ENGINES.read(handle)?))
 }
 
-/// Refuses a process that was forked from the one with the engines: their threads stayed there, and locks may be held
-/// for ever.
+/// Refuses a process that was forked from the one with the engines. A fork has none of their threads, and their
+/// locks may be held in it for ever.
 fn not_forked() -> Outcome {
     let owner = PROCESS.load(Ordering::Acquire);
     if COUNT.load(Ordering::Acquire) == 0 || owner == process::id() {
@@ -86,20 +86,21 @@ fn not_forked() -> Outcome {
     Err(Failure::new(JOB_ERROR_FORKED, message))
 }
 
-/// The version of this interface that the library has: [`JOB_ABI_VERSION`] of its header. A host compares the two.
+/// The version of this interface in the library. A host compares it with [`JOB_ABI_VERSION`] of the header.
 #[unsafe(no_mangle)]
 pub extern "C" fn job_abi_version() -> u32 {
     JOB_ABI_VERSION
 }
 
-/// Begins to set an engine up. Free it with [`job_builder_free`], also after an engine was opened.
+/// Makes a builder, which collects the handlers of an engine. Free it with [`job_builder_free`], also after an
+/// engine was opened.
 ///
 /// # Safety
 /// `builder` may be written.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn job_builder_new(builder: *mut JobBuilder) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let builder = unsafe { Out::new(builder, "builder") }?;
         builder.set(0);
         not_forked()?;
@@ -108,9 +109,9 @@ pub unsafe extern "C" fn job_builder_new(builder: *mut JobBuilder) -> JobStatus 
     })
 }
 
-/// Runs jobs of a kind with this handler. `kind` is `vertex_filter`, `edge_filter` or the name of an algorithm. A second
-/// handler of a kind takes the place of the first. `destroy` frees `user_data` after the last use, also when this call
-/// fails; it may be NULL.
+/// Registers the handler of a kind of jobs. `kind` is `vertex_filter`, `edge_filter` or the name of an algorithm.
+/// A second handler of the same kind replaces the first. `destroy` frees `user_data` after the last use, also when
+/// this call fails; it may be NULL.
 ///
 /// # Safety
 /// `kind` has `length` bytes. `handler` may be called with `user_data` on any thread, by several at once, until
@@ -125,10 +126,10 @@ pub unsafe extern "C" fn job_builder_handler(
     destroy: JobDestroy,
 ) -> JobStatus {
     call(|| {
-        // First of all, so that it is freed in any case.
+        // The value is made first, so that the data is freed in any case.
         let user_data = UserData::new(user_data, destroy);
         not_forked()?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let name = unsafe { text(kind, length, "kind") }?;
         if name.is_empty() {
             return Err(Failure::argument("kind is empty: give vertex_filter, edge_filter or an algorithm"));
@@ -142,7 +143,7 @@ pub unsafe extern "C" fn job_builder_handler(
             handlers.0.push((new, handler));
             old
         };
-        // Outside of the lock: it may call the host.
+        // The drop is outside of the lock, since it may call the host.
         drop(replaced);
         Ok(())
     })
@@ -157,7 +158,7 @@ pub extern "C" fn job_builder_free(builder: JobBuilder) -> JobStatus {
     })
 }
 
-/// Opens an engine: its store, and the unfinished jobs of an earlier process, which run again. `options` is JSON:
+/// Opens an engine on a store. Unfinished jobs of an earlier process run again. `options` is JSON:
 ///
 /// | key | value | default |
 /// | --- | --- | --- |
@@ -176,7 +177,7 @@ pub extern "C" fn job_builder_free(builder: JobBuilder) -> JobStatus {
 /// | `retention` | which finished jobs stay: `{"age_ms": N, "jobs": N, "bytes": N}` | all |
 /// | `lease_duration_ms`, `max_prefetch`, `poll_interval_ms` | with `postgres` only | 10,000, 256, 1,000 |
 ///
-/// Handlers may be called before this returns.
+/// Handlers may be called before this call returns.
 ///
 /// # Safety
 /// `options` has `length` bytes, and `engine` may be written.
@@ -188,11 +189,11 @@ pub unsafe extern "C" fn job_engine_open(
     engine: *mut JobEngine,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let engine = unsafe { Out::new(engine, "engine") }?;
         engine.set(0);
         not_forked()?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let options = Options::read(unsafe { text(options, length, "options") }?)?;
         let opening = Opening::begin();
         let opened = {
@@ -206,7 +207,7 @@ pub unsafe extern "C" fn job_engine_open(
     })
 }
 
-/// An engine that counts as open from here on, unless its opening fails.
+/// Counts an engine as open from here on, unless its opening fails.
 struct Opening(());
 
 impl Opening {
@@ -227,9 +228,9 @@ impl Drop for Opening {
     }
 }
 
-/// Shuts an engine down in order: it takes and starts no more jobs, gives running ones `grace_ms` to end, then tells them
-/// to stop. `waiting` gets the jobs that the next open goes on with, `left` the handlers that have not stopped. Both may
-/// be NULL. Afterwards the engine still answers for its jobs.
+/// Shuts an engine down in order. It takes and starts no more jobs, gives running ones `grace_ms` to end, then
+/// asks them to stop. `waiting` gets the number of jobs that the next open runs, `left` the number of handlers
+/// that have not stopped. Both may be NULL. Afterwards the engine still answers calls about its jobs.
 ///
 /// # Safety
 /// `waiting` and `left` are NULL or may be written.
@@ -241,9 +242,9 @@ pub unsafe extern "C" fn job_engine_shutdown(
     left: *mut usize,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let waiting = unsafe { Out::optional(waiting, "waiting") }?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let left = unsafe { Out::optional(left, "left") }?;
         let ended = self::engine(engine)?.engine.shutdown(Duration::from_millis(grace_ms));
         if let Some(waiting) = waiting {
@@ -256,9 +257,9 @@ pub unsafe extern "C" fn job_engine_shutdown(
     })
 }
 
-/// Frees an engine. If it is not shut down, this does so with a grace of 0. Calls of other threads that wait in it return
-/// with [`JOB_ERROR_CLOSED`](crate::JOB_ERROR_CLOSED). With the answer [`JOB_ERROR_RUNNING`] the
-/// engine is freed too, but a handler has not stopped. The code of the host must stay in memory then.
+/// Frees an engine. An engine that is not shut down is shut down with a grace of 0. Calls of other threads that
+/// wait in the engine return with [`JOB_ERROR_CLOSED`](crate::JOB_ERROR_CLOSED). After [`JOB_ERROR_RUNNING`] the
+/// engine is freed too, but a handler has not stopped. The code of the host must then stay in memory.
 #[unsafe(no_mangle)]
 pub extern "C" fn job_engine_free(engine: JobEngine) -> JobStatus {
     call(|| {
@@ -276,7 +277,7 @@ pub extern "C" fn job_engine_free(engine: JobEngine) -> JobStatus {
     })
 }
 
-/// Whether the engine can store outcomes, and its threads live: [`JOB_OK`](crate::JOB_OK), or
+/// Checks whether the engine can store outcomes, and whether its threads live: [`JOB_OK`](crate::JOB_OK), or
 /// [`JOB_ERROR_UNAVAILABLE`](crate::JOB_ERROR_UNAVAILABLE) with the reason.
 #[unsafe(no_mangle)]
 pub extern "C" fn job_engine_health(engine: JobEngine) -> JobStatus {
@@ -295,7 +296,7 @@ pub unsafe extern "C" fn job_engine_stats(
     length: *mut usize,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let mut buffer = unsafe { Buffer::new(buffer, capacity, length) }?;
         let stats = self::engine(engine)?.engine.stats();
         serde_json::to_writer(&mut buffer, &stats).map_err(|error| Failure::argument(error.to_string()))?;

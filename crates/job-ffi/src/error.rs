@@ -1,4 +1,4 @@
-//! [`Failure`]: the status and the sentence of a call that failed; and the border at which panics end.
+//! [`Failure`]: the status and the sentence of a failed call. [`call`] catches panics.
 
 use std::{
     any::Any,
@@ -61,7 +61,7 @@ impl From<InvalidBody> for Failure {
 /// The last failure of a thread.
 struct Last {
     status: JobStatus,
-    /// With a byte 0 at its end, and none before.
+    /// The message ends with a byte 0, and has no other one.
     message: Vec<u8>,
 }
 
@@ -69,8 +69,8 @@ thread_local! {
     static LAST: RefCell<Last> = const { RefCell::new(Last { status: JOB_OK, message: Vec::new() }) };
 }
 
-/// The border: every function that C calls is inside of this. It keeps the sentence of a failure for the thread, and
-/// makes a failure of a panic.
+/// Runs the body of a function that C calls. Keeps the sentence of a failure for the thread, and makes a failure
+/// of a panic.
 pub(crate) fn call(body: impl FnOnce() -> Outcome) -> JobStatus {
     let failure = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => return JOB_OK,
@@ -85,7 +85,7 @@ pub(crate) fn call(body: impl FnOnce() -> Outcome) -> JobStatus {
 fn keep(failure: &Failure) {
     let mut message = failure.message.replace('\0', "\u{fffd}").into_bytes();
     message.push(0);
-    // A thread that ends may be past its last place for this.
+    // If the thread is ending, its local values may be gone, and the failure is not kept.
     let _ = LAST.try_with(|last| *last.borrow_mut() = Last { status: failure.status, message });
 }
 
@@ -103,16 +103,16 @@ fn message(panic: Box<dyn Any + Send>) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let text = text.unwrap_or("it gave no message").chars().take(1_000).collect();
-    // The value of a panic may panic when it is dropped. The next one never is.
+    // The payload of a panic may panic when it is dropped. The payload of this second panic is never dropped.
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
         mem::forget(again);
     }
     text
 }
 
-/// The sentence of the last call of this thread that failed: UTF-8, with a byte 0 at its end. Valid until the next call
-/// of this thread that fails, or the end of the thread. Empty if none has failed. `length` may be NULL; it gets the
-/// bytes before the 0.
+/// The sentence of the last failed call of this thread: UTF-8, with a byte 0 at its end. It is valid until the
+/// next failed call of this thread, or the end of the thread. Empty if no call has failed. `length` may be NULL;
+/// it gets the number of bytes before the byte 0.
 ///
 /// # Safety
 /// `length` is NULL or may be written.

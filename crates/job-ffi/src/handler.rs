@@ -1,4 +1,4 @@
-//! Handlers that the host gives as functions, and the context of each while it runs.
+//! Handlers, which are functions of the host, and the context of each while it runs.
 
 use std::{
     collections::HashMap,
@@ -21,11 +21,12 @@ use crate::{
     table::{Kind, Table},
 };
 
-/// The handle of the context of a handler: valid from its call to its return, on any thread.
+/// The handle of the context of a running handler. It is valid on any thread, until the handler returns.
 pub type JobContext = u64;
 
-/// The work of one job. Called on a thread of the engine, by several at once for several jobs. It returns [`JOB_OK`], or
-/// the status of the call that failed. It must be repeatable: after a crash it is called again for the same job.
+/// The function that does the work of one job. The engine calls it on its own threads, for several jobs at once.
+/// It returns [`JOB_OK`], or the status of the call that failed. It must be repeatable: after a crash it is called
+/// again for the same job.
 pub type JobHandler =
     Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, context: JobContext) -> JobStatus>;
 
@@ -51,13 +52,14 @@ impl Handler for SharedHandler {
 
 static CONTEXTS: Table<Body> = Table::new(Kind::Context);
 
-/// A body that runs, as the calls of its handler see it.
+/// The data of a running handler, for the calls that it makes.
 #[derive(Debug)]
 pub(crate) struct Body {
-    /// Lives until this value was taken out of its table, which waits for all who read it.
+    /// The context lives until this value is taken out of its table. Taking it out waits for all threads that read
+    /// it.
     pub(crate) context: &'static Context,
     pub(crate) failures: Arc<Failures>,
-    /// The request as JSON, once it was asked for.
+    /// The request as JSON, made at the first call that asks for it.
     spec: OnceLock<String>,
     /// Lists that were opened. Some may be closed.
     lists: Mutex<Vec<JobRows>>,
@@ -65,7 +67,7 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// The request as JSON; stays where it is.
+    /// The request as JSON. The text stays at its address.
     pub(crate) fn spec(&self) -> Outcome<&str> {
         if let Some(text) = self.spec.get() {
             return Ok(text);
@@ -89,7 +91,7 @@ pub(crate) fn with<T>(context: JobContext, body: impl FnOnce(&Body) -> Outcome<T
     body(&*CONTEXTS.read(context)?)
 }
 
-/// The time of a handler. When it is over, its context and lists have no handle any more.
+/// Exists while a handler runs. Its drop makes the handles of the context and of the lists invalid.
 struct Running {
     handle: JobContext,
     failures: Arc<Failures>,
@@ -121,7 +123,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         if let Ok(body) = CONTEXTS.take(self.handle) {
             let Body { context, lists, permits, .. } = body;
-            // The lists borrow the context, so they go first.
+            // The lists borrow the context, so they are dropped first.
             lists.into_inner().into_iter().for_each(rows::discard);
             drop(permits);
             let _: &Context = context;
@@ -129,7 +131,8 @@ impl Drop for Running {
     }
 }
 
-/// The failures of the calls of one body: a handler returns the status of one, and the job ends with its error.
+/// The failures of the calls of one handler. The handler returns the status of one of them, and the job ends with
+/// its error.
 #[derive(Debug, Default)]
 pub(crate) struct Failures(Mutex<HashMap<JobStatus, JobError>>);
 
@@ -168,7 +171,7 @@ impl Failures {
     }
 }
 
-/// Keeps a reason and gives its status.
+/// Keeps a reason. Returns a failure with its status.
 pub(crate) fn give_reason(context: JobContext, status: JobStatus, reason: &str) -> Outcome {
     with(context, |body| {
         let error = match status {

@@ -2,10 +2,11 @@
 
 use std::{ffi::c_void, fmt};
 
-/// Frees the data of a callback. Called once, on any thread, after the last use of the data.
+/// The function that frees the data of a callback. It is called once, on any thread, after the last use of the
+/// data.
 pub type JobDestroy = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>;
 
-/// The data of a callback. Freed when this is dropped.
+/// The data of a callback. Dropping the value frees the data.
 pub(crate) struct UserData {
     pointer: *mut c_void,
     destroy: JobDestroy,
@@ -21,7 +22,7 @@ impl UserData {
         Self { pointer, destroy }
     }
 
-    /// Of a call that does not return before the last use of the data.
+    /// The data of a call that does not return before the last use of the data. The host frees it.
     pub(crate) const fn borrowed(pointer: *mut c_void) -> Self {
         Self::new(pointer, None)
     }

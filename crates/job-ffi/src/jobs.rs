@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct JobId {
-    /// A UUID of version 7, as its bytes are written.
+    /// The bytes of a UUID of version 7, in the order of its text.
     pub bytes: [u8; 16],
 }
 
@@ -37,7 +37,8 @@ impl From<JobId> for Id {
     }
 }
 
-/// The end of a job, told once on a thread of the engine: keep it short, and do not wait in it.
+/// The function that is called once when a job ends, on a thread of the engine. Keep it short, and do not wait in
+/// it.
 pub type JobCompleted =
     Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, job: *const JobId, state: JobStateCode)>;
 
@@ -61,26 +62,26 @@ pub unsafe extern "C" fn job_id_text(
     length: *mut usize,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let id = Id::from(unsafe { value(job, "job") }?);
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let mut buffer = unsafe { Buffer::new(buffer, capacity, length) }?;
-        // It takes any bytes.
+        // A buffer accepts any number of bytes.
         let _ = write!(buffer, "{id}");
         buffer.finish()
     })
 }
 
-/// The id that a text has.
+/// Reads the id from its text.
 ///
 /// # Safety
 /// `id` has `length` bytes, and `job` may be written.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn job_id_parse(id: *const c_char, length: usize, job: *mut JobId) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let job = unsafe { Out::new(job, "job") }?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let id = unsafe { text(id, length, "id") }?;
         let id: Id = id.parse().map_err(|error| Failure::argument(format!("{error}")))?;
         job.set(id.into());
@@ -88,10 +89,10 @@ pub unsafe extern "C" fn job_id_parse(id: *const c_char, length: usize, job: *mu
     })
 }
 
-/// Takes a job. `spec` is JSON: `{"kind": K, "graph": NAME, "parameters": {...}, "options": {...}}`. The kind is
-/// `"vertex_filter"`, `"edge_filter"` or `{"algorithm": NAME}`; parameters and options may be left out. Once this
-/// returns [`JOB_OK`](crate::JOB_OK), the job is stored and will run. `wait_ms` is how long to wait for room in a full
-/// queue; 0 is not at all.
+/// Submits a job. `spec` is JSON: `{"kind": K, "graph": NAME, "parameters": {...}, "options": {...}}`. The kind is
+/// `"vertex_filter"`, `"edge_filter"` or `{"algorithm": NAME}`; parameters and options may be left out. When this
+/// call has returned [`JOB_OK`](crate::JOB_OK), the job is stored and will run. `wait_ms` is how long the call
+/// waits for room in a full queue; with 0 it does not wait.
 ///
 /// # Safety
 /// `spec` has `length` bytes, and `job` may be written.
@@ -104,9 +105,9 @@ pub unsafe extern "C" fn job_submit(
     job: *mut JobId,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let job = unsafe { Out::new(job, "job") }?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let spec = request::spec(unsafe { text(spec, length, "spec") }?)?;
         let open = self::engine(engine)?;
         let submitted = match wait_ms {
@@ -125,18 +126,18 @@ pub unsafe extern "C" fn job_submit(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn job_state(engine: JobEngine, job: *const JobId, state: *mut JobStateCode) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let state = unsafe { Out::new(state, "state") }?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let id = unsafe { value(job, "job") }?;
         state.set(state_code(self::job(engine, id.into())?.refresh()?.state));
         Ok(())
     })
 }
 
-/// Waits until the job has ended, for at most `timeout_ms`; [`JOB_FOREVER`] has no limit.
-/// [`JOB_ERROR_TIMEOUT`](crate::JOB_ERROR_TIMEOUT) when it has not ended by then. A handler may wait for another job.
-/// `state` gets how it ended; it may be NULL.
+/// Waits until the job has ended, at most `timeout_ms`; with [`JOB_FOREVER`] without a limit.
+/// [`JOB_ERROR_TIMEOUT`](crate::JOB_ERROR_TIMEOUT) if the job has not ended by then. A handler may wait for
+/// another job. `state` gets the final state of the job; it may be NULL.
 ///
 /// # Safety
 /// `job` has an id, and `state` is NULL or may be written.
@@ -148,9 +149,9 @@ pub unsafe extern "C" fn job_wait(
     state: *mut JobStateCode,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let state = unsafe { Out::optional(state, "state") }?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let id = Id::from(unsafe { value(job, "job") }?);
         let job = self::job(engine, id)?;
         let ended = match timeout_ms {
@@ -168,8 +169,9 @@ pub unsafe extern "C" fn job_wait(
     })
 }
 
-/// Calls `completed` when the job has ended: on a thread of the engine, or at once on this one if it has ended. It is not
-/// called if the job does not end in this engine. `destroy` frees `user_data` in every case, also when this call fails.
+/// Calls `completed` when the job has ended. The call comes on a thread of the engine, or at once on this thread
+/// if the job has ended already. It does not come if the job does not end in this engine. `destroy` frees
+/// `user_data` in every case, also when this call fails.
 ///
 /// # Safety
 /// `job` has an id. `completed` and `destroy` may be called with `user_data` on any thread.
@@ -182,10 +184,10 @@ pub unsafe extern "C" fn job_on_complete(
     destroy: JobDestroy,
 ) -> JobStatus {
     call(|| {
-        // First of all, so that it is freed in any case.
+        // The value is made first, so that the data is freed in any case.
         let user_data = UserData::new(user_data, destroy);
         let completed = completed.ok_or_else(|| Failure::argument("completed is NULL: give a function"))?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let id = unsafe { value(job, "job") }?;
         self::job(engine, id.into())?.on_complete(move |record| {
             let id = JobId::from(record.id);
@@ -196,41 +198,42 @@ pub unsafe extern "C" fn job_on_complete(
     })
 }
 
-/// Asks for the end of a job. A waiting one is cancelled when this returns, a running one at its next check.
+/// Requests the end of a job. A waiting job is cancelled when the call returns, a running one at its next check.
 ///
 /// # Safety
 /// `job` has an id.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn job_cancel(engine: JobEngine, job: *const JobId) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let id = unsafe { value(job, "job") }?;
         self::job(engine, id.into())?.cancel()?;
         Ok(())
     })
 }
 
-/// Removes a job that has ended, with its rows. [`JOB_ERROR_NOT_FOUND`](crate::JOB_ERROR_NOT_FOUND) if there is none.
+/// Removes a complete job with its rows. [`JOB_ERROR_NOT_FOUND`](crate::JOB_ERROR_NOT_FOUND) if there is no such
+/// job.
 ///
 /// # Safety
 /// `job` has an id.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn job_remove(engine: JobEngine, job: *const JobId) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let id = Id::from(unsafe { value(job, "job") }?);
         if self::engine(engine)?.engine.remove(id)? { Ok(()) } else { Err(EngineError::UnknownJob(id).into()) }
     })
 }
 
-/// Keeps a job from being removed if `pinned` is not 0, or lets it go again.
+/// Keeps a job from being removed if `pinned` is not 0. Otherwise allows its removal again.
 ///
 /// # Safety
 /// `job` has an id.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn job_pin(engine: JobEngine, job: *const JobId, pinned: i32) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let id = unsafe { value(job, "job") }?;
         let pin = if pinned == 0 { Pin::Release } else { Pin::Keep };
         Ok(self::engine(engine)?.store.pin(id.into(), pin)?)

@@ -1,49 +1,50 @@
-//! The C interface of the job engine. `include/job.h` is written out of these sources.
+//! The C interface of the job engine. `include/job.h` is generated from these sources.
 //!
 //! A host in C, C++ or another language links `libjob`, registers its handlers as functions, opens an engine, and
 //! submits jobs as JSON. Rows and pages are bytes of JSON.
 //!
 //! # Calls
 //!
-//! * Every call answers with a status: [`JOB_OK`] or the class of an error. [`job_last_error`] has the sentence.
-//! * Any thread may call. Calls about one list of rows wait for each other; others do not.
-//! * No panic leaves a call ([`JOB_ERROR_PANIC`]). A function of the host must throw no exception: the process ends.
+//! * Every call returns a status: [`JOB_OK`] or the class of an error. [`job_last_error`] has the sentence.
+//! * Any thread may make any call. Calls about one list of rows wait for each other; other calls do not.
+//! * A panic of the library is a status ([`JOB_ERROR_PANIC`]). A function of the host must throw no exception
+//!   through the library, since that ends the process.
 //! * When memory is used up, the process ends, as it does in Rust.
 //!
 //! # Handles
 //!
-//! Builders, engines, contexts and lists are numbers. A number that names nothing is an error ([`JOB_ERROR_HANDLE`]): 0, a
-//! handle that was freed, or the handle of something else. A job has no handle. It has an id, which stays the same for
-//! ever.
+//! Builders, engines, contexts and lists have handles, which are numbers. A number that is no valid handle is an
+//! error ([`JOB_ERROR_HANDLE`]): 0, a handle that was freed, or the handle of another kind of object. A job has no
+//! handle. It has an id, which never changes.
 //!
 //! # Memory
 //!
-//! * Texts that come in have an explicit length and need no byte 0 at their end. They are UTF-8. The library keeps a copy
-//!   of what it needs, so the host may free them after the call.
-//! * Answers go into a buffer of the host. One that is too small gives [`JOB_ERROR_BUFFER`] and the needed size. A buffer
-//!   of 0 bytes asks for the size.
-//! * Bytes that a callback gets are borrowed until it returns.
-//! * `user_data` belongs to the host. `destroy` is called once, after the last use, on any thread.
+//! * Texts that the host passes in have an explicit length and need no byte 0 at their end. They are UTF-8. The
+//!   library keeps a copy of what it needs, so the host may free them after the call.
+//! * Results are written into a buffer of the host. A buffer that is too small gives [`JOB_ERROR_BUFFER`] and the
+//!   needed size. With a buffer of 0 bytes, a call only returns the size.
+//! * Bytes that a callback gets are valid until the callback returns.
+//! * `user_data` belongs to the host. `destroy` is called once, after the last use of `user_data`, on any thread.
 //!
 //! # Threads, signals, processes
 //!
 //! * **Threads.** An engine starts threads of its own. They inherit the signal mask of the thread that opens it. Handlers
 //!   and callbacks run on them.
-//! * **Signals.** The library installs no handler of a signal and blocks none. No call is safe inside of a handler of a
-//!   signal.
-//! * **fork.** In a process that was forked while an engine was open, calls about engines and builders answer
-//!   [`JOB_ERROR_FORKED`]. The threads stay in the parent. The child starts another program or ends with `_exit`. It keeps
-//!   the store locked until then.
-//! * **exit.** Free engines before `main` returns. Otherwise their threads run while static objects of the host are
-//!   destroyed. Jobs lose nothing: the next open goes on with them.
-//! * **dlclose.** The shared library stays in memory after `dlclose`. The host's own code may be unloaded once
-//!   [`job_engine_free`] has answered [`JOB_OK`]: no handler runs and no callback comes after that. After
-//!   [`JOB_ERROR_RUNNING`] a handler is still inside of the host's code.
+//! * **Signals.** The library installs no signal handler and blocks no signal. No call is safe inside a signal
+//!   handler.
+//! * **fork.** In a process that was forked while an engine was open, calls about engines and builders return
+//!   [`JOB_ERROR_FORKED`]. The threads stay in the parent. The child has to start another program or end with
+//!   `_exit`. It keeps the store locked until then.
+//! * **exit.** Free engines before `main` returns. Otherwise their threads run while static objects of the host
+//!   are destroyed. No job is lost: the next open runs the unfinished jobs again.
+//! * **dlclose.** The shared library stays in memory after `dlclose`. The host may unload its own code once
+//!   [`job_engine_free`] has returned [`JOB_OK`]: no handler runs and no callback comes after that. After
+//!   [`JOB_ERROR_RUNNING`] a handler still runs in the host's code.
 //!
 //! # Versions
 //!
-//! [`job_abi_version`] is 1. It changes when a call or a struct changes. New calls and statuses may come without a change.
-//! A struct never grows: a new one gets another name.
+//! [`job_abi_version`] is 1. It changes when a call or a struct changes. New calls and statuses may be added
+//! without a change of the version. A struct never grows: a larger one gets another name.
 
 mod context;
 mod described;

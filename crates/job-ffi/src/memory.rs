@@ -1,4 +1,4 @@
-//! The memory of the host: texts and bytes that come in, places for answers that go out.
+//! The memory of the host: texts and bytes that it passes in, and places for results.
 
 use std::{
     ffi::c_char,
@@ -11,10 +11,10 @@ use crate::{
     status::JOB_ERROR_BUFFER,
 };
 
-/// The bytes that the host gives, as `char` or as `void`. NULL is allowed where there is none.
+/// The bytes at a pointer of the host to `char` or `void`. NULL is allowed if the length is 0.
 ///
 /// # Safety
-/// If it is not NULL, `pointer` has `length` bytes that nothing changes as long as the answer is used.
+/// If it is not NULL, `pointer` has `length` bytes that do not change while the returned slice is used.
 pub(crate) unsafe fn bytes<'a, B>(pointer: *const B, length: usize, name: &str) -> Outcome<&'a [u8]> {
     if length == 0 {
         return Ok(&[]);
@@ -25,11 +25,12 @@ pub(crate) unsafe fn bytes<'a, B>(pointer: *const B, length: usize, name: &str) 
     if isize::try_from(length).is_err() {
         return Err(Failure::argument(format!("{name} has {length} bytes, which no memory has")));
     }
-    // SAFETY: it is not NULL, not longer than memory can be, and the caller promises the rest.
+    // SAFETY: the pointer is not NULL, the length is not greater than memory can be, and the caller promises the
+    // rest.
     Ok(unsafe { slice::from_raw_parts(pointer.cast(), length) })
 }
 
-/// The text that the host gives.
+/// The text at a pointer of the host.
 ///
 /// # Safety
 /// As [`bytes`].
@@ -45,13 +46,13 @@ pub(crate) fn utf8<'a>(bytes: &'a [u8], name: &str) -> Outcome<&'a str> {
     })
 }
 
-/// A value that the host gives by its address.
+/// The value at a pointer of the host.
 ///
 /// # Safety
-/// If it is not NULL and aligned, `pointer` has a value that nothing changes meanwhile.
+/// If it is not NULL and aligned, `pointer` has a value that does not change during the call.
 pub(crate) unsafe fn value<T: Copy>(pointer: *const T, name: &str) -> Outcome<T> {
     check(pointer, name)?;
-    // SAFETY: it is aligned and not NULL, and the caller promises the value.
+    // SAFETY: the pointer is aligned and not NULL, and the caller promises the value.
     Ok(unsafe { pointer.read() })
 }
 
@@ -63,18 +64,18 @@ fn check<T>(pointer: *const T, name: &str) -> Outcome {
     }
 }
 
-/// A place for an answer.
+/// A place of the host for a result.
 #[derive(Debug)]
 pub(crate) struct Out<T>(*mut T);
 
 impl<T> Out<T> {
     /// # Safety
-    /// If it is not NULL, `pointer` may be written as long as the answer is used.
+    /// If it is not NULL, `pointer` may be written while the returned value is used.
     pub(crate) unsafe fn new(pointer: *mut T, name: &str) -> Outcome<Self> {
         check(pointer, name).map(|()| Self(pointer))
     }
 
-    /// As [`new`](Self::new), of an answer that the host need not take.
+    /// As [`new`](Self::new), for a result that the host may not want. `None` for NULL.
     ///
     /// # Safety
     /// As [`new`](Self::new).
@@ -87,12 +88,12 @@ impl<T> Out<T> {
     }
 
     pub(crate) fn set(&self, value: T) {
-        // SAFETY: it is aligned and not NULL, and may be written, as the maker of this value promised.
+        // SAFETY: the pointer is aligned and not NULL, and may be written, as the caller of `new` promised.
         unsafe { self.0.write(value) }
     }
 }
 
-/// The buffer of the host for an answer of unknown length. Takes what fits, and counts all.
+/// The buffer of the host for a result of unknown length. It keeps the bytes that fit, and counts all bytes.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     start: *mut u8,
@@ -116,7 +117,7 @@ impl Buffer {
         Ok(Self { start: start.cast(), capacity, needed: 0, length })
     }
 
-    /// Tells the length, and whether all of it has fitted.
+    /// Sets the length of the result. `JOB_ERROR_BUFFER` if the result did not fit.
     pub(crate) fn finish(self) -> Outcome {
         self.length.set(self.needed);
         if self.needed <= self.capacity {
@@ -131,7 +132,8 @@ impl Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let room = self.capacity.saturating_sub(self.needed).min(bytes.len());
         if room > 0 {
-            // SAFETY: fewer bytes than the capacity are written, so it is inside of the buffer, which is not NULL.
+            // SAFETY: fewer bytes than the capacity are written, so the pointer is inside of the buffer, which is
+            // not NULL.
             let end = unsafe { self.start.add(self.needed) };
             // SAFETY: `room` bytes are left, the host lends them for writing, and Rust has no reference to them.
             unsafe { end.copy_from_nonoverlapping(bytes.as_ptr(), room) };

@@ -1,4 +1,4 @@
-//! [`Options`]: how an engine is opened, as JSON.
+//! [`Options`]: the options with which an engine is opened, as JSON.
 
 use std::{num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     status::JOB_ERROR_UNSUPPORTED,
 };
 
-/// All that JSON may set. Unknown keys are refused. Times are in milliseconds.
+/// The options of an engine, read from JSON. Unknown keys are refused. Times are in milliseconds.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Options {
@@ -38,7 +38,7 @@ pub(crate) struct Options {
     poll_interval_ms: Option<u64>,
 }
 
-/// Where the store is.
+/// The kind and the place of the store.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Place {
@@ -79,7 +79,7 @@ struct Kept {
 
 /// A store that was opened.
 enum Opened {
-    /// For one engine.
+    /// A store that has one engine.
     Own(Arc<dyn Store>),
     /// For several.
     #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other store is shared"))]
@@ -91,7 +91,7 @@ impl Options {
         Ok(strict::read("the options", json)?)
     }
 
-    /// Opens the store, and an engine over it with what `register` adds: its handlers.
+    /// Opens the store, and an engine on it with the handlers that `register` adds.
     pub(crate) fn open(&self, register: &impl Register) -> Outcome<(Engine, Arc<dyn Store>)> {
         self.check()?;
         Ok(match self.store.open()? {

@@ -1,4 +1,5 @@
-//! Pages of rows, and answers to status queries: into a buffer, or piece by piece without a copy.
+//! Pages of rows, and answers to status queries. They are copied into a buffer, or passed piece by piece without a
+//! copy.
 
 use std::{
     ffi::{c_char, c_void},
@@ -15,7 +16,8 @@ use crate::{
     status::{JOB_ERROR_CALLBACK, JobStatus},
 };
 
-/// Bytes of an answer, borrowed from the store until the callback returns. It returns 0 to get the next ones.
+/// The function that gets the bytes of a result piece by piece. The bytes are valid until it returns. It returns 0
+/// to get the next piece, and any other number to end the call.
 pub type JobPiece =
     Option<unsafe extern "C-unwind" fn(user_data: *mut c_void, bytes: *const c_char, length: usize) -> i32>;
 
@@ -25,7 +27,7 @@ pub type JobPiece =
 pub struct JobPage {
     /// Rows of the page.
     pub rows: u64,
-    /// Rows of the whole result; of a running job those that can be read so far.
+    /// Rows of the whole result; for a running job, the rows that can be read so far.
     pub total: u64,
     /// 1 if the job has not succeeded, so that rows may follow or be missing; else 0.
     pub partial: u64,
@@ -37,8 +39,8 @@ impl JobPage {
     }
 }
 
-/// Rows of a job as a JSON array: at most `limit` from row `offset` on, the first being 0. The limit is from 1 to 100,000.
-/// A running job has the rows that can be read so far. `page` may be NULL.
+/// Rows of a job as a JSON array: at most `limit` rows from row `offset` on; the first row is 0. The limit is from
+/// 1 to 100,000. For a running job, the rows that can be read so far. `page` may be NULL.
 ///
 /// # Safety
 /// `job` has an id. `buffer` has `capacity` bytes that may be written; `length` may be written, `page` is NULL or may be.
@@ -54,17 +56,17 @@ pub unsafe extern "C" fn job_page(
     page: *mut JobPage,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let mut buffer = unsafe { Buffer::new(buffer, capacity, length) }?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let size = unsafe { Out::optional(page, "page") }?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let id = unsafe { value(job, "job") }?;
         let page = read(engine, id.into(), offset, limit)?;
         if let Some(size) = size {
             size.set(JobPage::of(&page));
         }
-        // It takes any bytes.
+        // A buffer accepts any number of bytes.
         let _ = buffer.write_all(b"[");
         told(page.write_to(&mut buffer))?;
         let _ = buffer.write_all(b"]");
@@ -72,8 +74,8 @@ pub unsafe extern "C" fn job_page(
     })
 }
 
-/// As [`job_page`], without a copy: `piece` gets the rows with a comma between every two, without brackets, block by
-/// block. A piece may be a part of that of any length. `page` is set before the first.
+/// As [`job_page`], without a copy. `piece` gets the rows with a comma between every two, without brackets, in
+/// pieces of any length. `page` is set before the first piece.
 ///
 /// # Safety
 /// `job` has an id, and `page` is NULL or may be written. `piece` may be called with `user_data` on this thread.
@@ -89,9 +91,9 @@ pub unsafe extern "C" fn job_page_pieces(
 ) -> JobStatus {
     call(|| {
         let mut pieces = Pieces::new(piece, user_data)?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let size = unsafe { Out::optional(page, "page") }?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let id = unsafe { value(job, "job") }?;
         let page = read(engine, id.into(), offset, limit)?;
         if let Some(size) = size {
@@ -110,8 +112,8 @@ fn request(offset: u64, limit: u32) -> Outcome<PageRequest> {
     PageRequest::new(offset, limit).map_err(|error| Failure::argument(error.to_string()))
 }
 
-/// The answer to a status query, byte for byte as the REST interface gives it, also for a job that there is not.
-/// `dialect` is `document`, `memory-2025` or `database`, and empty for the first. `http_status` may be NULL.
+/// The answer to a status query, byte for byte as in the REST interface, also for an unknown job. `dialect` is
+/// `document`, `memory-2025` or `database`; an empty text stands for `document`. `http_status` may be NULL.
 ///
 /// # Safety
 /// `job` has an id, and `dialect` `dialect_length` bytes. `buffer` has `capacity` bytes that may be written; `length` may
@@ -130,13 +132,13 @@ pub unsafe extern "C" fn job_status_payload(
     http_status: *mut u32,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let mut buffer = unsafe { Buffer::new(buffer, capacity, length) }?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let http_status = unsafe { Out::optional(http_status, "http_status") }?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let dialect = self::dialect(unsafe { text(dialect, dialect_length, "dialect") }?)?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let id = unsafe { value(job, "job") }?;
         let status = status(engine, id.into(), dialect, request(offset, limit)?)?;
         if let Some(http_status) = http_status {
@@ -147,7 +149,8 @@ pub unsafe extern "C" fn job_status_payload(
     })
 }
 
-/// As [`job_status_payload`], without a copy of the rows: piece by piece. `http_status` is set before the first.
+/// As [`job_status_payload`], without a copy of the rows: `piece` gets the answer piece by piece. `http_status` is
+/// set before the first piece.
 ///
 /// # Safety
 /// `job` has an id, and `dialect` `dialect_length` bytes. `http_status` is NULL or may be written. `piece` may be called
@@ -166,11 +169,11 @@ pub unsafe extern "C" fn job_status_pieces(
 ) -> JobStatus {
     call(|| {
         let mut pieces = Pieces::new(piece, user_data)?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let http_status = unsafe { Out::optional(http_status, "http_status") }?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let dialect = self::dialect(unsafe { text(dialect, dialect_length, "dialect") }?)?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let id = unsafe { value(job, "job") }?;
         let status = status(engine, id.into(), dialect, request(offset, limit)?)?;
         if let Some(http_status) = http_status {
@@ -197,11 +200,11 @@ fn dialect(name: &str) -> Outcome<Dialect> {
     })
 }
 
-/// Bytes that go to a callback of the host.
+/// An output that passes its bytes to a callback of the host.
 struct Pieces {
     piece: unsafe extern "C-unwind" fn(*mut c_void, *const c_char, usize) -> i32,
     user_data: *mut c_void,
-    /// The callback wants no more.
+    /// Whether the callback has ended the call.
     ended: bool,
 }
 
@@ -232,7 +235,7 @@ impl Write for Pieces {
     }
 }
 
-/// The failure of a store while an answer was written.
+/// The failure of the store while an answer was written.
 fn told(written: io::Result<()>) -> Outcome {
     written.map_err(|error| match error.get_ref().and_then(|inner| inner.downcast_ref::<StoreError>()) {
         Some(error) => error.clone().into(),

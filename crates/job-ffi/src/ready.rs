@@ -1,12 +1,12 @@
-//! [`Ready`]: text that is JSON by the word of the host.
+//! [`Ready`]: text that the host guarantees to be JSON.
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-/// JSON that is written as it is.
+/// JSON that is written unchanged and unchecked.
 pub(crate) struct Ready<'a>(pub(crate) &'a str);
 
-/// The name by which `serde_json` knows text that it writes as it is: that of its `RawValue`, whose only safe maker
-/// parses.
+/// The name by which `serde_json` recognizes text that it writes unchanged. It is the name of its `RawValue`,
+/// which can be made only by parsing.
 const AS_IT_IS: &str = "$serde_json::private::RawValue";
 
 impl Serialize for Ready<'_> {

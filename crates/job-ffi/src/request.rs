@@ -1,4 +1,4 @@
-//! Requests as JSON: what a job is to do, and which jobs to list.
+//! Requests as JSON: the spec of a job, and the filter of a list.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ struct Spec<'b> {
     options: Option<Raw<'b>>,
 }
 
-/// The request of a new job. Unknown keys are refused; parameters are kept as they are.
+/// Reads the request of a new job. Unknown keys are refused; parameters are kept unchanged.
 pub(crate) fn spec(json: &str) -> Outcome<JobSpec> {
     let Spec { kind, graph, parameters, options } = strict::read("the spec", json)?;
     let mut spec = JobSpec::new(kind).with_graph(graph);
@@ -44,7 +44,7 @@ pub(crate) fn spec(json: &str) -> Outcome<JobSpec> {
     Ok(spec)
 }
 
-/// Refuses keys that `all` does not have, also of objects inside.
+/// Refuses keys that `all` does not have, also in inner objects.
 fn known(place: &'static str, json: &str, all: &Value) -> Outcome {
     let Some(all) = all.as_object() else { return Ok(()) };
     let members: BTreeMap<String, Raw<'_>> = strict::read(place, json)?;
@@ -64,7 +64,7 @@ fn known(place: &'static str, json: &str, all: &Value) -> Outcome {
     Ok(())
 }
 
-/// The most jobs of a page of a list, and how many come by default.
+/// The most jobs on a page of a list, and the default number.
 const MOST_LISTED: u32 = 1_000;
 const LISTED: u32 = 100;
 
@@ -90,7 +90,7 @@ pub(crate) struct Listing {
     pub(crate) limit: u32,
 }
 
-/// The jobs to list. No text at all asks for the newest of all jobs.
+/// Reads which jobs to list. An empty text asks for the newest of all jobs.
 pub(crate) fn listing(json: &str) -> Outcome<Listing> {
     let json = if json.is_empty() { "{}" } else { json };
     let List { graph, kind, owner, labels, states, before, limit } = strict::read("the filter", json)?;

@@ -15,15 +15,16 @@ use crate::{
     table::{Kind, Table},
 };
 
-/// The handle of a list that a handler writes. A list of [`job_context_rows`](crate::job_context_rows) is valid until
-/// [`job_rows_close`] or the return of the handler, one of a scan until the callback returns. Any thread may use it; two
-/// at once wait for each other.
+/// The handle of a list of rows that a handler writes. The list of [`job_context_rows`](crate::job_context_rows)
+/// is valid until [`job_rows_close`] or the return of the handler. The list of a scan is valid until the callback
+/// returns. Any thread may use a list; two calls at once wait for each other.
 pub type JobRows = u64;
 
 static LISTS: Table<List> = Table::new(Kind::Rows);
 
 struct List {
-    /// Where rows go. The borrow is not `'static`: the value leaves its table before the borrow ends.
+    /// The writer that takes the rows. Its borrow is not `'static`: the value leaves its table before the borrow
+    /// ends.
     sink: Sink,
     failures: Arc<Failures>,
 }
@@ -64,12 +65,12 @@ impl List {
     }
 }
 
-/// The caller takes the list out, by [`discard`], before the borrow of the writer ends.
+/// The caller must take the list out with [`discard`] before the borrow of the writer ends.
 pub(crate) fn insert_writer(writer: RowWriter<'static>, failures: &Arc<Failures>) -> Outcome<JobRows> {
     LISTS.insert(List { sink: Sink::Writer(writer), failures: Arc::clone(failures) })
 }
 
-/// As [`insert_writer`], of a part of a scan.
+/// As [`insert_writer`], for a partition of a scan.
 pub(crate) fn insert_partition(
     partition: &'static mut Partition<'static>,
     failures: &Arc<Failures>,
@@ -77,40 +78,41 @@ pub(crate) fn insert_partition(
     LISTS.insert(List { sink: Sink::Partition(partition), failures: Arc::clone(failures) })
 }
 
-/// Waits for a thread that writes the list, and closes it. It may be closed already.
+/// Waits for a thread that writes the list, and closes the list. The list may be closed already.
 pub(crate) fn discard(list: JobRows) {
     drop(LISTS.take(list));
 }
 
-/// Appends one row: UTF-8 that is one JSON value. It is checked to be one, and stored as it is.
+/// Appends one row, which is one JSON value in UTF-8. The row is checked, and stored unchanged.
 ///
 /// # Safety
 /// `row` has `length` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn job_rows_push(rows: JobRows, row: *const c_char, length: usize) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let row = unsafe { bytes(row, length, "row") }?;
         LISTS.write(rows)?.push_checked(row)
     })
 }
 
-/// As [`job_rows_push`], of a row that the host vouches for: it is checked to be UTF-8, and not to be JSON. One that is
-/// no JSON value makes the pages that have it no JSON. It damages no other row.
+/// As [`job_rows_push`], for a row that the host guarantees to be JSON. Only UTF-8 is checked. A row that is no
+/// JSON value makes the pages that contain it invalid JSON. It damages no other row.
 ///
 /// # Safety
 /// `row` has `length` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn job_rows_push_unchecked(rows: JobRows, row: *const c_char, length: usize) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let row = unsafe { bytes(row, length, "row") }?;
         LISTS.write(rows)?.push_ready(row)
     })
 }
 
-/// Appends `count` rows in one call. They lie in `rows_bytes` one after the other, with nothing between them, and
-/// `lengths` has the bytes of each. `checked` is 0 for rows that the host vouches for. Rows before one that fails stay.
+/// Appends `count` rows in one call. `rows_bytes` has the rows one after the other, with nothing between them, and
+/// `lengths` has the number of bytes of each. With `checked` 0, the host guarantees that the rows are JSON. If a
+/// row fails, the rows before it stay.
 ///
 /// # Safety
 /// `lengths` has `count` numbers, and `rows_bytes` as many bytes as their sum.
@@ -123,11 +125,11 @@ pub unsafe extern "C" fn job_rows_push_many(
     checked: i32,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let lengths = unsafe { numbers(lengths, count) }?;
         let total = lengths.iter().try_fold(0_usize, |sum, length| sum.checked_add(*length));
         let total = total.ok_or_else(|| Failure::argument("the lengths of the rows are more than memory has"))?;
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let mut rest = unsafe { bytes(rows_bytes, total, "rows_bytes") }?;
         let mut list = LISTS.write(rows)?;
         for length in lengths {
@@ -139,10 +141,10 @@ pub unsafe extern "C" fn job_rows_push_many(
     })
 }
 
-/// The numbers that the host gives.
+/// The numbers at a pointer of the host.
 ///
 /// # Safety
-/// As [`bytes`], of numbers.
+/// As [`bytes`], for numbers.
 unsafe fn numbers<'a>(pointer: *const usize, count: usize) -> Outcome<&'a [usize]> {
     if count == 0 {
         return Ok(&[]);
@@ -150,13 +152,14 @@ unsafe fn numbers<'a>(pointer: *const usize, count: usize) -> Outcome<&'a [usize
     if pointer.is_null() || !pointer.is_aligned() || count > isize::MAX as usize / size_of::<usize>() {
         return Err(Failure::argument(format!("lengths is not an address of {count} numbers")));
     }
-    // SAFETY: it is aligned, not NULL and not longer than memory can be, and the caller promises the rest.
+    // SAFETY: the pointer is aligned and not NULL, the length is not greater than memory can be, and the caller
+    // promises the rest.
     Ok(unsafe { std::slice::from_raw_parts(pointer, count) })
 }
 
 /// Closes the list. Its rows are stored at the latest when the handler has returned.
 ///
-/// A list of a scan is closed when its callback returns, and not by this.
+/// A list of a scan is closed when its callback returns, and not by this call.
 #[unsafe(no_mangle)]
 pub extern "C" fn job_rows_close(rows: JobRows) -> JobStatus {
     call(|| {

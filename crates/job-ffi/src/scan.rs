@@ -1,4 +1,4 @@
-//! Scans: a range of ids in partitions, on every worker that is idle.
+//! Scans of a range of ids in partitions, on every idle worker.
 
 use std::{
     ffi::{c_char, c_void},
@@ -17,8 +17,8 @@ use crate::{
     status::{JOB_OK, JobStatus},
 };
 
-/// The scan of one partition: the ids from `first` to before `end`, whose rows go to `rows`. Called on several threads
-/// at once. It returns [`JOB_OK`], or the status of the call that failed.
+/// The function that scans one partition: the ids from `first` to before `end`. It appends its rows to `rows`. The
+/// engine calls it on several threads at once. It returns [`JOB_OK`], or the status of the call that failed.
 pub type JobScan = Option<
     unsafe extern "C-unwind" fn(
         user_data: *mut c_void,
@@ -31,9 +31,9 @@ pub type JobScan = Option<
 
 type Scan = unsafe extern "C-unwind" fn(*mut c_void, JobContext, JobRows, u64, u64) -> JobStatus;
 
-/// Runs `scan` over the ids from `first` to before `end` in partitions, on this thread and on idle workers. Returns when
-/// all partitions are done. Readers get the rows in the order of ids. `partition_size` is how many ids a partition has;
-/// 0 takes the default: 16 partitions a worker, of at most 65,536 ids.
+/// Runs `scan` over the ids from `first` to before `end` in partitions, on this thread and on idle workers.
+/// Returns when all partitions are done. Readers get the rows in the order of ids. `partition_size` is the number
+/// of ids of a partition. With 0 there are 16 partitions for each worker, of at most 65,536 ids.
 ///
 /// # Safety
 /// `name` has `length` bytes. `scan` may be called with `user_data` on any thread, by several at once.
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn job_context_scan(
     user_data: *mut c_void,
 ) -> JobStatus {
     call(|| {
-        // SAFETY: the caller promises it.
+        // SAFETY: the caller promises this, see `# Safety`.
         let name = unsafe { text(name, length, "name") }?;
         let scan = scan.ok_or_else(|| Failure::argument("scan is NULL: give a function"))?;
         let mut options = ScanOptions::default();

@@ -1,16 +1,16 @@
-//! The statuses that every call answers with, and the states of jobs.
+//! The statuses that calls return, and the states of jobs.
 
 use job_runner::{EngineError, JobError, JobState, Outcome as End, StoreError, store::ErrorKind};
 
-/// The answer of every call: [`JOB_OK`], or the class of an error. [`job_last_error`](crate::job_last_error) has the
-/// sentence. Later versions may add statuses, so a caller takes an unknown one for an error.
+/// The result of every call: [`JOB_OK`], or the class of an error. [`job_last_error`](crate::job_last_error) has
+/// the sentence. Later versions may add statuses, so a caller must treat an unknown one as an error.
 pub type JobStatus = i32;
 
-/// It is done.
+/// The call has succeeded.
 pub const JOB_OK: JobStatus = 0;
-/// An argument cannot be used: a NULL, text that is not UTF-8, JSON or an option that is wrong.
+/// An argument cannot be used: it is NULL, not UTF-8, invalid JSON, or an invalid option.
 pub const JOB_ERROR_ARGUMENT: JobStatus = 1;
-/// A handle names nothing: it was freed, or it is the handle of something else.
+/// A handle is not valid: it was freed, or it is the handle of another kind of object.
 pub const JOB_ERROR_HANDLE: JobStatus = 2;
 /// There is no such job, or no checkpoint.
 pub const JOB_ERROR_NOT_FOUND: JobStatus = 3;
@@ -20,29 +20,29 @@ pub const JOB_ERROR_COMPLETE: JobStatus = 4;
 pub const JOB_ERROR_CONFLICT: JobStatus = 5;
 /// The queue is full. Nothing was stored; the same call may succeed later.
 pub const JOB_ERROR_BUSY: JobStatus = 6;
-/// The store or the machine lacks something for now. The same call may succeed later.
+/// The store does not answer, or the machine lacks a resource. The same call may succeed later.
 pub const JOB_ERROR_UNAVAILABLE: JobStatus = 7;
 /// The engine is shut down.
 pub const JOB_ERROR_CLOSED: JobStatus = 8;
 /// The job has not ended in the given time.
 pub const JOB_ERROR_TIMEOUT: JobStatus = 9;
-/// The handler was told to stop: it returns this status.
+/// The job was asked to stop. The handler has to return this status.
 pub const JOB_ERROR_STOPPED: JobStatus = 10;
-/// A budget of the job is used up: the handler returns this status.
+/// A budget of the job is used up. The handler has to return this status.
 pub const JOB_ERROR_BUDGET: JobStatus = 11;
-/// The buffer is too small. The needed size is told, and the content of the buffer is undefined.
+/// The buffer is too small. The call has returned the needed size, and the content of the buffer is undefined.
 pub const JOB_ERROR_BUFFER: JobStatus = 12;
-/// The store cannot be used: it is damaged, of another version, or only for reading.
+/// The store cannot be used: it is damaged, of another version, or open for reading only.
 pub const JOB_ERROR_STORE: JobStatus = 13;
 /// Another process or another engine has the store.
 pub const JOB_ERROR_LOCKED: JobStatus = 14;
-/// This library was built without that.
+/// This library was built without the feature that the call needs.
 pub const JOB_ERROR_UNSUPPORTED: JobStatus = 15;
 /// The process was forked from the one that has the engine.
 pub const JOB_ERROR_FORKED: JobStatus = 16;
-/// The wait would never end: it is in a callback, or jobs would wait for each other.
+/// The wait would never end: the call is in a callback, or jobs would wait for each other.
 pub const JOB_ERROR_CANNOT_WAIT: JobStatus = 17;
-/// The engine is freed, and a handler has not stopped in time. Its code must stay in memory.
+/// The engine is freed, and a handler has not stopped in time. The code of the handler must stay in memory.
 pub const JOB_ERROR_RUNNING: JobStatus = 18;
 /// For handlers: the job fails. [`job_context_fail`](crate::job_context_fail) gives the reason.
 pub const JOB_ERROR_FAILED: JobStatus = 19;
@@ -51,23 +51,23 @@ pub const JOB_ERROR_FAILED: JobStatus = 19;
 pub const JOB_ERROR_TRANSIENT: JobStatus = 20;
 /// A callback ended the call: it did not return 0.
 pub const JOB_ERROR_CALLBACK: JobStatus = 21;
-/// The call panicked: a bug of the library, or of a function of the host in Rust. The process goes on.
+/// The call panicked, by a bug of the library or of a function of the host in Rust. The process goes on.
 pub const JOB_ERROR_PANIC: JobStatus = 22;
 
-/// The state of a job. Later versions may add some.
+/// The state of a job. Later versions may add states.
 pub type JobStateCode = i32;
 
-/// It is stored and has not started.
+/// The job is stored and has not started.
 pub const JOB_STATE_WAITING: JobStateCode = 0;
-/// A worker runs it.
+/// A worker runs the job.
 pub const JOB_STATE_RUNNING: JobStateCode = 1;
-/// It runs and was told to stop.
+/// The job runs and was asked to stop.
 pub const JOB_STATE_CANCELLING: JobStateCode = 2;
-/// It has ended well, and its whole result is stored.
+/// The job has succeeded, and its whole result is stored.
 pub const JOB_STATE_SUCCEEDED: JobStateCode = 3;
-/// It has ended with a failure.
+/// The job has failed.
 pub const JOB_STATE_FAILED: JobStateCode = 4;
-/// It was cancelled.
+/// The job was cancelled.
 pub const JOB_STATE_CANCELLED: JobStateCode = 5;
 
 pub(crate) const fn state_code(state: JobState) -> JobStateCode {

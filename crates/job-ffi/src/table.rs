@@ -1,4 +1,4 @@
-//! [`Table`]: the values that C names by handles.
+//! [`Table`]: the values that have handles in C.
 
 use std::sync::OnceLock;
 
@@ -33,18 +33,18 @@ impl Kind {
     }
 }
 
-/// Values by handles. A handle is a number: kind, generation and place. A place gets another generation whenever its
-/// value is taken out, so an old handle never names a new value.
+/// Values by handles. A handle is a number of kind, generation and place. A place gets another generation whenever
+/// its value is taken out, so an old handle never leads to a new value.
 ///
-/// Places stay where they are and are used again. A look-up locks its own place only.
+/// Places stay at their addresses and are used again. A look-up locks only its own place.
 pub(crate) struct Table<T> {
     kind: Kind,
-    /// Each twice as large as the one before.
+    /// Chunks of places, each twice as large as the one before.
     chunks: [OnceLock<Box<[Place<T>]>>; CHUNKS],
     free: Mutex<Free>,
 }
 
-/// A thread that reads a value may read it again, also while another one waits to take it out.
+/// A thread that reads a value may read it again, also while another thread waits to take the value out.
 type Place<T> = RecursiveRwLock<Slot<T>>;
 
 struct Slot<T> {
@@ -53,9 +53,9 @@ struct Slot<T> {
 }
 
 struct Free {
-    /// Places whose value was taken out.
+    /// The places whose values were taken out.
     places: Vec<u32>,
-    /// The place after the last that was ever used.
+    /// The first place that was never used.
     next: u32,
 }
 
@@ -73,7 +73,7 @@ impl<T> Table<T> {
         }
     }
 
-    /// Puts a value in and gives its handle, which is never 0.
+    /// Adds a value. Returns its handle, which is never 0.
     pub(crate) fn insert(&self, value: T) -> Outcome<u64> {
         let index = {
             let mut free = self.free.lock();
@@ -92,14 +92,14 @@ impl<T> Table<T> {
         Ok(u64::from(self.kind as u8) << KIND_SHIFT | u64::from(slot.generation) << INDEX_BITS | u64::from(index))
     }
 
-    /// The value, shared. Nothing takes it out meanwhile. A thread may have it several times.
+    /// The value, for reading. It stays in the table while it is read. A thread may read it several times at once.
     pub(crate) fn read(&self, handle: u64) -> Outcome<ReadGuard<'_, T>> {
         let (place, generation) = self.named(handle)?;
         RecursiveRwLockReadGuard::try_map(place.read(), |slot| slot.value_of(generation))
             .map_err(|_| self.unknown(handle))
     }
 
-    /// The value for this thread alone.
+    /// The value, for this thread alone.
     pub(crate) fn write(&self, handle: u64) -> Outcome<WriteGuard<'_, T>> {
         let (place, generation) = self.named(handle)?;
         RecursiveRwLockWriteGuard::try_map(place.write(), |slot| {
@@ -108,7 +108,7 @@ impl<T> Table<T> {
         .map_err(|_| self.unknown(handle))
     }
 
-    /// Takes the value out, once no other thread uses it. The handle names nothing from then on.
+    /// Takes the value out when no other thread uses it. From then on the handle is not valid.
     pub(crate) fn take(&self, handle: u64) -> Outcome<T> {
         let (place, generation) = self.named(handle)?;
         let mut slot = place.write();
@@ -126,7 +126,7 @@ impl<T> Table<T> {
         Ok(value)
     }
 
-    /// The place that a handle of this kind names, if there is one, and the generation.
+    /// The place and the generation of a handle; an error if the handle is not of this kind.
     fn named(&self, handle: u64) -> Outcome<(&Place<T>, u32)> {
         let generation = u32::try_from(handle >> INDEX_BITS & u64::from(u32::MAX)).unwrap_or_default();
         let of_kind = handle >> KIND_SHIFT == u64::from(self.kind as u8);
@@ -138,7 +138,7 @@ impl<T> Table<T> {
             .ok_or_else(|| self.unknown(handle))
     }
 
-    /// The place of this number, made with its chunk if it is not there.
+    /// The place with this number. Makes the chunk of the place if it does not exist.
     fn place(&self, index: u32) -> Option<&Place<T>> {
         let (chunk, offset) = position(index);
         let places = self.chunks.get(chunk)?.get_or_init(|| {
@@ -165,14 +165,14 @@ impl<T> Slot<T> {
     }
 }
 
-/// The most values at once.
+/// The most values at the same time.
 const MOST: u32 = FIRST_CHUNK * ((1 << CHUNKS) - 1);
 
 fn index_of(handle: u64) -> u32 {
     u32::try_from(handle & ((1 << INDEX_BITS) - 1)).unwrap_or(u32::MAX)
 }
 
-/// The chunk of a place, and its place in there.
+/// The chunk of a place, and the index in the chunk.
 fn position(index: u32) -> (usize, usize) {
     let chunk = (index / FIRST_CHUNK + 1).ilog2();
     let before = FIRST_CHUNK * ((1 << chunk) - 1);
