@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    /// Serializes to ones without end.
+    /// A value that serializes to an endless list of ones.
     struct Endless;
 
     impl Serialize for Endless {
@@ -172,7 +172,7 @@ mod tests {
         }
     }
 
-    /// Panics after its first field.
+    /// A value whose serialization panics after its first field.
     struct Panics;
 
     impl Serialize for Panics {
@@ -183,7 +183,7 @@ mod tests {
         }
     }
 
-    /// Ignores the error of its serializer.
+    /// A value that ignores the error of its serializer.
     struct Deaf;
 
     impl Serialize for Deaf {

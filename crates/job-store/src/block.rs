@@ -513,7 +513,7 @@ mod tests {
         assert_eq!(Block::parse(builder.seal().bytes).unwrap().rows(0..2).unwrap().json(), b"1,2");
     }
 
-    /// Panics after its first field.
+    /// A row whose serialization panics after its first field.
     struct Panics;
 
     impl Serialize for Panics {

@@ -28,8 +28,8 @@ while [ -e "$directory/running" ] || [ "$idle" = 0 ]; do
     ' watch "$directory" "$@"
 done"#;
 
-/// A directory with two locks: `start`, held by the process that starts or stops the server, and `users`, shared by
-/// all that use it. The system lets go of both when a process dies.
+/// A directory with two locks. The process that starts or stops the server holds `start`, and all users of the
+/// server share `users`. The system releases both when a process dies.
 #[derive(Debug)]
 pub(crate) struct Directory {
     _users: File,
@@ -62,7 +62,7 @@ impl Directory {
     pub(crate) fn watch(path: &Path, stop: &Command) -> io::Result<()> {
         let mut watch = Command::new("sh");
         watch.args(["-c", WATCH, "watch"]).arg(path).arg(stop.get_program()).args(stop.get_args());
-        // A signal to the tests or the end of their output does not reach it.
+        // A signal to the tests, or the end of their output, does not reach the process that watches.
         watch.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         watch.spawn().map(drop)
     }

@@ -1,8 +1,8 @@
-//! Servers that tests start by themselves. Each is found on the machine and runs on a free port in a temporary
-//! directory. It ends after the last test that uses it, however that ended. And a network to them that can be broken:
-//! [`Proxy`].
+//! Servers that tests start by themselves. Each server is found on the machine and runs on a free port in a
+//! temporary directory. It ends after the last test that uses it, also after a failed or killed one. [`Proxy`] is
+//! a network to a server that a test can break.
 //!
-//! For tests and benchmarks alone; nothing of the library depends on it.
+//! This package is for tests and benchmarks alone. No package of the library depends on it.
 
 mod directory;
 mod pooler;

@@ -15,8 +15,8 @@ use crate::{postgres::User, skip};
 
 const PROGRAM: &str = "/usr/sbin/pgbouncer";
 
-/// A pooler that lends each session of a server for one transaction. It ends when this is dropped, or with the
-/// thread that made it.
+/// A pooler that lends each session of a server for one transaction. It ends when this value is dropped, or with
+/// the thread that made it.
 #[derive(Debug)]
 pub struct Pooler {
     child: Child,
@@ -40,7 +40,7 @@ impl Pooler {
         let settings = directory.path().join("pgbouncer.ini");
         fs::write(&settings, ini(server, port, sessions))?;
         let mut command = Command::new("setpriv");
-        // The option ends it when the test is killed.
+        // With this option, the pooler ends when the test is killed.
         command.args(["--pdeathsig", "KILL"]);
         if let Some((uid, gid)) = User::of_server().numbers() {
             chown(directory.path(), Some(uid), Some(gid))?;

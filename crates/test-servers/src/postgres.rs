@@ -27,8 +27,8 @@ const MISSING: &str = "PostgreSQL is not installed (`sudo apt-get install postgr
 const SETTINGS: &str =
     "-c listen_addresses=127.0.0.1 -c max_connections=400 -c shared_buffers=64MB -c max_wal_size=256MB";
 
-/// A database in the server that all test processes of one run share. The server starts before the first and ends
-/// soon after the last. It never syncs, so a power cut would harm it.
+/// A database in the server that all test processes of one run share. The server starts before the first test that
+/// needs it, and ends soon after the last one. It never syncs, so a power cut would damage it.
 #[derive(Debug)]
 pub struct Shared {
     _directory: Directory,
@@ -89,7 +89,8 @@ impl Shared {
     }
 }
 
-/// A server of a test's own, which may be killed and started again. It syncs as PostgreSQL does. Dropping stops it.
+/// A server for one test, which may kill it and start it again. The server syncs as PostgreSQL does by default.
+/// Dropping the value stops the server.
 #[derive(Debug)]
 pub struct Postgres {
     cluster: Cluster,
@@ -163,7 +164,8 @@ impl Postgres {
         psql
     }
 
-    /// Starts it again with this certificate and its key (PEM), to speak TLS with clients that ask for it.
+    /// Starts the server again with this certificate and its key (PEM), so that it speaks TLS with clients that
+    /// ask for it.
     ///
     /// # Errors
     /// When the certificate or key cannot be written, or the server does not start.
@@ -181,7 +183,7 @@ impl Postgres {
         self.start_again()
     }
 
-    /// Makes a standby of it: it can be read, and takes no writes.
+    /// Makes the server a standby, which can be read and takes no writes.
     ///
     /// # Errors
     /// When the server does not start.
@@ -205,7 +207,7 @@ impl Postgres {
         run(Command::new("kill").args(["-KILL", pid])).map(drop)
     }
 
-    /// Stops it in order: every connection ends at once.
+    /// Stops the server in order. Every connection ends at once.
     ///
     /// # Errors
     /// When the server does not run.
@@ -220,7 +222,7 @@ impl Postgres {
     /// # Errors
     /// When the server does not start.
     pub fn start_again(&self) -> io::Result<()> {
-        // The rest of a killed server ends by itself, in its time.
+        // The other processes of a killed server take a moment to end.
         const TRIES: usize = 100;
         let mut outcome = Ok(());
         for _ in 0..TRIES {
@@ -307,7 +309,7 @@ impl Cluster {
         let mut stop = self.command("pg_ctl");
         stop.arg("-D").arg(&self.data).args(["-m", "immediate", "stop"]);
         match self.user.0 {
-            // The watch cannot change its user the way this process does.
+            // The process that watches cannot change its user in the way of this process.
             Some((uid, gid)) => {
                 let mut other = Command::new("setpriv");
                 other.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".to_owned()]);

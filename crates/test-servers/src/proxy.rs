@@ -102,8 +102,8 @@ impl Proxy {
         self.network.changed.notify_all();
     }
 
-    /// Lets the present connections carry no more bytes. Neither end learns of it, not even of a close. New
-    /// connections work.
+    /// From now on the present connections carry no bytes. Neither end gets a sign of that, not even when the
+    /// other end closes. New connections work.
     pub fn swallow(&self) {
         for connection in &mut self.network.state().open {
             connection.is_swallowed = true;
@@ -162,7 +162,7 @@ impl Network {
         self.changed.notify_all();
     }
 
-    /// Waits while everything is held back; false when the connection has ended.
+    /// Waits while all bytes are held. `false` if the connection has ended.
     fn lets_pass(&self, number: u64) -> bool {
         let mut state = self.state();
         loop {
@@ -176,7 +176,7 @@ impl Network {
 }
 
 impl Connection {
-    /// Always false: an end that is closed is not kept.
+    /// Closes the connection. Returns false, since a closed connection is not kept.
     fn end(&self) -> bool {
         for end in &self.ends {
             let _ = end.shutdown(Shutdown::Both);
@@ -189,7 +189,7 @@ impl Connection {
 mod tests {
     use super::*;
 
-    /// A client and the server's end of its connection, and what is between.
+    /// A client, the server's end of its connection, and the proxy between them.
     fn connected() -> (TcpStream, TcpStream, Proxy, TcpListener) {
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let proxy = Proxy::start(server.local_addr().unwrap().port()).unwrap();

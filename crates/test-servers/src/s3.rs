@@ -26,8 +26,8 @@ const SECRET: &str = "not-a-secret";
 const USERS: &str = r#"{"identities":[{"name":"tests","credentials":[{"accessKey":"engine","secretKey":"not-a-secret"}],
 "actions":["Admin","Read","Write","List"]}]}"#;
 
-/// A bucket in the S3 server that all test processes of one run share. The server starts before the first and ends
-/// soon after the last.
+/// A bucket in the S3 server that all test processes of one run share. The server starts before the first test
+/// that needs it, and ends soon after the last one.
 #[derive(Debug)]
 pub struct S3 {
     _directory: Directory,
@@ -62,7 +62,7 @@ impl S3 {
         format!("s3://{BUCKET}/{}", directory::unique_name())
     }
 
-    /// The settings that such a URL does not hold, by the names of environment variables.
+    /// The settings that a URL of S3 does not hold, by the names of environment variables.
     #[must_use]
     pub fn settings(&self) -> Vec<(String, String)> {
         let settings = [
@@ -82,7 +82,7 @@ struct Server {
     ports: Ports,
 }
 
-/// The ports of its parts, each of which has two.
+/// The ports of the server's parts, two for each part.
 #[derive(Clone, Copy)]
 struct Ports {
     master: u16,
@@ -127,7 +127,8 @@ impl Server {
         Err(io::Error::other(format!("SeaweedFS does not start: {}", end.join(" / "))))
     }
 
-    /// Kills it, since an orderly stop takes long. Another program may have its process id by then.
+    /// The command kills the server, since an orderly stop takes long. It first checks that the process id still
+    /// belongs to the server.
     fn stop(&self, data: &Path) -> Command {
         const STOP: &str = r#"[ "$(readlink "/proc/$1/cwd")" = "$2" ] && kill -KILL "$1""#;
         let mut stop = Command::new("sh");
@@ -182,7 +183,7 @@ fn command(program: &Path, data: &Path, ports: Ports) -> io::Result<Command> {
     {
         command.arg(format!("-{name}={}", data.join(file).display()));
     }
-    // A signal to the tests or the end of their output does not reach it.
+    // A signal to the tests, or the end of their output, does not reach the server.
     command.process_group(0).current_dir(data).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     Ok(command)
 }

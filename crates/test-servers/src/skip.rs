@@ -32,13 +32,13 @@ fn set(name: &str) -> Option<std::ffi::OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// Written in one call, because other processes write to the file too.
+/// The note is written in one call, because other processes write to the file too.
 fn note(notes: &Path, why: &str) -> io::Result<()> {
     let line = format!("{why}\t{}\n", test());
     OpenOptions::new().create(true).append(true).open(notes)?.write_all(line.as_bytes())
 }
 
-/// The name of the calling test, with that of its program; empty where it runs on a thread that has no name of its own.
+/// The name of the calling test, with the name of its program. Empty on a thread without a name.
 fn test() -> String {
     let thread = thread::current();
     let program = env::current_exe().unwrap_or_default();

@@ -69,7 +69,7 @@ impl Options {
             }
             match argument.as_str() {
                 "--no-wordnet" => options.wordnet = WordNet::Nowhere,
-                // Behind an argument of the program it is an option of that program.
+                // After an argument of the program, `--help` is an option of that program.
                 "--help" | "-h" if options.rest.is_empty() => {
                     (options.command, options.topic) = (Command::Help, Some(command));
                 }
@@ -86,8 +86,8 @@ impl Options {
     }
 }
 
-/// The value of this option, behind a `=` or as the next argument; empty if there is none. `None` if `argument` is not the
-/// option.
+/// The value of this option, after a `=` or as the next argument; empty if there is none. `None` if `argument` is
+/// not the option.
 pub(crate) fn value(argument: &str, option: &str, next: &mut impl Iterator<Item = String>) -> Option<String> {
     match argument.strip_prefix(option)? {
         "" => Some(next.next().unwrap_or_default()),
@@ -141,7 +141,8 @@ mod tests {
         assert_eq!(options.rest, ["status", "1", "--offset", "5"]);
     }
 
-    /// The directory must not be passed on to the demo, with WordNet set up from elsewhere.
+    /// The directory after `=` must be used by the set-up. It must not go to the demo while WordNet is set up from
+    /// elsewhere.
     #[test]
     fn a_directory_may_stand_behind_an_equals_sign() {
         let options = parse("demo --wordnet=data status 1 --wordnets=x").unwrap();

@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: every check, the cheapest first; the first that fails ends it.
+//! `cargo xtask ci`: runs every check, the cheapest first, until one fails.
 
 mod directions;
 mod examples;

@@ -15,7 +15,7 @@ use crate::{
     workspace::Workspace,
 };
 
-/// The commands of job-demo. Without one of them it is asked to `run`.
+/// The commands of job-demo. Without a command, `run` is used.
 pub(crate) const COMMANDS: [&str; 13] = [
     "run",
     "submit",
@@ -38,7 +38,7 @@ const CALLED: &str = "JOB_DEMO_CALLED";
 /// The environment variable with the store of commands that name none.
 const STORE: &str = "JOB_DEMO_STORE";
 
-/// Runs the demo in place of this process: its exit code is the answer, and signals reach it.
+/// Replaces this process by the demo, so that the exit code is the demo's and signals reach it.
 pub(crate) fn demo(workspace: &Workspace, options: &Options) -> Outcome {
     let wordnet = setup::setup(workspace, options)?;
     let program = workspace.target().join("release/job-demo");

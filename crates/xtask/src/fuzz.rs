@@ -23,8 +23,8 @@ const MEMORY: u32 = 2_048;
 /// The seconds after which an input counts as hanging.
 const HANG: u32 = 20;
 
-/// The options of the compiler that libFuzzer needs, as cargo-fuzz gives them. These are options that only a nightly
-/// compiler takes, or one that is told to behave as one; the sanitizer's runtime ships with both.
+/// The compiler options that libFuzzer needs, as cargo-fuzz sets them. Only a nightly compiler accepts some of
+/// them, or a compiler that is asked to behave as one. The runtime of the sanitizer comes with both.
 const FLAGS: [&str; 10] = [
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
@@ -57,7 +57,8 @@ pub(crate) fn each_shortly(workspace: &Workspace, skipped: &Skipped, seconds: u3
     Ok(())
 }
 
-/// Whether the packages of a separate workspace are downloaded or could be. If not, notes that it is skipped.
+/// Downloads the packages of a separate workspace if they are missing. If that fails, notes that the workspace is
+/// skipped, and returns false.
 pub(crate) fn fetched(mut cargo: Command, name: &str, skipped: &Skipped) -> Outcome<bool> {
     match process::output(cargo.args(["fetch", "--quiet", "--locked"])) {
         Ok(_) => Ok(true),
@@ -71,7 +72,7 @@ pub(crate) fn fetched(mut cargo: Command, name: &str, skipped: &Skipped) -> Outc
 /// The directories of the fuzz targets and of their output.
 struct Fuzzer {
     package: PathBuf,
-    /// Programs, logs, and the inputs that were found: the corpus that is committed stays small.
+    /// The directory for programs, logs and found inputs, so that the committed corpus stays small.
     made: PathBuf,
 }
 
@@ -119,7 +120,7 @@ impl Fuzzer {
     fn build(&self, workspace: &Workspace) -> Outcome<PathBuf> {
         let host = workspace.host()?;
         let mut cargo = self.cargo(workspace);
-        // A target that is named keeps the flags away from build scripts.
+        // With `--target`, cargo does not use the flags for build scripts.
         cargo.args(["build", "--quiet", "--release", "--locked", "--bins", "--target", &host, "--target-dir"]);
         cargo.arg(&self.made).env("RUSTC_BOOTSTRAP", "1").env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\x1f"));
         process::run(&mut cargo)?;

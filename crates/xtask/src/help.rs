@@ -169,7 +169,7 @@ Environment:
   JOB_ENGINE_LIBCLANG  `system`, `apt` or `wheel`: the only way to try for
                        libclang [default: each in turn]";
 
-/// All commands, or one.
+/// The help of all commands, or of one.
 pub(crate) fn text(topic: Option<Command>) -> String {
     match COMMANDS.iter().find(|about| Some(about.command) == topic) {
         Some(about) => one(about),
@@ -218,7 +218,7 @@ mod tests {
         }
     }
 
-    /// An option that only its own program lists is not found.
+    /// An option that only the help of its own program lists would not be found.
     #[test]
     fn the_options_of_the_programs_are_in_the_help() {
         let root = Workspace::locate().unwrap().root;

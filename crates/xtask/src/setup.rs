@@ -40,7 +40,7 @@ pub(crate) fn setup(workspace: &Workspace, options: &Options) -> Outcome<Option<
     }
     let library = rocksdb::Library::of(workspace)?;
     if !library.is_built() {
-        // The old file may name a removed library. Then cargo would build none.
+        // The old file may name a removed library, and cargo would then build no library.
         config.write(&workspace.setup_file())?;
         library.build(workspace)?;
     }

@@ -1,4 +1,4 @@
-//! Skipped tests: their own notes are easily missed, so the end of a run repeats them.
+//! Skipped tests. Their own lines are easily missed, so the end of a run repeats them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ const NOTES: &str = "JOB_ENGINE_SKIPPED";
 /// With this environment variable, a skipped test is an error.
 const ALL: &str = "JOB_ENGINE_ALL_TESTS";
 
-/// Collects what is skipped.
+/// Collects the skipped tests.
 #[derive(Debug)]
 pub(crate) struct Skipped {
     notes: PathBuf,

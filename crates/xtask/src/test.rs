@@ -37,7 +37,7 @@ pub(crate) fn runner(workspace: &Workspace, rest: &[String]) -> Command {
     command
 }
 
-/// Packages and features: all, unless the caller names packages.
+/// The packages and features to test: all, unless the caller names packages.
 fn selection(rest: &[String]) -> &'static [&'static str] {
     let names_packages = rest.iter().any(|argument| argument == "--package" || argument.starts_with("-p"));
     if names_packages { &[] } else { &["--workspace", "--features", TEST_FEATURES] }

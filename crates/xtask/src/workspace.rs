@@ -17,13 +17,14 @@ pub(crate) const TEST_FEATURES: &str = "job-store/conformance,job-store/rocksdb,
 pub(crate) struct Workspace {
     /// The clone.
     pub(crate) root: PathBuf,
-    /// Outside the clone: RocksDB, libclang and WordNet, where they were built or downloaded.
+    /// The directory outside the clone in which RocksDB, libclang and WordNet are built or downloaded.
     pub(crate) cache: PathBuf,
 }
 
 impl Workspace {
     pub(crate) fn locate() -> Outcome<Self> {
-        // As `cargo run` sets it: clones that share a target directory also share this program.
+        // The directory comes from the variable that `cargo run` sets, since clones that share a target directory
+        // also share this program.
         let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         let root = Path::new(&package).ancestors().nth(2).ok_or("xtask is not in a workspace")?.to_owned();
         let cache = cache_directory(|name| env::var_os(name).filter(|value| !value.is_empty()))
@@ -31,7 +32,7 @@ impl Workspace {
         Ok(Self { root, cache })
     }
 
-    /// Cargo, in the clone.
+    /// A cargo command that runs in the clone.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(&self.root);

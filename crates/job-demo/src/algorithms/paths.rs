@@ -102,7 +102,8 @@ impl Weights {
         Ok(Self(rows))
     }
 
-    /// The length of the lightest path to every vertex that can be reached, or until `target` is.
+    /// The length of the lightest path to every reachable vertex. With a `target`, the search ends when it has
+    /// reached the target.
     pub(super) fn distances(
         &self,
         source: VertexIndex,

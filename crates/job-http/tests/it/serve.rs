@@ -39,7 +39,7 @@ async fn within<T>(what: impl Future<Output = T>) -> T {
     timeout(BOUND, what).await.expect("it did not come")
 }
 
-/// Options under which no connection is closed, except the one of the test.
+/// Options with long times. A test shortens the time that it is about.
 fn patient() -> ServeOptions {
     let long = Duration::from_hours(1);
     ServeOptions::default().head_time(long).body_time(long).idle_time(long).stall_time(long).drain_time(long)

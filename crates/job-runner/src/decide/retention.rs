@@ -80,7 +80,7 @@ impl Surplus {
         self.jobs > 0 || (self.bytes > 0 && job.bytes > 0)
     }
 
-    /// The excess without this job; `None` if no other has to be removed.
+    /// The excess after this job is removed; `None` if no other job has to be removed.
     fn without(self, job: &LeastUsed) -> Option<Self> {
         Self { jobs: self.jobs.saturating_sub(1), bytes: self.bytes.saturating_sub(job.bytes) }.some()
     }

@@ -17,7 +17,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::support::{Rig, drain, job, nothing, page, rows};
 
-/// Panics after its first field.
+/// A row whose serialization panics after its first field.
 struct Panics;
 
 impl Serialize for Panics {

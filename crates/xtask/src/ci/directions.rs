@@ -15,7 +15,8 @@ const LAYERS: [(&str, &[&str]); 4] = [
 /// A package for tests alone. A package of the library that depends on it breaks a ban below.
 const SERVERS: &str = "test-servers";
 
-/// Packages that only these may know. Benches compare the store with what it is built on, so they know RocksDB.
+/// Packages that only the named ones may use. The benches compare the store with the engine below it, so they use
+/// RocksDB.
 const OWNED: [(&str, &[&str]); 3] = [
     ("rocksdb", &["job-store", "job-benches"]),
     ("tokio-postgres", &["job-store"]),
@@ -28,7 +29,7 @@ const BANS: [(&str, &[&str], &[&str]); 13] = [
     ("job-core", &["--all-features"], &["librocksdb-sys", "rocksdb", "tokio", "axum", "hyper"]),
     ("job-store", &["--features", "conformance,rocksdb,redb"], &["tokio", "tokio-postgres", "axum", "hyper"]),
     ("job-store", &["--features", "postgres"], &["object_store", "hyper", "axum"]),
-    // A directory needs no client of HTTP; and TLS is built with a C compiler, without cmake.
+    // Objects in a directory need no HTTP client. TLS is built with a C compiler, without cmake.
     ("job-store", &["--features", "objects"], &["hyper", "reqwest", "rustls"]),
     ("job-store", &["--all-features"], &["aws-lc-sys", "openssl-sys"]),
     ("job-store", &["--all-features"], &["axum", SERVERS]),

@@ -75,7 +75,7 @@ fn imports(sources: &[(String, String)]) -> Imports {
     sources.iter().map(|(module, text)| (module.clone(), of_one(module, text))).collect()
 }
 
-/// The module that a path leads to: its longest beginning that is one.
+/// The module of a path: the longest beginning of the path that names a module.
 fn longest(modules: &BTreeSet<&str>, path: &str) -> Option<String> {
     let mut path = path;
     while !modules.contains(path) {
@@ -96,7 +96,7 @@ fn paths(module: &str, code: &str) -> Vec<String> {
     paths
 }
 
-/// Reads one tree of a `use`, or a path in code, into paths. The rest of the line comes back.
+/// Reads one tree of a `use`, or a path in code, into paths. Returns the rest of the line.
 fn tree<'c>(code: &'c str, base: &str, paths: &mut Vec<String>) -> &'c str {
     let code = code.trim_start();
     if let Some(mut list) = code.strip_prefix('{') {

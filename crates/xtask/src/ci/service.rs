@@ -21,7 +21,7 @@ pub(super) const ANY_PORT: &str = "127.0.0.1:0";
 pub(super) struct Service {
     child: Child,
     directory: PathBuf,
-    /// Kept open, since a server may end when it cannot write.
+    /// The standard output of the server, kept open because a server may end when it cannot write.
     stdout: Option<BufReader<ChildStdout>>,
     /// The URL, such as `http://127.0.0.1:4567`.
     pub(super) url: String,
@@ -68,7 +68,7 @@ impl Drop for Service {
     }
 }
 
-/// Builds what the checks start: with the features of the tests, so that nothing else is built again.
+/// Builds the programs that the checks start, with the features of the tests, so that nothing is built twice.
 fn build(workspace: &Workspace) -> Outcome {
     let mut command = workspace.cargo();
     command.args(["build", "--quiet", "--release", "--workspace", "--features", TEST_FEATURES]);

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use crate::{Outcome, workspace::Workspace};
 
-/// Beyond this a file has more than one purpose.
+/// The most lines of a file. A longer file has more than one purpose.
 const LONGEST: usize = 600;
 
 /// Texts that no tracked file may have: paths of one machine and hosts of package registries. They are cut in two
@@ -23,10 +23,10 @@ const BANNED: [&str; 10] = [
     concat!("deb.debian", ".org"),
 ];
 
-/// The codes of the API and the statuses of HTTP: of the library only the room `wire` knows them.
+/// The codes of the API and the statuses of HTTP, which only the room `wire` of the library may name.
 const WIRE: [&str; 3] = ["\"GES.", "http_status", "ErrorCode"];
 
-/// The packages that know none of them but for that room.
+/// The packages that must not name these words outside of that room.
 const UNWIRED: [&str; 3] = ["crates/job-core/src/", "crates/job-store/src/", "crates/job-runner/src/"];
 
 /// The one source of packages that the lock file may name.

@@ -38,8 +38,8 @@ impl CargoConfig {
         ];
         for (name, value) in variables {
             let Some(value) = value else { continue };
-            // Forced, because xtask passes its own environment, with values of an older file, to the cargo that it
-            // starts.
+            // The value is forced, because xtask passes its own environment, with values of an older file, to the
+            // cargo that it starts.
             let _ = writeln!(text, "{name} = {{ value = {}, force = true }}", quoted(&value));
         }
         text
@@ -56,7 +56,7 @@ impl CargoConfig {
     }
 }
 
-/// Writes a file so that a reader sees the old one or the new one, whole.
+/// Replaces a file in one step, so that a reader sees the whole old file or the whole new one.
 fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = file.with_extension(format!("{}.draft", std::process::id()));
     fs::write(&draft, bytes)?;

@@ -29,7 +29,7 @@ enum Way {
     Wheel,
 }
 
-/// Finds libclang. Otherwise installs Debian's as root, or puts PyPI's into the cache.
+/// Finds libclang. If there is none, installs Debian's as root, or puts PyPI's into the cache.
 pub(super) fn find(cache: &Path) -> Outcome<Libclang> {
     let mut reasons = Vec::new();
     for way in ways(env::var(WAY).ok().as_deref())? {
@@ -164,7 +164,7 @@ fn bindgen_looks_in(directory: &Path) -> bool {
     ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64"].iter().any(|known| real.starts_with(known))
 }
 
-/// Whether the library's own package of headers is there.
+/// Whether the package with the library's own headers is installed.
 fn has_headers(library: &Path) -> bool {
     let real = library.canonicalize();
     let beside = [Some(library), real.as_deref().ok()].into_iter().flatten().filter_map(Path::parent);

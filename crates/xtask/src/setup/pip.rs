@@ -9,7 +9,7 @@ use super::{debian, say};
 /// The name of the file that lists the wheels of its directory.
 const NOTE: &str = "installed.txt";
 
-/// Unpacks one wheel, without what it depends on, into a directory of its own.
+/// Unpacks one wheel, without its dependencies, into a directory of its own.
 pub(super) fn install(requirement: &str, into: &Path, cache: &Path) -> Outcome {
     unpack(&[requirement.as_ref()], into, cache)
 }
@@ -27,7 +27,7 @@ pub(crate) fn install_all(requirements: &Path, into: &Path, cache: &Path) -> Out
     Ok(fs::write(note, wanted)?)
 }
 
-/// A program out of such a directory.
+/// A program from a directory of unpacked wheels.
 pub(crate) fn program(directory: &Path, name: &str) -> Command {
     let mut command = Command::new("python3");
     command.env("PYTHONPATH", directory).arg(directory.join("bin").join(name));

@@ -4,7 +4,7 @@ use std::{env, fs, path::Path};
 
 use super::{debian, say};
 
-/// The environment variable with the directory of its programs.
+/// The environment variable with the directory of PostgreSQL's programs.
 const PROGRAMS: &str = "JOB_ENGINE_POSTGRES";
 /// Debian's directory of PostgreSQL servers, with a subdirectory for each version.
 const INSTALLED: &str = "/usr/lib/postgresql";

@@ -1,4 +1,4 @@
-//! Progress of something that takes minutes: a bar on a terminal, elsewhere a line a minute.
+//! The progress of a task that takes minutes: a bar on a terminal, elsewhere a line each minute.
 
 use std::{
     io::{self, IsTerminal},

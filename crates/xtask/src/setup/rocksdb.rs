@@ -32,7 +32,7 @@ const MEGABYTES: u64 = 200;
 #[derive(Debug)]
 pub(super) struct Library {
     recipe: Recipe,
-    /// The directory, whose name has all values that make two builds differ.
+    /// The directory of the library. Its name has all values that make two builds differ.
     pub(super) directory: PathBuf,
 }
 
@@ -133,7 +133,7 @@ impl Library {
     }
 }
 
-/// Takes the lock, after the process that builds if there is one. It is held until this process ends.
+/// Takes the lock. Waits for a process that builds, if there is one. The lock is held until this process ends.
 fn lock(path: &Path) -> Outcome<File> {
     let lock = File::options().create(true).truncate(false).read(true).write(true).open(path)?;
     let mut progress = None;

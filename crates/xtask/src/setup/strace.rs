@@ -5,7 +5,7 @@ use crate::process;
 
 const PACKAGE: &str = "strace";
 
-/// Installs it if that is possible. Otherwise prints that the tests of power cuts are skipped.
+/// Installs strace if that is possible. Otherwise prints that the tests of power cuts are skipped.
 pub(super) fn find() {
     if is_there() {
         return;

@@ -52,7 +52,7 @@ pub(super) fn find(cache: &Path, wanted: &WordNet) -> Outcome<Option<PathBuf>> {
     ).into())
 }
 
-/// Whether job-demo looks there without being told.
+/// Whether job-demo uses this directory by default.
 pub(super) fn is_default(directory: &Path) -> bool {
     directory == Path::new(INSTALLED)
 }

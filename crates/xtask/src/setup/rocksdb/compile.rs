@@ -19,7 +19,7 @@ use super::{
 /// Called with the present step and, if they are known, the done part and the remaining time.
 type Tell<'a> = &'a mut dyn FnMut(&str, Option<(f64, Duration)>);
 
-/// A running compiler. Dropping this ends it.
+/// A running compiler. Dropping the value ends the compiler.
 struct Compiler {
     index: usize,
     child: Child,
@@ -38,7 +38,7 @@ impl Drop for Compiler {
 pub(super) struct Compilation<'a> {
     /// Makes the compiler with its flags, in the directory of the source files.
     pub(super) compiler: &'a dyn Fn() -> Command,
-    /// Where objects and notes are put.
+    /// The directory for objects and logs.
     pub(super) tree: &'a Path,
     pub(super) jobs: usize,
     pub(super) units: Vec<Unit>,

@@ -73,7 +73,7 @@ const CODECS: [Codec; 3] = [
     Codec { feature: "zstd", define: "ZSTD", headers: ("zstd-sys", "zstd/lib") },
 ];
 
-/// Files that are in the list, and are compiled from another place.
+/// A file of the list that is compiled from another place.
 const VERSION: (&str, &str) = ("util/build_version.cc", "build_version.cc");
 
 /// Everything that decides what the library holds.
@@ -136,7 +136,7 @@ impl Recipe {
     pub(super) fn compiler(&self, workspace: &Workspace, scratch: &Path) -> Outcome<cc::Build> {
         let host = workspace.host()?;
         let mut build = cc::Build::new();
-        // Nothing here is a build script of cargo.
+        // This program is no build script, so it prints no lines for cargo.
         build.cargo_output(false).cargo_metadata(false).cargo_debug(false).emit_rerun_if_env_changed(false);
         build.cpp(true).target(&host).host(&host).opt_level(3).debug(false).out_dir(scratch);
         // The processor is set below, as in the script. Other flags of rustc have no meaning for these files.
