@@ -191,7 +191,7 @@ fn a_sentence_is_of_the_thread_whose_call_failed() {
 /// Whether the call fails or not, and whether the callback comes or not.
 #[test]
 fn data_of_a_callback_is_freed_once_in_every_case() {
-    let counts: &'static [AtomicUsize; 2] = Box::leak(Box::new([AtomicUsize::new(0), AtomicUsize::new(0)]));
+    let counts = [AtomicUsize::new(0), AtomicUsize::new(0)];
     let freed = || counts[0].load(Ordering::Acquire);
     let data = counts.as_ptr().cast_mut().cast::<c_void>();
     let builder = builder(&[("endless", until_stopped, ptr::null_mut())]);

@@ -166,9 +166,8 @@ unsafe extern "C-unwind" fn show_part(
 
 #[test]
 fn a_context_and_its_lists_have_no_handle_after_the_handler() {
-    let seen =
-        Box::leak(Box::new(Seen { context: AtomicU64::new(0), rows: AtomicU64::new(0), part: AtomicU64::new(0) }));
-    let engine = open(MEMORY, &[("show", show, ptr::from_ref(seen).cast_mut().cast())]);
+    let seen = Seen { context: AtomicU64::new(0), rows: AtomicU64::new(0), part: AtomicU64::new(0) };
+    let engine = open(MEMORY, &[("show", show, ptr::from_ref(&seen).cast_mut().cast())]);
     let job = submit(engine, &algorithm("show"));
     assert_eq!(wait(engine, &job), JOB_STATE_SUCCEEDED);
     let part = seen.part.load(Ordering::Acquire);
@@ -201,8 +200,8 @@ unsafe extern "C-unwind" fn leave_a_writer(data: *mut c_void, context: JobContex
 
 #[test]
 fn a_thread_that_writes_after_the_handler_is_refused_and_loses_no_row_before() {
-    let pushed: &'static AtomicU64 = Box::leak(Box::new(AtomicU64::new(0)));
-    let engine = open(MEMORY, &[("leave", leave_a_writer, ptr::from_ref(pushed).cast_mut().cast())]);
+    let pushed = AtomicU64::new(0);
+    let engine = open(MEMORY, &[("leave", leave_a_writer, ptr::from_ref(&pushed).cast_mut().cast())]);
     let job = submit(engine, &algorithm("leave"));
     assert_eq!(wait(engine, &job), JOB_STATE_SUCCEEDED);
     while pushed.load(Ordering::Acquire) >> 63 == 0 {
