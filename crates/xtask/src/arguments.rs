@@ -11,6 +11,7 @@ pub(crate) enum Command {
     Bench,
     Torture,
     Fuzz,
+    Hosts,
     Ci,
 }
 
@@ -24,13 +25,14 @@ impl Command {
             "bench" => Self::Bench,
             "torture" => Self::Torture,
             "fuzz" => Self::Fuzz,
+            "hosts" => Self::Hosts,
             "ci" => Self::Ci,
             _ => return None,
         })
     }
 
     const fn takes_more(self) -> bool {
-        matches!(self, Self::Demo | Self::Test | Self::Bench | Self::Torture | Self::Fuzz | Self::Ci | Self::Help)
+        !matches!(self, Self::Setup)
     }
 }
 

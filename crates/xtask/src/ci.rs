@@ -17,7 +17,7 @@ use std::{
 use crate::{
     Outcome,
     arguments::Options,
-    fuzz, process, setup,
+    fuzz, hosts, process, setup,
     skipped::Skipped,
     test,
     workspace::{TEST_FEATURES, Workspace},
@@ -96,6 +96,7 @@ fn steps<'a>(workspace: &'a Workspace, options: &'a Options, skipped: &'a Skippe
     );
     add("fuzz", Box::new(|| fuzz::each_shortly(workspace, skipped, FUZZ_SECONDS)));
     add("examples", Box::new(|| examples::examples(workspace, skipped)));
+    add("hosts", Box::new(|| hosts::of_tests(workspace, skipped)));
     add("rest", Box::new(|| rest::rest(workspace)));
     add("page", Box::new(|| page::page(workspace, skipped)));
     steps

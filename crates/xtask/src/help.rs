@@ -14,7 +14,7 @@ struct About {
     details: &'static str,
 }
 
-const COMMANDS: [About; 8] = [
+const COMMANDS: [About; 9] = [
     About {
         command: Command::Setup,
         name: "setup",
@@ -136,6 +136,23 @@ lines say how many.
 It needs no other compiler than the pinned one, and one target runs on each
 core. Inputs that it finds are kept in target/fuzz/corpus, one that breaks a
 decoder in fuzz/artifacts.",
+    },
+    About {
+        command: Command::Hosts,
+        name: "hosts",
+        arguments: "[--vertices N]",
+        summary: "Build and run the hosts that link the library as strangers do",
+        details: "\
+It runs the tests of job-ffi with the sanitizer of addresses. Then it runs the
+host in C++ of hosts/cpp, which has a RocksDB of its own, with the sanitizers of
+g++ and in the emulator of valgrind. The host fills a graph, filters it, reads
+every page, cancels a job, dies in the middle of one, and goes on with it.
+
+  --vertices N  Vertices of the graph, at least 1000; valgrind gets a tenth
+                [default: 200000]
+
+Debian's librocksdb-dev is installed as root where it is missing. Without it, or
+without valgrind, that part is skipped: the last lines say so.",
     },
     About {
         command: Command::Ci,

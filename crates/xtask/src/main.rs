@@ -7,6 +7,7 @@ mod ci;
 mod demo;
 mod fuzz;
 mod help;
+mod hosts;
 mod metadata;
 mod process;
 mod setup;
@@ -51,6 +52,7 @@ fn run(options: &Options) -> Outcome {
         Command::Bench => bench(&workspace, options),
         Command::Torture => torture(&workspace, options),
         Command::Fuzz => fuzz::fuzz(&workspace, options),
+        Command::Hosts => hosts::hosts(&workspace, options),
         Command::Ci => ci::ci(&workspace, options),
     }
 }

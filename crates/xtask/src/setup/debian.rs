@@ -26,7 +26,7 @@ pub(crate) fn install(packages: &[String]) -> Outcome {
 }
 
 /// Installs a package where that is possible.
-pub(super) fn install_as_root(package: &str) -> Outcome {
+pub(crate) fn install_as_root(package: &str) -> Outcome {
     if is_root() { install(&[package.to_owned()]) } else { Err("only root can install it".into()) }
 }
 
