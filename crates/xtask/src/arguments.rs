@@ -12,6 +12,7 @@ pub(crate) enum Command {
     Torture,
     Fuzz,
     Hosts,
+    Dist,
     Ci,
 }
 
@@ -26,6 +27,7 @@ impl Command {
             "torture" => Self::Torture,
             "fuzz" => Self::Fuzz,
             "hosts" => Self::Hosts,
+            "dist" => Self::Dist,
             "ci" => Self::Ci,
             _ => return None,
         })

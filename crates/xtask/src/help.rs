@@ -14,7 +14,7 @@ struct About {
     details: &'static str,
 }
 
-const COMMANDS: [About; 9] = [
+const COMMANDS: [About; 10] = [
     About {
         command: Command::Setup,
         name: "setup",
@@ -144,15 +144,31 @@ decoder in fuzz/artifacts.",
         summary: "Build and run the hosts that link the library as strangers do",
         details: "\
 It runs the tests of job-ffi with the sanitizer of addresses. Then it runs the
-host in C++ of hosts/cpp, which has a RocksDB of its own, with the sanitizers of
-g++ and in the emulator of valgrind. The host fills a graph, filters it, reads
-every page, cancels a job, dies in the middle of one, and goes on with it.
+host in C++ of hosts/cpp, which has a RocksDB of its own: with the sanitizers of
+g++, with the static library, and in the emulator of valgrind. The host fills a
+graph, filters it, reads every page, cancels a job, dies in the middle of one,
+and goes on with it.
 
   --vertices N  Vertices of the graph, at least 1000; valgrind gets a tenth
                 [default: 200000]
 
 Debian's librocksdb-dev is installed as root where it is missing. Without it, or
 without valgrind, that part is skipped: the last lines say so.",
+    },
+    About {
+        command: Command::Dist,
+        name: "dist",
+        arguments: "[--out DIR] [--no-default-features] [--features LIST]",
+        summary: "Build the libraries and files that a host in C links",
+        details: "\
+The directory has include/job.h, lib/libjob.so and lib/libjob.a, with files for
+pkg-config (job.pc) and CMake (job::job, job::static). Neither library shows the
+names of the RocksDB inside, so a host may link its own. The static one is made
+by ld, objcopy and ar.
+
+  --out DIR               Where it is written [default: target/dist]
+  --no-default-features   Without rocksdb and redb
+  --features LIST         rocksdb, redb, postgres, tls",
     },
     About {
         command: Command::Ci,

@@ -2,7 +2,6 @@
 
 use std::{
     env, fs,
-    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -10,7 +9,7 @@ use std::{
 use crate::{
     Outcome,
     arguments::{Options, value},
-    process,
+    dist, process,
     setup::{self, debian},
     skipped::Skipped,
     workspace::Workspace,
@@ -79,8 +78,8 @@ fn sanitized_tests(workspace: &Workspace) -> Outcome {
     process::run(cargo.env("RUSTC_BOOTSTRAP", "1").env("CARGO_ENCODED_RUSTFLAGS", "-Zsanitizer=address"))
 }
 
-/// The host in C++ with a RocksDB of its own: its side with the sanitizers of g++, and all of it in the emulator of
-/// valgrind. The two runtimes are never mixed.
+/// The host in C++ with a RocksDB of its own. Its side runs with the sanitizers of g++, without those of the compiler of
+/// Rust. Then it runs with the static library, and in the emulator of valgrind.
 fn cpp(workspace: &Workspace, skipped: &Skipped, selection: &[&str], vertices: u64) -> Outcome {
     let (package, header) = ROCKSDB;
     if !compiles(header) {
@@ -92,19 +91,22 @@ fn cpp(workspace: &Workspace, skipped: &Skipped, selection: &[&str], vertices: u
         return skipped.note("hosts/cpp", &why);
     }
     let library = Library::build(workspace, selection)?;
+    let data = |name: &str| made(workspace).join("data").join(name);
     let sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
-    let sanitized = library.compile(workspace, "hosts/cpp/graph.cpp", "graph-sanitized", &sanitizers)?;
-    phases(&mut || Command::new(&sanitized), &made(workspace).join("data-sanitized"), vertices)?;
+    let sanitized = library.compile(workspace, "graph-sanitized", Link::Shared, &sanitizers)?;
+    phases(&mut || Command::new(&sanitized), &data("sanitized"), vertices)?;
+    let with_static = library.compile(workspace, "graph-static", Link::Static, &[])?;
+    phases(&mut || Command::new(&with_static), &data("static"), vertices)?;
     if process::output(Command::new("valgrind").arg("--version")).is_err() {
         return skipped.note("hosts/cpp in valgrind", "there is no valgrind (`sudo apt-get install valgrind`)");
     }
-    let plain = library.compile(workspace, "hosts/cpp/graph.cpp", "graph", &[])?;
+    let plain = library.compile(workspace, "graph", Link::Shared, &[])?;
     let mut emulated = || {
         let mut valgrind = Command::new("valgrind");
         valgrind.args(["--quiet", "--error-exitcode=9", "--leak-check=no"]).arg(&plain);
         valgrind
     };
-    phases(&mut emulated, &made(workspace).join("data-emulated"), vertices / 10)
+    phases(&mut emulated, &data("emulated"), vertices / 10)
 }
 
 /// A filter, pages and a cancel; a death in the middle of a job; the next process, which goes on with it.
@@ -146,7 +148,14 @@ fn made(workspace: &Workspace) -> PathBuf {
     workspace.target().join("hosts")
 }
 
-/// The shared library, where programs find it.
+/// How a host links the library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Link {
+    Shared,
+    Static,
+}
+
+/// The libraries, as `cargo xtask dist` gives them to hosts.
 struct Library {
     directory: PathBuf,
 }
@@ -155,27 +164,28 @@ impl Library {
     fn build(workspace: &Workspace, selection: &[&str]) -> Outcome<Self> {
         let mut cargo = workspace.cargo();
         process::run(cargo.args(["build", "--quiet", "--release", "--locked"]).args(selection))?;
-        let built = fs::canonicalize(workspace.target().join("release/libjob.so"))?;
-        let directory = made(workspace);
-        for name in ["libjob.so", "libjob.so.1"] {
-            let link = directory.join(name);
-            if link.symlink_metadata().is_ok() {
-                fs::remove_file(&link)?;
-            }
-            symlink(&built, &link)?;
-        }
+        let directory = made(workspace).join("dist");
+        dist::write(workspace, &workspace.target().join("release"), &directory)?;
         Ok(Self { directory })
     }
 
-    fn compile(&self, workspace: &Workspace, source: &str, name: &str, options: &[&str]) -> Outcome<PathBuf> {
-        let program = self.directory.join(name);
+    fn compile(&self, workspace: &Workspace, program: &str, link: Link, sanitizers: &[&str]) -> Outcome<PathBuf> {
+        let lib = self.directory.join("lib");
+        let made = made(workspace).join(program);
         let mut compiler = compiler();
-        compiler.args(["-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]).args(options);
-        compiler.arg("-I").arg(workspace.root.join("crates/job-ffi/include")).arg(workspace.root.join(source));
-        compiler.arg("-o").arg(&program).arg("-L").arg(&self.directory).args(["-ljob", "-lrocksdb"]);
-        compiler.arg(format!("-Wl,-rpath,{}", self.directory.display()));
-        process::run(&mut compiler)?;
-        Ok(program)
+        compiler.args(["-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]).args(sanitizers);
+        compiler.arg("-I").arg(self.directory.join("include")).arg(workspace.root.join("hosts/cpp/graph.cpp"));
+        compiler.arg("-o").arg(&made);
+        match link {
+            Link::Shared => {
+                compiler.arg("-L").arg(&lib).arg("-ljob").arg(format!("-Wl,-rpath,{}", lib.display()));
+            }
+            Link::Static => {
+                compiler.arg(lib.join("libjob.a")).args(dist::NEEDED.split(' '));
+            }
+        }
+        process::run(compiler.arg("-lrocksdb"))?;
+        Ok(made)
     }
 }
 

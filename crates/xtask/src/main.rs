@@ -5,6 +5,7 @@
 mod arguments;
 mod ci;
 mod demo;
+mod dist;
 mod fuzz;
 mod help;
 mod hosts;
@@ -52,6 +53,7 @@ fn run(options: &Options) -> Outcome {
         Command::Bench => bench(&workspace, options),
         Command::Torture => torture(&workspace, options),
         Command::Fuzz => fuzz::fuzz(&workspace, options),
+        Command::Dist => dist::dist(&workspace, options),
         Command::Hosts => hosts::hosts(&workspace, options),
         Command::Ci => ci::ci(&workspace, options),
     }
