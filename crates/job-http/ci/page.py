@@ -1,25 +1,26 @@
-"""Drives the page in a headless Chromium, by keyboard, in both languages. Needs Python's playwright package.
+"""Walks the page in a headless Chromium. Needs Python's playwright package.
 
-    crates/job-http/ci/page.py http://127.0.0.1:8090/ shots
+    crates/job-http/ci/page.py http://127.0.0.1:8090/ shots [CHECK ...]
 
-with the `load` example at that address; `cargo xtask ci` does it with 200000 rows. It leaves screenshots in the directory and fails at the first thing that is not as it should be.
+with the `load` example at that address; `cargo xtask ci` does it with 200000 rows. It leaves screenshots in the
+directory and fails at the first thing that is not as it should be. With names, only those checks are made.
 """
 
+import inspect
 import os
 import shutil
 import sys
 import time
+import traceback
 
 from playwright.sync_api import expect, sync_playwright
 
-# The machine may be busy, so the time-out is long.
-expect.set_options(timeout=120_000)
+import deceives
+from visit import Visit
 
-url, shots = sys.argv[1], sys.argv[2]
-os.makedirs(shots, exist_ok=True)
-
-
-# The placeholders of rows that are requested and have not arrived.
+# What each check takes.
+PARAMETERS = ["browser", "url", "shots"]
+# Rows that are asked for and not there yet.
 PENDING = "[...document.querySelectorAll('#rows div:not([hidden])')].some(d => d.textContent.endsWith('…'))"
 
 
@@ -35,70 +36,93 @@ def paced(page, keys):
     return slowest
 
 
-with sync_playwright() as playwright:
-    browser = playwright.chromium.launch(
-        executable_path=os.environ.get("CHROMIUM") or shutil.which("chromium"), args=["--no-sandbox"]
-    )
-    context = browser.new_context(locale="en-GB", viewport={"width": 1200, "height": 900})
-    context.set_default_timeout(120_000)
-    page = context.new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
-    page.goto(url)
-    show = page.locator("button.show:not(:disabled)").first
-    expect(show).to_have_text("Result")
-    expect(page.locator("td.why").first).not_to_be_empty()
+def a_large_result_is_read_by_keyboard(browser, url, shots):
+    with Visit(browser, url, width=1200) as visit:
+        page = visit.open()
+        show = page.locator("button.show:not([aria-disabled=true])").first
+        expect(show).to_have_text("Result")
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.className") in ("copy", "show", "cancel"):
+                break
+        while page.evaluate("document.activeElement.className") != "show":
+            page.keyboard.press("Tab")
+        show.focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#result")).to_be_visible()
+        expect(page.locator("#rows div").first).to_contain_text("vertex-00000000")
+        total = int(page.evaluate("document.querySelector('#slider').max")) + 20
+        print("rows:", total)
+        page.screenshot(path=f"{shots}/english.png")
+        print("page down, slowest of 200: %.0f ms" % (1000 * paced(page, ["PageDown"] * 200)))
+        print("end and home, slowest of 10: %.0f ms" % (1000 * paced(page, ["End", "Home"] * 5)))
+        page.keyboard.press("End")
+        expect(page.locator("#rows div").last).to_contain_text(f"vertex-{total - 1:08}")
+        page.fill("#row", str(total // 2))
+        page.keyboard.press("Enter")
+        expect(page.locator("#rows div").first).to_contain_text(f"vertex-{total // 2:08}")
+        page.keyboard.press("Escape")
+        expect(page.locator("#result")).to_be_hidden()
+        assert page.evaluate("document.activeElement.className") == "show", "the focus is back in the list"
 
-    # With the keyboard alone, go from the list to the result of a job, and back.
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.className") in ("show", "cancel"):
-            break
-    while page.evaluate("document.activeElement.className") != "show":
-        page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-    expect(page.locator("#result")).to_be_visible()
-    expect(page.locator("#rows div").first).to_contain_text("vertex-00000000")
-    total = int(page.evaluate("document.querySelector('#slider').max")) + 20
-    print("rows:", total)
-    page.screenshot(path=f"{shots}/english.png")
 
-    print("page down, slowest of 200: %.0f ms" % (1000 * paced(page, ["PageDown"] * 200)))
-    print("end and home, slowest of 10: %.0f ms" % (1000 * paced(page, ["End", "Home"] * 5)))
-    page.keyboard.press("End")
-    expect(page.locator("#rows div").last).to_contain_text(f"vertex-{total - 1:08}")
-    page.fill("#row", str(total // 2))
-    page.keyboard.press("Enter")
-    expect(page.locator("#rows div").first).to_contain_text(f"vertex-{total // 2:08}")
-    page.keyboard.press("Escape")
-    expect(page.locator("#result")).to_be_hidden()
-    assert page.evaluate("document.activeElement.className") == "show", "the focus is back in the list"
+def the_language_is_kept_over_a_reload(browser, url, shots):
+    with Visit(browser, url) as visit:
+        page = visit.open()
+        page.click("#language")
+        expect(page.locator("h1")).to_have_text("作业")
+        page.reload()
+        expect(page.locator("h1")).to_have_text("作业")
+        assert page.evaluate("document.documentElement.lang") == "zh-CN"
+        page.locator("button.show:not([aria-disabled=true])").first.press("Enter")
+        expect(page.locator("#range")).to_contain_text("共")
+        page.screenshot(path=f"{shots}/chinese.png")
 
-    # Choose the other language, which a reload keeps.
-    page.click("#language")
-    expect(page.locator("h1")).to_have_text("作业")
-    page.reload()
-    expect(page.locator("h1")).to_have_text("作业")
-    assert page.evaluate("document.documentElement.lang") == "zh-CN"
-    page.locator("button.show:not(:disabled)").first.press("Enter")
-    expect(page.locator("#range")).to_contain_text("共")
-    page.screenshot(path=f"{shots}/chinese.png")
-    page.keyboard.press("Escape")
 
-    # Submit a job from the page, and cancel it by the keyboard.
-    before = page.locator("tbody tr").count()
-    page.locator("summary").press("Enter")
-    page.select_option("#kind", "edges")
-    page.locator("#new button").press("Enter")
-    expect(page.locator("#message")).to_contain_text("已保存")
-    # Wait until the list has the new job. Before that, the first job that can be cancelled is another one.
-    expect(page.locator("tbody tr")).to_have_count(before + 1)
-    stop = page.locator("button.cancel:not(:disabled)").first
-    stop.focus()
-    page.keyboard.press("Delete")
-    expect(page.locator("tbody tr").first.locator("td.state")).to_have_text("已取消")
-    page.screenshot(path=f"{shots}/cancelled.png")
-    assert not errors, errors
-    browser.close()
+def a_new_job_is_submitted_and_cancelled(browser, url, shots):
+    with Visit(browser, url) as visit:
+        page = visit.open()
+        expect(page.locator("button.show:not([aria-disabled=true])").first).to_be_visible()
+        before = page.locator("tbody tr").count()
+        page.locator("summary").press("Enter")
+        page.select_option("#kind", "edges")
+        page.locator("#new button").press("Enter")
+        expect(page.locator("#message")).to_contain_text("is stored")
+        # Before the list has it, the first job that can be cancelled is another one.
+        expect(page.locator("tbody tr")).to_have_count(before + 1)
+        page.locator("button.cancel:not([aria-disabled=true])").first.press("Enter")
+        expect(page.locator("tbody tr").first.locator("td.state")).to_have_text("cancelled")
+        page.screenshot(path=f"{shots}/cancelled.png")
+
+
+def checks():
+    named = [a_large_result_is_read_by_keyboard, the_language_is_kept_over_a_reload, a_new_job_is_submitted_and_cancelled]
+    for module in [deceives]:
+        named += [value for value in vars(module).values() if inspect.isfunction(value) and list(inspect.signature(value).parameters) == PARAMETERS]
+    return named
+
+
+def main(url, shots, *wanted):
+    os.makedirs(shots, exist_ok=True)
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    failed = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for check in checks():
+            if wanted and check.__name__ not in wanted:
+                continue
+            start = time.perf_counter()
+            try:
+                check(browser, url, shots)
+                print("ok  %4.1f s  %s" % (time.perf_counter() - start, check.__name__))
+            except Exception:
+                failed.append(check.__name__)
+                print("BAD %4.1f s  %s" % (time.perf_counter() - start, check.__name__))
+                traceback.print_exc()
+        browser.close()
+    if failed:
+        sys.exit("not as it should be: " + ", ".join(failed))
     print("the page works")
+
+
+main(*sys.argv[1:])

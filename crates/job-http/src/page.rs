@@ -2,7 +2,7 @@
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{OriginalUri, State},
     http::{HeaderValue, header},
     response::{Html, IntoResponse, Response},
     routing::get,
@@ -14,27 +14,51 @@ use crate::context::Context;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// The files that the page loads, below `/page/`.
+const FILES: [(&str, &str); 15] = [
+    ("buttons.js", include_str!("page/buttons.js")),
+    ("copy.js", include_str!("page/copy.js")),
+    ("ids.js", include_str!("page/ids.js")),
+    ("jobs.js", include_str!("page/jobs.js")),
+    ("json.js", include_str!("page/json.js")),
+    ("list.js", include_str!("page/list.js")),
+    ("new.js", include_str!("page/new.js")),
+    ("place.js", include_str!("page/place.js")),
+    ("poll.js", include_str!("page/poll.js")),
+    ("pulse.js", include_str!("page/pulse.js")),
+    ("rows.js", include_str!("page/rows.js")),
+    ("service.js", include_str!("page/service.js")),
+    ("style.css", include_str!("page/style.css")),
+    ("time.js", include_str!("page/time.js")),
+    ("words.js", include_str!("page/words.js")),
+];
+
 pub(crate) fn routes() -> Router<Context> {
-    Router::new()
-        .route("/", get(html))
-        .route("/page/config.json", get(config))
-        .route("/page/jobs.js", get(|| async { script(include_str!("page/jobs.js")) }))
-        .route("/page/rows.js", get(|| async { script(include_str!("page/rows.js")) }))
-        .route("/page/words.js", get(|| async { script(include_str!("page/words.js")) }))
-        .route("/page/style.css", get(|| async { text("text/css", include_str!("page/style.css")) }))
+    let router = Router::new().route("/", get(html)).route("/page/config.json", get(config));
+    FILES.into_iter().fold(router, |router, (name, source)| {
+        router.route(&format!("/page/{name}"), get(move || async move { file(name, source) }))
+    })
 }
 
-async fn html() -> Response {
-    let mut response = Html(include_str!("page/index.html")).into_response();
+/// The addresses in the page are relative to it. So it works behind a proxy that adds a prefix to all of them.
+async fn html(OriginalUri(uri): OriginalUri) -> Response {
+    let source = include_str!("page/index.html").replace("\"page/", &format!("\"{}page/", below(uri.path())));
+    let mut response = Html(source).into_response();
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     response
 }
 
-fn script(source: &'static str) -> Response {
-    text("text/javascript", source)
+/// What a relative address begins with, on a page at this path, to be below the path. A host that nests the router
+/// at `/x/y` serves the page at `/x/y`, where `page/` would be `/x/page/`.
+fn below(path: &str) -> String {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~%".contains(c);
+    // A name with other characters could end the attribute that it stands in.
+    if last.is_empty() || !last.chars().all(plain) { String::new() } else { format!("./{last}/") }
 }
 
-fn text(kind: &'static str, source: &'static str) -> Response {
+fn file(name: &str, source: &'static str) -> Response {
+    let kind = if let Some((_, "css")) = name.split_once('.') { "text/css" } else { "text/javascript" };
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], source).into_response()
 }
 
@@ -45,4 +69,38 @@ struct Config {
 
 async fn config(State(api): State<Context>) -> Json<Config> {
     Json(Config { project: api.page_project.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_of_the_page_lie_below_its_path_by_this_table() {
+        for (path, expected) in [
+            ("/", ""),
+            ("", ""),
+            ("/x/y/", ""),
+            ("/x/y", "./y/"),
+            ("/x/a:b", ""),
+            ("/x/%22", "./%22/"),
+            ("/x/\"onload", ""),
+        ] {
+            assert_eq!(below(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_file_of_the_page_is_served() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/page");
+        let mut found: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        found.retain(|name| name != "index.html");
+        found.sort_unstable();
+        assert_eq!(FILES.map(|(name, _)| name).as_slice(), found);
+        let bytes: usize = FILES.iter().map(|(_, source)| source.len()).sum();
+        assert!(bytes + include_str!("page/index.html").len() < 150_000, "{bytes}");
+    }
 }

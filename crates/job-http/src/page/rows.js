@@ -1,5 +1,6 @@
 // The rows of one result. The page has as many lines as fit, for a result of any size. Pages are read ahead of the
 // reader's place, so that moving on never waits for the service.
+import { elements, members } from "./json.js";
 import { number, word } from "./words.js";
 
 const LINES = 20;
@@ -7,16 +8,33 @@ const PAGE = 500;
 const KEPT = 64;
 const $ = (id) => document.getElementById(id);
 
+// The outputs of an answer: a list of rows, and named values. Both are texts, as they were sent.
+function outputs(answer) {
+  const all = members(members(members(answer).get("data")).get("outputs"));
+  const total = Number(all.get("data_total_size") ?? 0);
+  const list = all.has("data_total_size") ? [...all.keys()].findLast((name) => all.get(name).startsWith("[")) : undefined;
+  const values = [...all].filter(([name]) => name !== list && !name.startsWith("data_"));
+  return { total, list, values, rows: list === undefined ? [] : elements(all.get(list)) };
+}
+
 export class Rows {
-  constructor(call, failed) {
-    Object.assign(this, { call, failed, path: "", total: 0, top: 0, pages: new Map(), list: "" });
-    const box = $("rows");
-    box.append(...Array.from({ length: LINES }, () => {
+  // `read` gives the text of an answer.
+  constructor(read) {
+    Object.assign(this, { read, moved: () => {} });
+    this.forget();
+    $("rows").append(...Array.from({ length: LINES }, () => {
       const line = document.createElement("div");
-      line.setAttribute("role", "listitem");
-      line.append(document.createElement("b"), "");
+      line.setAttribute("role", "row");
+      line.append(document.createElement("b"), document.createElement("span"));
+      line.firstChild.setAttribute("role", "rowheader");
+      line.lastChild.setAttribute("role", "cell");
       return line;
     }));
+    this.listen();
+  }
+
+  listen() {
+    const box = $("rows");
     box.addEventListener("keydown", (event) => this.key(event));
     box.addEventListener("wheel", (event) => {
       event.preventDefault();
@@ -24,33 +42,27 @@ export class Rows {
     }, { passive: false });
     $("slider").addEventListener("input", () => this.go(Number($("slider").value)));
     $("row").addEventListener("change", () => this.go(Number($("row").value)));
-    $("close").addEventListener("click", () => this.close());
-    $("result").addEventListener("keydown", (event) => { if (event.key === "Escape") this.close(); });
   }
 
-  async open(path, title) {
-    this.back = document.activeElement;
-    Object.assign(this, { path, title, total: 0, top: 0, pages: new Map(), list: "" });
-    try {
-      const outputs = (await this.call(`${path}?offset=0&limit=${PAGE}`)).data.outputs;
-      this.total = outputs.data_total_size ?? 0;
-      this.list = "data_total_size" in outputs ? Object.keys(outputs).findLast((name) => Array.isArray(outputs[name])) : "";
-      this.values = Object.entries(outputs).filter(([name]) => name !== this.list && !name.startsWith("data_"));
-      if (this.list) this.pages.set(0, outputs[this.list]);
-    } catch (error) {
-      this.failed(error);
-      return;
-    }
-    $("result").hidden = false;
+  // Drops this result, and the answers about it that are still to come.
+  forget() {
+    this.asked?.abort();
+    Object.assign(this, { asked: new AbortController(), path: "", total: 0, top: 0, pages: new Map(), list: undefined, values: [] });
+  }
+
+  // Shows the result at this path from this row on. False if another result was wanted meanwhile.
+  async open(path, top = 0) {
+    this.forget();
+    const { asked } = this;
+    const first = Math.floor(top / PAGE);
+    const found = outputs(await this.read(`${path}?offset=${first * PAGE}&limit=${PAGE}`, { signal: asked.signal }));
+    if (asked.signal.aborted) return false;
+    Object.assign(this, { path, total: found.total, list: found.list, values: found.values });
+    if (found.list !== undefined) this.pages.set(first, { rows: found.rows });
     $("slider").max = $("row").max = this.last();
-    this.go(0);
-    $("rows").focus();
-    $("result").scrollIntoView({ block: "nearest" });
-  }
-
-  close() {
-    $("result").hidden = true;
-    this.back?.focus();
+    $("rows").setAttribute("aria-rowcount", this.total);
+    this.go(top);
+    return true;
   }
 
   last() {
@@ -62,37 +74,40 @@ export class Rows {
       ArrowDown: this.top + 1, ArrowUp: this.top - 1, PageDown: this.top + LINES, PageUp: this.top - LINES,
       Home: 0, End: this.last(),
     }[event.key];
-    if (to === undefined) return;
+    if (to === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
     this.go(to);
   }
 
   go(row) {
     const to = Math.min(this.last(), Math.max(0, Math.floor(row) || 0));
-    this.direction = to < this.top ? -1 : 1;
+    const direction = to < this.top ? -1 : 1;
     this.top = to;
     this.draw();
-    this.read(this.top);
-    this.read(this.top + LINES - 1);
-    this.read(this.top + this.direction * PAGE);
-    this.read(this.top + this.direction * 2 * PAGE);
+    for (const near of [to, to + LINES - 1, to + direction * PAGE, to + direction * 2 * PAGE]) this.page(near);
+    this.moved(to);
   }
 
   // Reads the page of this row unless it is there or on its way.
-  async read(row) {
+  async page(row) {
     const page = Math.floor(row / PAGE);
     if (row < 0 || row >= this.total || this.pages.has(page)) return;
-    const { path, pages } = this;
-    pages.set(page, null);
+    const { path, pages, asked } = this;
+    pages.set(page, {});
     if (pages.size > KEPT) pages.delete(this.farthest());
     try {
-      const outputs = (await this.call(`${path}?offset=${page * PAGE}&limit=${PAGE}`)).data.outputs;
-      pages.set(page, outputs[this.list]);
+      const answer = await this.read(`${path}?offset=${page * PAGE}&limit=${PAGE}`, { signal: asked.signal });
+      pages.set(page, { rows: outputs(answer).rows });
     } catch (error) {
-      pages.delete(page);
-      this.failed(error);
+      pages.set(page, { error });
     }
-    if (path === this.path) this.draw();
+    if (!asked.signal.aborted) this.draw();
+  }
+
+  // Asks once more for the pages that could not be read.
+  retry() {
+    for (const [page, { error }] of this.pages) if (error) this.pages.delete(page);
+    this.go(this.top);
   }
 
   farthest() {
@@ -100,27 +115,34 @@ export class Rows {
     return [...this.pages.keys()].reduce((a, b) => (Math.abs(a - here) > Math.abs(b - here) ? a : b));
   }
 
+  text(row) {
+    const page = this.pages.get(Math.floor(row / PAGE));
+    return page?.error ? `⚠ ${page.error.message}` : page?.rows?.[row % PAGE] ?? "…";
+  }
+
   draw() {
-    if ($("result").hidden) return;
     const end = Math.min(this.total, this.top + LINES);
-    $("result-title").textContent = this.list ? `${this.title} · ${this.list}` : this.title;
-    $("range").textContent = this.total ? word("range", number(this.top), number(end - 1), number(this.total)) : "";
+    $("browser").hidden = this.list === undefined;
+    $("list-name").textContent = this.list ?? "";
+    $("range").textContent = this.total ? word("range", number(this.top), number(end - 1), number(this.total)) : word("noRows");
     $("slider").value = $("row").value = this.top;
     $("slider").setAttribute("aria-label", word("rows"));
+    $("slider").disabled = this.last() === 0;
     $("values").replaceChildren(...this.values.map(([name, value]) => {
       const pair = document.createElement("div");
       const [key, text] = [document.createElement("dt"), document.createElement("dd")];
       key.textContent = name;
-      text.textContent = JSON.stringify(value);
+      text.textContent = value;
+      text.title = value.slice(0, 2000);
       pair.append(key, text);
       return pair;
     }));
     [...$("rows").children].forEach((line, place) => {
       const row = this.top + place;
-      const value = this.pages.get(Math.floor(row / PAGE))?.[row % PAGE];
       line.hidden = row >= end;
+      line.setAttribute("aria-rowindex", row + 1);
       line.firstChild.textContent = number(row);
-      line.lastChild.textContent = value === undefined ? "…" : JSON.stringify(value);
+      line.lastChild.textContent = this.text(row);
     });
   }
 }

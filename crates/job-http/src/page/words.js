@@ -3,57 +3,78 @@ const WORDS = {
   en: {
     jobs: "Jobs", project: "Project", graph: "Graph", token: "Token", newJob: "New job",
     vertexFilter: "Vertex filter", edgeFilter: "Edge filter", algorithm: "Algorithm", submit: "Submit",
-    job: "Job", work: "Work", state: "State", progress: "Progress", rows: "Rows", why: "Why", actions: "Actions",
-    none: "No jobs.", newer: "Newer", older: "Older", goTo: "Go to row", close: "Close", cancel: "Cancel", show: "Result",
+    job: "Job", work: "Work", state: "State", rows: "Rows", why: "Details", actions: "Actions",
+    none: "No jobs.", newer: "Newer", older: "Older", goTo: "Go to row", close: "Close", noRows: "no rows",
+    cancel: "Cancel", cancelOf: "Cancel {0}", show: "Result", showOf: "Result of {0}",
+    copyId: "Copy the id of {0}", copied: "Copied: {0}", notCopied: "This browser does not let the page copy.",
     keys: "Keys in the list: ↑ ↓ move, Enter shows the result, Delete cancels.",
     rowKeys: "Keys in the rows: ↑ ↓ PgUp PgDn Home End; the wheel and the slider move too; Esc closes.",
     other: "中文", submitted: "Job {0} is stored.", cancelled: "Job {0} was asked to stop.", range: "{0}–{1} of {2}",
-    lost: "The service does not answer: {0}",
+    lost: "The service does not answer: {0}", strange: "the answer is not of this service (HTTP {0})",
+    live: "live, {0}", silent: "no answer for {0}", paused: "paused, {0}", ago: "{0} ago",
+    days: "{0} d", hours: "{0} h", minutes: "{0} min", seconds: "{0} s", milliseconds: "{0} ms",
     states: { waiting: "waiting", running: "running", cancelling: "cancelling", succeeded: "succeeded", failed: "failed", cancelled: "cancelled", unreadable: "unreadable" },
-    reasons: null,
+    reasons: {
+      succeeded: () => "",
+      running: (_, job) => steps(job) || "it runs",
+      cancelled: () => "",
+    },
+    steps: "{0} of {1} steps",
   },
   zh: {
     jobs: "作业", project: "项目", graph: "图", token: "令牌", newJob: "新建作业",
     vertexFilter: "点过滤查询", edgeFilter: "边过滤查询", algorithm: "执行算法", submit: "提交",
-    job: "作业", work: "任务", state: "状态", progress: "进度", rows: "行数", why: "说明", actions: "操作",
-    none: "没有作业。", newer: "较新", older: "较旧", goTo: "跳转到行", close: "关闭", cancel: "取消", show: "结果",
+    job: "作业 ID", work: "任务", state: "状态", rows: "行数", why: "说明", actions: "操作",
+    none: "没有作业。", newer: "较新", older: "较旧", goTo: "跳转到行", close: "关闭", noRows: "没有行",
+    cancel: "取消", cancelOf: "取消 {0}", show: "结果", showOf: "查看 {0} 的结果",
+    copyId: "复制 {0} 的 ID", copied: "已复制：{0}", notCopied: "浏览器不允许本页面复制。",
     keys: "列表按键：↑ ↓ 移动，Enter 查看结果，Delete 取消作业。",
     rowKeys: "结果按键：↑ ↓ PgUp PgDn Home End；也可用滚轮和滑块；Esc 关闭。",
     other: "English", submitted: "作业 {0} 已保存。", cancelled: "已请求停止作业 {0}。", range: "第 {0}–{1} 行，共 {2} 行",
-    lost: "服务没有响应：{0}",
+    lost: "服务没有响应：{0}", strange: "响应不是来自本服务（HTTP {0}）",
+    live: "实时，{0}更新", silent: "服务已 {0} 没有响应", paused: "已暂停，{0}更新", ago: "{0}前",
+    days: "{0} 天", hours: "{0} 小时", minutes: "{0} 分钟", seconds: "{0} 秒", milliseconds: "{0} 毫秒",
     states: { waiting: "等待", running: "运行中", cancelling: "正在取消", succeeded: "成功", failed: "失败", cancelled: "已取消", unreadable: "无法读取" },
     reasons: {
-      noHandler: () => "等待：本引擎没有该类作业的处理器",
-      queued: (why) => (why.jobs ? `等待：同一个图前面还有 ${why.jobs} 个作业` : "等待空闲的工作线程，是该图的下一个作业"),
-      graphBusy: (why) => `等待：该图已有 ${why.jobs} 个作业在运行，达到上限`,
-      classBusy: (why) => `等待：同类作业已有 ${why.jobs} 个在运行，达到上限`,
+      noHandler: () => "本引擎没有该类作业的处理器",
+      queued: (why) => (why.jobs ? `同一个图前面还有 ${number(why.jobs)} 个作业` : "等待空闲的工作线程，是该图的下一个作业"),
+      graphBusy: (why) => `该图已有 ${number(why.jobs)} 个作业在运行，达到上限`,
+      classBusy: (why) => `同类作业已有 ${number(why.jobs)} 个在运行，达到上限`,
       delayed: () => "上次尝试失败，等待重试",
-      suspect: () => "等待：其进程曾在多个作业运行时退出，这些作业逐个重新运行",
+      suspect: () => "其进程曾在多个作业运行时退出，这些作业逐个重新运行",
       starting: () => "即将开始",
-      running: (_, job) => (job.progress?.total ? `运行中：已完成 ${job.progress.done} / ${job.progress.total} 步` : "运行中"),
+      running: (_, job) => steps(job) || "运行中",
       cancelling: () => "已请求停止，尚未到达检查点",
-      succeeded: (_, job) => `成功，共 ${number(job.rows)} 行`,
-      failed: (why) => `失败：${why.sentence.replace(/^it failed: /, "")}`,
-      cancelled: () => "已取消",
+      succeeded: () => "",
+      cancelled: () => "",
     },
+    steps: "已完成 {0} / {1} 步",
   },
 };
 
 let language = navigator.language.startsWith("zh") ? "zh" : "en";
-try { language = localStorage.getItem("language") ?? language; } catch { /* no storage: the browser's language */ }
+try {
+  const kept = localStorage.getItem("language");
+  if (kept in WORDS) language = kept;
+} catch { /* no storage: the language of the browser */ }
 
 export function word(name, ...values) {
   return (WORDS[language][name] ?? name).replace(/\{(\d)\}/g, (_, place) => values[place]);
 }
 
+export const locale = () => (language === "zh" ? "zh-CN" : "en-GB");
+
 export const state = (name) => WORDS[language].states[name] ?? name;
 
+const steps = ({ progress }) => (progress?.total ? word("steps", number(progress.done), number(progress.total)) : "");
+
+// Why a job waits or failed. The state stands beside it, so it is not said again.
 export function why(job) {
-  const say = WORDS[language].reasons?.[job.why.reason];
-  return say ? say(job.why, job) : job.why.sentence;
+  const say = WORDS[language].reasons[job.why.reason];
+  return say ? say(job.why, job) : job.why.sentence.replace(/^it (waits|failed): /, "");
 }
 
-export const number = (value) => value.toLocaleString(language);
+export const number = (value) => value.toLocaleString(locale());
 
 export function translate() {
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";

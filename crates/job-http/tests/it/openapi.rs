@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use axum::{body::Body, http::Request};
 use job_http::Api;
 use serde_json::Value;
+use tower::ServiceExt;
 
 use crate::host::{service, with};
 
@@ -110,4 +111,15 @@ async fn the_page_is_served_when_the_host_wants_it() {
     for asset in ["/page/jobs.js", "/page/rows.js", "/page/words.js", "/page/style.css"] {
         assert_eq!(service.send(get(asset)).await.status, 200, "{asset}");
     }
+}
+
+/// Without a slash at the end of the page's path, a browser takes relative addresses to be beside the path.
+#[tokio::test]
+async fn the_page_finds_its_files_where_a_host_nests_it() {
+    let service = with(|api| api.page("demo"));
+    let nested = axum::Router::new().nest("/x/y", service.router.clone());
+    let ask = |path: &str| nested.clone().oneshot(Request::get(path).body(Body::empty()).unwrap());
+    let page = axum::body::to_bytes(ask("/x/y").await.unwrap().into_body(), usize::MAX).await.unwrap();
+    assert!(String::from_utf8_lossy(&page).contains(r#"src="./y/page/jobs.js""#));
+    assert_eq!(ask("/x/y/page/jobs.js").await.unwrap().status(), 200);
 }

@@ -28,7 +28,7 @@ pub(super) fn page(workspace: &Workspace, skipped: &Skipped) -> Outcome {
     pip::install_all(&files.join("playwright.txt"), &packages, &workspace.cache)?;
     let load = Service::of(workspace, "examples/load", &[ANY_PORT, ROWS])?;
     let mut command = Command::new("python3");
-    command.env("PYTHONPATH", &packages).env("CHROMIUM", chromium);
+    command.env("PYTHONPATH", &packages).env("PYTHONDONTWRITEBYTECODE", "1").env("CHROMIUM", chromium);
     command.arg(files.join("page.py")).arg(format!("{}/", load.url)).arg(workspace.target().join("page-shots"));
     process::logged(&mut command, &workspace.target().join("page.log"), HANG).map(drop)
 }

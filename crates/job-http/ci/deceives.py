@@ -1,0 +1,164 @@
+"""Nothing on the page may be of another job, another graph, another time, or other digits than were sent."""
+
+import re
+
+from playwright.sync_api import expect
+
+from visit import Visit, job, result
+
+A, B = job(0xA), job(0xB)
+
+
+def the_page_works_under_a_path_prefix(browser, url, shots):
+    with Visit(browser, url) as visit:
+        def forward(route):
+            route.fulfill(response=route.fetch(url=route.request.url.replace("/x/y/", "/")))
+
+        visit.context.route("**/x/y/**", forward)
+        page = visit.open("x/y/")
+        page.locator("button.show:not([aria-disabled=true])").first.click()
+        expect(page.locator("#rows div").first).to_contain_text("vertex-00000000")
+
+
+def rows_of_one_job_never_stand_under_another(browser, url, shots):
+    with Visit(browser, url) as visit:
+        visit.between.gives("/jobs/overview", {"jobs": [A, B]})
+        visit.between.hangs(f"{A['jobId']}/status")
+        visit.between.gives(f"{B['jobId']}/status", result(['"row of b"']))
+        page = visit.open()
+        visit.row(A["jobId"]).locator("button.show").click()
+        visit.row(B["jobId"]).locator("button.show").click()
+        expect(page.locator("#rows div").first).to_contain_text("row of b")
+        visit.between.release({"data": {"outputs": {"data_total_size": 1, "pagerank": ["row of a"]}}})
+        # An answer that came after it has been shown: so the late one has been seen as well.
+        page.wait_for_timeout(300)
+        expect(page.locator("#rows div").first).to_contain_text("row of b")
+
+
+def jobs_of_one_graph_never_stand_under_another(browser, url, shots):
+    with Visit(browser, url) as visit:
+        visit.between.gives("/p/graphs$", {"graphs": ["one", "two"]})
+        visit.between.hangs("/one/jobs/overview")
+        visit.between.gives("/two/jobs/overview", {"jobs": [B]})
+        page = visit.open()
+        page.select_option("#graph", "two")
+        expect(visit.row(B["jobId"])).to_be_visible()
+        # The next lists of graph two hang, so that none of them mends what a late answer has done.
+        visit.between.hangs("/two/jobs/overview")
+        visit.between.release({"jobs": [A]})
+        page.wait_for_timeout(300)
+        expect(visit.row(A["jobId"])).to_have_count(0)
+
+
+def the_result_of_another_graph_closes(browser, url, shots):
+    with Visit(browser, url) as visit:
+        visit.between.gives("/p/graphs$", {"graphs": ["one", "two"]})
+        visit.between.gives("/jobs/overview", {"jobs": [A]})
+        visit.between.gives("/status", result(['"row"']))
+        page = visit.open()
+        visit.row(A["jobId"]).locator("button.show").click()
+        expect(page.locator("#rows")).to_be_visible()
+        page.select_option("#graph", "two")
+        expect(page.locator("#rows")).to_be_hidden()
+
+
+def falls_silent_and_lives(visit, silence):
+    visit.between.gives("/jobs/overview", {"jobs": [job(0xA, "waiting"), B]})
+    page = visit.open()
+    cancel = page.locator("button.cancel").first
+    expect(cancel).to_have_attribute("aria-disabled", "false")
+    expect(page.locator("body")).not_to_have_attribute("data-pulse", "silent")
+    silence("/jobs/overview")
+    expect(page.locator("body")).to_have_attribute("data-pulse", "silent")
+    expect(page.locator("#pulse")).to_contain_text("no answer for")
+    expect(cancel).to_have_attribute("aria-disabled", "true")
+    asked = len(visit.between.asked)
+    cancel.click(force=True)
+    assert not any(line.startswith("DELETE") for line in visit.between.asked[asked:]), "nothing is asked of a silent service"
+    assert float(page.evaluate("getComputedStyle(document.querySelector('#jobs')).opacity")) < 1
+    visit.between.heals()
+    visit.between.gives("/jobs/overview", {"jobs": [job(0xA, "waiting"), B]})
+    expect(page.locator("body")).to_have_attribute("data-pulse", "live")
+    expect(page.locator("#pulse")).to_contain_text("live")
+    expect(cancel).to_have_attribute("aria-disabled", "false")
+    expect(page.locator("text=does not answer")).to_have_count(0)
+
+
+def a_service_that_hangs_is_told_and_forgotten(browser, url, shots):
+    with Visit(browser, url) as visit:
+        falls_silent_and_lives(visit, visit.between.hangs)
+
+
+def a_service_that_cannot_be_reached_is_told_and_forgotten(browser, url, shots):
+    with Visit(browser, url) as visit:
+        falls_silent_and_lives(visit, visit.between.fails)
+
+
+def a_refusal_is_told_and_forgotten(browser, url, shots):
+    with Visit(browser, url) as visit:
+        refusal = {"errorMessage": "the store is full", "errorCode": "GES.9999"}
+        visit.between.gives("/jobs/overview", refusal, status=503)
+        page = visit.open()
+        expect(page.locator("#trouble")).to_have_text("the store is full (GES.9999)")
+        visit.between.heals()
+        expect(page.locator("#trouble")).to_be_hidden()
+
+
+def digits_are_shown_as_sent(browser, url, shots):
+    rows = ["9007199254740993", "1.0", "1e400", "-0.0", '{"a\\"]":1.10}', '[1.0,{"b":[2.50]}]', '"text, with ] and \\\\"', "null"]
+    with Visit(browser, url) as visit:
+        visit.between.gives("/jobs/overview", {"jobs": [A]})
+        visit.between.gives("/status", result(rows, runtime="1.0", big="12345678901234567890"))
+        page = visit.open()
+        visit.row(A["jobId"]).locator("button.show").click()
+        for place, row in enumerate(rows):
+            line = page.locator("#rows div").nth(place)
+            expect(line).to_have_text(re.compile(f"^{place}{re.escape(row)}$"))
+        expect(page.locator("#values")).to_contain_text("1.0")
+        expect(page.locator("#values")).to_contain_text("12345678901234567890")
+
+
+def rows_that_cannot_be_read_say_so_and_are_read_again(browser, url, shots):
+    with Visit(browser, url) as visit:
+        page = visit.open()
+        show = page.locator("button.show:not([aria-disabled=true])").first
+        expect(show).to_be_visible()
+        visit.between.gives("status\\?offset=100000", {"errorMessage": "block 7 is damaged", "errorCode": "GES.9"}, status=500)
+        show.click()
+        expect(page.locator("#rows")).to_be_focused()
+        page.fill("#row", "100000")
+        page.keyboard.press("Enter")
+        expect(page.locator("#rows div").first).to_contain_text("block 7 is damaged")
+        page.fill("#row", "99990")
+        page.keyboard.press("Enter")
+        expect(page.locator("#rows div").first).to_contain_text("vertex-00099990")
+        expect(page.locator("#rows div").last).to_contain_text("block 7 is damaged")
+
+
+def ids_are_short_and_copied_whole(browser, url, shots):
+    with Visit(browser, url) as visit:
+        visit.between.gives("/jobs/overview", {"jobs": [A, B]})
+        page = visit.open()
+        ids = page.locator("td.id button")
+        expect(ids.first).to_have_text("0000000a")
+        expect(ids.first).to_have_attribute("title", A["jobId"])
+        ids.first.click()
+        expect(page.locator("#message")).to_contain_text(A["jobId"])
+        assert page.evaluate("navigator.clipboard.readText()") == A["jobId"]
+
+
+def states_and_buttons_stay_on_a_narrow_screen(browser, url, shots):
+    jobs = [job(1, "waiting", kind="k" * 60), job(2, "cancelling"), job(3, "succeeded", rows=12345678901), job(4, "failed", why={"reason": "failed", "sentence": "it failed: " + "so " * 200})]
+    for width in (1280, 400):
+        for locale in ("en-GB", "zh-CN"):
+            with Visit(browser, url, width=width, locale=locale) as visit:
+                visit.between.gives("/jobs/overview", {"jobs": jobs})
+                page = visit.open()
+                expect(page.locator("tbody tr")).to_have_count(4)
+                visit.fits()
+                for cell in page.locator("td.state, td.actions button").all():
+                    box = cell.bounding_box()
+                    assert box["x"] >= 0 and box["x"] + box["width"] <= width, (cell.inner_text(), box)
+                    assert box["height"] < 40, ("one line", cell.inner_text(), box)
+                    assert cell.evaluate("(it) => it.scrollWidth <= it.clientWidth + 1"), cell.inner_text()
+                page.screenshot(path=f"{shots}/list-{width}-{locale}.png")

@@ -1,0 +1,82 @@
+// Asks the service again and again. A request that hangs holds no later one up, and an answer that is older than one
+// that was shown is dropped.
+const EVERY = 1000;
+const HANGS = 3000;
+const MOST = 4;
+
+export class Poll {
+  #open = new Map();
+  #timer = 0;
+  #asked = 0;
+  #shown = 0;
+  #since = performance.now();
+  #answered = 0;
+
+  // `ask` gets a signal that ends it, `show` its value, `fail` its error.
+  constructor(ask, show, fail) {
+    Object.assign(this, { ask, show, fail, paused: false });
+    document.addEventListener("visibilitychange", () => {
+      this.#since = performance.now();
+      this.#turn();
+    });
+  }
+
+  // Milliseconds since the last answer; since the page is looked at, if that is shorter.
+  get age() {
+    return performance.now() - this.#answered;
+  }
+
+  get silence() {
+    return performance.now() - Math.max(this.#answered, this.#since);
+  }
+
+  // Asks at once. What was asked before is not wanted any more.
+  restart() {
+    for (const asked of this.#open.values()) asked.abort();
+    this.#open.clear();
+    return this.#turn(true);
+  }
+
+  pause(paused) {
+    this.paused = paused;
+    this.#since = performance.now();
+    if (!paused) this.#turn();
+  }
+
+  heard() {
+    this.#answered = performance.now();
+  }
+
+  #later(time, turn) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(turn, time);
+  }
+
+  async #turn(wanted = !this.paused && !document.hidden) {
+    if (!wanted) return;
+    this.#later(HANGS, () => this.#turn());
+    this.#asked += 1;
+    const number = this.#asked;
+    const asked = new AbortController();
+    if (this.#open.size >= MOST) this.#end(Math.min(...this.#open.keys()));
+    this.#open.set(number, asked);
+    try {
+      const value = await this.ask(asked.signal);
+      if (asked.signal.aborted || number < this.#shown) return;
+      this.#shown = number;
+      this.heard();
+      for (const older of [...this.#open.keys()].filter((one) => one < number)) this.#end(older);
+      this.show(value);
+    } catch (error) {
+      if (!asked.signal.aborted) this.fail(error);
+    } finally {
+      this.#open.delete(number);
+      if (number === this.#asked) this.#later(EVERY, () => this.#turn());
+    }
+  }
+
+  #end(number) {
+    this.#open.get(number).abort();
+    this.#open.delete(number);
+  }
+}

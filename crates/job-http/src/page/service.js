@@ -1,0 +1,39 @@
+// Requests to the service. Addresses are relative to the page's own files, so the page works under any path prefix.
+import { word } from "./words.js";
+
+const ROOT = new URL("../", import.meta.url);
+// An action that has no answer after this time is given up.
+const PATIENCE = 30_000;
+
+export const address = (path) => new URL(path, ROOT).href;
+
+// A refusal of the service itself, with its sentence.
+export class Refusal extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+const token = () => document.getElementById("token").value;
+
+function parsed(text, response) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(word("strange", response.status));
+  }
+}
+
+// The text of an answer that is JSON. An answer to a request that was given up is an error, never a value.
+export async function text(path, { signal = AbortSignal.timeout(PATIENCE), ...options } = {}) {
+  const headers = token() ? { "X-Auth-Token": token() } : {};
+  const response = await fetch(address(path), { ...options, headers, signal });
+  const body = await response.text();
+  signal.throwIfAborted();
+  const value = parsed(body, response);
+  if (!response.ok) throw new Refusal(response.status, `${value.errorMessage} (${value.errorCode})`);
+  return body;
+}
+
+export const call = async (path, options) => JSON.parse(await text(path, options));
