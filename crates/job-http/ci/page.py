@@ -15,6 +15,7 @@ import traceback
 
 from playwright.sync_api import expect, sync_playwright
 
+import addresses
 import deceives
 from visit import Visit
 
@@ -62,7 +63,7 @@ def a_large_result_is_read_by_keyboard(browser, url, shots):
         page.keyboard.press("Enter")
         expect(page.locator("#rows div").first).to_contain_text(f"vertex-{total // 2:08}")
         page.keyboard.press("Escape")
-        expect(page.locator("#result")).to_be_hidden()
+        expect(page.locator("#job")).to_be_hidden()
         assert page.evaluate("document.activeElement.className") == "show", "the focus is back in the list"
 
 
@@ -97,7 +98,7 @@ def a_new_job_is_submitted_and_cancelled(browser, url, shots):
 
 def checks():
     named = [a_large_result_is_read_by_keyboard, the_language_is_kept_over_a_reload, a_new_job_is_submitted_and_cancelled]
-    for module in [deceives]:
+    for module in [deceives, addresses]:
         named += [value for value in vars(module).values() if inspect.isfunction(value) and list(inspect.signature(value).parameters) == PARAMETERS]
     return named
 

@@ -87,6 +87,12 @@ class Visit:
         self.page.goto(self.url + address)
         return self.page
 
+    def has(self, *jobs):
+        """The service has these jobs, in every graph."""
+        self.between.gives("/jobs/overview", {"jobs": list(jobs)})
+        for one in jobs:
+            self.between.gives(f"{one['jobId']}/explain", one)
+
     def row(self, job):
         return self.page.locator(f'tr[data-id="{job}"]')
 

@@ -15,10 +15,13 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The files that the page loads, below `/page/`.
-const FILES: [(&str, &str); 15] = [
+const FILES: [(&str, &str); 18] = [
+    ("address.js", include_str!("page/address.js")),
     ("buttons.js", include_str!("page/buttons.js")),
     ("copy.js", include_str!("page/copy.js")),
+    ("filter.js", include_str!("page/filter.js")),
     ("ids.js", include_str!("page/ids.js")),
+    ("job.js", include_str!("page/job.js")),
     ("jobs.js", include_str!("page/jobs.js")),
     ("json.js", include_str!("page/json.js")),
     ("list.js", include_str!("page/list.js")),

@@ -1,9 +1,12 @@
-// The page: what is asked for, and what is done about each answer.
-import { allowed } from "./buttons.js";
+// The page: its address says what is asked for, and each answer is shown by the view that asked for it.
+import { format, parse, query } from "./address.js";
+import { allow, allowed } from "./buttons.js";
 import { copy } from "./copy.js";
+import { Filter } from "./filter.js";
+import { Job } from "./job.js";
 import { List } from "./list.js";
 import { New } from "./new.js";
-import { graphPath, jobPath, ready } from "./place.js";
+import { forget, graphPath, here, jobPath, ready, want } from "./place.js";
 import { Poll } from "./poll.js";
 import { Pulse, trouble } from "./pulse.js";
 import { Rows } from "./rows.js";
@@ -12,8 +15,10 @@ import { switchLanguage, translate, word } from "./words.js";
 
 const PAGE = 50;
 const $ = (id) => document.getElementById(id);
-// The last jobs of the pages before this one: new jobs move none to another page.
-let above = [];
+// What the address says.
+let wanted = parse(location.hash);
+// Where the list was left.
+let left = { view: "list" };
 
 function say(text, bad = false) {
   $("message").textContent = text;
@@ -24,35 +29,109 @@ function say(text, bad = false) {
 const failed = (error) => say(error instanceof Refusal ? error.message : word("lost", error.message), true);
 
 const rows = new Rows(text);
-const list = new List({ show, cancel, copy: copyId });
+const job = new Job(rows);
+const list = new List({ show: (id) => go({ view: "rows", job: id, at: 0 }), cancel, copy: copyId });
+const filter = new Filter((filter) => go({ view: "list", filter }));
+
+const isList = () => wanted.view === "list";
 
 async function ask(signal) {
-  await ready(signal);
-  if (!$("graph").value) return { jobs: [] };
-  const before = above.length ? `&before=${above.at(-1)}` : "";
-  return call(`${graphPath()}/jobs/overview?limit=${PAGE}${before}`, { signal });
+  if (!await ready(signal)) return { jobs: [] };
+  return call(isList() ? `${graphPath()}/jobs/overview?${query(wanted, PAGE)}` : `${jobPath(wanted.job)}/explain`, { signal });
 }
 
-function shown({ jobs, next }) {
+function shown(answer) {
   trouble("");
+  // A link to this view has the graph in it.
+  if (wanted.graph !== here().graph) replace({ ...wanted, ...here() });
+  if (isList()) listed(answer);
+  else job.show(answer);
+}
+
+function listed({ jobs, next }) {
   list.show(jobs);
-  $("none").hidden = jobs.length > 0;
-  $("newer").disabled = above.length === 0;
-  $("older").disabled = next === undefined;
+  filter.seen(jobs);
+  const filtered = Object.keys(wanted.filter).length > 0;
+  $("reading").hidden = true;
+  $("none").hidden = jobs.length > 0 || filtered;
+  $("nothing").hidden = jobs.length > 0 || !filtered;
+  allow($("newer"), wanted.before !== undefined);
+  allow($("older"), next !== undefined);
 }
 
 const poll = new Poll(ask, shown, (error) => {
   // A refusal is an answer, so it is told at once. Silence is told by the pulse.
   if (!(error instanceof Refusal)) return;
   poll.heard();
+  $("reading").hidden = true;
   trouble(error.message);
 });
 
 const pulse = new Pulse(poll, () => {
-  list.silent = pulse.silent;
+  list.silent = job.silent = pulse.silent;
   list.draw();
+  job.draw();
   if (!pulse.silent) rows.retry();
 });
+
+function replace(address) {
+  wanted = parse(format(address));
+  if (isList()) left = wanted;
+  history.replaceState(history.state, "", format(wanted));
+}
+
+// Goes to an address of this graph. `above` are the pages of the list before it.
+function go(address, above = []) {
+  history.pushState({ above }, "", format({ ...here(), ...address }));
+  arrive();
+}
+
+const place = ({ project, graph }) => JSON.stringify([project, graph]);
+const listKey = (address) => JSON.stringify([place(address), address.filter, address.before]);
+
+// Shows what the address says; nothing of another graph, filter or job stays.
+function arrive() {
+  const before = wanted;
+  wanted = parse(location.hash);
+  want(wanted);
+  trouble("");
+  say("");
+  if (isList()) arriveAtList();
+  else arriveAtJob();
+  $("list").hidden = !isList();
+  $("job").hidden = isList();
+  poll.restart();
+  if (before.job && isList()) list.focus(before.job);
+  else if (!isList() && before.job !== wanted.job) $("job-title").focus();
+}
+
+function arriveAtList() {
+  job.close();
+  filter.show(wanted.filter);
+  if (listKey(left) === listKey(wanted)) return;
+  left = wanted;
+  list.show([]);
+  for (const [name, hidden] of [["reading", false], ["none", true], ["nothing", true]]) $(name).hidden = hidden;
+}
+
+function arriveAtJob() {
+  if (place(left) !== place(wanted)) {
+    left = { view: "list", project: wanted.project, graph: wanted.graph };
+    list.show([]);
+  }
+  $("back").href = format({ ...left, project: wanted.project, graph: wanted.graph });
+  job.wantsRows = wanted.view === "rows";
+  job.open(wanted.job, wanted.at);
+}
+
+// The place in the rows is in the address once the reader rests there.
+let resting = 0;
+rows.moved = (at) => {
+  clearTimeout(resting);
+  resting = setTimeout(() => {
+    if (!isList() && at !== wanted.at) replace({ ...wanted, view: "rows", at });
+  }, 300);
+};
 
 async function cancel(id) {
   try {
@@ -64,39 +143,8 @@ async function cancel(id) {
   }
 }
 
-async function show(id) {
-  const back = document.activeElement;
-  const job = list.jobs.find((job) => job.jobId === id);
-  try {
-    if (!await rows.open(`${jobPath(id)}/status`)) return;
-    $("result-title").textContent = `${job.kind} ${id}`;
-    $("result").hidden = false;
-    $("result").back = back;
-    $("rows").focus();
-    $("result").scrollIntoView({ block: "nearest" });
-  } catch (error) {
-    if (error.name !== "AbortError") failed(error);
-  }
-}
-
-function close() {
-  rows.forget();
-  $("result").hidden = true;
-  $("result").back?.focus();
-}
-
 async function copyId(id) {
   say(await copy(id) ? word("copied", id) : word("notCopied"));
-}
-
-// Another graph is wanted: nothing of this one stays.
-function elsewhere() {
-  above = [];
-  close();
-  list.show([]);
-  $("none").hidden = true;
-  trouble("");
-  poll.restart();
 }
 
 // A button that is marked as not allowed does nothing.
@@ -105,18 +153,21 @@ document.addEventListener("click", (event) => {
   if (button && !allowed(button)) event.stopImmediatePropagation();
 }, { capture: true });
 
-function turn(change) {
-  change();
-  poll.restart();
-}
+const above = () => history.state?.above ?? [];
+const older = () => go({ ...wanted, before: list.jobs.at(-1).jobId }, [...above(), wanted.before ?? null]);
+const newer = () => go({ ...wanted, before: above().at(-1) ?? undefined }, above().slice(0, -1));
 
-new New(say, failed, () => turn(() => { above = []; }));
+new New(say, failed, () => (wanted.before ? go({ ...wanted, before: undefined }) : poll.restart()));
 $("place").addEventListener("submit", (event) => event.preventDefault());
-for (const id of ["project", "token", "graph"]) $(id).addEventListener("change", elsewhere);
-$("newer").addEventListener("click", () => turn(() => above.pop()));
-$("older").addEventListener("click", () => turn(() => above.push(list.jobs.at(-1).jobId)));
-$("close").addEventListener("click", close);
-$("result").addEventListener("keydown", (event) => { if (event.key === "Escape") close(); });
-$("language").addEventListener("click", () => { switchLanguage(); list.draw(); rows.draw(); });
+$("project").addEventListener("change", () => go({ view: "list", project: $("project").value, graph: undefined }));
+$("graph").addEventListener("change", () => go({ view: "list", graph: $("graph").value }));
+$("token").addEventListener("change", () => { forget(); poll.restart(); });
+$("newer").addEventListener("click", newer);
+$("older").addEventListener("click", older);
+$("job").addEventListener("keydown", (event) => { if (event.key === "Escape") $("back").click(); });
+$("job-cancel").addEventListener("click", () => cancel(wanted.job));
+$("job-copy").addEventListener("click", () => copyId(wanted.job));
+$("language").addEventListener("click", () => { switchLanguage(); list.draw(); filter.draw(); job.draw(); });
+addEventListener("popstate", arrive);
 translate();
-poll.restart();
+arrive();

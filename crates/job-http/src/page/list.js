@@ -55,6 +55,11 @@ export class List {
     text.textContent = text.title = why(job);
   }
 
+  // The row that the focus comes back to.
+  focus(id) {
+    document.querySelector(`tr[data-id="${CSS.escape(id)}"] button.show`)?.focus();
+  }
+
   show(jobs) {
     this.jobs = jobs;
     this.draw();

@@ -27,8 +27,8 @@ export class New {
     try {
       const [path] = KINDS[$("kind").value];
       const answer = await call(`${graphPath()}/${path}`, { method: "POST", body: $("body").value });
+      this.done();
       this.say(word("submitted", answer.jobId));
-      this.done(answer.jobId);
     } catch (error) {
       this.failed(error);
     }

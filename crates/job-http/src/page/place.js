@@ -3,37 +3,49 @@ import { call } from "./service.js";
 
 const $ = (id) => document.getElementById(id);
 const encode = encodeURIComponent;
-// The project that the service names, and the project whose graphs are in the list.
+// The project that the service names, and the project whose graphs are known.
 let home;
 let listed;
+let names = [];
+let wanted = {};
+let graph = "";
 
-const projectPath = () => `ges/v1.0/${encode($("project").value)}/graphs`;
+const project = () => wanted.project ?? home;
+const projectPath = () => `ges/v1.0/${encode(project())}/graphs`;
 
-export const graph = () => $("graph").value;
-export const graphPath = () => `${projectPath()}/${encode(graph())}`;
+export const graphPath = () => `${projectPath()}/${encode(graph)}`;
 export const jobPath = (id) => `${graphPath()}/jobs/${encode(id)}`;
-export const project = () => ($("project").value === home ? undefined : $("project").value);
 
-// A graph that the service does not name may be in an address.
-function select(name) {
-  if (![...$("graph").options].some((option) => option.value === name)) $("graph").add(new Option(name));
-  $("graph").value = name;
+// What an address has of it: the project only if it is not the service's own.
+export const here = () => ({ project: project() === home ? undefined : project(), graph });
+
+export function want(place) {
+  wanted = place;
 }
 
-// Reads what the page must know first, and what has changed.
-export async function ready(signal, wanted = {}) {
-  if (home === undefined) {
-    home = (await call("page/config.json", { signal })).project ?? "";
-    $("project").value ||= home;
-  }
-  if (wanted.project !== undefined) $("project").value = wanted.project || home;
-  const name = $("project").value;
+// Asks for the graphs again, as another client.
+export function forget() {
+  listed = undefined;
+}
+
+// Reads what must be known first. Returns whether there is a graph.
+export async function ready(signal) {
+  home ??= (await call("page/config.json", { signal })).project ?? "";
+  const name = project();
   if (listed !== name) {
-    const { graphs } = await call(projectPath(), { signal });
-    const before = graph();
-    $("graph").replaceChildren(...graphs.map((one) => new Option(one)));
-    if (graphs.includes(before)) $("graph").value = before;
+    names = (await call(projectPath(), { signal })).graphs;
     listed = name;
   }
-  if (wanted.graph) select(wanted.graph);
+  draw();
+  return graph !== "";
+}
+
+function draw() {
+  // A graph that the service does not name may be in an address.
+  const all = wanted.graph && !names.includes(wanted.graph) ? [...names, wanted.graph] : names;
+  graph = wanted.graph ?? names[0] ?? "";
+  const shown = [...$("graph").options].map((option) => option.value);
+  if (shown.join("\n") !== all.join("\n")) $("graph").replaceChildren(...all.map((one) => new Option(one)));
+  if ($("graph").value !== graph) $("graph").value = graph;
+  if (document.activeElement !== $("project")) $("project").value = project();
 }

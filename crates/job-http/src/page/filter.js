@@ -1,0 +1,60 @@
+// The bar that says which jobs are listed.
+import { FILTERS } from "./address.js";
+import { make } from "./buttons.js";
+import { state, word } from "./words.js";
+
+const STATES = ["waiting", "running", "cancelling", "succeeded", "failed", "cancelled"];
+const $ = (id) => document.getElementById(id);
+
+export class Filter {
+  // `changed` gets the new filter.
+  constructor(changed) {
+    this.changed = changed;
+    this.kinds = new Set(["vertex_filter", "edge_filter"]);
+    $("states").append(...STATES.map((name) => {
+      const button = make("chip", () => this.toggle(button));
+      button.dataset.state = name;
+      button.setAttribute("aria-pressed", "false");
+      return button;
+    }));
+    for (const name of FILTERS.slice(1)) $(`filter-${name}`).addEventListener("change", () => changed(this.value()));
+    $("filter").addEventListener("submit", (event) => { event.preventDefault(); changed(this.value()); });
+    for (const button of document.querySelectorAll("button.clear")) button.addEventListener("click", () => this.clear());
+  }
+
+  toggle(button) {
+    button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
+    this.changed(this.value());
+  }
+
+  // The button may be gone after it, so the focus goes to the first field.
+  clear() {
+    $("filter-kind").focus();
+    this.changed({});
+  }
+
+  value() {
+    const states = [...$("states").children].filter((button) => button.getAttribute("aria-pressed") === "true");
+    const fields = FILTERS.slice(1).map((name) => [name, $(`filter-${name}`).value.trim()]);
+    return Object.fromEntries([["state", states.map((button) => button.dataset.state).join(",")], ...fields].filter(([, value]) => value));
+  }
+
+  show(filter) {
+    const states = (filter.state ?? "").split(",");
+    for (const button of $("states").children) button.setAttribute("aria-pressed", String(states.includes(button.dataset.state)));
+    for (const name of FILTERS.slice(1)) $(`filter-${name}`).value = filter[name] ?? "";
+    $("clear").hidden = Object.keys(filter).length === 0;
+    this.draw();
+  }
+
+  // Offers the kinds of work that were seen.
+  seen(jobs) {
+    for (const job of jobs) if (job.kind) this.kinds.add(job.kind);
+    if ($("kinds").children.length !== this.kinds.size) $("kinds").replaceChildren(...[...this.kinds].sort().map((kind) => new Option("", kind)));
+  }
+
+  draw() {
+    for (const button of $("states").children) button.textContent = state(button.dataset.state);
+    $("states").setAttribute("aria-label", word("state"));
+  }
+}
