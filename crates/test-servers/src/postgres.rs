@@ -3,7 +3,7 @@
 use std::{
     env,
     fs::{self, Permissions},
-    io::{self, Read, Seek},
+    io::{self, Read, Seek, Write},
     net::{TcpListener, TcpStream},
     os::unix::{
         fs::{MetadataExt, PermissionsExt, chown},
@@ -82,6 +82,22 @@ impl Shared {
         sql(&self.programs, url, statements)
     }
 
+    /// The tables and rows of one schema, as statements: `pg_dump`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn dump(&self, schema: &str) -> io::Result<String> {
+        dump(&self.programs, &self.url, &["--inserts", "--no-owner", "-n", schema])
+    }
+
+    /// Runs a [`dump`](Self::dump).
+    ///
+    /// # Errors
+    /// When a statement fails.
+    pub fn restore(&self, dump: &str) -> io::Result<()> {
+        restore(&self.programs, &self.url, dump)
+    }
+
     /// A name for a schema that no other test of this run has.
     #[must_use]
     pub fn schema() -> String {
@@ -155,7 +171,31 @@ impl Postgres {
         sql(&self.cluster.programs, &self.url(), statements)
     }
 
-    /// A session of `psql` on the server's Unix socket, which reads statements from its input.
+    /// All tables and rows of its first database at one moment, as statements: `pg_dump`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn dump(&self) -> io::Result<String> {
+        dump(&self.cluster.programs, &self.url(), &[])
+    }
+
+    /// Runs a [`dump`](Self::dump) in the database at `url`.
+    ///
+    /// # Errors
+    /// When a statement fails.
+    pub fn restore(&self, url: &str, dump: &str) -> io::Result<()> {
+        restore(&self.cluster.programs, url, dump)
+    }
+
+    /// As [`sql`](Self::sql), in the database at `url`.
+    ///
+    /// # Errors
+    /// When one of them fails.
+    pub fn sql_at(&self, url: &str, statements: &str) -> io::Result<String> {
+        sql(&self.cluster.programs, url, statements)
+    }
+
+    /// A session at its Unix socket, which reads statements.
     #[must_use]
     pub fn psql(&self) -> Command {
         let mut psql = Command::new(self.cluster.programs.join("psql"));
@@ -254,6 +294,18 @@ fn answers(url: &str) -> bool {
 fn sql(programs: &Path, url: &str, statements: &str) -> io::Result<String> {
     let mut psql = Command::new(programs.join("psql"));
     run(psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", statements]))
+}
+
+fn dump(programs: &Path, url: &str, arguments: &[&str]) -> io::Result<String> {
+    run(Command::new(programs.join("pg_dump")).args(arguments).args(["-d", url]))
+}
+
+fn restore(programs: &Path, url: &str, dump: &str) -> io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new()?;
+    file.write_all(dump.as_bytes())?;
+    let mut psql = Command::new(programs.join("psql"));
+    psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-f"]).arg(file.path());
+    run(&mut psql).map(drop)
 }
 
 /// The programs and the data of one server.

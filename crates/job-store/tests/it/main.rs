@@ -42,6 +42,8 @@ mod pooled;
 mod postgres;
 #[cfg(feature = "redb")]
 mod redb;
+#[cfg(feature = "objects")]
+mod restore;
 #[cfg(feature = "rocksdb")]
 mod rocks;
 #[cfg(feature = "postgres")]

@@ -14,7 +14,7 @@ use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use job_core::{Event, Failure, FailureKind, JobRecord, JobResult, RowList, Timestamp};
 use job_store::{
     BlockBuilder, Durability, ErrorKind, JobStore, ObjectOptions, PostgresStore, ResultStore, SegmentKey,
-    SharedStore, Store, StoreError,
+    SegmentWriter, SharedStore, Store, StoreError,
     conformance::{Fixture, SharedFixture},
     object_store::{
         CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
@@ -22,6 +22,7 @@ use job_store::{
     },
     verify,
 };
+use parking_lot::Mutex;
 #[cfg(feature = "s3")]
 use test_servers::S3;
 
@@ -178,6 +179,17 @@ struct Watch {
     denials: AtomicUsize,
     /// Whether answers are lost. The requests are done, except deletions.
     is_cut_off: AtomicBool,
+    /// Runs before the next list.
+    before_list: Hook,
+}
+
+#[derive(Default)]
+struct Hook(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hook")
+    }
 }
 
 impl fmt::Display for Watched {
@@ -229,6 +241,9 @@ impl ObjectStore for Watched {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let act = self.watch.before_list.0.lock().take();
+        // On a thread of its own: this is one of a runtime.
+        act.map(|act| thread::spawn(act).join().unwrap());
         self.inner.list(prefix)
     }
 
@@ -283,6 +298,57 @@ fn requeue(store: &PostgresStore, running: &JobRecord) -> JobRecord {
     let waiting = running.apply(Event::Requeue(failure, None), Timestamp::from_micros(7)).unwrap();
     store.replace(&waiting, Durability::Buffered).unwrap();
     waiting
+}
+
+fn ten_rows_a_block(segment: &mut dyn SegmentWriter, block: &mut BlockBuilder, rows: Range<u64>) {
+    for row in rows {
+        block.push(&row).unwrap();
+        if row % 10 == 9 {
+            segment.append(block.seal()).unwrap();
+        }
+    }
+}
+
+/// A job of the same id may come back by a copy. Its new objects were taken for those of the removed one.
+#[test]
+fn a_job_that_comes_back_while_its_objects_are_deleted_keeps_its_new_ones() {
+    let Some(place) = Place::directory() else { return };
+    let store = place.store();
+    let removed = succeeded(&store, 1, 200);
+    let old = place.objects();
+    let other = place.plain();
+    let (place, writer) = (Arc::new(place), Arc::new(Mutex::new(None)));
+    let comes_back = {
+        let (other, place, old, writer) = (other.clone(), Arc::clone(&place), old.clone(), Arc::clone(&writer));
+        move || {
+            let running = start(&other, 1);
+            let (mut segment, mut block) =
+                (other.segment(key(&running)).unwrap(), BlockBuilder::new(key(&running)));
+            ten_rows_a_block(&mut *segment, &mut block, 1_000..1_030);
+            // Put, without a row in the database yet.
+            while place.objects().iter().all(|name| old.contains(name)) {
+                thread::yield_now();
+            }
+            assert_eq!(segment.visible_rows(), 0);
+            *writer.lock() = Some((running, segment, block));
+        }
+    };
+    *place.objects.before_list.0.lock() = Some(Box::new(comes_back));
+    assert!(store.remove(removed.id).unwrap());
+    while writer.lock().is_none() {
+        thread::yield_now();
+    }
+    // Waits for the one that is under way.
+    store.collect_objects().unwrap();
+    let (running, mut segment, mut block) = writer.lock().take().unwrap();
+    ten_rows_a_block(&mut *segment, &mut block, 1_030..1_200);
+    let list = RowList::new("vertices", vec![segment.finish().unwrap()]);
+    let result = JobResult { list: Some(list), ..JobResult::default() };
+    let done = running.apply(Event::Succeed(result.size()), Timestamp::from_micros(6)).unwrap();
+    other.complete(&[(&done, &result)], Durability::Buffered).unwrap();
+    store.collect_objects().unwrap();
+    assert_eq!(read(&other, &done, 0..200).unwrap(), (1_000..1_200).collect::<Vec<_>>());
+    assert!(place.objects().iter().all(|name| !old.contains(name)), "the old ones are gone");
 }
 
 mod laws {

@@ -4,9 +4,9 @@
 //! which attempts to look at; nothing else of the object store is listed.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     fs,
-    path::Path as Directory,
+    path::{Path as Directory, PathBuf},
     sync::{Arc, atomic::Ordering},
     thread,
 };
@@ -29,7 +29,10 @@ const DUE: &str = "
         AND NOT EXISTS (SELECT FROM queue q WHERE q.job = u.job AND q.attempt = u.attempt AND q.state > 0 OFFSET 0)
     ORDER BY job, attempt LIMIT 64";
 
-const NAMED: &str = "SELECT name FROM objects WHERE job = $1 AND attempt = $2";
+/// The objects that count, and how many times rows of the attempt became due.
+const NAMED: &str = "
+    SELECT (SELECT revision FROM uploads WHERE job = $1 AND attempt = $2),
+        ARRAY(SELECT name FROM objects WHERE job = $1 AND attempt = $2)";
 
 /// A write without a change. Its synced commit flushes the writes before it.
 const FLUSH: &str = "UPDATE uploads SET due = due WHERE job = $1 AND attempt = $2";
@@ -69,7 +72,7 @@ impl PostgresStore {
             for row in &rows {
                 let (job, attempt, revision) =
                     (id_column(call, row, 0)?, column(call, row, 1)?, column(call, row, 2)?);
-                deleted += self.collect_attempt(call.on(job), objects, (job, attempt), revision)?;
+                deleted += self.collect_attempt(call.on(job), objects, (job, attempt), Some(revision))?;
                 after = (job, attempt);
             }
             if rows.is_empty() {
@@ -78,23 +81,66 @@ impl PostgresStore {
         }
     }
 
+    /// Deletes objects of which this database has never known, or knows no more: those that are newer than a backup from which
+    /// it was restored. Returns how many there were.
+    ///
+    /// Call it once after a restore, when no other database uses the place of the objects: it deletes what another one
+    /// needs. Engines may work on this database meanwhile. Cost: a list of all objects, and for each attempt that has
+    /// some a statement, and a list if it is not known.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database or the object store does not answer; another call deletes what is left.
+    pub fn collect_unknown_objects(&self) -> Result<u64, StoreError> {
+        const PAGE: usize = 1_000;
+        let call = Call::new("delete objects");
+        let Some(objects) = &self.inner.objects else { return Ok(0) };
+        let _alone = objects.collecting.lock();
+        let (mut names, mut deleted) = (objects.place.store.list(None), 0);
+        loop {
+            let page = async move {
+                let page: Vec<_> = names.by_ref().take(PAGE).try_collect().await?;
+                Ok((page, names))
+            };
+            let (page, rest) =
+                objects.answer(call, objects.start(page))?.map_err(|error| failure(call, &error))?;
+            let attempts: BTreeSet<_> = page.iter().filter_map(|found| attempt_of(&found.location)).collect();
+            for (job, attempt) in attempts {
+                deleted += self.collect_attempt(call.on(job), objects, (job, attempt), None)?;
+            }
+            if page.len() < PAGE {
+                return Ok(deleted);
+            }
+            names = rest;
+        }
+    }
+
+    /// Deletes the objects of an attempt that have no row. `revision` is that of its row in `uploads`, which an attempt has
+    /// before it puts its first object. `None` of an attempt that should have none.
     fn collect_attempt(
         &self,
         call: Call,
         objects: &Objects,
         (job, attempt): (JobId, i64),
-        revision: i64,
+        revision: Option<i64>,
     ) -> Result<u64, StoreError> {
         let found = objects.list(call, job, attempt)?;
-        // The names are read after the listing, so an object in both was named all the time.
+        let unfinished = objects.unfinished(job, attempt);
+        // Asked after the list was made: what is in both was named all the time.
         let rows = self.rows(call, NAMED, &[&uuid(job), &attempt])?;
-        let named: HashSet<&str> = rows.iter().map(|row| column(call, row, 0)).collect::<Result<_, _>>()?;
+        let Some(row) = rows.first() else { return Ok(0) };
+        if column::<Option<i64>>(call, row, 0)? != revision {
+            // More is due, or a job that was removed has come back, and what was listed may be on its way to be named.
+            return Ok(0);
+        }
+        let named: HashSet<&str> = column::<Vec<&str>>(call, row, 1)?.into_iter().collect();
         let garbage: Vec<_> = found.into_iter().filter(|path| !named.contains(path.as_ref())).collect();
         objects.delete(call, &garbage)?;
-        if named.is_empty() {
-            objects.remove_directories(job, attempt);
+        if let Some(revision) = revision {
+            if named.is_empty() {
+                objects.remove_directories(job, attempt, &unfinished);
+            }
+            self.rows(call, DONE, &[&uuid(job), &attempt, &revision, &!named.is_empty()])?;
         }
-        self.rows(call, DONE, &[&uuid(job), &attempt, &revision, &!named.is_empty()])?;
         Ok(garbage.len() as u64)
     }
 
@@ -133,6 +179,14 @@ impl PostgresStore {
     }
 }
 
+/// The attempt that an object is of, by its name. Files of others have other names.
+fn attempt_of(name: &Path) -> Option<(JobId, i64)> {
+    let mut parts = name.parts();
+    let job = parts.next()?.as_ref().parse().ok()?;
+    let attempt: u32 = parts.next()?.as_ref().parse().ok()?;
+    Some((job, attempt.into()))
+}
+
 impl Objects {
     fn list(&self, call: Call, job: JobId, attempt: i64) -> Result<Vec<Path>, StoreError> {
         let (store, prefix) = (self.place.store.clone(), Path::from(format!("{job}/{attempt}")));
@@ -166,12 +220,30 @@ impl Objects {
         });
     }
 
-    /// Removes the empty directories of an attempt in a file system, and unfinished files of a dead process.
-    fn remove_directories(&self, job: JobId, attempt: i64) {
-        let Some(place) = &self.place.directory else { return };
-        let of_job: &Directory = &place.join(job.to_string());
-        let _ = fs::remove_dir_all(of_job.join(attempt.to_string()));
-        // Fails while another attempt has objects.
-        let _ = fs::remove_dir(of_job);
+    /// In a file system: the files of an attempt that a dead process did not finish.
+    fn unfinished(&self, job: JobId, attempt: i64) -> Vec<PathBuf> {
+        let Some(place) = &self.place.directory else { return Vec::new() };
+        let segments = entries(&place.join(job.to_string()).join(attempt.to_string()));
+        let is_unfinished =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains('#'));
+        segments.iter().flat_map(|segment| entries(segment)).filter(is_unfinished).collect()
     }
+
+    /// In a file system: removes what is left of an attempt without objects. A job that comes back meanwhile keeps its files:
+    /// directories that are not empty stay.
+    fn remove_directories(&self, job: JobId, attempt: i64, unfinished: &[PathBuf]) {
+        let Some(place) = &self.place.directory else { return };
+        for file in unfinished {
+            let _ = fs::remove_file(file);
+        }
+        let of_job = place.join(job.to_string());
+        let of_attempt = of_job.join(attempt.to_string());
+        for directory in entries(&of_attempt).into_iter().chain([of_attempt, of_job]) {
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}
+
+fn entries(directory: &Directory) -> Vec<PathBuf> {
+    fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
