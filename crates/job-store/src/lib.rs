@@ -52,6 +52,7 @@ pub mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod contract;
+mod copy;
 mod error;
 mod fault;
 #[doc(hidden)]
@@ -83,6 +84,7 @@ mod sync;
 mod verify;
 
 pub use block::{Block, BlockBuilder, InvalidBlock, InvalidRow, Rows, SealedBlock, SegmentKey};
+pub use copy::{Copied, CopyNews, CopyOptions, copy};
 pub use error::{ErrorKind, StoreError};
 pub use fault::{Fault, FaultStore, Moment};
 pub use key_value::KeyValueStore;

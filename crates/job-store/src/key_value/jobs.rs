@@ -8,8 +8,9 @@ use std::{
 use job_core::{JobFilter, JobId, JobRecord, JobSpec, Timestamp};
 
 use super::{
-    Batch, KeyValue, KeyValueStore, Order, Scan, Table,
+    Batch, Dropped, KeyValue, KeyValueStore, Order, Scan, Table,
     call::Call,
+    dropped,
     format::Index,
     index::{Ended, notes},
     keys,
@@ -32,6 +33,9 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
         let mut ids = BTreeSet::new();
         let mut names = BTreeMap::new();
         let news = self.inner.newest.pass(records, || self.newest_id(call))?;
+        if !news {
+            self.wait_for_space_of(call, records)?;
+        }
         for record in records {
             if let Some(key) = &record.spec.options().idempotency_key {
                 let name = keys::idempotency(record.spec.graph(), key);
@@ -246,17 +250,59 @@ impl<K: KeyValue> JobStore for KeyValueStore<K> {
 }
 
 impl<K: KeyValue> KeyValueStore<K> {
-    /// The greatest id in the store.
+    /// The greatest id in the store, also of the jobs whose removed rows are still to be deleted.
     fn newest_id(&self, call: Call) -> Result<JobId, StoreError> {
-        let range = keys::records(None);
-        let keys = range.start.as_slice()..range.end.as_slice();
-        let newest_first = Scan { table: Table::Jobs, keys, order: Order::Descending, again: true };
+        let view = self.latest(call)?;
         let mut newest = JobId::MIN;
-        call.scan(&self.latest(call)?, &newest_first, |key, _| {
-            newest = call.id_in(key)?;
-            Ok(ControlFlow::Break(()))
-        })?;
+        for group in [keys::RECORD, keys::DROPPED].map(keys::group) {
+            let keys = group.start.as_slice()..group.end.as_slice();
+            let newest_first = Scan { table: Table::Jobs, keys, order: Order::Descending, again: true };
+            call.scan(&view, &newest_first, |key, _| {
+                newest = newest.max(call.id_in(key)?);
+                Ok(ControlFlow::Break(()))
+            })?;
+        }
         Ok(newest)
+    }
+
+    /// Waits until the rows of removed jobs that had these ids are deleted: their files are deleted with all that is in them.
+    /// The caller holds the locks of the jobs.
+    fn wait_for_space_of(&self, call: Call, records: &[JobRecord]) -> Result<(), StoreError> {
+        if !self.inner.facts.reclaims {
+            return Ok(());
+        }
+        for record in records {
+            let pending = self.dropped_of(call, record.id)?;
+            if pending.is_empty() {
+                continue;
+            }
+            // Once more: the first time may have failed.
+            pending.into_iter().for_each(|rows| self.inner.kv.reclaim(rows));
+            self.inner.kv.wait_for_reclaim();
+            if !self.dropped_of(call, record.id)?.is_empty() {
+                let detail = "the rows of a removed job of this id are still to be deleted: try again later";
+                return Err(call.about(record.id).failed(StoreError::new(ErrorKind::Unavailable, "", detail)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of this job that were dropped and are still to be deleted.
+    fn dropped_of(&self, call: Call, id: JobId) -> Result<Vec<Dropped>, StoreError> {
+        let (first, last) = (keys::dropped(id, 0), keys::dropped(id, u32::MAX));
+        let end = [last.as_slice(), &[0]].concat();
+        let notes = Scan {
+            table: Table::Jobs,
+            keys: first.as_slice()..end.as_slice(),
+            order: Order::Ascending,
+            again: true,
+        };
+        let mut found = Vec::new();
+        call.scan(&self.latest(call)?, &notes, |key, _| {
+            found.extend(keys::of_dropped(key).map(|(job, attempt)| dropped(job, attempt)));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
     }
 
     fn remove_unreadable(&self, id: JobId, call: Call) -> Result<bool, StoreError> {

@@ -121,6 +121,10 @@ pub trait KeyValue: Debug + Send + Sync + 'static {
     /// [`Facts::reclaims`] is set. Default: nothing.
     fn reclaim(&self, _dropped: Dropped) {}
 
+    /// Returns when everything that was handed to [`reclaim`](Self::reclaim) before has been tried. From then on new rows may
+    /// lie where deleted ones lay.
+    fn wait_for_reclaim(&self) {}
+
     /// About how many bytes the rows take on disk; `None` (the default) where that is unknown.
     ///
     /// # Errors
@@ -253,7 +257,7 @@ impl Default for Facts {
 /// Rows that a batch has deleted, and whose space is still used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dropped {
-    /// The keys of the rows in [`Table::Rows`]. No row is put there again.
+    /// Their keys in [`Table::Rows`]; nothing is put there before the space is back.
     pub keys: Range<Vec<u8>>,
     /// The key in [`Table::Jobs`] that notes the deletion. The engine deletes it when the space is back. Until
     /// then the store calls [`KeyValue::reclaim`] again at each opening.

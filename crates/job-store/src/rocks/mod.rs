@@ -191,6 +191,10 @@ impl<D: Database> KeyValue for Rocks<D> {
         self.reclaimer.queue(dropped);
     }
 
+    fn wait_for_reclaim(&self) {
+        self.reclaimer.wait();
+    }
+
     fn size(&self) -> Result<Option<u64>, StoreError> {
         let rows = family(&*self.db, Table::Rows)?;
         let read = |name| self.db.property(&rows, name).map(Option::unwrap_or_default).map_err(failure);

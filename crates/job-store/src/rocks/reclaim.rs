@@ -35,8 +35,14 @@ pub(super) struct Reclaimer<D> {
 }
 
 struct Worker {
-    queue: Sender<Dropped>,
+    queue: Sender<Task>,
     thread: JoinHandle<()>,
+}
+
+enum Task {
+    Reclaim(Dropped),
+    /// Dropped when all tasks before it are done, which ends a wait.
+    Tell(Sender<()>),
 }
 
 impl<D: Database> Reclaimer<D> {
@@ -52,11 +58,22 @@ impl<D: Database> Reclaimer<D> {
         }
         // Without a thread, the next opening reclaims the space.
         if let Some(worker) = &*worker {
-            let _ = worker.queue.send(dropped);
+            let _ = worker.queue.send(Task::Reclaim(dropped));
         }
     }
 
-    /// Waits until the queue is empty, and ends the thread.
+    /// Waits until what was queued before has been tried.
+    pub(super) fn wait(&self) {
+        let (tell, told) = mpsc::channel();
+        if let Some(worker) = &*self.worker.lock() {
+            let _ = worker.queue.send(Task::Tell(tell));
+        } else {
+            return;
+        }
+        let _ = told.recv();
+    }
+
+    /// Waits until what is queued is done.
     pub(super) fn stop(&self) {
         if let Some(Worker { queue, thread }) = self.worker.lock().take() {
             drop(queue);
@@ -66,10 +83,10 @@ impl<D: Database> Reclaimer<D> {
 }
 
 fn start<D: Database>(db: &Arc<D>, place: &Arc<Place>) -> Option<Worker> {
-    let (queue, jobs) = mpsc::channel();
+    let (queue, tasks) = mpsc::channel();
     let (db, place) = (Arc::clone(db), Arc::clone(place));
     let name = "job-store-reclaim".to_owned();
-    let thread = thread::Builder::new().name(name).spawn(move || work(&*db, &place, &jobs));
+    let thread = thread::Builder::new().name(name).spawn(move || work(&*db, &place, &tasks));
     match thread {
         Ok(thread) => Some(Worker { queue, thread }),
         Err(error) => {
@@ -79,10 +96,16 @@ fn start<D: Database>(db: &Arc<D>, place: &Arc<Place>) -> Option<Worker> {
     }
 }
 
-fn work(db: &impl Database, place: &Place, jobs: &Receiver<Dropped>) {
+fn work(db: &impl Database, place: &Place, tasks: &Receiver<Task>) {
     let mut rest = Rest::default();
-    while let Ok(first) = jobs.recv() {
-        let removed: Vec<_> = std::iter::once(first).chain(jobs.try_iter()).collect();
+    while let Ok(first) = tasks.recv() {
+        let (mut removed, mut waiting) = (Vec::new(), Vec::new());
+        for task in std::iter::once(first).chain(tasks.try_iter()) {
+            match task {
+                Task::Reclaim(dropped) => removed.push(dropped),
+                Task::Tell(tell) => waiting.push(tell),
+            }
+        }
         let reclaim = |dropped| {
             // Files are deleted by path, so the path must still lead to the store.
             place.check(OPERATION)?;
@@ -92,6 +115,7 @@ fn work(db: &impl Database, place: &Place, jobs: &Receiver<Dropped>) {
         if let Err(error) = outcome {
             tracing::warn!(%error, "the space of removed jobs was not given back: trying again at the next opening");
         }
+        drop(waiting);
     }
 }
 

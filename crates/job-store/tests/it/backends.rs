@@ -244,7 +244,7 @@ mod rocks {
 }
 
 #[cfg(feature = "redb")]
-mod redb {
+pub mod redb {
     use std::sync::Arc;
 
     use job_core::JobId;

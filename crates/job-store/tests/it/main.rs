@@ -18,6 +18,9 @@ use job_store::{
 mod backends;
 #[path = "../../examples/btree_map.rs"]
 mod btree_map;
+mod content;
+#[cfg(feature = "rocksdb")]
+mod copy;
 #[cfg(feature = "rocksdb")]
 mod corruption;
 #[cfg(feature = "postgres")]
