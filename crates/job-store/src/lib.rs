@@ -47,6 +47,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod backup;
 mod block;
 pub mod codec;
 #[cfg(feature = "conformance")]
@@ -83,6 +84,7 @@ mod store;
 mod sync;
 mod verify;
 
+pub use backup::Backup;
 pub use block::{Block, BlockBuilder, InvalidBlock, InvalidRow, Rows, SealedBlock, SegmentKey};
 pub use copy::{Copied, CopyNews, CopyOptions, copy};
 pub use error::{ErrorKind, StoreError};

@@ -3,9 +3,10 @@
 use std::{
     fmt::Debug,
     ops::{ControlFlow, Range},
+    path::Path,
 };
 
-use crate::{BlockBuilder, Durability, StoreError};
+use crate::{BlockBuilder, Durability, ErrorKind, StoreError};
 
 /// The tables of a store. Each has keys of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,6 +125,17 @@ pub trait KeyValue: Debug + Send + Sync + 'static {
     /// Returns when everything that was handed to [`reclaim`](Self::reclaim) before has been tried. From then on new rows may
     /// lie where deleted ones lay.
     fn wait_for_reclaim(&self) {}
+
+    /// Makes a copy of the engine at `to`, where nothing is: its state at one moment, with every batch that was committed before,
+    /// on the disk. Commits go on meanwhile. By default an error.
+    ///
+    /// # Errors
+    /// `Invalid` of an engine that has no copies; else as [`commit`](Self::commit).
+    fn back_up(&self, _to: &Path) -> Result<(), StoreError> {
+        let detail = "its engine makes no copies of itself: stop it and copy its files, or copy its jobs with \
+                      `job_store::copy`";
+        Err(StoreError::new(ErrorKind::Invalid, "", detail))
+    }
 
     /// About how many bytes the rows take on disk; `None` (the default) where that is unknown.
     ///

@@ -24,7 +24,7 @@ mod search;
 mod segment;
 mod staged;
 
-use std::{fmt, ops::ControlFlow, sync::Arc};
+use std::{fmt, ops::ControlFlow, path::Path, sync::Arc};
 
 use job_core::{JobId, JobRecord, JobResult};
 
@@ -39,7 +39,7 @@ pub use self::{
     changes::{Change, Changes},
     kv::{Batch, Dropped, EachEntry, Facts, KeyValue, Order, Scan, SortedRun, Table, View},
 };
-use crate::{Seats, StoreError};
+use crate::{Backup, ErrorKind, Seats, StoreError, backup};
 
 /// A store that keeps jobs and rows in an ordered key-value engine. Clones share the engine.
 pub struct KeyValueStore<K: KeyValue> {
@@ -124,7 +124,19 @@ impl<K: KeyValue> KeyValueStore<K> {
     }
 }
 
-/// Reclaims again the rows that were dropped before the store was closed or died.
+impl<K: KeyValue> Backup for KeyValueStore<K> {
+    fn back_up(&self, to: &Path) -> Result<(), StoreError> {
+        let call = Call::of(backup::OPERATION);
+        self.enter(call)?;
+        if self.inner.facts.read_only {
+            return Err(call.failed(StoreError::new(ErrorKind::ReadOnly, "", "it was opened for reading only")));
+        }
+        backup::check_free(to)?;
+        self.inner.kv.back_up(to).map_err(|error| call.failed(error))
+    }
+}
+
+/// Hands over again what was dropped before the store was closed or died.
 fn reclaim(kv: &impl KeyValue) -> Result<(), StoreError> {
     let call = Call::of("open the store");
     let view = kv.latest().map_err(|error| call.failed(error))?;

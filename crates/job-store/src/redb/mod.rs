@@ -1,5 +1,6 @@
 //! [`RedbStore`]: jobs and rows in redb, a store of Rust alone.
 
+mod backup;
 mod file;
 
 use std::{cell::OnceCell, fmt, path::Path};
@@ -96,6 +97,10 @@ impl KeyValue for Redb {
 
     fn check_process(&self) -> Result<(), StoreError> {
         self.file.check_process()
+    }
+
+    fn back_up(&self, to: &Path) -> Result<(), StoreError> {
+        backup::back_up(&self.view()?, to)
     }
 
     fn size(&self) -> Result<Option<u64>, StoreError> {

@@ -5,7 +5,7 @@ use std::{ops::Range, path::Path, sync::Arc};
 use rocksdb::{
     AsColumnFamilyRef, BoundColumnFamily, ColumnFamily, CompactOptions, DBAccess, DBRawIteratorWithThreadMode,
     DBWithThreadMode, Error, FlushOptions, IngestExternalFileOptions, MultiThreaded, OptimisticTransactionDB,
-    ReadOptions, SingleThreaded, WriteBatch, WriteBatchWithTransaction, WriteOptions,
+    ReadOptions, SingleThreaded, WriteBatch, WriteBatchWithTransaction, WriteOptions, checkpoint::Checkpoint,
 };
 
 /// A database that a store can be [in](super::RocksStore::in_database): `DBWithThreadMode` and `OptimisticTransactionDB` of the
@@ -44,6 +44,7 @@ pub trait Calls: DBAccess + Sized + Send + Sync + 'static {
         file: &Path,
     ) -> Result<(), Error>;
     fn sync_log(&self) -> Result<(), Error>;
+    fn checkpoint(&self, to: &Path) -> Result<(), Error>;
     fn flush(&self, families: &[Self::Family<'_>; 3]) -> Result<(), Error>;
     fn stop_background_work(&self);
 }
@@ -108,6 +109,10 @@ macro_rules! calls {
 
             fn sync_log(&self) -> Result<(), Error> {
                 self.flush_wal(true)
+            }
+
+            fn checkpoint(&self, to: &Path) -> Result<(), Error> {
+                Checkpoint::new(self)?.create_checkpoint(to)
             }
 
             fn flush(&self, families: &[Self::Family<'_>; 3]) -> Result<(), Error> {

@@ -16,6 +16,8 @@ use job_store::{
 };
 
 mod backends;
+#[cfg(feature = "rocksdb")]
+mod backup;
 #[path = "../../examples/btree_map.rs"]
 mod btree_map;
 mod content;
