@@ -42,7 +42,7 @@ fn ahead(claim: &str) -> String {
         part("q.priority < kinds.priority"),
     ];
     format!(
-        "{head}unnest($1::bytea[], $9::smallint[], $10::uuid[]) AS kinds (kind, priority, job) \
+        "{head}unnest($1::bytea[], $10::smallint[], $11::uuid[]) AS kinds (kind, priority, job) \
             CROSS JOIN LATERAL (SELECT * FROM ({}) parts LIMIT $4) best{}",
         parts.join(" UNION ALL "),
         tail.replacen(ENDED, "WHERE false AND", 1)
@@ -168,7 +168,7 @@ mod tests {
         );
         assert!(sql.contains("q.priority = kinds.priority AND q.job >= kinds.job"), "{sql}");
         assert!(sql.contains("WHERE false AND q.kind"), "{sql}");
-        assert!(!CLAIM.contains("$9"), "{CLAIM}");
+        assert!(!CLAIM.contains("$10"), "{CLAIM}");
     }
 
     #[test]

@@ -106,6 +106,8 @@ struct Inner {
     unreadable: Mutex<BTreeMap<JobId, StoreError>>,
     /// Where claims begin to look.
     ahead: Mutex<Ahead>,
+    /// When an engine that waits looks at the version of the tables again; at once where it is not set.
+    version_due: Mutex<Option<Instant>>,
     notices: Arc<Notices>,
     /// The object store for blocks of large segments; `None` if they go to the database.
     #[cfg(feature = "objects")]
@@ -220,6 +222,7 @@ impl Inner {
             seats: Seats::default(),
             unreadable: Mutex::default(),
             ahead: Mutex::default(),
+            version_due: Mutex::default(),
             notices: Arc::default(),
             #[cfg(feature = "objects")]
             objects: None,

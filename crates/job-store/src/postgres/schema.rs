@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Call, connection::Connection, failure::Failed, session, wait};
-use crate::{Durability, ErrorKind};
+use crate::{Durability, ErrorKind, StoreError};
 
 /// Each migration brings the tables to its own version, which is its place in this list, counted from 1. A
 /// released one never changes.
@@ -16,7 +16,10 @@ const MIGRATIONS: [&str; 6] = [
     include_str!("schema/6.sql"),
 ];
 
-/// Settings of PostgreSQL's own storage. A database with another storage refuses them, and works without them.
+/// The version that this library makes: the number of [`MIGRATIONS`].
+pub(super) const VERSION: i32 = 6;
+
+/// Settings of PostgreSQL's own storage: where the database has another, its refusal does no harm.
 const TUNING: &str = include_str!("schema/tuning.sql");
 
 /// Locked together with a hash of the schema's name, so that two stores do not migrate one schema at once.
@@ -109,14 +112,34 @@ fn version(connection: &mut Connection, call: Call, deadline: Instant) -> Result
     if connection.query(Durability::Synced, table, &[], deadline)?.is_empty() {
         return Ok(0);
     }
-    let rows = connection.query(Durability::Synced, "SELECT max(version) FROM schema_version", &[], deadline)?;
+    let rows = connection.query(Durability::Synced, FOUND, &[], deadline)?;
     let found: Option<i32> = rows.first().and_then(|row| row.get(0));
-    let found = usize::try_from(found.unwrap_or(0)).unwrap_or(0);
-    if found > MIGRATIONS.len() {
-        let detail = format!("its tables have version {found}, this library knows up to {}", MIGRATIONS.len());
+    let found = found.unwrap_or(0);
+    if found > VERSION {
+        let detail = format!("its tables have version {found}, this library knows up to {VERSION}");
         return Err(Failed::Store(call.failed(ErrorKind::Format, detail)));
     }
-    Ok(found)
+    Ok(usize::try_from(found).unwrap_or(0))
+}
+
+/// The version of the tables.
+pub(super) const FOUND: &str = "SELECT max(version) FROM schema_version";
+
+/// Refuses to go on with tables that a newer library has migrated since they were opened here.
+///
+/// # Errors
+/// `Format`.
+pub(super) fn check_unchanged(call: Call, found: Option<i32>) -> Result<(), StoreError> {
+    match found {
+        Some(found) if found > VERSION => {
+            let detail = format!(
+                "a newer version of this library has migrated the tables to version {found}, and this one knows up to \
+                 {VERSION}: upgrade this engine"
+            );
+            Err(call.failed(ErrorKind::Format, detail))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A text as a literal of SQL, for sessions that take backslashes as they are.
@@ -132,6 +155,11 @@ pub(super) fn quoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_version_is_the_number_of_the_last_migration() {
+        assert_eq!(usize::try_from(VERSION), Ok(MIGRATIONS.len()));
+    }
 
     #[test]
     fn a_name_is_quoted_whatever_is_in_it() {

@@ -10,17 +10,22 @@ use super::{
     ahead::{CLAIM_AHEAD, Place},
     column, entry,
     failure::Failed,
-    id_column, kind_bytes, signed, uuid,
+    id_column, kind_bytes,
+    schema::{self, FOUND, VERSION},
+    signed, uuid,
 };
-use crate::{Claim, ClaimId, Claimed, KnownRevision, Listed, Seat, SharedStore, StoreError};
+use crate::{Claim, ClaimId, Claimed, ErrorKind, KnownRevision, Listed, Seat, SharedStore, StoreError};
 
-/// Claims jobs. It locks the best jobs of each kind, and those whose lease has ended, in the order of the indexes.
-/// It skips jobs that others have locked. It claims the best of these as the claim `$6`. With a time `$5` it also
-/// starts those that wait for the first of several attempts. Their records change when they are read. It returns
-/// how many jobs it locked: other claimants have skipped these meanwhile. `$7`: whether running jobs are claimed
-/// too. `$8`: jobs to leave alone.
+/// The best of each kind and those whose lease has ended are locked in the order of the indexes. The lock does not
+/// wait for those that others are about to take. Of these the best are claimed, by the claim `$6`. With a time `$5`
+/// the fresh ones, which wait for the first of several attempts, are started too. Their records stay as they are until
+/// they are read. Says how many were locked: claimants that looked meanwhile have not seen them. `$7`: whether also
+/// those that run. `$8`: jobs that are left alone. `$9`: the version of the tables that is known here; nothing is
+/// claimed from a later one. The version comes back in every case, in a row without a job when there is none.
 pub(super) const CLAIM: &str = "
-    WITH clock AS (
+    WITH tables AS (
+        SELECT max(version) AS version FROM schema_version
+    ), clock AS (
         SELECT (extract(epoch FROM now()) * 1000000)::bigint AS micros,
             (extract(epoch FROM now() + interval '24 hours') * 1000000)::bigint AS far
     ), free AS (
@@ -42,7 +47,8 @@ pub(super) const CLAIM: &str = "
     ), locked AS (
         SELECT job, priority, fresh, lost FROM free UNION ALL SELECT job, priority, fresh, lost FROM ended
     ), wanted AS (
-        SELECT job, fresh AND $5::bigint IS NOT NULL AS fresh, lost FROM locked ORDER BY priority DESC, job LIMIT $4
+        SELECT job, fresh AND $5::bigint IS NOT NULL AS fresh, lost FROM locked ORDER BY priority DESC, job
+        LIMIT CASE WHEN (SELECT version FROM tables) <= $9::integer THEN $4 ELSE 0 END
     ), claimed AS (
         UPDATE queue q
         SET claimant = $2, until = clock_timestamp() + $3::bigint * interval '1 microsecond',
@@ -53,7 +59,8 @@ pub(super) const CLAIM: &str = "
         FROM wanted WHERE q.job = ANY (ARRAY[wanted.job])
         RETURNING q.job, q.record, q.started, fresh, lost, q.priority
     )
-    SELECT job, record, started, fresh, (SELECT count(*) FROM locked), lost FROM claimed ORDER BY priority DESC, job";
+    SELECT job, record, started, fresh, (SELECT count(*) FROM locked), lost, version
+    FROM tables LEFT JOIN claimed ON true ORDER BY priority DESC, job";
 
 /// Undoes a claim on unreadable jobs. `$2` says which of the jobs the claim has started.
 const LEAVE: &str = "
@@ -76,13 +83,15 @@ const CLAIMED: &str = "
     WHERE claimant = $1 AND claim = $2 AND until > now() AND until > clock_timestamp()
     RETURNING job, record, started, claim_started, 0::bigint, false";
 
-/// Renews ended leases too. If another engine has claimed the job, the job has another claimant by now.
+/// Also of leases that have ended: if another engine claims one, that is its claimant then. None of tables of a later
+/// version than `$5`.
 const RENEW: &str = "
     WITH held AS (
         SELECT q.job FROM (SELECT * FROM unnest($1::uuid[], $4::bigint[]) AS known (id, claim) ORDER BY id OFFSET 0) known
         CROSS JOIN LATERAL (
             SELECT job FROM queue WHERE job = known.id AND claimant = $2 AND queue.claim = known.claim FOR UPDATE
         ) q
+        WHERE (SELECT max(version) FROM schema_version) <= $5::integer
     )
     UPDATE queue q SET until = clock_timestamp() + $3::bigint * interval '1 microsecond'
     FROM held WHERE q.job = ANY (ARRAY[held.job]) RETURNING q.job, q.revision";
@@ -128,11 +137,11 @@ impl SharedStore for PostgresStore {
                 }
             }
             let parameters: Parameters<'_> =
-                &[&kinds, &self.inner.claimant, &lease, &limit, &at, &token, &claim.lost, &left_alone];
+                &[&kinds, &self.inner.claimant, &lease, &limit, &at, &token, &claim.lost, &left_alone, &VERSION];
             match self.look(call, deadline, &kinds, parameters) {
                 // The lost statement may have taken effect, so its jobs are looked up.
                 Err(failed) if failed.is_lost() && !again && Instant::now() < deadline => again = true,
-                outcome => break outcome.map_err(|failed| failed.on(call))?,
+                outcome => break taken(call, outcome.map_err(|failed| failed.on(call))?)?,
             }
         };
         let claimed = self.readable(call, &rows)?;
@@ -154,7 +163,10 @@ impl SharedStore for PostgresStore {
             return Ok(Vec::new());
         }
         let (ids, tokens) = columns(claims);
-        let rows = self.rows(call, RENEW, &[&ids, &self.inner.claimant, &micros(lease), &tokens])?;
+        let rows = self.rows(call, RENEW, &[&ids, &self.inner.claimant, &micros(lease), &tokens, &VERSION])?;
+        if rows.is_empty() {
+            self.check_version(call)?;
+        }
         let held = rows.iter().map(|row| {
             let revision: i64 = column(call, row, 1)?;
             Ok(KnownRevision { id: id_column(call, row, 0)?, revision: revision.unsigned_abs() })
@@ -201,7 +213,9 @@ impl SharedStore for PostgresStore {
     }
 
     fn wait(&self, timeout: Duration) -> Result<bool, StoreError> {
-        Ok(self.inner.notices.wait(timeout))
+        let told = self.inner.notices.wait(timeout);
+        self.check_version_now_and_then()?;
+        Ok(told)
     }
 
     fn wake(&self) {
@@ -210,8 +224,34 @@ impl SharedStore for PostgresStore {
 }
 
 impl PostgresStore {
-    /// The readable jobs of a claim. The others are given back at once, and are not claimed again: other engines
-    /// may be able to read them.
+    /// Whether the tables are still those that this library knows.
+    fn check_version(&self, call: Call) -> Result<(), StoreError> {
+        let rows = self.rows(call, FOUND, &[])?;
+        let found = rows.first().map_or(Ok(None), |row| column(call, row, 0))?;
+        schema::check_unchanged(call, found)
+    }
+
+    /// As [`check_version`](Self::check_version), for an engine that claims nothing. A database that does not answer is not
+    /// found out here.
+    fn check_version_now_and_then(&self) -> Result<(), StoreError> {
+        const OFTEN: Duration = Duration::from_secs(5);
+        let mut due = self.inner.version_due.lock();
+        if due.is_some_and(|due| Instant::now() < due) {
+            return Ok(());
+        }
+        *due = Instant::now().checked_add(OFTEN);
+        drop(due);
+        match self.check_version(Call::new("look for changes")) {
+            Err(error) if error.kind == ErrorKind::Format => {
+                // It stays so: each look says it.
+                *self.inner.version_due.lock() = None;
+                Err(error)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The jobs of a claim. Those that cannot be read here are left to engines that can: at once, and from now on.
     fn readable(&self, call: Call, rows: &[Row]) -> Result<Vec<Claimed>, StoreError> {
         let mut claimed = Vec::with_capacity(rows.len());
         let (mut ids, mut fresh, mut errors): (Vec<_>, Vec<bool>, Vec<_>) = Default::default();
@@ -275,7 +315,18 @@ impl PostgresStore {
     }
 }
 
-/// The kind of a claimed job and its place in that kind; `None` if its record cannot be read.
+/// The rows of a claim that have jobs.
+///
+/// # Errors
+/// `Format` when the tables have a later version, and nothing was claimed.
+fn taken(call: Call, mut rows: Vec<Row>) -> Result<Vec<Row>, StoreError> {
+    let version = rows.first().map_or(Ok(None), |row| column(call, row, 6))?;
+    schema::check_unchanged(call, version)?;
+    rows.retain(|row| matches!(row.try_get(0), Ok(Some::<Uuid>(_))));
+    Ok(rows)
+}
+
+/// The kind of a claimed job, and its place among those. Of one that cannot be read nothing is known.
 fn place(call: Call, row: &Row) -> Option<(Vec<u8>, Place)> {
     let record = entry(call, row).ok()?.record.ok()?;
     let spec = &record.spec;

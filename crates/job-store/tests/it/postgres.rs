@@ -11,6 +11,8 @@ use job_store::{
 };
 use test_servers::{Postgres, Proxy, Shared};
 
+use crate::content;
+
 /// An empty schema in the server that all tests share.
 pub struct Schema {
     pub server: Shared,
@@ -160,6 +162,103 @@ fn jobs_of_an_earlier_version_are_taken_along() {
     assert_eq!(store.kept().unwrap().jobs, 1);
     assert!(store.remove(job(3).id).unwrap());
     assert_eq!(store.kept().unwrap().jobs, 0);
+}
+
+/// The statements of each version.
+const MIGRATIONS: [&str; 6] = [
+    include_str!("../../src/postgres/schema/1.sql"),
+    include_str!("../../src/postgres/schema/2.sql"),
+    include_str!("../../src/postgres/schema/3.sql"),
+    include_str!("../../src/postgres/schema/4.sql"),
+    include_str!("../../src/postgres/schema/5.sql"),
+    include_str!("../../src/postgres/schema/6.sql"),
+];
+
+/// Makes the tables of a version, and puts in what they can hold of the content of another schema.
+fn as_of_version(version: usize, from: &Schema, to: &Schema) {
+    let (from, name) = (&from.options.schema, &to.options.schema);
+    to.server.sql(&format!("CREATE SCHEMA {name}")).unwrap();
+    to.sql(&MIGRATIONS[..version].concat());
+    to.sql(&format!("INSERT INTO schema_version (version) SELECT generate_series(1, {version})"));
+    to.sql(&format!(
+        "DO $$ DECLARE t text; c text; BEGIN
+            FOREACH t IN ARRAY ARRAY['queue', 'finished', 'names', 'works', 'checkpoints', 'blocks', 'objects', 'uploads'] LOOP
+                SELECT string_agg(quote_ident(column_name), ', ') INTO c FROM information_schema.columns
+                WHERE table_schema = '{name}' AND table_name = t AND column_name IN (
+                    SELECT column_name FROM information_schema.columns WHERE table_schema = '{from}' AND table_name = t);
+                IF c IS NOT NULL THEN
+                    EXECUTE format('INSERT INTO {name}.%I (%s) SELECT %s FROM {from}.%I', t, c, c, t);
+                END IF;
+            END LOOP;
+        END $$"
+    ));
+    if version < 3 {
+        to.sql(&format!(
+            "INSERT INTO jobs (id, revision, name, record, result, last_read, pinned)
+            SELECT j.id, j.revision, n.name, j.record, f.result, j.last_read, j.pinned FROM {from}.jobs j
+            LEFT JOIN {from}.names n ON n.job = j.id LEFT JOIN {from}.finished f ON f.id = j.id"
+        ));
+    }
+}
+
+#[test]
+fn tables_of_every_earlier_version_are_migrated() {
+    let Some(new) = Schema::new() else { return };
+    let store = new.store();
+    let stays = |shape: &content::Shape| !matches!(shape.ending, content::Ending::Runs | content::Ending::Cancels);
+    let shapes: Vec<_> = content::varied().into_iter().filter(stays).collect();
+    content::fill(&store, &shapes);
+    for version in 1..MIGRATIONS.len() {
+        let Some(old) = Schema::new() else { return };
+        as_of_version(version, &new, &old);
+        let migrated = old.store();
+        content::assert_copied(&store, &migrated);
+        verify(&migrated, &mut |finding| panic!("version {version}: {finding}")).unwrap();
+        assert_eq!(old.sql("SELECT max(version) FROM schema_version").trim(), MIGRATIONS.len().to_string());
+        assert!(!claim(&migrated, 99).is_empty() || claim_of(&migrated, "pagerank") > 0);
+    }
+}
+
+fn claim_of(store: &PostgresStore, algorithm: &str) -> usize {
+    let kinds = [JobKind::Algorithm(algorithm.to_owned())];
+    store.claim(&Claim::new(&kinds, 99, Duration::from_hours(1))).unwrap().len()
+}
+
+/// A claim takes nothing out of tables that it does not know, nor does a lease go on there.
+#[test]
+fn a_store_that_is_open_refuses_claims_and_leases_of_later_tables() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.store();
+    store.insert(&[job(1), job(2)], Durability::Buffered).unwrap();
+    let held = store.claim(&filters(1)).unwrap();
+    let claims = [ClaimId { job: held[0].record.id, token: 0 }];
+    schema.sql("INSERT INTO schema_version (version) VALUES (7)");
+    let before = schema.sql("SELECT job, xmin, until FROM queue ORDER BY job");
+    let said = |error: &job_store::StoreError| {
+        assert_eq!(error.kind, ErrorKind::Format);
+        let text = error.to_string();
+        assert!(
+            text.contains("migrated the tables to version 7, and this one knows up to 6: upgrade this engine"),
+            "{text}"
+        );
+    };
+    for start in [None, Some(Timestamp::from_micros(9))] {
+        said(&store.claim(&Claim { start, ..filters(9) }).unwrap_err());
+    }
+    // Also when there is nothing to claim.
+    said(&store.claim(&Claim::new(&[JobKind::EdgeFilter], 1, Duration::from_secs(9))).unwrap_err());
+    said(&store.renew(&claims, Duration::from_hours(9)).unwrap_err());
+    said(&store.wait(Duration::ZERO).unwrap_err());
+    said(&store.wait(Duration::ZERO).unwrap_err());
+    assert_eq!(
+        schema.sql("SELECT job, xmin, until FROM queue ORDER BY job"),
+        before,
+        "nothing was claimed or renewed"
+    );
+    schema.sql("DELETE FROM schema_version WHERE version = 7");
+    assert_eq!(store.renew(&claims, Duration::from_hours(9)).unwrap().len(), 1);
+    assert_eq!(claim(&store, 9), [job(2)]);
+    store.wait(Duration::ZERO).unwrap();
 }
 
 fn filtered(store: &PostgresStore, filter: &JobFilter) -> Vec<JobId> {
