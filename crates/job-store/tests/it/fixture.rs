@@ -1,14 +1,17 @@
-//! A store of every version stays readable: `tests/fixtures/v1` was written by the first one.
+//! A store of every version stays readable: `tests/fixtures` has one of each.
 
-use std::{fs, ops::ControlFlow, path::Path};
+use std::{
+    fs,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 use job_core::{
     Event, Failure, FailureKind, JobFilter, JobId, JobRecord, JobResult, JobSpec, JobState, Outcome, Outputs,
     RowList, Segment, Timestamp,
 };
 use job_store::{
-    BlockBuilder, Durability, JobStore, Kept, Pin, ResultStore, RocksOptions, RocksStore, SegmentKey, Store,
-    Usage, verify,
+    BlockBuilder, Durability, Kept, MemoryStore, Pin, RocksOptions, RocksStore, SegmentKey, Store, Usage, verify,
 };
 use serde_json::json;
 
@@ -22,7 +25,7 @@ fn waiting(n: u64) -> JobRecord {
     JobRecord::waiting(JobId::from_parts(at(n * 1_000), [7; 10]), spec, at(n * 1_000))
 }
 
-fn running(store: &RocksStore, n: u64) -> JobRecord {
+fn running(store: &dyn Store, n: u64) -> JobRecord {
     let waiting = waiting(n);
     store.insert(std::slice::from_ref(&waiting), Durability::Synced).unwrap();
     let running = waiting.apply(Event::Start, at(n * 1_000 + 1)).unwrap();
@@ -34,7 +37,7 @@ fn row(n: u64) -> String {
     format!("vertex {n} Sarah 西德尼")
 }
 
-fn segment(store: &RocksStore, job: &JobRecord, number: u32, rows: u64) -> Segment {
+fn segment(store: &dyn Store, job: &JobRecord, number: u32, rows: u64) -> Segment {
     let key = SegmentKey { job: job.id, attempt: job.attempt, number };
     let mut writer = store.segment(key).unwrap();
     let mut block = BlockBuilder::new(key);
@@ -51,7 +54,7 @@ fn segment(store: &RocksStore, job: &JobRecord, number: u32, rows: u64) -> Segme
 }
 
 fn rows(
-    store: &RocksStore,
+    store: &dyn Store,
     job: &JobRecord,
     number: u32,
     count: u64,
@@ -90,7 +93,7 @@ fn result(segments: Vec<Segment>) -> JobResult {
 }
 
 /// Fills an empty store with a job of every state. Fully determined: ids and times are given.
-pub fn write(store: &RocksStore) -> Content {
+pub fn write(store: &dyn Store) -> Content {
     let small = running(store, 1);
     let rows = result(vec![segment(store, &small, 0, SMALL)]);
     let small = small.apply(Event::Succeed(rows.size()), at(5_000)).unwrap();
@@ -125,8 +128,8 @@ impl Content {
         [&self.waiting, &self.running, &self.cancelled, &self.failed, &self.large, &self.small]
     }
 
-    /// Reads everything back. Each answer is the written one, or an error with its place. Returns the errors.
-    pub fn check(&self, store: &RocksStore) -> Vec<job_store::StoreError> {
+    /// Reads everything back: each answer is the one that was written, or an error that names its place. The errors.
+    pub fn check(&self, store: &dyn Store) -> Vec<job_store::StoreError> {
         let mut errors = Vec::new();
         for expected in self.all() {
             match store.get(expected.id) {
@@ -177,33 +180,84 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn fixture() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1")
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-#[test]
-fn a_store_of_the_first_version_is_read_whole() {
-    let directory = tempfile::tempdir().unwrap();
-    // Today's code must write the same jobs: their values are part of the format.
-    let written = write(&RocksStore::open(directory.path(), options()).unwrap());
-    let copied = tempfile::tempdir().unwrap();
-    copy(&fixture(), copied.path());
-    let store = RocksStore::open(copied.path(), RocksOptions::default()).unwrap();
-    assert_eq!(written.check(&store), []);
+/// The jobs that today's code would write: their values are part of the format.
+fn written() -> Content {
+    write(&MemoryStore::default())
+}
+
+fn is_read_whole(store: &dyn Store, written: &Content) {
+    assert_eq!(written.check(store), []);
     let usage = store.usage(&[written.small.id]).unwrap();
     assert_eq!(usage, [Usage { last_read: Some(at(9_000)), pinned: true }]);
     assert_eq!(store.find_key("图", "key 3").unwrap(), Some(written.failed.id));
     assert_eq!(store.find_reusable(&written.waiting.spec).unwrap(), Some(written.large.id));
-    has_an_index(&store, &written);
-    let seen = verify(&store, &mut |finding| panic!("{finding}")).unwrap();
+    has_an_index(store, written);
+    let seen = verify(store, &mut |finding| panic!("{finding}")).unwrap();
     assert_eq!((seen.jobs, seen.results, seen.rows), (6, 2, SMALL + 2 * LARGE));
     // The store can be written to.
     store.insert(&[waiting(7)], Durability::Synced).unwrap();
     assert!(store.remove(written.large.id).unwrap());
 }
 
+#[test]
+fn a_store_of_the_first_version_is_read_whole() {
+    let copied = tempfile::tempdir().unwrap();
+    copy(&fixture("v1"), copied.path());
+    is_read_whole(&RocksStore::open(copied.path(), RocksOptions::default()).unwrap(), &written());
+}
+
+/// A job with an owner and a label has a record of version 3.
+fn labelled() -> JobRecord {
+    let spec = JobSpec::vertex_filter().with_graph("图").owner("Sarah").label("nightly");
+    JobRecord::waiting(JobId::from_parts(at(0), [9; 10]), spec, at(0))
+}
+
+/// Fills an empty store as [`write`] does, and with a record of each version that is written.
+fn write_all(store: &dyn Store) {
+    store.insert(&[labelled()], Durability::Synced).unwrap();
+    write(store);
+}
+
+fn is_of_today(store: &dyn Store) {
+    assert_eq!(store.get(labelled().id).unwrap(), Some(labelled()));
+    let filter = JobFilter::default().label("nightly").owner("Sarah");
+    assert_eq!(store.filtered_entries(&filter, None, 9).unwrap().len(), 1);
+    let cancelled = labelled().apply(Event::Cancel, at(1)).unwrap();
+    store.replace(&cancelled, Durability::Synced).unwrap();
+    assert!(store.remove(labelled().id).unwrap());
+    is_read_whole(store, &written());
+}
+
+#[test]
+fn a_store_of_the_second_version_is_read_whole() {
+    let copied = tempfile::tempdir().unwrap();
+    copy(&fixture("v2"), copied.path());
+    is_of_today(&RocksStore::open(copied.path(), RocksOptions::default()).unwrap());
+}
+
+#[cfg(feature = "redb")]
+#[test]
+fn a_redb_file_of_the_second_version_is_read_whole() {
+    let copied = tempfile::tempdir().unwrap();
+    copy(&fixture("redb-v2"), copied.path());
+    is_of_today(&job_store::RedbStore::open(copied.path().join("jobs.redb")).unwrap());
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn tables_of_the_sixth_version_are_read_whole() {
+    let Some(schema) = crate::postgres::Schema::new() else { return };
+    let dump = fs::read_to_string(fixture("postgres-6.sql")).unwrap();
+    schema.server.restore(&dump.replace("job_engine_fixture", &schema.options.schema)).unwrap();
+    is_of_today(&schema.store());
+}
+
 /// The first version had no index. Read only, it still has none.
-fn has_an_index(store: &RocksStore, written: &Content) {
+fn has_an_index(store: &dyn Store, written: &Content) {
     let ids = |filter: &JobFilter| {
         let found = store.filtered_entries(filter, None, 9).unwrap();
         found.into_iter().map(|listed| listed.record.unwrap()).collect::<Vec<_>>()
@@ -222,29 +276,43 @@ fn has_an_index(store: &RocksStore, written: &Content) {
 
 #[test]
 fn a_store_of_the_first_version_is_filtered_also_when_it_is_only_read() {
-    let directory = tempfile::tempdir().unwrap();
-    let written = write(&RocksStore::open(directory.path(), options()).unwrap());
+    let written = written();
     let copied = tempfile::tempdir().unwrap();
-    copy(&fixture(), copied.path());
+    copy(&fixture("v1"), copied.path());
     has_an_index(&RocksStore::open_read_only(copied.path()).unwrap(), &written);
     drop(RocksStore::open(copied.path(), RocksOptions::default()).unwrap());
     has_an_index(&RocksStore::open_read_only(copied.path()).unwrap(), &written);
 }
 
-/// Run it only for a new version of the format, under a new name beside the old ones.
+/// Only for a new format version: under new names, beside the old ones.
 #[test]
 #[ignore = "writes tests/fixtures"]
-fn write_the_fixture() {
+fn write_the_fixtures() {
     let directory = tempfile::tempdir().unwrap();
-    drop(write(&RocksStore::open(directory.path(), options()).unwrap()));
-    fs::create_dir_all(fixture()).unwrap();
-    copy(directory.path(), &fixture());
-    for entry in fs::read_dir(fixture()).unwrap() {
+    write_all(&RocksStore::open(directory.path(), options()).unwrap());
+    fs::create_dir_all(fixture("v2")).unwrap();
+    copy(directory.path(), &fixture("v2"));
+    for entry in fs::read_dir(fixture("v2")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         // The files that are written anew when a store opens.
         if ["LOG", "LOCK", "OPTIONS", "job_engine.lock"].iter().any(|prefix| name.starts_with(prefix)) {
             fs::remove_file(path).unwrap();
         }
+    }
+    #[cfg(feature = "redb")]
+    {
+        fs::create_dir_all(fixture("redb-v2")).unwrap();
+        write_all(&job_store::RedbStore::open(fixture("redb-v2").join("jobs.redb")).unwrap());
+    }
+    #[cfg(feature = "postgres")]
+    if let Some(schema) = crate::postgres::Schema::new() {
+        write_all(&schema.store());
+        let dump = schema.server.dump(&schema.options.schema).unwrap();
+        // Commands of newer clients alone.
+        let plain = |line: &&str| !line.starts_with('\\');
+        let lines: Vec<_> = dump.lines().filter(plain).collect();
+        let dump = lines.join("\n").replace(&schema.options.schema, "job_engine_fixture");
+        fs::write(fixture("postgres-6.sql"), dump).unwrap();
     }
 }
