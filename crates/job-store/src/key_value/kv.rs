@@ -269,7 +269,7 @@ impl Default for Facts {
 /// Rows that a batch has deleted, and whose space is still used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dropped {
-    /// Their keys in [`Table::Rows`]; nothing is put there before the space is back.
+    /// The keys of the rows in [`Table::Rows`]. Nothing is put there before their space is reclaimed.
     pub keys: Range<Vec<u8>>,
     /// The key in [`Table::Jobs`] that notes the deletion. The engine deletes it when the space is back. Until
     /// then the store calls [`KeyValue::reclaim`] again at each opening.

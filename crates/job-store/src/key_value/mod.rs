@@ -136,7 +136,7 @@ impl<K: KeyValue> Backup for KeyValueStore<K> {
     }
 }
 
-/// Hands over again what was dropped before the store was closed or died.
+/// Reclaims again the rows that were dropped before the store was closed or died.
 fn reclaim(kv: &impl KeyValue) -> Result<(), StoreError> {
     let call = Call::of("open the store");
     let view = kv.latest().map_err(|error| call.failed(error))?;

@@ -19,7 +19,7 @@ const MIGRATIONS: [&str; 6] = [
 /// The version that this library makes: the number of [`MIGRATIONS`].
 pub(super) const VERSION: i32 = 6;
 
-/// Settings of PostgreSQL's own storage: where the database has another, its refusal does no harm.
+/// Settings of PostgreSQL's own storage. A database with another storage refuses them, and works without them.
 const TUNING: &str = include_str!("schema/tuning.sql");
 
 /// Locked together with a hash of the schema's name, so that two stores do not migrate one schema at once.

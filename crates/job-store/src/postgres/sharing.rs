@@ -16,12 +16,12 @@ use super::{
 };
 use crate::{Claim, ClaimId, Claimed, ErrorKind, KnownRevision, Listed, Seat, SharedStore, StoreError};
 
-/// The best of each kind and those whose lease has ended are locked in the order of the indexes. The lock does not
-/// wait for those that others are about to take. Of these the best are claimed, by the claim `$6`. With a time `$5`
-/// the fresh ones, which wait for the first of several attempts, are started too. Their records stay as they are until
-/// they are read. Says how many were locked: claimants that looked meanwhile have not seen them. `$7`: whether also
-/// those that run. `$8`: jobs that are left alone. `$9`: the version of the tables that is known here; nothing is
-/// claimed from a later one. The version comes back in every case, in a row without a job when there is none.
+/// Claims jobs. It locks the best jobs of each kind, and those whose lease has ended, in the order of the indexes.
+/// It skips jobs that others have locked. It claims the best of these as the claim `$6`. With a time `$5` it also
+/// starts those that wait for the first of several attempts. Their records change when they are read. It returns
+/// how many jobs it locked: other claimants have skipped these meanwhile. `$7`: whether running jobs are claimed
+/// too. `$8`: jobs to leave alone. `$9`: the version of the tables that this library knows; nothing is claimed from
+/// tables of a later one. It always returns the version, in a row without a job if no job is claimed.
 pub(super) const CLAIM: &str = "
     WITH tables AS (
         SELECT max(version) AS version FROM schema_version
@@ -83,8 +83,8 @@ const CLAIMED: &str = "
     WHERE claimant = $1 AND claim = $2 AND until > now() AND until > clock_timestamp()
     RETURNING job, record, started, claim_started, 0::bigint, false";
 
-/// Also of leases that have ended: if another engine claims one, that is its claimant then. None of tables of a later
-/// version than `$5`.
+/// Renews ended leases too. If another engine has claimed the job, the job has another claimant by now. It renews
+/// none in tables of a later version than `$5`.
 const RENEW: &str = "
     WITH held AS (
         SELECT q.job FROM (SELECT * FROM unnest($1::uuid[], $4::bigint[]) AS known (id, claim) ORDER BY id OFFSET 0) known
@@ -251,7 +251,8 @@ impl PostgresStore {
         }
     }
 
-    /// The jobs of a claim. Those that cannot be read here are left to engines that can: at once, and from now on.
+    /// The readable jobs of a claim. The others are given back at once, and are not claimed again: other engines
+    /// may be able to read them.
     fn readable(&self, call: Call, rows: &[Row]) -> Result<Vec<Claimed>, StoreError> {
         let mut claimed = Vec::with_capacity(rows.len());
         let (mut ids, mut fresh, mut errors): (Vec<_>, Vec<bool>, Vec<_>) = Default::default();
@@ -326,7 +327,7 @@ fn taken(call: Call, mut rows: Vec<Row>) -> Result<Vec<Row>, StoreError> {
     Ok(rows)
 }
 
-/// The kind of a claimed job, and its place among those. Of one that cannot be read nothing is known.
+/// The kind of a claimed job and its place in that kind; `None` if its record cannot be read.
 fn place(call: Call, row: &Row) -> Option<(Vec<u8>, Place)> {
     let record = entry(call, row).ok()?.record.ok()?;
     let spec = &record.spec;

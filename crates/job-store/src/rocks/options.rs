@@ -247,8 +247,8 @@ pub(super) enum Ingest {
 pub(super) fn ingest(how: Ingest) -> IngestExternalFileOptions {
     let mut options = IngestExternalFileOptions::default();
     options.set_move_files(how == Ingest::Move);
-    // Nothing else writes into the key range of a segment. Only a job that was removed and has come back finds the deletion of
-    // its rows in memory: that is flushed first.
+    // No other write goes into the key range of a segment, but for a job that was removed and is copied back: the
+    // deletion of its rows may be in memory, and is flushed first.
     options.set_allow_blocking_flush(true);
     options
 }

@@ -62,7 +62,7 @@ impl<D: Database> Reclaimer<D> {
         }
     }
 
-    /// Waits until what was queued before has been tried.
+    /// Waits until each task that was queued before has been tried.
     pub(super) fn wait(&self) {
         let (tell, told) = mpsc::channel();
         if let Some(worker) = &*self.worker.lock() {
@@ -73,7 +73,7 @@ impl<D: Database> Reclaimer<D> {
         let _ = told.recv();
     }
 
-    /// Waits until what is queued is done.
+    /// Waits until the queue is empty, and ends the thread.
     pub(super) fn stop(&self) {
         if let Some(Worker { queue, thread }) = self.worker.lock().take() {
             drop(queue);

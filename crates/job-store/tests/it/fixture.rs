@@ -128,7 +128,7 @@ impl Content {
         [&self.waiting, &self.running, &self.cancelled, &self.failed, &self.large, &self.small]
     }
 
-    /// Reads everything back: each answer is the one that was written, or an error that names its place. The errors.
+    /// Reads everything back. Each answer is the written one, or an error with its place. Returns the errors.
     pub fn check(&self, store: &dyn Store) -> Vec<job_store::StoreError> {
         let mut errors = Vec::new();
         for expected in self.all() {
