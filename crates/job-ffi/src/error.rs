@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     cell::RefCell,
+    error::Error,
     ffi::c_char,
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -22,11 +23,22 @@ pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 pub(crate) struct Failure {
     pub(crate) status: JobStatus,
     pub(crate) message: String,
+    /// How a handler ends that returns the status: as one in Rust that returns the error.
+    ending: Option<Box<JobError>>,
 }
 
 impl Failure {
     pub(crate) fn new(status: JobStatus, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), ending: None }
+    }
+
+    fn of(status: JobStatus, error: impl Error + 'static) -> Self {
+        Self { message: error.to_string(), ..Self::ending(status, JobError::from_error(&error)) }
+    }
+
+    /// A failure by whose status a handler ends like this.
+    pub(crate) fn ending(status: JobStatus, ending: JobError) -> Self {
+        Self { status, message: ending.to_string(), ending: Some(Box::new(ending)) }
     }
 
     pub(crate) fn argument(message: impl Into<String>) -> Self {
@@ -36,19 +48,19 @@ impl Failure {
 
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
-        Self::new(status::of_engine(&error), error.to_string())
+        Self::of(status::of_engine(&error), error)
     }
 }
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::new(status::of_store(&error), error.to_string())
+        Self::of(status::of_store(&error), error)
     }
 }
 
 impl From<JobError> for Failure {
     fn from(error: JobError) -> Self {
-        Self::new(status::of_job(&error), error.to_string())
+        Self::ending(status::of_job(&error), error)
     }
 }
 
@@ -61,12 +73,13 @@ impl From<InvalidBody> for Failure {
 /// The last failure of a thread.
 struct Last {
     status: JobStatus,
-    /// The message ends with a byte 0, and has no other one.
+    ending: Option<Box<JobError>>,
+    /// With a byte 0 at its end, and none before.
     message: Vec<u8>,
 }
 
 thread_local! {
-    static LAST: RefCell<Last> = const { RefCell::new(Last { status: JOB_OK, message: Vec::new() }) };
+    static LAST: RefCell<Last> = const { RefCell::new(Last { status: JOB_OK, ending: None, message: Vec::new() }) };
 }
 
 /// Runs the body of a function that C calls. Keeps the sentence of a failure for the thread, and makes a failure
@@ -77,26 +90,36 @@ pub(crate) fn call(body: impl FnOnce() -> Outcome) -> JobStatus {
         Ok(Err(failure)) => failure,
         Err(panic) => Failure::new(JOB_ERROR_PANIC, format!("the library panicked: {}", message(panic))),
     };
-    keep(&failure);
-    failure.status
+    let status = failure.status;
+    keep(failure);
+    status
 }
 
 #[cold]
-fn keep(failure: &Failure) {
-    let mut message = failure.message.replace('\0', "\u{fffd}").into_bytes();
+fn keep(Failure { status, message, ending }: Failure) {
+    let mut message = message.replace('\0', "\u{fffd}").into_bytes();
     message.push(0);
-    // If the thread is ending, its local values may be gone, and the failure is not kept.
-    let _ = LAST.try_with(|last| *last.borrow_mut() = Last { status: failure.status, message });
+    // A thread that ends may be past its last place for this.
+    let _ = LAST.try_with(|last| *last.borrow_mut() = Last { status, ending, message });
 }
 
-/// The sentence of the last failure of this thread, if it had this status.
-pub(crate) fn last_of(status: JobStatus) -> Option<String> {
-    let message = LAST.try_with(|last| {
-        let last = last.borrow();
-        let text = last.message.strip_suffix(&[0]).filter(|_| last.status == status);
-        text.map(|text| String::from_utf8_lossy(text).into_owned())
+/// The failures of this thread up to here are not those of the handler that begins. Their sentence stays where it is.
+pub(crate) fn forget() {
+    // A thread that ends may be past its last place for this.
+    let _ = LAST.try_with(|last| {
+        let mut last = last.borrow_mut();
+        (last.status, last.ending) = (JOB_OK, None);
     });
-    message.unwrap_or_default()
+}
+
+/// The last failure of this thread, if it had this status: its sentence, and how a handler ends by it.
+pub(crate) fn last_of(status: JobStatus) -> Option<(String, Option<JobError>)> {
+    let last = LAST.try_with(|last| {
+        let last = last.borrow();
+        let text = last.message.strip_suffix(&[0]).filter(|_| last.status == status)?;
+        Some((String::from_utf8_lossy(text).into_owned(), last.ending.as_deref().cloned()))
+    });
+    last.unwrap_or_default()
 }
 
 fn message(panic: Box<dyn Any + Send>) -> String {

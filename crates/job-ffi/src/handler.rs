@@ -99,6 +99,7 @@ struct Running {
 
 impl Running {
     fn begin(context: &Context) -> Result<Self, JobError> {
+        error::forget();
         let failures = Arc::<Failures>::default();
         // SAFETY: the value with this reference leaves its table before the borrow of the context ends. For `Running` is
         // dropped in the function that has the borrow. The drop waits for all threads that read the value.
@@ -151,19 +152,20 @@ impl Failures {
 
     /// Keeps the reason that the handler gives for the status it will return.
     pub(crate) fn give(&self, status: JobStatus, error: JobError) -> Failure {
-        let failure = Failure::new(status, error.to_string());
-        self.0.lock().insert(status, error);
-        failure
+        self.0.lock().insert(status, error.clone());
+        Failure::ending(status, error)
     }
 
-    /// The error for a status that a handler returned.
+    /// The error for a status that a handler returned: that of the last call of this thread, or of another.
     pub(crate) fn error(&self, status: JobStatus) -> JobError {
-        if let Some(error) = self.0.lock().get(&status) {
-            return error.clone();
-        }
-        let reason = error::last_of(status);
-        let reason =
-            reason.unwrap_or_else(|| format!("the handler returned the status {status} without a reason"));
+        let reason = match error::last_of(status) {
+            Some((_, Some(ending))) => return ending,
+            Some((reason, None)) => reason,
+            None => match self.0.lock().get(&status) {
+                Some(error) => return error.clone(),
+                None => format!("the handler returned the status {status} without a reason"),
+            },
+        };
         match status {
             JOB_ERROR_TRANSIENT | JOB_ERROR_UNAVAILABLE | JOB_ERROR_BUSY => JobError::transient(reason),
             _ => JobError::failed(reason),

@@ -9,7 +9,7 @@ use std::{
 use job_runner::{JobError, Partition, ScanOptions};
 
 use crate::{
-    error::{Failure, call},
+    error::{self, Failure, call},
     handler::{self, Failures, JobContext},
     host::UserData,
     memory::text,
@@ -73,6 +73,7 @@ fn run(
     scan: Scan,
     user_data: &UserData,
 ) -> Result<(), JobError> {
+    error::forget();
     let ids = part.ids();
     // SAFETY: only the lifetimes change. `open` takes the list with this reference out of its table before the borrow
     // ends, and waits for a thread that uses it.

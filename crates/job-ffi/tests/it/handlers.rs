@@ -320,3 +320,29 @@ fn a_handler_that_is_told_to_stop_and_does_is_cancelled() {
     assert_eq!(unsafe { job_cancel(engine, &raw const job) }, JOB_ERROR_COMPLETE);
     ok(job_engine_free(engine));
 }
+
+/// Fails by a call on graph `first`, and by the bare status of that on any other.
+unsafe extern "C-unwind" fn status_alone(_: *mut c_void, context: JobContext) -> JobStatus {
+    let (mut spec, mut length) = (ptr::null(), 0);
+    // SAFETY: the places may be written.
+    ok(unsafe { job_context_spec(context, &raw mut spec, &raw mut length) });
+    // SAFETY: the library gives the text.
+    let text = unsafe { std::slice::from_raw_parts(spec.cast::<u8>(), length) };
+    let is_first = serde_json::from_slice::<Value>(text).unwrap()["graph"] == "first";
+    // SAFETY: the text has its length.
+    if is_first { unsafe { job_rows_push(list(context), b"{".as_ptr().cast(), 1) } } else { JOB_ERROR_ARGUMENT }
+}
+
+#[test]
+fn the_reason_of_one_job_is_not_that_of_the_next_on_its_thread() {
+    let engine = open(r#"{"store":"memory","workers":1}"#, &[("x", status_alone, ptr::null_mut())]);
+    for (graph, reason) in
+        [("first", "the row is not one JSON value"), ("second", "the status 1 without a reason")]
+    {
+        let job = submit(engine, &format!(r#"{{"kind":{{"algorithm":"x"}},"graph":"{graph}"}}"#));
+        wait(engine, &job);
+        let end = explain(engine, &job);
+        assert!(end["failure"]["message"].as_str().unwrap().contains(reason), "{end}");
+    }
+    ok(job_engine_free(engine));
+}

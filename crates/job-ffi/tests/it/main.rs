@@ -8,5 +8,6 @@ mod handles;
 mod header;
 mod jobs;
 mod library;
+mod nested;
 mod pages;
 mod support;
