@@ -17,6 +17,7 @@ from playwright.sync_api import expect, sync_playwright
 
 import addresses
 import deceives
+import live
 from visit import Visit
 
 # What each check takes.
@@ -85,20 +86,21 @@ def a_new_job_is_submitted_and_cancelled(browser, url, shots):
         page = visit.open()
         expect(page.locator("button.show:not([aria-disabled=true])").first).to_be_visible()
         before = page.locator("tbody tr").count()
-        page.locator("summary").press("Enter")
+        page.locator("#new-title").press("Enter")
         page.select_option("#kind", "edges")
-        page.locator("#new button").press("Enter")
+        page.locator("#new-submit").press("Enter")
         expect(page.locator("#message")).to_contain_text("is stored")
         # Before the list has it, the first job that can be cancelled is another one.
         expect(page.locator("tbody tr")).to_have_count(before + 1)
         page.locator("button.cancel:not([aria-disabled=true])").first.press("Enter")
+        page.locator("#ask-yes").press("Enter")
         expect(page.locator("tbody tr").first.locator("td.state")).to_have_text("cancelled")
         page.screenshot(path=f"{shots}/cancelled.png")
 
 
 def checks():
     named = [a_large_result_is_read_by_keyboard, the_language_is_kept_over_a_reload, a_new_job_is_submitted_and_cancelled]
-    for module in [deceives, addresses]:
+    for module in [deceives, addresses, live]:
         named += [value for value in vars(module).values() if inspect.isfunction(value) and list(inspect.signature(value).parameters) == PARAMETERS]
     return named
 

@@ -89,7 +89,8 @@ class Visit:
 
     def has(self, *jobs):
         """The service has these jobs, in every graph."""
-        self.between.gives("/jobs/overview", {"jobs": list(jobs)})
+        newest = sorted(jobs, key=lambda one: one["jobId"], reverse=True)
+        self.between.gives("/jobs/overview", {"jobs": newest})
         for one in jobs:
             self.between.gives(f"{one['jobId']}/explain", one)
 

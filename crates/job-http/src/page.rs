@@ -15,20 +15,24 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The files that the page loads, below `/page/`.
-const FILES: [(&str, &str); 18] = [
+const FILES: [(&str, &str); 22] = [
     ("address.js", include_str!("page/address.js")),
     ("buttons.js", include_str!("page/buttons.js")),
     ("copy.js", include_str!("page/copy.js")),
+    ("dialog.js", include_str!("page/dialog.js")),
     ("filter.js", include_str!("page/filter.js")),
     ("ids.js", include_str!("page/ids.js")),
     ("job.js", include_str!("page/job.js")),
     ("jobs.js", include_str!("page/jobs.js")),
     ("json.js", include_str!("page/json.js")),
     ("list.js", include_str!("page/list.js")),
+    ("merge.js", include_str!("page/merge.js")),
     ("new.js", include_str!("page/new.js")),
     ("place.js", include_str!("page/place.js")),
     ("poll.js", include_str!("page/poll.js")),
     ("pulse.js", include_str!("page/pulse.js")),
+    ("put.js", include_str!("page/put.js")),
+    ("request.js", include_str!("page/request.js")),
     ("rows.js", include_str!("page/rows.js")),
     ("service.js", include_str!("page/service.js")),
     ("style.css", include_str!("page/style.css")),

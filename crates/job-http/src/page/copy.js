@@ -18,3 +18,6 @@ export async function copy(text) {
     return copySelected(text);
   }
 }
+
+// What is said of a copied text.
+export const told = (text) => (text.length > 160 ? `${text.slice(0, 160)} …` : text);

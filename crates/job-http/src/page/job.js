@@ -1,30 +1,39 @@
-// One job: its facts and its result.
+// One job: its facts, its request and its result.
 import { allow, label } from "./buttons.js";
 import { ended, stoppable } from "./list.js";
 import { jobPath } from "./place.js";
+import { pairs, put } from "./put.js";
+import { requestOf, shownRequest } from "./request.js";
+import { now } from "./service.js";
+import { ago, exact, ran, span } from "./time.js";
 import { number, state, why, word } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
 export class Job {
-  // `at` is the row that the result begins with.
   constructor(rows) {
     Object.assign(this, { rows, id: undefined, job: undefined, silent: false });
+    $("request").addEventListener("toggle", () => this.request());
   }
 
+  // `at` is the row that the result begins with.
   open(id, at) {
-    if (id === this.id) return this.rows.path ? this.rows.go(at) : undefined;
+    if (id === this.id) {
+      if (this.rows.path) this.rows.go(at);
+      return;
+    }
     this.close();
     Object.assign(this, { id, at });
     this.draw();
-    return undefined;
   }
 
   close() {
     this.rows.forget();
-    Object.assign(this, { id: undefined, job: undefined, read: false });
+    Object.assign(this, { id: undefined, job: undefined, read: false, sent: undefined });
     $("result").hidden = true;
     $("result-trouble").hidden = true;
+    $("request").open = false;
+    put($("request-text"), "");
   }
 
   show(job) {
@@ -45,36 +54,55 @@ export class Job {
     } catch (error) {
       if (error.name === "AbortError") return;
       this.read = false;
-      $("result-trouble").textContent = error.message;
+      put($("result-trouble"), error.message);
       $("result-trouble").hidden = false;
+    }
+  }
+
+  // Reads the request when it is looked at: it may be long.
+  async request() {
+    const { id } = this;
+    if (!$("request").open || this.sent !== undefined) return;
+    try {
+      const sent = await requestOf(id);
+      if (id !== this.id) return;
+      this.sent = sent;
+      put($("request-text"), sent === undefined ? word("noRequest") : shownRequest(sent));
+    } catch (error) {
+      if (id === this.id) put($("request-text"), error.message);
     }
   }
 
   facts() {
     const { job } = this;
-    if (!job) return [["reading", ""]];
+    if (!job) return [];
+    const time = (at) => at && { text: `${exact(at)} (${ago(now() - at)})` };
+    const lasted = ran(job, now());
     return [
-      ["state", state(job.state)],
-      ["rows", ended(job) || job.rows ? number(job.rows) : ""],
-      ["attempt", job.attempt > 1 ? number(job.attempt) : ""],
-      ["why", why(job)],
-    ].filter(([, text]) => text !== "");
+      ["state", { text: state(job.state), className: `state ${job.state}` }],
+      ["why", why(job) && { text: why(job) }],
+      ["rows", (ended(job) || job.rows) && { text: number(job.rows) }],
+      ["ran", lasted !== undefined && { text: span(lasted) }],
+      ["waited", job.started && job.submitted && { text: span(Math.max(0, job.started - job.submitted)) }],
+      ["submitted", time(job.submitted)], ["started", time(job.started)], ["finished", time(job.finished)],
+      ["attempt", job.attempt > 1 && { text: number(job.attempt) }],
+    ].filter(([, value]) => value).map(([name, value]) => [word(name), value]);
+  }
+
+  tick() {
+    if (this.job) pairs($("facts"), this.facts());
   }
 
   draw() {
     const { job } = this;
     if (!this.id) return;
-    $("job-title").textContent = `${job?.kind ?? ""} ${this.id}`.trim();
-    $("facts").replaceChildren(...this.facts().map(([name, text]) => {
-      const [pair, key, value] = ["div", "dt", "dd"].map((kind) => document.createElement(kind));
-      key.textContent = word(name);
-      value.textContent = text;
-      if (name === "state") value.className = `state ${job.state}`;
-      pair.append(key, value);
-      return pair;
-    }));
-    label($("job-cancel"), word("cancel"), word("cancelOf", $("job-title").textContent));
+    const name = `${job?.kind ?? ""} ${this.id}`.trim();
+    put($("job-title"), name);
+    pairs($("facts"), this.facts());
+    label($("job-cancel"), word("cancel"), word("cancelOf", name));
+    label($("job-again"), word("again"), word("againOf", name));
     allow($("job-cancel"), Boolean(job) && stoppable(job) && !this.silent);
+    allow($("job-again"), Boolean(job) && !this.silent);
     this.rows.draw();
   }
 }

@@ -1,19 +1,22 @@
 // The page: its address says what is asked for, and each answer is shown by the view that asked for it.
 import { format, parse, query } from "./address.js";
 import { allow, allowed } from "./buttons.js";
-import { copy } from "./copy.js";
+import { copy, told } from "./copy.js";
 import { Filter } from "./filter.js";
+import { ask as question } from "./dialog.js";
 import { Job } from "./job.js";
 import { List } from "./list.js";
 import { New } from "./new.js";
 import { forget, graphPath, here, jobPath, ready, want } from "./place.js";
 import { Poll } from "./poll.js";
 import { Pulse, trouble } from "./pulse.js";
+import { actionOf, curl, requestOf, submit } from "./request.js";
 import { Rows } from "./rows.js";
+import { put } from "./put.js";
 import { Refusal, call, text } from "./service.js";
-import { switchLanguage, translate, word } from "./words.js";
+import { state as stateWord, switchLanguage, translate, word } from "./words.js";
 
-const PAGE = 50;
+const APART = 5;
 const $ = (id) => document.getElementById(id);
 // What the address says.
 let wanted = parse(location.hash);
@@ -30,14 +33,31 @@ const failed = (error) => say(error instanceof Refusal ? error.message : word("l
 
 const rows = new Rows(text);
 const job = new Job(rows);
-const list = new List({ show: (id) => go({ view: "rows", job: id, at: 0 }), cancel, copy: copyId });
+const list = new List({ show: (id) => go({ view: "rows", job: id, at: 0 }), cancel, copy: copied }, address);
 const filter = new Filter((filter) => go({ view: "list", filter }));
+
+// The address of a job: that of its rows if it has any.
+function address({ jobId, state }) {
+  return format({ ...here(), view: state === "succeeded" ? "rows" : "job", job: jobId, at: 0 });
+}
 
 const isList = () => wanted.view === "list";
 
 async function ask(signal) {
   if (!await ready(signal)) return { jobs: [] };
-  return call(isList() ? `${graphPath()}/jobs/overview?${query(wanted, PAGE)}` : `${jobPath(wanted.job)}/explain`, { signal });
+  return isList() ? overview(signal) : explain(wanted.job, signal);
+}
+
+const explain = (id, signal) => call(`${jobPath(id)}/explain`, { signal });
+
+// The jobs of the list. What holds its place without being on it any more is asked for apart, a few at a time.
+async function overview(signal) {
+  const answer = await call(`${graphPath()}/jobs/overview?${query(wanted, list.most)}`, { signal });
+  const apart = list.missing(answer.jobs).slice(0, APART).map((job) => explain(job.jobId, signal).catch((error) => {
+    if (error instanceof Refusal) return { ...job, state: "removed", why: { reason: "removed", sentence: "" } };
+    throw error;
+  }));
+  return { ...answer, apart: await Promise.all(apart) };
 }
 
 function shown(answer) {
@@ -48,9 +68,13 @@ function shown(answer) {
   else job.show(answer);
 }
 
-function listed({ jobs, next }) {
-  list.show(jobs);
+function listed({ jobs, next, apart }) {
+  const waiting = list.fresh.length;
+  list.show(jobs, apart);
   filter.seen(jobs);
+  const ends = list.changes.map((job) => word("ended", list.name(job.jobId), stateWord(job.state)));
+  if (list.fresh.length > waiting) ends.push($("fresh").textContent);
+  if (ends.length) put($("news"), ends.join(" "));
   const filtered = Object.keys(wanted.filter).length > 0;
   $("reading").hidden = true;
   $("none").hidden = jobs.length > 0 || filtered;
@@ -110,14 +134,14 @@ function arriveAtList() {
   filter.show(wanted.filter);
   if (listKey(left) === listKey(wanted)) return;
   left = wanted;
-  list.show([]);
+  list.clear();
   for (const [name, hidden] of [["reading", false], ["none", true], ["nothing", true]]) $(name).hidden = hidden;
 }
 
 function arriveAtJob() {
   if (place(left) !== place(wanted)) {
     left = { view: "list", project: wanted.project, graph: wanted.graph };
-    list.show([]);
+    list.clear();
   }
   $("back").href = format({ ...left, project: wanted.project, graph: wanted.graph });
   job.wantsRows = wanted.view === "rows";
@@ -133,7 +157,12 @@ rows.moved = (at) => {
   }, 300);
 };
 
+const named = (id) => (isList() ? list.name(id) : $("job-title").textContent);
+const known = (id) => (isList() ? list.job(id) : job.job);
+
 async function cancel(id) {
+  const more = word(known(id)?.state === "waiting" ? "askWaiting" : "askRunning");
+  if (!await question({ title: word("askCancel", named(id)), more, yes: word("yesCancel"), no: word("no") })) return;
   try {
     await call(jobPath(id), { method: "DELETE" });
     say(word("cancelled", id));
@@ -143,8 +172,42 @@ async function cancel(id) {
   }
 }
 
-async function copyId(id) {
-  say(await copy(id) ? word("copied", id) : word("notCopied"));
+// Runs the request of a job as a new job.
+async function again(id) {
+  try {
+    const request = await requestOf(id);
+    const action = request === undefined ? undefined : actionOf(known(id)?.kind, request);
+    if (!action) {
+      say(word("notAgain"), true);
+      return;
+    }
+    if (!await question({ title: word("askAgain", named(id)), more: word("askCopy"), yes: word("yesAgain"), no: word("no") })) return;
+    say(word("stored", (await submit(action, request)).jobId));
+    poll.restart();
+  } catch (error) {
+    failed(error);
+  }
+}
+
+async function copied(text) {
+  say(await copy(text) ? word("copied", told(text)) : word("notCopied"));
+}
+
+async function copyRequest() {
+  const request = job.sent;
+  const action = request === undefined ? undefined : actionOf(job.job?.kind, request);
+  if (action) await copied(curl(`${graphPath()}/${action}`, request));
+  else say(word("notAgain"), true);
+}
+
+function pause() {
+  poll.pause(!poll.paused);
+  $("pause").setAttribute("aria-pressed", String(poll.paused));
+}
+
+function release() {
+  list.release();
+  if (list.jobs.length) list.focus(list.jobs[0].jobId);
 }
 
 // A button that is marked as not allowed does nothing.
@@ -166,7 +229,13 @@ $("newer").addEventListener("click", newer);
 $("older").addEventListener("click", older);
 $("job").addEventListener("keydown", (event) => { if (event.key === "Escape") $("back").click(); });
 $("job-cancel").addEventListener("click", () => cancel(wanted.job));
-$("job-copy").addEventListener("click", () => copyId(wanted.job));
+$("job-again").addEventListener("click", () => again(wanted.job));
+$("job-copy").addEventListener("click", () => copied(wanted.job));
+$("request-copy").addEventListener("click", copyRequest);
+$("rows-copy").addEventListener("click", () => copied(curl(rows.seen)));
+$("pause").addEventListener("click", pause);
+$("fresh").addEventListener("click", release);
+setInterval(() => { list.tick(); job.tick(); }, 1000);
 $("language").addEventListener("click", () => { switchLanguage(); list.draw(); filter.draw(); job.draw(); });
 addEventListener("popstate", arrive);
 translate();

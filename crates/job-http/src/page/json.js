@@ -42,3 +42,25 @@ export const members = (text) => new Map(parts(text).map((part) => {
   const end = stringEnd(part, 0);
   return [JSON.parse(part.slice(0, end)), part.slice(part.indexOf(":", end) + 1).trim()];
 }));
+
+// The same JSON with a line for each part. What is no JSON stays as it is.
+export function pretty(text) {
+  try {
+    JSON.parse(text);
+  } catch {
+    return text;
+  }
+  return indented(text.trim(), "");
+}
+
+function indented(text, margin) {
+  const isObject = text.startsWith("{");
+  const inner = `${margin}  `;
+  if (!isObject && !text.startsWith("[")) return text;
+  const lines = isObject
+    ? [...members(text)].map(([name, value]) => `${JSON.stringify(name)}: ${indented(value, inner)}`)
+    : elements(text).map((value) => indented(value, inner));
+  if (lines.length === 0) return isObject ? "{}" : "[]";
+  const [open, close] = isObject ? "{}" : "[]";
+  return `${open}\n${lines.map((line) => inner + line).join(",\n")}\n${margin}${close}`;
+}

@@ -1,10 +1,17 @@
 // The list of jobs, changed in place: a row keeps its place in the document and its focus.
 import { allow, label, make } from "./buttons.js";
 import { short } from "./ids.js";
+import { merge } from "./merge.js";
+import { put } from "./put.js";
+import { now } from "./service.js";
+import { ago, exact, ran, span } from "./time.js";
 import { number, state, why, word } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
-const CELLS = ["state", "work", "id", "number", "why", "actions"];
+const CELLS = ["state", "work", "id", "time", "ran number", "count number", "why", "actions"];
+const PAGE = 50;
+// The most jobs that one answer may have.
+const MOST = 500;
 
 export const ended = (job) => !["waiting", "running", "cancelling"].includes(job.state);
 export const stoppable = (job) => ["waiting", "running"].includes(job.state);
@@ -12,38 +19,100 @@ export const stoppable = (job) => ["waiting", "running"].includes(job.state);
 // How far a running job is, from 0 to 1; undefined if it does not say.
 const share = (job) => (job.progress?.total ? job.progress.done / job.progress.total : undefined);
 
+// Rows do not move under the pointer, the focus or a question about one of them.
+const isHeld = () => $("jobs").matches(":hover") || $("jobs").contains(document.activeElement) || $("ask").open;
+
 export class List {
-  // `acts` are the functions behind the buttons of a row, by name; each gets the id of the job.
-  constructor(acts) {
-    Object.assign(this, { acts, jobs: [], silent: false });
+  // `acts` are the functions behind the buttons of a row, by name; each gets the id of the job. `address` gives the
+  // address of a job.
+  constructor(acts, address) {
+    Object.assign(this, { acts, address, silent: false });
+    this.clear();
+  }
+
+  clear() {
+    Object.assign(this, { jobs: [], fresh: [], answer: [], changes: [] });
+    this.draw();
+  }
+
+  // How many jobs to ask for: those that wait to be inserted do not push out those that are shown.
+  get most() {
+    return Math.min(MOST, PAGE + this.fresh.length);
+  }
+
+  // Held jobs that were not ended when last seen, and that the answer has no longer.
+  missing(answer) {
+    const answered = new Set(answer.map((job) => job.jobId));
+    return isHeld() ? this.jobs.filter((job) => !ended(job) && !answered.has(job.jobId)) : [];
+  }
+
+  // `apart` are jobs that were asked for by their ids.
+  show(answer, apart = []) {
+    const before = new Map(this.jobs.map((job) => [job.jobId, job]));
+    Object.assign(this, { answer }, merge(this.jobs, answer, apart, isHeld(), PAGE));
+    this.changes = this.jobs.filter((job) => ended(job) && before.has(job.jobId) && !ended(before.get(job.jobId)));
+    this.draw();
+  }
+
+  // Inserts the new jobs.
+  release() {
+    Object.assign(this, merge([], this.answer, [], false, PAGE));
+    this.draw();
+  }
+
+  job(id) {
+    return this.jobs.find((job) => job.jobId === id);
+  }
+
+  name(id) {
+    return `${this.job(id)?.kind ?? ""} ${this.ids.get(id) ?? id}`.trim();
   }
 
   row(job) {
     const row = document.createElement("tr");
     row.dataset.id = job.jobId;
-    for (const name of CELLS) row.insertCell().className = name;
-    const [, , id, , reason, actions] = row.cells;
+    row.setAttribute("role", "row");
+    for (const name of CELLS) {
+      const cell = row.insertCell();
+      cell.className = name;
+      cell.setAttribute("role", "cell");
+    }
+    const [, work, id, time, , , reason, actions] = row.cells;
+    work.append(document.createElement("a"));
+    time.append(document.createElement("time"));
     id.append(make("copy", () => this.acts.copy(job.jobId)));
     reason.append(document.createElement("progress"), document.createElement("span"));
     for (const name of ["show", "cancel"]) actions.append(make(name, () => this.acts[name](job.jobId)), " ");
     return row;
   }
 
-  fill(row, job, id) {
-    const [stateCell, work, idCell, count, reason, actions] = row.cells;
-    const name = `${job.kind} ${id}`;
+  fill(row, job) {
+    const [stateCell, work, id, time, , count, reason, actions] = row.cells;
+    const name = this.name(job.jobId);
     stateCell.className = `state ${job.state}`;
-    stateCell.textContent = state(job.state);
-    work.textContent = work.title = job.kind;
-    label(idCell.firstChild, id, word("copyId", name));
-    idCell.firstChild.title = job.jobId;
-    count.textContent = job.state === "succeeded" || job.rows ? number(job.rows) : "";
+    put(stateCell, state(job.state));
+    put(work.firstChild, job.kind);
+    Object.assign(work.firstChild, { href: this.address(job), title: job.kind });
+    label(id.firstChild, this.ids.get(job.jobId), word("copyId", name));
+    id.firstChild.title = job.jobId;
+    time.firstChild.dateTime = job.submitted ? new Date(job.submitted).toISOString() : "";
+    time.title = job.submitted ? exact(job.submitted) : "";
+    put(count, job.state === "succeeded" || job.rows ? number(job.rows) : "");
     this.tell(reason, job);
     const [show, cancel] = actions.querySelectorAll("button");
     label(show, word("show"), word("showOf", name));
     label(cancel, word("cancel"), word("cancelOf", name));
     allow(show, job.state === "succeeded" && !this.silent);
     allow(cancel, stoppable(job) && !this.silent);
+    this.age(row, job);
+  }
+
+  // The times of a row, which change without an answer.
+  age(row, job) {
+    const [, , , time, length] = row.cells;
+    const lasted = ran(job, now());
+    put(time.firstChild, job.submitted ? ago(now() - job.submitted) : "");
+    put(length, lasted === undefined ? "" : span(lasted));
   }
 
   tell(cell, job) {
@@ -52,7 +121,8 @@ export class List {
     bar.hidden = job.state !== "running" || done === undefined;
     bar.value = done ?? 0;
     bar.setAttribute("aria-label", `${Math.floor((done ?? 0) * 100)}%`);
-    text.textContent = text.title = why(job);
+    put(text, why(job));
+    text.title = text.textContent;
   }
 
   // The row that the focus comes back to.
@@ -60,21 +130,22 @@ export class List {
     document.querySelector(`tr[data-id="${CSS.escape(id)}"] button.show`)?.focus();
   }
 
-  show(jobs) {
-    this.jobs = jobs;
-    this.draw();
+  tick() {
+    this.jobs.forEach((job, place) => this.age($("jobs").rows[place], job));
   }
 
   draw() {
     const body = $("jobs");
-    const ids = short(this.jobs.map((job) => job.jobId));
+    this.ids = short(this.jobs.map((job) => job.jobId));
     // First those that are gone: a row that stays is never moved, for it would lose the focus.
-    for (const row of [...body.rows].filter((row) => !ids.has(row.dataset.id))) row.remove();
+    for (const row of [...body.rows].filter((row) => !this.ids.has(row.dataset.id))) row.remove();
     const known = new Map([...body.rows].map((row) => [row.dataset.id, row]));
     this.jobs.forEach((job, place) => {
       const row = known.get(job.jobId) ?? this.row(job);
-      this.fill(row, job, ids.get(job.jobId));
+      this.fill(row, job);
       if (body.rows[place] !== row) body.insertBefore(row, body.rows[place] ?? null);
     });
+    $("fresh").hidden = this.fresh.length === 0;
+    put($("fresh"), this.fresh.length === 1 ? word("freshOne") : word("fresh", number(this.fresh.length)));
   }
 }

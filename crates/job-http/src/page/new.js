@@ -1,6 +1,7 @@
 // The form for a new job.
+import { copy, told } from "./copy.js";
 import { graphPath } from "./place.js";
-import { call } from "./service.js";
+import { curl, submit } from "./request.js";
 import { word } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -16,19 +17,28 @@ export class New {
     Object.assign(this, { say, failed, done });
     $("kind").addEventListener("change", () => this.sample());
     $("new").addEventListener("submit", (event) => { event.preventDefault(); this.submit(); });
+    $("new-copy").addEventListener("click", () => this.copy());
     this.sample();
+  }
+
+  get action() {
+    return KINDS[$("kind").value][0];
   }
 
   sample() {
     $("body").value = KINDS[$("kind").value][1];
   }
 
+  async copy() {
+    const text = curl(`${graphPath()}/${this.action}`, $("body").value);
+    this.say(await copy(text) ? word("copied", told(text)) : word("notCopied"));
+  }
+
   async submit() {
     try {
-      const [path] = KINDS[$("kind").value];
-      const answer = await call(`${graphPath()}/${path}`, { method: "POST", body: $("body").value });
+      const answer = await submit(this.action, $("body").value);
       this.done();
-      this.say(word("submitted", answer.jobId));
+      this.say(word("stored", answer.jobId));
     } catch (error) {
       this.failed(error);
     }

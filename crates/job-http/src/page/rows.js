@@ -1,6 +1,7 @@
 // The rows of one result. The page has as many lines as fit, for a result of any size. Pages are read ahead of the
 // reader's place, so that moving on never waits for the service.
 import { elements, members } from "./json.js";
+import { pairs, put } from "./put.js";
 import { number, word } from "./words.js";
 
 const LINES = 20;
@@ -65,6 +66,11 @@ export class Rows {
     return true;
   }
 
+  // The address of the rows that are seen.
+  get seen() {
+    return `${this.path}?offset=${this.top}&limit=${Math.min(LINES, Math.max(1, this.total))}`;
+  }
+
   last() {
     return Math.max(0, this.total - LINES);
   }
@@ -123,26 +129,21 @@ export class Rows {
   draw() {
     const end = Math.min(this.total, this.top + LINES);
     $("browser").hidden = this.list === undefined;
-    $("list-name").textContent = this.list ?? "";
-    $("range").textContent = this.total ? word("range", number(this.top), number(end - 1), number(this.total)) : word("noRows");
-    $("slider").value = $("row").value = this.top;
+    put($("list-name"), this.list ?? "");
+    put($("range"), this.total ? word("range", number(this.top), number(end - 1), number(this.total)) : word("noRows"));
+    $("slider").value = this.top;
+    // A number that is being typed stays.
+    if (document.activeElement !== $("row") || this.top !== this.drawn) $("row").value = this.top;
+    this.drawn = this.top;
     $("slider").setAttribute("aria-label", word("rows"));
     $("slider").disabled = this.last() === 0;
-    $("values").replaceChildren(...this.values.map(([name, value]) => {
-      const pair = document.createElement("div");
-      const [key, text] = [document.createElement("dt"), document.createElement("dd")];
-      key.textContent = name;
-      text.textContent = value;
-      text.title = value.slice(0, 2000);
-      pair.append(key, text);
-      return pair;
-    }));
+    pairs($("values"), this.values.map(([name, text]) => [name, { text, title: text.slice(0, 2000) }]));
     [...$("rows").children].forEach((line, place) => {
       const row = this.top + place;
       line.hidden = row >= end;
       line.setAttribute("aria-rowindex", row + 1);
-      line.firstChild.textContent = number(row);
-      line.lastChild.textContent = this.text(row);
+      put(line.firstChild, number(row));
+      put(line.lastChild, this.text(row));
     });
   }
 }

@@ -15,6 +15,21 @@ export class Refusal extends Error {
   }
 }
 
+// Milliseconds that the clock of the service is ahead of this one.
+let ahead = 0;
+
+export const now = () => Date.now() + ahead;
+
+// A clock of the service that differs by less than this is the time that the answer took.
+const CLOSE = 3000;
+
+function compare(date) {
+  const difference = Date.parse(date ?? "") - Date.now();
+  if (!Number.isNaN(difference)) ahead = Math.abs(difference) < CLOSE ? 0 : difference;
+}
+
+export const guarded = () => token() !== "";
+
 const token = () => document.getElementById("token").value;
 
 function parsed(text, response) {
@@ -29,6 +44,7 @@ function parsed(text, response) {
 export async function text(path, { signal = AbortSignal.timeout(PATIENCE), ...options } = {}) {
   const headers = token() ? { "X-Auth-Token": token() } : {};
   const response = await fetch(address(path), { ...options, headers, signal });
+  compare(response.headers.get("date"));
   const body = await response.text();
   signal.throwIfAborted();
   const value = parsed(body, response);

@@ -1,0 +1,17 @@
+// Asks before something is done. The browser gives the focus back to where it was.
+const $ = (id) => document.getElementById(id);
+
+export function ask({ title, more, yes, no }) {
+  const dialog = $("ask");
+  for (const [id, text] of [["ask-title", title], ["ask-more", more], ["ask-yes", yes], ["ask-no", no]]) $(id).textContent = text;
+  dialog.returnValue = "";
+  dialog.showModal();
+  $("ask-no").focus();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
+for (const [id, value] of [["ask-yes", "yes"], ["ask-no", "no"]]) {
+  $(id).addEventListener("click", () => $("ask").close(value));
+}

@@ -1,0 +1,45 @@
+// The request of a job, as the service has stored it.
+import { pretty } from "./json.js";
+import { graphPath } from "./place.js";
+import { address, call, guarded } from "./service.js";
+
+const ACTIONS = { vertex_filter: "vertices/action?action_id=query", edge_filter: "edges/action?action_id=query" };
+const ALGORITHM = "action?action_id=execute-algorithm";
+const SHOWN = 20_000;
+
+// The least id above this one.
+function successor(id) {
+  const next = (BigInt(`0x${id.replaceAll("-", "")}`) + 1n).toString(16).padStart(32, "0");
+  return next.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+// No route has the request of one job: the list has it, with one job of it.
+export async function requestOf(id) {
+  const { jobs } = await call(`${graphPath()}/jobs/status?limit=1&before=${successor(id)}`);
+  return jobs[0]?.jobId === id ? jobs[0].rawRequest : undefined;
+}
+
+// Where a job of this kind is submitted; undefined where its request is not one of a client's.
+export function actionOf(kind, request) {
+  if (ACTIONS[kind]) return ACTIONS[kind];
+  try {
+    return JSON.parse(request).algorithmName === kind ? ALGORITHM : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function shownRequest(request) {
+  const text = pretty(request);
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)} …` : text;
+}
+
+export const submit = (action, body) => call(`${graphPath()}/${action}`, { method: "POST", body });
+
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
+// The token itself is not copied.
+export function curl(path, body) {
+  const token = guarded() ? ' -H "X-Auth-Token: $TOKEN"' : "";
+  return `curl -s${token} ${quoted(address(path))}${body === undefined ? "" : ` --data-raw ${quoted(body)}`}`;
+}
