@@ -13,7 +13,7 @@ use crate::{
         handle::JobHandle,
         submit::Patience,
     },
-    engine::{config::Config, core::EngineCore, ids::IdSource, scheduler::Shutdown, source::Source, stats::Stats},
+    engine::{config::Config, core::EngineCore, scheduler::Shutdown, source::Source, stats::Stats},
     handler::Handlers,
     job::{
         entry::{Entry, until},
@@ -112,8 +112,8 @@ impl Engine {
         config: Config,
         seat: Seat,
     ) -> Result<Self, EngineError> {
-        let ids = IdSource::after(highest_id(&*store)?);
-        let core = Arc::new(EngineCore::new(store, source, handlers, clock, config, seat, ids));
+        let highest = highest_id(&*store)?;
+        let core = Arc::new(EngineCore::new(store, source, handlers, clock, config, seat, highest));
         core.source.open(&core)?;
         pool::start(&core)?;
         Ok(Self { core })

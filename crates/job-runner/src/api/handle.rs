@@ -114,7 +114,7 @@ impl JobHandle {
     /// of its steps done, and a cancelled one has its progress at the end. It is empty otherwise.
     #[must_use]
     pub fn progress(&self) -> Progress {
-        Look::at(&self.core, &self.entry).progress()
+        Look::at(&self.core, &self.entry).progress(self.core.clock.now())
     }
 
     /// The state of the job at one moment: [`record`](Self::record), [explanation](crate::Engine::explain) and

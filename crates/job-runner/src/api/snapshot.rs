@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use job_core::{JobRecord, JobState, RowList};
+use job_core::{JobRecord, JobState, RowList, Timestamp};
 
 use crate::{
     api::explain::Explanation,
@@ -53,9 +53,9 @@ impl Look {
         }
     }
 
-    pub(crate) fn progress(&self) -> Progress {
+    pub(crate) fn progress(&self, now: Timestamp) -> Progress {
         match &self.attempt {
-            Some(attempt) => attempt.counter.snapshot(),
+            Some(attempt) => attempt.counter.snapshot(now),
             None => Progress::at_rest(&self.record),
         }
     }
@@ -64,7 +64,7 @@ impl Look {
 impl JobSnapshot {
     pub(crate) fn of(engine: &EngineCore, entry: &Entry) -> Self {
         let look = Look::at(engine, entry);
-        let progress = look.progress();
+        let progress = look.progress(engine.clock.now());
         let list = look.attempt.as_ref().and_then(|attempt| attempt.readable());
         let rows =
             if look.attempt.is_some() { list.as_ref().map_or(0, RowList::rows) } else { look.record.size.rows };

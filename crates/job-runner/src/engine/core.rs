@@ -41,6 +41,7 @@ use crate::{
     },
     read::{reads::Reads, unreadable::SetAside},
     seam::{
+        chance::Chance,
         clock::{Clock, Shielded},
         sync::{Condvar, Instant, Mutex, assert_none_held, thread},
     },
@@ -53,6 +54,7 @@ pub(crate) struct EngineCore {
     seat: Mutex<Option<Seat>>,
     pub(crate) handlers: Handlers,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) chance: Arc<Chance>,
     pub(crate) config: Config,
     pub(crate) source: Arc<dyn Source>,
     pub(crate) thread_budget: ThreadBudget,
@@ -107,8 +109,9 @@ impl EngineCore {
         clock: Arc<dyn Clock>,
         config: Config,
         seat: Seat,
-        ids: IdSource,
+        highest: JobId,
     ) -> Self {
+        let chance = Arc::new(Chance::new(config.seed));
         let clock: Arc<dyn Clock> = Arc::new(Shielded::new(clock));
         let limits = Limits {
             priority_aging: config.priority_aging,
@@ -149,7 +152,8 @@ impl EngineCore {
             completer: Completer::default(),
             threads: Mutex::default(),
             owed: Mutex::default(),
-            ids,
+            ids: IdSource::after(highest, Arc::clone(&chance)),
+            chance,
             looks: Mutex::default(),
             scheduler: Mutex::new(scheduler),
             work: Condvar::new(),

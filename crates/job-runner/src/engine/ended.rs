@@ -46,9 +46,9 @@ impl EndedAttempt {
             BodyResult::Well(result) => (BodyOutcome::Well, Some(result)),
             BodyResult::Badly(ended) => (ended, None),
         };
-        let entropy = u64::from(core.attempt.started.elapsed().subsec_nanos()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let entropy = engine.chance.of_attempt(entry.id, core.attempt.number);
         let (entry, core, now) = (Arc::clone(entry), Arc::clone(core), engine.clock.now());
-        let percent = core.attempt.counter.snapshot().percent();
+        let percent = core.attempt.counter.snapshot(now).percent();
         Self { entry, core, ended, result, keeps_rows: true, now, entropy, percent, used }
     }
 }

@@ -1,8 +1,10 @@
 //! [`IdSource`]: makes ids that ascend in the order of submission, also within a millisecond.
 
+use std::sync::Arc;
+
 use job_core::{JobId, Timestamp};
 
-use crate::seam::sync::{Mutex, random};
+use crate::seam::{chance::Chance, sync::Mutex};
 
 /// Makes job ids. Each is greater than all earlier ones of this source, and than all that were stored when it
 /// began. That holds even if the clock goes back or stands still. So the order of ids is the order of submission.
@@ -10,6 +12,7 @@ use crate::seam::sync::{Mutex, random};
 #[derive(Debug)]
 pub(crate) struct IdSource {
     last: Mutex<Last>,
+    chance: Arc<Chance>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -22,11 +25,11 @@ struct Last {
 impl IdSource {
     /// Makes ids after `highest`, the greatest stored one. The first of them is random, even if the clock stands
     /// still: a job with the next id may have existed and been removed.
-    pub(crate) fn after(highest: JobId) -> Self {
+    pub(crate) fn after(highest: JobId, chance: Arc<Chance>) -> Self {
         const AT_ITS_END: [u8; 10] = [0xff; 10];
         let all = u128::from_be_bytes(*highest.as_bytes());
         let millis = u64::try_from(all >> 80).unwrap_or(u64::MAX);
-        Self { last: Mutex::new(Last { id: highest, millis, entropy: AT_ITS_END }) }
+        Self { last: Mutex::new(Last { id: highest, millis, entropy: AT_ITS_END }), chance }
     }
 
     pub(crate) fn next(&self, now: Timestamp) -> JobId {
@@ -35,9 +38,9 @@ impl IdSource {
         let counted = if millis > last.millis { None } else { counted_on(last.entropy) };
         *last = match counted {
             Some(entropy) => Last::new(last.millis, entropy),
-            None => Last::new(millis.max(last.millis + 1), fresh()),
+            None => Last::new(millis.max(last.millis + 1), fresh(&self.chance)),
         }
-        .after(last.id);
+        .after(last.id, &self.chance);
         last.id
     }
 }
@@ -53,8 +56,8 @@ impl Last {
 
     /// This value, or one of the next millisecond if its id does not come after `id`. The second case occurs only
     /// if an id was made by other rules.
-    fn after(self, id: JobId) -> Self {
-        if self.id > id { self } else { Self::new(self.millis + 1, fresh()) }
+    fn after(self, id: JobId, chance: &Chance) -> Self {
+        if self.id > id { self } else { Self::new(self.millis + 1, fresh(chance)) }
     }
 }
 
@@ -70,9 +73,9 @@ fn counted_on(mut entropy: [u8; 10]) -> Option<[u8; 10]> {
     None
 }
 
-fn fresh() -> [u8; 10] {
+fn fresh(chance: &Chance) -> [u8; 10] {
     // Three zero bytes, and seven bytes of a random UUID without its version and variant.
-    let random = random();
+    let random = chance.bytes();
     let mut entropy = [0; 10];
     for (to, from) in entropy.iter_mut().zip(random.into_iter().take(3).chain(random.into_iter().skip(9))) {
         *to = from;
@@ -87,9 +90,13 @@ fn fresh() -> [u8; 10] {
 mod tests {
     use super::*;
 
+    fn after(highest: JobId) -> IdSource {
+        IdSource::after(highest, Arc::new(Chance::new(None)))
+    }
+
     #[test]
     fn ids_ascend_within_a_millisecond_and_when_the_clock_goes_back() {
-        let source = IdSource::after(JobId::MIN);
+        let source = after(JobId::MIN);
         let mut last = JobId::MIN;
         for step in 0..3_000u64 {
             let now = if step % 100 == 99 { 1_000_000 } else { 2_000_000 + step / 10 };
@@ -103,10 +110,10 @@ mod tests {
     #[test]
     fn the_id_of_a_removed_job_is_not_given_again() {
         let now = Timestamp::from_micros(1_700_000_000_000_000);
-        let highest = IdSource::after(JobId::MIN).next(now);
+        let highest = after(JobId::MIN).next(now);
         let ids: std::collections::BTreeSet<JobId> = (0..100)
             .flat_map(|_| {
-                let source = IdSource::after(highest);
+                let source = after(highest);
                 [source.next(now), source.next(now)]
             })
             .collect();
@@ -128,7 +135,7 @@ mod tests {
             JobId::from_bytes([0x01; 16]),
         ];
         for highest in stored {
-            let source = IdSource::after(highest);
+            let source = after(highest);
             let mut last = highest;
             for now in [1_700_000_000_000, 0, 1_600_000_000_000, 1_700_000_000_001, 1_700_000_000_001] {
                 let id = source.next(at(now));

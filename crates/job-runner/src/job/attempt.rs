@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use job_core::{Budget, InvalidOutput, Outputs, RowList, Segment};
+use job_core::{Budget, InvalidOutput, Outputs, RowList, Segment, Timestamp};
 use serde::Serialize;
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         lease::Lease,
         progress::Counter,
     },
-    seam::sync::{Instant, Mutex},
+    seam::sync::Mutex,
 };
 
 #[derive(Debug)]
@@ -26,7 +26,6 @@ pub(crate) struct Attempt {
     pub(crate) number: u32,
     pub(crate) token: CancelToken,
     pub(crate) counter: Counter,
-    pub(crate) started: Instant,
     /// The claim of the attempt, on a shared store.
     lease: Option<Arc<Lease>>,
     /// Whether the engine has abandoned the attempt. Writes of its body then have no effect.
@@ -67,12 +66,12 @@ impl Written {
 }
 
 impl Attempt {
-    pub(crate) fn new(number: u32, budget: Budget) -> Self {
+    /// Begins at `now`.
+    pub(crate) fn new(number: u32, budget: Budget, now: Timestamp) -> Self {
         Self {
             number,
             token: CancelToken::default(),
-            counter: Counter::default(),
-            started: Instant::now(),
+            counter: Counter::new(now),
             lease: None,
             left: AtomicBool::new(false),
             budget,
@@ -83,8 +82,8 @@ impl Attempt {
     }
 
     /// As [`new`](Self::new), under a claim.
-    pub(crate) fn under(lease: Arc<Lease>, number: u32, budget: Budget) -> Self {
-        Self { token: lease.token.clone(), lease: Some(lease), ..Self::new(number, budget) }
+    pub(crate) fn under(lease: Arc<Lease>, number: u32, budget: Budget, now: Timestamp) -> Self {
+        Self { token: lease.token.clone(), lease: Some(lease), ..Self::new(number, budget, now) }
     }
 
     /// Whether another engine may have the job. The attempt has then been told to stop.
@@ -264,7 +263,7 @@ mod tests {
 
     #[test]
     fn what_can_be_read_ends_at_the_first_segment_that_grows() {
-        let attempt = Attempt::new(1, Budget::default());
+        let attempt = Attempt::new(1, Budget::default(), Timestamp::default());
         assert_eq!(attempt.readable(), None);
         assert_eq!(attempt.open_segments("vertices", 3).unwrap(), 0);
         attempt.publish(2, 50, 500, true);
@@ -278,13 +277,13 @@ mod tests {
 
     #[test]
     fn a_result_has_one_list_and_every_name_once() {
-        let attempt = Attempt::new(1, Budget::default());
+        let attempt = Attempt::new(1, Budget::default(), Timestamp::default());
         attempt.open_segments("vertices", 1).unwrap();
         assert_eq!(attempt.open_segments("vertices", 1).unwrap(), 1);
         assert!(attempt.open_segments("edges", 1).is_err());
         assert!(attempt.output("vertices", &1).is_err());
         attempt.output("runtime", &1).unwrap();
-        let other = Attempt::new(1, Budget::default());
+        let other = Attempt::new(1, Budget::default(), Timestamp::default());
         other.output("runtime", &1).unwrap();
         assert!(other.open_segments("runtime", 1).is_err());
     }
@@ -292,7 +291,7 @@ mod tests {
     /// Without the limit, a result with more segments than a decoder allows could be stored and never be read.
     #[test]
     fn a_list_has_no_more_segments_than_can_be_read_back() {
-        let attempt = Attempt::new(1, Budget::default());
+        let attempt = Attempt::new(1, Budget::default(), Timestamp::default());
         assert_eq!(attempt.open_segments("rows", 10).unwrap(), 0);
         let error = attempt.open_segments("rows", RowList::MAX_SEGMENTS - 9).unwrap_err();
         assert!(error.to_string().starts_with("the list has more than 4194304 segments"), "{error}");
@@ -302,10 +301,11 @@ mod tests {
 
     #[test]
     fn budgets_count_exactly() {
-        let attempt = Attempt::new(1, Budget { rows: Some(2), bytes: Some(100), memory: Some(10) });
+        let attempt =
+            Attempt::new(1, Budget { rows: Some(2), bytes: Some(100), memory: Some(10) }, Timestamp::default());
         assert!(attempt.charge_row(40).is_ok() && attempt.charge_row(60).is_ok());
         assert_eq!(attempt.charge_row(0), Err(JobError::OverBudget(Resource::Rows, 2)));
-        let bytes = Attempt::new(1, Budget { bytes: Some(100), ..Budget::default() });
+        let bytes = Attempt::new(1, Budget { bytes: Some(100), ..Budget::default() }, Timestamp::default());
         assert_eq!(bytes.charge_row(101), Err(JobError::OverBudget(Resource::Bytes, 100)));
         assert!(bytes.charge_row(100).is_ok(), "what was refused is not counted");
         assert!(attempt.check_memory(10).is_ok() && attempt.check_memory(11).is_err());

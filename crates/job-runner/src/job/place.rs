@@ -157,7 +157,7 @@ impl Place {
 mod tests {
     use std::time::Duration;
 
-    use job_core::{Budget, JobId};
+    use job_core::{Budget, JobId, Timestamp};
 
     use super::*;
     use crate::seam::sync::Instant;
@@ -169,7 +169,7 @@ mod tests {
     }
 
     fn attempt(lease: Arc<Lease>) -> Arc<Attempt> {
-        Arc::new(Attempt::under(lease, 7, Budget::default()))
+        Arc::new(Attempt::under(lease, 7, Budget::default(), Timestamp::default()))
     }
 
     /// One place of each kind. The leases of places that have one last for `length`.

@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use job_core::{JobRecord, JobState, Outcome, Outputs};
+use job_core::{JobRecord, JobState, Outcome, Outputs, Timestamp};
 use serde::Serialize;
 
 use crate::{
     job::signal::{News, Signal},
-    seam::sync::{Instant, Mutex},
+    seam::sync::Mutex,
 };
 
 /// The progress of a job. While an attempt runs, it never falls: a report of a smaller part than before has no
@@ -83,7 +83,7 @@ impl Progress {
 /// The counter of one attempt. It is not stored.
 #[derive(Debug)]
 pub(crate) struct Counter {
-    start: Instant,
+    start: Timestamp,
     root: Arc<Root>,
 }
 
@@ -182,13 +182,12 @@ impl Node {
     }
 }
 
-impl Default for Counter {
-    fn default() -> Self {
-        Self { start: Instant::now(), root: Arc::default() }
-    }
-}
-
 impl Counter {
+    /// Of an attempt that begins at `start`.
+    pub(crate) fn new(start: Timestamp) -> Self {
+        Self { start, root: Arc::default() }
+    }
+
     pub(crate) fn set(&self, done: u64, total: u64) {
         self.note(done, total);
         self.tell();
@@ -215,10 +214,10 @@ impl Counter {
         Task { node: self.root.node.child(name), root: Arc::clone(&self.root) }
     }
 
-    pub(crate) fn snapshot(&self) -> Progress {
+    pub(crate) fn snapshot(&self, now: Timestamp) -> Progress {
         let Steps { done, total } = self.root.node.steps();
         let tasks = self.root.node.tasks();
-        Progress { done, total, remaining: remaining(self.start.elapsed(), done, total), tasks }
+        Progress { done, total, remaining: remaining(now.since(self.start), done, total), tasks }
     }
 }
 
@@ -272,12 +271,12 @@ mod tests {
     /// Parts nested a hundred thousand deep must not overflow the stack of a reader.
     #[test]
     fn parts_without_number_or_depth_are_not_shown() {
-        let counter = Counter::default();
+        let counter = Counter::new(Timestamp::default());
         (0..2_000).for_each(|n| counter.task(&n.to_string()).set_progress(1, 1));
         let mut task = counter.task("0");
         (0..100_000).for_each(|_| task = task.task(&"萎".repeat(1_000)));
         task.set_progress(1, 2);
-        let shown = counter.snapshot();
+        let shown = counter.snapshot(Timestamp::default());
         assert_eq!(shown.tasks.len(), Task::MAX);
         let (mut tasks, mut depth) = (shown.tasks, 0);
         while !tasks.is_empty() {
@@ -310,13 +309,13 @@ mod tests {
         ] {
             assert_eq!(steps(before.0, before.1).after(steps(said.0, said.1)), steps(shown.0, shown.1));
         }
-        let counter = Counter::default();
+        let counter = Counter::new(Timestamp::default());
         let part = counter.task("load");
         for (done, total) in [(3, 4), (1, 4), (9, 4), (0, 0)] {
             counter.set(done, total);
             part.set_progress(done, total);
         }
-        let shown = counter.snapshot();
+        let shown = counter.snapshot(Timestamp::default());
         assert_eq!((shown.done, shown.total, shown.percent()), (4, 4, 100));
         assert_eq!((shown.tasks[0].done, shown.tasks[0].total), (4, 4));
     }
@@ -333,12 +332,12 @@ mod tests {
 
     #[test]
     fn tasks_are_a_tree() {
-        let counter = Counter::default();
+        let counter = Counter::new(Timestamp::default());
         counter.set(1, 2);
         let load = counter.task("load");
         load.task("vertices").set_progress(5, 10);
         load.task("vertices").set_progress(6, 10);
-        let shown = counter.snapshot();
+        let shown = counter.snapshot(Timestamp::default());
         assert_eq!((shown.done, shown.total), (1, 2));
         let vertices = &shown.tasks[0].tasks[0];
         assert_eq!((vertices.name.as_str(), vertices.done, vertices.total), ("vertices", 6, 10));

@@ -165,7 +165,8 @@ fn take_in(engine: &Arc<EngineCore>, record: JobRecord, lease: Arc<Lease>) -> Ar
     }
     scheduler.queue.run(scheduler::waiting(&record));
     scheduler.running += 1;
-    let attempt = Attempt::under(Arc::clone(&lease), record.attempt, record.spec.options().budget);
+    let (budget, now) = (record.spec.options().budget, engine.clock.now());
+    let attempt = Attempt::under(Arc::clone(&lease), record.attempt, budget, now);
     if scheduler.registry.get(record.id).is_none() {
         engine.events.lock().tell(&record);
     }

@@ -223,8 +223,8 @@ fn begin(engine: &Arc<EngineCore>, entry: &Arc<Entry>) -> Begun {
         let budget = spec.options().budget;
         let mut state = change.state();
         let attempt = match state.place.lease() {
-            Some(lease) => Attempt::under(Arc::clone(lease), next.attempt, budget),
-            None => Attempt::new(next.attempt, budget),
+            Some(lease) => Attempt::under(Arc::clone(lease), next.attempt, budget, now),
+            None => Attempt::new(next.attempt, budget, now),
         };
         state.place.run(Arc::new(attempt));
         engine.show(&mut state, next);

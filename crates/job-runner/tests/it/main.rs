@@ -21,6 +21,7 @@ mod reopen;
 mod retention;
 mod retry;
 mod seats;
+mod seeds;
 mod shutdown;
 mod started;
 mod support;
