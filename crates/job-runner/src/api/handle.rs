@@ -160,6 +160,51 @@ impl JobHandle {
         waiting::wait(&self.core, &self.entry, until(timeout)).transpose()
     }
 
+    /// Waits for all of these jobs together, for at most `timeout`. Their records come in the order of the jobs, with any
+    /// outcome. With no time at all it only looks, which is how a test asks an engine without threads.
+    ///
+    /// ```
+    /// use std::{sync::Arc, time::Duration};
+    /// use job_runner::{Engine, JobContext, JobHandle, JobSpec, store::MemoryStore};
+    ///
+    /// let engine = Engine::builder(Arc::new(MemoryStore::default()))
+    ///     .algorithm("answer", |ctx: &mut JobContext| Ok(ctx.set_output("answer", &42)?))
+    ///     .open()?;
+    /// let jobs = engine.submit_all((0..3).map(|_| JobSpec::algorithm("answer").with_graph("movies")))?;
+    /// let records = JobHandle::wait_all(&jobs, Duration::from_secs(60))?;
+    /// assert!(records.len() == 3 && records.iter().all(|record| record.state.is_complete()));
+    /// # Ok::<(), job_runner::EngineError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`EngineError::NotEnded`] says which jobs did not end in time, and why each has not. As [`wait`](Self::wait) of the
+    /// first job that cannot be waited for.
+    pub fn wait_all<'h>(
+        jobs: impl IntoIterator<Item = &'h Self>,
+        timeout: Duration,
+    ) -> Result<Vec<JobRecord>, EngineError> {
+        let (jobs, until): (Vec<&Self>, _) = (jobs.into_iter().collect(), until(timeout));
+        let mut ended = Vec::with_capacity(jobs.len());
+        let mut left = Vec::new();
+        for job in &jobs {
+            job.prepare()?;
+            if let Some(record) = waiting::wait(&job.core, &job.entry, until).transpose()? {
+                ended.push(record);
+                continue;
+            }
+            match job.snapshot() {
+                // Since.
+                JobSnapshot { record, .. } if record.state.is_complete() => ended.push(record),
+                JobSnapshot { explanation, .. } => left.push((job.id(), explanation.to_string())),
+            }
+        }
+        if left.is_empty() {
+            Ok(ended)
+        } else {
+            Err(EngineError::NotEnded { jobs: left, all: jobs.len(), timeout })
+        }
+    }
+
     /// Called before a wait: has the engine look at the job, and reads its present state where that is needed.
     fn prepare(&self) -> Result<(), EngineError> {
         self.core.source.watch_remote(&self.entry);

@@ -5,6 +5,7 @@ use std::{
     fmt, io, iter,
     ops::{Deref, RangeInclusive},
     sync::Arc,
+    time::Duration,
 };
 
 use job_core::{InvalidParameter, InvalidSpec, JobClass, JobId};
@@ -59,6 +60,16 @@ pub enum EngineError {
         awaited: JobId,
         /// The reason, with the remedy.
         reason: String,
+    },
+    /// Jobs that were waited for together did not all end in time: [`JobHandle::wait_all`](crate::JobHandle::wait_all).
+    #[error("{} of {all} jobs did not end within {timeout:?}: {}", jobs.len(), some(jobs))]
+    NotEnded {
+        /// Those that did not, each with its [explanation](crate::Explanation), in the order in which they were named.
+        jobs: Vec<(JobId, String)>,
+        /// How many were waited for.
+        all: usize,
+        /// How long.
+        timeout: Duration,
     },
     /// There is no such job.
     #[error("there is no job {0}")]
@@ -120,7 +131,11 @@ impl EngineError {
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::QueueFull { .. } | Self::Unhealthy(_) | Self::Thread(_) | Self::ThreadPanicked { .. } => true,
+            Self::QueueFull { .. }
+            | Self::Unhealthy(_)
+            | Self::NotEnded { .. }
+            | Self::Thread(_)
+            | Self::ThreadPanicked { .. } => true,
             Self::Store(error) => error.kind.is_retryable(),
             Self::ShuttingDown
             | Self::ToldToStop { .. }
@@ -135,6 +150,15 @@ impl EngineError {
             | Self::InvalidOption(_) => false,
         }
     }
+}
+
+/// The first of the jobs that did not end, and how many more there are.
+fn some(jobs: &[(JobId, String)]) -> String {
+    const MOST: usize = 10;
+    let shown: Vec<String> = jobs.iter().take(MOST).map(|(job, why)| format!("job {job}: {why}")).collect();
+    let more = jobs.len().saturating_sub(MOST);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    shown.join("; ") + &more
 }
 
 fn waiter(job: Option<JobId>) -> String {

@@ -35,6 +35,55 @@ fn a_job_waits_runs_and_succeeds() {
 }
 
 #[test]
+fn jobs_that_are_waited_for_together_all_end_or_the_others_are_named() {
+    let rig = Rig::new(|builder| {
+        let later = |_: &mut JobContext| Err(JobError::transient("the graph is being loaded"));
+        builder.algorithm("numbers", numbers).algorithm("later", later)
+    });
+    let jobs = [rig.submit(count(3)), rig.submit(job("later")), rig.submit(count(5)), rig.submit(count(7))];
+    let none = JobHandle::wait_all(&jobs, Duration::ZERO).unwrap_err();
+    let EngineError::NotEnded { jobs: left, all: 4, timeout: Duration::ZERO } = &none else { panic!("{none}") };
+    assert!(left.iter().map(|(job, _)| *job).eq(jobs.iter().map(JobHandle::id)));
+    assert!(none.is_retryable());
+    jobs[3].cancel().unwrap();
+    assert_eq!(rig.engine.driver().run_until_idle().len(), 3);
+    let error = JobHandle::wait_all(&jobs, Duration::from_millis(1)).unwrap_err();
+    let why = "it waits to be tried again after: the graph is being loaded";
+    assert_eq!(error.to_string(), format!("1 of 4 jobs did not end within 1ms: job {}: {why}", jobs[1].id()));
+    let ended = JobHandle::wait_all([&jobs[3], &jobs[0], &jobs[2]], Duration::ZERO).unwrap();
+    let states: Vec<_> = ended.iter().map(|record| (record.id, record.state, record.size.rows)).collect();
+    let succeeded = JobState::Complete(Outcome::Succeeded);
+    assert_eq!(
+        states,
+        [
+            (jobs[3].id(), JobState::Complete(Outcome::Cancelled), 0),
+            (jobs[0].id(), succeeded, 3),
+            (jobs[2].id(), succeeded, 5)
+        ]
+    );
+    assert_eq!(JobHandle::wait_all([], Duration::ZERO), Ok(Vec::new()));
+    drop(rig);
+    assert_eq!(JobHandle::wait_all(&jobs, Duration::MAX), Err(EngineError::LeftUnfinished(jobs[1].id())));
+}
+
+/// A wait of each alone would have taken its time anew.
+#[test]
+fn a_wait_for_many_jobs_ends_at_one_time_and_names_ten() {
+    let (gate, body) = gated();
+    let engine = Engine::builder(Arc::new(MemoryStore::default())).algorithm("a", body).workers(1).open().unwrap();
+    let jobs = engine.submit_all((0..12).map(|_| job("a"))).unwrap();
+    gate.entered();
+    let error = JobHandle::wait_all(&jobs, Duration::from_millis(5)).unwrap_err().to_string();
+    assert!(
+        error.starts_with("12 of 12 jobs did not end within 5ms: ") && error.ends_with("; and 2 more"),
+        "{error}"
+    );
+    assert!(error.contains("it has been running for") && error.contains("it waits behind 1 jobs of its graph"));
+    drop(gate);
+    assert_eq!(JobHandle::wait_all(&jobs, Duration::MAX).unwrap().len(), 12);
+}
+
+#[test]
 fn each_kind_of_job_has_its_own_handler_and_the_last_one_given_counts() {
     let says = |text: &'static str| move |ctx: &mut JobContext| Ok(ctx.set_output("says", text)?);
     let rig = Rig::new(|builder| {
