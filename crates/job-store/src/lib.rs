@@ -88,7 +88,7 @@ pub use backup::Backup;
 pub use block::{Block, BlockBuilder, InvalidBlock, InvalidRow, Rows, SealedBlock, SegmentKey};
 pub use copy::{Copied, CopyNews, CopyOptions, copy};
 pub use error::{ErrorKind, StoreError};
-pub use fault::{Fault, FaultStore, Moment};
+pub use fault::{Fault, FaultCall, FaultRule, FaultStore, Moment, Operation};
 pub use key_value::KeyValueStore;
 pub use memory::MemoryStore;
 /// The client of object stores that [`PostgresStore`] uses, for hosts that bring an object store of their own.

@@ -27,6 +27,7 @@ mod copy;
 mod corruption;
 #[cfg(feature = "postgres")]
 mod crashed;
+mod faults;
 mod files;
 #[cfg(feature = "rocksdb")]
 mod fixture;

@@ -1,5 +1,8 @@
 //! [`FaultStore`]: a store that fails on request, for tests of storage failures.
 
+mod operation;
+mod rule;
+
 use std::{
     collections::BTreeSet,
     fmt,
@@ -9,12 +12,17 @@ use std::{
     },
 };
 
-use job_core::{JobFilter, JobId, JobRecord, JobResult};
+use job_core::{JobFilter, JobId, JobRecord, JobResult, Segment};
 use parking_lot::{Condvar, Mutex};
 
+use self::rule::Rules;
+pub use self::{
+    operation::Operation,
+    rule::{FaultCall, FaultRule},
+};
 use crate::{
-    Durability, ErrorKind, JobStore, Listed, ResultStore, SegmentKey, SegmentWriter, SharedStore, Store,
-    StoreError,
+    Durability, EachBlock, EachRows, ErrorKind, JobStore, Listed, Pin, ResultStore, SealedBlock, SegmentKey,
+    SegmentWriter, SharedStore, Store, StoreError,
 };
 
 /// The operations that fail, and the way in which they fail.
@@ -49,8 +57,29 @@ pub enum Moment {
     After,
 }
 
-/// Wraps a store and makes chosen operations fail with `Unavailable`. The plan belongs to the instance, so
-/// tests run side by side.
+/// Wraps a store and makes chosen calls fail, wait or call back. Rules and plan belong to the instance, so tests run side
+/// by side.
+///
+/// A [`FaultRule`] says which call fails, when and how:
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// use job_store::{Durability, ErrorKind, FaultRule, FaultStore, JobStore, MemoryStore, Operation};
+///
+/// let store = FaultStore::new(Arc::new(MemoryStore::default()));
+/// // The second submission finds a full disk; each list is late; no record is read back as it was written.
+/// store.add(FaultRule::on(Operation::Insert).nth(1).fail(ErrorKind::Full));
+/// store.add(FaultRule::on(Operation::Entries).delay(Duration::from_millis(1)));
+/// store.add(FaultRule::reads().when(|call| call.operation == Operation::Get).fail(ErrorKind::Corrupt));
+/// assert!(store.insert(&[], Durability::Buffered).is_ok());
+/// assert_eq!(store.insert(&[], Durability::Buffered).unwrap_err().kind, ErrorKind::Full);
+/// assert!(store.insert(&[], Durability::Buffered).is_ok() && store.entries(None, 0, 10).is_ok());
+/// assert_eq!(store.get(job_core::JobId::MIN).unwrap_err().kind, ErrorKind::Corrupt);
+/// store.clear();
+/// assert_eq!(store.get(job_core::JobId::MIN), Ok(None));
+/// ```
+///
+/// A plan ([`Fault`]) makes writes fail with `Unavailable` by their number among all writes:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -79,6 +108,7 @@ struct Switch {
     fault: Mutex<Fault>,
     planned: Condvar,
     writes: AtomicU64,
+    rules: Rules,
     hook: Hook,
     /// Jobs whose records cannot be read.
     damaged: Mutex<BTreeSet<JobId>>,
@@ -102,8 +132,26 @@ impl Switch {
         *fault
     }
 
+    /// Makes a call to the store, as the rules and the plan say.
+    fn call<T>(
+        &self,
+        operation: Operation,
+        job: Option<JobId>,
+        call: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.rules.call(operation, job, || if operation.is_write() { self.write(call) } else { self.read(call) })
+    }
+
+    /// A call that hands on its arguments as they are.
+    fn named<T>(&self, name: &str, call: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        match Operation::named(name) {
+            Some(operation) => self.call(operation, None, call),
+            None => call(),
+        }
+    }
+
     /// Counts a write and does it, or not, as planned.
-    fn write<T>(&self, _name: &str, write: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn write<T>(&self, write: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         let number = self.writes.fetch_add(1, Ordering::SeqCst);
         let fault = self.fault();
         let write = || {
@@ -122,7 +170,15 @@ impl Switch {
         }
     }
 
-    /// As [`write`](Self::write), for a write of results.
+    /// Makes a read, unless the planned fault is [`Fault::Cut`] or [`Fault::Hang`].
+    fn read<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        match self.fault() {
+            Fault::Cut => Err(StoreError::new(ErrorKind::Unavailable, "read", "injected: the network is cut")),
+            _ => read(),
+        }
+    }
+
+    /// A write of results, whose rows may be lost by plan.
     fn complete(
         &self,
         ends: &[(&JobRecord, &JobResult)],
@@ -132,7 +188,7 @@ impl Switch {
             self.rowless.lock().extend(ends.iter().map(|(next, _)| (next.id, next.attempt)));
         }
         let lost = ends.iter().find(|(next, _)| self.rowless.lock().contains(&(next.id, next.attempt)));
-        self.write("complete", || match lost {
+        self.call(Operation::Complete, only(ends.iter().map(|(next, _)| next.id)), || match lost {
             Some((next, _)) => {
                 Err(StoreError::new(ErrorKind::Lost, "store the result", "injected: rows are gone").on(next.id))
             }
@@ -156,14 +212,11 @@ impl Switch {
         }
         entries
     }
+}
 
-    /// Makes a read, unless the planned fault is [`Fault::Cut`] or [`Fault::Hang`].
-    fn read<T>(&self, _name: &str, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        match self.fault() {
-            Fault::Cut => Err(StoreError::new(ErrorKind::Unavailable, "read", "injected: the network is cut")),
-            _ => read(),
-        }
-    }
+/// The job of a call that concerns one.
+fn only(mut jobs: impl ExactSizeIterator<Item = JobId>) -> Option<JobId> {
+    if jobs.len() == 1 { jobs.next() } else { None }
 }
 
 impl<S: Store + ?Sized> FaultStore<S> {
@@ -181,6 +234,7 @@ impl<S: Store + ?Sized> FaultStore<S> {
             fault: Mutex::new(Fault::Never),
             planned: Condvar::new(),
             writes: AtomicU64::new(0),
+            rules: Rules::default(),
             hook: Hook(Box::new(hook)),
             damaged: Mutex::default(),
             rowless: Mutex::default(),
@@ -188,7 +242,18 @@ impl<S: Store + ?Sized> FaultStore<S> {
         Self { inner, switch: Arc::new(switch) }
     }
 
-    /// Sets what fails from now on, and counts writes from 0 again.
+    /// From now on each call that `rule` is about does what it says, beside the rules that are there already. They are
+    /// looked at in the order in which they were added. The first that fails a call ends it.
+    pub fn add(&self, rule: FaultRule) {
+        self.switch.rules.add(rule);
+    }
+
+    /// Forgets all rules. A call that waits goes on to its end.
+    pub fn clear(&self) {
+        self.switch.rules.clear();
+    }
+
+    /// Sets what fails by plan from now on, and counts writes from 0 again. Rules stay.
     pub fn plan(&self, fault: Fault) {
         *self.switch.fault.lock() = fault;
         self.switch.writes.store(0, Ordering::SeqCst);
@@ -207,26 +272,45 @@ impl<S: Store + ?Sized> FaultStore<S> {
     }
 }
 
+/// Methods on one job, whose errors name it.
+macro_rules! on_one_job {
+    ($($operation:ident $name:ident($first:ident: $type:ty $(, $rest:ident: $rest_type:ty)*) of $job:expr => $answer:ty;)+) => {$(
+        fn $name(&self, $first: $type $(, $rest: $rest_type)*) -> Result<$answer, StoreError> {
+            self.switch.call(Operation::$operation, Some($job), || self.inner.$name($first $(, $rest)*))
+        }
+    )+};
+}
+
 // `forward!` with the lint makes sure that a new method of the traits also passes through the fault.
 #[deny(clippy::missing_trait_methods)]
 impl<S: Store + ?Sized> JobStore for FaultStore<S> {
     crate::forward!(self.inner; seat);
-    crate::forward!(self.inner through [self.switch.read]; find_key find_reusable usage count kept least_used);
-    crate::forward!(self.inner through [self.switch.write]; insert replace record_reads pin);
+    crate::forward!(self.inner through [self.switch.named]; find_key find_reusable usage count kept least_used record_reads);
+    on_one_job! {
+        Replace replace(next: &JobRecord, durability: Durability) of next.id => ();
+        Pin pin(id: JobId, pin: Pin) of id => ();
+    }
+
+    fn insert(&self, records: &[JobRecord], durability: Durability) -> Result<(), StoreError> {
+        let job = only(records.iter().map(|record| record.id));
+        self.switch.call(Operation::Insert, job, || self.inner.insert(records, durability))
+    }
 
     fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
-        self.switch.read("get", || {
+        self.switch.call(Operation::Get, Some(id), || {
             self.switch.sound(id, "read the record")?;
             self.inner.get(id)
         })
     }
 
     fn entries(&self, before: Option<JobId>, skip: u64, limit: usize) -> Result<Vec<Listed>, StoreError> {
-        self.switch.read("entries", || Ok(self.switch.listed(self.inner.entries(before, skip, limit)?)))
+        let read = || Ok(self.switch.listed(self.inner.entries(before, skip, limit)?));
+        self.switch.call(Operation::Entries, None, read)
     }
 
     fn unfinished_entries(&self) -> Result<Vec<Listed>, StoreError> {
-        self.switch.read("unfinished_entries", || Ok(self.switch.listed(self.inner.unfinished_entries()?)))
+        let read = || Ok(self.switch.listed(self.inner.unfinished_entries()?));
+        self.switch.call(Operation::UnfinishedEntries, None, read)
     }
 
     fn filtered_entries(
@@ -236,11 +320,11 @@ impl<S: Store + ?Sized> JobStore for FaultStore<S> {
         limit: usize,
     ) -> Result<Vec<Listed>, StoreError> {
         let read = || Ok(self.switch.listed(self.inner.filtered_entries(filter, before, limit)?));
-        self.switch.read("filtered_entries", read)
+        self.switch.call(Operation::FilteredEntries, None, read)
     }
 
     fn remove(&self, id: JobId) -> Result<bool, StoreError> {
-        let removed = self.switch.write("remove", || self.inner.remove(id))?;
+        let removed = self.switch.call(Operation::Remove, Some(id), || self.inner.remove(id))?;
         self.switch.damaged.lock().remove(&id);
         Ok(removed)
     }
@@ -249,12 +333,19 @@ impl<S: Store + ?Sized> JobStore for FaultStore<S> {
 #[deny(clippy::missing_trait_methods)]
 impl<S: Store + ?Sized> ResultStore for FaultStore<S> {
     crate::forward!(self.inner; block_bytes);
-    crate::forward!(self.inner through [self.switch.read]; result read blocks checkpoint size_on_disk);
-    crate::forward!(self.inner through [self.switch.write]; discard save_checkpoint);
+    crate::forward!(self.inner through [self.switch.named]; size_on_disk);
+    on_one_job! {
+        Result result(id: JobId) of id => Option<JobResult>;
+        Read read(key: SegmentKey, rows: std::ops::Range<u64>, each: &mut EachRows<'_>) of key.job => ();
+        Blocks blocks(key: SegmentKey, each: &mut EachBlock<'_>) of key.job => ();
+        Checkpoint checkpoint(job: JobId) of job => Option<Vec<u8>>;
+        SaveCheckpoint save_checkpoint(job: JobId, attempt: u32, bytes: &[u8]) of job => ();
+        Discard discard(job: JobId, attempt: u32) of job => ();
+    }
 
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
-        let inner = self.switch.read("segment", || self.inner.segment(key))?;
-        Ok(Box::new(FaultSegment { inner, switch: Arc::clone(&self.switch) }))
+        let inner = self.switch.call(Operation::Segment, Some(key.job), || self.inner.segment(key))?;
+        Ok(Box::new(FaultSegment { inner, job: key.job, switch: Arc::clone(&self.switch) }))
     }
 
     fn complete(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
@@ -266,18 +357,30 @@ impl<S: Store + ?Sized> ResultStore for FaultStore<S> {
 #[deny(clippy::missing_trait_methods)]
 impl<S: SharedStore + ?Sized> SharedStore for FaultStore<S> {
     crate::forward!(self.inner; shared_seat unreadable wait wake);
-    crate::forward!(self.inner through [self.switch.read]; changed);
-    crate::forward!(self.inner through [self.switch.write]; claim renew release);
+    crate::forward!(self.inner through [self.switch.named]; changed claim renew release);
 }
 
 #[derive(Debug)]
 struct FaultSegment {
     inner: Box<dyn SegmentWriter>,
+    job: JobId,
     switch: Arc<Switch>,
 }
 
 #[deny(clippy::missing_trait_methods)]
 impl SegmentWriter for FaultSegment {
     crate::forward!(self.inner; visible_rows);
-    crate::forward!(self.inner through [self.switch.write]; append start_flush finish);
+
+    fn append(&mut self, block: SealedBlock<'_>) -> Result<(), StoreError> {
+        self.switch.call(Operation::Append, Some(self.job), || self.inner.append(block))
+    }
+
+    fn start_flush(&mut self) -> Result<bool, StoreError> {
+        self.switch.call(Operation::StartFlush, Some(self.job), || self.inner.start_flush())
+    }
+
+    fn finish(self: Box<Self>) -> Result<Segment, StoreError> {
+        let Self { inner, job, switch } = *self;
+        switch.call(Operation::Finish, Some(job), || inner.finish())
+    }
 }
