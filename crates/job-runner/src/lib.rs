@@ -68,7 +68,7 @@
 //! | read | [`JobReader`], [`Status`], [`Page`] |
 //! | write a handler | [`JobContext`], [`RowWriter`], [`Partition`], [`Iterative`], [`JobError`] |
 //! | observe | [`Stats`], [`metrics`], spans and events of `tracing` |
-//! | test | [`ManualClock`], [`EngineBuilder::manual`] with [`Driver`], [`store::FaultStore`] |
+//! | test | [`ManualClock`], [`EngineBuilder::manual`] with [`Driver`], [`EngineBuilder::seed`], [`Crash`], [`store::FaultStore`] |
 //!
 //! # Handlers
 //!
@@ -165,8 +165,9 @@
 //! # Tests
 //!
 //! An engine with [`EngineBuilder::manual`] has no threads: its [`Driver`] runs one job at a time on the thread of
-//! the test. The test moves a [`ManualClock`] by hand. [`store::FaultStore`] fails, loses or delays any chosen
-//! write.
+//! the test. The test moves a [`ManualClock`] by hand, and chance comes from [`EngineBuilder::seed`]. A [`Crash`] ends
+//! an engine in the middle of a handler, as the death of its process does. [`store::FaultStore`] fails, loses or delays
+//! any chosen call.
 //!
 //! # Promises
 //!
@@ -201,6 +202,7 @@ pub use crate::{
     api::{
         builder::{EngineBuilder, Exclusive, Shared, SharedEngineBuilder},
         changed::Changed,
+        crash::Crash,
         driver::Driver,
         engine::Engine,
         explain::Explanation,

@@ -3,10 +3,13 @@
 use std::{num::NonZeroUsize, panic::Location, sync::Arc, thread, time::Duration};
 
 use job_core::{JobClass, JobKind};
-use job_store::{Durability, SharedStore, Store};
+use job_store::{Durability, FaultStore, SharedStore, Store};
 
 use crate::{
-    api::engine::Engine,
+    api::{
+        crash::{Crash, Victim},
+        engine::Engine,
+    },
     decide::{outcome::RetryPolicy, retention::Retention},
     engine::config::{Config, Mode, Sharing},
     handler::{Handler, Handlers},
@@ -40,6 +43,7 @@ pub struct EngineBuilder<S = Exclusive> {
     handlers: Handlers,
     clock: Arc<dyn Clock>,
     config: Config,
+    crash: Option<Crash>,
 }
 
 /// Sets up one of several engines on a store that they share: [`Engine::builder_shared`].
@@ -82,7 +86,9 @@ impl EngineBuilder {
     pub fn open(self) -> Result<Engine, EngineError> {
         self.config.check(&self.handlers.kinds())?;
         let seat = self.store.seat(&opened_at())?;
-        Engine::open(self.store, Arc::new(Alone), self.handlers, self.clock, self.config, seat)
+        let (store, victim) = cut(self.crash.as_ref(), self.store, |cut| Arc::new(cut));
+        let engine = Engine::open(store, Arc::new(Alone), self.handlers, self.clock, self.config, seat)?;
+        Ok(engine.mortal(victim))
     }
 }
 
@@ -138,8 +144,10 @@ impl SharedEngineBuilder {
         self.config.check(&kinds)?;
         let Shared(store) = self.sharing;
         let seat = store.shared_seat(&opened_at())?;
-        let source = Arc::new(Cluster::new(store, kinds, &self.config));
-        Engine::open(self.store, source, self.handlers, self.clock, self.config, seat)
+        let (store, victim) = cut(self.crash.as_ref(), store, |cut| Arc::new(cut));
+        let source = Arc::new(Cluster::new(Arc::clone(&store), kinds, &self.config));
+        let engine = Engine::open(store, source, self.handlers, self.clock, self.config, seat)?;
+        Ok(engine.mortal(victim))
     }
 }
 
@@ -161,7 +169,7 @@ impl<S> EngineBuilder<S> {
             sharing: Sharing { lease: Duration::from_secs(10), max_prefetch: 256, poll: Duration::from_secs(1) },
             seed: None,
         };
-        Self { store, sharing, handlers: Handlers::default(), clock: Arc::new(SystemClock), config }
+        Self { store, sharing, handlers: Handlers::default(), clock: Arc::new(SystemClock), config, crash: None }
     }
 
     /// Runs vertex filters with this handler.
@@ -288,6 +296,14 @@ impl<S> EngineBuilder<S> {
         self
     }
 
+    /// Lets `crash` end the engine as the death of its process does: for tests only. Each call to the store is then
+    /// looked at first, whether the engine is still alive.
+    #[must_use]
+    pub fn crash(mut self, crash: &Crash) -> Self {
+        self.crash = Some(crash.clone());
+        self
+    }
+
     /// Takes all chance from `seed`: for tests only. The ids of jobs and the pauses before another attempt then follow
     /// from the seed, the clock and the calls. With [`manual`](Self::manual) and a
     /// [`ManualClock`](crate::ManualClock) two runs of a test are the same. By default chance is the machine's.
@@ -317,6 +333,17 @@ impl<S> EngineBuilder<S> {
         self.config.seed = Some(seed);
         self
     }
+}
+
+/// The store of an engine, which a crash can take away from it.
+fn cut<S: Store + ?Sized>(
+    crash: Option<&Crash>,
+    store: Arc<S>,
+    whole: fn(FaultStore<S>) -> Arc<S>,
+) -> (Arc<S>, Option<Arc<Victim>>) {
+    let Some(crash) = crash else { return (store, None) };
+    let (store, victim) = crash.cut(store);
+    (whole(store), Some(victim))
 }
 
 #[track_caller]

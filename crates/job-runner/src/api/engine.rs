@@ -8,6 +8,7 @@ use job_store::{ErrorKind, Seat, SharedStore, Store, StoreError};
 use crate::{
     api::{
         builder::{EngineBuilder, SharedEngineBuilder},
+        crash::Victim,
         driver::Driver,
         explain::Explanation,
         handle::JobHandle,
@@ -61,6 +62,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Engine {
     core: Arc<EngineCore>,
+    /// A crash finds it by this.
+    victim: Option<Arc<Victim>>,
 }
 
 impl Engine {
@@ -116,7 +119,16 @@ impl Engine {
         let core = Arc::new(EngineCore::new(store, source, handlers, clock, config, seat, highest));
         core.source.open(&core)?;
         pool::start(&core)?;
-        Ok(Self { core })
+        Ok(Self { core, victim: None })
+    }
+
+    /// A crash may end it.
+    pub(crate) fn mortal(mut self, victim: Option<Arc<Victim>>) -> Self {
+        self.victim = victim;
+        if let Some(victim) = &self.victim {
+            victim.is(&self.core);
+        }
+        self
     }
 
     /// Submits a job. When this returns, the job is stored as durably as the engine is set to

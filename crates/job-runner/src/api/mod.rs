@@ -2,6 +2,7 @@
 
 pub(crate) mod builder;
 pub(crate) mod changed;
+pub(crate) mod crash;
 pub(crate) mod driver;
 pub(crate) mod engine;
 pub(crate) mod explain;

@@ -117,6 +117,20 @@ pub(crate) fn stop(engine: &Arc<EngineCore>, grace: Duration) -> Shutdown {
     left
 }
 
+/// Ends an engine that has lost its store, as a death of the process does: without a wait, and without giving anything back.
+pub(crate) fn abandon(engine: &Arc<EngineCore>) {
+    engine.enter(Phase::Draining);
+    engine.stop_running();
+    engine.enter(Phase::Closed);
+    engine.completer.close();
+    let owed = std::mem::take(&mut *engine.owed.lock());
+    drop(owed);
+    // Before anyone is told: the next engine may be opened then.
+    engine.leave_seat();
+    leave(engine);
+    engine.events.lock().close();
+}
+
 fn join(engine: &EngineCore, left: Shutdown) {
     let threads = std::mem::take(&mut *engine.threads.lock());
     // A thread in a body that does not stop cannot be joined. It ends with its body.

@@ -6,6 +6,7 @@ mod algorithms;
 mod blocked;
 mod cancel;
 mod cluster;
+mod crashes;
 mod faults;
 mod filters;
 mod host_code;
