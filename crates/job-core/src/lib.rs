@@ -34,6 +34,7 @@
 //! | [`result`] | [`JobResult`], [`RowList`], [`Segment`]: what a finished job left |
 //! | [`json`] | [`append_json`]: JSON up to a limit, and [`OrNull`] |
 //! | [`strict`] | [`strict::read`]: the JSON of requests |
+//! | `strategies` | any request, record, page and filter, for tests (feature `proptest`) |
 //! | [`wire`] | [`Dialect`](wire::Dialect), [`ErrorCode`](wire::ErrorCode): what clients are answered |
 
 pub mod filter;
@@ -48,6 +49,8 @@ pub mod result;
 mod shown;
 pub mod spec;
 pub mod state;
+#[cfg(any(test, feature = "proptest"))]
+pub mod strategies;
 pub mod strict;
 pub mod wire;
 

@@ -190,6 +190,8 @@ mod source;
 mod worker;
 
 pub use job_core;
+#[cfg(feature = "proptest")]
+pub use job_core::strategies;
 pub use job_core::{
     Budget, Event, EventKind, Failure, FailureKind, IllegalTransition, InvalidJobId, InvalidOutput,
     InvalidParameter, InvalidSpec, JobClass, JobFilter, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec,

@@ -512,7 +512,7 @@ impl<'b> StoredResult<'b> {
 mod tests {
     use std::fmt::Write as _;
 
-    use job_core::Event;
+    use job_core::{Event, strategies};
     use proptest::prelude::*;
 
     use super::*;
@@ -685,6 +685,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_record_is_read_back(record in strategies::records()) {
+            prop_assert_eq!(decode_record(record.id, &encode_record(&record)), Ok(record));
+        }
+
         #[test]
         fn any_bytes_decode_or_fail(body in prop::collection::vec(any::<u8>(), 0..300), kind in prop::sample::select(vec![RECORD, RESULT])) {
             let mut bytes = vec![VERSION, kind];

@@ -2,9 +2,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::*;
+use crate::strategies;
 
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -200,26 +201,9 @@ fn a_raw_part_keeps_every_byte() {
     }
 }
 
-fn values() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(json!(null)),
-        any::<bool>().prop_map(|value| json!(value)),
-        any::<i64>().prop_map(|value| json!(value)),
-        any::<u64>().prop_map(|value| json!(value)),
-        (-1e300..1e300f64).prop_map(|value| json!(value)),
-        ".{0,12}".prop_map(|value| json!(value)),
-    ];
-    leaf.prop_recursive(5, 60, 8, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..8).prop_map(Value::Array),
-            prop::collection::btree_map(".{0,8}", inner, 0..8).prop_map(|map| map.into_iter().collect()),
-        ]
-    })
-}
-
 proptest! {
     #[test]
-    fn every_value_is_read_as_it_was_written(value in values(), pretty: bool) {
+    fn every_value_is_read_as_it_was_written(value in strategies::values(), pretty: bool) {
         let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
         prop_assert_eq!(read::<Value>("the body", &text), Ok(value));
     }
