@@ -49,6 +49,7 @@ const DOCUMENTS: [&str; 14] = [
     "docs/operate.md",
     "docs/scale.md",
     "docs/speed.md",
+    "docs/testing.md",
 ];
 
 /// Names that other programs have.

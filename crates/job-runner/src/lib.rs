@@ -167,7 +167,7 @@
 //! An engine with [`EngineBuilder::manual`] has no threads: its [`Driver`] runs one job at a time on the thread of
 //! the test. The test moves a [`ManualClock`] by hand, and chance comes from [`EngineBuilder::seed`]. A [`Crash`] ends
 //! an engine in the middle of a handler, as the death of its process does. [`store::FaultStore`] fails, loses or delays
-//! any chosen call.
+//! any chosen call. `docs/testing.md` in the repository is a whole test.
 //!
 //! # Promises
 //!
