@@ -10,9 +10,11 @@ use std::{
 };
 
 use job_runner::{
-    Clock, Engine, EngineError, FailureKind, JobId, JobReader, JobRecord, JobState, ManualClock, Outcome,
+    Clock, Crash, Engine, EngineError, FailureKind, JobId, JobReader, JobRecord, JobState, ManualClock, Outcome,
     PageRequest, Retention, RetryPolicy, StoreError, Timestamp,
-    store::{Fault, FaultStore, JobStore, MemoryStore, Pin, ResultStore, RocksOptions, RocksStore, Store},
+    store::{
+        ErrorKind, FaultRule, FaultStore, JobStore, MemoryStore, Pin, ResultStore, RocksOptions, RocksStore, Store,
+    },
 };
 use serde_json::{Value, json};
 
@@ -70,6 +72,10 @@ pub struct World<B> {
     store: Option<FaultStore>,
     engine: Option<Arc<Engine>>,
     clock: Arc<ManualClock>,
+    /// Ends the process of the engine.
+    crash: Crash,
+    /// How many engines were opened: each has a seed of its own.
+    opened: u64,
     stage: Arc<Stage>,
     late: bool,
     /// The suspect that may run, of the jobs whose process died while they ran.
@@ -90,6 +96,8 @@ impl<B: Backend> World<B> {
             store: None,
             engine: None,
             clock,
+            crash: Crash::default(),
+            opened: 0,
             stage,
             late: false,
             let_in: None,
@@ -110,11 +118,14 @@ impl<B: Backend> World<B> {
             .queue_bound(QUEUE_BOUND)
             .retention(Retention::default().max_jobs(KEPT_JOBS as u64).max_age(KEPT_AGE))
             .clock(Arc::clone(&self.clock) as Arc<dyn Clock>)
+            .crash(&self.crash)
+            .seed(self.opened)
             .algorithm("now", move |ctx: &mut _| stage.play(ctx));
         if self.late {
             builder = builder.algorithm("late", move |ctx: &mut _| other.play(ctx));
         }
         let engine = Arc::new(builder.open().unwrap());
+        self.opened += 1;
         *self.stage.engine.lock() = Arc::downgrade(&engine);
         self.store = Some(store);
         self.engine = Some(engine);
@@ -214,7 +225,7 @@ impl<B: Backend> World<B> {
         let waiting = self.jobs.iter().filter(|job| self.is_queued(job) && is_write(job) == how.write).count();
         self.plan(fault);
         let answer = self.engine().submit(spec(&script, how, now));
-        self.store().plan(Fault::Never);
+        self.store().clear();
         match answer {
             Err(EngineError::KeyTaken { job, .. }) => {
                 assert!(taken.is_some() && job == taken, "refused for the key of {job:?}, not of {taken:?}");
@@ -267,11 +278,9 @@ impl<B: Backend> World<B> {
     }
 
     fn plan(&self, fault: Option<Applied>) {
-        self.store().plan(match fault {
-            None => Fault::Never,
-            Some(Applied::No) => Fault::Write(0),
-            Some(Applied::Yes) => Fault::AfterWrite(0),
-        });
+        if let Some(applied) = fault {
+            self.store().add(applied.at(0));
+        }
     }
 
     /// Whether the job waits in the queue of this engine.
@@ -297,13 +306,15 @@ impl<B: Backend> World<B> {
         self.let_in(&ready);
         let calm = mishap == Mishap::None;
         self.stage.muted.store(!calm, Ordering::SeqCst);
-        self.store().plan(mishap.fault());
+        if let Some(rule) = mishap.rule(&self.crash) {
+            self.store().add(rule);
+        }
         let ran = self.engine().driver().run_one().is_some();
         assert_eq!(ran, !ready.is_empty(), "{} jobs are ready, but run_one says {ran}", ready.len());
         if matches!(mishap, Mishap::Crash(_)) {
             self.close_dead();
         } else {
-            self.store().plan(Fault::Never);
+            self.store().clear();
         }
         let ran: Vec<usize> = (0..self.jobs.len()).filter(|&at| self.has_moved(at)).collect();
         if calm {
@@ -476,7 +487,7 @@ impl<B: Backend> World<B> {
 
     /// Drops everything; nothing is written any more.
     fn close_dead(&mut self) {
-        self.store().plan(Fault::WritesFrom(0));
+        self.crash.now();
         self.close();
         self.reads.clear();
         *self.stage.engine.lock() = std::sync::Weak::new();
@@ -547,7 +558,7 @@ impl<B: Backend> World<B> {
     fn cancel(&mut self, at: usize, fault: Option<Applied>) {
         self.plan(fault);
         let answer = self.engine().cancel(self.jobs[at].id);
-        self.store().plan(Fault::Never);
+        self.store().clear();
         let now = self.now();
         let job = &mut self.jobs[at];
         match answer {
@@ -692,12 +703,25 @@ enum Mishap {
 }
 
 impl Mishap {
-    const fn fault(self) -> Fault {
+    fn rule(self, crash: &Crash) -> Option<FaultRule> {
         match self {
-            Self::None => Fault::Never,
-            Self::Fault(write, Applied::No) => Fault::Write(write),
-            Self::Fault(write, Applied::Yes) => Fault::AfterWrite(write),
-            Self::Crash(write) => Fault::WritesFrom(write),
+            Self::None => None,
+            Self::Fault(write, applied) => Some(applied.at(write)),
+            Self::Crash(write) => {
+                let crash = crash.clone();
+                Some(Applied::No.at(write).call(move || crash.now()))
+            }
+        }
+    }
+}
+
+impl Applied {
+    /// An outage at this write.
+    fn at(self, write: u64) -> FaultRule {
+        let rule = FaultRule::writes().nth(write);
+        match self {
+            Self::Yes => rule.fail_after(ErrorKind::Unavailable),
+            Self::No => rule.fail(ErrorKind::Unavailable),
         }
     }
 }
