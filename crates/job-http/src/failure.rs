@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use job_runner::{
-    EngineError, InvalidParameter, StoreError,
+    EngineError, InvalidParameter, JobKind, StoreError,
     store::ErrorKind,
     wire::{ApiError, Dialect, ErrorCode},
 };
@@ -141,6 +141,14 @@ impl From<EngineError> for ApiFailure {
                 Self::of(ErrorCode::Parameter, error.to_string()).with_status(StatusCode::CONFLICT)
             }
             EngineError::InvalidPage(invalid) => invalid.into(),
+            EngineError::UnknownKind { ref kind, .. } | EngineError::Refused { ref kind, .. } => {
+                let code = match kind {
+                    JobKind::VertexFilter => ErrorCode::VertexCondition,
+                    JobKind::EdgeFilter => ErrorCode::EdgeCondition,
+                    JobKind::Algorithm(_) => ErrorCode::Algorithm,
+                };
+                Self::of(code, error.to_string())
+            }
             EngineError::InvalidSpec(_) => Self::of(ErrorCode::Parameter, error.to_string()),
             EngineError::UnknownJob(id) => Dialect::default().unknown_job(&id.to_string()).into(),
             EngineError::AlreadyComplete(id) => Dialect::default().not_cancellable(&id.to_string()).into(),

@@ -115,6 +115,7 @@ impl<B: Backend> World<B> {
         let [stage, other] = [&self.stage, &self.stage].map(Arc::clone);
         let mut builder = Engine::builder(Arc::new(store.clone()))
             .manual()
+            .accept_any_kind()
             .queue_bound(QUEUE_BOUND)
             .retention(Retention::default().max_jobs(KEPT_JOBS as u64).max_age(KEPT_AGE))
             .clock(Arc::clone(&self.clock) as Arc<dyn Clock>)

@@ -116,6 +116,8 @@ fn of_engine(error: &EngineError) -> Option<Exit> {
         EngineError::QueueFull { .. }
         | EngineError::AlreadyComplete(_)
         | EngineError::InvalidSpec(_)
+        | EngineError::UnknownKind { .. }
+        | EngineError::Refused { .. }
         | EngineError::KeyTaken { .. } => Exit::Refused,
         EngineError::Store(error) | EngineError::Unhealthy(error) => of_store(error.kind),
         _ => return None,

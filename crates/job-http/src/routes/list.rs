@@ -277,7 +277,7 @@ mod tests {
 
     /// The number of records that each step reads of a list, by the number of jobs and the length of their parameters.
     fn steps(jobs: u32, parameters: usize) -> Vec<usize> {
-        let engine = Engine::builder(Arc::new(MemoryStore::default())).manual().open().unwrap();
+        let engine = Engine::builder(Arc::new(MemoryStore::default())).front_end().open().unwrap();
         for _ in 0..jobs {
             let spec = JobSpec::vertex_filter().with_graph("g").with_parameters(&"x".repeat(parameters)).unwrap();
             drop(engine.submit(spec).unwrap());

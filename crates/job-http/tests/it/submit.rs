@@ -1,8 +1,11 @@
 //! Requests for work.
 
+use std::sync::Arc;
+
+use job_runner::{JobError, JobKind, JobSpec, store::MemoryStore};
 use serde_json::json;
 
-use crate::host::service;
+use crate::host::{builder, over, service};
 
 #[tokio::test]
 async fn each_kind_of_work_is_acknowledged_with_an_id_and_a_type() {
@@ -44,6 +47,34 @@ async fn a_request_that_cannot_be_run_is_no_job() {
     ] {
         let answer = service.post(path, body).await;
         assert_eq!((answer.error().0, answer.error().1.as_str()), (400, code), "{path} {body}");
+    }
+    assert_eq!(service.get("/jobs/status").await.body, r#"{"jobs":[]}"#);
+}
+
+/// The engine asks its own host about requests that the catalog of the API lets through.
+#[tokio::test]
+async fn a_request_that_the_engine_refuses_is_answered_with_its_reason() {
+    let store = Arc::new(MemoryStore::default());
+    let kinds = [JobKind::VertexFilter, JobKind::EdgeFilter, JobKind::Algorithm("path".to_owned())];
+    let engine = kinds.into_iter().fold(builder(store), |builder, kind| {
+        builder.check(kind, |_: &JobSpec| Err(JobError::failed("k is 0: it must be at least 1")))
+    });
+    let service = over(Arc::new(engine.open().unwrap()), |api| api);
+    let algorithm = "/action?action_id=execute-algorithm";
+    for (path, body, code, reason) in [
+        ("/vertices/action?action_id=query", "{}", "GES.8202", "vertex_filter refuses the request: k is 0"),
+        ("/edges/action?action_id=query", "{}", "GES.8101", "edge_filter refuses the request: k is 0"),
+        (algorithm, r#"{"algorithmName":"path"}"#, "GES.8402", "path refuses the request: k is 0"),
+        (
+            algorithm,
+            r#"{"algorithmName":"paht"}"#,
+            "GES.8402",
+            "no handler runs paht: this engine has handlers for",
+        ),
+    ] {
+        let (status, found, message) = service.post(path, body).await.error();
+        assert_eq!((status, found.as_str()), (400, code), "{path} {body}");
+        assert!(message.starts_with(reason), "{message}");
     }
     assert_eq!(service.get("/jobs/status").await.body, r#"{"jobs":[]}"#);
 }

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, panic::Location, sync::Arc, thread, time::Duration};
 
-use job_core::{JobClass, JobKind};
+use job_core::{JobClass, JobKind, JobSpec};
 use job_store::{Durability, FaultStore, SharedStore, Store};
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     decide::{outcome::RetryPolicy, retention::Retention},
     engine::config::{Config, Mode, Sharing},
     handler::{Handler, Handlers},
-    job::error::EngineError,
+    job::error::{EngineError, JobError},
     seam::clock::{Clock, SystemClock},
     source::{Alone, Cluster},
 };
@@ -70,6 +70,29 @@ impl EngineBuilder {
     #[must_use]
     pub const fn queue_bound(mut self, bound: usize) -> Self {
         self.config.queue_bound = bound;
+        self
+    }
+
+    /// Takes jobs of every kind, also of those that no handler has. They wait until an engine with such a handler is
+    /// opened on the store. By default such a submission is refused with [`EngineError::UnknownKind`], since a name that
+    /// is misspelt would wait for ever. A [front end](Self::front_end) takes every kind anyhow.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use job_runner::{Engine, EngineError, JobContext, JobSpec, store::MemoryStore};
+    ///
+    /// let builder = || {
+    ///     Engine::builder(Arc::new(MemoryStore::default())).algorithm("pagerank", |_: &mut JobContext| Ok(()))
+    /// };
+    /// let misspelt = || JobSpec::algorithm("pagerenk").with_graph("movies");
+    /// let error = builder().open()?.submit(misspelt()).unwrap_err();
+    /// assert_eq!(error.to_string(), "no handler runs pagerenk: this engine has handlers for pagerank");
+    /// assert!(builder().accept_any_kind().open()?.submit(misspelt()).is_ok());
+    /// # Ok::<(), EngineError>(())
+    /// ```
+    #[must_use]
+    pub const fn accept_any_kind(mut self) -> Self {
+        self.config.any_kind = true;
         self
     }
 
@@ -167,6 +190,7 @@ impl<S> EngineBuilder<S> {
             shutdown_timeout: Duration::from_secs(5),
             retention: Retention::default(),
             sharing: Sharing { lease: Duration::from_secs(10), max_prefetch: 256, poll: Duration::from_secs(1) },
+            any_kind: false,
             seed: None,
         };
         Self { store, sharing, handlers: Handlers::default(), clock: Arc::new(SystemClock), config, crash: None }
@@ -193,6 +217,46 @@ impl<S> EngineBuilder<S> {
         self
     }
 
+    /// Asks `check` about each request for work of this kind, before the job is stored. A later one for the same kind
+    /// takes its place. All ways to submit ask it: this engine, job-http over it, and bodies that submit jobs. A front end
+    /// may have it too, without the handler. A check that panics refuses the request.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use job_runner::{Engine, JobContext, JobError, JobKind, JobSpec, store::MemoryStore};
+    /// use serde_json::json;
+    ///
+    /// fn alpha(spec: &JobSpec) -> Result<f64, JobError> {
+    ///     #[derive(serde::Deserialize)]
+    ///     struct Parameters { alpha: f64 }
+    ///     let Parameters { alpha } = spec.parameters().read()?;
+    ///     let error = || JobError::failed(format!("parameter alpha is {alpha}: it must be from 0 to 1"));
+    ///     (0.0..1.0).contains(&alpha).then_some(alpha).ok_or_else(error)
+    /// }
+    ///
+    /// let engine = Engine::builder(Arc::new(MemoryStore::default()))
+    ///     .algorithm("pagerank", |ctx: &mut JobContext| {
+    ///         let alpha = alpha(ctx.spec())?;
+    ///         Ok(ctx.set_output("alpha", &alpha)?)
+    ///     })
+    ///     .check(JobKind::Algorithm("pagerank".to_owned()), |spec| alpha(spec).map(drop))
+    ///     .open()?;
+    /// let spec = JobSpec::algorithm("pagerank").with_graph("movies");
+    /// let error = engine.submit(spec.clone().with_parameters(&json!({"alpha": 2}))?).unwrap_err();
+    /// assert_eq!(error.to_string(), "pagerank refuses the request: parameter alpha is 2: it must be from 0 to 1");
+    /// assert!(engine.submit(spec.with_parameters(&json!({"alpha": 0.85}))?).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn check(
+        mut self,
+        kind: JobKind,
+        check: impl Fn(&JobSpec) -> Result<(), JobError> + Send + Sync + 'static,
+    ) -> Self {
+        self.handlers.add_check(kind, Arc::new(check));
+        self
+    }
+
     /// How many jobs run at once: 1 to 10,000; by default the number of cores.
     #[must_use]
     pub const fn workers(mut self, workers: usize) -> Self {
@@ -207,7 +271,8 @@ impl<S> EngineBuilder<S> {
         self
     }
 
-    /// Runs no jobs: the engine only submits, cancels, waits and reads. It may have no handlers.
+    /// Runs no jobs: the engine only submits, cancels, waits and reads. It may have no handlers, and takes jobs of every
+    /// kind.
     #[must_use]
     pub const fn front_end(mut self) -> Self {
         self.config.mode = Mode::FrontEnd;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use job_core::{JobId, JobRecord, JobSpec};
+use job_core::{JobId, JobKind, JobRecord, JobSpec};
 use job_store::{ErrorKind, Seat, SharedStore, Store, StoreError};
 
 use crate::{
@@ -140,7 +140,8 @@ impl Engine {
     ///
     /// # Errors
     /// Nothing is stored after [`EngineError::QueueFull`], [`ShuttingDown`](EngineError::ShuttingDown),
-    /// [`Unhealthy`](EngineError::Unhealthy), [`InvalidSpec`](EngineError::InvalidSpec) or
+    /// [`Unhealthy`](EngineError::Unhealthy), [`InvalidSpec`](EngineError::InvalidSpec),
+    /// [`UnknownKind`](EngineError::UnknownKind), [`Refused`](EngineError::Refused) or
     /// [`KeyTaken`](EngineError::KeyTaken). After [`Store`](EngineError::Store) the store failed: the job runs
     /// only if it can be found later.
     pub fn submit(&self, spec: JobSpec) -> Result<JobHandle, EngineError> {
@@ -175,6 +176,23 @@ impl Engine {
 
     fn handle(&self, entry: Arc<Entry>) -> JobHandle {
         JobHandle::new(Arc::clone(&self.core), entry)
+    }
+
+    /// Whether this engine has a handler for jobs of this kind.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use job_runner::{Engine, JobContext, JobKind, store::MemoryStore};
+    ///
+    /// let engine = Engine::builder(Arc::new(MemoryStore::default()))
+    ///     .vertex_filter(|_: &mut JobContext| Ok(()))
+    ///     .open()?;
+    /// assert!(engine.handles(&JobKind::VertexFilter) && !engine.handles(&JobKind::EdgeFilter));
+    /// # Ok::<(), job_runner::EngineError>(())
+    /// ```
+    #[must_use]
+    pub fn handles(&self, kind: &JobKind) -> bool {
+        self.core.handlers.has(kind)
     }
 
     /// The handle of a job, unfinished or finished; `None` if there is no such job.

@@ -2,15 +2,21 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use job_core::{JobClass, JobId, JobRecord, JobSpec, shown};
+use job_core::{JobClass, JobId, JobKind, JobRecord, JobSpec, shown};
 use job_store::{ErrorKind, StoreError};
 
 use crate::{
     engine::{
+        config::Mode,
         core::EngineCore,
         scheduler::{Phase, Scheduler},
     },
-    job::{cancel::StopCause, entry::Entry, error::EngineError, place::Place},
+    job::{
+        cancel::StopCause,
+        entry::Entry,
+        error::{EngineError, JobError},
+        place::Place,
+    },
     seam::sync::Instant,
     worker::inside,
 };
@@ -63,9 +69,7 @@ impl EngineCore {
         specs: &[Arc<JobSpec>],
         patience: Patience,
     ) -> Result<Vec<Arc<Entry>>, EngineError> {
-        for spec in specs {
-            spec.check()?;
-        }
+        specs.iter().try_for_each(|spec| self.admit(spec))?;
         self.health.check()?;
         let mut looks = 0;
         loop {
@@ -84,6 +88,26 @@ impl EngineCore {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether this engine takes such a request.
+    fn admit(&self, spec: &JobSpec) -> Result<(), EngineError> {
+        spec.check()?;
+        if !self.takes(spec.kind()) {
+            let mut registered = self.handlers.kinds();
+            registered.sort_unstable();
+            return Err(EngineError::UnknownKind { kind: spec.kind().clone(), registered });
+        }
+        self.handlers.check(spec).map_err(|error| match error {
+            JobError::Store(error) => EngineError::Store(error),
+            error => EngineError::Refused { kind: spec.kind().clone(), reason: error.to_string() },
+        })
+    }
+
+    /// Whether a job of this kind has an engine that may run it: this one, or another of the same store.
+    fn takes(&self, kind: &JobKind) -> bool {
+        let alone = self.source.queues() && self.config.mode != Mode::FrontEnd;
+        !alone || self.config.any_kind || self.handlers.has(kind)
     }
 
     /// Sorts requests into those that a stored job answers and those that need a new job. Two requests of one

@@ -36,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) shutdown_timeout: Duration,
     pub(crate) retention: Retention,
     pub(crate) sharing: Sharing,
+    /// Takes jobs that no handler here can run.
+    pub(crate) any_kind: bool,
     /// Where chance begins, in a test that runs the same each time.
     pub(crate) seed: Option<u64>,
 }

@@ -9,7 +9,7 @@ pub(crate) mod threads;
 
 use std::{fmt, sync::Arc};
 
-use job_core::JobKind;
+use job_core::{JobKind, JobSpec};
 use rustc_hash::FxHashMap;
 
 use crate::{handler::context::JobContext, job::error::JobError, seam::shield};
@@ -24,6 +24,16 @@ pub trait Handler: Send + Sync + 'static {
     /// # Errors
     /// Any error ends the job; see [`JobError`].
     fn run(&self, ctx: &mut JobContext) -> Result<(), JobError>;
+
+    /// Whether such a request can be run, asked before the job is stored: each submission waits for the answer.
+    /// [`EngineBuilder::check`](crate::EngineBuilder::check) gives one to a closure. By default every request can.
+    ///
+    /// # Errors
+    /// Why not, for the caller of the submission. Nothing is stored then.
+    fn check(&self, spec: &JobSpec) -> Result<(), JobError> {
+        let _ = spec;
+        Ok(())
+    }
 }
 
 impl<F> Handler for F
@@ -35,36 +45,57 @@ where
     }
 }
 
-/// Handlers by the kind of their jobs.
+/// Whether a request can be run.
+pub(crate) type Check = dyn Fn(&JobSpec) -> Result<(), JobError> + Send + Sync;
+
+/// Handlers by the kind of their jobs, and what is asked about requests before they are jobs.
 #[derive(Default, Clone)]
-pub(crate) struct Handlers(FxHashMap<JobKind, Arc<dyn Handler>>);
+pub(crate) struct Handlers {
+    bodies: FxHashMap<JobKind, Arc<dyn Handler>>,
+    checks: FxHashMap<JobKind, Arc<Check>>,
+}
 
 impl Handlers {
     pub(crate) fn add(&mut self, kind: JobKind, handler: impl Handler) {
-        shield::discard(self.0.insert(kind, Arc::new(handler)));
+        shield::discard(self.bodies.insert(kind, Arc::new(handler)));
+    }
+
+    pub(crate) fn add_check(&mut self, kind: JobKind, check: Arc<Check>) {
+        shield::discard(self.checks.insert(kind, check));
     }
 
     pub(crate) fn kinds(&self) -> Vec<JobKind> {
-        self.0.keys().cloned().collect()
+        self.bodies.keys().cloned().collect()
     }
 
     pub(crate) fn has(&self, kind: &JobKind) -> bool {
-        self.0.contains_key(kind)
+        self.bodies.contains_key(kind)
     }
 
     pub(crate) fn find(&self, kind: &JobKind) -> Option<Arc<dyn Handler>> {
-        self.0.get(kind).cloned()
+        self.bodies.get(kind).cloned()
+    }
+
+    /// Asks the host whether this request can be run. Not under a lock.
+    pub(crate) fn check(&self, spec: &JobSpec) -> Result<(), JobError> {
+        let check = || {
+            self.checks.get(spec.kind()).map_or(Ok(()), |check| check(spec))?;
+            self.bodies.get(spec.kind()).map_or(Ok(()), |handler| handler.check(spec))
+        };
+        let panicked = |message| Err(JobError::failed(format!("its check panicked: {message}")));
+        shield::run(check).unwrap_or_else(panicked)
     }
 }
 
 impl Drop for Handlers {
     fn drop(&mut self) {
-        shield::discard_all(self.0.drain());
+        shield::discard_all(self.bodies.drain());
+        shield::discard_all(self.checks.drain());
     }
 }
 
 impl fmt::Debug for Handlers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.bodies.keys()).finish()
     }
 }

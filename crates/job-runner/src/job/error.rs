@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use job_core::{InvalidParameter, InvalidSpec, JobClass, JobId};
+use job_core::{InvalidParameter, InvalidSpec, JobClass, JobId, JobKind, shown};
 use job_store::StoreError;
 use thiserror::Error;
 
@@ -80,6 +80,24 @@ pub enum EngineError {
     /// The request cannot be run.
     #[error(transparent)]
     InvalidSpec(#[from] InvalidSpec),
+    /// No handler of this engine runs such jobs, so that this one would wait for ever. Nothing was stored.
+    /// [`EngineBuilder::accept_any_kind`](crate::EngineBuilder::accept_any_kind) takes it all the same, as a
+    /// [front end](crate::EngineBuilder::front_end) does.
+    #[error("no handler runs {}: {}", shown(&kind.to_string()), handlers(registered))]
+    UnknownKind {
+        /// Which kind was asked for.
+        kind: JobKind,
+        /// Those that the engine has handlers for, in order.
+        registered: Vec<JobKind>,
+    },
+    /// The host refuses the request: its handler, or a [check](crate::EngineBuilder::check). Nothing was stored.
+    #[error("{} refuses the request: {reason}", shown(&kind.to_string()))]
+    Refused {
+        /// Which kind was asked for.
+        kind: JobKind,
+        /// Why, in the words of the host.
+        reason: String,
+    },
     /// Another request has the idempotency key. Nothing was stored.
     #[error(
         "the idempotency key {key:?} is that of {}, {first}: it cannot name {other} as well; give each request a key of its own",
@@ -145,11 +163,26 @@ impl EngineError {
             | Self::UnknownJob(_)
             | Self::AlreadyComplete(_)
             | Self::InvalidSpec(_)
+            | Self::UnknownKind { .. }
+            | Self::Refused { .. }
             | Self::KeyTaken { .. }
             | Self::InvalidPage(_)
             | Self::InvalidOption(_) => false,
         }
     }
+}
+
+/// The kinds that an engine runs, for people.
+fn handlers(registered: &[JobKind]) -> String {
+    const MOST: usize = 20;
+    if registered.is_empty() {
+        return "this engine has no handler at all; one that only submits is opened as a front end".to_owned();
+    }
+    let names: Vec<String> =
+        registered.iter().take(MOST).map(|kind| shown(&kind.to_string()).to_owned()).collect();
+    let more = registered.len().saturating_sub(MOST);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("this engine has handlers for {}{more}", names.join(", "))
 }
 
 /// The first of the jobs that did not end, and how many more there are.

@@ -105,7 +105,7 @@ fn engines() -> [(Arc<Engine>, Blocker, Gate); 2] {
     let (alone, hook) = Blocker::new();
     let store = FaultStore::with_hook(Arc::new(MemoryStore::default()), hook);
     let (builder, first) = handlers(Engine::builder(Arc::new(store)));
-    let one = Arc::new(builder.open().unwrap());
+    let one = Arc::new(builder.accept_any_kind().open().unwrap());
     let (shared, hook) = Blocker::new();
     let store = FaultStore::with_hook(Arc::new(SharedMemory::new(MemoryStore::default())), hook);
     let (builder, second) = handlers(Engine::builder_shared(Arc::new(store)));

@@ -2,6 +2,7 @@
 //! clock). With several threads, channels are the barriers.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
+mod admission;
 mod algorithms;
 mod blocked;
 mod cancel;

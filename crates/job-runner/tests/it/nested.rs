@@ -287,7 +287,7 @@ fn an_engine_without_workers_runs_what_is_waited_for_where_it_is_waited_for() {
         )
         .algorithm("deep", deep(&own))
         .retry(RetryPolicy::new(Duration::from_millis(1), Duration::from_millis(1)));
-    let engine = own.open(builder.manual().jobs_per_graph(1.try_into().unwrap()));
+    let engine = own.open(builder.manual().accept_any_kind().jobs_per_graph(1.try_into().unwrap()));
     for (spec, ends) in [
         (parent_of("child"), Ok(())),
         (parent_of("again"), Ok(())),

@@ -53,7 +53,7 @@ fn a_full_queue_names_its_class_and_bound_and_stores_nothing() {
 
 #[test]
 fn jobs_that_nobody_can_run_have_a_bound_of_their_own() {
-    let rig = Rig::new(|builder| builder.algorithm("a", nothing).queue_bound(2));
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing).accept_any_kind().queue_bound(2));
     rig.queue(job("unknown"));
     rig.queue(job("unknown"));
     assert!(matches!(rig.engine.submit(job("unknown")), Err(EngineError::QueueFull { bound: 2, .. })));

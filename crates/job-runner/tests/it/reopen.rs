@@ -178,7 +178,7 @@ fn an_orderly_shutdown_is_no_failed_attempt() {
 
 #[test]
 fn a_job_without_a_handler_waits_for_an_engine_that_has_it() {
-    let rig = Rig::new(|builder| builder.algorithm("a", nothing));
+    let rig = Rig::new(|builder| builder.algorithm("a", nothing).accept_any_kind());
     let handle = rig.submit(job("later"));
     assert_eq!(drain(&rig.engine), 0);
     let why = rig.engine.explain(handle.id()).unwrap();
@@ -194,7 +194,7 @@ fn a_job_without_a_handler_waits_for_an_engine_that_has_it() {
 
 #[test]
 fn a_job_without_a_handler_can_be_cancelled_and_expires() {
-    let rig = Rig::new(|builder| builder);
+    let rig = Rig::new(EngineBuilder::accept_any_kind);
     let cancelled = rig.submit(job("x"));
     cancelled.cancel().unwrap();
     let due = Timestamp::from_micros(Clock::now(&*rig.clock).as_micros() + 1_000);
@@ -225,9 +225,11 @@ fn rocks(directory: &std::path::Path) -> Arc<dyn Store> {
 fn everything_survives_on_disk() {
     let directory = tempfile::tempdir().unwrap();
     let setup = |builder: EngineBuilder| {
-        builder.algorithm("numbers", numbers).algorithm("again", |ctx: &mut JobContext| {
-            if ctx.attempt() == 1 { Err(JobError::transient("again")) } else { Ok(()) }
-        })
+        let again = |ctx: &mut JobContext| match ctx.attempt() {
+            1 => Err(JobError::transient("again")),
+            _ => Ok(()),
+        };
+        builder.algorithm("numbers", numbers).algorithm("again", again).accept_any_kind()
     };
     let rig = Rig::on(rocks(directory.path()), setup);
     let done = rig.finish(count(100_000).idempotency_key("k"));

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use crate::support::{Rig, count, drain, job, nothing, numbers, page, wire};
 
 fn rig(retention: Retention) -> Rig {
-    Rig::new(|builder| builder.algorithm("numbers", numbers).algorithm("a", nothing).retention(retention))
+    Rig::new(|builder| {
+        builder.accept_any_kind().algorithm("numbers", numbers).algorithm("a", nothing).retention(retention)
+    })
 }
 
 /// Finished jobs of `rows` rows each, a minute apart.
@@ -145,6 +147,7 @@ fn a_sweep_that_takes_long_keeps_no_deadline() {
     });
     let engine = Engine::builder(Arc::new(store))
         .algorithm("numbers", numbers)
+        .accept_any_kind()
         .retention(Retention::default().max_jobs(0))
         .workers(1)
         .open()

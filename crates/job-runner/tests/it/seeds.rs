@@ -17,6 +17,7 @@ fn setup(builder: EngineBuilder) -> EngineBuilder {
         .algorithm("flaky", flaky)
         .algorithm("numbers", numbers)
         .algorithm("stuck", |_: &mut JobContext| Err(JobError::failed("never")))
+        .accept_any_kind()
         .retention(Retention::default().max_jobs(20))
 }
 

@@ -80,7 +80,7 @@ fn an_engine_opens_and_works_beside_a_record_that_it_cannot_read() {
 fn a_job_of_a_later_version_is_left_to_it() {
     let directory = tempfile::tempdir().unwrap();
     let store = rocks(directory.path());
-    let engine = Engine::builder(Arc::clone(&store)).manual().open().unwrap();
+    let engine = Engine::builder(Arc::clone(&store)).front_end().open().unwrap();
     let id = engine.submit(job("a")).unwrap().id();
     drop((engine, store));
     let raw = |record: Option<&[u8]>| {

@@ -263,7 +263,7 @@ fn explain_names_a_class_at_its_limit() {
 #[test]
 fn stats_count_each_class_and_come_back_to_nothing() {
     let (gate, body) = gated();
-    let rig = Rig::new(|builder| builder.algorithm("gated", body).algorithm("a", nothing));
+    let rig = Rig::new(|builder| builder.algorithm("gated", body).algorithm("a", nothing).accept_any_kind());
     let running = rig.submit(job("gated"));
     rig.clock.advance(Duration::from_secs(1));
     rig.queue(job("a").with_graph("h"));
