@@ -2,7 +2,7 @@
 
 use std::io;
 
-use serde::Serialize;
+use serde::{Serialize, de::IgnoredAny};
 use thiserror::Error;
 
 use crate::{
@@ -49,6 +49,25 @@ pub fn append_json<T: Serialize + ?Sized>(
     }
     place.is_whole = true;
     Ok(())
+}
+
+/// The text of one JSON value, without the white space around it. Cost: one pass; nothing is built of it.
+///
+/// # Errors
+/// When `json` is no UTF-8, no JSON, or more than one value.
+///
+/// ```
+/// use job_core::one_value;
+///
+/// assert_eq!(one_value(b" {\"id\": \"Sarah\"}\n")?, r#"{"id": "Sarah"}"#);
+/// assert!(one_value(b"1,2").is_err() && one_value(b"").is_err() && one_value(b"\"\xff\"").is_err());
+/// # Ok::<(), job_core::InvalidJson>(())
+/// ```
+pub fn one_value(json: &[u8]) -> Result<&str, InvalidJson> {
+    let text = str::from_utf8(json).map_err(|error| InvalidJson::NotJson(error.to_string()))?;
+    let text = text.trim_matches([' ', '\t', '\r', '\n']);
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| InvalidJson::NotJson(error.to_string()))?;
+    Ok(text)
 }
 
 /// Why a value was not appended.

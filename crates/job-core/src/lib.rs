@@ -32,7 +32,7 @@
 //! | [`filter`] | [`JobFilter`]: which jobs a list shows |
 //! | [`page`] | [`PageRequest`]: all offset arithmetic |
 //! | [`result`] | [`JobResult`], [`RowList`], [`Segment`]: what a finished job left |
-//! | [`json`] | [`append_json`]: JSON up to a limit, and [`OrNull`] |
+//! | [`json`] | [`append_json`]: JSON up to a limit; [`one_value`]; [`OrNull`] |
 //! | [`strict`] | [`strict::read`]: the JSON of requests |
 //! | `strategies` | any request, record, page and filter, for tests (feature `proptest`) |
 //! | [`wire`] | [`Dialect`](wire::Dialect), [`ErrorCode`](wire::ErrorCode): what clients are answered |
@@ -57,7 +57,7 @@ pub mod wire;
 pub use filter::JobFilter;
 pub use finite::OrNull;
 pub use id::{InvalidJobId, JobId, Timestamp};
-pub use json::{InvalidJson, append_json};
+pub use json::{InvalidJson, append_json, one_value};
 pub use members::Members;
 pub use options::{Budget, JobClass, JobOptions};
 pub use page::{InvalidParameter, PageRequest};

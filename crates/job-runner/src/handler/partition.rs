@@ -80,6 +80,22 @@ impl Partition<'_> {
         self.rows.push(row)
     }
 
+    /// Appends one row of bytes that are JSON already.
+    ///
+    /// # Errors
+    /// As [`RowWriter::push_json`].
+    pub fn push_json(&mut self, json: &[u8]) -> Result<(), JobError> {
+        self.rows.push_json(json)
+    }
+
+    /// Appends one row of bytes that are JSON already, unchecked.
+    ///
+    /// # Errors
+    /// As [`RowWriter::push_json_unchecked`].
+    pub fn push_json_unchecked(&mut self, json: &[u8]) -> Result<(), JobError> {
+        self.rows.push_json_unchecked(json)
+    }
+
     /// Checks whether the scan may go on, as [`JobContext::check_stopped`](crate::JobContext::check_stopped).
     ///
     /// # Errors

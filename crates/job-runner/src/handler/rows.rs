@@ -3,7 +3,7 @@
 use std::fmt;
 
 use job_core::Segment;
-use job_store::{BlockBuilder, SegmentKey, SegmentWriter, StoreError};
+use job_store::{BlockBuilder, InvalidRow, SegmentKey, SegmentWriter, StoreError};
 use serde::Serialize;
 
 use crate::{handler::context::Core, job::error::JobError, seam::shield};
@@ -52,9 +52,14 @@ impl SegmentBuffer {
         self.stored_bytes + self.builder.bytes() as u64
     }
 
-    fn push<T: Serialize + ?Sized>(&mut self, core: &Core, row: &T) -> Result<(), JobError> {
+    /// Adds a row by `add`.
+    fn push(
+        &mut self,
+        core: &Core,
+        add: impl FnOnce(&mut BlockBuilder) -> Result<(), InvalidRow>,
+    ) -> Result<(), JobError> {
         let before = self.builder.bytes();
-        self.builder.push(row)?;
+        add(&mut self.builder)?;
         let length = self.builder.bytes().saturating_sub(before);
         if let Err(over) = core.attempt.charge_row(length as u64) {
             self.builder.pop();
@@ -149,15 +154,58 @@ impl<'c> RowWriter<'c> {
     /// Appends one row, and serializes it to JSON here, once. Cost: the serialization and, once per block, a
     /// write. A row with a `null` in it is walked a second time, because NaN and infinities are refused: JSON does
     /// not have them. [`OrNull`](job_core::OrNull) writes `null` for them. A `serde_json::Value` already has
-    /// `null` in their place, and a `RawValue` is stored unchanged.
+    /// `null` in their place, and a `RawValue` is stored unchanged. Bytes that are JSON already go to
+    /// [`push_json`](Self::push_json).
     ///
     /// # Errors
     /// When the row is not JSON or is longer than 16 MiB, or when a budget is used up. The list is then as before
     /// the call, also after a panic of the row. When the store fails, rows are missing, and the job cannot
     /// succeed. The body should return the error as it is (`?`).
     pub fn push<T: Serialize + ?Sized>(&mut self, row: &T) -> Result<(), JobError> {
+        self.add(|block| block.push(row))
+    }
+
+    /// Appends one row of bytes that are JSON already, without the white space around it. They are looked at once, to be
+    /// exactly one JSON value, and copied.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use job_runner::{Engine, JobContext, JobSpec, PageRequest, store::MemoryStore};
+    ///
+    /// let engine = Engine::builder(Arc::new(MemoryStore::default()))
+    ///     .vertex_filter(|ctx: &mut JobContext| {
+    ///         let mut rows = ctx.rows("vertices")?;
+    ///         rows.push_json(br#"{"id": "Sarah"}"#)?;
+    ///         assert!(rows.push_json(br#"{"id": "Sid"#).is_err(), "and the list is as before");
+    ///         rows.push_json_unchecked(br#"{"id": "Aaron"}"#)
+    ///     })
+    ///     .open()?;
+    /// let job = engine.submit(JobSpec::vertex_filter().with_graph("movies"))?;
+    /// job.wait()?;
+    /// let mut rows = Vec::new();
+    /// job.page(PageRequest::default())?.write_to(&mut rows)?;
+    /// assert_eq!(rows, br#"{"id": "Sarah"},{"id": "Aaron"}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_json(&mut self, json: &[u8]) -> Result<(), JobError> {
+        self.add(|block| block.push_json_bytes(json))
+    }
+
+    /// As [`push_json`](Self::push_json), but the bytes are not checked to be JSON: for a host that has written them itself. Each page that has a row which is none is no JSON either. Other rows, their number and the pages without it
+    /// are as they were.
+    ///
+    /// # Errors
+    /// When there are no bytes or too many, or as [`push`](Self::push).
+    pub fn push_json_unchecked(&mut self, json: &[u8]) -> Result<(), JobError> {
+        self.add(|block| block.push_json_unchecked(json))
+    }
+
+    fn add(&mut self, add: impl FnOnce(&mut BlockBuilder) -> Result<(), InvalidRow>) -> Result<(), JobError> {
         match &mut self.buffer {
-            Some(buffer) => buffer.push(self.core, row),
+            Some(buffer) => buffer.push(self.core, add),
             None => Err(JobError::failed("the writer is closed")),
         }
     }

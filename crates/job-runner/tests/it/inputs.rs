@@ -26,6 +26,65 @@ fn a_row_without_end_fails_its_job() {
     assert_eq!(message, "the row has more than 16777216 bytes of JSON: that is the most a row may have");
 }
 
+/// A host that has rows as JSON already hands over bytes, right or wrong.
+#[test]
+fn bytes_that_are_rows_already_are_pushed_as_they_are_and_wrong_ones_spoil_themselves_alone() {
+    const WRONG: [&[u8]; 6] = [b"]}", b"{\"a\"", b"\"", b"1,2", b"\xff\xfe", b"\0"];
+    let rig = Rig::new(|builder| {
+        builder
+            .algorithm("writer", |ctx: &mut JobContext| {
+                let mut rows = ctx.rows("rows")?;
+                for n in 0..60_000_usize {
+                    rows.push_json(format!(" {n}\n").as_bytes())?;
+                    if n % 10_000 == 0 {
+                        let wrong = WRONG[n / 10_000];
+                        assert!(rows.push_json(wrong).is_err() && rows.push_json(b"").is_err());
+                        rows.push_json_unchecked(wrong)?;
+                    }
+                }
+                Ok(())
+            })
+            .algorithm("scan", |ctx: &mut JobContext| {
+                let options = ScanOptions::default().partition_size(10);
+                ctx.scan("rows", 0..100, options, |part: &mut Partition<'_>| {
+                    part.ids().try_for_each(|id| {
+                        assert!(part.push_json(b"{").is_err());
+                        part.push_json(id.to_string().as_bytes())?;
+                        part.push_json_unchecked(b"null")
+                    })
+                })
+            })
+    });
+    let handle = rig.submit(job("writer"));
+    rig.engine.driver().run_until_idle();
+    assert_eq!(handle.record().size.rows, 60_006);
+    let mut expected: Vec<Vec<u8>> = Vec::new();
+    for n in 0..60_000 {
+        expected.push(n.to_string().into_bytes());
+        if n % 10_000 == 0 {
+            expected.push(WRONG[n / 10_000].to_vec());
+        }
+    }
+    let mut found = Vec::new();
+    let each = |row: &[u8]| {
+        found.push(row.to_vec());
+        Ok::<_, job_runner::StoreError>(std::ops::ControlFlow::Continue(()))
+    };
+    handle.page(page(0, 100_000)).unwrap().for_each(each).unwrap();
+    assert!(found == expected);
+    // Pages beside a wrong row are JSON as ever.
+    assert_eq!(crate::support::rows(&handle, 2, 3), [1, 2, 3]);
+    let mut answer = Vec::new();
+    handle.status(page(10_003, 9_000)).unwrap().write_to(&mut answer).unwrap();
+    assert!(serde_json::from_slice::<serde_json::Value>(&answer).is_ok());
+
+    let scan = rig.submit(job("scan"));
+    rig.engine.driver().run_until_idle();
+    let mut rows = Vec::new();
+    scan.page(page(0, 4)).unwrap().write_to(&mut rows).unwrap();
+    assert_eq!((scan.record().size.rows, rows), (200, b"0,null,1,null".to_vec()));
+}
+
 #[test]
 fn outputs_without_number_without_end_and_with_endless_names_fail_their_job() {
     let many = refusal(|ctx| (0..).try_for_each(|n| Ok(ctx.set_output(&format!("output {n}"), &n)?)));
