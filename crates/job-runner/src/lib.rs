@@ -102,7 +102,8 @@
 //!
 //! [`JobContext::scan`] cuts a range of ids into partitions. Every idle worker takes one partition at a time, and looks
 //! for waiting jobs before the next. Readers get the rows in the order of ids. [`ScanOptions`] has the size of a
-//! partition; [`JobContext::acquire_threads`] is for work that is no scan.
+//! partition. [`JobContext::scan_ranges`] takes ranges of keys, for hosts whose ids are not `0..n`.
+//! [`JobContext::acquire_threads`] is for work that is no scan.
 //!
 //! # Checkpoints
 //!

@@ -76,6 +76,63 @@ fn a_scan_of_nothing_gives_an_empty_list() {
     assert_eq!(handle.record().state, JobState::Complete(Outcome::Succeeded));
 }
 
+/// Of a host whose ids are keys, such as UUIDs.
+#[test]
+fn ranges_of_keys_are_scanned_like_ids_and_their_rows_come_in_their_order() {
+    use std::{collections::BTreeMap, ops::Bound};
+    let key = |n: u64| (u128::from(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)) << 64 | u128::from(n)).to_be_bytes();
+    let graph: Arc<BTreeMap<[u8; 16], u64>> = Arc::new((0..20_000).map(|n| (key(n), n)).collect());
+    let expected: Vec<u64> = graph.values().copied().filter(|n| keeps(*n)).collect();
+    for (workers, cuts) in [(1, 1), (1, 300), (4, 17), (4, 2_000)] {
+        let own = Arc::clone(&graph);
+        let body = move |ctx: &mut JobContext| {
+            let ends: Vec<[u8; 16]> = own.keys().step_by(own.len() / cuts).copied().collect();
+            let open = |at: usize| ends.get(at).map_or(Bound::Unbounded, |end| Bound::Excluded(*end));
+            // From each key to the next, and from the last one to the end of all.
+            let ranges = ends.iter().zip(1..).map(|(start, next)| (Bound::Included(*start), open(next))).collect();
+            let graph = Arc::clone(&own);
+            ctx.scan_ranges("vertices", ranges, move |range, part: &mut Partition<'_>| {
+                for (_, n) in graph.range(*range) {
+                    part.check_stopped()?;
+                    if keeps(*n) {
+                        part.push(n)?;
+                    }
+                }
+                Ok(())
+            })
+        };
+        let store = Arc::new(MemoryStore::default());
+        let engine = Engine::builder(store).vertex_filter(body).workers(workers).open().unwrap();
+        let handle = engine.submit(filter()).unwrap();
+        assert_eq!(handle.wait().unwrap().state, JobState::Complete(Outcome::Succeeded));
+        assert_eq!(rows(&handle, 0, 100_000), expected, "{workers} workers, {cuts} ranges");
+    }
+}
+
+#[test]
+fn no_ranges_give_an_empty_list_and_a_range_that_fails_leaves_nothing() {
+    let rig = Rig::new(|builder| {
+        builder
+            .algorithm("none", |ctx: &mut JobContext| {
+                ctx.scan_ranges("vertices", Vec::<()>::new(), |(), _: &mut Partition<'_>| Ok(()))
+            })
+            .algorithm("fails", |ctx: &mut JobContext| {
+                let scan = |n: &u64, part: &mut Partition<'_>| {
+                    part.push(n)?;
+                    if *n == 3 { Err(JobError::failed("no such key")) } else { Ok(()) }
+                };
+                assert!(ctx.scan_ranges("vertices", (0..5).collect(), scan).is_err());
+                // A body that goes on may scan once more.
+                ctx.scan_ranges("vertices", vec![7_u64], scan)
+            })
+    });
+    let record = rig.finish(job("none"));
+    assert_eq!((record.state, record.size.rows), (JobState::Complete(Outcome::Succeeded), 0));
+    let handle = rig.submit(job("fails"));
+    drain(&rig.engine);
+    assert_eq!(rows(&handle, 0, 10), [7]);
+}
+
 #[test]
 fn two_scans_of_one_job_follow_each_other_in_its_list() {
     let rig = Rig::new(|builder| {
