@@ -68,6 +68,7 @@
 //! | read | [`JobReader`], [`Status`], [`Page`] |
 //! | write a handler | [`JobContext`], [`RowWriter`], [`Partition`], [`Iterative`], [`JobError`] |
 //! | observe | [`Stats`], [`metrics`], spans and events of `tracing` |
+//! | see whole programs | the directory `examples` of this package |
 //! | test | [`ManualClock`], [`EngineBuilder::manual`] with [`Driver`], [`EngineBuilder::seed`], [`Crash`], [`store::FaultStore`] |
 //!
 //! # Handlers

@@ -8,6 +8,7 @@ mod blocked;
 mod cancel;
 mod cluster;
 mod crashes;
+mod examples;
 mod faults;
 mod filters;
 mod host_code;
