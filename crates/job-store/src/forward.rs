@@ -209,6 +209,11 @@ macro_rules! forward {
             $crate::forward!(@call $via start_flush $self.$inner.start_flush())
         }
     };
+    (@show_rows $self:ident $inner:ident $via:tt) => {
+        fn show_rows(&mut $self) -> Result<(), $crate::StoreError> {
+            $crate::forward!(@call $via show_rows $self.$inner.show_rows())
+        }
+    };
     (@finish $self:ident $inner:ident []) => {
         fn finish($self: $crate::forward::Box<Self>) -> Result<$crate::forward::Segment, $crate::StoreError> {
             $self.$inner.finish()

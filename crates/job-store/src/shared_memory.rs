@@ -392,7 +392,7 @@ struct FencedSegment {
 #[deny(clippy::missing_trait_methods)]
 impl SegmentWriter for FencedSegment {
     crate::forward!(self.inner; visible_rows);
-    crate::forward!(self.inner through [self.fence.pass]; append start_flush finish);
+    crate::forward!(self.inner through [self.fence.pass]; append start_flush show_rows finish);
 }
 
 fn micros(duration: Duration) -> u64 {

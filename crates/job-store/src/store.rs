@@ -455,6 +455,15 @@ pub trait SegmentWriter: Debug + Send {
         Ok(false)
     }
 
+    /// Makes the rows that were appended so far readable, at once or soon, and takes more. A store that does so with each
+    /// block has nothing to do, which is the default. A store with large objects may do so later.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    fn show_rows(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Makes every appended row readable. Returns the entry of the segment for the result.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ pub(crate) mod partition;
 pub(crate) mod rows;
 pub(crate) mod saved;
 pub(crate) mod services;
+pub(crate) mod showing;
 pub(crate) mod threads;
 
 use std::{fmt, sync::Arc};

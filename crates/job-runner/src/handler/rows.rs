@@ -6,7 +6,11 @@ use job_core::Segment;
 use job_store::{BlockBuilder, InvalidRow, SegmentKey, SegmentWriter, StoreError};
 use serde::Serialize;
 
-use crate::{handler::context::Core, job::error::JobError, seam::shield};
+use crate::{
+    handler::{context::Core, showing::Showing},
+    job::error::JobError,
+    seam::shield,
+};
 
 /// An open segment. It holds at most one block in memory.
 pub(crate) struct SegmentBuffer {
@@ -22,6 +26,9 @@ pub(crate) struct SegmentBuffer {
     failure: Option<StoreError>,
     /// Bytes of rows in a full block.
     block_bytes: usize,
+    showing: Showing,
+    /// Rows that readers can see.
+    readable: u64,
 }
 
 impl SegmentBuffer {
@@ -35,6 +42,8 @@ impl SegmentBuffer {
             is_whole: true,
             failure: None,
             block_bytes: core.services().store().block_bytes(),
+            showing: Showing::new(core.services().clock().now()),
+            readable: 0,
         }
     }
 
@@ -65,7 +74,33 @@ impl SegmentBuffer {
             self.builder.pop();
             return Err(over);
         }
-        if self.builder.bytes() >= self.block_bytes { self.flush(core) } else { Ok(()) }
+        if self.builder.bytes() >= self.block_bytes {
+            self.flush(core)?;
+        }
+        if self.showing.count_row() { self.look(core) } else { Ok(()) }
+    }
+
+    /// Looks at the clock, and shows rows that wait for too long.
+    fn look(&mut self, core: &Core) -> Result<(), JobError> {
+        if !self.showing.look(core.services().clock().now()) || self.readable == self.rows() {
+            return Ok(());
+        }
+        self.flush(core)?;
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let shown = shield::stored("show rows", || writer.show_rows().map(|()| writer.visible_rows()));
+        let readable = shown.map_err(|error| JobError::from(self.failure.insert(error).clone()))?;
+        self.publish(core, readable);
+        self.showing.show();
+        Ok(())
+    }
+
+    /// Tells readers how far they can see.
+    fn publish(&mut self, core: &Core, readable: u64) {
+        if readable > self.readable {
+            self.readable = readable;
+            self.showing.show();
+        }
+        core.attempt.publish(self.number, readable, self.stored_bytes, false);
     }
 
     fn flush(&mut self, core: &Core) -> Result<(), JobError> {
@@ -98,7 +133,7 @@ impl SegmentBuffer {
                 self.is_whole = true;
                 self.stored_bytes += json_bytes;
                 core.services().rows_written(rows, json_bytes);
-                core.attempt.publish(self.number, readable, self.stored_bytes, false);
+                self.publish(core, readable);
                 Ok(())
             }
             Err(error) => Err(self.failure.insert(error).clone().into()),
@@ -208,6 +243,17 @@ impl<'c> RowWriter<'c> {
             Some(buffer) => buffer.push(self.core, add),
             None => Err(JobError::failed("the writer is closed")),
         }
+    }
+
+    /// Asks whether to go on, as [`JobContext::check_stopped`](crate::JobContext::check_stopped), and shows the rows of the
+    /// last second to readers of the running job. [`push`](Self::push) does the latter too: this is for a body that
+    /// works for long without a row.
+    ///
+    /// # Errors
+    /// [`JobError::Stopped`] when the body must stop now; or the store fails.
+    pub fn check_stopped(&mut self) -> Result<(), JobError> {
+        self.core.check_stopped()?;
+        self.buffer.as_mut().map_or(Ok(()), |buffer| buffer.look(self.core))
     }
 
     /// Does what a drop does, and lets the store begin to write the remaining rows.

@@ -15,7 +15,7 @@ use crate::{
 const SUCCEEDED: JobState = JobState::Complete(Outcome::Succeeded);
 
 /// The stores that go on without the engine.
-fn stores() -> Vec<(&'static str, Arc<dyn Store>, Option<tempfile::TempDir>)> {
+pub(crate) fn stores() -> Vec<(&'static str, Arc<dyn Store>, Option<tempfile::TempDir>)> {
     #[allow(unused_mut, reason = "without a feature there is one alone")]
     let mut stores: Vec<(_, Arc<dyn Store>, _)> = vec![("memory", Arc::new(MemoryStore::default()), None)];
     #[cfg(feature = "rocksdb")]

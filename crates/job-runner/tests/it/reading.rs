@@ -1,8 +1,16 @@
 //! Pages, payloads, lists and values.
 
-use std::ops::ControlFlow;
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use job_runner::{EngineError, JobContext, JobError, JobHandle, JobId, PageRequest, StoreError, wire::Dialect};
+use job_runner::{
+    EngineError, JobContext, JobError, JobHandle, JobId, ManualClock, PageRequest, StoreError,
+    store::{MemoryStore, SegmentKey, Store},
+    wire::Dialect,
+};
 use serde_json::Value;
 
 use crate::support::{Gate, Rig, count, drain, job, nothing, numbers, page, read, rows};
@@ -292,4 +300,69 @@ fn jobs_are_listed_newest_first_and_pages_of_the_list_can_follow_ids() {
     let before = newest_first[4];
     rig.queue(job("nothing")); // the list grows meanwhile
     assert_eq!(listed(reader.list_before(before, 3).unwrap()), newest_first[5..8]);
+}
+
+/// A filter that was stopped midway with 2.6 MB showed none of its rows.
+#[test]
+fn rows_of_a_slow_job_are_seen_after_a_second_however_few_they_are() {
+    for (name, store, _directory) in crate::crashes::stores() {
+        let clock = Arc::new(ManualClock::default());
+        let (own, seen) = (Arc::clone(&clock), Arc::new(OnceLock::<JobHandle>::new()));
+        let look = Arc::clone(&seen);
+        let rig = Rig::on(store, |builder| {
+            let body = move |ctx: &mut JobContext| {
+                let handle = look.get().ok_or_else(|| JobError::failed("the test has no handle"))?;
+                let seen = || rows(handle, 0, 1_000);
+                let mut numbers = ctx.rows("numbers")?;
+                (0..10_u64).try_for_each(|n| numbers.push(&n))?;
+                own.advance(Duration::from_millis(1_100));
+                // One of the next pushes looks at the clock.
+                (10..100_u64).try_for_each(|n| numbers.push(&n))?;
+                assert!(seen().len() > 10 && (0..).zip(seen()).all(|(n, row)| n == row), "{name}");
+                // Without another row a check does it.
+                let before = seen().len();
+                numbers.check_stopped()?;
+                assert_eq!(seen().len(), before, "not before a second has passed");
+                own.advance(Duration::from_secs(2));
+                numbers.check_stopped()?;
+                assert_eq!(seen().len(), 100, "{name}");
+                Ok(())
+            };
+            builder.clock(Arc::<ManualClock>::clone(&clock)).algorithm("slow", body)
+        });
+        let handle = rig.submit(job("slow"));
+        assert!(seen.set(handle.clone()).is_ok());
+        rig.engine.driver().run_one();
+        assert_eq!(handle.record().failure, None, "{name}");
+        assert_eq!(rows(&handle, 0, 1_000), (0..100).collect::<Vec<_>>());
+    }
+}
+
+/// Else a job of a day would have as many blocks as seconds.
+#[test]
+fn a_slow_job_of_a_day_has_a_bounded_number_of_blocks() {
+    let clock = Arc::new(ManualClock::default());
+    let own = Arc::clone(&clock);
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let rig = Rig::on(Arc::clone(&store), |builder| {
+        let body = move |ctx: &mut JobContext| {
+            let mut numbers = ctx.rows("numbers")?;
+            (0..24 * 3_600 / 2).try_for_each(|n| {
+                own.advance(Duration::from_secs(2));
+                numbers.push(&n)
+            })
+        };
+        builder.clock(Arc::<ManualClock>::clone(&clock)).algorithm("day", body)
+    });
+    let record = rig.finish(job("day"));
+    assert_eq!(record.size.rows, 43_200);
+    let mut blocks = 0;
+    let key = SegmentKey { job: record.id, attempt: 1, number: 0 };
+    store
+        .blocks(key, &mut |_, _| {
+            blocks += 1;
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+    assert!((60..600).contains(&blocks), "{blocks} blocks");
 }

@@ -309,6 +309,7 @@ macro_rules! conformance_tests {
             a_sound_store_verifies
             what_is_missing_is_found
             a_writer_says_what_can_be_read
+            rows_that_are_shown_can_be_read_and_more_may_follow
             a_segment_whose_flush_was_started_is_finished_as_any_other
             a_large_segment_is_read_like_a_small_one
             two_segments_of_a_job_grow_side_by_side

@@ -99,6 +99,8 @@ promises! {
     AppendRefused
     /// Rows that `visible_rows` counts can be read. Only appended rows are counted.
     VisibleRows
+    /// After `show_rows` every row that was appended is counted by `visible_rows`, at once or soon, and more may be appended.
+    ShowRows
     /// `start_flush` does not change the result of `finish`.
     StartFlush
     /// A record is `Succeeded` only together with its result. A reader that sees this state can read every row.

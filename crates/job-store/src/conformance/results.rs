@@ -318,6 +318,30 @@ law! { Fixture;
         assert_eq!(read(store, key, 0..200)?.len(), 200);
     }
 
+    /// The rows of a long job are seen while it runs, however few they are.
+    [ShowRows]
+    fn rows_that_are_shown_can_be_read_and_more_may_follow(store; patience) {
+        let running = running(store, 1)?;
+        let key = key(&running, 0);
+        let (mut writer, mut block) = (store.segment(key)?, BlockBuilder::new(key));
+        writer.show_rows()?; // of nothing
+        assert_eq!(writer.visible_rows(), 0);
+        for (start, end) in [(0, 1), (1, 20), (20, 400)] {
+            for row in start..end {
+                block.push(&row)?;
+                if block.rows() == 10 || row + 1 == end {
+                    writer.append(block.seal())?;
+                }
+            }
+            writer.show_rows()?;
+            super::within(patience, "appended rows are shown", || Ok((writer.visible_rows() == end).then_some(())))?;
+            assert_eq!(read(store, key, 0..end)?, (0..end).collect::<Vec<_>>());
+        }
+        writer.show_rows()?; // once more
+        assert_eq!(writer.finish()?.rows, 400);
+        assert_eq!(read(store, key, 0..400)?, (0..400).collect::<Vec<_>>());
+    }
+
     /// `finish` gives the same segment after `start_flush`, whether or not the store flushes in the background.
     [StartFlush]
     fn a_segment_whose_flush_was_started_is_finished_as_any_other(store) {

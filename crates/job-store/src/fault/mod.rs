@@ -379,6 +379,10 @@ impl SegmentWriter for FaultSegment {
         self.switch.call(Operation::StartFlush, Some(self.job), || self.inner.start_flush())
     }
 
+    fn show_rows(&mut self) -> Result<(), StoreError> {
+        self.switch.call(Operation::ShowRows, Some(self.job), || self.inner.show_rows())
+    }
+
     fn finish(self: Box<Self>) -> Result<Segment, StoreError> {
         let Self { inner, job, switch } = *self;
         switch.call(Operation::Finish, Some(job), || inner.finish())

@@ -91,6 +91,8 @@ operations! {
     Append "append" write "append rows";
     /// [`SegmentWriter::start_flush`](crate::SegmentWriter::start_flush).
     StartFlush "start_flush" write "append rows";
+    /// [`SegmentWriter::show_rows`](crate::SegmentWriter::show_rows): a running job shows its rows after a second.
+    ShowRows "show_rows" write "show rows";
     /// [`SegmentWriter::finish`](crate::SegmentWriter::finish): the last rows of a writer.
     Finish "finish" write "append rows";
     /// [`SharedStore::claim`](crate::SharedStore::claim).

@@ -186,6 +186,19 @@ impl<K: KeyValue> SegmentWriter for Segment<K> {
         }
     }
 
+    /// Blocks in memory are put in one batch. A run is handed over as it is, and what follows gathers in memory again.
+    fn show_rows(&mut self) -> Result<(), StoreError> {
+        self.check_sound()?;
+        let shown = match mem::replace(&mut self.gathered, Gathered::nothing()) {
+            Gathered::Run(run) => self.hand_over(run),
+            memory @ Gathered::Memory { .. } => {
+                self.gathered = memory;
+                self.publish()
+            }
+        };
+        shown.inspect_err(|error| self.failed = Some(error.clone()))
+    }
+
     fn finish(mut self: Box<Self>) -> Result<job_core::Segment, StoreError> {
         self.check_sound()?;
         self.publish()?;

@@ -67,6 +67,7 @@ fn every_call(
     let (mut writer, mut block) = (segment.unwrap(), BlockBuilder::new(key));
     block.push("Sarah").unwrap();
     made(Operation::Append, writer.append(block.seal()))?;
+    made(Operation::ShowRows, writer.show_rows())?;
     made(Operation::StartFlush, writer.start_flush().map(drop))?;
     let finished = writer.finish();
     made(Operation::Finish, finished.clone().map(drop))?;

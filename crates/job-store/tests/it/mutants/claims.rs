@@ -667,6 +667,10 @@ impl SegmentWriter for ClaimantSegment {
         self.inner.as_ref().unwrap().visible_rows()
     }
 
+    fn show_rows(&mut self) -> Result<(), StoreError> {
+        self.inner.as_mut().unwrap().show_rows()
+    }
+
     fn start_flush(&mut self) -> Result<bool, StoreError> {
         self.inner.as_mut().unwrap().start_flush()
     }

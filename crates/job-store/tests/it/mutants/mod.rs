@@ -85,6 +85,7 @@ mutants! { Mutant MUTANTS;
         SegmentOfUnknownIsNotFound InvalidBeforeFenced FenceNamesNoJob;
     AppendRefused: GapIsFine EmptyBlockIsFine ForeignBlockIsFine;
     VisibleRows: VisibleRowsAreMore;
+    ShowRows: ShownRowsAreNotCounted RowsAfterTheShownAreLost ShowOfNothingIsAnError;
     StartFlush: StartedFlushIsForgotten;
     ResultWithRecord: RunningHasAResult StaleCompleteKeepsResult StaleCompleteIsFine;
     ResultWhole: SegmentsReversed SegmentsSorted EmptySegmentsDropped SegmentsCapped SegmentBytesLost SegmentsMerged

@@ -851,6 +851,7 @@ impl ResultStore for Wrong {
             rows,
             blocks: 0,
             settled: false,
+            shown: false,
         }))
     }
 
@@ -1349,6 +1350,7 @@ struct WrongSegment {
     rows: u64,
     blocks: u64,
     settled: bool,
+    shown: bool,
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -1371,6 +1373,7 @@ impl SegmentWriter for WrongSegment {
         let lost = match m {
             M::BlockAfterManyLost => self.blocks == 150,
             M::LargeBlockLost => block.bytes.len() > 1 << 20,
+            M::RowsAfterTheShownAreLost => self.shown && self.blocks > 1,
             M::ThirdOpenWriterLoses => {
                 self.store.notes.lock().open.get(&self.key.job).is_some_and(|open| {
                     open.len() > 2 && open.iter().position(|number| *number == self.key.number) == Some(2)
@@ -1413,7 +1416,19 @@ impl SegmentWriter for WrongSegment {
 
     fn visible_rows(&self) -> u64 {
         let readable = self.inner.as_ref().unwrap().visible_rows();
-        if self.store.mutant == M::VisibleRowsAreMore { readable + 1 } else { readable }
+        match self.store.mutant {
+            M::VisibleRowsAreMore => readable + 1,
+            M::ShownRowsAreNotCounted => 0,
+            _ => readable,
+        }
+    }
+
+    fn show_rows(&mut self) -> Result<(), StoreError> {
+        self.shown = true;
+        if self.store.mutant == M::ShowOfNothingIsAnError && self.blocks == 0 {
+            return Err(StoreError::new(ErrorKind::Invalid, "show rows", "there are none"));
+        }
+        self.inner.as_mut().unwrap().show_rows()
     }
 
     fn start_flush(&mut self) -> Result<bool, StoreError> {
