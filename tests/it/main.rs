@@ -16,6 +16,7 @@ mod fuzz;
 mod golden;
 mod kill;
 mod model;
+mod operated;
 mod outages;
 mod pages;
 mod power;
