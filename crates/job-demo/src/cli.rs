@@ -1,10 +1,12 @@
 //! The command line.
 
 mod address;
+mod backup;
 mod called;
 mod cancel;
 mod client;
 mod columns;
+mod copy;
 mod exit;
 mod export;
 mod ids;
@@ -260,6 +262,28 @@ enum Command {
         /// The job: its id, or the end of it as `list` shows it
         id: Option<String>,
     },
+    /// Make a copy of the store at one moment, also while it is served
+    ///
+    /// It has every job and row that was acknowledged before. It is a store itself: name it with --store.
+    Backup {
+        /// Directory to make, in one that is there; on the disk of the store it takes a moment
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Copy the jobs of one store into another, with their results
+    ///
+    /// It goes on where it was ended, and passes over what is whole. Jobs that have not ended wait in the copy: let them
+    /// run in one of the two.
+    Copy {
+        /// Store to read
+        #[arg(long, value_name = "STORE")]
+        from: Location,
+        /// Store to write, made when missing
+        #[arg(long, value_name = "STORE")]
+        to: Location,
+        #[command(flatten)]
+        pick: Pick,
+    },
     /// Cancel a job that has not ended: it never runs, or stops within a moment
     Cancel {
         /// The job: its id, or the end of it as `list` shows it
@@ -343,6 +367,8 @@ impl Cli {
             }
             Command::Completions { shell } => completions(shell),
             Command::Inspect { id } => inspect::inspect(&global, id.as_deref()),
+            Command::Backup { to } => backup::backup(&global, &to),
+            Command::Copy { from, to, pick } => copy::run(&global, &from, &to, &pick),
             Command::Cancel { id } => cancel::cancel(&global, &id),
             Command::Serve { listen, exports, workers, reach } => {
                 serve::serve(&global, listen, global.exports(exports).as_deref(), workers, &reach)

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The commands of job-demo. Without a command, `run` is used.
-pub(crate) const COMMANDS: [&str; 13] = [
+pub(crate) const COMMANDS: [&str; 15] = [
     "run",
     "submit",
     "retry",
@@ -26,6 +26,8 @@ pub(crate) const COMMANDS: [&str; 13] = [
     "list",
     "completions",
     "inspect",
+    "backup",
+    "copy",
     "cancel",
     "serve",
     "worker",

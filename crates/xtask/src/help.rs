@@ -56,6 +56,10 @@ once build it once.",
   export ID      A whole result [--output FILE] [--format csv|jsonl]
   cancel ID      Stop a job that has not ended
   inspect [ID]   Compare every checksum of the store
+  backup         Copy the store as it is at this moment, also while it is served
+                 --to DIR
+  copy           Copy the jobs of one store into another
+                 --from STORE, --to STORE, and jobs as `list` picks them
   serve          Jobs over HTTP, with a page for people
                  --listen ADDRESS, --workers N, --exports DIR, --host NAME,
                  --origin ORIGIN

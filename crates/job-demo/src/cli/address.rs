@@ -23,6 +23,9 @@ pub(super) struct Address {
     pub(super) pid: u32,
     /// A word that only this server answers with: ports and process ids are used again.
     pub(super) instance: String,
+    /// The server takes what changes files from those who know it: those who may read the address.
+    #[serde(default)]
+    pub(super) key: String,
 }
 
 impl Address {
@@ -35,7 +38,8 @@ impl Address {
             ip => ip,
         };
         let url = format!("http://{}", SocketAddr::new(ip, listens.port()));
-        Self { url, pid: process::id(), instance: Uuid::new_v4().to_string() }
+        let [instance, key] = [(); 2].map(|()| Uuid::new_v4().to_string());
+        Self { url, pid: process::id(), instance, key }
     }
 
     /// The content of the file; `None` if it does not exist or is incomplete.
@@ -115,7 +119,7 @@ mod tests {
     use super::*;
 
     fn address() -> Address {
-        Address { url: "http://127.0.0.1:1".to_owned(), pid: 7, instance: "a".to_owned() }
+        Address { url: "http://127.0.0.1:1".to_owned(), pid: 7, instance: "a".to_owned(), key: "k".to_owned() }
     }
 
     #[test]

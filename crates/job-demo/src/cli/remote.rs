@@ -10,6 +10,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{json, value::RawValue};
 
 use super::{
+    backup,
     client::{Client, PATIENCE, Reply, Unreached},
     exit::{Exit, Mistake},
     job::{Job, State},
@@ -34,6 +35,13 @@ impl Remote {
             reply => reply?,
         };
         Ok(if reply.status == 200 { String::from_utf8_lossy(&reply.body).into_owned() } else { String::new() })
+    }
+
+    /// Lets the server make a copy of its store, which takes as long as its files are large.
+    pub(super) fn back_up(&self, request: &backup::Request) -> Result<(), Box<dyn Error>> {
+        const LONG: Duration = Duration::from_hours(24);
+        accepted(self.0.ask(Method::POST, backup::PATH, serde_json::to_string(request)?, LONG)?)?;
+        Ok(())
     }
 
     fn ask(&self, method: Method, path: &str, body: String) -> Result<Reply, Box<dyn Error>> {

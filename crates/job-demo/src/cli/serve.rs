@@ -23,7 +23,7 @@ use tokio::{net::TcpListener, runtime::Runtime};
 use super::{
     CommandResult, Global,
     address::Address,
-    cores,
+    backup, cores,
     exit::{Exit, Mistake},
     location::Location,
     server,
@@ -71,13 +71,14 @@ pub(super) fn serve(
     let origins = reach.origins()?;
     let graphs = Arc::new(global.served());
     global.load(&graphs)?;
-    let engine = Arc::new(engine(global, &graphs, exports, workers.unwrap_or_else(cores))?);
+    let store = store::write(global)?;
+    let engine = Arc::new(engine(&store, &graphs, exports, workers.unwrap_or_else(cores))?);
     let host = Host { graphs };
     let api = Api::new(Arc::clone(&engine), host).operator().page(PROJECT).origins(origins);
     // Without a directory for them, exports are not served.
     let api = if exports.is_some() { api.exports() } else { api };
     let runtime = Runtime::new()?;
-    runtime.block_on(listen_until_told(global, listen, api, told))?;
+    runtime.block_on(listen_until_told(global, listen, api, store, told))?;
     engine.shutdown(GRACE);
     // A call to a store that hangs must not delay the end.
     runtime.shutdown_background();
@@ -86,13 +87,12 @@ pub(super) fn serve(
 
 /// Without workers the engine has no handlers: other processes run the jobs.
 fn engine(
-    global: &Global,
+    store: &Opened,
     graphs: &Arc<Graphs>,
     exports: Option<&Path>,
     workers: usize,
 ) -> Result<Engine, Box<dyn Error>> {
-    let store = store::write(global)?;
-    match &store {
+    match store {
         Opened::Shared(store) if workers == 0 => {
             Ok(Engine::builder_shared(Arc::clone(store)).front_end().open()?)
         }
@@ -109,6 +109,7 @@ async fn listen_until_told(
     global: &Global,
     listen: SocketAddr,
     api: Api,
+    store: Opened,
     told: Told,
 ) -> Result<(), Box<dyn Error>> {
     let listener =
@@ -117,8 +118,9 @@ async fn listen_until_told(
     let address = listener.local_addr()?;
     let graph = global.graph().as_str();
     let own = Address::own(address);
-    let instance = own.instance.clone();
+    let (instance, key) = (own.instance.clone(), own.key.clone());
     let router = api.router().route(INSTANCE, get(move || async move { instance }));
+    let router = router.route(backup::PATH, backup::route(store, key));
     // The file is removed at the end.
     let _published = match &global.store {
         Location::Directory(directory) => Some(own.publish(directory).map_err(|error| {

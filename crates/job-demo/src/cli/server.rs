@@ -19,15 +19,15 @@ pub(super) fn find(global: &Global) -> Result<Option<Remote>, Box<dyn Error>> {
     if let Some(url) = &global.server {
         return Ok(Some(Remote::new(url)?));
     }
-    Ok(match running(global)? {
+    Ok(match running_at(&global.store)? {
         Some(address) => Some(Remote::new(&address.url)?),
         None => None,
     })
 }
 
 /// The address of the store's server, if it runs.
-fn running(global: &Global) -> Result<Option<Address>, Box<dyn Error>> {
-    let Location::Directory(directory) = &global.store else { return Ok(None) };
+pub(super) fn running_at(store: &Location) -> Result<Option<Address>, Box<dyn Error>> {
+    let Location::Directory(directory) = store else { return Ok(None) };
     let Some(address) = Address::read(directory) else { return Ok(None) };
     let Address { url, pid, .. } = &address;
     let heard = match Remote::new(url)?.instance(PATIENCE) {
@@ -53,10 +53,14 @@ pub(super) fn none(global: &Global, command: &str) -> Result<(), Box<dyn Error>>
         let message = format!("{command} opens a store itself: leave out --server");
         return Err(Mistake::new(Exit::Usage, message).into());
     }
-    match running(global)? {
+    none_at(&global.store, command)
+}
+
+/// Refuses what needs a store for itself beside a server that has it.
+pub(super) fn none_at(store: &Location, command: &str) -> Result<(), Box<dyn Error>> {
+    match running_at(store)? {
         None => Ok(()),
         Some(Address { url, pid, .. }) => {
-            let store = &global.store;
             let message = format!(
                 "the store {store} is served at {url} by process {pid}: {command} needs it for itself; end that one first"
             );

@@ -10,8 +10,8 @@ use job_runner::store::ObjectOptions;
 #[cfg(feature = "postgres")]
 use job_runner::store::{PostgresOptions, PostgresStore};
 use job_runner::{
-    Engine, EngineBuilder, EngineError, JobReader,
-    store::{RocksOptions, RocksStore, SharedStore, Store},
+    Engine, EngineBuilder, EngineError, JobReader, StoreError,
+    store::{Backup, ErrorKind, RocksOptions, RocksStore, SharedStore, Store},
 };
 
 use super::{
@@ -24,7 +24,7 @@ use super::{
 #[derive(Clone)]
 pub(super) enum Opened {
     /// A store of this process alone.
-    Own(Arc<dyn Store>),
+    Own(Arc<RocksStore>),
     /// A store that other processes share.
     Shared(Arc<dyn SharedStore>),
 }
@@ -32,7 +32,7 @@ pub(super) enum Opened {
 impl Opened {
     pub(super) fn store(&self) -> Arc<dyn Store> {
         match self {
-            Self::Own(store) => Arc::clone(store),
+            Self::Own(store) => Arc::clone(store) as _,
             Self::Shared(store) => Arc::clone(store) as _,
         }
     }
@@ -40,13 +40,24 @@ impl Opened {
     /// Opens an engine for this work on the store.
     pub(super) fn engine(&self, work: &Work<'_>) -> Result<Engine, EngineError> {
         match self {
-            Self::Own(store) => work.set_up(Engine::builder(Arc::clone(store)), self).open(),
+            Self::Own(store) => work.set_up(Engine::builder(Arc::clone(store) as _), self).open(),
             Self::Shared(store) => work.set_up(Engine::builder_shared(Arc::clone(store)), self).open(),
         }
     }
 
     pub(super) const fn is_shared(&self) -> bool {
         matches!(self, Self::Shared(_))
+    }
+
+    /// Makes a copy of it, where nothing is.
+    pub(super) fn back_up(&self, to: &Path) -> Result<(), StoreError> {
+        match self {
+            Self::Own(store) => store.back_up(to),
+            Self::Shared(_) => {
+                let detail = "a database has tools of its own for backups, such as pg_dump";
+                Err(StoreError::new(ErrorKind::Invalid, "back up the store", detail))
+            }
+        }
     }
 }
 
@@ -55,7 +66,18 @@ const FILE_BYTES: u64 = 8 << 20;
 
 /// Opens the store for writing.
 pub(super) fn write(global: &Global) -> Result<Opened, Box<dyn Error>> {
-    Ok(match &global.store {
+    write_at(&global.store)
+}
+
+/// As [`write`], where it is there already.
+pub(super) fn existing(store: &Location) -> Result<Opened, Box<dyn Error>> {
+    check_there(store)?;
+    write_at(store)
+}
+
+/// As [`write`], of any store.
+pub(super) fn write_at(store: &Location) -> Result<Opened, Box<dyn Error>> {
+    Ok(match store {
         Location::Directory(directory) => {
             let options = RocksOptions::default().file_bytes(FILE_BYTES);
             Opened::Own(Arc::new(RocksStore::open(directory, options)?))
@@ -86,13 +108,25 @@ impl Work<'_> {
 
 /// The store for reading, also while other processes write it.
 pub(super) fn read_only(global: &Global) -> Result<Arc<dyn Store>, Box<dyn Error>> {
-    match &global.store {
+    read_only_at(&global.store)
+}
+
+fn check_there(store: &Location) -> Result<(), Mistake> {
+    match store {
         Location::Directory(directory) if !directory.join("CURRENT").exists() => {
             let store = directory.display();
             let message =
                 format!("there is no job store at {store}: submit a job first, or name another with --store");
-            Err(Mistake::new(Exit::NotFound, message).into())
+            Err(Mistake::new(Exit::NotFound, message))
         }
+        _ => Ok(()),
+    }
+}
+
+/// As [`read_only`], of any store.
+pub(super) fn read_only_at(store: &Location) -> Result<Arc<dyn Store>, Box<dyn Error>> {
+    check_there(store)?;
+    match store {
         Location::Directory(directory) => Ok(Arc::new(RocksStore::open_read_only(directory)?)),
         Location::Postgres { database, blocks } => Ok(postgres(database, blocks.as_deref())?),
     }

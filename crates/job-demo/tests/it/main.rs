@@ -4,6 +4,7 @@
 #[cfg(feature = "postgres")]
 mod cluster;
 mod docs;
+mod operate;
 mod payloads;
 mod program;
 mod readme;
