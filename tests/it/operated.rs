@@ -1,4 +1,4 @@
-//! What an operator does to a cluster: restore its database, upgrade one of its engines.
+//! Work of the operator of a cluster: the restore of its database, the upgrade of one of its engines.
 
 use std::{
     collections::BTreeSet,

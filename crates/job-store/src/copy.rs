@@ -74,11 +74,12 @@ pub enum CopyNews {
 /// A job that runs in the source is copied as one that waits again, without a blame. One that is being cancelled is
 /// copied as cancelled. A checkpoint comes along, and the next attempt goes on from it.
 ///
-/// A copy that was ended in the middle is made whole by the next call. That one passes over jobs that are whole, writes half
-/// ones anew, and brings jobs up to date that have gone on in the source since. So a first copy may be made while an engine
-/// works on the source, and a second one after that engine has ended. An engine works on the target after the last call: the
-/// target is refused while an engine has it for itself. A job that was half copied is being cancelled there until it is whole,
-/// so no engine runs it.
+/// The next call makes a copy whole that was ended in the middle. It passes over jobs that are whole, and writes half
+/// ones anew. It also brings jobs up to date that have gone on in the source since. So a first copy may be made while an
+/// engine works on the source, and a second one after that engine has ended.
+///
+/// Open an engine on the target after the last call; the target is refused while an engine has it for itself. A job that is
+/// half copied is one that is being cancelled, so that no engine runs it. An engine that finds one ends it as cancelled.
 ///
 /// A job stays out, and is told of, when the target has another job under its id or its idempotency key. So does one whose
 /// record or rows are damaged.
@@ -256,13 +257,11 @@ impl Copier<'_> {
         }
         let list = result.as_ref().and_then(|result| result.list.as_ref());
         let attempts = rows::attempts(list.map_or(&[], RowList::segments), &record);
-        match first(&record, result.as_ref().map(|_| attempts.as_slice())) {
-            Some(first) => Ok(Some(Part { record, first, result })),
-            None => {
-                self.leave_out(record.id, "its revision is too low for a job that has run".to_owned());
-                Ok(None)
-            }
-        }
+        let Some(first) = first(&record, result.as_ref().map(|_| attempts.as_slice())) else {
+            self.leave_out(record.id, "its revision is too low for a job that has run".to_owned());
+            return Ok(None);
+        };
+        Ok(Some(Part { record, first, result }))
     }
 
     fn is_gone(&self, job: JobId) -> Result<bool, StoreError> {

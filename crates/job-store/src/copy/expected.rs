@@ -2,8 +2,8 @@
 
 use job_core::{Event, Failure, FailureKind, JobRecord, JobState, Outcome};
 
-/// The record that the target is to have. Another process than the one that had it goes on with an unfinished job: one
-/// that runs waits again, and one that is being cancelled is cancelled. The same record gives the same, at any time.
+/// The record that the target is to have. Another process goes on with an unfinished job: one that runs waits again, and
+/// one that is being cancelled is cancelled. The same record gives the same, at any time.
 pub(super) fn expected(record: &JobRecord) -> JobRecord {
     let event = match record.state {
         JobState::Running { cancelling: true } => Event::Stop,

@@ -277,7 +277,9 @@ impl<K: KeyValue> KeyValueStore<K> {
                 continue;
             }
             // Once more: the first time may have failed.
-            pending.into_iter().for_each(|rows| self.inner.kv.reclaim(rows));
+            for rows in pending {
+                self.inner.kv.reclaim(rows);
+            }
             self.inner.kv.wait_for_reclaim();
             if !self.dropped_of(call, record.id)?.is_empty() {
                 let detail = "the rows of a removed job of this id are still to be deleted: try again later";

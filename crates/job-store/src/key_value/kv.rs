@@ -126,8 +126,8 @@ pub trait KeyValue: Debug + Send + Sync + 'static {
     /// lie where deleted ones lay.
     fn wait_for_reclaim(&self) {}
 
-    /// Makes a copy of the engine at `to`, where nothing is: its state at one moment, with every batch that was committed before,
-    /// on the disk. Commits go on meanwhile. By default an error.
+    /// Makes a copy of the engine at `to`, where nothing is. The copy is the state of one moment, with every batch that was
+    /// committed before, and is on the disk. Commits go on meanwhile. By default an error.
     ///
     /// # Errors
     /// `Invalid` of an engine that has no copies; else as [`commit`](Self::commit).

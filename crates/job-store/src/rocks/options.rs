@@ -247,7 +247,7 @@ pub(super) enum Ingest {
 pub(super) fn ingest(how: Ingest) -> IngestExternalFileOptions {
     let mut options = IngestExternalFileOptions::default();
     options.set_move_files(how == Ingest::Move);
-    // No other write goes into the key range of a segment, but for a job that was removed and is copied back: the
+    // No other write goes into the key range of a segment, but for a job that was removed and is copied back. The
     // deletion of its rows may be in memory, and is flushed first.
     options.set_allow_blocking_flush(true);
     options

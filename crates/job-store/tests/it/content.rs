@@ -127,19 +127,22 @@ fn spec(shape: &Shape, with_key: bool) -> JobSpec {
 pub fn fill(store: &dyn Store, shapes: &[Shape]) {
     let mut open: Vec<(usize, &Shape, JobRecord)> = Vec::new();
     for (place, shape) in shapes.iter().enumerate() {
-        open.push((place + shape.lasts, shape, insert(store, shape, place as u64)));
+        open.push((place + shape.lasts, shape, insert(store, shape, u8::try_from(place).unwrap())));
         open.retain(|(due, shape, record)| {
             if *due <= place {
-                end(store, shape, record.clone());
+                end(store, shape, record);
             }
             *due > place
         });
     }
-    open.iter().for_each(|(_, shape, record)| end(store, shape, record.clone()));
+    for (_, shape, record) in &open {
+        end(store, shape, record);
+    }
 }
 
-fn insert(store: &dyn Store, shape: &Shape, place: u64) -> JobRecord {
-    let id = JobId::from_parts(at((place + shape.late) * 10_000), [place as u8; 10]);
+fn insert(store: &dyn Store, shape: &Shape, number: u8) -> JobRecord {
+    let place = u64::from(number);
+    let id = JobId::from_parts(at((place + shape.late) * 10_000), [number; 10]);
     let record = |with_key| JobRecord::waiting(id, spec(shape, with_key), at(place * 1_000));
     match store.insert(&[record(true)], Durability::Buffered) {
         Err(error) if error.kind == ErrorKind::AlreadyExists => {
@@ -159,7 +162,7 @@ fn moved(store: &dyn Store, record: &JobRecord, event: Event) -> JobRecord {
     next
 }
 
-fn end(store: &dyn Store, shape: &Shape, waiting: JobRecord) {
+fn end(store: &dyn Store, shape: &Shape, waiting: &JobRecord) {
     let later = || Failure::new(FailureKind::Handler, "not now");
     let start = |record: &JobRecord| moved(store, record, Event::Start);
     let save = |record: &JobRecord| {
@@ -171,22 +174,22 @@ fn end(store: &dyn Store, shape: &Shape, waiting: JobRecord) {
     match shape.ending {
         Ending::Waits => {}
         Ending::WaitsAgain => {
-            let running = start(&waiting);
+            let running = start(waiting);
             save(&running);
             moved(store, &running, Event::Requeue(later(), Some(at(900_000))));
         }
         Ending::Runs => {
-            let running = start(&waiting);
+            let running = start(waiting);
             rows(store, &running, shape);
             save(&running);
         }
         Ending::IsSuspect => {
-            let running = start(&waiting);
+            let running = start(waiting);
             moved(store, &running, Event::Suspect(Failure::new(FailureKind::Interrupted, "it died")));
         }
-        Ending::Cancels => drop(moved(store, &start(&waiting), Event::Cancel)),
+        Ending::Cancels => drop(moved(store, &start(waiting), Event::Cancel)),
         Ending::Succeeds | Ending::SucceedsInTheThirdAttempt => {
-            let mut running = start(&waiting);
+            let mut running = start(waiting);
             if shape.ending == Ending::SucceedsInTheThirdAttempt {
                 for _ in 0..2 {
                     running = start(&moved(store, &running, Event::Requeue(later(), None)));
@@ -196,19 +199,19 @@ fn end(store: &dyn Store, shape: &Shape, waiting: JobRecord) {
             let done = running.apply(Event::Succeed(result.size()), at(600_000)).unwrap();
             store.complete(&[(&done, &result)], Durability::Buffered).unwrap();
         }
-        Ending::Fails => drop(moved(store, &start(&waiting), Event::Fail(later()))),
+        Ending::Fails => drop(moved(store, &start(waiting), Event::Fail(later()))),
         Ending::FailsWithRows => {
-            let running = start(&waiting);
+            let running = start(waiting);
             let result = result(rows(store, &running, shape));
             let done = running.apply(Event::Fail(later()), at(600_000)).unwrap().keeping(result.size());
             store.complete(&[(&done, &result)], Durability::Buffered).unwrap();
         }
         Ending::IsCancelled => {
-            let stopping = moved(store, &start(&waiting), Event::Cancel);
+            let stopping = moved(store, &start(waiting), Event::Cancel);
             let next = stopping.apply(Event::Stop, at(700_000)).unwrap().stopped_at(40);
             store.replace(&next, Durability::Buffered).unwrap();
         }
-        Ending::IsCancelledWaiting => drop(moved(store, &waiting, Event::Cancel)),
+        Ending::IsCancelledWaiting => drop(moved(store, waiting, Event::Cancel)),
     }
     if shape.is_pinned {
         store.pin(id, Pin::Keep).unwrap();

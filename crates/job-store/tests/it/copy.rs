@@ -1,4 +1,4 @@
-//! A copy of a store reads the same as the store, whatever the two are and wherever it is interrupted.
+//! A copy of a store reads the same as the store, between stores of any kinds, and after any interruption.
 
 use std::{path::Path, slice, sync::Arc};
 

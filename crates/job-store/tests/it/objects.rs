@@ -243,7 +243,9 @@ impl ObjectStore for Watched {
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         let act = self.watch.before_list.0.lock().take();
         // On a thread of its own: this is one of a runtime.
-        act.map(|act| thread::spawn(act).join().unwrap());
+        if let Some(act) = act {
+            thread::spawn(act).join().unwrap();
+        }
         self.inner.list(prefix)
     }
 

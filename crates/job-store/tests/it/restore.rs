@@ -59,10 +59,10 @@ fn words(store: &PostgresStore, done: &JobRecord) -> BTreeSet<String> {
 
 /// The jobs that have objects.
 fn with_objects(place: &Path) -> BTreeSet<String> {
-    let files = |path: &Path| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     fn any(path: &Path) -> bool {
         path.is_file() || fs::read_dir(path).unwrap().any(|entry| any(&entry.unwrap().path()))
     }
+    let files = |path: &Path| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     let jobs = files(place).into_iter().filter(|path| any(path));
     jobs.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
 }
