@@ -15,7 +15,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The files that the page loads, below `/page/`.
-const FILES: [(&str, &str); 22] = [
+const FILES: [(&str, &str); 24] = [
     ("address.js", include_str!("page/address.js")),
     ("buttons.js", include_str!("page/buttons.js")),
     ("copy.js", include_str!("page/copy.js")),
@@ -25,6 +25,7 @@ const FILES: [(&str, &str); 22] = [
     ("job.js", include_str!("page/job.js")),
     ("jobs.js", include_str!("page/jobs.js")),
     ("json.js", include_str!("page/json.js")),
+    ("keys.js", include_str!("page/keys.js")),
     ("list.js", include_str!("page/list.js")),
     ("merge.js", include_str!("page/merge.js")),
     ("new.js", include_str!("page/new.js")),
@@ -37,6 +38,7 @@ const FILES: [(&str, &str); 22] = [
     ("service.js", include_str!("page/service.js")),
     ("style.css", include_str!("page/style.css")),
     ("time.js", include_str!("page/time.js")),
+    ("walk.js", include_str!("page/walk.js")),
     ("words.js", include_str!("page/words.js")),
 ];
 

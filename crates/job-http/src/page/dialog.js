@@ -1,4 +1,6 @@
 // Asks before something is done. The browser gives the focus back to where it was.
+import { pairs } from "./put.js";
+
 const $ = (id) => document.getElementById(id);
 
 export function ask({ title, more, yes, no }) {
@@ -15,3 +17,10 @@ export function ask({ title, more, yes, no }) {
 for (const [id, value] of [["ask-yes", "yes"], ["ask-no", "no"]]) {
   $(id).addEventListener("click", () => $("ask").close(value));
 }
+
+export function help(keys) {
+  pairs($("help-keys"), keys.map(([key, text]) => [key, { text }]));
+  $("help").showModal();
+}
+
+$("help-close").addEventListener("click", () => $("help").close());

@@ -3,9 +3,10 @@ import { format, parse, query } from "./address.js";
 import { allow, allowed } from "./buttons.js";
 import { copy, told } from "./copy.js";
 import { Filter } from "./filter.js";
-import { ask as question } from "./dialog.js";
+import { ask as question, help as showHelp } from "./dialog.js";
 import { Job } from "./job.js";
-import { List } from "./list.js";
+import { listen } from "./keys.js";
+import { List, stoppable } from "./list.js";
 import { New } from "./new.js";
 import { forget, graphPath, here, jobPath, ready, want } from "./place.js";
 import { Poll } from "./poll.js";
@@ -14,7 +15,7 @@ import { actionOf, curl, requestOf, submit } from "./request.js";
 import { Rows } from "./rows.js";
 import { put } from "./put.js";
 import { Refusal, call, text } from "./service.js";
-import { state as stateWord, switchLanguage, translate, word } from "./words.js";
+import { help, state as stateWord, switchLanguage, translate, word } from "./words.js";
 
 const APART = 5;
 const $ = (id) => document.getElementById(id);
@@ -33,12 +34,17 @@ const failed = (error) => say(error instanceof Refusal ? error.message : word("l
 
 const rows = new Rows(text);
 const job = new Job(rows);
-const list = new List({ show: (id) => go({ view: "rows", job: id, at: 0 }), cancel, copy: copied }, address);
+const list = new List({ show: open, open, cancel, copy: copied }, address);
 const filter = new Filter((filter) => go({ view: "list", filter }));
 
 // The address of a job: that of its rows if it has any.
 function address({ jobId, state }) {
   return format({ ...here(), view: state === "succeeded" ? "rows" : "job", job: jobId, at: 0 });
+}
+
+function open(id) {
+  history.pushState({ above: above() }, "", address(list.job(id)));
+  arrive();
 }
 
 const isList = () => wanted.view === "list";
@@ -69,6 +75,7 @@ function shown(answer) {
 }
 
 function listed({ jobs, next, apart }) {
+  list.isFirst = wanted.before === undefined;
   const waiting = list.fresh.length;
   list.show(jobs, apart);
   filter.seen(jobs);
@@ -79,6 +86,7 @@ function listed({ jobs, next, apart }) {
   $("reading").hidden = true;
   $("none").hidden = jobs.length > 0 || filtered;
   $("nothing").hidden = jobs.length > 0 || !filtered;
+  $("table").setAttribute("aria-rowcount", list.isFirst && next === undefined ? list.jobs.length + 1 : -1);
   allow($("newer"), wanted.before !== undefined);
   allow($("older"), next !== undefined);
 }
@@ -125,7 +133,7 @@ function arrive() {
   $("list").hidden = !isList();
   $("job").hidden = isList();
   poll.restart();
-  if (before.job && isList()) list.focus(before.job);
+  if (before.job && isList()) list.walk.want(before.job);
   else if (!isList() && before.job !== wanted.job) $("job-title").focus();
 }
 
@@ -153,7 +161,9 @@ let resting = 0;
 rows.moved = (at) => {
   clearTimeout(resting);
   resting = setTimeout(() => {
-    if (!isList() && at !== wanted.at) replace({ ...wanted, view: "rows", at });
+    if (isList()) return;
+    put($("news"), $("range").textContent);
+    if (at !== wanted.at) replace({ ...wanted, view: "rows", at });
   }, 300);
 };
 
@@ -161,6 +171,11 @@ const named = (id) => (isList() ? list.name(id) : $("job-title").textContent);
 const known = (id) => (isList() ? list.job(id) : job.job);
 
 async function cancel(id) {
+  if (pulse.silent || !known(id)) return;
+  if (!stoppable(known(id))) {
+    say(word("notCancel"));
+    return;
+  }
   const more = word(known(id)?.state === "waiting" ? "askWaiting" : "askRunning");
   if (!await question({ title: word("askCancel", named(id)), more, yes: word("yesCancel"), no: word("no") })) return;
   try {
@@ -174,6 +189,7 @@ async function cancel(id) {
 
 // Runs the request of a job as a new job.
 async function again(id) {
+  if (pulse.silent || !known(id)) return;
   try {
     const request = await requestOf(id);
     const action = request === undefined ? undefined : actionOf(known(id)?.kind, request);
@@ -207,7 +223,7 @@ function pause() {
 
 function release() {
   list.release();
-  if (list.jobs.length) list.focus(list.jobs[0].jobId);
+  list.walk.go($("jobs").rows[0]);
 }
 
 // A button that is marked as not allowed does nothing.
@@ -227,7 +243,6 @@ $("graph").addEventListener("change", () => go({ view: "list", graph: $("graph")
 $("token").addEventListener("change", () => { forget(); poll.restart(); });
 $("newer").addEventListener("click", newer);
 $("older").addEventListener("click", older);
-$("job").addEventListener("keydown", (event) => { if (event.key === "Escape") $("back").click(); });
 $("job-cancel").addEventListener("click", () => cancel(wanted.job));
 $("job-again").addEventListener("click", () => again(wanted.job));
 $("job-copy").addEventListener("click", () => copied(wanted.job));
@@ -237,6 +252,31 @@ $("pause").addEventListener("click", pause);
 $("fresh").addEventListener("click", release);
 setInterval(() => { list.tick(); job.tick(); }, 1000);
 $("language").addEventListener("click", () => { switchLanguage(); list.draw(); filter.draw(); job.draw(); });
+// The job that a key is about: the one that is open, or that of the row with the focus.
+const chosen = () => (isList() ? list.walk.row?.dataset.id : wanted.job);
+const about = (act) => () => {
+  const id = chosen();
+  if (id) act(id);
+  return Boolean(id);
+};
+const inList = (act) => () => {
+  if (isList()) act();
+  return isList();
+};
+
+listen({
+  c: about(cancel),
+  r: about(again),
+  j: inList(() => list.walk.enter()),
+  k: inList(() => list.walk.enter()),
+  "/": inList(() => $("filter-kind").focus()),
+  "?": () => { showHelp(help()); return true; },
+});
+$("keys").addEventListener("click", () => showHelp(help()));
+// Escape leaves a job also from a field, but not from a question about it.
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !isList() && !event.target.closest("dialog")) $("back").click();
+});
 addEventListener("popstate", arrive);
 translate();
 arrive();

@@ -5,6 +5,7 @@ import { merge } from "./merge.js";
 import { put } from "./put.js";
 import { now } from "./service.js";
 import { ago, exact, ran, span } from "./time.js";
+import { Walk } from "./walk.js";
 import { number, state, why, word } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -26,11 +27,18 @@ export class List {
   // `acts` are the functions behind the buttons of a row, by name; each gets the id of the job. `address` gives the
   // address of a job.
   constructor(acts, address) {
-    Object.assign(this, { acts, address, silent: false });
+    Object.assign(this, { acts, address, silent: false, isFirst: true, walk: new Walk($("jobs")) });
+    $("jobs").addEventListener("keydown", (event) => this.enter(event));
     this.clear();
   }
 
+  // Enter on a row itself: its buttons have their own.
+  enter(event) {
+    if (event.key === "Enter" && event.target.matches("tr")) this.acts.open(event.target.dataset.id);
+  }
+
   clear() {
+    if (this.walk.row) this.walk.want(undefined);
     Object.assign(this, { jobs: [], fresh: [], answer: [], changes: [] });
     this.draw();
   }
@@ -75,7 +83,7 @@ export class List {
     for (const name of CELLS) {
       const cell = row.insertCell();
       cell.className = name;
-      cell.setAttribute("role", "cell");
+      cell.setAttribute("role", "gridcell");
     }
     const [, work, id, time, , , reason, actions] = row.cells;
     work.append(document.createElement("a"));
@@ -83,6 +91,7 @@ export class List {
     id.append(make("copy", () => this.acts.copy(job.jobId)));
     reason.append(document.createElement("progress"), document.createElement("span"));
     for (const name of ["show", "cancel"]) actions.append(make(name, () => this.acts[name](job.jobId)), " ");
+    for (const element of [row, ...row.querySelectorAll("a, button")]) element.tabIndex = -1;
     return row;
   }
 
@@ -125,11 +134,6 @@ export class List {
     text.title = text.textContent;
   }
 
-  // The row that the focus comes back to.
-  focus(id) {
-    document.querySelector(`tr[data-id="${CSS.escape(id)}"] button.show`)?.focus();
-  }
-
   tick() {
     this.jobs.forEach((job, place) => this.age($("jobs").rows[place], job));
   }
@@ -143,8 +147,12 @@ export class List {
     this.jobs.forEach((job, place) => {
       const row = known.get(job.jobId) ?? this.row(job);
       this.fill(row, job);
+      // The number of a row is known on the first page only.
+      if (this.isFirst) row.setAttribute("aria-rowindex", place + 2);
+      else row.removeAttribute("aria-rowindex");
       if (body.rows[place] !== row) body.insertBefore(row, body.rows[place] ?? null);
     });
+    this.walk.settle();
     $("fresh").hidden = this.fresh.length === 0;
     put($("fresh"), this.fresh.length === 1 ? word("freshOne") : word("fresh", number(this.fresh.length)));
   }

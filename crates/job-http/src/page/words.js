@@ -16,7 +16,9 @@ const WORDS = {
     none: "No jobs.", newer: "Newer", older: "Older", goTo: "Go to row", noRows: "no rows",
     cancel: "Cancel", cancelOf: "Cancel {0}", show: "Result", showOf: "Result of {0}",
     copyId: "Copy the id of {0}", copied: "Copied: {0}", notCopied: "This browser does not let the page copy.",
-    keys: "Keys in the list: ↑ ↓ move, Enter shows the result, Delete cancels.",
+    keys: "Keys", close: "Close", notCancel: "Only a job that waits or runs can be cancelled.",
+    help: [["↑ ↓, k j", "move in the list"], ["Home End PgUp PgDn", "move far"], ["← →", "move between the buttons of a row"], ["Enter", "open the job"],
+      ["c", "cancel the job (asks first)"], ["r", "run the job again (asks first)"], ["/", "filter the list"], ["Esc", "back to the list"], ["?", "this help"]],
     rowKeys: "Keys in the rows: ↑ ↓ PgUp PgDn Home End; the wheel and the slider move too; Esc goes back to the list.",
     other: "中文", stored: "Job {0} is stored.", cancelled: "Job {0} was asked to stop.", range: "{0}–{1} of {2}",
     lost: "The service does not answer: {0}", strange: "the answer is not of this service (HTTP {0})",
@@ -47,7 +49,9 @@ const WORDS = {
     none: "没有作业。", newer: "较新", older: "较旧", goTo: "跳转到行", noRows: "没有行",
     cancel: "取消", cancelOf: "取消 {0}", show: "结果", showOf: "查看 {0} 的结果",
     copyId: "复制 {0} 的 ID", copied: "已复制：{0}", notCopied: "浏览器不允许本页面复制。",
-    keys: "列表按键：↑ ↓ 移动，Enter 查看结果，Delete 取消作业。",
+    keys: "快捷键", close: "关闭", notCancel: "只能取消等待中或运行中的作业。",
+    help: [["↑ ↓, k j", "在列表中移动"], ["Home End PgUp PgDn", "快速移动"], ["← →", "在一行的按钮之间移动"], ["Enter", "打开作业"],
+      ["c", "取消作业（先确认）"], ["r", "再次运行作业（先确认）"], ["/", "筛选列表"], ["Esc", "返回列表"], ["?", "显示本帮助"]],
     rowKeys: "结果按键：↑ ↓ PgUp PgDn Home End；也可用滚轮和滑块；Esc 返回列表。",
     other: "English", stored: "作业 {0} 已保存。", cancelled: "已请求停止作业 {0}。", range: "第 {0}–{1} 行，共 {2} 行",
     lost: "服务没有响应：{0}", strange: "响应不是来自本服务（HTTP {0}）",
@@ -81,6 +85,9 @@ try {
 export function word(name, ...values) {
   return (WORDS[language][name] ?? name).replace(/\{(\d)\}/g, (_, place) => values[place]);
 }
+
+// The keys and what each does.
+export const help = () => WORDS[language].help;
 
 export const locale = () => (language === "zh" ? "zh-CN" : "en-GB");
 
