@@ -1,5 +1,6 @@
 """Nothing on the page may be of another job, another graph, another time, or other digits than were sent."""
 
+import json
 import re
 
 from playwright.sync_api import expect
@@ -163,3 +164,111 @@ def states_and_buttons_stay_on_a_narrow_screen(browser, url, shots):
                     assert box["height"] < 40, ("one line", cell.inner_text(), box)
                     assert cell.evaluate("(it) => it.scrollWidth <= it.clientWidth + 1"), cell.inner_text()
                 page.screenshot(path=f"{shots}/list-{width}-{locale}.png")
+
+
+def a_list_that_is_not_updated_says_so(browser, url, shots):
+    with Visit(browser, url) as visit:
+        visit.has(A)
+        page = visit.open()
+        expect(page.locator("tbody tr")).to_have_count(1)
+        visit.between.gives("/jobs/overview", {"errorMessage": "the store is full", "errorCode": "GES.9999"}, status=503)
+        expect(page.locator("#pulse")).to_contain_text("not updated, 4 s ago")
+        assert float(page.evaluate("getComputedStyle(document.querySelector('#jobs')).opacity")) < 1
+        visit.has(A)
+        expect(page.locator("#pulse")).to_contain_text("live")
+
+
+def a_question_is_taken_back_with_its_job(browser, url, shots):
+    with Visit(browser, url) as visit:
+        visit.between.gives("/p/graphs$", {"graphs": ["one", "two"]})
+        visit.has(job(1, "running"))
+        deletes = []
+        visit.between.on("/jobs/01a[^/]*$", lambda route: deletes.append(route.request.url) or route.fulfill(json={}))
+        page = visit.open()
+        page.select_option("#graph", "two")
+        page.locator("button.cancel").click()
+        expect(page.locator("#ask")).to_be_visible()
+        page.go_back()
+        expect(page.locator("#graph")).to_have_value("one")
+        expect(page.locator("#ask")).to_be_hidden()
+        assert not deletes, deletes
+
+
+def the_place_in_one_result_is_not_that_of_the_next(browser, url, shots):
+    with Visit(browser, url) as visit:
+        visit.has(A, B)
+        visit.between.gives("/status", result([str(row) for row in range(100)]))
+        page = visit.open()
+        visit.row(B["jobId"]).locator("button.show").click()
+        expect(page.locator("#rows")).to_be_focused()
+        visit.between.hangs(f"{A['jobId']}/status")
+        page.evaluate(f"""
+            document.querySelector('#rows').dispatchEvent(new KeyboardEvent('keydown', {{key: 'PageDown'}}));
+            location.hash = '#/jobs/{A['jobId']}/rows?graph=load&at=0';
+        """)
+        expect(page.locator("#job-title")).to_contain_text(A["jobId"])
+        # Longer than the address waits for the reader to rest.
+        page.wait_for_timeout(600)
+        assert page.url.endswith(f"{A['jobId']}/rows?graph=load&at=0"), page.url
+
+
+def a_link_outlives_an_outage(browser, url, shots):
+    with Visit(browser, url) as visit:
+        visit.between.hangs("/jobs/")
+        page = visit.open(f"#/jobs/{A['jobId']}/rows?graph=load&at=50")
+        expect(page.locator("body")).to_have_attribute("data-pulse", "silent")
+        visit.between.heals()
+        visit.has(A)
+        visit.between.hangs("/status")
+        expect(page.locator("#facts")).to_contain_text("succeeded")
+        page.wait_for_timeout(600)
+        visit.between.release(json.loads(result([str(row) for row in range(100)])))
+        expect(page.locator("#rows div").first).to_have_text("5050")
+        assert page.url.endswith("at=50"), page.url
+
+
+def a_lost_answer_makes_no_second_job(browser, url, shots):
+    with Visit(browser, url) as visit:
+        keys = []
+        visit.between.on("/vertices/action", lambda route: keys.append(route.request.headers["idempotency-key"]) or route.abort("connectionreset"))
+        page = visit.open()
+        page.locator("#new-title").press("Enter")
+        for times in (1, 2):
+            page.locator("#new-submit").click()
+            expect(page.locator("#message")).to_contain_text("does not answer")
+            while len(keys) < times:
+                page.wait_for_timeout(50)
+        visit.between.on("/vertices/action", lambda route: keys.append(route.request.headers["idempotency-key"]) or route.fulfill(json={"jobId": "stored-now"}))
+        page.locator("#new-submit").click()
+        expect(page.locator("#message")).to_contain_text("stored-now")
+        page.locator("#new-submit").click()
+        expect(page.locator("#new-submit")).to_be_focused()
+        while len(keys) < 4:
+            page.wait_for_timeout(50)
+        assert keys[0] == keys[1] == keys[2] != keys[3], keys
+
+
+def a_client_that_is_not_known_is_asked_for_a_token(browser, url, shots):
+    for width, locale, said in ((1280, "en-GB", "Enter a token"), (400, "zh-CN", "请在上方输入令牌")):
+        with Visit(browser, url, width=width, locale=locale) as visit:
+            def guard(route):
+                known = route.request.headers.get("x-auth-token") == "secret"
+                route.continue_() if known else route.fulfill(status=401, json={"errorMessage": "who is it?", "errorCode": "GES.8007"})
+
+            visit.between.on(".", guard)
+            page = visit.open()
+            expect(page.locator("#trouble")).to_contain_text(said)
+            expect(page.locator("#token")).to_have_attribute("aria-invalid", "true")
+            visit.fits()
+            page.screenshot(path=f"{shots}/token-{width}-{locale}.png")
+            page.fill("#token", "secret")
+            page.keyboard.press("Enter")
+            expect(page.locator("tbody tr").first).to_be_visible()
+            expect(page.locator("#trouble")).to_be_hidden()
+
+
+def a_project_without_graphs_says_so(browser, url, shots):
+    with Visit(browser, url) as visit:
+        visit.between.gives("/p/graphs$", {"graphs": []})
+        page = visit.open()
+        expect(page.locator("#trouble")).to_have_text("The project has no graph.")

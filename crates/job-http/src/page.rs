@@ -15,7 +15,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The files that the page loads, below `/page/`.
-const FILES: [(&str, &str); 24] = [
+const FILES: [(&str, &str); 26] = [
+    ("acts.js", include_str!("page/acts.js")),
     ("address.js", include_str!("page/address.js")),
     ("buttons.js", include_str!("page/buttons.js")),
     ("copy.js", include_str!("page/copy.js")),
@@ -28,6 +29,7 @@ const FILES: [(&str, &str); 24] = [
     ("keys.js", include_str!("page/keys.js")),
     ("list.js", include_str!("page/list.js")),
     ("merge.js", include_str!("page/merge.js")),
+    ("message.js", include_str!("page/message.js")),
     ("new.js", include_str!("page/new.js")),
     ("place.js", include_str!("page/place.js")),
     ("poll.js", include_str!("page/poll.js")),

@@ -14,6 +14,11 @@ export function ask({ title, more, yes, no }) {
   });
 }
 
+// Takes back a question about what is no longer on the page.
+export function dismiss() {
+  $("ask").close("no");
+}
+
 for (const [id, value] of [["ask-yes", "yes"], ["ask-no", "no"]]) {
   $(id).addEventListener("click", () => $("ask").close(value));
 }

@@ -1,19 +1,20 @@
 // The page: its address says what is asked for, and each answer is shown by the view that asked for it.
+import { again, cancel, copied, copyRequest } from "./acts.js";
 import { format, parse, query } from "./address.js";
 import { allow, allowed } from "./buttons.js";
-import { copy, told } from "./copy.js";
+import { dismiss, help as showHelp } from "./dialog.js";
 import { Filter } from "./filter.js";
-import { ask as question, help as showHelp } from "./dialog.js";
 import { Job } from "./job.js";
 import { listen } from "./keys.js";
-import { List, stoppable } from "./list.js";
+import { List } from "./list.js";
+import { say } from "./message.js";
 import { New } from "./new.js";
 import { forget, graphPath, here, jobPath, ready, want } from "./place.js";
 import { Poll } from "./poll.js";
 import { Pulse, trouble } from "./pulse.js";
-import { actionOf, curl, requestOf, submit } from "./request.js";
-import { Rows } from "./rows.js";
 import { put } from "./put.js";
+import { curl } from "./request.js";
+import { Rows } from "./rows.js";
 import { Refusal, call, text } from "./service.js";
 import { help, state as stateWord, switchLanguage, translate, word } from "./words.js";
 
@@ -24,17 +25,9 @@ let wanted = parse(location.hash);
 // Where the list was left.
 let left = { view: "list" };
 
-function say(text, bad = false) {
-  $("message").textContent = text;
-  $("message").classList.toggle("bad", bad);
-}
-
-// A refusal is the service's own sentence; anything else means that there was no answer.
-const failed = (error) => say(error instanceof Refusal ? error.message : word("lost", error.message), true);
-
 const rows = new Rows(text);
 const job = new Job(rows);
-const list = new List({ show: open, open, cancel, copy: copied }, address);
+const list = new List({ show: open, open, cancel: (id) => cancelJob(id), copy: copied }, address);
 const filter = new Filter((filter) => go({ view: "list", filter }));
 
 // The address of a job: that of its rows if it has any.
@@ -50,7 +43,7 @@ function open(id) {
 const isList = () => wanted.view === "list";
 
 async function ask(signal) {
-  if (!await ready(signal)) return { jobs: [] };
+  if (!await ready(signal)) throw new Refusal(404, word("noGraph"));
   return isList() ? overview(signal) : explain(wanted.job, signal);
 }
 
@@ -68,6 +61,7 @@ async function overview(signal) {
 
 function shown(answer) {
   trouble("");
+  $("token").setAttribute("aria-invalid", "false");
   // A link to this view has the graph in it.
   if (wanted.graph !== here().graph) replace({ ...wanted, ...here() });
   if (isList()) listed(answer);
@@ -96,7 +90,9 @@ const poll = new Poll(ask, shown, (error) => {
   if (!(error instanceof Refusal)) return;
   poll.heard();
   $("reading").hidden = true;
-  trouble(error.message);
+  const unknown = error.status === 401;
+  $("token").setAttribute("aria-invalid", String(unknown));
+  trouble(unknown ? `${error.message} ${word("giveToken")}` : error.message);
 });
 
 const pulse = new Pulse(poll, () => {
@@ -118,6 +114,17 @@ function go(address, above = []) {
   arrive();
 }
 
+// The place in the rows is in the address once the reader rests there.
+let resting = 0;
+rows.moved = (at) => {
+  clearTimeout(resting);
+  resting = setTimeout(() => {
+    if (isList()) return;
+    put($("news"), $("range").textContent);
+    if (at !== wanted.at) replace({ ...wanted, view: "rows", at });
+  }, 300);
+};
+
 const place = ({ project, graph }) => JSON.stringify([project, graph]);
 const listKey = (address) => JSON.stringify([place(address), address.filter, address.before]);
 
@@ -128,6 +135,8 @@ function arrive() {
   want(wanted);
   trouble("");
   say("");
+  dismiss();
+  clearTimeout(resting);
   if (isList()) arriveAtList();
   else arriveAtJob();
   $("list").hidden = !isList();
@@ -156,65 +165,15 @@ function arriveAtJob() {
   job.open(wanted.job, wanted.at);
 }
 
-// The place in the rows is in the address once the reader rests there.
-let resting = 0;
-rows.moved = (at) => {
-  clearTimeout(resting);
-  resting = setTimeout(() => {
-    if (isList()) return;
-    put($("news"), $("range").textContent);
-    if (at !== wanted.at) replace({ ...wanted, view: "rows", at });
-  }, 300);
-};
+// The job that an act is about, as it is known now.
+const subject = (id) => (isList() ? { job: list.job(id), name: list.name(id) } : { job: job.job, name: $("job-title").textContent });
 
-const named = (id) => (isList() ? list.name(id) : $("job-title").textContent);
-const known = (id) => (isList() ? list.job(id) : job.job);
-
-async function cancel(id) {
-  if (pulse.silent || !known(id)) return;
-  if (!stoppable(known(id))) {
-    say(word("notCancel"));
-    return;
-  }
-  const more = word(known(id)?.state === "waiting" ? "askWaiting" : "askRunning");
-  if (!await question({ title: word("askCancel", named(id)), more, yes: word("yesCancel"), no: word("no") })) return;
-  try {
-    await call(jobPath(id), { method: "DELETE" });
-    say(word("cancelled", id));
-    poll.restart();
-  } catch (error) {
-    failed(error);
-  }
+async function act(what, id) {
+  if (await what({ ...subject(id), silent: pulse.silent })) poll.restart();
 }
 
-// Runs the request of a job as a new job.
-async function again(id) {
-  if (pulse.silent || !known(id)) return;
-  try {
-    const request = await requestOf(id);
-    const action = request === undefined ? undefined : actionOf(known(id)?.kind, request);
-    if (!action) {
-      say(word("notAgain"), true);
-      return;
-    }
-    if (!await question({ title: word("askAgain", named(id)), more: word("askCopy"), yes: word("yesAgain"), no: word("no") })) return;
-    say(word("stored", (await submit(action, request)).jobId));
-    poll.restart();
-  } catch (error) {
-    failed(error);
-  }
-}
-
-async function copied(text) {
-  say(await copy(text) ? word("copied", told(text)) : word("notCopied"));
-}
-
-async function copyRequest() {
-  const request = job.sent;
-  const action = request === undefined ? undefined : actionOf(job.job?.kind, request);
-  if (action) await copied(curl(`${graphPath()}/${action}`, request));
-  else say(word("notAgain"), true);
-}
+const cancelJob = (id) => act(cancel, id);
+const runAgain = (id) => act(again, id);
 
 function pause() {
   poll.pause(!poll.paused);
@@ -236,22 +195,23 @@ const above = () => history.state?.above ?? [];
 const older = () => go({ ...wanted, before: list.jobs.at(-1).jobId }, [...above(), wanted.before ?? null]);
 const newer = () => go({ ...wanted, before: above().at(-1) ?? undefined }, above().slice(0, -1));
 
-new New(say, failed, () => (wanted.before ? go({ ...wanted, before: undefined }) : poll.restart()));
+new New(() => (wanted.before ? go({ ...wanted, before: undefined }) : poll.restart()));
 $("place").addEventListener("submit", (event) => event.preventDefault());
 $("project").addEventListener("change", () => go({ view: "list", project: $("project").value, graph: undefined }));
 $("graph").addEventListener("change", () => go({ view: "list", graph: $("graph").value }));
 $("token").addEventListener("change", () => { forget(); poll.restart(); });
 $("newer").addEventListener("click", newer);
 $("older").addEventListener("click", older);
-$("job-cancel").addEventListener("click", () => cancel(wanted.job));
-$("job-again").addEventListener("click", () => again(wanted.job));
+$("job-cancel").addEventListener("click", () => cancelJob(wanted.job));
+$("job-again").addEventListener("click", () => runAgain(wanted.job));
 $("job-copy").addEventListener("click", () => copied(wanted.job));
-$("request-copy").addEventListener("click", copyRequest);
+$("request-copy").addEventListener("click", () => copyRequest(job.job, job.sent));
 $("rows-copy").addEventListener("click", () => copied(curl(rows.seen)));
 $("pause").addEventListener("click", pause);
 $("fresh").addEventListener("click", release);
 setInterval(() => { list.tick(); job.tick(); }, 1000);
 $("language").addEventListener("click", () => { switchLanguage(); list.draw(); filter.draw(); job.draw(); });
+
 // The job that a key is about: the one that is open, or that of the row with the focus.
 const chosen = () => (isList() ? list.walk.row?.dataset.id : wanted.job);
 const about = (act) => () => {
@@ -265,14 +225,15 @@ const inList = (act) => () => {
 };
 
 listen({
-  c: about(cancel),
-  r: about(again),
+  c: about(cancelJob),
+  r: about(runAgain),
   j: inList(() => list.walk.enter()),
   k: inList(() => list.walk.enter()),
   "/": inList(() => $("filter-kind").focus()),
   "?": () => { showHelp(help()); return true; },
 });
 $("keys").addEventListener("click", () => showHelp(help()));
+
 // Escape leaves a job also from a field, but not from a question about it.
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !isList() && !event.target.closest("dialog")) $("back").click();

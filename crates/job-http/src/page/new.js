@@ -1,5 +1,6 @@
 // The form for a new job.
-import { copy, told } from "./copy.js";
+import { copied } from "./acts.js";
+import { failed, say } from "./message.js";
 import { graphPath } from "./place.js";
 import { curl, submit } from "./request.js";
 import { word } from "./words.js";
@@ -13,34 +14,29 @@ const KINDS = {
 
 export class New {
   // `done` is called when a job is stored.
-  constructor(say, failed, done) {
-    Object.assign(this, { say, failed, done });
+  constructor(done) {
+    this.done = done;
     $("kind").addEventListener("change", () => this.sample());
     $("new").addEventListener("submit", (event) => { event.preventDefault(); this.submit(); });
-    $("new-copy").addEventListener("click", () => this.copy());
+    $("new-copy").addEventListener("click", () => copied(curl(this.path, $("body").value)));
     this.sample();
   }
 
-  get action() {
-    return KINDS[$("kind").value][0];
+  get path() {
+    return `${graphPath()}/${KINDS[$("kind").value][0]}`;
   }
 
   sample() {
     $("body").value = KINDS[$("kind").value][1];
   }
 
-  async copy() {
-    const text = curl(`${graphPath()}/${this.action}`, $("body").value);
-    this.say(await copy(text) ? word("copied", told(text)) : word("notCopied"));
-  }
-
   async submit() {
     try {
-      const answer = await submit(this.action, $("body").value);
+      const answer = await submit(this.path, $("body").value);
       this.done();
-      this.say(word("stored", answer.jobId));
+      say(word("stored", answer.jobId));
     } catch (error) {
-      this.failed(error);
+      failed(error);
     }
   }
 }

@@ -11,6 +11,7 @@ export class Poll {
   #shown = 0;
   #since = performance.now();
   #answered = 0;
+  #came;
 
   // `ask` gets a signal that ends it, `show` its value, `fail` its error.
   constructor(ask, show, fail) {
@@ -21,11 +22,12 @@ export class Poll {
     });
   }
 
-  // Milliseconds since the last answer; since the page is looked at, if that is shorter.
+  // Milliseconds since what is shown came; undefined before there is any.
   get age() {
-    return performance.now() - this.#answered;
+    return this.#came === undefined ? undefined : performance.now() - this.#came;
   }
 
+  // Milliseconds since the last answer; since the page is looked at, if that is shorter.
   get silence() {
     return performance.now() - Math.max(this.#answered, this.#since);
   }
@@ -43,6 +45,7 @@ export class Poll {
     if (!paused) this.#turn();
   }
 
+  // An answer has come that is not shown.
   heard() {
     this.#answered = performance.now();
   }
@@ -65,6 +68,7 @@ export class Poll {
       if (asked.signal.aborted || number < this.#shown) return;
       this.#shown = number;
       this.heard();
+      this.#came = performance.now();
       for (const older of [...this.#open.keys()].filter((one) => one < number)) this.#end(older);
       this.show(value);
     } catch (error) {

@@ -1,4 +1,5 @@
-// Says whether what is on the page is what the service has: live, silent or paused.
+// Says whether what is on the page is what the service has: live, silent, refused or paused.
+import { put } from "./put.js";
 import { ago, coarse } from "./time.js";
 import { word } from "./words.js";
 
@@ -17,15 +18,20 @@ export class Pulse {
   }
 
   next() {
+    if (document.hidden) return this.state;
     if (this.poll.paused) return "paused";
-    return this.poll.silence > SILENT ? "silent" : "live";
+    if (this.poll.silence > SILENT) return "silent";
+    return $("trouble").hidden ? "live" : "refused";
+  }
+
+  text(state) {
+    if (state === "silent") return word("silent", coarse(this.poll.silence));
+    return this.poll.age === undefined ? word("reading") : word(state, ago(this.poll.age));
   }
 
   draw() {
     const state = this.next();
-    const age = this.poll.age;
-    const text = { live: () => word("live", ago(age)), silent: () => word("silent", coarse(this.poll.silence)), paused: () => word("paused", ago(age)) };
-    $("pulse").textContent = text[state]();
+    put($("pulse"), this.text(state));
     if (state === this.state) return;
     this.state = state;
     document.body.dataset.pulse = state;
@@ -34,6 +40,6 @@ export class Pulse {
 }
 
 export function trouble(text) {
-  $("trouble").textContent = text;
+  put($("trouble"), text);
   $("trouble").hidden = !text;
 }

@@ -19,8 +19,9 @@ export async function requestOf(id) {
   return jobs[0]?.jobId === id ? jobs[0].rawRequest : undefined;
 }
 
-// Where a job of this kind is submitted; undefined where its request is not one of a client's.
+// Where a job of this kind is submitted; undefined where its request is unknown or not one of a client's.
 export function actionOf(kind, request) {
+  if (request === undefined) return undefined;
   if (ACTIONS[kind]) return ACTIONS[kind];
   try {
     return JSON.parse(request).algorithmName === kind ? ALGORITHM : undefined;
@@ -34,7 +35,17 @@ export function shownRequest(request) {
   return text.length > SHOWN ? `${text.slice(0, SHOWN)} …` : text;
 }
 
-export const submit = (action, body) => call(`${graphPath()}/${action}`, { method: "POST", body });
+// The keys of submissions whose answers have not come. The same request again is the same job then.
+const keys = new Map();
+const random = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
+
+export async function submit(path, body) {
+  const request = `${path} ${body}`;
+  if (!keys.has(request)) keys.set(request, random());
+  const answer = await call(path, { method: "POST", body, headers: { "Idempotency-Key": keys.get(request) } });
+  keys.delete(request);
+  return answer;
+}
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 

@@ -112,6 +112,7 @@ export class Rows {
 
   // Asks once more for the pages that could not be read.
   retry() {
+    if (!this.path) return;
     for (const [page, { error }] of this.pages) if (error) this.pages.delete(page);
     this.go(this.top);
   }

@@ -41,9 +41,9 @@ function parsed(text, response) {
 }
 
 // The text of an answer that is JSON. An answer to a request that was given up is an error, never a value.
-export async function text(path, { signal = AbortSignal.timeout(PATIENCE), ...options } = {}) {
-  const headers = token() ? { "X-Auth-Token": token() } : {};
-  const response = await fetch(address(path), { ...options, headers, signal });
+export async function text(path, { signal = AbortSignal.timeout(PATIENCE), headers = {}, ...options } = {}) {
+  const known = token() ? { "X-Auth-Token": token() } : {};
+  const response = await fetch(address(path), { ...options, headers: { ...headers, ...known }, signal });
   compare(response.headers.get("date"));
   const body = await response.text();
   signal.throwIfAborted();

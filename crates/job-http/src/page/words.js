@@ -22,7 +22,8 @@ const WORDS = {
     rowKeys: "Keys in the rows: ↑ ↓ PgUp PgDn Home End; the wheel and the slider move too; Esc goes back to the list.",
     other: "中文", stored: "Job {0} is stored.", cancelled: "Job {0} was asked to stop.", range: "{0}–{1} of {2}",
     lost: "The service does not answer: {0}", strange: "the answer is not of this service (HTTP {0})",
-    live: "live, {0}", silent: "no answer for {0}", paused: "paused, {0}", ago: "{0} ago",
+    live: "live, {0}", silent: "no answer for {0}", paused: "paused, {0}", refused: "not updated, {0}", silentNow: "The service does not answer, so nothing is asked of it.",
+    noGraph: "The project has no graph.", giveToken: "Enter a token above.", ago: "{0} ago",
     days: "{0} d", hours: "{0} h", minutes: "{0} min", seconds: "{0} s", milliseconds: "{0} ms",
     states: { waiting: "waiting", running: "running", cancelling: "cancelling", succeeded: "succeeded", failed: "failed", cancelled: "cancelled", unreadable: "unreadable", removed: "removed" },
     reasons: {
@@ -55,7 +56,8 @@ const WORDS = {
     rowKeys: "结果按键：↑ ↓ PgUp PgDn Home End；也可用滚轮和滑块；Esc 返回列表。",
     other: "English", stored: "作业 {0} 已保存。", cancelled: "已请求停止作业 {0}。", range: "第 {0}–{1} 行，共 {2} 行",
     lost: "服务没有响应：{0}", strange: "响应不是来自本服务（HTTP {0}）",
-    live: "实时，{0}更新", silent: "服务已 {0} 没有响应", paused: "已暂停，{0}更新", ago: "{0}前",
+    live: "实时，{0}更新", silent: "服务已 {0} 没有响应", paused: "已暂停，{0}更新", refused: "未能更新，上次为{0}", silentNow: "服务没有响应，未执行操作。",
+    noGraph: "该项目没有图。", giveToken: "请在上方输入令牌。", ago: "{0}前",
     days: "{0} 天", hours: "{0} 小时", minutes: "{0} 分钟", seconds: "{0} 秒", milliseconds: "{0} 毫秒",
     states: { waiting: "等待", running: "运行中", cancelling: "正在取消", succeeded: "成功", failed: "失败", cancelled: "已取消", unreadable: "无法读取", removed: "已删除" },
     reasons: {
@@ -63,7 +65,7 @@ const WORDS = {
       queued: (why) => (why.jobs ? `同一个图前面还有 ${number(why.jobs)} 个作业` : "等待空闲的工作线程，是该图的下一个作业"),
       graphBusy: (why) => `该图已有 ${number(why.jobs)} 个作业在运行，达到上限`,
       classBusy: (why) => `同类作业已有 ${number(why.jobs)} 个在运行，达到上限`,
-      delayed: () => "上次尝试失败，等待重试",
+      delayed: ({ sentence }) => (sentence.includes("after: ") ? `上次尝试失败，等待重试：${sentence.replace(/^.*?after: /s, "")}` : "等待指定的开始时间"),
       suspect: () => "其进程曾在多个作业运行时退出，这些作业逐个重新运行",
       starting: () => "即将开始",
       running: (_, job) => steps(job) || "运行中",

@@ -1,0 +1,63 @@
+// What is done to a job. All that an act is about is settled when it begins: the reader may go elsewhere meanwhile.
+import { copy, told } from "./copy.js";
+import { ask } from "./dialog.js";
+import { stoppable } from "./list.js";
+import { failed, say } from "./message.js";
+import { graphPath, jobPath } from "./place.js";
+import { actionOf, curl, requestOf, submit } from "./request.js";
+import { call } from "./service.js";
+import { word } from "./words.js";
+
+export async function copied(text) {
+  say(await copy(text) ? word("copied", told(text)) : word("notCopied"));
+}
+
+// Asks nothing of a service that is silent: what is known of the job may be old.
+function possible(job, silent) {
+  if (silent) say(word("silentNow"), true);
+  return job !== undefined && !silent;
+}
+
+// Each returns whether something was done. `name` is the job's for people.
+export async function cancel({ job, name, silent }) {
+  if (!possible(job, silent)) return false;
+  if (!stoppable(job)) {
+    say(word("notCancel"));
+    return false;
+  }
+  const path = jobPath(job.jobId);
+  const more = word(job.state === "waiting" ? "askWaiting" : "askRunning");
+  if (!await ask({ title: word("askCancel", name), more, yes: word("yesCancel"), no: word("no") })) return false;
+  try {
+    await call(path, { method: "DELETE" });
+    say(word("cancelled", job.jobId));
+  } catch (error) {
+    failed(error);
+  }
+  return true;
+}
+
+// Runs the request of a job as a new job.
+export async function again({ job, name, silent }) {
+  if (!possible(job, silent)) return false;
+  const graph = graphPath();
+  try {
+    const request = await requestOf(job.jobId);
+    const action = actionOf(job.kind, request);
+    if (!action) {
+      say(word("notAgain"), true);
+      return false;
+    }
+    if (!await ask({ title: word("askAgain", name), more: word("askCopy"), yes: word("yesAgain"), no: word("no") })) return false;
+    say(word("stored", (await submit(`${graph}/${action}`, request)).jobId));
+  } catch (error) {
+    failed(error);
+  }
+  return true;
+}
+
+export async function copyRequest(job, request) {
+  const action = actionOf(job?.kind, request);
+  if (action) await copied(curl(`${graphPath()}/${action}`, request));
+  else say(word("notAgain"), true);
+}
