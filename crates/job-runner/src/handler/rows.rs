@@ -229,8 +229,9 @@ impl<'c> RowWriter<'c> {
         self.add(|block| block.push_json_bytes(json))
     }
 
-    /// As [`push_json`](Self::push_json), but the bytes are not checked to be JSON: for a host that has written them itself. Each page that has a row which is none is no JSON either. Other rows, their number and the pages without it
-    /// are as they were.
+    /// As [`push_json`](Self::push_json), but the bytes are not checked to be JSON: for a host that has written them
+    /// itself. Each page that has a row which is none is no JSON either. Other rows, their number and the pages without
+    /// it are as they were.
     ///
     /// # Errors
     /// When there are no bytes or too many, or as [`push`](Self::push).
