@@ -39,7 +39,7 @@ impl Chance {
     }
 }
 
-/// The number with this index in the sequence of a seed: the generator SplitMix64.
+/// The number with this index in the sequence of a seed: the generator `SplitMix64`.
 const fn mixed(seed: u64, index: u64) -> u64 {
     let mut mixed = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
