@@ -19,6 +19,7 @@ import addresses
 import deceives
 import keyboard
 import live
+import walk
 from keyboard import FOCUS
 from visit import Visit
 
@@ -98,7 +99,7 @@ def a_new_job_is_submitted_and_cancelled(browser, url, shots):
 
 def checks():
     named = [a_large_result_is_read_by_keyboard, the_language_is_kept_over_a_reload, a_new_job_is_submitted_and_cancelled]
-    for module in [deceives, addresses, live, keyboard]:
+    for module in [deceives, addresses, live, keyboard, walk]:
         named += [value for value in vars(module).values() if inspect.isfunction(value) and list(inspect.signature(value).parameters) == PARAMETERS]
     return named
 

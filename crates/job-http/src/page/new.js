@@ -18,8 +18,14 @@ export class New {
     this.done = done;
     $("kind").addEventListener("change", () => this.sample());
     $("new").addEventListener("submit", (event) => { event.preventDefault(); this.submit(); });
+    $("first").addEventListener("click", () => this.open());
     $("new-copy").addEventListener("click", () => copied(curl(this.path, $("body").value)));
     this.sample();
+  }
+
+  open() {
+    $("new-title").parentElement.open = true;
+    $("kind").focus();
   }
 
   get path() {

@@ -14,7 +14,7 @@ use super::service::{ANY_PORT, Service};
 /// More rows than the browser keeps, which a job makes quickly.
 const ROWS: &str = "200000";
 /// A run that takes longer hangs.
-const HANG: Duration = Duration::from_mins(6);
+const HANG: Duration = Duration::from_mins(8);
 
 pub(super) fn page(workspace: &Workspace, skipped: &Skipped) -> Outcome {
     let chromium = match chromium() {
