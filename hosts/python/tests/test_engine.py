@@ -229,6 +229,8 @@ class Processes(Test):
             print("status", status)
             """)
         self.assertEqual((ended.returncode, ended.stdout), (0, "Forked\nstatus 0\n"), ended.stderr)
+        # The end of the child tells of no exception. A warning of Python about `fork` is in order.
+        self.assertNotIn("Exception", ended.stderr)
 
 
 if __name__ == "__main__":
