@@ -45,7 +45,7 @@ def jobs_of_one_graph_never_stand_under_another(browser, url, shots):
         page = visit.open()
         page.select_option("#graph", "two")
         expect(visit.row(B["jobId"])).to_be_visible()
-        # The next lists of graph two hang, so that none of them mends what a late answer has done.
+        # The next lists of graph two hang, so that none of them corrects the list after a late answer.
         visit.between.hangs("/two/jobs/overview")
         visit.between.release({"jobs": [A]})
         page.wait_for_timeout(300)

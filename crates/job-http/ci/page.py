@@ -23,7 +23,7 @@ import walk
 from keyboard import FOCUS
 from visit import Visit
 
-# What each check takes.
+# The arguments of each check.
 PARAMETERS = ["browser", "url", "shots"]
 # Rows that are asked for and not there yet.
 PENDING = "[...document.querySelectorAll('#rows div:not([hidden])')].some(d => d.textContent.endsWith('…'))"

@@ -59,7 +59,7 @@ async fn html(OriginalUri(uri): OriginalUri) -> Response {
     response
 }
 
-/// What a relative address begins with, on a page at this path, to be below the path. A host that nests the router
+/// The beginning of a relative address on a page at this path, so that it is below the path. A host that nests the router
 /// at `/x/y` serves the page at `/x/y`, where `page/` would be `/x/page/`.
 fn below(path: &str) -> String {
     let last = path.rsplit('/').next().unwrap_or_default();

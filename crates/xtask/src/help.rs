@@ -147,11 +147,11 @@ decoder in fuzz/artifacts.",
         arguments: "[--vertices N]",
         summary: "Build and run the hosts that link the library as strangers do",
         details: "\
-It runs the tests of job-ffi with the sanitizer of addresses. Then it runs the
-host in C++ of hosts/cpp, which has a RocksDB of its own: with the sanitizers of
-g++, with the static library, and in the emulator of valgrind. The host fills a
-graph, filters it, reads every page, cancels a job, dies in the middle of one,
-and goes on with it.
+It runs the tests of job-ffi with the sanitizer of addresses, and those of the
+package for Python. Then it runs the host in C++ of hosts/cpp, which has a
+RocksDB of its own: with the sanitizers of g++, with the static library, and in
+the emulator of valgrind. That host fills a graph, filters it, reads every page,
+cancels a job, dies in the middle of one, and goes on with it.
 
   --vertices N  Vertices of the graph, at least 1000; valgrind gets a tenth
                 [default: 200000]

@@ -53,7 +53,20 @@ pub(crate) fn of_tests(workspace: &Workspace, skipped: &Skipped) -> Outcome {
 
 fn each(workspace: &Workspace, skipped: &Skipped, selection: &[&str], vertices: u64) -> Outcome {
     sanitized_tests(workspace)?;
-    cpp(workspace, skipped, selection, vertices)
+    let library = Library::build(workspace, selection)?;
+    python(workspace, &library)?;
+    cpp(workspace, skipped, &library, vertices)
+}
+
+/// The tests of the package for Python, which needs `python3` alone.
+fn python(workspace: &Workspace, library: &Library) -> Outcome {
+    eprintln!("hosts: the tests of the package for Python");
+    let mut python = Command::new("python3");
+    python
+        .args(["-m", "unittest", "discover", "--start-directory"])
+        .arg(workspace.root.join("hosts/python/tests"));
+    python.env("JOB_ENGINE_LIBRARY", library.directory.join("lib/libjob.so.1"));
+    process::run(python.env("PYTHONDONTWRITEBYTECODE", "1"))
 }
 
 /// The tests of job-ffi with the sanitizer of addresses, by the pinned compiler.
@@ -80,7 +93,7 @@ fn sanitized_tests(workspace: &Workspace) -> Outcome {
 
 /// The host in C++ with a RocksDB of its own. Its side runs with the sanitizers of g++, without those of the compiler of
 /// Rust. Then it runs with the static library, and in the emulator of valgrind.
-fn cpp(workspace: &Workspace, skipped: &Skipped, selection: &[&str], vertices: u64) -> Outcome {
+fn cpp(workspace: &Workspace, skipped: &Skipped, library: &Library, vertices: u64) -> Outcome {
     let (package, header) = ROCKSDB;
     if !compiles(header) {
         // Also where it cannot be installed the next line tells.
@@ -90,7 +103,6 @@ fn cpp(workspace: &Workspace, skipped: &Skipped, selection: &[&str], vertices: u
         let why = format!("there is no RocksDB of the system (`sudo apt-get install {package}`)");
         return skipped.note("hosts/cpp", &why);
     }
-    let library = Library::build(workspace, selection)?;
     let data = |name: &str| made(workspace).join("data").join(name);
     let sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
     let sanitized = library.compile(workspace, "graph-sanitized", Link::Shared, &sanitizers)?;

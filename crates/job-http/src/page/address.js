@@ -29,7 +29,7 @@ export function format({ view, job, project, graph, filter = {}, before, at }) {
   return `${path}?${query}`.replace(/\?$/, "").replaceAll("%2C", ",");
 }
 
-// What the list is asked for.
+// The filter of the list.
 export function query({ filter, before }, limit) {
   return new URLSearchParams({ limit, ...filter, ...(before ? { before } : {}) });
 }

@@ -19,5 +19,5 @@ export async function copy(text) {
   }
 }
 
-// What is said of a copied text.
+// The message about a copied text.
 export const told = (text) => (text.length > 160 ? `${text.slice(0, 160)} …` : text);

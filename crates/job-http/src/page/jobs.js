@@ -20,7 +20,7 @@ import { help, state as stateWord, switchLanguage, translate, word } from "./wor
 
 const APART = 5;
 const $ = (id) => document.getElementById(id);
-// What the address says.
+// The view that the address names.
 let wanted = parse(location.hash);
 // Where the list was left.
 let left = { view: "list" };
@@ -49,7 +49,7 @@ async function ask(signal) {
 
 const explain = (id, signal) => call(`${jobPath(id)}/explain`, { signal });
 
-// The jobs of the list. What holds its place without being on it any more is asked for apart, a few at a time.
+// The jobs of the list. Jobs that keep their row but left the list are read one by one, a few at a time.
 async function overview(signal) {
   const answer = await call(`${graphPath()}/jobs/overview?${query(wanted, list.most)}`, { signal });
   const apart = list.missing(answer.jobs).slice(0, APART).map((job) => explain(job.jobId, signal).catch((error) => {

@@ -43,7 +43,7 @@ export const members = (text) => new Map(parts(text).map((part) => {
   return [JSON.parse(part.slice(0, end)), part.slice(part.indexOf(":", end) + 1).trim()];
 }));
 
-// The same JSON with a line for each part. What is no JSON stays as it is.
+// The same JSON with a line for each part. A text that is no JSON stays as it is.
 export function pretty(text) {
   try {
     JSON.parse(text);

@@ -16,7 +16,7 @@ const projectPath = () => `ges/v1.0/${encode(project())}/graphs`;
 export const graphPath = () => `${projectPath()}/${encode(graph)}`;
 export const jobPath = (id) => `${graphPath()}/jobs/${encode(id)}`;
 
-// What an address has of it: the project only if it is not the service's own.
+// The part of it in an address: the project only if it is not the service's own.
 export const here = () => ({ project: project() === home ? undefined : project(), graph });
 
 export function want(place) {

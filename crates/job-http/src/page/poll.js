@@ -32,7 +32,7 @@ export class Poll {
     return performance.now() - Math.max(this.#answered, this.#since);
   }
 
-  // Asks at once. What was asked before is not wanted any more.
+  // Asks at once. Answers to earlier questions are dropped.
   restart() {
     for (const asked of this.#open.values()) asked.abort();
     this.#open.clear();
