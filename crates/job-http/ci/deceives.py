@@ -73,6 +73,7 @@ def falls_silent_and_lives(visit, silence):
     silence("/jobs/overview")
     expect(page.locator("body")).to_have_attribute("data-pulse", "silent")
     expect(page.locator("#pulse")).to_contain_text("no answer for")
+    expect(page.locator("#news")).to_contain_text("no answer for")
     expect(cancel).to_have_attribute("aria-disabled", "true")
     asked = len(visit.between.asked)
     cancel.click(force=True)

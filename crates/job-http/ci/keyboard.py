@@ -150,7 +150,7 @@ def each_control_has_a_name_of_its_own(browser, url, shots):
         expect(page.get_by_role("button", name="Cancel pagerank 00000003", exact=True)).to_be_visible()
         expect(page.get_by_role("button", name="Result of pagerank 00000002", exact=True)).to_be_visible()
         expect(page.get_by_role("button", name="Copy the id of pagerank 00000001", exact=True)).to_be_visible()
-        expect(page.get_by_role("grid")).to_have_attribute("aria-rowcount", "4")
+        expect(page.get_by_role("grid", name="Jobs")).to_have_attribute("aria-rowcount", "4")
         expect(page.get_by_role("row", name="failed pagerank")).to_have_attribute("aria-rowindex", "4")
         page.keyboard.press("j")
         page.keyboard.press("j")

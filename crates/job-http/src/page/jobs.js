@@ -95,7 +95,8 @@ const poll = new Poll(ask, shown, (error) => {
   trouble(unknown ? `${error.message} ${word("giveToken")}` : error.message);
 });
 
-const pulse = new Pulse(poll, () => {
+const pulse = new Pulse(poll, (state) => {
+  if (state === "silent" || state === "live") put($("news"), $("pulse").textContent);
   list.silent = job.silent = pulse.silent;
   list.draw();
   job.draw();
