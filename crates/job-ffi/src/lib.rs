@@ -56,7 +56,6 @@ mod jobs;
 mod memory;
 mod options;
 mod pages;
-mod ready;
 mod request;
 mod rows;
 mod scan;

@@ -2,15 +2,12 @@
 
 use std::{ffi::c_char, sync::Arc};
 
-use job_runner::{JobError, Partition, RowWriter};
-use serde::Serialize;
-use serde_json::value::RawValue;
+use job_runner::{Partition, RowWriter};
 
 use crate::{
     error::{Failure, Outcome, call},
     handler::Failures,
     memory::{bytes, utf8},
-    ready::Ready,
     status::JobStatus,
     table::{Kind, Table},
 };
@@ -39,29 +36,21 @@ enum Sink {
 }
 
 impl List {
-    fn push<T: Serialize + ?Sized>(&mut self, row: &T) -> Outcome {
+    fn push_checked(&mut self, row: &[u8]) -> Outcome {
         let pushed = match &mut self.sink {
-            Sink::Writer(writer) => writer.push(row),
-            Sink::Partition(partition) => partition.push(row),
+            Sink::Writer(writer) => writer.push_json(row),
+            Sink::Partition(partition) => partition.push_json(row),
         };
         self.failures.of(pushed)
     }
 
-    fn push_checked(&mut self, row: &[u8]) -> Outcome {
-        match serde_json::from_slice::<&RawValue>(row) {
-            Ok(row) => self.push(row),
-            Err(error) => {
-                self.failures.of(Err(JobError::failed(format!("the row is not one JSON value: {error}"))))
-            }
-        }
-    }
-
     fn push_ready(&mut self, row: &[u8]) -> Outcome {
-        match utf8(row, "the row") {
-            Ok("") => Err(Failure::argument("the row is empty: give one JSON value")),
-            Ok(row) => self.push(&Ready(row)),
-            Err(failure) => Err(failure),
-        }
+        utf8(row, "the row")?;
+        let pushed = match &mut self.sink {
+            Sink::Writer(writer) => writer.push_json_unchecked(row),
+            Sink::Partition(partition) => partition.push_json_unchecked(row),
+        };
+        self.failures.of(pushed)
     }
 }
 

@@ -336,9 +336,7 @@ unsafe extern "C-unwind" fn status_alone(_: *mut c_void, context: JobContext) ->
 #[test]
 fn the_reason_of_one_job_is_not_that_of_the_next_on_its_thread() {
     let engine = open(r#"{"store":"memory","workers":1}"#, &[("x", status_alone, ptr::null_mut())]);
-    for (graph, reason) in
-        [("first", "the row is not one JSON value"), ("second", "the status 1 without a reason")]
-    {
+    for (graph, reason) in [("first", "the row is not JSON"), ("second", "the status 1 without a reason")] {
         let job = submit(engine, &format!(r#"{{"kind":{{"algorithm":"x"}},"graph":"{graph}"}}"#));
         wait(engine, &job);
         let end = explain(engine, &job);
