@@ -14,8 +14,8 @@ use job_runner::{
     store::{MemoryStore, Store},
 };
 
-/// Ranks of a ring of vertices, one step after the other.
-struct Ranks {
+/// The ranks of a ring of vertices, one step after the other.
+struct Ring {
     step: u64,
     ranks: Vec<f64>,
     /// A real process dies by itself.
@@ -24,7 +24,7 @@ struct Ranks {
 
 const STEPS: u64 = 50;
 
-impl Iterative for Ranks {
+impl Iterative for Ring {
     fn step(&mut self) -> Result<ControlFlow<()>, JobError> {
         if let Some(crash) = self.crash.as_ref().filter(|_| self.step == 30) {
             crash.now();
@@ -55,7 +55,7 @@ impl Iterative for Ranks {
 
 fn rank(ctx: &mut JobContext, crash: &Crash) -> Result<(), JobError> {
     let crash = (ctx.attempt() == 1).then(|| crash.clone());
-    let mut ranks = Ranks { step: 0, ranks: (0..1_000).map(|n| f64::from(n % 10)).collect(), crash };
+    let mut ranks = Ring { step: 0, ranks: (0..1_000).map(|n| f64::from(n % 10)).collect(), crash };
     ctx.iterate(&mut ranks)?;
     let mut rows = ctx.rows("ranks")?;
     ranks.ranks.iter().try_for_each(|rank| rows.push(rank))

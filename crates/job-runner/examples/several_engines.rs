@@ -34,7 +34,7 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
 
     let spec = |most: u64| JobSpec::algorithm("squares").with_graph("numbers").with_parameters(&most);
     let jobs = front.submit_all((1..=20).map(spec).collect::<Result<Vec<_>, _>>()?)?;
-    let records = JobHandle::wait_all(&jobs, Duration::from_secs(60))?;
+    let records = JobHandle::wait_all(&jobs, Duration::from_mins(1))?;
     println!("{} jobs have {} rows", jobs.len(), records.iter().map(|record| record.size.rows).sum::<u64>());
 
     // The engine that reads is not the one that ran the job.

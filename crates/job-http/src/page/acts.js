@@ -1,4 +1,4 @@
-// What is done to a job. All that an act is about is settled when it begins: the reader may go elsewhere meanwhile.
+// The actions on a job. All that an act is about is settled when it begins: the reader may go elsewhere meanwhile.
 import { copy, told } from "./copy.js";
 import { ask } from "./dialog.js";
 import { stoppable } from "./list.js";

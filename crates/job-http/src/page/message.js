@@ -1,4 +1,4 @@
-// What is said of an action, at the foot of the page.
+// The message about an action, at the foot of the page.
 import { Refusal } from "./service.js";
 import { word } from "./words.js";
 

@@ -258,17 +258,17 @@ fn reads_that_fail_are_told_and_lose_nothing() {
 #[test]
 fn a_late_answer_of_the_store_holds_up_its_caller_alone() {
     let store = FaultStore::new(Arc::new(MemoryStore::default()));
-    let (begun, began) = wire();
+    let (tell, told) = wire();
     let (go, gone) = wire::<()>();
     let rig = Rig::on(Arc::new(store.clone()), |builder| builder.algorithm("numbers", numbers));
     let [first, second] = [3, 4].map(|n| rig.submit(count(n)));
     store.add(FaultRule::on(Operation::Complete).nth(0).call(move || {
-        begun.send(()).unwrap();
+        tell.send(()).unwrap();
         gone.recv().unwrap();
     }));
     thread::scope(|scope| {
         let runs = scope.spawn(|| rig.engine.driver().run_one());
-        began.recv().unwrap();
+        told.recv().unwrap();
         assert_eq!(first.record().state, JobState::Running { cancelling: false });
         assert_eq!(rig.submit(count(5)).record().state, JobState::Waiting);
         assert_eq!(second.cancel().unwrap().state, JobState::Complete(Outcome::Cancelled));
