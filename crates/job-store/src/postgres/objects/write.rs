@@ -165,6 +165,13 @@ impl SegmentWriter for ObjectSegment {
         self.visible
     }
 
+    /// Puts the gathered blocks as an object and waits for it: the blocks of a segment are all in objects or none is.
+    fn show_rows(&mut self) -> Result<(), StoreError> {
+        self.check_sound()?;
+        let put = if self.gathered.blocks.is_empty() { Ok(()) } else { self.put() };
+        put.and_then(|()| self.wait_for_put()).inspect_err(|error| self.failed = Some(error.clone()))
+    }
+
     fn finish(mut self: Box<Self>) -> Result<Segment, StoreError> {
         self.check_sound()?;
         let small = self.store.objects(self.call())?.options.small_segment;
