@@ -1,5 +1,5 @@
-//! The C interface beside the same work in Rust, in the same run: a page through a callback, and rows of 100 bytes that
-//! are JSON already. `cargo bench -p job-ffi` prints the medians, and the median of the ratios of each round.
+//! The C interface beside the same work in Rust, in the same run. The work is a page through a callback, and rows of 100
+//! bytes that are JSON already. `cargo bench -p job-ffi` prints the medians, and the median of the ratios of each round.
 #![expect(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a program for people")]
 
 use std::{

@@ -22,7 +22,7 @@ fn setup(builder: EngineBuilder) -> EngineBuilder {
 }
 
 fn flaky_job(n: u32) -> JobSpec {
-    let graph = if n % 3 == 0 { "movies" } else { "roads" };
+    let graph = if n.is_multiple_of(3) { "movies" } else { "roads" };
     job("flaky").with_graph(graph).with_parameters(&(n % 4)).unwrap().max_attempts(3)
 }
 
