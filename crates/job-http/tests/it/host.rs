@@ -51,6 +51,7 @@ pub(crate) fn builder(store: Arc<dyn Store>) -> EngineBuilder {
     clock.set(Timestamp::from_micros(1_716_458_040_000_000));
     Engine::builder(store)
         .manual()
+        .accept_any_kind()
         .clock(Arc::new(clock))
         .vertex_filter(|ctx: &mut JobContext| rows(ctx, "vertices"))
         .edge_filter(|ctx: &mut JobContext| rows(ctx, "edges"))

@@ -6,7 +6,7 @@ use job_core::{Event, IllegalTransition, JobRecord};
 use job_store::{Durability, ErrorKind, StoreError};
 
 use crate::{
-    engine::core::EngineCore,
+    engine::{core::EngineCore, scheduler::Phase},
     job::{
         entry::{Change, Entry, State},
         error::EngineError,
@@ -147,7 +147,13 @@ pub(crate) fn store_surely(
             engine.health.failed(&error);
         }
         if engine.is_stopping() {
-            entry.lose(EngineError::Unhealthy(error));
+            // An engine that is closed, as after a crash, has left the job to the next open.
+            let is_closed = engine.scheduler().phase == Phase::Closed;
+            entry.lose(if is_closed {
+                EngineError::LeftUnfinished(entry.id)
+            } else {
+                EngineError::Unhealthy(error)
+            });
             return Ok(());
         }
         if engine.is_driven() {

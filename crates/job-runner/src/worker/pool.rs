@@ -120,8 +120,9 @@ pub(crate) fn stop(engine: &Arc<EngineCore>, grace: Duration) -> Shutdown {
 /// Ends an engine that has lost its store, as a death of the process does: without a wait, and without giving anything back.
 pub(crate) fn abandon(engine: &Arc<EngineCore>) {
     engine.enter(Phase::Draining);
-    engine.stop_running();
+    // Before bodies stop, so that a job whose end they cannot store is left unfinished.
     engine.enter(Phase::Closed);
+    engine.stop_running();
     engine.completer.close();
     let owed = std::mem::take(&mut *engine.owed.lock());
     drop(owed);
