@@ -52,7 +52,7 @@ class Graphs(Test):
         (numpy,) = needs("numpy")
 
         def handler(ctx):
-            ctx.rows("r").push({"n": numpy.int64(7), "x": numpy.float32(0.5), "v": numpy.arange(3)})
+            ctx.rows("r").push({"n": numpy.int64(7), "x": numpy.float32(0.5), "v": numpy.array([0, 1, 2])})
 
         with open_memory({"x": handler}) as engine:
             job = engine.submit("x", graph="g")

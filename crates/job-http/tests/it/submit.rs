@@ -67,9 +67,9 @@ async fn a_request_that_the_engine_refuses_is_answered_with_its_reason() {
         (algorithm, r#"{"algorithmName":"path"}"#, "GES.8402", "path refuses the request: k is 0"),
         (
             algorithm,
-            r#"{"algorithmName":"paht"}"#,
+            r#"{"algorithmName":"walk"}"#,
             "GES.8402",
-            "no handler runs paht: this engine has handlers for",
+            "no handler runs walk: this engine has handlers for",
         ),
     ] {
         let (status, found, message) = service.post(path, body).await.error();
