@@ -160,6 +160,9 @@ class Processes(Test):
     def test_control_c_ends_a_wait_and_not_the_job(self):
         if threading.current_thread() is not threading.main_thread():
             self.skipTest("signals are for the main thread")
+        # A program in the background of a shell ignores the signal.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
         begun, go = threading.Event(), threading.Event()
 
         def handler(ctx):

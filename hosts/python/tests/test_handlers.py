@@ -47,8 +47,8 @@ class Failures(Test):
 
     def test_a_row_or_an_output_that_is_no_json_fails_the_job(self):
         for handler, words in [
-            (lambda ctx: ctx.rows("r").push(b'{"a":'), "InvalidArgument: the row is not one JSON value"),
-            (lambda ctx: ctx.rows("r").push_many([{}, "Zoe"]), "InvalidArgument: the row is not one JSON value"),
+            (lambda ctx: ctx.rows("r").push(b'{"a":'), "InvalidArgument: the row is not JSON"),
+            (lambda ctx: ctx.rows("r").push_many([{}, "Zoe"]), "InvalidArgument: the row is not JSON"),
             (lambda ctx: ctx.rows("r").push({"a": float("nan")}), "ValueError: Out of range float"),
             (lambda ctx: ctx.rows("r").push({"a": object()}), "TypeError: a value of type object is no JSON"),
             (lambda ctx: ctx.output("a", b"{"), "InvalidArgument: the output a is not one JSON value"),
