@@ -49,7 +49,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let rows: u64 = env::args().nth(2).map_or(Ok(100_000), |rows| rows.parse())?;
     let directory = tempfile::tempdir()?;
     let store = Arc::new(RocksStore::open(directory.path(), RocksOptions::default())?);
-    let engine = Engine::builder(store).workers(1).vertex_filter(vertices).open()?;
+    let engine = Engine::builder(store).workers(1).vertex_filter(vertices).accept_any_kind().open()?;
     let done = engine.submit(JobSpec::vertex_filter().with_graph("load").with_parameters(&rows)?)?;
     done.wait()?;
     // No handler: it waits for ever.

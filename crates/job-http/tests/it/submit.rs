@@ -5,7 +5,7 @@ use std::sync::Arc;
 use job_runner::{JobError, JobKind, JobSpec, store::MemoryStore};
 use serde_json::json;
 
-use crate::host::{builder, over, service};
+use crate::host::{over, service, strict_builder};
 
 #[tokio::test]
 async fn each_kind_of_work_is_acknowledged_with_an_id_and_a_type() {
@@ -56,7 +56,7 @@ async fn a_request_that_cannot_be_run_is_no_job() {
 async fn a_request_that_the_engine_refuses_is_answered_with_its_reason() {
     let store = Arc::new(MemoryStore::default());
     let kinds = [JobKind::VertexFilter, JobKind::EdgeFilter, JobKind::Algorithm("path".to_owned())];
-    let engine = kinds.into_iter().fold(builder(store), |builder, kind| {
+    let engine = kinds.into_iter().fold(strict_builder(store), |builder, kind| {
         builder.check(kind, |_: &JobSpec| Err(JobError::failed("k is 0: it must be at least 1")))
     });
     let service = over(Arc::new(engine.open().unwrap()), |api| api);
