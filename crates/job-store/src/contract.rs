@@ -56,7 +56,7 @@
 
 use std::ops::Range;
 
-use job_core::{JobId, JobKind, JobRecord, JobSpec, JobState, Outcome, Segment};
+use job_core::{JobId, JobKind, JobRecord, JobResult, JobSpec, JobState, Outcome, Segment};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::{Block, ErrorKind, InvalidBlock, JobStore, MAX_CHECKPOINT, Rows, SealedBlock, SegmentKey, StoreError};
@@ -139,14 +139,12 @@ pub fn check_unreadable_removable(job: JobId, pinned: bool) -> Result<(), StoreE
     Ok(())
 }
 
-/// Checks that a result may be stored with this record.
+/// Checks that results may be stored with these records, before the store looks at any of the jobs.
 ///
 /// # Errors
-/// `Invalid` when the record does not say that the job is complete.
-pub fn check_complete(next: &JobRecord) -> Result<(), StoreError> {
-    if next.state.is_complete() {
-        return Ok(());
-    }
+/// `Invalid` for the first record that does not say that its job is complete.
+pub fn check_complete(ends: &[(&JobRecord, &JobResult)]) -> Result<(), StoreError> {
+    let Some((next, _)) = ends.iter().find(|(next, _)| !next.state.is_complete()) else { return Ok(()) };
     let detail = format!("a result ends a job, but the record is {}", next.state);
     Err(StoreError::new(ErrorKind::Invalid, "store the result", detail).on(next.id))
 }

@@ -327,7 +327,7 @@ impl ResultStore for MemoryStore {
 
     fn complete(&self, ends: &[(&JobRecord, &JobResult)], _: Durability) -> Result<(), StoreError> {
         let mut content = self.content.write();
-        ends.iter().try_for_each(|(next, _)| contract::check_complete(next))?;
+        contract::check_complete(ends)?;
         for (next, _) in ends {
             content.check_revision(next, "store the result")?;
         }

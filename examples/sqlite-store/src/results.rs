@@ -21,7 +21,7 @@ impl ResultStore for SqliteStore {
 
     fn complete(&self, ends: &[(&JobRecord, &JobResult)], durability: Durability) -> Result<(), StoreError> {
         const OPERATION: &str = "store the result";
-        ends.iter().try_for_each(|(next, _)| contract::check_complete(next))?;
+        contract::check_complete(ends)?;
         self.write(OPERATION, durability, |tx| {
             for (next, result) in ends {
                 jobs::put_next(tx, next, OPERATION)?;

@@ -27,7 +27,7 @@ impl<K: KeyValue> ResultStore for KeyValueStore<K> {
         const OPERATION: &str = "store the result";
         let call = if let [(only, _)] = ends { Call::on(OPERATION, only.id) } else { Call::of(OPERATION) };
         self.enter(call)?;
-        ends.iter().try_for_each(|(next, _)| contract::check_complete(next))?;
+        contract::check_complete(ends)?;
         let records: Vec<&JobRecord> = ends.iter().map(|(next, _)| *next).collect();
         let mut staged = self.stage(call, self.lock_with_work(records.iter().copied()))?;
         // Each kind of key in turn: keys in order cost a memtable a third of keys in another order.

@@ -114,7 +114,7 @@ impl ResultStore for PostgresStore {
         if let [(only, _)] = ends {
             call = call.on(only.id);
         }
-        ends.iter().try_for_each(|(next, _)| contract::check_complete(next))?;
+        contract::check_complete(ends)?;
         if ends.is_empty() {
             return Ok(());
         }
