@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     engine::{JobEngine, engine},
-    error::{Failure, Outcome, call},
+    error::{Outcome, call},
     jobs::{JobId, job},
     memory::{Buffer, text, value},
     request,
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn job_explain(
         let id = unsafe { value(job, "job") }?;
         let job: JobHandle = self::job(engine, id.into())?;
         job.refresh()?;
-        write_json(&mut buffer, &Described::of(&job.snapshot()))?;
+        buffer.write_json(&Described::of(&job.snapshot()))?;
         buffer.finish()
     })
 }
@@ -154,7 +154,7 @@ pub unsafe extern "C" fn job_list(
             write_listed(&mut buffer, &open.engine, job)?;
         }
         let _ = buffer.write_all(b"],\"next\":");
-        write_json(&mut buffer, &next)?;
+        buffer.write_json(&next)?;
         let _ = buffer.write_all(b"}");
         buffer.finish()
     })
@@ -166,15 +166,11 @@ fn id_of(job: &Result<JobRecord, Unreadable>) -> Id {
 
 fn write_listed(out: &mut Buffer, engine: &Engine, job: &Result<JobRecord, Unreadable>) -> Outcome {
     match job {
-        Ok(record) if record.state.is_complete() => write_json(out, &Described::of_record(record)),
+        Ok(record) if record.state.is_complete() => out.write_json(&Described::of_record(record)),
         Ok(record) => match engine.job(record.id)? {
-            Some(job) => write_json(out, &Described::of(&job.snapshot())),
-            None => write_json(out, &Described::of_record(record)),
+            Some(job) => out.write_json(&Described::of(&job.snapshot())),
+            None => out.write_json(&Described::of_record(record)),
         },
-        Err(unreadable) => write_json(out, &Unread { id: unreadable.job, unreadable: &unreadable.reason }),
+        Err(unreadable) => out.write_json(&Unread { id: unreadable.job, unreadable: &unreadable.reason }),
     }
-}
-
-fn write_json<T: Serialize>(out: &mut Buffer, value: &T) -> Outcome {
-    serde_json::to_writer(out, value).map_err(|error| Failure::argument(format!("the answer is no JSON: {error}")))
 }

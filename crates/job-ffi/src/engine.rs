@@ -299,7 +299,7 @@ pub unsafe extern "C" fn job_engine_stats(
         // SAFETY: the caller promises this, see `# Safety`.
         let mut buffer = unsafe { Buffer::new(buffer, capacity, length) }?;
         let stats = self::engine(engine)?.engine.stats();
-        serde_json::to_writer(&mut buffer, &stats).map_err(|error| Failure::argument(error.to_string()))?;
+        buffer.write_json(&stats)?;
         buffer.finish()
     })
 }

@@ -6,6 +6,8 @@ use std::{
     slice,
 };
 
+use serde::Serialize;
+
 use crate::{
     error::{Failure, Outcome},
     status::JOB_ERROR_BUFFER,
@@ -115,6 +117,12 @@ impl Buffer {
             return Err(Failure::argument(message));
         }
         Ok(Self { start: start.cast(), capacity, needed: 0, length })
+    }
+
+    /// Appends a value as JSON.
+    pub(crate) fn write_json<T: Serialize>(&mut self, value: &T) -> Outcome {
+        serde_json::to_writer(self, value)
+            .map_err(|error| Failure::argument(format!("the answer is no JSON: {error}")))
     }
 
     /// Sets the length of the result. `JOB_ERROR_BUFFER` if the result did not fit.

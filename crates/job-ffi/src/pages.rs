@@ -62,10 +62,7 @@ pub unsafe extern "C" fn job_page(
         let size = unsafe { Out::optional(page, "page") }?;
         // SAFETY: the caller promises this, see `# Safety`.
         let id = unsafe { value(job, "job") }?;
-        let page = read(engine, id.into(), offset, limit)?;
-        if let Some(size) = size {
-            size.set(JobPage::of(&page));
-        }
+        let page = read(engine, id.into(), offset, limit, size)?;
         // A buffer accepts any number of bytes.
         let _ = buffer.write_all(b"[");
         told(page.write_to(&mut buffer))?;
@@ -95,17 +92,19 @@ pub unsafe extern "C" fn job_page_pieces(
         let size = unsafe { Out::optional(page, "page") }?;
         // SAFETY: the caller promises this, see `# Safety`.
         let id = unsafe { value(job, "job") }?;
-        let page = read(engine, id.into(), offset, limit)?;
-        if let Some(size) = size {
-            size.set(JobPage::of(&page));
-        }
+        let page = read(engine, id.into(), offset, limit, size)?;
         let written = page.write_to(&mut pieces);
         pieces.finish(written)
     })
 }
 
-fn read(engine: JobEngine, id: Id, offset: u64, limit: u32) -> Outcome<Page> {
-    Ok(job(engine, id)?.page(request(offset, limit)?)?)
+/// Reads a page, and tells its size.
+fn read(engine: JobEngine, id: Id, offset: u64, limit: u32, size: Option<Out<JobPage>>) -> Outcome<Page> {
+    let page = job(engine, id)?.page(request(offset, limit)?)?;
+    if let Some(size) = size {
+        size.set(JobPage::of(&page));
+    }
+    Ok(page)
 }
 
 fn request(offset: u64, limit: u32) -> Outcome<PageRequest> {
@@ -140,10 +139,7 @@ pub unsafe extern "C" fn job_status_payload(
         let dialect = self::dialect(unsafe { text(dialect, dialect_length, "dialect") }?)?;
         // SAFETY: the caller promises this, see `# Safety`.
         let id = unsafe { value(job, "job") }?;
-        let status = status(engine, id.into(), dialect, request(offset, limit)?)?;
-        if let Some(http_status) = http_status {
-            http_status.set(status.payload().http_status().into());
-        }
+        let status = status(engine, id.into(), dialect, request(offset, limit)?, http_status)?;
         told(status.write_to(&mut buffer))?;
         buffer.finish()
     })
@@ -175,21 +171,29 @@ pub unsafe extern "C" fn job_status_pieces(
         let dialect = self::dialect(unsafe { text(dialect, dialect_length, "dialect") }?)?;
         // SAFETY: the caller promises this, see `# Safety`.
         let id = unsafe { value(job, "job") }?;
-        let status = status(engine, id.into(), dialect, request(offset, limit)?)?;
-        if let Some(http_status) = http_status {
-            http_status.set(status.payload().http_status().into());
-        }
+        let status = status(engine, id.into(), dialect, request(offset, limit)?, http_status)?;
         let written = status.write_to(&mut pieces);
         pieces.finish(written)
     })
 }
 
-fn status(engine: JobEngine, id: Id, dialect: Dialect, page: PageRequest) -> Outcome<Status> {
+/// Answers a status query, and tells its HTTP status.
+fn status(
+    engine: JobEngine,
+    id: Id,
+    dialect: Dialect,
+    page: PageRequest,
+    http_status: Option<Out<u32>>,
+) -> Outcome<Status> {
     let open = self::engine(engine)?;
-    Ok(match open.engine.job(id)? {
+    let status = match open.engine.job(id)? {
         Some(job) => job.status_so_far(dialect, page)?,
         None => open.engine.reader().status_in(dialect, id, page)?,
-    })
+    };
+    if let Some(http_status) = http_status {
+        http_status.set(status.payload().http_status().into());
+    }
+    Ok(status)
 }
 
 fn dialect(name: &str) -> Outcome<Dialect> {
