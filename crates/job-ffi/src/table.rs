@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use parking_lot::{
-    MappedRecursiveRwLockReadGuard as ReadGuard, MappedRecursiveRwLockWriteGuard as WriteGuard, Mutex,
-    RecursiveRwLock, RecursiveRwLockReadGuard, RecursiveRwLockWriteGuard,
+    MappedRwLockReadGuard as ReadGuard, MappedRwLockWriteGuard as WriteGuard, Mutex, RwLock, RwLockReadGuard,
+    RwLockWriteGuard,
 };
 
 use crate::{
@@ -44,8 +44,7 @@ pub(crate) struct Table<T> {
     free: Mutex<Free>,
 }
 
-/// A thread that reads a value may read it again, also while another thread waits to take the value out.
-type Place<T> = RecursiveRwLock<Slot<T>>;
+type Place<T> = RwLock<Slot<T>>;
 
 struct Slot<T> {
     generation: u32,
@@ -95,14 +94,15 @@ impl<T> Table<T> {
     /// The value, for reading. It stays in the table while it is read. A thread may read it several times at once.
     pub(crate) fn read(&self, handle: u64) -> Outcome<ReadGuard<'_, T>> {
         let (place, generation) = self.named(handle)?;
-        RecursiveRwLockReadGuard::try_map(place.read(), |slot| slot.value_of(generation))
+        // A thread that reads a value may read it again, also while another thread waits to take the value out.
+        RwLockReadGuard::try_map(place.read_recursive(), |slot| slot.value_of(generation))
             .map_err(|_| self.unknown(handle))
     }
 
     /// The value, for this thread alone.
     pub(crate) fn write(&self, handle: u64) -> Outcome<WriteGuard<'_, T>> {
         let (place, generation) = self.named(handle)?;
-        RecursiveRwLockWriteGuard::try_map(place.write(), |slot| {
+        RwLockWriteGuard::try_map(place.write(), |slot| {
             if slot.generation == generation { slot.value.as_mut() } else { None }
         })
         .map_err(|_| self.unknown(handle))
@@ -143,7 +143,7 @@ impl<T> Table<T> {
         let (chunk, offset) = position(index);
         let places = self.chunks.get(chunk)?.get_or_init(|| {
             let size = FIRST_CHUNK << chunk;
-            (0..size).map(|_| RecursiveRwLock::new(Slot { generation: 0, value: None })).collect()
+            (0..size).map(|_| RwLock::new(Slot { generation: 0, value: None })).collect()
         });
         places.get(offset)
     }
