@@ -6,7 +6,7 @@
 //! zeros.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fs, io,
     ops::Range,
     path::{Path, PathBuf},
@@ -225,7 +225,8 @@ impl Disk {
         match self.syncs.remove(&thread) {
             Some(Sync::File(inode, until)) => {
                 self.files[inode].sync(until);
-                self.sync_names(|_, change| matches!(change, NameChange::Add(_, added) if *added == inode));
+                let synced = self.names_of(inode);
+                self.sync_names(|number, _| synced.contains(&number));
             }
             Some(Sync::Directory(directory, until)) => {
                 self.sync_names(|number, change| number < until && change.directory() == directory);
@@ -233,6 +234,20 @@ impl Disk {
             None => return false,
         }
         true
+    }
+
+    /// The changes that name this file, with the earlier ones of the same names: a name that was removed and is made again
+    /// is not removed later.
+    fn names_of(&self, inode: Inode) -> HashSet<usize> {
+        let (mut changes, mut paths) = (HashSet::new(), HashSet::new());
+        for (number, change) in self.pending.iter().rev() {
+            let adds = matches!(change, NameChange::Add(_, added) if *added == inode);
+            if adds || change.paths().any(|path| paths.contains(path)) {
+                changes.insert(*number);
+                paths.extend(change.paths());
+            }
+        }
+        changes
     }
 
     fn sync_names(&mut self, synced: impl Fn(usize, &NameChange) -> bool) {
@@ -278,6 +293,14 @@ impl NameChange {
         match self {
             Self::Add(path, _) | Self::Remove(path) | Self::Move(_, path, _) => parent(path),
         }
+    }
+
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        let (first, second) = match self {
+            Self::Add(path, _) | Self::Remove(path) => (path, None),
+            Self::Move(from, to, _) => (from, Some(to)),
+        };
+        [Some(first), second].into_iter().flatten().map(PathBuf::as_path)
     }
 
     fn apply(&self, names: &mut BTreeMap<PathBuf, Inode>) {
@@ -390,4 +413,69 @@ impl Change {
 
 fn index(number: u64) -> usize {
     usize::try_from(number).expect("a size of this machine")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "/d/a";
+
+    fn disk(calls: &[Call]) -> Disk {
+        let mut disk = Disk::new(Path::new("/d"));
+        for call in calls {
+            disk.apply(call);
+        }
+        disk
+    }
+
+    /// The calls that make a file with one byte, and sync it.
+    fn made(byte: u8) -> [Call; 5] {
+        [
+            Call::Open { path: FILE.into(), fd: 3, create: true, truncate: true, append: false },
+            Call::Write { thread: 1, fd: 3, at: None, bytes: vec![byte] },
+            Call::SyncBegins { thread: 1, fd: 3 },
+            Call::SyncEnds { thread: 1 },
+            Call::Close { fd: 3 },
+        ]
+    }
+
+    fn directory_synced() -> [Call; 3] {
+        [
+            Call::Open { path: "/d".into(), fd: 4, create: false, truncate: false, append: false },
+            Call::SyncBegins { thread: 1, fd: 4 },
+            Call::SyncEnds { thread: 1 },
+        ]
+    }
+
+    /// The synced bytes of the file.
+    fn synced(disk: &Disk) -> Option<&[u8]> {
+        disk.durable.get(Path::new(FILE)).map(|&inode| disk.files[inode].durable.as_slice())
+    }
+
+    #[test]
+    fn a_synced_file_keeps_its_name_although_an_older_file_of_that_name_was_removed() {
+        let removed = Call::Unlink { path: FILE.into() };
+        let calls = [made(1).to_vec(), vec![removed], made(2).to_vec()].concat();
+        assert_eq!(synced(&disk(&calls)), Some([2].as_slice()));
+        let calls = [calls, directory_synced().to_vec()].concat();
+        assert_eq!(synced(&disk(&calls)), Some([2].as_slice()));
+    }
+
+    #[test]
+    fn a_synced_file_keeps_its_name_although_an_older_file_of_that_name_was_moved_away() {
+        let moved = Call::Rename { from: FILE.into(), to: "/d/old".into() };
+        let calls = [made(1).to_vec(), vec![moved], made(2).to_vec(), directory_synced().to_vec()].concat();
+        let disk = disk(&calls);
+        assert_eq!(synced(&disk), Some([2].as_slice()));
+        assert!(disk.durable.contains_key(Path::new("/d/old")));
+    }
+
+    #[test]
+    fn a_removal_that_was_not_synced_may_be_lost() {
+        let removed = Call::Unlink { path: FILE.into() };
+        let calls = [made(1).to_vec(), vec![removed]].concat();
+        assert_eq!(synced(&disk(&calls)), Some([1].as_slice()));
+        assert_eq!(synced(&disk(&[calls, directory_synced().to_vec()].concat())), None);
+    }
 }
