@@ -298,8 +298,10 @@ mod tests {
 
     #[test]
     fn the_minimal_rust_is_the_one_of_the_workspace() {
-        let manifest = fs::read_to_string(Workspace::locate().unwrap().root.join("Cargo.toml")).unwrap();
-        let version = manifest.split_once("rust-version = \"").and_then(|(_, rest)| rest.split('"').next());
+        let toolchain = Workspace::locate().unwrap().root.join("rust-toolchain.toml");
+        let toolchain = fs::read_to_string(toolchain).unwrap();
+        let version = toolchain.split_once("channel = \"").and_then(|(_, rest)| rest.split('"').next());
+        let version = version.and_then(|version| version.strip_suffix(".0"));
         assert!(text(Some(Command::Setup)).contains(&format!("Rust {} or later", version.unwrap())));
     }
 }
