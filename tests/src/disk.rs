@@ -236,7 +236,7 @@ impl Disk {
         true
     }
 
-    /// The changes that name this file, with the earlier ones of the same names: a name that was removed and is made again
+    /// The changes that name this file, with the earlier ones of the same names. So a name that was removed and made again
     /// is not removed later.
     fn names_of(&self, inode: Inode) -> HashSet<usize> {
         let (mut changes, mut paths) = (HashSet::new(), HashSet::new());
