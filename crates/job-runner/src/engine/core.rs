@@ -206,8 +206,9 @@ impl EngineCore {
     /// The entry of a job that is stored.
     pub(crate) fn find(self: &Arc<Self>, id: JobId) -> Result<Option<Arc<Entry>>, StoreError> {
         let known = self.scheduler().registry.get(id).cloned();
-        if known.is_some() {
-            return Ok(known);
+        // A complete job is its worker's for a moment longer, and may be removed from the store in this time.
+        if let Some(entry) = known.filter(|entry| !entry.is_complete()) {
+            return Ok(Some(entry));
         }
         Ok(self.store().get(id)?.map(|record| match record.state {
             JobState::Complete(_) => Arc::new(Entry::new(record, Place::Outside)),

@@ -111,6 +111,10 @@ impl Entry {
         self.lock().record.clone()
     }
 
+    pub(crate) fn is_complete(&self) -> bool {
+        self.lock().record.state.is_complete()
+    }
+
     pub(crate) fn attempt(&self) -> Option<Arc<Attempt>> {
         self.lock().place.attempt().cloned()
     }

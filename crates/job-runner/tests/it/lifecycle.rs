@@ -317,6 +317,7 @@ fn a_job_is_removed_as_soon_as_its_end_is_known() {
         let job = engine.submit(JobSpec::algorithm("end").with_graph(graph)).unwrap();
         assert!(job.wait().unwrap().state.is_complete());
         assert_eq!(engine.remove(job.id()), Ok(true), "round {round}");
+        assert!(engine.job(job.id()).unwrap().is_none(), "round {round}: the removed job is still found");
     }
 }
 
