@@ -88,7 +88,11 @@ impl File {
 fn refused(path: &Path, error: DatabaseError) -> StoreError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => lock::already_open(path, None),
-        error => failure(error).during(OPERATION, None),
+        error => {
+            let mut refused = failure(error).during(OPERATION, None);
+            refused.detail = format!("{}: {}", path.display(), refused.detail);
+            refused
+        }
     }
 }
 
