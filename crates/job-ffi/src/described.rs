@@ -114,9 +114,16 @@ pub unsafe extern "C" fn job_explain(
         let mut buffer = unsafe { Buffer::new(buffer, capacity, length) }?;
         // SAFETY: the caller promises this, see `# Safety`.
         let id = unsafe { value(job, "job") }?;
-        let job: JobHandle = self::job(engine, id.into())?;
+        let id = Id::from(id);
+        let job: JobHandle = self::job(engine, id)?;
         job.refresh()?;
-        buffer.write_json(&Described::of(&job.snapshot()))?;
+        let mut snapshot = job.snapshot();
+        if snapshot.record.state.is_complete() {
+            // The list of a complete job is in its result, which no list of jobs reads.
+            let result = self::engine(engine)?.engine.reader().result(id)?;
+            snapshot.list = result.and_then(|result| result.list).map(|list| list.name().to_owned());
+        }
+        buffer.write_json(&Described::of(&snapshot))?;
         buffer.finish()
     })
 }

@@ -59,6 +59,7 @@ fn rows_are_read_as_they_were_pushed() {
     let engine = open(MEMORY, &[("vertex_filter", write_rows, ptr::null_mut())]);
     let job = submit(engine, r#"{"kind":"vertex_filter","graph":"g"}"#);
     assert_eq!(wait(engine, &job), JOB_STATE_SUCCEEDED, "{}", explain(engine, &job));
+    assert_eq!(explain(engine, &job)["list"], "rows");
     // SAFETY: the id is there, and `filled` gives places that may be written.
     let body = filled(|buffer, capacity, length| unsafe {
         job_status_payload(
