@@ -45,6 +45,13 @@
  *
  * job_abi_version is 1. It changes when a call or a struct changes. New calls and statuses may be added
  * without a change of the version. A struct never grows: a larger one gets another name.
+ *
+ * # Features
+ *
+ * | feature | adds |
+ * | --- | --- |
+ * | `rocksdb`, `redb`, on by default | these stores |
+ * | `postgres`, `tls` | a PostgreSQL that several engines share, and encrypted connections to it |
  */
 
 #ifndef JOB_H
@@ -265,6 +272,8 @@ JobStatus job_builder_free(JobBuilder builder);
 // | `checkpoint_interval_ms` | how often an iterative algorithm is saved | 10,000 |
 // | `shutdown_timeout_ms` | the time for running handlers to stop | 5,000 |
 // | `retention` | which finished jobs stay: `{"age_ms": N, "jobs": N, "bytes": N}` | all |
+// | `rocksdb` | with this store: `{"block_cache": BYTES, "write_buffer": BYTES, "compression": "none" or "lz4", "open_files": N}` | 256 MiB, 32 MiB, `"none"`, as many as the process may have |
+// | `postgres` | with this store: `{"schema": NAME, "connections": N, "timeout_ms": N, "pooled": B, "listen": URL}` | `"job_engine"`, 8, 30,000, `false`, none |
 // | `lease_duration_ms`, `max_prefetch`, `poll_interval_ms` | with `postgres` only | 10,000, 256, 1,000 |
 //
 // Handlers may be called before this call returns.
@@ -302,11 +311,14 @@ JobStatus job_engine_health(JobEngine engine);
 // `buffer` has `capacity` bytes that may be written, and `length` may be written.
 JobStatus job_engine_stats(JobEngine engine, char *buffer, size_t capacity, size_t *length);
 
-// Appends one row, which is one JSON value in UTF-8. The row is checked, and stored unchanged.
+// Appends one row, which is one JSON value in UTF-8. The row is checked, and stored unchanged. A cancel does not end
+// this call: see job_context_check_stopped.
 //
 // # Safety
 // `row` has `length` bytes.
-JobStatus job_rows_push(JobRows rows, const char *row, size_t length);
+JobStatus job_rows_push(JobRows rows,
+                        const char *row,
+                        size_t length);
 
 // As job_rows_push, for a row that the host guarantees to be JSON. Only UTF-8 is checked. A row that is no
 // JSON value makes the pages that contain it invalid JSON. It damages no other row.
@@ -374,7 +386,7 @@ JobStatus job_context_set_output(JobContext context,
                                  size_t json_length);
 
 // Opens the list `name` of the job for appending. A second call with the same name appends after the existing
-// rows.
+// rows. Each open list holds up to 128 KiB in memory, so close a list before it is opened again.
 //
 // # Safety
 // `name` has `length` bytes, and `rows` may be written.
@@ -455,7 +467,7 @@ JobStatus job_context_scan(JobContext context,
 // `job` has an id. `buffer` has `capacity` bytes that may be written, and `length` may be written.
 JobStatus job_id_text(const struct JobId *job, char *buffer, size_t capacity, size_t *length);
 
-// Reads the id from its text.
+// Reads the id from its text, which must be as job_id_text writes it.
 //
 // # Safety
 // `id` has `length` bytes, and `job` may be written.
@@ -473,6 +485,20 @@ JobStatus job_submit(JobEngine engine,
                      size_t length,
                      uint64_t wait_ms,
                      struct JobId *job);
+
+// Submits many jobs with one write, all or none. `specs` is a JSON list of specs as job_submit takes them. `jobs` has
+// room for `capacity` ids, and gets one for each spec, in their order. If there are more specs,
+// JOB_ERROR_BUFFER is returned and nothing is stored. `count` gets the number of specs in
+// both cases.
+//
+// # Safety
+// `specs` has `length` bytes, `jobs` has room for `capacity` ids, and `count` may be written.
+JobStatus job_submit_many(JobEngine engine,
+                          const char *specs,
+                          size_t length,
+                          struct JobId *jobs,
+                          size_t capacity,
+                          size_t *count);
 
 // The state of a job: one of the `JOB_STATE_` numbers.
 //
@@ -511,7 +537,7 @@ JobStatus job_cancel(JobEngine engine,
                      const struct JobId *job);
 
 // Removes a complete job with its rows. JOB_ERROR_NOT_FOUND if there is no such
-// job.
+// job, JOB_ERROR_ARGUMENT if it is unfinished or pinned.
 //
 // # Safety
 // `job` has an id.

@@ -116,7 +116,7 @@ pub unsafe extern "C" fn job_context_set_output(
 }
 
 /// Opens the list `name` of the job for appending. A second call with the same name appends after the existing
-/// rows.
+/// rows. Each open list holds up to 128 KiB in memory, so close a list before it is opened again.
 ///
 /// # Safety
 /// `name` has `length` bytes, and `rows` may be written.

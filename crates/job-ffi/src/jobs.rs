@@ -12,13 +12,13 @@ use crate::{
     engine::{JobEngine, engine},
     error::{Failure, Outcome, call},
     host::{JobDestroy, UserData},
-    memory::{Buffer, Out, text, value},
+    memory::{Buffer, Out, Places, text, value},
     request,
-    status::{JOB_ERROR_TIMEOUT, JobStateCode, JobStatus, state_code},
+    status::{JOB_ERROR_BUFFER, JOB_ERROR_TIMEOUT, JobStateCode, JobStatus, state_code},
 };
 
 /// The id of a job: 16 bytes that sort by the time of submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(C)]
 pub struct JobId {
     /// The bytes of a UUID of version 7, in the order of its text.
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn job_id_text(
     })
 }
 
-/// Reads the id from its text.
+/// Reads the id from its text, which must be as [`job_id_text`] writes it.
 ///
 /// # Safety
 /// `id` has `length` bytes, and `job` may be written.
@@ -115,6 +115,41 @@ pub unsafe extern "C" fn job_submit(
             _ => open.engine.submit_timeout(spec, Duration::from_millis(wait_ms)),
         };
         job.set(submitted?.id().into());
+        Ok(())
+    })
+}
+
+/// Submits many jobs with one write, all or none. `specs` is a JSON list of specs as [`job_submit`] takes them. `jobs` has
+/// room for `capacity` ids, and gets one for each spec, in their order. If there are more specs,
+/// [`JOB_ERROR_BUFFER`](crate::JOB_ERROR_BUFFER) is returned and nothing is stored. `count` gets the number of specs in
+/// both cases.
+///
+/// # Safety
+/// `specs` has `length` bytes, `jobs` has room for `capacity` ids, and `count` may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn job_submit_many(
+    engine: JobEngine,
+    specs: *const c_char,
+    length: usize,
+    jobs: *mut JobId,
+    capacity: usize,
+    count: *mut usize,
+) -> JobStatus {
+    call(|| {
+        // SAFETY: the caller promises this, see `# Safety`.
+        let count = unsafe { Out::new(count, "count") }?;
+        count.set(0);
+        // SAFETY: the caller promises this, see `# Safety`.
+        let specs = request::specs(unsafe { text(specs, length, "specs") }?)?;
+        count.set(specs.len());
+        if specs.len() > capacity {
+            let message = format!("there are {} specs, and room for {capacity} ids", specs.len());
+            return Err(Failure::new(JOB_ERROR_BUFFER, message));
+        }
+        // SAFETY: the caller promises this, see `# Safety`.
+        let places = unsafe { Places::new(jobs, specs.len(), "jobs") }?;
+        let submitted = self::engine(engine)?.engine.submit_all(specs)?;
+        places.fill(submitted.iter().map(|job| job.id().into()));
         Ok(())
     })
 }
@@ -213,7 +248,7 @@ pub unsafe extern "C" fn job_cancel(engine: JobEngine, job: *const JobId) -> Job
 }
 
 /// Removes a complete job with its rows. [`JOB_ERROR_NOT_FOUND`](crate::JOB_ERROR_NOT_FOUND) if there is no such
-/// job.
+/// job, [`JOB_ERROR_ARGUMENT`](crate::JOB_ERROR_ARGUMENT) if it is unfinished or pinned.
 ///
 /// # Safety
 /// `job` has an id.

@@ -56,6 +56,7 @@ mod jobs;
 mod memory;
 mod options;
 mod pages;
+mod place;
 mod request;
 mod rows;
 mod scan;
@@ -80,7 +81,7 @@ pub use crate::{
     host::JobDestroy,
     jobs::{
         JOB_FOREVER, JobCompleted, JobId, job_cancel, job_id_parse, job_id_text, job_on_complete, job_pin,
-        job_remove, job_state, job_submit, job_wait,
+        job_remove, job_state, job_submit, job_submit_many, job_wait,
     },
     pages::{JobPage, JobPiece, job_page, job_page_pieces, job_status_payload, job_status_pieces},
     rows::{JobRows, job_rows_close, job_rows_push, job_rows_push_many, job_rows_push_unchecked},

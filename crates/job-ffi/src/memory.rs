@@ -95,6 +95,35 @@ impl<T> Out<T> {
     }
 }
 
+/// Places of the host for a list of results.
+#[derive(Debug)]
+pub(crate) struct Places<T> {
+    first: *mut T,
+    count: usize,
+}
+
+impl<T> Places<T> {
+    /// # Safety
+    /// If it is not NULL, `first` has `count` places that may be written while the returned value is used.
+    pub(crate) unsafe fn new(first: *mut T, count: usize, name: &str) -> Outcome<Self> {
+        if count > 0 {
+            check(first, name)?;
+        }
+        Ok(Self { first, count })
+    }
+
+    /// Writes the values in their order, as many as there are places.
+    pub(crate) fn fill(&self, values: impl IntoIterator<Item = T>) {
+        for (at, value) in values.into_iter().take(self.count).enumerate() {
+            // SAFETY: `at` is less than the number of places, so the address is one of them. The caller of `new`
+            // promised that each may be written.
+            let place = unsafe { self.first.add(at) };
+            // SAFETY: the same; `new` has checked that the pointer is aligned and not NULL.
+            unsafe { place.write(value) };
+        }
+    }
+}
+
 /// The buffer of the host for a result of unknown length. It keeps the bytes that fit, and counts all bytes.
 #[derive(Debug)]
 pub(crate) struct Buffer {

@@ -1,17 +1,16 @@
 //! [`Options`]: the options with which an engine is opened, as JSON.
 
-use std::{num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use job_runner::{
-    Durability, Engine, EngineBuilder, JobClass, Retention, RetryPolicy, SharedEngineBuilder,
-    job_core::strict,
-    store::{MemoryStore, SharedStore, Store},
+    Durability, Engine, EngineBuilder, JobClass, Retention, RetryPolicy, SharedEngineBuilder, job_core::strict,
+    store::Store,
 };
 use serde::Deserialize;
 
 use crate::{
     error::{Failure, Outcome},
-    status::JOB_ERROR_UNSUPPORTED,
+    place::{Opened, Place, Postgres, Rocks},
 };
 
 /// The options of an engine, read from JSON. Unknown keys are refused. Times are in milliseconds.
@@ -19,6 +18,10 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct Options {
     store: Place,
+    #[serde(default)]
+    rocksdb: Option<Rocks>,
+    #[serde(default)]
+    postgres: Option<Postgres>,
     workers: Option<usize>,
     #[serde(default)]
     front_end: bool,
@@ -36,16 +39,6 @@ pub(crate) struct Options {
     lease_duration_ms: Option<u64>,
     max_prefetch: Option<usize>,
     poll_interval_ms: Option<u64>,
-}
-
-/// The kind and the place of the store.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Place {
-    Memory,
-    Rocksdb(String),
-    Redb(String),
-    Postgres(String),
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -77,15 +70,6 @@ struct Kept {
     bytes: Option<u64>,
 }
 
-/// A store that was opened.
-enum Opened {
-    /// A store that has one engine.
-    Own(Arc<dyn Store>),
-    /// For several.
-    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other store is shared"))]
-    Shared(Arc<dyn SharedStore>),
-}
-
 impl Options {
     pub(crate) fn read(json: &str) -> Outcome<Self> {
         Ok(strict::read("the options", json)?)
@@ -94,7 +78,7 @@ impl Options {
     /// Opens the store, and an engine on it with the handlers that `register` adds.
     pub(crate) fn open(&self, register: &impl Register) -> Outcome<(Engine, Arc<dyn Store>)> {
         self.check()?;
-        Ok(match self.store.open()? {
+        Ok(match self.store.open(self.rocksdb.as_ref(), self.postgres.as_ref())? {
             Opened::Own(store) => {
                 let mut builder = self.set_up(register.on(Engine::builder(Arc::clone(&store))));
                 if let Some(bound) = self.queue_bound {
@@ -120,6 +104,12 @@ impl Options {
         let misfit = match of_shared.into_iter().find(|(_, given)| *given) {
             Some((name, _)) if !shared => Some((name, "is for a store that engines share")),
             _ if shared && self.queue_bound.is_some() => Some(("queue_bound", "is for a store of one engine")),
+            _ if self.rocksdb.is_some() && !matches!(self.store, Place::Rocksdb(_)) => {
+                Some(("rocksdb", "has the options of a store in RocksDB"))
+            }
+            _ if self.postgres.is_some() && !shared => {
+                Some(("postgres", "has the options of a store in PostgreSQL"))
+            }
             _ if self.front_end && self.workers.is_some() => Some(("workers", "is for an engine that runs jobs")),
             _ => None,
         };
@@ -197,58 +187,6 @@ pub(crate) trait Register {
     fn on<S>(&self, builder: EngineBuilder<S>) -> EngineBuilder<S>;
 }
 
-impl Place {
-    fn open(&self) -> Outcome<Opened> {
-        match self {
-            Self::Memory => Ok(Opened::Own(Arc::new(MemoryStore::default()))),
-            Self::Rocksdb(directory) => rocksdb(directory.as_ref()),
-            Self::Redb(file) => redb(file.as_ref()),
-            Self::Postgres(url) => postgres(url),
-        }
-    }
-}
-
-#[cfg(feature = "rocksdb")]
-fn rocksdb(directory: &Path) -> Outcome<Opened> {
-    use job_runner::store::{RocksOptions, RocksStore};
-    Ok(Opened::Own(Arc::new(RocksStore::open(directory, RocksOptions::default())?)))
-}
-
-#[cfg(not(feature = "rocksdb"))]
-fn rocksdb(_directory: &Path) -> Outcome<Opened> {
-    Err(unsupported("rocksdb"))
-}
-
-#[cfg(feature = "redb")]
-fn redb(file: &Path) -> Outcome<Opened> {
-    Ok(Opened::Own(Arc::new(job_runner::store::RedbStore::open(file)?)))
-}
-
-#[cfg(not(feature = "redb"))]
-fn redb(_file: &Path) -> Outcome<Opened> {
-    Err(unsupported("redb"))
-}
-
-#[cfg(feature = "postgres")]
-fn postgres(url: &str) -> Outcome<Opened> {
-    use job_runner::store::{PostgresOptions, PostgresStore};
-    Ok(Opened::Shared(Arc::new(PostgresStore::open(url, PostgresOptions::default())?)))
-}
-
-#[cfg(not(feature = "postgres"))]
-fn postgres(_url: &str) -> Outcome<Opened> {
-    Err(unsupported("postgres"))
-}
-
-#[cfg_attr(
-    all(feature = "rocksdb", feature = "redb", feature = "postgres"),
-    expect(dead_code, reason = "all is there")
-)]
-fn unsupported(store: &str) -> Failure {
-    let message = format!("this library was built without the store {store}: build it with `--features {store}`");
-    Failure::new(JOB_ERROR_UNSUPPORTED, message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,14 +220,23 @@ mod tests {
             ("", "the options is empty"),
             ("[]", "the options is a list"),
             ("{}", "store is missing"),
-            (r#"{"store":"memory","worker":1}"#, "worker is unknown: it must be one of store, workers"),
+            (
+                r#"{"store":"memory","worker":1}"#,
+                "worker is unknown: it must be one of store, rocksdb, postgres, workers",
+            ),
             (r#"{"store":"memory","retention":{"days":1}}"#, "retention.days is unknown"),
             (r#"{"store":"sqlite"}"#, "store is \"sqlite\": it must be one of memory, rocksdb, redb, postgres"),
             (r#"{"store":{"rocksdb":1}}"#, "store.rocksdb is 1: it must be a string"),
             (r#"{"store":"memory","workers":0}"#, "workers is 0"),
             (r#"{"store":"memory","workers":-1}"#, "workers is -1"),
             (r#"{"store":"memory","poll_interval_ms":5}"#, "poll_interval_ms is for a store that engines share"),
+            (r#"{"store":"memory","rocksdb":{}}"#, "rocksdb has the options of a store in RocksDB: leave it out"),
+            (r#"{"store":"memory","postgres":{}}"#, "postgres has the options of a store in PostgreSQL"),
+            (r#"{"store":{"rocksdb":"x"},"rocksdb":{"cache":1}}"#, "rocksdb.cache is unknown"),
+            (r#"{"store":{"rocksdb":"x"},"rocksdb":{"compression":"zip"}}"#, "none, lz4"),
             (r#"{"store":{"postgres":"x"},"queue_bound":5}"#, "queue_bound is for a store of one engine"),
+            #[cfg(feature = "redb")]
+            (r#"{"store":{"redb":"/no/such/directory/jobs"}}"#, "/no/such/directory/jobs"),
             (r#"{"store":"memory","front_end":true,"workers":1}"#, "workers is for an engine that runs jobs"),
         ] {
             assert!(refused(json).contains(words), "{json}: {}", refused(json));

@@ -44,6 +44,15 @@ pub(crate) fn spec(json: &str) -> Outcome<JobSpec> {
     Ok(spec)
 }
 
+/// Reads a list of requests.
+pub(crate) fn specs(json: &str) -> Outcome<Vec<JobSpec>> {
+    let specs: Vec<Raw<'_>> = strict::read("the specs", json)?;
+    let read = |(at, one): (usize, &Raw<'_>)| {
+        spec(one.as_str()).map_err(|failure| Failure::argument(format!("spec {at}: {}", failure.message)))
+    };
+    specs.iter().enumerate().map(read).collect()
+}
+
 /// Refuses keys that `all` does not have, also in inner objects.
 fn known(place: &'static str, json: &str, all: &Value) -> Outcome {
     let Some(all) = all.as_object() else { return Ok(()) };

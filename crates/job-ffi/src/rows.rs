@@ -72,7 +72,8 @@ pub(crate) fn discard(list: JobRows) {
     drop(LISTS.take(list));
 }
 
-/// Appends one row, which is one JSON value in UTF-8. The row is checked, and stored unchanged.
+/// Appends one row, which is one JSON value in UTF-8. The row is checked, and stored unchanged. A cancel does not end
+/// this call: see [`job_context_check_stopped`](crate::job_context_check_stopped).
 ///
 /// # Safety
 /// `row` has `length` bytes.

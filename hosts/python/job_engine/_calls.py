@@ -81,6 +81,7 @@ _ARGUMENTS = {
     "job_id_text": [POINTER(JobId), *_BUFFER],
     "job_id_parse": [*_TEXT, POINTER(JobId)],
     "job_submit": [c_uint64, *_TEXT, c_uint64, POINTER(JobId)],
+    "job_submit_many": [c_uint64, *_TEXT, POINTER(JobId), c_size_t, POINTER(c_size_t)],
     "job_state": [*_JOB, POINTER(c_int32)],
     "job_wait": [*_JOB, c_uint64, POINTER(c_int32)],
     "job_on_complete": [*_JOB, COMPLETED, c_void_p, DESTROY],

@@ -9,7 +9,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -99,6 +99,18 @@ class Engine:
             if status != ERROR_BUSY or time.monotonic() >= deadline:
                 check(status)
                 return Job(self, id_text(job))
+
+    def submit_many(self, requests: Iterable[Mapping[str, Any]]) -> list[Job]:
+        """Submits many jobs with one write, all or none, and returns them in their order.
+
+        Each request is a mapping with the keys `kind`, `graph`, `parameters` and `options`. The kind of an algorithm
+        is `{"algorithm": name}`.
+        """
+        requests = list(requests)
+        text, count = encoded(requests), ctypes.c_size_t()
+        jobs = (JobId * len(requests))()
+        check(library().job_submit_many(self.handle, text, len(text), jobs, len(requests), ctypes.byref(count)))
+        return [Job(self, id_text(job)) for job in jobs]
 
     def job(self, id: str) -> Job:
         """The job with this id. Raises `NotFound` if there is none."""

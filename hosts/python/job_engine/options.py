@@ -28,6 +28,25 @@ class Postgres(TypedDict):
 Store = Union[str, RocksDb, Redb, Postgres]
 
 
+class RocksDbOptions(TypedDict, total=False):
+    """How a store in RocksDB uses memory and disk, in bytes."""
+
+    block_cache: int
+    write_buffer: int
+    compression: str
+    open_files: int
+
+
+class PostgresOptions(TypedDict, total=False):
+    """How a store in PostgreSQL works with its database."""
+
+    schema: str
+    connections: int
+    timeout_ms: int
+    pooled: bool
+    listen: str
+
+
 class JobsPerClass(TypedDict, total=False):
     """How many jobs of a class run at once."""
 
@@ -65,6 +84,8 @@ class EngineOptions(TypedDict, total=False):
     checkpoint_interval_ms: int
     shutdown_timeout_ms: int
     retention: Retention
+    rocksdb: RocksDbOptions
+    postgres: PostgresOptions
     lease_duration_ms: int
     max_prefetch: int
     poll_interval_ms: int

@@ -196,6 +196,17 @@ class Requests(Test):
             self.assertEqual((seen[0]["parameters"], seen[0]["options"]["priority"]), ({"k": 1.5}, 3))
             self.assertEqual(seen[1]["graph"], "h")
 
+    def test_many_requests_are_submitted_together_or_none_is(self):
+        with open_memory({"x": lambda ctx: ctx.set_output("n", ctx.parameters["n"])}) as engine:
+            request = {"kind": {"algorithm": "x"}, "graph": "g"}
+            jobs = engine.submit_many({**request, "parameters": {"n": n}} for n in range(5))
+            self.assertEqual([job.wait(LONG) for job in jobs], ["succeeded"] * 5)
+            self.assertEqual([job.outputs()["n"] for job in jobs], list(range(5)))
+            with self.assertRaisesRegex(ValueError, "spec 1: graph is missing"):
+                engine.submit_many([request, {"kind": "vertex_filter"}])
+            self.assertEqual(engine.submit_many([]), [])
+            self.assertEqual(len(engine.list()), 5)
+
     def test_a_request_that_is_wrong_is_refused_with_a_sentence(self):
         with open_memory({"x": lambda ctx: None}) as engine:
             for submit, words in [

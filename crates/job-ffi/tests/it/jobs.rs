@@ -56,6 +56,36 @@ fn an_id_is_read_as_it_is_written() {
 }
 
 #[test]
+fn many_jobs_are_submitted_together_or_none_is() {
+    let engine = open(MEMORY, &[("x", nothing, ptr::null_mut())]);
+    let submit_many = |specs: &str, capacity: usize| {
+        let (mut jobs, mut count) = (vec![JobId { bytes: [0; 16] }; capacity], 99);
+        let (text, length) = (specs.as_ptr().cast(), specs.len());
+        // SAFETY: the text has its length, the list its places, and the count may be written.
+        let status = unsafe { job_submit_many(engine, text, length, jobs.as_mut_ptr(), capacity, &raw mut count) };
+        (status, count, jobs)
+    };
+    let list =
+        |names: &[&str]| format!("[{}]", names.iter().map(|name| algorithm(name)).collect::<Vec<_>>().join(","));
+    let (status, count, jobs) = submit_many(&list(&["x"; 3]), 4);
+    ok(status);
+    assert_eq!(count, 3);
+    assert!(jobs[..3].is_sorted() && jobs[0] != jobs[1] && jobs[3].bytes == [0; 16], "{jobs:?}");
+    assert!(jobs[..3].iter().all(|job| wait(engine, job) == JOB_STATE_SUCCEEDED));
+
+    assert_eq!(submit_many(&list(&["x"; 3]), 2).0, JOB_ERROR_BUFFER);
+    assert_eq!(submit_many(&list(&["x"; 3]), 2).1, 3);
+    assert_eq!(submit_many(&list(&["x", "y"]), 2).0, JOB_ERROR_ARGUMENT);
+    assert!(told().contains("no handler runs y"), "{}", told());
+    assert_eq!(submit_many(r#"[{"kind":"vertex_filter","graph":"g"},{"kind":"x"}]"#, 2).0, JOB_ERROR_ARGUMENT);
+    assert!(told().starts_with("spec 1: "), "{}", told());
+    assert_eq!(submit_many("{}", 2).0, JOB_ERROR_ARGUMENT);
+    ok(submit_many("[]", 0).0);
+    assert_eq!(listed(engine, "")["jobs"].as_array().unwrap().len(), 3);
+    ok(job_engine_free(engine));
+}
+
+#[test]
 fn a_wait_ends_after_its_time_or_with_the_job() {
     let engine = open(MEMORY, &[("x", until_stopped, ptr::null_mut())]);
     let job = submit(engine, &algorithm("x"));
