@@ -45,6 +45,13 @@
 //!
 //! [`job_abi_version`] is 1. It changes when a call or a struct changes. New calls and statuses may be added
 //! without a change of the version. A struct never grows: a larger one gets another name.
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! | --- | --- |
+//! | `rocksdb`, `redb`, on by default | these stores |
+//! | `postgres`, `tls` | a PostgreSQL that several engines share, and encrypted connections to it |
 
 mod context;
 mod described;

@@ -179,6 +179,18 @@
 //!   row.
 //! * Every change of a job is a compare-and-set, and every row carries its attempt: a late worker changes nothing.
 //! * A handler that panics, fails or never ends affects only its own job.
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! | --- | --- |
+//! | `rocksdb`, on by default | [`store::RocksStore`]. A host that links another version of `rocksdb` turns it off |
+//! | `redb` | `store::RedbStore`: one file, in Rust alone |
+//! | `postgres`, `tls` | `store::PostgresStore`, which several engines share, and encrypted connections to it |
+//! | `objects`, `s3` | large results beside PostgreSQL: in a directory, in S3 |
+//! | `conformance` | `store::conformance`: the contract of a store as tests |
+//! | `proptest` | `strategies`: any request, record, page and filter, for tests |
+//! | `checked-locks` | a panic where a lock of the engine is held during a call to the store, also in release builds |
 
 mod api;
 mod decide;

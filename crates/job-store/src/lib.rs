@@ -14,6 +14,20 @@
 //! This crate stores bytes in order, in atomic writes. It does **not** know which changes of a job are legal
 //! (`job-core` does), and it runs no job (`job-runner` does).
 //!
+//! # Features
+//!
+//! | feature | adds |
+//! | --- | --- |
+//! | `rocksdb` | `RocksStore`: a RocksDB directory. Links the crate `rocksdb`, of which a build can have one version |
+//! | `redb` | `RedbStore`: one file, in Rust alone |
+//! | `postgres` | `PostgresStore`: a store that engines on several machines share |
+//! | `tls` | encrypted connections to PostgreSQL, by rustls |
+//! | `objects` | large results beside PostgreSQL, in a directory or any `object_store` |
+//! | `s3` | large results in S3, with `tls` |
+//! | `conformance` | [`conformance`], for the tests of a store |
+//!
+//! Without a feature there is the store in memory, and [`KeyValueStore`] over the host's own engine.
+//!
 //! ```
 //! use std::ops::ControlFlow;
 //!
