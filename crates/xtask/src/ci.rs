@@ -2,6 +2,7 @@
 
 mod directions;
 mod examples;
+mod packages;
 mod page;
 mod rest;
 mod rooms;
@@ -96,6 +97,7 @@ fn steps<'a>(workspace: &'a Workspace, options: &'a Options, skipped: &'a Skippe
     );
     add("fuzz", Box::new(|| fuzz::each_shortly(workspace, skipped, FUZZ_SECONDS)));
     add("examples", Box::new(|| examples::examples(workspace, skipped)));
+    add("packages", Box::new(|| packages::packages(workspace, skipped)));
     add("hosts", Box::new(|| hosts::of_tests(workspace, skipped)));
     add("rest", Box::new(|| rest::rest(workspace)));
     add("page", Box::new(|| page::page(workspace, skipped)));

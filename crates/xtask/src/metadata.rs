@@ -50,6 +50,21 @@ impl<'a> Package<'a> {
         text(field(self.0, "version"))
     }
 
+    /// The least Rust that it names, or nothing.
+    pub(crate) fn rust_version(self) -> &'a str {
+        self.text("rust_version")
+    }
+
+    /// A text of the manifest; empty where there is none.
+    pub(crate) fn text(self, name: &str) -> &'a str {
+        text(field(self.0, name))
+    }
+
+    /// The length of a list of the manifest.
+    pub(crate) fn count(self, name: &str) -> usize {
+        list(field(self.0, name)).count()
+    }
+
     /// The packages in its manifest, of every kind.
     pub(crate) fn dependencies(self) -> Vec<&'a str> {
         list(field(self.0, "dependencies")).map(|dependency| text(field(dependency, "name"))).collect()
