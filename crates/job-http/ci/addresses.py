@@ -75,14 +75,14 @@ def a_link_to_rows_shows_these_rows(browser, url, shots):
         assert "graph=load" in page.url, page.url
         link = page.url[len(visit.url):]
         page.reload()
-        expect(page.locator("#rows div").first).to_contain_text("vertex-00058829")
+        expect(page.locator("#rows .line").first).to_contain_text("vertex-00058829")
         page.go_back()
         expect(page.locator("tbody tr").first).to_be_visible()
         page.go_forward()
-        expect(page.locator("#rows div").first).to_contain_text("vertex-00058829")
+        expect(page.locator("#rows .line").first).to_contain_text("vertex-00058829")
     with Visit(browser, url, width=400, locale="zh-CN") as visit:
         page = visit.open(link)
-        expect(page.locator("#rows div").first).to_contain_text("vertex-00058829")
+        expect(page.locator("#rows .line").first).to_contain_text("vertex-00058829")
         expect(page.locator("#row")).to_have_value("58829")
         visit.fits()
         page.screenshot(path=f"{shots}/rows-400-zh-CN.png")

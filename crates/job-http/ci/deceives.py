@@ -18,7 +18,7 @@ def the_page_works_under_a_path_prefix(browser, url, shots):
         visit.context.route("**/x/y/**", forward)
         page = visit.open("x/y/")
         page.locator("button.show:not([aria-disabled=true])").first.click()
-        expect(page.locator("#rows div").first).to_contain_text("vertex-00000000")
+        expect(page.locator("#rows .line").first).to_contain_text("vertex-00000000")
 
 
 def rows_of_one_job_never_stand_under_another(browser, url, shots):
@@ -31,10 +31,10 @@ def rows_of_one_job_never_stand_under_another(browser, url, shots):
         expect(page.locator("#job-title")).to_contain_text(A["jobId"])
         page.keyboard.press("Escape")
         visit.row(B["jobId"]).locator("button.show").click()
-        expect(page.locator("#rows div").first).to_contain_text("row of b")
+        expect(page.locator("#rows .line").first).to_contain_text("row of b")
         visit.between.release({"data": {"outputs": {"data_total_size": 1, "pagerank": ["row of a"]}}})
         page.wait_for_timeout(300)
-        expect(page.locator("#rows div").first).to_contain_text("row of b")
+        expect(page.locator("#rows .line").first).to_contain_text("row of b")
 
 
 def jobs_of_one_graph_never_stand_under_another(browser, url, shots):
@@ -115,7 +115,7 @@ def digits_are_shown_as_sent(browser, url, shots):
         page = visit.open()
         visit.row(A["jobId"]).locator("button.show").click()
         for place, row in enumerate(rows):
-            line = page.locator("#rows div").nth(place)
+            line = page.locator("#rows .line").nth(place)
             expect(line).to_have_text(re.compile(f"^{place}{re.escape(row)}$"))
         expect(page.locator("#values")).to_contain_text("1.0")
         expect(page.locator("#values")).to_contain_text("12345678901234567890")
@@ -131,11 +131,11 @@ def rows_that_cannot_be_read_say_so_and_are_read_again(browser, url, shots):
         expect(page.locator("#rows")).to_be_focused()
         page.fill("#row", "100000")
         page.keyboard.press("Enter")
-        expect(page.locator("#rows div").first).to_contain_text("block 7 is damaged")
+        expect(page.locator("#rows .line").first).to_contain_text("block 7 is damaged")
         page.fill("#row", "99990")
         page.keyboard.press("Enter")
-        expect(page.locator("#rows div").first).to_contain_text("vertex-00099990")
-        expect(page.locator("#rows div").last).to_contain_text("block 7 is damaged")
+        expect(page.locator("#rows .line").first).to_contain_text("vertex-00099990")
+        expect(page.locator("#rows .line").last).to_contain_text("block 7 is damaged")
 
 
 def ids_are_short_and_copied_whole(browser, url, shots):
@@ -224,7 +224,7 @@ def a_link_outlives_an_outage(browser, url, shots):
         expect(page.locator("#facts")).to_contain_text("succeeded")
         page.wait_for_timeout(600)
         visit.between.release(json.loads(result([str(row) for row in range(100)])))
-        expect(page.locator("#rows div").first).to_have_text("5050")
+        expect(page.locator("#rows .line").first).to_have_text("5050")
         assert page.url.endswith("at=50"), page.url
 
 

@@ -155,7 +155,7 @@ def each_control_has_a_name_of_its_own(browser, url, shots):
         page.keyboard.press("j")
         page.keyboard.press("j")
         page.keyboard.press("Enter")
-        expect(page.get_by_role("table", name="pagerank")).to_have_attribute("aria-rowcount", "2")
+        expect(page.get_by_role("grid", name="pagerank")).to_have_attribute("aria-rowcount", "3")
         expect(page.get_by_role("button", name=f"Run pagerank {IDS[1]} again")).to_be_visible()
         for view in ("", f"#/jobs/{IDS[1]}/rows?graph=load"):
             page = visit.open(view)

@@ -19,6 +19,7 @@ import addresses
 import deceives
 import keyboard
 import live
+import rows
 import walk
 from keyboard import FOCUS
 from visit import Visit
@@ -26,7 +27,7 @@ from visit import Visit
 # The arguments of each check.
 PARAMETERS = ["browser", "url", "shots"]
 # Rows that are asked for and not there yet.
-PENDING = "[...document.querySelectorAll('#rows div:not([hidden])')].some(d => d.textContent.endsWith('…'))"
+PENDING = "[...document.querySelectorAll('#rows .line:not([hidden])')].some(d => d.textContent.endsWith('…'))"
 
 
 def paced(page, keys):
@@ -51,17 +52,17 @@ def a_large_result_is_read_by_keyboard(browser, url, shots):
         while page.evaluate(FOCUS) != job:
             page.keyboard.press("ArrowDown")
         page.keyboard.press("Enter")
-        expect(page.locator("#rows div").first).to_contain_text("vertex-00000000")
+        expect(page.locator("#rows .line").first).to_contain_text("vertex-00000000")
         total = int(page.evaluate("document.querySelector('#slider').max")) + 20
         print("rows:", total)
         page.screenshot(path=f"{shots}/english.png")
         print("page down, slowest of 200: %.0f ms" % (1000 * paced(page, ["PageDown"] * 200)))
         print("end and home, slowest of 10: %.0f ms" % (1000 * paced(page, ["End", "Home"] * 5)))
         page.keyboard.press("End")
-        expect(page.locator("#rows div").last).to_contain_text(f"vertex-{total - 1:08}")
+        expect(page.locator("#rows .line").last).to_contain_text(f"vertex-{total - 1:08}")
         page.fill("#row", str(total // 2))
         page.keyboard.press("Enter")
-        expect(page.locator("#rows div").first).to_contain_text(f"vertex-{total // 2:08}")
+        expect(page.locator("#rows .line").first).to_contain_text(f"vertex-{total // 2:08}")
         page.keyboard.press("Escape")
         expect(page.locator("#job")).to_be_hidden()
         assert page.evaluate(FOCUS) == job, "the focus is back in the list"
@@ -99,7 +100,7 @@ def a_new_job_is_submitted_and_cancelled(browser, url, shots):
 
 def checks():
     named = [a_large_result_is_read_by_keyboard, the_language_is_kept_over_a_reload, a_new_job_is_submitted_and_cancelled]
-    for module in [deceives, addresses, live, keyboard, walk]:
+    for module in [deceives, addresses, live, keyboard, rows, walk]:
         named += [value for value in vars(module).values() if inspect.isfunction(value) and list(inspect.signature(value).parameters) == PARAMETERS]
     return named
 

@@ -11,6 +11,10 @@ PATIENCE = int(os.environ.get("PATIENCE", "60000"))
 expect.set_options(timeout=PATIENCE)
 
 
+# What the page asks of the service; its own files are not among it.
+REQUESTS = re.compile("/(ges|operator)/|/(figures|health)$")
+
+
 class Between:
     """Stands between the page and the service. The last rule that fits a request answers it; else the service does."""
 
@@ -29,7 +33,7 @@ class Between:
     def on(self, pattern, rule):
         # Without a rule the browser asks the service itself, which is faster.
         if not self.routed:
-            self.context.route("**/ges/v1.0/**", self.answer)
+            self.context.route(REQUESTS, self.answer)
             self.routed = True
         self.rules.append((pattern, rule))
 
@@ -112,8 +116,8 @@ def job(number, state="succeeded", **fields):
     }
 
 
-def result(rows, name="pagerank", **values):
-    """The answer to a status query, as text; rows are texts."""
+def result(rows, name="pagerank", total=None, status="complete", **values):
+    """The answer to a status query, as text; rows are texts, of `total` that there are."""
     head = "".join(f'"{key}":{value},' for key, value in values.items())
-    sizes = f'"data_return_size":{len(rows)},"data_offset":0,"data_total_size":{len(rows)}'
-    return f'{{"data":{{"outputs":{{{head}{sizes},"{name}":[{",".join(rows)}]}}}},"status":"complete"}}'
+    sizes = f'"data_return_size":{len(rows)},"data_offset":0,"data_total_size":{total or len(rows)}'
+    return f'{{"data":{{"outputs":{{{head}{sizes},"{name}":[{",".join(rows)}]}}}},"status":"{status}"}}'

@@ -1,10 +1,11 @@
 // One job: its facts, its request and its result.
 import { allow, label } from "./buttons.js";
+import { downloads } from "./download.js";
 import { ended, stoppable } from "./list.js";
 import { jobPath } from "./place.js";
 import { pairs, put } from "./put.js";
 import { requestOf, shownRequest } from "./request.js";
-import { now } from "./service.js";
+import { Refusal, now } from "./service.js";
 import { ago, exact, ran, span } from "./time.js";
 import { number, state, why, word } from "./words.js";
 
@@ -29,7 +30,7 @@ export class Job {
 
   close() {
     this.rows.forget();
-    Object.assign(this, { id: undefined, job: undefined, read: false, sent: undefined });
+    Object.assign(this, { id: undefined, job: undefined, read: undefined, sent: undefined });
     $("result").hidden = true;
     $("result-trouble").hidden = true;
     $("request").open = false;
@@ -39,24 +40,36 @@ export class Job {
   show(job) {
     this.job = job;
     this.draw();
-    if (job.state === "succeeded" && !this.read) this.result();
+    if (job.state === "succeeded" && this.read !== "whole") this.result("whole", `${jobPath(this.id)}/status`);
+    else if (!ended(job) && job.rows > 0 && !this.read) this.result("so far", `operator/jobs/${encodeURIComponent(this.id)}/rows`);
+    else if (!ended(job)) this.rows.grow(job.rows);
   }
 
-  // Reads the result, once: it never changes.
-  async result() {
-    this.read = true;
+  // Reads the whole result, once, for it never changes; of a running job, the rows so far.
+  async result(read, path) {
+    const grows = read === "so far";
+    const at = this.rows.path ? this.rows.top : this.at;
+    this.read = read;
     try {
-      if (!await this.rows.open(`${jobPath(this.id)}/status`, this.at)) return;
+      if (!await this.rows.open(path, at, grows)) return;
+      this.offer();
       $("result").hidden = false;
       $("result-trouble").hidden = true;
       // The reader may have gone elsewhere meanwhile.
       if (this.wantsRows && [document.body, $("job-title")].includes(document.activeElement)) $("rows").focus();
     } catch (error) {
-      if (error.name === "AbortError") return;
-      this.read = false;
+      // The rows so far are for operators, and where the job runs. Others see the result when it is there.
+      if (error.name === "AbortError" || (grows && error instanceof Refusal)) return;
+      this.read = undefined;
       put($("result-trouble"), error.message);
       $("result-trouble").hidden = false;
     }
+  }
+
+  // A whole list can be downloaded.
+  offer() {
+    const whole = this.read === "whole" && this.rows.list !== undefined;
+    downloads($("downloads"), whole ? jobPath(this.id) : "", this.id);
   }
 
   // Reads the request when it is looked at: it may be long.
@@ -103,6 +116,7 @@ export class Job {
     label($("job-again"), word("again"), word("againOf", name));
     allow($("job-cancel"), Boolean(job) && stoppable(job) && !this.silent);
     allow($("job-again"), Boolean(job) && !this.silent);
+    this.offer();
     this.rows.draw();
   }
 }

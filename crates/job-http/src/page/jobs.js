@@ -25,7 +25,7 @@ let wanted = parse(location.hash);
 // Where the list was left.
 let left = { view: "list" };
 
-const rows = new Rows(text);
+const rows = new Rows(text, copied);
 const job = new Job(rows);
 const list = new List({ show: open, open, cancel: (id) => cancelJob(id), copy: copied }, address);
 const filter = new Filter((filter) => go({ view: "list", filter }));

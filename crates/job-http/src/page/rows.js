@@ -1,7 +1,12 @@
 // The rows of one result. The page has as many lines as fit, for a result of any size. Pages are read ahead of the
 // reader's place, so that moving on never waits for the service.
-import { elements, members } from "./json.js";
-import { pairs, put } from "./put.js";
+import { Histogram } from "./histogram.js";
+import { Lines } from "./lines.js";
+import { outputs } from "./outputs.js";
+import { put } from "./put.js";
+import { RowBox } from "./row.js";
+import { Shape } from "./shape.js";
+import { cards } from "./values.js";
 import { number, word } from "./words.js";
 
 const LINES = 20;
@@ -9,61 +14,52 @@ const PAGE = 500;
 const KEPT = 64;
 const $ = (id) => document.getElementById(id);
 
-// The outputs of an answer: a list of rows, and named values. Both are texts, as they were sent.
-function outputs(answer) {
-  const all = members(members(members(answer).get("data")).get("outputs"));
-  const total = Number(all.get("data_total_size") ?? 0);
-  const list = all.has("data_total_size") ? [...all.keys()].findLast((name) => all.get(name).startsWith("[")) : undefined;
-  const values = [...all].filter(([name]) => name !== list && !name.startsWith("data_"));
-  return { total, list, values, rows: list === undefined ? [] : elements(all.get(list)) };
-}
-
 export class Rows {
-  // `read` gives the text of an answer.
-  constructor(read) {
-    Object.assign(this, { read, moved: () => {} });
+  // `read` gives the text of an answer; `copy` copies a text.
+  constructor(read, copy) {
+    Object.assign(this, { read, copy, moved: () => {} });
+    this.lines = new Lines(LINES, { go: (top) => this.go(top), choose: (row) => this.choose(row), open: () => this.box.open(this.chosen) });
+    this.box = new RowBox({ text: (row) => this.text(row), choose: (row) => this.choose(row), copy, total: () => this.total });
+    this.histogram = new Histogram(read);
     this.forget();
-    $("rows").append(...Array.from({ length: LINES }, () => {
-      const line = document.createElement("div");
-      line.setAttribute("role", "row");
-      line.append(document.createElement("b"), document.createElement("span"));
-      line.firstChild.setAttribute("role", "rowheader");
-      line.lastChild.setAttribute("role", "cell");
-      return line;
-    }));
-    this.listen();
-  }
-
-  listen() {
-    const box = $("rows");
-    box.addEventListener("keydown", (event) => this.key(event));
-    box.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      this.go(this.top + Math.sign(event.deltaY) * Math.max(1, Math.round(Math.abs(event.deltaY) / 22)));
-    }, { passive: false });
     $("slider").addEventListener("input", () => this.go(Number($("slider").value)));
-    $("row").addEventListener("change", () => this.go(Number($("row").value)));
+    $("row").addEventListener("change", () => this.jump(Number($("row").value)));
+    $("plot-column").addEventListener("change", () => this.plot());
   }
 
   // Drops this result, and the answers about it that are still to come.
   forget() {
     this.asked?.abort();
-    Object.assign(this, { asked: new AbortController(), path: "", total: 0, top: 0, pages: new Map(), list: undefined, values: [] });
+    this.histogram.close();
+    this.box.close();
+    const empty = { path: "", total: 0, top: 0, chosen: 0, pages: new Map(), list: undefined, values: [], grows: false, shape: new Shape("") };
+    Object.assign(this, { asked: new AbortController(), ...empty });
   }
 
-  // Shows the result at this path from this row on. False if another result was wanted meanwhile.
-  async open(path, top = 0) {
+  // Shows the result at this path from this row on. `grows`: the job still adds rows. False if another result was
+  // wanted meanwhile.
+  async open(path, top = 0, grows = false) {
+    const sameRows = this.grows && !grows;
+    const { chosen } = this;
     this.forget();
     const { asked } = this;
     const first = Math.floor(top / PAGE);
     const found = outputs(await this.read(`${path}?offset=${first * PAGE}&limit=${PAGE}`, { signal: asked.signal }));
     if (asked.signal.aborted) return false;
-    Object.assign(this, { path, total: found.total, list: found.list, values: found.values });
-    if (found.list !== undefined) this.pages.set(first, { rows: found.rows });
-    $("slider").max = $("row").max = this.last();
-    $("rows").setAttribute("aria-rowcount", this.total);
+    Object.assign(this, { path, total: found.total, list: found.list, values: found.values, grows, shape: new Shape(found.list ?? "") });
+    cards($("values"), found.values, this.copy);
+    if (found.list !== undefined) this.has(first, found.rows);
+    // A place behind the end shows the end. The columns are those of the rows there.
     this.go(top);
+    this.choose(sameRows ? chosen : top);
     return true;
+  }
+
+  // The job has this many rows by now.
+  grow(total) {
+    if (!this.grows || this.list === undefined || total <= this.total) return;
+    this.total = total;
+    this.go(this.top);
   }
 
   // The address of the rows that are seen.
@@ -75,39 +71,55 @@ export class Rows {
     return Math.max(0, this.total - LINES);
   }
 
-  key(event) {
-    const to = {
-      ArrowDown: this.top + 1, ArrowUp: this.top - 1, PageDown: this.top + LINES, PageUp: this.top - LINES,
-      Home: 0, End: this.last(),
-    }[event.key];
-    if (to === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
-    event.preventDefault();
+  // The row that the keys are at is kept in sight.
+  choose(row) {
+    this.chosen = Math.max(0, Math.min(this.total - 1, row));
+    if (this.chosen < this.top) this.go(this.chosen);
+    else if (this.chosen >= this.top + LINES) this.go(this.chosen - LINES + 1);
+    else this.draw();
+  }
+
+  jump(row) {
+    const to = Math.max(0, Math.floor(row) || 0);
     this.go(to);
+    this.choose(to);
   }
 
   go(row) {
     const to = Math.min(this.last(), Math.max(0, Math.floor(row) || 0));
     const direction = to < this.top ? -1 : 1;
     this.top = to;
+    this.chosen = Math.max(0, Math.min(Math.max(this.chosen, to), to + LINES - 1, this.total - 1));
     this.draw();
     for (const near of [to, to + LINES - 1, to + direction * PAGE, to + direction * 2 * PAGE]) this.page(near);
     this.moved(to);
   }
 
+  // A page of a growing result may have had fewer rows when it was read.
+  isKnown(page) {
+    const known = this.pages.get(page);
+    return known !== undefined && (!known.rows || known.asked || known.rows.length >= Math.min(PAGE, this.total - page * PAGE));
+  }
+
   // Reads the page of this row unless it is there or on its way.
   async page(row) {
     const page = Math.floor(row / PAGE);
-    if (row < 0 || row >= this.total || this.pages.has(page)) return;
+    if (row < 0 || row >= this.total || this.isKnown(page)) return;
     const { path, pages, asked } = this;
-    pages.set(page, {});
+    pages.set(page, { ...pages.get(page), asked: true });
     if (pages.size > KEPT) pages.delete(this.farthest());
     try {
-      const answer = await this.read(`${path}?offset=${page * PAGE}&limit=${PAGE}`, { signal: asked.signal });
-      pages.set(page, { rows: outputs(answer).rows });
+      const { rows } = outputs(await this.read(`${path}?offset=${page * PAGE}&limit=${PAGE}`, { signal: asked.signal }));
+      if (!asked.signal.aborted) this.has(page, rows);
     } catch (error) {
       pages.set(page, { error });
     }
     if (!asked.signal.aborted) this.draw();
+  }
+
+  has(page, rows) {
+    this.pages.set(page, { rows });
+    this.shape.learn(rows);
   }
 
   // Asks once more for the pages that could not be read.
@@ -122,9 +134,29 @@ export class Rows {
     return [...this.pages.keys()].reduce((a, b) => (Math.abs(a - here) > Math.abs(b - here) ? a : b));
   }
 
+  // The text of a row. It is undefined before the row is there; `trouble` says why it never came.
   text(row) {
     const page = this.pages.get(Math.floor(row / PAGE));
-    return page?.error ? `⚠ ${page.error.message}` : page?.rows?.[row % PAGE] ?? "…";
+    return { text: page?.rows?.[row % PAGE], trouble: page?.error?.message };
+  }
+
+  plot() {
+    const column = this.shape.columns.find(({ name }) => name === $("plot-column").value);
+    if (!column) return this.histogram.close();
+    const { path, total, shape } = this;
+    return this.histogram.open({ path, total, column: column.label, cell: (row) => shape.cells(row)?.get(column.name) });
+  }
+
+  // The columns of numbers, of which one may be plotted.
+  offerPlots() {
+    const columns = this.shape.columns.filter(({ numbers }) => numbers);
+    const names = ["", ...columns.map(({ name }) => name)];
+    const select = $("plot-column");
+    select.parentElement.hidden = columns.length === 0 || this.grows;
+    if ([...select.options].map(({ value }) => value).join("\n") !== names.join("\n")) {
+      select.replaceChildren(new Option("–", ""), ...columns.map(({ name, label }) => new Option(label, name)));
+      this.histogram.close();
+    }
   }
 
   draw() {
@@ -132,19 +164,17 @@ export class Rows {
     $("browser").hidden = this.list === undefined;
     put($("list-name"), this.list ?? "");
     put($("range"), this.total ? word("range", number(this.top), number(end - 1), number(this.total)) : word("noRows"));
+    $("so-far").hidden = !this.grows;
+    $("slider").max = this.last();
+    $("row").max = Math.max(0, this.total - 1);
     $("slider").value = this.top;
     // A number that is being typed stays.
-    if (document.activeElement !== $("row") || this.top !== this.drawn) $("row").value = this.top;
-    this.drawn = this.top;
+    if (document.activeElement !== $("row") || this.chosen !== this.drawn) $("row").value = this.chosen;
+    this.drawn = this.chosen;
     $("slider").setAttribute("aria-label", word("rows"));
     $("slider").disabled = this.last() === 0;
-    pairs($("values"), this.values.map(([name, text]) => [name, { text, title: text.slice(0, 2000) }]));
-    [...$("rows").children].forEach((line, place) => {
-      const row = this.top + place;
-      line.hidden = row >= end;
-      line.setAttribute("aria-rowindex", row + 1);
-      put(line.firstChild, number(row));
-      put(line.lastChild, this.text(row));
-    });
+    this.offerPlots();
+    this.lines.draw({ shape: this.shape, top: this.top, total: this.total, chosen: this.chosen, text: (row) => this.text(row) });
+    this.box.draw();
   }
 }

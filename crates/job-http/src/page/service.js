@@ -40,16 +40,30 @@ function parsed(text, response) {
   }
 }
 
-// The text of an answer that is JSON. An answer to a request that was given up is an error, never a value.
-export async function text(path, { signal = AbortSignal.timeout(PATIENCE), headers = {}, ...options } = {}) {
+async function answer(path, { signal, headers = {}, ...options }) {
   const known = token() ? { "X-Auth-Token": token() } : {};
   const response = await fetch(address(path), { ...options, headers: { ...headers, ...known }, signal });
   compare(response.headers.get("date"));
+  return response;
+}
+
+const refusal = (response, { errorMessage, errorCode }) => new Refusal(response.status, `${errorMessage} (${errorCode})`);
+
+// The text of an answer that is JSON. An answer to a request that was given up is an error, never a value.
+export async function text(path, { signal = AbortSignal.timeout(PATIENCE), ...options } = {}) {
+  const response = await answer(path, { signal, ...options });
   const body = await response.text();
   signal.throwIfAborted();
   const value = parsed(body, response);
-  if (!response.ok) throw new Refusal(response.status, `${value.errorMessage} (${value.errorCode})`);
+  if (!response.ok) throw refusal(response, value);
   return body;
 }
 
 export const call = async (path, options) => JSON.parse(await text(path, options));
+
+// An answer of any size and form.
+export async function blob(path) {
+  const response = await answer(path, {});
+  if (!response.ok) throw refusal(response, parsed(await response.text(), response));
+  return response.blob();
+}

@@ -19,7 +19,12 @@ const WORDS = {
     keys: "Keys", close: "Close", notCancel: "Only a job that waits or runs can be cancelled.",
     help: [["↑ ↓, k j", "move in the list"], ["Home End PgUp PgDn", "move far"], ["← →", "move between the buttons of a row"], ["Enter", "open the job"],
       ["c", "cancel the job (asks first)"], ["r", "run the job again (asks first)"], ["/", "filter the list"], ["Esc", "back to the list"], ["?", "this help"]],
-    rowKeys: "Keys in the rows: ↑ ↓ PgUp PgDn Home End; the wheel and the slider move too; Esc goes back to the list.",
+    rowKeys: "Keys in the rows: ↑ ↓ PgUp PgDn Home End, Enter opens a row; the wheel, a finger and the slider move too; Esc goes back to the list.",
+    row: "Row", oneRow: "Row {0} of {1}", before: "Previous", next: "Next", copy: "Copy", copyValue: "Copy {0}", more: "{0} more",
+    histogram: "Histogram of", plotOf: "Histogram of {0}. {1}", plotFigures: "Least {0}, median {1}, greatest {2}.", plotNone: "There are no numbers.",
+    plotAll: "From all {0} rows.", plotSome: "From {0} of {1} rows: {2} small pages, evenly spaced.", plotLog: "Each bar spans the same factor.", plotBad: "{0} pages could not be read.",
+    download: "Download all rows as {0}",
+    soFar: "The rows so far: the job runs and adds more.",
     other: "中文", stored: "Job {0} is stored.", cancelled: "Job {0} was asked to stop.", range: "{0}–{1} of {2}",
     lost: "The service does not answer: {0}", strange: "the answer is not of this service (HTTP {0})",
     live: "live, {0}", silent: "no answer for {0}", paused: "paused, {0}", refused: "not updated, {0}", silentNow: "The service does not answer, so nothing is asked of it.",
@@ -54,7 +59,12 @@ const WORDS = {
     keys: "快捷键", close: "关闭", notCancel: "只能取消等待中或运行中的作业。",
     help: [["↑ ↓, k j", "在列表中移动"], ["Home End PgUp PgDn", "快速移动"], ["← →", "在一行的按钮之间移动"], ["Enter", "打开作业"],
       ["c", "取消作业（先确认）"], ["r", "再次运行作业（先确认）"], ["/", "筛选列表"], ["Esc", "返回列表"], ["?", "显示本帮助"]],
-    rowKeys: "结果按键：↑ ↓ PgUp PgDn Home End；也可用滚轮和滑块；Esc 返回列表。",
+    rowKeys: "结果按键：↑ ↓ PgUp PgDn Home End，Enter 打开一行；也可用滚轮、触摸和滑块；Esc 返回列表。",
+    row: "行", oneRow: "第 {0} 行，共 {1} 行", before: "上一行", next: "下一行", copy: "复制", copyValue: "复制 {0}", more: "还有 {0} 个",
+    histogram: "直方图：", plotOf: "{0} 的直方图。{1}", plotFigures: "最小 {0}，中位数 {1}，最大 {2}。", plotNone: "没有数值。",
+    plotAll: "取自全部 {0} 行。", plotSome: "取自 {1} 行中的 {0} 行：均匀分布的 {2} 个小页。", plotLog: "各柱跨越相同的倍数。", plotBad: "{0} 个页无法读取。",
+    download: "下载全部行（{0}）",
+    soFar: "目前已有的行：作业仍在运行，还会增加。",
     other: "English", stored: "作业 {0} 已保存。", cancelled: "已请求停止作业 {0}。", range: "第 {0}–{1} 行，共 {2} 行",
     lost: "服务没有响应：{0}", strange: "响应不是来自本服务（HTTP {0}）",
     live: "实时，{0}更新", silent: "服务已 {0}没有响应", paused: "已暂停，{0}更新", refused: "未能更新，上次为 {0}", silentNow: "服务没有响应，未执行操作。",
@@ -105,6 +115,13 @@ export function why(job) {
 }
 
 export const number = (value) => value.toLocaleString(locale());
+
+// A number of a plot, short.
+export function brief(value) {
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e9)) return value.toExponential(2);
+  return value.toLocaleString(locale(), { maximumSignificantDigits: size >= 1e4 ? 9 : 4 });
+}
 
 export function translate() {
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
