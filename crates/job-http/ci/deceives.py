@@ -78,7 +78,7 @@ def falls_silent_and_lives(visit, silence):
     asked = len(visit.between.asked)
     cancel.click(force=True)
     assert not any(line.startswith("DELETE") for line in visit.between.asked[asked:]), "nothing is asked of a silent service"
-    assert float(page.evaluate("getComputedStyle(document.querySelector('#jobs')).opacity")) < 1
+    assert float(page.evaluate("getComputedStyle(document.querySelector('#jobs td')).opacity")) < 1
     visit.between.heals()
     visit.has(job(0xA, "waiting"), B)
     expect(page.locator("body")).to_have_attribute("data-pulse", "live")
@@ -174,7 +174,7 @@ def a_list_that_is_not_updated_says_so(browser, url, shots):
         expect(page.locator("tbody tr")).to_have_count(1)
         visit.between.gives("/jobs/overview", {"errorMessage": "the store is full", "errorCode": "GES.9999"}, status=503)
         expect(page.locator("#pulse")).to_contain_text("not updated, 4 s ago")
-        assert float(page.evaluate("getComputedStyle(document.querySelector('#jobs')).opacity")) < 1
+        assert float(page.evaluate("getComputedStyle(document.querySelector('#jobs td')).opacity")) < 1
         visit.has(A)
         expect(page.locator("#pulse")).to_contain_text("live")
 

@@ -159,9 +159,39 @@ def each_control_has_a_name_of_its_own(browser, url, shots):
         expect(page.get_by_role("button", name=f"Run pagerank {IDS[1]} again")).to_be_visible()
         for view in ("", f"#/jobs/{IDS[1]}/rows?graph=load"):
             page = visit.open(view)
-            page.wait_for_timeout(300)
+            expect(page.locator("#rows" if view else "tbody tr").first).to_be_visible()
             nameless = page.evaluate(NAMELESS)
             assert nameless == [], nameless
+
+
+def pressed(page, selector):
+    """The focus after Enter on this, which may open a dialog: back from it."""
+    page.locator(selector).first.press("Enter")
+    if page.locator("dialog[open]").count():
+        page.keyboard.press("Escape")
+        expect(page.locator("dialog[open]")).to_have_count(0)
+    return page.evaluate("document.activeElement.id || document.activeElement.className || document.activeElement.tagName")
+
+
+def the_focus_stays_on_what_was_pressed(browser, url, shots):
+    # What takes the place of a button that is gone, or the button itself.
+    in_list = {
+        "#pause": "pause", "#keys": "keys", "#language": "language", "#new-title": "new-title", "#new-copy": "new-copy",
+        ".chip[data-state=failed]": "chip", "#clear": "filter-kind", "#newer": "newer", "#older": "older",
+        "tr button.copy": "copy", "tr button.cancel": "cancel",
+    }
+    in_job = {
+        "#job-cancel": "job-cancel", "#job-again": "job-again", "#job-copy": "job-copy", "#request summary": "SUMMARY",
+        "#request-copy": "request-copy", "#rows-copy": "rows-copy", "#rows": "rows", "#pause": "pause", "#language": "language",
+    }
+    with Visit(browser, url) as visit:
+        page = opened(visit)
+        for selector, expected in in_list.items():
+            assert pressed(page, selector) == expected, (selector, pressed(page, selector))
+        page.goto(f"{url}#/jobs/{IDS[1]}?graph=load")
+        expect(page.locator("#rows")).to_be_visible()
+        for selector, expected in in_job.items():
+            assert pressed(page, selector) == expected, (selector, pressed(page, selector))
 
 
 # Controls that can be seen and have no text, label or title.

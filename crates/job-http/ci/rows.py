@@ -5,6 +5,7 @@ import re
 
 from playwright.sync_api import expect
 
+from readers import hears
 from visit import Visit, job, result
 
 ONE = job(1)
@@ -85,6 +86,7 @@ def a_row_is_opened_as_json(browser, url, shots):
             expect(page.locator("#one-text")).to_contain_text("9007199254740993.0")
             expect(page.locator("#one-text")).to_be_focused()
             visit.fits()
+            hears(page, "rows")
             page.screenshot(path=f"{shots}/row-{width}-{locale}.png")
             page.keyboard.press("ArrowRight")
             expect(page.locator("#one-text")).to_contain_text('"id": "v26"')
@@ -148,6 +150,7 @@ def values_are_cards_and_a_path_is_a_chain(browser, url, shots):
             page.locator("#values summary").press("Enter")
             expect(page.locator("#values pre")).to_contain_text('"community": 39')
             visit.fits()
+            hears(page, "rows")
             page.screenshot(path=f"{shots}/values-{width}-{locale}.png")
             page.locator("#values button").click()
             expect(page.locator("#message")).to_contain_text("community")
@@ -195,6 +198,7 @@ def a_column_of_numbers_is_plotted_from_small_pages(browser, url, shots):
             expect(page.locator("#plot-most")).to_have_text("1,000")
             expect(page.locator("#plot-column")).to_be_focused()
             visit.fits()
+            hears(page, "rows")
             page.screenshot(path=f"{shots}/plot-{width}-{locale}.png")
             page.select_option("#plot-column", "")
             expect(page.locator("#plot")).to_be_hidden()
@@ -215,6 +219,7 @@ def rows_come_while_the_job_runs(browser, url, shots):
             page.keyboard.press("End")
             expect(page.locator("#rows .line").last).to_have_text("2929")
             visit.fits()
+            hears(page, "rows")
             page.screenshot(path=f"{shots}/so-far-{width}-{locale}.png")
             visit.between.gives("/operator/jobs/[^/]*/rows", so_far(45))
             visit.has(running | {"rows": 45})

@@ -4,6 +4,7 @@ import time
 
 from playwright.sync_api import expect
 
+from readers import hears
 from visit import Visit, job, result
 
 WORDS_LEFT = """[...document.querySelectorAll('[data-word], button, dt, th, option, #pulse')].filter((it) =>
@@ -35,6 +36,7 @@ class Walk:
         self.visit.fits()
         scheme = self.page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'")
         self.page.screenshot(path=f"{self.shots}/walk-{self.step:02}-{name}-{self.visit.width}-{scheme}.png")
+        hears(self.page, name)
         if focus:
             assert self.page.evaluate("document.activeElement !== document.body"), f"the focus is lost: {name}"
         if self.page.evaluate("document.documentElement.lang") == "zh-CN":

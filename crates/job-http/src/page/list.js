@@ -100,7 +100,7 @@ export class List {
     const name = this.name(job.jobId);
     stateCell.className = `state ${job.state}`;
     put(stateCell, state(job.state));
-    put(work.firstChild, job.kind);
+    put(work.firstChild, job.kind || word("unknown"));
     Object.assign(work.firstChild, { href: this.address(job), title: job.kind });
     label(id.firstChild, this.ids.get(job.jobId), word("copyId", name));
     id.firstChild.title = job.jobId;

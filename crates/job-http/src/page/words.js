@@ -29,7 +29,7 @@ const WORDS = {
     lost: "The service does not answer: {0}", strange: "the answer is not of this service (HTTP {0})",
     live: "live, {0}", silent: "no answer for {0}", paused: "paused, {0}", refused: "not updated, {0}", silentNow: "The service does not answer, so nothing is asked of it.",
     noGraph: "The project has no graph.", giveToken: "Enter a token above.", ago: "{0} ago",
-    days: "{0} d", hours: "{0} h", minutes: "{0} min", seconds: "{0} s", milliseconds: "{0} ms",
+    unknown: "unknown", days: "{0} d", hours: "{0} h", minutes: "{0} min", seconds: "{0} s", milliseconds: "{0} ms",
     states: { waiting: "waiting", running: "running", cancelling: "cancelling", succeeded: "succeeded", failed: "failed", cancelled: "cancelled", unreadable: "unreadable", removed: "removed" },
     reasons: {
       queued: (why) => (why.jobs ? `behind ${number(why.jobs)} ${why.jobs === 1 ? "job" : "jobs"} of its graph` : "next of its graph when a worker is free"),
@@ -69,7 +69,7 @@ const WORDS = {
     lost: "服务没有响应：{0}", strange: "响应不是来自本服务（HTTP {0}）",
     live: "实时，{0}更新", silent: "服务已 {0}没有响应", paused: "已暂停，{0}更新", refused: "未能更新，上次为 {0}", silentNow: "服务没有响应，未执行操作。",
     noGraph: "该项目没有图。", giveToken: "请在上方输入令牌。", ago: "{0}前",
-    days: "{0} 天", hours: "{0} 小时", minutes: "{0} 分钟", seconds: "{0} 秒", milliseconds: "{0} 毫秒",
+    unknown: "未知", days: "{0} 天", hours: "{0} 小时", minutes: "{0} 分钟", seconds: "{0} 秒", milliseconds: "{0} 毫秒",
     states: { waiting: "等待", running: "运行中", cancelling: "正在取消", succeeded: "成功", failed: "失败", cancelled: "已取消", unreadable: "无法读取", removed: "已删除" },
     reasons: {
       noHandler: () => "本引擎没有该类作业的处理器",
