@@ -33,7 +33,7 @@ def rows_of_one_job_never_stand_under_another(browser, url, shots):
         visit.row(B["jobId"]).locator("button.show").click()
         expect(page.locator("#rows .line").first).to_contain_text("row of b")
         visit.between.release({"data": {"outputs": {"data_total_size": 1, "pagerank": ["row of a"]}}})
-        page.wait_for_timeout(300)
+        visit.settled()
         expect(page.locator("#rows .line").first).to_contain_text("row of b")
 
 
@@ -48,7 +48,7 @@ def jobs_of_one_graph_never_stand_under_another(browser, url, shots):
         # The next lists of graph two hang, so that none of them corrects the list after a late answer.
         visit.between.hangs("/two/jobs/overview")
         visit.between.release({"jobs": [A]})
-        page.wait_for_timeout(300)
+        visit.settled()
         expect(visit.row(A["jobId"])).to_have_count(0)
 
 
@@ -208,8 +208,7 @@ def the_place_in_one_result_is_not_that_of_the_next(browser, url, shots):
             location.hash = '#/jobs/{A['jobId']}/rows?graph=load&at=0';
         """)
         expect(page.locator("#job-title")).to_contain_text(A["jobId"])
-        # Longer than the address waits for the reader to rest.
-        page.wait_for_timeout(600)
+        visit.rested()
         assert page.url.endswith(f"{A['jobId']}/rows?graph=load&at=0"), page.url
 
 
@@ -221,8 +220,9 @@ def a_link_outlives_an_outage(browser, url, shots):
         visit.between.heals()
         visit.has(A)
         visit.between.hangs("/status")
-        expect(page.locator("#facts")).to_contain_text("succeeded")
-        page.wait_for_timeout(600)
+        with page.expect_request(re.compile("/status")):
+            expect(page.locator("#facts")).to_contain_text("succeeded")
+        visit.rested()
         visit.between.release(json.loads(result([str(row) for row in range(100)])))
         expect(page.locator("#rows .line").first).to_have_text("5050")
         assert page.url.endswith("at=50"), page.url
@@ -231,21 +231,22 @@ def a_link_outlives_an_outage(browser, url, shots):
 def a_lost_answer_makes_no_second_job(browser, url, shots):
     with Visit(browser, url) as visit:
         keys = []
-        visit.between.on("/vertices/action", lambda route: keys.append(route.request.headers["idempotency-key"]) or route.abort("connectionreset"))
+
+        def submitted():
+            with page.expect_request(re.compile("/vertices/action")) as asked:
+                page.locator("#new-submit").click()
+            keys.append(asked.value.headers["idempotency-key"])
+
+        visit.between.on("/vertices/action", lambda route: route.abort("connectionreset"))
         page = visit.open()
         page.locator("#new-title").press("Enter")
-        for times in (1, 2):
-            page.locator("#new-submit").click()
+        for _ in range(2):
+            submitted()
             expect(page.locator("#message")).to_contain_text("does not answer")
-            while len(keys) < times:
-                page.wait_for_timeout(50)
-        visit.between.on("/vertices/action", lambda route: keys.append(route.request.headers["idempotency-key"]) or route.fulfill(json={"jobId": "stored-now"}))
-        page.locator("#new-submit").click()
-        expect(page.locator("#message")).to_contain_text("stored-now")
-        page.locator("#new-submit").click()
-        expect(page.locator("#new-submit")).to_be_focused()
-        while len(keys) < 4:
-            page.wait_for_timeout(50)
+        for stored in ("stored-now", "stored-then"):
+            visit.between.gives("/vertices/action", {"jobId": stored})
+            submitted()
+            expect(page.locator("#message")).to_contain_text(stored)
         assert keys[0] == keys[1] == keys[2] != keys[3], keys
 
 

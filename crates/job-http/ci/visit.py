@@ -101,6 +101,15 @@ class Visit:
     def row(self, job):
         return self.page.locator(f'tr[data-id="{job}"]')
 
+    def settled(self):
+        """Answers that were sent before now have come to the page: one that is sent later has."""
+        for _ in range(2):
+            self.page.evaluate("fetch('page/config.json', { cache: 'no-store' }).then((answer) => answer.text())")
+
+    def rested(self):
+        """The address has what the reader rests at: a timer of the page that begins now ends after that of the address."""
+        self.page.evaluate("new Promise((done) => setTimeout(done, 301))")
+
     def fits(self):
         """Nothing of the page is wider than the screen."""
         wide = self.page.evaluate("document.documentElement.scrollWidth")
