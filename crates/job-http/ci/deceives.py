@@ -121,23 +121,6 @@ def digits_are_shown_as_sent(browser, url, shots):
         expect(page.locator("#values")).to_contain_text("12345678901234567890")
 
 
-def rows_that_cannot_be_read_say_so_and_are_read_again(browser, url, shots):
-    with Visit(browser, url) as visit:
-        page = visit.open()
-        show = page.locator("button.show:not([aria-disabled=true])").first
-        expect(show).to_be_visible()
-        visit.between.gives("status\\?offset=100000", {"errorMessage": "block 7 is damaged", "errorCode": "GES.9"}, status=500)
-        show.click()
-        expect(page.locator("#rows")).to_be_focused()
-        page.fill("#row", "100000")
-        page.keyboard.press("Enter")
-        expect(page.locator("#rows .line").first).to_contain_text("block 7 is damaged")
-        page.fill("#row", "99990")
-        page.keyboard.press("Enter")
-        expect(page.locator("#rows .line").first).to_contain_text("vertex-00099990")
-        expect(page.locator("#rows .line").last).to_contain_text("block 7 is damaged")
-
-
 def ids_are_short_and_copied_whole(browser, url, shots):
     with Visit(browser, url) as visit:
         visit.has(A, B)
@@ -248,25 +231,6 @@ def a_lost_answer_makes_no_second_job(browser, url, shots):
             submitted()
             expect(page.locator("#message")).to_contain_text(stored)
         assert keys[0] == keys[1] == keys[2] != keys[3], keys
-
-
-def a_client_that_is_not_known_is_asked_for_a_token(browser, url, shots):
-    for width, locale, said in ((1280, "en-GB", "Enter a token"), (400, "zh-CN", "请在上方输入令牌")):
-        with Visit(browser, url, width=width, locale=locale) as visit:
-            def guard(route):
-                known = route.request.headers.get("x-auth-token") == "secret"
-                route.continue_() if known else route.fulfill(status=401, json={"errorMessage": "who is it?", "errorCode": "GES.8007"})
-
-            visit.between.on(".", guard)
-            page = visit.open()
-            expect(page.locator("#trouble")).to_contain_text(said)
-            expect(page.locator("#token")).to_have_attribute("aria-invalid", "true")
-            visit.fits()
-            page.screenshot(path=f"{shots}/token-{width}-{locale}.png")
-            page.fill("#token", "secret")
-            page.keyboard.press("Enter")
-            expect(page.locator("tbody tr").first).to_be_visible()
-            expect(page.locator("#trouble")).to_be_hidden()
 
 
 def a_project_without_graphs_says_so(browser, url, shots):

@@ -15,11 +15,13 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The files that the page loads, below `/page/`.
-const FILES: [(&str, &str); 33] = [
+const FILES: [(&str, &str); 36] = [
     ("acts.js", include_str!("page/acts.js")),
     ("address.js", include_str!("page/address.js")),
+    ("aside.js", include_str!("page/aside.js")),
     ("buttons.js", include_str!("page/buttons.js")),
     ("copy.js", include_str!("page/copy.js")),
+    ("damage.js", include_str!("page/damage.js")),
     ("dialog.js", include_str!("page/dialog.js")),
     ("download.js", include_str!("page/download.js")),
     ("filter.js", include_str!("page/filter.js")),
@@ -44,6 +46,7 @@ const FILES: [(&str, &str); 33] = [
     ("rows.js", include_str!("page/rows.js")),
     ("service.js", include_str!("page/service.js")),
     ("shape.js", include_str!("page/shape.js")),
+    ("states.js", include_str!("page/states.js")),
     ("style.css", include_str!("page/style.css")),
     ("time.js", include_str!("page/time.js")),
     ("values.js", include_str!("page/values.js")),

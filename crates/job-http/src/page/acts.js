@@ -6,6 +6,7 @@ import { failed, say } from "./message.js";
 import { graphPath, jobPath } from "./place.js";
 import { actionOf, curl, requestOf, submit } from "./request.js";
 import { call } from "./service.js";
+import { deny } from "./states.js";
 import { word } from "./words.js";
 
 export async function copied(text) {
@@ -16,6 +17,12 @@ export async function copied(text) {
 function possible(job, silent) {
   if (silent) say(word("silentNow"), true);
   return job !== undefined && !silent;
+}
+
+// What a client may not do is no longer offered.
+export function refused(error, act) {
+  failed(error);
+  if (error.status === 403) deny(act);
 }
 
 // Each returns whether something was done. `name` is the job's for people.
@@ -32,7 +39,7 @@ export async function cancel({ job, name, silent }) {
     await call(path, { method: "DELETE" });
     say(word("cancelled", job.jobId));
   } catch (error) {
-    failed(error);
+    refused(error, "cancel");
   }
   return true;
 }
@@ -51,7 +58,7 @@ export async function again({ job, name, silent }) {
     if (!await ask({ title: word("askAgain", name), more: word("askCopy"), yes: word("yesAgain"), no: word("no") })) return false;
     say(word("stored", (await submit(`${graph}/${action}`, request)).jobId));
   } catch (error) {
-    failed(error);
+    refused(error, "submit");
   }
   return true;
 }

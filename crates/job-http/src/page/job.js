@@ -45,6 +45,11 @@ export class Job {
     else if (!ended(job)) this.rows.grow(job.rows);
   }
 
+  // The service has it no longer, or never had it.
+  gone() {
+    if (this.job) this.show({ ...this.job, state: "removed", progress: undefined, why: { reason: "removed", sentence: "" } });
+  }
+
   // Reads the whole result, once, for it never changes; of a running job, the rows so far.
   async result(read, path) {
     const grows = read === "so far";
@@ -115,7 +120,7 @@ export class Job {
     label($("job-cancel"), word("cancel"), word("cancelOf", name));
     label($("job-again"), word("again"), word("againOf", name));
     allow($("job-cancel"), Boolean(job) && stoppable(job) && !this.silent);
-    allow($("job-again"), Boolean(job) && !this.silent);
+    allow($("job-again"), Boolean(job) && job.state !== "removed" && !this.silent);
     this.offer();
     this.rows.draw();
   }

@@ -1,6 +1,7 @@
 // The page: its address says what is asked for, and each answer is shown by the view that asked for it.
 import { again, cancel, copied, copyRequest } from "./acts.js";
 import { format, parse, query } from "./address.js";
+import { Aside } from "./aside.js";
 import { allow, allowed } from "./buttons.js";
 import { dismiss, help as showHelp } from "./dialog.js";
 import { Filter } from "./filter.js";
@@ -16,6 +17,7 @@ import { put } from "./put.js";
 import { curl } from "./request.js";
 import { Rows } from "./rows.js";
 import { Refusal, call, text } from "./service.js";
+import { allowAll, askForToken, refused, welcome } from "./states.js";
 import { help, state as stateWord, switchLanguage, translate, word } from "./words.js";
 
 const APART = 5;
@@ -60,8 +62,7 @@ async function overview(signal) {
 }
 
 function shown(answer) {
-  trouble("");
-  $("token").setAttribute("aria-invalid", "false");
+  welcome();
   // A link to this view has the graph in it.
   if (wanted.graph !== here().graph) replace({ ...wanted, ...here() });
   if (isList()) listed(answer);
@@ -79,6 +80,7 @@ function listed({ jobs, next, apart }) {
   const filtered = Object.keys(wanted.filter).length > 0;
   $("reading").hidden = true;
   $("none").hidden = jobs.length > 0 || filtered;
+  if (!$("none").hidden) fresh.offer();
   $("nothing").hidden = jobs.length > 0 || !filtered;
   $("table").setAttribute("aria-rowcount", list.isFirst && next === undefined ? list.jobs.length + 1 : -1);
   allow($("newer"), wanted.before !== undefined);
@@ -90,9 +92,8 @@ const poll = new Poll(ask, shown, (error) => {
   if (!(error instanceof Refusal)) return;
   poll.heard();
   $("reading").hidden = true;
-  const unknown = error.status === 401;
-  $("token").setAttribute("aria-invalid", String(unknown));
-  trouble(unknown ? `${error.message} ${word("giveToken")}` : error.message);
+  refused(error);
+  if (error.isGone) job.gone();
 });
 
 const pulse = new Pulse(poll, (state) => {
@@ -102,6 +103,8 @@ const pulse = new Pulse(poll, (state) => {
   job.draw();
   if (!pulse.silent) rows.retry();
 });
+
+const aside = new Aside(() => poll.paused, () => {});
 
 function replace(address) {
   wanted = parse(format(address));
@@ -196,11 +199,19 @@ const above = () => history.state?.above ?? [];
 const older = () => go({ ...wanted, before: list.jobs.at(-1).jobId }, [...above(), wanted.before ?? null]);
 const newer = () => go({ ...wanted, before: above().at(-1) ?? undefined }, above().slice(0, -1));
 
-new New(() => (wanted.before ? go({ ...wanted, before: undefined }) : poll.restart()));
+const fresh = new New(() => (wanted.before ? go({ ...wanted, before: undefined }) : poll.restart()));
 $("place").addEventListener("submit", (event) => event.preventDefault());
 $("project").addEventListener("change", () => go({ view: "list", project: $("project").value, graph: undefined }));
 $("graph").addEventListener("change", () => go({ view: "list", graph: $("graph").value }));
-$("token").addEventListener("change", () => { forget(); poll.restart(); });
+function entered() {
+  forget();
+  allowAll();
+  poll.restart();
+  aside.restart();
+}
+
+askForToken(entered);
+$("token").addEventListener("change", entered);
 $("newer").addEventListener("click", newer);
 $("older").addEventListener("click", older);
 $("job-cancel").addEventListener("click", () => cancelJob(wanted.job));

@@ -1,7 +1,8 @@
 // The form for a new job.
-import { copied } from "./acts.js";
-import { failed, say } from "./message.js";
+import { copied, refused } from "./acts.js";
+import { say } from "./message.js";
 import { graphPath } from "./place.js";
+import { put } from "./put.js";
 import { curl, submit } from "./request.js";
 import { word } from "./words.js";
 
@@ -12,6 +13,9 @@ const KINDS = {
   algorithm: ["action?action_id=execute-algorithm", '{"algorithmName": "pagerank", "parameters": {}}'],
 };
 
+const SAMPLE_PATH = () => `${graphPath()}/${KINDS.algorithm[0]}`;
+const SAMPLE = '{"algorithmName": "pagerank", "parameters": {}}';
+
 export class New {
   // `done` is called when a job is stored.
   constructor(done) {
@@ -20,7 +24,14 @@ export class New {
     $("new").addEventListener("submit", (event) => { event.preventDefault(); this.submit(); });
     $("first").addEventListener("click", () => this.open());
     $("new-copy").addEventListener("click", () => copied(curl(this.path, $("body").value)));
+    $("sample").addEventListener("click", () => this.submit(SAMPLE_PATH(), SAMPLE));
+    $("sample-copy").addEventListener("click", () => copied(curl(SAMPLE_PATH(), SAMPLE)));
     this.sample();
+  }
+
+  // A store without jobs has one to try.
+  offer() {
+    put($("sample-text"), curl(SAMPLE_PATH(), SAMPLE));
   }
 
   open() {
@@ -36,13 +47,13 @@ export class New {
     $("body").value = KINDS[$("kind").value][1];
   }
 
-  async submit() {
+  async submit(path = this.path, body = $("body").value) {
     try {
-      const answer = await submit(this.path, $("body").value);
+      const answer = await submit(path, body);
       this.done();
       say(word("stored", answer.jobId));
     } catch (error) {
-      failed(error);
+      refused(error, "submit");
     }
   }
 }

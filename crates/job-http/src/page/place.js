@@ -23,6 +23,9 @@ export function want(place) {
   wanted = place;
 }
 
+// The graphs that the service names.
+export const graphs = () => names;
+
 // Asks for the graphs again, as another client.
 export function forget() {
   listed = undefined;

@@ -1,5 +1,6 @@
 // The rows of one result. The page has as many lines as fit, for a result of any size. Pages are read ahead of the
 // reader's place, so that moving on never waits for the service.
+import { around } from "./damage.js";
 import { Histogram } from "./histogram.js";
 import { Lines } from "./lines.js";
 import { outputs } from "./outputs.js";
@@ -44,15 +45,25 @@ export class Rows {
     this.forget();
     const { asked } = this;
     const first = Math.floor(top / PAGE);
-    const found = outputs(await this.read(`${path}?offset=${first * PAGE}&limit=${PAGE}`, { signal: asked.signal }));
+    const found = outputs(await this.start(path, first * PAGE, asked.signal));
     if (asked.signal.aborted) return false;
     Object.assign(this, { path, total: found.total, list: found.list, values: found.values, grows, shape: new Shape(found.list ?? "") });
     cards($("values"), found.values, this.copy);
-    if (found.list !== undefined) this.has(first, found.rows);
+    if (found.rows.length > 0) this.has(first, found.rows);
     // A place behind the end shows the end. The columns are those of the rows there.
     this.go(top);
     this.choose(sameRows ? chosen : top);
     return true;
+  }
+
+  // The first answer. Where a row of it is damaged, a page behind the end has all but the rows.
+  async start(path, offset, signal) {
+    try {
+      return await this.read(`${path}?offset=${offset}&limit=${PAGE}`, { signal });
+    } catch (error) {
+      if (error.status !== 500) throw error;
+      return await this.read(`${path}?offset=${Number.MAX_SAFE_INTEGER}&limit=1`, { signal });
+    }
   }
 
   // The job has this many rows by now.
@@ -105,16 +116,37 @@ export class Rows {
   async page(row) {
     const page = Math.floor(row / PAGE);
     if (row < 0 || row >= this.total || this.isKnown(page)) return;
-    const { path, pages, asked } = this;
+    const { pages, asked } = this;
     pages.set(page, { ...pages.get(page), asked: true });
     if (pages.size > KEPT) pages.delete(this.farthest());
     try {
-      const { rows } = outputs(await this.read(`${path}?offset=${page * PAGE}&limit=${PAGE}`, { signal: asked.signal }));
-      if (!asked.signal.aborted) this.has(page, rows);
+      this.has(page, await this.part(page * PAGE, PAGE));
     } catch (error) {
       pages.set(page, { error });
+      if (!asked.signal.aborted) await this.save(page, error);
     }
     if (!asked.signal.aborted) this.draw();
+  }
+
+  // Some rows, or an error also where another result is wanted by now.
+  async part(offset, limit) {
+    const { path, asked: { signal } } = this;
+    const { rows } = outputs(await this.read(`${path}?offset=${offset}&limit=${limit}`, { signal }));
+    signal.throwIfAborted();
+    return rows;
+  }
+
+  // Reads what can be read of a damaged page.
+  async save(page, error) {
+    const { pages, asked } = this;
+    const [from, to] = [page * PAGE, Math.min(this.total, (page + 1) * PAGE)];
+    const { head, tail } = await around(from, to, (offset, limit) => this.part(offset, limit)).catch(() => ({ head: [], tail: [] }));
+    if (asked.signal.aborted || (head.length === 0 && tail.length === 0)) return;
+    const rows = new Array(to - from);
+    head.forEach((row, place) => { rows[place] = row; });
+    tail.forEach((row, place) => { rows[rows.length - tail.length + place] = row; });
+    pages.set(page, { rows, error, damaged: [from + head.length, to - tail.length - 1] });
+    this.shape.learn([...head, ...tail]);
   }
 
   has(page, rows) {
@@ -136,8 +168,12 @@ export class Rows {
 
   // The text of a row. It is undefined before the row is there; `trouble` says why it never came.
   text(row) {
-    const page = this.pages.get(Math.floor(row / PAGE));
-    return { text: page?.rows?.[row % PAGE], trouble: page?.error?.message };
+    const at = Math.floor(row / PAGE);
+    const page = this.pages.get(at);
+    const text = page?.rows?.[row % PAGE];
+    if (text !== undefined || !page?.error) return { text };
+    const [from, to] = page.damaged ?? [at * PAGE, Math.min(this.total, (at + 1) * PAGE) - 1];
+    return { trouble: word("damaged", number(from), number(to), page.error.message) };
   }
 
   plot() {
@@ -173,6 +209,8 @@ export class Rows {
     this.drawn = this.chosen;
     $("slider").setAttribute("aria-label", word("rows"));
     $("slider").disabled = this.last() === 0;
+    $("no-rows").hidden = this.total > 0 || this.grows;
+    $("lines").hidden = $("row-keys").hidden = this.total === 0;
     this.offerPlots();
     this.lines.draw({ shape: this.shape, top: this.top, total: this.total, chosen: this.chosen, text: (row) => this.text(row) });
     this.box.draw();

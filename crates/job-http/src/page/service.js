@@ -9,9 +9,14 @@ export const address = (path) => new URL(path, ROOT).href;
 
 // A refusal of the service itself, with its sentence.
 export class Refusal extends Error {
-  constructor(status, message) {
+  constructor(status, message, code) {
     super(message);
-    this.status = status;
+    Object.assign(this, { status, code });
+  }
+
+  // Whether the service does not have the job.
+  get isGone() {
+    return this.code === "GES.8301" && this.status === 400;
   }
 }
 
@@ -47,7 +52,7 @@ async function answer(path, { signal, headers = {}, ...options }) {
   return response;
 }
 
-const refusal = (response, { errorMessage, errorCode }) => new Refusal(response.status, `${errorMessage} (${errorCode})`);
+const refusal = (response, { errorMessage, errorCode }) => new Refusal(response.status, `${errorMessage} (${errorCode})`, errorCode);
 
 // The text of an answer that is JSON. An answer to a request that was given up is an error, never a value.
 export async function text(path, { signal = AbortSignal.timeout(PATIENCE), ...options } = {}) {

@@ -24,11 +24,13 @@ const WORDS = {
     histogram: "Histogram of", plotOf: "Histogram of {0}. {1}", plotFigures: "Least {0}, median {1}, greatest {2}.", plotNone: "There are no numbers.",
     plotAll: "From all {0} rows.", plotSome: "From {0} of {1} rows: {2} small pages, evenly spaced.", plotLog: "Each bar spans the same factor.", plotBad: "{0} pages could not be read.",
     download: "Download all rows as {0}",
+    notices: "Notices", unwell: "The engine is not well: {0}", enter: "Continue", graphsAre: "Graphs of the project:", goneWhy: "It was removed, or its id or graph is another one.",
+    sample: "Run this sample", zeroRows: "The result has no rows.", damaged: "Rows {0} to {1} cannot be read: {2}",
     soFar: "The rows so far: the job runs and adds more.",
     other: "中文", stored: "Job {0} is stored.", cancelled: "Job {0} was asked to stop.", range: "{0}–{1} of {2}",
     lost: "The service does not answer: {0}", strange: "the answer is not of this service (HTTP {0})",
     live: "live, {0}", silent: "no answer for {0}", paused: "paused, {0}", refused: "not updated, {0}", silentNow: "The service does not answer, so nothing is asked of it.",
-    noGraph: "The project has no graph.", giveToken: "Enter a token above.", ago: "{0} ago",
+    noGraph: "The project has no graph.", giveToken: "Enter a token.", ago: "{0} ago",
     unknown: "unknown", days: "{0} d", hours: "{0} h", minutes: "{0} min", seconds: "{0} s", milliseconds: "{0} ms",
     states: { waiting: "waiting", running: "running", cancelling: "cancelling", succeeded: "succeeded", failed: "failed", cancelled: "cancelled", unreadable: "unreadable", removed: "removed" },
     reasons: {
@@ -64,11 +66,13 @@ const WORDS = {
     histogram: "直方图：", plotOf: "{0} 的直方图。{1}", plotFigures: "最小 {0}，中位数 {1}，最大 {2}。", plotNone: "没有数值。",
     plotAll: "取自全部 {0} 行。", plotSome: "取自 {1} 行中的 {0} 行：均匀分布的 {2} 个小页。", plotLog: "各柱跨越相同的倍数。", plotBad: "{0} 个页无法读取。",
     download: "下载全部行（{0}）",
+    notices: "通知", unwell: "引擎状态异常：{0}", enter: "继续", graphsAre: "该项目的图：", goneWhy: "作业已被删除，或其 ID、图不符。",
+    sample: "运行此示例", zeroRows: "结果没有行。", damaged: "第 {0} 至 {1} 行无法读取：{2}",
     soFar: "目前已有的行：作业仍在运行，还会增加。",
     other: "English", stored: "作业 {0} 已保存。", cancelled: "已请求停止作业 {0}。", range: "第 {0}–{1} 行，共 {2} 行",
     lost: "服务没有响应：{0}", strange: "响应不是来自本服务（HTTP {0}）",
     live: "实时，{0}更新", silent: "服务已 {0}没有响应", paused: "已暂停，{0}更新", refused: "未能更新，上次为 {0}", silentNow: "服务没有响应，未执行操作。",
-    noGraph: "该项目没有图。", giveToken: "请在上方输入令牌。", ago: "{0}前",
+    noGraph: "该项目没有图。", giveToken: "请输入令牌。", ago: "{0}前",
     unknown: "未知", days: "{0} 天", hours: "{0} 小时", minutes: "{0} 分钟", seconds: "{0} 秒", milliseconds: "{0} 毫秒",
     states: { waiting: "等待", running: "运行中", cancelling: "正在取消", succeeded: "成功", failed: "失败", cancelled: "已取消", unreadable: "无法读取", removed: "已删除" },
     reasons: {
@@ -127,6 +131,7 @@ export function translate() {
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
   document.title = word("jobs");
   for (const element of document.querySelectorAll("[data-word]")) element.textContent = word(element.dataset.word);
+  for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", word(element.dataset.label));
   document.getElementById("language").textContent = word("other");
 }
 

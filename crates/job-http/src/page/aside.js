@@ -1,0 +1,47 @@
+// What is asked for beside the view, less often: whether the engine is well, and its figures.
+import { put } from "./put.js";
+import { Refusal, call } from "./service.js";
+import { word } from "./words.js";
+
+const EVERY = 5000;
+const $ = (id) => document.getElementById(id);
+
+// A service without an answer here is told by the pulse.
+async function health(signal) {
+  try {
+    await call("health", { signal });
+    return "";
+  } catch (error) {
+    return error instanceof Refusal && error.status === 503 ? word("unwell", error.message) : undefined;
+  }
+}
+
+export class Aside {
+  // `isQuiet` says when nothing is to be asked; `shown` gets the figures, or undefined where there are none.
+  constructor(isQuiet, shown) {
+    Object.assign(this, { isQuiet, shown, timer: 0, asked: new AbortController() });
+    this.ask();
+  }
+
+  // Asks at once, as another client.
+  restart() {
+    this.asked.abort();
+    this.ask();
+  }
+
+  async ask() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.ask(), EVERY);
+    if (document.hidden || this.isQuiet()) return;
+    this.asked.abort();
+    const asked = new AbortController();
+    Object.assign(this, { asked });
+    const [sentence, figures] = await Promise.all([health(asked.signal), call("figures", { signal: asked.signal }).catch(() => undefined)]);
+    if (asked.signal.aborted) return;
+    if (sentence !== undefined) {
+      put($("unwell"), sentence);
+      $("unwell").hidden = !sentence;
+    }
+    this.shown(figures);
+  }
+}
