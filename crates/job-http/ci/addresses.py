@@ -34,7 +34,7 @@ def the_list_is_filtered_and_the_filter_cleared(browser, url, shots):
             page.screenshot(path=f"{shots}/nothing-{width}-{locale}.png")
             page.locator("#nothing button").click()
             expect(rows.nth(1)).to_be_visible()
-            expect(page.locator("#filter-kind")).to_be_focused()
+            expect(page.locator("#filter-q")).to_be_focused()
             expect(page.locator("#filter-kind")).to_have_value("")
             assert pressed(page) == [], pressed(page)
 

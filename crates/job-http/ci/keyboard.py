@@ -106,6 +106,7 @@ def letters_act_on_the_row_and_ask_first(browser, url, shots):
             visit.between.gives("jobs/status[?]limit=1", {"jobs": [{"jobId": IDS[1], "rawRequest": '{"algorithmName":"pagerank"}'}]})
             visit.between.gives("execute-algorithm", {"jobId": "another"})
             page.keyboard.press("r")
+            expect(page.locator("#ask")).to_be_visible()
             page.locator("#ask-yes").press("Enter")
             expect(page.locator("#message")).to_contain_text("another")
             assert focused(page) == IDS[1]
@@ -123,9 +124,9 @@ def keys_for_the_filter_and_for_help(browser, url, shots):
             page.keyboard.press("Escape")
             assert focused(page) == IDS[0]
             page.keyboard.press("/")
-            expect(page.locator("#filter-kind")).to_be_focused()
+            expect(page.locator("#filter-q")).to_be_focused()
             page.keyboard.type("c/?r")
-            expect(page.locator("#filter-kind")).to_have_value("c/?r")
+            expect(page.locator("#filter-q")).to_have_value("c/?r")
 
 
 def the_focus_stays_in_its_row_whatever_comes(browser, url, shots):
@@ -177,7 +178,7 @@ def the_focus_stays_on_what_was_pressed(browser, url, shots):
     # What takes the place of a button that is gone, or the button itself.
     in_list = {
         "#pause": "pause", "#keys": "keys", "#language": "language", "#new-title": "new-title", "#new-copy": "new-copy",
-        ".chip[data-state=failed]": "chip", "#clear": "filter-kind", "#newer": "newer", "#older": "older",
+        ".chip[data-state=failed]": "chip", "#clear": "filter-q", "#newer": "newer", "#older": "older",
         "tr button.copy": "copy", "tr button.cancel": "cancel",
     }
     in_job = {

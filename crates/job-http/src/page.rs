@@ -15,10 +15,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The files that the page loads, below `/page/`.
-const FILES: [(&str, &str); 36] = [
+const FILES: [(&str, &str); 37] = [
     ("acts.js", include_str!("page/acts.js")),
     ("address.js", include_str!("page/address.js")),
     ("aside.js", include_str!("page/aside.js")),
+    ("brief.js", include_str!("page/brief.js")),
     ("buttons.js", include_str!("page/buttons.js")),
     ("copy.js", include_str!("page/copy.js")),
     ("damage.js", include_str!("page/damage.js")),

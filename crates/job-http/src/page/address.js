@@ -1,5 +1,5 @@
 // The addresses of the page: #/jobs?state=failed, #/jobs/ID and #/jobs/ID/rows?at=58829, each with its graph.
-export const FILTERS = ["state", "kind", "owner", "label"];
+export const FILTERS = ["state", "q", "kind", "owner", "label"];
 
 // A text that is no address of the page is the list.
 export function parse(hash) {

@@ -1,15 +1,18 @@
 // The bar that says which jobs are listed.
 import { FILTERS } from "./address.js";
 import { make } from "./buttons.js";
-import { state, word } from "./words.js";
+import { put } from "./put.js";
+import { call } from "./service.js";
+import { number, state, word } from "./words.js";
 
 const STATES = ["waiting", "running", "cancelling", "succeeded", "failed", "cancelled"];
+const EVERY = 5000;
 const $ = (id) => document.getElementById(id);
 
 export class Filter {
   // `changed` gets the new filter.
   constructor(changed) {
-    this.changed = changed;
+    Object.assign(this, { changed, counts: {}, counted: "", again: 0 });
     this.kinds = new Set(["vertex_filter", "edge_filter"]);
     $("states").append(...STATES.map((name) => {
       const button = make("chip", () => this.toggle(button));
@@ -29,7 +32,7 @@ export class Filter {
 
   // The button may be gone after it, so the focus goes to the first field.
   clear() {
-    $("filter-kind").focus();
+    $("filter-q").focus();
     this.changed({});
   }
 
@@ -53,8 +56,22 @@ export class Filter {
     if ($("kinds").children.length !== this.kinds.size) $("kinds").replaceChildren(...[...this.kinds].sort().map((kind) => new Option("", kind)));
   }
 
+  // Reads how many jobs there are in each state, now and then. Older services do not tell.
+  async count(path, { kind, owner, label, q }) {
+    const asked = `${path}/jobs/counts?${new URLSearchParams(Object.entries({ kind, owner, label }).filter(([, value]) => value))}`;
+    if (asked === this.counted && performance.now() < this.again) return;
+    Object.assign(this, { counted: asked, again: performance.now() + EVERY });
+    const counts = q ? {} : (await call(asked).catch(() => ({}))).counts ?? {};
+    if (asked !== this.counted) return;
+    this.counts = counts;
+    this.draw();
+  }
+
   draw() {
-    for (const button of $("states").children) button.textContent = state(button.dataset.state);
+    for (const button of $("states").children) {
+      const { jobs, more } = this.counts[button.dataset.state] ?? {};
+      put(button, `${state(button.dataset.state)}${jobs === undefined ? "" : ` ${number(jobs)}${more ? "+" : ""}`}`);
+    }
     $("states").setAttribute("aria-label", word("state"));
   }
 }

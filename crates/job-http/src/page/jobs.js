@@ -6,6 +6,7 @@ import { allow, allowed } from "./buttons.js";
 import { dismiss, help as showHelp } from "./dialog.js";
 import { Filter } from "./filter.js";
 import { Job } from "./job.js";
+import { elements, members } from "./json.js";
 import { listen } from "./keys.js";
 import { List } from "./list.js";
 import { say } from "./message.js";
@@ -21,6 +22,7 @@ import { allowAll, askForToken, refused, welcome } from "./states.js";
 import { help, state as stateWord, switchLanguage, translate, word } from "./words.js";
 
 const APART = 5;
+const SEARCHES = 8;
 const $ = (id) => document.getElementById(id);
 // The view that the address names.
 let wanted = parse(location.hash);
@@ -49,11 +51,28 @@ async function ask(signal) {
   return isList() ? overview(signal) : explain(wanted.job, signal);
 }
 
+// Jobs with their requests as they were sent.
+async function page(asked, signal) {
+  const body = await text(`${graphPath()}/jobs/overview?${query(asked, list.most)}`, { signal });
+  const answer = JSON.parse(body);
+  const sent = elements(members(body).get("jobs") ?? "[]").map((job) => members(job).get("request"));
+  return { ...answer, jobs: answer.jobs.map((job, place) => ({ ...job, request: sent[place] })) };
+}
+
+// A search may give a short page although there are more.
+async function found(asked, signal) {
+  const first = await page(asked, signal);
+  for (let turn = 1; asked.filter.q && first.next && first.jobs.length < 1 && turn < SEARCHES; turn += 1) {
+    Object.assign(first, { next: undefined }, await page({ ...asked, before: first.next }, signal));
+  }
+  return first;
+}
+
 const explain = (id, signal) => call(`${jobPath(id)}/explain`, { signal });
 
 // The jobs of the list. Jobs that keep their row but left the list are read one by one, a few at a time.
 async function overview(signal) {
-  const answer = await call(`${graphPath()}/jobs/overview?${query(wanted, list.most)}`, { signal });
+  const answer = await found(wanted, signal);
   const apart = list.missing(answer.jobs).slice(0, APART).map((job) => explain(job.jobId, signal).catch((error) => {
     if (error instanceof Refusal) return { ...job, state: "removed", why: { reason: "removed", sentence: "" } };
     throw error;
@@ -73,12 +92,15 @@ function listed({ jobs, next, apart }) {
   list.isFirst = wanted.before === undefined;
   const waiting = list.fresh.length;
   list.show(jobs, apart);
+  list.next = next;
   filter.seen(jobs);
+  filter.count(graphPath(), wanted.filter);
   const ends = list.changes.map((job) => word("ended", list.name(job.jobId), stateWord(job.state)));
   if (list.fresh.length > waiting) ends.push($("fresh").textContent);
   if (ends.length) put($("news"), ends.join(" "));
   const filtered = Object.keys(wanted.filter).length > 0;
   $("reading").hidden = true;
+  $("pages").hidden = jobs.length === 0 && wanted.before === undefined && next === undefined;
   $("none").hidden = jobs.length > 0 || filtered;
   if (!$("none").hidden) fresh.offer();
   $("nothing").hidden = jobs.length > 0 || !filtered;
@@ -196,7 +218,7 @@ document.addEventListener("click", (event) => {
 }, { capture: true });
 
 const above = () => history.state?.above ?? [];
-const older = () => go({ ...wanted, before: list.jobs.at(-1).jobId }, [...above(), wanted.before ?? null]);
+const older = () => go({ ...wanted, before: list.older }, [...above(), wanted.before ?? null]);
 const newer = () => go({ ...wanted, before: above().at(-1) ?? undefined }, above().slice(0, -1));
 
 const fresh = new New(() => (wanted.before ? go({ ...wanted, before: undefined }) : poll.restart()));
@@ -241,7 +263,7 @@ listen({
   r: about(runAgain),
   j: inList(() => list.walk.enter()),
   k: inList(() => list.walk.enter()),
-  "/": inList(() => $("filter-kind").focus()),
+  "/": inList(() => $("filter-q").focus()),
   "?": () => { showHelp(help()); return true; },
 });
 $("keys").addEventListener("click", () => showHelp(help()));

@@ -1,15 +1,16 @@
 // The list of jobs, changed in place: a row keeps its place in the document and its focus.
+import { inShort } from "./brief.js";
 import { allow, label, make } from "./buttons.js";
 import { short } from "./ids.js";
 import { merge } from "./merge.js";
 import { put } from "./put.js";
 import { now } from "./service.js";
-import { ago, exact, ran, span } from "./time.js";
+import { ago, exact, ran, span, waits } from "./time.js";
 import { Walk } from "./walk.js";
-import { number, state, why, word } from "./words.js";
+import { number, size, state, why, word } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
-const CELLS = ["state", "work", "id", "time", "ran number", "count number", "why", "actions"];
+const CELLS = ["state", "work", "id", "time", "ran number", "count number", "actions"];
 const PAGE = 50;
 // The most jobs that one answer may have.
 const MOST = 500;
@@ -18,7 +19,12 @@ export const ended = (job) => !["waiting", "running", "cancelling"].includes(job
 export const stoppable = (job) => ["waiting", "running"].includes(job.state);
 
 // How far a running job is, from 0 to 1; undefined if it does not say.
-const share = (job) => (job.progress?.total ? job.progress.done / job.progress.total : undefined);
+const done = (job) => (job.progress?.total ? job.progress.done / job.progress.total : undefined);
+
+const part = (kind, className) => Object.assign(document.createElement(kind), { className });
+
+// The part of the first in both, in percent.
+const share = (one, other) => (one + other > 0 ? Math.round((one / (one + other)) * 100) : 0);
 
 // Rows do not move under the pointer, the focus or a question about one of them.
 const isHeld = () => $("jobs").matches(":hover") || $("jobs").contains(document.activeElement) || $("ask").open;
@@ -68,6 +74,11 @@ export class List {
     this.draw();
   }
 
+  // The job that the next page begins after. A search may have shown none yet.
+  get older() {
+    return this.jobs.length < PAGE ? this.next ?? this.jobs.at(-1)?.jobId : this.jobs.at(-1).jobId;
+  }
+
   job(id) {
     return this.jobs.find((job) => job.jobId === id);
   }
@@ -85,29 +96,39 @@ export class List {
       cell.className = name;
       cell.setAttribute("role", "gridcell");
     }
-    const [, work, id, time, , , reason, actions] = row.cells;
-    work.append(document.createElement("a"));
-    time.append(document.createElement("time"));
-    id.append(make("copy", () => this.acts.copy(job.jobId)));
-    reason.append(document.createElement("progress"), document.createElement("span"));
+    const [, work, id, time, length, count, actions] = row.cells;
+    for (const cell of [work, id, time, length, count]) cell.append(document.createElement("div"), document.createElement("div"));
+    work.firstChild.append(document.createElement("a"), " ", part("span", "request"));
+    work.lastChild.className = "why";
+    work.lastChild.append(document.createElement("progress"), document.createElement("span"));
+    time.firstChild.append(document.createElement("time"));
+    id.firstChild.append(make("copy", () => this.acts.copy(job.jobId)));
+    length.lastChild.className = "spent";
+    length.lastChild.append(part("i", "waited"), part("i", "ran"));
     for (const name of ["show", "cancel"]) actions.append(make(name, () => this.acts[name](job.jobId)), " ");
     for (const element of [row, ...row.querySelectorAll("a, button")]) element.tabIndex = -1;
     return row;
   }
 
   fill(row, job) {
-    const [stateCell, work, id, time, , count, reason, actions] = row.cells;
+    const [stateCell, work, id, time, , count, actions] = row.cells;
     const name = this.name(job.jobId);
     stateCell.className = `state ${job.state}`;
     put(stateCell, state(job.state));
-    put(work.firstChild, job.kind || word("unknown"));
-    Object.assign(work.firstChild, { href: this.address(job), title: job.kind });
-    label(id.firstChild, this.ids.get(job.jobId), word("copyId", name));
-    id.firstChild.title = job.jobId;
-    time.firstChild.dateTime = job.submitted ? new Date(job.submitted).toISOString() : "";
+    const [link, request] = work.firstChild.children;
+    put(link, job.kind || word("unknown"));
+    link.href = this.address(job);
+    put(request, inShort(job.request));
+    work.title = `${job.kind} ${request.textContent}`.trim();
+    const copy = id.querySelector("button");
+    label(copy, this.ids.get(job.jobId), word("copyId", name));
+    copy.title = job.jobId;
+    put(id.lastChild, job.attempt > 1 || job.failedAttempts ? word("attemptOf", job.attempt, job.maxAttempts ?? "?") : "");
+    time.firstChild.firstChild.dateTime = job.submitted ? new Date(job.submitted).toISOString() : "";
     time.title = job.submitted ? exact(job.submitted) : "";
-    put(count, job.state === "succeeded" || job.rows ? number(job.rows) : "");
-    this.tell(reason, job);
+    put(count.firstChild, job.state === "succeeded" || job.rows ? number(job.rows) : "");
+    put(count.lastChild, job.bytes ? size(job.bytes) : "");
+    this.tell(work.lastChild, job);
     const [show, cancel] = actions.querySelectorAll("button");
     label(show, word("show"), word("showOf", name));
     label(cancel, word("cancel"), word("cancelOf", name));
@@ -119,17 +140,21 @@ export class List {
   // The times of a row, which change without an answer.
   age(row, job) {
     const [, , , time, length] = row.cells;
-    const lasted = ran(job, now());
-    put(time.firstChild, job.submitted ? ago(now() - job.submitted) : "");
-    put(length, lasted === undefined ? "" : span(lasted));
+    const [lasted, waited] = [ran(job, now()), waits(job, now())];
+    put(time.firstChild.firstChild, job.submitted ? ago(now() - job.submitted) : "");
+    put(length.firstChild, lasted === undefined ? "" : span(lasted));
+    length.title = [waited === undefined ? "" : word("waitedFor", span(waited)), lasted === undefined ? "" : word("ranFor", span(lasted))].filter(Boolean).join(", ");
+    const [before, after] = length.lastChild.children;
+    before.style.width = `${share(waited ?? 0, lasted ?? 0)}%`;
+    after.style.width = `${share(lasted ?? 0, waited ?? 0)}%`;
   }
 
   tell(cell, job) {
     const [bar, text] = cell.children;
-    const done = share(job);
-    bar.hidden = job.state !== "running" || done === undefined;
-    bar.value = done ?? 0;
-    bar.setAttribute("aria-label", `${Math.floor((done ?? 0) * 100)}%`);
+    const part = done(job);
+    bar.hidden = job.state !== "running" || part === undefined;
+    bar.value = part ?? 0;
+    bar.setAttribute("aria-label", `${Math.floor((part ?? 0) * 100)}%`);
     put(text, why(job));
     text.title = text.textContent;
   }

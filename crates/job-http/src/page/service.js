@@ -1,5 +1,5 @@
 // Requests to the service. Addresses are relative to the page's own files, so the page works under any path prefix.
-import { word } from "./words.js";
+import { refusal as told, word } from "./words.js";
 
 const ROOT = new URL("../", import.meta.url);
 // An action that has no answer after this time is given up.
@@ -52,7 +52,7 @@ async function answer(path, { signal, headers = {}, ...options }) {
   return response;
 }
 
-const refusal = (response, { errorMessage, errorCode }) => new Refusal(response.status, `${errorMessage} (${errorCode})`, errorCode);
+const refusal = (response, { errorMessage, errorCode }) => new Refusal(response.status, told(errorMessage, errorCode), errorCode);
 
 // The text of an answer that is JSON. An answer to a request that was given up is an error, never a value.
 export async function text(path, { signal = AbortSignal.timeout(PATIENCE), ...options } = {}) {

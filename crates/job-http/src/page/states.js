@@ -12,7 +12,7 @@ export function deny(act) {
   const { activeElement } = document;
   document.body.classList.add(`no-${act}`);
   if (activeElement.checkVisibility()) return;
-  (activeElement.closest("tr") ?? [$("job-title"), $("filter-kind"), $("language")].find((one) => one.checkVisibility())).focus();
+  (activeElement.closest("tr") ?? [$("job-title"), $("filter-q"), $("language")].find((one) => one.checkVisibility())).focus();
 }
 
 export function allowAll() {

@@ -28,3 +28,11 @@ export const exact = (time) => new Date(time).toLocaleString(locale(), { dateSty
 
 // How long a job ran, or runs by now; undefined if it never did.
 export const ran = (job, now) => (job.started === undefined ? undefined : Math.max(0, (job.finished ?? now) - job.started));
+
+// How long a job waited for its start, or waits by now; undefined where it is not known.
+export function waits(job, now) {
+  const end = job.started ?? job.finished ?? now;
+  return job.submitted ? Math.max(0, end - job.submitted) : undefined;
+}
+
+export const clock = (time) => new Date(time).toLocaleTimeString(locale());

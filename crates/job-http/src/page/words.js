@@ -1,4 +1,21 @@
 // Every word of the page, in English and Chinese.
+const failures = {
+  panicked: "任务代码崩溃", interrupted: "进程在运行时退出", shutdown: "引擎关闭", store: "无法保存结果", deadline: "已过截止时间",
+  row_budget: "行数超出预算", byte_budget: "字节数超出预算", memory_budget: "内存超出预算",
+};
+// What the engine says where it has no word for the reason.
+const OTHERS = [
+  [/^it waits for an engine that has a free worker$/, "等待有空闲工作线程的引擎"],
+  [/^another engine has been running it for (.+) \(attempt (\d+)\)$/, "另一个引擎正在运行（第 $2 次尝试，已运行 $1）"],
+  [/^this engine lost its lease on it.*/s, "本引擎未能及时访问存储，失去了租约；作业将重新运行"],
+  [/^it waits for job (.+)$/, (_, jobs) => `等待作业 ${jobs.replaceAll(", job ", "、")}`],
+];
+// What a refusal is about; the service says more in English.
+const REFUSALS = {
+  "GES.8000": "请求格式错误", "GES.8005": "参数值错误", "GES.8006": "没有该路径或图", "GES.8007": "未知的客户端", "GES.8020": "无权执行此操作",
+  "GES.8301": "没有该作业，或作业失败、已取消", "GES.8302": "无法读取作业", "GES.8303": "作业无法取消", "GES.8402": "算法未知或其参数错误", "GES.8602": "服务目前不接受作业",
+};
+
 const WORDS = {
   en: {
     jobs: "Jobs", project: "Project", graph: "Graph", token: "Token", newJob: "New job",
@@ -24,6 +41,8 @@ const WORDS = {
     histogram: "Histogram of", plotOf: "Histogram of {0}. {1}", plotFigures: "Least {0}, median {1}, greatest {2}.", plotNone: "There are no numbers.",
     plotAll: "From all {0} rows.", plotSome: "From {0} of {1} rows: {2} small pages, evenly spaced.", plotLog: "Each bar spans the same factor.", plotBad: "{0} pages could not be read.",
     download: "Download all rows as {0}",
+    find: "Find", findWhat: "The end of an id, or a part of the name of a work or a graph", pages: "Pages of the list",
+    attemptOf: "attempt {0}/{1}", waitedFor: "waited {0}", ranFor: "ran {0}", retriesAt: "next attempt {0}, after: {1}", startsAt: "starts {0}", soon: "soon",
     notices: "Notices", unwell: "The engine is not well: {0}", enter: "Continue", graphsAre: "Graphs of the project:", goneWhy: "It was removed, or its id or graph is another one.",
     sample: "Run this sample", zeroRows: "The result has no rows.", damaged: "Rows {0} to {1} cannot be read: {2}",
     soFar: "The rows so far: the job runs and adds more.",
@@ -34,9 +53,11 @@ const WORDS = {
     unknown: "unknown", days: "{0} d", hours: "{0} h", minutes: "{0} min", seconds: "{0} s", milliseconds: "{0} ms",
     states: { waiting: "waiting", running: "running", cancelling: "cancelling", succeeded: "succeeded", failed: "failed", cancelled: "cancelled", unreadable: "unreadable", removed: "removed" },
     reasons: {
+      delayed: (_, job) => retries(job),
+      failed: ({ sentence }, job) => job.failure?.message ?? sentence.replace(/^it failed: /, ""),
       queued: (why) => (why.jobs ? `behind ${number(why.jobs)} ${why.jobs === 1 ? "job" : "jobs"} of its graph` : "next of its graph when a worker is free"),
       succeeded: () => "",
-      running: (_, job) => steps(job) || "it runs",
+      running: (_, job) => steps(job),
       cancelled: () => "",
       removed: () => "",
     },
@@ -66,6 +87,8 @@ const WORDS = {
     histogram: "直方图：", plotOf: "{0} 的直方图。{1}", plotFigures: "最小 {0}，中位数 {1}，最大 {2}。", plotNone: "没有数值。",
     plotAll: "取自全部 {0} 行。", plotSome: "取自 {1} 行中的 {0} 行：均匀分布的 {2} 个小页。", plotLog: "各柱跨越相同的倍数。", plotBad: "{0} 个页无法读取。",
     download: "下载全部行（{0}）",
+    find: "查找", findWhat: "ID 的结尾，或任务、图名称的一部分", pages: "列表翻页",
+    attemptOf: "第 {0}/{1} 次尝试", waitedFor: "等待了 {0}", ranFor: "运行了 {0}", retriesAt: "下次尝试：{0}，上次失败：{1}", startsAt: "开始时间：{0}", soon: "即将",
     notices: "通知", unwell: "引擎状态异常：{0}", enter: "继续", graphsAre: "该项目的图：", goneWhy: "作业已被删除，或其 ID、图不符。",
     sample: "运行此示例", zeroRows: "结果没有行。", damaged: "第 {0} 至 {1} 行无法读取：{2}",
     soFar: "目前已有的行：作业仍在运行，还会增加。",
@@ -80,10 +103,13 @@ const WORDS = {
       queued: (why) => (why.jobs ? `同一个图前面还有 ${number(why.jobs)} 个作业` : "等待空闲的工作线程，是该图的下一个作业"),
       graphBusy: (why) => `该图已有 ${number(why.jobs)} 个作业在运行，达到上限`,
       classBusy: (why) => `同类作业已有 ${number(why.jobs)} 个在运行，达到上限`,
-      delayed: ({ sentence }) => (sentence.includes("after: ") ? `上次尝试失败，等待重试：${sentence.replace(/^.*?after: /s, "")}` : "等待指定的开始时间"),
+      delayed: (_, job) => retries(job),
+      failed: ({ sentence }, { failure }) => [failures[failure?.kind], failure?.message ?? sentence.replace(/^it failed: /, "")].filter(Boolean).join("："),
+      other: ({ sentence }) => OTHERS.reduce((text, [from, to]) => text.replace(from, to), sentence),
+      unknown: () => "原因未知",
       suspect: () => "其进程曾在多个作业运行时退出，这些作业逐个重新运行",
       starting: () => "即将开始",
-      running: (_, job) => steps(job) || "运行中",
+      running: (_, job) => steps(job),
       cancelling: () => "已请求停止，尚未到达检查点",
       succeeded: () => "",
       cancelled: () => "",
@@ -112,10 +138,27 @@ export const state = (name) => WORDS[language].states[name] ?? name;
 
 const steps = ({ progress }) => (progress?.total ? word("steps", number(progress.done), number(progress.total)) : "");
 
+// A refusal with its code.
+export const refusal = (message, code) => (language === "zh" && REFUSALS[code] ? `${REFUSALS[code]}：${message} (${code})` : `${message} (${code})`);
+
+// When and why a job is tried again.
+function retries({ why: { sentence }, failure, notBefore }) {
+  const reason = failure?.message ?? (sentence.includes("after: ") ? sentence.replace(/^.*?after: /s, "") : undefined);
+  const at = notBefore ? new Date(notBefore).toLocaleTimeString(locale()) : word("soon");
+  return reason === undefined ? word("startsAt", at) : word("retriesAt", at, reason);
+}
+
 // Why a job waits or failed. The state stands beside it, so it is not said again.
 export function why(job) {
   const say = WORDS[language].reasons[job.why.reason];
   return say ? say(job.why, job) : job.why.sentence.replace(/^it (waits|failed): /, "");
+}
+
+// A number of bytes.
+export function size(bytes) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const unit = Math.min(units.length - 1, bytes > 0 ? Math.floor(Math.log10(bytes) / 3) : 0);
+  return `${(bytes / 1000 ** unit).toLocaleString(locale(), { maximumFractionDigits: unit ? 1 : 0 })} ${units[unit]}`;
 }
 
 export const number = (value) => value.toLocaleString(locale());
