@@ -12,7 +12,10 @@ mod seaweedfs;
 mod strace;
 mod wordnet;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use crate::{Outcome, arguments::Options, workspace::Workspace};
 use cargo_config::CargoConfig;
@@ -38,16 +41,28 @@ pub(crate) fn setup(workspace: &Workspace, options: &Options) -> Outcome<Option<
         fs::create_dir_all(&target).map_err(|error| format!("{} cannot be made: {error}", target.display()))?;
         disk::has_room(&target, MEGABYTES, "the workspace, once compiled,", "CARGO_TARGET_DIR")?;
     }
-    let library = rocksdb::Library::of(workspace)?;
+    config.wordnet = wordnet.clone().filter(|directory| !wordnet::is_default(directory));
+    link(workspace, &workspace.root, config)?;
+    Ok(wordnet)
+}
+
+/// Sets up the workspace of hosts in this directory, whose RocksDB is another one than that of the clone.
+pub(crate) fn hosts(workspace: &Workspace, directory: &Path) -> Outcome {
+    let libclang = libclang::find(&workspace.cache)?;
+    link(workspace, directory, CargoConfig { libclang, is_of_hosts: true, ..CargoConfig::default() })
+}
+
+/// Builds the RocksDB of the workspace in this directory, and writes into its file where it is.
+fn link(workspace: &Workspace, directory: &Path, mut config: CargoConfig) -> Outcome {
+    let file = cargo_config::file(directory);
+    let library = rocksdb::Library::of(workspace, directory)?;
     if !library.is_built() {
         // The old file may name a removed library, and cargo would then build no library.
-        config.write(&workspace.setup_file())?;
+        config.write(&file)?;
         library.build(workspace)?;
     }
     config.rocksdb = Some(library.directory);
-    config.wordnet = wordnet.clone().filter(|directory| !wordnet::is_default(directory));
-    config.write(&workspace.setup_file())?;
-    Ok(wordnet)
+    config.write(&file)
 }
 
 /// Sets up what only tests need, as far as this machine allows.

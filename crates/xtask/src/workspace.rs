@@ -61,17 +61,23 @@ impl Workspace {
 
     /// The packages of this workspace and all they depend on, on this machine.
     pub(crate) fn metadata(&self) -> Outcome<Metadata> {
+        self.metadata_in(&self.root)
+    }
+
+    /// The same of the workspace in this directory, such as one of `hosts`.
+    pub(crate) fn metadata_in(&self, directory: &Path) -> Outcome<Metadata> {
         let mut metadata = self.cargo();
+        metadata.current_dir(directory);
         metadata.args(["metadata", "--format-version", "1", "--locked", "--filter-platform", &self.host()?]);
         let text = process::output(&mut metadata).map_err(|error| {
-            format!("cargo cannot say what the workspace is built of ({error}): where packages are missing, `cargo fetch --locked` downloads them once a network is there")
+            format!("cargo cannot say what {} is built of ({error}): where packages are missing, `cargo fetch --locked` downloads them once a network is there", directory.display())
         })?;
         Ok(Metadata::parse(&text)?)
     }
 
-    /// The file that tells cargo where RocksDB and libclang are.
-    pub(crate) fn setup_file(&self) -> PathBuf {
-        self.root.join(".cargo").join("setup.toml")
+    /// The workspaces of this clone that the set-up links a RocksDB for: itself, and the hosts with an older one.
+    pub(crate) fn linked(&self) -> [PathBuf; 2] {
+        [self.root.clone(), self.root.join("hosts/rocksdb-0.23")]
     }
 }
 

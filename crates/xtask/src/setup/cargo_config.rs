@@ -13,12 +13,20 @@ use super::libclang::Libclang;
 /// The environment variable with the directory of WordNet, if it is not Debian's.
 pub(super) const WORDNET: &str = "JOB_ENGINE_WORDNET";
 
+/// The file in a workspace that tells cargo where RocksDB and libclang are.
+pub(super) fn file(workspace: &Path) -> PathBuf {
+    workspace.join(".cargo").join("setup.toml")
+}
+
 #[derive(Debug, Default)]
 pub(super) struct CargoConfig {
     pub(super) libclang: Libclang,
     /// Directory of `librocksdb.a`; without it cargo builds RocksDB in every target directory.
     pub(super) rocksdb: Option<PathBuf>,
     pub(super) wordnet: Option<PathBuf>,
+    /// Whether the file is of a workspace in `hosts`. Cargo reads the clone's own file there too. So a file of the
+    /// hosts says that RocksDB is compiled as long as no library is named.
+    pub(super) is_of_hosts: bool,
 }
 
 impl CargoConfig {
@@ -26,7 +34,9 @@ impl CargoConfig {
         let mut text =
             "# Written by `cargo xtask setup`, which writes it again when it is gone.\n[env]\n".to_owned();
         let path = |path: &PathBuf| path.display().to_string();
+        let compiled = if self.rocksdb.is_some() { "0" } else { "1" };
         let variables = [
+            ("ROCKSDB_COMPILE", self.is_of_hosts.then(|| compiled.to_owned())),
             ("ROCKSDB_LIB_DIR", self.rocksdb.as_ref().map(path)),
             ("ROCKSDB_STATIC", self.rocksdb.as_ref().map(|_| "1".to_owned())),
             ("LIBCLANG_PATH", self.libclang.directory.as_ref().map(path)),
@@ -84,6 +94,17 @@ mod tests {
                 r#"ROCKSDB_STATIC = { value = "1", force = true }"#,
             ]
         );
+    }
+
+    /// Cargo would link the clone's own library, of another version, where the hosts have none yet.
+    #[test]
+    fn hosts_link_no_library_but_their_own() {
+        let config = |rocksdb| CargoConfig { rocksdb, is_of_hosts: true, ..CargoConfig::default() };
+        let compiled = r#"ROCKSDB_COMPILE = { value = "1", force = true }"#;
+        assert!(config(None).text().contains(compiled));
+        let linked = config(Some("/cache/rocksdb".into())).text();
+        assert!(linked.contains(r#"ROCKSDB_COMPILE = { value = "0", force = true }"#), "{linked}");
+        assert!(linked.contains(r#"ROCKSDB_LIB_DIR = { value = "/cache/rocksdb", force = true }"#), "{linked}");
     }
 
     #[test]

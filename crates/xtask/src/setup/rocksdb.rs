@@ -1,6 +1,7 @@
 //! RocksDB as a static library in the cache: built once, then linked by every clone and every target directory.
 
 mod compile;
+mod edition;
 mod recipe;
 mod units;
 
@@ -37,9 +38,9 @@ pub(super) struct Library {
 }
 
 impl Library {
-    /// The library that this workspace's lock file and features ask for.
-    pub(super) fn of(workspace: &Workspace) -> Outcome<Self> {
-        let recipe = Recipe::of(workspace)?;
+    /// The library that the lock file and the features of the workspace in `directory` ask for.
+    pub(super) fn of(workspace: &Workspace, directory: &Path) -> Outcome<Self> {
+        let recipe = Recipe::of(workspace, directory)?;
         Ok(Self { directory: workspace.cache.join(recipe.name()), recipe })
     }
 
@@ -60,7 +61,7 @@ impl Library {
         // Removes the tree of an interrupted build.
         let _ = fs::remove_dir_all(&tree);
         fs::create_dir_all(&tree)?;
-        self.tell_of_others(&workspace.cache);
+        self.tell_of_others(workspace);
         let made = self.compile(workspace, &tree, &mut lock).map_err(|error| {
             format!(
                 "RocksDB was not built ({error}): mend that and run the command again; what the compiler said is in {}",
@@ -87,7 +88,8 @@ impl Library {
         let units = units::plan(self.sources()?, machine);
         let (files, jobs) = (units.iter().map(|unit| unit.files.len()).sum::<usize>(), machine.jobs());
         say(&format!(
-            "building RocksDB, once for this machine: {files} files in {} units, {jobs} at a time on {} cores; kept in {}",
+            "building RocksDB {}, once for this machine: {files} files in {} units, {jobs} at a time on {} cores; kept in {}",
+            self.recipe.version,
             units.len(),
             machine.cores,
             self.directory.display()
@@ -115,8 +117,11 @@ impl Library {
     }
 
     /// Names libraries of other versions, codecs or set-ups, which this clone does not link.
-    fn tell_of_others(&self, cache: &Path) {
-        for other in others(cache, &self.directory) {
+    fn tell_of_others(&self, workspace: &Workspace) {
+        // A workspace whose packages are not downloaded links none yet.
+        let linked = workspace.linked().map(|directory| Self::of(workspace, &directory));
+        let linked: Vec<_> = linked.into_iter().flatten().map(|library| library.directory).collect();
+        for other in others(&workspace.cache, &linked) {
             say(&format!(
                 "{} holds another RocksDB, which this clone does not link: delete it when no other clone needs it",
                 other.display()
@@ -161,9 +166,9 @@ fn note(lock: &mut File, done: &str) {
 }
 
 /// Directories of other libraries in the cache.
-fn others(cache: &Path, ours: &Path) -> Vec<PathBuf> {
+fn others(cache: &Path, ours: &[PathBuf]) -> Vec<PathBuf> {
     let entries = fs::read_dir(cache).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut libraries: Vec<_> = entries.filter(|path| path != ours && path.join(FILE).exists()).collect();
+    let mut libraries: Vec<_> = entries.filter(|path| !ours.contains(path) && path.join(FILE).exists()).collect();
     libraries.sort();
     libraries
 }
@@ -203,7 +208,7 @@ mod tests {
         for name in ["rocksdb-1-lz4", "rocksdb-1-lz4-zstd"] {
             fs::write(cache.path().join(name).join(FILE), "").unwrap();
         }
-        let found = others(cache.path(), &cache.path().join("rocksdb-1-lz4-zstd"));
+        let found = others(cache.path(), &[cache.path().join("rocksdb-1-lz4-zstd")]);
         assert_eq!(found, [cache.path().join("rocksdb-1-lz4")]);
         assert!(found[0].join(FILE).exists());
     }

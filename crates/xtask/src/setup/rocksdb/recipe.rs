@@ -12,24 +12,22 @@ use std::{
 
 use crate::{Outcome, metadata::Package, process, workspace::Workspace};
 
+use super::edition::Edition;
+
 pub(super) const PACKAGE: &str = "librocksdb-sys";
 
 const INCLUDES: [&str; 4] = ["rocksdb/include/", "rocksdb/", "rocksdb/third-party/gtest-1.8.1/fused-src/", "."];
 
-const DEFINES: [(&str, Option<&str>); 10] = [
+/// The macros and flags of every edition.
+const DEFINES: [(&str, Option<&str>); 5] = [
     ("NDEBUG", Some("1")),
-    ("HAVE_ALIGNED_NEW", None),
-    ("HAVE_UINT128_EXTENSION", None),
     ("OS_LINUX", None),
     ("ROCKSDB_PLATFORM_POSIX", None),
     ("ROCKSDB_LIB_IO_POSIX", None),
     ("ROCKSDB_SCHED_GETCPU_PRESENT", None),
-    ("ROCKSDB_AUXV_GETAUXVAL_PRESENT", None),
-    ("ROCKSDB_FALLOCATE_PRESENT", None),
-    ("ROCKSDB_RANGESYNC_PRESENT", None),
 ];
 
-const FLAGS: [&str; 11] = [
+const FLAGS: [&str; 9] = [
     "-Wsign-compare",
     "-Wshadow",
     "-Wno-unused-parameter",
@@ -39,12 +37,10 @@ const FLAGS: [&str; 11] = [
     "-Wno-missing-field-initializers",
     "-Wno-strict-aliasing",
     "-Wno-invalid-offsetof",
-    "-include",
-    "cstdint",
 ];
 
-/// The newest dialect of the files; the script takes another from the environment.
-const STANDARD: (&str, &str) = ("ROCKSDB_CXX_STD", "-std=c++20");
+/// The environment variable from which the script takes another dialect of C++ than the edition's.
+const STANDARD: &str = "ROCKSDB_CXX_STD";
 
 /// Flags for the features of a processor, by their names in Rust.
 const PROCESSOR_FLAGS: [(&str, &str); 7] = [
@@ -67,9 +63,11 @@ struct Codec {
     headers: (&'static str, &'static str),
 }
 
-const CODECS: [Codec; 3] = [
+const CODECS: [Codec; 5] = [
+    Codec { feature: "bzip2", define: "BZIP2", headers: ("bzip2-sys", "bzip2-1.0.8") },
     Codec { feature: "lz4", define: "LZ4", headers: ("lz4-sys", "liblz4/lib") },
     Codec { feature: "snappy", define: "SNAPPY", headers: (PACKAGE, "snappy/") },
+    Codec { feature: "zlib", define: "ZLIB", headers: ("libz-sys", "src/zlib") },
     Codec { feature: "zstd", define: "ZSTD", headers: ("zstd-sys", "zstd/lib") },
 ];
 
@@ -85,14 +83,15 @@ pub(super) struct Recipe {
     /// The processor, such as `x86-64-v2`.
     pub(super) processor: String,
     pub(super) codecs: Vec<&'static str>,
+    edition: &'static Edition,
     defines: Vec<&'static str>,
     headers: Vec<PathBuf>,
 }
 
 impl Recipe {
-    /// The RocksDB that this workspace's lock file, features and flags ask for.
-    pub(super) fn of(workspace: &Workspace) -> Outcome<Self> {
-        let metadata = workspace.metadata()?;
+    /// The RocksDB that the lock file, the features and the flags of the workspace in `directory` ask for.
+    pub(super) fn of(workspace: &Workspace, directory: &Path) -> Outcome<Self> {
+        let metadata = workspace.metadata_in(directory)?;
         let packages = metadata.packages();
         let package = find(&packages, PACKAGE)?;
         let features = metadata.features(package.id());
@@ -110,6 +109,7 @@ impl Recipe {
         let config = fs::read_to_string(workspace.root.join(".cargo/config.toml")).unwrap_or_default();
         Ok(Self {
             version: package.version().to_owned(),
+            edition: Edition::of(package.version())?,
             directory: package.directory(),
             processor: processor(&config),
             defines: codecs.iter().map(|codec| codec.define).collect(),
@@ -143,13 +143,14 @@ impl Recipe {
         build.inherit_rustflags(false);
         build.includes(INCLUDES).includes(&self.headers);
         let codecs = self.defines.iter().map(|name| (*name, Some("1")));
-        for (name, value) in DEFINES.into_iter().chain(codecs) {
+        let of_edition = self.edition.defines.iter().map(|name| (*name, None));
+        for (name, value) in DEFINES.into_iter().chain(of_edition).chain(codecs) {
             build.define(name, value);
         }
         for flag in self.processor_flags(workspace)? {
             build.flag_if_supported(flag);
         }
-        build.flag(standard(env::var(STANDARD.0).ok())).flags(FLAGS);
+        build.flag(standard(env::var(STANDARD).ok(), self.edition)).flags(FLAGS).flags(self.edition.flags);
         Ok(build)
     }
 
@@ -164,7 +165,8 @@ impl Recipe {
         let has = |feature: &str| printed.lines().any(|line| line == format!("target_feature=\"{feature}\""));
         let features = PROCESSOR_FLAGS.iter().filter(|(feature, _)| has(feature));
         let features = features.map(|(_, flag)| (*flag).to_owned());
-        let named = (self.processor != env::consts::ARCH).then(|| format!("-march={}", self.processor));
+        let is_named = self.edition.names_processor && self.processor != env::consts::ARCH;
+        let named = is_named.then(|| format!("-march={}", self.processor));
         Ok(named.into_iter().chain(features).collect())
     }
 }
@@ -185,9 +187,9 @@ fn files(list: &str) -> Vec<String> {
     names.map(|name| format!("rocksdb/{name}")).chain([VERSION.1.to_owned()]).collect()
 }
 
-fn standard(named: Option<String>) -> String {
+fn standard(named: Option<String>, edition: &Edition) -> String {
     match named {
-        None => STANDARD.1.to_owned(),
+        None => edition.standard.to_owned(),
         Some(flag) if flag.starts_with("-std=") => flag,
         Some(name) => format!("-std={name}"),
     }
