@@ -12,6 +12,18 @@ use crate::{
 };
 
 /// The work that a job does; a handler is registered under the same name.
+///
+/// As text, the kinds are `vertex_filter`, `edge_filter`, `action:NAME`, and the bare name of an algorithm. The C
+/// interface, the filters of lists and the command line read them so.
+///
+/// ```
+/// use job_core::JobKind;
+///
+/// let cypher = JobKind::Action("cypher".to_owned());
+/// assert_eq!(cypher.to_string(), "action:cypher");
+/// assert_eq!(JobKind::named("action:cypher"), cypher);
+/// assert_eq!(JobKind::named("pagerank"), JobKind::Algorithm("pagerank".to_owned()));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobKind {
@@ -21,6 +33,25 @@ pub enum JobKind {
     EdgeFilter,
     /// An algorithm, by its name, such as `pagerank`.
     Algorithm(String),
+    /// Work of the host's own, by its name, such as `cypher` or `clear_graph`.
+    Action(String),
+}
+
+impl JobKind {
+    /// The beginning of the name of an action.
+    const ACTION: &str = "action:";
+
+    /// The kind of this name, as [`Display`](fmt::Display) shows it. An algorithm whose name is that of another kind is
+    /// not found by its name.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        match (name, name.strip_prefix(Self::ACTION)) {
+            ("vertex_filter", _) => Self::VertexFilter,
+            ("edge_filter", _) => Self::EdgeFilter,
+            (_, Some(action)) => Self::Action(action.to_owned()),
+            (algorithm, None) => Self::Algorithm(algorithm.to_owned()),
+        }
+    }
 }
 
 impl fmt::Display for JobKind {
@@ -29,6 +60,7 @@ impl fmt::Display for JobKind {
             Self::VertexFilter => f.pad("vertex_filter"),
             Self::EdgeFilter => f.pad("edge_filter"),
             Self::Algorithm(name) => f.pad(name),
+            Self::Action(name) => f.pad(&format!("{}{name}", Self::ACTION)),
         }
     }
 }
@@ -57,7 +89,7 @@ pub struct JobSpec {
 }
 
 impl JobSpec {
-    /// The longest name of a graph, an algorithm, a key, a version, an owner or a label, in bytes.
+    /// The longest name of a graph, an algorithm, an action, a key, a version, an owner or a label, in bytes.
     pub const MAX_NAME: usize = 256;
     /// The longest parameters, in bytes of JSON.
     pub const MAX_PARAMETERS: usize = 1 << 20;
@@ -89,6 +121,21 @@ impl JobSpec {
     #[must_use]
     pub fn edge_filter() -> Self {
         Self::new(JobKind::EdgeFilter)
+    }
+
+    /// Asks for the host's action `name`.
+    ///
+    /// ```
+    /// use job_core::JobSpec;
+    /// use serde_json::json;
+    ///
+    /// let spec = JobSpec::action("cypher").with_graph("movies").with_parameters(&json!({"query": "MATCH (n) RETURN n"}))?;
+    /// assert_eq!(serde_json::to_string(spec.kind())?, r#"{"action":"cypher"}"#);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn action(name: impl Into<String>) -> Self {
+        Self::new(JobKind::Action(name.into()))
     }
 
     /// Names the graph to read: 1 to 256 bytes.
@@ -275,8 +322,10 @@ impl JobSpec {
     /// # Errors
     /// [`InvalidSpec`] names the field, its value and the allowed values.
     pub fn check(&self) -> Result<(), InvalidSpec> {
-        if let JobKind::Algorithm(name) = &self.kind {
-            check_name("algorithm name", name)?;
+        match &self.kind {
+            JobKind::VertexFilter | JobKind::EdgeFilter => {}
+            JobKind::Algorithm(name) => check_name("algorithm name", name)?,
+            JobKind::Action(name) => check_name("action name", name)?,
         }
         check_name("graph name", &self.graph)?;
         for (field, name) in [

@@ -103,6 +103,7 @@ pub fn kinds() -> impl Strategy<Value = JobKind> {
         1 => Just(JobKind::EdgeFilter),
         // One that is spelled as another kind is a name of its own.
         3 => names(&["pagerank", "k_hop", "vertex_filter"]).prop_map(JobKind::Algorithm),
+        2 => names(&["cypher", "pagerank"]).prop_map(JobKind::Action),
     ]
 }
 

@@ -33,6 +33,10 @@ pub fn check(graphs: &Graphs, spec: &JobSpec) -> Result<(), Refused> {
             let algorithm = Algorithm::find(name).ok_or_else(|| unknown(name))?;
             algorithm.check(graph, parameters).map_err(|error| Refused::algorithm(error.to_string()))
         }
+        JobKind::Action(name) => {
+            let message = format!("action {:?} is unknown", shown(name));
+            Err(Refused { code: ErrorCode::Parameter, message })
+        }
     }
 }
 

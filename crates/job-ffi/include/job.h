@@ -238,9 +238,9 @@ uint32_t job_abi_version(void);
 // `builder` may be written.
 JobStatus job_builder_new(JobBuilder *builder);
 
-// Registers the handler of a kind of jobs. `kind` is `vertex_filter`, `edge_filter` or the name of an algorithm.
-// A second handler of the same kind replaces the first. `destroy` frees `user_data` after the last use, also when
-// this call fails; it may be NULL.
+// Registers the handler of a kind of jobs. `kind` is `vertex_filter`, `edge_filter`, the name of an algorithm, or
+// `action:` and the name of an action of the host, such as `action:cypher`. A second handler of the same kind
+// replaces the first. `destroy` frees `user_data` after the last use, also when this call fails; it may be NULL.
 //
 // # Safety
 // `kind` has `length` bytes. `handler` may be called with `user_data` on any thread, by several at once, until
@@ -474,9 +474,9 @@ JobStatus job_id_text(const struct JobId *job, char *buffer, size_t capacity, si
 JobStatus job_id_parse(const char *id, size_t length, struct JobId *job);
 
 // Submits a job. `spec` is JSON: `{"kind": K, "graph": NAME, "parameters": {...}, "options": {...}}`. The kind is
-// `"vertex_filter"`, `"edge_filter"` or `{"algorithm": NAME}`; parameters and options may be left out. When this
-// call has returned JOB_OK, the job is stored and will run. `wait_ms` is how long the call
-// waits for room in a full queue; with 0 it does not wait.
+// `"vertex_filter"`, `"edge_filter"`, `{"algorithm": NAME}` or `{"action": NAME}`; parameters and options may be left
+// out. When this call has returned JOB_OK, the job is stored and will run. `wait_ms` is how long
+// the call waits for room in a full queue; with 0 it does not wait.
 //
 // # Safety
 // `spec` has `length` bytes, and `job` may be written.

@@ -55,16 +55,8 @@ impl Register for Handlers {
             JobKind::VertexFilter => builder.vertex_filter(handler.clone()),
             JobKind::EdgeFilter => builder.edge_filter(handler.clone()),
             JobKind::Algorithm(name) => builder.algorithm(name, handler.clone()),
+            JobKind::Action(name) => builder.action(name, handler.clone()),
         })
-    }
-}
-
-/// The kind of this name: `vertex_filter`, `edge_filter`, or else an algorithm.
-pub(crate) fn kind(name: &str) -> JobKind {
-    match name {
-        "vertex_filter" => JobKind::VertexFilter,
-        "edge_filter" => JobKind::EdgeFilter,
-        _ => JobKind::Algorithm(name.to_owned()),
     }
 }
 
@@ -109,9 +101,9 @@ pub unsafe extern "C" fn job_builder_new(builder: *mut JobBuilder) -> JobStatus 
     })
 }
 
-/// Registers the handler of a kind of jobs. `kind` is `vertex_filter`, `edge_filter` or the name of an algorithm.
-/// A second handler of the same kind replaces the first. `destroy` frees `user_data` after the last use, also when
-/// this call fails; it may be NULL.
+/// Registers the handler of a kind of jobs. `kind` is `vertex_filter`, `edge_filter`, the name of an algorithm, or
+/// `action:` and the name of an action of the host, such as `action:cypher`. A second handler of the same kind
+/// replaces the first. `destroy` frees `user_data` after the last use, also when this call fails; it may be NULL.
 ///
 /// # Safety
 /// `kind` has `length` bytes. `handler` may be called with `user_data` on any thread, by several at once, until
@@ -132,13 +124,15 @@ pub unsafe extern "C" fn job_builder_handler(
         // SAFETY: the caller promises this, see `# Safety`.
         let name = unsafe { text(kind, length, "kind") }?;
         if name.is_empty() {
-            return Err(Failure::argument("kind is empty: give vertex_filter, edge_filter or an algorithm"));
+            return Err(Failure::argument(
+                "kind is empty: give vertex_filter, edge_filter, an algorithm or an action",
+            ));
         }
         let run = handler.ok_or_else(|| Failure::argument("handler is NULL: give a function"))?;
         let handler = SharedHandler(Arc::new(HostHandler { run, user_data }));
         let replaced = {
             let mut handlers = BUILDERS.write(builder)?;
-            let new = self::kind(name);
+            let new = JobKind::named(name);
             let old = handlers.0.iter().position(|(old, _)| *old == new).map(|at| handlers.0.remove(at));
             handlers.0.push((new, handler));
             old

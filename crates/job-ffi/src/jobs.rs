@@ -90,9 +90,9 @@ pub unsafe extern "C" fn job_id_parse(id: *const c_char, length: usize, job: *mu
 }
 
 /// Submits a job. `spec` is JSON: `{"kind": K, "graph": NAME, "parameters": {...}, "options": {...}}`. The kind is
-/// `"vertex_filter"`, `"edge_filter"` or `{"algorithm": NAME}`; parameters and options may be left out. When this
-/// call has returned [`JOB_OK`](crate::JOB_OK), the job is stored and will run. `wait_ms` is how long the call
-/// waits for room in a full queue; with 0 it does not wait.
+/// `"vertex_filter"`, `"edge_filter"`, `{"algorithm": NAME}` or `{"action": NAME}`; parameters and options may be left
+/// out. When this call has returned [`JOB_OK`](crate::JOB_OK), the job is stored and will run. `wait_ms` is how long
+/// the call waits for room in a full queue; with 0 it does not wait.
 ///
 /// # Safety
 /// `spec` has `length` bytes, and `job` may be written.

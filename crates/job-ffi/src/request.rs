@@ -12,10 +12,7 @@ use job_runner::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{
-    engine::kind,
-    error::{Failure, Outcome},
-};
+use crate::error::{Failure, Outcome};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -111,7 +108,7 @@ pub(crate) fn listing(json: &str) -> Outcome<Listing> {
     }
     let mut filter = JobFilter::default();
     (filter.graph, filter.owner) = (graph, owner);
-    filter.kind = kind.as_deref().map(self::kind);
+    filter.kind = kind.as_deref().map(JobKind::named);
     filter.labels.extend(labels);
     for word in &states {
         filter = filter.state(state(word)?);
@@ -144,6 +141,12 @@ mod tests {
         assert_eq!((spec.options().priority, spec.options().budget.rows), (5, Some(7)));
         let written = serde_json::to_string(&spec).unwrap();
         assert_eq!(super::spec(&written).unwrap(), spec, "{written}");
+        let action = r#"{"kind":{"action":"cypher"},"graph":"g"}"#;
+        assert_eq!(super::spec(action).unwrap(), JobSpec::action("cypher").with_graph("g"));
+        assert_eq!(
+            super::listing(r#"{"kind":"action:cypher"}"#).unwrap().filter.kind,
+            Some(JobKind::Action("cypher".to_owned()))
+        );
         let none = r#"{"kind":"vertex_filter","graph":"g","parameters":null,"options":{"budget":null}}"#;
         assert_eq!(super::spec(none).unwrap(), JobSpec::vertex_filter().with_graph("g"));
     }

@@ -11,7 +11,7 @@ use axum::{
 use job_runner::{
     EngineError, InvalidParameter, JobKind, StoreError,
     store::ErrorKind,
-    wire::{ApiError, Dialect, ErrorCode},
+    wire::{ApiError, Dialect, ErrorCode, Form},
 };
 
 use crate::{body::json, context::Context};
@@ -30,19 +30,33 @@ pub struct ApiFailure {
     code: Cow<'static, str>,
     message: String,
     retry_after: Option<u32>,
+    form: Form,
 }
 
 impl ApiFailure {
     /// A bad request (400) with this code and sentence.
     #[must_use]
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, code: code.into(), message: message.into(), retry_after: None }
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code: code.into(),
+            message: message.into(),
+            retry_after: None,
+            form: Form::Plain,
+        }
     }
 
     /// Sets another HTTP status.
     #[must_use]
     pub const fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
+        self
+    }
+
+    /// Sets how the answer looks: an action in [`Form::Rows`] has its errors in that form too.
+    #[must_use]
+    pub const fn in_form(mut self, form: Form) -> Self {
+        self.form = form;
         self
     }
 
@@ -146,6 +160,7 @@ impl From<EngineError> for ApiFailure {
                     JobKind::VertexFilter => ErrorCode::VertexCondition,
                     JobKind::EdgeFilter => ErrorCode::EdgeCondition,
                     JobKind::Algorithm(_) => ErrorCode::Algorithm,
+                    JobKind::Action(_) => ErrorCode::Parameter,
                 };
                 Self::of(code, error.to_string())
             }
@@ -178,7 +193,7 @@ pub(crate) async fn render(State(api): State<Context>, request: Request, next: N
 
 impl ApiFailure {
     pub(crate) fn write(self, dialect: Dialect) -> Response {
-        let mut response = json(self.status, dialect.error_body(&self.code, &self.message));
+        let mut response = json(self.status, dialect.error_in(self.form, &self.code, &self.message));
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

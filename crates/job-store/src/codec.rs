@@ -227,6 +227,8 @@ enum StoredKind<'b> {
     VertexFilter,
     EdgeFilter,
     Algorithm(Cow<'b, str>),
+    // Later variants come last, so that the bytes of earlier records keep their meaning.
+    Action(Cow<'b, str>),
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -268,6 +270,7 @@ impl<'b> From<&'b JobRecord> for StoredRecord<'b> {
                 JobKind::VertexFilter => StoredKind::VertexFilter,
                 JobKind::EdgeFilter => StoredKind::EdgeFilter,
                 JobKind::Algorithm(name) => StoredKind::Algorithm(Cow::Borrowed(name)),
+                JobKind::Action(name) => StoredKind::Action(Cow::Borrowed(name)),
             },
             graph: Cow::Borrowed(record.spec.graph()),
             parameters: Cow::Borrowed(record.spec.parameters().as_str()),
@@ -350,6 +353,7 @@ impl StoredRecord<'_> {
             StoredKind::VertexFilter => JobKind::VertexFilter,
             StoredKind::EdgeFilter => JobKind::EdgeFilter,
             StoredKind::Algorithm(name) => JobKind::Algorithm(name.into_owned()),
+            StoredKind::Action(name) => JobKind::Action(name.into_owned()),
         };
         let parameters =
             Parameters::from_text(stored.parameters.into_owned()).map_err(|e| DecodeError::Body(e.to_string()))?;
@@ -518,11 +522,12 @@ mod tests {
     use super::*;
 
     fn record() -> JobRecord {
+        record_of(JobSpec::algorithm("pagerank"))
+    }
+
+    fn record_of(spec: JobSpec) -> JobRecord {
         let at = Timestamp::from_micros;
-        let spec = JobSpec::algorithm("pagerank")
-            .with_graph("图")
-            .with_parameters(&serde_json::json!({"alpha": 0.85}))
-            .unwrap();
+        let spec = spec.with_graph("图").with_parameters(&serde_json::json!({"alpha": 0.85})).unwrap();
         let spec = spec.priority(-3).class(JobClass::Write).idempotency_key("nightly").graph_version("v7");
         let spec = spec
             .deadline(at(9_000))
@@ -702,6 +707,19 @@ mod tests {
                 let _ = decode_record(JobId::MIN, &close([&[version, kind], &*body].concat()));
             }
         }
+    }
+
+    /// An action is stored as an algorithm is, but for the number of its kind. Records of earlier versions, which had no
+    /// actions, keep their bytes.
+    #[test]
+    fn an_action_is_an_algorithm_with_another_number() {
+        let record = record_of(JobSpec::action("pagerank"));
+        let (algorithm, action) = (encode_record(&self::record()), encode_record(&record));
+        let checksum = algorithm.len() - 8;
+        let differing: Vec<_> = (0..checksum).filter(|&at| algorithm[at] != action[at]).collect();
+        assert_eq!(differing.len(), 1);
+        assert_eq!((algorithm[differing[0]], action[differing[0]]), (2, 3));
+        assert_eq!(decode_record(record.id, &action).unwrap(), record);
     }
 
     /// These are the bytes in `docs/format.md`, which must never change.

@@ -189,6 +189,7 @@ pub fn work_hash(spec: &JobSpec) -> Option<[u8; 16]> {
         JobKind::VertexFilter => ("v", ""),
         JobKind::EdgeFilter => ("e", ""),
         JobKind::Algorithm(name) => ("a", name.as_str()),
+        JobKind::Action(name) => ("h", name.as_str()),
     };
     let mut hash = Xxh3::new();
     for part in [kind, algorithm, spec.graph(), version, spec.parameters().as_str()] {

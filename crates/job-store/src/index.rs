@@ -63,6 +63,7 @@ impl<'t> Term<'t> {
             Self::Kind(JobKind::VertexFilter) => (Self::KIND, "v", ""),
             Self::Kind(JobKind::EdgeFilter) => (Self::KIND, "e", ""),
             Self::Kind(JobKind::Algorithm(name)) => (Self::KIND, "a", name.as_str()),
+            Self::Kind(JobKind::Action(name)) => (Self::KIND, "h", name.as_str()),
             Self::Owner(name) => (b'o', "", name),
             Self::Label(label) => (b'l', "", label),
         };
@@ -113,7 +114,17 @@ mod tests {
     #[test]
     fn no_term_is_the_beginning_of_another() {
         let algorithm = |name: &str| JobKind::Algorithm(name.to_owned());
-        let kinds = [JobKind::VertexFilter, JobKind::EdgeFilter, algorithm(""), algorithm("v"), algorithm("vv")];
+        let action = |name: &str| JobKind::Action(name.to_owned());
+        let kinds = [
+            JobKind::VertexFilter,
+            JobKind::EdgeFilter,
+            algorithm(""),
+            algorithm("v"),
+            algorithm("vv"),
+            action(""),
+            action("v"),
+            action("vv"),
+        ];
         let mut keys: Vec<_> = kinds.iter().map(|kind| Term::Kind(kind).key()).collect();
         for text in ["", "a", "ab", "v", "g", "\u{0}"] {
             keys.extend([Term::Graph(text), Term::Owner(text), Term::Label(text)].map(Term::key));

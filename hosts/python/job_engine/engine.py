@@ -201,11 +201,17 @@ def _request(
         if graph is not None or parameters is not None or options is not None:
             raise TypeError("a whole request has its own graph, parameters and options: give the mapping alone")
         return kind
-    is_filter = kind in ("vertex_filter", "edge_filter")
-    request: dict[str, Any] = {"kind": kind if is_filter else {"algorithm": kind}}
+    request: dict[str, Any] = {"kind": _kind(kind)}
     given = {"graph": graph, "parameters": parameters, "options": options}
     request.update((name, value) for name, value in given.items() if value is not None)
     return request
+
+
+def _kind(name: str) -> str | Mapping[str, str]:
+    if name in ("vertex_filter", "edge_filter"):
+        return name
+    action = name.removeprefix("action:")
+    return {"algorithm": name} if action == name else {"action": action}
 
 
 #: The engines that are open. They are closed when the interpreter ends.

@@ -43,6 +43,7 @@ impl ApiError {
             JobKind::VertexFilter => "vertex filter".to_owned(),
             JobKind::EdgeFilter => "edge filter".to_owned(),
             JobKind::Algorithm(name) => format!("algorithm [{}]", shown(name)),
+            JobKind::Action(name) => format!("action [{}]", shown(name)),
         };
         Some(Self::new(ErrorCode::JobQuery, format!("Running {work} error: {reason}!")))
     }

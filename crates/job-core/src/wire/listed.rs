@@ -1,5 +1,7 @@
 //! [`ListedJob`]: a job in a list.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -12,7 +14,7 @@ use crate::{JobId, JobKind, JobRecord, JobState, Outcome, Timestamp};
 pub struct ListedJob {
     job_id: JobId,
     raw_request: String,
-    task_type: &'static str,
+    task_type: Cow<'static, str>,
     can_stop: bool,
     progress: String,
     start_time: String,
@@ -42,7 +44,7 @@ impl ListedJob {
         Self {
             job_id: id,
             raw_request: String::new(),
-            task_type: "Unknown",
+            task_type: Cow::Borrowed("Unknown"),
             can_stop: false,
             progress: "0".to_owned(),
             start_time: String::new(),
@@ -53,13 +55,21 @@ impl ListedJob {
     }
 }
 
-fn task_type(kind: &JobKind) -> &'static str {
+/// The word for the kind of work. The samples write `import-graph` as `ImportGraph`, so the name of an action is written
+/// in that way too.
+fn task_type(kind: &JobKind) -> Cow<'static, str> {
     match kind {
-        JobKind::VertexFilter => "VertexQuery",
-        JobKind::EdgeFilter => "EdgeQuery",
-        JobKind::Algorithm(name) if name == EXPORT_RESULT => "ExportResult",
-        JobKind::Algorithm(_) => "Algorithm",
+        JobKind::VertexFilter => Cow::Borrowed("VertexQuery"),
+        JobKind::EdgeFilter => Cow::Borrowed("EdgeQuery"),
+        JobKind::Algorithm(name) if name == EXPORT_RESULT => Cow::Borrowed("ExportResult"),
+        JobKind::Algorithm(_) => Cow::Borrowed("Algorithm"),
+        JobKind::Action(name) => Cow::Owned(name.split(['-', '_', ' ']).map(capitalized).collect()),
     }
+}
+
+fn capitalized(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The body that the client sent; for an algorithm, the two of its fields that are stored.
@@ -115,6 +125,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn the_name_of_an_action_is_written_as_the_samples_write_names() {
+        for (name, word) in
+            [("import-graph", "ImportGraph"), ("clear_graph", "ClearGraph"), ("-éa--b", "ÉaB"), ("图", "图")]
+        {
+            assert_eq!(task_type(&JobKind::Action(name.to_owned())), word);
+        }
+    }
 
     #[test]
     fn leap_days_are_where_they_are() {

@@ -11,7 +11,7 @@ pub(super) struct Pick {
     /// Only jobs in this state; may be repeated, or several with commas
     #[arg(long, value_enum, value_name = "STATE", value_delimiter = ',')]
     state: Vec<State>,
-    /// Only jobs of this work: `vertex_filter`, `edge_filter` or the name of an algorithm
+    /// Only jobs of this work: `vertex_filter`, `edge_filter`, the name of an algorithm, or `action:` and that of an action
     #[arg(long, value_name = "WORK")]
     work: Option<String>,
     /// Only jobs of this owner
@@ -27,7 +27,7 @@ impl Pick {
     pub(super) fn filter(&self, graph: Option<&str>) -> JobFilter {
         let mut filter = JobFilter::default();
         filter.graph = graph.map(str::to_owned);
-        filter.kind = self.work.as_deref().map(kind);
+        filter.kind = self.work.as_deref().map(JobKind::named);
         filter.owner.clone_from(&self.owner);
         filter.labels.extend(self.label.clone());
         // Unreadable jobs have no state, so they are picked from all jobs.
@@ -43,14 +43,6 @@ impl Pick {
             State::Unreadable => self.state.contains(&State::Unreadable) || (self.state.is_empty() && !asks),
             state => self.state.is_empty() || self.state.contains(&state),
         }
-    }
-}
-
-fn kind(work: &str) -> JobKind {
-    match work {
-        "vertex_filter" => JobKind::VertexFilter,
-        "edge_filter" => JobKind::EdgeFilter,
-        name => JobKind::Algorithm(name.to_owned()),
     }
 }
 

@@ -260,12 +260,13 @@ impl Changes for Remote {
         }
         let given = spec.parameters().as_str();
         let (action, body) = match spec.kind() {
-            JobKind::VertexFilter => ("vertices/action?action_id=query", given.to_owned()),
-            JobKind::EdgeFilter => ("edges/action?action_id=query", given.to_owned()),
+            JobKind::VertexFilter => ("vertices/action?action_id=query".to_owned(), given.to_owned()),
+            JobKind::EdgeFilter => ("edges/action?action_id=query".to_owned(), given.to_owned()),
             JobKind::Algorithm(name) => (
-                "action?action_id=execute-algorithm",
+                "action?action_id=execute-algorithm".to_owned(),
                 format!(r#"{{"algorithmName":{},"parameters":{given}}}"#, json!(name)),
             ),
+            JobKind::Action(name) => (format!("action?action_id={name}"), given.to_owned()),
         };
         let options = spec.options();
         let labels: Vec<&str> = options.labels.iter().map(String::as_str).collect();

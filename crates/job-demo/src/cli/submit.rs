@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use job_demo::algorithms::Algorithm;
 use job_runner::{
-    EngineError, JobId, JobSpec,
+    EngineError, JobId, JobKind, JobSpec,
     job_core::{shown, strict},
 };
 
@@ -102,7 +102,12 @@ fn ending(job: &Job) -> String {
 
 /// Refuses an unknown name before a store or a server is asked.
 fn known(work: &str) -> Result<(), Mistake> {
-    if matches!(work, "vertex_filter" | "edge_filter") || Algorithm::find(work).is_some() {
+    let is_known = match JobKind::named(work) {
+        JobKind::VertexFilter | JobKind::EdgeFilter => true,
+        JobKind::Algorithm(name) => Algorithm::find(&name).is_some(),
+        JobKind::Action(_) => false,
+    };
+    if is_known {
         return Ok(());
     }
     let names = Algorithm::ALL.map(|algorithm| algorithm.name()).join(", ");
@@ -112,9 +117,5 @@ fn known(work: &str) -> Result<(), Mistake> {
 }
 
 fn spec(work: &str) -> JobSpec {
-    match work {
-        "vertex_filter" => JobSpec::vertex_filter(),
-        "edge_filter" => JobSpec::edge_filter(),
-        name => JobSpec::algorithm(name),
-    }
+    JobSpec::new(JobKind::named(work))
 }

@@ -41,7 +41,8 @@ pub(crate) struct FilterQuery {
     /// `failed`, `cancelled`.
     #[param(value_type = Option<String>, pattern = "^(waiting|running|cancelling|succeeded|failed|cancelled)(,(waiting|running|cancelling|succeeded|failed|cancelled))*$")]
     state: Option<String>,
-    /// Extension: only jobs of this kind: `vertex_filter`, `edge_filter` or the name of an algorithm.
+    /// Extension: only jobs of this kind: `vertex_filter`, `edge_filter`, the name of an algorithm, or `action:`
+    /// and the name of an action.
     kind: Option<String>,
     /// Extension: only jobs of this owner.
     owner: Option<String>,
@@ -54,11 +55,7 @@ impl FilterQuery {
     pub(crate) fn on(self, graph: Option<String>) -> Result<JobFilter, ApiFailure> {
         let mut filter = JobFilter::default();
         filter.graph = graph;
-        filter.kind = self.kind.map(|kind| match kind.as_str() {
-            "vertex_filter" => JobKind::VertexFilter,
-            "edge_filter" => JobKind::EdgeFilter,
-            _ => JobKind::Algorithm(kind),
-        });
+        filter.kind = self.kind.as_deref().map(JobKind::named);
         filter.owner = self.owner;
         filter.labels.extend(self.label);
         for word in self.state.iter().flat_map(|words| words.split(',')) {

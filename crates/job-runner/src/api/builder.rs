@@ -217,6 +217,29 @@ impl<S> EngineBuilder<S> {
         self
     }
 
+    /// Runs the host's action `name` with this handler: a query in a language, an import, the clearing of a graph. A
+    /// handler given later under the same name takes its place.
+    ///
+    /// If the host later opens an engine without the handler, the jobs of the action stay. They are listed and read as
+    /// before, and those that wait are not run.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use job_runner::{Engine, JobContext, JobSpec, store::MemoryStore};
+    ///
+    /// let engine = Engine::builder(Arc::new(MemoryStore::default()))
+    ///     .action("clear_graph", |ctx: &mut JobContext| Ok(ctx.set_output("removed", &74_374)?))
+    ///     .open()?;
+    /// let job = engine.submit(JobSpec::action("clear_graph").with_graph("movies"))?;
+    /// assert!(job.wait()?.state.is_complete());
+    /// # Ok::<(), job_runner::EngineError>(())
+    /// ```
+    #[must_use]
+    pub fn action(mut self, name: impl Into<String>, handler: impl Handler) -> Self {
+        self.handlers.add(JobKind::Action(name.into()), handler);
+        self
+    }
+
     /// Asks `check` about each request for work of this kind, before the job is stored. A later one for the same kind
     /// takes its place. All ways to submit ask it: this engine, job-http over it, and bodies that submit jobs. A front end
     /// may have it too, without the handler. A check that panics refuses the request.

@@ -273,11 +273,12 @@ fn population(store: &dyn Store) -> Result<Vec<JobRecord>, Broken> {
     const JOBS: u64 = 96;
     let kinds = ["", "v", "pagerank"].map(|name| JobKind::Algorithm(name.to_owned()));
     let [_, odd, pagerank] = kinds;
-    let kinds = [JobKind::VertexFilter, JobKind::EdgeFilter, pagerank, odd];
+    let action = JobKind::Action("pagerank".to_owned());
+    let kinds = [JobKind::VertexFilter, JobKind::EdgeFilter, pagerank, odd, action];
     let mut jobs: Vec<JobRecord> = Vec::new();
     for n in 1..=JOBS {
         let at = |step: u64, of: usize| usize::try_from(n / step).unwrap_or_default() % of;
-        let mut spec = JobSpec::new(kinds[at(2, 4)].clone()).with_graph(["图", "movies", "Movies"][at(1, 3)]);
+        let mut spec = JobSpec::new(kinds[at(2, 5)].clone()).with_graph(["图", "movies", "Movies"][at(1, 3)]);
         if let Some(owner) = [None, Some("Sarah"), Some("sarah")][at(3, 3)] {
             spec = spec.owner(owner);
         }
@@ -323,6 +324,8 @@ fn filters() -> Vec<JobFilter> {
         any().kind(kind("v")),
         any().kind(kind("pagerank")),
         any().kind(kind("page")),
+        any().kind(JobKind::Action("pagerank".to_owned())),
+        any().kind(JobKind::Action("page".to_owned())),
         any().owner("Sarah"),
         any().owner("sarah"),
         any().owner("SARAH"),

@@ -738,13 +738,15 @@ law! { Fixture;
         assert_eq!((store.list(None, 0, 9)?, store.unfinished()?), (Vec::new(), Vec::new()));
     }
 
-    /// An algorithm with the name of a filter is another kind than the filter.
+    /// An algorithm with the name of a filter is another kind than the filter, and an action than an algorithm.
     [RecordWhole]
     fn kinds_are_told_apart(store) {
         let kinds = [
             JobKind::VertexFilter, JobKind::EdgeFilter, JobKind::Algorithm("v".to_owned()),
             JobKind::Algorithm("vertex_filter".to_owned()), JobKind::Algorithm("edge_filter".to_owned()),
             JobKind::Algorithm("e".to_owned()), JobKind::Algorithm(" ".to_owned()),
+            JobKind::Action("v".to_owned()), JobKind::Action("e".to_owned()),
+            JobKind::Action("vertex_filter".to_owned()), JobKind::Action(" ".to_owned()),
         ];
         let records: Vec<_> = kinds
             .into_iter()

@@ -311,6 +311,7 @@ fn kind_bytes(kind: &JobKind) -> Vec<u8> {
         JobKind::VertexFilter => b"v".to_vec(),
         JobKind::EdgeFilter => b"e".to_vec(),
         JobKind::Algorithm(name) => [b"a", name.as_bytes()].concat(),
+        JobKind::Action(name) => [b"h", name.as_bytes()].concat(),
     }
 }
 
