@@ -17,10 +17,13 @@
 mod code;
 mod dialect;
 mod error;
+mod form;
 mod listed;
 mod payload;
 
-pub use self::{code::ErrorCode, dialect::Dialect, error::ApiError, listed::ListedJob, payload::StatusPayload};
+pub use self::{
+    code::ErrorCode, dialect::Dialect, error::ApiError, form::Form, listed::ListedJob, payload::StatusPayload,
+};
 
 /// The action that exports a result, and the name of the algorithm that its jobs are.
 pub const EXPORT_RESULT: &str = "export-result";

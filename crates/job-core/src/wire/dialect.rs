@@ -11,6 +11,7 @@ use crate::{JobId, JobKind, JobRecord, JobResult, JobState, Outcome, PageRequest
 /// | a failed job | 400, GES.8301 | 200, `status` and the error | 200, `status` and the error |
 /// | a failed job that kept rows | 400, GES.8301 | `partiallyFailed` with `data` | as any failed job |
 /// | `result` | never | never | `success` or `failed`, always |
+/// | `executionMode` by default | `async` | `async` | `sync` |
 /// | `jobType` of a vertex filter | 0 | 1 | no `jobType` at all |
 /// | an unknown job | `jobId is  X` (two blanks) | `jobId is  X` | `jobId is X` |
 ///
@@ -44,6 +45,8 @@ struct Edition {
     /// Whether every answer has `result`, which says if the query went well, and a list has the number of all
     /// jobs.
     has_result: bool,
+    /// Whether a submission that names no mode is answered with its result.
+    sync_first: bool,
     /// `jobType` of a vertex filter, an edge filter and an algorithm: opaque numbers, taken from the samples.
     job_types: Option<[u8; 3]>,
     /// The text before the id of an unknown job.
@@ -61,6 +64,7 @@ const DOCUMENT: Edition = Edition {
     partly_failed: None,
     listed_succeeded: "complete",
     has_result: false,
+    sync_first: false,
     job_types: Some([0, 0, 1]),
     // Two blanks, as in the document's sample.
     unknown_job: "can not find job, jobId is  ",
@@ -76,6 +80,7 @@ const MEMORY_2025: Edition = Edition {
     partly_failed: Some("partiallyFailed"),
     listed_succeeded: "success",
     has_result: false,
+    sync_first: false,
     job_types: Some([1, 0, 1]),
     unknown_job: "can not find job, jobId is  ",
     not_cancellable: "Can not find job to cancel, jobId is ",
@@ -90,6 +95,7 @@ const DATABASE: Edition = Edition {
     partly_failed: None,
     listed_succeeded: "success",
     has_result: true,
+    sync_first: true,
     job_types: None,
     unknown_job: "can not find job, jobId is ",
     not_cancellable: "can not find job to cancel, id is ",
@@ -135,6 +141,13 @@ impl Dialect {
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.edition().name
+    }
+
+    /// Whether an algorithm whose request names no `executionMode` is answered with its result: `sync` is the default of
+    /// the database edition, and `async` that of the others.
+    #[must_use]
+    pub const fn is_sync_first(self) -> bool {
+        self.edition().sync_first
     }
 
     /// Whether the answer about this job needs its result: the job succeeded, or it kept rows and the dialect
@@ -226,16 +239,36 @@ impl Dialect {
     /// ```
     #[must_use]
     pub fn acknowledged(self, id: JobId, kind: Option<&JobKind>) -> Vec<u8> {
-        let job_type = kind.zip(self.edition().job_types).map(|(kind, [vertices, edges, algorithm])| match kind {
+        format!("{{{}}}", self.id_members(id, kind)).into_bytes()
+    }
+
+    /// The members that tell a job's id and kind.
+    pub(super) fn id_members(self, id: JobId, kind: Option<&JobKind>) -> String {
+        match kind.and_then(|kind| self.job_type(kind)) {
+            Some(number) => format!(r#""jobId":"{id}","jobType":{number}"#),
+            None => format!(r#""jobId":"{id}""#),
+        }
+    }
+
+    /// The number of a kind of work; `None` if the edition has no such numbers.
+    pub(super) const fn job_type(self, kind: &JobKind) -> Option<u8> {
+        let Some([vertices, edges, algorithm]) = self.edition().job_types else { return None };
+        Some(match kind {
             JobKind::VertexFilter => vertices,
             JobKind::EdgeFilter => edges,
-            JobKind::Algorithm(_) => algorithm,
-        });
-        match job_type {
-            Some(number) => format!(r#"{{"jobId":"{id}","jobType":{number}}}"#),
-            None => format!(r#"{{"jobId":"{id}"}}"#),
-        }
-        .into_bytes()
+            // The pages give Cypher, GQL and filtered queries the number of algorithms.
+            JobKind::Algorithm(_) | JobKind::Action(_) => algorithm,
+        })
+    }
+
+    /// The word for a job that has not ended.
+    pub(super) const fn unfinished(self, state: JobState) -> &'static str {
+        self.edition().unfinished(state)
+    }
+
+    /// The member `result` with the comma before it; empty in editions without it.
+    pub(super) const fn result_member(self, went_well: bool) -> &'static str {
+        self.edition().result(went_well)
     }
 
     /// The answer to a cancel that was taken.

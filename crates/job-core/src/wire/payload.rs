@@ -54,24 +54,38 @@ const DATA: &[u8] = br#"{"data":{"outputs":{"#;
 impl StatusPayload {
     /// A page of this `result`; `end` is what follows the data.
     pub(super) fn page(result: &JobResult, page: PageRequest, end: &[u8]) -> Self {
-        let mut head = DATA.to_vec();
-        for (name, value) in result.outputs.iter() {
-            push_key(&mut head, name);
-            head.extend_from_slice(value.as_bytes());
-            head.push(b',');
-        }
+        Self::data(result, page, &[b",", end].concat())
+    }
+
+    /// As [`page`](Self::page), with the comma that may be before the end.
+    pub(super) fn data(result: &JobResult, page: PageRequest, end: &[u8]) -> Self {
+        let mut head = [DATA, &*outputs(result)].concat();
         if let Some(list) = &result.list {
             return Self::list(head, list.name(), list.rows(), page, end);
         }
         if head.last() == Some(&b',') {
             head.pop();
         }
-        Self { http_status: 200, head, rows: 0..0, tail: [b"}},", end].concat() }
+        Self { http_status: 200, head, rows: 0..0, tail: [b"}}", end].concat() }
+    }
+
+    /// A page of this `result` as the table of a query language: it has no sizes.
+    pub(super) fn table(result: &JobResult, page: PageRequest) -> Self {
+        let mut head = [br#"{"results":[{"#, &*outputs(result)].concat();
+        let Some(list) = &result.list else {
+            if head.last() == Some(&b',') {
+                head.pop();
+            }
+            return Self { http_status: 200, head, rows: 0..0, tail: br#"}],"errors":[]}"#.to_vec() };
+        };
+        push_key(&mut head, list.name());
+        head.push(b'[');
+        Self { http_status: 200, head, rows: page.window(list.rows()), tail: br#"]}],"errors":[]}"#.to_vec() }
     }
 
     /// A page of `total` rows under this name, without other outputs.
     pub(super) fn so_far(name: &str, total: u64, page: PageRequest, end: &[u8]) -> Self {
-        Self::list(DATA.to_vec(), name, total, page, end)
+        Self::list(DATA.to_vec(), name, total, page, &[b",", end].concat())
     }
 
     fn list(mut head: Vec<u8>, name: &str, total: u64, page: PageRequest, end: &[u8]) -> Self {
@@ -83,7 +97,7 @@ impl StatusPayload {
         }
         push_key(&mut head, name);
         head.push(b'[');
-        Self { http_status: 200, head, rows, tail: [b"]}},", end].concat() }
+        Self { http_status: 200, head, rows, tail: [b"]}}", end].concat() }
     }
 
     /// The answer about a job that failed: its error, and then its state.
@@ -152,6 +166,29 @@ impl StatusPayload {
         out.write_all(&self.tail)?;
         Ok(())
     }
+}
+
+/// The outputs of a result, with a comma after each.
+fn outputs(result: &JobResult) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, value) in result.outputs.iter() {
+        push_key(&mut out, name);
+        out.extend_from_slice(value.as_bytes());
+        out.push(b',');
+    }
+    out
+}
+
+/// An error in place of the table of a query language.
+pub(super) fn rows_error(code: &str, message: &str) -> Vec<u8> {
+    let mut out = br#"{"results":[],"errors":[{"#.to_vec();
+    push_key(&mut out, "code");
+    push_json(&mut out, code);
+    out.push(b',');
+    push_key(&mut out, "message");
+    push_json(&mut out, message);
+    out.extend_from_slice(b"}]}");
+    out
 }
 
 /// The members of an error that all editions share. Each edition appends its own members.

@@ -129,28 +129,33 @@ fn each_dialect_answers_a_status_query_in_its_own_bytes() {
 #[test]
 fn each_dialect_answers_other_requests_in_its_own_bytes() {
     let id: JobId = ID.parse().unwrap();
-    let kinds = [JobKind::VertexFilter, JobKind::EdgeFilter, JobKind::Algorithm("path".to_owned())];
+    let kinds = [
+        JobKind::VertexFilter,
+        JobKind::EdgeFilter,
+        JobKind::Algorithm("path".to_owned()),
+        JobKind::Action("cypher".to_owned()),
+    ];
     let done = after(&[Event::Start, Event::Succeed(result().size())]);
     let failed = after(&[Event::Start, failure()]);
     let running = after(&[Event::Start]);
     for (dialect, types, cancelled, tail, words) in [
         (
             Dialect::Document,
-            [",\"jobType\":0", ",\"jobType\":0", ",\"jobType\":1"],
+            [",\"jobType\":0", ",\"jobType\":0", ",\"jobType\":1", ",\"jobType\":1"],
             "{}",
             "]}",
             ["waiting", "running", "complete", "failed", "failed"],
         ),
         (
             Dialect::Memory2025,
-            [",\"jobType\":1", ",\"jobType\":0", ",\"jobType\":1"],
+            [",\"jobType\":1", ",\"jobType\":0", ",\"jobType\":1", ",\"jobType\":1"],
             "{}",
             "]}",
             ["pending", "running", "success", "failed", "partiallyFailed"],
         ),
         (
             Dialect::Database,
-            [""; 3],
+            [""; 4],
             r#"{"result":"success"}"#,
             r#"],"totalCount":3,"result":"success"}"#,
             ["pending", "running", "success", "failed", "failed"],
@@ -173,6 +178,57 @@ fn each_dialect_answers_other_requests_in_its_own_bytes() {
             listed.iter().zip(expected).all(|((word, percent), (a, b))| word == a && percent == b),
             "{listed:?}"
         );
+    }
+}
+
+#[test]
+fn each_form_of_a_submission_has_its_own_bytes_in_each_dialect() {
+    let kind = JobKind::Action("cypher".to_owned());
+    let page = PageRequest::new(5, 3).unwrap();
+    let table = r#"{"results":[{"runtime":0.5,"score":[5,6]}],"errors":[]}"#;
+    let plain = ROWS.trim_end_matches(r#","status":"#);
+    let values = JobResult { list: None, ..result() };
+    for (dialect, columns, number, row, sync_end, waiting_word) in [
+        (
+            Dialect::Document,
+            r#"["jobId","jobType"]"#,
+            r#","jobType":1"#,
+            r#",1],"meta":[null,null]}"#,
+            "}",
+            "waiting",
+        ),
+        (
+            Dialect::Memory2025,
+            r#"["jobId","jobType"]"#,
+            r#","jobType":1"#,
+            r#",1],"meta":[null,null]}"#,
+            "}",
+            "pending",
+        ),
+        (Dialect::Database, r#"["jobId"]"#, "", r#"],"meta":[null]}"#, r#","result":"success"}"#, "pending"),
+    ] {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let rows = |said: &str| {
+            format!(
+                r#"{{"results":[{{"columns":{columns},"jobId":"{ID}"{number}{said},"data":[{{"row":["{ID}"{row}]}}],"errors":[]}}"#
+            )
+        };
+        assert_eq!(text(dialect.submitted(Form::Rows, waiting().id, &kind)), rows(""));
+        assert_eq!(
+            text(dialect.submitted(Form::Plain, waiting().id, &kind)),
+            format!(r#"{{"jobId":"{ID}"{number}}}"#)
+        );
+        let said = format!(r#","executionMode":"async","status":"{waiting_word}""#);
+        assert_eq!(text(dialect.not_yet(Form::Rows, &waiting())), rows(&said));
+        assert_eq!(text(dialect.not_yet(Form::Plain, &waiting())), format!(r#"{{"jobId":"{ID}"{number}{said}}}"#));
+        assert_eq!(body(&dialect.result(Form::Plain, &result(), page)), (200, format!("{plain}{sync_end}")));
+        let expected = format!(r#"{{"data":{{"outputs":{{"runtime":0.5}}}}{sync_end}"#);
+        assert_eq!(body(&dialect.result(Form::Plain, &values, page)), (200, expected));
+        assert_eq!(body(&dialect.result(Form::Rows, &result(), page)), (200, table.to_owned()));
+        let expected = r#"{"results":[{"runtime":0.5}],"errors":[]}"#;
+        assert_eq!(body(&dialect.result(Form::Rows, &values, page)), (200, expected.to_owned()));
+        assert_eq!(dialect.error_in(Form::Plain, "c", "m"), dialect.error_body("c", "m"));
+        assert_eq!(dialect.is_sync_first(), dialect == Dialect::Database);
     }
 }
 

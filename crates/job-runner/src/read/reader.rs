@@ -61,17 +61,51 @@ impl JobReader {
     /// # Errors
     /// When the store fails.
     pub fn status_in(&self, dialect: Dialect, id: JobId, page: PageRequest) -> Result<Status, EngineError> {
-        let Some((record, result)) = self.job(id, |record| dialect.shows_result(record))? else {
-            return Ok(Status { payload: dialect.error(&dialect.unknown_job(&id.to_string())), page: None });
-        };
-        let payload = dialect.status(&record, result.as_ref(), page);
+        let write = |record: &JobRecord, result: Option<&JobResult>| dialect.status(record, result, page);
+        let status = self.answer(id, page, |record| dialect.shows_result(record), write)?;
+        let unknown = || Status { payload: dialect.error(&dialect.unknown_job(&id.to_string())), page: None };
+        Ok(status.unwrap_or_else(unknown))
+    }
+
+    /// The answer about a job as `write` makes it of the record, and of the result if `shows_result` says so; `None` if
+    /// there is no such job. `write` gets no result of a job that has none.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use job_runner::{Engine, JobContext, JobSpec, PageRequest, store::MemoryStore};
+    /// use job_runner::wire::{Dialect, Form};
+    /// # let engine = Engine::builder(Arc::new(MemoryStore::default()))
+    /// #     .algorithm("answer", |ctx: &mut JobContext| Ok(ctx.set_output("answer", &42)?)).open()?;
+    /// # let job = engine.submit(JobSpec::algorithm("answer").with_graph("movies"))?;
+    /// # job.wait()?;
+    /// let page = PageRequest::default();
+    /// let answer = engine.reader().answer(job.id(), page, |_| true, |_, result| {
+    ///     Dialect::Document.result(Form::Plain, result.unwrap(), page)
+    /// })?;
+    /// let mut out = Vec::new();
+    /// answer.unwrap().write_to(&mut out)?;
+    /// assert_eq!(out, br#"{"data":{"outputs":{"answer":42}}}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn answer(
+        &self,
+        id: JobId,
+        page: PageRequest,
+        shows_result: impl FnOnce(&JobRecord) -> bool,
+        write: impl FnOnce(&JobRecord, Option<&JobResult>) -> StatusPayload,
+    ) -> Result<Option<Status>, EngineError> {
+        let Some((record, result)) = self.job(id, shows_result)? else { return Ok(None) };
+        let payload = write(&record, result.as_ref());
         // Also a result without rows is read.
         if result.is_some() {
             self.note(id);
         }
         let list = result.and_then(|result| result.list);
         let page = list.map(|list| Page::whole(Arc::clone(&self.store), id, list, page));
-        Ok(Status { payload, page })
+        Ok(Some(Status { payload, page }))
     }
 
     /// A page of the rows of a complete job. It is empty for a job without a list, or for one that is not
