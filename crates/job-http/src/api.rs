@@ -8,12 +8,14 @@ use tower::util::MapResponseLayer;
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 use crate::{
+    action::{Actions, HostAction},
     authorizer::Authorizer,
     caches::keep_out,
     catalog::GraphCatalog,
     context::{Context, Served},
     failure::render,
     limits::{self, Limits},
+    lookup::HostLookup,
     origins::{Origins, guard},
     page, routes,
     shutdown::ShutdownHandle,
@@ -61,6 +63,8 @@ impl Api {
             reader: engine.reader(),
             engine,
             graphs: Arc::new(graphs),
+            actions: Actions::default(),
+            lookups: Vec::new(),
             authorizer: None,
             dialect: Dialect::default(),
             limits: Limits::default(),
@@ -76,6 +80,25 @@ impl Api {
     #[must_use]
     pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
         self.0.authorizer = Some(Arc::new(authorizer));
+        self
+    }
+
+    /// Lets clients submit this action, in place of the one with its path and id. At first there are the two filters and
+    /// `execute-algorithm`.
+    ///
+    /// If a later API does not have an action, its jobs stay: they are listed, read and cancelled as before. The engine
+    /// runs those that wait as soon as it has a handler of their kind, and none before.
+    #[must_use]
+    pub fn action(mut self, action: HostAction) -> Self {
+        self.0.actions.add(action);
+        self
+    }
+
+    /// Answers this question about a graph; at first there are none. Of two at one path, the later one is answered.
+    #[must_use]
+    pub fn lookup(mut self, lookup: HostLookup) -> Self {
+        self.0.lookups.retain(|known| known.path != lookup.path);
+        self.0.lookups.push(lookup);
         self
     }
 
@@ -135,6 +158,9 @@ impl Api {
     pub fn router(self) -> Router {
         let api = Context::new(self.0);
         let (served, document) = routes::all(&api).split_for_parts();
+        // Types of the document always serialize.
+        let document = serde_json::to_value(document).unwrap_or_default();
+        let document = routes::own::described(document, &api.actions, &api.lookups);
         let mut served = served.route("/openapi.json", get(move || async move { Json(document) }));
         if api.page_project.is_some() {
             served = served.merge(page::routes());

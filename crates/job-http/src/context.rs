@@ -5,8 +5,9 @@ use std::{ops::Deref, sync::Arc};
 use job_runner::{Engine, EngineError, JobHandle, JobId, JobReader, JobRecord, wire::Dialect};
 
 use crate::{
-    authorizer::Authorizer, calls::Calls, catalog::GraphCatalog, extract::Scope, failure::ApiFailure,
-    limits::Limits, origins::Origins, shutdown::ShutdownHandle, vitals::Vitals,
+    action::Actions, authorizer::Authorizer, calls::Calls, catalog::GraphCatalog, extract::Scope,
+    failure::ApiFailure, limits::Limits, lookup::HostLookup, origins::Origins, shutdown::ShutdownHandle,
+    vitals::Vitals,
 };
 
 /// The parts of an API.
@@ -15,6 +16,8 @@ pub(crate) struct Served {
     pub(crate) engine: Arc<Engine>,
     pub(crate) reader: JobReader,
     pub(crate) graphs: Arc<dyn GraphCatalog>,
+    pub(crate) actions: Actions,
+    pub(crate) lookups: Vec<HostLookup>,
     pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
     pub(crate) dialect: Dialect,
     pub(crate) limits: Limits,

@@ -23,24 +23,13 @@ use crate::{
 /// The action of a handler as a type, so that every handler names one.
 pub(crate) trait Operation {
     const ACTION: Action;
-    /// The answer about an unknown graph.
-    const NO_GRAPH: NoGraph = NoGraph::NotFound;
-}
-
-#[derive(Clone, Copy)]
-pub(crate) enum NoGraph {
-    /// 404.
-    NotFound,
-    /// The service's code for submissions.
-    Code(ErrorCode),
 }
 
 macro_rules! operations {
-    ($($name:ident => $action:ident $(, $code:ident)?;)*) => {$(
+    ($($name:ident => $action:ident;)*) => {$(
         pub(crate) struct $name;
         impl Operation for $name {
             const ACTION: Action = Action::$action;
-            $(const NO_GRAPH: NoGraph = NoGraph::Code(ErrorCode::$code);)?
         }
     )*};
 }
@@ -51,9 +40,7 @@ operations! {
     Cancel => Cancel;
     Export => Export;
     Operate => Operate;
-    FilterVertices => Submit, VertexFilter;
-    FilterEdges => Submit, EdgeFilter;
-    RunAlgorithm => Submit, Algorithm;
+    Submit => Submit;
 }
 
 /// An authorized request: its project, its graph and, if the path has one, its job.
@@ -68,13 +55,7 @@ impl<A: Operation> FromRequestParts<Context> for Scope<A> {
 
     async fn from_request_parts(parts: &mut Parts, api: &Context) -> Result<Self, ApiFailure> {
         let project = Project::<A>::from_request_parts(parts, api).await?;
-        let Some(graph) = api.graphs.find(&project.name, &project.graph) else {
-            let failure = ApiFailure::not_found(format!("graph [{}] is not found", shown(&project.graph)));
-            return Err(match A::NO_GRAPH {
-                NoGraph::NotFound => failure,
-                NoGraph::Code(code) => ApiFailure::of(code, failure.message()),
-            });
-        };
+        let graph = project.find_graph(api).map_err(ApiFailure::not_found)?;
         Ok(Self { graph, job: project.job, action: PhantomData })
     }
 }
@@ -86,6 +67,17 @@ pub(crate) struct Project<A> {
     graph: String,
     pub(crate) job: String,
     action: PhantomData<fn() -> A>,
+}
+
+impl<A> Project<A> {
+    /// The graph in the path.
+    ///
+    /// # Errors
+    /// The sentence about a graph that is not there.
+    pub(crate) fn find_graph(&self, api: &Context) -> Result<Graph, String> {
+        let found = api.graphs.find(&self.name, &self.graph);
+        found.ok_or_else(|| format!("graph [{}] is not found", shown(&self.graph)))
+    }
 }
 
 impl<A: Operation> FromRequestParts<Context> for Project<A> {

@@ -1,19 +1,22 @@
 //! The checks of this crate's fuzz targets. Not part of the API: the feature is for `fuzz/` and for the test that runs
 //! the same functions without a fuzzer.
 
-use std::path::{Component, Path};
+use std::{
+    borrow::Cow,
+    path::{Component, Path},
+};
 
 use axum::{extract::Query, http::Uri};
 use job_runner::{JobId, PageRequest, Parameters, job_core::strict, wire::ErrorCode};
 
 use crate::{
+    action,
     catalog::JobRequest,
     export::{csv, jsonl},
     limits::Limits,
     routes::{
         export,
         status::{self, StatusQuery},
-        submit,
     },
 };
 
@@ -72,11 +75,11 @@ pub fn submission(data: &[u8]) {
         assert!(parameters.as_str().starts_with('{') && parameters.as_str().len() <= data.len().max(2));
         let _ = parameters.read::<serde_json::Value>();
     };
-    if let Ok(JobRequest::Algorithm { name, parameters }) = submit::read_algorithm(&text) {
+    if let Ok((JobRequest::Algorithm { name, parameters }, _)) = action::algorithm(&text) {
         assert!(!name.is_empty());
         check(&parameters);
     }
-    if let Ok(parameters) = submit::object(text, ErrorCode::VertexCondition) {
+    if let Ok(parameters) = action::object(text, &Cow::Borrowed(ErrorCode::VertexCondition.as_str())) {
         check(&parameters);
     }
 }

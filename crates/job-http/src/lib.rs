@@ -12,6 +12,7 @@
 //! | vertex filter, edge filter | `POST /vertices/action?action_id=query`, `POST /edges/action?action_id=query` |
 //! | algorithm | `POST /action?action_id=execute-algorithm` |
 //! | export to a file | `POST /jobs/{jobId}/action?action_id=export-result` |
+//! | actions of the host | `POST /action?action_id=ID`, and paths of its own ([`HostAction`]) |
 //! | extensions | `GET /jobs/{jobId}/events` (server-sent), `GET /jobs/{jobId}/explain`, `GET /jobs/overview` |
 //!
 //! There are also `GET /ges/v1.0/{projectId}/graphs`, `GET /health` and `GET /openapi.json`. A host may add a page
@@ -61,6 +62,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod action;
 mod api;
 mod authorizer;
 mod body;
@@ -78,10 +80,12 @@ mod failure;
 pub mod fuzzing;
 mod key;
 mod limits;
+mod lookup;
 mod openapi;
 mod origins;
 mod overview;
 mod page;
+mod patience;
 mod routes;
 mod serve;
 mod shutdown;
@@ -90,12 +94,14 @@ mod vitals;
 pub use job_runner::wire::Dialect;
 
 pub use crate::{
+    action::{Asked, HostAction, Modes},
     api::Api,
     authorizer::{Action, Authorizer, Decision, Denied},
     catalog::{Graph, GraphCatalog, JobRequest},
     export::{Exporter, Format as ExportFormat, ResultWriter},
     failure::ApiFailure,
     limits::Limits,
+    lookup::HostLookup,
     origins::{InvalidOrigin, Origins},
     serve::{InvalidOptions, ServeOptions, serve},
     shutdown::ShutdownHandle,

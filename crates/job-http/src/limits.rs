@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use job_runner::wire::{Dialect, ErrorCode};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::sync::Semaphore;
 use tower::{
     ServiceBuilder, ServiceExt,
     buffer::BufferLayer,
@@ -21,7 +21,7 @@ use tower::{
     util::BoxCloneSyncService,
 };
 
-use crate::failure::ApiFailure;
+use crate::{failure::ApiFailure, patience::Patience};
 
 /// Bounds on requests. Each has a default.
 ///
@@ -37,6 +37,7 @@ pub struct Limits {
     pub(crate) body_bytes: usize,
     pub(crate) answer_time: Duration,
     pub(crate) longest_wait: Duration,
+    pub(crate) sync_time: Duration,
     pub(crate) store_calls: usize,
     pub(crate) concurrent: Option<usize>,
     pub(crate) rate: Option<(u64, Duration)>,
@@ -48,6 +49,7 @@ impl Default for Limits {
             body_bytes: 1 << 20,
             answer_time: Duration::from_secs(30),
             longest_wait: Duration::from_secs(50),
+            sync_time: Duration::from_secs(30),
             store_calls: 64,
             concurrent: None,
             rate: None,
@@ -76,6 +78,14 @@ impl Limits {
     #[must_use]
     pub const fn longest_wait(mut self, time: Duration) -> Self {
         self.longest_wait = time;
+        self
+    }
+
+    /// The longest time that a synchronous submission waits for the end of its job; 30 s by default. After it the answer
+    /// is the id of the job, which goes on. The time comes on top of [`answer_time`](Self::answer_time).
+    #[must_use]
+    pub const fn sync_time(mut self, time: Duration) -> Self {
+        self.sync_time = time;
         self
     }
 
@@ -113,12 +123,14 @@ const WAITING: usize = 1_024;
 pub(crate) fn around(router: Router, limits: &Limits, dialect: Dialect) -> Router {
     let refuse = HandleErrorLayer::new(move |error: BoxError| async move { refused(&error).write(dialect) });
     let (answer_time, longest_wait) = (limits.answer_time, limits.longest_wait);
-    let in_time = middleware::from_fn(move |request: Request, next: Next| async move {
+    let in_time = middleware::from_fn(move |mut request: Request, next: Next| async move {
         let time = answer_time.saturating_add(asked_wait(request.uri(), longest_wait));
-        let answer = timeout(time, next.run(request)).await;
-        answer.unwrap_or_else(|_| {
-            ApiFailure::unavailable("the answer took too long; try again later").write(dialect)
-        })
+        let patience = Patience::new(time);
+        request.extensions_mut().insert(patience.clone());
+        patience
+            .wait(next.run(request))
+            .await
+            .unwrap_or_else(|| ApiFailure::unavailable("the answer took too long; try again later").write(dialect))
     });
     let mut service = boxed(router.layer(in_time).into_service::<Body>());
     if let Some(number) = limits.concurrent {

@@ -40,6 +40,35 @@ pub(crate) struct Acknowledged {
     job_type: Option<u8>,
 }
 
+/// The acknowledgement of a job, or the result of one that ran at once.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Answered {
+    /// Of an asynchronous answer.
+    job_id: Option<String>,
+    /// Opaque.
+    #[schema(format = "uint8")]
+    job_type: Option<u8>,
+    /// Of a synchronous answer.
+    data: Option<StatusData>,
+    /// `success`, of a synchronous answer in the dialect of the database edition.
+    result: Option<String>,
+}
+
+/// Extension: the acknowledgement of a job that has not ended while a synchronous request waited.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NotYet {
+    job_id: String,
+    /// Opaque.
+    #[schema(format = "uint8")]
+    job_type: Option<u8>,
+    /// `async`: the mode of the answer.
+    execution_mode: String,
+    /// The state of the job.
+    status: String,
+}
+
 /// How every operation may fail.
 #[derive(IntoResponses)]
 pub(crate) enum Failures {
@@ -259,7 +288,14 @@ pub(crate) struct AlgorithmBody {
     /// The parameters of the algorithm.
     #[schema(value_type = Option<Object>)]
     parameters: Option<serde_json::Value>,
-    /// `async`, which is the default and the only mode.
-    #[schema(pattern = "^async$")]
+    /// `async` answers the id of the job. `sync` answers the result, or after 30 s the id. The default is that of the
+    /// dialect: `sync` in the database edition, else `async`.
+    #[schema(pattern = "^(async|sync)$")]
     execution_mode: Option<String>,
+    /// The first row of a synchronous answer.
+    #[schema(format = "uint64", minimum = 0, default = 0)]
+    offset: Option<u64>,
+    /// The most rows of a synchronous answer.
+    #[schema(format = "uint32", minimum = 1, maximum = 100_000, default = 100_000)]
+    limit: Option<u32>,
 }

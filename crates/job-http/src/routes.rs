@@ -12,8 +12,10 @@ mod graphs;
 mod health;
 mod list;
 mod operator;
+pub(crate) mod own;
 pub(crate) mod status;
 pub(crate) mod submit;
+mod sync;
 
 use axum::http::{Method, StatusCode, Uri};
 use job_runner::{job_core::shown, wire::ErrorCode};
@@ -35,6 +37,7 @@ pub(crate) fn all(api: &Context) -> OpenApiRouter<Context> {
         .routes(routes!(submit::edges))
         .routes(routes!(submit::algorithm))
         .routes(routes!(health::health));
+    let router = own::routes(router, api);
     let router = if api.exports { router.routes(routes!(export::export)) } else { router };
     if !api.operator {
         return router;

@@ -122,7 +122,7 @@ pub(super) fn send(api: &Context, status: Status) -> Result<Response, ApiFailure
 }
 
 /// Waits until the job is complete, the time is over, or the service shuts down. Returns the job's record.
-async fn completion(api: &Context, job: &JobHandle, wait: Duration) -> Result<JobRecord, ApiFailure> {
+pub(super) async fn completion(api: &Context, job: &JobHandle, wait: Duration) -> Result<JobRecord, ApiFailure> {
     // A year: longer than any wait, and within the range of a clock.
     let until = Instant::now() + wait.min(Duration::from_hours(24 * 365));
     let end = tokio::select! {

@@ -1,26 +1,20 @@
-//! `POST .../action`: submits vertex filters, edge filters and algorithms as jobs.
+//! `POST .../action`: submits vertex filters, edge filters, algorithms and the actions of the host as jobs.
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use job_runner::{
-    JobSpec, Parameters,
-    job_core::{
-        shown,
-        strict::{self, InvalidBody, Raw},
-    },
-    wire::ErrorCode,
-};
+use job_runner::{JobSpec, job_core::shown};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::sync;
 use crate::{
+    action::{EDGES, GRAPH, Mode, VERTICES},
     body::json,
-    catalog::{Graph, JobRequest},
     context::Context,
-    export::Exporter,
-    extract::{FilterEdges, FilterVertices, Params, RunAlgorithm, Scope, Text},
+    extract::{Params, Project, Submit, Text},
     failure::ApiFailure,
     key::Key,
-    openapi::{Acknowledged, AlgorithmBody, EdgeFilterBody, Failures, VertexFilterBody},
+    openapi::{Acknowledged, AlgorithmBody, Answered, EdgeFilterBody, Failures, NotYet, VertexFilterBody},
+    patience::Patience,
 };
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -96,15 +90,15 @@ pub(crate) fn action(given: Option<&str>, expected: &str) -> Result<(), ApiFailu
 )]
 pub(crate) async fn vertices(
     State(api): State<Context>,
-    scope: Scope<FilterVertices>,
+    project: Project<Submit>,
     Params(query): Params<QueryAction>,
     Params(marks): Params<Marks>,
     key: Key,
+    patience: Patience,
     Text(body): Text,
 ) -> Result<Response, ApiFailure> {
-    action(query.action_id.as_deref(), "query")?;
-    submit(&api, (key, marks), scope.graph, JobRequest::VertexFilter(object(body, ErrorCode::VertexCondition)?))
-        .await
+    let submission = Submission { project, marks, key, patience, body };
+    submit(&api, VERTICES, query.action_id.as_deref(), submission).await
 }
 
 /// Starts an edge filter.
@@ -134,14 +128,15 @@ pub(crate) async fn vertices(
 )]
 pub(crate) async fn edges(
     State(api): State<Context>,
-    scope: Scope<FilterEdges>,
+    project: Project<Submit>,
     Params(query): Params<QueryAction>,
     Params(marks): Params<Marks>,
     key: Key,
+    patience: Patience,
     Text(body): Text,
 ) -> Result<Response, ApiFailure> {
-    action(query.action_id.as_deref(), "query")?;
-    submit(&api, (key, marks), scope.graph, JobRequest::EdgeFilter(object(body, ErrorCode::EdgeCondition)?)).await
+    let submission = Submission { project, marks, key, patience, body };
+    submit(&api, EDGES, query.action_id.as_deref(), submission).await
 }
 
 /// Starts an algorithm.
@@ -159,83 +154,65 @@ pub(crate) async fn edges(
     request_body(content = AlgorithmBody, example = json!({"algorithmName": "pagerank", "parameters": {}})),
     responses(
         (
-            status = 200, description = "The job is stored.", body = Acknowledged,
+            status = 200, description = "The job is stored, or has run in the mode `sync`.", body = Answered,
             links(
                 ("status" = (operation_id = "showJobStatus", parameters(("jobId" = "$response.body#/jobId")))),
                 ("explanation" = (operation_id = "explainJob", parameters(("jobId" = "$response.body#/jobId")))),
                 ("cancel" = (operation_id = "cancelJob", parameters(("jobId" = "$response.body#/jobId"))))
             )
         ),
+        (status = 202, description = "Extension: a synchronous request whose job has not ended in time.", body = NotYet),
         Failures
     )
 )]
 pub(crate) async fn algorithm(
     State(api): State<Context>,
-    scope: Scope<RunAlgorithm>,
+    project: Project<Submit>,
     Params(query): Params<AlgorithmAction>,
     Params(marks): Params<Marks>,
     key: Key,
+    patience: Patience,
     Text(body): Text,
 ) -> Result<Response, ApiFailure> {
-    action(query.action_id.as_deref(), "execute-algorithm")?;
-    submit(&api, (key, marks), scope.graph, read_algorithm(&body)?).await
+    let submission = Submission { project, marks, key, patience, body };
+    submit(&api, GRAPH, query.action_id.as_deref(), submission).await
 }
 
-async fn submit(
+/// The parts of a submission.
+pub(crate) struct Submission {
+    pub(crate) project: Project<Submit>,
+    pub(crate) marks: Marks,
+    pub(crate) key: Key,
+    pub(crate) patience: Patience,
+    pub(crate) body: String,
+}
+
+/// Submits what the action of this id at a path makes of the body, and answers as its mode says.
+pub(crate) async fn submit(
     api: &Context,
-    (key, marks): (Key, Marks),
-    graph: Graph,
-    request: JobRequest,
+    path: &str,
+    id: Option<&str>,
+    submission: Submission,
 ) -> Result<Response, ApiFailure> {
-    let submit = move |api: &Context| {
-        let spec = marks.put_on(graph.of(api.graphs.check(&graph, &request)?));
-        let kind = spec.kind().clone();
-        let job = key.submit(&api.engine, spec)?;
-        Ok(json(StatusCode::OK, api.dialect.acknowledged(job.id(), Some(&kind))))
+    let action = api.actions.find(path, id)?.clone();
+    let Submission { project, marks, key, patience, body } = submission;
+    let graph = project.find_graph(api).map_err(|message| action.no_graph(message))?;
+    let form = action.answer_form();
+    let begin = move |api: &Context| {
+        let asked = action.asked(&*api.graphs, &graph, body)?;
+        let mode = action.mode(&asked, api.dialect)?;
+        let job = key.submit(&api.engine, marks.put_on(graph.of(asked.spec)))?;
+        Ok((job, mode, asked.page, action))
     };
-    api.call(submit).await
-}
-
-/// Checks that a body is a JSON object, and keeps it unchanged.
-pub(crate) fn object(text: String, code: ErrorCode) -> Result<Parameters, ApiFailure> {
-    strict::object("the body", text).map_err(|invalid| ApiFailure::of(code, invalid.to_string()))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AlgorithmRequest<'b> {
-    algorithm_name: Option<String>,
-    #[serde(borrow)]
-    parameters: Option<Raw<'b>>,
-    execution_mode: Option<String>,
-}
-
-pub(crate) fn read_algorithm(body: &str) -> Result<JobRequest, ApiFailure> {
-    let refused = |invalid: InvalidBody| ApiFailure::of(ErrorCode::Algorithm, invalid.to_string());
-    let body: AlgorithmRequest<'_> = strict::read("the body", body).map_err(refused)?;
-    match body.execution_mode.as_deref() {
-        None | Some("async") => {}
-        Some("sync") => {
-            let message = "executionMode is sync: only async is served, with ?wait= on the status of the job";
-            return Err(ApiFailure::of(ErrorCode::AlgorithmMode, message));
+    let (job, mode, page, action) = api.call(begin).await.map_err(|failure| failure.in_form(form))?;
+    match mode {
+        Mode::Async => {
+            let kind = job.record().spec.kind().clone();
+            Ok(json(StatusCode::OK, api.dialect.submitted(form, job.id(), &kind)))
         }
-        Some(_) => {
-            return Err(ApiFailure::of(
-                ErrorCode::AlgorithmMode,
-                "executionMode is not correct, it should be sync or async",
-            ));
+        Mode::Sync => {
+            let waited = sync::answer(api, &action, job, page, &patience).await;
+            waited.map_err(|failure| failure.in_form(form))
         }
     }
-    let name = body.algorithm_name.unwrap_or_default();
-    if name.is_empty() {
-        return Err(ApiFailure::of(ErrorCode::AlgorithmName, "algorithmName is empty: name the algorithm"));
-    }
-    if name == Exporter::KIND {
-        return Err(ApiFailure::of(ErrorCode::Algorithm, format!("algorithm {name} is unknown")));
-    }
-    let parameters = body.parameters.map_or_else(
-        || Ok(Parameters::default()),
-        |parameters| strict::object("parameters", parameters.as_str().to_owned()),
-    );
-    Ok(JobRequest::Algorithm { name, parameters: parameters.map_err(refused)? })
 }

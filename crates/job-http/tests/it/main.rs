@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod access;
+mod actions;
 mod caches;
 mod cancel;
 mod dialects;
@@ -21,3 +22,4 @@ mod serve;
 mod status;
 mod streaming;
 mod submit;
+mod synchronous;

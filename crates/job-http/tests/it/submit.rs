@@ -43,7 +43,9 @@ async fn a_request_that_cannot_be_run_is_no_job() {
         ("/action?action_id=execute-algorithm", r#"{"algorithmName":"export-result"}"#, "GES.8402"),
         ("/action?action_id=execute-algorithm", r#"{"algorithmName":"path","parameters":[]}"#, "GES.8402"),
         ("/action?action_id=execute-algorithm", r#"{"algorithmName":"path","executionMode":"now"}"#, "GES.8404"),
-        ("/action?action_id=execute-algorithm", r#"{"algorithmName":"path","executionMode":"sync"}"#, "GES.8404"),
+        ("/action?action_id=execute-algorithm", r#"{"algorithmName":"path","limit":0}"#, "GES.8005"),
+        ("/vertices/action?action_id=query", r#"{"executionMode":"sync"}"#, "GES.8005"),
+        ("/vertices/action?action_id=query", r#"{"executionMode":1}"#, "GES.8202"),
     ] {
         let answer = service.post(path, body).await;
         assert_eq!((answer.error().0, answer.error().1.as_str()), (400, code), "{path} {body}");
