@@ -1,6 +1,6 @@
 //! `cargo xtask setup`: finds or makes what a bare machine lacks, and writes it down for cargo.
 
-mod cargo_config;
+pub(crate) mod cargo_config;
 pub(crate) mod debian;
 mod disk;
 mod libclang;

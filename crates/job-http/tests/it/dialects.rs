@@ -125,7 +125,11 @@ async fn each_dialect_answers_in_its_own_words() {
         assert_eq!((stopped.status.as_u16(), stopped.body.as_str()), golden.stopped);
         for (path, body, expected) in [
             ("/edges/action?action_id=query", r#"{"labels":["rate"]}"#, golden.submitted_edges),
-            ("/action?action_id=execute-algorithm", r#"{"algorithmName":"path","executionMode":"async"}"#, golden.submitted_algorithm),
+            (
+                "/action?action_id=execute-algorithm",
+                r#"{"algorithmName":"path","executionMode":"async"}"#,
+                golden.submitted_algorithm,
+            ),
         ] {
             let submitted = service.post(path, body).await;
             let id = submitted.json()["jobId"].as_str().unwrap().to_owned();

@@ -10,7 +10,7 @@ use crate::{
     Outcome,
     metadata::{Metadata, Package},
     process,
-    setup::pip,
+    setup::{cargo_config, pip},
     skipped::Skipped,
     workspace::Workspace,
 };
@@ -111,7 +111,7 @@ fn archives(workspace: &Workspace) -> Outcome {
     for name in workspace.tracked()? {
         copy_file(&workspace.root.join(&name), &copy.join(&name))?;
     }
-    copy_file(&workspace.setup_file(), &copy.join(".cargo/setup.toml"))?;
+    copy_file(&cargo_config::file(&workspace.root), &cargo_config::file(&copy))?;
     let manifest = copy.join("Cargo.toml");
     let text = fs::read_to_string(&manifest)?;
     fs::write(&manifest, text.replace(UNPUBLISHED, "\npublish = true\n"))?;

@@ -14,7 +14,7 @@ use super::libclang::Libclang;
 pub(super) const WORDNET: &str = "JOB_ENGINE_WORDNET";
 
 /// The file in a workspace that tells cargo where RocksDB and libclang are.
-pub(super) fn file(workspace: &Path) -> PathBuf {
+pub(crate) fn file(workspace: &Path) -> PathBuf {
     workspace.join(".cargo").join("setup.toml")
 }
 
