@@ -180,6 +180,48 @@
 //! * Every change of a job is a compare-and-set, and every row carries its attempt: a late worker changes nothing.
 //! * A handler that panics, fails or never ends affects only its own job.
 //!
+//! # A kernel of another library
+//!
+//! A call of another library may return only when its work is done. If the library has an interrupt, the handler runs the
+//! call on a second thread, and passes a stop on:
+//!
+//! ```
+//! use std::{sync::{Arc, atomic::{AtomicBool, Ordering::Relaxed}}, thread, time::Duration};
+//! use job_runner::{Engine, JobContext, JobError, JobSpec, store::MemoryStore};
+//!
+//! /// The call of the other library: it ends early once the flag is set.
+//! fn kernel(interrupt: &AtomicBool) -> u64 {
+//!     let mut steps = 0;
+//!     while !interrupt.load(Relaxed) {
+//!         steps += 1;
+//!     }
+//!     steps
+//! }
+//!
+//! let body = |ctx: &mut JobContext| {
+//!     let interrupt = AtomicBool::new(false);
+//!     let steps = thread::scope(|scope| {
+//!         let call = scope.spawn(|| kernel(&interrupt));
+//!         while !call.is_finished() {
+//!             interrupt.store(ctx.check_stopped().is_err(), Relaxed);
+//!             thread::sleep(Duration::from_millis(1));
+//!         }
+//!         call.join().map_err(|_| JobError::failed("the kernel panicked"))
+//!     })?;
+//!     ctx.check_stopped()?; // nothing of an interrupted call is kept
+//!     Ok(ctx.set_output("steps", &steps)?)
+//! };
+//! let engine = Engine::builder(Arc::new(MemoryStore::default())).algorithm("kernel", body).open()?;
+//! let job = engine.submit(JobSpec::algorithm("kernel").with_graph("movies"))?;
+//! job.cancel()?;
+//! assert!(job.wait()?.state.is_complete());
+//! # Ok::<(), job_runner::EngineError>(())
+//! ```
+//!
+//! Without an interrupt, a cancel and a deadline take effect when the call returns. The job is `cancelling` until then, and
+//! its worker is taken. A shutdown does not wait for it longer than its time, and the next open runs the job again. Code
+//! that has to end at once needs a process of its own, which the handler kills.
+//!
 //! # Features
 //!
 //! | feature | adds |
