@@ -19,10 +19,19 @@ mod dialect;
 mod error;
 mod form;
 mod listed;
+mod managed;
+mod neutral;
 mod payload;
 
 pub use self::{
-    code::ErrorCode, dialect::Dialect, error::ApiError, form::Form, listed::ListedJob, payload::StatusPayload,
+    code::ErrorCode,
+    dialect::Dialect,
+    error::ApiError,
+    form::Form,
+    listed::ListedJob,
+    managed::{ManagedJob, ManagedJobV2},
+    neutral::{NeutralJob, neutral_page, problem},
+    payload::StatusPayload,
 };
 
 /// The action that exports a result, and the name of the algorithm that its jobs are.

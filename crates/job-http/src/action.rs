@@ -14,7 +14,7 @@ use job_runner::{
 pub use self::asked::{Asked, Modes};
 pub(crate) use self::{
     asked::Mode,
-    body::{algorithm, object},
+    body::{algorithm, check_name, object},
     registry::{Actions, EDGES, GRAPH, VERTICES},
 };
 use crate::{
@@ -274,6 +274,11 @@ impl HostAction {
     /// Whether both name one place in the registry.
     pub(crate) fn is_at_the_place_of(&self, other: &Self) -> bool {
         (&self.path, &self.id) == (&other.path, &other.id)
+    }
+
+    /// The name of its kind, if it is one of the host's.
+    pub(crate) fn kind_name(&self) -> Option<&str> {
+        if let JobKind::Action(name) = &self.kind { Some(name) } else { None }
     }
 
     /// Reads a body. It may block.

@@ -4,8 +4,10 @@ use std::{fmt, sync::Arc};
 
 use axum::{Json, Router, extract::DefaultBodyLimit, middleware, routing::get};
 use job_runner::{Engine, wire::Dialect};
+use serde_json::Value;
 use tower::util::MapResponseLayer;
 use tower_http::{CompressionLevel, compression::CompressionLayer};
+use utoipa::openapi::OpenApi;
 
 use crate::{
     action::{Actions, HostAction},
@@ -13,12 +15,14 @@ use crate::{
     caches::keep_out,
     catalog::GraphCatalog,
     context::{Context, Served},
+    document,
     failure::render,
     limits::{self, Limits},
     lookup::HostLookup,
     origins::{Origins, guard},
     page, routes,
     shutdown::ShutdownHandle,
+    surface::Surface,
 };
 
 /// Sets up the REST surface of an engine; [`router`](Self::router) is what a host mounts.
@@ -48,7 +52,8 @@ pub struct Api(Served);
 impl fmt::Debug for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Api")
-            .field("dialect", &self.0.dialect)
+            .field("dialect", &self.0.default_dialect)
+            .field("surfaces", &self.0.surfaces)
             .field("limits", &self.0.limits)
             .finish_non_exhaustive()
     }
@@ -66,7 +71,8 @@ impl Api {
             actions: Actions::default(),
             lookups: Vec::new(),
             authorizer: None,
-            dialect: Dialect::default(),
+            default_dialect: Dialect::default(),
+            surfaces: vec![Surface::service()],
             limits: Limits::default(),
             origins: Origins::default(),
             shutdown: ShutdownHandle::default(),
@@ -105,7 +111,34 @@ impl Api {
     /// Answers in this dialect; the document's by default.
     #[must_use]
     pub fn dialect(mut self, dialect: Dialect) -> Self {
-        self.0.dialect = dialect;
+        self.0.default_dialect = dialect;
+        self
+    }
+
+    /// Answers on these surfaces; by default on that of the [`service`](Surface::service) alone. The first one has the
+    /// words of errors about paths that no surface has. The page for people needs that of the service. With no surface,
+    /// the default stays.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use job_http::{Api, Graph, GraphCatalog, Surface};
+    /// # use job_runner::{Engine, store::MemoryStore};
+    /// # #[derive(Debug)]
+    /// # struct Host;
+    /// # impl GraphCatalog for Host {
+    /// #     fn find(&self, _: &str, _: &str) -> Option<Graph> { None }
+    /// # }
+    /// # let engine = Arc::new(Engine::builder(Arc::new(MemoryStore::default())).open()?);
+    /// let neutral = Surface::builder().prefix("/v1").neutral().build()?;
+    /// let router = Api::new(engine, Host).surfaces([Surface::service(), neutral]).router();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn surfaces(mut self, surfaces: impl IntoIterator<Item = Surface>) -> Self {
+        let surfaces: Vec<Surface> = surfaces.into_iter().collect();
+        if !surfaces.is_empty() {
+            self.0.surfaces = surfaces;
+        }
         self
     }
 
@@ -155,30 +188,46 @@ impl Api {
     }
 
     /// The routes, as a router that a host mounts on any server. See [`serve`](crate::serve).
+    ///
+    /// # Panics
+    /// If two surfaces, or an action of the host, have the same path.
     pub fn router(self) -> Router {
         let api = Context::new(self.0);
-        let (served, document) = routes::all(&api).split_for_parts();
-        // Types of the document always serialize.
-        let document = serde_json::to_value(document).unwrap_or_default();
-        let document = routes::own::described(document, &api.actions, &api.lookups);
-        let mut served = served.route("/openapi.json", get(move || async move { Json(document) }));
+        let (beside, document) = routes::beside(&api);
+        let (mut served, mut documents) = (beside.with_state(api.clone()), vec![value(document)]);
+        for surface in api.surfaces.clone() {
+            let own = api.on(surface);
+            let (router, document) = routes::of_surface(&own);
+            documents.push(document::of_surface(value(document), &own));
+            // Failures are written here, in the words of the surface.
+            let router = router
+                .method_not_allowed_fallback(routes::wrong_method)
+                .layer(middleware::from_fn_with_state(own.clone(), render))
+                .with_state(own);
+            served = served.merge(router);
+        }
+        let document = document::merged(documents);
+        served = served.route("/openapi.json", get(move || async move { Json(document) }));
         if api.page_project.is_some() {
-            served = served.merge(page::routes());
+            served = served.merge(page::routes().with_state(api.clone()));
         }
         let compression = CompressionLayer::new().gzip(true).zstd(true).quality(CompressionLevel::Fastest);
-        let (limits, dialect, cors) = (api.limits.clone(), api.dialect, api.origins.cors());
         let router = served
             .fallback(routes::nothing_here)
             .method_not_allowed_fallback(routes::wrong_method)
-            .layer(DefaultBodyLimit::max(limits.body_bytes))
+            .layer(DefaultBodyLimit::max(api.limits.body_bytes))
             .layer(middleware::from_fn_with_state(api.clone(), guard))
             .layer(middleware::from_fn_with_state(api.clone(), render))
-            .layer(compression)
-            .with_state(api);
-        let router = limits::around(router, &limits, dialect).layer(MapResponseLayer::new(keep_out));
-        match cors {
+            .layer(compression);
+        let router = limits::around(router, &api).layer(MapResponseLayer::new(keep_out));
+        match api.origins.cors() {
             Some(cors) => router.layer(cors),
             None => router,
         }
     }
+}
+
+/// A document as JSON. Its types always serialize.
+fn value(document: OpenApi) -> Value {
+    serde_json::to_value(document).unwrap_or_default()
 }

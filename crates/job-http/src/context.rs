@@ -2,11 +2,25 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use job_runner::{Engine, EngineError, JobHandle, JobId, JobReader, JobRecord, wire::Dialect};
+use job_runner::{
+    Engine, EngineError, JobHandle, JobId, JobReader, JobRecord,
+    job_core::shown,
+    wire::{Dialect, ErrorCode},
+};
 
 use crate::{
-    action::Actions, authorizer::Authorizer, calls::Calls, catalog::GraphCatalog, extract::Scope,
-    failure::ApiFailure, limits::Limits, lookup::HostLookup, origins::Origins, shutdown::ShutdownHandle,
+    action::Actions,
+    authorizer::Authorizer,
+    calls::Calls,
+    catalog::GraphCatalog,
+    ending::Ending,
+    extract::Scope,
+    failure::ApiFailure,
+    limits::Limits,
+    lookup::HostLookup,
+    origins::Origins,
+    shutdown::ShutdownHandle,
+    surface::{Style, Surface},
     vitals::Vitals,
 };
 
@@ -19,7 +33,9 @@ pub(crate) struct Served {
     pub(crate) actions: Actions,
     pub(crate) lookups: Vec<HostLookup>,
     pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
-    pub(crate) dialect: Dialect,
+    /// The dialect of surfaces that have none of their own.
+    pub(crate) default_dialect: Dialect,
+    pub(crate) surfaces: Vec<Surface>,
     pub(crate) limits: Limits,
     pub(crate) origins: Origins,
     pub(crate) shutdown: ShutdownHandle,
@@ -28,9 +44,14 @@ pub(crate) struct Served {
     pub(crate) page_project: Option<String>,
 }
 
-/// The state that every request shares.
+/// The state that the requests to one surface share.
 #[derive(Clone)]
-pub(crate) struct Context(Arc<Shared>);
+pub(crate) struct Context {
+    shared: Arc<Shared>,
+    pub(crate) surface: Arc<Surface>,
+    /// The dialect of this request.
+    pub(crate) dialect: Dialect,
+}
 
 struct Shared {
     served: Served,
@@ -42,14 +63,28 @@ impl Deref for Context {
     type Target = Served;
 
     fn deref(&self) -> &Served {
-        &self.0.served
+        &self.shared.served
     }
 }
 
 impl Context {
     pub(crate) fn new(served: Served) -> Self {
         let calls = Calls::new(served.limits.store_calls);
-        Self(Arc::new(Shared { served, calls, vitals: Vitals::default() }))
+        let surface = served.surfaces.first().cloned().unwrap_or_else(Surface::service);
+        let dialect = served.default_dialect;
+        let shared = Arc::new(Shared { served, calls, vitals: Vitals::default() });
+        Self { shared, surface: Arc::new(Surface::service()), dialect }.on(surface)
+    }
+
+    /// The same API on this surface.
+    pub(crate) fn on(&self, surface: Surface) -> Self {
+        let dialect = surface.dialect().unwrap_or(self.default_dialect);
+        Self { shared: Arc::clone(&self.shared), surface: Arc::new(surface), dialect }
+    }
+
+    /// The same API, answering in this dialect.
+    pub(crate) fn in_dialect(&self, dialect: Dialect) -> Self {
+        Self { dialect, ..self.clone() }
     }
 
     /// Makes the first blocking call of a request, on a thread of its own. Every call to the engine, its store or
@@ -78,17 +113,37 @@ impl Context {
     }
 
     pub(crate) fn calls(&self) -> &Calls {
-        &self.0.calls
+        &self.shared.calls
     }
 
     pub(crate) fn vitals(&self) -> &Vitals {
-        &self.0.vitals
+        &self.shared.vitals
+    }
+
+    /// The answer about a job that is not there. `name` may be any text.
+    pub(crate) fn unknown_job(&self, name: &str) -> ApiFailure {
+        let failure = match self.surface.style() {
+            Style::Service => self.dialect.unknown_job(name).into(),
+            Style::Neutral => ApiFailure::of(ErrorCode::JobQuery, format!("there is no job {}", shown(name))),
+        };
+        failure.ending(Ending::Unknown)
+    }
+
+    /// The answer to a cancel of a job that has ended, or is not there.
+    pub(crate) fn not_cancellable(&self, name: &str) -> ApiFailure {
+        match self.surface.style() {
+            Style::Service => self.dialect.not_cancellable(name).into(),
+            Style::Neutral => ApiFailure::of(
+                ErrorCode::JobCancel,
+                format!("job {} cannot be cancelled: it has ended", shown(name)),
+            ),
+        }
     }
 
     /// The record of a job as the store has it now. It may block.
     pub(crate) fn refresh(&self, job: &JobHandle, name: &str) -> Result<JobRecord, ApiFailure> {
         job.refresh().map_err(|error| match error {
-            EngineError::UnknownJob(_) => self.dialect.unknown_job(name).into(),
+            EngineError::UnknownJob(_) => self.unknown_job(name),
             error => error.into(),
         })
     }
@@ -96,7 +151,7 @@ impl Context {
     /// The job of the request, if it is of the request's graph. Any other job is answered like an unknown one, so
     /// that no client learns of jobs of others. It may block.
     pub(crate) fn job<A>(&self, scope: &Scope<A>) -> Result<(JobHandle, JobRecord), ApiFailure> {
-        let unknown = || ApiFailure::from(self.dialect.unknown_job(&scope.job));
+        let unknown = || self.unknown_job(&scope.job);
         let id: JobId = scope.job.parse().map_err(|_| unknown())?;
         let handle = self.engine.job(id)?.ok_or_else(unknown)?;
         let record = handle.record();

@@ -1,15 +1,15 @@
 //! Entity tags: the page of a job that succeeded never changes.
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use job_runner::{JobRecord, JobState, Outcome, PageRequest, wire::Dialect};
+use job_runner::{JobRecord, JobState, Outcome, PageRequest};
 
-/// The tag of this page; `None` if the page may still change. The tag is weak, because a proxy may send the same
+/// The tag of this page in these words; `None` if the page may still change. The tag is weak, because a proxy may send the same
 /// page compressed.
-pub(crate) fn of(record: &JobRecord, page: PageRequest, dialect: Dialect) -> Option<HeaderValue> {
+pub(crate) fn of(record: &JobRecord, page: PageRequest, words: &str) -> Option<HeaderValue> {
     if record.state != JobState::Complete(Outcome::Succeeded) {
         return None;
     }
-    let tag = format!("W/\"{}.{}.{}.{}\"", record.id, page.offset(), page.limit(), dialect.name());
+    let tag = format!("W/\"{}.{}.{}.{}\"", record.id, page.offset(), page.limit(), words);
     HeaderValue::from_str(&tag).ok()
 }
 

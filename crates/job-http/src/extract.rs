@@ -1,6 +1,6 @@
 //! The inputs of handlers: an authorized request, its parameters, its body.
 
-use std::{error::Error, marker::PhantomData};
+use std::{convert::Infallible, error::Error, marker::PhantomData};
 
 use axum::{
     body::HttpBody,
@@ -8,14 +8,17 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
 };
 use bytes::Bytes;
-use job_runner::{job_core::shown, wire::ErrorCode};
+use job_runner::{
+    job_core::shown,
+    wire::{Dialect, ErrorCode},
+};
 use serde::de::DeserializeOwned;
 
 use crate::{
     authorizer::{Action, Denied},
     catalog::Graph,
     context::Context,
-    failure::ApiFailure,
+    failure::{ApiFailure, Chosen},
     limits,
     serve::bodies::TooSlow,
 };
@@ -23,6 +26,12 @@ use crate::{
 /// The action of a handler as a type, so that every handler names one.
 pub(crate) trait Operation {
     const ACTION: Action;
+
+    /// The answer about a graph that is not there.
+    fn no_graph(dialect: Dialect, name: &str, message: String) -> ApiFailure {
+        let _ = (dialect, name);
+        ApiFailure::not_found(message)
+    }
 }
 
 macro_rules! operations {
@@ -36,16 +45,51 @@ macro_rules! operations {
 
 operations! {
     Read => Read;
-    List => List;
     Cancel => Cancel;
-    Export => Export;
     Operate => Operate;
     Submit => Submit;
+}
+
+pub(crate) struct List;
+
+impl Operation for List {
+    const ACTION: Action = Action::List;
+
+    fn no_graph(dialect: Dialect, name: &str, message: String) -> ApiFailure {
+        dialect.no_graph_to_list(name).map_or_else(|| ApiFailure::not_found(message), ApiFailure::from)
+    }
+}
+
+pub(crate) struct Export;
+
+impl Operation for Export {
+    const ACTION: Action = Action::Export;
+
+    fn no_graph(_: Dialect, _: &str, message: String) -> ApiFailure {
+        ApiFailure::of(ErrorCode::Export, message)
+    }
+}
+
+/// The API in the dialect that the client has chosen.
+pub(crate) struct Here(pub(crate) Context);
+
+impl FromRequestParts<Context> for Here {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Context) -> Result<Self, Infallible> {
+        Ok(Self(api.in_dialect(chosen(parts, api))))
+    }
+}
+
+fn chosen(parts: &Parts, api: &Context) -> Dialect {
+    parts.extensions.get::<Chosen>().map_or(api.dialect, |chosen| chosen.0)
 }
 
 /// An authorized request: its project, its graph and, if the path has one, its job.
 pub(crate) struct Scope<A> {
     pub(crate) graph: Graph,
+    /// The name of the graph in the request.
+    pub(crate) name: String,
     pub(crate) job: String,
     action: PhantomData<fn() -> A>,
 }
@@ -55,8 +99,9 @@ impl<A: Operation> FromRequestParts<Context> for Scope<A> {
 
     async fn from_request_parts(parts: &mut Parts, api: &Context) -> Result<Self, ApiFailure> {
         let project = Project::<A>::from_request_parts(parts, api).await?;
-        let graph = project.find_graph(api).map_err(ApiFailure::not_found)?;
-        Ok(Self { graph, job: project.job, action: PhantomData })
+        let graph = project.find_graph(api);
+        let graph = graph.map_err(|message| A::no_graph(chosen(parts, api), &project.graph, message))?;
+        Ok(Self { graph, name: project.graph, job: project.job, action: PhantomData })
     }
 }
 
@@ -87,8 +132,12 @@ impl<A: Operation> FromRequestParts<Context> for Project<A> {
         if api.shutdown.is_closed() {
             return Err(ApiFailure::unavailable("the service is shutting down"));
         }
-        let mut project =
-            Self { name: String::new(), graph: String::new(), job: String::new(), action: PhantomData };
+        let (mut name, mut graph) = (String::new(), String::new());
+        if A::ACTION != Action::Operate {
+            api.surface.project().clone_into(&mut name);
+            api.surface.graph().unwrap_or_default().clone_into(&mut graph);
+        }
+        let mut project = Self { name, graph, job: String::new(), action: PhantomData };
         let path = RawPathParams::from_request_parts(parts, api).await;
         let path = path.map_err(|_| ApiFailure::of(ErrorCode::ParameterFormat, "the path is not UTF-8"))?;
         for (name, value) in &path {

@@ -4,17 +4,23 @@ use std::borrow::Cow;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use job_runner::{
     EngineError, InvalidParameter, JobKind, StoreError,
+    job_core::shown,
     store::ErrorKind,
-    wire::{ApiError, Dialect, ErrorCode, Form},
+    wire::{ApiError, Dialect, ErrorCode, Form, problem},
 };
 
-use crate::{body::json, context::Context};
+use crate::{
+    body::json,
+    context::Context,
+    ending::{ENDING, Ending},
+    surface::{Style, Surface},
+};
 
 /// An answer that is an error: an HTTP status, a code of the service and a sentence.
 ///
@@ -31,6 +37,7 @@ pub struct ApiFailure {
     message: String,
     retry_after: Option<u32>,
     form: Form,
+    ending: Option<Ending>,
 }
 
 impl ApiFailure {
@@ -43,6 +50,7 @@ impl ApiFailure {
             message: message.into(),
             retry_after: None,
             form: Form::Plain,
+            ending: None,
         }
     }
 
@@ -83,6 +91,12 @@ impl ApiFailure {
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// Says in a header how the job ended that the request is about.
+    pub(crate) const fn ending(mut self, ending: Ending) -> Self {
+        self.ending = Some(ending);
+        self
     }
 
     /// A failure with a documented code and its HTTP status.
@@ -182,24 +196,73 @@ impl IntoResponse for ApiFailure {
     }
 }
 
-/// Writes the body of every failure.
-pub(crate) async fn render(State(api): State<Context>, request: Request, next: Next) -> Response {
+/// The dialect that a request is answered in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chosen(pub(crate) Dialect);
+
+/// The header by which a client chooses the dialect, where the surface allows it.
+const DIALECT: HeaderName = HeaderName::from_static("x-job-dialect");
+
+/// Writes the body of every failure, in the dialect that the client has chosen.
+pub(crate) async fn render(State(api): State<Context>, mut request: Request, next: Next) -> Response {
+    let surface = &api.surface;
+    let dialect = match chosen(surface, request.headers()) {
+        Ok(chosen) => chosen.unwrap_or(api.dialect),
+        Err(failure) => return failure.write(surface, api.dialect),
+    };
+    request.extensions_mut().insert(Chosen(dialect));
     let mut response = next.run(request).await;
-    match response.extensions_mut().remove::<ApiFailure>() {
-        Some(failure) => failure.write(api.dialect),
-        None => response,
+    if let Some(failure) = response.extensions_mut().remove::<ApiFailure>() {
+        response = failure.write(surface, dialect);
     }
+    if surface.is_by_header() {
+        response.headers_mut().append(header::VARY, HeaderValue::from_name(DIALECT));
+    }
+    response
+}
+
+fn chosen(surface: &Surface, headers: &HeaderMap) -> Result<Option<Dialect>, ApiFailure> {
+    let Some(given) = headers.get(DIALECT).filter(|_| surface.is_by_header()) else { return Ok(None) };
+    let text = String::from_utf8_lossy(given.as_bytes());
+    let dialect = Dialect::named(&text).ok_or_else(|| {
+        let names = Dialect::ALL.map(Dialect::name).join(", ");
+        ApiFailure::parameter(format!("header X-Job-Dialect is {}: it must be one of {names}", shown(&text)))
+    })?;
+    Ok(Some(dialect))
 }
 
 impl ApiFailure {
-    pub(crate) fn write(self, dialect: Dialect) -> Response {
-        let mut response = json(self.status, dialect.error_in(self.form, &self.code, &self.message));
+    pub(crate) fn write(self, surface: &Surface, dialect: Dialect) -> Response {
+        let mut response = match surface.style() {
+            Style::Service => {
+                json(self.status, dialect.error_in(self.form, surface.code(&self.code), &self.message))
+            }
+            Style::Neutral => self.problem(surface),
+        };
+        let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(ending) = self.ending {
+            headers.insert(ENDING, ending.value());
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token"));
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token"));
         }
+        response
+    }
+
+    /// The answer as problem details (RFC 9457).
+    fn problem(&self, surface: &Surface) -> Response {
+        let known = ErrorCode::sent_as(&self.code);
+        // A status that was set on purpose stays.
+        let plain = known.filter(|code| code.http_status() == self.status.as_u16()).map(ErrorCode::plain_status);
+        let status = plain.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(self.status);
+        let title = status.canonical_reason().unwrap_or("Error");
+        let body = problem(status.as_u16(), title, surface.code(&self.code), &self.message);
+        let mut response = json(status, body);
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
         response
     }
 }

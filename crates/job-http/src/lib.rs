@@ -70,6 +70,8 @@ mod caches;
 mod calls;
 mod catalog;
 mod context;
+mod document;
+mod ending;
 mod entry;
 mod etag;
 mod export;
@@ -89,6 +91,7 @@ mod patience;
 mod routes;
 mod serve;
 mod shutdown;
+mod surface;
 mod vitals;
 
 pub use job_runner::wire::Dialect;
@@ -105,4 +108,5 @@ pub use crate::{
     origins::{InvalidOrigin, Origins},
     serve::{InvalidOptions, ServeOptions, serve},
     shutdown::ShutdownHandle,
+    surface::{InvalidPrefix, Surface, SurfaceBuilder},
 };

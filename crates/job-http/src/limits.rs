@@ -1,6 +1,6 @@
 //! [`Limits`]: bounds on requests.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     BoxError, Router,
@@ -11,7 +11,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use job_runner::wire::{Dialect, ErrorCode};
+use job_runner::wire::ErrorCode;
 use tokio::sync::Semaphore;
 use tower::{
     ServiceBuilder, ServiceExt,
@@ -21,7 +21,7 @@ use tower::{
     util::BoxCloneSyncService,
 };
 
-use crate::{failure::ApiFailure, patience::Patience};
+use crate::{context::Context, failure::ApiFailure, patience::Patience};
 
 /// Bounds on requests. Each has a default.
 ///
@@ -120,17 +120,25 @@ impl Limits {
 const WAITING: usize = 1_024;
 
 /// Adds the limits to the routes. Each holds for all routes together.
-pub(crate) fn around(router: Router, limits: &Limits, dialect: Dialect) -> Router {
-    let refuse = HandleErrorLayer::new(move |error: BoxError| async move { refused(&error).write(dialect) });
+pub(crate) fn around(router: Router, api: &Context) -> Router {
+    let (limits, dialect) = (&api.limits, api.dialect);
+    let surface = Arc::clone(&api.surface);
+    let refuse = HandleErrorLayer::new(move |error: BoxError| {
+        let failure = refused(&error).write(&surface, dialect);
+        async move { failure }
+    });
     let (answer_time, longest_wait) = (limits.answer_time, limits.longest_wait);
-    let in_time = middleware::from_fn(move |mut request: Request, next: Next| async move {
-        let time = answer_time.saturating_add(asked_wait(request.uri(), longest_wait));
-        let patience = Patience::new(time);
-        request.extensions_mut().insert(patience.clone());
-        patience
-            .wait(next.run(request))
-            .await
-            .unwrap_or_else(|| ApiFailure::unavailable("the answer took too long; try again later").write(dialect))
+    let surface = Arc::clone(&api.surface);
+    let in_time = middleware::from_fn(move |mut request: Request, next: Next| {
+        let surface = Arc::clone(&surface);
+        async move {
+            let time = answer_time.saturating_add(asked_wait(request.uri(), longest_wait));
+            let patience = Patience::new(time);
+            request.extensions_mut().insert(patience.clone());
+            patience.wait(next.run(request)).await.unwrap_or_else(|| {
+                ApiFailure::unavailable("the answer took too long; try again later").write(&surface, dialect)
+            })
+        }
     });
     let mut service = boxed(router.layer(in_time).into_service::<Body>());
     if let Some(number) = limits.concurrent {

@@ -13,7 +13,7 @@ use utoipa::{IntoResponses, OpenApi, ToSchema};
         title = "Jobs of a graph engine",
         description = "Long work answers at once with a job id; the status of the job is asked for, and then its rows, page by page."
     ),
-    components(schemas(ErrorBody))
+    components(schemas(ErrorBody, Problem))
 )]
 pub(crate) struct Document;
 
@@ -28,6 +28,86 @@ pub(crate) struct ErrorBody {
     error_code: String,
     /// `failed`, in the dialect of the database edition only.
     result: Option<String>,
+}
+
+/// An error by RFC 9457, of the surface that names no service.
+#[derive(ToSchema)]
+pub(crate) struct Problem {
+    /// `about:blank`: the problem is that of the status.
+    r#type: String,
+    /// The words of the status.
+    title: String,
+    #[schema(format = "uint32")]
+    status: u32,
+    /// The fault, in one sentence.
+    detail: String,
+    /// One word for programs, such as `unknown_job`.
+    code: String,
+}
+
+/// A job, on the surface that names no service.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Job {
+    id: String,
+    /// `vertex_filter`, `edge_filter`, the name of an algorithm, or `action:` and the name of an action.
+    kind: Option<String>,
+    /// `waiting`, `running`, `cancelling`, `succeeded`, `failed` or `cancelled`; `unreadable` of a job that cannot be read.
+    state: String,
+    /// Percent.
+    #[schema(format = "uint8")]
+    progress: u8,
+    /// Counts the starts.
+    #[schema(format = "uint32")]
+    attempt: u32,
+    /// Rows of the result.
+    #[schema(format = "uint64")]
+    rows: u64,
+    /// By RFC 3339, in UTC.
+    submitted_at: Option<String>,
+    started_at: Option<String>,
+    finished_at: Option<String>,
+    /// Why it failed or was cancelled.
+    reason: Option<String>,
+}
+
+/// Jobs, the newest first.
+#[derive(ToSchema)]
+pub(crate) struct JobPage {
+    jobs: Vec<Job>,
+    /// `before` of the next page; absent on the last.
+    next: Option<String>,
+}
+
+/// A request for work, on the surface that names no service.
+#[derive(ToSchema)]
+pub(crate) struct NewJob {
+    /// `vertex_filter`, `edge_filter`, the name of an algorithm, or `action:` and the name of an action.
+    kind: String,
+    /// The parameters of the work: for a filter or an action, the body that the service takes.
+    #[schema(value_type = Option<Object>)]
+    parameters: Option<serde_json::Value>,
+    /// For whom the job runs.
+    owner: Option<String>,
+    /// Labels to find it by.
+    labels: Option<Vec<String>>,
+}
+
+/// A page of a result, on the surface that names no service.
+#[derive(ToSchema)]
+pub(crate) struct ResultPage {
+    /// Named values.
+    #[schema(value_type = Object)]
+    outputs: serde_json::Value,
+    /// The name of the list of rows; absent if there is none, as the other members then.
+    list: Option<String>,
+    /// The first row of the page.
+    #[schema(format = "uint64")]
+    offset: Option<u64>,
+    /// Rows of the whole list.
+    #[schema(format = "uint64")]
+    total: Option<u64>,
+    rows: Option<Vec<serde_json::Value>>,
 }
 
 /// The acknowledgement of a job: from now on it is stored.

@@ -11,7 +11,7 @@ use axum::{
 use job_runner::{job_core::shown, wire::ErrorCode};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use crate::{context::Context, failure::ApiFailure};
+use crate::{context::Context, ending::ENDING, failure::ApiFailure};
 
 /// The pages that may send requests to this API from a browser, and the names under which it is reached.
 ///
@@ -85,7 +85,7 @@ impl Origins {
             .allow_origin(origins)
             .allow_methods([Method::GET, Method::POST, Method::DELETE])
             .allow_headers(AllowHeaders::mirror_request())
-            .expose_headers([header::ETAG, header::RETRY_AFTER]);
+            .expose_headers([header::ETAG, header::RETRY_AFTER, header::LOCATION, ENDING]);
         Some(layer)
     }
 

@@ -11,38 +11,85 @@ pub(crate) mod export;
 mod graphs;
 mod health;
 mod list;
+mod managed;
+mod neutral;
 mod operator;
 pub(crate) mod own;
 pub(crate) mod status;
 pub(crate) mod submit;
 mod sync;
 
-use axum::http::{Method, StatusCode, Uri};
+use axum::{
+    Router,
+    http::{Method, StatusCode, Uri},
+};
 use job_runner::{job_core::shown, wire::ErrorCode};
-use utoipa::OpenApi;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa::{OpenApi as _, openapi::OpenApi};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouter},
+    routes,
+};
 
-use crate::{context::Context, failure::ApiFailure, openapi::Document};
+use crate::{
+    context::Context,
+    failure::ApiFailure,
+    openapi::Document,
+    surface::{Style, Surface},
+};
 
-pub(crate) fn all(api: &Context) -> OpenApiRouter<Context> {
-    let router = OpenApiRouter::with_openapi(Document::openapi())
+/// The routes of a surface, with their part of the document.
+pub(crate) fn of_surface(api: &Context) -> (Router<Context>, OpenApi) {
+    let placed = Placed::new(&api.surface);
+    let placed = match api.surface.style() {
+        Style::Service => service(placed, api),
+        Style::Neutral => neutral::routes(placed),
+    };
+    let placed =
+        placed.routes(routes!(events::events)).routes(routes!(explain::explain)).routes(routes!(graphs::graphs));
+    let (router, document) = placed.router.split_for_parts();
+    let router = if api.surface.style() == Style::Service { own::routes(router, api) } else { router };
+    (if api.surface.is_managed() { router.merge(managed::routes()) } else { router }, document)
+}
+
+fn service<'s>(placed: Placed<'s>, api: &Context) -> Placed<'s> {
+    let placed = placed
         .routes(routes!(status::status))
-        .routes(routes!(events::events))
-        .routes(routes!(explain::explain))
         .routes(routes!(explain::overview))
         .routes(routes!(cancel::cancel))
         .routes(routes!(list::list))
-        .routes(routes!(graphs::graphs))
         .routes(routes!(submit::vertices))
         .routes(routes!(submit::edges))
-        .routes(routes!(submit::algorithm))
-        .routes(routes!(health::health));
-    let router = own::routes(router, api);
-    let router = if api.exports { router.routes(routes!(export::export)) } else { router };
-    if !api.operator {
-        return router;
+        .routes(routes!(submit::algorithm));
+    if api.exports { placed.routes(routes!(export::export)) } else { placed }
+}
+
+/// The routes beside the surfaces, with their part of the document.
+pub(crate) fn beside(api: &Context) -> (Router<Context>, OpenApi) {
+    let router = OpenApiRouter::with_openapi(Document::openapi()).routes(routes!(health::health));
+    let router = if api.operator {
+        router.routes(routes!(operator::jobs)).routes(routes!(operator::cancel)).routes(routes!(operator::rows))
+    } else {
+        router
+    };
+    router.split_for_parts()
+}
+
+/// Routes that are put where a surface has them.
+pub(crate) struct Placed<'s> {
+    router: OpenApiRouter<Context>,
+    surface: &'s Surface,
+}
+
+impl<'s> Placed<'s> {
+    fn new(surface: &'s Surface) -> Self {
+        Self { router: OpenApiRouter::with_openapi(Document::openapi()), surface }
     }
-    router.routes(routes!(operator::jobs)).routes(routes!(operator::cancel)).routes(routes!(operator::rows))
+
+    fn routes(self, (schemas, mut paths, methods): UtoipaMethodRouter<Context>) -> Self {
+        let placed = paths.paths.into_iter().map(|(path, item)| (self.surface.place(&path), item));
+        paths.paths = placed.collect();
+        Self { router: self.router.routes((schemas, paths, methods)), ..self }
+    }
 }
 
 pub(crate) async fn nothing_here(uri: Uri) -> ApiFailure {

@@ -137,6 +137,63 @@ impl ErrorCode {
         self.sent().0
     }
 
+    /// The code in answers that name no service, and the HTTP status that goes with it there.
+    const fn plain(self) -> (&'static str, u16) {
+        match self {
+            Self::ParameterFormat => ("malformed", 400),
+            Self::Parameter => ("invalid_parameter", 400),
+            Self::Resource => ("not_found", 404),
+            Self::Token => ("unauthenticated", 401),
+            Self::Export => ("export_refused", 400),
+            Self::Forbidden => ("forbidden", 403),
+            Self::EdgeCondition => ("invalid_edge_condition", 400),
+            Self::EdgeLabel => ("unknown_edge_label", 400),
+            Self::EdgeFilterEmpty => ("empty_edge_filter", 400),
+            Self::EdgeSort => ("invalid_edge_sort", 400),
+            Self::EdgeFilter => ("edge_filter_refused", 400),
+            Self::EdgePredicate => ("unknown_edge_predicate", 400),
+            Self::VertexLabel => ("unknown_vertex_label", 400),
+            Self::VertexCondition => ("invalid_vertex_condition", 400),
+            Self::VertexFilterEmpty => ("empty_vertex_filter", 400),
+            Self::VertexFilter => ("vertex_filter_refused", 400),
+            Self::VertexSort => ("invalid_vertex_sort", 400),
+            Self::VertexPredicate => ("unknown_vertex_predicate", 400),
+            Self::JobQuery => ("unknown_job", 404),
+            Self::JobQueryInternal => ("internal", 500),
+            Self::JobCancel => ("job_not_cancellable", 409),
+            Self::JobCancelInternal => ("cancel_not_stored", 500),
+            Self::AlgorithmName => ("algorithm_missing", 400),
+            Self::Algorithm => ("algorithm_refused", 400),
+            Self::AlgorithmInternal => ("algorithm_failed", 500),
+            Self::AlgorithmMode => ("unknown_mode", 400),
+            Self::Unavailable => ("unavailable", 503),
+        }
+    }
+
+    /// The code in answers that name no service, such as `unknown_job`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        self.plain().0
+    }
+
+    /// The HTTP status of an answer with this code that names no service: an unknown job is 404 there.
+    ///
+    /// ```
+    /// use job_core::wire::ErrorCode;
+    ///
+    /// assert_eq!((ErrorCode::JobQuery.http_status(), ErrorCode::JobQuery.plain_status()), (400, 404));
+    /// ```
+    #[must_use]
+    pub const fn plain_status(self) -> u16 {
+        self.plain().1
+    }
+
+    /// The code that is sent as this text.
+    #[must_use]
+    pub fn sent_as(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == text)
+    }
+
     /// The HTTP status of an answer with this code.
     #[must_use]
     pub const fn http_status(self) -> u16 {
@@ -158,5 +215,9 @@ mod tests {
     fn codes_are_distinct_and_in_the_order_of_their_numbers() {
         let codes: Vec<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
         assert!(codes.is_sorted_by(|one, next| one < next), "{codes:?}");
+        let mut words = ErrorCode::ALL.map(ErrorCode::word).to_vec();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), ErrorCode::ALL.len());
     }
 }

@@ -126,6 +126,27 @@ impl Edition {
 
 /// Answers to a status query.
 impl Dialect {
+    /// The dialect of this [name](Self::name).
+    ///
+    /// ```
+    /// use job_core::wire::Dialect;
+    ///
+    /// assert_eq!(Dialect::named("database"), Some(Dialect::Database));
+    /// assert_eq!(Dialect::named("later"), None);
+    /// ```
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|dialect| dialect.name() == name)
+    }
+
+    /// The error about a graph that is not there, in place of 404: a list in the database edition, for example, has an
+    /// error of its own. `None` if the edition has none.
+    #[must_use]
+    pub fn no_graph_to_list(self, name: &str) -> Option<ApiError> {
+        let message = || format!("graph : {} not exist", shown(name));
+        self.edition().has_result.then(|| ApiError::new(ErrorCode::ParameterFormat, message()))
+    }
+
     /// Every dialect.
     pub const ALL: [Self; 3] = [Self::Document, Self::Memory2025, Self::Database];
 
@@ -173,10 +194,7 @@ impl Dialect {
                 let status = edition.partly_failed.unwrap_or(edition.succeeded);
                 StatusPayload::page(kept, page, &edition.end(status, true))
             }
-            (Some(error), _, None) => match edition.failed {
-                Some(status) => StatusPayload::failed(&error, &edition.end(status, false)),
-                None => self.error(&error),
-            },
+            (Some(error), _, None) => self.ended_badly(error.code.as_str(), &error.message),
             (None, JobState::Complete(_), Some(result)) => {
                 StatusPayload::page(result, page, &edition.end(edition.succeeded, true))
             }
@@ -185,6 +203,22 @@ impl Dialect {
                 self.error(&ApiError::new(ErrorCode::JobQueryInternal, missing))
             }
             (None, unfinished, _) => StatusPayload::bare(&edition.end(edition.unfinished(unfinished), true)),
+        }
+    }
+
+    /// The answer about a job that failed or was cancelled, with this code in place of GES.8301; `None` if the answer about
+    /// the job is another one.
+    #[must_use]
+    pub fn failure(self, record: &JobRecord, code: &str) -> Option<StatusPayload> {
+        let error = ApiError::of_job(record).filter(|_| !self.shows_result(record))?;
+        Some(self.ended_badly(code, &error.message))
+    }
+
+    fn ended_badly(self, code: &str, message: &str) -> StatusPayload {
+        let edition = self.edition();
+        match edition.failed {
+            Some(status) => StatusPayload::failed(code, message, &edition.end(status, false)),
+            None => StatusPayload::whole(ErrorCode::JobQuery.http_status(), self.error_body(code, message)),
         }
     }
 

@@ -57,7 +57,7 @@ impl ListedJob {
 
 /// The word for the kind of work. The samples write `import-graph` as `ImportGraph`, so the name of an action is written
 /// in that way too.
-fn task_type(kind: &JobKind) -> Cow<'static, str> {
+pub(super) fn task_type(kind: &JobKind) -> Cow<'static, str> {
     match kind {
         JobKind::VertexFilter => Cow::Borrowed("VertexQuery"),
         JobKind::EdgeFilter => Cow::Borrowed("EdgeQuery"),
@@ -90,7 +90,7 @@ fn raw_request(record: &JobRecord) -> String {
 }
 
 /// A failed job has 100 percent, as in the document's sample.
-fn progress(record: &JobRecord, percent: u8) -> u8 {
+pub(super) fn progress(record: &JobRecord, percent: u8) -> u8 {
     match record.state {
         JobState::Waiting => 0,
         JobState::Running { .. } => percent,
@@ -100,7 +100,7 @@ fn progress(record: &JobRecord, percent: u8) -> u8 {
 }
 
 /// The time in UTC, such as `2024-05-23 09:54:00`.
-fn time(time: Timestamp) -> String {
+pub(super) fn time(time: Timestamp) -> String {
     let seconds = time.as_micros() / 1_000_000;
     let (year, month, day) = date(seconds / 86_400);
     let second = seconds % 86_400;

@@ -4,7 +4,6 @@ use std::{io, ops::Range};
 
 use serde::Serialize;
 
-use super::ApiError;
 use crate::{JobResult, PageRequest};
 
 /// The answer to one status query: the bytes before the rows, the range of rows, and the bytes after them. A
@@ -83,6 +82,24 @@ impl StatusPayload {
         Self { http_status: 200, head, rows: page.window(list.rows()), tail: br#"]}],"errors":[]}"#.to_vec() }
     }
 
+    /// A page of this `result` in answers that name no service.
+    pub(super) fn neutral(result: &JobResult, page: PageRequest) -> Self {
+        let mut head = [br#"{"outputs":{"#, &*outputs(result)].concat();
+        if head.last() == Some(&b',') {
+            head.pop();
+        }
+        head.push(b'}');
+        let Some(list) = &result.list else {
+            return Self { http_status: 200, head, rows: 0..0, tail: b"}".to_vec() };
+        };
+        head.extend_from_slice(br#","list":"#);
+        push_json(&mut head, list.name());
+        head.extend_from_slice(
+            format!(r#","offset":{},"total":{},"rows":["#, page.offset(), list.rows()).as_bytes(),
+        );
+        Self { http_status: 200, head, rows: page.window(list.rows()), tail: b"]}".to_vec() }
+    }
+
     /// A page of `total` rows under this name, without other outputs.
     pub(super) fn so_far(name: &str, total: u64, page: PageRequest, end: &[u8]) -> Self {
         Self::list(DATA.to_vec(), name, total, page, &[b",", end].concat())
@@ -101,8 +118,8 @@ impl StatusPayload {
     }
 
     /// The answer about a job that failed: its error, and then its state.
-    pub(super) fn failed(error: &ApiError, end: &[u8]) -> Self {
-        let mut body = error_members(error.code.as_str(), &error.message);
+    pub(super) fn failed(code: &str, message: &str, end: &[u8]) -> Self {
+        let mut body = error_members(code, message);
         body.push(b',');
         body.extend_from_slice(end);
         Self::whole(200, body)

@@ -35,12 +35,7 @@ pub(crate) fn algorithm(body: &str) -> Result<(JobRequest, Asked), ApiFailure> {
     let refused = |invalid: InvalidBody| ApiFailure::of(ErrorCode::Algorithm, invalid.to_string());
     let body: AlgorithmRequest<'_> = strict::read("the body", body).map_err(refused)?;
     let name = body.algorithm_name.unwrap_or_default();
-    if name.is_empty() {
-        return Err(ApiFailure::of(ErrorCode::AlgorithmName, "algorithmName is empty: name the algorithm"));
-    }
-    if name == Exporter::KIND {
-        return Err(ApiFailure::of(ErrorCode::Algorithm, format!("algorithm {name} is unknown")));
-    }
+    check_name(&name)?;
     let parameters = body.parameters.map_or_else(
         || Ok(Parameters::default()),
         |parameters| strict::object("parameters", parameters.as_str().to_owned()),
@@ -48,6 +43,17 @@ pub(crate) fn algorithm(body: &str) -> Result<(JobRequest, Asked), ApiFailure> {
     let page = PageRequest::parse(number(body.offset.as_ref()), number(body.limit.as_ref()))?;
     let asked = Asked::new(JobSpec::algorithm(name.as_str())).mode(body.execution_mode.as_deref()).page(page);
     Ok((JobRequest::Algorithm { name, parameters: parameters.map_err(refused)? }, asked))
+}
+
+/// Refuses a name that no client may give.
+pub(crate) fn check_name(name: &str) -> Result<(), ApiFailure> {
+    if name.is_empty() {
+        return Err(ApiFailure::of(ErrorCode::AlgorithmName, "algorithmName is empty: name the algorithm"));
+    }
+    if name == Exporter::KIND {
+        return Err(ApiFailure::of(ErrorCode::Algorithm, format!("algorithm {name} is unknown")));
+    }
+    Ok(())
 }
 
 /// A number of the body as its text. The samples also write numbers as texts.

@@ -48,6 +48,16 @@ impl Actions {
         )))
     }
 
+    /// The action whose jobs are of the kind `action:NAME`, if there is one.
+    pub(crate) fn of_kind(&self, name: &str) -> Option<&HostAction> {
+        self.0.iter().find(|action| action.kind_name() == Some(name))
+    }
+
+    /// The names of the kinds that actions of the host have.
+    pub(crate) fn kinds(&self) -> Vec<&str> {
+        self.0.iter().filter_map(HostAction::kind_name).collect()
+    }
+
     /// The actions at a path.
     pub(crate) fn at(&self, path: &str) -> impl Iterator<Item = &HostAction> {
         self.0.iter().filter(move |action| action.path() == path)

@@ -1,12 +1,12 @@
 //! `DELETE .../jobs/{jobId}`: asks for the end of a job.
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{http::StatusCode, response::Response};
 use job_runner::{EngineError, JobHandle, JobState, Outcome, wire::ErrorCode};
 
 use crate::{
     body::json,
     context::Context,
-    extract::{Cancel, Scope},
+    extract::{Cancel, Here, Scope},
     failure::ApiFailure,
     openapi::{Cancelled, Failures},
 };
@@ -26,7 +26,7 @@ use crate::{
     ),
     responses((status = 200, description = "The cancel is stored.", body = Cancelled), Failures)
 )]
-pub(crate) async fn cancel(State(api): State<Context>, scope: Scope<Cancel>) -> Result<Response, ApiFailure> {
+pub(crate) async fn cancel(Here(api): Here, scope: Scope<Cancel>) -> Result<Response, ApiFailure> {
     api.call(move |api| ask(api, &scope)).await?;
     Ok(json(StatusCode::OK, api.dialect.cancelled()))
 }
@@ -41,7 +41,7 @@ fn ask(api: &Context, scope: &Scope<Cancel>) -> Result<(), ApiFailure> {
 
 /// Requests the end of the job with this id.
 pub(crate) fn end(api: &Context, name: &str, job: Option<&JobHandle>) -> Result<(), ApiFailure> {
-    let refused = || Err(api.dialect.not_cancellable(name).into());
+    let refused = || Err(api.not_cancellable(name));
     let Some(job) = job else { return refused() };
     match job.cancel() {
         Ok(_) => Ok(()),

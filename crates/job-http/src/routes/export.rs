@@ -1,9 +1,9 @@
 //! `POST .../jobs/{jobId}/action?action_id=export-result`: writes a result to a file.
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{http::StatusCode, response::Response};
 use job_runner::{
     JobSpec,
-    job_core::strict,
+    job_core::{shown, strict},
     wire::{EXPORT_RESULT, ErrorCode},
 };
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::{
     body::json,
     context::Context,
     export::{Export as Parameters, Exporter, Format, name},
-    extract::{Export, Params, Scope, Text},
+    extract::{Export, Here, Params, Scope, Text},
     failure::ApiFailure,
     key::Key,
     openapi::{Acknowledged, Failures},
@@ -73,7 +73,7 @@ pub(crate) struct Paginate {
     responses((status = 200, description = "The export is stored as a job.", body = Acknowledged), Failures)
 )]
 pub(crate) async fn export(
-    State(api): State<Context>,
+    Here(api): Here,
     scope: Scope<Export>,
     Params(query): Params<ExportAction>,
     key: Key,
@@ -114,6 +114,12 @@ fn refused(message: impl Into<String>) -> ApiFailure {
 pub(crate) fn path(body: &ExportBody, job: &str) -> Result<String, ApiFailure> {
     let file = body.file_name.clone().unwrap_or_else(|| format!("{job}.{}", body.format.extension()));
     name::check(&file).map_err(|why| refused(format!("fileName is not the plain name of a file: {why}")))?;
+    if let Some((scheme, _)) = body.export_path.split_once("://") {
+        let scheme = shown(scheme);
+        return Err(refused(format!(
+            "exportPath begins with {scheme}://: files are written below the directory of the host, so give a path there"
+        )));
+    }
     let directory = body.export_path.strip_suffix('/').unwrap_or(&body.export_path);
     let path = if directory.is_empty() { file } else { format!("{directory}/{file}") };
     name::check_path(&path)
@@ -132,6 +138,18 @@ mod tests {
             ..ExportBody::default()
         };
         path(&body, "id")
+    }
+
+    #[test]
+    fn a_place_of_another_kind_is_refused_with_its_name() {
+        for place in ["obs://bucket/results", "file:///tmp"] {
+            let scheme = place.split(':').next().unwrap();
+            let refused = asked(place, None).unwrap_err();
+            assert!(
+                refused.message().starts_with(&format!("exportPath begins with {scheme}://: ")),
+                "{refused:?}"
+            );
+        }
     }
 
     #[test]

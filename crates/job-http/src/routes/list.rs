@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{http::StatusCode, response::Response};
 use job_runner::{
     Engine, JobFilter, JobId, JobKind, JobReader, JobRecord, JobState, PageRequest, StoreError, Unreadable,
     job_core::shown, wire::Dialect,
@@ -14,7 +14,7 @@ use crate::{
     body,
     context::Context,
     entry::listed,
-    extract::{List, Params, Scope},
+    extract::{Here, List, Params, Scope},
     failure::ApiFailure,
     openapi::{Failures, JobListBody},
 };
@@ -91,7 +91,7 @@ pub(crate) fn before(text: Option<&str>) -> Result<JobId, ApiFailure> {
     responses((status = 200, description = "Jobs, the newest first.", body = JobListBody), Failures)
 )]
 pub(crate) async fn list(
-    State(api): State<Context>,
+    Here(api): Here,
     scope: Scope<List>,
     Params(query): Params<ListQuery>,
     Params(filter): Params<FilterQuery>,

@@ -162,7 +162,7 @@ pub(crate) async fn rows(
 ) -> Result<Response, ApiFailure> {
     let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
     let read = move |api: &Context| {
-        let unknown = || ApiFailure::from(api.dialect.unknown_job(&asked.job));
+        let unknown = || api.unknown_job(&asked.job);
         let id: JobId = asked.job.parse().map_err(|_| unknown())?;
         let job = api.engine.job(id)?.ok_or_else(unknown)?;
         status::send(api, job.status_so_far(api.dialect, page)?)

@@ -2,27 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use super::submit::{Marks, Submission, submit};
+use crate::{
+    action::{EDGES, GRAPH, HostAction, VERTICES},
+    body,
+    context::Context,
+    extract::{Here, Params, Project, Read, Scope, Submit, Text},
+    failure::ApiFailure,
+    key::Key,
+    lookup::HostLookup,
+    patience::Patience,
+};
 use axum::{
-    extract::State,
+    Router,
     http::StatusCode,
     response::Response,
     routing::{get, post},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use utoipa_axum::router::OpenApiRouter;
-
-use super::submit::{Marks, Submission, submit};
-use crate::{
-    action::{Actions, EDGES, GRAPH, HostAction, VERTICES},
-    body,
-    context::Context,
-    extract::{Params, Project, Read, Scope, Submit, Text},
-    failure::ApiFailure,
-    key::Key,
-    lookup::HostLookup,
-    patience::Patience,
-};
 
 /// The path of a graph.
 const BASE: &str = "/ges/v1.0/{projectId}/graphs/{graphName}";
@@ -33,10 +31,10 @@ struct Id {
 }
 
 /// Adds the paths that the host has registered.
-pub(super) fn routes(mut router: OpenApiRouter<Context>, api: &Context) -> OpenApiRouter<Context> {
+pub(super) fn routes(mut router: Router<Context>, api: &Context) -> Router<Context> {
     for path in api.actions.own_paths() {
         let own = path.to_owned();
-        let handler = async move |State(api): State<Context>,
+        let handler = async move |Here(api): Here,
                                   project: Project<Submit>,
                                   Params(Id { action_id }): Params<Id>,
                                   Params(marks): Params<Marks>,
@@ -46,16 +44,15 @@ pub(super) fn routes(mut router: OpenApiRouter<Context>, api: &Context) -> OpenA
             let submission = Submission { project, marks, key, patience, body };
             submit(&api, &own, action_id.as_deref(), submission).await
         };
-        router = router.route(&format!("{BASE}/{path}"), post(handler));
+        router = router.route(&api.surface.place(&format!("{BASE}/{path}")), post(handler));
     }
     for lookup in &api.lookups {
         let own = lookup.clone();
-        let handler = async move |State(api): State<Context>,
-                                  scope: Scope<Read>,
-                                  Params(query): Params<BTreeMap<String, String>>| {
-            ask(&api, own, scope, query).await
-        };
-        router = router.route(&format!("{BASE}/{}", lookup.path), get(handler));
+        let handler =
+            async move |Here(api): Here, scope: Scope<Read>, Params(query): Params<BTreeMap<String, String>>| {
+                ask(&api, own, scope, query).await
+            };
+        router = router.route(&api.surface.place(&format!("{BASE}/{}", lookup.path)), get(handler));
     }
     router
 }
@@ -71,24 +68,25 @@ async fn ask(
 }
 
 /// Adds to the document what the host has registered.
-pub(crate) fn described(mut document: Value, actions: &Actions, lookups: &[HostLookup]) -> Value {
+pub(crate) fn described(mut document: Value, api: &Context) -> Value {
+    let (actions, lookups) = (&api.actions, &api.lookups);
+    let at = |path: &str| api.surface.place(&format!("{BASE}/{path}"));
     for path in [VERTICES, EDGES, GRAPH] {
         if actions.at(path).count() > 1 {
-            describe(&mut document["paths"][format!("{BASE}/{path}")]["post"], actions.at(path));
+            describe(&mut document["paths"][at(path)]["post"], actions.at(path));
         }
     }
-    let model = document["paths"][format!("{BASE}/{GRAPH}")]["post"].clone();
+    let model = document["paths"][at(GRAPH)]["post"].clone();
     for path in actions.own_paths() {
         let mut operation = model.clone();
         operation["operationId"] = json!(format!("submit{}", camel(path)));
         operation["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": {}}}});
         operation["summary"] = json!("Starts an action of the host.");
         describe(&mut operation, actions.at(path));
-        document["paths"][format!("{BASE}/{path}")]["post"] = operation;
+        document["paths"][at(path)]["post"] = operation;
     }
     for lookup in lookups {
-        let operation = question(&model, lookup);
-        document["paths"][format!("{BASE}/{}", lookup.path)]["get"] = operation;
+        document["paths"][at(&lookup.path)]["get"] = question(&model, lookup);
     }
     document
 }

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use axum::{
-    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use job_runner::{JobHandle, JobRecord, PageRequest, Status, job_core::shown};
+use job_runner::{JobHandle, JobRecord, PageRequest, Status, job_core::shown, wire::StatusPayload};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep_until};
 use utoipa::IntoParams;
@@ -15,8 +14,9 @@ use utoipa::IntoParams;
 use crate::{
     body,
     context::Context,
+    ending::{ENDING, Ending},
     etag,
-    extract::{Params, Read, Scope},
+    extract::{Here, Params, Read, Scope},
     failure::ApiFailure,
     openapi::{Failures, StatusBody},
 };
@@ -56,7 +56,7 @@ pub(crate) struct StatusQuery {
     )
 )]
 pub(crate) async fn status(
-    State(api): State<Context>,
+    Here(api): Here,
     scope: Scope<Read>,
     Params(query): Params<StatusQuery>,
     headers: HeaderMap,
@@ -95,25 +95,37 @@ pub(super) fn answer(
         let payload = api.dialect.status(record, None, page);
         return Ok(body::json(StatusCode::OK, payload.head().to_vec()));
     }
-    let tag = etag::of(record, page, api.dialect);
+    let tag = etag::of(record, page, api.dialect.name());
     let known = tag.as_ref().is_some_and(|tag| etag::is_known(headers, tag));
-    let mut response = if known {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        send(api, api.reader.status_in(api.dialect, record.id, page)?)?
+    let mut response = match api.surface.failure(api.dialect, record) {
+        _ if known => StatusCode::NOT_MODIFIED.into_response(),
+        Some(own) => body::json(code(&own), own.head().to_vec()),
+        None => send(api, api.reader.status_in(api.dialect, record.id, page)?)?,
     };
-    // The job may be removed meanwhile. Then there is no page any more.
-    if let Some(tag) = tag.filter(|_| known || response.status() == StatusCode::OK) {
+    if let Some(ending) = Ending::of(record) {
+        response.headers_mut().insert(ENDING, ending.value());
+    }
+    Ok(tagged(response, tag))
+}
+
+/// Adds the tag of a page. The job may be removed meanwhile; then there is no page any more.
+pub(super) fn tagged(mut response: Response, tag: Option<HeaderValue>) -> Response {
+    let has_page = [StatusCode::OK, StatusCode::NOT_MODIFIED].contains(&response.status());
+    if let Some(tag) = tag.filter(|_| has_page) {
         response.headers_mut().insert(header::ETAG, tag);
         // A cache asks each time: the job may be removed, or the client may lose the right to see it.
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     }
-    Ok(response)
+    response
+}
+
+fn code(payload: &StatusPayload) -> StatusCode {
+    StatusCode::from_u16(payload.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// Starts the answer to a status query. It reads the first rows here, on a blocking thread.
 pub(super) fn send(api: &Context, status: Status) -> Result<Response, ApiFailure> {
-    let code = StatusCode::from_u16(status.payload().http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let code = code(status.payload());
     if code.is_server_error() {
         let body = String::from_utf8_lossy(status.payload().head()).into_owned();
         tracing::error!(body, "a status query was answered with an error");

@@ -1,6 +1,6 @@
 //! `POST .../action`: submits vertex filters, edge filters, algorithms and the actions of the host as jobs.
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{http::StatusCode, response::Response};
 use job_runner::{JobSpec, job_core::shown};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -10,7 +10,7 @@ use crate::{
     action::{EDGES, GRAPH, Mode, VERTICES},
     body::json,
     context::Context,
-    extract::{Params, Project, Submit, Text},
+    extract::{Here, Params, Project, Submit, Text},
     failure::ApiFailure,
     key::Key,
     openapi::{Acknowledged, AlgorithmBody, Answered, EdgeFilterBody, Failures, NotYet, VertexFilterBody},
@@ -89,7 +89,7 @@ pub(crate) fn action(given: Option<&str>, expected: &str) -> Result<(), ApiFailu
     )
 )]
 pub(crate) async fn vertices(
-    State(api): State<Context>,
+    Here(api): Here,
     project: Project<Submit>,
     Params(query): Params<QueryAction>,
     Params(marks): Params<Marks>,
@@ -127,7 +127,7 @@ pub(crate) async fn vertices(
     )
 )]
 pub(crate) async fn edges(
-    State(api): State<Context>,
+    Here(api): Here,
     project: Project<Submit>,
     Params(query): Params<QueryAction>,
     Params(marks): Params<Marks>,
@@ -166,7 +166,7 @@ pub(crate) async fn edges(
     )
 )]
 pub(crate) async fn algorithm(
-    State(api): State<Context>,
+    Here(api): Here,
     project: Project<Submit>,
     Params(query): Params<AlgorithmAction>,
     Params(marks): Params<Marks>,

@@ -7,10 +7,12 @@ use axum::{
 use job_runner::{JobHandle, JobState, Outcome, PageRequest, wire::ApiError};
 
 use super::status::{completion, send};
-use crate::{action::HostAction, body::json, context::Context, failure::ApiFailure, patience::Patience};
+use crate::{
+    action::HostAction, body::json, context::Context, ending::Ending, failure::ApiFailure, patience::Patience,
+};
 
 /// Says that a request for a synchronous answer was answered asynchronously (RFC 7240).
-const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+pub(super) const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// Waits for the job, and answers a page of its result. After the bound of the host the answer is the id of the job.
 ///
@@ -34,7 +36,8 @@ pub(super) async fn answer(
     }
     if record.state != JobState::Complete(Outcome::Succeeded) {
         let why = ApiError::of_job(&record).map(|error| error.message).unwrap_or_default();
-        return Err(action.failed(why));
+        let failure = action.failed(why);
+        return Err(Ending::of(&record).map_or(failure.clone(), |ending| failure.ending(ending)));
     }
     let read = move |api: &Context| {
         let dialect = api.dialect;
@@ -48,7 +51,7 @@ pub(super) async fn answer(
             },
         )?;
         // The retention may have removed the job meanwhile.
-        let gone = || ApiFailure::from(dialect.unknown_job(&record.id.to_string()));
+        let gone = || api.unknown_job(&record.id.to_string());
         send(api, shown.ok_or_else(gone)?)
     };
     api.go_on(read).await

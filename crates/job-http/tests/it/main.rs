@@ -13,6 +13,7 @@ mod hanging;
 mod host;
 mod limits;
 mod list;
+mod neutral;
 mod openapi;
 mod operator;
 mod origins;
