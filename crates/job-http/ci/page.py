@@ -21,6 +21,7 @@ import keyboard
 import live
 import rows
 import states
+import view
 import walk
 from keyboard import FOCUS
 from visit import Visit
@@ -101,7 +102,7 @@ def a_new_job_is_submitted_and_cancelled(browser, url, shots):
 
 def checks():
     named = [a_large_result_is_read_by_keyboard, the_language_is_kept_over_a_reload, a_new_job_is_submitted_and_cancelled]
-    for module in [deceives, addresses, live, keyboard, rows, states, walk]:
+    for module in [deceives, addresses, live, keyboard, rows, states, view, walk]:
         named += [value for value in vars(module).values() if inspect.isfunction(value) and list(inspect.signature(value).parameters) == PARAMETERS]
     return named
 

@@ -15,7 +15,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The files that the page loads, below `/page/`.
-const FILES: [(&str, &str); 37] = [
+const FILES: [(&str, &str); 39] = [
     ("acts.js", include_str!("page/acts.js")),
     ("address.js", include_str!("page/address.js")),
     ("aside.js", include_str!("page/aside.js")),
@@ -23,6 +23,7 @@ const FILES: [(&str, &str); 37] = [
     ("buttons.js", include_str!("page/buttons.js")),
     ("copy.js", include_str!("page/copy.js")),
     ("damage.js", include_str!("page/damage.js")),
+    ("details.js", include_str!("page/details.js")),
     ("dialog.js", include_str!("page/dialog.js")),
     ("download.js", include_str!("page/download.js")),
     ("filter.js", include_str!("page/filter.js")),
@@ -50,6 +51,7 @@ const FILES: [(&str, &str); 37] = [
     ("states.js", include_str!("page/states.js")),
     ("style.css", include_str!("page/style.css")),
     ("time.js", include_str!("page/time.js")),
+    ("timeline.js", include_str!("page/timeline.js")),
     ("values.js", include_str!("page/values.js")),
     ("walk.js", include_str!("page/walk.js")),
     ("words.js", include_str!("page/words.js")),

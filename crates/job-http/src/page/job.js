@@ -1,13 +1,16 @@
 // One job: its facts, its request and its result.
 import { allow, label } from "./buttons.js";
+import { options, parts, segments, waitsFor } from "./details.js";
 import { downloads } from "./download.js";
+import { members } from "./json.js";
 import { ended, stoppable } from "./list.js";
 import { jobPath } from "./place.js";
 import { pairs, put } from "./put.js";
-import { requestOf, shownRequest } from "./request.js";
-import { Refusal, now } from "./service.js";
-import { ago, exact, ran, span } from "./time.js";
-import { number, state, why, word } from "./words.js";
+import { bodyOf, requestOf, shownRequest } from "./request.js";
+import { Refusal, text } from "./service.js";
+import { span } from "./time.js";
+import { timeline } from "./timeline.js";
+import { number, size, state, why, word } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -30,7 +33,7 @@ export class Job {
 
   close() {
     this.rows.forget();
-    Object.assign(this, { id: undefined, job: undefined, read: undefined, sent: undefined });
+    Object.assign(this, { id: undefined, job: undefined, read: undefined, sent: undefined, view: undefined, looked: undefined });
     $("result").hidden = true;
     $("result-trouble").hidden = true;
     $("request").open = false;
@@ -39,6 +42,7 @@ export class Job {
 
   show(job) {
     this.job = job;
+    this.look();
     this.draw();
     if (job.state === "succeeded" && this.read !== "whole") this.result("whole", `${jobPath(this.id)}/status`);
     else if (!ended(job) && job.rows > 0 && !this.read) this.result("so far", `operator/jobs/${encodeURIComponent(this.id)}/rows`);
@@ -77,12 +81,25 @@ export class Job {
     downloads($("downloads"), whole ? jobPath(this.id) : "", this.id);
   }
 
+  // Reads the view of the job when it is opened and at each change of its state. Older services have none.
+  async look() {
+    const { id, job } = this;
+    const key = `${job.attempt} ${job.state}`;
+    if (this.looked === key) return;
+    this.looked = key;
+    const body = await text(jobPath(id)).catch(() => undefined);
+    if (id !== this.id || body === undefined) return;
+    this.view = JSON.parse(body);
+    this.sent ??= bodyOf(job.kind, members(body).get("request"));
+    this.draw();
+  }
+
   // Reads the request when it is looked at: it may be long.
   async request() {
     const { id } = this;
-    if (!$("request").open || this.sent !== undefined) return;
+    if (!$("request").open) return;
     try {
-      const sent = await requestOf(id);
+      const sent = this.sent ?? await requestOf(id);
       if (id !== this.id) return;
       this.sent = sent;
       put($("request-text"), sent === undefined ? word("noRequest") : shownRequest(sent));
@@ -92,23 +109,23 @@ export class Job {
   }
 
   facts() {
-    const { job } = this;
+    const { job, view } = this;
     if (!job) return [];
-    const time = (at) => at && { text: `${exact(at)} (${ago(now() - at)})` };
-    const lasted = ran(job, now());
+    const left = job.progress?.remaining;
     return [
       ["state", { text: state(job.state), className: `state ${job.state}` }],
       ["why", why(job) && { text: why(job) }],
+      ["left", left !== undefined && { text: word("about", span(left)) }],
       ["rows", (ended(job) || job.rows) && { text: number(job.rows) }],
-      ["ran", lasted !== undefined && { text: span(lasted) }],
-      ["waited", job.started && job.submitted && { text: span(Math.max(0, job.started - job.submitted)) }],
-      ["submitted", time(job.submitted)], ["started", time(job.started)], ["finished", time(job.finished)],
-      ["attempt", job.attempt > 1 && { text: number(job.attempt) }],
+      ["bytes", job.bytes && { text: size(job.bytes) }],
+      ["attempt", (job.attempt > 1 || job.failedAttempts > 0) && { text: word("of", number(job.attempt), job.maxAttempts ?? "?") }],
+      ...options(job, view),
     ].filter(([, value]) => value).map(([name, value]) => [word(name), value]);
   }
 
+  // What changes without an answer.
   tick() {
-    if (this.job) pairs($("facts"), this.facts());
+    if (this.job) timeline(this.job, this.view?.attempts);
   }
 
   draw() {
@@ -117,6 +134,10 @@ export class Job {
     const name = `${job?.kind ?? ""} ${this.id}`.trim();
     put($("job-title"), name);
     pairs($("facts"), this.facts());
+    timeline(job, this.view?.attempts);
+    parts(job);
+    waitsFor(job);
+    segments(this.view);
     label($("job-cancel"), word("cancel"), word("cancelOf", name));
     label($("job-again"), word("again"), word("againOf", name));
     allow($("job-cancel"), Boolean(job) && stoppable(job) && !this.silent);

@@ -1,5 +1,5 @@
 // The request of a job, as the service has stored it.
-import { pretty } from "./json.js";
+import { members, pretty } from "./json.js";
 import { graphPath } from "./place.js";
 import { address, call, guarded } from "./service.js";
 
@@ -18,6 +18,14 @@ export async function requestOf(id) {
   const { jobs } = await call(`${graphPath()}/jobs/status?limit=1&before=${successor(id)}`);
   return jobs[0]?.jobId === id ? jobs[0].rawRequest : undefined;
 }
+
+// The body that submits this work with these parameters, both as JSON.
+export function bodyOf(kind, parameters) {
+  if (parameters === undefined || ACTIONS[kind] || isWhole(parameters)) return parameters;
+  return `{"algorithmName":${JSON.stringify(kind)},"parameters":${parameters}}`;
+}
+
+const isWhole = (request) => request.startsWith("{") && members(request).has("algorithmName");
 
 // Where a job of this kind is submitted; undefined where its request is unknown or not one of a client's.
 export function actionOf(kind, request) {

@@ -1,0 +1,78 @@
+// What else there is to say about a job: its parts while it runs, where it waits, its options and its segments.
+import { format } from "./address.js";
+import { here } from "./place.js";
+import { put } from "./put.js";
+import { exact, span } from "./time.js";
+import { number, size, word } from "./words.js";
+
+const SEGMENTS = 100;
+const WAITING = ["noHandler", "queued", "graphBusy", "classBusy", "suspect", "starting"];
+const $ = (id) => document.getElementById(id);
+
+const element = (kind, text) => Object.assign(document.createElement(kind), { textContent: text });
+const link = (text, address) => Object.assign(element("a", text), { href: format({ ...here(), ...address }) });
+
+function branch(tasks) {
+  const list = document.createElement("ul");
+  list.append(...tasks.map(({ name, done, total, tasks: inner }) => {
+    const item = element("li", `${name} `);
+    const bar = Object.assign(document.createElement("progress"), total ? { max: total, value: done } : {});
+    bar.setAttribute("aria-label", name);
+    item.append(bar, total ? word("of", number(done), number(total)) : number(done));
+    if (inner?.length) item.append(branch(inner));
+    return item;
+  }));
+  return list;
+}
+
+// Builds the inside of an element when it differs from what was built last.
+function build(box, from, make) {
+  const key = JSON.stringify(from);
+  if (box.dataset.built === key) return;
+  box.dataset.built = key;
+  box.replaceChildren(...make());
+}
+
+export function parts(job) {
+  const tasks = job?.progress?.tasks ?? [];
+  build($("parts"), tasks, () => (tasks.length ? [branch(tasks)] : []));
+}
+
+// Links to what the job waits for.
+export function waitsFor(job) {
+  const { reason, sentence } = job?.why ?? {};
+  const jobs = job?.state !== "failed" && /^it waits for job /.test(sentence ?? "") ? sentence.match(/[0-9a-f]{8}-[0-9a-f-]{27}/g) ?? [] : [];
+  const ahead = WAITING.includes(reason);
+  build($("waits-for"), [jobs, ahead, word("ahead"), here().graph], () => [
+    ...jobs.map((id) => link(id, { view: "job", job: id })),
+    ...(ahead ? [link(word("ahead"), { view: "list", filter: { state: "waiting,running,cancelling" } })] : []),
+  ]);
+}
+
+function used(name, most, of, told) {
+  return most === undefined ? "" : of === undefined ? word("atMost", word(name), told(most)) : `${word(name)} ${word("of", told(of), told(most))}`;
+}
+
+// Pairs of a word and a text, of what the service tells of this job.
+export function options(job, view) {
+  const budget = view?.budget ?? {};
+  const budgets = [used("rows", budget.rows, job.rows, number), used("bytes", budget.bytes, job.bytes, size), used("memory", budget.memory, undefined, size)];
+  const lease = view?.leaseLeft === undefined ? "" : word("leaseLeft", span(view.leaseLeft));
+  return [
+    ["owner", view?.owner], ["label", view?.labels?.join(", ")],
+    ["priority", view?.priority ? number(view.priority) : ""], ["class", view?.class], ["graphVersion", view?.graphVersion],
+    ["deadline", view?.deadline && exact(view.deadline)], ["budget", budgets.filter(Boolean).join(", ")],
+    ["engine", [view?.engine, lease].filter(Boolean).join(", ")], ["trace", view?.trace],
+  ].filter(([, text]) => text).map(([name, text]) => [name, { text }]);
+}
+
+export function segments(view) {
+  const found = view?.segments ?? [];
+  const total = view?.segmentsTotal ?? found.length;
+  $("segments").hidden = found.length === 0;
+  put($("segments-title"), word("segments", number(total)));
+  build($("segments-list"), [found, total, word("more")], () => [
+    ...found.slice(0, SEGMENTS).map((one) => element("li", word("segment", one.segment, one.attempt, number(one.rows), size(one.bytes)))),
+    ...(total > SEGMENTS ? [element("li", word("more", number(total - SEGMENTS)))] : []),
+  ]);
+}
