@@ -19,6 +19,7 @@ import addresses
 import deceives
 import keyboard
 import live
+import new
 import rows
 import states
 import view
@@ -89,7 +90,7 @@ def a_new_job_is_submitted_and_cancelled(browser, url, shots):
         expect(page.locator("button.show:not([aria-disabled=true])").first).to_be_visible()
         before = page.locator("tbody tr").count()
         page.locator("#new-title").press("Enter")
-        page.select_option("#kind", "edges")
+        page.select_option("#kind", "edge_filter")
         page.locator("#new-submit").press("Enter")
         expect(page.locator("#message")).to_contain_text("is stored")
         # Before the list has it, the first job that can be cancelled is another one.
@@ -102,7 +103,7 @@ def a_new_job_is_submitted_and_cancelled(browser, url, shots):
 
 def checks():
     named = [a_large_result_is_read_by_keyboard, the_language_is_kept_over_a_reload, a_new_job_is_submitted_and_cancelled]
-    for module in [deceives, addresses, live, keyboard, rows, states, view, walk]:
+    for module in [deceives, addresses, live, keyboard, new, rows, states, view, walk]:
         named += [value for value in vars(module).values() if inspect.isfunction(value) and list(inspect.signature(value).parameters) == PARAMETERS]
     return named
 

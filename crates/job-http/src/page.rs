@@ -15,7 +15,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The files that the page loads, below `/page/`.
-const FILES: [(&str, &str); 39] = [
+const FILES: [(&str, &str); 41] = [
     ("acts.js", include_str!("page/acts.js")),
     ("address.js", include_str!("page/address.js")),
     ("aside.js", include_str!("page/aside.js")),
@@ -26,6 +26,7 @@ const FILES: [(&str, &str); 39] = [
     ("details.js", include_str!("page/details.js")),
     ("dialog.js", include_str!("page/dialog.js")),
     ("download.js", include_str!("page/download.js")),
+    ("field.js", include_str!("page/field.js")),
     ("filter.js", include_str!("page/filter.js")),
     ("histogram.js", include_str!("page/histogram.js")),
     ("ids.js", include_str!("page/ids.js")),
@@ -33,6 +34,7 @@ const FILES: [(&str, &str); 39] = [
     ("jobs.js", include_str!("page/jobs.js")),
     ("json.js", include_str!("page/json.js")),
     ("keys.js", include_str!("page/keys.js")),
+    ("known.js", include_str!("page/known.js")),
     ("lines.js", include_str!("page/lines.js")),
     ("list.js", include_str!("page/list.js")),
     ("merge.js", include_str!("page/merge.js")),

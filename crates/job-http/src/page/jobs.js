@@ -8,6 +8,7 @@ import { Filter } from "./filter.js";
 import { Job } from "./job.js";
 import { elements, members } from "./json.js";
 import { listen } from "./keys.js";
+import { seenInRequest } from "./known.js";
 import { List } from "./list.js";
 import { say } from "./message.js";
 import { New } from "./new.js";
@@ -56,6 +57,7 @@ async function page(asked, signal) {
   const body = await text(`${graphPath()}/jobs/overview?${query(asked, list.most)}`, { signal });
   const answer = JSON.parse(body);
   const sent = elements(members(body).get("jobs") ?? "[]").map((job) => members(job).get("request"));
+  sent.forEach(seenInRequest);
   return { ...answer, jobs: answer.jobs.map((job, place) => ({ ...job, request: sent[place] })) };
 }
 
@@ -102,7 +104,7 @@ function listed({ jobs, next, apart }) {
   $("reading").hidden = true;
   $("pages").hidden = jobs.length === 0 && wanted.before === undefined && next === undefined;
   $("none").hidden = jobs.length > 0 || filtered;
-  if (!$("none").hidden) fresh.offer();
+  if (!$("none").hidden) fresh.try();
   $("nothing").hidden = jobs.length > 0 || !filtered;
   $("table").setAttribute("aria-rowcount", list.isFirst && next === undefined ? list.jobs.length + 1 : -1);
   allow($("newer"), wanted.before !== undefined);
@@ -178,6 +180,7 @@ function arriveAtList() {
   if (listKey(left) === listKey(wanted)) return;
   left = wanted;
   list.clear();
+  fresh.learn();
   for (const [name, hidden] of [["reading", false], ["none", true], ["nothing", true]]) $(name).hidden = hidden;
 }
 
@@ -222,6 +225,15 @@ const older = () => go({ ...wanted, before: list.older }, [...above(), wanted.be
 const newer = () => go({ ...wanted, before: above().at(-1) ?? undefined }, above().slice(0, -1));
 
 const fresh = new New(() => (wanted.before ? go({ ...wanted, before: undefined }) : poll.restart()));
+
+// A form for a new job with the request of the one that is open.
+function openAsNew() {
+  const { kind } = job.job ?? {};
+  const { sent } = job;
+  go({ ...left, view: "list" });
+  fresh.open(kind, sent);
+}
+
 $("place").addEventListener("submit", (event) => event.preventDefault());
 $("project").addEventListener("change", () => go({ view: "list", project: $("project").value, graph: undefined }));
 $("graph").addEventListener("change", () => go({ view: "list", graph: $("graph").value }));
@@ -240,11 +252,12 @@ $("job-cancel").addEventListener("click", () => cancelJob(wanted.job));
 $("job-again").addEventListener("click", () => runAgain(wanted.job));
 $("job-copy").addEventListener("click", () => copied(wanted.job));
 $("request-copy").addEventListener("click", () => copyRequest(job.job, job.sent));
+$("request-new").addEventListener("click", openAsNew);
 $("rows-copy").addEventListener("click", () => copied(curl(rows.seen)));
 $("pause").addEventListener("click", pause);
 $("fresh").addEventListener("click", release);
 setInterval(() => { list.tick(); job.tick(); }, 1000);
-$("language").addEventListener("click", () => { switchLanguage(); list.draw(); filter.draw(); job.draw(); });
+$("language").addEventListener("click", () => { switchLanguage(); list.draw(); filter.draw(); job.draw(); fresh.offer(); });
 
 // The job that a key is about: the one that is open, or that of the row with the focus.
 const chosen = () => (isList() ? list.walk.row?.dataset.id : wanted.job);

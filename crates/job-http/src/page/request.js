@@ -19,6 +19,8 @@ export async function requestOf(id) {
   return jobs[0]?.jobId === id ? jobs[0].rawRequest : undefined;
 }
 
+export const pathOf = (kind) => ACTIONS[kind] ?? ALGORITHM;
+
 // The body that submits this work with these parameters, both as JSON.
 export function bodyOf(kind, parameters) {
   if (parameters === undefined || ACTIONS[kind] || isWhole(parameters)) return parameters;

@@ -2,6 +2,7 @@
 // reader's place, so that moving on never waits for the service.
 import { around } from "./damage.js";
 import { Histogram } from "./histogram.js";
+import { seen } from "./known.js";
 import { Lines } from "./lines.js";
 import { outputs } from "./outputs.js";
 import { put } from "./put.js";
@@ -13,6 +14,8 @@ import { number, word } from "./words.js";
 const LINES = 20;
 const PAGE = 500;
 const KEPT = 64;
+// Rows of a page whose ids are offered where a vertex is asked for.
+const SEEN = 30;
 const $ = (id) => document.getElementById(id);
 
 export class Rows {
@@ -152,6 +155,7 @@ export class Rows {
   has(page, rows) {
     this.pages.set(page, { rows });
     this.shape.learn(rows);
+    if (["pair", "object"].includes(this.shape.kind)) seen(rows.slice(0, SEEN).map((row) => this.shape.cells(row)?.get("id")));
   }
 
   // Asks once more for the pages that could not be read.

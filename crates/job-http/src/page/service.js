@@ -9,9 +9,10 @@ export const address = (path) => new URL(path, ROOT).href;
 
 // A refusal of the service itself, with its sentence.
 export class Refusal extends Error {
-  constructor(status, message, code) {
+  // `plain` is the sentence alone.
+  constructor(status, message, code, plain = message) {
     super(message);
-    Object.assign(this, { status, code });
+    Object.assign(this, { status, code, plain });
   }
 
   // Whether the service does not have the job.
@@ -52,7 +53,7 @@ async function answer(path, { signal, headers = {}, ...options }) {
   return response;
 }
 
-const refusal = (response, { errorMessage, errorCode }) => new Refusal(response.status, told(errorMessage, errorCode), errorCode);
+const refusal = (response, { errorMessage, errorCode }) => new Refusal(response.status, told(errorMessage, errorCode), errorCode, errorMessage);
 
 // The text of an answer that is JSON. An answer to a request that was given up is an error, never a value.
 export async function text(path, { signal = AbortSignal.timeout(PATIENCE), ...options } = {}) {
