@@ -144,7 +144,7 @@ mod tests {
         let action = r#"{"kind":{"action":"cypher"},"graph":"g"}"#;
         assert_eq!(super::spec(action).unwrap(), JobSpec::action("cypher").with_graph("g"));
         assert_eq!(
-            super::listing(r#"{"kind":"action:cypher"}"#).unwrap().filter.kind,
+            listing(r#"{"kind":"action:cypher"}"#).unwrap().filter.kind,
             Some(JobKind::Action("cypher".to_owned()))
         );
         let none = r#"{"kind":"vertex_filter","graph":"g","parameters":null,"options":{"budget":null}}"#;

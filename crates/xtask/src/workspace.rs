@@ -10,7 +10,7 @@ use std::{
 use crate::{Outcome, metadata::Metadata, process};
 
 /// Features that the tests of all packages need; clippy and rustdoc take the same, so that nothing builds twice.
-pub(crate) const TEST_FEATURES: &str = "job-store/conformance,job-store/rocksdb,job-store/s3,job-demo/s3,\
+pub(crate) const TEST_FEATURES: &str = "job-store/conformance,job-store/rocksdb,job-store/s3,job-demo/s3,job-ffi/postgres,\
     job-runner/checked-locks,job-runner/redb,job-runner/mistakes";
 
 #[derive(Debug)]

@@ -10,4 +10,6 @@ mod jobs;
 mod library;
 mod nested;
 mod pages;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod support;
