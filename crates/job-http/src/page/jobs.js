@@ -4,6 +4,7 @@ import { format, parse, query } from "./address.js";
 import { Aside } from "./aside.js";
 import { allow, allowed } from "./buttons.js";
 import { dismiss, help as showHelp } from "./dialog.js";
+import { figures } from "./figures.js";
 import { Filter } from "./filter.js";
 import { Job } from "./job.js";
 import { elements, members } from "./json.js";
@@ -128,7 +129,8 @@ const pulse = new Pulse(poll, (state) => {
   if (!pulse.silent) rows.retry();
 });
 
-const aside = new Aside(() => poll.paused, () => {});
+let measured;
+const aside = new Aside(() => poll.paused, (known) => { measured = known; figures(known); });
 
 function replace(address) {
   wanted = parse(format(address));
@@ -257,7 +259,7 @@ $("rows-copy").addEventListener("click", () => copied(curl(rows.seen)));
 $("pause").addEventListener("click", pause);
 $("fresh").addEventListener("click", release);
 setInterval(() => { list.tick(); job.tick(); }, 1000);
-$("language").addEventListener("click", () => { switchLanguage(); list.draw(); filter.draw(); job.draw(); fresh.offer(); });
+$("language").addEventListener("click", () => { switchLanguage(); list.draw(); filter.draw(); job.draw(); fresh.offer(); figures(measured); });
 
 // The job that a key is about: the one that is open, or that of the row with the focus.
 const chosen = () => (isList() ? list.walk.row?.dataset.id : wanted.job);

@@ -1,0 +1,59 @@
+// The figures of the engine now, and lines of their last 15 minutes.
+import { put } from "./put.js";
+import { span } from "./time.js";
+import { locale, number, word } from "./words.js";
+
+const SPAN = 900_000;
+const [WIDTH, HEIGHT] = [120, 24];
+const $ = (id) => document.getElementById(id);
+const rate = (value) => value.toLocaleString(locale(), { maximumFractionDigits: 2 });
+
+// The name of each figure, its text now, and its value in a sample.
+const FIGURES = [
+  ["isWaiting", ({ waiting }) => number(waiting), ({ waiting }) => waiting, number],
+  ["isRunning", ({ running, workers }) => (workers ? word("of", number(running), number(workers)) : number(running)), ({ running }) => running, number],
+  ["starts", ({ startsPerSecond }) => rate(startsPerSecond), ({ starts }, every) => (starts * 1000) / every, rate],
+  ["waits", ({ waitP50, waitP99 }) => (waitP99 == null ? "–" : `${span(waitP50)} / ${span(waitP99)}`), ({ waitP99 }) => waitP99, span],
+];
+
+// A line with a gap where nothing was sampled.
+function line(points, newest, most) {
+  let isOpen = false;
+  return points.map(([at, value]) => {
+    const isThere = value != null && newest - at <= SPAN;
+    const step = isThere ? `${isOpen ? "L" : "M"}${(WIDTH * (1 - (newest - at) / SPAN)).toFixed(1)} ${(HEIGHT - 1 - ((HEIGHT - 2) * value) / most).toFixed(1)}${isOpen ? "" : "h.1"}` : "";
+    isOpen = isThere;
+    return step;
+  }).join("");
+}
+
+function tile() {
+  const [box, term, value] = ["div", "dt", "dd"].map((kind) => document.createElement(kind));
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+  svg.setAttribute("role", "img");
+  svg.append(document.createElementNS("http://www.w3.org/2000/svg", "path"));
+  value.append(document.createElement("b"), svg);
+  box.append(term, value);
+  return box;
+}
+
+// `shown` is undefined where the service has no figures.
+export function figures(shown) {
+  $("figures").hidden = !shown;
+  if (!shown) return;
+  const list = $("figures-list");
+  while (list.children.length < FIGURES.length) list.append(tile());
+  const { samples, every } = shown;
+  FIGURES.forEach(([name, now, of, told], place) => {
+    const [term, value] = list.children[place].children;
+    const [text, svg] = value.children;
+    const points = samples.map((sample) => [sample.at, of(sample, every)]);
+    const most = Math.max(0, ...points.map(([, one]) => one ?? 0));
+    put(term, word(name));
+    put(text, now(shown));
+    svg.firstChild.setAttribute("d", line(points, samples.at(-1)?.at ?? 0, most || 1));
+    svg.setAttribute("aria-label", word("lastMinutes", word(name), told(most)));
+  });
+  put($("figures-of"), shown.shared ? word("ofThisProcess") : "");
+}
