@@ -175,7 +175,7 @@ def pressed(page, selector):
 
 
 def the_focus_stays_on_what_was_pressed(browser, url, shots):
-    # What takes the place of a button that is gone, or the button itself.
+    # The button itself, or the element that takes its place.
     in_list = {
         "#pause": "pause", "#keys": "keys", "#language": "language", "#new-title": "new-title", "#new-copy": "new-copy",
         ".chip[data-state=failed]": "chip", "#clear": "filter-q", "#newer": "newer", "#older": "older",

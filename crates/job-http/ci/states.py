@@ -150,7 +150,7 @@ def a_removed_job_says_so(browser, url, shots):
             expect(page.locator("#facts .state")).to_have_text(state)
             expect(page.locator("#trouble")).to_contain_text(why)
             expect(page.locator("#job-again")).to_have_attribute("aria-disabled", "true")
-            # What was read is still there.
+            # The rows that were read are still there.
             expect(page.locator("#rows .line").first).to_have_text("01")
             seen(visit, shots, "removed")
 

@@ -11,7 +11,7 @@ PATIENCE = int(os.environ.get("PATIENCE", "60000"))
 expect.set_options(timeout=PATIENCE)
 
 
-# What the page asks of the service; its own files are not among it.
+# The requests to the service; those for files of the page are not among them.
 REQUESTS = re.compile("/(ges|operator)/|/(figures|health)$")
 
 

@@ -19,7 +19,7 @@ function possible(job, silent) {
   return job !== undefined && !silent;
 }
 
-// What a client may not do is no longer offered.
+// An act that the client may not do is no longer offered.
 export function refused(error, act) {
   failed(error);
   if (error.status === 403) deny(act);

@@ -1,4 +1,4 @@
-// What is asked for beside the view, less often: whether the engine is well, and its figures.
+// Asks beside the view, and less often, whether the engine is well, and for its figures.
 import { put } from "./put.js";
 import { Refusal, call } from "./service.js";
 import { word } from "./words.js";

@@ -1,4 +1,4 @@
-// What else there is to say about a job: its parts while it runs, where it waits, its options and its segments.
+// The rest of the view of a job: its parts while it runs, where it waits, its options and its segments.
 import { format } from "./address.js";
 import { here } from "./place.js";
 import { put } from "./put.js";

@@ -31,6 +31,7 @@ function tile() {
   const [box, term, value] = ["div", "dt", "dd"].map((kind) => document.createElement(kind));
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+  svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("role", "img");
   svg.append(document.createElementNS("http://www.w3.org/2000/svg", "path"));
   value.append(document.createElement("b"), svg);

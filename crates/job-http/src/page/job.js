@@ -123,7 +123,7 @@ export class Job {
     ].filter(([, value]) => value).map(([name, value]) => [word(name), value]);
   }
 
-  // What changes without an answer.
+  // Times change without an answer.
   tick() {
     if (this.job) timeline(this.job, this.view?.attempts);
   }

@@ -10,7 +10,7 @@ import { Refusal, call } from "./service.js";
 import { word } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
-// What an older service takes, which declares nothing.
+// The work that a service takes which declares nothing.
 const OLDER = [{ kind: "vertex_filter" }, { kind: "edge_filter" }, { kind: "algorithm" }];
 const SAMPLES = { vertex_filter: '{"labels": ["noun"]}', edge_filter: '{"labels": ["antonym"]}', algorithm: '{"algorithmName": "pagerank", "parameters": {}}' };
 const NAMES = { vertex_filter: "vertexFilter", edge_filter: "edgeFilter", algorithm: "algorithm" };
@@ -88,7 +88,7 @@ export class New {
     return bodyOf(this.kind.kind, `{${all.map(([name, json]) => `${JSON.stringify(name)}: ${json}`).join(", ")}}`);
   }
 
-  // From fields to JSON and back. What is no JSON stays as it is.
+  // From fields to JSON and back. Text that is no JSON stays as it is.
   turn() {
     const asJson = $("as-json").checked;
     $("as-json").checked = !asJson;

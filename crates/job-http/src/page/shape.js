@@ -81,7 +81,7 @@ export class Shape {
 
   measure(column, texts) {
     const values = texts.filter((text) => text !== undefined && text !== "null");
-    const widest = values.reduce((most, text) => Math.max(most, wide(readable(text))), wide(column.label));
+    const widest = values.reduce((most, text) => Math.max(most, wide(readable(text))), wide(column.label) + 1);
     column.width = Math.max(column.width, Math.min(widest, WIDEST));
     if (values.length) column.numbers = column.numbers !== false && values.every((text) => NUMBER.test(text));
   }

@@ -1,4 +1,4 @@
-// What the page says and offers when the service refuses, and what a client may not do.
+// The words and the offers of the page when the service refuses; acts that a client may not do are hidden.
 import { graphs, here } from "./place.js";
 import { format } from "./address.js";
 import { trouble } from "./pulse.js";

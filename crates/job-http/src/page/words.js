@@ -3,14 +3,14 @@ const failures = {
   panicked: "任务代码崩溃", interrupted: "进程在运行时退出", shutdown: "引擎关闭", store: "无法保存结果", deadline: "已过截止时间",
   row_budget: "行数超出预算", byte_budget: "字节数超出预算", memory_budget: "内存超出预算",
 };
-// What the engine says where it has no word for the reason.
+// Sentences of the engine where it has no word for the reason.
 const OTHERS = [
   [/^it waits for an engine that has a free worker$/, "等待有空闲工作线程的引擎"],
   [/^another engine has been running it for (.+) \(attempt (\d+)\)$/, "另一个引擎正在运行（第 $2 次尝试，已运行 $1）"],
   [/^this engine lost its lease on it.*/s, "本引擎未能及时访问存储，失去了租约；作业将重新运行"],
   [/^it waits for job (.+)$/, (_, jobs) => `等待作业 ${jobs.replaceAll(", job ", "、")}`],
 ];
-// What a refusal is about; the service says more in English.
+// The subject of a refusal; the service says more in English.
 const REFUSALS = {
   "GES.8000": "请求格式错误", "GES.8005": "参数值错误", "GES.8006": "没有该路径或图", "GES.8007": "未知的客户端", "GES.8020": "无权执行此操作",
   "GES.8301": "没有该作业，或作业失败、已取消", "GES.8302": "无法读取作业", "GES.8303": "作业无法取消", "GES.8402": "算法未知或其参数错误", "GES.8602": "服务目前不接受作业",
