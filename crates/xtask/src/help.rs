@@ -144,17 +144,26 @@ decoder in fuzz/artifacts.",
     About {
         command: Command::Hosts,
         name: "hosts",
-        arguments: "[--vertices N]",
+        arguments: "[HOST]... [--vertices N]",
         summary: "Build and run the hosts that link the library as strangers do",
         details: "\
-It runs the tests of job-ffi with the sanitizer of addresses, and those of the
-package for Python. Then it runs the host in C++ of hosts/cpp, which has a
-RocksDB of its own: with the sanitizers of g++, with the static library, and in
-the emulator of valgrind. That host fills a graph, filters it, reads every page,
-cancels a job, dies in the middle of one, and goes on with it.
+HOST is one of these [default: all of them]:
 
-  --vertices N  Vertices of the graph, at least 1000; valgrind gets a tenth
-                [default: 200000]
+  redb          An engine without any C++: it lists its packages, and runs
+  rocksdb-0.23  An engine of ours on an older RocksDB than the library's, whose
+                database also keeps its jobs; IndraDB, with jobs beside its
+                database. Each runs a filter and an algorithm, kills a process
+                in the middle of that, and goes on with its job. This RocksDB
+                is compiled into the cache, once for the machine
+  job-ffi       The tests of job-ffi with the sanitizer of addresses
+  python        The tests of the package for Python
+  cpp           A host in C++ with a RocksDB of its own: with the sanitizers of
+                g++, with the static library, and in the emulator of valgrind.
+                It fills a graph, filters it, reads every page, cancels a job,
+                dies in the middle of one, and goes on with it
+
+  --vertices N  Vertices of the graph of `cpp`, at least 1000; valgrind gets a
+                tenth [default: 200000]
 
 Debian's librocksdb-dev is installed as root where it is missing. Without it, or
 without valgrind, that part is skipped: the last lines say so.",

@@ -1,158 +1,109 @@
 //! `cargo xtask hosts`: engines that others might write, which link the library as strangers do.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+mod cpp;
+mod ffi;
+mod python;
+mod rust;
+
+use std::path::PathBuf;
 
 use crate::{
     Outcome,
     arguments::{Options, value},
-    dist, process,
-    setup::{self, debian},
+    setup,
     skipped::Skipped,
-    workspace::Workspace,
+    workspace::{TEST_FEATURES, Workspace},
 };
+use ffi::Library;
 
-/// Vertices of the graph that each host fills. The emulator of valgrind gets a tenth.
+/// Vertices of the graph that the host in C++ fills. The emulator of valgrind gets a tenth.
 const VERTICES: u64 = 200_000;
 
-/// The RocksDB of the host in C++.
-const ROCKSDB: (&str, &str) = ("librocksdb-dev", "rocksdb/db.h");
+/// The hosts, in the order in which they run. All but the first are directories of `hosts`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Name {
+    Redb,
+    Rocksdb,
+    Ffi,
+    Python,
+    Cpp,
+}
 
-/// The exit code of a host that dies in the middle of a job.
-const CRASHED: i32 = 42;
+impl Name {
+    const ALL: [(&str, Self); 5] = [
+        ("redb", Self::Redb),
+        ("rocksdb-0.23", Self::Rocksdb),
+        ("job-ffi", Self::Ffi),
+        ("python", Self::Python),
+        ("cpp", Self::Cpp),
+    ];
+}
+
+/// The hosts to run, and the size of their graph.
+#[derive(Debug, PartialEq, Eq)]
+struct Chosen {
+    names: Vec<Name>,
+    vertices: u64,
+}
 
 pub(crate) fn hosts(workspace: &Workspace, options: &Options) -> Outcome {
-    let vertices = parse(&options.rest)?;
-    setup::setup(workspace, options)?;
+    let chosen = parse(&options.rest)?;
+    // A host in Rust builds what it needs, and redb needs nothing.
+    if chosen.names.iter().any(|name| matches!(name, Name::Ffi | Name::Python | Name::Cpp)) {
+        setup::setup(workspace, options)?;
+    }
     let skipped = Skipped::of(workspace)?;
-    let outcome = each(workspace, &skipped, &["--package", "job-ffi"], vertices);
+    let outcome = each(workspace, &skipped, &["--package", "job-ffi"], &chosen);
     let told = skipped.tell();
     outcome.and(told)
 }
 
-fn parse(arguments: &[String]) -> Outcome<u64> {
-    let mut vertices = VERTICES;
+fn parse(arguments: &[String]) -> Outcome<Chosen> {
+    let mut chosen = Chosen { names: Vec::new(), vertices: VERTICES };
     let mut arguments = arguments.iter().cloned();
     while let Some(argument) = arguments.next() {
+        if let Some((_, name)) = Name::ALL.iter().find(|(name, _)| *name == argument) {
+            chosen.names.push(*name);
+            continue;
+        }
         let given = value(&argument, "--vertices", &mut arguments)
             .ok_or_else(|| format!("`hosts` takes no argument `{argument}`: see `cargo xtask help hosts`"))?;
         let given = given.parse().ok().filter(|vertices| *vertices >= 1_000);
-        vertices = given.ok_or("--vertices needs a whole number after it, at least 1000")?;
+        chosen.vertices = given.ok_or("--vertices needs a whole number after it, at least 1000")?;
     }
-    Ok(vertices)
+    if chosen.names.is_empty() {
+        chosen.names = Name::ALL.map(|(_, name)| name).into();
+    }
+    Ok(chosen)
 }
 
 /// As CI has it: the library that its tests have built.
 pub(crate) fn of_tests(workspace: &Workspace, skipped: &Skipped) -> Outcome {
-    let selection = ["--workspace", "--lib", "--features", crate::workspace::TEST_FEATURES];
-    each(workspace, skipped, &selection, VERTICES)
+    let selection = ["--workspace", "--lib", "--features", TEST_FEATURES];
+    each(workspace, skipped, &selection, &parse(&[])?)
 }
 
-fn each(workspace: &Workspace, skipped: &Skipped, selection: &[&str], vertices: u64) -> Outcome {
-    sanitized_tests(workspace)?;
-    let library = Library::build(workspace, selection)?;
-    python(workspace, &library)?;
-    cpp(workspace, skipped, &library, vertices)
-}
-
-/// The tests of the package for Python, which needs `python3` alone.
-fn python(workspace: &Workspace, library: &Library) -> Outcome {
-    eprintln!("hosts: the tests of the package for Python");
-    let mut python = Command::new("python3");
-    python
-        .args(["-m", "unittest", "discover", "--start-directory"])
-        .arg(workspace.root.join("hosts/python/tests"));
-    python.env("JOB_ENGINE_LIBRARY", library.directory.join("lib/libjob.so.1"));
-    process::run(python.env("PYTHONDONTWRITEBYTECODE", "1"))
-}
-
-/// The tests of job-ffi with the sanitizer of addresses, by the pinned compiler.
-fn sanitized_tests(workspace: &Workspace) -> Outcome {
-    let host = workspace.host()?;
-    eprintln!("hosts: the tests of job-ffi with the sanitizer of addresses");
-    let mut cargo = workspace.cargo();
-    // Without RocksDB, which is not built with it. Programs in C, which lack its runtime, are left out.
-    cargo.args([
-        "test",
-        "--quiet",
-        "--locked",
-        "--package",
-        "job-ffi",
-        "--no-default-features",
-        "--features",
-        "redb",
-    ]);
-    cargo.args(["--tests", "--target", &host, "--", "--skip", "library::", "--skip", "header::"]);
-    cargo.env("CARGO_TARGET_DIR", made(workspace).join("sanitized")).env("CARGO_PROFILE_DEV_DEBUG", "0");
-    // A target that is named keeps the flags away from build scripts.
-    process::run(cargo.env("RUSTC_BOOTSTRAP", "1").env("CARGO_ENCODED_RUSTFLAGS", "-Zsanitizer=address"))
-}
-
-/// The host in C++ with a RocksDB of its own. Its side runs with the sanitizers of g++, without those of the compiler of
-/// Rust. Then it runs with the static library, and in the emulator of valgrind.
-fn cpp(workspace: &Workspace, skipped: &Skipped, library: &Library, vertices: u64) -> Outcome {
-    let (package, header) = ROCKSDB;
-    if !compiles(header) {
-        // Also where it cannot be installed the next line tells.
-        let _ = debian::install_as_root(package);
-    }
-    if !compiles(header) {
-        let why = format!("there is no RocksDB of the system (`sudo apt-get install {package}`)");
-        return skipped.note("hosts/cpp", &why);
-    }
-    let data = |name: &str| made(workspace).join("data").join(name);
-    let sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
-    let sanitized = library.compile(workspace, "graph-sanitized", Link::Shared, &sanitizers)?;
-    phases(&mut || Command::new(&sanitized), &data("sanitized"), vertices)?;
-    let with_static = library.compile(workspace, "graph-static", Link::Static, &[])?;
-    phases(&mut || Command::new(&with_static), &data("static"), vertices)?;
-    if process::output(Command::new("valgrind").arg("--version")).is_err() {
-        return skipped.note("hosts/cpp in valgrind", "there is no valgrind (`sudo apt-get install valgrind`)");
-    }
-    let plain = library.compile(workspace, "graph", Link::Shared, &[])?;
-    let mut emulated = || {
-        let mut valgrind = Command::new("valgrind");
-        valgrind.args(["--quiet", "--error-exitcode=9", "--leak-check=no"]).arg(&plain);
-        valgrind
-    };
-    phases(&mut emulated, &data("emulated"), vertices / 10)
-}
-
-/// A filter, pages and a cancel; a death in the middle of a job; the next process, which goes on with it.
-fn phases(program: &mut dyn FnMut() -> Command, directory: &Path, vertices: u64) -> Outcome {
-    if directory.exists() {
-        fs::remove_dir_all(directory)?;
-    }
-    fs::create_dir_all(directory)?;
-    for (phase, code) in [("filter", 0), ("crash", CRASHED), ("resume", 0)] {
-        let mut host = program();
-        host.arg(directory).arg(vertices.to_string()).arg(phase);
-        let ended = host.status().map_err(|error| process::not_started(&host, &error))?;
-        if ended.code() != Some(code) {
-            return Err(format!("`{}` ended with {ended}, and not with code {code}", process::line(&host)).into());
+fn each(workspace: &Workspace, skipped: &Skipped, selection: &[&str], chosen: &Chosen) -> Outcome {
+    let make = || Library::build(workspace, selection);
+    let mut library = None;
+    for (_, name) in Name::ALL.iter().filter(|(_, name)| chosen.names.contains(name)) {
+        match name {
+            Name::Redb => rust::redb(workspace, skipped)?,
+            Name::Rocksdb => rust::rocksdb(workspace, skipped)?,
+            Name::Ffi => ffi::sanitized_tests(workspace)?,
+            Name::Python => python::python(workspace, once(&mut library, make)?)?,
+            Name::Cpp => cpp::cpp(workspace, skipped, once(&mut library, make)?, chosen.vertices)?,
         }
     }
     Ok(())
 }
 
-/// Whether the compiler finds this header.
-fn compiles(header: &str) -> bool {
-    let program = format!("#include <{header}>\n");
-    let source = env::temp_dir().join(format!("header-{}.cpp", std::process::id()));
-    if fs::write(&source, program).is_err() {
-        return false;
-    }
-    let found = process::output(compiler().args(["-std=c++17", "-fsyntax-only"]).arg(&source)).is_ok();
-    // Nothing depends on it.
-    let _ = fs::remove_file(&source);
-    found
-}
-
-fn compiler() -> Command {
-    Command::new(env::var_os("CXX").unwrap_or_else(|| "c++".into()))
+/// The libraries, which are built for the first host that needs them.
+fn once(library: &mut Option<Library>, make: impl FnOnce() -> Outcome<Library>) -> Outcome<&Library> {
+    Ok(match library {
+        Some(built) => built,
+        none => none.insert(make()?),
+    })
 }
 
 /// Where all that this command makes is.
@@ -160,57 +111,29 @@ fn made(workspace: &Workspace) -> PathBuf {
     workspace.target().join("hosts")
 }
 
-/// How a host links the library.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Link {
-    Shared,
-    Static,
-}
-
-/// The libraries, as `cargo xtask dist` gives them to hosts.
-struct Library {
-    directory: PathBuf,
-}
-
-impl Library {
-    fn build(workspace: &Workspace, selection: &[&str]) -> Outcome<Self> {
-        let mut cargo = workspace.cargo();
-        process::run(cargo.args(["build", "--quiet", "--release", "--locked"]).args(selection))?;
-        let directory = made(workspace).join("dist");
-        dist::write(workspace, &workspace.target().join("release"), &directory)?;
-        Ok(Self { directory })
-    }
-
-    fn compile(&self, workspace: &Workspace, program: &str, link: Link, sanitizers: &[&str]) -> Outcome<PathBuf> {
-        let lib = self.directory.join("lib");
-        let made = made(workspace).join(program);
-        let mut compiler = compiler();
-        compiler.args(["-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]).args(sanitizers);
-        compiler.arg("-I").arg(self.directory.join("include")).arg(workspace.root.join("hosts/cpp/graph.cpp"));
-        compiler.arg("-o").arg(&made);
-        match link {
-            Link::Shared => {
-                compiler.arg("-L").arg(&lib).arg("-ljob").arg(format!("-Wl,-rpath,{}", lib.display()));
-            }
-            Link::Static => {
-                compiler.arg(lib.join("libjob.a")).args(dist::NEEDED.split(' '));
-            }
-        }
-        process::run(compiler.arg("-lrocksdb"))?;
-        Ok(made)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parsed(line: &str) -> Outcome<Chosen> {
+        parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
     #[test]
     fn vertices_are_a_number() {
-        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(parse(&[]).unwrap(), VERTICES);
-        assert_eq!(parse(&words("--vertices 20000")).unwrap(), 20_000);
-        assert!(parse(&words("--vertices 5")).unwrap_err().to_string().contains("at least 1000"));
-        assert!(parse(&words("cpp")).unwrap_err().to_string().contains("`cpp`"));
+        assert_eq!(parsed("").unwrap().vertices, VERTICES);
+        assert_eq!(parsed("--vertices 20000").unwrap().vertices, 20_000);
+        assert!(parsed("--vertices 5").unwrap_err().to_string().contains("at least 1000"));
+        assert!(parsed("sqlite").unwrap_err().to_string().contains("`sqlite`"));
+    }
+
+    #[test]
+    fn hosts_are_chosen_by_name_and_are_all_of_them_without_one() {
+        assert_eq!(parsed("").unwrap().names.len(), Name::ALL.len());
+        assert_eq!(parsed("redb cpp --vertices 2000").unwrap().names, [Name::Redb, Name::Cpp]);
+        let hosts = Workspace::locate().unwrap().root.join("hosts");
+        for (name, _) in Name::ALL.iter().filter(|(_, name)| *name != Name::Ffi) {
+            assert!(hosts.join(name).is_dir(), "there is no hosts/{name}");
+        }
     }
 }
