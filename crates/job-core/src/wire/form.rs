@@ -1,9 +1,9 @@
-//! [`Form`]: the two looks of an answer to a submission.
+//! [`Form`]: the looks of an answer to a submission.
 
 use super::{Dialect, StatusPayload, payload};
 use crate::{JobId, JobKind, JobRecord, JobResult, PageRequest};
 
-/// How the answer to a submission looks. The states of its job are the same in both.
+/// How the answer to a submission looks. The states of its job are the same in all.
 ///
 /// ```
 /// use job_core::{JobId, JobKind, wire::{Dialect, Form}};
@@ -22,6 +22,8 @@ pub enum Form {
     /// The id is at the top, and a result is under `data.outputs`. Filters and algorithms answer so.
     #[default]
     Plain,
+    /// As [`Plain`](Self::Plain), but a synchronous result is right under `data`. Filtered queries answer so.
+    Flat,
     /// The answer is a table of a query language: the id is in `results[0]`, and so is a result. Cypher and GQL answer so.
     Rows,
 }
@@ -30,7 +32,7 @@ impl Form {
     /// The answer around the members of the one result.
     fn around(self, members: &str) -> Vec<u8> {
         match self {
-            Self::Plain => format!("{{{members}}}"),
+            Self::Plain | Self::Flat => format!("{{{members}}}"),
             Self::Rows => format!(r#"{{"results":[{{{members}}}],"errors":[]}}"#),
         }
         .into_bytes()
@@ -43,7 +45,7 @@ impl Dialect {
     #[must_use]
     pub fn submitted(self, form: Form, id: JobId, kind: &JobKind) -> Vec<u8> {
         match form {
-            Form::Plain => self.acknowledged(id, Some(kind)),
+            Form::Plain | Form::Flat => self.acknowledged(id, Some(kind)),
             Form::Rows => form.around(&self.row(id, kind, "")),
         }
     }
@@ -67,7 +69,7 @@ impl Dialect {
         let (id, kind) = (record.id, record.spec.kind());
         let said = format!(r#","executionMode":"async","status":"{}""#, self.unfinished(record.state));
         match form {
-            Form::Plain => form.around(&format!("{}{said}", self.id_members(id, Some(kind)))),
+            Form::Plain | Form::Flat => form.around(&format!("{}{said}", self.id_members(id, Some(kind)))),
             Form::Rows => form.around(&self.row(id, kind, &said)),
         }
     }
@@ -75,10 +77,10 @@ impl Dialect {
     /// The answer to a synchronous submission: a page of the result, without a state.
     #[must_use]
     pub fn result(self, form: Form, result: &JobResult, page: PageRequest) -> StatusPayload {
+        let end = [self.result_member(true).as_bytes(), b"}"].concat();
         match form {
-            Form::Plain => {
-                StatusPayload::data(result, page, &[self.result_member(true).as_bytes(), b"}"].concat())
-            }
+            Form::Plain => StatusPayload::data(result, page, &end),
+            Form::Flat => StatusPayload::flat(result, page, &end),
             Form::Rows => StatusPayload::table(result, page),
         }
     }
@@ -107,7 +109,7 @@ impl Dialect {
     #[must_use]
     pub fn error_in(self, form: Form, code: &str, message: &str) -> Vec<u8> {
         match form {
-            Form::Plain => self.error_body(code, message),
+            Form::Plain | Form::Flat => self.error_body(code, message),
             Form::Rows => payload::rows_error(code, message),
         }
     }

@@ -68,18 +68,27 @@ impl StatusPayload {
         Self { http_status: 200, head, rows: 0..0, tail: [b"}}", end].concat() }
     }
 
-    /// A page of this `result` as the table of a query language: it has no sizes.
+    /// A page of this `result` as the table of a query language.
     pub(super) fn table(result: &JobResult, page: PageRequest) -> Self {
-        let mut head = [br#"{"results":[{"#, &*outputs(result)].concat();
+        Self::without_sizes(br#"{"results":[{"#, result, page, br#"}],"errors":[]}"#)
+    }
+
+    /// A page of this `result` right under `data`.
+    pub(super) fn flat(result: &JobResult, page: PageRequest, end: &[u8]) -> Self {
+        Self::without_sizes(br#"{"data":{"#, result, page, &[b"}", end].concat())
+    }
+
+    fn without_sizes(begin: &[u8], result: &JobResult, page: PageRequest, end: &[u8]) -> Self {
+        let mut head = [begin, &*outputs(result)].concat();
         let Some(list) = &result.list else {
             if head.last() == Some(&b',') {
                 head.pop();
             }
-            return Self { http_status: 200, head, rows: 0..0, tail: br#"}],"errors":[]}"#.to_vec() };
+            return Self { http_status: 200, head, rows: 0..0, tail: end.to_vec() };
         };
         push_key(&mut head, list.name());
         head.push(b'[');
-        Self { http_status: 200, head, rows: page.window(list.rows()), tail: br#"]}],"errors":[]}"#.to_vec() }
+        Self { http_status: 200, head, rows: page.window(list.rows()), tail: [b"]", end].concat() }
     }
 
     /// A page of this `result` in answers that name no service.

@@ -225,6 +225,8 @@ fn each_form_of_a_submission_has_its_own_bytes_in_each_dialect() {
         let expected = format!(r#"{{"data":{{"outputs":{{"runtime":0.5}}}}{sync_end}"#);
         assert_eq!(body(&dialect.result(Form::Plain, &values, page)), (200, expected));
         assert_eq!(body(&dialect.result(Form::Rows, &result(), page)), (200, table.to_owned()));
+        let expected = format!(r#"{{"data":{{"runtime":0.5,"score":[5,6]}}{sync_end}"#);
+        assert_eq!(body(&dialect.result(Form::Flat, &result(), page)), (200, expected));
         let expected = r#"{"results":[{"runtime":0.5}],"errors":[]}"#;
         assert_eq!(body(&dialect.result(Form::Rows, &values, page)), (200, expected.to_owned()));
         assert_eq!(dialect.error_in(Form::Plain, "c", "m"), dialect.error_body("c", "m"));

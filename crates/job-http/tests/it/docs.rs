@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, env, fmt::Write, fs, path::Path};
 
 use axum::{body::Body, http::Request};
+use job_http::Surface;
 use serde_json::Value;
 
 use crate::host::with;
@@ -23,7 +24,7 @@ fn parts(text: &str) -> (&str, &str, &str) {
 
 #[tokio::test]
 async fn the_routes_in_the_document_are_those_of_the_code() {
-    let service = with(|api| api.exports().operator());
+    let service = with(|api| api.exports().operator().surfaces([Surface::service(), Surface::neutral()]));
     let document = service.send(Request::get("/openapi.json").body(Body::empty()).unwrap()).await.json();
     let expected = routes(&document);
     let text = fs::read_to_string(path()).unwrap();
