@@ -4,6 +4,7 @@ use job_runner::{JobKind, JobSpec, job_core::shown, wire::ErrorCode};
 use thiserror::Error;
 
 use crate::{
+    actions::Action,
     algorithms::Algorithm,
     filter::{Filter, FilterError, Subject},
     graph::Graph,
@@ -34,8 +35,9 @@ pub fn check(graphs: &Graphs, spec: &JobSpec) -> Result<(), Refused> {
             algorithm.check(graph, parameters).map_err(|error| Refused::algorithm(error.to_string()))
         }
         JobKind::Action(name) => {
-            let message = format!("action {:?} is unknown", shown(name));
-            Err(Refused { code: ErrorCode::Parameter, message })
+            let action = Action::find(name).ok_or_else(|| unknown_action(name))?;
+            let checked = action.check(spec.graph(), graph, parameters);
+            checked.map_err(|message| Refused { code: ErrorCode::Parameter, message })
         }
     }
 }
@@ -43,6 +45,12 @@ pub fn check(graphs: &Graphs, spec: &JobSpec) -> Result<(), Refused> {
 fn filter(graph: &Graph, body: &str, subject: Subject) -> Result<(), Refused> {
     let checked = Filter::compile(body, subject, graph);
     checked.map(drop).map_err(|FilterError { code, message }| Refused { code, message })
+}
+
+fn unknown_action(name: &str) -> Refused {
+    let names = Action::ALL.map(|action| action.name()).join(", ");
+    let message = format!("action {:?} is unknown: it must be one of {names}", shown(name));
+    Refused { code: ErrorCode::Parameter, message }
 }
 
 fn unknown(name: &str) -> Refused {

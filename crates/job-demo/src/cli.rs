@@ -1,5 +1,6 @@
 //! The command line.
 
+mod actions;
 mod address;
 mod backup;
 mod called;
@@ -303,6 +304,8 @@ enum Command {
         workers: Option<usize>,
         #[command(flatten)]
         reach: serve::Reach,
+        #[command(flatten)]
+        words: serve::Words,
     },
     /// Run the jobs of a shared store until Ctrl-C or SIGTERM; then end those that run and leave the rest to others
     Worker {
@@ -370,8 +373,8 @@ impl Cli {
             Command::Backup { to } => backup::backup(&global, &to),
             Command::Copy { from, to, pick } => copy::run(&global, &from, &to, &pick),
             Command::Cancel { id } => cancel::cancel(&global, &id),
-            Command::Serve { listen, exports, workers, reach } => {
-                serve::serve(&global, listen, global.exports(exports).as_deref(), workers, &reach)
+            Command::Serve { listen, exports, workers, reach, words } => {
+                serve::serve(&global, listen, global.exports(exports).as_deref(), workers, &reach, &words)
             }
             Command::Worker { workers, exports, grace } => {
                 worker::worker(&global, workers, exports.as_deref(), Duration::from_secs(grace))

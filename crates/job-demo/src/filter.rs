@@ -33,7 +33,8 @@ pub use self::{
     error::{Codes, FilterError},
     select::Element,
 };
-use self::{condition::Condition, select::Sort};
+pub(crate) use self::condition::Condition;
+use self::select::Sort;
 
 /// A filter that can be run on the graph it was checked against.
 #[derive(Debug)]

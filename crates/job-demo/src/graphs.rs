@@ -5,7 +5,10 @@ use std::{path::PathBuf, sync::OnceLock};
 use job_runner::job_core::shown;
 use thiserror::Error;
 
-use crate::{graph::Graph, movies, synthetic, wordnet};
+use crate::{
+    graph::{Graph, GraphBuilder},
+    movies, synthetic, wordnet,
+};
 
 /// The graphs that jobs can name.
 #[derive(Debug)]
@@ -16,6 +19,7 @@ pub struct Graphs {
     wordnet: OnceLock<Result<Graph, String>>,
     movies: OnceLock<Result<Graph, String>>,
     synthetic: OnceLock<Result<Graph, String>>,
+    cleared: OnceLock<Graph>,
 }
 
 impl Graphs {
@@ -32,6 +36,7 @@ impl Graphs {
             wordnet: OnceLock::new(),
             movies: OnceLock::new(),
             synthetic: OnceLock::new(),
+            cleared: OnceLock::new(),
         }
     }
 
@@ -59,7 +64,43 @@ impl Graphs {
     /// name.
     #[must_use]
     pub fn version(&self, name: &str) -> String {
-        if name == "synthetic" { format!("{} vertices", self.vertices) } else { "1".to_owned() }
+        match name {
+            "synthetic" => format!("{} vertices", self.vertices),
+            Self::SMALL if self.cleared.get().is_some() => "cleared".to_owned(),
+            _ => "1".to_owned(),
+        }
+    }
+
+    /// The graph that can be cleared.
+    pub const SMALL: &str = "movies";
+
+    /// Removes every vertex and edge of a graph, until the process ends. It gives the graph as it was.
+    ///
+    /// ```
+    /// use job_demo::graphs::Graphs;
+    ///
+    /// let graphs = Graphs::new("/usr/share/wordnet".into());
+    /// assert_eq!(graphs.clear("movies")?.vertex_count(), 160);
+    /// assert_eq!(graphs.get("movies")?.vertex_count(), 0);
+    /// assert!(graphs.clear("synthetic").is_err());
+    /// # Ok::<(), job_demo::graphs::GraphsError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`GraphsError`] when there is no such graph, or it is not the [small](Self::SMALL) one.
+    pub fn clear(&self, name: &str) -> Result<&Graph, GraphsError> {
+        let before = self.get(name)?;
+        Self::is_clearable(name)?;
+        self.cleared.get_or_init(|| GraphBuilder::default().build());
+        Ok(before)
+    }
+
+    /// Checks that a graph can be cleared.
+    ///
+    /// # Errors
+    /// [`GraphsError::NotClearable`]
+    pub fn is_clearable(name: &str) -> Result<(), GraphsError> {
+        if name == Self::SMALL { Ok(()) } else { Err(GraphsError::NotClearable(name.to_owned())) }
     }
 
     /// The graph with this name. The first call loads it, and others wait meanwhile. A failure to load is kept
@@ -70,6 +111,9 @@ impl Graphs {
     pub fn get(&self, name: &str) -> Result<&Graph, GraphsError> {
         if Self::NAMES.contains(&name) && !self.served.contains(&name) {
             return Err(GraphsError::NotServed { name: name.to_owned(), served: self.served.join(", ") });
+        }
+        if let (Self::SMALL, Some(empty)) = (name, self.cleared.get()) {
+            return Ok(empty);
         }
         let loaded = match name {
             "wordnet" => self
@@ -100,6 +144,9 @@ pub enum GraphsError {
         /// The names of the served graphs.
         served: String,
     },
+    /// The graph cannot be cleared.
+    #[error("graph {0} cannot be cleared: only {small} can be", small = Graphs::SMALL)]
+    NotClearable(String),
     /// The graph could not be loaded.
     #[error("graph {name} cannot be loaded: {reason}")]
     Unloadable {

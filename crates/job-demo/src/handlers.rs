@@ -7,14 +7,16 @@ use std::{cell::RefCell, sync::Arc, time::Instant};
 use job_runner::{EngineBuilder, JobContext, JobError, StopCause};
 
 use crate::{
+    actions::Action,
     algorithms::{Algorithm, AlgorithmError, List},
     filter::{Filter, FilterError, Subject},
+    filtered::{Filtered, Found},
     graph::Graph,
     graphs::{Graphs, GraphsError},
     watch::{Stopped, Watch},
 };
 
-/// Registers the two filters and every algorithm.
+/// Registers the two filters, every algorithm and every action.
 #[must_use]
 pub fn register<S>(mut builder: EngineBuilder<S>, graphs: &Arc<Graphs>) -> EngineBuilder<S> {
     let own = Arc::clone(graphs);
@@ -25,7 +27,42 @@ pub fn register<S>(mut builder: EngineBuilder<S>, graphs: &Arc<Graphs>) -> Engin
         let own = Arc::clone(graphs);
         builder = builder.algorithm(algorithm.name(), move |ctx: &mut JobContext| run(ctx, &own, algorithm));
     }
+    for action in Action::ALL {
+        let own = Arc::clone(graphs);
+        builder = builder.action(action.name(), move |ctx: &mut JobContext| act(ctx, &own, action));
+    }
     builder
+}
+
+fn act(ctx: &mut JobContext, graphs: &Graphs, action: Action) -> Result<(), JobError> {
+    match action {
+        Action::FilteredQuery => filtered_query(ctx, graph(ctx, graphs)?),
+        Action::ClearGraph => {
+            let removed = graphs.clear(ctx.spec().graph()).map_err(|error| JobError::failed(error.to_string()))?;
+            ctx.set_output("vertexNum", &removed.vertices().len())?;
+            Ok(ctx.set_output("edgeNum", &removed.edges().len())?)
+        }
+    }
+}
+
+fn filtered_query(ctx: &JobContext, graph: &Graph) -> Result<(), JobError> {
+    let query = Filtered::compile(ctx.spec().parameters().as_str(), graph);
+    let query = query.map_err(|error| JobError::failed(error.to_string()))?;
+    let watch = JobWatch::new(ctx);
+    match query.run(graph, &watch).map_err(|Stopped| watch.why())? {
+        Found::Vertices(found) => {
+            let mut rows = ctx.rows("vertices")?;
+            found
+                .iter()
+                .filter_map(|&vertex| graph.vertices().get(vertex as usize))
+                .try_for_each(|row| rows.push(row))
+        }
+        Found::Edges(found) => {
+            let mut rows = ctx.rows("edges")?;
+            let edges = found.iter().filter_map(|&place| graph.edges().get(place));
+            edges.map(|edge| graph.edge_row(edge)).try_for_each(|row| rows.push(&row))
+        }
+    }
 }
 
 fn vertex_filter(ctx: &mut JobContext, graphs: &Graphs) -> Result<(), JobError> {

@@ -23,13 +23,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod actions;
 pub mod algorithms;
 pub mod check;
 pub mod filter;
+pub mod filtered;
 pub mod graph;
 pub mod graphs;
 pub mod handlers;
 pub mod movies;
+pub mod schema;
 pub mod synthetic;
 pub mod watch;
 pub mod wordnet;

@@ -92,6 +92,8 @@ impl Client {
             .method(method)
             .uri(path)
             .header(HOST, &self.authority)
+            // The commands read the answers of this dialect, whatever the others get.
+            .header("x-job-dialect", "document")
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(json)))?;
         let response = sender.send_request(request).await?;

@@ -1,6 +1,11 @@
 //! [`Remote`]: the jobs of a store that a server has open, over its REST API.
 
-use std::{collections::BTreeSet, error::Error, ops::ControlFlow, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    ops::ControlFlow,
+    time::Duration,
+};
 
 use hyper::Method;
 use job_runner::{
@@ -251,6 +256,14 @@ fn parameters(work: &str, request: String) -> Result<Parameters, serde_json::Err
     }
 }
 
+/// A body that asks for the id of its job, not for the result.
+fn in_background(body: &str) -> Result<String, serde_json::Error> {
+    let mut members: BTreeMap<&str, &RawValue> = serde_json::from_str(body)?;
+    let mode = RawValue::from_string(r#""async""#.to_owned())?;
+    members.insert("executionMode", &mode);
+    serde_json::to_string(&members)
+}
+
 impl Changes for Remote {
     fn submit(&self, spec: JobSpec) -> Result<JobId, Box<dyn Error>> {
         #[derive(Deserialize)]
@@ -264,9 +277,9 @@ impl Changes for Remote {
             JobKind::EdgeFilter => ("edges/action?action_id=query".to_owned(), given.to_owned()),
             JobKind::Algorithm(name) => (
                 "action?action_id=execute-algorithm".to_owned(),
-                format!(r#"{{"algorithmName":{},"parameters":{given}}}"#, json!(name)),
+                format!(r#"{{"algorithmName":{},"parameters":{given},"executionMode":"async"}}"#, json!(name)),
             ),
-            JobKind::Action(name) => (format!("action?action_id={name}"), given.to_owned()),
+            JobKind::Action(name) => (format!("action?action_id={name}"), in_background(given)?),
         };
         let options = spec.options();
         let labels: Vec<&str> = options.labels.iter().map(String::as_str).collect();

@@ -16,12 +16,14 @@ use job_demo::{
     check::{Refused, check},
     graphs::Graphs,
 };
-use job_http::{Api, ApiFailure, InvalidOrigin, JobRequest, Origins, ServeOptions};
+use job_http::{
+    Api, ApiFailure, Dialect, InvalidOrigin, InvalidPrefix, JobRequest, Origins, ServeOptions, Surface,
+};
 use job_runner::{Engine, JobSpec, wire::ApiError};
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use super::{
-    CommandResult, Global,
+    CommandResult, Global, actions,
     address::Address,
     backup, cores,
     exit::{Exit, Mistake},
@@ -59,12 +61,35 @@ impl Reach {
     }
 }
 
+/// The words of the answers.
+#[derive(Debug, Args)]
+pub(super) struct Words {
+    /// The dialect of the answers: `document`, `memory-2025` or `database`
+    #[arg(long, value_name = "NAME", default_value = "document", value_parser = dialect)]
+    dialect: Dialect,
+}
+
+fn dialect(name: &str) -> Result<Dialect, String> {
+    let names = Dialect::ALL.map(Dialect::name).join(", ");
+    Dialect::named(name).ok_or_else(|| format!("it must be one of {names}"))
+}
+
+impl Words {
+    /// The service's surface, whose clients may ask for another dialect, and one without its name below `/v1`.
+    fn surfaces(&self) -> Result<[Surface; 2], InvalidPrefix> {
+        let service = Surface::builder().dialect(self.dialect).dialect_by_header().management_alias().build()?;
+        let neutral = Surface::builder().prefix("/v1").neutral().project(PROJECT).build()?;
+        Ok([service, neutral])
+    }
+}
+
 pub(super) fn serve(
     global: &Global,
     listen: SocketAddr,
     exports: Option<&Path>,
     workers: Option<usize>,
     reach: &Reach,
+    words: &Words,
 ) -> CommandResult {
     server::none(global, "serve")?;
     let told = stop::listen()?;
@@ -73,8 +98,9 @@ pub(super) fn serve(
     global.load(&graphs)?;
     let store = store::write(global)?;
     let engine = Arc::new(engine(&store, &graphs, exports, workers.unwrap_or_else(cores))?);
-    let host = Host { graphs };
+    let host = Host { graphs: Arc::clone(&graphs) };
     let api = Api::new(Arc::clone(&engine), host).operator().page(PROJECT).origins(origins);
+    let api = actions::register(api, &graphs).surfaces(words.surfaces()?);
     // Without a directory for them, exports are not served.
     let api = if exports.is_some() { api.exports() } else { api };
     let runtime = Runtime::new()?;

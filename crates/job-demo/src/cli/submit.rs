@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use job_demo::algorithms::Algorithm;
+use job_demo::{actions::Action, algorithms::Algorithm};
 use job_runner::{
     EngineError, JobId, JobKind, JobSpec,
     job_core::{shown, strict},
@@ -105,14 +105,16 @@ fn known(work: &str) -> Result<(), Mistake> {
     let is_known = match JobKind::named(work) {
         JobKind::VertexFilter | JobKind::EdgeFilter => true,
         JobKind::Algorithm(name) => Algorithm::find(&name).is_some(),
-        JobKind::Action(_) => false,
+        JobKind::Action(name) => Action::find(&name).is_some(),
     };
     if is_known {
         return Ok(());
     }
     let names = Algorithm::ALL.map(|algorithm| algorithm.name()).join(", ");
     let work = shown(work);
-    let message = format!("work {work:?} is unknown: it must be vertex_filter, edge_filter or one of {names}");
+    let actions = Action::ALL.map(|action| format!("action:{}", action.name())).join(", ");
+    let message =
+        format!("work {work:?} is unknown: it must be vertex_filter, edge_filter or one of {names}, {actions}");
     Err(Mistake::new(Exit::Usage, message))
 }
 

@@ -9,7 +9,7 @@ use crate::graph::{Number, Properties, Value, Vocabulary};
 
 /// A condition and how it joins the ones before it.
 #[derive(Debug)]
-pub(super) struct Condition {
+pub(crate) struct Condition {
     property: Arc<str>,
     test: Test,
     join: Join,
@@ -34,6 +34,19 @@ enum Join {
 }
 
 impl Condition {
+    /// A condition alone, with the codes of a vertex filter.
+    pub(crate) fn of(
+        property: &str,
+        predicate: &str,
+        values: Vec<Raw<'_>>,
+        field: &str,
+        vocabulary: &Vocabulary,
+    ) -> Result<Self, FilterError> {
+        let (property_name, predicate) = (property.to_owned(), predicate.to_owned());
+        let body = ConditionBody { property_name, predicate, values, r#type: None };
+        Self::compile(&body, field, vocabulary, Codes::VERTEX)
+    }
+
     pub(super) fn compile(
         body: &ConditionBody<'_>,
         field: &str,
@@ -67,7 +80,7 @@ impl Condition {
         Ok(Self { property, test, join })
     }
 
-    pub(super) fn matches(&self, properties: &Properties) -> bool {
+    pub(crate) fn matches(&self, properties: &Properties) -> bool {
         let values = properties.get(&self.property);
         match &self.test {
             Test::Has => !values.is_empty(),

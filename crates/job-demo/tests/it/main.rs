@@ -1,6 +1,7 @@
 //! The demo from the outside: payloads of every kind of work, facts about `WordNet`, and the program itself.
 #![cfg(test)]
 
+mod actions;
 #[cfg(feature = "postgres")]
 mod cluster;
 mod docs;

@@ -71,12 +71,16 @@ fn the_lines_over_http_in_the_readme_work_when_they_are_pasted() {
     assert!(told.contains(" running ") || told.contains(" waiting "), "{told}");
     assert!(told.contains(" is cancel"), "{told}");
 
-    let told = run(directory, &blocks(Some("Over HTTP"))[0].replace("127.0.0.1:8080", server.address()));
+    let lines = blocks(Some("Over HTTP"))[..2].concat();
+    let told = run(directory, &lines.replace("127.0.0.1:8080", server.address()));
     let (rows, long) = told.split_once(r#""status":"complete"}"#).unwrap();
     assert!(rows.contains(r#""data_return_size":2"#), "{rows}");
     let is_unfinished =
         [r#"{"status":"running"}"#, r#"{"status":"waiting"}"#].iter().any(|state| long.starts_with(state));
     assert!(is_unfinished && long.contains("}{}{") && long.contains("cancelled"), "{long}");
+    for part in [r#""k_hop_neighbors":"#, r#""result":"failed"}"#, "HTTP/1.1 202 ", r#""code":"unknown_job"}"#] {
+        assert!(long.contains(part), "{part}: {long}");
+    }
 }
 
 #[test]
