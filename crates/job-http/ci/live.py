@@ -225,3 +225,40 @@ def a_cancel_is_asked_for_first(browser, url, shots):
         expect(cancel).to_have_attribute("aria-disabled", "true")
         expect(cancel).to_be_focused()
         expect(page.locator("#news")).to_contain_text("pagerank 00000001: cancelled")
+
+
+def selected_jobs_are_cancelled_after_one_question(browser, url, shots):
+    jobs = [job(4, "waiting"), job(3, "running"), job(2), job(1, "waiting")]
+    said = {"en-GB": ("3 selected", "Cancel 2 selected?", "Of these, 1 run", "2 jobs were asked"), "zh-CN": ("已选 3 个", "取消 已选 2 个？", "其中 1 个正在运行", "已请求停止 2 个作业")}
+    for width, locale in ((1280, "en-GB"), (400, "zh-CN")):
+        count, title, more, done = said[locale]
+        with Visit(browser, url, width=width, locale=locale) as visit:
+            visit.has(*jobs)
+            asked = []
+            visit.between.on("/jobs/01a[^/]*$", lambda route: asked.append((route.request.method, route.request.url[-1])) or route.fulfill(json={}))
+            page = visit.open()
+            expect(page.locator("tbody tr")).to_have_count(4)
+            page.keyboard.press("j")
+            page.keyboard.press("x")
+            expect(page.locator("tbody tr").first).to_have_attribute("aria-selected", "true")
+            page.locator("tbody input").nth(1).check()
+            page.locator("tbody input").nth(2).check()
+            expect(page.locator("#picked-count")).to_have_text(count)
+            # New jobs wait while some are selected.
+            visit.has(job(9, "waiting"), *jobs)
+            expect(page.locator("#fresh")).to_be_visible()
+            visit.fits()
+            hears(page, "selected")
+            page.screenshot(path=f"{shots}/selected-{width}-{locale}.png")
+            page.locator("#picked-cancel").press("Enter")
+            expect(page.locator("#ask-title")).to_have_text(title)
+            expect(page.locator("#ask-more")).to_contain_text(more)
+            page.keyboard.press("Escape")
+            expect(page.locator("#picked-cancel")).to_be_focused()
+            assert not asked
+            page.locator("#picked-cancel").press("Enter")
+            page.locator("#ask-yes").press("Enter")
+            expect(page.locator("#message")).to_contain_text(done)
+            assert asked == [("DELETE", "4"), ("DELETE", "3")], asked
+            expect(page.locator("#picked")).to_be_hidden()
+            assert page.evaluate("document.activeElement.matches('#jobs tr')")

@@ -7,7 +7,7 @@ import { graphPath, jobPath } from "./place.js";
 import { actionOf, curl, requestOf, submit } from "./request.js";
 import { call } from "./service.js";
 import { deny } from "./states.js";
-import { word } from "./words.js";
+import { number, word } from "./words.js";
 
 export async function copied(text) {
   say(await copy(text) ? word("copied", told(text)) : word("notCopied"));
@@ -38,6 +38,24 @@ export async function cancel({ job, name, silent }) {
   try {
     await call(path, { method: "DELETE" });
     say(word("cancelled", job.jobId));
+  } catch (error) {
+    refused(error, "cancel");
+  }
+  return true;
+}
+
+// Cancels those of these jobs that wait or run, after one question.
+export async function cancelMany({ jobs, silent }) {
+  if (!possible(jobs[0], silent)) return false;
+  const left = jobs.filter(stoppable);
+  const running = left.filter((job) => job.state === "running").length;
+  if (left.length === 0) say(word("notCancel"));
+  const more = running ? word("askMany", number(running)) : word("askWaiting");
+  if (!left.length || !await ask({ title: word("askCancel", word("pickedCount", number(left.length))), more, yes: word("yesMany"), no: word("no") })) return false;
+  const paths = left.map((job) => jobPath(job.jobId));
+  try {
+    for (const path of paths) await call(path, { method: "DELETE" });
+    say(word("cancelledMany", number(paths.length)));
   } catch (error) {
     refused(error, "cancel");
   }

@@ -1,10 +1,9 @@
 // Asks beside the view, and less often, whether the engine is well, and for its figures.
-import { put } from "./put.js";
+import { $, put } from "./put.js";
 import { Refusal, call } from "./service.js";
 import { word } from "./words.js";
 
 const EVERY = 5000;
-const $ = (id) => document.getElementById(id);
 
 // A service without an answer here is told by the pulse.
 async function health(signal) {

@@ -1,13 +1,12 @@
 // The rest of the view of a job: its parts while it runs, where it waits, its options and its segments.
 import { format } from "./address.js";
 import { here } from "./place.js";
-import { put } from "./put.js";
-import { exact, span } from "./time.js";
+import { $, put } from "./put.js";
+import { exact } from "./time.js";
 import { number, size, word } from "./words.js";
 
 const SEGMENTS = 100;
 const WAITING = ["noHandler", "queued", "graphBusy", "classBusy", "suspect", "starting"];
-const $ = (id) => document.getElementById(id);
 
 const element = (kind, text) => Object.assign(document.createElement(kind), { textContent: text });
 const link = (text, address) => Object.assign(element("a", text), { href: format({ ...here(), ...address }) });
@@ -57,12 +56,11 @@ function used(name, most, of, told) {
 export function options(job, view) {
   const budget = view?.budget ?? {};
   const budgets = [used("rows", budget.rows, job.rows, number), used("bytes", budget.bytes, job.bytes, size), used("memory", budget.memory, undefined, size)];
-  const lease = view?.leaseLeft === undefined ? "" : word("leaseLeft", span(view.leaseLeft));
   return [
     ["owner", view?.owner], ["label", view?.labels?.join(", ")],
     ["priority", view?.priority ? number(view.priority) : ""], ["class", view?.class], ["graphVersion", view?.graphVersion],
     ["deadline", view?.deadline && exact(view.deadline)], ["budget", budgets.filter(Boolean).join(", ")],
-    ["engine", [view?.engine, lease].filter(Boolean).join(", ")], ["trace", view?.trace],
+    ["engine", view?.engine], ["trace", view?.trace],
   ].filter(([, text]) => text).map(([name, text]) => [name, { text }]);
 }
 

@@ -1,7 +1,5 @@
 // Asks before something is done. The browser gives the focus back to where it was.
-import { pairs } from "./put.js";
-
-const $ = (id) => document.getElementById(id);
+import { $, pairs } from "./put.js";
 
 export function ask({ title, more, yes, no }) {
   const dialog = $("ask");

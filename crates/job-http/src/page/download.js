@@ -20,18 +20,14 @@ async function fetched(event, path, name) {
 
 // `path` is that of the job; without it there are no links.
 export function downloads(box, path, id) {
-  if (box.dataset.path === path) {
-    for (const link of box.children) link.setAttribute("aria-label", word("download", link.textContent));
-    return;
-  }
-  box.dataset.path = path;
-  box.replaceChildren(...(path ? FORMATS : []).map(([format, text]) => {
-    const link = document.createElement("a");
-    const name = `${id}.${format}`;
+  const key = path + word("download");
+  if (box.dataset.made === key) return;
+  box.dataset.made = key;
+  box.replaceChildren(...(path ? FORMATS : []).map(([format, textContent]) => {
     const file = `${path}/rows?format=${format}`;
-    Object.assign(link, { href: address(file), download: name, textContent: text });
-    link.setAttribute("aria-label", word("download", text));
-    link.addEventListener("click", (event) => fetched(event, file, name));
+    const link = Object.assign(document.createElement("a"), { href: address(file), download: `${id}.${format}`, textContent });
+    link.setAttribute("aria-label", word("download", textContent));
+    link.addEventListener("click", (event) => fetched(event, file, link.download));
     return link;
   }));
 }

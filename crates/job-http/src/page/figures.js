@@ -1,11 +1,10 @@
 // The figures of the engine now, and lines of their last 15 minutes.
-import { put } from "./put.js";
+import { $, put } from "./put.js";
 import { span } from "./time.js";
 import { locale, number, word } from "./words.js";
 
 const SPAN = 900_000;
 const [WIDTH, HEIGHT] = [120, 24];
-const $ = (id) => document.getElementById(id);
 const rate = (value) => value.toLocaleString(locale(), { maximumFractionDigits: 2 });
 
 // The name of each figure, its text now, and its value in a sample.

@@ -1,13 +1,12 @@
 // The bar that says which jobs are listed.
 import { FILTERS } from "./address.js";
 import { make } from "./buttons.js";
-import { put } from "./put.js";
+import { $, put } from "./put.js";
 import { call } from "./service.js";
 import { number, state, word } from "./words.js";
 
 const STATES = ["waiting", "running", "cancelling", "succeeded", "failed", "cancelled"];
 const EVERY = 5000;
-const $ = (id) => document.getElementById(id);
 
 export class Filter {
   // `changed` gets the new filter.

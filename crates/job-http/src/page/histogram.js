@@ -1,6 +1,6 @@
 // A histogram of a column of numbers, from small pages that are spread evenly over all rows.
 import { outputs } from "./outputs.js";
-import { put } from "./put.js";
+import { $, put } from "./put.js";
 import { brief, number, word } from "./words.js";
 
 const PAGES = 200;
@@ -8,7 +8,6 @@ const LIMIT = 50;
 const TOGETHER = 6;
 const BARS = 40;
 const [WIDTH, HEIGHT] = [640, 120];
-const $ = (id) => document.getElementById(id);
 
 // The places of the pages: the first row and the number of rows of each. Together they are all rows if those are few.
 export function places(total) {

@@ -5,14 +5,12 @@ import { downloads } from "./download.js";
 import { members } from "./json.js";
 import { ended, stoppable } from "./list.js";
 import { jobPath } from "./place.js";
-import { pairs, put } from "./put.js";
+import { $, pairs, put } from "./put.js";
 import { bodyOf, requestOf, shownRequest } from "./request.js";
 import { Refusal, text } from "./service.js";
 import { span } from "./time.js";
 import { timeline } from "./timeline.js";
 import { number, size, state, why, word } from "./words.js";
-
-const $ = (id) => document.getElementById(id);
 
 export class Job {
   constructor(rows) {

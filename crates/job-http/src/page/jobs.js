@@ -1,5 +1,5 @@
 // The page: its address says what is asked for, and each answer is shown by the view that asked for it.
-import { again, cancel, copied, copyRequest } from "./acts.js";
+import { again, cancel, cancelMany, copied, copyRequest } from "./acts.js";
 import { format, parse, query } from "./address.js";
 import { Aside } from "./aside.js";
 import { allow, allowed } from "./buttons.js";
@@ -16,7 +16,7 @@ import { New } from "./new.js";
 import { forget, graphPath, here, jobPath, ready, want } from "./place.js";
 import { Poll } from "./poll.js";
 import { Pulse, trouble } from "./pulse.js";
-import { put } from "./put.js";
+import { $, put } from "./put.js";
 import { curl } from "./request.js";
 import { Rows } from "./rows.js";
 import { Refusal, call, text } from "./service.js";
@@ -25,7 +25,6 @@ import { help, state as stateWord, switchLanguage, translate, word } from "./wor
 
 const APART = 5;
 const SEARCHES = 8;
-const $ = (id) => document.getElementById(id);
 // The view that the address names.
 let wanted = parse(location.hash);
 // Where the list was left.
@@ -204,6 +203,19 @@ async function act(what, id) {
 }
 
 const cancelJob = (id) => act(cancel, id);
+// The buttons about the selected jobs go with the selection, and the focus goes back to the list.
+function unpick() {
+  list.pick();
+  list.walk.enter();
+}
+
+async function cancelPicked() {
+  const jobs = [...list.picked].map((id) => list.job(id));
+  if (!await cancelMany({ jobs, silent: pulse.silent })) return;
+  unpick();
+  poll.restart();
+}
+
 const runAgain = (id) => act(again, id);
 
 function pause() {
@@ -257,6 +269,8 @@ $("request-copy").addEventListener("click", () => copyRequest(job.job, job.sent)
 $("request-new").addEventListener("click", openAsNew);
 $("rows-copy").addEventListener("click", () => copied(curl(rows.seen)));
 $("pause").addEventListener("click", pause);
+$("picked-cancel").addEventListener("click", cancelPicked);
+$("picked-none").addEventListener("click", unpick);
 $("fresh").addEventListener("click", release);
 setInterval(() => { list.tick(); job.tick(); }, 1000);
 $("language").addEventListener("click", () => { switchLanguage(); list.draw(); filter.draw(); job.draw(); fresh.offer(); figures(measured); });

@@ -1,10 +1,9 @@
 // The lines of the table of rows: a fixed number of them, filled anew as the reader moves. They are one tab stop.
-import { put } from "./put.js";
+import { $, put } from "./put.js";
 import { readable } from "./shape.js";
 import { number, word } from "./words.js";
 
 const HEIGHT = 24;
-const $ = (id) => document.getElementById(id);
 
 function cell(role) {
   const made = document.createElement("span");

@@ -3,13 +3,12 @@ import { inShort } from "./brief.js";
 import { allow, label, make } from "./buttons.js";
 import { short } from "./ids.js";
 import { merge } from "./merge.js";
-import { put } from "./put.js";
+import { $, put } from "./put.js";
 import { now } from "./service.js";
 import { ago, exact, ran, span, waits } from "./time.js";
 import { Walk } from "./walk.js";
 import { number, size, state, why, word } from "./words.js";
 
-const $ = (id) => document.getElementById(id);
 const CELLS = ["state", "work", "id", "time", "ran number", "count number", "actions"];
 const PAGE = 50;
 // The most jobs that one answer may have.
@@ -26,26 +25,37 @@ const part = (kind, className) => Object.assign(document.createElement(kind), { 
 // The part of the first in both, in percent.
 const share = (one, other) => (one + other > 0 ? Math.round((one / (one + other)) * 100) : 0);
 
-// Rows do not move under the pointer, the focus or a question about one of them.
-const isHeld = () => $("jobs").matches(":hover") || $("jobs").contains(document.activeElement) || $("ask").open;
+// Rows do not move under the pointer, the focus, a question about one of them, or while some are selected.
+const isHeld = () => $("jobs").matches(":hover") || $("jobs").contains(document.activeElement) || $("ask").open || !$("picked").hidden;
 
 export class List {
   // `acts` are the functions behind the buttons of a row, by name; each gets the id of the job. `address` gives the
   // address of a job.
   constructor(acts, address) {
-    Object.assign(this, { acts, address, silent: false, isFirst: true, walk: new Walk($("jobs")) });
+    Object.assign(this, { acts, address, silent: false, isFirst: true, picked: new Set(), walk: new Walk($("jobs")) });
     $("jobs").addEventListener("keydown", (event) => this.enter(event));
     this.clear();
   }
 
-  // Enter on a row itself: its buttons have their own.
+  // Keys on a row itself: its buttons have their own.
   enter(event) {
-    if (event.key === "Enter" && event.target.matches("tr")) this.acts.open(event.target.dataset.id);
+    if (!event.target.matches("tr") || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.key === "Enter") this.acts.open(event.target.dataset.id);
+    else if (event.key === "x") this.pick(event.target.dataset.id);
+  }
+
+  // Selects a job, or no longer; without an id, none is.
+  pick(id) {
+    const { picked } = this;
+    if (id === undefined) picked.clear();
+    else if (!picked.delete(id)) picked.add(id);
+    this.draw();
   }
 
   clear() {
     if (this.walk.row) this.walk.want(undefined);
     Object.assign(this, { jobs: [], fresh: [], answer: [], changes: [] });
+    this.picked.clear();
     this.draw();
   }
 
@@ -97,6 +107,9 @@ export class List {
       cell.setAttribute("role", "gridcell");
     }
     const [, work, id, time, length, count, actions] = row.cells;
+    const box = Object.assign(document.createElement("input"), { type: "checkbox" });
+    box.addEventListener("change", () => this.pick(job.jobId));
+    row.cells[0].append(box, document.createElement("span"));
     for (const cell of [work, id, time, length, count]) cell.append(document.createElement("div"), document.createElement("div"));
     work.firstChild.append(document.createElement("a"), " ", part("span", "request"));
     work.lastChild.className = "why";
@@ -106,7 +119,7 @@ export class List {
     length.lastChild.className = "spent";
     length.lastChild.append(part("i", "waited"), part("i", "ran"));
     for (const name of ["show", "cancel"]) actions.append(make(name, () => this.acts[name](job.jobId)), " ");
-    for (const element of [row, ...row.querySelectorAll("a, button")]) element.tabIndex = -1;
+    for (const element of [row, ...row.querySelectorAll("a, button, input")]) element.tabIndex = -1;
     return row;
   }
 
@@ -114,7 +127,11 @@ export class List {
     const [stateCell, work, id, time, , count, actions] = row.cells;
     const name = this.name(job.jobId);
     stateCell.className = `state ${job.state}`;
-    put(stateCell, state(job.state));
+    put(stateCell.lastChild, state(job.state));
+    const isPicked = this.picked.has(job.jobId);
+    row.setAttribute("aria-selected", isPicked);
+    stateCell.firstChild.checked = isPicked;
+    stateCell.firstChild.setAttribute("aria-label", word("pick", name));
     const [link, request] = work.firstChild.children;
     put(link, job.kind || word("unknown"));
     link.href = this.address(job);
@@ -178,6 +195,9 @@ export class List {
       if (body.rows[place] !== row) body.insertBefore(row, body.rows[place] ?? null);
     });
     this.walk.settle();
+    for (const id of this.picked) if (!this.ids.has(id)) this.picked.delete(id);
+    $("picked").hidden = this.picked.size === 0;
+    put($("picked-count"), word("pickedCount", number(this.picked.size)));
     $("fresh").hidden = this.fresh.length === 0;
     put($("fresh"), this.fresh.length === 1 ? word("freshOne") : word("fresh", number(this.fresh.length)));
   }

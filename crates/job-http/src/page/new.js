@@ -4,12 +4,11 @@ import { Field } from "./field.js";
 import { members, pretty } from "./json.js";
 import { say } from "./message.js";
 import { graphPath } from "./place.js";
-import { put } from "./put.js";
+import { $, put } from "./put.js";
 import { bodyOf, curl, pathOf, submit } from "./request.js";
 import { Refusal, call } from "./service.js";
 import { word } from "./words.js";
 
-const $ = (id) => document.getElementById(id);
 // The work that a service takes which declares nothing.
 const OLDER = [{ kind: "vertex_filter" }, { kind: "edge_filter" }, { kind: "algorithm" }];
 const SAMPLES = { vertex_filter: '{"labels": ["noun"]}', edge_filter: '{"labels": ["antonym"]}', algorithm: '{"algorithmName": "pagerank", "parameters": {}}' };

@@ -1,7 +1,7 @@
 // The project and the graph that the page looks at.
+import { $ } from "./put.js";
 import { call } from "./service.js";
 
-const $ = (id) => document.getElementById(id);
 const encode = encodeURIComponent;
 // The project that the service names, and the project whose graphs are known.
 let home;

@@ -1,10 +1,9 @@
 // Says whether what is on the page is what the service has: live, silent, refused or paused.
-import { put } from "./put.js";
+import { $, put } from "./put.js";
 import { ago, coarse } from "./time.js";
 import { word } from "./words.js";
 
 const SILENT = 3000;
-const $ = (id) => document.getElementById(id);
 
 export class Pulse {
   // `changed` is called when the service falls silent or answers again.
@@ -35,6 +34,7 @@ export class Pulse {
     if (state === this.state) return;
     this.state = state;
     document.body.dataset.pulse = state;
+    document.body.toggleAttribute("data-stale", state === "silent" || state === "refused");
     this.changed(state);
   }
 }

@@ -1,4 +1,6 @@
 // Changes the document only where it differs, so that a selection stays.
+export const $ = (id) => document.getElementById(id);
+
 export function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

@@ -1,10 +1,9 @@
 // One row as formatted JSON, in a dialog over the table.
 import { pretty } from "./json.js";
-import { put } from "./put.js";
+import { $, put } from "./put.js";
 import { number, word } from "./words.js";
 
 const SHOWN = 100_000;
-const $ = (id) => document.getElementById(id);
 
 export class RowBox {
   // `from`: the `text` of a row, how to `choose` one, to `copy` a text, and the `total` of rows.

@@ -5,7 +5,7 @@ import { Histogram } from "./histogram.js";
 import { seen } from "./known.js";
 import { Lines } from "./lines.js";
 import { outputs } from "./outputs.js";
-import { put } from "./put.js";
+import { $, put } from "./put.js";
 import { RowBox } from "./row.js";
 import { Shape } from "./shape.js";
 import { cards } from "./values.js";
@@ -16,7 +16,6 @@ const PAGE = 500;
 const KEPT = 64;
 // Rows of a page whose ids are offered where a vertex is asked for.
 const SEEN = 30;
-const $ = (id) => document.getElementById(id);
 
 export class Rows {
   // `read` gives the text of an answer; `copy` copies a text.

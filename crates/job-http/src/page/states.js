@@ -2,9 +2,9 @@
 import { graphs, here } from "./place.js";
 import { format } from "./address.js";
 import { trouble } from "./pulse.js";
+import { $ } from "./put.js";
 import { word } from "./words.js";
 
-const $ = (id) => document.getElementById(id);
 const ACTS = ["list", "submit", "cancel"];
 
 // Hides the actions of this kind until there is another token. The focus is not lost with them.

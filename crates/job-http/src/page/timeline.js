@@ -1,11 +1,9 @@
 // When a job was submitted, each of its attempts, and its end.
 import { ended } from "./list.js";
-import { put } from "./put.js";
+import { $, put } from "./put.js";
 import { now } from "./service.js";
 import { ago, exact, ran, span, waits } from "./time.js";
 import { state, word } from "./words.js";
-
-const $ = (id) => document.getElementById(id);
 
 function failed({ attempt, started, ended: end, failure }) {
   return [word("attemptIs", attempt), started, word("attemptFailed", span(Math.max(0, end - started)), failure.message), "bad"];

@@ -63,7 +63,7 @@ export class Walk {
   }
 
   inside(row, by) {
-    const stops = [row, ...row.querySelectorAll("a, button")];
+    const stops = [row, ...row.querySelectorAll("input, a, button")];
     stops[stops.indexOf(document.activeElement) + by]?.focus();
   }
 }
