@@ -15,6 +15,7 @@ KINDS = {"kinds": [
         {"name": "source", "type": "string", "required": True, "format": "vertex"},
         {"name": "mode", "type": "string", "required": False, "enum": ["OUT", "IN", "ALL"]},
         {"name": "labels", "type": "array", "items": "string", "required": False},
+        {"name": "sorts", "type": "array", "items": "object", "required": False},
     ]},
 ]}
 BOTH = ((1280, "en-GB"), (400, "zh-CN"))
@@ -44,7 +45,7 @@ def fields_are_what_the_service_declares(browser, url, shots):
             expect(page.locator("#body")).to_be_hidden()
             expect(page.locator("#parameter-alpha-about")).to_contain_text("> 0, < 1")
             expect(page.locator("#parameter-alpha-about")).to_contain_text("0.85 by default" if width == 1280 else "默认 0.85")
-            for name, text in (("alpha", "0.850"), ("max_iterations", "9"), ("source", "it's \"v1\""), ("labels", "a, b")):
+            for name, text in (("alpha", "0.850"), ("max_iterations", "9"), ("source", "it's \"v1\""), ("labels", "a, b"), ("sorts", '[{"key": "id", "by": 1.0}]')):
                 field(page, name).fill(text)
             field(page, "directed").select_option("false")
             visit.fits()
@@ -53,7 +54,7 @@ def fields_are_what_the_service_declares(browser, url, shots):
             visit.between.gives("execute-algorithm", {"jobId": "stored-now"})
             with page.expect_request("**/load/action?action_id=execute-algorithm") as sent:
                 page.locator("#new-submit").press("Enter")
-            expected = '{"algorithmName":"pagerank","parameters":{"alpha": 0.850, "max_iterations": 9, "directed": false, "source": "it\'s \\"v1\\"", "labels": ["a","b"]}}'
+            expected = '{"algorithmName":"pagerank","parameters":{"alpha": 0.850, "max_iterations": 9, "directed": false, "source": "it\'s \\"v1\\"", "labels": ["a","b"], "sorts": [{"key": "id", "by": 1.0}]}}'
             assert sent.value.post_data == expected, sent.value.post_data
             expect(page.locator("#message")).to_contain_text("stored-now")
             expect(field(page, "alpha")).to_have_value("0.850")

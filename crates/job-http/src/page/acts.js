@@ -4,8 +4,8 @@ import { ask } from "./dialog.js";
 import { stoppable } from "./list.js";
 import { failed, say } from "./message.js";
 import { graphPath, jobPath } from "./place.js";
-import { actionOf, curl, requestOf, submit } from "./request.js";
-import { call } from "./service.js";
+import { curl, pathOf, requestIn, submit } from "./request.js";
+import { call, text } from "./service.js";
 import { deny } from "./states.js";
 import { number, word } from "./words.js";
 
@@ -67,14 +67,13 @@ export async function again({ job, name, silent }) {
   if (!possible(job, silent)) return false;
   const graph = graphPath();
   try {
-    const request = await requestOf(job.jobId);
-    const action = actionOf(job.kind, request);
-    if (!action) {
+    const request = requestIn(await text(jobPath(job.jobId)), job.kind);
+    if (!request) {
       say(word("notAgain"), true);
       return false;
     }
     if (!await ask({ title: word("askAgain", name), more: word("askCopy"), yes: word("yesAgain"), no: word("no") })) return false;
-    say(word("stored", (await submit(`${graph}/${action}`, request)).jobId));
+    say(word("stored", (await submit(`${graph}/${pathOf(job.kind)}`, request)).jobId));
   } catch (error) {
     refused(error, "submit");
   }
@@ -82,7 +81,6 @@ export async function again({ job, name, silent }) {
 }
 
 export async function copyRequest(job, request) {
-  const action = actionOf(job?.kind, request);
-  if (action) await copied(curl(`${graphPath()}/${action}`, request));
+  if (request) await copied(curl(`${graphPath()}/${pathOf(job.kind)}`, request));
   else say(word("notAgain"), true);
 }

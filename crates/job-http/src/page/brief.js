@@ -1,4 +1,4 @@
-// A request in a few words: its parameters as they were sent.
+// The parameters of a job in a few words, with the digits that were sent.
 import { elements, members } from "./json.js";
 import { readable } from "./shape.js";
 
@@ -24,8 +24,6 @@ function part(name, value) {
 // `request` is JSON; undefined where it is not known.
 export function inShort(request) {
   if (!request || !isObject(request)) return "";
-  const all = members(request);
-  const parameters = all.has("algorithmName") ? members(all.get("parameters") ?? "{}") : all;
-  const text = [...parameters].map(([name, value]) => part(name, value)).filter(Boolean).join(", ");
+  const text = [...members(request)].map(([name, value]) => part(name, value)).filter(Boolean).join(", ");
   return text.length > MOST ? `${text.slice(0, MOST)}…` : text;
 }

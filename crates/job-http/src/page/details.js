@@ -58,7 +58,7 @@ export function options(job, view) {
   const budgets = [used("rows", budget.rows, job.rows, number), used("bytes", budget.bytes, job.bytes, size), used("memory", budget.memory, undefined, size)];
   return [
     ["owner", view?.owner], ["label", view?.labels?.join(", ")],
-    ["priority", view?.priority ? number(view.priority) : ""], ["class", view?.class], ["graphVersion", view?.graphVersion],
+    ["priority", view?.priority ? number(view.priority) : ""], ["class", view?.class && word(view.class)], ["graphVersion", view?.graphVersion],
     ["deadline", view?.deadline && exact(view.deadline)], ["budget", budgets.filter(Boolean).join(", ")],
     ["engine", view?.engine], ["trace", view?.trace],
   ].filter(([, text]) => text).map(([name, text]) => [name, { text }]);

@@ -25,16 +25,19 @@ function parsed(text) {
 }
 
 function control(parameter) {
-  const { type, items } = parameter;
+  const { type } = parameter;
   const choices = parameter.enum ?? (type === "boolean" ? ["true", "false"] : undefined);
   if (!choices) {
-    const isLong = type === "object" || (type === "array" && !items);
+    const isLong = type === "object" || (type === "array" && !isPlain(parameter));
     return isLong ? element("textarea", { rows: 2, spellcheck: false }) : element("input", { autocomplete: "off", inputMode: isNumber(parameter) ? "decimal" : "text" });
   }
   const select = document.createElement("select");
   select.append(...(parameter.required ? [] : [new Option("–", "")]), ...choices.map((one) => new Option(one)));
   return select;
 }
+
+// Lists of plain values are typed with commas.
+const isPlain = ({ type, items }) => type === "array" && items && items !== "object" && items !== "array";
 
 export class Field {
   constructor(parameter) {
@@ -64,16 +67,15 @@ export class Field {
     const { type, items } = this.parameter;
     if (text === "") return undefined;
     if (type === "string") return JSON.stringify(text);
-    if (type !== "array" || !items || text.startsWith("[")) return text;
+    if (!isPlain(this.parameter) || text.startsWith("[")) return text;
     const all = text.split(",").map((one) => one.trim()).filter(Boolean);
     return `[${all.map((one) => (items === "string" ? JSON.stringify(one) : one)).join(",")}]`;
   }
 
   set json(text) {
-    const { type, items } = this.parameter;
     const plain = (one) => (one.startsWith("\"") ? JSON.parse(one) : one);
     if (text === undefined) this.control.value = "";
-    else this.control.value = type === "array" && items && text.startsWith("[") ? elements(text).map(plain).join(", ") : plain(text);
+    else this.control.value = isPlain(this.parameter) && text.startsWith("[") ? elements(text).map(plain).join(", ") : plain(text);
     this.tell("");
   }
 

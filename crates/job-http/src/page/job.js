@@ -2,11 +2,10 @@
 import { allow, label } from "./buttons.js";
 import { options, parts, segments, waitsFor } from "./details.js";
 import { downloads } from "./download.js";
-import { members } from "./json.js";
 import { ended, stoppable } from "./list.js";
 import { jobPath } from "./place.js";
 import { $, pairs, put } from "./put.js";
-import { bodyOf, requestOf, shownRequest } from "./request.js";
+import { requestIn, shownRequest } from "./request.js";
 import { Refusal, text } from "./service.js";
 import { span } from "./time.js";
 import { timeline } from "./timeline.js";
@@ -31,7 +30,7 @@ export class Job {
 
   close() {
     this.rows.forget();
-    Object.assign(this, { id: undefined, job: undefined, read: undefined, sent: undefined, view: undefined, looked: undefined });
+    Object.assign(this, { id: undefined, job: undefined, read: undefined, sent: undefined, view: undefined, looked: undefined, untold: undefined, pretty: undefined });
     $("result").hidden = true;
     $("result-trouble").hidden = true;
     $("request").open = false;
@@ -79,31 +78,27 @@ export class Job {
     downloads($("downloads"), whole ? jobPath(this.id) : "", this.id);
   }
 
-  // Reads the view of the job when it is opened and at each change of its state. Older services have none.
+  // Reads the view of the job when it is opened and at each change of its state.
   async look() {
     const { id, job } = this;
     const key = `${job.attempt} ${job.state}`;
     if (this.looked === key) return;
     this.looked = key;
-    const body = await text(jobPath(id)).catch(() => undefined);
-    if (id !== this.id || body === undefined) return;
-    this.view = JSON.parse(body);
-    this.sent ??= bodyOf(job.kind, members(body).get("request"));
+    const body = await text(jobPath(id)).catch((error) => { this.untold = error.message; });
+    if (id !== this.id) return;
+    if (body !== undefined) {
+      this.view = JSON.parse(body);
+      this.sent = requestIn(body, job.kind);
+      this.pretty = undefined;
+    }
     this.draw();
   }
 
-  // Reads the request when it is looked at: it may be long.
-  async request() {
-    const { id } = this;
-    if (!$("request").open) return;
-    try {
-      const sent = this.sent ?? await requestOf(id);
-      if (id !== this.id) return;
-      this.sent = sent;
-      put($("request-text"), sent === undefined ? word("noRequest") : shownRequest(sent));
-    } catch (error) {
-      if (id === this.id) put($("request-text"), error.message);
-    }
+  // Puts the request into lines when it is looked at: it may be long.
+  request() {
+    if (!$("request").open || !this.id) return;
+    if (this.sent !== undefined) this.pretty ??= shownRequest(this.sent);
+    put($("request-text"), this.pretty ?? this.untold ?? word("reading"));
   }
 
   facts() {
@@ -136,6 +131,7 @@ export class Job {
     parts(job);
     waitsFor(job);
     segments(this.view);
+    this.request();
     label($("job-cancel"), word("cancel"), word("cancelOf", name));
     label($("job-again"), word("again"), word("againOf", name));
     allow($("job-cancel"), Boolean(job) && stoppable(job) && !this.silent);

@@ -1,43 +1,20 @@
 // The request of a job, as the service has stored it.
 import { members, pretty } from "./json.js";
-import { graphPath } from "./place.js";
 import { address, call, guarded } from "./service.js";
 
 const ACTIONS = { vertex_filter: "vertices/action?action_id=query", edge_filter: "edges/action?action_id=query" };
 const ALGORITHM = "action?action_id=execute-algorithm";
 const SHOWN = 20_000;
 
-// The least id above this one.
-function successor(id) {
-  const next = (BigInt(`0x${id.replaceAll("-", "")}`) + 1n).toString(16).padStart(32, "0");
-  return next.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
-}
-
-// No route has the request of one job: the list has it, with one job of it.
-export async function requestOf(id) {
-  const { jobs } = await call(`${graphPath()}/jobs/status?limit=1&before=${successor(id)}`);
-  return jobs[0]?.jobId === id ? jobs[0].rawRequest : undefined;
-}
-
 export const pathOf = (kind) => ACTIONS[kind] ?? ALGORITHM;
 
 // The body that submits this work with these parameters, both as JSON.
-export function bodyOf(kind, parameters) {
-  if (parameters === undefined || ACTIONS[kind] || isWhole(parameters)) return parameters;
-  return `{"algorithmName":${JSON.stringify(kind)},"parameters":${parameters}}`;
-}
+export const bodyOf = (kind, parameters) => (ACTIONS[kind] ? parameters : `{"algorithmName":${JSON.stringify(kind)},"parameters":${parameters}}`);
 
-const isWhole = (request) => request.startsWith("{") && members(request).has("algorithmName");
-
-// Where a job of this kind is submitted; undefined where its request is unknown or not one of a client's.
-export function actionOf(kind, request) {
-  if (request === undefined) return undefined;
-  if (ACTIONS[kind]) return ACTIONS[kind];
-  try {
-    return JSON.parse(request).algorithmName === kind ? ALGORITHM : undefined;
-  } catch {
-    return undefined;
-  }
+// The body that submits what a view of a job tells, which is a text.
+export function requestIn(view, kind) {
+  const parameters = members(view).get("request");
+  return parameters && bodyOf(kind, parameters);
 }
 
 export function shownRequest(request) {
