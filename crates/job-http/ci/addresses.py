@@ -142,3 +142,38 @@ def an_address_that_names_nothing_says_so(browser, url, shots):
         with Visit(browser, url) as visit:
             page = visit.open(address)
             expect(page.locator("#trouble")).to_contain_text(said)
+
+
+def all_graphs_are_listed_and_a_job_opens_in_its_own(browser, url, shots):
+    for width, locale, name in ((1280, "en-GB", "all graphs"), (400, "zh-CN", "所有图")):
+        with Visit(browser, url, width=width, locale=locale) as visit:
+            jobs = [job(2, "running", graph="two"), job(1, graph="one")]
+            visit.between.gives("/p/graphs$", {"graphs": ["one", "two"]})
+            visit.has(jobs[0])
+            visit.between.gives("/operator/jobs[?]", {"jobs": jobs})
+            visit.between.gives("/operator/jobs/counts[?]", {"counts": {"failed": {"jobs": 7, "more": False}}})
+            visit.between.gives("/status", result(["1"]))
+            page = visit.open("#/jobs?graph=two&state=running,succeeded")
+            expect(page.locator("tbody tr")).to_have_count(1)
+            with page.expect_request(re.compile("/operator/jobs[?]limit=50$")):
+                page.select_option("#graph", label=name)
+            page.wait_for_url("**#/jobs?graph=*")
+            expect(page.locator("tbody tr")).to_have_count(2)
+            expect(page.locator("td.time").last).to_contain_text("one")
+            expect(page.locator(".chip[data-state=failed]")).to_contain_text("7")
+            expect(page.locator("#new-job")).to_be_hidden()
+            visit.fits()
+            page.screenshot(path=f"{shots}/all-graphs-{width}.png")
+            # It is cancelled by the operator's route, and opened in its own graph.
+            visit.row(jobs[0]["jobId"]).locator("button.cancel").press("Enter")
+            with page.expect_request(lambda asked: asked.method == "DELETE") as cancelled:
+                page.locator("#ask-yes").press("Enter")
+            assert cancelled.value.url.endswith(f"/operator/jobs/{jobs[0]['jobId']}"), cancelled.value.url
+            visit.between.gives("/graphs/one/.*/explain", jobs[1])
+            visit.row(jobs[1]["jobId"]).locator("button.show").press("Enter")
+            page.wait_for_url("**/rows?graph=one&at=0")
+            expect(page.locator("#rows")).to_be_focused()
+            page.keyboard.press("Escape")
+            page.wait_for_url("**#/jobs?graph=*")
+            expect(page.locator("tbody tr")).to_have_count(2)
+            assert page.evaluate("document.activeElement.dataset.id") == jobs[1]["jobId"]

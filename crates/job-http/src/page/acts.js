@@ -65,7 +65,7 @@ export async function cancelMany({ jobs, silent }) {
 // Runs the request of a job as a new job.
 export async function again({ job, name, silent }) {
   if (!possible(job, silent)) return false;
-  const graph = graphPath();
+  const graph = graphPath(job.graph);
   try {
     const request = requestIn(await text(jobPath(job.jobId)), job.kind);
     if (!request) {
@@ -81,6 +81,6 @@ export async function again({ job, name, silent }) {
 }
 
 export async function copyRequest(job, request) {
-  if (request) await copied(curl(`${graphPath()}/${pathOf(job.kind)}`, request));
+  if (request) await copied(curl(`${graphPath(job.graph)}/${pathOf(job.kind)}`, request));
   else say(word("notAgain"), true);
 }

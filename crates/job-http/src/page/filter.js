@@ -57,7 +57,7 @@ export class Filter {
 
   // Reads how many jobs there are in each state, now and then. Older services do not tell.
   async count(path, { kind, owner, label, q }) {
-    const asked = `${path}/jobs/counts?${new URLSearchParams(Object.entries({ kind, owner, label }).filter(([, value]) => value))}`;
+    const asked = `${path}?${new URLSearchParams(Object.entries({ kind, owner, label }).filter(([, value]) => value))}`;
     if (asked === this.counted && performance.now() < this.again) return;
     Object.assign(this, { counted: asked, again: performance.now() + EVERY });
     const counts = q ? {} : (await call(asked).catch(() => ({}))).counts ?? {};

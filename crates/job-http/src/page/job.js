@@ -3,7 +3,7 @@ import { allow, label } from "./buttons.js";
 import { options, parts, segments, waitsFor } from "./details.js";
 import { downloads } from "./download.js";
 import { ended, stoppable } from "./list.js";
-import { jobPath } from "./place.js";
+import { jobPath, resultPath } from "./place.js";
 import { $, pairs, put } from "./put.js";
 import { requestIn, shownRequest } from "./request.js";
 import { Refusal, text } from "./service.js";
@@ -41,7 +41,7 @@ export class Job {
     this.job = job;
     this.look();
     this.draw();
-    if (job.state === "succeeded" && this.read !== "whole") this.result("whole", `${jobPath(this.id)}/status`);
+    if (job.state === "succeeded" && this.read !== "whole") this.result("whole", resultPath(this.id));
     else if (!ended(job) && job.rows > 0 && !this.read) this.result("so far", `operator/jobs/${encodeURIComponent(this.id)}/rows`);
     else if (!ended(job)) this.rows.grow(job.rows);
   }

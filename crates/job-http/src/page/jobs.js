@@ -13,7 +13,7 @@ import { seenInRequest } from "./known.js";
 import { List } from "./list.js";
 import { say } from "./message.js";
 import { New } from "./new.js";
-import { forget, graphPath, here, jobPath, ready, want } from "./place.js";
+import { ALL, countsPath, explainPath, forget, here, listPath, ready, want } from "./place.js";
 import { Poll } from "./poll.js";
 import { Pulse, trouble } from "./pulse.js";
 import { $, put } from "./put.js";
@@ -36,8 +36,8 @@ const list = new List({ show: open, open, cancel: (id) => cancelJob(id), copy: c
 const filter = new Filter((filter) => go({ view: "list", filter }));
 
 // The address of a job: that of its rows if it has any.
-function address({ jobId, state }) {
-  return format({ ...here(), view: state === "succeeded" ? "rows" : "job", job: jobId, at: 0 });
+function address({ jobId, state, graph }) {
+  return format({ ...here(), ...(graph ? { graph } : {}), view: state === "succeeded" ? "rows" : "job", job: jobId, at: 0 });
 }
 
 function open(id) {
@@ -54,7 +54,7 @@ async function ask(signal) {
 
 // Jobs with their requests as they were sent.
 async function page(asked, signal) {
-  const body = await text(`${graphPath()}/jobs/overview?${query(asked, list.most)}`, { signal });
+  const body = await text(`${listPath()}?${query(asked, list.most)}`, { signal });
   const answer = JSON.parse(body);
   const sent = elements(members(body).get("jobs") ?? "[]").map((job) => members(job).get("request"));
   sent.forEach(seenInRequest);
@@ -70,7 +70,7 @@ async function found(asked, signal) {
   return first;
 }
 
-const explain = (id, signal) => call(`${jobPath(id)}/explain`, { signal });
+const explain = (id, signal) => call(explainPath(id), { signal });
 
 // The jobs of the list. Jobs that keep their row but left the list are read one by one, a few at a time.
 async function overview(signal) {
@@ -96,7 +96,7 @@ function listed({ jobs, next, apart }) {
   list.show(jobs, apart);
   list.next = next;
   filter.seen(jobs);
-  filter.count(graphPath(), wanted.filter);
+  filter.count(countsPath(), wanted.filter);
   const ends = list.changes.map((job) => word("ended", list.name(job.jobId), stateWord(job.state)));
   if (list.fresh.length > waiting) ends.push($("fresh").textContent);
   if (ends.length) put($("news"), ends.join(" "));
@@ -186,11 +186,11 @@ function arriveAtList() {
 }
 
 function arriveAtJob() {
-  if (place(left) !== place(wanted)) {
+  if (left.graph !== ALL && place(left) !== place(wanted)) {
     left = { view: "list", project: wanted.project, graph: wanted.graph };
     list.clear();
   }
-  $("back").href = format({ ...left, project: wanted.project, graph: wanted.graph });
+  $("back").href = format({ ...left, project: wanted.project, graph: left.graph === ALL ? ALL : wanted.graph });
   job.wantsRows = wanted.view === "rows";
   job.open(wanted.job, wanted.at);
 }

@@ -142,6 +142,7 @@ export class List {
     copy.title = job.jobId;
     put(id.lastChild, job.attempt > 1 || job.failedAttempts ? word("attemptOf", job.attempt, job.maxAttempts ?? "?") : "");
     time.firstChild.firstChild.dateTime = job.submitted ? new Date(job.submitted).toISOString() : "";
+    put(time.lastChild, job.graph ?? "");
     time.title = job.submitted ? exact(job.submitted) : "";
     put(count.firstChild, job.state === "succeeded" || job.rows ? number(job.rows) : "");
     put(count.lastChild, job.bytes ? size(job.bytes) : "");

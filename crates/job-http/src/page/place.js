@@ -1,6 +1,7 @@
 // The project and the graph that the page looks at.
 import { $ } from "./put.js";
 import { call } from "./service.js";
+import { word } from "./words.js";
 
 const encode = encodeURIComponent;
 // The project that the service names, and the project whose graphs are known.
@@ -13,8 +14,18 @@ let graph = "";
 const project = () => wanted.project ?? home;
 const projectPath = () => `ges/v1.0/${encode(project())}/graphs`;
 
-export const graphPath = () => `${projectPath()}/${encode(graph)}`;
-export const jobPath = (id) => `${graphPath()}/jobs/${encode(id)}`;
+// In an address, the name for all graphs. An operator sees them.
+export const ALL = "*";
+
+const isAll = () => graph === ALL;
+
+// New work needs one graph.
+export const graphPath = (name = isAll() ? names[0] : graph) => `${projectPath()}/${encode(name)}`;
+export const listPath = () => (isAll() ? "operator/jobs" : `${graphPath()}/jobs/overview`);
+export const countsPath = () => (isAll() ? "operator/jobs/counts" : `${graphPath()}/jobs/counts`);
+export const jobPath = (id) => (isAll() ? `operator/jobs/${encode(id)}` : `${graphPath()}/jobs/${encode(id)}`);
+export const explainPath = (id) => (isAll() ? jobPath(id) : `${jobPath(id)}/explain`);
+export const resultPath = (id) => `${jobPath(id)}/${isAll() ? "rows" : "status"}`;
 
 // The part of it in an address: the project only if it is not the service's own.
 export const here = () => ({ project: project() === home ? undefined : project(), graph });
@@ -45,10 +56,12 @@ export async function ready(signal) {
 
 function draw() {
   // A graph that the service does not name may be in an address.
-  const all = wanted.graph && !names.includes(wanted.graph) ? [...names, wanted.graph] : names;
+  const all = [...new Set([...names, wanted.graph ?? ALL, ALL])];
   graph = wanted.graph ?? names[0] ?? "";
-  const shown = [...$("graph").options].map((option) => option.value);
-  if (shown.join("\n") !== all.join("\n")) $("graph").replaceChildren(...all.map((one) => new Option(one)));
+  const options = all.map((one) => new Option(one === ALL ? word("allGraphs") : one, one));
+  const texts = (list) => [...list].map((option) => option.text).join("\n");
+  if (texts($("graph").options) !== texts(options)) $("graph").replaceChildren(...options);
+  $("new-job").hidden = isAll();
   if ($("graph").value !== graph) $("graph").value = graph;
   if (document.activeElement !== $("project")) $("project").value = project();
 }
