@@ -269,6 +269,7 @@ pub use crate::{
     },
     decide::{outcome::RetryPolicy, retention::Retention},
     engine::{
+        figures::{Figures, Sample},
         metrics,
         scheduler::Shutdown,
         stats::{ClassStats, Stats},

@@ -4,12 +4,7 @@ use std::sync::Arc;
 
 use job_core::{JobId, Timestamp};
 
-use crate::{
-    engine::{core::EngineCore, metrics::Metrics},
-    job::error::EngineError,
-    record::attempt,
-    worker::run,
-};
+use crate::{engine::core::EngineCore, job::error::EngineError, record::attempt, worker::run};
 
 /// Drives an engine on the calling thread: [`Engine::driver`](crate::Engine::driver). With a
 /// [`ManualClock`](crate::ManualClock), the engine does only what the caller asks for.
@@ -75,7 +70,7 @@ impl<'e> Driver<'e> {
         self.core.source.tick(self.core)?;
         self.core.expire();
         self.core.clear_suspect();
-        Metrics::gauges(&self.core.stats());
+        self.core.gauge();
         self.core.sweep()
     }
 

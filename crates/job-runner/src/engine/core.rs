@@ -26,6 +26,7 @@ use crate::{
         health::Health,
         ids::IdSource,
         metrics::Metrics,
+        recent::Recent,
         scheduler::{self, Phase, Scheduler},
         source::Source,
         started::Started,
@@ -59,6 +60,7 @@ pub(crate) struct EngineCore {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) thread_budget: ThreadBudget,
     pub(crate) metrics: Metrics,
+    pub(crate) recent: Recent,
     /// The readers of the changes of all jobs.
     pub(crate) events: Mutex<Audience>,
     /// Signalled when jobs leave the queue or stop running, so that other jobs have a new place in the queue.
@@ -143,6 +145,7 @@ impl EngineCore {
             handlers,
             config,
             metrics: Metrics::default(),
+            recent: Recent::default(),
             events: Mutex::default(),
             moved: Signal::default(),
             health: Health::default(),

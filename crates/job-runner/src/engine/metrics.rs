@@ -19,7 +19,7 @@
 //! other moment.
 
 use job_core::{JobRecord, JobState};
-use metrics::{Counter, counter, gauge, histogram};
+use metrics::{Counter, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use std::{
     mem,
@@ -44,6 +44,7 @@ impl std::fmt::Debug for Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
+        record(describe);
         let handle = |register: fn() -> Counter| shield::run(register).unwrap_or_else(|_| Counter::noop());
         Self {
             submitted: handle(|| counter!("jobs_submitted_total")),
@@ -101,6 +102,24 @@ impl Metrics {
     pub(crate) fn ended(&self, job: &JobRecord) {
         record(|| ended(job));
     }
+}
+
+/// Tells the recorder the meaning of each metric. docs/operate.md has the same texts.
+fn describe() {
+    describe_counter!("jobs_submitted_total", "new jobs");
+    describe_counter!("jobs_started_total", "attempts that began");
+    describe_counter!("jobs_ended_total", "jobs that ended");
+    describe_counter!("jobs_removed_total", "jobs that retention removed");
+    describe_counter!("job_rows_written_total", "stored rows");
+    describe_counter!("job_row_bytes_written_total", "bytes of JSON of the stored rows");
+    describe_histogram!("job_waited_seconds", "from submission to the start of an attempt");
+    describe_histogram!("job_ran_seconds", "from the start of the last attempt to the end");
+    describe_histogram!("job_cancel_seconds", "from the first cancel request to the end");
+    describe_gauge!("jobs_waiting", "jobs that wait");
+    describe_gauge!("jobs_running", "jobs that run");
+    describe_gauge!("jobs_cancelling", "running jobs with a cancel request");
+    describe_gauge!("job_oldest_waiting_seconds", "how long the oldest waiting job has waited; 0 without one");
+    describe_gauge!("job_oldest_running_seconds", "how long the oldest running job has run; 0 without one");
 }
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]

@@ -1,13 +1,43 @@
-//! Counts the jobs of an engine.
+//! Counts the jobs and the starts of an engine.
 
-use job_core::{JobClass, JobState};
+use job_core::{JobClass, JobRecord, JobState};
 
 use crate::{
-    engine::{core::EngineCore, stats::Stats},
+    engine::{core::EngineCore, figures::Figures, metrics::Metrics, recent::Load, stats::Stats},
     job::error::EngineError,
 };
 
 impl EngineCore {
+    /// Counts an attempt that began.
+    pub(crate) fn started(&self, record: &JobRecord) {
+        self.metrics.started(record);
+        let waited = record.started_at.filter(|_| record.attempt == 1).map(|at| at.since(record.submitted_at));
+        self.recent.started(self.clock.now(), waited);
+    }
+
+    /// Sets the gauges, and notes the load.
+    pub(crate) fn gauge(&self) {
+        self.note_load();
+        Metrics::gauges(&self.stats());
+    }
+
+    /// Notes the load for the figures of the last minutes.
+    pub(crate) fn note_load(&self) {
+        self.recent.note(self.clock.now(), self.load());
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        let figures = self.recent.figures(self.clock.now(), self.load());
+        Figures { shared: !self.source.queues(), workers: self.config.workers(), ..figures }
+    }
+
+    /// The jobs at this moment. It takes the lock of no job, so that nothing delays it.
+    fn load(&self) -> Load {
+        let scheduler = self.scheduler();
+        let waiting = scheduler.queue.waiting_in_all() + scheduler.registry.unhandled();
+        Load { waiting, running: scheduler.running }
+    }
+
     /// Cost: one pass over the unfinished jobs.
     pub(crate) fn stats(&self) -> Stats {
         let now = self.clock.now();

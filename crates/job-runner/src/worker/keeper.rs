@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     decide::retention::Retention,
-    engine::{core::EngineCore, metrics::Metrics, scheduler::Phase},
+    engine::{core::EngineCore, scheduler::Phase},
     seam::sync::Instant,
 };
 
@@ -28,8 +28,9 @@ pub(super) fn sweep(engine: &Arc<EngineCore>) {
         if let Err(error) = engine.sweep_reads() {
             tracing::warn!(%error, "when results were last read could not be noted; it is tried again");
         }
+        engine.note_load();
         if engine.config.workers() > 0 && gauged.elapsed() >= GAUGES_EVERY {
-            Metrics::gauges(&engine.stats());
+            engine.gauge();
             gauged = Instant::now();
         }
         if swept.is_none_or(|swept| swept.elapsed() >= Retention::EVERY) {

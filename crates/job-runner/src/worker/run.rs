@@ -176,7 +176,7 @@ fn attempt(engine: &Arc<EngineCore>, entry: &Arc<Entry>, core: &Arc<Core>, handl
         "job", id = %record.id, kind = %record.spec.kind(), graph = record.spec.graph(), attempt = record.attempt
     );
     let _entered = span.enter();
-    engine.metrics.started(&record);
+    engine.started(&record);
     body(engine, core, handler)
 }
 
