@@ -37,7 +37,8 @@
 //! | `strategies` | any request, record, page and filter, for tests (feature `proptest`) |
 //! | [`wire`] | [`Dialect`](wire::Dialect), [`ErrorCode`](wire::ErrorCode): what clients are answered |
 
-pub mod filter;
+pub mod failed;
+mod filter;
 mod finite;
 pub mod id;
 pub mod json;
@@ -54,6 +55,7 @@ pub mod strategies;
 pub mod strict;
 pub mod wire;
 
+pub use failed::FailedAttempt;
 pub use filter::JobFilter;
 pub use finite::OrNull;
 pub use id::{InvalidJobId, JobId, Timestamp};

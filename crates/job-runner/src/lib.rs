@@ -249,7 +249,7 @@ pub use job_core;
 #[cfg(feature = "proptest")]
 pub use job_core::strategies;
 pub use job_core::{
-    Budget, Event, EventKind, Failure, FailureKind, IllegalTransition, InvalidJobId, InvalidOutput,
+    Budget, Event, EventKind, FailedAttempt, Failure, FailureKind, IllegalTransition, InvalidJobId, InvalidOutput,
     InvalidParameter, InvalidSpec, JobClass, JobFilter, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec,
     JobState, LaterFields, OrNull, Outcome, Outputs, PageRequest, Parameters, ResultSize, RowList, Segment,
     Timestamp, Transition, wire,

@@ -21,8 +21,8 @@ use std::{borrow::Cow, collections::BTreeSet, slice};
 
 use bincode::{BorrowDecode, Decode, Encode, config};
 use job_core::{
-    Budget, Failure, FailureKind, JobClass, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec, JobState,
-    LaterFields, Outcome, Outputs, Parameters, ResultSize, RowList, Segment, Timestamp,
+    Budget, FailedAttempt, Failure, FailureKind, JobClass, JobId, JobKind, JobOptions, JobRecord, JobResult,
+    JobSpec, JobState, LaterFields, Outcome, Outputs, Parameters, ResultSize, RowList, Segment, Timestamp,
 };
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -48,6 +48,7 @@ mod tag {
 pub(crate) const RECORD: u8 = b'J';
 pub(crate) const RESULT: u8 = b'R';
 const CHECKPOINT: u8 = b'C';
+pub(crate) const FAILURES: u8 = b'A';
 const CHECKSUM: usize = 8;
 /// The most bytes that a decoder allocates, even if a body with a right checksum claims a greater length.
 const MAX_DECODED: usize = 256 << 20;
@@ -56,7 +57,7 @@ const GROWTH: usize = 64;
 const SMALL: usize = 1 << 10;
 const MEDIUM: usize = 64 << 10;
 
-/// Bytes that are no record, result or checkpoint of the job that they were stored for.
+/// Bytes that are no record, result, checkpoint or list of failed attempts of the job that they were stored for.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -148,6 +149,25 @@ pub fn decode_checkpoint(id: JobId, bytes: &[u8]) -> Result<&[u8], DecodeError> 
     let (found, checkpoint) =
         body(VERSION, CHECKPOINT, bytes)?.split_first_chunk::<16>().ok_or(DecodeError::Torn)?;
     if found == id.as_bytes() { Ok(checkpoint) } else { Err(DecodeError::OtherJob(JobId::from_bytes(*found))) }
+}
+
+/// The bytes of the failed attempts of a job.
+#[must_use]
+pub fn encode_failures(id: JobId, failed: &[FailedAttempt]) -> Vec<u8> {
+    let failed: Vec<_> = failed.iter().map(StoredAttempt::from).collect();
+    seal(VERSION, FAILURES, &(*id.as_bytes(), failed))
+}
+
+/// Reads failed attempts that were stored under `id`.
+///
+/// # Errors
+/// When the bytes were changed, belong to another job, or are of an unknown version.
+pub fn decode_failures(id: JobId, bytes: &[u8]) -> Result<Vec<FailedAttempt>, DecodeError> {
+    let (found, failed): ([u8; 16], Vec<StoredAttempt<'_>>) = open(VERSION, FAILURES, bytes)?;
+    if found != *id.as_bytes() {
+        return Err(DecodeError::OtherJob(JobId::from_bytes(found)));
+    }
+    Ok(failed.into_iter().map(FailedAttempt::from).collect())
 }
 
 fn seal<T: Encode>(version: u8, kind: u8, body: &T) -> Vec<u8> {
@@ -260,6 +280,36 @@ enum StoredState {
 struct StoredFailure<'b> {
     kind: u8,
     message: Cow<'b, str>,
+}
+
+#[derive(Encode, BorrowDecode)]
+struct StoredAttempt<'b> {
+    attempt: u32,
+    started: u64,
+    ended: u64,
+    failure: StoredFailure<'b>,
+}
+
+impl<'b> From<&'b FailedAttempt> for StoredAttempt<'b> {
+    fn from(failed: &'b FailedAttempt) -> Self {
+        Self {
+            attempt: failed.attempt,
+            started: failed.started.as_micros(),
+            ended: failed.ended.as_micros(),
+            failure: StoredFailure::from(&failed.failure),
+        }
+    }
+}
+
+impl From<StoredAttempt<'_>> for FailedAttempt {
+    fn from(stored: StoredAttempt<'_>) -> Self {
+        Self {
+            attempt: stored.attempt,
+            started: Timestamp::from_micros(stored.started),
+            ended: Timestamp::from_micros(stored.ended),
+            failure: stored.failure.into(),
+        }
+    }
 }
 
 impl<'b> From<&'b JobRecord> for StoredRecord<'b> {
@@ -556,6 +606,32 @@ mod tests {
         assert_eq!(decode_result(record.id, &encode_result(record.id, &result())).unwrap(), result());
     }
 
+    fn failures() -> Vec<FailedAttempt> {
+        let at = Timestamp::from_micros;
+        let failed = |attempt, kind| FailedAttempt {
+            attempt,
+            started: at(2_000),
+            ended: at(3_000),
+            failure: Failure::new(kind, "图 is busy"),
+        };
+        vec![failed(1, FailureKind::Handler), failed(3, FailureKind::Interrupted)]
+    }
+
+    #[test]
+    fn failed_attempts_survive_and_a_change_of_them_is_found() {
+        let id = record().id;
+        let bytes = encode_failures(id, &failures());
+        assert_eq!(decode_failures(id, &bytes), Ok(failures()));
+        assert_eq!(decode_failures(id, &encode_failures(id, &[])), Ok(Vec::new()));
+        assert_eq!(decode_failures(JobId::MAX, &bytes), Err(DecodeError::OtherJob(id)));
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1;
+            assert!(decode_failures(id, &damaged).is_err(), "byte {at}");
+            assert!(decode_failures(id, &bytes[..at]).is_err(), "cut at {at}");
+        }
+    }
+
     #[test]
     fn a_record_keeps_how_far_it_was_and_one_without_is_as_before() {
         for percent in [0, 2, 100] {
@@ -746,6 +822,11 @@ mod tests {
         assert_eq!(
             hex(encode_result(JobId::MIN, &result())),
             "015200000000000000000000000000000000010772756e74696d6503302e3501087061676572616e6b0101000a642bcf36cb1aa6b3e2"
+        );
+        assert_eq!(
+            hex(encode_failures(JobId::MIN, &failures())),
+            "0141000000000000000000000000000000000201fbd007fbb80b000be59bbe206973206275737903fbd007fbb8\
+             0b020be59bbe2069732062757379e032adb2601aecb8"
         );
     }
 }

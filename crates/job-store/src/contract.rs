@@ -20,6 +20,7 @@
 //! | `read` | [`cut`] of each block, [`missing`] where there is none |
 //! | `discard` | [`check_discardable`] |
 //! | `save_checkpoint` | [`check_checkpoint`], [`check_attempt`] |
+//! | `save_failures` | [`check_failures`], [`check_attempt`] |
 //!
 //! A check and its write are one step: a transaction, a statement, or a section under a lock.
 //!
@@ -28,7 +29,7 @@
 //! [`forward!`](crate::forward).
 //!
 //! Blocks are stored as they come, under [`SegmentKey::block_key`], which sorts them as their rows.
-//! [`codec`](crate::codec) makes bytes of records, results and checkpoints, with a checksum around them.
+//! [`codec`](crate::codec) makes bytes of records, results, checkpoints and failed attempts, with a checksum around them.
 //! [`StoreError::caused`] gives an error of the database or the file system its class. [`Seats`](crate::Seats)
 //! admits one engine at a time. `job-runner` has all this as `job_runner::store`.
 //!
@@ -56,7 +57,7 @@
 
 use std::ops::Range;
 
-use job_core::{JobId, JobKind, JobRecord, JobResult, JobSpec, JobState, Outcome, Segment};
+use job_core::{FailedAttempt, JobId, JobKind, JobRecord, JobResult, JobSpec, JobState, Outcome, Segment};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::{Block, ErrorKind, InvalidBlock, JobStore, MAX_CHECKPOINT, Rows, SealedBlock, SegmentKey, StoreError};
@@ -215,6 +216,18 @@ pub fn check_checkpoint(job: JobId, bytes: &[u8]) -> Result<(), StoreError> {
     }
     let detail = format!("it has {} bytes: at most {MAX_CHECKPOINT} are allowed", bytes.len());
     Err(StoreError::new(ErrorKind::Invalid, "save the checkpoint", detail).on(job))
+}
+
+/// Checks that there are no more failed attempts than are kept.
+///
+/// # Errors
+/// `Invalid` if there are more than [`FailedAttempt::KEPT`].
+pub fn check_failures(job: JobId, failed: &[FailedAttempt]) -> Result<(), StoreError> {
+    if failed.len() <= FailedAttempt::KEPT {
+        return Ok(());
+    }
+    let detail = format!("there are {}: at most {} are kept", failed.len(), FailedAttempt::KEPT);
+    Err(StoreError::new(ErrorKind::Invalid, "keep the failed attempts", detail).on(job))
 }
 
 /// The wanted rows of one block.

@@ -3,7 +3,7 @@
 mod expected;
 mod rows;
 
-use job_core::{JobFilter, JobId, JobRecord, JobResult, JobState, Outcome, RowList};
+use job_core::{FailedAttempt, JobFilter, JobId, JobRecord, JobResult, JobState, Outcome, RowList};
 
 use self::expected::{Standing, expected, first, standing};
 use crate::{Durability, ErrorKind, Listed, Pin, Store, StoreError, contract, verify::goes_in_circles};
@@ -67,8 +67,9 @@ pub enum CopyNews {
     },
 }
 
-/// Copies jobs with all that belongs to them: records, results, rows, checkpoints, pins and times of reading. Ids,
-/// revisions, attempts and all times stay as they are, so the order of jobs does, and each page reads the same.
+/// Copies jobs with all that belongs to them: records, results, rows, checkpoints, failed attempts, pins and times of
+/// reading. Ids, revisions, attempts and all times stay as they are, so the order of jobs does, and each page reads the
+/// same.
 /// Blocks of rows are copied as they lie, after a look at their checksums.
 ///
 /// A job that runs in the source is copied as one that waits again, without a blame. One that is being cancelled is
@@ -149,6 +150,7 @@ struct Part {
     /// As it is put first.
     first: JobRecord,
     result: Option<JobResult>,
+    failures: Vec<FailedAttempt>,
 }
 
 impl Part {
@@ -255,13 +257,22 @@ impl Copier<'_> {
             self.copied.jobs_in_all = self.copied.jobs_in_all.saturating_sub(1);
             return Ok(None);
         }
+        let failures = if record.attempt > 0 { self.failures(record.id)? } else { Vec::new() };
         let list = result.as_ref().and_then(|result| result.list.as_ref());
         let attempts = rows::attempts(list.map_or(&[], RowList::segments), &record);
-        let Some(first) = first(&record, result.as_ref().map(|_| attempts.as_slice())) else {
+        // Only a running attempt may keep failed ones.
+        let has_run = record.state.is_complete() && !failures.is_empty();
+        let attempts = result.as_ref().map(|_| attempts.as_slice()).or(has_run.then_some(&[]));
+        let Some(first) = first(&record, attempts) else {
             self.leave_out(record.id, "its revision is too low for a job that has run".to_owned());
             return Ok(None);
         };
-        Ok(Some(Part { record, first, result }))
+        Ok(Some(Part { record, first, result, failures }))
+    }
+
+    /// The failed attempts of a job; none if they are damaged, since the job is whole without them.
+    fn failures(&self, job: JobId) -> Result<Vec<FailedAttempt>, StoreError> {
+        Ok(readable(self.from.failures(job).map(Some))?.unwrap_or_default())
     }
 
     fn is_gone(&self, job: JobId) -> Result<bool, StoreError> {
@@ -280,6 +291,9 @@ impl Copier<'_> {
         }
         let (mut whole, mut ends) = (Vec::new(), Vec::new());
         for part in batch {
+            if !part.failures.is_empty() {
+                self.to.save_failures(part.record.id, part.first.attempt, &part.failures)?;
+            }
             if let Some(result) = part.result {
                 if let Some(why) = self.rows(&part.record, &result)? {
                     self.take_away(part.record.id)?;

@@ -2,7 +2,7 @@
 
 #[doc(hidden)]
 pub use {
-    job_core::{JobFilter, JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp},
+    job_core::{FailedAttempt, JobFilter, JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp},
     std::{boxed::Box, ops::Range, time::Duration},
 };
 
@@ -153,6 +153,21 @@ macro_rules! forward {
     };
     (@checkpoint $($to:tt)+) => {
         $crate::forward! { @fn $($to)+; checkpoint(job: $crate::forward::JobId) -> Option<Vec<u8>> }
+    };
+    (@save_failures $($to:tt)+) => {
+        $crate::forward! {
+            @fn $($to)+;
+            save_failures(
+                job: $crate::forward::JobId,
+                attempt: u32,
+                failed: &[$crate::forward::FailedAttempt]
+            ) -> ()
+        }
+    };
+    (@failures $($to:tt)+) => {
+        $crate::forward! {
+            @fn $($to)+; failures(job: $crate::forward::JobId) -> Vec<$crate::forward::FailedAttempt>
+        }
     };
     (@size_on_disk $($to:tt)+) => { $crate::forward! { @fn $($to)+; size_on_disk() -> Option<u64> } };
     (@block_bytes $self:ident $inner:ident $via:tt) => {

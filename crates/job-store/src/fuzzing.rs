@@ -16,10 +16,11 @@ use crate::{
 pub type Body = fn(&[u8]);
 
 /// Every target with its name.
-pub const TARGETS: [(&str, Body); 6] = [
+pub const TARGETS: [(&str, Body); 7] = [
     ("record", record),
     ("result", result),
     ("checkpoint", checkpoint),
+    ("failures", failures),
     ("block", block),
     ("keys", keys),
     ("job_spec", job_spec),
@@ -62,6 +63,17 @@ pub fn checkpoint(data: &[u8]) {
     let _ = codec::decode_checkpoint(JobId::MIN, data);
     let (id, data) = id_and_rest(data);
     assert_eq!(codec::decode_checkpoint(id, &codec::encode_checkpoint(id, data)), Ok(data));
+}
+
+/// Stored failed attempts, likewise.
+pub fn failures(data: &[u8]) {
+    let _ = codec::decode_failures(JobId::MIN, data);
+    let (id, data) = id_and_rest(data);
+    let [sealed, ..] = codec::envelopes(codec::FAILURES, &[id.as_bytes(), data].concat());
+    if let Ok(failed) = codec::decode_failures(id, &sealed) {
+        let again = codec::encode_failures(id, &failed);
+        assert_eq!(codec::decode_failures(id, &again).as_ref(), Ok(&failed), "attempts changed on their way");
+    }
 }
 
 /// A block as it comes from a store, damaged anywhere; and a block of rows made of the same bytes.

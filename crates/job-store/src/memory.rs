@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use job_core::{JobFilter, JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
+use job_core::{FailedAttempt, JobFilter, JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 use parking_lot::RwLock;
 
 use crate::{
@@ -44,6 +44,7 @@ struct Content {
     reads: BTreeMap<JobId, Timestamp>,
     pinned: BTreeSet<JobId>,
     checkpoints: BTreeMap<JobId, Vec<u8>>,
+    failures: BTreeMap<JobId, Vec<FailedAttempt>>,
 }
 
 impl Content {
@@ -271,6 +272,7 @@ impl JobStore for MemoryStore {
         content.jobs.remove(&id);
         content.results.remove(&id);
         content.reads.remove(&id);
+        content.failures.remove(&id);
         content.drop_rows(id, u32::MAX);
         Ok(true)
     }
@@ -395,6 +397,18 @@ impl ResultStore for MemoryStore {
 
     fn checkpoint(&self, job: JobId) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.content.read().checkpoints.get(&job).cloned())
+    }
+
+    fn save_failures(&self, job: JobId, attempt: u32, failed: &[FailedAttempt]) -> Result<(), StoreError> {
+        contract::check_failures(job, failed)?;
+        let mut content = self.content.write();
+        content.check_attempt(SegmentKey { job, attempt, number: 0 })?;
+        content.failures.insert(job, failed.to_vec());
+        Ok(())
+    }
+
+    fn failures(&self, job: JobId) -> Result<Vec<FailedAttempt>, StoreError> {
+        Ok(self.content.read().failures.get(&job).cloned().unwrap_or_default())
     }
 
     fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {

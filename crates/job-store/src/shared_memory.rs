@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use job_core::{Event, JobId, JobRecord, JobResult, JobState, Timestamp};
+use job_core::{Event, FailedAttempt, JobId, JobRecord, JobResult, JobState, Timestamp};
 
 use crate::{
     Claim, ClaimId, Claimed, Durability, ErrorKind, JobStore, KnownRevision, LONGEST_PAUSE, MemoryStore,
@@ -340,7 +340,7 @@ impl JobStore for SharedMemory {
 
 #[deny(clippy::missing_trait_methods)]
 impl ResultStore for SharedMemory {
-    crate::forward!(self.store; result read blocks discard checkpoint size_on_disk block_bytes);
+    crate::forward!(self.store; result read blocks discard checkpoint failures size_on_disk block_bytes);
 
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
         let fence = Fence { board: Arc::clone(&self.board), claimant: self.me, job: key.job };
@@ -364,6 +364,12 @@ impl ResultStore for SharedMemory {
         let table = self.board.table.lock();
         self.board.fence(&table, self.me, job, "save the checkpoint")?;
         self.store.save_checkpoint(job, attempt, bytes)
+    }
+
+    fn save_failures(&self, job: JobId, attempt: u32, failed: &[FailedAttempt]) -> Result<(), StoreError> {
+        let table = self.board.table.lock();
+        self.board.fence(&table, self.me, job, "keep the failed attempts")?;
+        self.store.save_failures(job, attempt, failed)
     }
 }
 

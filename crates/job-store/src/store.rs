@@ -6,7 +6,7 @@ use std::{
     ops::{ControlFlow, Range},
 };
 
-use job_core::{JobFilter, JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
+use job_core::{FailedAttempt, JobFilter, JobId, JobRecord, JobResult, JobSpec, Segment, Timestamp};
 
 use crate::{Rows, SealedBlock, Seat, SegmentKey, StoreError, index::last_used, verify::goes_in_circles};
 
@@ -420,6 +420,20 @@ pub trait ResultStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// `Corrupt` when the stored bytes have changed since they were written.
     fn checkpoint(&self, job: JobId) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Keeps the failed attempts of a job in place of the last list of them. The write is buffered. The list outlives
+    /// the attempt and the end of the job, and goes with the job.
+    ///
+    /// # Errors
+    /// `Fenced` when that attempt is not running; `Invalid` for more than [`FailedAttempt::KEPT`].
+    fn save_failures(&self, job: JobId, attempt: u32, failed: &[FailedAttempt]) -> Result<(), StoreError>;
+
+    /// The failed attempts of a job, as they were kept last; empty if there are none. No list and no status reads
+    /// them.
+    ///
+    /// # Errors
+    /// `Corrupt` when the stored bytes have changed since they were written.
+    fn failures(&self, job: JobId) -> Result<Vec<FailedAttempt>, StoreError>;
 
     /// About how many bytes the rows of all jobs take on disk; `None` for a store without a disk.
     ///

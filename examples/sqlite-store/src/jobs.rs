@@ -87,6 +87,7 @@ impl JobStore for SqliteStore {
             for table in [
                 "DELETE FROM keys WHERE job = ?1",
                 "DELETE FROM works WHERE job = ?1",
+                "DELETE FROM failures WHERE job = ?1",
                 "DELETE FROM jobs WHERE id = ?1",
             ] {
                 tx.prepare_cached(table)?.execute(params![id.as_bytes()])?;

@@ -2,7 +2,7 @@
 
 use std::ops::{ControlFlow, Range};
 
-use job_core::{JobId, JobRecord, JobResult};
+use job_core::{FailedAttempt, JobId, JobRecord, JobResult};
 use job_store::{
     Block, BlockBuilder, Durability, EachBlock, EachRows, ResultStore, SegmentKey, SegmentWriter, StoreError,
     codec,
@@ -112,6 +112,29 @@ impl ResultStore for SqliteStore {
             decoded.map(<[u8]>::to_vec).map_err(|error| corrupt(job, OPERATION, error.to_string()))
         };
         found.map(decode).transpose()
+    }
+
+    fn save_failures(&self, job: JobId, attempt: u32, failed: &[FailedAttempt]) -> Result<(), StoreError> {
+        const OPERATION: &str = "keep the failed attempts";
+        contract::check_failures(job, failed)?;
+        let sealed = codec::encode_failures(job, failed);
+        self.write(OPERATION, Durability::Buffered, |tx| {
+            let found = record(tx, job, OPERATION)?;
+            contract::check_attempt(found.as_ref(), SegmentKey { job, attempt, number: 0 })?;
+            tx.prepare_cached("INSERT OR REPLACE INTO failures (job, bytes) VALUES (?1, ?2)")?
+                .execute(params![job.as_bytes(), sealed])?;
+            Ok(())
+        })
+    }
+
+    fn failures(&self, job: JobId) -> Result<Vec<FailedAttempt>, StoreError> {
+        const OPERATION: &str = "read the failed attempts";
+        let found: Option<Vec<u8>> = self.read(OPERATION, |connection| {
+            let mut statement = connection.prepare_cached("SELECT bytes FROM failures WHERE job = ?1")?;
+            statement.query_row(params![job.as_bytes()], |row| row.get(0)).optional()
+        })?;
+        let Some(bytes) = found else { return Ok(Vec::new()) };
+        codec::decode_failures(job, &bytes).map_err(|error| corrupt(job, OPERATION, error.to_string()))
     }
 
     fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {

@@ -26,6 +26,7 @@ const TABLES: &str = "
     CREATE TABLE works (hash BLOB PRIMARY KEY, job BLOB NOT NULL) WITHOUT ROWID;
     CREATE INDEX works_of_job ON works (job);
     CREATE TABLE checkpoints (job BLOB PRIMARY KEY, bytes BLOB NOT NULL);
+    CREATE TABLE failures (job BLOB PRIMARY KEY, bytes BLOB NOT NULL);
     CREATE TABLE blocks (
         job BLOB, attempt INTEGER, segment INTEGER, end INTEGER, bytes BLOB NOT NULL,
         PRIMARY KEY (job, attempt, segment, end)

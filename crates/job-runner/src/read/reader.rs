@@ -8,7 +8,7 @@ use std::{
 };
 
 use job_core::{
-    JobFilter, JobId, JobRecord, JobResult, JobState, Outcome, PageRequest, RowList,
+    FailedAttempt, JobFilter, JobId, JobRecord, JobResult, JobState, Outcome, PageRequest, RowList,
     wire::{Dialect, StatusPayload},
 };
 use job_store::{Listed, Store, StoreError};
@@ -161,6 +161,24 @@ impl JobReader {
             self.note(id);
         }
         Ok(result)
+    }
+
+    /// The last attempts of a job that gave no result, at most [`FailedAttempt::KEPT`], the oldest first. They are kept
+    /// beside the record, and this call reads them. Cost: one point read.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn failed_attempts(&self, job: &JobRecord) -> Result<Vec<FailedAttempt>, EngineError> {
+        let kept = self.store.failures(job.id)?;
+        // The record has the failure of the last attempt of a job that failed.
+        let ended = job.started_at.zip(job.finished_at).zip(job.failure.as_ref());
+        let is_told = kept.last().is_some_and(|failed| failed.attempt >= job.attempt);
+        Ok(match ended {
+            Some(((started, ended), failure)) if job.state == JobState::Complete(Outcome::Failed) && !is_told => {
+                FailedAttempt { attempt: job.attempt, started, ended, failure: failure.clone() }.after(kept)
+            }
+            _ => kept,
+        })
     }
 
     /// A page of the jobs, the newest first. An unreadable job is an error in the list, with the reason. Cost: the

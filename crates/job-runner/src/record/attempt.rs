@@ -12,7 +12,10 @@ use crate::{
         entry::{Change, Entry},
         error::JobError,
     },
-    record::change::{replace, store_surely, tell},
+    record::{
+        change::{replace, store_surely, tell},
+        failed::keep_failure,
+    },
 };
 
 impl EndedAttempt {
@@ -82,7 +85,8 @@ impl EndedAttempt {
             && record.spec.options().keep_rows
             && self.core.attempt.has_output();
         let stopped = event == Event::Stop;
-        let Ok(next) = record.apply(event, self.now) else { return Ok(None) };
+        let Ok(next) = record.apply(event.clone(), self.now) else { return Ok(None) };
+        keep_failure(engine, &record, &event, self.now)?;
         let next = if stopped { next.stopped_at(self.percent) } else { next };
         if keeps {
             if self.result.is_none() {

@@ -5,5 +5,6 @@ pub(crate) mod cancel;
 pub(crate) mod change;
 pub(crate) mod completer;
 pub(crate) mod deadline;
+pub(crate) mod failed;
 pub(crate) mod suspects;
 pub(crate) mod sweep;

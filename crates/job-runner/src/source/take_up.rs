@@ -3,7 +3,7 @@
 use job_core::{Event, JobRecord, JobState};
 use job_store::{Durability, ErrorKind};
 
-use crate::{engine::core::EngineCore, job::error::EngineError};
+use crate::{engine::core::EngineCore, job::error::EngineError, record::failed::keep_failure};
 
 /// The record of an unfinished job after this engine takes it up: waiting, or ended. `verdict` decides about a job
 /// whose record says running.
@@ -29,9 +29,10 @@ fn interrupted(
     mut record: JobRecord,
     verdict: impl Fn(&JobRecord) -> Event,
 ) -> Result<JobRecord, EngineError> {
-    while matches!(record.state, JobState::Running { .. })
-        && let Ok(next) = record.apply(verdict(&record), engine.clock.now())
-    {
+    while matches!(record.state, JobState::Running { .. }) {
+        let (event, now) = (verdict(&record), engine.clock.now());
+        let Ok(next) = record.apply(event.clone(), now) else { break };
+        keep_failure(engine, &record, &event, now)?;
         match engine.replace(&next, Durability::Buffered) {
             Ok(()) => {
                 tracing::info!(job = %next.id, attempt = next.attempt, state = %next.state, "took up an interrupted job");

@@ -4,6 +4,7 @@
 
 mod admission;
 mod algorithms;
+mod attempts;
 mod blocked;
 mod cancel;
 mod cluster;

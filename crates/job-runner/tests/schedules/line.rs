@@ -551,7 +551,7 @@ impl JobStore for Line {
 #[deny(clippy::missing_trait_methods)]
 impl ResultStore for Line {
     forward!(self.inner; read blocks size_on_disk block_bytes);
-    forward!(self.inner through [self.read]; result discard save_checkpoint checkpoint);
+    forward!(self.inner through [self.read]; result discard save_checkpoint checkpoint save_failures failures);
 
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
         let inner = self.read("segment", || self.inner.segment(key))?;

@@ -20,6 +20,7 @@ law! { Fixture;
         let done = finish(&*store, &versioned(500_010, "v1"))?;
         let alive = running(&*store, 500_020)?;
         store.save_checkpoint(alive.id, 1, b"half way")?;
+        store.save_failures(alive.id, 1, &[super::failures::failed(1, "busy")])?;
         let (mut others, mut costs) = (0, Vec::new());
         for size in SIZES {
             while others < size {
@@ -30,7 +31,7 @@ law! { Fixture;
             // An engine may keep deleted keys until it tidies up, so the store is closed and opened again.
             drop(store);
             store = fixture.open();
-            let calls: [(&str, Call<'_>); 10] = [
+            let calls: [(&str, Call<'_>); 11] = [
                 ("get", &|| store.get(done.id).map(drop)),
                 ("get of an unknown job", &|| store.get(waiting(600_000).id).map(drop)),
                 ("find_key", &|| store.find_key("图", "key 500010").map(drop)),
@@ -38,6 +39,7 @@ law! { Fixture;
                 ("usage", &|| store.usage(&[done.id, alive.id]).map(drop)),
                 ("result", &|| store.result(done.id).map(drop)),
                 ("checkpoint", &|| store.checkpoint(alive.id).map(drop)),
+                ("failures", &|| store.failures(alive.id).map(drop)),
                 ("unfinished_entries", &|| store.unfinished_entries().map(drop)),
                 ("the newest entries", &|| store.entries(None, 0, 5).map(drop)),
                 ("entries before one", &|| store.entries(Some(done.id), 0, 5).map(drop)),

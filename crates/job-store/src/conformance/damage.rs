@@ -86,6 +86,19 @@ law! { Fixture;
         let Some(store) = damaged(fixture, store)? else { return Ok(()) };
         is_told(&store.checkpoint(running.id))?;
     }
+
+    /// The same holds for failed attempts.
+    [Damage]
+    fn damaged_failed_attempts_are_not_handed_out(in fixture) {
+        let store = fixture.open();
+        let running = running(&*store, 1)?;
+        store.save_failures(running.id, 1, &[super::failures::failed(1, MARK)])?;
+        // Everything before a synced write is on the disk.
+        finish(&*store, &waiting(2))?;
+        store.insert(&[waiting(3)], Durability::Synced)?;
+        let Some(store) = damaged(fixture, store)? else { return Ok(()) };
+        is_told(&store.failures(running.id))?;
+    }
 }
 
 /// Closes the store, damages the mark in it and opens it again. `None` where the fixture cannot, or where the store says

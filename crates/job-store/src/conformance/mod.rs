@@ -74,6 +74,7 @@ mod checkpoints;
 mod cost;
 mod crash;
 mod damage;
+mod failures;
 mod filtered;
 mod finding;
 mod jobs;
@@ -96,8 +97,8 @@ use std::{
 use job_core::{Event, JobId, JobRecord, JobResult, JobSpec, RowList, Segment, Timestamp};
 
 pub use self::{
-    checkpoints::*, cost::*, crash::*, damage::*, filtered::*, finding::*, jobs::*, promise::Promise, race::*,
-    reopen::*, results::*, sharing::*, unreadable::*, whole::*,
+    checkpoints::*, cost::*, crash::*, damage::*, failures::*, filtered::*, finding::*, jobs::*, promise::Promise,
+    race::*, reopen::*, results::*, sharing::*, unreadable::*, whole::*,
 };
 use crate::{BlockBuilder, Durability, JobStore, SegmentKey, Store, StoreError};
 
@@ -210,6 +211,7 @@ const MODULES: &[&[Law]] = &[
     race::LAWS,
     finding::LAWS,
     checkpoints::LAWS,
+    failures::LAWS,
     unreadable::LAWS,
     whole::LAWS,
     crash::LAWS,
@@ -305,6 +307,10 @@ macro_rules! conformance_tests {
             the_newest_checkpoint_replaces_the_last
             a_checkpoint_is_fenced_and_has_a_limit
             a_checkpoint_goes_when_the_job_ends
+            failed_attempts_are_kept_and_outlive_the_job
+            failed_attempts_are_fenced_and_have_a_limit
+            failed_attempts_go_with_their_job
+            damaged_failed_attempts_are_not_handed_out
             rows_of_a_job_that_ends_without_a_result_go
             a_sound_store_verifies
             what_is_missing_is_found

@@ -131,6 +131,12 @@ promises! {
     CheckpointRefused
     /// A checkpoint goes when its job ends.
     CheckpointGoes
+    /// The failed attempts of a job are read back as they were kept last, also after its end.
+    Failures
+    /// A list of failed attempts is `Fenced` unless the attempt runs, and `Invalid` when it is too long.
+    FailuresRefused
+    /// Failed attempts go with their job.
+    FailuresGo
     /// A claimant belongs to one engine.
     ClaimantSeat
     /// A claim takes a higher priority first, then the older job.

@@ -2,7 +2,7 @@
 
 use job_core::{Event, Failure, FailureKind};
 
-use super::{Broken, Fixture, UsageOfOne, at, key, read, running, succeeded, waiting, write};
+use super::{Broken, Fixture, UsageOfOne, at, failures::failed, key, read, running, succeeded, waiting, write};
 use crate::{Durability, ErrorKind, Pin};
 
 law! { Fixture;
@@ -52,6 +52,7 @@ law! { Fixture;
         store.record_reads(&[(done.id, at(50))])?;
         store.pin(done.id, Pin::Keep)?;
         store.save_checkpoint(running.id, running.attempt, b"half way")?;
+        store.save_failures(running.id, running.attempt, &[failed(1, "busy")])?;
         drop(store);
 
         let store = fixture.open();
@@ -59,6 +60,7 @@ law! { Fixture;
         assert_eq!(store.find_reusable(&done.spec)?, Some(done.id));
         assert_eq!((store.last_read(done.id)?, store.is_pinned(done.id)?), (Some(at(50)), true));
         assert_eq!(store.checkpoint(running.id)?.as_deref(), Some(b"half way".as_slice()));
+        assert_eq!(store.failures(running.id)?, [failed(1, "busy")]);
         store.pin(done.id, Pin::Release)?;
         assert!(store.remove(done.id)?);
         drop(store);

@@ -704,6 +704,7 @@ fn assert_all_fenced(
         refused.push(writer.finish().map(drop));
     }
     refused.push(store.save_checkpoint(running.id, running.attempt, b"too late"));
+    refused.push(store.save_failures(running.id, running.attempt, &[]));
     let ends = [Event::Fail(failure()), Event::Requeue(failure(), None), Event::Requeue(failure(), Some(at(99)))];
     for event in ends {
         refused.push(store.replace(&running.apply(event, at(50))?, Durability::Buffered));

@@ -62,6 +62,7 @@ law! { Fixture;
         let runs = running(&*store, 3)?;
         write(&*store, super::key(&runs, 0), 0, 30, 10)?;
         store.save_checkpoint(runs.id, 1, b"half way")?;
+        store.save_failures(runs.id, 1, &[super::failures::failed(1, "busy")])?;
         store.record_reads(&[(done.id, super::at(7))])?;
         store.pin(done.id, Pin::Keep)?;
         drop(store);
@@ -76,6 +77,7 @@ law! { Fixture;
             assert!(!store.remove(id)?);
             assert_eq!((store.get(id)?, store.result(id)?, store.checkpoint(id)?), (None, None, None));
             assert_eq!((store.last_read(id)?, store.is_pinned(id)?), (None, false));
+            assert_eq!(store.failures(id)?, []);
         }
         let mut blocks = 0;
         store.blocks(super::key(&runs, 0), &mut |_, _| {

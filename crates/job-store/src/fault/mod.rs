@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use job_core::{JobFilter, JobId, JobRecord, JobResult, Segment};
+use job_core::{FailedAttempt, JobFilter, JobId, JobRecord, JobResult, Segment};
 use parking_lot::{Condvar, Mutex};
 
 use self::rule::Rules;
@@ -340,6 +340,8 @@ impl<S: Store + ?Sized> ResultStore for FaultStore<S> {
         Blocks blocks(key: SegmentKey, each: &mut EachBlock<'_>) of key.job => ();
         Checkpoint checkpoint(job: JobId) of job => Option<Vec<u8>>;
         SaveCheckpoint save_checkpoint(job: JobId, attempt: u32, bytes: &[u8]) of job => ();
+        Failures failures(job: JobId) of job => Vec<FailedAttempt>;
+        SaveFailures save_failures(job: JobId, attempt: u32, failed: &[FailedAttempt]) of job => ();
         Discard discard(job: JobId, attempt: u32) of job => ();
     }
 

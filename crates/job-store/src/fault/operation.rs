@@ -85,6 +85,10 @@ operations! {
     SaveCheckpoint "save_checkpoint" write "save a checkpoint";
     /// [`ResultStore::checkpoint`](crate::ResultStore::checkpoint).
     Checkpoint "checkpoint" read "read a checkpoint";
+    /// [`ResultStore::save_failures`](crate::ResultStore::save_failures): an attempt that gave no result.
+    SaveFailures "save_failures" write "keep the failed attempts";
+    /// [`ResultStore::failures`](crate::ResultStore::failures).
+    Failures "failures" read "read the failed attempts";
     /// [`ResultStore::size_on_disk`](crate::ResultStore::size_on_disk).
     SizeOnDisk "size_on_disk" read "read the size";
     /// [`SegmentWriter::append`](crate::SegmentWriter::append): a full block of rows.

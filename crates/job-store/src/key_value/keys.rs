@@ -8,6 +8,7 @@
 //! | jobs | `u` id | nothing: the job is not complete |
 //! | jobs | `k` length of the graph's name, graph, idempotency key | id |
 //! | jobs | `w` hash of the work | id of the job that did it last |
+//! | jobs | `a` id | failed attempts |
 //! | jobs | `t` id | when its result was last read |
 //! | jobs | `p` id | nothing: the job is pinned |
 //! | jobs | `d` id attempt | nothing: files of dropped rows, up to this attempt, are still to be deleted |
@@ -27,6 +28,7 @@ pub(crate) const FORMAT: &[u8] = b"f";
 pub(crate) const RECORD: u8 = b'j';
 pub(crate) const RESULT: u8 = b'r';
 pub(crate) const UNFINISHED: u8 = b'u';
+pub(crate) const FAILURES: u8 = b'a';
 pub(crate) const LAST_READ: u8 = b't';
 pub(crate) const PINNED: u8 = b'p';
 pub(crate) const DROPPED: u8 = b'd';

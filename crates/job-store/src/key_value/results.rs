@@ -2,7 +2,7 @@
 
 use std::ops::{ControlFlow, Range};
 
-use job_core::{JobId, JobRecord, JobResult};
+use job_core::{FailedAttempt, JobId, JobRecord, JobResult};
 
 use super::{
     Batch, KeyValue, KeyValueStore, Order, Scan, Table, View,
@@ -129,6 +129,26 @@ impl<K: KeyValue> ResultStore for KeyValueStore<K> {
         let checkpoint =
             codec::decode_checkpoint(job, bytes.as_ref()).map_err(|error| call.corrupt(error.to_string()))?;
         Ok(Some(checkpoint.to_vec()))
+    }
+
+    fn save_failures(&self, job: JobId, attempt: u32, failed: &[FailedAttempt]) -> Result<(), StoreError> {
+        let call = Call::on("keep the failed attempts", job);
+        self.enter(call)?;
+        contract::check_failures(job, failed)?;
+        let sealed = codec::encode_failures(job, failed);
+        let held = self.inner.locks.job(job);
+        self.check_attempt(SegmentKey { job, attempt, number: 0 }, &held)?;
+        let mut batch = self.batch(call)?;
+        batch.put(Table::Jobs, &keys::key(keys::FAILURES, job), &sealed);
+        self.write(batch, Durability::Buffered, call)
+    }
+
+    fn failures(&self, job: JobId) -> Result<Vec<FailedAttempt>, StoreError> {
+        let call = Call::on("read the failed attempts", job);
+        let view = self.latest(call)?;
+        let found = call.value(&view, Table::Jobs, &keys::key(keys::FAILURES, job))?;
+        let Some(bytes) = found else { return Ok(Vec::new()) };
+        codec::decode_failures(job, bytes.as_ref()).map_err(|error| call.corrupt(error.to_string()))
     }
 
     fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {

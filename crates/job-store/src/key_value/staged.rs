@@ -140,9 +140,11 @@ impl<K: KeyValue> Staged<'_, K> {
         for group in [keys::RECORD, keys::RESULT] {
             self.batch.delete(Table::Jobs, &keys::key(group, record.id));
         }
-        let read = keys::key(keys::LAST_READ, record.id);
-        if self.call.has(&self.view, &read)? {
-            self.batch.delete(Table::Jobs, &read);
+        for group in [keys::LAST_READ, keys::FAILURES] {
+            let beside = keys::key(group, record.id);
+            if self.call.has(&self.view, &beside)? {
+                self.batch.delete(Table::Jobs, &beside);
+            }
         }
         self.unindex(record)?;
         if let Some(key) = &record.spec.options().idempotency_key {
@@ -172,7 +174,7 @@ impl<K: KeyValue> Staged<'_, K> {
     pub(super) fn remove_unreadable(&mut self, id: JobId) -> Result<(), StoreError> {
         self.unindex_unreadable(id)?;
         let Self { call, view, batch, .. } = self;
-        for group in [keys::RECORD, keys::RESULT, keys::LAST_READ] {
+        for group in [keys::RECORD, keys::RESULT, keys::LAST_READ, keys::FAILURES] {
             batch.delete(Table::Jobs, &keys::key(group, id));
         }
         let unfinished = keys::key(keys::UNFINISHED, id);

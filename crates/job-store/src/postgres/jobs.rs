@@ -108,6 +108,8 @@ const REMOVE: &str = "
         DELETE FROM objects WHERE job = (SELECT id FROM gone)
     ), due AS (
         UPDATE uploads SET due = true, revision = revision + 1 WHERE job = (SELECT id FROM gone) RETURNING 1
+    ), failed AS (
+        DELETE FROM failures WHERE job = (SELECT id FROM gone)
     ), work AS (
         DELETE FROM works WHERE hash = $2 AND job = (SELECT id FROM gone)
     ), name AS (
@@ -132,6 +134,8 @@ const REMOVE_UNREADABLE: &str = "
         DELETE FROM blocks USING gone WHERE job = id
     ), checkpoint AS (
         DELETE FROM checkpoints USING gone WHERE job = id
+    ), failed AS (
+        DELETE FROM failures USING gone WHERE job = id
     ), objects AS (
         DELETE FROM objects USING gone WHERE objects.job = gone.id
     ), due AS (

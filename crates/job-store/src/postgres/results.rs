@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use job_core::{JobId, JobRecord, JobResult, RowList};
+use job_core::{FailedAttempt, JobId, JobRecord, JobResult, RowList};
 use tokio_postgres::Row;
 
 use super::{
@@ -77,6 +77,12 @@ const READ: &str = "
 const SAVE: &str = fenced!(
     "
     INSERT INTO checkpoints (job, bytes) SELECT job, $4 FROM fence
+    ON CONFLICT (job) DO UPDATE SET bytes = excluded.bytes RETURNING 1"
+);
+
+const SAVE_FAILURES: &str = fenced!(
+    "
+    INSERT INTO failures (job, bytes) SELECT job, $4 FROM fence
     ON CONFLICT (job) DO UPDATE SET bytes = excluded.bytes RETURNING 1"
 );
 
@@ -252,6 +258,24 @@ impl ResultStore for PostgresStore {
         let checkpoint =
             codec::decode_checkpoint(job, column(call, row, 0)?).map_err(|error| call.corrupt(&error))?;
         Ok(Some(checkpoint.to_vec()))
+    }
+
+    fn save_failures(&self, job: JobId, attempt: u32, failed: &[FailedAttempt]) -> Result<(), StoreError> {
+        contract::check_failures(job, failed)?;
+        let call = Call::new("keep the failed attempts").on(job);
+        let sealed = codec::encode_failures(job, failed);
+        let parameters: super::Parameters<'_> = &[&uuid(job), &i64::from(attempt), &self.inner.claimant, &sealed];
+        if self.rows(call, SAVE_FAILURES, parameters)?.is_empty() {
+            return Err(self.fenced(call, SegmentKey { job, attempt, number: 0 })?);
+        }
+        Ok(())
+    }
+
+    fn failures(&self, job: JobId) -> Result<Vec<FailedAttempt>, StoreError> {
+        let call = Call::new("read the failed attempts").on(job);
+        let rows = self.rows(call, "SELECT bytes FROM failures WHERE job = $1", &[&uuid(job)])?;
+        let Some(row) = rows.first() else { return Ok(Vec::new()) };
+        codec::decode_failures(job, column(call, row, 0)?).map_err(|error| call.corrupt(&error))
     }
 
     fn size_on_disk(&self) -> Result<Option<u64>, StoreError> {

@@ -7,17 +7,18 @@ use crate::{Durability, ErrorKind, StoreError};
 
 /// Each migration brings the tables to its own version, which is its place in this list, counted from 1. A
 /// released one never changes.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
     include_str!("schema/6.sql"),
+    include_str!("schema/7.sql"),
 ];
 
 /// The version that this library makes: the number of [`MIGRATIONS`].
-pub(super) const VERSION: i32 = 6;
+pub(super) const VERSION: i32 = 7;
 
 /// Settings of PostgreSQL's own storage. A database with another storage refuses them, and works without them.
 const TUNING: &str = include_str!("schema/tuning.sql");

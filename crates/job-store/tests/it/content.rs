@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, ops::ControlFlow, sync::Arc};
 
 use job_core::{
-    Event, Failure, FailureKind, JobFilter, JobId, JobRecord, JobResult, JobSpec, JobState, Outputs, RowList,
-    Segment, Timestamp,
+    Event, FailedAttempt, Failure, FailureKind, JobFilter, JobId, JobRecord, JobResult, JobSpec, JobState,
+    Outputs, RowList, Segment, Timestamp,
 };
 use job_store::{BlockBuilder, Durability, ErrorKind, Pin, SegmentKey, Store};
 use proptest::prelude::*;
@@ -169,6 +169,14 @@ fn end(store: &dyn Store, shape: &Shape, waiting: &JobRecord) {
         store
             .save_checkpoint(record.id, record.attempt, format!("state of {}", record.attempt).as_bytes())
             .unwrap();
+        let failed = FailedAttempt {
+            attempt: record.attempt,
+            started: at(1),
+            ended: at(record.revision),
+            failure: later(),
+        };
+        let failed = failed.after(store.failures(record.id).unwrap());
+        store.save_failures(record.id, record.attempt, &failed).unwrap();
     };
     let id = waiting.id;
     match shape.ending {
@@ -192,6 +200,7 @@ fn end(store: &dyn Store, shape: &Shape, waiting: &JobRecord) {
             let mut running = start(waiting);
             if shape.ending == Ending::SucceedsInTheThirdAttempt {
                 for _ in 0..2 {
+                    save(&running);
                     running = start(&moved(store, &running, Event::Requeue(later(), None)));
                 }
             }
@@ -199,7 +208,11 @@ fn end(store: &dyn Store, shape: &Shape, waiting: &JobRecord) {
             let done = running.apply(Event::Succeed(result.size()), at(600_000)).unwrap();
             store.complete(&[(&done, &result)], Durability::Buffered).unwrap();
         }
-        Ending::Fails => drop(moved(store, &start(waiting), Event::Fail(later()))),
+        Ending::Fails => {
+            let running = start(waiting);
+            save(&running);
+            moved(store, &running, Event::Fail(later()));
+        }
         Ending::FailsWithRows => {
             let running = start(waiting);
             let result = result(rows(store, &running, shape));
@@ -304,6 +317,7 @@ pub fn assert_copied(from: &dyn Store, to: &dyn Store) {
             let key = SegmentKey { job: found.id, attempt: segment.attempt, number: segment.number };
             assert_eq!(read(to, key, segment.rows), read(from, key, segment.rows), "{key:?}");
         }
+        assert_eq!(to.failures(found.id).unwrap(), from.failures(found.id).unwrap(), "{wanted:?}");
         if !found.state.is_complete() {
             assert_eq!(to.checkpoint(found.id).unwrap(), from.checkpoint(found.id).unwrap(), "{wanted:?}");
         }

@@ -73,6 +73,8 @@ fn every_call(
     made(Operation::Finish, finished.clone().map(drop))?;
     made(Operation::SaveCheckpoint, store.save_checkpoint(running.id, running.attempt, b"state"))?;
     made(Operation::Checkpoint, store.checkpoint(running.id).map(drop))?;
+    made(Operation::SaveFailures, store.save_failures(running.id, running.attempt, &[]))?;
+    made(Operation::Failures, store.failures(running.id).map(drop))?;
     let result =
         JobResult { list: Some(RowList::new("vertices", vec![finished.unwrap()])), ..JobResult::default() };
     let end = running.apply(Event::Succeed(result.size()), NOW).unwrap();

@@ -132,13 +132,25 @@ const LOAD: &str = "
     INSERT INTO names (name, job) SELECT id::text::bytea, id FROM finished ON CONFLICT DO NOTHING;
     INSERT INTO labels (label, outcome, job) SELECT 'l', outcome, id FROM finished ON CONFLICT DO NOTHING;
     INSERT INTO kept (jobs, bytes) SELECT 1, 1 FROM finished LIMIT 5000;
+    INSERT INTO failures (job, bytes) SELECT job, 'f' FROM queue UNION ALL SELECT id, 'f' FROM finished ON CONFLICT DO NOTHING;
     INSERT INTO checkpoints (job, bytes) SELECT job, 'c' FROM queue ON CONFLICT DO NOTHING;";
 
 /// The statistics that a database may have of the tables.
 fn states() -> Vec<(&'static str, String)> {
     let (large, small) = (LOAD.replace("ROWS", "20000"), LOAD.replace("ROWS", "20"));
-    let tables =
-        ["finished", "queue", "blocks", "objects", "uploads", "works", "names", "checkpoints", "labels", "kept"];
+    let tables = [
+        "finished",
+        "queue",
+        "blocks",
+        "objects",
+        "uploads",
+        "works",
+        "names",
+        "checkpoints",
+        "failures",
+        "labels",
+        "kept",
+    ];
     let empty = format!("TRUNCATE {};", tables.join(", "));
     // Analyzes these tables alone, since other tests change theirs.
     let analyze = format!("ANALYZE {};", tables.join(", "));

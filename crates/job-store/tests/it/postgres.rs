@@ -182,7 +182,7 @@ fn as_of_version(version: usize, from: &Schema, to: &Schema) {
     to.sql(&format!("INSERT INTO schema_version (version) SELECT generate_series(1, {version})"));
     to.sql(&format!(
         "DO $$ DECLARE t text; c text; BEGIN
-            FOREACH t IN ARRAY ARRAY['queue', 'finished', 'names', 'works', 'checkpoints', 'blocks', 'objects', 'uploads'] LOOP
+            FOREACH t IN ARRAY ARRAY['queue', 'finished', 'names', 'works', 'checkpoints', 'failures', 'blocks', 'objects', 'uploads'] LOOP
                 SELECT string_agg(quote_ident(column_name), ', ') INTO c FROM information_schema.columns
                 WHERE table_schema = '{name}' AND table_name = t AND column_name IN (
                     SELECT column_name FROM information_schema.columns WHERE table_schema = '{from}' AND table_name = t);

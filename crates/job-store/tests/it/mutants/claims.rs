@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use job_core::{Event, JobId, JobKind, JobRecord, JobResult, JobState, Timestamp};
+use job_core::{Event, FailedAttempt, JobId, JobKind, JobRecord, JobResult, JobState, Timestamp};
 use job_store::{
     Claim, ClaimId, Claimed, Durability, ErrorKind, JobStore, KnownRevision, MemoryStore, ResultStore, Seat,
     SegmentKey, SegmentWriter, SharedMemory, SharedStore, Store, StoreError, conformance::SharedFixture, contract,
@@ -607,7 +607,7 @@ impl JobStore for Claimant {
 
 #[deny(clippy::missing_trait_methods)]
 impl ResultStore for Claimant {
-    forward!(self.inner; result read blocks discard checkpoint size_on_disk block_bytes);
+    forward!(self.inner; result read blocks discard checkpoint failures size_on_disk block_bytes);
 
     fn segment(&self, key: SegmentKey) -> Result<Box<dyn SegmentWriter>, StoreError> {
         let inner = if self.is(M::LateSegment) || self.is_free(key.job) {
@@ -630,6 +630,10 @@ impl ResultStore for Claimant {
             self.hush();
         }
         Ok(())
+    }
+
+    fn save_failures(&self, job: JobId, attempt: u32, failed: &[FailedAttempt]) -> Result<(), StoreError> {
+        self.as_another(self.is(M::OthersKeepFailures), |store| store.save_failures(job, attempt, failed))
     }
 
     fn save_checkpoint(&self, job: JobId, attempt: u32, bytes: &[u8]) -> Result<(), StoreError> {

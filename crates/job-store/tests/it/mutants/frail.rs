@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use job_core::{JobFilter, JobId, JobRecord, JobResult, JobSpec, Parameters};
+use job_core::{FailedAttempt, JobFilter, JobId, JobRecord, JobResult, JobSpec, Parameters};
 use job_store::{
     Block, BlockBuilder, Durability, EachRows, ErrorKind, JobStore, KeyValueStore, Listed, ResultStore,
     SegmentKey, Store, StoreError, Usage, codec,
@@ -77,6 +77,7 @@ fn left(mutant: FrailMutant) -> Left {
         M::KilledLosesNotes => |commits, death| without(commits, death, |key| is_group(key, b't')),
         M::KilledLosesPins => |commits, death| without(commits, death, |key| is_group(key, b'p')),
         M::KilledLosesCheckpoints => |commits, death| without(commits, death, |key| key.0 == Table::Checkpoints),
+        M::KilledLosesFailures => |commits, death| without(commits, death, |key| is_group(key, b'a')),
         M::KilledLosesRows => |commits, death| without(commits, death, |key| key.0 == Table::Rows),
         M::KilledLosesRemovals => |mut commits, death| {
             for commit in &mut commits {
@@ -175,6 +176,7 @@ fn sealed_anew(mutant: FrailMutant, (table, key): &Key, value: &[u8]) -> Option<
             let id = JobId::from_bytes(key.get(key.len() - 16..)?.try_into().ok()?);
             Some(codec::encode_checkpoint(id, b"damaged"))
         }
+        (M::FailuresUnchecked, Table::Jobs, Some(b'a')) => Some(codec::encode_failures(id()?, &[])),
         (M::RowsUnchecked, Table::Rows, _) => {
             let (key, end) = SegmentKey::of_block(key)?;
             let mut block = BlockBuilder::new(key);
@@ -338,7 +340,7 @@ impl JobStore for FrailStore {
 
 #[deny(clippy::missing_trait_methods)]
 impl ResultStore for FrailStore {
-    forward!(self.inner; segment blocks save_checkpoint size_on_disk block_bytes);
+    forward!(self.inner; segment blocks save_checkpoint save_failures size_on_disk block_bytes);
 
     fn discard(&self, job: JobId, attempt: u32) -> Result<(), StoreError> {
         if self.is(M::DiscardForgetsRowsFromBeforeADeath) && self.has_died {
@@ -369,5 +371,10 @@ impl ResultStore for FrailStore {
     fn checkpoint(&self, job: JobId) -> Result<Option<Vec<u8>>, StoreError> {
         self.scan(M::CheckpointLooksAtAll);
         self.told(self.inner.checkpoint(job))
+    }
+
+    fn failures(&self, job: JobId) -> Result<Vec<FailedAttempt>, StoreError> {
+        self.scan(M::FailuresLookAtAll);
+        self.told(self.inner.failures(job))
     }
 }

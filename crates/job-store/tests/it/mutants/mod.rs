@@ -106,6 +106,10 @@ mutants! { Mutant MUTANTS;
     Checkpoint: FirstCheckpointStays CheckpointCut CheckpointTextOnly EmptyCheckpointIgnored EmptyCheckpointIsNone
         OneCheckpointForAll CheckpointGoesWithItsAttempt CheckpointGoesWithACancel DiscardTakesTheCheckpoint;
     CheckpointRefused: CheckpointOfAnyAttempt CheckpointOfAnyState CheckpointWithoutLimit CheckpointLimitIsLow;
+    Failures: FirstFailuresStay FailuresGoAtTheEnd FailuresGoWithTheirAttempt OneListOfFailuresForAll FailuresCut FailuresWithoutTimes
+        DiscardTakesFailures CancellingFailuresRefused;
+    FailuresRefused: FailuresOfAnyAttempt FailuresOfAnyState FailuresWithoutLimit FailuresLimitIsLow;
+    FailuresGo: RemovedKeepsFailures RemovalTakesAllFailures;
     CheckpointGoes: CheckpointOfFailedStays CheckpointStaysAtEnd CheckpointOfWaitingStays CheckpointOfSuccessStays;
 }
 
@@ -120,7 +124,7 @@ mutants! { ClaimMutant CLAIM_MUTANTS;
     ClaimAgain: AgainIgnored AgainAnswersAllTokens AgainAnswersOthers AgainClaimsMore AgainStartedOnly AgainAfterTheLease
         AgainKeepsTheLease;
     ClaimLost: LostAlways LostNever NoneIsLost AllAreLost AllThatRunAreLost;
-    OnlyClaimant: FormerClaimantWrites StrangersWriteWhatNoClaimHasStarted OthersStart OthersPutBack OthersExpire OthersEnd OthersWriteRows OthersComplete OthersCheckpoint;
+    OnlyClaimant: FormerClaimantWrites StrangersWriteWhatNoClaimHasStarted OthersStart OthersPutBack OthersExpire OthersEnd OthersWriteRows OthersComplete OthersCheckpoint OthersKeepFailures;
     LeaseEnds: ClaimMovesAllLeases FormerClaimantStarts LeaseIsForEver LeaseIsShort LateStart LateEnd LatePutBack LateSegment LateAppend LateFinish LateComplete
         LateCheckpoint;
     Renew: StartEndsARenewedLease RenewAnswersAll RenewAnswersUnasked RenewRevisionZero RenewDoesNothing RenewMovesAll RenewNeverShortens
@@ -138,17 +142,17 @@ mutants! { ClaimMutant CLAIM_MUTANTS;
 
 mutants! { FrailMutant FRAIL_MUTANTS;
     Buffered: KilledLosesBuffered KilledLosesTheLast KilledLosesRecords KilledLosesResults KilledLosesKeys KilledLosesWorks
-        KilledLosesNotes KilledLosesPins KilledLosesCheckpoints KilledLosesRows KilledLosesRemovals;
+        KilledLosesNotes KilledLosesPins KilledLosesCheckpoints KilledLosesFailures KilledLosesRows KilledLosesRemovals;
     Synced: PowerLosesAll PowerLosesTheLastSynced PowerLosesWhatWasBuffered PowerLosesRows PowerLosesResults PowerLosesPins
         PowerLosesCheckpoints PowerLosesNotes InsertIsBuffered ReplaceIsBuffered CompleteIsBuffered;
     CrashWhole: PowerTearsCommits PowerKeepsRecordsWithoutRows PowerKeepsRecordsWithoutResults
         PowerKeepsRecordsWithoutKeys PowerKeepsKeysWithoutRecords PowerKeepsUnfinished PowerKeepsEndsWithRows;
-    Damage: RecordsUnchecked ResultsUnchecked RowsUnchecked CheckpointsUnchecked DamageIsNothing DamageIsUnavailable;
+    Damage: RecordsUnchecked ResultsUnchecked RowsUnchecked CheckpointsUnchecked FailuresUnchecked DamageIsNothing DamageIsUnavailable;
     Discard: DiscardForgetsRowsFromBeforeADeath;
     Unreadable: UnreadableIsHidden UnreadableIsNotFiltered UnreadableIsNotUnfinished UnreadableHidesOthers UnreadableEndsTheList
         UnreadableNamesNoJob UnreadableIsNotRemoved UnreadableRemovedIsFalse UnreadablePinIsIgnored;
     Cost: GetLooksAtAll ListLooksAtAll ListLooksAtAllThatIsNewer UnfinishedLooksAtAll FindKeyLooksAtAll
-        FindReusableLooksAtAll UsageLooksAtAll ResultLooksAtAll CheckpointLooksAtAll ReadBeginsAtTheFirstRow
+        FindReusableLooksAtAll UsageLooksAtAll ResultLooksAtAll CheckpointLooksAtAll FailuresLookAtAll ReadBeginsAtTheFirstRow
         ReadLooksAtAllBlocks;
 }
 

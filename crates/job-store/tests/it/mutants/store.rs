@@ -9,8 +9,8 @@ use std::{
 };
 
 use job_core::{
-    Failure, FailureKind, JobClass, JobFilter, JobId, JobKind, JobOptions, JobRecord, JobResult, JobSpec,
-    JobState, Outcome, Outputs, Parameters, ResultSize, RowList, Segment, Timestamp,
+    FailedAttempt, Failure, FailureKind, JobClass, JobFilter, JobId, JobKind, JobOptions, JobRecord, JobResult,
+    JobSpec, JobState, Outcome, Outputs, Parameters, ResultSize, RowList, Segment, Timestamp,
 };
 use job_store::{
     Block, BlockBuilder, Durability, EachBlock, EachRows, ErrorKind, JobStore, Kept, LeastUsed, Listed,
@@ -45,6 +45,9 @@ pub(super) struct Notes {
     blocks: BTreeMap<(JobId, u32, u32), KeptBlocks>,
     reads: BTreeMap<JobId, Timestamp>,
     checkpoints: BTreeMap<JobId, Vec<u8>>,
+    failures: BTreeMap<JobId, Vec<FailedAttempt>>,
+    /// Jobs whose failed attempts are not found any more.
+    without_failures: BTreeSet<JobId>,
     pins: BTreeSet<JobId>,
     /// Jobs that filtered lists do not show.
     pub(super) unlisted: BTreeSet<JobId>,
@@ -598,6 +601,11 @@ impl JobStore for Wrong {
                 }
             }
             M::RemovedKeepsRows => self.keep_blocks(id),
+            M::RemovedKeepsFailures => {
+                let failed = self.inner.failures(id)?;
+                self.notes.lock().failures.insert(id, failed);
+            }
+            M::RemovalTakesAllFailures => self.notes.lock().failures.clear(),
             M::RemovedKeepsNote => {
                 if let Some(at) = self.usage_of(id)?.last_read {
                     self.notes.lock().reads.insert(id, at);
@@ -1113,6 +1121,10 @@ impl ResultStore for Wrong {
                 self.notes.lock().hidden.insert(job);
                 self.inner.discard(job, attempt)
             }
+            M::DiscardTakesFailures => {
+                self.notes.lock().without_failures.insert(job);
+                self.inner.discard(job, attempt)
+            }
             _ => self.inner.discard(job, attempt),
         }
     }
@@ -1172,6 +1184,68 @@ impl ResultStore for Wrong {
                 Some(_) => self.notes.lock().checkpoints.get(&JobId::MIN).cloned(),
                 None => None,
             },
+            _ => found,
+        })
+    }
+
+    fn save_failures(&self, job: JobId, attempt: u32, failed: &[FailedAttempt]) -> Result<(), StoreError> {
+        let refused = |kind| Err(StoreError::new(kind, "keep the failed attempts", "this store does not").on(job));
+        let state = self.state(job);
+        match self.mutant {
+            M::FirstFailuresStay if !self.inner.failures(job)?.is_empty() => Ok(()),
+            M::FailuresCut => {
+                let cut = |failed: &FailedAttempt| FailedAttempt {
+                    failure: Failure::new(
+                        failed.failure.kind,
+                        failed.failure.message.chars().take(100).collect::<String>(),
+                    ),
+                    ..failed.clone()
+                };
+                self.inner.save_failures(job, attempt, &failed.iter().map(cut).collect::<Vec<_>>())
+            }
+            M::FailuresOfAnyAttempt => {
+                let attempt = self.inner.get(job)?.map_or(attempt, |record| record.attempt);
+                self.inner.save_failures(job, attempt, failed)
+            }
+            M::FailuresOfAnyState => self
+                .inner
+                .save_failures(job, attempt, failed)
+                .or_else(|error| if state == Some(JobState::Waiting) { Ok(()) } else { Err(error) }),
+            M::FailuresWithoutLimit if failed.len() > FailedAttempt::KEPT => Ok(()),
+            M::FailuresLimitIsLow if failed.len() > 4 => refused(ErrorKind::Invalid),
+            M::CancellingFailuresRefused if state == Some(JobState::Running { cancelling: true }) => {
+                refused(ErrorKind::Fenced)
+            }
+            M::OneListOfFailuresForAll | M::RemovalTakesAllFailures => {
+                self.inner.save_failures(job, attempt, failed)?;
+                let job = if self.is(M::RemovalTakesAllFailures) { job } else { JobId::MIN };
+                self.notes.lock().failures.insert(job, failed.to_vec());
+                Ok(())
+            }
+            _ => self.inner.save_failures(job, attempt, failed),
+        }
+    }
+
+    fn failures(&self, job: JobId) -> Result<Vec<FailedAttempt>, StoreError> {
+        let found = self.inner.failures(job)?;
+        let state = self.state(job);
+        let notes = self.notes.lock();
+        Ok(match self.mutant {
+            M::FailuresGoAtTheEnd if state.is_some_and(JobState::is_complete) => Vec::new(),
+            M::FailuresGoWithTheirAttempt => {
+                let attempt = self.inner.get(job)?.map(|record| record.attempt);
+                found.into_iter().filter(|failed| Some(failed.attempt) == attempt).collect()
+            }
+            M::FailuresWithoutTimes => {
+                let timeless = |failed| FailedAttempt { ended: Timestamp::from_micros(0), ..failed };
+                found.into_iter().map(timeless).collect()
+            }
+            M::DiscardTakesFailures if notes.without_failures.contains(&job) => Vec::new(),
+            M::OneListOfFailuresForAll if !found.is_empty() => {
+                notes.failures.get(&JobId::MIN).cloned().unwrap_or_default()
+            }
+            M::RemovalTakesAllFailures => notes.failures.get(&job).cloned().unwrap_or_default(),
+            M::RemovedKeepsFailures if found.is_empty() => notes.failures.get(&job).cloned().unwrap_or_default(),
             _ => found,
         })
     }

@@ -1,0 +1,5 @@
+-- The failed attempts of a job, unfinished or complete.
+CREATE TABLE failures (
+    job uuid PRIMARY KEY,
+    bytes bytea NOT NULL
+);
