@@ -66,8 +66,8 @@
 //! | share a store with other engines | [`Engine::builder_shared`], [`store::SharedStore`] |
 //! | wait, `.await`, watch | [`JobHandle`], [`JobEvents`], [`Engine::explain`] |
 //! | read | [`JobReader`], [`Status`], [`Page`] |
-//! | write a handler | [`JobContext`], [`RowWriter`], [`Partition`], [`Iterative`], [`JobError`] |
-//! | observe | [`Stats`], [`metrics`], spans and events of `tracing` |
+//! | write a handler | [`JobContext`], [`Declaration`], [`RowWriter`], [`Partition`], [`Iterative`], [`JobError`] |
+//! | observe | [`Stats`], [`Figures`], [`metrics`], spans and events of `tracing` |
 //! | see whole programs | the directory `examples` of this package |
 //! | test | [`ManualClock`], [`EngineBuilder::manual`] with [`Driver`], [`EngineBuilder::seed`], [`Crash`], [`store::FaultStore`] |
 //!
@@ -277,6 +277,7 @@ pub use crate::{
     handler::{
         Handler,
         context::{Iterative, JobContext},
+        declared::{Declaration, Parameter, ParameterType},
         partition::{Partition, ScanOptions},
         rows::RowWriter,
         threads::ThreadPermits,

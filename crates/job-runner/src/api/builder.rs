@@ -12,7 +12,7 @@ use crate::{
     },
     decide::{outcome::RetryPolicy, retention::Retention},
     engine::config::{Config, Mode, Sharing},
-    handler::{Handler, Handlers},
+    handler::{Handler, Handlers, declared::Declaration},
     job::error::{EngineError, JobError},
     seam::clock::{Clock, SystemClock},
     source::{Alone, Cluster},
@@ -277,6 +277,30 @@ impl<S> EngineBuilder<S> {
         check: impl Fn(&JobSpec) -> Result<(), JobError> + Send + Sync + 'static,
     ) -> Self {
         self.handlers.add_check(kind, Arc::new(check));
+        self
+    }
+
+    /// Declares the parameters of a kind of work, for [`Engine::kinds`] and for what shows it: forms and documents. A later
+    /// declaration of the same kind takes its place. A front end may have it too, without the handler.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use job_runner::{Declaration, Engine, JobContext, JobKind, Parameter, store::MemoryStore};
+    ///
+    /// let pagerank = JobKind::Algorithm("pagerank".to_owned());
+    /// let engine = Engine::builder(Arc::new(MemoryStore::default()))
+    ///     .algorithm("pagerank", |_: &mut JobContext| Ok(()))
+    ///     .algorithm("answer", |_: &mut JobContext| Ok(()))
+    ///     .declare(pagerank, Declaration::new("Ranks").parameter(Parameter::number("alpha").above(0).below(1)))
+    ///     .open()?;
+    /// let kinds = engine.kinds();
+    /// assert_eq!(kinds.iter().map(|(kind, _)| kind.to_string()).collect::<Vec<_>>(), ["answer", "pagerank"]);
+    /// assert!(kinds[0].1.is_none() && kinds[1].1.is_some());
+    /// # Ok::<(), job_runner::EngineError>(())
+    /// ```
+    #[must_use]
+    pub fn declare(mut self, kind: JobKind, declared: Declaration) -> Self {
+        self.handlers.declare(kind, declared);
         self
     }
 

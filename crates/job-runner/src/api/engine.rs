@@ -14,8 +14,10 @@ use crate::{
         handle::JobHandle,
         submit::Patience,
     },
-    engine::{config::Config, core::EngineCore, scheduler::Shutdown, source::Source, stats::Stats},
-    handler::Handlers,
+    engine::{
+        config::Config, core::EngineCore, figures::Figures, scheduler::Shutdown, source::Source, stats::Stats,
+    },
+    handler::{Handlers, declared::Declaration},
     job::{
         entry::{Entry, until},
         error::EngineError,
@@ -257,6 +259,19 @@ impl Engine {
     #[must_use]
     pub fn watch(&self) -> JobEvents {
         self.core.events.lock().join(None)
+    }
+
+    /// The kinds of work that have a handler or a declaration, in the order of their names, filters first.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<(JobKind, Option<Declaration>)> {
+        self.core.handlers.declared()
+    }
+
+    /// The load of the engine, now and in the last 15 minutes. Unlike [`stats`](Self::stats) it waits for no job
+    /// and no store.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        self.core.figures()
     }
 
     /// The engine's state at this moment.

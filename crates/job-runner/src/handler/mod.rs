@@ -1,6 +1,7 @@
 //! [`Handler`]: runs the jobs of one kind, with a [`JobContext`].
 
 pub(crate) mod context;
+pub(crate) mod declared;
 pub(crate) mod partition;
 pub(crate) mod rows;
 pub(crate) mod saved;
@@ -8,12 +9,16 @@ pub(crate) mod services;
 pub(crate) mod showing;
 pub(crate) mod threads;
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use job_core::{JobKind, JobSpec};
 use rustc_hash::FxHashMap;
 
-use crate::{handler::context::JobContext, job::error::JobError, seam::shield};
+use crate::{
+    handler::{context::JobContext, declared::Declaration},
+    job::error::JobError,
+    seam::shield,
+};
 
 /// Runs jobs of one kind. Any closure `Fn(&mut JobContext) -> Result<(), JobError>` is one.
 ///
@@ -54,6 +59,7 @@ pub(crate) type Check = dyn Fn(&JobSpec) -> Result<(), JobError> + Send + Sync;
 pub(crate) struct Handlers {
     bodies: FxHashMap<JobKind, Arc<dyn Handler>>,
     checks: FxHashMap<JobKind, Arc<Check>>,
+    declared: FxHashMap<JobKind, Declaration>,
 }
 
 impl Handlers {
@@ -63,6 +69,16 @@ impl Handlers {
 
     pub(crate) fn add_check(&mut self, kind: JobKind, check: Arc<Check>) {
         shield::discard(self.checks.insert(kind, check));
+    }
+
+    pub(crate) fn declare(&mut self, kind: JobKind, declared: Declaration) {
+        self.declared.insert(kind, declared);
+    }
+
+    /// Every kind that has a handler or a declaration, in the order of their names.
+    pub(crate) fn declared(&self) -> Vec<(JobKind, Option<Declaration>)> {
+        let kinds: BTreeSet<&JobKind> = self.bodies.keys().chain(self.declared.keys()).collect();
+        kinds.into_iter().map(|kind| (kind.clone(), self.declared.get(kind).cloned())).collect()
     }
 
     pub(crate) fn kinds(&self) -> Vec<JobKind> {
