@@ -59,6 +59,10 @@ pub struct JobOptions {
     /// [`JobSpec::MAX_LABELS`](crate::JobSpec::MAX_LABELS), none by default. Lists can be filtered by them.
     #[serde(deserialize_with = "null_as_default", skip_serializing_if = "BTreeSet::is_empty")]
     pub labels: BTreeSet<String>,
+    /// The place in a trace from which the job was submitted, as the header `traceparent` of W3C Trace Context has it;
+    /// none by default. It goes to whichever engine runs the job, and is a field of the span around its body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_parent: Option<String>,
 }
 
 impl JobOptions {
@@ -78,6 +82,7 @@ impl JobOptions {
         max_attempts: Self::MAX_ATTEMPTS,
         owner: None,
         labels: BTreeSet::new(),
+        trace_parent: None,
     };
 }
 

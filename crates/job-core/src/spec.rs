@@ -262,6 +262,39 @@ impl JobSpec {
         self
     }
 
+    /// Sets the place in a trace from which the job is submitted: a `traceparent` of W3C Trace Context; none by default.
+    ///
+    /// ```
+    /// use job_core::JobSpec;
+    ///
+    /// let spec = |trace| JobSpec::edge_filter().with_graph("movies").trace_parent(trace);
+    /// assert!(spec("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").check().is_ok());
+    /// assert_eq!(spec("4bf92f35").check().unwrap_err().to_string(),
+    ///     "the trace parent is 4bf92f35: it must be a traceparent of W3C Trace Context");
+    /// ```
+    #[must_use]
+    pub fn trace_parent(mut self, traceparent: impl Into<String>) -> Self {
+        self.options_mut().trace_parent = Some(traceparent.into());
+        self
+    }
+
+    /// Whether a text is a `traceparent` of W3C Trace Context: version, trace, span and flags in small hexadecimal
+    /// digits, neither trace nor span all zeros. Later versions may have more behind it.
+    #[must_use]
+    pub fn is_trace_parent(text: &str) -> bool {
+        let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        let parts: Vec<&str> = text.splitn(5, '-').collect();
+        let ([version, trace, span, flags] | [version, trace, span, flags, _]) = *parts.as_slice() else {
+            return false;
+        };
+        let known = [(version, 2), (trace, 32), (span, 16), (flags, 2)];
+        known.iter().all(|(part, length)| part.len() == *length && is_hex(part))
+            && version != "ff"
+            && (version != "00" || parts.len() == 4)
+            && [trace, span].iter().all(|part| part.bytes().any(|byte| byte != b'0'))
+            && text.len() <= Self::MAX_NAME
+    }
+
     /// Sets all options at once.
     #[must_use]
     pub fn with_options(mut self, options: JobOptions) -> Self {
@@ -343,6 +376,9 @@ impl JobSpec {
             return Err(InvalidSpec::TooMany { field: "labels", count: labels.len(), max: Self::MAX_LABELS });
         }
         labels.iter().try_for_each(|label| check_name("label", label))?;
+        if let Some(trace) = self.options().trace_parent.as_deref().filter(|trace| !Self::is_trace_parent(trace)) {
+            return Err(InvalidSpec::TraceParent { given: shown(trace).to_owned() });
+        }
         let length = self.parameters.as_str().len();
         if length > Self::MAX_PARAMETERS {
             return Err(InvalidSpec::TooLong { field: "parameters", length, max: Self::MAX_PARAMETERS });
@@ -403,6 +439,12 @@ pub enum InvalidSpec {
     /// The most attempts of the job are 0.
     #[error("max_attempts is 0: it must be at least 1")]
     NoAttempt,
+    /// The trace parent is none.
+    #[error("the trace parent is {given}: it must be a traceparent of W3C Trace Context")]
+    TraceParent {
+        /// The text, or its beginning.
+        given: String,
+    },
     /// A field has too many parts.
     #[error("there are {count} {field}: at most {max} are allowed")]
     TooMany {

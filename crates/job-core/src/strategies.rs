@@ -140,11 +140,12 @@ pub fn options() -> impl Strategy<Value = JobOptions> {
         option::weighted(0.2, names(&["version 1", "version 2"])),
         option::weighted(0.4, owners()),
         labels(),
+        option::weighted(0.2, Just("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned())),
     );
     let run = (any::<bool>(), any::<bool>(), prop_oneof![4 => 1..5_u32, 1 => 1..=u32::MAX]);
     (place, marks, run).prop_map(|(place, marks, run)| {
         let (priority, class, deadline, budget) = place;
-        let (idempotency_key, graph_version, owner, labels) = marks;
+        let (idempotency_key, graph_version, owner, labels, trace_parent) = marks;
         let (reuse, keep_rows, max_attempts) = run;
         JobOptions {
             priority,
@@ -158,6 +159,7 @@ pub fn options() -> impl Strategy<Value = JobOptions> {
             max_attempts,
             owner,
             labels,
+            trace_parent,
         }
     })
 }

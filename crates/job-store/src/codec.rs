@@ -44,6 +44,8 @@ mod tag {
     pub(super) const OWNER: u8 = 2;
     /// Text; one field for each label.
     pub(super) const LABEL: u8 = 3;
+    /// Text: the place in a trace.
+    pub(super) const TRACE: u8 = 4;
 }
 pub(crate) const RECORD: u8 = b'J';
 pub(crate) const RESULT: u8 = b'R';
@@ -360,8 +362,9 @@ fn fields(record: &JobRecord) -> Vec<Field<'_>> {
     let options = record.spec.options();
     let progress = record.progress.as_ref().map(|percent| (tag::PROGRESS, slice::from_ref(percent)));
     let owner = options.owner.as_ref().map(|owner| (tag::OWNER, owner.as_bytes()));
+    let trace = options.trace_parent.as_ref().map(|trace| (tag::TRACE, trace.as_bytes()));
     let labels = options.labels.iter().map(|label| (tag::LABEL, label.as_bytes()));
-    let all = progress.into_iter().chain(owner).chain(labels).chain(record.later.iter());
+    let all = progress.into_iter().chain(owner).chain(labels).chain(trace).chain(record.later.iter());
     all.map(|(tag, value)| Field { tag, value }).collect()
 }
 
@@ -370,6 +373,7 @@ fn fields(record: &JobRecord) -> Vec<Field<'_>> {
 struct Said {
     progress: Option<u8>,
     owner: Option<String>,
+    trace: Option<String>,
     labels: BTreeSet<String>,
     later: Vec<(u8, Vec<u8>)>,
 }
@@ -383,6 +387,7 @@ impl Said {
                 (tag::PROGRESS, [percent]) => said.progress = Some(*percent),
                 (tag::PROGRESS, _) => return Err(DecodeError::Body("the progress is no byte".to_owned())),
                 (tag::OWNER, owner) => said.owner = Some(text(owner)?),
+                (tag::TRACE, trace) => said.trace = Some(text(trace)?),
                 (tag::LABEL, label) => {
                     said.labels.insert(text(label)?);
                 }
@@ -396,9 +401,9 @@ impl Said {
 impl StoredRecord<'_> {
     fn with_fields(self, fields: Vec<Field<'_>>) -> Result<JobRecord, DecodeError> {
         let stored = self;
-        let Said { progress, owner, labels, later } = Said::by(fields)?;
+        let Said { progress, owner, trace, labels, later } = Said::by(fields)?;
         let mut options = JobOptions::from(stored.options);
-        (options.owner, options.labels) = (owner, labels);
+        (options.owner, options.labels, options.trace_parent) = (owner, labels, trace);
         let kind = match stored.kind {
             StoredKind::VertexFilter => JobKind::VertexFilter,
             StoredKind::EdgeFilter => JobKind::EdgeFilter,
@@ -665,7 +670,9 @@ mod tests {
             let spec = (0..count).fold(spec, |spec, n| spec.label(format!("label {n} {}", "x".repeat(240))));
             JobRecord { spec: spec.into(), ..record() }
         };
-        for record in [labelled(), labels(1), labels(16)] {
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let traced = JobRecord { spec: JobSpec::clone(&record().spec).trace_parent(trace).into(), ..record() };
+        for record in [labelled(), labels(1), labels(16), traced] {
             assert_eq!(decode_record(record.id, &encode_record(&record)), Ok(record));
         }
     }
@@ -673,14 +680,14 @@ mod tests {
     /// The bytes as the next version of the library would write them.
     #[test]
     fn fields_of_later_versions_are_kept() {
-        let later = [(4, b"trace".to_vec()), (255, Vec::new()), (4, vec![0xff])].into_iter().collect();
+        let later = [(200, b"later".to_vec()), (255, Vec::new()), (200, vec![0xff])].into_iter().collect();
         let record = JobRecord { later, ..labelled() };
         let read = decode_record(record.id, &encode_record(&record)).unwrap();
         assert_eq!(read, record);
         let moved = JobRecord { progress: None, ..read }.keeping(ResultSize { rows: 1, bytes: 1 });
         let fields: Vec<_> =
             decode_record(record.id, &encode_record(&moved)).unwrap().later.iter().map(|(tag, _)| tag).collect();
-        assert_eq!(fields, [4, 255, 4]);
+        assert_eq!(fields, [200, 255, 200]);
     }
 
     #[test]

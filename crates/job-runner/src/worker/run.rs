@@ -4,6 +4,7 @@ use std::{cell::Cell, sync::Arc, time::Duration};
 
 use job_core::{Event, Failure, FailureKind, JobRecord};
 use job_store::{Durability, ErrorKind};
+use tracing::Span;
 
 use crate::{
     decide::outcome::BodyOutcome,
@@ -40,7 +41,9 @@ pub(crate) fn work(engine: &Arc<EngineCore>) {
             // Scans one partition, then looks again, since a waiting job goes first.
             Work::Help(scan) => {
                 let inside = inside::enter(engine, scan.core());
-                scan.help();
+                // A subscriber of the host may panic.
+                let span = shield::run(|| span(scan.core())).unwrap_or_else(|_| Span::none());
+                span.in_scope(|| scan.help());
                 drop(inside);
                 // This line may drop the last reference to the scan and to the values of its body.
                 shield::discard(scan);
@@ -169,12 +172,18 @@ fn after_a_gap(core: &Core, ending: BodyResult) -> BodyResult {
     }
 }
 
+/// The span around the code of a host that works on a job, so that its lines of the log have the id of the job.
+fn span(core: &Core) -> Span {
+    tracing::info_span!(
+        "job", id = %core.entry.id, kind = %core.spec.kind(), graph = core.spec.graph(), attempt = core.attempt.number,
+        traceparent = core.spec.options().trace_parent.as_deref()
+    )
+}
+
 /// Runs the body of an attempt that has begun.
 fn attempt(engine: &Arc<EngineCore>, entry: &Arc<Entry>, core: &Arc<Core>, handler: &dyn Handler) -> BodyResult {
     let record = entry.record();
-    let span = tracing::info_span!(
-        "job", id = %record.id, kind = %record.spec.kind(), graph = record.spec.graph(), attempt = record.attempt
-    );
+    let span = span(core);
     let _entered = span.enter();
     engine.started(&record);
     body(engine, core, handler)
