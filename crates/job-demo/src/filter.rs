@@ -28,13 +28,13 @@ mod select;
 
 use std::{ops::Range, sync::Arc};
 
+pub(crate) use self::condition::Condition;
+use self::select::Sort;
 pub use self::{
     body::Subject,
     error::{Codes, FilterError},
     select::Element,
 };
-pub(crate) use self::condition::Condition;
-use self::select::Sort;
 
 /// A filter that can be run on the graph it was checked against.
 #[derive(Debug)]

@@ -79,6 +79,7 @@ impl Api {
             exports: false,
             operator: false,
             page_project: None,
+            metrics: None,
         })
     }
 
@@ -178,6 +179,33 @@ impl Api {
     #[must_use]
     pub fn page(mut self, project: impl Into<String>) -> Self {
         self.0.page_project = Some(project.into());
+        self
+    }
+
+    /// Serves `/metrics` with the text that `render` returns, in the form of Prometheus. By default it is not served.
+    ///
+    /// A process has one recorder of the `metrics` crate, and it counts the host's figures too. So the host installs it,
+    /// and this crate installs none. `render` may take long: it runs on a blocking thread.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use job_http::{Api, Graph, GraphCatalog};
+    /// # use job_runner::{Engine, store::MemoryStore};
+    /// # #[derive(Debug)]
+    /// # struct Host;
+    /// # impl GraphCatalog for Host {
+    /// #     fn find(&self, _: &str, _: &str) -> Option<Graph> { None }
+    /// # }
+    /// // Before the engine is opened, since it looks its counters up once.
+    /// let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
+    /// let engine = Arc::new(Engine::builder(Arc::new(MemoryStore::default())).open()?);
+    /// let api = Api::new(engine, Host).metrics(move || recorder.render());
+    /// # drop(api);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn metrics(mut self, render: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.0.metrics = Some(Arc::new(render));
         self
     }
 

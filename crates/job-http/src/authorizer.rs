@@ -21,6 +21,9 @@ pub enum Action {
     /// List and cancel jobs of every graph, in every project; the project is empty here. See
     /// [`Api::operator`](crate::Api::operator).
     Operate,
+    /// Read the figures of the process: `/figures` and `/metrics`. They name no job and no graph; the project is empty
+    /// here.
+    Observe,
 }
 
 /// Why a request is refused. The sentence goes to the client.

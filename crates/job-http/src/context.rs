@@ -42,7 +42,14 @@ pub(crate) struct Served {
     pub(crate) exports: bool,
     pub(crate) operator: bool,
     pub(crate) page_project: Option<String>,
+    pub(crate) metrics: Option<Render>,
 }
+
+/// Writes the metrics of the host's recorder.
+pub(crate) type Render = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// The most renders of metrics at once.
+const RENDERS: usize = 2;
 
 /// The state that the requests to one surface share.
 #[derive(Clone)]
@@ -56,6 +63,7 @@ pub(crate) struct Context {
 struct Shared {
     served: Served,
     calls: Calls,
+    renders: Calls,
     vitals: Vitals,
 }
 
@@ -72,7 +80,7 @@ impl Context {
         let calls = Calls::new(served.limits.store_calls);
         let surface = served.surfaces.first().cloned().unwrap_or_else(Surface::service);
         let dialect = served.default_dialect;
-        let shared = Arc::new(Shared { served, calls, vitals: Vitals::default() });
+        let shared = Arc::new(Shared { served, calls, renders: Calls::new(RENDERS), vitals: Vitals::default() });
         Self { shared, surface: Arc::new(Surface::service()), dialect }.on(surface)
     }
 
@@ -114,6 +122,11 @@ impl Context {
 
     pub(crate) fn calls(&self) -> &Calls {
         &self.shared.calls
+    }
+
+    /// The places of the calls that write metrics.
+    pub(crate) fn renders(&self) -> &Calls {
+        &self.shared.renders
     }
 
     pub(crate) fn vitals(&self) -> &Vitals {

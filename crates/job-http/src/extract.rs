@@ -47,6 +47,7 @@ operations! {
     Read => Read;
     Cancel => Cancel;
     Operate => Operate;
+    Observe => Observe;
     Submit => Submit;
 }
 

@@ -171,11 +171,11 @@ impl Why {
     }
 }
 
-fn millis(time: Timestamp) -> u64 {
+pub(crate) fn millis(time: Timestamp) -> u64 {
     time.as_micros() / 1_000
 }
 
-fn duration_millis(duration: Duration) -> u64 {
+pub(crate) fn duration_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -8,10 +8,12 @@ mod cancel;
 mod events;
 mod explain;
 pub(crate) mod export;
+mod figures;
 mod graphs;
 mod health;
 mod list;
 mod managed;
+mod metrics;
 mod neutral;
 mod operator;
 pub(crate) mod own;
@@ -65,7 +67,10 @@ fn service<'s>(placed: Placed<'s>, api: &Context) -> Placed<'s> {
 
 /// The routes beside the surfaces, with their part of the document.
 pub(crate) fn beside(api: &Context) -> (Router<Context>, OpenApi) {
-    let router = OpenApiRouter::with_openapi(Document::openapi()).routes(routes!(health::health));
+    let router = OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(figures::figures))
+        .routes(routes!(health::health));
+    let router = if api.metrics.is_some() { router.routes(routes!(metrics::metrics)) } else { router };
     let router = if api.operator {
         router.routes(routes!(operator::jobs)).routes(routes!(operator::cancel)).routes(routes!(operator::rows))
     } else {

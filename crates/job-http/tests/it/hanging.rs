@@ -78,6 +78,11 @@ impl Hanging {
         self.in_time(self.service.send(health)).await
     }
 
+    async fn figures(&self) -> Answer {
+        let figures = Request::get("/figures").body(Body::empty()).unwrap();
+        self.in_time(self.service.send(figures)).await
+    }
+
     fn answer_again(&self) {
         self.store.plan(Fault::Never);
     }
@@ -123,6 +128,7 @@ async fn a_store_that_does_not_answer_blocks_no_thread_that_serves() {
         // A route of the host, and a route of the API without the store.
         assert_eq!(hanging.in_time(tokio::spawn(async { 7 })).await.unwrap(), 7, "{path}");
         assert_eq!(hanging.health().await.status, 200, "{path}");
+        assert_eq!(hanging.figures().await.status, 200, "{path}");
     }
     hanging.answer_again();
     for (path, answer) in begun {

@@ -9,6 +9,7 @@ mod dialects;
 mod docs;
 mod export;
 mod extensions;
+mod figures;
 mod hanging;
 mod host;
 mod limits;
