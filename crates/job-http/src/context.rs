@@ -161,13 +161,22 @@ impl Context {
         })
     }
 
+    /// The job with this id, of any graph. It may block.
+    pub(crate) fn any_job(&self, name: &str) -> Result<JobHandle, ApiFailure> {
+        let unknown = || self.unknown_job(name);
+        let id: JobId = name.parse().map_err(|_| unknown())?;
+        self.engine.job(id)?.ok_or_else(unknown)
+    }
+
     /// The job of the request, if it is of the request's graph. Any other job is answered like an unknown one, so
     /// that no client learns of jobs of others. It may block.
     pub(crate) fn job<A>(&self, scope: &Scope<A>) -> Result<(JobHandle, JobRecord), ApiFailure> {
-        let unknown = || self.unknown_job(&scope.job);
-        let id: JobId = scope.job.parse().map_err(|_| unknown())?;
-        let handle = self.engine.job(id)?.ok_or_else(unknown)?;
+        let handle = self.any_job(&scope.job)?;
         let record = handle.record();
-        if record.spec.graph() == scope.graph.key { Ok((handle, record)) } else { Err(unknown()) }
+        if record.spec.graph() == scope.graph.key {
+            Ok((handle, record))
+        } else {
+            Err(self.unknown_job(&scope.job))
+        }
     }
 }

@@ -92,6 +92,7 @@ mod routes;
 mod serve;
 mod shutdown;
 mod surface;
+mod view;
 mod vitals;
 
 pub use job_runner::wire::Dialect;

@@ -256,6 +256,44 @@ pub(crate) struct Part {
     tasks: Vec<Self>,
 }
 
+/// A parameter of a kind of work.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ParameterBody {
+    name: String,
+    /// `boolean`, `integer`, `number`, `string`, `array` or `object`.
+    r#type: String,
+    /// The meaning, in a sentence.
+    description: Option<String>,
+    /// Whether a request without it is refused.
+    required: bool,
+    /// The value of a request without it.
+    default: Option<serde_json::Value>,
+    /// The least value.
+    minimum: Option<f64>,
+    /// Whether `minimum` itself is too small; absent stands for false.
+    exclusive_minimum: Option<bool>,
+    /// The greatest value.
+    maximum: Option<f64>,
+    /// Whether `maximum` itself is too great; absent stands for false.
+    exclusive_maximum: Option<bool>,
+    /// The values, if there are only these.
+    r#enum: Option<Vec<serde_json::Value>>,
+    /// `vertex` for the id of a vertex, `label` and `property` for their names.
+    format: Option<String>,
+    /// The type of the elements of an array.
+    items: Option<String>,
+}
+
+/// Why an attempt gave no result.
+#[derive(ToSchema)]
+pub(crate) struct FailureBody {
+    /// `handler`, `panicked`, `interrupted`, `shutdown`, `store`, `deadline`, `row_budget`, `byte_budget` or
+    /// `memory_budget`.
+    kind: String,
+    message: String,
+}
+
 /// A server-sent event.
 #[derive(ToSchema)]
 pub(crate) struct JobEvent {

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use job_runner::{
-    Engine, Explanation, JobRecord, JobSnapshot, JobState, Progress, TaskProgress, Timestamp, Unreadable,
+    Engine, Explanation, Failure, JobRecord, JobSnapshot, JobState, Parameters, Progress, TaskProgress, Timestamp,
+    Unreadable,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::openapi::Part;
+use crate::openapi::{FailureBody, Part};
 
 /// A job with all there is to say about it. Times are milliseconds since 1970, UTC.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,8 +27,29 @@ pub(crate) struct Overview {
     /// Rows of the result; of a running job, those that are stored so far.
     #[schema(format = "uint64")]
     rows: u64,
+    /// Bytes of JSON of the rows; 0 until the job is complete.
+    #[schema(format = "uint64")]
+    bytes: u64,
     /// The name of the list of rows; empty if there is none.
     list: String,
+    /// The most attempts that may fail.
+    #[schema(format = "uint32")]
+    max_attempts: u32,
+    /// Attempts that failed by the job's own fault.
+    #[schema(format = "uint32")]
+    failed_attempts: u32,
+    /// The earliest start of the next attempt, after one that failed for the moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uint64")]
+    not_before: Option<u64>,
+    /// Why the job failed; of a waiting job, why its last attempt gave no result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<FailureBody>)]
+    failure: Option<Failure>,
+    /// In a list, the parameters of the job, if they are short.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    request: Option<Parameters>,
     #[schema(format = "uint64")]
     submitted: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,10 +97,17 @@ pub(crate) struct Why {
 }
 
 impl Overview {
+    /// The longest parameters in a list, in bytes of JSON.
+    const LISTED: usize = 2 << 10;
+
     /// The overview of a listed job. A running job is read again.
     pub(crate) fn listed(job: &Result<JobRecord, Unreadable>, engine: &Engine) -> Self {
         match job {
-            Ok(record) => Self::of(record, engine),
+            Ok(record) => {
+                let parameters = record.spec.parameters();
+                let request = (parameters.as_str().len() <= Self::LISTED).then(|| parameters.clone());
+                Self { request, ..Self::of(record, engine) }
+            }
             Err(unreadable) => Self::unreadable(unreadable),
         }
     }
@@ -92,7 +121,13 @@ impl Overview {
             state: unreadable.to_owned(),
             attempt: 0,
             rows: 0,
+            bytes: 0,
             list: String::new(),
+            max_attempts: 0,
+            failed_attempts: 0,
+            not_before: None,
+            failure: None,
+            request: None,
             submitted: 0,
             started: None,
             finished: None,
@@ -121,7 +156,13 @@ impl Overview {
             state: record.state.to_string(),
             attempt: record.attempt,
             rows,
+            bytes: record.size.bytes,
             list: list.unwrap_or_default(),
+            max_attempts: record.spec.options().max_attempts,
+            failed_attempts: record.failed_attempts,
+            not_before: record.not_before.map(millis),
+            failure: record.failure.clone(),
+            request: None,
             submitted: millis(record.submitted_at),
             started: record.started_at.map(millis),
             finished: record.finished_at.map(millis),

@@ -20,6 +20,7 @@ pub(crate) mod own;
 pub(crate) mod status;
 pub(crate) mod submit;
 mod sync;
+mod view;
 
 use axum::{
     Router,

@@ -60,7 +60,6 @@ impl OperatorJob {
                 graph: record.spec.graph().to_owned(),
                 owner: record.spec.options().owner.clone(),
                 labels: record.spec.options().labels.clone(),
-                bytes: record.size.bytes,
                 fail_reason: record.failure.as_ref().map(|failure| failure.message.clone()),
                 job,
             },
@@ -68,7 +67,6 @@ impl OperatorJob {
                 graph: String::new(),
                 owner: None,
                 labels: BTreeSet::new(),
-                bytes: 0,
                 fail_reason: Some(unreadable.reason.clone()),
                 job,
             },
@@ -162,9 +160,7 @@ pub(crate) async fn rows(
 ) -> Result<Response, ApiFailure> {
     let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
     let read = move |api: &Context| {
-        let unknown = || api.unknown_job(&asked.job);
-        let id: JobId = asked.job.parse().map_err(|_| unknown())?;
-        let job = api.engine.job(id)?.ok_or_else(unknown)?;
+        let job = api.any_job(&asked.job)?;
         status::send(api, job.status_so_far(api.dialect, page)?)
     };
     api.call(read).await

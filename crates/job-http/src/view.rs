@@ -1,0 +1,155 @@
+//! [`View`]: all that is known about one job, for people.
+
+use std::collections::BTreeSet;
+
+use job_runner::{FailedAttempt, Failure, JobHandle, JobRecord, Parameters, Segment};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    context::Context,
+    failure::ApiFailure,
+    openapi::FailureBody,
+    overview::{Overview, millis},
+};
+
+/// A job with its request, its limits, its failed attempts and the segments of its result. Times are milliseconds since
+/// 1970, UTC.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct View {
+    #[serde(flatten)]
+    job: Overview,
+    /// The parameters of the job, as they were given.
+    #[schema(value_type = Object)]
+    request: Parameters,
+    /// The owner that was given at submission.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
+    /// The labels that were given at submission.
+    labels: BTreeSet<String>,
+    /// From -128 to 127; a job with a greater one runs earlier.
+    #[schema(format = "int8")]
+    priority: i8,
+    /// `read` or `write`.
+    class: &'static str,
+    /// The place in a trace from which the job was submitted: its header `traceparent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
+    /// The version of the graph that the job reads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    graph_version: Option<String>,
+    /// The job fails if it is not complete by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uint64")]
+    deadline: Option<u64>,
+    budget: BudgetBody,
+    /// Attempts that gave no result, the oldest first: the last 8 of them.
+    attempts: Vec<AttemptBody>,
+    /// The first 1,000 segments of the result.
+    segments: Vec<SegmentBody>,
+    /// Segments of the result.
+    #[schema(format = "uint64")]
+    segments_total: usize,
+}
+
+/// The most that a job may use.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BudgetBody {
+    /// Rows of its list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uint64")]
+    rows: Option<u64>,
+    /// Bytes of JSON of its rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uint64")]
+    bytes: Option<u64>,
+    /// Bytes of memory, as its handler reports them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uint64")]
+    memory: Option<u64>,
+}
+
+/// An attempt that gave no result.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AttemptBody {
+    /// Its number; the first is 1.
+    #[schema(format = "uint32")]
+    attempt: u32,
+    #[schema(format = "uint64")]
+    started: u64,
+    /// When it ended or, of one that died with its process, when that was found.
+    #[schema(format = "uint64")]
+    ended: u64,
+    #[schema(value_type = FailureBody)]
+    failure: Failure,
+}
+
+/// A part of the rows of a result, which one worker wrote.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SegmentBody {
+    #[schema(format = "uint32")]
+    attempt: u32,
+    #[schema(format = "uint32")]
+    segment: u32,
+    #[schema(format = "uint64")]
+    rows: u64,
+    /// Bytes of their JSON.
+    #[schema(format = "uint64")]
+    bytes: u64,
+}
+
+impl View {
+    /// The most segments of a view.
+    const SEGMENTS: usize = 1_000;
+
+    /// Reads a job, its failed attempts and the segments of its result. It may block.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn of(api: &Context, job: &JobHandle) -> Result<Self, ApiFailure> {
+        let snapshot = job.snapshot();
+        let record = snapshot.record.clone();
+        let attempts = api.reader.failed_attempts(&record)?;
+        let result = if record.state.is_complete() { api.reader.result(record.id)? } else { None };
+        let segments =
+            result.as_ref().and_then(|result| result.list.as_ref()).map_or(&[][..], |list| list.segments());
+        Ok(Self::new(snapshot.into(), &record, attempts, segments))
+    }
+
+    fn new(job: Overview, record: &JobRecord, attempts: Vec<FailedAttempt>, segments: &[Segment]) -> Self {
+        let options = record.spec.options();
+        Self {
+            job,
+            request: record.spec.parameters().clone(),
+            owner: options.owner.clone(),
+            labels: options.labels.clone(),
+            priority: options.priority,
+            class: options.class.as_str(),
+            trace: options.trace_parent.clone(),
+            graph_version: options.graph_version.clone(),
+            deadline: options.deadline.map(millis),
+            budget: BudgetBody {
+                rows: options.budget.rows,
+                bytes: options.budget.bytes,
+                memory: options.budget.memory,
+            },
+            attempts: attempts.into_iter().map(AttemptBody::from).collect(),
+            segments: segments.iter().take(Self::SEGMENTS).map(SegmentBody::from).collect(),
+            segments_total: segments.len(),
+        }
+    }
+}
+
+impl From<FailedAttempt> for AttemptBody {
+    fn from(failed: FailedAttempt) -> Self {
+        let (started, ended) = (millis(failed.started), millis(failed.ended));
+        Self { attempt: failed.attempt, started, ended, failure: failed.failure }
+    }
+}
+
+impl From<&Segment> for SegmentBody {
+    fn from(segment: &Segment) -> Self {
+        Self { attempt: segment.attempt, segment: segment.number, rows: segment.rows, bytes: segment.bytes }
+    }
+}
