@@ -72,6 +72,7 @@ mod catalog;
 mod context;
 mod document;
 mod ending;
+mod download;
 mod entry;
 mod etag;
 mod export;

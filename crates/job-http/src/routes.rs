@@ -5,6 +5,8 @@
 )]
 
 mod cancel;
+mod counts;
+mod download;
 mod events;
 mod explain;
 pub(crate) mod export;
@@ -59,6 +61,8 @@ fn service<'s>(placed: Placed<'s>, api: &Context) -> Placed<'s> {
         .routes(routes!(status::status))
         .routes(routes!(explain::overview))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(view::view))
+        .routes(routes!(download::download))
         .routes(routes!(list::list))
         .routes(routes!(submit::vertices))
         .routes(routes!(submit::edges))

@@ -2,13 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use axum::{Json, extract::State, http::StatusCode, response::Response};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use job_runner::{Engine, JobId, PageRequest};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     cancel::end,
+    download,
     explain::MOST,
     list::{FilterQuery, Jobs, Listed, before},
     status,
@@ -16,6 +22,7 @@ use super::{
 use crate::{
     body::json,
     context::Context,
+    download::Form,
     extract::{Operate, Params, Project},
     failure::ApiFailure,
     openapi::{Cancelled, Failures, StatusBody},
@@ -42,9 +49,6 @@ pub(crate) struct OperatorJob {
     /// The labels that were given at submission.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     labels: BTreeSet<String>,
-    /// Bytes of the rows of the result.
-    #[schema(format = "uint64")]
-    bytes: u64,
     /// Why the job failed, or why its record cannot be read.
     #[serde(rename = "failReason", skip_serializing_if = "Option::is_none")]
     fail_reason: Option<String>,
@@ -141,6 +145,13 @@ pub(crate) struct RowsQuery {
     /// The most rows of the page.
     #[param(value_type = Option<u32>, format = "uint32", minimum = 1, maximum = 100_000, default = 100_000)]
     limit: Option<String>,
+    /// `csv` or `jsonl`: the whole result as a file, in place of a page.
+    #[param(value_type = Option<String>, pattern = "^(csv|jsonl)$")]
+    format: Option<String>,
+    /// `true` puts `'` before a text of a CSV file that a spreadsheet would take for a formula.
+    #[serde(rename = "guardFormulas")]
+    #[param(rename = "guardFormulas", value_type = Option<bool>, default = false)]
+    guard_formulas: Option<String>,
 }
 
 /// Extension: the status of a job of any graph, served or not. Of a job that runs in this process, the rows so far.
@@ -157,7 +168,15 @@ pub(crate) async fn rows(
     State(api): State<Context>,
     asked: Project<Operate>,
     Params(query): Params<RowsQuery>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiFailure> {
+    if let Some(form) = Form::asked(query.format.as_deref(), query.guard_formulas.as_deref(), &headers)? {
+        let whole = move |api: &Context| {
+            let job = api.any_job(&asked.job)?;
+            download::send(api, &api.refresh(&job, &asked.job)?, form, &headers)
+        };
+        return api.call(whole).await;
+    }
     let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
     let read = move |api: &Context| {
         let job = api.any_job(&asked.job)?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
 use job_runner::{JobHandle, JobRecord, PageRequest, Status, job_core::shown, wire::StatusPayload};
@@ -111,11 +111,7 @@ pub(super) fn answer(
 /// Adds the tag of a page. The job may be removed meanwhile; then there is no page any more.
 pub(super) fn tagged(mut response: Response, tag: Option<HeaderValue>) -> Response {
     let has_page = [StatusCode::OK, StatusCode::NOT_MODIFIED].contains(&response.status());
-    if let Some(tag) = tag.filter(|_| has_page) {
-        response.headers_mut().insert(header::ETAG, tag);
-        // A cache asks each time: the job may be removed, or the client may lose the right to see it.
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    }
+    etag::put(&mut response, tag.filter(|_| has_page));
     response
 }
 

@@ -7,6 +7,7 @@ mod caches;
 mod cancel;
 mod dialects;
 mod docs;
+mod download;
 mod export;
 mod extensions;
 mod figures;

@@ -81,6 +81,29 @@ impl Page {
         self.len() == 0
     }
 
+    /// Takes the first `rows` rows off the page.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use job_runner::{Engine, JobContext, JobSpec, PageRequest, store::MemoryStore};
+    /// # let engine = Engine::builder(Arc::new(MemoryStore::default()))
+    /// #     .vertex_filter(|ctx: &mut JobContext| (0..10).try_for_each(|n| ctx.rows("vertices")?.push(&n)))
+    /// #     .open()?;
+    /// # let handle = engine.submit(JobSpec::vertex_filter().with_graph("numbers"))?;
+    /// # handle.wait()?;
+    /// let mut page = handle.page(PageRequest::new(2, 5)?)?;
+    /// page.skip_rows(3);
+    /// assert_eq!((page.offset(), page.len()), (5, 2));
+    /// page.skip_rows(9);
+    /// assert!(page.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn skip_rows(&mut self, rows: u64) {
+        let rows = rows.min(self.len());
+        self.offset += rows;
+        self.window.start += rows;
+    }
+
     /// Rows of the whole result; of a running job, the number that can be read so far.
     #[must_use]
     pub fn total(&self) -> u64 {
