@@ -4,11 +4,12 @@
 
 use std::{cell::RefCell, sync::Arc, time::Instant};
 
-use job_runner::{EngineBuilder, JobContext, JobError, StopCause};
+use job_runner::{EngineBuilder, JobContext, JobError, JobKind, StopCause};
 
 use crate::{
     actions::Action,
     algorithms::{Algorithm, AlgorithmError, List},
+    declared::declared,
     filter::{Filter, FilterError, Subject},
     filtered::{Filtered, Found},
     graph::Graph,
@@ -30,6 +31,17 @@ pub fn register<S>(mut builder: EngineBuilder<S>, graphs: &Arc<Graphs>) -> Engin
     for action in Action::ALL {
         let own = Arc::clone(graphs);
         builder = builder.action(action.name(), move |ctx: &mut JobContext| act(ctx, &own, action));
+    }
+    declare(builder)
+}
+
+/// Declares the parameters of all of them.
+fn declare<S>(mut builder: EngineBuilder<S>) -> EngineBuilder<S> {
+    let algorithms = Algorithm::ALL.into_iter().map(|algorithm| JobKind::Algorithm(algorithm.name().to_owned()));
+    for kind in [JobKind::VertexFilter, JobKind::EdgeFilter].into_iter().chain(algorithms) {
+        if let Some(declared) = declared(&kind) {
+            builder = builder.declare(kind, declared);
+        }
     }
     builder
 }

@@ -10,6 +10,7 @@
 //! | [`filter`] | vertex and edge filters: request bodies, checked and run |
 //! | [`algorithms`] | `pagerank`, `kcore`, `sssp` and nine more |
 //! | [`watch`] | how work is stopped and reports progress; knows nothing of jobs |
+//! | [`declared`] | the parameters of filters and algorithms, for forms and documents |
 //! | [`check`] | what is asked of a job before it is stored |
 //! | [`handlers`] | the one module that knows the job library: filters and algorithms as job handlers |
 //!
@@ -26,6 +27,7 @@
 pub mod actions;
 pub mod algorithms;
 pub mod check;
+pub mod declared;
 pub mod filter;
 pub mod filtered;
 pub mod graph;

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use axum::{Json, Router, extract::DefaultBodyLimit, middleware, routing::get};
+use axum::{Json, Router, extract::DefaultBodyLimit, middleware, response::IntoResponse, routing::get};
 use job_runner::{Engine, wire::Dialect};
 use serde_json::Value;
 use tower::util::MapResponseLayer;
@@ -17,6 +17,7 @@ use crate::{
     context::{Context, Served},
     document,
     failure::render,
+    kinds,
     limits::{self, Limits},
     lookup::HostLookup,
     origins::{Origins, guard},
@@ -234,8 +235,10 @@ impl Api {
                 .with_state(own);
             served = served.merge(router);
         }
-        let document = document::merged(documents);
-        served = served.route("/openapi.json", get(move || async move { Json(document) }));
+        let mut document = document::merged(documents);
+        kinds::describe(&mut document, &api.engine);
+        let document = Arc::new(document);
+        served = served.route("/openapi.json", get(move || async move { Json(&*document).into_response() }));
         if api.page_project.is_some() {
             served = served.merge(page::routes().with_state(api.clone()));
         }

@@ -82,6 +82,7 @@ mod failure;
 #[doc(hidden)]
 pub mod fuzzing;
 mod key;
+mod kinds;
 mod limits;
 mod lookup;
 mod openapi;

@@ -13,6 +13,7 @@ pub(crate) mod export;
 mod figures;
 mod graphs;
 mod health;
+mod kinds;
 mod list;
 mod managed;
 mod metrics;
@@ -64,6 +65,7 @@ fn service<'s>(placed: Placed<'s>, api: &Context) -> Placed<'s> {
         .routes(routes!(view::view))
         .routes(routes!(download::download))
         .routes(routes!(list::list))
+        .routes(routes!(kinds::kinds))
         .routes(routes!(submit::vertices))
         .routes(routes!(submit::edges))
         .routes(routes!(submit::algorithm));

@@ -1,0 +1,260 @@
+//! The parameters of the filters and algorithms, as they are declared for forms and documents.
+
+use job_runner::{Declaration, JobKind, Parameter, ParameterType};
+
+use crate::filter::Subject;
+
+/// The parameters of a kind of work; `None` for an unknown one.
+///
+/// ```
+/// use job_demo::declared::declared;
+/// use job_runner::JobKind;
+///
+/// let pagerank = declared(&JobKind::Algorithm("pagerank".to_owned())).ok_or("no such algorithm")?;
+/// let names: Vec<&str> = pagerank.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+/// assert_eq!(names, ["alpha", "convergence", "max_iterations", "directed"]);
+/// # Ok::<(), &str>(())
+/// ```
+#[must_use]
+pub fn declared(kind: &JobKind) -> Option<Declaration> {
+    match kind {
+        JobKind::VertexFilter => Some(filter(Subject::Vertices)),
+        JobKind::EdgeFilter => Some(filter(Subject::Edges)),
+        JobKind::Algorithm(name) => algorithm(name),
+    }
+}
+
+fn filter(subject: Subject) -> Declaration {
+    let (what, filters) = match subject {
+        Subject::Vertices => ("Vertices", "vertexFilters"),
+        Subject::Edges => ("Edges", "edgeFilters"),
+    };
+    Declaration::new(format!(
+        "{what} with one of these labels that meet these conditions; give at least one of the two"
+    ))
+    .parameter(
+        Parameter::list("labels", ParameterType::String).format("label").about("The labels; all if it is empty"),
+    )
+    .parameter(
+        Parameter::list(filters, ParameterType::Object)
+            .about("The conditions, joined from left to right: propertyName, predicate, values, type (and, or)"),
+    )
+    .parameter(
+        Parameter::list("sorts", ParameterType::Object)
+            .about("The order of the rows: key and orderValue (incr, decr); without it that of the graph"),
+    )
+    .parameter(Parameter::integer("offset").from(0).default(0).about("How many of the first matches are left out"))
+    .parameter(Parameter::integer("limit").from(0).about("The most rows; all by default"))
+}
+
+fn algorithm(name: &str) -> Option<Declaration> {
+    let algorithm = match name {
+        "pagerank" => power(Declaration::new("How often a random walk along the edges visits each vertex")),
+        "personalrank" => power(
+            Declaration::new("How often a random walk that restarts at one vertex visits each vertex")
+                .parameter(vertex("source", "The vertex where the walk starts")),
+        ),
+        "kcore" => Declaration::new(
+            "The coreness of every vertex: the greatest k such that it is in a part where each has k neighbours",
+        )
+        .parameter(
+            Parameter::integer("k")
+                .from(0)
+                .to(u32::MAX)
+                .default(0)
+                .about("Only vertices with this coreness or more"),
+        ),
+        "k_hop" => Declaration::new("The vertices at most k edges away")
+            .parameter(vertex("source", "The vertex where the search starts"))
+            .parameter(Parameter::integer("k").from(1).to(100).required().about("The most edges from the source"))
+            .parameter(
+                Parameter::text("mode")
+                    .one_of(["OUT", "IN", "ALL"])
+                    .default("OUT")
+                    .about("Whether edges are followed to their target, to their source, or both ways"),
+            ),
+        "shortest_path" => Declaration::new("One shortest path between two vertices")
+            .parameter(vertex("source", "The vertex where the path starts"))
+            .parameter(vertex("target", "The vertex where the path ends"))
+            .parameter(weight())
+            .parameter(directed(false)),
+        "sssp" => Declaration::new("The length of the shortest path from one vertex to every other")
+            .parameter(vertex("source", "The vertex where the paths start"))
+            .parameter(weight())
+            .parameter(directed(true)),
+        "connected_component" => Declaration::new("Sets of vertices that edges connect, in either direction"),
+        "label_propagation" => {
+            Declaration::new("Communities: each vertex gets the label that most of its neighbours have")
+                .parameter(convergence("An iteration that changes a smaller share of the vertices is the last"))
+                .parameter(iterations())
+                .parameter(
+                    Parameter::text("initial")
+                        .format("property")
+                        .about("The vertex property with known labels, which stay; none by default"),
+                )
+        }
+        "triangle_count" => {
+            Declaration::new("The number of triangles: three vertices with an edge between every two").parameter(
+                Parameter::boolean("statistics")
+                    .default(true)
+                    .about("Whether only the total is given, without the triangles of each vertex"),
+            )
+        }
+        "cluster_coefficient" => {
+            Declaration::new("How often two neighbours of a vertex are neighbours themselves")
+        }
+        "degree_correlation" => {
+            Declaration::new("How far vertices have edges to vertices of a like degree").parameter(directed(true))
+        }
+        "closeness" => {
+            Declaration::new("How near one vertex is to all others").parameter(vertex("source", "The vertex"))
+        }
+        _ => return None,
+    };
+    Some(algorithm)
+}
+
+/// Adds the parameters that the two ranks share.
+fn power(declaration: Declaration) -> Declaration {
+    declaration
+        .parameter(
+            Parameter::number("alpha")
+                .above(0)
+                .below(1)
+                .default(0.85)
+                .about("The chance that the walk follows an edge and does not restart"),
+        )
+        .parameter(convergence("An iteration that changes all ranks together by less is the last"))
+        .parameter(iterations())
+        .parameter(directed(true))
+}
+
+fn vertex(name: &str, about: &str) -> Parameter {
+    Parameter::text(name).format("vertex").required().about(about)
+}
+
+fn weight() -> Parameter {
+    Parameter::text("weight")
+        .format("property")
+        .about("The edge property with the length of an edge, above 0; without it every edge has length 1")
+}
+
+fn directed(default: bool) -> Parameter {
+    Parameter::boolean("directed").default(default).about("Whether edges are followed from source to target only")
+}
+
+fn convergence(about: &str) -> Parameter {
+    Parameter::number("convergence").above(0).below(1).default(0.000_01).about(about)
+}
+
+fn iterations() -> Parameter {
+    Parameter::integer("max_iterations").from(1).to(2000).default(1000).about("The most iterations")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+    use crate::{algorithms::Algorithm, filter::Filter, graph::Graph, movies};
+
+    fn declaration(algorithm: Algorithm) -> Declaration {
+        declared(&JobKind::Algorithm(algorithm.name().to_owned())).expect(algorithm.name())
+    }
+
+    /// A request with the required parameters only.
+    fn least(declared: &Declaration) -> Map<String, Value> {
+        let value = |parameter: &Parameter| match parameter.format.as_deref() {
+            Some("vertex") => json!("Sarah"),
+            _ => parameter.minimum.clone().unwrap(),
+        };
+        let required = declared.parameters.iter().filter(|parameter| parameter.required);
+        required.map(|parameter| (parameter.name.clone(), value(parameter))).collect()
+    }
+
+    fn refused(
+        algorithm: Algorithm,
+        graph: &Graph,
+        request: &Map<String, Value>,
+        name: &str,
+        value: Value,
+    ) -> Option<String> {
+        let mut request = request.clone();
+        request.insert(name.to_owned(), value);
+        algorithm.check(graph, &json!(request).to_string()).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_algorithm_declares_the_parameters_that_it_knows_and_no_others() {
+        let graph = movies::load().unwrap();
+        for algorithm in Algorithm::ALL {
+            let declared = declaration(algorithm);
+            let request = least(&declared);
+            assert!(algorithm.check(&graph, &json!(request).to_string()).is_ok(), "{}", algorithm.name());
+            let told = refused(algorithm, &graph, &request, "alhpa", json!(1)).unwrap();
+            let known = told.split_once("it must be one of ").map_or("", |(_, known)| known);
+            let known: BTreeSet<&str> = known.split(", ").filter(|name| !name.is_empty()).collect();
+            let names: BTreeSet<&str> = declared.parameters.iter().map(|one| one.name.as_str()).collect();
+            assert_eq!(names, known, "{}", algorithm.name());
+            for parameter in declared.parameters.iter().filter(|parameter| parameter.required) {
+                let mut without = request.clone();
+                without.remove(&parameter.name);
+                let error = algorithm.check(&graph, &json!(without).to_string()).unwrap_err().to_string();
+                assert!(error.starts_with(&format!("parameter {} is missing", parameter.name)), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn declared_bounds_and_defaults_are_those_of_the_algorithm() {
+        let graph = movies::load().unwrap();
+        for algorithm in Algorithm::ALL {
+            let declared = declaration(algorithm);
+            let request = least(&declared);
+            for parameter in &declared.parameters {
+                let refused = |value| refused(algorithm, &graph, &request, &parameter.name, value);
+                let place = format!("{} {}", algorithm.name(), parameter.name);
+                for value in parameter.default.iter().chain(&parameter.allowed) {
+                    assert_eq!(refused(value.clone()), None, "{place}");
+                }
+                for (bound, is_out, beyond) in [
+                    (&parameter.minimum, parameter.exclusive_minimum, -1.0),
+                    (&parameter.maximum, parameter.exclusive_maximum, 1.0),
+                ] {
+                    let Some(bound) = bound else { continue };
+                    assert_eq!(refused(bound.clone()).is_some(), is_out, "{place} {bound}");
+                    let number = bound.as_f64().unwrap() + beyond;
+                    let further = if parameter.kind == ParameterType::Integer {
+                        json!(number as i64)
+                    } else {
+                        json!(number)
+                    };
+                    assert!(refused(further).is_some(), "{place} beyond {bound}");
+                }
+                if !parameter.allowed.is_empty() {
+                    assert!(refused(json!("nonsense")).is_some(), "{place}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_declared_field_of_a_filter_is_taken() {
+        let graph = movies::load().unwrap();
+        for (kind, subject, label) in
+            [(JobKind::VertexFilter, Subject::Vertices, "user"), (JobKind::EdgeFilter, Subject::Edges, "rate")]
+        {
+            let declared = declared(&kind).unwrap();
+            let empty = |parameter: &Parameter| match parameter.kind {
+                ParameterType::Array if parameter.name == "labels" => json!([label]),
+                ParameterType::Array => json!([]),
+                _ => json!(0),
+            };
+            let body: Map<String, Value> =
+                declared.parameters.iter().map(|parameter| (parameter.name.clone(), empty(parameter))).collect();
+            assert!(Filter::compile(&json!(body).to_string(), subject, &graph).is_ok(), "{kind}");
+        }
+    }
+}
