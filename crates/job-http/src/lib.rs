@@ -13,9 +13,10 @@
 //! | algorithm | `POST /action?action_id=execute-algorithm` |
 //! | export to a file | `POST /jobs/{jobId}/action?action_id=export-result` |
 //! | actions of the host | `POST /action?action_id=ID`, and paths of its own ([`HostAction`]) |
-//! | extensions | `GET /jobs/{jobId}/events` (server-sent), `GET /jobs/{jobId}/explain`, `GET /jobs/overview` |
+//! | extensions | `GET /jobs/{jobId}`, `GET /jobs/{jobId}/rows` (a file), `GET /jobs/{jobId}/events` (server-sent), `GET /jobs/{jobId}/explain`, `GET /jobs/overview`, `GET /jobs/counts` |
 //!
-//! There are also `GET /ges/v1.0/{projectId}/graphs`, `GET /health` and `GET /openapi.json`. A host may add a page
+//! There are also `GET /ges/v1.0/{projectId}/graphs`, `GET .../graphs/{graphName}/kinds`, `GET /health`, `GET /figures` and `GET /openapi.json`. A host may
+//! add `GET /metrics` ([`Api::metrics`]) and a page
 //! for people at `/`. It may also add routes for operators: `GET /operator/jobs`, `DELETE /operator/jobs/{jobId}`
 //! and `GET /operator/jobs/{jobId}/rows?offset=&limit=`. The last one also has the rows of a running job.
 //!
@@ -71,8 +72,8 @@ mod calls;
 mod catalog;
 mod context;
 mod document;
-mod ending;
 mod download;
+mod ending;
 mod entry;
 mod etag;
 mod export;
@@ -91,6 +92,7 @@ mod overview;
 mod page;
 mod patience;
 mod routes;
+mod search;
 mod serve;
 mod shutdown;
 mod surface;

@@ -65,6 +65,7 @@ fn service<'s>(placed: Placed<'s>, api: &Context) -> Placed<'s> {
         .routes(routes!(view::view))
         .routes(routes!(download::download))
         .routes(routes!(list::list))
+        .routes(routes!(counts::counts))
         .routes(routes!(kinds::kinds))
         .routes(routes!(submit::vertices))
         .routes(routes!(submit::edges))
@@ -79,7 +80,12 @@ pub(crate) fn beside(api: &Context) -> (Router<Context>, OpenApi) {
         .routes(routes!(health::health));
     let router = if api.metrics.is_some() { router.routes(routes!(metrics::metrics)) } else { router };
     let router = if api.operator {
-        router.routes(routes!(operator::jobs)).routes(routes!(operator::cancel)).routes(routes!(operator::rows))
+        router
+            .routes(routes!(counts::operator_counts))
+            .routes(routes!(view::operator_view))
+            .routes(routes!(operator::jobs))
+            .routes(routes!(operator::cancel))
+            .routes(routes!(operator::rows))
     } else {
         router
     };

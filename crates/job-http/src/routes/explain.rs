@@ -5,13 +5,14 @@ use job_runner::PageRequest;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::list::{FilterQuery, Jobs, before};
+use super::list::{FilterQuery, Jobs, SearchQuery, before};
 use crate::{
     context::Context,
     extract::{List, Params, Read, Scope},
     failure::ApiFailure,
     openapi::Failures,
     overview::Overview,
+    search::Search,
 };
 
 /// Extension: why a job waits, how far it is, why it ended.
@@ -69,7 +70,8 @@ pub(crate) struct OverviewQuery {
         ("projectId" = String, Path, description = "Project that the graph belongs to."),
         ("graphName" = String, Path, description = "Name of the graph."),
         OverviewQuery,
-        FilterQuery
+        FilterQuery,
+        SearchQuery
     ),
     responses((status = 200, description = "Jobs, the newest first.", body = Overviews), Failures)
 )]
@@ -78,12 +80,14 @@ pub(crate) async fn overview(
     scope: Scope<List>,
     Params(query): Params<OverviewQuery>,
     Params(filter): Params<FilterQuery>,
+    Params(search): Params<SearchQuery>,
 ) -> Result<Json<Overviews>, ApiFailure> {
     let page = PageRequest::parse_at_most(query.offset.as_deref(), query.limit.as_deref(), MOST)?;
     let before = before(query.before.as_deref())?;
     let filter = filter.on(Some(scope.graph.key))?;
     let read = move |api: &Context| {
         let jobs = Jobs::new(api.reader.clone(), filter, page, before, false);
+        let jobs = jobs.found_by(Search::new(search.q.as_deref(), false));
         let (jobs, next) = jobs.all(|listed| Overview::listed(listed, &api.engine))?;
         Ok(Json(Overviews { jobs, next }))
     };

@@ -17,6 +17,7 @@ use crate::{
     extract::{Here, List, Params, Scope},
     failure::ApiFailure,
     openapi::{Failures, JobListBody},
+    search::Search,
 };
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -48,6 +49,15 @@ pub(crate) struct FilterQuery {
     owner: Option<String>,
     /// Extension: only jobs with this label.
     label: Option<String>,
+}
+
+/// Extension: a text to look for.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SearchQuery {
+    /// Only jobs whose id ends so, or whose work or graph has this in its name; case does not count. A page then looks at
+    /// 10,000 jobs at most. So it may be short, or have no job, and still have a `next`.
+    pub(crate) q: Option<String>,
 }
 
 impl FilterQuery {
@@ -130,6 +140,7 @@ pub(crate) struct Jobs {
     skip: u64,
     left: u32,
     step: u32,
+    search: Option<Search>,
     /// How many jobs the filter has taken so far.
     pub(crate) seen: u64,
 }
@@ -157,8 +168,15 @@ impl Jobs {
             skip: page.offset(),
             left: page.limit(),
             step: Self::STEPS.0,
+            search: None,
             seen: 0,
         }
+    }
+
+    /// Only the jobs that a search finds.
+    pub(crate) fn found_by(mut self, search: Option<Search>) -> Self {
+        self.search = search;
+        self
     }
 
     pub(crate) const fn is_full(&self) -> bool {
@@ -175,7 +193,7 @@ impl Jobs {
         self.step = if bytes > Self::LONG { fewest } else { most.min(self.step * 2) };
         records.retain(|record| {
             self.seen += 1;
-            let older = id(record) < self.from;
+            let older = id(record) < self.from && self.search.as_ref().is_none_or(|search| search.finds(record));
             let wanted = older && self.skip == 0 && self.left > 0;
             self.skip -= u64::from(older && self.skip > 0);
             self.left -= u32::from(wanted);
@@ -186,19 +204,25 @@ impl Jobs {
 }
 
 impl Jobs {
-    /// The whole page, with each job as `show` gives it, and the cursor of the next page.
+    /// The most jobs that a page of a search looks at.
+    pub(crate) const LOOKS: u64 = 10_000;
+
+    /// The whole page, with each job as `show` gives it, and the cursor of the next page. A search ends early after many
+    /// looks, and the cursor goes on behind them.
     pub(crate) fn all<T>(
         mut self,
         show: impl Fn(&Listed) -> T,
     ) -> Result<(Vec<T>, Option<String>), job_runner::EngineError> {
         let (mut shown, mut last) = (Vec::new(), None);
-        while !self.is_full()
-            && let Some(records) = self.next()?
-        {
+        while !self.is_full() {
+            if self.search.is_some() && self.seen >= Self::LOOKS {
+                return Ok((shown, Some(self.before.to_string())));
+            }
+            let Some(records) = self.next()? else { return Ok((shown, None)) };
             last = records.last().map(id).or(last);
             shown.extend(records.iter().map(&show));
         }
-        Ok((shown, last.filter(|_| self.is_full()).map(|id| id.to_string())))
+        Ok((shown, last.map(|id| id.to_string())))
     }
 }
 

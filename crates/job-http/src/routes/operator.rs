@@ -16,7 +16,7 @@ use super::{
     cancel::end,
     download,
     explain::MOST,
-    list::{FilterQuery, Jobs, Listed, before},
+    list::{FilterQuery, Jobs, Listed, SearchQuery, before},
     status,
 };
 use crate::{
@@ -27,6 +27,7 @@ use crate::{
     failure::ApiFailure,
     openapi::{Cancelled, Failures, StatusBody},
     overview::Overview,
+    search::Search,
 };
 
 /// Jobs of every graph, the newest first.
@@ -98,7 +99,7 @@ pub(crate) struct OperatorQuery {
     get,
     path = "/operator/jobs",
     operation_id = "operatorJobs",
-    params(OperatorQuery, FilterQuery),
+    params(OperatorQuery, FilterQuery, SearchQuery),
     responses((status = 200, description = "Jobs, the newest first.", body = OperatorJobs), Failures)
 )]
 pub(crate) async fn jobs(
@@ -106,12 +107,14 @@ pub(crate) async fn jobs(
     _: Project<Operate>,
     Params(query): Params<OperatorQuery>,
     Params(filter): Params<FilterQuery>,
+    Params(search): Params<SearchQuery>,
 ) -> Result<Json<OperatorJobs>, ApiFailure> {
     let page = PageRequest::parse_at_most(query.offset.as_deref(), query.limit.as_deref(), MOST)?;
     let before = before(query.before.as_deref())?;
     let filter = filter.on(query.graph)?;
     let read = move |api: &Context| {
         let jobs = Jobs::new(api.reader.clone(), filter, page, before, false);
+        let jobs = jobs.found_by(Search::new(search.q.as_deref(), true));
         let (jobs, next) = jobs.all(|listed| OperatorJob::of(listed, &api.engine))?;
         Ok(Json(OperatorJobs { jobs, next }))
     };

@@ -101,6 +101,8 @@ fn everything(waiting: JobId, ended: JobId) -> Vec<(Method, String, &'static str
     let mut requests = vec![
         (Method::GET, "/jobs/status".to_owned(), ""),
         (Method::GET, "/jobs/overview".to_owned(), ""),
+        (Method::GET, "/jobs/overview?q=path".to_owned(), ""),
+        (Method::GET, "/jobs/counts".to_owned(), ""),
         (Method::POST, "/vertices/action?action_id=query".to_owned(), "{}"),
         (Method::POST, "/edges/action?action_id=query".to_owned(), "{}"),
         (Method::POST, "/action?action_id=execute-algorithm".to_owned(), r#"{"algorithmName":"path"}"#),
@@ -110,6 +112,7 @@ fn everything(waiting: JobId, ended: JobId) -> Vec<(Method, String, &'static str
         requests.push((Method::GET, format!("/jobs/{id}/status?wait=1"), ""));
         requests.push((Method::GET, format!("/jobs/{id}/events"), ""));
         requests.push((Method::GET, format!("/jobs/{id}/explain"), ""));
+        requests.push((Method::GET, format!("/jobs/{id}"), ""));
         requests.push((Method::POST, format!("/jobs/{id}/action?action_id=export-result"), "{}"));
         requests.push((Method::DELETE, format!("/jobs/{id}"), ""));
     }

@@ -26,3 +26,4 @@ mod status;
 mod streaming;
 mod submit;
 mod synchronous;
+mod view;

@@ -11,7 +11,7 @@ use crate::host::{service, with};
 
 #[tokio::test]
 async fn the_document_describes_every_operation() {
-    let service = with(|api| api.exports().operator());
+    let service = with(|api| api.exports().operator().metrics(String::new));
     let document = service.send(Request::get("/openapi.json").body(Body::empty()).unwrap()).await.json();
     let mut operations: Vec<String> = document["paths"]
         .as_object()
@@ -25,19 +25,27 @@ async fn the_document_describes_every_operation() {
         operations,
         [
             "cancelJob",
+            "countJobs",
+            "downloadRows",
             "executeAlgorithm",
             "explainJob",
             "exportJobResult",
+            "figures",
             "health",
             "listGraphs",
             "listJobs",
+            "listKinds",
+            "metrics",
             "operatorCancelJob",
+            "operatorCountJobs",
             "operatorJobRows",
             "operatorJobs",
+            "operatorViewJob",
             "overviewJobs",
             "queryEdges",
             "queryVertices",
             "showJobStatus",
+            "viewJob",
             "watchJob",
         ]
     );
@@ -89,7 +97,7 @@ async fn the_document_tells_the_true_limits_numbers_and_rows() {
         }
     });
     // `int32` is the format of the seconds of `Retry-After`.
-    assert_eq!(formats.into_iter().collect::<Vec<_>>(), ["double", "int32", "uint32", "uint64", "uint8"]);
+    assert_eq!(formats.into_iter().collect::<Vec<_>>(), ["double", "int32", "int8", "uint32", "uint64", "uint8"]);
     let schemas = &document["components"]["schemas"];
     let outputs = &schemas["StatusOutputs"]["properties"];
     for (list, row) in [("vertices", "VertexRow"), ("edges", "EdgeRow")] {
