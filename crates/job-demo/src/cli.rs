@@ -15,6 +15,8 @@ mod inspect;
 mod job;
 mod list;
 mod location;
+mod log;
+mod metrics;
 mod pages;
 mod payload;
 mod pick;
@@ -33,7 +35,7 @@ mod stop;
 mod store;
 mod submit;
 mod table;
-pub(crate) mod terminal;
+mod terminal;
 mod words;
 mod worker;
 
@@ -302,6 +304,9 @@ enum Command {
         /// How many jobs run at once in this process; with 0 it serves only, and workers run the jobs [default: cores]
         #[arg(long, value_name = "JOBS")]
         workers: Option<usize>,
+        /// How lines of the log are written
+        #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+        log: log::Format,
         #[command(flatten)]
         reach: serve::Reach,
         #[command(flatten)]
@@ -319,6 +324,9 @@ enum Command {
         /// How long running jobs may go on when the program is told to stop; then others run them again
         #[arg(long, value_name = "SECONDS", default_value_t = 30)]
         grace: u64,
+        /// How lines of the log are written
+        #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+        log: log::Format,
     },
 }
 
@@ -351,6 +359,10 @@ fn without_numbers(text: &str) -> String {
 impl Cli {
     pub(crate) fn run(self) -> CommandResult {
         let Self { global, command } = self;
+        log::begin(match &command {
+            Command::Serve { log, .. } | Command::Worker { log, .. } => *log,
+            _ => log::Format::Text,
+        });
         match command {
             Command::Run { pending } => run::run(&global, pending),
             Command::Submit { work, parameters, marks, wait } => {
@@ -373,10 +385,10 @@ impl Cli {
             Command::Backup { to } => backup::backup(&global, &to),
             Command::Copy { from, to, pick } => copy::run(&global, &from, &to, &pick),
             Command::Cancel { id } => cancel::cancel(&global, &id),
-            Command::Serve { listen, exports, workers, reach, words } => {
+            Command::Serve { listen, exports, workers, reach, words, .. } => {
                 serve::serve(&global, listen, global.exports(exports).as_deref(), workers, &reach, &words)
             }
-            Command::Worker { workers, exports, grace } => {
+            Command::Worker { workers, exports, grace, .. } => {
                 worker::worker(&global, workers, exports.as_deref(), Duration::from_secs(grace))
             }
         }

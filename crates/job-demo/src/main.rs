@@ -5,10 +5,8 @@ mod cli;
 use std::{io, process::ExitCode};
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    log();
     match cli::Cli::parse().run() {
         Ok(code) => code,
         Err(error) if closed_pipe(&*error) => ExitCode::SUCCESS,
@@ -17,13 +15,6 @@ fn main() -> ExitCode {
             cli::exit_code(&*error)
         }
     }
-}
-
-/// Log lines go to standard error, and only when `RUST_LOG` asks for them.
-fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("off"));
-    let colour = cli::terminal::colour(&io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).init();
 }
 
 /// Whether the reader of standard output has closed it, as `head` does. That is not an error.

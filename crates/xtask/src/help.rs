@@ -62,9 +62,10 @@ once build it once.",
                  --from STORE, --to STORE, and jobs as `list` picks them
   serve          Jobs over HTTP, with a page for people
                  --listen ADDRESS, --workers N, --exports DIR, --host NAME,
-                 --origin ORIGIN
+                 --origin ORIGIN, --log text|json
   worker         Run the jobs of a database that others share
-                 --workers N, --exports DIR, --grace SECONDS
+                 --workers N, --exports DIR, --grace SECONDS,
+                 --log text|json
   completions    What makes a SHELL complete words
   help           The help of the program itself, also of one command
 

@@ -28,7 +28,7 @@ use super::{
     backup, cores,
     exit::{Exit, Mistake},
     location::Location,
-    server,
+    metrics, server,
     stop::{self, Told},
     store::{self, Opened},
 };
@@ -97,13 +97,17 @@ pub(super) fn serve(
     let graphs = Arc::new(global.served());
     global.load(&graphs)?;
     let store = store::write(global)?;
+    let recorder = metrics::install()?;
     let engine = Arc::new(engine(&store, &graphs, exports, workers.unwrap_or_else(cores))?);
     let host = Host { graphs: Arc::clone(&graphs) };
+    let render = recorder.clone();
     let api = Api::new(Arc::clone(&engine), host).operator().page(PROJECT).origins(origins);
+    let api = api.metrics(move || render.render());
     let api = actions::register(api, &graphs).surfaces(words.surfaces()?);
     // Without a directory for them, exports are not served.
     let api = if exports.is_some() { api.exports() } else { api };
     let runtime = Runtime::new()?;
+    metrics::keep(&runtime, recorder);
     runtime.block_on(listen_until_told(global, listen, api, store, told))?;
     engine.shutdown(GRACE);
     // A call to a store that hangs must not delay the end.
