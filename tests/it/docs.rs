@@ -152,7 +152,7 @@ fn without_listings(text: &str) -> String {
 /// Every source of the workspace without the lines that are comments, by its path.
 fn sources() -> Vec<(String, String)> {
     let mut sources = Vec::new();
-    for directory in ["benches", "crates", "examples", "fuzz", "tests"] {
+    for directory in ["benches", "crates", "examples", "fuzz", "hosts", "tests"] {
         collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(directory), &mut sources);
     }
     sources
