@@ -48,6 +48,7 @@ pub(crate) fn setup(workspace: &Workspace, options: &Options) -> Outcome<Option<
 
 /// Sets up the workspace of hosts in this directory, whose RocksDB is another one than that of the clone.
 pub(crate) fn hosts(workspace: &Workspace, directory: &Path) -> Outcome {
+    rocksdb::compiler()?;
     let libclang = libclang::find(&workspace.cache)?;
     link(workspace, directory, CargoConfig { libclang, is_of_hosts: true, ..CargoConfig::default() })
 }

@@ -3,7 +3,8 @@
 //! `RocksStore` and `RedbStore` are this store over two engines. Another engine, or another version of RocksDB,
 //! needs an adaptor: point reads, scans, and batches that are made whole or not at all. The rest is here: keys,
 //! blocks, locks, the compare of revisions, and caches. [`conformance`](crate::conformance) tests an adaptor.
-//! `examples/fjall_store.rs` is a whole adaptor, for fjall; this one is for a map:
+//! `examples/fjall_store.rs` is a whole adaptor, for fjall. `hosts/rocksdb-0.23/adaptor` is one for an older RocksDB. This
+//! one is for a map:
 //!
 //! ```
 #![doc = include_str!("../../examples/btree_map.rs")]
