@@ -204,6 +204,14 @@ def a_column_of_numbers_is_plotted_from_small_pages(browser, url, shots):
             expect(page.locator("#plot")).to_be_hidden()
 
 
+def a_column_of_few_rows_is_plotted_as_a_whole(browser, url, shots):
+    with Visit(browser, url) as visit:
+        page = opened(visit, result([f'{{"v{n}":{n % 7}}}' for n in range(160)]))
+        with page.expect_request(re.compile("status[?]offset=0&limit=1000")):
+            page.select_option("#plot-column", "pagerank")
+        expect(page.locator("#plot-words")).to_have_text("Least 0, median 3, greatest 6. From all 160 rows.")
+
+
 def rows_come_while_the_job_runs(browser, url, shots):
     def so_far(total):
         return result([str(n) for n in range(total)], status="running")

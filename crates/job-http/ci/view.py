@@ -105,7 +105,7 @@ def the_view_of_a_job_is_read_when_it_changes_only(browser, url, shots):
                 pass
         views = [line for line in visit.between.asked if line.endswith(ONE["jobId"])]
         assert len(views) == 1, views
-        expect(page.locator("#segments-title")).to_have_text("2,000 segments")
+        expect(page.locator("#segments-title")).to_have_text("Segments: 2,000")
         page.locator("#segments-title").press("Enter")
         expect(page.locator("#segments-list li")).to_have_count(101)
         expect(page.locator("#segments-list li").last).to_have_text("1,900 more")

@@ -5,15 +5,15 @@ import { brief, number, word } from "./words.js";
 
 const PAGES = 200;
 const LIMIT = 50;
+const WHOLE = 1000;
 const TOGETHER = 6;
 const BARS = 40;
 const [WIDTH, HEIGHT] = [640, 120];
 
-// The places of the pages: the first row and the number of rows of each. Together they are all rows if those are few.
-export function places(total) {
-  const limit = Math.min(LIMIT, Math.ceil(total / PAGES));
-  const pages = Math.min(PAGES, Math.ceil(total / Math.max(1, limit)));
-  return Array.from({ length: pages }, (_, place) => [Math.floor((place * (total - limit)) / Math.max(1, pages - 1)), limit]);
+// The first row and the number of rows of each page. Few rows are read as a whole.
+function places(total) {
+  if (total <= PAGES * LIMIT) return Array.from({ length: Math.ceil(total / WHOLE) }, (_, place) => [place * WHOLE, WHOLE]);
+  return Array.from({ length: PAGES }, (_, place) => [Math.floor((place * (total - LIMIT)) / (PAGES - 1)), LIMIT]);
 }
 
 // Spans of values that grow by a factor show numbers of very different size.
