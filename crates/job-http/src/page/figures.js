@@ -20,7 +20,7 @@ function line(points, newest, most) {
   let isOpen = false;
   return points.map(([at, value]) => {
     const isThere = value != null && newest - at <= SPAN;
-    const step = isThere ? `${isOpen ? "L" : "M"}${(WIDTH * (1 - (newest - at) / SPAN)).toFixed(1)} ${(HEIGHT - 1 - ((HEIGHT - 2) * value) / most).toFixed(1)}${isOpen ? "" : "h.1"}` : "";
+    const step = isThere ? `${isOpen ? "L" : "M"}${(WIDTH * (1 - (newest - at) / SPAN)).toFixed(1)} ${(HEIGHT - 1 - ((HEIGHT - 2) * value) / most).toFixed(1)}${isOpen ? "" : "h1"}` : "";
     isOpen = isThere;
     return step;
   }).join("");
