@@ -49,16 +49,14 @@ impl Subject {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Body<'b> {
-    #[serde(default)]
-    labels: Vec<String>,
+    labels: Option<Vec<String>>,
     #[serde(borrow)]
     vertex_filters: Option<Vec<ConditionBody<'b>>>,
     #[serde(borrow)]
     edge_filters: Option<Vec<ConditionBody<'b>>>,
     offset: Option<Json>,
     limit: Option<Json>,
-    #[serde(default)]
-    sorts: Vec<SortBody>,
+    sorts: Option<Vec<SortBody>>,
 }
 
 #[derive(Deserialize)]
@@ -66,16 +64,18 @@ struct Body<'b> {
 pub(super) struct ConditionBody<'b> {
     pub(super) property_name: String,
     pub(super) predicate: String,
-    #[serde(borrow, default)]
-    pub(super) values: Vec<Raw<'b>>,
+    #[serde(borrow)]
+    pub(super) values: Option<Vec<Raw<'b>>>,
     pub(super) r#type: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct SortBody {
-    #[serde(alias = "propertyName")]
-    pub(super) key: String,
+    /// `id`, `label` or `property`; as an extension, the name of a property.
+    pub(super) key: Option<String>,
+    /// The property of the key `property`.
+    pub(super) property_name: Option<String>,
     pub(super) order_value: Option<String>,
 }
 
@@ -99,9 +99,9 @@ impl Filter {
                 format!("conditions of this filter belong into {field}"),
             ));
         }
-        let given = given.unwrap_or_default();
-        if given.is_empty() && body.labels.is_empty() {
-            let message = format!("labels and {field} are both empty: give at least one of them");
+        let (given, given_labels) = (given.unwrap_or_default(), body.labels.unwrap_or_default());
+        if given.is_empty() && given_labels.is_empty() {
+            let message = format!("Bad Request, parameter labels and {field} cannot all be null");
             return Err(FilterError::new(codes.empty, message));
         }
         if given.len() > Self::MOST_CONDITIONS {
@@ -110,12 +110,12 @@ impl Filter {
         }
         let vocabulary = subject.vocabulary(graph);
         Ok(Self {
-            labels: labels(&body.labels, vocabulary, codes)?,
+            labels: labels(&given_labels, vocabulary, codes)?,
             conditions: (0..)
                 .zip(given)
                 .map(|(place, body)| Condition::compile(&body, &format!("{field}[{place}]"), vocabulary, codes))
                 .collect::<Result<_, _>>()?,
-            sorts: select::sorts(&body.sorts, vocabulary, codes)?,
+            sorts: select::sorts(&body.sorts.unwrap_or_default(), subject, vocabulary, codes)?,
             window: window(body.offset.as_ref(), body.limit.as_ref(), codes)?,
         })
     }
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn each_bad_field_has_its_code_and_sentence() {
         for (body, code, message) in [
-            ("{}", "GES.8203", "labels and vertexFilters are both empty: give at least one of them"),
+            ("{}", "GES.8203", "Bad Request, parameter labels and vertexFilters cannot all be null"),
             (r#"{"labels":["usr"]}"#, "GES.8201", r#"labels[0] is "usr": it must be one of movie, user"#),
             (r#"["user"]"#, "GES.8202", "the filter is a list: it must be a JSON object"),
             (

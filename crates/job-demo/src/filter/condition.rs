@@ -43,7 +43,7 @@ impl Condition {
         vocabulary: &Vocabulary,
     ) -> Result<Self, FilterError> {
         let (property_name, predicate) = (property.to_owned(), predicate.to_owned());
-        let body = ConditionBody { property_name, predicate, values, r#type: None };
+        let body = ConditionBody { property_name, predicate, values: Some(values), r#type: None };
         Self::compile(&body, field, vocabulary, Codes::VERTEX)
     }
 
@@ -67,7 +67,7 @@ impl Condition {
             }
         };
         let operands = (0..)
-            .zip(&body.values)
+            .zip(body.values.iter().flatten())
             .map(|(place, value)| {
                 Operand::read(value).ok_or_else(|| {
                     let value = shown(value.as_str());

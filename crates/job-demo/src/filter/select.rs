@@ -2,7 +2,9 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
-use super::{Codes, Filter, FilterError, body::SortBody};
+use job_runner::job_core::shown;
+
+use super::{Codes, Filter, FilterError, Subject, body::SortBody};
 use crate::{
     graph::{Edge, Properties, Value, Vertex, Vocabulary},
     watch::{Stopped, Watch},
@@ -10,6 +12,10 @@ use crate::{
 
 /// The elements that a filter can look at.
 pub trait Element {
+    /// Its id, if it has one.
+    fn id(&self) -> Option<&str> {
+        None
+    }
     /// Its label.
     fn label(&self) -> &str;
     /// Its properties.
@@ -17,6 +23,10 @@ pub trait Element {
 }
 
 impl Element for Vertex {
+    fn id(&self) -> Option<&str> {
+        Some(&self.id)
+    }
+
     fn label(&self) -> &str {
         &self.label
     }
@@ -36,19 +46,38 @@ impl Element for Edge {
     }
 }
 
-/// One sort: by the first value of a property.
+/// One sort: by the id, the label, or the first value of a property.
 #[derive(Debug)]
 pub(super) struct Sort {
-    property: Arc<str>,
+    by: By,
     descending: bool,
 }
 
-/// The first sort by each property: a second one by the same has no effect.
-pub(super) fn sorts(given: &[SortBody], vocabulary: &Vocabulary, codes: Codes) -> Result<Vec<Sort>, FilterError> {
+#[derive(Debug, PartialEq, Eq)]
+enum By {
+    Id,
+    Label,
+    Property(Arc<str>),
+}
+
+/// A value that a sort compares.
+#[derive(Debug, Clone, Copy)]
+enum Key<'g> {
+    Text(&'g str),
+    Value(&'g Value),
+}
+
+/// The first sort by each key: a second one by the same has no effect.
+pub(super) fn sorts(
+    given: &[SortBody],
+    subject: Subject,
+    vocabulary: &Vocabulary,
+    codes: Codes,
+) -> Result<Vec<Sort>, FilterError> {
     let mut sorts: Vec<Sort> = Vec::new();
     for (place, body) in given.iter().enumerate() {
-        let sort = Sort::compile(body, &format!("sorts[{place}]"), vocabulary, codes)?;
-        if sorts.iter().all(|known| known.property != sort.property) {
+        let sort = Sort::compile(body, subject, &format!("sorts[{place}]"), vocabulary, codes)?;
+        if sorts.iter().all(|known| known.by != sort.by) {
             sorts.push(sort);
         }
         if sorts.len() > Filter::MOST_SORTS {
@@ -58,12 +87,54 @@ pub(super) fn sorts(given: &[SortBody], vocabulary: &Vocabulary, codes: Codes) -
     Ok(sorts)
 }
 
+impl By {
+    /// The key of a sort. As an extension, `key` may be the name of a property, and `propertyName` may stand alone.
+    fn compile(
+        body: &SortBody,
+        subject: Subject,
+        field: &str,
+        vocabulary: &Vocabulary,
+        codes: Codes,
+    ) -> Result<Self, FilterError> {
+        let property = |field: String, name: &str| {
+            let known = vocabulary.properties.iter().find(|known| ***known == *name);
+            let unknown = || FilterError::unknown(codes.sort, &field, name, &vocabulary.properties);
+            known.cloned().map(Self::Property).ok_or_else(unknown)
+        };
+        match (body.key.as_deref(), body.property_name.as_deref()) {
+            (Some("id"), None) if subject == Subject::Vertices => Ok(Self::Id),
+            (Some("label"), None) => Ok(Self::Label),
+            (Some("property") | None, Some(name)) => property(format!("{field}.propertyName"), name),
+            (Some("property"), None) => {
+                let message =
+                    format!("{field}.propertyName is missing: it must name the property of the key property");
+                Err(FilterError::new(codes.sort, message))
+            }
+            (Some(name), None) => property(format!("{field}.key"), name),
+            (Some(key), Some(_)) => {
+                let message = format!(
+                    "{field}.propertyName is given: it belongs to the key property, not to {}",
+                    shown(key)
+                );
+                Err(FilterError::new(codes.sort, message))
+            }
+            (None, None) => {
+                let message = format!("{field}.key is missing: it must be one of id, label, property");
+                Err(FilterError::new(codes.sort, message))
+            }
+        }
+    }
+}
+
 impl Sort {
-    fn compile(body: &SortBody, field: &str, vocabulary: &Vocabulary, codes: Codes) -> Result<Self, FilterError> {
-        let known = vocabulary.properties.iter().find(|name| ***name == *body.key);
-        let property = known.cloned().ok_or_else(|| {
-            FilterError::unknown(codes.sort, &format!("{field}.key"), &body.key, &vocabulary.properties)
-        })?;
+    fn compile(
+        body: &SortBody,
+        subject: Subject,
+        field: &str,
+        vocabulary: &Vocabulary,
+        codes: Codes,
+    ) -> Result<Self, FilterError> {
+        let by = By::compile(body, subject, field, vocabulary, codes)?;
         let descending = match body.order_value.as_deref() {
             None | Some("incr") => false,
             Some("decr") => true,
@@ -72,14 +143,18 @@ impl Sort {
                 return Err(FilterError::unknown(codes.sort, &field, other, &["incr", "decr"]));
             }
         };
-        Ok(Self { property, descending })
+        Ok(Self { by, descending })
     }
 
-    fn key<'g>(&self, element: &'g impl Element) -> Option<&'g Value> {
-        element.properties().get(&self.property).first()
+    fn key<'g>(&self, element: &'g impl Element) -> Option<Key<'g>> {
+        match &self.by {
+            By::Id => element.id().map(Key::Text),
+            By::Label => Some(Key::Text(element.label())),
+            By::Property(name) => element.properties().get(name).first().map(Key::Value),
+        }
     }
 
-    fn order(&self, left: Option<&Value>, right: Option<&Value>) -> Ordering {
+    fn order(&self, left: Option<Key<'_>>, right: Option<Key<'_>>) -> Ordering {
         match (left, right) {
             (Some(left), Some(right)) if self.descending => right.order(left),
             (Some(left), Some(right)) => left.order(right),
@@ -88,9 +163,21 @@ impl Sort {
     }
 }
 
+impl Key<'_> {
+    /// Two keys of one sort are of one kind.
+    fn order(self, other: Self) -> Ordering {
+        match (self, other) {
+            (Self::Text(left), Self::Text(right)) => left.cmp(right),
+            (Self::Value(left), Self::Value(right)) => left.order(right),
+            (Self::Text(_), Self::Value(_)) => Ordering::Less,
+            (Self::Value(_), Self::Text(_)) => Ordering::Greater,
+        }
+    }
+}
+
 /// A match, with its sort values, which are looked up once.
 struct Found<'g, T> {
-    keys: Box<[Option<&'g Value>]>,
+    keys: Box<[Option<Key<'g>>]>,
     element: &'g T,
 }
 
@@ -182,7 +269,7 @@ impl Filter {
         })
     }
 
-    fn keys<'g>(&self, element: &'g impl Element) -> Box<[Option<&'g Value>]> {
+    fn keys<'g>(&self, element: &'g impl Element) -> Box<[Option<Key<'g>>]> {
         self.sorts.iter().map(|sort| sort.key(element)).collect()
     }
 
@@ -191,7 +278,7 @@ impl Filter {
     fn bytes<T>(&self, found: &Vec<Found<'_, T>>) -> u64 {
         /// The overhead of an allocation besides its content.
         const ALLOCATION: usize = 16;
-        let keys = size_of::<Option<&Value>>() * self.sorts.len() + ALLOCATION;
+        let keys = size_of::<Option<Key<'_>>>() * self.sorts.len() + ALLOCATION;
         let list = (found.capacity() + found.len() / 2) * size_of::<Found<'_, T>>();
         (list + found.len() * keys) as u64
     }
@@ -202,7 +289,7 @@ impl Filter {
         found.truncate(keep);
     }
 
-    fn order(&self, left: &[Option<&Value>], right: &[Option<&Value>]) -> Ordering {
+    fn order(&self, left: &[Option<Key<'_>>], right: &[Option<Key<'_>>]) -> Ordering {
         let mut orders =
             self.sorts.iter().zip(left.iter().zip(right)).map(|(sort, (left, right))| sort.order(*left, *right));
         orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
@@ -279,6 +366,54 @@ mod tests {
         let falling = ids(&graph, &body("decr"));
         assert_eq!((rising[0].as_str(), falling[0].as_str()), ("The Long Corridor", "Circuit of Swallows"));
         assert_eq!((rising[60].as_str(), falling[60].as_str()), ("Sarah", "Sarah"));
+    }
+
+    /// The keys of the pages: `id`, `label`, and `property` with its name.
+    #[test]
+    fn a_sort_is_by_id_label_or_property() {
+        let mut builder = GraphBuilder::default();
+        let named = |name: &str| [("Name".to_owned(), vec![Value::from(name)])].into_iter().collect();
+        for (id, label, name) in [("2", "user", "b"), ("10", "movie", "c"), ("1", "user", "a")] {
+            builder.vertex(id, label, named(name)).unwrap();
+        }
+        let graph = builder.build();
+        for (sorts, expected) in [
+            (r#"{"key":"id"}"#, ["1", "10", "2"]),
+            (r#"{"key":"id","orderValue":"decr"}"#, ["2", "10", "1"]),
+            (r#"{"key":"label"},{"key":"id"}"#, ["10", "1", "2"]),
+            (r#"{"key":"property","propertyName":"Name"}"#, ["1", "2", "10"]),
+            (r#"{"propertyName":"Name","orderValue":null}"#, ["1", "2", "10"]),
+            (r#"{"key":"Name","orderValue":"decr"}"#, ["10", "2", "1"]),
+        ] {
+            assert_eq!(
+                ids(&graph, &format!(r#"{{"labels":["user","movie"],"sorts":[{sorts}]}}"#)),
+                expected,
+                "{sorts}"
+            );
+        }
+        for (sort, sentence) in [
+            (
+                r#"{"key":"property"}"#,
+                "sorts[0].propertyName is missing: it must name the property of the key property",
+            ),
+            (r#"{"orderValue":"incr"}"#, "sorts[0].key is missing: it must be one of id, label, property"),
+            (
+                r#"{"key":"id","propertyName":"Name"}"#,
+                "sorts[0].propertyName is given: it belongs to the key property, not to id",
+            ),
+        ] {
+            let body = format!(r#"{{"labels":["user"],"sorts":[{sort}]}}"#);
+            assert_eq!(Filter::compile(&body, Subject::Vertices, &graph).unwrap_err().message, sentence);
+        }
+    }
+
+    #[test]
+    fn null_is_the_same_as_absent() {
+        let graph = movies::load().unwrap();
+        let body = r#"{"labels":null,"sorts":null,"offset":null,"limit":null,
+            "vertexFilters":[{"propertyName":"Age","predicate":"has","values":null,"type":null}]}"#;
+        let plain = r#"{"vertexFilters":[{"propertyName":"Age","predicate":"has"}]}"#;
+        assert_eq!(ids(&graph, body), ids(&graph, plain));
     }
 
     /// A graph whose vertices have a property `n`, falling and then rising, and some others.

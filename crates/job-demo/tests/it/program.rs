@@ -517,7 +517,7 @@ fn what_cannot_run_is_refused_before_it_is_stored() {
     told(store, &["submit", "kcore"]);
     for (work, parameters, sentence) in [
         ("vertex_filter", r#"{"nonsense":1}"#, "nonsense is unknown: "),
-        ("vertex_filter", "{}", "labels and vertexFilters are both empty: "),
+        ("vertex_filter", "{}", "Bad Request, parameter labels and vertexFilters cannot all be null"),
         ("edge_filter", r#"{"labels":["user"]}"#, "labels[0] is \"user\": it must be one of friends, rate"),
         ("k_hop", "{}", "parameter source is missing: "),
         ("k_hop", r#"{"source":"Sarah"}"#, "parameter k is missing: "),
