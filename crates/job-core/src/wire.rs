@@ -31,7 +31,7 @@ pub use self::{
     listed::ListedJob,
     managed::{ManagedJob, ManagedJobV2},
     neutral::{NeutralJob, neutral_page, problem},
-    payload::StatusPayload,
+    payload::{RowForm, StatusPayload},
 };
 
 /// The action that exports a result, and the name of the algorithm that its jobs are.

@@ -392,7 +392,10 @@ pub(crate) struct FilterCondition {
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FilterSort {
-    key: String,
+    /// `id`, `label`, or `property`.
+    key: Option<String>,
+    /// The property of the key `property`.
+    property_name: Option<String>,
     /// `incr` (the default) or `decr`.
     order_value: Option<String>,
 }

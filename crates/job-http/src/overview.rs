@@ -227,7 +227,7 @@ mod tests {
     use job_runner::{JobContext, JobSpec, Outcome, store::MemoryStore, wire::Dialect};
 
     use super::*;
-    use crate::entry::listed;
+    use crate::entry::{Place, listed};
 
     /// The record and the progress must be read together. Otherwise a job could be shown as succeeded and at its
     /// beginning.
@@ -250,7 +250,9 @@ mod tests {
         let running = job.record();
         let told = |running: &JobRecord| {
             let overview = serde_json::to_value(Overview::of(running, &engine)).unwrap();
-            let entry = serde_json::to_value(listed(&Ok(running.clone()), &engine, Dialect::Document)).unwrap();
+            let entry =
+                serde_json::to_value(listed(&Ok(running.clone()), &engine, Dialect::Document, &Place::default()))
+                    .unwrap();
             let texts = [&overview["state"], &overview["why"]["reason"], &entry["status"], &entry["progress"]];
             (texts.map(|text| text.as_str().unwrap().to_owned()), overview["progress"]["done"].as_u64())
         };

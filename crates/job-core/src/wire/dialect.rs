@@ -5,6 +5,9 @@ use crate::{JobId, JobKind, JobRecord, JobResult, JobState, Outcome, PageRequest
 
 /// An edition of the API. Paths, parameters and rows are the same in all of them; words differ.
 ///
+/// `Memory2025Rows` is `Memory2025` but for two things. The rows of `pagerank`, `personalrank` and `kcore` are objects
+/// `{"id": v, "pagerank": x}` in a list `results`, and a list of jobs says how many there are (`jobCount`).
+///
 /// | | `Document` | `Memory2025` | `Database` |
 /// | --- | --- | --- | --- |
 /// | states | `waiting` `running` `complete` | `pending` `running` `success` `failed` `partiallyFailed` | `pending` `running` `complete` `failed` |
@@ -13,6 +16,7 @@ use crate::{JobId, JobKind, JobRecord, JobResult, JobState, Outcome, PageRequest
 /// | `result` | never | never | `success` or `failed`, always |
 /// | `executionMode` by default | `async` | `async` | `sync` |
 /// | `jobType` of a vertex filter | 0 | 1 | no `jobType` at all |
+/// | a job in a list | `rawRequest`, `taskType`, times | the same | `request` with `command`, `url`, `rawRequest` |
 /// | an unknown job | `jobId is  X` (two blanks) | `jobId is  X` | `jobId is X` |
 ///
 /// No edition has a word for a cancelled job. Here it is a failed job whose reason is the cancel.
@@ -24,6 +28,8 @@ pub enum Dialect {
     Document,
     /// The memory edition of the service, as its pages of 2025 have it.
     Memory2025,
+    /// The memory edition of the service, as its newest pages of 2025 have it: the rows of ranks are objects.
+    Memory2025Rows,
     /// The database edition of the service, as its pages of 2025 have it.
     Database,
 }
@@ -42,9 +48,12 @@ struct Edition {
     partly_failed: Option<&'static str>,
     /// The word of a list for a job that succeeded.
     listed_succeeded: &'static str,
-    /// Whether every answer has `result`, which says if the query went well, and a list has the number of all
-    /// jobs.
+    /// Whether every answer has `result`, which says if the query went well.
     has_result: bool,
+    /// The member of a list that says how many jobs there are in all.
+    count: Option<&'static str>,
+    /// Whether the rows of ranks are objects with an id and a value.
+    has_row_objects: bool,
     /// Whether a submission that names no mode is answered with its result.
     sync_first: bool,
     /// `jobType` of a vertex filter, an edge filter and an algorithm: opaque numbers, taken from the samples.
@@ -64,6 +73,8 @@ const DOCUMENT: Edition = Edition {
     partly_failed: None,
     listed_succeeded: "complete",
     has_result: false,
+    count: None,
+    has_row_objects: false,
     sync_first: false,
     job_types: Some([0, 0, 1]),
     // Two blanks, as in the document's sample.
@@ -80,11 +91,16 @@ const MEMORY_2025: Edition = Edition {
     partly_failed: Some("partiallyFailed"),
     listed_succeeded: "success",
     has_result: false,
+    count: None,
+    has_row_objects: false,
     sync_first: false,
     job_types: Some([1, 0, 1]),
     unknown_job: "can not find job, jobId is  ",
     not_cancellable: "Can not find job to cancel, jobId is ",
 };
+
+const MEMORY_2025_ROWS: Edition =
+    Edition { name: "memory-2025-rows", count: Some("jobCount"), has_row_objects: true, ..MEMORY_2025 };
 
 const DATABASE: Edition = Edition {
     name: "database",
@@ -95,11 +111,16 @@ const DATABASE: Edition = Edition {
     partly_failed: None,
     listed_succeeded: "success",
     has_result: true,
+    count: Some("totalCount"),
+    has_row_objects: false,
     sync_first: true,
     job_types: None,
     unknown_job: "can not find job, jobId is ",
     not_cancellable: "can not find job to cancel, id is ",
 };
+
+/// The algorithms whose rows are objects in the newest pages.
+const RANKS: [&str; 3] = ["pagerank", "personalrank", "kcore"];
 
 impl Edition {
     const fn unfinished(&self, state: JobState) -> &'static str {
@@ -148,12 +169,13 @@ impl Dialect {
     }
 
     /// Every dialect.
-    pub const ALL: [Self; 3] = [Self::Document, Self::Memory2025, Self::Database];
+    pub const ALL: [Self; 4] = [Self::Document, Self::Memory2025, Self::Memory2025Rows, Self::Database];
 
     const fn edition(self) -> &'static Edition {
         match self {
             Self::Document => &DOCUMENT,
             Self::Memory2025 => &MEMORY_2025,
+            Self::Memory2025Rows => &MEMORY_2025_ROWS,
             Self::Database => &DATABASE,
         }
     }
@@ -192,11 +214,11 @@ impl Dialect {
         match (ApiError::of_job(record), record.state, result) {
             (Some(_), _, Some(kept)) => {
                 let status = edition.partly_failed.unwrap_or(edition.succeeded);
-                StatusPayload::page(kept, page, &edition.end(status, true))
+                self.rows_of(record, StatusPayload::page(kept, page, &edition.end(status, true)))
             }
             (Some(error), _, None) => self.ended_badly(error.code.as_str(), &error.message),
             (None, JobState::Complete(_), Some(result)) => {
-                StatusPayload::page(result, page, &edition.end(edition.succeeded, true))
+                self.rows_of(record, StatusPayload::page(result, page, &edition.end(edition.succeeded, true)))
             }
             (None, JobState::Complete(_), None) => {
                 let missing = format!("the result of job {} is missing", record.id);
@@ -212,6 +234,12 @@ impl Dialect {
     pub fn failure(self, record: &JobRecord, code: &str) -> Option<StatusPayload> {
         let error = ApiError::of_job(record).filter(|_| !self.shows_result(record))?;
         Some(self.ended_badly(code, &error.message))
+    }
+
+    /// The page of a result, with its rows in the form of the edition.
+    pub(super) fn rows_of(self, record: &JobRecord, payload: StatusPayload) -> StatusPayload {
+        let is_rank = matches!(record.spec.kind(), JobKind::Algorithm(name) if RANKS.contains(&&**name));
+        if is_rank && self.edition().has_row_objects { payload.with_row_objects() } else { payload }
     }
 
     fn ended_badly(self, code: &str, message: &str) -> StatusPayload {
@@ -328,7 +356,7 @@ impl Dialect {
         }
     }
 
-    /// A job in a list; `percent` is how far it is, while it runs.
+    /// A job in a list; `percent` is how far it is, while it runs, and `url` is where its request was sent.
     ///
     /// ```
     /// use job_core::{JobId, JobRecord, JobSpec, Timestamp, wire::Dialect};
@@ -336,15 +364,19 @@ impl Dialect {
     /// let id: JobId = "018bcfe5-6800-7000-8000-000000000000".parse()?;
     /// let spec = JobSpec::algorithm("pagerank").with_graph("movies");
     /// let waiting = JobRecord::waiting(id, spec, Timestamp::default());
-    /// assert_eq!(serde_json::to_string(&Dialect::Document.listed_job(&waiting, 0))?, concat!(
+    /// assert_eq!(serde_json::to_string(&Dialect::Document.listed_job(&waiting, 0, ""))?, concat!(
     ///     r#"{"jobId":"018bcfe5-6800-7000-8000-000000000000","#,
     ///     r#""rawRequest":"{\"algorithmName\":\"pagerank\",\"parameters\":{}}","taskType":"Algorithm","#,
     ///     r#""canStop":true,"progress":"0","startTime":"","endTime":"","status":"waiting"}"#));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn listed_job(self, record: &JobRecord, percent: u8) -> ListedJob {
-        ListedJob::of(record, percent, self.listed(record))
+    pub fn listed_job(self, record: &JobRecord, percent: u8, url: &str) -> ListedJob {
+        let status = self.listed(record);
+        match self {
+            Self::Database => ListedJob::asked(record, url, status),
+            _ => ListedJob::of(record, percent, status),
+        }
     }
 
     /// A job in a list whose record cannot be read, for this reason.
@@ -356,7 +388,7 @@ impl Dialect {
     /// Whether a list says how many jobs there are in all.
     #[must_use]
     pub const fn counts_jobs(self) -> bool {
-        self.edition().has_result
+        self.edition().count.is_some()
     }
 
     /// The text before the first job of a list. Jobs have a comma between every two.
@@ -369,9 +401,7 @@ impl Dialect {
     #[must_use]
     pub fn list_tail(self, total: u64) -> Vec<u8> {
         let edition = self.edition();
-        if !edition.has_result {
-            return b"]}".to_vec();
-        }
-        format!(r#"],"totalCount":{total}{}}}"#, edition.result(true)).into_bytes()
+        let count = edition.count.map(|name| format!(r#","{name}":{total}"#)).unwrap_or_default();
+        format!("]{count}{}}}", edition.result(true)).into_bytes()
     }
 }

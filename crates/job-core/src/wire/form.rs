@@ -24,6 +24,9 @@ pub enum Form {
     Plain,
     /// As [`Plain`](Self::Plain), but a synchronous result is right under `data`. Filtered queries answer so.
     Flat,
+    /// As [`Plain`](Self::Plain), but an error has its sentence as `errorMsg` too. The client of the management plane reads
+    /// it there.
+    Managed,
     /// The answer is a table of a query language: the id is in `results[0]`, and so is a result. Cypher and GQL answer so.
     Rows,
 }
@@ -32,7 +35,7 @@ impl Form {
     /// The answer around the members of the one result.
     fn around(self, members: &str) -> Vec<u8> {
         match self {
-            Self::Plain | Self::Flat => format!("{{{members}}}"),
+            Self::Plain | Self::Flat | Self::Managed => format!("{{{members}}}"),
             Self::Rows => format!(r#"{{"results":[{{{members}}}],"errors":[]}}"#),
         }
         .into_bytes()
@@ -45,7 +48,7 @@ impl Dialect {
     #[must_use]
     pub fn submitted(self, form: Form, id: JobId, kind: &JobKind) -> Vec<u8> {
         match form {
-            Form::Plain | Form::Flat => self.acknowledged(id, Some(kind)),
+            Form::Plain | Form::Flat | Form::Managed => self.acknowledged(id, Some(kind)),
             Form::Rows => form.around(&self.row(id, kind, "")),
         }
     }
@@ -69,17 +72,19 @@ impl Dialect {
         let (id, kind) = (record.id, record.spec.kind());
         let said = format!(r#","executionMode":"async","status":"{}""#, self.unfinished(record.state));
         match form {
-            Form::Plain | Form::Flat => form.around(&format!("{}{said}", self.id_members(id, Some(kind)))),
+            Form::Plain | Form::Flat | Form::Managed => {
+                form.around(&format!("{}{said}", self.id_members(id, Some(kind))))
+            }
             Form::Rows => form.around(&self.row(id, kind, &said)),
         }
     }
 
     /// The answer to a synchronous submission: a page of the result, without a state.
     #[must_use]
-    pub fn result(self, form: Form, result: &JobResult, page: PageRequest) -> StatusPayload {
+    pub fn result(self, form: Form, record: &JobRecord, result: &JobResult, page: PageRequest) -> StatusPayload {
         let end = [self.result_member(true).as_bytes(), b"}"].concat();
         match form {
-            Form::Plain => StatusPayload::data(result, page, &end),
+            Form::Plain | Form::Managed => self.rows_of(record, StatusPayload::data(result, page, &end)),
             Form::Flat => StatusPayload::flat(result, page, &end),
             Form::Rows => StatusPayload::table(result, page),
         }
@@ -110,6 +115,7 @@ impl Dialect {
     pub fn error_in(self, form: Form, code: &str, message: &str) -> Vec<u8> {
         match form {
             Form::Plain | Form::Flat => self.error_body(code, message),
+            Form::Managed => payload::managed_error(code, message),
             Form::Rows => payload::rows_error(code, message),
         }
     }

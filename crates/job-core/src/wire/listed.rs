@@ -8,10 +8,22 @@ use serde_json::value::RawValue;
 use super::{ApiError, EXPORT_RESULT};
 use crate::{JobId, JobKind, JobRecord, JobState, Outcome, Timestamp};
 
-/// A job in a list. Dialects differ only in the word for its state. A [`Dialect`](super::Dialect) makes it.
+/// A job in a list. A [`Dialect`](super::Dialect) makes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct ListedJob(Row);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+enum Row {
+    Memory(Box<MemoryRow>),
+    Database(DatabaseRow),
+}
+
+/// A row of the memory edition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ListedJob {
+struct MemoryRow {
     job_id: JobId,
     raw_request: String,
     task_type: Cow<'static, str>,
@@ -24,9 +36,26 @@ pub struct ListedJob {
     status: &'static str,
 }
 
+/// A row of the database edition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DatabaseRow {
+    job_id: JobId,
+    status: &'static str,
+    request: Sent,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Sent {
+    command: String,
+    url: String,
+    raw_request: String,
+}
+
 impl ListedJob {
     pub(super) fn of(record: &JobRecord, percent: u8, status: &'static str) -> Self {
-        Self {
+        Self(Row::Memory(Box::new(MemoryRow {
             job_id: record.id,
             raw_request: raw_request(record),
             task_type: task_type(record.spec.kind()),
@@ -36,12 +65,26 @@ impl ListedJob {
             fail_reason: ApiError::of_job(record).map(|error| error.message),
             end_time: record.finished_at.map(time).unwrap_or_default(),
             status,
-        }
+        })))
+    }
+
+    /// The row of a job whose request was sent to `url`.
+    pub(super) fn asked(record: &JobRecord, url: &str, status: &'static str) -> Self {
+        let command = match record.spec.kind() {
+            JobKind::VertexFilter => "vertex_query".to_owned(),
+            JobKind::EdgeFilter => "edge_query".to_owned(),
+            JobKind::Algorithm(name) if name == EXPORT_RESULT => "export_result".to_owned(),
+            JobKind::Algorithm(_) => "execute_algorithm".to_owned(),
+            // The samples write `import-graph` as `import_graph`.
+            JobKind::Action(name) => name.replace('-', "_"),
+        };
+        let request = Sent { command, url: url.to_owned(), raw_request: raw_request(record) };
+        Self(Row::Database(DatabaseRow { job_id: record.id, status, request }))
     }
 
     /// A record that cannot be read is shown with the reason.
     pub(super) fn unreadable(id: JobId, reason: &str) -> Self {
-        Self {
+        Self(Row::Memory(Box::new(MemoryRow {
             job_id: id,
             raw_request: String::new(),
             task_type: Cow::Borrowed("Unknown"),
@@ -51,7 +94,7 @@ impl ListedJob {
             fail_reason: Some(reason.to_owned()),
             end_time: String::new(),
             status: "failed",
-        }
+        })))
     }
 }
 

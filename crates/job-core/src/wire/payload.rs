@@ -42,6 +42,64 @@ pub struct StatusPayload {
     head: Vec<u8>,
     rows: Range<u64>,
     tail: Vec<u8>,
+    /// The name of a list whose rows are shown as objects: where it is in the head, and where its rows are.
+    list: Option<ListName>,
+    form: RowForm,
+}
+
+/// Where the name of the list is in the head, with its quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ListName {
+    at: Range<usize>,
+    name: String,
+}
+
+/// How the rows of an answer are written.
+///
+/// ```
+/// use job_core::wire::RowForm;
+///
+/// let mut out = Vec::new();
+/// RowForm::Stored.write(br#"{"Sarah":0.25}"#, &mut out);
+/// assert_eq!(out, br#"{"Sarah":0.25}"#);
+/// out.clear();
+/// RowForm::Named("pagerank".into()).write(br#"{"Sarah":0.25}"#, &mut out);
+/// assert_eq!(out, br#"{"id":"Sarah","pagerank":0.25}"#);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum RowForm {
+    /// As they are stored.
+    #[default]
+    Stored,
+    /// A row with one member, the id of a vertex, is an object with the id and the value under this name.
+    Named(Box<str>),
+}
+
+impl RowForm {
+    /// Appends a row. It is not parsed: its bytes are cut behind the key of the one member.
+    pub fn write(&self, row: &[u8], out: &mut Vec<u8>) {
+        let Self::Named(name) = self else { return out.extend_from_slice(row) };
+        let Some((key, value)) = one_member(row) else { return out.extend_from_slice(row) };
+        out.extend_from_slice(br#"{"id":"#);
+        out.extend_from_slice(key);
+        out.push(b',');
+        push_key(out, name);
+        out.extend_from_slice(value);
+        out.push(b'}');
+    }
+}
+
+/// The key, with its quotes, and the value of an object with one member, as this library writes it.
+fn one_member(row: &[u8]) -> Option<(&[u8], &[u8])> {
+    let inside = row.strip_prefix(b"{")?.strip_suffix(b"}")?;
+    let mut escaped = false;
+    let end = inside.iter().enumerate().skip(1).find_map(|(at, byte)| {
+        let ends = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        ends.then_some(at + 1)
+    })?;
+    let (key, rest) = inside.split_at_checked(end)?;
+    Some((key, rest.strip_prefix(b":")?)).filter(|_| key.starts_with(b"\""))
 }
 
 /// The names under which a page has its size. No output of a job may have one of them.
@@ -65,7 +123,7 @@ impl StatusPayload {
         if head.last() == Some(&b',') {
             head.pop();
         }
-        Self { http_status: 200, head, rows: 0..0, tail: [b"}}", end].concat() }
+        Self { tail: [b"}}", end].concat(), ..Self::whole(200, head) }
     }
 
     /// A page of this `result` as the table of a query language.
@@ -84,11 +142,11 @@ impl StatusPayload {
             if head.last() == Some(&b',') {
                 head.pop();
             }
-            return Self { http_status: 200, head, rows: 0..0, tail: end.to_vec() };
+            return Self { tail: end.to_vec(), ..Self::whole(200, head) };
         };
         push_key(&mut head, list.name());
         head.push(b'[');
-        Self { http_status: 200, head, rows: page.window(list.rows()), tail: [b"]", end].concat() }
+        Self { rows: page.window(list.rows()), tail: [b"]", end].concat(), ..Self::whole(200, head) }
     }
 
     /// A page of this `result` in answers that name no service.
@@ -99,14 +157,14 @@ impl StatusPayload {
         }
         head.push(b'}');
         let Some(list) = &result.list else {
-            return Self { http_status: 200, head, rows: 0..0, tail: b"}".to_vec() };
+            return Self { tail: b"}".to_vec(), ..Self::whole(200, head) };
         };
         head.extend_from_slice(br#","list":"#);
         push_json(&mut head, list.name());
         head.extend_from_slice(
             format!(r#","offset":{},"total":{},"rows":["#, page.offset(), list.rows()).as_bytes(),
         );
-        Self { http_status: 200, head, rows: page.window(list.rows()), tail: b"]}".to_vec() }
+        Self { rows: page.window(list.rows()), tail: b"]}".to_vec(), ..Self::whole(200, head) }
     }
 
     /// A page of `total` rows under this name, without other outputs.
@@ -121,9 +179,11 @@ impl StatusPayload {
             head.extend_from_slice(number.to_string().as_bytes());
             head.push(b',');
         }
+        let at = head.len();
         push_key(&mut head, name);
+        let list = Some(ListName { at: at..head.len() - 1, name: name.to_owned() });
         head.push(b'[');
-        Self { http_status: 200, head, rows, tail: [b"]}}", end].concat() }
+        Self { list, rows, tail: [b"]}}", end].concat(), ..Self::whole(200, head) }
     }
 
     /// The answer about a job that failed: its error, and then its state.
@@ -141,7 +201,22 @@ impl StatusPayload {
 
     /// An answer without rows.
     pub(super) const fn whole(http_status: u16, body: Vec<u8>) -> Self {
-        Self { http_status, head: body, rows: 0..0, tail: Vec::new() }
+        Self { http_status, head: body, rows: 0..0, tail: Vec::new(), list: None, form: RowForm::Stored }
+    }
+
+    /// The same page with its list under `results`, and each row as an object that has the name of the list.
+    pub(super) fn with_row_objects(mut self) -> Self {
+        if let Some(ListName { at, name }) = self.list.take() {
+            self.head.splice(at, br#""results""#.iter().copied());
+            self.form = RowForm::Named(name.into());
+        }
+        self
+    }
+
+    /// How the rows of the answer are written.
+    #[must_use]
+    pub const fn row_form(&self) -> &RowForm {
+        &self.form
     }
 
     /// The HTTP status of the answer.
@@ -174,8 +249,8 @@ impl StatusPayload {
         (self.head, self.rows, self.tail)
     }
 
-    /// Writes the answer: the head, the rows of the window, the tail. `rows` writes JSON values with a comma between
-    /// every two; it is not called for an empty window.
+    /// Writes the answer: the head, the rows of the window, the tail. `rows` writes JSON values in the
+    /// [`row_form`](Self::row_form), with a comma between every two; it is not called for an empty window.
     ///
     /// # Errors
     /// The first error of `out` or `rows`; the output is cut short there.
@@ -214,6 +289,16 @@ pub(super) fn rows_error(code: &str, message: &str) -> Vec<u8> {
     push_key(&mut out, "message");
     push_json(&mut out, message);
     out.extend_from_slice(b"}]}");
+    out
+}
+
+/// An error as the client of the management plane reads it.
+pub(super) fn managed_error(code: &str, message: &str) -> Vec<u8> {
+    let mut out = error_members(code, message);
+    out.push(b',');
+    push_key(&mut out, "errorMsg");
+    push_json(&mut out, message);
+    out.push(b'}');
     out
 }
 

@@ -64,7 +64,7 @@ impl Reach {
 /// The words of the answers.
 #[derive(Debug, Args)]
 pub(super) struct Words {
-    /// The dialect of the answers: `document`, `memory-2025` or `database`
+    /// The dialect of the answers: `document`, `memory-2025`, `memory-2025-rows` or `database`
     #[arg(long, value_name = "NAME", default_value = "document", value_parser = dialect)]
     dialect: Dialect,
 }

@@ -1,6 +1,6 @@
 //! [`Actions`]: the actions that an API has.
 
-use job_runner::job_core::shown;
+use job_runner::{JobKind, job_core::shown};
 
 use super::HostAction;
 use crate::failure::ApiFailure;
@@ -51,6 +51,18 @@ impl Actions {
     /// The action whose jobs are of the kind `action:NAME`, if there is one.
     pub(crate) fn of_kind(&self, name: &str) -> Option<&HostAction> {
         self.0.iter().find(|action| action.kind_name() == Some(name))
+    }
+
+    /// The address below a graph at which work of this kind is asked for.
+    pub(crate) fn address(&self, kind: &JobKind) -> String {
+        let action = match kind {
+            JobKind::VertexFilter => self.at(VERTICES).next(),
+            JobKind::EdgeFilter => self.at(EDGES).next(),
+            JobKind::Algorithm(_) => self.at(GRAPH).next(),
+            JobKind::Action(name) => self.of_kind(name),
+        };
+        let (path, id) = action.map_or((GRAPH, None), |action| (action.path(), action.id()));
+        id.map_or_else(|| path.to_owned(), |id| format!("{path}?action_id={id}"))
     }
 
     /// The names of the kinds that actions of the host have.

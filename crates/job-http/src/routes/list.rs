@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{http::StatusCode, response::Response};
+use axum::{extract::OriginalUri, http::StatusCode, response::Response};
 use job_runner::{
     Engine, JobFilter, JobId, JobKind, JobReader, JobRecord, JobState, PageRequest, StoreError, Unreadable,
     job_core::shown, wire::Dialect,
@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 use crate::{
     body,
     context::Context,
-    entry::listed,
+    entry::{Place, listed},
     extract::{Here, List, Params, Scope},
     failure::ApiFailure,
     openapi::{Failures, JobListBody},
@@ -102,6 +102,7 @@ pub(crate) fn before(text: Option<&str>) -> Result<JobId, ApiFailure> {
 )]
 pub(crate) async fn list(
     Here(api): Here,
+    OriginalUri(uri): OriginalUri,
     scope: Scope<List>,
     Params(query): Params<ListQuery>,
     Params(filter): Params<FilterQuery>,
@@ -109,12 +110,14 @@ pub(crate) async fn list(
     let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
     let before = before(query.before.as_deref())?;
     let filter = filter.on(Some(scope.graph.key))?;
+    let graph = uri.path().strip_suffix("/jobs/status").unwrap_or_default().to_owned();
     let start = move |api: &Context| {
         let entries = Entries {
             // A dialect with the number of all jobs needs a count of the newer ones.
             jobs: Jobs::new(api.reader.clone(), filter, page, before, api.dialect.counts_jobs()),
             engine: api.engine.clone(),
             dialect: api.dialect,
+            place: Place { graph: graph.clone(), actions: api.actions.clone() },
             at: At::Start,
         };
         body::start(entries, api.calls())
@@ -231,6 +234,7 @@ struct Entries {
     jobs: Jobs,
     engine: Arc<Engine>,
     dialect: Dialect,
+    place: Place,
     at: At,
 }
 
@@ -276,7 +280,7 @@ impl Entries {
             }
             first = false;
             // Strings and numbers always serialize, and a Vec never refuses bytes.
-            let _ = serde_json::to_writer(&mut out, &listed(record, &self.engine, self.dialect));
+            let _ = serde_json::to_writer(&mut out, &listed(record, &self.engine, self.dialect, &self.place));
         }
         self.at = At::Jobs { first };
         out

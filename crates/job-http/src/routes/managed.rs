@@ -6,7 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use job_runner::{JobRecord, JobState, wire::ManagedJob};
+use job_runner::{
+    JobRecord, JobState,
+    wire::{Form, ManagedJob},
+};
 
 use crate::{
     context::Context,
@@ -28,7 +31,7 @@ async fn v2(State(api): State<Context>, scope: Scope<Read>) -> Result<Response, 
 }
 
 fn managed(api: &Context, scope: &Scope<Read>) -> Result<ManagedJob, ApiFailure> {
-    let (job, record) = api.job(scope)?;
+    let (job, record) = api.job(scope).map_err(|failure| failure.in_form(Form::Managed))?;
     let running = matches!(record.state, JobState::Running { .. });
     let of = |record: &JobRecord, percent| ManagedJob::of(record, &scope.name, percent);
     if !running {

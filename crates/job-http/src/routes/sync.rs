@@ -46,7 +46,7 @@ pub(super) async fn answer(
             page,
             |_| true,
             |record, result| match result {
-                Some(result) => dialect.result(form, result, page),
+                Some(result) => dialect.result(form, record, result, page),
                 None => dialect.status(record, None, page),
             },
         )?;

@@ -98,7 +98,7 @@ const DATABASE: Golden = Golden {
         r#"{"errorMessage":"Running vertex filter error: the job was cancelled!","errorCode":"GES.8301","status":"failed","result":"failed"}"#,
     ),
     ended: r#"{"errorMessage":"can not find job to cancel, id is ID","errorCode":"GES.8303","result":"failed"}"#,
-    listed: r#"{"jobs":[{"jobId":"ID","rawRequest":"{\"labels\":[\"user\"]}","taskType":"VertexQuery","canStop":true,"progress":"0","startTime":"","endTime":"","status":"pending"}],"totalCount":1,"result":"success"}"#,
+    listed: r#"{"jobs":[{"jobId":"ID","status":"pending","request":{"command":"vertex_query","url":"/ges/v1.0/demo/graphs/movies/vertices/action?action_id=query","rawRequest":"{\"labels\":[\"user\"]}"}}],"totalCount":1,"result":"success"}"#,
     no_graph: (400, r#"{"errorMessage":"graph : none not exist","errorCode":"GES.8000","result":"failed"}"#),
     refused: r#"{"errorMessage":"parameter limit is 0: it must be a whole number from 1 to 100000","errorCode":"GES.8005","result":"failed"}"#,
 };
@@ -201,6 +201,32 @@ fn kept(dialect: Dialect) -> (Service, job_runner::JobId) {
     let service = over(Arc::new(engine), |api| api.dialect(dialect));
     let id = service.run(JobSpec::algorithm("greedy").max_rows(2).keep_rows());
     (service, id)
+}
+
+/// The newest pages of the memory edition: rows of ranks are objects, and a list says how many jobs there are.
+#[tokio::test]
+async fn rows_of_ranks_are_objects_in_the_newest_pages() {
+    let engine = builder(Arc::new(job_runner::store::MemoryStore::default()))
+        .algorithm("pagerank", |ctx: &mut JobContext| {
+            ctx.set_output("runtime", &0.5)?;
+            let mut rows = ctx.rows("pagerank")?;
+            (0..20_000).try_for_each(|n| rows.push(&json!({ format!("v\"{n}"): n })))
+        })
+        .open()
+        .unwrap();
+    let service = over(Arc::new(engine), |api| api.dialect(Dialect::Memory2025Rows));
+    let id = service.run(JobSpec::algorithm("pagerank"));
+    let page = service.status(id, "?offset=9999&limit=2").await;
+    let expected = json!({"data": {"outputs": {"runtime": 0.5, "data_return_size": 2, "data_offset": 9_999,
+        "data_total_size": 20_000, "results": [{"id": "v\"9999", "pagerank": 9_999},
+        {"id": "v\"10000", "pagerank": 10_000}]}}, "status": "success"});
+    assert_eq!(page.json(), expected);
+    // A page of several blocks.
+    let all = service.status(id, "").await.json();
+    let rows = all["data"]["outputs"]["results"].as_array().unwrap();
+    assert!((0_u64..).zip(rows).all(|(n, row)| row["pagerank"] == n && row["id"] == format!("v\"{n}")));
+    assert_eq!(rows.len(), 20_000);
+    assert!(service.get("/jobs/status").await.body.ends_with(r#"],"jobCount":1}"#));
 }
 
 #[tokio::test]

@@ -227,7 +227,10 @@ async fn a_client_chooses_the_dialect_where_the_host_lets_it() {
     let (status, _, message) = open.send(asked.body(Body::empty()).unwrap()).await.error();
     assert_eq!(
         (status, message.as_str()),
-        (400, "header X-Job-Dialect is later: it must be one of document, memory-2025, database")
+        (
+            400,
+            "header X-Job-Dialect is later: it must be one of document, memory-2025, memory-2025-rows, database"
+        )
     );
 }
 
@@ -274,6 +277,8 @@ async fn the_management_plane_has_its_alias() {
     assert_eq!((&v2["job_id"], &v2["fail_reason"]), (&v1["jobId"], &v1["failReason"]));
     let unknown = service.ask("GET", "/v1.0/demo/graphs/movies/jobs/1/status", "").await.error();
     assert_eq!((unknown.0, unknown.1.as_str()), (400, "GES.8301"));
+    let body = service.ask("GET", "/v1.0/demo/graphs/movies/jobs/1/status", "").await.json();
+    assert_eq!(body["errorMsg"], body["errorMessage"]);
     let without = self::service().send(Request::get(path("v1.0")).body(Body::empty()).unwrap()).await;
     assert_eq!(without.status, 404);
 }

@@ -1,12 +1,13 @@
 //! [`Page`]: a range of the rows of one result, which is read when it is used.
 
 use std::{
+    borrow::Cow,
     io::{self, Write},
     ops::{ControlFlow, Range},
     sync::Arc,
 };
 
-use job_core::{JobId, PageRequest, RowList, Segment};
+use job_core::{JobId, PageRequest, RowList, Segment, wire::RowForm};
 use job_store::{Rows, SegmentKey, Store, StoreError};
 
 /// A range of the rows of one job. Rows are read by [`for_each`](Self::for_each), one by one, or by
@@ -43,13 +44,14 @@ pub struct Page {
     offset: u64,
     window: Range<u64>,
     partial: bool,
+    form: RowForm,
 }
 
 impl Page {
     /// A page of a whole result.
     pub(crate) fn whole(store: Arc<dyn Store>, job: JobId, list: RowList, request: PageRequest) -> Self {
         let window = request.window(list.rows());
-        Self { store, job, list, offset: request.offset(), window, partial: false }
+        Self { store, job, list, offset: request.offset(), window, partial: false, form: RowForm::Stored }
     }
 
     /// The page, marked as that of a job that has not succeeded.
@@ -57,10 +59,23 @@ impl Page {
         Self { partial: true, ..self }
     }
 
+    /// The page, with its rows written in this form. [`for_each`](Self::for_each) passes them as they are stored.
+    pub(crate) fn in_form(self, form: RowForm) -> Self {
+        Self { form, ..self }
+    }
+
     /// Every row from `first` on.
     pub(crate) fn rest(store: Arc<dyn Store>, job: JobId, list: RowList, first: u64) -> Self {
         let all = list.rows();
-        Self { store, job, list, offset: first, window: first.min(all)..all, partial: false }
+        Self {
+            store,
+            job,
+            list,
+            offset: first,
+            window: first.min(all)..all,
+            partial: false,
+            form: RowForm::Stored,
+        }
     }
 
     /// The first row of the request.
@@ -160,7 +175,7 @@ impl Page {
         let read = self.for_each_run(&mut |run| {
             let comma = if first { Ok(()) } else { out.write_all(b",") };
             first = false;
-            written = comma.and_then(|()| out.write_all(run.json()));
+            written = comma.and_then(|()| out.write_all(&self.json(&run)));
             if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         written?;
@@ -200,11 +215,26 @@ impl Page {
             if row > 0 {
                 piece.push(b',');
             }
-            piece.extend_from_slice(run.json());
+            piece.extend_from_slice(&self.json(&run));
             taken = run.len() as u64;
             Ok(ControlFlow::Break(()))
         })?;
         Ok(Some(row + taken))
+    }
+
+    /// The rows of a run, with a comma between every two. Rows that are shown as they are stored are not copied.
+    fn json<'r>(&self, run: &Rows<'r>) -> Cow<'r, [u8]> {
+        if self.form == RowForm::Stored {
+            return Cow::Borrowed(run.json());
+        }
+        let mut rows = Vec::with_capacity(run.json().len() * 2);
+        for row in run.iter() {
+            if !rows.is_empty() {
+                rows.push(b',');
+            }
+            self.form.write(row, &mut rows);
+        }
+        Cow::Owned(rows)
     }
 
     const fn key(&self, segment: Segment) -> SegmentKey {

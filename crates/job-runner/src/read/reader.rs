@@ -79,8 +79,8 @@ impl JobReader {
     /// # let job = engine.submit(JobSpec::algorithm("answer").with_graph("movies"))?;
     /// # job.wait()?;
     /// let page = PageRequest::default();
-    /// let answer = engine.reader().answer(job.id(), page, |_| true, |_, result| {
-    ///     Dialect::Document.result(Form::Plain, result.unwrap(), page)
+    /// let answer = engine.reader().answer(job.id(), page, |_| true, |record, result| {
+    ///     Dialect::Document.result(Form::Plain, record, result.unwrap(), page)
     /// })?;
     /// let mut out = Vec::new();
     /// answer.unwrap().write_to(&mut out)?;
@@ -104,7 +104,8 @@ impl JobReader {
             self.note(id);
         }
         let list = result.and_then(|result| result.list);
-        let page = list.map(|list| Page::whole(Arc::clone(&self.store), id, list, page));
+        let page = list
+            .map(|list| Page::whole(Arc::clone(&self.store), id, list, page).in_form(payload.row_form().clone()));
         Ok(Some(Status { payload, page }))
     }
 
