@@ -2,6 +2,7 @@
 
 mod directions;
 mod examples;
+mod management;
 mod packages;
 mod page;
 mod rest;
@@ -100,6 +101,7 @@ fn steps<'a>(workspace: &'a Workspace, options: &'a Options, skipped: &'a Skippe
     add("packages", Box::new(|| packages::packages(workspace, skipped)));
     add("hosts", Box::new(|| hosts::of_tests(workspace, skipped)));
     add("rest", Box::new(|| rest::rest(workspace)));
+    add("management", Box::new(|| management::management(workspace)));
     add("page", Box::new(|| page::page(workspace, skipped)));
     steps
 }
