@@ -1,8 +1,8 @@
 //! A small sample graph that ships with the crate: 100 users, 60 films, who rated what and who knows whom.
 //!
 //! People, films and ratings are invented. The shape is that of the job API's own samples. A vertex `user` has
-//! `Occupation`, `ChineseName`, `Zip-code`, `Gender` and `Age`; `movie` has `Title`, `ChineseTitle`, `Year` and
-//! `Genres`. An edge `rate` has `Score` (1 to 5) and `Timestamp`; `friends` joins two users. A film rated twice by the
+//! `Occupation`, `ChineseName`, `Zip-code`, `Gender` and `Age`; `movies` has `Title`, `ChineseTitle`, `Year` and
+//! `Genres`. An edge `rate` has `Score` (1 to 5) and `Datetime`; `friends` joins two users. A film rated twice by the
 //! same user is two parallel edges.
 
 use std::str::Split;
@@ -28,7 +28,7 @@ pub fn load() -> Result<Graph, SampleError> {
         let ends = (line.vertex(&builder)?, line.vertex(&builder)?);
         let properties = Properties::from_iter([
             ("Score", vec![Value::Int(line.whole()?)]),
-            ("Timestamp", vec![line.text()?.into()]),
+            ("Datetime", vec![line.text()?.into()]),
         ]);
         Ok(builder.edge(ends.0, ends.1, "rate", properties)?)
     })?;
@@ -57,7 +57,7 @@ fn movie(builder: &mut GraphBuilder, line: &mut Line) -> Result<(), BadField> {
         ("Year", vec![Value::Int(line.whole()?)]),
         ("Genres", line.text()?.split(';').map(Value::from).collect()),
     ]);
-    builder.vertex(title, "movie", properties)?;
+    builder.vertex(title, "movies", properties)?;
     Ok(())
 }
 
@@ -142,7 +142,7 @@ mod tests {
     fn the_sample_has_users_films_ratings_and_friends() {
         let graph = load().unwrap();
         assert_eq!((graph.vertices().len(), graph.edges().len()), (160, 1_456));
-        assert_eq!(graph.vertex_vocabulary().labels, ["movie".into(), "user".into()]);
+        assert_eq!(graph.vertex_vocabulary().labels, ["movies".into(), "user".into()]);
         assert_eq!(graph.edge_vocabulary().labels, ["friends".into(), "rate".into()]);
         assert!(graph.edges().iter().any(|edge| edge.index == 1), "somebody rated a film twice");
     }

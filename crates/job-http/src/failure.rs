@@ -27,7 +27,7 @@ use crate::{
 /// ```
 /// use job_http::ApiFailure;
 ///
-/// let failure = ApiFailure::new("GES.8201", "labels[0] is \"usr\": it must be one of movie, user");
+/// let failure = ApiFailure::new("GES.8201", "labels[0] is \"usr\": it must be one of movies, user");
 /// assert_eq!((failure.status().as_u16(), failure.code()), (400, "GES.8201"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -51,7 +51,7 @@ fn edge_filter(graph: GraphName) -> Value {
         GraphName::Movies => json!({
             "labels": ["rate"],
             "edgeFilters": [{"propertyName": "Score", "predicate": "range", "values": [4, 5]}],
-            "sorts": [{"key": "Timestamp", "orderValue": "decr"}],
+            "sorts": [{"key": "Datetime", "orderValue": "decr"}],
         }),
         GraphName::Synthetic => json!({"labels": ["knows"]}),
     }

@@ -166,7 +166,7 @@ mod tests {
     fn each_bad_field_has_its_code_and_sentence() {
         for (body, code, message) in [
             ("{}", "GES.8203", "Bad Request, parameter labels and vertexFilters cannot all be null"),
-            (r#"{"labels":["usr"]}"#, "GES.8201", r#"labels[0] is "usr": it must be one of movie, user"#),
+            (r#"{"labels":["usr"]}"#, "GES.8201", r#"labels[0] is "usr": it must be one of movies, user"#),
             (r#"["user"]"#, "GES.8202", "the filter is a list: it must be a JSON object"),
             (
                 r#"{"labels":["user"],"sorts":[["Age","decr"]]}"#,

@@ -349,7 +349,7 @@ mod tests {
         assert_eq!(left, both);
         assert!(left.len() > 5);
         assert!(
-            ids(&graph, r#"{"labels":["movie"],"vertexFilters":[{"propertyName":"Age","predicate":"has"}]}"#)
+            ids(&graph, r#"{"labels":["movies"],"vertexFilters":[{"propertyName":"Age","predicate":"has"}]}"#)
                 .is_empty()
         );
     }
@@ -359,7 +359,7 @@ mod tests {
         let graph = movies::load().unwrap();
         let body = |order: &str| {
             format!(
-                r#"{{"labels":["movie","user"],"sorts":[{{"key":"Year","orderValue":"{order}"}}],"limit":61}}"#
+                r#"{{"labels":["movies","user"],"sorts":[{{"key":"Year","orderValue":"{order}"}}],"limit":61}}"#
             )
         };
         let rising = ids(&graph, &body("incr"));

@@ -34,7 +34,7 @@ fn requests() -> Vec<(&'static str, JobSpec, Value)> {
             "edge_filter",
             JobSpec::edge_filter(),
             json!({"edgeFilters": [{"propertyName": "Score", "predicate": ">=", "values": ["4"]}],
-                "sorts": [{"propertyName": "Timestamp", "orderValue": "decr"}], "offset": "0", "limit": "20"}),
+                "sorts": [{"propertyName": "Datetime", "orderValue": "decr"}], "offset": "0", "limit": "20"}),
         ),
     ];
     for algorithm in Algorithm::ALL {
@@ -115,7 +115,7 @@ fn outputs_have_the_keys_of_the_api() {
 #[test]
 fn a_sort_keeps_to_the_memory_of_its_job() {
     let engine = engine();
-    let sorted = json!({"labels": ["user", "movie"], "sorts": [{"key": "Year"}]});
+    let sorted = json!({"labels": ["user", "movies"], "sorts": [{"key": "Year"}]});
     for (memory, state) in [(1 << 20, Outcome::Succeeded), (1 << 10, Outcome::Failed)] {
         let spec =
             JobSpec::vertex_filter().with_graph("movies").with_parameters(&sorted).unwrap().max_memory(memory);
@@ -139,7 +139,7 @@ fn a_bad_request_fails_with_a_sentence() {
         (
             JobSpec::vertex_filter(),
             json!({"labels": ["usr"]}),
-            "Running vertex filter error: labels[0] is \"usr\": it must be one of movie, user (GES.8201)!",
+            "Running vertex filter error: labels[0] is \"usr\": it must be one of movies, user (GES.8201)!",
         ),
     ] {
         let handle = engine.submit(spec.with_graph("movies").with_parameters(&parameters).unwrap()).unwrap();

@@ -357,7 +357,7 @@ fn a_job_that_is_waited_for_says_how_it_ended_and_shows_its_rows() {
 
     let failed = job_demo(
         store,
-        &["submit", "sssp", "--parameters", r#"{"source":"Sarah","weight":"Timestamp"}"#, "--wait"],
+        &["submit", "sssp", "--parameters", r#"{"source":"Sarah","weight":"Datetime"}"#, "--wait"],
     );
     assert_eq!(failed.status.code(), Some(5), "{failed:?}");
     let id = String::from_utf8(failed.stdout).unwrap();

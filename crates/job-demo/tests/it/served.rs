@@ -53,7 +53,7 @@ fn every_command_goes_to_the_server_that_has_the_store_and_says_the_same() {
     let (id, end) = done.split_once('\n').unwrap();
     assert!(end.contains(" succeeded after 0.") && end.ends_with(", 19 rows\n"), "{end}");
     let short = &id[28..];
-    let failing = r#"{"source":"Sarah","weight":"Timestamp"}"#;
+    let failing = r#"{"source":"Sarah","weight":"Datetime"}"#;
     let failed = run(store, &["submit", "--wait", "sssp", "--parameters", failing]);
     assert_eq!(failed.status.code(), Some(5), "{failed:?}");
     let again = told(store, &["retry", short, "--wait"]);
