@@ -2,9 +2,17 @@
 //!
 //! Rows go from the graph into the job's list, one by one; a filter keeps none of them.
 
-use std::{cell::RefCell, sync::Arc, time::Instant};
+use std::{
+    cell::{Cell, RefCell},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
-use job_runner::{EngineBuilder, JobContext, JobError, JobKind, StopCause};
+use job_runner::{EngineBuilder, JobContext, JobError, JobKind, StopCause, store::MAX_CHECKPOINT};
 
 use crate::{
     actions::Action,
@@ -14,7 +22,7 @@ use crate::{
     filtered::{Filtered, Found},
     graph::Graph,
     graphs::{Graphs, GraphsError},
-    watch::{Stopped, Watch},
+    watch::{Part, Quiet, Stopped, Watch},
 };
 
 /// Registers the two filters, every algorithm and every action.
@@ -141,11 +149,16 @@ struct JobWatch<'c> {
     ctx: &'c JobContext,
     /// The error with which the job library stopped the work.
     why: RefCell<Option<JobError>>,
+    /// When the work began, or saved a state last.
+    saved_at: Cell<Instant>,
 }
 
 impl<'c> JobWatch<'c> {
+    /// The time between two saved states: a crash costs the work of so long at most.
+    const SAVES: Duration = Duration::from_secs(10);
+
     fn new(ctx: &'c JobContext) -> Self {
-        Self { ctx, why: RefCell::default() }
+        Self { ctx, why: RefCell::default(), saved_at: Cell::new(Instant::now()) }
     }
 
     fn heard(&self, said: Result<(), JobError>) -> Result<(), Stopped> {
@@ -171,6 +184,52 @@ impl Watch for JobWatch<'_> {
 
     fn memory(&self, bytes: u64) -> Result<(), Stopped> {
         self.heard(self.ctx.report_memory(bytes))
+    }
+
+    fn each(&self, count: usize, threads: usize, part: &Part<'_>) -> Result<(), Stopped> {
+        let ctx = self.ctx;
+        let (next, stop) = (AtomicUsize::new(0), OnceLock::new());
+        let check = || match stop.get() {
+            Some(_) => Err(Stopped),
+            None => ctx.check_stopped().map_err(|error| {
+                // Of several threads, the first one says why.
+                let _ = stop.set(error);
+                Stopped
+            }),
+        };
+        let work = || {
+            let numbers = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|number| *number < count);
+            while let Some(number) = numbers() {
+                if part(number, &Quiet(&check)).is_err() {
+                    break;
+                }
+            }
+        };
+        let granted = ctx.acquire_threads(threads.min(count));
+        thread::scope(|scope| {
+            for _ in 1..granted.get() {
+                // Without a further thread, this one does the work.
+                let _ = thread::Builder::new().name("job-part".to_owned()).spawn_scoped(scope, work);
+            }
+            work();
+        });
+        self.heard(stop.into_inner().map_or(Ok(()), Err))
+    }
+
+    fn saved(&self) -> Result<Option<Vec<u8>>, Stopped> {
+        let mut state = None;
+        self.heard(self.ctx.load_checkpoint().map(|saved| state = saved))?;
+        Ok(state)
+    }
+
+    fn save(&self, state: &dyn Fn() -> Vec<u8>) -> Result<(), Stopped> {
+        if self.saved_at.get().elapsed() < Self::SAVES {
+            return Ok(());
+        }
+        self.saved_at.set(Instant::now());
+        // A state that is too long for the store is not worth the job.
+        let state = Some(state()).filter(|state| state.len() <= MAX_CHECKPOINT);
+        state.map_or(Ok(()), |state| self.heard(self.ctx.save_checkpoint(&state)))
     }
 }
 

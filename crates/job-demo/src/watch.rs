@@ -27,6 +27,47 @@ pub trait Watch {
         let _ = bytes;
         Ok(())
     }
+
+    /// Calls `part` with each of the numbers `0..count`, on up to `threads` threads, and returns when all calls have.
+    /// The order of the calls is open. The progress of a part is ignored.
+    ///
+    /// # Errors
+    /// [`Stopped`] if a part was stopped. The other parts stop too.
+    fn each(&self, count: usize, threads: usize, part: &Part<'_>) -> Result<(), Stopped> {
+        let _ = threads;
+        (0..count).try_for_each(|number| part(number, &Quiet(&|| self.check_stopped())))
+    }
+
+    /// The state that earlier work on the same request has saved.
+    ///
+    /// # Errors
+    /// [`Stopped`] if it cannot be read.
+    fn saved(&self) -> Result<Option<Vec<u8>>, Stopped> {
+        Ok(None)
+    }
+
+    /// Offers a state from which the work can go on after a crash. The watcher takes it if the last one is old.
+    ///
+    /// # Errors
+    /// [`Stopped`] if it cannot be stored.
+    fn save(&self, state: &dyn Fn() -> Vec<u8>) -> Result<(), Stopped> {
+        let _ = state;
+        Ok(())
+    }
+}
+
+/// A part of some work, by its number.
+pub type Part<'p> = dyn Fn(usize, &dyn Watch) -> Result<(), Stopped> + Sync + 'p;
+
+/// The watcher of a part of some work: it can stop the part, and ignores progress.
+pub(crate) struct Quiet<'c>(pub(crate) &'c dyn Fn() -> Result<(), Stopped>);
+
+impl Watch for Quiet<'_> {
+    fn check_stopped(&self) -> Result<(), Stopped> {
+        (self.0)()
+    }
+
+    fn progress(&self, _done: u64, _total: u64) {}
 }
 
 /// No watcher: the work runs to its end.
