@@ -18,6 +18,7 @@ pub mod sssp;
 pub mod triangle_count;
 
 mod answer;
+mod arcs;
 mod convergence;
 mod error;
 mod paths;
@@ -25,6 +26,7 @@ mod power;
 mod request;
 #[cfg(test)]
 mod sample;
+mod time_window;
 
 use self::request::Fits;
 pub use self::{
@@ -138,7 +140,9 @@ mod tests {
         let all: serde_json::Map<_, _> = serde_json::from_str(SOURCE).unwrap();
         let takes: &[&str] = match name {
             "personalrank" | "sssp" | "closeness" => &["source"],
-            "shortest_path" => &["source", "target"],
+            "shortest_path" | "all_shortest_paths" | "n_paths" | "common_neighbors" | "link_prediction" => {
+                &["source", "target"]
+            }
             "k_hop" => &["source", "k"],
             "kcore" => &["k"],
             _ => &[],

@@ -12,7 +12,7 @@ use crate::filter::Subject;
 ///
 /// let pagerank = declared(&JobKind::Algorithm("pagerank".to_owned())).ok_or("no such algorithm")?;
 /// let names: Vec<&str> = pagerank.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
-/// assert_eq!(names, ["alpha", "convergence", "max_iterations", "directed"]);
+/// assert_eq!(names, ["alpha", "convergence", "max_iterations", "directed", "num_thread"]);
 /// # Ok::<(), &str>(())
 /// ```
 #[must_use]
@@ -53,7 +53,8 @@ fn algorithm(name: &str) -> Option<Declaration> {
         "personalrank" => power(
             Declaration::new("How often a random walk that restarts at one vertex visits each vertex")
                 .parameter(vertex("source", "The vertex where the walk starts")),
-        ),
+        )
+        .parameter(weight("of an edge, above 0, by which a walk chooses; without it every edge has weight 1")),
         "kcore" => Declaration::new(
             "The coreness of every vertex: the greatest k such that it is in a part where each has k neighbours",
         )
@@ -72,26 +73,36 @@ fn algorithm(name: &str) -> Option<Declaration> {
                     .one_of(["OUT", "IN", "ALL"])
                     .default("OUT")
                     .about("Whether edges are followed to their target, to their source, or both ways"),
-            ),
+            )
+            .parameter(
+                Parameter::boolean("statistics")
+                    .default(false)
+                    .about("Whether only their number is given, without their ids"),
+            )
+            .parameter(threads()),
         "shortest_path" => Declaration::new("One shortest path between two vertices")
             .parameter(vertex("source", "The vertex where the path starts"))
             .parameter(vertex("target", "The vertex where the path ends"))
-            .parameter(weight())
-            .parameter(directed(false)),
+            .parameter(length())
+            .parameter(directed(false))
+            .parameter(Parameter::object("timeWindow").about(
+                "The time of vertices and edges: filterName (the property), filterType (V, E, BOTH), startTime, endTime",
+            )),
         "sssp" => Declaration::new("The length of the shortest path from one vertex to every other")
             .parameter(vertex("source", "The vertex where the paths start"))
-            .parameter(weight())
+            .parameter(length())
             .parameter(directed(true)),
         "connected_component" => Declaration::new("Sets of vertices that edges connect, in either direction"),
         "label_propagation" => {
             Declaration::new("Communities: each vertex gets the label that most of its neighbours have")
                 .parameter(convergence("An iteration that changes a smaller share of the vertices is the last"))
-                .parameter(iterations())
+                .parameter(iterations(1000))
                 .parameter(
                     Parameter::text("initial")
                         .format("property")
                         .about("The vertex property with known labels, which stay; none by default"),
                 )
+                .parameter(weight("of a vote, above 0; without it every edge has weight 1"))
         }
         "triangle_count" => {
             Declaration::new("The number of triangles: three vertices with an edge between every two").parameter(
@@ -101,7 +112,11 @@ fn algorithm(name: &str) -> Option<Declaration> {
             )
         }
         "cluster_coefficient" => {
-            Declaration::new("How often two neighbours of a vertex are neighbours themselves")
+            Declaration::new("How often two neighbours of a vertex are neighbours themselves").parameter(
+                Parameter::boolean("statistics")
+                    .default(true)
+                    .about("Whether only the mean is given, without the coefficient of each vertex"),
+            )
         }
         "degree_correlation" => {
             Declaration::new("How far vertices have edges to vertices of a like degree").parameter(directed(true))
@@ -125,18 +140,30 @@ fn power(declaration: Declaration) -> Declaration {
                 .about("The chance that the walk follows an edge and does not restart"),
         )
         .parameter(convergence("An iteration that changes all ranks together by less is the last"))
-        .parameter(iterations())
+        .parameter(iterations(1000))
         .parameter(directed(true))
+        .parameter(threads())
+}
+
+/// A number out of range is no error, so the declaration has no bounds.
+fn threads() -> Parameter {
+    Parameter::integer("num_thread")
+        .default(4)
+        .about("The most threads; a number below 1 is 1, one above 40 is 40")
 }
 
 fn vertex(name: &str, about: &str) -> Parameter {
     Parameter::text(name).format("vertex").required().about(about)
 }
 
-fn weight() -> Parameter {
+fn length() -> Parameter {
     Parameter::text("weight")
         .format("property")
         .about("The edge property with the length of an edge, above 0; without it every edge has length 1")
+}
+
+fn weight(about: &str) -> Parameter {
+    Parameter::text("weight").format("property").about(format!("The edge property with the weight {about}"))
 }
 
 fn directed(default: bool) -> Parameter {
@@ -147,8 +174,8 @@ fn convergence(about: &str) -> Parameter {
     Parameter::number("convergence").above(0).below(1).default(0.000_01).about(about)
 }
 
-fn iterations() -> Parameter {
-    Parameter::integer("max_iterations").from(1).to(2000).default(1000).about("The most iterations")
+fn iterations(default: u32) -> Parameter {
+    Parameter::integer("max_iterations").from(1).to(i32::MAX).default(default).about("The most iterations")
 }
 
 #[cfg(test)]

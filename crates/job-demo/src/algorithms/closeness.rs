@@ -40,7 +40,7 @@ impl Fits for Closeness {
 /// [`AlgorithmError::Parameter`] when the source is no vertex, [`AlgorithmError::Stopped`].
 pub fn closeness(graph: &Graph, params: &Closeness, watch: &dyn Watch) -> Result<f64, AlgorithmError> {
     let source = request::vertex(graph, "source", &params.source)?;
-    let hops = Hops::search(graph, Direction::Both, source, u32::MAX, None, watch)?;
+    let hops = Hops::search(graph.adjacency(Direction::Both), source, u32::MAX, None, watch)?;
     let sum: u64 = hops.reached.iter().filter_map(|&vertex| hops.to(vertex)).map(u64::from).sum();
     if sum == 0 {
         return Ok(0.0);

@@ -18,6 +18,11 @@ pub struct KHop {
     pub k: u32,
     /// `mode`: `OUT` (the default) follows edges from source to target, `IN` from target to source, `ALL` both.
     pub mode: Direction,
+    /// `statistics`: true gives only the number of vertices; false, the default, their ids as well.
+    pub statistics: bool,
+    /// `num_thread`: read and not used, as the search has one thread; 1 to 40, 4 by default. A number out of range becomes
+    /// the nearest in it.
+    pub num_thread: usize,
 }
 
 impl TryFrom<Fields> for KHop {
@@ -34,8 +39,10 @@ impl TryFrom<Fields> for KHop {
                 return Err(InvalidParameter::new("mode", format!("{other:?}"), "OUT, IN or ALL"));
             }
         };
+        let statistics = fields.flag("statistics", false)?;
+        let num_thread = fields.threads()?;
         fields.finish()?;
-        Ok(Self { source, k, mode })
+        Ok(Self { source, k, mode, statistics, num_thread })
     }
 }
 
@@ -52,18 +59,20 @@ impl Fits for KHop {
 /// [`AlgorithmError::Parameter`] when the source is no vertex, [`AlgorithmError::Stopped`].
 pub fn k_hop(graph: &Graph, params: &KHop, watch: &dyn Watch) -> Result<Vec<VertexIndex>, AlgorithmError> {
     let source = request::vertex(graph, "source", &params.source)?;
-    let mut reached = Hops::search(graph, params.mode, source, params.k, None, watch)?.reached;
+    let mut reached = Hops::search(graph.adjacency(params.mode), source, params.k, None, watch)?.reached;
     reached.remove(0);
     Ok(reached)
 }
 
-/// `source`, `k`, `k_hop_neighbors` (how many there are), and `vertices`: their ids, the nearest first.
+/// `source`, `k`, `k_hop_neighbors` (how many there are), and unless `statistics` is true `vertices`: their ids, the
+/// nearest first.
 pub(super) fn answer(graph: &Graph, parameters: &str, watch: &dyn Watch) -> Result<Answer, AlgorithmError> {
     let params: KHop = request::read(parameters)?;
     let reached = k_hop(graph, &params, watch)?;
     let outputs =
         vec![("source", params.source.into()), ("k", params.k.into()), ("k_hop_neighbors", reached.len().into())];
-    Ok(Answer::new(outputs, Some(List { name: "vertices", values: Values::Ids(reached) })))
+    let list = (!params.statistics).then_some(List { name: "vertices", values: Values::Ids(reached) });
+    Ok(Answer::new(outputs, list))
 }
 
 #[cfg(test)]
@@ -79,6 +88,14 @@ mod tests {
         assert_eq!(rows(r#"{"source":"0","k":2}"#), [1, 2, 3]);
         assert_eq!(rows(r#"{"source":"0","k":"1","mode":"IN"}"#), [5]);
         assert_eq!(rows(r#"{"source":"0","k":100,"mode":"ALL"}"#), [1, 2, 5, 3, 4]);
+    }
+
+    #[test]
+    fn statistics_are_the_number_alone() {
+        let graph = sample::graph(3, &[(0, 2), (0, 1)]);
+        let of = |parameters| answer(&graph, parameters, &Unwatched).unwrap();
+        let [all, number] = [r#"{"source":"0","k":1}"#, r#"{"source":"0","k":1,"statistics":true}"#].map(of);
+        assert_eq!((all.outputs == number.outputs, all.list.is_some(), number.list), (true, true, None));
     }
 
     #[test]

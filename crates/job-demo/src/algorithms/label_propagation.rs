@@ -8,9 +8,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde::Deserialize;
 
-use super::{AlgorithmError, Answer, Fields, Fits, InvalidParameter, Values, convergence::Convergence};
+use super::{
+    AlgorithmError, Answer, Fields, Fits, InvalidParameter, Values, arcs::Arcs, convergence::Convergence, paths,
+};
 use crate::{
-    graph::{Adjacency, Direction, Graph, Value, VertexIndex},
+    graph::{Direction, Graph, Value, VertexIndex},
     watch::{Pace, Watch},
 };
 
@@ -19,24 +21,28 @@ use crate::{
 #[serde(try_from = "Fields")]
 pub struct LabelPropagation {
     /// `convergence`: stop when an iteration changes a smaller share of the vertices than this; above 0, below 1,
-    /// 0.00001 by default.
+    /// 0.00001 by default. `coveragence`, as in older editions of the API, is another name of it.
     pub convergence: f64,
-    /// `max_iterations`: stop after this number of iterations; 1 to 2000, 1000 by default.
+    /// `max_iterations`: stop after this number of iterations; 1 to 2147483647, 1000 by default.
     pub max_iterations: u32,
     /// `initial`: the vertex property that holds known labels, which stay as they are. Without it, the default, every
     /// vertex starts with a label of its own.
     pub initial: Option<String>,
+    /// `weight`: the edge property with the weight of a vote, a number above 0. An edge without it has weight 1. By default
+    /// every edge has weight 1.
+    pub weight: Option<String>,
 }
 
 impl TryFrom<Fields> for LabelPropagation {
     type Error = InvalidParameter;
 
     fn try_from(mut fields: Fields) -> Result<Self, Self::Error> {
-        let convergence = fields.fraction("convergence", 0.000_01)?;
-        let max_iterations = fields.whole("max_iterations", Some(1000), 1..=2000)?;
+        let convergence = fields.convergence(0.000_01)?;
+        let max_iterations = fields.iterations(1000)?;
         let initial = fields.text("initial")?;
+        let weight = fields.text("weight")?;
         fields.finish()?;
-        Ok(Self { convergence, max_iterations, initial })
+        Ok(Self { convergence, max_iterations, initial, weight })
     }
 }
 
@@ -45,7 +51,7 @@ impl Fits for LabelPropagation {
         let known = graph.vertex_vocabulary();
         match &self.initial {
             Some(property) if !known.has_property(property) => Err(unknown_initial(property)),
-            _ => Ok(()),
+            _ => paths::weight_property(graph, self.weight.as_deref()),
         }
     }
 }
@@ -104,37 +110,39 @@ fn unknown_initial(property: &str) -> InvalidParameter {
 /// The community of every vertex, in graph order: the id of the vertex that its label comes from. With `initial` it is
 /// a value of that property, empty where no label arrived.
 ///
-/// Directions do not count, and each parallel edge has a vote. Vertices change one after another in graph order,
+/// Directions do not count, and each parallel edge has a vote, of its weight. Vertices change one after another in graph order,
 /// each at once. Of equally frequent labels a vertex keeps its own, or else takes the last. Later labels have not
 /// spread yet, so none of them takes the whole graph.
 ///
 /// # Errors
-/// [`AlgorithmError::Parameter`] when no vertex has the property `initial`, [`AlgorithmError::Stopped`].
+/// [`AlgorithmError::Parameter`] when no vertex has the property `initial` or a weight is no number above 0,
+/// [`AlgorithmError::Stopped`].
 pub fn communities(
     graph: &Graph,
     params: &LabelPropagation,
     watch: &dyn Watch,
 ) -> Result<Vec<Arc<str>>, AlgorithmError> {
+    params.fits(graph)?;
     let mut labels = match &params.initial {
         None => Labels::own(graph),
         Some(property) => Labels::known(graph, property)?,
     };
-    let adjacency = graph.adjacency(Direction::Both);
-    let mut votes = Votes { counts: vec![0; labels.names.len()], seen: Vec::new() };
+    let mut votes = Votes { weights: vec![0.0; labels.names.len()], seen: Vec::new() };
     let mut pace = Pace::new(watch);
     let enough = params.convergence * f64::from(graph.vertex_count());
     // A change of less than one vertex is none.
     let mut convergence = Convergence::new(enough.max(0.5), params.max_iterations);
     watch.progress(0, Convergence::STEPS);
+    let arcs = Arcs::read(graph, Direction::Both, params.weight.as_deref(), &mut pace)?;
     for iteration in 1..=params.max_iterations {
         watch.check_stopped()?;
         let mut changed = 0_u32;
         for vertex in 0..graph.vertex_count() {
-            pace.step(1 + adjacency.neighbors(vertex).len())?;
+            pace.step(1 + arcs.of(vertex).len())?;
             if labels.fixed[vertex as usize] {
                 continue;
             }
-            let label = votes.winner(adjacency, vertex, &labels.of);
+            let label = votes.winner(arcs.of(vertex), vertex, &labels.of);
             if label != labels.of[vertex as usize] {
                 labels.of[vertex as usize] = label;
                 changed += 1;
@@ -152,30 +160,32 @@ pub fn communities(
 
 /// The votes for each label. They are cleared after each vertex, by the list of its labels.
 struct Votes {
-    counts: Vec<u64>,
+    weights: Vec<f64>,
     seen: Vec<u32>,
 }
 
 impl Votes {
-    fn winner(&mut self, adjacency: &Adjacency, vertex: VertexIndex, labels: &[u32]) -> u32 {
-        for (neighbor, times) in adjacency.weighted(vertex) {
+    fn winner(&mut self, arcs: &[(VertexIndex, f64)], vertex: VertexIndex, labels: &[u32]) -> u32 {
+        for &(neighbor, weight) in arcs {
             let label = labels[neighbor as usize];
             // A loop has no vote.
             if neighbor == vertex || label == UNKNOWN {
                 continue;
             }
-            if self.counts[label as usize] == 0 {
+            // Weights are above 0.
+            if self.weights[label as usize] <= 0.0 {
                 self.seen.push(label);
             }
-            self.counts[label as usize] += u64::from(times);
+            self.weights[label as usize] += weight;
         }
         let own = labels[vertex as usize];
         let mut best = own;
-        let mut most = self.counts.get(own as usize).copied().unwrap_or(0);
+        let mut most = self.weights.get(own as usize).copied().unwrap_or(0.0);
         for label in self.seen.drain(..) {
-            let count = std::mem::take(&mut self.counts[label as usize]);
-            if count > most || (count == most && best != own && label > best) {
-                (best, most) = (label, count);
+            let weight = std::mem::take(&mut self.weights[label as usize]);
+            let is_later = best != own && label > best;
+            if weight.total_cmp(&most).then(is_later.cmp(&false)).is_gt() {
+                (best, most) = (label, weight);
             }
         }
         best
@@ -210,6 +220,16 @@ mod tests {
         assert!(found[3] == found[4] && found[4] == found[5], "{found:?}");
         assert_ne!(found[0], found[3]);
         assert_eq!(found[6], "6");
+    }
+
+    #[test]
+    fn a_vote_has_the_weight_of_its_edge() {
+        // 2 hangs on 0 with two edges, and on 3 with one that is heavier.
+        let edges = [(0, 1, 8.0), (2, 0, 1.0), (2, 1, 1.0), (2, 3, 3.0)];
+        let graph = sample::weighted(4, &edges);
+        let [plain, heavy] = ["{}", r#"{"weight":"weight"}"#].map(|parameters| found(&graph, parameters));
+        assert!(plain[2] == plain[0], "{plain:?}");
+        assert!(heavy[2] == heavy[3] && heavy[0] == heavy[1] && heavy[0] != heavy[2], "{heavy:?}");
     }
 
     #[test]

@@ -17,16 +17,19 @@ pub struct PageRank {
     /// `convergence`: stop when an iteration changes all ranks together by less than this; above 0, below 1,
     /// 0.00001 by default.
     pub convergence: f64,
-    /// `max_iterations`: stop after this number of iterations; 1 to 2000, 1000 by default.
+    /// `max_iterations`: stop after this number of iterations; 1 to 2147483647, 1000 by default.
     pub max_iterations: u32,
     /// `directed`: whether edges are followed from source to target only; true by default.
     pub directed: bool,
+    /// `num_thread`: the most threads to use, of those that the engine has to spare; 1 to 40, 4 by default. A number out
+    /// of range becomes the nearest in it.
+    pub num_thread: usize,
 }
 
 impl Default for PageRank {
     fn default() -> Self {
-        let Power { alpha, convergence, max_iterations, directed } = Power::DEFAULT;
-        Self { alpha, convergence, max_iterations, directed }
+        let Power { alpha, convergence, max_iterations, directed, num_thread } = Power::DEFAULT;
+        Self { alpha, convergence, max_iterations, directed, num_thread }
     }
 }
 
@@ -34,9 +37,9 @@ impl TryFrom<Fields> for PageRank {
     type Error = InvalidParameter;
 
     fn try_from(mut fields: Fields) -> Result<Self, Self::Error> {
-        let Power { alpha, convergence, max_iterations, directed } = Power::read(&mut fields)?;
+        let Power { alpha, convergence, max_iterations, directed, num_thread } = Power::read(&mut fields)?;
         fields.finish()?;
-        Ok(Self { alpha, convergence, max_iterations, directed })
+        Ok(Self { alpha, convergence, max_iterations, directed, num_thread })
     }
 }
 
@@ -48,9 +51,9 @@ impl Fits for PageRank {}
 /// # Errors
 /// [`AlgorithmError::Stopped`].
 pub fn pagerank(graph: &Graph, params: &PageRank, watch: &dyn Watch) -> Result<Ranks, AlgorithmError> {
-    let PageRank { alpha, convergence, max_iterations, directed } = *params;
-    let power = Power { alpha, convergence, max_iterations, directed };
-    power::iterate(graph, &power, Restart::Anywhere, watch)
+    let PageRank { alpha, convergence, max_iterations, directed, num_thread } = *params;
+    let power = Power { alpha, convergence, max_iterations, directed, num_thread };
+    power::iterate(graph, &power, None, Restart::Anywhere, watch)
 }
 
 /// `pagerank`: `[{"id": rank}, …]`, the highest first.

@@ -10,7 +10,7 @@ use petgraph::{Directed, algo::dijkstra, csr::Csr};
 
 use super::{AlgorithmError, InvalidParameter};
 use crate::{
-    graph::{Direction, Edge, Graph, VertexIndex},
+    graph::{Adjacency, Direction, Edge, Graph, VertexIndex},
     watch::{Pace, Stopped, Watch},
 };
 
@@ -28,15 +28,13 @@ impl Hops {
     ///
     /// petgraph's `Bfs` visits vertices in the same order, but gives no depth.
     pub(super) fn search(
-        graph: &Graph,
-        direction: Direction,
+        adjacency: &Adjacency,
         source: VertexIndex,
         most: u32,
         target: Option<VertexIndex>,
         watch: &dyn Watch,
     ) -> Result<Self, Stopped> {
-        let adjacency = graph.adjacency(direction);
-        let mut of = vec![Self::FAR; graph.vertices().len()];
+        let mut of = vec![Self::FAR; adjacency.rows().node_count()];
         of[source as usize] = 0;
         let mut reached = vec![source];
         let mut pace = Pace::new(watch);
@@ -144,7 +142,8 @@ pub(super) fn weight_property(graph: &Graph, property: Option<&str>) -> Result<(
     }
 }
 
-fn weight(graph: &Graph, edge: &Edge, property: &str) -> Result<f64, InvalidParameter> {
+/// The weight of an edge; 1 without the property.
+pub(super) fn weight(graph: &Graph, edge: &Edge, property: &str) -> Result<f64, InvalidParameter> {
     let Some(value) = edge.properties.get(property).first() else {
         return Ok(1.0);
     };
@@ -156,16 +155,10 @@ fn weight(graph: &Graph, edge: &Edge, property: &str) -> Result<f64, InvalidPara
 }
 
 /// The path to `target`, found backwards: each step goes to the first vertex that fits the distance.
-pub(super) fn path_by_hops(
-    graph: &Graph,
-    direction: Direction,
-    hops: &Hops,
-    target: VertexIndex,
-) -> Vec<VertexIndex> {
+pub(super) fn path_by_hops(before: &Adjacency, hops: &Hops, target: VertexIndex) -> Vec<VertexIndex> {
     let Some(mut left) = hops.to(target) else {
         return Vec::new();
     };
-    let before = graph.adjacency(reverse(direction));
     let mut path = vec![target];
     let mut at = target;
     while left > 0 {
@@ -206,7 +199,8 @@ pub(super) fn path_by_weight(
     path
 }
 
-const fn reverse(direction: Direction) -> Direction {
+/// The other way.
+pub(super) const fn reverse(direction: Direction) -> Direction {
     match direction {
         Direction::Out => Direction::In,
         Direction::In => Direction::Out,

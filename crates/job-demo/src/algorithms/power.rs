@@ -7,10 +7,12 @@
     reason = "every vertex of an adjacency is below the vertex count, the length of the arrays"
 )]
 
-use super::{AlgorithmError, Fields, InvalidParameter, convergence::Convergence};
+use std::sync::{Mutex, PoisonError};
+
+use super::{AlgorithmError, Fields, InvalidParameter, arcs::Arcs, convergence::Convergence, request::THREADS};
 use crate::{
     graph::{Direction, Graph, VertexIndex},
-    watch::{Pace, Watch},
+    watch::{Pace, Stopped, Watch},
 };
 
 /// A rank for every vertex.
@@ -31,20 +33,22 @@ pub(super) struct Power {
     pub(super) convergence: f64,
     pub(super) max_iterations: u32,
     pub(super) directed: bool,
+    pub(super) num_thread: usize,
 }
 
 impl Power {
     pub(super) fn read(fields: &mut Fields) -> Result<Self, InvalidParameter> {
         Ok(Self {
             alpha: fields.fraction("alpha", Self::DEFAULT.alpha)?,
-            convergence: fields.fraction("convergence", Self::DEFAULT.convergence)?,
-            max_iterations: fields.whole("max_iterations", Some(Self::DEFAULT.max_iterations), 1..=2000)?,
+            convergence: fields.convergence(Self::DEFAULT.convergence)?,
+            max_iterations: fields.iterations(Self::DEFAULT.max_iterations)?,
             directed: fields.flag("directed", Self::DEFAULT.directed)?,
+            num_thread: fields.threads()?,
         })
     }
 
     pub(super) const DEFAULT: Self =
-        Self { alpha: 0.85, convergence: 0.000_01, max_iterations: 1000, directed: true };
+        Self { alpha: 0.85, convergence: 0.000_01, max_iterations: 1000, directed: true, num_thread: THREADS };
 }
 
 /// Where a walk restarts, also after a vertex without edges to follow.
@@ -63,46 +67,43 @@ impl Restart {
     }
 }
 
+/// The vertices of a part, which one thread computes.
+const PART: usize = 1 << 14;
+
 pub(super) fn iterate(
     graph: &Graph,
     power: &Power,
+    weight: Option<&str>,
     restart: Restart,
     watch: &dyn Watch,
 ) -> Result<Ranks, AlgorithmError> {
     let count = graph.vertex_count();
-    let (follow, pull) = if power.directed {
-        (graph.adjacency(Direction::Out), graph.adjacency(Direction::In))
-    } else {
-        (graph.adjacency(Direction::Both), graph.adjacency(Direction::Both))
-    };
-    #[expect(clippy::cast_precision_loss, reason = "degrees are far below 2^52")]
-    let degrees: Vec<f64> = (0..count).map(|vertex| follow.degree(vertex) as f64).collect();
+    let mut convergence = Convergence::new(power.convergence, power.max_iterations);
+    watch.progress(0, Convergence::STEPS);
+    let pull = if power.directed { Direction::In } else { Direction::Both };
+    let pull = Arcs::read(graph, pull, weight, &mut Pace::new(watch))?;
+    let sent = sent(&pull);
     let mut rank: Vec<f64> = (0..count).map(|vertex| restart.probability(vertex, f64::from(count))).collect();
     let mut next = rank.clone();
     let mut share = rank.clone();
-    let mut pace = Pace::new(watch);
-    let mut convergence = Convergence::new(power.convergence, power.max_iterations);
-    watch.progress(0, Convergence::STEPS);
+    watch.memory(pull.bytes() + 4 * 8 * u64::from(count))?;
     let mut change = 0.0;
     let mut iterations = 0;
     while iterations < power.max_iterations {
         watch.check_stopped()?;
         let mut dangling = 0.0;
         for vertex in 0..count as usize {
-            let has_edges = degrees[vertex] > 0.0;
-            share[vertex] = if has_edges { rank[vertex] / degrees[vertex] } else { 0.0 };
+            let has_edges = sent[vertex] > 0.0;
+            share[vertex] = if has_edges { rank[vertex] / sent[vertex] } else { 0.0 };
             dangling += if has_edges { 0.0 } else { rank[vertex] };
         }
         let restarts = 1.0 - power.alpha + power.alpha * dangling;
-        change = 0.0;
-        for vertex in 0..count {
-            pace.step(1 + pull.neighbors(vertex).len())?;
-            let arrives: f64 =
-                pull.weighted(vertex).map(|(from, times)| share[from as usize] * f64::from(times)).sum();
-            let value = restarts * restart.probability(vertex, f64::from(count)) + power.alpha * arrives;
-            change += (value - rank[vertex as usize]).abs();
-            next[vertex as usize] = value;
-        }
+        let value = |vertex: VertexIndex| {
+            let arrives: f64 = pull.of(vertex).iter().map(|&(from, weight)| share[from as usize] * weight).sum();
+            restarts * restart.probability(vertex, f64::from(count)) + power.alpha * arrives
+        };
+        let steps = |vertex| 1 + pull.of(vertex).len();
+        change = replace(&rank, &mut next, &value, &steps, power.num_thread, watch)?;
         std::mem::swap(&mut rank, &mut next);
         iterations += 1;
         watch.progress(convergence.after(iterations, change), Convergence::STEPS);
@@ -112,4 +113,42 @@ pub(super) fn iterate(
     }
     watch.progress(Convergence::STEPS, Convergence::STEPS);
     Ok(Ranks { values: rank, iterations, change })
+}
+
+/// The weights of all edges that a walk can follow from each vertex.
+fn sent(pull: &Arcs) -> Vec<f64> {
+    let mut sent = vec![0.0; pull.len()];
+    for vertex in (0..).take(pull.len()) {
+        for &(from, weight) in pull.of(vertex) {
+            sent[from as usize] += weight;
+        }
+    }
+    sent
+}
+
+/// Computes the next value of each vertex, and returns the sum of all changes. It is added part by part, so it does
+/// not depend on the number of threads.
+fn replace(
+    rank: &[f64],
+    next: &mut [f64],
+    value: &(impl Fn(VertexIndex) -> f64 + Sync),
+    steps: &(impl Fn(VertexIndex) -> usize + Sync),
+    threads: usize,
+    watch: &dyn Watch,
+) -> Result<f64, Stopped> {
+    let parts: Vec<_> = next.chunks_mut(PART).map(|part| Mutex::new((part, 0.0))).collect();
+    watch.each(parts.len(), threads, &|number, watch| {
+        let Some(part) = parts.get(number) else { return Ok(()) };
+        let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
+        let (values, change) = &mut *part;
+        let mut pace = Pace::new(watch);
+        for (place, next) in (number * PART..).zip(values.iter_mut()) {
+            let vertex = VertexIndex::try_from(place).unwrap_or(VertexIndex::MAX);
+            pace.step(steps(vertex))?;
+            *next = value(vertex);
+            *change += (*next - rank[place]).abs();
+        }
+        Ok(())
+    })?;
+    Ok(parts.into_iter().map(|part| part.into_inner().unwrap_or_else(PoisonError::into_inner).1).sum())
 }

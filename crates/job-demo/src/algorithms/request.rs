@@ -23,6 +23,12 @@ pub struct InvalidParameter {
 }
 
 impl InvalidParameter {
+    /// The same about a parameter inside the object `outer`.
+    pub(super) fn inside(mut self, outer: &str) -> Self {
+        self.name = format!("{outer}.{}", self.name);
+        self
+    }
+
     pub(super) fn new(name: impl Into<String>, value: impl Display, allowed: impl Into<String>) -> Self {
         let (name, value) = (name.into(), value.to_string());
         Self { name: shown(&name).to_owned(), value: shown(&value).to_owned(), allowed: allowed.into() }
@@ -71,15 +77,52 @@ impl Fields {
         default: Option<u32>,
         range: RangeInclusive<u32>,
     ) -> Result<u32, InvalidParameter> {
+        let allowed = format!("a whole number from {} to {}", range.start(), range.end());
+        let given = self.optional(name, range)?.or(default);
+        given.ok_or_else(|| InvalidParameter::new(name, "missing", allowed))
+    }
+
+    /// A whole number that may be absent.
+    pub(super) fn optional(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u32>,
+    ) -> Result<Option<u32>, InvalidParameter> {
         let allowed = || format!("a whole number from {} to {}", range.start(), range.end());
-        let Some(value) = self.take(name) else {
-            return default.ok_or_else(|| InvalidParameter::new(name, "missing", allowed()));
-        };
+        let Some(value) = self.take(name) else { return Ok(None) };
         let number = match &value {
             Json::String(text) => text.parse().ok(),
             other => other.as_u64().and_then(|number| u32::try_from(number).ok()),
         };
-        number.filter(|number| range.contains(number)).ok_or_else(|| InvalidParameter::new(name, value, allowed()))
+        let number = number.filter(|number| range.contains(number));
+        number.map(Some).ok_or_else(|| InvalidParameter::new(name, value, allowed()))
+    }
+
+    /// `convergence`, also in the spelling of the older pages.
+    pub(super) fn convergence(&mut self, default: f64) -> Result<f64, InvalidParameter> {
+        let newer = self.given.get("convergence").is_some_and(|value| !value.is_null());
+        if let (false, Some(older)) = (newer, self.given.remove("coveragence")) {
+            self.given.insert("convergence".to_owned(), older);
+        }
+        self.fraction("convergence", default)
+    }
+
+    /// `max_iterations`.
+    pub(super) fn iterations(&mut self, default: u32) -> Result<u32, InvalidParameter> {
+        self.whole("max_iterations", Some(default), 1..=2_147_483_647)
+    }
+
+    /// `num_thread`. A number out of range becomes the nearest in it, as the API says.
+    pub(super) fn threads(&mut self) -> Result<usize, InvalidParameter> {
+        let Some(value) = self.take("num_thread") else {
+            return Ok(THREADS);
+        };
+        let number = match &value {
+            Json::String(text) => text.parse().ok(),
+            other => other.as_i64(),
+        };
+        let number = number.and_then(|number: i64| usize::try_from(number.clamp(1, 40)).ok());
+        number.ok_or_else(|| InvalidParameter::new("num_thread", value, "a whole number"))
     }
 
     pub(super) fn flag(&mut self, name: &'static str, default: bool) -> Result<bool, InvalidParameter> {
@@ -106,6 +149,25 @@ impl Fields {
     /// The id of a vertex; required.
     pub(super) fn vertex(&mut self, name: &'static str) -> Result<String, InvalidParameter> {
         self.text(name)?.ok_or_else(|| InvalidParameter::new(name, "missing", VERTEX))
+    }
+
+    /// An object with parameters of its own.
+    pub(super) fn object(&mut self, name: &'static str) -> Result<Option<Self>, InvalidParameter> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Json::Object(given)) => Ok(Some(Self { given, known: Vec::new() })),
+            Some(other) => Err(InvalidParameter::new(name, other, "a JSON object")),
+        }
+    }
+
+    /// A text, or a number as text.
+    pub(super) fn word(&mut self, name: &'static str) -> Result<Option<String>, InvalidParameter> {
+        match self.take(name) {
+            Some(Json::Number(number)) => Ok(Some(number.to_string())),
+            Some(Json::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+            Some(other) => Err(InvalidParameter::new(name, other, "a string or a number")),
+            None => Ok(None),
+        }
     }
 
     /// Ends the reading. A parameter that is left is an error.
@@ -138,6 +200,9 @@ where
 {
     Ok(read::<T>(parameters)?.fits(graph)?)
 }
+
+/// The threads of an algorithm by default.
+pub(super) const THREADS: usize = 4;
 
 const VERTEX: &str = "the id of a vertex of the graph";
 
@@ -180,6 +245,26 @@ mod tests {
             assert_eq!(error.to_string(), expected);
         }
     }
+
+    #[test]
+    fn threads_out_of_range_are_clamped_and_convergence_has_two_spellings() {
+        for (text, threads) in [("{}", 4), (r#"{"num_thread":-3}"#, 1), (r#"{"num_thread":"41"}"#, 40)] {
+            assert_eq!(fields(text).threads(), Ok(threads), "{text}");
+        }
+        let error = fields(r#"{"num_thread":1.5}"#).threads().unwrap_err();
+        assert_eq!(error.to_string(), "parameter num_thread is 1.5: it must be a whole number");
+        for (text, convergence) in
+            [("{}", 0.1), (r#"{"coveragence":0.2}"#, 0.2), (r#"{"coveragence":0.2,"convergence":null}"#, 0.2)]
+        {
+            assert_eq!(fields(text).convergence(0.1), Ok(convergence), "{text}");
+        }
+        let mut both = fields(r#"{"coveragence":0.2,"convergence":0.3}"#);
+        assert_eq!(both.convergence(0.1), Ok(0.3));
+        let error = both.finish().unwrap_err().to_string();
+        assert_eq!(error, "parameter coveragence is unknown: it must be one of convergence");
+        assert_eq!(fields(r#"{"max_iterations":2147483647}"#).iterations(1), Ok(2_147_483_647));
+    }
+
     #[test]
     fn parameters_that_are_no_object_or_name_one_twice_are_refused_in_plain_words() {
         for (text, sentence) in [

@@ -62,7 +62,7 @@ pub fn distances(
     let mut rows: Vec<(VertexIndex, f64)> = match &params.weight {
         None => {
             let direction = Direction::directed(params.directed);
-            let hops = Hops::search(graph, direction, source, u32::MAX, None, watch)?;
+            let hops = Hops::search(graph.adjacency(direction), source, u32::MAX, None, watch)?;
             hops.reached.iter().filter_map(|&vertex| Some((vertex, f64::from(hops.to(vertex)?)))).collect()
         }
         Some(property) => Weights::read(graph, property, params.directed, watch)?

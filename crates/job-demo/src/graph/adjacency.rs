@@ -2,7 +2,7 @@
 
 use petgraph::{Directed, csr::Csr};
 
-use super::VertexIndex;
+use super::{Edge, VertexIndex};
 
 /// Which way edges are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,21 @@ pub type Rows = Csr<(), u32, Directed, VertexIndex>;
 pub struct Adjacency(Rows);
 
 impl Adjacency {
+    /// The neighbours along some edges.
+    pub(crate) fn of(vertex_count: u32, edges: &[&Edge], direction: Direction) -> Self {
+        let mut pairs = Vec::with_capacity(edges.len() * 2);
+        for edge in edges {
+            if direction != Direction::In {
+                pairs.push((edge.source, edge.target));
+            }
+            // A loop is its own reverse and would be counted twice.
+            if direction == Direction::In || (direction == Direction::Both && edge.source != edge.target) {
+                pairs.push((edge.target, edge.source));
+            }
+        }
+        Self::new(vertex_count, pairs)
+    }
+
     /// Sorts `pairs` and joins equal ones.
     pub(super) fn new(vertex_count: u32, mut pairs: Vec<(VertexIndex, VertexIndex)>) -> Self {
         pairs.sort_unstable();

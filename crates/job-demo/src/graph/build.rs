@@ -7,7 +7,7 @@ use std::{
 
 use thiserror::Error;
 
-use super::{Adjacency, Edge, Graph, Properties, Vertex, VertexIndex, Vocabulary};
+use super::{Adjacency, Direction, Edge, Graph, Properties, Vertex, VertexIndex, Vocabulary};
 
 /// Collects vertices and edges. Each is checked when it is added.
 #[derive(Debug, Default)]
@@ -80,16 +80,15 @@ impl GraphBuilder {
     pub fn build(self) -> Graph {
         let Self { vertices, edges, by_id, parallel: _ } = self;
         let count = u32::try_from(vertices.len()).unwrap_or(u32::MAX);
-        let out: Vec<_> = edges.iter().map(|edge| (edge.source, edge.target)).collect();
-        let into: Vec<_> = out.iter().map(|&(source, target)| (target, source)).collect();
-        // A loop is its own reverse and would be counted twice.
-        let both: Vec<_> = out.iter().chain(into.iter().filter(|(a, b)| a != b)).copied().collect();
+        let all: Vec<&Edge> = edges.iter().collect();
+        let [out, into, both] = [Direction::Out, Direction::In, Direction::Both]
+            .map(|direction| Adjacency::of(count, &all, direction));
         Graph {
             vertex_vocabulary: vocabulary(vertices.iter().map(|vertex| (&vertex.label, &vertex.properties))),
             edge_vocabulary: vocabulary(edges.iter().map(|edge| (&edge.label, &edge.properties))),
-            out: Adjacency::new(count, out),
-            into: Adjacency::new(count, into),
-            both: Adjacency::new(count, both),
+            out,
+            into,
+            both,
             vertices,
             edges,
             by_id,
@@ -130,7 +129,6 @@ pub enum GraphError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::Direction;
 
     #[test]
     fn duplicate_ids_and_loose_ends_are_errors() {
