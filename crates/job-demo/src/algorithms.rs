@@ -4,13 +4,17 @@
 //! from graph and parameters to a result, and the form of that result in the payload. Results are the same on
 //! every run: graph order decides between equals, and nothing is random.
 
+pub mod all_shortest_paths;
 pub mod closeness;
 pub mod cluster_coefficient;
+pub mod common_neighbors;
 pub mod connected_component;
 pub mod degree_correlation;
 pub mod k_hop;
 pub mod kcore;
 pub mod label_propagation;
+pub mod link_prediction;
+pub mod n_paths;
 pub mod pagerank;
 pub mod personalrank;
 pub mod shortest_path;
@@ -30,7 +34,7 @@ mod time_window;
 
 use self::request::Fits;
 pub use self::{
-    answer::{Answer, List, Row, Values},
+    answer::{Answer, List, Paths, Row, Values},
     error::AlgorithmError,
     power::Ranks,
     request::{Fields, InvalidParameter},
@@ -47,7 +51,7 @@ pub struct Algorithm {
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self { name: "pagerank", check: request::check::<pagerank::PageRank>, run: pagerank::answer },
         Self {
             name: "personalrank",
@@ -88,6 +92,22 @@ impl Algorithm {
             run: degree_correlation::answer,
         },
         Self { name: "closeness", check: request::check::<closeness::Closeness>, run: closeness::answer },
+        Self {
+            name: "all_shortest_paths",
+            check: request::check::<all_shortest_paths::AllShortestPaths>,
+            run: all_shortest_paths::answer,
+        },
+        Self { name: "n_paths", check: request::check::<n_paths::NPaths>, run: n_paths::answer },
+        Self {
+            name: "common_neighbors",
+            check: request::check::<common_neighbors::CommonNeighbors>,
+            run: common_neighbors::answer,
+        },
+        Self {
+            name: "link_prediction",
+            check: request::check::<link_prediction::LinkPrediction>,
+            run: link_prediction::answer,
+        },
     ];
 
     /// The algorithm of this name.

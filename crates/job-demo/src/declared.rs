@@ -124,6 +124,18 @@ fn algorithm(name: &str) -> Option<Declaration> {
         "closeness" => {
             Declaration::new("How near one vertex is to all others").parameter(vertex("source", "The vertex"))
         }
+        "all_shortest_paths" => {
+            ends(Declaration::new("Every shortest path between two vertices; at most 1,000,000 are listed"))
+                .parameter(directed(false))
+        }
+        "n_paths" => {
+            ends(Declaration::new("Some paths between two vertices that visit no vertex twice, the shortest first"))
+                .parameter(directed(false))
+                .parameter(Parameter::integer("n").from(1).to(100).default(10).about("The most paths"))
+                .parameter(Parameter::integer("k").from(1).to(10).default(5).about("The most edges of a path"))
+        }
+        "common_neighbors" => ends(Declaration::new("The vertices that are neighbours of two vertices at once")),
+        "link_prediction" => ends(Declaration::new("How alike the neighbours of two vertices are, from 0 to 1")),
         _ => return None,
     };
     Some(algorithm)
@@ -150,6 +162,11 @@ fn threads() -> Parameter {
     Parameter::integer("num_thread")
         .default(4)
         .about("The most threads; a number below 1 is 1, one above 40 is 40")
+}
+
+/// Adds two vertices.
+fn ends(declaration: Declaration) -> Declaration {
+    declaration.parameter(vertex("source", "The one vertex")).parameter(vertex("target", "The other vertex"))
 }
 
 fn vertex(name: &str, about: &str) -> Parameter {

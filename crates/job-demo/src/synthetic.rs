@@ -6,7 +6,10 @@
 
 use std::sync::Arc;
 
-use crate::graph::{Graph, GraphBuilder, GraphError, Properties};
+use crate::{
+    chance::Chance,
+    graph::{Graph, GraphBuilder, GraphError, Properties},
+};
 
 /// The number of vertices by default.
 pub const DEFAULT: u32 = 1_000_000;
@@ -30,7 +33,7 @@ pub fn make(vertices: u32) -> Result<Graph, GraphError> {
         let label = if vertex % 10 == 9 { &company } else { &person };
         builder.vertex(format!("v{vertex}"), Arc::clone(label), Properties::default())?;
     }
-    let mut chance = Chance(u64::from(vertices));
+    let mut chance = Chance::new(u64::from(vertices));
     for vertex in 1..vertices {
         for _ in 0..2 {
             // A random part of a random part, so small numbers are more frequent.
@@ -40,22 +43,6 @@ pub fn make(vertices: u32) -> Result<Graph, GraphError> {
         }
     }
     Ok(builder.build())
-}
-
-/// Pseudo-random numbers, the same on every run: splitmix64.
-struct Chance(u64);
-
-impl Chance {
-    /// A number below `end`.
-    fn below(&mut self, end: u32) -> u32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^= bits >> 31;
-        let scaled = ((bits >> 32) * u64::from(end)) >> 32;
-        u32::try_from(scaled).unwrap_or(0)
-    }
 }
 
 #[cfg(test)]

@@ -46,6 +46,48 @@ pub enum Values {
     Ints(Vec<(VertexIndex, u64)>),
     /// A text for every vertex of the graph, in graph order.
     Texts(Vec<Arc<str>>),
+    /// The ids of the vertices on each of some paths.
+    Paths(Paths),
+}
+
+/// Paths, one after the other in one allocation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Paths {
+    vertices: Vec<VertexIndex>,
+    /// Where each path ends in `vertices`.
+    ends: Vec<usize>,
+}
+
+impl Paths {
+    pub(super) fn push(&mut self, path: &[VertexIndex]) {
+        self.vertices.extend_from_slice(path);
+        self.ends.push(self.vertices.len());
+    }
+
+    /// How many paths there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is no path.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The vertices of a path, the source first; `None` past the last path.
+    #[must_use]
+    pub fn get(&self, place: usize) -> Option<&[VertexIndex]> {
+        let start = place.checked_sub(1).map_or(Some(&0), |before| self.ends.get(before))?;
+        self.vertices.get(*start..*self.ends.get(place)?)
+    }
+
+    /// The memory that they use.
+    pub(super) fn bytes(&self) -> u64 {
+        let ends = self.ends.capacity() * size_of::<usize>();
+        (ends + self.vertices.capacity() * size_of::<VertexIndex>()) as u64
+    }
 }
 
 impl List {
@@ -57,6 +99,7 @@ impl List {
             Values::Doubles(rows) => rows.len(),
             Values::Ints(rows) => rows.len(),
             Values::Texts(rows) => rows.len(),
+            Values::Paths(paths) => paths.len(),
         }
     }
 
@@ -76,12 +119,13 @@ impl List {
             }
             Values::Ints(rows) => rows.get(place).map(|&(vertex, value)| Row::Int(graph.id(vertex), value))?,
             Values::Texts(rows) => Row::Text(&graph.vertices().get(place)?.id, rows.get(place)?),
+            Values::Paths(paths) => Row::Path(graph, paths.get(place)?),
         })
     }
 }
 
-/// A row: an id, or an object with one key, the id.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A row: an id, a list of ids, or an object with one key, the id.
+#[derive(Debug, Clone, Copy)]
 pub enum Row<'g> {
     /// `"id"`
     Id(&'g str),
@@ -91,22 +135,27 @@ pub enum Row<'g> {
     Int(&'g str, u64),
     /// `{"id": "text"}`
     Text(&'g str, &'g str),
+    /// `["id", "id"]`
+    Path(&'g Graph, &'g [VertexIndex]),
 }
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Self::Id(id) = self {
-            return serializer.serialize_str(id);
-        }
-        let mut row = serializer.serialize_map(Some(1))?;
         match self {
-            Self::Id(_) => {}
-            Self::Double(id, value) => row.serialize_entry(id, value)?,
-            Self::Int(id, value) => row.serialize_entry(id, value)?,
-            Self::Text(id, value) => row.serialize_entry(id, value)?,
+            Self::Id(id) => serializer.serialize_str(id),
+            Self::Double(id, value) => entry(serializer, id, value),
+            Self::Int(id, value) => entry(serializer, id, value),
+            Self::Text(id, value) => entry(serializer, id, value),
+            Self::Path(graph, path) => serializer.collect_seq(path.iter().map(|&vertex| graph.id(vertex))),
         }
-        row.end()
     }
+}
+
+/// An object with one key.
+fn entry<S: Serializer, T: Serialize>(serializer: S, id: &str, value: T) -> Result<S::Ok, S::Error> {
+    let mut row = serializer.serialize_map(Some(1))?;
+    row.serialize_entry(id, &value)?;
+    row.end()
 }
 
 /// Every vertex with its value, the greatest value first, equal ones in graph order.
@@ -119,10 +168,24 @@ pub(super) fn falling<T: Copy>(values: &[T], order: impl Fn(&T, &T) -> Ordering)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::algorithms::sample;
 
     #[test]
-    fn rows_are_objects_with_one_key_or_bare_ids() {
+    fn paths_are_kept_apart() {
+        let mut paths = Paths::default();
+        for path in [&[1, 2, 3][..], &[4], &[]] {
+            paths.push(path);
+        }
+        let found: Vec<_> = (0..4).map(|place| paths.get(place)).collect();
+        assert_eq!(found, [Some(&[1, 2, 3][..]), Some(&[4]), Some(&[]), None]);
+        assert_eq!((paths.len(), Paths::default().get(0)), (3, None));
+    }
+
+    #[test]
+    fn rows_are_objects_with_one_key_or_ids() {
+        let graph = sample::graph(3, &[]);
         for (row, json) in [
+            (Row::Path(&graph, &[2, 0]), r#"["2","0"]"#),
             (Row::Id("莎拉"), r#""莎拉""#),
             (Row::Double("a", 1.0), r#"{"a":1.0}"#),
             (Row::Int("a\"", 3), r#"{"a\"":3}"#),

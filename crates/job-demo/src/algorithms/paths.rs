@@ -61,6 +61,11 @@ impl Hops {
         Ok(Self { reached, of })
     }
 
+    /// How many vertices the graph has.
+    pub(super) const fn vertices(&self) -> usize {
+        self.of.len()
+    }
+
     pub(super) fn to(&self, vertex: VertexIndex) -> Option<u32> {
         self.of.get(vertex as usize).copied().filter(|&hops| hops != Self::FAR)
     }

@@ -42,7 +42,9 @@ fn requests() -> Vec<(&'static str, JobSpec, Value)> {
         let parameters = match name {
             "personalrank" => json!({"source": "Sarah", "directed": "false"}),
             "sssp" | "closeness" => json!({"source": "Sarah"}),
-            "shortest_path" => json!({"source": "Sarah", "target": "Sidney"}),
+            "shortest_path" | "all_shortest_paths" | "n_paths" | "common_neighbors" | "link_prediction" => {
+                json!({"source": "Sarah", "target": "Sidney"})
+            }
             "k_hop" => json!({"source": "Sarah", "k": "2"}),
             "kcore" => json!({"k": 10}),
             "triangle_count" => json!({"statistics": false}),
@@ -96,6 +98,9 @@ fn outputs_have_the_keys_of_the_api() {
             "cluster_coefficient" => (&["cluster_coefficient"], false),
             "degree_correlation" => (&["degree_correlation"], false),
             "closeness" => (&["closeness", "source"], false),
+            "all_shortest_paths" | "n_paths" => (&["paths", "paths_number", "source", "target"], true),
+            "common_neighbors" => (&["vertices", "common_neighbors", "source", "target"], true),
+            "link_prediction" => (&["link_prediction", "source", "target"], false),
             other => unreachable!("{other}"),
         };
         let mut expected: Vec<&str> = own.to_vec();

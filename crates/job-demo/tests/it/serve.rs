@@ -178,7 +178,7 @@ fn what_is_served_is_what_the_command_line_prints() {
     assert_eq!(code, 400);
     assert!(refused.contains("GES.8201"), "{refused}");
     let (code, refused) =
-        server.ask("POST", "/action?action_id=execute-algorithm", r#"{"algorithmName":"louvain"}"#);
+        server.ask("POST", "/action?action_id=execute-algorithm", r#"{"algorithmName":"node2vec"}"#);
     assert_eq!(code, 400);
     assert!(refused.contains("GES.8402"), "{refused}");
 
