@@ -14,6 +14,7 @@ pub mod k_hop;
 pub mod kcore;
 pub mod label_propagation;
 pub mod link_prediction;
+pub mod louvain;
 pub mod n_paths;
 pub mod pagerank;
 pub mod personalrank;
@@ -51,7 +52,7 @@ pub struct Algorithm {
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self { name: "pagerank", check: request::check::<pagerank::PageRank>, run: pagerank::answer },
         Self {
             name: "personalrank",
@@ -92,6 +93,7 @@ impl Algorithm {
             run: degree_correlation::answer,
         },
         Self { name: "closeness", check: request::check::<closeness::Closeness>, run: closeness::answer },
+        Self { name: "louvain", check: request::check::<louvain::Louvain>, run: louvain::answer },
         Self {
             name: "all_shortest_paths",
             check: request::check::<all_shortest_paths::AllShortestPaths>,

@@ -136,6 +136,12 @@ fn algorithm(name: &str) -> Option<Declaration> {
         }
         "common_neighbors" => ends(Declaration::new("The vertices that are neighbours of two vertices at once")),
         "link_prediction" => ends(Declaration::new("How alike the neighbours of two vertices are, from 0 to 1")),
+        "louvain" => {
+            Declaration::new("Communities with many edges inside and few between, found by their modularity")
+                .parameter(convergence("An iteration that raises the modularity by less is the last"))
+                .parameter(iterations(100))
+                .parameter(weight("of an edge, above 0; without it every edge has weight 1"))
+        }
         _ => return None,
     };
     Some(algorithm)

@@ -30,6 +30,7 @@ pub(super) fn of_everything(graph: GraphName) -> Result<Vec<JobSpec>, Error> {
         ("cluster_coefficient", json!({})),
         ("degree_correlation", json!({})),
         ("closeness", json!({"source": source})),
+        ("louvain", json!({})),
         ("all_shortest_paths", json!({"source": source, "target": target})),
         ("n_paths", json!({"source": source, "target": target, "k": 10})),
         ("common_neighbors", json!({"source": source, "target": target})),
@@ -75,7 +76,7 @@ mod tests {
         for graph in GraphName::value_variants().iter().copied() {
             let specs = of_everything(graph).unwrap();
             let kinds: BTreeSet<_> = specs.iter().map(|spec| spec.kind().to_string()).collect();
-            assert_eq!((specs.len(), kinds.len()), (18, 18));
+            assert_eq!((specs.len(), kinds.len()), (19, 19));
             assert!(Algorithm::ALL.iter().all(|algorithm| kinds.contains(algorithm.name())));
         }
     }

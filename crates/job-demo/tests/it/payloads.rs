@@ -98,6 +98,7 @@ fn outputs_have_the_keys_of_the_api() {
             "cluster_coefficient" => (&["cluster_coefficient"], false),
             "degree_correlation" => (&["degree_correlation"], false),
             "closeness" => (&["closeness", "source"], false),
+            "louvain" => (&["modularity", "community_num", "community"], true),
             "all_shortest_paths" | "n_paths" => (&["paths", "paths_number", "source", "target"], true),
             "common_neighbors" => (&["vertices", "common_neighbors", "source", "target"], true),
             "link_prediction" => (&["link_prediction", "source", "target"], false),
