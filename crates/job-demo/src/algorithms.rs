@@ -5,6 +5,7 @@
 //! every run: graph order decides between equals, and nothing is random.
 
 pub mod all_shortest_paths;
+pub mod betweenness;
 pub mod closeness;
 pub mod cluster_coefficient;
 pub mod common_neighbors;
@@ -52,7 +53,7 @@ pub struct Algorithm {
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self { name: "pagerank", check: request::check::<pagerank::PageRank>, run: pagerank::answer },
         Self {
             name: "personalrank",
@@ -110,6 +111,7 @@ impl Algorithm {
             check: request::check::<link_prediction::LinkPrediction>,
             run: link_prediction::answer,
         },
+        Self { name: "betweenness", check: request::check::<betweenness::Betweenness>, run: betweenness::answer },
     ];
 
     /// The algorithm of this name.
@@ -229,6 +231,8 @@ mod tests {
             ("sssp", source(r#","weight":"weight""#)),
             ("shortest_path", source(r#","target":"19999""#)),
             ("shortest_path", source(r#","target":"19999","weight":"weight""#)),
+            ("betweenness", r#"{"k":300,"directed":false}"#.to_owned()),
+            ("betweenness", r#"{"k":300,"weight":"weight"}"#.to_owned()),
         ]);
         for (name, parameters) in asked {
             let notes = Notes::default();

@@ -142,6 +142,22 @@ fn algorithm(name: &str) -> Option<Declaration> {
                 .parameter(iterations(100))
                 .parameter(weight("of an edge, above 0; without it every edge has weight 1"))
         }
+        "betweenness" => {
+            Declaration::new("How many shortest paths between other vertices lead through each vertex")
+                .parameter(directed(true))
+                .parameter(length())
+                .parameter(
+                    Parameter::list("seeds", ParameterType::String)
+                        .format("vertex")
+                        .about("Only paths that begin here are counted, and stand for all"),
+                )
+                .parameter(
+                    Parameter::integer("k")
+                        .from(1)
+                        .to(100_000)
+                        .about("So many vertices are chosen by chance as seeds; a large graph needs it"),
+                )
+        }
         _ => return None,
     };
     Some(algorithm)

@@ -8,7 +8,7 @@
 //! | [`graph`] | vertices, edges, adjacency |
 //! | [`wordnet`], [`movies`], [`synthetic`], [`graphs`] | where graphs come from |
 //! | [`filter`] | vertex and edge filters: request bodies, checked and run |
-//! | [`algorithms`] | `pagerank`, `louvain`, `sssp` and fourteen more |
+//! | [`algorithms`] | `pagerank`, `louvain`, `sssp` and fifteen more |
 //! | [`watch`] | how work is stopped and reports progress; knows nothing of jobs |
 //! | [`declared`] | the parameters of filters and algorithms, for forms and documents |
 //! | [`check`] | what is asked of a job before it is stored |

@@ -19,4 +19,9 @@ pub enum AlgorithmError {
     /// A parameter does not fit the graph.
     #[error(transparent)]
     Parameter(#[from] InvalidParameter),
+    /// The shortest paths from a vertex are more than can be counted.
+    #[error(
+        "more than 10^308 shortest paths begin at {0:?}, which are too many to count: give another weight, or seeds"
+    )]
+    TooManyPaths(String),
 }

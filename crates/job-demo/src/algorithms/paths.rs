@@ -130,6 +130,11 @@ impl Weights {
         Ok(found.scores.into_iter().collect())
     }
 
+    /// The vertices that an edge leads to, with its weight.
+    pub(super) fn neighbors(&self, vertex: VertexIndex) -> impl Iterator<Item = (VertexIndex, f64)> {
+        self.0.neighbors_slice(vertex).iter().copied().zip(self.0.edges_slice(vertex).iter().copied())
+    }
+
     fn between(&self, source: VertexIndex, target: VertexIndex) -> Option<f64> {
         let place = self.0.neighbors_slice(source).binary_search(&target).ok()?;
         self.0.edges_slice(source).get(place).copied()

@@ -151,6 +151,22 @@ impl Fields {
         self.text(name)?.ok_or_else(|| InvalidParameter::new(name, "missing", VERTEX))
     }
 
+    /// The ids of vertices, in a list or, separated by commas, in a text.
+    pub(super) fn vertices(&mut self, name: &'static str) -> Result<Option<Vec<String>>, InvalidParameter> {
+        let ids = match self.take(name) {
+            None => return Ok(None),
+            Some(Json::String(text)) if text.is_empty() => return Ok(None),
+            Some(Json::String(text)) => text.split(',').map(|id| id.trim().to_owned()).collect(),
+            Some(Json::Array(given)) => {
+                let text = |id: &Json| id.as_str().map(ToOwned::to_owned);
+                let ids: Option<Vec<String>> = given.iter().map(text).collect();
+                ids.ok_or_else(|| InvalidParameter::new(name, Json::Array(given), "a list of strings"))?
+            }
+            Some(other) => return Err(InvalidParameter::new(name, other, "ids of vertices, separated by commas")),
+        };
+        Ok(Some(ids).filter(|ids| !ids.is_empty()))
+    }
+
     /// An object with parameters of its own.
     pub(super) fn object(&mut self, name: &'static str) -> Result<Option<Self>, InvalidParameter> {
         match self.take(name) {
@@ -263,6 +279,22 @@ mod tests {
         let error = both.finish().unwrap_err().to_string();
         assert_eq!(error, "parameter coveragence is unknown: it must be one of convergence");
         assert_eq!(fields(r#"{"max_iterations":2147483647}"#).iterations(1), Ok(2_147_483_647));
+    }
+
+    #[test]
+    fn ids_come_in_a_list_or_between_commas() {
+        let two = Some(vec!["Lee".to_owned(), "Alice".to_owned()]);
+        for (text, ids) in [
+            (r#"{"seeds":"Lee, Alice"}"#, two.clone()),
+            (r#"{"seeds":["Lee","Alice"]}"#, two),
+            (r#"{"seeds":""}"#, None),
+            (r#"{"seeds":[]}"#, None),
+        ] {
+            assert_eq!(fields(text).vertices("seeds"), Ok(ids), "{text}");
+        }
+        for text in [r#"{"seeds":[1]}"#, r#"{"seeds":1}"#] {
+            assert!(fields(text).vertices("seeds").is_err(), "{text}");
+        }
     }
 
     #[test]

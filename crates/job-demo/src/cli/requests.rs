@@ -35,6 +35,7 @@ pub(super) fn of_everything(graph: GraphName) -> Result<Vec<JobSpec>, Error> {
         ("n_paths", json!({"source": source, "target": target, "k": 10})),
         ("common_neighbors", json!({"source": source, "target": target})),
         ("link_prediction", json!({"source": source, "target": target})),
+        ("betweenness", json!({"k": 20})),
     ] {
         specs.push(on_graph(JobSpec::algorithm(name), &parameters)?);
     }
@@ -76,7 +77,7 @@ mod tests {
         for graph in GraphName::value_variants().iter().copied() {
             let specs = of_everything(graph).unwrap();
             let kinds: BTreeSet<_> = specs.iter().map(|spec| spec.kind().to_string()).collect();
-            assert_eq!((specs.len(), kinds.len()), (19, 19));
+            assert_eq!((specs.len(), kinds.len()), (20, 20));
             assert!(Algorithm::ALL.iter().all(|algorithm| kinds.contains(algorithm.name())));
         }
     }

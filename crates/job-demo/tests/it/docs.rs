@@ -28,6 +28,13 @@ fn the_algorithms_in_the_document_are_those_of_the_code() {
     assert_eq!(written, expected, "run this test with JOB_WRITE_DOCS=1, and commit docs/http.md");
 }
 
+#[test]
+fn the_readme_says_how_many_algorithms_there_are() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let many = format!(" {} algorithms ", Algorithm::ALL.len());
+    assert!(fs::read_to_string(readme).unwrap().contains(&many), "the README does not say{many}");
+}
+
 /// The purpose, the parameters and the result of an algorithm, out of the comments of its file.
 fn chapter(package: &Path, name: &str) -> String {
     let source = fs::read_to_string(package.join(format!("src/algorithms/{name}.rs"))).unwrap();

@@ -49,6 +49,7 @@ fn requests() -> Vec<(&'static str, JobSpec, Value)> {
             "kcore" => json!({"k": 10}),
             "triangle_count" => json!({"statistics": false}),
             "label_propagation" => json!({"initial": "Occupation"}),
+            "betweenness" => json!({"seeds": "Lee,Alice"}),
             _ => json!({}),
         };
         requests.push((name, JobSpec::algorithm(name), parameters));
@@ -102,6 +103,7 @@ fn outputs_have_the_keys_of_the_api() {
             "all_shortest_paths" | "n_paths" => (&["paths", "paths_number", "source", "target"], true),
             "common_neighbors" => (&["vertices", "common_neighbors", "source", "target"], true),
             "link_prediction" => (&["link_prediction", "source", "target"], false),
+            "betweenness" => (&["betweenness", "samples", "standard_error"], true),
             other => unreachable!("{other}"),
         };
         let mut expected: Vec<&str> = own.to_vec();
@@ -115,6 +117,41 @@ fn outputs_have_the_keys_of_the_api() {
             found["data"]["outputs"].as_object().unwrap().keys().map(String::as_str).collect();
         keys.sort_unstable();
         assert_eq!(keys, expected, "{name}");
+    }
+}
+
+/// Requests as the pages of the API show them, with the ids of their samples.
+#[test]
+fn bodies_copied_from_the_pages_of_the_api_are_run() {
+    let engine = engine();
+    let vertices = r#"{"offset":0,"limit":2,"labels":["movies","user"],
+        "vertexFilters":[{"propertyName":"Age","predicate":"=","values":["18-24"]}]}"#;
+    let edges = r#"{"offset":"0","limit":"20","labels":["rate"],"edgeFilters":[
+        {"propertyName":"Score","predicate":">=","values":["2"]},
+        {"propertyName":"Datetime","predicate":"range","values":["1998-12-27 01:00:00","2000-12-31 00:12:38"],
+         "type":"or"}]}"#;
+    let mut requests = vec![(JobSpec::vertex_filter(), vertices), (JobSpec::edge_filter(), edges)];
+    for (name, parameters) in [
+        ("pagerank", r#"{"alpha":"0.85","convergence":"0.00001","max_iterations":"1000","directed":"true"}"#),
+        ("pagerank", r#"{"max_iterations":2147483647,"num_thread":100}"#),
+        ("label_propagation", r#"{"coveragence":"0.00001","max_iterations":"1000","initial":""}"#),
+        ("louvain", r#"{"convergence":"0.00001","max_iterations":"100","weight":""}"#),
+        ("n_paths", r#"{"source":"Lee","target":"Alice","n":10,"k":5,"directed":false}"#),
+        ("n_paths", r#"{"source":"Vivian","target":"Katherine","directed":"false","n":"50","k":"3"}"#),
+        ("common_neighbors", r#"{"source":"Lee","target":"Alice"}"#),
+        ("all_shortest_paths", r#"{"source":"Alice","target":"Jay"}"#),
+        ("betweenness", r#"{"directed":true,"seeds":"Lee,Alice"}"#),
+        ("k_hop", r#"{"k":2,"source":"Lee","mode":"ALL","num_thread":4,"statistics":false}"#),
+    ] {
+        requests.push((JobSpec::algorithm(name), parameters));
+    }
+    for (spec, body) in requests {
+        let kind = spec.kind().to_string();
+        let parameters: Value = serde_json::from_str(body).unwrap();
+        let found = payload(&engine, spec.with_parameters(&parameters).unwrap());
+        let rows = found["data"]["outputs"]["data_total_size"].as_u64().unwrap();
+        // Two users may have no common neighbour.
+        assert!(rows > 0 || kind == "common_neighbors", "{kind} {body}: {found}");
     }
 }
 
