@@ -1,5 +1,6 @@
 //! `cargo xtask ci`: runs every check, the cheapest first, until one fails.
 
+mod algorithms;
 mod directions;
 mod examples;
 mod management;
@@ -100,6 +101,7 @@ fn steps<'a>(workspace: &'a Workspace, options: &'a Options, skipped: &'a Skippe
     add("examples", Box::new(|| examples::examples(workspace, skipped)));
     add("packages", Box::new(|| packages::packages(workspace, skipped)));
     add("hosts", Box::new(|| hosts::of_tests(workspace, skipped)));
+    add("algorithms", Box::new(|| algorithms::algorithms(workspace, skipped)));
     add("rest", Box::new(|| rest::rest(workspace)));
     add("management", Box::new(|| management::management(workspace)));
     add("page", Box::new(|| page::page(workspace, skipped)));
