@@ -21,6 +21,8 @@ pub fn declared(kind: &JobKind) -> Option<Declaration> {
         JobKind::VertexFilter => Some(filter(Subject::Vertices)),
         JobKind::EdgeFilter => Some(filter(Subject::Edges)),
         JobKind::Algorithm(name) => algorithm(name),
+        // An action takes a whole body, not parameters.
+        JobKind::Action(_) => None,
     }
 }
 

@@ -61,7 +61,7 @@ impl Library {
         // Removes the tree of an interrupted build.
         let _ = fs::remove_dir_all(&tree);
         fs::create_dir_all(&tree)?;
-        self.tell_of_others(workspace);
+        Self::tell_of_others(workspace);
         let made = self.compile(workspace, &tree, &mut lock).map_err(|error| {
             format!(
                 "RocksDB was not built ({error}): mend that and run the command again; what the compiler said is in {}",
@@ -117,7 +117,7 @@ impl Library {
     }
 
     /// Names libraries of other versions, codecs or set-ups, which this clone does not link.
-    fn tell_of_others(&self, workspace: &Workspace) {
+    fn tell_of_others(workspace: &Workspace) {
         // A workspace whose packages are not downloaded links none yet.
         let linked = workspace.linked().map(|directory| Self::of(workspace, &directory));
         let linked: Vec<_> = linked.into_iter().flatten().map(|library| library.directory).collect();
