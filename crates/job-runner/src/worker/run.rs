@@ -42,8 +42,8 @@ pub(crate) fn work(engine: &Arc<EngineCore>) {
             Work::Help(scan) => {
                 let inside = inside::enter(engine, scan.core());
                 // A subscriber of the host may panic.
-                let span = shield::run(|| span(scan.core())).unwrap_or_else(|_| Span::none());
-                span.in_scope(|| scan.help());
+                let of_job = shield::run(|| span(scan.core())).unwrap_or_else(|_| Span::none());
+                of_job.in_scope(|| scan.help());
                 drop(inside);
                 // This line may drop the last reference to the scan and to the values of its body.
                 shield::discard(scan);
