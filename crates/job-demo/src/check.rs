@@ -48,7 +48,7 @@ fn filter(graph: &Graph, body: &str, subject: Subject) -> Result<(), Refused> {
 }
 
 fn unknown_action(name: &str) -> Refused {
-    let names = Action::ALL.map(|action| action.name()).join(", ");
+    let names = Action::ALL.map(Action::name).join(", ");
     let message = format!("action {:?} is unknown: it must be one of {names}", shown(name));
     Refused { code: ErrorCode::Parameter, message }
 }

@@ -86,13 +86,13 @@ impl Layer {
     fn follow(&self, graph: &Graph, from: &Found, watch: &dyn Watch) -> Result<Found, Stopped> {
         match from {
             Found::Vertices(vertices) if self.step == Step::Stay => Ok(self.vertices(graph, vertices)),
-            Found::Vertices(vertices) => self.from_vertices(graph, vertices, watch),
-            Found::Edges(edges) => Ok(self.from_edges(graph, edges)),
+            Found::Vertices(vertices) => self.along_edges(graph, vertices, watch),
+            Found::Edges(edges) => Ok(self.at_ends(graph, edges)),
         }
     }
 
     /// The edges of vertices, or the vertices behind them.
-    fn from_vertices(&self, graph: &Graph, from: &[VertexIndex], watch: &dyn Watch) -> Result<Found, Stopped> {
+    fn along_edges(&self, graph: &Graph, from: &[VertexIndex], watch: &dyn Watch) -> Result<Found, Stopped> {
         let is_from = marks(graph, from.iter().copied());
         let marked = |vertex: VertexIndex| is_from.get(vertex as usize).copied().unwrap_or(false);
         let (mut edges, mut vertices) = (Vec::new(), Vec::new());
@@ -114,7 +114,7 @@ impl Layer {
     }
 
     /// The ends of edges: `outV` is where an edge begins, `inV` where it ends.
-    fn from_edges(&self, graph: &Graph, from: &[usize]) -> Found {
+    fn at_ends(&self, graph: &Graph, from: &[usize]) -> Found {
         let edges: Vec<&Edge> = from.iter().filter_map(|&place| graph.edges().get(place)).collect();
         let begins = edges.iter().filter(|_| self.ways.out).map(|edge| edge.source);
         let ends = edges.iter().filter(|_| self.ways.into).map(|edge| edge.target);

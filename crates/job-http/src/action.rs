@@ -87,8 +87,10 @@ enum Read {
     Algorithm,
     /// The whole body is the parameters.
     Whole,
-    Own(Arc<dyn Fn(&Graph, &str) -> Result<Asked, ApiFailure> + Send + Sync>),
+    Own(Arc<Reader>),
 }
+
+type Reader = dyn Fn(&Graph, &str) -> Result<Asked, ApiFailure> + Send + Sync;
 
 /// The codes of an action's errors.
 #[derive(Debug, Clone)]

@@ -13,10 +13,9 @@ pub(crate) fn of_surface(document: Value, api: &Context) -> Value {
         Style::Neutral => with_problems(document),
     };
     for (path, operation) in operations(&mut document) {
-        if let Some(parameters) = operation["parameters"].as_array_mut() {
+        if let Some(parameters) = at(operation, &["parameters"]).as_array_mut() {
             let is_there = |parameter: &Value| {
-                let name = parameter["name"].as_str().unwrap_or_default();
-                parameter["in"] != "path" || path.contains(&format!("{{{name}}}"))
+                !is(parameter, "in", "path") || path.contains(&format!("{{{}}}", text(parameter, "name")))
             };
             parameters.retain(is_there);
         }
@@ -38,13 +37,37 @@ pub(crate) fn merged(documents: Vec<Value>) -> Value {
     }
     let mut ids = BTreeSet::new();
     for (_, operation) in operations(&mut all) {
-        let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+        let id = text(operation, "operationId").to_owned();
         let numbered = (2..).map(|number| format!("{id}{number}"));
         let free = std::iter::once(id.clone()).chain(numbered).find(|id| !ids.contains(id)).unwrap_or_default();
-        operation["operationId"] = json!(free);
+        *at(operation, &["operationId"]) = json!(free);
         ids.insert(free);
     }
     all
+}
+
+/// The part of a document at this path. It is made if it is missing.
+pub(crate) fn at<'v>(mut value: &'v mut Value, path: &[&str]) -> &'v mut Value {
+    for name in path {
+        if !value.is_object() {
+            *value = json!({});
+        }
+        value = match value {
+            Value::Object(members) => members.entry(*name).or_insert(Value::Null),
+            other => return other,
+        };
+    }
+    value
+}
+
+/// A text inside a part of a document; empty if there is none.
+pub(crate) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Whether a part of a document has this text under a name.
+pub(crate) fn is(value: &Value, name: &str, expected: &str) -> bool {
+    text(value, name) == expected
 }
 
 /// Every operation with its path.
@@ -60,11 +83,11 @@ fn operations(document: &mut Value) -> impl Iterator<Item = (&String, &mut Value
 /// Describes every error as problem details.
 fn with_problems(mut document: Value) -> Value {
     for (_, operation) in operations(&mut document) {
-        let Some(responses) = operation["responses"].as_object_mut() else { continue };
+        let Some(responses) = at(operation, &["responses"]).as_object_mut() else { continue };
         for (status, response) in responses.iter_mut() {
             if status.as_str() >= "400" {
                 let schema = json!({"schema": {"$ref": "#/components/schemas/Problem"}});
-                response["content"] = json!({"application/problem+json": schema});
+                *at(response, &["content"]) = json!({"application/problem+json": schema});
             }
         }
     }

@@ -1,13 +1,14 @@
 //! The checks of this crate's fuzz targets. Not part of the API: the feature is for `fuzz/` and for the test that runs
 //! the same functions without a fuzzer.
 
-use std::{
-    borrow::Cow,
-    path::{Component, Path},
-};
+use std::path::{Component, Path};
 
 use axum::{extract::Query, http::Uri};
-use job_runner::{JobId, PageRequest, Parameters, job_core::strict, wire::ErrorCode};
+use job_runner::{
+    JobId, PageRequest, Parameters,
+    job_core::strict,
+    wire::{ErrorCode, RowForm},
+};
 
 use crate::{
     action,
@@ -79,7 +80,7 @@ pub fn submission(data: &[u8]) {
         assert!(!name.is_empty());
         check(&parameters);
     }
-    if let Ok(parameters) = action::object(text, &Cow::Borrowed(ErrorCode::VertexCondition.as_str())) {
+    if let Ok(parameters) = action::object(text, ErrorCode::VertexCondition.as_str()) {
         check(&parameters);
     }
 }
@@ -101,6 +102,16 @@ pub fn csv_row(data: &[u8]) {
     if csv::Records::new(&mut out, false).row(data.trim_ascii()).is_ok() {
         assert_eq!(csv::records(&out), Some(1), "{:?}", String::from_utf8_lossy(&out));
         assert_eq!(out.last(), Some(&b'\n'));
+    }
+    if let (Some(members), Ok(row)) = (value.as_object(), serde_json::to_vec(&value)) {
+        let mut named = Vec::new();
+        RowForm::Named("rank".into()).write(&row, &mut named);
+        let shown: Option<serde_json::Value> = serde_json::from_slice(&named).ok();
+        let expected = match members.iter().next() {
+            Some((id, rank)) if members.len() == 1 => serde_json::json!({"id": id, "rank": rank}),
+            _ => return,
+        };
+        assert_eq!(shown, Some(expected));
     }
     out.clear();
     if jsonl::row(data.trim_ascii(), &mut out).is_ok() {

@@ -68,7 +68,7 @@ mod tests {
         let patience = Patience::new(Duration::from_secs(1));
         let own = patience.clone();
         let slow = async move {
-            own.extend(Duration::from_secs(60));
+            own.extend(Duration::from_mins(1));
             sleep(Duration::from_secs(50)).await;
         };
         assert_eq!(patience.wait(slow).await, Some(()));

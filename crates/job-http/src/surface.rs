@@ -84,7 +84,6 @@ impl Surface {
     }
 
     /// Builds a surface. It begins with that of the service.
-    #[must_use]
     pub fn builder() -> SurfaceBuilder {
         SurfaceBuilder { surface: Self::service(), prefix: None }
     }

@@ -62,19 +62,17 @@ fn loaded<'g>(graphs: &'g Graphs, graph: &Graph) -> Result<&'g job_demo::graph::
 
 fn summary(graphs: &Graphs, graph: &Graph, query: &BTreeMap<String, String>) -> Result<Value, ApiFailure> {
     let graph = loaded(graphs, graph)?;
-    let mut data = json!({"vertexNum": graph.vertices().len(), "edgeNum": graph.edges().len()});
+    let (vertices, edges) = (graph.vertices().len(), graph.edges().len());
     match query.get("label_details").map(String::as_str) {
-        None | Some("false") => {}
-        Some("true") => data["labelDetails"] = json!(schema::counts(graph)),
+        None | Some("false") => Ok(json!({"vertexNum": vertices, "edgeNum": edges})),
+        Some("true") => {
+            Ok(json!({"vertexNum": vertices, "edgeNum": edges, "labelDetails": schema::counts(graph)}))
+        }
         Some(other) => {
-            let other = shown(other);
-            return Err(ApiFailure::new(
-                "GES.8001",
-                format!("parameter label_details is {other}: it must be true or false"),
-            ));
+            let message = format!("parameter label_details is {}: it must be true or false", shown(other));
+            Err(ApiFailure::new("GES.8001", message))
         }
     }
-    Ok(data)
 }
 
 fn labels(graphs: &Graphs, graph: &Graph, query: &BTreeMap<String, String>) -> Result<Value, ApiFailure> {

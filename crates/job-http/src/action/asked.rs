@@ -1,7 +1,5 @@
 //! [`Asked`]: the request in a body, and the mode that it asks for.
 
-use std::borrow::Cow;
-
 use job_runner::{JobSpec, PageRequest, job_core::strict, wire::Dialect};
 use serde::Deserialize;
 
@@ -74,24 +72,23 @@ impl Asked {
     }
 
     /// The member `executionMode` of a body.
-    pub(super) fn mode_of(body: &str, code: &Cow<'static, str>) -> Result<Self, ApiFailure> {
+    pub(super) fn mode_of(body: &str, code: &str) -> Result<Self, ApiFailure> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Body {
             execution_mode: Option<String>,
         }
         let read = strict::read("the body", body);
-        let body: Body = read.map_err(|invalid| ApiFailure::new(code.clone(), invalid.to_string()))?;
+        let body: Body = read.map_err(|invalid| ApiFailure::new(code.to_owned(), invalid.to_string()))?;
         Ok(Self::new(JobSpec::edge_filter()).mode(body.execution_mode.as_deref()))
     }
 
     /// The mode of the request.
     pub(super) fn mode_in(&self, modes: Modes, dialect: Dialect) -> Result<Mode, &'static str> {
         let first = match modes {
-            Modes::AsyncOnly | Modes::AsyncFirst => Mode::Async,
             Modes::SyncFirst => Mode::Sync,
             Modes::OfDialect if dialect.is_sync_first() => Mode::Sync,
-            Modes::OfDialect => Mode::Async,
+            Modes::AsyncOnly | Modes::AsyncFirst | Modes::OfDialect => Mode::Async,
         };
         match self.mode.as_deref() {
             None => Ok(first),

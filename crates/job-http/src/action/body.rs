@@ -1,7 +1,5 @@
 //! The bodies of filters and algorithms.
 
-use std::borrow::Cow;
-
 use job_runner::{
     JobSpec, PageRequest, Parameters,
     job_core::strict::{self, InvalidBody, Raw},
@@ -13,8 +11,8 @@ use super::Asked;
 use crate::{catalog::JobRequest, export::Exporter, failure::ApiFailure};
 
 /// Checks that a body is a JSON object, and keeps it unchanged.
-pub(crate) fn object(text: String, code: &Cow<'static, str>) -> Result<Parameters, ApiFailure> {
-    strict::object("the body", text).map_err(|invalid| ApiFailure::new(code.clone(), invalid.to_string()))
+pub(crate) fn object(text: String, code: &str) -> Result<Parameters, ApiFailure> {
+    strict::object("the body", text).map_err(|invalid| ApiFailure::new(code.to_owned(), invalid.to_string()))
 }
 
 #[derive(Deserialize)]

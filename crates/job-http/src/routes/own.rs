@@ -7,6 +7,7 @@ use crate::{
     action::{EDGES, GRAPH, HostAction, VERTICES},
     body,
     context::Context,
+    document::{at, is, text},
     extract::{Here, Params, Project, Read, Scope, Submit, Text},
     failure::ApiFailure,
     key::Key,
@@ -70,23 +71,24 @@ async fn ask(
 /// Adds to the document what the host has registered.
 pub(crate) fn described(mut document: Value, api: &Context) -> Value {
     let (actions, lookups) = (&api.actions, &api.lookups);
-    let at = |path: &str| api.surface.place(&format!("{BASE}/{path}"));
+    let place = |path: &str| api.surface.place(&format!("{BASE}/{path}"));
     for path in [VERTICES, EDGES, GRAPH] {
         if actions.at(path).count() > 1 {
-            describe(&mut document["paths"][at(path)]["post"], actions.at(path));
+            describe(at(&mut document, &["paths", &place(path), "post"]), actions.at(path));
         }
     }
-    let model = document["paths"][at(GRAPH)]["post"].clone();
+    let model = at(&mut document, &["paths", &place(GRAPH), "post"]).clone();
     for path in actions.own_paths() {
         let mut operation = model.clone();
-        operation["operationId"] = json!(format!("submit{}", camel(path)));
-        operation["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": {}}}});
-        operation["summary"] = json!("Starts an action of the host.");
+        *at(&mut operation, &["operationId"]) = json!(format!("submit{}", camel(path)));
+        let any = json!({"required": true, "content": {"application/json": {"schema": {}}}});
+        *at(&mut operation, &["requestBody"]) = any;
+        *at(&mut operation, &["summary"]) = json!("Starts an action of the host.");
         describe(&mut operation, actions.at(path));
-        document["paths"][at(path)]["post"] = operation;
+        *at(&mut document, &["paths", &place(path), "post"]) = operation;
     }
     for lookup in lookups {
-        document["paths"][at(&lookup.path)]["get"] = question(&model, lookup);
+        *at(&mut document, &["paths", &place(&lookup.path), "get"]) = question(&model, lookup);
     }
     document
 }
@@ -95,48 +97,51 @@ pub(crate) fn described(mut document: Value, api: &Context) -> Value {
 fn describe<'a>(operation: &mut Value, actions: impl Iterator<Item = &'a HostAction>) {
     let actions: Vec<&HostAction> = actions.collect();
     let ids: Vec<&str> = actions.iter().filter_map(|action| action.id()).collect();
-    if let Some(parameters) = operation["parameters"].as_array_mut() {
+    if let Some(parameters) = at(operation, &["parameters"]).as_array_mut() {
         if ids.is_empty() {
-            parameters.retain(|parameter| parameter["name"] != "action_id");
+            parameters.retain(|parameter| !is(parameter, "name", "action_id"));
         }
-        for parameter in parameters.iter_mut().filter(|parameter| parameter["name"] == "action_id") {
-            parameter["schema"] = json!({"type": "string", "enum": ids});
-            parameter["description"] = json!("The action.");
+        for parameter in parameters.iter_mut().filter(|parameter| is(parameter, "name", "action_id")) {
+            *at(parameter, &["schema"]) = json!({"type": "string", "enum": ids});
+            *at(parameter, &["description"]) = json!("The action.");
         }
     }
     let told = actions.iter().filter(|action| !action.summary.is_empty());
     let told: Vec<String> =
         told.map(|action| format!("- `{}`: {}", action.id().unwrap_or("no id"), action.summary)).collect();
-    let description = [operation["description"].as_str().unwrap_or_default(), &told.join("\n")].join("\n\n");
-    operation["description"] = json!(description.trim());
-    let content = &mut operation["requestBody"]["content"]["application/json"];
-    content["schema"] = json!({"anyOf": [content["schema"], {"type": "object"}]});
-    operation["responses"]["202"] = json!({
-        "description": "A synchronous request whose job has not ended in time: its id.",
-        "content": {"application/json": {"schema": {"type": "object"}}}
-    });
+    let description = [text(operation, "description"), &told.join("\n")].join("\n\n");
+    *at(operation, &["description"]) = json!(description.trim());
+    let schema = at(operation, &["requestBody", "content", JSON, "schema"]);
+    *schema = json!({"anyOf": [schema.take(), {"type": "object"}]});
+    *at(operation, &["responses", "202"]) =
+        object("A synchronous request whose job has not ended in time: its id.");
     // A synchronous answer is a result.
-    operation["responses"]["200"]["content"]["application/json"]["schema"] = json!({"type": "object"});
+    *at(operation, &["responses", "200", "content", JSON, "schema"]) = json!({"type": "object"});
+}
+
+const JSON: &str = "application/json";
+
+/// An answer that is an object.
+fn object(description: &str) -> Value {
+    json!({"description": description, "content": {JSON: {"schema": {"type": "object"}}}})
 }
 
 /// The operation of a lookup.
 fn question(model: &Value, lookup: &HostLookup) -> Value {
-    let parameters = model["parameters"].as_array().into_iter().flatten();
-    let in_path = parameters.filter(|parameter| parameter["in"] == "path").cloned();
+    let mut model = model.clone();
+    let parameters = at(&mut model, &["parameters"]).as_array().cloned().unwrap_or_default();
+    let in_path = parameters.into_iter().filter(|parameter| is(parameter, "in", "path"));
     let named = lookup
         .parameters
         .iter()
         .map(|name| json!({"name": name, "in": "query", "required": false, "schema": {"type": "string"}}));
-    let mut responses = model["responses"].clone();
-    responses["200"] = json!({
-        "description": "The answer, under `data`.",
-        "content": {"application/json": {"schema": {"type": "object"}}}
-    });
+    let parameters: Vec<Value> = in_path.chain(named).collect();
+    *at(&mut model, &["responses", "200"]) = object("The answer, under `data`.");
     json!({
         "operationId": format!("ask{}", camel(&lookup.path)),
         "summary": lookup.summary,
-        "parameters": in_path.chain(named).collect::<Vec<_>>(),
-        "responses": responses,
+        "parameters": parameters,
+        "responses": at(&mut model, &["responses"]).take(),
     })
 }
 

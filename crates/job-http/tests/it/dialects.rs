@@ -203,6 +203,23 @@ fn kept(dialect: Dialect) -> (Service, job_runner::JobId) {
     (service, id)
 }
 
+/// The client of the database edition asks until the state is `complete` or `failed`, and gives up at an error.
+#[tokio::test]
+async fn the_loop_of_a_client_ends_in_every_dialect_that_it_can_meet() {
+    for dialect in [Dialect::Document, Dialect::Database] {
+        let service = with(|api| api.dialect(dialect));
+        let cancelled = service.submit(JobSpec::vertex_filter());
+        service.engine.job(cancelled).unwrap().unwrap().cancel().unwrap();
+        let ended = [cancelled, service.run(JobSpec::algorithm("shortest_path")), service.run_rows(1)];
+        for id in ended {
+            let answer = service.status(id, "").await;
+            let ends = answer.status.is_client_error()
+                || ["complete", "failed"].contains(&answer.json()["status"].as_str().unwrap());
+            assert!(ends, "{}: {}", dialect.name(), answer.body);
+        }
+    }
+}
+
 /// The newest pages of the memory edition: rows of ranks are objects, and a list says how many jobs there are.
 #[tokio::test]
 async fn rows_of_ranks_are_objects_in_the_newest_pages() {

@@ -72,7 +72,7 @@ pub(crate) async fn submit(
     Text(body): Text,
 ) -> Result<Response, ApiFailure> {
     let graph = project.find_graph(&api).map_err(ApiFailure::not_found)?;
-    let begin = move |api: &Context| Ok(key.submit(&api.engine, spec(api, &graph, &body)?)?);
+    let begin = move |api: &Context| key.submit(&api.engine, spec(api, &graph, &body)?);
     let job = api.call(begin).await?;
     let mut record = job.record();
     let wait = preferred(&headers);
