@@ -50,6 +50,11 @@ fn filter(subject: Subject) -> Declaration {
 }
 
 fn algorithm(name: &str) -> Option<Declaration> {
+    of_vertices(name).or_else(|| of_communities(name)).or_else(|| of_two_vertices(name))
+}
+
+/// The ranks, distances and neighbours of vertices.
+fn of_vertices(name: &str) -> Option<Declaration> {
     let algorithm = match name {
         "pagerank" => power(Declaration::new("How often a random walk along the edges visits each vertex")),
         "personalrank" => power(
@@ -94,6 +99,14 @@ fn algorithm(name: &str) -> Option<Declaration> {
             .parameter(vertex("source", "The vertex where the paths start"))
             .parameter(length())
             .parameter(directed(true)),
+        _ => return None,
+    };
+    Some(algorithm)
+}
+
+/// Communities, triangles and figures of the whole graph.
+fn of_communities(name: &str) -> Option<Declaration> {
+    let algorithm = match name {
         "connected_component" => Declaration::new("Sets of vertices that edges connect, in either direction"),
         "label_propagation" => {
             Declaration::new("Communities: each vertex gets the label that most of its neighbours have")
@@ -126,16 +139,24 @@ fn algorithm(name: &str) -> Option<Declaration> {
         "closeness" => {
             Declaration::new("How near one vertex is to all others").parameter(vertex("source", "The vertex"))
         }
+        _ => return None,
+    };
+    Some(algorithm)
+}
+
+/// What is between vertices.
+fn of_two_vertices(name: &str) -> Option<Declaration> {
+    let algorithm = match name {
         "all_shortest_paths" => {
             ends(Declaration::new("Every shortest path between two vertices; at most 1,000,000 are listed"))
                 .parameter(directed(false))
         }
-        "n_paths" => {
-            ends(Declaration::new("Some paths between two vertices that visit no vertex twice, the shortest first"))
-                .parameter(directed(false))
-                .parameter(Parameter::integer("n").from(1).to(100).default(10).about("The most paths"))
-                .parameter(Parameter::integer("k").from(1).to(10).default(5).about("The most edges of a path"))
-        }
+        "n_paths" => ends(Declaration::new(
+            "Some paths between two vertices that visit no vertex twice, the shortest first",
+        ))
+        .parameter(directed(false))
+        .parameter(Parameter::integer("n").from(1).to(100).default(10).about("The most paths"))
+        .parameter(Parameter::integer("k").from(1).to(10).default(5).about("The most edges of a path")),
         "common_neighbors" => ends(Declaration::new("The vertices that are neighbours of two vertices at once")),
         "link_prediction" => ends(Declaration::new("How alike the neighbours of two vertices are, from 0 to 1")),
         "louvain" => {
@@ -229,7 +250,8 @@ mod tests {
     use crate::{algorithms::Algorithm, filter::Filter, graph::Graph, movies};
 
     fn declaration(algorithm: Algorithm) -> Declaration {
-        declared(&JobKind::Algorithm(algorithm.name().to_owned())).expect(algorithm.name())
+        declared(&JobKind::Algorithm(algorithm.name().to_owned()))
+            .unwrap_or_else(|| panic!("{} declares nothing", algorithm.name()))
     }
 
     /// A request with the required parameters only.
@@ -288,16 +310,16 @@ mod tests {
                     assert_eq!(refused(value.clone()), None, "{place}");
                 }
                 for (bound, is_out, beyond) in [
-                    (&parameter.minimum, parameter.exclusive_minimum, -1.0),
-                    (&parameter.maximum, parameter.exclusive_maximum, 1.0),
+                    (&parameter.minimum, parameter.exclusive_minimum, -1_i32),
+                    (&parameter.maximum, parameter.exclusive_maximum, 1),
                 ] {
                     let Some(bound) = bound else { continue };
                     assert_eq!(refused(bound.clone()).is_some(), is_out, "{place} {bound}");
-                    let number = bound.as_f64().unwrap() + beyond;
-                    let further = if parameter.kind == ParameterType::Integer {
-                        json!(number as i64)
-                    } else {
-                        json!(number)
+                    let further = match bound.as_i64() {
+                        Some(bound) if parameter.kind == ParameterType::Integer => {
+                            json!(bound + i64::from(beyond))
+                        }
+                        _ => json!(bound.as_f64().unwrap() + f64::from(beyond)),
                     };
                     assert!(refused(further).is_some(), "{place} beyond {bound}");
                 }

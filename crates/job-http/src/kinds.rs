@@ -16,6 +16,7 @@ pub(crate) struct Kinds {
 /// A kind of work. `vertex_filter` and `edge_filter` are submitted with their parameters as the body, every other kind as
 /// an algorithm of that name.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the field is `kind` in the answer")]
 pub(crate) struct Kind {
     /// `vertex_filter`, `edge_filter` or the name of an algorithm.
     kind: String,
@@ -48,8 +49,13 @@ impl Kind {
 
 /// Exports have a route of their own.
 fn declared(engine: &Engine) -> Vec<(JobKind, Option<Declaration>)> {
-    let is_export = |kind: &JobKind| matches!(kind, JobKind::Algorithm(name) if name == Exporter::KIND);
-    engine.kinds().into_iter().filter(|(kind, _)| !is_export(kind)).collect()
+    // An action has an address of its own, and an export is asked for beside its job.
+    let is_elsewhere = |kind: &JobKind| match kind {
+        JobKind::Algorithm(name) => name == Exporter::KIND,
+        JobKind::Action(_) => true,
+        JobKind::VertexFilter | JobKind::EdgeFilter => false,
+    };
+    engine.kinds().into_iter().filter(|(kind, _)| !is_elsewhere(kind)).collect()
 }
 
 /// Adds the declared parameters of each algorithm to an `OpenAPI` document, as schemas of their own.
