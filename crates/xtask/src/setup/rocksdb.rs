@@ -61,7 +61,7 @@ impl Library {
         // Removes the tree of an interrupted build.
         let _ = fs::remove_dir_all(&tree);
         fs::create_dir_all(&tree)?;
-        Self::tell_of_others(workspace);
+        self.tell_of_others(workspace);
         let made = self.compile(workspace, &tree, &mut lock).map_err(|error| {
             format!(
                 "RocksDB was not built ({error}): mend that and run the command again; what the compiler said is in {}",
@@ -117,11 +117,15 @@ impl Library {
     }
 
     /// Names libraries of other versions, codecs or set-ups, which this clone does not link.
-    fn tell_of_others(workspace: &Workspace) {
+    fn tell_of_others(&self, workspace: &Workspace) {
+        let others = others(&workspace.cache, &self.directory);
+        if others.is_empty() {
+            return;
+        }
         // A workspace whose packages are not downloaded links none yet.
         let linked = workspace.linked().map(|directory| Self::of(workspace, &directory));
         let linked: Vec<_> = linked.into_iter().flatten().map(|library| library.directory).collect();
-        for other in others(&workspace.cache, &linked) {
+        for other in others.iter().filter(|other| !linked.contains(other)) {
             say(&format!(
                 "{} holds another RocksDB, which this clone does not link: delete it when no other clone needs it",
                 other.display()
@@ -166,9 +170,9 @@ fn note(lock: &mut File, done: &str) {
 }
 
 /// Directories of other libraries in the cache.
-fn others(cache: &Path, ours: &[PathBuf]) -> Vec<PathBuf> {
+fn others(cache: &Path, ours: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(cache).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut libraries: Vec<_> = entries.filter(|path| !ours.contains(path) && path.join(FILE).exists()).collect();
+    let mut libraries: Vec<_> = entries.filter(|path| path != ours && path.join(FILE).exists()).collect();
     libraries.sort();
     libraries
 }
@@ -208,7 +212,7 @@ mod tests {
         for name in ["rocksdb-1-lz4", "rocksdb-1-lz4-zstd"] {
             fs::write(cache.path().join(name).join(FILE), "").unwrap();
         }
-        let found = others(cache.path(), &[cache.path().join("rocksdb-1-lz4-zstd")]);
+        let found = others(cache.path(), &cache.path().join("rocksdb-1-lz4-zstd"));
         assert_eq!(found, [cache.path().join("rocksdb-1-lz4")]);
         assert!(found[0].join(FILE).exists());
     }
