@@ -147,7 +147,7 @@ def an_address_that_names_nothing_says_so(browser, url, shots):
 def all_graphs_are_listed_and_a_job_opens_in_its_own(browser, url, shots):
     for width, locale, name in ((1280, "en-GB", "all graphs"), (400, "zh-CN", "所有图")):
         with Visit(browser, url, width=width, locale=locale) as visit:
-            jobs = [job(2, "running", graph="two"), job(1, graph="one")]
+            jobs = [job(2, "running", graph="two"), job(1, graph="one"), job(0, graph="not served")]
             visit.between.gives("/p/graphs$", {"graphs": ["one", "two"]})
             visit.has(jobs[0])
             visit.between.gives("/operator/jobs[?]", {"jobs": jobs})
@@ -158,8 +158,9 @@ def all_graphs_are_listed_and_a_job_opens_in_its_own(browser, url, shots):
             with page.expect_request(re.compile("/operator/jobs[?]limit=50$")):
                 page.select_option("#graph", label=name)
             page.wait_for_url("**#/jobs?graph=*")
-            expect(page.locator("tbody tr")).to_have_count(2)
-            expect(page.locator("td.time").last).to_contain_text("one")
+            expect(page.locator("tbody tr")).to_have_count(3)
+            expect(page.locator("td.time").nth(1)).to_contain_text("one")
+            assert page.locator("td.work a").last.get_attribute("href").endswith("/rows?graph=*&at=0")
             expect(page.locator(".chip[data-state=failed]")).to_contain_text("7")
             expect(page.locator("#new-job")).to_be_hidden()
             visit.fits()
@@ -175,5 +176,5 @@ def all_graphs_are_listed_and_a_job_opens_in_its_own(browser, url, shots):
             expect(page.locator("#rows")).to_be_focused()
             page.keyboard.press("Escape")
             page.wait_for_url("**#/jobs?graph=*")
-            expect(page.locator("tbody tr")).to_have_count(2)
+            expect(page.locator("tbody tr")).to_have_count(3)
             assert page.evaluate("document.activeElement.dataset.id") == jobs[1]["jobId"]

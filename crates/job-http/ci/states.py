@@ -167,13 +167,13 @@ def a_result_without_rows_says_so(browser, url, shots):
             seen(visit, shots, "no-rows")
 
 
-def damaged(visit, total, first, last):
-    """A result of numbers, of which some are in a block that is damaged."""
+def damaged(visit, total, first, last, breaks=False):
+    """A result of numbers, of which some are in a block that is damaged. `breaks`: the answer breaks off there."""
     def page_of(route):
         offset, limit = map(int, re.search(r"offset=(\d+)&limit=(\d+)", route.request.url).groups())
         end = min(total, offset + limit)
         if offset <= last and end > first:
-            return route.fulfill(status=500, json={"errorMessage": "block 7 is damaged", "errorCode": "GES.8302"})
+            return route.abort("connectionreset") if breaks else route.fulfill(status=500, json={"errorMessage": "block 7 is damaged", "errorCode": "GES.8302"})
         route.fulfill(content_type="application/json", body=result([str(n) for n in range(offset, end)], total=total))
 
     visit.has(ONE | {"rows": total})
@@ -194,6 +194,16 @@ def damaged_rows_are_named_and_the_rest_is_read(browser, url, shots):
             page.keyboard.press("Enter")
             expect(lines.nth(5)).to_contain_text(said)
             expect(lines.nth(6)).to_have_text("1,3911391")
+
+
+def damaged_rows_that_break_an_answer_off_are_named(browser, url, shots):
+    with Visit(browser, url) as visit:
+        damaged(visit, 2000, 7, 9, breaks=True)
+        page = visit.open(f"#/jobs/{ONE['jobId']}/rows?graph=load&at=0")
+        lines = page.locator("#rows .line")
+        expect(lines.nth(6)).to_have_text("66")
+        expect(lines.nth(9)).to_contain_text("Rows 7 to 9 cannot be read")
+        expect(lines.nth(10)).to_have_text("1010")
 
 
 def a_page_that_is_damaged_as_a_whole_is_asked_for_few_times(browser, url, shots):

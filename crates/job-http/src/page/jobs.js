@@ -13,7 +13,7 @@ import { seenInRequest } from "./known.js";
 import { List } from "./list.js";
 import { say } from "./message.js";
 import { New } from "./new.js";
-import { ALL, countsPath, explainPath, forget, here, listPath, ready, want } from "./place.js";
+import { ALL, countsPath, explainPath, forget, graphs, here, listPath, ready, want } from "./place.js";
 import { Poll } from "./poll.js";
 import { Pulse, trouble } from "./pulse.js";
 import { $, put } from "./put.js";
@@ -35,9 +35,9 @@ const job = new Job(rows);
 const list = new List({ show: open, open, cancel: (id) => cancelJob(id), copy: copied }, address);
 const filter = new Filter((filter) => go({ view: "list", filter }));
 
-// The address of a job: that of its rows if it has any.
+// The address of a job: that of its rows if it has any. A graph that is not served has none of its own.
 function address({ jobId, state, graph }) {
-  return format({ ...here(), ...(graph ? { graph } : {}), view: state === "succeeded" ? "rows" : "job", job: jobId, at: 0 });
+  return format({ ...here(), ...(graph ? { graph: graphs().includes(graph) ? graph : ALL } : {}), view: state === "succeeded" ? "rows" : "job", job: jobId, at: 0 });
 }
 
 function open(id) {

@@ -63,7 +63,8 @@ export class Rows {
     try {
       return await this.read(`${path}?offset=${offset}&limit=${PAGE}`, { signal });
     } catch (error) {
-      if (error.status !== 500) throw error;
+      // An answer that breaks off has no status.
+      if (error.name === "AbortError" || (error.status ?? 500) !== 500) throw error;
       return await this.read(`${path}?offset=${Number.MAX_SAFE_INTEGER}&limit=1`, { signal });
     }
   }
