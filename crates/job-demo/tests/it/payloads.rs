@@ -4,7 +4,7 @@
 
 use std::{env, fs, path::PathBuf, sync::Arc};
 
-use job_demo::{algorithms::Algorithm, graphs::Graphs, handlers};
+use job_demo::{algorithms::Algorithm, graphs::Graphs, handlers, watch::Unwatched};
 use job_runner::{Engine, FailureKind, JobSpec, JobState, Outcome, PageRequest, store::MemoryStore};
 use serde_json::{Value, json};
 
@@ -153,6 +153,46 @@ fn bodies_copied_from_the_pages_of_the_api_are_run() {
         // Two users may have no common neighbour.
         assert!(rows > 0 || kind == "common_neighbors", "{kind} {body}: {found}");
     }
+}
+
+/// The sums of several threads are added in one order, so they are those of one thread to the last digit.
+#[test]
+fn several_threads_compute_the_values_of_one() {
+    let graphs = Arc::new(Graphs::new("/nowhere".into()).synthetic(2_000));
+    let builder = Engine::builder(Arc::new(MemoryStore::default())).workers(4);
+    let engine = handlers::register(builder, &graphs).open().unwrap();
+    for (name, parameters) in [("betweenness", json!({"directed": false})), ("pagerank", json!({"num_thread": 4}))]
+    {
+        let graph = graphs.get("synthetic").unwrap();
+        let alone = Algorithm::find(name).unwrap().run(graph, &parameters.to_string(), &Unwatched).unwrap();
+        let list = alone.list.unwrap();
+        let spec = JobSpec::algorithm(name).with_graph("synthetic").with_parameters(&parameters).unwrap();
+        let job = engine.submit(spec).unwrap();
+        assert_eq!(job.wait().unwrap().state, JobState::Complete(Outcome::Succeeded), "{name}");
+        let mut body = Vec::new();
+        engine.reader().status(job.id(), PageRequest::default()).unwrap().write_to(&mut body).unwrap();
+        let found = String::from_utf8(body).unwrap();
+        let rows: Vec<_> = (0..list.len()).map(|place| list.row(graph, place).unwrap()).collect();
+        // Texts are compared, because reading a number may change its last digit.
+        assert!(found.contains(&serde_json::to_string(&rows).unwrap()), "{name} differs");
+    }
+}
+
+#[test]
+fn a_job_whose_threads_work_is_cancelled() {
+    let graphs = Arc::new(Graphs::new("/nowhere".into()).synthetic(20_000));
+    graphs.get("synthetic").unwrap();
+    let builder = Engine::builder(Arc::new(MemoryStore::default())).workers(4);
+    let engine = handlers::register(builder, &graphs).open().unwrap();
+    let parameters = json!({"directed": false, "k": 20_000});
+    let spec = JobSpec::algorithm("betweenness").with_graph("synthetic").with_parameters(&parameters).unwrap();
+    let job = engine.submit(spec).unwrap();
+    // Progress shows that the first parts are done and further ones are at work.
+    while job.progress().done == 0 {
+        std::thread::yield_now();
+    }
+    engine.cancel(job.id()).unwrap();
+    assert_eq!(job.wait().unwrap().state, JobState::Complete(Outcome::Cancelled));
 }
 
 #[test]
