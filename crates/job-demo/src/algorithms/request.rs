@@ -101,7 +101,7 @@ impl Fields {
     /// `convergence`, also in the spelling of the older pages.
     pub(super) fn convergence(&mut self, default: f64) -> Result<f64, InvalidParameter> {
         let newer = self.given.get("convergence").is_some_and(|value| !value.is_null());
-        if let (false, Some(older)) = (newer, self.given.remove("coveragence")) {
+        if !newer && let Some(older) = self.given.remove("coveragence") {
             self.given.insert("convergence".to_owned(), older);
         }
         self.fraction("convergence", default)
