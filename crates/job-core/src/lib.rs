@@ -25,7 +25,7 @@
 //! | module | holds |
 //! | --- | --- |
 //! | [`id`] | [`JobId`], [`Timestamp`] |
-//! | [`spec`] | [`JobSpec`], [`JobKind`], [`Parameters`]: what was asked |
+//! | [`spec`] | [`JobSpec`], [`Parameters`]: what was asked; [`JobKind`] |
 //! | [`options`] | [`JobOptions`]: how it is to be run |
 //! | [`state`] | [`JobState`] and the one function that knows its graph |
 //! | [`record`] | [`JobRecord`], [`Event`]: one job and what happens to it |
@@ -42,6 +42,7 @@ mod filter;
 mod finite;
 pub mod id;
 pub mod json;
+mod kind;
 mod members;
 pub mod options;
 pub mod page;
@@ -60,11 +61,12 @@ pub use filter::JobFilter;
 pub use finite::OrNull;
 pub use id::{InvalidJobId, JobId, Timestamp};
 pub use json::{InvalidJson, append_json, one_value};
+pub use kind::JobKind;
 pub use members::Members;
 pub use options::{Budget, JobClass, JobOptions};
 pub use page::{InvalidParameter, PageRequest};
 pub use record::{Event, Failure, FailureKind, IllegalTransition, JobRecord, LaterFields, ResultSize};
 pub use result::{InvalidOutput, JobResult, Outputs, RowList, Segment};
 pub use shown::{MOST_SHOWN, shown};
-pub use spec::{InvalidSpec, JobKind, JobSpec, Parameters};
+pub use spec::{InvalidSpec, JobSpec, Parameters};
 pub use state::{EventKind, JobState, Outcome, Transition};

@@ -144,7 +144,7 @@ fn of_communities(name: &str) -> Option<Declaration> {
     Some(algorithm)
 }
 
-/// What is between vertices.
+/// Paths and likeness between two vertices.
 fn of_two_vertices(name: &str) -> Option<Declaration> {
     let algorithm = match name {
         "all_shortest_paths" => {

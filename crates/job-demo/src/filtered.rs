@@ -54,7 +54,7 @@ struct Ways {
     into: bool,
 }
 
-/// What the last layer found, in graph order.
+/// The vertices or edges of the last layer, in graph order.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
     /// Vertices.

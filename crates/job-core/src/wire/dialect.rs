@@ -160,8 +160,8 @@ impl Dialect {
         Self::ALL.into_iter().find(|dialect| dialect.name() == name)
     }
 
-    /// The error about a graph that is not there, in place of 404: a list in the database edition, for example, has an
-    /// error of its own. `None` if the edition has none.
+    /// The error of a list of jobs about a graph that is not there, in place of 404. `None` if the edition has no error of
+    /// its own for it.
     #[must_use]
     pub fn no_graph_to_list(self, name: &str) -> Option<ApiError> {
         let message = || format!("graph : {} not exist", shown(name));
@@ -186,7 +186,7 @@ impl Dialect {
         self.edition().name
     }
 
-    /// Whether an algorithm whose request names no `executionMode` is answered with its result: `sync` is the default of
+    /// Whether an algorithm whose request names no `executionMode` is answered with its result. `sync` is the default of
     /// the database edition, and `async` that of the others.
     #[must_use]
     pub const fn is_sync_first(self) -> bool {
@@ -228,7 +228,7 @@ impl Dialect {
         }
     }
 
-    /// The answer about a job that failed or was cancelled, with this code in place of GES.8301; `None` if the answer about
+    /// The answer about a job that failed or was cancelled, with this code in place of GES.8301. `None` if the answer about
     /// the job is another one.
     #[must_use]
     pub fn failure(self, record: &JobRecord, code: &str) -> Option<StatusPayload> {

@@ -253,7 +253,7 @@ fn each_form_of_a_submission_has_its_own_bytes_in_each_dialect() {
     }
 }
 
-/// The newest pages show the rows of ranks as objects, whatever is in an id.
+/// The newest pages show the rows of ranks as objects, for every kind of id.
 #[test]
 fn rows_of_ranks_are_objects_in_one_dialect() {
     let ranked = |algorithm: &str| {

@@ -92,7 +92,7 @@ impl Client {
             .method(method)
             .uri(path)
             .header(HOST, &self.authority)
-            // The commands read the answers of this dialect, whatever the others get.
+            // The commands read the answers of this dialect, which need not be the default.
             .header("x-job-dialect", "document")
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(json)))?;

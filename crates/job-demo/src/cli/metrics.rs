@@ -16,8 +16,8 @@ pub(super) fn install() -> Result<PrometheusHandle, Box<dyn Error>> {
     Ok(PrometheusBuilder::new().set_buckets_for_metric(times, &CLASSES)?.install_recorder()?)
 }
 
-/// Sorts times into their classes every few seconds, until the runtime ends. Without it they would gather in memory for
-/// as long as nobody reads `/metrics`.
+/// Sorts times into their classes every few seconds, until the runtime ends. Without it they gather in memory until a
+/// client reads `/metrics`.
 pub(super) fn keep(runtime: &Runtime, recorder: PrometheusHandle) {
     const EVERY: Duration = Duration::from_secs(5);
     runtime.spawn(async move {

@@ -27,7 +27,7 @@ pub(crate) enum Mode {
     Sync,
 }
 
-/// What a body asks for.
+/// A request that was read from a body.
 ///
 /// ```
 /// use job_http::Asked;

@@ -30,8 +30,8 @@ pub(crate) struct FiguresBody {
     running: usize,
     /// Starts a second, in the last minute.
     starts_per_second: f64,
-    /// Half of the jobs that started in the last 15 minutes had waited for at most this time, rounded up by less than an
-    /// eighth; `null` if no job started.
+    /// The time for which half of the jobs that started in the last 15 minutes had waited at most. It is rounded up by
+    /// less than an eighth. `null` if no job started.
     #[schema(format = "uint64")]
     wait_p50: Option<u64>,
     /// As `waitP50`, for 99 of 100 jobs.

@@ -67,7 +67,7 @@ impl JobReader {
         Ok(status.unwrap_or_else(unknown))
     }
 
-    /// The answer about a job as `write` makes it of the record, and of the result if `shows_result` says so; `None` if
+    /// The answer about a job, which `write` makes of the record, and of the result if `shows_result` says so. `None` if
     /// there is no such job. `write` gets no result of a job that has none.
     ///
     /// ```

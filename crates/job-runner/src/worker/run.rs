@@ -172,7 +172,7 @@ fn after_a_gap(core: &Core, ending: BodyResult) -> BodyResult {
     }
 }
 
-/// The span around the code of a host that works on a job, so that its lines of the log have the id of the job.
+/// The span around the code of a host that works on a job. Lines of the log in it have the id of the job.
 fn span(core: &Core) -> Span {
     tracing::info_span!(
         "job", id = %core.entry.id, kind = %core.spec.kind(), graph = core.spec.graph(), attempt = core.attempt.number,

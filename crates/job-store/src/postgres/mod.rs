@@ -10,6 +10,7 @@ mod connection;
 mod failure;
 mod fence;
 mod filtered;
+mod insert;
 mod jobs;
 mod notices;
 #[cfg(feature = "objects")]

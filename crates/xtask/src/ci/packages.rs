@@ -57,8 +57,8 @@ fn missing(package: Package<'_>) -> Option<&'static str> {
     .find_map(|(what, there)| (!there).then_some(what))
 }
 
-/// The `rust-version` is the greatest of those that the dependencies name. What the code itself needs, the lint
-/// `incompatible_msrv` finds.
+/// The `rust-version` is at least the greatest of those that the dependencies name. The lint `incompatible_msrv` finds
+/// code that needs more.
 fn minimal_rust(workspace: &Workspace, metadata: &Metadata) -> Outcome {
     let packages = metadata.packages();
     for name in PUBLIC {

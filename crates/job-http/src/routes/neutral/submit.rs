@@ -43,8 +43,8 @@ struct Body<'b> {
 
 /// Submits a job.
 ///
-/// With the header `Prefer: wait=10` the answer is the first page of the result, if the job ends within 10 s and within
-/// the bound of the host. Else it is the job.
+/// With the header `Prefer: wait=10` the answer waits for up to 10 s, and not longer than the bound of the host. It is the
+/// first page of the result if the job has ended by then, and the job otherwise.
 #[utoipa::path(
     post,
     path = "/ges/v1.0/{projectId}/graphs/{graphName}/jobs",
