@@ -9,7 +9,7 @@ use super::service::{ANY_PORT, Service};
 /// The vertices of the generated graph. A search from each of them takes `NetworkX` some seconds.
 const VERTICES: &str = "1000";
 /// A run that takes longer hangs.
-const HANG: Duration = Duration::from_mins(4);
+const HANG: Duration = Duration::from_mins(8);
 
 pub(super) fn algorithms(workspace: &Workspace, skipped: &Skipped) -> Outcome {
     let files = workspace.root.join("crates/job-demo/ci");
