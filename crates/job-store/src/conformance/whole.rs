@@ -93,7 +93,7 @@ law! { Fixture;
             JobRecord { size: ResultSize { rows: 0, bytes: u64::MAX }, ..plain.clone() },
             JobRecord { progress: Some(0), ..plain.clone() },
             JobRecord { progress: Some(100), ..plain.clone() },
-            JobRecord { later: [(200, b"trace".to_vec()), (4, Vec::new())].into_iter().collect(), ..plain.clone() },
+            JobRecord { later: [(200, b"trace".to_vec()), (201, Vec::new())].into_iter().collect(), ..plain.clone() },
             JobRecord { attempt: 70_000, ..plain.clone() },
             JobRecord { failure: failure(FailureKind::Handler, &longest), ..plain.clone() },
             JobRecord { failure: failure(FailureKind::Handler, " \u{0}\r\n\"'\\ 😀 "), ..plain.clone() },
