@@ -47,7 +47,7 @@ function parsed(text, response) {
 }
 
 async function answer(path, { signal, headers = {}, ...options }) {
-  const known = token() ? { "X-Auth-Token": token() } : {};
+  const known = { "X-Job-Dialect": "document", ...(token() && { "X-Auth-Token": token() }) };
   const response = await fetch(address(path), { ...options, headers: { ...headers, ...known }, signal });
   compare(response.headers.get("date"));
   return response;
