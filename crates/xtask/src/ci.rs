@@ -104,7 +104,7 @@ fn steps<'a>(workspace: &'a Workspace, options: &'a Options, skipped: &'a Skippe
     add("algorithms", Box::new(|| algorithms::algorithms(workspace, skipped)));
     add("rest", Box::new(|| rest::rest(workspace)));
     add("management", Box::new(|| management::management(workspace)));
-    add("page", Box::new(|| page::page(workspace, skipped)));
+    add("page", Box::new(|| page::page(workspace)));
     steps
 }
 

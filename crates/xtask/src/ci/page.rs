@@ -1,11 +1,10 @@
-//! The page for people, driven by keyboard in a headless Chromium. Skipped where there is none.
+//! The page for people, driven by keyboard in a headless Chromium. It fails where there is none.
 
 use std::{env, path::PathBuf, process::Command, time::Duration};
 
 use crate::{
     Outcome, process,
     setup::{debian, pip},
-    skipped::Skipped,
     workspace::Workspace,
 };
 
@@ -16,13 +15,8 @@ const ROWS: &str = "200000";
 /// A run that takes longer hangs.
 const HANG: Duration = Duration::from_mins(8);
 
-pub(super) fn page(workspace: &Workspace, skipped: &Skipped) -> Outcome {
-    let chromium = match chromium() {
-        Ok(chromium) => chromium,
-        Err(why) => {
-            return skipped.note("page", &why);
-        }
-    };
+pub(super) fn page(workspace: &Workspace) -> Outcome {
+    let chromium = chromium()?;
     let files = workspace.root.join("crates/job-http/ci");
     let packages = workspace.cache.join("playwright");
     pip::install_all(&files.join("playwright.txt"), &packages, &workspace.cache)?;
@@ -39,7 +33,7 @@ fn chromium() -> Result<PathBuf, String> {
         return Ok(found);
     }
     if !debian::is_root() {
-        return Err("there is no Chromium, and only root can install Debian's package chromium".to_owned());
+        return Err("there is no Chromium: install it (`sudo apt-get install chromium`)".to_owned());
     }
     let result = debian::install(&["chromium".to_owned()]);
     installed().ok_or_else(|| {
