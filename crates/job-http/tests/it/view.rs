@@ -20,7 +20,10 @@ async fn get(service: &Service, path: &str) -> Value {
 fn flaky() -> Engine {
     let body = |ctx: &mut JobContext| match ctx.attempt() {
         attempt @ 1..3 => Err(JobError::transient(format!("busy in {attempt}"))),
-        _ => (0..10).try_for_each(|n| ctx.rows("score")?.push(&n)),
+        _ => {
+            let mut rows = ctx.rows("score")?;
+            (0..10).try_for_each(|n| rows.push(&n))
+        }
     };
     let at_once = RetryPolicy::new(Duration::ZERO, Duration::ZERO);
     builder(Arc::new(MemoryStore::default())).algorithm("flaky", body).retry(at_once).open().unwrap()

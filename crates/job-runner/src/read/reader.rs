@@ -165,11 +165,18 @@ impl JobReader {
     }
 
     /// The last attempts of a job that gave no result, at most [`FailedAttempt::KEPT`], the oldest first. They are kept
-    /// beside the record, and this call reads them. Cost: one point read.
+    /// beside the record, and this call reads them if there may be any. Cost: one point read.
     ///
     /// # Errors
     /// When the store fails.
     pub fn failed_attempts(&self, job: &JobRecord) -> Result<Vec<FailedAttempt>, EngineError> {
+        // The first attempt of a job that runs or has succeeded is no failed one.
+        let first_goes_well =
+            matches!(job.state, JobState::Running { .. } | JobState::Complete(Outcome::Succeeded))
+                && job.attempt == 1;
+        if job.attempt == 0 || first_goes_well {
+            return Ok(Vec::new());
+        }
         let kept = self.store.failures(job.id)?;
         // The record has the failure of the last attempt of a job that failed.
         let ended = job.started_at.zip(job.finished_at).zip(job.failure.as_ref());
