@@ -207,3 +207,33 @@ fn what_is_served_is_what_the_command_line_prints() {
         .unwrap();
     assert_eq!(String::from_utf8(printed.stdout).unwrap(), page);
 }
+
+#[test]
+fn a_server_writes_its_log_as_json_and_serves_its_metrics() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, log) = (directory.path().join("store"), directory.path().join("log"));
+    let mut serve = command(&store);
+    serve.args(["serve", "--listen", "127.0.0.1:0", "--log", "json"]).env_remove("RUST_LOG");
+    let server = Server::of(serve.stderr(std::fs::File::create(&log).unwrap()));
+    let (code, told) =
+        server.ask("POST", "/action?action_id=execute-algorithm", r#"{"algorithmName":"triangle_count"}"#);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let id = told["jobId"].as_str().unwrap();
+    assert_eq!(code, 200);
+    assert_eq!(server.ask("GET", &format!("/jobs/{id}/status?wait=30"), "").0, 200);
+    let metrics = server.get("/metrics");
+    for line in ["jobs_submitted_total 1", "# TYPE job_waited_seconds histogram"] {
+        assert!(metrics.lines().any(|found| found == line), "{line}\n{metrics}");
+    }
+    let is_declared = |kind: &Value| {
+        kind["parameters"].is_array() || kind["kind"].as_str().is_some_and(|kind| kind.starts_with("action:"))
+    };
+    let kinds: Value = serde_json::from_str(&server.ask("GET", "/kinds", "").1).unwrap();
+    assert!(kinds["kinds"].as_array().unwrap().iter().all(is_declared), "{kinds}");
+    server.terminate();
+    assert_eq!(server.end().code(), Some(0));
+    let log = std::fs::read_to_string(log).unwrap();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ended = lines.iter().find(|line| line["message"] == "job ended").unwrap();
+    assert_eq!((&ended["level"], &ended["job"]), (&"INFO".into(), &id.into()));
+}

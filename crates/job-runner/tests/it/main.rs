@@ -27,6 +27,7 @@ mod retry;
 mod seats;
 mod seeds;
 mod shutdown;
+mod spans;
 mod started;
 mod support;
 mod suspects;
