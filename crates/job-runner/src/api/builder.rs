@@ -4,6 +4,7 @@ use std::{num::NonZeroUsize, panic::Location, sync::Arc, thread, time::Duration}
 
 use job_core::{JobClass, JobKind, JobSpec};
 use job_store::{Durability, FaultStore, SharedStore, Store};
+use tracing::Span;
 
 use crate::{
     api::{
@@ -301,6 +302,33 @@ impl<S> EngineBuilder<S> {
     #[must_use]
     pub fn declare(mut self, kind: JobKind, declared: Declaration) -> Self {
         self.handlers.declare(kind, declared);
+        self
+    }
+
+    /// Calls `adopt` with the span of each attempt, before it is entered, and with the
+    /// [`trace_parent`](JobSpec::trace_parent) of its job. A job without one is left out. So a host can make the span a
+    /// child of the span that submitted the job, on whichever machine that was. With `tracing-opentelemetry`, `adopt` calls
+    /// `OpenTelemetrySpanExt::set_parent` with the context of the trace parent. A panic of `adopt` costs the trace only.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use job_runner::{Engine, JobContext, JobSpec, store::MemoryStore};
+    ///
+    /// let parents = Arc::new(Mutex::new(Vec::new()));
+    /// let seen = Arc::clone(&parents);
+    /// let engine = Engine::builder(Arc::new(MemoryStore::default()))
+    ///     .algorithm("answer", |_: &mut JobContext| Ok(()))
+    ///     .adopt_spans(move |_span, parent| seen.lock().unwrap().push(parent.to_owned()))
+    ///     .open()?;
+    /// let spec = JobSpec::algorithm("answer").with_graph("movies");
+    /// let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    /// engine.submit(spec.trace_parent(parent))?.wait()?;
+    /// assert_eq!(*parents.lock().unwrap(), [parent]);
+    /// # Ok::<(), job_runner::EngineError>(())
+    /// ```
+    #[must_use]
+    pub fn adopt_spans(mut self, adopt: impl Fn(&Span, &str) + Send + Sync + 'static) -> Self {
+        self.handlers.adopt_spans(Arc::new(adopt));
         self
     }
 

@@ -13,6 +13,7 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use job_core::{JobKind, JobSpec};
 use rustc_hash::FxHashMap;
+use tracing::Span;
 
 use crate::{
     handler::{context::JobContext, declared::Declaration},
@@ -54,12 +55,16 @@ where
 /// Whether a request can be run.
 pub(crate) type Check = dyn Fn(&JobSpec) -> Result<(), JobError> + Send + Sync;
 
+/// Puts the span of an attempt into the trace of its job.
+pub(crate) type Adopt = dyn Fn(&Span, &str) + Send + Sync;
+
 /// Handlers by the kind of their jobs, and what is asked about requests before they are jobs.
 #[derive(Default, Clone)]
 pub(crate) struct Handlers {
     bodies: FxHashMap<JobKind, Arc<dyn Handler>>,
     checks: FxHashMap<JobKind, Arc<Check>>,
     declared: FxHashMap<JobKind, Declaration>,
+    adopt: Option<Arc<Adopt>>,
 }
 
 impl Handlers {
@@ -69,6 +74,19 @@ impl Handlers {
 
     pub(crate) fn add_check(&mut self, kind: JobKind, check: Arc<Check>) {
         shield::discard(self.checks.insert(kind, check));
+    }
+
+    pub(crate) fn adopt_spans(&mut self, adopt: Arc<Adopt>) {
+        shield::discard(self.adopt.replace(adopt));
+    }
+
+    /// Tells the host of the span of an attempt, if its job was submitted from a trace.
+    pub(crate) fn adopt(&self, span: &Span, spec: &JobSpec) {
+        if let (Some(adopt), Some(parent)) = (&self.adopt, &spec.options().trace_parent)
+            && let Err(message) = shield::run(|| adopt(span, parent))
+        {
+            shield::log(|| tracing::warn!(message, "the span of a job could not be put into its trace"));
+        }
     }
 
     pub(crate) fn declare(&mut self, kind: JobKind, declared: Declaration) {
@@ -108,6 +126,7 @@ impl Drop for Handlers {
     fn drop(&mut self) {
         shield::discard_all(self.bodies.drain());
         shield::discard_all(self.checks.drain());
+        shield::discard(self.adopt.take());
     }
 }
 

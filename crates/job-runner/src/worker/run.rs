@@ -42,7 +42,7 @@ pub(crate) fn work(engine: &Arc<EngineCore>) {
             Work::Help(scan) => {
                 let inside = inside::enter(engine, scan.core());
                 // A subscriber of the host may panic.
-                let of_job = shield::run(|| span(scan.core())).unwrap_or_else(|_| Span::none());
+                let of_job = shield::run(|| span(engine, scan.core())).unwrap_or_else(|_| Span::none());
                 of_job.in_scope(|| scan.help());
                 drop(inside);
                 // This line may drop the last reference to the scan and to the values of its body.
@@ -172,18 +172,20 @@ fn after_a_gap(core: &Core, ending: BodyResult) -> BodyResult {
     }
 }
 
-/// The span around the code of a host that works on a job. Lines of the log in it have the id of the job.
-fn span(core: &Core) -> Span {
-    tracing::info_span!(
+/// The span around the code of a host that works on a job. Lines of the log inside it have the id of the job.
+fn span(engine: &EngineCore, core: &Core) -> Span {
+    let span = tracing::info_span!(
         "job", id = %core.entry.id, kind = %core.spec.kind(), graph = core.spec.graph(), attempt = core.attempt.number,
         traceparent = core.spec.options().trace_parent.as_deref()
-    )
+    );
+    engine.handlers.adopt(&span, &core.spec);
+    span
 }
 
 /// Runs the body of an attempt that has begun.
 fn attempt(engine: &Arc<EngineCore>, entry: &Arc<Entry>, core: &Arc<Core>, handler: &dyn Handler) -> BodyResult {
     let record = entry.record();
-    let span = span(core);
+    let span = span(engine, core);
     let _entered = span.enter();
     engine.started(&record);
     body(engine, core, handler)

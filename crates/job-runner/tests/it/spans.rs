@@ -70,6 +70,27 @@ impl Subscriber for Keeper {
 }
 
 #[test]
+fn the_host_puts_a_span_into_its_trace_before_it_is_entered_and_a_panic_costs_no_job() {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let kept = Arc::<Kept>::default();
+    let (seen, inside) = (Arc::<Mutex<Vec<(u64, String)>>>::default(), Arc::clone(&kept));
+    let told = Arc::clone(&seen);
+    let adopt = move |span: &tracing::Span, parent: &str| {
+        assert_eq!(inside.entered.load(Ordering::SeqCst), 0, "no span is entered yet");
+        told.lock().push((span.id().unwrap().into_u64(), parent.to_owned()));
+        std::panic::panic_any("the code of a host may");
+    };
+    let rig = Rig::new(|builder| builder.algorithm("a", |_: &mut JobContext| Ok(())).adopt_spans(adopt));
+    let traced = rig.submit(JobSpec::algorithm("a").with_graph("g").trace_parent(TRACE));
+    let plain = rig.submit(JobSpec::algorithm("a").with_graph("g"));
+    tracing::subscriber::with_default(Keeper(Arc::clone(&kept)), || assert_eq!(drain(&rig.engine), 2));
+    assert_eq!(*seen.lock(), [(1, TRACE.to_owned())]);
+    for job in [traced, plain] {
+        assert_eq!(job.record().state, job_runner::JobState::Complete(job_runner::Outcome::Succeeded));
+    }
+}
+
+#[test]
 fn a_body_runs_in_a_span_with_the_id_of_its_job_and_its_trace_on_whichever_engine() {
     const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let body = |_: &mut JobContext| {
