@@ -66,12 +66,13 @@ impl Fixture for Schema {
     }
 
     fn damage(&self, bytes: &[u8]) -> bool {
-        const PLACES: [(&str, &str); 5] = [
+        const PLACES: [(&str, &str); 6] = [
             ("queue", "record"),
             ("finished", "record"),
             ("finished", "result"),
             ("blocks", "bytes"),
             ("checkpoints", "bytes"),
+            ("failures", "bytes"),
         ];
         let hex = hex(bytes);
         let flipped = |(table, column): (&str, &str)| {
@@ -211,7 +212,8 @@ fn tables_of_every_earlier_version_are_migrated() {
     content::fill(&store, &shapes);
     // Only the last version has these.
     new.sql("DELETE FROM failures");
-    for version in 1..MIGRATIONS.len() {
+    // Later versions have a dump each.
+    for version in 1..6 {
         let Some(old) = Schema::new() else { return };
         as_of_version(version, &new, &old);
         let migrated = old.store();

@@ -125,6 +125,7 @@ impl Wrong {
                     o.labels = o.labels.iter().take(JobSpec::MAX_LABELS - 1).cloned().collect();
                 });
             }
+            M::TraceParentLost => options(&mut record, &|o| o.trace_parent = None),
             M::LaterLost => record.later = job_core::LaterFields::default(),
             M::VersionLost => options(&mut record, &|o| o.graph_version = None),
             M::ReuseLost => options(&mut record, &|o| o.reuse = false),
