@@ -18,12 +18,12 @@ async fn get(service: &Service, path: &str) -> Value {
 }
 
 fn flaky() -> Engine {
-    let body = |ctx: &mut JobContext| match ctx.attempt() {
-        attempt @ 1..3 => Err(JobError::transient(format!("busy in {attempt}"))),
-        _ => {
-            let mut rows = ctx.rows("score")?;
-            (0..10).try_for_each(|n| rows.push(&n))
+    let body = |ctx: &mut JobContext| {
+        if ctx.attempt() < 3 {
+            return Err(JobError::transient(format!("busy in {}", ctx.attempt())));
         }
+        let mut rows = ctx.rows("score")?;
+        (0..10).try_for_each(|n| rows.push(&n))
     };
     let at_once = RetryPolicy::new(Duration::ZERO, Duration::ZERO);
     builder(Arc::new(MemoryStore::default())).algorithm("flaky", body).retry(at_once).open().unwrap()
