@@ -112,7 +112,8 @@ fn request(offset: u64, limit: u32) -> Outcome<PageRequest> {
 }
 
 /// The answer to a status query, byte for byte as in the REST interface, also for an unknown job. `dialect` is
-/// `document`, `memory-2025` or `database`; an empty text stands for `document`. `http_status` may be NULL.
+/// `document`, `memory-2025`, `memory-2025-rows` or `database`; an empty text stands for `document`. `http_status` may
+/// be NULL.
 ///
 /// # Safety
 /// `job` has an id, and `dialect` `dialect_length` bytes. `buffer` has `capacity` bytes that may be written; `length` may

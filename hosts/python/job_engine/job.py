@@ -150,7 +150,7 @@ class Job:
     def status_payload(self, dialect: str = "", offset: int = 0, limit: int = MOST_ROWS) -> StatusPayload:
         """The answer to a status query, byte for byte as in the REST interface.
 
-        `dialect` is `document` (the default), `memory-2025` or `database`.
+        `dialect` is `document` (the default), `memory-2025`, `memory-2025-rows` or `database`.
         """
         call, text = library().job_status_payload, dialect.encode("utf-8")
         http_status = ctypes.c_uint32()

@@ -104,6 +104,7 @@ fn an_answer_is_that_of_the_rest_interface_in_each_dialect() {
         ("", "complete", "  ", ""),
         ("document", "complete", "  ", ""),
         ("memory-2025", "success", "  ", ""),
+        ("memory-2025-rows", "success", "  ", ""),
         ("database", "complete", " ", r#","result":"failed""#),
     ] {
         let answer = |job: &JobId, http: *mut u32| {
@@ -138,7 +139,11 @@ fn an_answer_is_that_of_the_rest_interface_in_each_dialect() {
         let (buffer, size) = (ptr::null_mut(), &raw mut length);
         job_status_payload(engine, &raw const job, text, bytes, 0, 1, buffer, 0, size, ptr::null_mut())
     };
-    assert!(status == JOB_ERROR_ARGUMENT && told().contains("document, memory-2025, database"), "{}", told());
+    assert!(
+        status == JOB_ERROR_ARGUMENT && told().contains("document, memory-2025, memory-2025-rows, database"),
+        "{}",
+        told()
+    );
     ok(job_engine_free(engine));
 }
 
