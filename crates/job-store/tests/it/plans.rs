@@ -132,7 +132,8 @@ const LOAD: &str = "
     INSERT INTO names (name, job) SELECT id::text::bytea, id FROM finished ON CONFLICT DO NOTHING;
     INSERT INTO labels (label, outcome, job) SELECT 'l', outcome, id FROM finished ON CONFLICT DO NOTHING;
     INSERT INTO kept (jobs, bytes) SELECT 1, 1 FROM finished LIMIT 5000;
-    INSERT INTO failures (job, bytes) SELECT job, 'f' FROM queue UNION ALL SELECT id, 'f' FROM finished ON CONFLICT DO NOTHING;
+    INSERT INTO failures (job, bytes)
+        SELECT job, 'f'::bytea FROM queue UNION ALL SELECT id, 'f' FROM finished ON CONFLICT DO NOTHING;
     INSERT INTO checkpoints (job, bytes) SELECT job, 'c' FROM queue ON CONFLICT DO NOTHING;";
 
 /// The statistics that a database may have of the tables.
