@@ -193,8 +193,11 @@ mod tests {
     fn connected() -> (TcpStream, TcpStream, Proxy, TcpListener) {
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let proxy = Proxy::start(server.local_addr().unwrap().port()).unwrap();
-        let client = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port())).unwrap();
-        let (accepted, _) = server.accept().unwrap();
+        let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port())).unwrap();
+        let (mut accepted, _) = server.accept().unwrap();
+        // The proxy counts a connection after it was accepted, and before it carries its first byte.
+        client.write_all(&[0]).unwrap();
+        assert_eq!(read(&mut accepted), 0);
         (client, accepted, proxy, server)
     }
 
