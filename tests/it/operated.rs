@@ -55,7 +55,7 @@ fn an_open_engine_notices_that_a_newer_one_has_migrated_the_tables() {
     let front = open().front_end().open().unwrap();
     let job = front.submit(spec()).unwrap();
     assert_eq!(entered.recv().unwrap(), 1);
-    server.sql("INSERT INTO job_engine.schema_version (version) VALUES (7)").unwrap();
+    server.sql("INSERT INTO job_engine.schema_version (version) VALUES (8)").unwrap();
     assert_eq!(told.recv().unwrap(), Some(StopCause::LeaseLost));
     for (name, engine) in [("worker", &worker), ("idle", &idle), ("front", &front)] {
         until(&format!("the {name} is healthy"), || match engine.health() {
@@ -63,7 +63,7 @@ fn an_open_engine_notices_that_a_newer_one_has_migrated_the_tables() {
                 assert_eq!(error.kind, ErrorKind::Format, "{error}");
                 let said = error.to_string();
                 assert!(
-                    said.contains("migrated the tables to version 7") && said.contains("upgrade this engine"),
+                    said.contains("migrated the tables to version 8") && said.contains("upgrade this engine"),
                     "{said}"
                 );
                 true
@@ -82,7 +82,7 @@ fn an_open_engine_notices_that_a_newer_one_has_migrated_the_tables() {
     until("claims fail", || worker.health().is_err() && idle.health().is_err());
     assert_eq!(row(), before);
     // As if the old tables had been restored.
-    server.sql("DELETE FROM job_engine.schema_version WHERE version = 7").unwrap();
+    server.sql("DELETE FROM job_engine.schema_version WHERE version = 8").unwrap();
     assert_eq!(entered.recv().unwrap(), 2);
     let record = job.wait().unwrap();
     assert_eq!((record.state, record.failed_attempts), (JobState::Complete(Outcome::Succeeded), 0));
