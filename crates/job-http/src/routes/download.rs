@@ -46,7 +46,11 @@ pub(crate) struct DownloadQuery {
         DownloadQuery
     ),
     responses(
-        (status = 200, description = "The values and the rows, a line each.", body = String, content_type = "text/csv"),
+        (
+            status = 200,
+            description = "The values and the rows, a line each.",
+            content((String = "text/csv"), (String = "application/x-ndjson"))
+        ),
         (status = 304, description = "The client has this file (`If-None-Match`)."),
         Failures
     )

@@ -165,7 +165,14 @@ pub(crate) struct RowsQuery {
     path = "/operator/jobs/{jobId}/rows",
     operation_id = "operatorJobRows",
     params(("jobId" = String, Path, description = "Id of the job; any other text names no job."), RowsQuery),
-    responses((status = 200, description = "The state, or a page of rows.", body = StatusBody), Failures)
+    responses(
+        (
+            status = 200,
+            description = "The state, or a page of rows; with `format` the whole result.",
+            content((StatusBody = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"))
+        ),
+        Failures
+    )
 )]
 pub(crate) async fn rows(
     State(api): State<Context>,
@@ -173,6 +180,7 @@ pub(crate) async fn rows(
     Params(query): Params<RowsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiFailure> {
+    let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
     if let Some(form) = Form::asked(query.format.as_deref(), query.guard_formulas.as_deref(), &headers)? {
         let whole = move |api: &Context| {
             let job = api.any_job(&asked.job)?;
@@ -180,7 +188,6 @@ pub(crate) async fn rows(
         };
         return api.call(whole).await;
     }
-    let page = PageRequest::parse(query.offset.as_deref(), query.limit.as_deref())?;
     let read = move |api: &Context| {
         let job = api.any_job(&asked.job)?;
         status::send(api, job.status_so_far(api.dialect, page)?)
