@@ -33,7 +33,7 @@ pub struct Property<'g> {
 /// let graph = movies::load()?;
 /// let labels = schema::labels(&graph);
 /// assert!(labels.iter().any(|label| label.label == "user" && label.r#type == "vertex"));
-/// # Ok::<(), job_demo::graph::GraphError>(())
+/// # Ok::<(), job_demo::movies::SampleError>(())
 /// ```
 #[must_use]
 pub fn labels(graph: &Graph) -> Vec<Label<'_>> {
