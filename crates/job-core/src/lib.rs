@@ -29,6 +29,7 @@
 //! | [`options`] | [`JobOptions`]: how it is to be run |
 //! | [`state`] | [`JobState`] and the one function that knows its graph |
 //! | [`record`] | [`JobRecord`], [`Event`]: one job and what happens to it |
+//! | [`failed`] | [`FailedAttempt`]: why earlier attempts ended |
 //! | [`filter`] | [`JobFilter`]: which jobs a list shows |
 //! | [`page`] | [`PageRequest`]: all offset arithmetic |
 //! | [`result`] | [`JobResult`], [`RowList`], [`Segment`]: what a finished job left |
@@ -38,7 +39,7 @@
 //! | [`wire`] | [`Dialect`](wire::Dialect), [`ErrorCode`](wire::ErrorCode): what clients are answered |
 
 pub mod failed;
-mod filter;
+pub mod filter;
 mod finite;
 pub mod id;
 pub mod json;
